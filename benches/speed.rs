@@ -1,0 +1,106 @@
+//! The parts of rendering by themselves: split, scan, edit, verify, over a stream of 200 workloads.
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use jobplate::inject::{Asked, Injection, Notes, Variable, plan};
+use jobplate::manifest::env::{EnvValue, KeyRef};
+use jobplate::manifest::select::{ContainerChoice, Glob, Target};
+use jobplate::yaml::{Document, Documents, Edit, Splices, Tape, admit, layout, scan, verify};
+use std::hint::black_box;
+
+const JOB: &str = include_str!("../templates/job_template.yaml");
+const CRONJOB: &str = include_str!("../templates/cronjob.yaml");
+
+fn injection() -> Injection {
+    let reference = KeyRef { name: "bench".to_owned(), key: "token".to_owned(), optional: false };
+    let target = |kind: &str| Target { kind: Glob::new(kind, true).expect("no pattern"), name: None, containers: None };
+    Injection {
+        variables: vec![Variable { name: "BENCH_TOKEN".to_owned(), asked: Asked::Entry(EnvValue::SecretKey(reference)) }],
+        targets: vec![target("Job"), target("CronJob")],
+        containers: ContainerChoice::All,
+        ..Injection::default()
+    }
+}
+
+/// One document with all that editing it takes.
+struct Prepared {
+    text: &'static str,
+    tape: Tape,
+    edits: Vec<Edit>,
+    edited: String,
+    edited_tape: Tape,
+}
+
+fn prepare(text: &'static str) -> Prepared {
+    let (mut tape, mut edited_tape, mut splices, mut edited) =
+        (Tape::default(), Tape::default(), Splices::default(), String::new());
+    scan(text, &mut tape).expect("a template that is understood");
+    let edits = plan(Document::new(text, &tape), &injection(), &[], &mut Notes::default()).expect("a plan").edits;
+    layout(Document::new(text, &tape), &edits, &mut splices).expect("a layout");
+    splices.apply(text, &mut edited);
+    scan(&edited, &mut edited_tape).expect("an edited text that is understood");
+    Prepared { text, tape, edits, edited, edited_tape }
+}
+
+fn speed(criterion: &mut Criterion) {
+    let separate = |text: &str| format!("---\n{}\n", text.trim_start_matches("---\n"));
+    let stream: String = (0..100).map(|_| separate(JOB) + &separate(CRONJOB)).collect();
+    let documents = [prepare(JOB), prepare(CRONJOB)];
+    let bytes: usize = documents.iter().map(|document| document.text.len()).sum();
+
+    let mut group = criterion.benchmark_group("stream");
+    group.throughput(Throughput::Bytes(stream.len() as u64));
+    group.bench_function("split", |bencher| {
+        bencher.iter(|| {
+            let mut documents = Documents::new(stream.as_bytes(), usize::MAX);
+            let mut count = 0;
+            while documents.next().expect("a stream in memory").is_some() {
+                count += 1;
+            }
+            black_box(count)
+        });
+    });
+    group.bench_function("render", |bencher| {
+        let injection = injection();
+        bencher.iter(|| jobplate::render::to_string(black_box(&stream), &injection).expect("a rendered stream"));
+    });
+    group.finish();
+
+    let mut group = criterion.benchmark_group("document");
+    group.throughput(Throughput::Bytes(bytes as u64));
+    group.bench_function("admit", |bencher| {
+        bencher.iter(|| documents.iter().all(|document| admit(black_box(document.text)).is_ok()));
+    });
+    group.bench_function("scan", |bencher| {
+        let mut tape = Tape::default();
+        bencher.iter(|| documents.iter().all(|document| scan(black_box(document.text), &mut tape).is_ok()));
+    });
+    group.bench_function("plan", |bencher| {
+        let injection = injection();
+        bencher.iter(|| {
+            let plan = |document: &Prepared| {
+                plan(Document::new(document.text, &document.tape), &injection, &[], &mut Notes::default())
+            };
+            documents.iter().all(|document| plan(document).is_ok())
+        });
+    });
+    group.bench_function("layout", |bencher| {
+        let mut splices = Splices::default();
+        bencher.iter(|| {
+            documents.iter().all(|document| {
+                layout(Document::new(document.text, &document.tape), &document.edits, &mut splices).is_ok()
+            })
+        });
+    });
+    group.bench_function("verify", |bencher| {
+        bencher.iter(|| {
+            documents.iter().all(|document| {
+                let before = Document::new(document.text, &document.tape);
+                verify(before, &document.edits, Document::new(&document.edited, &document.edited_tape)).is_ok()
+            })
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, speed);
+criterion_main!(benches);

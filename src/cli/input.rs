@@ -1,0 +1,67 @@
+//! Which inputs: files, folders, standard input.
+
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::render::Source;
+
+/// What stands for standard input.
+pub(super) const STDIN: &str = "-";
+
+/// Files that are read when a folder is named.
+const EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
+
+/// Opens the inputs in the order in which they were named; files of a folder in the order of their names.
+pub(super) fn open(inputs: &[String], recursive: bool) -> Result<Vec<Source>> {
+    let mut sources = Vec::new();
+    let mut stdin_taken = false;
+    for input in inputs {
+        if input == STDIN {
+            if std::mem::replace(&mut stdin_taken, true) {
+                return Err(Error::usage("standard input (`-`) is named twice").hint("it can be read once only"));
+            }
+            sources.push(Source::spool(STDIN.to_owned(), std::io::stdin().lock())?);
+            continue;
+        }
+        let path = Path::new(input);
+        if path.is_dir() {
+            let files = files_in(path, recursive)?;
+            if files.is_empty() {
+                let below = if recursive { " or below it" } else { "" };
+                return Err(Error::usage(format!("the folder holds no .yaml, .yml or .json file{below}"))
+                    .in_file(input)
+                    .hint(if recursive { "name the files" } else { "-R looks into folders below it too" }));
+            }
+            for file in files {
+                sources.push(Source::open(&file)?);
+            }
+        } else {
+            sources.push(Source::open(path)?);
+        }
+    }
+    Ok(sources)
+}
+
+fn files_in(folder: &Path, recursive: bool) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let fail = |error: std::io::Error| {
+            Error::input(format!("can't be listed: {}", error.kind())).in_file(folder.display().to_string())
+        };
+        for entry in std::fs::read_dir(&folder).map_err(fail)? {
+            let entry = entry.map_err(fail)?;
+            let path = entry.path();
+            // A link to a folder could lead back up: it is not followed.
+            if entry.file_type().map_err(fail)?.is_dir() {
+                if recursive {
+                    folders.push(path);
+                }
+            } else if path.is_file() && path.extension().is_some_and(|own| EXTENSIONS.iter().any(|known| own == *known)) {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
+}

@@ -1,0 +1,82 @@
+//! The command line: arguments to domain values once, one file per command, errors to exit codes.
+//!
+//! The only room that reads the environment and writes to standard output and standard error; nobody
+//! imports it but `main`.
+
+mod args;
+mod input;
+mod output;
+mod parse;
+mod render;
+mod schema;
+mod template;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+use anstream::{AutoStream, ColorChoice};
+
+use crate::error::{Error, Kind};
+use crate::report;
+
+/// Runs the program with its arguments, its own name first, and gives its exit code.
+pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
+    hide_panics();
+    let (command, color) = match args::parse(args) {
+        Ok(parsed) => parsed,
+        Err(args::Exit::Clap(usage)) => {
+            let _ = usage.print();
+            if usage.use_stderr() {
+                write_error_file(&usage.to_string());
+            }
+            return ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2));
+        }
+        Err(args::Exit::Error(error)) => return fail(&error, ColorChoice::Auto),
+    };
+    let done = match command {
+        args::Command::Render(command) => render::run(*command, color),
+        args::Command::Template(name) => output::to_stdout(|out| template::run(name.as_deref(), out)),
+        args::Command::Schema => output::to_stdout(|out| schema::run(out)),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => fail(&error, color),
+    }
+}
+
+/// Reports an error where errors go, and gives its exit code.
+fn fail(error: &Error, color: ColorChoice) -> ExitCode {
+    if error.kind() != Kind::ClosedOutput {
+        let text = report::error(error);
+        to_stderr(&text, color);
+        write_error_file(&anstream::adapter::strip_str(&text).to_string());
+    }
+    ExitCode::from(error.kind().exit_code())
+}
+
+/// Writes to standard error; that nobody reads it is no reason to stop.
+fn to_stderr(text: &str, color: ColorChoice) {
+    let _ = AutoStream::new(std::io::stderr(), color).write_all(text.as_bytes());
+}
+
+/// Helm 4 shows no standard error of a post-renderer: `JOBPLATE_ERROR_FILE` names a file that gets it too.
+fn write_error_file(text: &str) {
+    if let Some(path) = std::env::var_os("JOBPLATE_ERROR_FILE").filter(|path| !path.is_empty()) {
+        if let Err(error) = std::fs::write(&path, text) {
+            let note = format!("JOBPLATE_ERROR_FILE can't be written: {}", error.kind());
+            to_stderr(&report::note(&note), ColorChoice::Auto);
+        }
+    }
+}
+
+/// A panic's message may quote an input: only its place is told.
+fn hide_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map_or(String::new(), |at| format!(" ({}:{})", at.file(), at.line()));
+        let error = Error::new(Kind::Internal, format!("a bug in jobplate{place}; nothing more was written"))
+            .hint("please report this place with the command, without any secrets");
+        let _ = fail(&error, ColorChoice::Auto);
+        std::process::exit(i32::from(Kind::Internal.exit_code()));
+    }));
+}

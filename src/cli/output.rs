@@ -1,0 +1,92 @@
+//! Where output goes: standard output, or files that are replaced all together or not at all.
+
+use std::fs::{File, Permissions};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use tempfile::NamedTempFile;
+
+use crate::error::{Error, Result};
+use crate::render::write_error;
+
+/// Bytes gathered before they are written.
+const BUFFER: usize = 64 * 1024;
+
+/// Lets `write` write to standard output.
+pub(super) fn to_stdout(write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<ExitCode> {
+    // Not `io::stdout()`: it looks for line breaks in all that goes through it.
+    let out = stdout().map_err(|error| write_error(&error))?;
+    let mut out = BufWriter::with_capacity(BUFFER, out);
+    write(&mut out)?;
+    out.flush().map_err(|error| write_error(&error))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(unix)]
+fn stdout() -> io::Result<File> {
+    use std::os::fd::AsFd;
+    Ok(File::from(io::stdout().as_fd().try_clone_to_owned()?))
+}
+
+#[cfg(not(unix))]
+fn stdout() -> io::Result<io::Stdout> {
+    Ok(io::stdout())
+}
+
+/// Files that are written beside those they will replace.
+#[derive(Default)]
+pub(super) struct Replacements(Vec<(NamedTempFile, PathBuf)>);
+
+impl Replacements {
+    /// Writes what is to replace a file; the file itself stays as it is until [`Replacements::commit`].
+    pub(super) fn add(&mut self, name: &str, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+        let fail = |what: &str, error: io::Error| Error::input(format!("{what}: {}", error.kind())).in_file(name);
+        // Through links to the file itself.
+        let target = std::fs::canonicalize(name).map_err(|error| fail("can't be found", error))?;
+        let metadata = target.metadata().map_err(|error| fail("can't be read", error))?;
+        if metadata.permissions().readonly() {
+            return Err(Error::input("is not writable").in_file(name).hint("change its mode, or print to standard output"));
+        }
+        let folder = target.parent().unwrap_or(Path::new("."));
+        let file = NamedTempFile::with_prefix_in(".jobplate-", folder)
+            .map_err(|error| fail("no file can be made beside it", error))?;
+        let mut out = BufWriter::with_capacity(BUFFER, file);
+        write(&mut out)?;
+        let file = out.into_inner().map_err(|error| fail("can't be written", error.into_error()))?;
+        keep_owner(file.as_file(), &metadata).map_err(|error| fail("its owner can't be kept", error))?;
+        file.as_file().set_permissions(permissions(&metadata)).map_err(|error| fail("its mode can't be kept", error))?;
+        file.as_file().sync_all().map_err(|error| fail("can't be written", error))?;
+        self.0.push((file, target));
+        Ok(())
+    }
+
+    /// Puts every file in its place. Called once all are written.
+    pub(super) fn commit(self) -> Result<()> {
+        for (file, target) in self.0 {
+            let name = target.display().to_string();
+            file.persist(&target)
+                .map_err(|error| Error::input(format!("can't be replaced: {}", error.error.kind())).in_file(name))?;
+        }
+        Ok(())
+    }
+}
+
+fn permissions(metadata: &std::fs::Metadata) -> Permissions {
+    metadata.permissions()
+}
+
+#[cfg(unix)]
+fn keep_owner(file: &File, metadata: &std::fs::Metadata) -> io::Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    let own = file.metadata()?;
+    if (own.uid(), own.gid()) == (metadata.uid(), metadata.gid()) {
+        return Ok(());
+    }
+    std::os::unix::fs::fchown(file, Some(metadata.uid()), Some(metadata.gid()))
+}
+
+#[cfg(not(unix))]
+fn keep_owner(_file: &File, _metadata: &std::fs::Metadata) -> io::Result<()> {
+    Ok(())
+}

@@ -1,0 +1,177 @@
+//! What can go wrong, in one type: a kind, one sentence, a place in an input, a hint.
+//!
+//! Every room makes these; only [`Kind::exit_code`] knows exit codes, and only `report` prints them.
+//! A message never quotes a value from an input; the source line is added, masked, when it is printed.
+
+use std::fmt;
+use std::ops::Range;
+
+/// A result whose error is a [`struct@Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What kind of failure it is; it alone decides the exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The command line or a spec file asks for something that makes no sense.
+    Usage,
+    /// An input can't be read, or is not what it should be.
+    Input,
+    /// An edit that can't be proven right, and so is not made.
+    Refused,
+    /// Whoever read our output went away: no error to tell anyone.
+    ClosedOutput,
+    /// A bug of ours: an edit failed its own verification. Nothing was written.
+    Internal,
+}
+
+impl Kind {
+    /// The exit code of the process (README, "Exit codes").
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Kind::ClosedOutput => 0,
+            Kind::Usage | Kind::Input | Kind::Refused => 2,
+            Kind::Internal => 70,
+        }
+    }
+}
+
+/// A place in an input: bytes of one document, whose text is kept for the source line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The input as the user named it; `-` is standard input.
+    pub file: String,
+    /// The line of the document's first byte in that file, from 1.
+    pub first_line: usize,
+    /// The whole text of the document: the masker needs it to know what a line holds.
+    pub document: String,
+    /// The bytes of `document` that the error is about.
+    pub span: Range<usize>,
+}
+
+impl Place {
+    /// Line and column in the file, both from 1; the column counts characters.
+    pub fn line_column(&self) -> (usize, usize) {
+        let at = self.document.floor_char_boundary(self.span.start);
+        let before = &self.document[..at];
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let line = self.first_line + before.matches('\n').count();
+        (line, before[line_start..].trim_start_matches('\u{feff}').chars().count() + 1)
+    }
+}
+
+/// An error, ready to be reported.
+#[derive(Debug)]
+pub struct Error(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    kind: Kind,
+    message: String,
+    hint: Option<String>,
+    file: Option<String>,
+    span: Option<Range<usize>>,
+    place: Option<Place>,
+}
+
+impl Error {
+    /// An error of a kind, with its one sentence: lower case, no full stop, no value of the input in it.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Error(Box::new(Inner { kind, message: message.into(), hint: None, file: None, span: None, place: None }))
+    }
+
+    /// The command line or a spec file is wrong.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(Kind::Usage, message)
+    }
+
+    /// An input is wrong.
+    pub fn input(message: impl Into<String>) -> Self {
+        Self::new(Kind::Input, message)
+    }
+
+    /// An edit that is not made.
+    pub fn refused(message: impl Into<String>) -> Self {
+        Self::new(Kind::Refused, message)
+    }
+
+    /// What to do about it: one sentence.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.hint = Some(hint.into());
+        self
+    }
+
+    /// The bytes of the current document it is about; whoever knows the file turns them into a [`Place`].
+    #[must_use]
+    pub fn at(mut self, span: Range<usize>) -> Self {
+        self.0.span.get_or_insert(span);
+        self
+    }
+
+    /// The input it is about, when no place in it can be named.
+    #[must_use]
+    pub fn in_file(mut self, file: impl Into<String>) -> Self {
+        self.0.file.get_or_insert(file.into());
+        self
+    }
+
+    /// Turns the span of [`Error::at`] into a place, once file and document are known.
+    #[must_use]
+    pub fn in_document(mut self, file: &str, first_line: usize, document: &str) -> Self {
+        if self.0.place.is_none() {
+            match self.0.span.take() {
+                Some(span) => {
+                    let file = file.to_owned();
+                    self.0.place = Some(Place { file, first_line, document: document.to_owned(), span });
+                }
+                None => return self.in_file(file),
+            }
+        }
+        self
+    }
+
+    /// Its kind.
+    pub fn kind(&self) -> Kind {
+        self.0.kind
+    }
+
+    /// Its one sentence.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// What to do about it.
+    pub fn hint_text(&self) -> Option<&str> {
+        self.0.hint.as_deref()
+    }
+
+    /// Where it is, if a place is known.
+    pub fn place(&self) -> Option<&Place> {
+        self.0.place.as_ref()
+    }
+
+    /// The bytes it is about, while the document is not yet known.
+    pub fn span(&self) -> Option<Range<usize>> {
+        self.0.span.clone()
+    }
+
+    /// The input it is about.
+    pub fn file(&self) -> Option<&str> {
+        self.0.place.as_ref().map(|place| place.file.as_str()).or(self.0.file.as_deref())
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.place(), self.file()) {
+            (Some(place), _) => {
+                let (line, column) = place.line_column();
+                write!(f, "{}:{line}:{column}: {}", place.file, self.message())
+            }
+            (None, Some(file)) => write!(f, "{file}: {}", self.message()),
+            (None, None) => f.write_str(self.message()),
+        }
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,427 @@
+//! The edits of one container: entries of `env` and `envFrom`, in an order in which `$(VAR)` works.
+
+use std::borrow::Cow;
+
+use crate::error::{Error, Result};
+use crate::manifest::env::{EnvFrom, EnvValue, EnvVar, KeyRef, SourceKind};
+use crate::manifest::object::check_on_path;
+use crate::yaml::{Change, Child, Edit, Kind, Node, Value};
+
+/// What one kind of target gets.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Wanted {
+    pub variables: Vec<EnvVar>,
+    pub sources: Vec<EnvFrom>,
+    pub unset: Vec<String>,
+}
+
+impl Wanted {
+    pub(super) fn is_empty(&self) -> bool {
+        self.variables.is_empty() && self.sources.is_empty() && self.unset.is_empty()
+    }
+}
+
+/// Adds the edits that one container needs; none where it already is as wanted.
+pub(super) fn plan_container(container: Node<'_>, wanted: &Wanted, edits: &mut Vec<Edit>) -> Result<()> {
+    let mut fresh = Vec::new();
+    if !wanted.sources.is_empty() {
+        plan_sources(container, &wanted.sources, &mut fresh, edits)?;
+    }
+    if !(wanted.variables.is_empty() && wanted.unset.is_empty()) {
+        plan_variables(container, wanted, &mut fresh, edits)?;
+    }
+    if !fresh.is_empty() {
+        let insert = place_keys(container, fresh);
+        edits.push(Edit { node: container.index(), change: Change::Children { remove: Vec::new(), insert } });
+    }
+    Ok(())
+}
+
+/// The keys of a container before `envFrom` and `env`, last first: a new key goes behind the first that is there.
+const KEYS_BEFORE: [&str; 6] = ["ports", "workingDir", "args", "command", "image", "name"];
+
+/// Positions for new `envFrom` and `env` keys, in the order of kubectl's own output of a container.
+fn place_keys(container: Node<'_>, fresh: Vec<(&'static str, Value)>) -> Vec<(usize, Child)> {
+    let position_of = |name: &str| container.entries().position(|(key, _)| key.is(name));
+    let count = container.entries().count();
+    let base = KEYS_BEFORE.iter().find_map(|key| position_of(key)).map_or(count, |position| position + 1);
+    let insert = fresh.into_iter().map(|(key, value)| {
+        let behind_sources = if key == "env" { position_of("envFrom") } else { None };
+        (behind_sources.map_or(base, |position| position + 1), Child::Entry(key, value))
+    });
+    insert.collect()
+}
+
+/// The list under `env` or `envFrom`.
+enum List<'a> {
+    /// No such key.
+    Missing,
+    /// The key is there, with null.
+    Null(Node<'a>),
+    /// A list, perhaps an empty one.
+    Items(Node<'a>),
+}
+
+fn list<'a>(container: Node<'a>, key: &str) -> Result<List<'a>> {
+    let Some(node) = container.get(key)? else { return Ok(List::Missing) };
+    check_on_path(node, &format!("`{key}`"))?;
+    if node.tag().is_some() {
+        return Err(Error::refused(format!("`{key}` has a tag")).at(node.span()).hint("remove the tag"));
+    }
+    match node.kind() {
+        Kind::Seq => Ok(List::Items(node)),
+        _ if node.is_null() => Ok(List::Null(node)),
+        _ => Err(Error::input(format!("`{key}` is not a list"))
+            .at(node.span())
+            .hint("write each entry as an item: `- name: ...`")),
+    }
+}
+
+/// Puts planned children into a list, whatever state it is in.
+fn fill(
+    list: &List<'_>,
+    key: &'static str,
+    remove: Vec<usize>,
+    insert: Vec<(usize, Value)>,
+    fresh: &mut Vec<(&'static str, Value)>,
+    edits: &mut Vec<Edit>,
+) {
+    if remove.is_empty() && insert.is_empty() {
+        return;
+    }
+    match list {
+        List::Missing => fresh.push((key, Value::Seq(insert.into_iter().map(|(_, value)| value).collect()))),
+        List::Null(node) => {
+            let items = insert.into_iter().map(|(_, value)| value).collect();
+            edits.push(Edit { node: node.index(), change: Change::Replace(Value::Seq(items)) });
+        }
+        List::Items(node) => {
+            let insert = insert.into_iter().map(|(at, value)| (at, Child::Item(value))).collect();
+            edits.push(Edit { node: node.index(), change: Change::Children { remove, insert } });
+        }
+    }
+}
+
+/// An entry of `env` as it stands.
+struct Entry<'a> {
+    node: Node<'a>,
+    name: Cow<'a, str>,
+    /// What its literal value will be once the edits are made; none for references.
+    literal: Option<Cow<'a, str>>,
+}
+
+fn read_entry(item: Node<'_>) -> Result<Entry<'_>> {
+    if item.kind() == Kind::Alias {
+        return Err(Error::refused("an entry of `env` is an alias of something written elsewhere")
+            .at(item.span())
+            .hint("write it out here; under an alias its name can't be told from here"));
+    }
+    if item.kind() != Kind::Map {
+        return Err(Error::input("an entry of `env` is no mapping")
+            .at(item.span())
+            .hint("write it as `- name: NAME` with `value` or `valueFrom` below"));
+    }
+    let mut entry = Entry { node: item, name: Cow::Borrowed(""), literal: None };
+    let mut named = false;
+    for (key, value) in item.entries() {
+        if key.is("name") {
+            named = value.is_scalar();
+            entry.name = value.text().unwrap_or_default();
+        } else if key.is("value") {
+            entry.literal = value.text();
+        } else if key.is("<<") && key.kind() == Kind::Plain {
+            return Err(Error::refused("an entry of `env` has a merge key (`<<`), which may give it another name")
+                .at(key.span())
+                .hint("write the merged keys out"));
+        }
+    }
+    if !named {
+        return Err(Error::input("an entry of `env` has no name").at(item.span()).hint("give it a `name`"));
+    }
+    Ok(entry)
+}
+
+fn plan_variables(
+    container: Node<'_>,
+    wanted: &Wanted,
+    fresh: &mut Vec<(&'static str, Value)>,
+    edits: &mut Vec<Edit>,
+) -> Result<()> {
+    let list = list(container, "env")?;
+    let mut entries = Vec::new();
+    if let List::Items(node) = list {
+        entries.reserve(8);
+        for item in node.items() {
+            entries.push(read_entry(item)?);
+        }
+    }
+    let find = |entries: &[Entry<'_>], name: &str| -> Result<Option<usize>> {
+        let mut found = None;
+        for (position, entry) in entries.iter().enumerate() {
+            if entry.name == name {
+                if found.is_some() {
+                    return Err(Error::refused(format!("the variable {name} stands twice in one container"))
+                        .at(entry.node.span())
+                        .hint("remove one of the two; Kubernetes keeps the last, server-side apply refuses both"));
+                }
+                found = Some(position);
+            }
+        }
+        Ok(found)
+    };
+    let mut remove = Vec::new();
+    for name in &wanted.unset {
+        remove.extend(find(&entries, name)?);
+    }
+    remove.sort_unstable();
+    let mut new = Vec::new();
+    for variable in &wanted.variables {
+        match find(&entries, &variable.name)? {
+            None => new.push(variable),
+            Some(position) => {
+                let entry = &mut entries[position];
+                if !is_already(entry.node, &variable.value)? {
+                    edits.push(replace_entry(entry.node, &variable.value)?);
+                }
+                entry.literal = match &variable.value {
+                    EnvValue::Literal(text) => Some(Cow::Owned(text.clone())),
+                    _ => None,
+                };
+            }
+        }
+    }
+    let insert = order(&entries, &remove, &new)?;
+    fill(&list, "env", remove, insert, fresh, edits);
+    Ok(())
+}
+
+/// Whether an entry means this value already: then it stays as it is written.
+fn is_already(entry: Node<'_>, value: &EnvValue) -> Result<bool> {
+    let mut pairs = entry.entries().filter(|(key, _)| !key.is("name"));
+    let (Some((key, own)), None) = (pairs.next(), pairs.next()) else { return Ok(false) };
+    let clean = entry.descendants().all(|node| node.anchor().is_none() && node.tag().is_none() && node.kind() != Kind::Alias);
+    if !clean {
+        return Ok(false);
+    }
+    let is_text = |node: Node<'_>, text: &str| {
+        node.is_scalar() && node.is(text) && node.scalar_kind() == crate::yaml::ScalarKind::String
+    };
+    match value {
+        EnvValue::Literal(text) => Ok(key.is("value") && is_text(own, text)),
+        EnvValue::SecretKey(reference) => Ok(key.is("valueFrom") && is_reference(own, "secretKeyRef", reference)?),
+        EnvValue::ConfigMapKey(reference) => Ok(key.is("valueFrom") && is_reference(own, "configMapKeyRef", reference)?),
+        EnvValue::Field(path) => {
+            let Some(field) = only_entry(own, "fieldRef").filter(|_| key.is("valueFrom")) else { return Ok(false) };
+            let others_default = field.entries().all(|(key, value)| key.is("fieldPath") || (key.is("apiVersion") && value.is("v1")));
+            Ok(others_default && field.get("fieldPath")?.is_some_and(|own| is_text(own, path)))
+        }
+    }
+}
+
+fn only_entry<'a>(map: Node<'a>, name: &str) -> Option<Node<'a>> {
+    let mut entries = map.entries();
+    match (entries.next(), entries.next()) {
+        (Some((key, value)), None) if key.is(name) => Some(value),
+        _ => None,
+    }
+}
+
+fn is_reference(value_from: Node<'_>, field: &str, wanted: &KeyRef) -> Result<bool> {
+    let Some(reference) = only_entry(value_from, field) else { return Ok(false) };
+    let mut own = KeyRef { name: String::new(), key: String::new(), optional: false };
+    for (key, value) in reference.entries() {
+        let text = value.text().unwrap_or_default();
+        let is_string = value.scalar_kind() == crate::yaml::ScalarKind::String;
+        if key.is("name") && is_string {
+            own.name = text.into_owned();
+        } else if key.is("key") && is_string {
+            own.key = text.into_owned();
+        } else if key.is("optional") && (value.raw() == "true" || value.raw() == "false") {
+            own.optional = value.raw() == "true";
+        } else {
+            return Ok(false);
+        }
+    }
+    Ok(own == *wanted)
+}
+
+/// Everything of an entry but its name goes; the new value takes its place.
+fn replace_entry(entry: Node<'_>, value: &EnvValue) -> Result<Edit> {
+    check_on_path(entry, "the entry of `env`")?;
+    for node in entry.descendants().skip(1) {
+        if node.anchor().is_some() || node.kind() == Kind::Alias {
+            return Err(Error::refused("the entry of `env` has an anchor or alias in it")
+                .at(node.span())
+                .hint("write the entry out without anchors, so that it can be replaced"));
+        }
+    }
+    entry.get("name")?;
+    let names: Vec<bool> = entry.entries().map(|(key, _)| key.is("name")).collect();
+    let remove: Vec<usize> = (0..names.len()).filter(|&position| !names[position]).collect();
+    let at = remove.first().copied().unwrap_or(names.len());
+    let (key, value) = value_entry(value);
+    Ok(Edit { node: entry.index(), change: Change::Children { remove, insert: vec![(at, Child::Entry(key, value))] } })
+}
+
+/// `value` or `valueFrom` with what stands under it.
+fn value_entry(value: &EnvValue) -> (&'static str, Value) {
+    let from = |field: &'static str, value| ("valueFrom", Value::Map(vec![(field, value)]));
+    match value {
+        EnvValue::Literal(text) => ("value", Value::text(text)),
+        EnvValue::SecretKey(reference) => from("secretKeyRef", key_reference(reference)),
+        EnvValue::ConfigMapKey(reference) => from("configMapKeyRef", key_reference(reference)),
+        EnvValue::Field(path) => from("fieldRef", Value::Map(vec![("fieldPath", Value::name(path))])),
+    }
+}
+
+fn key_reference(reference: &KeyRef) -> Value {
+    let mut entries = vec![("name", Value::name(&reference.name)), ("key", Value::name(&reference.key))];
+    if reference.optional {
+        entries.push(("optional", Value::Bool(true)));
+    }
+    Value::Map(entries)
+}
+
+/// Whether Kubernetes expands `$(name)` in a text; `$$(name)` it does not.
+fn uses(text: &str, name: &str) -> bool {
+    let reference = format!("$({name})");
+    text.match_indices(&reference).any(|(at, _)| {
+        let dollars = text[..at].bytes().rev().take_while(|&byte| byte == b'$').count();
+        dollars % 2 == 0
+    })
+}
+
+/// Where new entries go: at the end, but before the first entry that uses them; among themselves as asked
+/// for, but one that uses another behind it.
+fn order(entries: &[Entry<'_>], removed: &[usize], new: &[&EnvVar]) -> Result<Vec<(usize, Value)>> {
+    let end = entries.len();
+    let literal = |variable: &EnvVar| match &variable.value {
+        EnvValue::Literal(text) => Some(text.clone()),
+        _ => None,
+    };
+    let kept = |position: &usize| !removed.contains(position);
+    let mut positions: Vec<usize> = Vec::with_capacity(new.len());
+    for variable in new {
+        let first_use = (0..end).filter(kept).find(|&position| {
+            entries[position].literal.as_ref().is_some_and(|text| text.contains('$') && uses(text, &variable.name))
+        });
+        positions.push(first_use.unwrap_or(end));
+    }
+    // Of two new entries, the one that is used must not stand behind its user.
+    let mut sequence: Vec<usize> = (0..new.len()).collect();
+    for _ in 0..new.len() {
+        for user in 0..new.len() {
+            let Some(text) = literal(new[user]).filter(|text| text.contains('$')) else { continue };
+            for used in (0..new.len()).filter(|&used| used != user && uses(&text, &new[used].name)) {
+                positions[used] = positions[used].min(positions[user]);
+                let place = |sequence: &[usize], of: usize| sequence.iter().position(|&index| index == of).unwrap_or(0);
+                let (at_used, at_user) = (place(&sequence, used), place(&sequence, user));
+                if at_used > at_user {
+                    sequence.remove(at_used);
+                    sequence.insert(at_user, used);
+                }
+            }
+        }
+    }
+    for (index, variable) in new.iter().enumerate() {
+        let Some(text) = literal(variable).filter(|text| text.contains('$')) else { continue };
+        let late = (positions[index]..end).filter(kept).find(|&position| uses(&text, &entries[position].name));
+        if let Some(late) = late {
+            return Err(Error::refused(format!(
+                "{} uses $({}), which is defined behind an entry that uses {} in turn",
+                variable.name, entries[late].name, variable.name
+            ))
+            .at(entries[late].node.span())
+            .hint("move that entry up: Kubernetes expands only what stands before"));
+        }
+    }
+    sequence.sort_by_key(|&index| positions[index]);
+    let entry = |variable: &EnvVar| {
+        let (key, value) = value_entry(&variable.value);
+        Value::Map(vec![("name", Value::name(&variable.name)), (key, value)])
+    };
+    Ok(sequence.into_iter().map(|index| (positions[index], entry(new[index]))).collect())
+}
+
+fn plan_sources(
+    container: Node<'_>,
+    sources: &[EnvFrom],
+    fresh: &mut Vec<(&'static str, Value)>,
+    edits: &mut Vec<Edit>,
+) -> Result<()> {
+    let list = list(container, "envFrom")?;
+    let mut own = Vec::new();
+    if let List::Items(node) = list {
+        for item in node.items() {
+            check_on_path(item, "an entry of `envFrom`")?;
+            own.push(read_source(item));
+        }
+    }
+    let (mut remove, mut insert) = (Vec::new(), Vec::new());
+    for source in sources {
+        let same = |other: &EnvFrom| (other.kind, &other.name, &other.prefix) == (source.kind, &source.name, &source.prefix);
+        match own.iter().position(|other| other.as_ref().is_some_and(same)) {
+            Some(position) if own[position].as_ref() == Some(source) => {}
+            Some(position) => {
+                remove.push(position);
+                insert.push((position, source_value(source)));
+            }
+            None => insert.push((own.len(), source_value(source))),
+        }
+    }
+    remove.sort_unstable();
+    insert.sort_by_key(|(position, _)| *position);
+    fill(&list, "envFrom", remove, insert, fresh, edits);
+    Ok(())
+}
+
+/// A source as it stands; none where it is of no form that we write.
+fn read_source(item: Node<'_>) -> Option<EnvFrom> {
+    let mut source = EnvFrom { prefix: String::new(), kind: SourceKind::Secret, name: String::new(), optional: false };
+    for (key, value) in item.entries() {
+        if key.is("prefix") {
+            source.prefix = value.text()?.into_owned();
+        } else if key.is("secretRef") || key.is("configMapRef") {
+            source.kind = if key.is("secretRef") { SourceKind::Secret } else { SourceKind::ConfigMap };
+            for (key, value) in value.entries() {
+                if key.is("name") {
+                    source.name = value.text()?.into_owned();
+                } else if key.is("optional") {
+                    source.optional = value.raw() == "true";
+                }
+            }
+        } else {
+            return None;
+        }
+    }
+    Some(source)
+}
+
+fn source_value(source: &EnvFrom) -> Value {
+    let mut reference = vec![("name", Value::name(&source.name))];
+    if source.optional {
+        reference.push(("optional", Value::Bool(true)));
+    }
+    let field = match source.kind {
+        SourceKind::Secret => "secretRef",
+        SourceKind::ConfigMap => "configMapRef",
+    };
+    let mut entries = Vec::new();
+    if !source.prefix.is_empty() {
+        entries.push(("prefix", Value::name(&source.prefix)));
+    }
+    entries.push((field, Value::Map(reference)));
+    Value::Map(entries)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::uses;
+
+    #[test]
+    fn expansion_as_kubernetes_does_it() {
+        for (text, expands) in [("$(A)", true), ("x$(A)y", true), ("$$(A)", false), ("$$$(A)", true), ("$(AB)", false), ("$A", false)] {
+            assert_eq!(uses(text, "A"), expands, "{text}");
+        }
+    }
+}

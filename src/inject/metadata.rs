@@ -1,0 +1,164 @@
+//! Edits of `metadata`: name, generateName, namespace, and the name's hash.
+
+use sha2::{Digest, Sha256};
+
+use super::request::Names;
+use crate::error::{Error, Result};
+use crate::manifest::object::{Object, check_on_path};
+use crate::yaml::{Change, Child, Edit, Kind, Node, ScalarKind, Value};
+
+/// Adds the edits that an object's names need.
+pub(super) fn plan_names(object: &Object<'_>, names: &Names, edits: &mut Vec<Edit>) -> Result<()> {
+    if names.name.is_none() && names.generate_name.is_none() && names.namespace.is_none() {
+        return Ok(());
+    }
+    let Some(metadata) = object.node.get("metadata")? else {
+        return create_metadata(object, names, edits);
+    };
+    check_on_path(metadata, "`metadata`")?;
+    if metadata.is_null() {
+        let change = Change::Replace(Value::Map(fresh_entries(names)));
+        edits.push(Edit { node: metadata.index(), change });
+        return Ok(());
+    }
+    let (mut remove, mut insert) = (Vec::new(), Vec::new());
+    let position = |key: &str| metadata.entries().position(|(name, _)| name.is(key));
+    let count = metadata.entries().count();
+    let pairs = [("name", &names.name, "generateName"), ("generateName", &names.generate_name, "name")];
+    for (key, wanted, rival) in pairs {
+        let Some(wanted) = wanted else { continue };
+        match (metadata.get(key)?, metadata.get(rival)?) {
+            (Some(own), _) if own.is(wanted) && own.scalar_kind() == ScalarKind::String => remove.extend(position(rival)),
+            (Some(own), _) => {
+                refuse_unusual(own, key)?;
+                edits.push(Edit { node: own.index(), change: Change::Replace(Value::name(wanted)) });
+                remove.extend(position(rival));
+            }
+            (None, Some(_)) => {
+                // In the place of the other one.
+                let at = position(rival).unwrap_or(count);
+                remove.push(at);
+                insert.push((at, Child::Entry(key, Value::name(wanted))));
+            }
+            (None, None) => insert.push((count, Child::Entry(key, Value::name(wanted)))),
+        }
+    }
+    if let Some(wanted) = &names.namespace {
+        match metadata.get("namespace")? {
+            Some(own) if own.is(wanted) => {}
+            Some(own) if !own.is_null() => {
+                return Err(Error::refused(format!("{} is in another namespace than -n asks for", object.display()))
+                    .at(own.span())
+                    .hint("leave -n out, or change the manifest"));
+            }
+            Some(own) => edits.push(Edit { node: own.index(), change: Change::Replace(Value::name(wanted)) }),
+            None => {
+                let behind = position("name").or(position("generateName")).map_or(count, |at| at + 1);
+                insert.push((behind, Child::Entry("namespace", Value::name(wanted))));
+            }
+        }
+    }
+    remove.sort_unstable();
+    insert.sort_by_key(|(position, _)| *position);
+    if !(remove.is_empty() && insert.is_empty()) {
+        edits.push(Edit { node: metadata.index(), change: Change::Children { remove, insert } });
+    }
+    Ok(())
+}
+
+fn refuse_unusual(node: Node<'_>, key: &str) -> Result<()> {
+    let scalar = node.is_scalar() && node.anchor().is_none() && node.tag().is_none();
+    let one_line = !node.raw().contains('\n');
+    if scalar && one_line {
+        return Ok(());
+    }
+    Err(Error::refused(format!("`metadata.{key}` is not a plain text on one line")).at(node.span()).hint("write it so"))
+}
+
+fn fresh_entries(names: &Names) -> Vec<(&'static str, Value)> {
+    let all = [("name", &names.name), ("generateName", &names.generate_name), ("namespace", &names.namespace)];
+    all.into_iter().filter_map(|(key, value)| Some((key, Value::name(value.as_ref()?)))).collect()
+}
+
+fn create_metadata(object: &Object<'_>, names: &Names, edits: &mut Vec<Edit>) -> Result<()> {
+    let behind = object.node.entries().enumerate().filter(|(_, (key, _))| key.is("kind") || key.is("apiVersion")).last();
+    let at = behind.map_or(object.node.entries().count(), |(position, _)| position + 1);
+    let insert = vec![(at, Child::Entry("metadata", Value::Map(fresh_entries(names))))];
+    edits.push(Edit { node: object.node.index(), change: Change::Children { remove: Vec::new(), insert } });
+    Ok(())
+}
+
+/// An object's name with 8 characters of a hash of the object's value behind it.
+///
+/// The hash is of what the object means: comments, layout and the order of keys do not count, and the
+/// name counts without the hash, so that a name which has it already stays.
+pub fn hashed_name(object: &Object<'_>) -> Result<String> {
+    let name = match object.metadata {
+        Some(metadata) => metadata.get("name")?,
+        None => None,
+    };
+    let Some(name) = name.filter(|name| !name.is_null()) else {
+        let start = object.node.span().start;
+        return Err(Error::refused(format!("{} has no name for --name-hash to lengthen", object.display()))
+            .at(start..start + 1)
+            .hint("give it a name, with --name or in the manifest"));
+    };
+    refuse_unusual(name, "name")?;
+    let text = name.text().unwrap_or_default();
+    if let Some((base, suffix)) = text.rsplit_once('-') {
+        if suffix.len() == 8 && suffix == hash(object.node, name, base) {
+            return Ok(text.into_owned());
+        }
+    }
+    Ok(format!("{text}-{}", hash(object.node, name, &text)))
+}
+
+/// 8 hexadecimal characters of the SHA-256 of a value in a canonical form, with another text for one node.
+fn hash(root: Node<'_>, name: Node<'_>, base: &str) -> String {
+    let mut canonical = String::new();
+    write_canonical(root, name, base, &mut canonical);
+    let digest = Sha256::digest(canonical.as_bytes());
+    digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Length-prefixed text, so that no two values look alike; keys in order. Depth is bounded by the scanner.
+fn write_canonical(node: Node<'_>, name: Node<'_>, base: &str, out: &mut String) {
+    let mut text = |kind: char, text: &str| out.push_str(&format!("{kind}{}:{text}", text.len()));
+    if node.index() == name.index() {
+        return text('s', base);
+    }
+    match node.kind() {
+        Kind::Map => {
+            let mut entries: Vec<(String, String)> = node
+                .entries()
+                .map(|(key, value)| {
+                    let mut written = String::new();
+                    write_canonical(value, name, base, &mut written);
+                    (key.text().unwrap_or_default().into_owned(), written)
+                })
+                .collect();
+            entries.sort();
+            text('m', &entries.len().to_string());
+            for (key, value) in entries {
+                out.push_str(&format!("k{}:{key}", key.len()));
+                out.push_str(&value);
+            }
+        }
+        Kind::Seq => {
+            text('l', &node.items().count().to_string());
+            for item in node.items() {
+                write_canonical(item, name, base, out);
+            }
+        }
+        Kind::Alias => text('a', node.raw()),
+        _ => {
+            let kind = match node.scalar_kind() {
+                ScalarKind::Null => return text('0', ""),
+                ScalarKind::Bool => 'b',
+                ScalarKind::Number | ScalarKind::NonFinite => 'n',
+                ScalarKind::String => 's',
+            };
+            text(kind, &node.text().unwrap_or_default());
+        }
+    }
+}

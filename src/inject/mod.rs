@@ -1,0 +1,14 @@
+//! The injection: what is asked for, and the edits that make it so in one document.
+//!
+//! `request` is what flags and spec files become; `plan` finds targets and decides edits; `env` does so
+//! for one container, `metadata` for names. Texts and offsets are `yaml`'s business.
+
+mod env;
+mod metadata;
+pub mod plan;
+pub mod request;
+pub mod spec;
+
+pub use metadata::hashed_name;
+pub use plan::{Filter, Notes, Plan, plan};
+pub use request::{Asked, Injection, Names, Variable};

@@ -1,0 +1,261 @@
+//! From one document and an [`Injection`] to the edits it needs.
+
+use super::env::{Wanted, plan_container};
+use super::metadata::plan_names;
+use super::request::{Asked, Injection, Names};
+use crate::error::{Error, Result};
+use crate::manifest::container;
+use crate::manifest::env::{EnvValue, EnvVar};
+use crate::manifest::object::{Object, objects};
+use crate::manifest::select::{ContainerChoice, Target};
+use crate::manifest::workload::{canonical_kind, is_builtin_workload, pod_specs};
+use crate::prefect::program::{Generation, Role, agent, role};
+use crate::prefect::variables;
+use crate::yaml::{Document, Edit, Node};
+
+/// Remarks for the user, each once, in the order in which they came up.
+#[derive(Clone, Debug, Default)]
+pub struct Notes(Vec<String>);
+
+impl Notes {
+    fn add(&mut self, note: String) {
+        if !self.0.contains(&note) {
+            self.0.push(note);
+        }
+    }
+
+    /// Takes over another's remarks.
+    pub fn extend(&mut self, other: Notes) {
+        other.0.into_iter().for_each(|note| self.add(note));
+    }
+
+    /// The remarks.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+}
+
+/// What is to happen in one document.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// In the order of their nodes.
+    pub edits: Vec<Edit>,
+    /// Positions (among the document's objects) of those that are targets.
+    pub targets: Vec<usize>,
+    /// How many containers were selected.
+    pub containers: usize,
+}
+
+/// Decides the edits of a document. `names` are final names for targets, in their order, and win over the
+/// injection's; none for the first round of `--name-hash`, which finds them out.
+pub fn plan(document: Document<'_>, injection: &Injection, names: &[String], notes: &mut Notes) -> Result<Plan> {
+    let mut plan = Plan::default();
+    for (position, object) in objects(document).iter().enumerate() {
+        let Some(share) = share_of(object, injection) else { continue };
+        let before = plan.containers;
+        plan_object(object, share, injection, notes, &mut plan)?;
+        if plan.containers > before {
+            let name = names.get(plan.targets.len()).cloned();
+            plan.targets.push(position);
+            match name {
+                None => plan_names(object, &injection.names, &mut plan.edits)?,
+                name => plan_names(object, &Names { name, ..injection.names.clone() }, &mut plan.edits)?,
+            }
+        }
+    }
+    plan.edits.sort_by_key(|edit| edit.node);
+    if plan.edits.windows(2).any(|pair| pair[0].node == pair[1].node) {
+        return Err(Error::new(crate::error::Kind::Internal, "two edits of one node"));
+    }
+    Ok(plan)
+}
+
+/// How much of an injection an object gets.
+#[derive(Clone, Copy)]
+enum Share<'i> {
+    /// All of it: named by a target, or a Job or CronJob.
+    All(Option<&'i Target>),
+    /// Prefect's settings, if it turns out to be an agent or worker.
+    Settings,
+}
+
+fn share_of<'i>(object: &Object<'_>, injection: &'i Injection) -> Option<Share<'i>> {
+    if injection.skip_hooks && object.annotation("helm.sh/hook").is_some() {
+        return None;
+    }
+    if injection.selector.as_ref().is_some_and(|selector| !selector.matches(object)) {
+        return None;
+    }
+    if !injection.targets.is_empty() {
+        let target = injection.targets.iter().find(|target| is_target(target, object))?;
+        return Some(Share::All(Some(target)));
+    }
+    match &*object.kind {
+        "Job" | "CronJob" if is_builtin_workload(object) => Some(Share::All(None)),
+        _ if !injection.prefect.is_empty() && is_builtin_workload(object) => Some(Share::Settings),
+        _ => None,
+    }
+}
+
+fn is_target(target: &Target, object: &Object<'_>) -> bool {
+    let kind = match canonical_kind(target.kind.as_str()) {
+        Some(kind) => kind == object.kind,
+        None => target.kind.matches(&object.kind),
+    };
+    kind && target.name.as_ref().is_none_or(|glob| object.name().is_some_and(|name| glob.matches(&name)))
+}
+
+fn plan_object(object: &Object<'_>, share: Share<'_>, injection: &Injection, notes: &mut Notes, plan: &mut Plan) -> Result<()> {
+    // Only agents are wanted here: an object that can't be one is not looked at closely.
+    if matches!(share, Share::Settings) && !object.node.descendants().any(|node| mentions_prefect(node)) {
+        return Ok(());
+    }
+    let choice = match share {
+        Share::All(Some(Target { containers: Some(choice), .. })) => choice,
+        _ => &injection.containers,
+    };
+    // A second `kind` would make it another object for some readers.
+    object.node.get("kind")?;
+    for pod_spec in pod_specs(object)? {
+        let all = container::select(pod_spec, &ContainerChoice::All, false)?;
+        let role = role(object, &all);
+        let mut selected = container::select(pod_spec, choice, injection.init_containers)?;
+        if let (Role::Agent(_), ContainerChoice::First, false) = (role, choice, injection.init_containers) {
+            selected = all.iter().copied().filter(|container| agent(*container).is_some()).take(1).collect();
+        }
+        let wanted = match (share, role) {
+            (Share::Settings, Role::Agent(generation)) => Wanted {
+                variables: variables::entries(&injection.prefect, generation)?,
+                ..Wanted::default()
+            },
+            (Share::Settings, _) => continue,
+            (Share::All(target), _) if !selected.is_empty() => everything(object, role, target.is_some(), injection)?,
+            (Share::All(_), _) => continue,
+        };
+        note_names(&wanted, role, injection, notes);
+        for container in selected {
+            plan.containers += 1;
+            if !wanted.is_empty() {
+                plan_container(container, &wanted, &mut plan.edits)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn mentions_prefect(node: Node<'_>) -> bool {
+    node.is_scalar() && node.raw().contains("prefect")
+}
+
+/// All that is asked for, as entries for an object of this role.
+fn everything(object: &Object<'_>, role: Role, named: bool, injection: &Injection) -> Result<Wanted> {
+    let mut wanted = Wanted { variables: Vec::new(), sources: injection.sources.clone(), unset: injection.unset.clone() };
+    for variable in &injection.variables {
+        wanted.variables.push(match &variable.asked {
+            Asked::Entry(value) => EnvVar { name: variable.name.clone(), value: value.clone() },
+            Asked::PrefectSecret(reference) => {
+                let why = match role {
+                    Role::FlowRun(Generation::One) => None,
+                    Role::FlowRun(Generation::TwoOrThree) => Some("runs flows of Prefect 2 or 3, which know no such secrets"),
+                    _ if named => Some("is no flow run's template, so no flow would read it there"),
+                    _ => None,
+                };
+                if let Some(why) = why {
+                    let optional = if reference.optional { ":optional" } else { "" };
+                    return Err(Error::refused(format!("--secret {}: {} {why}", variable.name, object.display()))
+                        .at(object.node.span().start..object.node.span().start + 1)
+                        .hint(format!(
+                            "name the variable itself: --secret-env {}={}/{}{optional}",
+                            variable.name, reference.name, reference.key
+                        )));
+                }
+                EnvVar { name: variables::secret_variable(&variable.name), value: EnvValue::SecretKey(reference.clone()) }
+            }
+        });
+    }
+    let generation = match role {
+        Role::FlowRun(generation) | Role::Agent(generation) => generation,
+        Role::Other => Generation::One,
+    };
+    if !injection.prefect.is_empty() {
+        for setting in variables::entries(&injection.prefect, generation)? {
+            // A variable named outright says more than a setting.
+            if !wanted.variables.iter().any(|variable| variable.name == setting.name) {
+                wanted.variables.push(setting);
+            }
+        }
+    }
+    Ok(wanted)
+}
+
+fn note_names(wanted: &Wanted, role: Role, injection: &Injection, notes: &mut Notes) {
+    for variable in &injection.variables {
+        if matches!(variable.asked, Asked::PrefectSecret(_)) && matches!(role, Role::FlowRun(_)) {
+            notes.add(format!("the secret {} is the variable {}", variable.name, variables::secret_variable(&variable.name)));
+        }
+    }
+    if role != Role::FlowRun(Generation::One) {
+        return;
+    }
+    let managed: Vec<&str> =
+        wanted.variables.iter().map(|variable| variable.name.as_str()).filter(|name| variables::is_managed_by_agent(name)).collect();
+    if managed.is_empty() {
+        return;
+    }
+    let mut flags: Vec<String> = managed.iter().map(|name| variables::agent_flag(name)).collect();
+    flags.dedup();
+    notes.add(format!(
+        "the Prefect 1 agent (0.14.7 and later) puts its own {} into every flow run; set it on the agent: jobplate render AGENT.yaml {}",
+        managed.join(", "),
+        flags.join(" ")
+    ));
+}
+
+/// What a document must hold, byte for byte, to have a target: the cheap proof that most have none.
+///
+/// Every character of a key or kind comes from the same character in the text, but for escapes in double
+/// quotes, `!!binary` and `%TAG`. So a text without `containers` (and without the target's kind, where it
+/// is known) and without those has no target, whatever else it holds.
+#[derive(Debug)]
+pub struct Filter {
+    containers: memchr::memmem::Finder<'static>,
+    /// Any of these kinds; none where a target's kind is a pattern.
+    kinds: Option<Vec<memchr::memmem::Finder<'static>>>,
+    /// Kinds that count only together with the word `prefect`.
+    agents: bool,
+}
+
+impl Filter {
+    /// The filter for an injection.
+    pub fn new(injection: &Injection) -> Self {
+        let finder = |kind: &str| memchr::memmem::Finder::new(kind).into_owned();
+        let kinds = if injection.targets.is_empty() {
+            // "CronJob" holds "Job".
+            Some(vec![finder("Job")])
+        } else {
+            let kinds: Option<Vec<_>> = injection.targets.iter().map(|target| canonical_kind(target.kind.as_str())).collect();
+            kinds.map(|mut kinds| {
+                kinds.sort_unstable();
+                kinds.dedup();
+                kinds.into_iter().map(finder).collect()
+            })
+        };
+        let agents = injection.targets.is_empty() && !injection.prefect.is_empty();
+        Filter { containers: finder("containers"), kinds, agents }
+    }
+
+    /// Whether the text holds the words of a target as they are.
+    pub fn names_target(&self, text: &[u8]) -> bool {
+        let kind = || match &self.kinds {
+            None => true,
+            Some(kinds) => kinds.iter().any(|kind| kind.find(text).is_some()),
+        };
+        self.containers.find(text).is_some() && (kind() || self.agents && memchr::memmem::find(text, b"prefect").is_some())
+    }
+
+    /// Whether characters could come from elsewhere than from themselves.
+    pub fn may_hide_words(text: &[u8]) -> bool {
+        let escapes = memchr::memchr_iter(b'\\', text).any(|at| matches!(text.get(at + 1), Some(b'x' | b'u' | b'U' | b'\n' | b'\r')));
+        escapes || [&b"!!binary"[..], b"!<", b"%TAG"].iter().any(|word| memchr::memmem::find(text, word).is_some())
+    }
+}

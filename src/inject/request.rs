@@ -1,0 +1,62 @@
+//! What is asked for: flags and spec files become one [`Injection`].
+
+use crate::manifest::env::{EnvFrom, EnvValue, KeyRef};
+use crate::manifest::select::{ContainerChoice, Target};
+use crate::manifest::selector::LabelSelector;
+use crate::prefect::settings::Settings;
+
+/// A variable to set.
+#[derive(Clone, Debug)]
+pub struct Variable {
+    /// Its name as the user gave it: an env name, or for [`Asked::PrefectSecret`] Prefect's name.
+    pub name: String,
+    /// What it is to be.
+    pub asked: Asked,
+}
+
+/// How a variable was asked for.
+#[derive(Clone, Debug)]
+pub enum Asked {
+    /// `--secret`: a Prefect 1 secret, by Prefect's name for it.
+    PrefectSecret(KeyRef),
+    /// `--secret-env`, `--config-env`, `--field-env`, `--env`: this entry under this very name.
+    Entry(EnvValue),
+}
+
+/// Changes to `metadata`.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    /// `--name`
+    pub name: Option<String>,
+    /// `--generate-name`
+    pub generate_name: Option<String>,
+    /// `--name-hash`
+    pub hash: bool,
+    /// `-n`: fills a missing namespace; a different one is an error.
+    pub namespace: Option<String>,
+}
+
+/// Everything one call asks for.
+#[derive(Clone, Debug, Default)]
+pub struct Injection {
+    /// Variables to set, each name once, in the order in which new ones are written.
+    pub variables: Vec<Variable>,
+    /// `envFrom` sources to add.
+    pub sources: Vec<EnvFrom>,
+    /// Names of variables to remove.
+    pub unset: Vec<String>,
+    /// Prefect's own settings.
+    pub prefect: Settings,
+    /// Changes to `metadata`.
+    pub names: Names,
+    /// `--target`; empty stands for the default targets.
+    pub targets: Vec<Target>,
+    /// `-l`
+    pub selector: Option<LabelSelector>,
+    /// `-c`, `--all-containers`
+    pub containers: ContainerChoice,
+    /// `--init-containers`: init containers too (those that the choice names, or all of them).
+    pub init_containers: bool,
+    /// `--skip-hooks`: leave objects alone that are Helm hooks.
+    pub skip_hooks: bool,
+}

@@ -1,0 +1,29 @@
+//! jobplate puts secret references and Prefect settings into Kubernetes job templates, and changes only
+//! the bytes it must.
+//!
+//! The way of the data, one direction, no way back:
+//!
+//! ```text
+//! bytes > yaml::Documents > yaml::scan > manifest > inject::plan > yaml::layout > yaml::verify > render
+//!         split             spans        targets    edits          splices        proof          output
+//! ```
+//!
+//! | room         | holds                                                              | may import              |
+//! |--------------|--------------------------------------------------------------------|-------------------------|
+//! | [`yaml`]     | split, scan, edits, splices, verification; nothing of Kubernetes   | nothing                 |
+//! | [`manifest`] | objects, pod templates, containers, env, selection; nothing of Prefect | yaml                |
+//! | [`prefect`]  | names and roles, as data; nothing of files, flags or splices       | manifest, yaml          |
+//! | [`inject`]   | what is asked for, and the edits that make it so                   | prefect, manifest, yaml |
+//! | [`render`]   | the two passes over inputs, in bounded memory                      | inject, manifest, yaml  |
+//! | [`report`]   | errors and diffs for people, and the one masker                    | yaml                    |
+//! | [`cli`]      | arguments, one file per command; nobody imports it                 | all                     |
+//!
+//! [`error`] is everyone's. `tests/architecture.rs` holds the table against the code.
+
+pub mod error;
+pub mod inject;
+pub mod manifest;
+pub mod prefect;
+pub mod render;
+pub mod report;
+pub mod yaml;

@@ -1,0 +1,50 @@
+//! Containers of a pod spec, and the choice among them.
+
+use super::object::check_on_path;
+use super::select::ContainerChoice;
+use crate::error::{Error, Result};
+use crate::yaml::{Kind, Node};
+
+/// The containers that a choice names, in document order of their lists.
+///
+/// With `init`, the init containers too: those that the choice names, else all of them.
+pub fn select<'a>(pod_spec: Node<'a>, choice: &ContainerChoice, init: bool) -> Result<Vec<Node<'a>>> {
+    let mut selected = Vec::new();
+    for (list, is_init) in [("containers", false), ("initContainers", true)] {
+        if is_init && !init {
+            continue;
+        }
+        let Some(containers) = pod_spec.get(list)?.filter(|value| !value.is_null()) else { continue };
+        check_on_path(containers, &format!("`{list}`"))?;
+        if containers.kind() != Kind::Seq {
+            return Err(Error::input(format!("`{list}` is not a list")).at(containers.span()).hint(
+                "write each container as an item that begins with `- name: ...`",
+            ));
+        }
+        for (position, container) in containers.items().enumerate() {
+            let chosen = match choice {
+                ContainerChoice::First => is_init || position == 0,
+                ContainerChoice::All => true,
+                ContainerChoice::Named(globs) => {
+                    name(container).is_some_and(|name| globs.iter().any(|glob| glob.matches(&name)))
+                }
+            };
+            if !chosen {
+                continue;
+            }
+            check_on_path(container, "a container")?;
+            if container.kind() != Kind::Map {
+                return Err(Error::input(format!("an item of `{list}` is no container"))
+                    .at(container.span())
+                    .hint("a container is a mapping that begins with `name: ...`"));
+            }
+            selected.push(container);
+        }
+    }
+    Ok(selected)
+}
+
+/// The name of a container.
+pub fn name(container: Node<'_>) -> Option<std::borrow::Cow<'_, str>> {
+    container.entries().find(|(key, _)| key.is("name")).and_then(|(_, value)| value.text())
+}

@@ -1,0 +1,10 @@
+//! Manifests: objects in documents, where their pod templates are, containers, selection.
+//!
+//! All of it is generic Kubernetes; nothing here knows Prefect, flags or files.
+
+pub mod container;
+pub mod env;
+pub mod object;
+pub mod select;
+pub mod selector;
+pub mod workload;

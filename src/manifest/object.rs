@@ -1,0 +1,119 @@
+//! Objects: mappings with `kind` and `metadata`, alone in a document or as items of a List.
+
+use std::borrow::Cow;
+
+use crate::error::{Error, Result};
+use crate::yaml::{Document, Kind, Node};
+
+/// One object of a document.
+#[derive(Clone, Debug)]
+pub struct Object<'a> {
+    /// Its mapping.
+    pub node: Node<'a>,
+    /// `kind`; empty where there is none.
+    pub kind: Cow<'a, str>,
+    /// `apiVersion`; empty where there is none.
+    pub api_version: Cow<'a, str>,
+    /// `metadata`, if it is there and no null.
+    pub metadata: Option<Node<'a>>,
+}
+
+impl<'a> Object<'a> {
+    fn read(node: Node<'a>) -> Self {
+        let mut object = Object { node, kind: Cow::Borrowed(""), api_version: Cow::Borrowed(""), metadata: None };
+        for (key, value) in node.entries() {
+            if key.is("kind") {
+                object.kind = value.text().unwrap_or_default();
+            } else if key.is("apiVersion") {
+                object.api_version = value.text().unwrap_or_default();
+            } else if key.is("metadata") && value.kind() == Kind::Map {
+                object.metadata = Some(value);
+            }
+        }
+        object
+    }
+
+    /// The API group: what stands before the `/` of `apiVersion`.
+    pub fn group(&self) -> &str {
+        self.api_version.split_once('/').map_or("", |(group, _)| group)
+    }
+
+    fn metadata_text(&self, key: &str) -> Option<Cow<'a, str>> {
+        let (_, value) = self.metadata?.entries().find(|(name, _)| name.is(key))?;
+        value.text().filter(|_| !value.is_null())
+    }
+
+    /// `metadata.name`, or `metadata.generateName` where there is no name.
+    pub fn name(&self) -> Option<Cow<'a, str>> {
+        self.metadata_text("name").or_else(|| self.metadata_text("generateName"))
+    }
+
+    /// The value of a label.
+    pub fn label(&self, key: &str) -> Option<Cow<'a, str>> {
+        self.metadata_entry("labels", key)
+    }
+
+    /// The value of an annotation.
+    pub fn annotation(&self, key: &str) -> Option<Cow<'a, str>> {
+        self.metadata_entry("annotations", key)
+    }
+
+    fn metadata_entry(&self, map: &str, key: &str) -> Option<Cow<'a, str>> {
+        let (_, map) = self.metadata?.entries().find(|(name, _)| name.is(map))?;
+        let (_, value) = map.entries().find(|(name, _)| name.is(key))?;
+        value.text()
+    }
+
+    /// `Kind/name`, as reports and errors name it.
+    pub fn display(&self) -> String {
+        let kind = if self.kind.is_empty() { "(no kind)" } else { &self.kind };
+        match self.name() {
+            Some(name) => format!("{kind}/{name}"),
+            None => kind.to_owned(),
+        }
+    }
+}
+
+/// The objects of a document: its own, or the items of its List.
+pub fn objects(document: Document<'_>) -> Vec<Object<'_>> {
+    let root = document.root();
+    if root.kind() != Kind::Map {
+        return Vec::new();
+    }
+    let object = Object::read(root);
+    if object.kind.ends_with("List") {
+        if let Some((_, items)) = root.entries().find(|(key, _)| key.is("items")) {
+            return items.items().filter(|item| item.kind() == Kind::Map).map(Object::read).collect();
+        }
+    }
+    vec![object]
+}
+
+/// Refuses what makes it unclear whether a node on the way to an edit is what it seems, or is used elsewhere.
+pub fn check_on_path(node: Node<'_>, what: &str) -> Result<()> {
+    if node.kind() == Kind::Alias {
+        return Err(Error::refused(format!("{what} is an alias (`{}`) of something written elsewhere", node.raw()))
+            .at(node.span())
+            .hint("write it out here, so that it can be edited on its own"));
+    }
+    if let Some(anchor) = node.anchor() {
+        let alias = node.document().root().descendants().find(|other| other.kind() == Kind::Alias && &other.raw()[1..] == anchor);
+        if alias.is_some() {
+            return Err(Error::refused(format!("{what} carries the anchor `&{anchor}`, which is used elsewhere: an edit would change both"))
+                .at(node.span())
+                .hint("write the other use out, so that each can be edited on its own"));
+        }
+    }
+    if let Some((key, _)) = node.entries().find(|(key, _)| key.kind() == Kind::Plain && key.is("<<")) {
+        return Err(Error::refused(format!("{what} has a merge key (`<<`), whose precedence differs between YAML readers"))
+            .at(key.span())
+            .hint("write the merged keys out"));
+    }
+    Ok(())
+}
+
+/// Steps from a mapping to the mapping or other value under a key; nothing where it is missing or null.
+pub fn step<'a>(node: Node<'a>, key: &str) -> Result<Option<Node<'a>>> {
+    check_on_path(node, "a mapping on the way to the containers")?;
+    Ok(node.get(key)?.filter(|value| !value.is_null()))
+}

@@ -1,0 +1,51 @@
+//! Which objects, and which of their containers, an injection is for.
+
+use glob::{MatchOptions, Pattern};
+
+/// A shell glob (`*`, `?`, `[a-z]`).
+#[derive(Clone, Debug)]
+pub struct Glob {
+    pattern: Pattern,
+    any_case: bool,
+}
+
+impl Glob {
+    /// Parses a pattern; the error says what is wrong with it.
+    pub fn new(pattern: &str, any_case: bool) -> Result<Self, glob::PatternError> {
+        Ok(Glob { pattern: Pattern::new(pattern)?, any_case })
+    }
+
+    /// Whether the whole of `text` matches.
+    pub fn matches(&self, text: &str) -> bool {
+        let options = MatchOptions { case_sensitive: !self.any_case, ..MatchOptions::new() };
+        self.pattern.matches_with(text, options)
+    }
+
+    /// The pattern as it was written.
+    pub fn as_str(&self) -> &str {
+        self.pattern.as_str()
+    }
+}
+
+/// One `--target KIND[/NAME]`: globs, the kind in any case.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Matches `kind`.
+    pub kind: Glob,
+    /// Matches `metadata.name` (of an object that has only `generateName`, that); none matches any.
+    pub name: Option<Glob>,
+    /// Containers for objects of this target; none leaves it to the injection's own choice.
+    pub containers: Option<ContainerChoice>,
+}
+
+/// Which containers of a pod.
+#[derive(Clone, Debug, Default)]
+pub enum ContainerChoice {
+    /// The first of `containers`: the one that Prefect runs the flow in, whatever its name.
+    #[default]
+    First,
+    /// Those whose name matches one of the globs.
+    Named(Vec<Glob>),
+    /// All of them.
+    All,
+}

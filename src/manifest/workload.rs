@@ -1,0 +1,90 @@
+//! Which objects carry a pod, and where its spec is.
+
+use super::object::{Object, check_on_path, step};
+use crate::error::Result;
+use crate::yaml::{Kind, Node};
+
+/// Kinds of Kubernetes itself that carry a pod spec, and the way to it.
+const WORKLOADS: [(&str, &[&str]); 9] = [
+    ("Job", &["spec", "template", "spec"]),
+    ("CronJob", &["spec", "jobTemplate", "spec", "template", "spec"]),
+    ("Deployment", &["spec", "template", "spec"]),
+    ("StatefulSet", &["spec", "template", "spec"]),
+    ("DaemonSet", &["spec", "template", "spec"]),
+    ("ReplicaSet", &["spec", "template", "spec"]),
+    ("ReplicationController", &["spec", "template", "spec"]),
+    ("Pod", &["spec"]),
+    ("PodTemplate", &["template", "spec"]),
+];
+
+/// The kind as Kubernetes spells it, if it is one of its own workloads; any case, plural and short names too.
+pub fn canonical_kind(kind: &str) -> Option<&'static str> {
+    let short = match kind.to_ascii_lowercase().as_str() {
+        "cj" => "cronjob",
+        "deploy" => "deployment",
+        "sts" => "statefulset",
+        "ds" => "daemonset",
+        "rs" => "replicaset",
+        "rc" => "replicationcontroller",
+        "po" => "pod",
+        other => return WORKLOADS.iter().map(|(kind, _)| *kind).find(|kind| plural_or_same(kind, other)),
+    };
+    canonical_kind(short)
+}
+
+fn plural_or_same(kind: &str, asked: &str) -> bool {
+    kind.eq_ignore_ascii_case(asked) || asked.strip_suffix('s').is_some_and(|singular| kind.eq_ignore_ascii_case(singular))
+}
+
+/// The groups that Kubernetes' own workloads are in; an object without `apiVersion` passes for one.
+fn is_builtin(object: &Object<'_>) -> bool {
+    matches!(object.group(), "" | "apps" | "batch" | "extensions")
+}
+
+/// The pod specs of an object: one for Kubernetes' own kinds; for others, every mapping that has
+/// `containers` with mappings in them, wherever it is.
+pub fn pod_specs<'a>(object: &Object<'a>) -> Result<Vec<Node<'a>>> {
+    let way = WORKLOADS.iter().find(|(kind, _)| *kind == object.kind);
+    match way {
+        Some((_, way)) if is_builtin(object) => {
+            let mut node = object.node;
+            for key in *way {
+                match step(node, key)? {
+                    Some(next) => node = next,
+                    None => return Ok(Vec::new()),
+                }
+            }
+            check_on_path(node, "the pod spec")?;
+            Ok(if node.kind() == Kind::Map { vec![node] } else { Vec::new() })
+        }
+        _ => find_by_shape(object.node),
+    }
+}
+
+/// Whether Kubernetes' own API defines the object's kind as a workload.
+pub fn is_builtin_workload(object: &Object<'_>) -> bool {
+    is_builtin(object) && WORKLOADS.iter().any(|(kind, _)| *kind == object.kind)
+}
+
+fn is_pod_spec(node: Node<'_>) -> bool {
+    node.entries().any(|(key, value)| {
+        key.is("containers") && value.kind() == Kind::Seq && value.items().next().is_some_and(|item| item.kind() == Kind::Map)
+    })
+}
+
+fn find_by_shape(root: Node<'_>) -> Result<Vec<Node<'_>>> {
+    let mut found: Vec<Node<'_>> = Vec::new();
+    for node in root.descendants() {
+        let inside_found = found.last().is_some_and(|last| last.span().end > node.span().start);
+        if node.kind() == Kind::Map && !inside_found && is_pod_spec(node) {
+            // Every node on the way could be shared through an anchor.
+            for above in root.descendants() {
+                if above.index() <= node.index() && above.span().end >= node.span().end && above.span().start <= node.span().start {
+                    check_on_path(above, "a mapping on the way to the containers")?;
+                }
+            }
+            found.push(node);
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,5 @@
+//! Prefect: what its names and programs mean, as data. Knows nothing of files, flags, splices or HTTP.
+
+pub mod program;
+pub mod settings;
+pub mod variables;

@@ -1,0 +1,81 @@
+//! Which Prefect a manifest is about: a flow run's template, an agent, a worker.
+
+use crate::manifest::object::Object;
+use crate::yaml::Node;
+
+/// The generations whose variables differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Generation {
+    /// Prefect 0.x and 1.x: `PREFECT__...`
+    One,
+    /// Prefect 2 and 3: `PREFECT_...`
+    TwoOrThree,
+}
+
+/// What an object is to Prefect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// A Job or CronJob: what flows run in.
+    FlowRun(Generation),
+    /// Runs a Prefect agent or worker.
+    Agent(Generation),
+    /// Neither.
+    Other,
+}
+
+/// Reads the role of an object, whose pod has these containers.
+pub fn role(object: &Object<'_>, containers: &[Node<'_>]) -> Role {
+    match &*object.kind {
+        "Job" | "CronJob" => {
+            let newer = containers.iter().any(|container| image_generation(*container) == Some(Generation::TwoOrThree));
+            Role::FlowRun(if newer { Generation::TwoOrThree } else { Generation::One })
+        }
+        _ => containers.iter().find_map(|container| agent(*container)).map_or(Role::Other, Role::Agent),
+    }
+}
+
+/// Prefect's own images carry the version in their tag (`prefecthq/prefect:1.4.1-python3.9`).
+fn image_generation(container: Node<'_>) -> Option<Generation> {
+    let (_, image) = container.entries().find(|(key, _)| key.is("image"))?;
+    let image = image.text()?;
+    let (repository, tag) = image.rsplit_once(':')?;
+    if !repository.ends_with("prefecthq/prefect") {
+        return None;
+    }
+    match tag.as_bytes() {
+        [b'2' | b'3', b'.' | b'-', ..] | [b'2' | b'3'] => Some(Generation::TwoOrThree),
+        [b'0' | b'1', ..] => Some(Generation::One),
+        _ => None,
+    }
+}
+
+/// Whether a container starts a Prefect agent or worker, told by its command line.
+///
+/// Prefect 1: `prefect agent kubernetes start` (before 0.13: `prefect agent start kubernetes`);
+/// Prefect 2: `prefect agent start`; Prefect 2 and 3: `prefect worker start`.
+pub fn agent(container: Node<'_>) -> Option<Generation> {
+    let mut line = String::new();
+    for key in ["command", "args"] {
+        let Some((_, value)) = container.entries().find(|(name, _)| name.is(key)) else { continue };
+        for item in value.items() {
+            line.push_str(&item.text().unwrap_or_default());
+            line.push(' ');
+        }
+    }
+    let words: Vec<&str> = line.split_whitespace().collect();
+    words.windows(3).enumerate().find_map(|(at, three)| {
+        let [program, noun, verb] = three else { return None };
+        if *program != "prefect" && !program.ends_with("/prefect") {
+            return None;
+        }
+        match (*noun, *verb) {
+            ("worker", "start") => Some(Generation::TwoOrThree),
+            ("agent", "start") if matches!(words.get(at + 3), Some(&("kubernetes" | "docker" | "local" | "fargate"))) => {
+                Some(Generation::One)
+            }
+            ("agent", "start") => Some(Generation::TwoOrThree),
+            ("agent", "kubernetes" | "docker" | "local" | "ecs" | "vertex") => Some(Generation::One),
+            _ => None,
+        }
+    })
+}

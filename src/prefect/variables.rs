@@ -1,0 +1,90 @@
+//! Prefect's environment variables: names of secrets, settings as entries, and those that an agent manages.
+
+use super::program::Generation;
+use super::settings::{Backend, Settings};
+use crate::error::{Error, Result};
+use crate::manifest::env::{EnvValue, EnvVar};
+
+/// What Prefect 1 reads a secret NAME from: `PREFECT__CONTEXT__SECRETS__NAME`.
+pub fn secret_variable(name: &str) -> String {
+    format!("PREFECT__CONTEXT__SECRETS__{name}")
+}
+
+/// Variables that the Prefect 1 agent puts into every flow run itself, whatever the job template says
+/// (`generate_job_spec` of prefect 0.14.7 to 1.4.1).
+const MANAGED_BY_AGENT: [&str; 14] = [
+    "PREFECT__BACKEND",
+    "PREFECT__CLOUD__AGENT__LABELS",
+    "PREFECT__CLOUD__API",
+    "PREFECT__CLOUD__API_KEY",
+    "PREFECT__CLOUD__AUTH_TOKEN",
+    "PREFECT__CLOUD__SEND_FLOW_RUN_LOGS",
+    "PREFECT__CLOUD__TENANT_ID",
+    "PREFECT__CLOUD__USE_LOCAL_SECRETS",
+    "PREFECT__CONTEXT__FLOW_ID",
+    "PREFECT__CONTEXT__FLOW_RUN_ID",
+    "PREFECT__CONTEXT__IMAGE",
+    "PREFECT__ENGINE__FLOW_RUNNER__DEFAULT_CLASS",
+    "PREFECT__LOGGING__LEVEL",
+    "PREFECT__LOGGING__LOG_TO_CLOUD",
+];
+
+/// Whether the Prefect 1 agent replaces this variable in flow runs.
+pub fn is_managed_by_agent(name: &str) -> bool {
+    MANAGED_BY_AGENT.contains(&name)
+}
+
+/// The flag that sets a variable on an agent.
+pub fn agent_flag(name: &str) -> String {
+    match name {
+        "PREFECT__BACKEND" => "--backend server|cloud".to_owned(),
+        "PREFECT__CLOUD__API" => "--api URL".to_owned(),
+        "PREFECT__CLOUD__API_KEY" | "PREFECT__CLOUD__AUTH_TOKEN" => "--api-key SECRET/KEY".to_owned(),
+        "PREFECT__CLOUD__USE_LOCAL_SECRETS" => "--local-secrets".to_owned(),
+        other => format!("--target Deployment --env {other}=VALUE"),
+    }
+}
+
+/// The entries that settings become for a generation of Prefect.
+pub fn entries(settings: &Settings, generation: Generation) -> Result<Vec<EnvVar>> {
+    let mut entries = Vec::new();
+    let mut add = |name: &str, value| entries.push(EnvVar { name: name.to_owned(), value });
+    match generation {
+        Generation::One => {
+            if let Some(backend) = settings.backend {
+                let text = match backend {
+                    Backend::Server => "server",
+                    Backend::Cloud => "cloud",
+                };
+                add("PREFECT__BACKEND", EnvValue::Literal(text.to_owned()));
+            }
+            if let Some(api) = &settings.api {
+                add("PREFECT__CLOUD__API", EnvValue::Literal(api.clone()));
+            }
+            if let Some(key) = &settings.api_key {
+                add("PREFECT__CLOUD__API_KEY", EnvValue::SecretKey(key.clone()));
+            }
+            if let Some(local) = settings.local_secrets {
+                add("PREFECT__CLOUD__USE_LOCAL_SECRETS", EnvValue::Literal(local.to_string()));
+            }
+        }
+        Generation::TwoOrThree => {
+            let flag = match (settings.backend, settings.local_secrets) {
+                (Some(_), _) => Some("--backend"),
+                (_, Some(_)) => Some("--local-secrets"),
+                _ => None,
+            };
+            if let Some(flag) = flag {
+                return Err(Error::usage(format!("`{flag}` has no meaning for Prefect 2 and 3"))
+                    .hint("there the API URL alone decides (`--api`); leave the flag out, or name other targets with `--target`"));
+            }
+            if let Some(api) = &settings.api {
+                add("PREFECT_API_URL", EnvValue::Literal(api.clone()));
+            }
+            if let Some(key) = &settings.api_key {
+                add("PREFECT_API_KEY", EnvValue::SecretKey(key.clone()));
+            }
+        }
+    }
+    Ok(entries)
+}

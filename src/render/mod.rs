@@ -1,0 +1,397 @@
+//! Rendering: inputs to edited output in two passes, in the memory of the largest document.
+//!
+//! The first pass plans and verifies every document of every input and writes down the splices; only when
+//! all of that has succeeded does the second pass print, copying the input's bytes around the splices.
+//! Knows files and streams, but no flags and nothing of YAML's inside.
+
+mod document;
+mod log;
+mod source;
+
+use std::io::{self, Read, Write};
+
+use self::document::{Engine, Outcome};
+use self::log::{EditLog, Record};
+pub use self::source::Source;
+use crate::error::{Error, Kind, Result};
+use crate::inject::{Injection, Notes};
+use crate::manifest::object::objects;
+use crate::yaml::{Document, Documents, StreamError, Tape};
+
+/// What became of a whole stream in memory.
+#[derive(Debug, Default)]
+pub struct Rendered {
+    /// The output.
+    pub text: String,
+    /// Documents in the stream.
+    pub documents: usize,
+    /// Documents with a target.
+    pub targets: usize,
+    /// Containers that were selected.
+    pub containers: usize,
+    /// Documents that were edited.
+    pub edited: usize,
+    /// Documents with a target that needed the fallback parser.
+    pub by_fallback: usize,
+}
+
+/// Renders a stream that is in memory. That nothing matches is no error here.
+pub fn to_string(text: &str, injection: &Injection) -> Result<Rendered> {
+    let mut engine = Engine::new(injection);
+    let mut rendered = Rendered::default();
+    let mut documents = Documents::new(text.as_bytes(), usize::MAX);
+    let mut line = 1;
+    while let Some(chunk) = documents.next().map_err(|error| read_error("-", error))? {
+        let document = std::str::from_utf8(chunk.bytes).map_err(|_| Error::input("not UTF-8"))?;
+        let outcome = engine.document(document).map_err(|error| error.in_document("-", line, document))?;
+        line += document.matches('\n').count();
+        rendered.documents += 1;
+        rendered.targets += usize::from(outcome.targets > 0);
+        rendered.containers += outcome.containers;
+        rendered.by_fallback += usize::from(outcome.by_fallback && outcome.targets > 0);
+        rendered.edited += usize::from(outcome.edited);
+        rendered.text.push_str(if outcome.edited { engine.edited_text() } else { document });
+    }
+    Ok(rendered)
+}
+
+/// Inputs whose every document is planned and verified, ready to be printed.
+pub struct Rendering {
+    inputs: Vec<Planned>,
+    /// Remarks for the user.
+    pub notes: Notes,
+    /// Objects that are targets, and containers selected in them.
+    pub targets: usize,
+    /// Containers that were selected.
+    pub containers: usize,
+    limit: usize,
+}
+
+struct Planned {
+    source: Source,
+    log: EditLog,
+}
+
+impl Rendering {
+    /// Plans and verifies every document of every source; documents of more than `limit` bytes are refused.
+    pub fn plan(sources: Vec<Source>, injection: &Injection, limit: usize) -> Result<Self> {
+        let mut engine = Engine::new(injection);
+        let mut rendering =
+            Rendering { inputs: Vec::new(), notes: Notes::default(), targets: 0, containers: 0, limit };
+        for source in sources {
+            rendering.plan_source(source, &mut engine)?;
+        }
+        rendering.notes.extend(std::mem::take(&mut engine.notes));
+        Ok(rendering)
+    }
+
+    fn plan_source(&mut self, mut source: Source, engine: &mut Engine<'_>) -> Result<()> {
+        let mut log = EditLog::new();
+        engine.begin_stream();
+        let mut failure = None;
+        {
+            let mut documents = Documents::new(source.rewind()?, self.limit);
+            loop {
+                let chunk = match documents.next() {
+                    Ok(Some(chunk)) => chunk,
+                    Ok(None) => break,
+                    Err(StreamError::TooLarge(offset)) => {
+                        let limit = self.limit;
+                        let error = Error::input(format!("a document is larger than {limit} bytes"))
+                            .hint("raise --max-document-size if this is what you mean");
+                        failure = Some((error.at(0..1), offset, String::new()));
+                        break;
+                    }
+                    Err(error) => return Err(read_error(source.name(), error)),
+                };
+                let text = match std::str::from_utf8(chunk.bytes) {
+                    Ok(text) => text,
+                    Err(error) => {
+                        failure = Some(not_utf8(chunk.bytes, error.valid_up_to(), chunk.offset));
+                        break;
+                    }
+                };
+                match engine.document(text) {
+                    Ok(outcome) => {
+                        self.count(&outcome);
+                        if outcome.edited {
+                            log.push(chunk.offset, text, engine.splices()).map_err(|error| spool_error(&error))?;
+                        }
+                    }
+                    Err(error) => {
+                        failure = Some((error, chunk.offset, text.to_owned()));
+                        break;
+                    }
+                }
+            }
+        }
+        if let Some((error, offset, text)) = failure {
+            let line = source.line_at(offset)?;
+            return Err(error.in_document(source.name(), line, &text));
+        }
+        self.inputs.push(Planned { source, log });
+        Ok(())
+    }
+
+    fn count(&mut self, outcome: &Outcome) {
+        self.targets += outcome.targets;
+        self.containers += outcome.containers;
+    }
+
+    /// The number of inputs.
+    pub fn len(&self) -> usize {
+        self.inputs.len()
+    }
+
+    /// Whether there are no inputs.
+    pub fn is_empty(&self) -> bool {
+        self.inputs.is_empty()
+    }
+
+    /// The name of an input.
+    pub fn name(&self, input: usize) -> &str {
+        self.inputs[input].source.name()
+    }
+
+    /// Whether rendering changes an input.
+    pub fn changes(&self, input: usize) -> bool {
+        !self.inputs[input].log.is_empty()
+    }
+
+    /// Prints one input: its bytes with the splices made.
+    pub fn write(&mut self, input: usize, out: &mut dyn Write) -> Result<()> {
+        let Planned { source, log } = &mut self.inputs[input];
+        let name = source.name().to_owned();
+        let mut copier = Copier { reader: source.rewind()?, out, position: 0, buffer: vec![0; 128 * 1024] };
+        log.rewind().map_err(|error| spool_error(&error))?;
+        let mut document = Vec::new();
+        while let Some(record) = log.next().map_err(|error| spool_error(&error))? {
+            copier.copy_until(Some(record.offset)).map_err(|error| error.report(&name))?;
+            copier.read(&mut document, record.length).map_err(|error| error.report(&name))?;
+            if !record.seals(&document) {
+                return Err(changed(&name));
+            }
+            copier.splice(&document, &record).map_err(|error| error.report(&name))?;
+        }
+        copier.copy_until(None).map_err(|error| error.report(&name))?;
+        source.check_unchanged()
+    }
+
+    /// Calls `each` with every edited document of an input: the line it begins at, before, after.
+    pub fn edited_documents(&mut self, input: usize, mut each: impl FnMut(usize, &str, &str)) -> Result<()> {
+        let Planned { source, log } = &mut self.inputs[input];
+        let name = source.name().to_owned();
+        log.rewind().map_err(|error| spool_error(&error))?;
+        let mut record = log.next().map_err(|error| spool_error(&error))?;
+        let mut documents = Documents::new(source.rewind()?, self.limit);
+        let (mut line, mut after) = (1, Vec::new());
+        while let Some(chunk) = documents.next().map_err(|error| read_error(&name, error))? {
+            if let Some(edited) = record.as_ref().filter(|record| record.offset == chunk.offset) {
+                let before = std::str::from_utf8(chunk.bytes).ok().filter(|_| edited.seals(chunk.bytes));
+                let before = before.ok_or_else(|| changed(&name))?;
+                after.clear();
+                edited.write(chunk.bytes, &mut after).map_err(|error| write_error(&error))?;
+                each(line, before, std::str::from_utf8(&after).map_err(|_| changed(&name))?);
+                record = log.next().map_err(|error| spool_error(&error))?;
+            }
+            line += memchr::memchr_iter(b'\n', chunk.bytes).count();
+        }
+        drop(documents);
+        source.check_unchanged()
+    }
+
+    /// What the inputs hold, for an error that nothing matched: `Kind/name (input)`, and whether any more.
+    pub fn seen(&mut self) -> Result<Vec<String>> {
+        let mut seen = Vec::new();
+        for Planned { source, .. } in &mut self.inputs {
+            let name = source.name().to_owned();
+            let mut documents = Documents::new(source.rewind()?, usize::MAX);
+            let mut tape = Tape::default();
+            while let Some(chunk) = documents.next().map_err(|error| read_error(&name, error))? {
+                let Ok(text) = std::str::from_utf8(chunk.bytes) else { continue };
+                if crate::yaml::scan(text, &mut tape).is_err() && crate::yaml::parse_with_granit(text, &mut tape).is_err() {
+                    continue;
+                }
+                for object in objects(Document::new(text, &tape)) {
+                    if !object.kind.is_empty() || !object.api_version.is_empty() {
+                        seen.push(format!("{} in {name}", object.display()));
+                    }
+                }
+            }
+        }
+        Ok(seen)
+    }
+}
+
+/// Joins outputs of several inputs: each begins with `---` and on a line of its own.
+pub struct Joined<'a> {
+    out: &'a mut dyn Write,
+    /// The end of what was written so far, if anything was: whether it ends its line, and with CRLF.
+    written: Option<(bool, bool)>,
+    /// The first bytes of an input, held back until it is clear whether they are its `---`.
+    head: Option<Vec<u8>>,
+}
+
+impl<'a> Joined<'a> {
+    /// Writes to `out`.
+    pub fn new(out: &'a mut dyn Write) -> Self {
+        Joined { out, written: None, head: None }
+    }
+
+    /// Another input begins.
+    pub fn begin(&mut self) -> io::Result<()> {
+        self.flush_head()?;
+        if self.written.is_some() {
+            self.head = Some(Vec::new());
+        }
+        Ok(())
+    }
+
+    /// No more input comes.
+    pub fn finish(&mut self) -> io::Result<()> {
+        self.flush_head()?;
+        self.out.flush()
+    }
+
+    fn flush_head(&mut self) -> io::Result<()> {
+        let Some(head) = self.head.take() else { return Ok(()) };
+        // A byte order mark belongs to the start of a stream only.
+        let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&head);
+        if head.is_empty() {
+            return Ok(());
+        }
+        let (ended, crlf) = self.written.unwrap_or((true, false));
+        let newline: &[u8] = if crlf { b"\r\n" } else { b"\n" };
+        if !ended {
+            self.out.write_all(newline)?;
+        }
+        let marked = head.starts_with(b"---") && matches!(head.get(3), None | Some(b' ' | b'\t' | b'\r' | b'\n'));
+        if !marked {
+            self.out.write_all(b"---")?;
+            self.out.write_all(newline)?;
+        }
+        self.put(head)
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.out.write_all(bytes)?;
+        if !bytes.is_empty() {
+            let crlf = match bytes {
+                [.., b'\r', b'\n'] => true,
+                [.., b'\n'] => false,
+                _ => memchr::memmem::find(bytes, b"\r\n").is_some() || self.written.is_some_and(|(_, crlf)| crlf),
+            };
+            self.written = Some((bytes.ends_with(b"\n"), crlf));
+        }
+        Ok(())
+    }
+}
+
+impl Write for Joined<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Some(head) = &mut self.head {
+            head.extend_from_slice(bytes);
+            if head.len() >= 8 {
+                self.flush_head()?;
+            }
+        } else {
+            self.put(bytes)?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// Copies an input to an output, stopping at the documents to be edited.
+struct Copier<'a, R> {
+    reader: R,
+    out: &'a mut dyn Write,
+    position: u64,
+    buffer: Vec<u8>,
+}
+
+/// A failure while copying, told apart by side.
+enum CopyError {
+    Read(io::Error),
+    Write(io::Error),
+    Short,
+}
+
+impl CopyError {
+    fn report(self, name: &str) -> Error {
+        match self {
+            CopyError::Read(error) => read_error(name, StreamError::Io(error)),
+            CopyError::Write(error) => write_error(&error),
+            CopyError::Short => changed(name),
+        }
+    }
+}
+
+impl<R: Read> Copier<'_, R> {
+    /// Copies up to an offset, or to the end.
+    fn copy_until(&mut self, offset: Option<u64>) -> Result<(), CopyError> {
+        let mut left = offset.map_or(u64::MAX, |offset| offset - self.position);
+        while left > 0 {
+            let most = self.buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+            let count = self.reader.read(&mut self.buffer[..most]).map_err(CopyError::Read)?;
+            if count == 0 {
+                return if offset.is_none() { Ok(()) } else { Err(CopyError::Short) };
+            }
+            self.out.write_all(&self.buffer[..count]).map_err(CopyError::Write)?;
+            self.position += count as u64;
+            left -= count as u64;
+        }
+        Ok(())
+    }
+
+    /// Reads a document without writing it.
+    fn read(&mut self, document: &mut Vec<u8>, length: usize) -> Result<(), CopyError> {
+        document.resize(length, 0);
+        self.position += length as u64;
+        self.reader.read_exact(document).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => CopyError::Short,
+            _ => CopyError::Read(error),
+        })
+    }
+
+    fn splice(&mut self, document: &[u8], record: &Record<'_>) -> Result<(), CopyError> {
+        record.write(document, self.out).map_err(CopyError::Write)
+    }
+}
+
+fn read_error(name: &str, error: StreamError) -> Error {
+    match error {
+        StreamError::Io(error) => Error::input(format!("can't be read: {}", error.kind())).in_file(name),
+        StreamError::TooLarge(_) => Error::input("a document is too large").in_file(name),
+    }
+}
+
+fn spool_error(error: &io::Error) -> Error {
+    Error::input(format!("the temporary file can't be used: {}", error.kind()))
+        .hint("set TMPDIR to a folder that can be written to")
+}
+
+/// A failed write of the output. A reader that went away is no error to tell anyone.
+pub fn write_error(error: &io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => Error::new(Kind::ClosedOutput, "the output was closed"),
+        kind => Error::input(format!("the output can't be written: {kind}")),
+    }
+}
+
+fn changed(name: &str) -> Error {
+    Error::input("changed while it was read").in_file(name).hint("run again when nothing writes to it")
+}
+
+/// Where a document stops being UTF-8: the error, the document's offset, and its readable part.
+fn not_utf8(bytes: &[u8], valid: usize, offset: u64) -> (Error, u64, String) {
+    let readable = String::from_utf8_lossy(&bytes[..valid]).into_owned();
+    let error = match bytes {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Error::input("UTF-16 text, not UTF-8").hint("save the file as UTF-8"),
+        _ => Error::input("a byte that is not UTF-8").hint("save the file as UTF-8"),
+    };
+    (error.at(valid..valid), offset, readable)
+}

@@ -1,0 +1,110 @@
+//! One input: a regular file that is opened once, or anything else, spooled. Both can be read twice.
+
+use std::fs::{File, Metadata};
+use std::io::{self, BufRead, BufReader, Read, Seek};
+use std::path::Path;
+use std::time::SystemTime;
+
+use tempfile::SpooledTempFile;
+
+use crate::error::{Error, Result};
+
+/// What is kept in memory of an input that is no regular file.
+const IN_MEMORY: usize = 4 * 1024 * 1024;
+
+/// An input, with the name that the user knows it by.
+pub struct Source {
+    name: String,
+    data: Data,
+}
+
+enum Data {
+    File { file: File, stamp: Stamp },
+    Spool(SpooledTempFile),
+}
+
+/// What changes when a file is written to or replaced.
+#[derive(PartialEq, Eq)]
+struct Stamp {
+    length: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Stamp {
+    fn of(metadata: &Metadata) -> Self {
+        Stamp { length: metadata.len(), modified: metadata.modified().ok() }
+    }
+}
+
+impl Source {
+    /// Opens a file. A pipe or device is read to its end.
+    pub fn open(path: &Path) -> Result<Self> {
+        let name = path.display().to_string();
+        let fail = |error: io::Error| {
+            let error_kind = error.kind();
+            Error::input(format!("can't be opened: {error_kind}")).in_file(&name)
+        };
+        let file = File::open(path).map_err(fail)?;
+        let metadata = file.metadata().map_err(fail)?;
+        if metadata.is_dir() {
+            return Err(Error::input("is a directory").in_file(&name));
+        }
+        if metadata.is_file() {
+            let stamp = Stamp::of(&metadata);
+            return Ok(Source { name, data: Data::File { file, stamp } });
+        }
+        Source::spool(name, file)
+    }
+
+    /// Reads something to its end.
+    pub fn spool(name: String, mut reader: impl Read) -> Result<Self> {
+        let mut spool = SpooledTempFile::new(IN_MEMORY);
+        io::copy(&mut reader, &mut spool).map_err(|error| {
+            Error::input(format!("can't be read, or not be kept in a temporary file: {}", error.kind()))
+                .in_file(&name)
+                .hint("input from a pipe of more than 4 MiB goes through TMPDIR")
+        })?;
+        Ok(Source { name, data: Data::Spool(spool) })
+    }
+
+    /// The name of the input; `-` is standard input.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// A reader from the first byte.
+    pub(super) fn rewind(&mut self) -> Result<&mut dyn Read> {
+        let (rewound, reader): (_, &mut dyn Read) = match &mut self.data {
+            Data::File { file, .. } => (file.rewind(), file),
+            Data::Spool(spool) => (spool.rewind(), spool),
+        };
+        match rewound {
+            Ok(()) => Ok(reader),
+            Err(error) => Err(Error::input(format!("can't be read again: {}", error.kind())).in_file(&self.name)),
+        }
+    }
+
+    /// The number of the line, from 1, of the byte at an offset.
+    pub(super) fn line_at(&mut self, offset: u64) -> Result<usize> {
+        let mut reader = BufReader::new(self.rewind()?.take(offset));
+        let mut line = 1;
+        loop {
+            let block = reader.fill_buf().unwrap_or_default();
+            if block.is_empty() {
+                return Ok(line);
+            }
+            line += memchr::memchr_iter(b'\n', block).count();
+            let length = block.len();
+            reader.consume(length);
+        }
+    }
+
+    /// Fails if the file has been written to since it was opened.
+    pub(super) fn check_unchanged(&self) -> Result<()> {
+        let Data::File { file, stamp } = &self.data else { return Ok(()) };
+        match file.metadata() {
+            Ok(metadata) if Stamp::of(&metadata) == *stamp => Ok(()),
+            _ => Err(super::changed(&self.name)),
+        }
+    }
+}

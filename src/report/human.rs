@@ -1,0 +1,98 @@
+//! Errors and notes for people, with the source line and a caret.
+
+use annotate_snippets::renderer::DecorStyle;
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+
+use super::mask::Masked;
+use crate::error::{Error, Place};
+
+/// The text of an error: what is wrong, where, the line, what to do. With colours, for a stream that
+/// takes them out where they are not wanted.
+pub fn error(error: &Error) -> String {
+    let message = match (error.place(), error.file()) {
+        (None, Some(file)) => printable(&format!("{file}: {}", error.message())),
+        _ => printable(error.message()),
+    };
+    let hint = error.hint_text().map(printable);
+    let line = error.place().map(SourceLine::new);
+    let mut main = Group::with_title(Level::ERROR.primary_title(message.as_str()));
+    if let Some(line) = &line {
+        let end = (line.caret + 1).min(line.text.len()).max(line.caret);
+        main = main.element(
+            Snippet::source(line.text.as_str())
+                .line_start(line.number)
+                .path(line.file.as_str())
+                .annotation(AnnotationKind::Primary.span(line.caret..end)),
+        );
+    }
+    let mut report = vec![main];
+    if let Some(hint) = &hint {
+        report.push(Group::with_title(Level::HELP.with_name("hint").secondary_title(hint.as_str())));
+    }
+    let renderer = Renderer::styled().decor_style(DecorStyle::Ascii);
+    renderer.render(&report) + "\n"
+}
+
+/// The text of a note.
+pub fn note(note: &str) -> String {
+    let note = printable(note);
+    let report = [Group::with_title(Level::NOTE.secondary_title(note.as_str()))];
+    Renderer::styled().decor_style(DecorStyle::Ascii).render(&report) + "\n"
+}
+
+/// The masked line that a place is in.
+struct SourceLine {
+    file: String,
+    number: usize,
+    text: String,
+    /// The byte of `text` to point at, at a character's boundary.
+    caret: usize,
+}
+
+impl SourceLine {
+    fn new(place: &Place) -> Self {
+        let text = place.document.as_str();
+        let at = text.floor_char_boundary(place.span.start);
+        let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+        let end = text[at..].find('\n').map_or(text.len(), |newline| at + newline);
+        let start = if text[start..].starts_with('\u{feff}') { start + 3 } else { start };
+        let (line, caret) = Masked::new(text).slice(start..end.max(start), at.max(start));
+        let caret = line.floor_char_boundary(caret);
+        // A tab is drawn as wide as it may be: one column here, so that the caret stands right.
+        let text: String = line.trim_end_matches('\r').chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let caret = line[..caret].chars().map(|c| if c.is_control() { 1 } else { c.len_utf8() }).sum();
+        SourceLine { file: printable(&place.file), number: place.line_column().0, text, caret }
+    }
+}
+
+/// No control character of an input or argument reaches a terminal.
+fn printable(text: &str) -> String {
+    text.chars().flat_map(|c| if c.is_control() && c != '\n' { c.escape_default().collect() } else { vec![c] }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plain(error_: &Error) -> String {
+        anstream::adapter::strip_str(&error(error_)).to_string()
+    }
+
+    #[test]
+    fn shows_the_place_and_no_value() {
+        let document = "kind: Job\nenv:\n- {name: A, value: hush, value: b}\n";
+        let at = document.rfind("value").unwrap();
+        let refusal = Error::refused("the key `value` stands twice").at(at..at + 5).hint("remove one of the two");
+        let text = plain(&refusal.in_document("a.yaml", 11, document));
+        assert!(text.starts_with("error: the key `value` stands twice\n"), "{text}");
+        assert!(text.contains("--> a.yaml:13:"), "{text}");
+        assert!(text.contains("- {name: A, value: ***, value: ***}"), "{text}");
+        assert!(text.contains("hint: remove one of the two"), "{text}");
+        assert!(!text.contains("hush"), "{text}");
+    }
+
+    #[test]
+    fn control_characters_are_spelled_out() {
+        assert!(plain(&Error::usage("a\u{1b}[31mb")).contains("a\\u{1b}[31mb"));
+    }
+}

@@ -1,0 +1,182 @@
+//! The one masker: which bytes of an input may not be shown, and a text without them.
+//!
+//! Masked are the values of `value` keys (env vars), of a Secret's `data` and `stringData`, and of
+//! last-applied annotations, in embedded documents too. Of a text that no parser understands, everything
+//! but keys is masked. It masks too much rather than too little.
+
+use std::ops::Range;
+
+use crate::yaml::{Document, Kind, Node, Tape, parse_with_granit, scan};
+
+/// What stands in the place of a masked text.
+pub(super) const MASK: &str = "***";
+
+/// A document and the bytes of it that may not be shown.
+pub(super) struct Masked<'a> {
+    text: &'a str,
+    /// Ascending, not overlapping.
+    secret: Vec<Range<usize>>,
+}
+
+impl<'a> Masked<'a> {
+    /// Finds out what may not be shown of a document.
+    pub(super) fn new(text: &'a str) -> Self {
+        let mut secret = Vec::new();
+        find_secrets(text, 0, true, &mut secret);
+        secret.sort_by_key(|range| (range.start, range.end));
+        secret.dedup_by(|next, kept| {
+            let overlaps = next.start <= kept.end;
+            if overlaps {
+                kept.end = kept.end.max(next.end);
+            }
+            overlaps
+        });
+        Masked { text, secret }
+    }
+
+    /// The text of a range, masked, and where the offset `at` of the document is in it.
+    pub(super) fn slice(&self, range: Range<usize>, at: usize) -> (String, usize) {
+        let mut out = String::new();
+        let mut moved = None;
+        let mut from = range.start;
+        let first = self.secret.partition_point(|secret| secret.end <= range.start);
+        for secret in self.secret[first..].iter().take_while(|secret| secret.start < range.end) {
+            let (start, end) = (secret.start.max(range.start), secret.end.min(range.end));
+            if moved.is_none() && at < end {
+                moved = Some(if at < start { out.len() + at.saturating_sub(from) } else { out.len() + start - from });
+            }
+            out.push_str(&self.text[from..start]);
+            // The line break of a masked line stays, or lines would run into one another.
+            out.push_str(MASK);
+            from = end;
+        }
+        let moved = moved.unwrap_or(out.len() + at.saturating_sub(from).min(range.end.saturating_sub(from)));
+        out.push_str(&self.text[from..range.end.max(from)]);
+        (out, moved)
+    }
+}
+
+/// Adds the secret spans of a text that stands at `offset` in the whole.
+fn find_secrets(text: &str, offset: usize, embedded_too: bool, secret: &mut Vec<Range<usize>>) {
+    let mut tape = Tape::default();
+    if scan(text, &mut tape).is_err() && parse_with_granit(text, &mut tape).is_err() {
+        return mask_lines(text, offset, secret);
+    }
+    let root = Document::new(text, &tape).root();
+    let aliases = root.descendants().any(|node| node.kind() == Kind::Alias);
+    let mut add = |node: Node<'_>| add_lines(text, node.span(), offset, secret);
+    for node in root.descendants() {
+        if node.kind() == Kind::Map {
+            let is_secret = node.entries().any(|(key, value)| key.is("kind") && value.is("Secret"));
+            for (key, value) in node.entries() {
+                let mut hide = |node: Node<'_>| node.descendants().filter(|node| node.is_scalar()).for_each(&mut add);
+                if key.is("value") || key.is("kubectl.kubernetes.io/last-applied-configuration") {
+                    hide(value);
+                } else if is_secret && (key.is("data") || key.is("stringData")) {
+                    value.entries().for_each(|(_, value)| hide(value));
+                }
+            }
+        } else if aliases && node.anchor().is_some() {
+            // It may be used where a value stands.
+            add(node);
+        }
+    }
+    for node in root.descendants().filter(|node| node.is_scalar()) {
+        let raw = node.raw();
+        match node.kind() {
+            Kind::Literal | Kind::Folded if embedded_too => {
+                let header = raw.find('\n').map_or(raw.len(), |newline| newline + 1);
+                find_secrets(&raw[header..], offset + node.span().start + header, false, secret);
+            }
+            Kind::Literal | Kind::Folded => add_lines(text, node.span(), offset, secret),
+            // A document inside of quotes: its places can't be told apart here.
+            Kind::Single | Kind::Double | Kind::Plain => {
+                let names_values = raw.contains(':') && (raw.contains("value") || raw.contains("ata"));
+                if names_values || raw.contains('\n') {
+                    add_lines(text, node.span(), offset, secret);
+                }
+            }
+            _ => {}
+        }
+    }
+    mask_comments(text, offset, secret);
+}
+
+/// The content of every line of a span.
+fn add_lines(text: &str, span: Range<usize>, offset: usize, secret: &mut Vec<Range<usize>>) {
+    let mut start = span.start;
+    for line in text[span].split_inclusive('\n') {
+        let content = line.trim_end_matches(['\n', '\r']);
+        let blanks = content.len() - content.trim_start_matches(' ').len();
+        if blanks < content.len() {
+            secret.push(offset + start + blanks..offset + start + content.len());
+        }
+        start += line.len();
+    }
+}
+
+/// A text that is not understood: of each line only the key may be shown.
+fn mask_lines(text: &str, offset: usize, secret: &mut Vec<Range<usize>>) {
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        let content = line.trim_end_matches(['\n', '\r']);
+        let open = content.find(':').map_or_else(|| content.len() - content.trim_start_matches([' ', '\t', '-']).len(), |colon| colon + 1);
+        let blanks = content[open..].len() - content[open..].trim_start_matches([' ', '\t']).len();
+        if open + blanks < content.len() {
+            secret.push(offset + start + open + blanks..offset + start + content.len());
+        }
+        start += line.len();
+    }
+}
+
+/// An entry that is commented out holds its value still.
+fn mask_comments(text: &str, offset: usize, secret: &mut Vec<Range<usize>>) {
+    for (at, _) in text.match_indices("value:") {
+        let line = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+        if text[line..at].contains('#') {
+            let start = at + "value:".len();
+            let end = text[start..].find(['\n', '\r']).map_or(text.len(), |end| start + end);
+            let blanks = text[start..end].len() - text[start..end].trim_start().len();
+            if start + blanks < end {
+                secret.push(offset + start + blanks..offset + end);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn masked(text: &str) -> String {
+        Masked::new(text).slice(0..text.len(), 0).0
+    }
+
+    #[test]
+    fn values_are_masked_and_nothing_else() {
+        let cases = [
+            ("env:\n- name: A\n  value: hush # c\n", "env:\n- name: A\n  value: *** # c\n"),
+            ("env: [{name: A, value: \"hush\"}]\n", "env: [{name: A, value: ***}]\n"),
+            ("- value: |\n    hush\n    hush\n", "- value: ***\n    ***\n    ***\n"),
+            ("kind: Secret\ndata: {a: aHVzaA==}\n", "kind: Secret\ndata: {a: ***}\n"),
+            ("kind: ConfigMap\ndata: {a: b}\n", "kind: ConfigMap\ndata: {a: b}\n"),
+            ("x: &a hush\nvalue: *a\n", "x: &a ***\nvalue: *a\n"),
+            ("data:\n  j.yaml: |\n    env:\n    - name: A\n      value: hush\n", "data:\n  j.yaml: |\n    env:\n    - name: A\n      value: ***\n"),
+            ("data:\n  j: \"{\\\"value\\\": \\\"hush\\\"}\"\n", "data:\n  j: ***\n"),
+            ("a: b\n# value: hush\n", "a: b\n# value: ***\n"),
+            ("a: {{ hush }}\n\tb: \"hush\n  hush\n", "a: ***\n\tb: ***\n  ***\n"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(masked(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_offset_is_followed() {
+        let text = "value: hush # here\n";
+        let masked = Masked::new(text);
+        assert_eq!(masked.slice(0..18, 14), ("value: *** # here".to_owned(), 13));
+        assert_eq!(masked.slice(0..18, 9).1, 7);
+        assert_eq!(masked.slice(0..18, 2).1, 2);
+    }
+}

@@ -1,0 +1,10 @@
+//! What people read: errors, notes, diffs. Every text of an input goes through `mask` first.
+//!
+//! Takes data and gives text; decides nothing and writes to no stream itself.
+
+mod diff;
+mod human;
+mod mask;
+
+pub use diff::unified;
+pub use human::{error, note};

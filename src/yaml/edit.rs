@@ -1,0 +1,74 @@
+//! Edits by what they mean: which node changes, and to what. No text, no offsets.
+//!
+//! `layout` decides how an edit looks, `verify` whether the edited text means what was asked; both read
+//! the same [`Edit`]s, and neither reads the other.
+
+/// Something new to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// A string that is a name, key or path: quoted only when it must be.
+    Name(String),
+    /// Any other string: always double-quoted.
+    Text(String),
+    /// `true` or `false`.
+    Bool(bool),
+    /// A mapping.
+    Map(Vec<(&'static str, Value)>),
+    /// A sequence.
+    Seq(Vec<Value>),
+}
+
+impl Value {
+    /// A name.
+    pub fn name(text: impl Into<String>) -> Self {
+        Value::Name(text.into())
+    }
+
+    /// A string that is quoted.
+    pub fn text(text: impl Into<String>) -> Self {
+        Value::Text(text.into())
+    }
+}
+
+/// A new child of a collection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Child {
+    /// An item of a sequence.
+    Item(Value),
+    /// An entry of a mapping.
+    Entry(&'static str, Value),
+}
+
+impl Child {
+    pub(super) fn into_item(self) -> Option<Value> {
+        if let Child::Item(value) = self { Some(value) } else { None }
+    }
+
+    pub(super) fn into_entry(self) -> Option<(&'static str, Value)> {
+        if let Child::Entry(key, value) = self { Some((key, value)) } else { None }
+    }
+}
+
+/// What happens to a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A scalar, null or empty collection becomes something else.
+    Replace(Value),
+    /// Children of a collection go and come. Positions count its items, or its key-value pairs, as they
+    /// were. In a mapping, an entry inserted where one is removed takes its place.
+    Children {
+        /// Positions of those that go, ascending.
+        remove: Vec<usize>,
+        /// Those that come, each with the position that it is put before, ascending.
+        insert: Vec<(usize, Child)>,
+    },
+}
+
+/// One change to one node of a document. A node takes one edit; edits stand in the order of their nodes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edit {
+    /// [`super::Node::index`]
+    pub node: u32,
+    /// What happens to it.
+    pub change: Change,
+}

@@ -1,0 +1,172 @@
+//! Splitting: a stream of bytes to documents, holding one document at a time.
+//!
+//! A document begins at a line `---` (and a blank, a line break or the end behind it). That line can't
+//! stand inside of any scalar: YAML forbids it at the left margin, and block scalars are indented.
+
+use std::io::{self, Read};
+
+use memchr::memmem::Finder;
+
+/// What one read asks for, and the least size of the buffer.
+const BLOCK: usize = 256 * 1024;
+
+/// A document of the stream.
+#[derive(Debug)]
+pub struct Chunk<'a> {
+    /// Its bytes, from its `---` line (if it has one) to the byte before the next one's.
+    pub bytes: &'a [u8],
+    /// Where it begins in the stream.
+    pub offset: u64,
+}
+
+/// Why the next document can't be had.
+#[derive(Debug)]
+pub enum StreamError {
+    /// Reading failed.
+    Io(io::Error),
+    /// A document is larger than the limit; it begins at this offset.
+    TooLarge(u64),
+}
+
+/// Reads documents one after the other from a reader.
+pub struct Documents<R> {
+    reader: R,
+    buffer: Vec<u8>,
+    /// The bytes in the buffer that are read and not yet given out.
+    start: usize,
+    filled: usize,
+    /// The offset of `start` in the stream.
+    offset: u64,
+    at_end: bool,
+    limit: usize,
+    separator: Finder<'static>,
+}
+
+impl<R: Read> Documents<R> {
+    /// Reads from `reader`; documents of more than `limit` bytes are refused.
+    pub fn new(reader: R, limit: usize) -> Self {
+        let separator = Finder::new(b"\n---");
+        Documents { reader, buffer: vec![0; BLOCK], start: 0, filled: 0, offset: 0, at_end: false, limit, separator }
+    }
+
+    /// The next document; none at the end of the stream.
+    #[allow(clippy::should_implement_trait, reason = "it lends from the buffer, which an iterator can't")]
+    pub fn next(&mut self) -> Result<Option<Chunk<'_>>, StreamError> {
+        let mut searched = 0;
+        let length = loop {
+            let pending = &self.buffer[self.start..self.filled];
+            match find_separator(&self.separator, pending, searched, self.at_end) {
+                Some(length) => break length,
+                None if self.at_end => break pending.len(),
+                None => {
+                    // The last bytes may be the beginning of a separator.
+                    searched = pending.len().saturating_sub(4);
+                    if pending.len() > self.limit {
+                        return Err(StreamError::TooLarge(self.offset));
+                    }
+                    self.fill().map_err(StreamError::Io)?;
+                }
+            }
+        };
+        if length == 0 {
+            return Ok(None);
+        }
+        if length > self.limit {
+            return Err(StreamError::TooLarge(self.offset));
+        }
+        let chunk = Chunk { bytes: &self.buffer[self.start..self.start + length], offset: self.offset };
+        self.start += length;
+        self.offset += length as u64;
+        Ok(Some(chunk))
+    }
+
+    fn fill(&mut self) -> io::Result<()> {
+        if self.start > 0 {
+            self.buffer.copy_within(self.start..self.filled, 0);
+            self.filled -= self.start;
+            self.start = 0;
+        }
+        if self.filled == self.buffer.len() {
+            self.buffer.resize(self.buffer.len() * 2, 0);
+        }
+        loop {
+            match self.reader.read(&mut self.buffer[self.filled..]) {
+                Ok(0) => self.at_end = true,
+                Ok(count) => self.filled += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            }
+            return Ok(());
+        }
+    }
+}
+
+/// The length of the first document in `bytes`, if its end is there.
+fn find_separator(separator: &Finder<'_>, bytes: &[u8], searched: usize, at_end: bool) -> Option<usize> {
+    let mut from = searched;
+    while let Some(found) = separator.find(&bytes[from..]) {
+        let newline = from + found;
+        match bytes.get(newline + 4) {
+            Some(b' ' | b'\t' | b'\r' | b'\n') => return Some(newline + 1),
+            None if at_end => return Some(newline + 1),
+            None => return None,
+            Some(_) => from = newline + 1,
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A reader that gives a few bytes at a time.
+    struct Dribble<'a>(&'a [u8], usize);
+
+    impl Read for Dribble<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let count = self.1.min(self.0.len()).min(buffer.len());
+            buffer[..count].copy_from_slice(&self.0[..count]);
+            self.0 = &self.0[count..];
+            Ok(count)
+        }
+    }
+
+    fn split(text: &str, step: usize) -> Vec<String> {
+        let mut documents = Documents::new(Dribble(text.as_bytes(), step), 1 << 20);
+        let mut found = Vec::new();
+        let mut expected = 0;
+        while let Some(chunk) = documents.next().unwrap() {
+            assert_eq!(chunk.offset, expected);
+            expected += chunk.bytes.len() as u64;
+            found.push(String::from_utf8(chunk.bytes.to_vec()).unwrap());
+        }
+        found
+    }
+
+    #[test]
+    fn documents_begin_at_separator_lines() {
+        let cases: [(&str, &[&str]); 7] = [
+            ("", &[]),
+            ("a\n---\nb\n", &["a\n", "---\nb\n"]),
+            ("---\na\n--- # c\nb\n---", &["---\na\n", "--- # c\nb\n", "---"]),
+            ("a\n----\n---x\n --- \nb", &["a\n----\n---x\n --- \nb"]),
+            ("a\r\n---\r\nb", &["a\r\n", "---\r\nb"]),
+            ("a\n---\n---\n", &["a\n", "---\n", "---\n"]),
+            ("\n---\n", &["\n", "---\n"]),
+        ];
+        for (text, documents) in cases {
+            for step in [1, 3, 1000] {
+                assert_eq!(split(text, step), documents, "{text:?} in steps of {step}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_large_document_is_refused_with_its_offset() {
+        let text = format!("a\n---\n{}", "b".repeat(2000));
+        let mut documents = Documents::new(text.as_bytes(), 1000);
+        assert!(documents.next().unwrap().is_some());
+        assert!(matches!(documents.next(), Err(StreamError::TooLarge(2))));
+    }
+}

@@ -1,0 +1,242 @@
+//! No value leaks: every kind of command line, on inputs and arguments that hold a canary wherever a secret
+//! may stand, and a search of all that comes out. It may come out in the manifest that was asked for
+//! (stdout of render, the file of `-i`), and nowhere else.
+
+#[path = "cmd/run.rs"]
+mod run;
+
+use std::path::Path;
+
+/// What is looked for. Two forms: as a user writes it, and as `data` of a Secret holds it.
+const CANARY: &str = "kanarie7f3a";
+const CANARY_IN_BASE64: &str = "a2FuYXJpZTdmM2E";
+
+/// What stands below `env:` of a Job's container, line by line. `@` stands for the canary.
+#[rustfmt::skip]
+const ENVS: &[(&str, &str)] = &[
+    ("plain", "- name: X\n  value: @"),
+    ("quoted", "- name: X\n  value: '@'\n- name: Z\n  value: \"\\x40 @\""),
+    ("block", "- name: X\n  value: |\n    @\n    x: @\n    value: @\n    env: @\n    - @\n    @"),
+    ("folded", "- name: X\n  value: >-\n    @\n\n    @"),
+    ("many lines", "- name: Z\n  value: @ and\n    @\n    @\n- name: X\n  value: \"@\n    @ \\\n    @\""),
+    ("value first", "- value: @\n  name: X"),
+    ("flow", "[\n  {name: X, value: @},\n  {name: Z,\n   value:\n     '@'}\n]"),
+    ("crlf", "- name: X\r\n  value: @\r"),
+    ("commented out", "# - name: X\n#   value: @\n- name: Z # value: \"@\"\n  value: z"),
+    // From here on each is faulty, near the canary.
+    ("duplicate entry", "- {name: X, value: @}\n- {value: @, name: X}"),
+    ("duplicate key", "- {name: X, value: @, value: @}\n- name: Z\n  value: @\n  value: @"),
+    ("anchored value", "- name: X\n  value: &a @\n- name: Z\n  value: *a"),
+    ("anchored entry", "- &e {name: X, value: @}\n- *e"),
+    ("merge key in an entry", "- {name: X, <<: {value: @}}"),
+    ("tagged value", "- name: X\n  value: !secret @\n- !!map {name: Z, value: @}"),
+    ("explicit key", "- ? name\n  : X\n  ? value\n  : @"),
+    ("unclosed double", "- name: X\n  value: \"@"),
+    ("unclosed single", "- {name: X, value: '@}"),
+    ("unclosed flow", "[{name: X, value: @}"),
+    ("tab", "- name: X\n\tvalue: @"),
+    ("template", "- name: {{ x }}\n  value: {{ default \"@\" }}"),
+    ("bad escape", "- name: X\n  value: \"\\q @\""),
+    ("bad indentation", "- name: X\n  value: a\n other: @"),
+    ("control character", "- name: X\n  value: \"@ \u{1} @\""),
+    ("line separator", "- name: X\n  value: @\u{2028}value: @"),
+    ("lone carriage return", "- name: X\n  value: @\rvalue: @"),
+    ("a map", "X: @"),
+    ("a map in flow", "{X: @}"),
+    ("entry as a map", "- X: @"),
+    ("entry as text", "- X=@"),
+    ("text", "X=@"),
+];
+
+/// Whole inputs; `%` stands for the canary's other form.
+#[rustfmt::skip]
+const INPUTS: &[(&str, &str)] = &[
+    ("flow", "kind: Job\nspec: {template: {spec: {containers: [{name: flow, env: [{name: X, value: @}, {value: \"@\", name: Z}]}]}}}\n"),
+    ("json", "{\"kind\":\"Job\",\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"flow\",\"env\":[{\"name\":\"X\",\"value\":\"@\"}]}]}}}}\n"),
+    ("two envs", "kind: Job\nspec:\n  template:\n    spec:\n      containers:\n        - {name: flow, env: [{name: X, value: @}], env: [{name: X, value: @}]}\n"),
+    ("merge key", "kind: Job\nspec:\n  template:\n    spec:\n      containers:\n        - {name: flow, <<: {env: [{name: X, value: @}]}, env: [{name: X, value: @}]}\n"),
+    ("init container", "kind: Job\nspec:\n  template:\n    spec:\n      initContainers:\n        - name: first\n          env:\n            - name: X\n              value: @\n      containers:\n        - name: flow\n"),
+    ("value by alias", "x: &v @\nkind: Job\nspec:\n  template:\n    spec:\n      containers:\n        - name: flow\n          env:\n            - name: Z\n              value: *v\n"),
+    ("agent", "kind: Deployment\nmetadata: {name: a}\nspec:\n  template:\n    spec:\n      containers:\n        - args: [prefect agent kubernetes start]\n          env:\n            - name: PREFECT__CLOUD__API_KEY\n              value: @\n"),
+    ("not a target", "kind: Deployment\nmetadata: {name: web}\nspec:\n  template:\n    spec:\n      containers:\n        - name: web\n          env:\n            - name: X\n              value: @\n"),
+    ("last applied", "kind: Job\nmetadata:\n  annotations:\n    kubectl.kubernetes.io/last-applied-configuration: |\n      {\"spec\":{\"value\":\"@\"}}\nspec: {template: {spec: {containers: [{name: flow}]}}}\n"),
+    ("last applied, other namespace", "kind: Job\nmetadata: {name: a, namespace: b, annotations: {kubectl.kubernetes.io/last-applied-configuration: '@'}}\nspec: {template: {spec: {containers: [{name: flow, env: [{name: X, value: @}]}]}}}\n"),
+    ("secret before", "kind: Secret\ndata:\n  a: %\nstringData:\n  b: @\n  c: |\n    @\n    @\n---\nkind: Job\nspec: {template: {spec: {containers: [{name: flow}]}}}\n"),
+    ("secret behind", "kind: Job\nspec: {template: {spec: {containers: [{name: flow}]}}}\n---\nstringData: {b: @, c: '@'}\ndata: {a: %}\nkind: Secret\n"),
+    ("secret in a list", "kind: List\nitems:\n- kind: Secret\n  stringData:\n    b: @\n- kind: Job\n  spec: {template: {spec: {containers: [{name: flow}]}}}\n- kind: Secret\n  data: {b: %}\n"),
+    ("secret by alias", "kind: List\nx: &d {a: @, b: [@]}\nitems:\n- kind: Job\n  spec: {template: {spec: {containers: [{name: flow}]}}}\n- kind: Secret\n  data: *d\n"),
+    ("half a secret", "kind: Secret\nstringData:\n  b: @\n  containers: \"@\n"),
+    ("embedded", "kind: ConfigMap\nmetadata: {name: t}\ndata:\n  job_template.yaml: |\n    kind: Job\n    spec:\n      template:\n        spec:\n          containers:\n            - name: flow\n              env:\n                - name: X\n                  value: @\n---\nkind: Job\nspec: {template: {spec: {containers: [{name: flow}]}}}\n"),
+    ("embedded json", "kind: List\nitems:\n- kind: Job\n  spec: {template: {spec: {containers: [{name: flow}]}}}\n- kind: ConfigMap\n  data:\n    job_template.yaml: '{\"kind\":\"Job\",\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"flow\",\"env\":[{\"name\":\"X\",\"value\":\"@\"}]}]}}}}'\n"),
+    ("embedded in a string", "kind: List\nitems:\n- kind: Job\n  spec: {template: {spec: {containers: [{name: flow}]}}}\n- kind: ConfigMap\n  data:\n    job_template.yaml: \"env:\\n- name: X\\n  value: @\\n\"\n"),
+    ("no yaml", "value: \"@\n\u{0}containers: @\n"),
+];
+
+/// A Job whose flow container has this env.
+fn job_with(env: &str) -> String {
+    let lines = env.split('\n').map(|line| format!("            {line}\n"));
+    let head = "kind: Job\nspec:\n  template:\n    spec:\n      containers:\n        - name: flow\n          env:\n";
+    head.to_owned() + &lines.collect::<String>()
+}
+
+/// Command lines on `input.yaml` that make, show, or refuse an edit.
+#[rustfmt::skip]
+const COMMANDS: &[&[&str]] = &[
+    &["render", "input.yaml", "--env", "A=b"],
+    &["render", "input.yaml", "--secret-env", "X=s/k"],
+    &["render", "input.yaml", "--unset", "X", "--unset", "Z"],
+    &["render", "input.yaml", "--secret", "T=s/k", "--backend", "server", "--api-key", "s/k"],
+    &["render", "input.yaml", "--diff", "--secret-env", "X=s/k", "--env", "A=b"],
+    &["render", "input.yaml", "--diff", "--unset", "X", "--unset", "Z", "--all-containers", "--init-containers"],
+    &["render", "input.yaml", "--diff", "--api-key", "s/k", "--name", "n"],
+    &["render", "input.yaml", "--diff", "--target", "*", "--allow-no-match", "--env", "A=$(X)"],
+    &["render", "input.yaml", "--check", "--env", "A=b"],
+    &["render", "input.yaml", "--check", "--diff", "--env", "X=b"],
+    &["render", "input.yaml", "-i", "--secret-env", "X=s/k"],
+    &["render", "input.yaml", "--target", "Nothing", "--env", "A=b"],
+    &["render", "input.yaml", "-c", "nothing", "--env", "A=b"],
+    &["render", "input.yaml", "-n", "elsewhere", "--env", "A=b"],
+    &["render", "input.yaml", "--max-document-size", "10", "--env", "A=b"],
+    &["render", "input.yaml", "--spec", "input.yaml"],
+    &["render", "input.yaml", "missing.yaml", "--env", "A=b"],
+];
+
+/// Command lines and spec files that hold the canary themselves; `true` where it may come out on stdout.
+#[rustfmt::skip]
+const ARGUMENTS: &[(&[&str], &str, bool)] = &[
+    (&["render", "job.yaml", "--env", "A=@"], "", true),
+    (&["render", "job.yaml", "--allow-plaintext", "--env", "TOKEN=@"], "", true),
+    (&["render", "job.yaml", "--env", "TOKEN=@"], "", false),
+    (&["render", "job.yaml", "--diff", "--env", "A=@"], "", false),
+    (&["render", "job.yaml", "--diff", "--env", "A=@\n@\n"], "", false),
+    (&["render", "job.yaml", "--check", "--env", "A=@"], "", false),
+    (&["render", "job.yaml", "-i", "--env", "A=@"], "", false),
+    (&["render", "job.yaml", "--env", "@"], "", false),
+    (&["render", "job.yaml", "--env", "=@"], "", false),
+    (&["render", "job.yaml", "--env", "A=@", "--env", "A=@"], "", false),
+    (&["render", "job.yaml", "--env", "A=@", "--unset", "A"], "", false),
+    (&["render", "job.yaml", "--env", "A=@", "--frobnicate"], "", false),
+    (&["render", "job.yaml", "--env", "A=@", "--backend", "sever"], "", false),
+    (&["render", "missing.yaml", "--env", "A=@"], "", false),
+    (&["render", "--env", "A=@"], "", false),
+    (&["render", "job.yaml", "--target", "Deployment", "--env", "A=@"], "", false),
+    (&["render", "job.yaml", "--spec", "spec.yaml"], "  env: [{name: A, value: '@'}]\n", true),
+    (&["render", "job.yaml", "--spec", "spec.yaml", "--diff"], "  env: [{name: A, value: '@'}]\n", false),
+    (&["render", "job.yaml", "--spec", "spec.yaml"], "  env: [{name: A, value: '@', valueFrom: {}}]\n", false),
+    (&["render", "job.yaml", "--spec", "spec.yaml"], "  env: [{name: A, value: [@]}]\n", false),
+    (&["render", "job.yaml", "--spec", "spec.yaml"], "  env: [{name: A, value: '@', oops: 1}]\n", false),
+    (&["render", "job.yaml", "--spec", "spec.yaml"], "  env: [{name: A, valeu: '@'}]\n", false),
+    (&["render", "job.yaml", "--spec", "spec.yaml"], "  env: {A: '@'}\n", false),
+    (&["render", "job.yaml", "--spec", "spec.yaml"], "  env:\n    A: @\n", false),
+    (&["render", "job.yaml", "--spec", "spec.yaml"], "  env: ['A=@']\n", false),
+    (&["render", "job.yaml", "--spec", "spec.yaml"], "  env: A=@\n", false),
+    (&["render", "job.yaml", "--spec", "spec.yaml"], "  env:\n    - name: A\n      value: \"@\n", false),
+    (&["render", "job.yaml", "--spec", "spec.yaml"], "  env:\n    - name: A\n      value: @\n      value: @\n", false),
+    (&["render", "job.yaml", "--spec", "spec.yaml"], "  env: [{name: TOKEN, value: '@'}]\n  secretes: {}\n", false),
+    (&["render", "job.yaml", "--spec", "spec.yaml"], "  secrets: {T: '@'}\n", false),
+];
+
+const JOB: &str = "kind: Job\nmetadata: {name: etl}\nspec: {template: {spec: {containers: [{name: flow}]}}}\n";
+
+fn with_canary(text: &str) -> String {
+    text.replace('@', CANARY).replace('%', CANARY_IN_BASE64)
+}
+
+fn holds_canary(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    text.contains(CANARY) || text.contains(CANARY_IN_BASE64)
+}
+
+/// Runs one command line: whether the canary came out where it may, or the place where it must not.
+fn listen(folder: &Path, args: &[&str], stdin: &[u8], stdout_may: bool, files_may: &[&str]) -> Result<bool, String> {
+    let args: Vec<String> = args.iter().map(|arg| with_canary(arg)).collect();
+    run::write(&folder.join("ERROR"), b"");
+    let outcome = run::jobplate(folder, &args, stdin);
+    let said = |what: &str, bytes: &[u8]| Err(format!("{what}:\n{}", String::from_utf8_lossy(bytes)));
+    if ![0, 1, 2].contains(&outcome.status) {
+        return said("a crash", &outcome.stderr);
+    }
+    if holds_canary(&outcome.stderr) {
+        return said("stderr", &outcome.stderr);
+    }
+    if holds_canary(&outcome.stdout) && !stdout_may {
+        return said("stdout", &outcome.stdout);
+    }
+    for path in run::files_below(folder) {
+        let name = path.to_string_lossy();
+        let bytes = std::fs::read(folder.join(&path)).expect("the file can be read");
+        if holds_canary(&bytes) && !files_may.contains(&&*name) {
+            return Err(format!("the file {name}"));
+        }
+    }
+    Ok(holds_canary(&outcome.stdout))
+}
+
+#[test]
+fn values_of_inputs_stay_in_the_manifest() {
+    let mut leaks = String::new();
+    let mut sang = 0;
+    let jobs = ENVS.iter().map(|(what, env)| (*what, job_with(env)));
+    let inputs = INPUTS.iter().map(|(what, input)| (*what, (*input).to_owned()));
+    for (what, input) in jobs.chain(inputs) {
+        let input = with_canary(&input);
+        for command in COMMANDS {
+            let prints = !command.iter().any(|arg| ["--diff", "--check", "-i"].contains(arg));
+            let piped: Vec<&str> = command.iter().map(|arg| if *arg == "input.yaml" { "-" } else { *arg }).collect();
+            let named = tempfile::tempdir().expect("a temporary folder can be made");
+            let unnamed = tempfile::tempdir().expect("a temporary folder can be made");
+            run::write(&named.path().join("input.yaml"), input.as_bytes());
+            for heard in [
+                listen(named.path(), command, b"", prints, &["input.yaml"]),
+                // Standard input is kept in a temporary file meanwhile.
+                listen(unnamed.path(), &piped, input.as_bytes(), prints, &[]),
+            ] {
+                match heard {
+                    Ok(came_out) => sang += usize::from(came_out),
+                    Err(leak) => leaks.push_str(&format!("\n{what}: {}\n{leak}", command.join(" "))),
+                }
+            }
+        }
+    }
+    assert!(leaks.is_empty(), "a value came out:\n{leaks}");
+    assert!(sang > 50, "where it may come out it did only {sang} times");
+}
+
+#[test]
+fn values_of_arguments_stay_in_the_manifest() {
+    let mut leaks = String::new();
+    for (args, spec, prints) in ARGUMENTS {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        run::write(&folder.path().join("job.yaml"), JOB.as_bytes());
+        let mut files_may = Vec::new();
+        if !spec.is_empty() {
+            let spec = format!("apiVersion: jobplate/v1\nkind: JobPlate\nspec:\n{}", with_canary(spec));
+            run::write(&folder.path().join("spec.yaml"), spec.as_bytes());
+            files_may.push("spec.yaml");
+        }
+        if args.contains(&"-i") {
+            files_may.push("job.yaml");
+        }
+        if let Err(leak) = listen(folder.path(), args, b"", *prints, &files_may) {
+            leaks.push_str(&format!("\n{}\n{spec}{leak}", args.join(" ")));
+        }
+    }
+    assert!(leaks.is_empty(), "a value came out:\n{leaks}");
+}
+
+/// A canary that never sings proves nothing: where it may come out, it does.
+#[test]
+fn the_canary_is_alive() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let path = folder.path().join("job.yaml");
+    run::write(&path, JOB.as_bytes());
+    let value = with_canary("A=@");
+    let printed = run::jobplate(folder.path(), &["render", "job.yaml", "--env", &value], b"");
+    assert!(holds_canary(&printed.stdout));
+    let in_place = run::jobplate(folder.path(), &["render", "-i", "job.yaml", "--env", &value], b"");
+    assert!(in_place.stdout.is_empty());
+    assert!(holds_canary(&std::fs::read(&path).expect("the file can be read")));
+    // And with masked diffs the change itself is shown.
+    let diff = run::jobplate(folder.path(), &["render", "--diff", "job.yaml", "--env", "B=c"], b"");
+    assert!(String::from_utf8_lossy(&diff.stdout).contains("+++ job.yaml"));
+}

@@ -1,0 +1,190 @@
+//! What an edit does to the bytes of a document: all lines but those it is about stay as they are.
+//!
+//! Works from granit's reading of the original and from lines; knows nothing of the library's splices.
+
+use std::ops::Range;
+
+use similar::{Algorithm, DiffOp, capture_diff_slices};
+
+use crate::model::{self, Op};
+use crate::tree::{Kind, Tree};
+
+/// Compares a document with its edited text.
+pub(crate) fn compare(before: &str, after: &str, tree: &Tree, op: &Op, all_containers: bool) -> Result<(), String> {
+    line_endings(before, after)?;
+    let old: Vec<&str> = before.split_inclusive('\n').collect();
+    let new: Vec<&str> = after.split_inclusive('\n').collect();
+    let window = window(before, tree, op, all_containers)?;
+    let replaced = in_order(tree).into_iter().find_map(|node| entry_of(node, op));
+    let tail = old.len() - window.end.min(old.len());
+    if new.len() < window.start + tail {
+        return Err("lines are gone".to_owned());
+    }
+    for (at, line) in old[..window.start].iter().enumerate() {
+        if new[at] != *line {
+            return Err(format!("line {} changed, before the edit's place (lines {window:?}): {line:?} to {:?}", at + 1, new[at]));
+        }
+    }
+    let end = new.len() - tail;
+    for (line, now) in old[old.len() - tail..].iter().zip(&new[end..]) {
+        if line != now {
+            return Err(format!("a line behind the edit's place (lines {window:?}) changed: {line:?} to {now:?}"));
+        }
+    }
+    inside(&old[window.start..old.len() - tail], &new[window.start..end], op, replaced)
+}
+
+fn line_endings(before: &str, after: &str) -> Result<(), String> {
+    let crlf = before.matches("\r\n").count();
+    let lf = before.matches('\n').count() - crlf;
+    let now_crlf = after.matches("\r\n").count();
+    let now_lf = after.matches('\n').count() - now_crlf;
+    if crlf == 0 && now_crlf > 0 || lf == 0 && crlf > 0 && now_lf > 0 {
+        return Err(format!("line endings: {lf} LF and {crlf} CRLF became {now_lf} and {now_crlf}"));
+    }
+    Ok(())
+}
+
+/// The lines that an edit may touch.
+fn window(text: &str, tree: &Tree, op: &Op, all_containers: bool) -> Result<Range<usize>, String> {
+    let nodes = in_order(tree);
+    let mut window: Option<Range<usize>> = None;
+    for target in model::targets(tree)? {
+        let count = if all_containers { target.containers.len() } else { 1 };
+        let around = match op {
+            Op::Namespace(_) => vec![span(text, &nodes, tree.at(&target.object))],
+            _ => target.containers[..count].iter().map(|path| container_span(text, &nodes, tree.at(path), op)).collect(),
+        };
+        for one in around {
+            window = Some(match window {
+                None => one,
+                Some(all) => all.start.min(one.start)..all.end.max(one.end),
+            });
+        }
+    }
+    window.ok_or_else(|| "granit sees no target in an edited document".to_owned())
+}
+
+fn container_span(text: &str, nodes: &[&Tree], container: &Tree, op: &Op) -> Range<usize> {
+    let key = if matches!(op, Op::Source(..)) { "envFrom" } else { "env" };
+    let (Some(at), _) = container.find(key) else { return span(text, nodes, container) };
+    let list = &container.children[at];
+    match entry_of(list, op) {
+        Some(entry) => span(text, nodes, entry),
+        None => {
+            let lines = span(text, nodes, list);
+            line_of(text, container.children[at - 1].start).min(lines.start)..lines.end
+        }
+    }
+}
+
+/// The item of a list that is the variable of an edit.
+fn entry_of<'t>(list: &'t Tree, op: &Op) -> Option<&'t Tree> {
+    let (Op::Secret(name, ..) | Op::Literal(name, _) | Op::Unset(name)) = op else { return None };
+    list.items().iter().find(|item| item.entries().any(|(key, value)| key.is("name") && value.is(name)))
+}
+
+/// The lines from the leaf before a node to the node behind it.
+fn span(text: &str, nodes: &[&Tree], node: &Tree) -> Range<usize> {
+    let first = position(nodes, node);
+    let past = first + count(node);
+    // A block scalar's place is its content, a sequence's its first item: headers and dashes stand above.
+    let mut before = first;
+    while before > 0 {
+        before -= 1;
+        if !matches!(nodes[before].kind, Kind::Literal | Kind::Folded | Kind::Map | Kind::Seq) {
+            break;
+        }
+    }
+    let start = line_of(text, nodes[before].start);
+    let end = match nodes.get(past) {
+        None => usize::MAX,
+        Some(next) => {
+            let line = line_of(text, next.start);
+            let same = nodes[first..past].iter().any(|node| line_of(text, node.start) == line) || node.flow || next.flow;
+            line + usize::from(same)
+        }
+    };
+    start..end
+}
+
+fn in_order(tree: &Tree) -> Vec<&Tree> {
+    let mut out = vec![tree];
+    let mut at = 0;
+    while at < out.len() {
+        let children: Vec<&Tree> = out[at].children.iter().collect();
+        out.splice(at + 1..at + 1, children);
+        at += 1;
+    }
+    out
+}
+
+fn count(node: &Tree) -> usize {
+    1 + node.children.iter().map(count).sum::<usize>()
+}
+
+fn position(nodes: &[&Tree], node: &Tree) -> usize {
+    nodes.iter().position(|other| std::ptr::eq(*other, node)).expect("a node of this tree")
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    text.as_bytes()[..offset.min(text.len())].iter().filter(|byte| **byte == b'\n').count()
+}
+
+/// What happened between the lines that had to stay.
+fn inside(old: &[&str], new: &[&str], op: &Op, replaced: Option<&Tree>) -> Result<(), String> {
+    let bare = |lines: &[&str]| -> Vec<String> { lines.iter().map(|line| line.trim_end_matches(['\r', '\n']).to_owned()).collect() };
+    let (old, new) = (bare(old), bare(new));
+    let (mut gone, mut come) = (Vec::new(), Vec::new());
+    for step in capture_diff_slices(Algorithm::Myers, &old, &new) {
+        if !matches!(step, DiffOp::Equal { .. }) {
+            gone.extend(old[step.old_range()].iter().map(String::as_str));
+            come.extend(new[step.new_range()].iter().map(String::as_str));
+        }
+    }
+    if let Op::Unset(_) = op {
+        // Nothing is written but what is left of a line, or `[]` behind a key.
+        return match come.iter().find(|line| !gone.iter().any(|old| is_within(line, old) || is_within(old, line))) {
+            Some(line) => Err(format!("removing wrote the line {line:?}")),
+            None => Ok(()),
+        };
+    }
+    let is_block = |node: &&Tree| matches!(node.kind, Kind::Literal | Kind::Folded);
+    if replaced.is_some_and(|entry| in_order(entry).iter().any(is_block)) {
+        // Lines of a block scalar that look like comments went with it.
+        return Ok(());
+    }
+    if let Some(comment) = gone.iter().find(|line| line.trim_start().starts_with('#') && !come.contains(line)) {
+        return Err(format!("a comment line is gone: {comment:?}"));
+    }
+    if replaced.is_some() {
+        return Ok(());
+    }
+    if gone.len() > 4 {
+        return Err(format!("adding changed {} lines: {gone:?}", gone.len()));
+    }
+    for line in &gone {
+        let empties = ["[]", "[ ]", "{}", "{ }", "~", "null", "Null", "NULL", "[", "]", "\"\"", "''"];
+        let emptied = empties.iter().any(|empty| {
+            line.rfind(empty).is_some_and(|at| {
+                let (head, tail) = (line[..at].trim_end(), &line[at + empty.len()..]);
+                come.iter().any(|now| now.starts_with(head)) && come.iter().any(|now| now.ends_with(tail))
+            })
+        });
+        let explained = line.trim().is_empty() || emptied || come.iter().any(|now| is_within(line, now));
+        // `|+` at the end of a file without a line break becomes `|-`.
+        let chomping = line.contains(['|', '>']) && come.iter().any(|now| now.replace('-', "+") == line.replace('-', "+"));
+        if !explained && !chomping {
+            return Err(format!("adding changed the line {line:?}; new lines: {come:?}"));
+        }
+    }
+    Ok(())
+}
+
+/// Whether `outer` is `inner` with one insertion.
+fn is_within(inner: &str, outer: &str) -> bool {
+    let (inner, outer) = (inner.as_bytes(), outer.as_bytes());
+    let head = inner.iter().zip(outer).take_while(|(a, b)| a == b).count();
+    let tail = inner.iter().rev().zip(outer.iter().rev()).take_while(|(a, b)| a == b).count();
+    inner.len() <= outer.len() && head + tail >= inner.len()
+}

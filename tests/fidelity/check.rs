@@ -1,0 +1,263 @@
+//! One case (a text and an edit) before all oracles.
+//!
+//! `prepare` renders it and asks the readers of this process; `judge` takes go-yaml's answers, which come
+//! in batches, and says what differs. Nothing here is taken from the library's own verification.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use jobplate::error;
+use jobplate::inject::request::{Asked, Injection, Names, Variable};
+use jobplate::manifest::env::{EnvFrom, EnvValue, KeyRef, SourceKind};
+use jobplate::manifest::select::{ContainerChoice, Glob, Target};
+use jobplate::render::to_string;
+
+use crate::model::{self, Op};
+use crate::tree::{Kind, Tree};
+use crate::{bytes, goyaml, granit, tape, witness};
+
+/// The edits that every text is tried with.
+pub(crate) const OPS: &[Op] = &[
+    Op::Secret("ADDED_TOKEN", "flow-secrets", "token"),
+    Op::Secret("TOKEN", "flow-secrets", "token"),
+    Op::Unset("TOKEN"),
+    Op::Literal("ADDED_TOKEN", "a: \"b\" #c\n"),
+    Op::Namespace("team"),
+    Op::Source("EXTRA_", "extra"),
+];
+
+/// A text and what is to be done to it.
+#[derive(Clone, Debug)]
+pub(crate) struct Case {
+    pub name: String,
+    pub text: String,
+    pub op: Op,
+    pub all_containers: bool,
+}
+
+/// An oracle that disagrees.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    pub oracle: &'static str,
+    pub what: String,
+}
+
+/// What became of a case.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Verdict {
+    pub failures: Vec<Failure>,
+    /// Documents that both the scanner and granit read.
+    pub compared_tapes: usize,
+    /// go-yaml and granit read all documents, and exactly one target is in them.
+    pub one_target: bool,
+    /// It is such a text, but the contract asks for a refusal.
+    pub must_refuse: bool,
+    /// It was rendered (or nothing had to change).
+    pub rendered: bool,
+    /// A document was edited.
+    pub edited: bool,
+    pub by_fallback: bool,
+    /// Why it was not.
+    pub refused: Option<String>,
+    /// It was edited although go-yaml reads it neither before nor after.
+    pub unreadable_edited: bool,
+}
+
+/// A case on its way: go-yaml's answers are missing.
+pub(crate) struct Prepared {
+    case: Case,
+    verdict: Verdict,
+    readable: bool,
+    rendered: Option<String>,
+    /// Documents to ask about: those of the original, then the changed ones.
+    pub questions: Vec<String>,
+    changed: Vec<usize>,
+}
+
+/// The library's request for an edit.
+pub(crate) fn injection(op: &Op, all_containers: bool) -> Injection {
+    let mut injection = Injection {
+        targets: model::kinds()
+            .map(|kind| Target { kind: Glob::new(kind, true).expect("a pattern"), name: None, containers: None })
+            .collect(),
+        containers: if all_containers { ContainerChoice::All } else { ContainerChoice::First },
+        ..Injection::default()
+    };
+    let variable = |name: &str, value| vec![Variable { name: name.to_owned(), asked: Asked::Entry(value) }];
+    match op {
+        Op::Secret(name, secret, key) => {
+            let reference = KeyRef { name: (*secret).to_owned(), key: (*key).to_owned(), optional: false };
+            injection.variables = variable(name, EnvValue::SecretKey(reference));
+        }
+        Op::Literal(name, value) => injection.variables = variable(name, EnvValue::Literal((*value).to_owned())),
+        Op::Unset(name) => injection.unset = vec![(*name).to_owned()],
+        Op::Source(prefix, secret) => {
+            let (prefix, name) = ((*prefix).to_owned(), (*secret).to_owned());
+            injection.sources = vec![EnvFrom { prefix, kind: SourceKind::Secret, name, optional: false }];
+        }
+        Op::Namespace(namespace) => injection.names = Names { namespace: Some((*namespace).to_owned()), ..Names::default() },
+    }
+    injection
+}
+
+/// Renders a case and compares what this process can read.
+pub(crate) fn prepare(case: Case) -> Prepared {
+    let mut verdict = Verdict::default();
+    let documents = model::documents(&case.text);
+    let granit: Vec<Result<Tree, String>> = documents.iter().map(|text| one_document(granit::read(text))).collect();
+    for (text, reading) in documents.iter().zip(&granit) {
+        if let Err(what) = compare_tapes(text, reading, &mut verdict) {
+            verdict.failures.push(Failure { oracle: "scanner = granit", what });
+        }
+    }
+    let readable = granit.iter().all(Result::is_ok);
+    let injection = injection(&case.op, case.all_containers);
+    let render = |text: &str| catch_unwind(AssertUnwindSafe(|| to_string(text, &injection)));
+    let mut prepared = Prepared {
+        questions: documents.iter().map(|text| (*text).to_owned()).collect(),
+        verdict,
+        readable,
+        rendered: None,
+        changed: Vec::new(),
+        case: case.clone(),
+    };
+    let verdict = &mut prepared.verdict;
+    let mut fail = |oracle, what: String| verdict.failures.push(Failure { oracle, what });
+    let rendered = match render(&case.text) {
+        Err(_) => {
+            fail("no panic", "the library panicked".to_owned());
+            return prepared;
+        }
+        Ok(Err(error)) => {
+            if error.kind() == error::Kind::Internal {
+                fail("own verification", error.message().to_owned());
+            }
+            verdict.refused = Some(error.message().to_owned());
+            return prepared;
+        }
+        Ok(Ok(rendered)) => rendered,
+    };
+    verdict.by_fallback = rendered.by_fallback > 0;
+    let edited = model::documents(&rendered.text);
+    if edited.len() != documents.len() {
+        fail("documents", format!("{} documents became {}", documents.len(), edited.len()));
+        return prepared;
+    }
+    for (at, (before, after)) in documents.iter().zip(&edited).enumerate() {
+        if before == after {
+            continue;
+        }
+        prepared.changed.push(at);
+        prepared.questions.push((*after).to_owned());
+        match &granit[at] {
+            Err(_) => {}
+            Ok(tree) => {
+                match model::edited(tree, &case.op, case.all_containers) {
+                    Err(reason) => fail("refusal", format!("edited in spite of {reason}")),
+                    Ok(expected) => match one_document(granit::read(after)) {
+                        Err(error) => fail("granit", format!("reads the original, not the edited text: {error}")),
+                        Ok(after) => {
+                            if let Err(what) = expected.tree.expect(&after) {
+                                fail("granit", what);
+                            }
+                        }
+                    },
+                }
+                if let Err(what) = bytes::compare(before, after, tree, &case.op, case.all_containers) {
+                    fail("bytes", what);
+                }
+            }
+        }
+        if let Ok(tree) = one_document(witness::read(before)) {
+            match (model::edited(&tree, &case.op, case.all_containers), one_document(witness::read(after))) {
+                (Err(reason), _) => fail("refusal", format!("edited in spite of {reason} (yaml_serde)")),
+                (_, Err(error)) => fail("yaml_serde", format!("reads the original, not the edited text: {error}")),
+                (Ok(expected), Ok(after)) => {
+                    if let Err(what) = expected.tree.expect(&after) {
+                        fail("yaml_serde", what);
+                    }
+                }
+            }
+        }
+    }
+    if rendered.edited != prepared.changed.len() {
+        fail("count", format!("{} documents edited, {} reported", prepared.changed.len(), rendered.edited));
+    }
+    match render(&rendered.text) {
+        Ok(Ok(again)) if again.text == rendered.text => {}
+        Ok(Ok(again)) => fail("twice", format!("a second run changes more: {:?}", again.text)),
+        Ok(Err(error)) => fail("twice", format!("a second run is refused: {}", error.message())),
+        Err(_) => fail("no panic", "the library panicked in the second run".to_owned()),
+    }
+    verdict.rendered = true;
+    verdict.edited = !prepared.changed.is_empty();
+    prepared.rendered = Some(rendered.text);
+    prepared
+}
+
+/// A document's only reading; of a text without any node, nothing.
+fn one_document(reading: Result<Vec<Tree>, String>) -> Result<Tree, String> {
+    let mut documents = reading?;
+    match documents.len() {
+        0 => Ok(Tree::new(Kind::Empty, "")),
+        1 => Ok(documents.remove(0)),
+        count => Err(format!("{count} documents where one line says `---`")),
+    }
+}
+
+fn compare_tapes(text: &str, granit: &Result<Tree, String>, verdict: &mut Verdict) -> Result<(), String> {
+    let Ok(granit) = granit else { return Ok(()) };
+    if let Ok(own) = tape::scanned(text) {
+        verdict.compared_tapes += 1;
+        granit.expect(&own)?;
+    }
+    if let Ok(fallback) = tape::fallen_back(text) {
+        granit.expect(&fallback).map_err(|what| format!("the fallback's tape: {what}"))?;
+    }
+    Ok(())
+}
+
+/// Compares go-yaml's readings. No answers at all: Go is missing, and what hangs on it is not judged.
+pub(crate) fn judge(prepared: Prepared, answers: Option<&[Result<String, String>]>) -> (Case, Verdict, Option<String>) {
+    let Prepared { case, mut verdict, readable, rendered, questions, changed } = prepared;
+    let Some(answers) = answers else { return (case, verdict, rendered) };
+    let (before, after) = answers.split_at(questions.len() - changed.len());
+    let mut fail = |oracle, what: String| verdict.failures.push(Failure { oracle, what });
+    let trees: Vec<Option<Tree>> = before.iter().map(|answer| answer.as_ref().ok().map(|json| goyaml::tree(json))).collect();
+    let mut targets = 0;
+    let mut must_refuse = None;
+    for (at, tree) in trees.iter().enumerate() {
+        let Some(tree) = tree else { continue };
+        targets += model::targets(tree).map_or(0, |targets| targets.len());
+        let expected = model::edited(tree, &case.op, case.all_containers);
+        if let Err(reason) = &expected {
+            must_refuse = Some(*reason);
+        }
+        if rendered.is_none() {
+            continue;
+        }
+        let now = changed.iter().position(|changed| *changed == at).map(|position| &after[position]);
+        match (expected, now) {
+            (Err(reason), Some(_)) => fail("refusal", format!("edited in spite of {reason} (go-yaml)")),
+            (Err(reason), None) => fail("refusal", format!("passed over in spite of {reason} (go-yaml)")),
+            (Ok(expected), None) if expected.changed => fail("missed", "go-yaml sees a target that was not edited".to_owned()),
+            (Ok(_), None) => {}
+            (Ok(_), Some(Err(error))) => fail("go-yaml", format!("reads the original, not the edited text: {error}")),
+            (Ok(expected), Some(Ok(json))) => {
+                if let Err(what) = expected.tree.expect(&goyaml::tree(json)) {
+                    fail("go-yaml", what);
+                }
+            }
+        }
+    }
+    for (position, at) in changed.iter().enumerate() {
+        if trees[*at].is_none() {
+            match &after[position] {
+                Ok(_) => fail("go-yaml", "reads the edited text, but not the original".to_owned()),
+                Err(_) => verdict.unreadable_edited = true,
+            }
+        }
+    }
+    verdict.one_target = readable && targets == 1 && trees.iter().all(Option::is_some);
+    verdict.must_refuse = verdict.one_target && must_refuse.is_some();
+    (case, verdict, rendered)
+}

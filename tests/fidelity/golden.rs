@@ -1,0 +1,45 @@
+//! How an edit looks: each seed with one entry appended, byte for byte as it is kept in `seeds/appended`.
+//!
+//! The other tests ask what the text means; this one keeps the layout that a person would have written.
+//! `JOBPLATE_BLESS=1` writes the files anew: read the difference before you commit it.
+
+use std::fs;
+
+use jobplate::render::to_string;
+
+use crate::check::{OPS, injection};
+use crate::seeds;
+
+#[test]
+fn an_appended_entry_looks_as_it_did() {
+    let folder = seeds::folder("appended");
+    let bless = std::env::var_os("JOBPLATE_BLESS").is_some();
+    let edited = seeds::read("edited");
+    let mut failures = String::new();
+    for seed in &edited {
+        let path = folder.join(format!("{}.yaml", seed.name));
+        let text = match to_string(&seed.text, &injection(&OPS[0], false)) {
+            Ok(rendered) => rendered.text,
+            Err(error) => {
+                failures += &format!("{}: refused: {}\n", seed.name, error.message());
+                continue;
+            }
+        };
+        if bless {
+            fs::write(&path, &text).expect("a writable tree");
+        }
+        match fs::read_to_string(&path) {
+            Ok(expected) if expected == text => {}
+            Ok(expected) => failures += &format!("{}:\nexpected {expected:?}\n     got {text:?}\n", seed.name),
+            Err(error) => failures += &format!("{}: {error}\n", path.display()),
+        }
+    }
+    for file in fs::read_dir(&folder).expect("the folder of expected texts") {
+        let path = file.expect("a readable folder").path();
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        if !edited.iter().any(|seed| seed.name == name) {
+            failures += &format!("{}: no seed has this name\n", path.display());
+        }
+    }
+    assert!(failures.is_empty(), "\n{failures}");
+}

@@ -1,0 +1,136 @@
+//! Documents as Kubernetes reads them: the Go program in `tests/oracles/goyaml`, run over batches.
+//!
+//! Where Go is missing the comparisons with it are left out, loudly; where `CI=true` that is a failure.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::OnceLock;
+use std::thread;
+
+use serde_json::Value;
+
+use crate::tree::{Kind, Tree};
+
+/// A running oracle. Dropping it ends it.
+pub(crate) struct GoYaml {
+    child: Child,
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+}
+
+impl GoYaml {
+    /// Starts the oracle; none where Go is missing.
+    pub(crate) fn start() -> Option<Self> {
+        let program = program()?;
+        let mut child = Command::new(program)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the oracle was built, so it starts");
+        let input = child.stdin.take();
+        let output = BufReader::with_capacity(1 << 20, child.stdout.take().expect("stdout is a pipe"));
+        Some(GoYaml { child, input, output })
+    }
+
+    /// One answer per document: its JSON, or the error.
+    pub(crate) fn ask<T: AsRef<str> + Sync>(&mut self, documents: &[T]) -> Vec<Result<String, String>> {
+        let mut input = self.input.take().expect("the oracle is running");
+        let output = &mut self.output;
+        let (answers, input) = thread::scope(|scope| {
+            // Written beside the reading: either pipe may fill up.
+            let writer = scope.spawn(move || {
+                let mut frames = Vec::with_capacity(1 << 16);
+                for document in documents {
+                    let text = document.as_ref();
+                    let length = u32::try_from(text.len()).expect("a document of this size");
+                    frames.extend_from_slice(&length.to_le_bytes());
+                    frames.extend_from_slice(text.as_bytes());
+                    if frames.len() > 1 << 16 {
+                        input.write_all(&frames).expect("the oracle reads");
+                        frames.clear();
+                    }
+                }
+                input.write_all(&frames).expect("the oracle reads");
+                input
+            });
+            let answers = documents.iter().map(|_| read_answer(output)).collect();
+            (answers, writer.join().expect("the writer ends"))
+        });
+        self.input = Some(input);
+        answers
+    }
+}
+
+impl Drop for GoYaml {
+    fn drop(&mut self) {
+        drop(self.input.take());
+        let _ = self.child.wait();
+    }
+}
+
+fn read_answer(output: &mut BufReader<ChildStdout>) -> Result<String, String> {
+    let mut line = String::new();
+    output.read_line(&mut line).expect("the oracle answers in UTF-8");
+    assert!(line.ends_with('\n'), "the oracle ended in the middle of its answers");
+    line.pop();
+    match line.strip_prefix('!') {
+        Some(error) => Err(serde_json::from_str(error).unwrap_or_else(|_| error.to_owned())),
+        None => Ok(line),
+    }
+}
+
+/// The tree of an answer.
+pub(crate) fn tree(json: &str) -> Tree {
+    fn convert(value: Value) -> Tree {
+        match value {
+            Value::Null => Tree::new(Kind::Null, ""),
+            Value::Bool(value) => Tree::new(Kind::Bool, value.to_string()),
+            Value::Number(value) => Tree::new(Kind::Number, value.to_string()),
+            Value::String(value) => Tree::new(Kind::String, value),
+            Value::Array(items) => {
+                let mut out = Tree::new(Kind::Seq, "");
+                out.children = items.into_iter().map(convert).collect();
+                out
+            }
+            Value::Object(entries) => {
+                let mut out = Tree::new(Kind::Map, "");
+                for (key, value) in entries {
+                    out.children.push(Tree::new(Kind::String, key));
+                    out.children.push(convert(value));
+                }
+                out
+            }
+        }
+    }
+    // JSON nests as deep as the YAML did, which every reader bounds.
+    convert(serde_json::from_str(json).expect("the oracle's JSON"))
+}
+
+/// The oracle, built once when it is missing or older than its source.
+fn program() -> Option<PathBuf> {
+    static PROGRAM: OnceLock<Option<PathBuf>> = OnceLock::new();
+    PROGRAM.get_or_init(build).clone()
+}
+
+fn build() -> Option<PathBuf> {
+    let source = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/oracles/goyaml");
+    // Beside the test's own binary: .../target/PROFILE/deps/fidelity-*.
+    let target = std::env::current_exe().ok()?.ancestors().nth(3)?.join("oracles");
+    let program = target.join("goyaml");
+    let built = Command::new("go")
+        .args(["build", "-trimpath", "-o"])
+        .arg(&program)
+        .arg(".")
+        .current_dir(source)
+        .stdin(Stdio::null())
+        .status();
+    let reason = match built {
+        Ok(status) if status.success() => return Some(program),
+        Ok(status) => format!("the Go oracle does not build ({status})"),
+        Err(error) => format!("Go is missing ({error})"),
+    };
+    assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{reason}: a failure in CI");
+    eprintln!("SKIPPED: every comparison with go-yaml, since {reason}");
+    None
+}

@@ -1,0 +1,93 @@
+//! Fidelity: what an edit does to a manifest, judged by readers that are not ours.
+//!
+//! Seeds (one per shape), mutants of them, the YAML test suite and random scalars go through the scanner
+//! and the renderer; granit-parser, yaml_serde and go-yaml (as Kubernetes uses it) say whether that was
+//! right. `model` states what an edit means a second time, so that no mistake can hide in a shared line.
+//!
+//! `cargo xtask test` runs this in an optimised build with many mutants, `cargo xtask mutants` with more.
+//! The tests know the library's public interface only.
+
+mod bytes;
+mod check;
+mod golden;
+mod goyaml;
+mod granit;
+mod model;
+mod mutants;
+mod mutate;
+mod scalars;
+mod seeds;
+mod suite;
+mod tape;
+mod tree;
+mod witness;
+
+use check::{Case, OPS};
+use goyaml::GoYaml;
+use model::Op;
+
+/// A number from the environment.
+fn number(variable: &str) -> Option<u64> {
+    let value = std::env::var(variable).ok()?;
+    Some(value.parse().unwrap_or_else(|_| panic!("{variable} is no number: {value}")))
+}
+
+/// Edits of a seed that may be refused, because nothing could be written that keeps all of it.
+const MAY_BE_REFUSED: &[(&str, Op)] = &[("flow-env-trailing-comma-lines", Op::Unset("TOKEN"))];
+
+fn cases(seeds: &[seeds::Seed]) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for seed in seeds {
+        for op in OPS {
+            for all_containers in [false, true] {
+                let (name, text) = (seed.name.clone(), seed.text.clone());
+                cases.push(Case { name, text, op: op.clone(), all_containers });
+            }
+        }
+    }
+    cases
+}
+
+#[test]
+fn every_shape_is_edited() {
+    let mut go = GoYaml::start();
+    let mut failures = String::new();
+    for (case, verdict) in mutants::batch(cases(&seeds::read("edited")), go.as_mut()) {
+        if !verdict.failures.is_empty() {
+            failures += &mutants::describe(&case, &verdict.failures, go.as_mut());
+        } else if go.is_some() && !verdict.one_target {
+            failures += &format!("{}: go-yaml and granit do not see exactly one target\n", case.name);
+        } else if !verdict.rendered && !verdict.must_refuse && !MAY_BE_REFUSED.contains(&(case.name.as_str(), case.op.clone())) {
+            failures += &format!("{}: {:?} is refused: {:?}\n", case.name, case.op, verdict.refused);
+        }
+    }
+    assert!(failures.is_empty(), "\n{failures}");
+}
+
+#[test]
+fn what_cannot_be_edited_safely_is_refused() {
+    let mut go = GoYaml::start();
+    let mut failures = String::new();
+    for (case, verdict) in mutants::batch(cases(&seeds::read("refused")), go.as_mut()) {
+        if !verdict.failures.is_empty() {
+            failures += &mutants::describe(&case, &verdict.failures, go.as_mut());
+        } else if verdict.edited && case.op == OPS[0] {
+            failures += &format!("{}: {:?} is edited\n", case.name, case.op);
+        }
+    }
+    assert!(failures.is_empty(), "\n{failures}");
+}
+
+#[test]
+fn mutants_are_edited_right_or_refused() {
+    let seeds: Vec<seeds::Seed> = [seeds::read("edited"), seeds::read("refused")].concat();
+    let count = number("JOBPLATE_MUTANTS").unwrap_or(3000);
+    let seed = number("JOBPLATE_MUTANT_SEED").unwrap_or(1);
+    let only = number("JOBPLATE_MUTANT");
+    let report = mutants::run(&seeds, seed, count, only);
+    println!("{}", report.show());
+    assert_eq!(report.failures(), 0, "oracles disagree:\n{}", report.show());
+    if only.is_none() && report.has_go_yaml() {
+        assert!(report.edited_percent() >= 90.0, "too few are edited:\n{}", report.show());
+    }
+}

@@ -1,0 +1,357 @@
+//! What an edit means, written down a second time: on trees, for any reading, without the library.
+//!
+//! Finds the targets of a stream and makes the tree that an edited document must be read as. Where the
+//! contract asks for a refusal it says so instead. Knows no bytes.
+
+use crate::tree::{Kind, Tree};
+
+/// What is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Op {
+    /// A variable from a Secret: name, Secret, key.
+    Secret(&'static str, &'static str, &'static str),
+    /// A literal.
+    Literal(&'static str, &'static str),
+    /// A variable goes.
+    Unset(&'static str),
+    /// An `envFrom` source: a Secret with a prefix.
+    Source(&'static str, &'static str),
+    /// Fills a missing namespace.
+    Namespace(&'static str),
+}
+
+/// What must become of a document.
+pub(crate) type Outcome = Result<Expected, &'static str>;
+
+/// The expected tree, and whether it differs from the original at all.
+#[derive(Clone, Debug)]
+pub(crate) struct Expected {
+    pub tree: Tree,
+    pub changed: bool,
+}
+
+/// Kinds that carry a pod, and the way to its spec.
+const WORKLOADS: [(&str, &[&str]); 9] = [
+    ("Pod", &["spec"]),
+    ("PodTemplate", &["template", "spec"]),
+    ("Job", &["spec", "template", "spec"]),
+    ("CronJob", &["spec", "jobTemplate", "spec", "template", "spec"]),
+    ("Deployment", &["spec", "template", "spec"]),
+    ("StatefulSet", &["spec", "template", "spec"]),
+    ("DaemonSet", &["spec", "template", "spec"]),
+    ("ReplicaSet", &["spec", "template", "spec"]),
+    ("ReplicationController", &["spec", "template", "spec"]),
+];
+
+/// The kinds that every edit here is asked for.
+pub(crate) fn kinds() -> impl Iterator<Item = &'static str> {
+    WORKLOADS.iter().map(|(kind, _)| *kind)
+}
+
+/// Documents of a stream: cut before every line that begins with `---` and a blank or its end.
+pub(crate) fn documents(stream: &str) -> Vec<&str> {
+    let mut cuts = vec![0];
+    let mut at = 0;
+    for line in stream.split_inclusive('\n') {
+        let text = if at == 0 { line.strip_prefix('\u{feff}').unwrap_or(line) } else { line };
+        let marker = text.strip_prefix("---").is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']));
+        if marker && at > 0 {
+            cuts.push(at);
+        }
+        at += line.len();
+    }
+    cuts.push(stream.len());
+    cuts.windows(2).map(|pair| &stream[pair[0]..pair[1]]).collect()
+}
+
+/// A target: paths of child indices from the document's root.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    pub object: Vec<usize>,
+    pub containers: Vec<Vec<usize>>,
+}
+
+/// The objects of a document that carry a pod with at least one container.
+///
+/// Fails where a key on the way stands twice: then it is not clear which one is meant.
+pub(crate) fn targets(document: &Tree) -> Result<Vec<Target>, &'static str> {
+    let mut found = Vec::new();
+    for object in objects(document)? {
+        let node = document.at(&object);
+        let (Some(kind), group) = (text(node, "kind")?, text(node, "apiVersion")?.unwrap_or_default()) else { continue };
+        let Some((_, way)) = WORKLOADS.iter().find(|(name, _)| *name == kind) else { continue };
+        let group = group.split_once('/').map_or("", |(group, _)| group);
+        let pods = if matches!(group, "" | "apps" | "batch" | "extensions") {
+            follow(document, &object, way)?.into_iter().collect()
+        } else {
+            pods_by_shape(document, &object)?
+        };
+        for pod in pods {
+            let Some(list) = follow(document, &pod, &["containers"])? else { continue };
+            let count = document.at(&list).items().len();
+            if count > 0 {
+                let containers = (0..count).map(|at| join(&list, at)).collect();
+                found.push(Target { object: object.clone(), containers });
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn join(path: &[usize], child: usize) -> Vec<usize> {
+    let mut path = path.to_vec();
+    path.push(child);
+    path
+}
+
+fn objects(document: &Tree) -> Result<Vec<Vec<usize>>, &'static str> {
+    if document.kind != Kind::Map {
+        return Ok(Vec::new());
+    }
+    if text(document, "kind")?.is_some_and(|kind| kind.ends_with("List")) {
+        if let Some(items) = get(document, "items")? {
+            let list = &document.children[items];
+            let maps = list.items().iter().enumerate().filter(|(_, item)| item.kind == Kind::Map);
+            return Ok(maps.map(|(at, _)| vec![items, at]).collect());
+        }
+    }
+    Ok(vec![Vec::new()])
+}
+
+/// The child index of the value under a key that stands once.
+fn get(map: &Tree, key: &str) -> Result<Option<usize>, &'static str> {
+    match map.find(key) {
+        (_, true) => Err("a key twice on the way"),
+        (at, false) => Ok(at),
+    }
+}
+
+fn text<'a>(map: &'a Tree, key: &str) -> Result<Option<&'a str>, &'static str> {
+    let value = get(map, key)?.map(|at| &map.children[at]);
+    Ok(value.filter(|value| value.is_scalar() && !value.is_null()).map(|value| value.text.as_str()))
+}
+
+fn follow(document: &Tree, from: &[usize], way: &[&str]) -> Result<Option<Vec<usize>>, &'static str> {
+    let mut path = from.to_vec();
+    for key in way {
+        match get(document.at(&path), key)? {
+            Some(at) => path.push(at),
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(path))
+}
+
+/// For an API group that is not Kubernetes' own: every outermost mapping with a list of `containers`.
+fn pods_by_shape(document: &Tree, from: &[usize]) -> Result<Vec<Vec<usize>>, &'static str> {
+    let node = document.at(from);
+    let list = get(node, "containers")?.map(|at| &node.children[at]);
+    if list.is_some_and(|list| list.items().first().is_some_and(|first| first.kind == Kind::Map)) {
+        return Ok(vec![from.to_vec()]);
+    }
+    let mut found = Vec::new();
+    for at in 0..node.children.len() {
+        found.extend(pods_by_shape(document, &join(from, at))?);
+    }
+    Ok(found)
+}
+
+/// The document after an edit of its targets: of all their containers, or of the first of each.
+pub(crate) fn edited(document: &Tree, op: &Op, all_containers: bool) -> Outcome {
+    let mut out = Expected { tree: document.clone(), changed: false };
+    for target in targets(document)? {
+        if let Op::Namespace(namespace) = op {
+            out.changed |= fill_namespace(out.tree.at_mut(&target.object), namespace)?;
+            continue;
+        }
+        let count = if all_containers { target.containers.len() } else { 1 };
+        for path in &target.containers[..count] {
+            let container = out.tree.at_mut(path);
+            if container.kind != Kind::Map {
+                return Err("a container that is no mapping");
+            }
+            out.changed |= match op {
+                Op::Source(prefix, secret) => add_source(container, prefix, secret)?,
+                _ => edit_env(container, op)?,
+            };
+        }
+    }
+    Ok(out)
+}
+
+fn string(text: &str) -> Tree {
+    Tree::new(Kind::NewString, text)
+}
+
+fn map(entries: Vec<(&str, Tree)>) -> Tree {
+    let mut out = Tree::new(Kind::NewMap, "");
+    out.children = entries.into_iter().flat_map(|(key, value)| [string(key), value]).collect();
+    out
+}
+
+fn entry(op: &Op) -> Option<Tree> {
+    match op {
+        Op::Secret(name, secret, key) => {
+            let reference = map(vec![("name", string(secret)), ("key", string(key))]);
+            Some(map(vec![("name", string(name)), ("valueFrom", map(vec![("secretKeyRef", reference)]))]))
+        }
+        Op::Literal(name, value) => Some(map(vec![("name", string(name)), ("value", string(value))])),
+        _ => None,
+    }
+}
+
+/// Whether a node already means what a new one would.
+fn means(node: &Tree, new: &Tree) -> bool {
+    match new.kind {
+        Kind::NewMap => {
+            node.kind == Kind::Map
+                && node.children.len() == new.children.len()
+                && new.children.chunks_exact(2).all(|pair| {
+                    matches!(node.find(&pair[0].text), (Some(at), false) if means(&node.children[at], &pair[1]))
+                })
+        }
+        _ => {
+            let string = match node.kind {
+                Kind::String | Kind::Double | Kind::Single | Kind::Literal | Kind::Folded => true,
+                // A reading without types: plain words that no reader takes for anything else.
+                Kind::Plain => node.text.starts_with(|first: char| first.is_ascii_alphabetic()) && node.text.len() > 3,
+                _ => false,
+            };
+            string && node.text == new.text
+        }
+    }
+}
+
+/// The list under a key of a container, made where it is missing or null.
+enum List {
+    There(usize),
+    Null(usize),
+    Missing,
+}
+
+fn list(container: &Tree, key: &str) -> Result<List, &'static str> {
+    Ok(match get(container, key)? {
+        None => List::Missing,
+        Some(at) if container.children[at].kind == Kind::Seq => List::There(at),
+        Some(at) if container.children[at].is_null() => List::Null(at),
+        Some(_) => return Err("a list that is something else"),
+    })
+}
+
+fn put_first(container: &mut Tree, key: &str, place: List, item: Tree) {
+    let mut new = Tree::new(Kind::Seq, "");
+    new.children.push(item);
+    match place {
+        List::There(at) => container.children[at].children.push(new.children.remove(0)),
+        List::Null(at) => {
+            new.anchor = container.children[at].anchor.take();
+            container.children[at] = new;
+        }
+        List::Missing => container.added.push((key.to_owned(), new)),
+    }
+}
+
+fn edit_env(container: &mut Tree, op: &Op) -> Result<bool, &'static str> {
+    let place = list(container, "env")?;
+    let name = match op {
+        Op::Secret(name, ..) | Op::Literal(name, _) | Op::Unset(name) => *name,
+        Op::Source(..) | Op::Namespace(_) => return Ok(false),
+    };
+    let List::There(at) = place else {
+        let Some(new) = entry(op) else { return Ok(false) };
+        put_first(container, "env", place, new);
+        return Ok(true);
+    };
+    let env = &mut container.children[at];
+    let mut found = None;
+    for (position, item) in env.children.iter().enumerate() {
+        if item.kind == Kind::Alias {
+            continue;
+        }
+        if item.kind != Kind::Map {
+            return Err("an entry that is no mapping");
+        }
+        let names = item.entries().filter(|(key, value)| key.is("name") && value.is(name)).count();
+        if names > 0 && item.find("name").1 {
+            return Err("an entry with two names");
+        }
+        if names > 0 && found.replace(position).is_some() {
+            return Err("a variable that stands twice");
+        }
+    }
+    match (found, entry(op)) {
+        (None, None) => Ok(false),
+        (Some(position), None) => {
+            env.children.remove(position);
+            Ok(true)
+        }
+        (Some(position), Some(mut new)) => {
+            let old = &env.children[position];
+            if means(old, &new) {
+                return Ok(false);
+            }
+            new.anchor.clone_from(&old.anchor);
+            env.children[position] = new;
+            Ok(true)
+        }
+        (None, Some(new)) => {
+            let user = env.children.iter().position(|item| {
+                item.entries().any(|(key, value)| key.is("value") && value.is_scalar() && uses(&value.text, name))
+            });
+            env.children.insert(user.unwrap_or(env.children.len()), new);
+            Ok(true)
+        }
+    }
+}
+
+/// Whether a value refers to a variable as Kubernetes expands it: `$(NAME)`, while `$$` stands for `$`.
+fn uses(value: &str, name: &str) -> bool {
+    let mut rest = value;
+    while let Some(at) = rest.find('$') {
+        rest = &rest[at + 1..];
+        if let Some(after) = rest.strip_prefix('$') {
+            rest = after;
+        } else if let Some(inside) = rest.strip_prefix('(') {
+            if inside.strip_prefix(name).is_some_and(|after| after.starts_with(')')) {
+                return true;
+            }
+        }
+    }
+    false
+}
+
+fn add_source(container: &mut Tree, prefix: &str, secret: &str) -> Result<bool, &'static str> {
+    let new = map(vec![("prefix", string(prefix)), ("secretRef", map(vec![("name", string(secret))]))]);
+    let place = list(container, "envFrom")?;
+    if let List::There(at) = place {
+        if container.children[at].children.iter().any(|source| means(source, &new)) {
+            return Ok(false);
+        }
+    }
+    put_first(container, "envFrom", place, new);
+    Ok(true)
+}
+
+fn fill_namespace(object: &mut Tree, namespace: &str) -> Result<bool, &'static str> {
+    let Some(at) = get(object, "metadata")? else {
+        object.added.push(("metadata".to_owned(), map(vec![("namespace", string(namespace))])));
+        return Ok(true);
+    };
+    let metadata = &mut object.children[at];
+    if metadata.is_null() {
+        let mut new = map(vec![("namespace", string(namespace))]);
+        new.anchor = metadata.anchor.take();
+        *metadata = new;
+        return Ok(true);
+    }
+    if metadata.kind != Kind::Map {
+        return Err("metadata that is no mapping");
+    }
+    match get(metadata, "namespace")? {
+        None => metadata.added.push(("namespace".to_owned(), string(namespace))),
+        Some(at) if metadata.children[at].is(namespace) => return Ok(false),
+        Some(at) if metadata.children[at].is_null() || metadata.children[at].is("") => metadata.children[at] = string(namespace),
+        Some(_) => return Err("another namespace"),
+    }
+    Ok(true)
+}

@@ -1,0 +1,214 @@
+//! Runs mutants in batches of constant memory, on two threads, and says what became of them.
+//!
+//! A mutant is its number and the run's seed, nothing else: `JOBPLATE_MUTANT=NUMBER` runs one again.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use crate::check::{self, Case, Failure, OPS, Verdict};
+use crate::goyaml::GoYaml;
+use crate::mutate::{self, Rng};
+use crate::seeds::Seed;
+
+const BATCH: u64 = 1000;
+/// Failures that are kept, shrunk and shown; the rest is counted.
+const SHOWN: usize = 20;
+
+/// What became of a run.
+#[derive(Default)]
+pub(crate) struct Report {
+    mutants: u64,
+    compared_tapes: u64,
+    one_target: u64,
+    must_refuse: u64,
+    edited: u64,
+    unchanged: u64,
+    by_fallback: u64,
+    unreadable_edited: u64,
+    go_yaml: bool,
+    /// Refusals of texts with exactly one target, by their sentence.
+    refused: BTreeMap<String, u64>,
+    failed: BTreeMap<String, u64>,
+    shown: Vec<String>,
+}
+
+/// Runs mutants `0..count` of a seed, or the one of that number.
+pub(crate) fn run(seeds: &[Seed], seed: u64, count: u64, only: Option<u64>) -> Report {
+    let next = AtomicU64::new(only.unwrap_or(0));
+    let end = only.map_or(count, |number| number + 1);
+    let report = Mutex::new(Report::default());
+    let threads = thread::available_parallelism().map_or(1, usize::from).min(2);
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                let mut go = GoYaml::start();
+                loop {
+                    let from = next.fetch_add(BATCH, Ordering::Relaxed);
+                    if from >= end {
+                        break;
+                    }
+                    let cases = (from..(from + BATCH).min(end)).map(|number| case(seeds, seed, number)).collect();
+                    let done = batch(cases, go.as_mut());
+                    let mut report = report.lock().expect("no thread panicked");
+                    report.go_yaml = go.is_some();
+                    for (case, verdict) in done {
+                        report.add(&case, &verdict, go.as_mut());
+                    }
+                }
+            });
+        }
+    });
+    report.into_inner().expect("no thread panicked")
+}
+
+fn case(seeds: &[Seed], seed: u64, number: u64) -> Case {
+    let mut rng = Rng::new(seed, number);
+    let (from, text) = mutate::mutant(seeds, &mut rng);
+    let op = rng.pick(OPS).clone();
+    let all_containers = rng.one_in(2);
+    Case { name: format!("mutant {number} of seed {seed}, from {}", from.name), text, op, all_containers }
+}
+
+/// Checks cases, go-yaml's questions together.
+pub(crate) fn batch(cases: Vec<Case>, go: Option<&mut GoYaml>) -> Vec<(Case, Verdict)> {
+    let prepared: Vec<check::Prepared> = cases.into_iter().map(check::prepare).collect();
+    let answers = go.map(|go| go.ask(&prepared.iter().flat_map(|one| one.questions.iter()).collect::<Vec<_>>()));
+    let mut from = 0;
+    prepared
+        .into_iter()
+        .map(|one| {
+            let range = from..from + one.questions.len();
+            from = range.end;
+            let (case, verdict, _) = check::judge(one, answers.as_ref().map(|answers| &answers[range]));
+            (case, verdict)
+        })
+        .collect()
+}
+
+impl Report {
+    fn add(&mut self, case: &Case, verdict: &Verdict, go: Option<&mut GoYaml>) {
+        self.mutants += 1;
+        self.compared_tapes += verdict.compared_tapes as u64;
+        self.by_fallback += u64::from(verdict.by_fallback);
+        self.unreadable_edited += u64::from(verdict.unreadable_edited);
+        if verdict.one_target {
+            self.one_target += 1;
+            if verdict.must_refuse {
+                self.must_refuse += 1;
+            } else if verdict.edited {
+                self.edited += 1;
+            } else if verdict.rendered {
+                self.unchanged += 1;
+            } else if let Some(reason) = &verdict.refused {
+                *self.refused.entry(without_names(reason)).or_default() += 1;
+            }
+        }
+        if let Some(first) = verdict.failures.first() {
+            let known = self.failed.entry(first.oracle.to_owned()).or_default();
+            *known += 1;
+            if *known <= 4 && self.shown.len() < SHOWN {
+                self.shown.push(describe(case, &verdict.failures, go));
+            }
+        }
+    }
+
+    /// Whether any oracle disagreed.
+    pub(crate) fn failures(&self) -> u64 {
+        self.failed.values().sum()
+    }
+
+    /// Of the texts that could be edited, the part that was, in percent.
+    pub(crate) fn edited_percent(&self) -> f64 {
+        let could = self.one_target - self.must_refuse;
+        if could == 0 { 100.0 } else { 100.0 * (self.edited + self.unchanged) as f64 / could as f64 }
+    }
+
+    /// Whether go-yaml took part.
+    pub(crate) fn has_go_yaml(&self) -> bool {
+        self.go_yaml
+    }
+
+    /// The table, and the failures behind it.
+    pub(crate) fn show(&self) -> String {
+        let mut out = String::new();
+        let mut row = |name: &str, count: u64| {
+            let _ = writeln!(out, "{count:>10}  {name}");
+        };
+        row("mutants", self.mutants);
+        row("documents read by scanner and granit, compared node by node", self.compared_tapes);
+        row("read by go-yaml and granit, with exactly one target", self.one_target);
+        row("  of these, edited", self.edited);
+        row("  of these, nothing to change", self.unchanged);
+        row("  of these, to be refused by the contract", self.must_refuse);
+        for (reason, count) in &self.refused {
+            row(&format!("  of these, refused: {reason}"), *count);
+        }
+        row("edited with the help of the fallback parser", self.by_fallback);
+        row("edited, but read by go-yaml neither before nor after", self.unreadable_edited);
+        for (oracle, count) in &self.failed {
+            row(&format!("FAILED: {oracle}"), *count);
+        }
+        let _ = writeln!(out, "{:>9.2}%  edited or unchanged, of those that could be", self.edited_percent());
+        for failure in &self.shown {
+            let _ = writeln!(out, "\n{failure}");
+        }
+        out
+    }
+}
+
+/// A refusal's sentence with the names taken out, to count by.
+fn without_names(reason: &str) -> String {
+    let mut out = String::new();
+    for (at, part) in reason.split('`').enumerate() {
+        out.push_str(if at % 2 == 0 { part } else { "`…`" });
+    }
+    out
+}
+
+/// A failure with the smallest text that still shows it.
+pub(crate) fn describe(case: &Case, failures: &[Failure], go: Option<&mut GoYaml>) -> String {
+    let mut out = format!("{}: {:?}, all containers: {}\n", case.name, case.op, case.all_containers);
+    for failure in failures {
+        let _ = writeln!(out, "  {}: {}", failure.oracle, failure.what);
+    }
+    let small = shrink(case, failures[0].oracle, go);
+    let _ = writeln!(out, "  text: {:?}", small.text);
+    if let Ok(Ok(rendered)) = std::panic::catch_unwind(|| {
+        jobplate::render::to_string(&small.text, &check::injection(&small.op, small.all_containers))
+    }) {
+        let _ = writeln!(out, "  edited: {:?}", rendered.text);
+    }
+    out
+}
+
+/// Takes lines, then characters away for as long as the same oracle disagrees.
+fn shrink(case: &Case, oracle: &str, mut go: Option<&mut GoYaml>) -> Case {
+    let mut fails = |text: &str| {
+        let candidate = Case { text: text.to_owned(), ..case.clone() };
+        let verdicts = batch(vec![candidate], go.as_deref_mut());
+        verdicts[0].1.failures.iter().any(|failure| failure.oracle == oracle)
+    };
+    let mut text = case.text.clone();
+    let mut budget = 600;
+    let mut shorter = true;
+    while shorter && budget > 0 {
+        shorter = false;
+        let pieces: Vec<String> = text.split_inclusive('\n').map(str::to_owned).collect();
+        for at in (0..pieces.len()).rev() {
+            let now: Vec<&str> = text.split_inclusive('\n').collect();
+            if at >= now.len() || budget == 0 {
+                continue;
+            }
+            let candidate: String = now.iter().enumerate().filter(|(line, _)| *line != at).map(|(_, line)| *line).collect();
+            budget -= 1;
+            if fails(&candidate) {
+                text = candidate;
+                shorter = true;
+            }
+        }
+    }
+    Case { text, ..case.clone() }
+}

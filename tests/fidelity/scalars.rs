@@ -1,0 +1,114 @@
+//! Scalars alone: what kind go-yaml takes a plain one for, and whether a quoted one reads back equal.
+
+use jobplate::yaml::{self, Document, ScalarKind, Tape};
+
+use crate::goyaml::{self, GoYaml};
+use crate::mutate::Rng;
+use crate::tree::Kind;
+use crate::{granit, witness};
+
+const PLAIN: usize = 100_000;
+const QUOTED: usize = 60_000;
+
+/// Pieces that numbers, dates, words and what only looks like them are made of.
+const PIECES: &[&str] = &[
+    "0", "1", "7", "8", "9", "00", "12", "0x", "0X", "0o", "0O", "0b", "0B", "-", "+", ".", "_", "__", "e", "E", "e+", "e-", "E+5", "f", "F",
+    "a", ":", "-1", "+1", ".5", "1.", "inf", "Inf", ".inf", ".Inf", ".INF", ".nan", ".NaN", "nan", "Infinity", "y", "Y", "n", "N", "yes", "Yes",
+    "YES", "yEs", "no", "No", "NO", "on", "On", "ON", "off", "Off", "OFF", "true", "True", "TRUE", "tRue", "false", "False", "FALSE", "null",
+    "Null", "NULL", "nULL", "~", "T", "Z", "2001", "01", "31", "-01-01", "2001-01-01", "2001-01-01T00:00:00Z", "1:30", "12:30:45", "0777", "08",
+    "0o777", "0b101", "0x1F", "1_000", "18446744073709551615", "18446744073709551616", "9223372036854775807", "9223372036854775808", "1e400",
+    "1e308", "1e-400", "p", "p5", "0x1p4", "=", "<<", "x", " ", "é", "٣", "\u{a0}",
+];
+
+fn kind(text: &str) -> Option<ScalarKind> {
+    let document = format!("v: {text}\n");
+    let mut tape = Tape::default();
+    yaml::scan(&document, &mut tape).ok()?;
+    let value = Document::new(&document, &tape).root().get("v").ok()??;
+    let plain = value.kind() == yaml::Kind::Plain && value.raw() == text;
+    plain.then(|| value.scalar_kind())
+}
+
+#[test]
+fn plain_scalars_are_what_go_yaml_takes_them_for() {
+    let Some(mut go) = GoYaml::start() else { return };
+    let mut rng = Rng::new(5, 0);
+    let mut plain: Vec<String> = PIECES.iter().map(|piece| (*piece).to_owned()).collect();
+    while plain.len() < PLAIN {
+        let most = if rng.one_in(3) { 7 } else { 3 };
+        let pieces = 1 + rng.below(most);
+        plain.push((0..pieces).map(|_| *rng.pick(PIECES)).collect());
+    }
+    plain.retain(|text| kind(text).is_some());
+    assert!(plain.len() > PLAIN / 2, "only {} of the texts are plain scalars", plain.len());
+    let documents: Vec<String> = plain.iter().map(|text| format!("v: {text}\n")).collect();
+    let mut failures = Vec::new();
+    for (text, answer) in plain.iter().zip(go.ask(&documents)) {
+        let expected = match &answer {
+            Err(error) if error.contains("unsupported value") => ScalarKind::NonFinite,
+            Err(_) => continue,
+            Ok(json) => {
+                let tree = goyaml::tree(json);
+                match tree.entries().next().map(|(_, value)| value.kind) {
+                    Some(Kind::Null) => ScalarKind::Null,
+                    Some(Kind::Bool) => ScalarKind::Bool,
+                    Some(Kind::Number) => ScalarKind::Number,
+                    Some(Kind::String) => ScalarKind::String,
+                    other => panic!("{text:?} is {other:?} for go-yaml"),
+                }
+            }
+        };
+        let own = kind(text);
+        if own != Some(expected) {
+            failures.push(format!("{text:?}: {expected:?} for go-yaml, {own:?} for us"));
+        }
+    }
+    println!("{} plain scalars compared", plain.len());
+    assert!(failures.is_empty(), "{} of {}:\n{}", failures.len(), plain.len(), failures[..failures.len().min(40)].join("\n"));
+}
+
+fn random_text(rng: &mut Rng) -> String {
+    const ODD: &[char] = &[
+        '"', '\\', '\n', '\r', '\t', ' ', '#', ':', '-', '?', '\'', '%', '@', '`', '{', '}', '[', ']', ',', '&', '*', '!', '|', '>', '/', '\0',
+        '\u{1}', '\u{7}', '\u{1b}', '\u{7f}', '\u{80}', '\u{85}', '\u{9f}', '\u{a0}', '\u{2028}', '\u{2029}', '\u{feff}', '\u{fffd}', '\u{fffe}',
+        '\u{ffff}', '\u{d7ff}', '\u{e000}', '\u{1fffe}', '\u{10ffff}', '😀', 'é', '$', '(', ')',
+    ];
+    let most = if rng.one_in(10) { 200 } else { 12 };
+    let length = rng.below(most);
+    (0..length)
+        .map(|_| match rng.below(4) {
+            0 | 1 => *rng.pick(ODD),
+            2 => char::from(b' ' + u8::try_from(rng.below(95)).expect("below 95")),
+            _ => char::from_u32(u32::try_from(rng.below(0x11_0000)).expect("in range")).unwrap_or('x'),
+        })
+        .collect()
+}
+
+#[test]
+fn quoted_strings_read_back_equal() {
+    let mut rng = Rng::new(6, 0);
+    let texts: Vec<String> = (0..QUOTED).map(|_| random_text(&mut rng)).collect();
+    let documents: Vec<String> = texts
+        .iter()
+        .map(|text| format!("text: {}\nname: {}\n", yaml::quote_double(text), yaml::quote_name(text)))
+        .collect();
+    let answers = GoYaml::start().map(|mut go| go.ask(&documents));
+    for (at, (text, document)) in texts.iter().zip(&documents).enumerate() {
+        let read = |reader: &str, reading: Result<crate::tree::Tree, String>| {
+            let tree = reading.unwrap_or_else(|error| panic!("{reader} does not read {document:?}: {error}"));
+            for (key, value) in tree.entries() {
+                assert_eq!(&value.text, text, "{reader} reads {} of {document:?}", key.text);
+                let string = matches!(value.kind, Kind::String | Kind::Double | Kind::Plain);
+                assert!(string, "{reader} reads {} of {document:?} as {:?}", key.text, value.kind);
+            }
+        };
+        read("granit", granit::read(document).map(|mut all| all.remove(0)));
+        read("yaml_serde", witness::read(document).map(|mut all| all.remove(0)));
+        read("the scanner", crate::tape::scanned(document));
+        if let Some(answers) = &answers {
+            read("go-yaml", answers[at].clone().map(|json| goyaml::tree(&json)));
+        }
+        let json: Result<String, _> = serde_json::from_str(&yaml::quote_double(text));
+        assert_eq!(json.as_deref().ok(), Some(text.as_str()), "a JSON reader");
+    }
+}

@@ -1,0 +1,313 @@
+//! The YAML test suite, where it is at hand: the scanner against its events, the renderer against its texts.
+//!
+//! `suite.txt` lists each case that the scanner steps back from, with its reason, and must be exact: a
+//! case that is read now has to leave it. `JOBPLATE_BLESS=1` writes it anew.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use jobplate::render::to_string;
+
+use crate::check::{OPS, injection};
+use crate::goyaml::{self, GoYaml};
+use crate::tree::{Kind, Tree};
+use crate::{granit, model, tape, witness};
+
+struct Case {
+    id: String,
+    text: String,
+    /// The documents' trees; none where the text is no YAML.
+    documents: Option<Vec<Tree>>,
+}
+
+fn folder() -> Option<PathBuf> {
+    let named = std::env::var_os("JOBPLATE_YAML_TEST_SUITE").map(PathBuf::from);
+    let is_named = named.is_some();
+    let folder = named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus/yaml-test-suite"));
+    if folder.join("229Q/in.yaml").exists() {
+        return Some(folder);
+    }
+    assert!(!is_named, "JOBPLATE_YAML_TEST_SUITE names {}, where no test suite is", folder.display());
+    eprintln!("NOT THERE: {} (the YAML test suite); the seeds cover the same ground", folder.display());
+    None
+}
+
+fn cases() -> Option<Vec<Case>> {
+    let root = folder()?;
+    let mut cases = Vec::new();
+    let mut open = vec![root.clone()];
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(&folder).expect("a readable folder") {
+            let path = entry.expect("a readable folder").path();
+            // Links by name and by tag lead to the same cases again.
+            if path.is_dir() && !path.is_symlink() && !matches!(path.file_name().and_then(|name| name.to_str()), Some("name" | "tags" | ".git")) {
+                open.push(path);
+            }
+        }
+        let Ok(text) = fs::read_to_string(folder.join("in.yaml")) else { continue };
+        let id = folder.strip_prefix(&root).expect("below the root").to_string_lossy().replace('/', "-");
+        let events = fs::read_to_string(folder.join("test.event")).unwrap_or_default();
+        let documents = (!folder.join("error").exists()).then(|| trees(&events));
+        cases.push(Case { id, text, documents });
+    }
+    cases.sort_by(|a, b| a.id.cmp(&b.id));
+    assert!(cases.len() > 300, "only {} cases", cases.len());
+    Some(cases)
+}
+
+/// The trees of a `test.event` file.
+fn trees(events: &str) -> Vec<Tree> {
+    let (mut documents, mut open): (Vec<Tree>, Vec<Tree>) = (Vec::new(), Vec::new());
+    for line in events.lines() {
+        let node = match line.split_at(4) {
+            ("+MAP", rest) => {
+                open.push(collection(Kind::Map, rest));
+                continue;
+            }
+            ("+SEQ", rest) => {
+                open.push(collection(Kind::Seq, rest));
+                continue;
+            }
+            ("-MAP" | "-SEQ", _) => open.pop().expect("an open collection"),
+            ("=VAL", rest) => scalar(rest),
+            ("=ALI", rest) => Tree::new(Kind::Alias, rest.trim_start().trim_start_matches('*')),
+            _ => continue,
+        };
+        match open.last_mut() {
+            Some(parent) => parent.children.push(node),
+            None => documents.push(node),
+        }
+    }
+    documents
+}
+
+fn properties(node: &mut Tree, mut rest: &str) -> String {
+    loop {
+        rest = rest.trim_start_matches(' ');
+        if let Some(tail) = rest.strip_prefix('&') {
+            let (name, tail) = tail.split_once(' ').unwrap_or((tail, ""));
+            node.anchor = Some(name.to_owned());
+            rest = tail;
+        } else if let Some(tail) = rest.strip_prefix('<') {
+            let (tag, tail) = tail.split_once('>').expect("a closed tag");
+            node.tag = Some(tag.to_owned());
+            rest = tail;
+        } else {
+            return rest.to_owned();
+        }
+    }
+}
+
+fn collection(kind: Kind, rest: &str) -> Tree {
+    let mut node = Tree::new(kind, "");
+    let rest = rest.trim_start();
+    let bare = rest.strip_prefix("{}").or(rest.strip_prefix("[]"));
+    node.flow = bare.is_some();
+    properties(&mut node, bare.unwrap_or(rest));
+    node
+}
+
+fn scalar(rest: &str) -> Tree {
+    let mut node = Tree::new(Kind::Plain, "");
+    let value = properties(&mut node, rest);
+    let (style, text) = value.split_at(1);
+    let mut out = String::new();
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        out.push(match c {
+            '\\' => match chars.next() {
+                Some('n') => '\n',
+                Some('t') => '\t',
+                Some('r') => '\r',
+                Some('b') => '\u{8}',
+                Some('0') => '\0',
+                Some(other) => other,
+                None => '\\',
+            },
+            c => c,
+        });
+    }
+    node.kind = match style {
+        "'" => Kind::Single,
+        "\"" => Kind::Double,
+        "|" => Kind::Literal,
+        ">" => Kind::Folded,
+        _ if out.is_empty() => Kind::Empty,
+        _ => Kind::Plain,
+    };
+    node.text = out;
+    node
+}
+
+/// Tags as the events have them: in full.
+fn resolve_tags(node: &mut Tree) {
+    if let Some(tag) = &node.tag {
+        let full = match tag.strip_prefix("!!") {
+            Some(name) => format!("tag:yaml.org,2002:{name}"),
+            None => tag.strip_prefix("!<").and_then(|tag| tag.strip_suffix('>')).unwrap_or(tag).to_owned(),
+        };
+        node.tag = Some(full);
+    }
+    node.children.iter_mut().for_each(resolve_tags);
+}
+
+fn same_styles(expected: &Tree, actual: &Tree) -> bool {
+    expected.flow == actual.flow && expected.children.iter().zip(&actual.children).all(|(a, b)| same_styles(a, b))
+}
+
+/// What the scanner makes of a case: nothing to say, or why it steps back.
+fn scan(case: &Case, failures: &mut String) -> Option<String> {
+    let texts = model::documents(&case.text);
+    let mut readings = Vec::new();
+    for text in &texts {
+        match tape::scanned(text) {
+            Ok(mut tree) => {
+                resolve_tags(&mut tree);
+                readings.push(tree);
+            }
+            Err(reason) => return Some(reason),
+        }
+    }
+    let Some(expected) = &case.documents else {
+        return Some("READ, BUT NO YAML: go-yaml and the scanner agree".to_owned());
+    };
+    if expected.is_empty() && readings.len() == 1 && readings[0].kind == Kind::Empty {
+        return None;
+    }
+    if expected.len() != readings.len() {
+        let _ = writeln!(failures, "{}: {} documents instead of {}", case.id, readings.len(), expected.len());
+        return None;
+    }
+    for (expected, actual) in expected.iter().zip(&readings) {
+        if let Err(what) = expected.expect(actual) {
+            let _ = writeln!(failures, "{}: {what}\n  {:?}", case.id, case.text);
+        } else if !same_styles(expected, actual) {
+            let _ = writeln!(failures, "{}: block and flow collections mistaken", case.id);
+        }
+    }
+    None
+}
+
+#[test]
+fn the_scanner_reads_the_suite_or_steps_back() {
+    let Some(cases) = cases() else { return };
+    let mut go = GoYaml::start();
+    let mut failures = String::new();
+    let mut list = String::new();
+    let mut read = 0;
+    for case in &cases {
+        match scan(case, &mut failures) {
+            None => read += 1,
+            Some(reason) => {
+                let _ = writeln!(list, "{} {reason}", case.id);
+                let accepted = reason.starts_with("READ");
+                let go_reads = go.as_mut().is_some_and(|go| go.ask(&model::documents(&case.text)).iter().all(Result::is_ok));
+                if accepted && go.is_some() && !go_reads {
+                    let _ = writeln!(failures, "{}: read, but neither the suite nor go-yaml takes it for YAML: {:?}", case.id, case.text);
+                }
+            }
+        }
+    }
+    println!("{read} of {} cases read as the suite says, {} stepped back from", cases.len(), cases.len() - read);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fidelity/suite.txt");
+    if std::env::var_os("JOBPLATE_BLESS").is_some() {
+        fs::write(&path, &list).expect("a writable tree");
+    }
+    let expected = fs::read_to_string(&path).unwrap_or_default();
+    for line in list.lines().filter(|line| !expected.lines().any(|other| other == *line)) {
+        let _ = writeln!(failures, "not in suite.txt: {line}");
+    }
+    for line in expected.lines().filter(|line| !list.lines().any(|other| other == *line)) {
+        let _ = writeln!(failures, "in suite.txt, but not so any more: {line}");
+    }
+    assert!(failures.is_empty(), "\n{failures}");
+}
+
+#[test]
+fn the_renderer_copies_the_suite_through() {
+    let Some(cases) = cases() else { return };
+    let mut failures = String::new();
+    for case in &cases {
+        match to_string(&case.text, &injection(&OPS[0], false)) {
+            Ok(rendered) if rendered.text == case.text => {}
+            Ok(rendered) => failures += &format!("{}: {:?} became {:?}\n", case.id, case.text, rendered.text),
+            Err(error) => failures += &format!("{}: {}: {:?}\n", case.id, error.message(), case.text),
+        }
+    }
+    assert!(failures.is_empty(), "\n{failures}");
+}
+
+const POD: &str = "apiVersion: v1\nkind: Pod\n";
+const SPEC: &str = "spec:\n  containers:\n  - name: flow\n    env:\n    - name: MODE\n      value: fast\n";
+
+/// A case as a value beside the spec of a Pod: before it, behind it, or behind it at the file's end.
+fn nested(case: &str) -> Vec<String> {
+    let body = case.strip_prefix("---").map_or(case, |rest| rest.strip_prefix('\n').unwrap_or(rest));
+    let mut value = String::from("x-sibling:");
+    value.push_str(if body.starts_with(' ') { "" } else { "\n" });
+    for line in body.split_inclusive('\n') {
+        if !line.trim().is_empty() {
+            value.push_str("  ");
+        }
+        value.push_str(line);
+    }
+    let ended = if value.ends_with('\n') { value.clone() } else { format!("{value}\n") };
+    vec![format!("{POD}{ended}{SPEC}"), format!("{POD}{SPEC}{value}"), format!("{POD}{SPEC}{ended}metadata: {{name: flow}}\n")]
+}
+
+#[test]
+fn a_value_beside_the_edit_stays_what_it_was() {
+    let Some(cases) = cases() else { return };
+    let mut go = GoYaml::start();
+    let (mut edited, mut refused, mut no_yaml) = (0, 0, 0);
+    let mut failures = String::new();
+    for case in cases.iter().filter(|case| case.documents.as_ref().is_some_and(|documents| documents.len() == 1)) {
+        for text in nested(&case.text) {
+            let before = granit::read(&text);
+            let readable = before.as_ref().is_ok_and(|documents| documents.len() == 1);
+            let rendered = match to_string(&text, &injection(&OPS[0], false)) {
+                Ok(rendered) => rendered,
+                Err(error) => {
+                    if error.kind() == jobplate::error::Kind::Internal {
+                        failures += &format!("{}: {}: {text:?}\n", case.id, error.message());
+                    }
+                    if readable { refused += 1 } else { no_yaml += 1 }
+                    continue;
+                }
+            };
+            if rendered.edited == 0 {
+                failures += &format!("{}: passed over: {text:?}\n", case.id);
+                continue;
+            }
+            if !readable {
+                failures += &format!("{}: edited, but granit does not read it: {text:?}\n", case.id);
+                continue;
+            }
+            edited += 1;
+            let mut compare = |reader: &str, before: Result<Vec<Tree>, String>, after: Result<Vec<Tree>, String>| {
+                let Ok(before) = before else { return };
+                let what = match (model::edited(&before[0], &OPS[0], false), after) {
+                    (Err(reason), _) => reason.to_owned(),
+                    (_, Err(error)) => error,
+                    (Ok(expected), Ok(after)) => match expected.tree.expect(&after[0]) {
+                        Ok(()) => return,
+                        Err(what) => what,
+                    },
+                };
+                failures += &format!("{}: {reader}: {what}: {text:?} became {:?}\n", case.id, rendered.text);
+            };
+            compare("granit", before, granit::read(&rendered.text));
+            compare("yaml_serde", witness::read(&text), witness::read(&rendered.text));
+            if let Some(go) = &mut go {
+                let mut answers = go.ask(&[text.as_str(), rendered.text.as_str()]).into_iter().map(|answer| answer.map(|json| vec![goyaml::tree(&json)]));
+                if let (Some(before), Some(after)) = (answers.next(), answers.next()) {
+                    compare("go-yaml", before, after);
+                }
+            }
+        }
+    }
+    println!("{edited} edited beside a case of the suite, {refused} refused, {no_yaml} no YAML once nested");
+    assert!(failures.is_empty(), "\n{failures}");
+    assert!(edited > refused, "{edited} edited, {refused} refused");
+}

@@ -1,0 +1,204 @@
+//! One shape for every reading of a document, so that readings can be compared and edited alike.
+//!
+//! Knows no reader and nothing of Kubernetes; `granit`, `tape`, `witness` and `goyaml` make these trees.
+
+use std::fmt::Write as _;
+
+/// What a node is: its style where the reading keeps styles, else its type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Map,
+    Seq,
+    Plain,
+    Single,
+    Double,
+    Literal,
+    Folded,
+    /// The text is the anchor's name.
+    Alias,
+    /// Nothing where a node could stand.
+    Empty,
+    Null,
+    Bool,
+    Number,
+    String,
+    /// Only in expectations: a string that was written by the edit, in whatever style.
+    NewString,
+    /// Only in expectations: a mapping that was written by the edit, its keys in whatever order.
+    NewMap,
+}
+
+/// A node and what is below it. A mapping's children are keys and values in turn.
+#[derive(Clone, Debug)]
+pub(crate) struct Tree {
+    pub kind: Kind,
+    pub text: String,
+    pub anchor: Option<String>,
+    pub tag: Option<String>,
+    pub flow: bool,
+    pub children: Vec<Tree>,
+    /// First byte in the text, where the reading knows it.
+    pub start: usize,
+    /// Only in expectations: keys of this mapping that the edit added, wherever it put them.
+    pub added: Vec<(String, Tree)>,
+}
+
+impl Tree {
+    pub(crate) fn new(kind: Kind, text: impl Into<String>) -> Self {
+        let text = text.into();
+        Tree { kind, text, anchor: None, tag: None, flow: false, children: Vec::new(), start: 0, added: Vec::new() }
+    }
+
+    pub(crate) fn is_scalar(&self) -> bool {
+        !matches!(self.kind, Kind::Map | Kind::Seq | Kind::Alias | Kind::NewMap)
+    }
+
+    /// Null, as far as this reading tells; a reading without types goes by the words of all YAML versions.
+    pub(crate) fn is_null(&self) -> bool {
+        match self.kind {
+            Kind::Empty | Kind::Null => self.tag.is_none(),
+            Kind::Plain => self.tag.is_none() && matches!(self.text.as_str(), "~" | "null" | "Null" | "NULL"),
+            _ => false,
+        }
+    }
+
+    /// Whether it is a scalar of this text.
+    pub(crate) fn is(&self, text: &str) -> bool {
+        self.is_scalar() && self.text == text
+    }
+
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&Tree, &Tree)> {
+        let children: &[Tree] = if self.kind == Kind::Map { &self.children } else { &[] };
+        children.chunks_exact(2).map(|pair| (&pair[0], &pair[1]))
+    }
+
+    pub(crate) fn items(&self) -> &[Tree] {
+        if self.kind == Kind::Seq { &self.children } else { &[] }
+    }
+
+    /// The child index of the value under a key, and whether the key stands there again.
+    pub(crate) fn find(&self, key: &str) -> (Option<usize>, bool) {
+        let mut positions = self.entries().enumerate().filter(|(_, (name, _))| name.is(key)).map(|(at, _)| 2 * at + 1);
+        (positions.next(), positions.next().is_some())
+    }
+
+    /// The node at a path of child indices.
+    pub(crate) fn at(&self, path: &[usize]) -> &Tree {
+        path.iter().fold(self, |node, &child| &node.children[child])
+    }
+
+    pub(crate) fn at_mut(&mut self, path: &[usize]) -> &mut Tree {
+        path.iter().fold(self, |node, &child| &mut node.children[child])
+    }
+
+    /// Compares an expectation with what was read; the error is the place and the difference.
+    pub(crate) fn expect(&self, actual: &Tree) -> Result<(), String> {
+        let mut place = String::new();
+        self.expect_at(actual, &mut place).map_err(|what| format!("at {}: {what}", if place.is_empty() { "/" } else { &place }))
+    }
+
+    fn expect_at(&self, actual: &Tree, place: &mut String) -> Result<(), String> {
+        let differs = || Err(format!("expected {}, got {}", self.show(), actual.show()));
+        match self.kind {
+            Kind::NewString => {
+                let string = matches!(actual.kind, Kind::String | Kind::Double | Kind::Single | Kind::Plain);
+                let untagged = actual.tag.as_deref().is_none_or(|tag| tag == "!!str");
+                return if string && untagged && actual.text == self.text { Ok(()) } else { differs() };
+            }
+            Kind::NewMap => {
+                if actual.kind != Kind::Map || actual.children.len() != self.children.len() || actual.anchor != self.anchor {
+                    return differs();
+                }
+                for pair in self.children.chunks_exact(2) {
+                    let (Some(at), false) = actual.find(&pair[0].text) else { return differs() };
+                    pair[0].expect_at(&actual.children[at - 1], place)?;
+                    step(place, &pair[0].text, |place| pair[1].expect_at(&actual.children[at], place))?;
+                }
+                return Ok(());
+            }
+            _ => {}
+        }
+        if self.kind != actual.kind || self.anchor != actual.anchor || self.tag != actual.tag || self.text != actual.text {
+            return differs();
+        }
+        let mut rest: Vec<&Tree> = actual.children.iter().collect();
+        for (key, value) in &self.added {
+            let (Some(at), false) = actual.find(key) else { return differs() };
+            Tree::new(Kind::NewString, key).expect_at(&actual.children[at - 1], place)?;
+            step(place, key, |place| value.expect_at(&actual.children[at], place))?;
+            rest.retain(|child| !std::ptr::eq(*child, &raw const actual.children[at - 1]) && !std::ptr::eq(*child, &raw const actual.children[at]));
+        }
+        if rest.len() != self.children.len() {
+            return Err(format!("expected {} children, got {}: {} and {}", self.children.len(), rest.len(), self.show(), actual.show()));
+        }
+        for (at, (expected, actual)) in self.children.iter().zip(rest).enumerate() {
+            let name = match self.kind {
+                Kind::Map if at % 2 == 1 => self.children[at - 1].text.clone(),
+                Kind::Map => format!("key {}", at / 2),
+                _ => at.to_string(),
+            };
+            step(place, &name, |place| expected.expect_at(actual, place))?;
+        }
+        Ok(())
+    }
+
+    /// A short form for messages.
+    pub(crate) fn show(&self) -> String {
+        let mut out = String::new();
+        self.show_into(&mut out);
+        if out.len() > 400 {
+            let end = out.floor_char_boundary(400);
+            out.truncate(end);
+            out.push('…');
+        }
+        out
+    }
+
+    fn show_into(&self, out: &mut String) {
+        if let Some(anchor) = &self.anchor {
+            let _ = write!(out, "&{anchor} ");
+        }
+        if let Some(tag) = &self.tag {
+            let _ = write!(out, "{tag} ");
+        }
+        match self.kind {
+            Kind::Seq => {
+                out.push('[');
+                for child in &self.children {
+                    child.show_into(out);
+                    out.push_str(", ");
+                }
+                out.push(']');
+            }
+            Kind::Map | Kind::NewMap => {
+                out.push('{');
+                for pair in self.children.chunks_exact(2) {
+                    pair[0].show_into(out);
+                    out.push_str(": ");
+                    pair[1].show_into(out);
+                    out.push_str(", ");
+                }
+                for (key, value) in &self.added {
+                    let _ = write!(out, "+{key}: ");
+                    value.show_into(out);
+                }
+                out.push('}');
+            }
+            kind => {
+                let _ = write!(out, "{kind:?}({:?})", self.text);
+            }
+        }
+    }
+}
+
+/// Goes one name deeper; on success the place is as before, on failure it stays where the difference is.
+fn step<T>(place: &mut String, name: &str, go: impl FnOnce(&mut String) -> Result<T, String>) -> Result<T, String> {
+    let length = place.len();
+    place.push('/');
+    place.push_str(name);
+    let result = go(place);
+    if result.is_ok() {
+        place.truncate(length);
+    }
+    result
+}

@@ -1,0 +1,38 @@
+//! A document as yaml_serde reads it: libyaml's family, which go-yaml belongs to as well.
+
+use serde::Deserialize as _;
+use serde_yaml::{Deserializer, Value};
+
+use crate::tree::{Kind, Tree};
+
+/// All documents of a text, or its error. Aliases are expanded, merge keys are left as they are.
+pub(crate) fn read(text: &str) -> Result<Vec<Tree>, String> {
+    Deserializer::from_str(text)
+        .map(|document| Value::deserialize(document).map(tree).map_err(|error| error.to_string()))
+        .collect()
+}
+
+fn tree(value: Value) -> Tree {
+    match value {
+        Value::Null => Tree::new(Kind::Null, ""),
+        Value::Bool(value) => Tree::new(Kind::Bool, value.to_string()),
+        Value::Number(value) => Tree::new(Kind::Number, value.to_string()),
+        Value::String(value) => Tree::new(Kind::String, value),
+        Value::Sequence(items) => {
+            let mut out = Tree::new(Kind::Seq, "");
+            out.children = items.into_iter().map(tree).collect();
+            out
+        }
+        Value::Mapping(entries) => {
+            let mut out = Tree::new(Kind::Map, "");
+            out.children = entries.into_iter().flat_map(|(key, value)| [tree(key), tree(value)]).collect();
+            out
+        }
+        Value::Tagged(tagged) => {
+            let tag = tagged.tag.to_string();
+            let mut out = tree(tagged.value);
+            out.tag = Some(tag);
+            out
+        }
+    }
+}
