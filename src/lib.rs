@@ -20,6 +20,7 @@
 //!
 //! [`error`] is everyone's. `tests/architecture.rs` holds the table against the code.
 
+pub mod cli;
 pub mod error;
 pub mod inject;
 pub mod manifest;

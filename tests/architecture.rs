@@ -28,7 +28,8 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 
 /// The rooms that a source names: after `crate::`, in braces too.
 fn imports(text: &str) -> Vec<String> {
-    let code: String = text.lines().filter(|line| !line.trim_start().starts_with("//")).map(|line| format!("{line}\n")).collect();
+    let code: String =
+        text.lines().filter(|line| !line.trim_start().starts_with("//")).map(|line| format!("{line}\n")).collect();
     let mut rooms = Vec::new();
     for (at, _) in code.match_indices("crate::") {
         let rest = &code[at + "crate::".len()..];
@@ -55,7 +56,8 @@ fn rooms_import_in_one_direction() {
         if matches!(own, "lib" | "main") {
             continue;
         }
-        let (_, allowed) = ROOMS.iter().find(|(room, _)| *room == own).unwrap_or_else(|| panic!("{own} is in no row of the table"));
+        let (_, allowed) =
+            ROOMS.iter().find(|(room, _)| *room == own).unwrap_or_else(|| panic!("{own} is in no row of the table"));
         for room in imports(&fs::read_to_string(file).unwrap()) {
             if room != own && room != "error" && !allowed.contains(&room.as_str()) {
                 wrong.push(format!("{} imports {room}", inside.display()));
@@ -68,7 +70,10 @@ fn rooms_import_in_one_direction() {
 
 #[test]
 fn the_guard_sees_imports() {
-    assert_eq!(imports("use crate::cli::args;\n// crate::render\nlet x = crate::{yaml::scan, inject};\n"), ["cli", "yaml", "inject"]);
+    assert_eq!(
+        imports("use crate::cli::args;\n// crate::render\nlet x = crate::{yaml::scan, inject};\n"),
+        ["cli", "yaml", "inject"]
+    );
 }
 
 #[test]

@@ -57,7 +57,8 @@ fn files_in(folder: &Path, recursive: bool) -> Result<Vec<PathBuf>> {
                 if recursive {
                     folders.push(path);
                 }
-            } else if path.is_file() && path.extension().is_some_and(|own| EXTENSIONS.iter().any(|known| own == *known)) {
+            } else if path.is_file() && path.extension().is_some_and(|own| EXTENSIONS.iter().any(|known| own == *known))
+            {
                 files.push(path);
             }
         }

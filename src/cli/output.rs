@@ -46,7 +46,9 @@ impl Replacements {
         let target = std::fs::canonicalize(name).map_err(|error| fail("can't be found", error))?;
         let metadata = target.metadata().map_err(|error| fail("can't be read", error))?;
         if metadata.permissions().readonly() {
-            return Err(Error::input("is not writable").in_file(name).hint("change its mode, or print to standard output"));
+            return Err(Error::input("is not writable")
+                .in_file(name)
+                .hint("change its mode, or print to standard output"));
         }
         let folder = target.parent().unwrap_or(Path::new("."));
         let file = NamedTempFile::with_prefix_in(".jobplate-", folder)
@@ -55,7 +57,9 @@ impl Replacements {
         write(&mut out)?;
         let file = out.into_inner().map_err(|error| fail("can't be written", error.into_error()))?;
         keep_owner(file.as_file(), &metadata).map_err(|error| fail("its owner can't be kept", error))?;
-        file.as_file().set_permissions(permissions(&metadata)).map_err(|error| fail("its mode can't be kept", error))?;
+        file.as_file()
+            .set_permissions(permissions(&metadata))
+            .map_err(|error| fail("its mode can't be kept", error))?;
         file.as_file().sync_all().map_err(|error| fail("can't be written", error))?;
         self.0.push((file, target));
         Ok(())

@@ -10,7 +10,8 @@ use super::output::{Replacements, to_stdout};
 use super::{input, to_stderr};
 use crate::error::{Error, Result};
 use crate::inject::Injection;
-use crate::render::{Joined, Rendering, write_error};
+use crate::manifest::select::{ContainerChoice, Glob};
+use crate::render::{Joined, Rendering, Seen, write_error};
 use crate::report;
 
 /// How many objects an error lists.
@@ -22,6 +23,12 @@ pub(super) fn run(command: Render, color: ColorChoice) -> Result<ExitCode> {
     let mut rendering = Rendering::plan(sources, &command.injection, command.max_document_size)?;
     if rendering.targets == 0 {
         refuse_no_match(&mut rendering, &command)?;
+    }
+    let names = &command.injection.names;
+    if rendering.targets > 1 && (names.name.is_some() || names.generate_name.is_some()) {
+        let flag = if names.name.is_some() { "--name" } else { "--generate-name" };
+        return Err(Error::usage(format!("{flag} gives one name, but {} objects match", rendering.targets))
+            .hint("narrow it to one with --target KIND/NAME"));
     }
     if !command.quiet {
         let notes: String = rendering.notes.iter().map(report::note).collect();
@@ -47,13 +54,14 @@ fn print(rendering: &mut Rendering, out: &mut dyn Write) -> Result<()> {
     joined.finish().map_err(|error| write_error(&error))
 }
 
-/// Lists the inputs that would change: exit code 1 if there are any.
+/// Lists the inputs that would change, or shows how: exit code 1 if there are any.
 fn check(rendering: &mut Rendering, diff: bool, color: ColorChoice) -> Result<ExitCode> {
     let changing: Vec<usize> = (0..rendering.len()).filter(|&input| rendering.changes(input)).collect();
-    let list: String = changing.iter().map(|&input| format!("{}\n", rendering.name(input))).collect();
-    to_stderr(&list, color);
     if diff {
         print_diff(rendering, color)?;
+    } else {
+        let list: String = changing.iter().map(|&input| format!("{}\n", rendering.name(input))).collect();
+        to_stdout(|out| out.write_all(list.as_bytes()).map_err(|error| write_error(&error)))?;
     }
     Ok(ExitCode::from(u8::from(!changing.is_empty())))
 }
@@ -81,7 +89,6 @@ fn print_diff(rendering: &mut Rendering, color: ColorChoice) -> Result<ExitCode>
         other => other,
     };
     to_stdout(|out| {
-        let mut out = anstream::AutoStream::new(Box::new(out) as Box<dyn Write>, choice);
         for input in 0..rendering.len() {
             if !rendering.changes(input) {
                 continue;
@@ -95,6 +102,9 @@ fn print_diff(rendering: &mut Rendering, color: ColorChoice) -> Result<ExitCode>
                 let count = |text: &str| text.matches('\n').count() as isize;
                 gained += count(after) - count(before);
             })?;
+            if choice == ColorChoice::Never {
+                text = anstream::adapter::strip_str(&text).to_string();
+            }
             out.write_all(text.as_bytes()).map_err(|error| write_error(&error))?;
         }
         Ok(())
@@ -106,8 +116,8 @@ fn refuse_no_match(rendering: &mut Rendering, command: &Render) -> Result<()> {
     let seen = rendering.seen()?;
     if seen.is_empty() {
         let first = (!rendering.is_empty()).then(|| rendering.name(0).to_owned());
-        let error = Error::input("there is no Kubernetes object in the input")
-            .hint("name a manifest, or pipe one in as `-`");
+        let error =
+            Error::input("there is no Kubernetes object in the input").hint("name a manifest, or pipe one in as `-`");
         return Err(match first {
             Some(name) if rendering.len() == 1 => error.in_file(name),
             _ => error,
@@ -116,7 +126,13 @@ fn refuse_no_match(rendering: &mut Rendering, command: &Render) -> Result<()> {
     if command.allow_no_match {
         return Ok(());
     }
-    let mut list = seen.iter().take(LISTED).map(|line| format!("\n  {line}")).collect::<String>();
+    let mut list = String::new();
+    for Seen { object, input, containers } in seen.iter().take(LISTED) {
+        list.push_str(&format!("\n  {object} in {input}"));
+        if !containers.is_empty() {
+            list.push_str(&format!(", containers: {}", containers.join(", ")));
+        }
+    }
     if seen.len() > LISTED {
         list.push_str(&format!("\n  and {} more", seen.len() - LISTED));
     }
@@ -124,19 +140,23 @@ fn refuse_no_match(rendering: &mut Rendering, command: &Render) -> Result<()> {
         .hint(format!("name what you mean: {} (or pass --allow-no-match)", line_to_paste(&seen))))
 }
 
-fn what_was_asked(injection: &Injection) -> &'static str {
-    match (injection.targets.is_empty(), injection.prefect.is_empty()) {
-        (false, _) => "the targets and containers asked for",
+fn what_was_asked(injection: &Injection) -> String {
+    let objects = match (injection.targets.is_empty(), injection.prefect.is_empty()) {
+        (false, _) => "the targets asked for",
         (true, false) => "a Job, a CronJob or a Deployment that runs a Prefect agent",
-        (true, true) => "a Job or CronJob with the containers asked for",
+        (true, true) => "a Job or CronJob",
+    };
+    match &injection.containers {
+        ContainerChoice::Named(globs) => {
+            let names: Vec<&str> = globs.iter().map(Glob::as_str).collect();
+            format!("{objects} with a container {}", names.join(", "))
+        }
+        _ => objects.to_owned(),
     }
 }
 
-fn line_to_paste(seen: &[String]) -> String {
-    let workload = seen.iter().find(|line| {
-        let kind = line.split(['/', ' ']).next().unwrap_or_default();
-        crate::manifest::workload::canonical_kind(kind).is_some()
-    });
-    let object = workload.or(seen.first()).and_then(|line| line.split(" in ").next()).unwrap_or("KIND/NAME");
-    format!("--target {object}")
+/// A `--target` for the first object that carries a pod, to be pasted.
+fn line_to_paste(seen: &[Seen]) -> String {
+    let with_pod = seen.iter().find(|seen| !seen.containers.is_empty());
+    format!("--target {}", with_pod.or(seen.first()).map_or("KIND/NAME", |seen| &seen.object))
 }

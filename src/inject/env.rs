@@ -8,14 +8,39 @@ use crate::manifest::object::check_on_path;
 use crate::yaml::{Change, Child, Edit, Kind, Node, Value};
 
 /// What one kind of target gets.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Wanted {
-    pub variables: Vec<EnvVar>,
-    pub sources: Vec<EnvFrom>,
-    pub unset: Vec<String>,
+    variables: Vec<Variable>,
+    sources: Vec<EnvFrom>,
+    unset: Vec<String>,
+}
+
+/// A variable, and how it is written.
+#[derive(Debug)]
+struct Variable {
+    variable: EnvVar,
+    /// `value` or `valueFrom`, and what stands under it.
+    own: (&'static str, Value),
+    /// The whole entry.
+    entry: Value,
 }
 
 impl Wanted {
+    pub(super) fn new(variables: Vec<EnvVar>, sources: &[EnvFrom], unset: &[String]) -> Self {
+        let prepare = |variable: EnvVar| {
+            let own = value_entry(&variable.value);
+            let entry = Value::map([("name", Value::name(&variable.name)), own.clone()]);
+            Variable { variable, own, entry }
+        };
+        let variables = variables.into_iter().map(prepare).collect();
+        Wanted { variables, sources: sources.to_vec(), unset: unset.to_vec() }
+    }
+
+    /// The names of the variables that are set.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.variables.iter().map(|wanted| wanted.variable.name.as_str())
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.variables.is_empty() && self.sources.is_empty() && self.unset.is_empty()
     }
@@ -90,10 +115,10 @@ fn fill(
         return;
     }
     match list {
-        List::Missing => fresh.push((key, Value::Seq(insert.into_iter().map(|(_, value)| value).collect()))),
+        List::Missing => fresh.push((key, Value::seq(insert.into_iter().map(|(_, value)| value)))),
         List::Null(node) => {
-            let items = insert.into_iter().map(|(_, value)| value).collect();
-            edits.push(Edit { node: node.index(), change: Change::Replace(Value::Seq(items)) });
+            let items = Value::seq(insert.into_iter().map(|(_, value)| value));
+            edits.push(Edit { node: node.index(), change: Change::Replace(items) });
         }
         List::Items(node) => {
             let insert = insert.into_iter().map(|(at, value)| (at, Child::Item(value))).collect();
@@ -175,13 +200,14 @@ fn plan_variables(
     }
     remove.sort_unstable();
     let mut new = Vec::new();
-    for variable in &wanted.variables {
+    for wanted in &wanted.variables {
+        let variable = &wanted.variable;
         match find(&entries, &variable.name)? {
-            None => new.push(variable),
+            None => new.push(wanted),
             Some(position) => {
                 let entry = &mut entries[position];
                 if !is_already(entry.node, &variable.value)? {
-                    edits.push(replace_entry(entry.node, &variable.value)?);
+                    edits.push(replace_entry(entry.node, wanted.own.clone())?);
                 }
                 entry.literal = match &variable.value {
                     EnvValue::Literal(text) => Some(Cow::Owned(text.clone())),
@@ -199,7 +225,8 @@ fn plan_variables(
 fn is_already(entry: Node<'_>, value: &EnvValue) -> Result<bool> {
     let mut pairs = entry.entries().filter(|(key, _)| !key.is("name"));
     let (Some((key, own)), None) = (pairs.next(), pairs.next()) else { return Ok(false) };
-    let clean = entry.descendants().all(|node| node.anchor().is_none() && node.tag().is_none() && node.kind() != Kind::Alias);
+    let clean =
+        entry.descendants().all(|node| node.anchor().is_none() && node.tag().is_none() && node.kind() != Kind::Alias);
     if !clean {
         return Ok(false);
     }
@@ -209,10 +236,13 @@ fn is_already(entry: Node<'_>, value: &EnvValue) -> Result<bool> {
     match value {
         EnvValue::Literal(text) => Ok(key.is("value") && is_text(own, text)),
         EnvValue::SecretKey(reference) => Ok(key.is("valueFrom") && is_reference(own, "secretKeyRef", reference)?),
-        EnvValue::ConfigMapKey(reference) => Ok(key.is("valueFrom") && is_reference(own, "configMapKeyRef", reference)?),
+        EnvValue::ConfigMapKey(reference) => {
+            Ok(key.is("valueFrom") && is_reference(own, "configMapKeyRef", reference)?)
+        }
         EnvValue::Field(path) => {
             let Some(field) = only_entry(own, "fieldRef").filter(|_| key.is("valueFrom")) else { return Ok(false) };
-            let others_default = field.entries().all(|(key, value)| key.is("fieldPath") || (key.is("apiVersion") && value.is("v1")));
+            let others_default =
+                field.entries().all(|(key, value)| key.is("fieldPath") || (key.is("apiVersion") && value.is("v1")));
             Ok(others_default && field.get("fieldPath")?.is_some_and(|own| is_text(own, path)))
         }
     }
@@ -246,7 +276,7 @@ fn is_reference(value_from: Node<'_>, field: &str, wanted: &KeyRef) -> Result<bo
 }
 
 /// Everything of an entry but its name goes; the new value takes its place.
-fn replace_entry(entry: Node<'_>, value: &EnvValue) -> Result<Edit> {
+fn replace_entry(entry: Node<'_>, (key, value): (&'static str, Value)) -> Result<Edit> {
     check_on_path(entry, "the entry of `env`")?;
     for node in entry.descendants().skip(1) {
         if node.anchor().is_some() || node.kind() == Kind::Alias {
@@ -259,18 +289,17 @@ fn replace_entry(entry: Node<'_>, value: &EnvValue) -> Result<Edit> {
     let names: Vec<bool> = entry.entries().map(|(key, _)| key.is("name")).collect();
     let remove: Vec<usize> = (0..names.len()).filter(|&position| !names[position]).collect();
     let at = remove.first().copied().unwrap_or(names.len());
-    let (key, value) = value_entry(value);
     Ok(Edit { node: entry.index(), change: Change::Children { remove, insert: vec![(at, Child::Entry(key, value))] } })
 }
 
 /// `value` or `valueFrom` with what stands under it.
 fn value_entry(value: &EnvValue) -> (&'static str, Value) {
-    let from = |field: &'static str, value| ("valueFrom", Value::Map(vec![(field, value)]));
+    let from = |field: &'static str, value| ("valueFrom", Value::map([(field, value)]));
     match value {
         EnvValue::Literal(text) => ("value", Value::text(text)),
         EnvValue::SecretKey(reference) => from("secretKeyRef", key_reference(reference)),
         EnvValue::ConfigMapKey(reference) => from("configMapKeyRef", key_reference(reference)),
-        EnvValue::Field(path) => from("fieldRef", Value::Map(vec![("fieldPath", Value::name(path))])),
+        EnvValue::Field(path) => from("fieldRef", Value::map([("fieldPath", Value::name(path))])),
     }
 }
 
@@ -279,11 +308,14 @@ fn key_reference(reference: &KeyRef) -> Value {
     if reference.optional {
         entries.push(("optional", Value::Bool(true)));
     }
-    Value::Map(entries)
+    Value::map(entries)
 }
 
 /// Whether Kubernetes expands `$(name)` in a text; `$$(name)` it does not.
 fn uses(text: &str, name: &str) -> bool {
+    if !text.contains('$') {
+        return false;
+    }
     let reference = format!("$({name})");
     text.match_indices(&reference).any(|(at, _)| {
         let dollars = text[..at].bytes().rev().take_while(|&byte| byte == b'$').count();
@@ -293,26 +325,27 @@ fn uses(text: &str, name: &str) -> bool {
 
 /// Where new entries go: at the end, but before the first entry that uses them; among themselves as asked
 /// for, but one that uses another behind it.
-fn order(entries: &[Entry<'_>], removed: &[usize], new: &[&EnvVar]) -> Result<Vec<(usize, Value)>> {
+fn order(entries: &[Entry<'_>], removed: &[usize], new: &[&Variable]) -> Result<Vec<(usize, Value)>> {
     let end = entries.len();
-    let literal = |variable: &EnvVar| match &variable.value {
-        EnvValue::Literal(text) => Some(text.clone()),
+    let literal = |wanted: &Variable| match &wanted.variable.value {
+        EnvValue::Literal(text) if text.contains('$') => Some(text.clone()),
         _ => None,
     };
+    let name = |index: usize| new[index].variable.name.as_str();
     let kept = |position: &usize| !removed.contains(position);
     let mut positions: Vec<usize> = Vec::with_capacity(new.len());
-    for variable in new {
-        let first_use = (0..end).filter(kept).find(|&position| {
-            entries[position].literal.as_ref().is_some_and(|text| text.contains('$') && uses(text, &variable.name))
-        });
+    for wanted in new {
+        let first_use = (0..end)
+            .filter(kept)
+            .find(|&position| entries[position].literal.as_ref().is_some_and(|text| uses(text, &wanted.variable.name)));
         positions.push(first_use.unwrap_or(end));
     }
     // Of two new entries, the one that is used must not stand behind its user.
     let mut sequence: Vec<usize> = (0..new.len()).collect();
     for _ in 0..new.len() {
         for user in 0..new.len() {
-            let Some(text) = literal(new[user]).filter(|text| text.contains('$')) else { continue };
-            for used in (0..new.len()).filter(|&used| used != user && uses(&text, &new[used].name)) {
+            let Some(text) = literal(new[user]) else { continue };
+            for used in (0..new.len()).filter(|&used| used != user && uses(&text, name(used))) {
                 positions[used] = positions[used].min(positions[user]);
                 let place = |sequence: &[usize], of: usize| sequence.iter().position(|&index| index == of).unwrap_or(0);
                 let (at_used, at_user) = (place(&sequence, used), place(&sequence, user));
@@ -323,24 +356,21 @@ fn order(entries: &[Entry<'_>], removed: &[usize], new: &[&EnvVar]) -> Result<Ve
             }
         }
     }
-    for (index, variable) in new.iter().enumerate() {
-        let Some(text) = literal(variable).filter(|text| text.contains('$')) else { continue };
+    for (index, wanted) in new.iter().enumerate() {
+        let Some(text) = literal(wanted) else { continue };
         let late = (positions[index]..end).filter(kept).find(|&position| uses(&text, &entries[position].name));
         if let Some(late) = late {
             return Err(Error::refused(format!(
-                "{} uses $({}), which is defined behind an entry that uses {} in turn",
-                variable.name, entries[late].name, variable.name
+                "{own} uses $({}), which is defined behind an entry that uses {own} in turn",
+                entries[late].name,
+                own = wanted.variable.name
             ))
             .at(entries[late].node.span())
             .hint("move that entry up: Kubernetes expands only what stands before"));
         }
     }
     sequence.sort_by_key(|&index| positions[index]);
-    let entry = |variable: &EnvVar| {
-        let (key, value) = value_entry(&variable.value);
-        Value::Map(vec![("name", Value::name(&variable.name)), (key, value)])
-    };
-    Ok(sequence.into_iter().map(|index| (positions[index], entry(new[index]))).collect())
+    Ok(sequence.into_iter().map(|index| (positions[index], new[index].entry.clone())).collect())
 }
 
 fn plan_sources(
@@ -359,7 +389,8 @@ fn plan_sources(
     }
     let (mut remove, mut insert) = (Vec::new(), Vec::new());
     for source in sources {
-        let same = |other: &EnvFrom| (other.kind, &other.name, &other.prefix) == (source.kind, &source.name, &source.prefix);
+        let same =
+            |other: &EnvFrom| (other.kind, &other.name, &other.prefix) == (source.kind, &source.name, &source.prefix);
         match own.iter().position(|other| other.as_ref().is_some_and(same)) {
             Some(position) if own[position].as_ref() == Some(source) => {}
             Some(position) => {
@@ -410,8 +441,8 @@ fn source_value(source: &EnvFrom) -> Value {
     if !source.prefix.is_empty() {
         entries.push(("prefix", Value::name(&source.prefix)));
     }
-    entries.push((field, Value::Map(reference)));
-    Value::Map(entries)
+    entries.push((field, Value::map(reference)));
+    Value::map(entries)
 }
 
 #[cfg(test)]
@@ -420,7 +451,9 @@ mod tests {
 
     #[test]
     fn expansion_as_kubernetes_does_it() {
-        for (text, expands) in [("$(A)", true), ("x$(A)y", true), ("$$(A)", false), ("$$$(A)", true), ("$(AB)", false), ("$A", false)] {
+        for (text, expands) in
+            [("$(A)", true), ("x$(A)y", true), ("$$(A)", false), ("$$$(A)", true), ("$(AB)", false), ("$A", false)]
+        {
             assert_eq!(uses(text, "A"), expands, "{text}");
         }
     }

@@ -17,7 +17,7 @@ pub(super) fn plan_names(object: &Object<'_>, names: &Names, edits: &mut Vec<Edi
     };
     check_on_path(metadata, "`metadata`")?;
     if metadata.is_null() {
-        let change = Change::Replace(Value::Map(fresh_entries(names)));
+        let change = Change::Replace(Value::map(fresh_entries(names)));
         edits.push(Edit { node: metadata.index(), change });
         return Ok(());
     }
@@ -28,7 +28,9 @@ pub(super) fn plan_names(object: &Object<'_>, names: &Names, edits: &mut Vec<Edi
     for (key, wanted, rival) in pairs {
         let Some(wanted) = wanted else { continue };
         match (metadata.get(key)?, metadata.get(rival)?) {
-            (Some(own), _) if own.is(wanted) && own.scalar_kind() == ScalarKind::String => remove.extend(position(rival)),
+            (Some(own), _) if own.is(wanted) && own.scalar_kind() == ScalarKind::String => {
+                remove.extend(position(rival))
+            }
             (Some(own), _) => {
                 refuse_unusual(own, key)?;
                 edits.push(Edit { node: own.index(), change: Change::Replace(Value::name(wanted)) });
@@ -81,9 +83,10 @@ fn fresh_entries(names: &Names) -> Vec<(&'static str, Value)> {
 }
 
 fn create_metadata(object: &Object<'_>, names: &Names, edits: &mut Vec<Edit>) -> Result<()> {
-    let behind = object.node.entries().enumerate().filter(|(_, (key, _))| key.is("kind") || key.is("apiVersion")).last();
+    let behind =
+        object.node.entries().enumerate().filter(|(_, (key, _))| key.is("kind") || key.is("apiVersion")).last();
     let at = behind.map_or(object.node.entries().count(), |(position, _)| position + 1);
-    let insert = vec![(at, Child::Entry("metadata", Value::Map(fresh_entries(names))))];
+    let insert = vec![(at, Child::Entry("metadata", Value::map(fresh_entries(names))))];
     edits.push(Edit { node: object.node.index(), change: Change::Children { remove: Vec::new(), insert } });
     Ok(())
 }

@@ -4,11 +4,12 @@
 //! for one container, `metadata` for names. Texts and offsets are `yaml`'s business.
 
 mod env;
+pub mod layer;
 mod metadata;
 pub mod plan;
 pub mod request;
 pub mod spec;
 
 pub use metadata::hashed_name;
-pub use plan::{Filter, Notes, Plan, plan};
+pub use plan::{Filter, Notes, Plan, Planner};
 pub use request::{Asked, Injection, Names, Variable};

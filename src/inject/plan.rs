@@ -1,5 +1,7 @@
 //! From one document and an [`Injection`] to the edits it needs.
 
+use std::rc::Rc;
+
 use super::env::{Wanted, plan_container};
 use super::metadata::plan_names;
 use super::request::{Asked, Injection, Names};
@@ -9,7 +11,7 @@ use crate::manifest::env::{EnvValue, EnvVar};
 use crate::manifest::object::{Object, objects};
 use crate::manifest::select::{ContainerChoice, Target};
 use crate::manifest::workload::{canonical_kind, is_builtin_workload, pod_specs};
-use crate::prefect::program::{Generation, Role, agent, role};
+use crate::prefect::program::{Generation, Role, agent, is_base_job_template, role};
 use crate::prefect::variables;
 use crate::yaml::{Document, Edit, Node};
 
@@ -46,28 +48,156 @@ pub struct Plan {
     pub containers: usize,
 }
 
-/// Decides the edits of a document. `names` are final names for targets, in their order, and win over the
-/// injection's; none for the first round of `--name-hash`, which finds them out.
-pub fn plan(document: Document<'_>, injection: &Injection, names: &[String], notes: &mut Notes) -> Result<Plan> {
-    let mut plan = Plan::default();
-    for (position, object) in objects(document).iter().enumerate() {
-        let Some(share) = share_of(object, injection) else { continue };
-        let before = plan.containers;
-        plan_object(object, share, injection, notes, &mut plan)?;
-        if plan.containers > before {
-            let name = names.get(plan.targets.len()).cloned();
-            plan.targets.push(position);
-            match name {
-                None => plan_names(object, &injection.names, &mut plan.edits)?,
-                name => plan_names(object, &Names { name, ..injection.names.clone() }, &mut plan.edits)?,
+/// Plans documents, one after the other.
+pub struct Planner<'i> {
+    injection: &'i Injection,
+    /// Remarks that came up so far.
+    pub notes: Notes,
+    /// What an object of a role gets, named by a target or not: made once.
+    wanted: Vec<((Role, bool), Rc<Wanted>)>,
+}
+
+impl<'i> Planner<'i> {
+    /// A planner for an injection.
+    pub fn new(injection: &'i Injection) -> Self {
+        Planner { injection, notes: Notes::default(), wanted: Vec::new() }
+    }
+
+    /// Decides the edits of a document. `names` are final names for targets, in their order, and win over
+    /// the injection's; none for the first round of `--name-hash`, which finds them out.
+    pub fn plan(&mut self, document: Document<'_>, names: &[String]) -> Result<Plan> {
+        let mut plan = Plan::default();
+        if is_base_job_template(document.root()) {
+            self.refuse_secrets(document.root(), "the base job template", PREFECT_2_OR_3)?;
+        }
+        for (position, object) in objects(document).iter().enumerate() {
+            let Some(share) = share_of(object, self.injection) else { continue };
+            let before = plan.containers;
+            self.plan_object(object, share, &mut plan)?;
+            if plan.containers > before {
+                let name = names.get(plan.targets.len()).cloned();
+                plan.targets.push(position);
+                match name {
+                    None => plan_names(object, &self.injection.names, &mut plan.edits)?,
+                    name => plan_names(object, &Names { name, ..self.injection.names.clone() }, &mut plan.edits)?,
+                }
             }
         }
+        plan.edits.sort_by_key(|edit| edit.node);
+        if plan.edits.windows(2).any(|pair| pair[0].node == pair[1].node) {
+            return Err(Error::new(crate::error::Kind::Internal, "two edits of one node"));
+        }
+        Ok(plan)
     }
-    plan.edits.sort_by_key(|edit| edit.node);
-    if plan.edits.windows(2).any(|pair| pair[0].node == pair[1].node) {
-        return Err(Error::new(crate::error::Kind::Internal, "two edits of one node"));
+
+    fn plan_object(&mut self, object: &Object<'_>, share: Share<'_>, plan: &mut Plan) -> Result<()> {
+        // Only agents are wanted here: an object that can't be one is not looked at closely.
+        if matches!(share, Share::Settings) && !object.node.descendants().any(mentions_prefect) {
+            return Ok(());
+        }
+        let injection = self.injection;
+        let choice = match share {
+            Share::All(Some(Target { containers: Some(choice), .. })) => choice,
+            _ => &injection.containers,
+        };
+        // A second `kind` would make it another object for some readers.
+        object.node.get("kind")?;
+        for pod_spec in pod_specs(object)? {
+            let all = container::select(pod_spec, &ContainerChoice::All, false)?;
+            let role = role(object, &all);
+            let mut selected = match (choice, injection.init_containers) {
+                (ContainerChoice::All, false) => all.clone(),
+                _ => container::select(pod_spec, choice, injection.init_containers)?,
+            };
+            if let (Role::Agent(_), ContainerChoice::First, false) = (role, choice, injection.init_containers) {
+                selected = all.iter().copied().filter(|container| agent(*container).is_some()).take(1).collect();
+            }
+            let settings_only = matches!(share, Share::Settings);
+            if selected.is_empty() || settings_only && !matches!(role, Role::Agent(_)) {
+                continue;
+            }
+            let wanted = self.wanted_by(object, role, share)?;
+            for container in selected {
+                plan.containers += 1;
+                if !wanted.is_empty() {
+                    plan_container(container, &wanted, &mut plan.edits)?;
+                }
+            }
+        }
+        Ok(())
     }
-    Ok(plan)
+
+    /// Refuses `--secret` for something that no flow run of Prefect 1 reads.
+    fn refuse_secrets(&self, node: Node<'_>, what: &str, why: &str) -> Result<()> {
+        for variable in &self.injection.variables {
+            if let Asked::PrefectSecret(reference) = &variable.asked {
+                let optional = if reference.optional { ":optional" } else { "" };
+                let start = node.span().start;
+                return Err(Error::refused(format!("--secret {}: {what} {why}", variable.name))
+                    .at(start..start + 1)
+                    .hint(format!(
+                        "name the variable itself: --secret-env {}={}/{}{optional}",
+                        variable.name, reference.name, reference.key
+                    )));
+            }
+        }
+        Ok(())
+    }
+
+    fn wanted_by(&mut self, object: &Object<'_>, role: Role, share: Share<'_>) -> Result<Rc<Wanted>> {
+        let key = (role, matches!(share, Share::All(Some(_))));
+        if let Some((_, wanted)) = self.wanted.iter().find(|(known, _)| *known == key) {
+            return Ok(Rc::clone(wanted));
+        }
+        let injection = self.injection;
+        let wanted = Rc::new(match (share, role) {
+            (Share::Settings, Role::Agent(generation)) => {
+                Wanted::new(variables::entries(&injection.prefect, generation)?, &[], &[])
+            }
+            (Share::Settings, _) => Wanted::default(),
+            (Share::All(target), _) => {
+                let why = match role {
+                    Role::FlowRun(Generation::One) => None,
+                    Role::FlowRun(Generation::TwoOrThree) => Some(PREFECT_2_OR_3),
+                    _ => target.map(|_| "is no flow run's template, so no flow would read it there"),
+                };
+                if let Some(why) = why {
+                    self.refuse_secrets(object.node, &object.display(), why)?;
+                }
+                let variables = all_variables(role, injection)?;
+                Wanted::new(variables, &injection.sources, &injection.unset)
+            }
+        });
+        self.note_names(&wanted, role);
+        self.wanted.push((key, Rc::clone(&wanted)));
+        Ok(wanted)
+    }
+
+    fn note_names(&mut self, wanted: &Wanted, role: Role) {
+        let Role::FlowRun(generation) = role else { return };
+        for variable in &self.injection.variables {
+            if matches!(variable.asked, Asked::PrefectSecret(_)) {
+                let written = variables::secret_variable(&variable.name);
+                self.notes.add(format!("the secret {} is the variable {written}", variable.name));
+            }
+        }
+        let managed: Vec<&str> = match generation {
+            Generation::One => wanted.names().filter(|name| variables::is_managed_by_agent(name)).collect(),
+            Generation::TwoOrThree => Vec::new(),
+        };
+        if managed.is_empty() {
+            return;
+        }
+        let mut flags: Vec<String> =
+            managed.iter().map(|name| variables::agent_flag(name, &self.injection.prefect)).collect();
+        flags.dedup();
+        self.notes.add(format!(
+            "the Prefect 1 agent (0.14.7 and later) puts its own {} into every flow run; set it on the agent: \
+             jobplate render AGENT.yaml {}",
+            managed.join(", "),
+            flags.join(" ")
+        ));
+    }
 }
 
 /// How much of an injection an object gets.
@@ -105,71 +235,22 @@ fn is_target(target: &Target, object: &Object<'_>) -> bool {
     kind && target.name.as_ref().is_none_or(|glob| object.name().is_some_and(|name| glob.matches(&name)))
 }
 
-fn plan_object(object: &Object<'_>, share: Share<'_>, injection: &Injection, notes: &mut Notes, plan: &mut Plan) -> Result<()> {
-    // Only agents are wanted here: an object that can't be one is not looked at closely.
-    if matches!(share, Share::Settings) && !object.node.descendants().any(|node| mentions_prefect(node)) {
-        return Ok(());
-    }
-    let choice = match share {
-        Share::All(Some(Target { containers: Some(choice), .. })) => choice,
-        _ => &injection.containers,
-    };
-    // A second `kind` would make it another object for some readers.
-    object.node.get("kind")?;
-    for pod_spec in pod_specs(object)? {
-        let all = container::select(pod_spec, &ContainerChoice::All, false)?;
-        let role = role(object, &all);
-        let mut selected = container::select(pod_spec, choice, injection.init_containers)?;
-        if let (Role::Agent(_), ContainerChoice::First, false) = (role, choice, injection.init_containers) {
-            selected = all.iter().copied().filter(|container| agent(*container).is_some()).take(1).collect();
-        }
-        let wanted = match (share, role) {
-            (Share::Settings, Role::Agent(generation)) => Wanted {
-                variables: variables::entries(&injection.prefect, generation)?,
-                ..Wanted::default()
-            },
-            (Share::Settings, _) => continue,
-            (Share::All(target), _) if !selected.is_empty() => everything(object, role, target.is_some(), injection)?,
-            (Share::All(_), _) => continue,
-        };
-        note_names(&wanted, role, injection, notes);
-        for container in selected {
-            plan.containers += 1;
-            if !wanted.is_empty() {
-                plan_container(container, &wanted, &mut plan.edits)?;
-            }
-        }
-    }
-    Ok(())
-}
-
 fn mentions_prefect(node: Node<'_>) -> bool {
     node.is_scalar() && node.raw().contains("prefect")
 }
 
-/// All that is asked for, as entries for an object of this role.
-fn everything(object: &Object<'_>, role: Role, named: bool, injection: &Injection) -> Result<Wanted> {
-    let mut wanted = Wanted { variables: Vec::new(), sources: injection.sources.clone(), unset: injection.unset.clone() };
+/// Why `--secret` is refused there.
+const PREFECT_2_OR_3: &str = "is for Prefect 2 or 3, which know no such secrets";
+
+/// All variables that are asked for, as entries for an object of this role.
+fn all_variables(role: Role, injection: &Injection) -> Result<Vec<EnvVar>> {
+    let mut wanted: Vec<EnvVar> = Vec::new();
     for variable in &injection.variables {
-        wanted.variables.push(match &variable.asked {
+        wanted.push(match &variable.asked {
             Asked::Entry(value) => EnvVar { name: variable.name.clone(), value: value.clone() },
             Asked::PrefectSecret(reference) => {
-                let why = match role {
-                    Role::FlowRun(Generation::One) => None,
-                    Role::FlowRun(Generation::TwoOrThree) => Some("runs flows of Prefect 2 or 3, which know no such secrets"),
-                    _ if named => Some("is no flow run's template, so no flow would read it there"),
-                    _ => None,
-                };
-                if let Some(why) = why {
-                    let optional = if reference.optional { ":optional" } else { "" };
-                    return Err(Error::refused(format!("--secret {}: {} {why}", variable.name, object.display()))
-                        .at(object.node.span().start..object.node.span().start + 1)
-                        .hint(format!(
-                            "name the variable itself: --secret-env {}={}/{}{optional}",
-                            variable.name, reference.name, reference.key
-                        )));
-                }
-                EnvVar { name: variables::secret_variable(&variable.name), value: EnvValue::SecretKey(reference.clone()) }
+                let name = variables::secret_variable(&variable.name);
+                EnvVar { name, value: EnvValue::SecretKey(reference.clone()) }
             }
         });
     }
@@ -180,35 +261,12 @@ fn everything(object: &Object<'_>, role: Role, named: bool, injection: &Injectio
     if !injection.prefect.is_empty() {
         for setting in variables::entries(&injection.prefect, generation)? {
             // A variable named outright says more than a setting.
-            if !wanted.variables.iter().any(|variable| variable.name == setting.name) {
-                wanted.variables.push(setting);
+            if !wanted.iter().any(|variable| variable.name == setting.name) {
+                wanted.push(setting);
             }
         }
     }
     Ok(wanted)
-}
-
-fn note_names(wanted: &Wanted, role: Role, injection: &Injection, notes: &mut Notes) {
-    for variable in &injection.variables {
-        if matches!(variable.asked, Asked::PrefectSecret(_)) && matches!(role, Role::FlowRun(_)) {
-            notes.add(format!("the secret {} is the variable {}", variable.name, variables::secret_variable(&variable.name)));
-        }
-    }
-    if role != Role::FlowRun(Generation::One) {
-        return;
-    }
-    let managed: Vec<&str> =
-        wanted.variables.iter().map(|variable| variable.name.as_str()).filter(|name| variables::is_managed_by_agent(name)).collect();
-    if managed.is_empty() {
-        return;
-    }
-    let mut flags: Vec<String> = managed.iter().map(|name| variables::agent_flag(name)).collect();
-    flags.dedup();
-    notes.add(format!(
-        "the Prefect 1 agent (0.14.7 and later) puts its own {} into every flow run; set it on the agent: jobplate render AGENT.yaml {}",
-        managed.join(", "),
-        flags.join(" ")
-    ));
 }
 
 /// What a document must hold, byte for byte, to have a target: the cheap proof that most have none.
@@ -233,7 +291,8 @@ impl Filter {
             // "CronJob" holds "Job".
             Some(vec![finder("Job")])
         } else {
-            let kinds: Option<Vec<_>> = injection.targets.iter().map(|target| canonical_kind(target.kind.as_str())).collect();
+            let kinds: Option<Vec<_>> =
+                injection.targets.iter().map(|target| canonical_kind(target.kind.as_str())).collect();
             kinds.map(|mut kinds| {
                 kinds.sort_unstable();
                 kinds.dedup();
@@ -250,12 +309,14 @@ impl Filter {
             None => true,
             Some(kinds) => kinds.iter().any(|kind| kind.find(text).is_some()),
         };
-        self.containers.find(text).is_some() && (kind() || self.agents && memchr::memmem::find(text, b"prefect").is_some())
+        self.containers.find(text).is_some()
+            && (kind() || self.agents && memchr::memmem::find(text, b"prefect").is_some())
     }
 
     /// Whether characters could come from elsewhere than from themselves.
     pub fn may_hide_words(text: &[u8]) -> bool {
-        let escapes = memchr::memchr_iter(b'\\', text).any(|at| matches!(text.get(at + 1), Some(b'x' | b'u' | b'U' | b'\n' | b'\r')));
+        let escapes = memchr::memchr_iter(b'\\', text)
+            .any(|at| matches!(text.get(at + 1), Some(b'x' | b'u' | b'U' | b'\n' | b'\r')));
         escapes || [&b"!!binary"[..], b"!<", b"%TAG"].iter().any(|word| memchr::memmem::find(text, word).is_some())
     }
 }

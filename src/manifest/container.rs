@@ -1,7 +1,8 @@
 //! Containers of a pod spec, and the choice among them.
 
-use super::object::check_on_path;
+use super::object::{Object, check_on_path};
 use super::select::ContainerChoice;
+use super::workload::pod_specs;
 use crate::error::{Error, Result};
 use crate::yaml::{Kind, Node};
 
@@ -17,9 +18,9 @@ pub fn select<'a>(pod_spec: Node<'a>, choice: &ContainerChoice, init: bool) -> R
         let Some(containers) = pod_spec.get(list)?.filter(|value| !value.is_null()) else { continue };
         check_on_path(containers, &format!("`{list}`"))?;
         if containers.kind() != Kind::Seq {
-            return Err(Error::input(format!("`{list}` is not a list")).at(containers.span()).hint(
-                "write each container as an item that begins with `- name: ...`",
-            ));
+            return Err(Error::input(format!("`{list}` is not a list"))
+                .at(containers.span())
+                .hint("write each container as an item that begins with `- name: ...`"));
         }
         for (position, container) in containers.items().enumerate() {
             let chosen = match choice {
@@ -47,4 +48,12 @@ pub fn select<'a>(pod_spec: Node<'a>, choice: &ContainerChoice, init: bool) -> R
 /// The name of a container.
 pub fn name(container: Node<'_>) -> Option<std::borrow::Cow<'_, str>> {
     container.entries().find(|(key, _)| key.is("name")).and_then(|(_, value)| value.text())
+}
+
+/// The names of an object's containers, init containers too; none where it carries no pod that is understood.
+pub fn names(object: &Object<'_>) -> Vec<String> {
+    let pod_specs = pod_specs(object).unwrap_or_default();
+    let all =
+        pod_specs.into_iter().flat_map(|pod_spec| select(pod_spec, &ContainerChoice::All, true).unwrap_or_default());
+    all.filter_map(name).map(|name| name.into_owned()).collect()
 }

@@ -4,6 +4,7 @@
 
 pub mod container;
 pub mod env;
+pub mod names;
 pub mod object;
 pub mod select;
 pub mod selector;

@@ -97,17 +97,25 @@ pub fn check_on_path(node: Node<'_>, what: &str) -> Result<()> {
             .hint("write it out here, so that it can be edited on its own"));
     }
     if let Some(anchor) = node.anchor() {
-        let alias = node.document().root().descendants().find(|other| other.kind() == Kind::Alias && &other.raw()[1..] == anchor);
+        let alias = node
+            .document()
+            .root()
+            .descendants()
+            .find(|other| other.kind() == Kind::Alias && &other.raw()[1..] == anchor);
         if alias.is_some() {
-            return Err(Error::refused(format!("{what} carries the anchor `&{anchor}`, which is used elsewhere: an edit would change both"))
-                .at(node.span())
-                .hint("write the other use out, so that each can be edited on its own"));
+            return Err(Error::refused(format!(
+                "{what} carries the anchor `&{anchor}`, which is used elsewhere: an edit would change both"
+            ))
+            .at(node.anchor_span().unwrap_or(node.span()))
+            .hint("write the other use out, so that each can be edited on its own"));
         }
     }
     if let Some((key, _)) = node.entries().find(|(key, _)| key.kind() == Kind::Plain && key.is("<<")) {
-        return Err(Error::refused(format!("{what} has a merge key (`<<`), whose precedence differs between YAML readers"))
-            .at(key.span())
-            .hint("write the merged keys out"));
+        return Err(Error::refused(format!(
+            "{what} has a merge key (`<<`), whose precedence differs between YAML readers"
+        ))
+        .at(key.span())
+        .hint("write the merged keys out"));
     }
     Ok(())
 }

@@ -35,7 +35,8 @@ impl LabelSelector {
     pub fn matches(&self, object: &Object<'_>) -> bool {
         self.0.iter().all(|requirement| {
             let label = object.label(&requirement.key);
-            let is_one_of = |values: &[String]| label.as_ref().is_some_and(|label| values.iter().any(|value| value == label));
+            let is_one_of =
+                |values: &[String]| label.as_ref().is_some_and(|label| values.iter().any(|value| value == label));
             match &requirement.operator {
                 Operator::In(values) => is_one_of(values),
                 Operator::NotIn(values) => !is_one_of(values),

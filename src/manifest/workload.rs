@@ -33,7 +33,8 @@ pub fn canonical_kind(kind: &str) -> Option<&'static str> {
 }
 
 fn plural_or_same(kind: &str, asked: &str) -> bool {
-    kind.eq_ignore_ascii_case(asked) || asked.strip_suffix('s').is_some_and(|singular| kind.eq_ignore_ascii_case(singular))
+    kind.eq_ignore_ascii_case(asked)
+        || asked.strip_suffix('s').is_some_and(|singular| kind.eq_ignore_ascii_case(singular))
 }
 
 /// The groups that Kubernetes' own workloads are in; an object without `apiVersion` passes for one.
@@ -68,7 +69,9 @@ pub fn is_builtin_workload(object: &Object<'_>) -> bool {
 
 fn is_pod_spec(node: Node<'_>) -> bool {
     node.entries().any(|(key, value)| {
-        key.is("containers") && value.kind() == Kind::Seq && value.items().next().is_some_and(|item| item.kind() == Kind::Map)
+        key.is("containers")
+            && value.kind() == Kind::Seq
+            && value.items().next().is_some_and(|item| item.kind() == Kind::Map)
     })
 }
 
@@ -79,7 +82,10 @@ fn find_by_shape(root: Node<'_>) -> Result<Vec<Node<'_>>> {
         if node.kind() == Kind::Map && !inside_found && is_pod_spec(node) {
             // Every node on the way could be shared through an anchor.
             for above in root.descendants() {
-                if above.index() <= node.index() && above.span().end >= node.span().end && above.span().start <= node.span().start {
+                if above.index() <= node.index()
+                    && above.span().end >= node.span().end
+                    && above.span().start <= node.span().start
+                {
                     check_on_path(above, "a mapping on the way to the containers")?;
                 }
             }

@@ -23,6 +23,11 @@ pub enum Role {
     Other,
 }
 
+/// Whether a document is a base job template of a Prefect 2 or 3 work pool, told by its two keys.
+pub fn is_base_job_template(root: Node<'_>) -> bool {
+    ["job_configuration", "variables"].iter().all(|wanted| root.entries().any(|(key, _)| key.is(wanted)))
+}
+
 /// Reads the role of an object, whose pod has these containers.
 pub fn role(object: &Object<'_>, containers: &[Node<'_>]) -> Role {
     match &*object.kind {
@@ -70,7 +75,9 @@ pub fn agent(container: Node<'_>) -> Option<Generation> {
         }
         match (*noun, *verb) {
             ("worker", "start") => Some(Generation::TwoOrThree),
-            ("agent", "start") if matches!(words.get(at + 3), Some(&("kubernetes" | "docker" | "local" | "fargate"))) => {
+            ("agent", "start")
+                if matches!(words.get(at + 3), Some(&("kubernetes" | "docker" | "local" | "fargate"))) =>
+            {
                 Some(Generation::One)
             }
             ("agent", "start") => Some(Generation::TwoOrThree),

@@ -11,6 +11,16 @@ pub enum Backend {
     Cloud,
 }
 
+impl Backend {
+    /// Its name, as flags and Prefect have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Backend::Server => "server",
+            Backend::Cloud => "cloud",
+        }
+    }
+}
+
 /// Settings by what they mean; which variables they become depends on the document.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {

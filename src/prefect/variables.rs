@@ -35,9 +35,9 @@ pub fn is_managed_by_agent(name: &str) -> bool {
 }
 
 /// The flag that sets a variable on an agent.
-pub fn agent_flag(name: &str) -> String {
+pub fn agent_flag(name: &str, settings: &Settings) -> String {
     match name {
-        "PREFECT__BACKEND" => "--backend server|cloud".to_owned(),
+        "PREFECT__BACKEND" => format!("--backend {}", settings.backend.unwrap_or(Backend::Server).name()),
         "PREFECT__CLOUD__API" => "--api URL".to_owned(),
         "PREFECT__CLOUD__API_KEY" | "PREFECT__CLOUD__AUTH_TOKEN" => "--api-key SECRET/KEY".to_owned(),
         "PREFECT__CLOUD__USE_LOCAL_SECRETS" => "--local-secrets".to_owned(),
@@ -52,11 +52,7 @@ pub fn entries(settings: &Settings, generation: Generation) -> Result<Vec<EnvVar
     match generation {
         Generation::One => {
             if let Some(backend) = settings.backend {
-                let text = match backend {
-                    Backend::Server => "server",
-                    Backend::Cloud => "cloud",
-                };
-                add("PREFECT__BACKEND", EnvValue::Literal(text.to_owned()));
+                add("PREFECT__BACKEND", EnvValue::Literal(backend.name().to_owned()));
             }
             if let Some(api) = &settings.api {
                 add("PREFECT__CLOUD__API", EnvValue::Literal(api.clone()));

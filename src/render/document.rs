@@ -1,7 +1,7 @@
 //! One document: does it have a target, which edits does it need, is the edited text proven right.
 
 use crate::error::{Error, Kind, Result};
-use crate::inject::{Filter, Injection, Notes, Plan, hashed_name, plan};
+use crate::inject::{Filter, Injection, Plan, Planner, hashed_name};
 use crate::manifest::object::objects;
 use crate::yaml::{self, Document, Splices, StepBack, Tape};
 
@@ -22,7 +22,7 @@ pub(super) struct Outcome {
 pub(super) struct Engine<'i> {
     injection: &'i Injection,
     filter: Filter,
-    pub(super) notes: Notes,
+    pub(super) planner: Planner<'i>,
     before: Tape,
     after: Tape,
     splices: Splices,
@@ -36,7 +36,7 @@ impl<'i> Engine<'i> {
         Engine {
             injection,
             filter: Filter::new(injection),
-            notes: Notes::default(),
+            planner: Planner::new(injection),
             before: Tape::default(),
             after: Tape::default(),
             splices: Splices::default(),
@@ -62,7 +62,8 @@ impl<'i> Engine<'i> {
 
     /// Plans one document, and verifies the edited text.
     pub(super) fn document(&mut self, text: &str) -> Result<Outcome> {
-        let behind_directives = std::mem::replace(&mut self.directives, text.trim_start_matches('\u{feff}').starts_with('%'));
+        let behind_directives =
+            std::mem::replace(&mut self.directives, text.trim_start_matches('\u{feff}').starts_with('%'));
         let named = self.filter.names_target(text.as_bytes());
         if !named && !Filter::may_hide_words(text.as_bytes()) {
             return Ok(Outcome::default());
@@ -75,7 +76,7 @@ impl<'i> Engine<'i> {
             by_fallback = Some(step_back);
         }
         let document = Document::new(text, &self.before);
-        let first = plan(document, self.injection, &[], &mut self.notes)?;
+        let first = self.planner.plan(document, &[])?;
         let mut outcome = Outcome {
             targets: first.targets.len(),
             containers: first.containers,
@@ -85,7 +86,7 @@ impl<'i> Engine<'i> {
         let mut edits = first.edits;
         if self.injection.names.hash && !first.targets.is_empty() {
             let names = self.hashed_names(text, &Plan { edits, ..first }, by_fallback)?;
-            edits = plan(Document::new(text, &self.before), self.injection, &names, &mut self.notes)?.edits;
+            edits = self.planner.plan(Document::new(text, &self.before), &names)?.edits;
         }
         if edits.is_empty() {
             return Ok(outcome);
@@ -109,7 +110,8 @@ impl<'i> Engine<'i> {
         let Some(step_back) = by_fallback else {
             let read = yaml::scan(&self.edited, &mut self.after).map_err(|step_back| step_back.offset);
             let verified = read.and_then(|()| {
-                yaml::verify(before, edits, Document::new(&self.edited, &self.after)).map_err(|mismatch| mismatch.offset)
+                yaml::verify(before, edits, Document::new(&self.edited, &self.after))
+                    .map_err(|mismatch| mismatch.offset)
             });
             return verified.map_err(|offset| {
                 Error::new(Kind::Internal, "an edit failed its own verification; nothing was written")

@@ -15,6 +15,7 @@ use self::log::{EditLog, Record};
 pub use self::source::Source;
 use crate::error::{Error, Kind, Result};
 use crate::inject::{Injection, Notes};
+use crate::manifest::container;
 use crate::manifest::object::objects;
 use crate::yaml::{Document, Documents, StreamError, Tape};
 
@@ -55,6 +56,16 @@ pub fn to_string(text: &str, injection: &Injection) -> Result<Rendered> {
     Ok(rendered)
 }
 
+/// An object in an input.
+pub struct Seen {
+    /// `Kind/name`
+    pub object: String,
+    /// The input's name.
+    pub input: String,
+    /// The names of its containers, if it carries a pod.
+    pub containers: Vec<String>,
+}
+
 /// Inputs whose every document is planned and verified, ready to be printed.
 pub struct Rendering {
     inputs: Vec<Planned>,
@@ -76,12 +87,11 @@ impl Rendering {
     /// Plans and verifies every document of every source; documents of more than `limit` bytes are refused.
     pub fn plan(sources: Vec<Source>, injection: &Injection, limit: usize) -> Result<Self> {
         let mut engine = Engine::new(injection);
-        let mut rendering =
-            Rendering { inputs: Vec::new(), notes: Notes::default(), targets: 0, containers: 0, limit };
+        let mut rendering = Rendering { inputs: Vec::new(), notes: Notes::default(), targets: 0, containers: 0, limit };
         for source in sources {
             rendering.plan_source(source, &mut engine)?;
         }
-        rendering.notes.extend(std::mem::take(&mut engine.notes));
+        rendering.notes.extend(std::mem::take(&mut engine.planner.notes));
         Ok(rendering)
     }
 
@@ -200,8 +210,8 @@ impl Rendering {
         source.check_unchanged()
     }
 
-    /// What the inputs hold, for an error that nothing matched: `Kind/name (input)`, and whether any more.
-    pub fn seen(&mut self) -> Result<Vec<String>> {
+    /// The objects in the inputs, for an error that nothing matched.
+    pub fn seen(&mut self) -> Result<Vec<Seen>> {
         let mut seen = Vec::new();
         for Planned { source, .. } in &mut self.inputs {
             let name = source.name().to_owned();
@@ -209,12 +219,15 @@ impl Rendering {
             let mut tape = Tape::default();
             while let Some(chunk) = documents.next().map_err(|error| read_error(&name, error))? {
                 let Ok(text) = std::str::from_utf8(chunk.bytes) else { continue };
-                if crate::yaml::scan(text, &mut tape).is_err() && crate::yaml::parse_with_granit(text, &mut tape).is_err() {
+                if crate::yaml::scan(text, &mut tape).is_err()
+                    && crate::yaml::parse_with_granit(text, &mut tape).is_err()
+                {
                     continue;
                 }
                 for object in objects(Document::new(text, &tape)) {
                     if !object.kind.is_empty() || !object.api_version.is_empty() {
-                        seen.push(format!("{} in {name}", object.display()));
+                        let containers = container::names(&object);
+                        seen.push(Seen { object: object.display(), input: name.clone(), containers });
                     }
                 }
             }

@@ -15,7 +15,8 @@ pub fn unified(before: &str, after: &str, first_before: usize, first_after: usiz
     let (old, new) = (lines(before), lines(after));
     let diff = TextDiff::from_lines(before, after);
     let mut out = String::new();
-    let (hunk, removed, added) = (AnsiColor::Cyan.on_default(), AnsiColor::Red.on_default(), AnsiColor::Green.on_default());
+    let (hunk, removed, added) =
+        (AnsiColor::Cyan.on_default(), AnsiColor::Red.on_default(), AnsiColor::Green.on_default());
     for group in diff.grouped_ops(CONTEXT) {
         let (Some(first), Some(last)) = (group.first(), group.last()) else { continue };
         let range = |start: usize, end: usize, offset: usize| match end - start {

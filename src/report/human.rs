@@ -25,12 +25,15 @@ pub fn error(error: &Error) -> String {
                 .annotation(AnnotationKind::Primary.span(line.caret..end)),
         );
     }
-    let mut report = vec![main];
-    if let Some(hint) = &hint {
-        report.push(Group::with_title(Level::HELP.with_name("hint").secondary_title(hint.as_str())));
-    }
+    let hint = hint.as_deref().map(|hint| Group::with_title(Level::HELP.with_name("hint").secondary_title(hint)));
     let renderer = Renderer::styled().decor_style(DecorStyle::Ascii);
-    renderer.render(&report) + "\n"
+    // Groups of one report are drawn with a bar between them, which without a source line joins nothing.
+    let reports = if line.is_some() {
+        vec![std::iter::once(main).chain(hint).collect()]
+    } else {
+        vec![vec![main], hint.into_iter().collect()]
+    };
+    reports.iter().filter(|report: &&Vec<_>| !report.is_empty()).map(|report| renderer.render(report) + "\n").collect()
 }
 
 /// The text of a note.
@@ -67,7 +70,9 @@ impl SourceLine {
 
 /// No control character of an input or argument reaches a terminal.
 fn printable(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() && c != '\n' { c.escape_default().collect() } else { vec![c] }).collect()
+    text.chars()
+        .flat_map(|c| if c.is_control() && c != '\n' { c.escape_default().collect() } else { vec![c] })
+        .collect()
 }
 
 #[cfg(test)]

@@ -72,11 +72,12 @@ fn find_secrets(text: &str, offset: usize, embedded_too: bool, secret: &mut Vec<
                 let mut hide = |node: Node<'_>| node.descendants().filter(|node| node.is_scalar()).for_each(&mut add);
                 if key.is("value") || key.is("kubectl.kubernetes.io/last-applied-configuration") {
                     hide(value);
-                } else if is_secret && (key.is("data") || key.is("stringData")) {
+                } else if key.is("env") || is_secret && (key.is("data") || key.is("stringData")) {
+                    // An `env` that is a mapping is none of Kubernetes', but holds values all the same.
                     value.entries().for_each(|(_, value)| hide(value));
                 }
             }
-        } else if aliases && node.anchor().is_some() {
+        } else if aliases && node.anchor().is_some() && node.is_scalar() {
             // It may be used where a value stands.
             add(node);
         }
@@ -120,7 +121,9 @@ fn mask_lines(text: &str, offset: usize, secret: &mut Vec<Range<usize>>) {
     let mut start = 0;
     for line in text.split_inclusive('\n') {
         let content = line.trim_end_matches(['\n', '\r']);
-        let open = content.find(':').map_or_else(|| content.len() - content.trim_start_matches([' ', '\t', '-']).len(), |colon| colon + 1);
+        let open = content
+            .find(':')
+            .map_or_else(|| content.len() - content.trim_start_matches([' ', '\t', '-']).len(), |colon| colon + 1);
         let blanks = content[open..].len() - content[open..].trim_start_matches([' ', '\t']).len();
         if open + blanks < content.len() {
             secret.push(offset + start + open + blanks..offset + start + content.len());
@@ -159,9 +162,14 @@ mod tests {
             ("env: [{name: A, value: \"hush\"}]\n", "env: [{name: A, value: ***}]\n"),
             ("- value: |\n    hush\n    hush\n", "- value: ***\n    ***\n    ***\n"),
             ("kind: Secret\ndata: {a: aHVzaA==}\n", "kind: Secret\ndata: {a: ***}\n"),
+            ("env:\n  A: hush\n", "env:\n  A: ***\n"),
+            ("x: &a\n- b\ny: *a\n", "x: &a\n- b\ny: *a\n"),
             ("kind: ConfigMap\ndata: {a: b}\n", "kind: ConfigMap\ndata: {a: b}\n"),
             ("x: &a hush\nvalue: *a\n", "x: &a ***\nvalue: *a\n"),
-            ("data:\n  j.yaml: |\n    env:\n    - name: A\n      value: hush\n", "data:\n  j.yaml: |\n    env:\n    - name: A\n      value: ***\n"),
+            (
+                "data:\n  j.yaml: |\n    env:\n    - name: A\n      value: hush\n",
+                "data:\n  j.yaml: |\n    env:\n    - name: A\n      value: ***\n",
+            ),
             ("data:\n  j: \"{\\\"value\\\": \\\"hush\\\"}\"\n", "data:\n  j: ***\n"),
             ("a: b\n# value: hush\n", "a: b\n# value: ***\n"),
             ("a: {{ hush }}\n\tb: \"hush\n  hush\n", "a: ***\n\tb: ***\n  ***\n"),

@@ -3,30 +3,42 @@
 //! `layout` decides how an edit looks, `verify` whether the edited text means what was asked; both read
 //! the same [`Edit`]s, and neither reads the other.
 
-/// Something new to be written.
+use std::rc::Rc;
+
+/// Something new to be written. Cheap to clone: the same value goes into many documents.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
     /// A string that is a name, key or path: quoted only when it must be.
-    Name(String),
+    Name(Rc<str>),
     /// Any other string: always double-quoted.
-    Text(String),
+    Text(Rc<str>),
     /// `true` or `false`.
     Bool(bool),
     /// A mapping.
-    Map(Vec<(&'static str, Value)>),
+    Map(Rc<[(&'static str, Value)]>),
     /// A sequence.
-    Seq(Vec<Value>),
+    Seq(Rc<[Value]>),
 }
 
 impl Value {
     /// A name.
-    pub fn name(text: impl Into<String>) -> Self {
+    pub fn name(text: &str) -> Self {
         Value::Name(text.into())
     }
 
     /// A string that is quoted.
-    pub fn text(text: impl Into<String>) -> Self {
+    pub fn text(text: &str) -> Self {
         Value::Text(text.into())
+    }
+
+    /// A mapping.
+    pub fn map(entries: impl IntoIterator<Item = (&'static str, Value)>) -> Self {
+        Value::Map(entries.into_iter().collect())
+    }
+
+    /// A sequence.
+    pub fn seq(items: impl IntoIterator<Item = Value>) -> Self {
+        Value::Seq(items.into_iter().collect())
     }
 }
 

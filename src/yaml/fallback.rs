@@ -112,7 +112,8 @@ impl Builder<'_, '_> {
             match byte {
                 b' ' | b'\t' | b'\n' | b'\r' => self.cursor += 1,
                 b'#' if self.cursor == 0 || bytes[self.cursor - 1].is_ascii_whitespace() => {
-                    self.cursor = memchr::memchr(b'\n', &bytes[self.cursor..]).map_or(bytes.len(), |at| self.cursor + at);
+                    self.cursor =
+                        memchr::memchr(b'\n', &bytes[self.cursor..]).map_or(bytes.len(), |at| self.cursor + at);
                 }
                 _ => break,
             }
@@ -189,7 +190,9 @@ impl Builder<'_, '_> {
             let rest = &self.text[start..];
             let length = rest.find([' ', '\t', '\n', '\r', ',', '[', ']', '{', '}']).unwrap_or(rest.len());
             match self.byte() {
-                b'&' if anchor && properties.anchor.is_none() => properties.anchor = Some(start as u32 + 1..(start + length) as u32),
+                b'&' if anchor && properties.anchor.is_none() => {
+                    properties.anchor = Some(start as u32 + 1..(start + length) as u32)
+                }
                 b'!' if tag && properties.tag.is_none() && !rest.starts_with("!<") => {
                     properties.tag = Some(start as u32..(start + length) as u32);
                 }
@@ -222,7 +225,9 @@ impl Builder<'_, '_> {
             }
             Event::Alias(_) => {
                 self.before_node()?;
-                let Some(range) = span.byte_range().filter(|range| range.start >= self.cursor) else { return self.fail() };
+                let Some(range) = span.byte_range().filter(|range| range.start >= self.cursor) else {
+                    return self.fail();
+                };
                 self.push(Kind::Alias, range.start, range.end, 0, 0);
                 self.cursor = range.end;
                 self.last_end = range.end;
@@ -277,7 +282,9 @@ impl Builder<'_, '_> {
 
     fn scalar(&mut self, value: &Cow<'_, str>, style: ScalarStyle, span: Span) -> Built {
         let Some(range) = span.byte_range() else { return self.fail() };
-        if style == ScalarStyle::Plain && (range.is_empty() || value.is_empty() || &self.text[range.clone()] == "~" && range.start < self.cursor) {
+        if style == ScalarStyle::Plain
+            && (range.is_empty() || value.is_empty() || &self.text[range.clone()] == "~" && range.start < self.cursor)
+        {
             let at = self.last_end;
             self.push(Kind::Empty, at, at, 0, 0);
             return Ok(());
@@ -288,7 +295,8 @@ impl Builder<'_, '_> {
             ScalarStyle::SingleQuoted => (Kind::Single, range, 0),
             ScalarStyle::DoubleQuoted => (Kind::Double, range, 0),
             ScalarStyle::Literal | ScalarStyle::Folded => {
-                let parent = self.frames.last().map_or(-1, |frame| i64::from(self.tape.nodes[frame.node as usize].column));
+                let parent =
+                    self.frames.last().map_or(-1, |frame| i64::from(self.tape.nodes[frame.node as usize].column));
                 let (range, column) = block_scalar_span(self.text, self.cursor, parent)?;
                 (if style == ScalarStyle::Literal { Kind::Literal } else { Kind::Folded }, range, column)
             }
@@ -300,7 +308,8 @@ impl Builder<'_, '_> {
         let mut flags = 0;
         if !matches!(kind, Kind::Literal | Kind::Folded) {
             flags |= if raw.contains('\n') { MULTILINE } else { 0 };
-            let escaped = kind == Kind::Double && raw.contains('\\') || kind == Kind::Single && raw[1..raw.len() - 1].contains('\'');
+            let escaped = kind == Kind::Double && raw.contains('\\')
+                || kind == Kind::Single && raw[1..raw.len() - 1].contains('\'');
             flags |= if escaped { ESCAPED } else { 0 };
         }
         self.cursor = range.end;
@@ -367,7 +376,7 @@ fn edited(value: Witness, node: Node<'_>, edits: &[Edit]) -> Option<Witness> {
 
 fn witness(value: &Value) -> Witness {
     match value {
-        Value::Name(text) | Value::Text(text) => Witness::from(text.as_str()),
+        Value::Name(text) | Value::Text(text) => Witness::from(&**text),
         Value::Bool(value) => Witness::from(*value),
         Value::Map(entries) => {
             Witness::Mapping(entries.iter().map(|(key, value)| (Witness::from(*key), witness(value))).collect())

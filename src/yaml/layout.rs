@@ -99,8 +99,8 @@ fn elements<'a>(node: Node<'a>) -> Vec<Element<'a>> {
 fn whole(kind: Kind, insert: &[(usize, Child)]) -> Value {
     let children = insert.iter().map(|(_, child)| child.clone());
     match kind {
-        Kind::Map => Value::Map(children.filter_map(Child::into_entry).collect()),
-        _ => Value::Seq(children.filter_map(Child::into_item).collect()),
+        Kind::Map => Value::map(children.filter_map(Child::into_entry)),
+        _ => Value::seq(children.filter_map(Child::into_item)),
     }
 }
 
@@ -350,7 +350,9 @@ impl<'a> Layout<'a, '_> {
             (_, Some(_)) => "a tag",
             _ => return Ok(()),
         };
-        Err(Error::refused(format!("a value with {what} is not edited")).at(node.span()).hint("write it out without it"))
+        Err(Error::refused(format!("a value with {what} is not edited"))
+            .at(node.span())
+            .hint("write it out without it"))
     }
 
     // Lines.
@@ -509,7 +511,11 @@ impl<'a> Layout<'a, '_> {
     /// Removes whole lines; at an end without a line break, the break before them goes too.
     fn remove_lines(&mut self, first: usize, last: usize) {
         let (start, end) = (self.line_start(first), self.next_line(last));
-        let start = if end == self.text.len() && !self.text.ends_with('\n') { self.text[..start].trim_end_matches(['\n', '\r']).len() } else { start };
+        let start = if end == self.text.len() && !self.text.ends_with('\n') {
+            self.text[..start].trim_end_matches(['\n', '\r']).len()
+        } else {
+            start
+        };
         self.splices.push(start..end, |_| {});
     }
 
@@ -609,7 +615,10 @@ impl<'a> Layout<'a, '_> {
             let next = self.next_line(line);
             let content = self.text[line..next].trim_start_matches(' ');
             let start = next - content.len();
-            let in_scalar = entry.last.descendants().any(|node| node.is_scalar() && (node.span().start + 1..node.span().end).contains(&start));
+            let in_scalar = entry
+                .last
+                .descendants()
+                .any(|node| node.is_scalar() && (node.span().start + 1..node.span().end).contains(&start));
             if content.starts_with('#') && !in_scalar {
                 comments.push(line..next);
             }

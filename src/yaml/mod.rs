@@ -4,6 +4,7 @@
 //! `verify`. Knows nothing of Kubernetes, files or flags.
 
 mod admit;
+mod de;
 mod edit;
 mod fallback;
 mod layout;
@@ -15,6 +16,7 @@ mod tree;
 mod verify;
 
 pub use admit::{NotAdmitted, admit};
+pub use de::from_node;
 pub use edit::{Change, Child, Edit, Value};
 pub use fallback::{agree as witness_agrees, parse_with_granit};
 pub use layout::layout;

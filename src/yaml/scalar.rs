@@ -297,7 +297,10 @@ fn is_number(plain: &str) -> bool {
         }
     }
     is_float_pattern(digits) && go_float(plain)
-        || plain.strip_prefix("0b").or(plain.strip_prefix("-0b")).is_some_and(|bits| i64::from_str_radix(bits, 2).is_ok())
+        || plain
+            .strip_prefix("0b")
+            .or(plain.strip_prefix("-0b"))
+            .is_some_and(|bits| i64::from_str_radix(bits, 2).is_ok())
 }
 
 /// `(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?`

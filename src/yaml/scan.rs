@@ -694,7 +694,8 @@ impl<'a> Scanner<'a> {
         let mut from = at + 1;
         loop {
             let rest = &text[from..];
-            let found = if double { memchr::memchr3(b'"', b'\\', b'\n', rest) } else { memchr::memchr2(b'\'', b'\n', rest) };
+            let found =
+                if double { memchr::memchr3(b'"', b'\\', b'\n', rest) } else { memchr::memchr2(b'\'', b'\n', rest) };
             let Some(offset) = found else {
                 return step_back(at, "a quote that is never closed");
             };
@@ -794,7 +795,9 @@ impl<'a> Scanner<'a> {
                 }
             } else {
                 if indent == 0 {
-                    if i64::try_from(column).is_ok_and(|column| column <= parent) || column == 0 && self.is_document_marker(content) {
+                    if i64::try_from(column).is_ok_and(|column| column <= parent)
+                        || column == 0 && self.is_document_marker(content)
+                    {
                         break;
                     }
                     if text[content] == b'\t' {
@@ -846,6 +849,13 @@ impl<'a> Scanner<'a> {
                 return step_back(start, "a bracket that is never closed");
             };
             let expect = self.flow.last().map(|top| top.expect);
+            if expect == Some(Expect::Value) && matches!(byte, b',' | b'}') {
+                // `{key: }`
+                let end = self.last_end as usize;
+                self.push(Kind::Empty, end, end, 0, 0);
+                self.flow_filled(at)?;
+                continue;
+            }
             match byte {
                 b']' | b'}' => {
                     let fits = match expect {
@@ -893,7 +903,8 @@ impl<'a> Scanner<'a> {
                         return step_back(at, "nesting deeper than 250 levels");
                     }
                     let node = self.tape.nodes.len() as u32;
-                    let (kind, expect) = if byte == b'[' { (Kind::Seq, Expect::Item) } else { (Kind::Map, Expect::Key) };
+                    let (kind, expect) =
+                        if byte == b'[' { (Kind::Seq, Expect::Item) } else { (Kind::Map, Expect::Key) };
                     self.push(kind, at, at, 0, FLOW);
                     self.flow.push(OpenFlow { node, expect });
                     at += 1;
@@ -964,6 +975,7 @@ impl<'a> Scanner<'a> {
         if let Some(top) = self.flow.last_mut() {
             top.expect = Expect::Value;
         }
+        self.last_end = colon as u32 + 1;
         Ok(colon + 1)
     }
 
@@ -1029,7 +1041,9 @@ impl<'a> Scanner<'a> {
                     at += 1;
                     line_start = Some(at);
                 }
-                Some(b'#') if at == 0 || matches!(self.text[at - 1], b' ' | b'\t' | b'\n') => at = line_end(self.text, at),
+                Some(b'#') if at == 0 || matches!(self.text[at - 1], b' ' | b'\t' | b'\n') => {
+                    at = line_end(self.text, at)
+                }
                 byte => {
                     if let (Some(start), Some(_)) = (line_start, byte) {
                         // Indentation is free here for libyaml, go-yaml and granit alike.

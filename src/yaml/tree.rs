@@ -251,6 +251,12 @@ impl<'a> Node<'a> {
         Some(&self.document.text[range.start as usize..range.end as usize])
     }
 
+    /// The bytes of its anchor, with the `&`.
+    pub fn anchor_span(self) -> Option<Range<usize>> {
+        let range = self.properties()?.anchor.clone()?;
+        Some(range.start as usize - 1..range.end as usize)
+    }
+
     /// Its tag, as it is written.
     pub fn tag(self) -> Option<&'a str> {
         let range = self.properties()?.tag.clone()?;

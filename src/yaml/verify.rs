@@ -47,7 +47,8 @@ struct Inserts<'a> {
 
 impl<'a> Walk<'a> {
     fn mismatch<T>(&self) -> Result<T, Mismatch> {
-        let offset = self.after.tape.nodes.get(self.new as usize).map_or(self.after.text.len(), |node| node.start as usize);
+        let offset =
+            self.after.tape.nodes.get(self.new as usize).map_or(self.after.text.len(), |node| node.start as usize);
         Err(Mismatch { offset })
     }
 
@@ -82,7 +83,8 @@ impl<'a> Walk<'a> {
                     }
                 }
                 if self.old >= frame.old_end {
-                    let complete = frame.change.as_ref().is_none_or(|left| left.remove.is_empty() && left.insert.is_empty());
+                    let complete =
+                        frame.change.as_ref().is_none_or(|left| left.remove.is_empty() && left.insert.is_empty());
                     let new_end = frame.new_end;
                     self.check(complete && self.new == new_end)?;
                     frames.pop();
@@ -243,7 +245,9 @@ fn means(node: Node<'_>, value: &Value) -> bool {
         return false;
     }
     match value {
-        Value::Name(text) | Value::Text(text) => node.is(text) && node.is_scalar() && node.scalar_kind() == ScalarKind::String,
+        Value::Name(text) | Value::Text(text) => {
+            node.is(text) && node.is_scalar() && node.scalar_kind() == ScalarKind::String
+        }
         Value::Bool(value) => node.kind() == Kind::Plain && node.is(if *value { "true" } else { "false" }),
         Value::Map(entries) => {
             let mut own = node.entries();

@@ -212,7 +212,8 @@ fn literal(text: &str) -> String {
     if text.ends_with('\n') && !text.contains("'''") && text.chars().all(plain) {
         return format!("'''\n{text}'''");
     }
-    toml::Value::String(text.to_owned()).to_string()
+    // TOML's basic strings have JSON's escapes, and a few more.
+    serde_json::Value::from(text).to_string()
 }
 
 /// The bytes of the TOML string at the start of `text`.

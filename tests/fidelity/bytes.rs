@@ -22,7 +22,11 @@ pub(crate) fn compare(before: &str, after: &str, tree: &Tree, op: &Op, all_conta
     }
     for (at, line) in old[..window.start].iter().enumerate() {
         if new[at] != *line {
-            return Err(format!("line {} changed, before the edit's place (lines {window:?}): {line:?} to {:?}", at + 1, new[at]));
+            return Err(format!(
+                "line {} changed, before the edit's place (lines {window:?}): {line:?} to {:?}",
+                at + 1,
+                new[at]
+            ));
         }
     }
     let end = new.len() - tail;
@@ -53,7 +57,9 @@ fn window(text: &str, tree: &Tree, op: &Op, all_containers: bool) -> Result<Rang
         let count = if all_containers { target.containers.len() } else { 1 };
         let around = match op {
             Op::Namespace(_) => vec![span(text, &nodes, tree.at(&target.object))],
-            _ => target.containers[..count].iter().map(|path| container_span(text, &nodes, tree.at(path), op)).collect(),
+            _ => {
+                target.containers[..count].iter().map(|path| container_span(text, &nodes, tree.at(path), op)).collect()
+            }
         };
         for one in around {
             window = Some(match window {
@@ -101,7 +107,8 @@ fn span(text: &str, nodes: &[&Tree], node: &Tree) -> Range<usize> {
         None => usize::MAX,
         Some(next) => {
             let line = line_of(text, next.start);
-            let same = nodes[first..past].iter().any(|node| line_of(text, node.start) == line) || node.flow || next.flow;
+            let same =
+                nodes[first..past].iter().any(|node| line_of(text, node.start) == line) || node.flow || next.flow;
             line + usize::from(same)
         }
     };
@@ -133,7 +140,9 @@ fn line_of(text: &str, offset: usize) -> usize {
 
 /// What happened between the lines that had to stay.
 fn inside(old: &[&str], new: &[&str], op: &Op, replaced: Option<&Tree>) -> Result<(), String> {
-    let bare = |lines: &[&str]| -> Vec<String> { lines.iter().map(|line| line.trim_end_matches(['\r', '\n']).to_owned()).collect() };
+    let bare = |lines: &[&str]| -> Vec<String> {
+        lines.iter().map(|line| line.trim_end_matches(['\r', '\n']).to_owned()).collect()
+    };
     let (old, new) = (bare(old), bare(new));
     let (mut gone, mut come) = (Vec::new(), Vec::new());
     for step in capture_diff_slices(Algorithm::Myers, &old, &new) {
@@ -143,8 +152,8 @@ fn inside(old: &[&str], new: &[&str], op: &Op, replaced: Option<&Tree>) -> Resul
         }
     }
     if let Op::Unset(_) = op {
-        // Nothing is written but what is left of a line, or `[]` behind a key.
-        return match come.iter().find(|line| !gone.iter().any(|old| is_within(line, old) || is_within(old, line))) {
+        // Nothing is written but what is left of one line or two, or `[]` behind a key.
+        return match come.iter().find(|line| !is_made_of(line, &gone, " []".len())) {
             Some(line) => Err(format!("removing wrote the line {line:?}")),
             None => Ok(()),
         };
@@ -167,13 +176,14 @@ fn inside(old: &[&str], new: &[&str], op: &Op, replaced: Option<&Tree>) -> Resul
         let empties = ["[]", "[ ]", "{}", "{ }", "~", "null", "Null", "NULL", "[", "]", "\"\"", "''"];
         let emptied = empties.iter().any(|empty| {
             line.rfind(empty).is_some_and(|at| {
-                let (head, tail) = (line[..at].trim_end(), &line[at + empty.len()..]);
+                let (head, tail) = (line[..at].trim_end(), line[at + empty.len()..].trim_end());
                 come.iter().any(|now| now.starts_with(head)) && come.iter().any(|now| now.ends_with(tail))
             })
         });
-        let explained = line.trim().is_empty() || emptied || come.iter().any(|now| is_within(line, now));
+        let explained = line.trim().is_empty() || emptied || is_made_of(line, &come, 0);
         // `|+` at the end of a file without a line break becomes `|-`.
-        let chomping = line.contains(['|', '>']) && come.iter().any(|now| now.replace('-', "+") == line.replace('-', "+"));
+        let chomping =
+            line.contains(['|', '>']) && come.iter().any(|now| now.replace('-', "+") == line.replace('-', "+"));
         if !explained && !chomping {
             return Err(format!("adding changed the line {line:?}; new lines: {come:?}"));
         }
@@ -181,10 +191,13 @@ fn inside(old: &[&str], new: &[&str], op: &Op, replaced: Option<&Tree>) -> Resul
     Ok(())
 }
 
-/// Whether `outer` is `inner` with one insertion.
-fn is_within(inner: &str, outer: &str) -> bool {
-    let (inner, outer) = (inner.as_bytes(), outer.as_bytes());
-    let head = inner.iter().zip(outer).take_while(|(a, b)| a == b).count();
-    let tail = inner.iter().rev().zip(outer.iter().rev()).take_while(|(a, b)| a == b).count();
-    inner.len() <= outer.len() && head + tail >= inner.len()
+/// Whether a line begins as one of the others and ends as one of them, all of it but some bytes.
+fn is_made_of(line: &str, others: &[&str], but: usize) -> bool {
+    let head = others.iter().map(|other| common(line.bytes(), other.bytes())).max().unwrap_or(0);
+    let tail = others.iter().map(|other| common(line.bytes().rev(), other.bytes().rev())).max().unwrap_or(0);
+    head + tail + but >= line.len()
+}
+
+fn common(a: impl Iterator<Item = u8>, b: impl Iterator<Item = u8>) -> usize {
+    a.zip(b).take_while(|(a, b)| a == b).count()
 }

@@ -67,6 +67,8 @@ pub(crate) struct Prepared {
     case: Case,
     verdict: Verdict,
     readable: bool,
+    /// By granit's reading or by its characters, the contract asks for a refusal.
+    contract_refuses: bool,
     rendered: Option<String>,
     /// Documents to ask about: those of the original, then the changed ones.
     pub questions: Vec<String>,
@@ -94,7 +96,9 @@ pub(crate) fn injection(op: &Op, all_containers: bool) -> Injection {
             let (prefix, name) = ((*prefix).to_owned(), (*secret).to_owned());
             injection.sources = vec![EnvFrom { prefix, kind: SourceKind::Secret, name, optional: false }];
         }
-        Op::Namespace(namespace) => injection.names = Names { namespace: Some((*namespace).to_owned()), ..Names::default() },
+        Op::Namespace(namespace) => {
+            injection.names = Names { namespace: Some((*namespace).to_owned()), ..Names::default() }
+        }
     }
     injection
 }
@@ -110,12 +114,19 @@ pub(crate) fn prepare(case: Case) -> Prepared {
         }
     }
     let readable = granit.iter().all(Result::is_ok);
+    let contract_refuses = documents.iter().zip(&granit).any(|(text, reading)| {
+        reading.as_ref().is_ok_and(|tree| match model::edited(tree, &case.op, case.all_containers) {
+            Err(_) => true,
+            Ok(expected) => expected.changed && !is_admitted(text),
+        })
+    });
     let injection = injection(&case.op, case.all_containers);
     let render = |text: &str| catch_unwind(AssertUnwindSafe(|| to_string(text, &injection)));
     let mut prepared = Prepared {
         questions: documents.iter().map(|text| (*text).to_owned()).collect(),
         verdict,
         readable,
+        contract_refuses,
         rendered: None,
         changed: Vec::new(),
         case: case.clone(),
@@ -151,6 +162,9 @@ pub(crate) fn prepare(case: Case) -> Prepared {
         match &granit[at] {
             Err(_) => {}
             Ok(tree) => {
+                if !is_admitted(before) {
+                    fail("refusal", "edited in spite of a character that readers take differently".to_owned());
+                }
                 match model::edited(tree, &case.op, case.all_containers) {
                     Err(reason) => fail("refusal", format!("edited in spite of {reason}")),
                     Ok(expected) => match one_document(granit::read(after)) {
@@ -194,6 +208,16 @@ pub(crate) fn prepare(case: Case) -> Prepared {
     prepared
 }
 
+/// Whether every character means the same to all readers: those that break lines for some only, and
+/// control characters, are not to be in an edited document.
+fn is_admitted(text: &str) -> bool {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
+    !text.contains(|c: char| {
+        matches!(c, '\u{85}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
+            || c.is_control() && !matches!(c, '\n' | '\t')
+    })
+}
+
 /// A document's only reading; of a text without any node, nothing.
 fn one_document(reading: Result<Vec<Tree>, String>) -> Result<Tree, String> {
     let mut documents = reading?;
@@ -218,11 +242,12 @@ fn compare_tapes(text: &str, granit: &Result<Tree, String>, verdict: &mut Verdic
 
 /// Compares go-yaml's readings. No answers at all: Go is missing, and what hangs on it is not judged.
 pub(crate) fn judge(prepared: Prepared, answers: Option<&[Result<String, String>]>) -> (Case, Verdict, Option<String>) {
-    let Prepared { case, mut verdict, readable, rendered, questions, changed } = prepared;
+    let Prepared { case, mut verdict, readable, contract_refuses, rendered, questions, changed } = prepared;
     let Some(answers) = answers else { return (case, verdict, rendered) };
     let (before, after) = answers.split_at(questions.len() - changed.len());
     let mut fail = |oracle, what: String| verdict.failures.push(Failure { oracle, what });
-    let trees: Vec<Option<Tree>> = before.iter().map(|answer| answer.as_ref().ok().map(|json| goyaml::tree(json))).collect();
+    let trees: Vec<Option<Tree>> =
+        before.iter().map(|answer| answer.as_ref().ok().map(|json| goyaml::tree(json))).collect();
     let mut targets = 0;
     let mut must_refuse = None;
     for (at, tree) in trees.iter().enumerate() {
@@ -239,7 +264,9 @@ pub(crate) fn judge(prepared: Prepared, answers: Option<&[Result<String, String>
         match (expected, now) {
             (Err(reason), Some(_)) => fail("refusal", format!("edited in spite of {reason} (go-yaml)")),
             (Err(reason), None) => fail("refusal", format!("passed over in spite of {reason} (go-yaml)")),
-            (Ok(expected), None) if expected.changed => fail("missed", "go-yaml sees a target that was not edited".to_owned()),
+            (Ok(expected), None) if expected.changed => {
+                fail("missed", "go-yaml sees a target that was not edited".to_owned())
+            }
             (Ok(_), None) => {}
             (Ok(_), Some(Err(error))) => fail("go-yaml", format!("reads the original, not the edited text: {error}")),
             (Ok(expected), Some(Ok(json))) => {
@@ -252,12 +279,14 @@ pub(crate) fn judge(prepared: Prepared, answers: Option<&[Result<String, String>
     for (position, at) in changed.iter().enumerate() {
         if trees[*at].is_none() {
             match &after[position] {
+                // What go-yaml does not read may have gone with the entry that went.
+                Ok(_) if matches!(case.op, Op::Unset(_) | Op::Secret("TOKEN", ..)) => verdict.unreadable_edited = true,
                 Ok(_) => fail("go-yaml", "reads the edited text, but not the original".to_owned()),
                 Err(_) => verdict.unreadable_edited = true,
             }
         }
     }
     verdict.one_target = readable && targets == 1 && trees.iter().all(Option::is_some);
-    verdict.must_refuse = verdict.one_target && must_refuse.is_some();
+    verdict.must_refuse = verdict.one_target && (contract_refuses || must_refuse.is_some());
     (case, verdict, rendered)
 }

@@ -82,6 +82,7 @@ fn collection(kind: Kind, style: StructureStyle, tag: Option<&Tag>, span: &Span)
 
 fn as_written(tag: &Tag) -> String {
     match tag.original_handle() {
+        "" if tag.suffix() == "!" => "!".to_owned(),
         "" => format!("!<{}>", tag.suffix()),
         handle => format!("{handle}{}", tag.suffix()),
     }

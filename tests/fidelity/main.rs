@@ -57,7 +57,10 @@ fn every_shape_is_edited() {
             failures += &mutants::describe(&case, &verdict.failures, go.as_mut());
         } else if go.is_some() && !verdict.one_target {
             failures += &format!("{}: go-yaml and granit do not see exactly one target\n", case.name);
-        } else if !verdict.rendered && !verdict.must_refuse && !MAY_BE_REFUSED.contains(&(case.name.as_str(), case.op.clone())) {
+        } else if !verdict.rendered
+            && !verdict.must_refuse
+            && !MAY_BE_REFUSED.contains(&(case.name.as_str(), case.op.clone()))
+        {
             failures += &format!("{}: {:?} is refused: {:?}\n", case.name, case.op, verdict.refused);
         }
     }
@@ -71,7 +74,7 @@ fn what_cannot_be_edited_safely_is_refused() {
     for (case, verdict) in mutants::batch(cases(&seeds::read("refused")), go.as_mut()) {
         if !verdict.failures.is_empty() {
             failures += &mutants::describe(&case, &verdict.failures, go.as_mut());
-        } else if verdict.edited && case.op == OPS[0] {
+        } else if verdict.edited && case.op == OPS[1] {
             failures += &format!("{}: {:?} is edited\n", case.name, case.op);
         }
     }

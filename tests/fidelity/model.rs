@@ -54,7 +54,8 @@ pub(crate) fn documents(stream: &str) -> Vec<&str> {
     let mut at = 0;
     for line in stream.split_inclusive('\n') {
         let text = if at == 0 { line.strip_prefix('\u{feff}').unwrap_or(line) } else { line };
-        let marker = text.strip_prefix("---").is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']));
+        let marker =
+            text.strip_prefix("---").is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']));
         if marker && at > 0 {
             cuts.push(at);
         }
@@ -71,6 +72,40 @@ pub(crate) struct Target {
     pub containers: Vec<Vec<usize>>,
 }
 
+/// What makes it unclear whether a node on the way is what it seems, or is used elsewhere too.
+///
+/// Readings that expand aliases and merges never show any of it.
+fn clear(node: &Tree, aliases: &[&str]) -> Result<(), &'static str> {
+    if node.kind == Kind::Alias {
+        return Err("an alias on the way");
+    }
+    if node.anchor.as_deref().is_some_and(|anchor| aliases.contains(&anchor)) {
+        return Err("an anchor on the way that is used elsewhere");
+    }
+    if node.entries().any(|(key, _)| key.kind == Kind::Plain && key.text == "<<") {
+        return Err("a merge key on the way");
+    }
+    if node.entries().any(|(key, _)| key.tag.as_deref() == Some("!!binary")) {
+        return Err("a key that is written in base64 on the way");
+    }
+    Ok(())
+}
+
+fn aliases(document: &Tree) -> Vec<&str> {
+    let (mut found, mut open) = (Vec::new(), vec![document]);
+    while let Some(node) = open.pop() {
+        if node.kind == Kind::Alias {
+            found.push(node.text.as_str());
+        }
+        open.extend(&node.children);
+    }
+    found
+}
+
+fn all_clear(document: &Tree, path: &[usize], aliases: &[&str]) -> Result<(), &'static str> {
+    (0..=path.len()).try_for_each(|length| clear(document.at(&path[..length]), aliases))
+}
+
 /// The objects of a document that carry a pod with at least one container.
 ///
 /// Fails where a key on the way stands twice: then it is not clear which one is meant.
@@ -78,8 +113,13 @@ pub(crate) fn targets(document: &Tree) -> Result<Vec<Target>, &'static str> {
     let mut found = Vec::new();
     for object in objects(document)? {
         let node = document.at(&object);
-        let (Some(kind), group) = (text(node, "kind")?, text(node, "apiVersion")?.unwrap_or_default()) else { continue };
+        let is_workload = |value: &Tree| WORKLOADS.iter().any(|(name, _)| value.is(name));
+        if !node.entries().any(|(key, value)| key.is("kind") && is_workload(value)) {
+            continue;
+        }
+        let kind = text(node, "kind")?.unwrap_or_default();
         let Some((_, way)) = WORKLOADS.iter().find(|(name, _)| *name == kind) else { continue };
+        let group = text(node, "apiVersion")?.unwrap_or_default();
         let group = group.split_once('/').map_or("", |(group, _)| group);
         let pods = if matches!(group, "" | "apps" | "batch" | "extensions") {
             follow(document, &object, way)?.into_iter().collect()
@@ -159,20 +199,24 @@ fn pods_by_shape(document: &Tree, from: &[usize]) -> Result<Vec<Vec<usize>>, &'s
 /// The document after an edit of its targets: of all their containers, or of the first of each.
 pub(crate) fn edited(document: &Tree, op: &Op, all_containers: bool) -> Outcome {
     let mut out = Expected { tree: document.clone(), changed: false };
+    let aliases = aliases(document);
     for target in targets(document)? {
+        let count = if all_containers { target.containers.len() } else { 1 };
+        for path in &target.containers[..count] {
+            all_clear(document, path, &aliases)?;
+        }
         if let Op::Namespace(namespace) = op {
-            out.changed |= fill_namespace(out.tree.at_mut(&target.object), namespace)?;
+            out.changed |= fill_namespace(out.tree.at_mut(&target.object), namespace, &aliases)?;
             continue;
         }
-        let count = if all_containers { target.containers.len() } else { 1 };
         for path in &target.containers[..count] {
             let container = out.tree.at_mut(path);
             if container.kind != Kind::Map {
                 return Err("a container that is no mapping");
             }
             out.changed |= match op {
-                Op::Source(prefix, secret) => add_source(container, prefix, secret)?,
-                _ => edit_env(container, op)?,
+                Op::Source(prefix, secret) => add_source(container, prefix, secret, &aliases)?,
+                _ => edit_env(container, op, &aliases)?,
             };
         }
     }
@@ -206,9 +250,9 @@ fn means(node: &Tree, new: &Tree) -> bool {
         Kind::NewMap => {
             node.kind == Kind::Map
                 && node.children.len() == new.children.len()
-                && new.children.chunks_exact(2).all(|pair| {
-                    matches!(node.find(&pair[0].text), (Some(at), false) if means(&node.children[at], &pair[1]))
-                })
+                && new.children.chunks_exact(2).all(
+                    |pair| matches!(node.find(&pair[0].text), (Some(at), false) if means(&node.children[at], &pair[1])),
+                )
         }
         _ => {
             let string = match node.kind {
@@ -234,6 +278,7 @@ fn list(container: &Tree, key: &str) -> Result<List, &'static str> {
         None => List::Missing,
         Some(at) if container.children[at].kind == Kind::Seq => List::There(at),
         Some(at) if container.children[at].is_null() => List::Null(at),
+        Some(at) if container.children[at].kind == Kind::Alias => return Err("an alias on the way"),
         Some(_) => return Err("a list that is something else"),
     })
 }
@@ -251,8 +296,11 @@ fn put_first(container: &mut Tree, key: &str, place: List, item: Tree) {
     }
 }
 
-fn edit_env(container: &mut Tree, op: &Op) -> Result<bool, &'static str> {
+fn edit_env(container: &mut Tree, op: &Op, aliases: &[&str]) -> Result<bool, &'static str> {
     let place = list(container, "env")?;
+    if let List::There(at) | List::Null(at) = place {
+        clear(&container.children[at], aliases)?;
+    }
     let name = match op {
         Op::Secret(name, ..) | Op::Literal(name, _) | Op::Unset(name) => *name,
         Op::Source(..) | Op::Namespace(_) => return Ok(false),
@@ -282,6 +330,7 @@ fn edit_env(container: &mut Tree, op: &Op) -> Result<bool, &'static str> {
     match (found, entry(op)) {
         (None, None) => Ok(false),
         (Some(position), None) => {
+            unshared(&env.children[position], aliases)?;
             env.children.remove(position);
             Ok(true)
         }
@@ -290,18 +339,35 @@ fn edit_env(container: &mut Tree, op: &Op) -> Result<bool, &'static str> {
             if means(old, &new) {
                 return Ok(false);
             }
+            unshared(old, aliases)?;
             new.anchor.clone_from(&old.anchor);
+            if let (Some(at), _) = old.find("name") {
+                // The name may stay as it is written.
+                new.children[0].tag.clone_from(&old.children[at - 1].tag);
+                new.children[1].tag.clone_from(&old.children[at].tag);
+            }
             env.children[position] = new;
             Ok(true)
         }
         (None, Some(new)) => {
             let user = env.children.iter().position(|item| {
-                item.entries().any(|(key, value)| key.is("value") && value.is_scalar() && uses(&value.text, name))
+                // Of a key that stands twice the last one counts, for readers that take it at all.
+                let value = item.entries().filter(|(key, _)| key.is("value")).last();
+                value.is_some_and(|(_, value)| value.is_scalar() && uses(&value.text, name))
             });
             env.children.insert(user.unwrap_or(env.children.len()), new);
             Ok(true)
         }
     }
+}
+
+/// What goes must not be used elsewhere.
+fn unshared(node: &Tree, aliases: &[&str]) -> Result<(), &'static str> {
+    clear(node, aliases)?;
+    node.children.iter().try_for_each(|child| match child.kind {
+        Kind::Alias => Ok(()),
+        _ => unshared(child, aliases),
+    })
 }
 
 /// Whether a value refers to a variable as Kubernetes expands it: `$(NAME)`, while `$$` stands for `$`.
@@ -320,9 +386,12 @@ fn uses(value: &str, name: &str) -> bool {
     false
 }
 
-fn add_source(container: &mut Tree, prefix: &str, secret: &str) -> Result<bool, &'static str> {
+fn add_source(container: &mut Tree, prefix: &str, secret: &str, aliases: &[&str]) -> Result<bool, &'static str> {
     let new = map(vec![("prefix", string(prefix)), ("secretRef", map(vec![("name", string(secret))]))]);
     let place = list(container, "envFrom")?;
+    if let List::There(at) | List::Null(at) = place {
+        clear(&container.children[at], aliases)?;
+    }
     if let List::There(at) = place {
         if container.children[at].children.iter().any(|source| means(source, &new)) {
             return Ok(false);
@@ -332,11 +401,12 @@ fn add_source(container: &mut Tree, prefix: &str, secret: &str) -> Result<bool, 
     Ok(true)
 }
 
-fn fill_namespace(object: &mut Tree, namespace: &str) -> Result<bool, &'static str> {
+fn fill_namespace(object: &mut Tree, namespace: &str, aliases: &[&str]) -> Result<bool, &'static str> {
     let Some(at) = get(object, "metadata")? else {
         object.added.push(("metadata".to_owned(), map(vec![("namespace", string(namespace))])));
         return Ok(true);
     };
+    clear(&object.children[at], aliases)?;
     let metadata = &mut object.children[at];
     if metadata.is_null() {
         let mut new = map(vec![("namespace", string(namespace))]);
@@ -350,7 +420,9 @@ fn fill_namespace(object: &mut Tree, namespace: &str) -> Result<bool, &'static s
     match get(metadata, "namespace")? {
         None => metadata.added.push(("namespace".to_owned(), string(namespace))),
         Some(at) if metadata.children[at].is(namespace) => return Ok(false),
-        Some(at) if metadata.children[at].is_null() || metadata.children[at].is("") => metadata.children[at] = string(namespace),
+        Some(at) if metadata.children[at].is_null() || metadata.children[at].is("") => {
+            metadata.children[at] = string(namespace)
+        }
         Some(_) => return Err("another namespace"),
     }
     Ok(true)

@@ -15,7 +15,7 @@ use crate::seeds::Seed;
 
 const BATCH: u64 = 1000;
 /// Failures that are kept, shrunk and shown; the rest is counted.
-const SHOWN: usize = 20;
+const SHOWN: usize = 40;
 
 /// What became of a run.
 #[derive(Default)]
@@ -107,9 +107,17 @@ impl Report {
             }
         }
         if let Some(first) = verdict.failures.first() {
-            let known = self.failed.entry(first.oracle.to_owned()).or_default();
+            let what = without_names(
+                &first
+                    .what
+                    .split(&[':', '"', '/'][..])
+                    .next()
+                    .unwrap_or_default()
+                    .replace(|c: char| c.is_ascii_digit(), ""),
+            );
+            let known = self.failed.entry(format!("{}: {what}", first.oracle)).or_default();
             *known += 1;
-            if *known <= 4 && self.shown.len() < SHOWN {
+            if *known <= 2 && self.shown.len() < SHOWN {
                 self.shown.push(describe(case, &verdict.failures, go));
             }
         }
@@ -202,7 +210,8 @@ fn shrink(case: &Case, oracle: &str, mut go: Option<&mut GoYaml>) -> Case {
             if at >= now.len() || budget == 0 {
                 continue;
             }
-            let candidate: String = now.iter().enumerate().filter(|(line, _)| *line != at).map(|(_, line)| *line).collect();
+            let candidate: String =
+                now.iter().enumerate().filter(|(line, _)| *line != at).map(|(_, line)| *line).collect();
             budget -= 1;
             if fails(&candidate) {
                 text = candidate;

@@ -37,15 +37,108 @@ impl Rng {
 
 /// What YAML is made of, and what breaks readers of it.
 const TOKENS: &[&str] = &[
-    " ", "  ", "\t", "\n", "\n\n", "\r\n", ":", ": ", "-", "- ", "? ", ", ", ",", "[", "]", "{", "}", "[]", "{}", "#", " #", " # x", "&a ",
-    "*a", "&a", "*a ", "!", "!!str ", "!!binary ", "!x ", "|", ">", "|-", "|+", ">+", "|2", "|\n", "'", "\"", "''", "\"\"", "\\", "\\\n", "%", "@", "`", "~",
-    "null", "<<: *a", "<<", "---", "---\n", "\n---\n", "...\n", "--- ", "env:", "env: []", "env:\n", "name: TOKEN", "- name: TOKEN\n",
-    "value: x", "valueFrom:", "$(ADDED_TOKEN)", "$$(ADDED_TOKEN)", "TOKEN", "containers:", "kind: Pod", "0x1F", "yes", "1_0", ".5", "=", "é",
-    "\u{a0}", "\u{85}", "\u{2028}", "\u{feff}", "\r", "\u{1}", "x: y", "? a\n: b\n", "- - ", "{a: b}", "[a: b]", "a b", "#\n", "  #\n",
+    " ",
+    "  ",
+    "\t",
+    "\n",
+    "\n\n",
+    "\r\n",
+    ":",
+    ": ",
+    "-",
+    "- ",
+    "? ",
+    ", ",
+    ",",
+    "[",
+    "]",
+    "{",
+    "}",
+    "[]",
+    "{}",
+    "#",
+    " #",
+    " # x",
+    "&a ",
+    "*a",
+    "&a",
+    "*a ",
+    "!",
+    "!!str ",
+    "!!binary ",
+    "!x ",
+    "|",
+    ">",
+    "|-",
+    "|+",
+    ">+",
+    "|2",
+    "|\n",
+    "'",
+    "\"",
+    "''",
+    "\"\"",
+    "\\",
+    "\\\n",
+    "%",
+    "@",
+    "`",
+    "~",
+    "null",
+    "<<: *a",
+    "<<",
+    "---",
+    "---\n",
+    "\n---\n",
+    "...\n",
+    "--- ",
+    "env:",
+    "env: []",
+    "env:\n",
+    "name: TOKEN",
+    "- name: TOKEN\n",
+    "value: x",
+    "valueFrom:",
+    "$(ADDED_TOKEN)",
+    "$$(ADDED_TOKEN)",
+    "TOKEN",
+    "containers:",
+    "kind: Pod",
+    "0x1F",
+    "yes",
+    "1_0",
+    ".5",
+    "=",
+    "é",
+    "\u{a0}",
+    "\u{85}",
+    "\u{2028}",
+    "\u{feff}",
+    "\r",
+    "\u{1}",
+    "x: y",
+    "? a\n: b\n",
+    "- - ",
+    "{a: b}",
+    "[a: b]",
+    "a b",
+    "#\n",
+    "  #\n",
 ];
 
 /// Comment and blank lines, to be put between others.
-const LINES: &[&str] = &["\n", "   \n", "# c\n", "    # c\n", "        # - name: TOKEN\n", "\t\n", "      #\n", "# env: []\n", "\r\n", " \t # c\n"];
+const LINES: &[&str] = &[
+    "\n",
+    "   \n",
+    "# c\n",
+    "    # c\n",
+    "        # - name: TOKEN\n",
+    "\t\n",
+    "      #\n",
+    "# env: []\n",
+    "\r\n",
+    " \t # c\n",
+];
 
 /// The text of mutant `number`, and the seed it was made from.
 pub(crate) fn mutant<'s>(seeds: &'s [Seed], rng: &mut Rng) -> (&'s Seed, String) {
@@ -84,48 +177,64 @@ fn mutate(mut text: String, seeds: &[Seed], rng: &mut Rng) -> String {
             let end = (start..=text.len()).filter(|at| text.is_char_boundary(*at)).nth(length).unwrap_or(text.len());
             text.replace_range(start..end, "");
         }
-        6 => return with_lines(&text, |lines| {
-            let at = rng.below(lines.len());
-            let line = lines[at].clone();
-            lines.insert(rng.below(lines.len() + 1), line);
-        }),
-        7 => return with_lines(&text, |lines| {
-            let at = rng.below(lines.len());
-            lines.insert(at, lines[at].clone());
-        }),
-        8 => return with_lines(&text, |lines| {
-            lines.remove(rng.below(lines.len()));
-        }),
-        9 => return with_lines(&text, |lines| {
-            let line = lines.remove(rng.below(lines.len()));
-            lines.insert(rng.below(lines.len() + 1), line);
-        }),
-        10 | 11 => return with_lines(&text, |lines| {
-            let at = rng.below(lines.len());
-            reindent(&mut lines[at], rng);
-        }),
-        12 => return with_lines(&text, |lines| {
-            // A run of lines moves together: most such mutants stay YAML.
-            let start = rng.below(lines.len());
-            let end = (start + 1 + rng.below(6)).min(lines.len());
-            let deeper = rng.one_in(2);
-            for line in &mut lines[start..end] {
-                if deeper {
-                    line.insert_str(0, "  ");
-                } else if let Some(rest) = line.strip_prefix("  ") {
-                    *line = rest.to_owned();
+        6 => {
+            return with_lines(&text, |lines| {
+                let at = rng.below(lines.len());
+                let line = lines[at].clone();
+                lines.insert(rng.below(lines.len() + 1), line);
+            });
+        }
+        7 => {
+            return with_lines(&text, |lines| {
+                let at = rng.below(lines.len());
+                lines.insert(at, lines[at].clone());
+            });
+        }
+        8 => {
+            return with_lines(&text, |lines| {
+                lines.remove(rng.below(lines.len()));
+            });
+        }
+        9 => {
+            return with_lines(&text, |lines| {
+                let line = lines.remove(rng.below(lines.len()));
+                lines.insert(rng.below(lines.len() + 1), line);
+            });
+        }
+        10 | 11 => {
+            return with_lines(&text, |lines| {
+                let at = rng.below(lines.len());
+                reindent(&mut lines[at], rng);
+            });
+        }
+        12 => {
+            return with_lines(&text, |lines| {
+                // A run of lines moves together: most such mutants stay YAML.
+                let start = rng.below(lines.len());
+                let end = (start + 1 + rng.below(6)).min(lines.len());
+                let deeper = rng.one_in(2);
+                for line in &mut lines[start..end] {
+                    if deeper {
+                        line.insert_str(0, "  ");
+                    } else if let Some(rest) = line.strip_prefix("  ") {
+                        *line = rest.to_owned();
+                    }
                 }
-            }
-        }),
-        13 => return with_lines(&text, |lines| {
-            let at = rng.below(lines.len());
-            flip_ending(&mut lines[at]);
-        }),
-        14 => return with_lines(&text, |lines| {
-            for _ in 0..=rng.below(3) {
-                lines.insert(rng.below(lines.len() + 1), (*rng.pick(LINES)).to_owned());
-            }
-        }),
+            });
+        }
+        13 => {
+            return with_lines(&text, |lines| {
+                let at = rng.below(lines.len());
+                flip_ending(&mut lines[at]);
+            });
+        }
+        14 => {
+            return with_lines(&text, |lines| {
+                for _ in 0..=rng.below(3) {
+                    lines.insert(rng.below(lines.len() + 1), (*rng.pick(LINES)).to_owned());
+                }
+            });
+        }
         _ => {
             let other = &rng.pick(seeds).text;
             let cut = line_start(&text, rng);

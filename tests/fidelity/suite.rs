@@ -24,7 +24,8 @@ struct Case {
 fn folder() -> Option<PathBuf> {
     let named = std::env::var_os("JOBPLATE_YAML_TEST_SUITE").map(PathBuf::from);
     let is_named = named.is_some();
-    let folder = named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus/yaml-test-suite"));
+    let folder =
+        named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus/yaml-test-suite"));
     if folder.join("229Q/in.yaml").exists() {
         return Some(folder);
     }
@@ -41,7 +42,10 @@ fn cases() -> Option<Vec<Case>> {
         for entry in fs::read_dir(&folder).expect("a readable folder") {
             let path = entry.expect("a readable folder").path();
             // Links by name and by tag lead to the same cases again.
-            if path.is_dir() && !path.is_symlink() && !matches!(path.file_name().and_then(|name| name.to_str()), Some("name" | "tags" | ".git")) {
+            if path.is_dir()
+                && !path.is_symlink()
+                && !matches!(path.file_name().and_then(|name| name.to_str()), Some("name" | "tags" | ".git"))
+            {
                 open.push(path);
             }
         }
@@ -158,10 +162,14 @@ fn same_styles(expected: &Tree, actual: &Tree) -> bool {
 
 /// What the scanner makes of a case: nothing to say, or why it steps back.
 fn scan(case: &Case, failures: &mut String) -> Option<String> {
-    let texts = model::documents(&case.text);
+    // The suite adds the line break that is missing at the end of a block scalar; Kubernetes does not.
+    let whole = if case.text.ends_with('\n') { case.text.clone() } else { format!("{}\n", case.text) };
+    let texts = model::documents(&whole);
     let mut readings = Vec::new();
     for text in &texts {
         match tape::scanned(text) {
+            // Comments before the first `---` are no document.
+            Ok(tree) if tree.kind == Kind::Empty && texts.len() > 1 && !text.starts_with("---") => {}
             Ok(mut tree) => {
                 resolve_tags(&mut tree);
                 readings.push(tree);
@@ -202,9 +210,14 @@ fn the_scanner_reads_the_suite_or_steps_back() {
             Some(reason) => {
                 let _ = writeln!(list, "{} {reason}", case.id);
                 let accepted = reason.starts_with("READ");
-                let go_reads = go.as_mut().is_some_and(|go| go.ask(&model::documents(&case.text)).iter().all(Result::is_ok));
+                let go_reads =
+                    go.as_mut().is_some_and(|go| go.ask(&model::documents(&case.text)).iter().all(Result::is_ok));
                 if accepted && go.is_some() && !go_reads {
-                    let _ = writeln!(failures, "{}: read, but neither the suite nor go-yaml takes it for YAML: {:?}", case.id, case.text);
+                    let _ = writeln!(
+                        failures,
+                        "{}: read, but neither the suite nor go-yaml takes it for YAML: {:?}",
+                        case.id, case.text
+                    );
                 }
             }
         }
@@ -253,7 +266,11 @@ fn nested(case: &str) -> Vec<String> {
         value.push_str(line);
     }
     let ended = if value.ends_with('\n') { value.clone() } else { format!("{value}\n") };
-    vec![format!("{POD}{ended}{SPEC}"), format!("{POD}{SPEC}{value}"), format!("{POD}{SPEC}{ended}metadata: {{name: flow}}\n")]
+    vec![
+        format!("{POD}{ended}{SPEC}"),
+        format!("{POD}{SPEC}{value}"),
+        format!("{POD}{SPEC}{ended}metadata: {{name: flow}}\n"),
+    ]
 }
 
 #[test]
@@ -272,7 +289,11 @@ fn a_value_beside_the_edit_stays_what_it_was() {
                     if error.kind() == jobplate::error::Kind::Internal {
                         failures += &format!("{}: {}: {text:?}\n", case.id, error.message());
                     }
-                    if readable { refused += 1 } else { no_yaml += 1 }
+                    if readable {
+                        refused += 1
+                    } else {
+                        no_yaml += 1
+                    }
                     continue;
                 }
             };
@@ -300,7 +321,10 @@ fn a_value_beside_the_edit_stays_what_it_was() {
             compare("granit", before, granit::read(&rendered.text));
             compare("yaml_serde", witness::read(&text), witness::read(&rendered.text));
             if let Some(go) = &mut go {
-                let mut answers = go.ask(&[text.as_str(), rendered.text.as_str()]).into_iter().map(|answer| answer.map(|json| vec![goyaml::tree(&json)]));
+                let mut answers = go
+                    .ask(&[text.as_str(), rendered.text.as_str()])
+                    .into_iter()
+                    .map(|answer| answer.map(|json| vec![goyaml::tree(&json)]));
                 if let (Some(before), Some(after)) = (answers.next(), answers.next()) {
                     compare("go-yaml", before, after);
                 }

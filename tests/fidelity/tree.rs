@@ -94,7 +94,8 @@ impl Tree {
     /// Compares an expectation with what was read; the error is the place and the difference.
     pub(crate) fn expect(&self, actual: &Tree) -> Result<(), String> {
         let mut place = String::new();
-        self.expect_at(actual, &mut place).map_err(|what| format!("at {}: {what}", if place.is_empty() { "/" } else { &place }))
+        self.expect_at(actual, &mut place)
+            .map_err(|what| format!("at {}: {what}", if place.is_empty() { "/" } else { &place }))
     }
 
     fn expect_at(&self, actual: &Tree, place: &mut String) -> Result<(), String> {
@@ -102,11 +103,14 @@ impl Tree {
         match self.kind {
             Kind::NewString => {
                 let string = matches!(actual.kind, Kind::String | Kind::Double | Kind::Single | Kind::Plain);
-                let untagged = actual.tag.as_deref().is_none_or(|tag| tag == "!!str");
+                let untagged = actual.tag == self.tag || actual.tag.as_deref().is_none_or(|tag| tag == "!!str");
                 return if string && untagged && actual.text == self.text { Ok(()) } else { differs() };
             }
             Kind::NewMap => {
-                if actual.kind != Kind::Map || actual.children.len() != self.children.len() || actual.anchor != self.anchor {
+                if actual.kind != Kind::Map
+                    || actual.children.len() != self.children.len()
+                    || actual.anchor != self.anchor
+                {
                     return differs();
                 }
                 for pair in self.children.chunks_exact(2) {
@@ -118,7 +122,11 @@ impl Tree {
             }
             _ => {}
         }
-        if self.kind != actual.kind || self.anchor != actual.anchor || self.tag != actual.tag || self.text != actual.text {
+        if self.kind != actual.kind
+            || self.anchor != actual.anchor
+            || self.tag != actual.tag
+            || self.text != actual.text
+        {
             return differs();
         }
         let mut rest: Vec<&Tree> = actual.children.iter().collect();
@@ -126,10 +134,19 @@ impl Tree {
             let (Some(at), false) = actual.find(key) else { return differs() };
             Tree::new(Kind::NewString, key).expect_at(&actual.children[at - 1], place)?;
             step(place, key, |place| value.expect_at(&actual.children[at], place))?;
-            rest.retain(|child| !std::ptr::eq(*child, &raw const actual.children[at - 1]) && !std::ptr::eq(*child, &raw const actual.children[at]));
+            rest.retain(|child| {
+                !std::ptr::eq(*child, &raw const actual.children[at - 1])
+                    && !std::ptr::eq(*child, &raw const actual.children[at])
+            });
         }
         if rest.len() != self.children.len() {
-            return Err(format!("expected {} children, got {}: {} and {}", self.children.len(), rest.len(), self.show(), actual.show()));
+            return Err(format!(
+                "expected {} children, got {}: {} and {}",
+                self.children.len(),
+                rest.len(),
+                self.show(),
+                actual.show()
+            ));
         }
         for (at, (expected, actual)) in self.children.iter().zip(rest).enumerate() {
             let name = match self.kind {

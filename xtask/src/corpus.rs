@@ -72,7 +72,10 @@ pub fn run(args: impl IntoIterator<Item = String>) -> Result<()> {
     let mut findings = String::new();
     let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
     let mut wrong_counts = Vec::new();
-    println!("{:<46} {:<8} {:>6} {:>10} {:>8} {:>6} {:>7} {:>5}", "repository", "asked", "files", "unreadable", "targets", "edited", "refused", "wrong");
+    println!(
+        "{:<46} {:<8} {:>6} {:>10} {:>8} {:>6} {:>7} {:>5}",
+        "repository", "asked", "files", "unreadable", "targets", "edited", "refused", "wrong"
+    );
     let begin = Instant::now();
     for repository in &repositories {
         let files = read_files(&find_git_dir(&clones, &repository.name)?, repository)?;
@@ -90,6 +93,11 @@ pub fn run(args: impl IntoIterator<Item = String>) -> Result<()> {
                         ("refused", refusal.to_string())
                     }
                     Verdict::Wrong(reason) => ("WRONG", reason),
+                    Verdict::Stopped(refusal) => {
+                        *reasons.entry(format!("(go-yaml refuses a document too) {}", refusal.message)).or_default() +=
+                            1;
+                        continue;
+                    }
                     Verdict::Edited | Verdict::Untouched => continue,
                 };
                 writeln!(findings, "{word} ({}) {} {}: {reason}", ask.word(), repository.name, file.path)?;
@@ -103,7 +111,8 @@ pub fn run(args: impl IntoIterator<Item = String>) -> Result<()> {
         let found = (tallies[0].files, tallies[0].targets);
         if found != (repository.files, repository.targets) {
             let listed = (repository.files, repository.targets);
-            wrong_counts.push(format!("{}: {found:?} files and files with targets, the list says {listed:?}", repository.name));
+            wrong_counts
+                .push(format!("{}: {found:?} files and files with targets, the list says {listed:?}", repository.name));
         }
     }
     for (ask, total) in Ask::ALL.into_iter().zip(&totals) {
@@ -117,14 +126,23 @@ pub fn run(args: impl IntoIterator<Item = String>) -> Result<()> {
     ensure!(wrong_counts.is_empty(), "these clones are not what the list was made from:\n{}", wrong_counts.join("\n"));
     for (ask, total) in Ask::ALL.into_iter().zip(&totals) {
         ensure!(total.wrong == 0, "{} files wrong ({})", total.wrong, ask.word());
-        ensure!(total.refused * REFUSED_OF <= total.targets, "{} of {} files with targets refused ({})", total.refused, total.targets, ask.word());
+        ensure!(
+            total.refused * REFUSED_OF <= total.targets,
+            "{} of {} files with targets refused ({})",
+            total.refused,
+            total.targets,
+            ask.word()
+        );
     }
     Ok(())
 }
 
 fn print_row(name: &str, ask: Ask, tally: &Tally) {
     let Tally { files, unreadable, targets, edited, refused, wrong } = tally;
-    println!("{name:<46} {:<8} {files:>6} {unreadable:>10} {targets:>8} {edited:>6} {refused:>7} {wrong:>5}", ask.word());
+    println!(
+        "{name:<46} {:<8} {files:>6} {unreadable:>10} {targets:>8} {edited:>6} {refused:>7} {wrong:>5}",
+        ask.word()
+    );
 }
 
 // ---- the list and the files ----
@@ -164,7 +182,9 @@ fn find_git_dir(clones: &Path, name: &str) -> Result<PathBuf> {
         }
     }
     let found = candidates.into_iter().find(|folder| folder.join("HEAD").is_file() && folder.join("objects").is_dir());
-    found.with_context(|| format!("no git directory in {}: git clone --bare https://github.com/{name} {0}", top.display()))
+    found.with_context(|| {
+        format!("no git directory in {}: git clone --bare https://github.com/{name} {0}", top.display())
+    })
 }
 
 struct File {
@@ -208,7 +228,13 @@ fn read_files(git_dir: &Path, repository: &Repository) -> Result<Vec<File>> {
         if header.trim_end().ends_with(" missing") {
             continue;
         }
-        let size: usize = header.trim_end().rsplit(' ').next().unwrap_or_default().parse().with_context(|| format!("{object}: {header}"))?;
+        let size: usize = header
+            .trim_end()
+            .rsplit(' ')
+            .next()
+            .unwrap_or_default()
+            .parse()
+            .with_context(|| format!("{object}: {header}"))?;
         let mut bytes = vec![0; size + 1];
         answers.read_exact(&mut bytes)?;
         bytes.pop();
@@ -227,7 +253,8 @@ fn split(text: &str) -> Vec<&str> {
     let mut start = 0;
     let mut at = 0;
     for line in text.split_inclusive('\n') {
-        let marks = line.strip_prefix("---").is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']));
+        let marks =
+            line.strip_prefix("---").is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']));
         if marks && at > 0 {
             documents.push(&text[start..at]);
             start = at;
@@ -341,10 +368,14 @@ impl Job {
     fn new(ask: Ask, values: &[Option<Value>]) -> Option<Self> {
         let name = if ask == Ask::Replace { first_literal(values)? } else { VARIABLE.to_owned() };
         let mut outcome = Outcome::default();
-        let expected = values.iter().map(|value| value.as_ref().map(|value| expect(ask, &name, value, &mut outcome))).collect();
+        let expected =
+            values.iter().map(|value| value.as_ref().map(|value| expect(ask, &name, value, &mut outcome))).collect();
         let kinds = if ask == Ask::AnyKind { vec!["*"] } else { WORKLOADS.map(|(kind, _)| kind).to_vec() };
-        let targets = kinds.into_iter().filter_map(|kind| Some(Target { kind: Glob::new(kind, true).ok()?, name: None, containers: None }));
-        let source = EnvFrom { prefix: String::new(), kind: SourceKind::ConfigMap, name: SOURCE.to_owned(), optional: true };
+        let targets = kinds
+            .into_iter()
+            .filter_map(|kind| Some(Target { kind: Glob::new(kind, true).ok()?, name: None, containers: None }));
+        let source =
+            EnvFrom { prefix: String::new(), kind: SourceKind::ConfigMap, name: SOURCE.to_owned(), optional: true };
         let secret = KeyRef { name: SECRET.to_owned(), key: KEY.to_owned(), optional: false };
         let injection = Injection {
             variables: vec![Variable { name, asked: Asked::Entry(EnvValue::SecretKey(secret)) }],
@@ -402,7 +433,8 @@ fn for_object(ask: Ask, object: &mut Value, call: &mut dyn FnMut(&mut Value)) {
     if !object.is_object() {
         return;
     }
-    let group = object["apiVersion"].as_str().and_then(|version| version.split_once('/')).map_or("", |(group, _)| group);
+    let group =
+        object["apiVersion"].as_str().and_then(|version| version.split_once('/')).map_or("", |(group, _)| group);
     let way = WORKLOADS.iter().find(|(kind, _)| object["kind"] == *kind).map(|(_, way)| way);
     match way {
         Some(way) if ["", "apps", "batch", "extensions"].contains(&group) => {
@@ -419,7 +451,9 @@ fn for_object(ask: Ask, object: &mut Value, call: &mut dyn FnMut(&mut Value)) {
 /// The pods of an object of a foreign kind: mappings with `containers` that begin with a mapping.
 fn for_shapes(value: &mut Value, call: &mut dyn FnMut(&mut Value)) {
     match value {
-        Value::Object(map) if map.get("containers").is_some_and(|containers| containers[0].is_object()) => for_pod(value, call),
+        Value::Object(map) if map.get("containers").is_some_and(|containers| containers[0].is_object()) => {
+            for_pod(value, call)
+        }
         Value::Object(map) => map.values_mut().for_each(|value| for_shapes(value, call)),
         Value::Array(items) => items.iter_mut().for_each(|value| for_shapes(value, call)),
         _ => {}
@@ -446,7 +480,8 @@ fn expect_container(ask: Ask, name: &str, container: &mut Value, outcome: &mut O
         sources.push(json!({"configMapRef": {"name": SOURCE, "optional": true}}));
     }
     let entries = list_of(container, "env")?;
-    if !entries.iter().all(|entry| entry["name"].is_string()) {
+    // `$patch` is a directive of a kustomize patch: an entry that names no variable.
+    if !entries.iter().all(|entry| entry["name"].is_string() || entry["$patch"].is_string()) {
         return Err("an entry has no name");
     }
     let mut own = entries.iter_mut().filter(|entry| entry["name"] == name);
@@ -464,7 +499,10 @@ fn expect_container(ask: Ask, name: &str, container: &mut Value, outcome: &mut O
     Ok(())
 }
 
-fn list_of<'a>(container: &'a mut serde_json::Map<String, Value>, key: &str) -> Result<&'a mut Vec<Value>, &'static str> {
+fn list_of<'a>(
+    container: &'a mut serde_json::Map<String, Value>,
+    key: &str,
+) -> Result<&'a mut Vec<Value>, &'static str> {
     let list = container.entry(key).or_insert(Value::Null);
     if list.is_null() {
         *list = json!([]);
@@ -479,7 +517,11 @@ fn expands(text: &str, name: &str) -> bool {
         rest = &rest[at + 1..];
         if let Some(escaped) = rest.strip_prefix('$') {
             rest = escaped;
-        } else if rest.strip_prefix('(').and_then(|rest| rest.strip_prefix(name)).is_some_and(|rest| rest.starts_with(')')) {
+        } else if rest
+            .strip_prefix('(')
+            .and_then(|rest| rest.strip_prefix(name))
+            .is_some_and(|rest| rest.starts_with(')'))
+        {
             return true;
         }
     }
@@ -491,6 +533,8 @@ fn expands(text: &str, name: &str) -> bool {
 enum Verdict {
     /// No target, and not a byte changed.
     Untouched,
+    /// No target and no edit, for the sake of a document that go-yaml refuses as well.
+    Stopped(Refusal),
     Edited,
     Refused(Refusal),
     Wrong(String),
@@ -526,7 +570,7 @@ impl Tally {
         self.unreadable += usize::from(values.iter().any(Option::is_none));
         self.targets += usize::from(job.outcome.documents > 0);
         match verdict {
-            Verdict::Untouched => {}
+            Verdict::Untouched | Verdict::Stopped(_) => {}
             Verdict::Edited => self.edited += 1,
             Verdict::Refused(_) => self.refused += 1,
             Verdict::Wrong(_) => self.wrong += 1,
@@ -563,9 +607,10 @@ fn judge(text: &str, originals: &[&str], values: &[Option<Value>], job: &Job, re
     let rendered = match render(text, &job.injection) {
         Ok(rendered) => rendered,
         // What has no target must pass, unless it is no YAML in the first place.
-        Err(Verdict::Refused(reason)) if job.outcome.documents == 0 => {
+        Err(Verdict::Refused(refusal)) if job.outcome.documents == 0 => {
             let readable = values.iter().all(Option::is_some);
-            return Ok(if readable { Verdict::Wrong(format!("refused without a target {reason}")) } else { Verdict::Untouched });
+            let wrong = format!("refused without a target {refusal}");
+            return Ok(if readable { Verdict::Wrong(wrong) } else { Verdict::Stopped(refusal) });
         }
         Err(verdict) => return Ok(verdict),
     };
@@ -579,7 +624,11 @@ fn judge(text: &str, originals: &[&str], values: &[Option<Value>], job: &Job, re
         return wrong(format!("edited, though {why}"));
     }
     if job.outcome.documents == 0 {
-        return if rendered.text == text { Ok(Verdict::Untouched) } else { wrong("changed without a target".to_owned()) };
+        return if rendered.text == text {
+            Ok(Verdict::Untouched)
+        } else {
+            wrong("changed without a target".to_owned())
+        };
     }
     let edited = split(&rendered.text);
     if edited.len() != originals.len() {
@@ -615,13 +664,12 @@ fn judge_lines(before: &str, after: &str, job: &Job) -> Result<(), String> {
         return Err("line endings changed".to_owned());
     }
     let (old, new): (Vec<&str>, Vec<&str>) = (lines(before), lines(after));
-    let (gone, fresh) = (surplus(&old, &new), surplus(&new, &old));
+    let (gone, mut fresh) = (surplus(&old, &new), surplus(&new, &old));
     if common(&old, &new) + gone.len() != old.len() {
         return Err("lines moved".to_owned());
     }
     let name = &job.injection.variables[0].name;
     let pieces = Pieces::new(name, job);
-    let mut fresh: Vec<&str> = fresh.into_iter().filter(|line| !pieces.written.contains(squeeze(line).as_str())).collect();
     for line in gone {
         let partner = fresh.iter().position(|candidate| pieces.becomes(line, candidate));
         match partner {
@@ -632,7 +680,8 @@ fn judge_lines(before: &str, after: &str, job: &Job) -> Result<(), String> {
             None => return Err(format!("lost the line `{line}`")),
         }
     }
-    fresh.first().map_or(Ok(()), |line| Err(format!("gained the line `{line}`")))
+    let strange = fresh.iter().find(|line| !pieces.written.contains(squeeze(line).as_str()));
+    strange.map_or(Ok(()), |line| Err(format!("gained the line `{line}`")))
 }
 
 fn bare_newlines(text: &str) -> bool {
@@ -692,6 +741,9 @@ fn squeeze(line: &str) -> String {
     line.chars().filter(|c| !" \t\"'{}[],".contains(*c)).collect()
 }
 
+/// What stands for no value; it goes where a list comes.
+const NULLS: [&str; 4] = ["null", "Null", "NULL", "~"];
+
 /// The texts that an injection writes and takes away, squeezed.
 struct Pieces {
     written: HashSet<String>,
@@ -706,11 +758,18 @@ impl Pieces {
         let value = format!("valueFrom:secretKeyRef:name:{SECRET}key:{KEY}");
         let entry = format!("name:{}{value}", squeeze(name));
         let source = format!("configMapRef:name:{SOURCE}optional:true");
-        let entries = vec![format!("envFrom:{source}"), format!("env:{entry}"), source, entry, value];
+        let entries = vec![source, entry, value];
         let mut written: HashSet<String> =
-            ["", "env:", "envFrom:", "valueFrom:", "secretKeyRef:", "configMapRef:", "optional:true"].map(str::to_owned).into();
-        written.extend([format!("name:{}", squeeze(name)), format!("name:{SECRET}"), format!("key:{KEY}"), format!("name:{SOURCE}")]);
-        written.extend(entries.iter().cloned());
+            ["", "env:", "envFrom:", "valueFrom:", "secretKeyRef:", "configMapRef:", "optional:true"]
+                .map(str::to_owned)
+                .into();
+        written.extend([
+            format!("name:{}", squeeze(name)),
+            format!("name:{SECRET}"),
+            format!("key:{KEY}"),
+            format!("name:{SOURCE}"),
+        ]);
+        written.extend(entries.iter().flat_map(|entry| ["", "env:", "envFrom:"].map(|list| format!("{list}{entry}"))));
         let mut replaced = Vec::new();
         job.outcome.replaced.iter().for_each(|entry| flatten(entry, true, &mut replaced));
         Pieces { written, entries, replaced }
@@ -719,31 +778,50 @@ impl Pieces {
     /// Whether a line may be missing afterwards: it is one of a replaced entry.
     fn may_go(&self, line: &str) -> bool {
         let squeezed = squeeze(line);
+        if NULLS.contains(&line.trim()) {
+            return true;
+        }
         if squeezed.is_empty() {
             // A blank line only out of a long value, a comment never.
             let is_bracket = !line.trim().is_empty() && !line.trim_start().starts_with('#');
             return self.replaced.iter().any(|piece| is_bracket || piece.is_empty());
         }
-        !self.replaced.is_empty() && squeezed.starts_with("value:") || self.replaced.iter().any(|piece| piece.contains(&squeezed))
+        !self.replaced.is_empty() && squeezed.starts_with("value:")
+            || self.replaced.iter().any(|piece| piece.contains(&squeezed))
     }
 
-    /// Whether one line is the other with the entry put in (and a replaced value taken out).
+    /// Whether one line is the other with the entry put in (and a replaced value taken out), or with the
+    /// commas and brackets that the entry beside it needs.
     fn becomes(&self, old: &str, new: &str) -> bool {
         // A block scalar at the end of a text gets an indicator, so that it ends as before.
-        if new.strip_suffix('-').is_some_and(|new| new.ends_with(['|', '>']) && (new == old || old.strip_suffix('+') == Some(new))) {
+        if new
+            .strip_suffix('-')
+            .is_some_and(|new| new.ends_with(['|', '>']) && (new == old || old.strip_suffix('+') == Some(new)))
+        {
+            return true;
+        }
+        let start: usize =
+            old.chars().zip(new.chars()).take_while(|(old, new)| old == new).map(|(c, _)| c.len_utf8()).sum();
+        let (old_rest, new_rest) = (&old[start..], &new[start..]);
+        let ends = old_rest.chars().rev().zip(new_rest.chars().rev()).take_while(|(old, new)| old == new);
+        let end: usize = ends.map(|(c, _)| c.len_utf8()).sum();
+        let (dropped, inserted) = (&old_rest[..old_rest.len() - end], &new_rest[..new_rest.len() - end]);
+        let only_blanks = dropped.trim().is_empty() && inserted.trim().is_empty();
+        let is_style = |text: &str| !text.contains('#') && squeeze(text).is_empty();
+        if !only_blanks && is_style(inserted) && (is_style(dropped) || NULLS.contains(&dropped.trim())) {
             return true;
         }
         let without = |line: &str, pieces: &mut dyn Iterator<Item = &String>| {
             let mut line = squeeze(line);
             pieces.for_each(|piece| line = line.replace(piece.as_str(), ""));
-            line
+            // The lists may have been there, or not.
+            line.replace("envFrom:", "").replace("env:", "")
         };
-        let rest = without(new, &mut self.entries.iter());
-        let old_rest = squeeze(old);
-        let null = ["null", "Null", "NULL", "~"].iter().find_map(|null| old_rest.strip_suffix(null));
-        rest == old_rest
-            || null.is_some_and(|old| rest == old)
-            || !self.replaced.is_empty() && rest == without(old, &mut self.replaced.iter().filter(|piece| piece.contains(':')))
+        let old = without(old, &mut self.replaced.iter().filter(|piece| piece.contains(':')));
+        // A replaced entry keeps its name where it is, a new one brings its own.
+        let is_new = old == without(new, &mut self.entries.iter());
+        let is_replaced = || old == without(new, &mut self.entries.iter().filter(|piece| !piece.starts_with("name:")));
+        self.entries.iter().any(|entry| squeeze(new).contains(entry.as_str())) && (is_new || is_replaced())
     }
 }
 
@@ -754,7 +832,8 @@ fn flatten(value: &Value, is_entry: bool, into: &mut Vec<String>) {
             Value::Object(_) => {
                 let begin = into.len();
                 flatten(value, false, into);
-                let inside: String = into[begin..].iter().filter(|piece| piece.contains(':')).map(String::as_str).collect();
+                let inside: String =
+                    into[begin..].iter().filter(|piece| piece.contains(':')).map(String::as_str).collect();
                 into.extend([format!("{key}:{inside}"), format!("{key}:")]);
             }
             Value::String(text) => {
@@ -763,6 +842,112 @@ fn flatten(value: &Value, is_entry: bool, into: &mut Vec<String>) {
                 into.extend(lines);
             }
             other => into.push(format!("{key}:{other}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BLOCK: &str =
+        "kind: Pod\nspec:\n  containers:\n  - name: a # first\n    env: []\n    args:\n    - |\n      x";
+
+    fn job(ask: Ask, value: Value) -> Job {
+        Job::new(ask, &[Some(value)]).expect("a job")
+    }
+
+    fn pod(container: Value) -> Value {
+        json!({"kind": "Pod", "spec": {"containers": [container]}})
+    }
+
+    fn lines_of(ask: Ask, container: Value, before: &str, after: &str) -> Result<(), String> {
+        judge_lines(before, after, &job(ask, pod(container)))
+    }
+
+    fn entry(indent: &str) -> String {
+        let lines = [
+            format!("- name: {VARIABLE}"),
+            "  valueFrom:".to_owned(),
+            "    secretKeyRef:".to_owned(),
+            format!("      name: {SECRET}"),
+            format!("      key: {KEY}"),
+        ];
+        lines.map(|line| format!("{indent}{line}\n")).concat()
+    }
+
+    #[test]
+    fn documents_begin_at_their_marker() {
+        assert_eq!(split("a\n---\nb\n--- # c\n---x\n---"), ["a\n", "---\nb\n", "--- # c\n---x\n", "---"]);
+        assert_eq!(split("---\na"), ["---\na"]);
+    }
+
+    #[test]
+    fn dollars_are_escaped_by_dollars() {
+        assert!(expands("x$(A)", "A") && expands("$$$(A)", "A"));
+        assert!(!expands("$$(A)", "A") && !expands("$(AB)", "A") && !expands("$A", "A"));
+    }
+
+    #[test]
+    fn every_container_gets_its_entry() {
+        let value = json!({"kind": "List", "items": [
+            {"kind": "CronJob", "spec": {"jobTemplate": {"spec": {"template": {"spec": {
+                "containers": [{"env": null}, {"env": [{"name": "B", "value": format!("$({VARIABLE})")}]}],
+                "initContainers": [{}],
+            }}}}}},
+            {"kind": "Rollout", "spec": {"template": {"spec": {"containers": [{}]}}}},
+        ]});
+        let known = job(Ask::Add, value.clone());
+        assert_eq!((known.outcome.documents, known.outcome.containers), (1, 3));
+        let items = &known.expected[0].as_ref().expect("a value")["items"];
+        let spec = &items[0]["spec"]["jobTemplate"]["spec"]["template"]["spec"];
+        assert_eq!(spec["containers"][0]["env"], json!([reference(VARIABLE)]));
+        assert_eq!(spec["containers"][1]["env"][0]["name"], VARIABLE);
+        assert_eq!(spec["initContainers"][0]["envFrom"][0]["configMapRef"]["name"], SOURCE);
+        assert_eq!(items[1], value["items"][1]);
+        assert_eq!(job(Ask::AnyKind, value).outcome.containers, 4);
+    }
+
+    #[test]
+    fn lines_of_the_entry_may_come() {
+        let container = json!({"name": "a", "env": []});
+        let after = format!("{}\n", BLOCK.replace("env: []\n", &format!("env:\n{}", entry("    "))));
+        assert_eq!(lines_of(Ask::AnyKind, container.clone(), BLOCK, &after), Ok(()));
+        let after = after.replace("- |", "- |-");
+        assert_eq!(lines_of(Ask::AnyKind, container.clone(), BLOCK, &after), Ok(()));
+        let flow = "{\"name\": \"a\", \"env\": [] }";
+        let written = format!(
+            r#"{{"name": "{VARIABLE}", "valueFrom": {{"secretKeyRef": {{"name": "{SECRET}", "key": "{KEY}"}}}}}}"#
+        );
+        assert_eq!(lines_of(Ask::AnyKind, container, flow, &flow.replace("[]", &format!("[{written}]"))), Ok(()));
+    }
+
+    #[test]
+    fn nothing_else_may_come_go_or_move() {
+        let container = json!({"name": "a", "env": []});
+        let right = format!("{}\n", BLOCK.replace("env: []\n", &format!("env:\n{}", entry("    "))));
+        for (what, with) in [
+            (" # first", ""),
+            ("- name: a", "- name:  a"),
+            ("    args:\n", "    args:\n# new\n"),
+            ("kind: Pod\nspec:\n", "spec:\nkind: Pod\n"),
+            ("kind: Pod\n", "kind: Pod\r\n"),
+            ("      x", ""),
+        ] {
+            let broken = right.replacen(what, with, 1);
+            assert!(lines_of(Ask::AnyKind, container.clone(), BLOCK, &broken).is_err(), "{what:?}");
+        }
+    }
+
+    #[test]
+    fn only_the_replaced_entry_goes() {
+        let container = json!({"env": [{"name": "A", "value": "one\n\ntwo\n"}, {"name": "B", "value": "b"}]});
+        let before = "env:\n# why\n- name: A\n  value: |\n    one\n\n    two\n- name: B\n  value: b\n";
+        let value = format!("  valueFrom:\n    secretKeyRef:\n      name: {SECRET}\n      key: {KEY}\n");
+        let after = format!("env:\n# why\n- name: A\n{value}- name: B\n  value: b\n");
+        assert_eq!(lines_of(Ask::Replace, container.clone(), before, &after), Ok(()));
+        for what in ["# why\n", "- name: B\n"] {
+            assert!(lines_of(Ask::Replace, container.clone(), before, &after.replace(what, "")).is_err(), "{what:?}");
         }
     }
 }

@@ -1,0 +1,606 @@
+//! The command line: flags as they are typed, turned once into what they mean.
+//!
+//! All flags that may hold a value are plain strings to clap, whose messages quote what they are about;
+//! `parse` reads them. Reads spec files, and nothing else.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use clap::builder::Styles;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use super::parse;
+use crate::error::{Error, Result};
+use crate::inject::layer::{self, Layer};
+use crate::inject::{Injection, Names, Variable, spec};
+use crate::manifest::names;
+use crate::manifest::select::ContainerChoice;
+use crate::manifest::selector::LabelSelector;
+use crate::prefect::settings::Settings;
+
+/// What the command line asks for.
+pub(super) enum Command {
+    /// `render`
+    Render(Box<Render>),
+    /// `template [NAME]`
+    Template(Option<String>),
+    /// `schema`
+    Schema,
+}
+
+/// `render`, with everything decided.
+pub(super) struct Render {
+    /// Files and directories to read; `-` is standard input.
+    pub inputs: Vec<String>,
+    /// Whether to descend into directories.
+    pub recursive: bool,
+    /// What to set, and where.
+    pub injection: Injection,
+    /// Where the result goes.
+    pub output: Output,
+    /// Whether to print a diff, not the result.
+    pub diff: bool,
+    /// Whether it is no error that nothing matches.
+    pub allow_no_match: bool,
+    /// The largest document, in bytes.
+    pub max_document_size: usize,
+    /// Whether notes are left out.
+    pub quiet: bool,
+}
+
+/// Where the result of `render` goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Output {
+    /// To standard output.
+    Print,
+    /// Into the files themselves.
+    InPlace,
+    /// Nowhere: only what would change is said.
+    Check,
+}
+
+/// Why there is no command to run.
+pub(super) enum Exit {
+    /// Help, version, or a command line that clap does not take.
+    Clap(clap::Error),
+    /// A command line that makes no sense, or a spec file.
+    Error(Error),
+}
+
+#[derive(Parser)]
+#[command(name = "jobplate", version, max_term_width = 100, styles = Styles::plain())]
+/// Puts secret references and Prefect settings into Kubernetes job templates, changing only the bytes it must
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+    /// When to use colours: auto, always, never
+    #[arg(long, value_name = "WHEN", default_value = "auto", hide_possible_values = true, global = true)]
+    color: clap::ColorChoice,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Print manifests with secret references, variables and Prefect settings put in
+    Render(Box<RenderArgs>),
+    /// Print a built-in template to start from: job, cronjob, agent
+    Template {
+        /// The template; without it they are listed
+        name: Option<String>,
+    },
+    /// Print the JSON Schema of spec files, for editors
+    Schema,
+}
+
+#[derive(Args)]
+struct RenderArgs {
+    /// Manifests: files, directories, or - for standard input
+    #[arg(value_name = "FILE", help_heading = "Inputs")]
+    inputs: Vec<String>,
+    /// The same as FILE, as kubectl has it
+    #[arg(short = 'f', long, value_name = "FILE", help_heading = "Inputs")]
+    filename: Vec<String>,
+    /// Descend into directories
+    #[arg(short = 'R', long, help_heading = "Inputs")]
+    recursive: bool,
+    #[command(flatten)]
+    set: SetArgs,
+    #[command(flatten)]
+    place: PlaceArgs,
+    #[command(flatten)]
+    names: NameArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+#[derive(Args)]
+#[command(next_help_heading = "What to set")]
+struct SetArgs {
+    /// The Prefect 1 secret NAME, from a key of a Kubernetes Secret (KEY is NAME if left out)
+    #[arg(long, value_name = "NAME=SECRET[/KEY][:optional]")]
+    secret: Vec<String>,
+    /// A variable from a key of a Secret
+    #[arg(long, value_name = "VAR=SECRET/KEY[:optional]")]
+    secret_env: Vec<String>,
+    /// A variable from a key of a ConfigMap
+    #[arg(long, value_name = "VAR=CONFIGMAP/KEY[:optional]")]
+    config_env: Vec<String>,
+    /// A variable from a field of the pod: metadata.name, label/KEY, annotation/KEY, ...
+    #[arg(long, value_name = "VAR=FIELDPATH")]
+    field_env: Vec<String>,
+    /// A variable with a plain value
+    #[arg(long, value_name = "VAR=VALUE")]
+    env: Vec<String>,
+    /// Every key of a Secret or ConfigMap: secret/NAME, configmap/NAME
+    #[arg(long, value_name = "[PREFIX=]KIND/NAME[:optional]")]
+    env_from: Vec<String>,
+    /// Remove a variable
+    #[arg(long, value_name = "VAR")]
+    unset: Vec<String>,
+    /// Prefect 1: the backend, server or cloud
+    #[arg(long, value_name = "BACKEND")]
+    backend: Option<String>,
+    /// The URL of Prefect's API
+    #[arg(long, value_name = "URL")]
+    api: Option<String>,
+    /// Prefect's API key, from a key of a Secret
+    #[arg(long, value_name = "SECRET/KEY[:optional]")]
+    api_key: Option<String>,
+    /// Prefect 1: whether secrets are read from the environment; true if BOOL is left out
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    local_secrets: Option<String>,
+    /// All of this from a spec file; flags win over it, a later one over an earlier one
+    #[arg(long, value_name = "FILE")]
+    spec: Vec<String>,
+    /// Let --env write a value under a name that looks secret
+    #[arg(long)]
+    allow_plaintext: bool,
+}
+
+#[derive(Args)]
+#[command(next_help_heading = "Where")]
+struct PlaceArgs {
+    /// Objects to change, by patterns such as deployment/web-*; else Jobs and CronJobs, and for Prefect's
+    /// settings agents and workers
+    #[arg(long, value_name = "KIND[/NAME]")]
+    target: Vec<String>,
+    /// Only objects with these labels
+    #[arg(short = 'l', long, value_name = "LABELS")]
+    selector: Option<String>,
+    /// Containers to change, by pattern; else the first one, in which Prefect runs the flow
+    #[arg(short = 'c', long, value_name = "NAME", conflicts_with = "all_containers")]
+    container: Vec<String>,
+    /// Change all containers
+    #[arg(long)]
+    all_containers: bool,
+    /// Change init containers, too
+    #[arg(long)]
+    init_containers: bool,
+    /// Leave Helm hooks alone
+    #[arg(long)]
+    skip_hooks: bool,
+    /// Do not fail when nothing matches
+    #[arg(long)]
+    allow_no_match: bool,
+}
+
+#[derive(Args)]
+#[command(next_help_heading = "Names")]
+struct NameArgs {
+    /// Give the one target this name
+    #[arg(long, value_name = "NAME", conflicts_with = "generate_name")]
+    name: Option<String>,
+    /// Let Kubernetes name the one target, beginning with PREFIX
+    #[arg(long, value_name = "PREFIX", conflicts_with = "name_hash")]
+    generate_name: Option<String>,
+    /// Append a hash of the content to names, so that a changed Job is a new one
+    #[arg(long)]
+    name_hash: bool,
+    /// The namespace of targets that have none
+    #[arg(short = 'n', long, value_name = "NAMESPACE")]
+    namespace: Option<String>,
+}
+
+#[derive(Args)]
+#[command(next_help_heading = "Output")]
+struct OutputArgs {
+    /// Change the files themselves, all or none
+    #[arg(short = 'i', long, conflicts_with = "check")]
+    in_place: bool,
+    /// Write nothing, list the files that would change; exit 1 if there are any
+    #[arg(long)]
+    check: bool,
+    /// Print a diff, with values masked
+    #[arg(long)]
+    diff: bool,
+    /// Leave out notes
+    #[arg(short, long)]
+    quiet: bool,
+    /// The largest document to read
+    #[arg(long, value_name = "SIZE", default_value = "64MiB")]
+    max_document_size: String,
+}
+
+/// The command line as clap sees it, for a program that was called by this name.
+pub(super) fn command(name: &str) -> clap::Command {
+    let examples = format!(
+        "Examples:
+  # What flow runs get: the token of a Kubernetes Secret, under the name that Prefect 1 reads
+  {name} render job_template.yaml --secret GITHUB_ACCESS_TOKEN=prefect-secrets/github-access-token
+
+  # What the agent gets, and hands on to them
+  {name} render agent.yaml --backend server --api http://prefect-apollo:4200
+
+  # Any object, any variable, in the file itself
+  {name} render -i web.yaml --target deployment/web --secret-env DB_PASSWORD=db/password
+
+  # In CI: is what stands in Git what the spec file says?
+  {name} render --check k8s/ --spec flows.yaml"
+    );
+    let top = format!("Begin with: {name} template job > job_template.yaml");
+    Cli::command().bin_name(name).after_help(top).mut_subcommand("render", |render| render.after_help(examples))
+}
+
+/// Reads the command line; its first word is the program.
+pub(super) fn parse(args: impl Iterator<Item = OsString>) -> Result<(Command, anstream::ColorChoice), Exit> {
+    let matches = command("jobplate").try_get_matches_from(args);
+    let cli =
+        matches.and_then(|matches| Cli::from_arg_matches(&matches)).map_err(|error| Exit::Clap(discreet(error)))?;
+    let color = match cli.color {
+        clap::ColorChoice::Auto => anstream::ColorChoice::Auto,
+        clap::ColorChoice::Always => anstream::ColorChoice::Always,
+        clap::ColorChoice::Never => anstream::ColorChoice::Never,
+    };
+    let command = match cli.verb {
+        Verb::Render(args) => Command::Render(Box::new(args.meaning().map_err(Exit::Error)?)),
+        Verb::Template { name } => Command::Template(name),
+        Verb::Schema => Command::Schema,
+    };
+    Ok((command, color))
+}
+
+/// Takes words out of a message of clap's that may be values: all that look like no flag or command.
+fn discreet(mut error: clap::Error) -> clap::Error {
+    let plain = |word: &str| word.len() == 2 || word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+    let (about, may_stay): (_, fn(&str) -> bool) = match error.kind() {
+        ErrorKind::UnknownArgument => (ContextKind::InvalidArg, |word| word.starts_with('-')),
+        ErrorKind::InvalidSubcommand => (ContextKind::InvalidSubcommand, |_| true),
+        ErrorKind::InvalidValue => (ContextKind::InvalidValue, |_| true),
+        ErrorKind::TooManyValues => (ContextKind::InvalidValue, |_| false),
+        _ => return error,
+    };
+    let Some(ContextValue::String(word)) = error.get(about) else { return error };
+    if !(plain(word) && may_stay(word)) {
+        error.insert(about, ContextValue::String("...".to_owned()));
+        error.remove(ContextKind::Suggested);
+    }
+    error
+}
+
+impl RenderArgs {
+    fn meaning(self) -> Result<Render> {
+        let mut layer = self.set.layer()?;
+        layer.inputs = [self.inputs, self.filename].concat();
+        for text in &self.place.target {
+            layer.targets.push(parse::target("--target", text)?);
+        }
+        for path in self.set.spec.iter().rev() {
+            layer = layer.over(read_spec(path, self.set.allow_plaintext)?);
+        }
+        let inputs = std::mem::take(&mut layer.inputs);
+        check_inputs(&inputs, self.output.in_place)?;
+
+        let containers = self.place.containers()?;
+        if containers.is_some() {
+            layer.targets.iter_mut().for_each(|target| target.containers = None);
+        }
+        let injection = Injection {
+            names: self.names.meaning()?,
+            selector: self.place.selector()?,
+            containers: containers.unwrap_or_default(),
+            init_containers: self.place.init_containers,
+            skip_hooks: self.place.skip_hooks,
+            ..layer.into_injection()
+        };
+        Ok(Render {
+            inputs,
+            recursive: self.recursive,
+            injection,
+            output: match &self.output {
+                OutputArgs { in_place: true, .. } => Output::InPlace,
+                OutputArgs { check: true, .. } => Output::Check,
+                _ => Output::Print,
+            },
+            diff: self.output.diff,
+            allow_no_match: self.place.allow_no_match,
+            max_document_size: parse::size("--max-document-size", &self.output.max_document_size)?,
+            quiet: self.output.quiet,
+        })
+    }
+}
+
+impl SetArgs {
+    /// The flags as a layer: literals last, so that they can use what references set.
+    fn layer(&self) -> Result<Layer> {
+        let mut layer = Layer::new(self.allow_plaintext);
+        type Parse = fn(&str, &str) -> Result<Variable>;
+        let variables: [(&str, &[String], Parse); 5] = [
+            ("--secret", &self.secret, parse::secret),
+            ("--secret-env", &self.secret_env, parse::secret_env),
+            ("--config-env", &self.config_env, parse::config_env),
+            ("--field-env", &self.field_env, parse::field_env),
+            ("--env", &self.env, parse::env),
+        ];
+        for (flag, texts, parse) in variables {
+            for text in texts {
+                layer.set(parse(flag, text)?, &format!("`{flag}`"))?;
+            }
+        }
+        for text in &self.env_from {
+            layer.source(parse::env_from("--env-from", text)?);
+        }
+        for name in &self.unset {
+            layer.unset(name, "`--unset`")?;
+        }
+        if let Some(text) = &self.backend {
+            let backend = Some(parse::backend("--backend", text)?);
+            layer.setting(Settings { backend, ..Settings::default() }, "`--backend`")?;
+        }
+        if let Some(url) = &self.api {
+            layer::api_url(url).map_err(|fault| fault.by("`--api`"))?;
+            layer.setting(Settings { api: Some(url.clone()), ..Settings::default() }, "`--api`")?;
+        }
+        if let Some(text) = &self.api_key {
+            let api_key = Some(parse::api_key("--api-key", text)?);
+            layer.setting(Settings { api_key, ..Settings::default() }, "`--api-key`")?;
+        }
+        if let Some(text) = &self.local_secrets {
+            let local_secrets = Some(parse::boolean("--local-secrets", text)?);
+            layer.setting(Settings { local_secrets, ..Settings::default() }, "`--local-secrets`")?;
+        }
+        Ok(layer)
+    }
+}
+
+impl PlaceArgs {
+    fn containers(&self) -> Result<Option<ContainerChoice>> {
+        if self.all_containers {
+            return Ok(Some(ContainerChoice::All));
+        }
+        let globs = self.container.iter().map(|name| layer::glob("name", name, false)).collect::<Result<Vec<_>, _>>();
+        let globs = globs.map_err(|fault| fault.by("`--container`"))?;
+        Ok(if globs.is_empty() { None } else { Some(ContainerChoice::Named(globs)) })
+    }
+
+    fn selector(&self) -> Result<Option<LabelSelector>> {
+        let Some(text) = &self.selector else { return Ok(None) };
+        LabelSelector::parse(text).map(Some).map_err(|part| {
+            Error::usage(format!("`--selector`: `{part}` is no requirement of a label"))
+                .hint("write it as kubectl has it: a=b,c!=d,e in (f,g),!h")
+        })
+    }
+}
+
+impl NameArgs {
+    fn meaning(self) -> Result<Names> {
+        if let Some(name) = &self.name {
+            names::object_name("object", name).map_err(|fault| fault.by("`--name`"))?;
+        }
+        if let Some(prefix) = &self.generate_name {
+            // Kubernetes appends letters and digits.
+            names::object_name("object", &format!("{prefix}x")).map_err(|fault| fault.by("`--generate-name`"))?;
+        }
+        if let Some(namespace) = &self.namespace {
+            names::label_name("namespace", namespace).map_err(|fault| fault.by("`--namespace`"))?;
+        }
+        let NameArgs { name, generate_name, name_hash: hash, namespace } = self;
+        Ok(Names { name, generate_name, hash, namespace })
+    }
+}
+
+/// Reads a spec file, whose inputs are relative to its folder.
+fn read_spec(path: &str, allow_plaintext: bool) -> Result<Layer> {
+    if path == "-" {
+        return Err(Error::usage("`--spec` is a file; `-` is for manifests"));
+    }
+    let bytes =
+        std::fs::read(path).map_err(|error| Error::input(format!("can't be read: {}", error.kind())).in_file(path))?;
+    let text =
+        String::from_utf8(bytes).map_err(|_| Error::input("not UTF-8").hint("save the file as UTF-8").in_file(path))?;
+    let mut layer = spec::read(path, &text, allow_plaintext)?;
+    let folder = Path::new(path).parent().unwrap_or(Path::new(""));
+    for input in layer.inputs.iter_mut().filter(|input| *input != "-") {
+        *input = folder.join(&input).to_string_lossy().into_owned();
+    }
+    Ok(layer)
+}
+
+fn check_inputs(inputs: &[String], in_place: bool) -> Result<()> {
+    if inputs.is_empty() {
+        let error = Error::usage("no input: name files or directories, or `-` for standard input");
+        let template = "./job_template.yaml";
+        let there = Path::new(template).exists();
+        return Err(if there { error.hint(format!("there is a {template} here")) } else { error });
+    }
+    if in_place && inputs.iter().any(|input| input == "-") {
+        return Err(Error::usage("`--in-place` can't change standard input (`-`)")
+            .hint("leave it out, and the result is printed to standard output"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(args: &[&str]) -> Result<Command, Exit> {
+        let words = ["jobplate"].iter().chain(args);
+        parse(words.map(OsString::from)).map(|(command, _)| command)
+    }
+
+    fn render(args: &[&str]) -> Result<Render, String> {
+        match parsed(&[&["render"], args].concat()) {
+            Ok(Command::Render(render)) => Ok(*render),
+            Ok(_) => Err("another command".to_owned()),
+            Err(Exit::Clap(error)) => Err(error.to_string()),
+            Err(Exit::Error(error)) => Err(format!("{error}\nhint: {}", error.hint_text().unwrap_or_default())),
+        }
+    }
+
+    #[test]
+    fn clap_finds_no_fault_in_the_definition() {
+        command("jobplate").debug_assert();
+        assert!(command("kubectl jobplate").render_long_help().to_string().contains("kubectl jobplate template"));
+    }
+
+    #[test]
+    fn commands() {
+        assert!(matches!(parsed(&["template"]), Ok(Command::Template(None))));
+        assert!(matches!(parsed(&["template", "job"]), Ok(Command::Template(Some(name))) if name == "job"));
+        assert!(matches!(parsed(&["schema"]), Ok(Command::Schema)));
+        assert!(matches!(parsed(&[]), Err(Exit::Clap(_))));
+        let color = parse(["jobplate", "schema", "--color=never"].map(OsString::from).into_iter());
+        assert!(matches!(color, Ok((_, anstream::ColorChoice::Never))));
+    }
+
+    #[test]
+    fn flags_mean_what_they_say() {
+        let render = render(&[
+            "a.yaml",
+            "-f",
+            "b.yaml",
+            "--env",
+            "E=1",
+            "--secret",
+            "S=s",
+            "--field-env",
+            "F=metadata.name",
+            "--unset",
+            "U",
+            "--config-env",
+            "C=c/k",
+            "--secret-env",
+            "V=s/k",
+            "--env-from",
+            "secret/s",
+            "--backend",
+            "cloud",
+            "--local-secrets",
+            "-c",
+            "fl*",
+            "--target",
+            "Job",
+            "-l",
+            "a=b",
+            "--generate-name",
+            "etl-",
+            "-n",
+            "data",
+            "--check",
+            "-q",
+            "--max-document-size=1KiB",
+            "--init-containers",
+            "--allow-no-match",
+            "-R",
+        ])
+        .unwrap();
+        assert_eq!(render.inputs, ["a.yaml", "b.yaml"]);
+        let names: String = render.injection.variables.iter().map(|variable| variable.name.as_str()).collect();
+        assert_eq!(names, "SVCFE");
+        assert_eq!((render.output, render.max_document_size), (Output::Check, 1024));
+        assert!(render.recursive && render.quiet && render.allow_no_match && !render.diff);
+        let injection = render.injection;
+        assert_eq!((injection.unset.len(), injection.sources.len(), injection.targets.len()), (1, 1, 1));
+        assert_eq!(injection.prefect.local_secrets, Some(true));
+        assert!(matches!(injection.containers, ContainerChoice::Named(_)) && injection.init_containers);
+        assert!(injection.selector.is_some() && !injection.skip_hooks);
+        let Names { name, generate_name, hash, namespace } = injection.names;
+        assert_eq!((name, generate_name, hash, namespace), (None, Some("etl-".into()), false, Some("data".into())));
+    }
+
+    #[test]
+    fn what_is_refused() {
+        for (args, said) in [
+            (&["-"] as &[&str], ""),
+            (&[], "`-` for standard input"),
+            (&["-", "-i"], "`--in-place`"),
+            (&["a", "-i", "--check"], "--in-place"),
+            (&["a", "-c", "x", "--all-containers"], "--all-containers"),
+            (&["a", "--name", "x", "--generate-name", "y"], "--generate-name"),
+            (&["a", "--name", "X"], "`--name`"),
+            (&["a", "--generate-name", "-"], "`--generate-name`"),
+            (&["a", "-n", "a.b"], "`--namespace`"),
+            (&["a", "-c", "["], "`--container`"),
+            (&["a", "-l", "a b"], "`--selector`: `a b`"),
+            (&["a", "--env", "A=1", "--secret-env", "A=s/k"], "A is asked for twice: by `--secret-env` and by `--env`"),
+            (&["a", "--env", "A=1", "--unset", "A"], "by `--env` and by `--unset`"),
+            (&["a", "--env", "API_KEY=canary"], "--allow-plaintext"),
+            (&["a", "--env", "API_KEY=x", "--allow-plaintext"], ""),
+            (&["a", "--unset", "A=canary"], "`--unset`"),
+            (&["a", "--api", "canary"], "`--api`"),
+            (&["a", "--spec", "-"], "`--spec`"),
+            (&["a", "--spec", "not/there"], "not/there"),
+        ] {
+            let result = render(args).map_or_else(|error| error, |_| String::new());
+            assert!(result.contains(said) && result.is_empty() == said.is_empty(), "{args:?}: {result}");
+            assert!(!result.contains("canary"), "{args:?}: {result}");
+        }
+    }
+
+    #[test]
+    fn clap_repeats_no_value() {
+        for (args, said) in [
+            (&["render", "a", "--env=A=canary", "--nope"] as &[&str], "'--nope'"),
+            (&["render", "a", "--evn=A=canary"], "'--evn'"),
+            (&["render", "a", "--evn", "A=canary"], "'--evn'"),
+            (&["render", "a", "--quiet=canary"], "--quiet"),
+            (&["render", "a", "-X", "canary"], "'-X'"),
+            (&["render", "a", "--color=Canary1"], "--color"),
+            (&["render", "a", "--color=alwais"], "'always'"),
+            (&["render", "a", "--Canary1"], "'...'"),
+            (&["schema", "canary"], "'...'"),
+            (&["template", "job", "canary"], "'...'"),
+            (&["Canary1"], "'...'"),
+            (&["rendr", "canary"], "'render'"),
+            (&["render", "a", "--api", "canary", "--api", "canary"], "--api"),
+        ] {
+            let Err(Exit::Clap(error)) = parsed(args) else { panic!("{args:?} is no usage error") };
+            let message = error.to_string();
+            assert!(message.contains(said) && !message.to_lowercase().contains("canary"), "{args:?}: {message}");
+        }
+    }
+
+    #[test]
+    fn spec_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, spec: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, format!("apiVersion: jobplate/v1\nkind: JobPlate\nspec: {spec}\n")).unwrap();
+            path.to_str().unwrap().to_owned()
+        };
+        let one = write(
+            "one.yaml",
+            "{inputs: [a.yaml, /b.yaml, '-'], targets: [{kind: Job, container: c}], env: [{name: A, value: '1'}, {name: B, value: '1'}], unset: [C, D]}",
+        );
+        let two = write("two.yaml", "{env: [{name: B, value: '2'}, {name: DB_PASSWORD, value: canary}]}");
+        let near = folder.path().join("a.yaml").to_str().unwrap().to_owned();
+
+        let only = render(&["--spec", &one]).unwrap();
+        assert_eq!(only.inputs, [near.as_str(), "/b.yaml", "-"]);
+        assert!(only.injection.targets[0].containers.is_some());
+        let flags = render(&["x", "--spec", &one, "--env", "C=0", "--unset", "A", "-c", "y"]).unwrap();
+        assert_eq!(flags.inputs, ["x"]);
+        assert_eq!(flags.injection.unset, ["D", "A"]);
+        let names = |render: &Render| {
+            render.injection.variables.iter().map(|variable| variable.name.clone()).collect::<String>()
+        };
+        assert_eq!(names(&flags), "BC");
+        assert!(flags.injection.targets[0].containers.is_none());
+
+        let refused = render(&["--spec", &one, "--spec", &two]).map(|_| ()).unwrap_err();
+        assert!(refused.contains("two.yaml:3:") && refused.contains("DB_PASSWORD") && !refused.contains("canary"));
+        let both = render(&["--allow-plaintext", "--spec", &one, "--spec", &two]).unwrap();
+        assert_eq!((names(&both).as_str(), both.inputs.len()), ("ABDB_PASSWORD", 3));
+        assert!(format!("{:?}", both.injection.variables[1]).contains("\"2\""));
+    }
+}

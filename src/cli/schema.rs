@@ -1,0 +1,14 @@
+//! `jobplate schema`: the JSON Schema of spec files.
+
+use std::io::Write;
+
+use crate::error::{Error, Kind, Result};
+use crate::inject::spec::SpecFile;
+use crate::render::write_error;
+
+/// Prints it.
+pub(super) fn run(out: &mut dyn Write) -> Result<()> {
+    let schema = serde_json::to_string_pretty(&schemars::schema_for!(SpecFile))
+        .map_err(|_| Error::new(Kind::Internal, "the schema can't be written as JSON"))?;
+    writeln!(out, "{schema}").map_err(|error| write_error(&error))
+}

@@ -1,0 +1,299 @@
+//! What one source asks for (the command line, a spec file), and how one is laid over another.
+//!
+//! Both sources come down to the same calls, so that both are checked in the same way. Knows neither
+//! flags nor YAML; who says what is a word for errors only.
+
+use super::request::{Asked, Injection, Variable};
+use crate::error::{Error, Result};
+use crate::manifest::env::{EnvFrom, EnvValue};
+use crate::manifest::names::{self, Fault};
+use crate::manifest::select::{ContainerChoice, Glob, Target};
+use crate::prefect::program::Generation;
+use crate::prefect::settings::Settings;
+use crate::prefect::variables;
+
+/// One source's wishes.
+#[derive(Debug, Default)]
+pub struct Layer {
+    /// Files, as the source names them.
+    pub inputs: Vec<String>,
+    /// Where; none leaves it to other layers, and then to the default targets.
+    pub targets: Vec<Target>,
+    claims: Vec<Claim>,
+    sources: Vec<EnvFrom>,
+    allow_plaintext: bool,
+}
+
+/// A wish about one variable; a setting of Prefect's has a variable for each generation.
+#[derive(Debug)]
+struct Claim {
+    variables: Vec<String>,
+    wish: Wish,
+    by: String,
+}
+
+#[derive(Debug)]
+enum Wish {
+    Set(Variable),
+    Unset,
+    Setting(Settings),
+}
+
+impl Claim {
+    /// The variable that both are about.
+    fn shared<'c>(&'c self, other: &Claim) -> Option<&'c str> {
+        self.variables.iter().find(|name| other.variables.contains(name)).map(String::as_str)
+    }
+}
+
+impl Layer {
+    /// A layer without a wish; literals under secret-looking names are refused unless they are allowed.
+    pub fn new(allow_plaintext: bool) -> Self {
+        Layer { allow_plaintext, ..Layer::default() }
+    }
+
+    /// Sets a variable; `by` is the flag or key that says so.
+    pub fn set(&mut self, variable: Variable, by: &str) -> Result<()> {
+        names::env_name(&variable.name).map_err(|fault| fault.by(by))?;
+        let name = match &variable.asked {
+            Asked::PrefectSecret(_) => {
+                prefect_name(&variable.name).map_err(|fault| fault.by(by))?;
+                variables::secret_variable(&variable.name)
+            }
+            Asked::Entry(EnvValue::Literal(_)) if !self.allow_plaintext && names::looks_secret(&variable.name) => {
+                let name = &variable.name;
+                return Err(Error::usage(format!("{by}: {name} looks like a secret, which would stand in plain text"))
+                    .hint(format!(
+                        "refer to it with --secret or --secret-env {name}=SECRET/KEY, or add --allow-plaintext"
+                    )));
+            }
+            Asked::Entry(_) => variable.name.clone(),
+        };
+        self.claim(vec![name], Wish::Set(variable), by)
+    }
+
+    /// Removes a variable.
+    pub fn unset(&mut self, name: &str, by: &str) -> Result<()> {
+        names::env_name(name).map_err(|fault| fault.by(by))?;
+        self.claim(vec![name.to_owned()], Wish::Unset, by)
+    }
+
+    /// Makes one of Prefect's settings.
+    pub fn setting(&mut self, setting: Settings, by: &str) -> Result<()> {
+        let generations = [Generation::One, Generation::TwoOrThree];
+        let entries = generations.iter().filter_map(|generation| variables::entries(&setting, *generation).ok());
+        let names = entries.flatten().map(|variable| variable.name).collect();
+        self.claim(names, Wish::Setting(setting), by)
+    }
+
+    /// Adds an `envFrom` source; of two that differ only in `optional` the later one counts.
+    pub fn source(&mut self, source: EnvFrom) {
+        let same =
+            |other: &EnvFrom| (other.kind, &other.name, &other.prefix) == (source.kind, &source.name, &source.prefix);
+        self.sources.retain(|other| !same(other));
+        self.sources.push(source);
+    }
+
+    fn claim(&mut self, variables: Vec<String>, wish: Wish, by: &str) -> Result<()> {
+        let claim = Claim { variables, wish, by: by.to_owned() };
+        match self.claims.iter().find_map(|earlier| Some((earlier, earlier.shared(&claim)?))) {
+            None => self.claims.push(claim),
+            Some((Claim { wish: Wish::Unset, .. }, _)) if matches!(claim.wish, Wish::Unset) => {}
+            Some((earlier, name)) => {
+                let who = if earlier.by == by { by.to_owned() } else { format!("{} and by {by}", earlier.by) };
+                return Err(
+                    Error::usage(format!("{name} is asked for twice: by {who}")).hint("leave one of the two out")
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Lays this layer over another: what it says about a variable, the other no longer says.
+    #[must_use]
+    pub fn over(self, mut lower: Layer) -> Layer {
+        lower.claims.retain(|claim| self.claims.iter().all(|own| own.shared(claim).is_none()));
+        lower.claims.extend(self.claims);
+        self.sources.into_iter().for_each(|source| lower.source(source));
+        if !self.inputs.is_empty() {
+            lower.inputs = self.inputs;
+        }
+        if !self.targets.is_empty() {
+            lower.targets = self.targets;
+        }
+        lower
+    }
+
+    /// The injection that it comes to.
+    pub fn into_injection(self) -> Injection {
+        let mut injection = Injection { sources: self.sources, targets: self.targets, ..Injection::default() };
+        for Claim { variables, wish, .. } in self.claims {
+            match wish {
+                Wish::Set(variable) => injection.variables.push(variable),
+                Wish::Unset => injection.unset.extend(variables),
+                Wish::Setting(setting) => {
+                    let prefect = std::mem::take(&mut injection.prefect);
+                    injection.prefect = Settings {
+                        backend: setting.backend.or(prefect.backend),
+                        api: setting.api.or(prefect.api),
+                        api_key: setting.api_key.or(prefect.api_key),
+                        local_secrets: setting.local_secrets.or(prefect.local_secrets),
+                    };
+                }
+            }
+        }
+        injection
+    }
+}
+
+/// Prefect's own name for a secret; its variable has the prefix.
+fn prefect_name(name: &str) -> Result<(), Fault> {
+    if !name.starts_with("PREFECT__") {
+        return Ok(());
+    }
+    let fault = Fault::new(format!("{name} is a variable's name, and would get Prefect's prefix once more"));
+    Err(match name.strip_prefix(&variables::secret_variable("")).filter(|own| !own.is_empty()) {
+        Some(own) => fault.hint(format!("give Prefect's name for the secret, without the prefix: {own}")),
+        None => fault.hint("for a variable with this very name use --secret-env"),
+    })
+}
+
+/// Checks the URL of Prefect's API.
+pub fn api_url(url: &str) -> Result<(), Fault> {
+    let behind = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+    let host = behind.and_then(|rest| rest.split(['/', '?', '#']).next());
+    let clean = url.chars().all(|c| !c.is_whitespace() && !c.is_control());
+    if clean && host.is_some_and(|host| !host.is_empty() && !host.starts_with(':')) {
+        return Ok(());
+    }
+    Err(Fault::new("this is no URL").hint("it looks like http://HOST:4200 or https://HOST/api"))
+}
+
+/// A target from its parts: globs.
+pub fn target(kind: &str, name: Option<&str>, container: Option<&str>) -> Result<Target, Fault> {
+    Ok(Target {
+        kind: glob("kind", kind, true)?,
+        name: name.map(|name| glob("name", name, false)).transpose()?,
+        containers: container
+            .map(|name| Ok(ContainerChoice::Named(vec![glob("container", name, false)?])))
+            .transpose()?,
+    })
+}
+
+/// A glob for what is called `subject`.
+pub fn glob(subject: &str, pattern: &str, any_case: bool) -> Result<Glob, Fault> {
+    if pattern.is_empty() {
+        return Err(Fault::new(format!("the {subject} is missing")));
+    }
+    Glob::new(pattern, any_case).map_err(|error| Fault::new(format!("the {subject} is no pattern: {}", error.msg)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::env::{KeyRef, SourceKind};
+    use crate::prefect::settings::Backend;
+
+    fn literal(name: &str, value: &str) -> Variable {
+        Variable { name: name.to_owned(), asked: Asked::Entry(EnvValue::Literal(value.to_owned())) }
+    }
+
+    fn secret(name: &str) -> Variable {
+        let reference = KeyRef { name: "s".to_owned(), key: "k".to_owned(), optional: false };
+        Variable { name: name.to_owned(), asked: Asked::PrefectSecret(reference) }
+    }
+
+    fn api(url: &str) -> Settings {
+        Settings { api: Some(url.to_owned()), ..Settings::default() }
+    }
+
+    #[test]
+    fn a_variable_is_asked_for_once() {
+        type Ask = fn(&mut Layer) -> Result<()>;
+        let cases: [(Ask, &str); 7] = [
+            (|layer| layer.set(literal("A", "1"), "`--env`"), "A is asked for twice: by `--env`"),
+            (|layer| layer.unset("A", "`--unset`"), "A is asked for twice: by `--env` and by `--unset`"),
+            (
+                |layer| layer.set(literal("PREFECT__CONTEXT__SECRETS__T", "1"), "`--env`"),
+                "by `--secret` and by `--env`",
+            ),
+            (|layer| layer.set(secret("A"), "`--secret`"), ""),
+            (|layer| layer.set(literal("PREFECT_API_URL", "1"), "`--env`"), "by `--api` and by `--env`"),
+            (|layer| layer.setting(api("x"), "`--api`"), "PREFECT__CLOUD__API is asked for twice: by `--api`"),
+            (|layer| layer.unset("U", "`--unset`"), ""),
+        ];
+        for (ask, message) in cases {
+            let mut layer = Layer::default();
+            layer.set(literal("A", "0"), "`--env`").unwrap();
+            layer.set(secret("T"), "`--secret`").unwrap();
+            layer.setting(api("x"), "`--api`").unwrap();
+            layer.unset("U", "`--unset`").unwrap();
+            let said = ask(&mut layer).map_or_else(|error| error.message().to_owned(), |()| String::new());
+            assert!(said.contains(message) && said.is_empty() == message.is_empty(), "{said:?} for {message:?}");
+        }
+    }
+
+    #[test]
+    fn plain_text_and_names_are_refused() {
+        let refused = |variable| Layer::default().set(variable, "`--env`").unwrap_err();
+        assert!(refused(literal("DB_PASSWORD", "canary")).message().contains("DB_PASSWORD"));
+        assert!(Layer::new(true).set(literal("DB_PASSWORD", "x"), "`--env`").is_ok());
+        assert!(refused(literal("A=canary", "")).message().ends_with("`=` in it"));
+        let error = refused(secret("PREFECT__CONTEXT__SECRETS__TOKEN"));
+        assert!(error.hint_text().unwrap().ends_with(": TOKEN"));
+        assert!(refused(secret("PREFECT__BACKEND")).hint_text().unwrap().contains("--secret-env"));
+    }
+
+    #[test]
+    fn the_upper_layer_wins() {
+        let mut lower = Layer::new(false);
+        lower.inputs = vec!["lower".to_owned()];
+        lower.targets = vec![target("Job", None, None).unwrap()];
+        for name in ["KEPT", "SET", "REMOVED", "PREFECT__BACKEND"] {
+            lower.set(literal(name, "lower"), "lower").unwrap();
+        }
+        lower.unset("BACK", "lower").unwrap();
+        lower.setting(api("http://lower"), "lower").unwrap();
+        lower.setting(Settings { local_secrets: Some(true), ..Settings::default() }, "lower").unwrap();
+        let source =
+            |optional| EnvFrom { prefix: String::new(), kind: SourceKind::Secret, name: "s".to_owned(), optional };
+        lower.source(source(false));
+
+        let mut upper = Layer::new(false);
+        upper.set(literal("BACK", "upper"), "upper").unwrap();
+        upper.set(literal("SET", "upper"), "upper").unwrap();
+        upper.unset("REMOVED", "upper").unwrap();
+        upper.unset("PREFECT__CLOUD__USE_LOCAL_SECRETS", "upper").unwrap();
+        upper.setting(Settings { backend: Some(Backend::Server), ..Settings::default() }, "upper").unwrap();
+        upper.setting(api("http://upper"), "upper").unwrap();
+        upper.source(source(true));
+
+        let mut both = upper.over(lower);
+        assert_eq!(std::mem::take(&mut both.inputs), ["lower"]);
+        let injection = both.into_injection();
+        let variables: Vec<_> = injection.variables.iter().map(|variable| variable.name.as_str()).collect();
+        assert_eq!(variables, ["KEPT", "BACK", "SET"]);
+        assert_eq!(injection.unset, ["REMOVED", "PREFECT__CLOUD__USE_LOCAL_SECRETS"]);
+        assert_eq!(injection.prefect.api.as_deref(), Some("http://upper"));
+        assert_eq!((injection.prefect.backend, injection.prefect.local_secrets), (Some(Backend::Server), None));
+        assert_eq!(injection.sources, [source(true)]);
+        assert_eq!(injection.targets.len(), 1);
+    }
+
+    #[test]
+    fn urls() {
+        for url in [
+            "http://prefect-apollo:4200",
+            "https://api.prefect.io/graphql",
+            "http://$(HOST):4200/api",
+            "http://[::1]:4200",
+        ] {
+            assert_eq!(api_url(url), Ok(()), "{url}");
+        }
+        for url in
+            ["", "prefect-apollo:4200", "http://", "http:///api", "http://:4200", "ftp://a", "http://a b", "http://a\n"]
+        {
+            assert!(api_url(url).is_err(), "{url:?}");
+        }
+    }
+}
