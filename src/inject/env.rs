@@ -147,11 +147,19 @@ fn read_entry(item: Node<'_>) -> Result<Entry<'_>> {
             .hint("write it as `- name: NAME` with `value` or `valueFrom` below"));
     }
     let mut entry = Entry { node: item, name: Cow::Borrowed(""), literal: None };
-    let mut named = false;
+    let (mut named, mut patch) = (false, false);
     for (key, value) in item.entries() {
         if key.is("name") {
+            if named {
+                return Err(Error::refused("an entry of `env` has two names")
+                    .at(key.span())
+                    .hint("remove one of the two; YAML readers disagree about which one counts"));
+            }
             named = value.is_scalar();
             entry.name = value.text().unwrap_or_default();
+        } else if key.is("$patch") {
+            // A directive of a kustomize patch (`$patch: replace`): no variable.
+            patch = true;
         } else if key.is("value") {
             entry.literal = value.text();
         } else if key.is("<<") && key.kind() == Kind::Plain {
@@ -160,7 +168,7 @@ fn read_entry(item: Node<'_>) -> Result<Entry<'_>> {
                 .hint("write the merged keys out"));
         }
     }
-    if !named {
+    if !named && !patch {
         return Err(Error::input("an entry of `env` has no name").at(item.span()).hint("give it a `name`"));
     }
     Ok(entry)
@@ -196,7 +204,10 @@ fn plan_variables(
     };
     let mut remove = Vec::new();
     for name in &wanted.unset {
-        remove.extend(find(&entries, name)?);
+        if let Some(position) = find(&entries, name)? {
+            refuse_anchors(entries[position].node)?;
+            remove.push(position);
+        }
     }
     remove.sort_unstable();
     let mut new = Vec::new();
@@ -226,7 +237,7 @@ fn is_already(entry: Node<'_>, value: &EnvValue) -> Result<bool> {
     let mut pairs = entry.entries().filter(|(key, _)| !key.is("name"));
     let (Some((key, own)), None) = (pairs.next(), pairs.next()) else { return Ok(false) };
     let clean =
-        entry.descendants().all(|node| node.anchor().is_none() && node.tag().is_none() && node.kind() != Kind::Alias);
+        own.descendants().all(|node| node.anchor().is_none() && node.tag().is_none() && node.kind() != Kind::Alias);
     if !clean {
         return Ok(false);
     }
@@ -275,17 +286,20 @@ fn is_reference(value_from: Node<'_>, field: &str, wanted: &KeyRef) -> Result<bo
     Ok(own == *wanted)
 }
 
+/// What goes must not be used elsewhere, and must be what it seems.
+fn refuse_anchors(entry: Node<'_>) -> Result<()> {
+    check_on_path(entry, "the entry of `env`")?;
+    match entry.descendants().skip(1).find(|node| node.anchor().is_some() || node.kind() == Kind::Alias) {
+        None => Ok(()),
+        Some(node) => Err(Error::refused("the entry of `env` has an anchor or alias in it")
+            .at(node.anchor_span().unwrap_or(node.span()))
+            .hint("write the entry out without anchors, so that it can be replaced")),
+    }
+}
+
 /// Everything of an entry but its name goes; the new value takes its place.
 fn replace_entry(entry: Node<'_>, (key, value): (&'static str, Value)) -> Result<Edit> {
-    check_on_path(entry, "the entry of `env`")?;
-    for node in entry.descendants().skip(1) {
-        if node.anchor().is_some() || node.kind() == Kind::Alias {
-            return Err(Error::refused("the entry of `env` has an anchor or alias in it")
-                .at(node.span())
-                .hint("write the entry out without anchors, so that it can be replaced"));
-        }
-    }
-    entry.get("name")?;
+    refuse_anchors(entry)?;
     let names: Vec<bool> = entry.entries().map(|(key, _)| key.is("name")).collect();
     let remove: Vec<usize> = (0..names.len()).filter(|&position| !names[position]).collect();
     let at = remove.first().copied().unwrap_or(names.len());

@@ -21,6 +21,9 @@ pub(super) fn plan_names(object: &Object<'_>, names: &Names, edits: &mut Vec<Edi
         edits.push(Edit { node: metadata.index(), change });
         return Ok(());
     }
+    if metadata.kind() != Kind::Map {
+        return Err(Error::input("`metadata` is no mapping").at(metadata.span()).hint("write `name: ...` below it"));
+    }
     let (mut remove, mut insert) = (Vec::new(), Vec::new());
     let position = |key: &str| metadata.entries().position(|(name, _)| name.is(key));
     let count = metadata.entries().count();

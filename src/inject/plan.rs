@@ -70,7 +70,7 @@ impl<'i> Planner<'i> {
         if is_base_job_template(document.root()) {
             self.refuse_secrets(document.root(), "the base job template", PREFECT_2_OR_3)?;
         }
-        for (position, object) in objects(document).iter().enumerate() {
+        for (position, object) in objects(document)?.iter().enumerate() {
             let Some(share) = share_of(object, self.injection) else { continue };
             let before = plan.containers;
             self.plan_object(object, share, &mut plan)?;
@@ -100,8 +100,6 @@ impl<'i> Planner<'i> {
             Share::All(Some(Target { containers: Some(choice), .. })) => choice,
             _ => &injection.containers,
         };
-        // A second `kind` would make it another object for some readers.
-        object.node.get("kind")?;
         for pod_spec in pod_specs(object)? {
             let all = container::select(pod_spec, &ContainerChoice::All, false)?;
             let role = role(object, &all);
@@ -273,7 +271,7 @@ fn all_variables(role: Role, injection: &Injection) -> Result<Vec<EnvVar>> {
 ///
 /// Every character of a key or kind comes from the same character in the text, but for escapes in double
 /// quotes, `!!binary` and `%TAG`. So a text without `containers` (and without the target's kind, where it
-/// is known) and without those has no target, whatever else it holds.
+/// is known) and without those has no target, whatever else it holds. (`ontainers`: `initContainers` too.)
 #[derive(Debug)]
 pub struct Filter {
     containers: memchr::memmem::Finder<'static>,
@@ -300,7 +298,7 @@ impl Filter {
             })
         };
         let agents = injection.targets.is_empty() && !injection.prefect.is_empty();
-        Filter { containers: finder("containers"), kinds, agents }
+        Filter { containers: finder("ontainers"), kinds, agents }
     }
 
     /// Whether the text holds the words of a target as they are.

@@ -19,18 +19,28 @@ pub struct Object<'a> {
 }
 
 impl<'a> Object<'a> {
-    fn read(node: Node<'a>) -> Self {
+    /// Reads a mapping; fails where a key that decides what it is stands twice.
+    fn read(node: Node<'a>) -> Result<Self> {
         let mut object = Object { node, kind: Cow::Borrowed(""), api_version: Cow::Borrowed(""), metadata: None };
+        let mut seen = [false; 3];
         for (key, value) in node.entries() {
-            if key.is("kind") {
+            let position = if key.is("kind") {
                 object.kind = value.text().unwrap_or_default();
+                0
             } else if key.is("apiVersion") {
                 object.api_version = value.text().unwrap_or_default();
-            } else if key.is("metadata") && value.kind() == Kind::Map {
-                object.metadata = Some(value);
+                1
+            } else if key.is("metadata") {
+                object.metadata = (value.kind() == Kind::Map).then_some(value);
+                2
+            } else {
+                continue;
+            };
+            if std::mem::replace(&mut seen[position], true) {
+                return Err(twice(key));
             }
         }
-        object
+        Ok(object)
     }
 
     /// The API group: what stands before the `/` of `apiVersion`.
@@ -74,19 +84,27 @@ impl<'a> Object<'a> {
     }
 }
 
+fn twice(key: Node<'_>) -> Error {
+    Error::refused(format!("the key `{}` stands twice in one mapping", key.text().unwrap_or_default()))
+        .at(key.span())
+        .hint("remove one of the two; YAML readers disagree about which one counts")
+}
+
 /// The objects of a document: its own, or the items of its List.
-pub fn objects(document: Document<'_>) -> Vec<Object<'_>> {
+pub fn objects(document: Document<'_>) -> Result<Vec<Object<'_>>> {
     let root = document.root();
     if root.kind() != Kind::Map {
-        return Vec::new();
+        return Ok(Vec::new());
     }
-    let object = Object::read(root);
+    let object = Object::read(root)?;
     if object.kind.ends_with("List") {
-        if let Some((_, items)) = root.entries().find(|(key, _)| key.is("items")) {
+        if let Some(items) = root.get("items")? {
+            check_on_path(root, "the List")?;
+            check_on_path(items, "`items`")?;
             return items.items().filter(|item| item.kind() == Kind::Map).map(Object::read).collect();
         }
     }
-    vec![object]
+    Ok(vec![object])
 }
 
 /// Refuses what makes it unclear whether a node on the way to an edit is what it seems, or is used elsewhere.
@@ -110,12 +128,16 @@ pub fn check_on_path(node: Node<'_>, what: &str) -> Result<()> {
             .hint("write the other use out, so that each can be edited on its own"));
         }
     }
-    if let Some((key, _)) = node.entries().find(|(key, _)| key.kind() == Kind::Plain && key.is("<<")) {
-        return Err(Error::refused(format!(
-            "{what} has a merge key (`<<`), whose precedence differs between YAML readers"
-        ))
-        .at(key.span())
-        .hint("write the merged keys out"));
+    for (key, _) in node.entries() {
+        if key.kind() == Kind::Plain && key.is("<<") {
+            let why = "has a merge key (`<<`), whose precedence differs between YAML readers";
+            return Err(Error::refused(format!("{what} {why}")).at(key.span()).hint("write the merged keys out"));
+        }
+        if !key.is_scalar() || key.tag().is_some() {
+            return Err(Error::refused(format!("{what} has a key that is no plain text, and may be any key"))
+                .at(key.span())
+                .hint("write the key out, without alias or tag"));
+        }
     }
     Ok(())
 }

@@ -98,7 +98,7 @@ mod tests {
         let text = "kind: Job\nmetadata:\n  labels: {app: flow, tier: \"1\"}\n";
         let mut tape = Tape::default();
         scan(text, &mut tape).unwrap();
-        let object = &objects(Document::new(text, &tape))[0];
+        let object = &objects(Document::new(text, &tape)).unwrap()[0];
         for (selector, matches) in [
             ("app=flow", true),
             ("app==flow,tier", true),

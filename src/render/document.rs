@@ -70,6 +70,9 @@ impl<'i> Engine<'i> {
         }
         let mut by_fallback = None;
         if let Err(step_back) = yaml::scan(text, &mut self.before) {
+            if let (true, Err(refusal)) = (named, yaml::admit(text)) {
+                return Err(not_admitted(refusal));
+            }
             if yaml::parse_with_granit(text, &mut self.before).is_err() {
                 return if named { Err(unreadable(text, step_back)) } else { Ok(Outcome::default()) };
             }
@@ -96,6 +99,9 @@ impl<'i> Engine<'i> {
                 .at(0..3)
                 .hint("remove the line that begins with `%`"));
         }
+        if by_fallback.is_some() {
+            refuse_foreign_keys(Document::new(text, &self.before))?;
+        }
         self.make(text, &edits, by_fallback)?;
         outcome.edited = true;
         Ok(outcome)
@@ -119,11 +125,6 @@ impl<'i> Engine<'i> {
                     .hint("please report this, with the lines around that place and the command")
             });
         };
-        if let Err(refusal) = yaml::admit(text) {
-            return Err(Error::refused(format!("{} stands in a document that is to be edited", refusal.reason))
-                .at(refusal.span)
-                .hint("remove it, or leave this document out of the targets"));
-        }
         let proven = yaml::parse_with_granit(&self.edited, &mut self.after).is_ok()
             && yaml::verify(before, edits, Document::new(&self.edited, &self.after)).is_ok()
             && yaml::witness_agrees(before, edits, &self.edited);
@@ -146,8 +147,28 @@ impl<'i> Engine<'i> {
 }
 
 fn names_of(document: Document<'_>, plan: &Plan) -> Result<Vec<String>> {
-    let objects = objects(document);
+    let objects = objects(document)?;
     plan.targets.iter().filter_map(|&position| objects.get(position)).map(hashed_name).collect()
+}
+
+/// A character that readers take differently, in a document that may hold a target.
+fn not_admitted(refusal: yaml::NotAdmitted) -> Error {
+    Error::refused(format!("{} stands in a document that may have to be edited", refusal.reason))
+        .at(refusal.span)
+        .hint("remove that character")
+}
+
+/// A mapping or list as a key: YAML takes it, Kubernetes does not. Mostly it is a template's `{{ }}`.
+fn refuse_foreign_keys(document: Document<'_>) -> Result<()> {
+    let mut keys = document.root().descendants().flat_map(|node| node.entries()).map(|(key, _)| key);
+    match keys.find(|key| matches!(key.kind(), yaml::Kind::Map | yaml::Kind::Seq)) {
+        None => Ok(()),
+        Some(key) => {
+            Err(Error::input("a mapping or list stands where a key is expected, which Kubernetes does not read")
+                .at(key.span())
+                .hint("if this is a template (`{{ }}`), render it first: `helm template ... | jobplate render -`"))
+        }
+    }
 }
 
 /// The place in the original that an offset in the edited text comes from.

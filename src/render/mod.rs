@@ -224,7 +224,7 @@ impl Rendering {
                 {
                     continue;
                 }
-                for object in objects(Document::new(text, &tape)) {
+                for object in objects(Document::new(text, &tape)).unwrap_or_default() {
                     if !object.kind.is_empty() || !object.api_version.is_empty() {
                         let containers = container::names(&object);
                         seen.push(Seen { object: object.display(), input: name.clone(), containers });

@@ -64,22 +64,22 @@ fn find_secrets(text: &str, offset: usize, embedded_too: bool, secret: &mut Vec<
     }
     let root = Document::new(text, &tape).root();
     let aliases = root.descendants().any(|node| node.kind() == Kind::Alias);
-    let mut add = |node: Node<'_>| add_lines(text, node.span(), offset, secret);
+    let mut hide = |node: Node<'_>| values(node).for_each(|value| add_lines(text, value.span(), offset, secret));
     for node in root.descendants() {
-        if node.kind() == Kind::Map {
-            let is_secret = node.entries().any(|(key, value)| key.is("kind") && value.is("Secret"));
-            for (key, value) in node.entries() {
-                let mut hide = |node: Node<'_>| node.descendants().filter(|node| node.is_scalar()).for_each(&mut add);
-                if key.is("value") || key.is("kubectl.kubernetes.io/last-applied-configuration") {
-                    hide(value);
-                } else if key.is("env") || is_secret && (key.is("data") || key.is("stringData")) {
-                    // An `env` that is a mapping is none of Kubernetes', but holds values all the same.
-                    value.entries().for_each(|(_, value)| hide(value));
-                }
+        // It may be used where a value stands.
+        if aliases && node.anchor().is_some() {
+            hide(node);
+        }
+        let is_secret = node.entries().any(|(key, value)| key.is("kind") && value.is("Secret"));
+        for (key, value) in node.entries() {
+            if key.is("value") || key.is("kubectl.kubernetes.io/last-applied-configuration") {
+                hide(value);
+            } else if is_secret && (key.is("data") || key.is("stringData")) {
+                hide(value);
+            } else if key.is("env") || key.is("secrets") {
+                // Of entries, in whatever shape somebody wrote them, all but what names things.
+                hide_unnamed(value, &mut hide);
             }
-        } else if aliases && node.anchor().is_some() && node.is_scalar() {
-            // It may be used where a value stands.
-            add(node);
         }
     }
     for node in root.descendants().filter(|node| node.is_scalar()) {
@@ -101,6 +101,38 @@ fn find_secrets(text: &str, offset: usize, embedded_too: bool, secret: &mut Vec<
         }
     }
     mask_comments(text, offset, secret);
+}
+
+/// The scalars of a subtree that are no keys.
+fn values(node: Node<'_>) -> impl Iterator<Item = Node<'_>> {
+    let keys: Vec<u32> = node.descendants().flat_map(|map| map.entries()).map(|(key, _)| key.index()).collect();
+    node.descendants().filter(move |node| node.is_scalar() && !keys.contains(&node.index()))
+}
+
+/// Keys of env entries and of secrets in a spec file whose values are names, not secrets.
+const NAMES: [&str; 5] = ["name", "valueFrom", "secret", "key", "optional"];
+
+fn hide_unnamed(entries: Node<'_>, hide: &mut impl FnMut(Node<'_>)) {
+    let of_map = |map: Node<'_>, hide: &mut dyn FnMut(Node<'_>)| {
+        for (key, value) in map.entries() {
+            let names = NAMES.iter().any(|name| key.is(name));
+            match value.kind() {
+                _ if names => {}
+                Kind::Map => value
+                    .entries()
+                    .filter(|(key, _)| !NAMES.iter().any(|name| key.is(name)))
+                    .for_each(|(_, value)| hide(value)),
+                _ => hide(value),
+            }
+        }
+    };
+    if entries.kind() != Kind::Map && entries.kind() != Kind::Seq {
+        hide(entries);
+    }
+    of_map(entries, hide);
+    for item in entries.items() {
+        if item.kind() == Kind::Map { of_map(item, hide) } else { hide(item) }
+    }
 }
 
 /// The content of every line of a span.
@@ -163,7 +195,16 @@ mod tests {
             ("- value: |\n    hush\n    hush\n", "- value: ***\n    ***\n    ***\n"),
             ("kind: Secret\ndata: {a: aHVzaA==}\n", "kind: Secret\ndata: {a: ***}\n"),
             ("env:\n  A: hush\n", "env:\n  A: ***\n"),
-            ("x: &a\n- b\ny: *a\n", "x: &a\n- b\ny: *a\n"),
+            ("x: &a\n  b: hush\ny: *a\n", "x: &a\n  b: ***\ny: *a\n"),
+            (
+                "env:\n- A: hush\n- B=hush\n- name: C\n  valeu: hush\n",
+                "env:\n- A: ***\n- ***\n- name: C\n  valeu: ***\n",
+            ),
+            (
+                "env:\n- name: A\n  valueFrom: {secretKeyRef: {name: s, key: k}}\n",
+                "env:\n- name: A\n  valueFrom: {secretKeyRef: {name: s, key: k}}\n",
+            ),
+            ("secrets: {T: hush, U: {secret: s, key: k}}\n", "secrets: {T: ***, U: {secret: s, key: k}}\n"),
             ("kind: ConfigMap\ndata: {a: b}\n", "kind: ConfigMap\ndata: {a: b}\n"),
             ("x: &a hush\nvalue: *a\n", "x: &a ***\nvalue: *a\n"),
             (

@@ -16,7 +16,8 @@ use crate::error::{Error, Result};
 pub fn layout(document: Document<'_>, edits: &[Edit], splices: &mut Splices) -> Result<()> {
     splices.clear();
     let mut layout = Layout { text: document.text, document, splices, at_end: false };
-    for edit in edits {
+    // Inner nodes first: where two edits insert at one place, what belongs further inside comes before.
+    for edit in edits.iter().rev() {
         let node = document.node(edit.node);
         let place = layout.place_of(node)?;
         match &edit.change {
@@ -170,11 +171,15 @@ impl<'a> Layout<'a, '_> {
 
     /// The indentation of the first mapping inside a mapping.
     fn first_step(&self) -> Option<usize> {
-        self.block_values().find(|(_, value)| value.kind() == Kind::Map).map(|(column, value)| value.column() - column)
+        self.block_values()
+            .find(|(_, value)| value.kind() == Kind::Map)
+            .map(|(column, value)| value.column().saturating_sub(column))
     }
 
     fn first_dash_offset(&self) -> Option<usize> {
-        self.block_values().find(|(_, value)| value.kind() == Kind::Seq).map(|(column, value)| value.column() - column)
+        self.block_values()
+            .find(|(_, value)| value.kind() == Kind::Seq)
+            .map(|(column, value)| value.column().saturating_sub(column))
     }
 
     /// Block collections that are values in block mappings, with the mapping's column.
@@ -319,15 +324,20 @@ impl<'a> Layout<'a, '_> {
         let colon = match span.is_empty() {
             true => span.start,
             false => {
-                let before = self.text[..span.start].trim_end_matches([' ', '\t']);
+                let before = self.text[..span.start].trim_end();
                 if !before.ends_with(':') {
-                    return Err(Error::refused("a value on a line of its own can't be edited")
+                    return Err(Error::refused("a value behind a comment can't be replaced by a list")
                         .at(span)
                         .hint("put it on the line of its key"));
                 }
                 before.len()
             }
         };
+        if self.text[span.clone()].contains('#') {
+            return Err(Error::refused("a comment stands inside of the brackets, and would be lost")
+                .at(span)
+                .hint("put the comment on a line above"));
+        }
         if !span.is_empty() {
             self.splices.push(colon..span.end, |_| {});
         }
@@ -666,7 +676,7 @@ impl<'a> Layout<'a, '_> {
     fn lines_in(&self, collection: Node<'a>, node: Node<'a>) -> Option<Lines<'a>> {
         let first = elements(collection).first()?.start();
         let open = collection.span().start;
-        if !self.text[open..first].contains('\n') {
+        if first <= open || !self.text[open..first].contains('\n') {
             return None;
         }
         let (outer, inner) = (self.indent_of(open), self.indent_of(first));
@@ -690,6 +700,11 @@ impl<'a> Layout<'a, '_> {
         insert: &[(usize, Child)],
     ) -> Result<()> {
         let span = node.span();
+        if !self.text[span.clone()].starts_with(['{', '[']) {
+            return Err(Error::refused("a mapping without its own brackets is not edited")
+                .at(span)
+                .hint("write `{}` around it"));
+        }
         let style = self.flow_style(node);
         if list.is_empty() {
             let mut text = String::new();

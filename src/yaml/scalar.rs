@@ -94,10 +94,8 @@ fn decode_double(raw: &str) -> String {
                         chars.next_if(|&(_, c)| c == '\n');
                     }
                     skip_blanks(&mut chars);
-                    while chars.next_if(|&(_, c)| c == '\n' || c == '\r').is_some_and(|(_, c)| c == '\n' || c == '\r') {
-                        if raw_break_ended(&mut chars) {
-                            out.push('\n');
-                        }
+                    while take_break(&mut chars) {
+                        out.push('\n');
                         skip_blanks(&mut chars);
                     }
                 } else {
@@ -114,10 +112,7 @@ fn decode_double(raw: &str) -> String {
                 }
                 skip_blanks(&mut chars);
                 let mut breaks = 1;
-                while let Some((_, c)) = chars.next_if(|&(_, c)| c == '\n' || c == '\r') {
-                    if c == '\r' {
-                        chars.next_if(|&(_, c)| c == '\n');
-                    }
+                while take_break(&mut chars) {
                     breaks += 1;
                     skip_blanks(&mut chars);
                 }
@@ -140,10 +135,10 @@ fn skip_blanks(chars: &mut CharIndices<'_>) {
     while chars.next_if(|&(_, c)| c == ' ' || c == '\t').is_some() {}
 }
 
-/// After a `\r` or `\n` was taken: completes a CRLF, and says that a break has ended.
-fn raw_break_ended(chars: &mut CharIndices<'_>) -> bool {
-    chars.next_if(|&(_, c)| c == '\n');
-    true
+/// Takes a line break (LF or CRLF) if one is next.
+fn take_break(chars: &mut CharIndices<'_>) -> bool {
+    let carriage_return = chars.next_if(|&(_, c)| c == '\r').is_some();
+    chars.next_if(|&(_, c)| c == '\n').is_some() || carriage_return
 }
 
 /// The character of a one-letter escape that go-yaml knows; `\/` is not among them.
@@ -249,7 +244,8 @@ pub fn resolve(text: &str) -> ScalarKind {
         b'~' | b'n' | b'N' | b'y' | b'Y' | b't' | b'T' | b'f' | b'F' | b'o' | b'O' => resolve_word(text),
         b'.' => match text {
             ".nan" | ".NaN" | ".NAN" | ".inf" | ".Inf" | ".INF" => ScalarKind::NonFinite,
-            _ => number_if(go_float(text)),
+            // Go takes underscores between digits here.
+            _ => number_if(underscores_between_digits(text) && go_float(&text.replace('_', ""))),
         },
         b'+' | b'-' | b'0'..=b'9' => match text {
             "+.inf" | "+.Inf" | "+.INF" | "-.inf" | "-.Inf" | "-.INF" => ScalarKind::NonFinite,
@@ -301,6 +297,12 @@ fn is_number(plain: &str) -> bool {
             .strip_prefix("0b")
             .or(plain.strip_prefix("-0b"))
             .is_some_and(|bits| i64::from_str_radix(bits, 2).is_ok())
+}
+
+fn underscores_between_digits(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let digit = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_digit);
+    bytes.iter().enumerate().all(|(at, &byte)| byte != b'_' || digit(at.checked_sub(1)) && digit(at.checked_add(1)))
 }
 
 /// `(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?`
@@ -380,6 +382,8 @@ mod tests {
             ("1e3", ScalarKind::Number),
             ("1e400", ScalarKind::String),
             (".5", ScalarKind::Number),
+            (".1_000", ScalarKind::Number),
+            ("._5", ScalarKind::String),
             (".inf", ScalarKind::NonFinite),
             ("-.inf", ScalarKind::NonFinite),
             ("2001-01-01", ScalarKind::String),

@@ -826,10 +826,8 @@ impl<'a> Scanner<'a> {
             end = blank_end;
         }
         if indent == 0 {
-            // No content line: nothing but the header, and blank lines that readers count differently.
-            if keep || blank_end != header && explicit.is_some() {
-                return step_back(at, "a block scalar without text");
-            }
+            // No content line: every blank line, however wide, is blank.
+            indent = widest_blank.max(1);
         }
         // A less indented line directly behind may only be a comment, or leave the scalar's parent.
         let line = line.min(text.len());

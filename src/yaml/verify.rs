@@ -18,8 +18,23 @@ pub struct Mismatch {
 pub fn verify(before: Document<'_>, edits: &[Edit], after: Document<'_>) -> Result<(), Mismatch> {
     let mut walk = Walk { before, after, edits, old: 0, new: 0 };
     walk.subtree()?;
+    if !same_anchors(before, after) {
+        return Err(Mismatch { offset: 0 });
+    }
     let whole = walk.old as usize == before.tape.len() && walk.new as usize == after.tape.len();
     if whole && walk.edits.is_empty() { Ok(()) } else { Err(Mismatch { offset: after.text.len() }) }
+}
+
+/// Edits bring no anchor and take none away, as long as there are aliases: each must still mean the same.
+fn same_anchors(before: Document<'_>, after: Document<'_>) -> bool {
+    if after.tape.properties.is_empty() && before.tape.properties.is_empty() {
+        return true;
+    }
+    let aliases = after.root().descendants().any(|node| node.kind() == Kind::Alias);
+    let anchors = |document: Document<'_>| -> Vec<String> {
+        document.root().descendants().filter_map(|node| node.anchor().map(str::to_owned)).collect()
+    };
+    !aliases || anchors(before) == anchors(after)
 }
 
 struct Walk<'a> {

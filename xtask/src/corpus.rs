@@ -663,6 +663,9 @@ fn judge_lines(before: &str, after: &str, job: &Job) -> Result<(), String> {
     if before.contains('\r') != after.contains('\r') || bare_newlines(before) != bare_newlines(after) {
         return Err("line endings changed".to_owned());
     }
+    if before.ends_with('\n') != after.ends_with('\n') {
+        return Err("the end of the last line changed".to_owned());
+    }
     let (old, new): (Vec<&str>, Vec<&str>) = (lines(before), lines(after));
     let (gone, mut fresh) = (surplus(&old, &new), surplus(&new, &old));
     if common(&old, &new) + gone.len() != old.len() {
@@ -670,7 +673,7 @@ fn judge_lines(before: &str, after: &str, job: &Job) -> Result<(), String> {
     }
     let name = &job.injection.variables[0].name;
     let pieces = Pieces::new(name, job);
-    for line in gone {
+    for line in &gone {
         let partner = fresh.iter().position(|candidate| pieces.becomes(line, candidate));
         match partner {
             Some(partner) => {
@@ -680,8 +683,10 @@ fn judge_lines(before: &str, after: &str, job: &Job) -> Result<(), String> {
             None => return Err(format!("lost the line `{line}`")),
         }
     }
-    let strange = fresh.iter().find(|line| !pieces.written.contains(squeeze(line).as_str()));
-    strange.map_or(Ok(()), |line| Err(format!("gained the line `{line}`")))
+    if let Some(line) = fresh.iter().find(|line| !pieces.may_come(line, &gone)) {
+        return Err(format!("gained the line `{line}`"));
+    }
+    pieces.count(&fresh, &new)
 }
 
 fn bare_newlines(text: &str) -> bool {
@@ -746,6 +751,9 @@ const NULLS: [&str; 4] = ["null", "Null", "NULL", "~"];
 
 /// The texts that an injection writes and takes away, squeezed.
 struct Pieces {
+    /// Lines that follow each other, and those that may stand before them.
+    wholes: [(Vec<String>, Vec<String>); 2],
+    /// All of them, alone and in one line.
     written: HashSet<String>,
     /// The whole of what is written into a single line, longest first.
     entries: Vec<String>,
@@ -759,20 +767,61 @@ impl Pieces {
         let entry = format!("name:{}{value}", squeeze(name));
         let source = format!("configMapRef:name:{SOURCE}optional:true");
         let entries = vec![source, entry, value];
+        let lines = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>();
+        let (own_name, secret, key) =
+            (format!("name:{}", squeeze(name)), format!("name:{SECRET}"), format!("key:{KEY}"));
+        let source_name = format!("name:{SOURCE}");
+        let wholes = [
+            (lines(&["valueFrom:", "secretKeyRef:", &secret, &key]), vec![own_name, "env:".to_owned()]),
+            (lines(&["configMapRef:", &source_name, "optional:true"]), vec!["envFrom:".to_owned()]),
+        ];
         let mut written: HashSet<String> =
-            ["", "env:", "envFrom:", "valueFrom:", "secretKeyRef:", "configMapRef:", "optional:true"]
-                .map(str::to_owned)
-                .into();
-        written.extend([
-            format!("name:{}", squeeze(name)),
-            format!("name:{SECRET}"),
-            format!("key:{KEY}"),
-            format!("name:{SOURCE}"),
-        ]);
+            wholes.iter().flat_map(|(lines, heads)| lines.iter().chain(heads)).cloned().collect();
+        written.insert(String::new());
         written.extend(entries.iter().flat_map(|entry| ["", "env:", "envFrom:"].map(|list| format!("{list}{entry}"))));
         let mut replaced = Vec::new();
         job.outcome.replaced.iter().for_each(|entry| flatten(entry, true, &mut replaced));
-        Pieces { written, entries, replaced }
+        Pieces { wholes, written, entries, replaced }
+    }
+
+    /// Whether a line may be new: it is one of the entry, and no blank in it is without need. What stood
+    /// behind a replaced value, a comment say, may stand behind what replaced it.
+    fn may_come(&self, line: &str, gone: &[&str]) -> bool {
+        let behind = line.find("valueFrom:").map_or("", |at| &line[at + "valueFrom:".len()..]);
+        if behind.starts_with([' ', '\t']) && gone.iter().any(|line| line.ends_with(behind)) {
+            return self.may_come(&line[..line.len() - behind.len()], &[]);
+        }
+        let squeezed = squeeze(line);
+        if !self.written.contains(&squeezed) || line.is_empty() || line.ends_with([' ', '\t']) {
+            return false;
+        }
+        let text = line.trim_start().trim_start_matches("- ").trim_start();
+        let plain = match squeezed.split_once(':') {
+            Some((key, value)) if !value.is_empty() => format!("{key}: {value}"),
+            _ => squeezed,
+        };
+        text == plain || text.contains(['"', '\'', '{', '[', ']', '}'])
+    }
+
+    /// Whether the new lines are whole entries, each line in its place: a reader that takes the last of two
+    /// equal keys would not notice otherwise.
+    fn count(&self, fresh: &[&str], new: &[&str]) -> Result<(), String> {
+        let fresh: Vec<String> = fresh.iter().map(|line| squeeze(line)).collect();
+        // A bracket may stand on a line of its own.
+        let new: Vec<String> = new.iter().map(|line| squeeze(line)).filter(|line| !line.is_empty()).collect();
+        let number = |of: &str| fresh.iter().filter(|line| *line == of).count();
+        for (lines, heads) in &self.wholes {
+            let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+            let wholes = new.windows(lines.len()).filter(|window| *window == lines).count();
+            // A line that others have too may have been there before.
+            let is_own = |line: &str| line.contains("jobplate-corpus");
+            let odd = |line: &str| number(line) > wholes || is_own(line) && number(line) < wholes;
+            let odd = lines.iter().copied().chain(heads.iter().map(String::as_str)).any(odd);
+            if odd {
+                return Err(format!("not {wholes} whole entries of lines from `{}` on", lines[0]));
+            }
+        }
+        Ok(())
     }
 
     /// Whether a line may be missing afterwards: it is one of a replaced entry.

@@ -1,1 +1,51 @@
-fn main() {}
+//! `cargo xtask`: what developers and CI run, in one place and without a shell.
+//!
+//! Each command is a module. None knows how the library works inside; they start programs and read files.
+
+mod bench;
+mod corpus;
+mod mutants;
+mod run;
+mod test;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+cargo xtask COMMAND
+
+  test [--quick]                   everything that can run here: formatting, lints, the tests of all kinds
+                                   (--quick: without the optimised fidelity tests)
+  mutants [--count N] [--seed S]   the fidelity test with N mutants (10000000) of seed S (1)
+          [--only NUMBER]          one mutant again
+  bench [--large] [--runs N]       whole programs beside each other: time, CPU time, peak memory
+        [--without NAME]           (--large: 800 MB too; --without: leave a peer out)
+  corpus --clones DIR [...]        the editor over real manifests (tests/corpus/README.md)
+";
+
+fn main() -> ExitCode {
+    let mut args = std::env::args().skip(1);
+    let command = args.next().unwrap_or_default();
+    let args: Vec<String> = args.collect();
+    let done = match command.as_str() {
+        "test" => test::run(&args),
+        "mutants" => mutants::run(&args),
+        "bench" => bench::run(&args),
+        "corpus" => corpus::run(args),
+        "" | "help" | "-h" | "--help" => {
+            print!("{HELP}");
+            return ExitCode::SUCCESS;
+        }
+        other => {
+            eprintln!("xtask: no command {other:?}\n\n{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nxtask: {error:#}");
+            // A program that failed lends us its exit code.
+            error.downcast_ref::<run::Failed>().map_or(ExitCode::FAILURE, |failed| ExitCode::from(failed.code))
+        }
+    }
+}

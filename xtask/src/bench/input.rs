@@ -1,0 +1,153 @@
+//! The inputs: the same bytes on every machine, written as a stream, never held in memory.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+/// Jobs and Deployments with comments, in both styles of indentation.
+pub fn write_workloads(path: &Path, documents: usize) -> Result<()> {
+    let mut out = BufWriter::new(File::create(path)?);
+    for number in 0..documents {
+        workload(&mut out, number)?;
+    }
+    Ok(out.flush()?)
+}
+
+fn workload(out: &mut impl Write, number: usize) -> Result<()> {
+    let is_job = number.is_multiple_of(2);
+    // Dashes below their key, or two deeper.
+    let dash = if number.is_multiple_of(4) || number % 4 == 3 { "" } else { "  " };
+    let name = if is_job { "nightly-import" } else { "report-service" };
+    writeln!(out, "---\n# Source: platform/templates/{name}-{number}.yaml")?;
+    if is_job {
+        writeln!(out, "apiVersion: batch/v1\nkind: Job")?;
+    } else {
+        writeln!(out, "apiVersion: apps/v1\nkind: Deployment")?;
+    }
+    writeln!(
+        out,
+        "metadata:\n  name: {name}-{number}\n  namespace: team-{}\n  labels:\n    app.kubernetes.io/name: {name}\n    \
+         app.kubernetes.io/instance: {name}-{number}   # one for each source\n  annotations:\n    \
+         example.com/description: \"Imports what came in over night; see the runbook, chapter {}\"\nspec:",
+        number % 17,
+        number % 23
+    )?;
+    if is_job {
+        writeln!(out, "  backoffLimit: 2\n  ttlSecondsAfterFinished: 86400   # a day")?;
+    } else {
+        writeln!(
+            out,
+            "  replicas: {}\n  selector:\n    matchLabels: {{app.kubernetes.io/instance: {name}-{number}}}",
+            1 + number % 5
+        )?;
+    }
+    writeln!(
+        out,
+        "  template:\n    metadata:\n      labels:\n        app.kubernetes.io/instance: {name}-{number}\n    spec:\n      \
+         serviceAccountName: {name}\n      containers:"
+    )?;
+    for (position, container) in ["main", "sidecar"].iter().enumerate() {
+        let item = format!("      {dash}");
+        writeln!(
+            out,
+            "{item}- name: {container}\n{item}  image: \"registry.example.com/platform/{name}:1.{}.{}\"\n{item}  \
+             imagePullPolicy: IfNotPresent\n{item}  # the arguments of the entry point\n{item}  args: [\"--source\", \"s{number}\", \
+             \"--log-level=info\"]\n{item}  env:",
+            number % 40,
+            position
+        )?;
+        for variable in 0..7 {
+            writeln!(
+                out,
+                "{item}  {dash}- name: SETTING_{variable}\n{item}  {dash}  value: \"value {variable} of {number}\""
+            )?;
+        }
+        writeln!(
+            out,
+            "{item}  # comes from the vault\n{item}  {dash}- name: DATABASE_PASSWORD\n{item}  {dash}  valueFrom:\n{item}  {dash}    \
+             secretKeyRef:\n{item}  {dash}      name: {name}-database\n{item}  {dash}      key: password\n\n{item}  resources:\n{item}    \
+             requests: {{cpu: 100m, memory: 256Mi}}\n{item}    limits:\n{item}      memory: 512Mi"
+        )?;
+    }
+    writeln!(
+        out,
+        "      {dash}# nothing runs beside these two\n      restartPolicy: {}\n      volumes:\n      {dash}- name: scratch\n      {dash}  emptyDir: \
+         {{}}",
+        if is_job { "Never" } else { "Always" }
+    )?;
+    Ok(())
+}
+
+/// Services, ConfigMaps and custom resources: nothing that carries a pod.
+pub fn write_without_targets(path: &Path, documents: usize) -> Result<()> {
+    let mut out = BufWriter::new(File::create(path)?);
+    for number in 0..documents {
+        match number % 3 {
+            0 => {
+                writeln!(
+                    out,
+                    "---\napiVersion: v1\nkind: Service\nmetadata:\n  name: service-{number}\n  labels: {{app: a{number}}}\nspec:\n  ports:"
+                )?;
+                for port in 0..40 {
+                    writeln!(
+                        out,
+                        "  - name: port-{port}\n    port: {}\n    targetPort: http-{port}   # as it is named",
+                        8000 + port
+                    )?;
+                }
+            }
+            1 => {
+                writeln!(
+                    out,
+                    "---\n# settings\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: settings-{number}\ndata:\n  settings.ini: |"
+                )?;
+                for line in 0..60 {
+                    writeln!(out, "    setting.{line} = \"value {line} of {number}\"")?;
+                }
+            }
+            _ => {
+                writeln!(
+                    out,
+                    "---\napiVersion: example.com/v1\nkind: Route\nmetadata:\n  name: route-{number}\nspec:\n  rules:"
+                )?;
+                for rule in 0..25 {
+                    writeln!(
+                        out,
+                        "    - match: {{path: \"/v1/items/{rule}\"}}\n      to:\n        host: h{number}.example.com\n        weight: {rule}"
+                    )?;
+                }
+            }
+        }
+    }
+    Ok(out.flush()?)
+}
+
+/// A file as often as wanted, one behind the other.
+pub fn repeat(from: &Path, to: &Path, times: usize) -> Result<()> {
+    let mut out = File::create(to)?;
+    for _ in 0..times {
+        std::io::copy(&mut File::open(from)?, &mut out)?;
+    }
+    Ok(())
+}
+
+/// The same edit for kustomize: one JSON patch for each kind.
+pub fn write_kustomization(folder: &Path, stream: &Path) -> Result<PathBuf> {
+    let place = folder.join("kustomization");
+    fs::create_dir_all(&place)?;
+    fs::copy(stream, place.join("workloads.yaml"))?;
+    let mut text = String::from("resources: [workloads.yaml]\npatches:\n");
+    for kind in ["Job", "Deployment"] {
+        text += &format!("- target: {{kind: {kind}}}\n  patch: |-\n");
+        for container in 0..2 {
+            text += &format!(
+                "    - op: add\n      path: /spec/template/spec/containers/{container}/env/-\n      value: {{name: BENCH_TOKEN, valueFrom: \
+                 {{secretKeyRef: {{name: bench, key: token}}}}}}\n"
+            );
+        }
+    }
+    fs::write(place.join("kustomization.yaml"), text)?;
+    Ok(place)
+}

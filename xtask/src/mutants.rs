@@ -1,0 +1,40 @@
+//! `cargo xtask mutants`: the fidelity test's mutants, as many as wanted, in an optimised build.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::run::{self, cargo, step};
+
+/// `cargo test` of the fidelity tests, optimised but with overflow and debug checks.
+///
+/// The profile is given here: nothing else is built with it, and a plain `cargo test` stays quick.
+pub fn fidelity() -> Command {
+    let mut command = cargo(&["test", "--package", "jobplate", "--no-default-features", "--test", "fidelity"]);
+    for setting in [
+        "inherits='dev'",
+        "opt-level=2",
+        "debug=false",
+        "codegen-units=16",
+        "incremental=false",
+        "debug-assertions=true",
+        "overflow-checks=true",
+    ] {
+        command.arg("--config").arg(format!("profile.fidelity.{setting}"));
+    }
+    command.args(["--profile", "fidelity"]);
+    command
+}
+
+pub fn run(args: &[String]) -> Result<()> {
+    run::check_options(args, &[], &["--count", "--seed", "--only"])?;
+    let count = run::number(args, "--count")?.unwrap_or(10_000_000);
+    let seed = run::number(args, "--seed")?.unwrap_or(1);
+    let mut command = fidelity();
+    command.env("JOBPLATE_MUTANTS", count.to_string()).env("JOBPLATE_MUTANT_SEED", seed.to_string());
+    if let Some(only) = run::number(args, "--only")? {
+        command.env("JOBPLATE_MUTANT", only.to_string());
+    }
+    command.args(["--", "--exact", "mutants_are_edited_right_or_refused", "--nocapture"]);
+    step(&format!("{count} mutants of seed {seed}"), &mut command)
+}

@@ -1,0 +1,106 @@
+//! Starting programs: announced, in the project's folder, and the first failure ends everything.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+/// A step that failed.
+#[derive(Debug)]
+pub struct Failed {
+    pub step: String,
+    pub code: u8,
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "failed: {} (exit code {})", self.step, self.code)
+    }
+}
+
+impl std::error::Error for Failed {}
+
+/// The project's folder.
+pub fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+/// Where cargo builds.
+pub fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |folder| root().join(folder))
+}
+
+/// Whether this is CI, where nothing may be left out.
+pub fn is_ci() -> bool {
+    std::env::var_os("CI").is_some_and(|ci| ci == "true")
+}
+
+/// A cargo command in the project's folder.
+pub fn cargo(args: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root()).args(args);
+    command
+}
+
+/// Runs a step to its end, and says how long it took.
+pub fn step(what: &str, command: &mut Command) -> Result<()> {
+    let line = std::iter::once(command.get_program()).chain(command.get_args());
+    let line: Vec<String> = line.map(|word| word.to_string_lossy().into_owned()).collect();
+    eprintln!("\n==> {what}\n    {}", line.join(" "));
+    let start = Instant::now();
+    let status = command.stdin(Stdio::null()).status().with_context(|| format!("{} does not start", line[0]))?;
+    if !status.success() {
+        let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
+        return Err(Failed { step: what.to_owned(), code }.into());
+    }
+    eprintln!("    {what}: {:.1} s", start.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// The first line that a program prints, if it is there at all.
+pub fn first_line(program: &str, args: &[&str]) -> Option<String> {
+    let output = Command::new(program).args(args).stdin(Stdio::null()).output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    output.status.success().then(|| text.lines().next().unwrap_or_default().to_owned())
+}
+
+/// Says which of the tools that tests use are here. A missing one is a failure in CI.
+pub fn tools(needed: &[(&str, &[&str], &str)]) -> Result<()> {
+    eprintln!("==> tools");
+    let mut missing = Vec::new();
+    for (program, args, use_) in needed {
+        match first_line(program, args) {
+            Some(version) => eprintln!("    {program}: {version}"),
+            None => {
+                eprintln!("    {program}: MISSING; left out without it: {use_}");
+                missing.push(*program);
+            }
+        }
+    }
+    if is_ci() && !missing.is_empty() {
+        bail!("missing in CI: {}", missing.join(", "));
+    }
+    Ok(())
+}
+
+/// The value behind an option, as a number.
+pub fn number(args: &[String], option: &str) -> Result<Option<u64>> {
+    let Some(at) = args.iter().position(|arg| arg == option) else { return Ok(None) };
+    let value = args.get(at + 1).with_context(|| format!("{option} needs a number"))?;
+    Ok(Some(value.replace('_', "").parse().with_context(|| format!("{option}: {value:?} is no number"))?))
+}
+
+/// Refuses what is no option of a command.
+pub fn check_options(args: &[String], flags: &[&str], with_value: &[&str]) -> Result<()> {
+    let mut args = args.iter();
+    while let Some(arg) = args.next() {
+        if with_value.contains(&arg.as_str()) {
+            args.next().with_context(|| format!("{arg} needs a value"))?;
+        } else if !flags.contains(&arg.as_str()) {
+            bail!("no option {arg:?}; `cargo xtask help` lists them");
+        }
+    }
+    Ok(())
+}
