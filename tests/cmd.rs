@@ -1,6 +1,7 @@
 //! Golden commands: every file `tests/cmd/TOPIC/CASE.toml` is one, and says exactly what the program must do.
 //!
-//! `JOBPLATE_CMD_UPDATE=1` writes what the program said into the cases, to be read before it is kept.
+//! `JOBPLATE_CMD_UPDATE=1` writes what the program said into the cases that failed, `=all` into all that say
+//! anything; to be read before it is kept.
 
 #[path = "cmd/case.rs"]
 mod case;
@@ -16,7 +17,7 @@ use std::process::Stdio;
 
 #[test]
 fn golden_commands() {
-    let update = std::env::var_os("JOBPLATE_CMD_UPDATE").is_some_and(|value| value == "1");
+    let update = std::env::var("JOBPLATE_CMD_UPDATE").unwrap_or_default();
     let folder = case::cases();
     let files = run::files_below(&folder);
     let files: Vec<_> =
@@ -30,7 +31,7 @@ fn golden_commands() {
         let faults = match case::Case::parse(&text) {
             Ok(case) => {
                 let (outcome, faults) = case.faults();
-                if update && !faults.is_empty() {
+                if update == "all" || update == "1" && !faults.is_empty() {
                     std::fs::write(folder.join(file), case::updated(&text, &outcome)).expect("a case can be written");
                 }
                 faults

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::error::{Error, Result};
 use crate::manifest::env::{EnvFrom, EnvValue, EnvVar, KeyRef, SourceKind};
-use crate::manifest::object::check_on_path;
+use crate::manifest::object::{check_edited, check_on_path};
 use crate::yaml::{Change, Child, Edit, Kind, Node, Value};
 
 /// What one kind of target gets.
@@ -89,7 +89,7 @@ enum List<'a> {
 
 fn list<'a>(container: Node<'a>, key: &str) -> Result<List<'a>> {
     let Some(node) = container.get(key)? else { return Ok(List::Missing) };
-    check_on_path(node, &format!("`{key}`"))?;
+    check_edited(node, &format!("`{key}`"))?;
     if node.tag().is_some() {
         return Err(Error::refused(format!("`{key}` has a tag")).at(node.span()).hint("remove the tag"));
     }
@@ -288,7 +288,7 @@ fn is_reference(value_from: Node<'_>, field: &str, wanted: &KeyRef) -> Result<bo
 
 /// What goes must not be used elsewhere, and must be what it seems.
 fn refuse_anchors(entry: Node<'_>) -> Result<()> {
-    check_on_path(entry, "the entry of `env`")?;
+    check_edited(entry, "the entry of `env`")?;
     match entry.descendants().skip(1).find(|node| node.anchor().is_some() || node.kind() == Kind::Alias) {
         None => Ok(()),
         Some(node) => Err(Error::refused("the entry of `env` has an anchor or alias in it")

@@ -1,6 +1,6 @@
 //! Containers of a pod spec, and the choice among them.
 
-use super::object::{Object, check_on_path};
+use super::object::{Object, check_edited, check_on_path};
 use super::select::ContainerChoice;
 use super::workload::pod_specs;
 use crate::error::{Error, Result};
@@ -33,7 +33,7 @@ pub fn select<'a>(pod_spec: Node<'a>, choice: &ContainerChoice, init: bool) -> R
             if !chosen {
                 continue;
             }
-            check_on_path(container, "a container")?;
+            check_edited(container, "a container")?;
             if container.kind() != Kind::Map {
                 return Err(Error::input(format!("an item of `{list}` is no container"))
                     .at(container.span())

@@ -142,6 +142,19 @@ pub fn check_on_path(node: Node<'_>, what: &str) -> Result<()> {
     Ok(())
 }
 
+/// As [`check_on_path`], for what an edit changes itself: there, no anchor at all.
+pub fn check_edited(node: Node<'_>, what: &str) -> Result<()> {
+    check_on_path(node, what)?;
+    match (node.anchor(), node.anchor_span()) {
+        (Some(anchor), Some(span)) => {
+            Err(Error::refused(format!("{what} carries the anchor `&{anchor}`: what uses it would change too"))
+                .at(span)
+                .hint("remove the anchor if nothing uses it, else write the other use out"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Steps from a mapping to the mapping or other value under a key; nothing where it is missing or null.
 pub fn step<'a>(node: Node<'a>, key: &str) -> Result<Option<Node<'a>>> {
     check_on_path(node, "a mapping on the way to the containers")?;

@@ -960,7 +960,7 @@ mod tests {
     #[test]
     fn lines_of_the_entry_may_come() {
         let container = json!({"name": "a", "env": []});
-        let after = format!("{}\n", BLOCK.replace("env: []\n", &format!("env:\n{}", entry("    "))));
+        let after = BLOCK.replace("env: []\n", &format!("env:\n{}", entry("    ")));
         assert_eq!(lines_of(Ask::AnyKind, container.clone(), BLOCK, &after), Ok(()));
         let after = after.replace("- |", "- |-");
         assert_eq!(lines_of(Ask::AnyKind, container.clone(), BLOCK, &after), Ok(()));
@@ -974,7 +974,7 @@ mod tests {
     #[test]
     fn nothing_else_may_come_go_or_move() {
         let container = json!({"name": "a", "env": []});
-        let right = format!("{}\n", BLOCK.replace("env: []\n", &format!("env:\n{}", entry("    "))));
+        let right = BLOCK.replace("env: []\n", &format!("env:\n{}", entry("    ")));
         for (what, with) in [
             (" # first", ""),
             ("- name: a", "- name:  a"),
