@@ -161,6 +161,14 @@ impl Error {
     }
 }
 
+/// Why reading or writing failed, in words; never the path or the text it was about.
+pub fn io_reason(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "no such file or folder".to_owned(),
+        kind => kind.to_string(),
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.place(), self.file()) {

@@ -11,7 +11,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::parse;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, io_reason};
 use crate::inject::layer::{self, Layer};
 use crate::inject::{Injection, Names, Variable, spec};
 use crate::manifest::names;
@@ -403,8 +403,8 @@ fn read_spec(path: &str, allow_plaintext: bool) -> Result<Layer> {
     if path == "-" {
         return Err(Error::usage("`--spec` is a file; `-` is for manifests"));
     }
-    let bytes =
-        std::fs::read(path).map_err(|error| Error::input(format!("can't be read: {}", error.kind())).in_file(path))?;
+    let bytes = std::fs::read(path)
+        .map_err(|error| Error::input(format!("can't be read: {}", io_reason(&error))).in_file(path))?;
     let text =
         String::from_utf8(bytes).map_err(|_| Error::input("not UTF-8").hint("save the file as UTF-8").in_file(path))?;
     let mut layer = spec::read(path, &text, allow_plaintext)?;

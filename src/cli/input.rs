@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, io_reason};
 use crate::render::Source;
 
 /// What stands for standard input.
@@ -47,7 +47,7 @@ fn files_in(folder: &Path, recursive: bool) -> Result<Vec<PathBuf>> {
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
         let fail = |error: std::io::Error| {
-            Error::input(format!("can't be listed: {}", error.kind())).in_file(folder.display().to_string())
+            Error::input(format!("can't be listed: {}", io_reason(&error))).in_file(folder.display().to_string())
         };
         for entry in std::fs::read_dir(&folder).map_err(fail)? {
             let entry = entry.map_err(fail)?;

@@ -5,6 +5,7 @@
 
 mod args;
 mod input;
+mod no_match;
 mod output;
 mod parse;
 mod render;
@@ -17,7 +18,7 @@ use std::process::ExitCode;
 
 use anstream::{AutoStream, ColorChoice};
 
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, io_reason};
 use crate::report;
 
 /// Runs the program with its arguments, its own name first, and gives its exit code.
@@ -62,11 +63,11 @@ fn to_stderr(text: &str, color: ColorChoice) {
 
 /// Helm 4 shows no standard error of a post-renderer: `JOBPLATE_ERROR_FILE` names a file that gets it too.
 fn write_error_file(text: &str) {
-    if let Some(path) = std::env::var_os("JOBPLATE_ERROR_FILE").filter(|path| !path.is_empty()) {
-        if let Err(error) = std::fs::write(&path, text) {
-            let note = format!("JOBPLATE_ERROR_FILE can't be written: {}", error.kind());
-            to_stderr(&report::note(&note), ColorChoice::Auto);
-        }
+    if let Some(path) = std::env::var_os("JOBPLATE_ERROR_FILE").filter(|path| !path.is_empty())
+        && let Err(error) = std::fs::write(&path, text)
+    {
+        let note = format!("JOBPLATE_ERROR_FILE can't be written: {}", io_reason(&error));
+        to_stderr(&report::note(&note), ColorChoice::Auto);
     }
 }
 

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use tempfile::NamedTempFile;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, io_reason};
 use crate::render::write_error;
 
 /// Bytes gathered before they are written.
@@ -41,7 +41,7 @@ pub(super) struct Replacements(Vec<(NamedTempFile, PathBuf)>);
 impl Replacements {
     /// Writes what is to replace a file; the file itself stays as it is until [`Replacements::commit`].
     pub(super) fn add(&mut self, name: &str, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
-        let fail = |what: &str, error: io::Error| Error::input(format!("{what}: {}", error.kind())).in_file(name);
+        let fail = |what: &str, error: io::Error| Error::input(format!("{what}: {}", io_reason(&error))).in_file(name);
         // Through links to the file itself.
         let target = std::fs::canonicalize(name).map_err(|error| fail("can't be found", error))?;
         let metadata = target.metadata().map_err(|error| fail("can't be read", error))?;
@@ -69,8 +69,9 @@ impl Replacements {
     pub(super) fn commit(self) -> Result<()> {
         for (file, target) in self.0 {
             let name = target.display().to_string();
-            file.persist(&target)
-                .map_err(|error| Error::input(format!("can't be replaced: {}", error.error.kind())).in_file(name))?;
+            file.persist(&target).map_err(|error| {
+                Error::input(format!("can't be replaced: {}", io_reason(&error.error))).in_file(name)
+            })?;
         }
         Ok(())
     }

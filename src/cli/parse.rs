@@ -14,6 +14,9 @@ use crate::prefect::settings::Backend;
 /// `--secret NAME=SECRET[/KEY][:optional]`
 pub(super) fn secret(flag: &str, text: &str) -> Result<Variable> {
     let (name, rest) = assignment(flag, "NAME=SECRET[/KEY]", text)?;
+    if name.is_empty() {
+        return Err(Error::usage(format!("`{flag}` needs NAME=SECRET[/KEY]")).hint("there is no name before the `=`"));
+    }
     let reference = reference("Secret", rest, Some(name)).map_err(|fault| about(fault, flag, name))?;
     Ok(Variable { name: name.to_owned(), asked: Asked::PrefectSecret(reference) })
 }
@@ -138,7 +141,10 @@ fn reference(kind: &str, text: &str, default_key: Option<&str>) -> Result<KeyRef
         }
     };
     names::object_name(kind, name)?;
-    names::data_key(key)?;
+    names::data_key(key).map_err(|fault| match key.contains(':') {
+        true => fault.hint("behind a `:` only `optional` may stand"),
+        false => fault,
+    })?;
     Ok(KeyRef { name: name.to_owned(), key: key.to_owned(), optional })
 }
 
@@ -184,8 +190,10 @@ mod tests {
 
     #[test]
     fn faults_name_flag_and_variable_and_never_the_value() {
-        let cases: [(Parse, &str, &str); 13] = [
+        let cases: [(Parse, &str, &str); 15] = [
             (secret, "canary", "`--flag` needs NAME=SECRET[/KEY]"),
+            (secret, "=canary/k", "`--flag` needs NAME=SECRET[/KEY]"),
+            (secret_env, "T=s/k:canary", "`--flag T`: the key is none"),
             (secret, "T=", "`--flag T`: the Secret's name is missing"),
             (secret, "T=/k", "`--flag T`: the Secret's name is missing"),
             (secret, "T=CANARY1/k", "`--flag T`: the Secret's name can't have upper-case letters"),

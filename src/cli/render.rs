@@ -7,22 +7,17 @@ use anstream::ColorChoice;
 
 use super::args::{Output, Render};
 use super::output::{Replacements, to_stdout};
-use super::{input, to_stderr};
+use super::{input, no_match, to_stderr};
 use crate::error::{Error, Result};
-use crate::inject::Injection;
-use crate::manifest::select::{ContainerChoice, Glob};
-use crate::render::{Joined, Rendering, Seen, write_error};
+use crate::render::{Joined, Rendering, write_error};
 use crate::report;
-
-/// How many objects an error lists.
-const LISTED: usize = 20;
 
 /// Runs the command; the exit code says whether files would change (`--check`).
 pub(super) fn run(command: Render, color: ColorChoice) -> Result<ExitCode> {
     let sources = input::open(&command.inputs, command.recursive)?;
     let mut rendering = Rendering::plan(sources, &command.injection, command.max_document_size)?;
     if rendering.targets == 0 {
-        refuse_no_match(&mut rendering, &command)?;
+        no_match::refuse(&mut rendering, &command)?;
     }
     let names = &command.injection.names;
     if rendering.targets > 1 && (names.name.is_some() || names.generate_name.is_some()) {
@@ -94,69 +89,23 @@ fn print_diff(rendering: &mut Rendering, color: ColorChoice) -> Result<ExitCode>
                 continue;
             }
             let name = rendering.name(input).to_owned();
-            let mut text = format!("--- {name}\n+++ {name}\n");
+            let mut put = |text: &str| {
+                let text = match choice {
+                    ColorChoice::Never => anstream::adapter::strip_str(text).to_string(),
+                    _ => text.to_owned(),
+                };
+                out.write_all(text.as_bytes()).map_err(|error| write_error(&error))
+            };
+            put(&format!("--- {name}\n+++ {name}\n"))?;
             // Lines that earlier documents of this input have gained.
             let mut gained = 0isize;
             rendering.edited_documents(input, |line, before, after| {
-                text.push_str(&report::unified(before, after, line, line.saturating_add_signed(gained)));
+                put(&report::unified(before, after, line, line.saturating_add_signed(gained)))?;
                 let count = |text: &str| text.matches('\n').count() as isize;
                 gained += count(after) - count(before);
+                Ok(())
             })?;
-            if choice == ColorChoice::Never {
-                text = anstream::adapter::strip_str(&text).to_string();
-            }
-            out.write_all(text.as_bytes()).map_err(|error| write_error(&error))?;
         }
         Ok(())
     })
-}
-
-/// Nothing is a target: an error that lists what was seen, unless that was asked for.
-fn refuse_no_match(rendering: &mut Rendering, command: &Render) -> Result<()> {
-    let seen = rendering.seen()?;
-    if seen.is_empty() {
-        let first = (!rendering.is_empty()).then(|| rendering.name(0).to_owned());
-        let error =
-            Error::input("there is no Kubernetes object in the input").hint("name a manifest, or pipe one in as `-`");
-        return Err(match first {
-            Some(name) if rendering.len() == 1 => error.in_file(name),
-            _ => error,
-        });
-    }
-    if command.allow_no_match {
-        return Ok(());
-    }
-    let mut list = String::new();
-    for Seen { object, input, containers } in seen.iter().take(LISTED) {
-        list.push_str(&format!("\n  {object} in {input}"));
-        if !containers.is_empty() {
-            list.push_str(&format!(", containers: {}", containers.join(", ")));
-        }
-    }
-    if seen.len() > LISTED {
-        list.push_str(&format!("\n  and {} more", seen.len() - LISTED));
-    }
-    Err(Error::usage(format!("nothing matches {}; seen:{list}", what_was_asked(&command.injection)))
-        .hint(format!("name what you mean: {} (or pass --allow-no-match)", line_to_paste(&seen))))
-}
-
-fn what_was_asked(injection: &Injection) -> String {
-    let objects = match (injection.targets.is_empty(), injection.prefect.is_empty()) {
-        (false, _) => "the targets asked for",
-        (true, false) => "a Job, a CronJob or a Deployment that runs a Prefect agent",
-        (true, true) => "a Job or CronJob",
-    };
-    match &injection.containers {
-        ContainerChoice::Named(globs) => {
-            let names: Vec<&str> = globs.iter().map(Glob::as_str).collect();
-            format!("{objects} with a container {}", names.join(", "))
-        }
-        _ => objects.to_owned(),
-    }
-}
-
-/// A `--target` for the first object that carries a pod, to be pasted.
-fn line_to_paste(seen: &[Seen]) -> String {
-    let with_pod = seen.iter().find(|seen| !seen.containers.is_empty());
-    format!("--target {}", with_pod.or(seen.first()).map_or("KIND/NAME", |seen| &seen.object))
 }

@@ -372,6 +372,11 @@ fn order(entries: &[Entry<'_>], removed: &[usize], new: &[&Variable]) -> Result<
     }
     for (index, wanted) in new.iter().enumerate() {
         let Some(text) = literal(wanted) else { continue };
+        let behind = sequence.iter().skip_while(|&&other| other != index).skip(1);
+        if let Some(&other) = behind.into_iter().find(|&&other| uses(&text, name(other))) {
+            return Err(Error::usage(format!("{} and {} use each other", name(index), name(other)))
+                .hint("Kubernetes expands only what stands before: one of them has to do without"));
+        }
         let late = (positions[index]..end).filter(kept).find(|&position| uses(&text, &entries[position].name));
         if let Some(late) = late {
             return Err(Error::refused(format!(

@@ -111,10 +111,11 @@ pub fn hashed_name(object: &Object<'_>) -> Result<String> {
     };
     refuse_unusual(name, "name")?;
     let text = name.text().unwrap_or_default();
-    if let Some((base, suffix)) = text.rsplit_once('-') {
-        if suffix.len() == 8 && suffix == hash(object.node, name, base) {
-            return Ok(text.into_owned());
-        }
+    if let Some((base, suffix)) = text.rsplit_once('-')
+        && suffix.len() == 8
+        && suffix == hash(object.node, name, base)
+    {
+        return Ok(text.into_owned());
     }
     Ok(format!("{text}-{}", hash(object.node, name, &text)))
 }

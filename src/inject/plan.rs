@@ -177,6 +177,12 @@ impl<'i> Planner<'i> {
             if matches!(variable.asked, Asked::PrefectSecret(_)) {
                 let written = variables::secret_variable(&variable.name);
                 self.notes.add(format!("the secret {} is the variable {written}", variable.name));
+                if variable.name.contains("__") {
+                    self.notes.add(format!(
+                        "Prefect 1 splits {written} at every `__`, so no flow finds a secret of the name {}",
+                        variable.name
+                    ));
+                }
             }
         }
         let managed: Vec<&str> = match generation {

@@ -97,12 +97,12 @@ pub fn objects(document: Document<'_>) -> Result<Vec<Object<'_>>> {
         return Ok(Vec::new());
     }
     let object = Object::read(root)?;
-    if object.kind.ends_with("List") {
-        if let Some(items) = root.get("items")? {
-            check_on_path(root, "the List")?;
-            check_on_path(items, "`items`")?;
-            return items.items().filter(|item| item.kind() == Kind::Map).map(Object::read).collect();
-        }
+    if object.kind.ends_with("List")
+        && let Some(items) = root.get("items")?
+    {
+        check_on_path(root, "the List")?;
+        check_on_path(items, "`items`")?;
+        return items.items().filter(|item| item.kind() == Kind::Map).map(Object::read).collect();
     }
     Ok(vec![object])
 }

@@ -153,7 +153,7 @@ fn names_of(document: Document<'_>, plan: &Plan) -> Result<Vec<String>> {
 
 /// A character that readers take differently, in a document that may hold a target.
 fn not_admitted(refusal: yaml::NotAdmitted) -> Error {
-    Error::refused(format!("{} stands in a document that may have to be edited", refusal.reason))
+    Error::refused(format!("{}, in a document that may have to be edited", refusal.reason))
         .at(refusal.span)
         .hint("remove that character")
 }

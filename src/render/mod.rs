@@ -13,10 +13,11 @@ use std::io::{self, Read, Write};
 use self::document::{Engine, Outcome};
 use self::log::{EditLog, Record};
 pub use self::source::Source;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, io_reason};
 use crate::inject::{Injection, Notes};
 use crate::manifest::container;
 use crate::manifest::object::objects;
+use crate::manifest::workload::is_builtin_workload;
 use crate::yaml::{Document, Documents, StreamError, Tape};
 
 /// What became of a whole stream in memory.
@@ -62,8 +63,8 @@ pub struct Seen {
     pub object: String,
     /// The input's name.
     pub input: String,
-    /// The names of its containers, if it carries a pod.
-    pub containers: Vec<String>,
+    /// The names of its containers; none where it is of no kind that carries a pod.
+    pub containers: Option<Vec<String>>,
 }
 
 /// Inputs whose every document is planned and verified, ready to be printed.
@@ -188,7 +189,11 @@ impl Rendering {
     }
 
     /// Calls `each` with every edited document of an input: the line it begins at, before, after.
-    pub fn edited_documents(&mut self, input: usize, mut each: impl FnMut(usize, &str, &str)) -> Result<()> {
+    pub fn edited_documents(
+        &mut self,
+        input: usize,
+        mut each: impl FnMut(usize, &str, &str) -> Result<()>,
+    ) -> Result<()> {
         let Planned { source, log } = &mut self.inputs[input];
         let name = source.name().to_owned();
         log.rewind().map_err(|error| spool_error(&error))?;
@@ -201,7 +206,7 @@ impl Rendering {
                 let before = before.ok_or_else(|| changed(&name))?;
                 after.clear();
                 edited.write(chunk.bytes, &mut after).map_err(|error| write_error(&error))?;
-                each(line, before, std::str::from_utf8(&after).map_err(|_| changed(&name))?);
+                each(line, before, std::str::from_utf8(&after).map_err(|_| changed(&name))?)?;
                 record = log.next().map_err(|error| spool_error(&error))?;
             }
             line += memchr::memchr_iter(b'\n', chunk.bytes).count();
@@ -210,8 +215,8 @@ impl Rendering {
         source.check_unchanged()
     }
 
-    /// The objects in the inputs, for an error that nothing matched.
-    pub fn seen(&mut self) -> Result<Vec<Seen>> {
+    /// The first objects in the inputs, for an error that nothing matched.
+    pub fn seen(&mut self, most: usize) -> Result<Vec<Seen>> {
         let mut seen = Vec::new();
         for Planned { source, .. } in &mut self.inputs {
             let name = source.name().to_owned();
@@ -225,9 +230,14 @@ impl Rendering {
                     continue;
                 }
                 for object in objects(Document::new(text, &tape)).unwrap_or_default() {
-                    if !object.kind.is_empty() || !object.api_version.is_empty() {
-                        let containers = container::names(&object);
-                        seen.push(Seen { object: object.display(), input: name.clone(), containers });
+                    if object.kind.is_empty() && object.api_version.is_empty() {
+                        continue;
+                    }
+                    let names = container::names(&object);
+                    let containers = (!names.is_empty() || is_builtin_workload(&object)).then_some(names);
+                    seen.push(Seen { object: object.display(), input: name.clone(), containers });
+                    if seen.len() == most {
+                        return Ok(seen);
                     }
                 }
             }
@@ -377,13 +387,13 @@ impl<R: Read> Copier<'_, R> {
 
 fn read_error(name: &str, error: StreamError) -> Error {
     match error {
-        StreamError::Io(error) => Error::input(format!("can't be read: {}", error.kind())).in_file(name),
+        StreamError::Io(error) => Error::input(format!("can't be read: {}", io_reason(&error))).in_file(name),
         StreamError::TooLarge(_) => Error::input("a document is too large").in_file(name),
     }
 }
 
 fn spool_error(error: &io::Error) -> Error {
-    Error::input(format!("the temporary file can't be used: {}", error.kind()))
+    Error::input(format!("the temporary file can't be used: {}", io_reason(error)))
         .hint("set TMPDIR to a folder that can be written to")
 }
 
@@ -391,7 +401,7 @@ fn spool_error(error: &io::Error) -> Error {
 pub fn write_error(error: &io::Error) -> Error {
     match error.kind() {
         io::ErrorKind::BrokenPipe => Error::new(Kind::ClosedOutput, "the output was closed"),
-        kind => Error::input(format!("the output can't be written: {kind}")),
+        _ => Error::input(format!("the output can't be written: {}", io_reason(error))),
     }
 }
 

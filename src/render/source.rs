@@ -2,12 +2,12 @@
 
 use std::fs::{File, Metadata};
 use std::io::{self, BufRead, BufReader, Read, Seek};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use tempfile::SpooledTempFile;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, io_reason};
 
 /// What is kept in memory of an input that is no regular file.
 const IN_MEMORY: usize = 4 * 1024 * 1024;
@@ -19,7 +19,7 @@ pub struct Source {
 }
 
 enum Data {
-    File { file: File, stamp: Stamp },
+    File { file: File, path: PathBuf, stamp: Stamp },
     Spool(SpooledTempFile),
 }
 
@@ -28,22 +28,30 @@ enum Data {
 struct Stamp {
     length: u64,
     modified: Option<SystemTime>,
+    inode: u64,
 }
 
 impl Stamp {
     fn of(metadata: &Metadata) -> Self {
-        Stamp { length: metadata.len(), modified: metadata.modified().ok() }
+        Stamp { length: metadata.len(), modified: metadata.modified().ok(), inode: inode(metadata) }
     }
+}
+
+#[cfg(unix)]
+fn inode(metadata: &Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::ino(metadata)
+}
+
+#[cfg(not(unix))]
+fn inode(_metadata: &Metadata) -> u64 {
+    0
 }
 
 impl Source {
     /// Opens a file. A pipe or device is read to its end.
     pub fn open(path: &Path) -> Result<Self> {
         let name = path.display().to_string();
-        let fail = |error: io::Error| {
-            let error_kind = error.kind();
-            Error::input(format!("can't be opened: {error_kind}")).in_file(&name)
-        };
+        let fail = |error: io::Error| Error::input(format!("can't be opened: {}", io_reason(&error))).in_file(&name);
         let file = File::open(path).map_err(fail)?;
         let metadata = file.metadata().map_err(fail)?;
         if metadata.is_dir() {
@@ -51,7 +59,7 @@ impl Source {
         }
         if metadata.is_file() {
             let stamp = Stamp::of(&metadata);
-            return Ok(Source { name, data: Data::File { file, stamp } });
+            return Ok(Source { name, data: Data::File { file, path: path.to_owned(), stamp } });
         }
         Source::spool(name, file)
     }
@@ -60,7 +68,7 @@ impl Source {
     pub fn spool(name: String, mut reader: impl Read) -> Result<Self> {
         let mut spool = SpooledTempFile::new(IN_MEMORY);
         io::copy(&mut reader, &mut spool).map_err(|error| {
-            Error::input(format!("can't be read, or not be kept in a temporary file: {}", error.kind()))
+            Error::input(format!("can't be read, or not be kept in a temporary file: {}", io_reason(&error)))
                 .in_file(&name)
                 .hint("input from a pipe of more than 4 MiB goes through TMPDIR")
         })?;
@@ -80,7 +88,7 @@ impl Source {
         };
         match rewound {
             Ok(()) => Ok(reader),
-            Err(error) => Err(Error::input(format!("can't be read again: {}", error.kind())).in_file(&self.name)),
+            Err(error) => Err(Error::input(format!("can't be read again: {}", io_reason(&error))).in_file(&self.name)),
         }
     }
 
@@ -99,12 +107,10 @@ impl Source {
         }
     }
 
-    /// Fails if the file has been written to since it was opened.
+    /// Fails if the file has been written to, or another put in its place, since it was opened.
     pub(super) fn check_unchanged(&self) -> Result<()> {
-        let Data::File { file, stamp } = &self.data else { return Ok(()) };
-        match file.metadata() {
-            Ok(metadata) if Stamp::of(&metadata) == *stamp => Ok(()),
-            _ => Err(super::changed(&self.name)),
-        }
+        let Data::File { file, path, stamp } = &self.data else { return Ok(()) };
+        let same = |metadata: io::Result<Metadata>| metadata.is_ok_and(|metadata| Stamp::of(&metadata) == *stamp);
+        if same(file.metadata()) && same(path.metadata()) { Ok(()) } else { Err(super::changed(&self.name)) }
     }
 }

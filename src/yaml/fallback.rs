@@ -4,8 +4,6 @@
 //! the text. Every scalar is decoded from the span that was found and compared with granit's own reading,
 //! so a wrong span is never used. `agree` asks a second witness, of libyaml's family, about an edit.
 
-use std::borrow::Cow;
-
 use granit_parser::{Event, Options, Parser, ScalarStyle, Span, StructureStyle};
 use serde_yaml::Value as Witness;
 
@@ -97,10 +95,10 @@ impl Builder<'_, '_> {
         if self.text.starts_with('\u{feff}') {
             self.cursor = 3;
         }
-        if let Some(range) = span.byte_range() {
-            if self.text.get(range.clone()).is_some_and(|marker| marker.starts_with("---")) {
-                self.cursor = range.start + 3;
-            }
+        if let Some(range) = span.byte_range()
+            && self.text.get(range.clone()).is_some_and(|marker| marker.starts_with("---"))
+        {
+            self.cursor = range.start + 3;
         }
         self.last_end = self.cursor;
         Ok(())
@@ -280,7 +278,7 @@ impl Builder<'_, '_> {
         Ok(())
     }
 
-    fn scalar(&mut self, value: &Cow<'_, str>, style: ScalarStyle, span: Span) -> Built {
+    fn scalar(&mut self, value: &str, style: ScalarStyle, span: Span) -> Built {
         let Some(range) = span.byte_range() else { return self.fail() };
         if style == ScalarStyle::Plain
             && (range.is_empty() || value.is_empty() || &self.text[range.clone()] == "~" && range.start < self.cursor)
@@ -317,7 +315,7 @@ impl Builder<'_, '_> {
         self.push(kind, range.start, range.end, column, flags);
         let document = Document::new(self.text, self.tape);
         let read = document.node(self.tape.nodes.len() as u32 - 1).text();
-        if read.as_deref() == Some(value.as_ref()) { Ok(()) } else { self.fail() }
+        if read.as_deref() == Some(value) { Ok(()) } else { self.fail() }
     }
 }
 

@@ -150,10 +150,10 @@ impl<'a> Layout<'a, '_> {
                 }
                 place.column = at.column();
                 column_of_map = Some(at.column());
-            } else if at.kind() == Kind::Seq {
-                if let Some(outer) = column_of_map.take() {
-                    place.dash_offset = at.column().saturating_sub(outer);
-                }
+            } else if at.kind() == Kind::Seq
+                && let Some(outer) = column_of_map.take()
+            {
+                place.dash_offset = at.column().saturating_sub(outer);
             }
             match at.child_towards(node) {
                 Some(child) => at = child,
@@ -282,6 +282,13 @@ impl<'a> Layout<'a, '_> {
         }
     }
 
+    fn write_child(&self, out: &mut String, child: &Child, style: &FlowStyle<'_>) {
+        match child {
+            Child::Item(value) => self.write_flow(out, value, style, 1),
+            Child::Entry(key, value) => self.write_flow_entry(out, key, value, style, 1),
+        }
+    }
+
     fn write_flow_entry(&self, out: &mut String, key: &str, value: &Value, style: &FlowStyle<'_>, depth: usize) {
         if style.json {
             out.push_str(&quote_double(key));
@@ -333,11 +340,6 @@ impl<'a> Layout<'a, '_> {
                 before.len()
             }
         };
-        if self.text[span.clone()].contains('#') {
-            return Err(Error::refused("a comment stands inside of the brackets, and would be lost")
-                .at(span)
-                .hint("put the comment on a line above"));
-        }
         if !span.is_empty() {
             self.splices.push(colon..span.end, |_| {});
         }
@@ -407,7 +409,8 @@ impl<'a> Layout<'a, '_> {
 
     fn children(&mut self, node: Node<'a>, place: &Place, remove: &[usize], insert: &[(usize, Child)]) -> Result<()> {
         let list = elements(node);
-        if list.is_empty() && !place.in_flow {
+        let comment_inside = node.raw().contains('#');
+        if list.is_empty() && !place.in_flow && !comment_inside {
             // A JSON document stays JSON.
             if !self.text.trim_start().starts_with(['{', '[']) {
                 self.refuse_properties(node)?;
@@ -706,6 +709,21 @@ impl<'a> Layout<'a, '_> {
                 .hint("write `{}` around it"));
         }
         let style = self.flow_style(node);
+        if list.is_empty() && node.raw().contains('#') {
+            // Nothing but comments inside: the closing bracket begins its line, new lines go before it.
+            let close = span.end - 1;
+            let (indent, newline, line) = (self.indent_of(close), self.newline(close), self.line_start(close));
+            for (position, (_, child)) in insert.iter().enumerate() {
+                let mut text = format!("{indent}  ");
+                self.write_child(&mut text, child, &style);
+                if position + 1 < insert.len() {
+                    text.push(',');
+                }
+                text.push_str(newline);
+                self.splices.push(line..line, |out| out.push_str(&text));
+            }
+            return Ok(());
+        }
         if list.is_empty() {
             let mut text = String::new();
             self.write_flow(&mut text, &whole(node.kind(), insert), &style, 0);
@@ -720,10 +738,7 @@ impl<'a> Layout<'a, '_> {
         let mut appended = Vec::new();
         for (position, child) in insert {
             let mut text = String::new();
-            match child {
-                Child::Item(value) => self.write_flow(&mut text, value, &style, 1),
-                Child::Entry(key, value) => self.write_flow_entry(&mut text, key, value, &style, 1),
-            }
+            self.write_child(&mut text, child, &style);
             if let Some(old) = list.get(*position) {
                 if remove.contains(position) && !replaced.contains(position) {
                     replaced.push(*position);

@@ -283,13 +283,13 @@ fn is_number(plain: &str) -> bool {
         [b'0', _, ..] => (8, &digits[1..]),
         _ => (10, digits),
     };
-    if !body.starts_with(['+', '-']) {
-        if let Ok(value) = u64::from_str_radix(body, radix) {
-            let limit = if negative { 1 << 63 } else { u64::MAX };
-            // ParseUint takes no sign, so what exceeds an i64 must have none.
-            if value <= limit && !(signed && !negative && value > i64::MAX as u64) {
-                return true;
-            }
+    if !body.starts_with(['+', '-'])
+        && let Ok(value) = u64::from_str_radix(body, radix)
+    {
+        let limit = if negative { 1 << 63 } else { u64::MAX };
+        // ParseUint takes no sign, so what exceeds an i64 must have none.
+        if value <= limit && !(signed && !negative && value > i64::MAX as u64) {
+            return true;
         }
     }
     is_float_pattern(digits) && go_float(plain)

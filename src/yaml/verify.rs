@@ -111,7 +111,7 @@ impl<'a> Walk<'a> {
                 let (is_map, new_end) = (frame.is_map, frame.new_end);
                 self.check(self.new < new_end)?;
                 if is_map {
-                    self.check(!self.edits.first().is_some_and(|edit| edit.node == self.old))?;
+                    self.check(self.edits.first().is_none_or(|edit| edit.node != self.old))?;
                     self.unchanged()?;
                     self.check(self.new < new_end)?;
                 }

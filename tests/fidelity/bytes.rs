@@ -6,16 +6,18 @@ use std::ops::Range;
 
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 
+use crate::granit;
 use crate::model::{self, Op};
 use crate::tree::{Kind, Tree};
 
 /// Compares a document with its edited text.
 pub(crate) fn compare(before: &str, after: &str, tree: &Tree, op: &Op, all_containers: bool) -> Result<(), String> {
     line_endings(before, after)?;
+    comments(before, after, op)?;
     let old: Vec<&str> = before.split_inclusive('\n').collect();
     let new: Vec<&str> = after.split_inclusive('\n').collect();
     let window = window(before, tree, op, all_containers)?;
-    let replaced = in_order(tree).into_iter().find_map(|node| entry_of(node, op));
+    let replaced = in_order(tree).into_iter().any(|node| entry_of(node, op).is_some());
     let tail = old.len() - window.end.min(old.len());
     if new.len() < window.start + tail {
         return Err("lines are gone".to_owned());
@@ -49,8 +51,29 @@ fn line_endings(before: &str, after: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// Comments stay, but for those in what is removed and those on the line of a value that is replaced.
+fn comments(before: &str, after: &str, op: &Op) -> Result<(), String> {
+    let (Ok(old), Ok(new)) = (granit::comments(before), granit::comments(after)) else { return Ok(()) };
+    let (mut less, mut more) = (old.iter(), new.iter());
+    if matches!(op, Op::Unset(_) | Op::Many(_)) {
+        std::mem::swap(&mut less, &mut more);
+    }
+    for (comment, has_line) in less {
+        let replaced = !has_line && matches!(op, Op::Secret(..) | Op::Literal(..) | Op::Many(_));
+        if !replaced && !more.any(|(other, _)| other == comment) {
+            return Err(format!("the comment {comment:?} is gone, or has come, or has moved"));
+        }
+    }
+    Ok(())
+}
+
 /// The lines that an edit may touch.
 fn window(text: &str, tree: &Tree, op: &Op, all_containers: bool) -> Result<Range<usize>, String> {
+    if let Op::Many(ops) = op {
+        let windows = ops.iter().map(|op| window(text, tree, op, all_containers)).collect::<Result<Vec<_>, _>>()?;
+        let around = windows.into_iter().reduce(|a, b| a.start.min(b.start)..a.end.max(b.end));
+        return around.ok_or_else(|| "no edit at all".to_owned());
+    }
     let nodes = in_order(tree);
     let mut window: Option<Range<usize>> = None;
     for target in model::targets(tree)? {
@@ -139,7 +162,7 @@ fn line_of(text: &str, offset: usize) -> usize {
 }
 
 /// What happened between the lines that had to stay.
-fn inside(old: &[&str], new: &[&str], op: &Op, replaced: Option<&Tree>) -> Result<(), String> {
+fn inside(old: &[&str], new: &[&str], op: &Op, replaced: bool) -> Result<(), String> {
     let bare = |lines: &[&str]| -> Vec<String> {
         lines.iter().map(|line| line.trim_end_matches(['\r', '\n']).to_owned()).collect()
     };
@@ -158,27 +181,15 @@ fn inside(old: &[&str], new: &[&str], op: &Op, replaced: Option<&Tree>) -> Resul
             None => Ok(()),
         };
     }
-    let is_block = |node: &&Tree| matches!(node.kind, Kind::Literal | Kind::Folded);
-    if replaced.is_some_and(|entry| in_order(entry).iter().any(is_block)) {
-        // Lines of a block scalar that look like comments went with it.
-        return Ok(());
-    }
-    if let Some(comment) = gone.iter().find(|line| line.trim_start().starts_with('#') && !come.contains(line)) {
-        return Err(format!("a comment line is gone: {comment:?}"));
-    }
-    if replaced.is_some() {
+    if replaced || matches!(op, Op::Many(_)) {
         return Ok(());
     }
     if gone.len() > 4 {
         return Err(format!("adding changed {} lines: {gone:?}", gone.len()));
     }
     for line in &gone {
-        let empties = ["[]", "[ ]", "{}", "{ }", "~", "null", "Null", "NULL", "[", "]", "\"\"", "''"];
-        let emptied = empties.iter().any(|empty| {
-            line.rfind(empty).is_some_and(|at| {
-                let (head, tail) = (line[..at].trim_end(), line[at + empty.len()..].trim_end());
-                come.iter().any(|now| now.starts_with(head)) && come.iter().any(|now| now.ends_with(tail))
-            })
+        let emptied = empty_values(line).any(|(head, tail)| {
+            come.iter().any(|now| now.starts_with(head)) && come.iter().any(|now| now.trim_end().ends_with(tail))
         });
         let explained = line.trim().is_empty() || emptied || is_made_of(line, &come, 0);
         // `|+` at the end of a file without a line break becomes `|-`.
@@ -189,6 +200,17 @@ fn inside(old: &[&str], new: &[&str], op: &Op, replaced: Option<&Tree>) -> Resul
         }
     }
     Ok(())
+}
+
+/// What stands before and behind each thing in a line that may be an empty value.
+fn empty_values(line: &str) -> impl Iterator<Item = (&str, &str)> {
+    let empties = ["[", "]", "{", "}", "~", "null", "Null", "NULL", "\"\"", "''"];
+    empties.into_iter().flat_map(move |empty| line.match_indices(empty)).map(move |(at, empty)| {
+        let behind = &line[at + empty.len()..];
+        // `[  ]` goes as a whole.
+        let close = behind.trim_start().strip_prefix([']', '}']).filter(|_| matches!(empty, "[" | "{"));
+        (line[..at].trim_end(), close.unwrap_or(behind).trim_end())
+    })
 }
 
 /// Whether a line begins as one of the others and ends as one of them, all of it but some bytes.

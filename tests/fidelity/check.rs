@@ -23,6 +23,13 @@ pub(crate) const OPS: &[Op] = &[
     Op::Literal("ADDED_TOKEN", "a: \"b\" #c\n"),
     Op::Namespace("team"),
     Op::Source("EXTRA_", "extra"),
+    Op::Many(&[
+        Op::Unset("MODE"),
+        Op::Secret("TOKEN", "flow-secrets", "token"),
+        Op::Literal("ADDED_TOKEN", "plain text"),
+        Op::Source("EXTRA_", "extra"),
+        Op::Namespace("team"),
+    ]),
 ];
 
 /// A text and what is to be done to it.
@@ -84,13 +91,19 @@ pub(crate) fn injection(op: &Op, all_containers: bool) -> Injection {
         containers: if all_containers { ContainerChoice::All } else { ContainerChoice::First },
         ..Injection::default()
     };
-    let variable = |name: &str, value| vec![Variable { name: name.to_owned(), asked: Asked::Entry(value) }];
+    ask(op, &mut injection);
+    injection
+}
+
+fn ask(op: &Op, injection: &mut Injection) {
+    let variable = |name: &str, value| Variable { name: name.to_owned(), asked: Asked::Entry(value) };
     match op {
+        Op::Many(ops) => ops.iter().for_each(|op| ask(op, injection)),
         Op::Secret(name, secret, key) => {
             let reference = KeyRef { name: (*secret).to_owned(), key: (*key).to_owned(), optional: false };
-            injection.variables = variable(name, EnvValue::SecretKey(reference));
+            injection.variables.push(variable(name, EnvValue::SecretKey(reference)));
         }
-        Op::Literal(name, value) => injection.variables = variable(name, EnvValue::Literal((*value).to_owned())),
+        Op::Literal(name, value) => injection.variables.push(variable(name, EnvValue::Literal((*value).to_owned()))),
         Op::Unset(name) => injection.unset = vec![(*name).to_owned()],
         Op::Source(prefix, secret) => {
             let (prefix, name) = ((*prefix).to_owned(), (*secret).to_owned());
@@ -100,7 +113,6 @@ pub(crate) fn injection(op: &Op, all_containers: bool) -> Injection {
             injection.names = Names { namespace: Some((*namespace).to_owned()), ..Names::default() }
         }
     }
-    injection
 }
 
 /// Renders a case and compares what this process can read.
@@ -280,7 +292,9 @@ pub(crate) fn judge(prepared: Prepared, answers: Option<&[Result<String, String>
         if trees[*at].is_none() {
             match &after[position] {
                 // What go-yaml does not read may have gone with the entry that went.
-                Ok(_) if matches!(case.op, Op::Unset(_) | Op::Secret("TOKEN", ..)) => verdict.unreadable_edited = true,
+                Ok(_) if matches!(case.op, Op::Unset(_) | Op::Secret("TOKEN", ..) | Op::Many(_)) => {
+                    verdict.unreadable_edited = true
+                }
                 Ok(_) => fail("go-yaml", "reads the edited text, but not the original".to_owned()),
                 Err(_) => verdict.unreadable_edited = true,
             }

@@ -45,6 +45,22 @@ pub(crate) fn read(text: &str) -> Result<Vec<Tree>, String> {
     Ok(documents)
 }
 
+/// The comments of a text, and whether each has a line of its own.
+pub(crate) fn comments(text: &str) -> Result<Vec<(String, bool)>, String> {
+    let mut options = Options::default();
+    options.set_emit_comments(true);
+    let mut out = Vec::new();
+    for event in Parser::new_from_str_with_options(text, options) {
+        let (event, span) = event.map_err(|error| error.to_string())?;
+        if let Event::Comment(comment, _) = event {
+            let at = span.start.byte_offset().unwrap_or(0);
+            let line = &text[text[..at].rfind('\n').map_or(0, |newline| newline + 1)..at];
+            out.push((comment.trim_end_matches('\r').to_owned(), line.trim().is_empty()));
+        }
+    }
+    Ok(out)
+}
+
 fn place(node: Tree, open: &mut [Tree], documents: &mut Vec<Tree>) {
     match open.last_mut() {
         Some(parent) => parent.children.push(node),

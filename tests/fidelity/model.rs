@@ -18,6 +18,8 @@ pub(crate) enum Op {
     Source(&'static str, &'static str),
     /// Fills a missing namespace.
     Namespace(&'static str),
+    /// All of these at once: what goes first, then variables, then the rest.
+    Many(&'static [Op]),
 }
 
 /// What must become of a document.
@@ -148,12 +150,12 @@ fn objects(document: &Tree) -> Result<Vec<Vec<usize>>, &'static str> {
     if document.kind != Kind::Map {
         return Ok(Vec::new());
     }
-    if text(document, "kind")?.is_some_and(|kind| kind.ends_with("List")) {
-        if let Some(items) = get(document, "items")? {
-            let list = &document.children[items];
-            let maps = list.items().iter().enumerate().filter(|(_, item)| item.kind == Kind::Map);
-            return Ok(maps.map(|(at, _)| vec![items, at]).collect());
-        }
+    if text(document, "kind")?.is_some_and(|kind| kind.ends_with("List"))
+        && let Some(items) = get(document, "items")?
+    {
+        let list = &document.children[items];
+        let maps = list.items().iter().enumerate().filter(|(_, item)| item.kind == Kind::Map);
+        return Ok(maps.map(|(at, _)| vec![items, at]).collect());
     }
     Ok(vec![Vec::new()])
 }
@@ -199,6 +201,13 @@ fn pods_by_shape(document: &Tree, from: &[usize]) -> Result<Vec<Vec<usize>>, &'s
 /// The document after an edit of its targets: of all their containers, or of the first of each.
 pub(crate) fn edited(document: &Tree, op: &Op, all_containers: bool) -> Outcome {
     let mut out = Expected { tree: document.clone(), changed: false };
+    if let Op::Many(ops) = op {
+        for op in *ops {
+            let next = edited(&out.tree, op, all_containers)?;
+            out = Expected { tree: next.tree, changed: out.changed || next.changed };
+        }
+        return Ok(out);
+    }
     let aliases = aliases(document);
     for target in targets(document)? {
         let count = if all_containers { target.containers.len() } else { 1 };
@@ -246,12 +255,15 @@ fn entry(op: &Op) -> Option<Tree> {
 
 /// Whether a node already means what a new one would.
 fn means(node: &Tree, new: &Tree) -> bool {
+    if node.tag.is_some() {
+        return false;
+    }
     match new.kind {
         Kind::NewMap => {
             node.kind == Kind::Map
                 && node.children.len() == new.children.len()
                 && new.children.chunks_exact(2).all(
-                    |pair| matches!(node.find(&pair[0].text), (Some(at), false) if means(&node.children[at], &pair[1])),
+                    |pair| matches!(node.find(&pair[0].text), (Some(at), false) if node.children[at - 1].tag.is_none() && means(&node.children[at], &pair[1])),
                 )
         }
         _ => {
@@ -271,9 +283,14 @@ enum List {
     There(usize),
     Null(usize),
     Missing,
+    /// Made by an edit before this one.
+    Added(usize),
 }
 
 fn list(container: &Tree, key: &str) -> Result<List, &'static str> {
+    if let Some(at) = container.added.iter().position(|(name, _)| name == key) {
+        return Ok(List::Added(at));
+    }
     Ok(match get(container, key)? {
         None => List::Missing,
         Some(at) if container.children[at].kind == Kind::Seq => List::There(at),
@@ -293,6 +310,7 @@ fn put_first(container: &mut Tree, key: &str, place: List, item: Tree) {
             container.children[at] = new;
         }
         List::Missing => container.added.push((key.to_owned(), new)),
+        List::Added(at) => container.added[at].1.children.push(new.children.remove(0)),
     }
 }
 
@@ -303,20 +321,23 @@ fn edit_env(container: &mut Tree, op: &Op, aliases: &[&str]) -> Result<bool, &'s
     }
     let name = match op {
         Op::Secret(name, ..) | Op::Literal(name, _) | Op::Unset(name) => *name,
-        Op::Source(..) | Op::Namespace(_) => return Ok(false),
+        _ => return Ok(false),
     };
-    let List::There(at) = place else {
-        let Some(new) = entry(op) else { return Ok(false) };
-        put_first(container, "env", place, new);
-        return Ok(true);
+    let env = match place {
+        List::There(at) => &mut container.children[at],
+        List::Added(at) => &mut container.added[at].1,
+        List::Null(_) | List::Missing => {
+            let Some(new) = entry(op) else { return Ok(false) };
+            put_first(container, "env", place, new);
+            return Ok(true);
+        }
     };
-    let env = &mut container.children[at];
     let mut found = None;
     for (position, item) in env.children.iter().enumerate() {
         if item.kind == Kind::Alias {
             continue;
         }
-        if item.kind != Kind::Map {
+        if !matches!(item.kind, Kind::Map | Kind::NewMap) {
             return Err("an entry that is no mapping");
         }
         let names = item.entries().filter(|(key, value)| key.is("name") && value.is(name)).count();
@@ -330,6 +351,7 @@ fn edit_env(container: &mut Tree, op: &Op, aliases: &[&str]) -> Result<bool, &'s
     match (found, entry(op)) {
         (None, None) => Ok(false),
         (Some(position), None) => {
+            clear(&env.children[position], aliases)?;
             unshared(&env.children[position], aliases)?;
             env.children.remove(position);
             Ok(true)
@@ -339,6 +361,7 @@ fn edit_env(container: &mut Tree, op: &Op, aliases: &[&str]) -> Result<bool, &'s
             if means(old, &new) {
                 return Ok(false);
             }
+            clear(old, aliases)?;
             unshared(old, aliases)?;
             new.anchor.clone_from(&old.anchor);
             if let (Some(at), _) = old.find("name") {
@@ -363,11 +386,10 @@ fn edit_env(container: &mut Tree, op: &Op, aliases: &[&str]) -> Result<bool, &'s
 
 /// What goes must not be used elsewhere.
 fn unshared(node: &Tree, aliases: &[&str]) -> Result<(), &'static str> {
-    clear(node, aliases)?;
-    node.children.iter().try_for_each(|child| match child.kind {
-        Kind::Alias => Ok(()),
-        _ => unshared(child, aliases),
-    })
+    if node.anchor.as_deref().is_some_and(|anchor| aliases.contains(&anchor)) {
+        return Err("an anchor that is used elsewhere, in what goes");
+    }
+    node.children.iter().try_for_each(|child| unshared(child, aliases))
 }
 
 /// Whether a value refers to a variable as Kubernetes expands it: `$(NAME)`, while `$$` stands for `$`.
@@ -377,10 +399,10 @@ fn uses(value: &str, name: &str) -> bool {
         rest = &rest[at + 1..];
         if let Some(after) = rest.strip_prefix('$') {
             rest = after;
-        } else if let Some(inside) = rest.strip_prefix('(') {
-            if inside.strip_prefix(name).is_some_and(|after| after.starts_with(')')) {
-                return true;
-            }
+        } else if let Some(inside) = rest.strip_prefix('(')
+            && inside.strip_prefix(name).is_some_and(|after| after.starts_with(')'))
+        {
+            return true;
         }
     }
     false
@@ -392,10 +414,10 @@ fn add_source(container: &mut Tree, prefix: &str, secret: &str, aliases: &[&str]
     if let List::There(at) | List::Null(at) = place {
         clear(&container.children[at], aliases)?;
     }
-    if let List::There(at) = place {
-        if container.children[at].children.iter().any(|source| means(source, &new)) {
-            return Ok(false);
-        }
+    if let List::There(at) = place
+        && container.children[at].children.iter().any(|source| means(source, &new))
+    {
+        return Ok(false);
     }
     put_first(container, "envFrom", place, new);
     Ok(true)

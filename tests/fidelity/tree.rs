@@ -68,7 +68,7 @@ impl Tree {
     }
 
     pub(crate) fn entries(&self) -> impl Iterator<Item = (&Tree, &Tree)> {
-        let children: &[Tree] = if self.kind == Kind::Map { &self.children } else { &[] };
+        let children: &[Tree] = if matches!(self.kind, Kind::Map | Kind::NewMap) { &self.children } else { &[] };
         children.chunks_exact(2).map(|pair| (&pair[0], &pair[1]))
     }
 

@@ -7,6 +7,8 @@ use crate::tree::{Kind, Tree};
 
 /// All documents of a text, or its error. Aliases are expanded, merge keys are left as they are.
 pub(crate) fn read(text: &str) -> Result<Vec<Tree>, String> {
+    // It takes a byte order mark for a part of the `---` behind it.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     Deserializer::from_str(text)
         .map(|document| Value::deserialize(document).map(tree).map_err(|error| error.to_string()))
         .collect()

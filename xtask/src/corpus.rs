@@ -28,7 +28,7 @@ const SECRET: &str = "jobplate-corpus-secret";
 const KEY: &str = "jobplate-corpus-key";
 const SOURCE: &str = "jobplate-corpus-source";
 
-/// Larger files are left out: generated ones, which partial clones do not have.
+/// Files of this size and above are left out: generated ones, which partial clones do not have.
 const MAX_FILE: usize = 3 << 20;
 
 /// At most one of so many files with targets may be refused.
@@ -238,7 +238,7 @@ fn read_files(git_dir: &Path, repository: &Repository) -> Result<Vec<File>> {
         let mut bytes = vec![0; size + 1];
         answers.read_exact(&mut bytes)?;
         bytes.pop();
-        if let (true, Ok(text)) = (size <= MAX_FILE, String::from_utf8(bytes)) {
+        if let (true, Ok(text)) = (size < MAX_FILE, String::from_utf8(bytes)) {
             files.push(File { path, text });
         }
     }
@@ -792,7 +792,7 @@ impl Pieces {
             return self.may_come(&line[..line.len() - behind.len()], &[]);
         }
         let squeezed = squeeze(line);
-        if !self.written.contains(&squeezed) || line.is_empty() || line.ends_with([' ', '\t']) {
+        if !self.written.contains(&squeezed) || line.is_empty() || line.ends_with([' ', '\t']) || line.contains('#') {
             return false;
         }
         let text = line.trim_start().trim_start_matches("- ").trim_start();
@@ -979,6 +979,10 @@ mod tests {
             (" # first", ""),
             ("- name: a", "- name:  a"),
             ("    args:\n", "    args:\n# new\n"),
+            ("    args:\n", "    args:\n    # a \"new\" one\n"),
+            ("    args:\n", "\n    args:\n"),
+            ("valueFrom:\n", "valueFrom: \n"),
+            ("valueFrom:\n", "valueFrom:\n      valueFrom:\n"),
             ("kind: Pod\nspec:\n", "spec:\nkind: Pod\n"),
             ("kind: Pod\n", "kind: Pod\r\n"),
             ("      x", ""),

@@ -52,8 +52,7 @@ fn workload(out: &mut impl Write, number: usize) -> Result<()> {
         let item = format!("      {dash}");
         writeln!(
             out,
-            "{item}- name: {container}\n{item}  image: \"registry.example.com/platform/{name}:1.{}.{}\"\n{item}  \
-             imagePullPolicy: IfNotPresent\n{item}  # the arguments of the entry point\n{item}  args: [\"--source\", \"s{number}\", \
+            "{item}- name: {container}\n{item}  image: \"registry.example.com/platform/{name}:1.{}.{}\"\n{item}  # the arguments of the entry point\n{item}  args: [\"--source\", \"s{number}\", \
              \"--log-level=info\"]\n{item}  env:",
             number % 40,
             position
@@ -73,7 +72,7 @@ fn workload(out: &mut impl Write, number: usize) -> Result<()> {
     }
     writeln!(
         out,
-        "      {dash}# nothing runs beside these two\n      restartPolicy: {}\n      volumes:\n      {dash}- name: scratch\n      {dash}  emptyDir: \
+        "      restartPolicy: {}\n      volumes:\n      {dash}- name: scratch\n      {dash}  emptyDir: \
          {{}}",
         if is_job { "Never" } else { "Always" }
     )?;

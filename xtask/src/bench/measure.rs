@@ -1,12 +1,10 @@
 //! One run of a program: wall time, CPU time and peak memory, as the kernel counted them for that child.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
-use wait4::Wait4 as _;
+use anyhow::{Result, bail};
 
 /// Where a program's output goes.
 pub enum Output {
@@ -36,14 +34,14 @@ pub struct Medians {
 }
 
 /// Runs each contestant once, then each again, so that a change of the machine's speed meets all alike.
-pub fn in_turns(contestants: &[Contestant], runs: usize) -> Result<Vec<Medians>> {
+pub fn in_turns(measure: &Path, contestants: &[Contestant], runs: usize) -> Result<Vec<Medians>> {
     for contestant in contestants {
-        one(contestant)?; // brings files into memory
+        one(measure, contestant)?; // brings files into memory
     }
     let mut samples: Vec<Vec<Medians>> = contestants.iter().map(|_| Vec::new()).collect();
     for _ in 0..runs {
         for (contestant, samples) in contestants.iter().zip(&mut samples) {
-            samples.push(one(contestant)?);
+            samples.push(one(measure, contestant)?);
         }
     }
     let median = |samples: &[Medians], by: fn(&Medians) -> f64| {
@@ -59,22 +57,20 @@ pub fn in_turns(contestants: &[Contestant], runs: usize) -> Result<Vec<Medians>>
     Ok(medians.collect())
 }
 
-/// The peak is never below this program's own when it starts the child: it shares our memory until it
-/// becomes another program. That is why nothing here reads an input as a whole before measuring.
-fn one(contestant: &Contestant) -> Result<Medians> {
+/// Through `src/bin/measure.rs`, which is small enough not to be counted as the program's memory.
+fn one(measure: &Path, contestant: &Contestant) -> Result<Medians> {
     let stdout = match &contestant.output {
         Output::Null => Stdio::null(),
         Output::File(path) => File::create(path)?.into(),
     };
-    let mut command = Command::new(&contestant.command[0]);
-    command.args(&contestant.command[1..]).stdin(Stdio::null()).stdout(stdout).stderr(Stdio::null());
-    let start = Instant::now();
-    let child = command.spawn().with_context(|| format!("{} does not start", contestant.name))?;
-    let used = child.wait4()?;
-    let wall = start.elapsed().as_secs_f64();
-    if !used.status.success() {
-        bail!("{} failed ({}): {:?}", contestant.name, used.status, contestant.command);
+    let mut command = Command::new(measure);
+    command.args(&contestant.command).stdin(Stdio::null()).stdout(stdout);
+    let output = command.stderr(Stdio::piped()).spawn()?.wait_with_output()?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    if !output.status.success() {
+        bail!("{} failed ({}): {said}{:?}", contestant.name, output.status, contestant.command);
     }
-    let cpu = (used.rusage.utime + used.rusage.stime).as_secs_f64();
-    Ok(Medians { wall, cpu, peak: used.rusage.maxrss })
+    let numbers: Vec<u64> = said.split_whitespace().filter_map(|number| number.parse().ok()).collect();
+    let &[wall, user, system, peak] = numbers.as_slice() else { bail!("no measurement: {said}") };
+    Ok(Medians { wall: wall as f64 / 1e6, cpu: (user + system) as f64 / 1e6, peak })
 }

@@ -30,7 +30,11 @@ pub fn run(args: &[String]) -> Result<()> {
 
     let mut build = cargo(&["build", "--release", "--package", "jobplate"]);
     step("the program, as it is released", &mut build)?;
-    let jobplate = run::target().join("release/jobplate");
+    let mut build = cargo(&["build", "--release", "--package", "xtask", "--bin", "measure"]);
+    step("what measures it", &mut build)?;
+    let release = run::target().join("release");
+    let (jobplate, measure) = (release.join("jobplate"), release.join("measure"));
+    let programs = Programs { jobplate: &jobplate, measure: &measure };
     let folder = run::target().join("bench");
     fs::create_dir_all(&folder)?;
     let stream = folder.join("workloads.yaml");
@@ -38,15 +42,22 @@ pub fn run(args: &[String]) -> Result<()> {
     input::write_workloads(&stream, DOCUMENTS)?;
     input::write_without_targets(&others, DOCUMENTS)?;
 
-    beside_peers(&jobplate, &stream, &folder, runs, &without)?;
-    by_itself(&jobplate, &stream, &others, &folder, runs)?;
+    beside_peers(programs, &stream, &folder, runs, &without)?;
+    by_itself(programs, &stream, &others, &folder, runs)?;
     if large {
-        memory(&jobplate, &stream, &folder, runs)?;
+        memory(programs, &stream, &folder, runs)?;
     } else {
         println!("\nPeak memory on 100 times the input: --large (writes 844 MB into {})", folder.display());
     }
     println!("\nWhat verification costs: cargo bench --bench speed -- verify (beside `scan`, `plan`, `layout`)");
     Ok(())
+}
+
+/// What is measured, and what measures it.
+#[derive(Clone, Copy)]
+struct Programs<'p> {
+    jobplate: &'p Path,
+    measure: &'p Path,
 }
 
 fn edit(jobplate: &Path, input: &Path) -> Vec<String> {
@@ -62,11 +73,11 @@ fn words(line: &[&str]) -> Vec<String> {
 }
 
 /// The same edit by everyone who is here: one entry appended in every container.
-fn beside_peers(jobplate: &Path, stream: &Path, folder: &Path, runs: usize, without: &[&str]) -> Result<()> {
+fn beside_peers(programs: Programs<'_>, stream: &Path, folder: &Path, runs: usize, without: &[&str]) -> Result<()> {
     let input = stream.to_string_lossy().into_owned();
     let mut contestants = vec![
-        Contestant::new("jobplate", edit(jobplate, stream), Output::Null),
-        Contestant::new("jobplate, to a file", edit(jobplate, stream), Output::File(folder.join("out.yaml"))),
+        Contestant::new("jobplate", edit(programs.jobplate, stream), Output::Null),
+        Contestant::new("jobplate, to a file", edit(programs.jobplate, stream), Output::File(folder.join("out.yaml"))),
         Contestant::new("cat", words(&["cat", &input]), Output::Null),
         Contestant::new("cat, to a file", words(&["cat", &input]), Output::File(folder.join("out-cat.yaml"))),
     ];
@@ -101,7 +112,7 @@ fn beside_peers(jobplate: &Path, stream: &Path, folder: &Path, runs: usize, with
         "\nOne entry into every container of {DOCUMENTS} Jobs and Deployments, {:.2} MB, {runs} runs in turns",
         mega(size)
     );
-    let medians = measure::in_turns(&contestants, runs)?;
+    let medians = measure::in_turns(programs.measure, &contestants, runs)?;
     table(&contestants, &medians, Some(0));
     for name in absent {
         println!("not here, so not measured: {name}");
@@ -121,20 +132,20 @@ fn check_output(output: &Path, stream: &Path) -> Result<()> {
 }
 
 /// Starting up, and copying what has no target.
-fn by_itself(jobplate: &Path, stream: &Path, others: &Path, folder: &Path, runs: usize) -> Result<()> {
+fn by_itself(programs: Programs<'_>, stream: &Path, others: &Path, folder: &Path, runs: usize) -> Result<()> {
     let long = folder.join("no-targets-long.yaml");
     input::repeat(others, &long, 20)?;
-    let program = jobplate.to_string_lossy().into_owned();
-    let mut pass = edit(jobplate, &long);
+    let program = programs.jobplate.to_string_lossy().into_owned();
+    let mut pass = edit(programs.jobplate, &long);
     pass.push("--allow-no-match".to_owned());
     let contestants = [
         Contestant::new("true (the floor of these figures)", words(&["true"]), Output::Null),
         Contestant::new("jobplate --version", words(&[&program, "--version"]), Output::Null),
         Contestant::new("jobplate, documents without targets", pass, Output::Null),
         Contestant::new("cat of the same", words(&["cat", &long.to_string_lossy()]), Output::Null),
-        Contestant::new("jobplate, every document a target", edit(jobplate, stream), Output::Null),
+        Contestant::new("jobplate, every document a target", edit(programs.jobplate, stream), Output::Null),
     ];
-    let medians = measure::in_turns(&contestants, runs * 4 + 1)?;
+    let medians = measure::in_turns(programs.measure, &contestants, runs * 4 + 1)?;
     let size = fs::metadata(&long)?.len();
     println!("\nBy itself; {:.0} MB without targets, {} runs in turns", mega(size), runs * 4 + 1);
     table(&contestants, &medians, None);
@@ -147,12 +158,12 @@ fn by_itself(jobplate: &Path, stream: &Path, others: &Path, folder: &Path, runs:
 }
 
 /// Peak memory on 8 MB and on 800 MB.
-fn memory(jobplate: &Path, stream: &Path, folder: &Path, runs: usize) -> Result<()> {
+fn memory(programs: Programs<'_>, stream: &Path, folder: &Path, runs: usize) -> Result<()> {
     let large = folder.join("workloads-large.yaml");
     input::write_workloads(&large, DOCUMENTS * LARGE)?;
     let contestants = [
-        Contestant::new("jobplate", edit(jobplate, stream), Output::Null),
-        Contestant::new("jobplate, 100 times the input", edit(jobplate, &large), Output::Null),
+        Contestant::new("jobplate", edit(programs.jobplate, stream), Output::Null),
+        Contestant::new("jobplate, 100 times the input", edit(programs.jobplate, &large), Output::Null),
         Contestant::new("cat, 100 times the input", words(&["cat", &large.to_string_lossy()]), Output::Null),
     ];
     println!(
@@ -160,7 +171,7 @@ fn memory(jobplate: &Path, stream: &Path, folder: &Path, runs: usize) -> Result<
         mega(fs::metadata(&large)?.len()),
         mega(fs::metadata(stream)?.len())
     );
-    let medians = measure::in_turns(&contestants, runs)?;
+    let medians = measure::in_turns(programs.measure, &contestants, runs)?;
     table(&contestants, &medians, None);
     let more = (medians[1].peak as f64 - medians[0].peak as f64) / 1e6;
     println!("peak memory: {more:+.2} MB on 100 times the input (at most +4)");
