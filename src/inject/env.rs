@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::error::{Error, Result};
 use crate::manifest::env::{EnvFrom, EnvValue, EnvVar, KeyRef, SourceKind};
 use crate::manifest::object::{check_edited, check_on_path};
-use crate::yaml::{Change, Child, Edit, Kind, Node, Value};
+use crate::yaml::{Change, Child, Edit, Kind, Node, ScalarKind, Value};
 
 /// What one kind of target gets.
 #[derive(Debug, Default)]
@@ -155,6 +155,11 @@ fn read_entry(item: Node<'_>) -> Result<Entry<'_>> {
                     .at(key.span())
                     .hint("remove one of the two; YAML readers disagree about which one counts"));
             }
+            if value.tag().is_some_and(|tag| tag != "!!str") {
+                return Err(Error::refused("the name of an entry of `env` has a tag, and may mean another name")
+                    .at(value.span())
+                    .hint("write the name without the tag"));
+            }
             named = value.is_scalar();
             entry.name = value.text().unwrap_or_default();
         } else if key.is("$patch") {
@@ -218,7 +223,11 @@ fn plan_variables(
             Some(position) => {
                 let entry = &mut entries[position];
                 if !is_already(entry.node, &variable.value)? {
-                    edits.push(replace_entry(entry.node, wanted.own.clone())?);
+                    refuse_anchors(entry.node)?;
+                    match change_reference(entry.node, &variable.value) {
+                        Some(changes) => edits.extend(changes),
+                        None => edits.push(replace_entry(entry.node, wanted.own.clone())),
+                    }
                 }
                 entry.literal = match &variable.value {
                     EnvValue::Literal(text) => Some(Cow::Owned(text.clone())),
@@ -241,9 +250,8 @@ fn is_already(entry: Node<'_>, value: &EnvValue) -> Result<bool> {
     if !clean {
         return Ok(false);
     }
-    let is_text = |node: Node<'_>, text: &str| {
-        node.is_scalar() && node.is(text) && node.scalar_kind() == crate::yaml::ScalarKind::String
-    };
+    let is_text =
+        |node: Node<'_>, text: &str| node.is_scalar() && node.is(text) && node.scalar_kind() == ScalarKind::String;
     match value {
         EnvValue::Literal(text) => Ok(key.is("value") && is_text(own, text)),
         EnvValue::SecretKey(reference) => Ok(key.is("valueFrom") && is_reference(own, "secretKeyRef", reference)?),
@@ -272,7 +280,7 @@ fn is_reference(value_from: Node<'_>, field: &str, wanted: &KeyRef) -> Result<bo
     let mut own = KeyRef { name: String::new(), key: String::new(), optional: false };
     for (key, value) in reference.entries() {
         let text = value.text().unwrap_or_default();
-        let is_string = value.scalar_kind() == crate::yaml::ScalarKind::String;
+        let is_string = value.scalar_kind() == ScalarKind::String;
         if key.is("name") && is_string {
             own.name = text.into_owned();
         } else if key.is("key") && is_string {
@@ -297,13 +305,59 @@ fn refuse_anchors(entry: Node<'_>) -> Result<()> {
     }
 }
 
+/// A reference of the same kind, written out in full: only what differs in it changes, so that its comments
+/// stay where they are. None for anything else.
+fn change_reference(entry: Node<'_>, value: &EnvValue) -> Option<Vec<Edit>> {
+    let (field, wanted) = match value {
+        EnvValue::SecretKey(wanted) => ("secretKeyRef", wanted),
+        EnvValue::ConfigMapKey(wanted) => ("configMapKeyRef", wanted),
+        EnvValue::Literal(_) | EnvValue::Field(_) => return None,
+    };
+    let mut pairs = entry.entries().filter(|(key, _)| !key.is("name"));
+    let (_, value_from) = pairs.next().filter(|(key, _)| key.is("valueFrom"))?;
+    let reference = only_entry(value_from, field).filter(|_| pairs.next().is_none())?;
+    let mut edits = Vec::new();
+    let (mut name, mut key, mut optional) = (false, false, None);
+    for (position, (field, own)) in reference.entries().enumerate() {
+        let is_simple = own.is_scalar() && !own.raw().is_empty() && !own.raw().contains('\n') && own.tag().is_none();
+        let mut set = |seen: &mut bool, text: &str| {
+            if !(own.is(text) && own.scalar_kind() == ScalarKind::String) {
+                edits.push(Edit { node: own.index(), change: Change::Replace(Value::name(text)) });
+            }
+            !std::mem::replace(seen, true)
+        };
+        let first = match () {
+            () if field.is("name") => set(&mut name, &wanted.name),
+            () if field.is("key") => set(&mut key, &wanted.key),
+            () if field.is("optional") => optional.replace((position, own)).is_none(),
+            () => false,
+        };
+        if !first || !is_simple {
+            return None;
+        }
+    }
+    let children = |remove, insert| Edit { node: reference.index(), change: Change::Children { remove, insert } };
+    match (optional, wanted.optional) {
+        _ if !name || !key => return None,
+        (None, true) => {
+            let end = reference.entries().count();
+            edits.push(children(Vec::new(), vec![(end, Child::Entry("optional", Value::Bool(true)))]));
+        }
+        (Some((position, own)), false) if own.raw() != "false" => edits.push(children(vec![position], Vec::new())),
+        (Some((_, own)), true) if own.raw() != "true" => {
+            edits.push(Edit { node: own.index(), change: Change::Replace(Value::Bool(true)) });
+        }
+        _ => {}
+    }
+    Some(edits)
+}
+
 /// Everything of an entry but its name goes; the new value takes its place.
-fn replace_entry(entry: Node<'_>, (key, value): (&'static str, Value)) -> Result<Edit> {
-    refuse_anchors(entry)?;
+fn replace_entry(entry: Node<'_>, (key, value): (&'static str, Value)) -> Edit {
     let names: Vec<bool> = entry.entries().map(|(key, _)| key.is("name")).collect();
     let remove: Vec<usize> = (0..names.len()).filter(|&position| !names[position]).collect();
     let at = remove.first().copied().unwrap_or(names.len());
-    Ok(Edit { node: entry.index(), change: Change::Children { remove, insert: vec![(at, Child::Entry(key, value))] } })
+    Edit { node: entry.index(), change: Change::Children { remove, insert: vec![(at, Child::Entry(key, value))] } }
 }
 
 /// `value` or `valueFrom` with what stands under it.

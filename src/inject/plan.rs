@@ -317,6 +317,11 @@ impl Filter {
             && (kind() || self.agents && memchr::memmem::find(text, b"prefect").is_some())
     }
 
+    /// Whether the text holds the key that containers stand under.
+    pub fn names_containers(&self, text: &[u8]) -> bool {
+        self.containers.find(text).is_some()
+    }
+
     /// Whether characters could come from elsewhere than from themselves.
     pub fn may_hide_words(text: &[u8]) -> bool {
         let escapes = memchr::memchr_iter(b'\\', text)

@@ -133,10 +133,10 @@ pub fn check_on_path(node: Node<'_>, what: &str) -> Result<()> {
             let why = "has a merge key (`<<`), whose precedence differs between YAML readers";
             return Err(Error::refused(format!("{what} {why}")).at(key.span()).hint("write the merged keys out"));
         }
-        if !key.is_scalar() || key.tag().is_some() {
+        if !key.is_scalar() || key.tag().is_some() || key.anchor().is_some() {
             return Err(Error::refused(format!("{what} has a key that is no plain text, and may be any key"))
                 .at(key.span())
-                .hint("write the key out, without alias or tag"));
+                .hint("write the key out, without alias, anchor or tag"));
         }
     }
     Ok(())

@@ -74,7 +74,9 @@ impl<'i> Engine<'i> {
                 return Err(not_admitted(refusal));
             }
             if yaml::parse_with_granit(text, &mut self.before).is_err() {
-                return if named { Err(unreadable(text, step_back)) } else { Ok(Outcome::default()) };
+                // Hidden or not, a target's containers are there to be seen, or the document has none.
+                let suspect = named || self.filter.names_containers(text.as_bytes());
+                return if suspect { Err(unreadable(text, step_back)) } else { Ok(Outcome::default()) };
             }
             by_fallback = Some(step_back);
         }

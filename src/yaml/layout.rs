@@ -395,6 +395,10 @@ impl<'a> Layout<'a, '_> {
             return;
         }
         let start = last.span().start;
+        if self.splices.covers(start) {
+            // It goes itself.
+            return;
+        }
         match scalar::chomping(last.raw()) {
             Chomping::Strip => {}
             Chomping::Clip => self.splices.push(start + 1..start + 1, |out| out.push('-')),
@@ -730,11 +734,26 @@ impl<'a> Layout<'a, '_> {
             self.splices.push(span, |out| out.push_str(&text));
             return Ok(());
         }
-        let mut replaced = Vec::new();
-        if remove.len() == list.len() && insert.is_empty() {
-            self.splices.push(span.start + 1..span.end - 1, |_| {});
+        let touched = remove.iter().chain(insert.iter().map(|(position, _)| position)).filter_map(|&at| list.get(at));
+        for element in touched.chain(remove.iter().filter_map(|&at| list.get(at + 1))) {
+            // A tag or anchor stands before its element, outside of the element's own span.
+            self.refuse_properties(element.first)?;
+        }
+        if remove.len() == list.len() && node.kind() == Kind::Seq {
+            let whole = list[0].start()..list[list.len() - 1].end();
+            let range = if insert.is_empty() { span.start + 1..span.end - 1 } else { whole };
+            self.refuse_comments(range.clone())?;
+            let mut texts = Vec::new();
+            for (_, child) in insert {
+                let mut text = String::new();
+                self.write_child(&mut text, child, &style);
+                texts.push(text);
+            }
+            let gap = self.flow_gap(node, list, list.len(), &style);
+            self.splices.push(range, |out| out.push_str(&texts.join(&format!(",{gap}"))));
             return Ok(());
         }
+        let mut replaced = Vec::new();
         let mut appended = Vec::new();
         for (position, child) in insert {
             let mut text = String::new();
@@ -760,16 +779,24 @@ impl<'a> Layout<'a, '_> {
             self.append_to_flow(node, list, &appended.join(&format!(",{gap}")), &gap);
         }
         for &position in remove.iter().filter(|position| !replaced.contains(position)) {
-            let range = match position.checked_sub(1) {
-                Some(before) => list[before].end()..list[position].end(),
-                None => list[0].start()..list[1].start(),
+            let range = match (position.checked_sub(1), list.get(position + 1)) {
+                (Some(before), _) => list[before].end()..list[position].end(),
+                (None, Some(next)) => list[0].start()..next.start(),
+                (None, None) => return Err(Error::refused("the only entry of a mapping can't be removed").at(span)),
             };
-            if self.text[range.clone()].contains('#') {
-                return Err(Error::refused("an item with a comment inside brackets can't be removed").at(range));
-            }
+            self.refuse_comments(range.clone())?;
             self.splices.push(range, |_| {});
         }
         Ok(())
+    }
+
+    fn refuse_comments(&self, range: Range<usize>) -> Result<()> {
+        if !self.text[range.clone()].contains('#') {
+            return Ok(());
+        }
+        Err(Error::refused("an item with a comment inside brackets can't be removed")
+            .at(range)
+            .hint("put the comment on a line above the brackets"))
     }
 
     /// The blanks between two neighbours of a flow collection, before the one at `position`.

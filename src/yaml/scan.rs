@@ -790,7 +790,7 @@ impl<'a> Scanner<'a> {
             if blank {
                 widest_blank = widest_blank.max(column);
                 blank_end = line_content_end;
-                if stop == text.len() && column > 0 {
+                if stop == text.len() && column > 0 && (keep || indent == 0) {
                     return step_back(line, "a block scalar that ends in blanks without a line break");
                 }
             } else {

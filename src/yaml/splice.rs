@@ -39,6 +39,11 @@ impl Splices {
         self.list.push(Splice { range, text: start..self.text.len() });
     }
 
+    /// Whether one of them takes away the byte at an offset.
+    pub(super) fn covers(&self, offset: usize) -> bool {
+        self.list.iter().any(|splice| splice.range.contains(&offset))
+    }
+
     /// Brings the splices into the order of the text; false if two of them overlap.
     pub(super) fn sort(&mut self) -> bool {
         // Stable, so insertions at one place keep the order in which they were asked for.

@@ -7,6 +7,8 @@
 //! `cargo xtask test` runs this in an optimised build with many mutants, `cargo xtask mutants` with more.
 //! The tests know the library's public interface only.
 
+#![allow(clippy::print_stdout, clippy::print_stderr)] // counts, and what had to be left out
+
 mod bytes;
 mod check;
 mod golden;
@@ -33,7 +35,11 @@ fn number(variable: &str) -> Option<u64> {
 }
 
 /// Edits of a seed that may be refused, because nothing could be written that keeps all of it.
-const MAY_BE_REFUSED: &[(&str, Op)] = &[("flow-env-trailing-comma-lines", Op::Unset("TOKEN"))];
+fn may_be_refused(case: &Case) -> bool {
+    let removes = matches!(case.op, Op::Unset(_) | Op::Many(_));
+    // A comment stands behind the comma of what would go.
+    case.name == "flow-env-trailing-comma-lines" && removes
+}
 
 fn cases(seeds: &[seeds::Seed]) -> Vec<Case> {
     let mut cases = Vec::new();
@@ -57,10 +63,7 @@ fn every_shape_is_edited() {
             failures += &mutants::describe(&case, &verdict.failures, go.as_mut());
         } else if go.is_some() && !verdict.one_target {
             failures += &format!("{}: go-yaml and granit do not see exactly one target\n", case.name);
-        } else if !verdict.rendered
-            && !verdict.must_refuse
-            && !MAY_BE_REFUSED.contains(&(case.name.as_str(), case.op.clone()))
-        {
+        } else if !verdict.rendered && !verdict.must_refuse && !may_be_refused(&case) {
             failures += &format!("{}: {:?} is refused: {:?}\n", case.name, case.op, verdict.refused);
         }
     }
