@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 /// Turns edits into splices; fails where no safe text can be written.
 pub fn layout(document: Document<'_>, edits: &[Edit], splices: &mut Splices) -> Result<()> {
     splices.clear();
-    let mut layout = Layout { text: document.text, document, splices, at_end: false };
+    let mut layout = Layout { text: document.text, document, splices };
     // Inner nodes first: where two edits insert at one place, what belongs further inside comes before.
     for edit in edits.iter().rev() {
         let node = document.node(edit.node);
@@ -25,22 +25,22 @@ pub fn layout(document: Document<'_>, edits: &[Edit], splices: &mut Splices) -> 
             Change::Children { remove, insert } => layout.children(node, &place, remove, insert)?,
         }
     }
-    if layout.at_end {
+    let ends_open = !layout.text.is_empty() && !layout.text.ends_with('\n');
+    if ends_open && layout.splices.insert_at(layout.text.len()) {
         layout.guard_last_block_scalar();
     }
-    if splices.sort() {
-        Ok(())
-    } else {
-        Err(Error::refused("two edits meet in one place").hint("make them in two calls"))
+    let newline = layout.newline(layout.text.len());
+    let in_order = splices.sort();
+    if ends_open {
+        splices.settle_end(document.text, newline);
     }
+    if in_order { Ok(()) } else { Err(Error::refused("two edits meet in one place").hint("make them in two calls")) }
 }
 
 struct Layout<'a, 's> {
     document: Document<'a>,
     text: &'a str,
     splices: &'s mut Splices,
-    /// Something is added behind a last line that has no line break.
-    at_end: bool,
 }
 
 /// Where a node stands, and the habits that hold there.
@@ -369,22 +369,15 @@ impl<'a> Layout<'a, '_> {
 
     // Lines.
 
-    /// Puts whole lines behind the line of `at`. A last line without a break keeps being the last without one.
+    /// Puts whole lines behind the line of `at`. Behind a last line without a break, [`Splices::settle_end`]
+    /// moves the break to where it belongs.
     fn insert_lines(&mut self, at: usize, lines: &str) {
         let newline = self.newline(at);
         let next = self.next_line(at);
-        if next == self.text.len() && !self.text.ends_with('\n') {
-            self.at_end = true;
-            self.splices.push(next..next, |out| {
-                out.push_str(newline);
-                out.push_str(lines);
-            });
-        } else {
-            self.splices.push(next..next, |out| {
-                out.push_str(lines);
-                out.push_str(newline);
-            });
-        }
+        self.splices.push(next..next, |out| {
+            out.push_str(lines);
+            out.push_str(newline);
+        });
     }
 
     /// A block scalar that ends the text without a line break would gain one from lines behind it.
@@ -525,15 +518,9 @@ impl<'a> Layout<'a, '_> {
         floor
     }
 
-    /// Removes whole lines; at an end without a line break, the break before them goes too.
+    /// Removes whole lines.
     fn remove_lines(&mut self, first: usize, last: usize) {
-        let (start, end) = (self.line_start(first), self.next_line(last));
-        let start = if end == self.text.len() && !self.text.ends_with('\n') {
-            self.text[..start].trim_end_matches(['\n', '\r']).len()
-        } else {
-            start
-        };
-        self.splices.push(start..end, |_| {});
+        self.splices.push(self.line_start(first)..self.next_line(last), |_| {});
     }
 
     /// The last item goes: `env: []`.

@@ -44,6 +44,48 @@ impl Splices {
         self.list.iter().any(|splice| splice.range.contains(&offset))
     }
 
+    /// Whether one of them inserts at an offset.
+    pub(super) fn insert_at(&self, offset: usize) -> bool {
+        self.list.iter().any(|splice| splice.range == (offset..offset))
+    }
+
+    /// For a text whose last line has no line break: lines inserted behind it need one before them, and the
+    /// result ends without one again. Splices are in order.
+    pub(super) fn settle_end(&mut self, original: &str, newline: &str) {
+        let end = original.len();
+        let Some(last) = self.list.len().checked_sub(1).filter(|&last| self.list[last].range.end == end) else {
+            return;
+        };
+        let first_at_end = self.list.partition_point(|splice| splice.range.start < end);
+        // What goes to the very end: whole lines, one run of them.
+        let is_removal = |splice: &Splice| {
+            splice.text.is_empty() && !splice.range.is_empty() && original[..splice.range.start].ends_with('\n')
+        };
+        let mut kept = first_at_end;
+        let mut removed_from = end;
+        while kept > 0 && self.list[kept - 1].range.end == removed_from && is_removal(&self.list[kept - 1]) {
+            kept -= 1;
+            removed_from = self.list[kept].range.start;
+        }
+        if first_at_end <= last {
+            self.list[last].text.end -= newline.len();
+            if removed_from == end {
+                let start = self.text.len();
+                self.text.push_str(newline);
+                let text = start..self.text.len();
+                self.list.insert(first_at_end, Splice { range: end..end, text });
+            }
+        } else if removed_from < end {
+            match kept.checked_sub(1).map(|before| &mut self.list[before]) {
+                // Lines inserted directly before those that go end the text now.
+                Some(before) if before.range.end == removed_from && !before.text.is_empty() => {
+                    before.text.end -= newline.len();
+                }
+                _ => self.list[kept].range.start = original[..removed_from].trim_end_matches(['\n', '\r']).len(),
+            }
+        }
+    }
+
     /// Brings the splices into the order of the text; false if two of them overlap.
     pub(super) fn sort(&mut self) -> bool {
         // Stable, so insertions at one place keep the order in which they were asked for.
