@@ -245,9 +245,7 @@ fn plan_variables(
 fn is_already(entry: Node<'_>, value: &EnvValue) -> Result<bool> {
     let mut pairs = entry.entries().filter(|(key, _)| !key.is("name"));
     let (Some((key, own)), None) = (pairs.next(), pairs.next()) else { return Ok(false) };
-    let clean =
-        own.descendants().all(|node| node.anchor().is_none() && node.tag().is_none() && node.kind() != Kind::Alias);
-    if !clean {
+    if !is_as_it_looks(own) {
         return Ok(false);
     }
     let is_text =
@@ -265,6 +263,11 @@ fn is_already(entry: Node<'_>, value: &EnvValue) -> Result<bool> {
             Ok(others_default && field.get("fieldPath")?.is_some_and(|own| is_text(own, path)))
         }
     }
+}
+
+/// No anchor, alias or tag in it makes it anything else than what it looks like.
+fn is_as_it_looks(node: Node<'_>) -> bool {
+    node.descendants().all(|node| node.anchor().is_none() && node.tag().is_none() && node.kind() != Kind::Alias)
 }
 
 fn only_entry<'a>(map: Node<'a>, name: &str) -> Option<Node<'a>> {
@@ -314,12 +317,12 @@ fn change_reference(entry: Node<'_>, value: &EnvValue) -> Option<Vec<Edit>> {
         EnvValue::Literal(_) | EnvValue::Field(_) => return None,
     };
     let mut pairs = entry.entries().filter(|(key, _)| !key.is("name"));
-    let (_, value_from) = pairs.next().filter(|(key, _)| key.is("valueFrom"))?;
+    let (_, value_from) = pairs.next().filter(|(key, value)| key.is("valueFrom") && is_as_it_looks(*value))?;
     let reference = only_entry(value_from, field).filter(|_| pairs.next().is_none())?;
     let mut edits = Vec::new();
     let (mut name, mut key, mut optional) = (false, false, None);
     for (position, (field, own)) in reference.entries().enumerate() {
-        let is_simple = own.is_scalar() && !own.raw().is_empty() && !own.raw().contains('\n') && own.tag().is_none();
+        let is_simple = own.is_scalar() && !own.raw().is_empty() && !own.raw().contains('\n');
         let mut set = |seen: &mut bool, text: &str| {
             if !(own.is(text) && own.scalar_kind() == ScalarKind::String) {
                 edits.push(Edit { node: own.index(), change: Change::Replace(Value::name(text)) });

@@ -699,6 +699,11 @@ impl<'a> Layout<'a, '_> {
                 .at(span)
                 .hint("write `{}` around it"));
         }
+        if let Some(empty) = list.iter().find(|element| element.last.kind() == Kind::Empty) {
+            return Err(Error::refused("a key without a value stands in these brackets")
+                .at(empty.first.span())
+                .hint("write `null` behind it"));
+        }
         let style = self.flow_style(node);
         if list.is_empty() && node.raw().contains('#') {
             // Nothing but comments inside: the closing bracket begins its line, new lines go before it.
