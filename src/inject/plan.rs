@@ -324,8 +324,13 @@ impl Filter {
 
     /// Whether characters could come from elsewhere than from themselves.
     pub fn may_hide_words(text: &[u8]) -> bool {
-        let escapes = memchr::memchr_iter(b'\\', text)
-            .any(|at| matches!(text.get(at + 1), Some(b'x' | b'u' | b'U' | b'\n' | b'\r')));
-        escapes || [&b"!!binary"[..], b"!<", b"%TAG"].iter().any(|word| memchr::memmem::find(text, word).is_some())
+        memchr::memchr3_iter(b'\\', b'!', b'%', text).any(|at| {
+            let rest = &text[at..];
+            match rest[0] {
+                b'\\' => matches!(rest.get(1), Some(b'x' | b'u' | b'U' | b'\n' | b'\r')),
+                b'!' => rest.starts_with(b"!<") || rest.starts_with(b"!!binary"),
+                _ => rest.starts_with(b"%TAG"),
+            }
+        })
     }
 }
