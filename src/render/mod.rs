@@ -4,14 +4,18 @@
 //! all of that has succeeded does the second pass print, copying the input's bytes around the splices.
 //! Knows files and streams, but no flags and nothing of YAML's inside.
 
+mod copy;
 mod document;
+mod join;
 mod log;
 mod source;
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 
+use self::copy::Copier;
 use self::document::{Engine, Outcome};
-use self::log::{EditLog, Record};
+pub use self::join::Joined;
+use self::log::EditLog;
 pub use self::source::Source;
 use crate::error::{Error, Kind, Result, io_reason};
 use crate::inject::{Injection, Notes};
@@ -243,145 +247,6 @@ impl Rendering {
             }
         }
         Ok(seen)
-    }
-}
-
-/// Joins outputs of several inputs: each begins with `---` and on a line of its own.
-pub struct Joined<'a> {
-    out: &'a mut dyn Write,
-    /// The end of what was written so far, if anything was: whether it ends its line, and with CRLF.
-    written: Option<(bool, bool)>,
-    /// The first bytes of an input, held back until it is clear whether they are its `---`.
-    head: Option<Vec<u8>>,
-}
-
-impl<'a> Joined<'a> {
-    /// Writes to `out`.
-    pub fn new(out: &'a mut dyn Write) -> Self {
-        Joined { out, written: None, head: None }
-    }
-
-    /// Another input begins.
-    pub fn begin(&mut self) -> io::Result<()> {
-        self.flush_head()?;
-        if self.written.is_some() {
-            self.head = Some(Vec::new());
-        }
-        Ok(())
-    }
-
-    /// No more input comes.
-    pub fn finish(&mut self) -> io::Result<()> {
-        self.flush_head()?;
-        self.out.flush()
-    }
-
-    fn flush_head(&mut self) -> io::Result<()> {
-        let Some(head) = self.head.take() else { return Ok(()) };
-        // A byte order mark belongs to the start of a stream only.
-        let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&head);
-        if head.is_empty() {
-            return Ok(());
-        }
-        let (ended, crlf) = self.written.unwrap_or((true, false));
-        let newline: &[u8] = if crlf { b"\r\n" } else { b"\n" };
-        if !ended {
-            self.out.write_all(newline)?;
-        }
-        let marked = head.starts_with(b"---") && matches!(head.get(3), None | Some(b' ' | b'\t' | b'\r' | b'\n'));
-        if !marked {
-            self.out.write_all(b"---")?;
-            self.out.write_all(newline)?;
-        }
-        self.put(head)
-    }
-
-    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.out.write_all(bytes)?;
-        if !bytes.is_empty() {
-            let crlf = match bytes {
-                [.., b'\r', b'\n'] => true,
-                [.., b'\n'] => false,
-                _ => memchr::memmem::find(bytes, b"\r\n").is_some() || self.written.is_some_and(|(_, crlf)| crlf),
-            };
-            self.written = Some((bytes.ends_with(b"\n"), crlf));
-        }
-        Ok(())
-    }
-}
-
-impl Write for Joined<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if let Some(head) = &mut self.head {
-            head.extend_from_slice(bytes);
-            if head.len() >= 8 {
-                self.flush_head()?;
-            }
-        } else {
-            self.put(bytes)?;
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
-    }
-}
-
-/// Copies an input to an output, stopping at the documents to be edited.
-struct Copier<'a, R> {
-    reader: R,
-    out: &'a mut dyn Write,
-    position: u64,
-    buffer: Vec<u8>,
-}
-
-/// A failure while copying, told apart by side.
-enum CopyError {
-    Read(io::Error),
-    Write(io::Error),
-    Short,
-}
-
-impl CopyError {
-    fn report(self, name: &str) -> Error {
-        match self {
-            CopyError::Read(error) => read_error(name, StreamError::Io(error)),
-            CopyError::Write(error) => write_error(&error),
-            CopyError::Short => changed(name),
-        }
-    }
-}
-
-impl<R: Read> Copier<'_, R> {
-    /// Copies up to an offset, or to the end.
-    fn copy_until(&mut self, offset: Option<u64>) -> Result<(), CopyError> {
-        let mut left = offset.map_or(u64::MAX, |offset| offset - self.position);
-        while left > 0 {
-            let most = self.buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-            let count = self.reader.read(&mut self.buffer[..most]).map_err(CopyError::Read)?;
-            if count == 0 {
-                return if offset.is_none() { Ok(()) } else { Err(CopyError::Short) };
-            }
-            self.out.write_all(&self.buffer[..count]).map_err(CopyError::Write)?;
-            self.position += count as u64;
-            left -= count as u64;
-        }
-        Ok(())
-    }
-
-    /// Reads a document without writing it.
-    fn read(&mut self, document: &mut Vec<u8>, length: usize) -> Result<(), CopyError> {
-        document.resize(length, 0);
-        self.position += length as u64;
-        self.reader.read_exact(document).map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => CopyError::Short,
-            _ => CopyError::Read(error),
-        })
-    }
-
-    fn splice(&mut self, document: &[u8], record: &Record<'_>) -> Result<(), CopyError> {
-        record.write(document, self.out).map_err(CopyError::Write)
     }
 }
 
