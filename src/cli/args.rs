@@ -64,8 +64,8 @@ pub(super) enum Output {
 pub(super) enum Exit {
     /// Help, version, or a command line that clap does not take.
     Clap(clap::Error),
-    /// A command line that makes no sense, or a spec file.
-    Error(Error),
+    /// A command line that makes no sense, or a spec file; and the colours asked for.
+    Error(Error, anstream::ColorChoice),
 }
 
 #[derive(Parser)]
@@ -252,7 +252,7 @@ pub(super) fn parse(args: impl Iterator<Item = OsString>) -> Result<(Command, an
         clap::ColorChoice::Never => anstream::ColorChoice::Never,
     };
     let command = match cli.verb {
-        Verb::Render(args) => Command::Render(Box::new(args.meaning().map_err(Exit::Error)?)),
+        Verb::Render(args) => Command::Render(Box::new(args.meaning().map_err(|error| Exit::Error(error, color))?)),
         Verb::Template { name } => Command::Template(name),
         Verb::Schema => Command::Schema,
     };
@@ -443,7 +443,7 @@ mod tests {
             Ok(Command::Render(render)) => Ok(*render),
             Ok(_) => Err("another command".to_owned()),
             Err(Exit::Clap(error)) => Err(error.to_string()),
-            Err(Exit::Error(error)) => Err(format!("{error}\nhint: {}", error.hint_text().unwrap_or_default())),
+            Err(Exit::Error(error, _)) => Err(format!("{error}\nhint: {}", error.hint_text().unwrap_or_default())),
         }
     }
 

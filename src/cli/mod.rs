@@ -33,7 +33,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
             }
             return ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2));
         }
-        Err(args::Exit::Error(error)) => return fail(&error, ColorChoice::Auto),
+        Err(args::Exit::Error(error, color)) => return fail(&error, color),
     };
     let done = match command {
         args::Command::Render(command) => render::run(*command, color),

@@ -210,7 +210,7 @@ fn plan_variables(
     let mut remove = Vec::new();
     for name in &wanted.unset {
         if let Some(position) = find(&entries, name)? {
-            refuse_anchors(entries[position].node)?;
+            refuse_ambiguous(entries[position].node)?;
             remove.push(position);
         }
     }
@@ -223,7 +223,7 @@ fn plan_variables(
             Some(position) => {
                 let entry = &mut entries[position];
                 if !is_already(entry.node, &variable.value)? {
-                    refuse_anchors(entry.node)?;
+                    refuse_ambiguous(entry.node)?;
                     match change_reference(entry.node, &variable.value) {
                         Some(changes) => edits.extend(changes),
                         None => edits.push(replace_entry(entry.node, wanted.own.clone())),
@@ -297,9 +297,12 @@ fn is_reference(value_from: Node<'_>, field: &str, wanted: &KeyRef) -> Result<bo
     Ok(own == *wanted)
 }
 
-/// What goes must not be used elsewhere, and must be what it seems.
-fn refuse_anchors(entry: Node<'_>) -> Result<()> {
+/// What goes must not be used elsewhere, and must be what it seems to every reader.
+fn refuse_ambiguous(entry: Node<'_>) -> Result<()> {
     check_edited(entry, "the entry of `env`")?;
+    for (key, _) in entry.entries() {
+        entry.get(&key.text().unwrap_or_default())?;
+    }
     match entry.descendants().skip(1).find(|node| node.anchor().is_some() || node.kind() == Kind::Alias) {
         None => Ok(()),
         Some(node) => Err(Error::refused("the entry of `env` has an anchor or alias in it")

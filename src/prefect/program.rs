@@ -59,13 +59,16 @@ fn image_generation(container: Node<'_>) -> Option<Generation> {
 /// Prefect 1: `prefect agent kubernetes start` (before 0.13: `prefect agent start kubernetes`);
 /// Prefect 2: `prefect agent start`; Prefect 2 and 3: `prefect worker start`.
 pub fn agent(container: Node<'_>) -> Option<Generation> {
+    let list = |name: &'static str| container.entries().find(move |(key, _)| key.is(name)).map(|(_, value)| value);
+    let lists = || ["command", "args"].into_iter().filter_map(list);
+    // Most containers are decided by this, without a text being made.
+    if !lists().any(|value| value.raw().contains("prefect")) {
+        return None;
+    }
     let mut line = String::new();
-    for key in ["command", "args"] {
-        let Some((_, value)) = container.entries().find(|(name, _)| name.is(key)) else { continue };
-        for item in value.items() {
-            line.push_str(&item.text().unwrap_or_default());
-            line.push(' ');
-        }
+    for item in lists().flat_map(|value| value.items()) {
+        line.push_str(&item.text().unwrap_or_default());
+        line.push(' ');
     }
     let words: Vec<&str> = line.split_whitespace().collect();
     words.windows(3).enumerate().find_map(|(at, three)| {

@@ -65,8 +65,8 @@ pub(crate) struct Verdict {
     pub by_fallback: bool,
     /// Why it was not.
     pub refused: Option<String>,
-    /// It was edited although go-yaml reads it neither before nor after.
-    pub unreadable_edited: bool,
+    /// It was edited although go-yaml does not read the original, for this reason.
+    pub unreadable_edited: Option<String>,
 }
 
 /// A case on its way: go-yaml's answers are missing.
@@ -290,13 +290,14 @@ pub(crate) fn judge(prepared: Prepared, answers: Option<&[Result<String, String>
     }
     for (position, at) in changed.iter().enumerate() {
         if trees[*at].is_none() {
+            let reason = before[*at].as_ref().err().cloned();
             match &after[position] {
                 // What go-yaml does not read may have gone with the entry that went.
                 Ok(_) if matches!(case.op, Op::Unset(_) | Op::Secret("TOKEN", ..) | Op::Many(_)) => {
-                    verdict.unreadable_edited = true
+                    verdict.unreadable_edited = reason
                 }
                 Ok(_) => fail("go-yaml", "reads the edited text, but not the original".to_owned()),
-                Err(_) => verdict.unreadable_edited = true,
+                Err(_) => verdict.unreadable_edited = reason,
             }
         }
     }

@@ -27,7 +27,8 @@ pub(crate) struct Report {
     edited: u64,
     unchanged: u64,
     by_fallback: u64,
-    unreadable_edited: u64,
+    /// Edited though go-yaml does not read them, by its reason.
+    unreadable_edited: BTreeMap<String, u64>,
     go_yaml: bool,
     /// Refusals of texts with exactly one target, by their sentence.
     refused: BTreeMap<String, u64>,
@@ -93,7 +94,12 @@ impl Report {
         self.mutants += 1;
         self.compared_tapes += verdict.compared_tapes as u64;
         self.by_fallback += u64::from(verdict.by_fallback);
-        self.unreadable_edited += u64::from(verdict.unreadable_edited);
+        if let Some(reason) = &verdict.unreadable_edited {
+            // Without the line's number and the input's own words.
+            let reason = reason.replace(|c: char| c.is_ascii_digit(), "");
+            let reason = reason.split(['\'', '"', '`']).next().unwrap_or_default();
+            *self.unreadable_edited.entry(reason.to_owned()).or_default() += 1;
+        }
         if verdict.one_target {
             self.one_target += 1;
             if verdict.must_refuse {
@@ -155,7 +161,9 @@ impl Report {
             row(&format!("  of these, refused: {reason}"), *count);
         }
         row("edited with the help of the fallback parser", self.by_fallback);
-        row("edited, but read by go-yaml neither before nor after", self.unreadable_edited);
+        for (reason, count) in &self.unreadable_edited {
+            row(&format!("edited, though go-yaml does not read it: {reason}"), *count);
+        }
         for (oracle, count) in &self.failed {
             row(&format!("FAILED: {oracle}"), *count);
         }

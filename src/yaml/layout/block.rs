@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use super::super::edit::{Child, Value};
-use super::super::scalar::{quote_double, quote_name};
-use super::super::tree::Node;
+use super::super::scalar::{self, Chomping, quote_double, quote_name};
+use super::super::tree::{Kind, Node};
 use super::{Element, Layout, Place, spaces};
 use crate::error::{Error, Result};
 
@@ -140,7 +140,7 @@ impl<'a> Layout<'a, '_> {
         }
         for &position in remove {
             let dash = self.dash_of(node, list[position].first)?;
-            self.remove_lines(dash, list[position].end());
+            self.remove_lines(dash, list[position].end())?;
         }
         for (position, child) in insert {
             let Child::Item(value) = child else { continue };
@@ -186,8 +186,20 @@ impl<'a> Layout<'a, '_> {
     }
 
     /// Removes whole lines.
-    fn remove_lines(&mut self, first: usize, last: usize) {
-        self.splices.push(self.line_start(first)..self.next_line(last), |_| {});
+    fn remove_lines(&mut self, first: usize, last: usize) -> Result<()> {
+        let (start, end) = (self.line_start(first), self.next_line(last));
+        // Blank lines behind what goes would become text of a `|+` scalar before it.
+        let before = self.document.root().descendants().take_while(|node| node.span().start < start).last();
+        let keeps_blanks = before.is_some_and(|node| {
+            matches!(node.kind(), Kind::Literal | Kind::Folded) && scalar::chomping(node.raw()) == Chomping::Keep
+        });
+        if keeps_blanks && self.text[end..].trim_start_matches(' ').starts_with(['\n', '\r']) {
+            return Err(Error::refused("blank lines stand between this and a `|+` scalar, which would take them")
+                .at(first..last)
+                .hint("remove the blank lines behind it"));
+        }
+        self.splices.push(start..end, |_| {});
+        Ok(())
     }
 
     /// The last item goes: `env: []`.
@@ -205,7 +217,7 @@ impl<'a> Layout<'a, '_> {
         self.splices.push(colon..colon, |out| out.push_str(" []"));
         for item in list {
             let dash = self.dash_of(node, item.first)?;
-            self.remove_lines(dash, item.end());
+            self.remove_lines(dash, item.end())?;
         }
         Ok(())
     }
@@ -243,7 +255,7 @@ impl<'a> Layout<'a, '_> {
             let line = self.line_start(entry.start());
             let own_line = self.text[line..entry.start()].bytes().all(|byte| byte == b' ');
             if own_line {
-                self.remove_lines(entry.start(), entry.end());
+                self.remove_lines(entry.start(), entry.end())?;
             } else if let Some(next) = list.get(position + 1) {
                 self.splices.push(entry.start()..next.start(), |_| {});
             } else {

@@ -103,6 +103,7 @@ impl Scanner<'_> {
                     if end == at + 1 || self.properties.is_some() {
                         return step_back(at, "an unusual alias");
                     }
+                    self.check_alias(at, end)?;
                     self.push(Kind::Alias, at, end, 0, 0);
                     at = end;
                     self.flow_filled(at)?;

@@ -554,6 +554,7 @@ impl<'a> Scanner<'a> {
                         return step_back(at, "an anchor or tag on an alias");
                     }
                     let line = self.end_of_line(end, "text behind an alias")?;
+                    self.check_alias(at, end)?;
                     self.push(Kind::Alias, at, end, 0, 0);
                     self.slot = Slot::None;
                     Ok(line)
@@ -575,6 +576,14 @@ impl<'a> Scanner<'a> {
                 },
             };
         }
+    }
+
+    /// An alias stands for an anchor before it; without one no reader takes the document.
+    fn check_alias(&self, at: usize, end: usize) -> Scan {
+        let name = &self.text[at + 1..end];
+        let mut anchors = self.tape.properties.iter().filter_map(|properties| properties.anchor.clone());
+        let known = anchors.any(|anchor| &self.text[anchor.start as usize..anchor.end as usize] == name);
+        if known { Ok(()) } else { step_back(at, "an alias without its anchor") }
     }
 
     /// The column that lines of a scalar or flow collection must exceed.
