@@ -33,13 +33,30 @@ pub(super) fn open(inputs: &[String], recursive: bool) -> Result<Vec<Source>> {
                     .hint(if recursive { "name the files" } else { "-R looks into folders below it too" }));
             }
             for file in files {
-                sources.push(Source::open(&file)?);
+                push(&mut sources, Source::open(&file)?);
             }
+        } else if !path.exists() && input.contains('=') {
+            // A flag was forgotten, and this may hold a value.
+            let name = input.split('=').next().unwrap_or_default();
+            return Err(
+                Error::usage(format!("`{name}=...` is no file")).hint("a variable needs its flag: --env VAR=VALUE")
+            );
+        } else if !path.exists() && matches!(input.as_str(), "true" | "false") {
+            return Err(Error::usage(format!("`{input}` is no file"))
+                .hint(format!("a flag whose value is optional takes it behind `=`: --local-secrets={input}")));
         } else {
-            sources.push(Source::open(path)?);
+            push(&mut sources, Source::open(path)?);
         }
     }
     Ok(sources)
+}
+
+/// Adds an input; of very many, none is held open.
+fn push(sources: &mut Vec<Source>, mut source: Source) {
+    if sources.len() >= 128 {
+        source.rest();
+    }
+    sources.push(source);
 }
 
 fn files_in(folder: &Path, recursive: bool) -> Result<Vec<PathBuf>> {

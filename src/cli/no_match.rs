@@ -14,7 +14,9 @@ pub(super) fn refuse(rendering: &mut Rendering, command: &Render) -> Result<()> 
     let most = if command.allow_no_match { 1 } else { LISTED + 1 };
     let seen = rendering.seen(most)?;
     if seen.is_empty() {
-        let error = Error::input("there is no Kubernetes object in the input");
+        let what =
+            if rendering.is_all_empty() { "the input is empty" } else { "there is no Kubernetes object in the input" };
+        let error = Error::input(what);
         let error = if rendering.len() == 1 { error.in_file(rendering.name(0)) } else { error };
         return Err(error.hint("name a manifest, or pipe one in as `-`"));
     }
@@ -38,7 +40,7 @@ pub(super) fn refuse(rendering: &mut Rendering, command: &Render) -> Result<()> 
 }
 
 fn asked_for(injection: &Injection) -> String {
-    let objects = match (injection.targets.is_empty(), injection.prefect.is_empty()) {
+    let objects = match (injection.targets.is_empty(), !injection.is_settings_only()) {
         (false, _) => "the targets asked for",
         (true, false) => "a Job, a CronJob or a Deployment that runs a Prefect agent",
         (true, true) => "a Job or CronJob",
@@ -71,8 +73,8 @@ fn instead(injection: &Injection, seen: &[Seen]) -> String {
         });
         match secret.filter(|_| !pods().any(|(seen, _)| is_flow_run(seen))) {
             Some((name, reference)) => format!(
-                "--secret is for what flows run in; elsewhere name the variable itself: \
-                 --target {object} --secret-env {name}={}/{}",
+                "--secret goes into what flows run in: the job template (`jobplate template job` prints one); for \
+                 other programs name the variable itself: --target {object} --secret-env {name}={}/{}",
                 reference.name, reference.key
             ),
             None => format!("name what you mean: --target {object}"),

@@ -40,14 +40,15 @@ pub(super) struct Replacements(Vec<(NamedTempFile, PathBuf)>);
 
 impl Replacements {
     /// Writes what is to replace a file; the file itself stays as it is until [`Replacements::commit`].
-    pub(super) fn add(&mut self, name: &str, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
-        let fail = |what: &str, error: io::Error| Error::input(format!("{what}: {}", io_reason(&error))).in_file(name);
+    pub(super) fn add(&mut self, path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+        let name = path.display().to_string();
+        let fail = |what: &str, error: io::Error| Error::input(format!("{what}: {}", io_reason(&error))).in_file(&name);
         // Through links to the file itself.
-        let target = std::fs::canonicalize(name).map_err(|error| fail("can't be found", error))?;
+        let target = std::fs::canonicalize(path).map_err(|error| fail("can't be found", error))?;
         let metadata = target.metadata().map_err(|error| fail("can't be read", error))?;
         if metadata.permissions().readonly() {
             return Err(Error::input("is not writable")
-                .in_file(name)
+                .in_file(&name)
                 .hint("change its mode, or print to standard output"));
         }
         let folder = target.parent().unwrap_or(Path::new("."));

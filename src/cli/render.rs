@@ -1,6 +1,7 @@
 //! `jobplate render`: plan everything, then print, replace files, or say what would change.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anstream::ColorChoice;
@@ -8,7 +9,7 @@ use anstream::ColorChoice;
 use super::args::{Output, Render};
 use super::output::{Replacements, to_stdout};
 use super::{input, no_match, to_stderr};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::render::{Joined, Rendering, write_error};
 use crate::report;
 
@@ -16,7 +17,8 @@ use crate::report;
 pub(super) fn run(command: Render, color: ColorChoice) -> Result<ExitCode> {
     let sources = input::open(&command.inputs, command.recursive)?;
     let mut rendering = Rendering::plan(sources, &command.injection, command.max_document_size)?;
-    if rendering.targets == 0 {
+    let injection = &command.injection;
+    if rendering.targets == 0 || rendering.complete == 0 && !injection.is_settings_only() {
         no_match::refuse(&mut rendering, &command)?;
     }
     let names = &command.injection.names;
@@ -24,6 +26,9 @@ pub(super) fn run(command: Render, color: ColorChoice) -> Result<ExitCode> {
         let flag = if names.name.is_some() { "--name" } else { "--generate-name" };
         return Err(Error::usage(format!("{flag} gives one name, but {} objects match", rendering.targets))
             .hint("narrow it to one with --target KIND/NAME"));
+    }
+    if !command.quiet && injection.is_empty() {
+        to_stderr(&report::note("nothing to set is given, so nothing changes"), color);
     }
     if !command.quiet {
         let notes: String = rendering.notes.iter().map(report::note).collect();
@@ -41,6 +46,7 @@ pub(super) fn run(command: Render, color: ColorChoice) -> Result<ExitCode> {
 }
 
 fn print(rendering: &mut Rendering, out: &mut dyn Write) -> Result<()> {
+    rendering.check_joinable()?;
     let mut joined = Joined::new(out);
     for input in 0..rendering.len() {
         joined.begin().map_err(|error| write_error(&error))?;
@@ -53,24 +59,35 @@ fn print(rendering: &mut Rendering, out: &mut dyn Write) -> Result<()> {
 fn check(rendering: &mut Rendering, diff: bool, color: ColorChoice) -> Result<ExitCode> {
     let changing: Vec<usize> = (0..rendering.len()).filter(|&input| rendering.changes(input)).collect();
     if diff {
-        print_diff(rendering, color)?;
+        unless_closed(print_diff(rendering, color))?;
     } else {
         let list: String = changing.iter().map(|&input| format!("{}\n", rendering.name(input))).collect();
-        to_stdout(|out| out.write_all(list.as_bytes()).map_err(|error| write_error(&error)))?;
+        unless_closed(to_stdout(|out| out.write_all(list.as_bytes()).map_err(|error| write_error(&error))))?;
     }
     Ok(ExitCode::from(u8::from(!changing.is_empty())))
+}
+
+/// That nobody reads what is only told does not change what is done.
+fn unless_closed(told: Result<ExitCode>) -> Result<()> {
+    match told {
+        Err(error) if error.kind() != Kind::ClosedOutput => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Replaces the files that change, once all of them are written.
 fn replace(rendering: &mut Rendering, diff: bool, color: ColorChoice) -> Result<ExitCode> {
     if diff {
-        print_diff(rendering, color)?;
+        unless_closed(print_diff(rendering, color))?;
     }
     let mut replacements = Replacements::default();
     for input in 0..rendering.len() {
         if rendering.changes(input) {
-            let name = rendering.name(input).to_owned();
-            replacements.add(&name, |out| rendering.write(input, out))?;
+            let Some(path) = rendering.path(input).map(Path::to_owned) else {
+                let name = rendering.name(input);
+                return Err(Error::usage("is no file that could be replaced").in_file(name).hint("leave -i out"));
+            };
+            replacements.add(&path, |out| rendering.write(input, out))?;
         }
     }
     replacements.commit()?;

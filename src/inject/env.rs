@@ -496,8 +496,10 @@ fn read_source(item: Node<'_>) -> Option<EnvFrom> {
             for (key, value) in value.entries() {
                 if key.is("name") {
                     source.name = value.text()?.into_owned();
-                } else if key.is("optional") {
+                } else if key.is("optional") && matches!(value.raw(), "true" | "false") {
                     source.optional = value.raw() == "true";
+                } else {
+                    return None;
                 }
             }
         } else {

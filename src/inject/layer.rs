@@ -203,6 +203,11 @@ mod tests {
         Variable { name: name.to_owned(), asked: Asked::PrefectSecret(reference) }
     }
 
+    fn by_reference(name: &str) -> Variable {
+        let reference = KeyRef { name: "s".to_owned(), key: "k".to_owned(), optional: false };
+        Variable { name: name.to_owned(), asked: Asked::Entry(EnvValue::SecretKey(reference)) }
+    }
+
     fn api(url: &str) -> Settings {
         Settings { api: Some(url.to_owned()), ..Settings::default() }
     }
@@ -214,8 +219,8 @@ mod tests {
             (|layer| layer.set(literal("A", "1"), "`--env`"), "A is asked for twice: by `--env`"),
             (|layer| layer.unset("A", "`--unset`"), "A is asked for twice: by `--env` and by `--unset`"),
             (
-                |layer| layer.set(literal("PREFECT__CONTEXT__SECRETS__T", "1"), "`--env`"),
-                "by `--secret` and by `--env`",
+                |layer| layer.set(by_reference("PREFECT__CONTEXT__SECRETS__T"), "`--secret-env`"),
+                "by `--secret` and by `--secret-env`",
             ),
             (|layer| layer.set(secret("A"), "`--secret`"), ""),
             (|layer| layer.set(literal("PREFECT_API_URL", "1"), "`--env`"), "by `--api` and by `--env`"),

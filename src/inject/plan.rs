@@ -46,6 +46,8 @@ pub struct Plan {
     pub targets: Vec<usize>,
     /// How many containers were selected.
     pub containers: usize,
+    /// How many of them get everything, not only Prefect's settings.
+    pub complete: usize,
 }
 
 /// Plans documents, one after the other.
@@ -55,12 +57,19 @@ pub struct Planner<'i> {
     pub notes: Notes,
     /// What an object of a role gets, named by a target or not: made once.
     wanted: Vec<((Role, bool), Rc<Wanted>)>,
+    /// Which of the injection's targets have matched an object so far.
+    matched: Vec<bool>,
 }
 
 impl<'i> Planner<'i> {
     /// A planner for an injection.
     pub fn new(injection: &'i Injection) -> Self {
-        Planner { injection, notes: Notes::default(), wanted: Vec::new() }
+        Planner {
+            injection,
+            notes: Notes::default(),
+            wanted: Vec::new(),
+            matched: vec![false; injection.targets.len()],
+        }
     }
 
     /// Decides the edits of a document. `names` are final names for targets, in their order, and win over
@@ -75,6 +84,9 @@ impl<'i> Planner<'i> {
             let before = plan.containers;
             self.plan_object(object, share, &mut plan)?;
             if plan.containers > before {
+                for (matched, target) in self.matched.iter_mut().zip(&self.injection.targets) {
+                    *matched = *matched || is_target(target, object);
+                }
                 let name = names.get(plan.targets.len()).cloned();
                 plan.targets.push(position);
                 match name {
@@ -88,6 +100,16 @@ impl<'i> Planner<'i> {
             return Err(Error::new(crate::error::Kind::Internal, "two edits of one node"));
         }
         Ok(plan)
+    }
+
+    /// Notes the targets that nothing has matched: one of several may be misspelled.
+    pub fn note_unmatched(&mut self) {
+        if !self.matched.contains(&true) {
+            return;
+        }
+        for (_, target) in self.matched.iter().zip(&self.injection.targets).filter(|(matched, _)| !**matched) {
+            self.notes.add(format!("nothing matches the target {}", target.display()));
+        }
     }
 
     fn plan_object(&mut self, object: &Object<'_>, share: Share<'_>, plan: &mut Plan) -> Result<()> {
@@ -117,6 +139,7 @@ impl<'i> Planner<'i> {
             let wanted = self.wanted_by(object, role, share)?;
             for container in selected {
                 plan.containers += 1;
+                plan.complete += usize::from(!settings_only);
                 if !wanted.is_empty() {
                     plan_container(container, &wanted, &mut plan.edits)?;
                 }
@@ -193,13 +216,15 @@ impl<'i> Planner<'i> {
             return;
         }
         let mut flags: Vec<String> =
-            managed.iter().map(|name| variables::agent_flag(name, &self.injection.prefect)).collect();
+            managed.iter().filter_map(|name| variables::agent_flag(name, &self.injection.prefect)).collect();
         flags.dedup();
+        let way = match flags.is_empty() {
+            true => "there is no way to change that".to_owned(),
+            false => format!("set it on the agent: jobplate render AGENT.yaml {}", flags.join(" ")),
+        };
         self.notes.add(format!(
-            "the Prefect 1 agent (0.14.7 and later) puts its own {} into every flow run; set it on the agent: \
-             jobplate render AGENT.yaml {}",
-            managed.join(", "),
-            flags.join(" ")
+            "the Prefect 1 agent (0.14.7 and later) puts its own {} into every flow run; {way}",
+            managed.join(", ")
         ));
     }
 }

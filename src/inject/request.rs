@@ -60,3 +60,17 @@ pub struct Injection {
     /// `--skip-hooks`: leave objects alone that are Helm hooks.
     pub skip_hooks: bool,
 }
+
+impl Injection {
+    /// Whether nothing but Prefect's settings and names is asked for: agents take those, too.
+    pub fn is_settings_only(&self) -> bool {
+        self.variables.is_empty() && self.sources.is_empty() && self.unset.is_empty()
+    }
+
+    /// Whether nothing at all is asked for.
+    pub fn is_empty(&self) -> bool {
+        let Names { name, generate_name, hash, namespace } = &self.names;
+        let renames = *hash || [name, generate_name, namespace].into_iter().any(Option::is_some);
+        self.is_settings_only() && self.prefect.is_empty() && !renames
+    }
+}

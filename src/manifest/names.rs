@@ -104,10 +104,13 @@ pub fn env_name(name: &str) -> Result<(), Fault> {
 /// Ends of names whose values are secrets. `TOKEN_FILE`, `_PATH`, `_NAME` and `_URL` say where one is.
 const SECRET_ENDINGS: [&str; 7] = ["TOKEN", "PASSWORD", "PASSWD", "SECRET", "_KEY", "CREDENTIALS", "DSN"];
 
+/// What Prefect 1 reads its secrets from: always secret, whatever follows.
+const SECRET_PREFIX: &str = "PREFECT__CONTEXT__SECRETS__";
+
 /// Whether the value of an env var with this name should not stand in plain text.
 pub fn looks_secret(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
-    SECRET_ENDINGS.iter().any(|ending| name.ends_with(ending))
+    name.starts_with(SECRET_PREFIX) || SECRET_ENDINGS.iter().any(|ending| name.ends_with(ending))
 }
 
 /// The fields that Kubernetes puts into env vars; labels and annotations one at a time.

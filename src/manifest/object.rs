@@ -87,7 +87,7 @@ impl<'a> Object<'a> {
 fn twice(key: Node<'_>) -> Error {
     Error::refused(format!("the key `{}` stands twice in one mapping", key.text().unwrap_or_default()))
         .at(key.span())
-        .hint("remove one of the two; YAML readers disagree about which one counts")
+        .hint("remove one of the two, or put the `---` between two documents that is missing")
 }
 
 /// The objects of a document: its own, or the items of its List.

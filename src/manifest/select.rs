@@ -38,6 +38,16 @@ pub struct Target {
     pub containers: Option<ContainerChoice>,
 }
 
+impl Target {
+    /// `KIND/NAME`, as it was asked for.
+    pub fn display(&self) -> String {
+        match &self.name {
+            Some(name) => format!("{}/{}", self.kind.as_str(), name.as_str()),
+            None => self.kind.as_str().to_owned(),
+        }
+    }
+}
+
 /// Which containers of a pod.
 #[derive(Clone, Debug, Default)]
 pub enum ContainerChoice {

@@ -43,7 +43,9 @@ pub fn role(object: &Object<'_>, containers: &[Node<'_>]) -> Role {
 fn image_generation(container: Node<'_>) -> Option<Generation> {
     let (_, image) = container.entries().find(|(key, _)| key.is("image"))?;
     let image = image.text()?;
-    let (repository, tag) = image.rsplit_once(':')?;
+    // `name:tag@digest`
+    let named = image.split('@').next().unwrap_or_default();
+    let (repository, tag) = named.rsplit_once(':')?;
     if !repository.ends_with("prefecthq/prefect") {
         return None;
     }

@@ -34,15 +34,18 @@ pub fn is_managed_by_agent(name: &str) -> bool {
     MANAGED_BY_AGENT.contains(&name)
 }
 
-/// The flag that sets a variable on an agent.
-pub fn agent_flag(name: &str, settings: &Settings) -> String {
-    match name {
+/// The flag that sets a variable on an agent, which hands it on; none for what it decides itself for each
+/// flow run, such as its id, or `USE_LOCAL_SECRETS`, which is always false.
+pub fn agent_flag(name: &str, settings: &Settings) -> Option<String> {
+    Some(match name {
         "PREFECT__BACKEND" => format!("--backend {}", settings.backend.unwrap_or(Backend::Server).name()),
         "PREFECT__CLOUD__API" => "--api URL".to_owned(),
         "PREFECT__CLOUD__API_KEY" | "PREFECT__CLOUD__AUTH_TOKEN" => "--api-key SECRET/KEY".to_owned(),
-        "PREFECT__CLOUD__USE_LOCAL_SECRETS" => "--local-secrets".to_owned(),
-        other => format!("--target Deployment --env {other}=VALUE"),
-    }
+        "PREFECT__CLOUD__AGENT__LABELS" | "PREFECT__CLOUD__TENANT_ID" | "PREFECT__LOGGING__LEVEL" => {
+            format!("--target Deployment --env {name}=VALUE")
+        }
+        _ => return None,
+    })
 }
 
 /// The entries that settings become for a generation of Prefect.

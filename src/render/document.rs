@@ -12,6 +12,8 @@ pub(super) struct Outcome {
     pub targets: usize,
     /// Containers selected in them.
     pub containers: usize,
+    /// Those that get everything, not only Prefect's settings.
+    pub complete: usize,
     /// Whether there are splices to make.
     pub edited: bool,
     /// Whether the scanner stepped back and the fallback read it.
@@ -85,6 +87,7 @@ impl<'i> Engine<'i> {
         let mut outcome = Outcome {
             targets: first.targets.len(),
             containers: first.containers,
+            complete: first.complete,
             edited: false,
             by_fallback: by_fallback.is_some(),
         };
@@ -201,4 +204,16 @@ fn unreadable(text: &str, step_back: StepBack) -> Error {
     Error::input(format!("this is no YAML that could be edited: {}", step_back.reason))
         .at(step_back.offset..end)
         .hint(hint)
+}
+
+/// Whether the last thing in a text is a block scalar, to which a further line break would belong.
+pub(super) fn ends_in_block_scalar(text: &str) -> bool {
+    let mut tape = Tape::default();
+    if yaml::scan(text, &mut tape).is_err() && yaml::parse_with_granit(text, &mut tape).is_err() {
+        return false;
+    }
+    let last = Document::new(text, &tape).root().descendants().last();
+    last.is_some_and(|node| {
+        matches!(node.kind(), yaml::Kind::Literal | yaml::Kind::Folded) && node.span().end == text.len()
+    })
 }

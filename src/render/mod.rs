@@ -11,6 +11,7 @@ mod log;
 mod source;
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use self::copy::Copier;
 use self::document::{Engine, Outcome};
@@ -23,6 +24,9 @@ use crate::manifest::container;
 use crate::manifest::object::objects;
 use crate::manifest::workload::is_builtin_workload;
 use crate::yaml::{Document, Documents, StreamError, Tape};
+
+/// Files whose handles are kept between the two passes; others are opened again.
+const OPEN_FILES: usize = 128;
 
 /// What became of a whole stream in memory.
 #[derive(Debug, Default)]
@@ -80,22 +84,37 @@ pub struct Rendering {
     pub targets: usize,
     /// Containers that were selected.
     pub containers: usize,
+    /// Those that get everything, not only Prefect's settings.
+    pub complete: usize,
+    /// Bytes read.
+    bytes: u64,
     limit: usize,
 }
 
 struct Planned {
     source: Source,
     log: EditLog,
+    /// It ends in a block scalar without a line break: one more byte would change its value.
+    ends_in_open_scalar: bool,
 }
 
 impl Rendering {
     /// Plans and verifies every document of every source; documents of more than `limit` bytes are refused.
     pub fn plan(sources: Vec<Source>, injection: &Injection, limit: usize) -> Result<Self> {
         let mut engine = Engine::new(injection);
-        let mut rendering = Rendering { inputs: Vec::new(), notes: Notes::default(), targets: 0, containers: 0, limit };
+        let mut rendering = Rendering {
+            inputs: Vec::new(),
+            notes: Notes::default(),
+            targets: 0,
+            containers: 0,
+            complete: 0,
+            bytes: 0,
+            limit,
+        };
         for source in sources {
             rendering.plan_source(source, &mut engine)?;
         }
+        engine.planner.note_unmatched();
         rendering.notes.extend(std::mem::take(&mut engine.planner.notes));
         Ok(rendering)
     }
@@ -104,6 +123,7 @@ impl Rendering {
         let mut log = EditLog::new();
         engine.begin_stream();
         let mut failure = None;
+        let mut ends_in_open_scalar = false;
         {
             let mut documents = Documents::new(source.rewind()?, self.limit);
             loop {
@@ -119,6 +139,7 @@ impl Rendering {
                     }
                     Err(error) => return Err(read_error(source.name(), error)),
                 };
+                self.bytes += chunk.bytes.len() as u64;
                 let text = match std::str::from_utf8(chunk.bytes) {
                     Ok(text) => text,
                     Err(error) => {
@@ -126,6 +147,9 @@ impl Rendering {
                         break;
                     }
                 };
+                if !text.ends_with('\n') {
+                    ends_in_open_scalar = document::ends_in_block_scalar(text);
+                }
                 match engine.document(text) {
                     Ok(outcome) => {
                         self.count(&outcome);
@@ -144,13 +168,17 @@ impl Rendering {
             let line = source.line_at(offset)?;
             return Err(error.in_document(source.name(), line, &text));
         }
-        self.inputs.push(Planned { source, log });
+        if self.inputs.len() >= OPEN_FILES {
+            source.rest();
+        }
+        self.inputs.push(Planned { source, log, ends_in_open_scalar });
         Ok(())
     }
 
     fn count(&mut self, outcome: &Outcome) {
         self.targets += outcome.targets;
         self.containers += outcome.containers;
+        self.complete += outcome.complete;
     }
 
     /// The number of inputs.
@@ -168,6 +196,24 @@ impl Rendering {
         self.inputs[input].source.name()
     }
 
+    /// The file that an input is; none for a pipe.
+    pub fn path(&self, input: usize) -> Option<&Path> {
+        self.inputs[input].source.path()
+    }
+
+    /// Fails where joining the inputs would change one: a line break behind an open block scalar is text.
+    pub fn check_joinable(&self) -> Result<()> {
+        let but_last = self.inputs.len().saturating_sub(1);
+        match self.inputs[..but_last].iter().find(|input| input.ends_in_open_scalar) {
+            None => Ok(()),
+            Some(input) => {
+                Err(Error::refused("ends in a block scalar without a line break, which joining would add to it")
+                    .in_file(input.source.name())
+                    .hint("end the file with a line break, or name it last"))
+            }
+        }
+    }
+
     /// Whether rendering changes an input.
     pub fn changes(&self, input: usize) -> bool {
         !self.inputs[input].log.is_empty()
@@ -175,7 +221,7 @@ impl Rendering {
 
     /// Prints one input: its bytes with the splices made.
     pub fn write(&mut self, input: usize, out: &mut dyn Write) -> Result<()> {
-        let Planned { source, log } = &mut self.inputs[input];
+        let Planned { source, log, .. } = &mut self.inputs[input];
         let name = source.name().to_owned();
         let mut copier = Copier { reader: source.rewind()?, out, position: 0, buffer: vec![0; 128 * 1024] };
         log.rewind().map_err(|error| spool_error(&error))?;
@@ -189,7 +235,11 @@ impl Rendering {
             copier.splice(&document, &record).map_err(|error| error.report(&name))?;
         }
         copier.copy_until(None).map_err(|error| error.report(&name))?;
-        source.check_unchanged()
+        source.check_unchanged()?;
+        if input >= OPEN_FILES {
+            source.rest();
+        }
+        Ok(())
     }
 
     /// Calls `each` with every edited document of an input: the line it begins at, before, after.
@@ -198,7 +248,7 @@ impl Rendering {
         input: usize,
         mut each: impl FnMut(usize, &str, &str) -> Result<()>,
     ) -> Result<()> {
-        let Planned { source, log } = &mut self.inputs[input];
+        let Planned { source, log, .. } = &mut self.inputs[input];
         let name = source.name().to_owned();
         log.rewind().map_err(|error| spool_error(&error))?;
         let mut record = log.next().map_err(|error| spool_error(&error))?;
@@ -217,6 +267,11 @@ impl Rendering {
         }
         drop(documents);
         source.check_unchanged()
+    }
+
+    /// Whether there is not one byte in the inputs.
+    pub fn is_all_empty(&self) -> bool {
+        self.bytes == 0
     }
 
     /// The first objects in the inputs, for an error that nothing matched.
@@ -274,9 +329,10 @@ fn changed(name: &str) -> Error {
     Error::input("changed while it was read").in_file(name).hint("run again when nothing writes to it")
 }
 
-/// Where a document stops being UTF-8: the error, the document's offset, and its readable part.
+/// Where a document stops being UTF-8: the error, the document's offset, and what can be read of it.
 fn not_utf8(bytes: &[u8], valid: usize, offset: u64) -> (Error, u64, String) {
-    let readable = String::from_utf8_lossy(&bytes[..valid]).into_owned();
+    // The whole document, so that the masker knows what the line belongs to.
+    let readable = String::from_utf8_lossy(bytes).into_owned();
     let error = match bytes {
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Error::input("UTF-16 text, not UTF-8").hint("save the file as UTF-8"),
         _ => Error::input("a byte that is not UTF-8").hint("save the file as UTF-8"),

@@ -19,7 +19,12 @@ pub struct Source {
 }
 
 enum Data {
-    File { file: File, path: PathBuf, stamp: Stamp },
+    /// The handle is let go where there are many inputs, and the same file opened again.
+    File {
+        file: Option<File>,
+        path: PathBuf,
+        stamp: Stamp,
+    },
     Spool(SpooledTempFile),
 }
 
@@ -59,7 +64,7 @@ impl Source {
         }
         if metadata.is_file() {
             let stamp = Stamp::of(&metadata);
-            return Ok(Source { name, data: Data::File { file, path: path.to_owned(), stamp } });
+            return Ok(Source { name, data: Data::File { file: Some(file), path: path.to_owned(), stamp } });
         }
         Source::spool(name, file)
     }
@@ -75,20 +80,51 @@ impl Source {
         Ok(Source { name, data: Data::Spool(spool) })
     }
 
+    /// The file that it is; none for anything spooled.
+    pub fn path(&self) -> Option<&Path> {
+        match &self.data {
+            Data::File { path, .. } => Some(path),
+            Data::Spool(_) => None,
+        }
+    }
+
     /// The name of the input; `-` is standard input.
     pub fn name(&self) -> &str {
         &self.name
     }
 
+    /// Lets go of the file's handle until it is read again: a process can hold but so many.
+    pub fn rest(&mut self) {
+        if let Data::File { file, .. } = &mut self.data {
+            *file = None;
+        }
+    }
+
     /// A reader from the first byte.
     pub(super) fn rewind(&mut self) -> Result<&mut dyn Read> {
-        let (rewound, reader): (_, &mut dyn Read) = match &mut self.data {
-            Data::File { file, .. } => (file.rewind(), file),
-            Data::Spool(spool) => (spool.rewind(), spool),
-        };
-        match rewound {
-            Ok(()) => Ok(reader),
-            Err(error) => Err(Error::input(format!("can't be read again: {}", io_reason(&error))).in_file(&self.name)),
+        let name = &self.name;
+        let fail = |error: io::Error| Error::input(format!("can't be read again: {}", io_reason(&error))).in_file(name);
+        match &mut self.data {
+            Data::Spool(spool) => {
+                spool.rewind().map_err(fail)?;
+                Ok(spool)
+            }
+            Data::File { file, path, stamp } => {
+                let open = match file.take() {
+                    Some(mut open) => {
+                        open.rewind().map_err(fail)?;
+                        open
+                    }
+                    None => {
+                        let open = File::open(path).map_err(fail)?;
+                        if Stamp::of(&open.metadata().map_err(fail)?) != *stamp {
+                            return Err(super::changed(name));
+                        }
+                        open
+                    }
+                };
+                Ok(file.insert(open))
+            }
         }
     }
 
@@ -111,6 +147,10 @@ impl Source {
     pub(super) fn check_unchanged(&self) -> Result<()> {
         let Data::File { file, path, stamp } = &self.data else { return Ok(()) };
         let same = |metadata: io::Result<Metadata>| metadata.is_ok_and(|metadata| Stamp::of(&metadata) == *stamp);
-        if same(file.metadata()) && same(path.metadata()) { Ok(()) } else { Err(super::changed(&self.name)) }
+        if file.as_ref().is_none_or(|file| same(file.metadata())) && same(path.metadata()) {
+            Ok(())
+        } else {
+            Err(super::changed(&self.name))
+        }
     }
 }

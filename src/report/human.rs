@@ -17,7 +17,7 @@ pub fn error(error: &Error) -> String {
     let line = error.place().map(SourceLine::new);
     let mut main = Group::with_title(Level::ERROR.primary_title(message.as_str()));
     if let Some(line) = &line {
-        let end = (line.caret + 1).min(line.text.len()).max(line.caret);
+        let end = line.text.ceil_char_boundary((line.caret + 1).min(line.text.len()));
         main = main.element(
             Snippet::source(line.text.as_str())
                 .line_start(line.number)
@@ -33,7 +33,12 @@ pub fn error(error: &Error) -> String {
     } else {
         vec![vec![main], hint.into_iter().collect()]
     };
-    reports.iter().filter(|report: &&Vec<_>| !report.is_empty()).map(|report| renderer.render(report) + "\n").collect()
+    let drawn = reports.iter().filter(|report: &&Vec<_>| !report.is_empty());
+    let text: String = drawn.map(|report| renderer.render(report) + "\n").collect();
+    match &line {
+        Some(line) => line.with_true_column(&text),
+        None => text,
+    }
 }
 
 /// The text of a note.
@@ -47,6 +52,7 @@ pub fn note(note: &str) -> String {
 struct SourceLine {
     file: String,
     number: usize,
+    column: usize,
     text: String,
     /// The byte of `text` to point at, at a character's boundary.
     caret: usize,
@@ -64,7 +70,17 @@ impl SourceLine {
         // A tab is drawn as wide as it may be: one column here, so that the caret stands right.
         let text: String = line.trim_end_matches('\r').chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let caret = line[..caret].chars().map(|c| if c.is_control() { 1 } else { c.len_utf8() }).sum();
-        SourceLine { file: printable(&place.file), number: place.line_column().0, text, caret }
+        let (number, column) = place.line_column();
+        SourceLine { file: printable(&place.file), number, column, text, caret }
+    }
+}
+
+impl SourceLine {
+    /// The renderer counts the column in the masked line; the input's own is told instead.
+    fn with_true_column(&self, drawn: &str) -> String {
+        let shown = self.text[..self.caret].chars().count() + 1;
+        let place = |column| format!("{}:{}:{column}", self.file, self.number);
+        drawn.replacen(&place(shown), &place(self.column), 1)
     }
 }
 

@@ -73,7 +73,9 @@ fn find_secrets(text: &str, offset: usize, embedded_too: bool, secret: &mut Vec<
         let is_secret = node.entries().any(|(key, value)| key.is("kind") && value.is("Secret"));
         for (key, value) in node.entries() {
             let of_secret = is_secret && (key.is("data") || key.is("stringData"));
-            if of_secret || key.is("value") || key.is("kubectl.kubernetes.io/last-applied-configuration") {
+            let no_mapping = key.is("valueFrom") && value.is_scalar();
+            if of_secret || no_mapping || key.is("value") || key.is("kubectl.kubernetes.io/last-applied-configuration")
+            {
                 hide(value);
             } else if key.is("env") || key.is("secrets") {
                 // Of entries, in whatever shape somebody wrote them, all but what names things.

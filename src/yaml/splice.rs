@@ -13,6 +13,8 @@ pub struct Splices {
 struct Splice {
     range: Range<usize>,
     text: Range<usize>,
+    /// Whole lines.
+    lines: bool,
 }
 
 impl Splices {
@@ -36,7 +38,7 @@ impl Splices {
     pub(super) fn push(&mut self, range: Range<usize>, write: impl FnOnce(&mut String)) {
         let start = self.text.len();
         write(&mut self.text);
-        self.list.push(Splice { range, text: start..self.text.len() });
+        self.list.push(Splice { range, text: start..self.text.len(), lines: false });
     }
 
     /// Whether one of them takes away the byte at an offset.
@@ -44,44 +46,55 @@ impl Splices {
         self.list.iter().any(|splice| splice.range.contains(&offset))
     }
 
-    /// Whether one of them inserts at an offset.
-    pub(super) fn insert_at(&self, offset: usize) -> bool {
-        self.list.iter().any(|splice| splice.range == (offset..offset))
+    /// Adds whole lines, the last of them with its line break, or removes some.
+    pub(super) fn push_lines(&mut self, range: Range<usize>, write: impl FnOnce(&mut String)) {
+        self.push(range, write);
+        if let Some(splice) = self.list.last_mut() {
+            splice.lines = true;
+        }
+    }
+
+    /// Whether one of them inserts lines at an offset.
+    pub(super) fn inserts_lines_at(&self, offset: usize) -> bool {
+        self.list.iter().any(|splice| splice.lines && splice.range == (offset..offset))
     }
 
     /// For a text whose last line has no line break: lines inserted behind it need one before them, and the
-    /// result ends without one again. Splices are in order.
-    pub(super) fn settle_end(&mut self, original: &str, newline: &str) {
+    /// result ends without one again, unless a scalar before the removed end needs it (`needs_break`).
+    /// Splices are in order.
+    pub(super) fn settle_end(&mut self, original: &str, newline: &str, needs_break: impl Fn(usize) -> bool) {
         let end = original.len();
-        let Some(last) = self.list.len().checked_sub(1).filter(|&last| self.list[last].range.end == end) else {
-            return;
-        };
-        let first_at_end = self.list.partition_point(|splice| splice.range.start < end);
-        // What goes to the very end: whole lines, one run of them.
-        let is_removal = |splice: &Splice| {
-            splice.text.is_empty() && !splice.range.is_empty() && original[..splice.range.start].ends_with('\n')
-        };
-        let mut kept = first_at_end;
-        let mut removed_from = end;
-        while kept > 0 && self.list[kept - 1].range.end == removed_from && is_removal(&self.list[kept - 1]) {
-            kept -= 1;
-            removed_from = self.list[kept].range.start;
+        let inserted = self.list.partition_point(|splice| splice.range.start < end || !splice.lines);
+        // Lines removed at the very end, in one run.
+        let (mut first_removed, mut removed_from) = (inserted, end);
+        while let Some(before) = first_removed.checked_sub(1).map(|before| &self.list[before]) {
+            if !(before.lines && before.text.is_empty() && before.range.end == removed_from && !before.range.is_empty())
+            {
+                break;
+            }
+            removed_from = before.range.start;
+            first_removed -= 1;
         }
-        if first_at_end <= last {
+        if inserted < self.list.len() {
+            let last = self.list.len() - 1;
             self.list[last].text.end -= newline.len();
             if removed_from == end {
                 let start = self.text.len();
                 self.text.push_str(newline);
                 let text = start..self.text.len();
-                self.list.insert(first_at_end, Splice { range: end..end, text });
+                self.list.insert(inserted, Splice { range: end..end, text, lines: true });
             }
         } else if removed_from < end {
-            match kept.checked_sub(1).map(|before| &mut self.list[before]) {
+            match first_removed.checked_sub(1).map(|before| &mut self.list[before]) {
                 // Lines inserted directly before those that go end the text now.
-                Some(before) if before.range.end == removed_from && !before.text.is_empty() => {
+                Some(before) if before.lines && before.range.end == removed_from && !before.text.is_empty() => {
                     before.text.end -= newline.len();
                 }
-                _ => self.list[kept].range.start = original[..removed_from].trim_end_matches(['\n', '\r']).len(),
+                _ if needs_break(removed_from) => {}
+                _ => {
+                    let content = original[..removed_from].strip_suffix('\n').unwrap_or(original);
+                    self.list[first_removed].range.start = content.strip_suffix('\r').unwrap_or(content).len();
+                }
             }
         }
     }

@@ -163,7 +163,7 @@ impl<'a> Layout<'a, '_> {
                 let lower = if *position == 0 { self.line_start(node.span().start) } else { list[position - 1].end() };
                 let lower = if *position == 0 { self.comments_floor(lower) } else { self.next_line(lower) };
                 let at = self.with_comments(dash, lower);
-                self.splices.push(at..at, |out| {
+                self.splices.push_lines(at..at, |out| {
                     out.push_str(&lines);
                     out.push_str(style.newline);
                 });
@@ -190,15 +190,18 @@ impl<'a> Layout<'a, '_> {
         let (start, end) = (self.line_start(first), self.next_line(last));
         // Blank lines behind what goes would become text of a `|+` scalar before it.
         let before = self.document.root().descendants().take_while(|node| node.span().start < start).last();
-        let keeps_blanks = before.is_some_and(|node| {
-            matches!(node.kind(), Kind::Literal | Kind::Folded) && scalar::chomping(node.raw()) == Chomping::Keep
-        });
-        if keeps_blanks && self.text[end..].trim_start_matches(' ').starts_with(['\n', '\r']) {
-            return Err(Error::refused("blank lines stand between this and a `|+` scalar, which would take them")
-                .at(first..last)
-                .hint("remove the blank lines behind it"));
+        let scalar_before = before.filter(|node| matches!(node.kind(), Kind::Literal | Kind::Folded));
+        if let Some(scalar) = scalar_before {
+            let content = self.text[end..].trim_start_matches(' ');
+            let column = self.text[end..].len() - content.len();
+            let blank = content.starts_with(['\n', '\r']) && scalar::chomping(scalar.raw()) == Chomping::Keep;
+            if blank || content.starts_with('#') && column >= scalar.column() {
+                return Err(Error::refused("what stands behind this would become text of the block scalar before it")
+                    .at(first..last)
+                    .hint("remove the blank line or comment behind it"));
+            }
         }
-        self.splices.push(start..end, |_| {});
+        self.splices.push_lines(start..end, |_| {});
         Ok(())
     }
 
@@ -231,7 +234,11 @@ impl<'a> Layout<'a, '_> {
         insert: &[(usize, Child)],
     ) -> Result<()> {
         let column = node.column();
-        let nested = Place { in_flow: false, column, step: place.step, dash_offset: place.dash_offset };
+        // The lists beside it show the style best, then those around it.
+        let lists = list.iter().map(|entry| entry.last).filter(|value| value.kind() == Kind::Seq && !value.is_flow());
+        let beside = lists.map(|value| value.column().saturating_sub(column)).next();
+        let dash_offset = beside.unwrap_or(place.dash_offset);
+        let nested = Place { in_flow: false, column, step: place.step, dash_offset };
         let mut replaced = Vec::new();
         for (position, child) in insert {
             let Child::Entry(key, value) = child else { continue };

@@ -27,13 +27,18 @@ pub fn layout(document: Document<'_>, edits: &[Edit], splices: &mut Splices) -> 
         }
     }
     let ends_open = !layout.text.is_empty() && !layout.text.ends_with('\n');
-    if ends_open && layout.splices.insert_at(layout.text.len()) {
+    if ends_open && layout.splices.inserts_lines_at(layout.text.len()) {
         layout.guard_last_block_scalar();
     }
     let newline = layout.newline(layout.text.len());
     let in_order = splices.sort();
     if ends_open {
-        splices.settle_end(document.text, newline);
+        // A block scalar that is last then keeps its line break: it is part of its value.
+        let ends_block_scalar = |offset: usize| {
+            let before = document.root().descendants().take_while(|node| node.span().start < offset).last();
+            before.is_some_and(|node| matches!(node.kind(), Kind::Literal | Kind::Folded))
+        };
+        splices.settle_end(document.text, newline, ends_block_scalar);
     }
     if in_order { Ok(()) } else { Err(Error::refused("two edits meet in one place").hint("make them in two calls")) }
 }
@@ -214,8 +219,17 @@ impl<'a> Layout<'a, '_> {
     /// moves the break to where it belongs.
     fn insert_lines(&mut self, at: usize, lines: &str) {
         let newline = self.newline(at);
-        let next = self.next_line(at);
-        self.splices.push(next..next, |out| {
+        let column = lines.len() - lines.trim_start_matches(' ').len();
+        let mut next = self.next_line(at);
+        // Comments that are indented deeper belong to what stands above them.
+        while let Some(line) = self.text.get(next..).filter(|_| next > at) {
+            let content = line.trim_start_matches(' ');
+            if !content.starts_with('#') || line.len() - content.len() <= column {
+                break;
+            }
+            next = self.next_line(next);
+        }
+        self.splices.push_lines(next..next, |out| {
             out.push_str(lines);
             out.push_str(newline);
         });
