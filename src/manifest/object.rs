@@ -39,6 +39,11 @@ impl<'a> Object<'a> {
             if std::mem::replace(&mut seen[position], true) {
                 return Err(twice(key));
             }
+            if position < 2 && value.tag().is_some_and(|tag| tag != "!!str") {
+                return Err(Error::refused("a tag makes it unclear what kind of object this is")
+                    .at(value.span())
+                    .hint("remove the tag"));
+            }
         }
         Ok(object)
     }

@@ -165,18 +165,34 @@ fn mask_lines(text: &str, offset: usize, secret: &mut Vec<Range<usize>>) {
     }
 }
 
-/// An entry that is commented out holds its value still.
+/// An entry that is commented out holds its value still, on the lines below it too.
 fn mask_comments(text: &str, offset: usize, secret: &mut Vec<Range<usize>>) {
-    for (at, _) in text.match_indices("value:") {
-        let line = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
-        if text[line..at].contains('#') {
-            let start = at + "value:".len();
-            let end = text[start..].find(['\n', '\r']).map_or(text.len(), |end| start + end);
-            let blanks = text[start..end].len() - text[start..end].trim_start().len();
-            if start + blanks < end {
-                secret.push(offset + start + blanks..offset + end);
+    // The column of a commented-out `value:` whose value goes on below.
+    let mut deeper_than = None;
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        let content = line.trim_end_matches(['\n', '\r']);
+        let hash = content.find('#').filter(|&hash| deeper_than.is_none() || content[..hash].trim().is_empty());
+        let Some(hash) = hash else {
+            deeper_than = None;
+            start += line.len();
+            continue;
+        };
+        let comment = content[hash + 1..].trim_start_matches(['#', ' ', '-']);
+        let column = content.len() - comment.len();
+        if deeper_than.is_some_and(|outer| column > outer) && !comment.is_empty() {
+            secret.push(offset + start + column..offset + start + content.len());
+        } else if let Some(at) = content[hash..].find("value:").map(|at| hash + at) {
+            deeper_than = Some(at);
+            let from = at + "value:".len();
+            let blanks = content[from..].len() - content[from..].trim_start().len();
+            if from + blanks < content.len() {
+                secret.push(offset + start + from + blanks..offset + start + content.len());
             }
+        } else if !comment.is_empty() {
+            deeper_than = None;
         }
+        start += line.len();
     }
 }
 
@@ -214,6 +230,11 @@ mod tests {
             ),
             ("data:\n  j: \"{\\\"value\\\": \\\"hush\\\"}\"\n", "data:\n  j: ***\n"),
             ("a: b\n# value: hush\n", "a: b\n# value: ***\n"),
+            (
+                "# - name: A\n#   value: |\n#     hush\n#   other\nb: c # d\n",
+                "# - name: A\n#   value: ***\n#     ***\n#   other\nb: c # d\n",
+            ),
+            ("valueFrom: hush\n", "valueFrom: ***\n"),
             ("a: {{ hush }}\n\tb: \"hush\n  hush\n", "a: ***\n\tb: ***\n  ***\n"),
         ];
         for (text, expected) in cases {
