@@ -165,6 +165,8 @@ impl Error {
 pub fn io_reason(error: &std::io::Error) -> String {
     match error.kind() {
         std::io::ErrorKind::NotFound => "no such file or folder".to_owned(),
+        // The system's own words; they name no path.
+        _ if error.raw_os_error().is_some() => error.to_string(),
         kind => kind.to_string(),
     }
 }

@@ -81,6 +81,7 @@ fn replace(rendering: &mut Rendering, diff: bool, color: ColorChoice) -> Result<
         unless_closed(print_diff(rendering, color))?;
     }
     let mut replacements = Replacements::default();
+    let mut replaced = Vec::new();
     for input in 0..rendering.len() {
         if rendering.changes(input) {
             let Some(path) = rendering.path(input).map(Path::to_owned) else {
@@ -88,8 +89,11 @@ fn replace(rendering: &mut Rendering, diff: bool, color: ColorChoice) -> Result<
                 return Err(Error::usage("is no file that could be replaced").in_file(name).hint("leave -i out"));
             };
             replacements.add(&path, |out| rendering.write(input, out))?;
+            replaced.push(input);
         }
     }
+    // Writing the others took its time.
+    replaced.iter().try_for_each(|&input| rendering.check_unchanged(input))?;
     replacements.commit()?;
     Ok(ExitCode::SUCCESS)
 }

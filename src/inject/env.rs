@@ -215,13 +215,14 @@ fn plan_variables(
         }
     }
     remove.sort_unstable();
-    let mut new = Vec::new();
+    let (mut new, mut set) = (Vec::new(), Vec::new());
     for wanted in &wanted.variables {
         let variable = &wanted.variable;
         match find(&entries, &variable.name)? {
             None => new.push(wanted),
             Some(position) => {
                 let entry = &mut entries[position];
+                refuse_doubled_keys(entry.node)?;
                 if !is_already(entry.node, &variable.value)? {
                     refuse_ambiguous(entry.node)?;
                     match change_reference(entry.node, &variable.value) {
@@ -229,12 +230,16 @@ fn plan_variables(
                         None => edits.push(replace_entry(entry.node, wanted.own.clone())),
                     }
                 }
+                set.push(position);
                 entry.literal = match &variable.value {
                     EnvValue::Literal(text) => Some(Cow::Owned(text.clone())),
                     _ => None,
                 };
             }
         }
+    }
+    for position in set {
+        refuse_late_use(&entries, position)?;
     }
     let insert = order(&entries, &remove, &new)?;
     fill(&list, "env", remove, insert, fresh, edits);
@@ -297,12 +302,20 @@ fn is_reference(value_from: Node<'_>, field: &str, wanted: &KeyRef) -> Result<bo
     Ok(own == *wanted)
 }
 
+/// A key that stands twice, anywhere in an entry, makes it unclear what the entry is.
+fn refuse_doubled_keys(entry: Node<'_>) -> Result<()> {
+    for map in entry.descendants().filter(|node| node.kind() == Kind::Map) {
+        for (key, _) in map.entries() {
+            map.get(&key.text().unwrap_or_default())?;
+        }
+    }
+    Ok(())
+}
+
 /// What goes must not be used elsewhere, and must be what it seems to every reader.
 fn refuse_ambiguous(entry: Node<'_>) -> Result<()> {
     check_edited(entry, "the entry of `env`")?;
-    for (key, _) in entry.entries() {
-        entry.get(&key.text().unwrap_or_default())?;
-    }
+    refuse_doubled_keys(entry)?;
     match entry.descendants().skip(1).find(|node| node.anchor().is_some() || node.kind() == Kind::Alias) {
         None => Ok(()),
         Some(node) => Err(Error::refused("the entry of `env` has an anchor or alias in it")
@@ -395,6 +408,20 @@ fn uses(text: &str, name: &str) -> bool {
         let dollars = text[..at].bytes().rev().take_while(|&byte| byte == b'$').count();
         dollars % 2 == 0
     })
+}
+
+/// A literal that is set in its place may use only what stands before it.
+fn refuse_late_use(entries: &[Entry<'_>], position: usize) -> Result<()> {
+    let Some(text) = entries[position].literal.as_deref() else { return Ok(()) };
+    match entries[position + 1..].iter().find(|later| uses(text, &later.name)) {
+        None => Ok(()),
+        Some(later) => Err(Error::refused(format!(
+            "{} uses $({}), which is defined behind it",
+            entries[position].name, later.name
+        ))
+        .at(later.node.span())
+        .hint("move that entry up: Kubernetes expands only what stands before")),
+    }
 }
 
 /// Where new entries go: at the end, but before the first entry that uses them; among themselves as asked

@@ -347,15 +347,32 @@ impl Filter {
         self.containers.find(text).is_some()
     }
 
-    /// Whether characters could come from elsewhere than from themselves.
-    pub fn may_hide_words(text: &[u8]) -> bool {
+    /// Whether one of the words could be made of other characters than its own: by an escape, or by a line
+    /// break that a double-quoted scalar joins over, or in another encoding or tag.
+    pub fn may_hide_words(&self, text: &[u8]) -> bool {
         memchr::memchr3_iter(b'\\', b'!', b'%', text).any(|at| {
             let rest = &text[at..];
             match rest[0] {
-                b'\\' => matches!(rest.get(1), Some(b'x' | b'u' | b'U' | b'\n' | b'\r')),
+                b'\\' => match rest.get(1) {
+                    Some(b'x' | b'u' | b'U') => true,
+                    Some(b'\n' | b'\r') => self.is_split_word(&text[..at], &rest[1..]),
+                    _ => false,
+                },
                 b'!' => rest.starts_with(b"!<") || rest.starts_with(b"!!binary"),
                 _ => rest.starts_with(b"%TAG"),
             }
         })
+    }
+
+    /// Whether a word could stand across an escaped line break, so that `Jo\` and `b` are one.
+    fn is_split_word(&self, before: &[u8], behind: &[u8]) -> bool {
+        /// No word that is looked for is longer.
+        const LONGEST: usize = 32;
+        let before = &before[before.len().saturating_sub(LONGEST)..];
+        let behind = behind.trim_ascii_start();
+        let behind = &behind[..behind.len().min(LONGEST)];
+        let joined = [before, behind].concat();
+        let kinds = self.kinds.iter().flatten().any(|kind| kind.find(&joined).is_some());
+        joined.contains(&b'\\') || kinds || self.kinds.is_none() || self.names_containers(&joined)
     }
 }

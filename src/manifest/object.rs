@@ -39,10 +39,11 @@ impl<'a> Object<'a> {
             if std::mem::replace(&mut seen[position], true) {
                 return Err(twice(key));
             }
-            if position < 2 && value.tag().is_some_and(|tag| tag != "!!str") {
-                return Err(Error::refused("a tag makes it unclear what kind of object this is")
+            let tagged = value.tag().is_some_and(|tag| tag != "!!str");
+            if position < 2 && (tagged || value.kind() == Kind::Alias) {
+                return Err(Error::refused("a tag or alias makes it unclear what kind of object this is")
                     .at(value.span())
-                    .hint("remove the tag"));
+                    .hint("write it out"));
             }
         }
         Ok(object)

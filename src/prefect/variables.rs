@@ -38,7 +38,7 @@ pub fn is_managed_by_agent(name: &str) -> bool {
 /// flow run, such as its id, or `USE_LOCAL_SECRETS`, which is always false.
 pub fn agent_flag(name: &str, settings: &Settings) -> Option<String> {
     Some(match name {
-        "PREFECT__BACKEND" => format!("--backend {}", settings.backend.unwrap_or(Backend::Server).name()),
+        "PREFECT__BACKEND" => format!("--backend {}", settings.backend.map_or("BACKEND", Backend::name)),
         "PREFECT__CLOUD__API" => "--api URL".to_owned(),
         "PREFECT__CLOUD__API_KEY" | "PREFECT__CLOUD__AUTH_TOKEN" => "--api-key SECRET/KEY".to_owned(),
         "PREFECT__CLOUD__AGENT__LABELS" | "PREFECT__CLOUD__TENANT_ID" | "PREFECT__LOGGING__LEVEL" => {

@@ -38,7 +38,10 @@ impl<R: Read> Copier<'_, R> {
         let mut left = offset.map_or(u64::MAX, |offset| offset - self.position);
         while left > 0 {
             let most = self.buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-            let count = self.reader.read(&mut self.buffer[..most]).map_err(CopyError::Read)?;
+            let count = match self.reader.read(&mut self.buffer[..most]) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                read => read.map_err(CopyError::Read)?,
+            };
             if count == 0 {
                 return if offset.is_none() { Ok(()) } else { Err(CopyError::Short) };
             }

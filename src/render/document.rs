@@ -64,10 +64,10 @@ impl<'i> Engine<'i> {
 
     /// Plans one document, and verifies the edited text.
     pub(super) fn document(&mut self, text: &str) -> Result<Outcome> {
-        let behind_directives =
-            std::mem::replace(&mut self.directives, text.trim_start_matches('\u{feff}').starts_with('%'));
+        let directive = text.trim_start_matches('\u{feff}').starts_with('%') || text.contains("\n%");
+        let behind_directives = std::mem::replace(&mut self.directives, directive);
         let named = self.filter.names_target(text.as_bytes());
-        if !named && !Filter::may_hide_words(text.as_bytes()) {
+        if !named && !self.filter.may_hide_words(text.as_bytes()) {
             return Ok(Outcome::default());
         }
         let mut by_fallback = None;

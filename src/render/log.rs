@@ -124,9 +124,10 @@ impl EditLog {
         let length = take_size(file)?;
         let mut seal = [0; 8];
         file.read_exact(&mut seal)?;
-        let mut splices = Vec::with_capacity(take_size(file)?);
+        let count = take_size(file)?;
+        let mut splices = Vec::with_capacity(count);
         let mut from = 0;
-        for _ in 0..splices.capacity() {
+        for _ in 0..count {
             let start = from + take_size(file)?;
             let end = start + take_size(file)?;
             from = end;
@@ -187,7 +188,13 @@ fn take_first(file: &mut impl Read) -> io::Result<Option<u64>> {
     let (mut number, mut shift) = (0, 0);
     let mut byte = [0];
     loop {
-        if file.read(&mut byte)? == 0 {
+        let read = loop {
+            match file.read(&mut byte) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                read => break read?,
+            }
+        };
+        if read == 0 {
             return if shift == 0 { Ok(None) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
         }
         number |= u64::from(byte[0] & 0x7f) << shift;

@@ -80,11 +80,9 @@ pub struct Rendering {
     inputs: Vec<Planned>,
     /// Remarks for the user.
     pub notes: Notes,
-    /// Objects that are targets, and containers selected in them.
+    /// Objects that are targets.
     pub targets: usize,
-    /// Containers that were selected.
-    pub containers: usize,
-    /// Those that get everything, not only Prefect's settings.
+    /// Containers that get everything, not only Prefect's settings.
     pub complete: usize,
     /// Bytes read.
     bytes: u64,
@@ -102,15 +100,8 @@ impl Rendering {
     /// Plans and verifies every document of every source; documents of more than `limit` bytes are refused.
     pub fn plan(sources: Vec<Source>, injection: &Injection, limit: usize) -> Result<Self> {
         let mut engine = Engine::new(injection);
-        let mut rendering = Rendering {
-            inputs: Vec::new(),
-            notes: Notes::default(),
-            targets: 0,
-            containers: 0,
-            complete: 0,
-            bytes: 0,
-            limit,
-        };
+        let mut rendering =
+            Rendering { inputs: Vec::new(), notes: Notes::default(), targets: 0, complete: 0, bytes: 0, limit };
         for source in sources {
             rendering.plan_source(source, &mut engine)?;
         }
@@ -122,6 +113,7 @@ impl Rendering {
     fn plan_source(&mut self, mut source: Source, engine: &mut Engine<'_>) -> Result<()> {
         let mut log = EditLog::new();
         engine.begin_stream();
+        let name = source.name().to_owned();
         let mut failure = None;
         let mut ends_in_open_scalar = false;
         {
@@ -137,7 +129,7 @@ impl Rendering {
                         failure = Some((error.at(0..1), offset, String::new()));
                         break;
                     }
-                    Err(error) => return Err(read_error(source.name(), error)),
+                    Err(error) => return Err(read_error(&name, error)),
                 };
                 self.bytes += chunk.bytes.len() as u64;
                 let text = match std::str::from_utf8(chunk.bytes) {
@@ -177,7 +169,6 @@ impl Rendering {
 
     fn count(&mut self, outcome: &Outcome) {
         self.targets += outcome.targets;
-        self.containers += outcome.containers;
         self.complete += outcome.complete;
     }
 
@@ -199,6 +190,11 @@ impl Rendering {
     /// The file that an input is; none for a pipe.
     pub fn path(&self, input: usize) -> Option<&Path> {
         self.inputs[input].source.path()
+    }
+
+    /// Fails if an input is not what was planned any more.
+    pub fn check_unchanged(&self, input: usize) -> Result<()> {
+        self.inputs[input].source.check_unchanged()
     }
 
     /// Fails where joining the inputs would change one: a line break behind an open block scalar is text.
@@ -235,6 +231,7 @@ impl Rendering {
             copier.splice(&document, &record).map_err(|error| error.report(&name))?;
         }
         copier.copy_until(None).map_err(|error| error.report(&name))?;
+        drop(copier);
         source.check_unchanged()?;
         if input >= OPEN_FILES {
             source.rest();

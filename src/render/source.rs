@@ -101,13 +101,15 @@ impl Source {
     }
 
     /// A reader from the first byte.
-    pub(super) fn rewind(&mut self) -> Result<&mut dyn Read> {
+    ///
+    /// A file is read to the length it had: its own output may be appended to it.
+    pub(super) fn rewind(&mut self) -> Result<Box<dyn Read + '_>> {
         let name = &self.name;
         let fail = |error: io::Error| Error::input(format!("can't be read again: {}", io_reason(&error))).in_file(name);
         match &mut self.data {
             Data::Spool(spool) => {
                 spool.rewind().map_err(fail)?;
-                Ok(spool)
+                Ok(Box::new(spool))
             }
             Data::File { file, path, stamp } => {
                 let open = match file.take() {
@@ -123,7 +125,7 @@ impl Source {
                         open
                     }
                 };
-                Ok(file.insert(open))
+                Ok(Box::new(file.insert(open).take(stamp.length)))
             }
         }
     }

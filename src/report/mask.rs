@@ -4,6 +4,7 @@
 //! last-applied annotations, in embedded documents too. Of a text that no parser understands, everything
 //! but keys is masked. It masks too much rather than too little.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use crate::yaml::{Document, Kind, Node, Tape, parse_with_granit, scan};
@@ -106,7 +107,7 @@ fn find_secrets(text: &str, offset: usize, embedded_too: bool, secret: &mut Vec<
 
 /// The scalars of a subtree that are no keys.
 fn values(node: Node<'_>) -> impl Iterator<Item = Node<'_>> {
-    let keys: Vec<u32> = node.descendants().flat_map(|map| map.entries()).map(|(key, _)| key.index()).collect();
+    let keys: HashSet<u32> = node.descendants().flat_map(|map| map.entries()).map(|(key, _)| key.index()).collect();
     node.descendants().filter(move |node| node.is_scalar() && !keys.contains(&node.index()))
 }
 
@@ -172,12 +173,14 @@ fn mask_comments(text: &str, offset: usize, secret: &mut Vec<Range<usize>>) {
     let mut start = 0;
     for line in text.split_inclusive('\n') {
         let content = line.trim_end_matches(['\n', '\r']);
-        let hash = content.find('#').filter(|&hash| deeper_than.is_none() || content[..hash].trim().is_empty());
-        let Some(hash) = hash else {
+        let Some(hash) = content.find('#') else {
             deeper_than = None;
             start += line.len();
             continue;
         };
+        if !content[..hash].trim().is_empty() {
+            deeper_than = None;
+        }
         let comment = content[hash + 1..].trim_start_matches(['#', ' ', '-']);
         let column = content.len() - comment.len();
         if deeper_than.is_some_and(|outer| column > outer) && !comment.is_empty() {

@@ -14,6 +14,9 @@ use super::tree::{Document, ESCAPED, Entry, FLOW, Kind, MULTILINE, Node, PROPERT
 /// Reads one document with granit-parser into a tape.
 pub fn parse_with_granit(text: &str, tape: &mut Tape) -> Result<(), StepBack> {
     tape.clear();
+    if u32::try_from(text.len()).is_err() {
+        return Err(StepBack { offset: 0, reason: "a document of 4 GiB or more" });
+    }
     let mut options = Options::default();
     options.set_emit_comments(false);
     options.emit_anchor_events = true;

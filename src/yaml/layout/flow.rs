@@ -221,14 +221,22 @@ impl<'a> Layout<'a, '_> {
             let gap = self.flow_gap(node, list, list.len(), &style);
             self.append_to_flow(node, list, &appended.join(&format!(",{gap}")), &gap);
         }
-        for &position in remove.iter().filter(|position| !replaced.contains(position)) {
-            let range = match (position.checked_sub(1), list.get(position + 1)) {
-                (Some(before), _) => list[before].end()..list[position].end(),
-                (None, Some(next)) => list[0].start()..next.start(),
-                (None, None) => return Err(Error::refused("the only entry of a mapping can't be removed").at(span)),
-            };
-            self.refuse_comments(range.clone())?;
-            self.splices.push(range, |_| {});
+        // Neighbours go together: with the comma before the first, or at the start with the one behind the last.
+        let gone = |position: &usize| remove.contains(position) && !replaced.contains(position);
+        let mut position = 0;
+        while position < list.len() {
+            let run = (position..list.len()).take_while(gone).count();
+            if run > 0 {
+                let last = position + run - 1;
+                let range = match (position.checked_sub(1), list.get(last + 1)) {
+                    (Some(before), _) => list[before].end()..list[last].end(),
+                    (None, Some(next)) => list[0].start()..next.start(),
+                    (None, None) => return Err(Error::refused("the only entry of a mapping can't be removed").at(span)),
+                };
+                self.refuse_comments(range.clone())?;
+                self.splices.push(range, |_| {});
+            }
+            position += run.max(1);
         }
         Ok(())
     }

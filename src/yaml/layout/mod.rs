@@ -31,14 +31,15 @@ pub fn layout(document: Document<'_>, edits: &[Edit], splices: &mut Splices) -> 
         layout.guard_last_block_scalar();
     }
     let newline = layout.newline(layout.text.len());
-    let in_order = splices.sort();
-    if ends_open {
+    let mut in_order = splices.sort();
+    if ends_open && in_order {
         // A block scalar that is last then keeps its line break: it is part of its value.
         let ends_block_scalar = |offset: usize| {
             let before = document.root().descendants().take_while(|node| node.span().start < offset).last();
             before.is_some_and(|node| matches!(node.kind(), Kind::Literal | Kind::Folded))
         };
         splices.settle_end(document.text, newline, ends_block_scalar);
+        in_order = splices.sort();
     }
     if in_order { Ok(()) } else { Err(Error::refused("two edits meet in one place").hint("make them in two calls")) }
 }
