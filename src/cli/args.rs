@@ -244,8 +244,17 @@ pub(super) fn command(name: &str) -> clap::Command {
 /// Reads the command line; its first word is the program.
 pub(super) fn parse(args: impl Iterator<Item = OsString>) -> Result<(Command, anstream::ColorChoice), Exit> {
     let matches = command("jobplate").try_get_matches_from(args);
-    let cli =
-        matches.and_then(|matches| Cli::from_arg_matches(&matches)).map_err(|error| Exit::Clap(discreet(error)))?;
+    let cli = matches.and_then(|matches| Cli::from_arg_matches(&matches)).map_err(|error| {
+        match error.kind() {
+            // Nothing like a command, so it is a file, and the command was forgotten.
+            ErrorKind::InvalidSubcommand if error.get(ContextKind::SuggestedSubcommand).is_none() => {
+                let error = Error::usage("the first word is no command");
+                let hint = "the command comes first: jobplate render FILE --secret NAME=SECRET/KEY";
+                Exit::Error(error.hint(hint), anstream::ColorChoice::Auto)
+            }
+            _ => Exit::Clap(discreet(error)),
+        }
+    })?;
     let color = match cli.color {
         clap::ColorChoice::Auto => anstream::ColorChoice::Auto,
         clap::ColorChoice::Always => anstream::ColorChoice::Always,
@@ -560,12 +569,15 @@ mod tests {
             (&["render", "a", "--Canary1"], "'...'"),
             (&["schema", "canary"], "'...'"),
             (&["template", "job", "canary"], "'...'"),
-            (&["Canary1"], "'...'"),
+            (&["Canary1"], "no command"),
             (&["rendr", "canary"], "'render'"),
             (&["render", "a", "--api", "canary", "--api", "canary"], "--api"),
         ] {
-            let Err(Exit::Clap(error)) = parsed(args) else { panic!("{args:?} is no usage error") };
-            let message = error.to_string();
+            let message = match parsed(args) {
+                Err(Exit::Clap(error)) => error.to_string(),
+                Err(Exit::Error(error, _)) => error.to_string(),
+                Ok(_) => panic!("{args:?} is no usage error"),
+            };
             assert!(message.contains(said) && !message.to_lowercase().contains("canary"), "{args:?}: {message}");
         }
     }
