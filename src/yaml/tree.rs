@@ -112,6 +112,12 @@ impl<'a> Document<'a> {
         Node { document: self, index: 0 }
     }
 
+    /// The last node that begins before an offset: nodes stand in the order of their first bytes.
+    pub(super) fn last_before(self, offset: usize) -> Option<Node<'a>> {
+        let count = self.tape.nodes.partition_point(|node| (node.start as usize) < offset);
+        Some(self.node(count.checked_sub(1)? as u32))
+    }
+
     /// The node with a tape index.
     pub(super) fn node(self, index: u32) -> Node<'a> {
         Node { document: self, index }
@@ -210,9 +216,11 @@ impl<'a> Node<'a> {
         Children { document: self.document, index: self.index + 1, end }
     }
 
-    /// The child (key, value or item) whose subtree holds another node.
-    pub(super) fn child_towards(self, node: Node<'_>) -> Option<Node<'a>> {
-        let mut children = Children { document: self.document, index: self.index + 1, end: self.entry().next };
+    /// The child (key, value or item) whose subtree holds another node; `from` may be a child before it.
+    pub(super) fn child_towards(self, node: Node<'_>, from: Option<u32>) -> Option<Node<'a>> {
+        let first = self.index + 1;
+        let index = from.filter(|&from| from > first && from <= node.index).unwrap_or(first);
+        let mut children = Children { document: self.document, index, end: self.entry().next };
         children.find(|child| child.index <= node.index && node.index < child.entry().next)
     }
 

@@ -73,7 +73,7 @@ pub fn run(args: impl IntoIterator<Item = String>) -> Result<()> {
     let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
     let mut wrong_counts = Vec::new();
     println!(
-        "{:<46} {:<8} {:>6} {:>10} {:>8} {:>6} {:>7} {:>5}",
+        "{:<55} {:<8} {:>6} {:>10} {:>8} {:>6} {:>7} {:>5}",
         "repository", "asked", "files", "unreadable", "targets", "edited", "refused", "wrong"
     );
     let begin = Instant::now();
@@ -140,7 +140,7 @@ pub fn run(args: impl IntoIterator<Item = String>) -> Result<()> {
 fn print_row(name: &str, ask: Ask, tally: &Tally) {
     let Tally { files, unreadable, targets, edited, refused, wrong } = tally;
     println!(
-        "{name:<46} {:<8} {files:>6} {unreadable:>10} {targets:>8} {edited:>6} {refused:>7} {wrong:>5}",
+        "{name:<55} {:<8} {files:>6} {unreadable:>10} {targets:>8} {edited:>6} {refused:>7} {wrong:>5}",
         ask.word()
     );
 }

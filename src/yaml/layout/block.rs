@@ -162,7 +162,9 @@ impl<'a> Layout<'a, '_> {
             } else {
                 let lower = if *position == 0 { self.line_start(node.span().start) } else { list[position - 1].end() };
                 let lower = if *position == 0 { self.comments_floor(lower) } else { self.next_line(lower) };
-                let at = self.with_comments(dash, lower);
+                // In the place of an item that goes, the comments above are its own.
+                let in_place = remove.contains(position);
+                let at = if in_place { self.line_start(dash) } else { self.with_comments(dash, lower) };
                 self.splices.push_lines(at..at, |out| {
                     out.push_str(&lines);
                     out.push_str(style.newline);
@@ -189,7 +191,7 @@ impl<'a> Layout<'a, '_> {
     fn remove_lines(&mut self, first: usize, last: usize) -> Result<()> {
         let (start, end) = (self.line_start(first), self.next_line(last));
         // Blank lines behind what goes would become text of a `|+` scalar before it.
-        let before = self.document.root().descendants().take_while(|node| node.span().start < start).last();
+        let before = self.document.last_before(start);
         let scalar_before = before.filter(|node| matches!(node.kind(), Kind::Literal | Kind::Folded));
         if let Some(scalar) = scalar_before {
             let content = self.text[end..].trim_start_matches(' ');

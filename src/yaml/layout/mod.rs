@@ -17,10 +17,12 @@ use crate::error::{Error, Result};
 pub fn layout(document: Document<'_>, edits: &[Edit], splices: &mut Splices) -> Result<()> {
     splices.clear();
     let mut layout = Layout { text: document.text, document, splices };
+    let mut trail = Vec::new();
+    let places = edits.iter().map(|edit| layout.place_of(document.node(edit.node), &mut trail));
+    let places = places.collect::<Result<Vec<_>>>()?;
     // Inner nodes first: where two edits insert at one place, what belongs further inside comes before.
-    for edit in edits.iter().rev() {
+    for (edit, place) in edits.iter().zip(places).rev() {
         let node = document.node(edit.node);
-        let place = layout.place_of(node)?;
         match &edit.change {
             Change::Replace(value) => layout.replace(node, &place, value)?,
             Change::Children { remove, insert } => layout.children(node, &place, remove, insert)?,
@@ -35,7 +37,7 @@ pub fn layout(document: Document<'_>, edits: &[Edit], splices: &mut Splices) -> 
     if ends_open && in_order {
         // A block scalar that is last then keeps its line break: it is part of its value.
         let ends_block_scalar = |offset: usize| {
-            let before = document.root().descendants().take_while(|node| node.span().start < offset).last();
+            let before = document.last_before(offset);
             before.is_some_and(|node| matches!(node.kind(), Kind::Literal | Kind::Folded))
         };
         splices.settle_end(document.text, newline, ends_block_scalar);
@@ -126,10 +128,13 @@ impl<'a> Layout<'a, '_> {
     }
 
     /// Walks down to a node, and notes the habits on the way.
-    fn place_of(&self, node: Node<'a>) -> Result<Place> {
+    ///
+    /// The trail is the way to the node before: among many siblings, the search goes on from there.
+    fn place_of(&self, node: Node<'a>, trail: &mut Vec<u32>) -> Result<Place> {
         let mut place = Place { in_flow: false, column: 0, step: 0, dash_offset: usize::MAX };
         let mut at = self.document.root();
         let mut column_of_map = None;
+        let mut depth = 0;
         while at.index() != node.index() {
             if at.is_flow() {
                 place.in_flow = true;
@@ -144,10 +149,18 @@ impl<'a> Layout<'a, '_> {
             {
                 place.dash_offset = at.column().saturating_sub(outer);
             }
-            match at.child_towards(node) {
-                Some(child) => at = child,
-                None => return Err(Error::new(crate::error::Kind::Internal, "an edit of a node that is not there")),
+            let Some(child) = at.child_towards(node, trail.get(depth).copied()) else {
+                return Err(Error::new(crate::error::Kind::Internal, "an edit of a node that is not there"));
+            };
+            if trail.get(depth) != Some(&child.index()) {
+                trail.truncate(depth);
+                trail.push(child.index());
             }
+            at = child;
+            depth += 1;
+        }
+        if place.in_flow {
+            return Ok(place);
         }
         if place.step == 0 {
             place.step = self.first_step().unwrap_or(2);
