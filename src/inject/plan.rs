@@ -80,7 +80,7 @@ impl<'i> Planner<'i> {
             self.refuse_secrets(document.root(), "the base job template", PREFECT_2_OR_3)?;
         }
         for (position, object) in objects(document)?.iter().enumerate() {
-            let Some(share) = share_of(object, self.injection) else { continue };
+            let Some(share) = share_of(object, self.injection)? else { continue };
             let before = plan.containers;
             self.plan_object(object, share, &mut plan)?;
             if plan.containers > before {
@@ -238,13 +238,18 @@ enum Share<'i> {
     Settings,
 }
 
-fn share_of<'i>(object: &Object<'_>, injection: &'i Injection) -> Option<Share<'i>> {
-    if injection.skip_hooks && object.annotation("helm.sh/hook").is_some() {
-        return None;
+fn share_of<'i>(object: &Object<'_>, injection: &'i Injection) -> Result<Option<Share<'i>>> {
+    let share = share_by_kind(object, injection);
+    if share.is_some() && (injection.skip_hooks || injection.selector.is_some()) {
+        object.check_metadata()?;
     }
-    if injection.selector.as_ref().is_some_and(|selector| !selector.matches(object)) {
-        return None;
-    }
+    Ok(share.filter(|_| {
+        let hook = injection.skip_hooks && object.annotation("helm.sh/hook").is_some();
+        !hook && injection.selector.as_ref().is_none_or(|selector| selector.matches(object))
+    }))
+}
+
+fn share_by_kind<'i>(object: &Object<'_>, injection: &'i Injection) -> Option<Share<'i>> {
     if !injection.targets.is_empty() {
         let target = injection.targets.iter().find(|target| is_target(target, object))?;
         return Some(Share::All(Some(target)));

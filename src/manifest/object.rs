@@ -80,6 +80,14 @@ impl<'a> Object<'a> {
         value.text()
     }
 
+    /// Refuses labels or annotations that are an alias or merged: what a choice by them would choose is unclear.
+    pub fn check_metadata(&self) -> Result<()> {
+        let Some((_, metadata)) = self.node.entries().find(|(key, _)| key.is("metadata")) else { return Ok(()) };
+        check_on_path(metadata, "`metadata`")?;
+        let maps = metadata.entries().filter(|(key, _)| key.is("labels") || key.is("annotations"));
+        maps.map(|(_, map)| map).try_for_each(|map| check_on_path(map, "a mapping that objects are chosen by"))
+    }
+
     /// `Kind/name`, as reports and errors name it.
     pub fn display(&self) -> String {
         let kind = if self.kind.is_empty() { "(no kind)" } else { &self.kind };

@@ -81,14 +81,10 @@ fn find_by_shape(root: Node<'_>) -> Result<Vec<Node<'_>>> {
         let inside_found = found.last().is_some_and(|last| last.span().end > node.span().start);
         if node.kind() == Kind::Map && !inside_found && is_pod_spec(node) {
             // Every node on the way could be shared through an anchor.
-            for above in root.descendants() {
-                if above.index() <= node.index()
-                    && above.span().end >= node.span().end
-                    && above.span().start <= node.span().start
-                {
-                    check_on_path(above, "a mapping on the way to the containers")?;
-                }
+            for above in root.way_to(node) {
+                check_on_path(above, "a mapping on the way to the containers")?;
             }
+            check_on_path(node, "the pod spec")?;
             found.push(node);
         }
     }

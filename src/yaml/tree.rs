@@ -224,6 +224,16 @@ impl<'a> Node<'a> {
         children.find(|child| child.index <= node.index && node.index < child.entry().next)
     }
 
+    /// The nodes from this one down to another in its subtree, without that one.
+    pub fn way_to(self, node: Node<'a>) -> impl Iterator<Item = Node<'a>> + use<'a> {
+        let mut at = Some(self).filter(|start| start.index < node.index);
+        std::iter::from_fn(move || {
+            let here = at?;
+            at = here.child_towards(node, None).filter(|child| child.index < node.index);
+            Some(here)
+        })
+    }
+
     /// All nodes of its subtree, itself first, in document order.
     pub fn descendants(self) -> impl Iterator<Item = Node<'a>> + use<'a> {
         (self.index..self.entry().next).map(move |index| self.document.node(index))

@@ -11,6 +11,7 @@
 mod flow;
 mod scalar;
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use self::flow::OpenFlow;
@@ -88,6 +89,8 @@ struct Scanner<'a> {
     last_end: u32,
     /// Anchor and tag read for the node to come.
     properties: Option<Properties>,
+    /// The names of the anchors so far.
+    anchors: HashSet<&'a [u8]>,
     flow: Vec<OpenFlow>,
 }
 
@@ -172,6 +175,7 @@ impl<'a> Scanner<'a> {
             plain: None,
             last_end: 0,
             properties: None,
+            anchors: HashSet::new(),
             flow: Vec::new(),
         }
     }
@@ -580,10 +584,11 @@ impl<'a> Scanner<'a> {
 
     /// An alias stands for an anchor before it; without one no reader takes the document.
     fn check_alias(&self, at: usize, end: usize) -> Scan {
-        let name = &self.text[at + 1..end];
-        let mut anchors = self.tape.properties.iter().filter_map(|properties| properties.anchor.clone());
-        let known = anchors.any(|anchor| &self.text[anchor.start as usize..anchor.end as usize] == name);
-        if known { Ok(()) } else { step_back(at, "an alias without its anchor") }
+        if self.anchors.contains(&self.text[at + 1..end]) {
+            Ok(())
+        } else {
+            step_back(at, "an alias without its anchor")
+        }
     }
 
     /// The column that lines of a scalar or flow collection must exceed.
@@ -676,6 +681,7 @@ impl<'a> Scanner<'a> {
         if let Some(properties) = &mut self.properties {
             if anchor {
                 properties.anchor = Some(at as u32 + 1..end as u32);
+                self.anchors.insert(&self.text[at + 1..end]);
             } else {
                 properties.tag = Some(at as u32..end as u32);
             }
