@@ -288,11 +288,9 @@ pub fn read(file: &str, text: &str, allow_plaintext: bool) -> Result<Layer> {
 
 fn read_text(text: &str, allow_plaintext: bool) -> Result<Layer> {
     let mut tape = Tape::default();
-    if let Err(step_back) = yaml::scan(text, &mut tape) {
-        yaml::parse_with_granit(text, &mut tape).map_err(|_| {
-            Error::usage(format!("can't be read as YAML: {}", step_back.reason)).at(step_back.offset..step_back.offset)
-        })?;
-    }
+    yaml::read(text, &mut tape).map_err(|step_back| {
+        Error::usage(format!("can't be read as YAML: {}", step_back.reason)).at(step_back.offset..step_back.offset)
+    })?;
     let root = Document::new(text, &tape).root();
     check_head(root)?;
     refuse_sharing(root)?;

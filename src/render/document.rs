@@ -70,18 +70,21 @@ impl<'i> Engine<'i> {
         if !named && !self.filter.may_hide_words(text.as_bytes()) {
             return Ok(Outcome::default());
         }
-        let mut by_fallback = None;
-        if let Err(step_back) = yaml::scan(text, &mut self.before) {
-            if let (true, Err(refusal)) = (named, yaml::admit(text)) {
-                return Err(not_admitted(refusal));
-            }
-            if yaml::parse_with_granit(text, &mut self.before).is_err() {
-                // Hidden or not, a target's containers are there to be seen, or the document has none.
-                let suspect = named || self.filter.names_containers(text.as_bytes());
-                return if suspect { Err(unreadable(text, step_back)) } else { Ok(Outcome::default()) };
-            }
-            by_fallback = Some(step_back);
+        let read = yaml::read(text, &mut self.before);
+        if named
+            && !matches!(read, Ok(None))
+            && let Err(refusal) = yaml::admit(text)
+        {
+            return Err(not_admitted(refusal));
         }
+        let by_fallback = match read {
+            Ok(by_fallback) => by_fallback,
+            // Hidden or not, a target's containers are there to be seen, or the document has none.
+            Err(step_back) if named || self.filter.names_containers(text.as_bytes()) => {
+                return Err(unreadable(text, step_back));
+            }
+            Err(_) => return Ok(Outcome::default()),
+        };
         let document = Document::new(text, &self.before);
         let first = self.planner.plan(document, &[])?;
         let mut outcome = Outcome {
@@ -209,7 +212,7 @@ fn unreadable(text: &str, step_back: StepBack) -> Error {
 /// Whether the last thing in a text is a block scalar, to which a further line break would belong.
 pub(super) fn ends_in_block_scalar(text: &str) -> bool {
     let mut tape = Tape::default();
-    if yaml::scan(text, &mut tape).is_err() && yaml::parse_with_granit(text, &mut tape).is_err() {
+    if yaml::read(text, &mut tape).is_err() {
         return false;
     }
     let last = Document::new(text, &tape).root().descendants().last();

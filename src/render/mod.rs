@@ -280,9 +280,7 @@ impl Rendering {
             let mut tape = Tape::default();
             while let Some(chunk) = documents.next().map_err(|error| read_error(&name, error))? {
                 let Ok(text) = std::str::from_utf8(chunk.bytes) else { continue };
-                if crate::yaml::scan(text, &mut tape).is_err()
-                    && crate::yaml::parse_with_granit(text, &mut tape).is_err()
-                {
+                if crate::yaml::read(text, &mut tape).is_err() {
                     continue;
                 }
                 for object in objects(Document::new(text, &tape)).unwrap_or_default() {

@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
-use crate::yaml::{Document, Kind, Node, Tape, parse_with_granit, scan};
+use crate::yaml::{Document, Kind, Node, Tape, read};
 
 /// What stands in the place of a masked text.
 pub(super) const MASK: &str = "***";
@@ -60,7 +60,7 @@ impl<'a> Masked<'a> {
 /// Adds the secret spans of a text that stands at `offset` in the whole.
 fn find_secrets(text: &str, offset: usize, embedded_too: bool, secret: &mut Vec<Range<usize>>) {
     let mut tape = Tape::default();
-    if scan(text, &mut tape).is_err() && parse_with_granit(text, &mut tape).is_err() {
+    if read(text, &mut tape).is_err() {
         return mask_lines(text, offset, secret);
     }
     let root = Document::new(text, &tape).root();

@@ -8,8 +8,21 @@ use granit_parser::{Event, Options, Parser, ScalarStyle, Span, StructureStyle};
 use serde_yaml::Value as Witness;
 
 use super::edit::{Change, Child, Edit, Value};
-use super::scan::{StepBack, block_scalar_span};
+use super::scan::{StepBack, block_scalar_span, scan};
 use super::tree::{Document, ESCAPED, Entry, FLOW, Kind, MULTILINE, Node, PROPERTIES, Properties, Tape};
+
+/// Reads one document into a tape: with the scanner, or where it steps back, with granit-parser.
+///
+/// Gives where the scanner stepped back, if it did; fails with that where neither reads the text.
+pub fn read(text: &str, tape: &mut Tape) -> Result<Option<StepBack>, StepBack> {
+    match scan(text, tape) {
+        Ok(()) => Ok(None),
+        Err(step_back) => match parse_with_granit(text, tape) {
+            Ok(()) => Ok(Some(step_back)),
+            Err(_) => Err(step_back),
+        },
+    }
+}
 
 /// Reads one document with granit-parser into a tape.
 pub fn parse_with_granit(text: &str, tape: &mut Tape) -> Result<(), StepBack> {

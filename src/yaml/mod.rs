@@ -18,7 +18,7 @@ mod verify;
 pub use admit::{NotAdmitted, admit};
 pub use de::from_node;
 pub use edit::{Change, Child, Edit, Value};
-pub use fallback::{agree as witness_agrees, parse_with_granit};
+pub use fallback::{agree as witness_agrees, parse_with_granit, read};
 pub use layout::layout;
 pub use scalar::{ScalarKind, quote_double, quote_name, resolve};
 pub use scan::{StepBack, scan};
