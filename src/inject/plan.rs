@@ -123,15 +123,15 @@ impl<'i> Planner<'i> {
             _ => &injection.containers,
         };
         for pod_spec in pod_specs(object)? {
-            let all = container::select(pod_spec, &ContainerChoice::All, false)?;
+            let all = container::all(pod_spec);
             let role = role(object, &all);
-            let mut selected = match (choice, injection.init_containers) {
-                (ContainerChoice::All, false) => all.clone(),
-                _ => container::select(pod_spec, choice, injection.init_containers)?,
+            // In an agent's pod, the agent is the one that counts, wherever it stands.
+            let the_agent = all.iter().position(|container| agent(*container).is_some());
+            let choice = match (role, choice, the_agent) {
+                (Role::Agent(_), ContainerChoice::First, Some(position)) => &ContainerChoice::At(position),
+                _ => choice,
             };
-            if let (Role::Agent(_), ContainerChoice::First, false) = (role, choice, injection.init_containers) {
-                selected = all.iter().copied().filter(|container| agent(*container).is_some()).take(1).collect();
-            }
+            let selected = container::select(pod_spec, choice, injection.init_containers)?;
             let settings_only = matches!(share, Share::Settings);
             if selected.is_empty() || settings_only && !matches!(role, Role::Agent(_)) {
                 continue;

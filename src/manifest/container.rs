@@ -6,6 +6,12 @@ use super::workload::pod_specs;
 use crate::error::{Error, Result};
 use crate::yaml::{Kind, Node};
 
+/// The containers of a pod spec as they stand, whether or not they could be edited.
+pub fn all(pod_spec: Node<'_>) -> Vec<Node<'_>> {
+    let containers = pod_spec.entries().find(|(key, _)| key.is("containers"));
+    containers.map(|(_, list)| list.items().collect()).unwrap_or_default()
+}
+
 /// The containers that a choice names, in document order of their lists.
 ///
 /// With `init`, the init containers too: those that the choice names, else all of them.
@@ -25,6 +31,7 @@ pub fn select<'a>(pod_spec: Node<'a>, choice: &ContainerChoice, init: bool) -> R
         for (position, container) in containers.items().enumerate() {
             let chosen = match choice {
                 ContainerChoice::First => is_init || position == 0,
+                ContainerChoice::At(chosen) => is_init || position == *chosen,
                 ContainerChoice::All => true,
                 ContainerChoice::Named(globs) => {
                     name(container).is_some_and(|name| globs.iter().any(|glob| glob.matches(&name)))

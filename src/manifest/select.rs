@@ -54,6 +54,8 @@ pub enum ContainerChoice {
     /// The first of `containers`: the one that Prefect runs the flow in, whatever its name.
     #[default]
     First,
+    /// The one at a position.
+    At(usize),
     /// Those whose name matches one of the globs.
     Named(Vec<Glob>),
     /// All of them.
