@@ -225,6 +225,7 @@ fn plan_variables(
                 refuse_doubled_keys(entry.node)?;
                 if !is_already(entry.node, &variable.value)? {
                     refuse_ambiguous(entry.node)?;
+                    refuse_unknown_keys(entry.node)?;
                     match change_reference(entry.node, &variable.value) {
                         Some(changes) => edits.extend(changes),
                         None => edits.push(replace_entry(entry.node, wanted.own.clone())),
@@ -310,6 +311,17 @@ fn refuse_doubled_keys(entry: Node<'_>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// An entry that holds more than Kubernetes knows is not replaced: what else is in it would be lost.
+fn refuse_unknown_keys(entry: Node<'_>) -> Result<()> {
+    let known = ["name", "value", "valueFrom"];
+    match entry.entries().find(|(key, _)| !known.iter().any(|name| key.is(name))) {
+        None => Ok(()),
+        Some((key, _)) => Err(Error::refused("the entry of `env` has a key that is neither name, value nor valueFrom")
+            .at(key.span())
+            .hint("correct or remove that key first")),
+    }
 }
 
 /// What goes must not be used elsewhere, and must be what it seems to every reader.

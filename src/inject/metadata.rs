@@ -50,6 +50,7 @@ pub(super) fn plan_names(object: &Object<'_>, names: &Names, edits: &mut Vec<Edi
     }
     if let Some(wanted) = &names.namespace {
         match metadata.get("namespace")? {
+            Some(own) if own.tag().is_some() => return refuse_unusual(own, "namespace"),
             Some(own) if own.is(wanted) => {}
             Some(own) if !own.is_null() => {
                 return Err(Error::refused(format!("{} is in another namespace than -n asks for", object.display()))

@@ -83,6 +83,10 @@ fn find_by_shape(root: Node<'_>) -> Result<Vec<Node<'_>>> {
             // Every node on the way could be shared through an anchor.
             for above in root.way_to(node) {
                 check_on_path(above, "a mapping on the way to the containers")?;
+                let holds = |value: Node<'_>| (value.index()..value.end_index()).contains(&node.index());
+                if let Some((key, _)) = above.entries().find(|(_, value)| holds(*value)) {
+                    above.get(&key.text().unwrap_or_default())?;
+                }
             }
             check_on_path(node, "the pod spec")?;
             found.push(node);

@@ -142,6 +142,11 @@ impl<'a> Node<'a> {
         self.index
     }
 
+    /// The index behind its subtree.
+    pub fn end_index(self) -> u32 {
+        self.entry().next
+    }
+
     /// The document it belongs to.
     pub fn document(self) -> Document<'a> {
         self.document

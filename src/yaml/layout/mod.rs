@@ -257,8 +257,8 @@ impl<'a> Layout<'a, '_> {
             return;
         }
         let start = last.span().start;
-        if self.splices.covers(start) {
-            // It goes itself.
+        if self.splices.covers(start) || !last.raw().contains('\n') {
+            // It goes itself, or has no line that could gain a break.
             return;
         }
         match scalar::chomping(last.raw()) {
