@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result, io_reason};
-use crate::render::Source;
+use crate::render::{OPEN_FILES, Source};
 
 /// What stands for standard input.
 pub(super) const STDIN: &str = "-";
@@ -37,7 +37,11 @@ pub(super) fn open(inputs: &[String], recursive: bool) -> Result<Vec<Source>> {
             }
         } else if !path.exists() && input.contains('=') {
             // A flag was forgotten, and this may hold a value.
-            let name = input.split('=').next().unwrap_or_default();
+            let name = input
+                .split('=')
+                .next()
+                .filter(|name| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'));
+            let name = name.unwrap_or("...");
             return Err(
                 Error::usage(format!("`{name}=...` is no file")).hint("a variable needs its flag: --env VAR=VALUE")
             );
@@ -53,7 +57,7 @@ pub(super) fn open(inputs: &[String], recursive: bool) -> Result<Vec<Source>> {
 
 /// Adds an input; of very many, none is held open.
 fn push(sources: &mut Vec<Source>, mut source: Source) {
-    if sources.len() >= 128 {
+    if sources.len() >= OPEN_FILES {
         source.rest();
     }
     sources.push(source);

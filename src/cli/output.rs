@@ -1,6 +1,6 @@
 //! Where output goes: standard output, or files that are replaced all together or not at all.
 
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -59,7 +59,7 @@ impl Replacements {
         let file = out.into_inner().map_err(|error| fail("can't be written", error.into_error()))?;
         keep_owner(file.as_file(), &metadata).map_err(|error| fail("its owner can't be kept", error))?;
         file.as_file()
-            .set_permissions(permissions(&metadata))
+            .set_permissions(metadata.permissions())
             .map_err(|error| fail("its mode can't be kept", error))?;
         file.as_file().sync_all().map_err(|error| fail("can't be written", error))?;
         self.0.push((file, target));
@@ -76,10 +76,6 @@ impl Replacements {
         }
         Ok(())
     }
-}
-
-fn permissions(metadata: &std::fs::Metadata) -> Permissions {
-    metadata.permissions()
 }
 
 #[cfg(unix)]

@@ -26,7 +26,7 @@ use crate::manifest::workload::is_builtin_workload;
 use crate::yaml::{Document, Documents, StreamError, Tape};
 
 /// Files whose handles are kept between the two passes; others are opened again.
-const OPEN_FILES: usize = 128;
+pub const OPEN_FILES: usize = 128;
 
 /// What became of a whole stream in memory.
 #[derive(Debug, Default)]

@@ -275,11 +275,8 @@ impl<'a> Layout<'a, '_> {
         let list = elements(node);
         let comment_inside = node.raw().contains('#');
         if list.is_empty() && !place.in_flow && !comment_inside {
-            // A JSON document stays JSON.
-            if !self.text.trim_start().starts_with(['{', '[']) {
-                self.refuse_properties(node)?;
-                return self.fill_with_block(node, place, &whole(node.kind(), insert));
-            }
+            self.refuse_properties(node)?;
+            return self.fill_with_block(node, place, &whole(node.kind(), insert));
         }
         if node.is_flow() {
             self.flow_children(node, &list, remove, insert)
