@@ -18,6 +18,14 @@ pub enum Kind {
     Input,
     /// An edit that can't be proven right, and so is not made.
     Refused,
+    /// The API server refused, or could not be reached.
+    Cluster,
+    /// The Job failed, or its pod can't start.
+    JobFailed,
+    /// What was waited for did not come in time.
+    Timeout,
+    /// Ctrl-C.
+    Interrupted,
     /// Whoever read our output went away: no error to tell anyone.
     ClosedOutput,
     /// A bug of ours: an edit failed its own verification. Nothing was written.
@@ -30,7 +38,11 @@ impl Kind {
         match self {
             Kind::ClosedOutput => 0,
             Kind::Usage | Kind::Input | Kind::Refused => 2,
+            Kind::Cluster => 3,
+            Kind::JobFailed => 4,
+            Kind::Timeout => 5,
             Kind::Internal => 70,
+            Kind::Interrupted => 130,
         }
     }
 }

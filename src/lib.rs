@@ -21,6 +21,8 @@
 //! [`error`] is everyone's. `tests/architecture.rs` holds the table against the code.
 
 pub mod cli;
+#[cfg(feature = "cluster")]
+pub mod cluster;
 pub mod error;
 pub mod inject;
 pub mod manifest;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room with the rooms that it may import; `error` is everyone's.
-const ROOMS: [(&str, &[&str]); 8] = [
+const ROOMS: [(&str, &[&str]); 9] = [
     ("error", &[]),
     ("yaml", &[]),
     ("manifest", &["yaml"]),
@@ -12,7 +12,8 @@ const ROOMS: [(&str, &[&str]); 8] = [
     ("inject", &["prefect", "manifest", "yaml"]),
     ("render", &["inject", "manifest", "yaml"]),
     ("report", &["yaml"]),
-    ("cli", &["report", "render", "inject", "prefect", "manifest", "yaml"]),
+    ("cluster", &["manifest", "yaml"]),
+    ("cli", &["cluster", "report", "render", "inject", "prefect", "manifest", "yaml"]),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -10,6 +10,8 @@ use clap::builder::Styles;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+#[cfg(feature = "cluster")]
+use super::cluster_args::{Apply, ApplyArgs, Diff, DiffArgs};
 use super::parse;
 use crate::error::{Error, Result, io_reason};
 use crate::inject::layer::{self, Layer};
@@ -23,30 +25,42 @@ use crate::prefect::settings::Settings;
 pub(super) enum Command {
     /// `render`
     Render(Box<Render>),
+    /// `apply`
+    #[cfg(feature = "cluster")]
+    Apply(Box<Apply>),
+    /// `diff`
+    #[cfg(feature = "cluster")]
+    Diff(Box<Diff>),
     /// `template [NAME]`
     Template(Option<String>),
     /// `schema`
     Schema,
 }
 
-/// `render`, with everything decided.
-pub(super) struct Render {
+/// Which manifests, and what is done to them before anything else.
+pub(super) struct Manifests {
     /// Files and directories to read; `-` is standard input.
     pub inputs: Vec<String>,
     /// Whether to descend into directories.
     pub recursive: bool,
     /// What to set, and where.
     pub injection: Injection,
-    /// Where the result goes.
-    pub output: Output,
-    /// Whether to print a diff, not the result.
-    pub diff: bool,
     /// Whether it is no error that nothing matches.
     pub allow_no_match: bool,
     /// The largest document, in bytes.
     pub max_document_size: usize,
     /// Whether notes are left out.
     pub quiet: bool,
+}
+
+/// `render`, with everything decided.
+pub(super) struct Render {
+    /// What is rendered.
+    pub manifests: Manifests,
+    /// Where the result goes.
+    pub output: Output,
+    /// Whether to print a diff, not the result.
+    pub diff: bool,
 }
 
 /// Where the result of `render` goes.
@@ -83,6 +97,12 @@ struct Cli {
 enum Verb {
     /// Print manifests with secret references, variables and Prefect settings put in
     Render(Box<RenderArgs>),
+    /// Render manifests and apply them to a cluster; wait for the Jobs if asked to
+    #[cfg(feature = "cluster")]
+    Apply(Box<ApplyArgs>),
+    /// Render manifests and show what applying them would change in a cluster
+    #[cfg(feature = "cluster")]
+    Diff(Box<DiffArgs>),
     /// Print a built-in template to start from: job, cronjob, agent
     Template {
         /// The template; without it they are listed
@@ -94,6 +114,17 @@ enum Verb {
 
 #[derive(Args)]
 struct RenderArgs {
+    #[command(flatten)]
+    manifests: ManifestArgs,
+    /// The namespace of targets that have none
+    #[arg(short = 'n', long, value_name = "NAMESPACE", help_heading = "Names")]
+    namespace: Option<String>,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+#[derive(Args)]
+pub(super) struct ManifestArgs {
     /// Manifests: files, directories, or - for standard input
     #[arg(value_name = "FILE", help_heading = "Inputs")]
     inputs: Vec<String>,
@@ -109,8 +140,12 @@ struct RenderArgs {
     place: PlaceArgs,
     #[command(flatten)]
     names: NameArgs,
-    #[command(flatten)]
-    output: OutputArgs,
+    /// Leave out notes
+    #[arg(short, long, help_heading = "Output")]
+    quiet: bool,
+    /// The largest document to read
+    #[arg(long, value_name = "SIZE", default_value = "64MiB", help_heading = "Output")]
+    max_document_size: String,
 }
 
 #[derive(Args)]
@@ -196,9 +231,6 @@ struct NameArgs {
     /// Append a hash of the content to names, so that a changed Job is a new one
     #[arg(long)]
     name_hash: bool,
-    /// The namespace of targets that have none
-    #[arg(short = 'n', long, value_name = "NAMESPACE")]
-    namespace: Option<String>,
 }
 
 #[derive(Args)]
@@ -213,12 +245,6 @@ struct OutputArgs {
     /// Print a diff, with values masked
     #[arg(long)]
     diff: bool,
-    /// Leave out notes
-    #[arg(short, long)]
-    quiet: bool,
-    /// The largest document to read
-    #[arg(long, value_name = "SIZE", default_value = "64MiB")]
-    max_document_size: String,
 }
 
 /// The command line as clap sees it, for a program that was called by this name.
@@ -262,6 +288,10 @@ pub(super) fn parse(args: impl Iterator<Item = OsString>) -> Result<(Command, an
     };
     let command = match cli.verb {
         Verb::Render(args) => Command::Render(Box::new(args.meaning().map_err(|error| Exit::Error(error, color))?)),
+        #[cfg(feature = "cluster")]
+        Verb::Apply(args) => Command::Apply(Box::new(args.meaning().map_err(|error| Exit::Error(error, color))?)),
+        #[cfg(feature = "cluster")]
+        Verb::Diff(args) => Command::Diff(Box::new(args.meaning().map_err(|error| Exit::Error(error, color))?)),
         Verb::Template { name } => Command::Template(name),
         Verb::Schema => Command::Schema,
     };
@@ -288,6 +318,28 @@ fn discreet(mut error: clap::Error) -> clap::Error {
 
 impl RenderArgs {
     fn meaning(self) -> Result<Render> {
+        let mut manifests = self.manifests.meaning(self.output.in_place)?;
+        manifests.injection.names.namespace = namespace(self.namespace)?;
+        let output = match &self.output {
+            OutputArgs { in_place: true, .. } => Output::InPlace,
+            OutputArgs { check: true, .. } => Output::Check,
+            _ => Output::Print,
+        };
+        Ok(Render { manifests, output, diff: self.output.diff })
+    }
+}
+
+/// `-n`, checked.
+pub(super) fn namespace(text: Option<String>) -> Result<Option<String>> {
+    if let Some(namespace) = &text {
+        names::label_name("namespace", namespace).map_err(|fault| fault.by("`--namespace`"))?;
+    }
+    Ok(text)
+}
+
+impl ManifestArgs {
+    /// What they mean; `in_place` where the files themselves are to change.
+    pub(super) fn meaning(self, in_place: bool) -> Result<Manifests> {
         let mut layer = self.set.layer()?;
         layer.inputs = [self.inputs, self.filename].concat();
         for text in &self.place.target {
@@ -297,7 +349,7 @@ impl RenderArgs {
             layer = layer.over(read_spec(path, self.set.allow_plaintext)?);
         }
         let inputs = std::mem::take(&mut layer.inputs);
-        check_inputs(&inputs, self.output.in_place)?;
+        check_inputs(&inputs, in_place)?;
 
         let containers = self.place.containers()?;
         if containers.is_some() {
@@ -311,19 +363,13 @@ impl RenderArgs {
             skip_hooks: self.place.skip_hooks,
             ..layer.into_injection()
         };
-        Ok(Render {
+        Ok(Manifests {
             inputs,
             recursive: self.recursive,
             injection,
-            output: match &self.output {
-                OutputArgs { in_place: true, .. } => Output::InPlace,
-                OutputArgs { check: true, .. } => Output::Check,
-                _ => Output::Print,
-            },
-            diff: self.output.diff,
             allow_no_match: self.place.allow_no_match,
-            max_document_size: parse::size("--max-document-size", &self.output.max_document_size)?,
-            quiet: self.output.quiet,
+            max_document_size: parse::size("--max-document-size", &self.max_document_size)?,
+            quiet: self.quiet,
         })
     }
 }
@@ -399,11 +445,8 @@ impl NameArgs {
             // Kubernetes appends letters and digits.
             names::object_name("object", &format!("{prefix}x")).map_err(|fault| fault.by("`--generate-name`"))?;
         }
-        if let Some(namespace) = &self.namespace {
-            names::label_name("namespace", namespace).map_err(|fault| fault.by("`--namespace`"))?;
-        }
-        let NameArgs { name, generate_name, name_hash: hash, namespace } = self;
-        Ok(Names { name, generate_name, hash, namespace })
+        let NameArgs { name, generate_name, name_hash: hash } = self;
+        Ok(Names { name, generate_name, hash, namespace: None })
     }
 }
 
@@ -447,9 +490,9 @@ mod tests {
         parse(words.map(OsString::from)).map(|(command, _)| command)
     }
 
-    fn render(args: &[&str]) -> Result<Render, String> {
+    fn render(args: &[&str]) -> Result<Manifests, String> {
         match parsed(&[&["render"], args].concat()) {
-            Ok(Command::Render(render)) => Ok(*render),
+            Ok(Command::Render(render)) => Ok(render.manifests),
             Ok(_) => Err("another command".to_owned()),
             Err(Exit::Clap(error)) => Err(error.to_string()),
             Err(Exit::Error(error, _)) => Err(format!("{error}\nhint: {}", error.hint_text().unwrap_or_default())),
@@ -603,7 +646,7 @@ mod tests {
         let flags = render(&["x", "--spec", &one, "--env", "C=0", "--unset", "A", "-c", "y"]).unwrap();
         assert_eq!(flags.inputs, ["x"]);
         assert_eq!(flags.injection.unset, ["D", "A"]);
-        let names = |render: &Render| {
+        let names = |render: &Manifests| {
             render.injection.variables.iter().map(|variable| variable.name.clone()).collect::<String>()
         };
         assert_eq!(names(&flags), "BC");

@@ -3,7 +3,15 @@
 //! The only room that reads the environment and writes to standard output and standard error; nobody
 //! imports it but `main`.
 
+#[cfg(feature = "cluster")]
+mod apply;
 mod args;
+#[cfg(feature = "cluster")]
+mod cluster_args;
+#[cfg(feature = "cluster")]
+mod diff;
+#[cfg(feature = "cluster")]
+mod events;
 mod input;
 mod no_match;
 mod output;
@@ -37,6 +45,10 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     };
     let done = match command {
         args::Command::Render(command) => render::run(*command, color),
+        #[cfg(feature = "cluster")]
+        args::Command::Apply(command) => apply::run(*command, color),
+        #[cfg(feature = "cluster")]
+        args::Command::Diff(command) => diff::run(*command, color),
         args::Command::Template(name) => output::to_stdout(|out| template::run(name.as_deref(), out)),
         args::Command::Schema => output::to_stdout(|out| schema::run(out)),
     };

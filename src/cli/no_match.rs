@@ -1,6 +1,6 @@
 //! Nothing matched: what was asked for, what there is, and what to ask for instead.
 
-use super::args::Render;
+use super::args::Manifests;
 use crate::error::{Error, Result};
 use crate::inject::{Asked, Injection};
 use crate::manifest::select::{ContainerChoice, Glob};
@@ -10,7 +10,7 @@ use crate::render::{Rendering, Seen};
 const LISTED: usize = 20;
 
 /// An error, unless `--allow-no-match` makes it none. An input without any object always is one.
-pub(super) fn refuse(rendering: &mut Rendering, command: &Render) -> Result<()> {
+pub(super) fn refuse(rendering: &mut Rendering, command: &Manifests) -> Result<()> {
     let most = if command.allow_no_match { 1 } else { LISTED + 1 };
     let seen = rendering.seen(most)?;
     if seen.is_empty() {

@@ -6,33 +6,18 @@ use std::process::ExitCode;
 
 use anstream::ColorChoice;
 
-use super::args::{Output, Render};
+use super::args::{Manifests, Output, Render};
 use super::output::{Replacements, to_stdout};
 use super::{input, no_match, to_stderr};
 use crate::error::{Error, Kind, Result};
-use crate::render::{Joined, Rendering, write_error};
+use crate::render::{Joined, Pair, Rendering, write_error};
 use crate::report;
 
 /// Runs the command; the exit code says whether files would change (`--check`).
 pub(super) fn run(command: Render, color: ColorChoice) -> Result<ExitCode> {
-    let sources = input::open(&command.inputs, command.recursive)?;
-    let mut rendering = Rendering::plan(sources, &command.injection, command.max_document_size)?;
-    let injection = &command.injection;
-    if rendering.targets == 0 || rendering.complete == 0 && !injection.is_settings_only() {
-        no_match::refuse(&mut rendering, &command)?;
-    }
-    let names = &command.injection.names;
-    if rendering.targets > 1 && (names.name.is_some() || names.generate_name.is_some()) {
-        let flag = if names.name.is_some() { "--name" } else { "--generate-name" };
-        return Err(Error::usage(format!("{flag} gives one name, but {} objects match", rendering.targets))
-            .hint("narrow it to one with --target KIND/NAME"));
-    }
-    if !command.quiet && injection.is_empty() {
+    let mut rendering = plan(&command.manifests, color)?;
+    if !command.manifests.quiet && command.manifests.injection.is_empty() {
         to_stderr(&report::note("nothing to set is given, so nothing changes"), color);
-    }
-    if !command.quiet {
-        let notes: String = rendering.notes.iter().map(report::note).collect();
-        to_stderr(&notes, color);
     }
     match command.output {
         Output::Check => check(&mut rendering, command.diff, color),
@@ -43,6 +28,27 @@ pub(super) fn run(command: Render, color: ColorChoice) -> Result<ExitCode> {
         }
         Output::Print => to_stdout(|out| print(&mut rendering, out)),
     }
+}
+
+/// Plans and verifies all manifests of a call, and tells what is to be told about that.
+pub(super) fn plan(manifests: &Manifests, color: ColorChoice) -> Result<Rendering> {
+    let sources = input::open(&manifests.inputs, manifests.recursive)?;
+    let injection = &manifests.injection;
+    let mut rendering = Rendering::plan(sources, injection, manifests.max_document_size)?;
+    if rendering.targets == 0 || rendering.complete == 0 && !injection.is_settings_only() {
+        no_match::refuse(&mut rendering, manifests)?;
+    }
+    let names = &injection.names;
+    if rendering.targets > 1 && (names.name.is_some() || names.generate_name.is_some()) {
+        let flag = if names.name.is_some() { "--name" } else { "--generate-name" };
+        return Err(Error::usage(format!("{flag} gives one name, but {} objects match", rendering.targets))
+            .hint("narrow it to one with --target KIND/NAME"));
+    }
+    if !manifests.quiet {
+        let notes: String = rendering.notes.iter().map(report::note).collect();
+        to_stderr(&notes, color);
+    }
+    Ok(rendering)
 }
 
 fn print(rendering: &mut Rendering, out: &mut dyn Write) -> Result<()> {
@@ -68,7 +74,7 @@ fn check(rendering: &mut Rendering, diff: bool, color: ColorChoice) -> Result<Ex
 }
 
 /// That nobody reads what is only told does not change what is done.
-fn unless_closed(told: Result<ExitCode>) -> Result<()> {
+pub(super) fn unless_closed(told: Result<ExitCode>) -> Result<()> {
     match told {
         Err(error) if error.kind() != Kind::ClosedOutput => Err(error),
         _ => Ok(()),
@@ -120,12 +126,14 @@ fn print_diff(rendering: &mut Rendering, color: ColorChoice) -> Result<ExitCode>
             put(&format!("--- {name}\n+++ {name}\n"))?;
             // Lines that earlier documents of this input have gained.
             let mut gained = 0isize;
-            rendering.edited_documents(input, |line, before, after| {
-                put(&report::unified(before, after, line, line.saturating_add_signed(gained)))?;
-                let count = |text: &str| text.matches('\n').count() as isize;
-                gained += count(after) - count(before);
-                Ok(())
-            })?;
+            let mut documents = rendering.documents(Some(input));
+            while let Some(Pair { line, before, after, edited, .. }) = documents.next()? {
+                if edited {
+                    put(&report::unified(before, after, line, line.saturating_add_signed(gained)))?;
+                    let count = |text: &str| text.matches('\n').count() as isize;
+                    gained += count(after) - count(before);
+                }
+            }
         }
         Ok(())
     })

@@ -41,6 +41,11 @@ impl Wanted {
         self.variables.iter().map(|wanted| wanted.variable.name.as_str())
     }
 
+    /// The names of the variables that are set or removed.
+    pub(super) fn all_names(&self) -> impl Iterator<Item = &str> {
+        self.names().chain(self.unset.iter().map(String::as_str))
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.variables.is_empty() && self.sources.is_empty() && self.unset.is_empty()
     }

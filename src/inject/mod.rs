@@ -9,7 +9,9 @@ mod metadata;
 pub mod plan;
 pub mod request;
 pub mod spec;
+mod trial;
 
 pub use metadata::hashed_name;
-pub use plan::{Filter, Notes, Plan, Planner};
+pub use plan::{Filter, NamedEntries, Notes, Plan, Planner};
 pub use request::{Asked, Injection, Names, Variable};
+pub use trial::without_literals;

@@ -8,6 +8,7 @@ use super::request::{Asked, Injection, Names};
 use crate::error::{Error, Result};
 use crate::manifest::container;
 use crate::manifest::env::{EnvValue, EnvVar};
+use crate::manifest::field::FieldPath;
 use crate::manifest::object::{Object, objects};
 use crate::manifest::select::{ContainerChoice, Target};
 use crate::manifest::workload::{canonical_kind, is_builtin_workload, pod_specs};
@@ -48,6 +49,19 @@ pub struct Plan {
     pub containers: usize,
     /// How many of them get everything, not only Prefect's settings.
     pub complete: usize,
+    /// The entries that the call names in each of them; kept only where a planner is asked to.
+    pub named: Vec<NamedEntries>,
+}
+
+/// The env entries of one container that a call names, to set or to remove.
+#[derive(Clone, Debug)]
+pub struct NamedEntries {
+    /// The object's position among the document's objects.
+    pub object: usize,
+    /// The way from the object to the container.
+    pub container: FieldPath,
+    /// Their names.
+    pub names: Vec<String>,
 }
 
 /// Plans documents, one after the other.
@@ -59,6 +73,8 @@ pub struct Planner<'i> {
     wanted: Vec<((Role, bool), Rc<Wanted>)>,
     /// Which of the injection's targets have matched an object so far.
     matched: Vec<bool>,
+    /// Whether plans say which entries the call names.
+    keep_named: bool,
 }
 
 impl<'i> Planner<'i> {
@@ -69,7 +85,16 @@ impl<'i> Planner<'i> {
             notes: Notes::default(),
             wanted: Vec::new(),
             matched: vec![false; injection.targets.len()],
+            keep_named: false,
         }
+    }
+
+    /// The entries that the injection names in a document, whether or not they have to change.
+    pub fn named(&mut self, document: Document<'_>) -> Result<Vec<NamedEntries>> {
+        self.keep_named = true;
+        let plan = self.plan(document, &[]);
+        self.keep_named = false;
+        Ok(plan?.named)
     }
 
     /// Decides the edits of a document. `names` are final names for targets, in their order, and win over
@@ -81,8 +106,9 @@ impl<'i> Planner<'i> {
         }
         for (position, object) in objects(document)?.iter().enumerate() {
             let Some(share) = share_of(object, self.injection)? else { continue };
-            let before = plan.containers;
+            let (before, named) = (plan.containers, plan.named.len());
             self.plan_object(object, share, &mut plan)?;
+            plan.named[named..].iter_mut().for_each(|entries| entries.object = position);
             if plan.containers > before {
                 for (matched, target) in self.matched.iter_mut().zip(&self.injection.targets) {
                     *matched = *matched || is_target(target, object);
@@ -140,6 +166,11 @@ impl<'i> Planner<'i> {
             for container in selected {
                 plan.containers += 1;
                 plan.complete += usize::from(!settings_only);
+                if self.keep_named {
+                    let container = FieldPath::between(object.node, container);
+                    let names = wanted.all_names().map(str::to_owned).collect();
+                    plan.named.push(NamedEntries { object: 0, container, names });
+                }
                 if !wanted.is_empty() {
                     plan_container(container, &wanted, &mut plan.edits)?;
                 }

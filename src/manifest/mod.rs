@@ -4,8 +4,11 @@
 
 pub mod container;
 pub mod env;
+pub mod field;
+pub mod json;
 pub mod names;
 pub mod object;
 pub mod select;
 pub mod selector;
+pub mod sendable;
 pub mod workload;

@@ -1,5 +1,6 @@
 //! Which objects carry a pod, and where its spec is.
 
+use super::field::FieldPath;
 use super::object::{Object, check_on_path, step};
 use crate::error::Result;
 use crate::yaml::{Kind, Node};
@@ -30,6 +31,11 @@ pub fn canonical_kind(kind: &str) -> Option<&'static str> {
         other => return WORKLOADS.iter().map(|(kind, _)| *kind).find(|kind| plural_or_same(kind, other)),
     };
     canonical_kind(short)
+}
+
+/// The way from an object of one of Kubernetes' own workload kinds to its pod spec.
+pub fn pod_spec_path(kind: &str) -> Option<FieldPath> {
+    WORKLOADS.iter().find(|(own, _)| *own == kind).map(|(_, way)| FieldPath::of_keys(way))
 }
 
 fn plural_or_same(kind: &str, asked: &str) -> bool {

@@ -62,7 +62,7 @@ impl<R: Read> Copier<'_, R> {
         })
     }
 
-    pub(super) fn splice(&mut self, document: &[u8], record: &Record<'_>) -> Result<(), CopyError> {
+    pub(super) fn splice(&mut self, document: &[u8], record: &Record) -> Result<(), CopyError> {
         record.write(document, self.out).map_err(CopyError::Write)
     }
 }

@@ -34,18 +34,13 @@ enum State {
 }
 
 /// The splices of one document.
-pub(super) struct Record<'a> {
+pub(super) struct Record {
     /// Where the document begins in the input.
     pub offset: u64,
     /// Its length in bytes.
     pub length: usize,
     seal: u64,
-    splices: Vec<(Range<usize>, Text<'a>)>,
-}
-
-enum Text<'a> {
-    Known(&'a str),
-    Own(String),
+    splices: Vec<(Range<usize>, Rc<str>)>,
 }
 
 impl EditLog {
@@ -117,8 +112,7 @@ impl EditLog {
     }
 
     /// The next record; none behind the last.
-    #[allow(clippy::should_implement_trait, reason = "it lends known texts, which an iterator can't")]
-    pub(super) fn next(&mut self) -> io::Result<Option<Record<'_>>> {
+    pub(super) fn read(&mut self) -> io::Result<Option<Record>> {
         let State::Reading(file) = &mut self.file else { return Err(io::ErrorKind::Other.into()) };
         let Some(offset) = take_first(file)? else { return Ok(None) };
         let length = take_size(file)?;
@@ -132,11 +126,11 @@ impl EditLog {
             let end = start + take_size(file)?;
             from = end;
             let text = match take(file)?.checked_sub(1) {
-                Some(number) => Text::Known(&self.texts[number as usize]),
+                Some(number) => Rc::clone(&self.texts[number as usize]),
                 None => {
                     let mut text = vec![0; take_size(file)?];
                     file.read_exact(&mut text)?;
-                    Text::Own(String::from_utf8(text).map_err(|_| io::ErrorKind::InvalidData)?)
+                    String::from_utf8(text).map_err(|_| io::ErrorKind::InvalidData)?.into()
                 }
             };
             splices.push((start..end, text));
@@ -145,7 +139,7 @@ impl EditLog {
     }
 }
 
-impl Record<'_> {
+impl Record {
     /// Whether these are the bytes that the record was made for.
     pub(super) fn seals(&self, document: &[u8]) -> bool {
         document.len() == self.length && xxh3_64(document) == self.seal
@@ -156,10 +150,7 @@ impl Record<'_> {
         let mut from = 0;
         for (range, text) in &self.splices {
             out.write_all(&document[from..range.start])?;
-            out.write_all(match text {
-                Text::Known(text) => text.as_bytes(),
-                Text::Own(text) => text.as_bytes(),
-            })?;
+            out.write_all(text.as_bytes())?;
             from = range.end;
         }
         out.write_all(&document[from..])
@@ -229,14 +220,14 @@ mod tests {
         for _ in 0..2 {
             log.rewind().unwrap();
             for offset in [0, 500, 1 << 40] {
-                let record = log.next().unwrap().unwrap();
+                let record = log.read().unwrap().unwrap();
                 assert_eq!(record.offset, offset);
                 assert!(record.seals(document.as_bytes()) && !record.seals(b"another"));
                 let mut out = Vec::new();
                 record.write(document.as_bytes(), &mut out).unwrap();
                 assert_eq!(out, document.replace("name: a", "name: b").as_bytes());
             }
-            assert!(log.next().unwrap().is_none());
+            assert!(log.read().unwrap().is_none());
         }
     }
 }

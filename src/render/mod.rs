@@ -5,6 +5,7 @@
 //! Knows files and streams, but no flags and nothing of YAML's inside.
 
 mod copy;
+mod cursor;
 mod document;
 mod join;
 mod log;
@@ -14,6 +15,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use self::copy::Copier;
+pub use self::cursor::{Cursor, Pair};
 use self::document::{Engine, Outcome};
 pub use self::join::Joined;
 use self::log::EditLog;
@@ -222,7 +224,7 @@ impl Rendering {
         let mut copier = Copier { reader: source.rewind()?, out, position: 0, buffer: vec![0; 128 * 1024] };
         log.rewind().map_err(|error| spool_error(&error))?;
         let mut document = Vec::new();
-        while let Some(record) = log.next().map_err(|error| spool_error(&error))? {
+        while let Some(record) = log.read().map_err(|error| spool_error(&error))? {
             copier.copy_until(Some(record.offset)).map_err(|error| error.report(&name))?;
             copier.read(&mut document, record.length).map_err(|error| error.report(&name))?;
             if !record.seals(&document) {
@@ -239,31 +241,10 @@ impl Rendering {
         Ok(())
     }
 
-    /// Calls `each` with every edited document of an input: the line it begins at, before, after.
-    pub fn edited_documents(
-        &mut self,
-        input: usize,
-        mut each: impl FnMut(usize, &str, &str) -> Result<()>,
-    ) -> Result<()> {
-        let Planned { source, log, .. } = &mut self.inputs[input];
-        let name = source.name().to_owned();
-        log.rewind().map_err(|error| spool_error(&error))?;
-        let mut record = log.next().map_err(|error| spool_error(&error))?;
-        let mut documents = Documents::new(source.rewind()?, self.limit);
-        let (mut line, mut after) = (1, Vec::new());
-        while let Some(chunk) = documents.next().map_err(|error| read_error(&name, error))? {
-            if let Some(edited) = record.as_ref().filter(|record| record.offset == chunk.offset) {
-                let before = std::str::from_utf8(chunk.bytes).ok().filter(|_| edited.seals(chunk.bytes));
-                let before = before.ok_or_else(|| changed(&name))?;
-                after.clear();
-                edited.write(chunk.bytes, &mut after).map_err(|error| write_error(&error))?;
-                each(line, before, std::str::from_utf8(&after).map_err(|_| changed(&name))?)?;
-                record = log.next().map_err(|error| spool_error(&error))?;
-            }
-            line += memchr::memchr_iter(b'\n', chunk.bytes).count();
-        }
-        drop(documents);
-        source.check_unchanged()
+    /// The documents of all inputs, or of one, as they are and as they are printed.
+    pub fn documents(&mut self, input: Option<usize>) -> Cursor<'_> {
+        let range = input.map_or(0..self.inputs.len(), |input| input..input + 1);
+        Cursor::new(&mut self.inputs[range], self.limit)
     }
 
     /// Whether there is not one byte in the inputs.

@@ -29,7 +29,7 @@ enum Data {
 }
 
 /// What changes when a file is written to or replaced.
-#[derive(PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 struct Stamp {
     length: u64,
     modified: Option<SystemTime>,
@@ -147,12 +147,38 @@ impl Source {
 
     /// Fails if the file has been written to, or another put in its place, since it was opened.
     pub(super) fn check_unchanged(&self) -> Result<()> {
-        let Data::File { file, path, stamp } = &self.data else { return Ok(()) };
-        let same = |metadata: io::Result<Metadata>| metadata.is_ok_and(|metadata| Stamp::of(&metadata) == *stamp);
-        if file.as_ref().is_none_or(|file| same(file.metadata())) && same(path.metadata()) {
-            Ok(())
-        } else {
-            Err(super::changed(&self.name))
+        let Data::File { file, stamp, .. } = &self.data else { return Ok(()) };
+        let same = |file: &File| file.metadata().is_ok_and(|metadata| Stamp::of(&metadata) == *stamp);
+        if !file.as_ref().is_none_or(same) {
+            return Err(super::changed(&self.name));
+        }
+        self.watch().check()
+    }
+
+    /// What tells later, apart from the source, whether the file is still the same.
+    pub(super) fn watch(&self) -> Watch {
+        let file = match &self.data {
+            Data::File { path, stamp, .. } => Some((path.clone(), stamp.clone())),
+            Data::Spool(_) => None,
+        };
+        Watch { name: self.name.clone(), file }
+    }
+}
+
+/// A file as it was when it was opened.
+pub(super) struct Watch {
+    name: String,
+    file: Option<(PathBuf, Stamp)>,
+}
+
+impl Watch {
+    /// Fails if the file has been written to, or another put in its place.
+    pub(super) fn check(&self) -> Result<()> {
+        match &self.file {
+            Some((path, stamp)) if !path.metadata().is_ok_and(|metadata| Stamp::of(&metadata) == *stamp) => {
+                Err(super::changed(&self.name))
+            }
+            _ => Ok(()),
         }
     }
 }

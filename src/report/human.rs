@@ -3,7 +3,7 @@
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-use super::mask::Masked;
+use super::mask::{Masked, foreign};
 use crate::error::{Error, Place};
 
 /// The text of an error: what is wrong, where, the line, what to do. With colours, for a stream that
@@ -84,8 +84,16 @@ impl SourceLine {
     }
 }
 
+/// The text of what a server remarks about an object in a document, which may be about values: only words
+/// that stand openly in the document, and plain English ones, come through.
+pub fn warning(file: &str, line: usize, text: &str, document: &str) -> String {
+    let text = printable(&format!("{file}:{line}: the server warns: {}", foreign(text, document)));
+    let report = [Group::with_title(Level::WARNING.secondary_title(text.as_str()))];
+    Renderer::styled().decor_style(DecorStyle::Ascii).render(&report) + "\n"
+}
+
 /// No control character of an input or argument reaches a terminal.
-fn printable(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     text.chars()
         .flat_map(|c| if c.is_control() && c != '\n' { c.escape_default().collect() } else { vec![c] })
         .collect()

@@ -7,4 +7,4 @@ mod human;
 mod mask;
 
 pub use diff::unified;
-pub use human::{error, note};
+pub use human::{error, note, printable, warning};

@@ -14,6 +14,8 @@ pub enum Value {
     Text(Rc<str>),
     /// `true` or `false`.
     Bool(bool),
+    /// `null`.
+    Null,
     /// A mapping.
     Map(Rc<[(&'static str, Value)]>),
     /// A sequence.

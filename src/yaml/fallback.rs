@@ -418,6 +418,7 @@ fn witness(value: &Value) -> Witness {
     match value {
         Value::Name(text) | Value::Text(text) => Witness::from(&**text),
         Value::Bool(value) => Witness::from(*value),
+        Value::Null => Witness::Null,
         Value::Map(entries) => {
             Witness::Mapping(entries.iter().map(|(key, value)| (Witness::from(*key), witness(value))).collect())
         }

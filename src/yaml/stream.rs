@@ -52,6 +52,26 @@ impl<R: Read> Documents<R> {
     /// The next document; none at the end of the stream.
     #[allow(clippy::should_implement_trait, reason = "it lends from the buffer, which an iterator can't")]
     pub fn next(&mut self) -> Result<Option<Chunk<'_>>, StreamError> {
+        let length = self.find_end()?;
+        if length == 0 {
+            return Ok(None);
+        }
+        let chunk = Chunk { bytes: &self.buffer[self.start..self.start + length], offset: self.offset };
+        self.start += length;
+        self.offset += length as u64;
+        Ok(Some(chunk))
+    }
+
+    /// Whether there is another document.
+    pub fn has_next(&mut self) -> Result<bool, StreamError> {
+        if self.start < self.filled {
+            return Ok(true);
+        }
+        Ok(self.find_end()? > 0)
+    }
+
+    /// The length of the next document, once it is all in the buffer.
+    fn find_end(&mut self) -> Result<usize, StreamError> {
         let mut searched = 0;
         let length = loop {
             let pending = &self.buffer[self.start..self.filled];
@@ -68,16 +88,10 @@ impl<R: Read> Documents<R> {
                 }
             }
         };
-        if length == 0 {
-            return Ok(None);
-        }
         if length > self.limit {
             return Err(StreamError::TooLarge(self.offset));
         }
-        let chunk = Chunk { bytes: &self.buffer[self.start..self.start + length], offset: self.offset };
-        self.start += length;
-        self.offset += length as u64;
-        Ok(Some(chunk))
+        Ok(length)
     }
 
     fn fill(&mut self) -> io::Result<()> {

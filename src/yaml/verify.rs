@@ -269,6 +269,7 @@ fn means(node: Node<'_>, value: &Value) -> bool {
         Value::Name(text) | Value::Text(text) => {
             node.is(text) && node.is_scalar() && node.scalar_kind() == ScalarKind::String
         }
+        Value::Null => node.is_null(),
         Value::Bool(value) => node.kind() == Kind::Plain && node.is(if *value { "true" } else { "false" }),
         Value::Map(entries) => {
             let mut own = node.entries();

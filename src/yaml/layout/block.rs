@@ -61,6 +61,7 @@ impl<'a> Layout<'a, '_> {
             }
             Value::Name(text) => out.push_str(&quote_name(text)),
             Value::Text(text) => out.push_str(&quote_double(text)),
+            Value::Null => out.push_str("null"),
             Value::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
         }
     }

@@ -63,6 +63,7 @@ impl<'a> Layout<'a, '_> {
             }
             Value::Name(text) if !style.json => out.push_str(&quote_name(text)),
             Value::Name(text) | Value::Text(text) => out.push_str(&quote_double(text)),
+            Value::Null => out.push_str("null"),
             Value::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
         }
     }

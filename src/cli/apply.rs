@@ -1,0 +1,147 @@
+//! `jobplate apply`: render, send, report.
+
+use std::process::ExitCode;
+use std::rc::Rc;
+
+use anstream::ColorChoice;
+use serde::Serialize;
+
+use super::cluster_args::{Apply, Format};
+use super::events::Terminal;
+use super::output::to_stdout;
+use super::render::plan;
+use crate::cluster::{self, Document, Documents, Named, Outcome, Pass, Report, Row};
+use crate::error::{Kind, Result};
+use crate::inject::{Injection, NamedEntries, Planner, without_literals};
+use crate::render::{Cursor, Pair, Rendering, write_error};
+use crate::yaml::{self, Tape};
+
+/// Runs the command; the exit code is that of the first failure.
+pub(super) fn run(command: Apply, color: ColorChoice) -> Result<ExitCode> {
+    let Apply { manifests, session, options, format, verbose } = command;
+    let mut rendering = plan(&manifests, color)?;
+    let named = options.take_over.then_some(&manifests.injection);
+    let mut documents = Rendered::new(&mut rendering, named);
+    let terminal = Terminal::new(color, manifests.quiet, verbose);
+    let report = cluster::apply(&mut documents, &session, &options, &terminal)?;
+    terminal.clear();
+    print(&report, format)?;
+    Ok(match report.failure {
+        None => ExitCode::SUCCESS,
+        Some(kind) => ExitCode::from(kind.exit_code()),
+    })
+}
+
+/// The documents of a rendering, as the cluster's room wants them.
+pub(super) struct Rendered<'r> {
+    rendering: &'r mut Rendering,
+    /// Whose entries are named in each document; none where that is not wanted.
+    named: Option<&'r Injection>,
+}
+
+impl<'r> Rendered<'r> {
+    /// All documents; with the entries that an injection names, if one is given.
+    pub(super) fn new(rendering: &'r mut Rendering, named: Option<&'r Injection>) -> Self {
+        Rendered { rendering, named }
+    }
+}
+
+impl Documents for Rendered<'_> {
+    fn pass(&mut self) -> Box<dyn Pass + '_> {
+        Box::new(Way { cursor: self.rendering.documents(None), planner: self.named.map(Planner::new) })
+    }
+}
+
+struct Way<'r> {
+    cursor: Cursor<'r>,
+    planner: Option<Planner<'r>>,
+}
+
+impl Pass for Way<'_> {
+    fn next(&mut self) -> Result<Option<Document>> {
+        let Some(Pair { input, line, before, after, .. }) = self.cursor.next()? else { return Ok(None) };
+        let mut document =
+            Document { file: input.into(), line, text: after.into(), named: Rc::new([]), without_literals: None };
+        if let Some(planner) = &mut self.planner {
+            let mut tape = Tape::default();
+            // What neither parser reads has no target.
+            if yaml::read(before, &mut tape).is_ok() {
+                let named = planner.named(yaml::Document::new(before, &tape))?;
+                if !named.is_empty() && yaml::read(after, &mut tape).is_ok() {
+                    let tried = without_literals(yaml::Document::new(after, &tape), &named)?;
+                    document.without_literals = tried.map(Rc::from);
+                }
+                document.named = named.into_iter().map(taken_over).collect();
+            }
+        }
+        Ok(Some(document))
+    }
+}
+
+fn taken_over(entries: NamedEntries) -> Named {
+    let NamedEntries { object, container, names } = entries;
+    Named { object, container, names }
+}
+
+/// Prints what became of each object, in the order of the input.
+fn print(report: &Report, format: Format) -> Result<()> {
+    let mut text = String::new();
+    match format {
+        Format::Text => {
+            for row in &report.rows {
+                let dry = if report.dry_run { " (server dry run)" } else { "" };
+                let job = row.job.as_ref().map(|job| format!(", {job}")).unwrap_or_default();
+                let reason = row.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+                text.push_str(&format!("{} {}{dry}{job}{reason}\n", row.object(), row.outcome.as_str()));
+            }
+        }
+        Format::Name => {
+            let applied = |outcome: Outcome| outcome.is_applied() || outcome == Outcome::Skipped;
+            report.rows.iter().filter(|row| applied(row.outcome)).for_each(|row| text.push_str(&(row.object() + "\n")));
+        }
+        Format::Json => {
+            let rows: Vec<Printed<'_>> = report.rows.iter().map(Printed::of).collect();
+            let printed = serde_json::json!({"dryRun": report.dry_run, "objects": rows});
+            text = serde_json::to_string_pretty(&printed).unwrap_or_default() + "\n";
+        }
+    }
+    // That nobody reads the report does not change what was done.
+    match to_stdout(|out| out.write_all(text.as_bytes()).map_err(|error| write_error(&error))) {
+        Err(error) if error.kind() != Kind::ClosedOutput => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// An object of the report, for programs.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Printed<'r> {
+    api_version: &'r str,
+    kind: &'r str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    namespace: Option<&'r str>,
+    name: &'r str,
+    file: &'r str,
+    line: usize,
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'r str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    job: Option<&'r str>,
+}
+
+impl<'r> Printed<'r> {
+    fn of(row: &'r Row) -> Self {
+        Printed {
+            api_version: &row.api_version,
+            kind: &row.kind,
+            namespace: row.namespace.as_deref(),
+            name: &row.name,
+            file: &row.file,
+            line: row.line,
+            outcome: row.outcome.as_str(),
+            reason: row.reason.as_deref(),
+            job: row.job.as_deref(),
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! `jobplate diff`: render, and show what applying would change on the server.
+
+use std::process::ExitCode;
+
+use anstream::ColorChoice;
+
+use super::apply::Rendered;
+use super::cluster_args::Diff;
+use super::events::Terminal;
+use super::output::to_stdout;
+use super::render::{plan, unless_closed};
+use crate::cluster::{self, Difference};
+use crate::error::Result;
+use crate::render::write_error;
+use crate::report;
+
+/// Runs the command: exit code 1 if there are differences.
+pub(super) fn run(command: Diff, color: ColorChoice) -> Result<ExitCode> {
+    let Diff { manifests, session, force, take_over, verbose } = command;
+    let mut rendering = plan(&manifests, color)?;
+    let mut documents = Rendered::new(&mut rendering, take_over.then_some(&manifests.injection));
+    let terminal = Terminal::new(color, manifests.quiet, verbose);
+    let choice = match color {
+        ColorChoice::Auto => anstream::AutoStream::choice(&std::io::stdout()),
+        other => other,
+    };
+    let mut differs = false;
+    let told = to_stdout(|out| {
+        cluster::diff(&mut documents, &session, force, take_over, &terminal, |difference| {
+            let Difference { object, file, before, after, immutable } = difference;
+            if before == after {
+                return Ok(());
+            }
+            differs = true;
+            if *immutable {
+                terminal
+                    .tell_note(&format!("{object} is a Job with another pod template: applying needs --on-immutable"));
+            }
+            let text = format!("--- live {object}\n+++ {file} {object}\n{}", report::unified(before, after, 1, 1));
+            let text = match choice {
+                ColorChoice::Never => anstream::adapter::strip_str(&text).to_string(),
+                _ => text,
+            };
+            out.write_all(text.as_bytes()).map_err(|error| write_error(&error))
+        })
+    });
+    unless_closed(told)?;
+    Ok(ExitCode::from(u8::from(differs)))
+}

@@ -1,0 +1,87 @@
+//! What happens while a cluster is talked to, told on standard error; a moving line on a terminal only.
+
+use std::io::IsTerminal as _;
+
+use anstream::ColorChoice;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::to_stderr;
+use crate::cluster::{Events, Row, Subject};
+use crate::error::Error;
+use crate::report;
+
+/// Standard error.
+pub(super) struct Terminal {
+    color: ColorChoice,
+    quiet: bool,
+    verbose: bool,
+    /// Whether each finished object gets a line. On a terminal the report has them, a moment later.
+    lines: bool,
+    /// Drawn on a terminal, else nowhere.
+    progress: ProgressBar,
+}
+
+impl Terminal {
+    pub(super) fn new(color: ColorChoice, quiet: bool, verbose: bool) -> Self {
+        // It draws on standard error, and not at all where that is no terminal.
+        let progress = ProgressBar::new_spinner();
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
+            progress.set_style(style);
+        }
+        Terminal { color, quiet, verbose, lines: !quiet && !std::io::stdout().is_terminal(), progress }
+    }
+
+    /// Takes the moving line away.
+    pub(super) fn clear(&self) {
+        self.progress.finish_and_clear();
+    }
+
+    /// Tells a note, if notes are wanted.
+    pub(super) fn tell_note(&self, text: &str) {
+        if !self.quiet {
+            self.tell(&report::note(text));
+        }
+    }
+
+    fn tell(&self, text: &str) {
+        self.progress.suspend(|| to_stderr(text, self.color));
+    }
+}
+
+impl Events for Terminal {
+    fn verbose(&self, text: &str) {
+        if self.verbose {
+            self.tell(&format!("{}\n", report::printable(text)));
+        }
+    }
+
+    fn note(&self, text: &str) {
+        self.tell_note(text);
+    }
+
+    fn warning(&self, subject: &Subject, text: &str) {
+        self.tell(&report::warning(&subject.document.file, subject.line(), text, &subject.document.text));
+    }
+
+    fn failed(&self, error: &Error) {
+        self.tell(&report::error(error));
+    }
+
+    fn finished(&self, row: &Row) {
+        let text = format!("{} {}", report::printable(&row.object()), row.outcome.as_str());
+        if self.lines {
+            self.tell(&(text + "\n"));
+        } else {
+            self.waiting(&text);
+        }
+    }
+
+    fn log(&self, pod: &str, container: &str, line: &str) {
+        self.tell(&format!("[{pod} {container}] {}\n", report::printable(line)));
+    }
+
+    fn waiting(&self, text: &str) {
+        self.progress.set_message(text.to_owned());
+        self.progress.tick();
+    }
+}

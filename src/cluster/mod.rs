@@ -1,0 +1,60 @@
+//! The API server: apply, diff, waiting for Jobs. The only room with a socket or an async runtime.
+//!
+//! Takes finished documents ([`Documents`]) and sends them as they are; tells what happens through
+//! [`Events`] and in a [`Report`]. Knows nothing of flags, of injection or of how documents come about,
+//! and writes to no stream.
+
+mod apply;
+mod config;
+mod connection;
+mod diff;
+mod explain;
+mod immutable;
+mod kinds;
+mod object;
+mod owner;
+mod report;
+mod request;
+mod session;
+mod status;
+mod stop;
+mod wait;
+
+pub use self::apply::{ApplyOptions, OnImmutable, apply};
+pub use self::config::{ClusterOptions, Kubeconfigs};
+pub use self::diff::{Difference, diff};
+pub use self::object::{Document, Documents, Named, Pass, Subject};
+pub use self::report::{Outcome, Report, Row};
+pub use self::request::{Validation, Writing};
+pub use self::session::SessionOptions;
+pub use self::wait::WaitOptions;
+use crate::error::{Error, Kind, Result};
+
+/// What happens on the way, for people; told as it happens.
+pub trait Events {
+    /// A request or a repetition, for `-v`.
+    fn verbose(&self, text: &str);
+    /// Something that the user should know.
+    fn note(&self, text: &str);
+    /// What the server remarks about an object. It may hold values.
+    fn warning(&self, subject: &Subject, text: &str);
+    /// An object could not be applied.
+    fn failed(&self, error: &Error);
+    /// An object is finished.
+    fn finished(&self, row: &Row);
+    /// A line of a container's log.
+    fn log(&self, pod: &str, container: &str, line: &str);
+    /// What is being waited for; replaces what was told before.
+    fn waiting(&self, text: &str);
+}
+
+/// Runs a future to its end, on this thread.
+fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+        Error::new(Kind::Cluster, format!("no runtime can be started: {}", crate::error::io_reason(&error)))
+    })?;
+    let done = runtime.block_on(future);
+    // A credential plugin that hangs is no reason to.
+    runtime.shutdown_background();
+    done
+}

@@ -1,0 +1,213 @@
+//! One object to be sent: what it is, where it stands in the input, and the bytes that go to the server.
+
+use std::rc::Rc;
+
+use super::status::look_at;
+use crate::error::{Error, Result};
+use crate::manifest::field::FieldPath;
+use crate::manifest::object::{Object, objects};
+use crate::manifest::{json, sendable};
+use crate::yaml::Node;
+
+/// A rendered document, as it is printed.
+#[derive(Clone, Debug)]
+pub struct Document {
+    /// The input as the user named it.
+    pub file: Rc<str>,
+    /// The line of its first byte in that input, from 1.
+    pub line: usize,
+    /// Its text.
+    pub text: Rc<str>,
+    /// The env entries of it that the call names, where they are to be taken over.
+    pub named: Rc<[Named]>,
+    /// The text with `value: null` in those of them that are references, to be tried.
+    pub without_literals: Option<Rc<str>>,
+}
+
+/// Env entries of one container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// Which of the document's objects.
+    pub object: usize,
+    /// The way from the object to the container.
+    pub container: FieldPath,
+    /// The names of the entries.
+    pub names: Vec<String>,
+}
+
+/// The documents of a call, as often as they are wanted.
+pub trait Documents {
+    /// All of them once more, in the order of the input.
+    fn pass(&mut self) -> Box<dyn Pass + '_>;
+}
+
+/// One way through the documents.
+pub trait Pass {
+    /// The next one; none behind the last.
+    fn next(&mut self) -> Result<Option<Document>>;
+}
+
+/// An object of a document.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// The document that it is in.
+    pub document: Document,
+    /// `apiVersion`
+    pub api_version: String,
+    /// `kind`
+    pub kind: String,
+    /// `metadata.namespace`, if there is one.
+    pub namespace: Option<String>,
+    name: String,
+    /// Whether the name is only the beginning of one (`generateName`).
+    pub generated: bool,
+    /// Its position among the items of a List.
+    item: Option<usize>,
+    /// Where it begins in the text.
+    start: usize,
+}
+
+impl Subject {
+    /// The objects of a document, checked as far as they can be without a server.
+    pub fn all(document: &Document) -> Result<Vec<Self>> {
+        let in_document = |error: Error| error.in_document(&document.file, document.line, &document.text);
+        let read = look_at(&document.text, |read| {
+            let root = read.root();
+            if root.is_null() || root.kind() == crate::yaml::Kind::Empty {
+                return Ok(Vec::new());
+            }
+            let found = objects(read)?;
+            if found.is_empty() && root.kind() != crate::yaml::Kind::Map {
+                let error = Error::input("this is no Kubernetes object").at(root.span().start..root.span().start + 1);
+                return Err(error.hint("an object is a mapping with `apiVersion` and `kind`"));
+            }
+            let is_list = found.iter().all(|object| object.node.index() != root.index());
+            found
+                .iter()
+                .enumerate()
+                .map(|(position, object)| Subject::read(document, object, is_list.then_some(position)))
+                .collect()
+        });
+        match read {
+            Some(subjects) => subjects.map_err(in_document),
+            None => {
+                let mut tape = crate::yaml::Tape::default();
+                let (at, reason) = match crate::yaml::read(&document.text, &mut tape) {
+                    Err(step_back) => (step_back.offset, step_back.reason),
+                    Ok(_) => (0, "it can't be read"),
+                };
+                Err(in_document(Error::input(format!("this is no YAML that could be applied: {reason}")).at(at..at)))
+            }
+        }
+    }
+
+    fn read(document: &Document, object: &Object<'_>, item: Option<usize>) -> Result<Self> {
+        sendable::check(object)?;
+        if item.is_some() {
+            json::to_json(object.node)?;
+        }
+        let own_name = |key: &str| {
+            let (_, value) = object.metadata?.entries().find(|(name, _)| name.is(key))?;
+            value.text().filter(|text| !text.is_empty() && !value.is_null())
+        };
+        Ok(Subject {
+            document: document.clone(),
+            api_version: object.api_version.clone().into_owned(),
+            kind: object.kind.clone().into_owned(),
+            namespace: own_name("namespace").map(|name| name.into_owned()),
+            name: object.name().unwrap_or_default().into_owned(),
+            generated: own_name("name").is_none(),
+            item,
+            start: object.node.span().start,
+        })
+    }
+
+    /// Its name, or the beginning of one.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Which of the document's objects it is.
+    pub fn position(&self) -> usize {
+        self.item.unwrap_or(0)
+    }
+
+    /// Whether this is one of Kubernetes' own Jobs.
+    pub fn is_job(&self) -> bool {
+        self.kind == "Job" && self.api_version.starts_with("batch/")
+    }
+
+    /// Calls `look` with its mapping.
+    pub fn with_root<T>(&self, look: impl FnOnce(Node<'_>) -> T) -> Option<T> {
+        self.in_text(&self.document.text, look)
+    }
+
+    fn in_text<T>(&self, text: &str, look: impl FnOnce(Node<'_>) -> T) -> Option<T> {
+        look_at(text, |document| {
+            let found = objects(document).ok()?;
+            found.get(self.position()).map(|object| look(object.node))
+        })
+        .flatten()
+    }
+
+    /// The bytes that are sent: the document as it is printed, or, of a List, the item as JSON.
+    pub fn body(&self) -> Vec<u8> {
+        self.body_in(&self.document.text)
+    }
+
+    /// The bytes that try what a take-over leads to.
+    pub fn body_without_literals(&self) -> Vec<u8> {
+        self.body_in(self.document.without_literals.as_ref().unwrap_or(&self.document.text))
+    }
+
+    /// The bytes that are sent where another text stands for the document's.
+    pub fn body_in(&self, text: &str) -> Vec<u8> {
+        if self.item.is_none() {
+            return text.as_bytes().to_vec();
+        }
+        let json = self.in_text(text, |node| json::to_json(node).ok()).flatten();
+        json.map(|value| value.to_string().into_bytes()).unwrap_or_default()
+    }
+
+    /// The env entries of it that are to be taken over.
+    pub fn named(&self) -> impl Iterator<Item = &Named> {
+        self.document.named.iter().filter(|named| named.object == self.position())
+    }
+
+    /// An error about it: at its own place, unless it has a better one.
+    pub fn place(&self, error: Error) -> Error {
+        let document = &self.document;
+        error.at(self.start..self.start + 1).in_document(&document.file, document.line, &document.text)
+    }
+
+    /// The line that it begins at in its input.
+    pub fn line(&self) -> usize {
+        self.document.line + self.document.text[..self.start].matches('\n').count()
+    }
+
+    #[cfg(test)]
+    pub(super) fn of_test(text: &str) -> Self {
+        let document = Document {
+            file: "job.yaml".into(),
+            line: 1,
+            text: text.into(),
+            named: Rc::new([]),
+            without_literals: None,
+        };
+        let read = look_at(text, |read| {
+            let object = objects(read).unwrap().remove(0);
+            let text = |text: &str| text.to_owned();
+            Subject {
+                document: document.clone(),
+                api_version: text(&object.api_version),
+                kind: text(&object.kind),
+                namespace: None,
+                name: text(&object.name().unwrap()),
+                generated: false,
+                item: None,
+                start: 0,
+            }
+        });
+        read.unwrap()
+    }
+}

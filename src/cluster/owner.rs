@@ -1,0 +1,344 @@
+//! Who owns which field of a live object (`metadata.managedFields`), and how env entries change hands.
+//!
+//! Pure: takes live objects as JSON and gives texts and patches. Ownership is kept as a tree
+//! (`fieldsV1`): `f:KEY` for a field, `k:{"name":"X"}` for an item of a list, `.` for the item itself; an
+//! empty tree stands for all below. Source: structured-merge-diff, which Kubernetes uses.
+
+use serde_json::{Map, Value, json};
+
+use super::object::Named;
+use super::status::Cause;
+use crate::manifest::field::{FieldPath, Step};
+
+/// What `kubectl apply` keeps of the manifest that it was last given, literal values included.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// A patch that moves the ownership of env entries to us.
+#[derive(Debug)]
+pub(super) struct Transfer {
+    /// The JSON patch: it tests the resource version.
+    pub patch: Value,
+    /// Whose they were.
+    pub from: Vec<String>,
+    /// Whether the last-applied annotation goes, too.
+    pub drops_last_applied: bool,
+}
+
+/// The ownership of these entries moved to `manager`'s apply; none where nobody else has any.
+///
+/// Nothing else changes hands: what others own beside the entries stays theirs, so that the apply that
+/// follows resets none of it.
+pub(super) fn transfer(live: &Value, named: &[&Named], manager: &str) -> Option<Transfer> {
+    let mut owners: Vec<Value> = live.pointer("/metadata/managedFields")?.as_array()?.clone();
+    let api_version = live["apiVersion"].as_str()?;
+    let paths: Vec<Vec<String>> = named.iter().flat_map(|named| tree_paths(named)).collect();
+    let mut moved = Value::Object(Map::new());
+    let mut from = Vec::new();
+    for owner in owners.iter_mut().filter(|owner| !is_ours(owner, manager)) {
+        if owner.get("subresource").is_some_and(|name| name != "") {
+            continue;
+        }
+        let name = owner["manager"].as_str().unwrap_or_default().to_owned();
+        let Some(fields) = owner.get_mut("fieldsV1") else { continue };
+        for path in &paths {
+            if let Some(taken) = take(fields, path) {
+                put(&mut moved, path, taken);
+                if !from.contains(&name) {
+                    from.push(name.clone());
+                }
+            }
+        }
+    }
+    if from.is_empty() {
+        return None;
+    }
+    let drops_last_applied = live.pointer("/metadata/annotations").is_some_and(|all| all.get(LAST_APPLIED).is_some());
+    if drops_last_applied {
+        let path = ["f:metadata", "f:annotations", &format!("f:{LAST_APPLIED}")].map(str::to_owned);
+        owners.iter_mut().filter_map(|owner| owner.get_mut("fieldsV1")).for_each(|fields| drop(take(fields, &path)));
+    }
+    owners.retain(|owner| owner.get("fieldsV1").and_then(Value::as_object).is_none_or(|fields| !fields.is_empty()));
+    match owners.iter_mut().find(|owner| is_ours(owner, manager)) {
+        Some(ours) => merge(&mut ours["fieldsV1"], moved),
+        None => owners.push(json!({
+            "manager": manager,
+            "operation": "Apply",
+            "apiVersion": api_version,
+            "fieldsType": "FieldsV1",
+            "fieldsV1": moved,
+        })),
+    }
+    let mut patch = vec![
+        json!({"op": "test", "path": "/metadata/resourceVersion", "value": live["metadata"]["resourceVersion"]}),
+        json!({"op": "replace", "path": "/metadata/managedFields", "value": owners}),
+    ];
+    if drops_last_applied {
+        let path = format!("/metadata/annotations/{}", LAST_APPLIED.replace('/', "~1"));
+        patch.push(json!({"op": "remove", "path": path}));
+    }
+    Some(Transfer { patch: Value::Array(patch), from, drops_last_applied })
+}
+
+fn is_ours(owner: &Value, manager: &str) -> bool {
+    let plain = owner.get("subresource").is_none_or(|name| name == "");
+    owner["manager"] == manager && owner["operation"] == "Apply" && plain
+}
+
+/// The ways through a tree of fields to the entries of a container.
+fn tree_paths(named: &Named) -> Vec<Vec<String>> {
+    let Some(container) = tree_path(&named.container) else { return Vec::new() };
+    let of_entry = |name: &String| {
+        let entry = FieldPath::of_keys(&["env"]).then(Step::Item(vec![("name".to_owned(), name.clone())]));
+        Some([container.clone(), tree_path(&entry)?].concat())
+    };
+    named.names.iter().filter_map(of_entry).collect()
+}
+
+fn tree_path(path: &FieldPath) -> Option<Vec<String>> {
+    let step = |step: &Step| match step {
+        Step::Key(key) => Some(format!("f:{key}")),
+        Step::Item(keys) => {
+            let keys: Map<String, Value> = keys.iter().map(|(key, value)| (key.clone(), json!(value))).collect();
+            Some(format!("k:{}", Value::Object(keys)))
+        }
+        Step::Index(_) => None,
+    };
+    path.0.iter().map(step).collect()
+}
+
+/// Takes a subtree out. A tree that is left empty goes with it: it would stand for everything below.
+fn take(fields: &mut Value, path: &[String]) -> Option<Value> {
+    let map = fields.as_object_mut()?;
+    let (first, rest) = path.split_first()?;
+    if rest.is_empty() {
+        return map.remove(first);
+    }
+    let child = map.get_mut(first)?;
+    let taken = take(child, rest)?;
+    if child.as_object().is_some_and(Map::is_empty) {
+        map.remove(first);
+    }
+    Some(taken)
+}
+
+fn put(fields: &mut Value, path: &[String], tree: Value) {
+    let nested = path.iter().rev().fold(tree, |inner, key| json!({ key: inner }));
+    merge(fields, nested);
+}
+
+fn merge(fields: &mut Value, other: Value) {
+    match (fields, other) {
+        (Value::Object(own), Value::Object(other)) => {
+            for (key, value) in other {
+                merge(own.entry(key).or_insert_with(|| json!({})), value);
+            }
+        }
+        (own, other) => *own = other,
+    }
+}
+
+/// Who owns the literal value of an entry: any manager but our apply.
+fn literal_owners(live: &Value, container: &FieldPath, name: &str, manager: &str) -> Vec<String> {
+    let entry = container
+        .clone()
+        .then(Step::Key("env".to_owned()))
+        .then(Step::Item(vec![("name".to_owned(), name.to_owned())]))
+        .then(Step::Key("value".to_owned()));
+    let Some(path) = tree_path(&entry) else { return Vec::new() };
+    let owners = live.pointer("/metadata/managedFields").and_then(Value::as_array).into_iter().flatten();
+    let owns = |owner: &Value| path.iter().try_fold(&owner["fieldsV1"], |tree, key| tree.get(key)).is_some();
+    let names = owners.filter(|owner| !is_ours(owner, manager) && owns(owner));
+    names.filter_map(|owner| owner["manager"].as_str().map(str::to_owned)).collect()
+}
+
+/// An entry whose literal on the server stands in the way of the reference in the document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Blocked {
+    /// The entry's name.
+    pub name: String,
+    /// The container's name.
+    pub container: String,
+    /// Who owns the literal.
+    pub owners: Vec<String>,
+    /// The reference that is to take its place, as `--secret-env` has it; none for other sources.
+    pub reference: Option<String>,
+}
+
+/// The entries of a document that are references, and literals on the server. `ours` is the document.
+pub(super) fn blocked(live: &Value, ours: &Value, pod_spec: &FieldPath, manager: &str) -> Vec<Blocked> {
+    let mut found = Vec::new();
+    for list in ["initContainers", "containers"] {
+        let containers = |object| value_at(object, pod_spec).and_then(|spec: &Value| spec.get(list)?.as_array());
+        for own in containers(ours).into_iter().flatten() {
+            let Some(container) = own["name"].as_str() else { continue };
+            let item = Step::Item(vec![("name".to_owned(), container.to_owned())]);
+            let path = pod_spec.clone().then(Step::Key(list.to_owned())).then(item);
+            for entry in own["env"].as_array().into_iter().flatten() {
+                let Some(name) = entry["name"].as_str().filter(|_| entry.get("valueFrom").is_some()) else { continue };
+                let live_env = value_at(live, &path).and_then(|container| container["env"].as_array());
+                let there = live_env.into_iter().flatten().find(|entry| entry["name"] == name);
+                if there.and_then(|entry| entry["value"].as_str()).is_some_and(|value| !value.is_empty()) {
+                    let secret = &entry["valueFrom"]["secretKeyRef"];
+                    let reference = secret["name"].as_str().zip(secret["key"].as_str());
+                    found.push(Blocked {
+                        name: name.to_owned(),
+                        container: container.to_owned(),
+                        owners: literal_owners(live, &path, name, manager),
+                        reference: reference.map(|(secret, key)| format!("{name}={secret}/{key}")),
+                    });
+                }
+            }
+        }
+    }
+    found
+}
+
+/// The value at a path of a JSON value.
+pub(super) fn value_at<'v>(value: &'v Value, path: &FieldPath) -> Option<&'v Value> {
+    path.0.iter().try_fold(value, |value, step| match step {
+        Step::Key(key) => value.get(key),
+        Step::Index(index) => value.get(index),
+        Step::Item(wanted) => value.as_array()?.iter().find(|item| {
+            wanted.iter().all(|(key, wanted)| match &item[key] {
+                Value::String(text) => text == wanted,
+                Value::Number(number) => wanted.parse().is_ok_and(|wanted: serde_json::Number| wanted == *number),
+                Value::Bool(value) => wanted.parse() == Ok(*value),
+                _ => false,
+            })
+        }),
+    })
+}
+
+/// Whether the field of a conflict is inside one of these entries.
+pub(super) fn is_named(cause: &Cause, named: &[&Named]) -> bool {
+    let Some(path) = FieldPath::parse(&cause.field) else { return false };
+    named.iter().any(|named| {
+        let depth = named.container.0.len();
+        path.0.starts_with(&named.container.0)
+            && path.0.get(depth) == Some(&Step::Key("env".to_owned()))
+            && match path.0.get(depth + 1) {
+                Some(Step::Item(keys)) => keys.iter().any(|(key, value)| key == "name" && named.names.contains(value)),
+                _ => false,
+            }
+    })
+}
+
+/// Conflicts as a table: field, manager, the live value and ours. Text is shown only where none that is
+/// secret can stand.
+pub(super) fn conflict_table(conflicts: &[&Cause], live: &Value, ours: &Value) -> String {
+    let mut rows = vec![["FIELD", "MANAGER", "LIVE", "OURS"].map(str::to_owned)];
+    for cause in conflicts {
+        let path = FieldPath::parse(&cause.field);
+        let shown = |object| {
+            path.as_ref()
+                .and_then(|path| value_at(object, path))
+                .map_or("-".to_owned(), |value| shown(&cause.field, value))
+        };
+        // A path can name keys of maps, and those may be anything: only what our document has is shown.
+        let field = match &path {
+            Some(path) if value_at(ours, path).is_some() => cause.field.clone(),
+            _ => "(a field that is not in the manifest)".to_owned(),
+        };
+        rows.push([field, cause.manager().unwrap_or("?").to_owned(), shown(live), shown(ours)]);
+    }
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths = [width(0), width(1), width(2)];
+    rows.iter()
+        .map(|row| {
+            let cells: String = (0..3).map(|column| format!("{:<1$}  ", row[column], widths[column])).collect();
+            format!("\n  {}", (cells + &row[3]).trim_end())
+        })
+        .collect()
+}
+
+fn shown(field: &str, value: &Value) -> String {
+    match value {
+        Value::Bool(_) | Value::Number(_) | Value::Null => value.to_string(),
+        Value::String(text) if MAY_BE_SHOWN.iter().any(|end| field.ends_with(end)) => text.clone(),
+        Value::String(_) => "***".to_owned(),
+        Value::Array(_) | Value::Object(_) => "(several)".to_owned(),
+    }
+}
+
+/// Fields whose text is no secret.
+const MAY_BE_SHOWN: [&str; 9] = [
+    ".image",
+    ".schedule",
+    ".concurrencyPolicy",
+    ".restartPolicy",
+    ".imagePullPolicy",
+    ".type",
+    ".serviceAccountName",
+    ".secretKeyRef.name",
+    ".secretKeyRef.key",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named() -> Named {
+        let container = FieldPath::parse(".spec.containers[name=\"c\"]").unwrap();
+        Named { object: 0, container, names: vec!["X".to_owned()] }
+    }
+
+    fn live() -> Value {
+        json!({
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": {
+                "resourceVersion": "7",
+                "annotations": {LAST_APPLIED: "{}"},
+                "managedFields": [
+                    {"manager": "kubectl-client-side-apply", "operation": "Update", "fieldsV1": {
+                        "f:metadata": {"f:annotations": {".": {}, "f:kubectl.kubernetes.io/last-applied-configuration": {}}},
+                        "f:spec": {"f:suspend": {}, "f:containers": {"k:{\"name\":\"c\"}": {
+                            ".": {}, "f:env": {"k:{\"name\":\"X\"}": {".": {}, "f:name": {}, "f:value": {}}}}}}}},
+                    {"manager": "kubectl-set", "operation": "Update", "fieldsV1": {
+                        "f:spec": {"f:containers": {"k:{\"name\":\"c\"}": {"f:env": {"k:{\"name\":\"X\"}": {"f:value": {}}}}}}}},
+                    {"manager": "kubelet", "operation": "Update", "subresource": "status", "fieldsV1": {"f:status": {}}},
+                ],
+            },
+            "spec": {"containers": [{"name": "c", "env": [{"name": "X", "value": "hush"}]}]},
+        })
+    }
+
+    #[test]
+    fn exactly_the_entries_change_hands() {
+        let transfer = transfer(&live(), &[&named()], "jobplate").unwrap();
+        assert_eq!(transfer.from, ["kubectl-client-side-apply", "kubectl-set"]);
+        assert_eq!(transfer.patch[0]["value"], "7");
+        let owners = &transfer.patch[1]["value"];
+        // What is left empty would stand for everything below it.
+        assert_eq!(
+            owners[0]["fieldsV1"],
+            json!({"f:metadata": {"f:annotations": {".": {}}},
+                   "f:spec": {"f:suspend": {}, "f:containers": {"k:{\"name\":\"c\"}": {".": {}}}}})
+        );
+        assert_eq!(owners[1]["manager"], "kubelet");
+        assert_eq!(owners[2]["manager"], "jobplate");
+        let entry = "/f:spec/f:containers/k:{\"name\":\"c\"}/f:env/k:{\"name\":\"X\"}";
+        assert_eq!(owners[2]["fieldsV1"].pointer(entry), Some(&json!({".": {}, "f:name": {}, "f:value": {}})));
+        assert_eq!(transfer.patch[2]["op"], "remove");
+        assert!(!transfer.patch.to_string().contains("hush"));
+    }
+
+    #[test]
+    fn nothing_to_take() {
+        let mut mine = live();
+        mine["metadata"]["managedFields"] = json!([{"manager": "jobplate", "operation": "Apply", "fieldsV1": {}}]);
+        assert!(transfer(&mine, &[&named()], "jobplate").is_none());
+        let other = Named { names: vec!["Y".to_owned()], ..named() };
+        assert!(transfer(&live(), &[&other], "jobplate").is_none());
+    }
+
+    #[test]
+    fn literals_in_the_way_are_found_with_their_owners() {
+        let mut ours = live();
+        ours["spec"]["containers"][0]["env"] =
+            json!([{"name": "X", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]);
+        let found = blocked(&live(), &ours, &FieldPath::of_keys(&["spec"]), "jobplate");
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].owners, ["kubectl-client-side-apply", "kubectl-set"]);
+        assert_eq!(found[0].reference.as_deref(), Some("X=s/k"));
+    }
+}

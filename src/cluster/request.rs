@@ -1,0 +1,315 @@
+//! Requests to an API server, as data: nothing here opens a connection.
+
+use std::fmt::Write as _;
+
+use http::Method;
+use kube::client::Body;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+/// What may stand in a path segment or query value as it is.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b':');
+
+/// Server-side apply of YAML, as it stands.
+const APPLY: &str = "application/apply-patch+yaml";
+const YAML: &str = "application/yaml";
+const JSON: &str = "application/json";
+const JSON_PATCH: &str = "application/json-patch+json";
+
+/// Where objects of a kind are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Resource {
+    /// `batch`; empty for the core group.
+    pub group: String,
+    /// `v1`
+    pub version: String,
+    /// `Job`
+    pub kind: String,
+    /// `jobs`
+    pub plural: String,
+    /// Whether its objects are in namespaces.
+    pub namespaced: bool,
+}
+
+impl Resource {
+    /// The path of one object, or of all of a namespace.
+    pub(super) fn path(&self, namespace: &str, name: Option<&str>) -> String {
+        let mut path = group_path(&self.group, &self.version);
+        if self.namespaced {
+            let _ = write!(path, "/namespaces/{}", utf8_percent_encode(namespace, PLAIN));
+        }
+        let _ = write!(path, "/{}", self.plural);
+        if let Some(name) = name {
+            let _ = write!(path, "/{}", utf8_percent_encode(name, PLAIN));
+        }
+        path
+    }
+
+    /// `job.batch/etl`, as kubectl names an object.
+    pub(super) fn object(&self, name: &str) -> String {
+        qualified(&self.group, &self.kind, name)
+    }
+}
+
+/// `/apis/batch/v1`, or `/api/v1` for the core group.
+pub(super) fn group_path(group: &str, version: &str) -> String {
+    let plain = |text| utf8_percent_encode(text, PLAIN);
+    if group.is_empty() {
+        format!("/api/{}", plain(version))
+    } else {
+        format!("/apis/{}/{}", plain(group), plain(version))
+    }
+}
+
+/// `job.batch/etl`, as kubectl names an object.
+pub(super) fn qualified(group: &str, kind: &str, name: &str) -> String {
+    let kind = kind.to_ascii_lowercase();
+    if group.is_empty() { format!("{kind}/{name}") } else { format!("{kind}.{group}/{name}") }
+}
+
+/// How strictly the server takes unknown and doubled fields (`fieldValidation`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Validation {
+    /// They are refused.
+    Strict,
+    /// The server warns of them.
+    Warn,
+    /// They are dropped.
+    Ignore,
+}
+
+/// What every write says about itself.
+#[derive(Clone, Debug)]
+pub struct Writing {
+    /// The field manager.
+    pub manager: String,
+    /// `fieldValidation`
+    pub validation: Validation,
+}
+
+/// What is asked of the server, in RBAC's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verb {
+    /// One object.
+    Get,
+    /// Several.
+    List,
+    /// A new one.
+    Create,
+    /// A change.
+    Patch,
+    /// Its end.
+    Delete,
+}
+
+impl Verb {
+    /// As a rule of a Role has it.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Verb::Get => "get",
+            Verb::List => "list",
+            Verb::Create => "create",
+            Verb::Patch => "patch",
+            Verb::Delete => "delete",
+        }
+    }
+
+    fn method(self) -> Method {
+        match self {
+            Verb::Get | Verb::List => Method::GET,
+            Verb::Create => Method::POST,
+            Verb::Patch => Method::PATCH,
+            Verb::Delete => Method::DELETE,
+        }
+    }
+}
+
+/// One request.
+#[derive(Clone, Debug)]
+pub(super) struct Request {
+    /// What it asks for.
+    pub verb: Verb,
+    path: String,
+    query: String,
+    content_type: Option<&'static str>,
+    body: Vec<u8>,
+    /// Whether it may be sent again when nobody knows what became of it.
+    pub repeatable: bool,
+}
+
+impl Request {
+    fn new(verb: Verb, path: String) -> Self {
+        Request { verb, path, query: String::new(), content_type: None, body: Vec::new(), repeatable: true }
+    }
+
+    fn query(mut self, key: &str, value: &str) -> Self {
+        let between = if self.query.is_empty() { '?' } else { '&' };
+        let _ = write!(self.query, "{between}{key}={}", utf8_percent_encode(value, PLAIN));
+        self
+    }
+
+    fn written_by(self, writing: &Writing, dry_run: bool) -> Self {
+        let validation = match writing.validation {
+            Validation::Strict => "Strict",
+            Validation::Warn => "Warn",
+            Validation::Ignore => "Ignore",
+        };
+        let request = self.query("fieldManager", &writing.manager).query("fieldValidation", validation);
+        if dry_run { request.query("dryRun", "All") } else { request }
+    }
+
+    fn body(mut self, content_type: &'static str, body: Vec<u8>) -> Self {
+        self.content_type = Some(content_type);
+        self.body = body;
+        self
+    }
+
+    /// One object.
+    pub(super) fn get(resource: &Resource, namespace: &str, name: &str) -> Self {
+        Request::new(Verb::Get, resource.path(namespace, Some(name)))
+    }
+
+    /// What a group and version of the API has.
+    pub(super) fn discover(group: &str, version: &str) -> Self {
+        Request::new(Verb::Get, group_path(group, version))
+    }
+
+    /// The objects of a namespace with these labels.
+    pub(super) fn list(resource: &Resource, namespace: &str, selector: &str) -> Self {
+        Request::new(Verb::List, resource.path(namespace, None)).query("labelSelector", selector)
+    }
+
+    /// Server-side apply of a document, byte for byte. Sent twice it does no more than sent once.
+    pub(super) fn apply(resource: &Resource, namespace: &str, name: &str, body: Vec<u8>, how: Apply<'_>) -> Self {
+        let request =
+            Request::new(Verb::Patch, resource.path(namespace, Some(name))).written_by(how.writing, how.dry_run);
+        let request = if how.force { request.query("force", "true") } else { request };
+        request.body(APPLY, body)
+    }
+
+    /// A new object; sent again it could be made twice, unless it is a dry run.
+    pub(super) fn create(
+        resource: &Resource,
+        namespace: &str,
+        body: Vec<u8>,
+        writing: &Writing,
+        dry_run: bool,
+    ) -> Self {
+        let request = Request::new(Verb::Create, resource.path(namespace, None)).written_by(writing, dry_run);
+        Request { repeatable: dry_run, ..request.body(YAML, body) }
+    }
+
+    /// A JSON patch that tests the resource version, and so takes effect once at most.
+    pub(super) fn patch(
+        resource: &Resource,
+        namespace: &str,
+        name: &str,
+        patch: &serde_json::Value,
+        writing: &Writing,
+    ) -> Self {
+        let request = Request::new(Verb::Patch, resource.path(namespace, Some(name))).written_by(writing, false);
+        request.body(JSON_PATCH, patch.to_string().into_bytes())
+    }
+
+    /// The end of exactly this object, after that of all that it owns.
+    pub(super) fn delete(resource: &Resource, namespace: &str, name: &str, uid: &str, resource_version: &str) -> Self {
+        let options = serde_json::json!({
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "preconditions": {"uid": uid, "resourceVersion": resource_version},
+            "propagationPolicy": "Foreground",
+        });
+        Request::new(Verb::Delete, resource.path(namespace, Some(name))).body(JSON, options.to_string().into_bytes())
+    }
+
+    /// The log of a container, as it grows.
+    pub(super) fn follow_log(
+        pods: &Resource,
+        namespace: &str,
+        pod: &str,
+        container: &str,
+        since: Option<&str>,
+    ) -> Self {
+        let path = pods.path(namespace, Some(pod)) + "/log";
+        let request = Request::new(Verb::Get, path).query("container", container).query("follow", "true");
+        let request = request.query("timestamps", "true");
+        match since {
+            Some(time) => request.query("sinceTime", time),
+            None => request,
+        }
+    }
+
+    /// Method and path, for `-v`; queries and bodies stay out.
+    pub(super) fn line(&self) -> String {
+        format!("{} {}", self.verb.method(), self.path)
+    }
+
+    /// The request as HTTP has it.
+    pub(super) fn to_http(&self) -> Result<http::Request<Body>, http::Error> {
+        let mut builder = http::Request::builder()
+            .method(self.verb.method())
+            .uri(format!("{}{}", self.path, self.query))
+            .header(http::header::ACCEPT, JSON)
+            .header(http::header::USER_AGENT, concat!("jobplate/", env!("CARGO_PKG_VERSION")));
+        if let Some(content_type) = self.content_type {
+            builder = builder.header(http::header::CONTENT_TYPE, content_type);
+        }
+        builder.body(Body::from(self.body.clone()))
+    }
+}
+
+/// How a document is applied.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Apply<'w> {
+    /// By whom, and how strictly.
+    pub writing: &'w Writing,
+    /// Whether fields that others own are taken from them.
+    pub force: bool,
+    /// Whether it is only tried.
+    pub dry_run: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn jobs() -> Resource {
+        let text = |text: &str| text.to_owned();
+        Resource {
+            group: text("batch"),
+            version: text("v1"),
+            kind: text("Job"),
+            plural: text("jobs"),
+            namespaced: true,
+        }
+    }
+
+    #[test]
+    fn an_apply_is_the_document_itself() {
+        let writing = Writing { manager: "jobplate".into(), validation: Validation::Strict };
+        let how = Apply { writing: &writing, force: false, dry_run: true };
+        let request = Request::apply(&jobs(), "a b", "x/y", b"# hi\nkind: Job\n".to_vec(), how).to_http().unwrap();
+        assert_eq!(request.method(), "PATCH");
+        assert_eq!(
+            request.uri(),
+            "/apis/batch/v1/namespaces/a%20b/jobs/x%2Fy?fieldManager=jobplate&fieldValidation=Strict&dryRun=All"
+        );
+        assert_eq!(request.headers()["content-type"], "application/apply-patch+yaml");
+    }
+
+    #[test]
+    fn what_may_be_sent_again() {
+        let writing = Writing { manager: "m".into(), validation: Validation::Warn };
+        assert!(!Request::create(&jobs(), "n", Vec::new(), &writing, false).repeatable);
+        assert!(Request::create(&jobs(), "n", Vec::new(), &writing, true).repeatable);
+        assert!(Request::delete(&jobs(), "n", "a", "u", "1").repeatable);
+    }
+
+    #[test]
+    fn names_and_paths() {
+        let nodes =
+            Resource { group: String::new(), plural: "nodes".into(), kind: "Node".into(), namespaced: false, ..jobs() };
+        assert_eq!(nodes.path("ignored", Some("system:a")), "/api/v1/nodes/system:a");
+        assert_eq!(nodes.object("a"), "node/a");
+        assert_eq!(jobs().object("a"), "job.batch/a");
+    }
+}

@@ -1,0 +1,181 @@
+//! One session with an API server: the connection, what is known of its kinds, and what every request needs.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::Events;
+use super::config::{self, ClusterOptions};
+use super::connection::{Answer, Connection, Lost};
+use super::kinds::{Discovered, built_in, group_version};
+use super::object::Subject;
+use super::request::{Request, Resource, Verb, Writing};
+use super::status::{Refused, unauthorized, unknown_kind};
+use super::stop::Stop;
+use crate::error::{Error, Kind, Result};
+
+/// How long a request that finds no server is tried again.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What a session is opened with.
+#[derive(Clone, Debug)]
+pub struct SessionOptions {
+    /// Which cluster, and as whom.
+    pub cluster: ClusterOptions,
+    /// `-n`: the namespace of every object that can have one.
+    pub namespace: Option<String>,
+    /// `--request-timeout`; none for as long as it takes.
+    pub request_timeout: Option<Duration>,
+    /// `--concurrency`: requests under way at the same time.
+    pub concurrency: usize,
+    /// Field manager and validation of all that is written.
+    pub writing: Writing,
+}
+
+/// A session.
+pub(super) struct Session<'e> {
+    connection: Connection<'e>,
+    kinds: Discovered,
+    pub(super) events: &'e dyn Events,
+    pub(super) writing: Writing,
+    pub(super) concurrency: usize,
+    /// From `-n`; it binds, where the configuration's is only a default.
+    asked_namespace: Option<String>,
+    default_namespace: String,
+    pub(super) stop: Stop,
+    /// Nothing more can be had of this server.
+    over: Cell<bool>,
+}
+
+impl<'e> Session<'e> {
+    /// Opens a session; no request is sent yet.
+    pub(super) async fn open(options: &SessionOptions, events: &'e dyn Events) -> Result<Self> {
+        let config = config::load(&options.cluster).await?;
+        let default_namespace = config.default_namespace.clone();
+        let connection = Connection::new(config, options.request_timeout, PATIENCE, events)?;
+        Ok(Session {
+            connection,
+            kinds: Discovered::default(),
+            events,
+            writing: options.writing.clone(),
+            concurrency: options.concurrency.max(1),
+            asked_namespace: options.namespace.clone(),
+            default_namespace,
+            stop: Stop::listen(),
+            over: Cell::new(false),
+        })
+    }
+
+    /// Whether no new request should be begun: Ctrl-C, or the server is gone for good.
+    pub(super) fn is_over(&self) -> bool {
+        self.over.get() || self.stop.is_asked()
+    }
+
+    /// The namespace that a namespaced object goes to.
+    pub(super) fn namespace<'s>(&'s self, subject: &'s Subject) -> &'s str {
+        let own = subject.namespace.as_deref();
+        self.asked_namespace.as_deref().or(own).unwrap_or(&self.default_namespace)
+    }
+
+    /// Refuses an object that says it is in another namespace than `-n`.
+    pub(super) fn check_namespace(&self, subject: &Subject) -> Result<()> {
+        match (&self.asked_namespace, &subject.namespace) {
+            (Some(asked), Some(own)) if asked != own => {
+                let error = Error::refused(format!("the object is in namespace {own}, and -n asks for {asked}"));
+                Err(subject.place(error.hint("leave -n out, or change the manifest")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Sends a request about an object; no answer is an error about it.
+    pub(super) async fn send(&self, request: &Request, subject: &Subject) -> Result<Answer> {
+        match self.try_send(request).await {
+            Ok(answer) => {
+                if answer.code.as_u16() == 401 {
+                    self.over.set(true);
+                    return Err(unauthorized());
+                }
+                answer.warnings.iter().for_each(|text| self.events.warning(subject, text));
+                Ok(answer)
+            }
+            Err(lost) => Err(self.lost(&lost, request, subject)),
+        }
+    }
+
+    /// Sends a request; whoever calls decides what it means that no answer came.
+    pub(super) async fn try_send(&self, request: &Request) -> Result<Answer, Lost> {
+        self.connection.send(request).await
+    }
+
+    /// The connection itself, for answers that never end.
+    pub(super) fn connection(&self) -> &Connection<'e> {
+        &self.connection
+    }
+
+    fn lost(&self, lost: &Lost, request: &Request, subject: &Subject) -> Error {
+        self.over.set(true);
+        let error = lost.error();
+        if lost.may_have_acted && !request.repeatable {
+            let message = format!("{}, after {} was sent: it may have been made", lost.reason, subject.name());
+            return subject.place(Error::new(Kind::Cluster, message).hint("look before running again: kubectl get"));
+        }
+        match lost.may_have_acted && !matches!(request.verb, Verb::Get | Verb::List) {
+            true => error.hint("the last request may have been carried out; running again is safe"),
+            false => error,
+        }
+    }
+
+    /// The resource of an object. Asks the server about a kind that is not Kubernetes' own, once.
+    pub(super) async fn resource(&self, subject: &Subject) -> Result<Resource> {
+        if let Some(resource) = built_in(&subject.api_version, &subject.kind) {
+            return Ok(resource);
+        }
+        if self.kinds.find(&subject.api_version, &subject.kind).is_none() {
+            let (group, version) = group_version(&subject.api_version);
+            let answer = self.send(&Request::discover(group, version), subject).await?;
+            match answer.refusal() {
+                None => self.kinds.learn(&subject.api_version, &answer.body).ok_or_else(|| garbled(subject))?,
+                Some(status) if status.is(404) => return Err(subject.place(unknown_kind(subject))),
+                Some(status) => {
+                    let kind = Resource {
+                        group: group.to_owned(),
+                        version: version.to_owned(),
+                        kind: subject.kind.clone(),
+                        plural: subject.kind.to_ascii_lowercase(),
+                        namespaced: false,
+                    };
+                    return Err(status.error(&Refused::new(subject, &kind, "", Verb::Get)));
+                }
+            }
+        }
+        let known = self.kinds.find(&subject.api_version, &subject.kind).flatten();
+        known.ok_or_else(|| subject.place(unknown_kind(subject)))
+    }
+
+    /// Forgets what is known of a group and version.
+    pub(super) fn forget(&self, api_version: &str) {
+        self.kinds.forget(api_version);
+    }
+
+    /// The live object; none where there is none.
+    pub(super) async fn live(&self, subject: &Subject, resource: &Resource, name: &str) -> Result<Option<Value>> {
+        let namespace = self.namespace(subject);
+        let answer = self.send(&Request::get(resource, namespace, name), subject).await?;
+        match answer.refusal() {
+            None => json(&answer, subject).map(Some),
+            Some(status) if status.is(404) => Ok(None),
+            Some(status) => Err(status.error(&Refused::new(subject, resource, namespace, Verb::Get))),
+        }
+    }
+}
+
+/// An answer's object.
+pub(super) fn json(answer: &Answer, subject: &Subject) -> Result<Value> {
+    serde_json::from_slice(&answer.body).map_err(|_| garbled(subject))
+}
+
+fn garbled(subject: &Subject) -> Error {
+    subject.place(Error::new(Kind::Cluster, "the server's answer is no JSON").hint("is there a proxy on the way?"))
+}

@@ -1,0 +1,532 @@
+//! What an API server says when it refuses, turned into sentences of our own.
+//!
+//! Its messages quote the object, literal values of env vars included: they are searched for known words
+//! and never passed on. Only names of fields that stand in the user's own document are shown.
+
+use http::StatusCode;
+use serde::Deserialize;
+
+use super::object::Subject;
+use super::request::{Resource, Verb};
+use crate::error::{Error, Kind};
+use crate::manifest::field::FieldPath;
+use crate::yaml::{Document, Node, Tape};
+
+/// The server's answer to a request that it did not fulfil.
+#[derive(Clone, Debug)]
+pub(super) struct Status {
+    /// The HTTP status.
+    pub code: StatusCode,
+    reason: String,
+    /// Never shown.
+    message: String,
+    /// The kind (for a namespace that is missing: `namespaces`) that it is about.
+    about: String,
+    causes: Vec<Cause>,
+}
+
+/// The answer as it comes (Kubernetes' `Status`).
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Body {
+    reason: String,
+    message: String,
+    details: Details,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Details {
+    kind: String,
+    causes: Vec<Cause>,
+}
+
+/// One fault of several.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Cause {
+    /// The field, as the server names it.
+    pub field: String,
+    reason: String,
+    /// Never shown.
+    message: String,
+}
+
+impl Cause {
+    /// Whether it is about something that can't be changed.
+    pub(super) fn is_immutable(&self) -> bool {
+        self.message.ends_with("field is immutable")
+    }
+
+    /// The field manager that owns the field of a conflict.
+    pub(super) fn manager(&self) -> Option<&str> {
+        if self.reason != "FieldManagerConflict" {
+            return None;
+        }
+        let manager = self.message.strip_prefix("conflict with \"")?;
+        Some(&manager[..manager.find('"')?])
+    }
+}
+
+impl Status {
+    /// Reads an answer; one that is no Status has only its code.
+    pub(super) fn read(code: StatusCode, body: &[u8]) -> Self {
+        let Body { reason, message, details } = serde_json::from_slice(body).unwrap_or_default();
+        Status { code, reason, message, about: details.kind, causes: details.causes }
+    }
+
+    /// Whether it is this kind of refusal.
+    pub(super) fn is(&self, code: u16) -> bool {
+        self.code.as_u16() == code
+    }
+
+    fn says(&self, words: &str) -> bool {
+        self.message.contains(words)
+    }
+
+    /// Whether an HTTP 500 may be gone at the next attempt. Faults of the object never are.
+    pub(super) fn is_passing(&self) -> bool {
+        self.says("etcdserver") || self.says("failed calling webhook")
+    }
+
+    /// Whether all that it refuses is a change of what can't be changed in a Job.
+    pub(super) fn is_immutable(&self) -> bool {
+        let in_template = |cause: &Cause| cause.field == "spec.template" || cause.field.starts_with("spec.template.");
+        self.is(422) && !self.causes.is_empty() && self.causes.iter().all(|c| c.is_immutable() && in_template(c))
+    }
+
+    /// Whether another object of the name is there already.
+    pub(super) fn already_exists(&self) -> bool {
+        self.is(409) && self.reason == "AlreadyExists"
+    }
+
+    /// The fields that others own, where it is a conflict about those.
+    pub(super) fn conflicts(&self) -> Option<Vec<&Cause>> {
+        let conflicts: Vec<&Cause> = self.causes.iter().filter(|cause| cause.manager().is_some()).collect();
+        (self.is(409) && !conflicts.is_empty()).then_some(conflicts)
+    }
+
+    /// Whether a literal of the live object stands in the way of a reference.
+    pub(super) fn is_value_beside_reference(&self) -> bool {
+        self.is(422) && self.causes.iter().any(|cause| cause.field.ends_with(".valueFrom") && self.is_beside(cause))
+    }
+
+    fn is_beside(&self, cause: &Cause) -> bool {
+        cause.message.contains("may not be specified when `value` is not empty")
+    }
+
+    /// Whether the kind is what the server does not know.
+    pub(super) fn is_unknown_kind(&self) -> bool {
+        self.is(404) && self.about.is_empty()
+    }
+
+    /// Whether the namespace is what is missing.
+    fn is_missing_namespace(&self) -> bool {
+        self.is(404) && self.about == "namespaces"
+    }
+
+    /// The error, for a request about an object of the user's.
+    pub(super) fn error(&self, request: &Refused<'_>) -> Error {
+        let Refused { subject, resource, namespace, .. } = request;
+        let name = subject.name();
+        let object = resource.object(name);
+        let failed = |message: String| Error::new(Kind::Cluster, message);
+        let error =
+            match self.code.as_u16() {
+                401 => unauthorized(),
+                403 => self.forbidden(request),
+                404 if self.is_missing_namespace() => failed(format!("there is no namespace {namespace}")).hint(
+                    "put its Namespace into the input, or create it: kubectl create namespace ".to_owned() + namespace,
+                ),
+                404 if self.is_unknown_kind() => unknown_kind(subject),
+                404 => failed(format!("{object} is not there any more")),
+                409 if self.already_exists() => failed(format!("{object} is there already"))
+                    .hint("choose another name, or leave --generate-name out"),
+                409 if self.says("being terminated") || self.says("being deleted") => failed(format!(
+                    "{object} can't be made: its namespace, or what had its name, is still being deleted"
+                ))
+                .hint("wait until it is gone, and run again"),
+                409 => failed(format!("{object} was changed by somebody else at the same time")).hint("run again"),
+                413 => failed(format!("{object} is too large for the server"))
+                    .hint("an object can have about 1.5 MB; keep data elsewhere"),
+                422 => return self.invalid(request),
+                400 if self.says("does not support dry run") => {
+                    let webhook = self.quoted_after("webhook ").map(|name| format!(" {name}")).unwrap_or_default();
+                    failed(format!("{object} can't be tried: the webhook{webhook} knows no dry run"))
+                        .hint("apply without trying first: --no-preflight")
+                }
+                400 | 500 if self.schema_fault().is_some() => return self.schema_error(request),
+                400 if self.says("admission webhook") => self.denied(&object),
+                400 => failed(format!("the server does not understand {object}"))
+                    .hint("is every field where it belongs? `kubectl apply --dry-run=server -f` shows its own words"),
+                429 => failed(format!("the server had no time for {object}"))
+                    .hint("run again later, or lower --concurrency"),
+                500 if self.says("failed calling webhook") => {
+                    let webhook = self.quoted_after("webhook ").map(|name| format!(" {name}")).unwrap_or_default();
+                    failed(format!("{object} could not be checked: the webhook{webhook} does not answer"))
+                        .hint("the webhook is an admission check of the cluster; whoever runs it can tell")
+                }
+                500 if self.says("etcdserver") => {
+                    failed("the server's own storage does not answer".to_owned()).hint("run again later")
+                }
+                code => failed(format!("the server answered {code} about {object}"))
+                    .hint("its log has the reason; its message is not shown, since it may quote values"),
+            };
+        subject.place(error)
+    }
+
+    /// A word in quotes that stands behind others, if it looks like the name of something in a cluster.
+    fn quoted_after(&self, words: &str) -> Option<&str> {
+        let rest = self.message.split_once(&format!("{words}\""))?.1;
+        let name = &rest[..rest.find('"')?];
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+        (name.contains(['.', '-']) && name.len() <= 253 && name.bytes().all(plain)).then_some(name)
+    }
+
+    fn denied(&self, object: &str) -> Error {
+        let by =
+            match self.quoted_after("admission webhook ").or_else(|| self.quoted_after("ValidatingAdmissionPolicy ")) {
+                Some(name) => format!(" ({name})"),
+                None => String::new(),
+            };
+        Error::new(Kind::Cluster, format!("an admission check of the cluster{by} does not allow {object}")).hint(
+            "its own words are not shown, since they may quote values: `kubectl apply --dry-run=server -f` has them",
+        )
+    }
+
+    fn forbidden(&self, request: &Refused<'_>) -> Error {
+        let Refused { subject, resource, namespace, verb, .. } = request;
+        let object = resource.object(subject.name());
+        if !(self.says("cannot ") && self.says(" resource ")) {
+            if self.says("exceeded quota") {
+                return Error::new(
+                    Kind::Cluster,
+                    format!("{object} does not fit into a quota of namespace {namespace}"),
+                )
+                .hint(format!("kubectl describe quota -n {namespace} shows what is left"));
+            }
+            if self.says("violates PodSecurity") {
+                return Error::new(
+                    Kind::Cluster,
+                    format!("namespace {namespace} does not allow pods like that of {object}"),
+                )
+                .hint(format!("its Pod Security level is a label: kubectl get namespace {namespace} --show-labels"));
+            }
+            if self.says("being terminated") {
+                return Error::new(Kind::Cluster, format!("namespace {namespace} is being deleted"))
+                    .hint("wait until it is gone, and create it anew");
+            }
+            return self.denied(&object);
+        }
+        // Server-side apply of something new is a creation, too.
+        let asked = if self.says("cannot create ") { Verb::Create } else { *verb };
+        let place = if resource.namespaced { format!(" in namespace {namespace}") } else { String::new() };
+        let what = if resource.group.is_empty() {
+            resource.plural.clone()
+        } else {
+            format!("{}.{}", resource.plural, resource.group)
+        };
+        let needed = match verb {
+            Verb::Patch => "[get, create, patch]".to_owned(),
+            verb => format!("[{}]", verb.as_str()),
+        };
+        let role = if resource.namespaced { format!("a Role in {namespace}") } else { "a ClusterRole".to_owned() };
+        let rule =
+            format!("{{apiGroups: [\"{}\"], resources: [{}], verbs: {needed}}}", resource.group, resource.plural);
+        Error::new(Kind::Cluster, format!("you may not {} {what}{place}, so not {object}", asked.as_str()))
+            .hint(format!("{role} with this rule, bound to you, allows it: {rule}"))
+    }
+
+    /// The paths in a message about a schema, with what is wrong there.
+    fn schema_fault(&self) -> Option<Vec<(FieldPath, &'static str)>> {
+        const KNOWN: [(&str, &str); 5] = [
+            ("field not declared in schema", "is no field that the server knows"),
+            ("duplicate entries for key", "has two entries of one name"),
+            ("expected string", "must be text"),
+            ("expected map", "must be a mapping"),
+            ("expected list", "must be a list"),
+        ];
+        if let Some((_, rest)) = self.message.split_once("unknown field \"") {
+            let path = FieldPath::parse(&rest[..rest.find('"')?])?;
+            return Some(vec![(path, KNOWN[0].1)]);
+        }
+        if !self.says("failed to create typed patch object") {
+            return self.says("failed to convert").then(Vec::new);
+        }
+        let mut faults = Vec::new();
+        for (at, _) in self.message.match_indices(": ") {
+            let Some((_, what)) = KNOWN.iter().find(|(words, _)| self.message[at + 2..].starts_with(words)) else {
+                continue;
+            };
+            let before = &self.message[..at];
+            let path = before.rfind([' ', '\n', '\t']).map_or(before, |space| &before[space + 1..]);
+            faults.extend(FieldPath::parse(path).map(|path| (path, *what)));
+        }
+        Some(faults)
+    }
+
+    fn schema_error(&self, request: &Refused<'_>) -> Error {
+        let subject = request.subject;
+        let object = request.resource.object(subject.name());
+        let faults = self.schema_fault().unwrap_or_default();
+        let place = subject.with_root(|root| {
+            faults.iter().find_map(|(path, what)| {
+                let found = path.find(root);
+                let key = path.last_key().filter(|_| found.whole);
+                let name = key.map_or_else(|| "this".to_owned(), |key| format!("`{key}`"));
+                (found.whole || found.node.index() != root.index()).then(|| (found.span(), format!("{name} {what}")))
+            })
+        });
+        let error = match place.flatten() {
+            Some((span, message)) => Error::new(Kind::Cluster, message).at(span.start..span.end.min(span.start + 200)),
+            None => Error::new(Kind::Cluster, format!("{object} has a field that does not fit the server's schema")),
+        };
+        let kind = &request.resource.kind;
+        subject.place(
+            error.hint(format!(
+                "`kubectl explain {} --recursive` lists the fields of a {kind}",
+                request.resource.plural
+            )),
+        )
+    }
+
+    fn invalid(&self, request: &Refused<'_>) -> Error {
+        let subject = request.subject;
+        let object = request.resource.object(subject.name());
+        let error = Error::new(Kind::Cluster, format!("the server does not take {object}"));
+        if self.causes.is_empty() {
+            return subject.place(error.hint("it gave no field as the reason"));
+        }
+        let mut lines = String::new();
+        let mut span = None;
+        let mut hint = None;
+        for cause in &self.causes {
+            let (what, to_do) = fault_of(cause);
+            let shown = subject.with_root(|root| shown_field(&cause.field, root, request.is_new)).flatten();
+            let (field, at) = shown.unwrap_or_else(|| (plain_field(&cause.field), None));
+            span = span.or(at);
+            hint = hint.or(to_do);
+            let line = format!("\n  {field} {what}");
+            if !lines.contains(&line) {
+                lines.push_str(&line);
+            }
+        }
+        let error = Error::new(Kind::Cluster, format!("the server does not take {object}:{lines}"));
+        let error = match span {
+            Some(span) => error.at(span),
+            None => error,
+        };
+        subject.place(match hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        })
+    }
+}
+
+/// A request that was refused.
+#[derive(Clone, Copy)]
+pub(super) struct Refused<'a> {
+    /// The user's object.
+    pub subject: &'a Subject,
+    /// Its resource.
+    pub resource: &'a Resource,
+    /// The namespace of the request.
+    pub namespace: &'a str,
+    /// What was asked for.
+    pub verb: Verb,
+    /// Whether there is no such object yet, so that positions in the answer are those in the document.
+    pub is_new: bool,
+}
+
+impl<'a> Refused<'a> {
+    /// A request about an object that may be there already.
+    pub(super) fn new(subject: &'a Subject, resource: &'a Resource, namespace: &'a str, verb: Verb) -> Self {
+        Refused { subject, resource, namespace, verb, is_new: false }
+    }
+}
+
+/// Who the server says we are not.
+pub(super) fn unauthorized() -> Error {
+    Error::new(Kind::Cluster, "the server does not accept the credentials (401)")
+        .hint("they may have expired: log in again, and check the user of the kubeconfig's context")
+}
+
+/// A kind that the server does not have.
+pub(super) fn unknown_kind(subject: &Subject) -> Error {
+    let error = format!("the server has no kind {} in {}", subject.kind, subject.api_version);
+    Error::new(Kind::Cluster, error)
+        .hint("is `apiVersion` right (`kubectl api-resources`), and its CustomResourceDefinition installed?")
+}
+
+/// A field of an answer as it may be shown, and its place; positions count only for a new object.
+fn shown_field(field: &str, root: Node<'_>, is_new: bool) -> Option<(String, Option<std::ops::Range<usize>>)> {
+    let path = FieldPath::parse(field)?;
+    if path.counts() && !is_new {
+        return None;
+    }
+    let found = path.find(root);
+    if !found.whole && found.node.index() == root.index() {
+        return None;
+    }
+    let span = found.span();
+    let end = span.end.min(span.start + 200);
+    Some((plain_field(field), Some(span.start..end)))
+}
+
+/// A field without what stands in brackets but numbers, and only in letters and digits: keys of maps
+/// may be anything.
+fn plain_field(field: &str) -> String {
+    let mut out = String::new();
+    let mut rest = field;
+    while let Some(open) = rest.find('[') {
+        out.push_str(&rest[..open]);
+        let close = rest[open..].find(']').map_or(rest.len() - 1, |at| open + at);
+        let inside = &rest[open + 1..close];
+        let number = !inside.is_empty() && inside.bytes().all(|byte| byte.is_ascii_digit());
+        out.push_str(&if number { format!("[{inside}]") } else { "[*]".to_owned() });
+        rest = &rest[(close + 1).min(rest.len())..];
+    }
+    out.push_str(rest);
+    let known = |word: &str| word.len() <= 40 && word.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let words: Vec<&str> = out
+        .split('.')
+        .map(|word| {
+            let name = word.split('[').next().unwrap_or_default();
+            if known(name) { word } else { "..." }
+        })
+        .collect();
+    words.join(".")
+}
+
+/// What is wrong with a field, and what to do about it.
+fn fault_of(cause: &Cause) -> (&'static str, Option<String>) {
+    let says = |words: &str| cause.message.contains(words);
+    let hint = |text: &str| Some(text.to_owned());
+    if cause.is_immutable() {
+        return ("can't be changed", None);
+    }
+    if says("may not be specified when `value` is not empty") {
+        return ("stands beside a literal `value`", hint("remove one of the two"));
+    }
+    if says("RFC 1123") || says("RFC 1035") {
+        let to_do =
+            "such a name has lower-case letters, digits, `-` and `.`, and begins and ends with a letter or digit";
+        return ("is no name that Kubernetes takes", hint(to_do));
+    }
+    if says("a valid config key") {
+        return ("is no key that a Secret or ConfigMap can have", hint("a key has letters, digits, `-`, `_` and `.`"));
+    }
+    if says("environment variable name") {
+        return ("is no name of a variable", hint("it may have printable ASCII characters but `=`"));
+    }
+    match cause.reason.as_str() {
+        "FieldValueRequired" => ("is missing", None),
+        "FieldValueNotSupported" => ("is none of the values that are supported", None),
+        "FieldValueDuplicate" => ("stands twice", None),
+        "FieldValueForbidden" => ("is not allowed here", None),
+        "FieldValueTooLong" => ("is too long", None),
+        "FieldValueTooMany" => ("has too many items", None),
+        "FieldValueNotFound" => ("names something that is not there", None),
+        "FieldValueTypeInvalid" => ("is of the wrong type", None),
+        _ => ("has a value that is not valid", None),
+    }
+}
+
+/// Calls `look` with the root of a text that was read before, and so can be read again.
+pub(super) fn look_at<T>(text: &str, look: impl FnOnce(Document<'_>) -> T) -> Option<T> {
+    let mut tape = Tape::default();
+    crate::yaml::read(text, &mut tape).ok()?;
+    Some(look(Document::new(text, &tape)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(code: u16, json: &str) -> Status {
+        Status::read(StatusCode::from_u16(code).unwrap(), json.as_bytes())
+    }
+
+    fn job() -> (Subject, Resource) {
+        let text = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: etl}\nspec:\n  template:\n    spec:\n      containers:\n      - name: c\n        env:\n        - name: X\n          valuefrom: {}\n";
+        (Subject::of_test(text), super::super::kinds::built_in("batch/v1", "Job").unwrap())
+    }
+
+    fn explained(status: &Status) -> String {
+        let (subject, resource) = job();
+        let error = status.error(&Refused { is_new: true, ..Refused::new(&subject, &resource, "ns", Verb::Patch) });
+        format!("{error} | {}", error.hint_text().unwrap_or_default())
+    }
+
+    #[test]
+    fn refusals_say_what_and_what_to_do_and_quote_nothing() {
+        for (code, json, said) in [
+            (
+                403,
+                r#"{"message":"jobs.batch is forbidden: User \"canary\" cannot patch resource \"jobs\" in API group \"batch\""}"#,
+                "job.yaml:1:1: you may not patch jobs.batch in namespace ns, so not job.batch/etl | a Role in ns with this rule, bound to you, allows it: {apiGroups: [\"batch\"], resources: [jobs], verbs: [get, create, patch]}",
+            ),
+            (403, r#"{"message":"forbidden: canary exceeded quota: canary"}"#, "does not fit into a quota"),
+            (
+                403,
+                r#"{"message":"admission webhook \"a.example.io\" denied: canary"}"#,
+                "check of the cluster (a.example.io) does not",
+            ),
+            (404, r#"{"details":{"kind":"namespaces","name":"ns"}}"#, "there is no namespace ns"),
+            (404, "404 page not found canary", "the server has no kind Job in batch/v1"),
+            (413, "canary", "is too large"),
+            (
+                400,
+                r#"{"message":"admission webhook \"hook.example\" does not support dry run"}"#,
+                "the webhook hook.example knows no dry run | apply without trying first: --no-preflight",
+            ),
+            (
+                400,
+                r#"{"message":"strict decoding error: unknown field \"spec.template.spec.containers[0].env[0].valuefrom\" canary"}"#,
+                "job.yaml:11:11: `valuefrom` is no field that the server knows",
+            ),
+            (
+                500,
+                r#"{"message":"failed to create typed patch object (ns/etl; batch/v1, Kind=Job): .spec.template.spec.containers[name=\"c\"].env[name=\"X\"].valuefrom: field not declared in schema"}"#,
+                "job.yaml:11:11: `valuefrom` is no field that the server knows",
+            ),
+            (
+                500,
+                r#"{"message":"failed to create typed patch object (ns/etl; batch/v1, Kind=Job): .spec.template.spec.containers[name=\"c\"].env[name=\"X\"].value: expected string, got &value.valueUnstructured{Value:canary}"}"#,
+                "job.yaml:10:11: this must be text",
+            ),
+            (
+                500,
+                r#"{"message":"Internal error occurred: failed calling webhook \"a.b\": canary"}"#,
+                "the webhook a.b does not answer",
+            ),
+            (500, "canary", "the server answered 500 about job.batch/etl"),
+            (
+                422,
+                r#"{"message":"canary","details":{"causes":[{"reason":"FieldValueInvalid","field":"spec.template.spec.containers[0].env[0].name","message":"canary: a valid environment variable name must"}]}}"#,
+                "job.yaml:10:11: the server does not take job.batch/etl:\n  spec.template.spec.containers[0].env[0].name is no name of a variable",
+            ),
+            (
+                422,
+                r#"{"details":{"causes":[{"reason":"FieldValueRequired","field":"spec.data[canary7].x"}]}}"#,
+                "spec.data[*].x is missing",
+            ),
+        ] {
+            let text = explained(&status(code, json));
+            assert!(text.contains(said), "{json}: {text}");
+            assert!(!text.contains("canary"), "{json}: {text}");
+        }
+    }
+
+    #[test]
+    fn kinds_of_refusals() {
+        let immutable = r#"{"details":{"causes":[{"field":"spec.template","message":"Invalid value: canary: field is immutable"}]}}"#;
+        assert!(status(422, immutable).is_immutable());
+        assert!(!status(422, &immutable.replace("spec.template", "spec.selector")).is_immutable());
+        let conflict = r#"{"details":{"causes":[{"reason":"FieldManagerConflict","field":".spec.suspend","message":"conflict with \"kubectl\" using batch/v1"}]}}"#;
+        let conflict = status(409, conflict);
+        assert_eq!(conflict.conflicts().unwrap()[0].manager(), Some("kubectl"));
+        assert!(status(500, r#"{"message":"etcdserver: leader changed"}"#).is_passing());
+        assert!(!status(500, r#"{"message":"failed to create typed patch object"}"#).is_passing());
+    }
+}

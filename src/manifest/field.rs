@@ -1,0 +1,227 @@
+//! Paths of fields as Kubernetes writes them, and what they name in an object.
+//!
+//! Two spellings, one type: validation counts (`spec.containers[0].env[1].name`), field management names
+//! (`.spec.containers[name="flow"].env[name="TOKEN"].value`). Only a path that is found in the user's own
+//! text may be shown: an API server's answer may have values in such places.
+
+use crate::yaml::Node;
+
+/// One step of a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A key of a mapping.
+    Key(String),
+    /// A position in a list, from 0.
+    Index(usize),
+    /// The item of a list that has these values under these keys.
+    Item(Vec<(String, String)>),
+}
+
+/// The way from an object to one of its fields.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FieldPath(pub Vec<Step>);
+
+impl FieldPath {
+    /// A path of keys.
+    pub fn of_keys(keys: &[&str]) -> Self {
+        FieldPath(keys.iter().map(|key| Step::Key((*key).to_owned())).collect())
+    }
+
+    /// The path with one step more.
+    #[must_use]
+    pub fn then(mut self, step: Step) -> Self {
+        self.0.push(step);
+        self
+    }
+
+    /// Reads a path; none where the text is none.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut steps = Vec::new();
+        let mut rest = text.strip_prefix('.').unwrap_or(text);
+        while !rest.is_empty() {
+            if let Some(inside) = rest.strip_prefix('[') {
+                let (step, behind) = bracket(inside)?;
+                steps.push(step);
+                rest = behind;
+            } else {
+                let end = rest.find(['.', '[']).unwrap_or(rest.len());
+                if end == 0 {
+                    return None;
+                }
+                steps.push(Step::Key(rest[..end].to_owned()));
+                rest = &rest[end..];
+            }
+            if let Some(behind) = rest.strip_prefix('.') {
+                if behind.is_empty() {
+                    return None;
+                }
+                rest = behind;
+            }
+        }
+        (!steps.is_empty()).then_some(FieldPath(steps))
+    }
+
+    /// The way from a node to one in its subtree; items of lists by their `name`, else by their position.
+    pub fn between(from: Node<'_>, to: Node<'_>) -> Self {
+        let way: Vec<Node<'_>> = from.way_to(to).chain([to]).collect();
+        let step = |pair: &[Node<'_>]| {
+            let (above, below) = (pair[0], pair[1]);
+            if let Some((key, _)) = above.entries().find(|(_, value)| value.index() == below.index()) {
+                return Step::Key(key.text().unwrap_or_default().into_owned());
+            }
+            let name = below.entries().find(|(key, _)| key.is("name")).and_then(|(_, value)| value.text());
+            match name {
+                Some(name) => Step::Item(vec![("name".to_owned(), name.into_owned())]),
+                None => Step::Index(above.items().position(|item| item.index() == below.index()).unwrap_or(0)),
+            }
+        };
+        FieldPath(way.windows(2).map(step).collect())
+    }
+
+    /// The last key of the path.
+    pub fn last_key(&self) -> Option<&str> {
+        match self.0.last() {
+            Some(Step::Key(key)) => Some(key),
+            _ => None,
+        }
+    }
+
+    /// Whether the path counts positions, which in an answer are those of the server's object.
+    pub fn counts(&self) -> bool {
+        self.0.iter().any(|step| matches!(step, Step::Index(_)))
+    }
+
+    /// Follows the path through a document: the node where it ends, or the last on the way that is there
+    /// and whether that is the whole way. With the key's node where the last step is a key.
+    pub fn find<'a>(&self, root: Node<'a>) -> Found<'a> {
+        let mut found = Found { node: root, key: None, whole: true };
+        for step in &self.0 {
+            let next = match step {
+                Step::Key(name) => found.node.entries().find(|(key, _)| key.is(name)).map(|(k, v)| (Some(k), v)),
+                Step::Index(index) => found.node.items().nth(*index).map(|item| (None, item)),
+                Step::Item(wanted) => found.node.items().find(|item| is_item(*item, wanted)).map(|item| (None, item)),
+            };
+            match next {
+                Some((key, node)) => (found.key, found.node) = (key, node),
+                None => {
+                    found.whole = false;
+                    break;
+                }
+            }
+        }
+        found
+    }
+}
+
+/// Where a path leads.
+#[derive(Clone, Copy, Debug)]
+pub struct Found<'a> {
+    /// The last node of the way that is there.
+    pub node: Node<'a>,
+    /// The key that it stands under.
+    pub key: Option<Node<'a>>,
+    /// Whether the whole way is there.
+    pub whole: bool,
+}
+
+impl Found<'_> {
+    /// The bytes to point at: the key, or the node's beginning.
+    pub fn span(&self) -> std::ops::Range<usize> {
+        self.key.unwrap_or(self.node).span()
+    }
+}
+
+fn is_item(item: Node<'_>, wanted: &[(String, String)]) -> bool {
+    wanted.iter().all(|(key, value)| item.entries().any(|(own, node)| own.is(key) && node.is(value)))
+}
+
+/// What stands between brackets, and what follows behind them.
+fn bracket(text: &str) -> Option<(Step, &str)> {
+    let close = if text.contains('"') { closing(text)? } else { text.find(']')? };
+    let (inside, behind) = (&text[..close], &text[close + 1..]);
+    if inside.is_empty() {
+        return None;
+    }
+    if inside.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some((Step::Index(inside.parse().ok()?), behind));
+    }
+    if !inside.contains('=') {
+        // `metadata.labels[team]`, or quoted
+        return Some((Step::Key(inside.trim_matches('"').to_owned()), behind));
+    }
+    let mut wanted = Vec::new();
+    let mut rest = inside;
+    while !rest.is_empty() {
+        let (key, value) = rest.split_once('=')?;
+        let (value, left) = match value.strip_prefix('"') {
+            Some(quoted) => {
+                let end = quoted.find('"')?;
+                (&quoted[..end], &quoted[end + 1..])
+            }
+            None => {
+                let end = value.find(',').unwrap_or(value.len());
+                (&value[..end], &value[end..])
+            }
+        };
+        wanted.push((key.to_owned(), value.to_owned()));
+        rest = left.strip_prefix(',').unwrap_or(left);
+    }
+    Some((Step::Item(wanted), behind))
+}
+
+/// The first `]` outside of quotes.
+fn closing(text: &str) -> Option<usize> {
+    let mut quoted = false;
+    text.bytes().position(|byte| {
+        quoted ^= byte == b'"';
+        byte == b']' && !quoted
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::yaml::{Document, Tape, scan};
+
+    #[test]
+    fn both_spellings() {
+        let key = |text: &str| Step::Key(text.to_owned());
+        let item = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        for (text, steps) in [
+            ("spec.template", vec![key("spec"), key("template")]),
+            (
+                "spec.containers[0].env[12].name",
+                vec![key("spec"), key("containers"), Step::Index(0), key("env"), Step::Index(12), key("name")],
+            ),
+            (
+                ".spec.ports[port=80,protocol=\"TCP\"]",
+                vec![key("spec"), key("ports"), Step::Item(vec![item("port", "80"), item("protocol", "TCP")])],
+            ),
+            (".env[name=\"a]b.c\"].value", vec![key("env"), Step::Item(vec![item("name", "a]b.c")]), key("value")]),
+            ("metadata.labels[example.com/team]", vec![key("metadata"), key("labels"), key("example.com/team")]),
+        ] {
+            assert_eq!(FieldPath::parse(text), Some(FieldPath(steps)), "{text}");
+        }
+        for text in ["", ".", "a.", "a[", "a[]", "a..b", "a[name=\"b]"] {
+            assert_eq!(FieldPath::parse(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_path_is_followed_as_far_as_it_goes() {
+        let text = "spec:\n  env:\n  - name: A\n    value: x\n  - {name: B, valuefrom: {}}\n";
+        let mut tape = Tape::default();
+        scan(text, &mut tape).unwrap();
+        let root = Document::new(text, &tape).root();
+        for (path, at, whole) in [
+            ("spec.env[0].value", "value", true),
+            (".spec.env[name=\"B\"].valuefrom", "valuefrom", true),
+            ("spec.env[7].value", "env", false),
+            (".spec.env[name=\"B\"].value", "{name: B, valuefrom: {}}", false),
+            ("status", "spec:\n  env:\n  - name: A\n    value: x\n  - {name: B, valuefrom: {}}", false),
+        ] {
+            let found = FieldPath::parse(path).unwrap().find(root);
+            assert_eq!((&text[found.span()], found.whole), (at, whole), "{path}");
+        }
+    }
+}

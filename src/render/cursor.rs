@@ -1,0 +1,106 @@
+//! The documents of a planned rendering, one at a time: each as it was and as it is printed.
+//!
+//! For whoever does something else with them than print them all. Memory is that of one document.
+
+use std::io::Read;
+
+use super::log::{EditLog, Record};
+use super::source::Watch;
+use super::{Planned, changed, not_utf8, read_error, spool_error, write_error};
+use crate::error::Result;
+use crate::yaml::Documents;
+
+/// A document of an input.
+#[derive(Debug)]
+pub struct Pair<'c> {
+    /// The input's name; `-` is standard input.
+    pub input: &'c str,
+    /// The line of its first byte in that input, from 1.
+    pub line: usize,
+    /// As it stands in the input.
+    pub before: &'c str,
+    /// As it is printed.
+    pub after: &'c str,
+    /// Whether the two differ.
+    pub edited: bool,
+}
+
+/// Walks through the documents of some inputs.
+pub struct Cursor<'r> {
+    rest: std::slice::IterMut<'r, Planned>,
+    current: Option<Current<'r>>,
+    limit: usize,
+    after: Vec<u8>,
+}
+
+struct Current<'r> {
+    name: String,
+    documents: Documents<Box<dyn Read + 'r>>,
+    log: &'r mut EditLog,
+    /// The next edit, if there is one.
+    record: Option<Record>,
+    line: usize,
+    watch: Watch,
+}
+
+impl<'r> Cursor<'r> {
+    pub(super) fn new(inputs: &'r mut [Planned], limit: usize) -> Self {
+        Cursor { rest: inputs.iter_mut(), current: None, limit, after: Vec::new() }
+    }
+
+    fn open(&mut self) -> Result<bool> {
+        let Some(Planned { source, log, .. }) = self.rest.next() else { return Ok(false) };
+        let (name, watch) = (source.name().to_owned(), source.watch());
+        log.rewind().map_err(|error| spool_error(&error))?;
+        let record = log.read().map_err(|error| spool_error(&error))?;
+        let documents = Documents::new(source.rewind()?, self.limit);
+        self.current = Some(Current { name, documents, log, record, line: 1, watch });
+        Ok(true)
+    }
+
+    /// The next document; none behind the last of the last input.
+    #[allow(clippy::should_implement_trait, reason = "it lends the document's text, which an iterator can't")]
+    pub fn next(&mut self) -> Result<Option<Pair<'_>>> {
+        loop {
+            if self.current.is_none() && !self.open()? {
+                return Ok(None);
+            }
+            // Looked at before it is lent: the borrow of what is lent lasts to the end of the call.
+            let at_end = match &mut self.current {
+                Some(current) => !current.documents.has_next().map_err(|error| read_error(&current.name, error))?,
+                None => true,
+            };
+            if !at_end {
+                break;
+            }
+            if let Some(current) = self.current.take() {
+                if current.record.is_some() {
+                    return Err(changed(&current.name));
+                }
+                current.watch.check()?;
+            }
+        }
+        let Some(Current { name, documents, log, record, line, .. }) = &mut self.current else { return Ok(None) };
+        let Some(chunk) = documents.next().map_err(|error| read_error(name, error))? else { return Ok(None) };
+        let first_line = *line;
+        *line += memchr::memchr_iter(b'\n', chunk.bytes).count();
+        let before = std::str::from_utf8(chunk.bytes).map_err(|error| {
+            let (error, _, text) = not_utf8(chunk.bytes, error.valid_up_to(), chunk.offset);
+            error.in_document(name, first_line, &text)
+        })?;
+        let mut after = before;
+        let edited = record.as_ref().is_some_and(|record| record.offset == chunk.offset);
+        if let Some(record) = record.as_mut().filter(|_| edited) {
+            if !record.seals(chunk.bytes) {
+                return Err(changed(name));
+            }
+            self.after.clear();
+            record.write(chunk.bytes, &mut self.after).map_err(|error| write_error(&error))?;
+            after = std::str::from_utf8(&self.after).map_err(|_| changed(name))?;
+        }
+        if edited {
+            *record = log.read().map_err(|error| spool_error(&error))?;
+        }
+        Ok(Some(Pair { input: name, line: first_line, before, after, edited }))
+    }
+}
