@@ -5,6 +5,8 @@
 
 #[path = "cmd/case.rs"]
 mod case;
+#[path = "cmd/console.rs"]
+mod console;
 #[path = "cmd/papers.rs"]
 mod papers;
 #[path = "cmd/run.rs"]

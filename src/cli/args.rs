@@ -559,8 +559,8 @@ mod tests {
         assert_eq!(render.inputs, ["a.yaml", "b.yaml"]);
         let names: String = render.injection.variables.iter().map(|variable| variable.name.as_str()).collect();
         assert_eq!(names, "SVCFE");
-        assert_eq!((render.output, render.max_document_size), (Output::Check, 1024));
-        assert!(render.recursive && render.quiet && render.allow_no_match && !render.diff);
+        assert_eq!(render.max_document_size, 1024);
+        assert!(render.recursive && render.quiet && render.allow_no_match);
         let injection = render.injection;
         assert_eq!((injection.unset.len(), injection.sources.len(), injection.targets.len()), (1, 1, 1));
         assert_eq!(injection.prefect.local_secrets, Some(true));
@@ -568,6 +568,17 @@ mod tests {
         assert!(injection.selector.is_some() && !injection.skip_hooks);
         let Names { name, generate_name, hash, namespace } = injection.names;
         assert_eq!((name, generate_name, hash, namespace), (None, Some("etl-".into()), false, Some("data".into())));
+    }
+
+    #[test]
+    fn where_the_result_goes() {
+        let output = |args: &[&str]| match parsed(args) {
+            Ok(Command::Render(render)) => (render.output, render.diff),
+            _ => panic!("{args:?} is no render"),
+        };
+        assert_eq!(output(&["render", "a"]), (Output::Print, false));
+        assert_eq!(output(&["render", "a", "--check", "--diff"]), (Output::Check, true));
+        assert_eq!(output(&["render", "a", "-i"]), (Output::InPlace, false));
     }
 
     #[test]

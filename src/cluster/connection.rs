@@ -8,9 +8,13 @@ use std::time::{Duration, Instant};
 
 use http::StatusCode;
 use http::header::{DATE, HeaderMap, RETRY_AFTER, WARNING};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
 use jiff::Timestamp;
-use kube::client::{AuthError, Body};
+use kube::client::{AuthError, Body, ConfigExt};
 use kube::{Client, Config};
+
+use tower::{BoxError, ServiceBuilder};
 
 use super::Events;
 use super::request::Request;
@@ -109,7 +113,7 @@ impl<'e> Connection<'e> {
             let at = at.as_str();
             at.rsplit_once('@').map_or(at, |(_, host)| host).to_owned()
         });
-        let client = Client::try_from(config).map_err(|error| lost(&error, &server).error())?;
+        let client = client(config).map_err(|error| lost(&error, &server).error())?;
         Ok(Connection {
             client,
             server,
@@ -236,6 +240,25 @@ impl<'e> Connection<'e> {
     }
 }
 
+/// kube's client, but that small packets are not held back: its own waits 40 ms for the first answer.
+fn client(config: Config) -> Result<Client, kube::Error> {
+    if config.proxy_url.is_some() {
+        return Client::try_from(config);
+    }
+    let mut connector = HttpConnector::new();
+    connector.enforce_http(false);
+    connector.set_nodelay(true);
+    connector.set_connect_timeout(config.connect_timeout);
+    let connector = config.rustls_https_connector_with_connector(connector)?;
+    let service = ServiceBuilder::new()
+        .layer(config.base_uri_layer())
+        .option_layer(config.auth_layer()?)
+        .layer(config.extra_headers_layer()?)
+        .map_err(BoxError::from)
+        .service(hyper_util::client::legacy::Client::builder(TokioExecutor::new()).build(connector));
+    Ok(Client::new(service, config.default_namespace))
+}
+
 fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers.get(name)?.to_str().ok()
 }
@@ -329,15 +352,11 @@ fn lost(error: &kube::Error, server: &str) -> Lost {
 
 /// Credentials that could not be had.
 fn credentials(error: &AuthError) -> Lost {
-    let program = |cmd: &str| {
-        std::path::Path::new(cmd).file_name().map_or_else(String::new, |name| format!(" {}", name.to_string_lossy()))
-    };
     let (reason, hint) = match error {
-        AuthError::AuthExecRun { cmd, out } => {
+        // Neither the command line nor what it printed is told: both may hold a secret.
+        AuthError::AuthExecRun { out, .. } => {
             let code = out.status.code().map_or_else(|| "a signal".to_owned(), |code| format!("exit code {code}"));
-            // Only its name: kube gives the whole command line, which may hold a secret.
-            let name = program(cmd.split(' ').next().unwrap_or_default().trim_matches('"'));
-            (format!("the credential plugin{name} failed ({code})"), "what it said stands above; run it by hand")
+            (format!("the credential plugin failed ({code})"), "run the command under `exec` in the kubeconfig by hand")
         }
         AuthError::AuthExecStart(error) => (
             format!("the credential plugin can't be started: {}", crate::error::io_reason(error)),

@@ -6,6 +6,7 @@ mod bench;
 mod corpus;
 mod mutants;
 mod run;
+mod servers;
 mod test;
 
 use std::process::ExitCode;
@@ -15,10 +16,13 @@ cargo xtask COMMAND
 
   test [--quick]                   everything that can run here: formatting, lints, the tests of all kinds
                                    (--quick: without the optimised fidelity tests)
+  servers                          Kubernetes' servers, kubectl, Helm, yq and kustomize for the tests, into
+                                   target/servers (ten minutes the first time)
   mutants [--count N] [--seed S]   the fidelity test with N mutants (10000000) of seed S (1)
           [--only NUMBER]          one mutant again
   bench [--large] [--runs N]       whole programs beside each other: time, CPU time, peak memory
         [--without NAME]           (--large: 800 MB too; --without: leave a peer out)
+  bench --apply [--runs N]         400 CronJobs to an API server: a bare loop, `apply`, kubectl
   corpus --clones DIR [...]        the editor over real manifests (tests/corpus/README.md)
 ";
 
@@ -28,6 +32,7 @@ fn main() -> ExitCode {
     let args: Vec<String> = args.collect();
     let done = match command.as_str() {
         "test" => test::run(&args),
+        "servers" => servers::run(&args),
         "mutants" => mutants::run(&args),
         "bench" => bench::run(&args),
         "corpus" => corpus::run(args),

@@ -3,10 +3,11 @@
 use std::process::Command;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::mutants::fidelity;
 use crate::run::{self, cargo, step};
+use crate::servers;
 
 /// Mutants of the optimised fidelity test; the debug build runs the few that are its default.
 const MUTANTS: u64 = 400_000;
@@ -16,7 +17,7 @@ pub fn run(args: &[String]) -> Result<()> {
     let start = Instant::now();
     run::tools(&[
         ("cargo", &["--version"], "everything"),
-        ("go", &["version"], "comparisons with Kubernetes' YAML reader"),
+        ("go", &["version"], "comparisons with Kubernetes' YAML reader, and all tests on real servers"),
         ("python3", &["--version"], "comparisons with PyYAML"),
     ])?;
     step("formatting", &mut cargo(&["fmt", "--all", "--check"]))?;
@@ -24,7 +25,14 @@ pub fn run(args: &[String]) -> Result<()> {
     if run::first_line("go", &["version"]).is_some() {
         go_oracle()?;
     }
-    step("tests", &mut cargo(&["test", "--workspace"]))?;
+    without_cluster()?;
+    let mut tests = cargo(&["test", "--workspace"]);
+    if let Some(folder) = servers::folder()? {
+        tests.env(servers::FOLDER, folder);
+    } else {
+        eprintln!("\nLEFT OUT: all tests on real servers, because Go is not here to build them");
+    }
+    step("tests", &mut tests)?;
     if !args.iter().any(|arg| arg == "--quick") {
         let mut mutants = fidelity();
         mutants.env("JOBPLATE_MUTANTS", MUTANTS.to_string()).args(["--", "--nocapture"]);
@@ -42,4 +50,22 @@ fn go_oracle() -> Result<()> {
     build.args(["build", "-trimpath", "-o"]).arg(program).arg(".").current_dir(&source);
     step("the go-yaml oracle", &mut build)?;
     step("the go-yaml oracle's own test", Command::new("go").args(["test", "./..."]).current_dir(&source))
+}
+
+/// Without its features the program builds, free of warnings, and brings no client of Kubernetes with it.
+fn without_cluster() -> Result<()> {
+    let package = ["--package", "jobplate", "--no-default-features"];
+    let mut lints = cargo(&["clippy", "--lib", "--bins"]);
+    step("lints without features", lints.args(package).args(["--", "-D", "warnings"]))?;
+    let tree = cargo(&["tree", "--edges", "normal", "--prefix", "none"]).args(package).output()?;
+    let tree = String::from_utf8(tree.stdout)?;
+    let names: Vec<&str> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
+    let is_client = |name: &&&str| name.starts_with("kube") || ["k8s-openapi", "tokio"].contains(*name);
+    if let Some(client) = names.iter().find(is_client) {
+        bail!("`cargo build --no-default-features` builds {client}");
+    }
+    if !names.contains(&"jobplate") {
+        bail!("`cargo tree` lists nothing");
+    }
+    Ok(())
 }

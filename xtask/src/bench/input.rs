@@ -79,6 +79,30 @@ fn workload(out: &mut impl Write, number: usize) -> Result<()> {
     Ok(())
 }
 
+/// CronJobs without a namespace, `nightly-0` and on.
+pub fn write_cron_jobs(path: &Path, documents: usize) -> Result<()> {
+    let mut out = BufWriter::new(File::create(path)?);
+    for number in 0..documents {
+        writeln!(
+            out,
+            "---\n# Source: platform/templates/nightly-{number}.yaml\napiVersion: batch/v1\nkind: CronJob\nmetadata:\n  \
+             name: nightly-{number}\n  labels:\n    app.kubernetes.io/name: nightly   # one for each source\nspec:\n  \
+             schedule: \"{} 3 1 1 *\"\n  concurrencyPolicy: Forbid\n  jobTemplate:\n    spec:\n      backoffLimit: 2\n      \
+             template:\n        spec:\n          restartPolicy: Never\n          containers:\n          - name: main\n            \
+             image: \"registry.example.com/platform/nightly:1.{}\"\n            args: [\"--source\", \"s{number}\"]\n            env:",
+            number % 60,
+            number % 40
+        )?;
+        for variable in 0..7 {
+            writeln!(
+                out,
+                "            - name: SETTING_{variable}\n              value: \"value {variable} of {number}\""
+            )?;
+        }
+    }
+    Ok(out.flush()?)
+}
+
 /// Services, ConfigMaps and custom resources: nothing that carries a pod.
 pub fn write_without_targets(path: &Path, documents: usize) -> Result<()> {
     let mut out = BufWriter::new(File::create(path)?);

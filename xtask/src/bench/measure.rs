@@ -44,21 +44,20 @@ pub fn in_turns(measure: &Path, contestants: &[Contestant], runs: usize) -> Resu
             samples.push(one(measure, contestant)?);
         }
     }
-    let median = |samples: &[Medians], by: fn(&Medians) -> f64| {
+    Ok(samples.iter().map(|samples| medians(samples)).collect())
+}
+
+pub fn medians(samples: &[Medians]) -> Medians {
+    let median = |by: fn(&Medians) -> f64| {
         let mut values: Vec<f64> = samples.iter().map(by).collect();
         values.sort_by(f64::total_cmp);
         values[values.len() / 2]
     };
-    let medians = samples.iter().map(|samples| Medians {
-        wall: median(samples, |one| one.wall),
-        cpu: median(samples, |one| one.cpu),
-        peak: median(samples, |one| one.peak as f64) as u64,
-    });
-    Ok(medians.collect())
+    Medians { wall: median(|one| one.wall), cpu: median(|one| one.cpu), peak: median(|one| one.peak as f64) as u64 }
 }
 
 /// Through `src/bin/measure.rs`, which is small enough not to be counted as the program's memory.
-fn one(measure: &Path, contestant: &Contestant) -> Result<Medians> {
+pub fn one(measure: &Path, contestant: &Contestant) -> Result<Medians> {
     let stdout = match &contestant.output {
         Output::Null => Stdio::null(),
         Output::File(path) => File::create(path)?.into(),

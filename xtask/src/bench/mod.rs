@@ -1,8 +1,10 @@
 //! `cargo xtask bench`: whole programs beside each other, on the same input, in turns.
 //!
 //! Measures processes only: wall time, CPU time and peak memory of each run, medians of several.
+//! With `--apply` that is what talks to an API server, and nothing else.
 //! Functions by themselves (what verification costs among them) are `benches/speed.rs`.
 
+mod apply;
 mod input;
 mod measure;
 
@@ -19,7 +21,7 @@ const DOCUMENTS: usize = 3200;
 const LARGE: usize = 100;
 
 pub fn run(args: &[String]) -> Result<()> {
-    run::check_options(args, &["--large"], &["--runs", "--without"])?;
+    run::check_options(args, &["--large", "--apply"], &["--runs", "--without"])?;
     let runs = usize::try_from(run::number(args, "--runs")?.unwrap_or(5))?;
     if runs < 5 {
         bail!("--runs: a median needs at least 5");
@@ -30,13 +32,16 @@ pub fn run(args: &[String]) -> Result<()> {
 
     let mut build = cargo(&["build", "--release", "--package", "jobplate"]);
     step("the program, as it is released", &mut build)?;
-    let mut build = cargo(&["build", "--release", "--package", "xtask", "--bin", "measure"]);
+    let mut build = cargo(&["build", "--release", "--package", "xtask", "--bin", "measure", "--bin", "patches"]);
     step("what measures it", &mut build)?;
     let release = run::target().join("release");
     let (jobplate, measure) = (release.join("jobplate"), release.join("measure"));
     let programs = Programs { jobplate: &jobplate, measure: &measure };
     let folder = run::target().join("bench");
     fs::create_dir_all(&folder)?;
+    if args.iter().any(|arg| arg == "--apply") {
+        return apply::run(programs, &folder, runs);
+    }
     let stream = folder.join("workloads.yaml");
     let others = folder.join("no-targets.yaml");
     input::write_workloads(&stream, DOCUMENTS)?;

@@ -1,0 +1,280 @@
+//! Does the harness do what it says? Tests of nothing else.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::http::{Client, Endpoint};
+use crate::kubelet::{Kubelet, State, wait_for};
+use crate::proxy::{Fate, Proxy, Request};
+use crate::servers::{ADMIN, NOBODY, Servers};
+
+const JOB: &str = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: job}\nspec:\n  backoffLimit: 0\n  template:\n    \
+    spec:\n      restartPolicy: Never\n      containers: [{name: flow, image: none}]\n";
+const APPLY: &str = "fieldManager=harness&fieldValidation=Strict";
+
+fn config_map(namespace: &str, name: &str) -> String {
+    format!("/api/v1/namespaces/{namespace}/configmaps/{name}")
+}
+
+const CONFIG_MAP: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {k: v}\n";
+
+#[test]
+fn servers_know_their_version_and_their_users() {
+    let Some(servers) = Servers::shared() else { return };
+    let admin = servers.client(ADMIN);
+    let version = admin.get("/version").done();
+    assert!(version["gitVersion"].as_str().is_some_and(|version| version.starts_with("v1.")), "{version}");
+    let namespace = servers.namespace("users");
+    let path = config_map(&namespace, "a");
+    assert_eq!(admin.patch(&format!("{path}?{APPLY}"), "apply", CONFIG_MAP).status, 201);
+    let mut object = admin.get(&path).done();
+    object["data"]["k"] = json!("w");
+    assert_eq!(admin.put(&path, &object).done()["data"]["k"], "w");
+    assert_eq!(servers.client(NOBODY).get(&path).status, 403);
+    assert_eq!(servers.client("stranger").get(&path).status, 401);
+    let output = servers.run("kubectl", &["get", "configmap", "a", "-n", &namespace, "-o", "name"]);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "configmap/a\n");
+}
+
+#[test]
+fn only_its_own_authority_is_trusted() {
+    let Some(servers) = Servers::shared() else { return };
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let stranger = folder.path().join("stranger.crt");
+    let certificate = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate can be made");
+    std::fs::write(&stranger, certificate.cert.pem()).expect("a file can be written");
+    for (authority, is_trusted) in [(servers.authority(), true), (stranger, false)] {
+        let endpoint = Endpoint::new(servers.endpoint().port, &authority).expect("it is a certificate");
+        assert_eq!(Client::new(endpoint, ADMIN).request("GET", "/readyz", "", b"").is_ok(), is_trusted);
+    }
+}
+
+#[test]
+fn a_played_pod_ends_its_job() {
+    let Some(servers) = Servers::shared() else { return };
+    let (namespace, admin, kubelet) = (servers.namespace("play"), servers.client(ADMIN), Kubelet::start(servers));
+    let path = format!("/apis/batch/v1/namespaces/{namespace}/jobs/job");
+    for (state, condition) in [(State::Succeeded, "Complete"), (State::Failed(3, "Error"), "Failed")] {
+        assert_eq!(admin.patch(&format!("{path}?{APPLY}"), "apply", JOB).status, 201);
+        let pod = kubelet.play(&namespace, "job", &State::Running);
+        kubelet.set(&namespace, &pod, &state);
+        wait_for(condition, || {
+            let job = admin.get(&path).done();
+            let conditions = job["status"]["conditions"].as_array()?.clone();
+            conditions.iter().find(|is| is["type"] == condition && is["status"] == "True").map(|_| ())
+        });
+        admin.delete(&format!("{path}?propagationPolicy=Foreground")).done();
+        wait_for("the deletion", || (admin.get(&path).status == 404).then_some(()));
+    }
+}
+
+/// Foreground deletion waits for pods, and these for their kubelet.
+#[test]
+fn a_running_job_can_be_deleted() {
+    let Some(servers) = Servers::shared() else { return };
+    let (namespace, admin, kubelet) = (servers.namespace("delete"), servers.client(ADMIN), Kubelet::start(servers));
+    let path = format!("/apis/batch/v1/namespaces/{namespace}/jobs/job");
+    admin.patch(&format!("{path}?{APPLY}"), "apply", JOB).done();
+    let pod = kubelet.play(&namespace, "job", &State::Running);
+    admin.delete(&format!("{path}?propagationPolicy=Foreground")).done();
+    wait_for("the deletion", || (admin.get(&path).status == 404).then_some(()));
+    assert_eq!(admin.get(&format!("/api/v1/namespaces/{namespace}/pods/{pod}")).status, 404);
+}
+
+#[test]
+fn a_pod_that_cannot_start_says_why() {
+    let Some(servers) = Servers::shared() else { return };
+    let (namespace, admin, kubelet) = (servers.namespace("wait"), servers.client(ADMIN), Kubelet::start(servers));
+    admin.patch(&format!("/apis/batch/v1/namespaces/{namespace}/jobs/job?{APPLY}"), "apply", JOB).done();
+    let pod = kubelet.play(&namespace, "job", &State::secret_missing("prefect"));
+    let path = format!("/api/v1/namespaces/{namespace}/pods/{pod}");
+    let message = |at: &str| admin.get(&path).done().pointer(at).and_then(|text| text.as_str().map(str::to_owned));
+    let at = "/status/containerStatuses/0/state/waiting/message";
+    assert_eq!(message(at).as_deref(), Some("secret \"prefect\" not found"));
+    kubelet.set(&namespace, &pod, &State::key_missing(&namespace, "prefect", "token"));
+    assert_eq!(message(at), Some(format!("couldn't find key token in Secret {namespace}/prefect")));
+    kubelet.set(&namespace, &pod, &State::image_missing("none"));
+    assert_eq!(message(at).as_deref(), Some("Back-off pulling image \"none\""));
+}
+
+#[test]
+fn logs_are_followed() {
+    let Some(servers) = Servers::shared() else { return };
+    let (namespace, admin, kubelet) = (servers.namespace("logs"), servers.client(ADMIN), Kubelet::start(servers));
+    admin.patch(&format!("/apis/batch/v1/namespaces/{namespace}/jobs/job?{APPLY}"), "apply", JOB).done();
+    let pod = kubelet.play(&namespace, "job", &State::Running);
+    let mut kubectl = servers.command("kubectl");
+    let kubectl = kubectl.args(["logs", "-f", &pod, "-n", &namespace]);
+    let mut kubectl = kubectl.stdout(Stdio::piped()).spawn().expect("kubectl starts");
+    let mut lines = BufReader::new(kubectl.stdout.take().expect("it is a pipe")).lines();
+    // Each line is written only when the one before has arrived.
+    for line in ["one", "two", "three"] {
+        kubelet.log(&namespace, &pod, "flow", &format!("{line}\n"));
+        assert_eq!(lines.next().expect("a line comes").expect("it is text"), line);
+    }
+    kubelet.set(&namespace, &pod, &State::Succeeded);
+    assert!(lines.next().is_none());
+    assert!(kubectl.wait().expect("kubectl ends").success());
+    assert!(kubelet.log_requests().iter().any(|target| target.contains(&format!("{pod}/flow?follow=true"))));
+    let output = servers.run("kubectl", &["logs", &pod, "-n", &namespace]);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "one\ntwo\nthree\n");
+}
+
+#[test]
+fn a_followed_log_can_break() {
+    let Some(servers) = Servers::shared() else { return };
+    let (namespace, admin, kubelet) = (servers.namespace("break"), servers.client(ADMIN), Kubelet::start(servers));
+    admin.patch(&format!("/apis/batch/v1/namespaces/{namespace}/jobs/job?{APPLY}"), "apply", JOB).done();
+    let pod = kubelet.play(&namespace, "job", &State::Running);
+    kubelet.log(&namespace, &pod, "flow", "one\n");
+    let mut kubectl = servers.command("kubectl");
+    let kubectl = kubectl.args(["logs", "-f", &pod, "-n", &namespace]);
+    let mut kubectl = kubectl.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("kubectl starts");
+    let mut lines = BufReader::new(kubectl.stdout.take().expect("it is a pipe")).lines();
+    assert_eq!(lines.next().expect("a line comes").expect("it is text"), "one");
+    kubelet.break_logs();
+    assert!(lines.next().is_none());
+    kubectl.wait().expect("kubectl ends");
+}
+
+/// A GET of a ConfigMap through the proxy with a bare client, to the end of the connection.
+fn raw(proxy: &Proxy, method: &str, target: &str) -> std::io::Result<String> {
+    use std::io::{Read as _, Write as _};
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", proxy.port()))?;
+    write!(stream, "{method} {target} HTTP/1.1\r\nhost: x\r\n\r\n")?;
+    stream.shutdown(std::net::Shutdown::Write)?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+#[test]
+fn the_proxy_makes_bad_days() {
+    let Some(servers) = Servers::shared() else { return };
+    let (namespace, admin) = (servers.namespace("proxy"), servers.client(ADMIN));
+    let rule = |request: &Request| match request.path().rsplit('/').next().unwrap_or_default() {
+        "busy" if request.seen == 0 => Fate::too_many(1),
+        "down" => Fate::status(503, "ServiceUnavailable", "no"),
+        "before" => Fate::ResetBefore,
+        "after" => Fate::ResetAfter,
+        "close" => Fate::CloseAfter,
+        "late" => Fate::Late(Duration::from_millis(300)),
+        "slow" => Fate::Slow(Duration::from_millis(300)),
+        "truncated" => Fate::Truncated,
+        "warning" => Fate::Header("warning", "299 - \"careful\"".to_owned()),
+        _ => Fate::Pass,
+    };
+    let proxy = Proxy::start(servers, rule);
+    let names = ["busy", "before", "after", "close", "late", "slow", "truncated", "warning", "pass"];
+    for name in names {
+        let object = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}});
+        admin.post(&config_map(&namespace, ""), &object).done();
+    }
+    let get = |name: &str| raw(&proxy, "GET", &config_map(&namespace, name));
+    let status = |answer: &str| answer.split(' ').nth(1).unwrap_or_default().to_owned();
+
+    let busy = get("busy").expect("it answers");
+    assert!(status(&busy) == "429" && busy.contains("retry-after: 1\r\n"), "{busy}");
+    assert_eq!(status(&get("busy").expect("it answers")), "200");
+    assert_eq!(status(&get("down").expect("it answers")), "503");
+    assert!(get("before").is_err());
+    assert_eq!(get("close").expect("it closes"), "");
+    for name in ["late", "slow"] {
+        let start = Instant::now();
+        let answer = get(name).expect("it answers");
+        assert!(answer.ends_with("}\n") && start.elapsed() >= Duration::from_millis(300), "{answer}");
+    }
+    let truncated = get("truncated").expect("it closes");
+    assert!(status(&truncated) == "200" && !truncated.ends_with("}\n"), "{truncated}");
+    assert!(get("warning").expect("it answers").contains("warning: 299 - \"careful\"\r\n"));
+    assert_eq!(status(&get("pass").expect("it answers")), "200");
+
+    // The server acts after the one and not after the other.
+    for (name, is_there) in [("before", true), ("after", false)] {
+        assert!(raw(&proxy, "DELETE", &config_map(&namespace, name)).is_err());
+        assert_eq!(admin.get(&config_map(&namespace, name)).status == 200, is_there, "{name}");
+    }
+    let requests = proxy.requests();
+    assert_eq!(requests.iter().filter(|request| request.is("GET", "/busy")).count(), 2);
+    assert!(requests.iter().enumerate().all(|(at, request)| request.number == at));
+}
+
+#[test]
+fn a_client_works_through_the_proxy() {
+    let Some(servers) = Servers::shared() else { return };
+    let namespace = servers.namespace("through");
+    let proxy = Proxy::start(servers, |_| Fate::Pass);
+    let path = proxy.folder().join("a.yaml");
+    std::fs::write(&path, CONFIG_MAP).expect("a file can be written");
+    let mut kubectl = servers.command("kubectl");
+    kubectl.env("KUBECONFIG", proxy.kubeconfig()).args(["apply", "--server-side", "-n", &namespace, "-f"]);
+    let output = kubectl.arg(&path).output().expect("kubectl starts");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "configmap/a serverside-applied\n");
+    let patches: Vec<Request> = proxy.requests().into_iter().filter(|request| request.method == "PATCH").collect();
+    assert!(patches.len() == 1 && patches[0].is("PATCH", &config_map(&namespace, "a")) && !patches[0].is_dry_run());
+    assert_eq!(patches[0].header("content-type"), Some("application/apply-patch+yaml"));
+    assert!(String::from_utf8_lossy(&patches[0].body).contains("ConfigMap"));
+}
+
+#[test]
+fn the_api_server_can_be_killed_and_comes_back() {
+    if Servers::shared().is_none() {
+        return;
+    }
+    let Some(servers) = Servers::separate() else { return };
+    // Nobody else is to knock while the door is closed.
+    servers.stop_controllers();
+    let (namespace, admin) = (servers.namespace("kill"), servers.client(ADMIN));
+    let path = config_map(&namespace, "a");
+    admin.patch(&format!("{path}?{APPLY}"), "apply", CONFIG_MAP).done();
+    let proxy = Proxy::start(&servers, |_| Fate::Pass);
+    servers.kill_apiserver();
+    assert!(admin.request("GET", &path, "", b"").is_err());
+    assert!(raw(&proxy, "GET", &path).is_err());
+    servers.start_apiserver();
+    assert_eq!(admin.get(&path).done()["data"]["k"], "v");
+    assert!(raw(&proxy, "GET", &path).is_ok());
+}
+
+/// Runs as the process that is killed; see the test below.
+#[test]
+#[ignore = "waits to be killed"]
+fn is_killed() {
+    let Some(servers) = Servers::shared() else { return };
+    println!("\nfolder {}", servers.kubeconfig("").display());
+    std::thread::sleep(Duration::from_secs(60));
+}
+
+/// SIGKILL lets nobody clean up behind himself; yet no server stays.
+#[test]
+fn servers_stop_with_a_killed_test() {
+    if Servers::shared().is_none() {
+        return;
+    }
+    let mut victim = Command::new(std::env::current_exe().expect("it runs"));
+    let victim = victim.args(["--exact", "harness::is_killed", "--ignored", "--nocapture"]).stdout(Stdio::piped());
+    let mut victim = victim.spawn().expect("it starts again");
+    let lines = BufReader::new(victim.stdout.take().expect("it is a pipe")).lines().map_while(Result::ok);
+    let folder = lines.filter_map(|line| line.strip_prefix("folder ").map(str::to_owned)).next();
+    let folder = folder.expect("it says where its servers are");
+    assert!(!processes_of(&folder).is_empty());
+    victim.kill().expect("it can be killed");
+    victim.wait().expect("it is gone");
+    wait_for("the end of its servers", || processes_of(&folder).is_empty().then_some(()));
+    wait_for("the end of their folder", || (!std::path::Path::new(&folder).exists()).then_some(()));
+}
+
+/// Processes that name a folder on their command lines.
+fn processes_of(folder: &str) -> Vec<u32> {
+    let processes = std::fs::read_dir("/proc").expect("this is Linux").flatten();
+    let ids = processes.filter_map(|process| process.file_name().to_string_lossy().parse().ok());
+    let is_of = |id: &u32| std::fs::read(format!("/proc/{id}/cmdline")).is_ok_and(|line| names(&line, folder));
+    ids.filter(is_of).collect()
+}
+
+fn names(line: &[u8], folder: &str) -> bool {
+    String::from_utf8_lossy(line).contains(folder.trim_end_matches('/'))
+}

@@ -1,0 +1,313 @@
+//! A played kubelet: a node of its own, states of pods as a real kubelet reports them, and their logs.
+//!
+//! The Job controller makes the pods; `bind` puts one on the node, `set` says what became of it. Pods that are
+//! to be deleted are let go in the background, as a kubelet does when their containers have stopped. The API
+//! server asks the node for logs, and gets what the test has written with `log`.
+
+use std::collections::HashMap;
+use std::io::{self, BufReader, Error, Write as _};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use serde_json::{Value, json};
+
+use crate::http::{Body, Client, Head, write_chunk};
+use crate::servers::{ADMIN, Servers};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What a kubelet says about a pod's containers.
+#[derive(Clone, Debug)]
+pub(crate) enum State {
+    Running,
+    Succeeded,
+    /// With the exit code, and the reason as in `OOMKilled` (or just `Error`).
+    Failed(i32, &'static str),
+    /// Can't start: reason and message.
+    Waiting(&'static str, String),
+}
+
+impl State {
+    pub(crate) fn secret_missing(secret: &str) -> Self {
+        State::Waiting("CreateContainerConfigError", format!("secret {secret:?} not found"))
+    }
+
+    pub(crate) fn key_missing(namespace: &str, secret: &str, key: &str) -> Self {
+        let message = format!("couldn't find key {key} in Secret {namespace}/{secret}");
+        State::Waiting("CreateContainerConfigError", message)
+    }
+
+    pub(crate) fn image_missing(image: &str) -> Self {
+        State::Waiting("ImagePullBackOff", format!("Back-off pulling image {image:?}"))
+    }
+
+    fn phase(&self) -> &'static str {
+        match self {
+            State::Running => "Running",
+            State::Succeeded => "Succeeded",
+            State::Failed(..) => "Failed",
+            State::Waiting(..) => "Pending",
+        }
+    }
+
+    fn of_container(&self) -> Value {
+        let (start, end) = ("2026-01-01T00:00:00Z", "2026-01-01T00:00:01Z");
+        match self {
+            State::Running => json!({"running": {"startedAt": start}}),
+            State::Succeeded => {
+                json!({"terminated": {"exitCode": 0, "reason": "Completed", "startedAt": start, "finishedAt": end}})
+            }
+            State::Failed(code, reason) => {
+                json!({"terminated": {"exitCode": code, "reason": reason, "startedAt": start, "finishedAt": end}})
+            }
+            State::Waiting(reason, message) => json!({"waiting": {"reason": reason, "message": message}}),
+        }
+    }
+}
+
+/// What containers have written, each by `NAMESPACE/POD/CONTAINER`.
+#[derive(Default)]
+struct Logs {
+    texts: Mutex<HashMap<String, Log>>,
+    more: Condvar,
+    /// Counts up when the connections are to break.
+    breaks: AtomicUsize,
+    /// Requests, as the API server sent them.
+    requests: Mutex<Vec<String>>,
+}
+
+#[derive(Default)]
+struct Log {
+    text: Vec<u8>,
+    is_over: bool,
+}
+
+/// The played kubelet. Dropping it ends it; its node stays.
+pub(crate) struct Kubelet {
+    node: String,
+    port: u16,
+    client: Client,
+    logs: Arc<Logs>,
+    is_over: Arc<AtomicBool>,
+}
+
+impl Kubelet {
+    /// Makes a node and takes its place.
+    pub(crate) fn start(servers: &Servers) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is a free port");
+        let port = listener.local_addr().expect("it has an address").port();
+        let client = servers.client(ADMIN);
+        let node = servers.fresh_name("node");
+        let addresses = json!([{"type": "InternalIP", "address": "127.0.0.1"}]);
+        let status = json!({"addresses": addresses, "daemonEndpoints": {"kubeletEndpoint": {"Port": port}}});
+        let object = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": node}, "status": status});
+        client.post("/api/v1/nodes", &object).done();
+
+        let (logs, is_over) = (Arc::<Logs>::default(), Arc::<AtomicBool>::default());
+        let (server_logs, server_is_over) = (Arc::clone(&logs), Arc::clone(&is_over));
+        let tls = Arc::new(tls());
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                if server_is_over.load(Ordering::Relaxed) {
+                    return;
+                }
+                let (tls, logs) = (Arc::clone(&tls), Arc::clone(&server_logs));
+                // A reader of logs that goes away is no failure.
+                thread::spawn(move || drop(stream.and_then(|stream| serve_logs(tls, stream, &logs))));
+            }
+        });
+        let (reaper, reaped, reaper_is_over) = (servers.client(ADMIN), node.clone(), Arc::clone(&is_over));
+        thread::spawn(move || {
+            while !reaper_is_over.load(Ordering::Relaxed) {
+                let_go(&reaper, &reaped);
+                thread::sleep(Duration::from_millis(200));
+            }
+        });
+        Kubelet { node, port, client, logs, is_over }
+    }
+
+    /// Waits until a Job has a pod that has not ended, and gives its name.
+    pub(crate) fn pod_of(&self, namespace: &str, job: &str) -> String {
+        let selector =
+            format!("/api/v1/namespaces/{namespace}/pods?labelSelector=batch.kubernetes.io/job-name%3D{job}");
+        wait_for(&format!("a pod of job {job}"), || {
+            let pods = self.client.get(&selector).done();
+            let pods = pods["items"].as_array()?.clone();
+            let is_over = |pod: &Value| {
+                !pod["metadata"]["deletionTimestamp"].is_null()
+                    || matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"))
+            };
+            let pod = pods.iter().find(|pod| !is_over(pod))?;
+            Some(pod["metadata"]["name"].as_str()?.to_owned())
+        })
+    }
+
+    /// Puts a pod on this node.
+    pub(crate) fn bind(&self, namespace: &str, pod: &str) {
+        let target = json!({"apiVersion": "v1", "kind": "Node", "name": self.node});
+        let binding = json!({"apiVersion": "v1", "kind": "Binding", "metadata": {"name": pod}, "target": target});
+        self.client.post(&format!("/api/v1/namespaces/{namespace}/pods/{pod}/binding"), &binding).done();
+    }
+
+    /// Reports all containers of a pod as being in a state. Logs of a pod that has ended are complete.
+    pub(crate) fn set(&self, namespace: &str, pod: &str, state: &State) {
+        let path = format!("/api/v1/namespaces/{namespace}/pods/{pod}");
+        let object = self.client.get(&path).done();
+        let containers = object["spec"]["containers"].as_array().expect("a pod has containers");
+        let mut statuses = Vec::new();
+        for container in containers {
+            statuses.push(json!({
+                "name": container["name"], "image": container["image"], "imageID": "", "restartCount": 0,
+                "ready": matches!(state, State::Running), "started": matches!(state, State::Running),
+                "state": state.of_container(),
+            }));
+            if matches!(state, State::Succeeded | State::Failed(..)) {
+                let name = container["name"].as_str().expect("a container has a name");
+                self.logs.change(namespace, pod, name, |log| log.is_over = true);
+            }
+        }
+        let status = json!({"status": {"phase": state.phase(), "containerStatuses": statuses}});
+        self.client.patch(&format!("{path}/status"), "merge", status.to_string()).done();
+    }
+
+    /// Takes the next pod of a Job through binding to a state, and gives its name.
+    pub(crate) fn play(&self, namespace: &str, job: &str, state: &State) -> String {
+        let pod = self.pod_of(namespace, job);
+        self.bind(namespace, &pod);
+        self.set(namespace, &pod, state);
+        pod
+    }
+
+    /// What a container writes; who follows its log sees it at once.
+    pub(crate) fn log(&self, namespace: &str, pod: &str, container: &str, text: &str) {
+        self.logs.change(namespace, pod, container, |log| log.text.extend(text.as_bytes()));
+    }
+
+    /// Breaks every connection on which a log is being followed.
+    pub(crate) fn break_logs(&self) {
+        self.logs.breaks.fetch_add(1, Ordering::SeqCst);
+        drop(lock(&self.logs.texts));
+        self.logs.more.notify_all();
+    }
+
+    /// Paths and queries of all requests for logs so far.
+    pub(crate) fn log_requests(&self) -> Vec<String> {
+        lock(&self.logs.requests).clone()
+    }
+}
+
+impl Drop for Kubelet {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Relaxed);
+        // Wakes the listener, so that it sees.
+        drop(TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)));
+    }
+}
+
+impl Logs {
+    fn change(&self, namespace: &str, pod: &str, container: &str, change: impl FnOnce(&mut Log)) {
+        change(lock(&self.texts).entry(format!("{namespace}/{pod}/{container}")).or_default());
+        self.more.notify_all();
+    }
+
+    /// What a log holds behind `seen`, as soon as there is something; none at its end.
+    fn next(&self, key: &str, seen: usize, breaks: usize) -> io::Result<Option<Vec<u8>>> {
+        let mut texts = lock(&self.texts);
+        loop {
+            if self.breaks.load(Ordering::SeqCst) != breaks {
+                return Err(Error::other("the connection breaks"));
+            }
+            let log = texts.entry(key.to_owned()).or_default();
+            if log.text.len() > seen {
+                return Ok(Some(log.text[seen..].to_vec()));
+            }
+            if log.is_over {
+                return Ok(None);
+            }
+            texts = self.more.wait(texts).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+/// A lock that a failed test does not poison for the others.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A certificate that nobody has signed: the API server does not ask for more.
+fn tls() -> ServerConfig {
+    let own = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate can be made");
+    let key = PrivatePkcs8KeyDer::from(own.signing_key.serialize_der());
+    ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("ring knows TLS 1.3")
+        .with_no_client_auth()
+        .with_single_cert(vec![own.cert.der().clone()], key.into())
+        .expect("key and certificate belong together")
+}
+
+/// Answers requests for `/containerLogs/NAMESPACE/POD/CONTAINER?follow=true`.
+fn serve_logs(tls: Arc<ServerConfig>, stream: TcpStream, logs: &Logs) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let tls = ServerConnection::new(tls).map_err(Error::other)?;
+    let mut stream = BufReader::new(StreamOwned::new(tls, stream));
+    while let Some(head) = Head::read(&mut stream)? {
+        Body::of_request(&head.headers).whole(&mut stream)?;
+        let target = head.first_line.split(' ').nth(1).unwrap_or_default();
+        lock(&logs.requests).push(target.to_owned());
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let key = path.strip_prefix("/containerLogs/").ok_or_else(|| Error::other(format!("asked for {path}")))?;
+        let to = stream.get_mut();
+        to.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ntransfer-encoding: chunked\r\n\r\n")?;
+        to.flush()?;
+        if query.split('&').any(|pair| pair == "follow=true") {
+            let breaks = logs.breaks.load(Ordering::SeqCst);
+            let mut seen = 0;
+            while let Some(text) = logs.next(key, seen, breaks)? {
+                write_chunk(to, &text)?;
+                seen += text.len();
+            }
+        } else {
+            let text = lock(&logs.texts).get(key).map(|log| log.text.clone()).unwrap_or_default();
+            if !text.is_empty() {
+                write_chunk(to, &text)?;
+            }
+        }
+        write_chunk(to, b"")?;
+    }
+    Ok(())
+}
+
+/// Confirms that the containers of pods that are to be deleted have stopped.
+fn let_go(client: &Client, node: &str) {
+    // The API server may be down for a moment: next time, then.
+    let get = |path: &str| client.request("GET", path, "", b"").ok().filter(|answer| answer.status == 200);
+    let Some(pods) = get(&format!("/api/v1/pods?fieldSelector=spec.nodeName%3D{node}")) else { return };
+    for pod in pods.json()["items"].as_array().into_iter().flatten() {
+        let metadata = &pod["metadata"];
+        if let (Some(_), Some(namespace), Some(name)) =
+            (metadata["deletionTimestamp"].as_str(), metadata["namespace"].as_str(), metadata["name"].as_str())
+        {
+            let path = format!("/api/v1/namespaces/{namespace}/pods/{name}?gracePeriodSeconds=0");
+            drop(client.request("DELETE", &path, "", b""));
+        }
+    }
+}
+
+/// Asks again and again until there is an answer.
+#[track_caller]
+pub(crate) fn wait_for<T>(what: &str, ask: impl Fn() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(start.elapsed() < PATIENCE, "waited in vain for {what}");
+        thread::sleep(Duration::from_millis(50));
+    }
+}

@@ -1,0 +1,14 @@
+//! Everything that talks to an API server, on real servers.
+//!
+//! `servers` starts them, `kubelet` plays the part of the nodes, `proxy` stands in between and makes bad days,
+//! `http` asks the server what became of it. Each test uses a namespace of its own, and all run at once.
+
+mod harness;
+mod http;
+mod kubelet;
+mod proxy;
+mod rows;
+#[path = "../cmd/run.rs"]
+#[allow(dead_code)] // golden commands use all of it
+mod run;
+mod servers;

@@ -1,0 +1,272 @@
+//! A reverse proxy between a client and the API server that makes bad days, one rule per request, and keeps
+//! what it was asked.
+//!
+//! Plain HTTP towards the client, who needs no token: its kubeconfig names the proxy as the server.
+
+use std::collections::HashMap;
+use std::io::{self, BufReader, ErrorKind, Write as _};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use crate::http::{Body, Connection, Endpoint, Head, Header, header, write_chunk};
+use crate::servers::{ADMIN, Servers, kubeconfig};
+
+/// A request as it came in.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub(crate) method: String,
+    /// Path and query.
+    pub(crate) target: String,
+    pub(crate) headers: Vec<Header>,
+    pub(crate) body: Vec<u8>,
+    /// How often this method and path, without the query, were asked for before.
+    pub(crate) seen: usize,
+    /// How many requests of all kinds came before.
+    pub(crate) number: usize,
+}
+
+impl Request {
+    pub(crate) fn path(&self) -> &str {
+        self.target.split('?').next().unwrap_or_default()
+    }
+
+    pub(crate) fn is(&self, method: &str, part_of_target: &str) -> bool {
+        self.method == method && self.target.contains(part_of_target)
+    }
+
+    pub(crate) fn is_dry_run(&self) -> bool {
+        self.target.contains("dryRun=All")
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        header(&self.headers, name)
+    }
+}
+
+/// What happens to a request.
+#[derive(Clone, Debug)]
+pub(crate) enum Fate {
+    /// Nothing: on to the server, and its answer back.
+    Pass,
+    /// An answer that the server knows nothing of: status, headers, body.
+    Answer(u16, Vec<Header>, Vec<u8>),
+    /// The connection is reset, and the server knows nothing of it.
+    ResetBefore,
+    /// The server acts, then the connection is reset in place of the answer.
+    ResetAfter,
+    /// The server acts, then the connection is closed in place of the answer.
+    CloseAfter,
+    /// The answer comes so much later.
+    Late(Duration),
+    /// Head and half of the body come, the rest so much later.
+    Slow(Duration),
+    /// Head and half of the body come, then the connection is closed.
+    Truncated,
+    /// One more header in the answer, as in `Warning`.
+    Header(&'static str, String),
+}
+
+impl Fate {
+    /// An answer with a Status, as the API server gives it.
+    pub(crate) fn status(code: u16, reason: &str, message: &str) -> Self {
+        let status = serde_json::json!({
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+            "message": message, "reason": reason, "code": code,
+        });
+        let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+        Fate::Answer(code, headers, status.to_string().into_bytes())
+    }
+
+    /// 429, to be tried again after so many seconds.
+    pub(crate) fn too_many(seconds: u32) -> Self {
+        let mut fate = Fate::status(429, "TooManyRequests", "too many requests, please try again later");
+        if let Fate::Answer(_, headers, _) = &mut fate {
+            headers.push(("retry-after".to_owned(), seconds.to_string()));
+        }
+        fate
+    }
+}
+
+type Rule = Box<dyn Fn(&Request) -> Fate + Send + Sync>;
+
+struct Shared {
+    endpoint: Endpoint,
+    rule: Rule,
+    is_over: AtomicBool,
+    log: Mutex<(Vec<Request>, HashMap<String, usize>)>,
+}
+
+/// A running proxy. Dropping it ends it.
+pub(crate) struct Proxy {
+    shared: Arc<Shared>,
+    port: u16,
+    folder: tempfile::TempDir,
+}
+
+impl Proxy {
+    pub(crate) fn start(servers: &Servers, rule: impl Fn(&Request) -> Fate + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is a free port");
+        let port = listener.local_addr().expect("it has an address").port();
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let config = kubeconfig(&format!("http://127.0.0.1:{port}"), None, ADMIN);
+        std::fs::write(folder.path().join("kubeconfig"), config).expect("a file can be written");
+        let (endpoint, rule) = (servers.endpoint().clone(), Box::new(rule));
+        let shared = Arc::new(Shared { endpoint, rule, is_over: AtomicBool::new(false), log: Mutex::default() });
+        let listening = Arc::clone(&shared);
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                if listening.is_over.load(Ordering::Relaxed) {
+                    return;
+                }
+                let shared = Arc::clone(&listening);
+                // Whatever breaks between the two breaks for the client too: its end is dropped.
+                thread::spawn(move || drop(stream.and_then(|stream| serve(&shared, stream))));
+            }
+        });
+        Proxy { shared, port, folder }
+    }
+
+    /// A kubeconfig that leads here.
+    pub(crate) fn kubeconfig(&self) -> PathBuf {
+        self.folder.path().join("kubeconfig")
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// A folder that goes with the proxy.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// All requests so far, in the order in which they came.
+    pub(crate) fn requests(&self) -> Vec<Request> {
+        self.shared.log.lock().unwrap_or_else(PoisonError::into_inner).0.clone()
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.shared.is_over.store(true, Ordering::Relaxed);
+        // Wakes the listener, so that it sees.
+        drop(TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)));
+    }
+}
+
+/// One connection of a client, request by request.
+fn serve(shared: &Shared, stream: TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut client = BufReader::new(stream);
+    let mut server = None;
+    while let Some(head) = Head::read(&mut client)? {
+        let body = Body::of_request(&head.headers).whole(&mut client)?;
+        let request = shared.record(head, body)?;
+        let fate = (shared.rule)(&request);
+        let to = client.get_mut();
+        match &fate {
+            Fate::ResetBefore => return reset(to),
+            Fate::Answer(status, headers, body) => {
+                write_head(to, *status, headers, Body::Bytes(body.len() as u64))?;
+                to.write_all(body)?;
+                continue;
+            }
+            _ => {}
+        }
+        if server.is_none() {
+            // A server that is down looks like a connection that breaks.
+            server = Some(shared.endpoint.connect().or_else(|error| reset(to).and(Err(error)))?);
+        }
+        let server = server.as_mut().ok_or(ErrorKind::NotConnected)?;
+        if let Err(error) = forward(server, &request).and_then(|()| pass_back(server, to, &fate)) {
+            return reset(to).and(Err(error));
+        }
+        if matches!(fate, Fate::ResetAfter | Fate::CloseAfter | Fate::Truncated) {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+impl Shared {
+    fn record(&self, head: Head, body: Vec<u8>) -> io::Result<Request> {
+        let mut words = head.first_line.split(' ');
+        let (Some(method), Some(target)) = (words.next(), words.next()) else {
+            return Err(io::Error::other("no request line"));
+        };
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        let (method, target, headers) = (method.to_owned(), target.to_owned(), head.headers);
+        let mut request = Request { method, target, headers, body, seen: 0, number: log.0.len() };
+        let seen = log.1.entry(format!("{} {}", request.method, request.path())).or_default();
+        request.seen = *seen;
+        *seen += 1;
+        log.0.push(request.clone());
+        Ok(request)
+    }
+}
+
+fn forward(server: &mut Connection, request: &Request) -> io::Result<()> {
+    let of_this_connection = ["connection", "content-length", "transfer-encoding", "authorization"];
+    let mut headers = request.headers.clone();
+    headers.retain(|(name, _)| !of_this_connection.contains(&name.as_str()));
+    headers.push(("authorization".to_owned(), format!("Bearer {ADMIN}")));
+    server.send(&request.method, &request.target, &headers, &request.body)
+}
+
+fn pass_back(server: &mut Connection, to: &mut TcpStream, fate: &Fate) -> io::Result<()> {
+    let (status, mut headers, mut body) = server.head()?;
+    match fate {
+        Fate::ResetAfter | Fate::CloseAfter => {
+            while server.piece(&mut body)?.is_some() {}
+            return if matches!(fate, Fate::ResetAfter) { reset(to) } else { Ok(()) };
+        }
+        Fate::Late(by) => thread::sleep(*by),
+        Fate::Header(name, value) => headers.push(((*name).to_owned(), value.clone())),
+        _ => {}
+    }
+    if matches!(fate, Fate::Slow(_) | Fate::Truncated) {
+        let mut whole = Vec::new();
+        while let Some(piece) = server.piece(&mut body)? {
+            whole.extend(piece);
+        }
+        write_head(to, status, &headers, Body::Bytes(whole.len() as u64))?;
+        let (half, rest) = whole.split_at(whole.len() / 2);
+        to.write_all(half)?;
+        let Fate::Slow(by) = fate else { return Ok(()) };
+        thread::sleep(*by);
+        return to.write_all(rest);
+    }
+    write_head(to, status, &headers, body)?;
+    let is_chunked = body == Body::Chunks;
+    // Piece by piece: a watch has no end.
+    while let Some(piece) = server.piece(&mut body)? {
+        if is_chunked { write_chunk(to, &piece)? } else { to.write_all(&piece)? }
+    }
+    if is_chunked { write_chunk(to, b"") } else { Ok(()) }
+}
+
+fn write_head(to: &mut TcpStream, status: u16, headers: &[Header], body: Body) -> io::Result<()> {
+    let mut head = format!("HTTP/1.1 {status} -\r\n");
+    for (name, value) in headers.iter().filter(|(name, _)| name != "content-length" && name != "transfer-encoding") {
+        head += &format!("{name}: {value}\r\n");
+    }
+    head += &match body {
+        // These two have no body and say nothing of one.
+        _ if matches!(status, 204 | 304) => String::new(),
+        Body::Bytes(length) => format!("content-length: {length}\r\n"),
+        Body::Chunks => "transfer-encoding: chunked\r\n".to_owned(),
+        Body::All => "connection: close\r\n".to_owned(),
+    };
+    head += "\r\n";
+    to.write_all(head.as_bytes())
+}
+
+/// Closes a connection in such a way that the other end sees an error in place of an end.
+fn reset(stream: &TcpStream) -> io::Result<()> {
+    let socket = socket2::SockRef::from(stream);
+    socket.set_linger(Some(Duration::ZERO))
+}

@@ -1,0 +1,298 @@
+//! What the real API server answers, so that we notice when a newer one answers otherwise: each text is sent
+//! as it stands, without any of our code in between.
+//!
+//! The rows are a table, for other tests to send the same texts in other ways.
+
+use serde_json::{Value, json};
+
+use crate::http::{Answer, Client};
+use crate::kubelet::{Kubelet, State, wait_for};
+use crate::servers::{ADMIN, Servers};
+
+/// A text that is applied, strictly, in an empty namespace, and what comes back.
+pub(crate) struct Row {
+    pub(crate) about: &'static str,
+    /// The resource and the name that the URL holds.
+    pub(crate) resource: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) text: String,
+    pub(crate) status: u16,
+    /// What the server's message holds.
+    pub(crate) says: &'static [&'static str],
+}
+
+fn config_map(about: &'static str, text: &str, status: u16, says: &'static [&'static str]) -> Row {
+    Row { about, resource: "configmaps", name: "x", text: text.to_owned(), status, says }
+}
+
+/// A Job whose only container has an `env`, in flow style, and what stands behind it.
+fn job(about: &'static str, env: &str, status: u16, says: &'static [&'static str]) -> Row {
+    Row { about, resource: "jobs", name: "x", text: job_with(env), status, says }
+}
+
+fn job_with(env: &str) -> String {
+    let container = format!("{{name: flow, image: none, env: {env}}}");
+    JOB.replace("{name: flow, image: none}", &container)
+}
+
+const JOB: &str = "apiVersion: batch/v1
+kind: Job
+metadata: {name: x}
+spec:
+  backoffLimit: 0
+  template:
+    spec:
+      restartPolicy: Never
+      containers:
+      - {name: flow, image: none}
+";
+
+const CONFIG_MAP: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n";
+
+/// The Status of a schema fault: code 500, whatever the client could do about it.
+const NO_TYPED_PATCH: &str = "failed to create typed patch object";
+const NO_STRING: &[&str] = &[NO_TYPED_PATCH, "expected string, got &value.valueUnstructured"];
+const NOT_DECLARED: &[&str] = &[NO_TYPED_PATCH, "field not declared in schema"];
+const NO_REFERENCE: &str = "Job.batch \"x\" is invalid: spec.template.spec.containers[0].env[0].valueFrom.secretKeyRef";
+const NO_NAME: &str = "Job.batch \"x\" is invalid: spec.template.spec.containers[0].env[0].name";
+
+#[rustfmt::skip]
+pub(crate) fn rows() -> Vec<Row> {
+    let with = |more: &str| format!("{CONFIG_MAP}{more}");
+    let mut rows = vec![
+        config_map("comments", &with("# a comment\ndata: {k: v} # another\n"), 201, &[]),
+        config_map("CRLF and a byte order mark", &format!("\u{feff}{}", with("data:\n  k: v\n").replace('\n', "\r\n")), 201, &[]),
+        config_map("a leading separator", &format!("---\n{CONFIG_MAP}"), 201, &[]),
+        config_map("two documents: the second is ignored", &format!("{CONFIG_MAP}---\n{}", CONFIG_MAP.replace("name: x", "name: z")), 201, &[]),
+        config_map("creationTimestamp: null", &CONFIG_MAP.replace("name: x", "name: x, creationTimestamp: null"), 201, &[]),
+        config_map("generateName and a name", &CONFIG_MAP.replace("name: x", "name: x, generateName: x-"), 201, &[]),
+        config_map("generateName alone", &CONFIG_MAP.replace("name: x", "generateName: x-"), 400, &["name must be provided"]),
+        config_map("no name", &CONFIG_MAP.replace("name: x", ""), 400, &["name must be provided"]),
+        config_map("another name than the URL's", &CONFIG_MAP.replace("name: x", "name: other"), 400, &["does not match"]),
+        config_map("another namespace than the URL's", &CONFIG_MAP.replace("name: x", "name: x, namespace: other"), 400, &["does not match"]),
+        config_map("a directive", &format!("%YAML 1.2\n---\n{CONFIG_MAP}"), 400, &["found incompatible YAML document"]),
+        config_map("a comment in front of a separator", &format!("# nothing\n---\n{CONFIG_MAP}"), 201, &[]),
+        config_map("an empty document in front", &format!("---\n# nothing\n---\n{CONFIG_MAP}"), 400, &["invalid object type: /, Kind="]),
+        config_map("a List", "apiVersion: v1\nkind: List\nitems: []\n", 400, &["invalid object type: /v1, Kind=List"]),
+        config_map("an export", &CONFIG_MAP.replace("name: x", "name: x, managedFields: [{manager: m, operation: Update, apiVersion: v1, fieldsType: FieldsV1, fieldsV1: {}}]"), 400, &["managedFields must be nil"]),
+        Row { name: "GITHUB_ACCESS_TOKEN", resource: "secrets", text: "apiVersion: v1\nkind: Secret\nmetadata: {name: GITHUB_ACCESS_TOKEN}\n".to_owned(), ..config_map("a Secret's name in capitals", "", 422, &["lowercase RFC 1123 subdomain"]) },
+        Row { text: format!("{JOB}status: {{}}\n"), ..job("an empty status", "", 201, &[]) },
+        Row { text: JOB.replace("Never", "Never\n      serviceAccountName: ''"), ..job("an empty serviceAccountName", "", 201, &[]) },
+        Row { text: JOB.replace("name: flow, ", ""), ..job("a container without a name", "", 422, &["containers[0].name"]) },
+        Row { text: JOB.replace("Never", "Never\n      parallelism: 1"), ..job("parallelism in a pod", "", 500, NOT_DECLARED) },
+        job("value: null", "[{name: X, value: null}]", 201, &[]),
+        job("an entry twice", "[{name: X, value: a}, {name: X, value: b}]", 500, &[NO_TYPED_PATCH, "duplicate entries for key [name=\"X\"]"]),
+        job("a key twice", "[{name: X, value: a, value: b}]", 400, &["line ", "key \"value\" already set in map"]),
+        job("valuefrom", "[{name: X, valuefrom: {}}]", 500, NOT_DECLARED),
+        job("value and valueFrom", "[{name: X, value: a, valueFrom: {secretKeyRef: {name: s, key: k}}}]", 422, &["may not be specified when `value` is not empty"]),
+        job("an empty value and valueFrom", "[{name: X, value: '', valueFrom: {secretKeyRef: {name: s, key: k}}}]", 201, &[]),
+        job("a reference to a name in capitals", "[{name: X, valueFrom: {secretKeyRef: {name: GITHUB_ACCESS_TOKEN, key: k}}}]", 422, &[NO_REFERENCE]),
+        job("a reference without a name", "[{name: X, valueFrom: {secretKeyRef: {key: k}}}]", 422, &[NO_REFERENCE]),
+        job("a reference to a key with a slash", "[{name: X, valueFrom: {secretKeyRef: {name: s, key: a/b}}}]", 422, &[NO_REFERENCE]),
+        job("a reference without a key", "[{name: X, valueFrom: {secretKeyRef: {name: s}}}]", 422, &[NO_REFERENCE]),
+    ];
+    for value in ["true", "yes", "1_000"] {
+        rows.push(job("a value that is no string", &format!("[{{name: X, value: {value}}}]"), 500, NO_STRING));
+    }
+    rows.push(job("a name that is no string", "[{name: Y}]", 500, &[NO_TYPED_PATCH]));
+    for name in ["A-B.c", "1A", "a b", "A\"B"] {
+        rows.push(job("a name that is accepted", &format!("[{{name: '{name}', value: a}}]"), 201, &[]));
+    }
+    for name in ["X=Y", "\u{e9}", ""] {
+        rows.push(job("a name that is refused", &format!("[{{name: '{name}', value: a}}]"), 422, &[NO_NAME]));
+    }
+    rows
+}
+
+/// The path of a resource in a namespace.
+pub(crate) fn path(namespace: &str, resource: &str, name: &str) -> String {
+    let group = match resource {
+        "jobs" | "cronjobs" => "/apis/batch/v1",
+        _ => "/api/v1",
+    };
+    format!("{group}/namespaces/{namespace}/{resource}/{name}")
+}
+
+fn apply(client: &Client, path: &str, options: &str, text: &str) -> Answer {
+    client.patch(&format!("{path}?fieldManager=rows&fieldValidation=Strict{options}"), "apply", text)
+}
+
+#[track_caller]
+fn assert_answer(answer: &Answer, status: u16, says: &[&str]) {
+    let message = answer.json()["message"].as_str().unwrap_or_default().to_owned();
+    assert!(answer.status == status && says.iter().all(|part| message.contains(part)), "{} {message}", answer.status);
+}
+
+#[test]
+fn texts_are_answered_as_expected() {
+    let Some(servers) = Servers::shared() else { return };
+    let admin = servers.client(ADMIN);
+    let mut wrong = String::new();
+    for row in rows() {
+        let namespace = servers.namespace("row");
+        let answer = apply(&admin, &path(&namespace, row.resource, row.name), "", &row.text);
+        let message = answer.json()["message"].as_str().unwrap_or_default().to_owned();
+        if answer.status != row.status || !row.says.iter().all(|part| message.contains(part)) {
+            wrong += &format!("\n{}: {} {message}\n{}", row.about, answer.status, row.text);
+        }
+    }
+    assert!(wrong.is_empty(), "the server answered otherwise:\n{wrong}");
+}
+
+#[test]
+fn of_two_documents_the_second_is_ignored() {
+    let Some(servers) = Servers::shared() else { return };
+    let (namespace, admin) = (servers.namespace("two"), servers.client(ADMIN));
+    let row = rows().into_iter().find(|row| row.about.starts_with("two documents")).expect("it is in the table");
+    apply(&admin, &path(&namespace, row.resource, row.name), "", &row.text).done();
+    assert_eq!(admin.get(&path(&namespace, "configmaps", "z")).status, 404);
+}
+
+/// Unknown fields are the schema's business: without strictness they are no better.
+#[test]
+fn schema_faults_are_500_even_when_unknown_fields_are_ignored() {
+    let Some(servers) = Servers::shared() else { return };
+    let (namespace, admin) = (servers.namespace("ignore"), servers.client(ADMIN));
+    let path = path(&namespace, "jobs", "x");
+    let text = job_with("[{name: X, valuefrom: {}}]");
+    let answer = admin.patch(&format!("{path}?fieldManager=rows&fieldValidation=Ignore"), "apply", &text);
+    assert_answer(&answer, 500, NOT_DECLARED);
+}
+
+#[test]
+fn a_post_takes_an_entry_twice_and_warns() {
+    let Some(servers) = Servers::shared() else { return };
+    let (namespace, admin) = (servers.namespace("post"), servers.client(ADMIN));
+    let text = job_with("[{name: X, value: a}, {name: X, value: b}]");
+    let path = format!("{}?fieldValidation=Strict", path(&namespace, "jobs", ""));
+    let answer = admin.request("POST", &path, "application/yaml", text.as_bytes()).expect("it answers");
+    assert_eq!(answer.status, 201);
+    assert!(
+        answer.header("warning").is_some_and(|warning| warning.contains("hides previous definition")),
+        "{:?}",
+        answer.headers
+    );
+}
+
+#[test]
+fn a_pod_template_is_immutable_and_the_answer_holds_its_values() {
+    let Some(servers) = Servers::shared() else { return };
+    let admin = servers.client(ADMIN);
+    for (suspend, field) in [("false", "spec.template"), ("true", "spec.template.spec")] {
+        let namespace = servers.namespace("immutable");
+        let (path, all) = (path(&namespace, "jobs", "x"), path(&namespace, "jobs", ""));
+        let suspend = |text: String| text.replace("backoffLimit: 0", &format!("backoffLimit: 0\n  suspend: {suspend}"));
+        apply(&admin, &path, "", &suspend(job_with("[{name: X, value: kanarie}]"))).done();
+        let changed = suspend(JOB.replace("image: none}", "image: other, env: [{name: X, value: kanarie}]}"));
+        for options in ["", "&dryRun=All", "&force=true"] {
+            let answer = apply(&admin, &path, options, &changed);
+            assert_answer(&answer, 422, &["field is immutable", "kanarie"]);
+            assert_eq!(answer.json()["details"]["causes"][0]["field"], field);
+        }
+        // Whether a replacement would be valid: a dry run of creating it says.
+        let create = |text: &str| {
+            let path = format!("{all}?dryRun=All&fieldValidation=Strict");
+            admin.request("POST", &path, "application/yaml", text.as_bytes()).expect("it answers")
+        };
+        assert_answer(&create(&changed), 409, &["already exists"]);
+        assert_answer(&create(&changed.replace("Never", "Always")), 422, &["restartPolicy"]);
+    }
+}
+
+#[test]
+fn a_job_that_is_deleted_without_a_policy_leaves_its_pods() {
+    let Some(servers) = Servers::shared() else { return };
+    let (namespace, admin, kubelet) = (servers.namespace("orphan"), servers.client(ADMIN), Kubelet::start(servers));
+    let job = path(&namespace, "jobs", "x");
+    apply(&admin, &job, "", JOB).done();
+    let pod = kubelet.play(&namespace, "x", &State::Running);
+    let answer = admin.delete(&job);
+    assert_eq!(answer.status, 200);
+    assert!(answer.header("warning").is_some_and(|warning| warning.contains("preserved")), "{:?}", answer.headers);
+    wait_for("the deletion", || (admin.get(&job).status == 404).then_some(()));
+    let pod = admin.get(&path(&namespace, "pods", &pod)).done();
+    assert!(pod["metadata"]["deletionTimestamp"].is_null());
+}
+
+/// Why waiting is not left to kubectl.
+#[test]
+fn kubectl_waits_for_the_completion_of_a_failed_job_to_its_timeout() {
+    let Some(servers) = Servers::shared() else { return };
+    let (namespace, admin, kubelet) = (servers.namespace("wait"), servers.client(ADMIN), Kubelet::start(servers));
+    apply(&admin, &path(&namespace, "jobs", "x"), "", JOB).done();
+    let pod = kubelet.play(&namespace, "x", &State::Running);
+    kubelet.set(&namespace, &pod, &State::Failed(1, "Error"));
+    let wait = |condition: &str, timeout: &str| {
+        let condition = format!("--for=condition={condition}");
+        servers.run("kubectl", &["wait", &condition, "job/x", "-n", &namespace, timeout]).status.success()
+    };
+    assert!(wait("failed", "--timeout=60s"));
+    assert!(!wait("complete", "--timeout=2s"));
+}
+
+const CRON_JOB: &str = "apiVersion: batch/v1
+kind: CronJob
+metadata: {name: x}
+spec:
+  schedule: '0 0 1 1 *'
+  jobTemplate:
+    spec:
+      template:
+        spec:
+          restartPolicy: Never
+          containers:
+          - name: flow
+            image: none
+            env:
+            - {name: X, value: kanarie}
+            - {name: OTHER, value: kept}
+";
+const REFERENCE: &str = "{name: X, valueFrom: {secretKeyRef: {name: s, key: k}}}";
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+fn env_of(cron_job: &Value) -> &Value {
+    &cron_job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]["env"]
+}
+
+/// A literal that another manager has put there stays beside the reference, and both are not allowed.
+#[test]
+fn a_literal_of_another_manager_keeps_a_reference_out() {
+    let Some(servers) = Servers::shared() else { return };
+    let (namespace, admin) = (servers.namespace("literal"), servers.client(ADMIN));
+    let cron_job = path(&namespace, "cronjobs", "x");
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let file = folder.path().join("x.yaml");
+    let kubectl = |text: &str, options: &[&str]| {
+        std::fs::write(&file, text).expect("a file can be written");
+        let file = file.to_string_lossy().into_owned();
+        let args = [&["apply", "-n", &namespace, "-f", &file], options].concat();
+        servers.run("kubectl", &args).status
+    };
+    let reference = CRON_JOB.replace("{name: X, value: kanarie}", REFERENCE);
+    for options in [&[][..], &["--server-side"]] {
+        assert!(kubectl(CRON_JOB, options).success());
+        for force in ["", "&force=true"] {
+            let answer = apply(&admin, &cron_job, force, &reference);
+            assert_answer(&answer, 422, &["may not be specified when `value` is not empty"]);
+        }
+        admin.delete(&cron_job).done();
+    }
+    // kubectl's own move from the one kind of apply to the other comes too late.
+    assert!(kubectl(CRON_JOB, &[]).success());
+    assert_eq!(kubectl(&reference, &["--server-side"]).code(), Some(1));
+    // Nothing said about it leaves all other entries alone.
+    let only_ours = CRON_JOB.replace("            - {name: X, value: kanarie}\n", "");
+    let answer = apply(&admin, &cron_job, "", &only_ours.replace("OTHER, value: kept", "OURS, value: a"));
+    let env = env_of(&answer.done()).clone();
+    assert_eq!(
+        env,
+        json!([{"name": "X", "value": "kanarie"}, {"name": "OTHER", "value": "kept"}, {"name": "OURS", "value": "a"}])
+    );
+    // An explicit null takes the literal away, but not out of the annotation.
+    let with_null = reference.replace("name: X,", "name: X, value: null,");
+    let object = apply(&admin, &cron_job, "&force=true", &with_null).done();
+    assert_eq!(env_of(&object)[0]["valueFrom"]["secretKeyRef"]["key"], "k");
+    assert!(env_of(&object)[0]["value"].is_null());
+    let annotation = object["metadata"]["annotations"][LAST_APPLIED].as_str().expect("kubectl has left one");
+    assert!(annotation.contains("kanarie"));
+}

@@ -1,0 +1,342 @@
+//! Real servers: etcd, kube-apiserver and kube-controller-manager, on free ports of the loopback interface.
+//!
+//! One set serves all tests of the process, each in a namespace of its own. The programs come from
+//! `cargo xtask servers`, or from the folder that `JOBPLATE_TEST_SERVERS` names. Whatever happens to the
+//! tests, the servers stop and their folder goes: each is started by a shell that kills it as soon as its own
+//! standard input ends, which the kernel sees to even when the tests are killed.
+
+use std::fs::{self, File, OpenOptions};
+use std::hash::{BuildHasher as _, RandomState};
+use std::io::Write as _;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::http::{Client, Endpoint};
+
+/// Starts `"$@"`, kills it when standard input ends, and ends with it.
+const KEEPER: &str = r#"
+exec 3<&0
+"$@" 3<&- &
+server=$!
+(read -r _ <&3; kill -KILL $server) &
+watcher=$!
+wait $server
+status=$?
+kill $watcher 2>/dev/null
+exit $status
+"#;
+/// Removes the folder `$1` when standard input ends; what was killed has a moment to be gone.
+const CLEANER: &str = r#"read -r _; sleep 1; rm -rf "$1""#;
+
+/// Ready takes two seconds on an idle machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+const CONTROLLERS: &str =
+    "job,cronjob,garbagecollector,namespace,serviceaccount,ttl-after-finished,deployment,replicaset,statefulset";
+
+/// Made by the API server, in the folder of the set.
+const AUTHORITY: &str = "certificates/apiserver.crt";
+
+/// The token of somebody who may do everything.
+pub(crate) const ADMIN: &str = "admin";
+/// The token of somebody who may do nothing.
+pub(crate) const NOBODY: &str = "nobody";
+
+/// A started program. Dropping it kills it.
+struct Server {
+    keeper: Child,
+}
+
+impl Server {
+    fn start(folder: &Path, program: &Path, args: &[String]) -> Result<Self, String> {
+        let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let log = OpenOptions::new().create(true).append(true).open(folder.join(format!("{name}.log")));
+        let log = log.map_err(|error| format!("{name}: {error}"))?;
+        let output = || log.try_clone().map_or_else(|_| Stdio::null(), Stdio::from);
+        let mut keeper = shell(KEEPER, folder);
+        keeper.arg(program).args(args).stdout(output()).stderr(output());
+        Ok(Server { keeper: keeper.spawn().map_err(|error| format!("{name}: {error}"))? })
+    }
+
+    fn has_ended(&mut self) -> bool {
+        !matches!(self.keeper.try_wait(), Ok(None))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.keeper.stdin.take());
+        drop(self.keeper.wait());
+    }
+}
+
+/// A shell with nothing of this machine in its environment, and a standard input that ends with us.
+fn shell(script: &str, folder: &Path) -> Command {
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", script, "sh"]).env_clear().env("HOME", folder).env("PATH", "/usr/bin:/bin");
+    shell.current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    // A Ctrl-C, or what kills a whole group, is not for it: it ends behind us, in order.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut shell, 0);
+    shell
+}
+
+/// What is up, in the order in which it stops.
+#[derive(Default)]
+struct Up {
+    controllers: Option<Server>,
+    apiserver: Option<Server>,
+    etcd: Option<Server>,
+}
+
+/// A set of servers.
+pub(crate) struct Servers {
+    programs: PathBuf,
+    folder: PathBuf,
+    endpoint: Endpoint,
+    apiserver_args: Vec<String>,
+    up: Mutex<Up>,
+    names: AtomicUsize,
+    cleaner: Child,
+}
+
+impl Servers {
+    /// The set that the tests share; none where its programs are missing, which is said.
+    pub(crate) fn shared() -> Option<&'static Servers> {
+        static SHARED: OnceLock<Option<Result<Servers, String>>> = OnceLock::new();
+        let servers = SHARED.get_or_init(|| Some(Servers::start(&programs()?))).as_ref()?;
+        Some(servers.as_ref().unwrap_or_else(|error| panic!("{error}")))
+    }
+
+    /// A set for one test that wants to stop it, or to fill it.
+    pub(crate) fn separate() -> Option<Servers> {
+        Some(Servers::start(&programs()?).unwrap_or_else(|error| panic!("{error}")))
+    }
+
+    /// Starts a set. Ports can be taken between the search and the use: then others are tried.
+    pub(crate) fn start(programs: &Path) -> Result<Servers, String> {
+        for _ in 0..5 {
+            match Servers::try_start(programs) {
+                Err(error) if error.contains("address already in use") => {}
+                done => return done,
+            }
+        }
+        Servers::try_start(programs)
+    }
+
+    fn try_start(programs: &Path) -> Result<Servers, String> {
+        let folder = tempfile::Builder::new().prefix("jobplate-servers-").tempdir();
+        // From here on the cleaner removes it.
+        let folder = folder.map_err(|error| error.to_string())?.keep();
+        let cleaner = shell(CLEANER, Path::new("/")).arg(&folder).spawn().map_err(|error| error.to_string())?;
+        let [client, peer, port] = free_ports();
+        let (certificates, authority) = (folder.join("certificates"), folder.join(AUTHORITY));
+        let path = |name: &str| folder.join(name).to_string_lossy().into_owned();
+        let write = |name: &str, text: &str| fs::write(folder.join(name), text).map_err(|error| error.to_string());
+        let key = rcgen::KeyPair::generate().map_err(|error| error.to_string())?;
+        write("sa.key", &key.serialize_pem())?;
+        write("sa.pub", &key.public_key_pem())?;
+        write("tokens.csv", &format!("{ADMIN},{ADMIN},1,\"system:masters\"\n{NOBODY},{NOBODY},2\n"))?;
+        for user in [ADMIN, NOBODY] {
+            write(user, &kubeconfig(&format!("https://127.0.0.1:{port}"), Some(&authority), user))?;
+        }
+
+        let etcd_url = format!("http://127.0.0.1:{client}");
+        let peer_url = format!("http://127.0.0.1:{peer}");
+        let etcd_args = flags(&[
+            ("data-dir", &path("etcd")),
+            ("listen-client-urls", &etcd_url),
+            ("advertise-client-urls", &etcd_url),
+            ("listen-peer-urls", &peer_url),
+            ("initial-advertise-peer-urls", &peer_url),
+            ("initial-cluster", &format!("default={peer_url}")),
+            ("unsafe-no-fsync", "true"),
+        ]);
+        let apiserver_args = flags(&[
+            ("etcd-servers", &etcd_url),
+            ("cert-dir", &certificates.to_string_lossy()),
+            ("bind-address", "127.0.0.1"),
+            ("secure-port", &port.to_string()),
+            ("service-account-issuer", "https://kubernetes.default.svc"),
+            ("service-account-key-file", &path("sa.pub")),
+            ("service-account-signing-key-file", &path("sa.key")),
+            ("token-auth-file", &path("tokens.csv")),
+            ("authorization-mode", "RBAC"),
+            // Pods would need a service account of their namespace, made by a controller a moment later.
+            ("disable-admission-plugins", "ServiceAccount"),
+            ("service-cluster-ip-range", "10.0.0.0/24"),
+            // The addresses of a node that has no name in DNS.
+            ("kubelet-preferred-address-types", "InternalIP"),
+        ]);
+        let controllers_args = flags(&[
+            ("kubeconfig", &path(ADMIN)),
+            ("service-account-private-key-file", &path("sa.key")),
+            ("controllers", CONTROLLERS),
+            ("leader-elect", "false"),
+            ("secure-port", "0"),
+        ]);
+
+        let mut up = Up { etcd: Some(Server::start(&folder, &programs.join("etcd"), &etcd_args)?), ..Up::default() };
+        up.apiserver = Some(Server::start(&folder, &programs.join("kube-apiserver"), &apiserver_args)?);
+        // It makes its own certificate; until then there is nothing to ask it with.
+        let endpoint = until_ready(&folder, &mut up, || {
+            if !folder.join("certificates/apiserver.key").exists() {
+                return None;
+            }
+            Endpoint::new(port, &authority).ok().filter(is_ready)
+        })?;
+        up.controllers = Some(Server::start(&folder, &programs.join("kube-controller-manager"), &controllers_args)?);
+        let (programs, up, names) = (programs.to_owned(), Mutex::new(up), AtomicUsize::new(0));
+        Ok(Servers { programs, folder, endpoint, apiserver_args, up, names, cleaner })
+    }
+
+    /// Kills the API server, as a machine that loses its power does.
+    pub(crate) fn kill_apiserver(&self) {
+        self.up.lock().unwrap_or_else(PoisonError::into_inner).apiserver = None;
+    }
+
+    /// Ends the controllers: objects stay as they are sent, and nothing works beside a measurement.
+    pub(crate) fn stop_controllers(&self) {
+        self.up.lock().unwrap_or_else(PoisonError::into_inner).controllers = None;
+    }
+
+    /// Starts the API server again: same port, same certificate, same objects.
+    pub(crate) fn start_apiserver(&self) {
+        let mut up = self.up.lock().unwrap_or_else(PoisonError::into_inner);
+        let server = Server::start(&self.folder, &self.program("kube-apiserver"), &self.apiserver_args);
+        up.apiserver = Some(server.unwrap_or_else(|error| panic!("{error}")));
+        let ready = until_ready(&self.folder, &mut up, || is_ready(&self.endpoint).then_some(()));
+        ready.unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    pub(crate) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// A client with the token of `ADMIN`, `NOBODY` or, when the server has given out one, anybody.
+    pub(crate) fn client(&self, token: &str) -> Client {
+        Client::new(self.endpoint.clone(), token)
+    }
+
+    /// The certificate that the API server is to be trusted by.
+    pub(crate) fn authority(&self) -> PathBuf {
+        self.folder.join(AUTHORITY)
+    }
+
+    /// The kubeconfig of `ADMIN` or `NOBODY`.
+    pub(crate) fn kubeconfig(&self, user: &str) -> PathBuf {
+        self.folder.join(user)
+    }
+
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        self.programs.join(name)
+    }
+
+    /// A name that nothing else in these servers has.
+    pub(crate) fn fresh_name(&self, prefix: &str) -> String {
+        format!("{prefix}-{}", self.names.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Makes a namespace for one test.
+    pub(crate) fn namespace(&self, prefix: &str) -> String {
+        let name = self.fresh_name(prefix);
+        let namespace = serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+        self.client(ADMIN).post("/api/v1/namespaces", &namespace).done();
+        name
+    }
+
+    /// Runs one of the programs as `ADMIN`, to its end.
+    pub(crate) fn run(&self, program: &str, args: &[&str]) -> std::process::Output {
+        self.command(program).args(args).stdin(Stdio::null()).output().expect("it was built, so it starts")
+    }
+
+    /// One of the programs, set up to be `ADMIN` here, with nothing of this machine in its environment.
+    pub(crate) fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(self.program(program));
+        command.env_clear().env("HOME", &self.folder).env("KUBECONFIG", self.kubeconfig(ADMIN));
+        command.current_dir(&self.folder);
+        command
+    }
+}
+
+impl Drop for Servers {
+    fn drop(&mut self) {
+        *self.up.lock().unwrap_or_else(PoisonError::into_inner) = Up::default();
+        drop(self.cleaner.stdin.take());
+        drop(self.cleaner.wait());
+    }
+}
+
+/// The folder of the programs, if they are there.
+fn programs() -> Option<PathBuf> {
+    let built = || Path::new(option_env!("CARGO_TARGET_TMPDIR").unwrap_or("target/tmp")).with_file_name("servers");
+    let folder = std::env::var_os("JOBPLATE_TEST_SERVERS").map_or_else(built, PathBuf::from);
+    let missing = ["etcd", "kube-apiserver", "kube-controller-manager", "kubectl"];
+    let Some(missing) = missing.iter().find(|program| !folder.join(program).is_file()) else { return Some(folder) };
+    let message = format!("no {missing} in {}; `cargo xtask servers` builds it", folder.display());
+    assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{message}");
+    // Past what hides the words of tests that pass.
+    drop(writeln!(std::io::stderr(), "LEFT OUT, all tests on real servers: {message}"));
+    None
+}
+
+/// A kubeconfig for somebody at an address.
+pub(crate) fn kubeconfig(server: &str, authority: Option<&Path>, token: &str) -> String {
+    let authority = authority.map(|path| format!(", certificate-authority: {:?}", path.display().to_string()));
+    format!(
+        "apiVersion: v1\nkind: Config\ncurrent-context: test\n\
+         clusters:\n- {{name: test, cluster: {{server: \"{server}\"{}}}}}\n\
+         contexts:\n- {{name: test, context: {{cluster: test, user: test}}}}\n\
+         users:\n- {{name: test, user: {{token: {token}}}}}\n",
+        authority.unwrap_or_default()
+    )
+}
+
+fn flags(flags: &[(&str, &str)]) -> Vec<String> {
+    flags.iter().map(|(name, value)| format!("--{name}={value}")).collect()
+}
+
+/// Free ports, below those that the kernel gives to outgoing connections: nobody takes them while a server
+/// is down for a moment.
+fn free_ports<const COUNT: usize>() -> [u16; COUNT] {
+    let mut held: Vec<TcpListener> = Vec::new();
+    let mut candidate = RandomState::new().hash_one("port");
+    while held.len() < COUNT {
+        candidate = candidate.wrapping_add(1);
+        let port = 15_000 + u16::try_from(candidate % 15_000).unwrap_or_default();
+        held.extend(TcpListener::bind((Ipv4Addr::LOCALHOST, port)));
+    }
+    std::array::from_fn(|at| held[at].local_addr().map_or(0, |address| address.port()))
+}
+
+fn is_ready(endpoint: &Endpoint) -> bool {
+    let client = Client::new(endpoint.clone(), ADMIN);
+    client.request("GET", "/readyz", "", b"").is_ok_and(|answer| answer.status == 200)
+}
+
+/// Waits, unless a server ends meanwhile.
+fn until_ready<T>(folder: &Path, up: &mut Up, ready: impl Fn() -> Option<T>) -> Result<T, String> {
+    let start = Instant::now();
+    while start.elapsed() < PATIENCE {
+        if let Some(ready) = ready() {
+            return Ok(ready);
+        }
+        for (name, server) in [("etcd", &mut up.etcd), ("kube-apiserver", &mut up.apiserver)] {
+            if server.as_mut().is_some_and(Server::has_ended) {
+                return Err(format!("{name} ended:\n{}", end_of_log(folder, name)));
+            }
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    Err(format!("not ready after {PATIENCE:?}:\n{}", end_of_log(folder, "kube-apiserver")))
+}
+
+fn end_of_log(folder: &Path, name: &str) -> String {
+    let log = File::open(folder.join(format!("{name}.log"))).and_then(std::io::read_to_string).unwrap_or_default();
+    let lines: Vec<&str> = log.lines().collect();
+    lines[lines.len().saturating_sub(20)..].join("\n")
+}

@@ -1,0 +1,43 @@
+//! Applies CronJobs with the least that could be done: each document as it stands, by threads that do nothing
+//! else. The floor of `cargo xtask bench --apply`, and optimised, which the other commands here are not.
+//!
+//! `patches PORT AUTHORITY TOKEN NAMESPACE FILE CONNECTIONS`; the documents are `nightly-0` and on, in order.
+
+#[path = "../../../tests/cluster/http.rs"]
+#[allow(dead_code)] // the tests use all of it
+mod http;
+
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use anyhow::{Result, anyhow, bail};
+
+use http::{Client, Endpoint};
+
+fn main() -> Result<()> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let [port, authority, token, namespace, file, connections] = args.as_slice() else { bail!("six arguments") };
+    let endpoint = Endpoint::new(port.parse()?, Path::new(authority)).map_err(|error| anyhow!(error))?;
+    let text = std::fs::read_to_string(file)?;
+    let documents: Vec<&str> = text.split("---\n").filter(|document| !document.is_empty()).collect();
+    let next = AtomicUsize::new(0);
+    let send_some = || -> Result<()> {
+        let client = Client::new(endpoint.clone(), token);
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            let Some(document) = documents.get(number) else { return Ok(()) };
+            let query = "fieldManager=jobplate&fieldValidation=Strict";
+            let path = format!("/apis/batch/v1/namespaces/{namespace}/cronjobs/nightly-{number}?{query}");
+            let answer = client.request("PATCH", &path, "application/apply-patch+yaml", document.as_bytes())?;
+            if answer.status != 201 {
+                bail!("{}: {}", answer.status, answer.text());
+            }
+        }
+    };
+    let connections: usize = connections.parse()?;
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..connections).map(|_| scope.spawn(send_some)).collect();
+        threads.into_iter().try_for_each(|thread| thread.join().map_err(|_| anyhow!("a thread panicked"))?)
+    })
+}
