@@ -23,6 +23,8 @@ use super::status::Refused;
 use super::wait::{self, Awaited, WaitOptions};
 use super::{Events, block_on, immutable, owner};
 use crate::error::{Error, Kind, Result};
+use crate::manifest::field::FieldPath;
+use crate::yaml::Node;
 
 /// What to do about a live Job whose pod template differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,15 +101,30 @@ enum Turn {
     Last,
 }
 
+/// What a trial saw.
+enum Tried {
+    /// There was none.
+    Not,
+    /// There is no such object.
+    New,
+    /// There is one.
+    There {
+        resource_version: Option<String>,
+        /// When our last apply that changed something was.
+        time: Option<Timestamp>,
+        /// Whether the apply will change something.
+        changes: bool,
+    },
+}
+
 struct Entry {
     row: Row,
     turn: Turn,
     /// What it needs is new, and made by this very run, so that it can't be tried.
     untriable: bool,
-    /// The resource version that the trial saw; none where it would be new, or was not tried.
-    seen: Option<String>,
-    /// The trial said that it would be new.
-    new: bool,
+    tried: Tried,
+    /// A Job that the server removes some time after it has ended.
+    passes: bool,
 }
 
 /// Group, kind, namespace and name: what an object is, whatever version it is written in.
@@ -153,7 +170,8 @@ fn survey(documents: &mut dyn Documents, session: &Session<'_>) -> Result<(Vec<E
                     return Err(subject.place(Error::input(what).hint(first)));
                 }
             }
-            entries.push(Entry { row: Row::new(&subject), turn, untriable: false, seen: None, new: false });
+            let passes = turn == Turn::Last && subject.with_root(has_ttl).unwrap_or_default();
+            entries.push(Entry { row: Row::new(&subject), turn, untriable: false, tried: Tried::Not, passes });
         }
     }
     if entries.is_empty() {
@@ -164,7 +182,12 @@ fn survey(documents: &mut dyn Documents, session: &Session<'_>) -> Result<(Vec<E
     Ok((entries, brought))
 }
 
-fn defined_kind(crd: crate::yaml::Node<'_>) -> Option<(String, String)> {
+fn has_ttl(job: Node<'_>) -> bool {
+    let found = FieldPath::of_keys(&["spec", "ttlSecondsAfterFinished"]).find(job);
+    found.whole && !found.node.is_null()
+}
+
+fn defined_kind(crd: Node<'_>) -> Option<(String, String)> {
     let spec = crd.get("spec").ok()??;
     let kind = spec.get("names").ok()??.get("kind").ok()??;
     Some((spec.get("group").ok()??.text()?.into_owned(), kind.text()?.into_owned()))
@@ -217,6 +240,15 @@ struct Owner {
     time: Option<Timestamp>,
 }
 
+impl Metadata {
+    /// When the last apply by a manager was that changed something, by the server's clock.
+    fn applied_at(&self, manager: &str) -> Option<Timestamp> {
+        let ours =
+            |owner: &&Owner| owner.manager == manager && owner.operation == "Apply" && owner.subresource.is_empty();
+        self.managed_fields.iter().find(ours).and_then(|owner| owner.time)
+    }
+}
+
 impl Run<'_> {
     async fn all(&self, documents: &mut dyn Documents) -> Result<()> {
         if self.options.preflight || self.options.dry_run {
@@ -237,7 +269,7 @@ impl Run<'_> {
 
     /// What is in a namespace, or of a kind, that this run makes can't be tried before.
     fn find_untriable(&self, documents: &mut dyn Documents) -> Result<()> {
-        if !self.rows.borrow().iter().any(|entry| entry.turn == Turn::First && entry.new) {
+        if !self.rows.borrow().iter().any(|entry| entry.turn == Turn::First && matches!(entry.tried, Tried::New)) {
             return Ok(());
         }
         let mut documents = documents.pass();
@@ -388,26 +420,25 @@ impl Run<'_> {
         Err(explain(self.session, subject, &resource, &status, self.options.take_over).await)
     }
 
-    /// A trial that succeeded. What it would change is only asked for where it is all that is wanted.
+    /// A trial that succeeded: whether it would change anything.
     async fn tried(&self, index: usize, subject: &Subject, resource: &Resource, answer: &Answer) -> Result<Done> {
-        let new = answer.code.as_u16() == 201;
-        let outcome = if new {
-            Outcome::Created
-        } else if self.options.dry_run {
-            let live = self.session.live(subject, resource, subject.name()).await?.unwrap_or_default();
-            match super::diff::without_noise(live) == super::diff::without_noise(json(answer, subject)?) {
-                true => Outcome::Unchanged,
-                false => Outcome::Configured,
-            }
-        } else {
-            Outcome::Configured
-        };
-        let mut entries = self.rows.borrow_mut();
-        entries[index].new = new;
-        if !new {
-            let live: Live = serde_json::from_slice(&answer.body).unwrap_or_default();
-            entries[index].seen = live.metadata.resource_version;
+        if answer.code.as_u16() == 201 {
+            self.rows.borrow_mut()[index].tried = Tried::New;
+            return Ok(Done { outcome: Outcome::Created, name: None, uid: None });
         }
+        let Live { metadata } = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let time = metadata.applied_at(&self.session.writing.manager);
+        // An apply that changes nothing leaves the time of the last one that did. Only a time of now says
+        // nothing: that one may have been a moment ago.
+        let changes = if time.is_none_or(|time| answer.is_of_now(time)) {
+            let live = self.session.live(subject, resource, subject.name()).await?.unwrap_or_default();
+            super::diff::without_noise(live) != super::diff::without_noise(json(answer, subject)?)
+        } else {
+            false
+        };
+        self.rows.borrow_mut()[index].tried =
+            Tried::There { resource_version: metadata.resource_version, time, changes };
+        let outcome = if changes { Outcome::Configured } else { Outcome::Unchanged };
         Ok(Done { outcome, name: None, uid: None })
     }
 
@@ -471,28 +502,27 @@ impl Run<'_> {
         }
     }
 
-    /// What an apply has done, told by the answer.
+    /// What an apply has done, told by the answer and by what the trial saw.
     fn sent(&self, index: usize, answer: &Answer) -> Done {
         let Live { metadata } = serde_json::from_slice(&answer.body).unwrap_or_default();
-        let entries = self.rows.borrow();
-        let entry = &entries[index];
+        let time = metadata.applied_at(&self.session.writing.manager);
+        let is_now = time.is_none_or(|time| answer.is_of_now(time));
         // A first attempt whose answer was lost may have made it.
-        let made_now = metadata.creation_timestamp.is_some_and(|time| answer.is_of_now(time));
-        let created =
-            answer.code.as_u16() == 201 || answer.repeated && made_now && (entry.new || !self.options.preflight);
-        let outcome = if created {
-            Outcome::Created
-        } else if entry.seen.is_some() && entry.seen == metadata.resource_version {
-            Outcome::Unchanged
-        } else {
-            // Our entry's time is that of the last apply that changed something.
-            let ours = metadata.managed_fields.iter().find(|owner| {
-                owner.manager == self.session.writing.manager
-                    && owner.operation == "Apply"
-                    && owner.subresource.is_empty()
-            });
-            let changed = ours.and_then(|owner| owner.time).is_none_or(|time| answer.is_of_now(time));
-            if changed { Outcome::Configured } else { Outcome::Unchanged }
+        let made_now = || answer.repeated && metadata.creation_timestamp.is_some_and(|time| answer.is_of_now(time));
+        let configured = match &self.rows.borrow()[index].tried {
+            Tried::There { resource_version, .. } if *resource_version == metadata.resource_version => false,
+            Tried::There { changes: true, .. } => true,
+            // Others have changed it since, or we have.
+            Tried::There { time: before, .. } => is_now && *before != time,
+            Tried::New | Tried::Not if made_now() => {
+                return Done { outcome: Outcome::Created, name: None, uid: metadata.uid };
+            }
+            Tried::New | Tried::Not => is_now,
+        };
+        let outcome = match answer.code.as_u16() {
+            201 => Outcome::Created,
+            _ if configured => Outcome::Configured,
+            _ => Outcome::Unchanged,
         };
         Done { outcome, name: None, uid: metadata.uid }
     }
@@ -591,6 +621,21 @@ impl Run<'_> {
         }
     }
 
+    fn tell_of_ttl(&self) {
+        let entries = self.rows.borrow();
+        let mut passing = entries.iter().filter(|entry| entry.passes && entry.row.outcome.is_applied());
+        if let Some(first) = passing.next().filter(|_| !self.options.dry_run) {
+            let more = match passing.count() {
+                0 => String::new(),
+                more => format!(" (and {more} more)"),
+            };
+            self.session.events.note(&format!(
+                "{}{more} has a TTL: once the server has removed it, applying again runs it again",
+                first.row.object()
+            ));
+        }
+    }
+
     async fn finish(&self, tried_only: bool) -> Result<()> {
         let events = self.session.events;
         if self.session.stop.is_asked() && self.failure.get().is_none() {
@@ -604,6 +649,7 @@ impl Run<'_> {
         if tried_only && !self.options.dry_run {
             events.note("nothing was applied");
         }
+        self.tell_of_ttl();
         let jobs = std::mem::take(&mut *self.jobs.borrow_mut());
         if let Some(options) = &self.options.wait
             && !self.session.stop.is_asked()

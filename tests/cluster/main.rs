@@ -3,9 +3,12 @@
 //! `servers` starts them, `kubelet` plays the part of the nodes, `proxy` stands in between and makes bad days,
 //! `http` asks the server what became of it. Each test uses a namespace of its own, and all run at once.
 
+#[path = "../cmd/console.rs"]
+mod console;
 mod harness;
 mod http;
 mod kubelet;
+mod papers;
 mod proxy;
 mod rows;
 #[path = "../cmd/run.rs"]

@@ -17,8 +17,8 @@ pub(crate) struct Outcome {
     pub(crate) faults: String,
 }
 
-/// Runs all examples behind fences of this kind, with these variables.
-pub(crate) fn run_all(fence: &str, env: &[(&str, &str)]) -> Outcome {
+/// Runs all examples behind fences of this kind, with the programs of a folder, and variables for each page.
+pub(crate) fn run_all(fence: &str, programs: &Path, env: impl Fn() -> Vec<(&'static str, String)>) -> Outcome {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let docs = run::files_below(&root.join("docs")).into_iter().filter(|path| path.components().count() == 1);
     let docs = docs.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
@@ -28,6 +28,7 @@ pub(crate) fn run_all(fence: &str, env: &[(&str, &str)]) -> Outcome {
     for paper in &papers {
         let text = std::fs::read_to_string(root.join(paper)).expect("the paper can be read");
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let env = env();
         for from in ["templates", "docs/examples"] {
             for file in run::files_below(&root.join(from)) {
                 // Examples stand at the top, as a user has them; templates in their folder.
@@ -39,7 +40,7 @@ pub(crate) fn run_all(fence: &str, env: &[(&str, &str)]) -> Outcome {
         for step in steps(&text, fence) {
             outcome.steps += 1;
             let place = format!("{}:{}: {}", paper.display(), step.line, step.command);
-            if let Err(fault) = step.run(folder.path(), env) {
+            if let Err(fault) = step.run(folder.path(), programs, &env) {
                 outcome.faults.push_str(&format!("\n{place}\n{fault}"));
             }
         }
@@ -83,7 +84,7 @@ fn steps(text: &str, fence: &str) -> Vec<Step> {
 }
 
 impl Step {
-    fn run(&self, folder: &Path, env: &[(&str, &str)]) -> Result<(), String> {
+    fn run(&self, folder: &Path, programs: &Path, env: &[(&str, String)]) -> Result<(), String> {
         // One file for both streams, so that the lines are in the order of a terminal.
         let terminal = tempfile::NamedTempFile::new().expect("a temporary file can be made");
         let open = || std::fs::OpenOptions::new().append(true).open(terminal.path()).expect("the file can be written");
@@ -91,8 +92,8 @@ impl Step {
         let status = run::command("sh", folder)
             .arg("-c")
             .arg(&self.command)
-            .env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", bin.display()))
-            .envs(env.iter().copied())
+            .env("PATH", format!("{}:{}:/usr/local/bin:/usr/bin:/bin", bin.display(), programs.display()))
+            .envs(env.iter().map(|(name, value)| (name, value)))
             .stdin(std::process::Stdio::null())
             .stdout(open())
             .stderr(open())
