@@ -15,9 +15,11 @@ mod object;
 mod owner;
 mod report;
 mod request;
+mod send;
 mod session;
 mod status;
 mod stop;
+mod survey;
 mod wait;
 
 pub use self::apply::{ApplyOptions, OnImmutable, apply};

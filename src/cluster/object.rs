@@ -137,6 +137,11 @@ impl Subject {
         self.kind == "Job" && self.api_version.starts_with("batch/")
     }
 
+    /// Whether it defines a kind.
+    pub fn is_crd(&self) -> bool {
+        self.kind == "CustomResourceDefinition" && self.api_version.starts_with("apiextensions.k8s.io/")
+    }
+
     /// Calls `look` with its mapping.
     pub fn with_root<T>(&self, look: impl FnOnce(Node<'_>) -> T) -> Option<T> {
         self.in_text(&self.document.text, look)

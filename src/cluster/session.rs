@@ -72,6 +72,11 @@ impl<'e> Session<'e> {
         self.over.get() || self.stop.is_asked()
     }
 
+    /// Begins no new request.
+    pub(super) fn end(&self) {
+        self.over.set(true);
+    }
+
     /// The namespace that a namespaced object goes to.
     pub(super) fn namespace<'s>(&'s self, subject: &'s Subject) -> &'s str {
         let own = subject.namespace.as_deref();

@@ -74,15 +74,16 @@ pub(super) async fn all(
     let mut followed = HashSet::new();
     let mut logs: FuturesUnordered<Task<'_>> = FuturesUnordered::new();
     while !pending.is_empty() {
-        let looks = futures::stream::iter(std::mem::take(&mut pending))
+        let looks = futures::stream::iter(pending.clone())
             .map(|(index, job)| look(session, &kinds, index, job))
             .buffered(session.concurrency)
             .collect::<Vec<_>>();
         let Some(looks) = session.stop.or_stop(drive(&mut logs, looks)).await else {
             session.events.note("no longer watching; the Jobs go on");
-            ended.push((usize::MAX, String::new(), Some(Kind::Interrupted)));
+            ended.extend(pending.into_iter().map(|(index, _)| (index, "not watched to its end".to_owned(), None)));
             break;
         };
+        pending.clear();
         let mut texts = Vec::new();
         for Look { index, job, state, pods } in looks {
             if options.logs {
@@ -131,7 +132,7 @@ pub(super) async fn all(
         let rest = async { while logs.next().await.is_some() {} };
         let _ = tokio::time::timeout(LOG_TAIL, rest).await;
     }
-    ended.into_iter().filter(|(index, ..)| *index != usize::MAX || session.stop.is_asked()).collect()
+    ended
 }
 
 struct Kinds {

@@ -1,0 +1,339 @@
+//! One object: tried, and sent. What became of it is told by the answers, also where one was lost.
+
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::apply::{ApplyOptions, OnImmutable};
+use super::connection::Answer;
+use super::explain::explain;
+use super::object::{Named, Subject};
+use super::report::Outcome;
+use super::request::{Apply, Request, Resource, Verb};
+use super::session::{Session, json};
+use super::status::Refused;
+use super::survey::Brought;
+use super::{diff, immutable, owner};
+use crate::error::{Error, Kind, Result};
+
+/// How long a CustomResourceDefinition may take until its objects can be made.
+const ESTABLISHED: Duration = Duration::from_secs(30);
+/// How often ownership is moved again when the object changes meanwhile.
+const TAKE_OVERS: usize = 5;
+
+/// Tries and sends objects.
+pub(super) struct Sender<'a> {
+    /// To the server.
+    pub session: &'a Session<'a>,
+    /// How.
+    pub options: &'a ApplyOptions,
+    /// What the input itself brings.
+    pub brought: Brought,
+    /// Whether any ownership was moved.
+    pub has_taken_over: Cell<bool>,
+}
+
+/// What a trial saw.
+#[derive(Clone, Default)]
+pub(super) enum Tried {
+    /// There was none.
+    #[default]
+    Not,
+    /// There is no such object.
+    New,
+    /// There is one.
+    There {
+        /// As the trial saw it.
+        resource_version: Option<String>,
+        /// When our last apply that changed something was.
+        time: Option<Timestamp>,
+        /// Whether the apply will change something.
+        changes: bool,
+    },
+}
+
+/// What became of one object.
+pub(super) struct Done {
+    /// Or would become, where it was only tried.
+    pub outcome: Outcome,
+    /// The name, where the server gave it.
+    pub name: Option<String>,
+    /// The uid of the live object.
+    pub uid: Option<String>,
+    /// What a trial saw.
+    pub tried: Tried,
+}
+
+impl Done {
+    fn new(outcome: Outcome) -> Self {
+        Done { outcome, name: None, uid: None, tried: Tried::Not }
+    }
+
+    fn with_uid(outcome: Outcome, uid: Option<String>) -> Self {
+        Done { uid, ..Done::new(outcome) }
+    }
+}
+
+/// What is read of an object that the server answers with.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Live {
+    metadata: Metadata,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Metadata {
+    name: Option<String>,
+    uid: Option<String>,
+    resource_version: Option<String>,
+    creation_timestamp: Option<Timestamp>,
+    managed_fields: Vec<Owner>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Owner {
+    manager: String,
+    operation: String,
+    subresource: String,
+    time: Option<Timestamp>,
+}
+
+impl Metadata {
+    /// When the last apply by a manager was that changed something, by the server's clock.
+    fn applied_at(&self, manager: &str) -> Option<Timestamp> {
+        let ours =
+            |owner: &&Owner| owner.manager == manager && owner.operation == "Apply" && owner.subresource.is_empty();
+        self.managed_fields.iter().find(ours).and_then(|owner| owner.time)
+    }
+}
+
+impl Sender<'_> {
+    fn how(&self, force: bool, dry_run: bool) -> Apply<'_> {
+        Apply { writing: &self.session.writing, force, dry_run }
+    }
+
+    /// Tries an object: what the server would say.
+    pub(super) async fn attempt(&self, subject: &Subject, resource: &Resource) -> Result<Done> {
+        let namespace = self.session.namespace(subject);
+        if subject.generated {
+            return self.create(subject, resource, true).await;
+        }
+        let apply = |body, force| Request::apply(resource, namespace, subject.name(), body, self.how(force, true));
+        let answer = self.session.send(&apply(subject.body(), self.options.force), subject).await?;
+        let Some(status) = answer.refusal() else { return self.tried(subject, resource, &answer).await };
+        if status.is_immutable() && subject.is_job() {
+            return self.attempt_immutable(subject, resource).await;
+        }
+        let named: Vec<&Named> = subject.named().collect();
+        let ours_alone = || status.conflicts().is_none_or(|all| all.iter().all(|cause| owner::is_named(cause, &named)));
+        let in_the_way = status.is_value_beside_reference() || status.conflicts().is_some();
+        if self.options.take_over && !named.is_empty() && in_the_way && ours_alone() {
+            let answer = self.session.send(&apply(subject.body_without_literals(), true), subject).await?;
+            return match answer.refusal() {
+                None => Ok(Done::new(Outcome::Configured)),
+                Some(status) => Err(explain(self.session, subject, resource, &status, self.options.take_over).await),
+            };
+        }
+        Err(explain(self.session, subject, resource, &status, self.options.take_over).await)
+    }
+
+    /// A trial that succeeded: whether it would change anything.
+    async fn tried(&self, subject: &Subject, resource: &Resource, answer: &Answer) -> Result<Done> {
+        if answer.code.as_u16() == 201 {
+            return Ok(Done { tried: Tried::New, ..Done::new(Outcome::Created) });
+        }
+        let Live { metadata } = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let time = metadata.applied_at(&self.session.writing.manager);
+        // An apply that changes nothing leaves the time of the last one that did. Only a time of now says
+        // nothing: that one may have been a moment ago.
+        let changes = if time.is_none_or(|time| answer.is_of_now(time)) {
+            let live = self.session.live(subject, resource, subject.name()).await?.unwrap_or_default();
+            diff::without_noise(live) != diff::without_noise(json(answer, subject)?)
+        } else {
+            false
+        };
+        let tried = Tried::There { resource_version: metadata.resource_version, time, changes };
+        let outcome = if changes { Outcome::Configured } else { Outcome::Unchanged };
+        Ok(Done { tried, ..Done::new(outcome) })
+    }
+
+    async fn attempt_immutable(&self, subject: &Subject, resource: &Resource) -> Result<Done> {
+        let outcome = match self.options.on_immutable {
+            OnImmutable::Fail => return Err(immutable::refused(subject, resource)),
+            OnImmutable::Skip => Outcome::Skipped,
+            OnImmutable::Recreate { running } => {
+                immutable::check_replaceable(self.session, subject, resource, running).await?;
+                Outcome::Recreated
+            }
+        };
+        Ok(Done::new(outcome))
+    }
+
+    /// Sends an object, once it was tried.
+    pub(super) async fn send(&self, subject: &Subject, resource: &Resource, tried: &Tried) -> Result<Done> {
+        if subject.generated {
+            return self.create(subject, resource, false).await;
+        }
+        if self.options.take_over && subject.named().next().is_some() {
+            self.take_over(subject, resource).await?;
+        }
+        let namespace = self.session.namespace(subject);
+        let request =
+            Request::apply(resource, namespace, subject.name(), subject.body(), self.how(self.options.force, false));
+        let mut answer = self.session.send(&request, subject).await?;
+        // The endpoint of a new CustomResourceDefinition may lag behind its condition.
+        let patience = Instant::now() + ESTABLISHED;
+        while self.brought.has_kind(subject) && answer.code.as_u16() == 404 && Instant::now() < patience {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            answer = self.session.send(&request, subject).await?;
+        }
+        let done = match answer.refusal() {
+            None => self.sent(tried, &answer),
+            Some(status) if status.is_immutable() && subject.is_job() => self.send_immutable(subject, resource).await?,
+            Some(status) => {
+                return Err(explain(self.session, subject, resource, &status, self.options.take_over).await);
+            }
+        };
+        if subject.is_crd() {
+            self.wait_until_established(subject, resource).await?;
+        }
+        Ok(done)
+    }
+
+    /// The resource of an object, waited for where the input brings its kind.
+    pub(super) async fn resource_when_there(&self, subject: &Subject) -> Result<Resource> {
+        let patience = Instant::now() + ESTABLISHED;
+        loop {
+            match self.session.resource(subject).await {
+                Err(_) if self.brought.has_kind(subject) && Instant::now() < patience && !self.session.is_over() => {
+                    self.session.forget(&subject.api_version);
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                }
+                found => return found,
+            }
+        }
+    }
+
+    /// What an apply has done, told by the answer and by what the trial saw.
+    fn sent(&self, tried: &Tried, answer: &Answer) -> Done {
+        let Live { metadata } = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let time = metadata.applied_at(&self.session.writing.manager);
+        let is_now = time.is_none_or(|time| answer.is_of_now(time));
+        // A first attempt whose answer was lost may have made it.
+        let made_now = || answer.repeated && metadata.creation_timestamp.is_some_and(|time| answer.is_of_now(time));
+        let configured = match tried {
+            Tried::There { resource_version, .. } if *resource_version == metadata.resource_version => false,
+            Tried::There { changes: true, .. } => true,
+            // Others have changed it since, or we have.
+            Tried::There { time: before, .. } => is_now && *before != time,
+            Tried::New | Tried::Not if made_now() => {
+                return Done::with_uid(Outcome::Created, metadata.uid);
+            }
+            Tried::New | Tried::Not => is_now,
+        };
+        let outcome = match answer.code.as_u16() {
+            201 => Outcome::Created,
+            _ if configured => Outcome::Configured,
+            _ => Outcome::Unchanged,
+        };
+        Done::with_uid(outcome, metadata.uid)
+    }
+
+    async fn create(&self, subject: &Subject, resource: &Resource, dry_run: bool) -> Result<Done> {
+        let namespace = self.session.namespace(subject);
+        let request = Request::create(resource, namespace, subject.body(), &self.session.writing, dry_run);
+        let answer = self.session.send(&request, subject).await?;
+        if let Some(status) = answer.refusal() {
+            let refused = Refused::new(subject, resource, namespace, Verb::Create);
+            return Err(status.error(&Refused { is_new: true, ..refused }));
+        }
+        let Live { metadata } = serde_json::from_slice(&answer.body).unwrap_or_default();
+        // The name of a trial is not the one that it will have.
+        let name = metadata.name.filter(|_| !dry_run);
+        Ok(Done { name, ..Done::with_uid(Outcome::Created, metadata.uid) })
+    }
+
+    async fn send_immutable(&self, subject: &Subject, resource: &Resource) -> Result<Done> {
+        let running = match self.options.on_immutable {
+            OnImmutable::Fail => return Err(immutable::refused(subject, resource)),
+            OnImmutable::Skip => return Ok(Done::new(Outcome::Skipped)),
+            OnImmutable::Recreate { running } => running,
+        };
+        if let Some(live) = immutable::check_replaceable(self.session, subject, resource, running).await? {
+            let deadline = Instant::now() + self.options.timeout;
+            immutable::delete(self.session, subject, resource, &live, deadline).await?;
+        }
+        let namespace = self.session.namespace(subject);
+        let request =
+            Request::apply(resource, namespace, subject.name(), subject.body(), self.how(self.options.force, false));
+        let answer = self.session.send(&request, subject).await?;
+        match answer.refusal() {
+            None => {
+                let Live { metadata } = serde_json::from_slice(&answer.body).unwrap_or_default();
+                Ok(Done::with_uid(Outcome::Recreated, metadata.uid))
+            }
+            Some(status) => {
+                let error = explain(self.session, subject, resource, &status, self.options.take_over).await;
+                let message = format!("{}; the old one is deleted", error.message());
+                Err(subject.place(Error::new(error.kind(), message).hint("mend the manifest and run again")))
+            }
+        }
+    }
+
+    /// Moves the ownership of the entries that the call names, so that the apply that follows can replace
+    /// and remove them.
+    async fn take_over(&self, subject: &Subject, resource: &Resource) -> Result<()> {
+        let named: Vec<&Named> = subject.named().collect();
+        let namespace = self.session.namespace(subject);
+        for _ in 0..TAKE_OVERS {
+            let Some(live) = self.session.live(subject, resource, subject.name()).await? else { return Ok(()) };
+            let Some(transfer) = owner::transfer(&live, &named, &self.session.writing.manager) else { return Ok(()) };
+            let request = Request::patch(resource, namespace, subject.name(), &transfer.patch, &self.session.writing);
+            let answer = self.session.send(&request, subject).await?;
+            match answer.refusal() {
+                None => {
+                    self.has_taken_over.set(true);
+                    let dropped =
+                        if transfer.drops_last_applied { ", and its last-applied annotation removed" } else { "" };
+                    let object = resource.object(subject.name());
+                    self.session
+                        .events
+                        .note(&format!("{object}: entries taken over from {}{dropped}", transfer.from.join(", ")));
+                    return Ok(());
+                }
+                // The object has changed meanwhile: the test of the resource version failed.
+                Some(status) if status.is(409) || status.is(422) => continue,
+                Some(status) => return Err(status.error(&Refused::new(subject, resource, namespace, Verb::Patch))),
+            }
+        }
+        let message =
+            format!("{} changes all the time, so nothing could be taken over", resource.object(subject.name()));
+        Err(subject.place(Error::new(Kind::Cluster, message).hint("run again, or stop what keeps changing it")))
+    }
+
+    async fn wait_until_established(&self, subject: &Subject, resource: &Resource) -> Result<()> {
+        let deadline = Instant::now() + ESTABLISHED;
+        loop {
+            let live = self.session.live(subject, resource, subject.name()).await?.unwrap_or_default();
+            let conditions = live["status"]["conditions"].as_array().into_iter().flatten();
+            if conditions.into_iter().any(|c| c["type"] == "Established" && c["status"] == "True") {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                let message =
+                    format!("{} was made, but the server does not take it up", resource.object(subject.name()));
+                return Err(
+                    subject.place(Error::new(Kind::Timeout, message).hint("kubectl describe shows its conditions"))
+                );
+            }
+            if self.session.is_over() {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+}
