@@ -12,7 +12,7 @@ use super::output::to_stdout;
 use super::render::plan;
 use crate::cluster::{self, Document, Documents, Named, Outcome, Pass, Report, Row};
 use crate::error::{Kind, Result};
-use crate::inject::{Injection, NamedEntries, Planner, without_literals};
+use crate::inject::{Injection, NamedEntries, Planner, trial};
 use crate::render::{Cursor, Pair, Rendering, write_error};
 use crate::yaml::{self, Tape};
 
@@ -60,16 +60,14 @@ struct Way<'r> {
 impl Pass for Way<'_> {
     fn next(&mut self) -> Result<Option<Document>> {
         let Some(Pair { input, line, before, after, .. }) = self.cursor.next()? else { return Ok(None) };
-        let mut document =
-            Document { file: input.into(), line, text: after.into(), named: Rc::new([]), without_literals: None };
+        let mut document = Document { file: input.into(), line, text: after.into(), named: Rc::new([]), trial: None };
         if let Some(planner) = &mut self.planner {
             let mut tape = Tape::default();
             // What neither parser reads has no target.
             if yaml::read(before, &mut tape).is_ok() {
                 let named = planner.named(yaml::Document::new(before, &tape))?;
                 if !named.is_empty() && yaml::read(after, &mut tape).is_ok() {
-                    let tried = without_literals(yaml::Document::new(after, &tape), &named)?;
-                    document.without_literals = tried.map(Rc::from);
+                    document.trial = trial(yaml::Document::new(after, &tape), &named)?.map(Rc::from);
                 }
                 document.named = named.into_iter().map(taken_over).collect();
             }

@@ -3,7 +3,8 @@
 use futures::stream::{FuturesOrdered, StreamExt};
 use serde_json::{Map, Value, json};
 
-use super::explain::explain;
+use super::connection::Answer;
+use super::explain::{explain, json_of};
 use super::object::{Documents, Named, Subject};
 use super::request::{Apply, Request, Resource, Verb};
 use super::session::{Session, SessionOptions, json};
@@ -100,17 +101,22 @@ async fn compare(session: &Session<'_>, subject: Subject, force: bool, take_over
         Request::apply(&resource, namespace, subject.name(), body, how)
     };
     let answer = session.send(&tried(subject.body(), force), subject).await?;
-    let Some(status) = answer.refusal() else { return Ok(difference(live, json(&answer, subject)?, false)) };
+    let named: Vec<&Named> = subject.named().collect();
+    let taken = |answer: &Answer| {
+        let mut after = json(answer, subject)?;
+        owner::remove_unset(&mut after, &json_of(subject), &named);
+        Ok(after)
+    };
+    let Some(status) = answer.refusal() else { return Ok(difference(live, taken(&answer)?, false)) };
     if status.is_immutable() && subject.is_job() {
         let after = as_new(session, subject, &resource, live.as_ref()).await?;
         return Ok(difference(live, after, true));
     }
-    let named: Vec<&Named> = subject.named().collect();
     let ours_alone = status.conflicts().is_none_or(|all| all.iter().all(|cause| owner::is_named(cause, &named)));
     if take_over && !named.is_empty() && ours_alone {
-        let answer = session.send(&tried(subject.body_without_literals(), true), subject).await?;
+        let answer = session.send(&tried(subject.trial_body(), true), subject).await?;
         if answer.refusal().is_none() {
-            return Ok(difference(live, json(&answer, subject)?, false));
+            return Ok(difference(live, taken(&answer)?, false));
         }
     }
     // Not on the server yet, like what it is in: nothing to compare with.

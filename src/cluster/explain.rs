@@ -1,16 +1,17 @@
-//! A refusal, explained with what the live object tells: who owns the fields of a conflict, whose literal
-//! stands in the way of a reference.
+//! A refusal, explained with what the live object tells: who owns the fields of a conflict, whose value
+//! stands in the way of another.
 
 use serde_json::Value;
 
-use super::object::{Named, Subject};
-use super::owner;
+use super::object::Subject;
+use super::owner::{self, Blocked};
 use super::request::{Resource, Verb};
 use super::session::Session;
 use super::status::{Refused, Status};
 use crate::error::{Error, Kind};
 use crate::manifest::field::{FieldPath, Step};
 use crate::manifest::{json, workload};
+use crate::yaml::Node;
 
 /// The error of a refused apply. `take_over`: whether the call takes entries over already.
 pub(super) async fn explain(
@@ -37,52 +38,78 @@ pub(super) async fn explain(
             "--force-conflicts takes all of them; --take-over takes the env entries named in the call; or leave these fields out of the manifest",
         ));
     }
-    let literal = status.is_value_beside_reference().then(|| literal(session, subject, &object, &live, take_over));
-    literal.flatten().unwrap_or_else(|| status.error(&plain))
+    let other_way = status.is_about_a_source().then(|| other_way(session, subject, &object, &live, take_over));
+    other_way.flatten().unwrap_or_else(|| status.error(&plain))
 }
 
-/// A literal of the live object that stands in the way of a reference: whose it is, and the way out.
-fn literal(session: &Session<'_>, subject: &Subject, object: &str, live: &Value, take_over: bool) -> Option<Error> {
+/// Entries that have their values in another way on the server: whose they are, and the way out.
+fn other_way(session: &Session<'_>, subject: &Subject, object: &str, live: &Value, take_over: bool) -> Option<Error> {
     let pod_spec = workload::pod_spec_path(&subject.kind)?;
     let blocked = owner::blocked(live, &json_of(subject), &pod_spec, &session.writing.manager);
-    let first = blocked.first()?;
-    let of = |blocked: &owner::Blocked| {
+    let is_named = |blocked: &Blocked| {
+        let mut named = subject.named();
+        named.any(|named| named.container == blocked.container && named.names.contains(&blocked.name))
+    };
+    let unnamed: Vec<&Blocked> = blocked.iter().filter(|blocked| !is_named(blocked)).collect();
+    let first = unnamed.first()?;
+    let of = |blocked: &Blocked| {
         let by = if blocked.owners.is_empty() { "nobody".to_owned() } else { blocked.owners.join(", ") };
-        format!("\n  {} of container {}, owned by {by}", blocked.name, blocked.container)
+        let what = if blocked.live == "value" { "a plain value" } else { blocked.live };
+        format!("\n  {} of container {}: {what}, owned by {by}", blocked.name, blocked.container_name)
     };
     let lines: String = blocked.iter().map(of).collect();
-    let error =
-        Error::new(Kind::Cluster, format!("{object} has plain values where the manifest has references:{lines}"));
-    let named: Vec<&Named> = subject.named().collect();
-    let is_named = |blocked: &owner::Blocked| named.iter().any(|named| named.names.contains(&blocked.name));
-    let flags: Vec<String> = blocked
-        .iter()
-        .filter(|blocked| !is_named(blocked))
-        .filter_map(|blocked| blocked.reference.as_ref().map(|reference| format!("--secret-env {reference}")))
-        .collect();
-    let hint = match (flags.is_empty(), take_over) {
-        (true, _) => "--take-over takes over the entries that the call names, and nothing else".to_owned(),
-        (false, true) => format!("--take-over is for entries that the call names: add {}", flags.join(" ")),
-        (false, false) => format!("take them over: {} --take-over", flags.join(" ")),
+    let message = format!("{object} has these values in another way than the manifest:{lines}");
+    let flags = flags(subject, &unnamed);
+    let hint = match take_over {
+        true => format!("--take-over is for entries that the call names: {flags} --take-over"),
+        false => format!("take them over: {flags} --take-over"),
     };
-    let place = subject.with_root(|root| place_of(root, &pod_spec, first)).flatten();
-    Some(subject.place(match place {
-        Some(at) => error.hint(hint).at(at..at + 1),
-        None => error.hint(hint),
+    let error = Error::new(Kind::Cluster, message).hint(hint);
+    Some(subject.place(match subject.with_root(|root| place_of(root, first)).flatten() {
+        Some(at) => error.at(at..at + 1),
+        None => error,
     }))
 }
 
-/// Where an entry begins in the document.
-fn place_of(root: crate::yaml::Node<'_>, pod_spec: &FieldPath, blocked: &owner::Blocked) -> Option<usize> {
-    let named = |name: &str| Step::Item(vec![("name".to_owned(), name.to_owned())]);
-    ["containers", "initContainers"].into_iter().find_map(|list| {
-        let keys =
-            [Step::Key(list.to_owned()), named(&blocked.container), Step::Key("env".to_owned()), named(&blocked.name)];
-        let found = keys.into_iter().fold(pod_spec.clone(), FieldPath::then).find(root);
-        found.whole.then(|| found.node.span().start)
-    })
+/// The flags that name entries: all of those containers that have the same ones as the first.
+fn flags(subject: &Subject, blocked: &[&Blocked]) -> String {
+    let of = |container: &FieldPath| -> Vec<String> {
+        blocked
+            .iter()
+            .filter(|blocked| blocked.container == *container)
+            .filter_map(|blocked| blocked.flag.clone())
+            .collect()
+    };
+    let mut containers: Vec<&Blocked> = Vec::new();
+    for entry in blocked {
+        if !containers.iter().any(|known| known.container == entry.container) {
+            containers.push(entry);
+        }
+    }
+    let Some(first) = containers.first() else { return String::new() };
+    let mut words = of(&first.container);
+    let alike: Vec<&&Blocked> = containers.iter().filter(|other| of(&other.container) == words).collect();
+    let is_default_kind = subject.is_job() || subject.kind == "CronJob";
+    if !is_default_kind {
+        words.push(format!("--target {}/{}", subject.kind, subject.name()));
+    }
+    if alike.len() > 1 || !first.is_first {
+        words.extend(alike.iter().map(|blocked| format!("-c {}", blocked.container_name)));
+    }
+    if alike.iter().any(|blocked| blocked.is_init) {
+        words.push("--init-containers".to_owned());
+    }
+    words.join(" ")
 }
 
-fn json_of(subject: &Subject) -> Value {
+/// Where an entry begins in the document.
+fn place_of(root: Node<'_>, blocked: &Blocked) -> Option<usize> {
+    let name = Step::Item(vec![("name".to_owned(), blocked.name.clone())]);
+    let found = blocked.container.clone().then(Step::Key("env".to_owned())).then(name).find(root);
+    found.whole.then(|| found.node.span().start)
+}
+
+/// The document's object as JSON; null where it has no certain meaning.
+pub(super) fn json_of(subject: &Subject) -> Value {
     subject.with_root(|root| json::to_json(root).ok()).flatten().unwrap_or_default()
 }

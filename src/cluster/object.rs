@@ -20,8 +20,8 @@ pub struct Document {
     pub text: Rc<str>,
     /// The env entries of it that the call names, where they are to be taken over.
     pub named: Rc<[Named]>,
-    /// The text with `value: null` in those of them that are references, to be tried.
-    pub without_literals: Option<Rc<str>>,
+    /// The text that is tried for them: it says outright what they have not (`value: null`).
+    pub trial: Option<Rc<str>>,
 }
 
 /// Env entries of one container.
@@ -161,8 +161,8 @@ impl Subject {
     }
 
     /// The bytes that try what a take-over leads to.
-    pub fn body_without_literals(&self) -> Vec<u8> {
-        self.body_in(self.document.without_literals.as_ref().unwrap_or(&self.document.text))
+    pub fn trial_body(&self) -> Vec<u8> {
+        self.body_in(self.document.trial.as_ref().unwrap_or(&self.document.text))
     }
 
     /// The bytes that are sent where another text stands for the document's.
@@ -192,13 +192,8 @@ impl Subject {
 
     #[cfg(test)]
     pub(super) fn of_test(text: &str) -> Self {
-        let document = Document {
-            file: "job.yaml".into(),
-            line: 1,
-            text: text.into(),
-            named: Rc::new([]),
-            without_literals: None,
-        };
+        let document =
+            Document { file: "job.yaml".into(), line: 1, text: text.into(), named: Rc::new([]), trial: None };
         let read = look_at(text, |read| {
             let object = objects(read).unwrap().remove(0);
             let text = |text: &str| text.to_owned();

@@ -137,60 +137,135 @@ fn merge(fields: &mut Value, other: Value) {
     }
 }
 
-/// Who owns the literal value of an entry: any manager but our apply.
-fn literal_owners(live: &Value, container: &FieldPath, name: &str, manager: &str) -> Vec<String> {
-    let entry = container
-        .clone()
-        .then(Step::Key("env".to_owned()))
-        .then(Step::Item(vec![("name".to_owned(), name.to_owned())]))
-        .then(Step::Key("value".to_owned()));
-    let Some(path) = tree_path(&entry) else { return Vec::new() };
+/// Who owns what an entry gets its value from: any manager but our apply.
+fn value_owners(live: &Value, entry: &FieldPath, key: &str, manager: &str) -> Vec<String> {
+    let Some(path) = tree_path(&entry.clone().then(Step::Key(key.to_owned()))) else { return Vec::new() };
     let owners = live.pointer("/metadata/managedFields").and_then(Value::as_array).into_iter().flatten();
     let owns = |owner: &Value| path.iter().try_fold(&owner["fieldsV1"], |tree, key| tree.get(key)).is_some();
     let names = owners.filter(|owner| !is_ours(owner, manager) && owns(owner));
     names.filter_map(|owner| owner["manager"].as_str().map(str::to_owned)).collect()
 }
 
-/// An entry whose literal on the server stands in the way of the reference in the document.
+/// An entry that has its value in another way on the server than in the document: both would stand in one
+/// entry, as long as somebody else owns the first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Blocked {
     /// The entry's name.
     pub name: String,
-    /// The container's name.
-    pub container: String,
-    /// Who owns the literal.
+    /// The container.
+    pub container: FieldPath,
+    /// Its name.
+    pub container_name: String,
+    /// Whether it is the one that a call is about if it names none.
+    pub is_first: bool,
+    /// Whether it is an init container.
+    pub is_init: bool,
+    /// `value`, or the key below `valueFrom`, on the server.
+    pub live: &'static str,
+    /// Who owns that.
     pub owners: Vec<String>,
-    /// The reference that is to take its place, as `--secret-env` has it; none for other sources.
-    pub reference: Option<String>,
+    /// The flag that names the entry as it is in the document; none where there is none.
+    pub flag: Option<String>,
 }
 
-/// The entries of a document that are references, and literals on the server. `ours` is the document.
+/// The ways in which an entry can have its value.
+const SOURCES: [&str; 4] = ["secretKeyRef", "configMapKeyRef", "fieldRef", "resourceFieldRef"];
+
+/// `value`, or the key below `valueFrom`.
+fn way(entry: &Value) -> Option<&'static str> {
+    if entry["value"].as_str().is_some_and(|value| !value.is_empty()) {
+        return Some("value");
+    }
+    SOURCES.into_iter().find(|source| entry["valueFrom"].get(source).is_some())
+}
+
+/// The flag that asks for an entry as it is; the text of a literal is no part of it.
+fn flag(entry: &Value) -> Option<String> {
+    let name = entry["name"].as_str()?;
+    let key = |flag: &str, source: &Value| {
+        let optional = if source["optional"] == true { ":optional" } else { "" };
+        Some(format!("{flag} {name}={}/{}{optional}", source["name"].as_str()?, source["key"].as_str()?))
+    };
+    let from = &entry["valueFrom"];
+    match way(entry)? {
+        "secretKeyRef" => key("--secret-env", &from["secretKeyRef"]),
+        "configMapKeyRef" => key("--config-env", &from["configMapKeyRef"]),
+        "fieldRef" => Some(format!("--field-env {name}={}", from["fieldRef"]["fieldPath"].as_str()?)),
+        "value" => Some(format!("--env {name}=...")),
+        _ => None,
+    }
+}
+
+/// The blocked entries of a document, `ours`.
 pub(super) fn blocked(live: &Value, ours: &Value, pod_spec: &FieldPath, manager: &str) -> Vec<Blocked> {
     let mut found = Vec::new();
-    for list in ["initContainers", "containers"] {
-        let containers = |object| value_at(object, pod_spec).and_then(|spec: &Value| spec.get(list)?.as_array());
-        for own in containers(ours).into_iter().flatten() {
-            let Some(container) = own["name"].as_str() else { continue };
-            let item = Step::Item(vec![("name".to_owned(), container.to_owned())]);
-            let path = pod_spec.clone().then(Step::Key(list.to_owned())).then(item);
+    for list in ["containers", "initContainers"] {
+        let containers = value_at(ours, pod_spec).and_then(|spec| spec.get(list)?.as_array());
+        for (position, own) in containers.into_iter().flatten().enumerate() {
+            let Some(name) = own["name"].as_str() else { continue };
+            let container = pod_spec.clone().then(Step::Key(list.to_owned())).then(named_item(name));
+            let there = value_at(live, &container);
             for entry in own["env"].as_array().into_iter().flatten() {
-                let Some(name) = entry["name"].as_str().filter(|_| entry.get("valueFrom").is_some()) else { continue };
-                let live_env = value_at(live, &path).and_then(|container| container["env"].as_array());
-                let there = live_env.into_iter().flatten().find(|entry| entry["name"] == name);
-                if there.and_then(|entry| entry["value"].as_str()).is_some_and(|value| !value.is_empty()) {
-                    let secret = &entry["valueFrom"]["secretKeyRef"];
-                    let reference = secret["name"].as_str().zip(secret["key"].as_str());
-                    found.push(Blocked {
-                        name: name.to_owned(),
-                        container: container.to_owned(),
-                        owners: literal_owners(live, &path, name, manager),
-                        reference: reference.map(|(secret, key)| format!("{name}={secret}/{key}")),
-                    });
+                let Some(variable) = entry["name"].as_str() else { continue };
+                let all = there.and_then(|container| container["env"].as_array()).into_iter().flatten();
+                let Some(live_way) = all.into_iter().find(|live| live["name"] == variable).and_then(way) else {
+                    continue;
+                };
+                if way(entry).is_none_or(|own| own == live_way) {
+                    continue;
                 }
+                let path = container.clone().then(Step::Key("env".to_owned())).then(named_item(variable));
+                let key = if live_way == "value" { "value" } else { "valueFrom" };
+                found.push(Blocked {
+                    name: variable.to_owned(),
+                    container: container.clone(),
+                    container_name: name.to_owned(),
+                    is_first: list == "containers" && position == 0,
+                    is_init: list == "initContainers",
+                    live: live_way,
+                    owners: value_owners(live, &path, key, manager),
+                    flag: flag(entry),
+                });
             }
         }
     }
     found
+}
+
+fn named_item(name: &str) -> Step {
+    Step::Item(vec![("name".to_owned(), name.to_owned())])
+}
+
+/// Takes entries that are to be removed out of an object: those that are named and not in the document.
+pub(super) fn remove_unset(object: &mut Value, ours: &Value, named: &[&Named]) {
+    for Named { container, names, .. } in named {
+        let own = |name: &str| {
+            let env = value_at(ours, container).and_then(|container| container["env"].as_array());
+            env.into_iter().flatten().any(|entry| entry["name"] == name)
+        };
+        let unset: Vec<&String> = names.iter().filter(|name| !own(name)).collect();
+        let env = container.clone().then(Step::Key("env".to_owned()));
+        if let Some(env) = value_at_mut(object, &env).and_then(Value::as_array_mut) {
+            env.retain(|entry| !unset.iter().any(|name| entry["name"] == name.as_str()));
+        }
+    }
+}
+
+fn value_at_mut<'v>(value: &'v mut Value, path: &FieldPath) -> Option<&'v mut Value> {
+    path.0.iter().try_fold(value, |value, step| match step {
+        Step::Key(key) => value.get_mut(key),
+        Step::Index(index) => value.get_mut(index),
+        Step::Item(wanted) => value.as_array_mut()?.iter_mut().find(|item| has_keys(item, wanted)),
+    })
+}
+
+fn has_keys(item: &Value, wanted: &[(String, String)]) -> bool {
+    wanted.iter().all(|(key, wanted)| match &item[key] {
+        Value::String(text) => text == wanted,
+        Value::Number(number) => wanted.parse().is_ok_and(|wanted: serde_json::Number| wanted == *number),
+        Value::Bool(value) => wanted.parse() == Ok(*value),
+        _ => false,
+    })
 }
 
 /// The value at a path of a JSON value.
@@ -198,14 +273,7 @@ pub(super) fn value_at<'v>(value: &'v Value, path: &FieldPath) -> Option<&'v Val
     path.0.iter().try_fold(value, |value, step| match step {
         Step::Key(key) => value.get(key),
         Step::Index(index) => value.get(index),
-        Step::Item(wanted) => value.as_array()?.iter().find(|item| {
-            wanted.iter().all(|(key, wanted)| match &item[key] {
-                Value::String(text) => text == wanted,
-                Value::Number(number) => wanted.parse().is_ok_and(|wanted: serde_json::Number| wanted == *number),
-                Value::Bool(value) => wanted.parse() == Ok(*value),
-                _ => false,
-            })
-        }),
+        Step::Item(wanted) => value.as_array()?.iter().find(|item| has_keys(item, wanted)),
     })
 }
 
@@ -339,6 +407,6 @@ mod tests {
         let found = blocked(&live(), &ours, &FieldPath::of_keys(&["spec"]), "jobplate");
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].owners, ["kubectl-client-side-apply", "kubectl-set"]);
-        assert_eq!(found[0].reference.as_deref(), Some("X=s/k"));
+        assert_eq!(found[0].flag.as_deref(), Some("--secret-env X=s/k"));
     }
 }

@@ -130,9 +130,10 @@ impl Sender<'_> {
         }
         let named: Vec<&Named> = subject.named().collect();
         let ours_alone = || status.conflicts().is_none_or(|all| all.iter().all(|cause| owner::is_named(cause, &named)));
-        let in_the_way = status.is_value_beside_reference() || status.conflicts().is_some();
-        if self.options.take_over && !named.is_empty() && in_the_way && ours_alone() {
-            let answer = self.session.send(&apply(subject.body_without_literals(), true), subject).await?;
+        let may_pass = status.is(422) || status.conflicts().is_some();
+        // Only the server knows whether nothing but the others' ownership is in the way.
+        if self.options.take_over && !named.is_empty() && may_pass && ours_alone() {
+            let answer = self.session.send(&apply(subject.trial_body(), true), subject).await?;
             return match answer.refusal() {
                 None => Ok(Done::new(Outcome::Configured)),
                 Some(status) => Err(explain(self.session, subject, resource, &status, self.options.take_over).await),
@@ -150,9 +151,11 @@ impl Sender<'_> {
         let time = metadata.applied_at(&self.session.writing.manager);
         // An apply that changes nothing leaves the time of the last one that did. Only a time of now says
         // nothing: that one may have been a moment ago.
-        let changes = if time.is_none_or(|time| answer.is_of_now(time)) {
+        let named: Vec<&Named> = subject.named().collect();
+        let changes = if !named.is_empty() || time.is_none_or(|time| answer.is_of_now(time)) {
             let live = self.session.live(subject, resource, subject.name()).await?.unwrap_or_default();
-            diff::without_noise(live) != diff::without_noise(json(answer, subject)?)
+            let moves = owner::transfer(&live, &named, &self.session.writing.manager).is_some();
+            moves || diff::without_noise(live) != diff::without_noise(json(answer, subject)?)
         } else {
             false
         };

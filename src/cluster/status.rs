@@ -106,13 +106,9 @@ impl Status {
         (self.is(409) && !conflicts.is_empty()).then_some(conflicts)
     }
 
-    /// Whether a literal of the live object stands in the way of a reference.
-    pub(super) fn is_value_beside_reference(&self) -> bool {
-        self.is(422) && self.causes.iter().any(|cause| cause.field.ends_with(".valueFrom") && self.is_beside(cause))
-    }
-
-    fn is_beside(&self, cause: &Cause) -> bool {
-        cause.message.contains("may not be specified when `value` is not empty")
+    /// Whether it is about how an env entry gets its value: two ways in one entry, say.
+    pub(super) fn is_about_a_source(&self) -> bool {
+        self.is(422) && self.causes.iter().any(|cause| cause.field.ends_with(".valueFrom"))
     }
 
     /// Whether the kind is what the server does not know.

@@ -14,4 +14,4 @@ mod trial;
 pub use metadata::hashed_name;
 pub use plan::{Filter, NamedEntries, Notes, Plan, Planner};
 pub use request::{Asked, Injection, Names, Variable};
-pub use trial::without_literals;
+pub use trial::trial;

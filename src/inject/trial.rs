@@ -1,16 +1,19 @@
-//! A document as it is tried on a server that still has literals where it has references.
+//! A document as it is tried on a server whose objects have env entries in another way.
 //!
-//! An apply can't say "no value" by leaving it out, while somebody else owns it: only by `value: null`.
-//! Such a text is tried, never applied.
+//! While somebody else owns the literal of an entry, an apply can't take it away by leaving it out: only by
+//! `value: null`. A text that says so is tried, never applied.
 
 use super::plan::NamedEntries;
 use crate::error::Result;
 use crate::manifest::object::objects;
-use crate::yaml::{self, Change, Child, Document, Edit, Splices, Value};
+use crate::yaml::{self, Change, Child, Document, Edit, Node, Splices, Value};
 
-/// The text of a document with `value: null` in those of the named entries that are references; none
-/// where there is none.
-pub fn without_literals(document: Document<'_>, named: &[NamedEntries]) -> Result<Option<String>> {
+/// The ways in which an entry can have its value, beside `value`.
+const SOURCES: [&str; 4] = ["secretKeyRef", "configMapKeyRef", "fieldRef", "resourceFieldRef"];
+
+/// The text of a document in which the named entries say outright what they have not; none where it has
+/// none of them.
+pub fn trial(document: Document<'_>, named: &[NamedEntries]) -> Result<Option<String>> {
     let objects = objects(document)?;
     let mut edits = Vec::new();
     for NamedEntries { object, container, names } in named {
@@ -18,12 +21,8 @@ pub fn without_literals(document: Document<'_>, named: &[NamedEntries]) -> Resul
         let found = container.find(object.node);
         let env = found.node.entries().find(|(key, _)| found.whole && key.is("env"));
         for entry in env.into_iter().flat_map(|(_, env)| env.items()) {
-            let has = |key: &str| entry.entries().any(|(own, _)| own.is(key));
-            let is_named =
-                entry.entries().any(|(key, value)| key.is("name") && names.iter().any(|name| value.is(name)));
-            if is_named && has("valueFrom") && !has("value") {
-                let insert = vec![(1, Child::Entry("value", Value::Null))];
-                edits.push(Edit { node: entry.index(), change: Change::Children { remove: Vec::new(), insert } });
+            if child(entry, "name").is_some_and(|name| names.iter().any(|wanted| name.is(wanted))) {
+                deny_others(entry, &mut edits);
             }
         }
     }
@@ -38,6 +37,29 @@ pub fn without_literals(document: Document<'_>, named: &[NamedEntries]) -> Resul
     Ok(Some(text))
 }
 
+fn child<'a>(node: Node<'a>, key: &str) -> Option<Node<'a>> {
+    node.entries().find(|(name, _)| name.is(key)).map(|(_, value)| value)
+}
+
+/// Adds a null for every way that an entry does not have its value in.
+fn deny_others(entry: Node<'_>, edits: &mut Vec<Edit>) {
+    let nulls = |node: Node<'_>, keys: &[&'static str]| {
+        let end = node.entries().count();
+        let missing = keys.iter().filter(|key| child(node, key).is_none());
+        let insert: Vec<_> = missing.map(|key| (end, Child::Entry(key, Value::Null))).collect();
+        let change = Change::Children { remove: Vec::new(), insert };
+        Edit { node: node.index(), change }
+    };
+    match (child(entry, "value"), child(entry, "valueFrom")) {
+        (None, Some(from)) => {
+            edits.push(nulls(entry, &["value"]));
+            edits.push(nulls(from, &SOURCES));
+        }
+        (Some(_), None) => edits.push(nulls(entry, &["valueFrom"])),
+        _ => {}
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,8 +67,8 @@ mod tests {
     use crate::yaml::{Tape, scan};
 
     #[test]
-    fn references_that_are_named_get_a_null() {
-        let text = "kind: Pod\nspec:\n  containers:\n  - name: c\n    env:\n    - name: X\n      valueFrom:\n        secretKeyRef: {name: s, key: k}\n    - {name: Y, valueFrom: {fieldRef: {fieldPath: metadata.name}}}\n    - name: Z\n      value: z\n    - name: W\n      valueFrom: {fieldRef: {fieldPath: metadata.name}}\n";
+    fn named_entries_deny_what_they_are_not() {
+        let text = "kind: Pod\nspec:\n  containers:\n  - name: c\n    env:\n    - name: X\n      valueFrom:\n        secretKeyRef: {name: s, key: k}\n    - {name: Y, value: y}\n    - name: W\n      value: w\n";
         let mut tape = Tape::default();
         scan(text, &mut tape).unwrap();
         let named = NamedEntries {
@@ -54,9 +76,13 @@ mod tests {
             container: FieldPath::parse("spec.containers[name=\"c\"]").unwrap(),
             names: ["X", "Y", "Z"].map(str::to_owned).to_vec(),
         };
-        let tried = without_literals(Document::new(text, &tape), &[named]).unwrap().unwrap();
-        let expected =
-            text.replace("name: X\n", "name: X\n      value: null\n").replace("{name: Y, ", "{name: Y, value: null, ");
+        let tried = trial(Document::new(text, &tape), &[named]).unwrap().unwrap();
+        let expected = text
+            .replace(
+                "key: k}\n",
+                "key: k}\n        configMapKeyRef: null\n        fieldRef: null\n        resourceFieldRef: null\n      value: null\n",
+            )
+            .replace("value: y}", "value: y, valueFrom: null}");
         assert_eq!(tried, expected);
     }
 }
