@@ -1,11 +1,12 @@
 //! What happens while a cluster is talked to, told on standard error; a moving line on a terminal only.
 
+use std::cell::Cell;
 use std::io::IsTerminal as _;
 
 use anstream::ColorChoice;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::to_stderr;
+use super::{to_stderr, write_error_file};
 use crate::cluster::{Events, Row, Subject};
 use crate::error::Error;
 use crate::report;
@@ -17,6 +18,8 @@ pub(super) struct Terminal {
     verbose: bool,
     /// Whether each finished object gets a line. On a terminal the report has them, a moment later.
     lines: bool,
+    /// Whether a failure was told before.
+    has_failed: Cell<bool>,
     /// Drawn on a terminal, else nowhere.
     progress: ProgressBar,
 }
@@ -28,7 +31,14 @@ impl Terminal {
         if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
             progress.set_style(style);
         }
-        Terminal { color, quiet, verbose, lines: !quiet && !std::io::stdout().is_terminal(), progress }
+        Terminal {
+            color,
+            quiet,
+            verbose,
+            lines: !quiet && !std::io::stdout().is_terminal(),
+            has_failed: Cell::new(false),
+            progress,
+        }
     }
 
     /// Takes the moving line away.
@@ -64,7 +74,9 @@ impl Events for Terminal {
     }
 
     fn failed(&self, error: &Error) {
-        self.tell(&report::error(error));
+        let text = report::error(error);
+        self.tell(&text);
+        write_error_file(&anstream::adapter::strip_str(&text).to_string(), self.has_failed.replace(true));
     }
 
     fn finished(&self, row: &Row) {

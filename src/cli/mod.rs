@@ -37,7 +37,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Err(args::Exit::Clap(usage)) => {
             let _ = usage.print();
             if usage.use_stderr() {
-                write_error_file(&usage.to_string());
+                write_error_file(&usage.to_string(), false);
             }
             return ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2));
         }
@@ -63,7 +63,7 @@ fn fail(error: &Error, color: ColorChoice) -> ExitCode {
     if error.kind() != Kind::ClosedOutput {
         let text = report::error(error);
         to_stderr(&text, color);
-        write_error_file(&anstream::adapter::strip_str(&text).to_string());
+        write_error_file(&anstream::adapter::strip_str(&text).to_string(), false);
     }
     ExitCode::from(error.kind().exit_code())
 }
@@ -74,9 +74,12 @@ fn to_stderr(text: &str, color: ColorChoice) {
 }
 
 /// Helm 4 shows no standard error of a post-renderer: `JOBPLATE_ERROR_FILE` names a file that gets it too.
-fn write_error_file(text: &str) {
+///
+/// `more`: behind the errors that are in it already.
+fn write_error_file(text: &str, more: bool) {
+    let open = |path| std::fs::OpenOptions::new().create(true).write(true).append(more).truncate(!more).open(path);
     if let Some(path) = std::env::var_os("JOBPLATE_ERROR_FILE").filter(|path| !path.is_empty())
-        && let Err(error) = std::fs::write(&path, text)
+        && let Err(error) = open(path).and_then(|mut file| file.write_all(text.as_bytes()))
     {
         let note = format!("JOBPLATE_ERROR_FILE can't be written: {}", io_reason(&error));
         to_stderr(&report::note(&note), ColorChoice::Auto);

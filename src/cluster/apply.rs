@@ -198,8 +198,11 @@ impl Run<'_> {
         };
         let done = self.session.stop.or_grace(work).await.unwrap_or_else(|| {
             let what = format!("interrupted while {}/{} was under way", subject.kind, subject.name());
-            let error = Error::new(Kind::Interrupted, what).hint("it may have been applied; running again is safe");
-            Err(subject.place(error))
+            let error = subject.place(Error::new(Kind::Interrupted, what));
+            Err(match act {
+                Act::Try => error,
+                Act::Send => error.hint("it may have been applied; running again is safe"),
+            })
         });
         let mut entries = self.rows.borrow_mut();
         let entry = &mut entries[index];

@@ -66,11 +66,11 @@ pub(super) struct Lost {
     /// Why, in words that quote nothing.
     pub reason: String,
     /// What to do about it.
-    hint: Option<String>,
+    pub hint: Option<String>,
     /// Whether the server may have acted all the same.
     pub may_have_acted: bool,
     /// Whether trying again makes no sense.
-    is_final: bool,
+    pub is_final: bool,
 }
 
 impl Lost {
@@ -141,7 +141,7 @@ impl<'e> Connection<'e> {
                 }
             };
             let Some((why, asked)) = why else { return outcome };
-            let pause = asked.unwrap_or(wait);
+            let pause = asked.map_or(wait, |asked| asked.max(wait));
             // Other requests may have waited for the server before.
             let lost_for = self.lost_since.get().map_or(Duration::ZERO, |since| since.elapsed());
             let patience = if self.known.get() { self.patience } else { self.patience.min(FIRST_CONTACT) };
@@ -164,6 +164,17 @@ impl<'e> Connection<'e> {
         let passing = code == StatusCode::INTERNAL_SERVER_ERROR && Status::read(code, &answer.body).is_passing();
         (busy || request.repeatable && (down || passing))
             .then(|| (format!("the server answered {}", code.as_u16()), answer.retry_after))
+    }
+
+    fn note_lost(&self) {
+        if self.lost_since.get().is_none() {
+            self.lost_since.set(Some(Instant::now()));
+        }
+    }
+
+    /// Whether no request has been answered since one was given up.
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost_since.get().is_some()
     }
 
     async fn once(&self, request: &Request, started: Instant, repeated: bool) -> Result<Answer, Lost> {
@@ -191,10 +202,9 @@ impl<'e> Connection<'e> {
         let took = sent.elapsed().as_millis();
         match outcome {
             Ok((parts, body)) => {
-                self.lost_since.set(None);
                 self.known.set(true);
                 self.events.verbose(&format!("{}: {} in {took} ms", request.line(), parts.status.as_u16()));
-                Ok(Answer {
+                let answer = Answer {
                     code: parts.status,
                     date: header(&parts.headers, DATE.as_str()).and_then(http_date),
                     warnings: warnings(&parts.headers),
@@ -202,12 +212,16 @@ impl<'e> Connection<'e> {
                     body: body.to_vec(),
                     took: started.elapsed(),
                     repeated,
-                })
+                };
+                // A load balancer that has no server behind it answers, too.
+                match self.should_repeat(request, &answer) {
+                    Some(_) => self.note_lost(),
+                    None => self.lost_since.set(None),
+                }
+                Ok(answer)
             }
             Err(lost) => {
-                if self.lost_since.get().is_none() {
-                    self.lost_since.set(Some(Instant::now()));
-                }
+                self.note_lost();
                 Err(lost)
             }
         }

@@ -134,11 +134,14 @@ pub(super) struct Request {
     body: Vec<u8>,
     /// Whether it may be sent again when nobody knows what became of it.
     pub repeatable: bool,
+    /// Whether it can change anything.
+    pub writes: bool,
 }
 
 impl Request {
     fn new(verb: Verb, path: String) -> Self {
-        Request { verb, path, query: String::new(), content_type: None, body: Vec::new(), repeatable: true }
+        let writes = !matches!(verb, Verb::Get | Verb::List);
+        Request { verb, path, query: String::new(), content_type: None, body: Vec::new(), repeatable: true, writes }
     }
 
     fn query(mut self, key: &str, value: &str) -> Self {
@@ -154,7 +157,7 @@ impl Request {
             Validation::Ignore => "Ignore",
         };
         let request = self.query("fieldManager", &writing.manager).query("fieldValidation", validation);
-        if dry_run { request.query("dryRun", "All") } else { request }
+        if dry_run { Request { writes: false, ..request.query("dryRun", "All") } } else { request }
     }
 
     fn body(mut self, content_type: &'static str, body: Vec<u8>) -> Self {

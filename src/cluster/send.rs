@@ -10,9 +10,10 @@ use super::apply::{ApplyOptions, OnImmutable};
 use super::connection::Answer;
 use super::explain::explain;
 use super::object::{Named, Subject};
+use super::owner::Transfer;
 use super::report::Outcome;
 use super::request::{Apply, Request, Resource, Verb};
-use super::session::{Session, json};
+use super::session::{Session, garbled, json, may_have_been_made};
 use super::status::Refused;
 use super::survey::Brought;
 use super::{diff, immutable, owner};
@@ -111,6 +112,12 @@ impl Metadata {
     }
 }
 
+/// What is read of an answer; an answer that is no object is an error.
+fn metadata(answer: &Answer, subject: &Subject) -> Result<Metadata> {
+    let Live { metadata } = serde_json::from_slice(&answer.body).map_err(|_| garbled(subject))?;
+    if metadata.uid.is_some() || metadata.resource_version.is_some() { Ok(metadata) } else { Err(garbled(subject)) }
+}
+
 impl Sender<'_> {
     fn how(&self, force: bool, dry_run: bool) -> Apply<'_> {
         Apply { writing: &self.session.writing, force, dry_run }
@@ -147,7 +154,7 @@ impl Sender<'_> {
         if answer.code.as_u16() == 201 {
             return Ok(Done { tried: Tried::New, ..Done::new(Outcome::Created) });
         }
-        let Live { metadata } = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let metadata = metadata(answer, subject)?;
         let time = metadata.applied_at(&self.session.writing.manager);
         // An apply that changes nothing leaves the time of the last one that did. Only a time of now says
         // nothing: that one may have been a moment ago.
@@ -195,7 +202,7 @@ impl Sender<'_> {
             answer = self.session.send(&request, subject).await?;
         }
         let done = match answer.refusal() {
-            None => self.sent(tried, &answer),
+            None => self.sent(subject, tried, &answer)?,
             Some(status) if status.is_immutable() && subject.is_job() => self.send_immutable(subject, resource).await?,
             Some(status) => {
                 return Err(explain(self.session, subject, resource, &status, self.options.take_over).await);
@@ -222,8 +229,8 @@ impl Sender<'_> {
     }
 
     /// What an apply has done, told by the answer and by what the trial saw.
-    fn sent(&self, tried: &Tried, answer: &Answer) -> Done {
-        let Live { metadata } = serde_json::from_slice(&answer.body).unwrap_or_default();
+    fn sent(&self, subject: &Subject, tried: &Tried, answer: &Answer) -> Result<Done> {
+        let metadata = metadata(answer, subject)?;
         let time = metadata.applied_at(&self.session.writing.manager);
         let is_now = time.is_none_or(|time| answer.is_of_now(time));
         // A first attempt whose answer was lost may have made it.
@@ -234,7 +241,7 @@ impl Sender<'_> {
             // Others have changed it since, or we have.
             Tried::There { time: before, .. } => is_now && *before != time,
             Tried::New | Tried::Not if made_now() => {
-                return Done::with_uid(Outcome::Created, metadata.uid);
+                return Ok(Done::with_uid(Outcome::Created, metadata.uid));
             }
             Tried::New | Tried::Not => is_now,
         };
@@ -243,7 +250,7 @@ impl Sender<'_> {
             _ if configured => Outcome::Configured,
             _ => Outcome::Unchanged,
         };
-        Done::with_uid(outcome, metadata.uid)
+        Ok(Done::with_uid(outcome, metadata.uid))
     }
 
     async fn create(&self, subject: &Subject, resource: &Resource, dry_run: bool) -> Result<Done> {
@@ -251,10 +258,15 @@ impl Sender<'_> {
         let request = Request::create(resource, namespace, subject.body(), &self.session.writing, dry_run);
         let answer = self.session.send(&request, subject).await?;
         if let Some(status) = answer.refusal() {
+            // A gateway's answer says nothing of what became of it behind it.
+            if !dry_run && (status.is(502) || status.is(504) || status.is_passing()) {
+                let reason = format!("the server answered {}", status.code.as_u16());
+                return Err(may_have_been_made(&reason, subject));
+            }
             let refused = Refused::new(subject, resource, namespace, Verb::Create);
             return Err(status.error(&Refused { is_new: true, ..refused }));
         }
-        let Live { metadata } = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let metadata = metadata(&answer, subject)?;
         // The name of a trial is not the one that it will have.
         let name = metadata.name.filter(|_| !dry_run);
         Ok(Done { name, ..Done::with_uid(Outcome::Created, metadata.uid) })
@@ -276,7 +288,7 @@ impl Sender<'_> {
         let answer = self.session.send(&request, subject).await?;
         match answer.refusal() {
             None => {
-                let Live { metadata } = serde_json::from_slice(&answer.body).unwrap_or_default();
+                let metadata = metadata(&answer, subject)?;
                 Ok(Done::with_uid(Outcome::Recreated, metadata.uid))
             }
             Some(status) => {
@@ -292,30 +304,40 @@ impl Sender<'_> {
     async fn take_over(&self, subject: &Subject, resource: &Resource) -> Result<()> {
         let named: Vec<&Named> = subject.named().collect();
         let namespace = self.session.namespace(subject);
+        // A move whose answer was lost: the next look tells whether it took place.
+        let mut uncertain: Option<Transfer> = None;
         for _ in 0..TAKE_OVERS {
             let Some(live) = self.session.live(subject, resource, subject.name()).await? else { return Ok(()) };
-            let Some(transfer) = owner::transfer(&live, &named, &self.session.writing.manager) else { return Ok(()) };
+            let Some(transfer) = owner::transfer(&live, &named, &self.session.writing.manager) else {
+                if let Some(transfer) = uncertain {
+                    self.tell_of_move(subject, resource, &transfer);
+                }
+                return Ok(());
+            };
             let request = Request::patch(resource, namespace, subject.name(), &transfer.patch, &self.session.writing);
             let answer = self.session.send(&request, subject).await?;
             match answer.refusal() {
                 None => {
-                    self.has_taken_over.set(true);
-                    let dropped =
-                        if transfer.drops_last_applied { ", and its last-applied annotation removed" } else { "" };
-                    let object = resource.object(subject.name());
-                    self.session
-                        .events
-                        .note(&format!("{object}: entries taken over from {}{dropped}", transfer.from.join(", ")));
+                    self.tell_of_move(subject, resource, &transfer);
                     return Ok(());
                 }
                 // The object has changed meanwhile: the test of the resource version failed.
-                Some(status) if status.is(409) || status.is(422) => continue,
+                Some(status) if status.is(409) || status.is(422) => {
+                    uncertain = answer.repeated.then_some(transfer).or(uncertain);
+                }
                 Some(status) => return Err(status.error(&Refused::new(subject, resource, namespace, Verb::Patch))),
             }
         }
         let message =
             format!("{} changes all the time, so nothing could be taken over", resource.object(subject.name()));
         Err(subject.place(Error::new(Kind::Cluster, message).hint("run again, or stop what keeps changing it")))
+    }
+
+    fn tell_of_move(&self, subject: &Subject, resource: &Resource, transfer: &Transfer) {
+        self.has_taken_over.set(true);
+        let dropped = if transfer.drops_last_applied { ", and its last-applied annotation removed" } else { "" };
+        let object = resource.object(subject.name());
+        self.session.events.note(&format!("{object}: entries taken over from {}{dropped}", transfer.from.join(", ")));
     }
 
     async fn wait_until_established(&self, subject: &Subject, resource: &Resource) -> Result<()> {

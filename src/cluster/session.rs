@@ -102,6 +102,9 @@ impl<'e> Session<'e> {
                     self.over.set(true);
                     return Err(unauthorized());
                 }
+                if answer.code.is_server_error() && self.connection.is_lost() {
+                    self.over.set(true);
+                }
                 answer.warnings.iter().for_each(|text| self.events.warning(subject, text));
                 Ok(answer)
             }
@@ -120,16 +123,15 @@ impl<'e> Session<'e> {
     }
 
     fn lost(&self, lost: &Lost, request: &Request, subject: &Subject) -> Error {
-        self.over.set(true);
-        let error = lost.error();
         if lost.may_have_acted && !request.repeatable {
-            let message = format!("{}, after {} was sent: it may have been made", lost.reason, subject.name());
-            return subject.place(Error::new(Kind::Cluster, message).hint("look before running again: kubectl get"));
+            return may_have_been_made(&lost.reason, subject);
         }
-        match lost.may_have_acted && !matches!(request.verb, Verb::Get | Verb::List) {
-            true => error.hint("the last request may have been carried out; running again is safe"),
-            false => error,
+        self.over.set(true);
+        if !lost.may_have_acted || !request.writes {
+            return lost.error();
         }
+        let more = lost.hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
+        lost.error().hint(format!("the last request may have been carried out; running again is safe{more}"))
     }
 
     /// The resource of an object. Asks the server about a kind that is not Kubernetes' own, once.
@@ -176,11 +178,27 @@ impl<'e> Session<'e> {
     }
 }
 
-/// An answer's object.
-pub(super) fn json(answer: &Answer, subject: &Subject) -> Result<Value> {
-    serde_json::from_slice(&answer.body).map_err(|_| garbled(subject))
+/// A creation of which nobody knows what became.
+pub(super) fn may_have_been_made(reason: &str, subject: &Subject) -> Error {
+    let message = format!("{reason}, after {} was sent: it may have been made", subject.name());
+    subject.place(Error::new(Kind::Cluster, message).hint("look before running again: kubectl get"))
 }
 
-fn garbled(subject: &Subject) -> Error {
-    subject.place(Error::new(Kind::Cluster, "the server's answer is no JSON").hint("is there a proxy on the way?"))
+/// An answer's object.
+pub(super) fn json(answer: &Answer, subject: &Subject) -> Result<Value> {
+    let object: Value = serde_json::from_slice(&answer.body).map_err(|_| garbled(subject))?;
+    let metadata = &object["metadata"];
+    // A proxy's own page is no object, whatever its status.
+    if metadata["uid"].is_string() || metadata["resourceVersion"].is_string() {
+        Ok(object)
+    } else {
+        Err(garbled(subject))
+    }
+}
+
+pub(super) fn garbled(subject: &Subject) -> Error {
+    subject.place(
+        Error::new(Kind::Cluster, "the server's answer is no object")
+            .hint("is there a proxy on the way that wants a login?"),
+    )
 }
