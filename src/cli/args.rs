@@ -228,7 +228,7 @@ struct NameArgs {
     /// Let Kubernetes name the one target, beginning with PREFIX
     #[arg(long, value_name = "PREFIX", conflicts_with = "name_hash")]
     generate_name: Option<String>,
-    /// Append a hash of the content to names, so that a changed Job is a new one
+    /// Append a hash of the content to the names of Jobs, so that a changed Job is a new one
     #[arg(long)]
     name_hash: bool,
 }

@@ -228,11 +228,23 @@ fn state_of(job: &Value, pods: &[Value]) -> State {
     if job["spec"]["suspend"] == true {
         return State::Running("suspended, so it does not run".to_owned());
     }
+    let waits = pods.iter().find_map(waits_for).map(|reason| format!(" (a pod waits: {reason})")).unwrap_or_default();
     State::Running(match (count("active"), count("failed")) {
         (0, 0) => "no pod yet".to_owned(),
-        (active, 0) => format!("{active} active"),
-        (active, failed) => format!("{active} active, {failed} failed"),
+        (active, 0) => format!("{active} active{waits}"),
+        (active, failed) => format!("{active} active{waits}, {failed} failed"),
     })
+}
+
+/// Why a pod does not run yet.
+fn waits_for(pod: &Value) -> Option<&str> {
+    if pod["status"]["phase"] != "Pending" {
+        return None;
+    }
+    let conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
+    let unscheduled = conditions.into_iter().find(|is| is["type"] == "PodScheduled" && is["status"] == "False");
+    let of_container = || statuses(pod).find_map(|status| word(&status["state"]["waiting"]["reason"]));
+    unscheduled.and_then(|condition| word(&condition["reason"])).or_else(of_container)
 }
 
 /// A reason of Kubernetes' own, which is one word; nothing else is passed on.
@@ -469,6 +481,10 @@ mod tests {
             let said_now = text(json!({}), &[waiting("CreateContainerConfigError", message)]);
             assert!(said_now.contains(said) && said_now.ends_with('!') && !said_now.contains("ary"), "{said_now}");
         }
-        assert_eq!(text(json!({"status": {"active": 1}}), &[waiting("ContainerCreating", "")]), "running: 1 active");
+        let mut creating = waiting("ContainerCreating", "");
+        assert_eq!(text(json!({"status": {"active": 1}}), &[creating.clone()]), "running: 1 active");
+        creating["status"]["phase"] = json!("Pending");
+        let said = "running: 1 active (a pod waits: ContainerCreating)";
+        assert_eq!(text(json!({"status": {"active": 1}}), &[creating]), said);
     }
 }

@@ -99,7 +99,7 @@ impl<'i> Planner<'i> {
 
     /// Decides the edits of a document. `names` are final names for targets, in their order, and win over
     /// the injection's; none for the first round of `--name-hash`, which finds them out.
-    pub fn plan(&mut self, document: Document<'_>, names: &[String]) -> Result<Plan> {
+    pub fn plan(&mut self, document: Document<'_>, names: &[Option<String>]) -> Result<Plan> {
         let mut plan = Plan::default();
         if is_base_job_template(document.root()) {
             self.refuse_secrets(document.root(), "the base job template", PREFECT_2_OR_3)?;
@@ -113,7 +113,7 @@ impl<'i> Planner<'i> {
                 for (matched, target) in self.matched.iter_mut().zip(&self.injection.targets) {
                     *matched = *matched || is_target(target, object);
                 }
-                let name = names.get(plan.targets.len()).cloned();
+                let name = names.get(plan.targets.len()).cloned().flatten();
                 plan.targets.push(position);
                 match name {
                     None => plan_names(object, &self.injection.names, &mut plan.edits)?,

@@ -145,7 +145,7 @@ impl<'i> Engine<'i> {
     }
 
     /// The final names of the targets, from the values that the edits give them.
-    fn hashed_names(&mut self, text: &str, plan: &Plan, by_fallback: Option<StepBack>) -> Result<Vec<String>> {
+    fn hashed_names(&mut self, text: &str, plan: &Plan, by_fallback: Option<StepBack>) -> Result<Vec<Option<String>>> {
         if plan.edits.is_empty() {
             return names_of(Document::new(text, &self.before), plan);
         }
@@ -154,9 +154,12 @@ impl<'i> Engine<'i> {
     }
 }
 
-fn names_of(document: Document<'_>, plan: &Plan) -> Result<Vec<String>> {
+/// The hashed names of the Jobs among the targets. Other kinds can be changed, and keep their names: a
+/// CronJob of another name would run beside the old one.
+fn names_of(document: Document<'_>, plan: &Plan) -> Result<Vec<Option<String>>> {
     let objects = objects(document)?;
-    plan.targets.iter().filter_map(|&position| objects.get(position)).map(hashed_name).collect()
+    let targets = plan.targets.iter().filter_map(|&position| objects.get(position));
+    targets.map(|object| if object.kind == "Job" { hashed_name(object).map(Some) } else { Ok(None) }).collect()
 }
 
 /// A character that readers take differently, in a document that may hold a target.
