@@ -14,12 +14,13 @@ use crate::cluster::{self, Document, Documents, Named, Outcome, Pass, Report, Ro
 use crate::error::{Kind, Result};
 use crate::inject::{Injection, NamedEntries, Planner, trial};
 use crate::render::{Cursor, Pair, Rendering, write_error};
+use crate::report;
 use crate::yaml::{self, Tape};
 
 /// Runs the command; the exit code is that of the first failure.
 pub(super) fn run(command: Apply, color: ColorChoice) -> Result<ExitCode> {
     let Apply { manifests, session, options, format, verbose } = command;
-    let mut rendering = plan(&manifests, color)?;
+    let mut rendering = plan(&manifests, !manifests.injection.is_empty(), color)?;
     let named = options.take_over.then_some(&manifests.injection);
     let mut documents = Rendered::new(&mut rendering, named);
     let terminal = Terminal::new(color, manifests.quiet, verbose);
@@ -82,24 +83,28 @@ fn taken_over(entries: NamedEntries) -> Named {
 }
 
 /// Prints what became of each object, in the order of the input.
-fn print(report: &Report, format: Format) -> Result<()> {
+fn print(done: &Report, format: Format) -> Result<()> {
     let mut text = String::new();
     match format {
         Format::Text => {
-            for row in &report.rows {
-                let dry = if report.dry_run { " (server dry run)" } else { "" };
+            for row in &done.rows {
+                let dry = if done.dry_run { " (server dry run)" } else { "" };
                 let job = row.job.as_ref().map(|job| format!(", {job}")).unwrap_or_default();
                 let reason = row.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-                text.push_str(&format!("{} {}{dry}{job}{reason}\n", row.object(), row.outcome.as_str()));
+                let line = format!("{} {}{dry}{job}{reason}", row.object(), row.outcome.as_str());
+                text.push_str(&(report::printable(&line) + "\n"));
             }
         }
         Format::Name => {
             let applied = |outcome: Outcome| outcome.is_applied() || outcome == Outcome::Skipped;
-            report.rows.iter().filter(|row| applied(row.outcome)).for_each(|row| text.push_str(&(row.object() + "\n")));
+            done.rows
+                .iter()
+                .filter(|row| applied(row.outcome))
+                .for_each(|row| text.push_str(&(report::printable(&row.object()) + "\n")));
         }
         Format::Json => {
-            let rows: Vec<Printed<'_>> = report.rows.iter().map(Printed::of).collect();
-            let printed = serde_json::json!({"dryRun": report.dry_run, "objects": rows});
+            let rows: Vec<Printed<'_>> = done.rows.iter().map(Printed::of).collect();
+            let printed = serde_json::json!({"dryRun": done.dry_run, "objects": rows});
             text = serde_json::to_string_pretty(&printed).unwrap_or_default() + "\n";
         }
     }

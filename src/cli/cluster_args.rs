@@ -205,10 +205,9 @@ impl DiffArgs {
     }
 }
 
-/// The manifests of a call that may have nothing to set: they are applied all the same.
+/// The manifests of a call; they are applied, too, where there is nothing to set.
 fn manifests(args: ManifestArgs, cluster: &ClusterArgs) -> Result<Manifests> {
-    let mut manifests = args.meaning(false)?;
-    manifests.allow_no_match |= manifests.injection.is_empty();
+    let manifests = args.meaning(false)?;
     let injection = &manifests.injection;
     let names_entries = !injection.variables.is_empty() || !injection.unset.is_empty() || !injection.prefect.is_empty();
     if cluster.take_over && !names_entries {

@@ -15,7 +15,7 @@ use crate::report;
 
 /// Runs the command; the exit code says whether files would change (`--check`).
 pub(super) fn run(command: Render, color: ColorChoice) -> Result<ExitCode> {
-    let mut rendering = plan(&command.manifests, color)?;
+    let mut rendering = plan(&command.manifests, true, color)?;
     if !command.manifests.quiet && command.manifests.injection.is_empty() {
         to_stderr(&report::note("nothing to set is given, so nothing changes"), color);
     }
@@ -30,12 +30,13 @@ pub(super) fn run(command: Render, color: ColorChoice) -> Result<ExitCode> {
     }
 }
 
-/// Plans and verifies all manifests of a call, and tells what is to be told about that.
-pub(super) fn plan(manifests: &Manifests, color: ColorChoice) -> Result<Rendering> {
+/// Plans and verifies all manifests of a call, and tells what is to be told about that. `must_match`: it is
+/// an error that nothing is a target.
+pub(super) fn plan(manifests: &Manifests, must_match: bool, color: ColorChoice) -> Result<Rendering> {
     let sources = input::open(&manifests.inputs, manifests.recursive)?;
     let injection = &manifests.injection;
     let mut rendering = Rendering::plan(sources, injection, manifests.max_document_size)?;
-    if rendering.targets == 0 || rendering.complete == 0 && !injection.is_settings_only() {
+    if must_match && (rendering.targets == 0 || rendering.complete == 0 && !injection.is_settings_only()) {
         no_match::refuse(&mut rendering, manifests)?;
     }
     let names = &injection.names;

@@ -145,6 +145,7 @@ impl Status {
                 409 => failed(format!("{object} was changed by somebody else at the same time")).hint("run again"),
                 413 => failed(format!("{object} is too large for the server"))
                     .hint("an object can have about 1.5 MB; keep data elsewhere"),
+                422 if self.says("ValidatingAdmissionPolicy '") => self.denied(&object),
                 422 => return self.invalid(request),
                 400 if self.says("does not support dry run") => {
                     let webhook = self.quoted_after("webhook ").map(|name| format!(" {name}")).unwrap_or_default();
@@ -173,18 +174,17 @@ impl Status {
 
     /// A word in quotes that stands behind others, if it looks like the name of something in a cluster.
     fn quoted_after(&self, words: &str) -> Option<&str> {
-        let rest = self.message.split_once(&format!("{words}\""))?.1;
-        let name = &rest[..rest.find('"')?];
+        let rest = self.message.split_once(words)?.1;
+        let quote = rest.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
+        let name = &rest[1..];
+        let name = &name[..name.find(quote)?];
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
         (name.contains(['.', '-']) && name.len() <= 253 && name.bytes().all(plain)).then_some(name)
     }
 
     fn denied(&self, object: &str) -> Error {
-        let by =
-            match self.quoted_after("admission webhook ").or_else(|| self.quoted_after("ValidatingAdmissionPolicy ")) {
-                Some(name) => format!(" ({name})"),
-                None => String::new(),
-            };
+        let name = self.quoted_after("admission webhook ").or_else(|| self.quoted_after("ValidatingAdmissionPolicy "));
+        let by = name.map(|name| format!(" ({name})")).unwrap_or_default();
         Error::new(Kind::Cluster, format!("an admission check of the cluster{by} does not allow {object}")).hint(
             "its own words are not shown, since they may quote values: `kubectl apply --dry-run=server -f` has them",
         )

@@ -378,17 +378,17 @@ fn missing_source(message: &str) -> Option<Missing<'_>> {
 
 /// Tells the lines of a container's log as they come, taken up again where the connection breaks.
 async fn follow(session: &Session<'_>, pods: &Resource, namespace: String, pod: String, container: String) {
-    let mut last: Option<String> = None;
+    let mut told = Told::default();
     for _ in 0..LOG_ATTEMPTS {
-        let request = Request::follow_log(pods, &namespace, &pod, &container, last.as_deref());
+        let since = told.last.map(|time| time.to_string());
+        let request = Request::follow_log(pods, &namespace, &pod, &container, since.as_deref());
         let mut body = match session.connection().stream(&request).await {
             Ok(Ok(body)) => body,
             Ok(Err(status)) => {
-                let text = format!(
-                    "no log of container {container} of pod {pod}: the server answered {}",
-                    status.code.as_u16()
-                );
-                session.events.note(&text);
+                let code = status.code.as_u16();
+                session
+                    .events
+                    .note(&format!("no log of container {container} of pod {pod}: the server answered {code}"));
                 return;
             }
             Err(_) => {
@@ -396,6 +396,7 @@ async fn follow(session: &Session<'_>, pods: &Resource, namespace: String, pod: 
                 continue;
             }
         };
+        told.begin();
         let mut pending = Vec::new();
         let whole = loop {
             match body.frame().await {
@@ -405,33 +406,55 @@ async fn follow(session: &Session<'_>, pods: &Resource, namespace: String, pod: 
             }
             while let Some(end) = pending.iter().position(|&byte| byte == b'\n') {
                 let line: Vec<u8> = pending.drain(..=end).collect();
-                tell(session, &pod, &container, &line[..end], &mut last);
+                if let Some(text) = told.text(&String::from_utf8_lossy(&line[..end])) {
+                    session.events.log(&pod, &container, text);
+                }
             }
         };
-        if !pending.is_empty() && whole {
-            tell(session, &pod, &container, &pending, &mut last);
-        }
         if whole {
+            if let Some(text) = told.text(&String::from_utf8_lossy(&pending)).filter(|text| !text.is_empty()) {
+                session.events.log(&pod, &container, text);
+            }
             return;
         }
     }
 }
 
-/// Tells one line, without the time that it begins with; one that was told before is left out.
-fn tell(session: &Session<'_>, pod: &str, container: &str, line: &[u8], last: &mut Option<String>) {
-    let line = String::from_utf8_lossy(line);
-    let text = match line.split_once(' ') {
-        Some((time, text)) if time.parse::<Timestamp>().is_ok() => {
-            let told = last.as_deref().and_then(|last| last.parse::<Timestamp>().ok());
-            if told.is_some_and(|told| time.parse::<Timestamp>().is_ok_and(|time| time <= told)) {
-                return;
+/// How far a log was told. A log that is taken up again begins with lines of the same second.
+#[derive(Default)]
+struct Told {
+    /// The time of the last line.
+    last: Option<Timestamp>,
+    /// How many lines had that time.
+    same: usize,
+    /// Lines still to be left out: those before this time, and so many of it.
+    skip: Option<(Timestamp, usize)>,
+}
+
+impl Told {
+    /// The log is taken up again.
+    fn begin(&mut self) {
+        self.skip = self.last.map(|time| (time, self.same));
+    }
+
+    /// The text of a line without its time; none where it was told before.
+    fn text<'l>(&mut self, line: &'l str) -> Option<&'l str> {
+        let (time, text) = match line.split_once(' ').map(|(time, text)| (time.parse::<Timestamp>(), text)) {
+            Some((Ok(time), text)) => (time, text),
+            _ => return Some(line.trim_end_matches('\r')),
+        };
+        match &mut self.skip {
+            Some((last, _)) if time < *last => return None,
+            Some((last, left)) if time == *last && *left > 0 => {
+                *left -= 1;
+                return None;
             }
-            *last = Some(time.to_owned());
-            text
+            _ => self.skip = None,
         }
-        _ => &line,
-    };
-    session.events.log(pod, container, text.trim_end_matches('\r'));
+        self.same = if self.last == Some(time) { self.same + 1 } else { 1 };
+        self.last = Some(time);
+        Some(text.trim_end_matches('\r'))
+    }
 }
 
 #[cfg(test)]
@@ -467,6 +490,20 @@ mod tests {
         assert_eq!(text(condition("Failed", "can ary"), &[]), "over: failed !");
         assert_eq!(text(condition("FailureTarget", ""), &[]), "running: no pod yet");
         assert_eq!(text(json!({"spec": {"suspend": true}}), &[]), "running: suspended, so it does not run");
+    }
+
+    #[test]
+    fn lines_of_one_moment_are_told_once_each() {
+        let mut told = Told::default();
+        let mut stream = |lines: &[(&str, &str)]| {
+            told.begin();
+            let line = |(time, text): &(&str, &str)| format!("2026-01-01T00:00:{time}Z {text}");
+            lines.iter().filter_map(|own| told.text(&line(own)).map(str::to_owned)).collect::<Vec<_>>()
+        };
+        assert_eq!(stream(&[("01", "a"), ("02", "b"), ("02", "c")]), ["a", "b", "c"]);
+        // Taken up again, and then the clock is set back.
+        let again = [("01", "a"), ("02", "b"), ("02", "c"), ("02", "d"), ("03", "e"), ("01", "f")];
+        assert_eq!(stream(&again), ["d", "e", "f"]);
     }
 
     #[test]
