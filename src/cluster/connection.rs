@@ -1,7 +1,7 @@
 //! The way to the API server: sends requests, with deadlines and our own retries, and gives whole answers.
 //!
 //! kube brings TLS, credentials and proxies; its errors quote what they are about, so here they become
-//! a [`Lost`] that says only what kind of fault it is.
+//! a [`Lost`] (`lost`) that says only what kind of fault it is.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -11,15 +11,16 @@ use http::header::{DATE, HeaderMap, RETRY_AFTER, WARNING};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use jiff::Timestamp;
-use kube::client::{AuthError, Body, ConfigExt};
+use kube::client::{Body, ConfigExt};
 use kube::{Client, Config};
 
 use tower::{BoxError, ServiceBuilder};
 
 use super::Events;
+use super::lost::{Lost, lost};
 use super::request::Request;
 use super::status::Status;
-use crate::error::{Error, Kind};
+use crate::error::Error;
 
 /// The first wait before a request is sent again, and the longest.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
@@ -57,30 +58,6 @@ impl Answer {
         // Times in objects have whole seconds.
         let took = i64::try_from(self.took.as_secs()).unwrap_or(i64::MAX).saturating_add(2);
         self.date.is_none_or(|date| date.as_second().saturating_sub(time.as_second()) < took)
-    }
-}
-
-/// No answer came.
-#[derive(Clone, Debug)]
-pub(super) struct Lost {
-    /// Why, in words that quote nothing.
-    pub reason: String,
-    /// What to do about it.
-    pub hint: Option<String>,
-    /// Whether the server may have acted all the same.
-    pub may_have_acted: bool,
-    /// Whether trying again makes no sense.
-    pub is_final: bool,
-}
-
-impl Lost {
-    /// The error that ends the run.
-    pub(super) fn error(&self) -> Error {
-        let error = Error::new(Kind::Cluster, self.reason.clone());
-        match &self.hint {
-            Some(hint) => error.hint(hint.clone()),
-            None => error,
-        }
     }
 }
 
@@ -294,98 +271,6 @@ fn warnings(headers: &HeaderMap) -> Vec<String> {
             quoted.trim_end_matches('"').replace("\\\"", "\"")
         })
         .collect()
-}
-
-/// What kind of fault kept an answer away. The texts of the libraries are searched, never passed on.
-fn lost(error: &kube::Error, server: &str) -> Lost {
-    let at = if server.is_empty() { "the API server".to_owned() } else { format!("the API server at {server}") };
-    let fault = |reason: String, hint: Option<&str>, may_have_acted, is_final| Lost {
-        reason,
-        hint: hint.map(str::to_owned),
-        may_have_acted,
-        is_final,
-    };
-    if let kube::Error::Auth(auth) = error {
-        return credentials(auth);
-    }
-    let mut texts = String::new();
-    let mut io = None;
-    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(next) = source {
-        if let Some(auth) = next.downcast_ref::<AuthError>() {
-            return credentials(auth);
-        }
-        if let Some(found) = next.downcast_ref::<std::io::Error>() {
-            io = Some(found.kind());
-        }
-        texts.push_str(&next.to_string());
-        texts.push('\n');
-        source = next.source();
-    }
-    let says = |words: &str| texts.contains(words);
-    let connecting = says("client error (Connect)");
-    if says("invalid peer certificate") {
-        let (what, hint) = if says("UnknownIssuer") || says("BadSignature") {
-            ("is not signed by the certificate authority of the kubeconfig", "check `certificate-authority` there")
-        } else if says("NotValidForName") {
-            ("is for another name", "check `server` in the kubeconfig, or set `tls-server-name` there")
-        } else if says("Expired") {
-            ("has expired", "the server needs a new one; is this machine's clock right?")
-        } else {
-            ("is not valid", "check `certificate-authority` and `server` in the kubeconfig")
-        };
-        return fault(format!("{at} can't be trusted: its certificate {what}"), Some(hint), false, true);
-    }
-    if matches!(error, kube::Error::RustlsTls(_)) {
-        let hint = "check `certificate-authority`, `client-certificate` and `client-key` in the kubeconfig";
-        return fault("the certificates of the kubeconfig can't be used".to_owned(), Some(hint), false, true);
-    }
-    if matches!(error, kube::Error::ProxyProtocolUnsupported { .. } | kube::Error::ProxyProtocolDisabled { .. }) {
-        let hint = "http, https and socks5 are";
-        return fault("the proxy's protocol is not supported".to_owned(), Some(hint), false, true);
-    }
-    if says("dns error") {
-        let hint = "is the `server` in the kubeconfig right, and the network up?";
-        return fault(format!("{at} can't be found: its name has no address"), Some(hint), false, false);
-    }
-    use std::io::ErrorKind;
-    let reason = match io {
-        Some(ErrorKind::ConnectionRefused) => "the connection was refused",
-        Some(ErrorKind::TimedOut) => "the connection timed out",
-        Some(ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted) => {
-            "the connection was reset"
-        }
-        Some(ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable) => "there is no way to it",
-        Some(ErrorKind::UnexpectedEof) => "the connection ended in the middle of an answer",
-        _ if connecting => "no connection could be made",
-        _ => "the connection broke",
-    };
-    let hint = connecting.then_some("is the `server` in the kubeconfig right, and is it running?");
-    fault(format!("{at} can't be reached: {reason}"), hint, !connecting, false)
-}
-
-/// Credentials that could not be had.
-fn credentials(error: &AuthError) -> Lost {
-    let (reason, hint) = match error {
-        // Neither the command line nor what it printed is told: both may hold a secret.
-        AuthError::AuthExecRun { out, .. } => {
-            let code = out.status.code().map_or_else(|| "a signal".to_owned(), |code| format!("exit code {code}"));
-            (format!("the credential plugin failed ({code})"), "run the command under `exec` in the kubeconfig by hand")
-        }
-        AuthError::AuthExecStart(error) => (
-            format!("the credential plugin can't be started: {}", crate::error::io_reason(error)),
-            "is the program that the kubeconfig names under `exec` installed?",
-        ),
-        AuthError::AuthExecParse(_) | AuthError::ExecPluginFailed | AuthError::AuthExec(_) => {
-            ("the credential plugin gave no credentials".to_owned(), "run it by hand to see what it prints")
-        }
-        AuthError::ReadTokenFile(error, path) => (
-            format!("the token can't be read from {}: {}", path.display(), crate::error::io_reason(error)),
-            "check `tokenFile` in the kubeconfig",
-        ),
-        _ => ("the credentials of the kubeconfig can't be used".to_owned(), "check its `users`"),
-    };
-    Lost { reason, hint: Some(hint.to_owned()), may_have_acted: false, is_final: true }
 }
 
 #[cfg(test)]

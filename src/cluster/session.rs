@@ -7,8 +7,9 @@ use serde_json::Value;
 
 use super::Events;
 use super::config::{self, ClusterOptions};
-use super::connection::{Answer, Connection, Lost};
+use super::connection::{Answer, Connection};
 use super::kinds::{Discovered, built_in, group_version};
+use super::lost::Lost;
 use super::object::Subject;
 use super::request::{Request, Resource, Verb, Writing};
 use super::status::{Refused, unauthorized, unknown_kind};
