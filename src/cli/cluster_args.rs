@@ -12,6 +12,9 @@ use crate::cluster::{
 };
 use crate::error::{Error, Result};
 
+/// As long as it takes.
+const AGES: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
 /// `apply`, with everything decided.
 pub(super) struct Apply {
     /// What is rendered.
@@ -181,7 +184,7 @@ impl ApplyArgs {
                 return Err(Error::usage("`--output` is `name` or `json`").hint("`jobplate render` prints manifests"));
             }
         };
-        let timeout = duration("--timeout", &timeout)?.unwrap_or(Duration::MAX / 4);
+        let timeout = duration("--timeout", &timeout)?.unwrap_or(AGES);
         let wait = (wait || logs).then_some(WaitOptions { logs });
         let options = ApplyOptions {
             dry_run,

@@ -69,19 +69,21 @@ fn is_running(job: &Value) -> bool {
     !ended && job["spec"]["suspend"] != true
 }
 
-/// Deletes exactly this live Job, pods first, and waits until it is gone.
+/// Deletes exactly this live Job, pods first, and waits until it is gone. False where it is another by now,
+/// so that what was found out about it may not hold any more.
 pub(super) async fn delete(
     session: &Session<'_>,
     subject: &Subject,
     resource: &Resource,
     live: &Value,
     deadline: Instant,
-) -> Result<()> {
+) -> Result<bool> {
     let (namespace, name) = (session.namespace(subject), subject.name());
     let text = |key: &str| live["metadata"][key].as_str().unwrap_or_default().to_owned();
     let uid = text("uid");
     let request = Request::delete(resource, namespace, name, &uid, &text("resourceVersion"));
     match session.send(&request, subject).await?.refusal() {
+        Some(status) if status.is(409) => return Ok(false),
         Some(status) if !status.is(404) => {
             return Err(status.error(&Refused::new(subject, resource, namespace, Verb::Delete)));
         }
@@ -90,7 +92,7 @@ pub(super) async fn delete(
     loop {
         match session.live(subject, resource, name).await? {
             Some(live) if live["metadata"]["uid"] == uid.as_str() => {}
-            _ => return Ok(()),
+            _ => return Ok(true),
         }
         if session.stop.is_asked() {
             let message = format!("{} is being deleted, and was not made anew", resource.object(name));

@@ -21,8 +21,8 @@ use crate::error::{Error, Kind, Result};
 
 /// How long a CustomResourceDefinition may take until its objects can be made.
 const ESTABLISHED: Duration = Duration::from_secs(30);
-/// How often ownership is moved again when the object changes meanwhile.
-const TAKE_OVERS: usize = 5;
+/// How often something is begun again because the object changes meanwhile.
+const ATTEMPTS: usize = 5;
 
 /// Tries and sends objects.
 pub(super) struct Sender<'a> {
@@ -278,9 +278,16 @@ impl Sender<'_> {
             OnImmutable::Skip => return Ok(Done::new(Outcome::Skipped)),
             OnImmutable::Recreate { running } => running,
         };
-        if let Some(live) = immutable::check_replaceable(self.session, subject, resource, running).await? {
-            let deadline = Instant::now() + self.options.timeout;
-            immutable::delete(self.session, subject, resource, &live, deadline).await?;
+        let deadline = Instant::now() + self.options.timeout;
+        for attempt in 1.. {
+            let live = immutable::check_replaceable(self.session, subject, resource, running).await?;
+            let Some(live) = live else { break };
+            if immutable::delete(self.session, subject, resource, &live, deadline).await? {
+                break;
+            }
+            if attempt == ATTEMPTS {
+                return Err(self.restless(subject, resource, "deleted"));
+            }
         }
         let namespace = self.session.namespace(subject);
         let request =
@@ -306,7 +313,7 @@ impl Sender<'_> {
         let namespace = self.session.namespace(subject);
         // A move whose answer was lost: the next look tells whether it took place.
         let mut uncertain: Option<Transfer> = None;
-        for _ in 0..TAKE_OVERS {
+        for _ in 0..ATTEMPTS {
             let Some(live) = self.session.live(subject, resource, subject.name()).await? else { return Ok(()) };
             let Some(transfer) = owner::transfer(&live, &named, &self.session.writing.manager) else {
                 if let Some(transfer) = uncertain {
@@ -328,9 +335,12 @@ impl Sender<'_> {
                 Some(status) => return Err(status.error(&Refused::new(subject, resource, namespace, Verb::Patch))),
             }
         }
-        let message =
-            format!("{} changes all the time, so nothing could be taken over", resource.object(subject.name()));
-        Err(subject.place(Error::new(Kind::Cluster, message).hint("run again, or stop what keeps changing it")))
+        Err(self.restless(subject, resource, "taken over"))
+    }
+
+    fn restless(&self, subject: &Subject, resource: &Resource, what: &str) -> Error {
+        let message = format!("{} changes all the time, so it can't be {what}", resource.object(subject.name()));
+        subject.place(Error::new(Kind::Cluster, message).hint("run again, or stop what keeps changing it"))
     }
 
     fn tell_of_move(&self, subject: &Subject, resource: &Resource, transfer: &Transfer) {
