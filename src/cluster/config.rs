@@ -3,7 +3,7 @@
 //! Unlike kube's own inference nothing is guessed: a kubeconfig that is named and can't be used is an
 //! error, never a reason to try something else. Reads files, no environment.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use kube::Config;
 use kube::config::{
@@ -61,6 +61,13 @@ pub(super) async fn load(options: &ClusterOptions) -> Result<Config> {
         Some(kubeconfig) => select(kubeconfig, options).await?,
     };
     config.default_retry = false;
+    if let Some(file) = &config.auth_info.token_file {
+        // kube says only that something is wrong, and only later.
+        std::fs::metadata(file).map_err(|error| {
+            failed(format!("the token can't be read from {file}: {}", io_reason(&error)))
+                .hint("check `tokenFile` in the kubeconfig")
+        })?;
+    }
     if options.impersonate.is_some() {
         config.auth_info.impersonate.clone_from(&options.impersonate);
     }
@@ -108,7 +115,16 @@ fn known<'n>(what: &str, names: impl Iterator<Item = &'n str>) -> String {
 }
 
 fn read(path: &PathBuf) -> Result<Kubeconfig> {
-    Kubeconfig::read_from(path).map_err(|error| unusable(&error).in_file(path.display().to_string()))
+    let mut kubeconfig =
+        Kubeconfig::read_from(path).map_err(|error| unusable(&error).in_file(path.display().to_string()))?;
+    // kube does this for all files that a kubeconfig names but the token.
+    let folder = path.parent().unwrap_or(Path::new(""));
+    for user in kubeconfig.auth_infos.iter_mut().filter_map(|named| named.auth_info.as_mut()) {
+        if let Some(file) = &mut user.token_file {
+            *file = folder.join(&file).to_string_lossy().into_owned();
+        }
+    }
+    Ok(kubeconfig)
 }
 
 fn merge(paths: &[PathBuf]) -> Result<Kubeconfig> {
@@ -136,22 +152,39 @@ fn unusable(error: &KubeconfigError) -> Error {
         }
         LoadDataError::NoBase64DataOrFile => format!("{what} is missing in the kubeconfig"),
     };
-    match error {
-        KubeconfigError::ReadConfig(error, _) => failed(format!("can't be read: {}", io_reason(error))),
-        KubeconfigError::Parse(_) => failed("is no kubeconfig").hint("`kubectl config view` says where it is wrong"),
-        KubeconfigError::MissingClusterUrl => failed("the cluster in the kubeconfig has no `server`"),
-        KubeconfigError::ParseClusterUrl(_) => failed("the `server` in the kubeconfig is no URL"),
-        KubeconfigError::ParseProxyUrl(_) => failed("the `proxy-url` in the kubeconfig is no URL"),
-        KubeconfigError::LoadCertificateAuthority(fault) => failed(data("the certificate authority", fault)),
-        KubeconfigError::LoadClientCertificate(fault) => failed(data("the client certificate", fault)),
-        KubeconfigError::LoadClientKey(fault) => failed(data("the client key", fault)),
-        KubeconfigError::ParseCertificates(_) => failed("a certificate in the kubeconfig is no PEM"),
-        KubeconfigError::ParseNoProxy(_) => failed("NO_PROXY can't be understood"),
-        KubeconfigError::KindMismatch | KubeconfigError::ApiVersionMismatch => {
-            failed("is of another kind than the kubeconfig before it")
+    let (message, hint) = match error {
+        KubeconfigError::ReadConfig(error, _) => (format!("can't be read: {}", io_reason(error)), "name another"),
+        KubeconfigError::Parse(_) => {
+            ("is no kubeconfig".to_owned(), "`kubectl config view --kubeconfig` says where it is wrong")
         }
-        _ => failed("the kubeconfig can't be used"),
-    }
+        KubeconfigError::MissingClusterUrl => {
+            ("the cluster in the kubeconfig has no `server`".to_owned(), "write the address of the API server there")
+        }
+        KubeconfigError::ParseClusterUrl(_) => {
+            ("the `server` in the kubeconfig is no URL".to_owned(), "it looks like https://HOST:6443")
+        }
+        KubeconfigError::ParseProxyUrl(_) => {
+            ("the `proxy-url` in the kubeconfig is no URL".to_owned(), "it looks like http://HOST:3128")
+        }
+        KubeconfigError::LoadCertificateAuthority(fault) => {
+            (data("the certificate authority", fault), "check `certificate-authority` in the kubeconfig")
+        }
+        KubeconfigError::LoadClientCertificate(fault) => {
+            (data("the client certificate", fault), "check `client-certificate` in the kubeconfig")
+        }
+        KubeconfigError::LoadClientKey(fault) => {
+            (data("the client key", fault), "check `client-key` in the kubeconfig")
+        }
+        KubeconfigError::ParseCertificates(_) => {
+            ("a certificate in the kubeconfig is no PEM".to_owned(), "check `certificate-authority` there")
+        }
+        KubeconfigError::ParseNoProxy(_) => ("NO_PROXY can't be understood".to_owned(), "it is a list of hosts"),
+        KubeconfigError::KindMismatch | KubeconfigError::ApiVersionMismatch => {
+            ("is of another kind than the kubeconfig before it".to_owned(), "leave it out of KUBECONFIG")
+        }
+        _ => ("the kubeconfig can't be used".to_owned(), "`kubectl config view` shows it"),
+    };
+    failed(message).hint(hint)
 }
 
 fn in_cluster(_: InClusterError) -> Error {

@@ -102,9 +102,13 @@ async fn compare(session: &Session<'_>, subject: Subject, force: bool, take_over
     };
     let answer = session.send(&tried(subject.body(), force), subject).await?;
     let named: Vec<&Named> = subject.named().collect();
+    let is_new = live.is_none();
     let taken = |answer: &Answer| {
         let mut after = json(answer, subject)?;
         owner::remove_unset(&mut after, &json_of(subject), &named);
+        if is_new && subject.is_job() {
+            as_of(&mut after, None);
+        }
         Ok(after)
     };
     let Some(status) = answer.refusal() else { return Ok(difference(live, taken(&answer)?, false)) };

@@ -62,9 +62,9 @@ pub(super) fn lost(error: &kube::Error, server: &str) -> Lost {
     if says("invalid peer certificate") {
         let (what, hint) = if says("UnknownIssuer") || says("BadSignature") {
             ("is not signed by the certificate authority of the kubeconfig", "check `certificate-authority` there")
-        } else if says("NotValidForName") {
+        } else if says("NotValidForName") || says("not valid for name") {
             ("is for another name", "check `server` in the kubeconfig, or set `tls-server-name` there")
-        } else if says("Expired") {
+        } else if says("Expired") || says("certificate expired") {
             ("has expired", "the server needs a new one; is this machine's clock right?")
         } else {
             ("is not valid", "check `certificate-authority` and `server` in the kubeconfig")

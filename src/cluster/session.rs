@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::sync::Mutex;
 
 use super::Events;
 use super::config::{self, ClusterOptions};
@@ -15,6 +16,7 @@ use super::request::{Request, Resource, Verb, Writing};
 use super::status::{Refused, unauthorized, unknown_kind};
 use super::stop::Stop;
 use crate::error::{Error, Kind, Result};
+use crate::manifest::field::FieldPath;
 
 /// How long a request that finds no server is tried again.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -38,6 +40,8 @@ pub struct SessionOptions {
 pub(super) struct Session<'e> {
     connection: Connection<'e>,
     kinds: Discovered,
+    /// Held while the server is asked about kinds.
+    asking: Mutex<()>,
     pub(super) events: &'e dyn Events,
     pub(super) writing: Writing,
     pub(super) concurrency: usize,
@@ -58,6 +62,7 @@ impl<'e> Session<'e> {
         Ok(Session {
             connection,
             kinds: Discovered::default(),
+            asking: Mutex::new(()),
             events,
             writing: options.writing.clone(),
             concurrency: options.concurrency.max(1),
@@ -88,8 +93,14 @@ impl<'e> Session<'e> {
     pub(super) fn check_namespace(&self, subject: &Subject) -> Result<()> {
         match (&self.asked_namespace, &subject.namespace) {
             (Some(asked), Some(own)) if asked != own => {
-                let error = Error::refused(format!("the object is in namespace {own}, and -n asks for {asked}"));
-                Err(subject.place(error.hint("leave -n out, or change the manifest")))
+                let error = Error::refused(format!("the object is in namespace {own}, and -n asks for {asked}"))
+                    .hint("leave -n out, or change the manifest");
+                let place = FieldPath::of_keys(&["metadata", "namespace"]);
+                let span = subject.with_root(|root| place.find(root).node.span());
+                Err(subject.place(match span {
+                    Some(span) => error.at(span),
+                    None => error,
+                }))
             }
             _ => Ok(()),
         }
@@ -140,6 +151,8 @@ impl<'e> Session<'e> {
         if let Some(resource) = built_in(&subject.api_version, &subject.kind) {
             return Ok(resource);
         }
+        // Others that want the same wait for the one answer.
+        let _asking = self.asking.lock().await;
         if self.kinds.find(&subject.api_version, &subject.kind).is_none() {
             let (group, version) = group_version(&subject.api_version);
             let answer = self.send(&Request::discover(group, version), subject).await?;

@@ -12,11 +12,16 @@ use crate::error::{Error, Kind};
 use crate::manifest::field::FieldPath;
 use crate::yaml::{Document, Node, Tape};
 
+/// How much of a text that is no Status is searched for known words.
+const LONGEST_TEXT: usize = 4096;
+
 /// The server's answer to a request that it did not fulfil.
 #[derive(Clone, Debug)]
 pub(super) struct Status {
     /// The HTTP status.
     pub code: StatusCode,
+    /// Whether the answer was one of Kubernetes' own.
+    is_status: bool,
     reason: String,
     /// Never shown.
     message: String,
@@ -71,13 +76,22 @@ impl Cause {
 impl Status {
     /// Reads an answer; one that is no Status has only its code.
     pub(super) fn read(code: StatusCode, body: &[u8]) -> Self {
-        let Body { reason, message, details } = serde_json::from_slice(body).unwrap_or_default();
-        Status { code, reason, message, about: details.kind, causes: details.causes }
+        let read: Option<Body> = serde_json::from_slice(body).ok();
+        let is_status = read.is_some();
+        // Not every layer of a server answers in JSON.
+        let text = || String::from_utf8_lossy(&body[..body.len().min(LONGEST_TEXT)]).into_owned();
+        let Body { reason, message, details } = read.unwrap_or_else(|| Body { message: text(), ..Body::default() });
+        Status { code, is_status, reason, message, about: details.kind, causes: details.causes }
     }
 
     /// Whether it is this kind of refusal.
     pub(super) fn is(&self, code: u16) -> bool {
         self.code.as_u16() == code
+    }
+
+    /// Whether the object is larger than the server, or what it keeps objects in, takes.
+    fn is_too_large(&self) -> bool {
+        self.is(413) || self.says("request is too large") || self.says("trying to send message larger than max")
     }
 
     fn says(&self, words: &str) -> bool {
@@ -86,7 +100,7 @@ impl Status {
 
     /// Whether an HTTP 500 may be gone at the next attempt. Faults of the object never are.
     pub(super) fn is_passing(&self) -> bool {
-        self.says("etcdserver") || self.says("failed calling webhook")
+        (self.says("etcdserver") || self.says("failed calling webhook")) && !self.is_too_large()
     }
 
     /// Whether all that it refuses is a change of what can't be changed in a Job.
@@ -123,53 +137,75 @@ impl Status {
 
     /// The error, for a request about an object of the user's.
     pub(super) fn error(&self, request: &Refused<'_>) -> Error {
+        if self.is(422) && !self.says("ValidatingAdmissionPolicy '") {
+            return self.invalid(request);
+        }
+        if (self.is(400) || self.is(500)) && self.schema_fault().is_some() {
+            return self.schema_error(request);
+        }
+        request.subject.place(self.sentence(request))
+    }
+
+    /// What the server says that is about no field.
+    fn sentence(&self, request: &Refused<'_>) -> Error {
         let Refused { subject, resource, namespace, .. } = request;
-        let name = subject.name();
-        let object = resource.object(name);
-        let failed = |message: String| Error::new(Kind::Cluster, message);
-        let error =
-            match self.code.as_u16() {
-                401 => unauthorized(),
-                403 => self.forbidden(request),
-                404 if self.is_missing_namespace() => failed(format!("there is no namespace {namespace}")).hint(
-                    "put its Namespace into the input, or create it: kubectl create namespace ".to_owned() + namespace,
-                ),
-                404 if self.is_unknown_kind() => unknown_kind(subject),
-                404 => failed(format!("{object} is not there any more")),
-                409 if self.already_exists() => failed(format!("{object} is there already"))
-                    .hint("choose another name, or leave --generate-name out"),
-                409 if self.says("being terminated") || self.says("being deleted") => failed(format!(
-                    "{object} can't be made: its namespace, or what had its name, is still being deleted"
-                ))
-                .hint("wait until it is gone, and run again"),
-                409 => failed(format!("{object} was changed by somebody else at the same time")).hint("run again"),
-                413 => failed(format!("{object} is too large for the server"))
-                    .hint("an object can have about 1.5 MB; keep data elsewhere"),
-                422 if self.says("ValidatingAdmissionPolicy '") => self.denied(&object),
-                422 => return self.invalid(request),
-                400 if self.says("does not support dry run") => {
-                    let webhook = self.quoted_after("webhook ").map(|name| format!(" {name}")).unwrap_or_default();
-                    failed(format!("{object} can't be tried: the webhook{webhook} knows no dry run"))
-                        .hint("apply without trying first: --no-preflight")
-                }
-                400 | 500 if self.schema_fault().is_some() => return self.schema_error(request),
-                400 if self.says("admission webhook") => self.denied(&object),
-                400 => failed(format!("the server does not understand {object}"))
-                    .hint("is every field where it belongs? `kubectl apply --dry-run=server -f` shows its own words"),
-                429 => failed(format!("the server had no time for {object}"))
-                    .hint("run again later, or lower --concurrency"),
-                500 if self.says("failed calling webhook") => {
-                    let webhook = self.quoted_after("webhook ").map(|name| format!(" {name}")).unwrap_or_default();
-                    failed(format!("{object} could not be checked: the webhook{webhook} does not answer"))
-                        .hint("the webhook is an admission check of the cluster; whoever runs it can tell")
-                }
-                500 if self.says("etcdserver") => {
-                    failed("the server's own storage does not answer".to_owned()).hint("run again later")
-                }
-                code => failed(format!("the server answered {code} about {object}"))
-                    .hint("its log has the reason; its message is not shown, since it may quote values"),
-            };
-        subject.place(error)
+        let object = resource.object(subject.name());
+        let webhook = || self.quoted_after("webhook ").map(|name| format!(" {name}")).unwrap_or_default();
+        let (message, hint): (String, &str) = match self.code.as_u16() {
+            _ if self.is_too_large() => (
+                format!("{object} is too large for the server"),
+                "an object can have about 1.5 MB; keep data elsewhere",
+            ),
+            400 if self.says("HTTP request to an HTTPS server") => {
+                ("the server wants HTTPS".to_owned(), "write https:// in the `server` of the kubeconfig")
+            }
+            400 if self.says("does not support dry run") => (
+                format!("{object} can't be tried: the webhook{} knows no dry run", webhook()),
+                "apply without trying first: --no-preflight",
+            ),
+            400 if self.says("admission webhook") => return self.denied(&object),
+            401 => return unauthorized(),
+            403 => return self.forbidden(request),
+            404 if self.is_missing_namespace() => {
+                let hint = "put its Namespace into the input, or create it: kubectl create namespace ";
+                return Error::new(Kind::Cluster, format!("there is no namespace {namespace}"))
+                    .hint(hint.to_owned() + namespace);
+            }
+            404 if self.is_unknown_kind() => return unknown_kind(subject),
+            404 => (format!("{object} is not there any more"), "run again"),
+            409 if self.already_exists() => (format!("{object} is there already"), "choose another name"),
+            409 if self.says("being terminated") || self.says("being deleted") => (
+                format!("{object} can't be made: its namespace, or what had its name, is still being deleted"),
+                "wait until it is gone, and run again",
+            ),
+            409 => (format!("{object} was changed by somebody else at the same time"), "run again"),
+            422 => return self.denied(&object),
+            429 => (format!("the server had no time for {object}"), "run again later, or lower --concurrency"),
+            400..=499 if !self.is_status => (
+                format!("something that is no API server answered {}", self.code.as_u16()),
+                "check `server` in the kubeconfig, and what stands between",
+            ),
+            400 => (
+                format!("the server does not understand {object}"),
+                "is every field where it belongs? `kubectl apply --dry-run=server -f` shows its own words",
+            ),
+            500 if self.says("failed calling webhook") => (
+                format!("{object} could not be checked: the webhook{} does not answer", webhook()),
+                "the webhook is an admission check of the cluster; whoever runs it can tell",
+            ),
+            500 if self.says("etcdserver") => {
+                ("the server's own storage does not answer".to_owned(), "run again later")
+            }
+            502..=504 => (
+                format!("the server is not there: {} was the answer about {object}", self.code.as_u16()),
+                "run again later; what stands between may know more",
+            ),
+            code => (
+                format!("the server answered {code} about {object}"),
+                "its log has the reason; its message is not shown, since it may quote values",
+            ),
+        };
+        Error::new(Kind::Cluster, message).hint(hint)
     }
 
     /// A word in quotes that stands behind others, if it looks like the name of something in a cluster.
@@ -213,6 +249,14 @@ impl Status {
                     .hint("wait until it is gone, and create it anew");
             }
             return self.denied(&object);
+        }
+        if self.says("cannot impersonate resource") {
+            return Error::new(Kind::Cluster, "you may not act as somebody else")
+                .hint("leave --as and --as-group out, or have a ClusterRole with this rule: {apiGroups: [\"\"], resources: [users, groups], verbs: [impersonate]}");
+        }
+        if self.says("User \"system:anonymous\"") {
+            return Error::new(Kind::Cluster, "the server was asked without any credentials")
+                .hint("check the user of the kubeconfig's context; a credential plugin may have given none");
         }
         // Server-side apply of something new is a creation, too.
         let asked = if self.says("cannot create ") { Verb::Create } else { *verb };
@@ -312,10 +356,10 @@ impl Status {
             Some(span) => error.at(span),
             None => error,
         };
-        subject.place(match hint {
-            Some(hint) => error.hint(hint),
-            None => error,
-        })
+        let kind = &request.resource.plural;
+        let explained = self.causes.iter().map(|cause| explain_path(&cause.field)).find(|path| !path.is_empty());
+        let path = explained.unwrap_or_default();
+        subject.place(error.hint(hint.unwrap_or_else(|| format!("`kubectl explain {kind}{path}` tells what it takes"))))
     }
 }
 
@@ -392,6 +436,13 @@ fn plain_field(field: &str) -> String {
         })
         .collect();
     words.join(".")
+}
+
+/// A field as `kubectl explain` has it, with a dot in front.
+fn explain_path(field: &str) -> String {
+    let words = field.split('.').map(|word| word.split('[').next().unwrap_or_default());
+    let known = words.take_while(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphabetic()));
+    known.map(|word| format!(".{word}")).collect()
 }
 
 /// What is wrong with a field, and what to do about it.

@@ -11,6 +11,7 @@ use futures::future::{Either, select};
 use futures::stream::{FuturesUnordered, StreamExt};
 use http_body_util::BodyExt;
 use jiff::Timestamp;
+use kube::client::Body;
 use serde_json::Value;
 
 use super::kinds::built_in;
@@ -22,7 +23,7 @@ use crate::error::{Error, Kind};
 const LOOK: Duration = Duration::from_millis(500);
 /// How long logs may go on behind the end of their Job.
 const LOG_TAIL: Duration = Duration::from_secs(5);
-/// How often a broken log is taken up again.
+/// How often in a row a log is taken up again without a new line.
 const LOG_ATTEMPTS: usize = 5;
 
 /// What waiting brings along.
@@ -87,12 +88,9 @@ pub(super) async fn all(
         let mut texts = Vec::new();
         for Look { index, job, state, pods } in looks {
             if options.logs {
-                for pod in &pods {
-                    for container in started_containers(pod) {
-                        let name = pod["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-                        if followed.insert((job.namespace.clone(), name.clone(), container.clone())) {
-                            logs.push(Box::pin(follow(session, &kinds.pods, job.namespace.clone(), name, container)));
-                        }
+                for log in pods.iter().flat_map(|pod| started_logs(&job.namespace, pod)) {
+                    if followed.insert(log.clone()) {
+                        logs.push(Box::pin(follow(session, &kinds.pods, log)));
                     }
                 }
             }
@@ -266,10 +264,20 @@ fn statuses(pod: &Value) -> impl Iterator<Item = &Value> {
         .flat_map(|key| pod["status"][key].as_array().into_iter().flatten())
 }
 
-/// Names of the containers that have a log.
-fn started_containers(pod: &Value) -> Vec<String> {
+/// The logs of the containers that have one.
+fn started_logs(namespace: &str, pod: &Value) -> Vec<Log> {
     let has_log = |status: &&Value| !status["state"]["running"].is_null() || !status["state"]["terminated"].is_null();
-    statuses(pod).filter(has_log).filter_map(|status| status["name"].as_str().map(str::to_owned)).collect()
+    let of = |status: &Value| Log {
+        namespace: namespace.to_owned(),
+        pod: name_of(&pod["metadata"]["name"]).to_owned(),
+        container: name_of(&status["name"]).to_owned(),
+        restarts: restarts(status),
+    };
+    statuses(pod).filter(has_log).map(of).collect()
+}
+
+fn restarts(status: &Value) -> u64 {
+    status["restartCount"].as_u64().unwrap_or(0)
 }
 
 fn name_of(value: &Value) -> &str {
@@ -376,47 +384,79 @@ fn missing_source(message: &str) -> Option<Missing<'_>> {
     None
 }
 
-/// Tells the lines of a container's log as they come, taken up again where the connection breaks.
-async fn follow(session: &Session<'_>, pods: &Resource, namespace: String, pod: String, container: String) {
+/// The log of one run of a container.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Log {
+    namespace: String,
+    pod: String,
+    container: String,
+    /// How often the container was started again before.
+    restarts: u64,
+}
+
+/// Tells the lines of a log as they come, taken up again where it breaks off, until the container has ended.
+async fn follow(session: &Session<'_>, pods: &Resource, log: Log) {
+    let Log { namespace, pod, container, .. } = &log;
     let mut told = Told::default();
-    for _ in 0..LOG_ATTEMPTS {
+    let mut attempts = 0;
+    while attempts < LOG_ATTEMPTS {
         let since = told.last.map(|time| time.to_string());
-        let request = Request::follow_log(pods, &namespace, &pod, &container, since.as_deref());
-        let mut body = match session.connection().stream(&request).await {
-            Ok(Ok(body)) => body,
-            Ok(Err(status)) => {
+        let request = Request::follow_log(pods, namespace, pod, container, since.as_deref());
+        let before = told.lines;
+        match session.connection().stream(&request).await {
+            Ok(Ok(body)) => {
+                tell_all(session, &log, body, &mut told).await;
+                // The server ends a log also where it has lost the node: only the pod knows.
+                if !is_running(session, pods, &log).await {
+                    return;
+                }
+            }
+            Ok(Err(status)) if told.lines == 0 => {
                 let code = status.code.as_u16();
                 session
                     .events
                     .note(&format!("no log of container {container} of pod {pod}: the server answered {code}"));
                 return;
             }
-            Err(_) => {
-                tokio::time::sleep(LOOK).await;
-                continue;
-            }
-        };
-        told.begin();
-        let mut pending = Vec::new();
-        let whole = loop {
-            match body.frame().await {
-                None => break true,
-                Some(Err(_)) => break false,
-                Some(Ok(frame)) => pending.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data)),
-            }
-            while let Some(end) = pending.iter().position(|&byte| byte == b'\n') {
-                let line: Vec<u8> = pending.drain(..=end).collect();
-                if let Some(text) = told.text(&String::from_utf8_lossy(&line[..end])) {
-                    session.events.log(&pod, &container, text);
-                }
-            }
-        };
-        if whole {
-            if let Some(text) = told.text(&String::from_utf8_lossy(&pending)).filter(|text| !text.is_empty()) {
-                session.events.log(&pod, &container, text);
-            }
-            return;
+            Ok(Err(_)) | Err(_) => {}
         }
+        attempts = if told.lines > before { 0 } else { attempts + 1 };
+        tokio::time::sleep(LOOK).await;
+    }
+    session
+        .events
+        .note(&format!("the log of container {container} of pod {pod} broke off: kubectl logs {pod} -n {namespace}"));
+}
+
+/// Whether a container still runs; if nobody can tell, it may.
+async fn is_running(session: &Session<'_>, pods: &Resource, log: &Log) -> bool {
+    let Ok(answer) = session.try_send(&Request::get(pods, &log.namespace, &log.pod)).await else { return true };
+    if answer.refusal().is_some() {
+        return false;
+    }
+    let pod: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let runs = |status: &Value| restarts(status) == log.restarts && !status["state"]["running"].is_null();
+    statuses(&pod).any(|status| status["name"] == log.container.as_str() && runs(status))
+}
+
+async fn tell_all(session: &Session<'_>, log: &Log, mut body: Body, told: &mut Told) {
+    told.begin();
+    let mut pending = Vec::new();
+    while let Some(frame) = body.frame().await {
+        match frame {
+            Ok(frame) => pending.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data)),
+            // A line that is not whole comes again.
+            Err(_) => return,
+        }
+        while let Some(end) = pending.iter().position(|&byte| byte == b'\n') {
+            let line: Vec<u8> = pending.drain(..=end).collect();
+            if let Some(text) = told.text(&String::from_utf8_lossy(&line[..end])) {
+                session.events.log(&log.pod, &log.container, text);
+            }
+        }
+    }
+    if let Some(text) = told.text(&String::from_utf8_lossy(&pending)).filter(|text| !text.is_empty()) {
+        session.events.log(&log.pod, &log.container, text);
     }
 }
 
@@ -427,6 +467,8 @@ struct Told {
     last: Option<Timestamp>,
     /// How many lines had that time.
     same: usize,
+    /// How many lines were told in all.
+    lines: usize,
     /// Lines still to be left out: those before this time, and so many of it.
     skip: Option<(Timestamp, usize)>,
 }
@@ -441,7 +483,10 @@ impl Told {
     fn text<'l>(&mut self, line: &'l str) -> Option<&'l str> {
         let (time, text) = match line.split_once(' ').map(|(time, text)| (time.parse::<Timestamp>(), text)) {
             Some((Ok(time), text)) => (time, text),
-            _ => return Some(line.trim_end_matches('\r')),
+            _ => {
+                self.lines += 1;
+                return Some(line.trim_end_matches('\r'));
+            }
         };
         match &mut self.skip {
             Some((last, _)) if time < *last => return None,
@@ -453,6 +498,7 @@ impl Told {
         }
         self.same = if self.last == Some(time) { self.same + 1 } else { 1 };
         self.last = Some(time);
+        self.lines += 1;
         Some(text.trim_end_matches('\r'))
     }
 }
