@@ -68,7 +68,13 @@ pub fn apply(
         let run = Run {
             session: &session,
             options,
-            sender: Sender { session: &session, options, brought, has_taken_over: Cell::new(false) },
+            sender: Sender {
+                session: &session,
+                options,
+                brought,
+                has_taken_over: Cell::new(false),
+                start: Cell::new(None),
+            },
             rows: RefCell::new(rows),
             failure: Cell::new(None),
             jobs: RefCell::default(),
@@ -100,6 +106,8 @@ impl Run<'_> {
             if self.failure.get().is_some() || self.options.dry_run || self.session.is_over() {
                 return self.finish(true).await;
             }
+        } else {
+            self.sender.begin().await;
         }
         for turn in [Turn::First, Turn::Middle, Turn::Last] {
             if self.rows.borrow().iter().any(|entry| entry.turn == turn) && !self.session.is_over() {

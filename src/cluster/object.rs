@@ -96,7 +96,18 @@ impl Subject {
                     Err(step_back) => (step_back.offset, step_back.reason),
                     Ok(_) => (0, "it can't be read"),
                 };
-                Err(in_document(Error::input(format!("this is no YAML that could be applied: {reason}")).at(at..at)))
+                let first = document.text.trim_start_matches('\u{feff}');
+                let (message, hint) = match first.starts_with('%') {
+                    true => (
+                        "a directive (`%YAML`, `%TAG`), which an API server does not take".to_owned(),
+                        "remove the line",
+                    ),
+                    false => (
+                        format!("this is no YAML that could be applied: {reason}"),
+                        "mend this place; if it is a template, render it first",
+                    ),
+                };
+                Err(in_document(Error::input(message).at(at..at).hint(hint)))
             }
         }
     }

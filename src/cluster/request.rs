@@ -171,6 +171,11 @@ impl Request {
         Request::new(Verb::Get, resource.path(namespace, Some(name)))
     }
 
+    /// The state of the cluster now: its revision stands in the list's own metadata.
+    pub(super) fn revision() -> Self {
+        Request::new(Verb::List, "/api/v1/namespaces".to_owned()).query("limit", "1")
+    }
+
     /// What a group and version of the API has.
     pub(super) fn discover(group: &str, version: &str) -> Self {
         Request::new(Verb::Get, group_path(group, version))

@@ -34,6 +34,16 @@ pub(super) struct Sender<'a> {
     pub brought: Brought,
     /// Whether any ownership was moved.
     pub has_taken_over: Cell<bool>,
+    /// Where the run began, if it has to be known.
+    pub start: Cell<Option<Start>>,
+}
+
+/// The server's state and clock when a run began that tries nothing first.
+#[derive(Clone, Copy)]
+pub(super) struct Start {
+    /// The revision of the cluster: what was written later has a higher one.
+    revision: u64,
+    time: Timestamp,
 }
 
 /// What a trial saw.
@@ -106,9 +116,28 @@ struct Owner {
 impl Metadata {
     /// When the last apply by a manager was that changed something, by the server's clock.
     fn applied_at(&self, manager: &str) -> Option<Timestamp> {
-        let ours =
-            |owner: &&Owner| owner.manager == manager && owner.operation == "Apply" && owner.subresource.is_empty();
-        self.managed_fields.iter().find(ours).and_then(|owner| owner.time)
+        self.managed_fields.iter().find(|owner| owner.applies(manager)).and_then(|owner| owner.time)
+    }
+
+    /// Whether an apply at `time` was part of a run: times are whole seconds, and in the first one it may
+    /// have been before.
+    fn is_since(&self, start: Start, time: Option<Timestamp>, manager: &str) -> bool {
+        let revision = self.resource_version.as_deref().and_then(|text| text.parse::<u64>().ok());
+        if revision.is_some_and(|revision| revision <= start.revision) {
+            return false;
+        }
+        let second = |time: Timestamp| time.as_second();
+        let is_later = |time: Option<Timestamp>| time.is_none_or(|time| second(time) > second(start.time));
+        // Written since, but maybe by others.
+        let others = || self.managed_fields.iter().filter(|owner| !owner.applies(manager));
+        let by_others = || others().any(|owner| owner.time.is_some_and(|time| second(time) >= second(start.time)));
+        is_later(time) || !by_others()
+    }
+}
+
+impl Owner {
+    fn applies(&self, manager: &str) -> bool {
+        self.manager == manager && self.operation == "Apply" && self.subresource.is_empty()
     }
 }
 
@@ -119,6 +148,16 @@ fn metadata(answer: &Answer, subject: &Subject) -> Result<Metadata> {
 }
 
 impl Sender<'_> {
+    /// Notes where the run begins, for one that tries nothing first. Whoever may not list namespaces gets by.
+    pub(super) async fn begin(&self) {
+        let Ok(answer) = self.session.try_send(&Request::revision()).await else { return };
+        let list: Live = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let revision = list.metadata.resource_version.and_then(|text| text.parse().ok());
+        if let (true, Some(revision), Some(time)) = (answer.code.is_success(), revision, answer.date) {
+            self.start.set(Some(Start { revision, time }));
+        }
+    }
+
     fn how(&self, force: bool, dry_run: bool) -> Apply<'_> {
         Apply { writing: &self.session.writing, force, dry_run }
     }
@@ -230,8 +269,9 @@ impl Sender<'_> {
 
     /// What an apply has done, told by the answer and by what the trial saw.
     fn sent(&self, subject: &Subject, tried: &Tried, answer: &Answer) -> Result<Done> {
+        let manager = &self.session.writing.manager;
         let metadata = metadata(answer, subject)?;
-        let time = metadata.applied_at(&self.session.writing.manager);
+        let time = metadata.applied_at(manager);
         let is_now = time.is_none_or(|time| answer.is_of_now(time));
         // A first attempt whose answer was lost may have made it.
         let made_now = || answer.repeated && metadata.creation_timestamp.is_some_and(|time| answer.is_of_now(time));
@@ -243,7 +283,9 @@ impl Sender<'_> {
             Tried::New | Tried::Not if made_now() => {
                 return Ok(Done::with_uid(Outcome::Created, metadata.uid));
             }
-            Tried::New | Tried::Not => is_now,
+            Tried::New | Tried::Not => {
+                is_now && self.start.get().is_none_or(|start| metadata.is_since(start, time, manager))
+            }
         };
         let outcome = match answer.code.as_u16() {
             201 => Outcome::Created,

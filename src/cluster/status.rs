@@ -467,13 +467,13 @@ fn fault_of(cause: &Cause) -> (&'static str, Option<String>) {
         return ("is no name of a variable", hint("it may have printable ASCII characters but `=`"));
     }
     match cause.reason.as_str() {
-        "FieldValueRequired" => ("is missing", None),
+        "FieldValueRequired" => ("is missing", hint("add it")),
         "FieldValueNotSupported" => ("is none of the values that are supported", None),
-        "FieldValueDuplicate" => ("stands twice", None),
-        "FieldValueForbidden" => ("is not allowed here", None),
-        "FieldValueTooLong" => ("is too long", None),
-        "FieldValueTooMany" => ("has too many items", None),
-        "FieldValueNotFound" => ("names something that is not there", None),
+        "FieldValueDuplicate" => ("stands twice", hint("remove one of the two")),
+        "FieldValueForbidden" => ("is not allowed here", hint("leave it out, or what it goes with")),
+        "FieldValueTooLong" => ("is too long", hint("shorten it")),
+        "FieldValueTooMany" => ("has too many items", hint("leave some out")),
+        "FieldValueNotFound" => ("names something that is not there", hint("name something that is")),
         "FieldValueTypeInvalid" => ("is of the wrong type", None),
         _ => ("has a value that is not valid", None),
     }

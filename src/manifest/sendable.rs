@@ -15,6 +15,9 @@ pub fn check(object: &Object<'_>) -> Result<()> {
     refuse_export(object)?;
     refuse_doubled_keys(object.node)?;
     if let Some(metadata) = object.metadata {
+        for key in ["name", "generateName", "namespace"] {
+            child(metadata, key).map_or(Ok(()), |value| refuse_non_string(value, &format!("`metadata.{key}`")))?;
+        }
         for map in ["labels", "annotations"] {
             refuse_non_strings(child(metadata, map), &format!("a value of `{map}`"))?;
         }
@@ -225,6 +228,7 @@ mod tests {
                 "this is an export: `status`",
                 "status",
             ),
+            ("apiVersion: v1\nkind: X\nmetadata: {name: y}", "`metadata.name` is a word", "y"),
             ("apiVersion: v1\nkind: X\nmetadata: {name: a, labels: {b: 1}}", "a value of `labels` is a number", "1"),
             (
                 "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {b: on}",
