@@ -59,7 +59,7 @@ fn other_way(session: &Session<'_>, subject: &Subject, object: &str, live: &Valu
     };
     let lines: String = blocked.iter().map(of).collect();
     let message = format!("{object} has these values in another way than the manifest:{lines}");
-    let flags = flags(subject, &unnamed);
+    let flags = flags(subject, &blocked.iter().collect::<Vec<_>>());
     let hint = match take_over {
         true => format!("--take-over is for entries that the call names: {flags} --take-over"),
         false => format!("take them over: {flags} --take-over"),

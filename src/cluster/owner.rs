@@ -18,80 +18,105 @@ const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 pub(super) struct Transfer {
     /// The JSON patch: it tests the resource version.
     pub patch: Value,
-    /// Whose they were.
+    /// Whose the entries were; nobody's are not among them.
     pub from: Vec<String>,
+    /// Whether any entry changes hands.
+    pub moves: bool,
     /// Whether the last-applied annotation goes, too.
     pub drops_last_applied: bool,
 }
 
-/// The ownership of these entries moved to `manager`'s apply; none where nobody else has any.
+/// The ownership of these entries moved to `manager`'s apply, also of those that nobody owns; none where it
+/// has them all, and there is no last-applied annotation.
 ///
 /// Nothing else changes hands: what others own beside the entries stays theirs, so that the apply that
 /// follows resets none of it.
 pub(super) fn transfer(live: &Value, named: &[&Named], manager: &str) -> Option<Transfer> {
-    let mut owners: Vec<Value> = live.pointer("/metadata/managedFields")?.as_array()?.clone();
+    let mut owners: Vec<Value> =
+        live.pointer("/metadata/managedFields").and_then(Value::as_array).cloned().unwrap_or_default();
     let api_version = live["apiVersion"].as_str()?;
-    let paths: Vec<Vec<String>> = named.iter().flat_map(|named| tree_paths(named)).collect();
     let mut moved = Value::Object(Map::new());
     let mut from = Vec::new();
-    for owner in owners.iter_mut().filter(|owner| !is_ours(owner, manager)) {
-        if owner.get("subresource").is_some_and(|name| name != "") {
-            continue;
-        }
-        let name = owner["manager"].as_str().unwrap_or_default().to_owned();
-        let Some(fields) = owner.get_mut("fieldsV1") else { continue };
-        for path in &paths {
-            if let Some(taken) = take(fields, path) {
-                put(&mut moved, path, taken);
+    for (path, tree) in named.iter().flat_map(|named| live_entries(live, named)) {
+        let mut is_owned = false;
+        for owner in owners.iter_mut().filter(|owner| !is_of_subresource(owner)) {
+            let is_ours = is_ours(owner, manager);
+            let name = owner["manager"].as_str().unwrap_or_default().to_owned();
+            let Some(fields) = owner.get_mut("fieldsV1") else { continue };
+            if is_ours {
+                is_owned |= path.iter().try_fold(&*fields, |tree, key| tree.get(key)).is_some();
+            } else if let Some(taken) = take(fields, &path) {
+                put(&mut moved, &path, taken);
+                is_owned = true;
                 if !from.contains(&name) {
-                    from.push(name.clone());
+                    from.push(name);
                 }
             }
         }
+        if !is_owned {
+            put(&mut moved, &path, tree);
+        }
     }
-    if from.is_empty() {
+    let moves = moved.as_object().is_some_and(|moved| !moved.is_empty());
+    let drops_last_applied = live.pointer("/metadata/annotations").is_some_and(|all| all.get(LAST_APPLIED).is_some());
+    if named.is_empty() || !moves && !drops_last_applied {
         return None;
     }
-    let drops_last_applied = live.pointer("/metadata/annotations").is_some_and(|all| all.get(LAST_APPLIED).is_some());
     if drops_last_applied {
         let path = ["f:metadata", "f:annotations", &format!("f:{LAST_APPLIED}")].map(str::to_owned);
         owners.iter_mut().filter_map(|owner| owner.get_mut("fieldsV1")).for_each(|fields| drop(take(fields, &path)));
     }
-    owners.retain(|owner| owner.get("fieldsV1").and_then(Value::as_object).is_none_or(|fields| !fields.is_empty()));
+    owners.retain(|owner| owner.get("fieldsV1").and_then(Value::as_object).is_some_and(|fields| !fields.is_empty()));
     match owners.iter_mut().find(|owner| is_ours(owner, manager)) {
         Some(ours) => merge(&mut ours["fieldsV1"], moved),
-        None => owners.push(json!({
+        None if moves => owners.push(json!({
             "manager": manager,
             "operation": "Apply",
             "apiVersion": api_version,
             "fieldsType": "FieldsV1",
             "fieldsV1": moved,
         })),
+        None => {}
     }
     let mut patch = vec![
         json!({"op": "test", "path": "/metadata/resourceVersion", "value": live["metadata"]["resourceVersion"]}),
-        json!({"op": "replace", "path": "/metadata/managedFields", "value": owners}),
+        json!({"op": "add", "path": "/metadata/managedFields", "value": owners}),
     ];
     if drops_last_applied {
         let path = format!("/metadata/annotations/{}", LAST_APPLIED.replace('/', "~1"));
         patch.push(json!({"op": "remove", "path": path}));
     }
-    Some(Transfer { patch: Value::Array(patch), from, drops_last_applied })
+    Some(Transfer { patch: Value::Array(patch), from, moves, drops_last_applied })
+}
+
+fn is_of_subresource(owner: &Value) -> bool {
+    owner.get("subresource").is_some_and(|name| name != "")
+}
+
+/// The named entries that are there: the way to each through a tree of fields, and the tree that owns all
+/// of it.
+fn live_entries(live: &Value, named: &Named) -> Vec<(Vec<String>, Value)> {
+    let env = named.container.clone().then(Step::Key("env".to_owned()));
+    let Some(container) = tree_path(&env) else { return Vec::new() };
+    let entries = value_at(live, &env).and_then(Value::as_array).into_iter().flatten();
+    let wanted = entries.filter(|entry| named.names.iter().any(|name| entry["name"] == name.as_str()));
+    let of = |entry: &Value| {
+        let item = tree_path(&FieldPath(vec![named_item(entry["name"].as_str()?)]))?;
+        let mut tree = json!({".": {}, "f:name": {}});
+        if entry.get("value").is_some() {
+            tree["f:value"] = json!({});
+        }
+        if let Some(from) = entry["valueFrom"].as_object() {
+            let sources = from.keys().map(|key| (format!("f:{key}"), json!({})));
+            tree["f:valueFrom"] = sources.chain([(".".to_owned(), json!({}))]).collect::<Map<_, _>>().into();
+        }
+        Some(([container.clone(), item].concat(), tree))
+    };
+    wanted.filter_map(of).collect()
 }
 
 fn is_ours(owner: &Value, manager: &str) -> bool {
-    let plain = owner.get("subresource").is_none_or(|name| name == "");
-    owner["manager"] == manager && owner["operation"] == "Apply" && plain
-}
-
-/// The ways through a tree of fields to the entries of a container.
-fn tree_paths(named: &Named) -> Vec<Vec<String>> {
-    let Some(container) = tree_path(&named.container) else { return Vec::new() };
-    let of_entry = |name: &String| {
-        let entry = FieldPath::of_keys(&["env"]).then(Step::Item(vec![("name".to_owned(), name.clone())]));
-        Some([container.clone(), tree_path(&entry)?].concat())
-    };
-    named.names.iter().filter_map(of_entry).collect()
+    owner["manager"] == manager && owner["operation"] == "Apply" && !is_of_subresource(owner)
 }
 
 fn tree_path(path: &FieldPath) -> Option<Vec<String>> {
@@ -393,10 +418,24 @@ mod tests {
     #[test]
     fn nothing_to_take() {
         let mut mine = live();
-        mine["metadata"]["managedFields"] = json!([{"manager": "jobplate", "operation": "Apply", "fieldsV1": {}}]);
+        let entry = json!({"f:spec": {"f:containers": {"k:{\"name\":\"c\"}": {"f:env": {"k:{\"name\":\"X\"}": {"f:value": {}}}}}}});
+        mine["metadata"]["managedFields"] = json!([{"manager": "jobplate", "operation": "Apply", "fieldsV1": entry}]);
+        mine["metadata"]["annotations"] = json!({});
         assert!(transfer(&mine, &[&named()], "jobplate").is_none());
         let other = Named { names: vec!["Y".to_owned()], ..named() };
-        assert!(transfer(&live(), &[&other], "jobplate").is_none());
+        assert!(transfer(&mine, &[&other], "jobplate").is_none());
+    }
+
+    #[test]
+    fn what_nobody_owns_is_taken_too() {
+        let mut cleared = live();
+        cleared["metadata"]["managedFields"] = json!([{}]);
+        let transfer = transfer(&cleared, &[&named()], "jobplate").unwrap();
+        assert!(transfer.moves && transfer.from.is_empty());
+        let owners = &transfer.patch[1]["value"];
+        assert_eq!(owners.as_array().map(Vec::len), Some(1));
+        let entry = "/fieldsV1/f:spec/f:containers/k:{\"name\":\"c\"}/f:env/k:{\"name\":\"X\"}";
+        assert_eq!(owners[0].pointer(entry), Some(&json!({".": {}, "f:name": {}, "f:value": {}})));
     }
 
     #[test]

@@ -387,9 +387,15 @@ impl Sender<'_> {
 
     fn tell_of_move(&self, subject: &Subject, resource: &Resource, transfer: &Transfer) {
         self.has_taken_over.set(true);
-        let dropped = if transfer.drops_last_applied { ", and its last-applied annotation removed" } else { "" };
         let object = resource.object(subject.name());
-        self.session.events.note(&format!("{object}: entries taken over from {}{dropped}", transfer.from.join(", ")));
+        let owners = if transfer.from.is_empty() { "nobody".to_owned() } else { transfer.from.join(", ") };
+        self.session.events.note(&match (transfer.moves, transfer.drops_last_applied) {
+            (true, true) => {
+                format!("{object}: entries taken over from {owners}, and its last-applied annotation removed")
+            }
+            (true, false) => format!("{object}: entries taken over from {owners}"),
+            (false, _) => format!("{object}: its last-applied annotation removed"),
+        });
     }
 
     async fn wait_until_established(&self, subject: &Subject, resource: &Resource) -> Result<()> {

@@ -41,7 +41,8 @@ fn child<'a>(node: Node<'a>, key: &str) -> Option<Node<'a>> {
     node.entries().find(|(name, _)| name.is(key)).map(|(_, value)| value)
 }
 
-/// Adds a null for every way that an entry does not have its value in.
+/// Adds a null for every way that a reference does not have its value in. A literal becomes empty: that is
+/// the only one that Kubernetes takes beside a reference, which no apply can take away.
 fn deny_others(entry: Node<'_>, edits: &mut Vec<Edit>) {
     let nulls = |node: Node<'_>, keys: &[&'static str]| {
         let end = node.entries().count();
@@ -55,7 +56,7 @@ fn deny_others(entry: Node<'_>, edits: &mut Vec<Edit>) {
             edits.push(nulls(entry, &["value"]));
             edits.push(nulls(from, &SOURCES));
         }
-        (Some(_), None) => edits.push(nulls(entry, &["valueFrom"])),
+        (Some(value), None) => edits.push(Edit { node: value.index(), change: Change::Replace(Value::text("")) }),
         _ => {}
     }
 }
@@ -82,7 +83,7 @@ mod tests {
                 "key: k}\n",
                 "key: k}\n        configMapKeyRef: null\n        fieldRef: null\n        resourceFieldRef: null\n      value: null\n",
             )
-            .replace("value: y}", "value: y, valueFrom: null}");
+            .replace("value: y}", "value: \"\"}");
         assert_eq!(tried, expected);
     }
 }
