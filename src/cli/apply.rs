@@ -21,7 +21,8 @@ use crate::yaml::{self, Tape};
 pub(super) fn run(command: Apply, color: ColorChoice) -> Result<ExitCode> {
     let Apply { manifests, session, options, format, verbose } = command;
     let mut rendering = plan(&manifests, !manifests.injection.is_empty(), color)?;
-    let named = options.take_over.then_some(&manifests.injection);
+    let injection = &manifests.injection;
+    let named = (options.take_over || !injection.unset.is_empty()).then_some(injection);
     let mut documents = Rendered::new(&mut rendering, named);
     let terminal = Terminal::new(color, manifests.quiet, verbose);
     let report = cluster::apply(&mut documents, &session, &options, &terminal)?;

@@ -276,7 +276,7 @@ fn duration(flag: &str, text: &str) -> Result<Option<Duration>> {
     let spelled = || text.parse::<jiff::SignedDuration>().ok().and_then(|span| Duration::try_from(span).ok());
     match seconds.or_else(spelled) {
         Some(Duration::ZERO) => Ok(None),
-        Some(duration) => Ok(Some(duration)),
+        Some(duration) => Ok(Some(duration.min(AGES))),
         None => Err(Error::usage(format!("`{flag}` is no duration")).hint("write it such as 30s, 5m or 1h30m")),
     }
 }

@@ -62,11 +62,16 @@ pub(super) async fn load(options: &ClusterOptions) -> Result<Config> {
     };
     config.default_retry = false;
     if let Some(file) = &config.auth_info.token_file {
-        // kube says only that something is wrong, and only later.
-        std::fs::metadata(file).map_err(|error| {
+        // kube says only that something is wrong, and only later; and it keeps the line break at the end,
+        // with which no header can be made.
+        let token = std::fs::read_to_string(file).map_err(|error| {
             failed(format!("the token can't be read from {file}: {}", io_reason(&error)))
                 .hint("check `tokenFile` in the kubeconfig")
         })?;
+        if token.trim() != token {
+            config.auth_info.token = Some(token.trim().to_owned().into());
+            config.auth_info.token_file = None;
+        }
     }
     if options.impersonate.is_some() {
         config.auth_info.impersonate.clone_from(&options.impersonate);

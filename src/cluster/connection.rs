@@ -66,6 +66,8 @@ pub(super) struct Connection<'e> {
     client: Client,
     /// Host and port, for errors.
     server: String,
+    /// Whether it is asked without TLS.
+    is_plain: bool,
     /// How long one attempt may take; none for as long as it wants.
     timeout: Option<Duration>,
     /// How long a request is tried again.
@@ -90,10 +92,12 @@ impl<'e> Connection<'e> {
             let at = at.as_str();
             at.rsplit_once('@').map_or(at, |(_, host)| host).to_owned()
         });
+        let is_plain = config.cluster_url.scheme_str() == Some("http");
         let client = client(config).map_err(|error| lost(&error, &server).error())?;
         Ok(Connection {
             client,
             server,
+            is_plain,
             timeout,
             patience,
             events,
@@ -197,8 +201,12 @@ impl<'e> Connection<'e> {
                 }
                 Ok(answer)
             }
-            Err(lost) => {
+            Err(mut lost) => {
                 self.note_lost();
+                // A server that wants TLS hangs up on whoever does not speak it.
+                if self.is_plain && !self.known.get() && lost.may_have_acted {
+                    lost.hint = Some("does the server want https:// in the `server` of the kubeconfig?".to_owned());
+                }
                 Err(lost)
             }
         }

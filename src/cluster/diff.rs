@@ -10,7 +10,7 @@ use super::request::{Apply, Request, Resource, Verb};
 use super::session::{Session, SessionOptions, json};
 use super::status::Refused;
 use super::{Events, block_on, owner};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::manifest::json as manifest_json;
 
 /// One object, live and as it would be, in YAML.
@@ -47,17 +47,14 @@ pub fn diff(
                 any = true;
                 session.check_namespace(&subject)?;
                 while running.len() >= session.concurrency {
-                    if let Some(difference) = running.next().await {
+                    if let Some(difference) = session.stop.or_stop(running.next()).await.ok_or_else(interrupted)? {
                         each(&difference?)?;
                     }
-                }
-                if session.stop.is_asked() {
-                    return Err(Error::new(crate::error::Kind::Interrupted, "interrupted"));
                 }
                 running.push_back(compare(&session, subject, force, take_over));
             }
         }
-        while let Some(difference) = running.next().await {
+        while let Some(difference) = session.stop.or_stop(running.next()).await.ok_or_else(interrupted)? {
             each(&difference?)?;
         }
         if any {
@@ -67,6 +64,10 @@ pub fn diff(
                 .hint("name a manifest, or pipe one in as `-`"))
         }
     })
+}
+
+fn interrupted() -> Error {
+    Error::new(Kind::Interrupted, "interrupted; nothing was changed")
 }
 
 async fn compare(session: &Session<'_>, subject: Subject, force: bool, take_over: bool) -> Result<Difference> {

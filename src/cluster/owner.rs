@@ -58,6 +58,7 @@ pub(super) fn transfer(live: &Value, named: &[&Named], manager: &str) -> Option<
         }
     }
     let moves = moved.as_object().is_some_and(|moved| !moved.is_empty());
+    keep_unowned(live, named, &mut owners, api_version);
     let drops_last_applied = live.pointer("/metadata/annotations").is_some_and(|all| all.get(LAST_APPLIED).is_some());
     if named.is_empty() || !moves && !drops_last_applied {
         return None;
@@ -87,6 +88,77 @@ pub(super) fn transfer(live: &Value, named: &[&Named], manager: &str) -> Option<
         patch.push(json!({"op": "remove", "path": path}));
     }
     Some(Transfer { patch: Value::Array(patch), from, moves, drops_last_applied })
+}
+
+/// What Kubernetes calls the owner of what was there before anybody owned it.
+const UNKNOWN_OWNER: &str = "before-first-apply";
+
+/// Gives the other entries of these containers that nobody owns to an owner: when ours go, all that nobody
+/// owns beside them would go, too.
+fn keep_unowned(live: &Value, named: &[&Named], owners: &mut Vec<Value>, api_version: &str) {
+    let mut kept = json!({});
+    for own in named {
+        let env = own.container.clone().then(Step::Key("env".to_owned()));
+        let all = value_at(live, &env).and_then(Value::as_array).into_iter().flatten();
+        let names = all.filter_map(|entry| entry["name"].as_str().map(str::to_owned));
+        let others: Vec<String> = names.filter(|name| !own.names.contains(name)).collect();
+        let others = Named { object: own.object, container: own.container.clone(), names: others };
+        for (path, tree) in live_entries(live, &others) {
+            let holds = |owner: &Value| path.iter().try_fold(&owner["fieldsV1"], |tree, key| tree.get(key)).is_some();
+            if !owners.iter().any(holds) {
+                put(&mut kept, &path, tree);
+            }
+        }
+    }
+    if kept.as_object().is_some_and(|kept| !kept.is_empty()) {
+        owners.push(json!({
+            "manager": UNKNOWN_OWNER,
+            "operation": "Update",
+            "apiVersion": api_version,
+            "fieldsType": "FieldsV1",
+            "fieldsV1": kept,
+        }));
+    }
+}
+
+/// Whether nobody owns anything of an object: its ownership was cleared.
+pub(super) fn is_unowned(live: &Value) -> bool {
+    let owners = live.pointer("/metadata/managedFields").and_then(Value::as_array).into_iter().flatten();
+    let owns =
+        |owner: &&Value| !is_of_subresource(owner) && owner["fieldsV1"].as_object().is_some_and(|f| !f.is_empty());
+    owners.filter(owns).count() == 0
+}
+
+/// An entry that was to go and stays, since others own it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Left {
+    /// Its name.
+    pub name: String,
+    /// The container, by its name.
+    pub container: String,
+    /// Who owns it.
+    pub owners: Vec<String>,
+}
+
+/// The named entries that are not in the document, `ours`, and still on the server.
+pub(super) fn left(live: &Value, ours: &Value, named: &[&Named], manager: &str) -> Vec<Left> {
+    let mut found = Vec::new();
+    for Named { container, names, .. } in named {
+        let entry = |object, name: &str| {
+            let path = container.clone().then(Step::Key("env".to_owned())).then(named_item(name));
+            value_at(object, &path).is_some()
+        };
+        let of_container = match container.0.last() {
+            Some(Step::Item(keys)) => keys.iter().map(|(_, name)| name.clone()).next().unwrap_or_default(),
+            _ => String::new(),
+        };
+        for name in names.iter().filter(|name| entry(live, name) && !entry(ours, name)) {
+            let path = container.clone().then(Step::Key("env".to_owned())).then(named_item(name));
+            let owners = value_owners(live, &path, "name", manager);
+            found.push(Left { name: name.clone(), container: of_container.clone(), owners });
+        }
+    }
+    found
 }
 
 fn is_of_subresource(owner: &Value) -> bool {
@@ -124,11 +196,20 @@ fn tree_path(path: &FieldPath) -> Option<Vec<String>> {
         Step::Key(key) => Some(format!("f:{key}")),
         Step::Item(keys) => {
             let keys: Map<String, Value> = keys.iter().map(|(key, value)| (key.clone(), json!(value))).collect();
-            Some(format!("k:{}", Value::Object(keys)))
+            Some(format!("k:{}", as_go_writes(&Value::Object(keys))))
         }
         Step::Index(_) => None,
     };
     path.0.iter().map(step).collect()
+}
+
+/// JSON as Go writes it: with what HTML could trip over escaped.
+fn as_go_writes(value: &Value) -> String {
+    let escape = |c: char| match c {
+        '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => format!("\\u{:04x}", u32::from(c)),
+        c => c.to_string(),
+    };
+    value.to_string().chars().map(escape).collect()
 }
 
 /// Takes a subtree out. A tree that is left empty goes with it: it would stand for everything below.
@@ -436,6 +517,25 @@ mod tests {
         assert_eq!(owners.as_array().map(Vec::len), Some(1));
         let entry = "/fieldsV1/f:spec/f:containers/k:{\"name\":\"c\"}/f:env/k:{\"name\":\"X\"}";
         assert_eq!(owners[0].pointer(entry), Some(&json!({".": {}, "f:name": {}, "f:value": {}})));
+    }
+
+    #[test]
+    fn what_stands_beside_is_kept() {
+        let mut cleared = live();
+        cleared["metadata"]["managedFields"] = json!([{}]);
+        cleared["spec"]["containers"][0]["env"] = json!([{"name": "A", "value": "a"}, {"name": "X", "value": "hush"}]);
+        assert!(is_unowned(&cleared) && !is_unowned(&live()));
+        let transfer = transfer(&cleared, &[&named()], "jobplate").unwrap();
+        let owners = &transfer.patch[1]["value"];
+        let entry = "/fieldsV1/f:spec/f:containers/k:{\"name\":\"c\"}/f:env/k:{\"name\":\"A\"}/f:value";
+        assert_eq!(owners[0]["manager"], "before-first-apply");
+        assert!(owners[0].pointer(entry).is_some());
+    }
+
+    #[test]
+    fn names_are_keys_as_go_writes_them() {
+        let path = tree_path(&FieldPath(vec![named_item("A<B>&\"C")])).unwrap();
+        assert_eq!(path, ["k:{\"name\":\"A\\u003cB\\u003e\\u0026\\\"C\"}"]);
     }
 
     #[test]

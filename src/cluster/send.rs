@@ -8,9 +8,9 @@ use serde::Deserialize;
 
 use super::apply::{ApplyOptions, OnImmutable};
 use super::connection::Answer;
-use super::explain::explain;
+use super::explain::{explain, json_of};
 use super::object::{Named, Subject};
-use super::owner::Transfer;
+use super::owner::{Left, Transfer};
 use super::report::Outcome;
 use super::request::{Apply, Request, Resource, Verb};
 use super::session::{Session, garbled, json, may_have_been_made};
@@ -197,7 +197,10 @@ impl Sender<'_> {
         let time = metadata.applied_at(&self.session.writing.manager);
         // An apply that changes nothing leaves the time of the last one that did. Only a time of now says
         // nothing: that one may have been a moment ago.
-        let named: Vec<&Named> = subject.named().collect();
+        if self.options.dry_run {
+            self.tell_of_left(subject, resource, answer)?;
+        }
+        let named: Vec<&Named> = subject.named().filter(|_| self.options.take_over).collect();
         let changes = if !named.is_empty() || time.is_none_or(|time| answer.is_of_now(time)) {
             let live = self.session.live(subject, resource, subject.name()).await?.unwrap_or_default();
             let moves = owner::transfer(&live, &named, &self.session.writing.manager).is_some();
@@ -241,7 +244,10 @@ impl Sender<'_> {
             answer = self.session.send(&request, subject).await?;
         }
         let done = match answer.refusal() {
-            None => self.sent(subject, tried, &answer)?,
+            None => {
+                self.tell_of_left(subject, resource, &answer)?;
+                self.sent(subject, tried, &answer)?
+            }
             Some(status) if status.is_immutable() && subject.is_job() => self.send_immutable(subject, resource).await?,
             Some(status) => {
                 return Err(explain(self.session, subject, resource, &status, self.options.take_over).await);
@@ -357,6 +363,11 @@ impl Sender<'_> {
         let mut uncertain: Option<Transfer> = None;
         for _ in 0..ATTEMPTS {
             let Some(live) = self.session.live(subject, resource, subject.name()).await? else { return Ok(()) };
+            if owner::is_unowned(&live) {
+                // An apply that changes nothing makes the server give all that is there to an owner.
+                self.touch(subject, resource).await?;
+                continue;
+            }
             let Some(transfer) = owner::transfer(&live, &named, &self.session.writing.manager) else {
                 if let Some(transfer) = uncertain {
                     self.tell_of_move(subject, resource, &transfer);
@@ -378,6 +389,38 @@ impl Sender<'_> {
             }
         }
         Err(self.restless(subject, resource, "taken over"))
+    }
+
+    /// Applies no more than what the object is called.
+    async fn touch(&self, subject: &Subject, resource: &Resource) -> Result<()> {
+        let namespace = self.session.namespace(subject);
+        let object = serde_json::json!({
+            "apiVersion": subject.api_version, "kind": subject.kind, "metadata": {"name": subject.name()},
+        });
+        let body = object.to_string().into_bytes();
+        let request = Request::apply(resource, namespace, subject.name(), body, self.how(false, false));
+        match self.session.send(&request, subject).await?.refusal() {
+            None => Ok(()),
+            Some(status) => Err(status.error(&Refused::new(subject, resource, namespace, Verb::Patch))),
+        }
+    }
+
+    /// Tells of entries that were to be removed and are still there.
+    fn tell_of_left(&self, subject: &Subject, resource: &Resource, answer: &Answer) -> Result<()> {
+        let named: Vec<&Named> = subject.named().collect();
+        if named.is_empty() || self.options.take_over {
+            return Ok(());
+        }
+        let live = json(answer, subject)?;
+        for left in owner::left(&live, &json_of(subject), &named, &self.session.writing.manager) {
+            let owners = if left.owners.is_empty() { "others".to_owned() } else { left.owners.join(", ") };
+            let object = resource.object(subject.name());
+            let Left { name, container, .. } = left;
+            let text =
+                format!("{object} still has {name} (container {container}), owned by {owners}: --take-over removes it");
+            self.session.events.note(&text);
+        }
+        Ok(())
     }
 
     fn restless(&self, subject: &Subject, resource: &Resource, what: &str) -> Error {

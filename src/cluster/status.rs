@@ -229,6 +229,10 @@ impl Status {
     fn forbidden(&self, request: &Refused<'_>) -> Error {
         let Refused { subject, resource, namespace, verb, .. } = request;
         let object = resource.object(subject.name());
+        if self.says("cannot impersonate") {
+            return Error::new(Kind::Cluster, "you may not act as somebody else")
+                .hint("leave --as and --as-group out, or have a ClusterRole with this rule: {apiGroups: [\"\"], resources: [users, groups], verbs: [impersonate]}");
+        }
         if !(self.says("cannot ") && self.says(" resource ")) {
             if self.says("exceeded quota") {
                 return Error::new(
@@ -249,10 +253,6 @@ impl Status {
                     .hint("wait until it is gone, and create it anew");
             }
             return self.denied(&object);
-        }
-        if self.says("cannot impersonate resource") {
-            return Error::new(Kind::Cluster, "you may not act as somebody else")
-                .hint("leave --as and --as-group out, or have a ClusterRole with this rule: {apiGroups: [\"\"], resources: [users, groups], verbs: [impersonate]}");
         }
         if self.says("User \"system:anonymous\"") {
             return Error::new(Kind::Cluster, "the server was asked without any credentials")
@@ -420,7 +420,7 @@ fn plain_field(field: &str) -> String {
     let mut rest = field;
     while let Some(open) = rest.find('[') {
         out.push_str(&rest[..open]);
-        let close = rest[open..].find(']').map_or(rest.len() - 1, |at| open + at);
+        let close = rest[open..].find(']').map_or(rest.len(), |at| open + at);
         let inside = &rest[open + 1..close];
         let number = !inside.is_empty() && inside.bytes().all(|byte| byte.is_ascii_digit());
         out.push_str(&if number { format!("[{inside}]") } else { "[*]".to_owned() });

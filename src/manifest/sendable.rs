@@ -58,6 +58,15 @@ fn refuse_anonymous(object: &Object<'_>) -> Result<()> {
         (false, false) => {}
     }
     match object.name() {
+        // What Kubernetes asks of the name of any kind: it is part of a URL.
+        Some(name) if matches!(&*name, "." | "..") || name.contains(['/', '%', '?', '#']) => {
+            let keys = ["name", "generateName"].into_iter();
+            let value = keys.filter_map(|key| child(object.metadata?, key)).next();
+            let span = value.map_or(start..start + 1, |value| value.span());
+            Err(Error::input("the name is none that an object can have")
+                .at(span)
+                .hint("mostly such a name has lower-case letters, digits, `-` and `.`"))
+        }
         Some(name) if !name.is_empty() => Ok(()),
         _ => error("the object has no name", "give it one in the manifest, or with --name or --generate-name"),
     }
@@ -228,6 +237,7 @@ mod tests {
                 "this is an export: `status`",
                 "status",
             ),
+            ("apiVersion: v1\nkind: X\nmetadata: {name: a/b}", "the name is none", "a/b"),
             ("apiVersion: v1\nkind: X\nmetadata: {name: y}", "`metadata.name` is a word", "y"),
             ("apiVersion: v1\nkind: X\nmetadata: {name: a, labels: {b: 1}}", "a value of `labels` is a number", "1"),
             (

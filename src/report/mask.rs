@@ -112,22 +112,31 @@ fn find_secrets(text: &str, offset: usize, embedded_too: bool, secret: &mut Vec<
     }
     let root = Document::new(text, &tape).root();
     let aliases = root.descendants().any(|node| node.kind() == Kind::Alias);
-    let mut hide = |node: Node<'_>| values(node).for_each(|value| add_lines(text, value.span(), offset, secret));
+    // Of a template that YAML happens to read, a secret may stand in a key.
+    let hide = |node: Node<'_>, secret: &mut Vec<_>| {
+        // The name of an anchor is none.
+        if node.kind() != Kind::Alias {
+            add_lines(text, node.span(), offset, secret);
+        }
+    };
+    let hide_values = |node: Node<'_>, secret: &mut Vec<_>| values(node).for_each(|value| hide(value, secret));
     for node in root.descendants() {
         // It may be used where a value stands.
         if aliases && node.anchor().is_some() {
-            hide(node);
+            hide_values(node, secret);
         }
         let is_secret = node.entries().any(|(key, value)| key.is("kind") && value.is("Secret"));
         for (key, value) in node.entries() {
             let of_secret = is_secret && (key.is("data") || key.is("stringData"));
             let no_mapping = key.is("valueFrom") && value.is_scalar();
-            if of_secret || no_mapping || key.is("value") || key.is("kubectl.kubernetes.io/last-applied-configuration")
-            {
-                hide(value);
+            let last_applied = key.is("kubectl.kubernetes.io/last-applied-configuration");
+            if of_secret {
+                hide_values(value, secret);
+            } else if no_mapping || last_applied || key.is("value") {
+                hide(value, secret);
             } else if key.is("env") || key.is("secrets") {
                 // Of entries, in whatever shape somebody wrote them, all but what names things.
-                hide_unnamed(value, &mut hide);
+                hide_unnamed(value, &mut |value| hide(value, secret));
             }
         }
     }
@@ -278,6 +287,7 @@ mod tests {
                 "data:\n  j.yaml: |\n    env:\n    - name: A\n      value: hush\n",
                 "data:\n  j.yaml: |\n    env:\n    - name: A\n      value: ***\n",
             ),
+            ("env:\n- {name: A, value: {{ default \"hush\" .x }}}\n", "env:\n- {name: A, value: ***}\n"),
             ("data:\n  j: \"{\\\"value\\\": \\\"hush\\\"}\"\n", "data:\n  j: ***\n"),
             ("a: b\n# value: hush\n", "a: b\n# value: ***\n"),
             (
