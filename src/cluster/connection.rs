@@ -205,7 +205,8 @@ impl<'e> Connection<'e> {
                 self.note_lost();
                 // A server that wants TLS hangs up on whoever does not speak it.
                 if self.is_plain && !self.known.get() && lost.may_have_acted {
-                    lost.hint = Some("does the server want https:// in the `server` of the kubeconfig?".to_owned());
+                    lost.hint
+                        .get_or_insert("does the server want https:// in the `server` of the kubeconfig?".to_owned());
                 }
                 Err(lost)
             }

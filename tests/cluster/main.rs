@@ -3,10 +3,17 @@
 //! `servers` starts them, `kubelet` plays the part of the nodes, `proxy` stands in between and makes bad days,
 //! `http` asks the server what became of it. Each test uses a namespace of its own, and all run at once.
 
+mod apply;
+mod canary;
+mod cli;
 #[path = "../cmd/console.rs"]
 mod console;
+mod diff;
+mod errors;
+mod faults;
 mod harness;
 mod http;
+mod jobs;
 mod kubelet;
 mod papers;
 mod proxy;
@@ -14,4 +21,6 @@ mod rows;
 #[path = "../cmd/run.rs"]
 #[allow(dead_code)] // golden commands use all of it
 mod run;
+mod sent_rows;
 mod servers;
+mod take_over;

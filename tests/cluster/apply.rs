@@ -1,0 +1,571 @@
+//! `jobplate apply` on a good day: what is sent, in which order, and what is said about it.
+
+use std::io::Write as _;
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+
+use crate::cli::{Ran, Run};
+use crate::http::Client;
+use crate::proxy::{Fate, Proxy, Request};
+use crate::rows::path;
+use crate::run;
+use crate::servers::{ADMIN, Servers, kubeconfig};
+
+const CANARY: &str = "kanarie7f3a";
+
+const CRON_JOB: &str = "# Every new year
+apiVersion: batch/v1
+kind: CronJob
+metadata:
+  name: nightly   # not so often
+spec:
+  schedule: '0 0 1 1 *'
+  jobTemplate:
+    spec:
+      template:
+        spec:
+          restartPolicy: Never
+          containers:
+          - name: flow
+            image: none
+            args: [\"-c\", 'echo \"a\"']
+            env:
+            - {name: TOKEN, value: kanarie7f3a}
+";
+
+fn config_map(name: &str, value: &str) -> String {
+    format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\ndata: {{k: {value}}}\n")
+}
+
+fn job(name: &str) -> String {
+    format!(
+        "apiVersion: batch/v1\nkind: Job\nmetadata:\n  {name}\nspec:\n  suspend: true\n  template:\n    spec:\n      \
+         restartPolicy: Never\n      containers:\n      - name: flow\n        image: none\n        \
+         env: [{{name: TOKEN, value: {CANARY}}}]\n"
+    )
+}
+
+struct Site {
+    namespace: String,
+    admin: Client,
+    proxy: Proxy,
+    run: Run,
+}
+
+impl Site {
+    fn new(servers: &'static Servers) -> Self {
+        let proxy = Proxy::start(servers, |_| Fate::Pass);
+        let run = Run::new(proxy.kubeconfig());
+        Site { namespace: servers.namespace("apply"), admin: servers.client(ADMIN), proxy, run }
+    }
+
+    /// Runs it in the namespace.
+    fn run(&self, args: &[&str]) -> Ran {
+        let ran = self.run.run(&[args, &["-n", &self.namespace]].concat());
+        let may_show = args[0] == "render";
+        assert!(may_show || !format!("{ran:?}").contains(CANARY), "{ran:?}");
+        ran
+    }
+
+    fn apply(&self, text: &str, args: &[&str]) -> Ran {
+        self.run.write("all.yaml", text);
+        self.run(&[&["apply", "all.yaml"], args].concat())
+    }
+
+    fn get(&self, resource: &str, name: &str) -> Value {
+        self.admin.get(&path(&self.namespace, resource, name)).done()
+    }
+
+    fn is_there(&self, resource: &str, name: &str) -> bool {
+        self.admin.get(&path(&self.namespace, resource, name)).status == 200
+    }
+
+    /// Requests that change something, in their order.
+    fn writes(&self) -> Vec<Request> {
+        let mut requests = self.proxy.requests();
+        requests.retain(|request| request.method != "GET" && !request.is_dry_run());
+        requests
+    }
+
+    /// The bodies of these.
+    fn bodies(&self) -> Vec<String> {
+        let text = |request: &Request| String::from_utf8(request.body.clone()).expect("it is text");
+        self.writes().iter().map(text).collect()
+    }
+}
+
+#[test]
+fn what_others_need_goes_first_and_jobs_go_last() {
+    let Some(servers) = Servers::shared() else { return };
+    let site = Site::new(servers);
+    let (group, made) = (format!("{}.example.com", servers.fresh_name("flows")), servers.fresh_name("made"));
+    let kind = |name: &str, kind: &str| {
+        format!(
+            "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {{name: {name}.{group}}}\n\
+             spec:\n  group: {group}\n  scope: Namespaced\n  names: {{plural: {name}, kind: {kind}}}\n  versions:\n  \
+             - name: v1\n    served: true\n    storage: true\n    schema: {{openAPIV3Schema: {{type: object, \
+             properties: {{spec: {{type: object, x-kubernetes-preserve-unknown-fields: true}}}}}}}}\n"
+        )
+    };
+    let inside = |text: String| text.replacen("metadata:\n", &format!("metadata:\n  namespace: {made}\n"), 1);
+    let custom = |kind: &str| format!("apiVersion: {group}/v1\nkind: {kind}\nmetadata:\n  name: own\nspec: {{a: 1}}\n");
+    let map = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n".to_owned();
+    let documents = [
+        inside(job("name: first")),
+        inside(custom("Flow")),
+        inside(map),
+        kind("flows", "Flow"),
+        inside(CRON_JOB.to_owned()),
+        inside(job("name: second")),
+        inside(custom("Deed")),
+        kind("deeds", "Deed"),
+        format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {made}}}\n"),
+    ];
+    for extra in [&[][..], &["--concurrency=1"], &["--no-preflight"]] {
+        site.run.write("all.yaml", documents.join("---\n"));
+        let before = site.writes().len();
+        let ran = site.run.run(&[&["apply", "all.yaml"], extra].concat()).says(0, &[]);
+        let objects = [
+            "job.batch/first".to_owned(),
+            format!("flow.{group}/own"),
+            "configmap/a".to_owned(),
+            format!("customresourcedefinition.apiextensions.k8s.io/flows.{group}"),
+            "cronjob.batch/nightly".to_owned(),
+            "job.batch/second".to_owned(),
+            format!("deed.{group}/own"),
+            format!("customresourcedefinition.apiextensions.k8s.io/deeds.{group}"),
+            format!("namespace/{made}"),
+        ];
+        let outcome = if before == 0 { "created" } else { "unchanged" };
+        let report: String = objects.iter().map(|object| format!("{object} {outcome}\n")).collect();
+        assert_eq!(ran.stdout, report, "{}", ran.stderr);
+        // Custom resources may have been sent once too early: the last time counts.
+        let turn = |request: &Request| match request.path().rsplit('/').nth(1) {
+            Some("namespaces" | "customresourcedefinitions") => 0,
+            Some("jobs") => 2,
+            _ => 1,
+        };
+        let turns: Vec<usize> = site.writes()[before..].iter().map(turn).collect();
+        assert!(turns.is_sorted() && turns.len() >= documents.len(), "{turns:?}");
+    }
+}
+
+/// Every byte of a document is sent as render prints it.
+#[test]
+fn bodies_are_what_render_prints() {
+    let Some(servers) = Servers::shared() else { return };
+    let block = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: block\ndata:\n  run.sh: |+\n    #!/bin/sh\n    echo '---'\n\n  x: >-\n    a\n      b\n\n";
+    let json = "{\n\t\"apiVersion\": \"v1\", \"kind\": \"ConfigMap\",\n\t\"metadata\": {\"name\": \"json\"}\n}\n";
+    for (about, text) in [
+        ("comments", CRON_JOB.to_owned()),
+        ("CRLF", CRON_JOB.replace('\n', "\r\n")),
+        ("a byte order mark", format!("\u{feff}{CRON_JOB}")),
+        ("both", format!("\u{feff}{}", CRON_JOB.replace('\n', "\r\n"))),
+        ("no final newline", CRON_JOB.trim_end().to_owned()),
+        ("a leading separator", format!("---\n{CRON_JOB}")),
+        ("a separator with a comment", format!("--- # begins\n{CRON_JOB}")),
+        ("an end", format!("{CRON_JOB}...\n")),
+        ("block scalars", block.to_owned()),
+        ("JSON", json.to_owned()),
+        ("anchors", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: anchors}\ndata: {k: &a v, l: *a}\n".to_owned()),
+    ] {
+        for set in [&[][..], &["--secret-env", "TOKEN=s/k"]] {
+            if !set.is_empty() && !text.contains("CronJob") {
+                continue;
+            }
+            let site = Site::new(servers);
+            site.run.write("all.yaml", &text);
+            let rendered = site.run.run(&[&["render", "all.yaml"], set].concat());
+            let expected = if set.is_empty() { text.clone() } else { rendered.stdout };
+            site.apply(&text, set).says(0, &[]);
+            let bodies = site.bodies();
+            // What ends a document is no part of it.
+            let body = bodies[0].trim_end_matches("...\n");
+            assert!(bodies.len() == 1 && body == expected.trim_end_matches("...\n"), "{about} {set:?}: {bodies:?}");
+            let kinds: Vec<Option<String>> =
+                site.writes().iter().map(|r| r.header("content-type").map(str::to_owned)).collect();
+            assert_eq!(kinds, [Some("application/apply-patch+yaml".to_owned())]);
+        }
+    }
+    // Of several documents each is one request.
+    let site = Site::new(servers);
+    let all = format!("# first\n{}--- # second\n{block}---\n# third\n{CRON_JOB}", config_map("a", "v"));
+    let ran = site.apply(&all, &["--secret-env", "TOKEN=s/k", "--concurrency=1"]).says(0, &[]);
+    assert_eq!(ran.stdout, "configmap/a created\nconfigmap/block created\ncronjob.batch/nightly created\n");
+    let rendered = site.run.run(&["render", "all.yaml", "--secret-env", "TOKEN=s/k"]).stdout;
+    let mut rest = &*rendered;
+    for body in site.bodies() {
+        // The separator may be sent along.
+        let next = rest.strip_prefix(&*body).or_else(|| rest.strip_prefix("---\n")?.strip_prefix(&*body));
+        rest = next.unwrap_or_else(|| panic!("{body}\n{rest}"));
+    }
+    assert_eq!(rest, "");
+}
+
+#[test]
+fn items_of_a_list_are_sent_one_by_one() {
+    let Some(servers) = Servers::shared() else { return };
+    let site = Site::new(servers);
+    let list = "apiVersion: v1\nkind: List\nitems:\n- apiVersion: batch/v1\n  kind: CronJob\n  metadata: {name: modes}\n  spec:\n    schedule: '0 0 1 1 *'\n    jobTemplate:\n      spec:\n        template:\n          spec:\n            restartPolicy: Never\n            containers: [{name: flow, image: none, env: [{name: A, value: 'yes'}]}]\n            volumes: [{name: v, configMap: {name: a, defaultMode: 0640}}, {name: w, configMap: {name: a, defaultMode: 0o600}}]\n- {apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {k: '0640'}}\n";
+    let ran = site.apply(list, &["--secret-env", "TOKEN=s/k"]).says(0, &[]);
+    assert_eq!(ran.stdout, "cronjob.batch/modes created\nconfigmap/a created\n");
+    let bodies = site.bodies();
+    assert_eq!(bodies.len(), 2);
+    for body in bodies {
+        let item: Value = serde_json::from_str(&body).expect("it is JSON");
+        assert!(item["kind"] != "List", "{item}");
+    }
+    let live = site.get("cronjobs", "modes");
+    let pod = &live["spec"]["jobTemplate"]["spec"]["template"]["spec"];
+    let modes: Vec<&Value> = (0..2).map(|at| &pod["volumes"][at]["configMap"]["defaultMode"]).collect();
+    assert_eq!(modes, [&json!(0o640), &json!(0o600)]);
+    assert_eq!(pod["containers"][0]["env"][0], json!({"name": "A", "value": "yes"}));
+    assert_eq!(pod["containers"][0]["env"][1]["valueFrom"]["secretKeyRef"]["name"], "s");
+    assert_eq!(site.get("configmaps", "a")["data"]["k"], "0640");
+    assert_eq!(
+        site.apply(list, &["--secret-env", "TOKEN=s/k"]).stdout,
+        "cronjob.batch/modes unchanged\nconfigmap/a unchanged\n"
+    );
+}
+
+#[test]
+fn a_generated_name_is_posted_once() {
+    let Some(servers) = Servers::shared() else { return };
+    for extra in [&[][..], &["--no-preflight"]] {
+        let site = Site::new(servers);
+        let text = job("generateName: etl-");
+        let ran = site.apply(&text, extra).says(0, &[]);
+        let writes = site.writes();
+        assert!(writes.len() == 1 && writes[0].method == "POST", "{writes:?}");
+        assert_eq!(String::from_utf8_lossy(&writes[0].body), text);
+        let jobs = site.get("jobs", "")["items"].as_array().cloned().unwrap_or_default();
+        assert_eq!(jobs.len(), 1);
+        let name = jobs[0]["metadata"]["name"].as_str().expect("it has one");
+        assert_eq!(ran.stdout, format!("job.batch/{name} created\n"));
+        assert_eq!(site.apply(&text, &["-o", "name"]).stdout.matches("job.batch/etl-").count(), 1);
+        assert_eq!(site.get("jobs", "")["items"].as_array().map(Vec::len), Some(2));
+    }
+}
+
+#[test]
+fn files_folders_and_standard_input() {
+    let Some(servers) = Servers::shared() else { return };
+    let site = Site::new(servers);
+    for (name, map) in [("b.yaml", "b"), ("a.yaml", "a"), ("folder/c.yaml", "c"), ("folder/d.json", "d")] {
+        site.run.write(name, config_map(map, "v"));
+    }
+    let ran = site.run(&["apply", "b.yaml", "-f", "a.yaml", "folder"]).says(0, &[]);
+    let mut lines: Vec<&str> = ran.stdout.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["configmap/a created", "configmap/b created", "configmap/c created", "configmap/d created"]);
+
+    let mut command = run::command(run::binary(), site.run.folder());
+    command.env("KUBECONFIG", site.proxy.kubeconfig()).args(["apply", "a.yaml", "-", "-n", &site.namespace]);
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let all = format!("{}---\n{}", config_map("piped", "v"), config_map("b", "w"));
+    child.stdin.take().expect("it is a pipe").write_all(all.as_bytes()).expect("it reads");
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        "configmap/a unchanged\nconfigmap/piped created\nconfigmap/b configured\n"
+    );
+    // Nothing was written for what did not change, nor is there a file in its place.
+    assert_eq!(site.get("configmaps", "b")["data"]["k"], "w");
+}
+
+/// Whoever runs it again at once hears the truth, too.
+#[test]
+fn outcomes_are_true() {
+    let Some(servers) = Servers::shared() else { return };
+    for extra in [&[][..], &["--no-preflight"], &["--concurrency=1"]] {
+        let site = Site::new(servers);
+        let text = |value: &str| format!("{}---\n{CRON_JOB}---\n{}", config_map("a", value), job("name: etl"));
+        let outcomes = |text: &str| {
+            let ran = site.apply(text, &[extra, &["-o", "json"]].concat()).says(0, &[]);
+            ran.outcomes().join(" ")
+        };
+        assert_eq!(outcomes(&text("v")), "created created created", "{extra:?}");
+        assert_eq!(outcomes(&text("v")), "unchanged unchanged unchanged", "{extra:?}");
+        assert_eq!(outcomes(&text("w")), "configured unchanged unchanged", "{extra:?}");
+        assert_eq!(outcomes(&text("w")), "unchanged unchanged unchanged", "{extra:?}");
+        // What becomes ours, and was so before, is a change of ownership and of nothing else.
+        let reference = text("w").replace(&format!("value: {CANARY}"), "valueFrom: {secretKeyRef: {name: s, key: k}}");
+        let reference = reference.replace(
+            &job("name: etl").replace(&format!("value: {CANARY}"), "valueFrom: {secretKeyRef: {name: s, key: k}}"),
+            &job("name: etl"),
+        );
+        assert_eq!(outcomes(&reference), "unchanged configured unchanged", "{extra:?}");
+        assert_eq!(outcomes(&reference), "unchanged unchanged unchanged", "{extra:?}");
+    }
+}
+
+#[test]
+fn the_report_is_in_the_order_of_the_input() {
+    let Some(servers) = Servers::shared() else { return };
+    let site = Site::new(servers);
+    let names: Vec<String> = (0..30).map(|number| format!("m{}", (number * 7) % 30)).collect();
+    let mut texts: Vec<String> = names.iter().map(|name| config_map(name, "v")).collect();
+    texts.insert(3, job("name: etl"));
+    let mut expected: Vec<String> = names.iter().map(|name| format!("configmap/{name} created")).collect();
+    expected.insert(3, "job.batch/etl created".to_owned());
+    let ran = site.apply(&texts.join("---\n"), &["--concurrency=8"]).says(0, &[]);
+    assert_eq!(ran.stdout.lines().collect::<Vec<_>>(), expected);
+    // Each was said as it happened, too.
+    expected.iter().for_each(|line| assert!(ran.stderr.lines().any(|is| is == line), "{line}: {}", ran.stderr));
+    let quiet = site.apply(&texts.join("---\n"), &["-q"]).says(0, &[]);
+    assert_eq!(quiet.stderr, "");
+}
+
+#[test]
+fn the_report_for_programs() {
+    let Some(servers) = Servers::shared() else { return };
+    let site = Site::new(servers);
+    let text = format!("{}---\n{CRON_JOB}", config_map("a", "v"));
+    assert_eq!(site.apply(&text, &["-o", "name"]).says(0, &[]).stdout, "configmap/a\ncronjob.batch/nightly\n");
+    let ran = site.apply(&text, &["-o", "json"]).says(0, &[]);
+    let objects = ran.objects();
+    assert_eq!(objects.len(), 2);
+    for (object, (kind, version, name, line)) in
+        objects.iter().zip([("ConfigMap", "v1", "a", 1), ("CronJob", "batch/v1", "nightly", 7)])
+    {
+        assert_eq!(
+            [&object["kind"], &object["apiVersion"], &object["name"], &object["namespace"], &object["outcome"]],
+            [kind, version, name, &site.namespace, "unchanged"]
+        );
+        assert!(object["file"] == "all.yaml" && object["line"] == line, "{object}");
+    }
+    let bad = format!("{text}---\n{}", config_map("UPPER", "v"));
+    let ran = site.apply(&bad, &["-o", "json"]).says(3, &["UPPER"]);
+    assert_eq!(ran.outcomes(), ["not tried", "not tried", "failed"]);
+    assert!(ran.objects()[2]["reason"].is_string(), "{ran:?}");
+    assert_eq!(site.apply(&bad, &["-o", "name"]).says(3, &[]).stdout, "");
+    site.apply(&text, &["-o", "yaml"]).says(2, &["json"]);
+}
+
+#[test]
+fn trying_writes_nothing() {
+    let Some(servers) = Servers::shared() else { return };
+    let site = Site::new(servers);
+    let text =
+        format!("{}---\n{CRON_JOB}---\n{}---\n{}", config_map("a", "v"), job("name: etl"), job("generateName: g-"));
+    let ran = site.apply(&text, &["--dry-run=server"]).says(0, &[]);
+    assert_eq!(
+        ran.stdout,
+        "configmap/a created (server dry run)\ncronjob.batch/nightly created (server dry run)\n\
+         job.batch/etl created (server dry run)\njob.batch/g- created (server dry run)\n"
+    );
+    assert!(site.writes().is_empty() && !site.is_there("configmaps", "a"));
+    site.apply(&format!("{}---\n{CRON_JOB}", config_map("a", "v")), &[]).says(0, &[]);
+    let versions = |site: &Site| {
+        [("configmaps", "a"), ("cronjobs", "nightly")]
+            .map(|(r, name)| site.get(r, name)["metadata"]["resourceVersion"].clone())
+    };
+    let (before, count) = (versions(&site), site.writes().len());
+    let ran = site
+        .apply(&format!("{}---\n{CRON_JOB}", config_map("a", "w")), &["--dry-run=server", "-o", "json"])
+        .says(0, &[]);
+    assert_eq!(ran.outcomes(), ["configured", "unchanged"]);
+    let report: Value = serde_json::from_str(&ran.stdout).expect("it is JSON");
+    assert_eq!(report["dryRun"], true);
+    assert!(versions(&site) == before && site.writes().len() == count);
+    site.apply(&config_map("a", "v"), &["--dry-run=client"]).says(2, &["render"]);
+    site.apply(&config_map("a", "v"), &["--dry-run"]).says(2, &["--dry-run=server"]);
+    site.apply(&config_map("UPPER", "v"), &["--dry-run=server"]).says(3, &["UPPER"]);
+}
+
+#[test]
+fn one_refusal_stops_all_before_anything_is_written() {
+    let Some(servers) = Servers::shared() else { return };
+    let site = Site::new(servers);
+    let mut texts: Vec<String> = (0..12).map(|number| config_map(&format!("m{number}"), "v")).collect();
+    texts.insert(5, job("name: etl").replace("Never", "Always"));
+    texts.push(format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {}}}\n", servers.fresh_name("never")));
+    let all = texts.join("---\n");
+    let ran = site.apply(&all, &["-o", "json"]).says(3, &["job.batch/etl", "restartPolicy", "nothing was applied"]);
+    let mut expected = vec!["not tried"; 14];
+    expected[5] = "failed";
+    assert_eq!(ran.outcomes(), expected);
+    assert!(site.writes().is_empty());
+
+    let tried = site.proxy.requests().len();
+    let ran = site.apply(&all, &["-o", "json", "--no-preflight"]).says(3, &["job.batch/etl", "restartPolicy"]);
+    let mut expected = vec!["created"; 14];
+    expected[5] = "failed";
+    assert_eq!(ran.outcomes(), expected);
+    assert!(site.is_there("configmaps", "m11") && !site.is_there("jobs", "etl"));
+    assert!(!site.proxy.requests()[tried..].iter().any(Request::is_dry_run));
+}
+
+/// A fault of the input is found before anybody is asked.
+#[test]
+fn faults_of_the_input() {
+    let Some(servers) = Servers::shared() else { return };
+    let site = Site::new(servers);
+    let map = config_map("a", "v");
+    for (about, text, args, says) in [
+        ("twice", format!("{map}---\n{map}"), &[][..], &["all.yaml:6:1", "twice", "line 1"][..]),
+        (
+            "twice in a List",
+            format!(
+                "{map}---\napiVersion: v1\nkind: List\nitems:\n- {{apiVersion: v1, kind: ConfigMap, metadata: {{name: a}}}}\n"
+            ),
+            &[],
+            &["twice"],
+        ),
+        ("nothing", "# nothing\n---\n".to_owned(), &[], &["no Kubernetes object"]),
+        ("an export", map.replace("{name: a}", "{name: a, uid: u}"), &[], &["all.yaml:3:21", "export"]),
+        (
+            "an unusual number in a List",
+            "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: X, metadata: {name: a}, spec: 1e3}\n"
+                .to_owned(),
+            &[],
+            &["all.yaml:4:", "List"],
+        ),
+        ("no target", map.clone(), &["--secret-env", "A=s/k"], &["nothing matches"]),
+        ("no text", "apiVersion: v1\nkind: ConfigMap\n\tmetadata: {name: a}\n".to_owned(), &[], &["all.yaml:3"]),
+        (
+            "the last of many",
+            format!(
+                "{}---\na: b\n",
+                (0..50).map(|n| config_map(&format!("m{n}"), "v")).collect::<Vec<_>>().join("---\n")
+            ),
+            &[],
+            &["all.yaml:251:1"],
+        ),
+        ("a concurrency", map.clone(), &["--concurrency=0"], &["--concurrency"]),
+        ("a manager", map.clone(), &["--field-manager="], &["--field-manager"]),
+        ("a validation", map.clone(), &["--validate=maybe"], &["strict"]),
+    ] {
+        let ran = site.apply(&text, args);
+        assert_eq!(ran.status, 2, "{about}: {ran:?}");
+        says.iter().for_each(|part| assert!(ran.stderr.contains(part), "{about}: {part}: {}", ran.stderr));
+        assert_eq!(ran.stdout, "", "{about}");
+    }
+    assert!(site.proxy.requests().is_empty());
+    // The other one may stand in another file.
+    site.run.write("other.yaml", &map);
+    let ran =
+        site.apply(&format!("{CRON_JOB}---\n{map}"), &["other.yaml"]).says(2, &["other.yaml:1:1", "all.yaml, line"]);
+    assert!(ran.stdout.is_empty() && site.proxy.requests().is_empty());
+    // Generated names are never the same.
+    let generated = job("generateName: g-");
+    let ran = site.apply(&format!("{generated}---\n{generated}"), &[]).says(0, &[]);
+    assert_eq!(ran.stdout.matches("job.batch/g-").count(), 2, "{ran:?}");
+    // The same name under another kind or in another namespace is another object.
+    let other =
+        format!("{map}---\n{}---\n{CRON_JOB}", map.replace("ConfigMap", "Secret").replace("data: {k: v}\n", ""));
+    site.apply(&other, &[]).says(0, &[]);
+}
+
+#[test]
+fn namespaces() {
+    let Some(servers) = Servers::shared() else { return };
+    let site = Site::new(servers);
+    let named =
+        |namespace: &str| config_map("a", "v").replace("{name: a}", &format!("{{name: a, namespace: {namespace}}}"));
+    // Another one than -n is refused, the same one is not.
+    let ran = site.apply(&named("other"), &[]).says(2, &["all.yaml:3:32", "other", &site.namespace]);
+    assert!(ran.stdout.is_empty() && site.proxy.requests().is_empty());
+    site.apply(&named(&site.namespace), &[]).says(0, &[]);
+    // -n goes into the URL, and into no byte.
+    let text = config_map("b", "v");
+    site.apply(&text, &[]).says(0, &[]);
+    let writes = site.writes();
+    assert_eq!(writes[1].path(), path(&site.namespace, "configmaps", "b"));
+    assert_eq!(String::from_utf8_lossy(&writes[1].body), text);
+
+    // Without -n it is the manifest's, else the kubeconfig's.
+    let (default, own) = (servers.namespace("default"), servers.namespace("own"));
+    let config = kubeconfig(&format!("http://127.0.0.1:{}", site.proxy.port()), None, ADMIN);
+    let config = config.replace("{cluster: test,", &format!("{{cluster: test, namespace: {default},"));
+    site.run.write("config", config);
+    site.run.write("all.yaml", format!("{}---\n{}", config_map("c", "v"), named(&own)));
+    let ran = site.run.run(&["apply", "all.yaml", "--kubeconfig", "config", "-o", "json"]).says(0, &[]);
+    let namespaces: Vec<Value> = ran.objects().iter().map(|object| object["namespace"].clone()).collect();
+    assert_eq!(namespaces, [&*default, &*own]);
+    site.admin.get(&path(&default, "configmaps", "c")).done();
+    site.admin.get(&path(&own, "configmaps", "a")).done();
+
+    // One that is not there.
+    let ran = site.run.run(&["apply", "all.yaml", "--kubeconfig", "config", "-n", "nowhere"]).says(2, &[]);
+    assert!(ran.stderr.contains(&own), "{ran:?}");
+    site.run.write("all.yaml", config_map("c", "v"));
+    site.run
+        .run(&["apply", "all.yaml", "-n", "nowhere"])
+        .says(3, &["no namespace nowhere", "kubectl create namespace nowhere"]);
+}
+
+/// They are in no namespace, whatever -n says.
+#[test]
+fn kinds_that_are_in_no_namespace() {
+    let Some(servers) = Servers::shared() else { return };
+    let site = Site::new(servers);
+    let name = servers.fresh_name("role");
+    let role = format!(
+        "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {{name: \"{name}:x\"}}\nrules: []\n---\n\
+         apiVersion: scheduling.k8s.io/v1\nkind: PriorityClass\nmetadata: {{name: {name}}}\nvalue: 1\n"
+    );
+    let ran = site.apply(&role, &["-o", "json"]).says(0, &[]);
+    assert!(ran.objects().iter().all(|object| object["namespace"].is_null()), "{ran:?}");
+    assert!(site.writes().iter().all(|request| !request.path().contains("namespaces")));
+    let ran = site.apply(&role, &[]).says(0, &[]);
+    assert_eq!(
+        ran.stdout,
+        format!(
+            "clusterrole.rbac.authorization.k8s.io/{name}:x unchanged\npriorityclass.scheduling.k8s.io/{name} unchanged\n"
+        )
+    );
+}
+
+#[test]
+fn whoever_writes_can_have_a_name() {
+    let Some(servers) = Servers::shared() else { return };
+    let site = Site::new(servers);
+    for (args, manager) in [(&[][..], "jobplate"), (&["--field-manager=flows of a team"], "flows of a team")] {
+        let text = config_map(&format!("m{}", args.len()), "v");
+        site.apply(&text, args).says(0, &[]);
+        let live = site.get("configmaps", &format!("m{}", args.len()));
+        let owner = &live["metadata"]["managedFields"][0];
+        assert_eq!((&owner["manager"], &owner["operation"]), (&json!(manager), &json!("Apply")));
+        assert_eq!(site.apply(&text, args).stdout, format!("configmap/m{} unchanged\n", args.len()));
+    }
+    // Another one changes nothing, and owns it from then on, too.
+    site.apply(&config_map("m0", "v"), &["--field-manager=second"]).says(0, &[]);
+    assert_eq!(site.get("configmaps", "m0")["metadata"]["managedFields"].as_array().map(Vec::len), Some(2));
+    let ran =
+        site.apply(&config_map("m0", "w"), &["--field-manager=second"]).says(3, &["jobplate", "--force-conflicts"]);
+    assert!(ran.stdout.contains("failed"), "{ran:?}");
+    site.apply(&config_map("m0", "w"), &["--field-manager=second", "--force-conflicts"]).says(0, &[]);
+}
+
+#[test]
+fn what_the_server_warns_of_is_told() {
+    let Some(servers) = Servers::shared() else { return };
+    let site = Site::new(servers);
+    // An apply never takes an unknown field; a creation does, if it is told to.
+    let text = job("generateName: etl-").replace("restartPolicy: Never", "restartPolicy: Never\n      parallelism: 1");
+    site.apply(&text, &[]).says(3, &["`parallelism`", "all.yaml:10:7"]);
+    assert!(site.writes().is_empty());
+    let ran = site.apply(&text, &["--validate=warn"]).says(0, &["warning", "unknown field", "parallelism"]);
+    assert!(ran.stdout.contains(" created\n"), "{ran:?}");
+    let ran = site.apply(&text, &["--validate=ignore"]).says(0, &[]);
+    assert!(!ran.stderr.contains("parallelism"), "{ran:?}");
+    let values = site.writes().iter().map(|request| request.target.clone()).collect::<Vec<_>>();
+    assert!(values[0].contains("fieldValidation=Warn") && values[1].contains("fieldValidation=Ignore"), "{values:?}");
+}
+
+/// Warnings quote what they are about.
+#[test]
+fn no_warning_holds_a_value() {
+    let Some(servers) = Servers::shared() else { return };
+    let text = format!("299 - \"spec.template.spec.containers[0].env[0]: {CANARY} hides {CANARY}-2\"");
+    let proxy = Proxy::start(servers, move |_| Fate::Header("warning", text.clone()));
+    let namespace = servers.namespace("warned");
+    let run = Run::new(proxy.kubeconfig()).file("job.yaml", job("name: etl"));
+    for args in [&["apply"][..], &["apply", "-v"], &["diff"]] {
+        let ran = run.run(&[args, &["job.yaml", "-n", &namespace]].concat());
+        assert!(ran.stderr.contains("warning") && !format!("{ran:?}").contains(CANARY), "{ran:?}");
+    }
+}

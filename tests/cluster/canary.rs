@@ -1,0 +1,583 @@
+//! Values come out nowhere: a canary sits in literals, Secrets, embedded documents, live objects and in all
+//! that a server can answer, and no command, flag or failure may print it.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use crate::cli::{Ran, Run};
+use crate::http::{Client, Header};
+use crate::kubelet::{Kubelet, State, wait_for};
+use crate::proxy::{Fate, Proxy, Request};
+use crate::rows::path;
+use crate::servers::{ADMIN, Servers, kubeconfig};
+
+/// No English word, and no name of anything.
+const CANARY: &str = "kanarie7f3a9";
+/// The same as Secrets hold it.
+const CANARY_IN_BASE64: &str = "a2FuYXJpZTdmM2E5";
+
+/// In texts `@` stands for the canary, `%` for it in base64.
+fn with_canary(text: &str) -> String {
+    text.replace('@', CANARY).replace('%', CANARY_IN_BASE64)
+}
+
+fn holds_canary(text: &str) -> bool {
+    // Without its end, too: what is cut off is no less of a leak.
+    [CANARY, CANARY_IN_BASE64, &CANARY[..8], &CANARY_IN_BASE64[..10]].iter().any(|canary| text.contains(canary))
+}
+
+/// Where the canary came out, if it did, or the program crashed.
+fn leak(ran: &Ran) -> Option<String> {
+    let crashed = !(0..=5).contains(&ran.status) || ran.stderr.contains("panicked");
+    let streams = [("stdout", &ran.stdout), ("stderr", &ran.stderr), ("the error file", &ran.error_file)];
+    let found = streams.into_iter().find(|(_, text)| holds_canary(text));
+    match found {
+        _ if crashed => Some(format!("a crash: {ran:?}")),
+        Some((place, text)) => Some(format!("{place}:\n{text}")),
+        None => None,
+    }
+}
+
+const CRON_JOB: &str = "apiVersion: batch/v1
+kind: CronJob
+metadata: {name: nightly}
+spec:
+  schedule: '0 0 1 1 *'
+  jobTemplate:
+    spec:
+      template:
+        spec:
+          restartPolicy: Never
+          containers:
+          - name: flow
+            image: none
+            env:
+            - {name: X, value: @}
+            - {name: OTHER, value: kept}
+";
+const DEPLOYMENT: &str = "apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  replicas: 0
+  selector: {matchLabels: {a: b}}
+  template:
+    metadata: {labels: {a: b}}
+    spec:
+      containers:
+      - {name: flow, image: none, env: [{name: X, value: @}]}
+";
+const JOB: &str = "apiVersion: batch/v1
+kind: Job
+metadata: {name: etl}
+spec:
+  suspend: true
+  template:
+    spec:
+      restartPolicy: Never
+      containers:
+      - {name: flow, image: none, env: [{name: X, value: @}]}
+";
+const SECRET: &str = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: {a: %}\n";
+const CONFIG_MAP: &str = "apiVersion: v1
+kind: ConfigMap
+metadata: {name: templates}
+data:
+  job_template.yaml: |
+    apiVersion: batch/v1
+    kind: Job
+    spec:
+      template:
+        spec:
+          containers:
+          - name: flow
+            env:
+            - name: X
+              value: @
+";
+
+/// As kubectl's two kinds of apply make it: with its annotation, or with ownership alone.
+fn make_live(servers: &Servers, namespace: &str) {
+    let admin = servers.client(ADMIN);
+    let annotated = |text: &str, name: &str| {
+        let annotation = "kubectl.kubernetes.io/last-applied-configuration: '{\"value\":\"@\"}'";
+        with_canary(
+            &text.replace(&format!("{{name: {name}}}"), &format!("{{name: {name}, annotations: {{{annotation}}}}}")),
+        )
+    };
+    for (resource, name, text) in
+        [("batch/v1/cronjobs", "nightly", CRON_JOB), ("apps/v1/deployments", "web", DEPLOYMENT)]
+    {
+        let (group, plural) = resource.rsplit_once('/').expect("it has a group");
+        let all = format!("/apis/{group}/namespaces/{namespace}/{plural}?fieldManager=kubectl-client-side-apply");
+        let made = admin.request("POST", &all, "application/yaml", annotated(text, name).as_bytes());
+        made.expect("it answers").done();
+    }
+    for (resource, name, text) in
+        [("jobs", "etl", JOB), ("secrets", "s", SECRET), ("configmaps", "templates", CONFIG_MAP)]
+    {
+        let object = format!("{}?fieldManager=kubectl", path(namespace, resource, name));
+        admin.patch(&object, "apply", with_canary(text)).done();
+    }
+}
+
+/// What is sent: changed, broken, refused by us or by the server, always with the canary.
+#[rustfmt::skip]
+fn inputs() -> Vec<(&'static str, String)> {
+    let env = |env: &str| JOB.replace("{name: X, value: @}", env);
+    vec![
+        ("a CronJob", CRON_JOB.replace("value: @", "value: @b")),
+        ("a Deployment", DEPLOYMENT.replace("value: @", "value: new@")),
+        ("a Job", JOB.replace("image: none", "image: other")),
+        ("a Job with another value", JOB.replace("value: @", "value: '@ @'")),
+        ("a new Job", JOB.replace("name: etl", "name: new")),
+        ("a Job that gets a name", JOB.replace("name: etl", "generateName: run-")),
+        ("a Secret", SECRET.replace("data: {a: %}", "data: {a: eA==, b: %}\nstringData: {c: '@', d: \"x@\"}")),
+        ("a Secret, block", SECRET.replace("data: {a: %}", "stringData:\n  a: |\n    one @\n    two @\n")),
+        ("a Secret that is none", SECRET.replace('%', "'@!'")),
+        ("a Secret with a nested value", SECRET.replace("a: %", "a: {b: '@'}")),
+        ("a Secret with a list", SECRET.replace("a: %", "a: ['@']")),
+        ("a Secret without a name", SECRET.replace("name: s", "labels: {a: b}")),
+        ("an embedded document", CONFIG_MAP.replace("value: @", "value: @b")),
+        ("an embedded document in JSON", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: templates}\ndata:\n  baseJobTemplate.json: '{\"variables\": {}, \"job_configuration\": {\"env\": [{\"name\": \"X\", \"value\": \"@\"}]}}'\n".to_owned()),
+        ("value and valueFrom", env("{name: X, value: '@', valueFrom: {secretKeyRef: {name: s, key: k}}}")),
+        ("an entry twice", env("{name: X, value: '@'}, {name: X, value: '@b'}")),
+        ("a name that is refused", env("{name: 'X=Y', value: '@'}")),
+        ("a list as a value", env("{name: X, value: ['@']}")),
+        ("a mapping as a value", env("{name: X, value: {a: '@'}}")),
+        ("a misspelled value", env("{name: X, valeu: '@'}")),
+        ("a wrong reference", env("{name: X, value: '@'}, {name: Y, valueFrom: {secretKeyRef: {name: UP, key: a/b}}}")),
+        ("a key twice", env("{name: X, value: '@', value: '@'}")),
+        ("a wrong policy", JOB.replace("Never", "Always")),
+        ("an unknown field beside", JOB.replace("suspend: true", "suspended: true")),
+        ("an annotation", CRON_JOB.replace("{name: nightly}", "{name: nightly, annotations: {kubectl.kubernetes.io/last-applied-configuration: '@'}}")),
+        ("an export", CRON_JOB.replace("{name: nightly}", "{name: nightly, resourceVersion: '1'}")),
+        ("an unknown kind", CRON_JOB.replace("batch/v1", "example.io/v1")),
+        ("an unknown kind of Secret", SECRET.replace("apiVersion: v1", "apiVersion: example.io/v1")),
+        ("another namespace", CRON_JOB.replace("{name: nightly}", "{name: nightly, namespace: elsewhere}")),
+        ("a List", format!("apiVersion: v1\nkind: List\nitems:\n{}", [JOB, SECRET].map(item).concat())),
+        ("a stream", [CRON_JOB, DEPLOYMENT, JOB, SECRET, CONFIG_MAP].join("---\n").replace("value: @", "value: @c").replace("image: none", "image: new")),
+        ("twice the same", [SECRET, JOB, SECRET].join("---\n")),
+        ("no YAML", format!("{CRON_JOB}\tvalue: \"@\n  @\n")),
+        ("no YAML behind a document", format!("{CRON_JOB}---\nvalue: \"@\n")),
+        ("a template", CRON_JOB.replace("value: @", "value: {{ default \"@\" .x }}")),
+    ]
+}
+
+fn item(document: &str) -> String {
+    let lines: String = document.lines().map(|line| format!("  {line}\n")).collect();
+    lines.replacen("  ", "- ", 1)
+}
+
+#[rustfmt::skip]
+const COMMANDS: &[&[&str]] = &[
+    &["apply"],
+    &["apply", "-v", "-o", "json"],
+    &["apply", "-o", "name", "--no-preflight"],
+    &["apply", "--dry-run=server", "-v"],
+    &["apply", "--force-conflicts", "-v", "-o", "json"],
+    &["apply", "--force-conflicts", "--on-immutable=recreate", "--recreate-running"],
+    &["apply", "--force-conflicts", "--on-immutable=recreate"],
+    &["apply", "--force-conflicts", "--on-immutable=new-name"],
+    &["apply", "--force-conflicts", "--on-immutable=skip"],
+    &["apply", "--force-conflicts", "--no-preflight", "--on-immutable=recreate", "--recreate-running", "--timeout", "5s"],
+    &["apply", "--secret-env", "X=s/k", "--allow-no-match"],
+    &["apply", "--secret-env", "X=s/k", "--allow-no-match", "--target", "*", "--force-conflicts"],
+    &["apply", "--secret-env", "X=s/k", "--allow-no-match", "--target", "*", "--take-over", "-v"],
+    &["apply", "--secret-env", "X=s/k", "--allow-no-match", "--target", "*", "--take-over", "--dry-run=server"],
+    &["apply", "--unset", "X", "--allow-no-match", "--target", "*", "--take-over", "--no-preflight"],
+    &["apply", "--env", "Z=@", "--allow-no-match", "--target", "*", "--force-conflicts", "-o", "json"],
+    &["apply", "--validate=warn", "--force-conflicts"],
+    &["apply", "--validate=ignore"],
+    &["apply", "--field-manager", "other"],
+    &["diff"],
+    &["diff", "-v", "--color=always"],
+    &["diff", "--force-conflicts"],
+    &["diff", "--force-conflicts", "--validate=warn"],
+    &["diff", "--secret-env", "X=s/k", "--allow-no-match", "--target", "*"],
+    &["diff", "--secret-env", "X=s/k", "--allow-no-match", "--target", "*", "--take-over", "--force-conflicts"],
+    &["diff", "--unset", "X", "--allow-no-match", "--target", "*", "--take-over"],
+    &["diff", "--env", "Z=@", "--allow-no-match", "--target", "*", "--force-conflicts"],
+];
+
+/// One share of the commands: they run beside one another.
+fn listen_to(servers: &Servers, commands: &[&[&str]]) {
+    let mut leaks = String::new();
+    for command in commands {
+        let mut namespace = servers.namespace("canary");
+        make_live(servers, &namespace);
+        let reads_only = command[0] == "diff" || command.contains(&"--dry-run=server");
+        for (what, input) in inputs() {
+            let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", with_canary(&input));
+            let args: Vec<String> = command.iter().map(|arg| with_canary(arg)).collect();
+            let args = [&args[..1], &["input.yaml", "-n", &namespace].map(str::to_owned), &args[1..]].concat();
+            let ran = run.run(&args);
+            if let Some(leak) = leak(&ran) {
+                let _ = write!(leaks, "\n{what}: {}\n{leak}\n", command.join(" "));
+            }
+            // What was changed is made anew.
+            if !reads_only && ran.status != 2 && ran.stdout.contains("ed") {
+                namespace = servers.namespace("canary");
+                make_live(servers, &namespace);
+            }
+        }
+    }
+    assert!(leaks.is_empty(), "a value came out:\n{leaks}");
+}
+
+#[test]
+fn values_of_applied_objects_stay_hidden() {
+    let Some(servers) = Servers::shared() else { return };
+    listen_to(servers, &COMMANDS[..10]);
+}
+
+#[test]
+fn values_of_objects_with_edits_stay_hidden() {
+    let Some(servers) = Servers::shared() else { return };
+    listen_to(servers, &COMMANDS[10..19]);
+}
+
+#[test]
+fn values_of_compared_objects_stay_hidden() {
+    let Some(servers) = Servers::shared() else { return };
+    listen_to(servers, &COMMANDS[19..]);
+}
+
+/// A canary that never sings proves nothing.
+#[test]
+fn the_canary_is_alive() {
+    let Some(servers) = Servers::shared() else { return };
+    let (namespace, admin) = (servers.namespace("alive"), servers.client(ADMIN));
+    make_live(servers, &namespace);
+    let cron_job = admin.get(&path(&namespace, "cronjobs", "nightly")).text();
+    // In the entry, and in kubectl's annotation.
+    assert_eq!(cron_job.matches(CANARY).count(), 2, "{cron_job}");
+    assert!(cron_job.contains("last-applied-configuration"));
+    for (resource, name) in [("jobs", "etl"), ("secrets", "s"), ("configmaps", "templates")] {
+        assert!(holds_canary(&admin.get(&path(&namespace, resource, name)).text()), "{resource}");
+    }
+    // The server quotes it in what it refuses.
+    let job = with_canary(&JOB.replace("image: none", "image: other"));
+    let refused = admin.patch(&format!("{}?fieldManager=t&force=true", path(&namespace, "jobs", "etl")), "apply", &job);
+    assert!(refused.status == 422 && holds_canary(&refused.text()), "{}", refused.text());
+    let mut sang = 0;
+    for (what, input) in inputs() {
+        let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", with_canary(&input));
+        let args = ["render", "input.yaml", "--env", "A=b", "--target", "*", "--allow-no-match"];
+        let printed = run.run(&args);
+        assert!(printed.status != 0 || holds_canary(&printed.stdout), "{what}: {printed:?}");
+        sang += usize::from(printed.status == 0);
+    }
+    assert!(sang > 20, "render prints it only {sang} times");
+    // A change of nothing but the value is seen as one.
+    for document in [CRON_JOB, SECRET, CONFIG_MAP] {
+        let changed = with_canary(&document.replace('@', "@b").replace('%', "eA=="));
+        let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", changed);
+        let ran = run.run(&["diff", "input.yaml", "-n", &namespace, "--force-conflicts"]);
+        assert!(ran.status == 1 && !ran.stdout.is_empty() && !holds_canary(&ran.stdout), "{ran:?}");
+    }
+    // And is applied as it is.
+    let run =
+        Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", with_canary(&SECRET.replace("name: s", "name: new")));
+    run.run(&["apply", "input.yaml", "-n", &namespace]).says(0, &[]);
+    assert!(holds_canary(&admin.get(&path(&namespace, "secrets", "new")).text()));
+}
+
+/// A request of the program, by what it is for.
+type Phase = (&'static str, fn(&Request) -> bool);
+
+const PHASES: &[Phase] = &[
+    ("a trial", |request| request.method == "PATCH" && request.is_dry_run()),
+    ("a write", |request| request.method == "PATCH" && !request.is_dry_run()),
+    ("a look", |request| request.method == "GET" && request.path().contains("/namespaces/")),
+    ("a question", |request| request.method == "GET" && !request.path().contains("/namespaces/")),
+    ("a creation", |request| request.method == "POST"),
+    ("a deletion", |request| request.method == "DELETE"),
+    ("a move", |request| request.header("content-type") == Some("application/json-patch+json")),
+];
+
+/// Words that the program looks for, with the canary around and in them.
+const MESSAGES: &[&str] = &[
+    "@",
+    "\"@\"",
+    "Job.batch \"etl\" is invalid: spec.template: Invalid value: {\"value\":\"@\"}: field is immutable",
+    "jobs.batch \"@\" is forbidden: User \"@\" cannot create resource \"@\" in API group \"@\" in the namespace \"@\"",
+    "jobs.batch \"etl\" is forbidden: exceeded quota: @, requested: @, used: @, limited: @",
+    "pods \"@\" is forbidden: violates PodSecurity \"@\": @",
+    "unable to create new content in namespace @ because it is being terminated",
+    "object is being deleted: @ \"@\" already exists",
+    "admission webhook \"@\" denied the request: @",
+    "admission webhook \"a.example.io\" denied the request: @",
+    "ValidatingAdmissionPolicy '@' with binding '@' denied request: @",
+    "Internal error occurred: failed calling webhook \"@\": failed to call webhook: Post \"https://@/@\": @",
+    "admission webhook \"@\" does not support dry run",
+    "etcdserver: @",
+    "strict decoding error: unknown field \"spec.@\", unknown field \"@\"",
+    "strict decoding error: unknown field \"spec.template.spec.containers[0].env[0].@\"",
+    "failed to create typed patch object (x/@; batch/v1, Kind=@): .@: field not declared in schema",
+    "failed to create typed patch object (x/@; batch/v1, Kind=Job): .spec.template.spec.containers[name=\"flow\"].env[name=\"@\"].@: field not declared in schema",
+    "failed to create typed patch object (x/@; batch/v1, Kind=Job): errors:\n  .spec.template.spec.containers[name=\"flow\"].env[name=\"X\"].value: expected string, got &value.valueUnstructured{Value:@}",
+    "failed to create typed patch object: .spec.x: duplicate entries for key [name=\"@\"]",
+    "failed to convert new object (x/@; batch/v1, Kind=@) to smd typed: @",
+    "Apply failed with 1 conflict: conflict with \"other\" using batch/v1: .@",
+    "namespaces \"@\" not found",
+    "the server could not find the requested resource (@)",
+];
+
+const FIELDS: &[&str] = &[
+    "",
+    "@",
+    ".@",
+    "spec.@",
+    "spec.@.x",
+    "data[@]",
+    "spec.template.spec.containers[0].env[@]",
+    "spec.template.spec.containers[0].env[0].@",
+    ".spec.template.spec.containers[name=\"flow\"].env[name=\"@\"].value",
+    ".spec.template.spec.containers[name=\"@\"].image",
+    ".metadata.finalizers[=\"@\"]",
+    ".metadata.annotations.@",
+    "metadata.labels[@].@[@]",
+    "spec.template.spec.containers[0].env[0].value: @",
+    "[@",
+    "]@[",
+];
+
+fn status(code: u16, reason: &str, message: &str, field: &str) -> Vec<u8> {
+    let cause =
+        |reason: &str, message: &str| json!({"reason": reason, "message": message, "field": with_canary(field)});
+    let causes = [
+        cause("FieldValueInvalid", &with_canary(&format!("Invalid value: \"@\": {message}"))),
+        cause(&with_canary("@"), &with_canary("@")),
+        cause("FieldManagerConflict", "conflict with \"other\" using batch/v1"),
+    ];
+    let status = json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {"a": CANARY}, "status": "Failure", "code": code,
+        "message": with_canary(message), "reason": reason,
+        "details": {"name": CANARY, "kind": if field.is_empty() { "" } else { CANARY }, "causes": causes},
+    });
+    status.to_string().into_bytes()
+}
+
+/// Answers of every code. None is to be tried again: the server wants to be left alone.
+fn answers() -> Vec<Fate> {
+    let mut answers = Vec::new();
+    let headers = || -> Vec<Header> {
+        let warning = with_canary("299 - \"value \\\"@\\\" of @ and % is old\"");
+        let pairs = [("content-type", "application/json"), ("retry-after", "3600"), ("warning", &warning)];
+        pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
+    };
+    let reasons = [
+        (400, "BadRequest"),
+        (401, "Unauthorized"),
+        (403, "Forbidden"),
+        (404, "NotFound"),
+        (405, "MethodNotAllowed"),
+        (406, "NotAcceptable"),
+        (409, "Conflict"),
+        (409, "AlreadyExists"),
+        (410, "Expired"),
+        (413, "RequestEntityTooLarge"),
+        (415, "UnsupportedMediaType"),
+        (422, "Invalid"),
+        (429, "TooManyRequests"),
+        (500, "InternalError"),
+        (500, CANARY),
+        (503, "ServiceUnavailable"),
+        (504, "Timeout"),
+        (418, CANARY),
+    ];
+    // Each code with some message and field, each message with the codes that it can come with, each field.
+    for (at, (code, reason)) in reasons.into_iter().enumerate() {
+        let (message, field) = (MESSAGES[at % MESSAGES.len()], FIELDS[at % FIELDS.len()]);
+        answers.push(Fate::Answer(code, headers(), status(code, reason, message, field)));
+    }
+    for (at, message) in MESSAGES.iter().enumerate() {
+        for code in [400, 403, 500] {
+            answers.push(Fate::Answer(code, headers(), status(code, "Invalid", message, FIELDS[at % FIELDS.len()])));
+        }
+    }
+    for field in FIELDS {
+        for code in [409, 422] {
+            answers.push(Fate::Answer(code, headers(), status(code, "Invalid", "@", field)));
+        }
+    }
+    for body in
+        ["@", "\"@\"", "{\"@\": ", "<html>@</html>", "{\"kind\": \"@\", \"metadata\": {\"labels\": {\"@\": \"@\"}}}"]
+    {
+        for code in [200, 404, 500] {
+            answers.push(Fate::Answer(code, headers(), with_canary(body).into_bytes()));
+        }
+    }
+    let mut moved = headers();
+    moved.push(("location".to_owned(), with_canary("http://127.0.0.1:1/@?@")));
+    answers.push(Fate::Answer(302, moved, Vec::new()));
+    answers
+}
+
+/// Everything that a server, or what stands before it, can answer to anything.
+#[test]
+fn values_in_answers_stay_hidden() {
+    let Some(servers) = Servers::shared() else { return };
+    let namespace = servers.namespace("answers");
+    make_live(servers, &namespace);
+    let unknown = format!(
+        "{}---\n{}",
+        JOB.replace("value: @", "value: @b"),
+        "apiVersion: example.io/v1\nkind: Flow\nmetadata: {name: f}\n"
+    );
+    let generated = JOB.replace("name: etl", "generateName: run-");
+    let changed = CRON_JOB.replace("value: @", "value: @b");
+    let job = JOB.replace("image: none", "image: other");
+    #[rustfmt::skip]
+    let commands: &[(&str, &str, &[&str])] = &[
+        ("a trial", &changed, &["apply", "-v"]),
+        ("a trial", &changed, &["apply", "--take-over", "--secret-env", "X=s/k"]),
+        ("a trial", &job, &["diff", "--force-conflicts"]),
+        ("a write", &changed, &["apply", "--no-preflight", "-o", "json"]),
+        ("a look", &changed, &["diff", "--force-conflicts"]),
+        ("a look", &job, &["apply", "--force-conflicts", "--on-immutable=recreate", "--recreate-running"]),
+        ("a question", &unknown, &["apply", "-v"]),
+        ("a creation", &generated, &["apply", "-o", "json"]),
+        ("a creation", &job, &["apply", "--force-conflicts", "--on-immutable=recreate", "--recreate-running"]),
+        ("a deletion", &job, &["apply", "--force-conflicts", "--on-immutable=recreate", "--recreate-running"]),
+        ("a move", &changed, &["apply", "--take-over", "--secret-env", "X=s/k", "--no-preflight"]),
+    ];
+    let answers = answers();
+    let (mut leaks, mut asked) = (String::new(), 0);
+    for (phase, input, command) in commands {
+        let (_, is_meant) = PHASES.iter().find(|(name, _)| name == phase).expect("it is in the table");
+        for answer in &answers {
+            // No write may go through, or the next command would find another world.
+            let (fate, is_meant) = (answer.clone(), *is_meant);
+            let rule = move |request: &Request| {
+                let reads = request.method == "GET" || request.is_dry_run();
+                match is_meant(request) {
+                    true => fate.clone(),
+                    false if reads => Fate::Pass,
+                    false => Fate::status(405, "MethodNotAllowed", "no"),
+                }
+            };
+            let proxy = Proxy::start(servers, rule);
+            let run = Run::new(proxy.kubeconfig()).file("input.yaml", with_canary(input));
+            let ran = run.run(&[&command[..1], &["input.yaml", "-n", &namespace], &command[1..]].concat());
+            if let Some(leak) = leak(&ran) {
+                let Fate::Answer(code, _, body) = answer else { unreachable!("all are answers") };
+                let body = String::from_utf8_lossy(body);
+                let _ = write!(leaks, "\n{phase}: {}: {code} {body}\n{leak}\n", command.join(" "));
+            }
+            asked += usize::from(proxy.requests().iter().any(is_meant));
+        }
+    }
+    assert!(leaks.is_empty(), "a value came out:\n{}", &leaks[..leaks.len().min(20_000)]);
+    assert!(asked * 10 >= commands.len() * answers.len() * 9, "only {asked} commands asked for such an answer");
+}
+
+/// Texts of pods that can't start or that fail.
+#[test]
+fn values_in_pods_stay_hidden() {
+    let Some(servers) = Servers::shared() else { return };
+    let kubelet = Kubelet::start(servers);
+    let waiting = |reason, message: &str| State::Waiting(reason, with_canary(message));
+    let states = [
+        waiting("CreateContainerConfigError", "@"),
+        waiting("CreateContainerConfigError", "secret \"@ @\" not found"),
+        waiting("CreateContainerConfigError", "couldn't find key a in Secret x/@ @"),
+        waiting("CreateContainerError", "invalid environment variable X=@"),
+        waiting("ImagePullBackOff", "Back-off pulling image \"none:@\": unauthorized: @"),
+        State::Failed(1, CANARY),
+        State::Failed(137, "OOMKilled"),
+    ];
+    let running = with_canary(&JOB.replace("suspend: true", "backoffLimit: 0"));
+    for state in states {
+        let (namespace, admin) = (servers.namespace("pods"), servers.client(ADMIN));
+        let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", &running);
+        let args = ["apply", "input.yaml", "-n", &namespace, "--wait", "-v", "-o", "json", "--timeout", "60s"];
+        let started = run.start(&args);
+        let pod = kubelet.play(&namespace, "etl", &State::Running);
+        tell_messages(&admin, &namespace, &pod);
+        kubelet.set(&namespace, &pod, &state);
+        tell_messages(&admin, &namespace, &pod);
+        let ran = started.end();
+        assert_eq!(ran.status, 4, "{state:?}: {ran:?}");
+        assert_eq!(leak(&ran), None, "{state:?}");
+        assert!(ran.stderr.contains("etl"), "{ran:?}");
+    }
+}
+
+/// Messages that nobody asked for, wherever a pod has room for one.
+fn tell_messages(admin: &Client, namespace: &str, pod: &str) {
+    let path = path(namespace, "pods", &format!("{pod}/status"));
+    let pod: Value = admin.get(&path).done();
+    let mut statuses = pod["status"]["containerStatuses"].clone();
+    if let Some(terminated) = statuses[0]["state"]["terminated"].as_object_mut() {
+        terminated.insert("message".to_owned(), json!(CANARY));
+    }
+    let status = json!({"status": {"message": CANARY, "reason": CANARY, "containerStatuses": statuses}});
+    // The pod may be gone already.
+    drop(admin.request("PATCH", &path, "application/merge-patch+json", status.to_string().as_bytes()));
+}
+
+/// Credentials are values, too.
+#[test]
+fn values_in_kubeconfigs_stay_hidden() {
+    let Some(servers) = Servers::shared() else { return };
+    let server = format!("https://127.0.0.1:{}", servers.endpoint().port);
+    let whole = kubeconfig(&server, Some(&servers.authority()), "TOKEN");
+    let user = |user: &str| whole.replace("{token: TOKEN}", &format!("{{{user}}}"));
+    let url = |url: &str| whole.replace(&format!("server: \"{server}\""), url);
+    let exec = |args: &str| {
+        user(&format!("exec: {{apiVersion: client.authentication.k8s.io/v1, interactiveMode: Never, {args}}}"))
+    };
+    let port = servers.endpoint().port;
+    let configs = [
+        user("token: '@'"),
+        user("username: u, password: '@'"),
+        user("token: ['@']"),
+        user("token: {a: '@'}"),
+        user("tokenFile: '@'").replace('@', "missing"),
+        user("client-certificate-data: '@', client-key-data: '@'"),
+        user("client-certificate-data: '%', client-key-data: '%'"),
+        user("client-certificate-data: '%!', client-key-data: '%!'"),
+        user("auth-provider: {name: oidc, config: {id-token: '@', refresh-token: '@'}}"),
+        user("auth-provider: {name: nothing, config: {id-token: '@'}}"),
+        exec("command: /bin/sh, args: ['-c', 'exit 1 # @']"),
+        exec("command: /bin/sh, args: ['-c', 'echo @']"),
+        exec("command: /bin/sh, args: ['-c', 'echo @ $V; exit 3'], env: [{name: V, value: '@'}]"),
+        exec("command: /missing, args: ['@']"),
+        exec("args: ['@']"),
+        url(&format!("server: \"https://u:@@127.0.0.1:{port}\"")),
+        url("server: \"https://u:@@127.0.0.1:1\""),
+        url("server: \"https://127.0.0.1:1/@?@\""),
+        url("server: \"@ @\""),
+        url("server: \"https://127.0.0.1:2\", proxy-url: \"http://u:@@127.0.0.1:1\""),
+        url("server: \"https://127.0.0.1:2\", proxy-url: \"foo://u:@@127.0.0.1:1\""),
+        url("server: \"https://127.0.0.1:2\", proxy-url: \"@ @\""),
+        url(&format!("server: \"{server}\", certificate-authority-data: '@'")),
+        whole.replace("TOKEN", "\"@"),
+        whole.replace("TOKEN", "@, token: @"),
+        format!("token: @\n{whole}"),
+        "@".to_owned(),
+        "@: [@".to_owned(),
+    ];
+    let mut leaks = String::new();
+    for config in configs {
+        let run = Run::without_kubeconfig().file("input.yaml", with_canary(CRON_JOB));
+        let run = run.file("config", with_canary(&config)).env("KUBECONFIG", "config");
+        for command in [&["apply", "input.yaml", "-n", "x", "-v"][..], &["diff", "input.yaml", "-n", "x"]] {
+            let ran = run.run(command);
+            // Without the server's consent nothing can be said to have been done.
+            let leak = leak(&ran).or_else(|| (![2, 3].contains(&ran.status)).then(|| format!("{ran:?}")));
+            if let Some(leak) = leak {
+                let _ = write!(leaks, "\n{config}\n{}: {leak}\n", command.join(" "));
+            }
+        }
+    }
+    assert!(leaks.is_empty(), "a value came out:\n{leaks}");
+    // The same with the token that is right works.
+    let namespace = servers.namespace("right");
+    let run = Run::without_kubeconfig().file("input.yaml", with_canary(CRON_JOB));
+    let run = run.file("config", whole.replace("TOKEN", ADMIN)).env("KUBECONFIG", "config");
+    wait_for("the apply", || (run.run(&["apply", "input.yaml", "-n", &namespace]).status == 0).then_some(()));
+}

@@ -1,0 +1,134 @@
+//! The program under test, as a user calls it: a kubeconfig, a folder of files, a command line.
+//!
+//! It finds the kubeconfig by `KUBECONFIG`, its files by their names, and nothing of this machine.
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+use std::process::{Child, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::run;
+
+/// Where errors go as well, in the folder of the files.
+const ERROR_FILE: &str = "ERROR";
+
+/// A folder of files, and who the program is to be in it.
+pub(crate) struct Run {
+    folder: TempDir,
+    environment: Vec<(OsString, OsString)>,
+}
+
+/// What one run left behind.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) status: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    /// The file that `JOBPLATE_ERROR_FILE` names.
+    pub(crate) error_file: String,
+}
+
+impl Run {
+    /// As whoever this kubeconfig is about.
+    pub(crate) fn new(kubeconfig: impl AsRef<OsStr>) -> Self {
+        Run::without_kubeconfig().env("KUBECONFIG", kubeconfig)
+    }
+
+    /// With no cluster configured.
+    pub(crate) fn without_kubeconfig() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        Run { folder, environment: Vec::new() }
+    }
+
+    /// One more variable of the environment.
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.environment.push((name.into(), value.as_ref().into()));
+        self
+    }
+
+    /// One more file, or another text for one.
+    pub(crate) fn file(self, name: &str, text: impl AsRef<[u8]>) -> Self {
+        self.write(name, text);
+        self
+    }
+
+    pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+        run::write(&self.folder.path().join(name), text.as_ref());
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Runs it to its end.
+    pub(crate) fn run<S: AsRef<OsStr>>(&self, args: &[S]) -> Ran {
+        Started { child: self.spawn(args), error_file: self.folder.path().join(ERROR_FILE) }.end()
+    }
+
+    /// Starts it, with both streams caught.
+    pub(crate) fn start<S: AsRef<OsStr>>(&self, args: &[S]) -> Started {
+        Started { child: self.spawn(args), error_file: self.folder.path().join(ERROR_FILE) }
+    }
+
+    fn spawn<S: AsRef<OsStr>>(&self, args: &[S]) -> Child {
+        let mut command = run::command(run::binary(), self.folder.path());
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.env("JOBPLATE_ERROR_FILE", ERROR_FILE).env("PATH", "/usr/bin:/bin").args(args);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts")
+    }
+}
+
+/// A run that has not ended.
+pub(crate) struct Started {
+    child: Child,
+    error_file: std::path::PathBuf,
+}
+
+impl Started {
+    /// What Ctrl-C does.
+    pub(crate) fn interrupt(&self) {
+        let killed = std::process::Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
+        assert!(killed.expect("there is a kill").success());
+    }
+
+    /// Waits for its end.
+    pub(crate) fn end(self) -> Ran {
+        let output = self.child.wait_with_output().expect("it ends");
+        let text = |bytes| String::from_utf8(bytes).expect("it prints UTF-8");
+        let error_file = std::fs::read_to_string(&self.error_file).unwrap_or_default();
+        Ran {
+            status: output.status.code().unwrap_or(-1),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+            error_file,
+        }
+    }
+}
+
+impl Ran {
+    /// The objects of a report that was asked for with `-o json`.
+    #[track_caller]
+    pub(crate) fn objects(&self) -> Vec<Value> {
+        let report: Value = serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"));
+        report["objects"].as_array().expect("a report has objects").clone()
+    }
+
+    /// What became of them, in the order of the input (`-o json`).
+    #[track_caller]
+    pub(crate) fn outcomes(&self) -> Vec<String> {
+        let text = |object: &Value| object["outcome"].as_str().expect("each has an outcome").to_owned();
+        self.objects().iter().map(text).collect()
+    }
+
+    /// The same, having made sure of the exit code and that each part is said on stderr.
+    #[track_caller]
+    pub(crate) fn says(self, status: i32, parts: &[&str]) -> Self {
+        assert_eq!(self.status, status, "{self:?}");
+        for part in parts {
+            assert!(self.stderr.contains(part), "{part:?} is not said:\n{}", self.stderr);
+        }
+        self
+    }
+}

@@ -1,0 +1,849 @@
+//! Refusals and failures, one by one: a clear sentence, what to do about it, the right exit code, and never
+//! the words of a library.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::cli::{Ran, Run};
+use crate::kubelet::wait_for;
+use crate::proxy::{Fate, Proxy, Request};
+use crate::rows::path;
+use crate::servers::{ADMIN, NOBODY, Servers, kubeconfig};
+
+const CONFIG_MAP: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {k: v}\n";
+const JOB: &str = "apiVersion: batch/v1
+kind: Job
+metadata: {name: etl}
+spec:
+  suspend: true
+  template:
+    spec:
+      restartPolicy: Never
+      containers:
+      - {name: flow, image: none}
+";
+const GENERATED: &str = "apiVersion: batch/v1
+kind: Job
+metadata: {generateName: run-}
+spec:
+  suspend: true
+  template:
+    spec:
+      restartPolicy: Never
+      containers:
+      - {name: flow, image: none}
+";
+const CRON_JOB: &str = "apiVersion: batch/v1
+kind: CronJob
+metadata: {name: nightly}
+spec:
+  schedule: '0 0 1 1 *'
+  suspend: true
+  jobTemplate:
+    spec:
+      template:
+        spec:
+          restartPolicy: Never
+          containers:
+          - name: flow
+            image: none
+            env: [{name: X, value: plain}]
+";
+
+/// Words of kube and of what is below it; a user can do nothing with them.
+const RAW: &[&str] =
+    &["ApiError", "HyperError", "ServiceError", "hyper", "kube::", "Status {", "rustls", "Os {", "panicked", "serde"];
+
+impl Ran {
+    /// A failure as it should be: the exit code, the words, a hint, and nothing raw.
+    #[track_caller]
+    fn fails(self, status: i32, parts: &[&str]) -> Self {
+        let ran = self.says(status, parts);
+        assert!(ran.stderr.contains("error: ") && ran.stderr.contains("hint: "), "{}", ran.stderr);
+        for word in RAW {
+            assert!(!ran.stderr.contains(word) && !ran.stdout.contains(word), "{word}: {ran:?}");
+        }
+        ran
+    }
+}
+
+fn apply(run: &Run, namespace: &str, more: &[&str]) -> Ran {
+    run.run(&[&["apply", "input.yaml", "-n", namespace], more].concat())
+}
+
+fn url(servers: &Servers) -> String {
+    format!("https://127.0.0.1:{}", servers.endpoint().port)
+}
+
+/// A run with a kubeconfig of the test's own, which stands in a folder beside the input.
+fn with_config(config: &str) -> Run {
+    let run = Run::without_kubeconfig().file("input.yaml", CONFIG_MAP).file("conf/config", config);
+    let path = run.folder().join("conf/config");
+    run.env("KUBECONFIG", path)
+}
+
+#[test]
+fn credentials_that_the_server_does_not_know() {
+    let Some(servers) = Servers::shared() else { return };
+    let namespace = servers.namespace("stranger");
+    let run = with_config(&kubeconfig(&url(servers), Some(&servers.authority()), "stranger"));
+    for args in [&["apply", "input.yaml", "-n", &namespace][..], &["diff", "input.yaml", "-n", &namespace]] {
+        run.run(args).fails(3, &["does not accept the credentials (401)", "log in again"]);
+    }
+}
+
+/// The rule that a hint holds, as it stands there.
+#[track_caller]
+fn rule_in(ran: &Ran) -> String {
+    let rules = ran.stderr.lines().filter_map(|line| line.split_once("allows it: "));
+    let rule = rules.map(|(_, rule)| rule.trim().to_owned()).next();
+    rule.unwrap_or_else(|| panic!("there is no rule in:\n{}", ran.stderr))
+}
+
+/// What is there, what is sent, the command, flags, the sentences.
+type HintCase<'c> = (&'c str, &'c str, &'c str, &'c [&'c str], &'c [&'c str]);
+
+#[test]
+fn the_rules_in_the_hints_are_enough() {
+    let Some(servers) = Servers::shared() else { return };
+    let admin = servers.client(ADMIN);
+    let job_with_other_pods = JOB.replace("image: none", "image: other");
+    #[rustfmt::skip]
+    let cases: &[HintCase<'_>] = &[
+        ("", CONFIG_MAP, "apply", &[], &["configmaps in namespace", "so not configmap/a", "apiGroups: [\"\"]"]),
+        ("", JOB, "apply", &[], &["jobs.batch in namespace", "so not job.batch/etl", "apiGroups: [\"batch\"]"]),
+        ("", JOB, "apply", &["--no-preflight"], &["jobs.batch in namespace"]),
+        ("", GENERATED, "apply", &[], &["you may not create jobs.batch in namespace", "verbs: [create]"]),
+        ("", JOB, "apply", &["--dry-run=server"], &["jobs.batch"]),
+        ("", JOB, "diff", &[], &["jobs.batch"]),
+        (JOB, CONFIG_MAP, "apply", &["--force-conflicts"], &["configmaps"]),
+        (JOB, &job_with_other_pods, "apply", &["--on-immutable=recreate", "--recreate-running"], &["jobs.batch"]),
+        (CRON_JOB, CRON_JOB, "apply", &["--take-over", "--secret-env", "X=s/k"], &["cronjobs.batch"]),
+    ];
+    for (there, input, command, flags, says) in cases {
+        let namespace = servers.namespace("rbac");
+        if !there.is_empty() {
+            let before = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", there);
+            let manager = if flags.contains(&"--take-over") { "other" } else { "jobplate" };
+            apply(&before, &namespace, &["--field-manager", manager]).says(0, &[]);
+        }
+        let run = Run::new(servers.kubeconfig(NOBODY)).file("input.yaml", input);
+        let args = [&[*command, "input.yaml", "-n", &namespace], *flags].concat();
+        let base = format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}");
+        let binding = json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "hinted"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "hinted"},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": NOBODY}],
+        });
+        admin.post(&format!("{base}/rolebindings"), &binding).done();
+        let first = run.run(&args).fails(3, says);
+        assert!(first.stderr.contains(&namespace), "{}", first.stderr);
+        let mut rules = vec![rule_in(&first)];
+        // Each step may need more, and says so; a rule given is not asked for again.
+        let done = loop {
+            let role = format!(
+                "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {{name: hinted}}\nrules: [{}]\n",
+                rules.join(", ")
+            );
+            admin.patch(&format!("{base}/roles/hinted?fieldManager=t&force=true"), "apply", role).done();
+            // The authorizer learns of a role a moment later.
+            let next = wait_for(&format!("more than {rules:?} to allow"), || {
+                let ran = run.run(&args);
+                (ran.status != 3 || !rules.contains(&rule_in(&ran))).then_some(ran)
+            });
+            if next.status != 3 {
+                break next;
+            }
+            rules.push(rule_in(&next.fails(3, &["you may not"])));
+            assert!(rules.len() < 4, "{rules:?}");
+        };
+        assert!(done.status == 0 || *command == "diff" && done.status == 1, "{flags:?}: {done:?}");
+    }
+}
+
+#[test]
+fn a_rule_for_what_is_in_no_namespace() {
+    let Some(servers) = Servers::shared() else { return };
+    let admin = servers.client(ADMIN);
+    let (user, role) = (servers.fresh_name("somebody"), servers.fresh_name("hinted"));
+    let namespace = servers.fresh_name("made");
+    let text = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {namespace}}}\n");
+    let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", text);
+    let args = ["apply", "input.yaml", "--as", &user];
+    let ran = run.run(&args).fails(3, &["namespaces", &format!("so not namespace/{namespace}"), "a ClusterRole"]);
+    let base = "/apis/rbac.authorization.k8s.io/v1";
+    let object = format!(
+        "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {{name: {role}}}\nrules: [{}]\n",
+        rule_in(&ran)
+    );
+    admin.patch(&format!("{base}/clusterroles/{role}?fieldManager=t"), "apply", object).done();
+    let binding = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": role},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}],
+    });
+    admin.post(&format!("{base}/clusterrolebindings"), &binding).done();
+    wait_for("the rule to allow it", || (run.run(&args).status == 0).then_some(()));
+}
+
+#[test]
+fn acting_as_somebody_else() {
+    let Some(servers) = Servers::shared() else { return };
+    let namespace = servers.namespace("as");
+    let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", CONFIG_MAP);
+    apply(&run, &namespace, &["--as", "nobody"]).fails(3, &["you may not"]);
+    apply(&run, &namespace, &["--as", "nobody", "--as-group", "system:masters"]).says(0, &["configmap/a created"]);
+    apply(&run, &namespace, &["--as-group", "system:masters"]).fails(2, &["`--as-group` needs `--as`"]);
+    // Who may not do that is told so, and not that the ConfigMap is the matter.
+    let run = Run::new(servers.kubeconfig(NOBODY)).file("input.yaml", CONFIG_MAP);
+    let ran = apply(&run, &namespace, &["--as", "admin"]).fails(3, &["impersonate"]);
+    assert!(!ran.stderr.contains("you may not patch configmaps"), "{}", ran.stderr);
+}
+
+#[test]
+fn kinds_and_namespaces_that_are_not_there() {
+    let Some(servers) = Servers::shared() else { return };
+    let namespace = servers.namespace("missing");
+    let with = |api_version: &str, kind: &str| {
+        Run::new(servers.kubeconfig(ADMIN))
+            .file("input.yaml", format!("apiVersion: {api_version}\nkind: {kind}\nmetadata: {{name: a}}\n"))
+    };
+    for (api_version, kind) in [("example.io/v1", "Flow"), ("batch/v2", "Job"), ("apps/v1", "Flow"), ("v1", "Flow")] {
+        let run = with(api_version, kind);
+        for command in ["apply", "diff"] {
+            let what = format!("the server has no kind {kind} in {api_version}");
+            let ran = run.run(&[command, "input.yaml", "-n", &namespace]);
+            ran.fails(3, &[&what, "input.yaml:1:1", "kubectl api-resources", "CustomResourceDefinition"]);
+        }
+    }
+    let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", CONFIG_MAP);
+    apply(&run, "nowhere", &[]).fails(3, &["there is no namespace nowhere", "kubectl create namespace nowhere"]);
+    let run = run.file("input.yaml", GENERATED);
+    apply(&run, "nowhere", &[]).fails(3, &["there is no namespace nowhere"]);
+}
+
+#[test]
+fn a_namespace_that_is_being_deleted() {
+    let Some(servers) = Servers::shared() else { return };
+    let (namespace, admin) = (servers.namespace("going"), servers.client(ADMIN));
+    let held = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "h", "finalizers": ["x.io/held"]}});
+    admin.post(&path(&namespace, "configmaps", ""), &held).done();
+    admin.delete(&format!("/api/v1/namespaces/{namespace}")).done();
+    for (input, more) in [(CONFIG_MAP, &[][..]), (CONFIG_MAP, &["--no-preflight"]), (GENERATED, &[])] {
+        let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", input);
+        apply(&run, &namespace, more).fails(3, &["is being deleted", "wait until it is gone"]);
+    }
+    let patch = json!({"metadata": {"finalizers": null}}).to_string();
+    admin.patch(&path(&namespace, "configmaps", "h"), "merge", patch).done();
+}
+
+/// Cells of the lines of a table, without the spaces between them.
+fn cells(text: &str) -> Vec<Vec<String>> {
+    let line = |line: &str| line.trim().split("  ").map(|c| c.trim().to_owned()).filter(|c| !c.is_empty()).collect();
+    text.lines().map(line).collect()
+}
+
+#[test]
+fn conflicts_are_a_table() {
+    let Some(servers) = Servers::shared() else { return };
+    let namespace = servers.namespace("conflict");
+    let input = format!("{CRON_JOB}---\n{CONFIG_MAP}");
+    let before = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", &input);
+    apply(&before, &namespace, &["--field-manager", "other"]).says(0, &[]);
+    let changed = input.replace("'0 0 1 1 *'", "'5 5 * * *'").replace("suspend: true", "suspend: false");
+    let changed = changed.replace("value: plain", "value: hush").replace("k: v", "k: hush");
+    let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", changed);
+    let ran = apply(&run, &namespace, &[]).fails(3, &["--force-conflicts", "--take-over"]);
+    let table = cells(&ran.stderr);
+    let entry = ".spec.jobTemplate.spec.template.spec.containers[name=\"flow\"].env[name=\"X\"].value";
+    for row in [
+        ["FIELD", "MANAGER", "LIVE", "OURS"],
+        [".spec.schedule", "other", "0 0 1 1 *", "5 5 * * *"],
+        [".spec.suspend", "other", "true", "false"],
+        [entry, "other", "***", "***"],
+        [".data.k", "other", "***", "***"],
+    ] {
+        assert!(table.iter().any(|cells| cells == &row), "{row:?} is not in\n{}", ran.stderr);
+    }
+    assert!(!ran.stderr.contains("hush") && !ran.stderr.contains("plain"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("nothing was applied"), "{}", ran.stderr);
+    let ran = apply(&run, &namespace, &["--force-conflicts"]).says(0, &[]);
+    assert_eq!(ran.stdout, "cronjob.batch/nightly configured\nconfigmap/a configured\n");
+}
+
+#[test]
+fn objects_that_are_too_large() {
+    let Some(servers) = Servers::shared() else { return };
+    let namespace = servers.namespace("large");
+    let start = Instant::now();
+    // Too large for the API server, for a ConfigMap, for the storage: each says no in another way.
+    let config_map = |size| CONFIG_MAP.replace("k: v", &format!("k: {}", "x".repeat(size)));
+    let job = |size| JOB.replace("image: none", &format!("image: none, args: [{}]", "x".repeat(size)));
+    for input in [config_map(4_000_000), job(2_600_000), job(1_700_000), config_map(1_200_000)] {
+        let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", input);
+        let ran = apply(&run, &namespace, &[]).fails(3, &["too l"]);
+        assert!(ran.stderr.len() < 5_000, "{}", ran.stderr.len());
+    }
+    // Trying again makes nothing smaller.
+    assert!(start.elapsed() < Duration::from_secs(25), "{:?}", start.elapsed());
+}
+
+#[test]
+fn what_the_server_finds_invalid_has_a_place() {
+    let Some(servers) = Servers::shared() else { return };
+    let namespace = servers.namespace("invalid");
+    let job = |from: &str, to: &str| {
+        assert!(JOB.contains(from));
+        JOB.replace(from, to)
+    };
+    let cron_job = |from: &str, to: &str| {
+        assert!(CRON_JOB.contains(from));
+        CRON_JOB.replace(from, to)
+    };
+    #[rustfmt::skip]
+    let cases = [
+        (job("restartPolicy: Never", "restartPolicy: Always"), "input.yaml:8:", "restartPolicy"),
+        (job("suspend: true", "suspend: true\n  backoffLimit: -1"), "input.yaml:6:", "spec.backoffLimit"),
+        (job("image: none", "image: none, imagePullPolicy: Sometimes"), "input.yaml:10:", "imagePullPolicy"),
+        (job("image: none", "image: none, ports: [{containerPort: 70000}]"), "input.yaml:10:", "containerPort"),
+        (job("{name: flow,", "{name: UP,"), "input.yaml:10:", "containers[0].name"),
+        (job("{name: etl}", "{name: etl, labels: {a: 'b c'}}"), "input.yaml:3:", "labels"),
+        (job("{name: etl}", "{name: ETL}"), "input.yaml:3:", "name"),
+        (cron_job("'0 0 1 1 *'", "'at noon'"), "input.yaml:5:", "spec.schedule"),
+        (cron_job("suspend: true", "concurrencyPolicy: Sometimes"), "input.yaml:6:", "spec.concurrencyPolicy"),
+        (cron_job("value: plain", "valueFrom: {fieldRef: {fieldPath: spec.nothing}}"), "input.yaml:15:", "fieldPath"),
+        // A 500 of the other kind: what is no field of a pod.
+        (job("restartPolicy: Never", "restartPolicy: Never\n      parallelism: 1"), "input.yaml:9:", "`parallelism`"),
+    ];
+    let mut wrong = String::new();
+    for (text, place, what) in cases {
+        // Behind another document, so that lines count from the beginning of the file.
+        let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", &text);
+        let ran = apply(&run, &namespace, &[]);
+        let text_of_it = &ran.stderr;
+        let fits = [2, 3].contains(&ran.status)
+            && text_of_it.contains(place)
+            && text_of_it.contains(what)
+            && !RAW.iter().any(|word| text_of_it.contains(word));
+        if !fits {
+            wrong += &format!("\nwanted {place} {what}, got {}:\n{text_of_it}", ran.status);
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+    let run = Run::new(servers.kubeconfig(ADMIN));
+    let run = run.file("input.yaml", format!("{CONFIG_MAP}---\n{}", CRON_JOB.replace("'0 0 1 1 *'", "'at noon'")));
+    apply(&run, &namespace, &[]).fails(3, &["input.yaml:10:", "spec.schedule"]);
+}
+
+#[test]
+fn servers_that_can_not_be_reached() {
+    let Some(servers) = Servers::shared() else { return };
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is a free port");
+    let closed = listener.local_addr().expect("it has an address").port();
+    drop(listener);
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let stranger = folder.path().join("stranger.crt");
+    let certificate = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate can be made");
+    std::fs::write(&stranger, certificate.cert.pem()).expect("a file can be written");
+    let no_certificate = folder.path().join("no.crt");
+    std::fs::write(&no_certificate, "none").expect("a file can be written");
+    let authority = servers.authority();
+    let config = |server: &str, authority: &Path| kubeconfig(server, Some(authority), ADMIN);
+    let other_name =
+        config(&url(servers), &authority).replace("cluster: {", "cluster: {tls-server-name: other.example, ");
+    let plain = kubeconfig(&url(servers).replace("https", "http"), None, ADMIN);
+    #[rustfmt::skip]
+    let cases = [
+        (config(&format!("https://127.0.0.1:{closed}"), &authority), &["127.0.0.1:", "refused", "is it running?"][..]),
+        (config("https://nowhere.invalid:6443", &authority), &["nowhere.invalid:6443", "its name has no address"]),
+        (config(&url(servers), &stranger), &["can't be trusted", "certificate authority", "certificate-authority"]),
+        (other_name, &["can't be trusted", "for another name", "tls-server-name"]),
+        (config(&url(servers), &no_certificate), &["certificate"]),
+        (config(&url(servers), &folder.path().join("missing.crt")), &["certificate authority", "missing.crt"]),
+        // The server answers this in plain words: it wants TLS.
+        (plain, &["https"]),
+    ];
+    let mut wrong = String::new();
+    for (config, says) in cases {
+        let run = with_config(&config);
+        for args in [&["apply", "input.yaml", "-n", "x"][..], &["diff", "input.yaml", "-n", "x"]] {
+            let start = Instant::now();
+            let ran = run.run(args);
+            let fits = ran.status == 3
+                && says.iter().all(|part| ran.stderr.contains(part))
+                && ran.stderr.contains("hint: ")
+                && !RAW.iter().any(|word| ran.stderr.contains(word))
+                && start.elapsed() < Duration::from_secs(20);
+            if !fits {
+                wrong += &format!(
+                    "\n{args:?} wanted {says:?}, got {} after {:?}:\n{}",
+                    ran.status,
+                    start.elapsed(),
+                    ran.stderr
+                );
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+/// A kubeconfig whose user is a program beside it.
+fn with_plugin(servers: &Servers, command: &str, script: &str) -> Run {
+    let exec = format!(
+        "exec: {{apiVersion: client.authentication.k8s.io/v1, command: '{command}', \
+         interactiveMode: Never, provideClusterInfo: false, args: [hush], env: [{{name: WHO, value: admin}}]}}"
+    );
+    let config = kubeconfig(&url(servers), Some(&servers.authority()), "TOKEN").replace("token: TOKEN", &exec);
+    let run = with_config(&config).file("conf/plugin.sh", format!("#!/bin/sh\n{script}\n"));
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(run.folder().join("conf/plugin.sh"), mode).expect("a mode can be set");
+    }
+    run
+}
+
+fn credential(status: &str) -> String {
+    format!(
+        "printf '%s' '{{\"apiVersion\":\"client.authentication.k8s.io/v1\",\
+         \"kind\":\"ExecCredential\",\"status\":{status}}}'"
+    )
+}
+
+#[test]
+fn credential_plugins() {
+    let Some(servers) = Servers::shared() else { return };
+    let namespace = servers.namespace("plugin");
+    let works = credential("{\"token\":\"'$WHO'\"}");
+    let expired = credential("{\"token\":\"'$WHO'\",\"expirationTimestamp\":\"2020-01-01T00:00:00Z\"}");
+    #[rustfmt::skip]
+    let cases = [
+        // What it does, as which program, the exit code, what is said.
+        (works.clone(), "/bin/sh plugin", 3, &["credential plugin", "installed?"][..]),
+        (works, "./plugin.sh", 0, &[]),
+        (expired, "./plugin.sh", 0, &[]),
+        ("echo hush; echo log in first >&2; exit 1".to_owned(), "./plugin.sh", 3, &["credential plugin", "failed (exit code 1)", "by hand"]),
+        ("echo '{\"hush\": '".to_owned(), "./plugin.sh", 3, &["plugin gave no credentials", "by hand"]),
+        ("echo hush".to_owned(), "./plugin.sh", 3, &["plugin gave no credentials"]),
+        ("true".to_owned(), "./plugin.sh", 3, &["plugin gave no credentials"]),
+        (credential("{}"), "./plugin.sh", 3, &["credentials"]),
+        (credential("{\"token\":\"hush\"}"), "./plugin.sh", 3, &["does not accept the credentials (401)"]),
+        ("true".to_owned(), "./none.sh", 3, &["credential plugin can't be started", "installed?"]),
+    ];
+    let mut wrong = String::new();
+    for (script, command, status, says) in cases {
+        let run = with_plugin(servers, command, &script);
+        let ran = apply(&run, &namespace, &[]);
+        let fits = ran.status == status
+            && says.iter().all(|part| ran.stderr.contains(part))
+            && !ran.stderr.contains("hush")
+            && !RAW.iter().any(|word| ran.stderr.contains(word));
+        if !fits {
+            wrong += &format!("\n{command}: {script}\nwanted {says:?}, got {}:\n{}", ran.status, ran.stderr);
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+/// Paths in a kubeconfig count from where it stands.
+#[test]
+fn files_beside_the_kubeconfig() {
+    let Some(servers) = Servers::shared() else { return };
+    let namespace = servers.namespace("beside");
+    let config = kubeconfig(&url(servers), Some(Path::new("own.crt")), "TOKEN");
+    let run = with_config(&config.replace("token: TOKEN", "tokenFile: own.token"));
+    std::fs::copy(servers.authority(), run.folder().join("conf/own.crt")).expect("a file can be copied");
+    apply(&run, &namespace, &[]).fails(3, &["own.token"]);
+    run.write("conf/own.token", format!("{ADMIN}\n"));
+    apply(&run, &namespace, &[]).says(0, &[]);
+}
+
+#[test]
+fn several_kubeconfigs_are_one() {
+    let Some(servers) = Servers::shared() else { return };
+    let namespace = servers.namespace("merged");
+    let whole = kubeconfig(&url(servers), Some(&servers.authority()), ADMIN);
+    let (first, second) = whole.split_once("contexts:").expect("it has contexts");
+    let (head, clusters) = first.split_once("current-context: test\n").expect("it has a current context");
+    let one = format!("{head}current-context: test\ncontexts:{second}");
+    let other =
+        format!("{head}current-context: other\n{clusters}users:\n- {{name: test, user: {{token: stranger}}}}\n");
+    let run = Run::without_kubeconfig().file("input.yaml", CONFIG_MAP).file("one", &one).file("other", other);
+    let list = |names: &[&str]| {
+        let paths = names.iter().map(|name| run.folder().join(name));
+        std::env::join_paths(paths).expect("they can be joined")
+    };
+    // What comes first counts, and what is not there does not.
+    let lists = [(list(&["one", "other"]), 0), (list(&["missing", "one", "other"]), 0), (list(&["other", "one"]), 3)];
+    let (none, broken) = (list(&["missing"]), list(&["one", "broken"]));
+    let mut run = run;
+    for (list, status) in lists {
+        run = run.env("KUBECONFIG", list);
+        let ran = apply(&run, &namespace, &[]);
+        assert_eq!(ran.status, status, "{ran:?}");
+    }
+    run = run.env("KUBECONFIG", none).env("KUBERNETES_SERVICE_HOST", "127.0.0.1").env("KUBERNETES_SERVICE_PORT", "1");
+    apply(&run, &namespace, &[]).says(3, &["KUBECONFIG"]);
+    run = run.file("broken", "apiVersion: v1\nkind: [Config\n").env("KUBECONFIG", broken);
+    apply(&run, &namespace, &[]).fails(3, &["broken", "is no kubeconfig"]);
+}
+
+#[test]
+fn a_named_kubeconfig_is_final() {
+    let Some(servers) = Servers::shared() else { return };
+    let namespace = servers.namespace("named");
+    #[rustfmt::skip]
+    let cases = [
+        ("apiVersion: v1\nkind: Config\nusers: hush\n", &["is no kubeconfig"][..]),
+        ("{{ hush", &["is no kubeconfig"]),
+        ("", &["kubeconfig"]),
+        ("apiVersion: v1\nkind: Config\n", &["current context"]),
+        ("apiVersion: v1\nkind: Config\ncurrent-context: gone\n", &["no context gone", "it has no contexts"]),
+    ];
+    // A kubeconfig that works, and a pod around: neither counts.
+    for (text, says) in cases {
+        let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", CONFIG_MAP).file("named", text);
+        let run = run.env("KUBERNETES_SERVICE_HOST", "127.0.0.1").env("KUBERNETES_SERVICE_PORT", "1");
+        let ran = apply(&run, &namespace, &["--kubeconfig", "named"]).says(3, says);
+        assert!(!ran.stderr.contains("hush"), "{}", ran.stderr);
+        let run = run.env("KUBECONFIG", "named");
+        apply(&run, &namespace, &[]).says(3, says);
+    }
+    let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", CONFIG_MAP);
+    apply(&run, &namespace, &["--kubeconfig", "missing"]).says(3, &["missing", "can't be read"]);
+    apply(&Run::without_kubeconfig().file("input.yaml", CONFIG_MAP), &namespace, &[])
+        .fails(3, &["no cluster is configured", "--kubeconfig"]);
+    let run = Run::without_kubeconfig().file("input.yaml", CONFIG_MAP).env("KUBERNETES_SERVICE_HOST", "127.0.0.1");
+    apply(&run, &namespace, &[]).fails(3, &["service account"]);
+}
+
+#[test]
+fn contexts_clusters_and_users_by_name() {
+    let Some(servers) = Servers::shared() else { return };
+    let namespace = servers.namespace("context");
+    let config = format!(
+        "apiVersion: v1\nkind: Config\ncurrent-context: away\n\
+         clusters:\n- {{name: here, cluster: {{server: \"{}\", certificate-authority: {:?}}}}}\n\
+         - {{name: away, cluster: {{server: \"https://127.0.0.1:1\"}}}}\n\
+         contexts:\n- {{name: away, context: {{cluster: away, user: one}}}}\n\
+         - {{name: home, context: {{cluster: here, user: one, namespace: {namespace}}}}}\n\
+         users:\n- {{name: one, user: {{token: {ADMIN}}}}}\n- {{name: two, user: {{token: {NOBODY}}}}}\n",
+        url(servers),
+        servers.authority().display().to_string()
+    );
+    let run = with_config(&config);
+    #[rustfmt::skip]
+    let cases: &[(&[&str], i32, &[&str])] = &[
+        (&["--context", "home"], 0, &["configmap/a created"]),
+        (&["--cluster", "here", "-n", &namespace], 0, &["configmap/a unchanged"]),
+        (&["--context", "home", "--user", "two"], 3, &["you may not", &namespace]),
+        (&["--context", "hom"], 3, &["no context hom", "its contexts: away, home"]),
+        (&["--cluster", "her"], 3, &["no cluster her", "its clusters: here, away"]),
+        (&["--user", "on"], 3, &["no user on", "its users: one, two"]),
+    ];
+    for (flags, status, says) in cases {
+        run.run(&[&["apply", "input.yaml"], *flags].concat()).says(*status, says);
+    }
+    // Without a current context, a cluster and a user are enough.
+    let run = with_config(&config.replace("current-context: away\n", ""));
+    run.run(&["apply", "input.yaml", "--cluster", "here", "--user", "one", "-n", &namespace])
+        .says(0, &["configmap/a unchanged"]);
+    run.run(&["apply", "input.yaml"]).fails(3, &["no current context", "its contexts: away, home"]);
+}
+
+/// A proxy that passes connections on and counts them, or refuses all.
+fn connect_proxy(refuses: bool) -> (u16, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is a free port");
+    let port = listener.local_addr().expect("it has an address").port();
+    let asked = Arc::<AtomicUsize>::default();
+    let count = Arc::clone(&asked);
+    thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let count = Arc::clone(&count);
+            thread::spawn(move || pass_on(client, refuses, &count));
+        }
+    });
+    (port, asked)
+}
+
+fn pass_on(mut client: TcpStream, refuses: bool, asked: &AtomicUsize) -> Option<()> {
+    let mut lines = BufReader::new(client.try_clone().ok()?).lines();
+    let first = lines.next()?.ok()?;
+    let target = first.strip_prefix("CONNECT ")?.split(' ').next()?.to_owned();
+    while !lines.next()?.ok()?.is_empty() {}
+    asked.fetch_add(1, Ordering::SeqCst);
+    if refuses {
+        client.write_all(b"HTTP/1.1 407 hush\r\ncontent-length: 0\r\n\r\n").ok()?;
+        return None;
+    }
+    let server = TcpStream::connect(target).ok()?;
+    client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").ok()?;
+    let (mut from, mut to) = (server.try_clone().ok()?, client.try_clone().ok()?);
+    thread::spawn(move || std::io::copy(&mut from, &mut to));
+    let mut server = server;
+    std::io::copy(&mut client, &mut server).ok().map(drop)
+}
+
+#[test]
+fn a_proxy_in_the_kubeconfig() {
+    let Some(servers) = Servers::shared() else { return };
+    let namespace = servers.namespace("proxy-url");
+    let through = |port: u16| {
+        let config = kubeconfig(&url(servers), Some(&servers.authority()), ADMIN);
+        with_config(&config.replace("cluster: {", &format!("cluster: {{proxy-url: \"http://127.0.0.1:{port}\", ")))
+    };
+    let (port, asked) = connect_proxy(false);
+    apply(&through(port), &namespace, &[]).says(0, &["configmap/a created"]);
+    assert!(asked.load(Ordering::SeqCst) > 0);
+    let (port, asked) = connect_proxy(true);
+    let ran = apply(&through(port), &namespace, &[]).fails(3, &["can't be reached"]);
+    assert!(asked.load(Ordering::SeqCst) > 0 && !ran.stderr.contains("hush"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_quota_that_is_used_up() {
+    let Some(servers) = Servers::shared() else { return };
+    let (namespace, admin) = (servers.namespace("quota"), servers.client(ADMIN));
+    let quotas = path(&namespace, "resourcequotas", "");
+    let none = json!({"count/cronjobs.batch": "0"});
+    let quota = json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "q"}, "spec": {"hard": none}});
+    admin.post(&quotas, &quota).done();
+    // No controller of quotas runs: its part is played.
+    let status = json!({"status": {"hard": none, "used": none}}).to_string();
+    admin.patch(&format!("{quotas}q/status"), "merge", status).done();
+    let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", CRON_JOB);
+    // The admission check learns of it a moment later.
+    let ran = wait_for("the quota", || {
+        let ran = apply(&run, &namespace, &["--dry-run=server"]);
+        (ran.status != 0).then_some(ran)
+    });
+    let describe = format!("kubectl describe quota -n {namespace}");
+    ran.fails(3, &["does not fit into a quota", &describe]);
+    apply(&run, &namespace, &["--no-preflight"]).fails(3, &["does not fit into a quota", &describe]);
+}
+
+#[test]
+fn webhooks_that_do_not_work() {
+    let Some(servers) = Servers::shared() else { return };
+    let (namespace, admin) = (servers.namespace("webhook"), servers.client(ADMIN));
+    let configuration = servers.fresh_name("failing");
+    let webhook = json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
+        "metadata": {"name": configuration},
+        "webhooks": [{
+            "name": "checks.example.io", "sideEffects": "None", "admissionReviewVersions": ["v1"],
+            "failurePolicy": "Fail", "timeoutSeconds": 2,
+            "clientConfig": {"url": "https://127.0.0.1:1/hush"},
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
+            "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "resources": ["configmaps"], "operations": ["*"]}],
+        }],
+    });
+    let all = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations";
+    admin.post(all, &webhook).done();
+    let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", CONFIG_MAP);
+    let probe = format!("{}?fieldManager=t&dryRun=All", path(&namespace, "configmaps", "probe"));
+    wait_for("the webhook to be asked", || {
+        let text = CONFIG_MAP.replace("name: a", "name: probe");
+        (admin.patch(&probe, "apply", text).status == 500).then_some(())
+    });
+    // It may come back: that is waited for.
+    let ran = apply(&run, &namespace, &["-v"]).fails(3, &["the webhook checks.example.io does not answer", "again in"]);
+    assert!(!ran.stderr.contains("hush"), "{}", ran.stderr);
+    admin.delete(&format!("{all}/{configuration}")).done();
+    wait_for("the webhook to be gone", || (apply(&run, &namespace, &[]).status == 0).then_some(()));
+
+    // In v1 no webhook may have side effects in dry runs; older ones had, and the server says it so.
+    let message = "admission webhook \"checks.example.io\" does not support dry run";
+    let rule = move |request: &Request| match request.is_dry_run() {
+        true => Fate::status(400, "BadRequest", message),
+        false => Fate::Pass,
+    };
+    let proxy = Proxy::start(servers, rule);
+    let run = Run::new(proxy.kubeconfig()).file("input.yaml", CONFIG_MAP);
+    for command in ["apply", "diff"] {
+        let ran = run.run(&[command, "input.yaml", "-n", &namespace]);
+        ran.fails(3, &["the webhook checks.example.io knows no dry run"]);
+    }
+    apply(&run, &namespace, &[]).says(3, &["--no-preflight"]);
+    apply(&run, &namespace, &["--no-preflight"]).says(0, &[]);
+}
+
+#[test]
+fn admission_that_says_no() {
+    let Some(servers) = Servers::shared() else { return };
+    let (namespace, admin) = (servers.namespace("denied"), servers.client(ADMIN));
+    let labels = ["enforce", "warn"].map(|mode| (format!("pod-security.kubernetes.io/{mode}"), json!("restricted")));
+    let labels = json!({"metadata": {"labels": Value::Object(labels.into_iter().collect())}});
+    admin.patch(&format!("/api/v1/namespaces/{namespace}"), "merge", labels.to_string()).done();
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: flow, image: none}]}\n";
+    let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", pod);
+    let ran = wait_for("the labels to count", || {
+        let ran = apply(&run, &namespace, &["--dry-run=server"]);
+        (ran.status != 0).then_some(ran)
+    });
+    ran.fails(3, &["does not allow pods like that of pod/p", "--show-labels"]);
+    // Of a Job the server only warns, and that is passed on.
+    let run = run.file("input.yaml", JOB);
+    apply(&run, &namespace, &["--no-preflight"]).says(0, &["warning: input.yaml:1: the server warns: ", "PodSecurity"]);
+}
+
+#[test]
+fn warnings_are_shown_masked() {
+    let Some(servers) = Servers::shared() else { return };
+    let namespace = servers.namespace("warning");
+    let text = "299 - \"unknown field \\\"spec.foo\\\", not hush9 and not aHVzaDkx1=\"".to_owned();
+    let proxy = Proxy::start(servers, move |_| Fate::Header("warning", text.clone()));
+    let run = Run::new(proxy.kubeconfig()).file("input.yaml", CRON_JOB.replace("plain", "hush9"));
+    for args in [&["apply", "input.yaml", "-n", &namespace, "-q"][..], &["diff", "input.yaml", "-n", &namespace]] {
+        let ran = run.run(args).says(0, &["the server warns", "unknown field \"spec.foo\", not "]);
+        assert!(!ran.stderr.contains("hush9") && !ran.stderr.contains("aHVzaDk"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn nothing_is_asked_about_what_can_not_be_sent() {
+    let Some(servers) = Servers::shared() else { return };
+    let namespace = servers.namespace("unsent");
+    let proxy = Proxy::start(servers, |_| Fate::Pass);
+    let with = |metadata: &str| format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: z, {metadata}}}\n");
+    let twice = format!("{CONFIG_MAP}---\n{}---\n{CONFIG_MAP}", CONFIG_MAP.replace("name: a", "name: b"));
+    let explicit =
+        format!("{CONFIG_MAP}---\n{}", CONFIG_MAP.replace("name: a", &format!("name: a, namespace: {namespace}")));
+    let versions = format!("{}---\n{}", CRON_JOB, CRON_JOB.replace("batch/v1", "batch/v1beta1"));
+    #[rustfmt::skip]
+    let cases = [
+        (format!("{CONFIG_MAP}---\n{}", with("resourceVersion: '7'")), &["input.yaml:8:", "export", "remove"][..]),
+        (format!("{CONFIG_MAP}---\n{}", with("uid: abc")), &["input.yaml:8:", "export"]),
+        (with("managedFields: [{manager: m}]"), &["input.yaml:3:", "export"]),
+        (format!("{JOB}status: {{active: 1}}\n"), &["input.yaml:11:", "export"]),
+        (twice, &["ConfigMap/a stands in the input twice", "input.yaml:11:", "line 1"]),
+        (explicit, &["twice"]),
+        (versions, &["twice"]),
+        (CONFIG_MAP.replace("{name: a}", "{}"), &["input.yaml:", "name"]),
+        (CONFIG_MAP.replace("{name: a}", "{labels: {a: b}}"), &["input.yaml:", "name"]),
+        (CONFIG_MAP.replace("name: a", "name: a, namespace: elsewhere"), &["elsewhere", "-n"]),
+        (format!("{CONFIG_MAP}---\nkind: ConfigMap\nmetadata: {{name: b}}\n"), &["apiVersion"]),
+        ("just text\n".to_owned(), &["no Kubernetes object"]),
+        ("# nothing\n".to_owned(), &["no Kubernetes object"]),
+    ];
+    let mut wrong = String::new();
+    for (input, says) in cases {
+        let run = Run::new(proxy.kubeconfig()).file("input.yaml", &input);
+        for more in [&[][..], &["--no-preflight"], &["--dry-run=server"]] {
+            let ran = apply(&run, &namespace, more);
+            let fits = ran.status == 2 && ran.stdout.is_empty() && says.iter().all(|part| ran.stderr.contains(part));
+            if !fits {
+                wrong += &format!("\n{input}\nwanted {says:?}, got {}:\n{}{}", ran.status, ran.stdout, ran.stderr);
+            }
+        }
+    }
+    let requests = proxy.requests();
+    assert!(requests.is_empty(), "{requests:?}");
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+fn crd(group: &str) -> Value {
+    let schema = json!({"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}});
+    let version = json!({"name": "v1", "served": true, "storage": true, "schema": schema});
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": format!("flows.{group}")},
+        "spec": {
+            "group": group, "scope": "Namespaced", "versions": [version],
+            "names": {"kind": "Flow", "plural": "flows", "singular": "flow"},
+        },
+    })
+}
+
+#[test]
+fn the_server_is_asked_about_kinds_once_if_at_all() {
+    let Some(servers) = Servers::shared() else { return };
+    let (namespace, admin) = (servers.namespace("kinds"), servers.client(ADMIN));
+    let group = format!("{}.example.io", servers.fresh_name("kinds"));
+    admin.post("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", &crd(&group)).done();
+    let all = format!("/apis/{group}/v1");
+    wait_for("the kind", || (admin.get(&all).status == 200).then_some(()));
+    let proxy = Proxy::start(servers, |_| Fate::Pass);
+    let flow = |number: usize| format!("apiVersion: {group}/v1\nkind: Flow\nmetadata: {{name: f{number}}}\n");
+    let flows: Vec<String> = (0..12).map(flow).collect();
+    let run = Run::new(proxy.kubeconfig()).file("input.yaml", flows.join("---\n"));
+    let questions = |proxy: &Proxy| {
+        let all: Vec<Request> = proxy.requests();
+        all.into_iter().filter(|r| r.method == "GET" && !r.path().contains("/namespaces/")).map(|r| r.target).collect()
+    };
+    apply(&run, &namespace, &[]).says(0, &[]);
+    let asked: Vec<String> = questions(&proxy);
+    assert_eq!(asked, std::slice::from_ref(&all));
+    let proxy = Proxy::start(servers, |_| Fate::Pass);
+    let run = Run::new(proxy.kubeconfig()).file("input.yaml", flows.join("---\n"));
+    run.run(&["diff", "input.yaml", "-n", &namespace]).says(0, &[]);
+    let asked: Vec<String> = questions(&proxy);
+    assert_eq!(asked, [all]);
+
+    // Nothing about Kubernetes' own kinds.
+    let proxy = Proxy::start(servers, |_| Fate::Pass);
+    let input = [CONFIG_MAP, JOB, CRON_JOB, GENERATED].join("---\n");
+    let run = Run::new(proxy.kubeconfig()).file("input.yaml", input);
+    apply(&run, &namespace, &[]).says(0, &[]);
+    let asked: Vec<String> = questions(&proxy);
+    assert!(asked.is_empty(), "{asked:?}");
+    // One trial and one write each; nothing else is needed.
+    assert_eq!(proxy.requests().len(), 8, "{:?}", proxy.requests());
+    for request in proxy.requests() {
+        let agent = request.header("user-agent").unwrap_or_default().to_owned();
+        assert!(agent.starts_with("jobplate/"), "{agent}");
+        assert!(request.target.contains("fieldManager=jobplate") && request.target.contains("fieldValidation=Strict"));
+    }
+}
+
+/// Helm 4 shows no stderr: what a user needs is in the file as well.
+#[test]
+fn errors_of_objects_are_in_the_error_file_too() {
+    let Some(servers) = Servers::shared() else { return };
+    let run = Run::new(servers.kubeconfig(NOBODY)).file("input.yaml", format!("{CONFIG_MAP}---\n{JOB}"));
+    let namespace = servers.namespace("file");
+    let ran = apply(&run, &namespace, &[]).fails(3, &["so not configmap/a"]);
+    assert!(ran.error_file.contains("so not configmap/a"), "{ran:?}");
+    let ran = run.run(&["diff", "input.yaml", "-n", &namespace]).fails(3, &["so not configmap/a"]);
+    assert!(ran.error_file.contains("so not configmap/a"), "{ran:?}");
+}
+
+/// Whatever was wrong first decides.
+#[test]
+fn the_first_failure_gives_the_exit_code() {
+    let Some(servers) = Servers::shared() else { return };
+    let namespace = servers.namespace("first");
+    let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", CONFIG_MAP);
+    for (flags, status) in [
+        (&["--dry-run=client"][..], 2),
+        (&["--on-immutable=often"], 2),
+        (&["--concurrency", "0"], 2),
+        (&["--request-timeout", "soon"], 2),
+        (&["--recreate-running"], 2),
+        (&["--take-over"], 2),
+        (&["-o", "yaml"], 2),
+        (&["--validate=never"], 2),
+        (&["--field-manager", ""], 2),
+        (&["-n", "Not A Name"], 2),
+    ] {
+        let ran = run.run(&[&["apply", "input.yaml"], flags].concat());
+        assert_eq!(ran.status, status, "{flags:?}: {ran:?}");
+    }
+    // One object is refused, the other is there: both are said, and the report has a line for each.
+    let input = format!("{CONFIG_MAP}---\n{}", CRON_JOB.replace("'0 0 1 1 *'", "'at noon'"));
+    let run = run.file("input.yaml", input);
+    let ran = apply(&run, &namespace, &["--no-preflight"]).fails(3, &["spec.schedule"]);
+    assert_eq!(ran.stdout.lines().next(), Some("configmap/a created"));
+    assert!(
+        ran.stdout.lines().nth(1).is_some_and(|line| line.starts_with("cronjob.batch/nightly failed: ")),
+        "{ran:?}"
+    );
+}

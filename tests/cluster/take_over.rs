@@ -1,0 +1,848 @@
+//! From a literal to a reference on objects that somebody else has made: `--take-over`.
+//!
+//! The literal must be gone from all of the object, and nothing else of it may change.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::{Value, json};
+
+use crate::cli::{Ran, Run};
+use crate::http::Client;
+use crate::proxy::{Fate, Proxy};
+use crate::servers::{ADMIN, Servers};
+
+const CANARY: &str = "kanarie7f3a";
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+const KINDS: [&str; 2] = ["CronJob", "Deployment"];
+
+/// A pod as others have made it.
+const THEIRS: &str = "
+restartPolicy: POLICY
+initContainers:
+- name: first
+  image: none
+  env:
+  - {name: FIRST, value: kept}
+containers:
+- name: flow
+  image: none
+  env:
+  - {name: BEFORE, value: kept}
+  - {name: TOKEN, value: kanarie7f3a}
+  - {name: AFTER, value: kept}
+- name: side
+  image: none
+  env:
+  - {name: SIDE, value: kept}
+";
+
+/// What our manifest says of it.
+const OURS: &str = "
+restartPolicy: POLICY
+containers:
+- name: flow # where the flow runs
+  image: none
+  env:
+  - name: TOKEN
+    value: kanarie7f3a
+";
+
+/// A manifest of a kind around a pod; what else its metadata and its spec hold.
+fn manifest(kind: &str, labels: &str, spec: &str, pod: &str) -> String {
+    let (version, around, depth, policy) = match kind {
+        "CronJob" => {
+            let around = "  schedule: '0 0 1 1 *'\n  jobTemplate:\n    spec:\n      template:\n        spec:\n";
+            ("batch/v1", around, 10, "Never")
+        }
+        _ => {
+            let around =
+                "  selector: {matchLabels: {app: x}}\n  template:\n    metadata: {labels: {app: x}}\n    spec:\n";
+            ("apps/v1", around, 6, "Always")
+        }
+    };
+    let pod = pod.trim_start().replace("POLICY", policy);
+    let pod: String = pod.lines().map(|line| format!("{:depth$}{line}\n", "")).collect();
+    format!("apiVersion: {version}\nkind: {kind}\nmetadata:\n  name: x\n{labels}spec:\n{spec}{around}{pod}")
+}
+
+fn theirs(kind: &str) -> String {
+    let spec = if kind == "CronJob" { "  suspend: true\n" } else { "  paused: true\n" };
+    manifest(kind, "  labels: {made: by-them}\n", spec, THEIRS)
+}
+
+fn ours(kind: &str) -> String {
+    manifest(kind, "", "", OURS)
+}
+
+/// One object in a namespace of its own, and a folder for its files.
+struct Site {
+    servers: &'static Servers,
+    namespace: String,
+    kind: &'static str,
+    admin: Client,
+    run: Run,
+}
+
+impl Site {
+    fn new(servers: &'static Servers, kind: &'static str) -> Self {
+        Site::through(servers, kind, &servers.kubeconfig(ADMIN))
+    }
+
+    fn through(servers: &'static Servers, kind: &'static str, kubeconfig: &Path) -> Self {
+        let namespace = servers.namespace("take");
+        let run = Run::new(kubeconfig).file("old.yaml", ours(kind));
+        Site { servers, namespace, kind, admin: servers.client(ADMIN), run }
+    }
+
+    fn path(&self) -> String {
+        let kind = if self.kind == "CronJob" { ("batch", "cronjobs") } else { ("apps", "deployments") };
+        format!("/apis/{}/v1/namespaces/{}/{}/x", kind.0, self.namespace, kind.1)
+    }
+
+    fn live(&self) -> Value {
+        self.admin.get(&self.path()).done()
+    }
+
+    fn pod<'l>(&self, live: &'l Value) -> &'l Value {
+        live.pointer(if self.kind == "CronJob" {
+            "/spec/jobTemplate/spec/template/spec"
+        } else {
+            "/spec/template/spec"
+        })
+        .expect("it has a pod")
+    }
+
+    /// An entry of the live object.
+    fn entry(&self, container: &str, name: &str) -> Option<Value> {
+        let live = self.live();
+        let pod = self.pod(&live);
+        let lists =
+            ["initContainers", "containers"].into_iter().flat_map(|list| pod[list].as_array().into_iter().flatten());
+        let container = lists.into_iter().find(|is| is["name"] == container)?;
+        container["env"].as_array()?.iter().find(|entry| entry["name"] == name).cloned()
+    }
+
+    #[track_caller]
+    fn program(&self, program: &str, args: &[&str]) {
+        let mut command = self.servers.command(program);
+        for name in ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME", "HELM_PLUGINS"] {
+            command.env(name, self.run.folder().join(program));
+        }
+        command.current_dir(self.run.folder()).args(args).args(["-n", &self.namespace]).stdin(Stdio::null());
+        let output = command.output().expect("it was built, so it starts");
+        assert!(output.status.success(), "{program} {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    fn kubectl(&self, text: &str, args: &[&str]) {
+        self.run.write("theirs.yaml", text);
+        self.program("kubectl", args);
+    }
+
+    /// Runs our program in the namespace. Kinds other than its own targets must be asked for.
+    fn jobplate(&self, args: &[&str]) -> Ran {
+        let target = if self.kind == "Deployment" { &["--target", "Deployment"][..] } else { &[] };
+        let ran = self.run.run(&[args, &["-n", &self.namespace], target].concat());
+        assert!(!format!("{ran:?}").contains(CANARY), "{ran:?}");
+        ran
+    }
+
+    /// The managers that own the value of an entry.
+    fn owners(&self, container: &str, name: &str, field: &str) -> Vec<String> {
+        let live = self.live();
+        let pod = if self.kind == "CronJob" { &["f:jobTemplate", "f:spec"][..] } else { &[] };
+        let (container, name) = (format!("k:{{\"name\":\"{container}\"}}"), format!("k:{{\"name\":\"{name}\"}}"));
+        let owns = |owner: &&Value, list: &str| {
+            let way = [&["f:spec"], pod, &["f:template", "f:spec", list, &container, "f:env", &name, field]].concat();
+            way.iter().try_fold(&owner["fieldsV1"], |tree, key| tree.get(key)).is_some()
+        };
+        let owners = live["metadata"]["managedFields"].as_array().expect("somebody owns it");
+        let owners = owners.iter().filter(|owner| owns(owner, "f:containers") || owns(owner, "f:initContainers"));
+        owners.map(|owner| owner["manager"].as_str().expect("a manager has a name").to_owned()).collect()
+    }
+
+    /// The canary is nowhere, as far as kubectl can show.
+    #[track_caller]
+    fn assert_clean(&self) {
+        let args = ["get", self.kind, "x", "-n", &self.namespace, "-o", "yaml", "--show-managed-fields"];
+        let output = self.servers.run("kubectl", &args);
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(text.contains("managedFields") && !text.contains(CANARY), "{text}");
+    }
+}
+
+/// An object without what the server and kubectl keep for themselves, entries in the order of their names.
+fn stripped(mut object: Value) -> Value {
+    if let Some(map) = object.as_object_mut() {
+        map.remove("status");
+    }
+    for key in ["managedFields", "resourceVersion", "generation"] {
+        object["metadata"].as_object_mut().expect("it has metadata").remove(key);
+    }
+    if let Some(metadata) = object["metadata"].as_object_mut()
+        && let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut)
+    {
+        annotations.remove(LAST_APPLIED);
+        annotations.remove("deployment.kubernetes.io/revision");
+        if annotations.is_empty() {
+            metadata.remove("annotations");
+        }
+    }
+    sort_env(&mut object);
+    object
+}
+
+fn sort_env(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            if let Some(Value::Array(env)) = map.get_mut("env") {
+                env.sort_by_key(|entry| entry["name"].to_string());
+            }
+            map.values_mut().for_each(sort_env);
+        }
+        Value::Array(items) => items.iter_mut().for_each(sort_env),
+        _ => {}
+    }
+}
+
+fn reference(name: &str) -> Value {
+    json!({"name": name, "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}})
+}
+
+/// The flags of the hint, or the arguments of its whole command line.
+#[track_caller]
+fn pasted(args: &[&str], ran: &Ran) -> Vec<String> {
+    let text = ran.stderr.replace('`', " ");
+    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<String>>();
+    if let Some((_, line)) = text.split_once("jobplate apply ") {
+        return [&["apply".to_owned()], &words(line.lines().next().unwrap_or_default())[..]].concat();
+    }
+    let line = text.lines().find(|line| line.contains("--take-over"));
+    let line = line.unwrap_or_else(|| panic!("no way out is named: {}", ran.stderr));
+    let (_, flags) = line.rsplit_once(": --").expect("the flags end it");
+    let flags = words(&format!("--{flags}"));
+    let end = flags.iter().position(|flag| flag == "--take-over").expect("it is among them");
+    let flags = flags[..=end].to_vec();
+    // What the call says already need not be said again.
+    let set = |pair: &[&str]| flags.windows(2).any(|flags| flags == pair);
+    let old = args.iter().enumerate().filter(|(at, arg)| {
+        let repeated = |from: usize| args.get(from..from + 2).is_some_and(set);
+        **arg != "--take-over" && !repeated(*at) && !at.checked_sub(1).is_some_and(repeated)
+    });
+    old.map(|(_, arg)| (*arg).to_owned()).chain(flags.clone()).collect()
+}
+
+/// Somebody who makes an object, with a text that has the literal and one that has not.
+type Maker = fn(&Site, &str, &str);
+
+const MAKERS: &[(&str, Maker)] = &[
+    ("kubectl apply", |site, text, _| site.kubectl(text, &["apply", "-f", "theirs.yaml"])),
+    ("kubectl apply --server-side", |site, text, _| {
+        site.kubectl(text, &["apply", "--server-side", "-f", "theirs.yaml"])
+    }),
+    ("kubectl create and set env", |site, _, bare| {
+        site.kubectl(bare, &["create", "-f", "theirs.yaml"]);
+        site.kubectl(bare, &["set", "env", &format!("{}/x", site.kind), "-c", "flow", &format!("TOKEN={CANARY}")]);
+    }),
+    ("kubectl apply and set env", |site, text, _| {
+        site.kubectl(&text.replace(CANARY, &format!("{CANARY}-1")), &["apply", "-f", "theirs.yaml"]);
+        site.kubectl(text, &["set", "env", &format!("{}/x", site.kind), "-c", "flow", &format!("TOKEN={CANARY}-2")]);
+    }),
+    ("kubectl apply, and we after it", |site, text, _| {
+        site.kubectl(text, &["apply", "-f", "theirs.yaml"]);
+        site.jobplate(&["apply", "old.yaml"]).says(0, &[]);
+    }),
+    ("Helm 3", |site, text, _| helm(site, "helm3", text)),
+    ("Helm 4", |site, text, _| helm(site, "helm4", text)),
+];
+
+fn helm(site: &Site, program: &str, text: &str) {
+    site.run.write("chart/Chart.yaml", "apiVersion: v2\nname: chart\nversion: 0.1.0\n");
+    site.run.write("chart/templates/x.yaml", text);
+    site.program(program, &["install", "x", "chart"]);
+}
+
+#[test]
+fn a_literal_becomes_a_reference_in_one_command() {
+    let Some(servers) = Servers::shared() else { return };
+    for kind in KINDS {
+        let set = ["apply", "old.yaml", "--secret-env", "TOKEN=s/k"];
+        let bare = theirs(kind).replace(&format!("- {{name: TOKEN, value: {CANARY}}}"), "- {name: NONE, value: kept}");
+        for (maker, make) in MAKERS {
+            let about = format!("{maker}, {kind}");
+            let site = Site::new(servers, kind);
+            make(&site, &theirs(kind), &bare);
+            site.kubectl("", &["label", kind, "x", "team=data"]);
+            let before = site.live();
+
+            // Without the flag it says whose the literal is, and what to do.
+            let owners = site.owners("flow", "TOKEN", "f:value");
+            assert!(!owners.is_empty(), "{about}");
+            let refused = site.jobplate(&set).says(3, &["TOKEN", "--take-over"]);
+            let others = owners.iter().filter(|owner| *owner != "jobplate");
+            others.for_each(|owner| assert!(refused.stderr.contains(owner), "{about}: {owner}: {}", refused.stderr));
+            // Of the status of a Deployment there is a controller that writes.
+            assert_eq!(site.live()["metadata"]["generation"], before["metadata"]["generation"], "{about}");
+            assert_eq!(stripped(site.live()), stripped(before.clone()), "{about}");
+
+            let line = pasted(&set, &refused);
+            let taken = site.jobplate(&line.iter().map(String::as_str).collect::<Vec<_>>()).says(0, &["rotate"]);
+            assert!(taken.stdout.contains("/x configured\n"), "{about}: {taken:?}");
+            if maker.starts_with("Helm") {
+                assert!(taken.stderr.contains("Helm"), "{about}: {taken:?}");
+            }
+            site.assert_clean();
+            let mut expected = before.clone();
+            replace_entry(&mut expected, "TOKEN", Some(&reference("TOKEN")));
+            assert_eq!(stripped(site.live()), stripped(expected), "{about}");
+            assert_eq!(site.owners("flow", "TOKEN", "f:valueFrom"), ["jobplate"], "{about}");
+            // The patch that moved it left no second owner of our name.
+            let live = site.live();
+            let owners = live["metadata"]["managedFields"].as_array().expect("somebody owns it");
+            let mine: Vec<&Value> = owners.iter().filter(|owner| owner["manager"] == "jobplate").collect();
+            assert!(mine.len() == 1 && mine[0]["operation"] == "Apply", "{about}: {mine:?}");
+
+            // Once more there is nothing to do.
+            let line = [&set[..], &["--take-over"]].concat();
+            let version = site.live()["metadata"]["resourceVersion"].clone();
+            let again = site.jobplate(&line).says(0, &[]);
+            assert!(again.stdout.contains("/x unchanged\n"), "{about}: {again:?}");
+            assert!(!again.stderr.contains("rotate"), "{about}: {again:?}");
+            if kind == "CronJob" {
+                assert_eq!(site.live()["metadata"]["resourceVersion"], version, "{about}");
+            }
+
+            // What we own goes when our manifest no longer has it.
+            site.run.write("without.yaml", drop_token(&ours(kind)));
+            site.jobplate(&["apply", "without.yaml"]).says(0, &[]);
+            let mut expected = before;
+            replace_entry(&mut expected, "TOKEN", None);
+            assert_eq!(stripped(site.live()), stripped(expected), "{about}");
+        }
+    }
+}
+
+/// They go on with their own program, once their manifest has the reference, too.
+#[test]
+fn whoever_made_it_can_go_on() {
+    let Some(servers) = Servers::shared() else { return };
+    type Again = fn(&Site);
+    let again: [(&str, Again); 4] = [
+        ("kubectl apply", |site| site.program("kubectl", &["apply", "-f", "theirs.yaml"])),
+        ("kubectl apply --server-side", |site| {
+            site.program("kubectl", &["apply", "--server-side", "-f", "theirs.yaml"])
+        }),
+        ("Helm 3", |site| site.program("helm3", &["upgrade", "x", "chart"])),
+        ("Helm 4", |site| site.program("helm4", &["upgrade", "x", "chart"])),
+    ];
+    for kind in KINDS {
+        for (maker, again) in &again {
+            let (_, make) = MAKERS.iter().find(|(name, _)| name == maker).expect("it is among them");
+            let site = Site::new(servers, kind);
+            make(&site, &theirs(kind), "");
+            site.jobplate(&["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"]).says(0, &[]);
+            let next =
+                theirs(kind).replace(&format!("value: {CANARY}"), "valueFrom: {secretKeyRef: {name: s, key: k}}");
+            let next = next.replace("made: by-them", "made: anew");
+            site.run.write("theirs.yaml", &next);
+            site.run.write("chart/templates/x.yaml", &next);
+            again(&site);
+            assert_eq!(site.live()["metadata"]["labels"]["made"], "anew", "{maker}, {kind}");
+            assert_eq!(site.entry("flow", "TOKEN"), Some(reference("TOKEN")), "{maker}, {kind}");
+            site.assert_clean();
+            // And so do we.
+            let ran = site.jobplate(&["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"]).says(0, &[]);
+            assert!(!ran.stdout.contains("failed"), "{maker}, {kind}: {ran:?}");
+            site.assert_clean();
+            for (container, name) in [("flow", "BEFORE"), ("side", "SIDE"), ("first", "FIRST")] {
+                assert!(site.entry(container, name).is_some(), "{maker}, {kind}, {name}");
+            }
+        }
+    }
+}
+
+/// A manifest of ours without its only entry.
+fn drop_token(text: &str) -> String {
+    let lines = text.lines().filter(|line| !["env:", "- name: TOKEN"].contains(&line.trim()) && !line.contains(CANARY));
+    lines.map(|line| format!("{line}\n")).collect()
+}
+
+/// Another entry for each of a name, or none.
+fn replace_entry(value: &mut Value, name: &str, entry: Option<&Value>) {
+    match value {
+        Value::Object(map) => {
+            if let Some(Value::Array(env)) = map.get_mut("env") {
+                let old = std::mem::take(env);
+                env.extend(old.into_iter().filter_map(|is| if is["name"] == name { entry.cloned() } else { Some(is) }));
+            }
+            map.values_mut().for_each(|value| replace_entry(value, name, entry));
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| replace_entry(item, name, entry)),
+        _ => {}
+    }
+}
+
+/// A pod whose containers all have the literal.
+const EVERYWHERE: &str = "
+restartPolicy: POLICY
+initContainers:
+- name: first
+  image: none
+  env: [{name: TOKEN, value: kanarie7f3a}]
+containers:
+- name: flow
+  image: none
+  env: [{name: TOKEN, value: kanarie7f3a}]
+- name: side
+  image: none
+  env: [{name: TOKEN, value: kanarie7f3a}, {name: SIDE, value: kept}]
+";
+
+#[test]
+fn all_containers_and_init_containers() {
+    let Some(servers) = Servers::shared() else { return };
+    for kind in KINDS {
+        for (maker, make) in MAKERS.iter().filter(|(maker, _)| !maker.contains("set env") && !maker.contains("we")) {
+            let site = Site::new(servers, kind);
+            make(&site, &manifest(kind, "", "", EVERYWHERE), "");
+            site.run.write("old.yaml", manifest(kind, "", "", &EVERYWHERE.replace(", {name: SIDE, value: kept}", "")));
+            let set = ["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--all-containers", "--init-containers"];
+            site.jobplate(&[&set[..], &["--take-over"]].concat()).says(0, &[]);
+            site.assert_clean();
+            for container in ["first", "flow", "side"] {
+                assert_eq!(site.entry(container, "TOKEN"), Some(reference("TOKEN")), "{maker}, {kind}, {container}");
+            }
+            assert_eq!(site.entry("side", "SIDE"), Some(json!({"name": "SIDE", "value": "kept"})), "{maker}, {kind}");
+        }
+    }
+}
+
+/// Whatever stands in the way, the hint leads out of it, in as many steps as there are things in the way.
+#[test]
+fn every_hint_can_be_pasted() {
+    let Some(servers) = Servers::shared() else { return };
+    let mut wrong = String::new();
+    for (about, containers, source, flags) in [
+        ("a reference in the manifest", &["flow"][..], json!({"secretKeyRef": {"name": "s", "key": "k"}}), &[][..]),
+        ("in the second container", &["side"], json!({"secretKeyRef": {"name": "s", "key": "k"}}), &[]),
+        ("in an init container", &["first"], json!({"secretKeyRef": {"name": "s", "key": "k"}}), &[]),
+        ("in two containers", &["flow", "side"], json!({"secretKeyRef": {"name": "s", "key": "k"}}), &[]),
+        (
+            "in two, one of them named",
+            &["flow", "side"],
+            json!({"secretKeyRef": {"name": "s", "key": "k"}}),
+            &["--secret-env", "TOKEN=s/k", "--take-over"],
+        ),
+        ("a ConfigMap's key", &["flow"], json!({"configMapKeyRef": {"name": "s", "key": "k"}}), &[]),
+        ("a field", &["flow"], json!({"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.name"}}), &[]),
+        ("an optional key", &["flow"], json!({"secretKeyRef": {"name": "s", "key": "k", "optional": true}}), &[]),
+    ] {
+        for kind in KINDS {
+            let site = Site::new(servers, kind);
+            site.kubectl(&manifest(kind, "", "", EVERYWHERE), &["apply", "-f", "theirs.yaml"]);
+            let mut ours = EVERYWHERE.to_owned();
+            for container in containers {
+                let from = ours.find(&format!("name: {container}")).expect("it is there");
+                let entry = format!("{{name: TOKEN, valueFrom: {source}}}");
+                ours.replace_range(from.., &ours[from..].replacen("{name: TOKEN, value: kanarie7f3a}", &entry, 1));
+            }
+            site.run.write("new.yaml", manifest(kind, "", "", &ours));
+            let target: &[&str] =
+                if kind == "Deployment" && !flags.is_empty() { &["--target", "Deployment"] } else { &[] };
+            let args = [&["apply", "new.yaml"], flags, target, &["-n", &site.namespace]].concat();
+            let mut ran = site.run.run(&args);
+            assert_eq!(ran.status, 3, "{about}, {kind}: {ran:?}");
+            let line = pasted(&args, &ran);
+            ran = site.run.run(&line);
+            let done = |container: &&str| {
+                let entry = site.entry(container, "TOKEN").unwrap_or_default();
+                entry["valueFrom"] == source && entry["value"].is_null()
+            };
+            if ran.status != 0 || !containers.iter().all(done) {
+                wrong += &format!("\n{about}, {kind}: {line:?}\n{}{}", ran.stdout, ran.stderr);
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "the way out is none:{wrong}");
+}
+
+#[test]
+fn entries_of_others_can_be_removed() {
+    let Some(servers) = Servers::shared() else { return };
+    for kind in KINDS {
+        let bare = theirs(kind).replace(&format!("- {{name: TOKEN, value: {CANARY}}}"), "- {name: NONE, value: kept}");
+        for (maker, make) in MAKERS {
+            let site = Site::new(servers, kind);
+            make(&site, &theirs(kind), &bare);
+            let before = site.live();
+            let line = ["apply", "old.yaml", "--unset", "TOKEN", "--take-over"];
+            let ran = site.jobplate(&line).says(0, &[]);
+            assert!(ran.stdout.contains("/x configured\n"), "{maker}, {kind}: {ran:?}");
+            site.assert_clean();
+            let mut expected = before;
+            replace_entry(&mut expected, "TOKEN", None);
+            assert_eq!(stripped(site.live()), stripped(expected), "{maker}, {kind}");
+            let ran = site.jobplate(&line).says(0, &[]);
+            assert!(ran.stdout.contains("/x unchanged\n"), "{maker}, {kind}: {ran:?}");
+        }
+    }
+}
+
+/// An entry that is to go, and stays since others own it, is spoken of.
+#[test]
+fn an_entry_that_could_not_be_removed_is_told_about() {
+    let Some(servers) = Servers::shared() else { return };
+    let site = Site::new(servers, "CronJob");
+    site.kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
+    let ran = site.jobplate(&["apply", "old.yaml", "--unset", "TOKEN"]).says(0, &[]);
+    assert!(site.entry("flow", "TOKEN").is_some());
+    let told = ran.stderr.lines().any(|line| line.contains("TOKEN") && line.contains("--take-over"));
+    assert!(told && ran.stderr.contains("kubectl-client-side-apply"), "{}", ran.stderr);
+    let ran = site.jobplate(&["apply", "old.yaml", "--unset", "TOKEN", "--take-over"]).says(0, &[]);
+    assert!(!ran.stderr.lines().any(|line| line.contains("TOKEN") && line.contains("--take-over")), "{}", ran.stderr);
+    assert!(site.entry("flow", "TOKEN").is_none());
+}
+
+/// Other sources and other values change hands in the same way.
+#[test]
+fn whatever_the_entry_was() {
+    let Some(servers) = Servers::shared() else { return };
+    let mut wrong = String::new();
+    let secret = |name: &str| json!({"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": name, "key": "k"}}});
+    for (about, theirs, set, expected) in [
+        ("another key", "valueFrom: {secretKeyRef: {name: old, key: k}}", ["--secret-env", "TOKEN=s/k"], secret("s")),
+        (
+            "another source",
+            "valueFrom: {configMapKeyRef: {name: old, key: k}}",
+            ["--secret-env", "TOKEN=s/k"],
+            secret("s"),
+        ),
+        ("another value", "value: kanarie7f3a", ["--env", "TOKEN=b"], json!({"name": "TOKEN", "value": "b"})),
+        (
+            "a value for a reference",
+            "valueFrom: {secretKeyRef: {name: old, key: k}}",
+            ["--env", "TOKEN=b"],
+            json!({"name": "TOKEN", "value": "b"}),
+        ),
+        ("no value", "value: ''", ["--secret-env", "TOKEN=s/k"], secret("s")),
+    ] {
+        let site = Site::new(servers, "CronJob");
+        let pod = THEIRS.replace("{name: TOKEN, value: kanarie7f3a}", &format!("{{name: TOKEN, {theirs}}}"));
+        site.kubectl(&manifest("CronJob", "", "", &pod), &["apply", "-f", "theirs.yaml"]);
+        let line = ["apply", "old.yaml", set[0], set[1], "--take-over", "--allow-plaintext"];
+        site.run.write("old.yaml", drop_token(&ours("CronJob")));
+        let ran = site.jobplate(&line);
+        if ran.status != 0 || site.entry("flow", "TOKEN").as_ref() != Some(&expected) {
+            wrong += &format!("\n{about}: {}{:?}", ran.stderr, site.entry("flow", "TOKEN"));
+            continue;
+        }
+        site.assert_clean();
+        let again = site.jobplate(&line).says(0, &[]);
+        assert!(again.stdout.contains("/x unchanged\n"), "{about}: {again:?}");
+    }
+    assert!(wrong.is_empty(), "not taken over:{wrong}");
+}
+
+/// Objects whose literal is nobody's: the server has forgotten whose, or they have given it up.
+#[test]
+fn literals_of_nobody() {
+    let Some(servers) = Servers::shared() else { return };
+    let mut wrong = String::new();
+    let forgotten = json!([{"op": "replace", "path": "/metadata/managedFields", "value": [{}]}]);
+    type Make<'m> = &'m dyn Fn(&Site);
+    let makes: [(&str, Make<'_>); 3] = [
+        ("nobody owns anything", &|site| {
+            site.kubectl(&theirs("CronJob"), &["apply", "--server-side", "-f", "theirs.yaml"]);
+            site.admin.patch(&site.path(), "json", forgotten.to_string()).done();
+        }),
+        ("nobody owns anything, and there is an annotation", &|site| {
+            site.kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
+            site.admin.patch(&site.path(), "json", forgotten.to_string()).done();
+        }),
+        ("the annotation alone has it", &|site| {
+            site.kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
+            site.kubectl("", &["set", "env", "CronJob/x", "TOKEN-"]);
+        }),
+    ];
+    for (about, make) in makes {
+        for flags in [&["--secret-env", "TOKEN=s/k"], &["--unset", "TOKEN"]] {
+            let site = Site::new(servers, "CronJob");
+            make(&site);
+            let mut expected = site.live();
+            let line = [&["apply", "old.yaml", "--take-over"][..], flags].concat();
+            let ran = site.jobplate(&line);
+            let wanted = (flags[0] == "--secret-env").then(|| reference("TOKEN"));
+            replace_entry(&mut expected, "TOKEN", None);
+            let mut after = site.live();
+            replace_entry(&mut after, "TOKEN", None);
+            let is_clean = !after.to_string().contains(CANARY);
+            let is_set = site.entry("flow", "TOKEN") == wanted;
+            let (is, was) = (stripped(after), stripped(expected.clone()));
+            if ran.status != 0 || !is_clean || !is_set || is != was {
+                wrong +=
+                    &format!("\n{about}, {flags:?}: {} {is_clean} {is_set} {}\n{is}\n{was}", ran.status, ran.stderr);
+            }
+            // Nor is anything else lost when it goes later.
+            site.run.write("without.yaml", drop_token(&ours("CronJob")));
+            let ran = site.jobplate(&["apply", "without.yaml"]);
+            let (is, was) = (stripped(site.live()), stripped(expected));
+            if ran.status != 0 || is != was {
+                wrong += &format!("\n{about}, {flags:?}, later: {} {}\n{is}\n{was}", ran.status, ran.stderr);
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "the literal is there:{wrong}");
+}
+
+/// Two literals stand in the way, and the call names one.
+#[test]
+fn what_is_not_named_is_not_taken() {
+    let Some(servers) = Servers::shared() else { return };
+    let site = Site::new(servers, "CronJob");
+    let pod = THEIRS.replace("{name: AFTER, value: kept}", "{name: SECOND, value: kanarie7f3a}");
+    site.kubectl(&manifest("CronJob", "", "", &pod), &["apply", "-f", "theirs.yaml"]);
+    let before = site.live();
+    let new = OURS.replace(
+        "  - name: TOKEN",
+        "  - {name: SECOND, valueFrom: {secretKeyRef: {name: s, key: k}}}\n  - name: TOKEN",
+    );
+    site.run.write("old.yaml", manifest("CronJob", "", "", &new));
+    let line = ["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"];
+    let ran = site.jobplate(&line).says(3, &["SECOND"]);
+    assert_eq!(site.live(), before, "{ran:?}");
+    // The other way round nothing is in the way, and SECOND stays with whom it was.
+    site.run.write("old.yaml", ours("CronJob"));
+    site.jobplate(&line).says(0, &[]);
+    assert_eq!(site.entry("flow", "SECOND"), Some(json!({"name": "SECOND", "value": CANARY})));
+    assert_eq!(site.owners("flow", "SECOND", "f:value"), ["kubectl-client-side-apply"]);
+    for (container, name) in [("flow", "BEFORE"), ("side", "SIDE"), ("first", "FIRST")] {
+        assert_eq!(site.owners(container, name, "f:value"), ["kubectl-client-side-apply"], "{name}");
+    }
+    assert!(site.live()["metadata"]["annotations"][LAST_APPLIED].is_null());
+}
+
+/// A proxy whose rule lets somebody else change the object at the first patches of ownership.
+fn disturbed(servers: &'static Servers, times: usize) -> (Proxy, Site) {
+    let (path, count) = (std::sync::Arc::<std::sync::OnceLock<String>>::default(), AtomicUsize::new(0));
+    let (admin, of_rule) = (servers.client(ADMIN), std::sync::Arc::clone(&path));
+    let proxy = Proxy::start(servers, move |request| {
+        if request.header("content-type") == Some("application/json-patch+json") {
+            let number = count.fetch_add(1, Ordering::SeqCst);
+            if number < times {
+                let label = json!({"metadata": {"labels": {"disturbed": number.to_string()}}});
+                admin.patch(of_rule.get().expect("it is known by now"), "merge", label.to_string()).done();
+            }
+        }
+        Fate::Pass
+    });
+    let site = Site::through(servers, "CronJob", &proxy.kubeconfig());
+    path.set(site.path()).expect("it is set once");
+    (proxy, site)
+}
+
+#[test]
+fn an_object_that_changes_meanwhile_is_taken_all_the_same() {
+    let Some(servers) = Servers::shared() else { return };
+    for times in [1, 4] {
+        let (proxy, site) = disturbed(servers, times);
+        site.kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
+        let trial: &[&str] = if times == 1 { &["--no-preflight"] } else { &[] };
+        site.jobplate(&[&["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"], trial].concat())
+            .says(0, &[]);
+        site.assert_clean();
+        assert_eq!(site.entry("flow", "TOKEN"), Some(reference("TOKEN")));
+        let live = site.live();
+        assert_eq!(live["metadata"]["labels"]["disturbed"], (times - 1).to_string());
+        assert_eq!((&live["metadata"]["labels"]["made"], &live["spec"]["suspend"]), (&json!("by-them"), &json!(true)));
+        drop(proxy);
+    }
+}
+
+#[test]
+fn an_object_that_changes_all_the_time_is_left_alone() {
+    let Some(servers) = Servers::shared() else { return };
+    let (proxy, site) = disturbed(servers, usize::MAX);
+    site.kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
+    let before = site.live();
+    site.jobplate(&["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"]).says(3, &["cronjob.batch/x"]);
+    let is_patch = |kind: &str| {
+        proxy.requests().iter().filter(|r| r.header("content-type") == Some(kind) && !r.is_dry_run()).count()
+    };
+    assert_eq!((is_patch("application/json-patch+json"), is_patch("application/apply-patch+yaml")), (5, 0));
+    let (mut after, mut before) = (stripped(site.live()), stripped(before));
+    for object in [&mut after, &mut before] {
+        object["metadata"]["labels"] = Value::Null;
+    }
+    assert_eq!(after, before);
+    assert_eq!(site.owners("flow", "TOKEN", "f:value"), ["kubectl-client-side-apply"]);
+}
+
+/// Ownership is not moved for an apply that will be refused.
+#[test]
+fn nothing_is_written_when_the_trial_fails() {
+    let Some(servers) = Servers::shared() else { return };
+    let named = ours("CronJob");
+    let other = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: UPPER}\n";
+    for (about, text, says) in [
+        ("the rest is invalid", named.replace("restartPolicy: Never", "restartPolicy: Perhaps"), "restartPolicy"),
+        (
+            "another entry is invalid",
+            named.replace("  - name: TOKEN", "  - {name: 'A=B', value: a}\n            - name: TOKEN"),
+            "no name of a variable",
+        ),
+        (
+            "an unknown field",
+            named.replace("restartPolicy: Never", "restartPolicy: Never\n          parallelism: 1"),
+            "parallelism",
+        ),
+        (
+            "another field conflicts",
+            named.replace("schedule: '0 0 1 1 *'", "schedule: '0 0 2 2 *'"),
+            "kubectl-client-side-apply",
+        ),
+        (
+            "another entry conflicts",
+            named.replace("  - name: TOKEN", "  - {name: BEFORE, value: other}\n            - name: TOKEN"),
+            "kubectl-client-side-apply",
+        ),
+        ("another document is refused", named.clone() + other, "UPPER"),
+    ] {
+        let proxy = Proxy::start(servers, |_| Fate::Pass);
+        let site = Site::through(servers, "CronJob", &proxy.kubeconfig());
+        site.kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
+        let before = site.live();
+        site.run.write("old.yaml", text);
+        let ran = site.jobplate(&["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"]).says(3, &[says]);
+        assert_eq!(site.live(), before, "{about}: {ran:?}");
+        assert!(proxy.requests().iter().all(|r| r.method == "GET" || r.is_dry_run()), "{about}: {ran:?}");
+    }
+}
+
+#[test]
+fn it_is_for_named_entries_only() {
+    let Some(servers) = Servers::shared() else { return };
+    let proxy = Proxy::start(servers, |_| Fate::Pass);
+    let site = Site::through(servers, "CronJob", &proxy.kubeconfig());
+    for flags in [&[][..], &["--env-from", "secret/s"], &["--name-hash"]] {
+        let line = [&["apply", "old.yaml", "--take-over"], flags].concat();
+        site.jobplate(&line).says(2, &["--take-over"]);
+    }
+    assert!(proxy.requests().is_empty());
+}
+
+#[test]
+fn trying_it_writes_nothing() {
+    let Some(servers) = Servers::shared() else { return };
+    let site = Site::new(servers, "CronJob");
+    site.kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
+    let before = site.live();
+    let line = ["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over", "--dry-run=server"];
+    let ran = site.jobplate(&line).says(0, &[]);
+    assert_eq!(ran.stdout, "cronjob.batch/x configured (server dry run)\n");
+    let unset = ["apply", "old.yaml", "--unset", "TOKEN", "--take-over", "--dry-run=server"];
+    assert_eq!(site.jobplate(&unset).says(0, &[]).stdout, "cronjob.batch/x configured (server dry run)\n");
+    assert_eq!(site.live(), before);
+}
+
+#[test]
+fn a_new_object_needs_no_taking_over() {
+    let Some(servers) = Servers::shared() else { return };
+    let site = Site::new(servers, "CronJob");
+    let line = ["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"];
+    let ran = site.jobplate(&line).says(0, &[]);
+    assert_eq!(ran.stdout, "cronjob.batch/x created\n");
+    assert!(!ran.stderr.contains("rotate"), "{}", ran.stderr);
+}
+
+#[test]
+fn the_named_manager_gets_them() {
+    let Some(servers) = Servers::shared() else { return };
+    let site = Site::new(servers, "CronJob");
+    site.kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
+    let line = ["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over", "--field-manager", "flows"];
+    site.jobplate(&line).says(0, &[]);
+    assert_eq!(site.owners("flow", "TOKEN", "f:valueFrom"), ["flows"]);
+    site.assert_clean();
+}
+
+#[test]
+fn items_of_a_list() {
+    let Some(servers) = Servers::shared() else { return };
+    let site = Site::new(servers, "CronJob");
+    let list = |text: &str, names: [&str; 2]| {
+        let item = |name: &str| {
+            let lines: Vec<String> = text.lines().map(|line| format!("  {line}\n")).collect();
+            lines.concat().replacen("  apiVersion", "- apiVersion", 1).replacen(
+                "name: x\n",
+                &format!("name: {name}\n"),
+                1,
+            )
+        };
+        format!("apiVersion: v1\nkind: List\nitems:\n{}{}", item(names[0]), item(names[1]))
+    };
+    site.kubectl(&list(&theirs("CronJob"), ["x", "z"]), &["apply", "-f", "theirs.yaml"]);
+    let before = site.live();
+    site.run.write("list.yaml", list(&ours("CronJob"), ["z", "x"]));
+    let line = ["apply", "list.yaml", "--secret-env", "TOKEN=s/k"];
+    site.jobplate(&line).says(3, &["--take-over"]);
+    let line = [&line[..], &["--take-over"]].concat();
+    let ran = site.jobplate(&line).says(0, &[]);
+    assert_eq!(ran.stdout, "cronjob.batch/z configured\ncronjob.batch/x configured\n");
+    site.assert_clean();
+    let mut expected = before;
+    replace_entry(&mut expected, "TOKEN", Some(&reference("TOKEN")));
+    assert_eq!(stripped(site.live()), stripped(expected));
+    let all =
+        servers.run("kubectl", &["get", "cronjobs", "-n", &site.namespace, "-o", "yaml", "--show-managed-fields"]);
+    assert!(!String::from_utf8_lossy(&all.stdout).contains(CANARY));
+    let ran = site.jobplate(&line).says(0, &[]);
+    assert_eq!(ran.stdout, "cronjob.batch/z unchanged\ncronjob.batch/x unchanged\n");
+}
+
+/// The server writes some characters of a name in ways of its own into the tree of owners.
+#[test]
+fn names_that_are_seldom() {
+    let Some(servers) = Servers::shared() else { return };
+    let mut wrong = String::new();
+    for name in ["a-b.c", "1A", "A B", "A<B>", "A&B", "A'B", "A\\B", "A/B", "A,B", "A\"B"] {
+        let site = Site::new(servers, "CronJob");
+        let theirs = THEIRS.replace("name: TOKEN", &format!("name: {}", json!(name)));
+        site.kubectl(&manifest("CronJob", "", "", &theirs), &["apply", "-f", "theirs.yaml"]);
+        site.run.write("old.yaml", drop_token(&ours("CronJob")));
+        for flags in [["--secret-env", &format!("{name}=s/k")], ["--unset", name]] {
+            let ran = site.jobplate(&[&["apply", "old.yaml", "--take-over"][..], &flags].concat());
+            // Names that nobody would want are refused, and then nothing is done.
+            if ran.status == 2 {
+                continue;
+            }
+            let wanted = (flags[0] == "--secret-env").then(|| reference(name));
+            let is = site.entry("flow", name);
+            if ran.status != 0 || is != wanted || site.live().to_string().contains(CANARY) {
+                wrong += &format!("\n{flags:?}: {is:?} {}{}", ran.stdout, ran.stderr);
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "not taken over:{wrong}");
+}
+
+#[test]
+fn many_at_once() {
+    let Some(servers) = Servers::shared() else { return };
+    let site = Site::new(servers, "CronJob");
+    let many = |text: &str| {
+        let all = (0..12).map(|number| text.replacen("name: x\n", &format!("name: x{number}\n"), 1));
+        all.collect::<Vec<_>>().join("---\n")
+    };
+    site.kubectl(&many(&theirs("CronJob")), &["apply", "-f", "theirs.yaml"]);
+    site.run.write("old.yaml", many(&ours("CronJob")));
+    let line = ["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over", "--concurrency=6"];
+    let ran = site.jobplate(&line).says(0, &[]);
+    assert_eq!(ran.stdout, (0..12).map(|number| format!("cronjob.batch/x{number} configured\n")).collect::<String>());
+    // Of what can't be cleaned one need not hear twelve times.
+    assert_eq!(ran.stderr.matches("rotate").count(), 1, "{}", ran.stderr);
+    let all =
+        servers.run("kubectl", &["get", "cronjobs", "-n", &site.namespace, "-o", "yaml", "--show-managed-fields"]);
+    let all = String::from_utf8_lossy(&all.stdout);
+    assert!(!all.contains(CANARY) && all.matches("suspend: true").count() == 12);
+}
