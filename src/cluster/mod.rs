@@ -11,6 +11,7 @@ mod diff;
 mod explain;
 mod immutable;
 mod kinds;
+mod log;
 mod lost;
 mod object;
 mod owner;

@@ -9,22 +9,19 @@ use std::time::{Duration, Instant};
 
 use futures::future::{Either, select};
 use futures::stream::{FuturesUnordered, StreamExt};
-use http_body_util::BodyExt;
 use jiff::Timestamp;
-use kube::client::Body;
 use serde_json::Value;
 
 use super::kinds::built_in;
+use super::log::{follow, started_logs};
 use super::request::{Request, Resource};
 use super::session::Session;
 use crate::error::{Error, Kind};
 
 /// How often Jobs are looked at.
-const LOOK: Duration = Duration::from_millis(500);
+pub(super) const LOOK: Duration = Duration::from_millis(500);
 /// How long logs may go on behind the end of their Job.
 const LOG_TAIL: Duration = Duration::from_secs(5);
-/// How often in a row a log is taken up again without a new line.
-const LOG_ATTEMPTS: usize = 5;
 
 /// What waiting brings along.
 #[derive(Clone, Copy, Debug)]
@@ -258,29 +255,13 @@ fn duration(job: &Value) -> String {
     }
 }
 
-fn statuses(pod: &Value) -> impl Iterator<Item = &Value> {
+pub(super) fn statuses(pod: &Value) -> impl Iterator<Item = &Value> {
     ["initContainerStatuses", "containerStatuses"]
         .into_iter()
         .flat_map(|key| pod["status"][key].as_array().into_iter().flatten())
 }
 
-/// The logs of the containers that have one.
-fn started_logs(namespace: &str, pod: &Value) -> Vec<Log> {
-    let has_log = |status: &&Value| !status["state"]["running"].is_null() || !status["state"]["terminated"].is_null();
-    let of = |status: &Value| Log {
-        namespace: namespace.to_owned(),
-        pod: name_of(&pod["metadata"]["name"]).to_owned(),
-        container: name_of(&status["name"]).to_owned(),
-        restarts: restarts(status),
-    };
-    statuses(pod).filter(has_log).map(of).collect()
-}
-
-fn restarts(status: &Value) -> u64 {
-    status["restartCount"].as_u64().unwrap_or(0)
-}
-
-fn name_of(value: &Value) -> &str {
+pub(super) fn name_of(value: &Value) -> &str {
     value.as_str().unwrap_or("?")
 }
 
@@ -384,125 +365,6 @@ fn missing_source(message: &str) -> Option<Missing<'_>> {
     None
 }
 
-/// The log of one run of a container.
-#[derive(Clone, PartialEq, Eq, Hash)]
-struct Log {
-    namespace: String,
-    pod: String,
-    container: String,
-    /// How often the container was started again before.
-    restarts: u64,
-}
-
-/// Tells the lines of a log as they come, taken up again where it breaks off, until the container has ended.
-async fn follow(session: &Session<'_>, pods: &Resource, log: Log) {
-    let Log { namespace, pod, container, .. } = &log;
-    let mut told = Told::default();
-    let mut attempts = 0;
-    while attempts < LOG_ATTEMPTS {
-        let since = told.last.map(|time| time.to_string());
-        let request = Request::follow_log(pods, namespace, pod, container, since.as_deref());
-        let before = told.lines;
-        match session.connection().stream(&request).await {
-            Ok(Ok(body)) => {
-                tell_all(session, &log, body, &mut told).await;
-                // The server ends a log also where it has lost the node: only the pod knows.
-                if !is_running(session, pods, &log).await {
-                    return;
-                }
-            }
-            Ok(Err(status)) if told.lines == 0 => {
-                let code = status.code.as_u16();
-                session
-                    .events
-                    .note(&format!("no log of container {container} of pod {pod}: the server answered {code}"));
-                return;
-            }
-            Ok(Err(_)) | Err(_) => {}
-        }
-        attempts = if told.lines > before { 0 } else { attempts + 1 };
-        tokio::time::sleep(LOOK).await;
-    }
-    session
-        .events
-        .note(&format!("the log of container {container} of pod {pod} broke off: kubectl logs {pod} -n {namespace}"));
-}
-
-/// Whether a container still runs; if nobody can tell, it may.
-async fn is_running(session: &Session<'_>, pods: &Resource, log: &Log) -> bool {
-    let Ok(answer) = session.try_send(&Request::get(pods, &log.namespace, &log.pod)).await else { return true };
-    if answer.refusal().is_some() {
-        return false;
-    }
-    let pod: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-    let runs = |status: &Value| restarts(status) == log.restarts && !status["state"]["running"].is_null();
-    statuses(&pod).any(|status| status["name"] == log.container.as_str() && runs(status))
-}
-
-async fn tell_all(session: &Session<'_>, log: &Log, mut body: Body, told: &mut Told) {
-    told.begin();
-    let mut pending = Vec::new();
-    while let Some(frame) = body.frame().await {
-        match frame {
-            Ok(frame) => pending.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data)),
-            // A line that is not whole comes again.
-            Err(_) => return,
-        }
-        while let Some(end) = pending.iter().position(|&byte| byte == b'\n') {
-            let line: Vec<u8> = pending.drain(..=end).collect();
-            if let Some(text) = told.text(&String::from_utf8_lossy(&line[..end])) {
-                session.events.log(&log.pod, &log.container, text);
-            }
-        }
-    }
-    if let Some(text) = told.text(&String::from_utf8_lossy(&pending)).filter(|text| !text.is_empty()) {
-        session.events.log(&log.pod, &log.container, text);
-    }
-}
-
-/// How far a log was told. A log that is taken up again begins with lines of the same second.
-#[derive(Default)]
-struct Told {
-    /// The time of the last line.
-    last: Option<Timestamp>,
-    /// How many lines had that time.
-    same: usize,
-    /// How many lines were told in all.
-    lines: usize,
-    /// Lines still to be left out: those before this time, and so many of it.
-    skip: Option<(Timestamp, usize)>,
-}
-
-impl Told {
-    /// The log is taken up again.
-    fn begin(&mut self) {
-        self.skip = self.last.map(|time| (time, self.same));
-    }
-
-    /// The text of a line without its time; none where it was told before.
-    fn text<'l>(&mut self, line: &'l str) -> Option<&'l str> {
-        let (time, text) = match line.split_once(' ').map(|(time, text)| (time.parse::<Timestamp>(), text)) {
-            Some((Ok(time), text)) => (time, text),
-            _ => {
-                self.lines += 1;
-                return Some(line.trim_end_matches('\r'));
-            }
-        };
-        match &mut self.skip {
-            Some((last, _)) if time < *last => return None,
-            Some((last, left)) if time == *last && *left > 0 => {
-                *left -= 1;
-                return None;
-            }
-            _ => self.skip = None,
-        }
-        self.same = if self.last == Some(time) { self.same + 1 } else { 1 };
-        self.last = Some(time);
-        self.lines += 1;
-        Some(text.trim_end_matches('\r'))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -536,20 +398,6 @@ mod tests {
         assert_eq!(text(condition("Failed", "can ary"), &[]), "over: failed !");
         assert_eq!(text(condition("FailureTarget", ""), &[]), "running: no pod yet");
         assert_eq!(text(json!({"spec": {"suspend": true}}), &[]), "running: suspended, so it does not run");
-    }
-
-    #[test]
-    fn lines_of_one_moment_are_told_once_each() {
-        let mut told = Told::default();
-        let mut stream = |lines: &[(&str, &str)]| {
-            told.begin();
-            let line = |(time, text): &(&str, &str)| format!("2026-01-01T00:00:{time}Z {text}");
-            lines.iter().filter_map(|own| told.text(&line(own)).map(str::to_owned)).collect::<Vec<_>>()
-        };
-        assert_eq!(stream(&[("01", "a"), ("02", "b"), ("02", "c")]), ["a", "b", "c"]);
-        // Taken up again, and then the clock is set back.
-        let again = [("01", "a"), ("02", "b"), ("02", "c"), ("02", "d"), ("03", "e"), ("01", "f")];
-        assert_eq!(stream(&again), ["d", "e", "f"]);
     }
 
     #[test]
