@@ -20,6 +20,8 @@ use crate::error::{Error, Kind};
 
 /// How often Jobs are looked at.
 pub(super) const LOOK: Duration = Duration::from_millis(500);
+/// How long the last look may take.
+const LAST_LOOK: Duration = Duration::from_secs(2);
 /// How long logs may go on behind the end of their Job.
 const LOG_TAIL: Duration = Duration::from_secs(5);
 
@@ -76,10 +78,22 @@ pub(super) async fn all(
             .map(|(index, job)| look(session, &kinds, index, job))
             .buffered(session.concurrency)
             .collect::<Vec<_>>();
-        let Some(looks) = session.stop.or_stop(drive(&mut logs, looks)).await else {
-            session.events.note("no longer watching; the Jobs go on");
-            ended.extend(pending.into_iter().map(|(index, _)| (index, "not watched to its end".to_owned(), None)));
-            break;
+        // A server that does not answer does not make it longer.
+        let left = deadline.saturating_duration_since(Instant::now()) + LAST_LOOK;
+        let looks = tokio::time::timeout(left, drive(&mut logs, looks));
+        let looks = match session.stop.or_stop(looks).await {
+            Some(Ok(looks)) => looks,
+            Some(Err(_)) => {
+                for (index, job) in pending {
+                    ended.push((index, late(session, &job, "the server does not answer"), Some(Kind::Timeout)));
+                }
+                break;
+            }
+            None => {
+                session.events.note("no longer watching; the Jobs go on");
+                ended.extend(pending.into_iter().map(|(index, _)| (index, "not watched to its end".to_owned(), None)));
+                break;
+            }
         };
         pending.clear();
         let mut texts = Vec::new();
@@ -96,11 +110,7 @@ pub(super) async fn all(
                     texts.push(format!("{}: {text}", job.object()));
                     pending.push((index, job));
                 }
-                State::Running(text) => {
-                    let error = Error::new(Kind::Timeout, format!("{} has not ended in time: {text}", job.object()));
-                    session.events.failed(&error.hint("it goes on; give it more with --timeout"));
-                    ended.push((index, format!("not ended in time: {text}"), Some(Kind::Timeout)));
-                }
+                State::Running(text) => ended.push((index, late(session, &job, &text), Some(Kind::Timeout))),
                 State::Over { text, failure } => {
                     let kind = failure.as_ref().map(|(kind, _)| *kind);
                     match failure {
@@ -128,6 +138,13 @@ pub(super) async fn all(
         let _ = tokio::time::timeout(LOG_TAIL, rest).await;
     }
     ended
+}
+
+/// Tells of a Job that has not ended in time.
+fn late(session: &Session<'_>, job: &Awaited, state: &str) -> String {
+    let error = Error::new(Kind::Timeout, format!("{} has not ended in time: {state}", job.object()));
+    session.events.failed(&error.hint("it goes on; give it more with --timeout"));
+    format!("not ended in time: {state}")
 }
 
 struct Kinds {

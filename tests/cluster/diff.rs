@@ -96,7 +96,18 @@ impl Site {
             list["items"].as_array().cloned().unwrap_or_default()
         });
         // The certificates of a namespace come when they come.
-        all.filter(|object| object["metadata"]["name"] != "kube-root-ca.crt").collect()
+        let all = all.filter(|object| object["metadata"]["name"] != "kube-root-ca.crt");
+        // So do the states of Jobs.
+        let quiet = all.map(|mut object| {
+            if object["status"].take() != Value::Null {
+                object["metadata"]["resourceVersion"].take();
+            }
+            if let Some(owners) = object["metadata"]["managedFields"].as_array_mut() {
+                owners.retain(|owner| owner["subresource"] != "status");
+            }
+            object
+        });
+        quiet.collect()
     }
 }
 
