@@ -20,7 +20,7 @@ use crate::yaml::{self, Tape};
 /// Runs the command; the exit code is that of the first failure.
 pub(super) fn run(command: Apply, color: ColorChoice) -> Result<ExitCode> {
     let Apply { manifests, session, options, format, verbose } = command;
-    let mut rendering = plan(&manifests, !manifests.injection.is_empty(), color)?;
+    let mut rendering = plan(&manifests, manifests.injection.needs_target(), color)?;
     let injection = &manifests.injection;
     let named = (options.take_over || !injection.unset.is_empty()).then_some(injection);
     let mut documents = Rendered::new(&mut rendering, named);

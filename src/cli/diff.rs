@@ -17,7 +17,7 @@ use crate::report;
 /// Runs the command: exit code 1 if there are differences.
 pub(super) fn run(command: Diff, color: ColorChoice) -> Result<ExitCode> {
     let Diff { manifests, session, force, take_over, verbose } = command;
-    let mut rendering = plan(&manifests, !manifests.injection.is_empty(), color)?;
+    let mut rendering = plan(&manifests, manifests.injection.needs_target(), color)?;
     let mut documents = Rendered::new(&mut rendering, take_over.then_some(&manifests.injection));
     let terminal = Terminal::new(color, manifests.quiet, verbose);
     let choice = match color {

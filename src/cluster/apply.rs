@@ -14,9 +14,9 @@ use futures::stream::{FuturesUnordered, StreamExt};
 
 use super::object::{Document, Documents, Subject};
 use super::report::{Outcome, Report};
-use super::send::{Sender, Tried};
+use super::send::Sender;
 use super::session::{Session, SessionOptions};
-use super::survey::{Entry, Turn, survey};
+use super::survey::{Brought, Entry, Turn, survey};
 use super::wait::{self, Awaited, WaitOptions};
 use super::{Events, block_on};
 use crate::error::{Error, Kind, Result};
@@ -64,7 +64,7 @@ pub fn apply(
 ) -> Result<Report> {
     block_on(async {
         let session = Session::open(session, events).await?;
-        let (rows, brought) = survey(documents, &session)?;
+        let (entries, brought) = survey(documents, &session)?;
         let run = Run {
             session: &session,
             options,
@@ -75,13 +75,13 @@ pub fn apply(
                 has_taken_over: Cell::new(false),
                 start: Cell::new(None),
             },
-            rows: RefCell::new(rows),
+            entries: RefCell::new(entries),
             failure: Cell::new(None),
             jobs: RefCell::default(),
             told: RefCell::default(),
         };
-        run.all(documents).await?;
-        let rows = run.rows.into_inner().into_iter().map(|entry| entry.row).collect();
+        run.all(documents).await;
+        let rows = run.entries.into_inner().into_iter().map(|entry| entry.row).collect();
         Ok(Report { rows, failure: run.failure.get(), dry_run: options.dry_run })
     })
 }
@@ -90,7 +90,7 @@ struct Run<'a> {
     session: &'a Session<'a>,
     options: &'a ApplyOptions,
     sender: Sender<'a>,
-    rows: RefCell<Vec<Entry>>,
+    entries: RefCell<Vec<Entry>>,
     failure: Cell<Option<Kind>>,
     jobs: RefCell<Vec<(usize, Awaited)>>,
     /// The last failure that was about no object of its own.
@@ -98,36 +98,40 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    async fn all(&self, documents: &mut dyn Documents) -> Result<()> {
+    async fn all(&self, documents: &mut dyn Documents) {
         if self.options.preflight || self.options.dry_run {
             self.pass(documents, |entry| entry.turn == Turn::First, Act::Try).await;
-            self.find_untriable(documents)?;
+            if let Err(error) = self.find_untriable(documents) {
+                self.give_up(&error);
+            }
             self.pass(documents, |entry| entry.turn != Turn::First && !entry.untriable, Act::Try).await;
             if self.failure.get().is_some() || self.options.dry_run || self.session.is_over() {
-                return self.finish(true).await;
+                self.finish(true).await;
+                return;
             }
         } else {
             self.sender.begin().await;
         }
         for turn in [Turn::First, Turn::Middle, Turn::Last] {
-            if self.rows.borrow().iter().any(|entry| entry.turn == turn) && !self.session.is_over() {
+            if self.entries.borrow().iter().any(|entry| entry.turn == turn) && !self.session.is_over() {
                 self.pass(documents, |entry| entry.turn == turn, Act::Send).await;
             }
         }
-        self.finish(false).await
+        self.finish(false).await;
     }
 
-    /// What is in a namespace, or of a kind, that this run makes can't be tried before.
+    /// What is in a namespace, or of a kind, that this run makes or changes can't be tried before.
     fn find_untriable(&self, documents: &mut dyn Documents) -> Result<()> {
-        if !self.rows.borrow().iter().any(|entry| entry.turn == Turn::First && matches!(entry.tried, Tried::New)) {
+        let fresh = Brought::by(self.entries.borrow().iter().filter(|entry| entry.tried.is_news()));
+        if fresh.is_empty() {
             return Ok(());
         }
         let mut documents = documents.pass();
         let mut index = 0;
         while let Some(document) = documents.next()? {
-            for subject in Subject::all(&document)? {
-                let entry = &mut self.rows.borrow_mut()[index];
-                if entry.turn != Turn::First && self.sender.brought.holds(&subject, self.session.namespace(&subject)) {
+            for subject in self.objects_in(index, &document)? {
+                let entry = &mut self.entries.borrow_mut()[index];
+                if entry.turn != Turn::First && fresh.holds(&subject, self.session.namespace(&subject)) {
                     entry.untriable = true;
                     if self.options.dry_run {
                         entry.row.reason = Some("its namespace or kind is only made by this input".to_owned());
@@ -144,11 +148,16 @@ impl Run<'_> {
     async fn pass(&self, documents: &mut dyn Documents, wanted: impl Fn(&Entry) -> bool, act: Act) {
         let mut running = FuturesUnordered::new();
         if let Err(error) = self.start_all(documents, wanted, act, &mut running).await {
-            self.failure.set(self.failure.get().or(Some(error.kind())));
-            self.session.events.failed(&error);
-            self.session.end();
+            self.give_up(&error);
         }
         while running.next().await.is_some() {}
+    }
+
+    /// Ends the run; what is under way may end.
+    fn give_up(&self, error: &Error) {
+        self.failure.set(self.failure.get().or(Some(error.kind())));
+        self.session.events.failed(error);
+        self.session.end();
     }
 
     async fn start_all<'s>(
@@ -164,7 +173,7 @@ impl Run<'_> {
             for subject in self.objects_in(index, &document)? {
                 let own = index;
                 index += 1;
-                if !wanted(&self.rows.borrow()[own]) {
+                if !wanted(&self.entries.borrow()[own]) {
                     continue;
                 }
                 while running.len() >= self.session.concurrency {
@@ -179,13 +188,15 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// The objects of a document; it must have as many as when it was surveyed.
+    /// The objects of a document; they must be those that were surveyed, from this one on.
     fn objects_in(&self, from: usize, document: &Document) -> Result<Vec<Subject>> {
         let subjects = Subject::all(document)?;
-        if from + subjects.len() > self.rows.borrow().len() {
-            return Err(Error::input("changed while it was read").in_file(&*document.file).hint("run again"));
+        let entries = self.entries.borrow();
+        let same = |(at, subject): (usize, &Subject)| entries.get(from + at).is_some_and(|entry| entry.is_for(subject));
+        if subjects.iter().enumerate().all(same) {
+            return Ok(subjects);
         }
-        Ok(subjects)
+        Err(Error::input("changed while it was read").in_file(&*document.file).hint("run again"))
     }
 
     async fn one(&self, index: usize, subject: Subject, act: Act) {
@@ -199,7 +210,7 @@ impl Run<'_> {
                 Act::Send => {
                     let resource = self.sender.resource_when_there(&subject).await?;
                     self.note_namespace(index, &subject, resource.namespaced);
-                    let tried = std::mem::take(&mut self.rows.borrow_mut()[index].tried);
+                    let tried = std::mem::take(&mut self.entries.borrow_mut()[index].tried);
                     self.sender.send(&subject, &resource, &tried).await
                 }
             }
@@ -209,10 +220,13 @@ impl Run<'_> {
             let error = subject.place(Error::new(Kind::Interrupted, what));
             Err(match act {
                 Act::Try => error,
+                Act::Send if matches!(self.options.on_immutable, OnImmutable::Recreate { .. }) && subject.is_job() => {
+                    error.hint("it may have been applied, or be deleted; running again is safe")
+                }
                 Act::Send => error.hint("it may have been applied; running again is safe"),
             })
         });
-        let mut entries = self.rows.borrow_mut();
+        let mut entries = self.entries.borrow_mut();
         let entry = &mut entries[index];
         let row = &mut entry.row;
         match done {
@@ -231,7 +245,9 @@ impl Run<'_> {
                     && let Some(uid) = done.uid
                 {
                     let namespace = self.session.namespace(&subject).to_owned();
-                    self.jobs.borrow_mut().push((index, Awaited { namespace, name: row.name.clone(), uid }));
+                    self.jobs
+                        .borrow_mut()
+                        .push((index, Awaited { namespace, name: row.name.clone(), uid, passes: entry.passes }));
                 }
             }
             Err(error) => {
@@ -251,11 +267,11 @@ impl Run<'_> {
 
     fn note_namespace(&self, index: usize, subject: &Subject, namespaced: bool) {
         let namespace = namespaced.then(|| Rc::from(self.session.namespace(subject)));
-        self.rows.borrow_mut()[index].row.namespace = namespace;
+        self.entries.borrow_mut()[index].row.namespace = namespace;
     }
 
     fn tell_of_ttl(&self) {
-        let entries = self.rows.borrow();
+        let entries = self.entries.borrow();
         let mut passing = entries.iter().filter(|entry| entry.passes && entry.row.outcome.is_applied());
         if let Some(first) = passing.next().filter(|_| !self.options.dry_run) {
             let more = match passing.count() {
@@ -269,7 +285,7 @@ impl Run<'_> {
         }
     }
 
-    async fn finish(&self, tried_only: bool) -> Result<()> {
+    async fn finish(&self, tried_only: bool) {
         let events = self.session.events;
         if self.session.stop.is_asked() && self.failure.get().is_none() {
             self.failure.set(Some(Kind::Interrupted));
@@ -289,14 +305,13 @@ impl Run<'_> {
         {
             let ended = wait::all(self.session, jobs, options, self.options.timeout).await;
             for (index, text, failure) in ended {
-                self.rows.borrow_mut()[index].row.job = Some(text);
+                self.entries.borrow_mut()[index].row.job = Some(text);
                 self.failure.set(self.failure.get().or(failure));
             }
             if self.session.stop.is_asked() {
                 self.failure.set(self.failure.get().or(Some(Kind::Interrupted)));
             }
         }
-        Ok(())
     }
 }
 

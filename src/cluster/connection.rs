@@ -25,6 +25,8 @@ use crate::error::Error;
 /// The first wait before a request is sent again, and the longest.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// The longest pause that a server may ask for, in seconds; none waits so long.
+const LONGEST_ASKED: u64 = 24 * 60 * 60;
 /// How long a server that has never answered is tried.
 const FIRST_CONTACT: Duration = Duration::from_secs(5);
 
@@ -264,7 +266,7 @@ fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
 }
 
 fn seconds(text: &str) -> Option<Duration> {
-    text.parse().ok().map(Duration::from_secs)
+    text.parse().ok().map(|seconds: u64| Duration::from_secs(seconds.min(LONGEST_ASKED)))
 }
 
 fn http_date(text: &str) -> Option<Timestamp> {

@@ -6,9 +6,10 @@ use serde_json::{Map, Value, json};
 use super::connection::Answer;
 use super::explain::{explain, json_of};
 use super::object::{Documents, Named, Subject};
-use super::request::{Apply, Request, Resource, Verb};
+use super::request::{Apply, Request, Resource, Verb, qualified};
 use super::session::{Session, SessionOptions, json};
-use super::status::Refused;
+use super::status::{Refused, unknown_kind};
+use super::survey::{Brought, survey};
 use super::{Events, block_on, owner};
 use crate::error::{Error, Kind, Result};
 use crate::manifest::json as manifest_json;
@@ -39,30 +40,23 @@ pub fn diff(
 ) -> Result<()> {
     block_on(async {
         let session = Session::open(options, events).await?;
+        let (_, brought) = survey(documents, &session)?;
         let mut running = FuturesOrdered::new();
-        let mut any = false;
         let mut documents = documents.pass();
         while let Some(document) = documents.next()? {
             for subject in Subject::all(&document)? {
-                any = true;
-                session.check_namespace(&subject)?;
                 while running.len() >= session.concurrency {
                     if let Some(difference) = session.stop.or_stop(running.next()).await.ok_or_else(interrupted)? {
                         each(&difference?)?;
                     }
                 }
-                running.push_back(compare(&session, subject, force, take_over));
+                running.push_back(compare(&session, subject, &brought, force, take_over));
             }
         }
         while let Some(difference) = session.stop.or_stop(running.next()).await.ok_or_else(interrupted)? {
             each(&difference?)?;
         }
-        if any {
-            Ok(())
-        } else {
-            Err(Error::input("there is no Kubernetes object in the input")
-                .hint("name a manifest, or pipe one in as `-`"))
-        }
+        Ok(())
     })
 }
 
@@ -70,9 +64,26 @@ fn interrupted() -> Error {
     Error::new(Kind::Interrupted, "interrupted; nothing was changed")
 }
 
-async fn compare(session: &Session<'_>, subject: Subject, force: bool, take_over: bool) -> Result<Difference> {
+async fn compare(
+    session: &Session<'_>,
+    subject: Subject,
+    brought: &Brought,
+    force: bool,
+    take_over: bool,
+) -> Result<Difference> {
     let subject = &subject;
-    let resource = session.resource(subject).await?;
+    let Some(resource) = session.find_resource(subject).await? else {
+        return match brought.has_kind(subject) {
+            true => Ok(Difference {
+                object: qualified(subject.group(), &subject.kind, subject.name()),
+                file: subject.document.file.to_string(),
+                before: String::new(),
+                after: yaml(subject.with_root(manifest_json::to_json).transpose()?.unwrap_or_default()),
+                immutable: false,
+            }),
+            false => Err(subject.place(unknown_kind(subject))),
+        };
+    };
     let namespace = session.namespace(subject);
     let difference = |before: Option<Value>, after: Value, immutable| Difference {
         object: resource.object(subject.name()),
@@ -117,8 +128,7 @@ async fn compare(session: &Session<'_>, subject: Subject, force: bool, take_over
         let after = as_new(session, subject, &resource, live.as_ref()).await?;
         return Ok(difference(live, after, true));
     }
-    let ours_alone = status.conflicts().is_none_or(|all| all.iter().all(|cause| owner::is_named(cause, &named)));
-    if take_over && !named.is_empty() && ours_alone {
+    if take_over && !named.is_empty() && owner::is_only_about(&status, &named) {
         let answer = session.send(&tried(subject.trial_body(), true), subject).await?;
         if answer.refusal().is_none() {
             return Ok(difference(live, taken(&answer)?, false));

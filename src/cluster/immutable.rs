@@ -69,42 +69,59 @@ fn is_running(job: &Value) -> bool {
     !ended && job["spec"]["suspend"] != true
 }
 
-/// Deletes exactly this live Job, pods first, and waits until it is gone. False where it is another by now,
-/// so that what was found out about it may not hold any more.
+/// Deletes exactly this live Job, pods first. False where it is another by now, so that what was found out
+/// about it may not hold any more.
 pub(super) async fn delete(
     session: &Session<'_>,
     subject: &Subject,
     resource: &Resource,
     live: &Value,
-    deadline: Instant,
 ) -> Result<bool> {
-    let (namespace, name) = (session.namespace(subject), subject.name());
-    let text = |key: &str| live["metadata"][key].as_str().unwrap_or_default().to_owned();
-    let uid = text("uid");
-    let request = Request::delete(resource, namespace, name, &uid, &text("resourceVersion"));
+    let namespace = session.namespace(subject);
+    let text = |key: &str| live["metadata"][key].as_str().unwrap_or_default();
+    let request = Request::delete(resource, namespace, subject.name(), text("uid"), text("resourceVersion"));
     match session.send(&request, subject).await?.refusal() {
-        Some(status) if status.is(409) => return Ok(false),
-        Some(status) if !status.is(404) => {
-            return Err(status.error(&Refused::new(subject, resource, namespace, Verb::Delete)));
-        }
-        _ => {}
+        Some(status) if status.is(409) => Ok(false),
+        Some(status) if !status.is(404) => Err(status.error(&Refused::new(subject, resource, namespace, Verb::Delete))),
+        _ => Ok(true),
     }
+}
+
+/// Waits until a Job that was deleted is gone.
+pub(super) async fn wait_until_gone(
+    session: &Session<'_>,
+    subject: &Subject,
+    resource: &Resource,
+    live: &Value,
+    deadline: Instant,
+) -> Result<()> {
+    let late = || {
+        let error = Error::new(Kind::Timeout, "it is still being deleted");
+        error.hint("its pods may hang: kubectl get pods; run again when it is gone, or raise --timeout")
+    };
     loop {
-        match session.live(subject, resource, name).await? {
-            Some(live) if live["metadata"]["uid"] == uid.as_str() => {}
-            _ => return Ok(true),
+        let left = deadline.saturating_duration_since(Instant::now());
+        let look = session.live(subject, resource, subject.name());
+        match tokio::time::timeout(left + LOOK, look).await.map_err(|_| late())?? {
+            Some(now) if now["metadata"]["uid"] == live["metadata"]["uid"] => {}
+            _ => return Ok(()),
         }
         if session.stop.is_asked() {
-            let message = format!("{} is being deleted, and was not made anew", resource.object(name));
-            return Err(subject.place(Error::new(Kind::Interrupted, message).hint("run again to make it")));
+            return Err(Error::new(Kind::Interrupted, "interrupted").hint("run again to make it"));
         }
         if Instant::now() > deadline {
-            let message = format!("{} is still being deleted, and was not made anew", resource.object(name));
-            return Err(subject.place(
-                Error::new(Kind::Timeout, message)
-                    .hint("its pods may hang: kubectl get pods; run again when it is gone, or raise --timeout"),
-            ));
+            return Err(late());
         }
         tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// An error behind a deletion: that the Job is gone is the first thing to know.
+pub(super) fn not_made_anew(subject: &Subject, resource: &Resource, error: &Error) -> Error {
+    let message = format!("{} is deleted, and not made anew: {}", resource.object(subject.name()), error.message());
+    let told = Error::new(error.kind(), message).hint(error.hint_text().unwrap_or("run again to make it").to_owned());
+    match error.place() {
+        Some(place) => told.at(place.span.clone()).in_document(&place.file, place.first_line, &place.document),
+        None => subject.place(told),
     }
 }

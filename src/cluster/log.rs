@@ -15,6 +15,9 @@ use super::wait::{LOOK, name_of, statuses};
 /// How often in a row a log is taken up again without a new line.
 const LOG_ATTEMPTS: usize = 5;
 
+/// What is kept in memory of a line that does not end.
+const LONGEST_LINE: usize = 256 * 1024;
+
 /// The log of one run of a container.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct Log {
@@ -42,7 +45,7 @@ pub(super) async fn follow(session: &Session<'_>, pods: &Resource, log: Log) {
                     return;
                 }
             }
-            Ok(Err(status)) if told.lines == 0 => {
+            Ok(Err(status)) if told.lines == 0 && status.code.is_client_error() && !status.is(429) => {
                 let code = status.code.as_u16();
                 session
                     .events
@@ -62,8 +65,8 @@ pub(super) async fn follow(session: &Session<'_>, pods: &Resource, log: Log) {
 /// Whether a container still runs; if nobody can tell, it may.
 async fn is_running(session: &Session<'_>, pods: &Resource, log: &Log) -> bool {
     let Ok(answer) = session.try_send(&Request::get(pods, &log.namespace, &log.pod)).await else { return true };
-    if answer.refusal().is_some() {
-        return false;
+    if let Some(status) = answer.refusal() {
+        return !status.is(404);
     }
     let pod: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     let runs = |status: &Value| restarts(status) == log.restarts && !status["state"]["running"].is_null();
@@ -72,19 +75,22 @@ async fn is_running(session: &Session<'_>, pods: &Resource, log: &Log) -> bool {
 
 async fn tell_all(session: &Session<'_>, log: &Log, mut body: Body, told: &mut Told) {
     told.begin();
-    let mut pending = Vec::new();
+    let (mut pending, mut searched) = (Vec::new(), 0);
     while let Some(frame) = body.frame().await {
         match frame {
             Ok(frame) => pending.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data)),
             // A line that is not whole comes again.
             Err(_) => return,
         }
-        while let Some(end) = pending.iter().position(|&byte| byte == b'\n') {
-            let line: Vec<u8> = pending.drain(..=end).collect();
-            if let Some(text) = told.text(&String::from_utf8_lossy(&line[..end])) {
+        while let Some(end) = line_end(&pending, searched) {
+            let line: Vec<u8> = pending.drain(..end).collect();
+            searched = 0;
+            let line = line.strip_suffix(b"\n").unwrap_or(&line);
+            if let Some(text) = told.text(&String::from_utf8_lossy(line)) {
                 session.events.log(&log.pod, &log.container, text);
             }
         }
+        searched = pending.len();
     }
     if let Some(text) = told.text(&String::from_utf8_lossy(&pending)).filter(|text| !text.is_empty()) {
         session.events.log(&log.pod, &log.container, text);
@@ -105,6 +111,12 @@ pub(super) fn started_logs(namespace: &str, pod: &Value) -> Vec<Log> {
 
 fn restarts(status: &Value) -> u64 {
     status["restartCount"].as_u64().unwrap_or(0)
+}
+
+/// The end of the first line, with its break; a line that is too long ends where it is.
+fn line_end(bytes: &[u8], searched: usize) -> Option<usize> {
+    let newline = memchr::memchr(b'\n', &bytes[searched..]).map(|at| searched + at + 1);
+    newline.or_else(|| (bytes.len() > LONGEST_LINE).then_some(bytes.len()))
 }
 
 /// How far a log was told. A log that is taken up again begins with lines of the same second.

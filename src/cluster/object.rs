@@ -2,12 +2,12 @@
 
 use std::rc::Rc;
 
-use super::status::look_at;
+use super::kinds::group_version;
 use crate::error::{Error, Result};
 use crate::manifest::field::FieldPath;
 use crate::manifest::object::{Object, objects};
 use crate::manifest::{json, sendable};
-use crate::yaml::Node;
+use crate::yaml::{self, Node, Tape};
 
 /// A rendered document, as it is printed.
 #[derive(Clone, Debug)]
@@ -47,6 +47,13 @@ pub trait Pass {
     fn next(&mut self) -> Result<Option<Document>>;
 }
 
+/// Calls `look` with a text that is read; none where it can't be.
+fn look_at<T>(text: &str, look: impl FnOnce(yaml::Document<'_>) -> T) -> Option<T> {
+    let mut tape = Tape::default();
+    yaml::read(text, &mut tape).ok()?;
+    Some(look(yaml::Document::new(text, &tape)))
+}
+
 /// An object of a document.
 #[derive(Clone, Debug)]
 pub struct Subject {
@@ -73,11 +80,11 @@ impl Subject {
         let in_document = |error: Error| error.in_document(&document.file, document.line, &document.text);
         let read = look_at(&document.text, |read| {
             let root = read.root();
-            if root.is_null() || root.kind() == crate::yaml::Kind::Empty {
+            if root.is_null() || root.kind() == yaml::Kind::Empty {
                 return Ok(Vec::new());
             }
             let found = objects(read)?;
-            if found.is_empty() && root.kind() != crate::yaml::Kind::Map {
+            if found.is_empty() && root.kind() != yaml::Kind::Map {
                 let error = Error::input("this is no Kubernetes object").at(root.span().start..root.span().start + 1);
                 return Err(error.hint("an object is a mapping with `apiVersion` and `kind`"));
             }
@@ -91,8 +98,8 @@ impl Subject {
         match read {
             Some(subjects) => subjects.map_err(in_document),
             None => {
-                let mut tape = crate::yaml::Tape::default();
-                let (at, reason) = match crate::yaml::read(&document.text, &mut tape) {
+                let mut tape = Tape::default();
+                let (at, reason) = match yaml::read(&document.text, &mut tape) {
                     Err(step_back) => (step_back.offset, step_back.reason),
                     Ok(_) => (0, "it can't be read"),
                 };
@@ -141,6 +148,11 @@ impl Subject {
     /// Which of the document's objects it is.
     pub fn position(&self) -> usize {
         self.item.unwrap_or(0)
+    }
+
+    /// The API group of its `apiVersion`; empty for the core group.
+    pub fn group(&self) -> &str {
+        group_version(&self.api_version).0
     }
 
     /// Whether this is one of Kubernetes' own Jobs.

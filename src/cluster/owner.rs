@@ -7,8 +7,10 @@
 use serde_json::{Map, Value, json};
 
 use super::object::Named;
-use super::status::Cause;
+use super::status::{Cause, Status};
+use crate::manifest::env::SOURCES;
 use crate::manifest::field::{FieldPath, Step};
+use crate::manifest::workload;
 
 /// What `kubectl apply` keeps of the manifest that it was last given, literal values included.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -110,14 +112,22 @@ fn keep_unowned(live: &Value, named: &[&Named], owners: &mut Vec<Value>, api_ver
             }
         }
     }
-    if kept.as_object().is_some_and(|kept| !kept.is_empty()) {
-        owners.push(json!({
+    if kept.as_object().is_none_or(Map::is_empty) {
+        return;
+    }
+    // The server knows owners by all but their fields: of two alike it would forget one.
+    let is_known = |owner: &&mut Value| {
+        owner["manager"] == UNKNOWN_OWNER && owner["operation"] == "Update" && owner["apiVersion"] == api_version
+    };
+    match owners.iter_mut().filter(|owner| !is_of_subresource(owner)).find(is_known) {
+        Some(owner) => merge(&mut owner["fieldsV1"], kept),
+        None => owners.push(json!({
             "manager": UNKNOWN_OWNER,
             "operation": "Update",
             "apiVersion": api_version,
             "fieldsType": "FieldsV1",
             "fieldsV1": kept,
-        }));
+        })),
     }
 }
 
@@ -274,9 +284,6 @@ pub(super) struct Blocked {
     pub flag: Option<String>,
 }
 
-/// The ways in which an entry can have its value.
-const SOURCES: [&str; 4] = ["secretKeyRef", "configMapKeyRef", "fieldRef", "resourceFieldRef"];
-
 /// `value`, or the key below `valueFrom`.
 fn way(entry: &Value) -> Option<&'static str> {
     if entry["value"].as_str().is_some_and(|value| !value.is_empty()) {
@@ -383,8 +390,16 @@ pub(super) fn value_at<'v>(value: &'v Value, path: &FieldPath) -> Option<&'v Val
     })
 }
 
+/// Whether a refusal may be about nothing but who owns these entries: only a trial can tell.
+pub(super) fn is_only_about(status: &Status, named: &[&Named]) -> bool {
+    match status.conflicts() {
+        Some(conflicts) => conflicts.iter().all(|cause| is_named(cause, named)),
+        None => status.is(422),
+    }
+}
+
 /// Whether the field of a conflict is inside one of these entries.
-pub(super) fn is_named(cause: &Cause, named: &[&Named]) -> bool {
+fn is_named(cause: &Cause, named: &[&Named]) -> bool {
     let Some(path) = FieldPath::parse(&cause.field) else { return false };
     named.iter().any(|named| {
         let depth = named.container.0.len();
@@ -400,13 +415,14 @@ pub(super) fn is_named(cause: &Cause, named: &[&Named]) -> bool {
 /// Conflicts as a table: field, manager, the live value and ours. Text is shown only where none that is
 /// secret can stand.
 pub(super) fn conflict_table(conflicts: &[&Cause], live: &Value, ours: &Value) -> String {
+    let is_workload = ours["kind"].as_str().is_some_and(|kind| workload::pod_spec_path(kind).is_some());
     let mut rows = vec![["FIELD", "MANAGER", "LIVE", "OURS"].map(str::to_owned)];
     for cause in conflicts {
         let path = FieldPath::parse(&cause.field);
         let shown = |object| {
             path.as_ref()
                 .and_then(|path| value_at(object, path))
-                .map_or("-".to_owned(), |value| shown(&cause.field, value))
+                .map_or("-".to_owned(), |value| shown(&cause.field, is_workload, value))
         };
         // A path can name keys of maps, and those may be anything: only what our document has is shown.
         let field = match &path {
@@ -425,10 +441,13 @@ pub(super) fn conflict_table(conflicts: &[&Cause], live: &Value, ours: &Value) -
         .collect()
 }
 
-fn shown(field: &str, value: &Value) -> String {
+fn shown(field: &str, is_workload: bool, value: &Value) -> String {
+    // Under `data`, a key of the user's may have any name.
+    let may_be_shown =
+        is_workload && field.starts_with(".spec.") && MAY_BE_SHOWN.iter().any(|end| field.ends_with(end));
     match value {
         Value::Bool(_) | Value::Number(_) | Value::Null => value.to_string(),
-        Value::String(text) if MAY_BE_SHOWN.iter().any(|end| field.ends_with(end)) => text.clone(),
+        Value::String(text) if may_be_shown => text.clone(),
         Value::String(_) => "***".to_owned(),
         Value::Array(_) | Value::Object(_) => "(several)".to_owned(),
     }
@@ -497,6 +516,17 @@ mod tests {
     }
 
     #[test]
+    fn a_table_shows_no_text_of_data() {
+        let json = r#"{"details":{"causes":[{"reason":"FieldManagerConflict","field":".data.type","message":"conflict with \"m\" using v1"},
+            {"reason":"FieldManagerConflict","field":".spec.schedule","message":"conflict with \"m\" using v1"}]}}"#;
+        let status = super::super::status::Status::read(http::StatusCode::CONFLICT, json.as_bytes());
+        let object = |kind: &str| json!({"kind": kind, "data": {"type": "hush"}, "spec": {"schedule": "@daily"}});
+        let table = |kind| conflict_table(&status.conflicts().unwrap(), &object(kind), &object(kind));
+        assert!(!table("Secret").contains("hush") && !table("CronJob").contains("hush"));
+        assert!(table("CronJob").contains("@daily") && !table("Other").contains("@daily"));
+    }
+
+    #[test]
     fn nothing_to_take() {
         let mut mine = live();
         let entry = json!({"f:spec": {"f:containers": {"k:{\"name\":\"c\"}": {"f:env": {"k:{\"name\":\"X\"}": {"f:value": {}}}}}}});
@@ -530,6 +560,20 @@ mod tests {
         let entry = "/fieldsV1/f:spec/f:containers/k:{\"name\":\"c\"}/f:env/k:{\"name\":\"A\"}/f:value";
         assert_eq!(owners[0]["manager"], "before-first-apply");
         assert!(owners[0].pointer(entry).is_some());
+        // Once more, for another container: the first is not forgotten.
+        let mut again = cleared.clone();
+        again["metadata"]["managedFields"] = owners.clone();
+        again["spec"]["containers"] =
+            json!([cleared["spec"]["containers"][0], {"name": "d", "env": [{"name": "B"}, {"name": "X"}]}]);
+        let other = Named { container: FieldPath::parse(".spec.containers[name=\"d\"]").unwrap(), ..named() };
+        let transfer = super::transfer(&again, &[&other], "jobplate").unwrap();
+        let kept: Vec<&Value> = transfer.patch[1]["value"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|owner| owner["manager"] == UNKNOWN_OWNER)
+            .collect();
+        assert!(kept.len() == 1 && kept[0].pointer(entry).is_some(), "{kept:?}");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::kinds::group_version;
 use super::object::Subject;
 use super::request::qualified;
 use crate::error::Kind;
@@ -86,8 +87,7 @@ impl Row {
 
     /// `job.batch/etl`, as kubectl names an object.
     pub fn object(&self) -> String {
-        let group = self.api_version.split_once('/').map_or("", |(group, _)| group);
-        qualified(group, &self.kind, &self.name)
+        qualified(group_version(&self.api_version).0, &self.kind, &self.name)
     }
 }
 

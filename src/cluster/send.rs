@@ -14,7 +14,7 @@ use super::owner::{Left, Transfer};
 use super::report::Outcome;
 use super::request::{Apply, Request, Resource, Verb};
 use super::session::{Session, garbled, json, may_have_been_made};
-use super::status::Refused;
+use super::status::{Refused, unknown_kind};
 use super::survey::Brought;
 use super::{diff, immutable, owner};
 use crate::error::{Error, Kind, Result};
@@ -49,7 +49,7 @@ pub(super) struct Start {
 /// What a trial saw.
 #[derive(Clone, Default)]
 pub(super) enum Tried {
-    /// There was none.
+    /// There was no trial.
     #[default]
     Not,
     /// There is no such object.
@@ -63,6 +63,13 @@ pub(super) enum Tried {
         /// Whether the apply will change something.
         changes: bool,
     },
+}
+
+impl Tried {
+    /// Whether the object will be new, or another.
+    pub(super) fn is_news(&self) -> bool {
+        matches!(self, Tried::New | Tried::There { changes: true, .. })
+    }
 }
 
 /// What became of one object.
@@ -158,6 +165,11 @@ impl Sender<'_> {
         }
     }
 
+    /// The entries that are to be taken over. In a Job nothing of its pods can be changed, whoever owns it.
+    fn taken<'s>(&self, subject: &'s Subject) -> Vec<&'s Named> {
+        if self.options.take_over && !subject.is_job() { subject.named().collect() } else { Vec::new() }
+    }
+
     fn how(&self, force: bool, dry_run: bool) -> Apply<'_> {
         Apply { writing: &self.session.writing, force, dry_run }
     }
@@ -174,11 +186,9 @@ impl Sender<'_> {
         if status.is_immutable() && subject.is_job() {
             return self.attempt_immutable(subject, resource).await;
         }
-        let named: Vec<&Named> = subject.named().collect();
-        let ours_alone = || status.conflicts().is_none_or(|all| all.iter().all(|cause| owner::is_named(cause, &named)));
-        let may_pass = status.is(422) || status.conflicts().is_some();
+        let named = self.taken(subject);
         // Only the server knows whether nothing but the others' ownership is in the way.
-        if self.options.take_over && !named.is_empty() && may_pass && ours_alone() {
+        if !named.is_empty() && owner::is_only_about(&status, &named) {
             let answer = self.session.send(&apply(subject.trial_body(), true), subject).await?;
             return match answer.refusal() {
                 None => Ok(Done::new(Outcome::Configured)),
@@ -200,7 +210,7 @@ impl Sender<'_> {
         if self.options.dry_run {
             self.tell_of_left(subject, resource, answer)?;
         }
-        let named: Vec<&Named> = subject.named().filter(|_| self.options.take_over).collect();
+        let named = self.taken(subject);
         let changes = if !named.is_empty() || time.is_none_or(|time| answer.is_of_now(time)) {
             let live = self.session.live(subject, resource, subject.name()).await?.unwrap_or_default();
             let moves = owner::transfer(&live, &named, &self.session.writing.manager).is_some();
@@ -230,7 +240,7 @@ impl Sender<'_> {
         if subject.generated {
             return self.create(subject, resource, false).await;
         }
-        if self.options.take_over && subject.named().next().is_some() {
+        if !self.taken(subject).is_empty() {
             self.take_over(subject, resource).await?;
         }
         let namespace = self.session.namespace(subject);
@@ -239,7 +249,8 @@ impl Sender<'_> {
         let mut answer = self.session.send(&request, subject).await?;
         // The endpoint of a new CustomResourceDefinition may lag behind its condition.
         let patience = Instant::now() + ESTABLISHED;
-        while self.brought.has_kind(subject) && answer.code.as_u16() == 404 && Instant::now() < patience {
+        let is_late = |answer: &Answer| answer.refusal().is_some_and(|status| status.is_unknown_kind());
+        while self.brought.has_kind(subject) && is_late(&answer) && Instant::now() < patience {
             tokio::time::sleep(Duration::from_millis(200)).await;
             answer = self.session.send(&request, subject).await?;
         }
@@ -263,12 +274,13 @@ impl Sender<'_> {
     pub(super) async fn resource_when_there(&self, subject: &Subject) -> Result<Resource> {
         let patience = Instant::now() + ESTABLISHED;
         loop {
-            match self.session.resource(subject).await {
-                Err(_) if self.brought.has_kind(subject) && Instant::now() < patience && !self.session.is_over() => {
+            match self.session.find_resource(subject).await? {
+                Some(resource) => return Ok(resource),
+                None if self.brought.has_kind(subject) && Instant::now() < patience && !self.session.is_over() => {
                     self.session.forget(&subject.api_version);
                     tokio::time::sleep(Duration::from_millis(200)).await;
                 }
-                found => return found,
+                None => return Err(subject.place(unknown_kind(subject))),
             }
         }
     }
@@ -306,8 +318,8 @@ impl Sender<'_> {
         let request = Request::create(resource, namespace, subject.body(), &self.session.writing, dry_run);
         let answer = self.session.send(&request, subject).await?;
         if let Some(status) = answer.refusal() {
-            // A gateway's answer says nothing of what became of it behind it.
-            if !dry_run && (status.is(502) || status.is(504) || status.is_passing()) {
+            // The storage may have kept it before it failed.
+            if !dry_run && status.is_passing() {
                 let reason = format!("the server answered {}", status.code.as_u16());
                 return Err(may_have_been_made(&reason, subject));
             }
@@ -330,34 +342,34 @@ impl Sender<'_> {
         for attempt in 1.. {
             let live = immutable::check_replaceable(self.session, subject, resource, running).await?;
             let Some(live) = live else { break };
-            if immutable::delete(self.session, subject, resource, &live, deadline).await? {
+            if immutable::delete(self.session, subject, resource, &live).await? {
+                let gone = immutable::wait_until_gone(self.session, subject, resource, &live, deadline).await;
+                gone.map_err(|error| immutable::not_made_anew(subject, resource, &error))?;
                 break;
             }
             if attempt == ATTEMPTS {
                 return Err(self.restless(subject, resource, "deleted"));
             }
         }
+        let made = self.make_anew(subject, resource).await;
+        made.map_err(|error| immutable::not_made_anew(subject, resource, &error))
+    }
+
+    async fn make_anew(&self, subject: &Subject, resource: &Resource) -> Result<Done> {
         let namespace = self.session.namespace(subject);
         let request =
             Request::apply(resource, namespace, subject.name(), subject.body(), self.how(self.options.force, false));
         let answer = self.session.send(&request, subject).await?;
         match answer.refusal() {
-            None => {
-                let metadata = metadata(&answer, subject)?;
-                Ok(Done::with_uid(Outcome::Recreated, metadata.uid))
-            }
-            Some(status) => {
-                let error = explain(self.session, subject, resource, &status, self.options.take_over).await;
-                let message = format!("{}; the old one is deleted", error.message());
-                Err(subject.place(Error::new(error.kind(), message).hint("mend the manifest and run again")))
-            }
+            None => Ok(Done::with_uid(Outcome::Recreated, metadata(&answer, subject)?.uid)),
+            Some(status) => Err(explain(self.session, subject, resource, &status, self.options.take_over).await),
         }
     }
 
     /// Moves the ownership of the entries that the call names, so that the apply that follows can replace
     /// and remove them.
     async fn take_over(&self, subject: &Subject, resource: &Resource) -> Result<()> {
-        let named: Vec<&Named> = subject.named().collect();
+        let named = self.taken(subject);
         let namespace = self.session.namespace(subject);
         // A move whose answer was lost: the next look tells whether it took place.
         let mut uncertain: Option<Transfer> = None;

@@ -21,6 +21,9 @@ use crate::manifest::field::FieldPath;
 /// How long a request that finds no server is tried again.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// What to know of a request whose answer is missing.
+const MAY_HAVE_ACTED: &str = "the last request may have been carried out; running again is safe";
+
 /// What a session is opened with.
 #[derive(Clone, Debug)]
 pub struct SessionOptions {
@@ -117,6 +120,15 @@ impl<'e> Session<'e> {
                 if answer.code.is_server_error() && self.connection.is_lost() {
                     self.over.set(true);
                 }
+                // A gateway's answer says nothing of what became of a request behind it.
+                if request.writes && matches!(answer.code.as_u16(), 502..=504) {
+                    let reason = format!("the server is not there: {} was the answer", answer.code.as_u16());
+                    if !request.repeatable {
+                        return Err(may_have_been_made(&reason, subject));
+                    }
+                    let error = Error::new(Kind::Cluster, format!("{reason} about {}", subject.name()));
+                    return Err(subject.place(error.hint(MAY_HAVE_ACTED)));
+                }
                 answer.warnings.iter().for_each(|text| self.events.warning(subject, text));
                 Ok(answer)
             }
@@ -143,36 +155,42 @@ impl<'e> Session<'e> {
             return lost.error();
         }
         let more = lost.hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
-        lost.error().hint(format!("the last request may have been carried out; running again is safe{more}"))
+        lost.error().hint(format!("{MAY_HAVE_ACTED}{more}"))
     }
 
-    /// The resource of an object. Asks the server about a kind that is not Kubernetes' own, once.
+    /// The resource of an object.
     pub(super) async fn resource(&self, subject: &Subject) -> Result<Resource> {
+        self.find_resource(subject).await?.ok_or_else(|| subject.place(unknown_kind(subject)))
+    }
+
+    /// The resource of an object; none where the server has no such kind. It is asked about kinds that are
+    /// not Kubernetes' own, once.
+    pub(super) async fn find_resource(&self, subject: &Subject) -> Result<Option<Resource>> {
         if let Some(resource) = built_in(&subject.api_version, &subject.kind) {
-            return Ok(resource);
+            return Ok(Some(resource));
         }
         // Others that want the same wait for the one answer.
         let _asking = self.asking.lock().await;
-        if self.kinds.find(&subject.api_version, &subject.kind).is_none() {
-            let (group, version) = group_version(&subject.api_version);
-            let answer = self.send(&Request::discover(group, version), subject).await?;
-            match answer.refusal() {
-                None => self.kinds.learn(&subject.api_version, &answer.body).ok_or_else(|| garbled(subject))?,
-                Some(status) if status.is(404) => return Err(subject.place(unknown_kind(subject))),
-                Some(status) => {
-                    let kind = Resource {
-                        group: group.to_owned(),
-                        version: version.to_owned(),
-                        kind: subject.kind.clone(),
-                        plural: subject.kind.to_ascii_lowercase(),
-                        namespaced: false,
-                    };
-                    return Err(status.error(&Refused::new(subject, &kind, "", Verb::Get)));
-                }
+        if let Some(known) = self.kinds.find(&subject.api_version, &subject.kind) {
+            return Ok(known);
+        }
+        let (group, version) = group_version(&subject.api_version);
+        let answer = self.send(&Request::discover(group, version), subject).await?;
+        match answer.refusal() {
+            None => self.kinds.learn(&subject.api_version, &answer.body).ok_or_else(|| garbled(subject))?,
+            Some(status) if status.is(404) => return Ok(None),
+            Some(status) => {
+                let kind = Resource {
+                    group: group.to_owned(),
+                    version: version.to_owned(),
+                    kind: subject.kind.clone(),
+                    plural: subject.kind.to_ascii_lowercase(),
+                    namespaced: false,
+                };
+                return Err(status.error(&Refused::new(subject, &kind, "", Verb::Get)));
             }
         }
-        let known = self.kinds.find(&subject.api_version, &subject.kind).flatten();
-        known.ok_or_else(|| subject.place(unknown_kind(subject)))
+        Ok(self.kinds.find(&subject.api_version, &subject.kind).flatten())
     }
 
     /// Forgets what is known of a group and version.

@@ -10,7 +10,7 @@ use super::object::Subject;
 use super::request::{Resource, Verb};
 use crate::error::{Error, Kind};
 use crate::manifest::field::FieldPath;
-use crate::yaml::{Document, Node, Tape};
+use crate::yaml::Node;
 
 /// How much of a text that is no Status is searched for known words.
 const LONGEST_TEXT: usize = 4096;
@@ -103,10 +103,12 @@ impl Status {
         (self.says("etcdserver") || self.says("failed calling webhook")) && !self.is_too_large()
     }
 
-    /// Whether all that it refuses is a change of what can't be changed in a Job.
+    /// Whether all that it refuses is a change of what can't be changed in a Job. What stands beside that, two
+    /// ways of a value in one entry, is a matter of the live Job, too.
     pub(super) fn is_immutable(&self) -> bool {
         let in_template = |cause: &Cause| cause.field == "spec.template" || cause.field.starts_with("spec.template.");
-        self.is(422) && !self.causes.is_empty() && self.causes.iter().all(|c| c.is_immutable() && in_template(c))
+        let fits = |cause: &Cause| in_template(cause) && (cause.is_immutable() || is_about_a_source(cause));
+        self.is(422) && self.causes.iter().any(Cause::is_immutable) && self.causes.iter().all(fits)
     }
 
     /// Whether another object of the name is there already.
@@ -122,7 +124,7 @@ impl Status {
 
     /// Whether it is about how an env entry gets its value: two ways in one entry, say.
     pub(super) fn is_about_a_source(&self) -> bool {
-        self.is(422) && self.causes.iter().any(|cause| cause.field.ends_with(".valueFrom"))
+        self.is(422) && self.causes.iter().any(is_about_a_source)
     }
 
     /// Whether the kind is what the server does not know.
@@ -363,6 +365,10 @@ impl Status {
     }
 }
 
+fn is_about_a_source(cause: &Cause) -> bool {
+    cause.field.ends_with(".valueFrom")
+}
+
 /// A request that was refused.
 #[derive(Clone, Copy)]
 pub(super) struct Refused<'a> {
@@ -477,13 +483,6 @@ fn fault_of(cause: &Cause) -> (&'static str, Option<String>) {
         "FieldValueTypeInvalid" => ("is of the wrong type", None),
         _ => ("has a value that is not valid", None),
     }
-}
-
-/// Calls `look` with the root of a text that was read before, and so can be read again.
-pub(super) fn look_at<T>(text: &str, look: impl FnOnce(Document<'_>) -> T) -> Option<T> {
-    let mut tape = Tape::default();
-    crate::yaml::read(text, &mut tape).ok()?;
-    Some(look(Document::new(text, &tape)))
 }
 
 #[cfg(test)]

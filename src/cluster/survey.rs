@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
+use super::kinds::built_in;
 use super::object::{Documents, Subject};
 use super::report::Row;
 use super::send::Tried;
@@ -28,6 +29,8 @@ pub(super) struct Entry {
     pub row: Row,
     /// When it is sent.
     pub turn: Turn,
+    /// What others may need it for.
+    pub brings: Option<Brings>,
     /// What it needs is new, and made by this very run, so that it can't be tried.
     pub untriable: bool,
     /// What its trial saw.
@@ -36,56 +39,88 @@ pub(super) struct Entry {
     pub passes: bool,
 }
 
+impl Entry {
+    /// Whether it is about this object.
+    pub(super) fn is_for(&self, subject: &Subject) -> bool {
+        let Row { api_version, kind, name, .. } = &self.row;
+        // The server gives the rest of a generated name.
+        let named = if subject.generated { name.starts_with(subject.name()) } else { name == subject.name() };
+        **api_version == *subject.api_version && **kind == *subject.kind && named
+    }
+}
+
 /// Group, kind, namespace and name: what an object is, whatever version it is written in.
 type Identity = [String; 4];
 
-/// What the documents themselves bring.
+/// What an object brings that others may need.
+#[derive(Clone)]
+pub(super) enum Brings {
+    /// A namespace of this name.
+    Namespace(String),
+    /// A kind of a group.
+    Kind(String, String),
+}
+
+/// What documents bring themselves.
 #[derive(Default)]
 pub(super) struct Brought {
-    /// Names of Namespaces.
+    /// Names of namespaces.
     namespaces: HashSet<String>,
-    /// Group and kind of each CustomResourceDefinition.
+    /// Groups and kinds.
     kinds: HashSet<(String, String)>,
 }
 
 impl Brought {
-    /// Whether an object is in a namespace, or of a kind, that the input brings.
-    pub(super) fn holds(&self, subject: &Subject, namespace: &str) -> bool {
-        self.namespaces.contains(namespace) || self.has_kind(subject)
+    /// What these entries bring.
+    pub(super) fn by<'e>(entries: impl Iterator<Item = &'e Entry>) -> Self {
+        let mut brought = Brought::default();
+        for brings in entries.filter_map(|entry| entry.brings.clone()) {
+            match brings {
+                Brings::Namespace(name) => drop(brought.namespaces.insert(name)),
+                Brings::Kind(group, kind) => drop(brought.kinds.insert((group, kind))),
+            }
+        }
+        brought
     }
 
-    /// Whether the input brings an object's kind.
+    /// Whether that is nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        self.namespaces.is_empty() && self.kinds.is_empty()
+    }
+
+    /// Whether an object is in a namespace, or of a kind, that is brought.
+    pub(super) fn holds(&self, subject: &Subject, namespace: &str) -> bool {
+        let namespaced = built_in(&subject.api_version, &subject.kind).is_none_or(|resource| resource.namespaced);
+        namespaced && self.namespaces.contains(namespace) || self.has_kind(subject)
+    }
+
+    /// Whether an object's kind is brought.
     pub(super) fn has_kind(&self, subject: &Subject) -> bool {
-        let group = subject.api_version.split_once('/').map_or("", |(group, _)| group);
-        self.kinds.contains(&(group.to_owned(), subject.kind.clone()))
+        self.kinds.contains(&(subject.group().to_owned(), subject.kind.clone()))
     }
 }
 
 /// Looks at every object once; the first fault ends it.
 pub(super) fn survey(documents: &mut dyn Documents, session: &Session<'_>) -> Result<(Vec<Entry>, Brought)> {
     let mut entries = Vec::new();
-    let mut brought = Brought::default();
     let mut seen: HashMap<Identity, (Rc<str>, usize)> = HashMap::new();
     let mut documents = documents.pass();
     while let Some(document) = documents.next()? {
         for subject in Subject::all(&document)? {
             session.check_namespace(&subject)?;
-            let turn = match (subject.api_version.as_str(), subject.kind.as_str()) {
-                ("v1", "Namespace") => {
-                    brought.namespaces.insert(subject.name().to_owned());
-                    Turn::First
-                }
-                _ if subject.is_crd() => {
-                    brought.kinds.extend(subject.with_root(defined_kind).flatten());
-                    Turn::First
-                }
-                _ if subject.is_job() => Turn::Last,
-                _ => Turn::Middle,
+            let brings = match (subject.api_version.as_str(), subject.kind.as_str()) {
+                ("v1", "Namespace") => Some(Brings::Namespace(subject.name().to_owned())),
+                _ if subject.is_crd() => subject.with_root(defined_kind).flatten(),
+                _ => None,
+            };
+            let turn = match &brings {
+                Some(_) => Turn::First,
+                None if subject.is_job() => Turn::Last,
+                None => Turn::Middle,
             };
             if !subject.generated {
-                let group = subject.api_version.rsplit_once('/').map_or("", |(group, _)| group).to_owned();
                 let namespace = session.namespace(&subject).to_owned();
-                let identity = [group, subject.kind.clone(), namespace, subject.name().to_owned()];
+                let identity = [subject.group().to_owned(), subject.kind.clone(), namespace, subject.name().to_owned()];
                 let place = (Rc::clone(&document.file), subject.line());
                 if let Some((file, line)) = seen.insert(identity, place) {
                     let what = format!("{}/{} stands in the input twice", subject.kind, subject.name());
@@ -94,7 +129,7 @@ pub(super) fn survey(documents: &mut dyn Documents, session: &Session<'_>) -> Re
                 }
             }
             let passes = turn == Turn::Last && subject.with_root(has_ttl).unwrap_or_default();
-            entries.push(Entry { row: Row::new(&subject), turn, untriable: false, tried: Tried::Not, passes });
+            entries.push(Entry { row: Row::new(&subject), turn, brings, untriable: false, tried: Tried::Not, passes });
         }
     }
     if entries.is_empty() {
@@ -102,6 +137,7 @@ pub(super) fn survey(documents: &mut dyn Documents, session: &Session<'_>) -> Re
             Error::input("there is no Kubernetes object in the input").hint("name a manifest, or pipe one in as `-`")
         );
     }
+    let brought = Brought::by(entries.iter());
     Ok((entries, brought))
 }
 
@@ -110,8 +146,8 @@ fn has_ttl(job: Node<'_>) -> bool {
     found.whole && !found.node.is_null()
 }
 
-fn defined_kind(crd: Node<'_>) -> Option<(String, String)> {
+fn defined_kind(crd: Node<'_>) -> Option<Brings> {
     let spec = crd.get("spec").ok()??;
     let kind = spec.get("names").ok()??.get("kind").ok()??;
-    Some((spec.get("group").ok()??.text()?.into_owned(), kind.text()?.into_owned()))
+    Some(Brings::Kind(spec.get("group").ok()??.text()?.into_owned(), kind.text()?.into_owned()))
 }

@@ -38,6 +38,8 @@ pub(super) struct Awaited {
     pub namespace: String,
     pub name: String,
     pub uid: String,
+    /// Whether the server removes it some time after it has ended.
+    pub passes: bool,
 }
 
 impl Awaited {
@@ -75,7 +77,7 @@ pub(super) async fn all(
     let mut logs: FuturesUnordered<Task<'_>> = FuturesUnordered::new();
     while !pending.is_empty() {
         let looks = futures::stream::iter(pending.clone())
-            .map(|(index, job)| look(session, &kinds, index, job))
+            .map(|(index, job)| look(session, &kinds, index, job, options.logs))
             .buffered(session.concurrency)
             .collect::<Vec<_>>();
         // A server that does not answer does not make it longer.
@@ -173,7 +175,7 @@ struct Look {
     pods: Vec<Value>,
 }
 
-async fn look(session: &Session<'_>, kinds: &Kinds, index: usize, job: Awaited) -> Look {
+async fn look(session: &Session<'_>, kinds: &Kinds, index: usize, job: Awaited, logs: bool) -> Look {
     let over = |job, text: String, kind, hint: Option<&str>| {
         let failure = Some((kind, hint.map(str::to_owned)));
         Look { index, job, state: State::Over { text, failure }, pods: Vec::new() }
@@ -188,7 +190,11 @@ async fn look(session: &Session<'_>, kinds: &Kinds, index: usize, job: Awaited) 
     let live: Value = match answer.refusal() {
         None => serde_json::from_slice(&answer.body).unwrap_or_default(),
         Some(status) if status.is(404) => {
-            return over(job, "was deleted before it ended".to_owned(), Kind::JobFailed, None);
+            let (text, hint) = match job.passes {
+                true => ("is gone, and nobody saw how it ended", Some("its TTL may have removed it: make it longer")),
+                false => ("was deleted before it ended", None),
+            };
+            return over(job, text.to_owned(), Kind::JobFailed, hint);
         }
         Some(status) => {
             let text = format!("can't be watched: the server answered {}", status.code.as_u16());
@@ -200,7 +206,7 @@ async fn look(session: &Session<'_>, kinds: &Kinds, index: usize, job: Awaited) 
         return over(job, "was deleted, and another made under its name".to_owned(), Kind::JobFailed, None);
     }
     let pods = pods_of(session, kinds, &job).await;
-    let state = state_of(&live, &pods);
+    let state = state_of(&live, &pods, !logs);
     Look { index, job, state, pods }
 }
 
@@ -220,7 +226,7 @@ async fn pods_of(session: &Session<'_>, kinds: &Kinds, job: &Awaited) -> Vec<Val
     list["items"].as_array().into_iter().flatten().filter(|pod| own(pod)).cloned().collect()
 }
 
-fn state_of(job: &Value, pods: &[Value]) -> State {
+fn state_of(job: &Value, pods: &[Value], may_advise_logs: bool) -> State {
     let conditions = || job["status"]["conditions"].as_array().into_iter().flatten();
     let is = |kind: &str| conditions().find(|condition| condition["type"] == kind && condition["status"] == "True");
     let over = |text: String, hint: Option<String>| State::Over { text, failure: Some((Kind::JobFailed, hint)) };
@@ -231,7 +237,8 @@ fn state_of(job: &Value, pods: &[Value]) -> State {
         let reason = word(&condition["reason"]).map(|reason| format!(" ({reason})")).unwrap_or_default();
         let ends: Vec<String> = pods.iter().filter_map(failed_container).collect();
         let pod = ends.last().map(|end| format!(": {end}")).unwrap_or_default();
-        return over(format!("failed{reason}{pod}"), Some("--logs shows what its pods say".to_owned()));
+        let hint = may_advise_logs.then(|| "--logs shows what its pods say".to_owned());
+        return over(format!("failed{reason}{pod}"), hint);
     }
     if let Some((text, hint)) = pods.iter().find_map(cannot_start) {
         return over(text, hint);
@@ -388,7 +395,7 @@ mod tests {
     use serde_json::json;
 
     fn text(job: Value, pods: &[Value]) -> String {
-        match state_of(&job, pods) {
+        match state_of(&job, pods, true) {
             State::Running(text) => format!("running: {text}"),
             State::Over { text, failure } => format!("over: {text}{}", if failure.is_some() { " !" } else { "" }),
         }

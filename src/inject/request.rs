@@ -67,6 +67,13 @@ impl Injection {
         self.variables.is_empty() && self.sources.is_empty() && self.unset.is_empty()
     }
 
+    /// Whether it makes no sense without a target: a hash for the names of Jobs is for those that are there.
+    pub fn needs_target(&self) -> bool {
+        let Names { name, generate_name, namespace, .. } = &self.names;
+        let renames = [name, generate_name, namespace].into_iter().any(Option::is_some);
+        !self.is_settings_only() || !self.prefect.is_empty() || renames
+    }
+
     /// Whether nothing at all is asked for.
     pub fn is_empty(&self) -> bool {
         let Names { name, generate_name, hash, namespace } = &self.names;

@@ -5,11 +5,12 @@
 
 use super::plan::NamedEntries;
 use crate::error::Result;
+use crate::manifest::env::SOURCES;
 use crate::manifest::object::objects;
 use crate::yaml::{self, Change, Child, Document, Edit, Node, Splices, Value};
 
-/// The ways in which an entry can have its value, beside `value`.
-const SOURCES: [&str; 4] = ["secretKeyRef", "configMapKeyRef", "fieldRef", "resourceFieldRef"];
+/// The newest source: servers before 1.34 would refuse even a null there.
+const NEWEST_SOURCE: &str = "fileKeyRef";
 
 /// The text of a document in which the named entries say outright what they have not; none where it has
 /// none of them.
@@ -54,7 +55,7 @@ fn deny_others(entry: Node<'_>, edits: &mut Vec<Edit>) {
     match (child(entry, "value"), child(entry, "valueFrom")) {
         (None, Some(from)) => {
             edits.push(nulls(entry, &["value"]));
-            edits.push(nulls(from, &SOURCES));
+            edits.push(nulls(from, &SOURCES.map(|source| if source == NEWEST_SOURCE { SOURCES[0] } else { source })));
         }
         (Some(value), None) => edits.push(Edit { node: value.index(), change: Change::Replace(Value::text("")) }),
         _ => {}

@@ -1,5 +1,8 @@
 //! One env var or `envFrom` source as a container has it, apart from any text.
 
+/// The keys below `valueFrom`: the sources that a value can come from, as of Kubernetes 1.37.
+pub const SOURCES: [&str; 5] = ["secretKeyRef", "configMapKeyRef", "fieldRef", "resourceFieldRef", "fileKeyRef"];
+
 /// Which key of which Secret or ConfigMap.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyRef {

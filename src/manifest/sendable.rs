@@ -4,6 +4,7 @@
 //! values that are no strings. Says nothing about fields that only a server's schema knows.
 
 use super::container;
+use super::env::SOURCES;
 use super::object::Object;
 use super::workload::pod_specs;
 use crate::error::{Error, Result};
@@ -132,9 +133,8 @@ fn refuse_non_string(value: Node<'_>, what: &str) -> Result<()> {
     Err(Error::input(format!("{what} is {found}, and must be text")).at(value.span()).hint("put it in quotes"))
 }
 
-/// Keys of an env entry and of what is below `valueFrom`, as the Kubernetes API has them.
+/// Keys of an env entry, as the Kubernetes API has them.
 const ENTRY_KEYS: [&str; 3] = ["name", "value", "valueFrom"];
-const SOURCE_KEYS: [&str; 5] = ["secretKeyRef", "configMapKeyRef", "fieldRef", "resourceFieldRef", "fileKeyRef"];
 
 fn check_container(container: Node<'_>) -> Result<()> {
     let mut names: Vec<std::borrow::Cow<'_, str>> = Vec::new();
@@ -157,7 +157,7 @@ fn check_container(container: Node<'_>) -> Result<()> {
             refuse_non_string(value, &format!("the value of {text}"))?;
         }
         if let Some(source) = source {
-            refuse_misspelled(source, &SOURCE_KEYS)?;
+            refuse_misspelled(source, &SOURCES)?;
             let literal = value.filter(|value| value.text().is_some_and(|text| !text.is_empty()) && !value.is_null());
             if let Some(value) = literal.filter(|_| source.entries().next().is_some()) {
                 return Err(Error::input(format!("{text} has both `value` and `valueFrom`"))

@@ -51,6 +51,7 @@ impl<'r> Cursor<'r> {
     fn open(&mut self) -> Result<bool> {
         let Some(Planned { source, log, .. }) = self.rest.next() else { return Ok(false) };
         let (name, watch) = (source.name().to_owned(), source.watch());
+        watch.check()?;
         log.rewind().map_err(|error| spool_error(&error))?;
         let record = log.read().map_err(|error| spool_error(&error))?;
         let documents = Documents::new(source.rewind()?, self.limit);

@@ -3,7 +3,8 @@
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-use super::mask::{Masked, foreign};
+use super::foreign::foreign;
+use super::mask::Masked;
 use crate::error::{Error, Place};
 
 /// The text of an error: what is wrong, where, the line, what to do. With colours, for a stream that
@@ -84,8 +85,7 @@ impl SourceLine {
     }
 }
 
-/// The text of what a server remarks about an object in a document, which may be about values: only words
-/// that stand openly in the document, and plain English ones, come through.
+/// The text of what a server remarks about an object in a document, with all words masked that may be values.
 pub fn warning(file: &str, line: usize, text: &str, document: &str) -> String {
     let text = printable(&format!("{file}:{line}: the server warns: {}", foreign(text, document)));
     let report = [Group::with_title(Level::WARNING.secondary_title(text.as_str()))];

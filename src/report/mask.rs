@@ -35,6 +35,17 @@ impl<'a> Masked<'a> {
         Masked { text, secret }
     }
 
+    /// The pieces of the text that may be shown, and those that may not.
+    pub(super) fn pieces(&self) -> (Vec<&'a str>, Vec<&'a str>) {
+        let (mut open, mut at) = (Vec::new(), 0);
+        for secret in &self.secret {
+            open.push(&self.text[at..secret.start]);
+            at = secret.end;
+        }
+        open.push(&self.text[at..]);
+        (open, self.secret.iter().map(|secret| &self.text[secret.clone()]).collect())
+    }
+
     /// The text of a range, masked, and where the offset `at` of the document is in it.
     pub(super) fn slice(&self, range: Range<usize>, at: usize) -> (String, usize) {
         let mut out = String::new();
@@ -55,53 +66,6 @@ impl<'a> Masked<'a> {
         out.push_str(&self.text[from..range.end.max(from)]);
         (out, moved)
     }
-}
-
-/// Words of a server's own: longer ones are no English.
-const LONGEST_WORD: usize = 16;
-
-/// A text that somebody else wrote about a document, with every word masked that may be a value.
-///
-/// A word comes through if it stands in the document outside of what is masked there, or if it is made of
-/// letters only and stands nowhere in what is masked.
-pub(super) fn foreign(text: &str, document: &str) -> String {
-    let masked = Masked::new(document);
-    let (mut open, mut hidden) = (HashSet::new(), HashSet::new());
-    let mut at = 0;
-    for secret in &masked.secret {
-        open.extend(words(&document[at..secret.start]));
-        hidden.extend(words(&document[secret.clone()]));
-        at = secret.end;
-    }
-    open.extend(words(&document[at..]));
-    let is_plain = |word: &str| {
-        let english = word.len() <= LONGEST_WORD && word.bytes().all(|byte| byte.is_ascii_alphabetic());
-        let number = word.len() <= 3 && word.bytes().all(|byte| byte.is_ascii_digit());
-        let version = word.strip_prefix('v').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
-            && word.len() <= 9;
-        // `httpHeaders`, `hostIPC`: names of fields are letters, too.
-        english || number || version
-    };
-    let mut out = String::new();
-    let mut rest = text;
-    while let Some(start) = rest.find(is_word_character) {
-        out.push_str(&rest[..start]);
-        let end = rest[start..].find(|c: char| !is_word_character(c)).map_or(rest.len(), |length| start + length);
-        let word = &rest[start..end];
-        let shown = open.contains(word) || is_plain(word) && !hidden.contains(word);
-        out.push_str(if shown { word } else { MASK });
-        rest = &rest[end..];
-    }
-    out.push_str(rest);
-    out
-}
-
-fn is_word_character(c: char) -> bool {
-    c.is_alphanumeric() || c == '_'
-}
-
-fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|c| !is_word_character(c)).filter(|word| !word.is_empty())
 }
 
 /// Adds the secret spans of a text that stands at `offset` in the whole.
@@ -299,18 +263,6 @@ mod tests {
         ];
         for (text, expected) in cases {
             assert_eq!(masked(text), expected, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn words_of_others_come_through_only_where_they_are_no_values() {
-        let document = "metadata: {name: web1}\nenv:\n- name: DB_URL\n  value: hush hush2\n";
-        for (text, shown) in [
-            ("env[1]: hides previous definition of \"DB_URL\"", "env[1]: hides previous definition of \"DB_URL\""),
-            ("web1 in v1beta1 is old, use v1.2", "web1 in v1beta1 is old, use v1.2"),
-            ("value \"hush\" or hush2 or kanarie7f3a", "value \"***\" or *** or ***"),
-        ] {
-            assert_eq!(foreign(text, document), shown);
         }
     }
 

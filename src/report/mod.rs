@@ -3,6 +3,7 @@
 //! Takes data and gives text; decides nothing and writes to no stream itself.
 
 mod diff;
+mod foreign;
 mod human;
 mod mask;
 

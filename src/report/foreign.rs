@@ -1,0 +1,80 @@
+//! Texts that somebody else wrote about a document: a server's warnings. They may quote values of the
+//! document or of what is on the server, so that a word is shown only if it is known to be none.
+
+use std::collections::HashSet;
+
+use super::mask::{MASK, Masked};
+
+/// Words of Kubernetes' own warnings, and of the checks that most clusters have.
+const VOCABULARY: &str = "a about above add added admission after all allow allowed allowPrivilegeEscalation already also \
+    an and annotation annotations any api applied apply are argument as at audit available be because been before being \
+    below between both but by can cannot capabilities change changed check cluster conflict conflicts container \
+    containers contains could cpu created default defaults defined definition denied deny deprecated did different do \
+    does domain dropped duplicate duplicated each either empty enforce entries entry env ephemeral error exceed exceeds \
+    exist exists expected false feature field fields finalizer finalizers following for found from future group has have \
+    hides higher host id if ignored image images immutable in ineffective init instead invalid is it its job key keys \
+    kind label labels later latest less like limit limits list longer lower map match matches may memory merge metadata \
+    missing more most must name named names namespace namespaced needs network new newer no node non none not null of old \
+    older on one only or order other overrides owner pod pods policy port ports prefer previous privileged probe \
+    probes protocol provided qualified quota read readiness recommended redundant remove removed replace replaced \
+    request requested requests required requires reserved resource resources restricted root run runAsNonRoot running \
+    same schema seccomp seccompProfile secret secrets securityContext selector server service set should since spec \
+    specified status strategy string subject supported tag template than that the their there they this to type types \
+    unavailable uncommon uncommonly undefined unexpected uniqueness unknown unless unlimited unrestricted unset \
+    unsupported until unused up update use used uses user using v valid validation value values version versions via \
+    violate violates volume volumes warn warning was were when where which while will with without would you your";
+
+/// A text with every word masked that may be a value: one that stands neither in the document, outside of
+/// what is masked there, nor in the vocabulary.
+pub(super) fn foreign(text: &str, document: &str) -> String {
+    let masked = Masked::new(document);
+    let (open, hidden) = masked.pieces();
+    let open: HashSet<&str> = open.into_iter().flat_map(words).collect();
+    let hidden: HashSet<&str> = hidden.into_iter().flat_map(words).collect();
+    let vocabulary: HashSet<&str> = VOCABULARY.split_whitespace().collect();
+    let is_known = |word: &str| {
+        let lower = word.to_ascii_lowercase();
+        let number = word.len() <= 3 && word.bytes().all(|byte| byte.is_ascii_digit());
+        let version = word.strip_prefix('v').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+            && word.len() <= 9;
+        number || version || vocabulary.contains(word) || vocabulary.contains(&*lower)
+    };
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(start) = rest.find(is_word_character) {
+        out.push_str(&rest[..start]);
+        let end = rest[start..].find(|c: char| !is_word_character(c)).map_or(rest.len(), |length| start + length);
+        let word = &rest[start..end];
+        let shown = open.contains(word) || is_known(word) && !hidden.contains(word);
+        out.push_str(if shown { word } else { MASK });
+        rest = &rest[end..];
+    }
+    out.push_str(rest);
+    out
+}
+
+fn is_word_character(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c| !is_word_character(c)).filter(|word| !word.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_others_come_through_only_where_they_are_no_values() {
+        let document = "metadata: {name: web1}\nenv:\n- name: DB_URL\n  value: hush hush2\n";
+        for (text, shown) in [
+            ("env[1]: hides previous definition of \"DB_URL\"", "env[1]: hides previous definition of \"DB_URL\""),
+            ("web1 in v1beta1 is old, use v1.2", "web1 in v1beta1 is old, use v1.2"),
+            ("value \"hush\" or hush2 or kanarie7f3a", "value \"***\" or *** or ***"),
+            ("the password was Sesame", "the *** was ***"),
+        ] {
+            assert_eq!(foreign(text, document), shown);
+        }
+    }
+}
