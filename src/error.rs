@@ -120,6 +120,13 @@ impl Error {
         self
     }
 
+    /// The same error about other bytes, where its place is not yet known.
+    #[must_use]
+    pub fn moved(mut self, to: impl FnOnce(Range<usize>) -> Range<usize>) -> Self {
+        self.0.span = self.0.span.map(to);
+        self
+    }
+
     /// The input it is about, when no place in it can be named.
     #[must_use]
     pub fn in_file(mut self, file: impl Into<String>) -> Self {

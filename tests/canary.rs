@@ -36,6 +36,7 @@ const ENVS: &[(&str, &str)] = &[
     ("unclosed flow", "[{name: X, value: @}"),
     ("tab", "- name: X\n\tvalue: @"),
     ("template", "- name: {{ x }}\n  value: {{ default \"@\" }}"),
+    ("template that is YAML", "- {name: X, value: {{ default \"@\" .x }}}"),
     ("bad escape", "- name: X\n  value: \"\\q @\""),
     ("bad indentation", "- name: X\n  value: a\n other: @"),
     ("control character", "- name: X\n  value: \"@ \u{1} @\""),

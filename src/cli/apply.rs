@@ -10,7 +10,7 @@ use super::cluster_args::{Apply, Format};
 use super::events::Terminal;
 use super::output::to_stdout;
 use super::render::plan;
-use crate::cluster::{self, Document, Documents, Named, Outcome, Pass, Report, Row};
+use crate::cluster::{self, Document, Documents, Named, Outcome, Pass, Report, Row, Source};
 use crate::error::{Kind, Result};
 use crate::inject::{Injection, NamedEntries, Planner, trial};
 use crate::render::{Cursor, Pair, Rendering, write_error};
@@ -61,8 +61,10 @@ struct Way<'r> {
 
 impl Pass for Way<'_> {
     fn next(&mut self) -> Result<Option<Document>> {
-        let Some(Pair { input, line, before, after, .. }) = self.cursor.next()? else { return Ok(None) };
-        let mut document = Document { file: input.into(), line, text: after.into(), named: Rc::new([]), trial: None };
+        let Some(Pair { input, line, before, after, edited, changes }) = self.cursor.next()? else { return Ok(None) };
+        let source = edited.then(|| Source { text: before.into(), changes: changes.into() });
+        let mut document =
+            Document { file: input.into(), line, text: after.into(), source, named: Rc::new([]), trial: None };
         if let Some(planner) = &mut self.planner {
             let mut tape = Tape::default();
             // What neither parser reads has no target.

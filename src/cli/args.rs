@@ -263,8 +263,34 @@ pub(super) fn command(name: &str) -> clap::Command {
   # In CI: is what stands in Git what the spec file says?
   {name} render --check k8s/ --spec flows.yaml"
     );
+    let apply = format!(
+        "Examples:
+  # A job template's Job, now, and its logs until it ends
+  {name} apply job_template.yaml --secret GITHUB_ACCESS_TOKEN=prefect-secrets/github-access-token --logs
+
+  # What somebody once wrote as a plain value becomes a reference
+  {name} apply cronjob.yaml --secret-env TOKEN=prefect-secrets/token --take-over
+
+  # In CI: a changed Job gets a new name; what became of everything, for programs
+  {name} apply k8s/ --spec flows.yaml --on-immutable=new-name --wait -o json
+
+Exit codes: 0 done, 2 input, 3 refused or unreachable, 4 the Job failed, 5 out of time, 130 Ctrl-C"
+    );
+    let diff = format!(
+        "Examples:
+  # In CI: would an apply change anything?
+  {name} diff k8s/ --spec flows.yaml
+
+Exit codes: 0 nothing differs, 1 something does, 2 input, 3 refused or unreachable, 130 Ctrl-C"
+    );
     let top = format!("Begin with: {name} template job > job_template.yaml");
-    Cli::command().bin_name(name).after_help(top).mut_subcommand("render", |render| render.after_help(examples))
+    let command =
+        Cli::command().bin_name(name).after_help(top).mut_subcommand("render", |render| render.after_help(examples));
+    if cfg!(feature = "cluster") {
+        let command = command.mut_subcommand("apply", |command| command.after_help(apply));
+        return command.mut_subcommand("diff", |command| command.after_help(diff));
+    }
+    command
 }
 
 /// Reads the command line; its first word is the program.

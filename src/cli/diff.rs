@@ -10,7 +10,7 @@ use super::events::Terminal;
 use super::output::to_stdout;
 use super::render::{plan, unless_closed};
 use crate::cluster::{self, Difference};
-use crate::error::Result;
+use crate::error::{Kind, Result};
 use crate::render::write_error;
 use crate::report;
 
@@ -24,9 +24,9 @@ pub(super) fn run(command: Diff, color: ColorChoice) -> Result<ExitCode> {
         ColorChoice::Auto => anstream::AutoStream::choice(&std::io::stdout()),
         other => other,
     };
-    let mut differs = false;
+    let (mut differs, mut failure) = (false, None);
     let told = to_stdout(|out| {
-        cluster::diff(&mut documents, &session, force, take_over, &terminal, |difference| {
+        failure = cluster::diff(&mut documents, &session, force, take_over, &terminal, |difference| {
             let Difference { object, file, before, after, immutable } = difference;
             if before == after {
                 return Ok(());
@@ -42,8 +42,9 @@ pub(super) fn run(command: Diff, color: ColorChoice) -> Result<ExitCode> {
                 _ => text,
             };
             out.write_all(text.as_bytes()).map_err(|error| write_error(&error))
-        })
+        })?;
+        Ok(())
     });
     unless_closed(told)?;
-    Ok(ExitCode::from(u8::from(differs)))
+    Ok(ExitCode::from(failure.map_or(u8::from(differs), Kind::exit_code)))
 }

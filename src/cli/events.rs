@@ -1,6 +1,7 @@
 //! What happens while a cluster is talked to, told on standard error; a moving line on a terminal only.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 use std::io::IsTerminal as _;
 
 use anstream::ColorChoice;
@@ -18,6 +19,8 @@ pub(super) struct Terminal {
     verbose: bool,
     /// Whether each finished object gets a line. On a terminal the report has them, a moment later.
     lines: bool,
+    /// Warnings that were told.
+    warned: RefCell<HashSet<String>>,
     /// Whether a failure was told before.
     has_failed: Cell<bool>,
     /// Drawn on a terminal, else nowhere.
@@ -36,6 +39,7 @@ impl Terminal {
             quiet,
             verbose,
             lines: !quiet && !std::io::stdout().is_terminal(),
+            warned: RefCell::default(),
             has_failed: Cell::new(false),
             progress,
         }
@@ -70,7 +74,15 @@ impl Events for Terminal {
     }
 
     fn warning(&self, subject: &Subject, text: &str) {
-        self.tell(&report::warning(&subject.document.file, subject.line(), text, &subject.document.text));
+        // One text for many objects, or for the trial and the apply of one, is told once.
+        let shown = report::foreign(text, &subject.document.text);
+        if self.warned.borrow_mut().insert(shown.clone()) {
+            self.tell(&report::warning(&format!(
+                "{}:{}: the server warns: {shown}",
+                subject.document.file,
+                subject.line()
+            )));
+        }
     }
 
     fn failed(&self, error: &Error) {

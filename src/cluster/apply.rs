@@ -101,10 +101,10 @@ impl Run<'_> {
     async fn all(&self, documents: &mut dyn Documents) {
         if self.options.preflight || self.options.dry_run {
             self.pass(documents, |entry| entry.turn == Turn::First, Act::Try).await;
-            if let Err(error) = self.find_untriable(documents) {
-                self.give_up(&error);
-            }
-            self.pass(documents, |entry| entry.turn != Turn::First && !entry.untriable, Act::Try).await;
+            self.note_untriable(documents, Turn::Early);
+            self.pass(documents, |entry| entry.turn == Turn::Early && !entry.untriable, Act::Try).await;
+            self.note_untriable(documents, Turn::Middle);
+            self.pass(documents, |entry| entry.turn > Turn::Early && !entry.untriable, Act::Try).await;
             if self.failure.get().is_some() || self.options.dry_run || self.session.is_over() {
                 self.finish(true).await;
                 return;
@@ -112,7 +112,7 @@ impl Run<'_> {
         } else {
             self.sender.begin().await;
         }
-        for turn in [Turn::First, Turn::Middle, Turn::Last] {
+        for turn in [Turn::First, Turn::Early, Turn::Middle, Turn::Last] {
             if self.entries.borrow().iter().any(|entry| entry.turn == turn) && !self.session.is_over() {
                 self.pass(documents, |entry| entry.turn == turn, Act::Send).await;
             }
@@ -120,9 +120,17 @@ impl Run<'_> {
         self.finish(false).await;
     }
 
-    /// What is in a namespace, or of a kind, that this run makes or changes can't be tried before.
-    fn find_untriable(&self, documents: &mut dyn Documents) -> Result<()> {
-        let fresh = Brought::by(self.entries.borrow().iter().filter(|entry| entry.tried.is_news()));
+    /// Notes which objects of a turn, and those behind it, need what this run makes or changes: these can't be
+    /// tried before.
+    fn note_untriable(&self, documents: &mut dyn Documents, from: Turn) {
+        if let Err(error) = self.find_untriable(documents, from) {
+            self.give_up(&error);
+        }
+    }
+
+    fn find_untriable(&self, documents: &mut dyn Documents, from: Turn) -> Result<()> {
+        let is_news = |entry: &&Entry| entry.turn < from && (entry.untriable || entry.tried.is_news());
+        let fresh = Brought::by(self.entries.borrow().iter().filter(is_news));
         if fresh.is_empty() {
             return Ok(());
         }
@@ -131,10 +139,10 @@ impl Run<'_> {
         while let Some(document) = documents.next()? {
             for subject in self.objects_in(index, &document)? {
                 let entry = &mut self.entries.borrow_mut()[index];
-                if entry.turn != Turn::First && fresh.holds(&subject, self.session.namespace(&subject)) {
+                if entry.turn >= from && fresh.holds(&subject, self.session.namespace(&subject)) {
                     entry.untriable = true;
                     if self.options.dry_run {
-                        entry.row.reason = Some("its namespace or kind is only made by this input".to_owned());
+                        entry.row.reason = Some("it needs what is only made by this input".to_owned());
                     }
                 }
                 index += 1;
@@ -287,8 +295,15 @@ impl Run<'_> {
 
     async fn finish(&self, tried_only: bool) {
         let events = self.session.events;
-        if self.session.stop.is_asked() && self.failure.get().is_none() {
-            self.failure.set(Some(Kind::Interrupted));
+        if self.session.stop.is_asked() {
+            self.failure.set(self.failure.get().or(Some(Kind::Interrupted)));
+        }
+        if self.session.is_over() && !tried_only {
+            let entries = self.entries.borrow();
+            let applied = entries.iter().filter(|entry| entry.row.outcome.is_applied()).count();
+            let all = entries.len();
+            events
+                .note(&format!("the run ended early: {applied} of {all} objects are applied; run again for the rest"));
         }
         if self.sender.has_taken_over.get() {
             events.note(
@@ -300,6 +315,9 @@ impl Run<'_> {
         }
         self.tell_of_ttl();
         let jobs = std::mem::take(&mut *self.jobs.borrow_mut());
+        if self.options.wait.is_some() && jobs.is_empty() && self.failure.get().is_none() {
+            events.note("there is no Job to wait for");
+        }
         if let Some(options) = &self.options.wait
             && !self.session.stop.is_asked()
         {

@@ -29,7 +29,8 @@ pub struct Difference {
     pub immutable: bool,
 }
 
-/// Compares all documents with the server, in their order. The first refusal ends it, after those before it.
+/// Compares all documents with the server, in their order. Refusals are told like those of an apply; the kind
+/// of the first is given. An error is of the input, or of the configuration.
 pub fn diff(
     documents: &mut dyn Documents,
     options: &SessionOptions,
@@ -37,26 +38,37 @@ pub fn diff(
     take_over: bool,
     events: &dyn Events,
     mut each: impl FnMut(&Difference) -> Result<()>,
-) -> Result<()> {
+) -> Result<Option<Kind>> {
     block_on(async {
         let session = Session::open(options, events).await?;
         let (_, brought) = survey(documents, &session)?;
+        let mut failure = None;
+        let mut take = |compared: Result<Difference>| match compared {
+            Ok(difference) => each(&difference),
+            // Of a server that is lost one need not hear for every object.
+            Err(error) if error.place().is_none() => Err(error),
+            Err(error) => {
+                failure.get_or_insert(error.kind());
+                events.failed(&error);
+                Ok(())
+            }
+        };
         let mut running = FuturesOrdered::new();
         let mut documents = documents.pass();
         while let Some(document) = documents.next()? {
             for subject in Subject::all(&document)? {
                 while running.len() >= session.concurrency {
                     if let Some(difference) = session.stop.or_stop(running.next()).await.ok_or_else(interrupted)? {
-                        each(&difference?)?;
+                        take(difference)?;
                     }
                 }
                 running.push_back(compare(&session, subject, &brought, force, take_over));
             }
         }
         while let Some(difference) = session.stop.or_stop(running.next()).await.ok_or_else(interrupted)? {
-            each(&difference?)?;
+            take(difference)?;
         }
-        Ok(())
+        Ok(failure)
     })
 }
 
@@ -135,7 +147,7 @@ async fn compare(
         }
     }
     // Not on the server yet, like what it is in: nothing to compare with.
-    if live.is_none() && status.is(404) && !status.is_unknown_kind() {
+    if live.is_none() && status.is(404) && brought.holds(subject, namespace) {
         let own = subject.with_root(manifest_json::to_json).transpose()?;
         return Ok(difference(None, own.unwrap_or_default(), false));
     }

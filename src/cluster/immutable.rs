@@ -69,17 +69,17 @@ fn is_running(job: &Value) -> bool {
     !ended && job["spec"]["suspend"] != true
 }
 
-/// Deletes exactly this live Job, pods first. False where it is another by now, so that what was found out
+/// Deletes exactly this live Job, pods first, or tries whether it may be. False where it is another by now, so that what was found out
 /// about it may not hold any more.
 pub(super) async fn delete(
     session: &Session<'_>,
     subject: &Subject,
     resource: &Resource,
     live: &Value,
+    dry_run: bool,
 ) -> Result<bool> {
     let namespace = session.namespace(subject);
-    let text = |key: &str| live["metadata"][key].as_str().unwrap_or_default();
-    let request = Request::delete(resource, namespace, subject.name(), text("uid"), text("resourceVersion"));
+    let request = Request::delete(resource, namespace, subject.name(), live, dry_run);
     match session.send(&request, subject).await?.refusal() {
         Some(status) if status.is(409) => Ok(false),
         Some(status) if !status.is(404) => Err(status.error(&Refused::new(subject, resource, namespace, Verb::Delete))),

@@ -27,7 +27,7 @@ mod wait;
 pub use self::apply::{ApplyOptions, OnImmutable, apply};
 pub use self::config::{ClusterOptions, Kubeconfigs};
 pub use self::diff::{Difference, diff};
-pub use self::object::{Document, Documents, Named, Pass, Subject};
+pub use self::object::{Document, Documents, Named, Pass, Source, Subject};
 pub use self::report::{Outcome, Report, Row};
 pub use self::request::{Validation, Writing};
 pub use self::session::SessionOptions;

@@ -1,5 +1,6 @@
 //! One object to be sent: what it is, where it stands in the input, and the bytes that go to the server.
 
+use std::ops::Range;
 use std::rc::Rc;
 
 use super::kinds::group_version;
@@ -18,10 +19,65 @@ pub struct Document {
     pub line: usize,
     /// Its text.
     pub text: Rc<str>,
+    /// The text of the input that it was made of; none where it is the same.
+    pub source: Option<Source>,
     /// The env entries of it that the call names, where they are to be taken over.
     pub named: Rc<[Named]>,
     /// The text that is tried for them: it says outright what they have not (`value: null`).
     pub trial: Option<Rc<str>>,
+}
+
+/// What a document was before it was rendered: errors are told with the lines that the user knows.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// Its text.
+    pub text: Rc<str>,
+    /// Bytes of it that were replaced, ascending, and how many took their place.
+    pub changes: Rc<[(Range<usize>, usize)]>,
+}
+
+impl Source {
+    /// The bytes that an offset in the rendered text comes from.
+    fn origin(&self, offset: usize) -> Range<usize> {
+        let mut moved = 0isize;
+        for (replaced, length) in self.changes.iter() {
+            let start = replaced.start.saturating_add_signed(moved);
+            if offset < start {
+                break;
+            }
+            if offset < start + length {
+                return replaced.clone();
+            }
+            moved += *length as isize - replaced.len() as isize;
+        }
+        let at = offset.saturating_add_signed(-moved);
+        at..at
+    }
+}
+
+impl Document {
+    /// An error about bytes of it, at their place in the input.
+    pub fn place(&self, error: Error) -> Error {
+        match &self.source {
+            None => error.in_document(&self.file, self.line, &self.text),
+            Some(source) => {
+                let to = |span: Range<usize>| {
+                    let start = source.origin(span.start);
+                    start.start..source.origin(span.end).start.max(start.end)
+                };
+                error.moved(to).in_document(&self.file, self.line, &source.text)
+            }
+        }
+    }
+
+    /// The line of the input that an offset of it comes from.
+    pub fn line_at(&self, offset: usize) -> usize {
+        let (text, at) = match &self.source {
+            None => (&self.text, offset),
+            Some(source) => (&source.text, source.origin(offset).start),
+        };
+        self.line + text[..text.floor_char_boundary(at)].matches('\n').count()
+    }
 }
 
 /// Env entries of one container.
@@ -77,7 +133,7 @@ pub struct Subject {
 impl Subject {
     /// The objects of a document, checked as far as they can be without a server.
     pub fn all(document: &Document) -> Result<Vec<Self>> {
-        let in_document = |error: Error| error.in_document(&document.file, document.line, &document.text);
+        let in_document = |error: Error| document.place(error);
         let read = look_at(&document.text, |read| {
             let root = read.root();
             if root.is_null() || root.kind() == yaml::Kind::Empty {
@@ -204,19 +260,24 @@ impl Subject {
 
     /// An error about it: at its own place, unless it has a better one.
     pub fn place(&self, error: Error) -> Error {
-        let document = &self.document;
-        error.at(self.start..self.start + 1).in_document(&document.file, document.line, &document.text)
+        self.document.place(error.at(self.start..self.start + 1))
     }
 
     /// The line that it begins at in its input.
     pub fn line(&self) -> usize {
-        self.document.line + self.document.text[..self.start].matches('\n').count()
+        self.document.line_at(self.start)
     }
 
     #[cfg(test)]
     pub(super) fn of_test(text: &str) -> Self {
-        let document =
-            Document { file: "job.yaml".into(), line: 1, text: text.into(), named: Rc::new([]), trial: None };
+        let document = Document {
+            file: "job.yaml".into(),
+            line: 1,
+            text: text.into(),
+            source: None,
+            named: Rc::new([]),
+            trial: None,
+        };
         let read = look_at(text, |read| {
             let object = objects(read).unwrap().remove(0);
             let text = |text: &str| text.to_owned();
@@ -232,5 +293,31 @@ impl Subject {
             }
         });
         read.unwrap()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_told_with_lines_of_the_input() {
+        let before = "a: 1\nb: 2\nc: 3\n";
+        // `b: 2` became two lines, and a line was added behind it.
+        let after = "a: 1\nb:\n  x: 2\nd: 4\nc: 3\n";
+        let changes = [(7..9, 6), (10..10, 5)];
+        let source = Source { text: before.into(), changes: Rc::new(changes) };
+        let document = Document {
+            source: Some(source),
+            line: 11,
+            text: after.into(),
+            ..Subject::of_test("kind: X\nmetadata: {name: x}\n").document
+        };
+        for (at, line) in [("a", 11), ("b", 12), ("x", 12), ("d", 13), ("c", 13)] {
+            let offset = after.find(at).unwrap();
+            assert_eq!(document.line_at(offset), line, "{at}");
+            let placed = document.place(Error::input("x").at(offset..offset + 1));
+            assert_eq!(placed.place().unwrap().line_column().0, line, "{at}");
+        }
     }
 }

@@ -218,15 +218,26 @@ impl Request {
         request.body(JSON_PATCH, patch.to_string().into_bytes())
     }
 
-    /// The end of exactly this object, after that of all that it owns.
-    pub(super) fn delete(resource: &Resource, namespace: &str, name: &str, uid: &str, resource_version: &str) -> Self {
-        let options = serde_json::json!({
+    /// The end of exactly this object, after that of all that it owns; or only a trial of it.
+    pub(super) fn delete(
+        resource: &Resource,
+        namespace: &str,
+        name: &str,
+        live: &serde_json::Value,
+        dry_run: bool,
+    ) -> Self {
+        let metadata = &live["metadata"];
+        let mut options = serde_json::json!({
             "apiVersion": "v1",
             "kind": "DeleteOptions",
-            "preconditions": {"uid": uid, "resourceVersion": resource_version},
+            "preconditions": {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]},
             "propagationPolicy": "Foreground",
         });
-        Request::new(Verb::Delete, resource.path(namespace, Some(name))).body(JSON, options.to_string().into_bytes())
+        if dry_run {
+            options["dryRun"] = serde_json::json!(["All"]);
+        }
+        let request = Request::new(Verb::Delete, resource.path(namespace, Some(name)));
+        Request { writes: !dry_run, ..request.body(JSON, options.to_string().into_bytes()) }
     }
 
     /// The log of a container, as it grows.
@@ -309,7 +320,7 @@ mod tests {
         let writing = Writing { manager: "m".into(), validation: Validation::Warn };
         assert!(!Request::create(&jobs(), "n", Vec::new(), &writing, false).repeatable);
         assert!(Request::create(&jobs(), "n", Vec::new(), &writing, true).repeatable);
-        assert!(Request::delete(&jobs(), "n", "a", "u", "1").repeatable);
+        assert!(Request::delete(&jobs(), "n", "a", &serde_json::json!({}), false).repeatable);
     }
 
     #[test]

@@ -228,7 +228,9 @@ impl Sender<'_> {
             OnImmutable::Fail => return Err(immutable::refused(subject, resource)),
             OnImmutable::Skip => Outcome::Skipped,
             OnImmutable::Recreate { running } => {
-                immutable::check_replaceable(self.session, subject, resource, running).await?;
+                if let Some(live) = immutable::check_replaceable(self.session, subject, resource, running).await? {
+                    immutable::delete(self.session, subject, resource, &live, true).await?;
+                }
                 Outcome::Recreated
             }
         };
@@ -342,7 +344,7 @@ impl Sender<'_> {
         for attempt in 1.. {
             let live = immutable::check_replaceable(self.session, subject, resource, running).await?;
             let Some(live) = live else { break };
-            if immutable::delete(self.session, subject, resource, &live).await? {
+            if immutable::delete(self.session, subject, resource, &live, false).await? {
                 let gone = immutable::wait_until_gone(self.session, subject, resource, &live, deadline).await;
                 gone.map_err(|error| immutable::not_made_anew(subject, resource, &error))?;
                 break;

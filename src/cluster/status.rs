@@ -3,6 +3,8 @@
 //! Its messages quote the object, literal values of env vars included: they are searched for known words
 //! and never passed on. Only names of fields that stand in the user's own document are shown.
 
+use std::ops::Range;
+
 use http::StatusCode;
 use serde::Deserialize;
 
@@ -174,6 +176,10 @@ impl Status {
                     .hint(hint.to_owned() + namespace);
             }
             404 if self.is_unknown_kind() => return unknown_kind(subject),
+            404 if self.about != resource.plural && self.about.bytes().all(|byte| byte.is_ascii_lowercase()) => (
+                format!("{object} refers to one of {} that is not there", self.about),
+                "create it first, or put it into the input",
+            ),
             404 => (format!("{object} is not there any more"), "run again"),
             409 if self.already_exists() => (format!("{object} is there already"), "choose another name"),
             409 if self.says("being terminated") || self.says("being deleted") => (
@@ -189,7 +195,7 @@ impl Status {
             ),
             400 => (
                 format!("the server does not understand {object}"),
-                "is every field where it belongs? `kubectl apply --dry-run=server -f` shows its own words",
+                "is every field where it belongs? `jobplate render ... | kubectl apply --server-side --dry-run=server -f -` has its own words",
             ),
             500 if self.says("failed calling webhook") => (
                 format!("{object} could not be checked: the webhook{} does not answer", webhook()),
@@ -224,7 +230,7 @@ impl Status {
         let name = self.quoted_after("admission webhook ").or_else(|| self.quoted_after("ValidatingAdmissionPolicy "));
         let by = name.map(|name| format!(" ({name})")).unwrap_or_default();
         Error::new(Kind::Cluster, format!("an admission check of the cluster{by} does not allow {object}")).hint(
-            "its own words are not shown, since they may quote values: `kubectl apply --dry-run=server -f` has them",
+            "its own words are not shown, since they may quote values: `jobplate render ... | kubectl apply --server-side --dry-run=server -f -` has them",
         )
     }
 
@@ -249,6 +255,14 @@ impl Status {
                     format!("namespace {namespace} does not allow pods like that of {object}"),
                 )
                 .hint(format!("its Pod Security level is a label: kubectl get namespace {namespace} --show-labels"));
+            }
+            if self.says("attempting to grant RBAC permissions") {
+                return Error::new(Kind::Cluster, format!("{object} grants rights that you do not have yourself"))
+                    .hint("nobody may give more than they have: ask for these rights, or for the verbs `escalate` and `bind`");
+            }
+            if self.says("no PriorityClass with name") {
+                return Error::new(Kind::Cluster, format!("the PriorityClass of {object} is not there"))
+                    .hint("create it first: kubectl get priorityclasses lists those that are");
             }
             if self.says("being terminated") {
                 return Error::new(Kind::Cluster, format!("namespace {namespace} is being deleted"))
@@ -281,12 +295,15 @@ impl Status {
 
     /// The paths in a message about a schema, with what is wrong there.
     fn schema_fault(&self) -> Option<Vec<(FieldPath, &'static str)>> {
-        const KNOWN: [(&str, &str); 5] = [
+        const KNOWN: [(&str, &str); 8] = [
             ("field not declared in schema", "is no field that the server knows"),
             ("duplicate entries for key", "has two entries of one name"),
             ("expected string", "must be text"),
             ("expected map", "must be a mapping"),
             ("expected list", "must be a list"),
+            ("expected numeric", "must be a number"),
+            ("expected boolean", "must be true or false"),
+            ("expected ", "is of the wrong type"),
         ];
         if let Some((_, rest)) = self.message.split_once("unknown field \"") {
             let path = FieldPath::parse(&rest[..rest.find('"')?])?;
@@ -314,9 +331,16 @@ impl Status {
         let place = subject.with_root(|root| {
             faults.iter().find_map(|(path, what)| {
                 let found = path.find(root);
-                let key = path.last_key().filter(|_| found.whole);
-                let name = key.map_or_else(|| "this".to_owned(), |key| format!("`{key}`"));
-                (found.whole || found.node.index() != root.index()).then(|| (found.span(), format!("{name} {what}")))
+                // Of an item that has no name the way ends before it: the key may still be below.
+                let below = || found.node.descendants().flat_map(|node| node.entries().map(|(key, _)| key));
+                let key = match (found.key, path.last_key()) {
+                    (Some(key), Some(_)) if found.whole => Some(key),
+                    (_, Some(name)) if !found.whole => below().find(|key| key.is(name)),
+                    _ => None,
+                };
+                let name = key.and_then(|key| key.text()).map_or_else(|| "this".to_owned(), |key| format!("`{key}`"));
+                let span = key.map_or_else(|| found.span(), |key| key.span());
+                (found.whole || found.node.index() != root.index()).then(|| (span, format!("{name} {what}")))
             })
         });
         let error = match place.flatten() {
@@ -340,28 +364,33 @@ impl Status {
             return subject.place(error.hint("it gave no field as the reason"));
         }
         let mut lines = String::new();
-        let mut span = None;
-        let mut hint = None;
+        // The place, and what to do there: of the first fault that has one.
+        let mut first: Option<(Range<usize>, Option<String>)> = None;
         for cause in &self.causes {
-            let (what, to_do) = fault_of(cause);
-            let shown = subject.with_root(|root| shown_field(&cause.field, root, request.is_new)).flatten();
-            let (field, at) = shown.unwrap_or_else(|| (plain_field(&cause.field), None));
-            span = span.or(at);
-            hint = hint.or(to_do);
-            let line = format!("\n  {field} {what}");
+            let found = subject.with_root(|root| shown_field(&cause.field, root, request.is_new)).flatten();
+            let (what, to_do) = fault_of(cause, found.as_ref().is_some_and(|field| field.is_there));
+            let (field, line) = match &found {
+                Some(field) => (field.name.clone(), format!(" (line {})", subject.document.line_at(field.span.start))),
+                None => (plain_field(&cause.field), String::new()),
+            };
+            if let (None, Some(field)) = (&first, found) {
+                first = Some((field.span, to_do.clone()));
+            }
+            let line = format!("\n  {field}{line} {what}");
             if !lines.contains(&line) {
                 lines.push_str(&line);
             }
         }
         let error = Error::new(Kind::Cluster, format!("the server does not take {object}:{lines}"));
-        let error = match span {
-            Some(span) => error.at(span),
-            None => error,
+        let (error, to_do) = match first {
+            Some((span, to_do)) => (error.at(span), to_do),
+            None => (error, self.causes.first().and_then(|cause| fault_of(cause, false).1)),
         };
         let kind = &request.resource.plural;
         let explained = self.causes.iter().map(|cause| explain_path(&cause.field)).find(|path| !path.is_empty());
         let path = explained.unwrap_or_default();
-        subject.place(error.hint(hint.unwrap_or_else(|| format!("`kubectl explain {kind}{path}` tells what it takes"))))
+        subject
+            .place(error.hint(to_do.unwrap_or_else(|| format!("`kubectl explain {kind}{path}` tells what it takes"))))
     }
 }
 
@@ -404,8 +433,17 @@ pub(super) fn unknown_kind(subject: &Subject) -> Error {
         .hint("is `apiVersion` right (`kubectl api-resources`), and its CustomResourceDefinition installed?")
 }
 
-/// A field of an answer as it may be shown, and its place; positions count only for a new object.
-fn shown_field(field: &str, root: Node<'_>, is_new: bool) -> Option<(String, Option<std::ops::Range<usize>>)> {
+/// A field of an answer as it may be shown.
+struct ShownField {
+    name: String,
+    /// Where it is, or what it would be in.
+    span: Range<usize>,
+    /// Whether it is in the document, with a value.
+    is_there: bool,
+}
+
+/// A field of an answer, if it leads anywhere in the document; positions count only for a new object.
+fn shown_field(field: &str, root: Node<'_>, is_new: bool) -> Option<ShownField> {
     let path = FieldPath::parse(field)?;
     if path.counts() && !is_new {
         return None;
@@ -415,8 +453,9 @@ fn shown_field(field: &str, root: Node<'_>, is_new: bool) -> Option<(String, Opt
         return None;
     }
     let span = found.span();
-    let end = span.end.min(span.start + 200);
-    Some((plain_field(field), Some(span.start..end)))
+    let span = span.start..span.end.min(span.start + 200);
+    let is_there = found.whole && !found.node.is_null() && found.node.text().is_none_or(|text| !text.is_empty());
+    Some(ShownField { name: plain_field(field), span, is_there })
 }
 
 /// A field without what stands in brackets but numbers, and only in letters and digits: keys of maps
@@ -451,12 +490,15 @@ fn explain_path(field: &str) -> String {
     known.map(|word| format!(".{word}")).collect()
 }
 
-/// What is wrong with a field, and what to do about it.
-fn fault_of(cause: &Cause) -> (&'static str, Option<String>) {
+/// What is wrong with a field, and what to do about it. `is_there`: it stands in the document.
+fn fault_of(cause: &Cause, is_there: bool) -> (&'static str, Option<String>) {
     let says = |words: &str| cause.message.contains(words);
     let hint = |text: &str| Some(text.to_owned());
-    if cause.is_immutable() {
-        return ("can't be changed", None);
+    if cause.is_immutable() || says("field is immutable") || says("updates to ") || says("may not change once set") {
+        return ("can't be changed", hint("leave it as it is on the server, or delete the object and apply again"));
+    }
+    if cause.field.ends_with(".restartPolicy") && is_there {
+        return ("has a value that is not taken here", hint("a Job takes OnFailure or Never, others take Always"));
     }
     if says("may not be specified when `value` is not empty") {
         return ("stands beside a literal `value`", hint("remove one of the two"));
@@ -473,6 +515,7 @@ fn fault_of(cause: &Cause) -> (&'static str, Option<String>) {
         return ("is no name of a variable", hint("it may have printable ASCII characters but `=`"));
     }
     match cause.reason.as_str() {
+        "FieldValueRequired" if is_there => ("has a value that is not taken here", None),
         "FieldValueRequired" => ("is missing", hint("add it")),
         "FieldValueNotSupported" => ("is none of the values that are supported", None),
         "FieldValueDuplicate" => ("stands twice", hint("remove one of the two")),

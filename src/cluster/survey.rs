@@ -18,10 +18,17 @@ use crate::yaml::Node;
 pub(super) enum Turn {
     /// Namespaces and CustomResourceDefinitions: others need them.
     First,
+    /// What others are checked against when they are made: Roles, and the kinds of [`EARLY`].
+    Early,
     Middle,
     /// Jobs: they start at once, and may need the others.
     Last,
 }
+
+/// Kinds that others name, and are refused without.
+const EARLY: [&str; 3] = ["PriorityClass", "ServiceAccount", "StorageClass"];
+/// Where Roles and their bindings are.
+const RBAC: &str = "rbac.authorization.k8s.io/v1";
 
 /// An object of the input, and how far it is.
 pub(super) struct Entry {
@@ -59,7 +66,12 @@ pub(super) enum Brings {
     Namespace(String),
     /// A kind of a group.
     Kind(String, String),
+    /// A Role of a namespace, or a ClusterRole.
+    Role(Role),
 }
+
+/// A Role by kind, namespace (empty for a ClusterRole) and name.
+type Role = [String; 3];
 
 /// What documents bring themselves.
 #[derive(Default)]
@@ -68,6 +80,8 @@ pub(super) struct Brought {
     namespaces: HashSet<String>,
     /// Groups and kinds.
     kinds: HashSet<(String, String)>,
+    /// What bindings bind.
+    roles: HashSet<Role>,
 }
 
 impl Brought {
@@ -78,6 +92,7 @@ impl Brought {
             match brings {
                 Brings::Namespace(name) => drop(brought.namespaces.insert(name)),
                 Brings::Kind(group, kind) => drop(brought.kinds.insert((group, kind))),
+                Brings::Role(role) => drop(brought.roles.insert(role)),
             }
         }
         brought
@@ -85,13 +100,14 @@ impl Brought {
 
     /// Whether that is nothing.
     pub(super) fn is_empty(&self) -> bool {
-        self.namespaces.is_empty() && self.kinds.is_empty()
+        self.namespaces.is_empty() && self.kinds.is_empty() && self.roles.is_empty()
     }
 
-    /// Whether an object is in a namespace, or of a kind, that is brought.
+    /// Whether an object is in a namespace, of a kind, or binds a Role, that is brought.
     pub(super) fn holds(&self, subject: &Subject, namespace: &str) -> bool {
         let namespaced = built_in(&subject.api_version, &subject.kind).is_none_or(|resource| resource.namespaced);
-        namespaced && self.namespaces.contains(namespace) || self.has_kind(subject)
+        let binds = || bound_role(subject, namespace).is_some_and(|role| self.roles.contains(&role));
+        namespaced && self.namespaces.contains(namespace) || self.has_kind(subject) || binds()
     }
 
     /// Whether an object's kind is brought.
@@ -111,10 +127,16 @@ pub(super) fn survey(documents: &mut dyn Documents, session: &Session<'_>) -> Re
             let brings = match (subject.api_version.as_str(), subject.kind.as_str()) {
                 ("v1", "Namespace") => Some(Brings::Namespace(subject.name().to_owned())),
                 _ if subject.is_crd() => subject.with_root(defined_kind).flatten(),
+                (RBAC, kind @ ("Role" | "ClusterRole")) => {
+                    let namespace = if kind == "Role" { session.namespace(&subject) } else { "" };
+                    Some(Brings::Role([kind, namespace, subject.name()].map(str::to_owned)))
+                }
                 _ => None,
             };
             let turn = match &brings {
+                Some(Brings::Role(_)) => Turn::Early,
                 Some(_) => Turn::First,
+                None if EARLY.contains(&subject.kind.as_str()) => Turn::Early,
                 None if subject.is_job() => Turn::Last,
                 None => Turn::Middle,
             };
@@ -139,6 +161,20 @@ pub(super) fn survey(documents: &mut dyn Documents, session: &Session<'_>) -> Re
     }
     let brought = Brought::by(entries.iter());
     Ok((entries, brought))
+}
+
+/// The Role that a binding binds.
+fn bound_role(subject: &Subject, namespace: &str) -> Option<Role> {
+    if subject.api_version != RBAC || !matches!(subject.kind.as_str(), "RoleBinding" | "ClusterRoleBinding") {
+        return None;
+    }
+    let role = subject.with_root(|root| {
+        let text = |key| Some(FieldPath::of_keys(&["roleRef", key]).find(root)).filter(|at| at.whole)?.node.text();
+        Some([text("kind")?.into_owned(), text("name")?.into_owned()])
+    });
+    let [kind, name] = role.flatten()?;
+    let namespace = if kind == "Role" { namespace } else { "" };
+    Some([kind, namespace.to_owned(), name])
 }
 
 fn has_ttl(job: Node<'_>) -> bool {

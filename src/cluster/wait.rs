@@ -3,6 +3,7 @@
 //! Jobs and their pods are looked at again and again: that survives lost connections without bookkeeping.
 //! Secrets are never read: which one is missing stands in the pod's own status.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::pin::Pin;
 use std::time::{Duration, Instant};
@@ -48,6 +49,10 @@ impl Awaited {
     }
 }
 
+/// States in which a Job may stay for ever.
+const SUSPENDED: &str = "suspended, so it does not run";
+const NO_POD: &str = "no pod yet";
+
 /// How a Job ended: in words, and as which kind of failure.
 pub(super) type Ended = (usize, String, Option<Kind>);
 
@@ -69,7 +74,7 @@ pub(super) async fn all(
     let (Some(job_kind), Some(pod_kind)) = (built_in("batch/v1", "Job"), built_in("v1", "Pod")) else {
         return Vec::new();
     };
-    let kinds = Kinds { jobs: job_kind, pods: pod_kind };
+    let kinds = Kinds { jobs: job_kind, pods: pod_kind, told_blind: Cell::new(false) };
     let deadline = Instant::now() + timeout;
     let mut pending = jobs;
     let mut ended = Vec::new();
@@ -145,13 +150,19 @@ pub(super) async fn all(
 /// Tells of a Job that has not ended in time.
 fn late(session: &Session<'_>, job: &Awaited, state: &str) -> String {
     let error = Error::new(Kind::Timeout, format!("{} has not ended in time: {state}", job.object()));
-    session.events.failed(&error.hint("it goes on; give it more with --timeout"));
+    session.events.failed(&error.hint(match state {
+        SUSPENDED => "it runs once its `suspend` is false",
+        NO_POD => "`kubectl describe job` says why, if it goes on like that",
+        _ => "it goes on; give it more with --timeout",
+    }));
     format!("not ended in time: {state}")
 }
 
 struct Kinds {
     jobs: Resource,
     pods: Resource,
+    /// Whether it was told that pods may not be listed.
+    told_blind: Cell<bool>,
 }
 
 /// Runs a future, and logs beside it.
@@ -205,25 +216,36 @@ async fn look(session: &Session<'_>, kinds: &Kinds, index: usize, job: Awaited, 
     if live["metadata"]["uid"].as_str() != Some(job.uid.as_str()) {
         return over(job, "was deleted, and another made under its name".to_owned(), Kind::JobFailed, None);
     }
-    let pods = pods_of(session, kinds, &job).await;
+    let pods = match pods_of(session, kinds, &job).await {
+        Some(pods) => pods,
+        None => {
+            if !kinds.told_blind.replace(true) {
+                session.events.note(&format!(
+                    "you may not list pods in namespace {}, so nobody sees why one does not start; a Role with this rule allows it: {{apiGroups: [\"\"], resources: [pods], verbs: [list]}}",
+                    job.namespace
+                ));
+            }
+            Vec::new()
+        }
+    };
     let state = state_of(&live, &pods, !logs);
     Look { index, job, state, pods }
 }
 
-/// The pods of a Job; none where they can't be listed.
-async fn pods_of(session: &Session<'_>, kinds: &Kinds, job: &Awaited) -> Vec<Value> {
+/// The pods of a Job; no list where they may not be listed.
+async fn pods_of(session: &Session<'_>, kinds: &Kinds, job: &Awaited) -> Option<Vec<Value>> {
     // Both labels are set by current versions; old ones know only this.
     let request = Request::list(&kinds.pods, &job.namespace, &format!("job-name={}", job.name));
-    let Ok(answer) = session.try_send(&request).await else { return Vec::new() };
-    if answer.refusal().is_some() {
-        return Vec::new();
+    let Ok(answer) = session.try_send(&request).await else { return Some(Vec::new()) };
+    if let Some(status) = answer.refusal() {
+        return (!status.is(403)).then(Vec::new);
     }
     let list: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     let own = |pod: &Value| {
         let owners = pod["metadata"]["ownerReferences"].as_array().into_iter().flatten();
         owners.into_iter().any(|owner| owner["uid"] == job.uid.as_str())
     };
-    list["items"].as_array().into_iter().flatten().filter(|pod| own(pod)).cloned().collect()
+    Some(list["items"].as_array().into_iter().flatten().filter(|pod| own(pod)).cloned().collect())
 }
 
 fn state_of(job: &Value, pods: &[Value], may_advise_logs: bool) -> State {
@@ -245,11 +267,11 @@ fn state_of(job: &Value, pods: &[Value], may_advise_logs: bool) -> State {
     }
     let count = |key: &str| job["status"][key].as_u64().unwrap_or(0);
     if job["spec"]["suspend"] == true {
-        return State::Running("suspended, so it does not run".to_owned());
+        return State::Running(SUSPENDED.to_owned());
     }
     let waits = pods.iter().find_map(waits_for).map(|reason| format!(" (a pod waits: {reason})")).unwrap_or_default();
     State::Running(match (count("active"), count("failed")) {
-        (0, 0) => "no pod yet".to_owned(),
+        (0, 0) => NO_POD.to_owned(),
         (active, 0) => format!("{active} active{waits}"),
         (active, failed) => format!("{active} active{waits}, {failed} failed"),
     })

@@ -3,6 +3,7 @@
 //! For whoever does something else with them than print them all. Memory is that of one document.
 
 use std::io::Read;
+use std::ops::Range;
 
 use super::log::{EditLog, Record};
 use super::source::Watch;
@@ -23,6 +24,8 @@ pub struct Pair<'c> {
     pub after: &'c str,
     /// Whether the two differ.
     pub edited: bool,
+    /// The bytes of `before` that are replaced, ascending, and how many take their place.
+    pub changes: Vec<(Range<usize>, usize)>,
 }
 
 /// Walks through the documents of some inputs.
@@ -89,12 +92,13 @@ impl<'r> Cursor<'r> {
             let (error, _, text) = not_utf8(chunk.bytes, error.valid_up_to(), chunk.offset);
             error.in_document(name, first_line, &text)
         })?;
-        let mut after = before;
+        let (mut after, mut changes) = (before, Vec::new());
         let edited = record.as_ref().is_some_and(|record| record.offset == chunk.offset);
         if let Some(record) = record.as_mut().filter(|_| edited) {
             if !record.seals(chunk.bytes) {
                 return Err(changed(name));
             }
+            changes = record.changes();
             self.after.clear();
             record.write(chunk.bytes, &mut self.after).map_err(|error| write_error(&error))?;
             after = std::str::from_utf8(&self.after).map_err(|_| changed(name))?;
@@ -102,6 +106,6 @@ impl<'r> Cursor<'r> {
         if edited {
             *record = log.read().map_err(|error| spool_error(&error))?;
         }
-        Ok(Some(Pair { input: name, line: first_line, before, after, edited }))
+        Ok(Some(Pair { input: name, line: first_line, before, after, edited, changes }))
     }
 }

@@ -145,6 +145,11 @@ impl Record {
         document.len() == self.length && xxh3_64(document) == self.seal
     }
 
+    /// The bytes that are replaced, and how many take their place.
+    pub(super) fn changes(&self) -> Vec<(Range<usize>, usize)> {
+        self.splices.iter().map(|(range, text)| (range.clone(), text.len())).collect()
+    }
+
     /// Writes the document with the splices made.
     pub(super) fn write(&self, document: &[u8], out: &mut (impl Write + ?Sized)) -> io::Result<()> {
         let mut from = 0;

@@ -26,7 +26,7 @@ const VOCABULARY: &str = "a about above add added admission after all allow allo
 
 /// A text with every word masked that may be a value: one that stands neither in the document, outside of
 /// what is masked there, nor in the vocabulary.
-pub(super) fn foreign(text: &str, document: &str) -> String {
+pub fn foreign(text: &str, document: &str) -> String {
     let masked = Masked::new(document);
     let (open, hidden) = masked.pieces();
     let open: HashSet<&str> = open.into_iter().flat_map(words).collect();

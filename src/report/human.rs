@@ -3,7 +3,6 @@
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-use super::foreign::foreign;
 use super::mask::Masked;
 use crate::error::{Error, Place};
 
@@ -85,9 +84,9 @@ impl SourceLine {
     }
 }
 
-/// The text of what a server remarks about an object in a document, with all words masked that may be values.
-pub fn warning(file: &str, line: usize, text: &str, document: &str) -> String {
-    let text = printable(&format!("{file}:{line}: the server warns: {}", foreign(text, document)));
+/// The text of a warning.
+pub fn warning(warning: &str) -> String {
+    let text = printable(warning);
     let report = [Group::with_title(Level::WARNING.secondary_title(text.as_str()))];
     Renderer::styled().decor_style(DecorStyle::Ascii).render(&report) + "\n"
 }

@@ -8,4 +8,5 @@ mod human;
 mod mask;
 
 pub use diff::unified;
+pub use foreign::foreign;
 pub use human::{error, note, printable, warning};
