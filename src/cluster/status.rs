@@ -593,12 +593,12 @@ mod tests {
             (
                 422,
                 r#"{"message":"canary","details":{"causes":[{"reason":"FieldValueInvalid","field":"spec.template.spec.containers[0].env[0].name","message":"canary: a valid environment variable name must"}]}}"#,
-                "job.yaml:10:11: the server does not take job.batch/etl:\n  spec.template.spec.containers[0].env[0].name is no name of a variable",
+                "job.yaml:10:11: the server does not take job.batch/etl:\n  spec.template.spec.containers[0].env[0].name (line 10) is no name of a variable",
             ),
             (
                 422,
                 r#"{"details":{"causes":[{"reason":"FieldValueRequired","field":"spec.data[canary7].x"}]}}"#,
-                "spec.data[*].x is missing",
+                "spec.data[*].x (line 4) is missing",
             ),
         ] {
             let text = explained(&status(code, json));

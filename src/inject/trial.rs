@@ -55,7 +55,8 @@ fn deny_others(entry: Node<'_>, edits: &mut Vec<Edit>) {
     match (child(entry, "value"), child(entry, "valueFrom")) {
         (None, Some(from)) => {
             edits.push(nulls(entry, &["value"]));
-            edits.push(nulls(from, &SOURCES.map(|source| if source == NEWEST_SOURCE { SOURCES[0] } else { source })));
+            let known: Vec<&'static str> = SOURCES.into_iter().filter(|source| *source != NEWEST_SOURCE).collect();
+            edits.push(nulls(from, &known));
         }
         (Some(value), None) => edits.push(Edit { node: value.index(), change: Change::Replace(Value::text("")) }),
         _ => {}

@@ -6,11 +6,11 @@ use std::collections::HashSet;
 use super::mask::{MASK, Masked};
 
 /// Words of Kubernetes' own warnings, and of the checks that most clusters have.
-const VOCABULARY: &str = "a about above add added admission after all allow allowed allowPrivilegeEscalation already also \
+const VOCABULARY: &str = "ALL Localhost PodSecurity RuntimeDefault a about above add added admission after all allow allowed allowPrivilegeEscalation already also \
     an and annotation annotations any api applied apply are argument as at audit available be because been before being \
     below between both but by can cannot capabilities change changed check cluster conflict conflicts container \
     containers contains could cpu created default defaults defined definition denied deny deprecated did different do \
-    does domain dropped duplicate duplicated each either empty enforce entries entry env ephemeral error exceed exceeds \
+    does domain drop dropped duplicate duplicated each either empty enforce entries entry env ephemeral error exceed exceeds \
     exist exists expected false feature field fields finalizer finalizers following for found from future group has have \
     hides higher host id if ignored image images immutable in ineffective init instead invalid is it its job key keys \
     kind label labels later latest less like limit limits list longer lower map match matches may memory merge metadata \

@@ -699,11 +699,11 @@ fn admission_that_says_no() {
 fn warnings_are_shown_masked() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.namespace("warning");
-    let text = "299 - \"unknown field \\\"spec.foo\\\", not hush9 and not aHVzaDkx1=\"".to_owned();
+    let text = "299 - \"unknown field \\\"spec.schedule\\\", not hush9 and not aHVzaDkx1=\"".to_owned();
     let proxy = Proxy::start(servers, move |_| Fate::Header("warning", text.clone()));
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", CRON_JOB.replace("plain", "hush9"));
     for args in [&["apply", "input.yaml", "-n", &namespace, "-q"][..], &["diff", "input.yaml", "-n", &namespace]] {
-        let ran = run.run(args).says(0, &["the server warns", "unknown field \"spec.foo\", not "]);
+        let ran = run.run(args).says(0, &["the server warns", "unknown field \"spec.schedule\", "]);
         assert!(!ran.stderr.contains("hush9") && !ran.stderr.contains("aHVzaDk"), "{}", ran.stderr);
     }
 }

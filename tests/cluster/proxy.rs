@@ -39,7 +39,10 @@ impl Request {
     }
 
     pub(crate) fn is_dry_run(&self) -> bool {
-        self.target.contains("dryRun=All")
+        // A deletion says so in its body.
+        let in_body =
+            serde_json::from_slice(&self.body).is_ok_and(|body: serde_json::Value| body["dryRun"][0] == "All");
+        self.target.contains("dryRun=All") || in_body
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
