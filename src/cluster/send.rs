@@ -21,6 +21,8 @@ use crate::error::{Error, Kind, Result};
 
 /// How long a CustomResourceDefinition may take until its objects can be made.
 const ESTABLISHED: Duration = Duration::from_secs(30);
+/// How long the schema of one that changes may take to be in force.
+const NEW_SCHEMA: Duration = Duration::from_secs(5);
 /// How often something is begun again because the object changes meanwhile.
 const ATTEMPTS: usize = 5;
 
@@ -249,10 +251,15 @@ impl Sender<'_> {
         let request =
             Request::apply(resource, namespace, subject.name(), subject.body(), self.how(self.options.force, false));
         let mut answer = self.session.send(&request, subject).await?;
-        // The endpoint of a new CustomResourceDefinition may lag behind its condition.
-        let patience = Instant::now() + ESTABLISHED;
-        let is_late = |answer: &Answer| answer.refusal().is_some_and(|status| status.is_unknown_kind());
-        while self.brought.has_kind(subject) && is_late(&answer) && Instant::now() < patience {
+        // The endpoint and the schema of a CustomResourceDefinition that this run brings may lag behind it.
+        let started = Instant::now();
+        let is_late = |answer: &Answer| {
+            answer.refusal().is_some_and(|status| {
+                let patience = if status.is_schema_fault() { NEW_SCHEMA } else { ESTABLISHED };
+                (status.is_unknown_kind() || status.is_schema_fault()) && started.elapsed() < patience
+            })
+        };
+        while self.brought.has_kind(subject) && is_late(&answer) && !self.session.is_over() {
             tokio::time::sleep(Duration::from_millis(200)).await;
             answer = self.session.send(&request, subject).await?;
         }

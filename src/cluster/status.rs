@@ -134,6 +134,11 @@ impl Status {
         self.is(404) && self.about.is_empty()
     }
 
+    /// Whether the object does not fit the schema of its kind.
+    pub(super) fn is_schema_fault(&self) -> bool {
+        (self.is(400) || self.is(500)) && self.schema_fault().is_some()
+    }
+
     /// Whether the namespace is what is missing.
     fn is_missing_namespace(&self) -> bool {
         self.is(404) && self.about == "namespaces"
@@ -144,7 +149,7 @@ impl Status {
         if self.is(422) && !self.says("ValidatingAdmissionPolicy '") {
             return self.invalid(request);
         }
-        if (self.is(400) || self.is(500)) && self.schema_fault().is_some() {
+        if self.is_schema_fault() {
             return self.schema_error(request);
         }
         request.subject.place(self.sentence(request))

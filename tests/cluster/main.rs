@@ -4,6 +4,7 @@
 //! `http` asks the server what became of it. Each test uses a namespace of its own, and all run at once.
 
 mod apply;
+mod bundles;
 mod canary;
 mod cli;
 #[path = "../cmd/console.rs"]
