@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use anstream::ColorChoice;
 
-use super::apply::Rendered;
 use super::cluster_args::Diff;
+use super::documents::Rendered;
 use super::events::Terminal;
 use super::output::to_stdout;
 use super::render::{plan, unless_closed};

@@ -11,6 +11,8 @@ mod cluster_args;
 #[cfg(feature = "cluster")]
 mod diff;
 #[cfg(feature = "cluster")]
+mod documents;
+#[cfg(feature = "cluster")]
 mod events;
 mod input;
 mod no_match;

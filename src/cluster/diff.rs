@@ -10,7 +10,7 @@ use super::request::{Apply, Request, Resource, Verb, qualified};
 use super::session::{Session, SessionOptions, json};
 use super::status::{Refused, unknown_kind};
 use super::survey::{Brought, survey};
-use super::{Events, block_on, owner};
+use super::{Events, block_on, conflict, owner};
 use crate::error::{Error, Kind, Result};
 use crate::manifest::json as manifest_json;
 
@@ -140,7 +140,7 @@ async fn compare(
         let after = as_new(session, subject, &resource, live.as_ref()).await?;
         return Ok(difference(live, after, true));
     }
-    if take_over && !named.is_empty() && owner::is_only_about(&status, &named) {
+    if take_over && !named.is_empty() && conflict::is_only_about(&status, &named) {
         let answer = session.send(&tried(subject.trial_body(), true), subject).await?;
         if answer.refusal().is_none() {
             return Ok(difference(live, taken(&answer)?, false));

@@ -3,8 +3,8 @@
 
 use serde_json::Value;
 
+use super::conflict::{self, Blocked};
 use super::object::Subject;
-use super::owner::{self, Blocked};
 use super::request::{Resource, Verb};
 use super::session::Session;
 use super::status::{Refused, Status};
@@ -32,7 +32,7 @@ pub(super) async fn explain(
     };
     let object = resource.object(subject.name());
     if let Some(conflicts) = status.conflicts() {
-        let table = owner::conflict_table(&conflicts, &live, &json_of(subject));
+        let table = conflict::table(&conflicts, &live, &json_of(subject));
         let error = Error::new(Kind::Cluster, format!("others own fields of {object} that this would change:{table}"));
         return subject.place(error.hint(
             "--force-conflicts takes all of them; --take-over takes the env entries named in the call; or leave these fields out of the manifest",
@@ -45,7 +45,7 @@ pub(super) async fn explain(
 /// Entries that have their values in another way on the server: whose they are, and the way out.
 fn other_way(session: &Session<'_>, subject: &Subject, object: &str, live: &Value, take_over: bool) -> Option<Error> {
     let pod_spec = workload::pod_spec_path(&subject.kind)?;
-    let blocked = owner::blocked(live, &json_of(subject), &pod_spec, &session.writing.manager);
+    let blocked = conflict::blocked(live, &json_of(subject), &pod_spec, &session.writing.manager);
     let is_named = |blocked: &Blocked| {
         let mut named = subject.named();
         named.any(|named| named.container == blocked.container && named.names.contains(&blocked.name))

@@ -6,6 +6,7 @@
 
 mod apply;
 mod config;
+mod conflict;
 mod connection;
 mod diff;
 mod explain;

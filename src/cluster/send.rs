@@ -16,7 +16,7 @@ use super::request::{Apply, Request, Resource, Verb};
 use super::session::{Session, garbled, json, may_have_been_made};
 use super::status::{Refused, unknown_kind};
 use super::survey::Brought;
-use super::{diff, immutable, owner};
+use super::{conflict, diff, immutable, owner};
 use crate::error::{Error, Kind, Result};
 
 /// How long a CustomResourceDefinition may take until its objects can be made.
@@ -190,7 +190,7 @@ impl Sender<'_> {
         }
         let named = self.taken(subject);
         // Only the server knows whether nothing but the others' ownership is in the way.
-        if !named.is_empty() && owner::is_only_about(&status, &named) {
+        if !named.is_empty() && conflict::is_only_about(&status, &named) {
             let answer = self.session.send(&apply(subject.trial_body(), true), subject).await?;
             return match answer.refusal() {
                 None => Ok(Done::new(Outcome::Configured)),

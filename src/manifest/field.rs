@@ -4,6 +4,8 @@
 //! (`.spec.containers[name="flow"].env[name="TOKEN"].value`). Only a path that is found in the user's own
 //! text may be shown: an API server's answer may have values in such places.
 
+use serde_json::Value;
+
 use crate::yaml::Node;
 
 /// One step of a path.
@@ -86,6 +88,24 @@ impl FieldPath {
         }
     }
 
+    /// The value at this path of a JSON value, to be changed.
+    pub fn follow_mut<'v>(&self, value: &'v mut Value) -> Option<&'v mut Value> {
+        self.0.iter().try_fold(value, |value, step| match step {
+            Step::Key(key) => value.get_mut(key),
+            Step::Index(index) => value.get_mut(index),
+            Step::Item(wanted) => value.as_array_mut()?.iter_mut().find(|item| has_keys(item, wanted)),
+        })
+    }
+
+    /// The value at this path of a JSON value.
+    pub fn follow<'v>(&self, value: &'v Value) -> Option<&'v Value> {
+        self.0.iter().try_fold(value, |value, step| match step {
+            Step::Key(key) => value.get(key),
+            Step::Index(index) => value.get(index),
+            Step::Item(wanted) => value.as_array()?.iter().find(|item| has_keys(item, wanted)),
+        })
+    }
+
     /// Whether the path counts positions, which in an answer are those of the server's object.
     pub fn counts(&self) -> bool {
         self.0.iter().any(|step| matches!(step, Step::Index(_)))
@@ -133,6 +153,15 @@ impl Found<'_> {
 
 fn is_item(item: Node<'_>, wanted: &[(String, String)]) -> bool {
     wanted.iter().all(|(key, value)| item.entries().any(|(own, node)| own.is(key) && node.is(value)))
+}
+
+fn has_keys(item: &Value, wanted: &[(String, String)]) -> bool {
+    wanted.iter().all(|(key, wanted)| match &item[key] {
+        Value::String(text) => text == wanted,
+        Value::Number(number) => wanted.parse().is_ok_and(|wanted: serde_json::Number| wanted == *number),
+        Value::Bool(value) => wanted.parse() == Ok(*value),
+        _ => false,
+    })
 }
 
 /// What stands between brackets, and what follows behind them.
@@ -205,6 +234,17 @@ mod tests {
         for text in ["", ".", "a.", "a[", "a[]", "a..b", "a[name=\"b]"] {
             assert_eq!(FieldPath::parse(text), None, "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_path_is_followed_through_json() {
+        let mut value =
+            serde_json::json!({"ports": [{"port": 80, "protocol": "TCP"}, {"port": 443, "protocol": "TCP"}]});
+        let path = FieldPath::parse(".ports[port=443,protocol=\"TCP\"].protocol").unwrap();
+        assert_eq!(path.follow(&value), Some(&Value::from("TCP")));
+        *path.follow_mut(&mut value).unwrap() = Value::from("UDP");
+        assert_eq!(path.follow(&value), None);
+        assert_eq!(FieldPath::parse("ports[1].protocol").unwrap().follow(&value), Some(&Value::from("UDP")));
     }
 
     #[test]
