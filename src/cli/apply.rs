@@ -23,8 +23,9 @@ pub(super) fn run(command: Apply, color: ColorChoice) -> Result<ExitCode> {
     let named = (options.take_over || !injection.unset.is_empty()).then_some(injection);
     let mut documents = Rendered::new(&mut rendering, named);
     let terminal = Terminal::new(color, manifests.quiet, verbose);
-    let report = cluster::apply(&mut documents, &session, &options, &terminal)?;
+    let report = cluster::apply(&mut documents, &session, &options, &terminal);
     terminal.clear();
+    let report = report?;
     print(&report, format)?;
     Ok(match report.failure {
         None => ExitCode::SUCCESS,
