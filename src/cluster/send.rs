@@ -207,11 +207,11 @@ impl Sender<'_> {
         }
         let metadata = metadata(answer, subject)?;
         let time = metadata.applied_at(&self.session.writing.manager);
-        // An apply that changes nothing leaves the time of the last one that did. Only a time of now says
-        // nothing: that one may have been a moment ago.
         if self.options.dry_run {
             self.tell_of_left(subject, resource, answer)?;
         }
+        // An apply that changes nothing leaves the time of the last one that did. Only a time of now says
+        // nothing: that one may have been a moment ago.
         let named = self.taken(subject);
         let changes = if !named.is_empty() || time.is_none_or(|time| answer.is_of_now(time)) {
             let live = self.session.live(subject, resource, subject.name()).await?.unwrap_or_default();
