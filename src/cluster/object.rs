@@ -124,8 +124,8 @@ pub struct Subject {
     name: String,
     /// Whether the name is only the beginning of one (`generateName`).
     pub generated: bool,
-    /// Its position among the items of a List.
-    item: Option<usize>,
+    /// Its position among the items of a List, and its JSON: of a long List it is not made of the text again.
+    item: Option<(usize, Rc<str>)>,
     /// Where it begins in the text.
     start: usize,
 }
@@ -177,9 +177,10 @@ impl Subject {
 
     fn read(document: &Document, object: &Object<'_>, item: Option<usize>) -> Result<Self> {
         sendable::check(object)?;
-        if item.is_some() {
-            json::to_json(object.node)?;
-        }
+        let item = match item {
+            Some(position) => Some((position, json::to_json(object.node)?.to_string().into())),
+            None => None,
+        };
         let own_name = |key: &str| {
             let (_, value) = object.metadata?.entries().find(|(name, _)| name.is(key))?;
             value.text().filter(|text| !text.is_empty() && !value.is_null())
@@ -203,7 +204,7 @@ impl Subject {
 
     /// Which of the document's objects it is.
     pub fn position(&self) -> usize {
-        self.item.unwrap_or(0)
+        self.item.as_ref().map_or(0, |(position, _)| *position)
     }
 
     /// The API group of its `apiVersion`; empty for the core group.
@@ -236,20 +237,19 @@ impl Subject {
 
     /// The bytes that are sent: the document as it is printed, or, of a List, the item as JSON.
     pub fn body(&self) -> Vec<u8> {
-        self.body_in(&self.document.text)
+        match &self.item {
+            Some((_, json)) => json.as_bytes().to_vec(),
+            None => self.document.text.as_bytes().to_vec(),
+        }
     }
 
     /// The bytes that try what a take-over leads to.
     pub fn trial_body(&self) -> Vec<u8> {
-        self.body_in(self.document.trial.as_ref().unwrap_or(&self.document.text))
-    }
-
-    /// The bytes that are sent where another text stands for the document's.
-    pub fn body_in(&self, text: &str) -> Vec<u8> {
+        let Some(trial) = &self.document.trial else { return self.body() };
         if self.item.is_none() {
-            return text.as_bytes().to_vec();
+            return trial.as_bytes().to_vec();
         }
-        let json = self.in_text(text, |node| json::to_json(node).ok()).flatten();
+        let json = self.in_text(trial, |node| json::to_json(node).ok()).flatten();
         json.map(|value| value.to_string().into_bytes()).unwrap_or_default()
     }
 
