@@ -12,6 +12,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 #[cfg(feature = "cluster")]
 use super::cluster_args::{Apply, ApplyArgs, Diff, DiffArgs};
+use super::deferred::Deferred;
 use super::parse;
 use crate::error::{Error, Result, io_reason};
 use crate::inject::layer::{self, Layer};
@@ -96,13 +97,13 @@ struct Cli {
 #[derive(Subcommand)]
 enum Verb {
     /// Print manifests with secret references, variables and Prefect settings put in
-    Render(Box<RenderArgs>),
+    Render(Box<Deferred<RenderArgs>>),
     /// Render manifests and apply them to a cluster; wait for the Jobs if asked to
     #[cfg(feature = "cluster")]
-    Apply(Box<ApplyArgs>),
+    Apply(Box<Deferred<ApplyArgs>>),
     /// Render manifests and show what applying them would change in a cluster
     #[cfg(feature = "cluster")]
-    Diff(Box<DiffArgs>),
+    Diff(Box<Deferred<DiffArgs>>),
     /// Print a built-in template to start from: job, cronjob, agent
     Template {
         /// The template; without it they are listed
@@ -313,11 +314,11 @@ pub(super) fn parse(args: impl Iterator<Item = OsString>) -> Result<(Command, an
         clap::ColorChoice::Never => anstream::ColorChoice::Never,
     };
     let command = match cli.verb {
-        Verb::Render(args) => Command::Render(Box::new(args.meaning().map_err(|error| Exit::Error(error, color))?)),
+        Verb::Render(args) => Command::Render(Box::new(args.0.meaning().map_err(|error| Exit::Error(error, color))?)),
         #[cfg(feature = "cluster")]
-        Verb::Apply(args) => Command::Apply(Box::new(args.meaning().map_err(|error| Exit::Error(error, color))?)),
+        Verb::Apply(args) => Command::Apply(Box::new(args.0.meaning().map_err(|error| Exit::Error(error, color))?)),
         #[cfg(feature = "cluster")]
-        Verb::Diff(args) => Command::Diff(Box::new(args.meaning().map_err(|error| Exit::Error(error, color))?)),
+        Verb::Diff(args) => Command::Diff(Box::new(args.0.meaning().map_err(|error| Exit::Error(error, color))?)),
         Verb::Template { name } => Command::Template(name),
         Verb::Schema => Command::Schema,
     };

@@ -8,6 +8,7 @@ mod apply;
 mod args;
 #[cfg(feature = "cluster")]
 mod cluster_args;
+mod deferred;
 #[cfg(feature = "cluster")]
 mod diff;
 #[cfg(feature = "cluster")]
