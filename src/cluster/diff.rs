@@ -90,7 +90,7 @@ async fn compare(
                 object: qualified(subject.group(), &subject.kind, subject.name()),
                 file: subject.document.file.to_string(),
                 before: String::new(),
-                after: yaml(subject.with_root(manifest_json::to_json).transpose()?.unwrap_or_default()),
+                after: yaml(own(subject)?),
                 immutable: false,
             }),
             false => Err(subject.place(unknown_kind(subject))),
@@ -113,7 +113,9 @@ async fn compare(
                 if let Some(metadata) = new["metadata"].as_object_mut() {
                     metadata.remove("name");
                 }
-                as_of(&mut new, None);
+                if subject.is_job() {
+                    as_of(&mut new, None);
+                }
                 Ok(difference(None, new, false))
             }
             Some(status) => Err(status.error(&Refused::new(subject, &resource, namespace, Verb::Create))),
@@ -148,16 +150,21 @@ async fn compare(
     }
     // Not on the server yet, like what it is in: nothing to compare with.
     if live.is_none() && status.is(404) && brought.holds(subject, namespace) {
-        let own = subject.with_root(manifest_json::to_json).transpose()?;
-        return Ok(difference(None, own.unwrap_or_default(), false));
+        return Ok(difference(None, own(subject)?, false));
     }
     Err(explain(session, subject, &resource, &status, take_over).await)
+}
+
+/// The document's own object as JSON; an error, where it stands, of what has no certain meaning.
+fn own(subject: &Subject) -> Result<Value> {
+    let own = subject.with_root(manifest_json::to_json).transpose();
+    Ok(own.map_err(|error| subject.document.place(error))?.unwrap_or_default())
 }
 
 /// What the server would make of a Job that can't be changed, if it were new: tried under another name.
 async fn as_new(session: &Session<'_>, subject: &Subject, resource: &Resource, live: Option<&Value>) -> Result<Value> {
     let namespace = session.namespace(subject);
-    let mut own = subject.with_root(manifest_json::to_json).transpose()?.unwrap_or_default();
+    let mut own = own(subject)?;
     let base: String = subject.name().chars().take(50).collect();
     own["metadata"]["name"] = json!(format!("{}-jobplate", base.trim_end_matches(['-', '.'])));
     let request = Request::create(resource, namespace, own.to_string().into_bytes(), &session.writing, true);

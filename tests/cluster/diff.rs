@@ -244,6 +244,10 @@ fn new_objects() {
     let generated = site.diff(&JOB.replace("name: etl", "generateName: etl-"), &[]);
     assert_eq!(generated.status, 1, "{generated:?}");
     assert!(!generated.stdout.contains("controller-uid"), "{}", generated.stdout);
+    let service = "apiVersion: v1\nkind: Service\nmetadata: {generateName: web-}\n\
+                   spec: {selector: {app: web}, ports: [{port: 80}]}\n";
+    let generated = site.diff(service, &[]);
+    assert!(generated.stdout.contains("+    app: web\n"), "{generated:?}");
     // Its namespace is new, too.
     let name = servers.fresh_name("diff-new");
     let namespace = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n---\n");
