@@ -4,6 +4,7 @@
 //! numbers. Only the kind is decided here; a number is never converted, so none can change.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use super::tree::{ESCAPED, Kind, MULTILINE, Node};
 
@@ -22,123 +23,117 @@ pub enum ScalarKind {
     String,
 }
 
+/// Takes the text of a scalar as it is decoded, piece by piece, with the bytes of the document it comes from.
+pub(super) trait Pieces {
+    /// Bytes from an offset on that stand for themselves.
+    fn same(&mut self, at: usize, text: &str);
+    /// Bytes that stand for another text: an escape, a line break, a fold.
+    fn other(&mut self, raw: Range<usize>, text: &str);
+}
+
+impl Pieces for String {
+    fn same(&mut self, _at: usize, text: &str) {
+        self.push_str(text);
+    }
+    fn other(&mut self, _raw: Range<usize>, text: &str) {
+        self.push_str(text);
+    }
+}
+
 /// The decoded text of a scalar node.
 pub(super) fn decode(node: Node<'_>) -> Cow<'_, str> {
     let raw = node.raw();
     let flags = node.flags();
     match node.kind() {
         Kind::Plain if flags & MULTILINE == 0 => Cow::Borrowed(raw),
-        Kind::Plain => Cow::Owned(fold_lines(raw)),
         Kind::Single | Kind::Double if flags & (MULTILINE | ESCAPED) == 0 => Cow::Borrowed(&raw[1..raw.len() - 1]),
-        Kind::Single => Cow::Owned(fold_lines(&raw[1..raw.len() - 1]).replace("''", "'")),
-        Kind::Double => Cow::Owned(decode_double(&raw[1..raw.len() - 1])),
-        Kind::Literal | Kind::Folded => Cow::Owned(decode_block(node)),
         Kind::Empty | Kind::Map | Kind::Seq | Kind::Alias => Cow::Borrowed(""),
+        _ => {
+            let mut text = String::with_capacity(raw.len());
+            decode_into(node, &mut text);
+            Cow::Owned(text)
+        }
     }
 }
 
-/// Folds the lines of a plain or single-quoted scalar: one break is a space, each further one a line feed.
-fn fold_lines(raw: &str) -> String {
-    let mut out = String::with_capacity(raw.len());
-    let mut lines = raw.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
-    let mut rest = lines.next().unwrap_or("");
-    let mut breaks = 0;
-    // Blanks at the very start and the very end of the scalar are content; around breaks they are not.
+/// Decodes a scalar node, in the order of its text.
+pub(super) fn decode_into(node: Node<'_>, out: &mut impl Pieces) {
+    let (raw, start) = (node.raw(), node.span().start);
+    match node.kind() {
+        Kind::Plain => decode_flow(raw, start, None, out),
+        Kind::Single => decode_flow(&raw[1..raw.len() - 1], start + 1, Some(b'\''), out),
+        Kind::Double => decode_flow(&raw[1..raw.len() - 1], start + 1, Some(b'\\'), out),
+        Kind::Literal | Kind::Folded => decode_block(node, out),
+        Kind::Empty | Kind::Map | Kind::Seq | Kind::Alias => {}
+    }
+}
+
+/// Decodes a plain scalar, or the inside of a quoted one, which stands at `offset` in the document. `mark`
+/// is the byte that escapes: `'` doubles itself, and what follows a `\\` the scanner has found to be valid.
+///
+/// Folding: one line break is a space, each further one a line feed; blanks around breaks are no content.
+fn decode_flow(raw: &str, offset: usize, mark: Option<u8>, out: &mut impl Pieces) {
+    let bytes = raw.as_bytes();
+    let mut at = 0;
     loop {
-        let next = lines.next();
-        let line = if next.is_some() { rest.trim_end_matches([' ', '\t']) } else { rest };
-        if breaks == 1 && (!line.is_empty() || next.is_none()) {
-            out.push(' ');
-        } else if breaks > 1 && (!line.is_empty() || next.is_none()) {
-            out.extend(std::iter::repeat_n('\n', breaks - 1));
-        }
-        if !line.is_empty() {
-            breaks = 0;
-        }
-        out.push_str(line);
-        match next {
-            None => return out,
-            Some(next) => {
-                breaks += 1;
-                rest = next.trim_start_matches([' ', '\t']);
-            }
-        }
-    }
-}
-
-/// Decodes the inside of a double-quoted scalar, whose escapes the scanner has found to be valid.
-fn decode_double(raw: &str) -> String {
-    let mut out = String::with_capacity(raw.len());
-    // Blanks that may turn out to stand before a line break, and then are dropped.
-    let mut kept = 0;
-    let mut chars = raw.char_indices().peekable();
-    while let Some((_, c)) = chars.next() {
-        match c {
-            '\\' => {
-                let Some((at, escape)) = chars.next() else { break };
-                let digits = match escape {
-                    'x' => 2,
-                    'u' => 4,
-                    'U' => 8,
-                    _ => 0,
-                };
-                if digits > 0 {
-                    let code = raw.get(at + 1..at + 1 + digits).and_then(|hex| u32::from_str_radix(hex, 16).ok());
-                    out.push(code.and_then(char::from_u32).unwrap_or(char::REPLACEMENT_CHARACTER));
-                    for _ in 0..digits {
-                        chars.next();
-                    }
-                } else if matches!(escape, '\n' | '\r') {
-                    // An escaped line break joins the lines; blank lines after it still count.
-                    if escape == '\r' {
-                        chars.next_if(|&(_, c)| c == '\n');
-                    }
-                    skip_blanks(&mut chars);
-                    while take_break(&mut chars) {
-                        out.push('\n');
-                        skip_blanks(&mut chars);
-                    }
-                } else {
-                    out.push(simple_escape(escape).unwrap_or(escape));
-                }
-                kept = out.len();
-            }
-            '\n' | '\r' => {
-                if c == '\r' {
-                    chars.next_if(|&(_, c)| c == '\n');
-                }
-                while out.len() > kept && out.ends_with([' ', '\t']) {
-                    out.pop();
-                }
-                skip_blanks(&mut chars);
-                let mut breaks = 1;
-                while take_break(&mut chars) {
-                    breaks += 1;
-                    skip_blanks(&mut chars);
-                }
-                if breaks == 1 {
-                    out.push(' ');
-                } else {
-                    out.extend(std::iter::repeat_n('\n', breaks - 1));
-                }
-                kept = out.len();
-            }
-            _ => out.push(c),
+        let next = memchr::memchr3(b'\n', b'\r', mark.unwrap_or(b'\n'), &bytes[at..]);
+        let Some(here) = next.map(|found| at + found) else {
+            return out.same(offset + at, &raw[at..]);
+        };
+        let run = &raw[at..here];
+        if mark == Some(bytes[here]) {
+            out.same(offset + at, run);
+            at = if bytes[here] == b'\\' {
+                decode_escape(raw, offset, here, out)
+            } else {
+                out.other(offset + here..offset + here + 2, "'");
+                here + 2
+            };
+        } else {
+            let content = run.trim_end_matches([' ', '\t']);
+            let (breaks, end) = line_breaks(raw, here);
+            let fold = if breaks == 1 { Cow::Borrowed(" ") } else { Cow::Owned("\n".repeat(breaks - 1)) };
+            out.same(offset + at, content);
+            out.other(offset + at + content.len()..offset + end, &fold);
+            at = end;
         }
     }
-    out
 }
 
-type CharIndices<'a> = std::iter::Peekable<std::str::CharIndices<'a>>;
-
-fn skip_blanks(chars: &mut CharIndices<'_>) {
-    while chars.next_if(|&(_, c)| c == ' ' || c == '\t').is_some() {}
+/// Decodes the escape that begins at `here`, and gives where it ends.
+fn decode_escape(raw: &str, offset: usize, here: usize, out: &mut impl Pieces) -> usize {
+    let escape = raw[here + 1..].chars().next().unwrap_or('\\');
+    let digits = match escape {
+        'x' => 2,
+        'u' => 4,
+        'U' => 8,
+        // An escaped line break joins the lines; blank lines after it still count.
+        '\n' | '\r' => {
+            let (breaks, end) = line_breaks(raw, here + 1);
+            out.other(offset + here..offset + end, &"\n".repeat(breaks - 1));
+            return end;
+        }
+        _ => 0,
+    };
+    let end = here + 1 + escape.len_utf8() + digits;
+    let coded = || u32::from_str_radix(raw.get(here + 2..end)?, 16).ok().and_then(char::from_u32);
+    let decoded = match digits {
+        0 => simple_escape(escape).unwrap_or(escape),
+        _ => coded().unwrap_or(char::REPLACEMENT_CHARACTER),
+    };
+    out.other(offset + here..offset + end, decoded.encode_utf8(&mut [0; 4]));
+    end.min(raw.len())
 }
 
-/// Takes a line break (LF or CRLF) if one is next.
-fn take_break(chars: &mut CharIndices<'_>) -> bool {
-    let carriage_return = chars.next_if(|&(_, c)| c == '\r').is_some();
-    chars.next_if(|&(_, c)| c == '\n').is_some() || carriage_return
+/// The number of line breaks (LF, CRLF or CR) from `at` on, and the offset behind them and the blanks between
+/// and after them.
+fn line_breaks(raw: &str, at: usize) -> (usize, usize) {
+    let (mut rest, mut breaks) = (&raw[at..], 0);
+    while let Some(behind) = rest.strip_prefix("\r\n").or_else(|| rest.strip_prefix(['\n', '\r'])) {
+        breaks += 1;
+        rest = behind.trim_start_matches([' ', '\t']);
+    }
+    (breaks, raw.len() - rest.len())
 }
 
 /// The character of a one-letter escape that go-yaml knows; `\/` is not among them.
@@ -188,53 +183,50 @@ pub(super) fn chomping(raw: &str) -> Chomping {
 }
 
 /// Decodes a literal or folded block scalar.
-fn decode_block(node: Node<'_>) -> String {
-    let text = node.document().text;
-    let raw = node.raw();
-    let folded = node.kind() == Kind::Folded;
-    let chomping = chomping(raw);
-    let indent = node.column();
-    let mut out = String::with_capacity(raw.len());
-    let Some((_, body)) = raw.split_once('\n') else { return out };
-    // The span stops before the last line break; whether there is one decides about a final `\n`.
-    let has_final_break = text.as_bytes().get(node.span().end).is_some_and(|&byte| byte == b'\n' || byte == b'\r');
-    let (mut pending_break, mut blank_lines, mut after_indented) = (false, 0usize, false);
-    for line in body.split('\n') {
-        let line = line.strip_suffix('\r').unwrap_or(line);
-        if line.len() <= indent && line.bytes().all(|byte| byte == b' ') {
-            blank_lines += 1;
-            continue;
-        }
-        let content = &line[indent..];
-        let indented = content.starts_with([' ', '\t']);
-        if folded && pending_break && !after_indented && !indented {
-            if blank_lines == 0 {
-                out.push(' ');
+fn decode_block(node: Node<'_>, out: &mut impl Pieces) {
+    let (text, raw, span) = (node.document().text, node.raw(), node.span());
+    let (folded, chomping, indent) = (node.kind() == Kind::Folded, chomping(raw), node.column());
+    let Some(header) = raw.find('\n') else { return };
+    // Breaks since the last line with content: what they stand for is decided by what follows.
+    let mut breaks: Vec<Range<usize>> = Vec::new();
+    let (mut has_content, mut after_indented) = (false, false);
+    let mut at = span.start + header + 1;
+    while at <= span.end {
+        let end = memchr::memchr(b'\n', &text.as_bytes()[at..span.end]).map_or(span.end, |found| at + found);
+        let line = text[at..end].strip_suffix('\r').unwrap_or(&text[at..end]);
+        let line_end = at + line.len();
+        if line.len() > indent || line.bytes().any(|byte| byte != b' ') {
+            let content = &line[indent..];
+            let indented = content.starts_with([' ', '\t']);
+            let folds = folded && has_content && !after_indented && !indented;
+            match breaks.as_slice() {
+                // The indentation, too: a fold stands in the middle of a line.
+                [only] if folds => out.other(only.start..at + indent, " "),
+                [first, rest @ ..] if folds => {
+                    out.other(first.start..rest[0].end, "\n");
+                    rest[1..].iter().for_each(|line_break| out.other(line_break.clone(), "\n"));
+                }
+                all => all.iter().for_each(|line_break| out.other(line_break.clone(), "\n")),
             }
-        } else if pending_break {
-            out.push('\n');
+            breaks.clear();
+            out.same(at + indent, content);
+            (has_content, after_indented) = (true, indented);
         }
-        out.extend(std::iter::repeat_n('\n', blank_lines));
-        blank_lines = 0;
-        out.push_str(content);
-        pending_break = true;
-        after_indented = indented;
+        // The span stops before the last line break, which counts where it is there.
+        let rest = &text[line_end..];
+        let length = if rest.starts_with("\r\n") { 2 } else { usize::from(rest.starts_with(['\n', '\r'])) };
+        if length > 0 {
+            breaks.push(line_end..line_end + length);
+        }
+        at = end + 1;
     }
-    // With no content at all, the blank lines are all there is; `+` keeps them.
-    match chomping {
-        Chomping::Strip => {}
-        Chomping::Clip => {
-            if pending_break && (has_final_break || blank_lines > 0) {
-                out.push('\n');
-            }
-        }
-        Chomping::Keep => {
-            let breaks = blank_lines + usize::from(pending_break);
-            let missing = usize::from(!has_final_break);
-            out.extend(std::iter::repeat_n('\n', breaks.saturating_sub(missing)));
-        }
-    }
-    out
+    let kept = match chomping {
+        Chomping::Strip => 0,
+        Chomping::Clip => usize::from(has_content),
+        // With no content at all, the blank lines are all there is.
+        Chomping::Keep => breaks.len(),
+    };
+    breaks.into_iter().take(kept).for_each(|line_break| out.other(line_break, "\n"));
 }
 
 /// What go-yaml 2 resolves an untagged plain scalar to.
