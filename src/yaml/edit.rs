@@ -3,6 +3,7 @@
 //! `layout` decides how an edit looks, `verify` whether the edited text means what was asked; both read
 //! the same [`Edit`]s, and neither reads the other.
 
+use std::ops::Range;
 use std::rc::Rc;
 
 /// Something new to be written. Cheap to clone: the same value goes into many documents.
@@ -68,6 +69,13 @@ impl Child {
 pub enum Change {
     /// A scalar, null or empty collection becomes something else.
     Replace(Value),
+    /// The text of a quoted or block scalar changes; its style stays.
+    Text {
+        /// Spans of the text as it is decoded, ascending, and what takes their place.
+        splices: Rc<[(Range<usize>, Rc<str>)]>,
+        /// The text that it then is.
+        text: Rc<str>,
+    },
     /// Children of a collection go and come. Positions count its items, or its key-value pairs, as they
     /// were. In a mapping, an entry inserted where one is removed takes its place.
     Children {

@@ -376,6 +376,7 @@ fn edited(value: Witness, node: Node<'_>, edits: &[Edit]) -> Option<Witness> {
     let Some(edit) = edits.iter().find(inside) else { return Some(value) };
     let (remove, insert): (&[usize], &[(usize, Child)]) = match &edit.change {
         Change::Replace(new) if edit.node == node.index() => return Some(witness(new)),
+        Change::Text { text, .. } if edit.node == node.index() => return Some(Witness::from(&**text)),
         Change::Children { remove, insert } if edit.node == node.index() => (remove, insert),
         _ => (&[], &[]),
     };

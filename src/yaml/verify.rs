@@ -128,6 +128,13 @@ impl<'a> Walk<'a> {
                             self.old = end;
                             self.new = self.after.node(self.new).entry().next;
                         }
+                        Change::Text { text, .. } => {
+                            let new = self.node_after()?;
+                            let same = new.kind() == old.kind() && same_properties(old, new);
+                            self.check(old.is_scalar() && same && new.is(text))?;
+                            self.old = end;
+                            self.new = new.entry().next;
+                        }
                         Change::Children { remove, insert } => {
                             let inserts = Inserts { remove, insert, position: 0 };
                             frames.push(self.enter(Some(inserts))?);

@@ -7,7 +7,11 @@
 mod block;
 mod flow;
 
+use std::ops::Range;
+use std::rc::Rc;
+
 use super::edit::{Change, Child, Edit, Value};
+use super::inner::Inner;
 use super::scalar::{self, Chomping};
 use super::splice::Splices;
 use super::tree::{Document, Kind, Node};
@@ -25,6 +29,7 @@ pub fn layout(document: Document<'_>, edits: &[Edit], splices: &mut Splices) -> 
         let node = document.node(edit.node);
         match &edit.change {
             Change::Replace(value) => layout.replace(node, &place, value)?,
+            Change::Text { splices, .. } => layout.text(node, splices)?,
             Change::Children { remove, insert } => layout.children(node, &place, remove, insert)?,
         }
     }
@@ -190,6 +195,23 @@ impl<'a> Layout<'a, '_> {
         let maps = self.document.root().descendants().filter(move |node| block(node) && node.kind() == Kind::Map);
         maps.flat_map(move |map| map.entries().map(move |(_, value)| (map.column(), value)))
             .filter(move |(_, value)| block(value))
+    }
+
+    // The text inside of a scalar.
+
+    fn text(&mut self, node: Node<'a>, splices: &[(Range<usize>, Rc<str>)]) -> Result<()> {
+        self.refuse_properties(node)?;
+        let inner = Inner::new(node);
+        for (range, text) in splices {
+            let at = inner.outside(range.start);
+            let Some((range, text)) = inner.splice(range.clone(), text) else {
+                return Err(Error::refused("a text in this style can't take the edit")
+                    .at(at..at)
+                    .hint("write it as a block: put `|` behind the key, and the text in the lines below"));
+            };
+            self.splices.push(range, |out| out.push_str(&text));
+        }
+        Ok(())
     }
 
     // Scalars, nulls and empty collections.
