@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use crate::cluster::{Document, Documents, Named, Pass, Source};
 use crate::error::Result;
-use crate::inject::{Injection, NamedEntries, Planner, trial};
+use crate::inject::{Injection, Known, NamedEntries, Planner, trial};
 use crate::render::{Cursor, Pair, Rendering};
 use crate::yaml::{self, Tape};
 
@@ -24,7 +24,10 @@ impl<'r> Rendered<'r> {
 
 impl Documents for Rendered<'_> {
     fn pass(&mut self) -> Box<dyn Pass + '_> {
-        Box::new(Way { cursor: self.rendering.documents(None), planner: self.named.map(Planner::new) })
+        Box::new(Way {
+            cursor: self.rendering.documents(None),
+            planner: self.named.map(|injection| Planner::new(injection, Known::default())),
+        })
     }
 }
 

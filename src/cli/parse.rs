@@ -79,16 +79,11 @@ pub(super) fn boolean(flag: &str, text: &str) -> Result<bool> {
     text.parse().map_err(|_| Error::usage(format!("`{flag}` is `true` or `false`")))
 }
 
-/// `--target KIND[/NAME]`
+/// `--target KIND[/NAME][:KEY]`
 pub(super) fn target(flag: &str, text: &str) -> Result<Target> {
-    if text.contains(':') {
-        let error = Error::usage(format!("`{flag}`: documents inside of a ConfigMap (KIND/NAME:KEY) are not edited"));
-        return Err(
-            error.hint("name the object itself, KIND or KIND/NAME, and edit an embedded document in its own file")
-        );
-    }
-    let (kind, name) = text.split_once('/').map_or((text, None), |(kind, name)| (kind, Some(name)));
-    layer::target(kind, name, None).map_err(|fault| fault.by(&format!("`{flag}`")))
+    let (object, key) = text.split_once(':').map_or((text, None), |(object, key)| (object, Some(key)));
+    let (kind, name) = object.split_once('/').map_or((object, None), |(kind, name)| (kind, Some(name)));
+    layer::target(kind, name, key, None).map_err(|fault| fault.by(&format!("`{flag}`")))
 }
 
 /// A number of bytes: `64MiB`, `512KiB`, `1GiB`, `1000`.
@@ -256,7 +251,9 @@ mod tests {
             both.kind.matches("Job") && both.name.is_some_and(|name| name.matches("etl-1") && !name.matches("ETL-1"))
         );
         assert!(target("--target", "*").unwrap().name.is_none());
-        for text in ["", "/a", "Job/", "ConfigMap/a:b", "[", "Job/["] {
+        let key = target("--target", "cm/a:job_*.yaml").unwrap();
+        assert_eq!(key.display(), "ConfigMap/a:job_*.yaml");
+        for text in ["", "/a", "Job/", "ConfigMap/a:", "Secret/a:b", "[", "Job/["] {
             assert!(target("--target", text).is_err(), "{text:?}");
         }
     }

@@ -5,6 +5,7 @@
 
 use super::request::{Asked, Injection, Variable};
 use crate::error::{Error, Result};
+use crate::manifest::embedded::CONFIG_MAP;
 use crate::manifest::env::{EnvFrom, EnvValue};
 use crate::manifest::names::{self, Fault};
 use crate::manifest::select::{ContainerChoice, Glob, Target};
@@ -170,10 +171,19 @@ pub fn api_url(url: &str) -> Result<(), Fault> {
 }
 
 /// A target from its parts: globs.
-pub fn target(kind: &str, name: Option<&str>, container: Option<&str>) -> Result<Target, Fault> {
+pub fn target(kind: &str, name: Option<&str>, key: Option<&str>, container: Option<&str>) -> Result<Target, Fault> {
+    let kind = match kind.to_ascii_lowercase().as_str() {
+        "configmap" | "configmaps" | "cm" => CONFIG_MAP,
+        _ if key.is_none() => kind,
+        _ => {
+            return Err(Fault::new("only a ConfigMap has keys with documents under them".to_owned())
+                .hint("write ConfigMap/NAME:KEY, or leave the key out"));
+        }
+    };
     Ok(Target {
         kind: glob("kind", kind, true)?,
         name: name.map(|name| glob("name", name, false)).transpose()?,
+        key: key.map(|key| glob("key", key, false)).transpose()?,
         containers: container
             .map(|name| Ok(ContainerChoice::Named(vec![glob("container", name, false)?])))
             .transpose()?,
@@ -253,7 +263,7 @@ mod tests {
     fn the_upper_layer_wins() {
         let mut lower = Layer::new(false);
         lower.inputs = vec!["lower".to_owned()];
-        lower.targets = vec![target("Job", None, None).unwrap()];
+        lower.targets = vec![target("Job", None, None, None).unwrap()];
         for name in ["KEPT", "SET", "REMOVED", "PREFECT__BACKEND"] {
             lower.set(literal(name, "lower"), "lower").unwrap();
         }

@@ -1,7 +1,6 @@
 //! Edits of `metadata`: name, generateName, namespace, and the name's hash.
 
-use sha2::{Digest, Sha256};
-
+use super::canonical;
 use super::request::Names;
 use crate::error::{Error, Result};
 use crate::manifest::object::{Object, check_on_path};
@@ -121,52 +120,7 @@ pub fn hashed_name(object: &Object<'_>) -> Result<String> {
     Ok(format!("{text}-{}", hash(object.node, name, &text)))
 }
 
-/// 8 hexadecimal characters of the SHA-256 of a value in a canonical form, with another text for one node.
-fn hash(root: Node<'_>, name: Node<'_>, base: &str) -> String {
-    let mut canonical = String::new();
-    write_canonical(root, name, base, &mut canonical);
-    let digest = Sha256::digest(canonical.as_bytes());
-    digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Length-prefixed text, so that no two values look alike; keys in order. Depth is bounded by the scanner.
-fn write_canonical(node: Node<'_>, name: Node<'_>, base: &str, out: &mut String) {
-    let mut text = |kind: char, text: &str| out.push_str(&format!("{kind}{}:{text}", text.len()));
-    if node.index() == name.index() {
-        return text('s', base);
-    }
-    match node.kind() {
-        Kind::Map => {
-            let mut entries: Vec<(String, String)> = node
-                .entries()
-                .map(|(key, value)| {
-                    let mut written = String::new();
-                    write_canonical(value, name, base, &mut written);
-                    (key.text().unwrap_or_default().into_owned(), written)
-                })
-                .collect();
-            entries.sort();
-            text('m', &entries.len().to_string());
-            for (key, value) in entries {
-                out.push_str(&format!("k{}:{key}", key.len()));
-                out.push_str(&value);
-            }
-        }
-        Kind::Seq => {
-            text('l', &node.items().count().to_string());
-            for item in node.items() {
-                write_canonical(item, name, base, out);
-            }
-        }
-        Kind::Alias => text('a', node.raw()),
-        _ => {
-            let kind = match node.scalar_kind() {
-                ScalarKind::Null => return text('0', ""),
-                ScalarKind::Bool => 'b',
-                ScalarKind::Number | ScalarKind::NonFinite => 'n',
-                ScalarKind::String => 's',
-            };
-            text(kind, &node.text().unwrap_or_default());
-        }
-    }
+/// 8 hexadecimal characters of a hash of an object whose name counts as `base`.
+fn hash(object: Node<'_>, name: Node<'_>, base: &str) -> String {
+    canonical::hex(&canonical::digest(object, Some((name, base)))[..4])
 }

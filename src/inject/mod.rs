@@ -3,7 +3,10 @@
 //! `request` is what flags and spec files become; `plan` finds targets and decides edits; `env` does so
 //! for one container, `metadata` for names. Texts and offsets are `yaml`'s business.
 
+mod canonical;
+mod checksum;
 mod env;
+mod filter;
 pub mod layer;
 mod metadata;
 pub mod plan;
@@ -11,7 +14,9 @@ pub mod request;
 pub mod spec;
 mod trial;
 
+pub use checksum::ChangedMaps;
+pub use filter::Filter;
 pub use metadata::hashed_name;
-pub use plan::{Filter, NamedEntries, Notes, Plan, Planner};
+pub use plan::{EmbeddedText, Known, NamedEntries, Notes, Plan, Planner};
 pub use request::{Asked, Injection, Names, Variable};
 pub use trial::trial;

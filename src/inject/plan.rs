@@ -2,11 +2,13 @@
 
 use std::rc::Rc;
 
+use super::checksum::{ChangedMaps, plan_checksums};
 use super::env::{Wanted, plan_container};
 use super::metadata::plan_names;
 use super::request::{Asked, Injection, Names};
 use crate::error::{Error, Result};
 use crate::manifest::container;
+use crate::manifest::embedded::{self, JOB_TEMPLATE_KEYS, is_config_map};
 use crate::manifest::env::{EnvValue, EnvVar};
 use crate::manifest::field::FieldPath;
 use crate::manifest::object::{Object, objects};
@@ -51,6 +53,30 @@ pub struct Plan {
     pub complete: usize,
     /// The entries that the call names in each of them; kept only where a planner is asked to.
     pub named: Vec<NamedEntries>,
+    /// Texts that are documents of their own: [`Planner::embedded`] plans each of them.
+    pub embedded: Vec<EmbeddedText>,
+}
+
+/// A text of a ConfigMap's data that is to be planned as a document.
+#[derive(Clone, Copy, Debug)]
+pub struct EmbeddedText {
+    /// The ConfigMap's position among the document's objects.
+    pub object: usize,
+    /// The tape index of the text.
+    pub value: u32,
+    /// The position, among the injection's, of the target that means it; none for a default target.
+    target: Option<usize>,
+}
+
+impl Plan {
+    /// With its edits in order.
+    fn settled(mut self) -> Result<Self> {
+        self.edits.sort_by_key(|edit| edit.node);
+        if self.edits.windows(2).any(|pair| pair[0].node == pair[1].node) {
+            return Err(Error::new(crate::error::Kind::Internal, "two edits of one node"));
+        }
+        Ok(self)
+    }
 }
 
 /// The env entries of one container that a call names, to set or to remove.
@@ -64,29 +90,50 @@ pub struct NamedEntries {
     pub names: Vec<String>,
 }
 
+/// What is known of all documents before the first of them is planned. Nothing is, in a first pass; each later
+/// one knows what the pass before it has found out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// The ConfigMaps whose data change.
+    pub changed: ChangedMaps,
+    /// An agent or worker takes Prefect's settings, so that the job template it mounts needs none: it would put
+    /// its own in their place.
+    pub agent: bool,
+}
+
 /// Plans documents, one after the other.
 pub struct Planner<'i> {
     injection: &'i Injection,
     /// Remarks that came up so far.
     pub notes: Notes,
-    /// What an object of a role gets, named by a target or not: made once.
-    wanted: Vec<((Role, bool), Rc<Wanted>)>,
+    /// What an object of a role gets: made once.
+    wanted: Vec<((Role, Part), Rc<Wanted>)>,
     /// Which of the injection's targets have matched an object so far.
     matched: Vec<bool>,
     /// Whether plans say which entries the call names.
     keep_named: bool,
+    known: Known,
+    /// Whether an agent or worker has taken Prefect's settings so far.
+    pub agent: bool,
 }
 
 impl<'i> Planner<'i> {
     /// A planner for an injection.
-    pub fn new(injection: &'i Injection) -> Self {
+    pub fn new(injection: &'i Injection, known: Known) -> Self {
         Planner {
             injection,
             notes: Notes::default(),
             wanted: Vec::new(),
             matched: vec![false; injection.targets.len()],
             keep_named: false,
+            known,
+            agent: false,
         }
+    }
+
+    /// What it knows beforehand.
+    pub fn known(&self) -> &Known {
+        &self.known
     }
 
     /// The entries that the injection names in a document, whether or not they have to change.
@@ -105,6 +152,11 @@ impl<'i> Planner<'i> {
             self.refuse_secrets(document.root(), "the base job template", PREFECT_2_OR_3)?;
         }
         for (position, object) in objects(document)?.iter().enumerate() {
+            plan_checksums(object, &self.known.changed, &mut plan.edits)?;
+            if is_config_map(object) {
+                self.find_embedded(object, position, &mut plan)?;
+                continue;
+            }
             let Some(share) = share_of(object, self.injection)? else { continue };
             let (before, named) = (plan.containers, plan.named.len());
             self.plan_object(object, share, &mut plan)?;
@@ -121,11 +173,79 @@ impl<'i> Planner<'i> {
                 }
             }
         }
-        plan.edits.sort_by_key(|edit| edit.node);
-        if plan.edits.windows(2).any(|pair| pair[0].node == pair[1].node) {
-            return Err(Error::new(crate::error::Kind::Internal, "two edits of one node"));
+        plan.settled()
+    }
+
+    /// The texts of a ConfigMap that are targets.
+    fn find_embedded(&self, object: &Object<'_>, position: usize, plan: &mut Plan) -> Result<()> {
+        let targets = &self.injection.targets;
+        let is_meant = |target: &Target| names_match(target, object);
+        if targets.is_empty() && self.injection.only_named || !targets.is_empty() && !targets.iter().any(is_meant) {
+            return Ok(());
         }
-        Ok(plan)
+        for (key, _) in embedded::data(object) {
+            let name = key.text().unwrap_or_default();
+            let by_key = |target: &Target| target.key.as_ref().is_some_and(|glob| glob.matches(&name));
+            let target = targets.iter().position(|target| is_meant(target) && by_key(target));
+            let by_default = targets.is_empty() && JOB_TEMPLATE_KEYS.iter().any(|own| *own == name);
+            if !(target.is_some() || by_default) || !passes(object, self.injection)? {
+                continue;
+            }
+            if let Some(value) = embedded::text(object, key)? {
+                plan.embedded.push(EmbeddedText { object: position, value: value.index(), target });
+            }
+        }
+        Ok(())
+    }
+
+    /// Decides the edits of a document that is a text in another: by default of its Jobs and CronJobs, of all
+    /// its workloads where a target names the text.
+    pub fn embedded(&mut self, document: Document<'_>, text: EmbeddedText) -> Result<Plan> {
+        let mut plan = Plan::default();
+        let target = text.target.map(|position| &self.injection.targets[position]);
+        if is_base_job_template(document.root()) {
+            self.refuse_secrets(document.root(), "the base job template", PREFECT_2_OR_3)?;
+        }
+        for (position, object) in objects(document)?.iter().enumerate() {
+            let is_job = matches!(&*object.kind, "Job" | "CronJob") && is_builtin_workload(object);
+            if target.is_none() && !is_job {
+                continue;
+            }
+            let before = plan.containers;
+            let share = match target {
+                None if self.known.agent => Share::ButSettings,
+                target => Share::All(target),
+            };
+            self.plan_object(object, share, &mut plan)?;
+            if plan.containers > before {
+                plan.targets.push(position);
+            }
+        }
+        // Nobody owns an entry inside of a text.
+        plan.named.clear();
+        if let Some(position) = text.target.filter(|_| !plan.targets.is_empty()) {
+            self.matched[position] = true;
+        }
+        plan.settled()
+    }
+
+    /// Adds the edits of a ConfigMap's own metadata, where a text of it is a target.
+    pub fn plan_around(&self, object: &Object<'_>, edits: &mut Vec<Edit>) -> Result<()> {
+        let Names { name, generate_name, namespace, .. } = &self.injection.names;
+        let flags = [("--name", name), ("--generate-name", generate_name)];
+        if let Some((flag, _)) = flags.into_iter().find(|(_, name)| name.is_some()) {
+            let start = object.node.span().start;
+            return Err(Error::usage(format!(
+                "`{flag}`: the target is a text in {}, which keeps its name",
+                object.display()
+            ))
+            .at(start..start + 1)
+            .hint("change the name in the text itself, or name another target"));
+        }
+        let names = Names { namespace: namespace.clone(), ..Names::default() };
+        plan_names(object, &names, edits)?;
+        edits.sort_by_key(|edit| edit.node);
+        Ok(())
     }
 
     /// Notes the targets that nothing has matched: one of several may be misspelled.
@@ -139,9 +259,11 @@ impl<'i> Planner<'i> {
     }
 
     fn plan_object(&mut self, object: &Object<'_>, share: Share<'_>, plan: &mut Plan) -> Result<()> {
-        // Only agents are wanted here: an object that can't be one is not looked at closely.
-        if matches!(share, Share::Settings) && !object.node.descendants().any(mentions_prefect) {
-            return Ok(());
+        match share {
+            // Only agents are wanted here: an object that can't be one is not looked at closely.
+            Share::Settings if !object.node.descendants().any(mentions_prefect) => return Ok(()),
+            Share::ButSettings if self.injection.is_settings_only() => return Ok(()),
+            _ => {}
         }
         let injection = self.injection;
         let choice = match share {
@@ -163,6 +285,7 @@ impl<'i> Planner<'i> {
                 continue;
             }
             let wanted = self.wanted_by(object, role, share)?;
+            self.agent |= settings_only;
             for container in selected {
                 plan.containers += 1;
                 plan.complete += usize::from(!settings_only);
@@ -197,7 +320,7 @@ impl<'i> Planner<'i> {
     }
 
     fn wanted_by(&mut self, object: &Object<'_>, role: Role, share: Share<'_>) -> Result<Rc<Wanted>> {
-        let key = (role, matches!(share, Share::All(Some(_))));
+        let key = (role, share.part());
         if let Some((_, wanted)) = self.wanted.iter().find(|(known, _)| *known == key) {
             return Ok(Rc::clone(wanted));
         }
@@ -207,7 +330,8 @@ impl<'i> Planner<'i> {
                 Wanted::new(variables::entries(&injection.prefect, generation)?, &[], &[])
             }
             (Share::Settings, _) => Wanted::default(),
-            (Share::All(target), _) => {
+            (Share::All(_) | Share::ButSettings, _) => {
+                let target = share.target();
                 let why = match role {
                     Role::FlowRun(Generation::One) => None,
                     Role::FlowRun(Generation::TwoOrThree) => Some(PREFECT_2_OR_3),
@@ -216,7 +340,7 @@ impl<'i> Planner<'i> {
                 if let Some(why) = why {
                     self.refuse_secrets(object.node, &object.display(), why)?;
                 }
-                let variables = all_variables(role, injection)?;
+                let variables = all_variables(role, injection, !matches!(share, Share::ButSettings))?;
                 Wanted::new(variables, &injection.sources, &injection.unset)
             }
         });
@@ -265,19 +389,48 @@ impl<'i> Planner<'i> {
 enum Share<'i> {
     /// All of it: named by a target, or a Job or CronJob.
     All(Option<&'i Target>),
+    /// All but Prefect's settings.
+    ButSettings,
     /// Prefect's settings, if it turns out to be an agent or worker.
     Settings,
 }
 
+/// A share, apart from the target that gives it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Named,
+    Default,
+    ButSettings,
+    Settings,
+}
+
+impl<'i> Share<'i> {
+    fn part(self) -> Part {
+        match self {
+            Share::All(Some(_)) => Part::Named,
+            Share::All(None) => Part::Default,
+            Share::ButSettings => Part::ButSettings,
+            Share::Settings => Part::Settings,
+        }
+    }
+
+    fn target(self) -> Option<&'i Target> {
+        if let Share::All(target) = self { target } else { None }
+    }
+}
+
 fn share_of<'i>(object: &Object<'_>, injection: &'i Injection) -> Result<Option<Share<'i>>> {
     let share = share_by_kind(object, injection);
-    if share.is_some() && (injection.skip_hooks || injection.selector.is_some()) {
+    Ok(if share.is_some() && passes(object, injection)? { share } else { None })
+}
+
+/// Whether an object is none that `--skip-hooks` or `-l` leaves out.
+fn passes(object: &Object<'_>, injection: &Injection) -> Result<bool> {
+    if injection.skip_hooks || injection.selector.is_some() {
         object.check_metadata()?;
     }
-    Ok(share.filter(|_| {
-        let hook = injection.skip_hooks && object.annotation("helm.sh/hook").is_some();
-        !hook && injection.selector.as_ref().is_none_or(|selector| selector.matches(object))
-    }))
+    let hook = injection.skip_hooks && object.annotation("helm.sh/hook").is_some();
+    Ok(!hook && injection.selector.as_ref().is_none_or(|selector| selector.matches(object)))
 }
 
 fn share_by_kind<'i>(object: &Object<'_>, injection: &'i Injection) -> Option<Share<'i>> {
@@ -286,13 +439,18 @@ fn share_by_kind<'i>(object: &Object<'_>, injection: &'i Injection) -> Option<Sh
         return Some(Share::All(Some(target)));
     }
     match &*object.kind {
-        "Job" | "CronJob" if is_builtin_workload(object) => Some(Share::All(None)),
+        "Job" | "CronJob" if is_builtin_workload(object) && !injection.only_named => Some(Share::All(None)),
         _ if !injection.prefect.is_empty() && is_builtin_workload(object) => Some(Share::Settings),
         _ => None,
     }
 }
 
+/// Whether a target means the object itself, not a text in it.
 fn is_target(target: &Target, object: &Object<'_>) -> bool {
+    target.key.is_none() && names_match(target, object)
+}
+
+fn names_match(target: &Target, object: &Object<'_>) -> bool {
     let kind = match canonical_kind(target.kind.as_str()) {
         Some(kind) => kind == object.kind,
         None => target.kind.matches(&object.kind),
@@ -307,8 +465,8 @@ fn mentions_prefect(node: Node<'_>) -> bool {
 /// Why `--secret` is refused there.
 const PREFECT_2_OR_3: &str = "is for Prefect 2 or 3, which know no such secrets";
 
-/// All variables that are asked for, as entries for an object of this role.
-fn all_variables(role: Role, injection: &Injection) -> Result<Vec<EnvVar>> {
+/// All variables that are asked for, as entries for an object of this role; with Prefect's settings or without.
+fn all_variables(role: Role, injection: &Injection, settings: bool) -> Result<Vec<EnvVar>> {
     let mut wanted: Vec<EnvVar> = Vec::new();
     for variable in &injection.variables {
         wanted.push(match &variable.asked {
@@ -323,7 +481,7 @@ fn all_variables(role: Role, injection: &Injection) -> Result<Vec<EnvVar>> {
         Role::FlowRun(generation) | Role::Agent(generation) => generation,
         Role::Other => Generation::One,
     };
-    if !injection.prefect.is_empty() {
+    if settings && !injection.prefect.is_empty() {
         for setting in variables::entries(&injection.prefect, generation)? {
             // A variable named outright says more than a setting.
             if !wanted.iter().any(|variable| variable.name == setting.name) {
@@ -332,83 +490,4 @@ fn all_variables(role: Role, injection: &Injection) -> Result<Vec<EnvVar>> {
         }
     }
     Ok(wanted)
-}
-
-/// What a document must hold, byte for byte, to have a target: the cheap proof that most have none.
-///
-/// Every character of a key or kind comes from the same character in the text, but for escapes in double
-/// quotes, `!!binary` and `%TAG`. So a text without `containers` (and without the target's kind, where it
-/// is known) and without those has no target, whatever else it holds. (`ontainers`: `initContainers` too.)
-#[derive(Debug)]
-pub struct Filter {
-    containers: memchr::memmem::Finder<'static>,
-    /// Any of these kinds; none where a target's kind is a pattern.
-    kinds: Option<Vec<memchr::memmem::Finder<'static>>>,
-    /// Kinds that count only together with the word `prefect`.
-    agents: bool,
-}
-
-impl Filter {
-    /// The filter for an injection.
-    pub fn new(injection: &Injection) -> Self {
-        let finder = |kind: &str| memchr::memmem::Finder::new(kind).into_owned();
-        let kinds = if injection.targets.is_empty() {
-            // "CronJob" holds "Job".
-            Some(vec![finder("Job")])
-        } else {
-            let kinds: Option<Vec<_>> =
-                injection.targets.iter().map(|target| canonical_kind(target.kind.as_str())).collect();
-            kinds.map(|mut kinds| {
-                kinds.sort_unstable();
-                kinds.dedup();
-                kinds.into_iter().map(finder).collect()
-            })
-        };
-        let agents = injection.targets.is_empty() && !injection.prefect.is_empty();
-        Filter { containers: finder("ontainers"), kinds, agents }
-    }
-
-    /// Whether the text holds the words of a target as they are.
-    pub fn names_target(&self, text: &[u8]) -> bool {
-        let kind = || match &self.kinds {
-            None => true,
-            Some(kinds) => kinds.iter().any(|kind| kind.find(text).is_some()),
-        };
-        self.containers.find(text).is_some()
-            && (kind() || self.agents && memchr::memmem::find(text, b"prefect").is_some())
-    }
-
-    /// Whether the text holds the key that containers stand under.
-    pub fn names_containers(&self, text: &[u8]) -> bool {
-        self.containers.find(text).is_some()
-    }
-
-    /// Whether one of the words could be made of other characters than its own: by an escape, or by a line
-    /// break that a double-quoted scalar joins over, or in another encoding or tag.
-    pub fn may_hide_words(&self, text: &[u8]) -> bool {
-        memchr::memchr3_iter(b'\\', b'!', b'%', text).any(|at| {
-            let rest = &text[at..];
-            match rest[0] {
-                b'\\' => match rest.get(1) {
-                    Some(b'x' | b'u' | b'U') => true,
-                    Some(b'\n' | b'\r') => self.is_split_word(&text[..at], &rest[1..]),
-                    _ => false,
-                },
-                b'!' => rest.starts_with(b"!<") || rest.starts_with(b"!!binary"),
-                _ => rest.starts_with(b"%TAG"),
-            }
-        })
-    }
-
-    /// Whether a word could stand across an escaped line break, so that `Jo\` and `b` are one.
-    fn is_split_word(&self, before: &[u8], behind: &[u8]) -> bool {
-        /// No word that is looked for is longer.
-        const LONGEST: usize = 32;
-        let before = &before[before.len().saturating_sub(LONGEST)..];
-        let behind = behind.trim_ascii_start();
-        let behind = &behind[..behind.len().min(LONGEST)];
-        let joined = [before, behind].concat();
-        let kinds = self.kinds.iter().flatten().any(|kind| kind.find(&joined).is_some());
-        joined.contains(&b'\\') || kinds || self.kinds.is_none() || self.names_containers(&joined)
-    }
 }

@@ -51,6 +51,9 @@ pub struct Injection {
     pub names: Names,
     /// `--target`; empty stands for the default targets.
     pub targets: Vec<Target>,
+    /// Without a target nothing is changed but agents and workers, by Prefect's settings: no Job of a stranger's
+    /// chart gets a secret unasked.
+    pub only_named: bool,
     /// `-l`
     pub selector: Option<LabelSelector>,
     /// `-c`, `--all-containers`

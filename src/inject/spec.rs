@@ -90,6 +90,8 @@ struct Target {
     kind: String,
     /// The name; any, if there is none.
     name: Option<String>,
+    /// Of a ConfigMap: the key whose text is a document with the objects to change.
+    key: Option<String>,
     /// Containers by name; the first one, if there is none.
     container: Option<String>,
 }
@@ -338,7 +340,8 @@ fn lay(spec: Spec, node: Option<Node<'_>>, allow_plaintext: bool) -> Result<Laye
     let mut layer = Layer::new(allow_plaintext);
     layer.inputs = spec.inputs;
     for (target, node) in spec.targets.iter().zip(items("targets")) {
-        let target = layer::target(&target.kind, target.name.as_deref(), target.container.as_deref());
+        let Target { kind, name, key, container } = target;
+        let target = layer::target(kind, name.as_deref(), key.as_deref(), container.as_deref());
         layer.targets.push(target.map_err(|fault| fault.by("`targets`").at(node.span()))?);
     }
     for setting in spec.prefect.settings() {

@@ -61,7 +61,17 @@ impl<'a> Object<'a> {
 
     /// `metadata.name`, or `metadata.generateName` where there is no name.
     pub fn name(&self) -> Option<Cow<'a, str>> {
-        self.metadata_text("name").or_else(|| self.metadata_text("generateName"))
+        self.own_name().or_else(|| self.metadata_text("generateName"))
+    }
+
+    /// `metadata.name`
+    pub fn own_name(&self) -> Option<Cow<'a, str>> {
+        self.metadata_text("name")
+    }
+
+    /// `metadata.namespace`
+    pub fn namespace(&self) -> Option<Cow<'a, str>> {
+        self.metadata_text("namespace").filter(|namespace| !namespace.is_empty())
     }
 
     /// The value of a label.

@@ -27,24 +27,26 @@ impl Glob {
     }
 }
 
-/// One `--target KIND[/NAME]`: globs, the kind in any case.
+/// One `--target KIND[/NAME][:KEY]`: globs, the kind in any case.
 #[derive(Clone, Debug)]
 pub struct Target {
     /// Matches `kind`.
     pub kind: Glob,
     /// Matches `metadata.name` (of an object that has only `generateName`, that); none matches any.
     pub name: Option<Glob>,
+    /// Matches keys of a ConfigMap's data: the documents under them are meant, not the ConfigMap itself.
+    pub key: Option<Glob>,
     /// Containers for objects of this target; none leaves it to the injection's own choice.
     pub containers: Option<ContainerChoice>,
 }
 
 impl Target {
-    /// `KIND/NAME`, as it was asked for.
+    /// `KIND/NAME:KEY`, as it was asked for.
     pub fn display(&self) -> String {
-        match &self.name {
-            Some(name) => format!("{}/{}", self.kind.as_str(), name.as_str()),
-            None => self.kind.as_str().to_owned(),
-        }
+        let part = |mark: &str, glob: &Option<Glob>| {
+            glob.as_ref().map_or(String::new(), |glob| format!("{mark}{}", glob.as_str()))
+        };
+        format!("{}{}{}", self.kind.as_str(), part("/", &self.name), part(":", &self.key))
     }
 }
 

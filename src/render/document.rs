@@ -1,14 +1,16 @@
 //! One document: does it have a target, which edits does it need, is the edited text proven right.
 
+use std::ops::Range;
+
 use crate::error::{Error, Kind, Result};
-use crate::inject::{Filter, Injection, Plan, Planner, hashed_name};
+use crate::inject::{ChangedMaps, EmbeddedText, Filter, Injection, Known, Plan, Planner, hashed_name};
 use crate::manifest::object::objects;
-use crate::yaml::{self, Document, Splices, StepBack, Tape};
+use crate::yaml::{self, Change, Document, Documents, Inner, Node, Splices, StepBack, Tape};
 
 /// What became of a document.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
-    /// Objects in it that are targets.
+    /// Objects in it that are targets; a text that is a document of its own counts as one.
     pub targets: usize,
     /// Containers selected in them.
     pub containers: usize,
@@ -25,36 +27,49 @@ pub(super) struct Engine<'i> {
     injection: &'i Injection,
     filter: Filter,
     pub(super) planner: Planner<'i>,
+    desk: Desk,
+    /// For the documents inside of a document's texts.
+    inner: Desk,
+    /// The document before was nothing but directives (`%YAML`), which hold for the next one.
+    directives: bool,
+    /// The ConfigMaps whose data were changed so far.
+    changed: ChangedMaps,
+    /// Whether a text of a ConfigMap was a target so far.
+    has_embedded: bool,
+}
+
+/// A document before and after its edits.
+#[derive(Default)]
+struct Desk {
     before: Tape,
     after: Tape,
     splices: Splices,
     edited: String,
-    /// The document before was nothing but directives (`%YAML`), which hold for the next one.
-    directives: bool,
 }
 
 impl<'i> Engine<'i> {
-    pub(super) fn new(injection: &'i Injection) -> Self {
+    /// `known`: what the pass before this one has found out.
+    pub(super) fn new(injection: &'i Injection, known: Known) -> Self {
         Engine {
             injection,
             filter: Filter::new(injection),
-            planner: Planner::new(injection),
-            before: Tape::default(),
-            after: Tape::default(),
-            splices: Splices::default(),
-            edited: String::new(),
+            planner: Planner::new(injection, known),
+            desk: Desk::default(),
+            inner: Desk::default(),
             directives: false,
+            changed: ChangedMaps::default(),
+            has_embedded: false,
         }
     }
 
     /// The splices of the document that was last edited.
     pub(super) fn splices(&self) -> &Splices {
-        &self.splices
+        &self.desk.splices
     }
 
     /// The text of the document that was last edited.
     pub(super) fn edited_text(&self) -> &str {
-        &self.edited
+        &self.desk.edited
     }
 
     /// Another input begins: nothing of the one before holds on.
@@ -62,31 +77,29 @@ impl<'i> Engine<'i> {
         self.directives = false;
     }
 
+    /// Ends the pass. Where it has found out what it should have known before, gives that: another pass has
+    /// to be made.
+    pub(super) fn end_pass(&mut self) -> Option<Known> {
+        let known = self.planner.known();
+        let found = Known {
+            changed: std::mem::take(&mut self.changed),
+            // It makes a difference only where there is something to change in a ConfigMap.
+            agent: known.agent || self.planner.agent && self.has_embedded,
+        };
+        (found != *known).then_some(found)
+    }
+
     /// Plans one document, and verifies the edited text.
     pub(super) fn document(&mut self, text: &str) -> Result<Outcome> {
         let directive = text.trim_start_matches('\u{feff}').starts_with('%') || text.contains("\n%");
         let behind_directives = std::mem::replace(&mut self.directives, directive);
-        let named = self.filter.names_target(text.as_bytes());
-        if !named && !self.filter.may_hide_words(text.as_bytes()) {
+        let uses_changed = self.planner.known().changed.are_named_in(text.as_bytes());
+        let named =
+            self.filter.names_target(text.as_bytes()) || uses_changed && self.filter.names_containers(text.as_bytes());
+        let Some(by_fallback) = open(&self.filter, named, text, &mut self.desk.before)? else {
             return Ok(Outcome::default());
-        }
-        let read = yaml::read(text, &mut self.before);
-        if named
-            && !matches!(read, Ok(None))
-            && let Err(refusal) = yaml::admit(text)
-        {
-            return Err(not_admitted(refusal));
-        }
-        let by_fallback = match read {
-            Ok(by_fallback) => by_fallback,
-            // Hidden or not, a target's containers are there to be seen, or the document has none.
-            Err(step_back) if named || self.filter.names_containers(text.as_bytes()) => {
-                return Err(unreadable(text, step_back));
-            }
-            Err(_) => return Ok(Outcome::default()),
         };
-        let document = Document::new(text, &self.before);
-        let first = self.planner.plan(document, &[])?;
+        let mut first = self.planner.plan(Document::new(text, &self.desk.before), &[])?;
         let mut outcome = Outcome {
             targets: first.targets.len(),
             containers: first.containers,
@@ -94,10 +107,16 @@ impl<'i> Engine<'i> {
             edited: false,
             by_fallback: by_fallback.is_some(),
         };
+        let texts = std::mem::take(&mut first.embedded);
+        let (embedded, maps) = self.embedded(text, &texts, &mut outcome)?;
+        first.edits.extend(embedded.iter().cloned());
+        first.edits.sort_by_key(|edit| edit.node);
         let mut edits = first.edits;
         if self.injection.names.hash && !first.targets.is_empty() {
             let names = self.hashed_names(text, &Plan { edits, ..first }, by_fallback)?;
-            edits = self.planner.plan(Document::new(text, &self.before), &names)?.edits;
+            edits = self.planner.plan(Document::new(text, &self.desk.before), &names)?.edits;
+            edits.extend(embedded);
+            edits.sort_by_key(|edit| edit.node);
         }
         if edits.is_empty() {
             return Ok(outcome);
@@ -108,13 +127,84 @@ impl<'i> Engine<'i> {
                 .hint("remove the line that begins with `%`"));
         }
         if by_fallback.is_some() {
-            refuse_foreign_keys(Document::new(text, &self.before))?;
+            refuse_foreign_keys(Document::new(text, &self.desk.before))?;
         }
-        self.make(text, &edits, by_fallback)?;
+        self.desk.make(text, &edits, by_fallback)?;
+        if !maps.is_empty() {
+            let objects = objects(Document::new(&self.desk.edited, &self.desk.after))?;
+            maps.iter().filter_map(|&position| objects.get(position)).for_each(|map| self.changed.add(map));
+        }
         outcome.edited = true;
         Ok(outcome)
     }
 
+    /// The edits for texts that are documents of their own, and for the ConfigMaps around them; and the
+    /// positions of those whose data change.
+    fn embedded(
+        &mut self,
+        text: &str,
+        texts: &[EmbeddedText],
+        outcome: &mut Outcome,
+    ) -> Result<(Vec<yaml::Edit>, Vec<usize>)> {
+        let (mut edits, mut maps, mut around) = (Vec::new(), Vec::new(), Vec::new());
+        if texts.is_empty() {
+            return Ok((edits, maps));
+        }
+        let document = Document::new(text, &self.desk.before);
+        for &embedded in texts {
+            let value = document.node(embedded.value);
+            let before = outcome.targets;
+            if let Some(change) = self.inner.text(&self.filter, &mut self.planner, embedded, value, outcome)? {
+                edits.push(yaml::Edit { node: embedded.value, change });
+                maps.push(embedded.object);
+            }
+            if outcome.targets > before {
+                around.push(embedded.object);
+            }
+        }
+        around.dedup();
+        maps.dedup();
+        self.has_embedded |= !around.is_empty();
+        let objects = objects(document)?;
+        for object in around.iter().filter_map(|&position| objects.get(position)) {
+            self.planner.plan_around(object, &mut edits)?;
+        }
+        Ok((edits, maps))
+    }
+
+    /// The final names of the targets, from the values that the edits give them.
+    fn hashed_names(&mut self, text: &str, plan: &Plan, by_fallback: Option<StepBack>) -> Result<Vec<Option<String>>> {
+        if plan.edits.is_empty() {
+            return names_of(Document::new(text, &self.desk.before), plan);
+        }
+        self.desk.make(text, &plan.edits, by_fallback)?;
+        names_of(Document::new(&self.desk.edited, &self.desk.after), plan)
+    }
+}
+
+/// Reads a document into a tape, and says whether the fallback had to; nothing where it can't have a target.
+///
+/// `named`: it holds the words of a target as they are, so that it must be read.
+fn open(filter: &Filter, named: bool, text: &str, tape: &mut Tape) -> Result<Option<Option<StepBack>>> {
+    if !named && !filter.may_hide_words(text.as_bytes()) {
+        return Ok(None);
+    }
+    let read = yaml::read(text, tape);
+    if named
+        && !matches!(read, Ok(None))
+        && let Err(refusal) = yaml::admit(text)
+    {
+        return Err(not_admitted(refusal));
+    }
+    match read {
+        Ok(by_fallback) => Ok(Some(by_fallback)),
+        // Hidden or not, a target's containers are there to be seen, or the document has none.
+        Err(step_back) if named || filter.names_containers(text.as_bytes()) => Err(unreadable(text, step_back)),
+        Err(_) => Ok(None),
+    }
+}
+
+impl Desk {
     /// Makes the edits in `self.edited`, and proves that they are what was asked.
     fn make(&mut self, text: &str, edits: &[yaml::Edit], by_fallback: Option<StepBack>) -> Result<()> {
         let before = Document::new(text, &self.before);
@@ -127,11 +217,7 @@ impl<'i> Engine<'i> {
                 yaml::verify(before, edits, Document::new(&self.edited, &self.after))
                     .map_err(|mismatch| mismatch.offset)
             });
-            return verified.map_err(|offset| {
-                Error::new(Kind::Internal, "an edit failed its own verification; nothing was written")
-                    .at(source_offset(&self.splices, offset))
-                    .hint("please report this, with the lines around that place and the command")
-            });
+            return verified.map_err(|offset| not_verified(before, edits, source_offset(&self.splices, offset)));
         };
         let proven = yaml::parse_with_granit(&self.edited, &mut self.after).is_ok()
             && yaml::verify(before, edits, Document::new(&self.edited, &self.after)).is_ok()
@@ -144,13 +230,76 @@ impl<'i> Engine<'i> {
             .hint("write that part in a more usual way"))
     }
 
-    /// The final names of the targets, from the values that the edits give them.
-    fn hashed_names(&mut self, text: &str, plan: &Plan, by_fallback: Option<StepBack>) -> Result<Vec<Option<String>>> {
+    /// Plans the documents that a scalar's text is, and verifies them: how the text changes, if it does.
+    fn text(
+        &mut self,
+        filter: &Filter,
+        planner: &mut Planner<'_>,
+        embedded: EmbeddedText,
+        value: Node<'_>,
+        outcome: &mut Outcome,
+    ) -> Result<Option<Change>> {
+        let inner = Inner::new(value);
+        let mut documents = Documents::new(inner.text().as_bytes(), usize::MAX);
+        let (mut splices, mut text) = (Vec::new(), String::new());
+        // It is in memory: there is nothing that could fail to be read.
+        while let Ok(Some(chunk)) = documents.next() {
+            let offset = chunk.offset as usize;
+            let document = &inner.text()[offset..offset + chunk.bytes.len()];
+            let edited = self.inner_document(filter, planner, embedded, document, outcome).map_err(|error| {
+                let outside = |at: usize| inner.outside(offset + at);
+                error.moved(|span| outside(span.start)..outside(span.end)).at(value.span())
+            })?;
+            if edited {
+                let own =
+                    self.splices.iter().map(|(range, text)| (offset + range.start..offset + range.end, text.into()));
+                splices.extend(own);
+                text.push_str(&self.edited);
+            } else {
+                text.push_str(document);
+            }
+        }
+        let changes = !splices.is_empty();
+        Ok(changes.then(|| Change::Text { splices: splices.into(), text: text.into() }))
+    }
+
+    /// Plans one document of a text; whether it is edited.
+    fn inner_document(
+        &mut self,
+        filter: &Filter,
+        planner: &mut Planner<'_>,
+        embedded: EmbeddedText,
+        text: &str,
+        outcome: &mut Outcome,
+    ) -> Result<bool> {
+        let named = filter.names_containers(text.as_bytes());
+        let Some(by_fallback) = open(filter, named, text, &mut self.before)? else { return Ok(false) };
+        let plan = planner.embedded(Document::new(text, &self.before), embedded)?;
+        outcome.targets += usize::from(!plan.targets.is_empty());
+        outcome.containers += plan.containers;
+        outcome.complete += plan.complete;
         if plan.edits.is_empty() {
-            return names_of(Document::new(text, &self.before), plan);
+            return Ok(false);
+        }
+        if by_fallback.is_some() {
+            refuse_foreign_keys(Document::new(text, &self.before))?;
         }
         self.make(text, &plan.edits, by_fallback)?;
-        names_of(Document::new(&self.edited, &self.after), plan)
+        Ok(true)
+    }
+}
+
+/// An edit that does not mean what was asked: a bug, but for the text of a scalar, whose style may be one that
+/// can't hold it.
+fn not_verified(before: Document<'_>, edits: &[yaml::Edit], at: Range<usize>) -> Error {
+    let text = edits.iter().find(|edit| matches!(edit.change, Change::Text { .. }));
+    match text.map(|edit| before.node(edit.node)).filter(|node| node.kind() != yaml::Kind::Literal) {
+        Some(node) => Error::refused("the edit can't be proven right in a text of this style")
+            .at(node.span())
+            .hint("write it as a block: put `|` behind the key, and the text in the lines below"),
+        None => Error::new(Kind::Internal, "an edit failed its own verification; nothing was written")
+            .at(at)
+            .hint("please report this, with the lines around that place and the command"),
     }
 }
 
@@ -183,7 +332,7 @@ fn refuse_foreign_keys(document: Document<'_>) -> Result<()> {
 }
 
 /// The place in the original that an offset in the edited text comes from.
-fn source_offset(splices: &Splices, edited: usize) -> std::ops::Range<usize> {
+fn source_offset(splices: &Splices, edited: usize) -> Range<usize> {
     let mut grown = 0usize;
     for (range, text) in splices.iter() {
         if range.start + grown + text.len() > edited {

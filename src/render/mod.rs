@@ -21,7 +21,7 @@ pub use self::join::Joined;
 use self::log::EditLog;
 pub use self::source::Source;
 use crate::error::{Error, Kind, Result, io_reason};
-use crate::inject::{Injection, Notes};
+use crate::inject::{Injection, Known, Notes};
 use crate::manifest::container;
 use crate::manifest::object::objects;
 use crate::manifest::workload::is_builtin_workload;
@@ -29,6 +29,10 @@ use crate::yaml::{Document, Documents, StreamError, Tape};
 
 /// Files whose handles are kept between the two passes; others are opened again.
 pub const OPEN_FILES: usize = 128;
+
+/// Passes in which all there is to know is known: that an agent is there, which ConfigMaps then change, and what
+/// uses them.
+const MOST_PASSES: usize = 3;
 
 /// What became of a whole stream in memory.
 #[derive(Debug, Default)]
@@ -49,7 +53,17 @@ pub struct Rendered {
 
 /// Renders a stream that is in memory. That nothing matches is no error here.
 pub fn to_string(text: &str, injection: &Injection) -> Result<Rendered> {
-    let mut engine = Engine::new(injection);
+    let mut engine = Engine::new(injection, Known::default());
+    loop {
+        let rendered = pass_in_memory(text, &mut engine)?;
+        match engine.end_pass() {
+            None => return Ok(rendered),
+            Some(known) => engine = Engine::new(injection, known),
+        }
+    }
+}
+
+fn pass_in_memory(text: &str, engine: &mut Engine<'_>) -> Result<Rendered> {
     let mut rendered = Rendered::default();
     let mut documents = Documents::new(text.as_bytes(), usize::MAX);
     let mut line = 1;
@@ -100,15 +114,28 @@ struct Planned {
 
 impl Rendering {
     /// Plans and verifies every document of every source; documents of more than `limit` bytes are refused.
+    ///
+    /// Where ConfigMaps change, all is planned once more: what uses them may stand before them.
     pub fn plan(sources: Vec<Source>, injection: &Injection, limit: usize) -> Result<Self> {
-        let mut engine = Engine::new(injection);
+        let mut engine = Engine::new(injection, Known::default());
+        let mut rendering = Rendering::pass(sources, &mut engine, limit)?;
+        for _ in 0..MOST_PASSES {
+            let Some(known) = engine.end_pass() else {
+                engine.planner.note_unmatched();
+                rendering.notes.extend(std::mem::take(&mut engine.planner.notes));
+                return Ok(rendering);
+            };
+            engine = Engine::new(injection, known);
+            let sources = rendering.inputs.into_iter().map(|input| input.source).collect();
+            rendering = Rendering::pass(sources, &mut engine, limit)?;
+        }
+        Err(Error::input("an input changed while it was read").hint("run again when nothing writes to it"))
+    }
+
+    fn pass(sources: Vec<Source>, engine: &mut Engine<'_>, limit: usize) -> Result<Self> {
         let mut rendering =
             Rendering { inputs: Vec::new(), notes: Notes::default(), targets: 0, complete: 0, bytes: 0, limit };
-        for source in sources {
-            rendering.plan_source(source, &mut engine)?;
-        }
-        engine.planner.note_unmatched();
-        rendering.notes.extend(std::mem::take(&mut engine.planner.notes));
+        sources.into_iter().try_for_each(|source| rendering.plan_source(source, engine))?;
         Ok(rendering)
     }
 

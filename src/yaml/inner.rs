@@ -100,7 +100,9 @@ impl<'a> Inner<'a> {
     fn first(&self) -> usize {
         let start = self.node.span().start;
         match self.node.kind() {
-            Kind::Literal | Kind::Folded => start + self.node.raw().find('\n').map_or(self.node.raw().len(), |at| at + 1),
+            Kind::Literal | Kind::Folded => {
+                start + self.node.raw().find('\n').map_or(self.node.raw().len(), |at| at + 1)
+            }
             _ => start + 1,
         }
     }

@@ -348,7 +348,7 @@ pub fn quote_double(text: &str) -> String {
 /// A name, key or path: unquoted where no YAML reader could take it for anything but a string.
 pub fn quote_name(text: &str) -> Cow<'_, str> {
     let safe = text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'/'))
         && resolve_word(text) == ScalarKind::String;
     if safe { Cow::Borrowed(text) } else { Cow::Owned(quote_double(text)) }
 }
@@ -392,7 +392,7 @@ mod tests {
 
     #[test]
     fn names_are_quoted_only_when_a_reader_could_mistake_them() {
-        for plain in ["prefect-secrets", "GITHUB_TOKEN", "a.b", "metadata.name"] {
+        for plain in ["prefect-secrets", "GITHUB_TOKEN", "a.b", "metadata.name", "checksum/jobplate"] {
             assert_eq!(quote_name(plain), plain);
         }
         for quoted in ["on", "Y", "null", "1a", "", "a b", "metadata.labels['x']", "-a"] {

@@ -118,8 +118,8 @@ impl<'a> Document<'a> {
         Some(self.node(count.checked_sub(1)? as u32))
     }
 
-    /// The node with a tape index.
-    pub(super) fn node(self, index: u32) -> Node<'a> {
+    /// The node with a tape index, which must be one of this document's.
+    pub fn node(self, index: u32) -> Node<'a> {
         Node { document: self, index }
     }
 }

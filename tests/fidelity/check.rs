@@ -86,7 +86,12 @@ pub(crate) struct Prepared {
 pub(crate) fn injection(op: &Op, all_containers: bool) -> Injection {
     let mut injection = Injection {
         targets: model::kinds()
-            .map(|kind| Target { kind: Glob::new(kind, true).expect("a pattern"), name: None, containers: None })
+            .map(|kind| Target {
+                kind: Glob::new(kind, true).expect("a pattern"),
+                name: None,
+                key: None,
+                containers: None,
+            })
             .collect(),
         containers: if all_containers { ContainerChoice::All } else { ContainerChoice::First },
         ..Injection::default()

@@ -1,0 +1,94 @@
+//! The cheap proof that a document has no target: most have none, and are copied without being understood.
+
+use super::request::Injection;
+use crate::manifest::embedded::CONFIG_MAP;
+use crate::manifest::select::Target;
+use crate::manifest::workload::canonical_kind;
+
+/// What a document must hold, byte for byte, to have a target: the cheap proof that most have none.
+///
+/// Every character of a key or kind comes from the same character in the text, but for escapes in double
+/// quotes, `!!binary` and `%TAG`. So a text without `containers` (and without the target's kind, where it
+/// is known) and without those has no target, whatever else it holds. (`ontainers`: `initContainers` too.)
+#[derive(Debug)]
+pub struct Filter {
+    containers: memchr::memmem::Finder<'static>,
+    /// Any of these kinds; none where a target's kind is a pattern.
+    kinds: Option<Vec<memchr::memmem::Finder<'static>>>,
+    /// Kinds that count only together with the word `prefect`.
+    agents: bool,
+}
+
+impl Filter {
+    /// The filter for an injection.
+    pub fn new(injection: &Injection) -> Self {
+        let finder = |kind: &str| memchr::memmem::Finder::new(kind).into_owned();
+        let kinds = if injection.targets.is_empty() {
+            // "CronJob" holds "Job", and so does a ConfigMap with a job template in it.
+            Some(vec![finder("Job")])
+        } else {
+            let kind = |target: &Target| match target.key {
+                Some(_) => Some(CONFIG_MAP),
+                None => canonical_kind(target.kind.as_str()),
+            };
+            let kinds: Option<Vec<_>> = injection.targets.iter().map(kind).collect();
+            kinds.map(|mut kinds| {
+                kinds.sort_unstable();
+                kinds.dedup();
+                kinds.into_iter().map(finder).collect()
+            })
+        };
+        let agents = injection.targets.is_empty() && !injection.prefect.is_empty();
+        Filter { containers: finder("ontainers"), kinds, agents }
+    }
+
+    /// Whether the text holds the words of a target as they are.
+    pub fn names_target(&self, text: &[u8]) -> bool {
+        let kind = || match &self.kinds {
+            None => true,
+            Some(kinds) => kinds.iter().any(|kind| kind.find(text).is_some()),
+        };
+        self.containers.find(text).is_some()
+            && (kind() || self.agents && memchr::memmem::find(text, b"prefect").is_some())
+    }
+
+    /// Whether the text holds the key that containers stand under.
+    pub fn names_containers(&self, text: &[u8]) -> bool {
+        self.containers.find(text).is_some()
+    }
+
+    /// Whether one of the words could be made of other characters than its own: by an escape, or by a line
+    /// break that a double-quoted scalar joins over, or in another encoding or tag.
+    pub fn may_hide_words(&self, text: &[u8]) -> bool {
+        memchr::memchr3_iter(b'\\', b'!', b'%', text).any(|at| {
+            let rest = &text[at..];
+            match rest[0] {
+                b'\\' => match rest.get(1) {
+                    Some(b'x' | b'u' | b'U') => true,
+                    Some(b'\n' | b'\r') => self.is_split_word(&text[..at], &rest[1..]),
+                    // The same in an embedded document, in double quotes.
+                    Some(b'\\') => {
+                        let behind = rest[2..].strip_prefix(br"\r").unwrap_or(&rest[2..]);
+                        let behind = behind.strip_prefix(br"\n").unwrap_or(behind);
+                        behind.len() < rest.len() - 2 && self.is_split_word(&text[..at], behind)
+                    }
+                    _ => false,
+                },
+                b'!' => rest.starts_with(b"!<") || rest.starts_with(b"!!binary"),
+                _ => rest.starts_with(b"%TAG"),
+            }
+        })
+    }
+
+    /// Whether a word could stand across an escaped line break, so that `Jo\` and `b` are one.
+    fn is_split_word(&self, before: &[u8], behind: &[u8]) -> bool {
+        /// No word that is looked for is longer.
+        const LONGEST: usize = 32;
+        let before = &before[before.len().saturating_sub(LONGEST)..];
+        let behind = behind.trim_ascii_start();
+        let behind = &behind[..behind.len().min(LONGEST)];
+        let joined = [before, behind].concat();
+        let kinds = self.kinds.iter().flatten().any(|kind| kind.find(&joined).is_some());
+        joined.contains(&b'\\') || kinds || self.kinds.is_none() || self.names_containers(&joined)
+    }
+}
