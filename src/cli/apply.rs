@@ -9,7 +9,7 @@ use super::cluster_args::{Apply, Format};
 use super::documents::Rendered;
 use super::events::Terminal;
 use super::output::to_stdout;
-use super::render::plan;
+use super::render::{Matching, plan};
 use crate::cluster::{self, Outcome, Report, Row};
 use crate::error::{Kind, Result};
 use crate::render::write_error;
@@ -18,7 +18,7 @@ use crate::report;
 /// Runs the command; the exit code is that of the first failure.
 pub(super) fn run(command: Apply, color: ColorChoice) -> Result<ExitCode> {
     let Apply { manifests, session, options, format, verbose } = command;
-    let mut rendering = plan(&manifests, manifests.injection.needs_target(), color)?;
+    let mut rendering = plan(&manifests, Matching::must_if(manifests.injection.needs_target()), color)?;
     let injection = &manifests.injection;
     let named = (options.take_over || !injection.unset.is_empty()).then_some(injection);
     let mut documents = Rendered::new(&mut rendering, named);

@@ -13,6 +13,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 #[cfg(feature = "cluster")]
 use super::cluster_args::{Apply, ApplyArgs, Diff, DiffArgs};
 use super::deferred::Deferred;
+use super::input::STDIN;
 use super::parse;
 use crate::error::{Error, Result, io_reason};
 use crate::inject::layer::{self, Layer};
@@ -32,6 +33,8 @@ pub(super) enum Command {
     /// `diff`
     #[cfg(feature = "cluster")]
     Diff(Box<Diff>),
+    /// `post-render`
+    PostRender(Box<Manifests>),
     /// `template [NAME]`
     Template(Option<String>),
     /// `schema`
@@ -64,11 +67,24 @@ pub(super) struct Render {
     pub diff: bool,
 }
 
+/// The ConfigMap of `--wrap`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Wrap {
+    /// Its name.
+    pub name: String,
+    /// Its namespace, if it is given one.
+    pub namespace: Option<String>,
+    /// The key of the text in its data.
+    pub key: String,
+}
+
 /// Where the result of `render` goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Output {
     /// To standard output.
     Print,
+    /// To standard output, as a text in a ConfigMap.
+    Wrap(Wrap),
     /// Into the files themselves.
     InPlace,
     /// Nowhere: only what would change is said.
@@ -104,6 +120,8 @@ enum Verb {
     /// Render manifests and show what applying them would change in a cluster
     #[cfg(feature = "cluster")]
     Diff(Box<Deferred<DiffArgs>>),
+    /// Render as a Helm post-renderer: what Helm pipes in, with references put in
+    PostRender(Box<Deferred<PostRenderArgs>>),
     /// Print a built-in template to start from: job, cronjob, agent
     Template {
         /// The template; without it they are listed
@@ -135,6 +153,22 @@ pub(super) struct ManifestArgs {
     /// Descend into directories
     #[arg(short = 'R', long, help_heading = "Inputs")]
     recursive: bool,
+    #[command(flatten)]
+    edit: EditArgs,
+}
+
+#[derive(Args)]
+struct PostRenderArgs {
+    #[command(flatten)]
+    edit: EditArgs,
+    /// The namespace of targets that have none
+    #[arg(short = 'n', long, value_name = "NAMESPACE", help_heading = "Names")]
+    namespace: Option<String>,
+}
+
+// What to do to manifests, wherever they come from. (A doc comment would become the help of the commands.)
+#[derive(Args)]
+struct EditArgs {
     #[command(flatten)]
     set: SetArgs,
     #[command(flatten)]
@@ -196,9 +230,9 @@ struct SetArgs {
 #[derive(Args)]
 #[command(next_help_heading = "Where")]
 struct PlaceArgs {
-    /// Objects to change, by patterns such as deployment/web-*; else Jobs and CronJobs, and for Prefect's
-    /// settings agents and workers
-    #[arg(long, value_name = "KIND[/NAME]")]
+    /// Objects to change, by patterns such as deployment/web-*, and texts in ConfigMaps: configmap/NAME:KEY;
+    /// else Jobs, CronJobs, job_template.yaml in ConfigMaps, and for Prefect's settings agents and workers
+    #[arg(long, value_name = "KIND[/NAME][:KEY]")]
     target: Vec<String>,
     /// Only objects with these labels
     #[arg(short = 'l', long, value_name = "LABELS")]
@@ -246,6 +280,10 @@ struct OutputArgs {
     /// Print a diff, with values masked
     #[arg(long)]
     diff: bool,
+    /// Print a ConfigMap with the result as its text, for an agent to mount (KEY is job_template.yaml if left
+    /// out; -n is the ConfigMap's)
+    #[arg(long, value_name = "configmap/NAME[:KEY]", conflicts_with_all = ["in_place", "check", "diff"])]
+    wrap: Option<String>,
 }
 
 /// The command line as clap sees it, for a program that was called by this name.
@@ -263,6 +301,24 @@ pub(super) fn command(name: &str) -> clap::Command {
 
   # In CI: is what stands in Git what the spec file says?
   {name} render --check k8s/ --spec flows.yaml"
+    );
+    let post_render = format!(
+        "It reads what Helm pipes in, takes no FILE, and changes only what --target names (agents and workers,
+for Prefect's own settings alone, without it).
+
+Examples:
+  # Helm 3
+  helm upgrade --install web ./chart --post-renderer {name} --post-renderer-args post-render \\
+    --post-renderer-args --target=deployment/web --post-renderer-args --secret-env=DB_PASSWORD=db/password
+
+  # Helm 4, as a plugin; the plugin adds post-render itself
+  helm upgrade --install web ./chart --post-renderer jobplate \\
+    --post-renderer-args --target=deployment/web --post-renderer-args --secret-env=DB_PASSWORD=db/password
+
+  # What it does, without Helm's pipe
+  helm template web ./chart | {name} post-render --target deployment/web --secret-env DB_PASSWORD=db/password
+
+Helm 4 shows no error of a post-renderer: JOBPLATE_ERROR_FILE=FILE keeps it."
     );
     let apply = format!(
         "Examples:
@@ -285,8 +341,11 @@ Exit codes: 0 done, 2 input, 3 refused or unreachable, 4 the Job failed, 5 out o
 Exit codes: 0 nothing differs, 1 something does, 2 input, 3 refused or unreachable, 130 Ctrl-C"
     );
     let top = format!("Begin with: {name} template job > job_template.yaml");
-    let command =
-        Cli::command().bin_name(name).after_help(top).mut_subcommand("render", |render| render.after_help(examples));
+    let command = Cli::command()
+        .bin_name(name)
+        .after_help(top)
+        .mut_subcommand("render", |command| command.after_help(examples))
+        .mut_subcommand("post-render", |command| command.after_help(post_render));
     if cfg!(feature = "cluster") {
         let command = command.mut_subcommand("apply", |command| command.after_help(apply));
         return command.mut_subcommand("diff", |command| command.after_help(diff));
@@ -319,6 +378,9 @@ pub(super) fn parse(args: impl Iterator<Item = OsString>) -> Result<(Command, an
         Verb::Apply(args) => Command::Apply(Box::new(args.0.meaning().map_err(|error| Exit::Error(error, color))?)),
         #[cfg(feature = "cluster")]
         Verb::Diff(args) => Command::Diff(Box::new(args.0.meaning().map_err(|error| Exit::Error(error, color))?)),
+        Verb::PostRender(args) => {
+            Command::PostRender(Box::new(args.0.meaning().map_err(|error| Exit::Error(error, color))?))
+        }
         Verb::Template { name } => Command::Template(name),
         Verb::Schema => Command::Schema,
     };
@@ -346,13 +408,32 @@ fn discreet(mut error: clap::Error) -> clap::Error {
 impl RenderArgs {
     fn meaning(self) -> Result<Render> {
         let mut manifests = self.manifests.meaning(self.output.in_place)?;
-        manifests.injection.names.namespace = namespace(self.namespace)?;
-        let output = match &self.output {
-            OutputArgs { in_place: true, .. } => Output::InPlace,
-            OutputArgs { check: true, .. } => Output::Check,
-            _ => Output::Print,
+        let mut namespace = namespace(self.namespace)?;
+        let OutputArgs { in_place, check, diff, wrap } = self.output;
+        let output = match wrap {
+            Some(_) if manifests.inputs.len() > 1 => {
+                return Err(Error::usage("`--wrap` takes one input").hint("wrap each one in a call of its own"));
+            }
+            Some(text) => {
+                let (name, key) = parse::wrap("--wrap", &text)?;
+                Output::Wrap(Wrap { name, namespace: namespace.take(), key })
+            }
+            None if in_place => Output::InPlace,
+            None if check => Output::Check,
+            None => Output::Print,
         };
-        Ok(Render { manifests, output, diff: self.output.diff })
+        manifests.injection.names.namespace = namespace;
+        Ok(Render { manifests, output, diff })
+    }
+}
+
+impl PostRenderArgs {
+    fn meaning(self) -> Result<Manifests> {
+        let mut manifests = self.edit.meaning()?;
+        manifests.inputs = vec![STDIN.to_owned()];
+        manifests.injection.names.namespace = namespace(self.namespace)?;
+        manifests.injection.only_named = true;
+        Ok(manifests)
     }
 }
 
@@ -367,8 +448,21 @@ pub(super) fn namespace(text: Option<String>) -> Result<Option<String>> {
 impl ManifestArgs {
     /// What they mean; `in_place` where the files themselves are to change.
     pub(super) fn meaning(self, in_place: bool) -> Result<Manifests> {
+        let mut manifests = self.edit.meaning()?;
+        let inputs = [self.inputs, self.filename].concat();
+        if !inputs.is_empty() {
+            manifests.inputs = inputs;
+        }
+        manifests.recursive = self.recursive;
+        check_inputs(&manifests.inputs, in_place)?;
+        Ok(manifests)
+    }
+}
+
+impl EditArgs {
+    /// What they mean; inputs are those of spec files.
+    fn meaning(self) -> Result<Manifests> {
         let mut layer = self.set.layer()?;
-        layer.inputs = [self.inputs, self.filename].concat();
         for text in &self.place.target {
             layer.targets.push(parse::target("--target", text)?);
         }
@@ -376,7 +470,6 @@ impl ManifestArgs {
             layer = layer.over(read_spec(path, self.set.allow_plaintext)?);
         }
         let inputs = std::mem::take(&mut layer.inputs);
-        check_inputs(&inputs, in_place)?;
 
         let containers = self.place.containers()?;
         if containers.is_some() {
@@ -392,7 +485,7 @@ impl ManifestArgs {
         };
         Ok(Manifests {
             inputs,
-            recursive: self.recursive,
+            recursive: false,
             injection,
             allow_no_match: self.place.allow_no_match,
             max_document_size: parse::size("--max-document-size", &self.max_document_size)?,
@@ -600,12 +693,18 @@ mod tests {
     #[test]
     fn where_the_result_goes() {
         let output = |args: &[&str]| match parsed(args) {
-            Ok(Command::Render(render)) => (render.output, render.diff),
+            Ok(Command::Render(render)) => (render.output.clone(), render.diff),
             _ => panic!("{args:?} is no render"),
         };
         assert_eq!(output(&["render", "a"]), (Output::Print, false));
         assert_eq!(output(&["render", "a", "--check", "--diff"]), (Output::Check, true));
         assert_eq!(output(&["render", "a", "-i"]), (Output::InPlace, false));
+        let wrap = |name: &str, namespace: Option<&str>, key: &str| {
+            let (name, namespace, key) = (name.to_owned(), namespace.map(str::to_owned), key.to_owned());
+            (Output::Wrap(Wrap { name, namespace, key }), false)
+        };
+        assert_eq!(output(&["render", "a", "--wrap", "configmap/x"]), wrap("x", None, "job_template.yaml"));
+        assert_eq!(output(&["render", "a", "--wrap", "cm/x:k", "-n", "y"]), wrap("x", Some("y"), "k"));
     }
 
     #[test]
@@ -629,6 +728,12 @@ mod tests {
             (&["a", "--unset", "A=canary"], "`--unset`"),
             (&["a", "--api", "canary"], "`--api`"),
             (&["a", "--spec", "-"], "`--spec`"),
+            (&["a", "b", "--wrap", "configmap/x"], "`--wrap` takes one input"),
+            (&["a", "--wrap", "x"], "`--wrap` needs configmap/NAME[:KEY]"),
+            (&["a", "--wrap", "secret/x"], "`--wrap` needs configmap/NAME[:KEY]"),
+            (&["a", "--wrap", "configmap/X"], "`--wrap`: the ConfigMap's name"),
+            (&["a", "--wrap", "configmap/x:a b"], "`--wrap`: the key"),
+            (&["a", "--wrap", "configmap/x", "-i"], "--wrap"),
             (&["a", "--spec", "not/there"], "not/there"),
         ] {
             let result = render(args).map_or_else(|error| error, |_| String::new());

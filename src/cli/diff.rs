@@ -8,7 +8,7 @@ use super::cluster_args::Diff;
 use super::documents::Rendered;
 use super::events::Terminal;
 use super::output::to_stdout;
-use super::render::{plan, unless_closed};
+use super::render::{Matching, plan, unless_closed};
 use crate::cluster::{self, Difference};
 use crate::error::{Kind, Result};
 use crate::render::write_error;
@@ -17,7 +17,7 @@ use crate::report;
 /// Runs the command: exit code 1 if there are differences.
 pub(super) fn run(command: Diff, color: ColorChoice) -> Result<ExitCode> {
     let Diff { manifests, session, force, take_over, verbose } = command;
-    let mut rendering = plan(&manifests, manifests.injection.needs_target(), color)?;
+    let mut rendering = plan(&manifests, Matching::must_if(manifests.injection.needs_target()), color)?;
     let mut documents = Rendered::new(&mut rendering, take_over.then_some(&manifests.injection));
     let terminal = Terminal::new(color, manifests.quiet, verbose);
     let choice = match color {

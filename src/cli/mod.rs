@@ -19,6 +19,7 @@ mod input;
 mod no_match;
 mod output;
 mod parse;
+mod post_render;
 mod render;
 mod schema;
 mod template;
@@ -52,6 +53,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         args::Command::Apply(command) => apply::run(*command, color),
         #[cfg(feature = "cluster")]
         args::Command::Diff(command) => diff::run(*command, color),
+        args::Command::PostRender(manifests) => post_render::run(&manifests, color),
         args::Command::Template(name) => output::to_stdout(|out| template::run(name.as_deref(), out)),
         args::Command::Schema => output::to_stdout(|out| schema::run(out)),
     };
@@ -77,15 +79,21 @@ fn to_stderr(text: &str, color: ColorChoice) {
 }
 
 /// Helm 4 shows no standard error of a post-renderer: `JOBPLATE_ERROR_FILE` names a file that gets it too.
+/// Without it, the terminal that Helm was called from does.
 ///
 /// `more`: behind the errors that are in it already.
 fn write_error_file(text: &str, more: bool) {
     let open = |path| std::fs::OpenOptions::new().create(true).write(true).append(more).truncate(!more).open(path);
-    if let Some(path) = std::env::var_os("JOBPLATE_ERROR_FILE").filter(|path| !path.is_empty())
-        && let Err(error) = open(path).and_then(|mut file| file.write_all(text.as_bytes()))
+    if let Some(path) = std::env::var_os("JOBPLATE_ERROR_FILE").filter(|path| !path.is_empty()) {
+        if let Err(error) = open(path).and_then(|mut file| file.write_all(text.as_bytes())) {
+            let note = format!("JOBPLATE_ERROR_FILE can't be written: {}", io_reason(&error));
+            to_stderr(&report::note(&note), ColorChoice::Auto);
+        }
+    } else if post_render::is_helm_plugin()
+        // Where there is no terminal, there is nobody to tell.
+        && let Ok(mut terminal) = std::fs::OpenOptions::new().write(true).open("/dev/tty")
     {
-        let note = format!("JOBPLATE_ERROR_FILE can't be written: {}", io_reason(&error));
-        to_stderr(&report::note(&note), ColorChoice::Auto);
+        let _ = terminal.write_all(text.as_bytes());
     }
 }
 

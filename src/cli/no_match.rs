@@ -1,6 +1,7 @@
 //! Nothing matched: what was asked for, what there is, and what to ask for instead.
 
 use super::args::Manifests;
+use super::render::Matching;
 use crate::error::{Error, Result};
 use crate::inject::{Asked, Injection};
 use crate::manifest::select::{ContainerChoice, Glob};
@@ -9,11 +10,20 @@ use crate::render::{Rendering, Seen};
 /// How many objects the error lists.
 const LISTED: usize = 20;
 
-/// An error, unless `--allow-no-match` makes it none. An input without any object always is one.
-pub(super) fn refuse(rendering: &mut Rendering, command: &Manifests) -> Result<()> {
+/// An error, unless `--allow-no-match` makes it none. An input without any object is one, too, but where only
+/// objects are asked to match.
+pub(super) fn refuse(rendering: &mut Rendering, command: &Manifests, matching: Matching) -> Result<()> {
+    match matching {
+        Matching::Must | Matching::OrNoObject => {}
+        #[cfg(feature = "cluster")]
+        Matching::May => return Ok(()),
+    }
     let most = if command.allow_no_match { 1 } else { LISTED + 1 };
     let seen = rendering.seen(most)?;
     if seen.is_empty() {
+        if matching == Matching::OrNoObject {
+            return Ok(());
+        }
         let what =
             if rendering.is_all_empty() { "the input is empty" } else { "there is no Kubernetes object in the input" };
         let error = Error::input(what);
@@ -24,24 +34,37 @@ pub(super) fn refuse(rendering: &mut Rendering, command: &Manifests) -> Result<(
         return Ok(());
     }
     let mut list = String::new();
-    for Seen { object, input, containers } in seen.iter().take(LISTED) {
+    for Seen { object, input, containers, documents } in seen.iter().take(LISTED) {
         let containers = match containers {
             None => String::new(),
             Some(names) if names.is_empty() => ", no containers".to_owned(),
             Some(names) => format!(", containers: {}", names.join(", ")),
         };
-        list.push_str(&format!("\n  {object} in {input}{containers}"));
+        let keys: Vec<&str> = documents.iter().map(|(key, _)| key.as_str()).collect();
+        let keys = if keys.is_empty() { String::new() } else { format!(", with pods in {}", keys.join(", ")) };
+        list.push_str(&format!("\n  {object} in {input}{containers}{keys}"));
     }
     if seen.len() > LISTED {
         list.push_str("\n  and more");
     }
     let injection = &command.injection;
-    Err(Error::usage(format!("nothing matches {}; seen:{list}", asked_for(injection))).hint(instead(injection, &seen)))
+    let what = if injection.only_named && injection.targets.is_empty() {
+        "only what `--target` names is changed, and it is not given; seen:".to_owned()
+    } else {
+        format!("nothing matches {}; seen:", asked_for(injection))
+    };
+    let allow = if injection.only_named && injection.targets.is_empty() {
+        ""
+    } else {
+        " (--allow-no-match makes this no error)"
+    };
+    Err(Error::usage(what + &list).hint(instead(injection, &seen) + allow))
 }
 
 fn asked_for(injection: &Injection) -> String {
     let objects = match (injection.targets.is_empty(), !injection.is_settings_only()) {
         (false, _) => "the targets asked for",
+        (true, false) if injection.only_named => "a Deployment that runs a Prefect agent",
         (true, false) => "a Job, a CronJob or a Deployment that runs a Prefect agent",
         (true, true) => "a Job or CronJob",
     };
@@ -56,31 +79,58 @@ fn asked_for(injection: &Injection) -> String {
     format!("{objects}{containers}{labels}")
 }
 
+/// What could be named with `--target`.
+struct Candidate {
+    target: String,
+    /// It is what flows run in.
+    is_flow_run: bool,
+}
+
+fn candidates(seen: &[Seen]) -> Vec<Candidate> {
+    let mut candidates = Vec::new();
+    for Seen { object, containers, documents, .. } in seen {
+        let is_job = ["Job/", "CronJob/"].iter().any(|kind| object.starts_with(kind)) || object == "Job";
+        if containers.as_ref().is_some_and(|names| !names.is_empty()) {
+            candidates.push(Candidate { target: object.clone(), is_flow_run: is_job });
+        }
+        for (key, is_flow_run) in documents {
+            candidates.push(Candidate { target: format!("{object}:{key}"), is_flow_run: *is_flow_run });
+        }
+    }
+    candidates
+}
+
 /// A line to paste, for what stands in the way first.
 fn instead(injection: &Injection, seen: &[Seen]) -> String {
-    let pods =
-        || seen.iter().filter_map(|seen| Some((seen, seen.containers.as_ref().filter(|names| !names.is_empty())?)));
-    let is_flow_run =
-        |seen: &Seen| ["Job/", "CronJob/"].iter().any(|kind| seen.object.starts_with(kind)) || seen.object == "Job";
-    let way = if injection.selector.is_some() {
+    let candidates = candidates(seen);
+    let container = seen.iter().find_map(|seen| seen.containers.as_ref()?.first());
+    let prefect_secret = injection.variables.iter().find_map(|variable| match &variable.asked {
+        Asked::PrefectSecret(reference) => Some((&variable.name, reference)),
+        Asked::Entry(_) => None,
+    });
+    let flow_run = candidates.iter().find(|candidate| candidate.is_flow_run);
+    // Helm hands each word on by a flag of its own.
+    let named = |target: &str, more: &str| match (injection.only_named, more) {
+        (true, "") => format!("--target={target} (with Helm: --post-renderer-args=--target={target})"),
+        (true, more) => format!("--target={target} {more} (with Helm, each behind --post-renderer-args=)"),
+        (false, more) => format!("--target {target} {more}").trim_end().to_owned(),
+    };
+    if injection.selector.is_some() {
         "leave -l out, or give the labels that the object has".to_owned()
-    } else if let (ContainerChoice::Named(_), Some((_, names))) = (&injection.containers, pods().next()) {
-        format!("name a container that is there: -c {}", names[0])
-    } else if let Some((Seen { object, .. }, _)) = pods().next() {
-        let secret = injection.variables.iter().find_map(|variable| match &variable.asked {
-            Asked::PrefectSecret(reference) => Some((&variable.name, reference)),
-            Asked::Entry(_) => None,
-        });
-        match secret.filter(|_| !pods().any(|(seen, _)| is_flow_run(seen))) {
-            Some((name, reference)) => format!(
-                "--secret goes into what flows run in: the job template (`jobplate template job` prints one); for \
-                 other programs name the variable itself: --target {object} --secret-env {name}={}/{}",
-                reference.name, reference.key
-            ),
-            None => format!("name what you mean: --target {object}"),
-        }
+    } else if let (ContainerChoice::Named(_), Some(name)) = (&injection.containers, container) {
+        format!("name a container that is there: -c {name}")
+    } else if let (Some(_), Some(flow_run)) = (prefect_secret, flow_run) {
+        format!("name what you mean: {}", named(&flow_run.target, ""))
+    } else if let (Some((name, reference)), Some(Candidate { target, .. })) = (prefect_secret, candidates.first()) {
+        let variable = format!("--secret-env {name}={}/{}", reference.name, reference.key);
+        format!(
+            "--secret goes into what flows run in: the job template (`jobplate template job` prints one); for \
+             other programs name the variable itself: {}",
+            named(target, &variable)
+        )
+    } else if let Some(Candidate { target, .. }) = candidates.first() {
+        format!("name what you mean: {}", named(target, ""))
     } else {
         "name an input with a workload in it".to_owned()
-    };
-    format!("{way} (--allow-no-match makes this no error)")
+    }
 }

@@ -6,6 +6,7 @@
 use crate::error::{Error, Result};
 use crate::inject::layer;
 use crate::inject::{Asked, Variable};
+use crate::manifest::embedded::JOB_TEMPLATE_KEYS;
 use crate::manifest::env::{EnvFrom, EnvValue, KeyRef, SourceKind};
 use crate::manifest::names::{self, Fault};
 use crate::manifest::select::Target;
@@ -84,6 +85,18 @@ pub(super) fn target(flag: &str, text: &str) -> Result<Target> {
     let (object, key) = text.split_once(':').map_or((text, None), |(object, key)| (object, Some(key)));
     let (kind, name) = object.split_once('/').map_or((object, None), |(kind, name)| (kind, Some(name)));
     layer::target(kind, name, key, None).map_err(|fault| fault.by(&format!("`{flag}`")))
+}
+
+/// `--wrap configmap/NAME[:KEY]`: name and key
+pub(super) fn wrap(flag: &str, text: &str) -> Result<(String, String)> {
+    let (object, key) = text.split_once(':').unwrap_or((text, JOB_TEMPLATE_KEYS[0]));
+    let name = match object.split_once('/') {
+        Some((kind, name)) if ["configmap", "cm"].iter().any(|own| kind.eq_ignore_ascii_case(own)) => name,
+        _ => return Err(Error::usage(format!("`{flag}` needs configmap/NAME[:KEY]"))),
+    };
+    names::object_name("ConfigMap", name).map_err(|fault| fault.by(&format!("`{flag}`")))?;
+    names::data_key(key).map_err(|fault| fault.by(&format!("`{flag}`")))?;
+    Ok((name.to_owned(), key.to_owned()))
 }
 
 /// A number of bytes: `64MiB`, `512KiB`, `1GiB`, `1000`.

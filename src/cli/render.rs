@@ -6,17 +6,19 @@ use std::process::ExitCode;
 
 use anstream::ColorChoice;
 
-use super::args::{Manifests, Output, Render};
+use super::args::{Manifests, Output, Render, Wrap};
 use super::output::{Replacements, to_stdout};
 use super::{input, no_match, to_stderr};
 use crate::error::{Error, Kind, Result};
+use crate::manifest::embedded;
 use crate::render::{Joined, Pair, Rendering, write_error};
 use crate::report;
 
 /// Runs the command; the exit code says whether files would change (`--check`).
 pub(super) fn run(command: Render, color: ColorChoice) -> Result<ExitCode> {
-    let mut rendering = plan(&command.manifests, true, color)?;
-    if !command.manifests.quiet && command.manifests.injection.is_empty() {
+    let mut rendering = plan(&command.manifests, Matching::Must, color)?;
+    let wraps = matches!(command.output, Output::Wrap(_));
+    if !command.manifests.quiet && command.manifests.injection.is_empty() && !wraps {
         to_stderr(&report::note("nothing to set is given, so nothing changes"), color);
     }
     match command.output {
@@ -27,17 +29,38 @@ pub(super) fn run(command: Render, color: ColorChoice) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Output::Print => to_stdout(|out| print(&mut rendering, out)),
+        Output::Wrap(into) => to_stdout(|out| wrap(&mut rendering, &into, out)),
     }
 }
 
-/// Plans and verifies all manifests of a call, and tells what is to be told about that. `must_match`: it is
-/// an error that nothing is a target.
-pub(super) fn plan(manifests: &Manifests, must_match: bool, color: ColorChoice) -> Result<Rendering> {
+/// Whether it is an error that nothing in the inputs is a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Matching {
+    /// It is one.
+    Must,
+    /// It is one where there are objects in them at all.
+    OrNoObject,
+    /// It is none.
+    #[cfg(feature = "cluster")]
+    May,
+}
+
+#[cfg(feature = "cluster")]
+impl Matching {
+    /// An error on a condition.
+    pub(super) fn must_if(condition: bool) -> Self {
+        if condition { Matching::Must } else { Matching::May }
+    }
+}
+
+/// Plans and verifies all manifests of a call, and tells what is to be told about that.
+pub(super) fn plan(manifests: &Manifests, matching: Matching, color: ColorChoice) -> Result<Rendering> {
     let sources = input::open(&manifests.inputs, manifests.recursive)?;
     let injection = &manifests.injection;
     let mut rendering = Rendering::plan(sources, injection, manifests.max_document_size)?;
-    if must_match && (rendering.targets == 0 || rendering.complete == 0 && !injection.is_settings_only()) {
-        no_match::refuse(&mut rendering, manifests)?;
+    let nothing = rendering.targets == 0 || rendering.complete == 0 && !injection.is_settings_only();
+    if nothing {
+        no_match::refuse(&mut rendering, manifests, matching)?;
     }
     let names = &injection.names;
     if rendering.targets > 1 && (names.name.is_some() || names.generate_name.is_some()) {
@@ -60,6 +83,16 @@ fn print(rendering: &mut Rendering, out: &mut dyn Write) -> Result<()> {
         rendering.write(input, &mut joined)?;
     }
     joined.finish().map_err(|error| write_error(&error))
+}
+
+/// Prints the one input as a text in a ConfigMap.
+fn wrap(rendering: &mut Rendering, Wrap { name, namespace, key }: &Wrap, out: &mut dyn Write) -> Result<()> {
+    let mut rendered = Vec::new();
+    rendering.write(0, &mut rendered)?;
+    let text = String::from_utf8(rendered).map_err(|_| Error::input("not UTF-8").in_file(rendering.name(0)))?;
+    let map = embedded::config_map(name, namespace.as_deref(), key, &text)
+        .map_err(|error| error.in_file(rendering.name(0)))?;
+    out.write_all(map.as_bytes()).map_err(|error| write_error(&error))
 }
 
 /// Lists the inputs that would change, or shows how: exit code 1 if there are any.

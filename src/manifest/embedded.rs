@@ -2,7 +2,7 @@
 
 use super::object::{Object, check_edited, check_on_path};
 use crate::error::{Error, Result};
-use crate::yaml::{Kind, Node};
+use crate::yaml::{Document, Kind, Node, Tape, admit, quote_double, quote_name, scan};
 
 /// The only kind that embedded documents are looked for in.
 pub const CONFIG_MAP: &str = "ConfigMap";
@@ -46,4 +46,65 @@ pub fn text<'a>(object: &Object<'a>, key: Node<'a>) -> Result<Option<Node<'a>>> 
             .hint("put `|` behind the key: the lines below it are a text then"));
     }
     Ok(is_text(value).then_some(value))
+}
+
+/// The most that the data of a ConfigMap may be, in bytes (Kubernetes' own limit).
+const MOST: usize = 1 << 20;
+
+/// A ConfigMap with a text under a key: as a literal block where that can hold it, else in double quotes.
+pub fn config_map(name: &str, namespace: Option<&str>, key: &str, text: &str) -> Result<String> {
+    if text.len() > MOST {
+        return Err(Error::input(format!("{} bytes are too much: a ConfigMap holds at most {MOST}", text.len()))
+            .hint("take out what flow runs do not need"));
+    }
+    let mut head = format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {}\n", quote_name(name));
+    if let Some(namespace) = namespace {
+        head.push_str(&format!("  namespace: {}\n", quote_name(namespace)));
+    }
+    head.push_str(&format!("data:\n  {}: ", quote_name(key)));
+    let chomping = match text.strip_suffix('\n') {
+        None => "-",
+        Some(rest) if rest.is_empty() || rest.ends_with('\n') => "+",
+        Some(_) => "",
+    };
+    let lines: String = text
+        .split_inclusive('\n')
+        .map(|line| if line == "\n" { line.to_owned() } else { format!("    {line}") })
+        .collect();
+    let end = if text.ends_with('\n') { "" } else { "\n" };
+    let block = format!("{head}|{chomping}\n{lines}{end}");
+    let mut tape = Tape::default();
+    let holds = !text.is_empty() && scan(&block, &mut tape).is_ok() && {
+        let last = Document::new(&block, &tape).root().descendants().last();
+        last.is_some_and(|value| value.is(text))
+    };
+    if holds && admit(&block).is_ok() { Ok(block) } else { Ok(format!("{head}{}\n", quote_double(text))) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_wrapped_as_it_is() {
+        for (text, block) in [
+            ("a: b\n\n# c\n", true),
+            ("a: b", true),
+            ("a: |+\n  b\n\n\n", true),
+            (" a: b\n", false),
+            ("a: b\r\n", false),
+            ("\n\na\n", true),
+            ("\u{feff}a: b\n", false),
+            ("", false),
+        ] {
+            let map = config_map("x", Some("on"), "k.yaml", text).unwrap();
+            let mut tape = Tape::default();
+            scan(&map, &mut tape).unwrap();
+            let value = Document::new(&map, &tape).root().descendants().last().unwrap();
+            assert_eq!(value.text().unwrap(), text, "{map}");
+            assert_eq!(value.kind() == Kind::Literal, block, "{map}");
+            assert!(map.contains("namespace: \"on\"\n"), "{map}");
+        }
+        assert!(config_map("x", None, "k", &"a".repeat(MOST + 1)).is_err());
+    }
 }

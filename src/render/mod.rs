@@ -23,7 +23,8 @@ pub use self::source::Source;
 use crate::error::{Error, Kind, Result, io_reason};
 use crate::inject::{Injection, Known, Notes};
 use crate::manifest::container;
-use crate::manifest::object::objects;
+use crate::manifest::embedded::{self, is_config_map};
+use crate::manifest::object::{Object, objects};
 use crate::manifest::workload::is_builtin_workload;
 use crate::yaml::{Document, Documents, StreamError, Tape};
 
@@ -89,6 +90,8 @@ pub struct Seen {
     pub input: String,
     /// The names of its containers; none where it is of no kind that carries a pod.
     pub containers: Option<Vec<String>>,
+    /// Of a ConfigMap: the keys of texts that have a pod in them, and whether that is a Job's.
+    pub documents: Vec<(String, bool)>,
 }
 
 /// Inputs whose every document is planned and verified, ready to be printed.
@@ -297,7 +300,8 @@ impl Rendering {
                     }
                     let names = container::names(&object);
                     let containers = (!names.is_empty() || is_builtin_workload(&object)).then_some(names);
-                    seen.push(Seen { object: object.display(), input: name.clone(), containers });
+                    let documents = if is_config_map(&object) { documents_in(&object) } else { Vec::new() };
+                    seen.push(Seen { object: object.display(), input: name.clone(), containers, documents });
                     if seen.len() == most {
                         return Ok(seen);
                     }
@@ -306,6 +310,33 @@ impl Rendering {
         }
         Ok(seen)
     }
+}
+
+/// The texts of a ConfigMap that have a pod in them: their keys, and whether it is a Job's.
+fn documents_in(map: &Object<'_>) -> Vec<(String, bool)> {
+    let mut found = Vec::new();
+    for (key, value) in embedded::data(map).filter(|(_, value)| embedded::is_text(*value)) {
+        let text = value.text().unwrap_or_default();
+        let mut documents = Documents::new(text.as_bytes(), usize::MAX);
+        let (mut has_pod, mut has_job) = (false, false);
+        while let Ok(Some(chunk)) = documents.next() {
+            let mut tape = Tape::default();
+            let Ok(text) = std::str::from_utf8(chunk.bytes) else { continue };
+            if crate::yaml::read(text, &mut tape).is_err() {
+                continue;
+            }
+            for object in objects(Document::new(text, &tape)).unwrap_or_default() {
+                if !container::names(&object).is_empty() {
+                    has_pod = true;
+                    has_job |= matches!(&*object.kind, "Job" | "CronJob");
+                }
+            }
+        }
+        if has_pod {
+            found.push((key.text().unwrap_or_default().into_owned(), has_job));
+        }
+    }
+    found
 }
 
 fn read_error(name: &str, error: StreamError) -> Error {

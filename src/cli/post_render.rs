@@ -1,0 +1,33 @@
+//! `jobplate post-render`: render as Helm calls it, from standard input to standard output.
+//!
+//! Whatever chart comes in is somebody else's: nothing gets a secret or variable that no `--target` names.
+
+use std::process::ExitCode;
+
+use anstream::ColorChoice;
+
+use super::args::Manifests;
+use super::output::to_stdout;
+use super::render;
+use crate::error::Result;
+use crate::render::write_error;
+
+/// The name of our plugin for Helm 4 (`integrations/helm/plugin.yaml`).
+const PLUGIN: &str = "jobplate";
+
+/// Whether Helm 4 runs us as its plugin. Then nobody sees what goes to standard error.
+pub(super) fn is_helm_plugin() -> bool {
+    std::env::var_os("HELM_PLUGIN_NAME").is_some_and(|name| name == PLUGIN)
+}
+
+/// Runs the command.
+pub(super) fn run(manifests: &Manifests, color: ColorChoice) -> Result<ExitCode> {
+    let mut rendering = render::plan(manifests, render::Matching::OrNoObject, color)?;
+    to_stdout(|out| {
+        if rendering.is_all_empty() && is_helm_plugin() {
+            // Helm 4 takes an empty output for a failure, even where its chart makes no objects.
+            return out.write_all(b"# nothing to render\n").map_err(|error| write_error(&error));
+        }
+        rendering.write(0, out)
+    })
+}
