@@ -66,7 +66,10 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
 /// Reports an error where errors go, and gives its exit code.
 fn fail(error: &Error, color: ColorChoice) -> ExitCode {
     if error.kind() != Kind::ClosedOutput {
-        let text = report::error(error);
+        let mut text = report::error(error);
+        if post_render::is_helm_plugin() {
+            text.push_str(&report::note(post_render::WITHOUT_HELM));
+        }
         to_stderr(&text, color);
         write_error_file(&anstream::adapter::strip_str(&text).to_string(), false);
     }

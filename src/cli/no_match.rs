@@ -34,7 +34,7 @@ pub(super) fn refuse(rendering: &mut Rendering, command: &Manifests, matching: M
         return Ok(());
     }
     let mut list = String::new();
-    for Seen { object, input, containers, documents } in seen.iter().take(LISTED) {
+    for Seen { object, input, is_hook, containers, documents } in seen.iter().take(LISTED) {
         let containers = match containers {
             None => String::new(),
             Some(names) if names.is_empty() => ", no containers".to_owned(),
@@ -42,7 +42,8 @@ pub(super) fn refuse(rendering: &mut Rendering, command: &Manifests, matching: M
         };
         let keys: Vec<&str> = documents.iter().map(|(key, _)| key.as_str()).collect();
         let keys = if keys.is_empty() { String::new() } else { format!(", with pods in {}", keys.join(", ")) };
-        list.push_str(&format!("\n  {object} in {input}{containers}{keys}"));
+        let hook = if *is_hook { ", a Helm hook" } else { "" };
+        list.push_str(&format!("\n  {object} in {input}{hook}{containers}{keys}"));
     }
     if seen.len() > LISTED {
         list.push_str("\n  and more");
@@ -88,7 +89,9 @@ struct Candidate {
 
 fn candidates(seen: &[Seen]) -> Vec<Candidate> {
     let mut candidates = Vec::new();
-    for Seen { object, containers, documents, .. } in seen {
+    // A hook is rarely what is meant.
+    let (hooks, others): (Vec<_>, Vec<_>) = seen.iter().partition(|seen| seen.is_hook);
+    for Seen { object, containers, documents, .. } in others.into_iter().chain(hooks) {
         let is_job = ["Job/", "CronJob/"].iter().any(|kind| object.starts_with(kind)) || object == "Job";
         if containers.as_ref().is_some_and(|names| !names.is_empty()) {
             candidates.push(Candidate { target: object.clone(), is_flow_run: is_job });

@@ -15,6 +15,10 @@ use crate::render::write_error;
 /// The name of our plugin for Helm 4 (`integrations/helm/plugin.yaml`).
 const PLUGIN: &str = "jobplate";
 
+/// What to do where Helm shows too little.
+pub(super) const WITHOUT_HELM: &str =
+    "to see it without Helm: helm template RELEASE CHART | jobplate post-render, with the same arguments";
+
 /// Whether Helm 4 runs us as its plugin. Then nobody sees what goes to standard error.
 pub(super) fn is_helm_plugin() -> bool {
     std::env::var_os("HELM_PLUGIN_NAME").is_some_and(|name| name == PLUGIN)

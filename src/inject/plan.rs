@@ -11,7 +11,7 @@ use crate::manifest::container;
 use crate::manifest::embedded::{self, JOB_TEMPLATE_KEYS, is_config_map};
 use crate::manifest::env::{EnvValue, EnvVar};
 use crate::manifest::field::FieldPath;
-use crate::manifest::object::{Object, objects};
+use crate::manifest::object::{Object, is_helm_hook, objects};
 use crate::manifest::select::{ContainerChoice, Target};
 use crate::manifest::workload::{canonical_kind, is_builtin_workload, pod_specs};
 use crate::prefect::program::{Generation, Role, agent, is_base_job_template, role};
@@ -429,7 +429,7 @@ fn passes(object: &Object<'_>, injection: &Injection) -> Result<bool> {
     if injection.skip_hooks || injection.selector.is_some() {
         object.check_metadata()?;
     }
-    let hook = injection.skip_hooks && object.annotation("helm.sh/hook").is_some();
+    let hook = injection.skip_hooks && is_helm_hook(object);
     Ok(!hook && injection.selector.as_ref().is_none_or(|selector| selector.matches(object)))
 }
 

@@ -108,6 +108,11 @@ impl<'a> Object<'a> {
     }
 }
 
+/// Whether Helm makes an object at a moment of a release, not as a part of it.
+pub fn is_helm_hook(object: &Object<'_>) -> bool {
+    object.annotation("helm.sh/hook").is_some()
+}
+
 fn twice(key: Node<'_>) -> Error {
     Error::refused(format!("the key `{}` stands twice in one mapping", key.text().unwrap_or_default()))
         .at(key.span())

@@ -24,7 +24,7 @@ use crate::error::{Error, Kind, Result, io_reason};
 use crate::inject::{Injection, Known, Notes};
 use crate::manifest::container;
 use crate::manifest::embedded::{self, is_config_map};
-use crate::manifest::object::{Object, objects};
+use crate::manifest::object::{Object, is_helm_hook, objects};
 use crate::manifest::workload::is_builtin_workload;
 use crate::yaml::{Document, Documents, StreamError, Tape};
 
@@ -88,6 +88,8 @@ pub struct Seen {
     pub object: String,
     /// The input's name.
     pub input: String,
+    /// Whether Helm runs it as a hook.
+    pub is_hook: bool,
     /// The names of its containers; none where it is of no kind that carries a pod.
     pub containers: Option<Vec<String>>,
     /// Of a ConfigMap: the keys of texts that have a pod in them, and whether that is a Job's.
@@ -301,7 +303,8 @@ impl Rendering {
                     let names = container::names(&object);
                     let containers = (!names.is_empty() || is_builtin_workload(&object)).then_some(names);
                     let documents = if is_config_map(&object) { documents_in(&object) } else { Vec::new() };
-                    seen.push(Seen { object: object.display(), input: name.clone(), containers, documents });
+                    let is_hook = is_helm_hook(&object);
+                    seen.push(Seen { object: object.display(), input: name.clone(), is_hook, containers, documents });
                     if seen.len() == most {
                         return Ok(seen);
                     }

@@ -13,10 +13,12 @@ mod diff;
 mod errors;
 mod faults;
 mod harness;
+mod helm;
 mod http;
 mod jobs;
 mod kubelet;
 mod papers;
+mod post_render;
 mod proxy;
 mod rows;
 #[path = "../cmd/run.rs"]

@@ -1,0 +1,266 @@
+//! `post-render` in the hands of the real Helm 3 and Helm 4, from `template` to `uninstall`.
+
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+
+use crate::helm::{Helm, VERSIONS, repository};
+use crate::run;
+use crate::servers::Servers;
+
+/// A chart of strangers: hooks, a CRD, a List, JSON, an empty file, odd indentation, a block scalar at the end.
+const STRANGERS: &[(&str, &str)] = &[
+    (
+        "crds/things.yaml",
+        "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: things.example.test}\n\
+         spec:\n  group: example.test\n  scope: Namespaced\n  names: {plural: things, singular: thing, kind: Thing}\n  \
+         versions:\n  - name: v1\n    served: true\n    storage: true\n    schema: {openAPIV3Schema: {type: object, \
+         x-kubernetes-preserve-unknown-fields: true}}\n",
+    ),
+    (
+        "templates/web.yaml",
+        "# The web server.\napiVersion: apps/v1\nkind: Deployment\nmetadata:\n    name: web   # four spaces\n\
+         spec:\n    selector: {matchLabels: {app: web}}\n    template:\n        metadata: {labels: {app: web}}\n        \
+         spec:\n            containers:\n                - name: web\n                  image: \"none\"\n                  \
+         env:\n                    - name: TOKEN\n                      value: {{ .Values.token | quote }}\n                \
+         - {name: proxy, image: none}\n",
+    ),
+    (
+        "templates/hook.yaml",
+        "apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: migrate\n  annotations:\n    \"helm.sh/hook\": post-install\n    \
+         \"helm.sh/hook-delete-policy\": before-hook-creation\nspec:\n  suspend: true\n  template:\n    spec:\n      \
+         restartPolicy: Never\n      containers:\n      - name: migrate\n        image: none\n",
+    ),
+    (
+        "templates/list.yaml",
+        "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: ServiceAccount\n  metadata: {name: one}\n\
+         - apiVersion: batch/v1\n  kind: CronJob\n  metadata: {name: clean}\n  spec:\n    schedule: '0 0 1 1 *'\n    \
+         jobTemplate:\n      spec:\n        template:\n          spec:\n            restartPolicy: Never\n            \
+         containers:\n            - name: clean\n              image: none\n",
+    ),
+    (
+        "templates/settings.yaml",
+        "{\"apiVersion\": \"v1\", \"kind\": \"ConfigMap\", \"metadata\": {\"name\": \"settings\"}, \"data\": {\"a\": \"b\"}}\n",
+    ),
+    ("templates/thing.yaml", "apiVersion: example.test/v1\nkind: Thing\nmetadata: {name: thing}\nspec: {on: yes}\n"),
+    ("templates/none.yaml", "{{- if .Values.none }}\nkind: None\n{{- end }}\n"),
+    ("templates/text.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: text}\ndata:\n  a: |+\n    b\n\n\n"),
+    ("values.yaml", "token: kanarie7f3a\n"),
+];
+
+const CANARY: &str = "kanarie7f3a";
+
+const DEPLOYMENT: &str = "apis/apps/v1/deployments";
+
+/// The entry of a live container.
+fn entry<'l>(live: &'l Value, name: &str) -> Option<&'l Value> {
+    let env = live.pointer("/spec/template/spec/containers/0/env")?;
+    env.as_array()?.iter().find(|entry| entry["name"] == name)
+}
+
+fn reference(name: &str) -> Value {
+    json!({"name": name, "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}})
+}
+
+/// Passes what comes in through jobplate, outside of Helm.
+fn piped(helm: &Helm, args: &[&str], stdin: &str) -> String {
+    let outcome = run::jobplate(helm.folder(), &[&["post-render"], args].concat(), stdin.as_bytes());
+    assert_eq!(outcome.status, 0, "{}", String::from_utf8_lossy(&outcome.stderr));
+    String::from_utf8(outcome.stdout).expect("it is text")
+}
+
+/// The lines that one text has more than another, which must have all lines of the first, in order.
+#[track_caller]
+fn added<'t>(before: &str, after: &'t str) -> Vec<&'t str> {
+    let mut rest = before.lines().peekable();
+    let added = after.lines().filter(|line| rest.next_if_eq(line).is_none()).collect();
+    assert_eq!(rest.next(), None, "lines are gone or changed:\n{after}");
+    added
+}
+
+#[test]
+fn only_the_entries_asked_for_are_added() {
+    let Some(servers) = Servers::shared() else { return };
+    for version in VERSIONS {
+        let helm = Helm::new(servers, version);
+        helm.chart("web", STRANGERS);
+        let targets = ["--target=deployment/web", "--target=cronjob/*", "--target=job", "--secret-env=ADDED=s/k"];
+        let after = helm.rendered_done(&["template", "r", "web", "--include-crds"], &targets);
+        // What Helm itself makes of its chart on the way to a post-renderer.
+        let before = if version == "helm3" {
+            helm.done(&["template", "r", "web", "--include-crds"])
+        } else {
+            helm.write("cat/plugin.yaml", "apiVersion: v1\ntype: postrenderer/v1\nname: cat\nversion: 0.1.0\nruntime: subprocess\nruntimeConfig: {platformCommand: [{command: cat}]}\n");
+            helm.done(&["plugin", "install", "cat"]);
+            helm.done(&["template", "r", "web", "--include-crds", "--post-renderer", "cat"])
+        };
+        let added = added(&before, &after);
+        // Helm 3 hands no hooks to a post-renderer.
+        let pods = if version == "helm3" { 2 } else { 3 };
+        assert_eq!(added.iter().filter(|line| line.contains("name: ADDED")).count(), pods, "{version}:\n{after}");
+        assert!(added.len() <= pods * 6, "{version}: {added:?}");
+        // Once more changes nothing.
+        let manifest = helm.rendered_done(&["template", "r", "web", "--no-hooks"], &targets);
+        assert_eq!(piped(&helm, &targets, &manifest), manifest, "{version}");
+        let skipped = helm.rendered_done(&["template", "r", "web"], &[&targets[..], &["--skip-hooks"]].concat());
+        assert_eq!(skipped.matches("name: ADDED").count(), 2, "{version}:\n{skipped}");
+    }
+}
+
+#[test]
+fn a_strangers_chart_gets_nothing_unasked() {
+    let Some(servers) = Servers::shared() else { return };
+    for version in VERSIONS {
+        let helm = Helm::new(servers, version);
+        helm.chart("web", STRANGERS);
+        let install = ["install", "r", "web", "--no-hooks"];
+        let refused = helm.rendered(&install, &["--secret-env=TOKEN=s/k"]);
+        assert_eq!(refused.status, 1, "{version}: {refused:?}");
+        let said = &refused.error_file;
+        for object in ["Deployment/web in -, containers: web, proxy", "CronJob/clean in -, containers: clean"] {
+            assert!(said.contains(object), "{version}:\n{said}");
+        }
+        assert!(!format!("{refused:?}").contains(CANARY), "{version}: {refused:?}");
+        if version == "helm3" {
+            assert!(refused.stderr.contains("--target"), "{refused:?}");
+        } else {
+            // All that Helm 4 lets through.
+            assert!(!refused.stderr.contains("--target"), "{refused:?}");
+            assert!(
+                said.contains("to see it without Helm: helm template RELEASE CHART | jobplate post-render"),
+                "{said}"
+            );
+        }
+        assert!(helm.live(DEPLOYMENT, "web").is_none(), "{version}");
+
+        // The line to paste is pasted.
+        let line = said.split("with Helm: ").nth(1).and_then(|rest| rest.split(')').next()).expect("there is a line");
+        let own = line.strip_prefix("--post-renderer-args=").expect("it is for Helm");
+        let pasted = helm.rendered_done(&["template", "r", "web"], &["--secret-env=TOKEN=s/k", own]);
+        assert_eq!(pasted.matches("secretKeyRef").count(), 1, "{version} {own}:\n{pasted}");
+        drop(helm.run(&["uninstall", "r", "--no-hooks"]));
+        helm.rendered_done(&install, &["--secret-env=TOKEN=s/k", "--target=deployment/web"]);
+        let live = helm.live(DEPLOYMENT, "web").expect("it is there");
+        assert_eq!(entry(&live, "TOKEN"), Some(&reference("TOKEN")), "{version}");
+        let others = live.to_string().matches("secretKeyRef").count();
+        // One in the spec, one in managedFields.
+        assert_eq!(others, 2, "{version}: {live}");
+        assert!(!live.to_string().contains(CANARY), "{version}: {live}");
+        helm.done(&["uninstall", "r", "--no-hooks"]);
+        assert!(helm.live(DEPLOYMENT, "web").is_none(), "{version}");
+    }
+}
+
+#[test]
+fn a_literal_of_the_chart_becomes_a_reference_on_upgrade() {
+    let Some(servers) = Servers::shared() else { return };
+    // From, and to: a release may move from Helm 3 to Helm 4.
+    for (from, to) in [("helm3", "helm3"), ("helm4", "helm4"), ("helm3", "helm4")] {
+        let helm = Helm::new(servers, from);
+        helm.chart("web", STRANGERS);
+        helm.done(&["install", "r", "web", "--no-hooks"]);
+        let before = helm.live(DEPLOYMENT, "web").expect("it is there");
+        assert_eq!(entry(&before, "TOKEN"), Some(&json!({"name": "TOKEN", "value": CANARY})));
+
+        let mut next = Helm::new(servers, to);
+        next.namespace.clone_from(&helm.namespace);
+        next.chart("web", STRANGERS);
+        let upgrade = ["upgrade", "r", "web", "--no-hooks", "-n", &helm.namespace];
+        let own = ["--target=deployment/web", "--secret-env=TOKEN=s/k"];
+        next.rendered_done(&upgrade, &own);
+        let live = helm.live(DEPLOYMENT, "web").expect("it is there");
+        assert_eq!(entry(&live, "TOKEN"), Some(&reference("TOKEN")), "{from} to {to}");
+        assert!(!live.to_string().contains(CANARY), "{from} to {to}: {live}");
+
+        // Nothing new, so nothing rolls.
+        next.rendered_done(&upgrade, &own);
+        let again = helm.live(DEPLOYMENT, "web").expect("it is there");
+        assert_eq!(again["metadata"]["generation"], live["metadata"]["generation"], "{from} to {to}");
+        next.done(&["uninstall", "r", "-n", &helm.namespace]);
+        assert!(helm.live(DEPLOYMENT, "web").is_none(), "{from} to {to}");
+    }
+}
+
+const MOUNTED: &[(&str, &str)] = &[
+    (
+        "templates/agent.yaml",
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: agent}\nspec:\n  selector: {matchLabels: {app: agent}}\n  \
+         template:\n    metadata:\n      labels: {app: agent}\n      annotations:\n        checksum/config: {{ \
+         .Files.Get \"job_template.yaml\" | sha256sum }}\n    spec:\n      containers:\n      - name: agent\n        \
+         image: none\n        volumeMounts: [{name: t, mountPath: /t}]\n      volumes:\n      - name: t\n        \
+         configMap: {name: templates}\n",
+    ),
+    (
+        "templates/templates.yaml",
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: templates}\ndata:\n  job_template.yaml: |\n    # Comments stay.\n    \
+         apiVersion: batch/v1\n    kind: Job\n    spec:\n      template:\n        spec:\n          containers:\n          \
+         - name: flow\n",
+    ),
+    ("job_template.yaml", "x\n"),
+];
+
+#[test]
+fn a_job_template_in_a_config_map_is_edited_and_its_pods_are_rolled() {
+    let Some(servers) = Servers::shared() else { return };
+    for version in VERSIONS {
+        let helm = Helm::new(servers, version);
+        helm.chart("flows", MOUNTED);
+        let target = "--target=ConfigMap/templates:job_template.yaml";
+        let upgrade = ["upgrade", "--install", "r", "flows"];
+        let checksum = |live: &Value| live.pointer("/spec/template/metadata/annotations/checksum~1config").cloned();
+        let live = || helm.live(DEPLOYMENT, "agent").expect("it is there");
+        helm.done(&upgrade);
+        let plain = live();
+        helm.rendered_done(&upgrade, &[target, "--secret=TOKEN=s/k"]);
+        let map = helm.live("api/v1/configmaps", "templates").expect("it is there");
+        let text = map["data"]["job_template.yaml"].as_str().expect("it is text");
+        assert!(text.starts_with("# Comments stay.\n"), "{version}:\n{text}");
+        assert!(text.contains("name: PREFECT__CONTEXT__SECRETS__TOKEN"), "{version}:\n{text}");
+        let first = live();
+        assert_ne!(checksum(&first), checksum(&plain), "{version}");
+        helm.rendered_done(&upgrade, &[target, "--secret=TOKEN=s/k"]);
+        assert_eq!(live()["metadata"]["generation"], first["metadata"]["generation"], "{version}");
+        helm.rendered_done(&upgrade, &[target, "--secret=TOKEN=s/other"]);
+        assert_ne!(checksum(&live()), checksum(&first), "{version}");
+    }
+}
+
+#[test]
+fn a_chart_without_objects_is_rendered() {
+    let Some(servers) = Servers::shared() else { return };
+    for version in VERSIONS {
+        let helm = Helm::new(servers, version);
+        helm.chart("none", &[("templates/none.yaml", "{{- if .Values.none }}\nkind: None\n{{- end }}\n")]);
+        let printed = helm.rendered_done(&["template", "r", "none"], &["--target=job", "--env=A=b"]);
+        assert_eq!(printed.trim(), "", "{version}");
+        helm.rendered_done(&["install", "r", "none"], &["--target=job", "--env=A=b"]);
+    }
+}
+
+/// Helm 4 drops what a post-renderer says; the terminal that Helm was called from has it all the same.
+#[test]
+fn under_helm_4_an_error_reaches_the_terminal() {
+    let Some(servers) = Servers::shared() else { return };
+    let helm = Helm::new(servers, "helm4");
+    helm.chart("web", STRANGERS);
+    let call = "helm template r web --post-renderer jobplate --post-renderer-args=--secret-env=TOKEN=s/k";
+    let mut script = helm.command("script");
+    let output = script.args(["-qec", call, "/dev/null"]).stdin(Stdio::null()).output().expect("script is there");
+    let seen = String::from_utf8_lossy(&output.stdout);
+    assert!(seen.contains("only what `--target` names is changed"), "{seen}");
+    assert!(seen.contains("plugin \"jobplate\" exited with error"), "{seen}");
+    assert!(!seen.contains(CANARY), "{seen}");
+}
+
+#[test]
+fn the_plugin_is_installed_from_an_archive() {
+    let Some(servers) = Servers::shared() else { return };
+    let helm = Helm::bare(servers, "helm4");
+    helm.chart("web", STRANGERS);
+    let plugin = repository().join("integrations/helm").display().to_string();
+    helm.done(&["plugin", "package", &plugin, "--sign=false"]);
+    let archive = format!("jobplate-{}.tgz", env!("CARGO_PKG_VERSION"));
+    helm.done(&["plugin", "install", &archive, "--verify=false"]);
+    let printed = helm.rendered_done(&["template", "r", "web"], &["--target=deployment/web", "--secret-env=A=s/k"]);
+    assert!(printed.contains("- name: A\n"), "{printed}");
+}
