@@ -1,7 +1,7 @@
 //! The parts of rendering by themselves: split, scan, edit, verify, over a stream of 200 workloads.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use jobplate::inject::{Asked, Injection, Planner, Variable};
+use jobplate::inject::{Asked, Injection, Known, Planner, Variable};
 use jobplate::manifest::env::{EnvValue, KeyRef};
 use jobplate::manifest::select::{ContainerChoice, Glob, Target};
 use jobplate::yaml::{Document, Documents, Edit, Splices, Tape, admit, layout, scan, verify};
@@ -12,7 +12,12 @@ const CRONJOB: &str = include_str!("../templates/cronjob.yaml");
 
 fn injection() -> Injection {
     let reference = KeyRef { name: "bench".to_owned(), key: "token".to_owned(), optional: false };
-    let target = |kind: &str| Target { kind: Glob::new(kind, true).expect("no pattern"), name: None, containers: None };
+    let target = |kind: &str| Target {
+        kind: Glob::new(kind, true).expect("no pattern"),
+        name: None,
+        key: None,
+        containers: None,
+    };
     Injection {
         variables: vec![Variable {
             name: "BENCH_TOKEN".to_owned(),
@@ -37,7 +42,8 @@ fn prepare(text: &'static str) -> Prepared {
     let (mut tape, mut edited_tape, mut splices, mut edited) =
         (Tape::default(), Tape::default(), Splices::default(), String::new());
     scan(text, &mut tape).expect("a template that is understood");
-    let edits = Planner::new(&injection()).plan(Document::new(text, &tape), &[]).expect("a plan").edits;
+    let edits =
+        Planner::new(&injection(), Known::default()).plan(Document::new(text, &tape), &[]).expect("a plan").edits;
     layout(Document::new(text, &tape), &edits, &mut splices).expect("a layout");
     splices.apply(text, &mut edited);
     scan(&edited, &mut edited_tape).expect("an edited text that is understood");
@@ -79,7 +85,7 @@ fn speed(criterion: &mut Criterion) {
     });
     group.bench_function("plan", |bencher| {
         let injection = injection();
-        let mut planner = Planner::new(&injection);
+        let mut planner = Planner::new(&injection, Known::default());
         bencher.iter(|| {
             documents.iter().all(|document| planner.plan(Document::new(document.text, &document.tape), &[]).is_ok())
         });
