@@ -83,13 +83,19 @@ with a line feed, a byte order mark is no text, and some characters are not allo
 {{- if not (hasSuffix "\n" .) }}-{{ else if regexMatch "(^|\\n)[ \\t]*\\n$" . }}+{{ end -}}
 {{- end -}}
 
-{{/* What the schema can't say, or says in words that help nobody. */}}
+{{/* What the schema can't say, says in words that help nobody, or would say with a value that may be secret. */}}
 {{- define "prefect-agent.check" -}}
 {{- if not (has .Values.backend (list "server" "cloud")) -}}
 {{- fail (printf "backend is %q: it must be server or cloud" .Values.backend) -}}
 {{- end -}}
 {{- if and (eq .Values.backend "server") (not .Values.api) -}}
 {{- fail "api is empty: backend server needs the URL of its API, such as http://prefect-apollo.prefect:4200" -}}
+{{- end -}}
+{{- if and .Values.api (not (regexMatch "^https?://[^\\s@/?#]+([/?#]\\S*)?$" .Values.api)) -}}
+{{- fail "api must be a URL that begins with http:// or https://, without a user or password" -}}
+{{- end -}}
+{{- if not (regexMatch "^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$" .Values.apiKey.secretName) -}}
+{{- fail "apiKey.secretName must be the name of a Secret, not the key itself" -}}
 {{- end -}}
 {{- if and (eq .Values.backend "cloud") (not .Values.apiKey.secretName) -}}
 {{- fail "apiKey.secretName is empty: backend cloud needs the name of a Secret with the API key" -}}
