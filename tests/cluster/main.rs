@@ -6,6 +6,7 @@
 mod apply;
 mod bundles;
 mod canary;
+mod chart;
 mod cli;
 #[path = "../cmd/console.rs"]
 mod console;
