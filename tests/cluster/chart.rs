@@ -1,34 +1,29 @@
 //! The chart of the agent, as both Helms read it and as a real server takes it.
 
-use std::path::{Path, PathBuf};
-use std::process::{Output, Stdio};
+use std::path::PathBuf;
+use std::process::Output;
 
 use serde::Deserialize as _;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
+use crate::helm::{Helm, VERSIONS, repository};
 use crate::http::Client;
 use crate::kubelet::wait_for;
 use crate::run;
 use crate::servers::{ADMIN, Servers};
 
 const CANARY: &str = "kanarie7f3a";
-const HELMS: [&str; 2] = ["helm3", "helm4"];
 const SERVER: [&str; 2] = ["--set", "api=http://prefect-apollo.prefect:4200"];
 /// Rendering without a server, Helm goes by the version that it was built with, or by none.
 const VERSION: [&str; 2] = ["--kube-version", "1.30.0"];
 const RELEASE: &str = "prefect-agent";
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
 fn chart() -> PathBuf {
-    root().join("charts/prefect-agent")
+    repository().join("charts/prefect-agent")
 }
 
 fn read(path: &str) -> String {
-    std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+    std::fs::read_to_string(repository().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
 /// The values that the chart comes with for trying it.
@@ -64,33 +59,27 @@ fn job_template(objects: &[Value]) -> &str {
     only(objects, "ConfigMap")["data"]["job_template.yaml"].as_str().expect("it is text")
 }
 
-/// One Helm with folders of its own, and a namespace.
-struct Helm {
+/// One Helm in the folder of the chart.
+struct Site {
     servers: &'static Servers,
     program: &'static str,
     namespace: String,
-    folder: TempDir,
+    helm: Helm,
 }
 
-impl Helm {
+impl Site {
     fn new(servers: &'static Servers, program: &'static str) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        Helm { servers, program, namespace: servers.namespace("chart"), folder }
+        let helm = Helm::bare(servers, program);
+        Site { servers, program, namespace: helm.namespace.clone(), helm }
     }
 
     fn write(&self, name: &str, text: impl AsRef<[u8]>) -> String {
-        let path = self.folder.path().join(name);
-        run::write(&path, text.as_ref());
-        path.to_string_lossy().into_owned()
+        self.helm.write(name, text);
+        self.helm.folder().join(name).to_string_lossy().into_owned()
     }
 
     fn run(&self, args: &[&str]) -> Output {
-        let mut command = self.servers.command(self.program);
-        for name in ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME", "HELM_PLUGINS"] {
-            command.env(name, self.folder.path().join(name));
-        }
-        command.current_dir(chart()).args(args).args(["-n", &self.namespace]).stdin(Stdio::null());
-        command.output().expect("it was built, so it starts")
+        self.helm.command("helm").current_dir(chart()).args(args).output().expect("it was built, so it starts")
     }
 
     /// Its standard output, having made sure that it did what it was asked for.
@@ -200,9 +189,9 @@ impl Helm {
 
 const RIGHTS: [&str; 5] = ["create jobs", "list jobs", "delete jobs", "list pods", "list events"];
 
-fn each_helm(test: impl Fn(&Helm)) {
+fn each_helm(test: impl Fn(&Site)) {
     let Some(servers) = Servers::shared() else { return };
-    HELMS.iter().for_each(|program| test(&Helm::new(servers, program)));
+    VERSIONS.iter().for_each(|program| test(&Site::new(servers, program)));
 }
 
 #[test]
@@ -521,7 +510,7 @@ fn releases_get_along() {
 fn flow_runs_can_be_elsewhere() {
     each_helm(|helm| {
         let flows = helm.servers.namespace("flows");
-        let other = Helm::new(helm.servers, helm.program);
+        let other = Site::new(helm.servers, helm.program);
         let set = format!("jobNamespace={flows}");
         // Of the same name, in two namespaces, for one.
         for helm in [helm, &other] {
