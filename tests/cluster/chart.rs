@@ -336,12 +336,12 @@ fn values_do_what_they_say() {
 fn wrong_values_are_refused_by_name() {
     let secret = |name: &str| format!("{name}={CANARY}");
     let cases = [
-        ("api=", "api"),
+        ("api=", "api is empty: backend server needs"),
         ("api=null", "api is empty"),
         ("api=prefect:4200", "api"),
         (&*format!("api=http://me:{CANARY}@prefect"), "api"),
         ("backend=Server", "backend"),
-        ("backend=cloud", "apiKey/secretName"),
+        ("backend=cloud", "apiKey.secretName is empty"),
         (&*secret("apiKey"), "apiKey"),
         (&*secret("apiKey.value"), "apiKey"),
         (&*secret("key"), "key"),

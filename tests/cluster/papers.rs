@@ -1,6 +1,10 @@
 //! The examples in README.md and docs/ that need a cluster, each page in a namespace where nothing else is.
 
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+
 use crate::console;
+use crate::helm::{Helm, VERSIONS};
 use crate::servers::{ADMIN, Servers, kubeconfig};
 
 #[test]
@@ -17,7 +21,28 @@ fn examples_hold_on_a_real_server() {
         vec![("KUBECONFIG", config.to_string_lossy().into_owned())]
     };
     let kubectl = servers.program("kubectl");
-    let outcome = console::run_all("```console cluster", kubectl.parent().expect("it is in a folder"), page);
+    let outcome = console::run_all(&["```console cluster"], kubectl.parent().expect("it is in a folder"), page);
     assert!(outcome.faults.is_empty(), "examples that do not hold:\n{}", outcome.faults);
     assert!(outcome.steps > 5, "only {} examples found", outcome.steps);
+}
+
+#[test]
+fn examples_hold_with_helm() {
+    for version in VERSIONS {
+        // They make a namespace and a release by name.
+        let Some(servers) = Servers::separate() else { return };
+        // A reader of one page has not read the others.
+        let readers = RefCell::new(Vec::new());
+        let page = || {
+            let helm = Helm::bare(&servers, version);
+            let text = |(name, value): (_, PathBuf)| (name, value.to_string_lossy().into_owned());
+            let environment = helm.environment().into_iter().map(text).collect();
+            readers.borrow_mut().push(helm);
+            environment
+        };
+        let own = format!("```console {version}");
+        let outcome = console::run_all(&[&own, "```console helm"], Path::new("/bin"), page);
+        assert!(outcome.faults.is_empty(), "examples that do not hold:\n{}", outcome.faults);
+        assert!(outcome.steps > 6, "only {} examples found for {version}", outcome.steps);
+    }
 }

@@ -1,14 +1,18 @@
 //! Examples of the papers, as commands with what they print.
 //!
-//! In a fenced block marked `console`, lines that begin with `$ ` are commands for `sh`; the lines behind
-//! one, up to the next, are all that it prints, stdout and stderr as they come. A line `...` stands for any
-//! number of lines. A command that fails is followed by `$ echo $?` (which is not run) and the code. Blocks of one
-//! page share a folder that holds `templates/` and `docs/examples/`. Blocks marked `console cluster` are for
-//! the tests that have one.
+//! In a fenced block marked `console`, lines that begin with `$ ` are commands for `sh`, which go on where they
+//! end with `\`; the lines behind one, up to the next, are all that it prints, stdout and stderr as they come. A
+//! line `...` stands for any number of lines. A command that fails is followed by `$ echo $?` (which is not run)
+//! and the code. Blocks of one page share a folder that holds `templates/`, `charts/`, `integrations/` and what
+//! is in `docs/examples/`. Blocks marked `console cluster`, `console helm3`, `console helm4` or `console helm` (both)
+//! are for the tests that have these.
 
 use std::path::{Path, PathBuf};
 
 use super::run;
+
+/// Pages that are not in docs/.
+const OTHERS: [&str; 2] = ["README.md", "charts/prefect-agent/README.md"];
 
 /// What the examples of one kind of block came to.
 pub(crate) struct Outcome {
@@ -17,27 +21,26 @@ pub(crate) struct Outcome {
     pub(crate) faults: String,
 }
 
-/// Runs all examples behind fences of this kind, with the programs of a folder, and variables for each page.
-pub(crate) fn run_all(fence: &str, programs: &Path, env: impl Fn() -> Vec<(&'static str, String)>) -> Outcome {
+/// Runs all examples behind fences of these kinds, with the programs of a folder, and variables for each page.
+pub(crate) fn run_all(fences: &[&str], programs: &Path, env: impl Fn() -> Vec<(&'static str, String)>) -> Outcome {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let docs = run::files_below(&root.join("docs")).into_iter().filter(|path| path.components().count() == 1);
     let docs = docs.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
-    let papers: Vec<PathBuf> =
-        docs.map(|path| Path::new("docs").join(path)).chain([PathBuf::from("README.md")]).collect();
+    let papers: Vec<PathBuf> = docs.map(|path| Path::new("docs").join(path)).chain(OTHERS.map(PathBuf::from)).collect();
     let mut outcome = Outcome { steps: 0, faults: String::new() };
     for paper in &papers {
         let text = std::fs::read_to_string(root.join(paper)).expect("the paper can be read");
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let env = env();
-        for from in ["templates", "docs/examples"] {
+        for from in ["templates", "charts", "integrations", "docs/examples"] {
             for file in run::files_below(&root.join(from)) {
-                // Examples stand at the top, as a user has them; templates in their folder.
-                let to = if from == "templates" { Path::new(from).join(&file) } else { file.clone() };
+                // Examples stand at the top, as a user has them; all else in its folder.
+                let to = if from == "docs/examples" { file.clone() } else { Path::new(from).join(&file) };
                 let bytes = std::fs::read(root.join(from).join(&file)).expect("an example can be read");
                 run::write(&folder.path().join(to), &bytes);
             }
         }
-        for step in steps(&text, fence) {
+        for step in steps(&text, fences) {
             outcome.steps += 1;
             let place = format!("{}:{}: {}", paper.display(), step.line, step.command);
             if let Err(fault) = step.run(folder.path(), programs, &env) {
@@ -56,13 +59,13 @@ struct Step {
 }
 
 /// The commands of a page with what they are to print.
-fn steps(text: &str, fence: &str) -> Vec<Step> {
+fn steps(text: &str, fences: &[&str]) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     let mut inside = false;
     let mut asks_status = false;
     for (at, line) in text.lines().enumerate() {
         match (inside, line) {
-            (false, line) if line == fence => inside = true,
+            (false, line) if fences.contains(&line) => inside = true,
             (true, "```") => inside = false,
             (true, "$ echo $?") => asks_status = true,
             (true, _) => match line.strip_prefix("$ ") {
@@ -74,6 +77,11 @@ fn steps(text: &str, fence: &str) -> Vec<Step> {
                     let step = steps.last_mut().expect("a status follows a command");
                     step.status = Some(line.parse().expect("a status is a number"));
                     asks_status = false;
+                }
+                None if steps.last().is_some_and(|step| step.expected.is_empty() && step.command.ends_with('\\')) => {
+                    let step = steps.last_mut().expect("it was looked at");
+                    step.command.truncate(step.command.len() - 1);
+                    step.command.push_str(line.trim_start());
                 }
                 None => steps.last_mut().expect("output follows a command").expected.push(line.to_owned()),
             },
@@ -126,8 +134,8 @@ fn matches(expected: &[&str], lines: &[&str]) -> bool {
 #[test]
 fn the_reader_of_papers() {
     let found = steps(
-        "x\n```console\n$ a b\nout\n$ echo $?\n2\n$ c\n```\n$ no\n```sh\n$ no\n```\n```console cluster\n$ no\n```\n",
-        "```console",
+        "x\n```console\n$ a \\\n  b\nout\n$ echo $?\n2\n$ c\n```\n$ no\n```sh\n$ no\n```\n```console cluster\n$ no\n```\n",
+        &["```console"],
     );
     let read: Vec<_> = found.iter().map(|step| (step.command.as_str(), step.expected.len(), step.status)).collect();
     assert_eq!(read, [("a b", 1, Some(2)), ("c", 0, None)]);

@@ -6,7 +6,7 @@ use super::{console, run};
 
 #[test]
 fn examples_in_the_papers() {
-    let outcome = console::run_all("```console", Path::new("/bin"), Vec::new);
+    let outcome = console::run_all(&["```console"], Path::new("/bin"), Vec::new);
     assert!(outcome.faults.is_empty(), "examples that do not hold:\n{}", outcome.faults);
     assert!(outcome.steps > 10, "only {} examples found", outcome.steps);
 }

@@ -83,7 +83,7 @@ with a line feed, a byte order mark is no text, and some characters are not allo
 {{- if not (hasSuffix "\n" .) }}-{{ else if regexMatch "(^|\\n)[ \\t]*\\n$" . }}+{{ end -}}
 {{- end -}}
 
-{{/* What the schema can't say, says in words that help nobody, or would say with a value that may be secret. */}}
+{{/* What the schema can't say, would say in words that help nobody, or with a value that may be secret. */}}
 {{- define "prefect-agent.check" -}}
 {{- if not (has .Values.backend (list "server" "cloud")) -}}
 {{- fail (printf "backend is %q: it must be server or cloud" .Values.backend) -}}
