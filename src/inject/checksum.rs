@@ -91,15 +91,15 @@ pub(super) fn plan_checksums(object: &Object<'_>, maps: &ChangedMaps, edits: &mu
             Value::text(&canonical::hex(&sum.finalize()))
         };
         let own = || Value::map([(OWN, checksum(""))]);
-        let end = |map: Node<'_>| map.entries().count();
-        let insert = |map: Node<'_>, at: usize, key: &'static str, value: Value| {
-            let change = Change::Children { remove: Vec::new(), insert: vec![(at, Child::Entry(key, value))] };
+        let insert = |map: Node<'_>, key: &'static str, value: Value| {
+            let end = map.entries().count();
+            let change = Change::Children { remove: Vec::new(), insert: vec![(end, Child::Entry(key, value))] };
             Edit { node: map.index(), change }
         };
         let replace = |node: Node<'_>, value: Value| Edit { node: node.index(), change: Change::Replace(value) };
         check_edited(template, "the pod template")?;
         let Some(metadata) = template.get("metadata")? else {
-            edits.push(insert(template, 0, "metadata", Value::map([("annotations", own())])));
+            edits.push(insert(template, "metadata", Value::map([("annotations", own())])));
             continue;
         };
         let Some(metadata) = mapping(metadata, "the pod template's `metadata`")? else {
@@ -107,7 +107,7 @@ pub(super) fn plan_checksums(object: &Object<'_>, maps: &ChangedMaps, edits: &mu
             continue;
         };
         let Some(annotations) = metadata.get("annotations")? else {
-            edits.push(insert(metadata, end(metadata), "annotations", own()));
+            edits.push(insert(metadata, "annotations", own()));
             continue;
         };
         let Some(annotations) = mapping(annotations, "the pod template's `annotations`")? else {
@@ -127,7 +127,7 @@ pub(super) fn plan_checksums(object: &Object<'_>, maps: &ChangedMaps, edits: &mu
             edits.push(replace(*value, checksum(&value.text().unwrap_or_default())));
         }
         if sums.is_empty() {
-            edits.push(insert(annotations, end(annotations), OWN, checksum("")));
+            edits.push(insert(annotations, OWN, checksum("")));
         }
     }
     Ok(())

@@ -68,6 +68,13 @@ pub struct EmbeddedText {
     target: Option<usize>,
 }
 
+impl EmbeddedText {
+    /// Whether a target names it; else it is a job template by its key.
+    pub fn is_named(self) -> bool {
+        self.target.is_some()
+    }
+}
+
 impl Plan {
     /// With its edits in order.
     fn settled(mut self) -> Result<Self> {
@@ -208,7 +215,7 @@ impl<'i> Planner<'i> {
         }
         for (position, object) in objects(document)?.iter().enumerate() {
             let is_job = matches!(&*object.kind, "Job" | "CronJob") && is_builtin_workload(object);
-            if target.is_none() && !is_job {
+            if target.is_none() && !is_job || is_config_map(object) {
                 continue;
             }
             let before = plan.containers;

@@ -91,8 +91,7 @@ impl<'i> Engine<'i> {
 
     /// Plans one document, and verifies the edited text.
     pub(super) fn document(&mut self, text: &str) -> Result<Outcome> {
-        let directive = text.trim_start_matches('\u{feff}').starts_with('%') || text.contains("\n%");
-        let behind_directives = std::mem::replace(&mut self.directives, directive);
+        let behind_directives = std::mem::replace(&mut self.directives, may_have_directive(text));
         let uses_changed = self.planner.known().changed.are_named_in(text.as_bytes());
         let named =
             self.filter.names_target(text.as_bytes()) || uses_changed && self.filter.names_containers(text.as_bytes());
@@ -122,9 +121,7 @@ impl<'i> Engine<'i> {
             return Ok(outcome);
         }
         if behind_directives {
-            return Err(Error::refused("a directive (`%`) stands before this document, and Kubernetes refuses those")
-                .at(0..3)
-                .hint("remove the line that begins with `%`"));
+            return Err(directive());
         }
         if by_fallback.is_some() {
             refuse_foreign_keys(Document::new(text, &self.desk.before))?;
@@ -180,6 +177,17 @@ impl<'i> Engine<'i> {
         self.desk.make(text, &plan.edits, by_fallback)?;
         names_of(Document::new(&self.desk.edited, &self.desk.after), plan)
     }
+}
+
+/// Whether a text could be a directive (`%YAML`), which holds for the document behind it.
+fn may_have_directive(text: &str) -> bool {
+    text.trim_start_matches('\u{feff}').starts_with('%') || text.contains("\n%")
+}
+
+fn directive() -> Error {
+    Error::refused("a directive (`%`) stands before this document, and Kubernetes refuses those")
+        .at(0..3)
+        .hint("remove the line that begins with `%`")
 }
 
 /// Reads a document into a tape, and says whether the fallback had to; nothing where it can't have a target.
@@ -241,26 +249,40 @@ impl Desk {
     ) -> Result<Option<Change>> {
         let inner = Inner::new(value);
         let mut documents = Documents::new(inner.text().as_bytes(), usize::MAX);
-        let (mut splices, mut text) = (Vec::new(), String::new());
+        let (mut splices, mut text) = (Vec::<(Range<usize>, String)>::new(), String::new());
+        let mut directives = false;
         // It is in memory: there is nothing that could fail to be read.
         while let Ok(Some(chunk)) = documents.next() {
             let offset = chunk.offset as usize;
             let document = &inner.text()[offset..offset + chunk.bytes.len()];
-            let edited = self.inner_document(filter, planner, embedded, document, outcome).map_err(|error| {
+            let behind_directives = std::mem::replace(&mut directives, may_have_directive(document));
+            let edited = self.inner_document(filter, planner, embedded, document, outcome);
+            let edited = if behind_directives && matches!(edited, Ok(true)) { Err(directive()) } else { edited };
+            let edited = edited.map_err(|error| {
                 let outside = |at: usize| inner.outside(offset + at);
                 error.moved(|span| outside(span.start)..outside(span.end)).at(value.span())
             })?;
-            if edited {
-                let own =
-                    self.splices.iter().map(|(range, text)| (offset + range.start..offset + range.end, text.into()));
-                splices.extend(own);
-                text.push_str(&self.edited);
-            } else {
+            if !edited {
                 text.push_str(document);
+                continue;
+            }
+            text.push_str(&self.edited);
+            for (Range { start, end }, new) in self.splices.iter() {
+                match splices.last_mut() {
+                    // What meets is one: whether the second begins a line is for the first to say.
+                    Some((before, text)) if before.end == offset + start => {
+                        before.end = offset + end;
+                        text.push_str(new);
+                    }
+                    _ => splices.push((offset + start..offset + end, new.to_owned())),
+                }
             }
         }
-        let changes = !splices.is_empty();
-        Ok(changes.then(|| Change::Text { splices: splices.into(), text: text.into() }))
+        if splices.is_empty() {
+            return Ok(None);
+        }
+        let splices = splices.into_iter().map(|(range, text)| (range, text.into())).collect();
+        Ok(Some(Change::Text { splices, text: text.into() }))
     }
 
     /// Plans one document of a text; whether it is edited.
@@ -272,7 +294,10 @@ impl Desk {
         text: &str,
         outcome: &mut Outcome,
     ) -> Result<bool> {
-        let named = filter.names_containers(text.as_bytes());
+        let named = match embedded.is_named() {
+            true => filter.names_containers(text.as_bytes()),
+            false => filter.names_target(text.as_bytes()),
+        };
         let Some(by_fallback) = open(filter, named, text, &mut self.before)? else { return Ok(false) };
         let plan = planner.embedded(Document::new(text, &self.before), embedded)?;
         outcome.targets += usize::from(!plan.targets.is_empty());

@@ -120,14 +120,16 @@ impl<'a> Inner<'a> {
         }
         let quoted = scalar::quote_double(text);
         let mut written = quoted[1..quoted.len() - 1].to_owned();
-        // Blanks beside a folded line break would go with it.
+        // Blanks beside a folded line break would go with it; escaped, they stay.
         let (blanks, breaks) = ([' ', '\t'], ['\n', '\r']);
         let around = self.node.document().text;
         if written.ends_with(' ') && around[raw.end..].trim_start_matches(blanks).starts_with(breaks) {
-            written.replace_range(written.len() - 1.., "\\u0020");
+            written.insert(written.len() - 1, '\\');
         }
-        if written.starts_with(' ') && around[..raw.start].trim_end_matches(blanks).ends_with(breaks) {
-            written.replace_range(..1, "\\u0020");
+        if around[..raw.start].trim_end_matches(blanks).ends_with(breaks)
+            && (written.starts_with(' ') || written.is_empty() && around[raw.end..].starts_with(blanks))
+        {
+            written.insert(0, '\\');
         }
         Some((raw, written))
     }
@@ -209,7 +211,8 @@ mod tests {
             ("a: \"b\\n c\\n\"\n", " c", "x\n\"", "a: \"b\\nx\\n\\\"\\n\"\n"),
             ("a: \"\\u0062c\"\n", "b", "x", "a: \"xc\"\n"),
             ("a: \"b\\n\\\n  \\  c\"\n", "b\n", "b\n  x\n", "a: \"b\\n  x\\n\\\n  \\  c\"\n"),
-            ("a: \"b\n  c\"\n", "c", " c", "a: \"b\n  \\u0020c\"\n"),
+            ("a: \"b\n  c\"\n", "c", " c", "a: \"b\n  \\ c\"\n"),
+            ("a: \"b\\n\\\n  \\  c\\n  d\"\n", "  c\n", "", "a: \"b\\n\\\n  \\  d\"\n"),
             ("a: '{\"b\": ''c''}'\n", "'c'", "'x'", "a: '{\"b\": ''x''}'\n"),
             ("{\"a\": \"b\\nc\"}", "c", "\tx\n", "{\"a\": \"b\\n\\tx\\n\"}"),
         ] {
