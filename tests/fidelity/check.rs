@@ -100,7 +100,7 @@ pub(crate) fn injection(op: &Op, all_containers: bool) -> Injection {
     injection
 }
 
-fn ask(op: &Op, injection: &mut Injection) {
+pub(crate) fn ask(op: &Op, injection: &mut Injection) {
     let variable = |name: &str, value| Variable { name: name.to_owned(), asked: Asked::Entry(value) };
     match op {
         Op::Many(ops) => ops.iter().for_each(|op| ask(op, injection)),
@@ -227,7 +227,7 @@ pub(crate) fn prepare(case: Case) -> Prepared {
 
 /// Whether every character means the same to all readers: those that break lines for some only, and
 /// control characters, are not to be in an edited document.
-fn is_admitted(text: &str) -> bool {
+pub(crate) fn is_admitted(text: &str) -> bool {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
     !text.contains(|c: char| {
         matches!(c, '\u{85}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
@@ -236,7 +236,7 @@ fn is_admitted(text: &str) -> bool {
 }
 
 /// A document's only reading; of a text without any node, nothing.
-fn one_document(reading: Result<Vec<Tree>, String>) -> Result<Tree, String> {
+pub(crate) fn one_document(reading: Result<Vec<Tree>, String>) -> Result<Tree, String> {
     let mut documents = reading?;
     match documents.len() {
         0 => Ok(Tree::new(Kind::Empty, "")),

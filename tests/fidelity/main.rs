@@ -11,6 +11,9 @@
 
 mod bytes;
 mod check;
+mod checksums;
+mod embedded;
+mod emit;
 mod golden;
 mod goyaml;
 mod granit;

@@ -1,0 +1,533 @@
+//! Pods that read an edited ConfigMap are rolled: the checksums of their templates change, and nothing else.
+//!
+//! Streams come from a generator that knows which ConfigMaps are edited and who refers to them. The result
+//! is compared as granit reads it, with the new checksums put back to what they were.
+
+use std::collections::BTreeMap;
+
+use jobplate::inject::request::Injection;
+use jobplate::render::{Rendering, Source, to_string};
+use serde_json::{Map, Value, json};
+use similar::{Algorithm, DiffOp, capture_diff_slices};
+
+use crate::check::one_document;
+use crate::model::{self, Op};
+use crate::mutate::Rng;
+use crate::tree::{Kind, Tree};
+use crate::{check, embedded, granit, number};
+
+const OP: Op = Op::Secret("ADDED_TOKEN", "flow-secrets", "token");
+const NAMES: &[&str] = &["a", "b", "a-b"];
+const KEY: &str = "job_template.yaml";
+const OWN: &str = "checksum/jobplate";
+
+/// Kinds whose pods are replaced when their template changes, and others that have pods.
+const ROLLED: &[(&str, &str)] = &[
+    ("apps/v1", "Deployment"),
+    ("apps/v1", "StatefulSet"),
+    ("apps/v1", "DaemonSet"),
+    ("argoproj.io/v1alpha1", "Rollout"),
+];
+const NOT_ROLLED: &[(&str, &str)] = &[("batch/v1", "Job"), ("batch/v1", "CronJob"), ("v1", "Pod")];
+
+/// An object of a stream.
+struct Object {
+    value: Value,
+    /// What the stream's edit makes of the text under the key.
+    text: Option<String>,
+    /// The pod template must get other checksums.
+    rolled: bool,
+}
+
+/// A stream, as objects and as text.
+struct Stream {
+    objects: Vec<Object>,
+    text: String,
+}
+
+fn template(image: &str) -> String {
+    format!(
+        "kind: Job\napiVersion: batch/v1\nspec:\n  template:\n    spec:\n      containers:\n      - name: flow\n        image: {image}\n"
+    )
+}
+
+fn injection(rng: &mut Rng) -> Injection {
+    let mut injection = embedded::injection(&OP, false, KEY);
+    if rng.one_in(3) {
+        injection.targets.clear();
+    }
+    injection
+}
+
+/// The stream of a number. Another `image` gives the same stream with other texts in its ConfigMaps.
+fn stream(rng: &mut Rng, image: &str, with_jobs: bool) -> Stream {
+    let namespaces: &[Option<&str>] = if rng.one_in(2) { &[None] } else { &[Some("team"), Some("other")] };
+    let mut objects = Vec::new();
+    let mut edited = Vec::new();
+    for namespace in namespaces {
+        for name in NAMES {
+            let fresh = template(image);
+            let done = to_string(&fresh, &check::injection(&OP, false)).expect("a plain Job").text;
+            let (text, after) = match rng.below(5) {
+                0 | 1 => (Some(fresh), Some(done)),
+                2 => (Some(done.clone()), Some(done)),
+                3 => (None, None),
+                _ => continue,
+            };
+            let mut data = json!({"other.yaml": fresh_decoy()});
+            if let Some(text) = &text {
+                data[KEY] = json!(text);
+            }
+            if text != after {
+                edited.push((*namespace, *name));
+            }
+            let metadata = metadata(namespace, name, rng);
+            let value = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data});
+            objects.push(Object { value, text: after, rolled: false });
+        }
+    }
+    for at in 0..1 + rng.below(5) {
+        let namespace = rng.pick(namespaces);
+        let rolls = !with_jobs || !rng.one_in(3);
+        let (version, kind) = *rng.pick(if rolls { ROLLED } else { NOT_ROLLED });
+        let (pod, used) = pod_spec(rng);
+        let rolled = rolls && used.iter().any(|used| edited.contains(&(*namespace, used)));
+        let metadata = metadata(namespace, &format!("w{at}"), rng);
+        let pod_template = pod_template(pod.clone(), rng);
+        let spec = match kind {
+            "Pod" => pod,
+            "CronJob" => json!({"schedule": "@daily", "jobTemplate": {"spec": {"template": pod_template}}}),
+            _ => json!({"template": pod_template, "selector": {"matchLabels": {"app": "x"}}}),
+        };
+        let value = json!({"apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec});
+        objects.push(Object { value, text: None, rolled });
+    }
+    for at in (1..objects.len()).rev() {
+        objects.swap(at, rng.below(at + 1));
+    }
+    let text = write(&objects, rng);
+    Stream { objects, text }
+}
+
+fn fresh_decoy() -> String {
+    template("decoy")
+}
+
+fn metadata(namespace: &Option<&str>, name: &str, rng: &mut Rng) -> Value {
+    let mut metadata = json!({"name": name});
+    if let Some(namespace) = namespace {
+        metadata["namespace"] = json!(namespace);
+    }
+    if rng.one_in(3) {
+        metadata["annotations"] = json!({"checksum/config": "of the object, not of its pods"});
+    }
+    metadata
+}
+
+/// A pod's spec, and the ConfigMaps that it uses.
+fn pod_spec(rng: &mut Rng) -> (Value, Vec<&'static str>) {
+    let mut used = Vec::new();
+    let mut containers = [container("main", rng), container("side", rng), container("init", rng)];
+    let mut volumes = vec![json!({"name": "tmp", "emptyDir": {}})];
+    for at in 0..rng.below(4) {
+        let name = *rng.pick(NAMES);
+        let into = rng.below(3);
+        let container = &mut containers[into];
+        let mut push = |key: &str, value: Value| {
+            container[key].as_array_mut().expect("a list").push(value);
+        };
+        let counts = match rng.below(10) {
+            0 => {
+                volumes.push(json!({"name": format!("v{at}"), "configMap": {"name": name, "optional": true}}));
+                true
+            }
+            1 => {
+                let sources = json!([{"secret": {"name": "x"}}, {"configMap": {"name": name, "items": []}}]);
+                volumes.push(json!({"name": format!("v{at}"), "projected": {"sources": sources}}));
+                true
+            }
+            2 | 3 => {
+                push("envFrom", json!({"prefix": "P_", "configMapRef": {"name": name}}));
+                true
+            }
+            4 | 5 => {
+                let reference = json!({"configMapKeyRef": {"name": name, "key": "other.yaml"}});
+                push("env", json!({"name": format!("E{at}"), "valueFrom": reference}));
+                true
+            }
+            // What has the name, but is no ConfigMap.
+            6 => {
+                volumes.push(json!({"name": name, "secret": {"secretName": name}}));
+                false
+            }
+            7 => {
+                push("envFrom", json!({"secretRef": {"name": name}}));
+                false
+            }
+            8 => {
+                let reference = json!({"secretKeyRef": {"name": name, "key": "a"}});
+                push("env", json!({"name": format!("E{at}"), "valueFrom": reference}));
+                false
+            }
+            _ => {
+                push("env", json!({"name": format!("E{at}"), "value": name}));
+                volumes.push(json!({"name": format!("v{at}"), "configMap": {"name": format!("{name}-else")}}));
+                false
+            }
+        };
+        if counts {
+            used.push(name);
+        }
+    }
+    let [main, side, init] = containers;
+    let mut spec = json!({"containers": [main, side], "volumes": volumes});
+    if rng.one_in(2) || init["env"] != json!([]) || init["envFrom"] != json!([]) {
+        spec["initContainers"] = json!([init]);
+    }
+    (spec, used)
+}
+
+fn container(name: &str, rng: &mut Rng) -> Value {
+    let image = if rng.one_in(2) { "x:1" } else { "y" };
+    json!({"name": name, "image": image, "env": [], "envFrom": []})
+}
+
+fn pod_template(pod: Value, rng: &mut Rng) -> Value {
+    let old = |rng: &mut Rng| match rng.below(5) {
+        0 => String::new(),
+        1 => "0".repeat(64),
+        2 => "8c1f3b".to_owned(),
+        3 => "it's \"old\"".to_owned(),
+        _ => format!("{:064x}", rng.next()),
+    };
+    let labels = json!({"app": "x", "checksum/label": "1a"});
+    let metadata = match rng.below(9) {
+        0 => None,
+        1 => Some(Value::Null),
+        2 => Some(json!({})),
+        3 => Some(json!({"labels": labels})),
+        4 => Some(json!({"labels": labels, "annotations": null})),
+        5 => Some(json!({"annotations": {}})),
+        6 => Some(json!({"annotations": {"note": "x", "checksums/no": "x", "mychecksum/no": "x"}})),
+        count => {
+            let mut annotations = Map::new();
+            annotations.insert("note".to_owned(), json!("x"));
+            for name in ["checksum/config", "checksum/secret", OWN].iter().take(count - 6 + rng.below(2)) {
+                annotations.insert((*name).to_owned(), json!(old(rng)));
+            }
+            Some(json!({"labels": labels, "annotations": annotations}))
+        }
+    };
+    match metadata {
+        None => json!({"spec": pod}),
+        Some(metadata) => json!({"metadata": metadata, "spec": pod}),
+    }
+}
+
+/// The objects as documents or as the items of a List, each in block style or as JSON, keys in any order.
+fn write(objects: &[Object], rng: &mut Rng) -> String {
+    let mut out = String::new();
+    if rng.one_in(4) {
+        out.push_str("apiVersion: v1\nkind: List\nitems:\n");
+        for object in objects {
+            out.push_str("- ");
+            mapping(object.value.as_object().expect("an object"), 2, true, rng, &mut out);
+        }
+    } else if rng.one_in(5) {
+        let items: Vec<&Value> = objects.iter().map(|object| &object.value).collect();
+        let list = json!({"apiVersion": "v1", "kind": "List", "items": items});
+        let text = if rng.one_in(2) { serde_json::to_string(&list) } else { serde_json::to_string_pretty(&list) };
+        out = text.expect("JSON");
+    } else {
+        for (at, object) in objects.iter().enumerate() {
+            if at > 0 || rng.one_in(2) {
+                out.push_str("---\n");
+            }
+            if rng.one_in(6) {
+                out.push_str(&serde_json::to_string_pretty(&object.value).expect("JSON"));
+                out.push('\n');
+            } else {
+                mapping(object.value.as_object().expect("an object"), 0, false, rng, &mut out);
+            }
+        }
+    }
+    if rng.one_in(6) { out.replace('\n', "\r\n") } else { out }
+}
+
+fn mapping(map: &Map<String, Value>, indent: usize, mut inline: bool, rng: &mut Rng, out: &mut String) {
+    let mut keys: Vec<&String> = map.keys().collect();
+    for at in (1..keys.len()).rev() {
+        keys.swap(at, rng.below(at + 1));
+    }
+    for key in keys {
+        if !std::mem::take(&mut inline) {
+            if rng.one_in(15) {
+                out.push_str(&format!("{}# {key}: x\n", " ".repeat(indent)));
+            }
+            out.push_str(&" ".repeat(indent));
+        }
+        out.push_str(key);
+        out.push(':');
+        node(&map[key], indent, rng, out);
+    }
+}
+
+/// What stands behind a key or a dash, with its line break.
+fn node(value: &Value, indent: usize, rng: &mut Rng, out: &mut String) {
+    match value {
+        Value::Null => out.push_str(rng.pick::<&str>(&["\n", " null\n", " ~\n", "  # nothing\n"])),
+        Value::String(text) if text.ends_with('\n') && rng.one_in(2) => {
+            out.push_str(" |\n");
+            for line in text.lines() {
+                out.push_str(&format!("{}{line}\n", " ".repeat(indent + 2)));
+            }
+        }
+        Value::String(text) => {
+            let plain = text.starts_with(|c: char| c.is_ascii_lowercase())
+                && text.len() != 1
+                && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-./:".contains(&byte));
+            let written = match rng.below(3) {
+                0 if plain => text.clone(),
+                1 if !text.contains('\n') => format!("'{}'", text.replace('\'', "''")),
+                _ => serde_json::to_string(text).expect("JSON"),
+            };
+            let comment = if rng.one_in(10) { "  # c" } else { "" };
+            out.push_str(&format!(" {written}{comment}\n"));
+        }
+        Value::Object(map) if !map.is_empty() && !rng.one_in(8) => {
+            out.push('\n');
+            mapping(map, indent + 2, false, rng, out);
+        }
+        Value::Array(items) if !items.is_empty() && !rng.one_in(8) => {
+            out.push('\n');
+            let dash = indent + 2 * rng.below(2);
+            for item in items {
+                out.push_str(&format!("{}- ", " ".repeat(dash)));
+                match item.as_object() {
+                    Some(map) if !map.is_empty() => mapping(map, dash + 2, true, rng, out),
+                    _ => out.push_str(&format!("{item}\n")),
+                }
+            }
+        }
+        other => out.push_str(&format!(" {other}\n")),
+    }
+}
+
+/// The objects of a stream, as granit reads them.
+fn read(stream: &str) -> Result<Vec<Tree>, String> {
+    let mut objects = Vec::new();
+    for document in model::documents(stream) {
+        let tree = one_document(granit::read(document))?;
+        match tree.find("items") {
+            (Some(at), _) => objects.extend(tree.children[at].children.iter().cloned()),
+            _ => objects.push(tree),
+        }
+    }
+    Ok(objects)
+}
+
+fn get<'t>(tree: &'t Tree, way: &[&str]) -> Option<&'t Tree> {
+    way.iter().try_fold(tree, |tree, key| tree.find(key).0.map(|at| &tree.children[at]))
+}
+
+fn get_mut<'t>(tree: &'t mut Tree, way: &[&str]) -> Option<&'t mut Tree> {
+    way.iter().try_fold(tree, |tree, key| tree.find(key).0.map(|at| &mut tree.children[at]))
+}
+
+fn is_sum(node: &Tree) -> bool {
+    node.is_scalar()
+        && node.text.len() == 64
+        && node.text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+        && !(node.kind == Kind::Plain && node.text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'e'))
+}
+
+/// Puts the checksums of a template back to what they were, and says what they are now.
+fn put_back(before: &Tree, after: &mut Tree) -> Result<Vec<(String, String)>, String> {
+    const WAY: [&str; 4] = ["spec", "template", "metadata", "annotations"];
+    let mut sums = Vec::new();
+    let old: Vec<(String, Tree)> = get(before, &WAY)
+        .into_iter()
+        .flat_map(Tree::entries)
+        .filter(|(key, _)| key.text.starts_with("checksum/"))
+        .map(|(key, value)| (key.text.clone(), value.clone()))
+        .collect();
+    let annotations = get_mut(after, &WAY).ok_or("no annotations")?;
+    for (key, old) in &old {
+        let new = get_mut(annotations, &[key]).ok_or_else(|| format!("{key} is gone"))?;
+        if !is_sum(new) || new.text == old.text {
+            return Err(format!("{key} is {:?}, was {:?}", new.text, old.text));
+        }
+        sums.push((old.text.clone(), new.text.clone()));
+        *new = old.clone();
+    }
+    if !old.is_empty() {
+        return Ok(sums);
+    }
+    let (at, twice) = annotations.find(OWN);
+    let at = at.filter(|_| !twice).ok_or_else(|| format!("no {OWN}, or two"))?;
+    if !is_sum(&annotations.children[at]) {
+        return Err(format!("{OWN} is {:?}", annotations.children[at].text));
+    }
+    sums.push((String::new(), annotations.children[at].text.clone()));
+    annotations.children.drain(at - 1..=at);
+    // What had to be made for it goes with it.
+    for length in (3..=4).rev() {
+        let made = get_mut(after, &WAY[..length]).is_some_and(|map| map.children.is_empty());
+        if !made {
+            continue;
+        }
+        match get(before, &WAY[..length]) {
+            Some(old) => *get_mut(after, &WAY[..length]).expect("it was there") = old.clone(),
+            None => {
+                let above = get_mut(after, &WAY[..length - 1]).expect("above it");
+                let at = above.find(WAY[length - 1]).0.expect("it was there");
+                above.children.drain(at - 1..=at);
+            }
+        }
+    }
+    Ok(sums)
+}
+
+/// Compares a stream with its result; the answer is the new checksums.
+fn judge(stream: &Stream, after: &str) -> Result<Vec<(String, String)>, String> {
+    let before = read(&stream.text)?;
+    let mut now = read(after)?;
+    if before.len() != stream.objects.len() || now.len() != before.len() {
+        return Err(format!("{} objects, {} read, {} now", stream.objects.len(), before.len(), now.len()));
+    }
+    let mut sums = Vec::new();
+    for ((object, before), now) in stream.objects.iter().zip(&before).zip(&mut now) {
+        let name = format!("{}/{}", object.value["kind"], object.value["metadata"]["name"]);
+        if object.rolled {
+            sums.extend(put_back(before, now).map_err(|what| format!("{name}: {what}"))?);
+        }
+        let mut expected = before.clone();
+        if let Some(text) = &object.text {
+            get_mut(&mut expected, &["data", KEY]).expect("the key").text.clone_from(text);
+        }
+        expected.expect(now).map_err(|what| format!("{name}: {what}"))?;
+    }
+    for (at, (old, new)) in sums.iter().enumerate() {
+        if sums[..at].iter().any(|(other, sum)| other != old && sum == new) {
+            return Err("two checksums are one".to_owned());
+        }
+    }
+    Ok(sums)
+}
+
+/// Lines that have nothing to do with an edit stay.
+fn lines(before: &str, after: &str) -> Result<(), String> {
+    const WORDS: [&str; 8] = ["checksum/", KEY, "metadata", "annotations", "containers", "template", "spec", "kind"];
+    // Of JSON, one more entry adds a comma to the one before.
+    let bare = |text: &str| -> Vec<String> {
+        text.split('\n').map(|line| line.trim_end_matches(['\r', ',']).to_owned()).collect()
+    };
+    let (old, new) = (bare(before), bare(after));
+    let steps = capture_diff_slices(Algorithm::Myers, &old, &new);
+    let mut gone =
+        steps.iter().filter(|step| !matches!(step, DiffOp::Equal { .. })).flat_map(|step| &old[step.old_range()]);
+    match gone.find(|line| !WORDS.iter().any(|word| line.contains(word))) {
+        Some(line) => Err(format!("the line {line:?} is gone")),
+        None => Ok(()),
+    }
+}
+
+/// The documents of a stream as inputs of one run, planned and then printed.
+fn in_passes(stream: &str, injection: &Injection) -> Result<String, String> {
+    let documents = model::documents(stream);
+    let sources = documents.iter().map(|text| Source::spool("-".to_owned(), text.as_bytes()));
+    let sources: Vec<Source> = sources.collect::<Result<_, _>>().map_err(|error| error.to_string())?;
+    let mut rendering = Rendering::plan(sources, injection, 1 << 20).map_err(|error| error.to_string())?;
+    let mut out = Vec::new();
+    for input in 0..rendering.len() {
+        rendering.write(input, &mut out).map_err(|error| error.to_string())?;
+    }
+    String::from_utf8(out).map_err(|error| error.to_string())
+}
+
+/// What became of a stream's checksums.
+fn check(number: u64) -> Result<usize, String> {
+    let mut rng = Rng::new(0x5047, number);
+    let injection = injection(&mut rng);
+    let with_jobs = !injection.targets.is_empty();
+    let seed = rng.next();
+    let stream = |image| stream(&mut Rng::new(seed, 0), image, with_jobs);
+    let first = stream("x");
+    let failed =
+        |text: &str, what: String| format!("stream {number}: {what}\n  before: {:?}\n  after:  {text:?}", first.text);
+    let run = |text: &str| to_string(text, &injection).map_err(|error| error.to_string());
+    let rendered = run(&first.text).map_err(|what| failed("", what))?.text;
+    let sums = judge(&first, &rendered)
+        .and_then(|sums| lines(&first.text, &rendered).map(|()| sums))
+        .map_err(|what| failed(&rendered, what))?;
+    let again = run(&rendered).map_err(|what| failed(&rendered, what))?;
+    if again.text != rendered || again.edited > 0 {
+        return Err(failed(&again.text, format!("a second run edits {} documents", again.edited)));
+    }
+    let inputs = in_passes(&first.text, &injection).map_err(|what| failed("", what))?;
+    if inputs != rendered {
+        return Err(failed(&inputs, "its documents as inputs of one run become something else".to_owned()));
+    }
+    let second = stream("z");
+    let other = run(&second.text).map_err(|what| failed("", what))?.text;
+    let other_sums = judge(&second, &other).map_err(|what| failed(&other, what))?;
+    if sums.len() != other_sums.len() || sums.iter().zip(&other_sums).any(|(a, b)| a.1 == b.1) {
+        return Err(failed(&other, "other data, but the same checksum".to_owned()));
+    }
+    Ok(sums.len())
+}
+
+#[test]
+fn pods_are_rolled_when_their_config_map_is_edited() {
+    let count = number("JOBPLATE_MUTANTS").map_or(500, |count| count / 6);
+    let mut rolled = 0;
+    let mut failed: BTreeMap<String, (u64, String)> = BTreeMap::new();
+    for number in 0..count {
+        match check(number) {
+            Ok(sums) => rolled += sums,
+            Err(what) => {
+                let kind = what.lines().next().unwrap_or_default().split(": ").nth(1).unwrap_or_default();
+                let kind = kind.replace(|c: char| c.is_ascii_digit(), "");
+                let known = failed.entry(kind).or_insert_with(|| (0, what.clone()));
+                known.0 += 1;
+                // The shortest says the most.
+                if what.len() < known.1.len() {
+                    known.1 = what;
+                }
+            }
+        }
+    }
+    println!("{count} streams, {rolled} checksums made anew");
+    let shown: String =
+        failed.values().map(|(failed, what)| format!("{failed} of {count}, such as {what}\n\n")).collect();
+    assert!(failed.is_empty(), "\n{shown}");
+    assert!(rolled as u64 > count / 2, "only {rolled} checksums");
+}
+
+/// The judge takes a right answer that is written by hand, and none that is wrong.
+#[test]
+fn the_judge_of_checksums_has_teeth() {
+    let before = "kind: ConfigMap\nmetadata: {name: a}\ndata: {job_template.yaml: x}\n---\nkind: Deployment\nspec:\n  template:\n    metadata:\n      annotations: {note: x}\n    spec: {}\n";
+    let objects = || {
+        let map = Object { value: json!({}), text: Some("y".to_owned()), rolled: false };
+        vec![map, Object { value: json!({}), text: None, rolled: true }]
+    };
+    let stream = Stream { objects: objects(), text: before.to_owned() };
+    let sum = "ab".repeat(32);
+    let right = before.replace(": x}\n---", ": y}\n---").replace("note: x", &format!("note: x, {OWN}: {sum}"));
+    assert!(judge(&stream, &right).is_ok());
+    for (from, to) in [
+        (sum.as_str(), "abab"),
+        (sum.as_str(), &sum.to_uppercase()),
+        (": y}", ": x}"),
+        ("note: x", "note: z"),
+        (OWN, "checksum/config"),
+        ("name: a", "name: b"),
+        ("spec: {}", "spec: {a: b}"),
+    ] {
+        assert!(judge(&stream, &right.replace(from, to)).is_err(), "{from} to {to}");
+    }
+    let untouched =
+        Stream { objects: objects().into_iter().map(|one| Object { rolled: false, ..one }).collect(), ..stream };
+    assert!(judge(&untouched, &right).is_err(), "a roll that nobody asked for");
+}

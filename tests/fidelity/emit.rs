@@ -1,0 +1,678 @@
+//! ConfigMaps with a document in them, written by none of the library's code: every scalar style, many layouts.
+//!
+//! Knows where each byte of the document came to stand. Whether a scalar really reads as the document is
+//! for the readers to say: a style that can't hold it all gives a text that reads otherwise.
+
+use std::ops::Range;
+
+use crate::mutate::Rng;
+
+/// How a document is written as a scalar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Style {
+    Literal,
+    Folded,
+    /// On one line, with the escapes that JSON has.
+    Double,
+    /// On one line, any character as any escape.
+    Escaped,
+    /// As PyYAML writes it: lines of 80, joined by `\`.
+    PyYaml,
+    /// As go-yaml writes it: lines of 80, folded at blanks.
+    GoYaml,
+    /// Folded and joined anywhere.
+    Broken,
+    Single,
+    /// Single quotes over several lines.
+    SingleBroken,
+}
+
+pub(crate) const STYLES: &[Style] = &[
+    Style::Literal,
+    Style::Folded,
+    Style::Double,
+    Style::Escaped,
+    Style::PyYaml,
+    Style::GoYaml,
+    Style::Broken,
+    Style::Single,
+    Style::SingleBroken,
+];
+
+/// What is around the scalar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    Block,
+    List,
+    Flow,
+    Json,
+    PrettyJson,
+}
+
+/// All choices but those inside of the scalar, which hang on `seed`.
+#[derive(Clone, Debug)]
+pub(crate) struct Layout {
+    pub style: Style,
+    pub shape: Shape,
+    /// Of the keys of `data`.
+    indent: usize,
+    /// Of a block scalar's or a broken scalar's lines, deeper than the key.
+    deeper: usize,
+    crlf: bool,
+    final_newline: bool,
+    neighbour_before: bool,
+    neighbour_behind: bool,
+    comments: bool,
+    metadata_last: bool,
+    document_before: bool,
+    document_behind: bool,
+    dash: usize,
+    quoted_key: bool,
+    /// Key and kind are spelled with escapes.
+    hidden: bool,
+    odd: bool,
+    /// Blank lines of a block scalar have blanks.
+    pub ragged: bool,
+    seed: u64,
+}
+
+/// A stream with a document in it.
+#[derive(Clone, Debug)]
+pub(crate) struct Embedded {
+    pub text: String,
+    /// The position of the ConfigMap's document in the stream.
+    pub document: usize,
+    /// The scalar, with its quotes or header; behind it begins what is not its.
+    pub span: Range<usize>,
+    /// Where each byte of the document stands, and its end.
+    pub map: Vec<usize>,
+    /// How far the lines of a block scalar are indented.
+    pub indent: usize,
+    /// Something outside of it can be at fault.
+    pub odd: bool,
+}
+
+impl Layout {
+    pub(crate) fn any(rng: &mut Rng) -> Self {
+        let style = *rng.pick(STYLES);
+        Self::of(style, rng)
+    }
+
+    pub(crate) fn of(style: Style, rng: &mut Rng) -> Self {
+        let shapes: &[Shape] = match style {
+            Style::Double | Style::Escaped => {
+                &[Shape::Block, Shape::Block, Shape::List, Shape::Flow, Shape::Json, Shape::PrettyJson]
+            }
+            Style::Literal | Style::Folded => &[Shape::Block, Shape::Block, Shape::List],
+            _ => &[Shape::Block, Shape::Block, Shape::List, Shape::Flow],
+        };
+        Layout {
+            style,
+            shape: *rng.pick(shapes),
+            indent: 1 + rng.below(8),
+            deeper: 1 + rng.below(8),
+            crlf: rng.one_in(4),
+            final_newline: !rng.one_in(3),
+            neighbour_before: rng.one_in(2),
+            neighbour_behind: rng.one_in(2),
+            comments: rng.one_in(3),
+            metadata_last: rng.one_in(4),
+            document_before: rng.one_in(4),
+            document_behind: rng.one_in(4),
+            dash: 2 * rng.below(2),
+            quoted_key: rng.one_in(4),
+            hidden: rng.one_in(8),
+            odd: rng.one_in(12),
+            ragged: rng.one_in(4),
+            seed: rng.next(),
+        }
+    }
+
+    pub(crate) fn is_json(&self) -> bool {
+        matches!(self.shape, Shape::Json | Shape::PrettyJson)
+    }
+
+    /// One line of the document is one line of the text.
+    pub(crate) fn is_literal(&self) -> bool {
+        self.style == Style::Literal
+    }
+
+    /// The styles that hold every text, and so every edit.
+    pub(crate) fn must_be_edited(&self) -> bool {
+        matches!(self.style, Style::Literal | Style::Double | Style::Escaped) && !self.odd
+    }
+
+    fn eol(&self) -> &'static str {
+        if self.crlf { "\r\n" } else { "\n" }
+    }
+}
+
+/// A stream in the making.
+struct Writer {
+    text: String,
+    eol: &'static str,
+    map: Vec<usize>,
+}
+
+impl Writer {
+    fn lines(&mut self, indent: usize, lines: &str) {
+        for line in lines.lines() {
+            self.blanks(indent);
+            self.text.push_str(line);
+            self.text.push_str(self.eol);
+        }
+    }
+
+    fn blanks(&mut self, count: usize) {
+        self.text.extend(std::iter::repeat_n(' ', count));
+    }
+
+    fn line_break(&mut self, indent: usize) {
+        self.text.push_str(self.eol);
+        self.blanks(indent);
+    }
+
+    /// A character of the document, written in some way.
+    fn source(&mut self, c: char, written: &str) {
+        self.here(c.len_utf8());
+        self.text.push_str(written);
+    }
+
+    /// The next bytes of the document stand here.
+    fn here(&mut self, bytes: usize) {
+        self.map.extend(std::iter::repeat_n(self.text.len(), bytes));
+    }
+}
+
+/// The decoys: what must never be edited, though it looks like what must.
+const ANNOTATED: &str = "annotations:\n  job_template.yaml: 'kind: Job'\n";
+const BEFORE: &str = "\
+job_template.yml: |
+  kind: Pod
+  spec: {containers: [{name: flow}]}
+README: |+
+  text  # no comment
+
+";
+const BEHIND: &str = "\
+job_template.yaml.bak: |
+  kind: Pod
+  spec: {containers: [{name: flow}]}
+zzz: |+
+  text  # no comment
+
+";
+/// What the library's scanner leaves to another parser.
+const ODD: &str = "? odd\n: key\n";
+const OTHER_DOCUMENT: &str = "{{ template }}: [\n";
+
+/// Writes a document into a ConfigMap; none where the style has no way to write such a text at all.
+pub(crate) fn embed(document: &str, layout: &Layout) -> Option<Embedded> {
+    let mut out = Writer { text: String::new(), eol: layout.eol(), map: Vec::new() };
+    let mut rng = Rng::new(layout.seed, 0);
+    let (start, indent) = match layout.shape {
+        Shape::Json | Shape::PrettyJson => (in_json(&mut out, document, layout, &mut rng)?, 0),
+        _ => in_yaml(&mut out, document, layout, &mut rng)?,
+    };
+    let Writer { text, map, .. } = out;
+    let end = start.end;
+    let before = usize::from(layout.document_before && !layout.is_json());
+    Some(Embedded { text, document: before, span: start.start..end, map, indent, odd: layout.odd })
+}
+
+fn in_json(out: &mut Writer, document: &str, layout: &Layout, rng: &mut Rng) -> Option<Range<usize>> {
+    let pretty = layout.shape == Shape::PrettyJson;
+    let gap = |out: &mut Writer, indent: usize| {
+        if pretty {
+            out.line_break(indent);
+        }
+    };
+    let colon = if pretty { ": " } else { ":" };
+    out.text.push('{');
+    let kind = if layout.hidden { "Confi\\u0067Map" } else { "ConfigMap" };
+    for (key, value) in [("apiVersion", "v1"), ("kind", kind)] {
+        gap(out, 2);
+        out.text.push_str(&format!("\"{key}\"{colon}\"{value}\","));
+    }
+    gap(out, 2);
+    out.text.push_str(&format!("\"metadata\"{colon}{{\"name\"{colon}\"templates\"}},"));
+    gap(out, 2);
+    out.text.push_str(&format!("\"data\"{colon}{{"));
+    if layout.neighbour_before {
+        gap(out, 4);
+        out.text.push_str(&format!("\"a.yaml\"{colon}\"kind: Pod\\nspec: {{containers: [{{name: a}}]}}\","));
+    }
+    gap(out, 4);
+    let key = if layout.hidden { "job\\u005ftemplate.yaml" } else { "job_template.yaml" };
+    out.text.push_str(&format!("\"{key}\"{colon}"));
+    let start = out.text.len();
+    quoted_on_one_line(out, document, layout, rng)?;
+    let end = out.text.len();
+    if layout.neighbour_behind {
+        out.text.push(',');
+        gap(out, 4);
+        out.text.push_str(&format!("\"z\"{colon}\"\\u0031\""));
+    }
+    gap(out, 2);
+    out.text.push('}');
+    gap(out, 0);
+    out.text.push('}');
+    if layout.final_newline {
+        out.line_break(0);
+    }
+    Some(start..end)
+}
+
+fn in_yaml(out: &mut Writer, document: &str, layout: &Layout, rng: &mut Rng) -> Option<(Range<usize>, usize)> {
+    if layout.document_before {
+        out.lines(0, OTHER_DOCUMENT);
+        out.lines(0, "---");
+    }
+    if layout.comments {
+        out.lines(0, "# job_template.yaml: |\n\n#  kind: Job");
+    }
+    let mut base = 0;
+    if layout.shape == Shape::List {
+        base = layout.dash + 2;
+        out.lines(0, "apiVersion: v1\nkind: List\nitems:");
+        out.lines(layout.dash, "- kind: Secret\n  apiVersion: v1\n  data: {job_template.yaml: aGk=}");
+        out.lines(layout.dash, "- apiVersion: v1");
+    } else {
+        out.lines(0, "apiVersion: v1");
+    }
+    out.lines(base, if layout.hidden { "kind: \"\\x43onfigMap\"" } else { "kind: ConfigMap" });
+    if !layout.metadata_last {
+        metadata(out, base, layout);
+    }
+    let keys = base + layout.indent;
+    let key = match (layout.quoted_key, rng.one_in(2)) {
+        _ if layout.hidden => "\"job_templat\\x65.yaml\"",
+        (false, _) => "job_template.yaml",
+        (true, false) => "\"job_template.yaml\"",
+        (true, true) => "'job_template.yaml'",
+    };
+    let flow = layout.shape == Shape::Flow;
+    out.blanks(base);
+    out.text.push_str("data:");
+    if flow {
+        out.text.push_str(" {");
+        if layout.neighbour_before {
+            out.text.push_str("README: text, ");
+        }
+    } else {
+        if layout.comments {
+            out.text.push_str("  # templates");
+        }
+        out.line_break(0);
+        if layout.neighbour_before {
+            out.lines(keys, BEFORE);
+        }
+        if layout.odd {
+            out.lines(keys, ODD);
+        }
+        if layout.comments {
+            out.lines(keys, "# the template");
+        }
+        out.blanks(keys);
+    }
+    out.text.push_str(key);
+    out.text.push_str(": ");
+    let last = !layout.neighbour_behind && !layout.metadata_last && !layout.document_behind && !layout.comments;
+    let may_end = last && !layout.final_newline;
+    let content = keys + layout.deeper;
+    let start = out.text.len();
+    match layout.style {
+        Style::Literal | Style::Folded => block(out, document, layout, content, may_end, rng)?,
+        Style::Double | Style::Escaped => quoted_on_one_line(out, document, layout, rng)?,
+        Style::PyYaml => py_yaml(out, document, content),
+        Style::GoYaml => go_yaml(out, document, content),
+        Style::Broken => broken(out, document, content, rng),
+        Style::Single | Style::SingleBroken => single(out, document, layout, content, rng)?,
+    }
+    let end = out.text.len();
+    if flow {
+        if layout.neighbour_behind {
+            out.text.push_str(", z: \"1\"");
+        }
+        out.text.push('}');
+    } else if layout.comments && !matches!(layout.style, Style::Literal | Style::Folded) {
+        out.text.push_str("  # the template's end");
+    }
+    if !(may_end || out.text.ends_with('\n') && matches!(layout.style, Style::Literal | Style::Folded)) {
+        out.line_break(0);
+    }
+    if layout.comments && !flow {
+        out.lines(keys, "# behind it");
+    }
+    if layout.neighbour_behind && !flow {
+        out.lines(keys, BEHIND);
+    }
+    if layout.metadata_last {
+        metadata(out, base, layout);
+    }
+    if layout.document_behind {
+        out.lines(0, "---");
+        out.lines(0, OTHER_DOCUMENT);
+    }
+    Some((start..end, content))
+}
+
+fn metadata(out: &mut Writer, base: usize, layout: &Layout) {
+    out.lines(base, "metadata:");
+    out.lines(base + 2, "name: templates");
+    if layout.comments {
+        out.lines(base + 2, ANNOTATED);
+    }
+}
+
+/// A block scalar. Its text ends behind its last line break, or without one before what follows.
+fn block(out: &mut Writer, document: &str, layout: &Layout, indent: usize, may_end: bool, rng: &mut Rng) -> Option<()> {
+    let body = document.trim_end_matches('\n');
+    let breaks = document.len() - body.len();
+    if body.is_empty() || document.contains('\r') {
+        return None;
+    }
+    let folded = layout.style == Style::Folded;
+    let first = body.lines().find(|line| !line.is_empty()).unwrap_or_default();
+    let indicator = first.starts_with([' ', '\t']) || rng.one_in(4);
+    let chomping = match breaks {
+        0 if may_end => *rng.pick(&["", "-", "+"]),
+        0 => "-",
+        1 => *rng.pick(&["", "+"]),
+        _ => "+",
+    };
+    out.text.push(if folded { '>' } else { '|' });
+    let digit = if indicator { layout.deeper.to_string() } else { String::new() };
+    let header = if rng.one_in(2) { format!("{digit}{chomping}") } else { format!("{chomping}{digit}") };
+    out.text.push_str(&header);
+    if rng.one_in(4) {
+        out.text.push_str(rng.pick::<&str>(&["  # the template", " #", "  "]));
+    }
+    out.line_break(0);
+    let normal = |line: &str| !line.is_empty() && !line.starts_with([' ', '\t']);
+    let mut before = "";
+    let mut pending = 0;
+    for (at, line) in body.split('\n').enumerate() {
+        if at > 0 {
+            pending += 1;
+        }
+        if line.is_empty() {
+            continue;
+        }
+        // The first of the breaks that end a line is folded, so it is written twice.
+        if folded && normal(before) && normal(line) {
+            out.text.push_str(out.eol);
+        }
+        for empty in 0..pending {
+            out.here(1);
+            let blanks = if layout.ragged && empty + 1 < pending { rng.below(indent + 1) } else { 0 };
+            out.line_break(blanks);
+        }
+        pending = 0;
+        before = line;
+        out.blanks(indent);
+        let foldable = folded && normal(line) && rng.one_in(2);
+        let bytes = line.as_bytes();
+        for (at, c) in line.char_indices() {
+            let alone = at > 0
+                && c == ' '
+                && !bytes[at - 1].is_ascii_whitespace()
+                && bytes.get(at + 1).is_some_and(|next| !next.is_ascii_whitespace());
+            if foldable && alone && rng.one_in(3) {
+                out.here(1);
+                out.line_break(indent);
+            } else {
+                out.source(c, c.encode_utf8(&mut [0; 4]));
+            }
+        }
+    }
+    for _ in 0..breaks {
+        out.here(1);
+        out.line_break(0);
+    }
+    out.here(1);
+    Some(())
+}
+
+fn quoted_on_one_line(out: &mut Writer, document: &str, layout: &Layout, rng: &mut Rng) -> Option<()> {
+    out.text.push('"');
+    for c in document.chars() {
+        let written = match layout.style {
+            Style::Escaped if layout.is_json() => in_any_json_escape(c, rng),
+            Style::Escaped => in_any_escape(c, rng),
+            _ => in_json_escape(c),
+        };
+        out.source(c, &written);
+    }
+    out.here(1);
+    out.text.push('"');
+    Some(())
+}
+
+fn in_json_escape(c: char) -> String {
+    match c {
+        '"' => "\\\"".to_owned(),
+        '\\' => "\\\\".to_owned(),
+        '\n' => "\\n".to_owned(),
+        '\t' => "\\t".to_owned(),
+        '\r' => "\\r".to_owned(),
+        '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => {
+            format!("\\u{:04x}", u32::from(c))
+        }
+        c => c.to_string(),
+    }
+}
+
+fn in_any_json_escape(c: char, rng: &mut Rng) -> String {
+    if rng.one_in(6) && u32::from(c) <= 0xffff { format!("\\u{:04X}", u32::from(c)) } else { in_json_escape(c) }
+}
+
+fn in_any_escape(c: char, rng: &mut Rng) -> String {
+    let code = u32::from(c);
+    if !rng.one_in(6) {
+        return in_json_escape(c);
+    }
+    let named = match c {
+        ' ' => "\\ ",
+        '\t' => "\\t",
+        '\n' => "\\n",
+        '\0' => "\\0",
+        '\u{7}' => "\\a",
+        '\u{8}' => "\\b",
+        '\u{b}' => "\\v",
+        '\u{c}' => "\\f",
+        '\u{1b}' => "\\e",
+        '\u{85}' => "\\N",
+        '\u{a0}' => "\\_",
+        '\u{2028}' => "\\L",
+        '\u{2029}' => "\\P",
+        _ => "",
+    };
+    match rng.below(4) {
+        0 if !named.is_empty() => named.to_owned(),
+        1 if code <= 0xff => format!("\\x{code:02x}"),
+        2 if code <= 0xffff => format!("\\u{code:04x}"),
+        _ => format!("\\U{code:08X}"),
+    }
+}
+
+/// PyYAML's `write_double_quoted`, with its `allow_unicode=False` and `width=80`.
+fn py_yaml(out: &mut Writer, document: &str, indent: usize) {
+    let chars: Vec<char> = document.chars().collect();
+    let escape = |c: char| match c {
+        '\0' => "\\0".to_owned(),
+        '\u{7}' => "\\a".to_owned(),
+        '\u{8}' => "\\b".to_owned(),
+        '\t' => "\\t".to_owned(),
+        '\n' => "\\n".to_owned(),
+        '\u{b}' => "\\v".to_owned(),
+        '\u{c}' => "\\f".to_owned(),
+        '\r' => "\\r".to_owned(),
+        '\u{1b}' => "\\e".to_owned(),
+        '"' => "\\\"".to_owned(),
+        '\\' => "\\\\".to_owned(),
+        '\u{85}' => "\\N".to_owned(),
+        '\u{a0}' => "\\_".to_owned(),
+        '\u{2028}' => "\\L".to_owned(),
+        '\u{2029}' => "\\P".to_owned(),
+        c if u32::from(c) <= 0xff => format!("\\x{:02X}", u32::from(c)),
+        c if u32::from(c) <= 0xffff => format!("\\u{:04X}", u32::from(c)),
+        c => format!("\\U{:08X}", u32::from(c)),
+    };
+    let plain = |out: &mut Writer, range: Range<usize>| {
+        for &c in &chars[range] {
+            out.source(c, c.encode_utf8(&mut [0; 4]));
+        }
+    };
+    let line_start = out.text.rfind('\n').map_or(0, |at| at + 1);
+    let mut column = out.text[line_start..].chars().count() + 1;
+    out.text.push('"');
+    let (mut start, mut end) = (0, 0);
+    while end <= chars.len() {
+        let c = chars.get(end).copied();
+        if c.is_none_or(|c| matches!(c, '"' | '\\') || !(' '..='~').contains(&c)) {
+            plain(out, start..end.max(start));
+            column += end.saturating_sub(start);
+            start = end.max(start);
+            if let Some(c) = c {
+                let written = escape(c);
+                column += written.len();
+                out.source(c, &written);
+                start = end + 1;
+            }
+        }
+        if 0 < end
+            && end + 1 < chars.len()
+            && (c == Some(' ') || start >= end)
+            && (column + end).saturating_sub(start) > 80
+        {
+            if start < end {
+                plain(out, start..end);
+                start = end;
+            }
+            out.text.push('\\');
+            out.line_break(indent);
+            column = indent;
+            if chars[start] == ' ' {
+                out.text.push('\\');
+                column += 1;
+            }
+        }
+        end += 1;
+    }
+    out.here(1);
+    out.text.push('"');
+}
+
+/// go-yaml's `yaml_emitter_write_double_quoted`.
+fn go_yaml(out: &mut Writer, document: &str, indent: usize) {
+    let line_start = out.text.rfind('\n').map_or(0, |at| at + 1);
+    let mut column = out.text[line_start..].chars().count() + 1;
+    out.text.push('"');
+    let mut chars = document.char_indices().peekable();
+    let mut after_space = false;
+    while let Some((at, c)) = chars.next() {
+        if c != ' ' {
+            let written = in_json_escape(c);
+            column += written.chars().count();
+            out.source(c, &written);
+            after_space = false;
+            continue;
+        }
+        let next = chars.peek().map(|(_, c)| *c);
+        if !after_space && column > 80 && at > 0 && next.is_some() {
+            out.here(1);
+            out.line_break(indent);
+            column = indent;
+            if next == Some(' ') {
+                out.text.push('\\');
+                column += 1;
+            }
+        } else {
+            out.source(c, " ");
+            column += 1;
+        }
+        after_space = true;
+    }
+    out.here(1);
+    out.text.push('"');
+}
+
+/// Double quotes over lines that break wherever they can.
+fn broken(out: &mut Writer, document: &str, indent: usize, rng: &mut Rng) {
+    out.text.push('"');
+    let often = 2 + rng.below(30);
+    let mut chars = document.chars().peekable();
+    let mut at_blank = true;
+    while let Some(c) = chars.next() {
+        let blank_next = chars.peek().is_none_or(|next| matches!(next, ' ' | '\t' | '\n'));
+        if rng.one_in(often) {
+            match c {
+                // Blanks around a break are folded away.
+                ' ' | '\n' if !at_blank && !blank_next => {
+                    out.here(1);
+                    if c == '\n' {
+                        out.line_break(0);
+                    }
+                    out.line_break(indent);
+                    at_blank = true;
+                    continue;
+                }
+                _ => {
+                    out.text.push('\\');
+                    let more = rng.below(3);
+                    out.line_break(indent + more);
+                    if matches!(c, ' ' | '\t') {
+                        out.text.push('\\');
+                    }
+                }
+            }
+        }
+        let written = if rng.one_in(20) { in_any_escape(c, rng) } else { in_json_escape(c) };
+        at_blank = written == " " || written == "\t";
+        out.source(c, &written);
+    }
+    out.here(1);
+    out.text.push('"');
+}
+
+/// Single quotes; on one line, or folded where no line begins or ends with a blank.
+fn single(out: &mut Writer, document: &str, layout: &Layout, indent: usize, rng: &mut Rng) -> Option<()> {
+    let several = layout.style == Style::SingleBroken;
+    let lines: Vec<&str> = document.split('\n').collect();
+    let blank = |line: &str, at: usize| {
+        at > 0 && line.starts_with([' ', '\t']) || at + 1 < lines.len() && line.ends_with([' ', '\t'])
+    };
+    if document.contains('\r')
+        || lines.len() > 1 && !several
+        || several && lines.iter().enumerate().any(|(at, line)| blank(line, at))
+    {
+        return None;
+    }
+    out.text.push('\'');
+    let mut chars = document.chars().peekable();
+    let mut before = ' ';
+    while let Some(c) = chars.next() {
+        let alone = c == ' ' && before != ' ' && chars.peek().is_some_and(|next| !matches!(next, ' ' | '\t' | '\n'));
+        match c {
+            '\n' => {
+                // One break more than the text has: the first is a blank.
+                if before != '\n' {
+                    out.text.push_str(out.eol);
+                }
+                out.here(1);
+                out.line_break(if chars.peek() == Some(&'\n') { 0 } else { indent });
+            }
+            ' ' if alone && before != '\n' && several && rng.one_in(5) => {
+                out.here(1);
+                out.line_break(indent);
+            }
+            '\'' => out.source(c, "''"),
+            c => out.source(c, c.encode_utf8(&mut [0; 4])),
+        }
+        before = c;
+    }
+    out.here(1);
+    out.text.push('\'');
+    Some(())
+}
