@@ -4,7 +4,8 @@
 //! Helm charts have `checksum/...` annotations on pod templates for that. A post-renderer comes after the
 //! chart has made them, so they are made anew here, from the old one and the new data.
 
-use memchr::memmem::Finder;
+use std::collections::{BTreeSet, HashMap};
+
 use sha2::{Digest, Sha256};
 
 use super::canonical;
@@ -19,26 +20,16 @@ const PREFIX: &str = "checksum/";
 const OWN: &str = "checksum/jobplate";
 
 /// A ConfigMap whose data were changed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct ChangedMap {
     namespace: Option<String>,
-    name: String,
     /// Of its new data.
     digest: [u8; 32],
-    finder: Finder<'static>,
 }
 
-/// The ConfigMaps whose data a run changes.
+/// The ConfigMaps whose data a run changes, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ChangedMaps(Vec<ChangedMap>);
-
-impl PartialEq for ChangedMap {
-    fn eq(&self, other: &Self) -> bool {
-        (&self.namespace, &self.name, self.digest) == (&other.namespace, &other.name, other.digest)
-    }
-}
-
-impl Eq for ChangedMap {}
+pub struct ChangedMaps(HashMap<String, Vec<ChangedMap>>);
 
 impl ChangedMaps {
     /// Whether there are none.
@@ -50,29 +41,20 @@ impl ChangedMaps {
     pub fn add(&mut self, object: &Object<'_>) {
         let Some(name) = object.own_name() else { return };
         let Some((_, data)) = object.node.entries().find(|(key, _)| key.is("data")) else { return };
-        self.0.push(ChangedMap {
-            namespace: object.namespace().map(|namespace| namespace.into_owned()),
-            finder: Finder::new(name.as_bytes()).into_owned(),
-            name: name.into_owned(),
-            digest: canonical::digest(data, None),
-        });
-    }
-
-    /// Whether a text holds the name of one as it is, and the key that containers stand under.
-    pub fn are_named_in(&self, text: &[u8]) -> bool {
-        self.0.iter().any(|map| map.finder.find(text).is_some())
+        let namespace = object.namespace().map(|namespace| namespace.into_owned());
+        let map = ChangedMap { namespace, digest: canonical::digest(data, None) };
+        self.0.entry(name.into_owned()).or_default().push(map);
     }
 
     /// Those that a pod of an object's namespace uses. Where only one of the two has a namespace, the other
     /// gets its own when it is applied, which may be the same.
     fn used_by<'m>(&'m self, object: &Object<'_>, pod_spec: Node<'_>) -> Vec<&'m ChangedMap> {
         let namespace = object.namespace();
-        let same = |map: &ChangedMap| match (&namespace, &map.namespace) {
+        let same = |map: &&ChangedMap| match (&namespace, &map.namespace) {
             (Some(own), Some(other)) => own == other,
             _ => true,
         };
-        let used = used_maps(pod_spec);
-        self.0.iter().filter(|map| same(map) && used.iter().any(|name| name.is(&map.name))).collect()
+        used_maps(pod_spec).iter().filter_map(|name| self.0.get(name)).flatten().filter(same).collect()
     }
 }
 
@@ -154,13 +136,10 @@ fn template_of<'a>(object: &Object<'a>, pod_spec: Node<'a>) -> Option<Node<'a>> 
     (is_child(*above, "template", *template) && is_child(*template, "spec", pod_spec)).then_some(*template)
 }
 
-/// The names of the ConfigMaps that a pod uses: by volume, projected volume, `envFrom`, `env`.
-fn used_maps(pod_spec: Node<'_>) -> Vec<Node<'_>> {
-    let mut names = Vec::new();
-    for (key, value) in pod_spec.descendants().flat_map(|node| node.entries()) {
-        if ["configMap", "configMapRef", "configMapKeyRef"].iter().any(|reference| key.is(reference)) {
-            names.extend(value.entries().filter(|(key, _)| key.is("name")).map(|(_, name)| name));
-        }
-    }
-    names
+/// The names of the ConfigMaps that a pod uses, each once: by volume, projected volume, `envFrom`, `env`.
+fn used_maps(pod_spec: Node<'_>) -> BTreeSet<String> {
+    let references = |key: Node<'_>| ["configMap", "configMapRef", "configMapKeyRef"].iter().any(|own| key.is(own));
+    let used = pod_spec.descendants().flat_map(|node| node.entries()).filter(|(key, _)| references(*key));
+    let names = used.flat_map(|(_, value)| value.entries()).filter(|(key, _)| key.is("name"));
+    names.filter_map(|(_, name)| Some(name.text()?.into_owned())).collect()
 }

@@ -13,6 +13,8 @@ use crate::manifest::workload::canonical_kind;
 #[derive(Debug)]
 pub struct Filter {
     containers: memchr::memmem::Finder<'static>,
+    /// What all keys of a pod begin with that refer to a ConfigMap.
+    config_map: memchr::memmem::Finder<'static>,
     /// Any of these kinds; none where a target's kind is a pattern.
     kinds: Option<Vec<memchr::memmem::Finder<'static>>>,
     /// Kinds that count only together with the word `prefect`.
@@ -39,7 +41,7 @@ impl Filter {
             })
         };
         let agents = injection.targets.is_empty() && !injection.prefect.is_empty();
-        Filter { containers: finder("ontainers"), kinds, agents }
+        Filter { containers: finder("ontainers"), config_map: finder("configMap"), kinds, agents }
     }
 
     /// Whether the text holds the words of a target as they are.
@@ -50,6 +52,11 @@ impl Filter {
         };
         self.containers.find(text).is_some()
             && (kind() || self.agents && memchr::memmem::find(text, b"prefect").is_some())
+    }
+
+    /// Whether the text holds the words of a pod that uses a ConfigMap.
+    pub fn names_config_map(&self, text: &[u8]) -> bool {
+        self.containers.find(text).is_some() && self.config_map.find(text).is_some()
     }
 
     /// Whether the text holds the key that containers stand under.
@@ -89,6 +96,7 @@ impl Filter {
         let behind = &behind[..behind.len().min(LONGEST)];
         let joined = [before, behind].concat();
         let kinds = self.kinds.iter().flatten().any(|kind| kind.find(&joined).is_some());
-        joined.contains(&b'\\') || kinds || self.kinds.is_none() || self.names_containers(&joined)
+        let keys = self.names_containers(&joined) || self.config_map.find(&joined).is_some();
+        joined.contains(&b'\\') || kinds || self.kinds.is_none() || keys
     }
 }

@@ -36,6 +36,8 @@ pub(super) struct Engine<'i> {
     changed: ChangedMaps,
     /// Whether a text of a ConfigMap was a target so far.
     has_embedded: bool,
+    /// Whether there was anything so far that could be a pod which uses a ConfigMap.
+    uses_maps: bool,
 }
 
 /// A document before and after its edits.
@@ -59,6 +61,7 @@ impl<'i> Engine<'i> {
             directives: false,
             changed: ChangedMaps::default(),
             has_embedded: false,
+            uses_maps: false,
         }
     }
 
@@ -82,7 +85,7 @@ impl<'i> Engine<'i> {
     pub(super) fn end_pass(&mut self) -> Option<Known> {
         let known = self.planner.known();
         let found = Known {
-            changed: std::mem::take(&mut self.changed),
+            changed: if self.uses_maps { std::mem::take(&mut self.changed) } else { ChangedMaps::default() },
             // It makes a difference only where there is something to change in a ConfigMap.
             agent: known.agent || self.planner.agent && self.has_embedded,
         };
@@ -92,9 +95,9 @@ impl<'i> Engine<'i> {
     /// Plans one document, and verifies the edited text.
     pub(super) fn document(&mut self, text: &str) -> Result<Outcome> {
         let behind_directives = std::mem::replace(&mut self.directives, may_have_directive(text));
-        let uses_changed = self.planner.known().changed.are_named_in(text.as_bytes());
-        let named =
-            self.filter.names_target(text.as_bytes()) || uses_changed && self.filter.names_containers(text.as_bytes());
+        let uses_map = self.filter.names_config_map(text.as_bytes());
+        self.uses_maps |= uses_map;
+        let named = self.filter.names_target(text.as_bytes()) || uses_map && !self.planner.known().changed.is_empty();
         let Some(by_fallback) = open(&self.filter, named, text, &mut self.desk.before)? else {
             return Ok(Outcome::default());
         };
