@@ -46,22 +46,26 @@ impl Filter {
 
     /// Whether the text holds the words of a target as they are.
     pub fn names_target(&self, text: &[u8]) -> bool {
-        let kind = || match &self.kinds {
+        self.names_containers(text) && self.names_kind(text)
+    }
+
+    /// Whether the text holds the key that containers stand under. Without it, the others need not be asked.
+    pub fn names_containers(&self, text: &[u8]) -> bool {
+        self.containers.find(text).is_some()
+    }
+
+    /// Whether the text holds the kind of a target.
+    pub fn names_kind(&self, text: &[u8]) -> bool {
+        let kind = match &self.kinds {
             None => true,
             Some(kinds) => kinds.iter().any(|kind| kind.find(text).is_some()),
         };
-        self.containers.find(text).is_some()
-            && (kind() || self.agents && memchr::memmem::find(text, b"prefect").is_some())
+        kind || self.agents && memchr::memmem::find(text, b"prefect").is_some()
     }
 
-    /// Whether the text holds the words of a pod that uses a ConfigMap.
+    /// Whether the text holds a key by which a pod uses a ConfigMap.
     pub fn names_config_map(&self, text: &[u8]) -> bool {
-        self.containers.find(text).is_some() && self.config_map.find(text).is_some()
-    }
-
-    /// Whether the text holds the key that containers stand under.
-    pub fn names_containers(&self, text: &[u8]) -> bool {
-        self.containers.find(text).is_some()
+        self.config_map.find(text).is_some()
     }
 
     /// Whether one of the words could be made of other characters than its own: by an escape, or by a line

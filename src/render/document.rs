@@ -95,9 +95,12 @@ impl<'i> Engine<'i> {
     /// Plans one document, and verifies the edited text.
     pub(super) fn document(&mut self, text: &str) -> Result<Outcome> {
         let behind_directives = std::mem::replace(&mut self.directives, may_have_directive(text));
-        let uses_map = self.filter.names_config_map(text.as_bytes());
+        let bytes = text.as_bytes();
+        let containers = self.filter.names_containers(bytes);
+        let uses_map = containers && self.filter.names_config_map(bytes);
         self.uses_maps |= uses_map;
-        let named = self.filter.names_target(text.as_bytes()) || uses_map && !self.planner.known().changed.is_empty();
+        let rolls = uses_map && !self.planner.known().changed.is_empty();
+        let named = containers && (rolls || self.filter.names_kind(bytes));
         let Some(by_fallback) = open(&self.filter, named, text, &mut self.desk.before)? else {
             return Ok(Outcome::default());
         };

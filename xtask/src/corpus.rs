@@ -371,9 +371,9 @@ impl Job {
         let expected =
             values.iter().map(|value| value.as_ref().map(|value| expect(ask, &name, value, &mut outcome))).collect();
         let kinds = if ask == Ask::AnyKind { vec!["*"] } else { WORKLOADS.map(|(kind, _)| kind).to_vec() };
-        let targets = kinds
-            .into_iter()
-            .filter_map(|kind| Some(Target { kind: Glob::new(kind, true).ok()?, name: None, containers: None }));
+        let targets = kinds.into_iter().filter_map(|kind| {
+            Some(Target { kind: Glob::new(kind, true).ok()?, name: None, key: None, containers: None })
+        });
         let source =
             EnvFrom { prefix: String::new(), kind: SourceKind::ConfigMap, name: SOURCE.to_owned(), optional: true };
         let secret = KeyRef { name: SECRET.to_owned(), key: KEY.to_owned(), optional: false };

@@ -79,6 +79,25 @@ fn workload(out: &mut impl Write, number: usize) -> Result<()> {
     Ok(())
 }
 
+/// Workloads, as Helm pipes them into a post-renderer, and behind every fourth a ConfigMap with a job template.
+pub fn write_chart(path: &Path, documents: usize, job_template: &str) -> Result<()> {
+    let mut out = BufWriter::new(File::create(path)?);
+    for number in 0..documents {
+        workload(&mut out, number)?;
+        if number.is_multiple_of(4) {
+            writeln!(
+                out,
+                "---\n# Source: platform/templates/flows-{number}.yaml\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: \
+                 flows-{number}\ndata:\n  job_template.yaml: |"
+            )?;
+            for line in job_template.lines() {
+                writeln!(out, "    {line}")?;
+            }
+        }
+    }
+    Ok(out.flush()?)
+}
+
 /// CronJobs without a namespace, `nightly-0` and on.
 pub fn write_cron_jobs(path: &Path, documents: usize) -> Result<()> {
     let mut out = BufWriter::new(File::create(path)?);

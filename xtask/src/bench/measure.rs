@@ -17,11 +17,18 @@ pub struct Contestant {
     pub name: &'static str,
     command: Vec<String>,
     output: Output,
+    /// What it reads on standard input.
+    input: Option<PathBuf>,
 }
 
 impl Contestant {
     pub fn new(name: &'static str, command: Vec<String>, output: Output) -> Self {
-        Contestant { name, command, output }
+        Contestant { name, command, output, input: None }
+    }
+
+    /// One that reads a file on standard input.
+    pub fn reading(self, input: &Path) -> Self {
+        Contestant { input: Some(input.to_owned()), ..self }
     }
 }
 
@@ -63,7 +70,11 @@ pub fn one(measure: &Path, contestant: &Contestant) -> Result<Medians> {
         Output::File(path) => File::create(path)?.into(),
     };
     let mut command = Command::new(measure);
-    command.args(&contestant.command).stdin(Stdio::null()).stdout(stdout);
+    let stdin = match &contestant.input {
+        None => Stdio::null(),
+        Some(path) => File::open(path)?.into(),
+    };
+    command.args(&contestant.command).stdin(stdin).stdout(stdout);
     let output = command.stderr(Stdio::piped()).spawn()?.wait_with_output()?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     if !output.status.success() {

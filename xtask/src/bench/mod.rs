@@ -49,6 +49,7 @@ pub fn run(args: &[String]) -> Result<()> {
 
     beside_peers(programs, &stream, &folder, runs, &without)?;
     by_itself(programs, &stream, &others, &folder, runs)?;
+    post_renderer(programs, &folder.join("chart.yaml"), runs)?;
     if large {
         memory(programs, &stream, &folder, runs)?;
     } else {
@@ -132,6 +133,32 @@ fn check_output(output: &Path, stream: &Path) -> Result<()> {
     let containers = original.matches("image: ").count();
     if entries != containers {
         bail!("jobplate wrote {entries} entries into {containers} containers");
+    }
+    Ok(())
+}
+
+/// Ten megabytes as Helm pipes them in, job templates in ConfigMaps among them.
+fn post_renderer(programs: Programs<'_>, chart: &Path, runs: usize) -> Result<()> {
+    let template = fs::read_to_string(run::root().join("templates/job_template.yaml"))?;
+    input::write_chart(chart, DOCUMENTS, &template)?;
+    let texts = ["--target", "configmap/*:job_template.yaml"].map(str::to_owned);
+    let render = edit(programs.jobplate, chart);
+    let mut post_render = render.clone();
+    post_render[1] = "post-render".to_owned();
+    post_render.remove(2);
+    let contestants = [
+        Contestant::new("render FILE", render.clone(), Output::Null),
+        Contestant::new("post-render", post_render.clone(), Output::Null).reading(chart),
+        Contestant::new("render FILE, texts too", [&render[..], &texts].concat(), Output::Null),
+        Contestant::new("post-render, texts too", [&post_render[..], &texts].concat(), Output::Null).reading(chart),
+    ];
+    println!("\n{:.2} MB as a post-renderer gets them, {runs} runs in turns", mega(fs::metadata(chart)?.len()));
+    let medians = measure::in_turns(programs.measure, &contestants, runs)?;
+    table(&contestants, &medians, Some(0));
+    let times = medians[3].wall / medians[2].wall;
+    println!("post-render: {times:.2} times render (at most 2)");
+    if times > 2.0 {
+        bail!("post-render takes longer than twice `render`");
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ fn main() -> ExitCode {
     let mut args = std::env::args_os().skip(1);
     let Some(program) = args.next() else { return ExitCode::from(2) };
     let mut command = Command::new(program);
-    command.args(args).stdin(Stdio::null()).stderr(Stdio::null());
+    command.args(args).stderr(Stdio::null()); // standard input is the caller's
     let start = Instant::now();
     let used = match command.spawn().and_then(wait4::Wait4::wait4) {
         Ok(used) => used,
