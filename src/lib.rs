@@ -14,7 +14,7 @@
 //! | [`manifest`] | objects, pod templates, containers, env, selection; nothing of Prefect | yaml                |
 //! | [`prefect`]  | names and roles, as data; nothing of files, flags or splices       | manifest, yaml          |
 //! | [`inject`]   | what is asked for, and the edits that make it so                   | prefect, manifest, yaml |
-//! | [`render`]   | the two passes over inputs, in bounded memory                      | inject, manifest, yaml  |
+//! | [`render`]   | the passes over inputs, in bounded memory                          | inject, manifest, yaml  |
 //! | `cluster`   | the API server: apply, diff, waiting; the only room with a socket   | manifest, yaml          |
 //! | [`report`]   | errors and diffs for people, and the one masker                    | yaml                    |
 //! | [`cli`]      | arguments, one file per command; nobody imports it                 | all                     |

@@ -411,9 +411,6 @@ impl RenderArgs {
         let mut namespace = namespace(self.namespace)?;
         let OutputArgs { in_place, check, diff, wrap } = self.output;
         let output = match wrap {
-            Some(_) if manifests.inputs.len() > 1 => {
-                return Err(Error::usage("`--wrap` takes one input").hint("wrap each one in a call of its own"));
-            }
             Some(text) => {
                 let (name, key) = parse::wrap("--wrap", &text)?;
                 Output::Wrap(Wrap { name, namespace: namespace.take(), key })
@@ -728,7 +725,6 @@ mod tests {
             (&["a", "--unset", "A=canary"], "`--unset`"),
             (&["a", "--api", "canary"], "`--api`"),
             (&["a", "--spec", "-"], "`--spec`"),
-            (&["a", "b", "--wrap", "configmap/x"], "`--wrap` takes one input"),
             (&["a", "--wrap", "x"], "`--wrap` needs configmap/NAME[:KEY]"),
             (&["a", "--wrap", "secret/x"], "`--wrap` needs configmap/NAME[:KEY]"),
             (&["a", "--wrap", "configmap/X"], "`--wrap`: the ConfigMap's name"),

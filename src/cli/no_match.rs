@@ -5,7 +5,7 @@ use super::render::Matching;
 use crate::error::{Error, Result};
 use crate::inject::{Asked, Injection};
 use crate::manifest::select::{ContainerChoice, Glob};
-use crate::render::{Rendering, Seen};
+use crate::render::{Rendering, Seen, SeenText};
 
 /// How many objects the error lists.
 const LISTED: usize = 20;
@@ -34,32 +34,36 @@ pub(super) fn refuse(rendering: &mut Rendering, command: &Manifests, matching: M
         return Ok(());
     }
     let mut list = String::new();
-    for Seen { object, input, is_hook, containers, documents } in seen.iter().take(LISTED) {
+    for Seen { object, input, is_hook, containers, texts } in seen.iter().take(LISTED) {
         let containers = match containers {
             None => String::new(),
             Some(names) if names.is_empty() => ", no containers".to_owned(),
             Some(names) => format!(", containers: {}", names.join(", ")),
         };
-        let keys: Vec<&str> = documents.iter().map(|(key, _)| key.as_str()).collect();
-        let keys = if keys.is_empty() { String::new() } else { format!(", with pods in {}", keys.join(", ")) };
         let hook = if *is_hook { ", a Helm hook" } else { "" };
-        list.push_str(&format!("\n  {object} in {input}{hook}{containers}{keys}"));
+        list.push_str(&format!("\n  {}", one_line(&format!("{object} in {input}{hook}{containers}"))));
+        for SeenText { key, containers, .. } in texts {
+            let line = format!("{object}:{key}, containers: {}", containers.join(", "));
+            list.push_str(&format!("\n    with {}", one_line(&line)));
+        }
     }
     if seen.len() > LISTED {
         list.push_str("\n  and more");
     }
     let injection = &command.injection;
-    let what = if injection.only_named && injection.targets.is_empty() {
-        "only what `--target` names is changed, and it is not given; seen:".to_owned()
-    } else {
-        format!("nothing matches {}; seen:", asked_for(injection))
+    let needs_target = injection.only_named && injection.targets.is_empty() && !injection.is_settings_only();
+    let what = match rendering.unmatched.first() {
+        Some(target) => format!("nothing matches the target {target}; seen:"),
+        None if needs_target => "only what `--target` names is changed, and it is not given; seen:".to_owned(),
+        None => format!("nothing matches {}; seen:", asked_for(injection)),
     };
-    let allow = if injection.only_named && injection.targets.is_empty() {
-        ""
-    } else {
-        " (--allow-no-match makes this no error)"
-    };
+    let allow = if needs_target { "" } else { " (--allow-no-match makes this no error)" };
     Err(Error::usage(what + &list).hint(instead(injection, &seen) + allow))
+}
+
+/// Names of an input, without line breaks that would pass for lines of ours.
+fn one_line(text: &str) -> String {
+    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
 }
 
 fn asked_for(injection: &Injection) -> String {
@@ -91,22 +95,29 @@ fn candidates(seen: &[Seen]) -> Vec<Candidate> {
     let mut candidates = Vec::new();
     // A hook is rarely what is meant.
     let (hooks, others): (Vec<_>, Vec<_>) = seen.iter().partition(|seen| seen.is_hook);
-    for Seen { object, containers, documents, .. } in others.into_iter().chain(hooks) {
+    for Seen { object, containers, texts, .. } in others.into_iter().chain(hooks) {
         let is_job = ["Job/", "CronJob/"].iter().any(|kind| object.starts_with(kind)) || object == "Job";
         if containers.as_ref().is_some_and(|names| !names.is_empty()) {
             candidates.push(Candidate { target: object.clone(), is_flow_run: is_job });
         }
-        for (key, is_flow_run) in documents {
-            candidates.push(Candidate { target: format!("{object}:{key}"), is_flow_run: *is_flow_run });
+        for SeenText { key, is_job, .. } in texts {
+            candidates.push(Candidate { target: format!("{object}:{key}"), is_flow_run: *is_job });
         }
     }
+    // It is to be pasted into a shell, and the names are somebody else's.
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._/:".contains(c);
+    candidates.retain(|candidate| candidate.target.chars().all(is_plain));
     candidates
 }
 
 /// A line to paste, for what stands in the way first.
 fn instead(injection: &Injection, seen: &[Seen]) -> String {
     let candidates = candidates(seen);
-    let container = seen.iter().find_map(|seen| seen.containers.as_ref()?.first());
+    let containers = seen.iter().flat_map(|seen| {
+        let texts = seen.texts.iter().flat_map(|text| &text.containers);
+        seen.containers.iter().flatten().chain(texts)
+    });
+    let container = containers.into_iter().find(|name| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'));
     let prefect_secret = injection.variables.iter().find_map(|variable| match &variable.asked {
         Asked::PrefectSecret(reference) => Some((&variable.name, reference)),
         Asked::Entry(_) => None,

@@ -6,7 +6,7 @@
 use crate::error::{Error, Result};
 use crate::inject::layer;
 use crate::inject::{Asked, Variable};
-use crate::manifest::embedded::JOB_TEMPLATE_KEYS;
+use crate::manifest::embedded::{JOB_TEMPLATE_KEYS, is_config_map_word};
 use crate::manifest::env::{EnvFrom, EnvValue, KeyRef, SourceKind};
 use crate::manifest::names::{self, Fault};
 use crate::manifest::select::Target;
@@ -91,7 +91,7 @@ pub(super) fn target(flag: &str, text: &str) -> Result<Target> {
 pub(super) fn wrap(flag: &str, text: &str) -> Result<(String, String)> {
     let (object, key) = text.split_once(':').unwrap_or((text, JOB_TEMPLATE_KEYS[0]));
     let name = match object.split_once('/') {
-        Some((kind, name)) if ["configmap", "cm"].iter().any(|own| kind.eq_ignore_ascii_case(own)) => name,
+        Some((kind, name)) if is_config_map_word(kind) => name,
         _ => return Err(Error::usage(format!("`{flag}` needs configmap/NAME[:KEY]"))),
     };
     names::object_name("ConfigMap", name).map_err(|fault| fault.by(&format!("`{flag}`")))?;

@@ -68,7 +68,13 @@ pub(super) fn plan(manifests: &Manifests, matching: Matching, color: ColorChoice
         return Err(Error::usage(format!("{flag} gives one name, but {} objects match", rendering.targets))
             .hint("narrow it to one with --target KIND/NAME"));
     }
+    if injection.only_named && !rendering.unmatched.is_empty() {
+        // Helm shows no notes, and would go on without the reference.
+        no_match::refuse(&mut rendering, manifests, matching)?;
+    }
     if !manifests.quiet {
+        let unmatched = rendering.unmatched.iter().map(|target| format!("nothing matches the target {target}"));
+        to_stderr(&unmatched.map(|note| report::note(&note)).collect::<String>(), color);
         let notes: String = rendering.notes.iter().map(report::note).collect();
         to_stderr(&notes, color);
     }
@@ -87,6 +93,9 @@ fn print(rendering: &mut Rendering, out: &mut dyn Write) -> Result<()> {
 
 /// Prints the one input as a text in a ConfigMap.
 fn wrap(rendering: &mut Rendering, Wrap { name, namespace, key }: &Wrap, out: &mut dyn Write) -> Result<()> {
+    if rendering.len() > 1 {
+        return Err(Error::usage("`--wrap` takes one input").hint("wrap each one in a call of its own"));
+    }
     let mut rendered = Vec::new();
     rendering.write(0, &mut rendered)?;
     let text = String::from_utf8(rendered).map_err(|_| Error::input("not UTF-8").in_file(rendering.name(0)))?;

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::canonical;
 use crate::error::{Error, Result};
-use crate::manifest::object::{Object, check_edited, check_on_path};
+use crate::manifest::object::{Object, check_edited};
 use crate::manifest::workload::pod_specs;
 use crate::yaml::{Change, Child, Edit, Kind, Node, Value};
 
@@ -23,7 +23,7 @@ const OWN: &str = "checksum/jobplate";
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct ChangedMap {
     namespace: Option<String>,
-    /// Of its new data.
+    /// Of its name and its new data.
     digest: [u8; 32],
 }
 
@@ -42,7 +42,8 @@ impl ChangedMaps {
         let Some(name) = object.own_name() else { return };
         let Some((_, data)) = object.node.entries().find(|(key, _)| key.is("data")) else { return };
         let namespace = object.namespace().map(|namespace| namespace.into_owned());
-        let map = ChangedMap { namespace, digest: canonical::digest(data, None) };
+        let digest = Sha256::new_with_prefix(name.as_bytes()).chain_update(canonical::digest(data, None));
+        let map = ChangedMap { namespace, digest: digest.finalize().into() };
         self.0.entry(name.into_owned()).or_default().push(map);
     }
 
@@ -54,7 +55,12 @@ impl ChangedMaps {
             (Some(own), Some(other)) => own == other,
             _ => true,
         };
-        used_maps(pod_spec).iter().filter_map(|name| self.0.get(name)).flatten().filter(same).collect()
+        let used = used_maps(pod_spec);
+        let mut maps: Vec<_> = used.iter().filter_map(|name| self.0.get(name)).flatten().filter(same).collect();
+        // The order of documents is nobody's wish: Helm 3 and Helm 4 have each their own.
+        maps.sort_by_key(|map| map.digest);
+        maps.dedup_by_key(|map| map.digest);
+        maps
     }
 }
 
@@ -63,6 +69,10 @@ impl ChangedMaps {
 pub(super) fn plan_checksums(object: &Object<'_>, maps: &ChangedMaps, edits: &mut Vec<Edit>) -> Result<()> {
     // A Job's pods are not replaced, and its template can't be changed; a CronJob's next pod is a new one.
     if maps.is_empty() || matches!(&*object.kind, "Job" | "CronJob" | "Pod" | "ReplicaSet" | "ReplicationController") {
+        return Ok(());
+    }
+    // What uses none is not looked at closely.
+    if used_maps(object.node).iter().all(|name| !maps.0.contains_key(name)) {
         return Ok(());
     }
     for pod_spec in pod_specs(object)? {
@@ -117,7 +127,6 @@ pub(super) fn plan_checksums(object: &Object<'_>, maps: &ChangedMaps, edits: &mu
 
 /// A node as the mapping that it must be; none where it is null.
 fn mapping<'a>(node: Node<'a>, what: &str) -> Result<Option<Node<'a>>> {
-    check_on_path(node, what)?;
     check_edited(node, what)?;
     match node.kind() {
         Kind::Map => Ok(Some(node)),
@@ -137,9 +146,18 @@ fn template_of<'a>(object: &Object<'a>, pod_spec: Node<'a>) -> Option<Node<'a>> 
 }
 
 /// The names of the ConfigMaps that a pod uses, each once: by volume, projected volume, `envFrom`, `env`.
-fn used_maps(pod_spec: Node<'_>) -> BTreeSet<String> {
+fn used_maps(node: Node<'_>) -> BTreeSet<String> {
     let references = |key: Node<'_>| ["configMap", "configMapRef", "configMapKeyRef"].iter().any(|own| key.is(own));
-    let used = pod_spec.descendants().flat_map(|node| node.entries()).filter(|(key, _)| references(*key));
-    let names = used.flat_map(|(_, value)| value.entries()).filter(|(key, _)| key.is("name"));
-    names.filter_map(|(_, name)| Some(name.text()?.into_owned())).collect()
+    let used = node.descendants().flat_map(|node| node.entries()).filter(|(key, _)| references(*key));
+    let names = used.flat_map(|(_, value)| resolved(value).entries()).filter(|(key, _)| key.is("name"));
+    names.filter_map(|(_, name)| Some(resolved(name).text()?.into_owned())).collect()
+}
+
+/// What an alias stands for: the last node before it that has the anchor. Other nodes stand for themselves.
+fn resolved(node: Node<'_>) -> Node<'_> {
+    if node.kind() != Kind::Alias {
+        return node;
+    }
+    let before = node.document().root().descendants().take_while(|other| other.index() < node.index());
+    before.filter(|other| other.anchor() == Some(&node.raw()[1..])).last().unwrap_or(node)
 }

@@ -5,7 +5,7 @@
 
 use super::request::{Asked, Injection, Variable};
 use crate::error::{Error, Result};
-use crate::manifest::embedded::CONFIG_MAP;
+use crate::manifest::embedded::{CONFIG_MAP, is_config_map_word};
 use crate::manifest::env::{EnvFrom, EnvValue};
 use crate::manifest::names::{self, Fault};
 use crate::manifest::select::{ContainerChoice, Glob, Target};
@@ -172,10 +172,10 @@ pub fn api_url(url: &str) -> Result<(), Fault> {
 
 /// A target from its parts: globs.
 pub fn target(kind: &str, name: Option<&str>, key: Option<&str>, container: Option<&str>) -> Result<Target, Fault> {
-    let kind = match kind.to_ascii_lowercase().as_str() {
-        "configmap" | "configmaps" | "cm" => CONFIG_MAP,
-        _ if key.is_none() => kind,
-        _ => {
+    let kind = match key {
+        _ if is_config_map_word(kind) => CONFIG_MAP,
+        None => kind,
+        Some(_) => {
             return Err(Fault::new("only a ConfigMap has keys with documents under them".to_owned())
                 .hint("write ConfigMap/NAME:KEY, or leave the key out"));
         }

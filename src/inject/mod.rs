@@ -1,7 +1,8 @@
 //! The injection: what is asked for, and the edits that make it so in one document.
 //!
-//! `request` is what flags and spec files become; `plan` finds targets and decides edits; `env` does so
-//! for one container, `metadata` for names. Texts and offsets are `yaml`'s business.
+//! `request` is what flags and spec files become; `filter` tells documents without a target by their bytes;
+//! `plan` finds targets and decides edits; `env` does so for one container, `metadata` for names, `checksum` for
+//! pods that must be replaced. Texts and offsets are `yaml`'s business.
 
 mod canonical;
 mod checksum;

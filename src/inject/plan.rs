@@ -13,7 +13,7 @@ use crate::manifest::env::{EnvValue, EnvVar};
 use crate::manifest::field::FieldPath;
 use crate::manifest::object::{Object, is_helm_hook, objects};
 use crate::manifest::select::{ContainerChoice, Target};
-use crate::manifest::workload::{canonical_kind, is_builtin_workload, pod_specs};
+use crate::manifest::workload::{canonical_kind, is_builtin_workload, is_job, pod_specs};
 use crate::prefect::program::{Generation, Role, agent, is_base_job_template, role};
 use crate::prefect::variables;
 use crate::yaml::{Document, Edit, Node};
@@ -53,8 +53,8 @@ pub struct Plan {
     pub complete: usize,
     /// The entries that the call names in each of them; kept only where a planner is asked to.
     pub named: Vec<NamedEntries>,
-    /// Texts that are documents of their own: [`Planner::embedded`] plans each of them.
-    pub embedded: Vec<EmbeddedText>,
+    /// Texts that are documents of their own: [`Planner::plan_text`] plans each of them.
+    pub texts: Vec<EmbeddedText>,
 }
 
 /// A text of a ConfigMap's data that is to be planned as a document.
@@ -62,6 +62,8 @@ pub struct Plan {
 pub struct EmbeddedText {
     /// The ConfigMap's position among the document's objects.
     pub object: usize,
+    /// The tape index of its key.
+    pub key: u32,
     /// The tape index of the text.
     pub value: u32,
     /// The position, among the injection's, of the target that means it; none for a default target.
@@ -76,13 +78,14 @@ impl EmbeddedText {
 }
 
 impl Plan {
-    /// With its edits in order.
-    fn settled(mut self) -> Result<Self> {
+    /// Adds edits, and brings all into order.
+    pub fn settle(&mut self, more: impl IntoIterator<Item = Edit>) -> Result<()> {
+        self.edits.extend(more);
         self.edits.sort_by_key(|edit| edit.node);
-        if self.edits.windows(2).any(|pair| pair[0].node == pair[1].node) {
-            return Err(Error::new(crate::error::Kind::Internal, "two edits of one node"));
+        match self.edits.windows(2).any(|pair| pair[0].node == pair[1].node) {
+            true => Err(Error::new(crate::error::Kind::Internal, "two edits of one node")),
+            false => Ok(()),
         }
-        Ok(self)
     }
 }
 
@@ -97,15 +100,22 @@ pub struct NamedEntries {
     pub names: Vec<String>,
 }
 
-/// What is known of all documents before the first of them is planned. Nothing is, in a first pass; each later
-/// one knows what the pass before it has found out.
+/// What is known of all documents before the first of them is planned: what the pass before has found out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Known {
+    /// Whether an agent or worker takes Prefect's settings, so that the job template it mounts needs none: it
+    /// would put its own in their place. None as long as nobody has looked: texts in ConfigMaps wait for that.
+    pub agent: Option<bool>,
     /// The ConfigMaps whose data change.
     pub changed: ChangedMaps,
-    /// An agent or worker takes Prefect's settings, so that the job template it mounts needs none: it would put
-    /// its own in their place.
-    pub agent: bool,
+}
+
+impl Known {
+    /// Before the first pass.
+    pub fn at_first(injection: &Injection) -> Self {
+        let settings_by_default = !injection.prefect.is_empty() && injection.targets.is_empty();
+        Known { agent: (!settings_by_default).then_some(false), ..Known::default() }
+    }
 }
 
 /// Plans documents, one after the other.
@@ -121,7 +131,7 @@ pub struct Planner<'i> {
     keep_named: bool,
     known: Known,
     /// Whether an agent or worker has taken Prefect's settings so far.
-    pub agent: bool,
+    pub found_agent: bool,
 }
 
 impl<'i> Planner<'i> {
@@ -134,7 +144,7 @@ impl<'i> Planner<'i> {
             matched: vec![false; injection.targets.len()],
             keep_named: false,
             known,
-            agent: false,
+            found_agent: false,
         }
     }
 
@@ -155,13 +165,11 @@ impl<'i> Planner<'i> {
     /// the injection's; none for the first round of `--name-hash`, which finds them out.
     pub fn plan(&mut self, document: Document<'_>, names: &[Option<String>]) -> Result<Plan> {
         let mut plan = Plan::default();
-        if is_base_job_template(document.root()) {
-            self.refuse_secrets(document.root(), "the base job template", PREFECT_2_OR_3)?;
-        }
+        self.check_root(document)?;
         for (position, object) in objects(document)?.iter().enumerate() {
             plan_checksums(object, &self.known.changed, &mut plan.edits)?;
             if is_config_map(object) {
-                self.find_embedded(object, position, &mut plan)?;
+                self.find_texts(object, position, &mut plan)?;
                 continue;
             }
             let Some(share) = share_of(object, self.injection)? else { continue };
@@ -180,26 +188,28 @@ impl<'i> Planner<'i> {
                 }
             }
         }
-        plan.settled()
+        plan.settle([])?;
+        Ok(plan)
     }
 
     /// The texts of a ConfigMap that are targets.
-    fn find_embedded(&self, object: &Object<'_>, position: usize, plan: &mut Plan) -> Result<()> {
+    fn find_texts(&self, object: &Object<'_>, position: usize, plan: &mut Plan) -> Result<()> {
         let targets = &self.injection.targets;
-        let is_meant = |target: &Target| names_match(target, object);
-        if targets.is_empty() && self.injection.only_named || !targets.is_empty() && !targets.iter().any(is_meant) {
+        let by_default = targets.is_empty() && !self.injection.only_named;
+        let is_meant = |target: &Target| target.key.is_some() && names_match(target, object);
+        if !(by_default || targets.iter().any(is_meant)) || !passes(object, self.injection)? {
             return Ok(());
         }
-        for (key, _) in embedded::data(object) {
+        let Some(data) = embedded::data(object)? else { return Ok(()) };
+        for (key, _) in data.entries() {
             let name = key.text().unwrap_or_default();
-            let by_key = |target: &Target| target.key.as_ref().is_some_and(|glob| glob.matches(&name));
-            let target = targets.iter().position(|target| is_meant(target) && by_key(target));
-            let by_default = targets.is_empty() && JOB_TEMPLATE_KEYS.iter().any(|own| *own == name);
-            if !(target.is_some() || by_default) || !passes(object, self.injection)? {
+            let target = targets.iter().position(|target| is_text_target(target, object, &name));
+            let is_job_template = by_default && JOB_TEMPLATE_KEYS.iter().any(|own| *own == name);
+            if !(target.is_some() || is_job_template) {
                 continue;
             }
-            if let Some(value) = embedded::text(object, key)? {
-                plan.embedded.push(EmbeddedText { object: position, value: value.index(), target });
+            if let Some(value) = embedded::text(data, key)? {
+                plan.texts.push(EmbeddedText { object: position, key: key.index(), value: value.index(), target });
             }
         }
         Ok(())
@@ -207,20 +217,17 @@ impl<'i> Planner<'i> {
 
     /// Decides the edits of a document that is a text in another: by default of its Jobs and CronJobs, of all
     /// its workloads where a target names the text.
-    pub fn embedded(&mut self, document: Document<'_>, text: EmbeddedText) -> Result<Plan> {
+    pub fn plan_text(&mut self, document: Document<'_>, text: EmbeddedText) -> Result<Plan> {
         let mut plan = Plan::default();
         let target = text.target.map(|position| &self.injection.targets[position]);
-        if is_base_job_template(document.root()) {
-            self.refuse_secrets(document.root(), "the base job template", PREFECT_2_OR_3)?;
-        }
+        self.check_root(document)?;
         for (position, object) in objects(document)?.iter().enumerate() {
-            let is_job = matches!(&*object.kind, "Job" | "CronJob") && is_builtin_workload(object);
-            if target.is_none() && !is_job || is_config_map(object) {
+            if target.is_none() && !is_job(object) || is_config_map(object) {
                 continue;
             }
             let before = plan.containers;
             let share = match target {
-                None if self.known.agent => Share::ButSettings,
+                None if self.known.agent == Some(true) => Share::ButSettings,
                 target => Share::All(target),
             };
             self.plan_object(object, share, &mut plan)?;
@@ -230,10 +237,22 @@ impl<'i> Planner<'i> {
         }
         // Nobody owns an entry inside of a text.
         plan.named.clear();
-        if let Some(position) = text.target.filter(|_| !plan.targets.is_empty()) {
-            self.matched[position] = true;
+        plan.settle([])?;
+        Ok(plan)
+    }
+
+    /// Notes that a text of a ConfigMap is a target: for all targets that mean it.
+    pub fn match_text(&mut self, object: &Object<'_>, key: &str) {
+        for (matched, target) in self.matched.iter_mut().zip(&self.injection.targets) {
+            *matched = *matched || is_text_target(target, object, key);
         }
-        plan.settled()
+    }
+
+    fn check_root(&self, document: Document<'_>) -> Result<()> {
+        match is_base_job_template(document.root()) {
+            true => self.refuse_secrets(document.root(), "the base job template", PREFECT_2_OR_3),
+            false => Ok(()),
+        }
     }
 
     /// Adds the edits of a ConfigMap's own metadata, where a text of it is a target.
@@ -250,19 +269,14 @@ impl<'i> Planner<'i> {
             .hint("change the name in the text itself, or name another target"));
         }
         let names = Names { namespace: namespace.clone(), ..Names::default() };
-        plan_names(object, &names, edits)?;
-        edits.sort_by_key(|edit| edit.node);
-        Ok(())
+        plan_names(object, &names, edits)
     }
 
-    /// Notes the targets that nothing has matched: one of several may be misspelled.
-    pub fn note_unmatched(&mut self) {
-        if !self.matched.contains(&true) {
-            return;
-        }
-        for (_, target) in self.matched.iter().zip(&self.injection.targets).filter(|(matched, _)| !**matched) {
-            self.notes.add(format!("nothing matches the target {}", target.display()));
-        }
+    /// The targets that nothing has matched, where others have matched something: one may be misspelled.
+    pub fn unmatched(&self) -> Vec<String> {
+        let targets = self.matched.iter().zip(&self.injection.targets);
+        let unmatched = targets.filter(|(matched, _)| !**matched && self.matched.contains(&true));
+        unmatched.map(|(_, target)| target.display()).collect()
     }
 
     fn plan_object(&mut self, object: &Object<'_>, share: Share<'_>, plan: &mut Plan) -> Result<()> {
@@ -292,7 +306,7 @@ impl<'i> Planner<'i> {
                 continue;
             }
             let wanted = self.wanted_by(object, role, share)?;
-            self.agent |= settings_only;
+            self.found_agent |= settings_only;
             for container in selected {
                 plan.containers += 1;
                 plan.complete += usize::from(!settings_only);
@@ -445,8 +459,8 @@ fn share_by_kind<'i>(object: &Object<'_>, injection: &'i Injection) -> Option<Sh
         let target = injection.targets.iter().find(|target| is_target(target, object))?;
         return Some(Share::All(Some(target)));
     }
-    match &*object.kind {
-        "Job" | "CronJob" if is_builtin_workload(object) && !injection.only_named => Some(Share::All(None)),
+    match object {
+        _ if is_job(object) && !injection.only_named => Some(Share::All(None)),
         _ if !injection.prefect.is_empty() && is_builtin_workload(object) => Some(Share::Settings),
         _ => None,
     }
@@ -455,6 +469,11 @@ fn share_by_kind<'i>(object: &Object<'_>, injection: &'i Injection) -> Option<Sh
 /// Whether a target means the object itself, not a text in it.
 fn is_target(target: &Target, object: &Object<'_>) -> bool {
     target.key.is_none() && names_match(target, object)
+}
+
+/// Whether a target means the text under a key of a ConfigMap.
+fn is_text_target(target: &Target, object: &Object<'_>, key: &str) -> bool {
+    target.key.as_ref().is_some_and(|glob| glob.matches(key)) && names_match(target, object)
 }
 
 fn names_match(target: &Target, object: &Object<'_>) -> bool {

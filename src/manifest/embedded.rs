@@ -15,10 +15,17 @@ pub fn is_config_map(object: &Object<'_>) -> bool {
     object.kind == CONFIG_MAP && object.group().is_empty()
 }
 
-/// The keys of a ConfigMap's data with their values, as they stand; whether or not they could be edited.
-pub fn data<'a>(object: &Object<'a>) -> impl Iterator<Item = (Node<'a>, Node<'a>)> + use<'a> {
-    let data = object.node.entries().find(|(key, _)| key.is("data"));
-    data.into_iter().flat_map(|(_, data)| data.entries())
+/// Whether a word is what people call the kind: any case, plural and short name too.
+pub fn is_config_map_word(word: &str) -> bool {
+    ["configmap", "configmaps", "cm"].iter().any(|own| word.eq_ignore_ascii_case(own))
+}
+
+/// The data of a ConfigMap; nothing where there are none. Fails where it is unclear what they are.
+pub fn data<'a>(object: &Object<'a>) -> Result<Option<Node<'a>>> {
+    check_on_path(object.node, "the ConfigMap")?;
+    let data = object.node.get("data")?.filter(|data| !data.is_null());
+    data.map_or(Ok(()), |data| check_on_path(data, "`data`"))?;
+    Ok(data)
 }
 
 /// Whether a value could be a manifest at all: a plain scalar can't hold a mapping.
@@ -28,10 +35,7 @@ pub fn is_text(value: Node<'_>) -> bool {
 
 /// The text under a key of a ConfigMap's data; nothing where there is none that a manifest could be in.
 /// Fails where it is unclear which text that is, or what else an edit of it would change.
-pub fn text<'a>(object: &Object<'a>, key: Node<'a>) -> Result<Option<Node<'a>>> {
-    check_on_path(object.node, "the ConfigMap")?;
-    let Some(data) = object.node.get("data")? else { return Ok(None) };
-    check_on_path(data, "`data`")?;
+pub fn text<'a>(data: Node<'a>, key: Node<'a>) -> Result<Option<Node<'a>>> {
     let name = key.text().unwrap_or_default();
     let Some(value) = data.get(&name)? else { return Ok(None) };
     check_edited(value, "the text")?;

@@ -73,6 +73,11 @@ pub fn is_builtin_workload(object: &Object<'_>) -> bool {
     is_builtin(object) && WORKLOADS.iter().any(|(kind, _)| *kind == object.kind)
 }
 
+/// Whether an object is a Job or CronJob of Kubernetes' own: what flows run in.
+pub fn is_job(object: &Object<'_>) -> bool {
+    matches!(&*object.kind, "Job" | "CronJob") && is_builtin(object)
+}
+
 fn is_pod_spec(node: Node<'_>) -> bool {
     node.entries().any(|(key, value)| {
         key.is("containers")

@@ -1,15 +1,18 @@
-//! Rendering: inputs to edited output in two passes, in the memory of the largest document.
+//! Rendering: inputs to edited output in several passes, in the memory of the largest document.
 //!
-//! The first pass plans and verifies every document of every input and writes down the splices; only when
-//! all of that has succeeded does the second pass print, copying the input's bytes around the splices.
+//! The first pass plans and verifies every document of every input and writes down the splices. Where it finds
+//! out what counts for documents before, too (an agent is there, a ConfigMap changes), planning begins anew with
+//! that. Only when all has succeeded does the last pass print, copying the input's bytes around the splices.
 //! Knows files and streams, but no flags and nothing of YAML's inside.
 
 mod copy;
 mod cursor;
+mod desk;
 mod document;
 mod join;
 mod log;
 mod source;
+mod text;
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -25,14 +28,13 @@ use crate::inject::{Injection, Known, Notes};
 use crate::manifest::container;
 use crate::manifest::embedded::{self, is_config_map};
 use crate::manifest::object::{Object, is_helm_hook, objects};
-use crate::manifest::workload::is_builtin_workload;
-use crate::yaml::{Document, Documents, StreamError, Tape};
+use crate::manifest::workload::{is_builtin_workload, is_job};
+use crate::yaml::{Document, Documents, Node, StreamError, Tape};
 
 /// Files whose handles are kept between the two passes; others are opened again.
 pub const OPEN_FILES: usize = 128;
 
-/// Passes in which all there is to know is known: that an agent is there, which ConfigMaps then change, and what
-/// uses them.
+/// Passes of planning: whether an agent is there, which ConfigMaps then change, and what uses them.
 const MOST_PASSES: usize = 3;
 
 /// What became of a whole stream in memory.
@@ -54,14 +56,16 @@ pub struct Rendered {
 
 /// Renders a stream that is in memory. That nothing matches is no error here.
 pub fn to_string(text: &str, injection: &Injection) -> Result<Rendered> {
-    let mut engine = Engine::new(injection, Known::default());
-    loop {
+    let mut known = Known::at_first(injection);
+    for _ in 0..MOST_PASSES {
+        let mut engine = Engine::new(injection, known);
         let rendered = pass_in_memory(text, &mut engine)?;
         match engine.end_pass() {
             None => return Ok(rendered),
-            Some(known) => engine = Engine::new(injection, known),
+            Some(found) => known = found,
         }
     }
+    Err(unsettled())
 }
 
 fn pass_in_memory(text: &str, engine: &mut Engine<'_>) -> Result<Rendered> {
@@ -92,15 +96,28 @@ pub struct Seen {
     pub is_hook: bool,
     /// The names of its containers; none where it is of no kind that carries a pod.
     pub containers: Option<Vec<String>>,
-    /// Of a ConfigMap: the keys of texts that have a pod in them, and whether that is a Job's.
-    pub documents: Vec<(String, bool)>,
+    /// Of a ConfigMap: its texts that have a pod in them.
+    pub texts: Vec<SeenText>,
+}
+
+/// A text of a ConfigMap that has a pod in it.
+pub struct SeenText {
+    /// Its key.
+    pub key: String,
+    /// Whether it is what flows run in: a Job or CronJob.
+    pub is_job: bool,
+    /// The names of its containers.
+    pub containers: Vec<String>,
 }
 
 /// Inputs whose every document is planned and verified, ready to be printed.
+#[derive(Default)]
 pub struct Rendering {
     inputs: Vec<Planned>,
     /// Remarks for the user.
     pub notes: Notes,
+    /// Targets asked for that nothing matches, where others match something.
+    pub unmatched: Vec<String>,
     /// Objects that are targets.
     pub targets: usize,
     /// Containers that get everything, not only Prefect's settings.
@@ -120,26 +137,25 @@ struct Planned {
 impl Rendering {
     /// Plans and verifies every document of every source; documents of more than `limit` bytes are refused.
     ///
-    /// Where ConfigMaps change, all is planned once more: what uses them may stand before them.
+    /// All is planned once more where something is found out that counts for documents before it, too.
     pub fn plan(sources: Vec<Source>, injection: &Injection, limit: usize) -> Result<Self> {
-        let mut engine = Engine::new(injection, Known::default());
-        let mut rendering = Rendering::pass(sources, &mut engine, limit)?;
+        let (mut known, mut sources) = (Known::at_first(injection), sources);
         for _ in 0..MOST_PASSES {
-            let Some(known) = engine.end_pass() else {
-                engine.planner.note_unmatched();
+            let mut engine = Engine::new(injection, known);
+            let mut rendering = Rendering::pass(sources, &mut engine, limit)?;
+            let Some(found) = engine.end_pass() else {
+                rendering.unmatched = engine.planner.unmatched();
                 rendering.notes.extend(std::mem::take(&mut engine.planner.notes));
                 return Ok(rendering);
             };
-            engine = Engine::new(injection, known);
-            let sources = rendering.inputs.into_iter().map(|input| input.source).collect();
-            rendering = Rendering::pass(sources, &mut engine, limit)?;
+            known = found;
+            sources = rendering.inputs.into_iter().map(|input| input.source).collect();
         }
-        Err(Error::input("an input changed while it was read").hint("run again when nothing writes to it"))
+        Err(unsettled())
     }
 
     fn pass(sources: Vec<Source>, engine: &mut Engine<'_>, limit: usize) -> Result<Self> {
-        let mut rendering =
-            Rendering { inputs: Vec::new(), notes: Notes::default(), targets: 0, complete: 0, bytes: 0, limit };
+        let mut rendering = Rendering { inputs: Vec::new(), limit, ..Rendering::default() };
         sources.into_iter().try_for_each(|source| rendering.plan_source(source, engine))?;
         Ok(rendering)
     }
@@ -302,9 +318,10 @@ impl Rendering {
                     }
                     let names = container::names(&object);
                     let containers = (!names.is_empty() || is_builtin_workload(&object)).then_some(names);
-                    let documents = if is_config_map(&object) { documents_in(&object) } else { Vec::new() };
+                    let texts = if is_config_map(&object) { texts_in(&object) } else { Vec::new() };
                     let is_hook = is_helm_hook(&object);
-                    seen.push(Seen { object: object.display(), input: name.clone(), is_hook, containers, documents });
+                    let object = object.display();
+                    seen.push(Seen { object, input: name.clone(), is_hook, containers, texts });
                     if seen.len() == most {
                         return Ok(seen);
                     }
@@ -315,31 +332,38 @@ impl Rendering {
     }
 }
 
-/// The texts of a ConfigMap that have a pod in them: their keys, and whether it is a Job's.
-fn documents_in(map: &Object<'_>) -> Vec<(String, bool)> {
+/// The texts of a ConfigMap that have a pod in them.
+fn texts_in(map: &Object<'_>) -> Vec<SeenText> {
+    let data = embedded::data(map).ok().flatten();
+    let texts = data.into_iter().flat_map(Node::entries).filter(|(_, value)| embedded::is_text(*value));
     let mut found = Vec::new();
-    for (key, value) in embedded::data(map).filter(|(_, value)| embedded::is_text(*value)) {
+    for (key, value) in texts {
         let text = value.text().unwrap_or_default();
+        let key = key.text().unwrap_or_default().into_owned();
+        let mut seen = SeenText { key, is_job: false, containers: Vec::new() };
         let mut documents = Documents::new(text.as_bytes(), usize::MAX);
-        let (mut has_pod, mut has_job) = (false, false);
+        let mut tape = Tape::default();
         while let Ok(Some(chunk)) = documents.next() {
-            let mut tape = Tape::default();
-            let Ok(text) = std::str::from_utf8(chunk.bytes) else { continue };
+            let text = std::str::from_utf8(chunk.bytes).unwrap_or_default();
             if crate::yaml::read(text, &mut tape).is_err() {
                 continue;
             }
             for object in objects(Document::new(text, &tape)).unwrap_or_default() {
-                if !container::names(&object).is_empty() {
-                    has_pod = true;
-                    has_job |= matches!(&*object.kind, "Job" | "CronJob");
-                }
+                let names = container::names(&object);
+                seen.is_job |= !names.is_empty() && is_job(&object);
+                seen.containers.extend(names);
             }
         }
-        if has_pod {
-            found.push((key.text().unwrap_or_default().into_owned(), has_job));
+        if !seen.containers.is_empty() {
+            found.push(seen);
         }
     }
     found
+}
+
+/// The last pass has found out something else than the one before it, from the same bytes.
+fn unsettled() -> Error {
+    Error::input("an input changed while it was read").hint("run again when nothing writes to it")
 }
 
 fn read_error(name: &str, error: StreamError) -> Error {

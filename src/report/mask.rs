@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
-use crate::yaml::{Document, Kind, Node, Tape, read};
+use crate::yaml::{Document, Inner, Kind, Node, Tape, read};
 
 /// What stands in the place of a masked text.
 pub(super) const MASK: &str = "***";
@@ -112,10 +112,10 @@ fn find_secrets(text: &str, offset: usize, embedded_too: bool, secret: &mut Vec<
                 find_secrets(&raw[header..], offset + node.span().start + header, false, secret);
             }
             Kind::Literal | Kind::Folded => add_lines(text, node.span(), offset, secret),
-            // A document inside of quotes: its places can't be told apart here.
             Kind::Single | Kind::Double | Kind::Plain => {
                 let names_values = raw.contains(':') && (raw.contains("value") || raw.contains("ata"));
-                if names_values || raw.contains('\n') {
+                let is_document = embedded_too && find_in_quotes(node, offset, secret);
+                if !is_document && (names_values || raw.contains('\n')) {
                     add_lines(text, node.span(), offset, secret);
                 }
             }
@@ -123,6 +123,24 @@ fn find_secrets(text: &str, offset: usize, embedded_too: bool, secret: &mut Vec<
         }
     }
     mask_comments(text, offset, secret);
+}
+
+/// The same of a document inside of quotes, where it is one: a mapping or a list.
+fn find_in_quotes(node: Node<'_>, offset: usize, secret: &mut Vec<Range<usize>>) -> bool {
+    if node.kind() == Kind::Plain || !node.raw().contains([':', '{', '[', '-', '\\']) {
+        return false;
+    }
+    let inner = Inner::new(node);
+    let mut tape = Tape::default();
+    let is_document = read(inner.text(), &mut tape).is_ok()
+        && matches!(Document::new(inner.text(), &tape).root().kind(), Kind::Map | Kind::Seq);
+    if is_document {
+        let mut inside = Vec::new();
+        find_secrets(inner.text(), 0, false, &mut inside);
+        let text = node.document().text;
+        inside.into_iter().for_each(|range| add_lines(text, inner.outside_range(range), offset, secret));
+    }
+    is_document
 }
 
 /// The scalars of a subtree that are no keys.
@@ -252,7 +270,14 @@ mod tests {
                 "data:\n  j.yaml: |\n    env:\n    - name: A\n      value: ***\n",
             ),
             ("env:\n- {name: A, value: {{ default \"hush\" .x }}}\n", "env:\n- {name: A, value: ***}\n"),
-            ("data:\n  j: \"{\\\"value\\\": \\\"hush\\\"}\"\n", "data:\n  j: ***\n"),
+            (
+                "data:\n  j: \"{\\\"value\\\": \\\"hush\\\", \\\"a\\\": \\\"b\\\"}\"\n",
+                "data:\n  j: \"{\\\"value\\\": ***, \\\"a\\\": \\\"b\\\"}\"\n",
+            ),
+            ("data:\n  j: '{\"env\": [\"A=hush\"]}'\n", "data:\n  j: '{\"env\": [***]}'\n"),
+            ("data:\n  j: \"\\x76alue: hush\\n\"\n", "data:\n  j: \"\\x76alue: ***\\n\"\n"),
+            ("data:\n  j: \"value: hush\\n\\\n    a: b\\n\"\n", "data:\n  j: \"value: ***\\n\\\n    a: b\\n\"\n"),
+            ("data:\n  j: \"{value: hush\"\n", "data:\n  j: ***\n"),
             ("a: b\n# value: hush\n", "a: b\n# value: ***\n"),
             (
                 "# - name: A\n#   value: |\n#     hush\n#   other\nb: c # d\n",

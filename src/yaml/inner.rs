@@ -60,8 +60,20 @@ impl<'a> Inner<'a> {
                 let Piece { start, raw, same } = &self.pieces[index];
                 if *same { raw.start + at - start } else { raw.start }
             }
-            _ => self.behind(at).unwrap_or(self.node.span().start),
+            _ => self.end_before(at).unwrap_or(self.node.span().start),
         }
+    }
+
+    /// The bytes of the document that a range of the text comes from; of an escape, all.
+    pub fn outside_range(&self, range: Range<usize>) -> Range<usize> {
+        let last = self.pieces.partition_point(|piece| piece.start < range.end).checked_sub(1);
+        let end = match last.map(|index| &self.pieces[index]) {
+            Some(Piece { start, raw, same: true }) => raw.start + range.end - start,
+            Some(piece) => piece.raw.end,
+            None => self.first(),
+        };
+        let start = self.outside(range.start);
+        start..end.max(start)
     }
 
     /// What a splice of the text is in the document; none where the style can't hold it.
@@ -74,7 +86,7 @@ impl<'a> Inner<'a> {
     }
 
     /// Where in the document the byte before an offset ends; none inside of an escape.
-    fn behind(&self, at: usize) -> Option<usize> {
+    fn end_before(&self, at: usize) -> Option<usize> {
         let count = self.pieces.partition_point(|piece| piece.start < at);
         let Some(Piece { start, raw, same }) = count.checked_sub(1).map(|index| &self.pieces[index]) else {
             return Some(self.first());
@@ -87,9 +99,9 @@ impl<'a> Inner<'a> {
     }
 
     /// Where in the document the byte at an offset begins; none inside of an escape.
-    fn before(&self, at: usize) -> Option<usize> {
+    fn start_at(&self, at: usize) -> Option<usize> {
         if at == self.text.len() {
-            return self.behind(at);
+            return self.end_before(at);
         }
         let count = self.pieces.partition_point(|piece| piece.start <= at);
         let Piece { start, raw, same } = self.pieces.get(count.checked_sub(1)?)?;
@@ -109,10 +121,10 @@ impl<'a> Inner<'a> {
 
     fn flow_splice(&self, range: Range<usize>, text: &str) -> Option<(Range<usize>, String)> {
         let raw = if range.is_empty() {
-            let at = self.behind(range.start)?;
+            let at = self.end_before(range.start)?;
             at..at
         } else {
-            self.before(range.start)?..self.behind(range.end)?
+            self.start_at(range.start)?..self.end_before(range.end)?
         };
         if self.node.kind() == Kind::Single {
             // There are no escapes in single quotes, and a line break would be folded.
@@ -142,8 +154,8 @@ impl<'a> Inner<'a> {
         let newline = if header.ends_with("\r\n") { "\r\n" } else { "\n" };
         let begins_line = |at: usize| at == 0 || self.text.as_bytes()[at - 1] == b'\n';
         let from = match (begins_line(start), start == end) {
-            (true, _) | (_, true) => self.behind(start)?,
-            _ => self.before(start)?,
+            (true, _) | (_, true) => self.end_before(start)?,
+            _ => self.start_at(start)?,
         };
         let mut written = String::new();
         // Whether a line has begun whose indentation is not yet written.
@@ -161,10 +173,10 @@ impl<'a> Inner<'a> {
             }
         }
         let to = match (begins_line(end), opened) {
-            (true, true) => self.behind(end)?,
-            (true, false) => self.before(end)?,
+            (true, true) => self.end_before(end)?,
+            (true, false) => self.start_at(end)?,
             (false, _) if start == end => from,
-            (false, _) => self.behind(end)?,
+            (false, _) => self.end_before(end)?,
         };
         if !begins_line(end) && opened && !self.text[end..].is_empty() && !self.text[end..].starts_with('\n') {
             written.push_str(&indentation);

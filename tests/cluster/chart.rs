@@ -346,6 +346,8 @@ fn wrong_values_are_refused_by_name() {
         (&*secret("apiKey.value"), "apiKey"),
         (&*secret("key"), "key"),
         (&*format!("apiKey.secretName={CANARY}_"), "apiKey.secretName"),
+        (&*format!("apiKey.secretName=a,apiKey.secretKey={CANARY}/=="), "apiKey.secretKey"),
+        (&*format!("env[0].name=DB_PASSWORD={CANARY}"), "env[0].name"),
         ("agentLabels=prod", "agentLabels"),
         ("agentLabels[0]=$HOME", "agentLabels/0"),
         ("image.pullPolicy=always", "image/pullPolicy"),

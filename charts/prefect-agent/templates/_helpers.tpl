@@ -97,6 +97,9 @@ with a line feed, a byte order mark is no text, and some characters are not allo
 {{- if not (regexMatch "^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$" .Values.apiKey.secretName) -}}
 {{- fail "apiKey.secretName must be the name of a Secret, not the key itself" -}}
 {{- end -}}
+{{- if not (regexMatch "^[-._a-zA-Z0-9]+$" .Values.apiKey.secretKey) -}}
+{{- fail "apiKey.secretKey must be the name of a key in that Secret, not the API key itself" -}}
+{{- end -}}
 {{- if and (eq .Values.backend "cloud") (not .Values.apiKey.secretName) -}}
 {{- fail "apiKey.secretName is empty: backend cloud needs the name of a Secret with the API key" -}}
 {{- end -}}
@@ -109,8 +112,10 @@ with a line feed, a byte order mark is no text, and some characters are not allo
 {{- $fixed := list "PREFECT__CLOUD__AGENT__AGENT_ADDRESS" "HOME" -}}
 {{- $secret := "^PREFECT__CONTEXT__SECRETS__|(TOKEN|PASSWORD|PASSWD|SECRET|_KEY|CREDENTIALS|DSN)$" -}}
 {{- $seen := dict -}}
-{{- range .Values.env -}}
-{{- if hasKey $ours .name -}}
+{{- range $index, $entry := .Values.env -}}
+{{- if not (regexMatch "^[ -<>-~]+$" .name) -}}
+{{- fail (printf "env[%d].name is no name of a variable" $index) -}}
+{{- else if hasKey $ours .name -}}
 {{- fail (printf "env: %s is set by the value %s" .name (get $ours .name)) -}}
 {{- else if has .name $fixed -}}
 {{- fail (printf "env: %s is set by the chart" .name) -}}
