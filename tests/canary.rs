@@ -203,6 +203,63 @@ fn values_of_inputs_stay_in_the_manifest() {
     assert!(sang > 50, "where it may come out it did only {sang} times");
 }
 
+/// Commands on a ConfigMap whose text has the canary, read from standard input.
+#[rustfmt::skip]
+const TEXT_COMMANDS: &[&[&str]] = &[
+    &["render", "-", "--secret-env", "X=s/k"],
+    &["render", "-", "--diff", "--secret-env", "X=s/k", "--env", "A=b"],
+    &["render", "-", "--diff", "--unset", "X", "--unset", "Z"],
+    &["render", "-", "--check", "--env", "A=b"],
+    &["render", "-", "--name", "x", "--env", "A=b"],
+    &["render", "-", "--wrap", "configmap/x", "--env", "A=b"],
+    &["post-render", "--secret-env", "X=s/k"],
+    &["post-render", "--target", "cm/t:*", "--secret-env", "X=s/k"],
+    &["post-render", "--target", "cm/t:*", "-c", "nothing", "--env", "A=b"],
+    &["post-render", "--target", "cm/t:nothing", "--env", "A=b"],
+];
+
+/// A ConfigMap with a text, in a style.
+fn map_with(text: &str, style: &str) -> String {
+    let value = match style {
+        "block" => format!("|\n{}", text.split('\n').map(|line| format!("    {line}\n")).collect::<String>()),
+        "double" => {
+            let escaped = text.replace('\\', "\\\\").replace('"', "\\\"");
+            format!("\"{}\"\n", escaped.replace('\n', "\\n").replace('\r', "\\r").replace('\u{1}', "\\x01"))
+        }
+        "folded double" => {
+            let escaped = text.replace('\\', "\\\\").replace('"', "\\\"");
+            format!("\"{}\"\n", escaped.replace('\n', "\\n\\\n    \\").replace("    \\-", "    -"))
+        }
+        _ => format!("'{}'\n", text.replace('\'', "''").replace('\n', "\n\n    ")),
+    };
+    format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: t}}\ndata:\n  job_template.yaml: {value}")
+}
+
+#[test]
+fn values_of_texts_in_config_maps_stay_in_the_manifest() {
+    let mut leaks = String::new();
+    let mut sang = 0;
+    let one_line =
+        "{\"kind\":\"Job\",\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"flow\",\"env\":ENV}]}}}}";
+    let envs = ["[\"X=@\"]", "{\"X\":\"@\"}", "[{\"name\":\"X\",\"value\":\"@\"}]", "[{\"name\":\"X\",\"v\":\"@\"}]"];
+    let lines = envs.iter().map(|env| (*env, one_line.replace("ENV", env)));
+    for (what, text) in ENVS.iter().map(|(what, env)| (*what, job_with(env))).chain(lines) {
+        for style in ["block", "double", "folded double", "single"] {
+            let input = with_canary(&map_with(&text, style));
+            for command in TEXT_COMMANDS {
+                let prints = !command.iter().any(|arg| ["--diff", "--check"].contains(arg));
+                let folder = tempfile::tempdir().expect("a temporary folder can be made");
+                match listen(folder.path(), command, input.as_bytes(), prints, &[]) {
+                    Ok(came_out) => sang += usize::from(came_out),
+                    Err(leak) => leaks.push_str(&format!("\n{what}, {style}: {}\n{leak}", command.join(" "))),
+                }
+            }
+        }
+    }
+    assert!(leaks.is_empty(), "a value came out:\n{leaks}");
+    assert!(sang > 50, "where it may come out it did only {sang} times");
+}
+
 #[test]
 fn values_of_arguments_stay_in_the_manifest() {
     let mut leaks = String::new();
