@@ -153,6 +153,11 @@ impl<'a> Inner<'a> {
         let header = &self.node.document().text[..self.first()];
         let newline = if header.ends_with("\r\n") { "\r\n" } else { "\n" };
         let begins_line = |at: usize| at == 0 || self.text.as_bytes()[at - 1] == b'\n';
+        let ends_line = if text.is_empty() { begins_line(start) } else { text.ends_with('\n') };
+        if end == self.text.len() && ends_line != begins_line(end) {
+            // The header says whether the text ends with a line break.
+            return None;
+        }
         let from = match (begins_line(start), start == end) {
             (true, _) | (_, true) => self.end_before(start)?,
             _ => self.start_at(start)?,

@@ -179,14 +179,16 @@ fn judge(
             return Ok(Became::Refused);
         }
         (Err(error), Ok(_)) => return Err(format!("refused alone, not inside: {}", error.message())),
-        (Ok(_), Err(error)) => {
+        (Ok(alone), Err(error)) => {
+            // A block's header says whether its text ends with a line break; that is no part of the edit.
+            let ends_alike = alone.text.ends_with('\n') == case.document.ends_with('\n');
             let document = model::documents(&embedded.text)[embedded.document];
             // Alone, a document without a Job is copied even if it is broken; under the key, each is looked at.
             let asked = Case { no_target: false, ..case.clone() };
             if case.no_target && render(&case.document, &asked_alone(&asked))?.is_err() {
                 return within(embedded, error).map(|()| Became::Refused);
             }
-            if case.layout.must_be_edited() && is_admitted(document) && is_admitted(&case.document) {
+            if case.layout.must_be_edited() && ends_alike && is_admitted(document) && is_admitted(&case.document) {
                 return Err(format!("refused inside, not alone: {}", error.message()));
             }
             return within(embedded, error).map(|()| Became::RefusedInside(error.message().to_owned()));
