@@ -159,6 +159,9 @@ pub(super) struct ManifestArgs {
 
 #[derive(Args)]
 struct PostRenderArgs {
+    /// Helm 4 says `post-render` by its plugin, and who comes from Helm 3 says it again.
+    #[arg(hide = true)]
+    again: Vec<String>,
     #[command(flatten)]
     edit: EditArgs,
     /// The namespace of targets that have none
@@ -303,22 +306,26 @@ pub(super) fn command(name: &str) -> clap::Command {
   {name} render --check k8s/ --spec flows.yaml"
     );
     let post_render = format!(
-        "It reads what Helm pipes in, takes no FILE, and changes only what --target names (agents and workers,
-for Prefect's own settings alone, without it).
+        "Changes only what --target names; Prefect's own settings go to agents and workers without it.
 
 Examples:
   # Helm 3
-  helm upgrade --install web ./chart --post-renderer {name} --post-renderer-args post-render \\
-    --post-renderer-args --target=deployment/web --post-renderer-args --secret-env=DB_PASSWORD=db/password
+  helm upgrade --install web ./chart --post-renderer {name} \\
+    --post-renderer-args post-render \\
+    --post-renderer-args --target=deployment/web \\
+    --post-renderer-args --secret-env=DB_PASSWORD=db/password
 
-  # Helm 4, as a plugin; the plugin adds post-render itself
+  # Helm 4, as a plugin, which adds post-render itself
   helm upgrade --install web ./chart --post-renderer jobplate \\
-    --post-renderer-args --target=deployment/web --post-renderer-args --secret-env=DB_PASSWORD=db/password
+    --post-renderer-args --target=deployment/web \\
+    --post-renderer-args --secret-env=DB_PASSWORD=db/password
 
-  # What it does, without Helm's pipe
-  helm template web ./chart | {name} post-render --target deployment/web --secret-env DB_PASSWORD=db/password
+  # What it does, without Helm around it
+  helm template web ./chart |
+    {name} post-render --target=deployment/web --secret-env=DB_PASSWORD=db/password
 
-Helm 4 shows no error of a post-renderer: JOBPLATE_ERROR_FILE=FILE keeps it."
+Helm 4 shows no error of a post-renderer: JOBPLATE_ERROR_FILE=FILE keeps it.
+Neither Helm shows its notes."
     );
     let apply = format!(
         "Examples:
@@ -358,6 +365,13 @@ pub(super) fn parse(args: impl Iterator<Item = OsString>) -> Result<(Command, an
     let matches = command("jobplate").try_get_matches_from(args);
     let cli = matches.and_then(|matches| Cli::from_arg_matches(&matches)).map_err(|error| {
         match error.kind() {
+            ErrorKind::UnknownArgument if joined_flag(&error).is_some() => {
+                let flag = joined_flag(&error).unwrap_or_default();
+                let error = Error::usage(format!("`{flag}` and its value came as one word"));
+                let hint =
+                    format!("write {flag}=VALUE, or two words (in Helm: {flag}=VALUE behind one --post-renderer-args)");
+                Exit::Error(error.hint(hint), anstream::ColorChoice::Auto)
+            }
             // Nothing like a command, so it is a file, and the command was forgotten.
             ErrorKind::InvalidSubcommand if error.get(ContextKind::SuggestedSubcommand).is_none() => {
                 let error = Error::usage("the first word is no command");
@@ -385,6 +399,15 @@ pub(super) fn parse(args: impl Iterator<Item = OsString>) -> Result<(Command, an
         Verb::Schema => Command::Schema,
     };
     Ok((command, color))
+}
+
+/// A flag that is followed by a blank in one and the same word.
+fn joined_flag(error: &clap::Error) -> Option<String> {
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidArg) else { return None };
+    let (flag, _) = word.split_once(' ')?;
+    let name = flag.strip_prefix("--")?;
+    let is_plain = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+    is_plain.then(|| flag.to_owned())
 }
 
 /// Takes words out of a message of clap's that may be values: all that look like no flag or command.
@@ -426,7 +449,15 @@ impl RenderArgs {
 
 impl PostRenderArgs {
     fn meaning(self) -> Result<Manifests> {
+        if self.again.iter().any(|word| word != "post-render") {
+            return Err(Error::usage("`post-render` takes no FILE: it reads what is piped in")
+                .hint("files are for `render`; in Helm, each argument goes behind a --post-renderer-args of its own"));
+        }
         let mut manifests = self.edit.meaning()?;
+        if manifests.injection.is_empty() {
+            return Err(Error::usage("nothing to set is given")
+                .hint("say what is to be put in: --secret-env VAR=SECRET/KEY, or another of `post-render --help`"));
+        }
         manifests.inputs = vec![STDIN.to_owned()];
         manifests.injection.names.namespace = namespace(self.namespace)?;
         manifests.injection.only_named = true;

@@ -36,6 +36,7 @@ use crate::report;
 /// Runs the program with its arguments, its own name first, and gives its exit code.
 pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     hide_panics();
+    empty_error_file();
     let (command, color) = match args::parse(args) {
         Ok(parsed) => parsed,
         Err(args::Exit::Clap(usage)) => {
@@ -81,18 +82,37 @@ fn to_stderr(text: &str, color: ColorChoice) {
     let _ = AutoStream::new(std::io::stderr(), color).write_all(text.as_bytes());
 }
 
-/// Helm 4 shows no standard error of a post-renderer: `JOBPLATE_ERROR_FILE` names a file that gets it too.
-/// Without it, the terminal that Helm was called from does.
+/// Helm 4 shows no standard error of a post-renderer: the terminal that it was called from gets it all the same,
+/// and the file that `JOBPLATE_ERROR_FILE` names.
 ///
 /// `more`: behind the errors that are in it already.
 fn write_error_file(text: &str, more: bool) {
     let open = |path| std::fs::OpenOptions::new().create(true).write(true).append(more).truncate(!more).open(path);
-    if let Some(path) = std::env::var_os("JOBPLATE_ERROR_FILE").filter(|path| !path.is_empty()) {
-        if let Err(error) = open(path).and_then(|mut file| file.write_all(text.as_bytes())) {
-            let note = format!("JOBPLATE_ERROR_FILE can't be written: {}", io_reason(&error));
-            to_stderr(&report::note(&note), ColorChoice::Auto);
-        }
-    } else if post_render::is_helm_plugin()
+    if let Some(path) = error_file()
+        && let Err(error) = open(path).and_then(|mut file| file.write_all(text.as_bytes()))
+    {
+        let note = format!("JOBPLATE_ERROR_FILE can't be written: {}", io_reason(&error));
+        to_stderr(&report::note(&note), ColorChoice::Auto);
+        to_terminal(&anstream::adapter::strip_str(&report::note(&note)).to_string());
+    }
+    to_terminal(text);
+}
+
+fn error_file() -> Option<OsString> {
+    std::env::var_os("JOBPLATE_ERROR_FILE").filter(|path| !path.is_empty())
+}
+
+/// Empties the error file of another run: what is in it afterwards is of this one.
+fn empty_error_file() {
+    if let Some(path) = error_file() {
+        // That it can't be written is told when there is something to write.
+        let _ = std::fs::OpenOptions::new().write(true).truncate(true).open(path);
+    }
+}
+
+/// Writes to the terminal, where Helm keeps everything else to itself.
+fn to_terminal(text: &str) {
+    if post_render::is_helm_plugin()
         // Where there is no terminal, there is nobody to tell.
         && let Ok(mut terminal) = std::fs::OpenOptions::new().write(true).open("/dev/tty")
     {

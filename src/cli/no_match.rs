@@ -1,10 +1,11 @@
 //! Nothing matched: what was asked for, what there is, and what to ask for instead.
 
 use super::args::Manifests;
+use super::input::STDIN;
 use super::render::Matching;
 use crate::error::{Error, Result};
 use crate::inject::{Asked, Injection};
-use crate::manifest::select::{ContainerChoice, Glob};
+use crate::manifest::select::{ContainerChoice, Glob, Target};
 use crate::render::{Rendering, Seen, SeenText};
 
 /// How many objects the error lists.
@@ -18,9 +19,7 @@ pub(super) fn refuse(rendering: &mut Rendering, command: &Manifests, matching: M
         #[cfg(feature = "cluster")]
         Matching::May => return Ok(()),
     }
-    let most = if command.allow_no_match { 1 } else { LISTED + 1 };
-    let seen = rendering.seen(most)?;
-    if seen.is_empty() {
+    if !rendering.has_objects()? {
         if matching == Matching::OrNoObject {
             return Ok(());
         }
@@ -33,15 +32,19 @@ pub(super) fn refuse(rendering: &mut Rendering, command: &Manifests, matching: M
     if command.allow_no_match {
         return Ok(());
     }
+    let injection = &command.injection;
+    let seen = rendering.seen(injection, LISTED + 1)?;
     let mut list = String::new();
-    for Seen { object, input, is_hook, containers, texts } in seen.iter().take(LISTED) {
+    for Seen { object, input, is_hook, containers, texts, .. } in seen.iter().take(LISTED) {
         let containers = match containers {
             None => String::new(),
             Some(names) if names.is_empty() => ", no containers".to_owned(),
             Some(names) => format!(", containers: {}", names.join(", ")),
         };
         let hook = if *is_hook { ", a Helm hook" } else { "" };
-        list.push_str(&format!("\n  {}", one_line(&format!("{object} in {input}{hook}{containers}"))));
+        // A pipe's name says nothing.
+        let place = if input == STDIN { String::new() } else { format!(" in {input}") };
+        list.push_str(&format!("\n  {}", one_line(&format!("{object}{place}{hook}{containers}"))));
         for SeenText { key, containers, .. } in texts {
             let line = format!("{object}:{key}, containers: {}", containers.join(", "));
             list.push_str(&format!("\n    with {}", one_line(&line)));
@@ -50,7 +53,6 @@ pub(super) fn refuse(rendering: &mut Rendering, command: &Manifests, matching: M
     if seen.len() > LISTED {
         list.push_str("\n  and more");
     }
-    let injection = &command.injection;
     let needs_target = injection.only_named && injection.targets.is_empty() && !injection.is_settings_only();
     let what = match rendering.unmatched.first() {
         Some(target) => format!("nothing matches the target {target}; seen:"),
@@ -67,11 +69,12 @@ fn one_line(text: &str) -> String {
 }
 
 fn asked_for(injection: &Injection) -> String {
-    let objects = match (injection.targets.is_empty(), !injection.is_settings_only()) {
-        (false, _) => "the targets asked for",
-        (true, false) if injection.only_named => "a Deployment that runs a Prefect agent",
-        (true, false) => "a Job, a CronJob or a Deployment that runs a Prefect agent",
-        (true, true) => "a Job or CronJob",
+    let targets: Vec<String> = injection.targets.iter().map(Target::display).collect();
+    let objects = match (targets.as_slice(), injection.is_settings_only()) {
+        ([], true) if injection.only_named => "a Deployment that runs a Prefect agent or worker".to_owned(),
+        ([], true) => "a Job, a CronJob or a Deployment that runs a Prefect agent".to_owned(),
+        ([], false) => "a Job or CronJob".to_owned(),
+        (targets, _) => targets.join(" or "),
     };
     let containers = match &injection.containers {
         ContainerChoice::Named(globs) => {
@@ -91,7 +94,8 @@ struct Candidate {
     is_flow_run: bool,
 }
 
-fn candidates(seen: &[Seen]) -> Vec<Candidate> {
+/// The nearest to what was asked for first.
+fn candidates(seen: &[Seen], injection: &Injection) -> Vec<Candidate> {
     let mut candidates = Vec::new();
     // A hook is rarely what is meant.
     let (hooks, others): (Vec<_>, Vec<_>) = seen.iter().partition(|seen| seen.is_hook);
@@ -107,17 +111,24 @@ fn candidates(seen: &[Seen]) -> Vec<Candidate> {
     // It is to be pasted into a shell, and the names are somebody else's.
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._/:".contains(c);
     candidates.retain(|candidate| candidate.target.chars().all(is_plain));
+    let asked: Vec<String> = injection.targets.iter().map(|target| target.display().to_ascii_lowercase()).collect();
+    candidates.sort_by_cached_key(|candidate| {
+        let own = candidate.target.to_ascii_lowercase();
+        asked.iter().map(|asked| strsim::damerau_levenshtein(asked, &own)).min()
+    });
     candidates
 }
 
 /// A line to paste, for what stands in the way first.
 fn instead(injection: &Injection, seen: &[Seen]) -> String {
-    let candidates = candidates(seen);
-    let containers = seen.iter().flat_map(|seen| {
-        let texts = seen.texts.iter().flat_map(|text| &text.containers);
-        seen.containers.iter().flatten().chain(texts)
+    let candidates = candidates(seen, injection);
+    // Where the target itself is there, its containers are what does not fit.
+    let mut of_meant = seen.iter().flat_map(|seen| {
+        let own = seen.containers.iter().flatten().filter(|_| seen.is_meant || injection.targets.is_empty());
+        let texts = seen.texts.iter().filter(|text| text.is_meant || injection.targets.is_empty());
+        own.chain(texts.flat_map(|text| &text.containers))
     });
-    let container = containers.into_iter().find(|name| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'));
+    let container = of_meant.find(|name| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'));
     let prefect_secret = injection.variables.iter().find_map(|variable| match &variable.asked {
         Asked::PrefectSecret(reference) => Some((&variable.name, reference)),
         Asked::Entry(_) => None,
@@ -133,6 +144,10 @@ fn instead(injection: &Injection, seen: &[Seen]) -> String {
         "leave -l out, or give the labels that the object has".to_owned()
     } else if let (ContainerChoice::Named(_), Some(name)) = (&injection.containers, container) {
         format!("name a container that is there: -c {name}")
+    } else if injection.skip_hooks && seen.iter().any(|seen| seen.is_meant && seen.is_hook) {
+        "leave --skip-hooks out: what is named is a Helm hook".to_owned()
+    } else if injection.only_named && injection.targets.is_empty() && injection.is_settings_only() {
+        "install the agent with this chart, or name another object with --target".to_owned()
     } else if let (Some(_), Some(flow_run)) = (prefect_secret, flow_run) {
         format!("name what you mean: {}", named(&flow_run.target, ""))
     } else if let (Some((name, reference)), Some(Candidate { target, .. })) = (prefect_secret, candidates.first()) {

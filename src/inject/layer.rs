@@ -172,6 +172,12 @@ pub fn api_url(url: &str) -> Result<(), Fault> {
 
 /// A target from its parts: globs.
 pub fn target(kind: &str, name: Option<&str>, key: Option<&str>, container: Option<&str>) -> Result<Target, Fault> {
+    let is_odd = |part: &&str| part.contains(|c: char| c == '=' || c == ',' || c.is_whitespace());
+    if [Some(kind), name, key].into_iter().flatten().any(|part| is_odd(&part)) {
+        // It may be a value that was typed into the wrong place.
+        return Err(Fault::new("no kind, name or key is like this".to_owned())
+            .hint("write KIND, KIND/NAME or ConfigMap/NAME:KEY, one in each flag"));
+    }
     let kind = match key {
         _ if is_config_map_word(kind) => CONFIG_MAP,
         None => kind,

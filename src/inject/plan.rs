@@ -13,7 +13,7 @@ use crate::manifest::env::{EnvValue, EnvVar};
 use crate::manifest::field::FieldPath;
 use crate::manifest::object::{Object, is_helm_hook, objects};
 use crate::manifest::select::{ContainerChoice, Target};
-use crate::manifest::workload::{canonical_kind, is_builtin_workload, is_job, pod_specs};
+use crate::manifest::workload::{is_builtin_workload, is_job, pod_specs};
 use crate::prefect::program::{Generation, Role, agent, is_base_job_template, role};
 use crate::prefect::variables;
 use crate::yaml::{Document, Edit, Node};
@@ -178,7 +178,7 @@ impl<'i> Planner<'i> {
             plan.named[named..].iter_mut().for_each(|entries| entries.object = position);
             if plan.containers > before {
                 for (matched, target) in self.matched.iter_mut().zip(&self.injection.targets) {
-                    *matched = *matched || is_target(target, object);
+                    *matched = *matched || target.means(object);
                 }
                 let name = names.get(plan.targets.len()).cloned().flatten();
                 plan.targets.push(position);
@@ -196,14 +196,14 @@ impl<'i> Planner<'i> {
     fn find_texts(&self, object: &Object<'_>, position: usize, plan: &mut Plan) -> Result<()> {
         let targets = &self.injection.targets;
         let by_default = targets.is_empty() && !self.injection.only_named;
-        let is_meant = |target: &Target| target.key.is_some() && names_match(target, object);
+        let is_meant = |target: &Target| target.key.is_some() && target.names(object);
         if !(by_default || targets.iter().any(is_meant)) || !passes(object, self.injection)? {
             return Ok(());
         }
         let Some(data) = embedded::data(object)? else { return Ok(()) };
         for (key, _) in data.entries() {
             let name = key.text().unwrap_or_default();
-            let target = targets.iter().position(|target| is_text_target(target, object, &name));
+            let target = targets.iter().position(|target| target.means_text(object, &name));
             let is_job_template = by_default && JOB_TEMPLATE_KEYS.iter().any(|own| *own == name);
             if !(target.is_some() || is_job_template) {
                 continue;
@@ -244,7 +244,7 @@ impl<'i> Planner<'i> {
     /// Notes that a text of a ConfigMap is a target: for all targets that mean it.
     pub fn match_text(&mut self, object: &Object<'_>, key: &str) {
         for (matched, target) in self.matched.iter_mut().zip(&self.injection.targets) {
-            *matched = *matched || is_text_target(target, object, key);
+            *matched = *matched || target.means_text(object, key);
         }
     }
 
@@ -456,7 +456,7 @@ fn passes(object: &Object<'_>, injection: &Injection) -> Result<bool> {
 
 fn share_by_kind<'i>(object: &Object<'_>, injection: &'i Injection) -> Option<Share<'i>> {
     if !injection.targets.is_empty() {
-        let target = injection.targets.iter().find(|target| is_target(target, object))?;
+        let target = injection.targets.iter().find(|target| target.means(object))?;
         return Some(Share::All(Some(target)));
     }
     match object {
@@ -464,24 +464,6 @@ fn share_by_kind<'i>(object: &Object<'_>, injection: &'i Injection) -> Option<Sh
         _ if !injection.prefect.is_empty() && is_builtin_workload(object) => Some(Share::Settings),
         _ => None,
     }
-}
-
-/// Whether a target means the object itself, not a text in it.
-fn is_target(target: &Target, object: &Object<'_>) -> bool {
-    target.key.is_none() && names_match(target, object)
-}
-
-/// Whether a target means the text under a key of a ConfigMap.
-fn is_text_target(target: &Target, object: &Object<'_>, key: &str) -> bool {
-    target.key.as_ref().is_some_and(|glob| glob.matches(key)) && names_match(target, object)
-}
-
-fn names_match(target: &Target, object: &Object<'_>) -> bool {
-    let kind = match canonical_kind(target.kind.as_str()) {
-        Some(kind) => kind == object.kind,
-        None => target.kind.matches(&object.kind),
-    };
-    kind && target.name.as_ref().is_none_or(|glob| object.name().is_some_and(|name| glob.matches(&name)))
 }
 
 fn mentions_prefect(node: Node<'_>) -> bool {

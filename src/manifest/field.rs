@@ -98,12 +98,16 @@ impl FieldPath {
     }
 
     /// The value at this path of a JSON value.
-    pub fn follow<'v>(&self, value: &'v Value) -> Option<&'v Value> {
-        self.0.iter().try_fold(value, |value, step| match step {
-            Step::Key(key) => value.get(key),
-            Step::Index(index) => value.get(index),
-            Step::Item(wanted) => value.as_array()?.iter().find(|item| has_keys(item, wanted)),
-        })
+    pub fn follow<'v>(&self, mut value: &'v Value) -> Option<&'v Value> {
+        let mut steps = self.0.as_slice();
+        while let Some((step, rest)) = steps.split_first() {
+            (value, steps) = match step {
+                Step::Key(key) => key_with_dots(key, rest, |key| value.get(key))?,
+                Step::Index(index) => (value.get(index)?, rest),
+                Step::Item(wanted) => (value.as_array()?.iter().find(|item| has_keys(item, wanted))?, rest),
+            };
+        }
+        Some(value)
     }
 
     /// Whether the path counts positions, which in an answer are those of the server's object.
@@ -115,11 +119,20 @@ impl FieldPath {
     /// and whether that is the whole way. With the key's node where the last step is a key.
     pub fn find<'a>(&self, root: Node<'a>) -> Found<'a> {
         let mut found = Found { node: root, key: None, whole: true };
-        for step in &self.0 {
+        let mut steps = self.0.as_slice();
+        while let Some((step, rest)) = steps.split_first() {
+            steps = rest;
+            let map = found.node;
             let next = match step {
-                Step::Key(name) => found.node.entries().find(|(key, _)| key.is(name)).map(|(k, v)| (Some(k), v)),
-                Step::Index(index) => found.node.items().nth(*index).map(|item| (None, item)),
-                Step::Item(wanted) => found.node.items().find(|item| is_item(*item, wanted)).map(|item| (None, item)),
+                Step::Key(name) => {
+                    let entry = |name: &str| map.entries().find(|(key, _)| key.is(name));
+                    key_with_dots(name, rest, entry).map(|((key, value), rest)| {
+                        steps = rest;
+                        (Some(key), value)
+                    })
+                }
+                Step::Index(index) => map.items().nth(*index).map(|item| (None, item)),
+                Step::Item(wanted) => map.items().find(|item| is_item(*item, wanted)).map(|item| (None, item)),
             };
             match next {
                 Some((key, node)) => (found.key, found.node) = (key, node),
@@ -130,6 +143,21 @@ impl FieldPath {
             }
         }
         found
+    }
+}
+
+/// What stands under a key, and the steps behind it. A path does not tell dots in a key from those between keys:
+/// the shortest key that is there counts.
+fn key_with_dots<'s, T>(key: &str, mut rest: &'s [Step], get: impl Fn(&str) -> Option<T>) -> Option<(T, &'s [Step])> {
+    let mut key = key.to_owned();
+    loop {
+        if let Some(found) = get(&key) {
+            return Some((found, rest));
+        }
+        let (Step::Key(more), behind) = rest.split_first()? else { return None };
+        key.push('.');
+        key.push_str(more);
+        rest = behind;
     }
 }
 
@@ -244,12 +272,16 @@ mod tests {
         assert_eq!(path.follow(&value), Some(&Value::from("TCP")));
         *path.follow_mut(&mut value).unwrap() = Value::from("UDP");
         assert_eq!(path.follow(&value), None);
+        let map = serde_json::json!({"data": {"a.b.yaml": "x", "c": {"d": "y"}}});
+        for (path, value) in [(".data.a.b.yaml", "x"), (".data.c.d", "y")] {
+            assert_eq!(FieldPath::parse(path).unwrap().follow(&map), Some(&Value::from(value)));
+        }
         assert_eq!(FieldPath::parse("ports[1].protocol").unwrap().follow(&value), Some(&Value::from("UDP")));
     }
 
     #[test]
     fn a_path_is_followed_as_far_as_it_goes() {
-        let text = "spec:\n  env:\n  - name: A\n    value: x\n  - {name: B, valuefrom: {}}\n";
+        let text = "spec:\n  env:\n  - name: A\n    value: x\n  - {name: B, valuefrom: {}}\n  a.b: {c.d: e}\n";
         let mut tape = Tape::default();
         scan(text, &mut tape).unwrap();
         let root = Document::new(text, &tape).root();
@@ -258,7 +290,8 @@ mod tests {
             (".spec.env[name=\"B\"].valuefrom", "valuefrom", true),
             ("spec.env[7].value", "env", false),
             (".spec.env[name=\"B\"].value", "{name: B, valuefrom: {}}", false),
-            ("status", "spec:\n  env:\n  - name: A\n    value: x\n  - {name: B, valuefrom: {}}", false),
+            ("spec.a.b.c.d", "c.d", true),
+            ("spec.a.c", "spec", false),
         ] {
             let found = FieldPath::parse(path).unwrap().find(root);
             assert_eq!((&text[found.span()], found.whole), (at, whole), "{path}");

@@ -2,6 +2,9 @@
 
 use glob::{MatchOptions, Pattern};
 
+use super::object::Object;
+use super::workload::canonical_kind;
+
 /// A shell glob (`*`, `?`, `[a-z]`).
 #[derive(Clone, Debug)]
 pub struct Glob {
@@ -41,6 +44,25 @@ pub struct Target {
 }
 
 impl Target {
+    /// Whether it means an object itself, not a text in it.
+    pub fn means(&self, object: &Object<'_>) -> bool {
+        self.key.is_none() && self.names(object)
+    }
+
+    /// Whether it means the text under a key of a ConfigMap.
+    pub fn means_text(&self, map: &Object<'_>, key: &str) -> bool {
+        self.key.as_ref().is_some_and(|glob| glob.matches(key)) && self.names(map)
+    }
+
+    /// Whether its kind and name are those of an object.
+    pub fn names(&self, object: &Object<'_>) -> bool {
+        let kind = match canonical_kind(self.kind.as_str()) {
+            Some(kind) => kind == object.kind,
+            None => self.kind.matches(&object.kind),
+        };
+        kind && self.name.as_ref().is_none_or(|glob| object.name().is_some_and(|name| glob.matches(&name)))
+    }
+
     /// `KIND/NAME:KEY`, as it was asked for.
     pub fn display(&self) -> String {
         let part = |mark: &str, glob: &Option<Glob>| {

@@ -20,6 +20,10 @@ const WORKLOADS: [(&str, &[&str]); 9] = [
 
 /// The kind as Kubernetes spells it, if it is one of its own workloads; any case, plural and short names too.
 pub fn canonical_kind(kind: &str) -> Option<&'static str> {
+    // As kubectl prints it: `deployment.apps`.
+    if let Some((kind, "apps" | "batch")) = kind.split_once('.') {
+        return canonical_kind(kind);
+    }
     let short = match kind.to_ascii_lowercase().as_str() {
         "cj" => "cronjob",
         "deploy" => "deployment",
