@@ -479,7 +479,7 @@ fn check(number: u64) -> Result<usize, String> {
 
 #[test]
 fn pods_are_rolled_when_their_config_map_is_edited() {
-    let count = number("JOBPLATE_MUTANTS").map_or(500, |count| count / 6);
+    let count = number("JOBPLATE_MUTANTS").map_or(500, |count| count / 40);
     let mut rolled = 0;
     let mut failed: BTreeMap<String, (u64, String)> = BTreeMap::new();
     for number in 0..count {

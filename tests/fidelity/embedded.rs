@@ -298,7 +298,7 @@ fn around(before: &str, after: &str) -> (usize, usize) {
     let most = before.len().min(after.len()) - prefix;
     let suffix = common(&mut before.bytes().rev(), &mut after.bytes().rev()).min(most);
     let head = &before[..before.floor_char_boundary(prefix)];
-    let start = head.rmatch_indices(separators).nth(2).map_or(0, |(at, _)| at + 1);
+    let start = head.rmatch_indices(separators).nth(5).map_or(0, |(at, _)| at + 1);
     let from = before.ceil_char_boundary(before.len() - suffix);
     let end = before[from..].match_indices(separators).nth(9).map_or(before.len(), |(at, _)| from + at);
     (start, end)
