@@ -149,7 +149,13 @@ fn the_error_file() {
         let written = std::fs::read_to_string(&file).expect("the file can be read");
         assert_eq!(written, String::from_utf8_lossy(&outcome.stderr));
         assert!(written.starts_with("error: "), "{written}");
+        // A run that succeeds leaves no error of another behind.
+        assert_eq!(run::jobplate(folder.path(), &["template"], b"").status, 0);
+        assert_eq!(std::fs::read_to_string(&file).expect("the file can be read"), "");
     }
+    run::write(&file, b"kind: Job\n");
+    assert_eq!(run::jobplate(folder.path(), &["template"], b"").status, 0);
+    assert_eq!(std::fs::read_to_string(&file).expect("the file can be read"), "kind: Job\n");
 }
 
 /// `-i` writes through a symbolic link, and keeps the mode of the file.

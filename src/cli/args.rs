@@ -233,8 +233,9 @@ struct SetArgs {
 #[derive(Args)]
 #[command(next_help_heading = "Where")]
 struct PlaceArgs {
-    /// Objects to change, by patterns such as deployment/web-*, and texts in ConfigMaps: configmap/NAME:KEY;
-    /// else Jobs, CronJobs, job_template.yaml in ConfigMaps, and for Prefect's settings agents and workers
+    /// Objects to change, by patterns such as deployment/web-*, and texts in ConfigMaps: configmap/NAME:KEY.
+    /// Without it Jobs, CronJobs, job_template.yaml in ConfigMaps, and for Prefect's settings agents and
+    /// workers; with post-render these last only
     #[arg(long, value_name = "KIND[/NAME][:KEY]")]
     target: Vec<String>,
     /// Only objects with these labels

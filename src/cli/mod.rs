@@ -25,7 +25,7 @@ mod schema;
 mod template;
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::process::ExitCode;
 
 use anstream::{AutoStream, ColorChoice};
@@ -102,9 +102,15 @@ fn error_file() -> Option<OsString> {
     std::env::var_os("JOBPLATE_ERROR_FILE").filter(|path| !path.is_empty())
 }
 
-/// Empties the error file of another run: what is in it afterwards is of this one.
+/// Empties an error file in which an error is: what is in it afterwards is of this run. Whatever else somebody
+/// may have named stays as it is.
 fn empty_error_file() {
-    if let Some(path) = error_file() {
+    let Some(path) = error_file() else { return };
+    let mut start = [0; 6];
+    let is_error = std::fs::metadata(&path).is_ok_and(|metadata| metadata.is_file())
+        && std::fs::File::open(&path).and_then(|mut file| file.read_exact(&mut start)).is_ok()
+        && start == *b"error:";
+    if is_error {
         // That it can't be written is told when there is something to write.
         let _ = std::fs::OpenOptions::new().write(true).truncate(true).open(path);
     }
