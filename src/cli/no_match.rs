@@ -2,7 +2,6 @@
 
 use super::args::Manifests;
 use super::input::STDIN;
-use super::render::Matching;
 use crate::error::{Error, Result};
 use crate::inject::{Asked, Injection};
 use crate::manifest::select::{ContainerChoice, Glob, Target};
@@ -10,6 +9,26 @@ use crate::render::{Rendering, Seen, SeenText};
 
 /// How many objects the error lists.
 const LISTED: usize = 20;
+
+/// Whether it is an error that nothing in the inputs is a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Matching {
+    /// It is one.
+    Must,
+    /// It is one where there are objects in them at all.
+    OrNoObject,
+    /// It is none.
+    #[cfg(feature = "cluster")]
+    May,
+}
+
+#[cfg(feature = "cluster")]
+impl Matching {
+    /// An error on a condition.
+    pub(super) fn must_if(condition: bool) -> Self {
+        if condition { Matching::Must } else { Matching::May }
+    }
+}
 
 /// An error, unless `--allow-no-match` makes it none. An input without any object is one, too, but where only
 /// objects are asked to match.

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anstream::ColorChoice;
 
 use super::args::Manifests;
+use super::no_match::Matching;
 use super::output::to_stdout;
 use super::render;
 use crate::error::Result;
@@ -26,7 +27,7 @@ pub(super) fn is_helm_plugin() -> bool {
 
 /// Runs the command.
 pub(super) fn run(manifests: &Manifests, color: ColorChoice) -> Result<ExitCode> {
-    let mut rendering = render::plan(manifests, render::Matching::OrNoObject, color)?;
+    let mut rendering = render::plan(manifests, Matching::OrNoObject, color)?;
     to_stdout(|out| {
         if rendering.is_all_empty() && is_helm_plugin() {
             // Helm 4 takes an empty output for a failure, even where its chart makes no objects.

@@ -7,8 +7,9 @@ use std::process::ExitCode;
 use anstream::ColorChoice;
 
 use super::args::{Manifests, Output, Render, Wrap};
+use super::no_match::{self, Matching};
 use super::output::{Replacements, to_stdout};
-use super::{input, no_match, to_stderr};
+use super::{input, to_stderr};
 use crate::error::{Error, Kind, Result};
 use crate::manifest::embedded;
 use crate::render::{Joined, Pair, Rendering, write_error};
@@ -30,26 +31,6 @@ pub(super) fn run(command: Render, color: ColorChoice) -> Result<ExitCode> {
         }
         Output::Print => to_stdout(|out| print(&mut rendering, out)),
         Output::Wrap(into) => to_stdout(|out| wrap(&mut rendering, &into, out)),
-    }
-}
-
-/// Whether it is an error that nothing in the inputs is a target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Matching {
-    /// It is one.
-    Must,
-    /// It is one where there are objects in them at all.
-    OrNoObject,
-    /// It is none.
-    #[cfg(feature = "cluster")]
-    May,
-}
-
-#[cfg(feature = "cluster")]
-impl Matching {
-    /// An error on a condition.
-    pub(super) fn must_if(condition: bool) -> Self {
-        if condition { Matching::Must } else { Matching::May }
     }
 }
 

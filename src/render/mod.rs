@@ -11,6 +11,7 @@ mod desk;
 mod document;
 mod join;
 mod log;
+mod seen;
 mod source;
 mod text;
 
@@ -22,14 +23,11 @@ pub use self::cursor::{Cursor, Pair};
 use self::document::{Engine, Outcome};
 pub use self::join::Joined;
 use self::log::EditLog;
+pub use self::seen::{Seen, SeenText};
 pub use self::source::Source;
 use crate::error::{Error, Kind, Result, io_reason};
 use crate::inject::{Injection, Known, Notes};
-use crate::manifest::container;
-use crate::manifest::embedded::{self, is_config_map};
-use crate::manifest::object::{Object, is_helm_hook, objects};
-use crate::manifest::workload::{is_builtin_workload, is_job};
-use crate::yaml::{Document, Documents, Node, StreamError, Tape};
+use crate::yaml::{Documents, StreamError};
 
 /// Files whose handles are kept between the two passes; others are opened again.
 pub const OPEN_FILES: usize = 128;
@@ -84,34 +82,6 @@ fn pass_in_memory(text: &str, engine: &mut Engine<'_>) -> Result<Rendered> {
         rendered.text.push_str(if outcome.edited { engine.edited_text() } else { document });
     }
     Ok(rendered)
-}
-
-/// An object in an input.
-pub struct Seen {
-    /// `Kind/name`
-    pub object: String,
-    /// The input's name.
-    pub input: String,
-    /// Whether Helm runs it as a hook.
-    pub is_hook: bool,
-    /// Whether a target names it.
-    pub is_meant: bool,
-    /// The names of its containers; none where it is of no kind that carries a pod.
-    pub containers: Option<Vec<String>>,
-    /// Of a ConfigMap: its texts that have a pod in them.
-    pub texts: Vec<SeenText>,
-}
-
-/// A text of a ConfigMap that has a pod in it.
-pub struct SeenText {
-    /// Its key.
-    pub key: String,
-    /// Whether a target names it.
-    pub is_meant: bool,
-    /// Whether it is what flows run in: a Job or CronJob.
-    pub is_job: bool,
-    /// The names of its containers.
-    pub containers: Vec<String>,
 }
 
 /// Inputs whose every document is planned and verified, ready to be printed.
@@ -303,103 +273,6 @@ impl Rendering {
     pub fn is_all_empty(&self) -> bool {
         self.bytes == 0
     }
-
-    /// Whether there is any object in the inputs.
-    pub fn has_objects(&mut self) -> Result<bool> {
-        let mut found = false;
-        self.look(&mut |_, _| {
-            found = true;
-            false
-        })?;
-        Ok(found)
-    }
-
-    /// Objects in the inputs, for an error that nothing matched: at most so many that have pods, which come
-    /// first, and so many that have none.
-    pub fn seen(&mut self, injection: &Injection, most: usize) -> Result<Vec<Seen>> {
-        let (mut with_pods, mut others) = (Vec::new(), Vec::new());
-        self.look(&mut |input, object| {
-            let seen = Seen::new(input, object, injection);
-            let list = if seen.has_pods() { &mut with_pods } else { &mut others };
-            if list.len() < most {
-                list.push(seen);
-            }
-            with_pods.len() < most
-        })?;
-        with_pods.append(&mut others);
-        Ok(with_pods)
-    }
-
-    /// Shows the objects in the inputs, one after the other, as long as it is answered with true.
-    fn look(&mut self, show: &mut dyn FnMut(&str, &Object<'_>) -> bool) -> Result<()> {
-        for Planned { source, .. } in &mut self.inputs {
-            let name = source.name().to_owned();
-            let mut documents = Documents::new(source.rewind()?, usize::MAX);
-            let mut tape = Tape::default();
-            while let Some(chunk) = documents.next().map_err(|error| read_error(&name, error))? {
-                let Ok(text) = std::str::from_utf8(chunk.bytes) else { continue };
-                if crate::yaml::read(text, &mut tape).is_err() {
-                    continue;
-                }
-                for object in objects(Document::new(text, &tape)).unwrap_or_default() {
-                    let is_object = !(object.kind.is_empty() && object.api_version.is_empty());
-                    if is_object && !show(&name, &object) {
-                        return Ok(());
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Seen {
-    fn new(input: &str, object: &Object<'_>, injection: &Injection) -> Self {
-        let names = container::names(object);
-        Seen {
-            object: object.display(),
-            input: input.to_owned(),
-            is_hook: is_helm_hook(object),
-            is_meant: injection.targets.iter().any(|target| target.means(object)),
-            containers: (!names.is_empty() || is_builtin_workload(object)).then_some(names),
-            texts: if is_config_map(object) { texts_in(object, injection) } else { Vec::new() },
-        }
-    }
-
-    /// Whether there is anything in it that could be changed.
-    fn has_pods(&self) -> bool {
-        self.containers.as_ref().is_some_and(|names| !names.is_empty()) || !self.texts.is_empty()
-    }
-}
-
-/// The texts of a ConfigMap that have a pod in them.
-fn texts_in(map: &Object<'_>, injection: &Injection) -> Vec<SeenText> {
-    let data = embedded::data(map).ok().flatten();
-    let texts = data.into_iter().flat_map(Node::entries).filter(|(_, value)| embedded::is_text(*value));
-    let mut found = Vec::new();
-    for (key, value) in texts {
-        let text = value.text().unwrap_or_default();
-        let key = key.text().unwrap_or_default().into_owned();
-        let is_meant = injection.targets.iter().any(|target| target.means_text(map, &key));
-        let mut seen = SeenText { key, is_meant, is_job: false, containers: Vec::new() };
-        let mut documents = Documents::new(text.as_bytes(), usize::MAX);
-        let mut tape = Tape::default();
-        while let Ok(Some(chunk)) = documents.next() {
-            let text = std::str::from_utf8(chunk.bytes).unwrap_or_default();
-            if crate::yaml::read(text, &mut tape).is_err() {
-                continue;
-            }
-            for object in objects(Document::new(text, &tape)).unwrap_or_default() {
-                let names = container::names(&object);
-                seen.is_job |= !names.is_empty() && is_job(&object);
-                seen.containers.extend(names);
-            }
-        }
-        if !seen.containers.is_empty() {
-            found.push(seen);
-        }
-    }
-    found
 }
 
 /// The last pass has found out something else than the one before it, from the same bytes.
