@@ -9,6 +9,8 @@ use crate::render::{Rendering, Seen, SeenText};
 
 /// How many objects the error lists.
 const LISTED: usize = 20;
+/// How many are looked at for the one that may be meant.
+const CONSIDERED: usize = 1000;
 
 /// Whether it is an error that nothing in the inputs is a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +54,7 @@ pub(super) fn refuse(rendering: &mut Rendering, command: &Manifests, matching: M
         return Ok(());
     }
     let injection = &command.injection;
-    let seen = rendering.seen(injection, LISTED + 1)?;
+    let seen = rendering.seen(injection, CONSIDERED)?;
     let mut list = String::new();
     for Seen { object, input, is_hook, containers, texts, .. } in seen.iter().take(LISTED) {
         let containers = match containers {
