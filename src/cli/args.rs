@@ -159,7 +159,8 @@ pub(super) struct ManifestArgs {
 
 #[derive(Args)]
 struct PostRenderArgs {
-    /// Helm 4 says `post-render` by its plugin, and who comes from Helm 3 says it again.
+    /// Helm 4 says `post-render` by its plugin, and who comes from Helm 3 says it again. Any other word is a
+    /// FILE, which is refused.
     #[arg(hide = true)]
     again: Vec<String>,
     #[command(flatten)]
@@ -402,13 +403,13 @@ pub(super) fn parse(args: impl Iterator<Item = OsString>) -> Result<(Command, an
     Ok((command, color))
 }
 
-/// A flag that is followed by a blank in one and the same word.
+/// A known flag that is followed by its value in one and the same word.
 fn joined_flag(error: &clap::Error) -> Option<String> {
     let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidArg) else { return None };
-    let (flag, _) = word.split_once(' ')?;
-    let name = flag.strip_prefix("--")?;
-    let is_plain = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
-    is_plain.then(|| flag.to_owned())
+    let (flag, value) = word.split_once(' ')?;
+    let nearest = error.get(ContextKind::SuggestedArg)?;
+    let is_known = matches!(nearest, ContextValue::String(nearest) if nearest == flag);
+    (is_known && !value.trim().is_empty()).then(|| flag.to_owned())
 }
 
 /// Takes words out of a message of clap's that may be values: all that look like no flag or command.
@@ -455,12 +456,12 @@ impl PostRenderArgs {
                 .hint("files are for `render`; in Helm, each argument goes behind a --post-renderer-args of its own"));
         }
         let mut manifests = self.edit.meaning()?;
+        manifests.injection.names.namespace = namespace(self.namespace)?;
         if manifests.injection.is_empty() {
             return Err(Error::usage("nothing to set is given")
                 .hint("say what is to be put in: --secret-env VAR=SECRET/KEY, or another of `post-render --help`"));
         }
         manifests.inputs = vec![STDIN.to_owned()];
-        manifests.injection.names.namespace = namespace(self.namespace)?;
         manifests.injection.only_named = true;
         Ok(manifests)
     }

@@ -26,6 +26,7 @@ mod template;
 
 use std::ffi::OsString;
 use std::io::{Read, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anstream::{AutoStream, ColorChoice};
@@ -87,7 +88,11 @@ fn to_stderr(text: &str, color: ColorChoice) {
 ///
 /// `more`: behind the errors that are in it already.
 fn write_error_file(text: &str, more: bool) {
-    let open = |path| std::fs::OpenOptions::new().create(true).write(true).append(more).truncate(!more).open(path);
+    let open = |path: OsString| {
+        // What is a device by name may be somebody's log by now: nothing there is taken away.
+        let more = more || Path::new(&path).starts_with("/dev");
+        std::fs::OpenOptions::new().create(true).write(true).append(more).truncate(!more).open(path)
+    };
     if let Some(path) = error_file()
         && let Err(error) = open(path).and_then(|mut file| file.write_all(text.as_bytes()))
     {
@@ -107,7 +112,8 @@ fn error_file() -> Option<OsString> {
 fn empty_error_file() {
     let Some(path) = error_file() else { return };
     let mut start = [0; 6];
-    let is_error = std::fs::metadata(&path).is_ok_and(|metadata| metadata.is_file())
+    let is_error = !Path::new(&path).starts_with("/dev")
+        && std::fs::metadata(&path).is_ok_and(|metadata| metadata.is_file())
         && std::fs::File::open(&path).and_then(|mut file| file.read_exact(&mut start)).is_ok()
         && start == *b"error:";
     if is_error {

@@ -54,7 +54,9 @@ pub(super) fn refuse(rendering: &mut Rendering, command: &Manifests, matching: M
         return Ok(());
     }
     let injection = &command.injection;
-    let seen = rendering.seen(injection, CONSIDERED)?;
+    // Those that match something are not what is wrong.
+    let targets = if rendering.unmatched.is_empty() { injection.targets.clone() } else { rendering.unmatched.clone() };
+    let seen = rendering.seen(&targets, CONSIDERED)?;
     let mut list = String::new();
     for Seen { object, input, is_hook, containers, texts, .. } in seen.iter().take(LISTED) {
         let containers = match containers {
@@ -76,17 +78,19 @@ pub(super) fn refuse(rendering: &mut Rendering, command: &Manifests, matching: M
     }
     let needs_target = injection.only_named && injection.targets.is_empty() && !injection.is_settings_only();
     let what = match rendering.unmatched.first() {
-        Some(target) => format!("nothing matches the target {target}; seen:"),
+        Some(target) => format!("nothing matches the target {}; seen:", target.display()),
         None if needs_target => "only what `--target` names is changed, and it is not given; seen:".to_owned(),
         None => format!("nothing matches {}; seen:", asked_for(injection)),
     };
     let allow = if needs_target { "" } else { " (--allow-no-match makes this no error)" };
-    Err(Error::usage(what + &list).hint(instead(injection, &seen) + allow))
+    Err(Error::usage(what + &list).hint(instead(injection, &targets, &seen) + allow))
 }
 
 /// Names of an input, without line breaks that would pass for lines of ours.
 fn one_line(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+    // Others than control characters break lines, or turn their direction.
+    let is_odd = |c: char| c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().flat_map(|c| if is_odd(c) { c.escape_default().collect() } else { vec![c] }).collect()
 }
 
 fn asked_for(injection: &Injection) -> String {
@@ -115,8 +119,8 @@ struct Candidate {
     is_flow_run: bool,
 }
 
-/// The nearest to what was asked for first.
-fn candidates(seen: &[Seen], injection: &Injection) -> Vec<Candidate> {
+/// What may be meant, the nearest to what was asked for first.
+fn candidates(seen: &[Seen], targets: &[Target]) -> Vec<Candidate> {
     let mut candidates = Vec::new();
     // A hook is rarely what is meant.
     let (hooks, others): (Vec<_>, Vec<_>) = seen.iter().partition(|seen| seen.is_hook);
@@ -132,24 +136,37 @@ fn candidates(seen: &[Seen], injection: &Injection) -> Vec<Candidate> {
     // It is to be pasted into a shell, and the names are somebody else's.
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._/:".contains(c);
     candidates.retain(|candidate| candidate.target.chars().all(is_plain));
-    let asked: Vec<String> = injection.targets.iter().map(|target| target.display().to_ascii_lowercase()).collect();
-    candidates.sort_by_cached_key(|candidate| {
+    if targets.is_empty() {
+        return candidates;
+    }
+    let asked: Vec<String> = targets.iter().map(|target| target.display().to_ascii_lowercase()).collect();
+    let distance = |candidate: &Candidate| {
         let own = candidate.target.to_ascii_lowercase();
-        asked.iter().map(|asked| strsim::damerau_levenshtein(asked, &own)).min()
-    });
+        // Another kind of the same name, or the key alone left out, is near, too.
+        let parts = |text: &str| text.split('/').next_back().unwrap_or_default().to_owned();
+        let near = |asked: &String| {
+            strsim::damerau_levenshtein(asked, &own).min(strsim::damerau_levenshtein(&parts(asked), &parts(&own)) + 1)
+        };
+        asked.iter().map(near).min().unwrap_or(usize::MAX)
+    };
+    let is_near = |candidate: &Candidate| distance(candidate) <= 2 + candidate.target.len() / 6;
+    let one = candidates.len() == 1;
+    candidates.retain(|candidate| one || is_near(candidate));
+    candidates.sort_by_cached_key(distance);
     candidates
 }
 
 /// A line to paste, for what stands in the way first.
-fn instead(injection: &Injection, seen: &[Seen]) -> String {
-    let candidates = candidates(seen, injection);
+fn instead(injection: &Injection, targets: &[Target], seen: &[Seen]) -> String {
+    let candidates = candidates(seen, targets);
     // Where the target itself is there, its containers are what does not fit.
     let mut of_meant = seen.iter().flat_map(|seen| {
-        let own = seen.containers.iter().flatten().filter(|_| seen.is_meant || injection.targets.is_empty());
-        let texts = seen.texts.iter().filter(|text| text.is_meant || injection.targets.is_empty());
+        let own = seen.containers.iter().flatten().filter(|_| seen.is_meant || targets.is_empty());
+        let texts = seen.texts.iter().filter(|text| text.is_meant || targets.is_empty());
         own.chain(texts.flat_map(|text| &text.containers))
     });
-    let container = of_meant.find(|name| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'));
+    let is_plain = |name: &&String| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    let container = of_meant.find(|name| is_plain(name) && !name.starts_with('-'));
     let prefect_secret = injection.variables.iter().find_map(|variable| match &variable.asked {
         Asked::PrefectSecret(reference) => Some((&variable.name, reference)),
         Asked::Entry(_) => None,
@@ -180,6 +197,8 @@ fn instead(injection: &Injection, seen: &[Seen]) -> String {
         )
     } else if let Some(Candidate { target, .. }) = candidates.first() {
         format!("name what you mean: {}", named(target, ""))
+    } else if seen.iter().any(Seen::has_pods) {
+        "name one of these with --target".to_owned()
     } else {
         "name an input with a workload in it".to_owned()
     }

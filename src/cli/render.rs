@@ -54,7 +54,8 @@ pub(super) fn plan(manifests: &Manifests, matching: Matching, color: ColorChoice
         no_match::refuse(&mut rendering, manifests, matching)?;
     }
     if !manifests.quiet {
-        let unmatched = rendering.unmatched.iter().map(|target| format!("nothing matches the target {target}"));
+        let unmatched =
+            rendering.unmatched.iter().map(|target| format!("nothing matches the target {}", target.display()));
         to_stderr(&unmatched.map(|note| report::note(&note)).collect::<String>(), color);
         let notes: String = rendering.notes.iter().map(report::note).collect();
         to_stderr(&notes, color);

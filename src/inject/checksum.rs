@@ -4,15 +4,15 @@
 //! Helm charts have `checksum/...` annotations on pod templates for that. A post-renderer comes after the
 //! chart has made them, so they are made anew here, from the old one and the new data.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use sha2::{Digest, Sha256};
 
 use super::canonical;
 use crate::error::{Error, Result};
 use crate::manifest::object::{Object, check_edited};
-use crate::manifest::workload::pod_specs;
-use crate::yaml::{Change, Child, Edit, Kind, Node, Value};
+use crate::manifest::workload::{is_builtin_workload, pod_specs};
+use crate::yaml::{Change, Child, Document, Edit, Kind, Node, Value};
 
 /// What the names of such annotations begin with.
 const PREFIX: &str = "checksum/";
@@ -46,81 +46,143 @@ impl ChangedMaps {
         let map = ChangedMap { namespace, digest: digest.finalize().into() };
         self.0.entry(name.into_owned()).or_default().push(map);
     }
+}
+
+/// The changed ConfigMaps that a document uses.
+pub(super) struct UsedMaps<'a, 'm> {
+    changed: &'m ChangedMaps,
+    /// What aliases stand for: the nodes with an anchor, by its name, in the order of the document.
+    anchors: HashMap<&'a str, Vec<Node<'a>>>,
+}
+
+impl<'a, 'm> UsedMaps<'a, 'm> {
+    /// Prepares the search in one document.
+    pub(super) fn new(document: Document<'a>, changed: &'m ChangedMaps) -> Self {
+        let mut anchors: HashMap<&str, Vec<Node<'_>>> = HashMap::new();
+        if !changed.is_empty() {
+            for node in document.root().descendants() {
+                if let Some(anchor) = node.anchor() {
+                    anchors.entry(anchor).or_default().push(node);
+                }
+            }
+        }
+        UsedMaps { changed, anchors }
+    }
+
+    /// Whether anything in a subtree uses one.
+    pub(super) fn any(&self, node: Node<'a>) -> bool {
+        !self.changed.is_empty() && self.names(node).iter().any(|name| self.changed.0.contains_key(name))
+    }
+
+    /// The names of the ConfigMaps that a pod uses, each once: by volume, projected volume, `envFrom`, `env`.
+    fn names(&self, node: Node<'a>) -> BTreeSet<String> {
+        let references = ["configMap", "configMapRef", "configMapKeyRef"];
+        let (mut names, mut visited, mut open) = (BTreeSet::new(), HashSet::new(), vec![node]);
+        while let Some(root) = open.pop() {
+            if !visited.insert(root.index()) {
+                continue;
+            }
+            for node in root.descendants() {
+                if node.kind() == Kind::Alias {
+                    open.push(self.resolved(node));
+                }
+                let used = node.entries().filter(|(key, _)| references.iter().any(|reference| key.is(reference)));
+                let all = used.flat_map(|(_, value)| self.resolved(value).entries());
+                let named = all.filter(|(key, _)| key.is("name")).filter_map(|(_, name)| self.resolved(name).text());
+                names.extend(named.map(|name| name.into_owned()));
+            }
+        }
+        names
+    }
+
+    /// What an alias stands for: the last node before it that has the anchor. Others stand for themselves.
+    fn resolved(&self, node: Node<'a>) -> Node<'a> {
+        if node.kind() != Kind::Alias {
+            return node;
+        }
+        let nodes = self.anchors.get(&node.raw()[1..]).map_or(&[][..], Vec::as_slice);
+        let before = nodes.partition_point(|other| other.index() < node.index());
+        before.checked_sub(1).map_or(node, |last| nodes[last])
+    }
 
     /// Those that a pod of an object's namespace uses. Where only one of the two has a namespace, the other
     /// gets its own when it is applied, which may be the same.
-    fn used_by<'m>(&'m self, object: &Object<'_>, pod_spec: Node<'_>) -> Vec<&'m ChangedMap> {
+    fn of_pod(&self, object: &Object<'a>, pod_spec: Node<'a>) -> Vec<&'m ChangedMap> {
         let namespace = object.namespace();
         let same = |map: &&ChangedMap| match (&namespace, &map.namespace) {
             (Some(own), Some(other)) => own == other,
             _ => true,
         };
-        let used = used_maps(pod_spec);
-        let mut maps: Vec<_> = used.iter().filter_map(|name| self.0.get(name)).flatten().filter(same).collect();
+        let used = self.names(pod_spec);
+        let mut maps: Vec<_> = used.iter().filter_map(|name| self.changed.0.get(name)).flatten().filter(same).collect();
         // The order of documents is nobody's wish: Helm 3 and Helm 4 have each their own.
         maps.sort_by_key(|map| map.digest);
         maps.dedup_by_key(|map| map.digest);
         maps
     }
+
+    /// Adds the edits of the annotations of an object's pod template, if its pods use a changed ConfigMap, and
+    /// are replaced when their template changes.
+    pub(super) fn plan(&self, object: &Object<'a>, edits: &mut Vec<Edit>) -> Result<()> {
+        // A Job's pods are not replaced, and its template can't be changed; a CronJob's next pod is a new one.
+        let stays = is_builtin_workload(object)
+            && !matches!(&*object.kind, "Deployment" | "StatefulSet" | "DaemonSet" | "PodTemplate");
+        // What uses none is not looked at closely.
+        if self.changed.is_empty() || stays || !self.any(object.node) {
+            return Ok(());
+        }
+        for pod_spec in pod_specs(object)? {
+            let used = self.of_pod(object, pod_spec);
+            if let Some(template) = template_of(object, pod_spec).filter(|_| !used.is_empty()) {
+                plan_annotations(template, &used, edits)?;
+            }
+        }
+        Ok(())
+    }
 }
 
-/// Adds the edits of the annotations of an object's pod template, if its pods use a changed ConfigMap, and are
-/// replaced when their template changes.
-pub(super) fn plan_checksums(object: &Object<'_>, maps: &ChangedMaps, edits: &mut Vec<Edit>) -> Result<()> {
-    // A Job's pods are not replaced, and its template can't be changed; a CronJob's next pod is a new one.
-    if maps.is_empty() || matches!(&*object.kind, "Job" | "CronJob" | "Pod" | "ReplicaSet" | "ReplicationController") {
+/// Adds the edits of the annotations of a pod template.
+fn plan_annotations(template: Node<'_>, used: &[&ChangedMap], edits: &mut Vec<Edit>) -> Result<()> {
+    let checksum = |old: &str| {
+        let sum = used.iter().fold(Sha256::new_with_prefix(old), |sum, map| sum.chain_update(map.digest));
+        Value::text(&canonical::hex(&sum.finalize()))
+    };
+    let own = || Value::map([(OWN, checksum(""))]);
+    let insert = |map: Node<'_>, key: &'static str, value: Value| {
+        let end = map.entries().count();
+        let change = Change::Children { remove: Vec::new(), insert: vec![(end, Child::Entry(key, value))] };
+        Edit { node: map.index(), change }
+    };
+    let replace = |node: Node<'_>, value: Value| Edit { node: node.index(), change: Change::Replace(value) };
+    check_edited(template, "the pod template")?;
+    let Some(metadata) = template.get("metadata")? else {
+        edits.push(insert(template, "metadata", Value::map([("annotations", own())])));
         return Ok(());
-    }
-    // What uses none is not looked at closely.
-    if used_maps(object.node).iter().all(|name| !maps.0.contains_key(name)) {
+    };
+    let Some(metadata) = mapping(metadata, "the pod template's `metadata`")? else {
+        edits.push(replace(metadata, Value::map([("annotations", own())])));
         return Ok(());
+    };
+    let Some(annotations) = metadata.get("annotations")? else {
+        edits.push(insert(metadata, "annotations", own()));
+        return Ok(());
+    };
+    let Some(annotations) = mapping(annotations, "the pod template's `annotations`")? else {
+        edits.push(replace(annotations, own()));
+        return Ok(());
+    };
+    let sums: Vec<_> =
+        annotations.entries().filter(|(key, _)| key.text().is_some_and(|key| key.starts_with(PREFIX))).collect();
+    for (key, value) in &sums {
+        annotations.get(&key.text().unwrap_or_default())?;
+        check_edited(*value, "the checksum")?;
+        if !value.is_scalar() {
+            return Err(Error::input("a checksum is no text").at(value.span()).hint("an annotation holds text only"));
+        }
+        edits.push(replace(*value, checksum(&value.text().unwrap_or_default())));
     }
-    for pod_spec in pod_specs(object)? {
-        let used = maps.used_by(object, pod_spec);
-        let Some(template) = template_of(object, pod_spec).filter(|_| !used.is_empty()) else { continue };
-        let checksum = |old: &str| {
-            let sum = used.iter().fold(Sha256::new_with_prefix(old), |sum, map| sum.chain_update(map.digest));
-            Value::text(&canonical::hex(&sum.finalize()))
-        };
-        let own = || Value::map([(OWN, checksum(""))]);
-        let insert = |map: Node<'_>, key: &'static str, value: Value| {
-            let end = map.entries().count();
-            let change = Change::Children { remove: Vec::new(), insert: vec![(end, Child::Entry(key, value))] };
-            Edit { node: map.index(), change }
-        };
-        let replace = |node: Node<'_>, value: Value| Edit { node: node.index(), change: Change::Replace(value) };
-        check_edited(template, "the pod template")?;
-        let Some(metadata) = template.get("metadata")? else {
-            edits.push(insert(template, "metadata", Value::map([("annotations", own())])));
-            continue;
-        };
-        let Some(metadata) = mapping(metadata, "the pod template's `metadata`")? else {
-            edits.push(replace(metadata, Value::map([("annotations", own())])));
-            continue;
-        };
-        let Some(annotations) = metadata.get("annotations")? else {
-            edits.push(insert(metadata, "annotations", own()));
-            continue;
-        };
-        let Some(annotations) = mapping(annotations, "the pod template's `annotations`")? else {
-            edits.push(replace(annotations, own()));
-            continue;
-        };
-        let sums: Vec<_> =
-            annotations.entries().filter(|(key, _)| key.text().is_some_and(|key| key.starts_with(PREFIX))).collect();
-        for (key, value) in &sums {
-            annotations.get(&key.text().unwrap_or_default())?;
-            check_edited(*value, "the checksum")?;
-            if !value.is_scalar() {
-                return Err(Error::input("a checksum is no text")
-                    .at(value.span())
-                    .hint("an annotation holds text only"));
-            }
-            edits.push(replace(*value, checksum(&value.text().unwrap_or_default())));
-        }
-        if sums.is_empty() {
-            edits.push(insert(annotations, OWN, checksum("")));
-        }
+    if sums.is_empty() {
+        edits.push(insert(annotations, OWN, checksum("")));
     }
     Ok(())
 }
@@ -143,21 +205,4 @@ fn template_of<'a>(object: &Object<'a>, pod_spec: Node<'a>) -> Option<Node<'a>> 
         map.entries().any(|(own, value)| own.is(key) && value.index() == child.index())
     };
     (is_child(*above, "template", *template) && is_child(*template, "spec", pod_spec)).then_some(*template)
-}
-
-/// The names of the ConfigMaps that a pod uses, each once: by volume, projected volume, `envFrom`, `env`.
-fn used_maps(node: Node<'_>) -> BTreeSet<String> {
-    let references = |key: Node<'_>| ["configMap", "configMapRef", "configMapKeyRef"].iter().any(|own| key.is(own));
-    let used = node.descendants().flat_map(|node| node.entries()).filter(|(key, _)| references(*key));
-    let names = used.flat_map(|(_, value)| resolved(value).entries()).filter(|(key, _)| key.is("name"));
-    names.filter_map(|(_, name)| Some(resolved(name).text()?.into_owned())).collect()
-}
-
-/// What an alias stands for: the last node before it that has the anchor. Other nodes stand for themselves.
-fn resolved(node: Node<'_>) -> Node<'_> {
-    if node.kind() != Kind::Alias {
-        return node;
-    }
-    let before = node.document().root().descendants().take_while(|other| other.index() < node.index());
-    before.filter(|other| other.anchor() == Some(&node.raw()[1..])).last().unwrap_or(node)
 }

@@ -201,6 +201,10 @@ pub fn glob(subject: &str, pattern: &str, any_case: bool) -> Result<Glob, Fault>
     if pattern.is_empty() {
         return Err(Fault::new(format!("the {subject} is missing")));
     }
+    if pattern.contains(char::is_whitespace) {
+        return Err(Fault::new(format!("the {subject} has a blank in it, as none has"))
+            .hint("a flag and its value are two words, or one with `=` between them"));
+    }
     Glob::new(pattern, any_case).map_err(|error| Fault::new(format!("the {subject} is no pattern: {}", error.msg)))
 }
 

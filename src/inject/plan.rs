@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::checksum::{ChangedMaps, plan_checksums};
+use super::checksum::{ChangedMaps, UsedMaps};
 use super::env::{Wanted, plan_container};
 use super::metadata::plan_names;
 use super::request::{Asked, Injection, Names};
@@ -164,10 +164,9 @@ impl<'i> Planner<'i> {
     /// Decides the edits of a document. `names` are final names for targets, in their order, and win over
     /// the injection's; none for the first round of `--name-hash`, which finds them out.
     pub fn plan(&mut self, document: Document<'_>, names: &[Option<String>]) -> Result<Plan> {
-        let mut plan = Plan::default();
+        let mut plan = self.plan_rolls(document)?;
         self.check_root(document)?;
         for (position, object) in objects(document)?.iter().enumerate() {
-            plan_checksums(object, &self.known.changed, &mut plan.edits)?;
             if is_config_map(object) {
                 self.find_texts(object, position, &mut plan)?;
                 continue;
@@ -189,6 +188,17 @@ impl<'i> Planner<'i> {
             }
         }
         plan.settle([])?;
+        Ok(plan)
+    }
+
+    /// Decides only what changed ConfigMaps make necessary, for a document that has no target.
+    pub fn plan_rolls(&self, document: Document<'_>) -> Result<Plan> {
+        let mut plan = Plan::default();
+        let used = UsedMaps::new(document, &self.known.changed);
+        if used.any(document.root()) {
+            objects(document)?.iter().try_for_each(|object| used.plan(object, &mut plan.edits))?;
+            plan.settle([])?;
+        }
         Ok(plan)
     }
 
@@ -273,10 +283,10 @@ impl<'i> Planner<'i> {
     }
 
     /// The targets that nothing has matched, where others have matched something: one may be misspelled.
-    pub fn unmatched(&self) -> Vec<String> {
+    pub fn unmatched(&self) -> Vec<Target> {
         let targets = self.matched.iter().zip(&self.injection.targets);
         let unmatched = targets.filter(|(matched, _)| !**matched && self.matched.contains(&true));
-        unmatched.map(|(_, target)| target.display()).collect()
+        unmatched.map(|(_, target)| target.clone()).collect()
     }
 
     fn plan_object(&mut self, object: &Object<'_>, share: Share<'_>, plan: &mut Plan) -> Result<()> {

@@ -98,16 +98,8 @@ impl FieldPath {
     }
 
     /// The value at this path of a JSON value.
-    pub fn follow<'v>(&self, mut value: &'v Value) -> Option<&'v Value> {
-        let mut steps = self.0.as_slice();
-        while let Some((step, rest)) = steps.split_first() {
-            (value, steps) = match step {
-                Step::Key(key) => key_with_dots(key, rest, |key| value.get(key))?,
-                Step::Index(index) => (value.get(index)?, rest),
-                Step::Item(wanted) => (value.as_array()?.iter().find(|item| has_keys(item, wanted))?, rest),
-            };
-        }
-        Some(value)
+    pub fn follow<'v>(&self, value: &'v Value) -> Option<&'v Value> {
+        follow(&self.0, value)
     }
 
     /// Whether the path counts positions, which in an answer are those of the server's object.
@@ -118,47 +110,52 @@ impl FieldPath {
     /// Follows the path through a document: the node where it ends, or the last on the way that is there
     /// and whether that is the whole way. With the key's node where the last step is a key.
     pub fn find<'a>(&self, root: Node<'a>) -> Found<'a> {
-        let mut found = Found { node: root, key: None, whole: true };
-        let mut steps = self.0.as_slice();
-        while let Some((step, rest)) = steps.split_first() {
-            steps = rest;
-            let map = found.node;
-            let next = match step {
-                Step::Key(name) => {
-                    let entry = |name: &str| map.entries().find(|(key, _)| key.is(name));
-                    key_with_dots(name, rest, entry).map(|((key, value), rest)| {
-                        steps = rest;
-                        (Some(key), value)
-                    })
-                }
-                Step::Index(index) => map.items().nth(*index).map(|item| (None, item)),
-                Step::Item(wanted) => map.items().find(|item| is_item(*item, wanted)).map(|item| (None, item)),
-            };
-            match next {
-                Some((key, node)) => (found.key, found.node) = (key, node),
-                None => {
-                    found.whole = false;
-                    break;
-                }
-            }
-        }
-        found
+        find(&self.0, Found { node: root, key: None, whole: true })
     }
 }
 
-/// What stands under a key, and the steps behind it. A path does not tell dots in a key from those between keys:
-/// the shortest key that is there counts.
-fn key_with_dots<'s, T>(key: &str, mut rest: &'s [Step], get: impl Fn(&str) -> Option<T>) -> Option<(T, &'s [Step])> {
-    let mut key = key.to_owned();
-    loop {
-        if let Some(found) = get(&key) {
-            return Some((found, rest));
-        }
-        let (Step::Key(more), behind) = rest.split_first()? else { return None };
-        key.push('.');
-        key.push_str(more);
-        rest = behind;
+fn follow<'v>(steps: &[Step], value: &'v Value) -> Option<&'v Value> {
+    let Some((step, rest)) = steps.split_first() else { return Some(value) };
+    match step {
+        Step::Key(key) => keys_with_dots(key, rest).find_map(|(key, rest)| follow(rest, value.get(key)?)),
+        Step::Index(index) => follow(rest, value.get(index)?),
+        Step::Item(wanted) => follow(rest, value.as_array()?.iter().find(|item| has_keys(item, wanted))?),
     }
+}
+
+fn find<'a>(steps: &[Step], from: Found<'a>) -> Found<'a> {
+    let Some((step, rest)) = steps.split_first() else { return from };
+    let end = Found { whole: false, ..from };
+    let item = |item: Node<'a>| find(rest, Found { node: item, key: None, whole: true });
+    match step {
+        Step::Key(key) => {
+            let under = |(key, rest): (String, &[Step])| {
+                let (key, node) = from.node.entries().find(|(own, _)| own.is(&key))?;
+                Some(find(rest, Found { node, key: Some(key), whole: true }))
+            };
+            let mut found = keys_with_dots(key, rest).filter_map(under);
+            let first = found.next();
+            match first {
+                Some(first) if first.whole => first,
+                _ => found.find(|other| other.whole).or(first).unwrap_or(end),
+            }
+        }
+        Step::Index(index) => from.node.items().nth(*index).map_or(end, item),
+        Step::Item(wanted) => from.node.items().find(|item| is_item(*item, wanted)).map_or(end, item),
+    }
+}
+
+/// The keys that a path can mean at one place, the shortest first, each with the steps behind it: a path does not
+/// tell dots in a key from those between keys.
+fn keys_with_dots<'s>(key: &str, rest: &'s [Step]) -> impl Iterator<Item = (String, &'s [Step])> + use<'s> {
+    let mut next = Some((key.to_owned(), rest));
+    std::iter::from_fn(move || {
+        let (key, rest) = next.take()?;
+        if let Some((Step::Key(more), behind)) = rest.split_first() {
+            next = Some((format!("{key}.{more}"), behind));
+        }
+        Some((key, rest))
+    })
 }
 
 /// Where a path leads.
@@ -272,8 +269,8 @@ mod tests {
         assert_eq!(path.follow(&value), Some(&Value::from("TCP")));
         *path.follow_mut(&mut value).unwrap() = Value::from("UDP");
         assert_eq!(path.follow(&value), None);
-        let map = serde_json::json!({"data": {"a.b.yaml": "x", "c": {"d": "y"}}});
-        for (path, value) in [(".data.a.b.yaml", "x"), (".data.c.d", "y")] {
+        let map = serde_json::json!({"data": {"a": "z", "a.b.yaml": "x", "c": {"d": "y"}}});
+        for (path, value) in [(".data.a.b.yaml", "x"), (".data.a", "z"), (".data.c.d", "y")] {
             assert_eq!(FieldPath::parse(path).unwrap().follow(&map), Some(&Value::from(value)));
         }
         assert_eq!(FieldPath::parse("ports[1].protocol").unwrap().follow(&value), Some(&Value::from("UDP")));
@@ -281,7 +278,7 @@ mod tests {
 
     #[test]
     fn a_path_is_followed_as_far_as_it_goes() {
-        let text = "spec:\n  env:\n  - name: A\n    value: x\n  - {name: B, valuefrom: {}}\n  a.b: {c.d: e}\n";
+        let text = "spec:\n  env:\n  - name: A\n    value: x\n  - {name: B, valuefrom: {}}\n  a: x\n  a.b: {c.d: e}\n";
         let mut tape = Tape::default();
         scan(text, &mut tape).unwrap();
         let root = Document::new(text, &tape).root();
@@ -291,7 +288,7 @@ mod tests {
             ("spec.env[7].value", "env", false),
             (".spec.env[name=\"B\"].value", "{name: B, valuefrom: {}}", false),
             ("spec.a.b.c.d", "c.d", true),
-            ("spec.a.c", "spec", false),
+            ("spec.a.c", "a", false),
         ] {
             let found = FieldPath::parse(path).unwrap().find(root);
             assert_eq!((&text[found.span()], found.whole), (at, whole), "{path}");

@@ -34,8 +34,6 @@ pub(super) struct Engine<'i> {
     changed: ChangedMaps,
     /// Whether there was a text so far that may be a target.
     has_texts: bool,
-    /// Whether there was anything so far that could be a pod which uses a ConfigMap.
-    uses_maps: bool,
 }
 
 impl<'i> Engine<'i> {
@@ -50,7 +48,6 @@ impl<'i> Engine<'i> {
             directives: Directives::default(),
             changed: ChangedMaps::default(),
             has_texts: false,
-            uses_maps: false,
         }
     }
 
@@ -77,7 +74,7 @@ impl<'i> Engine<'i> {
             let agent = Some(self.planner.found_agent);
             return self.has_texts.then(|| Known { agent, ..Known::default() });
         }
-        let changed = if self.uses_maps { std::mem::take(&mut self.changed) } else { ChangedMaps::default() };
+        let changed = std::mem::take(&mut self.changed);
         (changed != known.changed).then_some(Known { changed, agent: known.agent })
     }
 
@@ -88,7 +85,11 @@ impl<'i> Engine<'i> {
         let Some(reading) = self.desk.open(&self.filter, words, text, behind_directives)? else {
             return Ok(Outcome::default());
         };
-        let mut plan = self.planner.plan(Document::new(text, &self.desk.before), &[])?;
+        let document = Document::new(text, &self.desk.before);
+        let mut plan = match words {
+            Words::UsesMap => self.planner.plan_rolls(document)?,
+            _ => self.planner.plan(document, &[])?,
+        };
         let mut outcome = Outcome {
             targets: plan.targets.len(),
             containers: plan.containers,
@@ -118,15 +119,17 @@ impl<'i> Engine<'i> {
     }
 
     /// What the bytes of a document say. Without the word that all need, the others are not looked for.
-    fn words(&mut self, text: &[u8]) -> Words {
+    fn words(&self, text: &[u8]) -> Words {
         if !self.filter.names_containers(text) {
             return Words::None;
         }
-        let uses_map = self.filter.names_config_map(text);
-        self.uses_maps |= uses_map;
         if self.filter.names_kind(text) {
             Words::Target
-        } else if uses_map && !self.planner.known().changed.is_empty() {
+        } else if !self.planner.known().changed.is_empty()
+            && self.filter.names_config_map(text)
+            // One that may hide the words of a target is planned as a target in every pass.
+            && !self.filter.may_hide_words(text)
+        {
             Words::UsesMap
         } else {
             Words::None

@@ -27,9 +27,10 @@ pub use self::seen::{Seen, SeenText};
 pub use self::source::Source;
 use crate::error::{Error, Kind, Result, io_reason};
 use crate::inject::{Injection, Known, Notes};
+use crate::manifest::select::Target;
 use crate::yaml::{Documents, StreamError};
 
-/// Files whose handles are kept between the two passes; others are opened again.
+/// Files whose handles are kept between passes; others are opened again.
 pub const OPEN_FILES: usize = 128;
 
 /// Passes of planning: whether an agent is there, which ConfigMaps then change, and what uses them.
@@ -91,7 +92,7 @@ pub struct Rendering {
     /// Remarks for the user.
     pub notes: Notes,
     /// Targets asked for that nothing matches, where others match something.
-    pub unmatched: Vec<String>,
+    pub unmatched: Vec<Target>,
     /// Objects that are targets.
     pub targets: usize,
     /// Containers that get everything, not only Prefect's settings.

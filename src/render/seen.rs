@@ -2,10 +2,10 @@
 
 use super::{Planned, Rendering, read_error};
 use crate::error::Result;
-use crate::inject::Injection;
 use crate::manifest::container;
 use crate::manifest::embedded::{self, is_config_map};
 use crate::manifest::object::{Object, is_helm_hook, objects};
+use crate::manifest::select::Target;
 use crate::manifest::workload::{is_builtin_workload, is_job};
 use crate::yaml::{self, Document, Documents, Node, Tape};
 
@@ -17,7 +17,7 @@ pub struct Seen {
     pub input: String,
     /// Whether Helm runs it as a hook.
     pub is_hook: bool,
-    /// Whether a target names it.
+    /// Whether a target of those that are asked about names it.
     pub is_meant: bool,
     /// The names of its containers; none where it is of no kind that carries a pod.
     pub containers: Option<Vec<String>>,
@@ -29,7 +29,7 @@ pub struct Seen {
 pub struct SeenText {
     /// Its key.
     pub key: String,
-    /// Whether a target names it.
+    /// Whether a target of those that are asked about names it.
     pub is_meant: bool,
     /// Whether it is what flows run in: a Job or CronJob.
     pub is_job: bool,
@@ -50,10 +50,10 @@ impl Rendering {
 
     /// Objects in the inputs, for an error that nothing matched: at most so many that have pods, which come
     /// first, and so many that have none.
-    pub fn seen(&mut self, injection: &Injection, most: usize) -> Result<Vec<Seen>> {
+    pub fn seen(&mut self, targets: &[Target], most: usize) -> Result<Vec<Seen>> {
         let (mut with_pods, mut others) = (Vec::new(), Vec::new());
         self.look(&mut |input, object| {
-            let seen = Seen::new(input, object, injection);
+            let seen = Seen::new(input, object, targets);
             let list = if seen.has_pods() { &mut with_pods } else { &mut others };
             if list.len() < most {
                 list.push(seen);
@@ -88,33 +88,33 @@ impl Rendering {
 }
 
 impl Seen {
-    fn new(input: &str, object: &Object<'_>, injection: &Injection) -> Self {
+    fn new(input: &str, object: &Object<'_>, targets: &[Target]) -> Self {
         let names = container::names(object);
         Seen {
             object: object.display(),
             input: input.to_owned(),
             is_hook: is_helm_hook(object),
-            is_meant: injection.targets.iter().any(|target| target.means(object)),
+            is_meant: targets.iter().any(|target| target.means(object)),
             containers: (!names.is_empty() || is_builtin_workload(object)).then_some(names),
-            texts: if is_config_map(object) { texts_in(object, injection) } else { Vec::new() },
+            texts: if is_config_map(object) { texts_in(object, targets) } else { Vec::new() },
         }
     }
 
     /// Whether there is anything in it that could be changed.
-    fn has_pods(&self) -> bool {
+    pub fn has_pods(&self) -> bool {
         self.containers.as_ref().is_some_and(|names| !names.is_empty()) || !self.texts.is_empty()
     }
 }
 
 /// The texts of a ConfigMap that have a pod in them.
-fn texts_in(map: &Object<'_>, injection: &Injection) -> Vec<SeenText> {
+fn texts_in(map: &Object<'_>, targets: &[Target]) -> Vec<SeenText> {
     let data = embedded::data(map).ok().flatten();
     let texts = data.into_iter().flat_map(Node::entries).filter(|(_, value)| embedded::is_text(*value));
     let mut found = Vec::new();
     for (key, value) in texts {
         let text = value.text().unwrap_or_default();
         let key = key.text().unwrap_or_default().into_owned();
-        let is_meant = injection.targets.iter().any(|target| target.means_text(map, &key));
+        let is_meant = targets.iter().any(|target| target.means_text(map, &key));
         let mut seen = SeenText { key, is_meant, is_job: false, containers: Vec::new() };
         let mut documents = Documents::new(text.as_bytes(), usize::MAX);
         let mut tape = Tape::default();

@@ -91,7 +91,8 @@ fn find_secrets(text: &str, offset: usize, embedded_too: bool, secret: &mut Vec<
         }
         let is_secret = node.entries().any(|(key, value)| key.is("kind") && value.is("Secret"));
         for (key, value) in node.entries() {
-            let of_secret = is_secret && (key.is("data") || key.is("stringData"));
+            // Inside of a text it may be a part of a Secret, which says no kind.
+            let of_secret = (is_secret || !embedded_too) && (key.is("data") || key.is("stringData"));
             let no_mapping = key.is("valueFrom") && value.is_scalar();
             let last_applied = key.is("kubectl.kubernetes.io/last-applied-configuration");
             if of_secret {
@@ -114,9 +115,16 @@ fn find_secrets(text: &str, offset: usize, embedded_too: bool, secret: &mut Vec<
             Kind::Literal | Kind::Folded => add_lines(text, node.span(), offset, secret),
             Kind::Single | Kind::Double | Kind::Plain => {
                 let names_values = raw.contains(':') && (raw.contains("value") || raw.contains("ata"));
-                let is_document = embedded_too && find_in_quotes(node, offset, secret);
-                if !is_document && (names_values || raw.contains('\n')) {
-                    add_lines(text, node.span(), offset, secret);
+                match quoted(node) {
+                    Quoted::Manifest(inner) if embedded_too => {
+                        let mut inside = Vec::new();
+                        find_secrets(inner.text(), 0, false, &mut inside);
+                        for range in inside {
+                            add_lines(text, inner.outside_range(range), offset, secret);
+                        }
+                    }
+                    Quoted::Text if !names_values && !raw.contains('\n') => {}
+                    _ => add_lines(text, node.span(), offset, secret),
                 }
             }
             _ => {}
@@ -125,22 +133,32 @@ fn find_secrets(text: &str, offset: usize, embedded_too: bool, secret: &mut Vec<
     mask_comments(text, offset, secret);
 }
 
-/// The same of a document inside of quotes, where it is one: a mapping or a list.
-fn find_in_quotes(node: Node<'_>, offset: usize, secret: &mut Vec<Range<usize>>) -> bool {
+/// What is in a scalar on one line or in quotes.
+enum Quoted<'a> {
+    /// A manifest, whose values have known places.
+    Manifest(Inner<'a>),
+    /// A mapping or list of any kind: there is no telling which of it is secret.
+    Collection,
+    /// Nothing of that kind.
+    Text,
+}
+
+fn quoted(node: Node<'_>) -> Quoted<'_> {
     if node.kind() == Kind::Plain || !node.raw().contains([':', '{', '[', '-', '\\']) {
-        return false;
+        return Quoted::Text;
     }
     let inner = Inner::new(node);
     let mut tape = Tape::default();
-    let is_document = read(inner.text(), &mut tape).is_ok()
-        && matches!(Document::new(inner.text(), &tape).root().kind(), Kind::Map | Kind::Seq);
-    if is_document {
-        let mut inside = Vec::new();
-        find_secrets(inner.text(), 0, false, &mut inside);
-        let text = node.document().text;
-        inside.into_iter().for_each(|range| add_lines(text, inner.outside_range(range), offset, secret));
+    if read(inner.text(), &mut tape).is_err() {
+        return Quoted::Text;
     }
-    is_document
+    let root = Document::new(inner.text(), &tape).root();
+    let has = |wanted: &str| root.entries().any(|(key, _)| key.is(wanted));
+    match root.kind() {
+        Kind::Map if has("apiVersion") && has("kind") => Quoted::Manifest(inner),
+        Kind::Map | Kind::Seq => Quoted::Collection,
+        _ => Quoted::Text,
+    }
 }
 
 /// The scalars of a subtree that are no keys.
@@ -270,13 +288,19 @@ mod tests {
                 "data:\n  j.yaml: |\n    env:\n    - name: A\n      value: ***\n",
             ),
             ("env:\n- {name: A, value: {{ default \"hush\" .x }}}\n", "env:\n- {name: A, value: ***}\n"),
+            ("j: \"{\\\"value\\\": \\\"hush\\\", \\\"a\\\": \\\"b\\\"}\"\n", "j: ***\n"),
+            ("a: '{\"env\": [\"A=hush\"]}'\n", "a: ***\n"),
+            ("a: \"\\x76alue: hush\\n\"\n", "a: ***\n"),
+            ("a: '{\"stringData\": {\"a\": \"hush\"}}'\n", "a: ***\n"),
+            ("a: |\n  stringData: {a: hush}\n", "a: |\n  stringData: {a: ***}\n"),
             (
-                "data:\n  j: \"{\\\"value\\\": \\\"hush\\\", \\\"a\\\": \\\"b\\\"}\"\n",
-                "data:\n  j: \"{\\\"value\\\": ***, \\\"a\\\": \\\"b\\\"}\"\n",
+                "a: '{\"apiVersion\": \"v1\", \"kind\": \"Pod\", \"env\": [{\"value\": \"hush\"}, \"hush\"], \"b\": \"{\\\"c\\\": 1}\"}'\n",
+                "a: '{\"apiVersion\": \"v1\", \"kind\": \"Pod\", \"env\": [{\"value\": ***}, ***], \"b\": ***}'\n",
             ),
-            ("data:\n  j: '{\"env\": [\"A=hush\"]}'\n", "data:\n  j: '{\"env\": [***]}'\n"),
-            ("data:\n  j: \"\\x76alue: hush\\n\"\n", "data:\n  j: \"\\x76alue: ***\\n\"\n"),
-            ("data:\n  j: \"value: hush\\n\\\n    a: b\\n\"\n", "data:\n  j: \"value: ***\\n\\\n    a: b\\n\"\n"),
+            (
+                "a: \"apiVersion: v1\\nkind: Pod\\n\\x76alue: hush\\n\\\n    b: c\\n\"\n",
+                "a: \"apiVersion: v1\\nkind: Pod\\n\\x76alue: ***\\n\\\n    b: c\\n\"\n",
+            ),
             ("data:\n  j: \"{value: hush\"\n", "data:\n  j: ***\n"),
             ("a: b\n# value: hush\n", "a: b\n# value: ***\n"),
             (
