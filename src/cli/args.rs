@@ -364,7 +364,9 @@ Exit codes: 0 nothing differs, 1 something does, 2 input, 3 refused or unreachab
 
 /// Reads the command line; its first word is the program.
 pub(super) fn parse(args: impl Iterator<Item = OsString>) -> Result<(Command, anstream::ColorChoice), Exit> {
-    let matches = command("jobplate").try_get_matches_from(args);
+    let args: Vec<OsString> = args.collect();
+    let flag_first = args.get(1).is_some_and(|word| word.as_encoded_bytes().starts_with(b"-"));
+    let matches = command("jobplate").try_get_matches_from(&args);
     let cli = matches.and_then(|matches| Cli::from_arg_matches(&matches)).map_err(|error| {
         match error.kind() {
             ErrorKind::UnknownArgument if joined_flag(&error).is_some() => {
@@ -372,6 +374,12 @@ pub(super) fn parse(args: impl Iterator<Item = OsString>) -> Result<(Command, an
                 let error = Error::usage(format!("`{flag}` and its value came as one word"));
                 let hint =
                     format!("write {flag}=VALUE, or two words (in Helm: {flag}=VALUE behind one --post-renderer-args)");
+                Exit::Error(error.hint(hint), anstream::ColorChoice::Auto)
+            }
+            ErrorKind::UnknownArgument if flag_first => {
+                let error = Error::usage("a flag stands where the command is expected");
+                let hint =
+                    "the command comes first: jobplate render FILE ... (in Helm 3, --post-renderer-args post-render)";
                 Exit::Error(error.hint(hint), anstream::ColorChoice::Auto)
             }
             // Nothing like a command, so it is a file, and the command was forgotten.
@@ -785,6 +793,7 @@ mod tests {
             (&["schema", "canary"], "'...'"),
             (&["template", "job", "canary"], "'...'"),
             (&["Canary1"], "no command"),
+            (&["--target=canary", "--env=A=canary"], "where the command is expected"),
             (&["rendr", "canary"], "'render'"),
             (&["render", "a", "--api", "canary", "--api", "canary"], "--api"),
         ] {
