@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use memchr::memmem;
 use sha2::{Digest, Sha256};
 
 use super::canonical;
@@ -56,10 +57,17 @@ pub(super) struct UsedMaps<'a, 'm> {
 }
 
 impl<'a, 'm> UsedMaps<'a, 'm> {
+    /// Whether a document could use one by its bytes: all keys that refer to a ConfigMap begin alike, and only
+    /// an escape could hide that.
+    pub(super) fn may_be_in(text: &str, changed: &ChangedMaps) -> bool {
+        let bytes = text.as_bytes();
+        !changed.is_empty() && (memmem::find(bytes, b"configMap").is_some() || memchr::memchr(b'\\', bytes).is_some())
+    }
+
     /// Prepares the search in one document.
     pub(super) fn new(document: Document<'a>, changed: &'m ChangedMaps) -> Self {
         let mut anchors: HashMap<&str, Vec<Node<'_>>> = HashMap::new();
-        if !changed.is_empty() {
+        if document.text.contains('&') {
             for node in document.root().descendants() {
                 if let Some(anchor) = node.anchor() {
                     anchors.entry(anchor).or_default().push(node);

@@ -194,6 +194,9 @@ impl<'i> Planner<'i> {
     /// Decides only what changed ConfigMaps make necessary, for a document that has no target.
     pub fn plan_rolls(&self, document: Document<'_>) -> Result<Plan> {
         let mut plan = Plan::default();
+        if !UsedMaps::may_be_in(document.text, &self.known.changed) {
+            return Ok(plan);
+        }
         let used = UsedMaps::new(document, &self.known.changed);
         if used.any(document.root()) {
             objects(document)?.iter().try_for_each(|object| used.plan(object, &mut plan.edits))?;
