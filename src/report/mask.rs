@@ -137,7 +137,7 @@ fn find_secrets(text: &str, offset: usize, embedded_too: bool, secret: &mut Vec<
 enum Quoted<'a> {
     /// A manifest, whose values have known places.
     Manifest(Inner<'a>),
-    /// A mapping or list of any kind: there is no telling which of it is secret.
+    /// A mapping or list of any kind, or what can't be read: there is no telling which of it is secret.
     Collection,
     /// Nothing of that kind.
     Text,
@@ -150,7 +150,8 @@ fn quoted(node: Node<'_>) -> Quoted<'_> {
     let inner = Inner::new(node);
     let mut tape = Tape::default();
     if read(inner.text(), &mut tape).is_err() {
-        return Quoted::Text;
+        // Several documents, or a broken one.
+        return Quoted::Collection;
     }
     let root = Document::new(inner.text(), &tape).root();
     let has = |wanted: &str| root.entries().any(|(key, _)| key.is(wanted));
@@ -302,6 +303,8 @@ mod tests {
                 "a: \"apiVersion: v1\\nkind: Pod\\n\\x76alue: ***\\n\\\n    b: c\\n\"\n",
             ),
             ("data:\n  j: \"{value: hush\"\n", "data:\n  j: ***\n"),
+            ("a: \"b: c\\n---\\nenv: [A=hush]\\n\"\n", "a: ***\n"),
+            ("a: \"env: [A=hush\"\n", "a: ***\n"),
             ("a: b\n# value: hush\n", "a: b\n# value: ***\n"),
             (
                 "# - name: A\n#   value: |\n#     hush\n#   other\nb: c # d\n",
