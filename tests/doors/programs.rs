@@ -61,6 +61,11 @@ impl Place {
 pub(crate) fn done(command: &mut Command) -> String {
     let output = command.output().expect("it starts");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    assert!(output.status.success(), "{command:?}: {}\n{}", output.status, text(&output.stderr) + &text(&output.stdout));
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n{}",
+        output.status,
+        text(&output.stderr) + &text(&output.stdout)
+    );
     text(&output.stdout)
 }
