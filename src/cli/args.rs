@@ -12,9 +12,10 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 #[cfg(feature = "cluster")]
 use super::cluster_args::{Apply, ApplyArgs, Diff, DiffArgs};
+use super::completion::Shell;
 use super::deferred::Deferred;
 use super::input::STDIN;
-use super::parse;
+use super::{called, help, parse};
 use crate::error::{Error, Result, io_reason};
 use crate::inject::layer::{self, Layer};
 use crate::inject::{Injection, Names, Variable, spec};
@@ -39,6 +40,10 @@ pub(super) enum Command {
     Template(Option<String>),
     /// `schema`
     Schema,
+    /// `completion SHELL`
+    Completion(Shell),
+    /// `man [COMMAND]`
+    Man(Option<String>),
 }
 
 /// Which manifests, and what is done to them before anything else.
@@ -129,6 +134,17 @@ enum Verb {
     },
     /// Print the JSON Schema of spec files, for editors
     Schema,
+    /// Print a script that completes commands, flags, files and what is in them
+    Completion {
+        /// The shell: bash, zsh, fish, powershell, elvish
+        #[arg(value_name = "SHELL", hide_possible_values = true)]
+        shell: Shell,
+    },
+    /// Print a manual page
+    Man {
+        /// The command that it is about; jobplate itself, if none is given
+        command: Option<String>,
+    },
 }
 
 #[derive(Args)]
@@ -291,82 +307,15 @@ struct OutputArgs {
     wrap: Option<String>,
 }
 
-/// The command line as clap sees it, for a program that was called by this name.
+/// The command line as clap sees it, for a program that is called by this name.
 pub(super) fn command(name: &str) -> clap::Command {
-    let examples = format!(
-        "Examples:
-  # What flow runs get: the token of a Kubernetes Secret, under the name that Prefect 1 reads
-  {name} render job_template.yaml --secret GITHUB_ACCESS_TOKEN=prefect-secrets/github-access-token
-
-  # What the agent gets, and hands on to them
-  {name} render agent.yaml --backend server --api http://prefect-apollo:4200
-
-  # Any object, any variable, in the file itself
-  {name} render -i web.yaml --target deployment/web --secret-env DB_PASSWORD=db/password
-
-  # In CI: is what stands in Git what the spec file says?
-  {name} render --check k8s/ --spec flows.yaml"
-    );
-    let post_render = format!(
-        "Changes only what --target names; Prefect's own settings go to agents and workers without it.
-
-Examples:
-  # Helm 3
-  helm upgrade --install web ./chart --post-renderer {name} \\
-    --post-renderer-args post-render \\
-    --post-renderer-args --target=deployment/web \\
-    --post-renderer-args --secret-env=DB_PASSWORD=db/password
-
-  # Helm 4, as a plugin, which adds post-render itself
-  helm upgrade --install web ./chart --post-renderer jobplate \\
-    --post-renderer-args --target=deployment/web \\
-    --post-renderer-args --secret-env=DB_PASSWORD=db/password
-
-  # What it does, without Helm around it
-  helm template web ./chart |
-    {name} post-render --target=deployment/web --secret-env=DB_PASSWORD=db/password
-
-Helm 4 shows no error of a post-renderer: JOBPLATE_ERROR_FILE=FILE keeps it.
-Neither Helm shows its notes."
-    );
-    let apply = format!(
-        "Examples:
-  # A job template's Job, now, and its logs until it ends
-  {name} apply job_template.yaml --secret GITHUB_ACCESS_TOKEN=prefect-secrets/github-access-token --logs
-
-  # What somebody once wrote as a plain value becomes a reference
-  {name} apply cronjob.yaml --secret-env TOKEN=prefect-secrets/token --take-over
-
-  # In CI: a changed Job gets a new name; what became of everything, for programs
-  {name} apply k8s/ --spec flows.yaml --on-immutable=new-name --wait -o json
-
-Exit codes: 0 done, 2 input, 3 refused or unreachable, 4 the Job failed, 5 out of time, 130 Ctrl-C"
-    );
-    let diff = format!(
-        "Examples:
-  # In CI: would an apply change anything?
-  {name} diff k8s/ --spec flows.yaml
-
-Exit codes: 0 nothing differs, 1 something does, 2 input, 3 refused or unreachable, 130 Ctrl-C"
-    );
-    let top = format!("Begin with: {name} template job > job_template.yaml");
-    let command = Cli::command()
-        .bin_name(name)
-        .after_help(top)
-        .mut_subcommand("render", |command| command.after_help(examples))
-        .mut_subcommand("post-render", |command| command.after_help(post_render));
-    if cfg!(feature = "cluster") {
-        let command = command.mut_subcommand("apply", |command| command.after_help(apply));
-        return command.mut_subcommand("diff", |command| command.after_help(diff));
-    }
-    command
+    help::with_examples(Cli::command(), name)
 }
 
 /// Reads the command line; its first word is the program.
-pub(super) fn parse(args: impl Iterator<Item = OsString>) -> Result<(Command, anstream::ColorChoice), Exit> {
-    let args: Vec<OsString> = args.collect();
+pub(super) fn parse(args: &[OsString]) -> Result<(Command, anstream::ColorChoice), Exit> {
     let flag_first = args.get(1).is_some_and(|word| word.as_encoded_bytes().starts_with(b"-"));
-    let matches = command("jobplate").try_get_matches_from(&args);
+    let matches = command(called::name()).try_get_matches_from(args);
     let cli = matches.and_then(|matches| Cli::from_arg_matches(&matches)).map_err(|error| {
         match error.kind() {
             ErrorKind::UnknownArgument if joined_flag(&error).is_some() => {
@@ -407,6 +356,8 @@ pub(super) fn parse(args: impl Iterator<Item = OsString>) -> Result<(Command, an
         }
         Verb::Template { name } => Command::Template(name),
         Verb::Schema => Command::Schema,
+        Verb::Completion { shell } => Command::Completion(shell),
+        Verb::Man { command } => Command::Man(command),
     };
     Ok((command, color))
 }
@@ -625,6 +576,11 @@ fn read_spec(path: &str, allow_plaintext: bool) -> Result<Layer> {
     Ok(layer)
 }
 
+/// The inputs that a spec file names, as far as it can be read.
+pub(super) fn inputs_of_spec(path: &str) -> Vec<String> {
+    read_spec(path, true).map(|layer| layer.inputs).unwrap_or_default()
+}
+
 fn check_inputs(inputs: &[String], in_place: bool) -> Result<()> {
     if inputs.is_empty() {
         let error = Error::usage("no input: name files or directories, or `-` for standard input");
@@ -644,8 +600,8 @@ mod tests {
     use super::*;
 
     fn parsed(args: &[&str]) -> Result<Command, Exit> {
-        let words = ["jobplate"].iter().chain(args);
-        parse(words.map(OsString::from)).map(|(command, _)| command)
+        let words: Vec<OsString> = ["jobplate"].iter().chain(args).map(OsString::from).collect();
+        parse(&words).map(|(command, _)| command)
     }
 
     fn render(args: &[&str]) -> Result<Manifests, String> {
@@ -669,7 +625,7 @@ mod tests {
         assert!(matches!(parsed(&["template", "job"]), Ok(Command::Template(Some(name))) if name == "job"));
         assert!(matches!(parsed(&["schema"]), Ok(Command::Schema)));
         assert!(matches!(parsed(&[]), Err(Exit::Clap(_))));
-        let color = parse(["jobplate", "schema", "--color=never"].map(OsString::from).into_iter());
+        let color = parse(&["jobplate", "schema", "--color=never"].map(OsString::from));
         assert!(matches!(color, Ok((_, anstream::ColorChoice::Never))));
     }
 

@@ -253,7 +253,7 @@ impl ClusterArgs {
 }
 
 /// The kubeconfig files, in kubectl's order of preference.
-fn kubeconfigs(named: Option<PathBuf>) -> Option<Kubeconfigs> {
+pub(super) fn kubeconfigs(named: Option<PathBuf>) -> Option<Kubeconfigs> {
     if let Some(path) = named {
         return Some(Kubeconfigs::Named(path));
     }

@@ -9,7 +9,7 @@ use crate::render::{OPEN_FILES, Source};
 pub(super) const STDIN: &str = "-";
 
 /// Files that are read when a folder is named.
-const EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
+pub(super) const EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
 
 /// Opens the inputs in the order in which they were named; files of a folder in the order of their names.
 pub(super) fn open(inputs: &[String], recursive: bool) -> Result<Vec<Source>> {

@@ -6,8 +6,11 @@
 #[cfg(feature = "cluster")]
 mod apply;
 mod args;
+mod called;
 #[cfg(feature = "cluster")]
 mod cluster_args;
+mod complete;
+mod completion;
 mod deferred;
 #[cfg(feature = "cluster")]
 mod diff;
@@ -15,7 +18,9 @@ mod diff;
 mod documents;
 #[cfg(feature = "cluster")]
 mod events;
+mod help;
 mod input;
+mod man;
 mod no_match;
 mod output;
 mod parse;
@@ -31,14 +36,22 @@ use std::process::ExitCode;
 
 use anstream::{AutoStream, ColorChoice};
 
+use self::called::Called;
 use crate::error::{Error, Kind, io_reason};
 use crate::report;
 
 /// Runs the program with its arguments, its own name first, and gives its exit code.
 pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     hide_panics();
+    let args: Vec<OsString> = args.collect();
+    if called::by(args.first()) == Called::PluginCompletion {
+        return complete::for_kubectl(&args);
+    }
+    if let Some(shell) = complete::asking_shell() {
+        return complete::for_shell(&shell, &args);
+    }
     empty_error_file();
-    let (command, color) = match args::parse(args) {
+    let (command, color) = match args::parse(&args) {
         Ok(parsed) => parsed,
         Err(args::Exit::Clap(usage)) => {
             let _ = usage.print();
@@ -58,6 +71,8 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         args::Command::PostRender(manifests) => post_render::run(&manifests, color),
         args::Command::Template(name) => output::to_stdout(|out| template::run(name.as_deref(), out)),
         args::Command::Schema => output::to_stdout(|out| schema::run(out)),
+        args::Command::Completion(shell) => output::to_stdout(|out| completion::run(shell, out)),
+        args::Command::Man(about) => output::to_stdout(|out| man::run(about.as_deref(), out)),
     };
     match done {
         Ok(code) => code,
@@ -80,7 +95,7 @@ fn fail(error: &Error, color: ColorChoice) -> ExitCode {
 
 /// Writes to standard error; that nobody reads it is no reason to stop.
 fn to_stderr(text: &str, color: ColorChoice) {
-    let _ = AutoStream::new(std::io::stderr(), color).write_all(text.as_bytes());
+    let _ = AutoStream::new(std::io::stderr(), color).write_all(called::as_typed(text).as_bytes());
 }
 
 /// Helm 4 shows no standard error of a post-renderer: the terminal that it was called from gets it all the same,

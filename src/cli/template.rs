@@ -16,10 +16,15 @@ const TEMPLATES: [(&str, &str, &str); 3] = [
     ("agent", "a Prefect 1 agent with all that it needs", include_str!("../../templates/agent.yaml")),
 ];
 
+/// The templates: their names, and what they are.
+pub(super) fn list() -> impl Iterator<Item = (&'static str, &'static str)> {
+    TEMPLATES.iter().map(|(name, about, _)| (*name, *about))
+}
+
 /// Prints a template, or the list of them.
 pub(super) fn run(name: Option<&str>, out: &mut dyn Write) -> Result<()> {
     let text = match name {
-        None => TEMPLATES.iter().map(|(name, about, _)| format!("{name:8} {about}\n")).collect(),
+        None => list().map(|(name, about)| format!("{name:8} {about}\n")).collect(),
         Some(name) => find(name)?.to_owned(),
     };
     out.write_all(text.as_bytes()).map_err(|error| write_error(&error))

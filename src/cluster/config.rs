@@ -42,6 +42,29 @@ pub struct ClusterOptions {
     pub groups: Vec<String>,
 }
 
+/// The names in a kubeconfig.
+#[derive(Clone, Debug, Default)]
+pub struct KubeconfigNames {
+    /// For `--context`.
+    pub contexts: Vec<String>,
+    /// For `--cluster`.
+    pub clusters: Vec<String>,
+    /// For `--user`.
+    pub users: Vec<String>,
+}
+
+impl KubeconfigNames {
+    /// Reads the names from kubeconfig files; there are none in a pod.
+    pub fn read(kubeconfigs: &Kubeconfigs) -> Result<Self> {
+        let Some(kubeconfig) = files(kubeconfigs)? else { return Ok(KubeconfigNames::default()) };
+        Ok(KubeconfigNames {
+            contexts: kubeconfig.contexts.into_iter().map(|named| named.name).collect(),
+            clusters: kubeconfig.clusters.into_iter().map(|named| named.name).collect(),
+            users: kubeconfig.auth_infos.into_iter().map(|named| named.name).collect(),
+        })
+    }
+}
+
 /// The context that is made up where `--cluster` is given and no context is.
 const MADE_UP: &str = "\u{0}jobplate";
 
@@ -51,12 +74,7 @@ pub(super) async fn load(options: &ClusterOptions) -> Result<Config> {
         return Err(failed("no cluster is configured")
             .hint("name a kubeconfig with --kubeconfig or KUBECONFIG, or run in a pod with a service account"));
     };
-    let kubeconfig = match kubeconfigs {
-        Kubeconfigs::InCluster => None,
-        Kubeconfigs::Named(path) | Kubeconfigs::Default(path) => Some(read(path)?),
-        Kubeconfigs::Listed(paths) => Some(merge(paths)?),
-    };
-    let mut config = match kubeconfig {
+    let mut config = match files(kubeconfigs)? {
         None => Config::incluster_env().map_err(in_cluster)?,
         Some(kubeconfig) => select(kubeconfig, options).await?,
     };
@@ -83,6 +101,15 @@ pub(super) async fn load(options: &ClusterOptions) -> Result<Config> {
         config.auth_info.impersonate_groups = Some(options.groups.clone());
     }
     Ok(config)
+}
+
+/// The kubeconfig that the files are together; none in a pod.
+fn files(kubeconfigs: &Kubeconfigs) -> Result<Option<Kubeconfig>> {
+    Ok(match kubeconfigs {
+        Kubeconfigs::InCluster => None,
+        Kubeconfigs::Named(path) | Kubeconfigs::Default(path) => Some(read(path)?),
+        Kubeconfigs::Listed(paths) => Some(merge(paths)?),
+    })
 }
 
 async fn select(mut kubeconfig: Kubeconfig, options: &ClusterOptions) -> Result<Config> {

@@ -14,6 +14,7 @@ mod immutable;
 mod kinds;
 mod log;
 mod lost;
+mod names;
 mod object;
 mod owner;
 mod report;
@@ -26,8 +27,9 @@ mod survey;
 mod wait;
 
 pub use self::apply::{ApplyOptions, OnImmutable, apply};
-pub use self::config::{ClusterOptions, Kubeconfigs};
+pub use self::config::{ClusterOptions, KubeconfigNames, Kubeconfigs};
 pub use self::diff::{Difference, diff};
+pub use self::names::{NamedKind, names};
 pub use self::object::{Document, Documents, Named, Pass, Source, Subject};
 pub use self::report::{Outcome, Report, Row};
 pub use self::request::{Validation, Writing};

@@ -13,6 +13,8 @@ const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_'
 const APPLY: &str = "application/apply-patch+yaml";
 const YAML: &str = "application/yaml";
 const JSON: &str = "application/json";
+/// A list of objects without anything but their metadata.
+const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 const JSON_PATCH: &str = "application/json-patch+json";
 
 /// Where objects of a kind are.
@@ -130,6 +132,7 @@ pub(super) struct Request {
     pub verb: Verb,
     path: String,
     query: String,
+    accept: &'static str,
     content_type: Option<&'static str>,
     body: Vec<u8>,
     /// Whether it may be sent again when nobody knows what became of it.
@@ -141,7 +144,8 @@ pub(super) struct Request {
 impl Request {
     fn new(verb: Verb, path: String) -> Self {
         let writes = !matches!(verb, Verb::Get | Verb::List);
-        Request { verb, path, query: String::new(), content_type: None, body: Vec::new(), repeatable: true, writes }
+        let (query, body) = (String::new(), Vec::new());
+        Request { verb, path, query, accept: JSON, content_type: None, body, repeatable: true, writes }
     }
 
     fn query(mut self, key: &str, value: &str) -> Self {
@@ -184,6 +188,13 @@ impl Request {
     /// The objects of a namespace with these labels.
     pub(super) fn list(resource: &Resource, namespace: &str, selector: &str) -> Self {
         Request::new(Verb::List, resource.path(namespace, None)).query("labelSelector", selector)
+    }
+
+    /// The metadata of a kind's objects: of those of a namespace, or of all where the kind has none. Whatever else
+    /// they hold is not asked for.
+    pub(super) fn list_metadata(resource: &Resource, namespace: &str, limit: usize) -> Self {
+        let request = Request::new(Verb::List, resource.path(namespace, None)).query("limit", &limit.to_string());
+        Request { accept: METADATA, ..request }
     }
 
     /// Server-side apply of a document, byte for byte. Sent twice it does no more than sent once.
@@ -267,7 +278,7 @@ impl Request {
         let mut builder = http::Request::builder()
             .method(self.verb.method())
             .uri(format!("{}{}", self.path, self.query))
-            .header(http::header::ACCEPT, JSON)
+            .header(http::header::ACCEPT, self.accept)
             .header(http::header::USER_AGENT, concat!("jobplate/", env!("CARGO_PKG_VERSION")));
         if let Some(content_type) = self.content_type {
             builder = builder.header(http::header::CONTENT_TYPE, content_type);

@@ -33,6 +33,14 @@ pub fn is_text(value: Node<'_>) -> bool {
     matches!(value.kind(), Kind::Literal | Kind::Folded | Kind::Double | Kind::Single)
 }
 
+/// The texts of a ConfigMap that could be manifests, each with its key, as far as they can be read.
+pub fn texts(map: &Object<'_>) -> Vec<(String, String)> {
+    let data = data(map).ok().flatten();
+    let texts = data.into_iter().flat_map(Node::entries).filter(|(_, value)| is_text(*value));
+    let text = |node: Node<'_>| node.text().unwrap_or_default().into_owned();
+    texts.map(|(key, value)| (text(key), text(value))).collect()
+}
+
 /// The text under a key of a ConfigMap's data; nothing where there is none that a manifest could be in.
 /// Fails where it is unclear which text that is, or what else an edit of it would change.
 pub fn text<'a>(data: Node<'a>, key: Node<'a>) -> Result<Option<Node<'a>>> {

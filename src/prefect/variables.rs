@@ -5,9 +5,17 @@ use super::settings::{Backend, Settings};
 use crate::error::{Error, Result};
 use crate::manifest::env::{EnvValue, EnvVar};
 
+/// What stands before the name of a Prefect 1 secret in its variable.
+const SECRETS: &str = "PREFECT__CONTEXT__SECRETS__";
+
 /// What Prefect 1 reads a secret NAME from: `PREFECT__CONTEXT__SECRETS__NAME`.
 pub fn secret_variable(name: &str) -> String {
-    format!("PREFECT__CONTEXT__SECRETS__{name}")
+    format!("{SECRETS}{name}")
+}
+
+/// The Prefect 1 secret that a variable is, if it is one.
+pub fn secret_name(variable: &str) -> Option<&str> {
+    variable.strip_prefix(SECRETS)
 }
 
 /// Variables that the Prefect 1 agent puts into every flow run itself, whatever the job template says

@@ -23,7 +23,7 @@ pub use self::cursor::{Cursor, Pair};
 use self::document::{Engine, Outcome};
 pub use self::join::Joined;
 use self::log::EditLog;
-pub use self::seen::{Seen, SeenText};
+pub use self::seen::{Seen, SeenText, each_object};
 pub use self::source::Source;
 use crate::error::{Error, Kind, Result, io_reason};
 use crate::inject::{Injection, Known, Notes};

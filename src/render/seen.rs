@@ -1,5 +1,7 @@
 //! What is in the inputs, for an error that nothing matched: objects, their containers, and texts with pods.
 
+use std::io::Read;
+
 use super::{Planned, Rendering, read_error};
 use crate::error::Result;
 use crate::manifest::container;
@@ -7,7 +9,7 @@ use crate::manifest::embedded::{self, is_config_map};
 use crate::manifest::object::{Object, is_helm_hook, objects};
 use crate::manifest::select::Target;
 use crate::manifest::workload::{is_builtin_workload, is_job};
-use crate::yaml::{self, Document, Documents, Node, Tape};
+use crate::yaml::{self, Document, Documents, StreamError, Tape};
 
 /// An object in an input.
 pub struct Seen {
@@ -68,23 +70,33 @@ impl Rendering {
     fn look(&mut self, show: &mut dyn FnMut(&str, &Object<'_>) -> bool) -> Result<()> {
         for Planned { source, .. } in &mut self.inputs {
             let name = source.name().to_owned();
-            let mut documents = Documents::new(source.rewind()?, usize::MAX);
-            let mut tape = Tape::default();
-            while let Some(chunk) = documents.next().map_err(|error| read_error(&name, error))? {
-                let Ok(text) = std::str::from_utf8(chunk.bytes) else { continue };
-                if yaml::read(text, &mut tape).is_err() {
-                    continue;
-                }
-                for object in objects(Document::new(text, &tape)).unwrap_or_default() {
-                    let is_object = !(object.kind.is_empty() && object.api_version.is_empty());
-                    if is_object && !show(&name, &object) {
-                        return Ok(());
-                    }
-                }
+            let goes_on = each_object(source.rewind()?, &mut |object| show(&name, object));
+            if !goes_on.map_err(|error| read_error(&name, error))? {
+                break;
             }
         }
         Ok(())
     }
+}
+
+/// Shows the objects of a stream, one after the other, as long as it is answered with true; the last answer.
+/// Documents that can't be read are passed over.
+pub fn each_object(stream: impl Read, show: &mut dyn FnMut(&Object<'_>) -> bool) -> Result<bool, StreamError> {
+    let mut documents = Documents::new(stream, usize::MAX);
+    let mut tape = Tape::default();
+    while let Some(chunk) = documents.next()? {
+        let Ok(text) = std::str::from_utf8(chunk.bytes) else { continue };
+        if yaml::read(text, &mut tape).is_err() {
+            continue;
+        }
+        for object in objects(Document::new(text, &tape)).unwrap_or_default() {
+            let is_object = !(object.kind.is_empty() && object.api_version.is_empty());
+            if is_object && !show(&object) {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
 }
 
 impl Seen {
@@ -108,27 +120,17 @@ impl Seen {
 
 /// The texts of a ConfigMap that have a pod in them.
 fn texts_in(map: &Object<'_>, targets: &[Target]) -> Vec<SeenText> {
-    let data = embedded::data(map).ok().flatten();
-    let texts = data.into_iter().flat_map(Node::entries).filter(|(_, value)| embedded::is_text(*value));
     let mut found = Vec::new();
-    for (key, value) in texts {
-        let text = value.text().unwrap_or_default();
-        let key = key.text().unwrap_or_default().into_owned();
+    for (key, text) in embedded::texts(map) {
         let is_meant = targets.iter().any(|target| target.means_text(map, &key));
         let mut seen = SeenText { key, is_meant, is_job: false, containers: Vec::new() };
-        let mut documents = Documents::new(text.as_bytes(), usize::MAX);
-        let mut tape = Tape::default();
-        while let Ok(Some(chunk)) = documents.next() {
-            let text = std::str::from_utf8(chunk.bytes).unwrap_or_default();
-            if yaml::read(text, &mut tape).is_err() {
-                continue;
-            }
-            for object in objects(Document::new(text, &tape)).unwrap_or_default() {
-                let names = container::names(&object);
-                seen.is_job |= !names.is_empty() && is_job(&object);
-                seen.containers.extend(names);
-            }
-        }
+        // It is in memory: there is nothing that could fail to be read.
+        drop(each_object(text.as_bytes(), &mut |object| {
+            let names = container::names(object);
+            seen.is_job |= !names.is_empty() && is_job(object);
+            seen.containers.extend(names);
+            true
+        }));
         if !seen.containers.is_empty() {
             found.push(seen);
         }

@@ -103,7 +103,7 @@ impl Source {
     /// A reader from the first byte.
     ///
     /// A file is read to the length it had: its own output may be appended to it.
-    pub(super) fn rewind(&mut self) -> Result<Box<dyn Read + '_>> {
+    pub fn rewind(&mut self) -> Result<Box<dyn Read + '_>> {
         let name = &self.name;
         let fail = |error: io::Error| Error::input(format!("can't be read again: {}", io_reason(&error))).in_file(name);
         match &mut self.data {

@@ -8,6 +8,7 @@ mod bundles;
 mod canary;
 mod chart;
 mod cli;
+mod complete;
 #[path = "../cmd/console.rs"]
 mod console;
 mod diff;

@@ -4,8 +4,8 @@
 //! end with `\`; the lines behind one, up to the next, are all that it prints, stdout and stderr as they come. A
 //! line `...` stands for any number of lines. A command that fails is followed by `$ echo $?` (which is not run)
 //! and the code. Blocks of one page share a folder that holds `templates/`, `charts/`, `integrations/` and what
-//! is in `docs/examples/`. Blocks marked `console cluster`, `console helm3`, `console helm4` or `console helm` (both)
-//! are for the tests that have these.
+//! is in `docs/examples/`. Blocks marked `console cluster`, `console helm3`, `console helm4`, `console helm` (both) and
+//! others are for the tests that have these. What a page puts into `~/.local/bin` is on the path.
 
 use std::path::{Path, PathBuf};
 
@@ -100,7 +100,15 @@ impl Step {
         let status = run::command("sh", folder)
             .arg("-c")
             .arg(&self.command)
-            .env("PATH", format!("{}:{}:/usr/local/bin:/usr/bin:/bin", bin.display(), programs.display()))
+            .env(
+                "PATH",
+                format!(
+                    "{}/.local/bin:{}:{}:/usr/local/bin:/usr/bin:/bin",
+                    folder.display(),
+                    bin.display(),
+                    programs.display()
+                ),
+            )
             .envs(env.iter().map(|(name, value)| (name, value)))
             .stdin(std::process::Stdio::null())
             .stdout(open())

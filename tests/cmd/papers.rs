@@ -11,6 +11,44 @@ fn examples_in_the_papers() {
     assert!(outcome.steps > 10, "only {} examples found", outcome.steps);
 }
 
+/// The reference is the program's own help; `JOBPLATE_CMD_UPDATE=1` writes it anew.
+#[test]
+fn the_reference_is_what_help_says() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let help = |args: &[&str]| {
+        let outcome = run::jobplate(folder.path(), args, b"");
+        assert_eq!(outcome.status, 0, "{args:?}");
+        String::from_utf8(outcome.stdout).expect("text")
+    };
+    let top = help(&["--help"]);
+    let list = top.split("Commands:\n").nth(1).and_then(|rest| rest.split("\n\n").next()).expect("it lists commands");
+    // A long description goes on in a line that begins further to the right.
+    let commands = list.lines().filter_map(|line| line.strip_prefix("  ")).filter(|line| !line.starts_with(' '));
+    let commands: Vec<&str> =
+        commands.filter_map(|line| line.split(' ').next()).filter(|name| *name != "help").collect();
+    assert!(commands.len() > 7, "{commands:?}");
+    let mut reference = "# The command line\n\nWhat `--help` says, command by command. `jobplate man COMMAND` has the \
+        same as a manual page.\n"
+        .to_owned();
+    reference.push_str(&format!("\n## jobplate\n\n```text\n{top}```\n"));
+    for command in commands {
+        reference.push_str(&format!("\n## jobplate {command}\n\n```text\n{}```\n", help(&[command, "--help"])));
+        // Every flag of the help is in the manual page.
+        let page = help(&["man", command]).replace('\\', "");
+        let flags = help(&[command, "--help"]);
+        let flags = flags.split_whitespace().filter(|word| word.starts_with("--") && word.len() > 3);
+        for flag in flags.map(|flag| flag.trim_end_matches(|c: char| !c.is_ascii_lowercase())) {
+            assert!(page.contains(flag), "{flag} is not in the page about {command}:\n{page}");
+        }
+    }
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/cli.md");
+    if std::env::var_os("JOBPLATE_CMD_UPDATE").is_some() {
+        std::fs::write(&file, &reference).expect("the reference can be written");
+    }
+    let written = std::fs::read_to_string(file).unwrap_or_default();
+    assert!(written == reference, "docs/cli.md is not what the program says: JOBPLATE_CMD_UPDATE=1 writes it anew");
+}
+
 /// The flags in the README's tables are flags of the program.
 #[test]
 fn flags_of_the_readme() {

@@ -1,15 +1,127 @@
-//! `kubectl jobplate`: found by the real kubectl, by its name.
+//! `kubectl jobplate` and its completion, both found by the real kubectl, by the names of their files.
 
 use crate::programs::{Place, done, find};
 use crate::run;
 
 const JOB: &str = "# ours\nkind: Job\nspec: {template: {spec: {containers: [{name: flow}]}}}\n";
 
+/// Two workloads and a text, with names to offer and values that must not be.
+const ALL: &str = "\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop}
+spec:
+  template:
+    spec:
+      initContainers: [{name: wait}]
+      containers:
+        - name: web
+          env:
+            - {name: DB_PASSWORD, valueFrom: {secretKeyRef: {name: db, key: canary-key}}}
+            - {name: MODE, value: canary}
+        - {name: proxy, envFrom: [{configMapRef: {name: settings}}]}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: templates}
+data:
+  job_template.yaml: |
+    kind: Job
+    spec: {template: {spec: {containers: [{name: flow, env: [{name: PREFECT__CONTEXT__SECRETS__GH, value: canary}]}]}}}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: own}
+stringData: {canary-key: canary}
+";
+
+const KUBECONFIG: &str = "\
+apiVersion: v1
+kind: Config
+current-context: here
+clusters: [{name: one, cluster: {server: 'http://127.0.0.1:1'}}]
+contexts: [{name: here, context: {cluster: one, user: me}}, {name: there, context: {cluster: one, user: me}}]
+users: [{name: me, user: {token: canary}}]
+";
+
+fn place() -> Option<Place> {
+    let program = run::binary();
+    let links = [("kubectl-jobplate", program), ("kubectl_complete-jobplate", program), ("jobplate", program)];
+    let place = Place::new(&[&[("kubectl", &*find("kubectl")?)], &links[..]].concat());
+    place.write("job.yaml", JOB);
+    place.write("all.yaml", ALL);
+    place.write("notes.txt", "canary");
+    place.write(".kube/config", KUBECONFIG);
+    Some(place)
+}
+
 #[test]
 fn kubectl_finds_its_plugin() {
-    let Some(kubectl) = find("kubectl") else { return };
-    let place = Place::new(&[("kubectl", &kubectl), ("kubectl-jobplate", run::binary())]);
-    place.write("job.yaml", JOB);
+    let Some(place) = place() else { return };
     let printed = done(place.command("kubectl").args(["jobplate", "render", "job.yaml", "--env", "A=b"]));
     assert_eq!(printed, JOB.replace("name: flow", "name: flow, env: [{name: A, value: \"b\"}]"));
+    let help = done(place.command("kubectl").args(["jobplate", "render", "--help"]));
+    assert!(help.contains("Usage: kubectl jobplate render"), "{help}");
+    assert!(help.contains("  kubectl jobplate render job_template.yaml --secret"), "{help}");
+    // What a hint says can be typed.
+    let output = place.command("kubectl").args(["jobplate", "job.yaml"]).output().expect("it starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("hint: the command comes first: kubectl jobplate render FILE"), "{said}");
+    assert_eq!(output.status.code(), Some(2));
+}
+
+/// The candidates that kubectl gets, and whether it is to leave out the blank behind them.
+fn complete(place: &Place, words: &[&str]) -> (Vec<String>, bool) {
+    let printed = done(place.command("kubectl").args(["__complete", "jobplate"]).args(words));
+    assert!(!printed.contains("canary"), "{words:?}: {printed}");
+    let mut lines: Vec<&str> = printed.lines().collect();
+    let directive: u32 =
+        lines.pop().and_then(|line| line.strip_prefix(':')).expect("it ends").parse().expect("a number");
+    assert_eq!(directive & 4, 4, "{words:?}: kubectl would offer files");
+    let value = |line: &&str| line.split('\t').next().unwrap_or_default().to_owned();
+    (
+        lines.iter().map(value).filter(|value| !value.starts_with("--") || value.contains('=')).collect(),
+        directive & 2 == 2,
+    )
+}
+
+#[test]
+fn kubectl_completes_its_plugin() {
+    let Some(place) = place() else { return };
+    for (words, expected) in [
+        (&["ren"][..], &["render"][..]),
+        (&["render", "a"], &["all.yaml"]),
+        (&["render", "n"], &[]),
+        (&["apply", "-f", "job"], &["job.yaml"]),
+        (&["render", "all.yaml", "--target", ""], &["Deployment/web", "ConfigMap/templates:job_template.yaml"]),
+        (&["render", "all.yaml", "--target=Conf"], &["--target=ConfigMap/templates:job_template.yaml"]),
+        (&["render", "all.yaml", "-c", ""], &["web", "proxy", "wait", "flow"]),
+        (&["render", "all.yaml", "--target", "configmap/*:*", "-c", ""], &["flow"]),
+        (&["render", "all.yaml", "--unset", ""], &["DB_PASSWORD", "MODE", "PREFECT__CONTEXT__SECRETS__GH"]),
+        (&["render", "all.yaml", "--unset", "M"], &["MODE"]),
+        (&["render", "all.yaml", "--secret", ""], &["GH="]),
+        (&["render", "all.yaml", "--secret", "GH="], &["GH=db/", "GH=own/"]),
+        (&["render", "all.yaml", "--secret-env", "D"], &["DB_PASSWORD="]),
+        (&["render", "all.yaml", "--secret-env", "A=o"], &["A=own/"]),
+        (&["render", "all.yaml", "--secret-env", "A=own/"], &[]),
+        (&["render", "all.yaml", "--config-env", "A=s"], &["A=settings/"]),
+        (&["render", "all.yaml", "--field-env", "A=metadata.n"], &["A=metadata.name", "A=metadata.namespace"]),
+        (&["render", "all.yaml", "--env-from", "configmap/s"], &["configmap/settings"]),
+        (&["render", "all.yaml", "--env-from", "P_=secret/d"], &["P_=secret/db"]),
+        (&["render", "all.yaml", "--api-key", ""], &["db/", "own/"]),
+        (&["render", "all.yaml", "-n", ""], &["shop"]),
+        (&["apply", "all.yaml", "--context", ""], &["here", "there"]),
+        (&["diff", "all.yaml", "--cluster", ""], &["one"]),
+        (&["diff", "all.yaml", "--user", ""], &["me"]),
+        (&["apply", "all.yaml", "--on-immutable", "re"], &["recreate"]),
+        (&["template", "a"], &["agent"]),
+        // What is on the line may be wrong in any way.
+        (&["render", "missing.yaml", "notes.txt", "--nonsense", "--target", "[", "-c", ""], &[]),
+    ] {
+        let (found, no_space) = complete(&place, words);
+        let as_expected = found.iter().map(String::as_str).collect::<Vec<_>>() == expected;
+        assert!(as_expected, "{words:?}: {found:?}, expected {expected:?}");
+        let is_partial = expected.iter().any(|value| value.ends_with(['=', '/']));
+        assert_eq!(no_space, is_partial, "{words:?}");
+    }
 }

@@ -1,8 +1,12 @@
 //! Every door that users walk through, opened by the program that they open it with: `kubectl`, `kustomize`, `krew`,
 //! `pre-commit` and others, as they are. Doors to an API server are in `tests/cluster`.
 
+#[path = "../cmd/console.rs"]
+mod console;
 mod kubectl;
+mod papers;
 mod programs;
 #[path = "../cmd/run.rs"]
 #[allow(dead_code)] // golden commands use all of it
 mod run;
+mod shells;

@@ -1,0 +1,152 @@
+//! What the files that are named on the line hold: objects, their containers, their variables, and the Secrets and
+//! ConfigMaps that they speak of.
+
+use super::line::Said;
+use crate::cli::{args, input};
+use crate::manifest::embedded::{self, is_config_map};
+use crate::manifest::object::Object;
+use crate::manifest::select::{ContainerChoice, Target};
+use crate::manifest::workload::pod_specs;
+use crate::manifest::{container, container::names};
+use crate::render::{Source, each_object};
+use crate::yaml::Node;
+
+/// Files of more than this are not read while somebody waits.
+const MOST_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Names, each with a word about it.
+#[derive(Default)]
+pub(super) struct Names(Vec<(String, String)>);
+
+impl Names {
+    pub(super) fn add(&mut self, name: impl Into<String>, about: impl Into<String>) {
+        let name = name.into();
+        if !name.is_empty() && self.0.iter().all(|(known, _)| *known != name) {
+            self.0.push((name, about.into()));
+        }
+    }
+
+    /// The names, with their words.
+    pub(super) fn into_pairs(self) -> Vec<(String, String)> {
+        self.0
+    }
+}
+
+/// What was found.
+#[derive(Default)]
+pub(super) struct Found {
+    /// What `--target` can name.
+    pub(super) targets: Names,
+    pub(super) containers: Names,
+    pub(super) variables: Names,
+    pub(super) secrets: Names,
+    pub(super) config_maps: Names,
+    pub(super) namespaces: Names,
+}
+
+impl Found {
+    /// Looks into the files.
+    pub(super) fn in_files(said: &Said) -> Found {
+        let mut found = Found::default();
+        let mut inputs = said.inputs.clone();
+        if inputs.is_empty() {
+            inputs = said.specs.iter().flat_map(|spec| args::inputs_of_spec(spec)).collect();
+        }
+        // Standard input is what is being typed at.
+        inputs.retain(|input| input != input::STDIN);
+        let mut left = MOST_BYTES;
+        for input in inputs {
+            for mut source in input::open(&[input], said.recursive).unwrap_or_default() {
+                let size = source.path().and_then(|path| path.metadata().ok()).map_or(u64::MAX, |file| file.len());
+                if size <= left {
+                    left -= size;
+                    found.read(&mut source, &said.targets);
+                }
+            }
+        }
+        found
+    }
+
+    fn read(&mut self, source: &mut Source, targets: &[Target]) {
+        let file = source.name().to_owned();
+        let Ok(reader) = source.rewind() else { return };
+        // What can't be read any further is what there is.
+        drop(each_object(reader, &mut |object| {
+            self.object(object, targets, &file);
+            true
+        }));
+    }
+
+    fn object(&mut self, object: &Object<'_>, targets: &[Target], file: &str) {
+        let display = object.display();
+        if !names(object).is_empty() {
+            self.targets.add(&*display, file);
+        }
+        if targets.is_empty() || targets.iter().any(|target| target.means(object)) {
+            self.pods(object, &display);
+        }
+        self.references(object.node);
+        if let Some(name) = object.name() {
+            match &*object.kind {
+                "Secret" => self.secrets.add(name, file),
+                "ConfigMap" => self.config_maps.add(name, file),
+                "Namespace" => self.namespaces.add(name, file),
+                _ => {}
+            }
+        }
+        let namespace = object.metadata.and_then(|metadata| metadata.entries().find(|(key, _)| key.is("namespace")));
+        if let Some(namespace) = namespace.and_then(|(_, value)| value.text()) {
+            self.namespaces.add(namespace, file);
+        }
+        if is_config_map(object) {
+            self.texts(object, targets, file);
+        }
+    }
+
+    fn texts(&mut self, map: &Object<'_>, targets: &[Target], file: &str) {
+        for (key, text) in embedded::texts(map) {
+            let target = format!("{}:{key}", map.display());
+            let is_meant = targets.is_empty() || targets.iter().any(|target| target.means_text(map, &key));
+            drop(each_object(text.as_bytes(), &mut |object| {
+                if !names(object).is_empty() {
+                    self.targets.add(&*target, file);
+                    self.references(object.node);
+                    if is_meant {
+                        self.pods(object, &target);
+                    }
+                }
+                true
+            }));
+        }
+    }
+
+    fn pods(&mut self, object: &Object<'_>, about: &str) {
+        for pod_spec in pod_specs(object).unwrap_or_default() {
+            for container in container::select(pod_spec, &ContainerChoice::All, true).unwrap_or_default() {
+                let name = container::name(container).unwrap_or_default();
+                self.containers.add(&*name, about);
+                let env = container.entries().find(|(key, _)| key.is("env")).map(|(_, env)| env);
+                for entry in env.into_iter().flat_map(Node::items) {
+                    let variable = entry.entries().find(|(key, _)| key.is("name"));
+                    if let Some(variable) = variable.and_then(|(_, value)| value.text()) {
+                        self.variables.add(variable, format!("in {name} of {about}"));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The Secrets and ConfigMaps that an object refers to.
+    fn references(&mut self, root: Node<'_>) {
+        for (key, value) in root.descendants().flat_map(Node::entries) {
+            let list = match key.text().as_deref() {
+                Some("secretKeyRef" | "secretRef") => &mut self.secrets,
+                Some("configMapKeyRef" | "configMapRef") => &mut self.config_maps,
+                _ => continue,
+            };
+            if let Some((_, name)) = value.entries().find(|(key, _)| key.is("name")) {
+                list.add(name.text().unwrap_or_default(), "referred to");
+            }
+        }
+    }
+}

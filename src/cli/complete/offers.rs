@@ -1,0 +1,190 @@
+//! Which values each flag can have. A flag is known by the name of its field in the arguments.
+
+use std::ffi::OsStr;
+use std::sync::Arc;
+
+use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter as _};
+
+use super::files::{Found, Names};
+use super::line::{Line, Said};
+use crate::cli::input::EXTENSIONS;
+use crate::cli::template;
+use crate::prefect::variables::secret_name;
+
+type Pairs = Vec<(String, String)>;
+
+/// Values that are always the same, by flag.
+const WORDS: [(&str, &[&str]); 7] = [
+    ("backend", &["server", "cloud"]),
+    ("local_secrets", &["true", "false"]),
+    ("dry_run", &["server", "none"]),
+    ("on_immutable", &["fail", "recreate", "new-name", "skip"]),
+    ("validate", &["strict", "warn", "ignore"]),
+    ("output", &["name", "json"]),
+    ("wrap", &["configmap/"]),
+];
+
+/// Paths of a pod's fields that a variable can have.
+const FIELDS: [&str; 11] = [
+    "annotation/",
+    "label/",
+    "metadata.name",
+    "metadata.namespace",
+    "metadata.uid",
+    "spec.nodeName",
+    "spec.serviceAccountName",
+    "status.hostIP",
+    "status.hostIPs",
+    "status.podIP",
+    "status.podIPs",
+];
+
+/// Gives the flags of a command line what they can be completed with.
+pub(super) fn attach(mut command: clap::Command, line: &Line) -> clap::Command {
+    // Flags are there only once the commands are built.
+    command.build();
+    let said = Arc::new(line.said());
+    let commands: Vec<String> = command.get_subcommands().map(|command| command.get_name().to_owned()).collect();
+    for name in &commands {
+        let (said, all, own) = (Arc::clone(&said), commands.clone(), name.clone());
+        command = command.mut_subcommand(name, move |command| {
+            command.mut_args(|arg| match completer(&own, arg.get_id().as_str(), &said, &all) {
+                Some(completer) => arg.add(completer),
+                None => arg,
+            })
+        });
+    }
+    command
+}
+
+fn completer(command: &str, flag: &str, said: &Arc<Said>, commands: &[String]) -> Option<ArgValueCompleter> {
+    if let Some((_, words)) = WORDS.iter().find(|(known, _)| *known == flag) {
+        return Some(plain(move |_| words.iter().map(|word| ((*word).to_owned(), String::new())).collect()));
+    }
+    let found = {
+        let said = Arc::clone(said);
+        move || Found::in_files(&said)
+    };
+    let said = Arc::clone(said);
+    Some(match flag {
+        "inputs" | "filename" | "again" if command == "post-render" => return None,
+        "inputs" | "filename" | "spec" => ArgValueCompleter::new(manifests),
+        "kubeconfig" | "report" => ArgValueCompleter::new(PathCompleter::file()),
+        "target" => plain(move |_| found().targets.into_pairs()),
+        "container" => plain(move |_| found().containers.into_pairs()),
+        "unset" => plain(move |_| found().variables.into_pairs()),
+        "env" => plain(move |_| variables(found())),
+        "secret" => plain(move |typed| match typed.split_once('=') {
+            None => prefect_secrets(found()),
+            Some((name, secret)) => behind(name, "=", secrets(secret, &said, found())),
+        }),
+        "secret_env" => plain(move |typed| match typed.split_once('=') {
+            None => variables(found()),
+            Some((name, secret)) => behind(name, "=", secrets(secret, &said, found())),
+        }),
+        "config_env" => plain(move |typed| match typed.split_once('=') {
+            None => variables(found()),
+            Some((name, _)) => behind(name, "=", ending("/", found().config_maps)),
+        }),
+        "field_env" => plain(move |typed| match typed.split_once('=') {
+            None => variables(found()),
+            Some((name, _)) => behind(name, "=", FIELDS.map(|field| (field.to_owned(), String::new())).to_vec()),
+        }),
+        "env_from" => plain(move |typed| {
+            let found = found();
+            let maps = behind("configmap", "/", found.config_maps.into_pairs());
+            let mut secrets = behind("secret", "/", secret_names(&said, found.secrets));
+            secrets.extend(maps);
+            match typed.split_once('=') {
+                None => secrets,
+                Some((prefix, _)) => behind(prefix, "=", secrets),
+            }
+        }),
+        "api_key" => plain(move |typed| secrets(typed, &said, found())),
+        "namespace" => plain(move |_| namespaces(&said, found().namespaces)),
+        #[cfg(feature = "cluster")]
+        "context" => plain(move |_| kubeconfig(&said, |names| names.contexts)),
+        #[cfg(feature = "cluster")]
+        "cluster" => plain(move |_| kubeconfig(&said, |names| names.clusters)),
+        #[cfg(feature = "cluster")]
+        "user" => plain(move |_| kubeconfig(&said, |names| names.users)),
+        "name" if command == "template" => {
+            plain(|_| template::list().map(|(name, about)| (name.to_owned(), about.to_owned())).collect())
+        }
+        "command" if command == "man" => {
+            let commands = commands.to_vec();
+            plain(move |_| commands.iter().map(|command| (command.clone(), String::new())).collect())
+        }
+        _ => return None,
+    })
+}
+
+/// Offers those of the values that begin with what is typed.
+fn plain(values: impl Fn(&str) -> Pairs + Send + Sync + 'static) -> ArgValueCompleter {
+    ArgValueCompleter::new(move |typed: &OsStr| {
+        let Some(typed) = typed.to_str() else { return Vec::new() };
+        let values = values(typed).into_iter().filter(|(value, _)| value.starts_with(typed) && is_safe(value));
+        let candidate = |(value, about): (String, String)| {
+            let about = (!about.is_empty()).then(|| crate::report::printable(&about).into());
+            CompletionCandidate::new(value).help(about)
+        };
+        values.map(candidate).collect()
+    })
+}
+
+/// Names of a stranger's file come into a shell: only those that it takes as they are.
+fn is_safe(value: &str) -> bool {
+    value.chars().all(|c| c.is_ascii_alphanumeric() || "-._/:=@".contains(c))
+}
+
+/// Folders, and files that manifests are in.
+fn manifests(typed: &OsStr) -> Vec<CompletionCandidate> {
+    let is_manifest = |path: &std::path::Path| {
+        path.is_dir() || path.extension().is_some_and(|own| EXTENSIONS.iter().any(|known| own == *known))
+    };
+    let mut offered = PathCompleter::any().filter(is_manifest).complete(typed);
+    if typed.is_empty() {
+        offered.push(CompletionCandidate::new("-").help(Some("standard input".into())));
+    }
+    offered
+}
+
+fn ending(mark: &str, names: Names) -> Pairs {
+    names.into_pairs().into_iter().map(|(name, about)| (name + mark, about)).collect()
+}
+
+fn behind(word: &str, mark: &str, values: Pairs) -> Pairs {
+    values.into_iter().map(|(value, about)| (format!("{word}{mark}{value}"), about)).collect()
+}
+
+fn variables(found: Found) -> Pairs {
+    ending("=", found.variables)
+}
+
+/// The Prefect 1 secrets that are there, by Prefect's names.
+fn prefect_secrets(found: Found) -> Pairs {
+    let variables = found.variables.into_pairs().into_iter();
+    variables.filter_map(|(name, about)| Some((format!("{}=", secret_name(&name)?), about))).collect()
+}
+
+/// Names of Secrets, as long as no key is being typed.
+fn secrets(typed: &str, said: &Said, found: Found) -> Pairs {
+    if typed.contains('/') {
+        return Vec::new();
+    }
+    let names = secret_names(said, found.secrets);
+    names.into_iter().map(|(name, about)| (name + "/", about)).collect()
+}
+
+#[cfg(feature = "cluster")]
+use super::cluster::{kubeconfig, namespaces, secret_names};
+
+#[cfg(not(feature = "cluster"))]
+fn secret_names(_: &Said, found: Names) -> Pairs {
+    found.into_pairs()
+}
+
+#[cfg(not(feature = "cluster"))]
+fn namespaces(_: &Said, found: Names) -> Pairs {
+    found.into_pairs()
+}

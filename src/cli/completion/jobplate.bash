@@ -1,0 +1,9 @@
+# bash cuts words at `=` and `:`. So the line goes to jobplate as it is typed, with the part that bash replaces.
+_jobplate() {
+    local IFS=$'\n'
+    COMPREPLY=($(JOBPLATE_COMPLETE=bash jobplate -- "${COMP_LINE:0:COMP_POINT}" "$2" 2>/dev/null))
+    if [[ ${#COMPREPLY[@]} == 1 && ${COMPREPLY[0]} == *[=/:] ]]; then
+        compopt -o nospace 2>/dev/null
+    fi
+}
+complete -F _jobplate jobplate

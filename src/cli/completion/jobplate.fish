@@ -1,0 +1,1 @@
+complete --command jobplate --keep-order --no-files --arguments '(JOBPLATE_COMPLETE=fish jobplate -- (commandline --current-process --tokenize --cut-at-cursor) (commandline --cut-at-cursor --current-token) 2>/dev/null)'

@@ -1,0 +1,24 @@
+#compdef jobplate
+_jobplate() {
+    local line value entry
+    local -a complete partial
+    for line in "${(@f)$(JOBPLATE_COMPLETE=zsh jobplate -- "${(@Q)words[1,CURRENT-1]}" "${(Q)PREFIX}" 2>/dev/null)}"; do
+        value=${line%%$'\t'*}
+        entry=${value//:/\\:}
+        [[ $line == *$'\t'* ]] && entry+=":${line#*$'\t'}"
+        case $value in
+            '') ;;
+            *[=/:]) partial+=("$entry") ;;
+            *) complete+=("$entry") ;;
+        esac
+    done
+    (( $#complete )) && _describe -V 'values' complete
+    (( $#partial )) && _describe -V 'values' partial -S ''
+    (( $#complete + $#partial ))
+}
+if [[ ${funcstack[1]} == _jobplate ]]; then
+    # Loaded when Tab was pressed for the first time, and that wants an answer.
+    _jobplate "$@"
+else
+    compdef _jobplate jobplate
+fi

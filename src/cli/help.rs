@@ -1,0 +1,91 @@
+//! The texts of help that are more than a line: examples, and what a person should know before the first call.
+
+/// Adds examples and exit codes to the commands, for a program that is called by this name.
+pub(super) fn with_examples(command: clap::Command, name: &str) -> clap::Command {
+    let examples = format!(
+        "Examples:
+  # What flow runs get: the token of a Kubernetes Secret, under the name that Prefect 1 reads
+  {name} render job_template.yaml --secret GITHUB_ACCESS_TOKEN=prefect-secrets/github-access-token
+
+  # What the agent gets, and hands on to them
+  {name} render agent.yaml --backend server --api http://prefect-apollo:4200
+
+  # Any object, any variable, in the file itself
+  {name} render -i web.yaml --target deployment/web --secret-env DB_PASSWORD=db/password
+
+  # In CI: is what stands in Git what the spec file says?
+  {name} render --check k8s/ --spec flows.yaml"
+    );
+    let post_render = format!(
+        "Changes only what --target names; Prefect's own settings go to agents and workers without it.
+
+Examples:
+  # Helm 3
+  helm upgrade --install web ./chart --post-renderer {name} \\
+    --post-renderer-args post-render \\
+    --post-renderer-args --target=deployment/web \\
+    --post-renderer-args --secret-env=DB_PASSWORD=db/password
+
+  # Helm 4, as a plugin, which adds post-render itself
+  helm upgrade --install web ./chart --post-renderer jobplate \\
+    --post-renderer-args --target=deployment/web \\
+    --post-renderer-args --secret-env=DB_PASSWORD=db/password
+
+  # What it does, without Helm around it
+  helm template web ./chart |
+    {name} post-render --target=deployment/web --secret-env=DB_PASSWORD=db/password
+
+Helm 4 shows no error of a post-renderer: JOBPLATE_ERROR_FILE=FILE keeps it.
+Neither Helm shows its notes."
+    );
+    let apply = format!(
+        "Examples:
+  # A job template's Job, now, and its logs until it ends
+  {name} apply job_template.yaml --secret GITHUB_ACCESS_TOKEN=prefect-secrets/github-access-token --logs
+
+  # What somebody once wrote as a plain value becomes a reference
+  {name} apply cronjob.yaml --secret-env TOKEN=prefect-secrets/token --take-over
+
+  # In CI: a changed Job gets a new name; what became of everything, for programs
+  {name} apply k8s/ --spec flows.yaml --on-immutable=new-name --wait -o json
+
+Exit codes: 0 done, 2 input, 3 refused or unreachable, 4 the Job failed, 5 out of time, 130 Ctrl-C"
+    );
+    let diff = format!(
+        "Examples:
+  # In CI: would an apply change anything?
+  {name} diff k8s/ --spec flows.yaml
+
+Exit codes: 0 nothing differs, 1 something does, 2 input, 3 refused or unreachable, 130 Ctrl-C"
+    );
+    let completion = format!(
+        "Examples:
+  # bash
+  {name} completion bash > ~/.local/share/bash-completion/completions/jobplate
+
+  # zsh, into a folder of $fpath
+  {name} completion zsh > ~/.zfunc/_jobplate
+
+  # fish
+  {name} completion fish > ~/.config/fish/completions/jobplate.fish
+
+Targets, containers and variables are those of the files on the line.
+With JOBPLATE_COMPLETE_CLUSTER=1 in the environment the cluster is asked for
+namespaces and the names of Secrets, too; for nothing else.
+
+kubectl completes `kubectl jobplate` with a program named kubectl_complete-jobplate:
+  ln -s \"$(command -v kubectl-jobplate)\" ~/.local/bin/kubectl_complete-jobplate"
+    );
+    let top = format!("Begin with: {name} template job > job_template.yaml");
+    let command = command
+        .bin_name(name)
+        .after_help(top)
+        .mut_subcommand("render", |command| command.after_help(examples))
+        .mut_subcommand("post-render", |command| command.after_help(post_render))
+        .mut_subcommand("completion", |command| command.after_help(completion));
+    if cfg!(feature = "cluster") {
+        let command = command.mut_subcommand("apply", |command| command.after_help(apply));
+        return command.mut_subcommand("diff", |command| command.after_help(diff));
+    }
+    command
+}

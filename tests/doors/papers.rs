@@ -1,0 +1,15 @@
+//! The examples in the pages about doors, typed as they stand, with the programs that they name.
+
+use crate::console;
+use crate::programs::find;
+
+#[test]
+fn examples_hold() {
+    const DOORS: &[(&str, &str, usize)] = &[("```console kubectl", "kubectl", 4)];
+    for &(fence, program, least) in DOORS {
+        let Some(program) = find(program) else { return };
+        let outcome = console::run_all(&[fence], program.parent().expect("it is in a folder"), Vec::new);
+        assert!(outcome.faults.is_empty(), "examples that do not hold:\n{}", outcome.faults);
+        assert!(outcome.steps >= least, "only {} examples behind {fence}", outcome.steps);
+    }
+}
