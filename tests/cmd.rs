@@ -7,6 +7,9 @@
 mod case;
 #[path = "cmd/console.rs"]
 mod console;
+#[path = "cmd/edits.rs"]
+#[cfg(unix)]
+mod edits;
 #[path = "cmd/papers.rs"]
 mod papers;
 #[path = "cmd/run.rs"]

@@ -7,7 +7,9 @@ use serde::Serialize;
 
 use super::cluster_args::{Apply, Format};
 use super::documents::Rendered;
+use super::edits::{self, Told};
 use super::events::Terminal;
+use super::github;
 use super::no_match::Matching;
 use super::output::to_stdout;
 use super::render::plan;
@@ -20,6 +22,7 @@ use crate::report;
 pub(super) fn run(command: Apply, color: ColorChoice) -> Result<ExitCode> {
     let Apply { manifests, session, options, format, verbose } = command;
     let mut rendering = plan(&manifests, Matching::must_if(manifests.injection.needs_target()), color)?;
+    let edits = edits::find(&mut rendering, &manifests)?;
     let injection = &manifests.injection;
     let named = (options.take_over || !injection.unset.is_empty()).then_some(injection);
     let mut documents = Rendered::new(&mut rendering, named);
@@ -28,6 +31,9 @@ pub(super) fn run(command: Apply, color: ColorChoice) -> Result<ExitCode> {
     terminal.clear();
     let report = report?;
     print(&report, format)?;
+    edits::tell(edits, Told::Made)?;
+    let outcomes = report.rows.iter().map(|row| (row.object(), row.outcome.as_str(), row.reason.as_deref()));
+    github::tell_outcomes(outcomes, report.dry_run);
     Ok(match report.failure {
         None => ExitCode::SUCCESS,
         Some(kind) => ExitCode::from(kind.exit_code()),

@@ -60,6 +60,8 @@ pub(super) struct Manifests {
     pub max_document_size: usize,
     /// Whether notes are left out.
     pub quiet: bool,
+    /// The file that tells of the edits.
+    pub report: Option<String>,
 }
 
 /// `render`, with everything decided.
@@ -198,6 +200,9 @@ struct EditArgs {
     /// Leave out notes
     #[arg(short, long, help_heading = "Output")]
     quiet: bool,
+    /// Write what was edited to a file, as JSON: file, line, object, container, variable, action
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    report: Option<String>,
     /// The largest document to read
     #[arg(long, value_name = "SIZE", default_value = "64MiB", help_heading = "Output")]
     max_document_size: String,
@@ -479,6 +484,7 @@ impl EditArgs {
             allow_no_match: self.place.allow_no_match,
             max_document_size: parse::size("--max-document-size", &self.max_document_size)?,
             quiet: self.quiet,
+            report: self.report,
         })
     }
 }

@@ -6,6 +6,7 @@ use anstream::ColorChoice;
 
 use super::cluster_args::Diff;
 use super::documents::Rendered;
+use super::edits::{self, Told};
 use super::events::Terminal;
 use super::no_match::Matching;
 use super::output::to_stdout;
@@ -19,6 +20,7 @@ use crate::report;
 pub(super) fn run(command: Diff, color: ColorChoice) -> Result<ExitCode> {
     let Diff { manifests, session, force, take_over, verbose } = command;
     let mut rendering = plan(&manifests, Matching::must_if(manifests.injection.needs_target()), color)?;
+    let edits = edits::find(&mut rendering, &manifests)?;
     let mut documents = Rendered::new(&mut rendering, take_over.then_some(&manifests.injection));
     let terminal = Terminal::new(color, manifests.quiet, verbose);
     let choice = match color {
@@ -47,5 +49,6 @@ pub(super) fn run(command: Diff, color: ColorChoice) -> Result<ExitCode> {
         Ok(())
     });
     unless_closed(told)?;
+    edits::tell(edits, Told::Shown)?;
     Ok(ExitCode::from(failure.map_or(u8::from(differs), Kind::exit_code)))
 }

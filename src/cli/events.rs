@@ -7,7 +7,7 @@ use std::io::IsTerminal as _;
 use anstream::ColorChoice;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{to_stderr, write_error_file};
+use super::{record_error, to_stderr};
 use crate::cluster::{Events, Row, Subject};
 use crate::error::Error;
 use crate::report;
@@ -88,7 +88,7 @@ impl Events for Terminal {
     fn failed(&self, error: &Error) {
         let text = report::error(error);
         self.tell(&text);
-        write_error_file(&anstream::adapter::strip_str(&text).to_string(), self.has_failed.replace(true));
+        record_error(error, &text, self.has_failed.replace(true));
     }
 
     fn finished(&self, row: &Row) {

@@ -16,8 +16,10 @@ mod deferred;
 mod diff;
 #[cfg(feature = "cluster")]
 mod documents;
+mod edits;
 #[cfg(feature = "cluster")]
 mod events;
+mod github;
 mod help;
 mod input;
 mod man;
@@ -88,9 +90,15 @@ fn fail(error: &Error, color: ColorChoice) -> ExitCode {
             text.push_str(&report::note(post_render::WITHOUT_HELM));
         }
         to_stderr(&text, color);
-        write_error_file(&anstream::adapter::strip_str(&text).to_string(), false);
+        record_error(error, &text, false);
     }
     ExitCode::from(error.kind().exit_code())
+}
+
+/// Tells an error to those who do not read standard error. `more`: behind others of this run.
+fn record_error(error: &Error, text: &str, more: bool) {
+    write_error_file(&anstream::adapter::strip_str(text).to_string(), more);
+    github::tell_error(error);
 }
 
 /// Writes to standard error; that nobody reads it is no reason to stop.

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anstream::ColorChoice;
 
 use super::args::{Manifests, Output, Render, Wrap};
+use super::edits::{self, Told};
 use super::no_match::{self, Matching};
 use super::output::{Replacements, to_stdout};
 use super::{input, to_stderr};
@@ -22,20 +23,22 @@ pub(super) fn run(command: Render, color: ColorChoice) -> Result<ExitCode> {
     if !command.manifests.quiet && command.manifests.injection.is_empty() && !wraps {
         to_stderr(&report::note("nothing to set is given, so nothing changes"), color);
     }
-    match command.output {
-        Output::Check => check(&mut rendering, command.diff, color),
-        Output::InPlace => replace(&mut rendering, command.diff, color),
-        Output::Print if command.diff => {
-            print_diff(&mut rendering, color)?;
-            Ok(ExitCode::SUCCESS)
-        }
-        Output::Print => to_stdout(|out| print(&mut rendering, out)),
-        Output::Wrap(into) => to_stdout(|out| wrap(&mut rendering, &into, out)),
-    }
+    // Found out before files are replaced, and told once they are.
+    let edits = edits::find(&mut rendering, &command.manifests)?;
+    let (code, what) = match command.output {
+        Output::Check => (check(&mut rendering, command.diff, color)?, Told::Missing),
+        Output::InPlace => (replace(&mut rendering, command.diff, color)?, Told::Made),
+        Output::Print if command.diff => (print_diff(&mut rendering, color)?, Told::Shown),
+        Output::Print => (to_stdout(|out| print(&mut rendering, out))?, Told::Made),
+        Output::Wrap(into) => (to_stdout(|out| wrap(&mut rendering, &into, out))?, Told::Made),
+    };
+    edits::tell(edits, what)?;
+    Ok(code)
 }
 
 /// Plans and verifies all manifests of a call, and tells what is to be told about that.
 pub(super) fn plan(manifests: &Manifests, matching: Matching, color: ColorChoice) -> Result<Rendering> {
+    edits::check(manifests)?;
     let sources = input::open(&manifests.inputs, manifests.recursive)?;
     let injection = &manifests.injection;
     let mut rendering = Rendering::plan(sources, injection, manifests.max_document_size)?;

@@ -3,6 +3,7 @@
 //! All of it is generic Kubernetes; nothing here knows Prefect, flags or files.
 
 pub mod container;
+pub mod difference;
 pub mod embedded;
 pub mod env;
 pub mod field;

@@ -1,9 +1,11 @@
-//! What people read: errors, notes, diffs. Every text of an input goes through `mask` first.
+//! What people and programs read: errors, notes, diffs, edits. Every text of an input goes through `mask` first.
 //!
 //! Takes data and gives text; decides nothing and writes to no stream itself.
 
 mod diff;
+pub mod edits;
 mod foreign;
+pub mod github;
 mod human;
 mod mask;
 

@@ -1,0 +1,68 @@
+//! GitHub Actions, where it runs us: annotations on standard error, and the summary of the step.
+
+use std::io::Write;
+use std::path::Path;
+
+use anstream::ColorChoice;
+
+use super::edits::Told;
+use super::to_stderr;
+use crate::error::Error;
+use crate::report::edits::Edited;
+#[cfg(feature = "cluster")]
+use crate::report::github::outcomes_summary;
+use crate::report::github::{edits_summary, error_annotation, error_summary, missing_annotation};
+
+/// Whether a workflow runs us.
+pub(super) fn is_here() -> bool {
+    std::env::var_os("GITHUB_ACTIONS").is_some_and(|here| here == "true")
+}
+
+/// Tells of an error.
+pub(super) fn tell_error(error: &Error) {
+    if is_here() {
+        to_stderr(&error_annotation(error, in_repository), ColorChoice::Never);
+        summarize(&error_summary(error));
+    }
+}
+
+/// Tells of edits; those that are missing are marked in the files.
+pub(super) fn tell_edits(edits: &[Edited], what: Told) {
+    if !is_here() {
+        return;
+    }
+    if what == Told::Missing {
+        let annotations: String = edits.iter().map(|edited| missing_annotation(edited, in_repository)).collect();
+        to_stderr(&annotations, ColorChoice::Never);
+    }
+    summarize(&edits_summary(if what == Told::Made { "edits" } else { "edits to be made" }, edits));
+}
+
+/// Tells what became of objects: each with its outcome and the reason for it.
+#[cfg(feature = "cluster")]
+pub(super) fn tell_outcomes<'r>(
+    outcomes: impl Iterator<Item = (String, &'static str, Option<&'r str>)>,
+    dry_run: bool,
+) {
+    if is_here() {
+        summarize(&outcomes_summary(outcomes, dry_run));
+    }
+}
+
+/// The path of a file from the top of the repository, as annotations want it.
+fn in_repository(file: &str) -> String {
+    let inside = || {
+        let top = std::fs::canonicalize(std::env::var_os("GITHUB_WORKSPACE")?).ok()?;
+        let path = std::fs::canonicalize(Path::new(file)).ok()?;
+        Some(path.strip_prefix(top).ok()?.to_string_lossy().into_owned())
+    };
+    inside().unwrap_or_else(|| file.to_owned())
+}
+
+/// Adds to the summary of the step. That there is none is nobody's fault.
+fn summarize(markdown: &str) {
+    let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty()) else { return };
+    if let Ok(mut file) = std::fs::OpenOptions::new().create(true).append(true).open(path) {
+        let _ = file.write_all(markdown.as_bytes());
+    }
+}

@@ -1,0 +1,124 @@
+//! What was edited, told to programs (`--report`) and to GitHub Actions: names, never values.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use super::run;
+
+const JOB: &str = "\
+# first
+kind: ConfigMap
+metadata: {name: m}
+---
+kind: Job
+metadata: {name: etl}
+spec:
+  template:
+    spec:
+      containers:
+        - name: flow
+          env:
+            - {name: OLD, value: canary}
+            - {name: MODE, value: canary}
+";
+
+/// Runs the program as a workflow does, with its files in `folder`; gives stdout, stderr and the exit code.
+fn in_workflow(folder: &Path, args: &[&str]) -> (String, String, i32) {
+    let mut command = run::command(run::binary(), &folder.join("repository/sub"));
+    command.env("GITHUB_ACTIONS", "true").env("GITHUB_WORKSPACE", folder.join("repository"));
+    command.env("GITHUB_STEP_SUMMARY", folder.join("summary")).args(args).stdin(Stdio::null());
+    let output = command.output().expect("it starts");
+    let text = |bytes| String::from_utf8(bytes).expect("text");
+    (text(output.stdout), text(output.stderr), output.status.code().unwrap_or(-1))
+}
+
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    run::write(&folder.path().join("repository/sub/job.yaml"), JOB.as_bytes());
+    folder
+}
+
+#[test]
+fn a_report_of_all_edits() {
+    let folder = folder();
+    let place = folder.path().join("repository/sub");
+    let edits = ["--secret-env", "MODE=s/k", "--field-env", "POD=metadata.name", "--unset", "OLD", "-n", "x"];
+    let args = [&["render", "job.yaml", "--report", "report.json"], &edits[..]].concat();
+    let printed = run::jobplate(&place, &args, b"");
+    assert_eq!(printed.status, 0, "{}", String::from_utf8_lossy(&printed.stderr));
+    let report = std::fs::read_to_string(place.join("report.json")).expect("there is a report");
+    let parsed: serde_json::Value = serde_json::from_str(&report).expect("it is JSON");
+    let edit = |line: u32, container: Option<&str>, what: &str, name: &str, action: &str| {
+        let mut edit = serde_json::json!({
+            "file": "job.yaml", "document": 2, "line": line, "kind": "Job", "name": "etl", "action": action,
+        });
+        edit[what] = name.into();
+        if let Some(container) = container {
+            edit["container"] = container.into();
+        }
+        edit
+    };
+    let expected = serde_json::json!({"edits": [
+        edit(6, None, "field", "metadata.namespace", "added"),
+        edit(13, Some("flow"), "variable", "OLD", "removed"),
+        edit(14, Some("flow"), "variable", "MODE", "replaced"),
+        edit(13, Some("flow"), "variable", "POD", "added"),
+    ]});
+    assert_eq!(parsed, expected, "{report}");
+    // A second run has nothing to tell, also in place.
+    for status in [1, 0, 0] {
+        let how = if status == 1 { "--check" } else { "-i" };
+        let args = [&["render", "job.yaml", how, "--report", "report.json"], &edits[..]].concat();
+        assert_eq!(run::jobplate(&place, &args, b"").status, status);
+        let report = std::fs::read_to_string(place.join("report.json")).expect("there is a report");
+        if how == "--check" {
+            assert_eq!(serde_json::from_str::<serde_json::Value>(&report).expect("it is JSON"), expected);
+        }
+    }
+    assert_eq!(std::fs::read_to_string(place.join("report.json")).expect("a report"), "{\n  \"edits\": []\n}\n");
+}
+
+#[test]
+fn a_report_that_cant_be_written_stops_everything() {
+    let folder = folder();
+    let place = folder.path().join("repository/sub");
+    std::os::unix::fs::symlink("job.yaml", place.join("link")).expect("a link can be made");
+    for (report, said) in [("link", "is one of the inputs"), ("no/folder", "the report can't be written")] {
+        for how in ["-q", "-i"] {
+            let outcome = run::jobplate(&place, &["render", "job.yaml", how, "--env", "A=b", "--report", report], b"");
+            assert_eq!((outcome.status, outcome.stdout.len()), (2, 0), "{report}");
+            assert!(String::from_utf8_lossy(&outcome.stderr).contains(said), "{report}");
+            assert_eq!(std::fs::read_to_string(place.join("job.yaml")).expect("it is there"), JOB);
+        }
+    }
+}
+
+#[test]
+fn annotations_and_a_summary_where_github_runs_it() {
+    let folder = folder();
+    let args = ["render", "job.yaml", "--check", "--secret-env", "MODE=s/k", "--secret-env", "NEW=s/k"];
+    let (stdout, stderr, status) = in_workflow(folder.path(), &args);
+    assert_eq!((stdout.as_str(), status), ("job.yaml\n", 1));
+    assert_eq!(
+        stderr,
+        "::error title=jobplate,file=sub/job.yaml,line=14::MODE is to be replaced in Job/etl, container flow\n\
+         ::error title=jobplate,file=sub/job.yaml,line=13::NEW is to be added in Job/etl, container flow\n"
+    );
+    // Edits that are made need no annotation.
+    let (_, stderr, status) = in_workflow(folder.path(), &["render", "job.yaml", "-i", "--secret-env", "MODE=s/k"]);
+    assert_eq!((stderr.as_str(), status), ("", 0));
+    run::write(&folder.path().join("repository/sub/job.yaml"), JOB.replace("env:", "env: &e").as_bytes());
+    let (stdout, stderr, status) = in_workflow(folder.path(), &["render", "job.yaml", "--secret-env", "MODE=s/k"]);
+    assert_eq!((stdout.as_str(), status), ("", 2));
+    let annotation = "\n::error title=jobplate,file=sub/job.yaml,line=12,col=16::`env` carries the anchor `&e`: what \
+                      uses it would change too%0Ahint: remove the anchor";
+    assert!(stderr.contains(annotation), "{stderr}");
+    let summary = std::fs::read_to_string(folder.path().join("summary")).expect("there is a summary");
+    assert!(summary.starts_with(
+        "### jobplate: edits to be made\n\n| file | object | container | what | |\n|---|---|---|---|---|\n\
+         | `job.yaml:14` | `Job/etl` | `flow` | `MODE` | replaced |\n\
+         | `job.yaml:13` | `Job/etl` | `flow` | `NEW` | added |\n\n### jobplate: edits\n"
+    ));
+    assert!(summary.contains("### jobplate: error\n\n``````text\njob.yaml:12:16: `env` carries"), "{summary}");
+    assert!(!format!("{stderr}{summary}").contains("canary"));
+}
