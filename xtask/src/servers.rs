@@ -15,8 +15,11 @@ use crate::run::{self, step};
 /// Names a folder of ready-made programs; the tests read it too.
 pub const FOLDER: &str = "JOBPLATE_TEST_SERVERS";
 
+/// Where a program is the module's own package, not one of a module that it requires.
+const OWN: &str = ".";
+
 /// Program, module in `tests/servers/`, package.
-const PROGRAMS: [(&str, &str, &str); 8] = [
+const PROGRAMS: [(&str, &str, &str); 9] = [
     ("etcd", "etcd", "go.etcd.io/etcd/server/v3"),
     ("kube-apiserver", "kubernetes", "k8s.io/kubernetes/cmd/kube-apiserver"),
     ("kube-controller-manager", "kubernetes", "k8s.io/kubernetes/cmd/kube-controller-manager"),
@@ -25,6 +28,7 @@ const PROGRAMS: [(&str, &str, &str); 8] = [
     ("helm4", "helm4", "helm.sh/helm/v4/cmd/helm"),
     ("yq", "yq", "github.com/mikefarah/yq/v4"),
     ("kustomize", "kustomize", "sigs.k8s.io/kustomize/kustomize/v5"),
+    ("cmp", "argocd", OWN),
 ];
 
 pub fn run(args: &[String]) -> Result<()> {
@@ -60,12 +64,16 @@ fn build(folder: &Path, go: &str, program: &str, module: &str, package: &str) ->
     let pins = read("go.mod")?;
     let flags = linker_flags(&pins, module)?;
     let (output, stamp) = (folder.join(program), folder.join(format!("{program}.stamp")));
-    let made_of = format!("{go}\n{package}\n{flags}\n{pins}\n{}", read("go.sum")?);
+    let mut made_of = format!("{go}\n{package}\n{flags}\n{pins}\n{}", read("go.sum")?);
+    if package == OWN {
+        made_of += &read("main.go")?;
+    }
     if output.is_file() && fs::read_to_string(&stamp).is_ok_and(|stamp| stamp == made_of) {
         return Ok(());
     }
     let mut command = Command::new("go");
-    command.args(["build", "-mod=readonly", "-trimpath", "-ldflags", &flags, "-o"]);
+    // Go stamps a program with the commit of its source, and fails where git refuses to tell it.
+    command.args(["build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", &flags, "-o"]);
     step(program, command.arg(&output).arg(package).current_dir(&source))?;
     fs::write(&stamp, made_of).with_context(|| stamp.display().to_string())
 }
