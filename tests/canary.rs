@@ -150,9 +150,21 @@ fn holds_canary(bytes: &[u8]) -> bool {
 
 /// Runs one command line: whether the canary came out where it may, or the place where it must not.
 fn listen(folder: &Path, args: &[&str], stdin: &[u8], stdout_may: bool, files_may: &[&str]) -> Result<bool, String> {
+    listen_at(folder, &[], args, stdin, stdout_may, files_may)
+}
+
+/// The same with variables in the environment.
+fn listen_at(
+    folder: &Path,
+    env: &[(&str, &str)],
+    args: &[&str],
+    stdin: &[u8],
+    stdout_may: bool,
+    files_may: &[&str],
+) -> Result<bool, String> {
     let args: Vec<String> = args.iter().map(|arg| with_canary(arg)).collect();
     run::write(&folder.join("ERROR"), b"");
-    let outcome = run::jobplate(folder, &args, stdin);
+    let outcome = run::jobplate_with(folder, env, &args, stdin);
     let said = |what: &str, bytes: &[u8]| Err(format!("{what}:\n{}", String::from_utf8_lossy(bytes)));
     if ![0, 1, 2].contains(&outcome.status) {
         return said("a crash", &outcome.stderr);
@@ -217,6 +229,62 @@ const TEXT_COMMANDS: &[&[&str]] = &[
     &["post-render", "--target", "cm/t:*", "-c", "nothing", "--env", "A=b"],
     &["post-render", "--target", "cm/t:nothing", "--env", "A=b"],
 ];
+
+/// Doors that are opened by the environment: what it holds, the command line, whether the manifest is printed.
+#[rustfmt::skip]
+const DOORS: &[(&[(&str, &str)], &[&str], bool)] = &[
+    (GITHUB, &["render", "input.yaml", "--check", "--secret-env", "X=s/k", "--unset", "Z", "--report", "report"], false),
+    (GITHUB, &["render", "input.yaml", "-i", "--env", "A=b", "--name", "n", "--report", "report"], false),
+    (GITHUB, &["render", "input.yaml", "--env", "X=$(Z)", "--all-containers", "--report", "report"], true),
+    (COMPLETE, &["--", "jobplate", "render", "input.yaml", "--unset", ""], false),
+    (COMPLETE, &["--", "jobplate", "render", "input.yaml", "--secret-env", ""], false),
+    (COMPLETE, &["--", "jobplate", "render", "input.yaml", "--secret-env", "X="], false),
+    (COMPLETE, &["--", "jobplate", "render", "input.yaml", "--env-from", ""], false),
+    (COMPLETE, &["--", "jobplate", "render", "input.yaml", "-c", ""], false),
+    (COMPLETE, &["--", "jobplate", "render", "input.yaml", "--target", ""], false),
+    (COMPLETE, &["--", "jobplate", "render", "input.yaml", "-n", ""], false),
+    (ARGOCD, &["argocd-generate"], true),
+];
+const GITHUB: &[(&str, &str)] = &[("GITHUB_ACTIONS", "true"), ("GITHUB_STEP_SUMMARY", "summary")];
+const COMPLETE: &[(&str, &str)] = &[("JOBPLATE_COMPLETE", "fish")];
+const ARGOCD: &[(&str, &str)] = &[(
+    "ARGOCD_APP_PARAMETERS",
+    r#"[{"name": "files", "string": "input.yaml"}, {"name": "secret-env", "map": {"X": "s/k"}}]"#,
+)];
+
+#[test]
+fn values_stay_in_the_manifest_at_every_door() {
+    let mut leaks = String::new();
+    let mut sang = 0;
+    let jobs = ENVS.iter().map(|(what, env)| (*what, job_with(env)));
+    for (what, input) in jobs.chain(INPUTS.iter().map(|(what, input)| (*what, (*input).to_owned()))) {
+        let input = with_canary(&input);
+        for (env, args, prints) in DOORS {
+            let folder = tempfile::tempdir().expect("a temporary folder can be made");
+            run::write(&folder.path().join("input.yaml"), input.as_bytes());
+            match listen_at(folder.path(), env, args, b"", *prints, &["input.yaml"]) {
+                Ok(came_out) => sang += usize::from(came_out),
+                Err(leak) => leaks.push_str(&format!("\n{what}: {}\n{leak}", args.join(" "))),
+            }
+        }
+        // As an item of a ResourceList, whose results are for others to read.
+        let item: String = input.split_inclusive('\n').map(|line| format!("  {line}")).collect();
+        let config =
+            "functionConfig: {apiVersion: jobplate/v1, kind: JobPlate, spec: {targets: [{kind: Job}], unset: [X]}}";
+        let list =
+            format!("apiVersion: config.kubernetes.io/v1\nkind: ResourceList\n{config}\nitems:\n- {}", &item[2..]);
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let outcome = run::jobplate(folder.path(), &["krm"], list.as_bytes());
+        let printed = String::from_utf8_lossy(&outcome.stdout);
+        let results = printed.split("\nresults:").nth(1).unwrap_or_default();
+        sang += usize::from(outcome.status == 0 && holds_canary(&outcome.stdout));
+        if holds_canary(results.as_bytes()) || holds_canary(&outcome.stderr) {
+            leaks.push_str(&format!("\n{what}: krm\n{results}{}", String::from_utf8_lossy(&outcome.stderr)));
+        }
+    }
+    assert!(leaks.is_empty(), "a value came out:\n{leaks}");
+    assert!(sang > 25, "where it may come out it did only {sang} times");
+}
 
 /// A ConfigMap with a text, in a style.
 fn map_with(text: &str, style: &str) -> String {

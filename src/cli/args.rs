@@ -36,6 +36,10 @@ pub(super) enum Command {
     Diff(Box<Diff>),
     /// `post-render`
     PostRender(Box<Manifests>),
+    /// `krm`; what is to be set stands in its standard input, too.
+    Krm(Box<KrmArgs>),
+    /// `argocd-generate`
+    ArgocdGenerate,
     /// `template [NAME]`
     Template(Option<String>),
     /// `schema`
@@ -62,6 +66,19 @@ pub(super) struct Manifests {
     pub quiet: bool,
     /// The file that tells of the edits.
     pub report: Option<String>,
+    /// How targets are named where this call comes from.
+    pub naming: Naming,
+}
+
+/// In whose words a target is named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Naming {
+    /// By flags.
+    Flags,
+    /// By flags that Helm hands on.
+    Helm,
+    /// In the spec of a KRM function.
+    FunctionConfig,
 }
 
 /// `render`, with everything decided.
@@ -129,6 +146,10 @@ enum Verb {
     Diff(Box<Deferred<DiffArgs>>),
     /// Render as a Helm post-renderer: what Helm pipes in, with references put in
     PostRender(Box<Deferred<PostRenderArgs>>),
+    /// Render as a KRM function of kustomize or kpt: a ResourceList in, a ResourceList out
+    Krm(Box<Deferred<KrmArgs>>),
+    /// Render as a plugin of Argo CD: the application's folder and parameters in, its manifests out
+    ArgocdGenerate,
     /// Print a built-in template to start from: job, cronjob, agent
     Template {
         /// The template; without it they are listed
@@ -181,6 +202,15 @@ struct PostRenderArgs {
     /// FILE, which is refused.
     #[arg(hide = true)]
     again: Vec<String>,
+    #[command(flatten)]
+    edit: EditArgs,
+    /// The namespace of targets that have none
+    #[arg(short = 'n', long, value_name = "NAMESPACE", help_heading = "Names")]
+    namespace: Option<String>,
+}
+
+#[derive(Args)]
+pub(super) struct KrmArgs {
     #[command(flatten)]
     edit: EditArgs,
     /// The namespace of targets that have none
@@ -359,6 +389,8 @@ pub(super) fn parse(args: &[OsString]) -> Result<(Command, anstream::ColorChoice
         Verb::PostRender(args) => {
             Command::PostRender(Box::new(args.0.meaning().map_err(|error| Exit::Error(error, color))?))
         }
+        Verb::Krm(args) => Command::Krm(Box::new(args.0)),
+        Verb::ArgocdGenerate => Command::ArgocdGenerate,
         Verb::Template { name } => Command::Template(name),
         Verb::Schema => Command::Schema,
         Verb::Completion { shell } => Command::Completion(shell),
@@ -419,15 +451,35 @@ impl PostRenderArgs {
             return Err(Error::usage("`post-render` takes no FILE: it reads what is piped in")
                 .hint("files are for `render`; in Helm, each argument goes behind a --post-renderer-args of its own"));
         }
-        let mut manifests = self.edit.meaning()?;
-        manifests.injection.names.namespace = namespace(self.namespace)?;
+        let manifests = self.edit.of_a_stranger(None, self.namespace, Naming::Helm)?;
         if manifests.injection.is_empty() {
             return Err(Error::usage("nothing to set is given")
                 .hint("say what is to be put in: --secret-env VAR=SECRET/KEY, or another of `post-render --help`"));
         }
-        manifests.inputs = vec![STDIN.to_owned()];
-        manifests.injection.only_named = true;
         Ok(manifests)
+    }
+}
+
+impl KrmArgs {
+    /// What they mean, laid over what the function's own configuration says.
+    pub(super) fn meaning(self, config: Option<Layer>) -> Result<Manifests> {
+        let manifests = self.edit.of_a_stranger(config, self.namespace, Naming::FunctionConfig)?;
+        if manifests.injection.is_empty() {
+            return Err(Error::usage("nothing to set is given").hint(
+                "say what is to be put in, in the `spec` of the functionConfig; `jobplate schema` has its keys",
+            ));
+        }
+        Ok(manifests)
+    }
+
+    /// Whether literals under names that look secret are taken.
+    pub(super) fn allow_plaintext(&self) -> bool {
+        self.edit.set.allow_plaintext
+    }
+
+    /// The largest document, in bytes.
+    pub(super) fn max_document_size(&self) -> Result<usize> {
+        parse::size("--max-document-size", &self.edit.max_document_size)
     }
 }
 
@@ -442,7 +494,7 @@ pub(super) fn namespace(text: Option<String>) -> Result<Option<String>> {
 impl ManifestArgs {
     /// What they mean; `in_place` where the files themselves are to change.
     pub(super) fn meaning(self, in_place: bool) -> Result<Manifests> {
-        let mut manifests = self.edit.meaning()?;
+        let mut manifests = self.edit.meaning(None)?;
         let inputs = [self.inputs, self.filename].concat();
         if !inputs.is_empty() {
             manifests.inputs = inputs;
@@ -454,14 +506,27 @@ impl ManifestArgs {
 }
 
 impl EditArgs {
-    /// What they mean; inputs are those of spec files.
-    fn meaning(self) -> Result<Manifests> {
+    /// What they mean for manifests of a stranger on standard input: nothing changes that is not named.
+    fn of_a_stranger(self, lower: Option<Layer>, own: Option<String>, naming: Naming) -> Result<Manifests> {
+        let mut manifests = self.meaning(lower)?;
+        manifests.injection.names.namespace = namespace(own)?;
+        manifests.injection.only_named = true;
+        manifests.inputs = vec![STDIN.to_owned()];
+        manifests.naming = naming;
+        Ok(manifests)
+    }
+
+    /// What they mean, laid over what is said elsewhere; inputs are those of spec files.
+    fn meaning(self, lower: Option<Layer>) -> Result<Manifests> {
         let mut layer = self.set.layer()?;
         for text in &self.place.target {
             layer.targets.push(parse::target("--target", text)?);
         }
         for path in self.set.spec.iter().rev() {
             layer = layer.over(read_spec(path, self.set.allow_plaintext)?);
+        }
+        if let Some(lower) = lower {
+            layer = layer.over(lower);
         }
         let inputs = std::mem::take(&mut layer.inputs);
 
@@ -485,6 +550,7 @@ impl EditArgs {
             max_document_size: parse::size("--max-document-size", &self.max_document_size)?,
             quiet: self.quiet,
             report: self.report,
+            naming: Naming::Flags,
         })
     }
 }

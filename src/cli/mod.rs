@@ -5,6 +5,7 @@
 
 #[cfg(feature = "cluster")]
 mod apply;
+mod argocd;
 mod args;
 mod called;
 #[cfg(feature = "cluster")]
@@ -22,6 +23,7 @@ mod events;
 mod github;
 mod help;
 mod input;
+mod krm;
 mod man;
 mod no_match;
 mod output;
@@ -71,6 +73,8 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         #[cfg(feature = "cluster")]
         args::Command::Diff(command) => diff::run(*command, color),
         args::Command::PostRender(manifests) => post_render::run(&manifests, color),
+        args::Command::Krm(args) => krm::run(*args, color),
+        args::Command::ArgocdGenerate => argocd::run(color),
         args::Command::Template(name) => output::to_stdout(|out| template::run(name.as_deref(), out)),
         args::Command::Schema => output::to_stdout(|out| schema::run(out)),
         args::Command::Completion(shell) => output::to_stdout(|out| completion::run(shell, out)),

@@ -1,6 +1,6 @@
 //! Nothing matched: what was asked for, what there is, and what to ask for instead.
 
-use super::args::Manifests;
+use super::args::{Manifests, Naming};
 use super::input::STDIN;
 use crate::error::{Error, Result};
 use crate::inject::{Asked, Injection};
@@ -79,11 +79,14 @@ pub(super) fn refuse(rendering: &mut Rendering, command: &Manifests, matching: M
     let needs_target = injection.only_named && injection.targets.is_empty() && !injection.is_settings_only();
     let what = match rendering.unmatched.first() {
         Some(target) => format!("nothing matches the target {}; seen:", target.display()),
+        None if needs_target && command.naming == Naming::FunctionConfig => {
+            "only what `spec.targets` names is changed, and it is not given; seen:".to_owned()
+        }
         None if needs_target => "only what `--target` names is changed, and it is not given; seen:".to_owned(),
         None => format!("nothing matches {}; seen:", asked_for(injection)),
     };
     let allow = if needs_target { "" } else { " (--allow-no-match makes this no error)" };
-    Err(Error::usage(what + &list).hint(instead(injection, &targets, &seen) + allow))
+    Err(Error::usage(what + &list).hint(instead(injection, command.naming, &targets, &seen) + allow))
 }
 
 /// Names of an input, without line breaks that would pass for lines of ours.
@@ -156,8 +159,16 @@ fn candidates(seen: &[Seen], targets: &[Target]) -> Vec<Candidate> {
     candidates
 }
 
+/// A target, `KIND/NAME:KEY`, as a spec file has it.
+fn in_spec(target: &str) -> String {
+    let (object, key) = target.split_once(':').map_or((target, None), |(object, key)| (object, Some(key)));
+    let (kind, name) = object.split_once('/').map_or((object, None), |(kind, name)| (kind, Some(name)));
+    let part = |name: &str, value: Option<&str>| value.map(|value| format!(", {name}: {value}")).unwrap_or_default();
+    format!("targets: [{{kind: {kind}{}{}}}]", part("name", name), part("key", key))
+}
+
 /// A line to paste, for what stands in the way first.
-fn instead(injection: &Injection, targets: &[Target], seen: &[Seen]) -> String {
+fn instead(injection: &Injection, naming: Naming, targets: &[Target], seen: &[Seen]) -> String {
     let candidates = candidates(seen, targets);
     // Where the target itself is there, its containers are what does not fit.
     let mut of_meant = seen.iter().flat_map(|seen| {
@@ -173,10 +184,12 @@ fn instead(injection: &Injection, targets: &[Target], seen: &[Seen]) -> String {
     });
     let flow_run = candidates.iter().find(|candidate| candidate.is_flow_run);
     // Helm hands each word on by a flag of its own.
-    let named = |target: &str, more: &str| match (injection.only_named, more) {
-        (true, "") => format!("--target={target} (with Helm: --post-renderer-args=--target={target})"),
-        (true, more) => format!("--target={target} {more} (with Helm, each behind --post-renderer-args=)"),
-        (false, more) => format!("--target {target} {more}").trim_end().to_owned(),
+    let named = |target: &str, more: &str| match (naming, more) {
+        (Naming::Helm, "") => format!("--target={target} (with Helm: --post-renderer-args=--target={target})"),
+        (Naming::Helm, more) => format!("--target={target} {more} (with Helm, each behind --post-renderer-args=)"),
+        (Naming::Flags, more) => format!("--target {target} {more}").trim_end().to_owned(),
+        (Naming::FunctionConfig, "") => in_spec(target),
+        (Naming::FunctionConfig, _) => format!("under `env`, and {}", in_spec(target)),
     };
     if injection.selector.is_some() {
         "leave -l out, or give the labels that the object has".to_owned()

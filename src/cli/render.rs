@@ -13,7 +13,7 @@ use super::output::{Replacements, to_stdout};
 use super::{input, to_stderr};
 use crate::error::{Error, Kind, Result};
 use crate::manifest::embedded;
-use crate::render::{Joined, Pair, Rendering, write_error};
+use crate::render::{Joined, Pair, Rendering, Source, write_error};
 use crate::report;
 
 /// Runs the command; the exit code says whether files would change (`--check`).
@@ -29,7 +29,7 @@ pub(super) fn run(command: Render, color: ColorChoice) -> Result<ExitCode> {
         Output::Check => (check(&mut rendering, command.diff, color)?, Told::Missing),
         Output::InPlace => (replace(&mut rendering, command.diff, color)?, Told::Made),
         Output::Print if command.diff => (print_diff(&mut rendering, color)?, Told::Shown),
-        Output::Print => (to_stdout(|out| print(&mut rendering, out))?, Told::Made),
+        Output::Print => (print_all(&mut rendering)?, Told::Made),
         Output::Wrap(into) => (to_stdout(|out| wrap(&mut rendering, &into, out))?, Told::Made),
     };
     edits::tell(edits, what)?;
@@ -39,7 +39,16 @@ pub(super) fn run(command: Render, color: ColorChoice) -> Result<ExitCode> {
 /// Plans and verifies all manifests of a call, and tells what is to be told about that.
 pub(super) fn plan(manifests: &Manifests, matching: Matching, color: ColorChoice) -> Result<Rendering> {
     edits::check(manifests)?;
-    let sources = input::open(&manifests.inputs, manifests.recursive)?;
+    plan_sources(input::open(&manifests.inputs, manifests.recursive)?, manifests, matching, color)
+}
+
+/// The same for inputs that are open.
+pub(super) fn plan_sources(
+    sources: Vec<Source>,
+    manifests: &Manifests,
+    matching: Matching,
+    color: ColorChoice,
+) -> Result<Rendering> {
     let injection = &manifests.injection;
     let mut rendering = Rendering::plan(sources, injection, manifests.max_document_size)?;
     let nothing = rendering.targets == 0 || rendering.complete == 0 && !injection.is_settings_only();
@@ -66,14 +75,17 @@ pub(super) fn plan(manifests: &Manifests, matching: Matching, color: ColorChoice
     Ok(rendering)
 }
 
-fn print(rendering: &mut Rendering, out: &mut dyn Write) -> Result<()> {
-    rendering.check_joinable()?;
-    let mut joined = Joined::new(out);
-    for input in 0..rendering.len() {
-        joined.begin().map_err(|error| write_error(&error))?;
-        rendering.write(input, &mut joined)?;
-    }
-    joined.finish().map_err(|error| write_error(&error))
+/// Prints all inputs, joined.
+pub(super) fn print_all(rendering: &mut Rendering) -> Result<ExitCode> {
+    to_stdout(|out| {
+        rendering.check_joinable()?;
+        let mut joined = Joined::new(out);
+        for input in 0..rendering.len() {
+            joined.begin().map_err(|error| write_error(&error))?;
+            rendering.write(input, &mut joined)?;
+        }
+        joined.finish().map_err(|error| write_error(&error))
+    })
 }
 
 /// Prints the one input as a text in a ConfigMap.

@@ -293,7 +293,11 @@ fn read_text(text: &str, allow_plaintext: bool) -> Result<Layer> {
     yaml::read(text, &mut tape).map_err(|step_back| {
         Error::usage(format!("can't be read as YAML: {}", step_back.reason)).at(step_back.offset..step_back.offset)
     })?;
-    let root = Document::new(text, &tape).root();
+    read_node(Document::new(text, &tape).root(), allow_plaintext)
+}
+
+/// Reads a spec file that stands in a document of another kind; errors have their place in that document.
+pub fn read_node(root: Node<'_>, allow_plaintext: bool) -> Result<Layer> {
     check_head(root)?;
     refuse_sharing(root)?;
     let file: SpecFile = yaml::from_node(root, "the spec file")?;

@@ -32,7 +32,13 @@ pub(crate) fn command(program: impl AsRef<OsStr>, folder: &Path) -> Command {
 
 /// Runs the program to its end. An error goes to the file `ERROR` of the folder too, if the folder has one.
 pub(crate) fn jobplate<S: AsRef<OsStr>>(folder: &Path, args: &[S], stdin: &[u8]) -> Outcome {
+    jobplate_with(folder, &[], args, stdin)
+}
+
+/// The same with variables in its environment.
+pub(crate) fn jobplate_with<S: AsRef<OsStr>>(folder: &Path, env: &[(&str, &str)], args: &[S], stdin: &[u8]) -> Outcome {
     let mut command = command(binary(), folder);
+    command.envs(env.iter().copied());
     if folder.join("ERROR").exists() {
         command.env("JOBPLATE_ERROR_FILE", "ERROR");
     }

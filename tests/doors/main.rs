@@ -1,8 +1,10 @@
 //! Every door that users walk through, opened by the program that they open it with: `kubectl`, `kustomize`, `krew`,
 //! `pre-commit` and others, as they are. Doors to an API server are in `tests/cluster`.
 
+mod argocd;
 #[path = "../cmd/console.rs"]
 mod console;
+mod krm;
 mod kubectl;
 mod papers;
 mod programs;

@@ -5,7 +5,8 @@ use crate::programs::find;
 
 #[test]
 fn examples_hold() {
-    const DOORS: &[(&str, &str, usize)] = &[("```console kubectl", "kubectl", 4)];
+    const DOORS: &[(&str, &str, usize)] =
+        &[("```console kubectl", "kubectl", 4), ("```console kustomize", "kustomize", 4)];
     for &(fence, program, least) in DOORS {
         let Some(program) = find(program) else { return };
         let outcome = console::run_all(&[fence], program.parent().expect("it is in a folder"), Vec::new);

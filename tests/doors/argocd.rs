@@ -1,0 +1,174 @@
+//! `jobplate argocd-generate`, as Argo CD runs it: `cmp` is its plugin server and its repo-server, and the plugin is
+//! the one in `integrations/argocd`.
+
+use std::path::Path;
+use std::process::Output;
+
+use crate::programs::{Place, find};
+use crate::run;
+
+const JOB: &str = "\
+# ours
+apiVersion: batch/v1
+kind: Job
+metadata: {name: import}
+spec: {template: {spec: {restartPolicy: Never, containers: [{name: flow, env: [{name: OLD, value: canary}]}]}}}
+";
+
+const SPEC: &str =
+    "apiVersion: jobplate/v1\nkind: JobPlate\nspec:\n  inputs: [job.yaml]\n  secrets: {GH: {secret: s, key: k}}\n";
+
+fn place() -> Option<Place> {
+    let place = Place::new(&[("cmp", &*find("cmp")?), ("jobplate", run::binary())]);
+    let plugin = Path::new(env!("CARGO_MANIFEST_DIR")).join("integrations/argocd/plugin.yaml");
+    place.write("config/plugin.yaml", std::fs::read(plugin).expect("it is there"));
+    place.write("app/job.yaml", JOB);
+    place.write("app/jobplate.yaml", SPEC);
+    Some(place)
+}
+
+fn argo(place: &Place, args: &[&str]) -> Output {
+    let mut command = place.command("cmp");
+    command.args(["--config-dir", "config"]).args(args).output().expect("it starts")
+}
+
+/// What the repo-server gets for an application.
+#[track_caller]
+fn generated(place: &Place, args: &[&str]) -> Vec<serde_json::Value> {
+    let output = argo(place, &[args, &["generate"]].concat());
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{args:?}: {said}");
+    let manifests: Vec<String> = serde_json::from_slice(&output.stdout).expect("a list of texts");
+    manifests.iter().map(|manifest| serde_json::from_str(manifest).expect("each is JSON")).collect()
+}
+
+/// The error that an application shows.
+#[track_caller]
+fn refused(place: &Place, args: &[&str]) -> String {
+    let output = argo(place, &[args, &["generate"]].concat());
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stdout));
+    assert!(!said.contains("canary"), "{said}");
+    said
+}
+
+#[test]
+fn an_application_gets_what_render_prints() {
+    let Some(place) = place() else { return };
+    let spec = ["render", "--spec", "app/jobplate.yaml"];
+    let rendered = crate::programs::done(place.command("jobplate").args(spec));
+    let rendered: serde_json::Value = serde_yaml::from_str(&rendered).expect("YAML");
+    assert_eq!(generated(&place, &["--app", "app"]), [rendered.clone()]);
+    assert!(rendered.to_string().contains("PREFECT__CONTEXT__SECRETS__GH"));
+    // The same again: nothing is out of sync.
+    assert_eq!(generated(&place, &["--app", "app"]), [rendered]);
+}
+
+#[test]
+fn an_application_is_found_by_its_spec_file() {
+    let Some(place) = place() else { return };
+    place.write("other/job.yaml", JOB);
+    for (app, expected) in [("app", "true"), ("other", "false")] {
+        let output = argo(&place, &["--app", app, "match"]);
+        assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), expected, "{app}");
+    }
+}
+
+#[test]
+fn parameters_are_flags() {
+    let Some(place) = place() else { return };
+    place.write("app/more.yaml", JOB.replace("import", "more"));
+    place.write("app/prod.yaml", SPEC.replace("secret: s", "secret: prod"));
+    let parameters = r#"[
+        {"name": "files", "array": ["job.yaml", "more.yaml"]}, {"name": "spec", "array": ["prod.yaml"]},
+        {"name": "secret-env", "map": {"B": "s/b", "A": "s/a"}}, {"name": "env", "map": {"C": "$(touch pwned); 'x\" y"}},
+        {"name": "target", "array": ["job/more", "job/import"]}, {"name": "unset", "array": ["OLD"]},
+        {"name": "api", "string": "http://apollo:4200"}, {"name": "all-containers", "string": "true"}
+    ]"#;
+    let manifests = generated(&place, &["--app", "app", "--parameters", parameters]);
+    assert_eq!(manifests.len(), 2);
+    for manifest in manifests {
+        let env = &manifest["spec"]["template"]["spec"]["containers"][0]["env"];
+        let names: Vec<&str> = env.as_array().expect("a list").iter().filter_map(|one| one["name"].as_str()).collect();
+        assert_eq!(names, ["PREFECT__CONTEXT__SECRETS__GH", "A", "B", "C", "PREFECT__CLOUD__API"], "{env}");
+        assert_eq!(env[3]["value"], "$(touch pwned); 'x\" y");
+        assert_eq!(env[0]["valueFrom"]["secretKeyRef"]["name"], "prod");
+    }
+    // Those that the plugin announces are known.
+    let output = argo(&place, &["--app", "app", "announce"]);
+    let announced: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let announced = announced.as_array().expect("a list");
+    assert!(announced.len() > 5, "{announced:?}");
+    for parameter in announced {
+        let (name, kind) = (&parameter["name"], parameter["collectionType"].as_str());
+        let value = match (kind, name.as_str()) {
+            (Some("array"), Some("files")) => r#""array": ["job.yaml"]"#,
+            (Some("array"), Some("spec")) => r#""array": ["prod.yaml"]"#,
+            (Some("array"), _) => r#""array": ["job"]"#,
+            (Some("map"), Some("env")) => r#""map": {"A": "b"}"#,
+            (Some("map"), _) => r#""map": {"A": "s/k"}"#,
+            _ => r#""string": "http://x""#,
+        };
+        let parameters = format!("[{{\"name\": {name}, {value}}}]");
+        assert_eq!(generated(&place, &["--app", "app", "--parameters", &parameters]).len(), 1, "{parameters}");
+    }
+    let said = refused(&place, &["--app", "app", "--parameters", r#"[{"name": "report", "string": "/tmp/x"}]"#]);
+    assert!(said.contains("a parameter that jobplate does not know") && said.contains("secret-env"), "{said}");
+}
+
+/// An empty answer would have Argo CD delete what is there.
+#[test]
+fn nothing_is_never_a_success() {
+    let Some(place) = place() else { return };
+    for (text, why) in [
+        ("", "the input is empty"),
+        ("# nothing\n---\n", "there is no Kubernetes object"),
+        ("kind: List\napiVersion: v1\nitems: []\n", "there is no Kubernetes object"),
+    ] {
+        place.write("app/job.yaml", text);
+        for parameters in ["[]", r#"[{"name": "allow-no-match", "string": "true"}]"#] {
+            let said = refused(&place, &["--app", "app", "--parameters", parameters]);
+            assert!(said.contains(why), "{said}");
+        }
+    }
+    place.write("app/jobplate.yaml", SPEC.replace("inputs: [job.yaml]", "inputs: []"));
+    let said = refused(&place, &["--app", "app"]);
+    assert!(said.contains("name them under `inputs` in jobplate.yaml"), "{said}");
+}
+
+#[test]
+fn what_argo_cd_would_quote_does_not_come_out() {
+    let Some(place) = place() else { return };
+    for text in ["password: canary\n", "- canary\n", "canary\n", "{{ canary }}: x\n", "a: b: canary\n"] {
+        place.write("app/job.yaml", format!("{JOB}---\n{text}"));
+        let said = refused(&place, &["--app", "app"]);
+        assert!(said.contains("and Argo CD takes nothing else"), "{text}: {said}");
+        assert!(said.contains("job.yaml, line 7: "), "{text}: {said}");
+    }
+}
+
+#[test]
+fn files_are_those_of_the_repository() {
+    let Some(place) = place() else { return };
+    place.write("repo/base/job.yaml", JOB);
+    place.write("outside.yaml", JOB);
+    let spec = |input: &str| place.write("repo/apps/etl/jobplate.yaml", SPEC.replace("job.yaml", input));
+    let in_repository = ["--repo", "repo", "--app", "repo/apps/etl"];
+    spec("../../base/job.yaml");
+    assert_eq!(generated(&place, &in_repository).len(), 1);
+    let outside = place.folder().join("outside.yaml").display().to_string();
+    for input in [outside.as_str(), "../../../outside.yaml", "../../../../../etc/passwd", "/etc/passwd", "/nowhere"] {
+        spec(input);
+        let said = refused(&place, &in_repository);
+        assert!(said.contains("outside of the application's repository"), "{input}: {said}");
+        spec("../../base/job.yaml");
+        for name in ["files", "spec"] {
+            let parameters = format!(r#"[{{"name": "{name}", "array": ["{input}"]}}]"#);
+            let said = refused(&place, &[&in_repository[..], &["--parameters", &parameters]].concat());
+            assert!(said.contains("outside of the application's repository"), "{input}: {said}");
+        }
+    }
+    // There is no standard input.
+    spec("'-'");
+    assert!(refused(&place, &in_repository).contains("no standard input"));
+}

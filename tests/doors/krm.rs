@@ -1,0 +1,106 @@
+//! `jobplate krm`, as the real kustomize runs it.
+
+use std::path::Path;
+
+use crate::programs::{Place, done, find};
+use crate::run;
+
+const KUSTOMIZE: [&str; 4] = ["build", "--enable-alpha-plugins", "--enable-exec", "."];
+
+const BASE: &str = "\
+# what somebody else wrote
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  template:
+    spec:
+      containers:
+        - name: web
+          env: [{name: MODE, value: \"yes\"}, {name: TOKEN, value: canary}]
+---
+apiVersion: batch/v1
+kind: Job
+metadata: {name: migrate}
+spec: {template: {spec: {restartPolicy: Never, containers: [{name: migrate}]}}}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: agent}
+data:
+  job_template.yaml: |
+    # the agent's
+    kind: Job
+    spec: {template: {spec: {containers: [{name: flow}]}}}
+";
+
+const SPEC: &str = "  targets: [{kind: Deployment, name: web}, {kind: ConfigMap, name: agent, key: job_template.yaml}]
+  env: [{name: TOKEN, valueFrom: {secretKeyRef: {name: s, key: k}}}]
+";
+
+fn place(spec: &str) -> Option<Place> {
+    let place = Place::new(&[("kustomize", &*find("kustomize")?), ("jobplate", run::binary())]);
+    place.write("base.yaml", BASE);
+    place.write("kustomization.yaml", "resources: [base.yaml]\ntransformers: [flows.yaml]\n");
+    place.write("plain/kustomization.yaml", "resources: [base.yaml]\n");
+    place.write("plain/base.yaml", BASE);
+    let function = "annotations: {config.kubernetes.io/function: 'exec: {path: jobplate, args: [krm]}'}";
+    let head = format!("apiVersion: jobplate/v1\nkind: JobPlate\nmetadata: {{name: flows, {function}}}\nspec:\n");
+    place.write("flows.yaml", head.clone() + spec);
+    place.write("spec.yaml", head + spec);
+    Some(place)
+}
+
+/// The values of a stream, whatever it looks like.
+fn values(text: &str) -> Vec<serde_json::Value> {
+    use serde::Deserialize as _;
+    serde_yaml::Deserializer::from_str(text).map(|one| serde_json::Value::deserialize(one).expect("YAML")).collect()
+}
+
+#[test]
+fn kustomize_gets_what_render_prints() {
+    let Some(place) = place(SPEC) else { return };
+    let through_kustomize = done(place.command("kustomize").args(KUSTOMIZE));
+    // What kustomize makes of the manifests without us, rendered.
+    let plain = done(place.command("kustomize").args(["build", "plain"]));
+    place.write("built.yaml", plain);
+    let rendered = done(place.command("jobplate").args(["render", "built.yaml", "--spec", "spec.yaml"]));
+    let by_name = |text: &str| {
+        let mut values = values(text);
+        values.sort_by_key(|value| value["kind"].to_string());
+        values
+    };
+    assert_eq!(by_name(&through_kustomize), by_name(&rendered));
+    assert_eq!(through_kustomize.matches("secretKeyRef").count(), 2, "{through_kustomize}");
+    assert!(!through_kustomize.contains("canary"));
+}
+
+#[test]
+fn kustomize_fails_where_an_edit_is_refused() {
+    let Some(place) = place(&SPEC.replace("name: web", "name: wbe")) else { return };
+    let output = place.command("kustomize").args(KUSTOMIZE).output().expect("it starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && output.stdout.is_empty());
+    assert!(said.contains("nothing matches the target Deployment/wbe"), "{said}");
+    assert!(said.contains("targets: [{kind: Deployment, name: web}]") && !said.contains("canary"), "{said}");
+}
+
+/// The list that kustomize pipes in comes out with nothing changed but the entry.
+#[test]
+fn the_list_itself_is_edited_and_no_more() {
+    let Some(place) = place(SPEC) else { return };
+    let keeper = "#!/bin/sh\ntee list.yaml | jobplate krm | tee edited.yaml\n";
+    place.write("keep", keeper);
+    done(place.command("chmod").args(["+x", "keep"]));
+    let flows = std::fs::read_to_string(place.folder().join("flows.yaml")).expect("it is there");
+    place.write("flows.yaml", flows.replace("path: jobplate, args: [krm]", "path: ./keep"));
+    done(place.command("kustomize").args(KUSTOMIZE));
+    let read = |name: &str| std::fs::read_to_string(place.folder().join(Path::new(name))).expect("it was kept");
+    let (list, edited) = (read("list.yaml"), read("edited.yaml"));
+    let diff = similar::TextDiff::from_lines(&list, &edited);
+    let changed = diff.iter_all_changes().filter(|change| change.tag() != similar::ChangeTag::Equal);
+    let changed: Vec<String> = changed.map(|change| format!("{}{}", change.tag(), change.value().trim())).collect();
+    let expected = ["-value: canary", "+valueFrom:", "+secretKeyRef:", "+name: s", "+key: k"];
+    assert_eq!(changed[..5], expected, "{changed:?}");
+    assert!(changed[5..].iter().all(|line| line.contains("containers: [{name: flow")), "{changed:?}");
+}
