@@ -58,7 +58,7 @@ fn an_application_gets_what_render_prints() {
     let spec = ["render", "--spec", "app/jobplate.yaml"];
     let rendered = crate::programs::done(place.command("jobplate").args(spec));
     let rendered: serde_json::Value = serde_yaml::from_str(&rendered).expect("YAML");
-    assert_eq!(generated(&place, &["--app", "app"]), [rendered.clone()]);
+    assert_eq!(generated(&place, &["--app", "app"]), std::slice::from_ref(&rendered));
     assert!(rendered.to_string().contains("PREFECT__CONTEXT__SECRETS__GH"));
     // The same again: nothing is out of sync.
     assert_eq!(generated(&place, &["--app", "app"]), [rendered]);
