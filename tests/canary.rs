@@ -230,9 +230,12 @@ const TEXT_COMMANDS: &[&[&str]] = &[
     &["post-render", "--target", "cm/t:nothing", "--env", "A=b"],
 ];
 
+/// Variables of the environment.
+type Variables = &'static [(&'static str, &'static str)];
+
 /// Doors that are opened by the environment: what it holds, the command line, whether the manifest is printed.
 #[rustfmt::skip]
-const DOORS: &[(&[(&str, &str)], &[&str], bool)] = &[
+const DOORS: &[(Variables, &[&str], bool)] = &[
     (GITHUB, &["render", "input.yaml", "--check", "--secret-env", "X=s/k", "--unset", "Z", "--report", "report"], false),
     (GITHUB, &["render", "input.yaml", "-i", "--env", "A=b", "--name", "n", "--report", "report"], false),
     (GITHUB, &["render", "input.yaml", "--env", "X=$(Z)", "--all-containers", "--report", "report"], true),
@@ -245,9 +248,9 @@ const DOORS: &[(&[(&str, &str)], &[&str], bool)] = &[
     (COMPLETE, &["--", "jobplate", "render", "input.yaml", "-n", ""], false),
     (ARGOCD, &["argocd-generate"], true),
 ];
-const GITHUB: &[(&str, &str)] = &[("GITHUB_ACTIONS", "true"), ("GITHUB_STEP_SUMMARY", "summary")];
-const COMPLETE: &[(&str, &str)] = &[("JOBPLATE_COMPLETE", "fish")];
-const ARGOCD: &[(&str, &str)] = &[(
+const GITHUB: Variables = &[("GITHUB_ACTIONS", "true"), ("GITHUB_STEP_SUMMARY", "summary")];
+const COMPLETE: Variables = &[("JOBPLATE_COMPLETE", "fish")];
+const ARGOCD: Variables = &[(
     "ARGOCD_APP_PARAMETERS",
     r#"[{"name": "files", "string": "input.yaml"}, {"name": "secret-env", "map": {"X": "s/k"}}]"#,
 )];
