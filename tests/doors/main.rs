@@ -11,4 +11,5 @@ mod programs;
 #[path = "../cmd/run.rs"]
 #[allow(dead_code)] // golden commands use all of it
 mod run;
+mod same_bytes;
 mod shells;

@@ -1,0 +1,110 @@
+//! The same documents give the same bytes through every door. What a caller writes anew itself (Helm 4, kustomize,
+//! Argo CD) is compared where it hands over. The doors of CI and of a release have that in their own tests.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use crate::programs::{Place, done, find};
+use crate::run;
+
+/// All that could go wrong on the way: comments, quotes, an odd indentation, a document that is no target.
+const DOCUMENTS: &str = "\
+# first
+apiVersion: batch/v1
+kind: Job
+metadata: {name: etl}   # ours
+spec:
+    template:
+        spec:
+            restartPolicy: Never
+            containers:
+            -   name: flow
+                env:
+                # the old way
+                -   {name: TOKEN, value: 'plain'}
+
+
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: agent}
+data:
+  job_template.yaml: |
+    kind: Job
+    spec: {template: {spec: {containers: [{name: flow}]}}}
+---
+# last
+apiVersion: v1
+kind: Service
+metadata: {name: web, labels: {\"a\": 'b'}}
+";
+
+const SPEC: &str = "\
+apiVersion: jobplate/v1
+kind: JobPlate
+spec:
+  inputs: [documents.yaml]
+  targets: [{kind: Job}, {kind: ConfigMap, name: agent, key: job_template.yaml}]
+  env: [{name: TOKEN, valueFrom: {secretKeyRef: {name: s, key: k}}}, {name: TZ, value: UTC}]
+";
+
+fn piped(command: &mut Command, input: &str) -> String {
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
+    child.stdin.take().expect("it is a pipe").write_all(input.as_bytes()).expect("it reads");
+    let output = child.wait_with_output().expect("it ends");
+    assert!(output.status.success(), "{command:?}");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+#[test]
+fn every_door_gives_the_same_bytes() {
+    let (Some(kubectl), Some(helm)) = (find("kubectl"), find("helm3")) else { return };
+    let jobplate = run::binary();
+    let programs = [("kubectl", &*kubectl), ("kubectl-jobplate", jobplate), ("jobplate", jobplate), ("helm", &*helm)];
+    let place = Place::new(&programs);
+    place.write("documents.yaml", DOCUMENTS);
+    place.write("jobplate.yaml", SPEC);
+    let spec = ["--spec", "jobplate.yaml"];
+    let expected = done(place.command("jobplate").arg("render").args(spec));
+    assert_eq!(expected.matches("secretKeyRef").count(), 2, "{expected}");
+    assert_ne!(expected, DOCUMENTS);
+
+    let doors = [
+        ("a pipe", piped(place.command("jobplate").args(["render", "-"]).args(spec), DOCUMENTS)),
+        ("kubectl", done(place.command("kubectl").args(["jobplate", "render"]).args(spec))),
+        ("a post-renderer", piped(place.command("jobplate").arg("post-render").args(spec), DOCUMENTS)),
+        ("Argo CD", done(place.command("jobplate").arg("argocd-generate"))),
+        ("a file in place", {
+            place.write("own.yaml", DOCUMENTS);
+            done(place.command("jobplate").args(["render", "-i", "own.yaml"]).args(spec));
+            std::fs::read_to_string(place.folder().join("own.yaml")).expect("it is there")
+        }),
+    ];
+    for (door, printed) in doors {
+        assert_eq!(printed, expected, "{door}");
+    }
+
+    // In a ResourceList each document is an item, further to the right.
+    let list = |documents: &str| {
+        let item = |document: &str| {
+            let lines =
+                document.lines().map(|line| if line.is_empty() { "\n".to_owned() } else { format!("  {line}\n") });
+            format!("-\n{}", lines.collect::<String>())
+        };
+        let items: String = documents.split("---\n").map(item).collect();
+        let config: String = SPEC.lines().map(|line| format!("  {line}\n")).collect();
+        format!("apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nitems:\n{items}functionConfig:\n{config}")
+    };
+    assert_eq!(piped(place.command("jobplate").arg("krm"), &list(DOCUMENTS)), list(&expected), "a KRM function");
+
+    // Helm 3 hands its documents over, and prints what comes back.
+    place.write("chart/Chart.yaml", "apiVersion: v2\nname: chart\nversion: 0.1.0\n");
+    place.write("chart/templates/all.yaml", DOCUMENTS);
+    let through_helm = ["template", "chart", "--post-renderer", "jobplate", "--post-renderer-args", "post-render"];
+    let args = spec.map(|arg| format!("--post-renderer-args={arg}"));
+    let printed = done(place.command("helm").args(through_helm).args(args));
+    place.write("own.yaml", done(place.command("helm").args(["template", "chart"])));
+    let expected = done(place.command("jobplate").args(["render", "own.yaml"]).args(spec));
+    assert_eq!(printed, expected, "Helm 3");
+    assert!(printed.contains("# Source: chart/templates/all.yaml") && printed.contains("secretKeyRef"), "{printed}");
+}
