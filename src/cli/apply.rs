@@ -31,13 +31,12 @@ pub(super) fn run(command: Apply, color: ColorChoice) -> Result<ExitCode> {
     terminal.clear();
     let report = report?;
     print(&report, format)?;
-    edits::tell(edits, Told::Made)?;
     let outcomes = report.rows.iter().map(|row| (row.object(), row.outcome.as_str(), row.reason.as_deref()));
     github::tell_outcomes(outcomes, report.dry_run);
-    Ok(match report.failure {
-        None => ExitCode::SUCCESS,
-        Some(kind) => ExitCode::from(kind.exit_code()),
-    })
+    let is_done = !report.dry_run && report.failure.is_none();
+    let told = edits::tell(edits, if is_done { Told::Made } else { Told::Shown }, Ok(ExitCode::SUCCESS));
+    // What became of the objects counts more than who could not be told.
+    report.failure.map_or(told, |kind| Ok(ExitCode::from(kind.exit_code())))
 }
 
 /// Prints what became of each object, in the order of the input.

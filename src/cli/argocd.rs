@@ -7,26 +7,26 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 
 use anstream::ColorChoice;
 use serde::Deserialize;
 
-use super::args::{self, Manifests};
+use super::args::{self, Manifests, Naming};
 use super::edits::{self, Told};
+use super::input::{self, STDIN};
 use super::no_match::Matching;
-use super::render;
+use super::render::{plan_sources, print_all};
 use crate::error::{Error, Result};
-use crate::manifest::object::objects;
-use crate::render::{Pair, Rendering};
-use crate::yaml::{self, Document, Tape};
+use crate::render::{Pair, Rendering, Source};
+use crate::yaml::{self, Document, Node, ScalarKind, Tape};
 
 /// The spec file of an application, read if it is there.
 const SPECS: [&str; 2] = ["jobplate.yaml", "jobplate.yml"];
 
-/// The parameters that are flags, and what they take.
-const PARAMETERS: [(&str, Takes); 19] = [
+/// The parameters, and what they take: but for [`FILES`] they are flags.
+const PARAMETERS: [(&str, Takes); 20] = [
     ("all-containers", Takes::Boolean),
     ("allow-no-match", Takes::Boolean),
     ("api", Takes::Text),
@@ -37,6 +37,7 @@ const PARAMETERS: [(&str, Takes); 19] = [
     ("env", Takes::Pairs),
     ("env-from", Takes::Texts),
     ("field-env", Takes::Pairs),
+    (FILES, Takes::Texts),
     ("init-containers", Takes::Boolean),
     ("local-secrets", Takes::Text),
     ("name-hash", Takes::Boolean),
@@ -75,54 +76,63 @@ struct Parameter {
 
 /// Runs the command.
 pub(super) fn run(color: ColorChoice) -> Result<ExitCode> {
-    let manifests = manifests()?;
-    let mut rendering = render::plan(&manifests, Matching::Must, color)?;
+    let root = repository();
+    let manifests = manifests(root.as_deref())?;
+    let sources = input::open(&manifests)?;
+    // Files of a folder may be links.
+    sources.iter().filter_map(Source::path).try_for_each(|file| check_inside(file, root.as_deref()))?;
+    let mut rendering = plan_sources(sources, &manifests, Matching::Must, color)?;
     check_objects(&mut rendering)?;
     let edits = edits::find(&mut rendering, &manifests)?;
-    let code = render::print_all(&mut rendering)?;
-    edits::tell(edits, Told::Made)?;
-    Ok(code)
+    let done = print_all(&mut rendering);
+    edits::tell(edits, Told::Made, done)
 }
 
 /// What the folder and the parameters ask for.
-fn manifests() -> Result<Manifests> {
-    let given = env::var("ARGOCD_APP_PARAMETERS").unwrap_or_default();
+fn manifests(root: Option<&Path>) -> Result<Manifests> {
+    let given = match env::var("ARGOCD_APP_PARAMETERS") {
+        Ok(given) => given,
+        Err(env::VarError::NotPresent) => String::new(),
+        Err(env::VarError::NotUnicode(_)) => return Err(no_parameters()),
+    };
     let words = words(&given, SPECS.into_iter().find(|spec| Path::new(spec).exists()))?;
-    let root = repository();
-    for word in &words {
-        // Read before it is known what is in it.
-        if let Some(spec) = word.strip_prefix("--spec=") {
-            check_inside(spec, root.as_deref())?;
-        }
-    }
+    // Read before it is known what is in them.
+    let specs = words.iter().filter_map(|word| word.strip_prefix("--spec="));
+    specs.into_iter().try_for_each(|spec| check_inside(Path::new(spec), root))?;
     let words: Vec<OsString> = words.into_iter().map(OsString::from).collect();
-    let manifests = match args::parse(&words) {
+    let mut manifests = match args::parse(&words) {
         Ok((args::Command::Render(render), _)) => render.manifests,
         Ok(_) => return Err(Error::usage("the parameters make no sense together")),
-        Err(args::Exit::Error(error, _)) => {
-            return Err(match error.hint_text() {
-                None if error.message().starts_with("no input") => {
-                    error.hint(format!("name them under `inputs` in {}, or in the parameter `{FILES}`", SPECS[0]))
-                }
-                _ => error,
-            });
+        Err(args::Exit::Error(error, _)) if error.message().starts_with("no input") => {
+            return Err(Error::usage("no input is named")
+                .hint(format!("name files under `inputs` in {}, or in the parameter `{FILES}`", SPECS[0])));
         }
+        Err(args::Exit::Error(error, _)) => return Err(error),
         Err(args::Exit::Clap(usage)) => {
             let text = usage.to_string();
             let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
             return Err(Error::usage(first).hint("a parameter is the flag of `jobplate render` of the same name"));
         }
     };
-    manifests.inputs.iter().try_for_each(|input| check_inside(input, root.as_deref()))?;
+    manifests.naming = Naming::Parameters;
+    for input in &manifests.inputs {
+        if input == STDIN {
+            return Err(Error::usage("Argo CD gives a plugin no standard input (`-`)").hint("name files"));
+        }
+        check_inside(Path::new(input), root)?;
+    }
     Ok(manifests)
+}
+
+fn no_parameters() -> Error {
+    Error::usage("ARGOCD_APP_PARAMETERS is no list of parameters, as Argo CD makes it")
 }
 
 /// The command line of `render` that parameters ask for.
 fn words(parameters: &str, spec: Option<&str>) -> Result<Vec<String>> {
     let parameters: Option<Vec<Parameter>> = match parameters {
         "" => None,
-        text => serde_json::from_str(text)
-            .map_err(|_| Error::usage("ARGOCD_APP_PARAMETERS is no list of parameters, as Argo CD makes it"))?,
+        text => serde_json::from_str(text).map_err(|_| no_parameters())?,
     };
     let (mut words, mut files) = (vec!["jobplate".to_owned(), "render".to_owned()], Vec::new());
     words.extend(spec.map(|spec| format!("--spec={spec}")));
@@ -131,14 +141,15 @@ fn words(parameters: &str, spec: Option<&str>) -> Result<Vec<String>> {
             Error::usage(format!("the parameter `{name}` is no {takes}"))
                 .hint(format!("write it as `- {{name: {name}, {takes}: ...}}`"))
         };
-        if name == FILES {
-            files.extend(array.unwrap_or_default().into_iter().chain(string));
-            continue;
-        }
         let Some((_, takes)) = PARAMETERS.iter().find(|(known, _)| *known == name) else {
             let known = PARAMETERS.map(|(known, _)| known).join(", ");
-            return Err(Error::usage("there is a parameter that jobplate does not know")
-                .hint(format!("it knows {FILES}, {known}")));
+            return Err(
+                Error::usage("there is a parameter that jobplate does not know").hint(format!("it knows {known}"))
+            );
+        };
+        let mut give = |text: String| match name.as_str() {
+            FILES => files.push(text),
+            flag => words.push(format!("--{flag}={text}")),
         };
         match (takes, string, array, map) {
             (Takes::Boolean, Some(text), None, None) if text == "true" => words.push(format!("--{name}")),
@@ -147,12 +158,10 @@ fn words(parameters: &str, spec: Option<&str>) -> Result<Vec<String>> {
             // An announced parameter that nobody filled in.
             (Takes::Text | Takes::Texts, Some(text), None, None) if text.is_empty() => {}
             (_, None, None, None) => {}
-            (Takes::Text | Takes::Texts, Some(text), None, None) => words.push(format!("--{name}={text}")),
-            (Takes::Texts, None, Some(texts), None) => {
-                words.extend(texts.into_iter().map(|text| format!("--{name}={text}")));
-            }
+            (Takes::Text | Takes::Texts, Some(text), None, None) => give(text),
+            (Takes::Texts, None, Some(texts), None) => texts.into_iter().for_each(give),
             (Takes::Pairs, None, None, Some(pairs)) => {
-                words.extend(pairs.into_iter().map(|(key, value)| format!("--{name}={key}={value}")));
+                pairs.into_iter().for_each(|(key, value)| give(format!("{key}={value}")));
             }
             (Takes::Text, ..) => return Err(wrong("string")),
             (Takes::Texts, ..) => return Err(wrong("array")),
@@ -167,52 +176,84 @@ fn words(parameters: &str, spec: Option<&str>) -> Result<Vec<String>> {
 /// The top of the repository that the application's folder is in: Argo CD copies it whole.
 fn repository() -> Option<PathBuf> {
     let own = env::current_dir().ok()?.canonicalize().ok()?;
-    let path = env::var_os("ARGOCD_APP_SOURCE_PATH").unwrap_or_default();
-    let depth = Path::new(&path).components().filter(|part| matches!(part, std::path::Component::Normal(_))).count();
-    let top = own.ancestors().nth(depth)?;
-    (top.join(&path).canonicalize().ok()? == own).then(|| top.to_owned()).or(Some(own))
+    let path = env::var_os("ARGOCD_APP_SOURCE_PATH").map(PathBuf::from).unwrap_or_default();
+    let (mut depth, mut is_below) = (0, true);
+    for part in path.components() {
+        match part {
+            Component::Normal(_) => depth += 1,
+            Component::CurDir => {}
+            _ => is_below = false,
+        }
+    }
+    let top = own.ancestors().nth(depth).filter(|_| is_below);
+    let top = top.filter(|top| top.join(&path).canonicalize().is_ok_and(|path| path == own)).map(Path::to_owned);
+    top.or(Some(own))
 }
 
 /// Refuses a file outside of the repository: the plugin's container is somebody else's.
-fn check_inside(file: &str, root: Option<&Path>) -> Result<()> {
-    let outside = || Error::usage("is outside of the application's repository").in_file(file);
-    if file == super::input::STDIN {
-        return Err(Error::usage("Argo CD gives a plugin no standard input").hint("name files"));
-    }
-    match Path::new(file).canonicalize() {
-        // That it is not there is told when it is opened.
-        Err(_) if !Path::new(file).is_absolute() && !file.split('/').any(|part| part == "..") => Ok(()),
-        Ok(path) if root.is_some_and(|root| path.starts_with(root)) => Ok(()),
-        _ => Err(outside()),
+fn check_inside(file: &Path, root: Option<&Path>) -> Result<()> {
+    let is_inside = match file.canonicalize() {
+        Ok(path) => root.is_some_and(|root| path.starts_with(root)),
+        // That it is not there is told when it is opened, but nothing is told of what is outside.
+        Err(_) => file.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)),
+    };
+    match is_inside {
+        true => Ok(()),
+        false => Err(Error::usage("is outside of the application's repository").in_file(file.display().to_string())),
     }
 }
 
-/// Refuses documents that are no objects: Argo CD would quote them.
+/// Refuses what Argo CD would take for no object at all, or would quote: documents that are no objects.
 fn check_objects(rendering: &mut Rendering) -> Result<()> {
     let mut documents = rendering.documents(None);
-    let mut tape = Tape::default();
+    let (mut tape, mut count) = (Tape::default(), 0);
     while let Some(Pair { input, line, after, .. }) = documents.next()? {
-        let fault = match yaml::read(after, &mut tape) {
-            Err(step_back) => Some((step_back.offset, "this can't be read as YAML")),
-            Ok(_) => {
-                let document = Document::new(after, &tape);
-                let root = document.root();
-                let objects = objects(document).unwrap_or_default();
-                let is_one = !objects.is_empty() && objects.iter().all(|object| !object.kind.is_empty());
-                // An empty List is one, too, and an empty document is nothing.
-                let is_fine = is_one || root.is_null() || root.entries().any(|(key, _)| key.is("items"));
-                (!is_fine).then(|| (root.span().start, "this is no object of Kubernetes"))
-            }
+        let counted = match yaml::read(after, &mut tape) {
+            Err(step_back) => Err((step_back.offset, "this can't be read as YAML")),
+            Ok(_) => count_objects(Document::new(after, &tape).root()),
         };
-        if let Some((at, what)) = fault {
+        count += counted.map_err(|(at, what)| {
             let line = line + after[..at].matches('\n').count();
             // Without the line itself: what it is nobody knows, and so not whether there is a value in it.
-            return Err(Error::input(format!("{what}, and Argo CD takes nothing else"))
+            Error::input(format!("{what}, and Argo CD takes nothing else"))
                 .in_file(format!("{input}, line {line}"))
-                .hint("name only files with manifests"));
+                .hint("name only files with manifests")
+        })?;
+    }
+    match count {
+        0 => Err(Error::input("there is no object left for Argo CD, which would delete what is there")
+            .hint("name files with manifests")),
+        _ => Ok(()),
+    }
+}
+
+/// How many objects a document is to Argo CD, to which whatever has `items` is a list; or where and why none.
+fn count_objects(root: Node<'_>) -> Result<usize, (usize, &'static str)> {
+    if root.is_null() {
+        return Ok(0);
+    }
+    for node in root.descendants() {
+        if node.tag().is_some_and(|tag| tag != "!!str") {
+            return Err((node.span().start, "this has a tag"));
+        }
+        if let Some((key, _)) = node.entries().find(|(key, _)| !key.is_scalar()) {
+            return Err((key.span().start, "this has a key that is no text"));
         }
     }
-    Ok(())
+    let has_kind = |object: Node<'_>| {
+        let kind = object.first("kind");
+        let is_kind = |kind: Node<'_>| {
+            kind.scalar_kind() == ScalarKind::String && kind.text().is_some_and(|kind| !kind.is_empty())
+        };
+        if kind.is_some_and(is_kind) { Ok(()) } else { Err((object.span().start, "this is no object of Kubernetes")) }
+    };
+    has_kind(root)?;
+    let Some(items) = root.first("items") else { return Ok(1) };
+    if !root.first("kind").and_then(Node::text).is_some_and(|kind| kind.ends_with("List")) {
+        return Err((items.span().start, "this is no List, and has `items`"));
+    }
+    items.items().try_for_each(has_kind)?;
+    Ok(items.items().count())
 }
 
 #[cfg(test)]
@@ -246,6 +287,7 @@ mod tests {
             r#"[{"name": "api", "array": ["x"]}]"#,
             r#"[{"name": "all-containers", "string": "yes"}]"#,
             r#"[{"name": "report", "string": "/tmp/x"}]"#,
+            r#"[{"name": "files", "map": {"a": "b"}}]"#,
             "{}",
         ] {
             assert!(asked(wrong).is_err(), "{wrong}");
@@ -257,7 +299,7 @@ mod tests {
         let command = args::command("jobplate");
         let mut render = command.find_subcommand("render").unwrap().clone();
         render.build();
-        for (name, _) in PARAMETERS {
+        for (name, _) in PARAMETERS.into_iter().filter(|(name, _)| *name != FILES) {
             assert!(render.get_arguments().any(|arg| arg.get_long() == Some(name)), "{name}");
         }
     }

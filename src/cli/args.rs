@@ -64,6 +64,8 @@ pub(super) struct Manifests {
     pub max_document_size: usize,
     /// Whether notes are left out.
     pub quiet: bool,
+    /// The spec files that say what to set.
+    pub specs: Vec<String>,
     /// The file that tells of the edits.
     pub report: Option<String>,
     /// How targets are named where this call comes from.
@@ -79,6 +81,8 @@ pub(super) enum Naming {
     Helm,
     /// In the spec of a KRM function.
     FunctionConfig,
+    /// By parameters of an Argo CD application, or in its spec file.
+    Parameters,
 }
 
 /// `render`, with everything decided.
@@ -159,8 +163,8 @@ enum Verb {
     Schema,
     /// Print a script that completes commands, flags, files and what is in them
     Completion {
-        /// The shell: bash, zsh, fish, powershell, elvish
-        #[arg(value_name = "SHELL", hide_possible_values = true)]
+        /// The shell
+        #[arg(value_name = "SHELL")]
         shell: Shell,
     },
     /// Print a manual page
@@ -549,6 +553,7 @@ impl EditArgs {
             allow_no_match: self.place.allow_no_match,
             max_document_size: parse::size("--max-document-size", &self.max_document_size)?,
             quiet: self.quiet,
+            specs: self.set.spec,
             report: self.report,
             naming: Naming::Flags,
         })

@@ -35,16 +35,20 @@ pub(super) fn name() -> &'static str {
     }
 }
 
-/// A text of ours in which `jobplate COMMAND` is what the user would type.
+/// A text for a person, in whose hints and notes `jobplate COMMAND` is what they would type.
 pub(super) fn as_typed(text: &str) -> String {
-    if name() == "jobplate" { text.to_owned() } else { typed(text) }
+    if name() == "jobplate" { text.to_owned() } else { text.split_inclusive('\n').map(typed).collect() }
 }
 
-fn typed(text: &str) -> String {
-    let commands = ["render", "apply", "diff", "post-render", "template", "krm"];
-    let plain = text.replace("kubectl jobplate ", "jobplate ");
-    commands.iter().fold(plain, |text, command| {
-        text.replace(&format!("jobplate {command}"), &format!("kubectl jobplate {command}"))
+fn typed(line: &str) -> String {
+    // Everything else speaks of files and names of the user's.
+    let plain = anstream::adapter::strip_str(line).to_string();
+    if !["hint: ", "note: "].iter().any(|ours| plain.starts_with(ours)) || line.contains("kubectl jobplate") {
+        return line.to_owned();
+    }
+    let commands = ["render", "apply", "diff", "post-render", "krm", "template", "schema"];
+    commands.iter().fold(line.to_owned(), |line, command| {
+        line.replace(&format!("jobplate {command}"), &format!("kubectl jobplate {command}"))
     })
 }
 
@@ -55,9 +59,16 @@ mod tests {
     #[test]
     fn hints_name_what_is_typed() {
         assert_eq!(
-            typed("use `jobplate render` or jobplate apply"),
-            "use `kubectl jobplate render` or kubectl jobplate apply"
+            typed("hint: `jobplate render` or jobplate apply"),
+            "hint: `kubectl jobplate render` or kubectl jobplate apply"
         );
-        assert_eq!(typed("kubectl jobplate render, jobplate v1"), "kubectl jobplate render, jobplate v1");
+        for other in [
+            "hint: kubectl jobplate render",
+            "error: jobplate apply/x.yaml",
+            "::error file=jobplate diff/x::",
+            "hint: jobplate v1",
+        ] {
+            assert_eq!(typed(other), other);
+        }
     }
 }

@@ -49,6 +49,6 @@ pub(super) fn run(command: Diff, color: ColorChoice) -> Result<ExitCode> {
         Ok(())
     });
     unless_closed(told)?;
-    edits::tell(edits, Told::Shown)?;
-    Ok(ExitCode::from(failure.map_or(u8::from(differs), Kind::exit_code)))
+    let code = ExitCode::from(failure.map_or(u8::from(differs), Kind::exit_code));
+    edits::tell(edits, Told::Shown, Ok(code))
 }

@@ -1,27 +1,17 @@
 //! What was edited, told to those who asked: `--report FILE`, and GitHub where it runs us.
 
-use std::fs::File;
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
 
 use super::args::Manifests;
 use super::github;
-use crate::error::{Error, Result, io_reason};
-use crate::manifest::difference::{Item, differences};
+use super::input::STDIN;
+use crate::error::{Error, Kind, Result, io_reason};
+use crate::manifest::difference::{Item, Named, differences};
 use crate::render::{Pair, Rendering};
-use crate::report::edits::{Edited, What, json};
-
-/// Refuses a report that would be written over one of the inputs.
-pub(super) fn check(manifests: &Manifests) -> Result<()> {
-    let Some(report) = &manifests.report else { return Ok(()) };
-    let same = |input: &String| {
-        let (own, other) = (std::fs::canonicalize(report), std::fs::canonicalize(input));
-        own.is_ok() && own.ok() == other.ok()
-    };
-    match manifests.inputs.iter().find(|input| same(input)) {
-        None => Ok(()),
-        Some(_) => Err(Error::usage("`--report` is one of the inputs, which would be lost").hint("name another file")),
-    }
-}
+use crate::report::edits::{Edited, Object, What, Within, json};
 
 /// What edits are told as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,27 +27,110 @@ pub(super) enum Told {
 /// The edits of a call, and the file that is to tell of them.
 pub(super) struct Edits {
     all: Vec<Edited>,
-    /// Opened before anything is printed: that it can't be is no news for afterwards.
-    file: Option<(File, String)>,
+    report: Option<Report>,
 }
 
-/// The edits of all documents, in their order; none where nobody asks for them.
+/// A report that is about to be written: a file beside the one that it will be, so that until then the last one
+/// stays, or a pipe or device.
+struct Report {
+    name: String,
+    to: Option<tempfile::NamedTempFile>,
+}
+
+/// The edits of all documents, in their order; none where nobody asks for them. Called before anything is printed
+/// or replaced: that a report can't be written is no news for afterwards.
 pub(super) fn find(rendering: &mut Rendering, manifests: &Manifests) -> Result<Option<Edits>> {
     if manifests.report.is_none() && !github::is_here() {
         return Ok(None);
     }
-    let open = |name: &String| Ok((File::create(name).map_err(|error| failed(name, &error))?, name.clone()));
-    Ok(Some(Edits { all: all(rendering)?, file: manifests.report.as_ref().map(open).transpose()? }))
+    let report = manifests.report.as_ref().map(|name| Report::begin(name, rendering, manifests)).transpose()?;
+    Ok(Some(Edits { all: all(rendering)?, report }))
 }
 
-/// Tells those who asked.
-pub(super) fn tell(edits: Option<Edits>, what: Told) -> Result<()> {
-    let Some(Edits { all, file }) = edits else { return Ok(()) };
-    if let Some((mut file, name)) = file {
-        file.write_all(json(&all).as_bytes()).map_err(|error| failed(&name, &error))?;
+/// Tells those who asked, once it is done; a reader who went away has had what was wanted.
+pub(super) fn tell(edits: Option<Edits>, what: Told, done: Result<ExitCode>) -> Result<ExitCode> {
+    if done.as_ref().is_err_and(|error| error.kind() != Kind::ClosedOutput) {
+        return done;
     }
+    let Some(Edits { all, report }) = edits else { return done };
+    report.map_or(Ok(()), |report| report.end(&json(&all)))?;
     github::tell_edits(&all, what);
-    Ok(())
+    done
+}
+
+impl Report {
+    fn begin(name: &str, rendering: &Rendering, manifests: &Manifests) -> Result<Self> {
+        if name == STDIN {
+            return Err(Error::usage("`--report` is a file; standard output is for manifests")
+                .hint("/dev/stderr is a file, too"));
+        }
+        let path = Path::new(name);
+        let Ok(there) = path.metadata() else { return Report::beside(name) };
+        if !there.is_file() {
+            return Ok(Report { name: name.to_owned(), to: None });
+        }
+        let files = (0..rendering.len()).filter_map(|input| rendering.path(input));
+        let read = files.chain(manifests.specs.iter().map(Path::new)).filter_map(|file| file.metadata().ok());
+        if read.chain(of_stdin()).any(|other| is_same(&there, &other)) {
+            return Err(Error::usage("`--report` is one of the files that are read, which would be lost")
+                .in_file(name)
+                .hint("name another file"));
+        }
+        Report::beside(name)
+    }
+
+    fn beside(name: &str) -> Result<Self> {
+        let folder = Path::new(name).parent().filter(|folder| !folder.as_os_str().is_empty());
+        let to = new_file(folder.unwrap_or(Path::new("."))).map_err(|error| failed(name, &error))?;
+        Ok(Report { name: name.to_owned(), to: Some(to) })
+    }
+
+    fn end(self, text: &str) -> Result<()> {
+        let write = || -> io::Result<()> {
+            match self.to {
+                Some(mut file) => {
+                    file.write_all(text.as_bytes())?;
+                    // Through a link to the file itself.
+                    let path = std::fs::canonicalize(&self.name).unwrap_or_else(|_| self.name.clone().into());
+                    file.persist(path).map(drop).map_err(|error| error.error)
+                }
+                None => OpenOptions::new().append(true).open(&self.name)?.write_all(text.as_bytes()),
+            }
+        };
+        write().map_err(|error| failed(&self.name, &error))
+    }
+}
+
+/// A file with the mode that every new file has.
+fn new_file(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".jobplate-");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(folder)
+}
+
+#[cfg(unix)]
+fn is_same(one: &Metadata, other: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+#[cfg(not(unix))]
+fn is_same(_: &Metadata, _: &Metadata) -> bool {
+    false
+}
+
+/// The file that standard input is, if it is one.
+#[cfg(unix)]
+fn of_stdin() -> Option<Metadata> {
+    use std::os::fd::AsFd;
+    File::from(io::stdin().as_fd().try_clone_to_owned().ok()?).metadata().ok()
+}
+
+#[cfg(not(unix))]
+fn of_stdin() -> Option<Metadata> {
+    None
 }
 
 fn failed(name: &str, error: &io::Error) -> Error {
@@ -77,13 +150,13 @@ fn all(rendering: &mut Rendering) -> Result<Vec<Edited>> {
             if !edited {
                 continue;
             }
+            let breaks: Vec<usize> = before.match_indices('\n').map(|(at, _)| at).collect();
             edits.extend(differences(before, after).into_iter().map(|difference| Edited {
                 file: input.to_owned(),
                 document,
-                line: line + before[..difference.at].matches('\n').count(),
-                kind: difference.kind,
-                name: difference.name,
-                text: difference.text,
+                line: line + breaks.partition_point(|&at| at < difference.at),
+                object: object(difference.object),
+                within: difference.text.map(|(map, key)| Within { object: object(map), key }),
                 container: difference.container,
                 what: match difference.item {
                     Item::Variable(name) => What::Variable(name),
@@ -95,4 +168,8 @@ fn all(rendering: &mut Rendering) -> Result<Vec<Edited>> {
         }
     }
     Ok(edits)
+}
+
+fn object(Named { kind, name, namespace }: Named) -> Object {
+    Object { kind, name, namespace }
 }

@@ -26,6 +26,12 @@ pub(super) fn tell_error(error: &Error) {
     }
 }
 
+/// Tells of a command line that clap does not take, in clap's words.
+pub(super) fn tell_usage(text: &str) {
+    let first = text.lines().next().unwrap_or_default();
+    tell_error(&Error::usage(first.trim_start_matches("error: ")));
+}
+
 /// Tells of edits; those that are missing are marked in the files.
 pub(super) fn tell_edits(edits: &[Edited], what: Told) {
     if !is_here() {
@@ -34,6 +40,9 @@ pub(super) fn tell_edits(edits: &[Edited], what: Told) {
     if what == Told::Missing {
         let annotations: String = edits.iter().map(|edited| missing_annotation(edited, in_repository)).collect();
         to_stderr(&annotations, ColorChoice::Never);
+    }
+    if edits.is_empty() {
+        return;
     }
     summarize(&edits_summary(if what == Told::Made { "edits" } else { "edits to be made" }, edits));
 }

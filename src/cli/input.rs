@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::args::Manifests;
 use crate::error::{Error, Result, io_reason};
 use crate::render::{OPEN_FILES, Source};
 
@@ -11,11 +12,13 @@ pub(super) const STDIN: &str = "-";
 /// Files that are read when a folder is named.
 pub(super) const EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
 
-/// Opens the inputs in the order in which they were named; files of a folder in the order of their names.
-pub(super) fn open(inputs: &[String], recursive: bool) -> Result<Vec<Source>> {
+/// Opens the inputs of a call in the order in which they were named; files of a folder in the order of their names,
+/// but for spec files of the same call.
+pub(super) fn open(manifests: &Manifests) -> Result<Vec<Source>> {
     let mut sources = Vec::new();
     let mut stdin_taken = false;
-    for input in inputs {
+    let specs: Vec<PathBuf> = manifests.specs.iter().filter_map(|spec| std::fs::canonicalize(spec).ok()).collect();
+    for input in &manifests.inputs {
         if input == STDIN {
             if std::mem::replace(&mut stdin_taken, true) {
                 return Err(Error::usage("standard input (`-`) is named twice").hint("it can be read once only"));
@@ -25,12 +28,15 @@ pub(super) fn open(inputs: &[String], recursive: bool) -> Result<Vec<Source>> {
         }
         let path = Path::new(input);
         if path.is_dir() {
-            let files = files_in(path, recursive)?;
+            let mut files = files_in(path, manifests.recursive)?;
+            if !specs.is_empty() {
+                files.retain(|file| std::fs::canonicalize(file).map_or(true, |file| !specs.contains(&file)));
+            }
             if files.is_empty() {
-                let below = if recursive { " or below it" } else { "" };
+                let below = if manifests.recursive { " or below it" } else { "" };
                 return Err(Error::usage(format!("the folder holds no .yaml, .yml or .json file{below}"))
                     .in_file(input)
-                    .hint(if recursive { "name the files" } else { "-R looks into folders below it too" }));
+                    .hint(if manifests.recursive { "name the files" } else { "-R looks into folders below it too" }));
             }
             for file in files {
                 push(&mut sources, Source::open(&file)?);
@@ -63,7 +69,8 @@ fn push(sources: &mut Vec<Source>, mut source: Source) {
     sources.push(source);
 }
 
-fn files_in(folder: &Path, recursive: bool) -> Result<Vec<PathBuf>> {
+/// The manifests in a folder, in the order of their names.
+pub(super) fn files_in(folder: &Path, recursive: bool) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {

@@ -10,14 +10,14 @@ use std::process::ExitCode;
 use anstream::ColorChoice;
 
 use super::args::KrmArgs;
-use super::edits::{self, Told};
+use super::edits::{self, Edits, Told};
 use super::no_match::Matching;
 use super::output::to_stdout;
 use super::render::plan_sources;
 use crate::error::{Error, Result, io_reason};
 use crate::inject::spec;
 use crate::render::{Source, write_error};
-use crate::yaml::{self, Change, Child, Document, Edit, Kind, Node, Splices, Tape, Value};
+use crate::yaml::{self, Change, Child, Document, Documents, Edit, Kind, Node, Splices, Tape, Value};
 
 /// The kind of what comes in and goes out.
 const RESOURCE_LIST: &str = "ResourceList";
@@ -32,19 +32,61 @@ const PATHS: [&str; 2] = ["internal.config.kubernetes.io/path", "config.kubernet
 /// Runs the command.
 pub(super) fn run(args: KrmArgs, color: ColorChoice) -> Result<ExitCode> {
     let text = read(args.max_document_size()?)?;
+    let stream = Stream::of(&text)?;
     let mut tape = Tape::default();
-    yaml::read(&text, &mut tape).map_err(|step_back| {
+    let in_list = |error: Error| error.in_document("-", stream.line(), stream.list);
+    yaml::read(stream.list, &mut tape).map_err(|step_back| {
         let at = step_back.offset;
-        no_list("this is no YAML").at(at..at).in_document("-", 1, &text)
+        in_list(no_list("this is no YAML").at(at..at))
     })?;
-    let list = Document::new(&text, &tape);
-    check(list.root()).map_err(|error| error.in_document("-", 1, &text))?;
-    render(args, list, color).inspect_err(|error| {
-        // Whoever piped it in reads the reason there; a person reads standard error.
-        if let Some(failed) = with_result(list, error) {
-            drop(to_stdout(|out| out.write_all(failed.as_bytes()).map_err(|error| write_error(&error))));
+    let list = Document::new(stream.list, &tape);
+    check(list.root()).map_err(in_list)?;
+    match render(args, &text, list, &in_list, color) {
+        // Nothing of it is printed before all is well.
+        Ok((rendered, edits)) => {
+            let done = to_stdout(|out| out.write_all(&rendered).map_err(|error| write_error(&error)));
+            edits::tell(edits, Told::Made, done)
         }
-    })
+        Err(error) => {
+            // Whoever piped it in reads the reason there; a person reads standard error.
+            if let Some(failed) = with_result(list, &error) {
+                let parts = [stream.before, &failed, stream.behind];
+                drop(to_stdout(|out| out.write_all(parts.concat().as_bytes()).map_err(|error| write_error(&error))));
+            }
+            Err(error)
+        }
+    }
+}
+
+/// The stream that comes in, in which one document is more than comments.
+struct Stream<'t> {
+    before: &'t str,
+    list: &'t str,
+    behind: &'t str,
+}
+
+impl<'t> Stream<'t> {
+    fn of(text: &'t str) -> Result<Self> {
+        let mut documents = Documents::new(text.as_bytes(), usize::MAX);
+        let (mut found, mut tape) = (None, Tape::default());
+        // It is in memory: there is nothing that could fail to be read.
+        while let Ok(Some(chunk)) = documents.next() {
+            let start = chunk.offset as usize;
+            let range = start..start + chunk.bytes.len();
+            let is_empty = yaml::read(&text[range.clone()], &mut tape).is_ok()
+                && Document::new(&text[range.clone()], &tape).root().is_null();
+            if !is_empty && found.replace(range).is_some() {
+                return Err(no_list("this is more than one document").in_file("-"));
+            }
+        }
+        let list = found.ok_or_else(|| no_list("this is empty").in_file("-"))?;
+        Ok(Stream { before: &text[..list.start], list: &text[list.clone()], behind: &text[list.end..] })
+    }
+
+    /// The first line of the list.
+    fn line(&self) -> usize {
+        self.before.matches('\n').count() + 1
+    }
 }
 
 fn read(limit: usize) -> Result<String> {
@@ -65,39 +107,55 @@ fn no_list(what: &str) -> Error {
 }
 
 fn check(root: Node<'_>) -> Result<()> {
+    let here = root.span().start..root.span().start;
     let is =
-        |key: &str, known: &[&str]| entry(root, key).is_some_and(|value| known.iter().any(|known| value.is(known)));
-    match is("kind", &[RESOURCE_LIST]) && is("apiVersion", &VERSIONS) {
-        true => Ok(()),
-        false => Err(no_list("this is another kind of object").at(root.span().start..root.span().start)),
+        |key: &str, known: &[&str]| Ok(root.get(key)?.is_some_and(|value| known.iter().any(|known| value.is(known))));
+    if !(is("kind", &[RESOURCE_LIST])? && is("apiVersion", &VERSIONS)?) {
+        return Err(no_list("this is another kind of object").at(here));
+    }
+    root.get("functionConfig")?;
+    root.get("results")?;
+    match root.get("items")? {
+        Some(items) if items.kind() == Kind::Seq || items.is_null() => Ok(()),
+        Some(items) => Err(no_list("`items` is no list").at(items.span())),
+        None => Err(no_list("this has no `items`").at(here)),
     }
 }
 
-fn render(args: KrmArgs, list: Document<'_>, color: ColorChoice) -> Result<ExitCode> {
-    let config = entry(list.root(), "functionConfig").filter(|config| !config.is_null());
+/// The list with its edits, and what is to be told of them.
+fn render(
+    args: KrmArgs,
+    text: &str,
+    list: Document<'_>,
+    in_list: &dyn Fn(Error) -> Error,
+    color: ColorChoice,
+) -> Result<(Vec<u8>, Option<Edits>)> {
+    let config = list.root().first("functionConfig").filter(|config| !config.is_null());
     let config = config.map(|config| spec::read_node(config, args.allow_plaintext())).transpose();
-    let manifests = args.meaning(config.map_err(|error| error.in_document("-", 1, list.text))?)?;
-    let source = Source::spool("-".to_owned(), list.text.as_bytes())?;
+    let manifests = args.meaning(config.map_err(in_list)?)?;
+    let source = Source::spool("-".to_owned(), text.as_bytes())?;
     let mut rendering = plan_sources(vec![source], &manifests, Matching::OrNoObject, color)?;
     let edits = edits::find(&mut rendering, &manifests)?;
-    let code = to_stdout(|out| rendering.write(0, out))?;
-    edits::tell(edits, Told::Made)?;
-    Ok(code)
+    let mut rendered = Vec::new();
+    rendering.write(0, &mut rendered)?;
+    Ok((rendered, edits))
 }
 
 /// The list as it came in, with an error among its `results`; none where that can't be proven right.
 fn with_result(list: Document<'_>, error: &Error) -> Option<String> {
     let root = list.root();
     let result = result(list, error);
-    let edit = match entry(root, "results") {
+    let place = root.entries().position(|(key, _)| key.is("results"));
+    let edit = match root.first("results") {
         Some(results) if results.kind() == Kind::Seq => {
             let insert = vec![(results.items().count(), Child::Item(result))];
             Edit { node: results.index(), change: Change::Children { remove: Vec::new(), insert } }
         }
-        Some(results) => Edit { node: results.index(), change: Change::Replace(Value::seq([result])) },
-        None => {
-            let insert = vec![(root.entries().count(), Child::Entry("results", Value::seq([result])))];
-            Edit { node: root.index(), change: Change::Children { remove: Vec::new(), insert } }
+        // Whatever else stands there is no list of results.
+        _ => {
+            let at = place.unwrap_or_else(|| root.entries().count());
+            let insert = vec![(at, Child::Entry("results", Value::seq([result])))];
+            Edit { node: root.index(), change: Change::Children { remove: place.into_iter().collect(), insert } }
         }
     };
     let (edits, mut splices, mut text, mut tape) = ([edit], Splices::default(), String::new(), Tape::default());
@@ -115,8 +173,8 @@ fn result(list: Document<'_>, error: &Error) -> Value {
     let mut entries = vec![("message", Value::text(&message)), ("severity", Value::name("error"))];
     // The place is in this very text: it is the only one that is read.
     let at = error.place().filter(|place| place.document == list.text).map(|place| place.span.start);
-    let items = entry(list.root(), "items").into_iter().flat_map(Node::items);
-    let mut objects = items.chain(entry(list.root(), "functionConfig"));
+    let items = list.root().first("items").into_iter().flat_map(Node::items);
+    let mut objects = items.chain(list.root().first("functionConfig"));
     if let Some(at) = at
         && let Some(object) = objects.find(|object| object.span().contains(&at))
     {
@@ -125,7 +183,7 @@ fn result(list: Document<'_>, error: &Error) -> Value {
         if !path.is_empty() {
             entries.push(("field", Value::map([("path", Value::name(&path))])));
         }
-        let annotations = entry(object, "metadata").and_then(|metadata| entry(metadata, "annotations"));
+        let annotations = object.first("metadata").and_then(|metadata| metadata.first("annotations"));
         let file = annotations.and_then(|annotations| PATHS.iter().find_map(|key| text(annotations, key)));
         if let Some(file) = file {
             entries.push(("file", Value::map([("path", Value::name(&file))])));
@@ -153,7 +211,7 @@ fn path(mut node: Node<'_>, at: usize) -> String {
 }
 
 fn reference(object: Node<'_>) -> Value {
-    let metadata = entry(object, "metadata");
+    let metadata = object.first("metadata");
     let parts = [
         ("apiVersion", text(object, "apiVersion")),
         ("kind", text(object, "kind")),
@@ -164,9 +222,5 @@ fn reference(object: Node<'_>) -> Value {
 }
 
 fn text(map: Node<'_>, name: &str) -> Option<String> {
-    entry(map, name).and_then(Node::text).map(|text| text.into_owned())
-}
-
-fn entry<'a>(map: Node<'a>, name: &str) -> Option<Node<'a>> {
-    map.entries().find(|(key, _)| key.is(name)).map(|(_, value)| value)
+    map.first(name).and_then(Node::text).map(|text| text.into_owned())
 }

@@ -61,6 +61,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
             let _ = usage.print();
             if usage.use_stderr() {
                 write_error_file(&usage.to_string(), false);
+                github::tell_usage(&usage.to_string());
             }
             return ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2));
         }
@@ -101,7 +102,7 @@ fn fail(error: &Error, color: ColorChoice) -> ExitCode {
 
 /// Tells an error to those who do not read standard error. `more`: behind others of this run.
 fn record_error(error: &Error, text: &str, more: bool) {
-    write_error_file(&anstream::adapter::strip_str(text).to_string(), more);
+    write_error_file(&anstream::adapter::strip_str(&called::as_typed(text)).to_string(), more);
     github::tell_error(error);
 }
 

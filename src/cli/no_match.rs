@@ -48,7 +48,10 @@ pub(super) fn refuse(rendering: &mut Rendering, command: &Manifests, matching: M
             if rendering.is_all_empty() { "the input is empty" } else { "there is no Kubernetes object in the input" };
         let error = Error::input(what);
         let error = if rendering.len() == 1 { error.in_file(rendering.name(0)) } else { error };
-        return Err(error.hint("name a manifest, or pipe one in as `-`"));
+        return Err(error.hint(match command.naming {
+            Naming::Parameters => "an empty answer would have Argo CD delete what is there; name files with manifests",
+            _ => "name a manifest, or pipe one in as `-`",
+        }));
     }
     if command.allow_no_match {
         return Ok(());
@@ -188,8 +191,10 @@ fn instead(injection: &Injection, naming: Naming, targets: &[Target], seen: &[Se
         (Naming::Helm, "") => format!("--target={target} (with Helm: --post-renderer-args=--target={target})"),
         (Naming::Helm, more) => format!("--target={target} {more} (with Helm, each behind --post-renderer-args=)"),
         (Naming::Flags, more) => format!("--target {target} {more}").trim_end().to_owned(),
-        (Naming::FunctionConfig, "") => in_spec(target),
-        (Naming::FunctionConfig, _) => format!("under `env`, and {}", in_spec(target)),
+        (Naming::FunctionConfig | Naming::Parameters, "") => format!("in the spec, {}", in_spec(target)),
+        (Naming::FunctionConfig | Naming::Parameters, _) => {
+            format!("in the spec, under `env`, and {}", in_spec(target))
+        }
     };
     if injection.selector.is_some() {
         "leave -l out, or give the labels that the object has".to_owned()

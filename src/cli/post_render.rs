@@ -30,13 +30,12 @@ pub(super) fn is_helm_plugin() -> bool {
 pub(super) fn run(manifests: &Manifests, color: ColorChoice) -> Result<ExitCode> {
     let mut rendering = render::plan(manifests, Matching::OrNoObject, color)?;
     let edits = edits::find(&mut rendering, manifests)?;
-    let code = to_stdout(|out| {
+    let done = to_stdout(|out| {
         if rendering.is_all_empty() && is_helm_plugin() {
             // Helm 4 takes an empty output for a failure, even where its chart makes no objects.
             return out.write_all(b"# nothing to render\n").map_err(|error| write_error(&error));
         }
         rendering.write(0, out)
-    })?;
-    edits::tell(edits, Told::Made)?;
-    Ok(code)
+    });
+    edits::tell(edits, Told::Made, done)
 }

@@ -25,21 +25,19 @@ pub(super) fn run(command: Render, color: ColorChoice) -> Result<ExitCode> {
     }
     // Found out before files are replaced, and told once they are.
     let edits = edits::find(&mut rendering, &command.manifests)?;
-    let (code, what) = match command.output {
-        Output::Check => (check(&mut rendering, command.diff, color)?, Told::Missing),
-        Output::InPlace => (replace(&mut rendering, command.diff, color)?, Told::Made),
-        Output::Print if command.diff => (print_diff(&mut rendering, color)?, Told::Shown),
-        Output::Print => (print_all(&mut rendering)?, Told::Made),
-        Output::Wrap(into) => (to_stdout(|out| wrap(&mut rendering, &into, out))?, Told::Made),
+    let (done, what) = match command.output {
+        Output::Check => (check(&mut rendering, command.diff, color), Told::Missing),
+        Output::InPlace => (replace(&mut rendering, command.diff, color), Told::Made),
+        Output::Print if command.diff => (print_diff(&mut rendering, color), Told::Shown),
+        Output::Print => (print_all(&mut rendering), Told::Made),
+        Output::Wrap(into) => (to_stdout(|out| wrap(&mut rendering, &into, out)), Told::Made),
     };
-    edits::tell(edits, what)?;
-    Ok(code)
+    edits::tell(edits, what, done)
 }
 
 /// Plans and verifies all manifests of a call, and tells what is to be told about that.
 pub(super) fn plan(manifests: &Manifests, matching: Matching, color: ColorChoice) -> Result<Rendering> {
-    edits::check(manifests)?;
-    plan_sources(input::open(&manifests.inputs, manifests.recursive)?, manifests, matching, color)
+    plan_sources(input::open(manifests)?, manifests, matching, color)
 }
 
 /// The same for inputs that are open.

@@ -40,19 +40,19 @@ use crate::error::{Error, Kind, Result};
 /// What happens on the way, for people; told as it happens.
 pub trait Events {
     /// A request or a repetition, for `-v`.
-    fn verbose(&self, text: &str);
+    fn verbose(&self, _text: &str) {}
     /// Something that the user should know.
-    fn note(&self, text: &str);
+    fn note(&self, _text: &str) {}
     /// What the server remarks about an object. It may hold values.
-    fn warning(&self, subject: &Subject, text: &str);
+    fn warning(&self, _subject: &Subject, _text: &str) {}
     /// An object could not be applied.
-    fn failed(&self, error: &Error);
+    fn failed(&self, _error: &Error) {}
     /// An object is finished.
-    fn finished(&self, row: &Row);
+    fn finished(&self, _row: &Row) {}
     /// A line of a container's log.
-    fn log(&self, pod: &str, container: &str, line: &str);
+    fn log(&self, _pod: &str, _container: &str, _line: &str) {}
     /// What is being waited for; replaces what was told before.
-    fn waiting(&self, text: &str);
+    fn waiting(&self, _text: &str) {}
 }
 
 /// Runs a future to its end, on this thread.

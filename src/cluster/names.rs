@@ -1,13 +1,15 @@
 //! The names of what is in a cluster, for somebody who types: by metadata alone, within a moment.
 
+use std::sync::mpsc;
 use std::time::Duration;
 
+use kube::config::ExecInteractiveMode;
 use serde::Deserialize;
 
 use super::config::{self, ClusterOptions};
 use super::connection::Connection;
 use super::request::{Request, Resource};
-use super::{Events, Row, Subject, block_on};
+use super::{Events, block_on};
 use crate::error::{Error, Kind, Result};
 
 /// More names than this help nobody who types.
@@ -22,7 +24,8 @@ pub enum NamedKind {
     Secret,
 }
 
-/// Asks for the names, once; within `patience` there is an answer or an error.
+/// Asks for the names, once; within `patience` there is an answer or an error. Credential plugins ask nobody for
+/// anything.
 ///
 /// `namespace`: whose Secrets; the configuration's own, if none is given.
 pub fn names(
@@ -31,10 +34,14 @@ pub fn names(
     namespace: Option<&str>,
     patience: Duration,
 ) -> Result<Vec<String>> {
-    block_on(async {
-        let asked = ask(options, kind, namespace, patience);
-        tokio::time::timeout(patience, asked).await.unwrap_or_else(|_| Err(failed("it took too long")))
-    })
+    let (options, namespace) = (options.clone(), namespace.map(str::to_owned));
+    let (sender, receiver) = mpsc::channel();
+    // A credential plugin is waited for without an end; then the thread is left behind.
+    std::thread::spawn(move || {
+        let asked = block_on(ask(&options, kind, namespace.as_deref(), patience));
+        let _ = sender.send(asked);
+    });
+    receiver.recv_timeout(patience).unwrap_or_else(|_| Err(failed("it took too long")))
 }
 
 async fn ask(
@@ -43,7 +50,10 @@ async fn ask(
     namespace: Option<&str>,
     patience: Duration,
 ) -> Result<Vec<String>> {
-    let config = config::load(options).await?;
+    let mut config = config::load(options).await?;
+    if let Some(plugin) = &mut config.auth_info.exec {
+        plugin.interactive_mode = Some(ExecInteractiveMode::Never);
+    }
     let namespace = namespace.unwrap_or(&config.default_namespace).to_owned();
     let (kind, plural, namespaced) = match kind {
         NamedKind::Namespace => ("Namespace", "namespaces", false),
@@ -84,12 +94,4 @@ struct Metadata {
 /// Nobody is told anything.
 struct Silent;
 
-impl Events for Silent {
-    fn verbose(&self, _: &str) {}
-    fn note(&self, _: &str) {}
-    fn warning(&self, _: &Subject, _: &str) {}
-    fn failed(&self, _: &Error) {}
-    fn finished(&self, _: &Row) {}
-    fn log(&self, _: &str, _: &str, _: &str) {}
-    fn waiting(&self, _: &str) {}
-}
+impl Events for Silent {}

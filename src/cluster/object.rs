@@ -182,7 +182,7 @@ impl Subject {
             None => None,
         };
         let own_name = |key: &str| {
-            let (_, value) = object.metadata?.entries().find(|(name, _)| name.is(key))?;
+            let value = object.metadata?.first(key)?;
             value.text().filter(|text| !text.is_empty() && !value.is_null())
         };
         Ok(Subject {

@@ -301,13 +301,13 @@ pub fn read_node(root: Node<'_>, allow_plaintext: bool) -> Result<Layer> {
     check_head(root)?;
     refuse_sharing(root)?;
     let file: SpecFile = yaml::from_node(root, "the spec file")?;
-    lay(file.spec, child(root, "spec"), allow_plaintext)
+    lay(file.spec, root.first("spec"), allow_plaintext)
 }
 
 /// Says of another file that it is no spec file, not which of its keys are unknown.
 fn check_head(root: Node<'_>) -> Result<()> {
     for (key, wanted) in [("apiVersion", "jobplate/v1"), ("kind", "JobPlate")] {
-        let own = child(root, key);
+        let own = root.first(key);
         if !own.is_some_and(|own| own.is(wanted)) {
             return Err(Error::usage("this is no spec file")
                 .at(own.unwrap_or(root).span())
@@ -333,13 +333,9 @@ fn refuse_sharing(root: Node<'_>) -> Result<()> {
     }
 }
 
-fn child<'a>(node: Node<'a>, key: &str) -> Option<Node<'a>> {
-    node.entries().find(|(name, _)| name.is(key)).map(|(_, value)| value)
-}
-
 /// Makes a layer of what was read; the nodes are for the places of errors.
 fn lay(spec: Spec, node: Option<Node<'_>>, allow_plaintext: bool) -> Result<Layer> {
-    let under = |key| node.and_then(|node| child(node, key));
+    let under = |key| node.and_then(|node| node.first(key));
     let items = |key| under(key).into_iter().flat_map(Node::items);
     let mut layer = Layer::new(allow_plaintext);
     layer.inputs = spec.inputs;

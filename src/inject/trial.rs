@@ -22,7 +22,7 @@ pub fn trial(document: Document<'_>, named: &[NamedEntries]) -> Result<Option<St
         let found = container.find(object.node);
         let env = found.node.entries().find(|(key, _)| found.whole && key.is("env"));
         for entry in env.into_iter().flat_map(|(_, env)| env.items()) {
-            if child(entry, "name").is_some_and(|name| names.iter().any(|wanted| name.is(wanted))) {
+            if entry.first("name").is_some_and(|name| names.iter().any(|wanted| name.is(wanted))) {
                 deny_others(entry, &mut edits);
             }
         }
@@ -38,21 +38,17 @@ pub fn trial(document: Document<'_>, named: &[NamedEntries]) -> Result<Option<St
     Ok(Some(text))
 }
 
-fn child<'a>(node: Node<'a>, key: &str) -> Option<Node<'a>> {
-    node.entries().find(|(name, _)| name.is(key)).map(|(_, value)| value)
-}
-
 /// Adds a null for every way that a reference does not have its value in. A literal becomes empty: that is
 /// the only one that Kubernetes takes beside a reference, which no apply can take away.
 fn deny_others(entry: Node<'_>, edits: &mut Vec<Edit>) {
     let nulls = |node: Node<'_>, keys: &[&'static str]| {
         let end = node.entries().count();
-        let missing = keys.iter().filter(|key| child(node, key).is_none());
+        let missing = keys.iter().filter(|key| node.first(key).is_none());
         let insert: Vec<_> = missing.map(|key| (end, Child::Entry(key, Value::Null))).collect();
         let change = Change::Children { remove: Vec::new(), insert };
         Edit { node: node.index(), change }
     };
-    match (child(entry, "value"), child(entry, "valueFrom")) {
+    match (entry.first("value"), entry.first("valueFrom")) {
         (None, Some(from)) => {
             edits.push(nulls(entry, &["value"]));
             let known: Vec<&'static str> = SOURCES.into_iter().filter(|source| *source != NEWEST_SOURCE).collect();

@@ -8,8 +8,7 @@ use crate::yaml::{Kind, Node};
 
 /// The containers of a pod spec as they stand, whether or not they could be edited.
 pub fn all(pod_spec: Node<'_>) -> Vec<Node<'_>> {
-    let containers = pod_spec.entries().find(|(key, _)| key.is("containers"));
-    containers.map(|(_, list)| list.items().collect()).unwrap_or_default()
+    pod_spec.first("containers").map(|list| list.items().collect()).unwrap_or_default()
 }
 
 /// The containers that a choice names, in document order of their lists.
@@ -54,7 +53,7 @@ pub fn select<'a>(pod_spec: Node<'a>, choice: &ContainerChoice, init: bool) -> R
 
 /// The name of a container.
 pub fn name(container: Node<'_>) -> Option<std::borrow::Cow<'_, str>> {
-    container.entries().find(|(key, _)| key.is("name")).and_then(|(_, value)| value.text())
+    container.first("name").and_then(Node::text)
 }
 
 /// The names of an object's containers, init containers too; none where it carries no pod that is understood.

@@ -4,24 +4,22 @@
 //! value is in it.
 
 use std::borrow::Cow;
+use std::collections::{HashMap, VecDeque};
 
 use super::container;
 use super::embedded::{is_config_map, is_text};
 use super::object::{Object, objects};
-use super::select::ContainerChoice;
 use super::workload::pod_specs;
 use crate::yaml::{self, Document, Documents, Inner, Kind, Node, Tape};
 
 /// One thing that differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// `kind` of the object.
-    pub kind: String,
-    /// Its name before; none where it has none.
-    pub name: Option<String>,
-    /// The key of the ConfigMap's text that the object is in.
-    pub text: Option<String>,
-    /// The name of the container; none for what is not in one.
+    /// The object that it is in.
+    pub object: Named,
+    /// The ConfigMap, and the key of its text, that the object is in.
+    pub text: Option<(Named, String)>,
+    /// The container: its name, or its place (`containers[0]`) where it has none. None for what is not in one.
     pub container: Option<String>,
     /// What it is.
     pub item: Item,
@@ -31,14 +29,25 @@ pub struct Difference {
     pub at: usize,
 }
 
-/// What can differ.
+/// An object by its names before.
 #[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// `kind`
+    pub kind: String,
+    /// `metadata.name`, or `generateName`; none where it has neither.
+    pub name: Option<String>,
+    /// `metadata.namespace`
+    pub namespace: Option<String>,
+}
+
+/// What can differ.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Item {
     /// An entry of `env`, by its name.
     Variable(String),
     /// An entry of `envFrom`: `secret/NAME`, `configmap/NAME`.
     Source(String),
-    /// A field of the object, such as `metadata.name`.
+    /// A field of the object: `metadata.name`, `template.metadata.annotations[KEY]`.
     Field(String),
 }
 
@@ -92,8 +101,8 @@ impl Comparison<'_, '_> {
     fn compare(&mut self, before: &Object<'_>, after: &Object<'_>) {
         for field in ["name", "generateName", "namespace"] {
             let at = before.metadata.unwrap_or(before.node);
-            let own = before.metadata.and_then(|metadata| entry(metadata, field));
-            let other = after.metadata.and_then(|metadata| entry(metadata, field));
+            let own = before.metadata.and_then(|metadata| metadata.first(field));
+            let other = after.metadata.and_then(|metadata| metadata.first(field));
             self.value(&format!("metadata.{field}"), at, own, other);
         }
         if is_config_map(before) {
@@ -103,9 +112,15 @@ impl Comparison<'_, '_> {
         let pods = pod_specs(before).unwrap_or_default().into_iter().zip(pod_specs(after).unwrap_or_default());
         for (own, other) in pods {
             self.annotations(annotations(before.node, own), annotations(after.node, other), own);
-            let all = |pod_spec| container::select(pod_spec, &ContainerChoice::All, true).unwrap_or_default();
-            for (own, other) in all(own).into_iter().zip(all(other)) {
-                self.container(own, other);
+            for list in ["containers", "initContainers"] {
+                let all = |pod_spec: Node<'_>| {
+                    pod_spec.first(list).into_iter().flat_map(Node::items).map(|node| node.index()).collect::<Vec<_>>()
+                };
+                for (position, (index, other_index)) in all(own).into_iter().zip(all(other)).enumerate() {
+                    let (own, other) = (own.document().node(index), other.document().node(other_index));
+                    let name = container::name(own).map(Cow::into_owned);
+                    self.container(&name.unwrap_or_else(|| format!("{list}[{position}]")), own, other);
+                }
             }
         }
     }
@@ -114,30 +129,29 @@ impl Comparison<'_, '_> {
     fn annotations(&mut self, before: Vec<(String, Node<'_>)>, after: Vec<(String, Node<'_>)>, pod_spec: Node<'_>) {
         for (key, other) in after {
             let own = before.iter().find(|(own, _)| *own == key).map(|(_, own)| *own);
-            self.value(&format!("annotation {key}"), pod_spec, own, Some(other));
+            self.value(&format!("template.metadata.annotations[{key}]"), pod_spec, own, Some(other));
         }
     }
 
-    fn container(&mut self, before: Node<'_>, after: Node<'_>) {
-        let container = container::name(before).map(Cow::into_owned);
+    fn container(&mut self, container: &str, before: Node<'_>, after: Node<'_>) {
         for list in ["env", "envFrom"] {
-            let read = |container: Node<'_>| -> Vec<(Item, u32)> {
-                let items = entry(container, list).into_iter().flat_map(Node::items);
-                items.filter_map(|item| Some((item_of(list, item)?, item.index()))).collect()
-            };
-            let (own, other) = (read(before), read(after));
-            for (item, index) in &own {
-                let node = before.document().node(*index);
-                let at = node.span().start;
-                match other.iter().find(|(other, _)| other == item) {
-                    None => self.tell(container.clone(), item.clone(), Action::Removed, at),
-                    Some((_, index)) if same(node, after.document().node(*index)) => {}
-                    Some(_) => self.tell(container.clone(), item.clone(), Action::Replaced, at),
-                }
+            let (own, other) = (items_of(before, list), items_of(after, list));
+            // Of a name that stands twice, the first is compared with the first.
+            let mut left: HashMap<&Item, VecDeque<Node<'_>>> = HashMap::new();
+            other.iter().for_each(|(item, node)| left.entry(item).or_default().push_back(*node));
+            for (item, node) in &own {
+                let action = match left.get_mut(item).and_then(VecDeque::pop_front) {
+                    None => Action::Removed,
+                    Some(other) if same(*node, other) => continue,
+                    Some(_) => Action::Replaced,
+                };
+                self.tell(Some(container), item.clone(), action, node.span().start);
             }
-            for (item, _) in other.iter().filter(|(item, _)| own.iter().all(|(own, _)| own != item)) {
-                let at = entry(before, list).unwrap_or(before).span().start;
-                self.tell(container.clone(), item.clone(), Action::Added, at);
+            let at = before.first(list).unwrap_or(before).span().start;
+            for (item, node) in &other {
+                if left.get(item).is_some_and(|left| left.iter().any(|left| left.index() == node.index())) {
+                    self.tell(Some(container), item.clone(), Action::Added, at);
+                }
             }
         }
     }
@@ -154,8 +168,8 @@ impl Comparison<'_, '_> {
 
     /// Texts that are documents of their own.
     fn texts(&mut self, before: &Object<'_>, after: &Object<'_>) {
-        let after = entry(after.node, "data").map(entries).unwrap_or_default();
-        for (key, own) in entry(before.node, "data").map(entries).unwrap_or_default() {
+        let after = after.node.first("data").map(entries).unwrap_or_default();
+        for (key, own) in before.node.first("data").map(entries).unwrap_or_default() {
             let Some((_, other)) = after.iter().find(|(other, _)| *other == key) else { continue };
             if !is_text(own) || same(own, *other) {
                 continue;
@@ -166,23 +180,22 @@ impl Comparison<'_, '_> {
                 let Some((_, other)) = changed.next() else { break };
                 compare_documents(document, other, &mut |difference| {
                     let at = inner.outside(offset + difference.at);
-                    (self.tell)(Difference { text: Some(key.clone()), at, ..difference });
+                    (self.tell)(Difference { text: Some((named(self.object), key.clone())), at, ..difference });
                 });
             }
         }
     }
 
-    fn tell(&mut self, container: Option<String>, item: Item, action: Action, at: usize) {
-        let name = self.object.name().map(Cow::into_owned);
-        let kind = self.object.kind.clone().into_owned();
-        (self.tell)(Difference { kind, name, text: None, container, item, action, at });
+    fn tell(&mut self, container: Option<&str>, item: Item, action: Action, at: usize) {
+        let container = container.map(str::to_owned);
+        (self.tell)(Difference { object: named(self.object), text: None, container, item, action, at });
     }
 }
 
 /// The annotations of the template that a pod spec is in.
 fn annotations<'a>(root: Node<'a>, pod_spec: Node<'a>) -> Vec<(String, Node<'a>)> {
     let template = root.way_to(pod_spec).last();
-    template.and_then(|template| entry(entry(template, "metadata")?, "annotations")).map(entries).unwrap_or_default()
+    template.and_then(|template| template.first("metadata")?.first("annotations")).map(entries).unwrap_or_default()
 }
 
 /// The documents of a text, with their offsets.
@@ -197,23 +210,30 @@ fn stream(text: &str) -> Vec<(usize, &str)> {
     found
 }
 
-fn entry<'a>(map: Node<'a>, name: &str) -> Option<Node<'a>> {
-    map.entries().find(|(key, _)| key.is(name)).map(|(_, value)| value)
+fn named(object: &Object<'_>) -> Named {
+    let text = |text: Option<Cow<'_, str>>| text.map(Cow::into_owned);
+    let kind = object.kind.clone().into_owned();
+    Named { kind, name: text(object.name()), namespace: text(object.namespace()) }
 }
 
 fn entries(map: Node<'_>) -> Vec<(String, Node<'_>)> {
     map.entries().map(|(key, value)| (key.text().unwrap_or_default().into_owned(), value)).collect()
 }
 
-fn item_of(list: &str, item: Node<'_>) -> Option<Item> {
-    let text = |map: Node<'_>, key: &str| entry(map, key).and_then(Node::text).map(Cow::into_owned);
-    if list == "env" {
-        return text(item, "name").map(Item::Variable);
-    }
-    let sources = [("secretRef", "secret"), ("configMapRef", "configmap")];
-    let (kind, name) = sources.iter().find_map(|(key, kind)| Some((kind, text(entry(item, key)?, "name")?)))?;
-    let prefix = text(item, "prefix").map(|prefix| prefix + "=").unwrap_or_default();
-    Some(Item::Source(format!("{prefix}{kind}/{name}")))
+/// The entries of `env` or `envFrom`, by what they are.
+fn items_of<'a>(container: Node<'a>, list: &str) -> Vec<(Item, Node<'a>)> {
+    let text = |map: Node<'_>, key: &str| map.first(key).and_then(Node::text).map(Cow::into_owned);
+    let item_of = |item: Node<'_>| {
+        if list == "env" {
+            return text(item, "name").map(Item::Variable);
+        }
+        let sources = [("secretRef", "secret"), ("configMapRef", "configmap")];
+        let (kind, name) = sources.iter().find_map(|(key, kind)| Some((kind, text(item.first(key)?, "name")?)))?;
+        let prefix = text(item, "prefix").map(|prefix| prefix + "=").unwrap_or_default();
+        Some(Item::Source(format!("{prefix}{kind}/{name}")))
+    };
+    let items = container.first(list).into_iter().flat_map(Node::items);
+    items.filter_map(|item| Some((item_of(item)?, item))).collect()
 }
 
 /// Whether two nodes are the same value, written in whatever way.
@@ -245,7 +265,8 @@ mod tests {
     fn told(before: &str, after: &str) -> Vec<String> {
         let line = |at: usize| before[..at].matches('\n').count() + 1;
         let told = |difference: Difference| {
-            let Difference { kind, name, text, container, item, action, at } = difference;
+            let Difference { object: Named { kind, name, .. }, text, container, item, action, at } = difference;
+            let text = text.map(|(map, key)| format!("{}:{key}", map.name.unwrap_or_default()));
             let item = match item {
                 Item::Variable(name) | Item::Source(name) | Item::Field(name) => name,
             };
@@ -278,15 +299,27 @@ mod tests {
     }
 
     #[test]
+    fn what_could_not_be_edited_hides_nothing() {
+        // Another container with an anchor, one without a name, entries of one name.
+        let before = "kind: Job\nspec:\n  template:\n    spec:\n      initContainers: [{<<: {a: b}}]\n      containers:\n      - env:\n        - {name: U, value: a}\n        - {name: U, value: b}\n      - &side {name: side}\n";
+        let after =
+            before.replace("value: b}\n", "value: b}\n        - {name: A, value: x}\n        - {name: U, value: c}\n");
+        assert_eq!(told(before, &after), ["8 Job   containers[0] A added", "8 Job   containers[0] U added"]);
+    }
+
+    #[test]
     fn texts_and_the_annotations_that_follow() {
         let before = "kind: ConfigMap\nmetadata: {name: m}\ndata:\n  j: |\n    # x\n    kind: Job\n    spec: {template: {spec: {containers: [{name: f}]}}}\n";
         let after = before.replace("{name: f}", "{name: f, env: [{name: A, value: x}]}");
-        assert_eq!(told(before, &after), ["7 Job  j f A added"]);
+        assert_eq!(told(before, &after), ["7 Job  m:j f A added"]);
         let before = "kind: Deployment\nspec:\n  template:\n    metadata:\n      annotations: {checksum/a: b}\n    spec:\n      containers: [{name: f}]\n";
         let after = before.replace("checksum/a: b", "checksum/a: c, checksum/jobplate: d");
         assert_eq!(
             told(before, &after),
-            ["5 Deployment    annotation checksum/a replaced", "7 Deployment    annotation checksum/jobplate added"]
+            [
+                "5 Deployment    template.metadata.annotations[checksum/a] replaced",
+                "7 Deployment    template.metadata.annotations[checksum/jobplate] added"
+            ]
         );
     }
 }

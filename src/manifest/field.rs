@@ -71,7 +71,7 @@ impl FieldPath {
             if let Some((key, _)) = above.entries().find(|(_, value)| value.index() == below.index()) {
                 return Step::Key(key.text().unwrap_or_default().into_owned());
             }
-            let name = below.entries().find(|(key, _)| key.is("name")).and_then(|(_, value)| value.text());
+            let name = below.first("name").and_then(Node::text);
             match name {
                 Some(name) => Step::Item(vec![("name".to_owned(), name.into_owned())]),
                 None => Step::Index(above.items().position(|item| item.index() == below.index()).unwrap_or(0)),

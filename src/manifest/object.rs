@@ -55,7 +55,7 @@ impl<'a> Object<'a> {
     }
 
     fn metadata_text(&self, key: &str) -> Option<Cow<'a, str>> {
-        let (_, value) = self.metadata?.entries().find(|(name, _)| name.is(key))?;
+        let value = self.metadata?.first(key)?;
         value.text().filter(|_| !value.is_null())
     }
 
@@ -85,14 +85,14 @@ impl<'a> Object<'a> {
     }
 
     fn metadata_entry(&self, map: &str, key: &str) -> Option<Cow<'a, str>> {
-        let (_, map) = self.metadata?.entries().find(|(name, _)| name.is(map))?;
-        let (_, value) = map.entries().find(|(name, _)| name.is(key))?;
+        let map = self.metadata?.first(map)?;
+        let value = map.first(key)?;
         value.text()
     }
 
     /// Refuses labels or annotations that are an alias or merged: what a choice by them would choose is unclear.
     pub fn check_metadata(&self) -> Result<()> {
-        let Some((_, metadata)) = self.node.entries().find(|(key, _)| key.is("metadata")) else { return Ok(()) };
+        let Some(metadata) = self.node.first("metadata") else { return Ok(()) };
         check_on_path(metadata, "`metadata`")?;
         let maps = metadata.entries().filter(|(key, _)| key.is("labels") || key.is("annotations"));
         maps.map(|(_, map)| map).try_for_each(|map| check_on_path(map, "a mapping that objects are chosen by"))

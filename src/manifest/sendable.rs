@@ -17,33 +17,29 @@ pub fn check(object: &Object<'_>) -> Result<()> {
     refuse_doubled_keys(object.node)?;
     if let Some(metadata) = object.metadata {
         for key in ["name", "generateName", "namespace"] {
-            child(metadata, key).map_or(Ok(()), |value| refuse_non_string(value, &format!("`metadata.{key}`")))?;
+            metadata.first(key).map_or(Ok(()), |value| refuse_non_string(value, &format!("`metadata.{key}`")))?;
         }
         for map in ["labels", "annotations"] {
-            refuse_non_strings(child(metadata, map), &format!("a value of `{map}`"))?;
+            refuse_non_strings(metadata.first(map), &format!("a value of `{map}`"))?;
         }
     }
     match &*object.kind {
-        "ConfigMap" => refuse_non_strings(child(object.node, "data"), "a value of a ConfigMap")?,
+        "ConfigMap" => refuse_non_strings(object.node.first("data"), "a value of a ConfigMap")?,
         "Secret" => {
-            refuse_non_strings(child(object.node, "data"), "a value of a Secret")?;
-            refuse_non_strings(child(object.node, "stringData"), "a value of a Secret")?;
+            refuse_non_strings(object.node.first("data"), "a value of a Secret")?;
+            refuse_non_strings(object.node.first("stringData"), "a value of a Secret")?;
         }
         _ => {}
     }
     if super::workload::is_builtin_workload(object) {
         for pod_spec in pod_specs(object)? {
             for list in ["initContainers", "containers", "ephemeralContainers"] {
-                let containers = child(pod_spec, list).into_iter().flat_map(|list| list.items());
+                let containers = pod_spec.first(list).into_iter().flat_map(|list| list.items());
                 containers.filter(|item| item.kind() == Kind::Map).try_for_each(check_container)?;
             }
         }
     }
     Ok(())
-}
-
-fn child<'a>(node: Node<'a>, key: &str) -> Option<Node<'a>> {
-    node.entries().find(|(name, _)| name.is(key)).map(|(_, value)| value)
 }
 
 /// Nothing can be sent that does not say what it is and what it is called.
@@ -62,7 +58,7 @@ fn refuse_anonymous(object: &Object<'_>) -> Result<()> {
         // What Kubernetes asks of the name of any kind: it is part of a URL.
         Some(name) if matches!(&*name, "." | "..") || name.contains(['/', '%', '?', '#']) => {
             let keys = ["name", "generateName"].into_iter();
-            let value = keys.filter_map(|key| child(object.metadata?, key)).next();
+            let value = keys.filter_map(|key| object.metadata?.first(key)).next();
             let span = value.map_or(start..start + 1, |value| value.span());
             Err(Error::input("the name is none that an object can have")
                 .at(span)
@@ -142,8 +138,8 @@ fn check_container(container: Node<'_>) -> Result<()> {
         Some(name) => format!("container {name}"),
         None => "a container without a name".to_owned(),
     };
-    for entry in child(container, "env").into_iter().flat_map(|env| env.items()) {
-        let Some(name) = child(entry, "name") else { continue };
+    for entry in container.first("env").into_iter().flat_map(|env| env.items()) {
+        let Some(name) = entry.first("name") else { continue };
         refuse_non_string(name, "the name of a variable")?;
         let text = name.text().unwrap_or_default();
         if names.contains(&text) {
@@ -152,7 +148,7 @@ fn check_container(container: Node<'_>) -> Result<()> {
                 .hint("remove one of the two; server-side apply takes neither"));
         }
         refuse_misspelled(entry, &ENTRY_KEYS)?;
-        let (value, source) = (child(entry, "value"), child(entry, "valueFrom"));
+        let (value, source) = (entry.first("value"), entry.first("valueFrom"));
         if let Some(value) = value {
             refuse_non_string(value, &format!("the value of {text}"))?;
         }

@@ -41,7 +41,7 @@ pub fn role(object: &Object<'_>, containers: &[Node<'_>]) -> Role {
 
 /// Prefect's own images carry the version in their tag (`prefecthq/prefect:1.4.1-python3.9`).
 fn image_generation(container: Node<'_>) -> Option<Generation> {
-    let (_, image) = container.entries().find(|(key, _)| key.is("image"))?;
+    let image = container.first("image")?;
     let image = image.text()?;
     // `name:tag@digest`
     let named = image.split('@').next().unwrap_or_default();

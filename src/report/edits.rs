@@ -12,15 +12,13 @@ pub struct Edited {
     pub document: usize,
     /// The line in it, from 1: where the entry stood, or the list that it was added to.
     pub line: usize,
-    /// The kind of the object.
-    pub kind: String,
-    /// Its name; left out where it has none.
+    /// The object.
+    #[serde(flatten)]
+    pub object: Object,
+    /// The ConfigMap that the object is a text in.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// The key of the ConfigMap's text that the object is in.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub text: Option<String>,
-    /// The container; left out for what is in none.
+    pub within: Option<Within>,
+    /// The container, by name or place (`containers[0]`); left out for what is in none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub container: Option<String>,
     /// What was edited.
@@ -28,6 +26,36 @@ pub struct Edited {
     pub what: What,
     /// `added`, `replaced` or `removed`.
     pub action: &'static str,
+}
+
+/// An object, by its names before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Object {
+    /// Its kind.
+    pub kind: String,
+    /// Its name; left out where it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Its namespace; left out where it says none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+}
+
+/// A text of a ConfigMap.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Within {
+    /// The ConfigMap.
+    #[serde(flatten)]
+    pub object: Object,
+    /// The key of the text.
+    pub key: String,
+}
+
+impl Object {
+    /// `Kind/name`
+    pub fn display(&self) -> String {
+        self.name.as_ref().map_or_else(|| self.kind.clone(), |name| format!("{}/{name}", self.kind))
+    }
 }
 
 /// What can be edited.
@@ -38,16 +66,15 @@ pub enum What {
     Variable(String),
     /// An entry of `envFrom`: `secret/NAME`.
     Source(String),
-    /// A field of the object: `metadata.name`.
+    /// A field of the object: `metadata.name`, `template.metadata.annotations[KEY]`.
     Field(String),
 }
 
 impl Edited {
     /// `Kind/name`, and the text that it is in.
-    pub fn object(&self) -> String {
-        let name = self.name.as_ref().map(|name| format!("/{name}")).unwrap_or_default();
-        let text = self.text.as_ref().map(|key| format!(" in {key}")).unwrap_or_default();
-        format!("{}{name}{text}", self.kind)
+    pub fn place(&self) -> String {
+        let within = |Within { object, key }: &Within| format!(" in {}:{key}", object.display());
+        self.object.display() + &self.within.as_ref().map(within).unwrap_or_default()
     }
 
     /// The name of what was edited.

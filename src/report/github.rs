@@ -31,7 +31,7 @@ pub fn missing_annotation(edited: &Edited, path: impl Fn(&str) -> String) -> Str
     }
     properties.push(("line", edited.line.to_string()));
     let container = edited.container.as_ref().map(|name| format!(", container {name}")).unwrap_or_default();
-    let message = format!("{} is to be {} in {}{container}", edited.item(), edited.action, edited.object());
+    let message = format!("{} is to be {} in {}{container}", edited.item(), edited.action, edited.place());
     command("error", &properties, &message)
 }
 
@@ -46,14 +46,11 @@ fn command(name: &str, properties: &[(&str, String)], message: &str) -> String {
 /// Edits as a table for the summary of a step. `heading`: what became of them.
 pub fn edits_summary(heading: &str, edits: &[Edited]) -> String {
     let mut table = format!("### jobplate: {heading}\n\n");
-    if edits.is_empty() {
-        return table + "Nothing.\n\n";
-    }
     table.push_str("| file | object | container | what | |\n|---|---|---|---|---|\n");
     for edited in edits.iter().take(MOST_ROWS) {
         let place = code(&format!("{}:{}", edited.file, edited.line));
         let container = edited.container.as_deref().map(code).unwrap_or_default();
-        let (object, item) = (code(&edited.object()), code(edited.item()));
+        let (object, item) = (code(&edited.place()), code(edited.item()));
         table.push_str(&format!("| {place} | {object} | {container} | {item} | {} |\n", edited.action));
     }
     if edits.len() > MOST_ROWS {
@@ -82,9 +79,12 @@ pub fn outcomes_summary<'r>(
 
 /// An error for the summary of a step.
 pub fn error_summary(error: &Error) -> String {
-    let hint = error.hint_text().map(|hint| format!("hint: {hint}\n")).unwrap_or_default();
-    // A longer fence than any that could be in it.
-    format!("### jobplate: error\n\n``````text\n{}\n``````\n\n", printable(&format!("{error}\n{hint}")).trim_end())
+    let hint = error.hint_text().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+    let text = printable(&format!("{error}{hint}"));
+    // Longer than any row of backticks in it, which would end it.
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or_default();
+    let fence = "`".repeat(longest.max(2) + 1);
+    format!("### jobplate: error\n\n{fence}text\n{text}\n{fence}\n\n")
 }
 
 /// A text of somebody else's as it is, whatever Markdown would make of it.
@@ -95,7 +95,7 @@ fn code(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::edits::What;
+    use super::super::edits::{Object, What};
     use super::*;
 
     fn edited() -> Edited {
@@ -103,9 +103,8 @@ mod tests {
             file: "a,b:c|`.yaml".into(),
             document: 1,
             line: 3,
-            kind: "Job".into(),
-            name: Some("etl".into()),
-            text: None,
+            object: Object { kind: "Job".into(), name: Some("etl".into()), namespace: None },
+            within: None,
             container: Some("flow".into()),
             what: What::Variable("TOKEN".into()),
             action: "added",
@@ -125,6 +124,12 @@ mod tests {
             "::error title=jobplate,file=a%2Cb%3Ac|`.yaml,line=3::TOKEN is to be added in Job/etl, container flow\n"
         );
         assert_eq!(error_annotation(&Error::usage("x").in_file("-"), str::to_owned), "::error title=jobplate::x\n");
+    }
+
+    #[test]
+    fn an_error_stays_in_its_fence() {
+        let summary = error_summary(&Error::usage("seen:\n``````\n<img>"));
+        assert!(summary.ends_with("\n\n```````text\nseen:\n``````\n<img>\n```````\n\n"), "{summary}");
     }
 
     #[test]

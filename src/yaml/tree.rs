@@ -244,6 +244,11 @@ impl<'a> Node<'a> {
         (self.index..self.entry().next).map(move |index| self.document.node(index))
     }
 
+    /// The first value under a key, whether or not the key stands twice.
+    pub fn first(self, key: &str) -> Option<Node<'a>> {
+        self.entries().find(|(name, _)| name.is(key)).map(|(_, value)| value)
+    }
+
     /// The value under a key. Fails, with the second key's span, where the key stands twice.
     pub fn get(self, key: &str) -> Result<Option<Node<'a>>> {
         let mut found = None;

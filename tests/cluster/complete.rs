@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::proxy::{Fate, Proxy};
 use crate::run;
-use crate::servers::{ADMIN, NOBODY, Servers};
+use crate::servers::{ADMIN, NOBODY, Servers, kubeconfig};
 
 /// More than the program waits, on a busy machine, and less than a person does twice.
 const A_MOMENT: Duration = Duration::from_secs(8);
@@ -88,5 +88,13 @@ fn a_cluster_that_gives_nothing_is_passed_over() {
     let broken = Proxy::start(servers, |_| Fate::Answer(200, Vec::new(), b"canary".to_vec()));
     assert!(offered(servers, &broken.kubeconfig(), true, &words).is_empty());
     assert!(offered(servers, Path::new("/nowhere"), true, &words).is_empty());
+    // A credential plugin that waits for somebody.
+    let plugin = "exec: {apiVersion: client.authentication.k8s.io/v1, command: sh, args: ['-c', 'sleep 60'], \
+                  interactiveMode: IfAvailable}";
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let config = folder.path().join("config");
+    let text = kubeconfig("https://127.0.0.1:1", None, "none").replace("token: none", plugin);
+    std::fs::write(&config, text).expect("a file can be written");
+    assert!(offered(servers, &config, true, &words).is_empty());
     assert!(started.elapsed() < A_MOMENT, "it took {:?}", started.elapsed());
 }

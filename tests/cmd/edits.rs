@@ -65,6 +65,12 @@ fn a_report_of_all_edits() {
         edit(13, Some("flow"), "variable", "POD", "added"),
     ]});
     assert_eq!(parsed, expected, "{report}");
+    // A folder does not have its spec file as a manifest.
+    let spec = "apiVersion: jobplate/v1\nkind: JobPlate\nspec: {inputs: [.], env: [{name: MODE, value: x}]}\n";
+    run::write(&place.join("jobplate.yaml"), spec.as_bytes());
+    let printed = run::jobplate(&place, &["render", "--spec", "jobplate.yaml", "--report", "report2.txt"], b"");
+    assert!(!String::from_utf8_lossy(&printed.stdout).contains("JobPlate"));
+    std::fs::remove_file(place.join("jobplate.yaml")).expect("it is there");
     // A second run has nothing to tell, also in place.
     for status in [1, 0, 0] {
         let how = if status == 1 { "--check" } else { "-i" };
@@ -83,14 +89,53 @@ fn a_report_that_cant_be_written_stops_everything() {
     let folder = folder();
     let place = folder.path().join("repository/sub");
     std::os::unix::fs::symlink("job.yaml", place.join("link")).expect("a link can be made");
-    for (report, said) in [("link", "is one of the inputs"), ("no/folder", "the report can't be written")] {
+    std::fs::hard_link(place.join("job.yaml"), place.join("hard")).expect("a link can be made");
+    let spec = "apiVersion: jobplate/v1\nkind: JobPlate\nspec: {env: [{name: A, value: b}]}\n";
+    run::write(&folder.path().join("repository/spec.yaml"), spec.as_bytes());
+    let would_be_lost = "is one of the files that are read";
+    for (input, report, said) in [
+        ("job.yaml", "link", would_be_lost),
+        ("job.yaml", "hard", would_be_lost),
+        (".", "job.yaml", would_be_lost),
+        ("job.yaml", "../spec.yaml", would_be_lost),
+        ("job.yaml", "no/folder", "the report can't be written"),
+        ("job.yaml", "-", "`--report` is a file"),
+    ] {
         for how in ["-q", "-i"] {
-            let outcome = run::jobplate(&place, &["render", "job.yaml", how, "--env", "A=b", "--report", report], b"");
+            let args = ["render", input, how, "--spec", "../spec.yaml", "--report", report];
+            let outcome = run::jobplate(&place, &args, b"");
             assert_eq!((outcome.status, outcome.stdout.len()), (2, 0), "{report}");
-            assert!(String::from_utf8_lossy(&outcome.stderr).contains(said), "{report}");
+            let stderr = String::from_utf8_lossy(&outcome.stderr);
+            assert!(stderr.contains(said), "{report}: {stderr}");
             assert_eq!(std::fs::read_to_string(place.join("job.yaml")).expect("it is there"), JOB);
+            let kept = std::fs::read_to_string(folder.path().join("repository/spec.yaml")).expect("it is there");
+            assert_eq!(kept, spec);
         }
     }
+    // The file that standard input is.
+    let job = std::fs::File::open(place.join("job.yaml")).expect("it is there");
+    let mut command = run::command(run::binary(), &place);
+    let output = command.args(["render", "-", "--env", "A=b", "--report", "job.yaml"]).stdin(job).output();
+    assert_eq!(output.expect("it starts").status.code(), Some(2));
+    assert_eq!(std::fs::read_to_string(place.join("job.yaml")).expect("it is there"), JOB);
+}
+
+#[test]
+fn a_report_is_whole_or_the_one_before() {
+    let folder = folder();
+    let place = folder.path().join("repository/sub");
+    run::write(&place.join("report.json"), b"before");
+    let report = || std::fs::read_to_string(place.join("report.json")).expect("there is a report");
+    let args = ["render", "job.yaml", "--target", "Job/other", "--env", "A=b", "--report", "report.json"];
+    assert_eq!(run::jobplate(&place, &args, b"").status, 2);
+    assert_eq!(report(), "before");
+    // A reader who has seen enough of the manifest has not seen the report.
+    let args = "jobplate render job.yaml --env A=b --report report.json | true";
+    let mut command = run::command("sh", &place);
+    command.env("PATH", format!("{}:/usr/bin:/bin", run::binary().parent().expect("a folder").display()));
+    assert!(command.args(["-c", args]).status().expect("it starts").success());
+    assert!(report().contains("\"variable\": \"A\""), "{}", report());
+    assert_eq!(run::files_below(&place), [Path::new("job.yaml"), Path::new("report.json")]);
 }
 
 #[test]
@@ -119,6 +164,6 @@ fn annotations_and_a_summary_where_github_runs_it() {
          | `job.yaml:14` | `Job/etl` | `flow` | `MODE` | replaced |\n\
          | `job.yaml:13` | `Job/etl` | `flow` | `NEW` | added |\n\n### jobplate: edits\n"
     ));
-    assert!(summary.contains("### jobplate: error\n\n``````text\njob.yaml:12:16: `env` carries"), "{summary}");
+    assert!(summary.contains("### jobplate: error\n\n```text\njob.yaml:12:16: `env` carries"), "{summary}");
     assert!(!format!("{stderr}{summary}").contains("canary"));
 }

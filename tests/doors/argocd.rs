@@ -124,6 +124,9 @@ fn nothing_is_never_a_success() {
         ("", "the input is empty"),
         ("# nothing\n---\n", "there is no Kubernetes object"),
         ("kind: List\napiVersion: v1\nitems: []\n", "there is no Kubernetes object"),
+        // Whatever has `items` is a list to Argo CD.
+        (&format!("{}items: []\n", JOB), "this is no List, and has `items`"),
+        (&format!("{}items: null\n", JOB), "this is no List, and has `items`"),
     ] {
         place.write("app/job.yaml", text);
         for parameters in ["[]", r#"[{"name": "allow-no-match", "string": "true"}]"#] {
@@ -133,17 +136,29 @@ fn nothing_is_never_a_success() {
     }
     place.write("app/jobplate.yaml", SPEC.replace("inputs: [job.yaml]", "inputs: []"));
     let said = refused(&place, &["--app", "app"]);
-    assert!(said.contains("name them under `inputs` in jobplate.yaml"), "{said}");
+    assert!(said.contains("name files under `inputs` in jobplate.yaml"), "{said}");
 }
 
 #[test]
 fn what_argo_cd_would_quote_does_not_come_out() {
     let Some(place) = place() else { return };
-    for text in ["password: canary\n", "- canary\n", "canary\n", "{{ canary }}: x\n", "a: b: canary\n"] {
+    for text in [
+        "password: canary\n",
+        "- canary\n",
+        "canary\n",
+        "{{ canary }}: x\n",
+        "a: b: canary\n",
+        "items: []\npassword: canary\n",
+        "kind: null\npassword: canary\n",
+        "kind: 5\npassword: canary\n",
+        "kind: List\nitems: [{password: canary}]\n",
+        "kind: Secret\nstringData: {a: !!int canary}\n",
+        "kind: Secret\n? [canary]\n: x\n",
+    ] {
         place.write("app/job.yaml", format!("{JOB}---\n{text}"));
         let said = refused(&place, &["--app", "app"]);
         assert!(said.contains("and Argo CD takes nothing else"), "{text}: {said}");
-        assert!(said.contains("job.yaml, line 7: "), "{text}: {said}");
+        assert!(said.contains("job.yaml, line "), "{text}: {said}");
     }
 }
 
@@ -168,6 +183,23 @@ fn files_are_those_of_the_repository() {
             assert!(said.contains("outside of the application's repository"), "{input}: {said}");
         }
     }
+    // A link in a folder. (Argo CD itself stops at one that leads out of the repository.)
+    let folder = place.folder().join("repo/apps/etl/links");
+    std::fs::create_dir(&folder).expect("a folder can be made");
+    std::os::unix::fs::symlink(&outside, folder.join("x.yaml")).expect("a link can be made");
+    let mut command = place.command("jobplate");
+    command.current_dir(place.folder().join("repo/apps/etl")).env("ARGOCD_APP_SOURCE_PATH", "apps/etl");
+    command.env("ARGOCD_APP_PARAMETERS", r#"[{"name": "files", "array": ["links"]}]"#).arg("argocd-generate");
+    let output = command.output().expect("it starts");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("outside of the application's repository"));
+    // The folder's place is Argo CD's to say, and must be one.
+    spec("../../../outside.yaml");
+    for odd in ["/", "..", "../..", &place.folder().join("repo/apps/etl").display().to_string()] {
+        command.env("ARGOCD_APP_SOURCE_PATH", odd).env_remove("ARGOCD_APP_PARAMETERS");
+        let output = command.output().expect("it starts");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("outside of"), "{odd}: {output:?}");
+    }
+    std::fs::remove_dir_all(folder).expect("it is there");
     // There is no standard input.
     spec("'-'");
     assert!(refused(&place, &in_repository).contains("no standard input"));

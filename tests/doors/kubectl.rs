@@ -19,6 +19,7 @@ spec:
           env:
             - {name: DB_PASSWORD, valueFrom: {secretKeyRef: {name: db, key: canary-key}}}
             - {name: MODE, value: canary}
+        - {name: --in-place}
         - {name: proxy, envFrom: [{configMapRef: {name: settings}}]}
 ---
 apiVersion: v1
@@ -51,6 +52,9 @@ fn place() -> Option<Place> {
     place.write("job.yaml", JOB);
     place.write("all.yaml", ALL);
     place.write("notes.txt", "canary");
+    // A shell would run it, and a program wait for it.
+    place.write("z$(touch pwned).yaml", JOB);
+    assert!(place.command("mkfifo").arg("pipe.yaml").status().expect("it starts").success());
     place.write(".kube/config", KUBECONFIG);
     Some(place)
 }
@@ -115,6 +119,14 @@ fn kubectl_completes_its_plugin() {
         (&["diff", "all.yaml", "--user", ""], &["me"]),
         (&["apply", "all.yaml", "--on-immutable", "re"], &["recreate"]),
         (&["template", "a"], &["agent"]),
+        (&["render", "z"], &[]),
+        (
+            &["render", "pipe.yaml", "/dev/zero", "--spec", "pipe.yaml", "--kubeconfig", "pipe.yaml", "--target", ""],
+            &[],
+        ),
+        (&["render", "--spec", "pipe.yaml", "--target", ""], &[]),
+        (&["apply", "--kubeconfig", "pipe.yaml", "--context", ""], &[]),
+        (&["render", "~/all.yaml", "--target", "D"], &["Deployment/web"]),
         // What is on the line may be wrong in any way.
         (&["render", "missing.yaml", "notes.txt", "--nonsense", "--target", "[", "-c", ""], &[]),
     ] {

@@ -39,7 +39,6 @@ impl Place {
         Place { folder }
     }
 
-    #[allow(dead_code)] // until a door needs it
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }

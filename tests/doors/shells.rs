@@ -49,6 +49,10 @@ fn bash() {
     assert_eq!(in_bash(&place, "jobplate render job.yaml --secret-env MODE=d", "d"), ["db/"]);
     assert_eq!(in_bash(&place, "jobplate render 'job.yaml' --target ", ""), ["Job/etl"]);
     assert!(in_bash(&place, "jobplate render 'job.yaml --target ", "").is_empty());
+    // bash puts into the line what it gets.
+    place.write("a b$(touch pwned);*.yaml", JOB);
+    assert_eq!(in_bash(&place, "jobplate render a", "a"), [r"a\ b\$\(touch\ pwned\)\;\*.yaml"]);
+    assert_eq!(in_bash(&place, r"jobplate render a\ b", r"a\ b"), [r"a\ b\$\(touch\ pwned\)\;\*.yaml"]);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! What the files that are named on the line hold: objects, their containers, their variables, and the Secrets and
 //! ConfigMaps that they speak of.
 
+use std::path::Path;
+
 use super::line::Said;
 use crate::cli::{args, input};
 use crate::manifest::embedded::{self, is_config_map};
@@ -11,8 +13,15 @@ use crate::manifest::{container, container::names};
 use crate::render::{Source, each_object};
 use crate::yaml::Node;
 
-/// Files of more than this are not read while somebody waits.
+/// More bytes and files than this are not read while somebody waits.
 const MOST_BYTES: u64 = 16 * 1024 * 1024;
+
+const MOST_FILES: usize = 200;
+
+/// The size of a regular file.
+fn size(file: &Path) -> Option<u64> {
+    file.metadata().ok().filter(|metadata| metadata.is_file()).map(|metadata| metadata.len())
+}
 
 /// Names, each with a word about it.
 #[derive(Default)]
@@ -50,18 +59,20 @@ impl Found {
         let mut found = Found::default();
         let mut inputs = said.inputs.clone();
         if inputs.is_empty() {
-            inputs = said.specs.iter().flat_map(|spec| args::inputs_of_spec(spec)).collect();
+            let specs = said.specs.iter().filter(|spec| size(Path::new(spec)).is_some());
+            inputs = specs.flat_map(|spec| args::inputs_of_spec(spec)).collect();
         }
-        // Standard input is what is being typed at.
-        inputs.retain(|input| input != input::STDIN);
+        let files = inputs.iter().map(Path::new).flat_map(|input| match input.is_dir() {
+            true => input::files_in(input, false).unwrap_or_default(),
+            false => vec![input.to_owned()],
+        });
         let mut left = MOST_BYTES;
-        for input in inputs {
-            for mut source in input::open(&[input], said.recursive).unwrap_or_default() {
-                let size = source.path().and_then(|path| path.metadata().ok()).map_or(u64::MAX, |file| file.len());
-                if size <= left {
-                    left -= size;
-                    found.read(&mut source, &said.targets);
-                }
+        for file in files.take(MOST_FILES) {
+            // Whatever is no regular file may never end, or be what is being typed at.
+            let Some(size) = size(&file).filter(|size| *size <= left) else { continue };
+            left -= size;
+            if let Ok(mut source) = Source::open(&file) {
+                found.read(&mut source, &said.targets);
             }
         }
         found
@@ -94,8 +105,8 @@ impl Found {
                 _ => {}
             }
         }
-        let namespace = object.metadata.and_then(|metadata| metadata.entries().find(|(key, _)| key.is("namespace")));
-        if let Some(namespace) = namespace.and_then(|(_, value)| value.text()) {
+        let namespace = object.metadata.and_then(|metadata| metadata.first("namespace"));
+        if let Some(namespace) = namespace.and_then(Node::text) {
             self.namespaces.add(namespace, file);
         }
         if is_config_map(object) {
@@ -125,10 +136,8 @@ impl Found {
             for container in container::select(pod_spec, &ContainerChoice::All, true).unwrap_or_default() {
                 let name = container::name(container).unwrap_or_default();
                 self.containers.add(&*name, about);
-                let env = container.entries().find(|(key, _)| key.is("env")).map(|(_, env)| env);
-                for entry in env.into_iter().flat_map(Node::items) {
-                    let variable = entry.entries().find(|(key, _)| key.is("name"));
-                    if let Some(variable) = variable.and_then(|(_, value)| value.text()) {
+                for entry in container.first("env").into_iter().flat_map(Node::items) {
+                    if let Some(variable) = entry.first("name").and_then(Node::text) {
                         self.variables.add(variable, format!("in {name} of {about}"));
                     }
                 }
@@ -144,7 +153,7 @@ impl Found {
                 Some("configMapKeyRef" | "configMapRef") => &mut self.config_maps,
                 _ => continue,
             };
-            if let Some((_, name)) = value.entries().find(|(key, _)| key.is("name")) {
+            if let Some(name) = value.first("name") {
                 list.add(name.text().unwrap_or_default(), "referred to");
             }
         }

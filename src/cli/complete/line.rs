@@ -4,8 +4,6 @@ use std::ffi::OsString;
 #[cfg(feature = "cluster")]
 use std::path::PathBuf;
 
-use clap::ArgMatches;
-
 #[cfg(feature = "cluster")]
 use crate::cli::cluster_args::kubeconfigs;
 use crate::cli::{args, parse};
@@ -23,7 +21,6 @@ pub(super) struct Line {
 #[derive(Default)]
 pub(super) struct Said {
     pub(super) inputs: Vec<String>,
-    pub(super) recursive: bool,
     pub(super) specs: Vec<String>,
     pub(super) targets: Vec<Target>,
     #[cfg(feature = "cluster")]
@@ -60,11 +57,16 @@ impl Line {
             let values = matches.try_get_many::<String>(id).ok().flatten();
             values.into_iter().flatten().filter(|value| *value != being_typed).cloned().collect()
         };
+        // The shell has not been asked yet what `~` is.
+        let home = std::env::var("HOME").unwrap_or_default();
+        let paths = |id: &str| -> Vec<String> {
+            let expand = |path: String| path.strip_prefix("~/").map(|rest| format!("{home}/{rest}")).unwrap_or(path);
+            all(id).into_iter().map(expand).collect()
+        };
         let targets = all("target").iter().filter_map(|text| parse::target("--target", text).ok()).collect();
         Said {
-            inputs: [all("inputs"), all("filename")].concat(),
-            recursive: is_set(matches, "recursive"),
-            specs: all("spec"),
+            inputs: [paths("inputs"), paths("filename")].concat(),
+            specs: paths("spec"),
             targets,
             #[cfg(feature = "cluster")]
             namespace: all("namespace").pop(),
@@ -79,10 +81,6 @@ impl Line {
             }),
         }
     }
-}
-
-fn is_set(matches: &ArgMatches, id: &str) -> bool {
-    matches.try_get_one::<bool>(id).ok().flatten().copied().unwrap_or_default()
 }
 
 #[cfg(test)]

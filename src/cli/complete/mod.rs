@@ -46,7 +46,7 @@ pub(super) fn for_shell(shell: &str, args: &[OsString]) -> ExitCode {
         let Some((line, kept)) = Line::of_bash(&words) else { return Ok(()) };
         line.candidates().iter().try_for_each(|candidate| {
             let value = candidate.get_value().to_string_lossy();
-            writeln!(out, "{}", value.get(kept..).unwrap_or_default())
+            writeln!(out, "{}", quoted(value.get(kept..).unwrap_or_default()))
         })
     })
 }
@@ -57,7 +57,9 @@ pub(super) fn for_kubectl(args: &[OsString]) -> ExitCode {
     let mut words = args.to_vec();
     words.resize_with(words.len().max(2), OsString::new);
     quietly(|out| {
-        let candidates = Line { words }.candidates();
+        let mut candidates = Line { words }.candidates();
+        // Its script puts them into the line as they are, and files may have any name.
+        candidates.retain(|candidate| candidate.get_value().to_str().is_some_and(is_plain));
         candidates.iter().try_for_each(|candidate| print(candidate, out))?;
         let is_partial = |candidate: &CompletionCandidate| {
             candidate.get_value().as_encoded_bytes().last().is_some_and(|last| b"=/:".contains(last))
@@ -65,6 +67,17 @@ pub(super) fn for_kubectl(args: &[OsString]) -> ExitCode {
         let no_space = if candidates.iter().any(is_partial) { NO_SPACE } else { 0 };
         writeln!(out, ":{}", NO_FILES | no_space)
     })
+}
+
+/// A text that a shell takes as it is.
+fn is_plain(text: &str) -> bool {
+    text.chars().all(|c| c.is_alphanumeric() || "-._/:=@+,%".contains(c))
+}
+
+/// A text as a word of bash, which puts into the line what it gets.
+fn quoted(text: &str) -> String {
+    let quote = |c: char| if is_plain(c.encode_utf8(&mut [0; 4])) { vec![c] } else { vec!['\\', c] };
+    text.chars().flat_map(quote).collect()
 }
 
 fn print(candidate: &CompletionCandidate, out: &mut dyn Write) -> io::Result<()> {

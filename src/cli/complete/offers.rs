@@ -132,9 +132,9 @@ fn plain(values: impl Fn(&str) -> Pairs + Send + Sync + 'static) -> ArgValueComp
     })
 }
 
-/// Names of a stranger's file come into a shell: only those that it takes as they are.
+/// Names of a stranger's file come into a shell, and into a command line: only those that both take as they are.
 fn is_safe(value: &str) -> bool {
-    value.chars().all(|c| c.is_ascii_alphanumeric() || "-._/:=@".contains(c))
+    !value.starts_with('-') && value.chars().all(|c| c.is_ascii_alphanumeric() || "-._/:=@".contains(c))
 }
 
 /// Folders, and files that manifests are in.

@@ -1,7 +1,11 @@
-# bash cuts words at `=` and `:`. So the line goes to jobplate as it is typed, with the part that bash replaces.
+# bash cuts words at `=` and `:`. So the line goes to jobplate as it is typed, with the part that bash replaces;
+# what comes back is quoted.
 _jobplate() {
-    local IFS=$'\n'
-    COMPREPLY=($(JOBPLATE_COMPLETE=bash jobplate -- "${COMP_LINE:0:COMP_POINT}" "$2" 2>/dev/null))
+    local candidate
+    COMPREPLY=()
+    while IFS= read -r candidate; do
+        COMPREPLY+=("$candidate")
+    done < <(JOBPLATE_COMPLETE=bash jobplate -- "${COMP_LINE:0:COMP_POINT}" "$2" 2>/dev/null)
     if [[ ${#COMPREPLY[@]} == 1 && ${COMPREPLY[0]} == *[=/:] ]]; then
         compopt -o nospace 2>/dev/null
     fi
