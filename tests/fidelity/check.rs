@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use jobplate::error;
 use jobplate::inject::request::{Asked, Injection, Names, Variable};
+use jobplate::manifest::difference::{Item, differences};
 use jobplate::manifest::env::{EnvFrom, EnvValue, KeyRef, SourceKind};
 use jobplate::manifest::select::{ContainerChoice, Glob, Target};
 use jobplate::render::to_string;
@@ -198,6 +199,9 @@ pub(crate) fn prepare(case: Case) -> Prepared {
                 }
             }
         }
+        if let Err(what) = is_told(before, after, &case.op) {
+            fail("report", what);
+        }
         if let Ok(tree) = one_document(witness::read(before)) {
             match (model::edited(&tree, &case.op, case.all_containers), one_document(witness::read(after))) {
                 (Err(reason), _) => fail("refusal", format!("edited in spite of {reason} (yaml_serde)")),
@@ -309,4 +313,29 @@ pub(crate) fn judge(prepared: Prepared, answers: Option<&[Result<String, String>
     verdict.one_target = readable && targets == 1 && trees.iter().all(Option::is_some);
     verdict.must_refuse = verdict.one_target && (contract_refuses || must_refuse.is_some());
     (case, verdict, rendered)
+}
+
+/// Whether what a report tells of an edit is what was asked for, and is something.
+fn is_told(before: &str, after: &str, op: &Op) -> Result<(), String> {
+    let mut asked = Vec::new();
+    let mut ops = vec![op];
+    while let Some(op) = ops.pop() {
+        match op {
+            Op::Secret(name, ..) | Op::Literal(name, _) | Op::Unset(name) => {
+                asked.push(Item::Variable((*name).to_owned()))
+            }
+            Op::Source(prefix, secret) => {
+                let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}=") };
+                asked.push(Item::Source(format!("{prefix}secret/{secret}")));
+            }
+            Op::Namespace(_) => asked.push(Item::Field("metadata.namespace".to_owned())),
+            Op::Many(more) => ops.extend(more.iter()),
+        }
+    }
+    let told = differences(before, after);
+    match told.iter().find(|difference| !asked.contains(&difference.item)) {
+        Some(other) => Err(format!("{:?} is told, and {asked:?} was asked for", other.item)),
+        None if told.is_empty() => Err("an edit of which nothing is told".to_owned()),
+        None => Ok(()),
+    }
 }
