@@ -17,11 +17,22 @@ pub(crate) fn find(name: &str) -> Option<PathBuf> {
     if program.is_file() {
         return Some(program);
     }
-    let message = format!("no {}; `cargo xtask servers` makes it", program.display());
-    assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{message}");
-    // Past what hides the words of tests that pass.
-    drop(writeln!(std::io::stderr(), "LEFT OUT, a test with {name}: {message}"));
+    left_out(name, &format!("no {}; `cargo xtask servers` makes it", program.display()));
     None
+}
+
+/// Whether these programs of the system are here; a missing one is said, and is a failure in CI.
+pub(crate) fn needs(names: &[&str]) -> bool {
+    let is_missing = |name: &&&str| !["/usr/bin", "/bin"].iter().any(|bin| Path::new(bin).join(name).is_file());
+    let Some(name) = names.iter().find(is_missing) else { return true };
+    left_out(name, "it is not installed");
+    false
+}
+
+fn left_out(name: &str, why: &str) {
+    assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{name}: {why}");
+    // Past what hides the words of tests that pass.
+    drop(writeln!(std::io::stderr(), "LEFT OUT, a test with {name}: {why}"));
 }
 
 /// A user's folder, with these programs (name on the path, file) in `bin/` and nothing else of this machine.
@@ -53,6 +64,14 @@ impl Place {
         command.env("PATH", format!("{}:/usr/bin:/bin", self.folder.path().join("bin").display()));
         command.stdin(Stdio::null());
         command
+    }
+
+    /// Git in a folder of the user's folder, by somebody; what it prints.
+    #[track_caller]
+    pub(crate) fn git(&self, folder: &str, args: &[&str]) -> String {
+        let mut git = self.command("git");
+        git.args(["-c", "user.name=somebody", "-c", "user.email=somebody@example.com"]).args(args);
+        done(git.current_dir(self.folder.path().join(folder)))
     }
 }
 
