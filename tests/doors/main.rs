@@ -5,10 +5,12 @@ mod argocd;
 #[path = "../cmd/console.rs"]
 mod console;
 mod github;
+mod gitlab;
 mod krm;
 mod kubectl;
 mod page;
 mod papers;
+mod pre_commit;
 mod programs;
 mod release;
 #[path = "../cmd/run.rs"]
