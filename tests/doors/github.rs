@@ -239,16 +239,15 @@ fn a_machine_that_there_is_no_release_for() {
 fn no_input_is_run() {
     let Some(repository) = Repository::new() else { return };
     let pwned = repository.place.folder().join("pwned");
-    let evil = format!("$(touch {0})`touch {0}`;touch {0}\"'\\;touch {0} #", pwned.display());
-    let quoted = format!("'{}'", evil.replace('\'', "''"));
-    for input in ["mode", "files", "spec", "args", "version", "base-url", "sha256"] {
-        for mode in ["", "mode: in-place\n"] {
-            if input == "mode" && !mode.is_empty() {
-                continue;
-            }
-            let run = repository.run_action(&format!("{mode}{input}: {quoted}"));
+    let touch = format!("touch {}", pwned.display());
+    // What ends a word in one kind of quotes or another, so that the rest would be a command.
+    for evil in [format!("$({touch})"), format!("`{touch}`"), format!("\"; {touch}; \""), format!("'; {touch}; '")] {
+        let quoted = format!("'{}'", evil.replace('\'', "''"));
+        for inputs in [&["mode"][..], &["version"], &["base-url"], &["sha256"], &["files", "spec", "args"]] {
+            let run =
+                repository.run_action(&inputs.iter().map(|input| format!("{input}: {quoted}\n")).collect::<String>());
             run.says("<failure><");
-            assert!(!pwned.exists(), "{input} was run:\n{}", run.text);
+            assert!(!pwned.exists(), "{evil} in {inputs:?} was run:\n{}", run.text);
         }
     }
     // Where such a word means something, it is taken as it is, and a line is a word.
