@@ -102,6 +102,12 @@ impl Run {
         Run { success: output.status.success(), text: text.lines().filter_map(said).collect() }
     }
 
+    /// Where annotations of errors are.
+    fn annotations(&self) -> Vec<&str> {
+        let annotations = self.text.lines().filter_map(|line| line.strip_prefix("::error title=jobplate,"));
+        annotations.filter_map(|rest| Some(rest.split_once("::")?.0)).collect()
+    }
+
     #[track_caller]
     fn says(&self, text: &str) {
         assert!(self.text.contains(text), "not said: {text:?}\n{}", self.text);
@@ -125,6 +131,7 @@ fn the_workflow_of_the_page_checks() {
     let run = repository.run(&workflow);
     assert!(!run.success, "{}", run.text);
     run.says("jobplate would change:\nk8s/job_template.yaml\n--- k8s/job_template.yaml");
+    assert_eq!(run.annotations(), ["file=k8s/job_template.yaml,line=4"]);
     let secret = "--secret=GITHUB_ACCESS_TOKEN=prefect-secrets/github-access-token";
     repository.place.write("repo/k8s/job_template.yaml", rendered(&[secret]));
     let run = repository.run(&workflow);
@@ -159,6 +166,7 @@ fn outputs_say_what_a_check_found_and_what_was_changed() {
     assert_eq!(repository.after("job_template.yaml"), TEMPLATE);
     let run = repository.run_action(&format!("{inputs}mode: in-place"));
     run.says("<success><true><k8s/job_template.yaml>");
+    assert!(run.annotations().is_empty(), "{}", run.text);
     let done = rendered(&["--secret=GITHUB_ACCESS_TOKEN=prefect-secrets/github-access-token"]);
     assert_eq!(repository.after("job_template.yaml"), done);
     repository.place.write("repo/k8s/job_template.yaml", done);
@@ -184,10 +192,11 @@ fn installed_only() {
     let Some(repository) = Repository::new() else { return };
     let run = repository.run(
         "on: push\njobs: {one: {runs-on: ubuntu-latest, steps: [{uses: actions/checkout@v4}, \
-         {uses: ./.github/actions/jobplate, with: {mode: install}}, {run: jobplate render --help}]}}\n",
+         {uses: ./.github/actions/jobplate, with: {mode: install}}, \
+         {run: 'jobplate render -i k8s --env A=b; cat \"$GITHUB_STEP_SUMMARY\"'}]}}\n",
     );
     assert!(run.success, "{}", run.text);
-    run.says("Usage: jobplate render");
+    run.says("| `k8s/job_template.yaml:4` | `Job` | `flow` | `A` | added |");
 }
 
 #[test]
