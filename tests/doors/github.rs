@@ -234,13 +234,21 @@ fn another_version_is_checked_with_the_sums_beside_it() {
 #[test]
 fn a_machine_that_there_is_no_release_for() {
     let Some(repository) = Repository::new() else { return };
-    let uname = repository.place.folder().join("bin/uname");
-    repository.place.write("bin/uname", "#!/bin/sh\necho Linux riscv64\n");
-    done(Command::new("chmod").arg("+x").arg(uname));
-    let run = repository.run_action("files: k8s");
-    run.says("<failure><><>");
+    let run_on = |machine: &str, inputs: &str| {
+        repository.place.write("bin/uname", format!("#!/bin/sh\necho {machine}\n"));
+        done(Command::new("chmod").arg("+x").arg(repository.place.folder().join("bin/uname")));
+        let run = repository.run_action(inputs);
+        run.says("<failure><><>");
+        run
+    };
+    let run = run_on("Linux riscv64", "files: k8s");
     run.says("no release for Linux riscv64: there are Linux x86_64 and Linux aarch64");
     assert!(repository.server.asked().is_empty());
+    // One that the action knows, but this release was not built for.
+    let (machine, platform) =
+        if cfg!(target_arch = "aarch64") { ("x86_64", "linux-amd64") } else { ("aarch64", "linux-arm64") };
+    let run = run_on(&format!("Linux {machine}"), "files: k8s\nversion: 0.2.0");
+    run.says(&format!("/v0.2.0/SHA256SUMS has no jobplate-0.2.0-{platform}.tar.gz"));
 }
 
 /// Inputs are words, whatever is in them.
