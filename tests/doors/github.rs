@@ -181,7 +181,7 @@ fn errors_of_jobplate_are_shown_and_change_nothing() {
     for mode in ["check", "in-place"] {
         let run = repository.run_action(&format!("files: k8s\nargs: --unset=A\nspec: none.yaml\nmode: {mode}"));
         run.says("<failure><><>");
-        run.says("error: none.yaml: ");
+        assert_eq!(run.text.matches("error: none.yaml: ").count(), 1, "{}", run.text);
         assert_eq!(repository.after("job_template.yaml"), TEMPLATE);
     }
     repository.run_action("mode: print").says("no mode 'print'");
