@@ -2,7 +2,7 @@
 //! `JOBPLATE_TEST_SERVERS` names.
 
 use std::io::Write as _;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -56,6 +56,13 @@ impl Place {
 
     pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) {
         run::write(&self.folder.path().join(name), text.as_ref());
+    }
+
+    /// A program of these commands for `sh`, before all others of its name.
+    pub(crate) fn script(&self, name: &str, commands: &str) {
+        let file = self.folder.path().join("bin").join(name);
+        run::write(&file, format!("#!/bin/sh\n{commands}\n").as_bytes());
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).expect("it can be made executable");
     }
 
     /// A command in the folder; standard input is empty.
