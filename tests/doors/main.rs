@@ -4,10 +4,15 @@
 mod argocd;
 #[path = "../cmd/console.rs"]
 mod console;
+mod github;
+mod gitlab;
 mod krm;
 mod kubectl;
+mod page;
 mod papers;
+mod pre_commit;
 mod programs;
+mod release;
 #[path = "../cmd/run.rs"]
 #[allow(dead_code)] // golden commands use all of it
 mod run;

@@ -2,7 +2,7 @@
 //! `JOBPLATE_TEST_SERVERS` names.
 
 use std::io::Write as _;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -17,11 +17,22 @@ pub(crate) fn find(name: &str) -> Option<PathBuf> {
     if program.is_file() {
         return Some(program);
     }
-    let message = format!("no {}; `cargo xtask servers` makes it", program.display());
-    assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{message}");
-    // Past what hides the words of tests that pass.
-    drop(writeln!(std::io::stderr(), "LEFT OUT, a test with {name}: {message}"));
+    left_out(name, &format!("no {}; `cargo xtask servers` makes it", program.display()));
     None
+}
+
+/// Whether these programs of the system are here; a missing one is said, and is a failure in CI.
+pub(crate) fn needs(names: &[&str]) -> bool {
+    let is_missing = |name: &&&str| !["/usr/bin", "/bin"].iter().any(|bin| Path::new(bin).join(name).is_file());
+    let Some(name) = names.iter().find(is_missing) else { return true };
+    left_out(name, "it is not installed");
+    false
+}
+
+fn left_out(name: &str, why: &str) {
+    assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{name}: {why}");
+    // Past what hides the words of tests that pass.
+    drop(writeln!(std::io::stderr(), "LEFT OUT, a test with {name}: {why}"));
 }
 
 /// A user's folder, with these programs (name on the path, file) in `bin/` and nothing else of this machine.
@@ -47,12 +58,27 @@ impl Place {
         run::write(&self.folder.path().join(name), text.as_ref());
     }
 
+    /// A program of these commands for `sh`, before all others of its name.
+    pub(crate) fn script(&self, name: &str, commands: &str) {
+        let file = self.folder.path().join("bin").join(name);
+        run::write(&file, format!("#!/bin/sh\n{commands}\n").as_bytes());
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).expect("it can be made executable");
+    }
+
     /// A command in the folder; standard input is empty.
     pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = run::command(program, self.folder.path());
         command.env("PATH", format!("{}:/usr/bin:/bin", self.folder.path().join("bin").display()));
         command.stdin(Stdio::null());
         command
+    }
+
+    /// Git in a folder of the user's folder, by somebody; what it prints.
+    #[track_caller]
+    pub(crate) fn git(&self, folder: &str, args: &[&str]) -> String {
+        let mut git = self.command("git");
+        git.args(["-c", "user.name=somebody", "-c", "user.email=somebody@example.com"]).args(args);
+        done(git.current_dir(self.folder.path().join(folder)))
     }
 }
 

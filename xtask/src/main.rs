@@ -16,8 +16,8 @@ cargo xtask COMMAND
 
   test [--quick]                   everything that can run here: formatting, lints, the tests of all kinds
                                    (--quick: without the optimised fidelity tests)
-  servers                          Kubernetes' servers, kubectl, Helm, yq and kustomize for the tests, into
-                                   target/servers (ten minutes the first time)
+  servers                          Kubernetes' servers, kubectl, Helm, act, pre-commit and others for the tests,
+                                   into target/servers (fifteen minutes the first time)
   mutants [--count N] [--seed S]   the fidelity test with N mutants (10000000) of seed S (1)
           [--only NUMBER]          one mutant again
   bench [--large] [--runs N]       whole programs beside each other: time, CPU time, peak memory

@@ -1,10 +1,12 @@
-//! `cargo xtask servers`: real servers and clients of Kubernetes for the tests, built from the Go modules that
-//! `tests/servers/` pins.
+//! `cargo xtask servers`: the real programs that tests meet jobplate with, servers and clients of Kubernetes and
+//! what runs it in CI. `tests/servers/` pins them: Go modules that are built, packages of Python and Node.js that
+//! are installed.
 //!
-//! Cold this takes about ten minutes; later only what changed is built. `JOBPLATE_TEST_SERVERS=DIR` names a
-//! folder of ready-made programs, and then nothing is built.
+//! Cold this takes about fifteen minutes; later only what changed is made. `JOBPLATE_TEST_SERVERS=DIR` names a
+//! folder of ready-made programs, and then nothing is made.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -18,17 +20,30 @@ pub const FOLDER: &str = "JOBPLATE_TEST_SERVERS";
 /// Where a program is the module's own package, not one of a module that it requires.
 const OWN: &str = ".";
 
-/// Program, module in `tests/servers/`, package.
-const PROGRAMS: [(&str, &str, &str); 9] = [
-    ("etcd", "etcd", "go.etcd.io/etcd/server/v3"),
-    ("kube-apiserver", "kubernetes", "k8s.io/kubernetes/cmd/kube-apiserver"),
-    ("kube-controller-manager", "kubernetes", "k8s.io/kubernetes/cmd/kube-controller-manager"),
-    ("kubectl", "kubernetes", "k8s.io/kubernetes/cmd/kubectl"),
-    ("helm3", "helm3", "helm.sh/helm/v3/cmd/helm"),
-    ("helm4", "helm4", "helm.sh/helm/v4/cmd/helm"),
-    ("yq", "yq", "github.com/mikefarah/yq/v4"),
-    ("kustomize", "kustomize", "sigs.k8s.io/kustomize/kustomize/v5"),
-    ("cmp", "argocd", OWN),
+/// What a program is made by.
+enum Maker {
+    /// From a module in `tests/servers/`, this package.
+    Go(&'static str, &'static str),
+    /// From `requirements.txt` in the folder of its name.
+    Pip,
+    /// From `package-lock.json` in the folder of its name.
+    Npm,
+}
+use Maker::{Go, Npm, Pip};
+
+const PROGRAMS: [(&str, Maker); 12] = [
+    ("etcd", Go("etcd", "go.etcd.io/etcd/server/v3")),
+    ("kube-apiserver", Go("kubernetes", "k8s.io/kubernetes/cmd/kube-apiserver")),
+    ("kube-controller-manager", Go("kubernetes", "k8s.io/kubernetes/cmd/kube-controller-manager")),
+    ("kubectl", Go("kubernetes", "k8s.io/kubernetes/cmd/kubectl")),
+    ("helm3", Go("helm3", "helm.sh/helm/v3/cmd/helm")),
+    ("helm4", Go("helm4", "helm.sh/helm/v4/cmd/helm")),
+    ("yq", Go("yq", "github.com/mikefarah/yq/v4")),
+    ("kustomize", Go("kustomize", "sigs.k8s.io/kustomize/kustomize/v5")),
+    ("cmp", Go("argocd", OWN)),
+    ("act", Go("act", "github.com/nektos/act")),
+    ("pre-commit", Pip),
+    ("gitlab-ci-local", Npm),
 ];
 
 pub fn run(args: &[String]) -> Result<()> {
@@ -42,8 +57,8 @@ pub fn run(args: &[String]) -> Result<()> {
 pub fn folder() -> Result<Option<PathBuf>> {
     if let Some(folder) = std::env::var_os(FOLDER) {
         let folder = run::root().join(folder);
-        let is_missing = |(program, ..): &&(&str, &str, &str)| !folder.join(program).is_file();
-        if let Some((program, ..)) = PROGRAMS.iter().find(is_missing) {
+        let is_missing = |(program, _): &&(&str, Maker)| !folder.join(program).is_file();
+        if let Some((program, _)) = PROGRAMS.iter().find(is_missing) {
             bail!("{FOLDER}: {} has no {program}", folder.display());
         }
         return Ok(Some(folder));
@@ -51,31 +66,89 @@ pub fn folder() -> Result<Option<PathBuf>> {
     let Some(go) = run::first_line("go", &["version"]) else { return Ok(None) };
     let folder = run::target().join("servers");
     fs::create_dir_all(&folder)?;
-    for (program, module, package) in PROGRAMS {
-        build(&folder, &go, program, module, package)?;
+    for (program, maker) in PROGRAMS {
+        match maker {
+            Go(module, package) => build(&folder, &go, program, module, package)?,
+            Pip => install(&folder, program, "python3", &["requirements.txt"], pip)?,
+            Npm => install(&folder, program, "npm", &["package.json", "package-lock.json"], npm)?,
+        }
     }
     Ok(Some(folder))
 }
 
 /// Builds one program, unless it was built from just this before.
 fn build(folder: &Path, go: &str, program: &str, module: &str, package: &str) -> Result<()> {
-    let source = run::root().join("tests/servers").join(module);
-    let read = |name: &str| fs::read_to_string(source.join(name)).with_context(|| format!("{module}/{name}"));
-    let pins = read("go.mod")?;
+    let source = source(module);
+    let pins = read(&source, "go.mod")?;
     let flags = linker_flags(&pins, module)?;
-    let (output, stamp) = (folder.join(program), folder.join(format!("{program}.stamp")));
-    let mut made_of = format!("{go}\n{package}\n{flags}\n{pins}\n{}", read("go.sum")?);
+    let mut made_of = format!("{go}\n{package}\n{flags}\n{pins}\n{}", read(&source, "go.sum")?);
     if package == OWN {
-        made_of += &read("main.go")?;
+        made_of += &read(&source, "main.go")?;
     }
-    if output.is_file() && fs::read_to_string(&stamp).is_ok_and(|stamp| stamp == made_of) {
+    make(folder, program, &made_of, || {
+        let mut command = Command::new("go");
+        // Go stamps a program with the commit of its source, and fails where git refuses to tell it.
+        command.args(["build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", &flags, "-o"]);
+        step(program, command.arg(folder.join(program)).arg(package).current_dir(&source))
+    })
+}
+
+/// Installs one program into a folder of its own, with a link to it, unless that was done from just this before.
+/// Where its installer is missing, it is left out, and the tests that need it say so.
+fn install(
+    folder: &Path,
+    program: &str,
+    installer: &str,
+    pins: &[&str],
+    by: fn(&str, &Path, &Path) -> Result<PathBuf>,
+) -> Result<()> {
+    let Some(version) = run::first_line(installer, &["--version"]) else { return Ok(()) };
+    let source = source(program);
+    let pins: Vec<String> = pins.iter().map(|name| read(&source, name)).collect::<Result<_>>()?;
+    make(folder, program, &format!("{version}\n{}", pins.join("\n")), || {
+        let home = folder.join(format!("{program}.d"));
+        let link = folder.join(program);
+        drop((fs::remove_dir_all(&home), fs::remove_file(&link)));
+        let installed = by(program, &source, &home)?;
+        symlink(&installed, &link).with_context(|| link.display().to_string())
+    })
+}
+
+fn pip(program: &str, source: &Path, home: &Path) -> Result<PathBuf> {
+    step(&format!("{program}, its Python"), Command::new("python3").args(["-m", "venv"]).arg(home))?;
+    let mut pip = Command::new(home.join("bin/pip"));
+    pip.args(["install", "--quiet", "--no-deps", "--requirement"]).arg(source.join("requirements.txt"));
+    step(program, &mut pip)?;
+    Ok(home.join("bin").join(program))
+}
+
+fn npm(program: &str, source: &Path, home: &Path) -> Result<PathBuf> {
+    fs::create_dir_all(home)?;
+    for name in ["package.json", "package-lock.json"] {
+        fs::copy(source.join(name), home.join(name)).with_context(|| name.to_owned())?;
+    }
+    // No script of a package is run.
+    step(program, Command::new("npm").args(["ci", "--ignore-scripts"]).current_dir(home))?;
+    Ok(home.join("node_modules/.bin").join(program))
+}
+
+/// Makes a program, unless it was made of just this before.
+fn make(folder: &Path, program: &str, made_of: &str, how: impl FnOnce() -> Result<()>) -> Result<()> {
+    let stamp = folder.join(format!("{program}.stamp"));
+    if folder.join(program).is_file() && fs::read_to_string(&stamp).is_ok_and(|stamp| stamp == made_of) {
         return Ok(());
     }
-    let mut command = Command::new("go");
-    // Go stamps a program with the commit of its source, and fails where git refuses to tell it.
-    command.args(["build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", &flags, "-o"]);
-    step(program, command.arg(&output).arg(package).current_dir(&source))?;
+    how()?;
     fs::write(&stamp, made_of).with_context(|| stamp.display().to_string())
+}
+
+/// The folder with the pins of a program.
+fn source(name: &str) -> PathBuf {
+    run::root().join("tests/servers").join(name)
+}
+
+fn read(source: &Path, name: &str) -> Result<String> {
+    fs::read_to_string(source.join(name)).with_context(|| source.join(name).display().to_string())
 }
 
 /// Programs without symbols. Kubernetes knows its own version only if it is told: without it a server calls

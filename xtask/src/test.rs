@@ -18,7 +18,12 @@ pub fn run(args: &[String]) -> Result<()> {
     run::tools(&[
         ("cargo", &["--version"], "everything"),
         ("go", &["version"], "comparisons with Kubernetes' YAML reader, and all tests on real servers"),
-        ("python3", &["--version"], "comparisons with PyYAML"),
+        ("python3", &["--version"], "comparisons with PyYAML, and the tests with pre-commit"),
+        ("npm", &["--version"], "the tests with gitlab-ci-local"),
+        ("git", &["--version"], "the tests of the GitHub action, pre-commit and GitLab"),
+        ("curl", &["--version"], "the tests of the GitHub action and GitLab"),
+        ("rsync", &["--version"], "the tests with gitlab-ci-local"),
+        ("shellcheck", &["--version"], "a look at the scripts of the GitHub action"),
     ])?;
     step("formatting", &mut cargo(&["fmt", "--all", "--check"]))?;
     step("lints", &mut cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;

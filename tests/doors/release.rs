@@ -1,0 +1,96 @@
+//! A release of the program under test, as `cargo xtask dist` lays it out, on a server of this machine.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, LazyLock, Mutex};
+
+use crate::programs::done;
+use crate::run;
+
+/// The version that the release is called.
+pub(crate) const VERSION: &str = "0.1.0";
+
+/// The archive for this machine, and its checksum.
+pub(crate) struct Archive {
+    file: PathBuf,
+    pub(crate) name: String,
+    pub(crate) sha256: String,
+}
+
+/// Made once for all tests: the program without optimisation is large.
+pub(crate) static ARCHIVE: LazyLock<Archive> = LazyLock::new(|| {
+    let platform = if cfg!(target_arch = "aarch64") { "linux-arm64" } else { "linux-amd64" };
+    let name = format!("jobplate-{VERSION}-{platform}.tar.gz");
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(&name);
+    let program = run::binary();
+    let folder = program.parent().expect("a program is in a folder");
+    done(Command::new("tar").args(["-I", "gzip -1", "-cf"]).arg(&file).arg("-C").arg(folder).arg("jobplate"));
+    let sum = done(Command::new("sha256sum").arg(&file));
+    let sha256 = sum.split(' ').next().expect("a sum comes first").to_owned();
+    Archive { file, name, sha256 }
+});
+
+/// A template below `integrations/`, filled in as `cargo xtask dist` does, but for one platform.
+pub(crate) fn fill(template: &str, base_url: &str, sha256: &str) -> String {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("integrations").join(template);
+    let mut text = std::fs::read_to_string(file).expect("the template can be read");
+    let (amd64, arm64) = if cfg!(target_arch = "aarch64") { ("", sha256) } else { (sha256, "") };
+    for (placeholder, value) in [
+        ("@BASE_URL@", base_url),
+        ("@VERSION@", VERSION),
+        ("@SHA256_LINUX_AMD64@", amd64),
+        ("@SHA256_LINUX_ARM64@", arm64),
+    ] {
+        text = text.replace(placeholder, value);
+    }
+    text
+}
+
+/// The server. It has the release, and as version 0.2.0 the same archive under another name.
+pub(crate) struct Server {
+    pub(crate) url: String,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Server {
+    pub(crate) fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let url = format!("http://{}/releases", listener.local_addr().expect("it has an address"));
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&asked);
+        // It ends with the tests.
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                drop(answer(&stream, &seen));
+            }
+        });
+        Server { url, asked }
+    }
+
+    /// The paths that were asked for since the last call.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut self.asked.lock().expect("nobody panicked"))
+    }
+}
+
+/// Answers one request.
+fn answer(mut stream: &TcpStream, asked: &Mutex<Vec<String>>) -> std::io::Result<()> {
+    let mut lines = BufReader::new(stream).lines();
+    let request = lines.next().unwrap_or_else(|| Ok(String::new()))?;
+    while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
+    let path = request.split(' ').nth(1).unwrap_or_default().trim_start_matches("/releases/").to_owned();
+    asked.lock().expect("nobody panicked").push(path.clone());
+    let Archive { file, name, sha256 } = &*ARCHIVE;
+    let newer = name.replace(VERSION, "0.2.0");
+    let body = if path == format!("v{VERSION}/{name}") || path == format!("v0.2.0/{newer}") {
+        std::fs::read(file)?
+    } else if path == "v0.2.0/SHA256SUMS" {
+        format!("{}  other.tar.gz\n{sha256}  {newer}\n", "0".repeat(64)).into_bytes()
+    } else {
+        return stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    };
+    write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len())?;
+    stream.write_all(&body)
+}
