@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
+use crate::downloads::{ARCHIVE, Server, VERSION, fill};
 use crate::page::example;
 use crate::programs::{Place, done, find, needs};
-use crate::release::{ARCHIVE, Server, VERSION, fill};
 use crate::run;
 
 const TEMPLATE: &str = "\

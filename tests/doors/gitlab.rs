@@ -1,8 +1,8 @@
 //! The GitLab job of the page, run by `gitlab-ci-local` as GitLab's shell executor would.
 
+use crate::downloads::{ARCHIVE, Server, VERSION};
 use crate::page::{example, with};
 use crate::programs::{Place, find, needs};
-use crate::release::{ARCHIVE, Server, VERSION};
 use crate::run;
 
 const TEMPLATE: &str = "kind: Job\nspec: {template: {spec: {containers: [{name: flow}]}}}\n";

@@ -4,6 +4,7 @@
 mod argocd;
 #[path = "../cmd/console.rs"]
 mod console;
+mod downloads;
 mod github;
 mod gitlab;
 mod krm;
@@ -12,7 +13,6 @@ mod page;
 mod papers;
 mod pre_commit;
 mod programs;
-mod release;
 #[path = "../cmd/run.rs"]
 #[allow(dead_code)] // golden commands use all of it
 mod run;

@@ -23,6 +23,8 @@ pub fn run(args: &[String]) -> Result<()> {
         ("git", &["--version"], "the tests of the GitHub action, pre-commit and GitLab"),
         ("curl", &["--version"], "the tests of the GitHub action and GitLab"),
         ("rsync", &["--version"], "the tests with gitlab-ci-local"),
+        ("zsh", &["--version"], "completion in zsh"),
+        ("fish", &["--version"], "completion in fish"),
         ("shellcheck", &["--version"], "a look at the scripts of the GitHub action"),
     ])?;
     step("formatting", &mut cargo(&["fmt", "--all", "--check"]))?;
