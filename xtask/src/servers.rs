@@ -19,7 +19,7 @@ pub const FOLDER: &str = "JOBPLATE_TEST_SERVERS";
 const OWN: &str = ".";
 
 /// Program, module in `tests/servers/`, package.
-const PROGRAMS: [(&str, &str, &str); 9] = [
+const PROGRAMS: [(&str, &str, &str); 11] = [
     ("etcd", "etcd", "go.etcd.io/etcd/server/v3"),
     ("kube-apiserver", "kubernetes", "k8s.io/kubernetes/cmd/kube-apiserver"),
     ("kube-controller-manager", "kubernetes", "k8s.io/kubernetes/cmd/kube-controller-manager"),
@@ -29,6 +29,8 @@ const PROGRAMS: [(&str, &str, &str); 9] = [
     ("yq", "yq", "github.com/mikefarah/yq/v4"),
     ("kustomize", "kustomize", "sigs.k8s.io/kustomize/kustomize/v5"),
     ("cmp", "argocd", OWN),
+    ("krew", "krew", "sigs.k8s.io/krew/cmd/krew"),
+    ("validate-krew-manifest", "krew", "sigs.k8s.io/krew/cmd/validate-krew-manifest"),
 ];
 
 pub fn run(args: &[String]) -> Result<()> {
