@@ -8,6 +8,7 @@ mod krm;
 mod kubectl;
 mod papers;
 mod programs;
+mod release;
 #[path = "../cmd/run.rs"]
 #[allow(dead_code)] // golden commands use all of it
 mod run;

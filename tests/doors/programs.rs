@@ -17,11 +17,19 @@ pub(crate) fn find(name: &str) -> Option<PathBuf> {
     if program.is_file() {
         return Some(program);
     }
-    let message = format!("no {}; `cargo xtask servers` makes it", program.display());
-    assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{message}");
-    // Past what hides the words of tests that pass.
-    drop(writeln!(std::io::stderr(), "LEFT OUT, a test with {name}: {message}"));
+    left_out(name, &format!("no {}; `cargo xtask servers` makes it", program.display()));
     None
+}
+
+/// Says that a test can't be done here, past what hides the words of tests that pass. In CI this is a failure.
+pub(crate) fn left_out(with: &str, why: &str) {
+    assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{with}: {why}");
+    drop(writeln!(std::io::stderr(), "LEFT OUT, a test with {with}: {why}"));
+}
+
+/// Whether this user may have a root folder of their own.
+pub(crate) fn is_root() -> bool {
+    done(Command::new("id").arg("-u")).trim() == "0"
 }
 
 /// A user's folder, with these programs (name on the path, file) in `bin/` and nothing else of this machine.

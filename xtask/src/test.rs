@@ -19,6 +19,7 @@ pub fn run(args: &[String]) -> Result<()> {
         ("cargo", &["--version"], "everything"),
         ("go", &["version"], "comparisons with Kubernetes' YAML reader, and all tests on real servers"),
         ("python3", &["--version"], "comparisons with PyYAML"),
+        ("buildah", &["--version"], "the container image of a release"),
     ])?;
     step("formatting", &mut cargo(&["fmt", "--all", "--check"]))?;
     step("lints", &mut cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;

@@ -1,0 +1,43 @@
+//! Templates: texts with `@NAME@` where a release differs from the next.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+
+/// The text with every placeholder replaced; one that has no value is an error.
+pub fn fill(text: &str, values: &BTreeMap<String, String>) -> Result<String> {
+    let mut filled = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('@') {
+        filled.push_str(before);
+        rest = match after.split_once('@').filter(|(name, _)| is_name(name)) {
+            Some((name, behind)) => {
+                filled.push_str(values.get(name).with_context(|| format!("nothing is known of @{name}@"))?);
+                behind
+            }
+            None => {
+                filled.push('@');
+                after
+            }
+        };
+    }
+    Ok(filled + rest)
+}
+
+fn is_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_uppercase())
+        && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_placeholders_are_replaced() {
+        let values = [("A_1".to_owned(), "x".to_owned()), ("NONE".to_owned(), String::new())].into();
+        let fill = |text| fill(text, &values).map_err(|error| error.to_string());
+        assert_eq!(fill("a@v4 @A_1@@A_1@ '@NONE@' @a@ me@A_1@.b @").as_deref(), Ok("a@v4 xx '' @a@ mex.b @"));
+        assert_eq!(fill("x @OTHER@").unwrap_err(), "nothing is known of @OTHER@");
+    }
+}
