@@ -41,13 +41,13 @@ struct Release {
 pub fn run(args: &[String]) -> Result<()> {
     run::check_options(args, &[], &["--base-url", "--version", "--out", "--homepage"])?;
     let release = Release::new(args)?;
+    let binary = binary::build(&release.version)?;
     if release.folder.exists() {
         // Nothing of an earlier try is to be summed or served.
         fs::remove_dir_all(&release.folder).with_context(|| release.folder.display().to_string())?;
     }
     fs::create_dir_all(&release.folder).with_context(|| release.folder.display().to_string())?;
 
-    let binary = binary::build(&release.version)?;
     let licences = [top("LICENSE-APACHE")?, top("LICENSE-MIT")?];
     let program = fs::read(&binary)?;
 
@@ -71,7 +71,7 @@ pub fn run(args: &[String]) -> Result<()> {
         release.write(name, template::fill(&text, &values).context(source)?.as_bytes())?;
     }
     release.write_sums()?;
-    eprintln!("\nrelease {}: {}", release.version, release.folder.display());
+    eprintln!("\nrelease {}: {}", release.version, release.folder.canonicalize()?.display());
     Ok(())
 }
 
