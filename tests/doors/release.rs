@@ -356,19 +356,12 @@ fn the_image_holds_the_program_alone() {
         ["licenses/LICENSE-APACHE", "licenses/LICENSE-MIT", "usr/local/bin/jobplate"]
     );
     // More than is kept in memory, so that there must be a folder for it.
-    let mut input = tempfile::tempfile().expect("a file can be made");
     let long = format!("---\n{JOB}").repeat(100_000);
-    input.write_all(long.as_bytes()).expect("it can be written");
-    let piped = Command::new("cat").stdin(again(input)).stdout(Stdio::piped()).spawn().expect("cat starts");
-    let mut inside = in_root(&root, "/usr/local/bin/jobplate");
-    inside.args(["render", "-", "--env", "A=b"]).stdin(piped.stdout.expect("it is a pipe"));
-    assert!(done(&mut inside) == format!("---\n{RENDERED}").repeat(100_000), "it renders something else");
-}
-
-/// A file, to be read from its start.
-fn again(mut file: std::fs::File) -> std::fs::File {
-    std::io::Seek::rewind(&mut file).expect("a file has a start");
-    file
+    let (reader, mut writer) = std::io::pipe().expect("a pipe can be made");
+    let writing = std::thread::spawn(move || writer.write_all(long.as_bytes()));
+    let printed = done(in_root(&root, "/usr/local/bin/jobplate").args(["render", "-", "--env", "A=b"]).stdin(reader));
+    writing.join().expect("it ends").expect("all is read");
+    assert!(printed == format!("---\n{RENDERED}").repeat(100_000), "it renders something else");
 }
 
 /// What buildah keeps, in a folder that goes with it.

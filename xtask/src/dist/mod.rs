@@ -21,9 +21,6 @@ use sha2::{Digest, Sha256};
 use crate::run::{self, cargo};
 use archive::Entry;
 
-/// Templates below `integrations/`, and what they become.
-const TEMPLATES: [(&str, &str); 1] = [("krew/jobplate.yaml", "jobplate.yaml")];
-
 /// The platforms that templates know, as Go names processors.
 const PLATFORMS: [&str; 2] = ["amd64", "arm64"];
 
@@ -66,9 +63,8 @@ pub fn run(args: &[String]) -> Result<()> {
     release.write(&format!("jobplate-{}.cdx.json", release.version), sbom.as_bytes())?;
 
     let values = release.values(&archive)?;
-    for (source, name) in TEMPLATES {
-        let text = fs::read_to_string(run::root().join("integrations").join(source)).context(source)?;
-        release.write(name, template::fill(&text, &values).context(source)?.as_bytes())?;
+    for (name, text) in template::filled(&run::root().join("integrations"), &values)? {
+        release.write(&name, text.as_bytes())?;
     }
     release.write_sums()?;
     eprintln!("\nrelease {}: {}", release.version, release.folder.canonicalize()?.display());

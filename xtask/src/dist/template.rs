@@ -1,11 +1,32 @@
 //! Templates: texts with `@NAME@` where a release differs from the next.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+
+/// Every template below a folder, filled, by the name of its file.
+pub fn filled(folder: &Path, values: &BTreeMap<String, String>) -> Result<BTreeMap<String, String>> {
+    let mut all = BTreeMap::new();
+    for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
+        let path = entry?.path();
+        if path.is_dir() {
+            all.extend(filled(&path, values)?);
+            continue;
+        }
+        let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        let filled = fill(&text, values).with_context(|| path.display().to_string())?;
+        if filled != text {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            ensure!(all.insert(name, filled).is_none(), "two templates are named as {} is", path.display());
+        }
+    }
+    Ok(all)
+}
 
 /// The text with every placeholder replaced; one that has no value is an error.
-pub fn fill(text: &str, values: &BTreeMap<String, String>) -> Result<String> {
+fn fill(text: &str, values: &BTreeMap<String, String>) -> Result<String> {
     let mut filled = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('@') {
