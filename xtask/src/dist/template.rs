@@ -9,17 +9,21 @@ use anyhow::{Context, Result, ensure};
 /// Every template below a folder, filled, by the name of its file.
 pub fn filled(folder: &Path, values: &BTreeMap<String, String>) -> Result<BTreeMap<String, String>> {
     let mut all = BTreeMap::new();
-    for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
-        let path = entry?.path();
-        if path.is_dir() {
-            all.extend(filled(&path, values)?);
-            continue;
-        }
-        let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-        let filled = fill(&text, values).with_context(|| path.display().to_string())?;
-        if filled != text {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            ensure!(all.insert(name, filled).is_none(), "two templates are named as {} is", path.display());
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let place = || path.display().to_string();
+            let text = fs::read_to_string(&path).with_context(place)?;
+            let filled = fill(&text, values).with_context(place)?;
+            if filled != text {
+                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                ensure!(all.insert(name, filled).is_none(), "another template has the name of {}", place());
+            }
         }
     }
     Ok(all)
