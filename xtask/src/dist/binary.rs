@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use object::Endianness;
@@ -13,7 +14,7 @@ use crate::run::{self, cargo, step};
 /// The name that rustc has for this machine. It can be named as a target, which is what keeps the flags of the
 /// program from the build scripts of libraries.
 pub fn target() -> Result<String> {
-    let output = std::process::Command::new("rustc").arg("-vV").current_dir(run::root()).output().context("rustc")?;
+    let output = Command::new("rustc").arg("-vV").current_dir(run::root()).output().context("rustc")?;
     let about = String::from_utf8(output.stdout)?;
     about.lines().find_map(|line| line.strip_prefix("host: ")).map(str::to_owned).context("rustc -vV names no host")
 }
