@@ -13,6 +13,7 @@ mod page;
 mod papers;
 mod pre_commit;
 mod programs;
+mod release;
 #[path = "../cmd/run.rs"]
 #[allow(dead_code)] // golden commands use all of it
 mod run;

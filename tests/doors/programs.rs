@@ -29,10 +29,15 @@ pub(crate) fn needs(names: &[&str]) -> bool {
     false
 }
 
-fn left_out(name: &str, why: &str) {
-    assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{name}: {why}");
-    // Past what hides the words of tests that pass.
-    drop(writeln!(std::io::stderr(), "LEFT OUT, a test with {name}: {why}"));
+/// Says that a test can't be done here, past what hides the words of tests that pass. In CI this is a failure.
+pub(crate) fn left_out(with: &str, why: &str) {
+    assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{with}: {why}");
+    drop(writeln!(std::io::stderr(), "LEFT OUT, a test with {with}: {why}"));
+}
+
+/// Whether this user may have a root folder of their own.
+pub(crate) fn is_root() -> bool {
+    done(Command::new("id").arg("-u")).trim() == "0"
 }
 
 /// A user's folder, with these programs (name on the path, file) in `bin/` and nothing else of this machine.

@@ -4,6 +4,7 @@
 
 mod bench;
 mod corpus;
+mod dist;
 mod mutants;
 mod run;
 mod servers;
@@ -24,6 +25,8 @@ cargo xtask COMMAND
         [--without NAME]           (--large: 800 MB too; --without: leave a peer out)
   bench --apply [--runs N]         400 CronJobs to an API server: a bare loop, `apply`, kubectl
   corpus --clones DIR [...]        the editor over real manifests (tests/corpus/README.md)
+  dist --base-url URL --version V  a release for this machine's platform (docs/release.md), into
+       [--out DIR] [--homepage URL] DIR/vV (target/dist/vV), to be served as URL/vV
 ";
 
 fn main() -> ExitCode {
@@ -36,6 +39,7 @@ fn main() -> ExitCode {
         "mutants" => mutants::run(&args),
         "bench" => bench::run(&args),
         "corpus" => corpus::run(args),
+        "dist" => dist::run(&args),
         "" | "help" | "-h" | "--help" => {
             print!("{HELP}");
             return ExitCode::SUCCESS;

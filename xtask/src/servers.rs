@@ -31,7 +31,7 @@ enum Maker {
 }
 use Maker::{Go, Npm, Pip};
 
-const PROGRAMS: [(&str, Maker); 12] = [
+const PROGRAMS: [(&str, Maker); 14] = [
     ("etcd", Go("etcd", "go.etcd.io/etcd/server/v3")),
     ("kube-apiserver", Go("kubernetes", "k8s.io/kubernetes/cmd/kube-apiserver")),
     ("kube-controller-manager", Go("kubernetes", "k8s.io/kubernetes/cmd/kube-controller-manager")),
@@ -44,6 +44,8 @@ const PROGRAMS: [(&str, Maker); 12] = [
     ("act", Go("act", "github.com/nektos/act")),
     ("pre-commit", Pip),
     ("gitlab-ci-local", Npm),
+    ("krew", Go("krew", "sigs.k8s.io/krew/cmd/krew")),
+    ("validate-krew-manifest", Go("krew", "sigs.k8s.io/krew/cmd/validate-krew-manifest")),
 ];
 
 pub fn run(args: &[String]) -> Result<()> {

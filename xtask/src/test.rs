@@ -26,6 +26,7 @@ pub fn run(args: &[String]) -> Result<()> {
         ("zsh", &["--version"], "completion in zsh"),
         ("fish", &["--version"], "completion in fish"),
         ("shellcheck", &["--version"], "a look at the scripts of the GitHub action"),
+        ("buildah", &["--version"], "the container image of a release"),
     ])?;
     step("formatting", &mut cargo(&["fmt", "--all", "--check"]))?;
     step("lints", &mut cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;

@@ -1,0 +1,412 @@
+//! A release, as its users get it: downloaded from where it says it is, checked, installed by the programs that
+//! install such things, and run where there is nothing else.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::programs::{Place, done, find, is_root, left_out};
+use crate::{console, run};
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+const ARCH: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
+
+const JOB: &str = "# ours\napiVersion: batch/v1\nkind: Job\nmetadata: {name: flow}\nspec: {template: {spec: {containers: [{name: flow}]}}}\n";
+const RENDERED: &str = "# ours\napiVersion: batch/v1\nkind: Job\nmetadata: {name: flow}\nspec: {template: {spec: {containers: [{name: flow, env: [{name: A, value: \"b\"}]}]}}}\n";
+const ARGS: [&str; 4] = ["render", "job.yaml", "--env", "A=b"];
+
+/// One release for all tests of a run, and where it is served.
+struct Release {
+    url: String,
+    folder: PathBuf,
+}
+
+impl Release {
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    fn archive(&self) -> PathBuf {
+        self.path(&format!("jobplate-{VERSION}-linux-{ARCH}.tar.gz"))
+    }
+
+    /// The archive, unpacked.
+    fn unpacked(&self) -> TempDir {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        done(Command::new("tar").arg("-xzf").arg(self.archive()).arg("-C").arg(folder.path()));
+        folder
+    }
+}
+
+/// The release. It takes minutes to build, so there is one only where the programs are that install it.
+fn release() -> Option<&'static Release> {
+    static RELEASE: LazyLock<Release> = LazyLock::new(|| {
+        let out = temporary("release");
+        let url = serve(out.clone());
+        dist(&url, &out);
+        Release { url, folder: out.join(format!("v{VERSION}")) }
+    });
+    find("krew")?;
+    Some(&RELEASE)
+}
+
+/// A folder that stays until the next run.
+fn temporary(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::create_dir_all(&folder).expect("a folder can be made");
+    folder
+}
+
+fn dist(url: &str, out: &Path) {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(["xtask", "dist", "--base-url", url, "--version", VERSION, "--out"]).arg(out).current_dir(ROOT);
+    // Of this test's own package, and some build scripts would run again for it.
+    command.env_remove("CARGO_MANIFEST_DIR");
+    done(&mut command);
+}
+
+/// Serves a folder on the loopback until the tests end; gives the address.
+fn serve(folder: PathBuf) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let url = format!("http://{}", listener.local_addr().expect("it has an address"));
+    std::thread::spawn(move || {
+        for connection in listener.incoming().flatten() {
+            // A client that goes away is no fault of the server.
+            drop(answer(connection, &folder));
+        }
+    });
+    url
+}
+
+fn answer(mut connection: TcpStream, folder: &Path) -> std::io::Result<()> {
+    let mut request = String::new();
+    let mut reader = BufReader::new(connection.try_clone()?);
+    reader.read_line(&mut request)?;
+    let mut header = String::new();
+    while reader.read_line(&mut header)? > 2 {
+        header.clear();
+    }
+    let path = request.split(' ').nth(1).unwrap_or_default().trim_start_matches('/');
+    let (status, body) = match std::fs::read(folder.join(path)) {
+        Ok(body) if !path.contains("..") => ("200 OK", body),
+        _ => ("404 Not Found", Vec::new()),
+    };
+    write!(connection, "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len())?;
+    connection.write_all(&body)
+}
+
+/// Names in a folder.
+fn names(folder: &Path) -> BTreeSet<String> {
+    run::files_below(folder).iter().map(|path| path.display().to_string()).collect()
+}
+
+#[test]
+fn the_sums_are_of_all_files() {
+    let Some(release) = release() else { return };
+    let printed =
+        done(Command::new("sha256sum").args(["--check", "--strict", "SHA256SUMS"]).current_dir(&release.folder));
+    let checked: BTreeSet<String> =
+        printed.lines().filter_map(|line| line.strip_suffix(": OK")).chain(["SHA256SUMS"]).map(str::to_owned).collect();
+    let expected = [
+        "SHA256SUMS",
+        "jobplate.yaml",
+        &format!("jobplate-{VERSION}.cdx.json"),
+        &format!("jobplate-{VERSION}-linux-{ARCH}.tar.gz"),
+        &format!("jobplate-helm-{VERSION}.tgz"),
+    ];
+    assert_eq!(checked, names(&release.folder));
+    for name in expected {
+        assert!(checked.contains(name), "no {name} in {checked:?}");
+    }
+    // No template is left out, and none has a gap.
+    let integrations = Path::new(ROOT).join("integrations");
+    for file in run::files_below(&integrations) {
+        let name = file.file_name().expect("a file has a name");
+        let template = std::fs::read_to_string(integrations.join(&file)).expect("text");
+        if template.contains("@VERSION@") {
+            let filled = std::fs::read_to_string(release.folder.join(name)).expect("every template is filled");
+            assert!(!filled.contains("@VERSION@") && filled.contains(VERSION), "{}", file.display());
+        }
+    }
+}
+
+#[test]
+fn the_archive_holds_plain_files_of_nobody() {
+    let Some(release) = release() else { return };
+    let listed = done(Command::new("tar").args(["--numeric-owner", "-tvzf"]).arg(release.archive()));
+    let mut found = Vec::new();
+    for line in listed.lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [mode, owner, _size, _day, _time, name] = words[..] else { panic!("not six words: {line}") };
+        let expected = if name == "jobplate" { "-rwxr-xr-x" } else { "-rw-r--r--" };
+        assert_eq!((mode, owner), (expected, "0/0"), "{line}");
+        found.push(name);
+    }
+    assert!(found.is_sorted(), "{found:?}");
+    for name in ["CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT", "README.md", "jobplate"] {
+        assert!(found.contains(&name), "no {name} in {found:?}");
+    }
+    for name in ["_jobplate", "jobplate.bash", "jobplate.fish"] {
+        assert!(found.contains(&&*format!("completion/{name}")), "no {name} in {found:?}");
+    }
+    for page in ["", "-render", "-apply", "-diff", "-post-render"] {
+        assert!(found.contains(&&*format!("man/jobplate{page}.1")), "no page jobplate{page} in {found:?}");
+    }
+    let folder = release.unpacked();
+    for name in ["README.md", "CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT"] {
+        let read = |folder: &Path| std::fs::read(folder.join(name)).expect("it is there");
+        assert!(read(folder.path()) == read(Path::new(ROOT)), "{name} differs");
+    }
+    // The shell that is here can read the script.
+    done(Command::new("bash").arg("-n").arg(folder.path().join("completion/jobplate.bash")));
+}
+
+/// Another run makes the same bytes, and nothing tells where it ran.
+#[test]
+fn a_release_can_be_made_again() {
+    let Some(release) = release() else { return };
+    let again = temporary("release-again");
+    dist(&release.url, &again);
+    let again = again.join(format!("v{VERSION}"));
+    assert_eq!(names(&again), names(&release.folder));
+    let read = |path: PathBuf| std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let home = std::env::var("CARGO_HOME").or_else(|_| std::env::var("HOME")).expect("there is a home");
+    for name in names(&again) {
+        assert!(read(again.join(&name)) == read(release.path(&name)), "{name} differs");
+    }
+    let folder = release.unpacked();
+    for (name, bytes) in [
+        ("the program", read(folder.path().join("jobplate"))),
+        ("the SBOM", read(release.path(&format!("jobplate-{VERSION}.cdx.json")))),
+    ] {
+        for place in [ROOT, &format!("{home}/")] {
+            let found = bytes.windows(place.len()).any(|window| window == place.as_bytes());
+            assert!(!found, "{place} stands in {name}");
+        }
+    }
+}
+
+/// A command in a root of its own, as a user that is nobody there.
+fn in_root(root: &Path, program: &str) -> Command {
+    let mut command = Command::new("chroot");
+    command.arg("--userspec=65532:65532").arg(root).arg(program).stdin(Stdio::null());
+    command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+    command
+}
+
+/// What it needs is in it: it starts in an empty root, edits, and finds a server by its name.
+#[test]
+fn the_program_runs_where_nothing_else_is() {
+    let Some(release) = release() else { return };
+    if !is_root() {
+        return left_out("a root of its own", "only root can make one");
+    }
+    let (folder, root) = (release.unpacked(), tempfile::tempdir().expect("a temporary folder can be made"));
+    done(Command::new("chmod").arg("755").arg(root.path()));
+    std::fs::copy(folder.path().join("jobplate"), root.path().join("jobplate")).expect("a file can be copied");
+    assert_eq!(done(in_root(root.path(), "/jobplate").arg("--version")), format!("jobplate {VERSION}\n"));
+
+    // What every container has, and a server that takes note of a call.
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let port = listener.local_addr().expect("it has an address").port();
+    run::write(&root.path().join("etc/hosts"), b"127.0.0.1 api.test\n");
+    let authority = rcgen::generate_simple_self_signed(["api.test".to_owned()]).expect("a certificate can be made");
+    run::write(&root.path().join("ca.pem"), authority.cert.pem().as_bytes());
+    run::write(&root.path().join("job.yaml"), JOB.as_bytes());
+    let kubeconfig = format!(
+        "apiVersion: v1\nkind: Config\ncurrent-context: c\ncontexts: [{{name: c, context: {{cluster: c, user: u}}}}]\nclusters: [{{name: c, cluster: {{server: \"https://api.test:{port}\", certificate-authority: /ca.pem}}}}]\nusers: [{{name: u, user: {{token: t}}}}]\n"
+    );
+    run::write(&root.path().join("kubeconfig"), kubeconfig.as_bytes());
+    let mut diff = in_root(root.path(), "/jobplate");
+    diff.args(["diff", "/job.yaml", "--env", "A=b", "--kubeconfig=/kubeconfig", "--request-timeout=5s"]);
+    let mut diff = diff.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
+    listener.set_nonblocking(true).expect("it can be asked");
+    let begin = Instant::now();
+    let mut called = false;
+    while !called && begin.elapsed() < Duration::from_secs(10) {
+        called = listener.accept().is_ok();
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    drop(listener);
+    let status = diff.wait().expect("it ends");
+    let mut said = String::new();
+    diff.stderr.take().expect("it is a pipe").read_to_string(&mut said).expect("text");
+    assert!(called, "nobody called api.test; jobplate said: {said}");
+    assert_eq!(status.code(), Some(3), "{said}");
+}
+
+/// krew's own rules hold; krew installs what the manifest names; kubectl finds it, and its completion.
+#[test]
+fn krew_installs_the_plugin() {
+    let (Some(krew), Some(rules), Some(kubectl)) = (find("krew"), find("validate-krew-manifest"), find("kubectl"))
+    else {
+        return;
+    };
+    let Some(release) = release() else { return };
+    let place = Place::new(&[("kubectl", &kubectl), ("kubectl-krew", &krew), ("validate-krew-manifest", &rules)]);
+    let path = format!("{0}/krew/bin:{0}/bin:/usr/bin:/bin", place.folder().display());
+    let command = |program: &str| {
+        let mut command = place.command(program);
+        command.env("PATH", &path).env("KREW_ROOT", place.folder().join("krew")).env("KREW_NO_UPGRADE_CHECK", "1");
+        command
+    };
+    let manifest = release.path("jobplate.yaml");
+    // This installs it, too, and looks for the licence in what was installed.
+    done(command("validate-krew-manifest").arg("-manifest").arg(&manifest));
+
+    done(command("kubectl").args(["krew", "install"]).arg(format!("--manifest={}", manifest.display())));
+    place.write("job.yaml", JOB);
+    assert_eq!(done(command("kubectl").arg("jobplate").args(ARGS)), RENDERED);
+    assert_eq!(done(Command::new(run::binary()).args(ARGS).current_dir(place.folder())), RENDERED);
+
+    // The caveats, done.
+    let text = std::fs::read_to_string(&manifest).expect("text");
+    let link = text.lines().find(|line| line.trim_start().starts_with("ln -s ")).expect("the caveats have a command");
+    let link = link.replace("DIR-ON-PATH", "bin");
+    done(command("sh").args(["-c", &link]));
+    let offered = done(command("kubectl").args(["__complete", "jobplate", "ren"]));
+    assert!(offered.starts_with("render"), "{offered}");
+}
+
+/// Helm 4 installs the plugin from where it is; on the path there is no jobplate.
+#[test]
+fn helm_installs_the_plugin_with_its_program() {
+    let Some(helm) = find("helm4") else { return };
+    let Some(release) = release() else { return };
+    let place = Place::new(&[("helm", &helm)]);
+    let helm = |args: &[&str]| {
+        let mut command = place.command("helm");
+        for (name, folder) in [("CACHE", "cache"), ("CONFIG", "config"), ("DATA", "data")] {
+            command.env(format!("HELM_{name}_HOME"), place.folder().join(folder));
+        }
+        done(command.args(args))
+    };
+    let absent = place.command("sh").args(["-c", "command -v jobplate"]).status().expect("sh starts");
+    assert!(!absent.success(), "a jobplate is on the path");
+    let url = format!("{}/v{VERSION}/jobplate-helm-{VERSION}.tgz", release.url);
+    helm(&["plugin", "install", &url, "--verify=false"]);
+    let listed = helm(&["plugin", "list"]);
+    assert!(listed.lines().any(|line| line.split_whitespace().take(2).eq(["jobplate", VERSION])), "{listed}");
+
+    place.write("shop/Chart.yaml", "apiVersion: v2\nname: shop\nversion: 0.1.0\n");
+    place.write("shop/templates/job.yaml", JOB);
+    let args = ["template", "shop", "shop", "--post-renderer=jobplate", "--post-renderer-args=--target=job/flow"];
+    let printed = helm(&[&args[..], &["--post-renderer-args=--secret-env=TOKEN=db/token"]].concat());
+    assert!(printed.contains("secretKeyRef: {name: db, key: token}"), "{printed}");
+}
+
+/// The SBOM lists what cargo builds the program from, all of it and nothing else.
+#[test]
+fn the_sbom_is_what_cargo_builds() {
+    let Some(release) = release() else { return };
+    let text = std::fs::read_to_string(release.path(&format!("jobplate-{VERSION}.cdx.json"))).expect("text");
+    let sbom: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!((&sbom["bomFormat"], &sbom["metadata"]["component"]["name"]), (&"CycloneDX".into(), &"jobplate".into()));
+    assert_eq!(sbom["metadata"]["component"]["version"], VERSION);
+    let word = |value: &Value| value.as_str().expect("a component has a name and a version").to_owned();
+    let components = sbom["components"].as_array().expect("a list");
+    let listed: BTreeSet<_> = components.iter().map(|one| (word(&one["name"]), word(&one["version"]))).collect();
+
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["tree", "--locked", "--package=jobplate", "--edges=normal", "--prefix=none"]).current_dir(ROOT);
+    let tree = done(&mut cargo);
+    let built = tree.lines().filter_map(|line| line.split_once(" v")).filter(|(name, _)| *name != "jobplate");
+    let version = |rest: &str| rest.split(' ').next().unwrap_or_default().to_owned();
+    let built: BTreeSet<_> = built.map(|(name, rest)| (name.to_owned(), version(rest))).collect();
+    assert!(built.len() > 100 && built.iter().any(|(name, _)| name == "kube"), "{built:?}");
+    assert!(listed == built, "not the same: {:?}", listed.symmetric_difference(&built).collect::<Vec<_>>());
+    assert!(!text.contains("criterion"), "it knows of tests");
+}
+
+/// The image, built from the folder of the release as the Dockerfile says; the program runs in it as its user.
+#[test]
+fn the_image_holds_the_program_alone() {
+    let Some(release) = release() else { return };
+    if Command::new("buildah").arg("--version").output().is_err() {
+        return left_out("buildah", "it is not on the path");
+    }
+    if !is_root() {
+        return left_out("buildah", "only root can build without a daemon here");
+    }
+    let storage = Storage(tempfile::tempdir().expect("a temporary folder can be made"));
+    let mut build = storage.buildah("bud");
+    build.args(["--isolation=chroot", "--tag=jobplate", &format!("--build-arg=VERSION={VERSION}"), "--file"]);
+    done(build.arg(Path::new(ROOT).join("Dockerfile")).arg(&release.folder));
+
+    let about = done(storage.buildah("inspect").args(["--type=image", "jobplate"]));
+    let about: Value = serde_json::from_str(&about).expect("JSON");
+    let config = &about["OCIv1"]["config"];
+    assert_eq!(config["User"], "65532:65532");
+    assert_eq!(config["Entrypoint"], serde_json::json!(["/usr/local/bin/jobplate"]));
+    assert_eq!(config["Env"], serde_json::json!(["PATH=/usr/local/bin"]));
+    assert_eq!(config["Labels"]["org.opencontainers.image.version"], VERSION);
+
+    let container = done(storage.buildah("from").arg("jobplate")).trim().to_owned();
+    let root = PathBuf::from(done(storage.buildah("mount").arg(&container)).trim());
+    let files = names(&root);
+    assert_eq!(
+        files.iter().map(String::as_str).collect::<Vec<_>>(),
+        ["licenses/LICENSE-APACHE", "licenses/LICENSE-MIT", "usr/local/bin/jobplate"]
+    );
+    // More than is kept in memory, so that there must be a folder for it.
+    let long = format!("---\n{JOB}").repeat(100_000);
+    let (reader, mut writer) = std::io::pipe().expect("a pipe can be made");
+    let writing = std::thread::spawn(move || writer.write_all(long.as_bytes()));
+    let printed = done(in_root(&root, "/usr/local/bin/jobplate").args(["render", "-", "--env", "A=b"]).stdin(reader));
+    writing.join().expect("it ends").expect("all is read");
+    assert!(printed == format!("---\n{RENDERED}").repeat(100_000), "it renders something else");
+}
+
+/// What buildah keeps, in a folder that goes with it.
+struct Storage(TempDir);
+
+impl Storage {
+    fn buildah(&self, command: &str) -> Command {
+        let mut buildah = Command::new("buildah");
+        buildah.arg("--storage-driver=vfs").arg("--root").arg(self.0.path().join("root"));
+        buildah.arg("--runroot").arg(self.0.path().join("run")).arg(command).stdin(Stdio::null());
+        buildah
+    }
+}
+
+impl Drop for Storage {
+    fn drop(&mut self) {
+        // A mount would keep the folder.
+        drop(self.buildah("rm").arg("--all").output());
+    }
+}
+
+#[test]
+fn examples_hold_with_a_release() {
+    let (Some(kubectl), Some(krew), Some(helm)) = (find("kubectl"), find("krew"), find("helm4")) else { return };
+    let Some(release) = release() else { return };
+    let readers = RefCell::new(Vec::new());
+    let page = || {
+        let place = Place::new(&[("kubectl", &kubectl), ("kubectl-krew", &krew), ("helm", &helm)]);
+        let folder = place.folder().display().to_string();
+        readers.borrow_mut().push(place);
+        vec![
+            ("URL", release.url.clone()),
+            ("VERSION", VERSION.to_owned()),
+            ("ARCH", ARCH.to_owned()),
+            ("KREW_ROOT", format!("{folder}/krew")),
+            ("KREW_NO_UPGRADE_CHECK", "1".to_owned()),
+            ("HELM_DATA_HOME", format!("{folder}/data")),
+            ("HELM_CACHE_HOME", format!("{folder}/cache")),
+            ("HELM_CONFIG_HOME", format!("{folder}/config")),
+            ("PATH", format!("{folder}/krew/bin:{folder}/bin:/usr/bin:/bin")),
+        ]
+    };
+    let outcome = console::run_all(&["```console release"], Path::new("/bin"), page);
+    assert!(outcome.faults.is_empty(), "examples that do not hold:\n{}", outcome.faults);
+    assert!(outcome.steps > 5, "only {} examples found", outcome.steps);
+}
