@@ -61,8 +61,9 @@ fn flags_of_the_readme() {
         .collect();
     let is_of_a_word = |c: char| c.is_ascii_alphanumeric() || c == '-';
     let known: Vec<&str> = help.split(|c: char| !is_of_a_word(c)).collect();
+    let section = readme.split("\n## Flags\n").nth(1).and_then(|rest| rest.split("\n## ").next()).expect("a section");
     let in_tables =
-        readme.lines().filter(|line| line.starts_with('|')).flat_map(|line| line.split('`').skip(1).step_by(2));
+        section.lines().filter(|line| line.starts_with('|')).flat_map(|line| line.split('`').skip(1).step_by(2));
     let flags = in_tables
         .flat_map(|code| code.split(|c: char| !is_of_a_word(c)))
         .filter(|word| word.starts_with('-') && word.len() > 1);

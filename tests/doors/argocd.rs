@@ -4,8 +4,13 @@
 use std::path::Path;
 use std::process::Output;
 
+use crate::page::example;
 use crate::programs::{Place, find};
+
 use crate::run;
+
+/// The page about it.
+const PAGE: &str = "argocd.md";
 
 const JOB: &str = "\
 # ours
@@ -203,4 +208,27 @@ fn files_are_those_of_the_repository() {
     // There is no standard input.
     spec("'-'");
     assert!(refused(&place, &in_repository).contains("no standard input"));
+}
+
+/// The files that the page shows.
+#[test]
+fn the_page_is_followed() {
+    let Some(place) = place() else { return };
+    let template = |name: &str| std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("templates").join(name));
+    for (to, from) in [("job_template.yaml", "job_template.yaml"), ("agent.yaml", "agent.yaml")] {
+        place.write(&format!("app/{to}"), template(from).expect("it is there"));
+    }
+    place.write("app/jobplate.yaml", example(PAGE, "jobplate.yaml"));
+    place.write("app/prod.yaml", SPEC.replace("inputs: [job.yaml]", "inputs: []"));
+    let manifests = generated(&place, &["--app", "app"]);
+    assert_eq!(manifests.len(), 1);
+    assert!(manifests[0].to_string().contains("PREFECT__CONTEXT__SECRETS__GITHUB_ACCESS_TOKEN"));
+    let application: serde_json::Value = serde_yaml::from_str(&example(PAGE, "application.yaml")).expect("YAML");
+    let parameters = application["plugin"]["parameters"].to_string();
+    let manifests = generated(&place, &["--app", "app", "--parameters", &parameters]);
+    let all = serde_json::to_string(&manifests).expect("JSON");
+    assert!(manifests.len() > 4, "{all}");
+    for part in ["DB_PASSWORD", "http://prefect-apollo.prefect:4200", "PREFECT__CONTEXT__SECRETS__GH"] {
+        assert!(all.contains(part), "no {part}: {all}");
+    }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use crate::downloads::{ARCHIVE, Server, VERSION, fill};
-use crate::page::example;
+use crate::page::{CI, example};
 use crate::programs::{Place, done, find, needs};
 use crate::run;
 
@@ -36,7 +36,7 @@ impl Repository {
         // act closes the terminal of a step that failed before it has read all of it: give it the time.
         place.script("bash", "/bin/bash \"$@\" && exit; status=$?; sleep 0.3; exit $status");
         place.write("repo/k8s/job_template.yaml", TEMPLATE);
-        place.write("repo/jobplate.yaml", example("jobplate.yaml"));
+        place.write("repo/jobplate.yaml", example(CI, "jobplate.yaml"));
         place.write("repo/.github/actions/jobplate/action.yml", fill("github/action.yml", &server.url, sha256));
         place.git("repo", &["init", "--quiet", "--initial-branch=main"]);
         Some(Repository { place, server })
@@ -129,7 +129,7 @@ fn rendered(args: &[&str]) -> String {
 #[test]
 fn the_workflow_of_the_page_checks() {
     let Some(repository) = Repository::new() else { return };
-    let workflow = example(".github/workflows/check.yml");
+    let workflow = example(CI, ".github/workflows/check.yml");
     let run = repository.run(&workflow);
     assert!(!run.success, "{}", run.text);
     run.says("jobplate would change:\nk8s/job_template.yaml\n--- k8s/job_template.yaml");
@@ -149,7 +149,7 @@ fn the_workflow_of_the_page_renders_and_pushes() {
     repository.place.git(".", &["init", "--quiet", "--bare", "--initial-branch=main", "origin.git"]);
     let origin = repository.place.folder().join("origin.git");
     repository.place.git("repo", &["remote", "add", "origin", &origin.display().to_string()]);
-    let run = repository.run(&example(".github/workflows/render.yml"));
+    let run = repository.run(&example(CI, ".github/workflows/render.yml"));
     assert!(run.success, "{}", run.text);
     let args = [
         "--secret=GITHUB_ACCESS_TOKEN=prefect-secrets/github-access-token",

@@ -1,7 +1,7 @@
 //! The GitLab job of the page, run by `gitlab-ci-local` as GitLab's shell executor would.
 
 use crate::downloads::{ARCHIVE, Server, VERSION};
-use crate::page::{example, with};
+use crate::page::{CI, example, with};
 use crate::programs::{Place, find, needs};
 use crate::run;
 
@@ -20,8 +20,8 @@ fn job(template: &str, sha256: &str) -> Option<(bool, String)> {
         (&"0".repeat(64), sha256),
         ("jobplate-$JOBPLATE_VERSION-linux-amd64.tar.gz", &here),
     ];
-    place.write("repo/.gitlab-ci.yml", with(example(".gitlab-ci.yml"), &real));
-    place.write("repo/jobplate.yaml", example("jobplate.yaml"));
+    place.write("repo/.gitlab-ci.yml", with(example(CI, ".gitlab-ci.yml"), &real));
+    place.write("repo/jobplate.yaml", example(CI, "jobplate.yaml"));
     place.write("repo/k8s/job_template.yaml", template);
     place.git("repo", &["init", "--quiet", "--initial-branch=main"]);
     place.git("repo", &["add", "--all"]);

@@ -1,13 +1,16 @@
-//! Examples of docs/ci.md, which the tests follow to the letter.
+//! Files that pages show, which the tests follow to the letter.
 //!
-//! A fenced block there is marked `yaml FILE`: what a user pastes into that file.
+//! A fenced block of a page is marked `yaml FILE`: what a user pastes into that file.
 
 use std::path::Path;
 
-/// The example for this file.
+/// The page about CI.
+pub(crate) const CI: &str = "ci.md";
+
+/// What a page of docs/ has for this file.
 #[track_caller]
-pub(crate) fn example(file: &str) -> String {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/ci.md");
+pub(crate) fn example(page: &str, file: &str) -> String {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(page);
     let page = std::fs::read_to_string(page).expect("the page can be read");
     let fence = format!("\n```yaml {file}\n");
     let (_, rest) = page.split_once(&fence).unwrap_or_else(|| panic!("the page has no {file}"));

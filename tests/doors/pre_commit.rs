@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::page::{example, with};
+use crate::page::{CI, example, with};
 use crate::programs::{Place, done, find, needs};
 use crate::run;
 
@@ -26,7 +26,7 @@ fn repository(configuration: &str) -> Option<Place> {
     let place = Place::new(&[("pre-commit", &pre_commit), ("jobplate", run::binary())]);
     place.write("repo/k8s/job_template.yaml", TEMPLATE);
     place.write("repo/k8s/job.yaml", TEMPLATE);
-    place.write("repo/jobplate.yaml", example("jobplate.yaml"));
+    place.write("repo/jobplate.yaml", example(CI, "jobplate.yaml"));
     place.write("repo/.pre-commit-config.yaml", configuration);
     place.git("repo", &["init", "--quiet"]);
     place.git("repo", &["add", "--all"]);
@@ -58,7 +58,7 @@ fn rendered() -> String {
 
 #[test]
 fn an_installed_jobplate_is_a_hook() {
-    let Some(place) = repository(&example(".pre-commit-config.yaml (installed)")) else { return };
+    let Some(place) = repository(&example(CI, ".pre-commit-config.yaml (installed)")) else { return };
     let (passed, said) = hooks(&place, |_| ());
     assert!(!passed && said.contains("files were modified by this hook"), "{said}");
     assert_eq!(read(&place, "k8s/job_template.yaml"), rendered());
@@ -81,7 +81,7 @@ fn an_installed_jobplate_is_a_hook() {
 fn hooks_are_built_from_this_source() {
     let source = tempfile::tempdir().expect("a temporary folder can be made");
     let url = source.path().display().to_string();
-    let page = with(example(".pre-commit-config.yaml"), &[("https://git.example/jobplate", url.as_str())]);
+    let page = with(example(CI, ".pre-commit-config.yaml"), &[("https://git.example/jobplate", url.as_str())]);
     let checking = with(page.clone(), &[("- id: jobplate\n", "- id: jobplate-check\n")]);
     let Some(place) = repository(&checking) else { return };
     release_source(&place, source.path());
