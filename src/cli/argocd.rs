@@ -13,7 +13,8 @@ use std::process::ExitCode;
 use anstream::ColorChoice;
 use serde::Deserialize;
 
-use super::args::{self, Manifests, Naming};
+use super::args;
+use super::edit_args::{Manifests, Naming};
 use super::edits::{self, Told};
 use super::input::{self, STDIN};
 use super::no_match::Matching;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::args::{ManifestArgs, Manifests, namespace};
+use super::edit_args::{ManifestArgs, Manifests, namespace};
 use crate::cluster::{
     ApplyOptions, ClusterOptions, Kubeconfigs, OnImmutable, SessionOptions, Validation, WaitOptions, Writing,
 };

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::args::Manifests;
+use super::edit_args::Manifests;
 use super::github;
 use super::input::STDIN;
 use crate::error::{Error, Kind, Result, io_reason};

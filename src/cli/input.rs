@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::args::Manifests;
+use super::edit_args::Manifests;
 use crate::error::{Error, Result, io_reason};
 use crate::render::{OPEN_FILES, Source};
 

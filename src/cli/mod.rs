@@ -17,6 +17,7 @@ mod deferred;
 mod diff;
 #[cfg(feature = "cluster")]
 mod documents;
+mod edit_args;
 mod edits;
 #[cfg(feature = "cluster")]
 mod events;

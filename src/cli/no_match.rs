@@ -1,6 +1,6 @@
 //! Nothing matched: what was asked for, what there is, and what to ask for instead.
 
-use super::args::{Manifests, Naming};
+use super::edit_args::{Manifests, Naming};
 use super::input::STDIN;
 use crate::error::{Error, Result};
 use crate::inject::{Asked, Injection};

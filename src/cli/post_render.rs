@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anstream::ColorChoice;
 
-use super::args::Manifests;
+use super::edit_args::Manifests;
 use super::edits::{self, Told};
 use super::no_match::Matching;
 use super::output::to_stdout;

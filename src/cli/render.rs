@@ -6,7 +6,8 @@ use std::process::ExitCode;
 
 use anstream::ColorChoice;
 
-use super::args::{Manifests, Output, Render, Wrap};
+use super::args::{Output, Render, Wrap};
+use super::edit_args::Manifests;
 use super::edits::{self, Told};
 use super::no_match::{self, Matching};
 use super::output::{Replacements, to_stdout};

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::line::Said;
-use crate::cli::{args, input};
+use crate::cli::{edit_args, input};
 use crate::manifest::embedded::{self, is_config_map};
 use crate::manifest::object::Object;
 use crate::manifest::select::{ContainerChoice, Target};
@@ -60,7 +60,7 @@ impl Found {
         let mut inputs = said.inputs.clone();
         if inputs.is_empty() {
             let specs = said.specs.iter().filter(|spec| size(Path::new(spec)).is_some());
-            inputs = specs.flat_map(|spec| args::inputs_of_spec(spec)).collect();
+            inputs = specs.flat_map(|spec| edit_args::inputs_of_spec(spec)).collect();
         }
         let files = inputs.iter().map(Path::new).flat_map(|input| match input.is_dir() {
             true => input::files_in(input, false).unwrap_or_default(),
