@@ -114,7 +114,7 @@ pub fn looks_secret(name: &str) -> bool {
 }
 
 /// The fields that Kubernetes puts into env vars; labels and annotations one at a time.
-const FIELDS: [&str; 9] = [
+pub const POD_FIELDS: [&str; 9] = [
     "metadata.name",
     "metadata.namespace",
     "metadata.uid",
@@ -128,7 +128,7 @@ const FIELDS: [&str; 9] = [
 
 /// A field of the pod as `fieldPath` has it; `label/KEY`, `annotation/KEY` and missing quotes are put right.
 pub fn field_path(text: &str) -> Result<String, Fault> {
-    if FIELDS.contains(&text) {
+    if POD_FIELDS.contains(&text) {
         return Ok(text.to_owned());
     }
     for (field, short) in [("labels", "label/"), ("annotations", "annotation/")] {
@@ -143,7 +143,7 @@ pub fn field_path(text: &str) -> Result<String, Fault> {
         return Ok(format!("metadata.{field}['{key}']"));
     }
     Err(Fault::new("Kubernetes has no such field for a variable")
-        .hint(format!("these it has: {}, metadata.labels['KEY'], metadata.annotations['KEY']", FIELDS.join(", "))))
+        .hint(format!("these it has: {}, metadata.labels['KEY'], metadata.annotations['KEY']", POD_FIELDS.join(", "))))
 }
 
 fn check_length(subject: &str, text: &str, most: usize) -> Result<(), Fault> {

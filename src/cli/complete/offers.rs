@@ -9,6 +9,7 @@ use super::files::{Found, Names};
 use super::line::{Line, Said};
 use crate::cli::input::EXTENSIONS;
 use crate::cli::template;
+use crate::manifest::names::POD_FIELDS;
 use crate::prefect::variables::secret_name;
 
 type Pairs = Vec<(String, String)>;
@@ -22,21 +23,6 @@ const WORDS: [(&str, &[&str]); 7] = [
     ("validate", &["strict", "warn", "ignore"]),
     ("output", &["name", "json"]),
     ("wrap", &["configmap/"]),
-];
-
-/// Paths of a pod's fields that a variable can have.
-const FIELDS: [&str; 11] = [
-    "annotation/",
-    "label/",
-    "metadata.name",
-    "metadata.namespace",
-    "metadata.uid",
-    "spec.nodeName",
-    "spec.serviceAccountName",
-    "status.hostIP",
-    "status.hostIPs",
-    "status.podIP",
-    "status.podIPs",
 ];
 
 /// Gives the flags of a command line what they can be completed with.
@@ -88,7 +74,7 @@ fn completer(command: &str, flag: &str, said: &Arc<Said>, commands: &[String]) -
         }),
         "field_env" => plain(move |typed| match typed.split_once('=') {
             None => variables(found()),
-            Some((name, _)) => behind(name, "=", FIELDS.map(|field| (field.to_owned(), String::new())).to_vec()),
+            Some((name, _)) => behind(name, "=", fields()),
         }),
         "env_from" => plain(move |typed| {
             let found = found();
@@ -147,6 +133,12 @@ fn manifests(typed: &OsStr) -> Vec<CompletionCandidate> {
         offered.push(CompletionCandidate::new("-").help(Some("standard input".into())));
     }
     offered
+}
+
+/// What a variable can have of its pod.
+fn fields() -> Pairs {
+    let fields = ["label/", "annotation/"].into_iter().chain(POD_FIELDS);
+    fields.map(|field| (field.to_owned(), String::new())).collect()
 }
 
 fn ending(mark: &str, names: Names) -> Pairs {
