@@ -113,6 +113,13 @@ impl Error {
         self
     }
 
+    /// The same error with more behind its sentence.
+    #[must_use]
+    pub fn with_more(mut self, more: &str) -> Self {
+        self.0.message.push_str(more);
+        self
+    }
+
     /// The bytes of the current document it is about; whoever knows the file turns them into a [`Place`].
     #[must_use]
     pub fn at(mut self, span: Range<usize>) -> Self {

@@ -16,20 +16,18 @@ use serde::Deserialize;
 use super::args;
 use super::edit_args::{Manifests, Naming};
 use super::edits::{self, Told};
-use super::input::{self, STDIN};
+use super::input::{self, SPECS, STDIN};
 use super::no_match::Matching;
 use super::render::{plan_sources, print_all};
 use crate::error::{Error, Result};
 use crate::render::{Pair, Rendering, Source};
 use crate::yaml::{self, Document, Node, ScalarKind, Tape};
 
-/// The spec file of an application, read if it is there.
-const SPECS: [&str; 2] = ["jobplate.yaml", "jobplate.yml"];
-
 /// The parameters, and what they take: but for [`FILES`] they are flags.
-const PARAMETERS: [(&str, Takes); 20] = [
+const PARAMETERS: [(&str, Takes); 26] = [
     ("all-containers", Takes::Boolean),
     ("allow-no-match", Takes::Boolean),
+    ("allow-plaintext", Takes::Boolean),
     ("api", Takes::Text),
     ("api-key", Takes::Text),
     ("backend", Takes::Text),
@@ -39,12 +37,17 @@ const PARAMETERS: [(&str, Takes); 20] = [
     ("env-from", Takes::Texts),
     ("field-env", Takes::Pairs),
     (FILES, Takes::Texts),
+    ("generate-name", Takes::Text),
     ("init-containers", Takes::Boolean),
     ("local-secrets", Takes::Text),
+    ("name", Takes::Text),
     ("name-hash", Takes::Boolean),
     ("namespace", Takes::Text),
+    ("recursive", Takes::Boolean),
     ("secret", Takes::Pairs),
     ("secret-env", Takes::Pairs),
+    ("selector", Takes::Text),
+    ("skip-hooks", Takes::Boolean),
     ("spec", Takes::Texts),
     ("target", Takes::Texts),
     ("unset", Takes::Texts),
@@ -105,8 +108,13 @@ fn manifests(root: Option<&Path>) -> Result<Manifests> {
         Ok((args::Command::Render(render), _)) => render.manifests,
         Ok(_) => return Err(Error::usage("the parameters make no sense together")),
         Err(args::Exit::Error(error, _)) if error.message().starts_with("no input") => {
+            let others = ["kustomization.yaml", "kustomization.yml", "Kustomization", "Chart.yaml"];
+            let other = match others.iter().any(|other| Path::new(other).exists()) {
+                true => "; this plugin runs neither kustomize nor Helm",
+                false => "",
+            };
             return Err(Error::usage("no input is named")
-                .hint(format!("name files under `inputs` in {}, or in the parameter `{FILES}`", SPECS[0])));
+                .hint(format!("name files under `inputs` in {}, or in the parameter `{FILES}`{other}", SPECS[0])));
         }
         Err(args::Exit::Error(error, _)) => return Err(error),
         Err(args::Exit::Clap(usage)) => {
@@ -143,10 +151,14 @@ fn words(parameters: &str, spec: Option<&str>) -> Result<Vec<String>> {
                 .hint(format!("write it as `- {{name: {name}, {takes}: ...}}`"))
         };
         let Some((_, takes)) = PARAMETERS.iter().find(|(known, _)| *known == name) else {
-            let known = PARAMETERS.map(|(known, _)| known).join(", ");
-            return Err(
-                Error::usage("there is a parameter that jobplate does not know").hint(format!("it knows {known}"))
-            );
+            let distance = |known: &&str| strsim::damerau_levenshtein(known, &name);
+            let known = PARAMETERS.map(|(known, _)| known);
+            let near = known.iter().copied().min_by_key(distance).filter(|known| distance(known) <= 2);
+            let error = Error::usage(format!("there is no parameter `{name}`"));
+            return Err(match near {
+                Some(near) => error.hint(format!("did you mean `{near}`?")),
+                None => error.hint(format!("there are {}", known.join(", "))),
+            });
         };
         let mut give = |text: String| match name.as_str() {
             FILES => files.push(text),
@@ -155,7 +167,9 @@ fn words(parameters: &str, spec: Option<&str>) -> Result<Vec<String>> {
         match (takes, string, array, map) {
             (Takes::Boolean, Some(text), None, None) if text == "true" => words.push(format!("--{name}")),
             (Takes::Boolean, Some(text), None, None) if text == "false" || text.is_empty() => {}
-            (Takes::Boolean, ..) => return Err(wrong("string").hint("it is \"true\" or \"false\"")),
+            (Takes::Boolean, ..) => {
+                return Err(Error::usage(format!("the parameter `{name}` is neither \"true\" nor \"false\"")));
+            }
             // An announced parameter that nobody filled in.
             (Takes::Text | Takes::Texts, Some(text), None, None) if text.is_empty() => {}
             (_, None, None, None) => {}
@@ -274,7 +288,7 @@ mod tests {
             {"name": "secret", "map": {"B": "s/b", "A": "s/a"}}, {"name": "target", "array": ["job/x", "deployment"]},
             {"name": "api", "string": "http://x"}, {"name": "skip", "string": ""}, {"name": "files", "array": ["-x", "b"]}
         ]"#;
-        assert!(asked(parameters).unwrap_err().contains("does not know"));
+        assert!(asked(parameters).unwrap_err().contains("no parameter `skip`"));
         assert_eq!(
             asked(&parameters.replace("skip", "unset")).unwrap(),
             "--secret=A=s/a --secret=B=s/b --target=job/x --target=deployment --api=http://x -- -x b"

@@ -191,7 +191,7 @@ impl ManifestArgs {
             manifests.inputs = inputs;
         }
         manifests.recursive = self.recursive;
-        check_inputs(&manifests.inputs, in_place)?;
+        check_inputs(&manifests.inputs, &manifests.specs, in_place)?;
         Ok(manifests)
     }
 }
@@ -356,11 +356,14 @@ pub(super) fn inputs_of_spec(path: &str) -> Vec<String> {
     read_spec(path, true).map(|layer| layer.inputs).unwrap_or_default()
 }
 
-fn check_inputs(inputs: &[String], in_place: bool) -> Result<()> {
+fn check_inputs(inputs: &[String], specs: &[String], in_place: bool) -> Result<()> {
     if inputs.is_empty() {
         let error = Error::usage("no input: name files or directories, or `-` for standard input");
         let template = "./job_template.yaml";
         let there = Path::new(template).exists();
+        if !specs.is_empty() {
+            return Err(error.hint("or name them under `inputs` in the spec file"));
+        }
         return Err(if there { error.hint(format!("there is a {template} here")) } else { error });
     }
     if in_place && inputs.iter().any(|input| input == "-") {

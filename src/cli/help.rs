@@ -14,7 +14,14 @@ pub(super) fn with_examples(command: clap::Command, name: &str) -> clap::Command
   {name} render -i web.yaml --target deployment/web --secret-env DB_PASSWORD=db/password
 
   # In CI: is what stands in Git what the spec file says?
-  {name} render --check k8s/ --spec flows.yaml"
+  {name} render --check k8s/ --spec flows.yaml
+
+Exit codes: 0 done, 1 with --check: a file would change, 2 input, or an edit that was refused"
+    );
+    let man = format!(
+        "Examples:
+  {name} man render | man -l -
+  {name} man render > ~/.local/share/man/man1/jobplate-render.1"
     );
     let post_render = format!(
         "Changes only what --target names; Prefect's own settings go to agents and workers without it.
@@ -60,13 +67,16 @@ Exit codes: 0 nothing differs, 1 something does, 2 input, 3 refused or unreachab
     );
     let completion = format!(
         "Examples:
-  # bash
+  # bash, which loads it by the package bash-completion
+  mkdir -p ~/.local/share/bash-completion/completions
   {name} completion bash > ~/.local/share/bash-completion/completions/jobplate
 
-  # zsh, into a folder of $fpath
+  # zsh, with `fpath=(~/.zfunc $fpath); autoload -Uz compinit; compinit` in ~/.zshrc
+  mkdir -p ~/.zfunc
   {name} completion zsh > ~/.zfunc/_jobplate
 
   # fish
+  mkdir -p ~/.config/fish/completions
   {name} completion fish > ~/.config/fish/completions/jobplate.fish
 
 Targets, containers and variables are those of the files on the line.
@@ -82,7 +92,8 @@ kubectl completes `kubectl jobplate` with a program named kubectl_complete-jobpl
         .after_help(top)
         .mut_subcommand("render", |command| command.after_help(examples))
         .mut_subcommand("post-render", |command| command.after_help(post_render))
-        .mut_subcommand("completion", |command| command.after_help(completion));
+        .mut_subcommand("completion", |command| command.after_help(completion))
+        .mut_subcommand("man", |command| command.after_help(man));
     if cfg!(feature = "cluster") {
         let command = command.mut_subcommand("apply", |command| command.after_help(apply));
         return command.mut_subcommand("diff", |command| command.after_help(diff));

@@ -9,6 +9,9 @@ use crate::render::{OPEN_FILES, Source};
 /// What stands for standard input.
 pub(super) const STDIN: &str = "-";
 
+/// The usual names of a spec file.
+pub(super) const SPECS: [&str; 2] = ["jobplate.yaml", "jobplate.yml"];
+
 /// Files that are read when a folder is named.
 pub(super) const EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
 
@@ -28,7 +31,7 @@ pub(super) fn open(manifests: &Manifests) -> Result<Vec<Source>> {
         }
         let path = Path::new(input);
         if path.is_dir() {
-            let mut files = files_in(path, manifests.recursive)?;
+            let mut files = files_in(path, manifests.recursive, usize::MAX)?;
             if !specs.is_empty() {
                 files.retain(|file| std::fs::canonicalize(file).map_or(true, |file| !specs.contains(&file)));
             }
@@ -69,9 +72,11 @@ fn push(sources: &mut Vec<Source>, mut source: Source) {
     sources.push(source);
 }
 
-/// The manifests in a folder, in the order of their names.
-pub(super) fn files_in(folder: &Path, recursive: bool) -> Result<Vec<PathBuf>> {
+/// The manifests in a folder, in the order of their names: files with their extensions, but for spec files by their
+/// usual name, and for what begins with a dot. At most so many entries of folders are looked at.
+pub(super) fn files_in(folder: &Path, recursive: bool, most: usize) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
+    let mut left = most;
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
         let fail = |error: std::io::Error| {
@@ -79,7 +84,13 @@ pub(super) fn files_in(folder: &Path, recursive: bool) -> Result<Vec<PathBuf>> {
         };
         for entry in std::fs::read_dir(&folder).map_err(fail)? {
             let entry = entry.map_err(fail)?;
+            let Some(rest) = left.checked_sub(1) else { break };
+            left = rest;
             let path = entry.path();
+            let name = entry.file_name();
+            if name.as_encoded_bytes().starts_with(b".") || SPECS.iter().any(|spec| name == *spec) {
+                continue;
+            }
             // A link to a folder could lead back up: it is not followed.
             if entry.file_type().map_err(fail)?.is_dir() {
                 if recursive {

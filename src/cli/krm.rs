@@ -53,7 +53,11 @@ pub(super) fn run(args: KrmArgs, color: ColorChoice) -> Result<ExitCode> {
                 let parts = [stream.before, &failed, stream.behind];
                 drop(to_stdout(|out| out.write_all(parts.concat().as_bytes()).map_err(|error| write_error(&error))));
             }
-            Err(error)
+            // The lines are those of a list that nobody has as a file.
+            Err(match about(list, &error) {
+                Some((object, path)) => error.with_more(&format!(" ({})", display(object, &path))),
+                None => error,
+            })
         }
     }
 }
@@ -171,15 +175,8 @@ fn result(list: Document<'_>, error: &Error) -> Value {
     let hint = error.hint_text().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
     let message = format!("{}{hint}", error.message());
     let mut entries = vec![("message", Value::text(&message)), ("severity", Value::name("error"))];
-    // The place is in this very text: it is the only one that is read.
-    let at = error.place().filter(|place| place.document == list.text).map(|place| place.span.start);
-    let items = list.root().first("items").into_iter().flat_map(Node::items);
-    let mut objects = items.chain(list.root().first("functionConfig"));
-    if let Some(at) = at
-        && let Some(object) = objects.find(|object| object.span().contains(&at))
-    {
+    if let Some((object, path)) = about(list, error) {
         entries.push(("resourceRef", reference(object)));
-        let path = path(object, at);
         if !path.is_empty() {
             entries.push(("field", Value::map([("path", Value::name(&path))])));
         }
@@ -190,6 +187,24 @@ fn result(list: Document<'_>, error: &Error) -> Value {
         }
     }
     Value::map(entries)
+}
+
+/// The object that an error is about, an item or the functionConfig, and the way to the place in it.
+fn about<'a>(list: Document<'a>, error: &Error) -> Option<(Node<'a>, String)> {
+    // The place is in this very text: it is the only one that is read.
+    let at = error.place().filter(|place| place.document == list.text)?.span.start;
+    let items = list.root().first("items").into_iter().flat_map(Node::items);
+    let mut objects = items.chain(list.root().first("functionConfig"));
+    let object = objects.find(|object| object.span().contains(&at))?;
+    Some((object, path(object, at)))
+}
+
+/// `Kind/name, path`
+fn display(object: Node<'_>, path: &str) -> String {
+    let kind = text(object, "kind").unwrap_or_default();
+    let name = object.first("metadata").and_then(|metadata| text(metadata, "name")).map(|name| format!("/{name}"));
+    let path = if path.is_empty() { String::new() } else { format!(", {path}") };
+    format!("{kind}{}{path}", name.unwrap_or_default())
 }
 
 /// The way to what stands at a place: `spec.template.spec.containers[0].env`.

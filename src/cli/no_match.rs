@@ -88,7 +88,12 @@ pub(super) fn refuse(rendering: &mut Rendering, command: &Manifests, matching: M
         None if needs_target => "only what `--target` names is changed, and it is not given; seen:".to_owned(),
         None => format!("nothing matches {}; seen:", asked_for(injection)),
     };
-    let allow = if needs_target { "" } else { " (--allow-no-match makes this no error)" };
+    let allow = match command.naming {
+        _ if needs_target => "",
+        Naming::Flags | Naming::Helm => " (--allow-no-match makes this no error)",
+        Naming::FunctionConfig => " (args: [krm, --allow-no-match] makes this no error)",
+        Naming::Parameters => " (the parameter allow-no-match makes this no error)",
+    };
     Err(Error::usage(what + &list).hint(instead(injection, command.naming, &targets, &seen) + allow))
 }
 
@@ -216,7 +221,10 @@ fn instead(injection: &Injection, naming: Naming, targets: &[Target], seen: &[Se
     } else if let Some(Candidate { target, .. }) = candidates.first() {
         format!("name what you mean: {}", named(target, ""))
     } else if seen.iter().any(Seen::has_pods) {
-        "name one of these with --target".to_owned()
+        match naming {
+            Naming::Flags | Naming::Helm => "name one of these with --target".to_owned(),
+            Naming::FunctionConfig | Naming::Parameters => "name one of these under `targets` in the spec".to_owned(),
+        }
     } else {
         "name an input with a workload in it".to_owned()
     }

@@ -21,7 +21,14 @@ use crate::report;
 pub(super) fn run(command: Render, color: ColorChoice) -> Result<ExitCode> {
     let mut rendering = plan(&command.manifests, Matching::Must, color)?;
     let wraps = matches!(command.output, Output::Wrap(_));
-    if !command.manifests.quiet && command.manifests.injection.is_empty() && !wraps {
+    let sets_nothing = command.manifests.injection.is_empty() && !wraps;
+    if sets_nothing && matches!(command.output, Output::Check | Output::InPlace) {
+        // Where something is to be guarded, a forgotten spec file is no success.
+        return Err(
+            Error::usage("nothing to set is given").hint("say what: --secret NAME=SECRET/KEY, --spec FILE, ...")
+        );
+    }
+    if sets_nothing && !command.manifests.quiet {
         to_stderr(&report::note("nothing to set is given, so nothing changes"), color);
     }
     // Found out before files are replaced, and told once they are.

@@ -101,8 +101,8 @@ pub fn env_name(name: &str) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Ends of names whose values are secrets. `TOKEN_FILE`, `_PATH`, `_NAME` and `_URL` say where one is.
-const SECRET_ENDINGS: [&str; 7] = ["TOKEN", "PASSWORD", "PASSWD", "SECRET", "_KEY", "CREDENTIALS", "DSN"];
+/// Ends of names whose values are secrets, before a number, if there is one. `TOKEN_FILE`, `_PATH`, `_NAME` and `_URL` say where one is.
+const SECRET_ENDINGS: [&str; 8] = ["TOKEN", "PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "_KEY", "CREDENTIALS", "DSN"];
 
 /// What Prefect 1 reads its secrets from: always secret, whatever follows.
 const SECRET_PREFIX: &str = "PREFECT__CONTEXT__SECRETS__";
@@ -110,6 +110,8 @@ const SECRET_PREFIX: &str = "PREFECT__CONTEXT__SECRETS__";
 /// Whether the value of an env var with this name should not stand in plain text.
 pub fn looks_secret(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
+    // DB_PASSWORD_2
+    let name = name.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches('_');
     name.starts_with(SECRET_PREFIX) || SECRET_ENDINGS.iter().any(|ending| name.ends_with(ending))
 }
 

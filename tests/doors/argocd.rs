@@ -118,7 +118,7 @@ fn parameters_are_flags() {
         assert_eq!(generated(&place, &["--app", "app", "--parameters", &parameters]).len(), 1, "{parameters}");
     }
     let said = refused(&place, &["--app", "app", "--parameters", r#"[{"name": "report", "string": "/tmp/x"}]"#]);
-    assert!(said.contains("a parameter that jobplate does not know") && said.contains("secret-env"), "{said}");
+    assert!(said.contains("there is no parameter `report`") && said.contains("secret-env"), "{said}");
 }
 
 /// An empty answer would have Argo CD delete what is there.

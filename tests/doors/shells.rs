@@ -43,6 +43,8 @@ fn bash() {
     assert_eq!(in_bash(&place, "jobplate render job.yaml --secret-env MODE=d", "d"), ["db/"]);
     assert_eq!(in_bash(&place, "jobplate render 'job.yaml' --target ", ""), ["Job/etl"]);
     assert!(in_bash(&place, "jobplate render 'job.yaml --target ", "").is_empty());
+    assert_eq!(in_bash(&place, "jobplate render ~/jo", "~/jo"), ["~/job.yaml"]);
+    assert_eq!(in_bash(&place, "jobplate render ~/job.yaml --target j", "j"), ["job/etl"]);
     // bash puts into the line what it gets.
     place.write("a b$(touch pwned);*.yaml", JOB);
     assert_eq!(in_bash(&place, "jobplate render a", "a"), [r"a\ b\$\(touch\ pwned\)\;\*.yaml"]);
@@ -66,6 +68,9 @@ fn zsh() {
     );
     assert_eq!(offered("jobplate render 'job.yaml' --target J"), "Job/etl:job.yaml\n");
     assert_eq!(offered("jobplate render job.yaml --secret-env MODE=d"), "MODE=db/:job.yaml\n");
+    place.write("a b;c.yaml", JOB);
+    assert_eq!(offered("jobplate render a"), "a\\\\ b\\\\;c.yaml\n");
+    assert_eq!(offered("jobplate render '~/jo'"), "~/job.yaml\n");
 }
 
 #[test]

@@ -13,10 +13,11 @@ use crate::manifest::{container, container::names};
 use crate::render::{Source, each_object};
 use crate::yaml::Node;
 
-/// More bytes and files than this are not read while somebody waits.
+/// More bytes and files than this are not read while somebody waits, nor more names in folders.
 const MOST_BYTES: u64 = 16 * 1024 * 1024;
 
 const MOST_FILES: usize = 200;
+const MOST_ENTRIES: usize = 2000;
 
 /// The size of a regular file.
 fn size(file: &Path) -> Option<u64> {
@@ -63,7 +64,7 @@ impl Found {
             inputs = specs.flat_map(|spec| edit_args::inputs_of_spec(spec)).collect();
         }
         let files = inputs.iter().map(Path::new).flat_map(|input| match input.is_dir() {
-            true => input::files_in(input, false).unwrap_or_default(),
+            true => input::files_in(input, said.recursive, MOST_ENTRIES).unwrap_or_default(),
             false => vec![input.to_owned()],
         });
         let mut left = MOST_BYTES;

@@ -21,6 +21,7 @@ pub(super) struct Line {
 #[derive(Default)]
 pub(super) struct Said {
     pub(super) inputs: Vec<String>,
+    pub(super) recursive: bool,
     pub(super) specs: Vec<String>,
     pub(super) targets: Vec<Target>,
     #[cfg(feature = "cluster")]
@@ -66,6 +67,7 @@ impl Line {
         let targets = all("target").iter().filter_map(|text| parse::target("--target", text).ok()).collect();
         Said {
             inputs: [paths("inputs"), paths("filename")].concat(),
+            recursive: matches.try_get_one::<bool>("recursive").ok().flatten().copied().unwrap_or_default(),
             specs: paths("spec"),
             targets,
             #[cfg(feature = "cluster")]

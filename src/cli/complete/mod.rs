@@ -25,8 +25,11 @@ use crate::render::write_error;
 /// The environment variable by which a shell asks; it names the shell.
 const VARIABLE: &str = "JOBPLATE_COMPLETE";
 
-/// kubectl is to offer no files of its own, and to put no blank behind what is not yet complete (cobra's
-/// `ShellCompDirectiveNoFileComp` and `NoSpace`).
+/// What kubectl is to do: offer files of its own or only those with these extensions, offer none, put no blank
+/// behind what is not yet complete (cobra's `ShellCompDirective`s `Default`, `FilterFileExt`, `NoFileComp` and
+/// `NoSpace`).
+const ANY_FILE: u32 = 0;
+const THESE_FILES: u32 = 8;
 const NO_FILES: u32 = 4;
 const NO_SPACE: u32 = 2;
 
@@ -41,10 +44,10 @@ pub(super) fn for_shell(shell: &str, args: &[OsString]) -> ExitCode {
     let words: Vec<OsString> = args.iter().skip_while(|word| *word != "--").skip(1).cloned().collect();
     quietly(|out| {
         if shell != "bash" {
-            return Line { words }.candidates().iter().try_for_each(|candidate| print(candidate, out));
+            return Line { words }.candidates().0.iter().try_for_each(|candidate| print(candidate, 0, out));
         }
         let Some((line, kept)) = Line::of_bash(&words) else { return Ok(()) };
-        line.candidates().iter().try_for_each(|candidate| {
+        line.candidates().0.iter().try_for_each(|candidate| {
             let value = candidate.get_value().to_string_lossy();
             writeln!(out, "{}", quoted(value.get(kept..).unwrap_or_default()))
         })
@@ -57,10 +60,20 @@ pub(super) fn for_kubectl(args: &[OsString]) -> ExitCode {
     let mut words = args.to_vec();
     words.resize_with(words.len().max(2), OsString::new);
     quietly(|out| {
-        let mut candidates = Line { words }.candidates();
-        // Its script puts them into the line as they are, and files may have any name.
+        let last = words.last().and_then(|word| word.to_str()).unwrap_or_default().to_owned();
+        let (mut candidates, wants_file) = Line { words }.candidates();
+        if let (Some(extensions), false) = (wants_file, last.starts_with('-')) {
+            // Its shells know best how names of files are written.
+            extensions.iter().try_for_each(|extension| writeln!(out, "{extension}"))?;
+            return writeln!(out, ":{}", if extensions.is_empty() { ANY_FILE } else { THESE_FILES });
+        }
+        // Its script puts them into the line as they are.
         candidates.retain(|candidate| candidate.get_value().to_str().is_some_and(is_plain));
-        candidates.iter().try_for_each(|candidate| print(candidate, out))?;
+        // And cuts `--flag=` off before it compares.
+        let flag = if last.starts_with('-') { last.find('=').map_or(0, |at| at + 1) } else { 0 };
+        for candidate in &candidates {
+            print(candidate, flag, out)?;
+        }
         let is_partial = |candidate: &CompletionCandidate| {
             candidate.get_value().as_encoded_bytes().last().is_some_and(|last| b"=/:".contains(last))
         };
@@ -76,12 +89,17 @@ fn is_plain(text: &str) -> bool {
 
 /// A text as a word of bash, which puts into the line what it gets.
 fn quoted(text: &str) -> String {
+    if let Some(rest) = text.strip_prefix("~/") {
+        return format!("~/{}", quoted(rest));
+    }
     let quote = |c: char| if is_plain(c.encode_utf8(&mut [0; 4])) { vec![c] } else { vec!['\\', c] };
     text.chars().flat_map(quote).collect()
 }
 
-fn print(candidate: &CompletionCandidate, out: &mut dyn Write) -> io::Result<()> {
+/// Prints a candidate from one of its bytes on, and what it is.
+fn print(candidate: &CompletionCandidate, from: usize, out: &mut dyn Write) -> io::Result<()> {
     let value = candidate.get_value().to_string_lossy();
+    let value = value.get(from..).unwrap_or_default();
     match candidate.get_help().map(ToString::to_string) {
         Some(help) => writeln!(out, "{value}\t{}", help.lines().next().unwrap_or_default()),
         None => writeln!(out, "{value}"),
@@ -89,13 +107,25 @@ fn print(candidate: &CompletionCandidate, out: &mut dyn Write) -> io::Result<()>
 }
 
 impl Line {
-    /// What may stand in the place of the last word.
-    fn candidates(self) -> Vec<CompletionCandidate> {
-        let Some(last) = self.words.len().checked_sub(1) else { return Vec::new() };
+    /// What may stand in the place of the last word; and, where that is a file, the extensions that it may have
+    /// (none: any).
+    fn candidates(mut self) -> (Vec<CompletionCandidate>, Option<&'static [&'static str]>) {
+        let Some(last) = self.words.len().checked_sub(1) else { return Default::default() };
         let folder = std::env::current_dir().ok();
         // It knows what the values of its flags can be.
         let mut command = offers::attach(args::command("jobplate"), &self);
-        complete(&mut command, self.words, last, folder.as_deref()).unwrap_or_default()
+        let is_flag = self.words[last].as_encoded_bytes().starts_with(b"-");
+        if self.words[last] == "-" {
+            // Long flags say what they are.
+            self.words[last] = OsString::from("--");
+        }
+        let mut found = complete(&mut command.0, self.words, last, folder.as_deref()).unwrap_or_default();
+        let is_value = |candidate: &CompletionCandidate| !candidate.get_value().as_encoded_bytes().starts_with(b"-");
+        if !is_flag && found.iter().any(is_value) {
+            // Flags are for those who have begun one.
+            found.retain(|candidate| is_value(candidate) || candidate.get_value() == "-");
+        }
+        (found, command.1.get().copied())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Which values each flag can have. A flag is known by the name of its field in the arguments.
 
 use std::ffi::OsStr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter as _};
 
@@ -9,7 +9,9 @@ use super::files::{Found, Names};
 use super::line::{Line, Said};
 use crate::cli::input::EXTENSIONS;
 use crate::cli::template;
+use crate::manifest::embedded::{CONFIG_MAP, is_config_map_word};
 use crate::manifest::names::POD_FIELDS;
+use crate::manifest::workload::canonical_kind;
 use crate::prefect::variables::secret_name;
 
 type Pairs = Vec<(String, String)>;
@@ -25,25 +27,36 @@ const WORDS: [(&str, &[&str]); 7] = [
     ("wrap", &["configmap/"]),
 ];
 
-/// Gives the flags of a command line what they can be completed with.
-pub(super) fn attach(mut command: clap::Command, line: &Line) -> clap::Command {
+/// The extensions of the file that stands where something is completed, if one does; none stands for any.
+pub(super) type WantsFile = Arc<OnceLock<&'static [&'static str]>>;
+
+/// Gives the flags of a command line what they can be completed with; with a place that tells, once it is
+/// completed, whether that was a file.
+pub(super) fn attach(mut command: clap::Command, line: &Line) -> (clap::Command, WantsFile) {
+    let wants_file = WantsFile::default();
     // Flags are there only once the commands are built.
     command.build();
     let said = Arc::new(line.said());
     let commands: Vec<String> = command.get_subcommands().map(|command| command.get_name().to_owned()).collect();
     for name in &commands {
-        let (said, all, own) = (Arc::clone(&said), commands.clone(), name.clone());
+        let (said, all, own, file) = (Arc::clone(&said), commands.clone(), name.clone(), Arc::clone(&wants_file));
         command = command.mut_subcommand(name, move |command| {
-            command.mut_args(|arg| match completer(&own, arg.get_id().as_str(), &said, &all) {
+            command.mut_args(|arg| match completer(&own, arg.get_id().as_str(), &said, &all, &file) {
                 Some(completer) => arg.add(completer),
                 None => arg,
             })
         });
     }
-    command
+    (command, wants_file)
 }
 
-fn completer(command: &str, flag: &str, said: &Arc<Said>, commands: &[String]) -> Option<ArgValueCompleter> {
+fn completer(
+    command: &str,
+    flag: &str,
+    said: &Arc<Said>,
+    commands: &[String],
+    wants_file: &WantsFile,
+) -> Option<ArgValueCompleter> {
     if let Some((_, words)) = WORDS.iter().find(|(known, _)| *known == flag) {
         return Some(plain(move |_| words.iter().map(|word| ((*word).to_owned(), String::new())).collect()));
     }
@@ -54,9 +67,21 @@ fn completer(command: &str, flag: &str, said: &Arc<Said>, commands: &[String]) -
     let said = Arc::clone(said);
     Some(match flag {
         "inputs" | "filename" | "again" if command == "post-render" => return None,
-        "inputs" | "filename" | "spec" => ArgValueCompleter::new(manifests),
-        "kubeconfig" | "report" => ArgValueCompleter::new(PathCompleter::file()),
-        "target" => plain(move |_| found().targets.into_pairs()),
+        "inputs" | "filename" | "spec" => {
+            let wants_file = Arc::clone(wants_file);
+            ArgValueCompleter::new(move |typed: &OsStr| {
+                let _ = wants_file.set(&EXTENSIONS);
+                manifests(typed)
+            })
+        }
+        "kubeconfig" | "report" => {
+            let wants_file = Arc::clone(wants_file);
+            ArgValueCompleter::new(move |typed: &OsStr| {
+                let _ = wants_file.set(&[]);
+                PathCompleter::file().complete(typed)
+            })
+        }
+        "target" => plain(move |typed| in_the_spelling_of(typed, found().targets.into_pairs())),
         "container" => plain(move |_| found().containers.into_pairs()),
         "unset" => plain(move |_| found().variables.into_pairs()),
         "env" => plain(move |_| variables(found())),
@@ -98,11 +123,30 @@ fn completer(command: &str, flag: &str, said: &Arc<Said>, commands: &[String]) -
             plain(|_| template::list().map(|(name, about)| (name.to_owned(), about.to_owned())).collect())
         }
         "command" if command == "man" => {
-            let commands = commands.to_vec();
+            let commands: Vec<String> = commands.iter().filter(|command| *command != "help").cloned().collect();
             plain(move |_| commands.iter().map(|command| (command.clone(), String::new())).collect())
         }
         _ => return None,
     })
+}
+
+/// Objects, `Kind/name`, with the kind as it is typed: any case will do, and a short name.
+fn in_the_spelling_of(typed: &str, objects: Pairs) -> Pairs {
+    let is_kind = |own: &str, kind: &str| {
+        let is_map = kind == CONFIG_MAP && is_config_map_word(own);
+        is_map || own.eq_ignore_ascii_case(kind) || canonical_kind(own) == Some(kind)
+    };
+    let spelled = |(object, about): (String, String)| {
+        let (kind, name) = object.split_once('/').unwrap_or((&object, ""));
+        let own = match typed.split_once('/') {
+            Some((own, _)) if is_kind(own, kind) => own.to_owned(),
+            None if typed.starts_with(|c: char| c.is_ascii_lowercase()) => kind.to_ascii_lowercase(),
+            _ => kind.to_owned(),
+        };
+        let slash = if name.is_empty() { "" } else { "/" };
+        (format!("{own}{slash}{name}"), about)
+    };
+    objects.into_iter().map(spelled).collect()
 }
 
 /// Offers those of the values that begin with what is typed.
@@ -129,6 +173,7 @@ fn manifests(typed: &OsStr) -> Vec<CompletionCandidate> {
         path.is_dir() || path.extension().is_some_and(|own| EXTENSIONS.iter().any(|known| own == *known))
     };
     let mut offered = PathCompleter::any().filter(is_manifest).complete(typed);
+    offered.retain(|path| path.get_value() != ".");
     if typed.is_empty() {
         offered.push(CompletionCandidate::new("-").help(Some("standard input".into())));
     }

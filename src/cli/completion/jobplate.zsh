@@ -4,7 +4,11 @@ _jobplate() {
     local -a complete partial
     for line in "${(@f)$(JOBPLATE_COMPLETE=zsh jobplate -- "${(@Q)words[1,CURRENT-1]}" "${(Q)PREFIX}" 2>/dev/null)}"; do
         value=${line%%$'\t'*}
-        entry=${value//:/\\:}
+        # Quoted here and not by zsh, which would quote the tilde, too.
+        entry=${(q)value}
+        [[ $value == '~/'* ]] && entry='~/'${(q)value#'~/'}
+        # As _describe reads it.
+        entry=${${entry//\\/\\\\}//:/\\:}
         [[ $line == *$'\t'* ]] && entry+=":${line#*$'\t'}"
         case $value in
             '') ;;
@@ -12,8 +16,8 @@ _jobplate() {
             *) complete+=("$entry") ;;
         esac
     done
-    (( $#complete )) && _describe -V 'values' complete
-    (( $#partial )) && _describe -V 'values' partial -S ''
+    (( $#complete )) && _describe -V 'values' complete -Q
+    (( $#partial )) && _describe -V 'values' partial -Q -S ''
     (( $#complete + $#partial ))
 }
 if [[ ${funcstack[1]} == _jobplate ]]; then
