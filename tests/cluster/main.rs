@@ -12,6 +12,7 @@ mod complete;
 #[path = "../cmd/console.rs"]
 mod console;
 mod diff;
+mod edits;
 mod errors;
 mod faults;
 mod harness;

@@ -1,0 +1,46 @@
+//! What an apply edited and what became of it, told to programs (`--report`) and to GitHub Actions.
+
+use crate::cli::Run;
+use crate::servers::{ADMIN, Servers};
+
+const JOB: &str = "\
+apiVersion: batch/v1
+kind: Job
+metadata: {name: etl}
+spec:
+  suspend: true
+  template:
+    spec:
+      restartPolicy: Never
+      containers: [{name: flow, image: none, env: [{name: MODE, value: canary}]}]
+";
+
+#[test]
+fn an_apply_tells_its_edits_and_outcomes() {
+    let Some(servers) = Servers::shared() else { return };
+    let namespace = servers.namespace("edits");
+    let run = Run::new(servers.kubeconfig(ADMIN)).env("GITHUB_ACTIONS", "true").env("GITHUB_STEP_SUMMARY", "summary");
+    let run = run.file("job.yaml", JOB);
+    let read = |name: &str| std::fs::read_to_string(run.folder().join(name)).unwrap_or_default();
+    let apply = |value: &str, more: &[&str]| {
+        let set = format!("TOKEN=s/{value}");
+        let args = ["apply", "job.yaml", "-n", &namespace, "--secret-env", &set, "--report", "report.json"];
+        run.run(&[&args[..], more].concat())
+    };
+
+    apply("one", &["--dry-run=server"]).says(0, &[]);
+    assert!(read("summary").contains("### jobplate: objects (server dry run)"), "{}", read("summary"));
+    assert!(read("summary").contains("### jobplate: edits to be made\n"), "{}", read("summary"));
+    apply("one", &[]).says(0, &[]);
+    let report: serde_json::Value = serde_json::from_str(&read("report.json")).expect("JSON");
+    assert_eq!(report["edits"][0]["variable"], "TOKEN");
+    let summary = read("summary");
+    assert!(summary.contains("| `job.batch/etl` | created |  |\n"), "{summary}");
+    assert!(summary.contains("### jobplate: edits\n"), "{summary}");
+
+    // What can't be applied is an annotation at its place, the reason stands in the table, the exit code counts.
+    let ran = apply("two", &[]).says(3, &["::error title=jobplate,file=job.yaml,line=1,col=1::job.batch/etl is on"]);
+    let summary = read("summary");
+    assert!(summary.contains("| `job.batch/etl` | failed | `job.batch/etl is on the server"), "{summary}");
+    assert!(!format!("{}{summary}{}", ran.stderr, read("report.json")).contains("canary"));
+}
