@@ -5,6 +5,7 @@
 //! that an application has: there is none. What it can't read as an object it quotes to everybody who sees the
 //! application: that does not come out either. Files outside of the repository are nobody's to read.
 
+use std::collections::HashSet;
 use std::env;
 use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
@@ -21,7 +22,7 @@ use super::no_match::Matching;
 use super::render::{plan_sources, print_all};
 use crate::error::{Error, Result};
 use crate::render::{Pair, Rendering, Source};
-use crate::yaml::{self, Document, Node, ScalarKind, Tape};
+use crate::yaml::{self, Document, Kind, Node, ScalarKind, Tape};
 
 /// The parameters, and what they take: but for [`FILES`] they are flags.
 const PARAMETERS: [(&str, Takes); 26] = [
@@ -224,6 +225,9 @@ fn check_objects(rendering: &mut Rendering) -> Result<()> {
     let (mut tape, mut count) = (Tape::default(), 0);
     while let Some(Pair { input, line, after, .. }) = documents.next()? {
         let counted = match yaml::read(after, &mut tape) {
+            _ if odd_separator(after).is_some() => {
+                Err((odd_separator(after).unwrap_or_default(), "this line divides documents, and has more in it"))
+            }
             Err(step_back) => Err((step_back.offset, "this can't be read as YAML")),
             Ok(_) => count_objects(Document::new(after, &tape).root()),
         };
@@ -243,32 +247,80 @@ fn check_objects(rendering: &mut Rendering) -> Result<()> {
 }
 
 /// How many objects a document is to Argo CD, to which whatever has `items` is a list; or where and why none.
-fn count_objects(root: Node<'_>) -> Result<usize, (usize, &'static str)> {
+fn count_objects(root: Node<'_>) -> Result<usize, Fault> {
     if root.is_null() {
         return Ok(0);
     }
-    for node in root.descendants() {
-        if node.tag().is_some_and(|tag| tag != "!!str") {
-            return Err((node.span().start, "this has a tag"));
-        }
-        if let Some((key, _)) = node.entries().find(|(key, _)| !key.is_scalar()) {
-            return Err((key.span().start, "this has a key that is no text"));
-        }
-    }
-    let has_kind = |object: Node<'_>| {
-        let kind = object.first("kind");
-        let is_kind = |kind: Node<'_>| {
-            kind.scalar_kind() == ScalarKind::String && kind.text().is_some_and(|kind| !kind.is_empty())
-        };
-        if kind.is_some_and(is_kind) { Ok(()) } else { Err((object.span().start, "this is no object of Kubernetes")) }
-    };
-    has_kind(root)?;
+    root.descendants().try_for_each(check_value)?;
+    check_object(root)?;
     let Some(items) = root.first("items") else { return Ok(1) };
     if !root.first("kind").and_then(Node::text).is_some_and(|kind| kind.ends_with("List")) {
         return Err((items.span().start, "this is no List, and has `items`"));
     }
-    items.items().try_for_each(has_kind)?;
+    items.items().try_for_each(check_object)?;
     Ok(items.items().count())
+}
+
+/// Where something is, and what Argo CD can't take about it.
+type Fault = (usize, &'static str);
+
+/// Refuses what is another value to Argo CD, or none.
+fn check_value(node: Node<'_>) -> Result<(), Fault> {
+    let fault = |node: Node<'_>, what| Err((node.span().start, what));
+    if node.tag().is_some_and(|tag| tag != "!!str") {
+        return fault(node, "this has a tag");
+    }
+    if node.is_scalar() && node.scalar_kind() == ScalarKind::NonFinite {
+        return fault(node, "this is no number that JSON has");
+    }
+    let mut seen = HashSet::new();
+    for (key, _) in node.entries() {
+        let text = key.text().filter(|_| key.is_scalar() && key.scalar_kind() != ScalarKind::Null);
+        match text {
+            None => return fault(key, "this has a key that is no text"),
+            Some(text) if text == "<<" && key.kind() == Kind::Plain => {
+                return fault(key, "this has a merge key (`<<`)");
+            }
+            Some(text) => {
+                if !seen.insert(text) {
+                    return fault(key, "this has a key twice");
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_object(object: Node<'_>) -> Result<(), Fault> {
+    let is_text = |node: Node<'_>| node.is_scalar() && node.scalar_kind() == ScalarKind::String;
+    let kind = object.first("kind").filter(|kind| is_text(*kind) && kind.text().is_some_and(|kind| !kind.is_empty()));
+    if kind.is_none() {
+        return Err((object.span().start, "this is no object of Kubernetes"));
+    }
+    let Some(metadata) = object.first("metadata").filter(|metadata| !metadata.is_null()) else { return Ok(()) };
+    if metadata.kind() != Kind::Map {
+        return Err((metadata.span().start, "this metadata is no mapping"));
+    }
+    for map in ["labels", "annotations"].into_iter().filter_map(|key| metadata.first(key)) {
+        let is_map = map.is_null() || map.kind() == Kind::Map && map.entries().all(|(_, value)| is_text(value));
+        if !is_map {
+            return Err((map.span().start, "these labels or annotations are no mapping of texts"));
+        }
+    }
+    Ok(())
+}
+
+/// A line at which Argo CD would divide a document, and which is none of a separator alone.
+fn odd_separator(text: &str) -> Option<usize> {
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        let rest = line.strip_prefix("---").map(str::trim);
+        if rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('#')) {
+            return Some(start);
+        }
+        start += line.len();
+    }
+    None
 }
 
 #[cfg(test)]

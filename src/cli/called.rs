@@ -40,15 +40,27 @@ pub(super) fn as_typed(text: &str) -> String {
     if name() == "jobplate" { text.to_owned() } else { text.split_inclusive('\n').map(typed).collect() }
 }
 
+/// A hint in which that is so.
+pub(super) fn as_typed_hint(hint: &str) -> String {
+    if name() == "jobplate" { hint.to_owned() } else { typed_hint(hint) }
+}
+
 fn typed(line: &str) -> String {
     // Everything else speaks of files and names of the user's.
     let plain = anstream::adapter::strip_str(line).to_string();
-    if !["hint: ", "note: "].iter().any(|ours| plain.starts_with(ours)) || line.contains("kubectl jobplate") {
-        return line.to_owned();
+    match ["hint: ", "note: "].iter().any(|ours| plain.starts_with(ours)) {
+        true => typed_hint(line),
+        false => line.to_owned(),
+    }
+}
+
+fn typed_hint(hint: &str) -> String {
+    if hint.contains("kubectl jobplate") {
+        return hint.to_owned();
     }
     let commands = ["render", "apply", "diff", "post-render", "krm", "template", "schema"];
-    commands.iter().fold(line.to_owned(), |line, command| {
-        line.replace(&format!("jobplate {command}"), &format!("kubectl jobplate {command}"))
+    commands.iter().fold(hint.to_owned(), |hint, command| {
+        hint.replace(&format!("jobplate {command}"), &format!("kubectl jobplate {command}"))
     })
 }
 

@@ -1,8 +1,8 @@
 //! What was edited, told to those who asked: `--report FILE`, and GitHub where it runs us.
 
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::edit_args::Manifests;
@@ -34,7 +34,7 @@ pub(super) struct Edits {
 /// stays, or a pipe or device.
 struct Report {
     name: String,
-    to: Option<tempfile::NamedTempFile>,
+    to: Option<(tempfile::NamedTempFile, PathBuf)>,
 }
 
 /// The edits of all documents, in their order; none where nobody asks for them. Called before anything is printed
@@ -64,8 +64,15 @@ impl Report {
             return Err(Error::usage("`--report` is a file; standard output is for manifests")
                 .hint("/dev/stderr is a file, too"));
         }
-        let path = Path::new(name);
-        let Ok(there) = path.metadata() else { return Report::beside(name) };
+        // Through a link to the file itself.
+        let path = match std::fs::canonicalize(name) {
+            Ok(path) => path,
+            Err(_) if Path::new(name).is_symlink() => {
+                return Err(Error::input("the report can't be written: this is a link to nothing").in_file(name));
+            }
+            Err(_) => return Report::beside(name, Path::new(name).to_owned(), None),
+        };
+        let there = path.metadata().map_err(|error| failed(name, &error))?;
         if !there.is_file() {
             return Ok(Report { name: name.to_owned(), to: None });
         }
@@ -76,22 +83,29 @@ impl Report {
                 .in_file(name)
                 .hint("name another file"));
         }
-        Report::beside(name)
+        if there.permissions().readonly() {
+            return Err(Error::input("the report can't be written: the file is read-only").in_file(name));
+        }
+        Report::beside(name, path, Some(there.permissions()))
     }
 
-    fn beside(name: &str) -> Result<Self> {
-        let folder = Path::new(name).parent().filter(|folder| !folder.as_os_str().is_empty());
-        let to = new_file(folder.unwrap_or(Path::new("."))).map_err(|error| failed(name, &error))?;
-        Ok(Report { name: name.to_owned(), to: Some(to) })
+    /// Begins a file beside the one that it will be.
+    fn beside(name: &str, path: PathBuf, permissions: Option<Permissions>) -> Result<Self> {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let begin = || {
+            let file = new_file(folder)?;
+            permissions.map_or(Ok(()), |permissions| file.as_file().set_permissions(permissions))?;
+            Ok(file)
+        };
+        let file = begin().map_err(|error| failed(name, &error))?;
+        Ok(Report { name: name.to_owned(), to: Some((file, path)) })
     }
 
     fn end(self, text: &str) -> Result<()> {
         let write = || -> io::Result<()> {
             match self.to {
-                Some(mut file) => {
+                Some((mut file, path)) => {
                     file.write_all(text.as_bytes())?;
-                    // Through a link to the file itself.
-                    let path = std::fs::canonicalize(&self.name).unwrap_or_else(|_| self.name.clone().into());
                     file.persist(path).map(drop).map_err(|error| error.error)
                 }
                 None => OpenOptions::new().append(true).open(&self.name)?.write_all(text.as_bytes()),

@@ -3,10 +3,8 @@
 use std::io::Write;
 use std::path::Path;
 
-use anstream::ColorChoice;
-
+use super::called;
 use super::edits::Told;
-use super::to_stderr;
 use crate::error::Error;
 use crate::report::edits::Edited;
 #[cfg(feature = "cluster")]
@@ -18,11 +16,27 @@ pub(super) fn is_here() -> bool {
     std::env::var_os("GITHUB_ACTIONS").is_some_and(|here| here == "true")
 }
 
+/// A text for the log of a step, in which nothing of an input is a command to the runner: it reads `::` at the
+/// beginning of a line, and `##[` anywhere.
+pub(super) fn harmless(text: &str) -> String {
+    if is_here() { without_commands(text) } else { text.to_owned() }
+}
+
+fn without_commands(text: &str) -> String {
+    let line = |line: &str| {
+        let start = line.len() - line.trim_start().len();
+        let (blank, rest) = line.split_at(start);
+        let rest = rest.strip_prefix("::").map_or_else(|| rest.to_owned(), |rest| format!(": :{rest}"));
+        format!("{blank}{rest}").replace("##[", "## [")
+    };
+    text.split_inclusive('\n').map(line).collect()
+}
+
 /// Tells of an error.
 pub(super) fn tell_error(error: &Error) {
     if is_here() {
-        to_stderr(&error_annotation(error, in_repository), ColorChoice::Never);
-        summarize(&error_summary(error));
+        annotate(&error_annotation(error, called::as_typed_hint, in_repository));
+        summarize(&error_summary(error, called::as_typed_hint));
     }
 }
 
@@ -39,7 +53,7 @@ pub(super) fn tell_edits(edits: &[Edited], what: Told) {
     }
     if what == Told::Missing {
         let annotations: String = edits.iter().map(|edited| missing_annotation(edited, in_repository)).collect();
-        to_stderr(&annotations, ColorChoice::Never);
+        annotate(&annotations);
     }
     if edits.is_empty() {
         return;
@@ -58,6 +72,11 @@ pub(super) fn tell_outcomes<'r>(
     }
 }
 
+/// Hands commands to the runner.
+fn annotate(commands: &str) {
+    let _ = std::io::stderr().write_all(commands.as_bytes());
+}
+
 /// The path of a file from the top of the repository, as annotations want it.
 fn in_repository(file: &str) -> String {
     let inside = || {
@@ -73,5 +92,18 @@ fn summarize(markdown: &str) {
     let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty()) else { return };
     if let Ok(mut file) = std::fs::OpenOptions::new().create(true).append(true).open(path) {
         let _ = file.write_all(markdown.as_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_holds_no_commands() {
+        assert_eq!(
+            without_commands("a ::b\n  ::stop-commands::x\r\n::error::y ##[add-mask]z\n"),
+            "a ::b\n  : :stop-commands::x\r\n: :error::y ## [add-mask]z\n"
+        );
     }
 }

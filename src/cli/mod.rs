@@ -109,7 +109,8 @@ fn record_error(error: &Error, text: &str, more: bool) {
 
 /// Writes to standard error; that nobody reads it is no reason to stop.
 fn to_stderr(text: &str, color: ColorChoice) {
-    let _ = AutoStream::new(std::io::stderr(), color).write_all(called::as_typed(text).as_bytes());
+    let text = github::harmless(&called::as_typed(text));
+    let _ = AutoStream::new(std::io::stderr(), color).write_all(text.as_bytes());
 }
 
 /// Helm 4 shows no standard error of a post-renderer: the terminal that it was called from gets it all the same,

@@ -11,7 +11,7 @@ use super::edit_args::Manifests;
 use super::edits::{self, Told};
 use super::no_match::{self, Matching};
 use super::output::{Replacements, to_stdout};
-use super::{input, to_stderr};
+use super::{github, input, to_stderr};
 use crate::error::{Error, Kind, Result};
 use crate::manifest::embedded;
 use crate::render::{Joined, Pair, Rendering, Source, write_error};
@@ -113,7 +113,7 @@ fn check(rendering: &mut Rendering, diff: bool, color: ColorChoice) -> Result<Ex
     if diff {
         unless_closed(print_diff(rendering, color))?;
     } else {
-        let list: String = changing.iter().map(|&input| format!("{}\n", rendering.name(input))).collect();
+        let list: String = changing.iter().map(|&input| format!("{}\n", report::name(rendering.name(input)))).collect();
         unless_closed(to_stdout(|out| out.write_all(list.as_bytes()).map_err(|error| write_error(&error))))?;
     }
     Ok(ExitCode::from(u8::from(!changing.is_empty())))
@@ -161,12 +161,13 @@ fn print_diff(rendering: &mut Rendering, color: ColorChoice) -> Result<ExitCode>
             if !rendering.changes(input) {
                 continue;
             }
-            let name = rendering.name(input).to_owned();
+            let name = report::name(rendering.name(input));
             let mut put = |text: &str| {
                 let text = match choice {
                     ColorChoice::Never => anstream::adapter::strip_str(text).to_string(),
                     _ => text.to_owned(),
                 };
+                let text = github::harmless(&text);
                 out.write_all(text.as_bytes()).map_err(|error| write_error(&error))
             };
             put(&format!("--- {name}\n+++ {name}\n"))?;

@@ -125,11 +125,13 @@ impl Comparison<'_, '_> {
         }
     }
 
-    /// The annotations of a pod template.
+    /// The annotations of a pod template. Of a key that stands twice, the first is compared with the first.
     fn annotations(&mut self, before: Vec<(String, Node<'_>)>, after: Vec<(String, Node<'_>)>, pod_spec: Node<'_>) {
-        for (key, other) in after {
-            let own = before.iter().find(|(own, _)| *own == key).map(|(_, own)| *own);
-            self.value(&format!("template.metadata.annotations[{key}]"), pod_spec, own, Some(other));
+        let mut own: HashMap<&str, VecDeque<Node<'_>>> = HashMap::new();
+        before.iter().for_each(|(key, value)| own.entry(key).or_default().push_back(*value));
+        for (key, other) in &after {
+            let own = own.get_mut(key.as_str()).and_then(VecDeque::pop_front);
+            self.value(&format!("template.metadata.annotations[{key}]"), pod_spec, own, Some(*other));
         }
     }
 

@@ -9,9 +9,10 @@ use crate::error::Error;
 /// Rows of a summary's table; of more, it says how many.
 const MOST_ROWS: usize = 200;
 
-/// An error as an annotation. `path`: from a file as it was named to its path in the repository.
-pub fn error_annotation(error: &Error, path: impl Fn(&str) -> String) -> String {
-    let hint = error.hint_text().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+/// An error as an annotation. `hint`: from a hint to how it is told; `path`: from a file as it was named to its path
+/// in the repository.
+pub fn error_annotation(error: &Error, hint: impl Fn(&str) -> String, path: impl Fn(&str) -> String) -> String {
+    let hint = error.hint_text().map(|text| format!("\nhint: {}", hint(text))).unwrap_or_default();
     let mut properties = vec![("title", "jobplate".to_owned())];
     if let Some(file) = error.file().filter(|file| *file != "-") {
         properties.push(("file", path(file)));
@@ -77,9 +78,9 @@ pub fn outcomes_summary<'r>(
     table + "\n"
 }
 
-/// An error for the summary of a step.
-pub fn error_summary(error: &Error) -> String {
-    let hint = error.hint_text().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+/// An error for the summary of a step. `hint`: from a hint to how it is told.
+pub fn error_summary(error: &Error, hint: impl Fn(&str) -> String) -> String {
+    let hint = error.hint_text().map(|text| format!("\nhint: {}", hint(text))).unwrap_or_default();
     let text = printable(&format!("{error}{hint}"));
     // Longer than any row of backticks in it, which would end it.
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or_default();
@@ -116,19 +117,22 @@ mod tests {
         let document = "kind: Job\nx: y\n";
         let error = Error::usage("100%\nof it").hint("a, b").at(10..11).in_document("k8s/a,b.yaml", 1, document);
         assert_eq!(
-            error_annotation(&error, |file| format!("sub/{file}")),
+            error_annotation(&error, str::to_owned, |file| format!("sub/{file}")),
             "::error title=jobplate,file=sub/k8s/a%2Cb.yaml,line=2,col=1::100%25%0Aof it%0Ahint: a, b\n"
         );
         assert_eq!(
             missing_annotation(&edited(), str::to_owned),
             "::error title=jobplate,file=a%2Cb%3Ac|`.yaml,line=3::TOKEN is to be added in Job/etl, container flow\n"
         );
-        assert_eq!(error_annotation(&Error::usage("x").in_file("-"), str::to_owned), "::error title=jobplate::x\n");
+        assert_eq!(
+            error_annotation(&Error::usage("x").in_file("-"), str::to_owned, str::to_owned),
+            "::error title=jobplate::x\n"
+        );
     }
 
     #[test]
     fn an_error_stays_in_its_fence() {
-        let summary = error_summary(&Error::usage("seen:\n``````\n<img>"));
+        let summary = error_summary(&Error::usage("seen:\n``````\n<img>"), str::to_owned);
         assert!(summary.ends_with("\n\n```````text\nseen:\n``````\n<img>\n```````\n\n"), "{summary}");
     }
 

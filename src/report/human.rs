@@ -91,6 +91,11 @@ pub fn warning(warning: &str) -> String {
     Renderer::styled().decor_style(DecorStyle::Ascii).render(&report) + "\n"
 }
 
+/// A name as part of a line: nothing in it ends the line, or reaches a terminal as a command.
+pub fn name(text: &str) -> String {
+    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+}
+
 /// No control character of an input or argument reaches a terminal.
 pub fn printable(text: &str) -> String {
     text.chars()

@@ -11,4 +11,4 @@ mod mask;
 
 pub use diff::unified;
 pub use foreign::foreign;
-pub use human::{error, note, printable, warning};
+pub use human::{error, name, note, printable, warning};

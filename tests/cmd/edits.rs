@@ -129,6 +129,22 @@ fn a_report_is_whole_or_the_one_before() {
     let args = ["render", "job.yaml", "--target", "Job/other", "--env", "A=b", "--report", "report.json"];
     assert_eq!(run::jobplate(&place, &args, b"").status, 2);
     assert_eq!(report(), "before");
+    // Through links, with the mode of the file.
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = |path: &Path| std::fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
+    let elsewhere = folder.path().join("elsewhere/report.json");
+    run::write(&elsewhere, b"before");
+    std::fs::set_permissions(&elsewhere, std::fs::Permissions::from_mode(0o600)).expect("its mode can be set");
+    std::os::unix::fs::symlink(&elsewhere, place.join("link")).expect("a link can be made");
+    std::os::unix::fs::symlink("nowhere", place.join("loose")).expect("a link can be made");
+    let to = |report| run::jobplate(&place, &["render", "job.yaml", "--env", "A=b", "--report", report], b"").status;
+    assert_eq!((to("link"), to("loose")), (0, 2));
+    assert!(std::fs::read_to_string(&elsewhere).expect("it is there").starts_with("{\n  \"edits\""));
+    assert_eq!(mode(&elsewhere), 0o600);
+    for link in ["link", "loose"] {
+        assert!(place.join(link).is_symlink());
+        std::fs::remove_file(place.join(link)).expect("it can be removed");
+    }
     // A reader who has seen enough of the manifest has not seen the report.
     let args = "jobplate render job.yaml --env A=b --report report.json | true";
     let mut command = run::command("sh", &place);
@@ -158,6 +174,22 @@ fn annotations_and_a_summary_where_github_runs_it() {
     let annotation = "\n::error title=jobplate,file=sub/job.yaml,line=12,col=16::`env` carries the anchor `&e`: what \
                       uses it would change too%0Ahint: remove the anchor";
     assert!(stderr.contains(annotation), "{stderr}");
+    // What a runner would take for a command of ours.
+    let odd = "kind: Job\nmetadata: {name: '::error title=x'}\nspec:\n  template:\n    spec:\n      containers:\n      - name: f\n        args:\n        - |\n          ::stop-commands::x\n          ##[add-mask]e\n";
+    let job = folder.path().join("repository/sub/odd\n::debug::x.yaml");
+    run::write(&job, odd.as_bytes());
+    let name = "odd\n::debug::x.yaml";
+    for args in [
+        &["render", name, "--diff", "--env", "A=b"][..],
+        &["render", name, "--check", "--env", "A=b"],
+        &["render", name, "--target", "x", "--env", "A=b"],
+    ] {
+        let (stdout, stderr, _) = in_workflow(folder.path(), args);
+        let lines = stdout.lines().chain(stderr.lines()).map(str::trim_start);
+        let commands = lines.filter(|line| line.starts_with("::") || line.contains("##["));
+        assert!(commands.clone().all(|line| line.starts_with("::error title=jobplate")), "{stdout}{stderr}");
+    }
+    std::fs::remove_file(job).expect("it can be removed");
     let summary = std::fs::read_to_string(folder.path().join("summary")).expect("there is a summary");
     assert!(summary.starts_with(
         "### jobplate: edits to be made\n\n| file | object | container | what | |\n|---|---|---|---|---|\n\

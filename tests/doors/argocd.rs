@@ -132,6 +132,10 @@ fn nothing_is_never_a_success() {
         // Whatever has `items` is a list to Argo CD.
         (&format!("{}items: []\n", JOB), "this is no List, and has `items`"),
         (&format!("{}items: null\n", JOB), "this is no List, and has `items`"),
+        (&format!("{}<<: {{items: []}}\n", JOB), "has a merge key"),
+        // Nor may one object be lost beside others.
+        (&format!("{}---\nkind: ConfigMap\n<<: {{items: []}}\n", JOB), "has a merge key"),
+        (&format!("{}---\nkind: List\nitems: [{{kind: A}}]\nitems: []\n", JOB), "this has a key twice"),
     ] {
         place.write("app/job.yaml", text);
         for parameters in ["[]", r#"[{"name": "allow-no-match", "string": "true"}]"#] {
@@ -147,6 +151,8 @@ fn nothing_is_never_a_success() {
 #[test]
 fn what_argo_cd_would_quote_does_not_come_out() {
     let Some(place) = place() else { return };
+    place.write("app/job.yaml", format!("{JOB}--- {{kind: ConfigMap, data: {{a: canary}}}}\n"));
+    assert!(refused(&place, &["--app", "app"]).contains("this line divides documents, and has more in it"));
     for text in [
         "password: canary\n",
         "- canary\n",
@@ -159,6 +165,14 @@ fn what_argo_cd_would_quote_does_not_come_out() {
         "kind: List\nitems: [{password: canary}]\n",
         "kind: Secret\nstringData: {a: !!int canary}\n",
         "kind: Secret\n? [canary]\n: x\n",
+        "kind: ConfigMap\ndata: {null: canary}\n",
+        "kind: ConfigMap\ndata: {~: canary}\n",
+        "kind: Secret\nkind: null\nstringData: {a: canary}\n",
+        "kind: ConfigMap\nmetadata: {annotations: {a: 12345, b: canary}}\n",
+        "kind: ConfigMap\nmetadata: canary\n",
+        "kind: ConfigMap\ndata: {a: .nan, b: canary}\n",
+        "kind: ConfigMap\n---canary: y\n",
+        "kind: ConfigMap\ndata: {a: \"\n---canary y\"}\n",
     ] {
         place.write("app/job.yaml", format!("{JOB}---\n{text}"));
         let said = refused(&place, &["--app", "app"]);

@@ -2,7 +2,7 @@
 
 use crate::downloads::{ARCHIVE, Server, VERSION};
 use crate::page::{CI, example, with};
-use crate::programs::{Place, find, needs};
+use crate::programs::{Place, find, needs, on_path};
 use crate::run;
 
 const TEMPLATE: &str = "kind: Job\nspec: {template: {spec: {containers: [{name: flow}]}}}\n";
@@ -13,7 +13,9 @@ fn job(template: &str, sha256: &str) -> Option<(bool, String)> {
     if !needs(&["curl", "git", "node", "rsync", "tar"]) {
         return None;
     }
-    let (place, server) = (Place::new(&[("gitlab-ci-local", &gitlab)]), Server::start());
+    // Node.js is seldom among the system's own programs.
+    let node = on_path("node")?;
+    let (place, server) = (Place::new(&[("gitlab-ci-local", &gitlab), ("node", &node)]), Server::start());
     let here = ARCHIVE.name.replace(VERSION, "$JOBPLATE_VERSION");
     let real = [
         ("https://releases.example/jobplate", server.url.as_str()),

@@ -21,9 +21,15 @@ pub(crate) fn find(name: &str) -> Option<PathBuf> {
     None
 }
 
+/// A program of the system, wherever the caller's path has it.
+pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|program| program.is_file())
+}
+
 /// Whether these programs of the system are here; a missing one is said, and is a failure in CI.
 pub(crate) fn needs(names: &[&str]) -> bool {
-    let is_missing = |name: &&&str| !["/usr/bin", "/bin"].iter().any(|bin| Path::new(bin).join(name).is_file());
+    let is_missing = |name: &&&str| on_path(name).is_none();
     let Some(name) = names.iter().find(is_missing) else { return true };
     left_out(name, "it is not installed");
     false

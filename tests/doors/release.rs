@@ -90,6 +90,8 @@ fn serve(folder: PathBuf) -> String {
 fn answer(mut connection: TcpStream, folder: &Path) -> std::io::Result<()> {
     let mut request = String::new();
     let mut reader = BufReader::new(connection.try_clone()?);
+    // A client that says nothing does not keep the others waiting for ever.
+    connection.set_read_timeout(Some(Duration::from_secs(10)))?;
     reader.read_line(&mut request)?;
     let mut header = String::new();
     while reader.read_line(&mut header)? > 2 {
@@ -170,7 +172,7 @@ fn the_archive_holds_plain_files_of_nobody() {
     done(Command::new("bash").arg("-n").arg(folder.path().join("completion/jobplate.bash")));
 }
 
-/// Another run makes the same bytes, and nothing tells where it ran.
+/// Packing again makes the same bytes, and nothing tells where it was done.
 #[test]
 fn a_release_can_be_made_again() {
     let Some(release) = release() else { return };

@@ -119,7 +119,8 @@ fn install(
 fn pip(program: &str, source: &Path, home: &Path) -> Result<PathBuf> {
     step(&format!("{program}, its Python"), Command::new("python3").args(["-m", "venv"]).arg(home))?;
     let mut pip = Command::new(home.join("bin/pip"));
-    pip.args(["install", "--quiet", "--no-deps", "--requirement"]).arg(source.join("requirements.txt"));
+    pip.args(["install", "--quiet", "--no-deps", "--only-binary=:all:", "--requirement"])
+        .arg(source.join("requirements.txt"));
     step(program, &mut pip)?;
     Ok(home.join("bin").join(program))
 }

@@ -78,7 +78,7 @@ fn completer(
             let wants_file = Arc::clone(wants_file);
             ArgValueCompleter::new(move |typed: &OsStr| {
                 let _ = wants_file.set(&[]);
-                PathCompleter::file().complete(typed)
+                readable(PathCompleter::file().complete(typed))
             })
         }
         "target" => plain(move |typed| in_the_spelling_of(typed, found().targets.into_pairs())),
@@ -174,10 +174,17 @@ fn manifests(typed: &OsStr) -> Vec<CompletionCandidate> {
     };
     let mut offered = PathCompleter::any().filter(is_manifest).complete(typed);
     offered.retain(|path| path.get_value() != ".");
+    offered = readable(offered);
     if typed.is_empty() {
         offered.push(CompletionCandidate::new("-").help(Some("standard input".into())));
     }
     offered
+}
+
+/// Without names that would be two lines.
+fn readable(mut paths: Vec<CompletionCandidate>) -> Vec<CompletionCandidate> {
+    paths.retain(|path| !path.get_value().to_string_lossy().contains(char::is_control));
+    paths
 }
 
 /// What a variable can have of its pod.
