@@ -72,8 +72,14 @@ pub(super) fn lost(error: &kube::Error, server: &str) -> Lost {
         return fault(format!("{at} can't be trusted: its certificate {what}"), Some(hint), false, true);
     }
     if matches!(error, kube::Error::RustlsTls(_)) {
-        let hint = "check `certificate-authority`, `client-certificate` and `client-key` in the kubeconfig";
-        return fault("the certificates of the kubeconfig can't be used".to_owned(), Some(hint), false, true);
+        let hint = "check `certificate-authority`, `client-certificate` and `client-key` in the kubeconfig; where it \
+                    names no authority, the system's certificates count, or those of SSL_CERT_FILE";
+        return fault(
+            "the certificates of the kubeconfig, or the system's, can't be used".to_owned(),
+            Some(hint),
+            false,
+            true,
+        );
     }
     if matches!(error, kube::Error::ProxyProtocolUnsupported { .. } | kube::Error::ProxyProtocolDisabled { .. }) {
         let hint = "http, https and socks5 are";
