@@ -27,6 +27,7 @@ cargo xtask COMMAND
   corpus --clones DIR [...]        the editor over real manifests (tests/corpus/README.md)
   dist --base-url URL --version V  a release for this machine's platform (docs/release.md), into
        [--out DIR] [--homepage URL] DIR/vV (target/dist/vV), to be served as URL/vV
+       [--allow-dirty]
 ";
 
 fn main() -> ExitCode {

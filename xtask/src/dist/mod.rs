@@ -36,7 +36,10 @@ struct Release {
 }
 
 pub fn run(args: &[String]) -> Result<()> {
-    run::check_options(args, &[], &["--base-url", "--version", "--out", "--homepage"])?;
+    run::check_options(args, &["--allow-dirty"], &["--base-url", "--version", "--out", "--homepage"])?;
+    if !args.iter().any(|arg| arg == "--allow-dirty") {
+        check_clean()?;
+    }
     let release = Release::new(args)?;
     let binary = binary::build(&release.version)?;
     if release.folder.exists() {
@@ -173,6 +176,15 @@ fn own_version() -> Result<String> {
     let id = String::from_utf8(output.stdout)?;
     let version = id.trim_end().rsplit(['#', '@']).next().filter(|version| !version.is_empty());
     version.map(str::to_owned).context("cargo pkgid prints no version")
+}
+
+/// Refuses sources that no commit has: the files of a release bear its time.
+fn check_clean() -> Result<()> {
+    let output =
+        Command::new("git").args(["status", "--porcelain"]).current_dir(run::root()).output().context("git")?;
+    ensure!(output.status.success(), "git status fails, so that no commit is known to be what is released");
+    ensure!(output.stdout.is_empty(), "there are changes that are not committed (--allow-dirty takes them along)");
+    Ok(())
 }
 
 /// The time of the release: that of the commit, unless `SOURCE_DATE_EPOCH` says another.
