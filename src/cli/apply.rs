@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::cluster_args::{Apply, Format};
 use super::documents::Rendered;
-use super::edits::{self, Told};
+use super::edits;
 use super::events::Terminal;
 use super::github;
 use super::no_match::Matching;
@@ -17,6 +17,7 @@ use crate::cluster::{self, Outcome, Report, Row};
 use crate::error::{Kind, Result};
 use crate::render::write_error;
 use crate::report;
+use crate::report::edits::Told;
 
 /// Runs the command; the exit code is that of the first failure.
 pub(super) fn run(command: Apply, color: ColorChoice) -> Result<ExitCode> {

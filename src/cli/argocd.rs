@@ -15,13 +15,14 @@ use anstream::ColorChoice;
 use serde::Deserialize;
 
 use super::args;
-use super::edit_args::{Manifests, Naming};
-use super::edits::{self, Told};
-use super::input::{self, SPECS, STDIN};
+use super::edit_args::{Manifests, Naming, STDIN};
+use super::edits;
+use super::input::{self, SPECS};
 use super::no_match::Matching;
 use super::render::{plan_sources, print_all};
 use crate::error::{Error, Result};
 use crate::render::{Pair, Rendering, Source};
+use crate::report::edits::Told;
 use crate::yaml::{self, Document, Kind, Node, ScalarKind, Tape};
 
 /// The parameters, and what they take: but for [`FILES`] they are flags.

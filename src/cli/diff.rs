@@ -6,7 +6,7 @@ use anstream::ColorChoice;
 
 use super::cluster_args::Diff;
 use super::documents::Rendered;
-use super::edits::{self, Told};
+use super::edits;
 use super::events::Terminal;
 use super::no_match::Matching;
 use super::output::to_stdout;
@@ -15,6 +15,7 @@ use crate::cluster::{self, Difference};
 use crate::error::{Kind, Result};
 use crate::render::write_error;
 use crate::report;
+use crate::report::edits::Told;
 
 /// Runs the command: exit code 1 if there are differences.
 pub(super) fn run(command: Diff, color: ColorChoice) -> Result<ExitCode> {

@@ -8,7 +8,6 @@ use std::path::Path;
 
 use clap::Args;
 
-use super::input::STDIN;
 use super::parse;
 use crate::error::{Error, Result, io_reason};
 use crate::inject::layer::{self, Layer};
@@ -17,6 +16,9 @@ use crate::manifest::names;
 use crate::manifest::select::ContainerChoice;
 use crate::manifest::selector::LabelSelector;
 use crate::prefect::settings::Settings;
+
+/// What stands for standard input among the inputs.
+pub(super) const STDIN: &str = "-";
 
 /// Which manifests, and what is done to them before anything else.
 pub(super) struct Manifests {

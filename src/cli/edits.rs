@@ -5,24 +5,12 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::edit_args::Manifests;
+use super::edit_args::{Manifests, STDIN};
 use super::github;
-use super::input::STDIN;
 use crate::error::{Error, Kind, Result, io_reason};
 use crate::manifest::difference::{Item, Named, differences};
 use crate::render::{Pair, Rendering};
-use crate::report::edits::{Edited, Object, What, Within, json};
-
-/// What edits are told as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Told {
-    /// They are made.
-    Made,
-    /// They are only shown.
-    Shown,
-    /// They should have been made before.
-    Missing,
-}
+use crate::report::edits::{Edited, Object, Told, What, Within, json};
 
 /// The edits of a call, and the file that is to tell of them.
 pub(super) struct Edits {

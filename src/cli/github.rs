@@ -4,9 +4,8 @@ use std::io::Write;
 use std::path::Path;
 
 use super::called;
-use super::edits::Told;
 use crate::error::Error;
-use crate::report::edits::Edited;
+use crate::report::edits::{Edited, Told};
 #[cfg(feature = "cluster")]
 use crate::report::github::outcomes_summary;
 use crate::report::github::{edits_summary, error_annotation, error_summary, missing_annotation};

@@ -2,12 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::edit_args::Manifests;
+use super::edit_args::{Manifests, STDIN};
 use crate::error::{Error, Result, io_reason};
 use crate::render::{OPEN_FILES, Source};
-
-/// What stands for standard input.
-pub(super) const STDIN: &str = "-";
 
 /// The usual names of a spec file.
 pub(super) const SPECS: [&str; 2] = ["jobplate.yaml", "jobplate.yml"];

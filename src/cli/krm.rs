@@ -10,13 +10,14 @@ use std::process::ExitCode;
 use anstream::ColorChoice;
 
 use super::args::KrmArgs;
-use super::edits::{self, Edits, Told};
+use super::edits::{self, Edits};
 use super::no_match::Matching;
 use super::output::to_stdout;
 use super::render::plan_sources;
 use crate::error::{Error, Result, io_reason};
 use crate::inject::spec;
 use crate::render::{Source, write_error};
+use crate::report::edits::Told;
 use crate::yaml::{self, Change, Child, Document, Documents, Edit, Kind, Node, Splices, Tape, Value};
 
 /// The kind of what comes in and goes out.

@@ -1,7 +1,6 @@
 //! Nothing matched: what was asked for, what there is, and what to ask for instead.
 
-use super::edit_args::{Manifests, Naming};
-use super::input::STDIN;
+use super::edit_args::{Manifests, Naming, STDIN};
 use crate::error::{Error, Result};
 use crate::inject::{Asked, Injection};
 use crate::manifest::select::{ContainerChoice, Glob, Target};

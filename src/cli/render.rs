@@ -8,7 +8,7 @@ use anstream::ColorChoice;
 
 use super::args::{Output, Render, Wrap};
 use super::edit_args::Manifests;
-use super::edits::{self, Told};
+use super::edits;
 use super::no_match::{self, Matching};
 use super::output::{Replacements, to_stdout};
 use super::{github, input, to_stderr};
@@ -16,6 +16,7 @@ use crate::error::{Error, Kind, Result};
 use crate::manifest::embedded;
 use crate::render::{Joined, Pair, Rendering, Source, write_error};
 use crate::report;
+use crate::report::edits::Told;
 
 /// Runs the command; the exit code says whether files would change (`--check`).
 pub(super) fn run(command: Render, color: ColorChoice) -> Result<ExitCode> {

@@ -84,6 +84,17 @@ impl Edited {
     }
 }
 
+/// What edits are told as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// They are made.
+    Made,
+    /// They are only shown.
+    Shown,
+    /// They should have been made before.
+    Missing,
+}
+
 /// The report for programs: `{"edits": [...]}`.
 pub fn json(edits: &[Edited]) -> String {
     #[derive(Serialize)]
