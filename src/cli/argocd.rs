@@ -5,7 +5,7 @@
 //! that an application has: there is none. What it can't read as an object it quotes to everybody who sees the
 //! application: that does not come out either. Files outside of the repository are nobody's to read.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::env;
 use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
@@ -77,7 +77,7 @@ struct Parameter {
     name: String,
     string: Option<String>,
     array: Option<Vec<String>>,
-    map: Option<std::collections::BTreeMap<String, String>>,
+    map: Option<BTreeMap<String, String>>,
 }
 
 /// Runs the command.
@@ -103,8 +103,8 @@ fn manifests(root: Option<&Path>) -> Result<Manifests> {
     };
     let words = words(&given, SPECS.into_iter().find(|spec| Path::new(spec).exists()))?;
     // Read before it is known what is in them.
-    let specs = words.iter().filter_map(|word| word.strip_prefix("--spec="));
-    specs.into_iter().try_for_each(|spec| check_inside(Path::new(spec), root))?;
+    let mut specs = words.iter().filter_map(|word| word.strip_prefix("--spec="));
+    specs.try_for_each(|spec| check_inside(Path::new(spec), root))?;
     let words: Vec<OsString> = words.into_iter().map(OsString::from).collect();
     let mut manifests = match args::parse(&words) {
         Ok((args::Command::Render(render), _)) => render.manifests,
@@ -225,12 +225,10 @@ fn check_objects(rendering: &mut Rendering) -> Result<()> {
     let mut documents = rendering.documents(None);
     let (mut tape, mut count) = (Tape::default(), 0);
     while let Some(Pair { input, line, after, .. }) = documents.next()? {
-        let counted = match yaml::read(after, &mut tape) {
-            _ if odd_separator(after).is_some() => {
-                Err((odd_separator(after).unwrap_or_default(), "this line divides documents, and has more in it"))
-            }
-            Err(step_back) => Err((step_back.offset, "this can't be read as YAML")),
-            Ok(_) => count_objects(Document::new(after, &tape).root()),
+        let counted = match (odd_separator(after), yaml::read(after, &mut tape)) {
+            (Some(at), _) => Err((at, "this line divides documents, and has more in it")),
+            (None, Err(step_back)) => Err((step_back.offset, "this can't be read as YAML")),
+            (None, Ok(_)) => count_objects(Document::new(after, &tape).root()),
         };
         count += counted.map_err(|(at, what)| {
             let line = line + after[..at].matches('\n').count();

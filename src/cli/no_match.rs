@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::inject::{Asked, Injection};
 use crate::manifest::select::{ContainerChoice, Glob, Target};
 use crate::render::{Rendering, Seen, SeenText};
+use crate::report;
 
 /// How many objects the error lists.
 const LISTED: usize = 20;
@@ -69,10 +70,10 @@ pub(super) fn refuse(rendering: &mut Rendering, command: &Manifests, matching: M
         let hook = if *is_hook { ", a Helm hook" } else { "" };
         // A pipe's name says nothing.
         let place = if input == STDIN { String::new() } else { format!(" in {input}") };
-        list.push_str(&format!("\n  {}", one_line(&format!("{object}{place}{hook}{containers}"))));
+        list.push_str(&format!("\n  {}", report::name(&format!("{object}{place}{hook}{containers}"))));
         for SeenText { key, containers, .. } in texts {
             let line = format!("{object}:{key}, containers: {}", containers.join(", "));
-            list.push_str(&format!("\n    with {}", one_line(&line)));
+            list.push_str(&format!("\n    with {}", report::name(&line)));
         }
     }
     if seen.len() > LISTED {
@@ -94,13 +95,6 @@ pub(super) fn refuse(rendering: &mut Rendering, command: &Manifests, matching: M
         Naming::Parameters => " (the parameter allow-no-match makes this no error)",
     };
     Err(Error::usage(what + &list).hint(instead(injection, command.naming, &targets, &seen) + allow))
-}
-
-/// Names of an input, without line breaks that would pass for lines of ours.
-fn one_line(text: &str) -> String {
-    // Others than control characters break lines, or turn their direction.
-    let is_odd = |c: char| c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars().flat_map(|c| if is_odd(c) { c.escape_default().collect() } else { vec![c] }).collect()
 }
 
 fn asked_for(injection: &Injection) -> String {

@@ -10,7 +10,7 @@ use super::container;
 use super::embedded::{is_config_map, is_text};
 use super::object::{Object, objects};
 use super::workload::pod_specs;
-use crate::yaml::{self, Document, Documents, Inner, Kind, Node, Tape};
+use crate::yaml::{self, Document, Documents, Inner, Node, Tape, same};
 
 /// One thing that differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,11 +113,8 @@ impl Comparison<'_, '_> {
         for (own, other) in pods {
             self.annotations(annotations(before.node, own), annotations(after.node, other), own);
             for list in ["containers", "initContainers"] {
-                let all = |pod_spec: Node<'_>| {
-                    pod_spec.first(list).into_iter().flat_map(Node::items).map(|node| node.index()).collect::<Vec<_>>()
-                };
-                for (position, (index, other_index)) in all(own).into_iter().zip(all(other)).enumerate() {
-                    let (own, other) = (own.document().node(index), other.document().node(other_index));
+                let pairs = items(own, list).into_iter().zip(items(other, list));
+                for (position, (own, other)) in pairs.enumerate() {
                     let name = container::name(own).map(Cow::into_owned);
                     self.container(&name.unwrap_or_else(|| format!("{list}[{position}]")), own, other);
                 }
@@ -177,9 +174,7 @@ impl Comparison<'_, '_> {
                 continue;
             }
             let (inner, text) = (Inner::new(own), other.text().unwrap_or_default().into_owned());
-            let (mut documents, mut changed) = (stream(inner.text()), stream(&text).into_iter());
-            for (offset, document) in documents.drain(..) {
-                let Some((_, other)) = changed.next() else { break };
+            for ((offset, document), (_, other)) in stream(inner.text()).into_iter().zip(stream(&text)) {
                 compare_documents(document, other, &mut |difference| {
                     let at = inner.outside(offset + difference.at);
                     (self.tell)(Difference { text: Some((named(self.object), key.clone())), at, ..difference });
@@ -234,30 +229,12 @@ fn items_of<'a>(container: Node<'a>, list: &str) -> Vec<(Item, Node<'a>)> {
         let prefix = text(item, "prefix").map(|prefix| prefix + "=").unwrap_or_default();
         Some(Item::Source(format!("{prefix}{kind}/{name}")))
     };
-    let items = container.first(list).into_iter().flat_map(Node::items);
-    items.filter_map(|item| Some((item_of(item)?, item))).collect()
+    items(container, list).into_iter().filter_map(|item| Some((item_of(item)?, item))).collect()
 }
 
-/// Whether two nodes are the same value, written in whatever way.
-fn same(one: Node<'_>, other: Node<'_>) -> bool {
-    match (one.kind(), other.kind()) {
-        (Kind::Map, Kind::Map) => {
-            let (own, others) = (entries(one), entries(other));
-            own.len() == others.len()
-                && own.iter().zip(&others).all(|((key, own), (name, other))| key == name && same(*own, *other))
-        }
-        (Kind::Seq, Kind::Seq) => {
-            let (own, others): (Vec<_>, Vec<_>) = (one.items().collect(), other.items().collect());
-            own.len() == others.len() && own.iter().zip(&others).all(|(own, other)| same(*own, *other))
-        }
-        _ => {
-            one.is_scalar()
-                && other.is_scalar()
-                && one.text() == other.text()
-                && one.scalar_kind() == other.scalar_kind()
-                || one.raw() == other.raw()
-        }
-    }
+/// The items of the list under a key.
+fn items<'a>(map: Node<'a>, list: &str) -> Vec<Node<'a>> {
+    map.first(list).into_iter().flat_map(Node::items).collect()
 }
 
 #[cfg(test)]
@@ -283,7 +260,7 @@ mod tests {
         let before = "kind: Job\nmetadata: {name: etl}\nspec:\n  template:\n    spec:\n      containers:\n      - name: flow\n        env:\n        - {name: A, value: x}\n        - {name: B, value: x}\n        - {name: C, value: x}\n      - name: side\n";
         let after = before
             .replace("{name: etl}", "{name: etl2, namespace: x}")
-            .replace("{name: A, value: x}", "{name: \"A\", value: 'x'}")
+            .replace("{name: A, value: x}", "{ name: A,  value: x }")
             .replace("B, value: x", "B, value: y")
             .replace("        - {name: C, value: x}\n", "        - {name: D, value: x}\n")
             .replace("- name: side\n", "- name: side\n        envFrom: [{secretRef: {name: s}}]\n");

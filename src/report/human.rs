@@ -91,9 +91,11 @@ pub fn warning(warning: &str) -> String {
     Renderer::styled().decor_style(DecorStyle::Ascii).render(&report) + "\n"
 }
 
-/// A name as part of a line: nothing in it ends the line, or reaches a terminal as a command.
+/// Names of an input as part of a line: without breaks that would pass for lines of ours.
 pub fn name(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+    // Others than control characters break lines, or turn their direction.
+    let is_odd = |c: char| c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().flat_map(|c| if is_odd(c) { c.escape_default().collect() } else { vec![c] }).collect()
 }
 
 /// No control character of an input or argument reaches a terminal.

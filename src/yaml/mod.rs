@@ -27,4 +27,4 @@ pub use scan::{StepBack, scan};
 pub use splice::Splices;
 pub use stream::{Chunk, Documents, StreamError};
 pub use tree::{Document, Kind, Node, Tape};
-pub use verify::{Mismatch, verify};
+pub use verify::{Mismatch, same, verify};

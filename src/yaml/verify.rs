@@ -252,6 +252,13 @@ fn has_properties(node: Node<'_>) -> bool {
     node.anchor().is_some() || node.tag().is_some()
 }
 
+/// Whether two subtrees, each of a document of its own, are the same node for node; how they are laid out does not
+/// count.
+pub fn same(one: Node<'_>, other: Node<'_>) -> bool {
+    // Of one size each: neither ends before the other.
+    one.descendants().zip(other.descendants()).all(|(one, other)| same_node(one, other))
+}
+
 /// Node for node: kind, decoded text, anchor, tag, and the number of nodes below.
 fn same_node(old: Node<'_>, new: Node<'_>) -> bool {
     let sizes = (old.entry().next - old.index()) == (new.entry().next - new.index());
