@@ -34,6 +34,9 @@ fn stdout() -> io::Result<io::Stdout> {
     Ok(io::stdout())
 }
 
+/// What the names of unfinished files begin with.
+const PREFIX: &str = ".jobplate-";
+
 /// Files that are written beside those they will replace.
 #[derive(Default)]
 pub(super) struct Replacements(Vec<(NamedTempFile, PathBuf)>);
@@ -52,7 +55,7 @@ impl Replacements {
                 .hint("change its mode, or print to standard output"));
         }
         let folder = target.parent().unwrap_or(Path::new("."));
-        let file = NamedTempFile::with_prefix_in(".jobplate-", folder)
+        let file = NamedTempFile::with_prefix_in(PREFIX, folder)
             .map_err(|error| fail("no file can be made beside it", error))?;
         let mut out = BufWriter::with_capacity(BUFFER, file);
         write(&mut out)?;
@@ -63,6 +66,22 @@ impl Replacements {
             .map_err(|error| fail("its mode can't be kept", error))?;
         file.as_file().sync_all().map_err(|error| fail("can't be written", error))?;
         self.0.push((file, target));
+        Ok(())
+    }
+
+    /// Writes what is to be a new file, with the mode that every new one has; until [`Replacements::commit`] it is
+    /// none.
+    pub(super) fn create(&mut self, path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(PREFIX);
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let mut file = builder.tempfile_in(folder).map_err(|error| {
+            Error::input(format!("can't be written: {}", io_reason(&error))).in_file(path.display().to_string())
+        })?;
+        write(&mut file)?;
+        self.0.push((file, path.to_owned()));
         Ok(())
     }
 

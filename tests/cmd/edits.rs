@@ -98,7 +98,7 @@ fn a_report_that_cant_be_written_stops_everything() {
         ("job.yaml", "hard", would_be_lost),
         (".", "job.yaml", would_be_lost),
         ("job.yaml", "../spec.yaml", would_be_lost),
-        ("job.yaml", "no/folder", "the report can't be written"),
+        ("job.yaml", "no/folder", "no/folder: can't be written: no such file or folder"),
         ("job.yaml", "-", "`--report` is a file"),
     ] {
         for how in ["-q", "-i"] {
