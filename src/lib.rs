@@ -28,6 +28,7 @@ pub mod error;
 pub mod inject;
 pub mod manifest;
 pub mod prefect;
+pub mod python;
 pub mod render;
 pub mod report;
 pub mod yaml;

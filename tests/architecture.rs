@@ -4,16 +4,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room with the rooms that it may import; `error` is everyone's.
-const ROOMS: [(&str, &[&str]); 9] = [
+const ROOMS: [(&str, &[&str]); 10] = [
     ("error", &[]),
     ("yaml", &[]),
     ("manifest", &["yaml"]),
-    ("prefect", &["manifest", "yaml"]),
+    ("python", &["yaml"]),
+    ("prefect", &["python", "manifest", "yaml"]),
     ("inject", &["prefect", "manifest", "yaml"]),
     ("render", &["inject", "manifest", "yaml"]),
     ("report", &["yaml"]),
     ("cluster", &["manifest", "yaml"]),
-    ("cli", &["cluster", "report", "render", "inject", "prefect", "manifest", "yaml"]),
+    ("cli", &["cluster", "report", "render", "inject", "prefect", "python", "manifest", "yaml"]),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -1,0 +1,25 @@
+//! Prefect 1: the Job that its Kubernetes agent makes for a flow run (`KubernetesAgent.generate_job_spec` of prefect
+//! 0.15.13 and 1.4.1), from the job template, the agent, the flow and its run config.
+//!
+//! Everything here follows that program, faults included, and is held to it by comparing with the real one.
+//! Takes texts and values and gives values: knows nothing of files, flags or HTTP.
+
+pub mod agent;
+pub mod config;
+pub mod defaults;
+pub mod environment;
+pub mod flow;
+pub mod job;
+pub mod kwargs;
+pub mod run_config;
+pub mod scenario;
+
+/// The versions whose agents differ in what they make.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Version {
+    /// 0.15.x
+    V0_15,
+    /// 1.3 and 1.4
+    #[default]
+    V1_4,
+}

@@ -1,0 +1,124 @@
+//! A scenario: all that a preview needs to know beside the job template.
+
+use std::rc::Rc;
+
+use super::agent::Start;
+use super::flow::Flow;
+use super::kwargs::Kwargs;
+use super::run_config::inner_text;
+use crate::error::{Error, Result};
+use crate::python::environ::{Environ, Known, Variable};
+use crate::python::heap::{Data, Heap, Id, Text, at};
+use crate::python::yaml;
+
+/// The flow run, its flow, and the agent.
+#[derive(Debug)]
+pub struct Scenario {
+    /// The run config as it was given; none for a flow run without one.
+    pub run_config: Option<Id>,
+    /// How the agent is started.
+    pub start: Start,
+    /// The environment of the agent.
+    pub environ: Environ,
+    /// The agent's `config.toml`.
+    pub user_config: Option<Rc<Text>>,
+    /// The flow.
+    pub flow: Flow,
+    /// The id of the flow run.
+    pub flow_run_id: Id,
+    /// The eight letters behind the name of the Job, which Prefect draws at random.
+    pub identifier: String,
+}
+
+const KEYS: [&str; 7] = ["run_config", "agent", "environ", "user_config", "flow", "flow_run_id", "identifier"];
+
+/// What stands for ids that Prefect gives.
+const NEW_ID: &str = "new_id";
+
+/// What stands for the letters behind the Job's name.
+const IDENTIFIER: &str = "0a1b2c3d";
+
+impl Scenario {
+    /// A flow run with nothing special to it.
+    pub fn plain(heap: &mut Heap) -> Self {
+        let flow = Flow { id: heap.text(NEW_ID), core_version: Some(heap.text("1.4.1")), storage: None };
+        Scenario {
+            run_config: None,
+            start: Start::default(),
+            environ: Environ::default(),
+            user_config: None,
+            flow,
+            flow_run_id: heap.text(NEW_ID),
+            identifier: IDENTIFIER.to_owned(),
+        }
+    }
+
+    /// Reads a scenario file.
+    pub fn read(heap: &mut Heap, source: &Rc<Text>) -> Result<Self> {
+        let root = yaml::load(heap, source)?;
+        let mut scenario = Scenario::plain(heap);
+        if !heap.is_true(root) {
+            return Ok(scenario);
+        }
+        let known = |key: Id| heap.str(key).is_some_and(|key| matches!(key, "template" | "template_text"));
+        if let Some((key, _)) = heap.dict(root).unwrap_or_default().iter().find(|(key, _)| known(*key)) {
+            let error = Error::input("a scenario holds no job template");
+            return Err(at(error.hint("the template is the FILE of the command line"), heap.place(*key)));
+        }
+        let scenario_keys = Kwargs::read(heap, root, &KEYS, "a scenario")?;
+        scenario.run_config = scenario_keys.get(heap, "run_config");
+        scenario.start.kwargs = scenario_keys.truthy(heap, "agent");
+        if let Some(environ) = scenario_keys.truthy(heap, "environ") {
+            scenario.environ = read_environ(heap, environ)?;
+        }
+        if let Some(config) = scenario_keys.truthy(heap, "user_config") {
+            let Some(text) = heap.str(config) else {
+                let error = Error::input("`user_config` must be the text of a config.toml");
+                return Err(at(error.hint("write it as a block: `user_config: |`"), heap.place(config)));
+            };
+            scenario.user_config = Some(inner_text(heap, config, text.to_owned()));
+        }
+        if let Some(flow) = scenario_keys.truthy(heap, "flow") {
+            let flow_keys = Kwargs::read(heap, flow, &["id", "core_version", "storage"], "the flow")?;
+            scenario.flow.id = heap.item(flow, "id").unwrap_or(scenario.flow.id);
+            if let Some(version) = heap.item(flow, "core_version") {
+                scenario.flow.core_version = Some(version);
+            }
+            scenario.flow.storage = flow_keys.truthy(heap, "storage");
+        }
+        scenario.flow_run_id = heap.item(root, "flow_run_id").unwrap_or(scenario.flow_run_id);
+        if let Some(identifier) = scenario_keys.truthy(heap, "identifier") {
+            match heap.str(identifier) {
+                Some(text) => scenario.identifier = text.chars().chain(['0'; 8]).take(8).collect(),
+                None => {
+                    let error = Error::input("`identifier` must be text");
+                    return Err(at(error.hint("put it in quotes"), heap.place(identifier)));
+                }
+            }
+        }
+        Ok(scenario)
+    }
+}
+
+/// Names and values of an environment: texts.
+fn read_environ(heap: &Heap, environ: Id) -> Result<Environ> {
+    let Some(pairs) = heap.dict(environ) else {
+        let error = Error::input(format!("`environ` is {}, not a mapping", heap.kind(environ)));
+        return Err(at(error.hint("write `environ: {NAME: \"value\"}`"), heap.place(environ)));
+    };
+    let mut variables = Vec::new();
+    for (name, value) in pairs {
+        match (heap.get(*name), heap.get(*value)) {
+            (Data::Str(name), Data::Str(text)) => variables.push(Variable {
+                name: name.clone(),
+                value: Known::Text(text.clone()),
+                place: heap.place(*value).cloned(),
+            }),
+            _ => {
+                let error = Error::input("names and values of an environment are texts");
+                return Err(at(error.hint("put it in quotes"), heap.place(*value)));
+            }
+        }
+    }
+    Ok(Environ(variables))
+}

@@ -1,0 +1,112 @@
+//! An environment, and how `os.path` expands what is in a text from it.
+
+use regex_lite::Regex;
+
+use super::heap::Place;
+
+/// One variable.
+#[derive(Clone, Debug)]
+pub struct Variable {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: Known,
+    /// Where it was written.
+    pub place: Option<Place>,
+}
+
+/// A value that is known, or what stands for one that only the cluster knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// The value.
+    Text(String),
+    /// What stands for it.
+    Unknown(String),
+}
+
+impl Known {
+    /// The text, or what stands for it.
+    pub fn text(&self) -> &str {
+        match self {
+            Known::Text(text) | Known::Unknown(text) => text,
+        }
+    }
+}
+
+/// The variables of a process, in order.
+#[derive(Clone, Debug, Default)]
+pub struct Environ(pub Vec<Variable>);
+
+impl Environ {
+    /// The variable of a name: the last one, if there are several.
+    pub fn get(&self, name: &str) -> Option<&Variable> {
+        self.0.iter().rev().find(|variable| variable.name == name)
+    }
+
+    /// `os.path.expandvars`, then `os.path.expanduser`. What has an unknown value in it is unknown.
+    pub fn expand(&self, value: &Known) -> Known {
+        let uses = |variable: &&Variable| matches!(variable.value, Known::Unknown(_));
+        match value {
+            Known::Unknown(_) => value.clone(),
+            Known::Text(text) if !text.contains('$') => Known::Text(self.expand_user(text)),
+            Known::Text(text) => {
+                let expanded = self.expand_user(&self.expand_vars(text));
+                let unknown = self.0.iter().filter(uses).any(|unknown| expanded.contains(unknown.value.text()));
+                if unknown { Known::Unknown(expanded) } else { Known::Text(expanded) }
+            }
+        }
+    }
+
+    /// `os.path.expandvars`: `$NAME` and `${NAME}`, where the variable is set.
+    pub fn expand_vars(&self, text: &str) -> String {
+        let Ok(pattern) = Regex::new(r"\$([0-9A-Za-z_]+|\{[^}]*\})") else { return text.to_owned() };
+        let replaced = |found: &regex_lite::Captures<'_>| {
+            let name = found[1].strip_prefix('{').and_then(|name| name.strip_suffix('}')).unwrap_or(&found[1]);
+            self.get(name).map_or_else(|| found[0].to_owned(), |variable| variable.value.text().to_owned())
+        };
+        pattern.replace_all(text, replaced).into_owned()
+    }
+
+    /// `os.path.expanduser`. Without `HOME` it is root's home, as in Prefect's own images.
+    pub fn expand_user(&self, text: &str) -> String {
+        let Some(rest) = text.strip_prefix('~') else { return text.to_owned() };
+        let (user, behind) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let home = match user {
+            "" => self.get("HOME").map_or("/root", |variable| variable.value.text()),
+            "root" => "/root",
+            _ => return text.to_owned(),
+        };
+        let expanded = format!("{}{behind}", home.trim_end_matches('/'));
+        if expanded.is_empty() { "/".to_owned() } else { expanded }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn expansion() {
+        let variable = |name: &str, value: &str| Variable {
+            name: name.to_owned(),
+            value: Known::Text(value.to_owned()),
+            place: None,
+        };
+        let environ = Environ(vec![variable("A", "x$B"), variable("B", "y"), variable("HOME", "/h/")]);
+        for (text, vars) in [
+            ("$A", "x$B"),
+            ("${A}b$Ab$C", "x$Bb$Ab$C"),
+            ("$$A${", "$x$B${"),
+            ("${}", "${}"),
+            ("\u{e9}$B\u{e9}", "\u{e9}y\u{e9}"),
+        ] {
+            assert_eq!(environ.expand_vars(text), vars, "{text}");
+        }
+        for (text, user) in
+            [("~", "/h"), ("~/a", "/h/a"), ("a~", "a~"), ("~root/a", "/root/a"), ("~nobody/a", "~nobody/a")]
+        {
+            assert_eq!(environ.expand_user(text), user, "{text}");
+        }
+        assert_eq!(Environ::default().expand_user("~/a"), "/root/a");
+    }
+}

@@ -1,0 +1,569 @@
+//! `ast.literal_eval`: a text that is a Python literal becomes its value.
+//!
+//! Prefect 1 reads every setting this way, secrets too: `42` is a number, `"x"` loses its quotes, `1,2` is a tuple.
+
+use num_bigint::BigInt;
+
+use super::heap::{Data, Heap, Id, Place};
+
+/// Brackets within brackets that Python reads.
+const DEPTH: usize = 200;
+
+/// Digits of a decimal number that Python reads.
+const DIGITS: usize = 4300;
+
+/// The value of a literal; none where the text is none.
+pub fn eval(heap: &mut Heap, text: &str, place: Option<&Place>) -> Option<Id> {
+    let mut reader =
+        Reader { rest: text.trim_start_matches([' ', '\t']), whole: text, depth: 0, heap, place: place.cloned() };
+    reader.skip_lines()?;
+    let value = reader.list_or_one()?;
+    reader.skip();
+    let behind = reader.rest;
+    // A comment, and lines with nothing on them.
+    let is_blank = |line: &str| {
+        let line = line.trim_start_matches([' ', '\t', '\u{c}', '\r']);
+        line.is_empty() || line.starts_with('#')
+    };
+    (behind.lines().all(is_blank) && !reader.whole.contains('\0')).then_some(value)
+}
+
+struct Reader<'h, 't> {
+    rest: &'t str,
+    whole: &'t str,
+    depth: usize,
+    heap: &'h mut Heap,
+    place: Option<Place>,
+}
+
+impl Reader<'_, '_> {
+    fn put(&mut self, data: Data) -> Id {
+        self.heap.put(data, self.place.clone())
+    }
+
+    /// Lines with nothing on them before the first that has something, which is not indented.
+    fn skip_lines(&mut self) -> Option<()> {
+        loop {
+            let line = self.rest.trim_start_matches([' ', '\t', '\u{c}']);
+            let behind = if line.starts_with('#') { line.find('\n').map(|end| &line[end..])? } else { line };
+            let behind = behind.strip_prefix('\r').unwrap_or(behind);
+            let Some(next) = behind.strip_prefix('\n') else { break };
+            self.rest = next;
+        }
+        (self.rest.len() == self.whole.trim_start_matches([' ', '\t']).len() || !self.rest.starts_with([' ', '\t']))
+            .then_some(())
+    }
+
+    /// Blanks; within brackets line breaks and comments, too.
+    fn skip(&mut self) {
+        loop {
+            let before = self.rest.len();
+            self.rest = self.rest.trim_start_matches([' ', '\t', '\u{c}']);
+            if let Some(behind) = self.rest.strip_prefix("\\\n").or_else(|| self.rest.strip_prefix("\\\r\n")) {
+                self.rest = behind;
+            }
+            if self.depth > 0 {
+                self.rest = self.rest.trim_start_matches(['\n', '\r']);
+                if self.rest.starts_with('#') {
+                    self.rest = self.rest.find('\n').map_or("", |end| &self.rest[end..]);
+                }
+            }
+            if self.rest.len() == before {
+                return;
+            }
+        }
+    }
+
+    fn take(&mut self, mark: &str) -> bool {
+        self.skip();
+        let behind = self.rest.strip_prefix(mark);
+        self.rest = behind.unwrap_or(self.rest);
+        behind.is_some()
+    }
+
+    /// A value, or values with commas behind them: a tuple without brackets.
+    fn list_or_one(&mut self) -> Option<Id> {
+        let first = self.value()?;
+        if !self.take(",") {
+            return Some(first);
+        }
+        let mut items = vec![first];
+        loop {
+            self.skip();
+            if self.rest.is_empty() || self.rest.starts_with(['\n', '\r', '#']) {
+                break;
+            }
+            items.push(self.value()?);
+            if !self.take(",") {
+                break;
+            }
+        }
+        Some(self.put(Data::Tuple(items)))
+    }
+
+    /// What one value may be: a complex number is a sum.
+    fn value(&mut self) -> Option<Id> {
+        let left = self.signed()?;
+        let is_real = |data: &Data| matches!(data, Data::Int(_) | Data::Float(_));
+        self.skip();
+        if self.rest.starts_with(['+', '-']) {
+            self.rest = &self.rest[1..];
+            let right = self.atom()?;
+            let complex = *self.heap.get(right) == Data::Other(COMPLEX) && is_real(self.heap.get(left));
+            return complex.then(|| self.put(Data::Other(COMPLEX)));
+        }
+        Some(left)
+    }
+
+    fn signed(&mut self) -> Option<Id> {
+        self.skip();
+        let negative = self.rest.starts_with('-');
+        if !negative && !self.rest.starts_with('+') {
+            return self.atom();
+        }
+        self.rest = &self.rest[1..];
+        let operand = self.atom()?;
+        let data = match (self.heap.get(operand).clone(), negative) {
+            (Data::Int(whole), true) => Data::Int(-whole),
+            (Data::Float(float), true) => Data::Float(-float),
+            (data @ (Data::Int(_) | Data::Float(_) | Data::Other(COMPLEX)), _) => data,
+            _ => return None,
+        };
+        Some(self.put(data))
+    }
+
+    fn atom(&mut self) -> Option<Id> {
+        self.skip();
+        let first = self.rest.chars().next()?;
+        match first {
+            '(' => self.tuple(),
+            '[' => {
+                let items = self.items(']')?;
+                Some(self.put(Data::List(items)))
+            }
+            '{' => self.braces(),
+            '0'..='9' => self.number(),
+            '.' if !self.rest.starts_with("...") => self.number(),
+            '\'' | '"' => self.texts(),
+            _ => self.word(),
+        }
+    }
+
+    fn open(&mut self) -> Option<()> {
+        self.rest = &self.rest[1..];
+        self.depth += 1;
+        (self.depth <= DEPTH).then_some(())
+    }
+
+    fn close(&mut self, mark: char) -> Option<()> {
+        let closed = self.take(mark.encode_utf8(&mut [0; 4]));
+        self.depth -= 1;
+        closed.then_some(())
+    }
+
+    fn is_at(&mut self, mark: char) -> bool {
+        self.skip();
+        self.rest.starts_with(mark)
+    }
+
+    fn items(&mut self, mark: char) -> Option<Vec<Id>> {
+        self.open()?;
+        let mut items = Vec::new();
+        while !self.is_at(mark) {
+            items.push(self.value()?);
+            if !self.take(",") {
+                break;
+            }
+        }
+        self.close(mark)?;
+        Some(items)
+    }
+
+    /// Values in round brackets, or one value, whose brackets say nothing.
+    fn tuple(&mut self) -> Option<Id> {
+        self.open()?;
+        let mut items = Vec::new();
+        let mut comma = false;
+        while !self.is_at(')') {
+            items.push(self.value()?);
+            comma = self.take(",");
+            if !comma {
+                break;
+            }
+        }
+        self.close(')')?;
+        match items.as_slice() {
+            [only] if !comma => Some(*only),
+            _ => Some(self.put(Data::Tuple(items))),
+        }
+    }
+
+    fn braces(&mut self) -> Option<Id> {
+        self.open()?;
+        if self.is_at('}') {
+            self.close('}')?;
+            return Some(self.put(Data::Dict(Vec::new())));
+        }
+        let first = self.value()?;
+        let is_dict = self.take(":");
+        let mut keys = Vec::new();
+        let dict = self.put(Data::Dict(Vec::new()));
+        let mut key = first;
+        loop {
+            if !self.heap.is_hashable(key) {
+                return None;
+            }
+            if is_dict {
+                let value = self.value()?;
+                self.heap.set(dict, key, value);
+            } else {
+                keys.push(key);
+            }
+            if !self.take(",") || self.is_at('}') {
+                break;
+            }
+            key = self.value()?;
+            if is_dict && !self.take(":") {
+                return None;
+            }
+        }
+        self.close('}')?;
+        if is_dict {
+            return Some(dict);
+        }
+        let mut items: Vec<Id> = Vec::new();
+        for key in keys {
+            if !items.iter().any(|item| self.heap.equal(*item, key)) {
+                items.push(key);
+            }
+        }
+        Some(self.put(Data::Set(items)))
+    }
+
+    /// `True`, `False`, `None`, `...`, `set()`, or the prefix of a text.
+    fn word(&mut self) -> Option<Id> {
+        if let Some(behind) = self.rest.strip_prefix("...") {
+            self.rest = behind;
+            return Some(self.put(Data::Other("an ellipsis")));
+        }
+        let end = self.rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(self.rest.len());
+        if self.rest[end..].starts_with(['\'', '"']) {
+            return self.texts();
+        }
+        let data = match &self.rest[..end] {
+            "True" => Data::Bool(true),
+            "False" => Data::Bool(false),
+            "None" => Data::None,
+            "set" => {
+                self.rest = &self.rest[end..];
+                if !self.is_at('(') || !self.items(')')?.is_empty() {
+                    return None;
+                }
+                return Some(self.put(Data::Set(Vec::new())));
+            }
+            _ => return None,
+        };
+        self.rest = &self.rest[end..];
+        Some(self.put(data))
+    }
+
+    fn number(&mut self) -> Option<Id> {
+        let end = number_end(self.rest);
+        let (number, behind) = self.rest.split_at(end);
+        if behind.starts_with(|c: char| c.is_alphanumeric() || c == '_') {
+            return None;
+        }
+        self.rest = behind;
+        let data = parse_number(number)?;
+        Some(self.put(data))
+    }
+
+    /// Quoted texts one behind the other are one.
+    fn texts(&mut self) -> Option<Id> {
+        let mut whole: Option<(bool, Vec<char>)> = None;
+        loop {
+            let quote = self.rest.find(['\'', '"'])?;
+            let prefix = self.rest[..quote].to_ascii_lowercase();
+            let (bytes, raw) = match prefix.as_str() {
+                "" | "u" => (false, false),
+                "r" => (false, true),
+                "b" => (true, false),
+                "br" | "rb" => (true, true),
+                _ => return None,
+            };
+            self.rest = &self.rest[quote..];
+            let part = self.quoted(bytes, raw)?;
+            match &mut whole {
+                None => whole = Some((bytes, part)),
+                Some((kind, so_far)) if *kind == bytes => so_far.extend(part),
+                Some(_) => return None,
+            }
+            self.skip();
+            let end = self.rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(self.rest.len());
+            if end > 2 || !self.rest[end..].starts_with(['\'', '"']) {
+                break;
+            }
+        }
+        let (bytes, chars) = whole?;
+        let data = match bytes {
+            true => Data::Bytes(chars.into_iter().map(|c| u32::from(c) as u8).collect()),
+            false => Data::Str(chars.into_iter().collect()),
+        };
+        Some(self.put(data))
+    }
+
+    /// The characters of one quoted text; of bytes, one for each.
+    fn quoted(&mut self, bytes: bool, raw: bool) -> Option<Vec<char>> {
+        let mark = &self.rest[..1];
+        let triple = mark.repeat(3);
+        let (end, many) = if self.rest.starts_with(&triple) { (triple.as_str(), true) } else { (mark, false) };
+        let mut rest = &self.rest[end.len()..];
+        let mut out = Vec::new();
+        loop {
+            if let Some(behind) = rest.strip_prefix(end) {
+                self.rest = behind;
+                return Some(out);
+            }
+            let c = rest.chars().next()?;
+            rest = &rest[c.len_utf8()..];
+            match c {
+                '\n' if !many => return None,
+                '\r' if !many => return None,
+                '\r' => {
+                    rest = rest.strip_prefix('\n').unwrap_or(rest);
+                    out.push('\n');
+                }
+                '\\' if raw => {
+                    out.push('\\');
+                    let next = rest.chars().next()?;
+                    if bytes && !next.is_ascii() {
+                        return None;
+                    }
+                    out.push(next);
+                    rest = &rest[next.len_utf8()..];
+                }
+                '\\' => rest = escape(rest, bytes, &mut out)?,
+                c if bytes && !c.is_ascii() => return None,
+                c => out.push(c),
+            }
+        }
+    }
+}
+
+/// What a complex number is called.
+const COMPLEX: &str = "a complex number";
+
+/// Decodes the escape behind a backslash, and gives what is behind it. Names of characters (`\N{...}`) and halves
+/// of surrogate pairs are not known here.
+fn escape<'t>(rest: &'t str, bytes: bool, out: &mut Vec<char>) -> Option<&'t str> {
+    let c = rest.chars().next()?;
+    let behind = &rest[c.len_utf8()..];
+    let coded = |digits: usize| {
+        let code = u32::from_str_radix(behind.get(..digits).filter(|code| !code.starts_with('+'))?, 16).ok()?;
+        Some((char::from_u32(code)?, &behind[digits..]))
+    };
+    let (decoded, behind) = match c {
+        '\n' => return Some(behind),
+        '\r' => return Some(behind.strip_prefix('\n').unwrap_or(behind)),
+        '\\' | '\'' | '"' => (c, behind),
+        'a' => ('\u{7}', behind),
+        'b' => ('\u{8}', behind),
+        'f' => ('\u{c}', behind),
+        'n' => ('\n', behind),
+        'r' => ('\r', behind),
+        't' => ('\t', behind),
+        'v' => ('\u{b}', behind),
+        '0'..='7' => {
+            let end = rest.bytes().take(3).take_while(|byte| (b'0'..=b'7').contains(byte)).count();
+            (char::from_u32(u32::from_str_radix(&rest[..end], 8).ok()?)?, &rest[end..])
+        }
+        'x' => coded(2)?,
+        'u' if !bytes => coded(4)?,
+        'U' if !bytes => coded(8)?,
+        'N' if !bytes => return None,
+        c if bytes && !c.is_ascii() => return None,
+        // What is no escape stays as it is.
+        c => {
+            out.push('\\');
+            (c, behind)
+        }
+    };
+    out.push(decoded);
+    Some(behind)
+}
+
+/// Where a number ends that begins a text.
+fn number_end(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let radix = matches!(bytes, [b'0', b'x' | b'X' | b'o' | b'O' | b'b' | b'B', ..]);
+    let mut end = 0;
+    while let Some(&byte) = bytes.get(end) {
+        let exponent = !radix && end > 0 && matches!(bytes[end - 1], b'e' | b'E');
+        let fits = byte.is_ascii_alphanumeric()
+            || byte == b'_'
+            || !radix && byte == b'.'
+            || exponent && matches!(byte, b'+' | b'-');
+        if !fits {
+            break;
+        }
+        end += 1;
+    }
+    end
+}
+
+/// A number as Python writes them: underscores stand between digits only, and a whole number has no zero in front.
+fn parse_number(text: &str) -> Option<Data> {
+    let lower = text.to_ascii_lowercase();
+    for (prefix, radix) in [("0x", 16), ("0o", 8), ("0b", 2)] {
+        if let Some(digits) = lower.strip_prefix(prefix) {
+            let digits = digits.strip_prefix('_').unwrap_or(digits);
+            return BigInt::parse_bytes(without_underscores(digits)?.as_bytes(), radix).map(Data::Int);
+        }
+    }
+    let (real, imaginary) = match lower.strip_suffix('j') {
+        Some(real) => (real, true),
+        None => (&*lower, false),
+    };
+    if !real.contains(['.', 'e']) && !imaginary {
+        let digits = without_underscores(real)?;
+        if digits.len() > 1 && digits.starts_with('0') && digits.bytes().any(|byte| byte != b'0')
+            || digits.len() > DIGITS
+        {
+            return None;
+        }
+        return BigInt::parse_bytes(digits.as_bytes(), 10).map(Data::Int);
+    }
+    let (mantissa, exponent) = match real.split_once('e') {
+        Some((mantissa, exponent)) => (mantissa, Some(exponent.strip_prefix(['+', '-']).unwrap_or(exponent))),
+        None => (real, None),
+    };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    if whole.is_empty() && fraction.is_empty() {
+        return None;
+    }
+    for part in [whole, fraction] {
+        if !part.is_empty() {
+            without_underscores(part)?;
+        }
+    }
+    if let Some(exponent) = exponent {
+        without_underscores(exponent)?;
+    }
+    let float: f64 = real.replace('_', "").parse().ok()?;
+    Some(if imaginary { Data::Other(COMPLEX) } else { Data::Float(float) })
+}
+
+/// Digits without the underscores between them; none where one stands elsewhere, or where there is no digit.
+fn without_underscores(digits: &str) -> Option<String> {
+    let misplaced = digits.is_empty() || digits.starts_with('_') || digits.ends_with('_') || digits.contains("__");
+    let plain = digits.replace('_', "");
+    (!misplaced && plain.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::text::repr;
+    use super::*;
+
+    fn shown(text: &str) -> Option<String> {
+        let mut heap = Heap::default();
+        eval(&mut heap, text, None).map(|id| repr(&heap, id))
+    }
+
+    #[test]
+    fn literals_are_pythons() {
+        // Each as `repr(ast.literal_eval(text))` of Python 3.11 has it.
+        for (text, wanted) in [
+            ("42", "42"),
+            (" 5 ", "5"),
+            ("5 # c", "5"),
+            ("1_000", "1000"),
+            ("0x_1F", "31"),
+            ("0o17", "15"),
+            ("0b11", "3"),
+            ("00", "0"),
+            ("1e5", "100000.0"),
+            ("1.", "1.0"),
+            (".5", "0.5"),
+            ("09.5", "9.5"),
+            ("-5", "-5"),
+            ("+5", "5"),
+            ("-(5)", "-5"),
+            ("- 5", "-5"),
+            ("1,2", "(1, 2)"),
+            ("1,", "(1,)"),
+            ("()", "()"),
+            ("(1)", "1"),
+            ("(1,)", "(1,)"),
+            ("[1, 'a', [ ]]", "[1, 'a', []]"),
+            ("[1,\n# c\n2,]", "[1, 2]"),
+            ("{'a': 1, 'a': 2, 1: 3, True: 4}", "{'a': 2, 1: 4}"),
+            ("{1, 1}", "{1}"),
+            ("{}", "{}"),
+            ("set()", "set()"),
+            ("None", "None"),
+            ("True", "True"),
+            ("'a' \"b\"", "'ab'"),
+            ("u'a'", "'a'"),
+            ("b'a\\xff\\n'", "b'a\\xff\\n'"),
+            ("r'\\n'", "'\\\\n'"),
+            ("'\\d\\x41\\101\\u00e9\\\n!'", "'\\\\dAA\u{e9}!'"),
+            ("'''a\nb'''", "'a\\nb'"),
+            ("''", "''"),
+            ("\n5\n", "5"),
+            ("# c\n5", "5"),
+            ("123456789012345678901234567890", "123456789012345678901234567890"),
+        ] {
+            assert_eq!(shown(text).as_deref(), Some(wanted), "{text}");
+        }
+        for text in [
+            "",
+            "#x",
+            "a",
+            "0123",
+            "1__0",
+            "1_",
+            "0x",
+            "0xg",
+            "5abc",
+            "--5",
+            "-True",
+            "1-2",
+            "1+1",
+            "a,b",
+            "'a",
+            "'a\nb'",
+            "f'a'",
+            "ub'a'",
+            "b'\u{e9}'",
+            "b'a' 'b'",
+            "{[1]: 2}",
+            "{1: 2, 3}",
+            "{1, 2: 3}",
+            "[1",
+            "1]",
+            "(1",
+            "true",
+            "null",
+            "1 2",
+            "5\n6",
+            "\n 5",
+            "set(1)",
+            "'\\x4'",
+            "'\\uD800'",
+            "1e",
+            "0_",
+            "$5",
+            "~5",
+            "1.2.3",
+            "NaN",
+            "None()",
+        ] {
+            assert_eq!(shown(text), None, "{text}");
+        }
+        assert_eq!(shown("1+2j").as_deref(), Some("a complex number"));
+        assert_eq!(shown("...").as_deref(), Some("an ellipsis"));
+        assert!(shown(&format!("{}{}", "[".repeat(150), "]".repeat(150))).is_some());
+        assert!(shown(&"[".repeat(300)).is_none());
+    }
+}

@@ -1,0 +1,98 @@
+//! Dates and times as PyYAML reads them (YAML 1.1's timestamps) and Python prints them.
+
+use regex_lite::Regex;
+
+/// A `datetime.date`, or a `datetime.datetime`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Time {
+    date: [u32; 3],
+    /// Hour, minute, second, microsecond, and minutes east of Greenwich where they are given; none for a date.
+    clock: Option<([u32; 4], Option<i32>)>,
+}
+
+impl Time {
+    /// Reads a timestamp; none where the text is none, or names no day.
+    pub fn parse(text: &str) -> Option<Self> {
+        let pattern = Regex::new(
+            r"^([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})(?:(?:[Tt]|[ \t]+)([0-9]{1,2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]*))?(?:[ \t]*(Z|([-+])([0-9]{1,2})(?::([0-9]{2}))?))?)?$",
+        );
+        let found = pattern.ok()?.captures(text)?;
+        let number = |group: usize| found.get(group).and_then(|digits| digits.as_str().parse::<u32>().ok());
+        let date = [number(1)?, number(2)?, number(3)?];
+        if date[0] == 0 || !(1..=12).contains(&date[1]) || !(1..=days(date[0], date[1])).contains(&date[2]) {
+            return None;
+        }
+        let Some(hour) = number(4) else { return Some(Time { date, clock: None }) };
+        let micro = found.get(7).map_or("", |digits| digits.as_str());
+        let micro: u32 = format!("{:0<6}", &micro[..micro.len().min(6)]).parse().ok()?;
+        let clock = [hour, number(5)?, number(6)?, micro];
+        let east = match found.get(9) {
+            Some(sign) => {
+                let minutes = (number(10)? * 60 + number(11).unwrap_or(0)) as i32;
+                Some(if sign.as_str() == "-" { -minutes } else { minutes })
+            }
+            None => found.get(8).map(|_| 0),
+        };
+        let fits = clock[0] < 24 && clock[1] < 60 && clock[2] < 60 && east.unwrap_or(0).abs() < 24 * 60;
+        fits.then_some(Time { date, clock: Some((clock, east)) })
+    }
+
+    /// `isoformat()`
+    pub fn iso(&self) -> String {
+        self.print("T")
+    }
+
+    /// `str()`
+    pub fn text(&self) -> String {
+        self.print(" ")
+    }
+
+    fn print(&self, between: &str) -> String {
+        let [year, month, day] = self.date;
+        let mut out = format!("{year:04}-{month:02}-{day:02}");
+        if let Some(([hour, minute, second, micro], east)) = self.clock {
+            out.push_str(&format!("{between}{hour:02}:{minute:02}:{second:02}"));
+            if micro > 0 {
+                out.push_str(&format!(".{micro:06}"));
+            }
+            if let Some(east) = east {
+                let sign = if east < 0 { '-' } else { '+' };
+                out.push_str(&format!("{sign}{:02}:{:02}", east.abs() / 60, east.abs() % 60));
+            }
+        }
+        out
+    }
+}
+
+fn days(year: u32, month: u32) -> u32 {
+    match month {
+        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timestamps() {
+        for (text, iso) in [
+            ("2020-01-01", Some("2020-01-01")),
+            ("2020-1-1", Some("2020-01-01")),
+            ("2000-02-30", None),
+            ("2024-02-29", Some("2024-02-29")),
+            ("1900-02-29", None),
+            ("2001-12-14t21:59:43.10-05:00", Some("2001-12-14T21:59:43.100000-05:00")),
+            ("2001-12-14 21:59:43.1 -5", Some("2001-12-14T21:59:43.100000-05:00")),
+            ("2001-12-14 1:59:43", Some("2001-12-14T01:59:43")),
+            ("2001-12-14T01:59:43.12345678Z", Some("2001-12-14T01:59:43.123456+00:00")),
+            ("2001-12-14T24:00:00", None),
+            ("2001-12-14T01:00:00+24:00", None),
+        ] {
+            assert_eq!(Time::parse(text).map(|time| time.iso()).as_deref(), iso, "{text}");
+        }
+    }
+}
