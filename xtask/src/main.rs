@@ -6,6 +6,7 @@ mod bench;
 mod corpus;
 mod dist;
 mod mutants;
+mod oracles;
 mod run;
 mod servers;
 mod test;
@@ -19,6 +20,8 @@ cargo xtask COMMAND
                                    (--quick: without the optimised fidelity tests)
   servers                          Kubernetes' servers, kubectl, Helm, act, pre-commit and others for the tests,
                                    into target/servers (fifteen minutes the first time)
+  oracles                          Prefect 1 in virtual environments for the tests, into target/oracles
+                                   (two minutes the first time)
   mutants [--count N] [--seed S]   the fidelity test with N mutants (10000000) of seed S (1)
           [--only NUMBER]          one mutant again
   bench [--large] [--runs N]       whole programs beside each other: time, CPU time, peak memory
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
     let done = match command.as_str() {
         "test" => test::run(&args),
         "servers" => servers::run(&args),
+        "oracles" => oracles::run(&args),
         "mutants" => mutants::run(&args),
         "bench" => bench::run(&args),
         "corpus" => corpus::run(args),

@@ -117,12 +117,16 @@ fn install(
 }
 
 fn pip(program: &str, source: &Path, home: &Path) -> Result<PathBuf> {
-    step(&format!("{program}, its Python"), Command::new("python3").args(["-m", "venv"]).arg(home))?;
-    let mut pip = Command::new(home.join("bin/pip"));
-    pip.args(["install", "--quiet", "--no-deps", "--only-binary=:all:", "--requirement"])
-        .arg(source.join("requirements.txt"));
-    step(program, &mut pip)?;
+    venv(program, "python3", &source.join("requirements.txt"), home)?;
     Ok(home.join("bin").join(program))
+}
+
+/// Makes a virtual environment of the pinned packages, and of no others.
+pub fn venv(what: &str, python: &str, requirements: &Path, home: &Path) -> Result<()> {
+    step(&format!("{what}, its Python"), Command::new(python).args(["-m", "venv"]).arg(home))?;
+    let mut pip = Command::new(home.join("bin/pip"));
+    pip.args(["install", "--quiet", "--no-deps", "--only-binary=:all:", "--requirement"]).arg(requirements);
+    step(what, &mut pip)
 }
 
 fn npm(program: &str, source: &Path, home: &Path) -> Result<PathBuf> {
@@ -136,7 +140,7 @@ fn npm(program: &str, source: &Path, home: &Path) -> Result<PathBuf> {
 }
 
 /// Makes a program, unless it was made of just this before.
-fn make(folder: &Path, program: &str, made_of: &str, how: impl FnOnce() -> Result<()>) -> Result<()> {
+pub fn make(folder: &Path, program: &str, made_of: &str, how: impl FnOnce() -> Result<()>) -> Result<()> {
     let stamp = folder.join(format!("{program}.stamp"));
     if folder.join(program).is_file() && fs::read_to_string(&stamp).is_ok_and(|stamp| stamp == made_of) {
         return Ok(());
@@ -150,7 +154,7 @@ fn source(name: &str) -> PathBuf {
     run::root().join("tests/servers").join(name)
 }
 
-fn read(source: &Path, name: &str) -> Result<String> {
+pub fn read(source: &Path, name: &str) -> Result<String> {
     fs::read_to_string(source.join(name)).with_context(|| source.join(name).display().to_string())
 }
 

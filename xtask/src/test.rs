@@ -6,6 +6,7 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 
 use crate::mutants::fidelity;
+use crate::oracles;
 use crate::run::{self, cargo, step};
 use crate::servers;
 
@@ -18,7 +19,7 @@ pub fn run(args: &[String]) -> Result<()> {
     run::tools(&[
         ("cargo", &["--version"], "everything"),
         ("go", &["version"], "comparisons with Kubernetes' YAML reader, and all tests on real servers"),
-        ("python3", &["--version"], "comparisons with PyYAML, and the tests with pre-commit"),
+        ("python3", &["--version"], "comparisons with PyYAML and Prefect 1, and the tests with pre-commit"),
         ("npm", &["--version"], "the tests with gitlab-ci-local"),
         ("git", &["--version"], "the tests of the GitHub action, pre-commit and GitLab"),
         ("curl", &["--version"], "the tests of the GitHub action and GitLab"),
@@ -39,6 +40,11 @@ pub fn run(args: &[String]) -> Result<()> {
         tests.env(servers::FOLDER, folder);
     } else {
         eprintln!("\nLEFT OUT: all tests on real servers, because Go is not here to build them");
+    }
+    if let Some(folder) = oracles::folder()? {
+        tests.env(oracles::FOLDER, folder);
+    } else {
+        eprintln!("\nLEFT OUT: comparisons with Prefect 1, because there is no Python to run it");
     }
     step("tests", &mut tests)?;
     if !args.iter().any(|arg| arg == "--quick") {
