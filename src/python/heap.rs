@@ -55,6 +55,8 @@ pub struct Text {
     pub first_line: usize,
     /// The text.
     pub text: String,
+    /// Whether errors may show lines of it, masked as those of a manifest; else they name line and column only.
+    pub is_manifest: bool,
 }
 
 /// Where a value was written: bytes of a text.
@@ -77,8 +79,14 @@ impl Place {
 pub fn at(error: Error, place: Option<&Place>) -> Error {
     match place {
         None => error,
-        Some(Place { source, span }) => {
+        Some(Place { source, span }) if source.is_manifest => {
             error.at(span.clone()).in_document(&source.name, source.first_line, &source.text)
+        }
+        Some(place) => {
+            let start = place.source.text.floor_char_boundary(place.span.start);
+            let line_start = place.source.text[..start].rfind('\n').map_or(0, |newline| newline + 1);
+            let column = place.source.text[line_start..start].chars().count() + 1;
+            error.in_file(format!("{}:{}:{column}", place.source.name, place.line()))
         }
     }
 }

@@ -34,7 +34,7 @@ pub fn load(heap: &mut Heap, source: &Rc<Text>) -> Result<Id> {
     // The lines before it are blank, comments or directives.
     let text = &source.text[start..];
     if let Err(step) = read(text, &mut tape) {
-        let from = start + step.offset as usize;
+        let from = start + step.offset;
         let error = Error::input(format!("this is no YAML: {}", step.reason)).hint("Prefect reads it with PyYAML");
         return Err(at(error, Some(&place(from..source.text.len().min(from + 1)))));
     }
@@ -87,7 +87,8 @@ fn stray_tab(document: Document<'_>) -> Option<usize> {
     }
     let scalars = document.root().descendants().filter(|node| node.is_scalar()).map(|node| node.span());
     let mut at = 0;
-    for span in scalars.chain([text.len()..text.len()]) {
+    let end = text.len()..text.len();
+    for span in scalars.chain(std::iter::once(end)) {
         let mut gap = at..span.start.max(at);
         while !gap.is_empty() {
             match text[gap.clone()].find(['\t', '#']) {
@@ -388,7 +389,7 @@ mod tests {
 
     fn shown(text: &str) -> Result<String> {
         let mut heap = Heap::default();
-        let source = Rc::new(Text { name: "f".to_owned(), first_line: 1, text: text.to_owned() });
+        let source = Rc::new(Text { name: "f".to_owned(), first_line: 1, text: text.to_owned(), is_manifest: true });
         load(&mut heap, &source).map(|id| repr(&heap, id))
     }
 
@@ -454,7 +455,8 @@ mod tests {
     fn aliases_are_the_same_value() {
         let mut heap = Heap::default();
         let text = "a: &x {b: 1}\nc: *x\nd: {<<: {e: *x}}".to_owned();
-        let root = load(&mut heap, &Rc::new(Text { name: "f".to_owned(), first_line: 1, text })).unwrap();
+        let root =
+            load(&mut heap, &Rc::new(Text { name: "f".to_owned(), first_line: 1, text, is_manifest: true })).unwrap();
         assert_eq!(heap.item(root, "a"), heap.item(root, "c"));
         assert_eq!(heap.item(root, "a"), heap.item(heap.item(root, "d").unwrap(), "e"));
     }

@@ -11,6 +11,9 @@ pub mod environment;
 pub mod flow;
 pub mod job;
 pub mod kwargs;
+pub mod manifest;
+pub mod notes;
+pub mod preview;
 pub mod run_config;
 pub mod scenario;
 
