@@ -19,6 +19,9 @@ pub const FOLDER: &str = "JOBPLATE_TEST_ORACLES";
 /// The versions of Prefect that previews follow.
 const VERSIONS: [&str; 2] = ["1.4.1", "0.15.13"];
 
+/// Those after it refuse the package of 0.15.13, whose own requirements are not written as they should be.
+const PIP: &str = "pip==24.0";
+
 /// Interpreters, in the order in which they are tried. The first wrote the expectations.
 const PYTHONS: [&str; 4] = ["python3.11", "python3.12", "python3.13", "python3"];
 
@@ -58,12 +61,12 @@ pub fn folder() -> Result<Option<PathBuf>> {
 fn prefect(folder: &Path, python: &str, is: &str, version: &str) -> Result<()> {
     let source = run::root().join("tests/oracles/prefect1");
     let pins = format!("requirements-{version}.txt");
-    let made_of = format!("{python} {is}\n{}", read(&source, &pins)?);
+    let made_of = format!("{python} {is}\n{PIP}\n{}", read(&source, &pins)?);
     make(folder, &interpreter(version), &made_of, || {
         let name = format!("prefect-{version}");
         let home = folder.join(&name);
         drop(fs::remove_dir_all(&home));
-        venv(&name, python, &source.join(pins), &home)?;
+        venv(&name, python, Some(PIP), &source.join(pins), &home)?;
         let mut first_words = Command::new(folder.join(interpreter(version)));
         step(&format!("{name}, its first words"), first_words.arg(source.join("oracle.py")))
     })

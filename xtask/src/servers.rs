@@ -117,16 +117,23 @@ fn install(
 }
 
 fn pip(program: &str, source: &Path, home: &Path) -> Result<PathBuf> {
-    venv(program, "python3", &source.join("requirements.txt"), home)?;
+    venv(program, "python3", None, &source.join("requirements.txt"), home)?;
     Ok(home.join("bin").join(program))
 }
 
-/// Makes a virtual environment of the pinned packages, and of no others.
-pub fn venv(what: &str, python: &str, requirements: &Path, home: &Path) -> Result<()> {
+/// Makes a virtual environment of the pinned packages, and of no others; by another pip than Python's own, if one
+/// is named.
+pub fn venv(what: &str, python: &str, pip: Option<&str>, requirements: &Path, home: &Path) -> Result<()> {
     step(&format!("{what}, its Python"), Command::new(python).args(["-m", "venv"]).arg(home))?;
-    let mut pip = Command::new(home.join("bin/pip"));
-    pip.args(["install", "--quiet", "--no-deps", "--only-binary=:all:", "--requirement"]).arg(requirements);
-    step(what, &mut pip)
+    let install = || {
+        let mut install = Command::new(home.join("bin/python"));
+        install.args(["-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:"]);
+        install
+    };
+    if let Some(pip) = pip {
+        step(&format!("{what}, its pip"), install().arg(pip))?;
+    }
+    step(what, install().arg("--requirement").arg(requirements))
 }
 
 fn npm(program: &str, source: &Path, home: &Path) -> Result<PathBuf> {

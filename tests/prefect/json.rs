@@ -1,0 +1,258 @@
+//! JSON as it is written: the order of keys, keys that come twice, numbers of any size, halves of characters. What
+//! other readers would even out is what is compared here.
+
+use std::fmt::Write as _;
+
+/// A value. Texts are in UTF-16, as JSON escapes them.
+#[derive(Clone, Debug)]
+pub(crate) enum Json {
+    Null,
+    Bool(bool),
+    Number(String),
+    Text(Vec<u16>),
+    List(Vec<Json>),
+    Map(Vec<(Vec<u16>, Json)>),
+}
+
+impl Json {
+    pub(crate) fn parse(text: &str) -> Result<Json, String> {
+        let mut reader = Reader { rest: text };
+        let value = reader.value()?;
+        reader.blanks();
+        if reader.rest.is_empty() { Ok(value) } else { Err(reader.error("more than one value")) }
+    }
+
+    pub(crate) fn text(text: &str) -> Json {
+        Json::Text(text.encode_utf16().collect())
+    }
+
+    pub(crate) fn as_text(&self) -> Option<String> {
+        match self {
+            Json::Text(text) => Some(String::from_utf16_lossy(text)),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn as_list_mut(&mut self) -> Option<&mut Vec<Json>> {
+        match self {
+            Json::List(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn get(&self, key: &str) -> Option<&Json> {
+        match self {
+            Json::Map(pairs) => pairs.iter().find(|(own, _)| is(own, key)).map(|(_, value)| value),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn get_mut(&mut self, key: &str) -> Option<&mut Json> {
+        match self {
+            Json::Map(pairs) => pairs.iter_mut().find(|(own, _)| is(own, key)).map(|(_, value)| value),
+            _ => None,
+        }
+    }
+
+    /// In as few bytes as possible, all of them ASCII.
+    pub(crate) fn print(&self) -> String {
+        let mut out = String::new();
+        self.print_to(&mut out);
+        out
+    }
+
+    fn print_to(&self, out: &mut String) {
+        match self {
+            Json::Null => out.push_str("null"),
+            Json::Bool(is) => out.push_str(if *is { "true" } else { "false" }),
+            Json::Number(number) => out.push_str(number),
+            Json::Text(text) => print_text(text, out),
+            Json::List(items) => {
+                for (position, item) in items.iter().enumerate() {
+                    out.push(if position == 0 { '[' } else { ',' });
+                    item.print_to(out);
+                }
+                out.push_str(if items.is_empty() { "[]" } else { "]" });
+            }
+            Json::Map(pairs) => {
+                for (position, (key, value)) in pairs.iter().enumerate() {
+                    out.push(if position == 0 { '{' } else { ',' });
+                    print_text(key, out);
+                    out.push(':');
+                    value.print_to(out);
+                }
+                out.push_str(if pairs.is_empty() { "{}" } else { "}" });
+            }
+        }
+    }
+
+    /// Where two values first differ, and how; none where they are equal.
+    pub(crate) fn difference(&self, other: &Json) -> Option<String> {
+        match (self, other) {
+            (Json::List(own), Json::List(others)) => {
+                for (position, (own, other)) in own.iter().zip(others).enumerate() {
+                    if let Some(difference) = own.difference(other) {
+                        return Some(format!("[{position}]{difference}"));
+                    }
+                }
+                let counts = format!(": {} items, and {}", own.len(), others.len());
+                (own.len() != others.len()).then_some(counts)
+            }
+            (Json::Map(own), Json::Map(others)) => {
+                for ((key, own), (other_key, other)) in own.iter().zip(others) {
+                    let name = String::from_utf16_lossy(key);
+                    if key != other_key {
+                        return Some(format!(": key {name:?}, and {:?}", String::from_utf16_lossy(other_key)));
+                    }
+                    if let Some(difference) = own.difference(other) {
+                        return Some(format!(".{name}{difference}"));
+                    }
+                }
+                let counts = format!(": {} keys, and {}", own.len(), others.len());
+                (own.len() != others.len()).then_some(counts)
+            }
+            _ if self.is_same(other) => None,
+            _ => Some(format!(": {}, and {}", self.print(), other.print())),
+        }
+    }
+
+    fn is_same(&self, other: &Json) -> bool {
+        match (self, other) {
+            (Json::Null, Json::Null) => true,
+            (Json::Bool(own), Json::Bool(other)) => own == other,
+            (Json::Text(own), Json::Text(other)) => own == other,
+            (Json::Number(own), Json::Number(other)) => {
+                let is_whole = |number: &str| !number.contains(['.', 'e', 'E']);
+                let float = |number: &str| number.parse::<f64>().map(f64::to_bits).ok();
+                own == other || !(is_whole(own) && is_whole(other)) && float(own) == float(other)
+            }
+            _ => false,
+        }
+    }
+}
+
+fn is(own: &[u16], text: &str) -> bool {
+    own.iter().copied().eq(text.encode_utf16())
+}
+
+fn print_text(text: &[u16], out: &mut String) {
+    out.push('"');
+    for unit in text {
+        match u8::try_from(*unit).map(char::from) {
+            Ok('"') => out.push_str("\\\""),
+            Ok('\\') => out.push_str("\\\\"),
+            Ok('\n') => out.push_str("\\n"),
+            Ok(c) if (' '..='~').contains(&c) => out.push(c),
+            _ => drop(write!(out, "\\u{unit:04x}")),
+        }
+    }
+    out.push('"');
+}
+
+struct Reader<'t> {
+    rest: &'t str,
+}
+
+impl Reader<'_> {
+    fn error(&self, what: &str) -> String {
+        format!("{what} at {:?}", self.rest.chars().take(30).collect::<String>())
+    }
+
+    fn blanks(&mut self) {
+        self.rest = self.rest.trim_start_matches([' ', '\n', '\r', '\t']);
+    }
+
+    fn takes(&mut self, token: &str) -> bool {
+        self.blanks();
+        match self.rest.strip_prefix(token) {
+            Some(rest) => {
+                self.rest = rest;
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn value(&mut self) -> Result<Json, String> {
+        for (word, value) in [("null", Json::Null), ("true", Json::Bool(true)), ("false", Json::Bool(false))] {
+            if self.takes(word) {
+                return Ok(value);
+            }
+        }
+        if self.takes("[") {
+            let mut items = Vec::new();
+            while !self.takes("]") {
+                if !items.is_empty() && !self.takes(",") {
+                    return Err(self.error("no comma"));
+                }
+                items.push(self.value()?);
+            }
+            return Ok(Json::List(items));
+        }
+        if self.takes("{") {
+            let mut pairs = Vec::new();
+            while !self.takes("}") {
+                if !pairs.is_empty() && !self.takes(",") {
+                    return Err(self.error("no comma"));
+                }
+                let Json::Text(key) = self.value()? else { return Err(self.error("a key that is no text")) };
+                if !self.takes(":") {
+                    return Err(self.error("no colon"));
+                }
+                pairs.push((key, self.value()?));
+            }
+            return Ok(Json::Map(pairs));
+        }
+        if self.takes("\"") {
+            return self.text();
+        }
+        let end = self.rest.find(|c: char| !c.is_ascii_alphanumeric() && !"+-.".contains(c)).unwrap_or(self.rest.len());
+        let (number, rest) = self.rest.split_at(end);
+        if number.parse::<f64>().is_err() || !number.starts_with(|c: char| c == '-' || c.is_ascii_digit()) {
+            return Err(self.error("no value"));
+        }
+        self.rest = rest;
+        Ok(Json::Number(number.to_owned()))
+    }
+
+    fn text(&mut self) -> Result<Json, String> {
+        let mut text = Vec::new();
+        let mut units = [0; 2];
+        let mut chars = self.rest.chars();
+        loop {
+            match chars.next() {
+                Some('"') => break,
+                Some('\\') => match chars.next() {
+                    Some('u') => {
+                        let digits: String = chars.by_ref().take(4).collect();
+                        text.push(u16::from_str_radix(&digits, 16).map_err(|_| self.error("an escape that is none"))?);
+                    }
+                    Some(c) => {
+                        let (names, means) = ("\"\\/bfnrt", "\"\\/\u{8}\u{c}\n\r\t");
+                        let position = names.find(c).ok_or_else(|| self.error("an escape that is none"))?;
+                        text.extend(means.chars().nth(position).map(|c| c as u16));
+                    }
+                    None => return Err(self.error("a text without end")),
+                },
+                Some(c) if c >= ' ' => text.extend_from_slice(c.encode_utf16(&mut units)),
+                _ => return Err(self.error("a text without end")),
+            }
+        }
+        self.rest = chars.as_str();
+        Ok(Json::Text(text))
+    }
+}
+
+#[test]
+fn json_is_read_as_it_is_written() {
+    let text = r#"{"b":[1,-2.5e3,12345678901234567890],"a":{},"b":"\ud800\u00e9\n\"","c":[null,true,false]}"#;
+    let value = Json::parse(text).unwrap();
+    assert_eq!(value.print(), text);
+    assert_eq!(Json::parse("[1.0, 1e2]").unwrap().difference(&Json::parse("[1.00,100.0]").unwrap()), None);
+    assert!(value.difference(&Json::parse(&text.replace("890]", "891]")).unwrap()).is_some());
+    let order = Json::parse(r#"{"a":1,"b":2}"#).unwrap().difference(&Json::parse(r#"{"b":2,"a":1}"#).unwrap());
+    assert_eq!(order.as_deref(), Some(": key \"a\", and \"b\""));
+    for wrong in ["", "[1", "[1 2]", "{1:2}", "\"\\x\"", "nan", "[] []", "\"\n\""] {
+        assert!(Json::parse(wrong).is_err(), "{wrong}");
+    }
+}

@@ -1,0 +1,28 @@
+//! Previews against the real thing: what `jobplate preview` prints is what Prefect 1's own agent makes of the same
+//! job template, agent and run config, in both versions that it follows.
+//!
+//! Hand-written cases are in `one/cases/`, what Prefect makes of them in `one/expected/`: these need no Python. The
+//! other tests ask Prefect itself, which `cargo xtask oracles` installs.
+//!
+//! | variable | what for |
+//! |---|---|
+//! | `JOBPLATE_TEST_ORACLES` | the folder with Prefect (`target/oracles`) |
+//! | `JOBPLATE_PREFECT_UPDATE=1` | writes `one/expected/` anew, by Prefect itself |
+//! | `JOBPLATE_PREFECT_COUNT`, `JOBPLATE_PREFECT_SEED` | how many random cases (2000), and which |
+//! | `JOBPLATE_PREFECT_FRESH=all` | a process of its own for all cases, not for some |
+
+mod answer;
+mod case;
+mod expected;
+mod generate;
+mod json;
+mod one;
+mod oracle;
+mod preview;
+mod quirks;
+mod random;
+#[path = "../cmd/run.rs"]
+#[allow(dead_code)] // golden commands use all of it
+mod run;
+mod shared;
+mod tree;

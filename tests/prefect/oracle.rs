@@ -1,0 +1,99 @@
+//! The real Prefect, as a program that is asked one case after another (`tests/oracles/prefect1/oracle.py`).
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::answer::Answer;
+use crate::case::{Case, Version};
+use crate::json::Json;
+
+pub(crate) struct Oracle {
+    process: Child,
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+    /// What answers: versions of Prefect, PyYAML, the client of Kubernetes and Python.
+    pub(crate) versions: Value,
+}
+
+/// The Python that has Prefect; none where it is missing, which is said, and is a failure in CI.
+fn python(version: Version) -> Option<PathBuf> {
+    let made = || Path::new(option_env!("CARGO_TARGET_TMPDIR").unwrap_or("target/tmp")).with_file_name("oracles");
+    let folder = std::env::var_os("JOBPLATE_TEST_ORACLES").map_or_else(made, PathBuf::from);
+    let python = folder.join(format!("prefect-{}/bin/python", version.full()));
+    if python.is_file() {
+        return Some(python);
+    }
+    let why = format!("no {}; `cargo xtask oracles` makes it", python.display());
+    assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{why}");
+    say(&format!("LEFT OUT, a test with Prefect {}: {why}", version.full()));
+    None
+}
+
+/// Says something past what hides the words of tests that pass.
+pub(crate) fn say(line: &str) {
+    drop(writeln!(std::io::stderr(), "{line}"));
+}
+
+impl Oracle {
+    /// Starts it; none where Prefect is missing.
+    pub(crate) fn start(version: Version, options: &[&str]) -> Option<Self> {
+        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracles/prefect1/oracle.py");
+        let mut process = Command::new(python(version)?)
+            .arg(program)
+            .args(options)
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("Python starts");
+        let input = process.stdin.take();
+        let mut output = BufReader::new(process.stdout.take().expect("its output is a pipe"));
+        let versions = read(&mut output);
+        assert_eq!(versions["prefect"], version.full(), "what answers is another version");
+        Some(Oracle { process, input, output, versions })
+    }
+
+    /// What Prefect makes of a case.
+    pub(crate) fn ask(&mut self, case: &Case) -> Answer {
+        let text = |bytes: &[u8]| match str::from_utf8(bytes) {
+            Ok(text) => json!(text),
+            Err(_) => json!({"hex": bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()}),
+        };
+        let asked = json!({
+            "template": case.template.as_deref().map(text),
+            "scenario": case.scenario,
+            "files": case.files,
+        });
+        let input = self.input.as_mut().expect("it listens");
+        writeln!(input, "{asked}").expect("it listens");
+        let answer = read(&mut self.output);
+        match (answer["job"].as_str(), answer["error"].as_str()) {
+            (Some(job), None) => Answer::Job(Json::parse(job).expect("JSON")),
+            (None, Some(error)) => Answer::Fails(error.to_owned()),
+            _ => panic!("the oracle answers {answer}"),
+        }
+    }
+
+    /// Ends it. Gives the last line of one that measures.
+    pub(crate) fn end(mut self, measures: bool) -> Option<Value> {
+        drop(self.input.take());
+        let last = measures.then(|| read(&mut self.output));
+        assert!(self.process.wait().expect("it ends").success(), "the oracle fails");
+        last
+    }
+}
+
+fn read(output: &mut BufReader<ChildStdout>) -> Value {
+    let mut line = String::new();
+    output.read_line(&mut line).expect("it answers");
+    serde_json::from_str(&line).unwrap_or_else(|error| panic!("the oracle answers {line:?}: {error}"))
+}
+
+impl Drop for Oracle {
+    fn drop(&mut self) {
+        drop((self.process.kill(), self.process.wait()));
+    }
+}

@@ -1,0 +1,58 @@
+//! Our side of a case: `jobplate preview`.
+
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use crate::answer::Answer;
+use crate::case::Case;
+use crate::json::Json;
+use crate::run;
+
+/// A folder in which one case after the other is previewed.
+pub(crate) struct Preview(TempDir);
+
+impl Preview {
+    pub(crate) fn new() -> Self {
+        Preview(tempfile::tempdir().expect("a temporary folder can be made"))
+    }
+
+    /// What jobplate makes of a case. A failure must be one that a user can work with.
+    pub(crate) fn ask(&self, case: &Case) -> Answer {
+        let folder = self.0.path();
+        let mut args = vec!["preview", "--output", "json", "--quiet", "--prefect", case.version.short()];
+        if let Some(template) = &case.template {
+            run::write(&folder.join("template.yaml"), template);
+            args.push("template.yaml");
+        }
+        // Without any, there would be nothing to do.
+        if case.scenario.is_some() || case.template.is_none() {
+            run::write(&folder.join("scenario.yaml"), case.scenario.as_deref().unwrap_or_default().as_bytes());
+            args.extend(["--scenario", "scenario.yaml"]);
+        }
+        for (name, text) in &case.files {
+            run::write(&folder.join(name), text.as_bytes());
+        }
+        let outcome = run::jobplate(folder, &args, b"");
+        for name in case.files.keys() {
+            drop(std::fs::remove_file(folder.join(name)));
+        }
+        let stderr = String::from_utf8_lossy(&outcome.stderr).into_owned();
+        let stdout = String::from_utf8_lossy(&outcome.stdout).into_owned();
+        let wrong = |what: &str| Answer::Wrong(format!("{what}\n{stdout}{stderr}"));
+        let is_named = || ["template.yaml", "scenario.yaml", "`"].iter().any(|name| stderr.contains(name));
+        match outcome.status {
+            0 if !stderr.is_empty() => wrong("says something in spite of --quiet"),
+            0 => Json::parse(&stdout).map_or_else(|error| wrong(&error), Answer::Job),
+            2 if !stdout.is_empty() => wrong("fails, and prints a part"),
+            2 if !is_named() => wrong("fails, and names neither file nor key"),
+            2 => Answer::Fails(stderr),
+            code => wrong(&format!("ends with {code}")),
+        }
+    }
+}
+
+/// Whether a path, relative to the package, is there: what other tests only do where they can.
+pub(crate) fn beside(path: &str) -> Option<std::path::PathBuf> {
+    Some(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).filter(|path| path.exists())
+}

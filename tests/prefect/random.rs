@@ -1,0 +1,178 @@
+//! Prefect itself: it still makes of the hand-written cases what is expected, jobplate makes of random ones what
+//! Prefect makes of them, and together they go every way through `generate_job_spec`.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc;
+
+use serde_json::Value;
+
+use crate::answer::Answer;
+use crate::case::{Case, Version, topics};
+use crate::expected::{self, PLAIN};
+use crate::generate;
+use crate::json::Json;
+use crate::one::{all_expected, failure};
+use crate::oracle::{Oracle, say};
+use crate::preview::Preview;
+
+/// How many random cases there are, and of how many of them Prefect 0.15 is asked.
+const COUNT: u64 = 2_000;
+const OF_0_15: u64 = 300;
+
+/// Failures that are made smaller and shown; the others are counted.
+const SHOWN: usize = 12;
+
+/// How often a failing case is tried smaller.
+const TRIES: usize = 250;
+
+/// Branches of `generate_job_spec` that must be gone, of a hundred.
+const COVERED: u64 = 95;
+
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |value| value.replace('_', "").parse().expect("a number"))
+}
+
+#[test]
+fn prefect_itself_makes_the_same() {
+    let (Some(one_four), Some(zero_fifteen)) =
+        (Oracle::start(Version::V1_4, &["--coverage"]), Oracle::start(Version::V0_15, &[]))
+    else {
+        return;
+    };
+    let mut oracles = BTreeMap::from([(Version::V1_4, one_four), (Version::V0_15, zero_fifteen)]);
+    if std::env::var_os("JOBPLATE_PREFECT_UPDATE").is_some() {
+        return update(&mut oracles);
+    }
+    let mut failures = still_expected(&mut oracles);
+    let (count, seed) = (number("JOBPLATE_PREFECT_COUNT", COUNT), number("JOBPLATE_PREFECT_SEED", random_seed()));
+    failures.extend(random(&mut oracles, count, seed));
+    let about = format!("seed {seed} (JOBPLATE_PREFECT_SEED), {count} random cases");
+    let measured = oracles.remove(&Version::V1_4).and_then(|oracle| oracle.end(true)).expect("it measures");
+    oracles.remove(&Version::V0_15).expect("it is there").end(false);
+    let of = |name: &str| measured[name].as_u64().expect("a number");
+    let (covered, branches) = (of("covered"), of("branches"));
+    say(&format!("Prefect 1: {about}, {} differences; {covered} of {branches} branches", failures.len()));
+    let shown: Vec<String> = failures.iter().take(SHOWN).cloned().collect();
+    assert!(failures.is_empty(), "{} differences; {about}\n{}", failures.len(), shown.join("\n"));
+    assert!(covered * 100 >= branches * COVERED, "only {covered} of {branches} branches: {}", measured["missing"]);
+}
+
+/// Another one each day would fail for somebody who changed nothing: it is always the same, unless one is named.
+fn random_seed() -> u64 {
+    1
+}
+
+/// Whether Prefect still makes of the hand-written cases what is expected of them: the same Job, or a failure of
+/// the same type, whose words depend on the version of Python.
+fn still_expected(oracles: &mut BTreeMap<Version, Oracle>) -> Vec<String> {
+    let kind = |why: &str| why.split(':').next().unwrap_or_default().to_owned();
+    let mut failures = Vec::new();
+    for (cases, expected) in all_expected() {
+        for (version, oracle) in oracles.iter() {
+            let own = ["prefect", "pyyaml", "kubernetes"].map(|name| &oracle.versions[name]);
+            let made_by = expected.versions.get(version.short());
+            let made_by = made_by.map(|made_by| ["prefect", "pyyaml", "kubernetes"].map(|name| &made_by[name]));
+            assert!(made_by.is_none_or(|made_by| made_by == own), "other versions: JOBPLATE_PREFECT_UPDATE=1");
+        }
+        for case in &cases {
+            let answer = oracles.get_mut(&case.version).expect("every version").ask(case);
+            let Some(expected) = expected.of(case) else { continue };
+            let is_same = match (&answer, expected) {
+                (Answer::Fails(own), Answer::Fails(expected)) => kind(own) == kind(expected),
+                _ => answer.difference(expected).is_none(),
+            };
+            if !is_same {
+                failures.push(failure(case, &answer, ": this is no longer what is expected", expected));
+            }
+        }
+    }
+    failures
+}
+
+/// Asks both sides of random cases, at once.
+fn random(oracles: &mut BTreeMap<Version, Oracle>, count: u64, seed: u64) -> Vec<String> {
+    let version = |number: u64| match number * OF_0_15 % COUNT < OF_0_15 {
+        true => Version::V0_15,
+        false => Version::V1_4,
+    };
+    let cases: Vec<Case> = (0..count).map(|number| generate::case(seed, number, version(number))).collect();
+    let (send, receive) = mpsc::channel();
+    let mut failures = Vec::new();
+    let preview = Preview::new();
+    std::thread::scope(|scope| {
+        let cases = &cases;
+        scope.spawn(move || {
+            let preview = Preview::new();
+            for case in cases {
+                if send.send(preview.ask(case)).is_err() {
+                    break;
+                }
+            }
+        });
+        for case in cases {
+            let oracle = oracles.get_mut(&case.version).expect("every version");
+            let prefect = oracle.ask(case);
+            let Ok(ours) = receive.recv() else { panic!("the previews stopped") };
+            let Some(difference) = prefect.difference(&ours) else { continue };
+            if failures.len() >= SHOWN {
+                failures.push(case.name.clone());
+                continue;
+            }
+            let small = make_smaller(case, oracle, &preview);
+            let (prefect, ours) = (oracle.ask(&small), preview.ask(&small));
+            let difference = prefect.difference(&ours).unwrap_or(difference);
+            failures.push(failure(&small, &prefect, &difference, &ours));
+        }
+    });
+    failures
+}
+
+/// Leaves out lines as long as the two sides still differ, in the same way: both make a Job, or the same one fails.
+fn make_smaller(case: &Case, oracle: &mut Oracle, preview: &Preview) -> Case {
+    let sides = |prefect: &Answer, ours: &Answer| (matches!(prefect, Answer::Job(_)), matches!(ours, Answer::Job(_)));
+    let way = sides(&oracle.ask(case), &preview.ask(case));
+    let mut smallest = case.clone();
+    let mut tries = 0;
+    loop {
+        let mut found = None;
+        for smaller in generate::smaller(&smallest) {
+            tries += 1;
+            let (prefect, ours) = (oracle.ask(&smaller), preview.ask(&smaller));
+            if prefect.difference(&ours).is_some() && sides(&prefect, &ours) == way {
+                found = Some(smaller);
+                break;
+            }
+            if tries >= TRIES {
+                break;
+            }
+        }
+        match found {
+            Some(smaller) => smallest = smaller,
+            None => return smallest,
+        }
+    }
+}
+
+/// Writes what is expected of the hand-written cases.
+fn update(oracles: &mut BTreeMap<Version, Oracle>) {
+    let versions: BTreeMap<Version, Value> =
+        oracles.iter().map(|(version, oracle)| (*version, oracle.versions.clone())).collect();
+    let mut plain: BTreeMap<Version, Json> = BTreeMap::new();
+    let mut topics = topics();
+    topics.sort_by_key(|(topic, _)| topic != PLAIN.0);
+    for (topic, cases) in topics {
+        let mut answers = Vec::new();
+        for case in &cases {
+            let answer = oracles.get_mut(&case.version).expect("every version").ask(case);
+            answers.push((case, answer));
+        }
+        expected::write(&topic, &versions, &answers, &|version| plain.get(&version).cloned());
+        if topic == PLAIN.0 {
+            for (case, answer) in answers {
+                if let (true, Answer::Job(job)) = (case.name == PLAIN.1, answer) {
+                    plain.insert(case.version, job);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! YAML to be printed: what random cases are made of and changed in, before they become text.
+
+/// A node.
+#[derive(Clone, Debug)]
+pub(crate) enum Tree {
+    /// What stands there as it is, on one line or several: a scalar, a flow collection, an alias.
+    Raw(String),
+    Map(Vec<(String, Tree)>),
+    List(Vec<Tree>),
+    /// A tag or an anchor, and what it is of.
+    Of(String, Box<Tree>),
+}
+
+impl Tree {
+    pub(crate) fn raw(text: impl Into<String>) -> Self {
+        Tree::Raw(text.into())
+    }
+
+    /// A text in double quotes: it says the same in every dialect.
+    pub(crate) fn text(text: &str) -> Self {
+        Tree::Raw(serde_json::Value::String(text.to_owned()).to_string())
+    }
+
+    pub(crate) fn map<K: Into<String>>(pairs: impl IntoIterator<Item = (K, Tree)>) -> Self {
+        Tree::Map(pairs.into_iter().map(|(key, value)| (key.into(), value)).collect())
+    }
+
+    pub(crate) fn print(&self) -> String {
+        let mut out = String::new();
+        self.print_to(&mut out, 0);
+        out
+    }
+
+    fn print_to(&self, out: &mut String, indent: usize) {
+        match self {
+            Tree::Raw(text) => {
+                // Further lines belong to the node.
+                let mut lines = text.split('\n');
+                out.push_str(lines.next().unwrap_or_default());
+                for line in lines {
+                    out.push('\n');
+                    if !line.is_empty() {
+                        out.push_str(&" ".repeat(indent));
+                        out.push_str(line);
+                    }
+                }
+                out.push('\n');
+            }
+            Tree::Map(pairs) if pairs.is_empty() => out.push_str("{}\n"),
+            Tree::List(items) if items.is_empty() => out.push_str("[]\n"),
+            Tree::Map(pairs) => {
+                for (position, (key, value)) in pairs.iter().enumerate() {
+                    if position > 0 {
+                        out.push_str(&" ".repeat(indent));
+                    }
+                    out.push_str(key);
+                    out.push(':');
+                    value.print_below(out, indent + 2);
+                }
+            }
+            Tree::List(items) => {
+                for (position, item) in items.iter().enumerate() {
+                    if position > 0 {
+                        out.push_str(&" ".repeat(indent));
+                    }
+                    out.push_str("- ");
+                    item.print_to(out, indent + 2);
+                }
+            }
+            Tree::Of(what, node) => {
+                out.push_str(what);
+                node.print_below(out, indent);
+            }
+        }
+    }
+
+    /// Behind a key, a tag or an anchor.
+    fn print_below(&self, out: &mut String, indent: usize) {
+        let is_block = match self {
+            Tree::Map(pairs) => !pairs.is_empty(),
+            Tree::List(items) => !items.is_empty(),
+            _ => false,
+        };
+        if is_block {
+            out.push('\n');
+            out.push_str(&" ".repeat(indent));
+        } else {
+            out.push(' ');
+        }
+        self.print_to(out, indent);
+    }
+
+    /// How many nodes there are, this one among them.
+    pub(crate) fn count(&self) -> usize {
+        1 + match self {
+            Tree::Raw(_) => 0,
+            Tree::Map(pairs) => pairs.iter().map(|(_, value)| value.count()).sum(),
+            Tree::List(items) => items.iter().map(Tree::count).sum(),
+            Tree::Of(_, node) => node.count(),
+        }
+    }
+
+    /// A node by its number, in the order in which they are printed.
+    pub(crate) fn node(&mut self, number: usize) -> Option<&mut Tree> {
+        let mut left = number;
+        self.find(&mut left)
+    }
+
+    fn find(&mut self, left: &mut usize) -> Option<&mut Tree> {
+        if *left == 0 {
+            return Some(self);
+        }
+        *left -= 1;
+        match self {
+            Tree::Raw(_) => None,
+            Tree::Map(pairs) => pairs.iter_mut().find_map(|(_, value)| value.find(left)),
+            Tree::List(items) => items.iter_mut().find_map(|item| item.find(left)),
+            Tree::Of(_, node) => node.find(left),
+        }
+    }
+
+    /// The node at a path of keys; in a list, its first item.
+    pub(crate) fn at(&mut self, path: &[&str]) -> Option<&mut Tree> {
+        let mut node = self;
+        for key in path {
+            node = match node {
+                Tree::List(items) => items.first_mut()?,
+                other => other,
+            };
+            node = match node {
+                Tree::Map(pairs) => &mut pairs.iter_mut().find(|(own, _)| own == key)?.1,
+                _ => return None,
+            };
+        }
+        Some(node)
+    }
+
+    /// Sets a key of a map, as its last.
+    pub(crate) fn set(&mut self, key: &str, value: Tree) {
+        if let Tree::Map(pairs) = self {
+            pairs.retain(|(own, _)| own != key);
+            pairs.push((key.to_owned(), value));
+        }
+    }
+}
+
+#[test]
+fn trees_print_as_yaml() {
+    let tree = Tree::map([
+        (
+            "a",
+            Tree::List(vec![Tree::map([("b", Tree::raw("1")), ("c", Tree::List(vec![]))]), Tree::raw("|\n  x\n  y")]),
+        ),
+        ("d", Tree::Of("&x".to_owned(), Box::new(Tree::map([("e", Tree::text("\n"))])))),
+    ]);
+    assert_eq!(tree.print(), "a:\n  - b: 1\n    c: []\n  - |\n      x\n      y\nd: &x\n  e: \"\\n\"\n");
+    assert_eq!(tree.count(), 9);
+    let mut tree = tree;
+    assert_eq!(tree.node(3).map(|node| node.print()).as_deref(), Some("1\n"));
+    assert!(tree.at(&["a", "b"]).is_some());
+}
