@@ -12,6 +12,7 @@
 //! | `each` | a case of its own for each of these values |
 //! | `scenario` | the scenario |
 //! | `settings` | a scenario with each of these as a setting by an environment variable |
+//! | `each_setting` | a case of its own for each of these settings |
 //! | `scenarios` | a case of its own for each of these scenarios |
 //! | `files` | files in the folder where all this happens |
 //! | `prefect` | `0.15`, or `both`, and not 1.4 alone |
@@ -150,6 +151,7 @@ fn parse_case(name: &str, table: &toml::Table) -> Result<Vec<Case>, String> {
             "values" => template.push(annotated(&strings(value)?)),
             "each" => template.extend(strings(value)?.into_iter().map(|value| annotated(&[value]))),
             "scenario" => scenario.push(string(value)?),
+            "each_setting" => scenario.extend(strings(value)?.into_iter().map(|value| set(&[value]))),
             "settings" => scenario.push(set(&strings(value)?)),
             "scenarios" => scenario.extend(strings(value)?),
             "files" => {

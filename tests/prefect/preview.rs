@@ -40,7 +40,9 @@ impl Preview {
         let stderr = String::from_utf8_lossy(&outcome.stderr).into_owned();
         let stdout = String::from_utf8_lossy(&outcome.stdout).into_owned();
         let wrong = |what: &str| Answer::Wrong(format!("{what}\n{stdout}{stderr}"));
-        let is_named = || ["template.yaml", "scenario.yaml", "`"].iter().any(|name| stderr.contains(name));
+        let files = case.files.keys().map(String::as_str);
+        let is_named =
+            || ["template.yaml", "scenario.yaml", "`"].into_iter().chain(files).any(|name| stderr.contains(name));
         match outcome.status {
             0 if !stderr.is_empty() => wrong("says something in spite of --quiet"),
             0 => Json::parse(&stdout).map_or_else(|error| wrong(&error), Answer::Job),

@@ -133,14 +133,25 @@ class Prefect:
         self.sender = ApiClient()
         prefect_logging.LOG_MANAGER.enqueue = lambda message: None
         client = prefect.Client
-        client.graphql = self._answer
+        client.graphql = self._graphql()
         client.load_auth_from_disk = self._no_file("_auth_file")
         if hasattr(client, "_load_local_settings"):
             client._load_local_settings = self._no_file("_api_token_settings_path")
+            client._save_local_settings = lambda client, settings: None
 
-    def _answer(self, query, **_):
-        """Stands for `Client.graphql`, of which only the tenant is ever asked here."""
-        return self.result(data=self.result(auth_info=self.result(tenant_id=TENANT), tenant=[self.result(id=TENANT)]))
+    def _graphql(self):
+        """Stands for the API, which tells its tenant to whoever has a key, and to everybody if it is a server."""
+        tenant = self.result(id=TENANT)
+        answer = self.result(data=self.result(auth_info=self.result(tenant_id=TENANT), tenant=[tenant]))
+
+        def graphql(client, *_, **__):
+            import prefect
+
+            if prefect.config.backend == "cloud" and not client.api_key:
+                raise prefect.exceptions.AuthorizationError("nobody's token")
+            return answer
+
+        return graphql
 
     @staticmethod
     def _no_file(attribute):
