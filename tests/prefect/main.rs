@@ -9,6 +9,7 @@
 //! | `JOBPLATE_TEST_ORACLES` | the folder with Prefect (`target/oracles`) |
 //! | `JOBPLATE_PREFECT_UPDATE=1` | writes `one/expected/` anew, by Prefect itself |
 //! | `JOBPLATE_PREFECT_COUNT`, `JOBPLATE_PREFECT_SEED` | how many random cases (2000), and which |
+//! | `JOBPLATE_PREFECT_SHOWN` | how many failing ones are made smaller and shown (12) |
 //! | `JOBPLATE_PREFECT_FRESH=all` | a process of its own for all cases, not for some |
 
 mod answer;

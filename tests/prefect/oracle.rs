@@ -40,11 +40,17 @@ pub(crate) fn say(line: &str) {
 impl Oracle {
     /// Starts it; none where Prefect is missing.
     pub(crate) fn start(version: Version, options: &[&str]) -> Option<Self> {
+        Oracle::start_seeded(version, options, 0)
+    }
+
+    /// The same with another order of Python's sets, which Prefect goes through as if they had none.
+    pub(crate) fn start_seeded(version: Version, options: &[&str], seed: u32) -> Option<Self> {
         let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracles/prefect1/oracle.py");
         let mut process = Command::new(python(version)?)
             .arg(program)
             .args(options)
             .env_clear()
+            .env("PYTHONHASHSEED", seed.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -18,11 +18,14 @@ pub(crate) fn all_expected() -> Vec<(Vec<Case>, Expected)> {
 
 /// One failure of a test that goes through many cases.
 pub(crate) fn failure(case: &Case, prefect: &Answer, difference: &str, ours: &Answer) -> String {
-    let (name, version, source) = (&case.name, case.version.full(), case.print());
+    let short = |answer: &Answer| answer.print().chars().take(300).collect::<String>();
     format!(
-        "== {name}, Prefect {version}\n{difference}\n\n{source}\nPrefect: {}\nours:    {}\n",
-        prefect.print(),
-        ours.print()
+        "== {}, Prefect {}\n{difference}\n\n{}\nPrefect: {}\nours:    {}\n",
+        case.name,
+        case.version.full(),
+        case.print(),
+        short(prefect),
+        short(ours)
     )
 }
 
