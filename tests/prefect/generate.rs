@@ -30,8 +30,8 @@ impl Rng {
         usize::try_from(self.next() >> 33).expect("31 bits") % bound
     }
 
-    fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
-        &from[self.below(from.len())]
+    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.below(from.len())]
     }
 
     fn one_in(&mut self, n: usize) -> bool {
@@ -44,10 +44,11 @@ pub(crate) fn case(seed: u64, number: u64, version: Version) -> Case {
     let rng = &mut Rng::new(seed, number);
     let mut files = BTreeMap::new();
     // Most cases are odd on one side only: what fails early hides what comes later.
-    let (odd_template, odd_scenario) = match rng.below(4) {
+    let (odd_template, odd_scenario) = match rng.below(6) {
         0 => (true, true),
-        1 => (false, true),
-        _ => (true, false),
+        1 | 2 => (false, true),
+        3 | 4 => (true, false),
+        _ => (false, false),
     };
     let template = (!rng.one_in(12)).then(|| template(rng, odd_template));
     let scenario = (template.is_none() || !rng.one_in(4)).then(|| scenario(rng, odd_scenario, &mut files));
@@ -55,16 +56,15 @@ pub(crate) fn case(seed: u64, number: u64, version: Version) -> Case {
     Case { name: format!("random-{seed}-{number}"), version, template, scenario, files }
 }
 
-/// A node that is odd wherever it stands.
+/// A value that may be odd where it stands; one in six is odd anywhere.
 fn odd(rng: &mut Rng) -> Tree {
-    let node = Tree::raw(*rng.pick(quirks::NODES));
+    let stock = if rng.one_in(6) { quirks::NODES } else { quirks::VALUES_OF_ALL_KINDS };
+    let node = Tree::raw(rng.pick(stock));
     match rng.below(8) {
-        0 => Tree::List(vec![node, Tree::raw(*rng.pick(quirks::NODES))]),
-        1 => {
-            Tree::map([(*rng.pick(quirks::KEYS), node), (*rng.pick(quirks::KEYS), Tree::raw(*rng.pick(quirks::NODES)))])
-        }
+        0 => Tree::List(vec![node, Tree::raw(rng.pick(quirks::NODES))]),
+        1 => Tree::map([(rng.pick(quirks::KEYS), node), (rng.pick(quirks::KEYS), Tree::raw(rng.pick(quirks::NODES)))]),
         2 => {
-            let tag = *rng.pick(&["!!str", "!!int", "!!map", "!!seq", "!!set", "!", "!own", "&b", "!!null", "!!omap"]);
+            let tag = rng.pick(&["!!str", "!!int", "!!map", "!!seq", "!!set", "!", "!own", "&b", "!!null", "!!omap"]);
             Tree::Of(tag.to_owned(), Box::new(node))
         }
         _ => node,
@@ -115,13 +115,13 @@ const NAMES: &[&str] = &[
 ];
 
 fn entry(rng: &mut Rng) -> Tree {
-    let name = ("name", Tree::raw(*rng.pick(NAMES)));
+    let name = ("name", Tree::raw(rng.pick(NAMES)));
     match rng.below(4) {
         0 => {
             let reference = Tree::map([("name", Tree::raw("gh")), ("key", Tree::raw("token"))]);
             Tree::map([name, ("valueFrom", Tree::map([("secretKeyRef", reference)]))])
         }
-        1 => Tree::map([name, ("value", Tree::raw(*rng.pick(quirks::NODES)))]),
+        1 => Tree::map([name, ("value", Tree::raw(rng.pick(quirks::NODES)))]),
         2 => Tree::map([("value", Tree::text("first")), name]),
         _ => Tree::map([name, ("value", Tree::text("t"))]),
     }
@@ -185,15 +185,13 @@ fn job(rng: &mut Rng) -> Tree {
     }
     let mut job = vec![("apiVersion", Tree::raw("batch/v1")), ("kind", Tree::raw("Job"))];
     if rng.one_in(2) {
-        let mut metadata = vec![(
-            "name",
-            Tree::raw(*rng.pick(&["etl", "'1'", "a-name-that-is-much-longer-than-forty-eight-letters"])),
-        )];
+        let mut metadata =
+            vec![("name", Tree::raw(rng.pick(&["etl", "'1'", "a-name-that-is-much-longer-than-forty-eight-letters"])))];
         if rng.one_in(2) {
             metadata.push(("labels", Tree::raw("{app: etl, \"prefect.io/identifier\": own}")));
         }
         if rng.one_in(2) {
-            metadata.push(("annotations", Tree::map([("a/b", Tree::raw(*rng.pick(quirks::NODES)))])));
+            metadata.push(("annotations", Tree::map([("a/b", Tree::raw(rng.pick(quirks::NODES)))])));
         }
         if rng.one_in(3) {
             metadata.push(("namespace", Tree::raw("flows")));
@@ -240,7 +238,7 @@ fn change(rng: &mut Rng, tree: &mut Tree) {
         7 => {
             if let Some(Tree::Map(pairs)) = tree.node(rng.below(count)) {
                 let key = match pairs.is_empty() || rng.one_in(2) {
-                    true => (*rng.pick(quirks::KEYS)).to_owned(),
+                    true => rng.pick(quirks::KEYS).to_owned(),
                     false => pairs[rng.below(pairs.len())].0.clone(),
                 };
                 let (at, value) = (rng.below(pairs.len() + 1), odd(rng));
@@ -271,7 +269,7 @@ fn change(rng: &mut Rng, tree: &mut Tree) {
         }
         10 => {
             if let Some(node) = tree.node(rng.below(count)) {
-                let tag = *rng.pick(&[
+                let tag = rng.pick(&[
                     "!!map",
                     "!!str",
                     "!!seq",
@@ -300,7 +298,7 @@ fn change(rng: &mut Rng, tree: &mut Tree) {
 fn template(rng: &mut Rng, is_odd: bool) -> String {
     let mut tree = job(rng);
     if is_odd {
-        for _ in 0..rng.below(3) + 1 {
+        for _ in 0..rng.below(2) + 1 {
             change(rng, &mut tree);
         }
     }
@@ -311,8 +309,8 @@ fn template(rng: &mut Rng, is_odd: bool) -> String {
     match rng.below(6) {
         0 => text = text.replace('\n', "\r\n"),
         1 => text = text.replace('\n', "\r"),
-        2 => text.insert_str(0, *rng.pick(quirks::HEADS)),
-        3 => text.push_str(*rng.pick(quirks::TAILS)),
+        2 => text.insert_str(0, rng.pick(quirks::HEADS)),
+        3 => text.push_str(rng.pick(quirks::TAILS)),
         _ => scribble(rng, &mut text),
     }
     text
@@ -324,15 +322,15 @@ fn scribble(rng: &mut Rng, text: &mut String) {
     if places.is_empty() {
         return;
     }
-    let at = *rng.pick(&places);
+    let at = rng.pick(&places);
     match rng.one_in(3) {
         true => drop(text.remove(at)),
-        false => text.insert_str(at, *rng.pick(quirks::TOKENS)),
+        false => text.insert_str(at, rng.pick(quirks::TOKENS)),
     }
 }
 
 fn quoted(values: &[&str], rng: &mut Rng) -> Tree {
-    Tree::text(*rng.pick(values))
+    Tree::text(rng.pick(values))
 }
 
 /// A mapping of some of these arguments. Where it is odd, one or two have a value that is.
@@ -340,12 +338,12 @@ fn arguments(rng: &mut Rng, known: &[(&str, &[&str])], is_odd: bool) -> Tree {
     let mut pairs = Vec::new();
     for (name, values) in known {
         if rng.one_in(4) {
-            let value = Tree::raw(*rng.pick(values));
+            let value = Tree::raw(rng.pick(values));
             pairs.push(((*name).to_owned(), if is_odd && rng.one_in(4) { odd(rng) } else { value }));
         }
     }
     if is_odd && rng.one_in(12) {
-        pairs.push(((*rng.pick(quirks::KEYS)).to_owned(), odd(rng)));
+        pairs.push((rng.pick(quirks::KEYS).to_owned(), odd(rng)));
     }
     Tree::Map(pairs)
 }
@@ -368,10 +366,10 @@ fn run_config(rng: &mut Rng, is_odd: bool, files: &mut BTreeMap<String, String>)
         let mut pairs: Vec<(String, Tree)> = Vec::new();
         for _ in 0..rng.below(4) {
             let value = match rng.below(3) {
-                0 => Tree::raw(*rng.pick(quirks::NODES)),
+                0 => Tree::raw(rng.pick(quirks::NODES)),
                 _ => Tree::text("rc"),
             };
-            pairs.push(((*rng.pick(NAMES)).to_owned(), if is_odd { value } else { Tree::text("rc") }));
+            pairs.push(((rng.pick(NAMES)).to_owned(), if is_odd { value } else { Tree::text("rc") }));
         }
         tree.set("env", Tree::Map(pairs));
     }
@@ -389,7 +387,7 @@ fn run_config(rng: &mut Rng, is_odd: bool, files: &mut BTreeMap<String, String>)
         }
         2 => {
             files.insert("own.yaml".to_owned(), template(rng, is_odd));
-            let path = *rng.pick(&[
+            let path = rng.pick(&[
                 "own.yaml",
                 "./own.yaml",
                 "local:own.yaml",
@@ -400,11 +398,16 @@ fn run_config(rng: &mut Rng, is_odd: bool, files: &mut BTreeMap<String, String>)
             ]);
             tree.set("job_template_path", Tree::text(path));
         }
-        3 => tree.set("kind", Tree::raw("UniversalRun")),
+        3 => {
+            if let Tree::Map(pairs) = &mut tree {
+                pairs.retain(|(name, _)| ["env", "labels"].contains(&name.as_str()) || rng.one_in(8));
+            }
+            tree.set("kind", Tree::raw("UniversalRun"));
+        }
         4 if is_odd => {
             tree.set(
-                *rng.pick(&["kind", "type"]),
-                Tree::raw(*rng.pick(&["LocalRun", "DockerRun", "KubernetesRun", "Nope", "null"])),
+                rng.pick(&["kind", "type"]),
+                Tree::raw(rng.pick(&["LocalRun", "DockerRun", "KubernetesRun", "Nope", "null"])),
             );
         }
         _ => {}
@@ -430,7 +433,7 @@ const AGENT: &[(&str, &[&str])] = &[
 fn environ(rng: &mut Rng, is_odd: bool) -> Tree {
     let mut pairs: Vec<(String, Tree)> = Vec::new();
     for _ in 0..rng.below(4) + 1 {
-        let name = *rng.pick(quirks::VARIABLES);
+        let name = rng.pick(quirks::VARIABLES);
         let value = match is_odd && rng.one_in(20) {
             true => odd(rng),
             false => quoted(quirks::VALUES, rng),
@@ -468,7 +471,7 @@ fn scenario(rng: &mut Rng, is_odd: bool, files: &mut BTreeMap<String, String>) -
         tree.set("environ", environ(rng, is_odd));
     }
     if rng.one_in(5) {
-        let lines: String = (0..rng.below(2) + 1).map(|_| *rng.pick(quirks::CONFIG_LINES)).collect();
+        let lines: String = (0..rng.below(2) + 1).map(|_| rng.pick(quirks::CONFIG_LINES)).collect();
         tree.set("user_config", Tree::text(&lines));
     }
     if rng.one_in(3) {
@@ -478,13 +481,13 @@ fn scenario(rng: &mut Rng, is_odd: bool, files: &mut BTreeMap<String, String>) -
         tree.set("flow_run_id", if is_odd { odd(rng) } else { Tree::text("run-1") });
     }
     if rng.one_in(8) {
-        tree.set("identifier", Tree::text(*rng.pick(&["abcdef01", "short", "longer-than-eight", "é"])));
+        tree.set("identifier", Tree::text(rng.pick(&["abcdef01", "short", "longer-than-eight", "é"])));
     }
     if is_odd && rng.one_in(12) {
         change(rng, &mut tree);
     }
     if is_odd && rng.one_in(20) {
-        tree.set(*rng.pick(quirks::KEYS), odd(rng));
+        tree.set(rng.pick(quirks::KEYS), odd(rng));
     }
     let mut text = tree.print();
     if is_odd && rng.one_in(20) {

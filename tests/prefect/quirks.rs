@@ -145,6 +145,36 @@ pub(crate) const NODES: &[&str] = &[
     "\u{feff}a",
 ];
 
+/// Those that are values of some kind, wherever they stand.
+pub(crate) const VALUES_OF_ALL_KINDS: &[&str] = &[
+    "~",
+    "\"\"",
+    "true",
+    "no",
+    "0",
+    "7",
+    "0x1F",
+    "12:30",
+    "1.5",
+    "1.0e+3",
+    "1e3",
+    "2020-01-01",
+    "2020-01-01T10:00:00+02:00",
+    "text",
+    "\"it's \\\"x\\\" \\u00e9\"",
+    "|\n  x\n  y",
+    "!!str 5",
+    "[]",
+    "{}",
+    "[a, b]",
+    "[null, 1, x]",
+    "[{name: x, value: y}]",
+    "{a: b}",
+    "{name: x}",
+    "{1: a, true: c}",
+    "{<<: {a: b}, c: d}",
+];
+
 /// Keys, as they stand in YAML.
 pub(crate) const KEYS: &[&str] = &[
     "a",
@@ -303,12 +333,10 @@ pub(crate) const VARIABLES: &[&str] = &[
     "PREFECT__LOGGING__FORMAT",
     "PREFECT__HOME_DIR",
     "PREFECT__CONTEXT__SECRETS__GITHUB_ACCESS_TOKEN",
-    "PREFECT__CONTEXT__SECRETS__items",
     "PREFECT__CONTEXT__SECRETS",
     "PREFECT__CONTEXT__A",
     "PREFECT__A",
     "PREFECT__A__B",
-    "PREFECT__ITEMS",
     "PREFECT__A__COPY",
     "PREFECT__TASKS__DEFAULTS__MAX_RETRIES",
     "PREFECT__TASKS__DEFAULTS__RETRY_DELAY",
