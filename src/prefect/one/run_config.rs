@@ -32,7 +32,8 @@ pub struct RunConfig {
     pub job_template_path: Option<Id>,
 }
 
-const KUBERNETES: [&str; 15] = [
+/// What `KubernetesRun` takes, and how it is named.
+pub(super) const KUBERNETES: [&str; 15] = [
     "kind",
     "type",
     "__version__",
