@@ -3,6 +3,7 @@
 //! The only room that reads the environment and writes to standard output and standard error; nobody
 //! imports it but `main`.
 
+mod agents;
 #[cfg(feature = "cluster")]
 mod apply;
 mod argocd;

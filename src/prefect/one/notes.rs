@@ -5,7 +5,7 @@ use super::config::Config;
 use super::environment::{Origin, Shown, Source, Variable};
 use super::preview::Preview;
 use super::scenario::Scenario;
-use crate::prefect::variables::{is_managed_by_agent, secret_name};
+use crate::prefect::variables::{CLOUD, is_managed_by_agent, secret_name};
 use crate::python::heap::{Data, Heap, Id, Place};
 use crate::python::text;
 
@@ -17,9 +17,6 @@ pub struct Note {
     /// Where it is written.
     pub place: Option<Place>,
 }
-
-/// The API that Prefect 1 talks to by default.
-const CLOUD: &str = "https://api.prefect.io";
 
 /// Variables of an agent's Deployment that nothing reads since Prefect 1.0.
 const DEAD: [&str; 6] =
