@@ -16,6 +16,7 @@ pub mod notes;
 pub mod preview;
 pub mod run_config;
 pub mod scenario;
+mod storage;
 
 /// The versions whose agents differ in what they make.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
