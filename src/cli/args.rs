@@ -12,6 +12,7 @@ use super::cluster_args::{Apply, ApplyArgs, Diff, DiffArgs};
 use super::completion::Shell;
 use super::deferred::Deferred;
 use super::edit_args::{EditArgs, ManifestArgs, Manifests, Naming, namespace};
+use super::secret::SecretArgs;
 use super::{called, help, parse};
 use crate::error::{Error, Result};
 use crate::inject::layer::Layer;
@@ -32,6 +33,8 @@ pub(super) enum Command {
     Krm(Box<KrmArgs>),
     /// `argocd-generate`
     ArgocdGenerate,
+    /// `secret NAME`
+    Secret(Box<SecretArgs>),
     /// `template [NAME]`
     Template(Option<String>),
     /// `schema`
@@ -111,6 +114,8 @@ enum Verb {
     Krm(Box<Deferred<KrmArgs>>),
     /// Render as a plugin of Argo CD: the application's folder and parameters in, its manifests out
     ArgocdGenerate,
+    /// Print a Secret with the secrets that Prefect 1 has in config.toml, the environment or files, or what refers to it
+    Secret(Box<Deferred<SecretArgs>>),
     /// Print a built-in template to start from: job, cronjob, agent
     Template {
         /// The template; without it they are listed
@@ -231,6 +236,7 @@ pub(super) fn parse(args: &[OsString]) -> Result<(Command, anstream::ColorChoice
         }
         Verb::Krm(args) => Command::Krm(Box::new(args.0)),
         Verb::ArgocdGenerate => Command::ArgocdGenerate,
+        Verb::Secret(args) => Command::Secret(Box::new(args.0)),
         Verb::Template { name } => Command::Template(name),
         Verb::Schema => Command::Schema,
         Verb::Completion { shell } => Command::Completion(shell),

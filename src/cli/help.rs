@@ -65,6 +65,30 @@ Exit codes: 0 done, 2 input, 3 refused or unreachable, 4 the Job failed, 5 out o
 
 Exit codes: 0 nothing differs, 1 something does, 2 input, 3 refused or unreachable, 130 Ctrl-C"
     );
+    let secret = format!(
+        "A key in the Secret is Prefect's name for the secret: Secret(\"TOKEN\") of a flow is the key TOKEN,
+to which --secret TOKEN=NAME of `{name} render` refers. PREFECT__CONTEXT__SECRETS__ before a key is
+left out. A `__` in a name leads into a dict, as it does in Prefect: A__B is B in Secret(\"A\").
+
+Examples:
+  # What a local agent has in ~/.prefect/config.toml, for a cluster
+  {name} secret prefect-secrets --from-config -n flows | kubectl apply --server-side -f -
+
+  # ... and the job template that refers to it
+  {name} render job_template.yaml $({name} secret prefect-secrets --from-config --print-flags)
+
+  # One token, which no file and no history of a shell ever holds
+  read -rs TOKEN; printf %s \"$TOKEN\" | {name} secret github --from-file GITHUB_ACCESS_TOKEN=-
+
+  # Of an encrypted file; the references, to be kept in Git
+  sops -d flows.env | {name} secret flows --from-env-file - | kubectl apply --server-side -f -
+  sops -d flows.env | {name} secret flows --from-env-file - --print-spec > flows.yaml
+
+Prefect reads a value as a Python literal: 42 is a number to a flow, and \"x\" loses its quotes. A
+warning names each secret to which that happens; --text NAME writes it so that it does not.
+
+Exit codes: 0 done, 2 input"
+    );
     let completion = format!(
         "Examples:
   # bash, which loads it by the package bash-completion
@@ -92,6 +116,7 @@ kubectl completes `kubectl jobplate` with a program named kubectl_complete-jobpl
         .after_help(top)
         .mut_subcommand("render", |command| command.after_help(examples))
         .mut_subcommand("post-render", |command| command.after_help(post_render))
+        .mut_subcommand("secret", |command| command.after_help(secret))
         .mut_subcommand("completion", |command| command.after_help(completion))
         .mut_subcommand("man", |command| command.after_help(man));
     if cfg!(feature = "cluster") {

@@ -6,6 +6,7 @@
 
 pub mod agent;
 pub mod config;
+pub mod config_secrets;
 pub mod defaults;
 pub mod environment;
 pub mod flow;
@@ -13,6 +14,7 @@ pub mod job;
 pub mod kwargs;
 pub mod run_config;
 pub mod scenario;
+pub mod secrets;
 
 /// The versions whose agents differ in what they make.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
