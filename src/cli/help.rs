@@ -67,7 +67,7 @@ Exit codes: 0 nothing differs, 1 something does, 2 input, 3 refused or unreachab
     );
     let secret = format!(
         "A key in the Secret is Prefect's name for the secret: Secret(\"TOKEN\") of a flow is the key TOKEN,
-to which --secret TOKEN=NAME of `{name} render` refers. PREFECT__CONTEXT__SECRETS__ before a key is
+to which `{name} render --secret TOKEN=NAME` refers. The prefix PREFECT__CONTEXT__SECRETS__ is
 left out. A `__` in a name leads into a dict, as it does in Prefect: A__B is B in Secret(\"A\").
 
 Examples:
