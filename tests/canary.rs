@@ -137,6 +137,41 @@ const ARGUMENTS: &[(&[&str], &str, bool)] = &[
     (&["render", "job.yaml", "--spec", "spec.yaml"], "  secrets: {T: '@'}\n", false),
 ];
 
+/// What a preview is told beside a template, and whether the Job that it prints then holds the canary.
+#[rustfmt::skip]
+const SCENARIOS: &[(&str, &str, bool)] = &[
+    ("--scenario", "run_config: {env: {A: '@'}}", true),
+    ("--scenario", "run_config: {env: {A: '@'}, evn: {}}", false),
+    ("--scenario", "run_config: {env: ['@']}", false),
+    ("--scenario", "run_config: {kind: '@'}", false),
+    ("--scenario", "run_config: {env: {A: '@'}, image_pull_policy: '@'}", false),
+    ("--scenario", "run_config: {job_template: '@'}", false),
+    ("--scenario", "run_config: {job_template: \"kind: Job\\nspec: {@: \\t}\"}", false),
+    ("--scenario", "run_config: {job_template_path: 'x://@'}", false),
+    ("--scenario", "agent: {env_vars: {A: '@'}}", true),
+    ("--scenario", "agent: {env_vars: '@'}", false),
+    ("--scenario", "environ: {PREFECT__CLOUD__API_KEY: '@'}", true),
+    ("--scenario", "environ: {PREFECT__CLOUD__API_KEY: ['@']}", false),
+    ("--scenario", "environ: {PREFECT__CLOUD__TENANT_ID: '@'}", false),
+    ("--scenario", "environ: {PREFECT__LOGGING__LEVEL: '@'}", false),
+    ("--scenario", "environ: {A: '@', PREFECT__CLOUD__AGENT__ENV_VARS: '{\"B\": \"$A\"}'}", true),
+    ("--scenario", "environ: {A: '@', PREFECT__CLOUD__AGENT__LABELS: '5'}", false),
+    ("--scenario", "user_config: |\n  [context.secrets]\n  A = '@'\n", false),
+    ("--scenario", "user_config: |\n  [context.secrets]\n  A = @\n", false),
+    ("--scenario", "user_config: |\n  [context.secrets]\n  items = '@'\n", false),
+    ("--scenario", "user_config: |\n  [cloud]\n  api_key = '@'\n", true),
+    ("--scenario", "flow: {core_version: '@', storage: {type: '@'}}", false),
+    ("--scenario", "a: '@\n", false),
+    ("--scenario", "a:\t'@'", false),
+    ("--run-config", "env: {A: '@'}", true),
+    ("--run-config", "'@'", false),
+    ("--agent", "kind: Deployment\nspec: {template: {spec: {containers: [{args: [prefect agent kubernetes start -k @]}]}}}", true),
+    ("--agent", "kind: Deployment\nspec: {template: {spec: {containers: [{args: [prefect, agent, kubernetes, start, --token=@, --nope]}]}}}", false),
+    ("--agent", "kind: Deployment\nspec: {template: {spec: {containers: [{command: [sh, -c], args: [\"prefect agent kubernetes start -k `@`\"]}]}}}", false),
+    ("--agent", "kind: Deployment\nspec: {template: {spec: {containers: [{args: [prefect, agent, kubernetes, start], env: [{name: PREFECT__CLOUD__API_KEY, value: '@'}]}]}}}", true),
+    ("--agent", "kind: Deployment\nspec: {template: {spec: {containers: [{args: [web], env: [{name: X, value: '@'}]}]}}}", false),
+];
+
 const JOB: &str = "kind: Job\nmetadata: {name: etl}\nspec: {template: {spec: {containers: [{name: flow}]}}}\n";
 
 fn with_canary(text: &str) -> String {
@@ -247,6 +282,11 @@ const DOORS: &[(Variables, &[&str], bool)] = &[
     (COMPLETE, &["--", "jobplate", "render", "input.yaml", "--target", ""], false),
     (COMPLETE, &["--", "jobplate", "render", "input.yaml", "-n", ""], false),
     (ARGOCD, &["argocd-generate"], true),
+    (&[], &["preview", "input.yaml"], true),
+    (&[], &["preview", "input.yaml", "-o", "env"], false),
+    (&[], &["preview", "--agent", "input.yaml", "-o", "env"], false),
+    (&[], &["preview", "--run-config", "input.yaml"], false),
+    (&[], &["preview", "--scenario", "input.yaml"], false),
 ];
 const GITHUB: Variables = &[("GITHUB_ACTIONS", "true"), ("GITHUB_STEP_SUMMARY", "summary")];
 const COMPLETE: Variables = &[("JOBPLATE_COMPLETE", "fish")];
@@ -351,6 +391,26 @@ fn values_of_arguments_stay_in_the_manifest() {
         }
     }
     assert!(leaks.is_empty(), "a value came out:\n{leaks}");
+}
+
+#[test]
+fn values_of_scenarios_stay_in_the_job() {
+    let mut leaks = String::new();
+    for (flag, scenario, prints) in SCENARIOS {
+        for output in ["json", "yaml", "env"] {
+            let folder = tempfile::tempdir().expect("a temporary folder can be made");
+            run::write(&folder.path().join("job.yaml"), JOB.as_bytes());
+            run::write(&folder.path().join("scenario.yaml"), with_canary(scenario).as_bytes());
+            let args = ["preview", "job.yaml", flag, "scenario.yaml", "-o", output];
+            let may = *prints && output != "env";
+            match listen(folder.path(), &args, b"", may, &["scenario.yaml"]) {
+                Ok(came_out) if came_out == may => {}
+                Ok(_) => leaks.push_str(&format!("\n{scenario}: silent with -o {output}")),
+                Err(leak) => leaks.push_str(&format!("\n{scenario} -o {output}\n{leak}")),
+            }
+        }
+    }
+    assert!(leaks.is_empty(), "a value came out, or did not where it should:\n{leaks}");
 }
 
 /// Where `jobplate secret` finds the canary: variables, files, standard input, the command line, and whether the Secret

@@ -12,6 +12,7 @@ use super::cluster_args::{Apply, ApplyArgs, Diff, DiffArgs};
 use super::completion::Shell;
 use super::deferred::Deferred;
 use super::edit_args::{EditArgs, ManifestArgs, Manifests, Naming, namespace};
+use super::preview::PreviewArgs;
 use super::secret::SecretArgs;
 use super::{called, help, parse};
 use crate::error::{Error, Result};
@@ -33,6 +34,8 @@ pub(super) enum Command {
     Krm(Box<KrmArgs>),
     /// `argocd-generate`
     ArgocdGenerate,
+    /// `preview`
+    Preview(Box<PreviewArgs>),
     /// `secret NAME`
     Secret(Box<SecretArgs>),
     /// `template [NAME]`
@@ -114,6 +117,8 @@ enum Verb {
     Krm(Box<Deferred<KrmArgs>>),
     /// Render as a plugin of Argo CD: the application's folder and parameters in, its manifests out
     ArgocdGenerate,
+    /// Print the Job that Prefect 1's agent will make of a job template, and say what is lost on the way
+    Preview(Box<Deferred<PreviewArgs>>),
     /// Print a Secret with the secrets that Prefect 1 has in config.toml, the environment or files, or what refers to it
     Secret(Box<Deferred<SecretArgs>>),
     /// Print a built-in template to start from: job, cronjob, agent
@@ -236,6 +241,7 @@ pub(super) fn parse(args: &[OsString]) -> Result<(Command, anstream::ColorChoice
         }
         Verb::Krm(args) => Command::Krm(Box::new(args.0)),
         Verb::ArgocdGenerate => Command::ArgocdGenerate,
+        Verb::Preview(args) => Command::Preview(Box::new(args.0)),
         Verb::Secret(args) => Command::Secret(Box::new(args.0)),
         Verb::Template { name } => Command::Template(name),
         Verb::Schema => Command::Schema,

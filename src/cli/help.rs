@@ -65,6 +65,21 @@ Exit codes: 0 done, 2 input, 3 refused or unreachable, 4 the Job failed, 5 out o
 
 Exit codes: 0 nothing differs, 1 something does, 2 input, 3 refused or unreachable, 130 Ctrl-C"
     );
+    let preview = format!(
+        "Examples:
+  # Which Job will run, and what is lost on the way?
+  {name} preview job_template.yaml
+
+  # The flow's variables: where each comes from, and what it hides
+  {name} preview job_template.yaml --agent agent.yaml --run-config run.yaml -o env
+
+  # Of a template as it will be once references are in it
+  {name} render job_template.yaml --secret GITHUB_ACCESS_TOKEN=prefect-secrets/token |
+    {name} preview -
+
+Names and ids that Prefect draws are made up: new_id, 0a1b2c3d.
+Exit codes: 0 done, 2 input, or Prefect itself would fail"
+    );
     let secret = format!(
         "A key in the Secret is Prefect's name for the secret: Secret(\"TOKEN\") of a flow is the key TOKEN,
 to which `{name} render --secret TOKEN=NAME` refers. The prefix PREFECT__CONTEXT__SECRETS__ is
@@ -116,6 +131,7 @@ kubectl completes `kubectl jobplate` with a program named kubectl_complete-jobpl
         .after_help(top)
         .mut_subcommand("render", |command| command.after_help(examples))
         .mut_subcommand("post-render", |command| command.after_help(post_render))
+        .mut_subcommand("preview", |command| command.after_help(preview))
         .mut_subcommand("secret", |command| command.after_help(secret))
         .mut_subcommand("completion", |command| command.after_help(completion))
         .mut_subcommand("man", |command| command.after_help(man));

@@ -30,6 +30,7 @@ mod no_match;
 mod output;
 mod parse;
 mod post_render;
+mod preview;
 mod render;
 mod schema;
 mod secret;
@@ -78,6 +79,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         args::Command::PostRender(manifests) => post_render::run(&manifests, color),
         args::Command::Krm(args) => krm::run(*args, color),
         args::Command::ArgocdGenerate => argocd::run(color),
+        args::Command::Preview(args) => preview::run(*args, color),
         args::Command::Secret(args) => secret::run(*args, color),
         args::Command::Template(name) => output::to_stdout(|out| template::run(name.as_deref(), out)),
         args::Command::Schema => output::to_stdout(|out| schema::run(out)),

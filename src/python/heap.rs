@@ -55,6 +55,8 @@ pub struct Text {
     pub first_line: usize,
     /// The text.
     pub text: String,
+    /// Whether errors may show lines of it, masked as those of a manifest; else they name line and column only.
+    pub is_manifest: bool,
 }
 
 /// Where a value was written: bytes of a text.
@@ -71,15 +73,24 @@ impl Place {
     pub fn line(&self) -> usize {
         self.source.first_line + self.source.text[..self.span.start].matches('\n').count()
     }
+
+    /// `FILE:LINE:COLUMN`
+    pub fn shown(&self) -> String {
+        let start = self.source.text.floor_char_boundary(self.span.start);
+        let line_start = self.source.text[..start].rfind('\n').map_or(0, |newline| newline + 1);
+        let column = self.source.text[line_start..start].chars().count() + 1;
+        format!("{}:{}:{column}", self.source.name, self.line())
+    }
 }
 
 /// Completes an error with the place that it is about, where one is known.
 pub fn at(error: Error, place: Option<&Place>) -> Error {
     match place {
         None => error,
-        Some(Place { source, span }) => {
+        Some(Place { source, span }) if source.is_manifest => {
             error.at(span.clone()).in_document(&source.name, source.first_line, &source.text)
         }
+        Some(place) => error.in_file(place.shown()),
     }
 }
 

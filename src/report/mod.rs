@@ -8,7 +8,9 @@ mod foreign;
 pub mod github;
 mod human;
 mod mask;
+mod table;
 
 pub use diff::unified;
 pub use foreign::foreign;
 pub use human::{error, name, note, printable, warning};
+pub use table::table;

@@ -57,6 +57,10 @@ fn completer(
     commands: &[String],
     wants_file: &WantsFile,
 ) -> Option<ArgValueCompleter> {
+    if command == "preview" && flag == "output" {
+        // The arguments themselves say what it can be.
+        return None;
+    }
     if let Some((_, words)) = WORDS.iter().find(|(known, _)| *known == flag) {
         return Some(plain(move |_| words.iter().map(|word| ((*word).to_owned(), String::new())).collect()));
     }
@@ -67,7 +71,7 @@ fn completer(
     let said = Arc::clone(said);
     Some(match flag {
         "inputs" | "filename" | "again" if command == "post-render" => return None,
-        "inputs" | "filename" | "spec" => {
+        "inputs" | "filename" | "spec" | "agent" | "run_config" | "scenario" | "template" => {
             let wants_file = Arc::clone(wants_file);
             ArgValueCompleter::new(move |typed: &OsStr| {
                 let _ = wants_file.set(&EXTENSIONS);

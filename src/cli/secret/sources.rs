@@ -1,6 +1,8 @@
 //! Where secrets are: Prefect's configuration, the environment, env files, files. A place is told as `FILE:LINE`,
 //! without the line, and a text that may be a value in the wrong place is not repeated.
 
+use std::collections::HashMap;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read, stdin};
 use std::path::{Path, PathBuf};
@@ -9,10 +11,10 @@ use std::rc::Rc;
 use clap::Args;
 
 use crate::cli::edit_args::STDIN;
-use crate::error::{Error, Place, Result, io_reason};
+use crate::error::{Error, Result, io_reason};
 use crate::manifest::env_file;
 use crate::prefect::one::{config_secrets, secrets};
-use crate::prefect::variables::{secret_name, secret_variable};
+use crate::prefect::variables::secret_variable;
 use crate::python::environ::{Environ, Known, Variable};
 use crate::python::heap::Text;
 
@@ -72,6 +74,7 @@ pub(super) enum Value {
 #[derive(Default)]
 struct Gathered {
     found: Vec<Found>,
+    by_name: HashMap<String, usize>,
     /// What was looked at without finding anything.
     empty: Vec<String>,
     stdin_taken: bool,
@@ -106,16 +109,17 @@ impl Sources {
         for text in &self.from_file {
             gathered.file(text, only_names)?;
         }
-        let Gathered { found, empty, .. } = gathered;
+        let Gathered { found, by_name, empty, .. } = gathered;
         if found.is_empty() {
             return Err(Error::input(format!("no secret was found: {}", empty.join(", "))));
         }
-        for value in &found {
-            if let Some(other) = found.iter().find(|other| secrets::excludes(&value.name, &other.name)) {
-                let (name, within) = (&value.name, &other.name);
+        for part in &found {
+            let dicts = secrets::dicts_around(&part.name);
+            if let Some(value) = dicts.filter_map(|dict| by_name.get(dict)).map(|at| &found[*at]).next() {
+                let (name, within) = (&value.name, &part.name);
                 return Err(Error::input(format!(
                     "{name} can't be a value ({}) and, for {within} ({}), a dict",
-                    value.place, other.place
+                    value.place, part.place
                 ))
                 .hint("a `__` in a name leads into a dict; Prefect does not start with both: rename one of them"));
             }
@@ -126,9 +130,11 @@ impl Sources {
 
 impl Gathered {
     fn add(&mut self, name: &str, place: String, value: Value) -> Result<()> {
-        if let Some(earlier) = self.found.iter().find(|found| found.name == name) {
-            return Err(Error::input(format!("{name} is there twice: {} and {place}", earlier.place))
-                .hint("leave one of the two out"));
+        if let Some(earlier) = self.by_name.insert(name.to_owned(), self.found.len()) {
+            let earlier = &self.found[earlier].place;
+            return Err(
+                Error::input(format!("{name} is there twice: {earlier} and {place}")).hint("leave one of the two out")
+            );
         }
         self.found.push(Found { name: name.to_owned(), place, value });
         Ok(())
@@ -148,23 +154,14 @@ impl Gathered {
             hint.into_iter().fold(error, Error::hint)
         })?;
         let text = utf8(bytes, &shown)?;
-        let mut place = Place { file: shown.clone(), first_line: 1, document: text.clone(), span: 0..0 };
-        let mut place_of = |start: usize| {
-            place.span = start..start;
-            let (line, column) = place.line_column();
-            format!("{shown}:{line}:{column}")
-        };
-        let source = Rc::new(Text { name: shown.clone(), first_line: 1, text });
-        // The line itself, which may be a value's, is not shown.
-        let found = config_secrets::secrets(&source).map_err(|error| {
-            let place = place_of(error.span().map_or(0, |span| span.start));
-            error.in_file(place)
-        })?;
+        // Lines of it, which may hold values, are not shown.
+        let source = Rc::new(Text { name: shown.clone(), first_line: 1, text, is_manifest: false });
+        let found = config_secrets::secrets(&source)?;
         if found.is_empty() {
             self.empty.push(format!("{shown} has nothing under [context.secrets]"));
         }
-        for config_secrets::Found { name, own, value, span } in found {
-            let place = place_of(span.start);
+        for config_secrets::Found { name, own, value, place } in found {
+            let place = place.shown();
             secrets::name(&name).map_err(|fault| fault.by(&format!("{place}: {name}")))?;
             self.add(&name, place, Value::Config { own, value })?;
         }
@@ -173,7 +170,11 @@ impl Gathered {
 
     fn environment(&mut self) -> Result<()> {
         let prefix = secret_variable("");
-        let is_secret = |variable: &std::ffi::OsString| variable.as_encoded_bytes().starts_with(prefix.as_bytes());
+        // Without a name of its own, a variable is a dict of all secrets: told, not passed over.
+        let is_secret = |variable: &OsString| {
+            let rest = variable.as_encoded_bytes().strip_prefix(prefix.trim_end_matches('_').as_bytes());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(secrets::NESTS.as_bytes()))
+        };
         let mut variables: Vec<_> = std::env::vars_os().filter(|(variable, _)| is_secret(variable)).collect();
         // An environment has no order.
         variables.sort();
@@ -182,8 +183,7 @@ impl Gathered {
         }
         for (variable, value) in variables {
             let shown = variable.to_string_lossy().into_owned();
-            let variable = variable.to_str().and_then(secret_name);
-            let variable = variable.ok_or_else(|| Error::input(format!("the name {shown} is not UTF-8")))?;
+            let variable = variable.to_str().ok_or_else(|| Error::input(format!("the name {shown} is not UTF-8")))?;
             let name = secrets::name(variable).map_err(|fault| fault.by(&shown))?;
             let value = value.into_string();
             let value = value.map_err(|_| Error::input(format!("the value of {shown} is not UTF-8")))?;
@@ -287,7 +287,7 @@ fn home(path: &str) -> PathBuf {
 
 /// The environment, as Prefect reads it.
 fn environ() -> Environ {
-    let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+    let text = |(name, value): (OsString, OsString)| {
         Some(Variable { name: name.into_string().ok()?, value: Known::Text(value.into_string().ok()?), place: None })
     };
     Environ(std::env::vars_os().filter_map(text).collect())

@@ -23,6 +23,8 @@ pub struct Start {
     pub tenant_id: Option<Id>,
     /// `--api`
     pub api: Option<Id>,
+    /// `--token`, which 0.15 still takes.
+    pub token: Option<Id>,
     /// `--log-level`
     pub log_level: Option<Id>,
 }
@@ -78,6 +80,7 @@ impl Agent {
             ("cloud.api_key", start.key),
             ("cloud.tenant_id", start.tenant_id),
             ("cloud.api", start.api),
+            ("cloud.agent.auth_token", start.token),
             ("cloud.agent.level", start.log_level),
         ] {
             if let Some(value) = value.filter(|value| heap.is_true(*value)) {

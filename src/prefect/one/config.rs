@@ -206,7 +206,7 @@ impl Flat {
                 let Some(found) = pattern.captures(&text) else { continue };
                 let (whole, key) = (found[0].to_owned(), found[1].split('.').map(str::to_owned).collect::<Vec<_>>());
                 let referred = self.get(&key);
-                let place = heap.place(value).cloned();
+                let place = heap.place(value).or(referred.and_then(|referred| heap.place(referred))).cloned();
                 self.0[position].1 = match referred {
                     Some(referred) if text == whole => referred,
                     _ => {

@@ -30,6 +30,8 @@ pub enum Shown {
     NoText(&'static str),
     /// A reference, in words: `Secret gh, key token`.
     Reference(String),
+    /// A value that was a reference elsewhere, and is handed on as plain text; what it was.
+    Copied(String),
 }
 
 /// One source of a variable.
@@ -103,8 +105,7 @@ fn shown(heap: &Heap, value: Id) -> Shown {
     match heap.get(value) {
         Data::Str(text) if text.is_empty() => Shown::Empty,
         Data::Str(_) => Shown::Literal,
-        // What stands for it says where it is.
-        Data::Unknown(text) => Shown::Reference(text.clone()),
+        Data::Unknown(text) => Shown::Copied(text.trim_matches(['<', '>']).to_owned()),
         Data::None => Shown::Empty,
         _ => Shown::NoText(heap.kind(value)),
     }

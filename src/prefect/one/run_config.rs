@@ -32,7 +32,8 @@ pub struct RunConfig {
     pub job_template_path: Option<Id>,
 }
 
-const KUBERNETES: [&str; 15] = [
+/// What `KubernetesRun` takes, and how it is named.
+pub(super) const KUBERNETES: [&str; 15] = [
     "kind",
     "type",
     "__version__",
@@ -72,6 +73,8 @@ impl RunConfig {
             "KubernetesRun" => &KUBERNETES[..],
             "UniversalRun" => &KUBERNETES[..UNIVERSAL],
             _ => {
+                let known = ["LocalRun", "DockerRun", "ECSRun", "VertexRun"].contains(&class);
+                let class = if known { class } else { "that is named here" };
                 let error = Error::input(format!("the Kubernetes agent takes no run config of the kind {class}"));
                 let hint = "it takes KubernetesRun, and of UniversalRun env and labels";
                 return Err(at(error.hint(hint), named.and_then(|named| heap.place(named))));
@@ -175,7 +178,7 @@ pub fn inner_text(heap: &Heap, id: Id, text: String) -> Rc<Text> {
         }
         None => ("-".to_owned(), 1),
     };
-    Rc::new(Text { name, first_line, text })
+    Rc::new(Text { name, first_line, text, is_manifest: false })
 }
 
 /// A value as text; none stays none.

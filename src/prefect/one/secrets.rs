@@ -21,6 +21,9 @@ pub fn name(key: &str) -> Result<&str, Fault> {
     let name = secret_name(key).unwrap_or(key);
     names::data_key(name)?;
     if name.starts_with("PREFECT__") {
+        if secret_name(&format!("{name}{NESTS}")).is_some() {
+            return Err(Fault::new("this is a dict of all secrets").hint("give each secret a variable of its own"));
+        }
         return Err(Fault::new(format!("{name} is a setting of Prefect's, and no secret of a flow"))
             .hint("leave it out; settings are for `jobplate render`: --backend, --api, --api-key, --env"));
     }
@@ -36,9 +39,9 @@ pub fn nested(name: &str) -> Option<(&str, &str)> {
     name.split_once(NESTS)
 }
 
-/// Whether a secret of one name can't be beside one of the other: it would have to be a value, and a dict.
-pub fn excludes(value: &str, other: &str) -> bool {
-    other.strip_prefix(value).is_some_and(|rest| rest.starts_with(NESTS))
+/// The dicts that a name leads through: no value can have the name of one.
+pub fn dicts_around(name: &str) -> impl Iterator<Item = &str> {
+    name.match_indices(NESTS).map(|(at, _)| &name[..at])
 }
 
 /// What a flow gets that is not the text itself.
@@ -145,7 +148,7 @@ mod tests {
         for key in ["", "a b", "PREFECT__CONTEXT__SECRETS__", "PREFECT__BACKEND", "keys", "A__items", "é"] {
             assert!(name(key).is_err(), "{key}");
         }
-        assert!(excludes("A", "A__B") && !excludes("A", "A_B") && !excludes("A__B", "A"));
+        assert_eq!(dicts_around("A__b__C").collect::<Vec<_>>(), ["A", "A__b"]);
     }
 
     #[test]

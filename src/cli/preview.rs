@@ -1,0 +1,322 @@
+//! `jobplate preview`: the Job that Prefect's agent will make of a job template.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::rc::Rc;
+
+use anstream::ColorChoice;
+use clap::{Args, ValueEnum};
+
+use super::edit_args::STDIN;
+use super::output::to_stdout;
+use super::to_stderr;
+use crate::error::{Error, Result, io_reason};
+use crate::manifest::embedded::{self, JOB_TEMPLATE_KEYS};
+use crate::manifest::object::objects;
+use crate::prefect::one::Version;
+use crate::prefect::one::environment::{Origin, Shown, Source};
+use crate::prefect::one::manifest;
+use crate::prefect::one::notes::{self, Note};
+use crate::prefect::one::preview::{Preview, preview};
+use crate::prefect::one::scenario::Scenario;
+use crate::python::heap::{Data, Heap, Place, Text};
+use crate::python::{send, text, yaml};
+use crate::render::{Source as Input, write_error};
+use crate::report;
+use crate::yaml::{Document, Documents, Tape, read};
+
+#[derive(Args)]
+pub(super) struct PreviewArgs {
+    /// The agent's job template, a ConfigMap with one, or - for standard input; Prefect's own template, if it is
+    /// left out beside --scenario, --agent or --run-config
+    #[arg(value_name = "FILE", help_heading = "Inputs")]
+    template: Option<String>,
+    /// The same as FILE, as kubectl has it
+    #[arg(short = 'f', long, value_name = "FILE", conflicts_with = "template", help_heading = "Inputs")]
+    filename: Option<String>,
+    /// The manifest of the agent: its variables, and the options of its `prefect agent kubernetes start`
+    #[arg(long, value_name = "FILE", help_heading = "Who runs what")]
+    agent: Option<String>,
+    /// The run config of the flow: env, image, job_template and the other arguments of KubernetesRun
+    #[arg(long, value_name = "FILE", help_heading = "Who runs what")]
+    run_config: Option<String>,
+    /// All at once: run_config, agent, environ, user_config, flow, flow_run_id, identifier
+    #[arg(long, value_name = "FILE", help_heading = "Who runs what")]
+    scenario: Option<String>,
+    /// The version of the agent
+    #[arg(long, value_name = "VERSION", value_enum, default_value = "1.4", help_heading = "Who runs what")]
+    prefect: PrefectVersion,
+    /// What to print: the Job as yaml or json, or env: a table of the flow's variables with values masked
+    #[arg(
+        short,
+        long,
+        value_name = "FORMAT",
+        value_enum,
+        default_value = "yaml",
+        hide_possible_values = true,
+        help_heading = "Output"
+    )]
+    output: Format,
+    /// Leave out notes
+    #[arg(short, long, help_heading = "Output")]
+    quiet: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum PrefectVersion {
+    #[value(name = "1.4")]
+    OneFour,
+    #[value(name = "0.15")]
+    ZeroFifteen,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    Yaml,
+    Json,
+    Env,
+}
+
+/// Prints the Job, and says what is lost on the way to it.
+pub(super) fn run(args: PreviewArgs, color: ColorChoice) -> Result<ExitCode> {
+    let version = match args.prefect {
+        PrefectVersion::OneFour => Version::V1_4,
+        PrefectVersion::ZeroFifteen => Version::V0_15,
+    };
+    let mut inputs = Inputs::default();
+    let mut heap = Heap::default();
+    let template = match args.template.as_deref().or(args.filename.as_deref()) {
+        Some(name) => Some(template_in(inputs.read(name, true)?)?),
+        None if args.scenario.is_none() && args.agent.is_none() && args.run_config.is_none() => return Err(no_input()),
+        None => None,
+    };
+    let (scenario, deployed) = read_scenario(&args, &mut heap, &mut inputs)?;
+    let file = |path: &str| Inputs::default().read(path, true);
+    let made = preview(&mut heap, version, template.as_ref(), &scenario, &file)?;
+    let job = send::check(&heap, made.job.root)?;
+    let printed = match args.output {
+        Format::Yaml => send::yaml(job),
+        Format::Json => send::json(job),
+        Format::Env => table(&heap, &made),
+    };
+    if !args.quiet {
+        let mut found = notes::find(&heap, &made, &scenario, deployed.is_some());
+        found.extend(deployed.into_iter().flat_map(|more| more.notes(&heap, &made, template.is_some())));
+        let told: String = found.iter().map(|note| report::note(&in_words(note))).collect();
+        to_stderr(&told, color);
+    }
+    to_stdout(|out| out.write_all(printed.as_bytes()).map_err(|error| write_error(&error)))
+}
+
+fn no_input() -> Error {
+    let error = Error::usage("no input");
+    match Path::new("job_template.yaml").exists() {
+        true => error.hint("name a job template, such as ./job_template.yaml, or `-` for standard input"),
+        false => error.hint("name a job template, or `-` for standard input"),
+    }
+}
+
+/// What only a manifest of the agent tells.
+struct Deployed {
+    file: String,
+    has_sources: bool,
+}
+
+impl Deployed {
+    fn notes(&self, heap: &Heap, made: &Preview, has_template: bool) -> Vec<Note> {
+        let mut notes = Vec::new();
+        let mut add = |text: String| notes.push(Note { text, place: None });
+        if has_template && made.is_agents_template && made.agent.job_template_path.is_none() {
+            add(format!("{}: this agent is started without `--job-template`, and so reads no job template", self.file));
+        }
+        if self.has_sources {
+            add(format!("{}: variables that the agent takes by `envFrom` are not known here", self.file));
+        }
+        if let Some(namespace) = made.agent.namespace
+            && let Data::Unknown(_) = heap.get(namespace)
+        {
+            add(format!("{}: the namespace of its Jobs is not known here", self.file));
+        }
+        notes
+    }
+}
+
+/// Everything but the template.
+fn read_scenario(args: &PreviewArgs, heap: &mut Heap, inputs: &mut Inputs) -> Result<(Scenario, Option<Deployed>)> {
+    let mut scenario = match &args.scenario {
+        Some(name) => Scenario::read(heap, &inputs.read(name, false)?)?,
+        None => Scenario::plain(heap),
+    };
+    let twice = |flag: &str, key: &str| {
+        Err(Error::usage(format!("`{flag}` and the scenario's `{key}` are both given")).hint("leave one of them out"))
+    };
+    if let Some(name) = &args.run_config {
+        if scenario.run_config.is_some() {
+            return twice("--run-config", "run_config");
+        }
+        let root = yaml::load(heap, &inputs.read(name, false)?)?;
+        scenario.run_config = Some(root).filter(|root| *heap.get(*root) != Data::None);
+    }
+    let Some(name) = &args.agent else { return Ok((scenario, None)) };
+    if scenario.start.kwargs.is_some() {
+        return twice("--agent", "agent");
+    }
+    if !scenario.environ.0.is_empty() {
+        return twice("--agent", "environ");
+    }
+    let manifest::Deployed { start, environ, has_sources } = manifest::find(heap, &inputs.read(name, false)?)?;
+    (scenario.start, scenario.environ) = (start, environ);
+    Ok((scenario, Some(Deployed { file: name.clone(), has_sources })))
+}
+
+/// Files that are read whole; standard input once.
+#[derive(Default)]
+struct Inputs {
+    stdin_taken: bool,
+}
+
+impl Inputs {
+    fn read(&mut self, name: &str, is_manifest: bool) -> Result<Rc<Text>> {
+        let fail = |error: std::io::Error| {
+            Error::input(format!("can't be read: {}", io_reason(&error)))
+                .in_file(name)
+                .hint("name the job template's file, or `-` for standard input")
+        };
+        let bytes = if name == STDIN {
+            if std::mem::replace(&mut self.stdin_taken, true) {
+                return Err(Error::usage("standard input (`-`) is named twice").hint("it can be read once only"));
+            }
+            let mut input = Input::spool(STDIN.to_owned(), std::io::stdin().lock())?;
+            let mut bytes = Vec::new();
+            std::io::Read::read_to_end(&mut input.rewind()?, &mut bytes).map_err(fail)?;
+            bytes
+        } else {
+            std::fs::read(name).map_err(fail)?
+        };
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let at = error.utf8_error().valid_up_to();
+            Error::input(format!("not UTF-8, at byte {at}")).in_file(name).hint("save the file as UTF-8")
+        })?;
+        Ok(Rc::new(Text { name: name.to_owned(), first_line: 1, text, is_manifest }))
+    }
+}
+
+/// The job template that a ConfigMap in the text holds; else the text itself.
+fn template_in(source: Rc<Text>) -> Result<Rc<Text>> {
+    let mut documents = Documents::new(source.text.as_bytes(), usize::MAX);
+    let mut found = None;
+    while let Ok(Some(chunk)) = documents.next() {
+        let offset = chunk.offset as usize;
+        let text = &source.text[offset..offset + chunk.bytes.len()];
+        let mut tape = Tape::default();
+        if read(text, &mut tape).is_err() {
+            continue;
+        }
+        for object in objects(Document::new(text, &tape)).unwrap_or_default() {
+            if !embedded::is_config_map(&object) {
+                continue;
+            }
+            for (key, value) in embedded::data(&object)?.into_iter().flat_map(|data| data.entries()) {
+                if !JOB_TEMPLATE_KEYS.iter().any(|own| key.is(own)) || !embedded::is_text(value) {
+                    continue;
+                }
+                let line = source.text[..offset + value.span().start].matches('\n').count() + 1;
+                let is_block = value.raw().starts_with(['|', '>']);
+                let inner = Text {
+                    name: source.name.clone(),
+                    first_line: source.first_line - 1 + line + usize::from(is_block),
+                    text: value.text().unwrap_or_default().into_owned(),
+                    is_manifest: true,
+                };
+                if found.replace(Rc::new(inner)).is_some() {
+                    return Err(Error::input("there are several ConfigMaps with a job template here")
+                        .in_file(&source.name)
+                        .hint("name a file with one of them"));
+                }
+            }
+        }
+    }
+    Ok(found.unwrap_or(source))
+}
+
+fn place_in_words(place: &Place) -> String {
+    format!("{}:{}", place.source.name, place.line())
+}
+
+fn in_words(note: &Note) -> String {
+    match &note.place {
+        Some(place) => format!("{}: {}", place_in_words(place), note.text),
+        None => note.text.clone(),
+    }
+}
+
+/// The variables of the flow's container, in the order in which it gets them.
+fn table(heap: &Heap, made: &Preview) -> String {
+    let rows: Vec<Vec<String>> = made
+        .job
+        .environment
+        .0
+        .iter()
+        .enumerate()
+        .map(|(position, variable)| {
+            vec![
+                (position + 1).to_string(),
+                text::str(heap, variable.name),
+                value_in_words(&variable.source.shown),
+                source_in_words(&variable.source),
+                variable.hides.iter().map(hidden_in_words).collect::<Vec<_>>().join("; "),
+            ]
+        })
+        .collect();
+    let mut out = report::table(&["#", "NAME", "VALUE", "FROM", "HIDES"], &rows);
+    let sources = heap.item(made.job.container, "envFrom").map(|list| heap.get(list));
+    if let Some(Data::List(sources)) = sources.filter(|list| matches!(list, Data::List(items) if !items.is_empty())) {
+        for source in sources {
+            for (kind, word) in [("secretRef", "Secret"), ("configMapRef", "ConfigMap")] {
+                let Some(of) = heap.item(*source, kind) else { continue };
+                let name = heap.item(of, "name").and_then(|name| heap.str(name)).unwrap_or("?");
+                let prefix = heap.item(*source, "prefix").and_then(|prefix| heap.str(prefix)).unwrap_or_default();
+                let place = heap.place(*source).map_or(String::new(), |place| format!(" ({})", place_in_words(place)));
+                let behind = if prefix.is_empty() { String::new() } else { format!(", behind {prefix}") };
+                let line =
+                    format!("and every key of {word} {name}{behind}{place}, where no variable above has its name");
+                out.push_str(&report::name(&line));
+                out.push('\n');
+            }
+        }
+    }
+    out
+}
+
+fn value_in_words(shown: &Shown) -> String {
+    match shown {
+        Shown::Literal => "***".to_owned(),
+        Shown::Empty => "(empty)".to_owned(),
+        Shown::NoText(kind) => format!("*** ({kind})"),
+        Shown::Reference(to) => to.clone(),
+        Shown::Copied(from) => format!("*** (plain text of {from})"),
+    }
+}
+
+fn source_in_words(source: &Source) -> String {
+    let who = match source.origin {
+        Origin::Template => "template",
+        Origin::AgentEnv => "agent's --env",
+        Origin::RunConfig => "run config",
+        Origin::Agent => "agent",
+        Origin::FlowRun => "flow run",
+        Origin::Prefect => "Prefect",
+    };
+    match &source.place {
+        Some(place) => format!("{who}, {}", place_in_words(place)),
+        None if source.origin == Origin::Agent => "agent's default".to_owned(),
+        None => who.to_owned(),
+    }
+}
+
+fn hidden_in_words(source: &Source) -> String {
+    match &source.shown {
+        Shown::Reference(to) => format!("{} ({to})", source_in_words(source)),
+        _ => source_in_words(source),
+    }
+}
