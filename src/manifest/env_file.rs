@@ -44,7 +44,7 @@ fn check_key(key: &str) -> Result<(), Fault> {
     }
     let fault = Fault::new("this line does not begin with a name that a variable can have");
     Err(if key.starts_with("export ") {
-        fault.hint("as kubectl has it, a line is KEY=VALUE, without `export`")
+        fault.hint("as kubectl has it, a line is KEY=VALUE without `export`; sed 's/^export //' takes it off")
     } else if key.ends_with(char::is_whitespace) {
         fault.hint("as kubectl has it, no blank stands before the `=`")
     } else {

@@ -186,7 +186,7 @@ fn flows_get_what_they_should() {
         let (kind, value) = plain[name].split_once(' ').expect("a type and a value");
         let becomes = match kind {
             "str" if value == text => None,
-            "str" => Some("a text without these quotes"),
+            "str" => Some(secrets::UNQUOTED),
             "int" | "float" => Some("a number"),
             "complex" => Some("a complex number"),
             "bool" => Some("true or false"),
@@ -250,5 +250,33 @@ fn references_are_to_the_secret() {
         assert_eq!(entry["name"], format!("PREFECT__CONTEXT__SECRETS__{key}").as_str());
         assert_eq!(entry["valueFrom"]["secretKeyRef"]["name"], secret["metadata"]["name"]);
         assert_eq!(entry["valueFrom"]["secretKeyRef"]["key"], key);
+    }
+}
+
+/// A variable that is not UTF-8 is refused by its name.
+#[cfg(unix)]
+#[test]
+fn variables_that_are_no_text() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    run::write(&folder.path().join("a.env"), b"BARE\n");
+    for (variable, value, flag, said) in [
+        (
+            &b"PREFECT__CONTEXT__SECRETS__A"[..],
+            &b"canary\xff"[..],
+            "--from-environment",
+            "PREFECT__CONTEXT__SECRETS__A",
+        ),
+        (b"PREFECT__CONTEXT__SECRETS__\xff", b"canary", "--from-environment", "is not UTF-8"),
+        (b"BARE", b"canary\xff", "--from-env-file=a.env", "a.env:1: "),
+    ] {
+        let mut command = run::command(run::binary(), folder.path());
+        command.args(["secret", "s", flag]).env(OsStr::from_bytes(variable), OsStr::from_bytes(value));
+        let output = command.output().expect("it starts");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{stderr}");
+        assert!(stderr.contains(said) && stderr.contains("UTF-8") && !stderr.contains("canary"), "{stderr}");
     }
 }

@@ -27,6 +27,9 @@ pub(super) struct SecretArgs {
     /// The name of the Secret
     #[arg(value_name = "NAME")]
     name: String,
+    /// Refused, with what it may have been meant for.
+    #[arg(hide = true)]
+    more: Vec<String>,
     #[command(flatten)]
     sources: Sources,
     #[command(flatten)]
@@ -58,8 +61,15 @@ struct OutputArgs {
 
 /// Runs the command.
 pub(super) fn run(args: SecretArgs, color: ColorChoice) -> Result<ExitCode> {
-    let SecretArgs { name, sources, output } = args;
-    names::object_name("Secret", &name).map_err(|fault| fault.by("NAME"))?;
+    let SecretArgs { name, more, sources, output } = args;
+    if !more.is_empty() {
+        let error = Error::usage("one NAME is expected, and nothing behind it");
+        return Err(
+            error.hint("a file goes behind its flag: --from-config=FILE, --from-env-file FILE, --from-file KEY=PATH")
+        );
+    }
+    let hint = "this is the name of the Secret to print, such as prefect-secrets; the keys in it have Prefect's names";
+    names::object_name("Secret", &name).map_err(|fault| fault.hint(hint).by("NAME"))?;
     let namespace = namespace(output.namespace)?;
     let found = sources.read(output.print_flags || output.print_spec)?;
     let printed = if output.print_flags {
@@ -144,7 +154,10 @@ fn plain(name: &str, value: Value, told: &mut String) -> Vec<u8> {
     let warning = if !is_text {
         Some("is no text, and no variable can hold it: mount the Secret as a file".to_owned())
     } else if let Some(becomes) = becomes {
-        Some(format!("is {becomes} when a flow gets it; --text {name} keeps the text"))
+        Some(match becomes.as_str() {
+            secrets::UNQUOTED => format!("has quotes, without which a flow gets it; --text {name} keeps them"),
+            _ => format!("is {becomes} when a flow gets it; --text {name} keeps the text"),
+        })
     } else if own.is_some_and(secrets::expands) {
         Some(format!(
             "has `$NAME`, `${{...}}` or a leading `~` in it, which Prefect replaces; --text {name} keeps the text"

@@ -55,7 +55,7 @@ pub fn becomes(name: &str, value: &str) -> Option<String> {
         let json = inner.filter(|_| nested(name).is_none()).and_then(|inner| json_kind(&inner));
         return Some(match (json, heap.get(read)) {
             (Some(kind), _) => kind.to_owned(),
-            (None, Data::Str(_)) => "a text without these quotes".to_owned(),
+            (None, Data::Str(_)) => UNQUOTED.to_owned(),
             (None, Data::None) => NONE.to_owned(),
             (None, Data::Dict(_)) => DICT.to_owned(),
             (None, _) => heap.kind(read).to_owned(),
@@ -64,6 +64,9 @@ pub fn becomes(name: &str, value: &str) -> Option<String> {
     // Only what is at the top is read as JSON.
     (nested(name).is_none()).then(|| json_kind(value)).flatten().map(str::to_owned)
 }
+
+/// What becomes of a text in quotes.
+pub const UNQUOTED: &str = "a text without quotes";
 
 const NONE: &str = "None";
 const DICT: &str = "a dict";
@@ -77,7 +80,7 @@ fn json_kind(value: &str) -> Option<&'static str> {
         serde_json::Value::Null => Some(NONE),
         serde_json::Value::Bool(_) => Some("true or false"),
         serde_json::Value::Number(_) => Some("a number"),
-        serde_json::Value::String(_) => Some("a text without these quotes"),
+        serde_json::Value::String(_) => Some(UNQUOTED),
         serde_json::Value::Array(_) => Some("a list"),
         serde_json::Value::Object(_) => Some(DICT),
     }
@@ -166,7 +169,7 @@ mod tests {
             ("None", Some("None")),
             ("null", Some("None")),
             ("NaN", Some("a number")),
-            ("'x'", Some("a text without these quotes")),
+            ("'x'", Some(UNQUOTED)),
             ("{\"a\": 1}", Some("a dict")),
             ("{\"a\": true}", Some("a dict")),
             ("'{\"a\": true}'", Some("a dict")),
