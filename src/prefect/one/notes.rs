@@ -135,8 +135,22 @@ impl Notes<'_> {
             self.add(text, place.as_ref());
         }
         if let Shown::NoText(kind) = variable.source.shown {
-            let text = format!("the value of `{name}` is {kind}: Kubernetes will refuse the Job; put it in quotes");
+            let text = match variable.source.origin {
+                Origin::Agent => {
+                    format!(
+                        "Prefect takes what is set here for {kind}, as the value of `{name}`: Kubernetes will refuse the Job"
+                    )
+                }
+                _ => format!("the value of `{name}` is {kind}: Kubernetes will refuse the Job; put it in quotes"),
+            };
             self.add(text, variable.source.place.as_ref());
+        }
+        if !matches!(heap.get(variable.name), Data::Str(_) | Data::Unknown(_)) {
+            let kind = heap.kind(variable.name);
+            let text = format!(
+                "the name of this variable is {kind} to PyYAML: Kubernetes will refuse the Job; put it in quotes"
+            );
+            self.add(text, heap.place(variable.name));
         }
     }
 

@@ -130,7 +130,8 @@ impl RunConfig {
                 match Path::parse(name) {
                     // Where the flow is registered, not where its agent runs.
                     Path { scheme, path: local } if scheme == "file" => {
-                        let read = file(&local).map_err(|error| at_path(error, heap, path))?;
+                        let read = file(&local)
+                            .map_err(|error| at_path(error, heap, path, "paths are relative to the current folder"))?;
                         template = Some(yaml::load(heap, &read)?);
                     }
                     _ => self.job_template_path = Some(path),
@@ -157,12 +158,11 @@ impl RunConfig {
     }
 }
 
-/// An error about a file, with the place that names the file.
-pub fn at_path(error: Error, heap: &Heap, path: Id) -> Error {
+/// An error about a file, with the place that names the file, and what may be wrong with the name.
+pub fn at_path(error: Error, heap: &Heap, path: Id, hint: &str) -> Error {
     match heap.place(path) {
         None => error,
         place => {
-            let hint = error.hint_text().unwrap_or("paths are relative to the current folder").to_owned();
             let name = error.file().map_or(String::new(), |file| format!("`{file}`: "));
             at(Error::input(format!("{name}{}", error.message())).hint(hint), place)
         }
