@@ -1,4 +1,4 @@
-//! What flows get for the secrets that `jobplate secret` writes, as the real Prefect 1.4.1 answered, and references
+//! What flows get for the secrets that `jobplate secret` writes, as the real Prefect 1.4.1 answered (0.15.13 does the same), and references
 //! to them.
 //!
 //! The answers are in `tests/oracles/prefect1/flow_secrets.json`. With `JOBPLATE_TEST_PREFECT1` (a Python that has Prefect)
