@@ -1,8 +1,8 @@
-//! What flows get for the secrets that `jobplate secret` writes, as the real Prefect 1.4.1 answered (0.15.13 does the same), and references
-//! to them.
+//! What flows get for the secrets that `jobplate secret` writes, as the real Prefect 1.4.1 answered (0.15.13 answers
+//! the same), and references to them.
 //!
-//! The answers are in `tests/oracles/prefect1/flow_secrets.json`. With `JOBPLATE_TEST_PREFECT1` (a Python that has Prefect)
-//! they are asked for again; with `JOBPLATE_CMD_UPDATE` they are written there.
+//! The answers are in `tests/oracles/prefect1/flow_secrets.json`. With `JOBPLATE_TEST_PREFECT1` (a Python that has
+//! Prefect) they are asked for again; with `JOBPLATE_CMD_UPDATE` they are written there.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;

@@ -18,6 +18,7 @@ pub mod preview;
 pub mod run_config;
 pub mod scenario;
 pub mod secrets;
+mod storage;
 
 /// The versions whose agents differ in what they make.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
