@@ -131,6 +131,10 @@ impl Notes<'_> {
             };
             self.add(text, place.as_ref());
         }
+        if let (Origin::AgentEnv, Shown::Copied(from)) = (variable.source.origin, &variable.source.shown) {
+            let text = format!("the agent's `--env` puts {from} into every flow run as plain text, under `{name}`");
+            self.add(text, variable.source.place.as_ref());
+        }
         if let Shown::NoText(kind) = variable.source.shown {
             let text = match variable.source.origin {
                 Origin::Agent => {

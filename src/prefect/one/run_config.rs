@@ -87,6 +87,11 @@ impl RunConfig {
         }
         if let Some(labels) = kwargs.truthy(heap, "labels") {
             texts(heap, labels, "`labels`")?;
+            if let Data::List(items) = heap.get(labels)
+                && let Some(odd) = items.iter().find(|item| !heap.is_hashable(**item))
+            {
+                return Err(at(Error::input("a label of the run config is no text"), heap.place(*odd)));
+            }
         }
         config.read_template(heap, kwargs, file)?;
         config.image = text_of(heap, kwargs.get(heap, "image"));
