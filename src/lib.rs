@@ -12,7 +12,8 @@
 //! |--------------|--------------------------------------------------------------------|-------------------------|
 //! | [`yaml`]     | split, scan, edits, splices, verification; nothing of Kubernetes   | nothing                 |
 //! | [`manifest`] | objects, pod templates, containers, env, selection; nothing of Prefect | yaml                |
-//! | [`prefect`]  | names and roles, as data; nothing of files, flags or splices       | manifest, yaml          |
+//! | [`python`]   | Python's values, and what its readers make of text; nothing of Prefect | yaml                |
+//! | [`prefect`]  | names, roles, and the Job that an agent makes, as data; nothing of files, flags or splices | python, manifest, yaml |
 //! | [`inject`]   | what is asked for, and the edits that make it so                   | prefect, manifest, yaml |
 //! | [`render`]   | the passes over inputs, in bounded memory                          | inject, manifest, yaml  |
 //! | `cluster`   | the API server: apply, diff, waiting; the only room with a socket   | manifest, yaml          |

@@ -413,6 +413,103 @@ fn values_of_scenarios_stay_in_the_job() {
     assert!(leaks.is_empty(), "a value came out, or did not where it should:\n{leaks}");
 }
 
+/// Where `jobplate secret` finds the canary: variables, files, standard input, the command line, and whether the Secret
+/// is printed. `¬` stands for a byte that is no UTF-8.
+type Finds = (Variables, &'static [(&'static str, &'static str)], &'static str, &'static [&'static str], bool);
+
+#[rustfmt::skip]
+const FINDS: &[Finds] = &[
+    (&[], &[(CONFIG, "[context.secrets]\nA = \"@\"\nB = ['@', {a = '@'}]\n[context.secrets.C]\nD = '@'\n")], "", &["--from-config"], true),
+    (&[], &[("c", "context.secrets.A = '\"@$X\"'")], "", &["--from-config=c", "--text=A"], true),
+    (&[], &[("c", "[context.secrets]\nA = \"@\"\nB = 2020-01-01")], "", &["--from-config=c"], false),
+    (&[], &[("c", "[context.secrets]\nA = \"@")], "", &["--from-config=c"], false),
+    (&[], &[("c", "context.secrets.A = \"@")], "", &["--from-config=c"], false),
+    (&[], &[("c", "context.secrets.A = \"@: @")], "", &["--from-config=c"], false),
+    (&[], &[("c", "[context.secrets]\nA = @")], "", &["--from-config=c"], false),
+    (&[], &[("c", "[context.secrets]\nA = '@'@")], "", &["--from-config=c"], false),
+    (&[], &[("c", "[context.secrets]\nA = \"\\@\"")], "", &["--from-config=c"], false),
+    (&[], &[("c", "[context.secrets]\nA = '@'\nA = '@'")], "", &["--from-config=c"], false),
+    (&[], &[("c", "[context.secrets]\nA = \"\"\"@\n@\nB = @")], "", &["--from-config=c"], false),
+    (&[], &[("c", "[context]\nsecrets = '@'")], "", &["--from-config=c"], false),
+    (&[], &[("c", "[context.secrets]\n'a b' = '@'")], "", &["--from-config=c"], false),
+    (&[], &[("c", "[context.secrets]\nkeys = '@'")], "", &["--from-config=c"], false),
+    (&[], &[("c", "[context.secrets]\nA__B = '@'")], "", &["--from-config=c"], false),
+    (&[], &[("c", "[context.secrets]\nA = ['@', nan]")], "", &["--from-config=c"], false),
+    (&[], &[("c", "[context.secrets]\nA = ['@']")], "", &["--from-config=c", "--text=A"], false),
+    (&[], &[("c", "# @\n[context]")], "", &["--from-config=c"], false),
+    (&[], &[("c", "A = '@¬'")], "", &["--from-config=c"], false),
+    (&[("PREFECT__USER_CONFIG_PATH", "c")], &[("c", "context.secrets.A = '@'")], "", &["--from-config", "--print-flags"], false),
+    (&[], &[("c", "context.secrets.A = '@'")], "", &["--from-config=c", "--print-spec"], false),
+    (A_VARIABLE, &[], "", &["--from-environment"], true),
+    (A_VARIABLE, &[], "", &["--from-environment", "--print-flags"], false),
+    (A_VARIABLE, &[], "", &["--from-environment", "--from-config=A=@"], false),
+    (A_VARIABLE, &[("e", "A=@")], "", &["--from-environment", "--from-env-file=e"], false),
+    (&[("PREFECT__CONTEXT__SECRETS__a b", VALUE)], &[], "", &["--from-environment"], false),
+    (&[("PREFECT__CONTEXT__SECRETS__", VALUE)], &[], "", &["--from-environment"], false),
+    (&[("PREFECT__CONTEXT__SECRETS__A__B", VALUE), A_VARIABLE[0]], &[], "", &["--from-environment"], false),
+    (&[], &[("e", "A=@\nB=\"@\"\nC={\"a\": \"@\"}\nD=$@\nE=~/@\nF='@'\nG__H=@\n")], "", &["--from-env-file", "e"], true),
+    (&[], &[("e", "A=@$X")], "", &["--from-env-file", "e", "--text", "A"], true),
+    (&[], &[("e", "A=@${x}\nB__C=@${x}")], "", &["--from-env-file", "e", "--text", "B__C"], false),
+    (&[], &[("e", "A=@")], "", &["--from-env-file", "e", "--text", "@"], false),
+    (&[], &[("e", "A=@\nA=@")], "", &["--from-env-file", "e"], false),
+    (&[], &[("e", "A=@\n@")], "", &["--from-env-file", "e"], false),
+    (&[], &[("e", "A=@\n@/+=")], "", &["--from-env-file", "e", "--print-flags"], false),
+    (&[], &[("e", "A=@\n@")], "", &["--from-env-file", "e", "--print-spec"], false),
+    (&[], &[("e", "export A=@")], "", &["--from-env-file", "e"], false),
+    (&[], &[("e", "A =@")], "", &["--from-env-file", "e"], false),
+    (&[], &[("e", "A=@¬")], "", &["--from-env-file", "e"], false),
+    (&[], &[("e", "=@")], "", &["--from-env-file", "e"], false),
+    (&[], &[("e", "PREFECT__CLOUD__API_KEY=@")], "", &["--from-env-file", "e"], false),
+    (&[("A", VALUE)], &[("e", "A")], "", &["--from-env-file", "e"], true),
+    (&[], &[], "A=@", &["--from-env-file", "-"], true),
+    (&[], &[], "@ @", &["--from-env-file", "-"], false),
+    (&[], &[], "", &["--from-env-file", "A=@"], false),
+    (&[], &[("f", "@\n")], "", &["--from-file", "A=f"], true),
+    (&[], &[("f", "@\n¬")], "", &["--from-file", "A=f"], true),
+    (&[], &[("f", "@¬")], "", &["--from-file", "A=f", "--text", "A"], false),
+    (&[], &[("f", "@\u{0}")], "", &["--from-file", "A=f"], true),
+    (&[], &[], "@", &["--from-file", "A=-"], true),
+    (&[], &[], "@", &["--from-file", "A=-", "--from-file", "B=-"], false),
+    (&[], &[], "", &["--from-file", "A=@"], false),
+    (&[], &[], "", &["--from-file", "@"], false),
+    (&[], &[], "", &["--from-file", "=@"], false),
+    (&[], &[], "", &["--from-file", "a b=@"], false),
+    (&[], &[], "", &["--from-literal", "A=@"], false),
+    (&[], &[], "", &["--from-literal=A=@", "--from-environment"], false),
+    (&[], &[], "", &["--from-environment=@"], false),
+    (&[], &[], "", &["A=@"], false),
+    (&[], &[], "", &["--from-stdin=@"], false),
+    (A_VARIABLE, &[], "", &["--from-environment", "-n", "@ "], false),
+];
+const CONFIG: &str = ".prefect/config.toml";
+const VALUE: &str = CANARY;
+const A_VARIABLE: Variables = &[("PREFECT__CONTEXT__SECRETS__A", VALUE)];
+
+#[test]
+fn values_of_secrets_stay_in_the_secret() {
+    let mut leaks = String::new();
+    let (mut sang, mut refused) = (0, 0);
+    for (env, files, stdin, args, prints) in FINDS {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let bytes = |text: &str| with_canary(text).split('¬').map(str::as_bytes).collect::<Vec<_>>().join(&0xff);
+        let mut files_may = Vec::new();
+        for (name, text) in *files {
+            run::write(&folder.path().join(name), &bytes(text));
+            files_may.push(*name);
+        }
+        match listen_at(folder.path(), env, &[&["secret", "s"], *args].concat(), &bytes(stdin), *prints, &files_may) {
+            Ok(came_out) if came_out == *prints => {
+                sang += usize::from(came_out);
+                refused += usize::from(!came_out);
+            }
+            Ok(_) => leaks.push_str(&format!("\n{}, {files:?}: it is not printed", args.join(" "))),
+            Err(leak) => leaks.push_str(&format!("\n{}, {files:?}\n{leak}", args.join(" "))),
+        }
+    }
+    assert!(leaks.is_empty(), "a value came out:\n{leaks}");
+    assert!(sang > 10 && refused > 35, "{sang} and {refused}");
+}
+
 /// A canary that never sings proves nothing: where it may come out, it does.
 #[test]
 fn the_canary_is_alive() {

@@ -14,6 +14,8 @@ mod edits;
 mod papers;
 #[path = "cmd/run.rs"]
 mod run;
+#[path = "cmd/secrets.rs"]
+mod secrets;
 
 use std::fmt::Write as _;
 use std::io::Write as _;

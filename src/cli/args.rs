@@ -13,6 +13,7 @@ use super::completion::Shell;
 use super::deferred::Deferred;
 use super::edit_args::{EditArgs, ManifestArgs, Manifests, Naming, namespace};
 use super::preview::PreviewArgs;
+use super::secret::SecretArgs;
 use super::{called, help, parse};
 use crate::error::{Error, Result};
 use crate::inject::layer::Layer;
@@ -35,6 +36,8 @@ pub(super) enum Command {
     ArgocdGenerate,
     /// `preview`
     Preview(Box<PreviewArgs>),
+    /// `secret NAME`
+    Secret(Box<SecretArgs>),
     /// `template [NAME]`
     Template(Option<String>),
     /// `schema`
@@ -116,6 +119,8 @@ enum Verb {
     ArgocdGenerate,
     /// Print the Job that Prefect 1's agent will make of a job template, and say what is lost on the way
     Preview(Box<Deferred<PreviewArgs>>),
+    /// Print a Secret with the secrets that Prefect 1 has in config.toml, the environment or files, or what refers to it
+    Secret(Box<Deferred<SecretArgs>>),
     /// Print a built-in template to start from: job, cronjob, agent
     Template {
         /// The template; without it they are listed
@@ -237,6 +242,7 @@ pub(super) fn parse(args: &[OsString]) -> Result<(Command, anstream::ColorChoice
         Verb::Krm(args) => Command::Krm(Box::new(args.0)),
         Verb::ArgocdGenerate => Command::ArgocdGenerate,
         Verb::Preview(args) => Command::Preview(Box::new(args.0)),
+        Verb::Secret(args) => Command::Secret(Box::new(args.0)),
         Verb::Template { name } => Command::Template(name),
         Verb::Schema => Command::Schema,
         Verb::Completion { shell } => Command::Completion(shell),

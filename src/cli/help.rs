@@ -80,6 +80,30 @@ Exit codes: 0 nothing differs, 1 something does, 2 input, 3 refused or unreachab
 Names and ids that Prefect draws are made up: new_id, 0a1b2c3d.
 Exit codes: 0 done, 2 input, or Prefect itself would fail"
     );
+    let secret = format!(
+        "A key in the Secret is Prefect's name for the secret: Secret(\"TOKEN\") of a flow is the key TOKEN,
+to which `{name} render --secret TOKEN=NAME` refers. The prefix PREFECT__CONTEXT__SECRETS__ is
+left out. A `__` in a name leads into a dict, as it does in Prefect: A__B is B in Secret(\"A\").
+
+Examples:
+  # What a local agent has in ~/.prefect/config.toml, for a cluster
+  {name} secret prefect-secrets --from-config -n flows | kubectl apply --server-side -f -
+
+  # ... and the job template that refers to it
+  {name} render job_template.yaml $({name} secret prefect-secrets --from-config --print-flags)
+
+  # One token, which no file and no history of a shell ever holds
+  read -rs TOKEN; printf %s \"$TOKEN\" | {name} secret github --from-file GITHUB_ACCESS_TOKEN=-
+
+  # Of an encrypted file; the references, to be kept in Git
+  sops -d flows.env | {name} secret flows --from-env-file - | kubectl apply --server-side -f -
+  sops -d flows.env | {name} secret flows --from-env-file - --print-spec > flows.yaml
+
+Prefect reads a value as a Python literal: 42 is a number to a flow, and \"x\" loses its quotes. A
+warning names each secret to which that happens; --text NAME writes it so that it does not.
+
+Exit codes: 0 done, 2 input"
+    );
     let completion = format!(
         "Examples:
   # bash, which loads it by the package bash-completion
@@ -108,6 +132,7 @@ kubectl completes `kubectl jobplate` with a program named kubectl_complete-jobpl
         .mut_subcommand("render", |command| command.after_help(examples))
         .mut_subcommand("post-render", |command| command.after_help(post_render))
         .mut_subcommand("preview", |command| command.after_help(preview))
+        .mut_subcommand("secret", |command| command.after_help(secret))
         .mut_subcommand("completion", |command| command.after_help(completion))
         .mut_subcommand("man", |command| command.after_help(man));
     if cfg!(feature = "cluster") {

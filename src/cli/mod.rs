@@ -3,6 +3,7 @@
 //! The only room that reads the environment and writes to standard output and standard error; nobody
 //! imports it but `main`.
 
+mod agents;
 #[cfg(feature = "cluster")]
 mod apply;
 mod argocd;
@@ -33,6 +34,7 @@ mod post_render;
 mod preview;
 mod render;
 mod schema;
+mod secret;
 mod template;
 
 use std::ffi::OsString;
@@ -79,6 +81,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         args::Command::Krm(args) => krm::run(*args, color),
         args::Command::ArgocdGenerate => argocd::run(color),
         args::Command::Preview(args) => preview::run(*args, color),
+        args::Command::Secret(args) => secret::run(*args, color),
         args::Command::Template(name) => output::to_stdout(|out| template::run(name.as_deref(), out)),
         args::Command::Schema => output::to_stdout(|out| schema::run(out)),
         args::Command::Completion(shell) => output::to_stdout(|out| completion::run(shell, out)),

@@ -11,7 +11,7 @@ use super::edit_args::Manifests;
 use super::edits;
 use super::no_match::{self, Matching};
 use super::output::{Replacements, to_stdout};
-use super::{github, input, to_stderr};
+use super::{agents, github, input, to_stderr};
 use crate::error::{Error, Kind, Result};
 use crate::manifest::embedded;
 use crate::render::{Joined, Pair, Rendering, Source, write_error};
@@ -78,6 +78,8 @@ pub(super) fn plan_sources(
         to_stderr(&unmatched.map(|note| report::note(&note)).collect::<String>(), color);
         let notes: String = rendering.notes.iter().map(report::note).collect();
         to_stderr(&notes, color);
+        let notes = agents::on_what_they_replace(&mut rendering, &injection.prefect)?;
+        to_stderr(&notes.iter().map(|note| report::note(note)).collect::<String>(), color);
     }
     Ok(rendering)
 }

@@ -26,7 +26,7 @@ struct Variable {
 }
 
 impl Wanted {
-    pub(super) fn new(variables: Vec<EnvVar>, sources: &[EnvFrom], unset: &[String]) -> Self {
+    pub(super) fn new(variables: impl IntoIterator<Item = EnvVar>, sources: &[EnvFrom], unset: &[String]) -> Self {
         let prepare = |variable: EnvVar| {
             let own = value_entry(&variable.value);
             let entry = Value::map([("name", Value::name(&variable.name)), own.clone()]);

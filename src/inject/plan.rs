@@ -14,6 +14,7 @@ use crate::manifest::field::FieldPath;
 use crate::manifest::object::{Object, is_helm_hook, objects};
 use crate::manifest::select::{ContainerChoice, Target};
 use crate::manifest::workload::{is_builtin_workload, is_job, pod_specs};
+use crate::prefect::one::settings::AgentContainer;
 use crate::prefect::program::{Generation, Role, agent, is_base_job_template, role};
 use crate::prefect::variables;
 use crate::yaml::{Document, Edit, Node};
@@ -123,8 +124,12 @@ pub struct Planner<'i> {
     injection: &'i Injection,
     /// Remarks that came up so far.
     pub notes: Notes,
-    /// What an object of a role gets: made once.
-    wanted: Vec<((Role, Part), Rc<Wanted>)>,
+    /// What a container gets: made once for all that get the same.
+    wanted: Vec<(Recipient, Rc<Wanted>)>,
+    /// Variables that flow runs get here, and which their agent replaces.
+    replaced: Vec<String>,
+    /// Variables that Prefect 1 agents get here.
+    on_agents: Vec<String>,
     /// Which of the injection's targets have matched an object so far.
     matched: Vec<bool>,
     /// Whether plans say which entries the call names.
@@ -141,6 +146,8 @@ impl<'i> Planner<'i> {
             injection,
             notes: Notes::default(),
             wanted: Vec::new(),
+            replaced: Vec::new(),
+            on_agents: Vec::new(),
             matched: vec![false; injection.targets.len()],
             keep_named: false,
             known,
@@ -318,9 +325,9 @@ impl<'i> Planner<'i> {
             if selected.is_empty() || settings_only && !matches!(role, Role::Agent(_)) {
                 continue;
             }
-            let wanted = self.wanted_by(object, role, share)?;
             self.found_agent |= settings_only;
             for container in selected {
+                let wanted = self.wanted_by(object, role, share, container)?;
                 plan.containers += 1;
                 plan.complete += usize::from(!settings_only);
                 if self.keep_named {
@@ -353,15 +360,49 @@ impl<'i> Planner<'i> {
         Ok(())
     }
 
-    fn wanted_by(&mut self, object: &Object<'_>, role: Role, share: Share<'_>) -> Result<Rc<Wanted>> {
-        let key = (role, share.part());
-        if let Some((_, wanted)) = self.wanted.iter().find(|(known, _)| *known == key) {
+    fn wanted_by(
+        &mut self,
+        object: &Object<'_>,
+        role: Role,
+        share: Share<'_>,
+        container: Node<'_>,
+    ) -> Result<Rc<Wanted>> {
+        let injection = self.injection;
+        let agent = (role == Role::Agent(Generation::One) && agent(container).is_some())
+            .then_some(AgentContainer(container))
+            .filter(|_| !matches!(share, Share::ButSettings));
+        let is_named = |name: &str| {
+            injection.variables.iter().any(|variable| variable.name == name)
+                || injection.unset.iter().any(|unset| unset == name)
+        };
+        let token = agent.and_then(|agent| agent.token(&injection.prefect)).filter(|token| !is_named(&token.name));
+        let has_token = token.is_some();
+        let wanted = self.wanted_in_role(object, role, share, token)?;
+        if let Some(agent) = agent {
+            let names: Vec<&str> = wanted.names().collect();
+            let remarks = agent.remarks(&injection.prefect, &object.display(), &names, has_token);
+            self.on_agents.extend(names.into_iter().map(str::to_owned));
+            remarks.into_iter().for_each(|remark| self.notes.add(remark));
+        }
+        Ok(wanted)
+    }
+
+    fn wanted_in_role(
+        &mut self,
+        object: &Object<'_>,
+        role: Role,
+        share: Share<'_>,
+        token: Option<EnvVar>,
+    ) -> Result<Rc<Wanted>> {
+        let recipient = Recipient { role, part: share.part(), token };
+        if let Some((_, wanted)) = self.wanted.iter().find(|(known, _)| *known == recipient) {
             return Ok(Rc::clone(wanted));
         }
         let injection = self.injection;
+        let token = recipient.token.iter().cloned();
         let wanted = Rc::new(match (share, role) {
             (Share::Settings, Role::Agent(generation)) => {
-                Wanted::new(variables::entries(&injection.prefect, generation)?, &[], &[])
+                Wanted::new(variables::entries(&injection.prefect, generation)?.into_iter().chain(token), &[], &[])
             }
             (Share::Settings, _) => Wanted::default(),
             (Share::All(_) | Share::ButSettings, _) => {
@@ -375,11 +416,11 @@ impl<'i> Planner<'i> {
                     self.refuse_secrets(object.node, &object.display(), why)?;
                 }
                 let variables = all_variables(role, injection, !matches!(share, Share::ButSettings))?;
-                Wanted::new(variables, &injection.sources, &injection.unset)
+                Wanted::new(variables.into_iter().chain(token), &injection.sources, &injection.unset)
             }
         });
         self.note_names(&wanted, role);
-        self.wanted.push((key, Rc::clone(&wanted)));
+        self.wanted.push((recipient, Rc::clone(&wanted)));
         Ok(wanted)
     }
 
@@ -397,24 +438,22 @@ impl<'i> Planner<'i> {
                 }
             }
         }
-        let managed: Vec<&str> = match generation {
-            Generation::One => wanted.names().filter(|name| variables::is_managed_by_agent(name)).collect(),
-            Generation::TwoOrThree => Vec::new(),
-        };
-        if managed.is_empty() {
-            return;
+        if generation == Generation::One {
+            let replaced = wanted.names().filter(|name| variables::is_managed_by_agent(name));
+            self.replaced.extend(replaced.map(str::to_owned));
         }
-        let mut flags: Vec<String> =
-            managed.iter().filter_map(|name| variables::agent_flag(name, &self.injection.prefect)).collect();
-        flags.dedup();
-        let way = match flags.is_empty() {
-            true => "there is no way to change that".to_owned(),
-            false => format!("set it on the agent: jobplate render AGENT.yaml {}", flags.join(" ")),
-        };
-        self.notes.add(format!(
-            "the Prefect 1 agent (0.14.7 and later) puts its own {} into every flow run; {way}",
-            managed.join(", ")
-        ));
+    }
+
+    /// The variables that flow runs get here in vain: their agent puts its own in their place, and no agent gets
+    /// them here, too.
+    pub fn in_vain(&self) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for name in &self.replaced {
+            if !self.on_agents.contains(name) && !names.contains(name) {
+                names.push(name.clone());
+            }
+        }
+        names
     }
 }
 
@@ -427,6 +466,15 @@ enum Share<'i> {
     ButSettings,
     /// Prefect's settings, if it turns out to be an agent or worker.
     Settings,
+}
+
+/// What a container is, as far as it decides what it gets.
+#[derive(Debug, PartialEq, Eq)]
+struct Recipient {
+    role: Role,
+    part: Part,
+    /// What an agent's key takes beside its own variable.
+    token: Option<EnvVar>,
 }
 
 /// A share, apart from the target that gives it.

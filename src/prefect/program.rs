@@ -39,17 +39,26 @@ pub fn role(object: &Object<'_>, containers: &[Node<'_>]) -> Role {
     }
 }
 
-/// Prefect's own images carry the version in their tag (`prefecthq/prefect:1.4.1-python3.9`).
-fn image_generation(container: Node<'_>) -> Option<Generation> {
+/// The tag of one of Prefect's own images, which carries the version (`prefecthq/prefect:1.4.1-python3.9`).
+fn image_tag(container: Node<'_>) -> Option<String> {
     let image = container.first("image")?;
     let image = image.text()?;
     // `name:tag@digest`
     let named = image.split('@').next().unwrap_or_default();
     let (repository, tag) = named.rsplit_once(':')?;
-    if !repository.ends_with("prefecthq/prefect") {
-        return None;
-    }
-    match tag.as_bytes() {
+    repository.ends_with("prefecthq/prefect").then(|| tag.to_owned())
+}
+
+/// The version of Prefect in one of its own images, as far as the tag has numbers.
+pub fn image_version(container: Node<'_>) -> Option<Vec<u32>> {
+    let tag = image_tag(container)?;
+    // `all_extras-0.14.22` has the version behind a word.
+    let version = tag.split('-').find(|part| part.starts_with(|c: char| c.is_ascii_digit()))?;
+    version.split('.').map(|number| number.parse().ok()).collect()
+}
+
+fn image_generation(container: Node<'_>) -> Option<Generation> {
+    match image_tag(container)?.as_bytes() {
         [b'2' | b'3', b'.' | b'-', ..] | [b'2' | b'3'] => Some(Generation::TwoOrThree),
         [b'0' | b'1', ..] => Some(Generation::One),
         _ => None,
@@ -61,17 +70,11 @@ fn image_generation(container: Node<'_>) -> Option<Generation> {
 /// Prefect 1: `prefect agent kubernetes start` (before 0.13: `prefect agent start kubernetes`);
 /// Prefect 2: `prefect agent start`; Prefect 2 and 3: `prefect worker start`.
 pub fn agent(container: Node<'_>) -> Option<Generation> {
-    let list = |name: &'static str| container.entries().find(move |(key, _)| key.is(name)).map(|(_, value)| value);
-    let lists = || ["command", "args"].into_iter().filter_map(list);
     // Most containers are decided by this, without a text being made.
-    if !lists().any(|value| value.raw().contains("prefect")) {
+    if !command_lists(container).any(|value| value.raw().contains("prefect")) {
         return None;
     }
-    let mut line = String::new();
-    for item in lists().flat_map(|value| value.items()) {
-        line.push_str(&item.text().unwrap_or_default());
-        line.push(' ');
-    }
+    let line = command_line(container);
     let words: Vec<&str> = line.split_whitespace().collect();
     words.windows(3).enumerate().find_map(|(at, three)| {
         let [program, noun, verb] = three else { return None };
@@ -90,4 +93,18 @@ pub fn agent(container: Node<'_>) -> Option<Generation> {
             _ => None,
         }
     })
+}
+
+fn command_lists<'a>(container: Node<'a>) -> impl Iterator<Item = Node<'a>> {
+    ["command", "args"].into_iter().filter_map(move |name| container.first(name))
+}
+
+/// What a container runs, as one line; a script that it hands to a shell is a part of it.
+pub(super) fn command_line(container: Node<'_>) -> String {
+    let mut line = String::new();
+    for item in command_lists(container).flat_map(|value| value.items()) {
+        line.push_str(&item.text().unwrap_or_default());
+        line.push(' ');
+    }
+    line
 }

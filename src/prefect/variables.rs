@@ -18,6 +18,17 @@ pub fn secret_name(variable: &str) -> Option<&str> {
     variable.strip_prefix(SECRETS)
 }
 
+/// Prefect 1: `server` or `cloud`.
+pub const BACKEND: &str = "PREFECT__BACKEND";
+/// Prefect 1: the URL of the API.
+pub const API: &str = "PREFECT__CLOUD__API";
+/// Prefect 1: the key for the API, since 0.15.0.
+pub const API_KEY: &str = "PREFECT__CLOUD__API_KEY";
+/// Prefect 1: whether a flow run under Prefect Cloud finds its secrets in its own environment only.
+pub const LOCAL_SECRETS: &str = "PREFECT__CLOUD__USE_LOCAL_SECRETS";
+/// Prefect 1: the API Prefect Cloud has.
+pub const CLOUD: &str = "https://api.prefect.io";
+
 /// Variables that the Prefect 1 agent puts into every flow run itself, whatever the job template says
 /// (`generate_job_spec` of prefect 0.14.7 to 1.4.1).
 const MANAGED_BY_AGENT: [&str; 14] = [
@@ -48,9 +59,12 @@ pub fn agent_flag(name: &str, settings: &Settings) -> Option<String> {
     Some(match name {
         "PREFECT__BACKEND" => format!("--backend {}", settings.backend.map_or("BACKEND", Backend::name)),
         "PREFECT__CLOUD__API" => "--api URL".to_owned(),
-        "PREFECT__CLOUD__API_KEY" | "PREFECT__CLOUD__AUTH_TOKEN" => "--api-key SECRET/KEY".to_owned(),
+        "PREFECT__CLOUD__API_KEY" | "PREFECT__CLOUD__AUTH_TOKEN" => match &settings.api_key {
+            Some(key) => format!("--api-key {}/{}", key.name, key.key),
+            None => "--api-key SECRET/KEY".to_owned(),
+        },
         "PREFECT__CLOUD__AGENT__LABELS" | "PREFECT__CLOUD__TENANT_ID" | "PREFECT__LOGGING__LEVEL" => {
-            format!("--target Deployment --env {name}=VALUE")
+            format!("--env {name}=VALUE")
         }
         _ => return None,
     })
@@ -63,16 +77,16 @@ pub fn entries(settings: &Settings, generation: Generation) -> Result<Vec<EnvVar
     match generation {
         Generation::One => {
             if let Some(backend) = settings.backend {
-                add("PREFECT__BACKEND", EnvValue::Literal(backend.name().to_owned()));
+                add(BACKEND, EnvValue::Literal(backend.name().to_owned()));
             }
             if let Some(api) = &settings.api {
-                add("PREFECT__CLOUD__API", EnvValue::Literal(api.clone()));
+                add(API, EnvValue::Literal(api.clone()));
             }
             if let Some(key) = &settings.api_key {
-                add("PREFECT__CLOUD__API_KEY", EnvValue::SecretKey(key.clone()));
+                add(API_KEY, EnvValue::SecretKey(key.clone()));
             }
             if let Some(local) = settings.local_secrets {
-                add("PREFECT__CLOUD__USE_LOCAL_SECRETS", EnvValue::Literal(local.to_string()));
+                add(LOCAL_SECRETS, EnvValue::Literal(local.to_string()));
             }
         }
         Generation::TwoOrThree => {

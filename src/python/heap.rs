@@ -73,6 +73,14 @@ impl Place {
     pub fn line(&self) -> usize {
         self.source.first_line + self.source.text[..self.span.start].matches('\n').count()
     }
+
+    /// `FILE:LINE:COLUMN`
+    pub fn shown(&self) -> String {
+        let start = self.source.text.floor_char_boundary(self.span.start);
+        let line_start = self.source.text[..start].rfind('\n').map_or(0, |newline| newline + 1);
+        let column = self.source.text[line_start..start].chars().count() + 1;
+        format!("{}:{}:{column}", self.source.name, self.line())
+    }
 }
 
 /// Completes an error with the place that it is about, where one is known.
@@ -82,12 +90,7 @@ pub fn at(error: Error, place: Option<&Place>) -> Error {
         Some(Place { source, span }) if source.is_manifest => {
             error.at(span.clone()).in_document(&source.name, source.first_line, &source.text)
         }
-        Some(place) => {
-            let start = place.source.text.floor_char_boundary(place.span.start);
-            let line_start = place.source.text[..start].rfind('\n').map_or(0, |newline| newline + 1);
-            let column = place.source.text[line_start..start].chars().count() + 1;
-            error.in_file(format!("{}:{}:{column}", place.source.name, place.line()))
-        }
+        Some(place) => error.in_file(place.shown()),
     }
 }
 

@@ -25,7 +25,10 @@ pub fn eval(heap: &mut Heap, text: &str, place: Option<&Place>) -> Option<Id> {
         let line = line.trim_start_matches([' ', '\t', '\u{c}', '\r']);
         line.is_empty() || line.starts_with('#')
     };
-    (behind.lines().all(is_blank) && !reader.whole.contains('\0')).then_some(value)
+    // A last line of nothing but blanks is an indentation to Python.
+    let last = behind.rsplit_once('\n').map_or("", |(_, last)| last);
+    let is_indented = !last.is_empty() && last.trim_matches([' ', '\t']).is_empty();
+    (behind.lines().all(is_blank) && !is_indented && !reader.whole.contains('\0')).then_some(value)
 }
 
 struct Reader<'h, 't> {
@@ -59,7 +62,9 @@ impl Reader<'_, '_> {
         loop {
             let before = self.rest.len();
             self.rest = self.rest.trim_start_matches([' ', '\t', '\u{c}']);
-            if let Some(behind) = self.rest.strip_prefix("\\\n").or_else(|| self.rest.strip_prefix("\\\r\n")) {
+            let joined = self.rest.strip_prefix("\\\n").or_else(|| self.rest.strip_prefix("\\\r\n"));
+            // Nothing is joined to the end.
+            if let Some(behind) = joined.filter(|behind| !behind.is_empty()) {
                 self.rest = behind;
             }
             if self.depth > 0 {

@@ -69,6 +69,10 @@ fn only_document(text: &str) -> Result<usize> {
                 continue;
             }
         }
+        let first = chunk_text.lines().find(|line| !is_blank(line)).unwrap_or_default();
+        if first.starts_with("...") && first[3..].trim_matches([' ', '\t', '\r']).is_empty() {
+            return Err(Error::input("the end of a document (`...`) without a document"));
+        }
         count += 1;
         found = found.or(Some(from));
     }
@@ -79,16 +83,16 @@ fn only_document(text: &str) -> Result<usize> {
     }
 }
 
-/// The first tab outside of scalars and comments.
+/// The first tab outside of comments and of scalars that are quoted or blocks.
 fn stray_tab(document: Document<'_>) -> Option<usize> {
     let text = document.text;
     if !text.contains('\t') {
         return None;
     }
-    let scalars = document.root().descendants().filter(|node| node.is_scalar()).map(|node| node.span());
+    let scalars = document.root().descendants().filter(|node| node.is_scalar());
     let mut at = 0;
-    let end = text.len()..text.len();
-    for span in scalars.chain(std::iter::once(end)) {
+    let end = (false, text.len()..text.len());
+    for (is_plain, span) in scalars.map(|node| (node.kind() == Kind::Plain, node.span())).chain(std::iter::once(end)) {
         let mut gap = at..span.start.max(at);
         while !gap.is_empty() {
             match text[gap.clone()].find(['\t', '#']) {
@@ -99,6 +103,9 @@ fn stray_tab(document: Document<'_>) -> Option<usize> {
                     gap.start = text[comment..gap.end].find('\n').map_or(gap.end, |end| comment + end);
                 }
             }
+        }
+        if let Some(tab) = text[span.clone()].find('\t').filter(|_| is_plain) {
+            return Some(span.start + tab);
         }
         at = span.end.max(at);
     }
@@ -220,6 +227,10 @@ impl Loader<'_, '_> {
         self.flatten(node, depth, &mut pairs)?;
         let dict = self.heap.put(Data::Dict(Vec::new()), None);
         for (key, value) in pairs {
+            let before = key.document().text[..key.span().start].trim_end();
+            if key.kind() == Kind::Empty && !before.ends_with('?') {
+                return Err(self.fail(key, "a `:` without a key"));
+            }
             let made = match key.kind() {
                 // What PyYAML has no value for is a key by its text.
                 Kind::Plain if key.is("=") && key.tag().is_none() => self.heap.text("="),

@@ -91,6 +91,8 @@ pub struct Rendering {
     inputs: Vec<Planned>,
     /// Remarks for the user.
     pub notes: Notes,
+    /// Variables that flow runs get in vain, since their agent puts its own in their place.
+    pub in_vain: Vec<String>,
     /// Targets asked for that nothing matches, where others match something.
     pub unmatched: Vec<Target>,
     /// Objects that are targets.
@@ -120,6 +122,7 @@ impl Rendering {
             let mut rendering = Rendering::pass(sources, &mut engine, limit)?;
             let Some(found) = engine.end_pass() else {
                 rendering.unmatched = engine.planner.unmatched();
+                rendering.in_vain = engine.planner.in_vain();
                 rendering.notes.extend(std::mem::take(&mut engine.planner.notes));
                 return Ok(rendering);
             };

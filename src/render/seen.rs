@@ -67,7 +67,7 @@ impl Rendering {
     }
 
     /// Shows the objects in the inputs, one after the other, as long as it is answered with true.
-    fn look(&mut self, show: &mut dyn FnMut(&str, &Object<'_>) -> bool) -> Result<()> {
+    pub fn look(&mut self, show: &mut dyn FnMut(&str, &Object<'_>) -> bool) -> Result<()> {
         for Planned { source, .. } in &mut self.inputs {
             let name = source.name().to_owned();
             let goes_on = each_object(source.rewind()?, &mut |object| show(&name, object));

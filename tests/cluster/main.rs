@@ -27,6 +27,7 @@ mod rows;
 #[path = "../cmd/run.rs"]
 #[allow(dead_code)] // golden commands use all of it
 mod run;
+mod secret;
 mod sent_rows;
 mod servers;
 mod take_over;

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `about` | what the case shows, in one sentence |
 //! | `args`, `stdin` | the command line without the program, and its standard input |
+//! | `[env]` | variables in its environment |
 //! | `status` | the exit code (0 if not given) |
 //! | `[files]`, `[hex]` | input files by path, as text or as bytes in hexadecimal; they must not change |
 //! | `[change]` | input files and what becomes of them in one text: lines begin with ` `, `-` or `+` as in a diff |
@@ -22,6 +23,7 @@ use super::run::{self, Outcome};
 pub(crate) struct Case {
     args: Vec<String>,
     stdin: Vec<u8>,
+    env: Vec<(String, String)>,
     status: i32,
     before: BTreeMap<String, Vec<u8>>,
     after: BTreeMap<String, Vec<u8>>,
@@ -53,6 +55,11 @@ impl Case {
                 "stderr_contains" => case.stderr_contains = strings(value)?,
                 "stderr_lacks" => case.stderr_lacks = strings(value)?,
                 "stderr_lines" => case.stderr_lines = Some(usize::try_from(integer(value)?).unwrap_or(0)),
+                "env" => {
+                    for (name, text) in entries(value)? {
+                        case.env.push((name.clone(), string(text)?));
+                    }
+                }
                 "files" => {
                     for (name, content) in entries(value)? {
                         case.before.insert(name.clone(), string(content)?.into_bytes());
@@ -95,7 +102,8 @@ impl Case {
     /// Runs the case in a new folder. The faults, each a readable text; none if all is as it should be.
     pub(crate) fn faults(&self) -> (Outcome, Vec<String>) {
         let folder = self.folder();
-        let outcome = run::jobplate(folder.path(), &self.args, &self.stdin);
+        let env: Vec<_> = self.env.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+        let outcome = run::jobplate_with(folder.path(), &env, &self.args, &self.stdin);
         let mut faults = Vec::new();
         if outcome.status != self.status {
             faults.push(format!("exit code: expected {}, got {}", self.status, outcome.status));

@@ -55,7 +55,7 @@ fn flags_of_the_readme() {
     let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
     let readme = std::fs::read_to_string(readme).expect("the paper can be read");
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let help: String = ["render", "apply", "diff"]
+    let help: String = ["render", "apply", "diff", "secret"]
         .iter()
         .map(|command| String::from_utf8(run::jobplate(folder.path(), &[command, "--help"], b"").stdout).expect("text"))
         .collect();

@@ -97,8 +97,10 @@ fn files_are_left_to_the_shell() {
         let printed = done(place.command("kubectl").args(["__complete", "jobplate"]).args(words));
         assert_eq!(printed, "yaml\nyml\njson\n:8\n", "{words:?}");
     }
-    let printed = done(place.command("kubectl").args(["__complete", "jobplate", "apply", "x", "--kubeconfig", ""]));
-    assert_eq!(printed, ":0\n");
+    for words in [["apply", "x", "--kubeconfig", ""], ["secret", "x", "--from-env-file", ""]] {
+        let printed = done(place.command("kubectl").args(["__complete", "jobplate"]).args(words));
+        assert_eq!(printed, ":0\n", "{words:?}");
+    }
 }
 
 #[test]
@@ -118,6 +120,7 @@ fn kubectl_completes_its_plugin() {
         (&["render", "all.yaml", "--target", "configmap/*:*", "-c", ""], &["flow"]),
         (&["render", "all.yaml", "--unset", ""], &["DB_PASSWORD", "MODE", "PREFECT__CONTEXT__SECRETS__GH"]),
         (&["render", "all.yaml", "--unset", "M"], &["MODE"]),
+        (&["secret", "x", "--from-file", "A=job"], &["A=job.yaml"]),
         (&["render", "all.yaml", "--secret", ""], &["GH="]),
         (&["render", "all.yaml", "--secret", "GH="], &["GH=db/", "GH=own/"]),
         (&["render", "all.yaml", "--secret-env", "D"], &["DB_PASSWORD="]),

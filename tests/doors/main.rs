@@ -9,6 +9,7 @@ mod github;
 mod gitlab;
 mod krm;
 mod kubectl;
+mod kubectl_secret;
 mod page;
 mod papers;
 mod pre_commit;

@@ -78,7 +78,7 @@ fn completer(
                 manifests(typed)
             })
         }
-        "kubeconfig" | "report" => {
+        "kubeconfig" | "report" | "from_env_file" | "from_config" => {
             let wants_file = Arc::clone(wants_file);
             ArgValueCompleter::new(move |typed: &OsStr| {
                 let _ = wants_file.set(&[]);
@@ -123,6 +123,11 @@ fn completer(
         "cluster" => plain(move |_| kubeconfig(&said, |names| names.clusters)),
         #[cfg(feature = "cluster")]
         "user" => plain(move |_| kubeconfig(&said, |names| names.users)),
+        "from_file" => ArgValueCompleter::new(|typed: &OsStr| {
+            let Some((key, path)) = typed.to_str().and_then(|typed| typed.split_once('=')) else { return Vec::new() };
+            let files = readable(PathCompleter::file().complete(OsStr::new(path))).into_iter();
+            files.map(|file| file.add_prefix(format!("{key}="))).collect()
+        }),
         "name" if command == "template" => {
             plain(|_| template::list().map(|(name, about)| (name.to_owned(), about.to_owned())).collect())
         }

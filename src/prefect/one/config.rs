@@ -8,6 +8,7 @@ use regex_lite::Regex;
 use toml::de::{DeTable, DeValue};
 
 use super::defaults::{Default, RESERVED, SETTINGS};
+use super::kwargs::iterate;
 use crate::error::{Error, Kind, Result};
 use crate::python::environ::{Environ, Known, Variable};
 use crate::python::heap::{Data, Heap, Id, Place, Text, at};
@@ -206,7 +207,7 @@ impl Flat {
                 let Some(found) = pattern.captures(&text) else { continue };
                 let (whole, key) = (found[0].to_owned(), found[1].split('.').map(str::to_owned).collect::<Vec<_>>());
                 let referred = self.get(&key);
-                let place = heap.place(value).cloned();
+                let place = heap.place(value).or(referred.and_then(|referred| heap.place(referred))).cloned();
                 self.0[position].1 = match referred {
                     Some(referred) if text == whole => referred,
                     _ => {
@@ -284,17 +285,45 @@ fn check_keys(heap: &Heap, section: Id) -> Result<()> {
 }
 
 /// Fails at settings with which Prefect's agent can't start.
-fn check(heap: &Heap, config: Config) -> Result<Config> {
-    for section in ["cloud", "cloud.agent", "logging", "tasks", "tasks.defaults"] {
-        let own = config.get(heap, section);
-        if own.is_none_or(|own| heap.dict(own).is_none()) {
-            let error = Error::input(format!("Prefect can't start: its setting `{section}` is no section"));
-            return Err(at(error, own.and_then(|own| heap.place(own))));
+fn check(heap: &mut Heap, config: Config) -> Result<Config> {
+    let fail = |heap: &Heap, setting: &str, what: &str| {
+        let error = Error::input(format!("Prefect can't start: its setting `{setting}` {what}"));
+        Err(at(error, config.get(heap, setting).and_then(|own| heap.place(own))))
+    };
+    for section in SECTIONS {
+        if config.get(heap, section).is_none_or(|own| heap.dict(own).is_none()) {
+            return fail(heap, section, "is no section");
+        }
+    }
+    if config.get(heap, "context").is_some_and(|own| heap.dict(own).is_none()) {
+        return fail(heap, "context", "is no section");
+    }
+    if config.get(heap, "home_dir").is_none_or(|own| !matches!(heap.get(own), Data::Str(_) | Data::Unknown(_))) {
+        return fail(heap, "home_dir", "is no text");
+    }
+    if let Some(format) = config.get(heap, "logging.format")
+        && let Data::Str(text) = heap.get(format)
+        && !text.is_empty()
+        && !Regex::new(FORMAT).is_ok_and(|pattern| pattern.is_match(text))
+    {
+        return fail(heap, "logging.format", "is no format of Python's logging");
+    }
+    if let Some(loggers) = config.get(heap, "logging.extra_loggers") {
+        let names = iterate(heap, loggers, "`logging.extra_loggers`")?;
+        if names.iter().any(|name| heap.is_true(*name) && !matches!(heap.get(*name), Data::Str(_) | Data::Unknown(_))) {
+            return fail(heap, "logging.extra_loggers", "holds what is no text");
         }
     }
     check_level(heap, config, "logging.level")?;
     Ok(config)
 }
+
+/// Sections that Prefect looks into when it starts.
+const SECTIONS: [&str; 8] =
+    ["cloud", "cloud.agent", "flows", "flows.defaults", "flows.defaults.storage", "logging", "tasks", "tasks.defaults"];
+
+/// What a format of Python's logging has at least one of.
+const FORMAT: &str = r"%\([a-zA-Z_][0-9A-Za-z_]*\)[#0+ -]*(\*|\d+)?(\.(\*|\d+))?[diouxefgcrsaDIOUXEFGCRSA%]";
 
 /// Fails where a level of logging is none to Python.
 pub fn check_level(heap: &Heap, config: Config, setting: &str) -> Result<()> {

@@ -2,10 +2,9 @@
 
 use std::str::FromStr;
 
-use super::Version;
+use super::{Version, storage};
 use crate::error::{Error, Result};
 use crate::python::heap::{Data, Heap, Id, at};
-use crate::python::text;
 
 /// What Prefect knows of the flow.
 #[derive(Clone, Copy, Debug)]
@@ -18,27 +17,12 @@ pub struct Flow {
     pub storage: Option<Id>,
 }
 
-/// The kinds of storage that Prefect 1 has.
-const STORAGES: [&str; 13] = [
-    "Azure",
-    "Bitbucket",
-    "CodeCommit",
-    "Docker",
-    "GCS",
-    "Git",
-    "GitHub",
-    "GitLab",
-    "Local",
-    "Module",
-    "S3",
-    "Storage",
-    "Webhook",
-];
-
 impl Flow {
     /// The image: of the Docker storage, of the run config, of the template, or Prefect's own of the flow's version.
     pub fn image(self, heap: &mut Heap, run_config: Option<Id>, template: Option<Id>) -> Result<Id> {
-        if let Some(image) = self.storage_image(heap)? {
+        if let Some(storage) = self.storage
+            && let Some(image) = storage::image(heap, storage)?
+        {
             return Ok(image);
         }
         if let Some(image) = run_config.or(template.filter(|image| *heap.get(*image) != Data::None)) {
@@ -53,37 +37,6 @@ impl Flow {
         };
         let image = format!("prefecthq/prefect:{version}");
         Ok(heap.put(Data::Str(image), self.core_version.and_then(|version| heap.place(version).cloned())))
-    }
-
-    /// The image that a Docker storage names. Other storages name none.
-    fn storage_image(self, heap: &mut Heap) -> Result<Option<Id>> {
-        let Some(storage) = self.storage else { return Ok(None) };
-        let fail = |heap: &Heap, what: &str| Err(at(Error::input(what.to_owned()), heap.place(storage)));
-        let kind = heap.item(storage, "type").and_then(|kind| heap.str(kind)).unwrap_or_default();
-        if !STORAGES.contains(&kind) {
-            let hint = format!("`type` is one of {}", STORAGES.join(", "));
-            return fail(heap, "Prefect can't read the flow's storage").map_err(|error: Error| error.hint(hint));
-        }
-        if kind != "Docker" {
-            return Ok(None);
-        }
-        let mut parts = [const { None }; 3];
-        for (part, key) in parts.iter_mut().zip(["registry_url", "image_name", "image_tag"]) {
-            *part = match heap.item(storage, key).map(|value| heap.get(value)) {
-                None | Some(Data::None) => None,
-                Some(Data::Str(text)) => Some(text.clone()),
-                Some(_) => return fail(heap, "a name in the flow's Docker storage is no text"),
-            };
-        }
-        let [registry, Some(name), Some(tag)] = parts else {
-            return fail(heap, "the flow's Docker storage lacks `image_name` or `image_tag`");
-        };
-        if heap.item(storage, "prefect_version").is_some_and(|version| heap.str(version).is_none()) {
-            return fail(heap, "`prefect_version` of the flow's Docker storage is no text");
-        }
-        let image = format!("{}:{tag}", join_paths(&registry.unwrap_or_default(), &name));
-        let place = heap.place(storage).cloned();
-        Ok(Some(heap.put(Data::Str(image), place)))
     }
 
     /// The command of a flow run, which Prefect 0.13 renamed.
@@ -106,22 +59,6 @@ impl Flow {
     fn bad_version(self, heap: &Heap) -> Error {
         let place = self.core_version.and_then(|version| heap.place(version));
         at(Error::input("the flow's `core_version` is no version").hint("put it in quotes: \"1.4.1\""), place)
-    }
-}
-
-/// Two paths as Python's `PurePosixPath` joins them: an absolute second one replaces the first.
-fn join_paths(first: &str, second: &str) -> String {
-    let whole = match second.starts_with('/') {
-        true => second.to_owned(),
-        false if first.is_empty() => second.to_owned(),
-        false => format!("{first}/{second}"),
-    };
-    let slashes = whole.len() - whole.trim_start_matches('/').len();
-    let root = ["", "/", "//"].get(slashes).unwrap_or(&"/");
-    let parts: Vec<&str> = whole.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
-    match (parts.is_empty(), root.is_empty()) {
-        (true, true) => ".".to_owned(),
-        _ => format!("{root}{}", parts.join("/")),
     }
 }
 
@@ -153,30 +90,9 @@ fn is_loosely_before(version: &str) -> Option<bool> {
     Some(false)
 }
 
-/// What the id of a flow or flow run is in a text.
-pub fn id_text(heap: &Heap, id: Id) -> String {
-    text::str(heap, id)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn paths_join_as_in_python() {
-        for (first, second, whole) in [
-            ("reg", "im", "reg/im"),
-            ("", "im", "im"),
-            ("reg/", "./a//b/", "reg/a/b"),
-            ("https://reg", "im", "https:/reg/im"),
-            ("reg", "/im", "/im"),
-            ("", "", "."),
-            ("//a", "b", "//a/b"),
-            ("///a", "b", "/a/b"),
-        ] {
-            assert_eq!(join_paths(first, second), whole);
-        }
-    }
 
     #[test]
     fn loose_versions() {

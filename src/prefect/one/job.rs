@@ -84,7 +84,9 @@ pub fn generate(heap: &mut Heap, run: &Run<'_>) -> Result<Job> {
     }
     let template = step(heap, job, "spec").and_then(|spec| step(heap, spec, "template"))?;
     let Some(pod) = heap.item(template, "spec") else {
-        return Err(fail(heap, template, "there is no `spec.template.spec` here")
+        // What was made on the way stands nowhere.
+        let nearest = if heap.place(template).is_some() { template } else { job };
+        return Err(fail(heap, nearest, "there is no `spec.template.spec` here")
             .hint("a job template is a Job: the containers stand in `spec.template.spec`"));
     };
     must_be_mapping(heap, pod, "`spec.template.spec`")?;

@@ -135,22 +135,10 @@ impl Reader<'_> {
                 words.push(expanded);
                 continue;
             }
-            // The words of a shell's script; the shell's own variables are those of the container.
-            let script = match environ.expand(&expanded) {
-                Known::Text(script) | Known::Unknown(script) => script,
-            };
-            let split = shlex::split(&script).filter(|_| !script.contains(['`', '$']));
-            let Some(split) = split else {
+            let Some(of_start) = script_words(&expanded, environ) else {
                 let error = Error::input("the agent's command uses more of its shell than can be followed here");
                 return Err(at(error.hint("write the agent's settings into a scenario (`--scenario`)"), Some(&place)));
             };
-            let of_start = split.into_iter().map(|word| {
-                let unknown = environ
-                    .0
-                    .iter()
-                    .any(|variable| matches!(&variable.value, Known::Unknown(text) if word.contains(text.as_str())));
-                if unknown { Known::Unknown(word) } else { Known::Text(word) }
-            });
             words.extend(of_start);
         }
         let is_start = |four: &[Known]| {
@@ -243,6 +231,40 @@ impl Reader<'_> {
     }
 }
 
+/// The words of a shell's script, whose variables are those of the container. None where the script does more: calls
+/// programs for words, uses variables that are not known, or quotes a dollar.
+fn script_words(script: &Known, environ: &Environ) -> Option<Vec<Known>> {
+    // Stands around the name of a variable until the words are apart, so that its value stays one.
+    const MARK: char = '\u{e000}';
+    let text = script.text();
+    if text.contains(['`', MARK]) || text.contains('\'') && text.contains('$') {
+        return None;
+    }
+    let pattern = regex_lite::Regex::new(r"\$([A-Za-z_][0-9A-Za-z_]*|\{[A-Za-z_][0-9A-Za-z_]*\})").ok()?;
+    let marked = pattern.replace_all(text, |found: &regex_lite::Captures<'_>| {
+        format!("{MARK}{}{MARK}", found[1].trim_matches(['{', '}']))
+    });
+    if marked.contains('$') {
+        return None;
+    }
+    let mut words = Vec::new();
+    for word in shlex::split(&marked)? {
+        let mut unknown = matches!(script, Known::Unknown(_));
+        let mut out = String::new();
+        for (position, part) in word.split(MARK).enumerate() {
+            if position % 2 == 0 {
+                out.push_str(part);
+                continue;
+            }
+            let variable = environ.get(part)?;
+            unknown |= matches!(variable.value, Known::Unknown(_));
+            out.push_str(variable.value.text());
+        }
+        words.push(if unknown { Known::Unknown(out) } else { Known::Text(out) });
+    }
+    Some(words)
+}
+
 /// Expands `$(VAR)` as Kubernetes does: `$$` is a dollar, and what is not set stays.
 fn expand(environ: &Environ, text: &str) -> Known {
     let mut out = String::new();
@@ -296,6 +318,13 @@ mod tests {
         let environ = Environ(vec![variable("A", Known::Text("a".to_owned())), variable("S", unknown)]);
         for (text, wanted) in [("$(A)b$(C)$", "ab$(C)$"), ("$$(A)", "$(A)"), ("$A", "$A"), ("$(A", "$(A")] {
             assert_eq!(expand(&environ, text), Known::Text(wanted.to_owned()), "{text}");
+        }
+        let words = |script: &str| script_words(&Known::Text(script.to_owned()), &environ);
+        let known = |text: &str| Known::Text(text.to_owned());
+        assert_eq!(words("a \"$A b\" ${A}c"), Some(vec![known("a"), known("a b"), known("ac")]));
+        assert_eq!(words("K=$S"), Some(vec![Known::Unknown("K=<Secret s, key k>".to_owned())]));
+        for script in ["a `b`", "$(b)", "'$A'", "$B", "${A:-x}", "\"a"] {
+            assert_eq!(words(script), None, "{script}");
         }
         assert_eq!(expand(&environ, "x$(S)"), Known::Unknown("x<Secret s, key k>".to_owned()));
     }

@@ -6,6 +6,7 @@
 
 pub mod agent;
 pub mod config;
+pub mod config_secrets;
 pub mod defaults;
 pub mod environment;
 pub mod flow;
@@ -16,6 +17,9 @@ pub mod notes;
 pub mod preview;
 pub mod run_config;
 pub mod scenario;
+pub mod secrets;
+pub mod settings;
+mod storage;
 
 /// The versions whose agents differ in what they make.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use super::config::Config;
 use super::environment::{Origin, Shown, Source, Variable};
 use super::preview::Preview;
 use super::scenario::Scenario;
-use crate::prefect::variables::{is_managed_by_agent, secret_name};
+use crate::prefect::variables::{CLOUD, is_managed_by_agent, secret_name};
 use crate::python::heap::{Data, Heap, Id, Place};
 use crate::python::text;
 
@@ -17,9 +17,6 @@ pub struct Note {
     /// Where it is written.
     pub place: Option<Place>,
 }
-
-/// The API that Prefect 1 talks to by default.
-const CLOUD: &str = "https://api.prefect.io";
 
 /// Variables of an agent's Deployment that nothing reads since Prefect 1.0.
 const DEAD: [&str; 6] =
@@ -134,9 +131,27 @@ impl Notes<'_> {
             };
             self.add(text, place.as_ref());
         }
-        if let Shown::NoText(kind) = variable.source.shown {
-            let text = format!("the value of `{name}` is {kind}: Kubernetes will refuse the Job; put it in quotes");
+        if let (Origin::AgentEnv, Shown::Copied(from)) = (variable.source.origin, &variable.source.shown) {
+            let text = format!("the agent's `--env` puts {from} into every flow run as plain text, under `{name}`");
             self.add(text, variable.source.place.as_ref());
+        }
+        if let Shown::NoText(kind) = variable.source.shown {
+            let text = match variable.source.origin {
+                Origin::Agent => {
+                    format!(
+                        "Prefect takes what is set here for {kind}, as the value of `{name}`: Kubernetes will refuse the Job"
+                    )
+                }
+                _ => format!("the value of `{name}` is {kind}: Kubernetes will refuse the Job; put it in quotes"),
+            };
+            self.add(text, variable.source.place.as_ref());
+        }
+        if !matches!(heap.get(variable.name), Data::Str(_) | Data::Unknown(_)) {
+            let kind = heap.kind(variable.name);
+            let text = format!(
+                "the name of this variable is {kind} to PyYAML: Kubernetes will refuse the Job; put it in quotes"
+            );
+            self.add(text, heap.place(variable.name));
         }
     }
 

@@ -80,7 +80,9 @@ fn read_path(heap: &mut Heap, path: Id, file: &ReadFile<'_>) -> Result<Id> {
     let Path { scheme, path: local } = Path::parse(text);
     match scheme.as_str() {
         "file" | "agent" => {
-            let template = file(&local).map_err(|error| at_path(error, heap, path))?;
+            let template = file(&local).map_err(|error| {
+                at_path(error, heap, path, "where the agent runs it may be there: name the job template as FILE")
+            })?;
             yaml::load(heap, &template)
         }
         "http" | "https" | "s3" | "gcs" | "gs" => {

@@ -32,7 +32,8 @@ pub struct RunConfig {
     pub job_template_path: Option<Id>,
 }
 
-const KUBERNETES: [&str; 15] = [
+/// What `KubernetesRun` takes, and how it is named.
+pub(super) const KUBERNETES: [&str; 15] = [
     "kind",
     "type",
     "__version__",
@@ -86,6 +87,11 @@ impl RunConfig {
         }
         if let Some(labels) = kwargs.truthy(heap, "labels") {
             texts(heap, labels, "`labels`")?;
+            if let Data::List(items) = heap.get(labels)
+                && let Some(odd) = items.iter().find(|item| !heap.is_hashable(**item))
+            {
+                return Err(at(Error::input("a label of the run config is no text"), heap.place(*odd)));
+            }
         }
         config.read_template(heap, kwargs, file)?;
         config.image = text_of(heap, kwargs.get(heap, "image"));
@@ -129,7 +135,8 @@ impl RunConfig {
                 match Path::parse(name) {
                     // Where the flow is registered, not where its agent runs.
                     Path { scheme, path: local } if scheme == "file" => {
-                        let read = file(&local).map_err(|error| at_path(error, heap, path))?;
+                        let read = file(&local)
+                            .map_err(|error| at_path(error, heap, path, "paths are relative to the current folder"))?;
                         template = Some(yaml::load(heap, &read)?);
                     }
                     _ => self.job_template_path = Some(path),
@@ -156,12 +163,11 @@ impl RunConfig {
     }
 }
 
-/// An error about a file, with the place that names the file.
-pub fn at_path(error: Error, heap: &Heap, path: Id) -> Error {
+/// An error about a file, with the place that names the file, and what may be wrong with the name.
+pub fn at_path(error: Error, heap: &Heap, path: Id, hint: &str) -> Error {
     match heap.place(path) {
         None => error,
         place => {
-            let hint = error.hint_text().unwrap_or("paths are relative to the current folder").to_owned();
             let name = error.file().map_or(String::new(), |file| format!("`{file}`: "));
             at(Error::input(format!("{name}{}", error.message())).hint(hint), place)
         }

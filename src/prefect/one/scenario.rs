@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::agent::Start;
 use super::flow::Flow;
 use super::kwargs::Kwargs;
-use super::run_config::inner_text;
+use super::run_config::{self, inner_text};
 use crate::error::{Error, Result};
 use crate::python::environ::{Environ, Known, Variable};
 use crate::python::heap::{Data, Heap, Id, Text, at};
@@ -65,6 +65,11 @@ impl Scenario {
             let error = Error::input("a scenario holds no job template");
             return Err(at(error.hint("the template is the FILE of the command line"), heap.place(*key)));
         }
+        if let Some((key, _)) = heap.dict(root).unwrap_or_default().iter().find(|(key, _)| is_of_run_config(heap, *key))
+        {
+            let error = Error::input("a scenario has its run config under `run_config`");
+            return Err(at(error.hint("a run config alone is for `--run-config`"), heap.place(*key)));
+        }
         let scenario_keys = Kwargs::read(heap, root, &KEYS, "a scenario")?;
         scenario.run_config = scenario_keys.get(heap, "run_config");
         scenario.start.kwargs = scenario_keys.truthy(heap, "agent");
@@ -98,6 +103,11 @@ impl Scenario {
         }
         Ok(scenario)
     }
+}
+
+/// Whether a key is an argument of a run config.
+fn is_of_run_config(heap: &Heap, key: Id) -> bool {
+    heap.str(key).is_some_and(|key| run_config::KUBERNETES.contains(&key))
 }
 
 /// Names and values of an environment: texts.
