@@ -16,6 +16,9 @@ mod answer;
 mod case;
 mod expected;
 mod generate;
+#[path = "../cmd/case.rs"]
+#[allow(dead_code)] // golden commands use all of it
+mod golden;
 mod json;
 mod one;
 mod oracle;
@@ -26,4 +29,5 @@ mod random;
 #[allow(dead_code)] // golden commands use all of it
 mod run;
 mod shared;
+mod swaps;
 mod tree;

@@ -9,6 +9,7 @@ mod mutants;
 mod oracles;
 mod run;
 mod servers;
+mod swaps;
 mod test;
 
 use std::process::ExitCode;
@@ -24,6 +25,7 @@ cargo xtask COMMAND
                                    (two minutes the first time)
   mutants [--count N] [--seed S]   the fidelity test with N mutants (10000000) of seed S (1)
           [--only NUMBER]          one mutant again
+  swaps                            whether the tests of previews notice two arms of a `match` that are swapped
   bench [--large] [--runs N]       whole programs beside each other: time, CPU time, peak memory
         [--without NAME]           (--large: 800 MB too; --without: leave a peer out)
   bench --apply [--runs N]         400 CronJobs to an API server: a bare loop, `apply`, kubectl
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         "test" => test::run(&args),
         "servers" => servers::run(&args),
         "oracles" => oracles::run(&args),
+        "swaps" => swaps::run(&args),
         "mutants" => mutants::run(&args),
         "bench" => bench::run(&args),
         "corpus" => corpus::run(args),

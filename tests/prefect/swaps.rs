@@ -1,0 +1,80 @@
+//! Whether these cases, and the golden commands, would notice a preview that is made otherwise: `cargo xtask swaps`
+//! builds a program that can swap two arms of any `match`, and runs this.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::PathBuf;
+
+use crate::golden;
+use crate::one::all_expected;
+use crate::oracle::say;
+use crate::preview::Preview;
+use crate::run;
+
+/// Something that holds of the program as it is.
+type Check = Box<dyn Fn() -> bool>;
+
+#[test]
+#[ignore = "needs a program that can swap arms: cargo xtask swaps"]
+fn swapped_arms_are_noticed() {
+    let list = fs::read_to_string(std::env::var_os("JOBPLATE_SWAPS").expect("JOBPLATE_SWAPS")).expect("the pairs");
+    let pairs: BTreeMap<usize, &str> = list
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .map(|(n, what)| (n.parse().expect("a number"), what))
+        .collect();
+    let (chosen, trace) = (beside("swap"), beside("trace"));
+    drop((fs::remove_file(&chosen), fs::remove_file(&trace)));
+    let checks = checks();
+    let mut by_pair: BTreeMap<usize, Vec<&Check>> = BTreeMap::new();
+    let mut failing = 0;
+    for check in &checks {
+        fs::write(&trace, "").expect("a file can be written");
+        if !check() {
+            failing += 1;
+            continue;
+        }
+        let seen = fs::read_to_string(&trace).expect("a trace");
+        for pair in seen.lines().filter_map(|line| line.parse().ok()).collect::<BTreeSet<usize>>() {
+            by_pair.entry(pair).or_default().push(check);
+        }
+    }
+    fs::remove_file(&trace).expect("a file can be removed");
+    say(&format!("{} checks, {failing} of which fail without a swap", checks.len()));
+    let mut survivors = Vec::new();
+    for (pair, what) in &pairs {
+        fs::write(&chosen, pair.to_string()).expect("a file can be written");
+        let own = by_pair.get(pair).map(Vec::as_slice).unwrap_or_default();
+        if own.iter().all(|check| check()) {
+            survivors.push(format!("{what} ({} checks come by)", own.len()));
+        }
+    }
+    fs::remove_file(&chosen).expect("a file can be removed");
+    let (left, count) = (survivors.len(), pairs.len());
+    assert!(survivors.is_empty(), "{left} of {count} swaps go unnoticed\n{}", survivors.join("\n"));
+    say(&format!("all of {count} swaps are noticed"));
+}
+
+/// A file beside the program.
+fn beside(extension: &str) -> PathBuf {
+    run::binary().with_extension(extension)
+}
+
+fn checks() -> Vec<Check> {
+    let mut checks: Vec<Check> = Vec::new();
+    for (cases, expected) in all_expected() {
+        for case in cases {
+            let answer = expected.of(&case).expect("every case has an expectation").clone();
+            let preview = Preview::new();
+            checks.push(Box::new(move || answer.difference(&preview.ask(&case)).is_none()));
+        }
+    }
+    let folder = golden::cases();
+    for file in run::files_below(&folder).into_iter().filter(|file| file.extension().is_some_and(|own| own == "toml")) {
+        let text = fs::read_to_string(folder.join(&file)).expect("a golden command");
+        if let Ok(case) = golden::Case::parse(&text) {
+            checks.push(Box::new(move || case.faults().1.is_empty()));
+        }
+    }
+    checks
+}
