@@ -18,7 +18,7 @@ const HELP: &str = "\
 cargo xtask COMMAND
 
   test [--quick]                   everything that can run here: formatting, lints, the tests of all kinds
-                                   (--quick: without the optimised fidelity tests)
+                                   (--quick: without the optimised fidelity tests and swaps)
   servers                          Kubernetes' servers, kubectl, Helm, act, pre-commit and others for the tests,
                                    into target/servers (fifteen minutes the first time)
   oracles                          Prefect 1 in virtual environments for the tests, into target/oracles

@@ -73,6 +73,6 @@ fn prefect(folder: &Path, python: &str, is: &str, version: &str) -> Result<()> {
 }
 
 /// The Python of an environment, from the folder of them all.
-fn interpreter(version: &str) -> String {
+pub fn interpreter(version: &str) -> String {
     format!("prefect-{version}/bin/python")
 }

@@ -9,6 +9,7 @@ use crate::mutants::fidelity;
 use crate::oracles;
 use crate::run::{self, cargo, step};
 use crate::servers;
+use crate::swaps;
 
 /// Mutants of the optimised fidelity test; the debug build runs the few that are its default.
 const MUTANTS: u64 = 400_000;
@@ -42,6 +43,7 @@ pub fn run(args: &[String]) -> Result<()> {
         eprintln!("\nLEFT OUT: all tests on real servers, because Go is not here to build them");
     }
     if let Some(folder) = oracles::folder()? {
+        tests.env("JOBPLATE_TEST_PREFECT1", folder.join(oracles::interpreter("1.4.1")));
         tests.env(oracles::FOLDER, folder);
     } else {
         eprintln!("\nLEFT OUT: comparisons with Prefect 1, because there is no Python to run it");
@@ -51,6 +53,7 @@ pub fn run(args: &[String]) -> Result<()> {
         let mut mutants = fidelity();
         mutants.env("JOBPLATE_MUTANTS", MUTANTS.to_string()).args(["--", "--nocapture"]);
         step(&format!("fidelity, optimised, with {MUTANTS} mutants"), &mut mutants)?;
+        swaps::run(&[])?;
     }
     eprintln!("\nall passed in {:.0} s", start.elapsed().as_secs_f64());
     Ok(())
