@@ -22,7 +22,12 @@ const DEPTH: usize = 200;
 /// Fails, with a place, where PyYAML fails, and at the characters that YAML readers take for different things.
 pub fn load(heap: &mut Heap, source: &Rc<Text>) -> Result<Id> {
     let place = |span| Place { source: Rc::clone(source), span };
-    if let Err(fault) = admit(&source.text) {
+    // A byte order mark inside of the text is a letter like others to PyYAML: another one of as many bytes stands
+    // for it while places are found.
+    let mark = source.text.len() - source.text.trim_start_matches('\u{feff}').len();
+    let first = mark.min('\u{feff}'.len_utf8());
+    let letters = format!("{}{}", &source.text[..first], source.text[first..].replace('\u{feff}', "\u{fffd}"));
+    if let Err(fault) = admit(&letters) {
         let error = Error::input(format!("{} stands here", fault.reason)).hint("write an escape in double quotes");
         return Err(at(error, Some(&place(fault.span))));
     }
@@ -33,7 +38,7 @@ pub fn load(heap: &mut Heap, source: &Rc<Text>) -> Result<Id> {
     let mut tape = Tape::default();
     // The lines before it are blank, comments or directives.
     let text = &source.text[start..];
-    if let Err(step) = read(text, &mut tape) {
+    if let Err(step) = read(&letters[start..], &mut tape) {
         let from = start + step.offset;
         let error = Error::input(format!("this is no YAML: {}", step.reason)).hint("Prefect reads it with PyYAML");
         return Err(at(error, Some(&place(from..source.text.len().min(from + 1)))));
@@ -428,6 +433,7 @@ mod tests {
             ("!!omap [a: 1, b: 2]", "[('a', 1), ('b', 2)]"),
             ("a: 'x\ty'\nb: c # \t", "{'a': 'x\\ty', 'b': 'c'}"),
             ("\u{feff}a: 1", "{'a': 1}"),
+            ("\u{feff}- \u{feff}a\n- b\u{feff}c", "['\\ufeffa', 'b\\ufeffc']"),
             ("{a:b}", "{'a:b': None}"),
         ] {
             assert_eq!(shown(text).as_deref().ok(), Some(wanted), "{text:?} {:?}", shown(text).err());
