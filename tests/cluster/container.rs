@@ -25,19 +25,18 @@ pub(crate) fn get<'e>(environment: &'e Environment, name: &str) -> Option<&'e st
 
 /// The environment of a container; why it can't start, where something that it refers to is missing.
 pub(crate) fn environment(client: &Client, pod: &Value, container: &Value) -> Result<Environment, String> {
-    let namespace = pod["metadata"]["namespace"].as_str().expect("a pod is in a namespace");
-    let kubelet = Kubelet { client, namespace, pod };
+    let surroundings = Surroundings::new(client, pod);
     let mut environment = Environment::new();
     for source in items(&container["envFrom"]) {
         let prefix = source["prefix"].as_str().unwrap_or_default();
-        let data = kubelet.source(source)?;
+        let data = surroundings.source(source)?;
         data.into_iter().for_each(|(key, value)| set(&mut environment, &format!("{prefix}{key}"), value));
     }
     for entry in items(&container["env"]) {
         let name = entry["name"].as_str().expect("an entry has a name");
         let value = match &entry["valueFrom"] {
             Value::Null => Some(expand(&environment, entry["value"].as_str().unwrap_or_default())),
-            from => kubelet.value(from)?,
+            from => surroundings.value(from)?,
         };
         if let Some(value) = value {
             set(&mut environment, name, value);
@@ -46,13 +45,19 @@ pub(crate) fn environment(client: &Client, pod: &Value, container: &Value) -> Re
     Ok(environment)
 }
 
-struct Kubelet<'c> {
+/// What a pod can refer to.
+struct Surroundings<'c> {
     client: &'c Client,
     namespace: &'c str,
     pod: &'c Value,
 }
 
-impl Kubelet<'_> {
+impl<'c> Surroundings<'c> {
+    fn new(client: &'c Client, pod: &'c Value) -> Self {
+        let namespace = pod["metadata"]["namespace"].as_str().expect("a pod is in a namespace");
+        Surroundings { client, namespace, pod }
+    }
+
     /// The value of a reference; none for one that is optional and leads nowhere.
     fn value(&self, from: &Value) -> Result<Option<String>, String> {
         if let Some(path) = from["fieldRef"]["fieldPath"].as_str() {
@@ -147,15 +152,13 @@ impl Container {
         let words = items(&container["command"]).chain(items(&container["args"]));
         let args = words.map(|word| expand(&environment, word.as_str().expect("words are text"))).collect();
         let mut mounts = Vec::new();
-        let kubelet =
-            Kubelet { client, namespace: pod["metadata"]["namespace"].as_str().expect("a pod is in a namespace"), pod };
         for mount in items(&container["volumeMounts"]) {
             let (name, path) = (mount["name"].as_str().expect("a name"), mount["mountPath"].as_str().expect("a path"));
             let volume = items(&pod["spec"]["volumes"]).find(|volume| volume["name"] == name);
             let here = folder.path().join("mounts").join(name);
             std::fs::create_dir_all(&here).expect("a folder can be made");
             if let Some(map) = volume.and_then(|volume| volume["configMap"]["name"].as_str()) {
-                for (key, text) in kubelet.data("configmap", map)? {
+                for (key, text) in Surroundings::new(client, pod).data("configmap", map)? {
                     run::write(&here.join(key), text.as_bytes());
                 }
             }

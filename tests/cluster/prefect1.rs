@@ -188,6 +188,28 @@ impl Scene {
         let ran = self.jobplate(&[&args[..], &["-o", "json"]].concat()).says(0, &[]);
         serde_json::from_str(&ran.stdout).expect("it prints JSON")
     }
+
+    /// What `prefect agent kubernetes install` prints.
+    fn install(&self, options: &[&str]) -> String {
+        let mut install = crate::run::command(self.bin.join("prefect"), self.run.folder());
+        let ran = install.args(["agent", "kubernetes", "install"]).args(options).output().expect("it starts");
+        assert!(ran.status.success(), "{}", said(&ran));
+        String::from_utf8(ran.stdout).expect("text")
+    }
+
+    /// What a program of Python's prints in an environment.
+    fn python(&self, program: &str, environment: &Environment) -> Value {
+        let mut python = crate::run::command(self.bin.join("python"), self.run.folder());
+        let ran = python.envs(environment.iter().cloned()).args(["-c", program]).output().expect("it starts");
+        assert!(ran.status.success(), "{}", said(&ran));
+        serde_json::from_slice(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {}", said(&ran)))
+    }
+
+    /// The environment of a container in a text.
+    fn environment_in(&self, container: &Value) -> Environment {
+        let pod = json!({"metadata": {"namespace": self.namespace}});
+        container::environment(&self.servers.client(ADMIN), &pod, container).expect("all of it is there")
+    }
 }
 
 fn said(ran: &Output) -> String {
@@ -315,6 +337,7 @@ fn a_shells_environment() {
     let kept = folder.join("kept");
     let found = wait_for("the flow", || std::fs::read_to_string(&kept).ok().filter(|text| text.ends_with('\'')));
     assert_eq!(found, format!("'{VALUE}'"));
+    wait_for("its end", || scene.apollo.states().contains(&"Success".to_owned()).then_some(()));
 
     let shell = Run::without_kubeconfig().env(VARIABLE, VALUE);
     let secret = shell.run(&["secret", "s", "--from-environment", "-q"]).says(0, &[]).stdout;
@@ -404,30 +427,6 @@ fn one_key_for_all() {
         for name in ["PREFECT__CLOUD__API_KEY", "PREFECT__CLOUD__AUTH_TOKEN"] {
             assert_eq!(entry(&job, name).expect("it is there")["value"], KEY, "{name}");
         }
-    }
-}
-
-impl Scene {
-    /// What `prefect agent kubernetes install` prints.
-    fn install(&self, options: &[&str]) -> String {
-        let mut install = crate::run::command(self.bin.join("prefect"), self.run.folder());
-        let ran = install.args(["agent", "kubernetes", "install"]).args(options).output().expect("it starts");
-        assert!(ran.status.success(), "{}", said(&ran));
-        String::from_utf8(ran.stdout).expect("text")
-    }
-
-    /// What a program of Python's prints in an environment.
-    fn python(&self, program: &str, environment: &Environment) -> Value {
-        let mut python = crate::run::command(self.bin.join("python"), self.run.folder());
-        let ran = python.envs(environment.iter().cloned()).args(["-c", program]).output().expect("it starts");
-        assert!(ran.status.success(), "{}", said(&ran));
-        serde_json::from_slice(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {}", said(&ran)))
-    }
-
-    /// The environment of a container in a text.
-    fn environment_in(&self, container: &Value) -> Environment {
-        let pod = json!({"metadata": {"namespace": self.namespace}});
-        container::environment(&self.servers.client(ADMIN), &pod, container).expect("all of it is there")
     }
 }
 
