@@ -324,6 +324,19 @@ fn what_an_agent_hands_on() {
     assert_eq!(scene.apollo.states().last().map(String::as_str), Some("Failed"));
 }
 
+/// What the agent's command says wins over its variables: so a note on what is set there in vain is right.
+#[test]
+fn an_option_wins_over_a_variable() {
+    let Some(scene) = Scene::new(Version::V1_4, &json!({})) else { return };
+    let names = ["PREFECT__CLOUD__API", "PREFECT__CLOUD__API_KEY"];
+    let env = json!([{"name": names[0], "value": "http://127.0.0.1:9"}, {"name": names[1], "value": "other"}]);
+    let url = scene.apollo.url();
+    let job = scene.deploy(JOB, &env, &["--api", &url, "--key", KEY]);
+    for (name, value) in names.into_iter().zip([url.as_str(), KEY]) {
+        assert_eq!(entry(&job, name).expect("it is there")["value"], value);
+    }
+}
+
 /// The environment of the shell is handed on by the local agent; for the Kubernetes agent a Secret is made of it.
 #[test]
 fn a_shells_environment() {
