@@ -11,19 +11,16 @@ use super::edit_args::STDIN;
 use super::output::to_stdout;
 use super::to_stderr;
 use crate::error::{Error, Result, io_reason};
-use crate::manifest::embedded::{self, JOB_TEMPLATE_KEYS};
-use crate::manifest::object::objects;
 use crate::prefect::one::Version;
 use crate::prefect::one::environment::{Origin, Shown, Source};
-use crate::prefect::one::manifest;
 use crate::prefect::one::notes::{self, Note};
 use crate::prefect::one::preview::{Preview, preview};
 use crate::prefect::one::scenario::Scenario;
+use crate::prefect::one::{manifest, template};
 use crate::python::heap::{Data, Heap, Place, Text};
 use crate::python::{send, text, yaml};
 use crate::render::{Source as Input, write_error};
 use crate::report;
-use crate::yaml::{Document, Documents, Tape, read};
 
 #[derive(Args)]
 pub(super) struct PreviewArgs {
@@ -86,7 +83,7 @@ pub(super) fn run(args: PreviewArgs, color: ColorChoice) -> Result<ExitCode> {
     let mut inputs = Inputs::default();
     let mut heap = Heap::default();
     let template = match args.template.as_deref().or(args.filename.as_deref()) {
-        Some(name) => Some(template_in(inputs.read(name, true)?)?),
+        Some(name) => Some(template::in_config_map(inputs.read(name, true)?)?),
         None if args.scenario.is_none() && args.agent.is_none() && args.run_config.is_none() => return Err(no_input()),
         None => None,
     };
@@ -199,44 +196,6 @@ impl Inputs {
         })?;
         Ok(Rc::new(Text { name: name.to_owned(), first_line: 1, text, is_manifest }))
     }
-}
-
-/// The job template that a ConfigMap in the text holds; else the text itself.
-fn template_in(source: Rc<Text>) -> Result<Rc<Text>> {
-    let mut documents = Documents::new(source.text.as_bytes(), usize::MAX);
-    let mut found = None;
-    while let Ok(Some(chunk)) = documents.next() {
-        let offset = chunk.offset as usize;
-        let text = &source.text[offset..offset + chunk.bytes.len()];
-        let mut tape = Tape::default();
-        if read(text, &mut tape).is_err() {
-            continue;
-        }
-        for object in objects(Document::new(text, &tape)).unwrap_or_default() {
-            if !embedded::is_config_map(&object) {
-                continue;
-            }
-            for (key, value) in embedded::data(&object)?.into_iter().flat_map(|data| data.entries()) {
-                if !JOB_TEMPLATE_KEYS.iter().any(|own| key.is(own)) || !embedded::is_text(value) {
-                    continue;
-                }
-                let line = source.text[..offset + value.span().start].matches('\n').count() + 1;
-                let is_block = value.raw().starts_with(['|', '>']);
-                let inner = Text {
-                    name: source.name.clone(),
-                    first_line: source.first_line - 1 + line + usize::from(is_block),
-                    text: value.text().unwrap_or_default().into_owned(),
-                    is_manifest: true,
-                };
-                if found.replace(Rc::new(inner)).is_some() {
-                    return Err(Error::input("there are several ConfigMaps with a job template here")
-                        .in_file(&source.name)
-                        .hint("name a file with one of them"));
-                }
-            }
-        }
-    }
-    Ok(found.unwrap_or(source))
 }
 
 fn place_in_words(place: &Place) -> String {

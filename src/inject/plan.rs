@@ -314,14 +314,17 @@ impl<'i> Planner<'i> {
         for pod_spec in pod_specs(object)? {
             let all = container::all(pod_spec);
             let role = role(object, &all);
-            // In an agent's pod, the agent is the one that counts, wherever it stands.
+            let settings_only = matches!(share, Share::Settings);
+            // In an agent's pod, the agent is the one that counts, wherever it stands; for its settings alone, what
+            // is chosen of other pods does not.
             let the_agent = all.iter().position(|container| agent(*container).is_some());
             let choice = match (role, choice, the_agent) {
-                (Role::Agent(_), ContainerChoice::First, Some(position)) => &ContainerChoice::At(position),
+                (Role::Agent(_), ContainerChoice::First, Some(at)) => &ContainerChoice::At(at),
+                (Role::Agent(_), _, Some(at)) if settings_only => &ContainerChoice::At(at),
                 _ => choice,
             };
-            let selected = container::select(pod_spec, choice, injection.init_containers)?;
-            let settings_only = matches!(share, Share::Settings);
+            let init = injection.init_containers && !settings_only;
+            let selected = container::select(pod_spec, choice, init)?;
             if selected.is_empty() || settings_only && !matches!(role, Role::Agent(_)) {
                 continue;
             }

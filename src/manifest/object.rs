@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::error::{Error, Result};
-use crate::yaml::{Document, Kind, Node};
+use crate::yaml::{Document, Documents, Kind, Node, Tape, read};
 
 /// One object of a document.
 #[derive(Clone, Debug)]
@@ -117,6 +117,22 @@ fn twice(key: Node<'_>) -> Error {
     Error::refused(format!("the key `{}` stands twice in one mapping", key.text().unwrap_or_default()))
         .at(key.span())
         .hint("remove one of the two, or put the `---` between two documents that is missing")
+}
+
+/// Shows the objects of all documents of a text, each with where its document begins. What is no YAML, or no object,
+/// is passed over.
+pub fn each_in_text(text: &str, show: &mut dyn FnMut(usize, &Object<'_>) -> Result<()>) -> Result<()> {
+    let mut documents = Documents::new(text.as_bytes(), usize::MAX);
+    let mut tape = Tape::default();
+    while let Ok(Some(chunk)) = documents.next() {
+        let offset = chunk.offset as usize;
+        let document = &text[offset..offset + chunk.bytes.len()];
+        if read(document, &mut tape).is_ok() {
+            let objects = objects(Document::new(document, &tape)).unwrap_or_default();
+            objects.iter().try_for_each(|object| show(offset, object))?;
+        }
+    }
+    Ok(())
 }
 
 /// The objects of a document: its own, or the items of its List.

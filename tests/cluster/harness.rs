@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use crate::container;
 use crate::http::{Client, Endpoint};
 use crate::kubelet::{Kubelet, State, wait_for};
 use crate::proxy::{Fate, Proxy, Request};
@@ -277,4 +278,49 @@ fn processes_of(folder: &str) -> Vec<u32> {
 
 fn names(line: &[u8], folder: &str) -> bool {
     String::from_utf8_lossy(line).contains(folder.trim_end_matches('/'))
+}
+
+/// Sources in their order, references, `$(VAR)` of what stands before, and what keeps a container from starting.
+#[test]
+fn a_played_container_has_the_environment_of_a_real_one() {
+    let Some(servers) = Servers::shared() else { return };
+    let (namespace, admin) = (servers.namespace("container"), servers.client(ADMIN));
+    let secret = json!({"metadata": {"name": "s"}, "stringData": {"KEY": "secret", "OTHER": "o"}});
+    admin.post(&format!("/api/v1/namespaces/{namespace}/secrets"), &secret).done();
+    let map = json!({"metadata": {"name": "m"}, "data": {"k": "map"}});
+    admin.post(&format!("/api/v1/namespaces/{namespace}/configmaps"), &map).done();
+    let pod = json!({"metadata": {"namespace": namespace, "name": "p"}});
+    let secret = |key: &str, optional: bool| json!({"secretKeyRef": {"name": "s", "key": key, "optional": optional}});
+    let container = json!({
+        "envFrom": [{"prefix": "P_", "secretRef": {"name": "s"}}, {"configMapRef": {"name": "none", "optional": true}}],
+        "env": [
+            {"name": "LATE", "value": "$(A) $(P_KEY) $$(P_KEY) $5"},
+            {"name": "A", "valueFrom": secret("KEY", false)},
+            {"name": "NONE", "valueFrom": secret("none", true)},
+            {"name": "M", "valueFrom": {"configMapKeyRef": {"name": "m", "key": "k"}}},
+            {"name": "N", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
+            {"name": "P_OTHER", "value": "$(A)"},
+            {"name": "EMPTY"},
+        ],
+    });
+    let found = container::environment(&admin, &pod, &container).expect("all of it is there");
+    let wanted = [
+        ("P_KEY", "secret"),
+        ("P_OTHER", "secret"),
+        ("LATE", "$(A) secret $(P_KEY) $5"),
+        ("A", "secret"),
+        ("M", "map"),
+        ("N", &namespace),
+        ("EMPTY", ""),
+    ];
+    assert_eq!(found, wanted.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    for (from, why) in [
+        (secret("none", false), "couldn't find key none in secret s"),
+        (json!({"secretKeyRef": {"name": "none", "key": "k"}}), "secret \"none\" not found"),
+        (json!({"resourceFieldRef": {"resource": "limits.cpu"}}), "is not played"),
+    ] {
+        let container = json!({"env": [{"name": "A", "valueFrom": from}]});
+        let error = container::environment(&admin, &pod, &container).expect_err(why);
+        assert!(error.contains(why), "{error}");
+    }
 }

@@ -133,9 +133,13 @@ impl Kubelet {
 
     /// Waits until a Job has a pod that has not ended, and gives its name.
     pub(crate) fn pod_of(&self, namespace: &str, job: &str) -> String {
-        let selector =
-            format!("/api/v1/namespaces/{namespace}/pods?labelSelector=batch.kubernetes.io/job-name%3D{job}");
-        wait_for(&format!("a pod of job {job}"), || {
+        self.pod_with(namespace, "batch.kubernetes.io/job-name", job)
+    }
+
+    /// Waits for a pod with a label that has not ended, and gives its name.
+    pub(crate) fn pod_with(&self, namespace: &str, label: &str, value: &str) -> String {
+        let selector = format!("/api/v1/namespaces/{namespace}/pods?labelSelector={label}%3D{value}");
+        wait_for(&format!("a pod with {label}={value}"), || {
             let pods = self.client.get(&selector).done();
             let pods = pods["items"].as_array()?.clone();
             let is_over = |pod: &Value| {

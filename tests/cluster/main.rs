@@ -1,8 +1,9 @@
 //! Everything that talks to an API server, on real servers.
 //!
 //! `servers` starts them, `kubelet` plays the part of the nodes, `proxy` stands in between and makes bad days,
-//! `http` asks the server what became of it. Each test uses a namespace of its own, and all run at once.
+//! `container` runs what is in a pod, `http` asks the server what became of it. Each test uses a namespace of its own, and all run at once.
 
+mod apollo;
 mod apply;
 mod bundles;
 mod canary;
@@ -11,6 +12,7 @@ mod cli;
 mod complete;
 #[path = "../cmd/console.rs"]
 mod console;
+mod container;
 mod diff;
 mod edits;
 mod errors;
@@ -20,8 +22,10 @@ mod helm;
 mod http;
 mod jobs;
 mod kubelet;
+mod oracles;
 mod papers;
 mod post_render;
+mod prefect1;
 mod proxy;
 mod rows;
 #[path = "../cmd/run.rs"]

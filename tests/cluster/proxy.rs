@@ -1,7 +1,8 @@
 //! A reverse proxy between a client and the API server that makes bad days, one rule per request, and keeps
 //! what it was asked.
 //!
-//! Plain HTTP towards the client, who needs no token: its kubeconfig names the proxy as the server.
+//! Plain HTTP towards the client, who needs no token: its kubeconfig names the proxy as the server. One that has a
+//! token is who it says.
 
 use std::collections::HashMap;
 use std::io::{self, BufReader, ErrorKind, Write as _};
@@ -138,6 +139,14 @@ impl Proxy {
         self.folder.path().join("kubeconfig")
     }
 
+    /// The same for who has this token.
+    pub(crate) fn kubeconfig_for(&self, token: &str) -> PathBuf {
+        let file = self.folder.path().join("kubeconfig-for");
+        let config = kubeconfig(&format!("http://127.0.0.1:{}", self.port), None, token);
+        std::fs::write(&file, config).expect("a file can be written");
+        file
+    }
+
     pub(crate) fn port(&self) -> u16 {
         self.port
     }
@@ -213,10 +222,12 @@ impl Shared {
 }
 
 fn forward(server: &mut Connection, request: &Request) -> io::Result<()> {
-    let of_this_connection = ["connection", "content-length", "transfer-encoding", "authorization"];
+    let of_this_connection = ["connection", "content-length", "transfer-encoding"];
     let mut headers = request.headers.clone();
     headers.retain(|(name, _)| !of_this_connection.contains(&name.as_str()));
-    headers.push(("authorization".to_owned(), format!("Bearer {ADMIN}")));
+    if header(&headers, "authorization").is_none() {
+        headers.push(("authorization".to_owned(), format!("Bearer {ADMIN}")));
+    }
     server.send(&request.method, &request.target, &headers, &request.body)
 }
 

@@ -8,12 +8,12 @@ use std::rc::Rc;
 use super::agent::Start;
 use crate::error::{Error, Result};
 use crate::manifest::container;
-use crate::manifest::object::objects;
+use crate::manifest::object::each_in_text;
 use crate::manifest::workload::pod_specs;
 use crate::prefect::program::{self, Generation};
 use crate::python::environ::{Environ, Known, Variable};
 use crate::python::heap::{Data, Heap, Id, Place, Text, at};
-use crate::yaml::{Document, Documents, Node, Tape, read};
+use crate::yaml::Node;
 
 /// What a manifest says of an agent.
 #[derive(Debug)]
@@ -29,28 +29,19 @@ pub struct Deployed {
 /// Finds the agent in a manifest. Fails where there is none, or more than one.
 pub fn find(heap: &mut Heap, source: &Rc<Text>) -> Result<Deployed> {
     let whole = Place { source: Rc::clone(source), span: 0..0 };
-    let mut documents = Documents::new(source.text.as_bytes(), usize::MAX);
     let mut found = None;
-    while let Ok(Some(chunk)) = documents.next() {
-        let offset = chunk.offset as usize;
-        let text = &source.text[offset..offset + chunk.bytes.len()];
-        let mut tape = Tape::default();
-        if read(text, &mut tape).is_err() {
-            continue;
-        }
-        let objects = objects(Document::new(text, &tape)).unwrap_or_default();
-        let pods = objects.iter().flat_map(|object| pod_specs(object).unwrap_or_default());
-        for own in pods.flat_map(container::all) {
+    each_in_text(&source.text, &mut |offset, object| {
+        for own in pod_specs(object).unwrap_or_default().into_iter().flat_map(container::all) {
             if program::agent(own) != Some(Generation::One) {
                 continue;
             }
-            let reader = Reader { source, offset };
-            if found.replace(reader.deployed(heap, own)?).is_some() {
+            if found.replace(Reader { source, offset }.deployed(heap, own)?).is_some() {
                 let error = Error::input("there are several Prefect 1 agents here");
                 return Err(at(error.hint("name a file with one of them"), Some(&whole)));
             }
         }
-    }
+        Ok(())
+    })?;
     found.ok_or_else(|| {
         let error = Error::input("no Prefect 1 agent is here");
         at(error.hint("an agent is a container that runs `prefect agent kubernetes start`"), Some(&whole))

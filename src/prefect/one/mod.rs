@@ -20,6 +20,7 @@ pub mod scenario;
 pub mod secrets;
 pub mod settings;
 mod storage;
+pub mod template;
 
 /// The versions whose agents differ in what they make.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

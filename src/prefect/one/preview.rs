@@ -2,15 +2,14 @@
 
 use std::rc::Rc;
 
-use super::Version;
 use super::agent::Agent;
 use super::config::{self, Config};
-use super::defaults::JOB_TEMPLATE;
 use super::job::{Job, Run, generate};
-use super::run_config::{Path, ReadFile, RunConfig, at_path};
+use super::run_config::{ReadFile, RunConfig};
 use super::scenario::Scenario;
-use crate::error::{Error, Result};
-use crate::python::heap::{Heap, Id, Text, at};
+use super::{Version, template};
+use crate::error::Result;
+use crate::python::heap::{Heap, Text};
 use crate::python::yaml;
 
 /// A Job, and who made it.
@@ -48,14 +47,11 @@ pub fn preview(
     let is_agents_template = !run_config.has_template();
     let root = match (run_config.job_template, run_config.job_template_path, agent.job_template_path) {
         (Some(own), _, _) => own,
-        (None, Some(path), _) => read_path(heap, path, file)?,
-        (None, None, Some(path)) if template.is_none() => read_path(heap, path, file)?,
+        (None, Some(path), _) => template::read(heap, path, file)?,
+        (None, None, Some(path)) if template.is_none() => template::read(heap, path, file)?,
         _ => match template {
             Some(template) => yaml::load(heap, template)?,
-            None => {
-                let (name, text) = ("Prefect's own template".to_owned(), JOB_TEMPLATE.to_owned());
-                yaml::load(heap, &Rc::new(Text { name, first_line: 1, text, is_manifest: true }))?
-            }
+            None => yaml::load(heap, &template::default())?,
         },
     };
     let run = Run {
@@ -70,29 +66,4 @@ pub fn preview(
     };
     let job = generate(heap, &run)?;
     Ok(Preview { job, agent, config, run_config, is_agents_template })
-}
-
-/// Reads a template where an agent would.
-fn read_path(heap: &mut Heap, path: Id, file: &ReadFile<'_>) -> Result<Id> {
-    let Some(text) = heap.str(path) else {
-        return Err(at(Error::input("the path of a job template must be text"), heap.place(path)));
-    };
-    let Path { scheme, path: local } = Path::parse(text);
-    match scheme.as_str() {
-        "file" | "agent" => {
-            let template = file(&local).map_err(|error| {
-                at_path(error, heap, path, "where the agent runs it may be there: name the job template as FILE")
-            })?;
-            yaml::load(heap, &template)
-        }
-        "http" | "https" | "s3" | "gcs" | "gs" => {
-            let error = Error::input(format!("a job template behind `{scheme}:` is not fetched"));
-            let hint = "download it, and name it as FILE, without this path";
-            Err(at(error.hint(hint), heap.place(path)))
-        }
-        _ => {
-            let error = Error::input("Prefect reads no job template by this scheme");
-            Err(at(error.hint("it knows files, http, https, s3, gs, gcs and agent"), heap.place(path)))
-        }
-    }
 }

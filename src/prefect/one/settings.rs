@@ -114,14 +114,14 @@ impl<'a> AgentContainer<'a> {
                  Server's with --api URL"
             )),
             (Backend::Server, None) if !self.names_server() => Some(format!(
-                "{object} has no {API}, and looks for Prefect Server in its own pod, as every flow run does: name it \
-                 with --api URL"
+                "{object} has no {API}: unless its image has, it looks for Prefect Server in its own pod, and so does \
+                 every flow run; name it with --api URL"
             )),
             (Backend::Cloud, Some(api)) if settings.api.is_none() && !is_clouds(&api) => {
-                Some(format!("{API} of {object} is not that of Prefect Cloud: name it with --api {CLOUD}"))
+                Some(format!("{API} of {object} is not that of Prefect Cloud: add --api {CLOUD}"))
             }
             (Backend::Cloud, Some(api)) if settings.backend.is_none() && !is_clouds(&api) => {
-                Some(format!("the backend of {object} is Prefect Cloud: for Prefect Server add --backend server"))
+                Some(format!("{BACKEND} of {object} is not server: for Prefect Server add --backend server"))
             }
             _ => None,
         }

@@ -1,0 +1,44 @@
+//! Where Prefect 1 is: in virtual environments that `cargo xtask oracles` makes, or in the folder that
+//! `JOBPLATE_TEST_ORACLES` names.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+/// The versions that are there.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Version {
+    V0_15,
+    V1_4,
+}
+
+impl Version {
+    pub(crate) fn full(self) -> &'static str {
+        match self {
+            Version::V0_15 => "0.15.13",
+            Version::V1_4 => "1.4.1",
+        }
+    }
+
+    /// As `jobplate preview --prefect` takes it.
+    pub(crate) fn short(self) -> &'static str {
+        match self {
+            Version::V0_15 => "0.15",
+            Version::V1_4 => "1.4",
+        }
+    }
+}
+
+/// The folder with the programs of one version; none where it is missing, which is said, and is a failure in CI.
+pub(crate) fn programs(version: Version) -> Option<PathBuf> {
+    let made = || Path::new(option_env!("CARGO_TARGET_TMPDIR").unwrap_or("target/tmp")).with_file_name("oracles");
+    let folder = std::env::var_os("JOBPLATE_TEST_ORACLES").map_or_else(made, PathBuf::from);
+    let bin = folder.join(format!("prefect-{}", version.full())).join("bin");
+    if bin.join("prefect").is_file() {
+        return Some(bin);
+    }
+    let message = format!("no prefect in {}; `cargo xtask oracles` makes it", bin.display());
+    assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{message}");
+    // Past what hides the words of tests that pass.
+    drop(writeln!(std::io::stderr(), "LEFT OUT, a test with Prefect {}: {message}", version.full()));
+    None
+}
