@@ -33,6 +33,9 @@ impl Known {
     }
 }
 
+/// The home of root, who runs programs in Prefect's own images; where no `HOME` is given, it is this.
+const HOME: &str = "/root";
+
 /// The variables of a process, in order.
 #[derive(Clone, Debug, Default)]
 pub struct Environ(pub Vec<Variable>);
@@ -62,7 +65,11 @@ impl Environ {
         let Ok(pattern) = Regex::new(r"\$([0-9A-Za-z_]+|\{[^}]*\})") else { return text.to_owned() };
         let replaced = |found: &regex_lite::Captures<'_>| {
             let name = found[1].strip_prefix('{').and_then(|name| name.strip_suffix('}')).unwrap_or(&found[1]);
-            self.get(name).map_or_else(|| found[0].to_owned(), |variable| variable.value.text().to_owned())
+            match (self.get(name), name) {
+                (Some(variable), _) => variable.value.text().to_owned(),
+                (None, "HOME") => HOME.to_owned(),
+                (None, _) => found[0].to_owned(),
+            }
         };
         pattern.replace_all(text, replaced).into_owned()
     }
@@ -72,8 +79,8 @@ impl Environ {
         let Some(rest) = text.strip_prefix('~') else { return text.to_owned() };
         let (user, behind) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let home = match user {
-            "" => self.get("HOME").map_or("/root", |variable| variable.value.text()),
-            "root" => "/root",
+            "" => self.get("HOME").map_or(HOME, |variable| variable.value.text()),
+            "root" => HOME,
             _ => return text.to_owned(),
         };
         let expanded = format!("{}{behind}", home.trim_end_matches('/'));

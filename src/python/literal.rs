@@ -311,6 +311,7 @@ impl Reader<'_, '_> {
         }
         let (bytes, chars) = whole?;
         let data = match bytes {
+            false if chars.contains(&BEYOND_MARK) => Data::Other(BEYOND),
             true => Data::Bytes(chars.into_iter().map(|c| u32::from(c) as u8).collect()),
             false => Data::Str(chars.into_iter().collect()),
         };
@@ -355,11 +356,17 @@ impl Reader<'_, '_> {
     }
 }
 
+/// What is in a text that has no text here: the name of a character (`\N{...}`), or half of one (`\ud800`).
+pub(super) const BEYOND: &str = "text with the name of a character, or half of one, in it";
+
+/// Stands for it among the characters of a text.
+const BEYOND_MARK: char = '\u{10ffff}';
+
 /// What a complex number is called.
 const COMPLEX: &str = "a complex number";
 
-/// Decodes the escape behind a backslash, and gives what is behind it. Names of characters (`\N{...}`) and halves
-/// of surrogate pairs are not known here.
+/// Decodes the escape behind a backslash, and gives what is behind it. Names of characters (`\N{...}`) and
+/// halves of characters are marked.
 fn escape<'t>(rest: &'t str, bytes: bool, out: &mut Vec<char>) -> Option<&'t str> {
     let c = rest.chars().next()?;
     let behind = &rest[c.len_utf8()..];
@@ -383,9 +390,19 @@ fn escape<'t>(rest: &'t str, bytes: bool, out: &mut Vec<char>) -> Option<&'t str
             (char::from_u32(u32::from_str_radix(&rest[..end], 8).ok()?)?, &rest[end..])
         }
         'x' => coded(2)?,
-        'u' if !bytes => coded(4)?,
+        'u' if !bytes => match coded(4) {
+            Some(coded) => coded,
+            None => return surrogate(behind, out),
+        },
         'U' if !bytes => coded(8)?,
-        'N' if !bytes => return None,
+        'N' if !bytes => {
+            let (name, behind) = behind.strip_prefix('{')?.split_once('}')?;
+            if name.is_empty() {
+                return None;
+            }
+            out.push(BEYOND_MARK);
+            return Some(behind);
+        }
         c if bytes && !c.is_ascii() => return None,
         // What is no escape stays as it is.
         c => {
@@ -395,6 +412,17 @@ fn escape<'t>(rest: &'t str, bytes: bool, out: &mut Vec<char>) -> Option<&'t str
     };
     out.push(decoded);
     Some(behind)
+}
+
+/// Half of a character, or both halves, which are one for all who read JSON.
+fn surrogate<'t>(behind: &'t str, out: &mut Vec<char>) -> Option<&'t str> {
+    let unit = |text: &str| u16::from_str_radix(text.get(..4).filter(|code| !code.starts_with('+'))?, 16).ok();
+    let first = unit(behind)?;
+    let rest = &behind[4..];
+    let second = rest.strip_prefix("\\u").and_then(unit);
+    let both = second.and_then(|second| char::decode_utf16([first, second]).next()?.ok());
+    out.push(both.unwrap_or(BEYOND_MARK));
+    Some(if both.is_some() { &rest[6..] } else { rest })
 }
 
 /// Where a number ends that begins a text.
@@ -555,7 +583,7 @@ mod tests {
             "\n 5",
             "set(1)",
             "'\\x4'",
-            "'\\uD800'",
+            "'\\uD8'",
             "1e",
             "0_",
             "$5",
@@ -567,6 +595,9 @@ mod tests {
             assert_eq!(shown(text), None, "{text}");
         }
         assert_eq!(shown("1+2j").as_deref(), Some("a complex number"));
+        assert_eq!(shown("'\\ud83d\\ude00'").as_deref(), Some("'\u{1f600}'"));
+        assert_eq!(shown("'a\\N{BULLET}'").as_deref(), Some(BEYOND));
+        assert_eq!(shown("'\\ud800'").as_deref(), Some(BEYOND));
         assert_eq!(shown("...").as_deref(), Some("an ellipsis"));
         assert!(shown(&format!("{}{}", "[".repeat(150), "]".repeat(150))).is_some());
         assert!(shown(&"[".repeat(300)).is_none());

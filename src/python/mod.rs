@@ -11,3 +11,6 @@ pub mod send;
 pub mod text;
 pub mod time;
 pub mod yaml;
+
+/// What is said of the few things that Python reads and this does not: they are refused.
+pub const NOT_FOLLOWED: &str = "Prefect may take this, but it is not followed here: write it in another way";

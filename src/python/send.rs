@@ -2,7 +2,9 @@
 
 use serde::ser::{Error as _, Serialize, SerializeMap, SerializeSeq, Serializer};
 
+use super::NOT_FOLLOWED;
 use super::heap::{Data, Heap, Id, at};
+use super::literal::BEYOND;
 use super::text;
 use crate::error::{Error, Result};
 
@@ -30,6 +32,9 @@ fn check_value(heap: &Heap, id: Id, depth: usize) -> Result<()> {
     let Some(depth) = depth.checked_sub(1) else { return cant("a value nested that deep") };
     match heap.get(id) {
         Data::Float(float) if !float.is_finite() => cant("a number that is none (`.nan`, `.inf`)"),
+        Data::Other(BEYOND) => {
+            Err(at(Error::refused(format!("{BEYOND}, stands here")).hint(NOT_FOLLOWED), heap.place(id)))
+        }
         Data::Bytes(_) | Data::Set(_) | Data::Other(_) => cant(heap.kind(id)),
         Data::List(items) | Data::Tuple(items) => items.iter().try_for_each(|item| check_value(heap, *item, depth)),
         Data::Dict(pairs) => pairs.iter().try_for_each(|(key, value)| match key_text(heap, *key) {

@@ -23,7 +23,7 @@ pub fn repr(heap: &Heap, id: Id) -> String {
         Data::Str(text) => quote(text.chars()),
         Data::Unknown(text) => text.clone(),
         Data::Bytes(bytes) => format!("b{}", quote_bytes(bytes)),
-        Data::Time(time) => time.text(),
+        Data::Time(time) => time.repr(),
         Data::List(items) => format!("[{}]", list(items)),
         Data::Tuple(items) if items.len() == 1 => format!("({},)", list(items)),
         Data::Tuple(items) => format!("({})", list(items)),

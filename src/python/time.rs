@@ -47,6 +47,33 @@ impl Time {
         self.print(" ")
     }
 
+    /// `repr()`
+    pub fn repr(&self) -> String {
+        let [year, month, day] = self.date;
+        let Some(([hour, minute, second, micro], east)) = self.clock else {
+            return format!("datetime.date({year}, {month}, {day})");
+        };
+        let mut out = format!("datetime.datetime({year}, {month}, {day}, {hour}, {minute}");
+        if second > 0 || micro > 0 {
+            out.push_str(&format!(", {second}"));
+        }
+        if micro > 0 {
+            out.push_str(&format!(", {micro}"));
+        }
+        match east {
+            None => {}
+            Some(0) => out.push_str(", tzinfo=datetime.timezone.utc"),
+            Some(east) => {
+                // Python counts whole days and what is left of the last one.
+                let (days, seconds) = (east.div_euclid(24 * 60), east.rem_euclid(24 * 60) * 60);
+                let days = if days == 0 { String::new() } else { format!("days={days}, ") };
+                out.push_str(&format!(", tzinfo=datetime.timezone(datetime.timedelta({days}seconds={seconds}))"));
+            }
+        }
+        out.push(')');
+        out
+    }
+
     fn print(&self, between: &str) -> String {
         let [year, month, day] = self.date;
         let mut out = format!("{year:04}-{month:02}-{day:02}");

@@ -6,9 +6,11 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use base64::Engine as _;
 use num_bigint::BigInt;
 use regex_lite::Regex;
 
+use super::NOT_FOLLOWED;
 use super::heap::{Data, Heap, Id, Place, Text, at};
 use super::time::Time;
 use crate::error::{Error, Result};
@@ -22,25 +24,30 @@ const DEPTH: usize = 200;
 /// Fails, with a place, where PyYAML fails, and at the characters that YAML readers take for different things.
 pub fn load(heap: &mut Heap, source: &Rc<Text>) -> Result<Id> {
     let place = |span| Place { source: Rc::clone(source), span };
+    let text = with_line_feeds(&source.text);
     // A byte order mark inside of the text is a letter like others to PyYAML: another one of as many bytes stands
     // for it while places are found.
-    let mark = source.text.len() - source.text.trim_start_matches('\u{feff}').len();
+    let mark = text.len() - text.trim_start_matches('\u{feff}').len();
     let first = mark.min('\u{feff}'.len_utf8());
-    let letters = format!("{}{}", &source.text[..first], source.text[first..].replace('\u{feff}', "\u{fffd}"));
+    let letters = format!("{}{}", &text[..first], text[first..].replace('\u{feff}', "\u{fffd}"));
     if let Err(fault) = admit(&letters) {
-        let error = Error::input(format!("{} stands here", fault.reason)).hint("write an escape in double quotes");
+        let error = Error::refused(format!("{} stands here", fault.reason)).hint(NOT_FOLLOWED);
         return Err(at(error, Some(&place(fault.span))));
     }
     if source.text.contains('\u{7f}') {
         return Err(Error::input("a control character stands here").in_file(&source.name));
     }
-    let start = only_document(&source.text).map_err(|error| at(error, Some(&place(0..0))))?;
+    let start = only_document(&text).map_err(|error| at(error, Some(&place(0..0))))?;
     let mut tape = Tape::default();
     // The lines before it are blank, comments or directives.
-    let text = &source.text[start..];
+    let text = &text[start..];
     if let Err(step) = read(&letters[start..], &mut tape) {
         let from = start + step.offset;
-        let error = Error::input(format!("this is no YAML: {}", step.reason)).hint("Prefect reads it with PyYAML");
+        let is_beyond = ["an unusual tag", "an escape that is no Unicode character"].contains(&step.reason);
+        let error = match is_beyond {
+            true => Error::refused(format!("{} stands here", step.reason)).hint(NOT_FOLLOWED),
+            false => Error::input(format!("this is no YAML: {}", step.reason)).hint("Prefect reads it with PyYAML"),
+        };
         return Err(at(error, Some(&place(from..source.text.len().min(from + 1)))));
     }
     let document = Document::new(text, &tape);
@@ -52,6 +59,16 @@ pub fn load(heap: &mut Heap, source: &Rc<Text>) -> Result<Id> {
     let mut loader = Loader { heap, source, start, anchors: HashMap::new(), made: HashMap::new(), patterns };
     loader.find_anchors(document)?;
     loader.value(document.root(), DEPTH)
+}
+
+/// The text with a line feed for each carriage return that has none: PyYAML breaks the line there, too.
+fn with_line_feeds(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        out.push(if c == '\r' && chars.peek() != Some(&'\n') { '\n' } else { c });
+    }
+    out
 }
 
 /// Where the only document of a text begins. Fails where there are two.
@@ -66,9 +83,16 @@ fn only_document(text: &str) -> Result<usize> {
             line.trim_matches([' ', '\t', '\r']).is_empty() || line.trim_start().starts_with('#')
         };
         if found.is_none() && !chunk_text.starts_with("---") {
-            let version = chunk_text.lines().find_map(|line| line.strip_prefix("%YAML"));
+            let mut versions = chunk_text.lines().filter_map(|line| line.strip_prefix("%YAML"));
+            let version = versions.next();
             if version.is_some_and(|version| !version.trim_start().starts_with("1.")) {
                 return Err(Error::input("PyYAML, which Prefect reads templates with, knows YAML 1.1 only"));
+            }
+            if versions.next().is_some() {
+                return Err(Error::input("the directive %YAML stands twice").hint("remove one of the two"));
+            }
+            if chunk_text.lines().any(|line| line.starts_with("%TAG")) {
+                return Err(Error::refused("a directive %TAG stands here").hint(NOT_FOLLOWED));
             }
             if chunk_text.lines().all(|line| is_blank(line) || line.starts_with('%')) {
                 continue;
@@ -189,10 +213,13 @@ impl Loader<'_, '_> {
                     Some(target) => drop(self.anchors.insert(node.index(), *target)),
                     None => return Err(self.fail(node, "an alias without its anchor")),
                 }
-            } else if let Some(anchor) = node.anchor()
-                && known.insert(anchor, node.index()).is_some()
-            {
-                return Err(self.fail(node, format!("the anchor `&{anchor}` stands twice")));
+            } else if let Some(anchor) = node.anchor() {
+                if anchor.contains(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))) {
+                    return Err(self.fail(node, "an anchor that PyYAML does not take"));
+                }
+                if known.insert(anchor, node.index()).is_some() {
+                    return Err(self.fail(node, format!("the anchor `&{anchor}` stands twice")));
+                }
             }
         }
         Ok(())
@@ -314,6 +341,9 @@ impl Loader<'_, '_> {
 
     fn scalar(&self, node: Node<'_>) -> Result<Data> {
         let text = node.text().unwrap_or_default();
+        if node.kind() == Kind::Double && has_escaped_quote(node.raw()) {
+            return Err(self.fail(node, "an escape (`\\'`) that PyYAML does not know"));
+        }
         let implicit = match node.kind() {
             Kind::Plain | Kind::Empty => self.patterns.tag(&text),
             _ => "str",
@@ -335,10 +365,12 @@ impl Loader<'_, '_> {
             "int" => Data::Int(int(&text).ok_or_else(wrong)?),
             "float" => Data::Float(float(&text).ok_or_else(wrong)?),
             "timestamp" => Data::Time(Time::parse(&text).ok_or_else(wrong)?),
-            // What it holds does not matter: it can't be sent.
-            "binary" if text.is_ascii() => Data::Bytes(text.into_owned().into_bytes()),
+            "binary" => Data::Bytes(bytes(&text).ok_or_else(wrong)?),
             "value" => return Err(self.fail(node, "PyYAML has no value for `=`")),
             "merge" => return Err(self.fail(node, "PyYAML has no value for `<<`")),
+            _ if tag.contains('%') => {
+                return Err(at(Error::refused("an unusual tag").hint(NOT_FOLLOWED), Some(&self.place(node))));
+            }
             _ => return Err(self.fail(node, "a tag that PyYAML does not know")),
         })
     }
@@ -351,6 +383,24 @@ fn tag_name<'d>(node: Node<'d>) -> Option<&'d str> {
         Some(name) => name,
         None => tag.strip_prefix("!<tag:yaml.org,2002:").and_then(|tag| tag.strip_suffix('>')).unwrap_or(tag),
     })
+}
+
+/// Whether `\'` is among the escapes of a double-quoted scalar.
+fn has_escaped_quote(raw: &str) -> bool {
+    let mut chars = raw.chars();
+    while let Some(c) = chars.next() {
+        if c == '\\' && chars.next() == Some('\'') {
+            return true;
+        }
+    }
+    false
+}
+
+/// The bytes that base64 stands for; all that is none of its letters is passed over.
+fn bytes(text: &str) -> Option<Vec<u8>> {
+    let is_letter = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
+    let letters: String = text.chars().filter(is_letter).collect();
+    text.is_ascii().then(|| base64::engine::general_purpose::STANDARD.decode(letters).ok())?
 }
 
 /// A whole number as PyYAML makes it: base 60 with colons, base 8 with a zero in front.

@@ -68,7 +68,9 @@ pub(crate) fn write(
         let line = |(case, answer): &(&Case, Answer)| {
             let answer = match answer {
                 Answer::Job(job) => format!("{{\"job\":{}}}", fold(job.clone(), plain(version).as_ref()).print()),
-                Answer::Fails(why) | Answer::Wrong(why) => format!("{{\"error\":{}}}", Json::text(why).print()),
+                Answer::Fails(why) | Answer::Refused(why) | Answer::Wrong(why) => {
+                    format!("{{\"error\":{}}}", Json::text(why).print())
+                }
             };
             format!("\n{}:{answer}", Json::text(&case.name).print())
         };

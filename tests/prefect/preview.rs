@@ -48,6 +48,7 @@ impl Preview {
             0 => Json::parse(&stdout).map_or_else(|error| wrong(&error), Answer::Job),
             2 if !stdout.is_empty() => wrong("fails, and prints a part"),
             2 if !is_named() => wrong("fails, and names neither file nor key"),
+            2 if stderr.contains("not followed here") => Answer::Refused(stderr),
             2 => Answer::Fails(stderr),
             code => wrong(&format!("ends with {code}")),
         }

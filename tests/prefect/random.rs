@@ -102,7 +102,7 @@ fn random(oracles: &mut BTreeMap<Version, Oracle>, count: u64, seed: u64) -> Vec
     let shown = usize::try_from(number("JOBPLATE_PREFECT_SHOWN", SHOWN)).expect("a small number");
     let mut failures = Vec::new();
     let mut orders = BTreeMap::new();
-    let (mut unsteady, mut jobs) = (0, 0);
+    let (mut unsteady, mut jobs, mut refused) = (0, 0, 0);
     let preview = Preview::new();
     std::thread::scope(|scope| {
         let cases = &cases;
@@ -119,6 +119,7 @@ fn random(oracles: &mut BTreeMap<Version, Oracle>, count: u64, seed: u64) -> Vec
             let prefect = oracle.ask(case);
             jobs += u64::from(matches!(prefect, Answer::Job(_)));
             let Ok(ours) = receive.recv() else { panic!("the previews stopped") };
+            refused += u64::from(matches!((&prefect, &ours), (Answer::Job(_), Answer::Refused(_))));
             let Some(difference) = prefect.difference(&ours) else { continue };
             if is_unsteady(&mut orders, case, &prefect) {
                 unsteady += 1;
@@ -134,7 +135,10 @@ fn random(oracles: &mut BTreeMap<Version, Oracle>, count: u64, seed: u64) -> Vec
             failures.push(failure(&small, &prefect, &difference, &ours));
         }
     });
-    say(&format!("Prefect 1: of {count} random cases, {jobs} make a Job, {unsteady} now this Job, now that"));
+    say(&format!(
+        "Prefect 1: of {count} random cases, {jobs} make a Job, {unsteady} now this Job, now that; {refused} are not followed"
+    ));
+    assert!(refused * 50 < count, "too many cases are not followed");
     assert!(jobs * 5 > count * 2, "too few random cases make a Job");
     failures
 }

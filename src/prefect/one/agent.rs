@@ -87,9 +87,20 @@ impl Agent {
                 config.set(heap, setting, value);
             }
         }
+        let api = setting(heap, config, "cloud.api")?;
+        if version == Version::V0_15 && !matches!(heap.get(api), Data::Str(_) | Data::Unknown(_) | Data::None) {
+            let error = Error::input("Prefect's agent can't start: its API is no text");
+            return Err(at(error.hint("write a URL"), heap.place(api)));
+        }
         let (api_key, tenant_id, asks_for_tenant) = credentials(heap, version, config)?;
         check_name(heap, kwargs, config)?;
         check_level(heap, config, "cloud.agent.level")?;
+        let attributes = config.get(heap, "logging.log_attributes");
+        let is_loud = config.get(heap, "cloud.agent.level").is_some_and(|level| heap.str(level) == Some("DEBUG"));
+        if let Some(attributes) = attributes.filter(|_| is_loud) {
+            // What it says when it starts has them in it.
+            iterate(heap, attributes, "`logging.log_attributes`")?;
+        }
         let env_vars = match kwargs.truthy(heap, "env_vars").or_else(|| config.get(heap, "cloud.agent.env_vars")) {
             Some(given) => pairs(heap, given)?,
             None => Vec::new(),
@@ -149,11 +160,16 @@ pub(super) fn split_at_commas(heap: &mut Heap, list: Id) -> Id {
     let place = heap.place(list).cloned();
     let items = match heap.get(list).clone() {
         Data::Str(text) => {
-            text.split(',').map(|name| heap.put(Data::Str(name.trim().to_owned()), place.clone())).collect()
+            text.split(',').map(|name| heap.put(Data::Str(strip(name).to_owned()), place.clone())).collect()
         }
         _ => vec![list],
     };
     heap.put(Data::List(items), place)
+}
+
+/// `str.strip`, which takes four control characters more for blanks than Rust does.
+fn strip(text: &str) -> &str {
+    text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\u{1c}'..='\u{1f}'))
 }
 
 /// API key and tenant, and whether the tenant is asked for.
@@ -162,7 +178,20 @@ fn credentials(heap: &mut Heap, version: Version, config: Config) -> Result<(Id,
     let tenant = config.get(heap, "cloud.tenant_id").filter(|tenant| heap.is_true(*tenant));
     let tenant = match (tenant, version) {
         (Some(tenant), Version::V1_4) => Some(uuid(heap, tenant)?),
-        (tenant, _) => tenant,
+        (tenant, Version::V0_15) => {
+            // Without key and token it logs in to the tenant.
+            let token = config.get(heap, "cloud.agent.auth_token").or_else(|| config.get(heap, "cloud.auth_token"));
+            let backend = setting(heap, config, "backend")?;
+            if let Some(tenant) = tenant
+                && key.is_none()
+                && !token.is_some_and(|token| heap.is_true(token))
+                && heap.str(backend) == Some("cloud")
+            {
+                uuid(heap, tenant)?;
+            }
+            tenant
+        }
+        (None, _) => None,
     };
     let Some(key) = key else { return Ok((heap.text(""), heap.text(""), false)) };
     if let Some(tenant) = tenant {

@@ -14,6 +14,7 @@ use crate::python::environ::{Environ, Known, Variable};
 use crate::python::heap::{Data, Heap, Id, Place, Text, at};
 use crate::python::literal;
 use crate::python::text;
+use crate::python::time::Time;
 
 /// What every variable that Prefect reads begins with.
 pub const PREFIX: &str = "PREFECT__";
@@ -58,6 +59,7 @@ pub fn load(heap: &mut Heap, environ: &Environ, user: Option<&Rc<Text>>) -> Resu
     }
     if let Some(user) = user {
         let table = parse_toml(user)?;
+        check_lists(table.get_ref().values(), user)?;
         flat.merge(heap, &mut Vec::new(), table.get_ref(), user);
     }
     for variable in environ.0.iter().filter(|variable| variable.name.starts_with(PREFIX)) {
@@ -82,6 +84,29 @@ pub fn parse_toml(source: &Rc<Text>) -> Result<toml::Spanned<DeTable<'_>>> {
         // The library's words may quote the text.
         at(Error::input("this is no TOML").hint("see https://toml.io for its grammar"), Some(&place))
     })
+}
+
+/// Fails at a list whose items are of several types: Prefect's own TOML reader takes none.
+fn check_lists<'t>(values: impl Iterator<Item = &'t toml::Spanned<DeValue<'t>>>, source: &Rc<Text>) -> Result<()> {
+    for value in values {
+        match value.get_ref() {
+            DeValue::Table(table) => check_lists(table.values(), source)?,
+            DeValue::Array(items) => {
+                if items.iter().next().is_some_and(|first| first.get_ref().is_table()) {
+                    continue;
+                }
+                let kind = |item: &toml::Spanned<DeValue<'_>>| item.get_ref().type_str();
+                if let Some(odd) = items.iter().find(|item| items.iter().next().map(kind) != Some(kind(item))) {
+                    let place = Place { source: Rc::clone(source), span: odd.span() };
+                    let error = Error::input("Prefect can't start: a list of several types");
+                    return Err(at(error.hint("Prefect's TOML reader takes lists of one type"), Some(&place)));
+                }
+                check_lists(items.iter(), source)?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// The section and key that a variable is, without its prefix: lower-case, but for the names of secrets.
@@ -258,8 +283,16 @@ pub fn of_toml(heap: &mut Heap, value: &toml::Spanned<DeValue<'_>>, source: &Rc<
         }
         DeValue::Float(float) => Data::Float(float.as_str().parse().unwrap_or(f64::NAN)),
         DeValue::Boolean(is) => Data::Bool(*is),
-        DeValue::Datetime(_) => Data::Other("a date"),
-        DeValue::Array(items) => Data::List(items.iter().map(|item| of_toml(heap, item, source)).collect()),
+        DeValue::Datetime(time) => match Time::parse(&time.to_string()) {
+            Some(time) => Data::Time(time),
+            None => Data::Other("a time of day"),
+        },
+        DeValue::Array(items) => {
+            // Behind a table, Prefect's reader sees tables only.
+            let tables_only = items.iter().next().is_some_and(|first| first.get_ref().is_table());
+            let items = items.iter().filter(|item| !tables_only || item.get_ref().is_table());
+            Data::List(items.map(|item| of_toml(heap, item, source)).collect())
+        }
         DeValue::Table(table) => {
             let pair = |(key, value): (&toml::Spanned<std::borrow::Cow<'_, str>>, &toml::Spanned<DeValue<'_>>)| {
                 (heap.text(key.get_ref().to_string()), of_toml(heap, value, source))
@@ -295,17 +328,25 @@ fn check(heap: &mut Heap, config: Config) -> Result<Config> {
             return fail(heap, section, "is no section");
         }
     }
-    if config.get(heap, "context").is_some_and(|own| heap.dict(own).is_none()) {
-        return fail(heap, "context", "is no section");
+    for section in ["context", "context.config"] {
+        if config.get(heap, section).is_some_and(|own| heap.dict(own).is_none()) {
+            return fail(heap, section, "is no section");
+        }
+    }
+    if let Some(Data::Int(seconds)) = config.get(heap, "tasks.defaults.retry_delay").map(|delay| heap.get(delay))
+        && seconds.magnitude() >= BigInt::from(MOST_SECONDS).magnitude()
+    {
+        return fail(heap, "tasks.defaults.retry_delay", "is longer than Python can count");
     }
     if config.get(heap, "home_dir").is_none_or(|own| !matches!(heap.get(own), Data::Str(_) | Data::Unknown(_))) {
         return fail(heap, "home_dir", "is no text");
     }
-    if let Some(format) = config.get(heap, "logging.format")
-        && let Data::Str(text) = heap.get(format)
-        && !text.is_empty()
-        && !Regex::new(FORMAT).is_ok_and(|pattern| pattern.is_match(text))
-    {
+    let fits = |format: Id| match heap.get(format) {
+        Data::Unknown(_) => true,
+        Data::Str(text) => Regex::new(FORMAT).is_ok_and(|pattern| pattern.is_match(text)),
+        _ => false,
+    };
+    if config.get(heap, "logging.format").is_some_and(|format| heap.is_true(format) && !fits(format)) {
         return fail(heap, "logging.format", "is no format of Python's logging");
     }
     if let Some(loggers) = config.get(heap, "logging.extra_loggers") {
@@ -317,6 +358,9 @@ fn check(heap: &mut Heap, config: Config) -> Result<Config> {
     check_level(heap, config, "logging.level")?;
     Ok(config)
 }
+
+/// What is a day more than Python's longest span of time.
+const MOST_SECONDS: i64 = 1_000_000_000 * 86_400;
 
 /// Sections that Prefect looks into when it starts.
 const SECTIONS: [&str; 8] =

@@ -158,6 +158,10 @@ fn get_or_create(heap: &mut Heap, root: Id, way: &[&str], last: Data) -> Result<
 fn first_part(heap: &mut Heap, name: Id) -> Result<String> {
     match heap.get(name).clone() {
         Data::Str(text) => Ok(text.chars().take(NAME).collect()),
+        Data::Bytes(bytes) => {
+            let first = heap.put(Data::Bytes(bytes.into_iter().take(NAME).collect()), None);
+            Ok(text::str(heap, first))
+        }
         Data::List(items) => {
             let first = heap.put(Data::List(items.into_iter().take(NAME).collect()), None);
             Ok(text::str(heap, first))

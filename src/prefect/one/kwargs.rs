@@ -51,6 +51,10 @@ pub fn iterate(heap: &mut Heap, id: Id, what: &str) -> Result<Vec<Id>> {
             let place = heap.place(id).cloned();
             text.chars().map(|c| heap.put(Data::Str(c.to_string()), place.clone())).collect()
         }
+        Data::Bytes(bytes) => {
+            let place = heap.place(id).cloned();
+            bytes.into_iter().map(|byte| heap.put(Data::Int(byte.into()), place.clone())).collect()
+        }
         _ => {
             let error = Error::input(format!("{what} must be a list, and is {}", heap.kind(id)));
             return Err(at(error.hint("Prefect itself fails here"), heap.place(id)));

@@ -66,7 +66,11 @@ impl RunConfig {
     /// Reads a run config: the arguments of its class, with `kind` or Prefect's own `type` for the class. Fails where
     /// Prefect does, and where the agent takes no run config of the class.
     pub fn read(heap: &mut Heap, given: Id, file: &ReadFile<'_>) -> Result<Self> {
-        let named = ["kind", "type"].iter().find_map(|key| heap.item(given, key));
+        if !heap.is_true(given) {
+            return Ok(RunConfig::default());
+        }
+        let named = ["kind", "type"].iter().filter_map(|key| heap.item(given, key));
+        let named = named.into_iter().find(|class| *heap.get(*class) != Data::None);
         let class = named.map(|class| text::str(heap, class)).filter(|class| !class.is_empty());
         let class = class.as_deref().unwrap_or("KubernetesRun");
         let known = match class {
@@ -94,8 +98,8 @@ impl RunConfig {
             }
         }
         config.read_template(heap, kwargs, file)?;
-        config.image = text_of(heap, kwargs.get(heap, "image"));
-        config.service_account_name = text_of(heap, kwargs.get(heap, "service_account_name"));
+        config.image = text_of(heap, kwargs.get(heap, "image"))?;
+        config.service_account_name = text_of(heap, kwargs.get(heap, "service_account_name"))?;
         if let Some(secrets) = kwargs.get(heap, "image_pull_secrets") {
             config.image_pull_secrets = texts(heap, secrets, "`image_pull_secrets`")?;
         }
@@ -107,7 +111,15 @@ impl RunConfig {
             config.image_pull_policy = Some(policy);
         }
         for (argument, group, key) in RESOURCES {
-            let value = text_of(heap, kwargs.get(heap, argument));
+            let given = kwargs.get(heap, argument);
+            let value = match given.map(|given| heap.get(given)) {
+                // Python prints what is no text, before all others are read as text.
+                Some(Data::Bytes(_)) if key == "cpu" => given.map(|given| {
+                    let printed = text::str(heap, given);
+                    heap.put(Data::Str(printed), None)
+                }),
+                _ => text_of(heap, given)?,
+            };
             if let Some(value) = value.filter(|value| heap.is_true(*value)) {
                 config.resources.push((group, key, value));
             }
@@ -186,15 +198,17 @@ pub fn inner_text(heap: &Heap, id: Id, text: String) -> Rc<Text> {
     Rc::new(Text { name, first_line, text, is_manifest: false })
 }
 
-/// A value as text; none stays none.
-fn text_of(heap: &mut Heap, value: Option<Id>) -> Option<Id> {
-    let value = value?;
-    if matches!(heap.get(value), Data::Str(_) | Data::Unknown(_)) {
-        return Some(value);
-    }
-    let text = text::str(heap, value);
+/// A value as text, bytes as the text that they are; none stays none.
+fn text_of(heap: &mut Heap, value: Option<Id>) -> Result<Option<Id>> {
+    let Some(value) = value else { return Ok(None) };
+    let text = match heap.get(value) {
+        Data::Str(_) | Data::Unknown(_) => return Ok(Some(value)),
+        Data::Bytes(bytes) => String::from_utf8(bytes.clone())
+            .map_err(|_| at(Error::input("binary data that is no text"), heap.place(value)))?,
+        _ => text::str(heap, value),
+    };
     let place = heap.place(value).cloned();
-    Some(heap.put(Data::Str(text), place))
+    Ok(Some(heap.put(Data::Str(text), place)))
 }
 
 /// Items as texts. Fails at one that is empty.
@@ -205,7 +219,7 @@ fn texts(heap: &mut Heap, list: Id, what: &str) -> Result<Vec<Id>> {
         if *heap.get(item) == Data::None {
             return Err(at(Error::input(format!("an item of {what} is empty")), heap.place(item)));
         }
-        out.extend(text_of(heap, Some(item)));
+        out.extend(text_of(heap, Some(item))?);
     }
     Ok(out)
 }
@@ -222,7 +236,7 @@ fn read_env(heap: &mut Heap, env: Id) -> Result<Vec<(Id, Id)>> {
         if *heap.get(key) == Data::None {
             return Err(at(Error::input("a name in `env` of the run config is empty"), heap.place(key)));
         }
-        if let Some(name) = text_of(heap, Some(key)) {
+        if let Some(name) = text_of(heap, Some(key))? {
             heap.set(named, name, value);
         }
     }

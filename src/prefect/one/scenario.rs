@@ -119,6 +119,12 @@ fn read_environ(heap: &Heap, environ: Id) -> Result<Environ> {
     let mut variables = Vec::new();
     for (name, value) in pairs {
         match (heap.get(*name), heap.get(*value)) {
+            (Data::Str(own), _) if own.is_empty() || own.contains(['=', '\0']) => {
+                return Err(at(Error::input("this is no name of a variable"), heap.place(*name)));
+            }
+            (_, Data::Str(text)) if text.contains('\0') => {
+                return Err(at(Error::input("no variable can hold a NUL"), heap.place(*value)));
+            }
             (Data::Str(name), Data::Str(text)) => variables.push(Variable {
                 name: name.clone(),
                 value: Known::Text(text.clone()),

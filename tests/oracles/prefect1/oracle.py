@@ -212,7 +212,7 @@ class Prefect:
         """A run config as Prefect's API hands it on."""
         if given is None:
             return None
-        arguments = dict(given)
+        arguments = dict(given or {})
         arguments.pop("__version__", None)
         kind = [arguments.pop("kind", None), arguments.pop("type", None), "KubernetesRun"]
         kind = next(name for name in kind if name)
