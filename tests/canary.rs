@@ -169,6 +169,8 @@ const SCENARIOS: &[(&str, &str, bool)] = &[
     ("--agent", "kind: Deployment\nspec: {template: {spec: {containers: [{args: [prefect, agent, kubernetes, start, --token=@, --nope]}]}}}", false),
     ("--agent", "kind: Deployment\nspec: {template: {spec: {containers: [{command: [sh, -c], args: [\"prefect agent kubernetes start -k `@`\"]}]}}}", false),
     ("--agent", "kind: Deployment\nspec: {template: {spec: {containers: [{args: [prefect, agent, kubernetes, start], env: [{name: PREFECT__CLOUD__API_KEY, value: '@'}]}]}}}", true),
+    ("--agent", "kind: Deployment\nspec: {template: {spec: {containers: [{command: [sh, -c], args: ['prefect agent kubernetes start --key \"$(S)\" --env E=@ --env DSN=postgres://u:@@$S/db'], env: [{name: S, valueFrom: {secretKeyRef: {name: s, key: k}}}]}]}}}", true),
+    ("--agent", "kind: Deployment\nspec: {template: {spec: {containers: [{args: [prefect, agent, kubernetes, start], env: [{name: S, valueFrom: {secretKeyRef: {name: s, key: k}}}, {name: PREFECT__CLOUD__API_KEY, value: '@-$(S)'}, {name: PREFECT__CLOUD__API, value: 'http://u:@@$(S)'}]}]}}}", true),
     ("--agent", "kind: Deployment\nspec: {template: {spec: {containers: [{args: [web], env: [{name: X, value: '@'}]}]}}}", false),
 ];
 

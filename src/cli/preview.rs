@@ -40,9 +40,9 @@ pub(super) struct PreviewArgs {
     /// All at once: run_config, agent, environ, user_config, flow, flow_run_id, identifier
     #[arg(long, value_name = "FILE", help_heading = "Who runs what")]
     scenario: Option<String>,
-    /// The version of the agent
-    #[arg(long, value_name = "VERSION", value_enum, default_value = "1.4", help_heading = "Who runs what")]
-    prefect: PrefectVersion,
+    /// The version of the agent; that of the image in --agent, else 1.4, if it is left out
+    #[arg(long, value_name = "VERSION", value_enum, help_heading = "Who runs what")]
+    prefect: Option<PrefectVersion>,
     /// What to print: the Job as yaml or json, or env: a table of the flow's variables with values masked
     #[arg(
         short,
@@ -76,10 +76,6 @@ enum Format {
 
 /// Prints the Job, and says what is lost on the way to it.
 pub(super) fn run(args: PreviewArgs, color: ColorChoice) -> Result<ExitCode> {
-    let version = match args.prefect {
-        PrefectVersion::OneFour => Version::V1_4,
-        PrefectVersion::ZeroFifteen => Version::V0_15,
-    };
     let mut inputs = Inputs::default();
     let mut heap = Heap::default();
     let template = match args.template.as_deref().or(args.filename.as_deref()) {
@@ -88,6 +84,11 @@ pub(super) fn run(args: PreviewArgs, color: ColorChoice) -> Result<ExitCode> {
         None => None,
     };
     let (scenario, deployed) = read_scenario(&args, &mut heap, &mut inputs)?;
+    let image = deployed.as_ref().and_then(|deployed| deployed.version.as_deref());
+    let version = match (args.prefect, image) {
+        (Some(PrefectVersion::ZeroFifteen), _) | (None, Some([0, ..])) => Version::V0_15,
+        (Some(PrefectVersion::OneFour), _) | (None, _) => Version::V1_4,
+    };
     let file = |path: &str| Inputs::default().read(path, true);
     let made = preview(&mut heap, version, template.as_ref(), &scenario, &file)?;
     let job = send::check(&heap, made.job.root)?;
@@ -98,7 +99,7 @@ pub(super) fn run(args: PreviewArgs, color: ColorChoice) -> Result<ExitCode> {
     };
     if !args.quiet {
         let mut found = notes::find(&heap, &made, &scenario, deployed.is_some());
-        found.extend(deployed.into_iter().flat_map(|more| more.notes(&heap, &made, template.is_some())));
+        found.extend(deployed.into_iter().flat_map(|more| more.notes(&heap, &made, version, template.is_some())));
         let told: String = found.iter().map(|note| report::note(&in_words(note))).collect();
         to_stderr(&told, color);
     }
@@ -116,13 +117,27 @@ fn no_input() -> Error {
 /// What only a manifest of the agent tells.
 struct Deployed {
     file: String,
+    version: Option<Vec<u32>>,
     has_sources: bool,
 }
 
 impl Deployed {
-    fn notes(&self, heap: &Heap, made: &Preview, has_template: bool) -> Vec<Note> {
+    fn notes(&self, heap: &Heap, made: &Preview, version: Version, has_template: bool) -> Vec<Note> {
         let mut notes = Vec::new();
         let mut add = |text: String| notes.push(Note { text, place: None });
+        let followed = match version {
+            Version::V0_15 => (&[0, 15], "0.15"),
+            Version::V1_4 => (&[1, 4], "1.4"),
+        };
+        if let Some(own) = self.version.as_deref().filter(|own| !own.starts_with(followed.0)) {
+            let own: Vec<String> = own.iter().map(u32::to_string).collect();
+            add(format!(
+                "{}: the agent's image has Prefect {}, and this is what {} makes",
+                self.file,
+                own.join("."),
+                followed.1
+            ));
+        }
         if has_template && made.is_agents_template && made.agent.job_template_path.is_none() {
             add(format!("{}: this agent is started without `--job-template`, and so reads no job template", self.file));
         }
@@ -161,9 +176,9 @@ fn read_scenario(args: &PreviewArgs, heap: &mut Heap, inputs: &mut Inputs) -> Re
     if !scenario.environ.0.is_empty() {
         return twice("--agent", "environ");
     }
-    let manifest::Deployed { start, environ, has_sources } = manifest::find(heap, &inputs.read(name, false)?)?;
+    let manifest::Deployed { start, environ, version, has_sources } = manifest::find(heap, &inputs.read(name, false)?)?;
     (scenario.start, scenario.environ) = (start, environ);
-    Ok((scenario, Some(Deployed { file: name.clone(), has_sources })))
+    Ok((scenario, Some(Deployed { file: name.clone(), version, has_sources })))
 }
 
 /// Files that are read whole; standard input once.
@@ -194,7 +209,7 @@ impl Inputs {
             let at = error.utf8_error().valid_up_to();
             Error::input(format!("not UTF-8, at byte {at}")).in_file(name).hint("save the file as UTF-8")
         })?;
-        Ok(Rc::new(Text { name: name.to_owned(), first_line: 1, text, is_manifest }))
+        Ok(Rc::new(Text { name: name.to_owned(), first_line: 1, text, has_lines: true, is_manifest }))
     }
 }
 

@@ -1,5 +1,7 @@
 //! An environment, and how `os.path` expands what is in a text from it.
 
+use std::sync::LazyLock;
+
 use regex_lite::Regex;
 
 use super::heap::Place;
@@ -24,7 +26,23 @@ pub enum Known {
     Unknown(String),
 }
 
+/// The words in a text that stand for values of the cluster, such as `Secret gh, key token`; nothing else of the
+/// text. Empty where there are none.
+pub fn references(text: &str) -> String {
+    static PATTERN: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new("<((?:Secret|ConfigMap) [^<>, ]*, key [^<>, ]*|field [^<> ]*|a reference)>").ok());
+    let Some(pattern) = &*PATTERN else { return String::new() };
+    let mut words: Vec<&str> = pattern.captures_iter(text).filter_map(|found| Some(found.get(1)?.as_str())).collect();
+    words.dedup();
+    words.join(" and ")
+}
+
 impl Known {
+    /// A text: known, if nothing in it stands for a value of the cluster.
+    pub fn of(text: String) -> Self {
+        if references(&text).is_empty() { Known::Text(text) } else { Known::Unknown(text) }
+    }
+
     /// The text, or what stands for it.
     pub fn text(&self) -> &str {
         match self {
@@ -48,21 +66,17 @@ impl Environ {
 
     /// `os.path.expandvars`, then `os.path.expanduser`. What has an unknown value in it is unknown.
     pub fn expand(&self, value: &Known) -> Known {
-        let uses = |variable: &&Variable| matches!(variable.value, Known::Unknown(_));
         match value {
             Known::Unknown(_) => value.clone(),
             Known::Text(text) if !text.contains('$') => Known::Text(self.expand_user(text)),
-            Known::Text(text) => {
-                let expanded = self.expand_user(&self.expand_vars(text));
-                let unknown = self.0.iter().filter(uses).any(|unknown| expanded.contains(unknown.value.text()));
-                if unknown { Known::Unknown(expanded) } else { Known::Text(expanded) }
-            }
+            Known::Text(text) => Known::of(self.expand_user(&self.expand_vars(text))),
         }
     }
 
     /// `os.path.expandvars`: `$NAME` and `${NAME}`, where the variable is set.
     pub fn expand_vars(&self, text: &str) -> String {
-        let Ok(pattern) = Regex::new(r"\$([0-9A-Za-z_]+|\{[^}]*\})") else { return text.to_owned() };
+        static PATTERN: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\$([0-9A-Za-z_]+|\{[^}]*\})").ok());
+        let Some(pattern) = &*PATTERN else { return text.to_owned() };
         let replaced = |found: &regex_lite::Captures<'_>| {
             let name = found[1].strip_prefix('{').and_then(|name| name.strip_suffix('}')).unwrap_or(&found[1]);
             match (self.get(name), name) {

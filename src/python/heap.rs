@@ -55,6 +55,8 @@ pub struct Text {
     pub first_line: usize,
     /// The text.
     pub text: String,
+    /// Whether each of its lines is a line of the file; else all are that first one.
+    pub has_lines: bool,
     /// Whether errors may show lines of it, masked as those of a manifest; else they name line and column only.
     pub is_manifest: bool,
 }
@@ -71,11 +73,15 @@ pub struct Place {
 impl Place {
     /// The line, from 1.
     pub fn line(&self) -> usize {
-        self.source.first_line + self.source.text[..self.span.start].matches('\n').count()
+        let lines = if self.source.has_lines { self.source.text[..self.span.start].matches('\n').count() } else { 0 };
+        self.source.first_line + lines
     }
 
-    /// `FILE:LINE:COLUMN`
+    /// `FILE:LINE:COLUMN`; of a text whose lines are not those of the file, `FILE:LINE`
     pub fn shown(&self) -> String {
+        if !self.source.has_lines {
+            return format!("{}:{}", self.source.name, self.line());
+        }
         let start = self.source.text.floor_char_boundary(self.span.start);
         let line_start = self.source.text[..start].rfind('\n').map_or(0, |newline| newline + 1);
         let column = self.source.text[line_start..start].chars().count() + 1;

@@ -11,6 +11,9 @@ use crate::error::{Error, Result};
 /// Lists and mappings within one another that can be sent; Python itself gives up before a thousand.
 const DEPTH: usize = 200;
 
+/// Values in one: more than any object may hold, which is 1.5 MiB (etcd's own limit).
+const MOST: usize = 1_000_000;
+
 /// A value that can be sent.
 #[derive(Clone, Copy, Debug)]
 pub struct Sendable<'h> {
@@ -20,25 +23,31 @@ pub struct Sendable<'h> {
 
 /// Checks that a value can be sent. Fails, with its place, at what JSON does not have.
 pub fn check(heap: &Heap, id: Id) -> Result<Sendable<'_>> {
-    check_value(heap, id, DEPTH)?;
+    check_value(heap, id, DEPTH, &mut { MOST })?;
     Ok(Sendable { heap, id })
 }
 
-fn check_value(heap: &Heap, id: Id, depth: usize) -> Result<()> {
+fn check_value(heap: &Heap, id: Id, depth: usize, left: &mut usize) -> Result<()> {
     let cant = |what: &str| {
         let error = Error::input(format!("{what} can't be sent to Kubernetes"));
         Err(at(error.hint("Prefect itself fails here: put text in quotes"), heap.place(id)))
     };
     let Some(depth) = depth.checked_sub(1) else { return cant("a value nested that deep") };
+    *left = match left.checked_sub(1) {
+        Some(left) => left,
+        None => return cant("a Job that its aliases make that large"),
+    };
     match heap.get(id) {
         Data::Float(float) if !float.is_finite() => cant("a number that is none (`.nan`, `.inf`)"),
         Data::Other(BEYOND) => {
             Err(at(Error::refused(format!("{BEYOND}, stands here")).hint(NOT_FOLLOWED), heap.place(id)))
         }
         Data::Bytes(_) | Data::Set(_) | Data::Other(_) => cant(heap.kind(id)),
-        Data::List(items) | Data::Tuple(items) => items.iter().try_for_each(|item| check_value(heap, *item, depth)),
+        Data::List(items) | Data::Tuple(items) => {
+            items.iter().try_for_each(|item| check_value(heap, *item, depth, left))
+        }
         Data::Dict(pairs) => pairs.iter().try_for_each(|(key, value)| match key_text(heap, *key) {
-            Some(_) => check_value(heap, *value, depth),
+            Some(_) => check_value(heap, *value, depth, left),
             None => Err(at(
                 Error::input(format!("{} as a key can't be sent to Kubernetes", heap.kind(*key)))
                     .hint("Prefect itself fails here: put the key in quotes"),

@@ -1,5 +1,7 @@
 //! Dates and times as PyYAML reads them (YAML 1.1's timestamps) and Python prints them.
 
+use std::sync::LazyLock;
+
 use regex_lite::Regex;
 
 /// A `datetime.date`, or a `datetime.datetime`.
@@ -13,10 +15,12 @@ pub struct Time {
 impl Time {
     /// Reads a timestamp; none where the text is none, or names no day.
     pub fn parse(text: &str) -> Option<Self> {
-        let pattern = Regex::new(
+        static PATTERN: LazyLock<Option<Regex>> = LazyLock::new(|| {
+            Regex::new(
             r"^([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})(?:(?:[Tt]|[ \t]+)([0-9]{1,2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]*))?(?:[ \t]*(Z|([-+])([0-9]{1,2})(?::([0-9]{2}))?))?)?$",
-        );
-        let found = pattern.ok()?.captures(text)?;
+        ).ok()
+        });
+        let found = PATTERN.as_ref()?.captures(text)?;
         let number = |group: usize| found.get(group).and_then(|digits| digits.as_str().parse::<u32>().ok());
         let date = [number(1)?, number(2)?, number(3)?];
         if date[0] == 0 || !(1..=12).contains(&date[1]) || !(1..=days(date[0], date[1])).contains(&date[2]) {

@@ -16,6 +16,9 @@ use super::time::Time;
 use crate::error::{Error, Result};
 use crate::yaml::{Document, Documents, Kind, Node, Tape, admit, read};
 
+/// Keys of one mapping, those of merge keys counted each time.
+const MOST_PAIRS: usize = 200_000;
+
 /// Collections within one another; Python gives up a little later.
 const DEPTH: usize = 200;
 
@@ -258,6 +261,8 @@ impl Loader<'_, '_> {
         let mut pairs = Vec::new();
         self.flatten(node, depth, &mut pairs)?;
         let dict = self.heap.put(Data::Dict(Vec::new()), None);
+        // Of keys that are texts, where they stand: not to be looked for one by one.
+        let mut texts: HashMap<String, usize> = HashMap::new();
         for (key, value) in pairs {
             let before = key.document().text[..key.span().start].trim_end();
             if key.kind() == Kind::Empty && !before.ends_with('?') {
@@ -272,7 +277,20 @@ impl Loader<'_, '_> {
                 return Err(self.fail(key, "a list or mapping as a key"));
             }
             let value = self.value(value, depth)?;
-            self.heap.set(dict, made, value);
+            match self.heap.str(made).map(str::to_owned) {
+                None => self.heap.set(dict, made, value),
+                Some(text) => {
+                    if let Data::Dict(pairs) = self.heap.get_mut(dict) {
+                        match texts.get(&text) {
+                            Some(at) => pairs[*at].1 = value,
+                            None => {
+                                texts.insert(text, pairs.len());
+                                pairs.push((made, value));
+                            }
+                        }
+                    }
+                }
+            }
         }
         Ok(match (tag, self.heap.get(dict).clone()) {
             (Some("set"), Data::Dict(pairs)) => Data::Set(pairs.into_iter().map(|(key, _)| key).collect()),
@@ -313,6 +331,9 @@ impl Loader<'_, '_> {
             }
         }
         out.extend(own);
+        if out.len() > MOST_PAIRS {
+            return Err(self.fail(node, "a mapping that merge keys (`<<`) make that large"));
+        }
         Ok(())
     }
 
@@ -403,8 +424,14 @@ fn bytes(text: &str) -> Option<Vec<u8>> {
     text.is_ascii().then(|| base64::engine::general_purpose::STANDARD.decode(letters).ok())?
 }
 
+/// Digits of a number that Python reads.
+const DIGITS: usize = 4300;
+
 /// A whole number as PyYAML makes it: base 60 with colons, base 8 with a zero in front.
 fn int(text: &str) -> Option<BigInt> {
+    if text.len() > DIGITS {
+        return None;
+    }
     let plain = text.replace('_', "");
     let (negative, digits) = match plain.strip_prefix('-') {
         Some(digits) => (true, digits),
@@ -455,7 +482,13 @@ mod tests {
 
     fn shown(text: &str) -> Result<String> {
         let mut heap = Heap::default();
-        let source = Rc::new(Text { name: "f".to_owned(), first_line: 1, text: text.to_owned(), is_manifest: true });
+        let source = Rc::new(Text {
+            name: "f".to_owned(),
+            first_line: 1,
+            text: text.to_owned(),
+            has_lines: true,
+            is_manifest: true,
+        });
         load(&mut heap, &source).map(|id| repr(&heap, id))
     }
 
@@ -522,8 +555,11 @@ mod tests {
     fn aliases_are_the_same_value() {
         let mut heap = Heap::default();
         let text = "a: &x {b: 1}\nc: *x\nd: {<<: {e: *x}}".to_owned();
-        let root =
-            load(&mut heap, &Rc::new(Text { name: "f".to_owned(), first_line: 1, text, is_manifest: true })).unwrap();
+        let root = load(
+            &mut heap,
+            &Rc::new(Text { name: "f".to_owned(), first_line: 1, text, has_lines: true, is_manifest: true }),
+        )
+        .unwrap();
         assert_eq!(heap.item(root, "a"), heap.item(root, "c"));
         assert_eq!(heap.item(root, "a"), heap.item(heap.item(root, "d").unwrap(), "e"));
     }

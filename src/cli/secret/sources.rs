@@ -155,7 +155,7 @@ impl Gathered {
         })?;
         let text = utf8(bytes, &shown)?;
         // Lines of it, which may hold values, are not shown.
-        let source = Rc::new(Text { name: shown.clone(), first_line: 1, text, is_manifest: false });
+        let source = Rc::new(Text { name: shown.clone(), first_line: 1, text, has_lines: true, is_manifest: false });
         let found = config_secrets::secrets(&source)?;
         if found.is_empty() {
             self.empty.push(format!("{shown} has nothing under [context.secrets]"));

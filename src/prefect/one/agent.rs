@@ -34,6 +34,8 @@ pub struct Start {
 pub struct Agent {
     /// Names and values for every flow run, in order.
     pub env_vars: Vec<(Id, Id)>,
+    /// Variables for flow runs of which only the cluster knows.
+    pub unknown_env: Option<Id>,
     /// Its labels as Python prints them.
     pub labels: Id,
     /// For Jobs that name none.
@@ -101,7 +103,12 @@ impl Agent {
             // What it says when it starts has them in it.
             iterate(heap, attributes, "`logging.log_attributes`")?;
         }
+        let mut unknown_env = None;
         let env_vars = match kwargs.truthy(heap, "env_vars").or_else(|| config.get(heap, "cloud.agent.env_vars")) {
+            Some(given) if matches!(heap.get(given), Data::Unknown(_)) => {
+                unknown_env = Some(given);
+                Vec::new()
+            }
             Some(given) => pairs(heap, given)?,
             None => Vec::new(),
         };
@@ -137,6 +144,7 @@ impl Agent {
         };
         Ok(Agent {
             env_vars,
+            unknown_env,
             labels: labels(heap, kwargs, config)?,
             service_account_name,
             image_pull_secrets,
@@ -245,6 +253,9 @@ fn labels(heap: &mut Heap, kwargs: Kwargs, config: Config) -> Result<Id> {
         return Ok(heap.put(Data::Str(printed), place));
     }
     let Some(labels) = config.get(heap, "cloud.agent.labels") else { return Ok(heap.text("[]")) };
+    if let Data::Unknown(_) = heap.get(labels) {
+        return Ok(labels);
+    }
     let items = iterate(heap, labels, "the agent's labels")?;
     // What the configuration holds are lists and mappings of its own kind.
     let shown = |item: &Id| match heap.get(*item) {

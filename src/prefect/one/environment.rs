@@ -1,5 +1,6 @@
 //! The environment of the flow container: which source of a variable wins, and what it hides.
 
+use crate::python::environ::references;
 use crate::python::heap::{Data, Heap, Id, Place};
 
 /// Who says what a variable is, the weakest first.
@@ -105,7 +106,7 @@ fn shown(heap: &Heap, value: Id) -> Shown {
     match heap.get(value) {
         Data::Str(text) if text.is_empty() => Shown::Empty,
         Data::Str(_) => Shown::Literal,
-        Data::Unknown(text) => Shown::Copied(text.trim_matches(['<', '>']).to_owned()),
+        Data::Unknown(text) => Shown::Copied(references(text)),
         Data::None => Shown::Empty,
         _ => Shown::NoText(heap.kind(value)),
     }

@@ -1,11 +1,14 @@
 //! Remarks on a preview: what of a template, a run config or an agent is lost, or means something else than it says.
 
+use std::collections::HashMap;
+
 use super::agent::Agent;
 use super::config::Config;
 use super::environment::{Origin, Shown, Source, Variable};
 use super::preview::Preview;
 use super::scenario::Scenario;
 use crate::prefect::variables::{CLOUD, is_managed_by_agent, secret_name};
+use crate::python::environ::references;
 use crate::python::heap::{Data, Heap, Id, Place};
 use crate::python::text;
 
@@ -38,6 +41,22 @@ pub fn find(heap: &Heap, preview: &Preview, scenario: &Scenario, deployed: bool)
 struct Notes<'h> {
     heap: &'h Heap,
     found: Vec<Note>,
+}
+
+/// The names in a value that stand in `$(NAME)`; `$$` is a dollar.
+fn used_names(value: &str) -> impl Iterator<Item = &str> {
+    let mut rest = value;
+    std::iter::from_fn(move || {
+        loop {
+            rest = &rest[rest.find('$')? + 1..];
+            if let Some(behind) = rest.strip_prefix('$') {
+                rest = behind;
+            } else if let Some((name, behind)) = rest.strip_prefix('(').and_then(|rest| rest.split_once(')')) {
+                rest = behind;
+                return Some(name);
+            }
+        }
+    })
 }
 
 impl Notes<'_> {
@@ -91,7 +110,8 @@ impl Notes<'_> {
         let namespace = heap.item(preview.job.root, "metadata").and_then(|own| heap.item(own, "namespace"));
         if let Some(own) = namespace {
             let agents = preview.agent.namespace.map_or("default", |agents| heap.str(agents).unwrap_or_default());
-            if heap.str(own) != Some(agents) {
+            let is_known = !preview.agent.namespace.is_some_and(|agents| matches!(heap.get(agents), Data::Unknown(_)));
+            if is_known && heap.str(own) != Some(agents) {
                 let text =
                     format!("the agent makes its Jobs in the namespace `{agents}`: Kubernetes will refuse this one");
                 self.add(text, heap.place(own));
@@ -158,21 +178,24 @@ impl Notes<'_> {
     /// A value can only use variables that stand before it.
     fn on_order(&mut self, variables: &[Variable]) {
         let heap = self.heap;
+        let names = variables.iter().enumerate().map(|(position, variable)| (text::str(heap, variable.name), position));
+        // Of two of one name, the first counts: behind it there is a value.
+        let mut first: HashMap<String, usize> = HashMap::new();
+        names.for_each(|(name, position)| {
+            first.entry(name).or_insert(position);
+        });
         for (position, variable) in variables.iter().enumerate() {
             let value = match variable.source.origin {
                 Origin::Template => heap.item(variable.value, "value"),
                 _ => Some(variable.value),
             };
             let Some(value) = value.and_then(|value| heap.str(value)) else { continue };
-            for later in &variables[position + 1..] {
-                let later_name = text::str(heap, later.name);
-                if value.contains(&format!("$({later_name})")) {
-                    let text = format!(
-                        "`{}` uses $({later_name}), which comes later: Kubernetes will not expand it",
-                        text::str(heap, variable.name)
-                    );
-                    self.add(text, variable.source.place.as_ref());
-                }
+            let mut used: Vec<&str> = used_names(value).collect();
+            used.dedup();
+            for later in used.into_iter().filter(|name| first.get(*name).is_some_and(|first| *first > position)) {
+                let own = text::str(heap, variable.name);
+                let text = format!("`{own}` uses $({later}), which comes later: Kubernetes will not expand it");
+                self.add(text, variable.source.place.as_ref());
             }
         }
     }
@@ -193,8 +216,13 @@ impl Notes<'_> {
         if agent.asks_for_tenant {
             self.add("PREFECT__CLOUD__TENANT_ID is made up here: the agent asks Prefect's API for it", None);
         }
+        if let Some(unknown) = agent.unknown_env {
+            let text =
+                "the variables that PREFECT__CLOUD__AGENT__ENV_VARS holds are not known here: they may hide others";
+            self.add(text, heap.place(unknown));
+        }
         if let Data::Unknown(from) = heap.get(agent.api_key) {
-            let from = from.trim_matches(['<', '>']);
+            let from = references(from);
             let text = format!("the agent hands its API key ({from}) to every flow run as plain text");
             self.add(text, heap.place(agent.api_key));
         }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::kwargs::{Kwargs, iterate};
 use crate::error::{Error, Result};
 use crate::python::heap::{Data, Heap, Id, Text, at};
-use crate::python::{text, yaml};
+use crate::python::{send, text, yaml};
 
 /// Reads a file that a path names.
 pub type ReadFile<'r> = dyn Fn(&str) -> Result<Rc<Text>> + 'r;
@@ -168,6 +168,8 @@ impl RunConfig {
                 Error::input(format!("the run config's job template is {}, not a mapping", heap.kind(template)));
             return Err(at(error, heap.place(template)));
         }
+        // Not larger than what can be sent, however its aliases multiply it.
+        send::check(heap, template)?;
         check_json(heap, template)?;
         // An empty one is none.
         self.job_template = heap.is_true(template).then(|| heap.deep_copy(template));
@@ -188,14 +190,14 @@ pub fn at_path(error: Error, heap: &Heap, path: Id, hint: &str) -> Error {
 
 /// A text within a text as a source of its own. Lines of it are those of the whole, where it is a literal block.
 pub fn inner_text(heap: &Heap, id: Id, text: String) -> Rc<Text> {
-    let (name, first_line) = match heap.place(id) {
+    let (name, first_line, has_lines) = match heap.place(id) {
         Some(place) => {
-            let is_block = place.source.text[place.span.clone()].starts_with(['|', '>']);
-            (place.source.name.clone(), place.line() + usize::from(is_block))
+            let has_lines = place.source.text[place.span.clone()].starts_with('|');
+            (place.source.name.clone(), place.line() + usize::from(has_lines), has_lines)
         }
-        None => ("-".to_owned(), 1),
+        None => ("-".to_owned(), 1, true),
     };
-    Rc::new(Text { name, first_line, text, is_manifest: false })
+    Rc::new(Text { name, first_line, text, has_lines, is_manifest: false })
 }
 
 /// A value as text, bytes as the text that they are; none stays none.

@@ -13,7 +13,7 @@ use crate::python::yaml;
 /// The template of an agent that is given none.
 pub(super) fn default() -> Rc<Text> {
     let (name, text) = ("Prefect's own template".to_owned(), JOB_TEMPLATE.to_owned());
-    Rc::new(Text { name, first_line: 1, text, is_manifest: true })
+    Rc::new(Text { name, first_line: 1, text, has_lines: true, is_manifest: true })
 }
 
 /// The job template that a ConfigMap in a manifest holds; else the text itself. Fails where there are several.
@@ -28,12 +28,14 @@ pub fn in_config_map(source: Rc<Text>) -> Result<Rc<Text>> {
                 continue;
             }
             let line = source.text[..offset + value.span().start].matches('\n').count();
-            let is_block = value.raw().starts_with(['|', '>']);
+            // Only a literal block has the lines of its text.
+            let has_lines = value.raw().starts_with('|');
             let inner = Text {
                 name: source.name.clone(),
-                first_line: source.first_line + line + usize::from(is_block),
+                first_line: source.first_line + line + usize::from(has_lines),
+                has_lines,
                 text: value.text().unwrap_or_default().into_owned(),
-                is_manifest: true,
+                is_manifest: has_lines,
             };
             if found.replace(Rc::new(inner)).is_some() {
                 return Err(Error::input("there are several ConfigMaps with a job template here")
