@@ -221,6 +221,12 @@ impl Notes<'_> {
                 "the variables that PREFECT__CLOUD__AGENT__ENV_VARS holds are not known here: they may hide others";
             self.add(text, heap.place(unknown));
         }
+        if let Some(account) = agent.service_account_name
+            && let Data::Unknown(from) = heap.get(account)
+        {
+            let text = format!("the agent's service account ({}) is not known here", references(from));
+            self.add(text, heap.place(account));
+        }
         if let Data::Unknown(from) = heap.get(agent.api_key) {
             let from = references(from);
             let text = format!("the agent hands its API key ({from}) to every flow run as plain text");

@@ -57,7 +57,10 @@ pub fn becomes(name: &str, value: &str) -> Option<String> {
             (Some(kind), _) => kind.to_owned(),
             (None, Data::Str(_)) => UNQUOTED.to_owned(),
             (None, Data::None) => NONE.to_owned(),
-            (None, Data::Dict(_)) => DICT.to_owned(),
+            (None, Data::Dict(_)) => match reserved_key(&heap, read) {
+                Some(key) => format!("{DICT} with the key `{key}`, with which no Prefect can start,"),
+                None => DICT.to_owned(),
+            },
             (None, _) => heap.kind(read).to_owned(),
         });
     }
@@ -70,6 +73,14 @@ pub const UNQUOTED: &str = "a text without quotes";
 
 const NONE: &str = "None";
 const DICT: &str = "a dict";
+
+/// A key of a dict, or of one in it, that ends Prefect at its start.
+fn reserved_key(heap: &Heap, dict: Id) -> Option<&'static str> {
+    heap.dict(dict)?.iter().find_map(|(key, value)| {
+        let own = RESERVED.iter().find(|reserved| heap.str(*key) == Some(**reserved)).copied();
+        own.or_else(|| reserved_key(heap, *value))
+    })
+}
 
 /// What JSON reads that Python does not, or reads as a text.
 fn json_kind(value: &str) -> Option<&'static str> {
@@ -171,6 +182,7 @@ mod tests {
             ("NaN", Some("a number")),
             ("'x'", Some(UNQUOTED)),
             ("{\"a\": 1}", Some("a dict")),
+            ("{\"a\": {\"keys\": 1}}", Some("a dict with the key `keys`, with which no Prefect can start,")),
             ("{\"a\": true}", Some("a dict")),
             ("'{\"a\": true}'", Some("a dict")),
             ("[1]", Some("a list")),
