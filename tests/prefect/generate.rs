@@ -496,11 +496,11 @@ fn scenario(rng: &mut Rng, is_odd: bool, files: &mut BTreeMap<String, String>) -
     text
 }
 
-/// Whether two texts may be tried as one case with a line less: for making a failing case smaller.
+/// The cases with some lines less: for making a failing case smaller.
 pub(crate) fn smaller(case: &Case) -> Vec<Case> {
     let mut cases = Vec::new();
     let without = |text: &str| -> Vec<String> {
-        let lines: Vec<&str> = text.split_inclusive('\n').collect();
+        let lines: Vec<&str> = text.split_inclusive(['\n', '\r']).collect();
         let mut texts = Vec::new();
         for size in [8, 3, 1] {
             for start in (0..lines.len()).step_by(size) {
