@@ -30,7 +30,7 @@ pub(crate) fn failure(case: &Case, prefect: &Answer, difference: &str, ours: &An
 }
 
 /// Cases of which Prefect makes a Job and jobplate says that it does not follow them, in their order.
-const REFUSED: [&str; 11] = [
+pub(crate) const REFUSED: [&str; 11] = [
     "names-of-characters 1",
     "names-of-characters 2",
     "halves-of-characters 1",
