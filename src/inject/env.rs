@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::error::{Error, Result};
-use crate::manifest::env::{EnvFrom, EnvValue, EnvVar, KeyRef, SourceKind};
+use crate::manifest::env::{EnvFrom, EnvValue, EnvVar, KeyRef, SourceKind, uses};
 use crate::manifest::object::{check_edited, check_on_path};
 use crate::yaml::{Change, Child, Edit, Kind, Node, ScalarKind, Value};
 
@@ -415,18 +415,6 @@ fn key_reference(reference: &KeyRef) -> Value {
     Value::map(entries)
 }
 
-/// Whether Kubernetes expands `$(name)` in a text; `$$(name)` it does not.
-fn uses(text: &str, name: &str) -> bool {
-    if !text.contains('$') {
-        return false;
-    }
-    let reference = format!("$({name})");
-    text.match_indices(&reference).any(|(at, _)| {
-        let dollars = text[..at].bytes().rev().take_while(|&byte| byte == b'$').count();
-        dollars % 2 == 0
-    })
-}
-
 /// A literal that is set in its place may use only what stands before it.
 fn refuse_late_use(entries: &[Entry<'_>], position: usize) -> Result<()> {
     let Some(text) = entries[position].literal.as_deref() else { return Ok(()) };
@@ -568,18 +556,4 @@ fn source_value(source: &EnvFrom) -> Value {
     }
     entries.push((field, Value::map(reference)));
     Value::map(entries)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::uses;
-
-    #[test]
-    fn expansion_as_kubernetes_does_it() {
-        for (text, expands) in
-            [("$(A)", true), ("x$(A)y", true), ("$$(A)", false), ("$$$(A)", true), ("$(AB)", false), ("$A", false)]
-        {
-            assert_eq!(uses(text, "A"), expands, "{text}");
-        }
-    }
 }

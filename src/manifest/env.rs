@@ -57,3 +57,46 @@ pub struct EnvFrom {
     /// `optional: true`: the pod starts without it.
     pub optional: bool,
 }
+
+/// The names that stand in `$(NAME)` in a value, as Kubernetes reads them: `$$` is a dollar and begins none.
+pub fn used_names(value: &str) -> impl Iterator<Item = &str> {
+    let mut rest = value;
+    std::iter::from_fn(move || {
+        loop {
+            rest = &rest[rest.find('$')? + 1..];
+            if let Some(behind) = rest.strip_prefix('$') {
+                rest = behind;
+            } else if let Some((name, behind)) = rest.strip_prefix('(').and_then(|rest| rest.split_once(')')) {
+                rest = behind;
+                return Some(name);
+            }
+        }
+    })
+}
+
+/// Whether Kubernetes expands `$(name)` in a value.
+pub fn uses(value: &str, name: &str) -> bool {
+    used_names(value).any(|used| used == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn expansion_as_kubernetes_does_it() {
+        for (value, expands) in [
+            ("$(A)", true),
+            ("x$(A)y", true),
+            ("$$(A)", false),
+            ("$$$(A)", true),
+            ("$(B)$(A)", true),
+            ("$(AB)", false),
+            ("$A", false),
+            ("$(A", false),
+            ("$", false),
+        ] {
+            assert_eq!(uses(value, "A"), expands, "{value}");
+        }
+    }
+}

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use regex_lite::Regex;
 
-use super::heap::Place;
+use super::heap::{Data, Place};
 
 /// One variable.
 #[derive(Clone, Debug)]
@@ -35,6 +35,15 @@ pub fn references(text: &str) -> String {
     let mut words: Vec<&str> = pattern.captures_iter(text).filter_map(|found| Some(found.get(1)?.as_str())).collect();
     words.dedup();
     words.join(" and ")
+}
+
+impl From<Known> for Data {
+    fn from(value: Known) -> Self {
+        match value {
+            Known::Text(text) => Data::Str(text),
+            Known::Unknown(text) => Data::Unknown(text),
+        }
+    }
 }
 
 impl Known {

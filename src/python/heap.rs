@@ -42,7 +42,11 @@ pub enum Data {
     Set(Vec<Id>),
     /// A text that only the cluster knows, such as a key of a Secret; what stands for it.
     Unknown(String),
-    /// What no document holds: a complex number, `...`; its name.
+    /// `complex`: its real and its imaginary part.
+    Complex(f64, f64),
+    /// `...`
+    Ellipsis,
+    /// What Python has and this does not; its name.
     Other(&'static str),
 }
 
@@ -216,7 +220,8 @@ impl Heap {
             Data::Bytes(bytes) => !bytes.is_empty(),
             Data::List(items) | Data::Tuple(items) | Data::Set(items) => !items.is_empty(),
             Data::Dict(pairs) => !pairs.is_empty(),
-            Data::Time(_) | Data::Unknown(_) | Data::Other(_) => true,
+            Data::Complex(real, imaginary) => *real != 0.0 || *imaginary != 0.0,
+            Data::Time(_) | Data::Unknown(_) | Data::Ellipsis | Data::Other(_) => true,
         }
     }
 
@@ -233,7 +238,26 @@ impl Heap {
             Data::Tuple(_) => "a tuple",
             Data::Dict(_) => "a mapping",
             Data::Set(_) => "a set",
+            Data::Complex(..) => "a complex number",
+            Data::Ellipsis => "an ellipsis",
             Data::Other(name) => name,
+        }
+    }
+
+    /// Whether a value is more than this many, all that its aliases repeat counted each time.
+    pub fn is_larger_than(&self, id: Id, most: usize) -> bool {
+        self.count(id, most).is_none()
+    }
+
+    /// What is left of so many when a value is counted; none where it is more.
+    fn count(&self, id: Id, left: usize) -> Option<usize> {
+        let left = left.checked_sub(1)?;
+        match self.get(id) {
+            Data::List(items) | Data::Tuple(items) | Data::Set(items) => {
+                items.iter().try_fold(left, |left, item| self.count(*item, left))
+            }
+            Data::Dict(pairs) => pairs.iter().try_fold(left, |left, (_, value)| self.count(*value, left)),
+            _ => Some(left),
         }
     }
 

@@ -109,15 +109,22 @@ impl Reader<'_, '_> {
     /// What one value may be: a complex number is a sum.
     fn value(&mut self) -> Option<Id> {
         let left = self.signed()?;
-        let is_real = |data: &Data| matches!(data, Data::Int(_) | Data::Float(_));
         self.skip();
-        if self.rest.starts_with(['+', '-']) {
-            self.rest = &self.rest[1..];
-            let right = self.atom()?;
-            let complex = *self.heap.get(right) == Data::Other(COMPLEX) && is_real(self.heap.get(left));
-            return complex.then(|| self.put(Data::Other(COMPLEX)));
+        if !self.rest.starts_with(['+', '-']) {
+            return Some(left);
         }
-        Some(left)
+        let sign = if self.rest.starts_with('-') { -1.0 } else { 1.0 };
+        self.rest = &self.rest[1..];
+        let right = self.atom()?;
+        let real = match self.heap.get(left) {
+            Data::Int(whole) => whole.to_string().parse().ok()?,
+            Data::Float(float) => *float,
+            _ => return None,
+        };
+        match *self.heap.get(right) {
+            Data::Complex(more, imaginary) => Some(self.put(Data::Complex(real + sign * more, sign * imaginary))),
+            _ => None,
+        }
     }
 
     fn signed(&mut self) -> Option<Id> {
@@ -131,7 +138,8 @@ impl Reader<'_, '_> {
         let data = match (self.heap.get(operand).clone(), negative) {
             (Data::Int(whole), true) => Data::Int(-whole),
             (Data::Float(float), true) => Data::Float(-float),
-            (data @ (Data::Int(_) | Data::Float(_) | Data::Other(COMPLEX)), _) => data,
+            (Data::Complex(real, imaginary), true) => Data::Complex(-real, -imaginary),
+            (data @ (Data::Int(_) | Data::Float(_) | Data::Complex(..)), _) => data,
             _ => return None,
         };
         Some(self.put(data))
@@ -249,7 +257,7 @@ impl Reader<'_, '_> {
     fn word(&mut self) -> Option<Id> {
         if let Some(behind) = self.rest.strip_prefix("...") {
             self.rest = behind;
-            return Some(self.put(Data::Other("an ellipsis")));
+            return Some(self.put(Data::Ellipsis));
         }
         let end = self.rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(self.rest.len());
         if self.rest[end..].starts_with(['\'', '"']) {
@@ -361,9 +369,6 @@ pub(super) const BEYOND: &str = "text with the name of a character, or half of o
 
 /// Stands for it among the characters of a text.
 const BEYOND_MARK: char = '\u{10ffff}';
-
-/// What a complex number is called.
-const COMPLEX: &str = "a complex number";
 
 /// Decodes the escape behind a backslash, and gives what is behind it. Names of characters (`\N{...}`) and
 /// halves of characters are marked.
@@ -483,7 +488,7 @@ fn parse_number(text: &str) -> Option<Data> {
         without_underscores(exponent)?;
     }
     let float: f64 = real.replace('_', "").parse().ok()?;
-    Some(if imaginary { Data::Other(COMPLEX) } else { Data::Float(float) })
+    Some(if imaginary { Data::Complex(0.0, float) } else { Data::Float(float) })
 }
 
 /// Digits without the underscores between them; none where one stands elsewhere, or where there is no digit.
@@ -594,11 +599,14 @@ mod tests {
         ] {
             assert_eq!(shown(text), None, "{text}");
         }
-        assert_eq!(shown("1+2j").as_deref(), Some("a complex number"));
         assert_eq!(shown("'\\ud83d\\ude00'").as_deref(), Some("'\u{1f600}'"));
         assert_eq!(shown("'a\\N{BULLET}'").as_deref(), Some(BEYOND));
         assert_eq!(shown("'\\ud800'").as_deref(), Some(BEYOND));
-        assert_eq!(shown("...").as_deref(), Some("an ellipsis"));
+        for (text, wanted) in
+            [("1+2j", "(1+2j)"), ("1.5-2e16j", "(1.5-2e+16j)"), ("1J", "1j"), ("-1j", "(-0-1j)"), ("...", "Ellipsis")]
+        {
+            assert_eq!(shown(text).as_deref(), Some(wanted), "{text}");
+        }
         assert!(shown(&format!("{}{}", "[".repeat(150), "]".repeat(150))).is_some());
         assert!(shown(&"[".repeat(300)).is_none());
     }

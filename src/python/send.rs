@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 const DEPTH: usize = 200;
 
 /// Values in one: more than any object may hold, which is 1.5 MiB (etcd's own limit).
-const MOST: usize = 1_000_000;
+pub const MOST: usize = 1_000_000;
 
 /// A value that can be sent.
 #[derive(Clone, Copy, Debug)]
@@ -23,31 +23,28 @@ pub struct Sendable<'h> {
 
 /// Checks that a value can be sent. Fails, with its place, at what JSON does not have.
 pub fn check(heap: &Heap, id: Id) -> Result<Sendable<'_>> {
-    check_value(heap, id, DEPTH, &mut { MOST })?;
+    if heap.is_larger_than(id, MOST) {
+        return Err(at(Error::input("aliases make this larger than any object can be"), heap.place(id)));
+    }
+    check_value(heap, id, DEPTH)?;
     Ok(Sendable { heap, id })
 }
 
-fn check_value(heap: &Heap, id: Id, depth: usize, left: &mut usize) -> Result<()> {
+fn check_value(heap: &Heap, id: Id, depth: usize) -> Result<()> {
     let cant = |what: &str| {
         let error = Error::input(format!("{what} can't be sent to Kubernetes"));
         Err(at(error.hint("Prefect itself fails here: put text in quotes"), heap.place(id)))
     };
     let Some(depth) = depth.checked_sub(1) else { return cant("a value nested that deep") };
-    *left = match left.checked_sub(1) {
-        Some(left) => left,
-        None => return cant("a Job that its aliases make that large"),
-    };
     match heap.get(id) {
         Data::Float(float) if !float.is_finite() => cant("a number that is none (`.nan`, `.inf`)"),
         Data::Other(BEYOND) => {
             Err(at(Error::refused(format!("{BEYOND}, stands here")).hint(NOT_FOLLOWED), heap.place(id)))
         }
-        Data::Bytes(_) | Data::Set(_) | Data::Other(_) => cant(heap.kind(id)),
-        Data::List(items) | Data::Tuple(items) => {
-            items.iter().try_for_each(|item| check_value(heap, *item, depth, left))
-        }
+        Data::Bytes(_) | Data::Set(_) | Data::Complex(..) | Data::Ellipsis | Data::Other(_) => cant(heap.kind(id)),
+        Data::List(items) | Data::Tuple(items) => items.iter().try_for_each(|item| check_value(heap, *item, depth)),
         Data::Dict(pairs) => pairs.iter().try_for_each(|(key, value)| match key_text(heap, *key) {
-            Some(_) => check_value(heap, *value, depth, left),
+            Some(_) => check_value(heap, *value, depth),
             None => Err(at(
                 Error::input(format!("{} as a key can't be sent to Kubernetes", heap.kind(*key)))
                     .hint("Prefect itself fails here: put the key in quotes"),
@@ -100,7 +97,7 @@ impl Serialize for Sendable<'_> {
                 }
                 map.end()
             }
-            Data::Bytes(_) | Data::Set(_) | Data::Other(_) => Err(S::Error::custom("not checked")),
+            _ => Err(S::Error::custom("not checked")),
         }
     }
 }
@@ -187,6 +184,6 @@ fn scalar(heap: &Heap, id: Id, bare: bool, out: &mut String) {
         Data::Time(time) => out.push_str(&crate::yaml::quote_double(&time.iso())),
         Data::Str(text) | Data::Unknown(text) if bare => out.push_str(&crate::yaml::quote_name(text)),
         Data::Str(text) | Data::Unknown(text) => out.push_str(&crate::yaml::quote_double(text)),
-        Data::Bytes(_) | Data::Set(_) | Data::Other(_) => {}
+        _ => {}
     }
 }

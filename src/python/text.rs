@@ -33,6 +33,8 @@ pub fn repr(heap: &Heap, id: Id) -> String {
             let pair = |(key, value): &(Id, Id)| format!("{}: {}", repr(heap, *key), repr(heap, *value));
             format!("{{{}}}", pairs.iter().map(pair).collect::<Vec<_>>().join(", "))
         }
+        Data::Complex(real, imaginary) => repr_complex(*real, *imaginary),
+        Data::Ellipsis => "Ellipsis".to_owned(),
         Data::Other(name) => (*name).to_owned(),
     }
 }
@@ -54,6 +56,19 @@ pub fn repr_float(float: f64) -> String {
     }
     let sign = if exponent < 0 { '-' } else { '+' };
     format!("{digits}e{sign}{:02}", exponent.abs())
+}
+
+/// Both parts in brackets, or the imaginary one alone where the real one is zero and has no sign.
+fn repr_complex(real: f64, imaginary: f64) -> String {
+    let part = |float: f64| {
+        let text = repr_float(float);
+        text.strip_suffix(".0").map(str::to_owned).unwrap_or(text)
+    };
+    if real == 0.0 && real.is_sign_positive() {
+        return format!("{}j", part(imaginary));
+    }
+    let sign = if imaginary.is_sign_negative() { "" } else { "+" };
+    format!("({}{sign}{}j)", part(real), part(imaginary))
 }
 
 /// A text in quotes: single ones, unless only double ones need no escape.

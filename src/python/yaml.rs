@@ -46,7 +46,9 @@ pub fn load(heap: &mut Heap, source: &Rc<Text>) -> Result<Id> {
     let text = &text[start..];
     if let Err(step) = read(&letters[start..], &mut tape) {
         let from = start + step.offset;
-        let is_beyond = ["an unusual tag", "an escape that is no Unicode character"].contains(&step.reason);
+        // With such a tag anywhere, the second of our readers reads nothing.
+        let is_beyond = ["an unusual tag", "an escape that is no Unicode character"].contains(&step.reason)
+            || letters.contains("!<");
         let error = match is_beyond {
             true => Error::refused(format!("{} stands here", step.reason)).hint(NOT_FOLLOWED),
             false => Error::input(format!("this is no YAML: {}", step.reason)).hint("Prefect reads it with PyYAML"),
@@ -237,7 +239,10 @@ impl Loader<'_, '_> {
         let node = self.target(node);
         match self.made.get(&node.index()) {
             Some(Some(made)) => return Ok(*made),
-            Some(None) => return Err(self.fail(node, "a value that holds itself")),
+            Some(None) => {
+                let error = Error::refused("a value that holds itself").hint(NOT_FOLLOWED);
+                return Err(at(error, Some(&self.place(node))));
+            }
             None => {}
         }
         let Some(depth) = depth.checked_sub(1) else { return Err(self.fail(node, "a value nested too deep")) };

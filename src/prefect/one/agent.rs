@@ -5,7 +5,7 @@ use super::Version;
 use super::config::{Config, check_level};
 use super::kwargs::{Kwargs, iterate};
 use crate::error::{Error, Result};
-use crate::python::environ::{Environ, Known};
+use crate::python::environ::Environ;
 use crate::python::heap::{Data, Heap, Id, at};
 use crate::python::text;
 
@@ -89,11 +89,6 @@ impl Agent {
                 config.set(heap, setting, value);
             }
         }
-        let api = setting(heap, config, "cloud.api")?;
-        if version == Version::V0_15 && !matches!(heap.get(api), Data::Str(_) | Data::Unknown(_) | Data::None) {
-            let error = Error::input("Prefect's agent can't start: its API is no text");
-            return Err(at(error.hint("write a URL"), heap.place(api)));
-        }
         let (api_key, tenant_id, asks_for_tenant) = credentials(heap, version, config)?;
         check_name(heap, kwargs, config)?;
         check_level(heap, config, "cloud.agent.level")?;
@@ -122,11 +117,7 @@ impl Agent {
         };
         let variable = |heap: &mut Heap, name: &str| {
             let variable = environ.get(name)?;
-            let data = match &variable.value {
-                Known::Text(text) => Data::Str(text.clone()),
-                Known::Unknown(text) => Data::Unknown(text.clone()),
-            };
-            Some(heap.put(data, variable.place.clone()))
+            Some(heap.put(variable.value.clone().into(), variable.place.clone()))
         };
         let service_account_name = match kwargs.truthy(heap, "service_account_name") {
             Some(name) => Some(name),
@@ -187,15 +178,19 @@ fn credentials(heap: &mut Heap, version: Version, config: Config) -> Result<(Id,
     let tenant = match (tenant, version) {
         (Some(tenant), Version::V1_4) => Some(uuid(heap, tenant)?),
         (tenant, Version::V0_15) => {
-            // Without key and token it logs in to the tenant.
-            let token = config.get(heap, "cloud.agent.auth_token").or_else(|| config.get(heap, "cloud.auth_token"));
-            let backend = setting(heap, config, "backend")?;
-            if let Some(tenant) = tenant
-                && key.is_none()
-                && !token.is_some_and(|token| heap.is_true(token))
-                && heap.str(backend) == Some("cloud")
-            {
-                uuid(heap, tenant)?;
+            let has = |name: &str| config.get(heap, name).is_some_and(|value| heap.is_true(value));
+            let has_token = has("cloud.agent.auth_token") || has("cloud.auth_token");
+            let is_cloud = heap.str(setting(heap, config, "backend")?) == Some("cloud");
+            if key.is_none() && !has_token && is_cloud {
+                // It looks for a token in a file that is called by the API, and logs in to the tenant.
+                let api = setting(heap, config, "cloud.api")?;
+                if heap.is_true(api) && !matches!(heap.get(api), Data::Str(_) | Data::Unknown(_)) {
+                    let error = Error::input("Prefect's agent can't start: its API is no text");
+                    return Err(at(error.hint("write a URL"), heap.place(api)));
+                }
+                if let Some(tenant) = tenant {
+                    uuid(heap, tenant)?;
+                }
             }
             tenant
         }

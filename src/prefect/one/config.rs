@@ -234,7 +234,14 @@ impl Flat {
                 let referred = self.get(&key);
                 let place = heap.place(value).or(referred.and_then(|referred| heap.place(referred))).cloned();
                 self.0[position].1 = match referred {
-                    Some(referred) if text == whole => referred,
+                    Some(referred) if text == whole => match heap.place(referred) {
+                        Some(_) => referred,
+                        // Prefect's own value, but it counts because of this reference.
+                        None => {
+                            let data = heap.get(referred).clone();
+                            heap.put(data, place)
+                        }
+                    },
                     _ => {
                         let inner = referred.map_or(String::new(), |referred| text::str(heap, referred));
                         let replaced = text.replacen(&whole, &inner, 1);

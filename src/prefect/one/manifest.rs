@@ -6,12 +6,13 @@
 use std::rc::Rc;
 
 use super::agent::Start;
+use super::shell;
 use crate::error::{Error, Result};
 use crate::manifest::container;
 use crate::manifest::object::each_in_text;
 use crate::manifest::workload::pod_specs;
 use crate::prefect::program::{self, Generation};
-use crate::python::environ::{Environ, Known, Variable, references};
+use crate::python::environ::{Environ, Known, Variable};
 use crate::python::heap::{Data, Heap, Id, Place, Text, at};
 use crate::yaml::Node;
 
@@ -121,14 +122,14 @@ impl Reader<'_> {
             }
             let expanded = expand(environ, &text);
             // One word with blanks in it runs by a shell that the image brings.
-            let is_script = is_shell || text.contains("prefect agent kubernetes start");
+            let is_script = is_shell || text.contains(shell::START);
             if !is_script {
                 is_shell =
                     text.as_ref() == "-c" || text.starts_with('-') && !text.starts_with("--") && text.ends_with('c');
                 words.push(expanded);
                 continue;
             }
-            let Some(of_start) = script_words(expanded.text(), environ) else {
+            let Some(of_start) = shell::words(expanded.text(), environ) else {
                 let error = Error::input("the agent's command uses more of its shell than can be followed here");
                 return Err(at(error.hint("write the agent's settings into a scenario (`--scenario`)"), Some(&place)));
             };
@@ -142,9 +143,7 @@ impl Reader<'_> {
             let error = Error::input("this agent is not started by `prefect agent kubernetes start`");
             return Err(at(error.hint("Jobs are made by the Kubernetes agent only"), Some(&place)));
         };
-        let ends = |word: &Known| matches!(word.text(), ";" | "&&" | "||" | "|" | "&");
-        let options: Vec<Known> = words.into_iter().skip(start + 4).take_while(|word| !ends(word)).collect();
-        Ok((options, place))
+        Ok((words.split_off(start + 4), place))
     }
 
     /// What the options say.
@@ -167,13 +166,7 @@ impl Reader<'_> {
             return fail("`prefect agent kubernetes start` takes no such options")
                 .map_err(|error: Error| error.hint("look at `prefect agent kubernetes start --help`"));
         };
-        let put = |heap: &mut Heap, text: &str| {
-            let data = match Known::of(text.to_owned()) {
-                Known::Text(text) => Data::Str(text),
-                Known::Unknown(text) => Data::Unknown(text),
-            };
-            heap.put(data, Some(place.clone()))
-        };
+        let put = |heap: &mut Heap, text: &str| heap.put(Known::of(text.to_owned()).into(), Some(place.clone()));
         let one = |heap: &mut Heap, name: &str| found.get_one::<String>(name).map(|text| put(heap, text));
         let many = |name: &str| found.get_many::<String>(name).into_iter().flatten().cloned().collect::<Vec<_>>();
 
@@ -227,142 +220,6 @@ impl Reader<'_> {
     }
 }
 
-/// The words of the command in a shell's script that starts the agent, from `prefect` on; the shell's variables are
-/// those of the container.
-///
-/// None where the script does more that counts: sets or exports variables, calls programs for words, uses variables
-/// that are not known or that it may split, quotes a dollar, matches names of files.
-fn script_words(script: &str, environ: &Environ) -> Option<Vec<Known>> {
-    const START: &str = "prefect agent kubernetes start";
-    let joined = script.replace("\\\n", " ");
-    let commands = commands(&joined)?;
-    let at =
-        commands.iter().position(|command| command.split_whitespace().collect::<Vec<_>>().join(" ").contains(START))?;
-    let sets = |command: &String| {
-        let first = command.split_whitespace().next().unwrap_or_default();
-        matches!(
-            first,
-            "export"
-                | "declare"
-                | "source"
-                | "."
-                | "set"
-                | "unset"
-                | "eval"
-                | "read"
-                | "alias"
-                | "if"
-                | "for"
-                | "while"
-                | "case"
-        ) || first.contains('=')
-    };
-    let before = commands[at].split_whitespace().take_while(|word| word.rsplit('/').next() != Some("prefect"));
-    if commands[..at].iter().any(sets)
-        || !before.into_iter().all(|word| matches!(word, "exec" | "tini" | "-g" | "--" | "dumb-init"))
-    {
-        return None;
-    }
-    // Marks stand for variables, and for values of the cluster, until the words are apart.
-    const MARK: char = '\u{e000}';
-    let command = &commands[at];
-    if command.contains(['`', MARK, '*', '?', '[', '~'])
-        || command.contains("\\$")
-        || command.contains('\'') && command.contains('$')
-    {
-        return None;
-    }
-    let mut values = Vec::new();
-    let mut marked = String::new();
-    let mut rest = command.as_str();
-    let mut quoted = false;
-    while let Some(c) = rest.chars().next() {
-        quoted ^= c == '"';
-        if c == '<' {
-            // All that is left of it are the words for values of the cluster.
-            let (reference, behind) = rest.split_once('>')?;
-            marked.push_str(&format!("{MARK}{}{MARK}", values.len()));
-            values.push(format!("{reference}>"));
-            rest = behind;
-        } else if c == '$' {
-            let inner = &rest[1..];
-            let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
-            let (name, behind) = match inner.strip_prefix('{') {
-                Some(inner) => inner.split_once('}')?,
-                None => inner.split_at(inner.find(|c| !is_name(c)).unwrap_or(inner.len())),
-            };
-            let value = environ.get(name)?.value.text();
-            let splits = value.is_empty() || value.contains([' ', '\t', '\n', '*', '?', '[']);
-            if name.is_empty() || !name.chars().all(is_name) || splits && !quoted && references(value).is_empty() {
-                return None;
-            }
-            marked.push_str(&format!("{MARK}{}{MARK}", values.len()));
-            values.push(value.to_owned());
-            rest = behind;
-        } else if c == '{' {
-            return None;
-        } else {
-            marked.push(c);
-            rest = &rest[c.len_utf8()..];
-        }
-    }
-    let words = shlex::split(&marked)?;
-    let value_of = |(position, part): (usize, &str)| match position % 2 {
-        0 => part.to_owned(),
-        _ => part.parse::<usize>().ok().and_then(|at| values.get(at).cloned()).unwrap_or_default(),
-    };
-    Some(words.iter().map(|word| Known::of(word.split(MARK).enumerate().map(value_of).collect())).collect())
-}
-
-/// The commands of a script, without what is redirected. None where a quote does not end.
-fn commands(script: &str) -> Option<Vec<String>> {
-    let mut commands = vec![String::new()];
-    let (mut quote, mut redirected, mut comment) = (None, false, false);
-    let mut rest = script;
-    while let Some(c) = rest.chars().next() {
-        let reference = (c == '<').then(|| rest.split_once('>')).flatten();
-        let reference = reference.filter(|(own, _)| !references(&format!("{own}>")).is_empty());
-        if let (Some((own, behind)), false) = (reference, comment) {
-            if !redirected {
-                commands.last_mut()?.push_str(&format!("{own}>"));
-            }
-            rest = behind;
-            continue;
-        }
-        rest = &rest[c.len_utf8()..];
-        match (quote, c) {
-            (None, '\n') => {
-                (redirected, comment) = (false, false);
-                commands.push(String::new());
-            }
-            _ if comment => {}
-            (None, '#') if commands.last()?.ends_with(' ') => comment = true,
-            (None, ';' | '&' | '|' | '(' | ')') => {
-                // `2>&1` is no command of its own.
-                if !(redirected && c == '&') {
-                    redirected = false;
-                    commands.push(String::new());
-                }
-            }
-            (None, '>' | '<') => {
-                let own = commands.last_mut()?;
-                *own = own.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned();
-                redirected = true;
-            }
-            _ if redirected => {}
-            (own, c) => {
-                quote = match own {
-                    None if matches!(c, '"' | '\'') => Some(c),
-                    Some(open) if open == c => None,
-                    own => own,
-                };
-                commands.last_mut()?.push(c);
-            }
-        }
-    }
-    quote.is_none().then_some(commands)
-}
-
 /// Expands `$(VAR)` as Kubernetes does: `$$` is a dollar, and what is not set stays.
 fn expand(environ: &Environ, text: &str) -> Known {
     let mut out = String::new();
@@ -411,36 +268,9 @@ mod tests {
     fn variables_expand_as_in_kubernetes() {
         let variable = |name: &str, value: Known| Variable { name: name.to_owned(), value, place: None };
         let unknown = Known::Unknown("<Secret s, key k>".to_owned());
-        let blank = variable("W", Known::Text("a b".to_owned()));
-        let environ = Environ(vec![variable("A", Known::Text("a".to_owned())), variable("S", unknown), blank]);
+        let environ = Environ(vec![variable("A", Known::Text("a".to_owned())), variable("S", unknown)]);
         for (text, wanted) in [("$(A)b$(C)$", "ab$(C)$"), ("$$(A)", "$(A)"), ("$A", "$A"), ("$(A", "$(A")] {
             assert_eq!(expand(&environ, text), Known::Text(wanted.to_owned()), "{text}");
-        }
-        let start = "prefect agent kubernetes start";
-        let words = |options: &str| {
-            let words = script_words(&format!("cd /x && exec {start} {options}"), &environ)?;
-            Some(words.into_iter().skip(5).collect::<Vec<_>>())
-        };
-        let known = |text: &str| Known::Text(text.to_owned());
-        let unknown = |text: &str| Known::Unknown(text.to_owned());
-        assert_eq!(words("a \"$A b\" ${A}c"), Some(vec![known("a"), known("a b"), known("ac")]));
-        assert_eq!(
-            words("K=$S -e x=<Secret s, key k>y"),
-            Some(vec![unknown("K=<Secret s, key k>"), known("-e"), unknown("x=<Secret s, key k>y")])
-        );
-        for rest in ["a \\\n b", "a b; sleep 1", "a b&& c", "a b 2>&1 | tee log", "a b > log", "a b\nc", "a b # c"] {
-            assert_eq!(words(rest), Some(vec![known("a"), known("b")]), "{rest:?}");
-        }
-        for rest in ["a `b`", "$(b)", "'$A'", "$B", "${A:-x}", "\"a", "\\$A", "$W", "{a,b}", "*", "~/x"] {
-            assert_eq!(words(rest), None, "{rest}");
-        }
-        for script in [
-            format!("A=b {start}"),
-            format!("export A=b; {start}"),
-            format!("if true; then {start}; fi"),
-            "prefect agent local start".to_owned(),
-        ] {
-            assert_eq!(script_words(&script, &environ), None, "{script}");
         }
         assert_eq!(expand(&environ, "x$(S)"), Known::Unknown("x<Secret s, key k>".to_owned()));
     }

@@ -19,6 +19,7 @@ pub mod run_config;
 pub mod scenario;
 pub mod secrets;
 pub mod settings;
+mod shell;
 mod storage;
 pub mod template;
 

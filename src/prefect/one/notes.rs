@@ -7,6 +7,7 @@ use super::config::Config;
 use super::environment::{Origin, Shown, Source, Variable};
 use super::preview::Preview;
 use super::scenario::Scenario;
+use crate::manifest::env::used_names;
 use crate::prefect::variables::{CLOUD, is_managed_by_agent, secret_name};
 use crate::python::environ::references;
 use crate::python::heap::{Data, Heap, Id, Place};
@@ -41,22 +42,6 @@ pub fn find(heap: &Heap, preview: &Preview, scenario: &Scenario, deployed: bool)
 struct Notes<'h> {
     heap: &'h Heap,
     found: Vec<Note>,
-}
-
-/// The names in a value that stand in `$(NAME)`; `$$` is a dollar.
-fn used_names(value: &str) -> impl Iterator<Item = &str> {
-    let mut rest = value;
-    std::iter::from_fn(move || {
-        loop {
-            rest = &rest[rest.find('$')? + 1..];
-            if let Some(behind) = rest.strip_prefix('$') {
-                rest = behind;
-            } else if let Some((name, behind)) = rest.strip_prefix('(').and_then(|rest| rest.split_once(')')) {
-                rest = behind;
-                return Some(name);
-            }
-        }
-    })
 }
 
 impl Notes<'_> {

@@ -168,8 +168,12 @@ impl RunConfig {
                 Error::input(format!("the run config's job template is {}, not a mapping", heap.kind(template)));
             return Err(at(error, heap.place(template)));
         }
-        // Not larger than what can be sent, however its aliases multiply it.
-        send::check(heap, template)?;
+        if heap.is_larger_than(template, send::MOST) {
+            return Err(at(
+                Error::input("aliases make this template larger than any Job can be"),
+                heap.place(template),
+            ));
+        }
         check_json(heap, template)?;
         // An empty one is none.
         self.job_template = heap.is_true(template).then(|| heap.deep_copy(template));
@@ -252,7 +256,7 @@ fn check_json(heap: &Heap, id: Id) -> Result<()> {
         Err(at(error.hint("put it in quotes"), heap.place(id)))
     };
     match heap.get(id) {
-        Data::Bytes(_) | Data::Time(_) | Data::Set(_) | Data::Other(_) => fail(id),
+        Data::Bytes(_) | Data::Time(_) | Data::Set(_) | Data::Complex(..) | Data::Ellipsis | Data::Other(_) => fail(id),
         Data::List(items) | Data::Tuple(items) => items.iter().try_for_each(|item| check_json(heap, *item)),
         Data::Dict(pairs) => pairs.iter().try_for_each(|(key, value)| match heap.get(*key) {
             Data::Bytes(_) | Data::Time(_) | Data::Tuple(_) => fail(*key),
