@@ -22,6 +22,7 @@ mod helm;
 mod http;
 mod jobs;
 mod kubelet;
+#[path = "../prefect/venv.rs"]
 mod oracles;
 mod papers;
 mod post_render;

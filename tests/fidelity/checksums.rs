@@ -12,7 +12,7 @@ use similar::{Algorithm, DiffOp, capture_diff_slices};
 
 use crate::check::one_document;
 use crate::model::{self, Op};
-use crate::mutate::Rng;
+use crate::rng::Rng;
 use crate::tree::{Kind, Tree};
 use crate::{check, embedded, granit, number};
 

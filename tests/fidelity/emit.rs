@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use crate::mutate::Rng;
+use crate::rng::Rng;
 
 /// How a document is written as a scalar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

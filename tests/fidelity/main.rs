@@ -20,6 +20,7 @@ mod granit;
 mod model;
 mod mutants;
 mod mutate;
+mod rng;
 mod scalars;
 mod seeds;
 mod suite;

@@ -10,7 +10,8 @@ use std::thread;
 
 use crate::check::{self, Case, Failure, OPS, Verdict};
 use crate::goyaml::GoYaml;
-use crate::mutate::{self, Rng};
+use crate::mutate;
+use crate::rng::Rng;
 use crate::seeds::Seed;
 
 const BATCH: u64 = 1000;

@@ -3,7 +3,7 @@
 use jobplate::yaml::{self, Document, ScalarKind, Tape};
 
 use crate::goyaml::{self, GoYaml};
-use crate::mutate::Rng;
+use crate::rng::Rng;
 use crate::tree::Kind;
 use crate::{granit, witness};
 

@@ -21,32 +21,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A version of Prefect that is followed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Version {
-    V1_4,
-    V0_15,
-}
-
-impl Version {
-    pub(crate) const ALL: [Version; 2] = [Version::V1_4, Version::V0_15];
-
-    /// As jobplate calls it.
-    pub(crate) fn short(self) -> &'static str {
-        match self {
-            Version::V1_4 => "1.4",
-            Version::V0_15 => "0.15",
-        }
-    }
-
-    /// As it was released.
-    pub(crate) fn full(self) -> &'static str {
-        match self {
-            Version::V1_4 => "1.4.1",
-            Version::V0_15 => "0.15.13",
-        }
-    }
-}
+pub(crate) use crate::venv::Version;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Case {

@@ -5,37 +5,17 @@ use std::collections::BTreeMap;
 
 use crate::case::{Case, Version};
 use crate::quirks;
+use crate::rng::Rng;
 use crate::tree::Tree;
 
-/// SplitMix64: small, seedable by any number, good enough to choose with.
-pub(crate) struct Rng(u64);
+trait Choose {
+    /// One of these, for what is as good as its copy.
+    fn choose<T: Copy>(&mut self, from: &[T]) -> T;
+}
 
-impl Rng {
-    pub(crate) fn new(seed: u64, number: u64) -> Self {
-        let mut rng = Rng(seed ^ number.wrapping_mul(0xd134_2543_de82_ef95));
-        rng.next();
-        rng
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// A number below `bound`, which is not 0.
-    fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.next() >> 33).expect("31 bits") % bound
-    }
-
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        from[self.below(from.len())]
-    }
-
-    fn one_in(&mut self, n: usize) -> bool {
-        self.below(n) == 0
+impl Choose for Rng {
+    fn choose<T: Copy>(&mut self, from: &[T]) -> T {
+        *self.pick(from)
     }
 }
 
@@ -59,12 +39,15 @@ pub(crate) fn case(seed: u64, number: u64, version: Version) -> Case {
 /// A value that may be odd where it stands; one in six is odd anywhere.
 fn odd(rng: &mut Rng) -> Tree {
     let stock = if rng.one_in(6) { quirks::NODES } else { quirks::VALUES_OF_ALL_KINDS };
-    let node = Tree::raw(rng.pick(stock));
+    let node = Tree::raw(rng.choose(stock));
     match rng.below(8) {
-        0 => Tree::List(vec![node, Tree::raw(rng.pick(quirks::NODES))]),
-        1 => Tree::map([(rng.pick(quirks::KEYS), node), (rng.pick(quirks::KEYS), Tree::raw(rng.pick(quirks::NODES)))]),
+        0 => Tree::List(vec![node, Tree::raw(rng.choose(quirks::NODES))]),
+        1 => Tree::map([
+            (rng.choose(quirks::KEYS), node),
+            (rng.choose(quirks::KEYS), Tree::raw(rng.choose(quirks::NODES))),
+        ]),
         2 => {
-            let tag = rng.pick(&["!!str", "!!int", "!!map", "!!seq", "!!set", "!", "!own", "&b", "!!null", "!!omap"]);
+            let tag = rng.choose(&["!!str", "!!int", "!!map", "!!seq", "!!set", "!", "!own", "&b", "!!null", "!!omap"]);
             Tree::Of(tag.to_owned(), Box::new(node))
         }
         _ => node,
@@ -115,13 +98,13 @@ const NAMES: &[&str] = &[
 ];
 
 fn entry(rng: &mut Rng) -> Tree {
-    let name = ("name", Tree::raw(rng.pick(NAMES)));
+    let name = ("name", Tree::raw(rng.choose(NAMES)));
     match rng.below(4) {
         0 => {
             let reference = Tree::map([("name", Tree::raw("gh")), ("key", Tree::raw("token"))]);
             Tree::map([name, ("valueFrom", Tree::map([("secretKeyRef", reference)]))])
         }
-        1 => Tree::map([name, ("value", Tree::raw(rng.pick(quirks::NODES)))]),
+        1 => Tree::map([name, ("value", Tree::raw(rng.choose(quirks::NODES)))]),
         2 => Tree::map([("value", Tree::text("first")), name]),
         _ => Tree::map([name, ("value", Tree::text("t"))]),
     }
@@ -185,13 +168,15 @@ fn job(rng: &mut Rng) -> Tree {
     }
     let mut job = vec![("apiVersion", Tree::raw("batch/v1")), ("kind", Tree::raw("Job"))];
     if rng.one_in(2) {
-        let mut metadata =
-            vec![("name", Tree::raw(rng.pick(&["etl", "'1'", "a-name-that-is-much-longer-than-forty-eight-letters"])))];
+        let mut metadata = vec![(
+            "name",
+            Tree::raw(rng.choose(&["etl", "'1'", "a-name-that-is-much-longer-than-forty-eight-letters"])),
+        )];
         if rng.one_in(2) {
             metadata.push(("labels", Tree::raw("{app: etl, \"prefect.io/identifier\": own}")));
         }
         if rng.one_in(2) {
-            metadata.push(("annotations", Tree::map([("a/b", Tree::raw(rng.pick(quirks::NODES)))])));
+            metadata.push(("annotations", Tree::map([("a/b", Tree::raw(rng.choose(quirks::NODES)))])));
         }
         if rng.one_in(3) {
             metadata.push(("namespace", Tree::raw("flows")));
@@ -211,7 +196,7 @@ fn change(rng: &mut Rng, tree: &mut Tree) {
     let count = tree.count();
     match rng.below(12) {
         0..=3 => {
-            let path = rng.pick(TOUCHED);
+            let path = rng.choose(TOUCHED);
             let value = odd(rng);
             if let Some(node) = tree.at(path) {
                 *node = value;
@@ -238,7 +223,7 @@ fn change(rng: &mut Rng, tree: &mut Tree) {
         7 => {
             if let Some(Tree::Map(pairs)) = tree.node(rng.below(count)) {
                 let key = match pairs.is_empty() || rng.one_in(2) {
-                    true => rng.pick(quirks::KEYS).to_owned(),
+                    true => rng.choose(quirks::KEYS).to_owned(),
                     false => pairs[rng.below(pairs.len())].0.clone(),
                 };
                 let (at, value) = (rng.below(pairs.len() + 1), odd(rng));
@@ -269,7 +254,7 @@ fn change(rng: &mut Rng, tree: &mut Tree) {
         }
         10 => {
             if let Some(node) = tree.node(rng.below(count)) {
-                let tag = rng.pick(&[
+                let tag = rng.choose(&[
                     "!!map",
                     "!!str",
                     "!!seq",
@@ -309,8 +294,8 @@ fn template(rng: &mut Rng, is_odd: bool) -> String {
     match rng.below(6) {
         0 => text = text.replace('\n', "\r\n"),
         1 => text = text.replace('\n', "\r"),
-        2 => text.insert_str(0, rng.pick(quirks::HEADS)),
-        3 => text.push_str(rng.pick(quirks::TAILS)),
+        2 => text.insert_str(0, rng.choose(quirks::HEADS)),
+        3 => text.push_str(rng.choose(quirks::TAILS)),
         _ => scribble(rng, &mut text),
     }
     text
@@ -322,15 +307,15 @@ fn scribble(rng: &mut Rng, text: &mut String) {
     if places.is_empty() {
         return;
     }
-    let at = rng.pick(&places);
+    let at = rng.choose(&places);
     match rng.one_in(3) {
         true => drop(text.remove(at)),
-        false => text.insert_str(at, rng.pick(quirks::TOKENS)),
+        false => text.insert_str(at, rng.choose(quirks::TOKENS)),
     }
 }
 
 fn quoted(values: &[&str], rng: &mut Rng) -> Tree {
-    Tree::text(rng.pick(values))
+    Tree::text(rng.choose(values))
 }
 
 /// A mapping of some of these arguments. Where it is odd, one or two have a value that is.
@@ -338,12 +323,12 @@ fn arguments(rng: &mut Rng, known: &[(&str, &[&str])], is_odd: bool) -> Tree {
     let mut pairs = Vec::new();
     for (name, values) in known {
         if rng.one_in(4) {
-            let value = Tree::raw(rng.pick(values));
+            let value = Tree::raw(rng.choose(values));
             pairs.push(((*name).to_owned(), if is_odd && rng.one_in(4) { odd(rng) } else { value }));
         }
     }
     if is_odd && rng.one_in(12) {
-        pairs.push((rng.pick(quirks::KEYS).to_owned(), odd(rng)));
+        pairs.push((rng.choose(quirks::KEYS).to_owned(), odd(rng)));
     }
     Tree::Map(pairs)
 }
@@ -366,10 +351,10 @@ fn run_config(rng: &mut Rng, is_odd: bool, files: &mut BTreeMap<String, String>)
         let mut pairs: Vec<(String, Tree)> = Vec::new();
         for _ in 0..rng.below(4) {
             let value = match rng.below(3) {
-                0 => Tree::raw(rng.pick(quirks::NODES)),
+                0 => Tree::raw(rng.choose(quirks::NODES)),
                 _ => Tree::text("rc"),
             };
-            pairs.push(((rng.pick(NAMES)).to_owned(), if is_odd { value } else { Tree::text("rc") }));
+            pairs.push((rng.choose(NAMES).to_owned(), if is_odd { value } else { Tree::text("rc") }));
         }
         tree.set("env", Tree::Map(pairs));
     }
@@ -387,7 +372,7 @@ fn run_config(rng: &mut Rng, is_odd: bool, files: &mut BTreeMap<String, String>)
         }
         2 => {
             files.insert("own.yaml".to_owned(), template(rng, is_odd));
-            let path = rng.pick(&[
+            let path = rng.choose(&[
                 "own.yaml",
                 "./own.yaml",
                 "local:own.yaml",
@@ -406,8 +391,8 @@ fn run_config(rng: &mut Rng, is_odd: bool, files: &mut BTreeMap<String, String>)
         }
         4 if is_odd => {
             tree.set(
-                rng.pick(&["kind", "type"]),
-                Tree::raw(rng.pick(&["LocalRun", "DockerRun", "KubernetesRun", "Nope", "null"])),
+                rng.choose(&["kind", "type"]),
+                Tree::raw(rng.choose(&["LocalRun", "DockerRun", "KubernetesRun", "Nope", "null"])),
             );
         }
         _ => {}
@@ -433,7 +418,7 @@ const AGENT: &[(&str, &[&str])] = &[
 fn environ(rng: &mut Rng, is_odd: bool) -> Tree {
     let mut pairs: Vec<(String, Tree)> = Vec::new();
     for _ in 0..rng.below(4) + 1 {
-        let name = rng.pick(quirks::VARIABLES);
+        let name = rng.choose(quirks::VARIABLES);
         let value = match is_odd && rng.one_in(20) {
             true => odd(rng),
             false => quoted(quirks::VALUES, rng),
@@ -471,7 +456,7 @@ fn scenario(rng: &mut Rng, is_odd: bool, files: &mut BTreeMap<String, String>) -
         tree.set("environ", environ(rng, is_odd));
     }
     if rng.one_in(5) {
-        let lines: String = (0..rng.below(2) + 1).map(|_| rng.pick(quirks::CONFIG_LINES)).collect();
+        let lines: String = (0..rng.below(2) + 1).map(|_| rng.choose(quirks::CONFIG_LINES)).collect();
         tree.set("user_config", Tree::text(&lines));
     }
     if rng.one_in(3) {
@@ -481,13 +466,13 @@ fn scenario(rng: &mut Rng, is_odd: bool, files: &mut BTreeMap<String, String>) -
         tree.set("flow_run_id", if is_odd { odd(rng) } else { Tree::text("run-1") });
     }
     if rng.one_in(8) {
-        tree.set("identifier", Tree::text(rng.pick(&["abcdef01", "short", "longer-than-eight", "é"])));
+        tree.set("identifier", Tree::text(rng.choose(&["abcdef01", "short", "longer-than-eight", "é"])));
     }
     if is_odd && rng.one_in(12) {
         change(rng, &mut tree);
     }
     if is_odd && rng.one_in(20) {
-        tree.set(rng.pick(quirks::KEYS), odd(rng));
+        tree.set(rng.choose(quirks::KEYS), odd(rng));
     }
     let mut text = tree.print();
     if is_odd && rng.one_in(20) {

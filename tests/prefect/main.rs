@@ -25,9 +25,12 @@ mod oracle;
 mod preview;
 mod quirks;
 mod random;
+#[path = "../fidelity/rng.rs"]
+mod rng;
 #[path = "../cmd/run.rs"]
 #[allow(dead_code)] // golden commands use all of it
 mod run;
 mod shared;
 mod swaps;
 mod tree;
+mod venv;

@@ -1,7 +1,7 @@
 //! The real Prefect, as a program that is asked one case after another (`tests/oracles/prefect1/oracle.py`).
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::{Value, json};
@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::answer::Answer;
 use crate::case::{Case, Version};
 use crate::json::Json;
+use crate::venv::programs;
 
 pub(crate) struct Oracle {
     process: Child,
@@ -16,20 +17,6 @@ pub(crate) struct Oracle {
     output: BufReader<ChildStdout>,
     /// What answers: versions of Prefect, PyYAML, the client of Kubernetes and Python.
     pub(crate) versions: Value,
-}
-
-/// The Python that has Prefect; none where it is missing, which is said, and is a failure in CI.
-fn python(version: Version) -> Option<PathBuf> {
-    let made = || Path::new(option_env!("CARGO_TARGET_TMPDIR").unwrap_or("target/tmp")).with_file_name("oracles");
-    let folder = std::env::var_os("JOBPLATE_TEST_ORACLES").map_or_else(made, PathBuf::from);
-    let python = folder.join(format!("prefect-{}/bin/python", version.full()));
-    if python.is_file() {
-        return Some(python);
-    }
-    let why = format!("no {}; `cargo xtask oracles` makes it", python.display());
-    assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{why}");
-    say(&format!("LEFT OUT, a test with Prefect {}: {why}", version.full()));
-    None
 }
 
 /// Says something past what hides the words of tests that pass.
@@ -46,7 +33,7 @@ impl Oracle {
     /// The same with another order of Python's sets, which Prefect goes through as if they had none.
     pub(crate) fn start_seeded(version: Version, options: &[&str], seed: u32) -> Option<Self> {
         let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracles/prefect1/oracle.py");
-        let mut process = Command::new(python(version)?)
+        let mut process = Command::new(programs(version)?.join("python"))
             .arg(program)
             .args(options)
             .env_clear()

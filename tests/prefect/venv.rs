@@ -1,17 +1,19 @@
-//! Where Prefect 1 is: in virtual environments that `cargo xtask oracles` makes, or in the folder that
+//! The versions of Prefect 1 that are followed, and where they are: in virtual environments that `cargo xtask oracles` makes, or in the folder that
 //! `JOBPLATE_TEST_ORACLES` names.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-/// The versions that are there.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// A version of Prefect that is followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Version {
-    V0_15,
     V1_4,
+    V0_15,
 }
 
 impl Version {
+    pub(crate) const ALL: [Version; 2] = [Version::V1_4, Version::V0_15];
+
     pub(crate) fn full(self) -> &'static str {
         match self {
             Version::V0_15 => "0.15.13",
