@@ -36,6 +36,7 @@ mod render;
 mod schema;
 mod secret;
 mod template;
+mod whole;
 
 use std::ffi::OsString;
 use std::io::{Read, Write};

@@ -7,10 +7,10 @@ use std::rc::Rc;
 use anstream::ColorChoice;
 use clap::{Args, ValueEnum};
 
-use super::edit_args::STDIN;
 use super::output::to_stdout;
 use super::to_stderr;
-use crate::error::{Error, Result, io_reason};
+use super::whole::Whole;
+use crate::error::{Error, Result};
 use crate::prefect::one::Version;
 use crate::prefect::one::environment::{Origin, Shown, Source};
 use crate::prefect::one::notes::{self, Note};
@@ -19,7 +19,7 @@ use crate::prefect::one::scenario::Scenario;
 use crate::prefect::one::{manifest, template};
 use crate::python::heap::{Data, Heap, Place, Text};
 use crate::python::{send, text, yaml};
-use crate::render::{Source as Input, write_error};
+use crate::render::write_error;
 use crate::report;
 
 #[derive(Args)]
@@ -76,20 +76,20 @@ enum Format {
 
 /// Prints the Job, and says what is lost on the way to it.
 pub(super) fn run(args: PreviewArgs, color: ColorChoice) -> Result<ExitCode> {
-    let mut inputs = Inputs::default();
+    let mut files = Whole::default();
     let mut heap = Heap::default();
     let template = match args.template.as_deref().or(args.filename.as_deref()) {
-        Some(name) => Some(template::in_config_map(inputs.read(name, true)?)?),
+        Some(name) => Some(template::in_config_map(read(&mut files, name, true)?)?),
         None if args.scenario.is_none() && args.agent.is_none() && args.run_config.is_none() => return Err(no_input()),
         None => None,
     };
-    let (scenario, deployed) = read_scenario(&args, &mut heap, &mut inputs)?;
+    let (scenario, deployed) = read_scenario(&args, &mut heap, &mut files)?;
     let image = deployed.as_ref().and_then(|deployed| deployed.version.as_deref());
     let version = match (args.prefect, image) {
         (Some(PrefectVersion::ZeroFifteen), _) | (None, Some([0, ..])) => Version::V0_15,
         (Some(PrefectVersion::OneFour), _) | (None, _) => Version::V1_4,
     };
-    let file = |path: &str| Inputs::default().read(path, true);
+    let file = |path: &str| read(&mut Whole::default(), path, true);
     let made = preview(&mut heap, version, template.as_ref(), &scenario, &file)?;
     let job = send::check(&heap, made.job.root)?;
     let printed = match args.output {
@@ -154,9 +154,9 @@ impl Deployed {
 }
 
 /// Everything but the template.
-fn read_scenario(args: &PreviewArgs, heap: &mut Heap, inputs: &mut Inputs) -> Result<(Scenario, Option<Deployed>)> {
+fn read_scenario(args: &PreviewArgs, heap: &mut Heap, files: &mut Whole) -> Result<(Scenario, Option<Deployed>)> {
     let mut scenario = match &args.scenario {
-        Some(name) => Scenario::read(heap, &inputs.read(name, false)?)?,
+        Some(name) => Scenario::read(heap, &read(files, name, false)?)?,
         None => Scenario::plain(heap),
     };
     let twice = |flag: &str, key: &str| {
@@ -166,7 +166,7 @@ fn read_scenario(args: &PreviewArgs, heap: &mut Heap, inputs: &mut Inputs) -> Re
         if scenario.run_config.is_some() {
             return twice("--run-config", "run_config");
         }
-        let root = yaml::load(heap, &inputs.read(name, false)?)?;
+        let root = yaml::load(heap, &read(files, name, false)?)?;
         scenario.run_config = Some(root).filter(|root| *heap.get(*root) != Data::None);
     }
     let Some(name) = &args.agent else { return Ok((scenario, None)) };
@@ -176,41 +176,21 @@ fn read_scenario(args: &PreviewArgs, heap: &mut Heap, inputs: &mut Inputs) -> Re
     if !scenario.environ.0.is_empty() {
         return twice("--agent", "environ");
     }
-    let manifest::Deployed { start, environ, version, has_sources } = manifest::find(heap, &inputs.read(name, false)?)?;
+    let manifest::Deployed { start, environ, version, has_sources } = manifest::find(heap, &read(files, name, false)?)?;
     (scenario.start, scenario.environ) = (start, environ);
     Ok((scenario, Some(Deployed { file: name.clone(), version, has_sources })))
 }
 
-/// Files that are read whole; standard input once.
-#[derive(Default)]
-struct Inputs {
-    stdin_taken: bool,
-}
-
-impl Inputs {
-    fn read(&mut self, name: &str, is_manifest: bool) -> Result<Rc<Text>> {
-        let fail = |error: std::io::Error| {
-            Error::input(format!("can't be read: {}", io_reason(&error)))
-                .in_file(name)
-                .hint("name the job template's file, or `-` for standard input")
-        };
-        let bytes = if name == STDIN {
-            if std::mem::replace(&mut self.stdin_taken, true) {
-                return Err(Error::usage("standard input (`-`) is named twice").hint("it can be read once only"));
-            }
-            let mut input = Input::spool(STDIN.to_owned(), std::io::stdin().lock())?;
-            let mut bytes = Vec::new();
-            std::io::Read::read_to_end(&mut input.rewind()?, &mut bytes).map_err(fail)?;
-            bytes
-        } else {
-            std::fs::read(name).map_err(fail)?
-        };
-        let text = String::from_utf8(bytes).map_err(|error| {
-            let at = error.utf8_error().valid_up_to();
-            Error::input(format!("not UTF-8, at byte {at}")).in_file(name).hint("save the file as UTF-8")
-        })?;
-        Ok(Rc::new(Text { name: name.to_owned(), first_line: 1, text, has_lines: true, is_manifest }))
-    }
+/// A file as a text that errors can name.
+fn read(files: &mut Whole, name: &str, is_manifest: bool) -> Result<Rc<Text>> {
+    let bytes = files.read(Path::new(name)).map_err(|why| {
+        Error::input(why).in_file(name).hint("name the job template's file, or `-` for standard input")
+    })?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        Error::input(format!("not UTF-8, at byte {at}")).in_file(name).hint("save the file as UTF-8")
+    })?;
+    Ok(Rc::new(Text { name: name.to_owned(), first_line: 1, text, has_lines: true, is_manifest }))
 }
 
 fn place_in_words(place: &Place) -> String {

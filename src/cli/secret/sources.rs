@@ -3,15 +3,13 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::{Read, stdin};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use clap::Args;
 
-use crate::cli::edit_args::STDIN;
-use crate::error::{Error, Result, io_reason};
+use crate::cli::whole::Whole;
+use crate::error::{Error, Result};
 use crate::manifest::env_file;
 use crate::prefect::one::{config_secrets, secrets};
 use crate::prefect::variables::secret_variable;
@@ -20,9 +18,6 @@ use crate::python::heap::Text;
 
 /// The configuration that Prefect reads where nothing else is said.
 const CONFIG: &str = "~/.prefect/config.toml";
-
-/// The most that is read of a file.
-const MOST: u64 = 64 << 20;
 
 /// Says that it is elsewhere.
 const CONFIG_VARIABLE: &str = "PREFECT__USER_CONFIG_PATH";
@@ -77,7 +72,7 @@ struct Gathered {
     by_name: HashMap<String, usize>,
     /// What was looked at without finding anything.
     empty: Vec<String>,
-    stdin_taken: bool,
+    files: Whole,
 }
 
 impl Sources {
@@ -149,7 +144,7 @@ impl Gathered {
             }
             _ => (file.to_owned(), None),
         };
-        let bytes = self.open(&home(&shown)).map_err(|what| {
+        let bytes = self.files.read(&home(&shown)).map_err(|what| {
             let error = unreadable("--from-config", &shown, what);
             hint.into_iter().fold(error, Error::hint)
         })?;
@@ -193,7 +188,7 @@ impl Gathered {
     }
 
     fn env_file(&mut self, file: &str) -> Result<()> {
-        let bytes = self.open(&home(file)).map_err(|what| unreadable("--from-env-file", file, what))?;
+        let bytes = self.files.read(&home(file)).map_err(|what| unreadable("--from-env-file", file, what))?;
         let lines = env_file::lines(&bytes).map_err(|(line, fault)| fault.by(&format!("{file}:{line}")))?;
         if lines.is_empty() {
             self.empty.push(format!("{file} has no line KEY=VALUE"));
@@ -221,29 +216,13 @@ impl Gathered {
             Value::Unread
         } else {
             // Not named: it may be a value.
-            let bytes = self.open(&home(path)).map_err(|error| {
+            let bytes = self.files.read(&home(path)).map_err(|error| {
                 Error::usage(format!("{flag}: {error}"))
                     .hint("behind the `=` is a path, or - for standard input; never the value itself")
             })?;
             Value::File(bytes)
         };
         self.add(name, flag, value)
-    }
-
-    /// All of a file, or of standard input; or why there is nothing.
-    fn open(&mut self, path: &Path) -> Result<Vec<u8>, String> {
-        let mut bytes = Vec::new();
-        let fail = |error: std::io::Error| format!("can't be read: {}", io_reason(&error));
-        if path == Path::new(STDIN) {
-            if std::mem::replace(&mut self.stdin_taken, true) {
-                return Err("standard input can be read once only".to_owned());
-            }
-            stdin().take(MOST).read_to_end(&mut bytes).map_err(fail)?;
-        } else {
-            File::open(path).and_then(|file| file.take(MOST).read_to_end(&mut bytes)).map_err(fail)?;
-        }
-        // Whatever it is, no Secret could hold it.
-        if bytes.len() as u64 == MOST { Err("is too much: more than 64 MiB".to_owned()) } else { Ok(bytes) }
     }
 }
 

@@ -136,12 +136,6 @@ fn of_variable(heap: &mut Heap, environ: &Environ, variable: &Variable) -> Resul
     }
 }
 
-/// What Prefect makes of the value of a variable in all: it is cast twice. `${section.key}` in it is still to come.
-pub fn cast(heap: &mut Heap, environ: &Environ, variable: &Variable) -> Result<Id> {
-    let value = of_variable(heap, environ, variable)?;
-    Ok(settle(heap, environ, value))
-}
-
 /// Expands and casts a value that is still a text.
 fn settle(heap: &mut Heap, environ: &Environ, value: Id) -> Id {
     let Data::Str(text) = heap.get(value).clone() else { return value };

@@ -344,3 +344,23 @@ fn set_resources(heap: &mut Heap, run: &Run<'_>, container: Id) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::prefect::one::preview::preview;
+    use crate::prefect::one::scenario::Scenario;
+    use crate::prefect::variables::is_managed_by_agent;
+
+    /// What `render` warns of is what the agent sets.
+    #[test]
+    fn every_variable_of_a_plain_job_is_known_to_be_the_agents() {
+        let mut heap = Heap::default();
+        let scenario = Scenario::plain(&mut heap);
+        let none = |_: &str| Err(Error::input("no file is read"));
+        let made = preview(&mut heap, Version::V1_4, None, &scenario, &none).unwrap();
+        let names: Vec<_> = made.job.environment.0.iter().map(|own| text::str(&heap, own.name)).collect();
+        assert!(names.iter().all(|name| is_managed_by_agent(name)), "{names:?}");
+        assert_eq!(names.len(), 14);
+    }
+}

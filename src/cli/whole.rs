@@ -1,0 +1,34 @@
+//! Files that are no manifests of a stream: read whole, within a limit, standard input once.
+
+use std::fs::File;
+use std::io::{Read as _, stdin};
+use std::path::Path;
+
+use super::edit_args::STDIN;
+use crate::error::io_reason;
+
+/// The most that is read of a file.
+const MOST: u64 = 64 << 20;
+
+/// The files of one call.
+#[derive(Default)]
+pub(super) struct Whole {
+    stdin_taken: bool,
+}
+
+impl Whole {
+    /// All of a file, or of standard input (`-`); or why there is nothing, without its name.
+    pub(super) fn read(&mut self, path: &Path) -> Result<Vec<u8>, String> {
+        let mut bytes = Vec::new();
+        let fail = |error: std::io::Error| format!("can't be read: {}", io_reason(&error));
+        if path == Path::new(STDIN) {
+            if std::mem::replace(&mut self.stdin_taken, true) {
+                return Err("standard input can be read once only".to_owned());
+            }
+            stdin().take(MOST).read_to_end(&mut bytes).map_err(fail)?;
+        } else {
+            File::open(path).and_then(|file| file.take(MOST).read_to_end(&mut bytes)).map_err(fail)?;
+        }
+        if bytes.len() as u64 == MOST { Err("is too much: more than 64 MiB".to_owned()) } else { Ok(bytes) }
+    }
+}
