@@ -21,7 +21,7 @@ cargo xtask COMMAND
                                    (--quick: without the optimised fidelity tests and swaps)
   servers                          Kubernetes' servers, kubectl, Helm, act, pre-commit and others for the tests,
                                    into target/servers (fifteen minutes the first time)
-  oracles                          Prefect 1 in virtual environments for the tests, into target/oracles
+  oracles                          Prefect in virtual environments for the tests, into target/oracles
                                    (two minutes the first time)
   mutants [--count N] [--seed S]   the fidelity test with N mutants (10000000) of seed S (1)
           [--only NUMBER]          one mutant again

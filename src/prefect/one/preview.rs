@@ -8,8 +8,8 @@ use super::job::{Job, Run, generate};
 use super::run_config::{ReadFile, RunConfig};
 use super::scenario::Scenario;
 use super::{Version, template};
-use crate::error::Result;
-use crate::python::heap::{Heap, Text};
+use crate::error::{Error, Result};
+use crate::python::heap::{Data, Heap, Id, Text, at};
 use crate::python::yaml;
 
 /// A Job, and who made it.
@@ -65,5 +65,22 @@ pub fn preview(
         identifier: &scenario.identifier,
     };
     let job = generate(heap, &run)?;
+    if run_config.job_template.is_some() {
+        refuse_dates(heap, &[scenario.flow.id, scenario.flow_run_id])?;
+    }
     Ok(Preview { job, agent, config, run_config, is_agents_template })
+}
+
+/// Ids become labels of the run config's own template, which Prefect then writes down once more: as JSON, which has
+/// no dates.
+fn refuse_dates(heap: &Heap, ids: &[Id]) -> Result<()> {
+    ids.iter().try_for_each(|id| match heap.get(*id) {
+        Data::Time(_) => {
+            let error = Error::input("a date as an id can't be in the job template of a run config");
+            Err(at(error.hint("put it in quotes"), heap.place(*id)))
+        }
+        Data::List(items) | Data::Tuple(items) => refuse_dates(heap, items),
+        Data::Dict(pairs) => pairs.iter().try_for_each(|(key, value)| refuse_dates(heap, &[*key, *value])),
+        _ => Ok(()),
+    })
 }
