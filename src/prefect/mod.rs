@@ -2,7 +2,10 @@
 
 pub mod base_job_template;
 pub mod block;
+pub mod note;
 pub mod one;
 pub mod program;
 pub mod settings;
+pub mod shown;
 pub mod variables;
+pub mod worker;
