@@ -70,7 +70,7 @@ impl<'w> Settings<'w> {
 }
 
 /// The reference that two settings make, if both are there.
-fn reference<'v>([name, key]: [Option<&'v Variable>; 2]) -> Option<(&'v Variable, &'v Variable)> {
+fn reference([name, key]: [Option<&Variable>; 2]) -> Option<(&Variable, &Variable)> {
     let is_set = |variable: &&Variable| !variable.value.text().is_empty();
     Some((name.filter(is_set)?, key.filter(is_set)?))
 }
