@@ -76,7 +76,10 @@ pub fn check(heap: &mut Heap, version: Version, manifest: Id, namespace: Id) -> 
         let (around, key) = first.rsplit_once('/').unwrap_or(("", first));
         let error = match missing.as_slice() {
             [_] => Error::input(format!("the Job of the base job template has no `{key}`{}", under(around))),
-            _ => Error::input(format!("the Job of the base job template lacks {}", missing.join(", "))),
+            _ => {
+                let paths: Vec<String> = missing.iter().map(|path| dotted(path)).collect();
+                Error::input(format!("the Job of the base job template lacks {}", paths.join(" and ")))
+            }
         };
         let place = find(heap, manifest, around);
         return Err(at(error.hint(hint(first)), heap.place(place)));
@@ -92,7 +95,16 @@ pub fn check(heap: &mut Heap, version: Version, manifest: Id, namespace: Id) -> 
 }
 
 fn under(path: &str) -> String {
-    if path.is_empty() { String::new() } else { format!(" under {}", path.trim_start_matches('/').replace('/', ".")) }
+    match path.strip_suffix("/containers/0") {
+        Some(_) => " of the first container".to_owned(),
+        None if path.is_empty() => String::new(),
+        None => format!(" under {}", dotted(path)),
+    }
+}
+
+/// A path as people write it.
+fn dotted(path: &str) -> String {
+    path.trim_start_matches('/').replace('/', ".")
 }
 
 /// What to do about a path.
