@@ -6,3 +6,4 @@ pub mod one;
 pub mod program;
 pub mod settings;
 pub mod variables;
+pub mod worker;

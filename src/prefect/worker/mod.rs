@@ -1,0 +1,3 @@
+//! The Job that Prefect 3's Kubernetes worker makes.
+
+pub mod labels;
