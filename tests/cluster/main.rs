@@ -9,6 +9,7 @@ mod bundles;
 mod canary;
 mod chart;
 mod cli;
+mod compare;
 mod complete;
 #[path = "../cmd/console.rs"]
 mod console;
@@ -27,6 +28,8 @@ mod oracles;
 mod papers;
 mod post_render;
 mod prefect1;
+mod prefect3;
+mod prefect_server;
 mod proxy;
 mod rows;
 #[path = "../cmd/run.rs"]
