@@ -39,3 +39,4 @@ mod secret;
 mod sent_rows;
 mod servers;
 mod take_over;
+mod worker_chart;
