@@ -58,7 +58,6 @@ pub(crate) struct PrefectServer {
 /// A flow run that waits for a worker, and what a worker will be told about it.
 pub(crate) struct FlowRun {
     pub(crate) id: String,
-    pub(crate) pool: String,
     /// The flow run, its deployment, flow and pool as a scenario of `jobplate preview` has them.
     pub(crate) scenario: Value,
 }
@@ -83,14 +82,11 @@ impl PrefectServer {
         let folder = folder.expect("a temporary folder can be made").keep();
         let [port] = free_ports();
         let log = File::create(folder.join(LOG)).expect("a file can be made");
-        let mut keeper = Command::new("/bin/sh");
-        keeper.args(["-c", KEEPER, "sh"]).arg(&folder).arg(bin.join("prefect"));
+        let mut keeper = keeper(&folder, &bin.join("prefect"));
         keeper.args(["server", "start", "--host", "127.0.0.1", "--no-ui", "--port", &port.to_string()]);
-        keeper.env_clear().envs(environment(bin, &folder)).env("PREFECT_SERVER_ANALYTICS_ENABLED", "false");
-        keeper.current_dir(&folder).stdin(Stdio::piped()).stderr(log.try_clone().expect("a file can be shared"));
-        // A Ctrl-C is not for it: it ends behind us, in order.
-        std::os::unix::process::CommandExt::process_group(&mut keeper, 0);
-        let keeper = keeper.stdout(log).spawn().expect("there is a shell");
+        keeper.envs(environment(bin, &folder)).env("PREFECT_SERVER_ANALYTICS_ENABLED", "false");
+        keeper.stderr(log.try_clone().expect("a file can be shared")).stdout(log);
+        let keeper = keeper.spawn().expect("there is a shell");
         let client = Client::new(Endpoint::plain(port), "");
         let start = Instant::now();
         // Meanwhile; it asks nobody.
@@ -201,13 +197,23 @@ impl PrefectServer {
             "job_variables": run["job_variables"],
             "work_pool": {"id": pool_now["id"], "name": pool},
         });
-        FlowRun { id, pool: pool.to_owned(), scenario }
+        FlowRun { id, scenario }
     }
 
     /// The state of a flow run: its type, its name and what is said about it.
     pub(crate) fn state(&self, run: &FlowRun) -> Value {
         self.get(&format!("/flow_runs/{}", run.id))["state"].clone()
     }
+}
+
+/// What starts a program in a folder, and ends both with us: with its standard input, that is.
+pub(crate) fn keeper(folder: &Path, program: &Path) -> Command {
+    let mut keeper = Command::new("/bin/sh");
+    keeper.args(["-c", KEEPER, "sh"]).arg(folder).arg(program).current_dir(folder);
+    keeper.env_clear().env("PATH", "/usr/bin:/bin").stdin(Stdio::piped());
+    // A Ctrl-C is not for it: it ends behind us, in order.
+    std::os::unix::process::CommandExt::process_group(&mut keeper, 0);
+    keeper
 }
 
 fn prefect(bin: &Path, args: &[&str], home: &Path, environment: &Variables) -> Output {
