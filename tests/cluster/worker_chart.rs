@@ -1,8 +1,8 @@
 //! The way of who installs Prefect's worker by a chart: jobplate as the post-renderer of Helm 3 and Helm 4 edits the base
 //! job template in the chart's ConfigMap, a new pod of the worker gets it to the pool, and the pool's Jobs have it.
 //!
-//! `worker-chart` has the shape of Prefect's own chart. Its containers run here as `container` plays them, with Prefect's
-//! own programs, on Prefect's own server.
+//! The chart in `docs/examples` has the shape of Prefect's own. Its containers run here as `container` plays them, with
+//! Prefect's own programs, on Prefect's own server.
 
 use std::process::Output;
 
@@ -45,7 +45,7 @@ impl Site {
 
     /// The words of Helm for this chart.
     fn words(&self, command: &[&str]) -> Vec<String> {
-        let chart = repository().join("tests/cluster/worker-chart").display().to_string();
+        let chart = repository().join("docs/examples/prefect-worker").display().to_string();
         let settings = [
             format!("worker.config.workPool={}", self.pool),
             format!("worker.apiUrl={}", self.prefect.url()),
