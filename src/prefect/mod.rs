@@ -1,5 +1,6 @@
 //! Prefect: what its names and programs mean, as data. Knows nothing of files, flags, splices or HTTP.
 
+pub mod convert;
 pub mod one;
 pub mod program;
 pub mod settings;
