@@ -1,7 +1,8 @@
 //! Everything that talks to an API server, on real servers.
 //!
 //! `servers` starts them, `kubelet` plays the part of the nodes, `proxy` stands in between and makes bad days,
-//! `container` runs what is in a pod, `http` asks the server what became of it. Each test uses a namespace of its own, and all run at once.
+//! `container` runs what is in a pod, `worker` has Prefect 3 make Jobs, `http` asks the server what became of it. Each
+//! test uses a namespace of its own, and all run at once.
 
 mod apollo;
 mod apply;
@@ -39,4 +40,5 @@ mod secret;
 mod sent_rows;
 mod servers;
 mod take_over;
+mod worker;
 mod worker_chart;

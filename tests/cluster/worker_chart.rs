@@ -15,12 +15,11 @@ use crate::prefect_server::PrefectServer;
 use crate::proxy::{Fate, Proxy};
 use crate::run;
 use crate::servers::Servers;
+use crate::worker::{KEY, TOKEN, parsed, reference, said};
 
 const RELEASE: &str = "worker";
 const DEPLOYMENT: &str = "apis/apps/v1/deployments";
 const MAP: &str = "prefect-worker-base-job-template";
-const KEY: &str = "pnu_canary7f3a";
-const TOKEN: &str = "ghp_canary7f3a";
 
 /// One version of Helm with the chart, Secrets in its namespace, and a pool of its own.
 struct Site {
@@ -137,14 +136,6 @@ impl Site {
     }
 }
 
-fn said(ran: &Output) -> String {
-    String::from_utf8_lossy(&ran.stdout).into_owned() + &String::from_utf8_lossy(&ran.stderr)
-}
-
-fn parsed(text: &str) -> Value {
-    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
-}
-
 fn checksum(deployment: &Value) -> &str {
     deployment["spec"]["template"]["metadata"]["annotations"]["checksum/config"].as_str().expect("it has one")
 }
@@ -177,7 +168,6 @@ fn text_of(line: &str) -> String {
 /// What the edits are to come to, for the default template.
 fn expected(stock: &str) -> Value {
     let mut template = parsed(stock);
-    let reference = |name: &str, secret: &str, key: &str| json!({"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}});
     template["job_configuration"]["env"] = json!({"PREFECT_API_KEY": null});
     template["job_configuration"]["job_manifest"]["spec"]["template"]["spec"]["containers"][0]["env"] = json!([
         reference("GITHUB_ACCESS_TOKEN", "gh", "token"),
