@@ -248,6 +248,8 @@ const DROPPED: [&str; 2] = [".spec.template.spec.completions: 1 is null", ".spec
 /// What was sent is what was foreseen, and the server keeps all of it that Kubernetes knows.
 #[track_caller]
 pub(crate) fn is_as_foreseen(foreseen: &Value, posted: &Value, live: &Value) {
+    // Said shortly first.
+    assert_eq!((differences(foreseen, posted), additions(foreseen, posted)), (vec![], vec![]));
     assert_eq!(foreseen, posted);
     let mut found = differences(foreseen, live);
     // What is empty is not kept.
