@@ -1,8 +1,8 @@
 //! Prefect: what its names and programs mean, as data. Knows nothing of files, flags, splices or HTTP.
 
-pub mod convert;
 pub mod base_job_template;
 pub mod block;
+pub mod convert;
 pub mod one;
 pub mod program;
 pub mod settings;

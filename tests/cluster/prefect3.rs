@@ -16,12 +16,13 @@ fn a_secret_gets_from_a_template_to_its_flow() {
     let template = scene.render(scene.prefect.stock(), &SECRETS);
     let (pool, ran) = scene.create_pool(&template);
     assert!(ran.status.success(), "{}", said(&ran));
-    let worked = scene.work(&pool, &json!({"env": {"REGION": "eu"}}), &json!({"cpu_request": "250m"}), &[]);
+    let variables = (json!({"env": {"REGION": "eu"}}), json!({"cpu_request": "250m"}));
+    let worked = scene.work(&pool, &variables.0, &variables.1, &[("OF_WORKER", "stays7f3a")]);
     let (posted, job) = (scene.posted_job(&worked), scene.job(&worked.run));
     is_as_foreseen(&scene.foreseen(&template, &worked), &posted, &job);
 
-    // Neither the key of the worker nor what is in the Secrets.
-    for text in [PLAIN_KEY, KEY, TOKEN] {
+    // Neither the key of the worker, nor what else it has, nor what is in the Secrets.
+    for text in [PLAIN_KEY, KEY, TOKEN, "stays7f3a", "OF_WORKER"] {
         assert!(!scene.sends(text) && !job.to_string().contains(text), "{posted}");
     }
     assert_eq!(entry(&job, "GITHUB_ACCESS_TOKEN"), Some(&reference("GITHUB_ACCESS_TOKEN", "gh", "token")));
