@@ -253,10 +253,11 @@ fn is_killed() {
     std::fs::write(folder.join("log"), "").expect("a file can be written");
     let mut keeper = prefect_server::keeper(&folder, Path::new("/bin/sh"));
     keeper.args(["-c", "tail -f \"$0/log\" & wait"]).arg(&folder).stdout(Stdio::null());
-    let _keeper = keeper.spawn().expect("there is a shell");
+    let mut keeper = keeper.spawn().expect("there is a shell");
     wait_for("its child", || processes_of(&folder.display().to_string()).get(2).copied());
     println!("\nfolder {}", folder.display());
     std::thread::sleep(Duration::from_secs(60));
+    drop(keeper.wait());
 }
 
 /// SIGKILL lets nobody clean up behind himself; yet no server stays.

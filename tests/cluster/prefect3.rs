@@ -96,29 +96,47 @@ fn a_worker_makes_a_secret_of_its_environment() {
     assert_eq!(values, [Some(TOKEN), Some(PLAIN_KEY), Some("eu")]);
 }
 
+/// A worker that makes a Secret of its key takes it away as it stops: pods that have not started by then never do.
+#[test]
+fn a_worker_takes_its_secret_with_it() {
+    let Some(scene) = Scene::new() else { return };
+    let template = without_a_null(scene.prefect.stock());
+    let setting = format!("{SETTING}_CREATE_SECRET_FOR_API_KEY");
+    let worked = scene.work(&scene.prefect.pool(&template), &json!({}), &json!({}), &[(&setting, "true")]);
+    let (posted, job) = (scene.posted_job(&worked), scene.job(&worked.run));
+    is_as_foreseen(&scene.foreseen(&template.to_string(), &worked), &posted, &job);
+    let of_worker = reference("PREFECT_API_KEY", "prefect-worker-1-api-key", "value");
+    assert_eq!(entry(&job, "PREFECT_API_KEY"), Some(&of_worker));
+    let error = scene.container(&job).err().expect("it does not start");
+    assert_eq!(error, "secret \"prefect-worker-1-api-key\" not found");
+}
+
 /// What is printed for `kubectl create` is taken with all that a server can object to, and starts the same container.
 #[test]
 fn kubectl_creates_what_is_foreseen() {
     let Some(scene) = Scene::new() else { return };
-    let template = scene.render(scene.prefect.stock(), &SECRETS);
-    scene.run.write("preview.json", template);
-    scene.run.write("variables.json", json!({"namespace": scene.namespace, "env": {"REGION": "eu"}}).to_string());
-    let preview = ["preview", "preview.json", "--job-variables", "variables.json", "-q"];
-    let own = parsed(&scene.jobplate(&[&preview[..], &["-o", "json"]].concat()).says(0, &[]).stdout);
-    let job = scene.jobplate(&[&preview[..], &["--kubectl"]].concat()).says(0, &[]).stdout;
-    scene.run.write("job.yaml", job);
-    let file = scene.run.folder().join("job.yaml").display().to_string();
-    let create = ["create", "--validate=strict", "-o", "json", "-f", &file];
-    let ran = scene.servers.run("kubectl", &create);
-    assert!(ran.status.success() && ran.stderr.is_empty(), "{}", said(&ran));
-    let created = parsed(&String::from_utf8_lossy(&ran.stdout));
-    let pod = "/spec/template/spec";
-    let kept = |difference: &String| !difference.ends_with(": {} is null");
-    let lost = differences(own.pointer(pod).expect("a pod"), created.pointer(pod).expect("a pod"));
-    let lost: Vec<String> = lost.into_iter().filter(kept).collect();
-    assert_eq!(lost, [".completions: 1 is null", ".parallelism: 1 is null"]);
-    assert_eq!((&created["spec"]["completions"], &created["spec"]["parallelism"]), (&json!(1), &json!(1)));
-    assert_eq!(created["metadata"]["namespace"], scene.namespace.as_str());
+    let own = scene.jobplate(&["template", "base-job-template"]).says(0, &[]).stdout;
+    for template in [scene.render(scene.prefect.stock(), &SECRETS), own] {
+        // Prefect's server takes it, too.
+        scene.prefect.pool(&parsed(&template));
+        scene.run.write("preview.json", template);
+        scene.run.write("variables.json", json!({"namespace": scene.namespace, "env": {"REGION": "eu"}}).to_string());
+        let preview = ["preview", "preview.json", "--job-variables", "variables.json", "-q"];
+        let foreseen = parsed(&scene.jobplate(&[&preview[..], &["-o", "json"]].concat()).says(0, &[]).stdout);
+        let job = scene.jobplate(&[&preview[..], &["--kubectl"]].concat()).says(0, &[]).stdout;
+        scene.run.write("job.yaml", job);
+        let file = scene.run.folder().join("job.yaml").display().to_string();
+        let ran = scene.servers.run("kubectl", &["create", "--validate=strict", "-o", "json", "-f", &file]);
+        assert!(ran.status.success() && ran.stderr.is_empty(), "{}", said(&ran));
+        let created = parsed(&String::from_utf8_lossy(&ran.stdout));
+        let pod = |job: &Value| job["spec"]["template"]["spec"].clone();
+        let mut lost = differences(&pod(&foreseen), &pod(&created));
+        // What is empty is not kept.
+        lost.retain(|difference| !difference.ends_with(": {} is null"));
+        assert_eq!(lost, [".completions: 1 is null", ".parallelism: 1 is null"]);
+        assert_eq!((&created["spec"]["completions"], &created["spec"]["parallelism"]), (&json!(1), &json!(1)));
+        assert_eq!(created["metadata"]["namespace"], scene.namespace.as_str());
+    }
 }
 
 /// A job template of Prefect 1's agent, with what a converter has to carry over.
