@@ -25,7 +25,7 @@ pub fn is_one(node: Node<'_>) -> bool {
 
 /// Where a base job template can be: at the root; in a work pool as Prefect's API and `prefect work-pool inspect` give
 /// it; in a `PrefectWorkPool` of Prefect's operator.
-const WAYS: [&[&str]; 3] = [&[], &["base_job_template"], &["spec", "baseJobTemplate", "value"]];
+pub const WAYS: [&[&str]; 3] = [&[], &["base_job_template"], &["spec", "baseJobTemplate", "value"]];
 
 /// The base job template that an object is, or has in it.
 pub fn find<'a>(object: &Object<'a>) -> Option<Node<'a>> {

@@ -3,7 +3,10 @@
 pub mod base_job_template;
 pub mod block;
 pub mod convert;
+pub mod note;
 pub mod one;
 pub mod program;
 pub mod settings;
+pub mod shown;
 pub mod variables;
+pub mod worker;
