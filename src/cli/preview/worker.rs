@@ -8,10 +8,11 @@ use crate::cli::whole::Whole;
 use crate::error::{Error, Result};
 use crate::prefect::shown::{Shown, of_entry};
 use crate::prefect::worker::environment::{Entry, Origin};
-use crate::prefect::worker::manifest;
 use crate::prefect::worker::preview::{self, Preview};
 use crate::prefect::worker::scenario::{SETTINGS, Scenario};
+use crate::prefect::worker::secrets::Settings;
 use crate::prefect::worker::version::Version;
+use crate::prefect::worker::{manifest, notes};
 use crate::python::heap::{Heap, Text};
 use crate::python::{text, yaml};
 
@@ -29,10 +30,11 @@ pub(super) fn preview(
     let scenario = read_scenario(scenario, args, heap, files)?;
     let made = preview::preview(heap, version, template, &scenario)?;
     let table = rows(heap, &made);
+    let notes = notes::find(heap, &made, &scenario, &Settings::read(&scenario.worker)?);
     if args.kubectl {
         manifest::for_kubectl(heap, made.job);
     }
-    Ok(Shows { job: made.job, table, notes: Vec::new() })
+    Ok(Shows { job: made.job, table, notes })
 }
 
 /// Everything but the template.

@@ -49,8 +49,7 @@ pub fn read(heap: &mut Heap, source: &Rc<Text>) -> Result<Id> {
         }
         (0, []) if is_block => {
             let error = Error::input("this is a KubernetesJob block, which agents of Prefect 2 make Jobs of");
-            let hint =
-                "previews are of workers: make a base job template of it (`prefect block ... publish_as_work_pool`)";
+            let hint = "previews are of workers: `publish_as_work_pool()` of Prefect 2 makes a base job template of it";
             return Err(at(error.hint(hint), Some(&whole)));
         }
         (1, []) => {}
