@@ -10,6 +10,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 #[cfg(feature = "cluster")]
 use super::cluster_args::{Apply, ApplyArgs, Diff, DiffArgs};
 use super::completion::Shell;
+use super::convert::ConvertArgs;
 use super::deferred::Deferred;
 use super::edit_args::{EditArgs, ManifestArgs, Manifests, Naming, namespace};
 use super::preview::PreviewArgs;
@@ -36,6 +37,8 @@ pub(super) enum Command {
     ArgocdGenerate,
     /// `preview`
     Preview(Box<PreviewArgs>),
+    /// `convert`
+    Convert(Box<ConvertArgs>),
     /// `secret NAME`
     Secret(Box<SecretArgs>),
     /// `template [NAME]`
@@ -119,9 +122,11 @@ enum Verb {
     ArgocdGenerate,
     /// Print the Job that Prefect 1's agent will make of a job template, and say what is lost on the way
     Preview(Box<Deferred<PreviewArgs>>),
+    /// Print a Prefect 1 job template as a base job template of a Prefect 2 or 3 work pool, and say what has no place there
+    Convert(Box<Deferred<ConvertArgs>>),
     /// Print a Secret with the secrets that Prefect 1 has in config.toml, the environment or files, or what refers to it
     Secret(Box<Deferred<SecretArgs>>),
-    /// Print a built-in template to start from: job, cronjob, agent
+    /// Print a built-in template to start from: job, cronjob, agent, base-job-template
     Template {
         /// The template; without it they are listed
         name: Option<String>,
@@ -242,6 +247,7 @@ pub(super) fn parse(args: &[OsString]) -> Result<(Command, anstream::ColorChoice
         Verb::Krm(args) => Command::Krm(Box::new(args.0)),
         Verb::ArgocdGenerate => Command::ArgocdGenerate,
         Verb::Preview(args) => Command::Preview(Box::new(args.0)),
+        Verb::Convert(args) => Command::Convert(Box::new(args.0)),
         Verb::Secret(args) => Command::Secret(Box::new(args.0)),
         Verb::Template { name } => Command::Template(name),
         Verb::Schema => Command::Schema,

@@ -58,7 +58,8 @@ fn typed_hint(hint: &str) -> String {
     if hint.contains("kubectl jobplate") {
         return hint.to_owned();
     }
-    let commands = ["render", "apply", "diff", "post-render", "krm", "preview", "secret", "template", "schema"];
+    let commands =
+        ["render", "apply", "diff", "post-render", "krm", "preview", "convert", "secret", "template", "schema"];
     commands.iter().fold(hint.to_owned(), |hint, command| {
         hint.replace(&format!("jobplate {command}"), &format!("kubectl jobplate {command}"))
     })

@@ -80,6 +80,19 @@ Exit codes: 0 nothing differs, 1 something does, 2 input, 3 refused or unreachab
 Names and ids that Prefect draws are made up: new_id, 0a1b2c3d.
 Exit codes: 0 done, 2 input, or Prefect itself would fail"
     );
+    let convert = format!(
+        "Examples:
+  # From the job template of a Prefect 1 agent to a work pool of Prefect 3
+  {name} convert job_template.yaml > base_job_template.json
+  prefect work-pool create flows --type kubernetes --base-job-template base_job_template.json
+
+  # On the default of the Prefect that you have
+  prefect work-pool get-default-base-job-template --type kubernetes > default.json
+  {name} convert job_template.yaml --from-default default.json
+
+Notes say what has another name now, what has no place any more, and what to do about it.
+Exit codes: 0 done, 2 input, or what can't be converted"
+    );
     let secret = format!(
         "A key in the Secret is Prefect's name for the secret: Secret(\"TOKEN\") of a flow is the key TOKEN,
 to which `{name} render --secret TOKEN=NAME` refers. The prefix PREFECT__CONTEXT__SECRETS__ is
@@ -132,6 +145,7 @@ kubectl completes `kubectl jobplate` with a program named kubectl_complete-jobpl
         .mut_subcommand("render", |command| command.after_help(examples))
         .mut_subcommand("post-render", |command| command.after_help(post_render))
         .mut_subcommand("preview", |command| command.after_help(preview))
+        .mut_subcommand("convert", |command| command.after_help(convert))
         .mut_subcommand("secret", |command| command.after_help(secret))
         .mut_subcommand("completion", |command| command.after_help(completion))
         .mut_subcommand("man", |command| command.after_help(man));

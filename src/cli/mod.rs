@@ -13,6 +13,7 @@ mod called;
 mod cluster_args;
 mod complete;
 mod completion;
+mod convert;
 mod deferred;
 #[cfg(feature = "cluster")]
 mod diff;
@@ -82,6 +83,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         args::Command::Krm(args) => krm::run(*args, color),
         args::Command::ArgocdGenerate => argocd::run(color),
         args::Command::Preview(args) => preview::run(*args, color),
+        args::Command::Convert(args) => convert::run(&args, color),
         args::Command::Secret(args) => secret::run(*args, color),
         args::Command::Template(name) => output::to_stdout(|out| template::run(name.as_deref(), out)),
         args::Command::Schema => output::to_stdout(|out| schema::run(out)),

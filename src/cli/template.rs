@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::render::write_error;
 
 /// Name, what it is, text.
-const TEMPLATES: [(&str, &str, &str); 3] = [
+const TEMPLATES: [(&str, &str, &str); 4] = [
     (
         "job",
         "the Job that a Prefect 1 agent makes for each flow run",
@@ -14,6 +14,11 @@ const TEMPLATES: [(&str, &str, &str); 3] = [
     ),
     ("cronjob", "a CronJob that runs a Prefect 1 flow without an agent", include_str!("../../templates/cronjob.yaml")),
     ("agent", "a Prefect 1 agent with all that it needs", include_str!("../../templates/agent.yaml")),
+    (
+        "base-job-template",
+        "the base job template of a Prefect 3 work pool, with references to Secrets",
+        include_str!("../../templates/base_job_template.json"),
+    ),
 ];
 
 /// The templates: their names, and what they are.
@@ -24,7 +29,7 @@ pub(super) fn list() -> impl Iterator<Item = (&'static str, &'static str)> {
 /// Prints a template, or the list of them.
 pub(super) fn run(name: Option<&str>, out: &mut dyn Write) -> Result<()> {
     let text = match name {
-        None => list().map(|(name, about)| format!("{name:8} {about}\n")).collect(),
+        None => list().map(|(name, about)| format!("{name:17} {about}\n")).collect(),
         Some(name) => find(name)?.to_owned(),
     };
     out.write_all(text.as_bytes()).map_err(|error| write_error(&error))

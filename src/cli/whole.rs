@@ -3,9 +3,11 @@
 use std::fs::File;
 use std::io::{Read as _, stdin};
 use std::path::Path;
+use std::rc::Rc;
 
 use super::edit_args::STDIN;
-use crate::error::io_reason;
+use crate::error::{Error, Result, io_reason};
+use crate::python::heap::Text;
 
 /// The most that is read of a file.
 const MOST: u64 = 64 << 20;
@@ -30,5 +32,17 @@ impl Whole {
             File::open(path).and_then(|file| file.take(MOST).read_to_end(&mut bytes)).map_err(fail)?;
         }
         if bytes.len() as u64 == MOST { Err("is too much: more than 64 MiB".to_owned()) } else { Ok(bytes) }
+    }
+
+    /// A file as a text whose lines errors can show; `what` it is to be, for those who named another one.
+    pub(super) fn manifest(&mut self, name: &str, what: &str) -> Result<Rc<Text>> {
+        let bytes = self
+            .read(Path::new(name))
+            .map_err(|why| Error::input(why).in_file(name).hint(format!("name {what}, or `-` for standard input")))?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let at = error.utf8_error().valid_up_to();
+            Error::input(format!("not UTF-8, at byte {at}")).in_file(name).hint("save the file as UTF-8")
+        })?;
+        Ok(Rc::new(Text { name: name.to_owned(), first_line: 1, text, has_lines: true, is_manifest: true }))
     }
 }

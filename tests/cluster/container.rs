@@ -139,8 +139,10 @@ pub(crate) struct Container {
     /// Its environment, as the pod says it.
     pub(crate) environment: Environment,
     args: Vec<String>,
-    /// Paths in the container, and the folders here that take their place.
-    mounts: Vec<(String, PathBuf)>,
+    /// Paths in the container that something is mounted at; here they are below `folder`.
+    mounts: Vec<String>,
+    /// Where it starts, in the container.
+    working_dir: String,
     folder: TempDir,
 }
 
@@ -155,16 +157,23 @@ impl Container {
         for mount in items(&container["volumeMounts"]) {
             let (name, path) = (mount["name"].as_str().expect("a name"), mount["mountPath"].as_str().expect("a path"));
             let volume = items(&pod["spec"]["volumes"]).find(|volume| volume["name"] == name);
-            let here = folder.path().join("mounts").join(name);
-            std::fs::create_dir_all(&here).expect("a folder can be made");
-            if let Some(map) = volume.and_then(|volume| volume["configMap"]["name"].as_str()) {
-                for (key, text) in Surroundings::new(client, pod).data("configmap", map)? {
-                    run::write(&here.join(key), text.as_bytes());
+            let map = match volume.and_then(|volume| volume["configMap"]["name"].as_str()) {
+                Some(map) => Surroundings::new(client, pod).data("configmap", map)?,
+                None => BTreeMap::new(),
+            };
+            let here = place(folder.path(), path);
+            match mount["subPath"].as_str().map(|key| (key, map.get(key))) {
+                Some((_, Some(text))) => run::write(&here, text.as_bytes()),
+                Some((key, None)) => return Err(format!("no {key} to mount at {path}")),
+                None => {
+                    std::fs::create_dir_all(&here).expect("a folder can be made");
+                    map.iter().for_each(|(key, text)| run::write(&here.join(key), text.as_bytes()));
                 }
             }
-            mounts.push((path.to_owned(), here));
+            mounts.push(path.to_owned());
         }
-        Ok(Container { environment, args, mounts, folder })
+        let working_dir = container["workingDir"].as_str().unwrap_or_default().to_owned();
+        Ok(Container { environment, args, mounts, working_dir, folder })
     }
 
     /// Runs it to its end, with the programs in `bin`, which its image would bring, and what is added here: words
@@ -175,7 +184,9 @@ impl Container {
         // By its path: the caller's own is looked through otherwise.
         let program = Some(bin.join(&program)).filter(|path| path.is_file()).unwrap_or_else(|| program.into());
         let mut command = Command::new(program);
-        command.args(args).args(more_args).env_clear().current_dir(self.folder.path());
+        let folder = Path::new(&self.here(&self.working_dir)).to_owned();
+        let folder = Some(folder).filter(|folder| folder.is_dir()).unwrap_or_else(|| self.folder.path().to_owned());
+        command.args(args).args(more_args).env_clear().current_dir(folder);
         command.env("HOME", self.folder.path()).env("PATH", format!("{}:/usr/bin:/bin", bin.display()));
         command.envs(self.environment.iter().map(|(name, value)| (name, self.here(value))));
         command.envs(more_env.iter().copied()).stdin(Stdio::null());
@@ -184,12 +195,19 @@ impl Container {
 
     /// A path under a mount, where it is here.
     fn here(&self, text: &str) -> String {
-        let inside = |(mount, here): &(String, PathBuf)| {
-            let rest = text.strip_prefix(mount.as_str()).filter(|rest| rest.is_empty() || rest.starts_with('/'))?;
-            Some(format!("{}{rest}", here.display()))
+        let is_inside = |mount: &String| {
+            text.strip_prefix(mount.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
-        self.mounts.iter().find_map(inside).unwrap_or_else(|| text.to_owned())
+        match self.mounts.iter().any(is_inside) {
+            true => place(self.folder.path(), text).display().to_string(),
+            false => text.to_owned(),
+        }
     }
+}
+
+/// A path of the container, below the folder that is its root here.
+fn place(folder: &Path, path: &str) -> PathBuf {
+    folder.join("root").join(path.trim_start_matches('/'))
 }
 
 /// The items of a list, which may not be there.

@@ -1,6 +1,7 @@
 //! Does the harness do what it says? Tests of nothing else.
 
 use std::io::{BufRead as _, BufReader};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,7 @@ use serde_json::json;
 use crate::container;
 use crate::http::{Client, Endpoint};
 use crate::kubelet::{Kubelet, State, wait_for};
+use crate::prefect_server;
 use crate::proxy::{Fate, Proxy, Request};
 use crate::servers::{ADMIN, NOBODY, Servers};
 
@@ -246,7 +248,16 @@ fn the_api_server_can_be_killed_and_comes_back() {
 fn is_killed() {
     let Some(servers) = Servers::shared() else { return };
     println!("\nfolder {}", servers.kubeconfig("").display());
+    // What takes the place of Prefect's server has a child, as a server may.
+    let folder = tempfile::tempdir().expect("a temporary folder can be made").keep();
+    std::fs::write(folder.join("log"), "").expect("a file can be written");
+    let mut keeper = prefect_server::keeper(&folder, Path::new("/bin/sh"));
+    keeper.args(["-c", "tail -f \"$0/log\" & wait"]).arg(&folder).stdout(Stdio::null());
+    let mut keeper = keeper.spawn().expect("there is a shell");
+    wait_for("its child", || processes_of(&folder.display().to_string()).get(2).copied());
+    println!("\nfolder {}", folder.display());
     std::thread::sleep(Duration::from_secs(60));
+    drop(keeper.wait());
 }
 
 /// SIGKILL lets nobody clean up behind himself; yet no server stays.
@@ -259,13 +270,16 @@ fn servers_stop_with_a_killed_test() {
     let victim = victim.args(["--exact", "harness::is_killed", "--ignored", "--nocapture"]).stdout(Stdio::piped());
     let mut victim = victim.spawn().expect("it starts again");
     let lines = BufReader::new(victim.stdout.take().expect("it is a pipe")).lines().map_while(Result::ok);
-    let folder = lines.filter_map(|line| line.strip_prefix("folder ").map(str::to_owned)).next();
-    let folder = folder.expect("it says where its servers are");
-    assert!(!processes_of(&folder).is_empty());
+    let folders = lines.filter_map(|line| line.strip_prefix("folder ").map(str::to_owned));
+    let folders: Vec<String> = folders.take(2).collect();
+    assert_eq!(folders.len(), 2, "it says where its servers are");
+    assert!(folders.iter().all(|folder| !processes_of(folder).is_empty()));
     victim.kill().expect("it can be killed");
     victim.wait().expect("it is gone");
-    wait_for("the end of its servers", || processes_of(&folder).is_empty().then_some(()));
-    wait_for("the end of their folder", || (!std::path::Path::new(&folder).exists()).then_some(()));
+    for folder in folders {
+        wait_for("the end of its servers", || processes_of(&folder).is_empty().then_some(()));
+        wait_for("the end of their folder", || (!Path::new(&folder).exists()).then_some(()));
+    }
 }
 
 /// Processes that name a folder on their command lines.
@@ -323,4 +337,32 @@ fn a_played_container_has_the_environment_of_a_real_one() {
         let error = container::environment(&admin, &pod, &container).expect_err(why);
         assert!(error.contains(why), "{error}");
     }
+}
+
+/// Keys of a ConfigMap as files, one of them alone inside another volume, and where the container starts.
+#[test]
+fn a_played_container_has_the_files_of_a_real_one() {
+    let Some(servers) = Servers::shared() else { return };
+    let (namespace, admin) = (servers.namespace("files"), servers.client(ADMIN));
+    let map = json!({"metadata": {"name": "m"}, "data": {"a": "one", "b": "two"}});
+    admin.post(&format!("/api/v1/namespaces/{namespace}/configmaps"), &map).done();
+    let volumes = json!([{"name": "m", "configMap": {"name": "m"}}, {"name": "scratch", "emptyDir": {}}]);
+    let pod = json!({"metadata": {"namespace": namespace}, "spec": {"volumes": volumes}});
+    let mut container = json!({
+        "command": ["/bin/sh", "-c"], "workingDir": "/home/x",
+        // A path inside a script would be one of this machine.
+        "args": ["cat a \"$M/b\" \"$HOME/a\"; ls"],
+        "env": [{"name": "HOME", "value": "/home/x"}, {"name": "M", "value": "/etc/m"}],
+        "volumeMounts": [
+            {"name": "m", "mountPath": "/home/x/a", "subPath": "a"},
+            {"name": "scratch", "mountPath": "/home/x", "subPathExpr": "home"},
+            {"name": "m", "mountPath": "/etc/m"},
+        ],
+    });
+    let played = container::Container::new(&admin, &pod, &container).expect("all of it is there");
+    let ran = played.run(Path::new("/bin"), &[], &[]);
+    assert_eq!(String::from_utf8_lossy(&ran.stdout), "onetwoonea\n");
+    container["volumeMounts"][0]["subPath"] = json!("none");
+    let error = container::Container::new(&admin, &pod, &container).err().expect("there is no such key");
+    assert!(error.contains("none"), "{error}");
 }

@@ -1,4 +1,4 @@
-//! HTTP/1.1 as the tests need it: blocking, over TLS towards the API server, connections kept open.
+//! HTTP/1.1 as the tests need it: blocking, over TLS towards the API server, plain towards others, connections kept open.
 //!
 //! `Client` asks and gets whole answers. `Head`, `Body` and `Connection` are its parts, for those who pass
 //! pieces on as they come: the proxy and the played kubelet.
@@ -173,11 +173,11 @@ impl Answer {
     }
 }
 
-/// Where an API server is, and the authority that it is to be trusted by.
+/// Where a server is and, for the API server, the authority that it is to be trusted by.
 #[derive(Clone)]
 pub(crate) struct Endpoint {
     pub(crate) port: u16,
-    tls: Arc<ClientConfig>,
+    tls: Option<Arc<ClientConfig>>,
 }
 
 impl Endpoint {
@@ -192,22 +192,38 @@ impl Endpoint {
             .map_err(|e| error(&e))?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        Ok(Endpoint { port, tls: Arc::new(tls) })
+        Ok(Endpoint { port, tls: Some(Arc::new(tls)) })
+    }
+
+    /// One that speaks without TLS.
+    pub(crate) fn plain(port: u16) -> Self {
+        Endpoint { port, tls: None }
     }
 
     pub(crate) fn connect(&self) -> io::Result<Connection> {
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(TIMEOUT))?;
-        let name = ServerName::from(std::net::IpAddr::from(Ipv4Addr::LOCALHOST));
-        let tls = ClientConnection::new(Arc::clone(&self.tls), name).map_err(Error::other)?;
-        Ok(Connection { stream: BufReader::with_capacity(PIECE, StreamOwned::new(tls, stream)) })
+        let stream: Box<dyn Stream> = match &self.tls {
+            Some(tls) => {
+                let name = ServerName::from(std::net::IpAddr::from(Ipv4Addr::LOCALHOST));
+                let tls = ClientConnection::new(Arc::clone(tls), name).map_err(Error::other)?;
+                Box::new(StreamOwned::new(tls, stream))
+            }
+            None => Box::new(stream),
+        };
+        Ok(Connection { stream: BufReader::with_capacity(PIECE, stream) })
     }
 }
 
-/// One connection to the API server.
+/// What a connection runs over.
+trait Stream: io::Read + Write + Send {}
+
+impl<S: io::Read + Write + Send> Stream for S {}
+
+/// One connection to a server.
 pub(crate) struct Connection {
-    stream: BufReader<StreamOwned<ClientConnection, TcpStream>>,
+    stream: BufReader<Box<dyn Stream>>,
 }
 
 impl Connection {

@@ -1,7 +1,8 @@
 //! Everything that talks to an API server, on real servers.
 //!
 //! `servers` starts them, `kubelet` plays the part of the nodes, `proxy` stands in between and makes bad days,
-//! `container` runs what is in a pod, `http` asks the server what became of it. Each test uses a namespace of its own, and all run at once.
+//! `container` runs what is in a pod, `worker` has Prefect 3 make Jobs, `http` asks the server what became of it. Each
+//! test uses a namespace of its own, and all run at once.
 
 mod apollo;
 mod apply;
@@ -9,6 +10,7 @@ mod bundles;
 mod canary;
 mod chart;
 mod cli;
+mod compare;
 mod complete;
 #[path = "../cmd/console.rs"]
 mod console;
@@ -27,6 +29,8 @@ mod oracles;
 mod papers;
 mod post_render;
 mod prefect1;
+mod prefect3;
+mod prefect_server;
 mod proxy;
 mod rows;
 #[path = "../cmd/run.rs"]
@@ -36,3 +40,5 @@ mod secret;
 mod sent_rows;
 mod servers;
 mod take_over;
+mod worker;
+mod worker_chart;

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::apollo::{self, Apollo, Flow};
 use crate::cli::{Ran, Run};
+use crate::compare::differences;
 use crate::container::{self, Container, Environment, get, items};
 use crate::helm::repository;
 use crate::kubelet::{Kubelet, State, wait_for};
@@ -222,21 +223,6 @@ fn entry<'j>(job: &'j Value, name: &str) -> Option<&'j Value> {
     entries.into_iter().find(|entry| entry["name"] == name)
 }
 
-/// What in `all` differs from `part`, apart from what `all` has beside it.
-fn differences(part: &Value, all: &Value, path: &str, found: &mut Vec<String>) {
-    match (part, all) {
-        (Value::Object(part), Value::Object(_)) => {
-            part.iter().for_each(|(key, value)| differences(value, &all[key], &format!("{path}.{key}"), found));
-        }
-        (Value::Array(part), Value::Array(other)) if part.len() == other.len() => {
-            let pairs = part.iter().zip(other).enumerate();
-            pairs.for_each(|(at, (part, all))| differences(part, all, &format!("{path}[{at}]"), found));
-        }
-        _ if part == all => {}
-        _ => found.push(format!("{path}: {part} is {all}")),
-    }
-}
-
 /// Agent, template and references as the program prints and renders them; the agent as its own ServiceAccount.
 fn from_template_to_flow(version: Version) {
     let run_config = json!({"env": {"REGION": "eu"}, "cpu_request": "2"});
@@ -280,9 +266,7 @@ fn from_template_to_flow(version: Version) {
     let of_anyone = made_up.iter().fold(posted.to_string(), |text, (own, anyones)| text.replace(own, anyones));
     let json = |text: &str| serde_json::from_str::<Value>(text).expect("it is JSON");
     assert_eq!(json(&told), json(&of_anyone));
-    let mut found = Vec::new();
-    differences(&foreseen, &job, "", &mut found);
-    assert_eq!(found, [] as [&str; 0]);
+    assert_eq!(differences(&foreseen, &job), [] as [&str; 0]);
     let defaults = ["terminationMessagePath", "terminationMessagePolicy", "imagePullPolicy"];
     let container = job["spec"]["template"]["spec"]["containers"][0].as_object().expect("a container");
     let own = foreseen["spec"]["template"]["spec"]["containers"][0].as_object().expect("a container");

@@ -302,7 +302,7 @@ fn flags(flags: &[(&str, &str)]) -> Vec<String> {
 
 /// Free ports, below those that the kernel gives to outgoing connections: nobody takes them while a server
 /// is down for a moment.
-fn free_ports<const COUNT: usize>() -> [u16; COUNT] {
+pub(crate) fn free_ports<const COUNT: usize>() -> [u16; COUNT] {
     let mut held: Vec<TcpListener> = Vec::new();
     let mut candidate = RandomState::new().hash_one("port");
     while held.len() < COUNT {

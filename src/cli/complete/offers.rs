@@ -57,7 +57,7 @@ fn completer(
     commands: &[String],
     wants_file: &WantsFile,
 ) -> Option<ArgValueCompleter> {
-    if command == "preview" && flag == "output" {
+    if matches!(command, "preview" | "convert") && flag == "output" {
         // The arguments themselves say what it can be.
         return None;
     }
@@ -71,7 +71,7 @@ fn completer(
     let said = Arc::clone(said);
     Some(match flag {
         "inputs" | "filename" | "again" if command == "post-render" => return None,
-        "inputs" | "filename" | "spec" | "agent" | "run_config" | "scenario" | "template" => {
+        "inputs" | "filename" | "spec" | "agent" | "run_config" | "scenario" | "template" | "from_default" => {
             let wants_file = Arc::clone(wants_file);
             ArgValueCompleter::new(move |typed: &OsStr| {
                 let _ = wants_file.set(&EXTENSIONS);

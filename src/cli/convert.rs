@@ -1,0 +1,94 @@
+//! `jobplate convert`: a Prefect 1 job template as a base job template of Prefect 2 and 3.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anstream::ColorChoice;
+use clap::{Args, ValueEnum};
+
+use super::output::to_stdout;
+use super::to_stderr;
+use super::whole::Whole;
+use crate::error::{Error, Result};
+use crate::prefect::convert::{Note, convert};
+use crate::prefect::one::template;
+use crate::python::heap::Heap;
+use crate::python::{send, yaml};
+use crate::render::write_error;
+use crate::report;
+
+#[derive(Args)]
+pub(super) struct ConvertArgs {
+    /// The job template of a Prefect 1 agent, a ConfigMap with one, or - for standard input
+    #[arg(value_name = "FILE", help_heading = "Inputs")]
+    template: Option<String>,
+    /// The same as FILE, as kubectl has it
+    #[arg(short = 'f', long, value_name = "FILE", conflicts_with = "template", help_heading = "Inputs")]
+    filename: Option<String>,
+    /// The base job template to build on, in JSON or YAML: its variables stay, and whatever FILE does not say;
+    /// without it, one that has what Prefect's own default has
+    #[arg(long, value_name = "FILE", help_heading = "Inputs")]
+    from_default: Option<String>,
+    /// What to print: json, as the server takes it, or yaml
+    #[arg(
+        short,
+        long,
+        value_name = "FORMAT",
+        value_enum,
+        default_value = "json",
+        hide_possible_values = true,
+        help_heading = "Output"
+    )]
+    output: Format,
+    /// Leave out notes
+    #[arg(short, long, help_heading = "Output")]
+    quiet: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    Json,
+    Yaml,
+}
+
+/// Prints the base job template, and says what of the job template has no place in it.
+pub(super) fn run(args: &ConvertArgs, color: ColorChoice) -> Result<ExitCode> {
+    let mut files = Whole::default();
+    let mut heap = Heap::default();
+    let Some(name) = args.template.as_deref().or(args.filename.as_deref()) else { return Err(no_input()) };
+    let source = template::in_config_map(files.manifest(name, "the job template's file")?)?;
+    let job = yaml::load(&mut heap, &source)?;
+    let on = match &args.from_default {
+        Some(name) => {
+            let source = files.manifest(name, "the file with the base job template")?;
+            Some(yaml::load(&mut heap, &source)?)
+        }
+        None => None,
+    };
+    let made = convert(&mut heap, job, on)?;
+    let template = send::check(&heap, made.root)?;
+    let printed = match args.output {
+        Format::Json => send::json(template),
+        Format::Yaml => send::yaml(template),
+    };
+    if !args.quiet {
+        let told: String = made.notes.iter().map(|note| report::note(&in_words(note))).collect();
+        to_stderr(&told, color);
+    }
+    to_stdout(|out| out.write_all(printed.as_bytes()).map_err(|error| write_error(&error)))
+}
+
+fn no_input() -> Error {
+    let error = Error::usage("no input");
+    match Path::new("job_template.yaml").exists() {
+        true => error.hint("name a job template, such as ./job_template.yaml, or `-` for standard input"),
+        false => error.hint("name a job template, or `-` for standard input"),
+    }
+}
+
+fn in_words(note: &Note) -> String {
+    match &note.place {
+        Some(place) => format!("{}:{}: {}", place.source.name, place.line(), note.text),
+        None => note.text.clone(),
+    }
+}

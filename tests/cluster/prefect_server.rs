@@ -1,0 +1,241 @@
+//! Prefect 3's own server, on a free port of the loopback interface: one for all tests of the process, with a database
+//! of its own, and what it keeps of pools, deployments and flow runs, asked for over its API.
+//!
+//! Knows nothing of Kubernetes. It takes half a minute of a busy machine to start, so nobody starts a second one.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::http::{Answer, Client, Endpoint};
+use crate::oracles;
+use crate::servers::free_ports;
+
+/// The version that is followed; its Kubernetes worker is 0.8.0.
+pub(crate) const VERSION: &str = "3.8.8";
+
+/// Starts `"$@"` in the folder `$1`, and ends it when standard input ends, as a process manager does: all that it
+/// has started is asked to end, and killed only if it does not. The folder goes with it.
+const KEEPER: &str = r#"
+exec 3<&0
+folder=$1
+shift
+setsid "$@" 3<&- </dev/null &
+server=$!
+read -r _ <&3
+kill -TERM -$server 2>/dev/null
+tries=0
+while kill -0 -$server 2>/dev/null && [ $tries -lt 100 ]; do sleep 0.1; tries=$((tries + 1)); done
+kill -KILL -$server 2>/dev/null
+cd /
+rm -rf "$folder"
+"#;
+
+const PATIENCE: Duration = Duration::from_secs(180);
+const LOG: &str = "server.log";
+const FLOW: &str = "etl";
+
+/// Variables of a process, by name.
+pub(crate) type Variables = BTreeMap<String, String>;
+
+/// The server. It ends with the process, however that ends.
+pub(crate) struct PrefectServer {
+    bin: PathBuf,
+    port: u16,
+    client: Client,
+    stock: String,
+    names: AtomicUsize,
+    _keeper: Child,
+}
+
+/// A flow run that waits for a worker, and what a worker will be told about it.
+pub(crate) struct FlowRun {
+    pub(crate) id: String,
+    /// The flow run, its deployment, flow and pool as a scenario of `jobplate preview` has them.
+    pub(crate) scenario: Value,
+}
+
+impl PrefectServer {
+    /// The one that the tests share; none where Prefect is missing, which is said.
+    pub(crate) fn shared() -> Option<&'static PrefectServer> {
+        static SHARED: OnceLock<Option<PrefectServer>> = OnceLock::new();
+        SHARED.get_or_init(|| Some(PrefectServer::start(oracles::programs_of(VERSION)?))).as_ref()
+    }
+
+    fn start(bin: PathBuf) -> Self {
+        // Somebody else may have taken the port meanwhile: then another is tried.
+        let mut tries = (0..3).map(|_| PrefectServer::try_start(&bin));
+        let server = tries.by_ref().find_map(Result::ok);
+        server.unwrap_or_else(|| PrefectServer::try_start(&bin).unwrap_or_else(|log| panic!("{log}")))
+    }
+
+    fn try_start(bin: &Path) -> Result<Self, String> {
+        let folder = tempfile::Builder::new().prefix("jobplate-prefect-").tempdir();
+        // From here on the keeper removes it.
+        let folder = folder.expect("a temporary folder can be made").keep();
+        let [port] = free_ports();
+        let log = File::create(folder.join(LOG)).expect("a file can be made");
+        let mut keeper = keeper(&folder, &bin.join("prefect"));
+        keeper.args(["server", "start", "--host", "127.0.0.1", "--no-ui", "--port", &port.to_string()]);
+        keeper.envs(environment(bin, &folder)).env("PREFECT_SERVER_ANALYTICS_ENABLED", "false");
+        keeper.stderr(log.try_clone().expect("a file can be shared")).stdout(log);
+        let keeper = keeper.spawn().expect("there is a shell");
+        let client = Client::new(Endpoint::plain(port), "");
+        let start = Instant::now();
+        // Meanwhile; it asks nobody.
+        let home = tempfile::tempdir().expect("a temporary folder can be made");
+        let stock = ["work-pool", "get-default-base-job-template", "--type", "kubernetes"];
+        let stock = prefect(bin, &stock, home.path(), &environment(bin, home.path()));
+        let stock = String::from_utf8(stock.stdout).expect("it prints JSON");
+        let (bin, names) = (bin.to_owned(), AtomicUsize::new(0));
+        let server = PrefectServer { bin, port, client, stock, names, _keeper: keeper };
+        while !server.client.request("GET", "/api/health", "", b"").is_ok_and(|answer| answer.status == 200) {
+            let log = fs::read_to_string(folder.join(LOG)).unwrap_or_default();
+            let has_failed = ["already in use", "Traceback"].iter().any(|word| log.contains(word));
+            if has_failed || start.elapsed() > PATIENCE {
+                return Err(format!("Prefect's server does not start:\n{log}"));
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
+        let version = server.client.get("/api/admin/version").json();
+        assert_eq!(version, VERSION, "something else is at port {port}");
+        Ok(server)
+    }
+
+    /// The programs that Prefect's image brings.
+    pub(crate) fn bin(&self) -> &Path {
+        &self.bin
+    }
+
+    /// Where its API is.
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/api", self.port)
+    }
+
+    /// The environment of one of its programs that is at home in a folder, and has nothing else of this machine.
+    pub(crate) fn environment(&self, home: &Path) -> Variables {
+        let mut environment = environment(&self.bin, home);
+        environment.insert("PREFECT_API_URL".to_owned(), self.url());
+        environment
+    }
+
+    /// The base job template that a pool gets which is made without one.
+    pub(crate) fn stock(&self) -> &str {
+        &self.stock
+    }
+
+    /// Runs `prefect` to its end, which is made if it does not come.
+    pub(crate) fn prefect(&self, args: &[&str], home: &Path, environment: &Variables) -> Output {
+        prefect(&self.bin, args, home, environment)
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Value {
+        self.ask(|| self.client.get(&format!("/api{path}"))).done()
+    }
+
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Answer {
+        self.ask(|| self.client.post(&format!("/api{path}"), body))
+    }
+
+    /// Asks again where its database was busy, as Prefect's own client does.
+    fn ask(&self, ask: impl Fn() -> Answer) -> Answer {
+        let start = Instant::now();
+        loop {
+            let answer = ask();
+            if answer.status != 503 || start.elapsed() > PATIENCE {
+                return answer;
+            }
+            thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    /// A name that no other pool has.
+    pub(crate) fn fresh_name(&self) -> String {
+        format!("pool-{}", self.names.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Makes a pool of a template, by the same checks that `prefect work-pool create` goes through.
+    #[track_caller]
+    pub(crate) fn pool(&self, template: &Value) -> String {
+        let name = self.fresh_name();
+        let pool = json!({"name": name, "type": "kubernetes", "base_job_template": template});
+        self.post("/work_pools/", &pool).done();
+        name
+    }
+
+    /// Deploys the flow `f` of a folder's `flow.py` to a pool and asks for a run of it, each with job variables.
+    #[track_caller]
+    pub(crate) fn schedule(&self, pool: &str, folder: &Path, of_deployment: &Value, of_run: &Value) -> FlowRun {
+        let flow = self.post("/flows/", &json!({"name": FLOW})).done();
+        let deployment = json!({
+            "name": pool, "flow_id": flow["id"], "work_pool_name": pool, "entrypoint": "flow.py:f", "path": folder,
+            "job_variables": of_deployment,
+        });
+        let deployment = self.post("/deployments/", &deployment).done();
+        let run = json!({"name": "Nightly Run", "state": {"type": "SCHEDULED"}, "job_variables": of_run});
+        let id = deployment["id"].as_str().expect("an id");
+        let run = self.post(&format!("/deployments/{id}/create_flow_run"), &run).done();
+        let id = run["id"].as_str().expect("an id").to_owned();
+        // As the worker will ask for them.
+        let [deployment, run] = [&format!("/deployments/{}", of(&deployment, "id")), &format!("/flow_runs/{id}")]
+            .map(|path| self.get(path));
+        let pool_now = self.get(&format!("/work_pools/{pool}"));
+        let scenario = json!({
+            "flow": {"id": flow["id"], "name": flow["name"]},
+            "deployment": {
+                "id": deployment["id"], "name": deployment["name"], "updated": deployment["updated"],
+                "job_variables": deployment["job_variables"],
+            },
+            "flow_run": {"id": id, "name": run["name"], "labels": run["labels"]},
+            "job_variables": run["job_variables"],
+            "work_pool": {"id": pool_now["id"], "name": pool},
+        });
+        FlowRun { id, scenario }
+    }
+
+    /// The state of a flow run: its type, its name and what is said about it.
+    pub(crate) fn state(&self, run: &FlowRun) -> Value {
+        self.get(&format!("/flow_runs/{}", run.id))["state"].clone()
+    }
+}
+
+/// What starts a program in a folder, and ends both with us: with its standard input, that is.
+pub(crate) fn keeper(folder: &Path, program: &Path) -> Command {
+    let mut keeper = Command::new("/bin/sh");
+    keeper.args(["-c", KEEPER, "sh"]).arg(folder).arg(program).current_dir(folder);
+    keeper.env_clear().env("PATH", "/usr/bin:/bin").stdin(Stdio::piped());
+    // A Ctrl-C is not for it: it ends behind us, in order.
+    std::os::unix::process::CommandExt::process_group(&mut keeper, 0);
+    keeper
+}
+
+fn prefect(bin: &Path, args: &[&str], home: &Path, environment: &Variables) -> Output {
+    let mut command = Command::new("/usr/bin/timeout");
+    command.arg("150").arg(bin.join("prefect")).args(args);
+    command.env_clear().envs(environment).current_dir(home).stdin(Stdio::null());
+    command.output().expect("there is a timeout")
+}
+
+fn of<'v>(value: &'v Value, key: &str) -> &'v str {
+    value[key].as_str().expect("it is text")
+}
+
+/// What every program of Prefect's gets: no word of this machine, and none to anybody outside.
+fn environment(bin: &Path, home: &Path) -> Variables {
+    let text = |path: &Path| path.display().to_string();
+    let pairs = [
+        ("HOME", text(home)),
+        ("PREFECT_HOME", text(&home.join("prefect"))),
+        ("PATH", format!("{}:/usr/bin:/bin", bin.display())),
+        ("LC_ALL", "C.UTF-8".to_owned()),
+        ("DO_NOT_TRACK", "1".to_owned()),
+    ];
+    pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
