@@ -33,12 +33,12 @@ pub(crate) fn fold(own: &Json, other: &Json) -> Json {
 type Pair = (Vec<u16>, Json);
 
 fn fold_map(own: &[Pair], other: &[Pair]) -> Vec<Pair> {
-    let is_same = |(one, other): &(&Pair, &Pair)| one.0 == other.0 && one.1.difference(&other.1).is_none();
+    let are_same = |(one, other): &(&Pair, &Pair)| one.0 == other.0 && is_same(&one.1, &other.1);
     let mut folded = Vec::new();
     let mut rest = own;
     while let [first, ..] = rest {
         let start = other.iter().position(|pair| pair.0 == first.0);
-        let count = start.map_or(0, |start| rest.iter().zip(&other[start..]).take_while(is_same).count());
+        let count = start.map_or(0, |start| rest.iter().zip(&other[start..]).take_while(are_same).count());
         match (start, count) {
             (None, _) => folded.push(first.clone()),
             (Some(start), 0) => folded.push((first.0.clone(), fold(&first.1, &other[start].1))),
@@ -58,9 +58,9 @@ fn fold_variables(own: &[Json], other: &[Json]) -> Vec<Json> {
     let mut folded = Vec::new();
     let mut rest = own;
     while let [first, ..] = rest {
-        let start = other.iter().position(|entry| entry.difference(first).is_none());
+        let start = other.iter().position(|entry| is_same(entry, first));
         let row = start.map_or(&[][..], |start| &other[start..]);
-        let count = row.iter().zip(rest).take_while(|(other, own)| other.difference(own).is_none()).count();
+        let count = row.iter().zip(rest).take_while(|(other, own)| is_same(other, own)).count();
         match row[..count].iter().filter_map(name).collect::<Vec<_>>().as_slice() {
             [] => folded.push(first.clone()),
             [name] => folded.push(Json::text(name)),
@@ -135,6 +135,11 @@ fn are_variables(items: &[Json]) -> bool {
         _ => false,
     };
     !items.is_empty() && items.iter().all(is_variable)
+}
+
+/// To the letter: 0 and 0.0 are two ways to write a number.
+fn is_same(own: &Json, other: &Json) -> bool {
+    own.print() == other.print()
 }
 
 fn is_container(value: &Json) -> bool {
