@@ -1,6 +1,7 @@
 //! The Kubernetes worker of Prefect 2 and 3: what each rule of merging, rendering and preparing comes to.
 
 pub(crate) mod generate;
+mod quirks;
 pub(crate) mod table;
 
 use crate::side::WORKER;
