@@ -126,6 +126,9 @@ struct SetArgs {
     /// Prefect 1: whether secrets are read from the environment; true if BOOL is left out
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     local_secrets: Option<String>,
+    /// Prefect 2 and 3: the version of prefect-kubernetes that the workers have; else the newest
+    #[arg(long, value_name = "VERSION")]
+    prefect_kubernetes: Option<String>,
     /// All of this from a spec file; flags win over it, a later one over an earlier one
     #[arg(long, value_name = "FILE")]
     spec: Vec<String>,
@@ -234,11 +237,14 @@ impl EditArgs {
         let inputs = std::mem::take(&mut layer.inputs);
 
         let max_document_size = self.max_document_size()?;
+        let worker_version =
+            self.set.prefect_kubernetes.as_deref().map(|text| parse::worker_version("--prefect-kubernetes", text));
         let containers = self.place.containers()?;
         if containers.is_some() {
             layer.targets.iter_mut().for_each(|target| target.containers = None);
         }
         let injection = Injection {
+            worker_version: worker_version.transpose()?.unwrap_or_default(),
             names: self.names.meaning()?,
             selector: self.place.selector()?,
             containers: containers.unwrap_or_default(),

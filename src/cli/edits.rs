@@ -9,6 +9,7 @@ use super::edit_args::{Manifests, STDIN};
 use super::github;
 use super::output::Replacements;
 use crate::error::{Error, Kind, Result, io_reason};
+use crate::inject::template_kind;
 use crate::manifest::difference::{Item, Named, differences};
 use crate::render::{Pair, Rendering};
 use crate::report::edits::{Edited, Object, Told, What, Within, json};
@@ -128,7 +129,7 @@ fn all(rendering: &mut Rendering) -> Result<Vec<Edited>> {
                 continue;
             }
             let breaks: Vec<usize> = before.match_indices('\n').map(|(at, _)| at).collect();
-            edits.extend(differences(before, after).into_iter().map(|difference| Edited {
+            edits.extend(differences(before, after, &template_kind).into_iter().map(|difference| Edited {
                 file: input.to_owned(),
                 document,
                 line: line + breaks.partition_point(|&at| at < difference.at),

@@ -159,7 +159,7 @@ fn with_result(list: Document<'_>, error: &Error) -> Option<String> {
         // Whatever else stands there is no list of results.
         _ => {
             let at = place.unwrap_or_else(|| root.entries().count());
-            let insert = vec![(at, Child::Entry("results", Value::seq([result])))];
+            let insert = vec![(at, Child::entry("results", Value::seq([result])))];
             Edit { node: root.index(), change: Change::Children { remove: place.into_iter().collect(), insert } }
         }
     };

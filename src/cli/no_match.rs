@@ -101,8 +101,8 @@ fn asked_for(injection: &Injection) -> String {
     let targets: Vec<String> = injection.targets.iter().map(Target::display).collect();
     let objects = match (targets.as_slice(), injection.is_settings_only()) {
         ([], true) if injection.only_named => "a Deployment that runs a Prefect agent or worker".to_owned(),
-        ([], true) => "a Job, a CronJob or a Deployment that runs a Prefect agent".to_owned(),
-        ([], false) => "a Job or CronJob".to_owned(),
+        ([], true) => "a Job, a CronJob, a base job template or a Deployment that runs a Prefect agent".to_owned(),
+        ([], false) => "a Job, CronJob or base job template".to_owned(),
         (targets, _) => targets.join(" or "),
     };
     let containers = match &injection.containers {
@@ -129,7 +129,8 @@ fn candidates(seen: &[Seen], targets: &[Target]) -> Vec<Candidate> {
     // A hook is rarely what is meant.
     let (hooks, others): (Vec<_>, Vec<_>) = seen.iter().partition(|seen| seen.is_hook);
     for Seen { object, containers, texts, .. } in others.into_iter().chain(hooks) {
-        let is_job = ["Job/", "CronJob/"].iter().any(|kind| object.starts_with(kind)) || object == "Job";
+        let is_job = ["Job", "CronJob", "BaseJobTemplate", "KubernetesJob", "PrefectWorkPool"]
+            .contains(&object.split('/').next().unwrap_or_default());
         if containers.as_ref().is_some_and(|names| !names.is_empty()) {
             candidates.push(Candidate { target: object.clone(), is_flow_run: is_job });
         }

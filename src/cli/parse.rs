@@ -10,6 +10,7 @@ use crate::manifest::embedded::{JOB_TEMPLATE_KEYS, is_config_map_word};
 use crate::manifest::env::{EnvFrom, EnvValue, KeyRef, SourceKind};
 use crate::manifest::names::{self, Fault};
 use crate::manifest::select::Target;
+use crate::prefect::base_job_template::WorkerVersion;
 use crate::prefect::settings::Backend;
 
 /// `--secret NAME=SECRET[/KEY][:optional]`
@@ -78,6 +79,17 @@ pub(super) fn backend(flag: &str, text: &str) -> Result<Backend> {
 /// `true` or `false`
 pub(super) fn boolean(flag: &str, text: &str) -> Result<bool> {
     text.parse().map_err(|_| Error::usage(format!("`{flag}` is `true` or `false`")))
+}
+
+/// A version of prefect-kubernetes, such as `0.6.5`
+pub(super) fn worker_version(flag: &str, text: &str) -> Result<WorkerVersion> {
+    let numbers: Option<Vec<u32>> = text.split('.').map(|number| number.parse().ok()).collect();
+    match numbers.as_deref() {
+        Some(&[major, minor, patch]) => Ok(WorkerVersion([major, minor, patch])),
+        Some(&[major, minor]) => Ok(WorkerVersion([major, minor, 0])),
+        _ => Err(Error::usage(format!("`{flag}` is no version of prefect-kubernetes"))
+            .hint("write it as `pip show prefect-kubernetes` does, such as 0.6.5")),
+    }
 }
 
 /// `--target KIND[/NAME][:KEY]`

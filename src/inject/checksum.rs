@@ -158,7 +158,7 @@ fn plan_annotations(template: Node<'_>, used: &[&ChangedMap], edits: &mut Vec<Ed
     let own = || Value::map([(OWN, checksum(""))]);
     let insert = |map: Node<'_>, key: &'static str, value: Value| {
         let end = map.entries().count();
-        let change = Change::Children { remove: Vec::new(), insert: vec![(end, Child::Entry(key, value))] };
+        let change = Change::Children { remove: Vec::new(), insert: vec![(end, Child::entry(key, value))] };
         Edit { node: map.index(), change }
     };
     let replace = |node: Node<'_>, value: Value| Edit { node: node.index(), change: Change::Replace(value) };

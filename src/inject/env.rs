@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use crate::error::{Error, Result};
 use crate::manifest::env::{EnvFrom, EnvValue, EnvVar, KeyRef, SourceKind, uses};
 use crate::manifest::object::{check_edited, check_on_path};
+use crate::prefect::base_job_template::is_env_placeholder;
 use crate::yaml::{Change, Child, Edit, Kind, Node, ScalarKind, Value};
 
 /// What one kind of target gets.
@@ -17,12 +18,23 @@ pub(super) struct Wanted {
 
 /// A variable, and how it is written.
 #[derive(Debug)]
-struct Variable {
+pub(super) struct Variable {
     variable: EnvVar,
     /// `value` or `valueFrom`, and what stands under it.
     own: (&'static str, Value),
     /// The whole entry.
     entry: Value,
+}
+
+impl Variable {
+    pub(super) fn name(&self) -> &str {
+        &self.variable.name
+    }
+
+    /// The whole entry.
+    pub(super) fn entry(&self) -> Value {
+        self.entry.clone()
+    }
 }
 
 impl Wanted {
@@ -36,14 +48,29 @@ impl Wanted {
         Wanted { variables, sources: sources.to_vec(), unset: unset.to_vec() }
     }
 
+    /// The variables that are set.
+    pub(super) fn variables(&self) -> &[Variable] {
+        &self.variables
+    }
+
+    /// Whether `envFrom` sources are added.
+    pub(super) fn has_sources(&self) -> bool {
+        !self.sources.is_empty()
+    }
+
     /// The names of the variables that are set.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.variables.iter().map(|wanted| wanted.variable.name.as_str())
     }
 
+    /// The names of the variables that are removed.
+    pub(super) fn unset(&self) -> impl Iterator<Item = &str> {
+        self.unset.iter().map(String::as_str)
+    }
+
     /// The names of the variables that are set or removed.
     pub(super) fn all_names(&self) -> impl Iterator<Item = &str> {
-        self.names().chain(self.unset.iter().map(String::as_str))
+        self.names().chain(self.unset())
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -77,7 +104,7 @@ fn place_keys(container: Node<'_>, fresh: Vec<(&'static str, Value)>) -> Vec<(us
     let base = KEYS_BEFORE.iter().find_map(|key| position_of(key)).map_or(count, |position| position + 1);
     let insert = fresh.into_iter().map(|(key, value)| {
         let behind_sources = if key == "env" { position_of("envFrom") } else { None };
-        (behind_sources.map_or(base, |position| position + 1), Child::Entry(key, value))
+        (behind_sources.map_or(base, |position| position + 1), Child::entry(key, value))
     });
     insert.collect()
 }
@@ -86,7 +113,8 @@ fn place_keys(container: Node<'_>, fresh: Vec<(&'static str, Value)>) -> Vec<(us
 enum List<'a> {
     /// No such key.
     Missing,
-    /// The key is there, with null.
+    /// The key is there, with null, or with the placeholder that a worker of Prefect fills: it puts the same before
+    /// the entries of a list.
     Null(Node<'a>),
     /// A list, perhaps an empty one.
     Items(Node<'a>),
@@ -100,7 +128,7 @@ fn list<'a>(container: Node<'a>, key: &str) -> Result<List<'a>> {
     }
     match node.kind() {
         Kind::Seq => Ok(List::Items(node)),
-        _ if node.is_null() => Ok(List::Null(node)),
+        _ if node.is_null() || key == "env" && is_env_placeholder(node) => Ok(List::Null(node)),
         _ => Err(Error::input(format!("`{key}` is not a list"))
             .at(node.span())
             .hint("write each entry as an item: `- name: ...`")),
@@ -145,6 +173,9 @@ fn read_entry(item: Node<'_>) -> Result<Entry<'_>> {
         return Err(Error::refused("an entry of `env` is an alias of something written elsewhere")
             .at(item.span())
             .hint("write it out here; under an alias its name can't be told from here"));
+    }
+    if is_env_placeholder(item) {
+        return Ok(Entry { node: item, name: Cow::Borrowed(""), literal: None });
     }
     if item.kind() != Kind::Map {
         return Err(Error::input("an entry of `env` is no mapping")
@@ -212,7 +243,8 @@ fn plan_variables(
         }
         Ok(found)
     };
-    let mut remove = Vec::new();
+    let is_placeholder = |(position, entry): (usize, &Entry<'_>)| is_env_placeholder(entry.node).then_some(position);
+    let mut remove: Vec<usize> = entries.iter().enumerate().filter_map(is_placeholder).collect();
     for name in &wanted.unset {
         if let Some(position) = find(&entries, name)? {
             refuse_ambiguous(entries[position].node)?;
@@ -227,15 +259,7 @@ fn plan_variables(
             None => new.push(wanted),
             Some(position) => {
                 let entry = &mut entries[position];
-                refuse_doubled_keys(entry.node)?;
-                if !is_already(entry.node, &variable.value)? {
-                    refuse_ambiguous(entry.node)?;
-                    refuse_unknown_keys(entry.node)?;
-                    match change_reference(entry.node, &variable.value) {
-                        Some(changes) => edits.extend(changes),
-                        None => edits.push(replace_entry(entry.node, wanted.own.clone())),
-                    }
-                }
+                set_entry(entry.node, wanted, edits)?;
                 set.push(position);
                 entry.literal = match &variable.value {
                     EnvValue::Literal(text) => Some(Cow::Owned(text.clone())),
@@ -249,6 +273,20 @@ fn plan_variables(
     }
     let insert = order(&entries, &remove, &new)?;
     fill(&list, "env", remove, insert, fresh, edits);
+    Ok(())
+}
+
+/// Adds the edits that make an entry of this name what is wanted; none where it is so already.
+pub(super) fn set_entry(entry: Node<'_>, wanted: &Variable, edits: &mut Vec<Edit>) -> Result<()> {
+    refuse_doubled_keys(entry)?;
+    if !is_already(entry, &wanted.variable.value)? {
+        refuse_ambiguous(entry)?;
+        refuse_unknown_keys(entry)?;
+        match change_reference(entry, &wanted.variable.value) {
+            Some(changes) => edits.extend(changes),
+            None => edits.push(replace_entry(entry, wanted.own.clone())),
+        }
+    }
     Ok(())
 }
 
@@ -377,7 +415,7 @@ fn change_reference(entry: Node<'_>, value: &EnvValue) -> Option<Vec<Edit>> {
         _ if !name || !key => return None,
         (None, true) => {
             let end = reference.entries().count();
-            edits.push(children(Vec::new(), vec![(end, Child::Entry("optional", Value::Bool(true)))]));
+            edits.push(children(Vec::new(), vec![(end, Child::entry("optional", Value::Bool(true)))]));
         }
         (Some((position, own)), false) if own.raw() != "false" => edits.push(children(vec![position], Vec::new())),
         (Some((_, own)), true) if own.raw() != "true" => {
@@ -393,7 +431,7 @@ fn replace_entry(entry: Node<'_>, (key, value): (&'static str, Value)) -> Edit {
     let names: Vec<bool> = entry.entries().map(|(key, _)| key.is("name")).collect();
     let remove: Vec<usize> = (0..names.len()).filter(|&position| !names[position]).collect();
     let at = remove.first().copied().unwrap_or(names.len());
-    Edit { node: entry.index(), change: Change::Children { remove, insert: vec![(at, Child::Entry(key, value))] } }
+    Edit { node: entry.index(), change: Change::Children { remove, insert: vec![(at, Child::entry(key, value))] } }
 }
 
 /// `value` or `valueFrom` with what stands under it.

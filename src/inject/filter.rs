@@ -4,6 +4,7 @@ use super::request::Injection;
 use crate::manifest::embedded::CONFIG_MAP;
 use crate::manifest::select::Target;
 use crate::manifest::workload::canonical_kind;
+use crate::prefect::block;
 
 /// What a document must hold, byte for byte, to have a target: the cheap proof that most have none.
 ///
@@ -13,6 +14,8 @@ use crate::manifest::workload::canonical_kind;
 #[derive(Debug)]
 pub struct Filter {
     containers: memchr::memmem::Finder<'static>,
+    /// The words of a `KubernetesJob` block, which may have no container written out.
+    blocks: [memchr::memmem::Finder<'static>; 2],
     /// What all keys of a pod begin with that refer to a ConfigMap.
     config_map: memchr::memmem::Finder<'static>,
     /// Any of these kinds; none where a target's kind is a pattern.
@@ -41,7 +44,8 @@ impl Filter {
             })
         };
         let agents = injection.targets.is_empty() && !injection.prefect.is_empty();
-        Filter { containers: finder("ontainers"), config_map: finder("configMap"), kinds, agents }
+        let blocks = [block::SLUG, block::PATCHES].map(finder);
+        Filter { containers: finder("ontainers"), blocks, config_map: finder("configMap"), kinds, agents }
     }
 
     /// Whether the text holds the words of a target as they are.
@@ -49,9 +53,14 @@ impl Filter {
         self.names_containers(text) && self.names_kind(text)
     }
 
-    /// Whether the text holds the key that containers stand under. Without it, the others need not be asked.
+    /// Whether the text holds the key that containers stand under, or a word that stands for one. Without it, the
+    /// others need not be asked.
     pub fn names_containers(&self, text: &[u8]) -> bool {
-        self.containers.find(text).is_some()
+        self.containers.find(text).is_some() || self.names_block(text)
+    }
+
+    fn names_block(&self, text: &[u8]) -> bool {
+        self.blocks.iter().any(|word| word.find(text).is_some())
     }
 
     /// Whether the text holds the kind of a target.
@@ -60,7 +69,7 @@ impl Filter {
             None => true,
             Some(kinds) => kinds.iter().any(|kind| kind.find(text).is_some()),
         };
-        kind || self.agents && memchr::memmem::find(text, b"prefect").is_some()
+        kind || self.agents && memchr::memmem::find(text, b"prefect").is_some() || self.names_block(text)
     }
 
     /// Whether the text holds a key by which a pod uses a ConfigMap.

@@ -42,9 +42,9 @@ pub(super) fn plan_names(object: &Object<'_>, names: &Names, edits: &mut Vec<Edi
                 // In the place of the other one.
                 let at = position(rival).unwrap_or(count);
                 remove.push(at);
-                insert.push((at, Child::Entry(key, Value::name(wanted))));
+                insert.push((at, Child::entry(key, Value::name(wanted))));
             }
-            (None, None) => insert.push((count, Child::Entry(key, Value::name(wanted)))),
+            (None, None) => insert.push((count, Child::entry(key, Value::name(wanted)))),
         }
     }
     if let Some(wanted) = &names.namespace {
@@ -59,7 +59,7 @@ pub(super) fn plan_names(object: &Object<'_>, names: &Names, edits: &mut Vec<Edi
             Some(own) => edits.push(Edit { node: own.index(), change: Change::Replace(Value::name(wanted)) }),
             None => {
                 let behind = position("name").or(position("generateName")).map_or(count, |at| at + 1);
-                insert.push((behind, Child::Entry("namespace", Value::name(wanted))));
+                insert.push((behind, Child::entry("namespace", Value::name(wanted))));
             }
         }
     }
@@ -89,7 +89,7 @@ fn create_metadata(object: &Object<'_>, names: &Names, edits: &mut Vec<Edit>) ->
     let behind =
         object.node.entries().enumerate().filter(|(_, (key, _))| key.is("kind") || key.is("apiVersion")).last();
     let at = behind.map_or(object.node.entries().count(), |(position, _)| position + 1);
-    let insert = vec![(at, Child::Entry("metadata", Value::map(fresh_entries(names))))];
+    let insert = vec![(at, Child::entry("metadata", Value::map(fresh_entries(names))))];
     edits.push(Edit { node: object.node.index(), change: Change::Children { remove: Vec::new(), insert } });
     Ok(())
 }

@@ -6,16 +6,18 @@ use super::checksum::{ChangedMaps, UsedMaps};
 use super::env::{Wanted, plan_container};
 use super::metadata::plan_names;
 use super::request::{Asked, Injection, Names};
+use super::template::Template;
 use crate::error::{Error, Result};
 use crate::manifest::container;
-use crate::manifest::embedded::{self, JOB_TEMPLATE_KEYS, is_config_map};
+use crate::manifest::embedded::{self, is_config_map};
 use crate::manifest::env::{EnvValue, EnvVar};
 use crate::manifest::field::FieldPath;
 use crate::manifest::object::{Object, is_helm_hook, objects};
 use crate::manifest::select::{ContainerChoice, Target};
 use crate::manifest::workload::{is_builtin_workload, is_job, pod_specs};
+use crate::prefect::base_job_template::{self, is_worker_setting};
 use crate::prefect::one::settings::AgentContainer;
-use crate::prefect::program::{Generation, Role, agent, is_base_job_template, role};
+use crate::prefect::program::{Generation, Role, agent, is_part_of_template, role};
 use crate::prefect::variables;
 use crate::yaml::{Document, Edit, Node};
 
@@ -24,7 +26,7 @@ use crate::yaml::{Document, Edit, Node};
 pub struct Notes(Vec<String>);
 
 impl Notes {
-    fn add(&mut self, note: String) {
+    pub(super) fn add(&mut self, note: String) {
         if !self.0.contains(&note) {
             self.0.push(note);
         }
@@ -121,7 +123,7 @@ impl Known {
 
 /// Plans documents, one after the other.
 pub struct Planner<'i> {
-    injection: &'i Injection,
+    pub(super) injection: &'i Injection,
     /// Remarks that came up so far.
     pub notes: Notes,
     /// What a container gets: made once for all that get the same.
@@ -131,7 +133,7 @@ pub struct Planner<'i> {
     /// Variables that Prefect 1 agents get here.
     on_agents: Vec<String>,
     /// Which of the injection's targets have matched an object so far.
-    matched: Vec<bool>,
+    pub(super) matched: Vec<bool>,
     /// Whether plans say which entries the call names.
     keep_named: bool,
     known: Known,
@@ -172,10 +174,19 @@ impl<'i> Planner<'i> {
     /// the injection's; none for the first round of `--name-hash`, which finds them out.
     pub fn plan(&mut self, document: Document<'_>, names: &[Option<String>]) -> Result<Plan> {
         let mut plan = self.plan_rolls(document)?;
-        self.check_root(document)?;
         for (position, object) in objects(document)?.iter().enumerate() {
             if is_config_map(object) {
                 self.find_texts(object, position, &mut plan)?;
+                continue;
+            }
+            if let Some(template) = Template::find(object) {
+                if self.means_template(object, template)? && self.plan_template(object, template, &mut plan)? {
+                    plan.targets.push(position);
+                    match object.kind.is_empty() {
+                        true => self.injection.refuse_names(template.node())?,
+                        false => plan_names(object, &self.injection.names, &mut plan.edits)?,
+                    }
+                }
                 continue;
             }
             let Some(share) = share_of(object, self.injection)? else { continue };
@@ -224,8 +235,8 @@ impl<'i> Planner<'i> {
         for (key, _) in data.entries() {
             let name = key.text().unwrap_or_default();
             let target = targets.iter().position(|target| target.means_text(object, &name));
-            let is_job_template = by_default && JOB_TEMPLATE_KEYS.iter().any(|own| *own == name);
-            if !(target.is_some() || is_job_template) {
+            let is_template = by_default && TEMPLATE_KEYS.iter().any(|own| *own == name);
+            if !(target.is_some() || is_template) {
                 continue;
             }
             if let Some(value) = embedded::text(data, key)? {
@@ -240,8 +251,13 @@ impl<'i> Planner<'i> {
     pub fn plan_text(&mut self, document: Document<'_>, text: EmbeddedText) -> Result<Plan> {
         let mut plan = Plan::default();
         let target = text.target.map(|position| &self.injection.targets[position]);
-        self.check_root(document)?;
         for (position, object) in objects(document)?.iter().enumerate() {
+            if let Some(template) = Template::find(object) {
+                if self.plan_template(object, template, &mut plan)? {
+                    plan.targets.push(position);
+                }
+                continue;
+            }
             if target.is_none() && !is_job(object) || is_config_map(object) {
                 continue;
             }
@@ -265,13 +281,6 @@ impl<'i> Planner<'i> {
     pub fn match_text(&mut self, object: &Object<'_>, key: &str) {
         for (matched, target) in self.matched.iter_mut().zip(&self.injection.targets) {
             *matched = *matched || target.means_text(object, key);
-        }
-    }
-
-    fn check_root(&self, document: Document<'_>) -> Result<()> {
-        match is_base_job_template(document.root()) {
-            true => self.refuse_secrets(document.root(), "the base job template", PREFECT_2_OR_3),
-            false => Ok(()),
         }
     }
 
@@ -347,7 +356,7 @@ impl<'i> Planner<'i> {
     }
 
     /// Refuses `--secret` for something that no flow run of Prefect 1 reads.
-    fn refuse_secrets(&self, node: Node<'_>, what: &str, why: &str) -> Result<()> {
+    pub(super) fn refuse_secrets(&self, node: Node<'_>, what: &str, why: &str) -> Result<()> {
         for variable in &self.injection.variables {
             if let Asked::PrefectSecret(reference) = &variable.asked {
                 let optional = if reference.optional { ":optional" } else { "" };
@@ -378,6 +387,9 @@ impl<'i> Planner<'i> {
             injection.variables.iter().any(|variable| variable.name == name)
                 || injection.unset.iter().any(|unset| unset == name)
         };
+        if is_part_of_template(container) && matches!(share, Share::All(_)) {
+            self.note_worker_settings(role)?;
+        }
         let token = agent.and_then(|agent| agent.token(&injection.prefect)).filter(|token| !is_named(&token.name));
         let has_token = token.is_some();
         let wanted = self.wanted_in_role(object, role, share, token)?;
@@ -390,7 +402,19 @@ impl<'i> Planner<'i> {
         Ok(wanted)
     }
 
-    fn wanted_in_role(
+    /// Says what is not in a Job alone: this one goes into a block or a base job template.
+    fn note_worker_settings(&mut self, role: Role) -> Result<()> {
+        let wanted = all_variables(role, self.injection, true)?;
+        for EnvVar { name, .. } in wanted.iter().filter(|variable| is_worker_setting(&variable.name)) {
+            self.notes.add(format!(
+                "{name}: what makes a Job of this sets it itself, in plain text; `{name}: null` under `env` of the \
+                 block or of `job_configuration` keeps it from that"
+            ));
+        }
+        Ok(())
+    }
+
+    pub(super) fn wanted_in_role(
         &mut self,
         object: &Object<'_>,
         role: Role,
@@ -462,7 +486,7 @@ impl<'i> Planner<'i> {
 
 /// How much of an injection an object gets.
 #[derive(Clone, Copy)]
-enum Share<'i> {
+pub(super) enum Share<'i> {
     /// All of it: named by a target, or a Job or CronJob.
     All(Option<&'i Target>),
     /// All but Prefect's settings.
@@ -510,7 +534,7 @@ fn share_of<'i>(object: &Object<'_>, injection: &'i Injection) -> Result<Option<
 }
 
 /// Whether an object is none that `--skip-hooks` or `-l` leaves out.
-fn passes(object: &Object<'_>, injection: &Injection) -> Result<bool> {
+pub(super) fn passes(object: &Object<'_>, injection: &Injection) -> Result<bool> {
     if injection.skip_hooks || injection.selector.is_some() {
         object.check_metadata()?;
     }
@@ -534,8 +558,12 @@ fn mentions_prefect(node: Node<'_>) -> bool {
     node.is_scalar() && node.raw().contains("prefect")
 }
 
+/// Keys of a ConfigMap that hold a template of flow runs wherever they stand: those that Prefect 1 and the chart of
+/// Prefect's worker have.
+const TEMPLATE_KEYS: [&str; 3] = ["job_template.yaml", "job_template.yml", base_job_template::CONFIG_MAP_KEY];
+
 /// Why `--secret` is refused there.
-const PREFECT_2_OR_3: &str = "is for Prefect 2 or 3, which know no such secrets";
+pub(super) const PREFECT_2_OR_3: &str = "is for Prefect 2 or 3, which know no such secrets";
 
 /// All variables that are asked for, as entries for an object of this role; with Prefect's settings or without.
 fn all_variables(role: Role, injection: &Injection, settings: bool) -> Result<Vec<EnvVar>> {

@@ -1,9 +1,12 @@
 //! What is asked for: flags and spec files become one [`Injection`].
 
+use crate::error::{Error, Result};
 use crate::manifest::env::{EnvFrom, EnvValue, KeyRef};
 use crate::manifest::select::{ContainerChoice, Target};
 use crate::manifest::selector::LabelSelector;
+use crate::prefect::base_job_template::WorkerVersion;
 use crate::prefect::settings::Settings;
+use crate::yaml::Node;
 
 /// A variable to set.
 #[derive(Clone, Debug)]
@@ -47,6 +50,8 @@ pub struct Injection {
     pub unset: Vec<String>,
     /// Prefect's own settings.
     pub prefect: Settings,
+    /// The version of Prefect's workers that base job templates are for.
+    pub worker_version: WorkerVersion,
     /// Changes to `metadata`.
     pub names: Names,
     /// `--target`; empty stands for the default targets.
@@ -65,6 +70,22 @@ pub struct Injection {
 }
 
 impl Injection {
+    /// Refuses names for a base job template, whose Jobs the worker names.
+    pub(super) fn refuse_names(&self, template: Node<'_>) -> Result<()> {
+        let Names { name, generate_name, hash, namespace } = &self.names;
+        let flags = [
+            ("--name", name.is_some()),
+            ("--generate-name", generate_name.is_some()),
+            ("--name-hash", *hash),
+            ("--namespace", namespace.is_some()),
+        ];
+        let Some((flag, _)) = flags.into_iter().find(|(_, is_given)| *is_given) else { return Ok(()) };
+        let start = template.span().start;
+        Err(Error::usage(format!("`{flag}`: the target is a base job template, whose Jobs the worker names"))
+            .at(start..start + 1)
+            .hint("change the defaults of its variables `name` and `namespace`, or name another target"))
+    }
+
     /// Whether nothing but Prefect's settings and names is asked for: agents take those, too.
     pub fn is_settings_only(&self) -> bool {
         self.variables.is_empty() && self.sources.is_empty() && self.unset.is_empty()

@@ -44,7 +44,7 @@ fn deny_others(entry: Node<'_>, edits: &mut Vec<Edit>) {
     let nulls = |node: Node<'_>, keys: &[&'static str]| {
         let end = node.entries().count();
         let missing = keys.iter().filter(|key| node.first(key).is_none());
-        let insert: Vec<_> = missing.map(|key| (end, Child::Entry(key, Value::Null))).collect();
+        let insert: Vec<_> = missing.map(|key| (end, Child::entry(*key, Value::Null))).collect();
         let change = Change::Children { remove: Vec::new(), insert };
         Edit { node: node.index(), change }
     };

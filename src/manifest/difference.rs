@@ -10,7 +10,7 @@ use super::container;
 use super::embedded::{is_config_map, is_text};
 use super::object::{Object, objects};
 use super::workload::pod_specs;
-use crate::yaml::{self, Document, Documents, Inner, Node, Tape, same};
+use crate::yaml::{self, Document, Documents, Inner, Kind, Node, Tape, same};
 
 /// One thing that differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub struct Difference {
 /// An object by its names before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Named {
-    /// `kind`
+    /// `kind`, or what an object without one is called.
     pub kind: String,
     /// `metadata.name`, or `generateName`; none where it has neither.
     pub name: Option<String>,
@@ -73,14 +73,17 @@ impl Action {
     }
 }
 
+/// What an object that is a template, and more than its pod can change of it, is called; none for others.
+pub type TemplateKind<'k> = &'k dyn Fn(&Object<'_>) -> Option<String>;
+
 /// What differs between a document and what became of it.
-pub fn differences(before: &str, after: &str) -> Vec<Difference> {
+pub fn differences(before: &str, after: &str, template_kind: TemplateKind<'_>) -> Vec<Difference> {
     let mut found = Vec::new();
-    compare_documents(before, after, &mut |difference| found.push(difference));
+    compare_documents(before, after, template_kind, &mut |difference| found.push(difference));
     found
 }
 
-fn compare_documents(before: &str, after: &str, tell: &mut dyn FnMut(Difference)) {
+fn compare_documents(before: &str, after: &str, template_kind: TemplateKind<'_>, tell: &mut dyn FnMut(Difference)) {
     let (mut tape, mut other) = (Tape::default(), Tape::default());
     // What was edited could be read, before and after.
     if yaml::read(before, &mut tape).is_err() || yaml::read(after, &mut other).is_err() {
@@ -89,11 +92,12 @@ fn compare_documents(before: &str, after: &str, tell: &mut dyn FnMut(Difference)
     let (before, after) = (Document::new(before, &tape), Document::new(after, &other));
     // An edit makes no object, and removes none.
     let pairs = objects(before).unwrap_or_default().into_iter().zip(objects(after).unwrap_or_default());
-    pairs.for_each(|(before, after)| Comparison { object: &before, tell }.compare(&before, &after));
+    pairs.for_each(|(before, after)| Comparison { object: &before, template_kind, tell }.compare(&before, &after));
 }
 
 struct Comparison<'c, 'a> {
     object: &'c Object<'a>,
+    template_kind: TemplateKind<'c>,
     tell: &'c mut dyn FnMut(Difference),
 }
 
@@ -109,8 +113,12 @@ impl Comparison<'_, '_> {
             self.texts(before, after);
             return;
         }
-        let pods = pod_specs(before).unwrap_or_default().into_iter().zip(pod_specs(after).unwrap_or_default());
-        for (own, other) in pods {
+        let pod_specs = |object| pod_specs(object).unwrap_or_default();
+        if (self.template_kind)(before).is_some() {
+            let pods: Vec<u32> = pod_specs(before).iter().map(|pod| pod.index()).collect();
+            self.fields(String::new(), before.node, after.node, &pods);
+        }
+        for (own, other) in pod_specs(before).into_iter().zip(pod_specs(after)) {
             self.annotations(annotations(before.node, own), annotations(after.node, other), own);
             for list in ["containers", "initContainers"] {
                 let pairs = items(own, list).into_iter().zip(items(other, list));
@@ -165,6 +173,34 @@ impl Comparison<'_, '_> {
         self.tell(None, Item::Field(field.to_owned()), action, before.unwrap_or(at).span().start);
     }
 
+    /// Everything in a subtree but `metadata` of the object and its pods, which are told in their own words.
+    fn fields(&mut self, path: String, before: Node<'_>, after: Node<'_>, pods: &[u32]) {
+        if before.kind() != after.kind() || !matches!(before.kind(), Kind::Map | Kind::Seq) {
+            return self.value(&path, before, Some(before), Some(after));
+        }
+        let within = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+        for (key, own) in entries(before) {
+            match after.first(&key) {
+                _ if pods.contains(&own.index()) || path.is_empty() && key == "metadata" => {}
+                Some(other) => self.fields(within(&key), own, other, pods),
+                None => self.value(&within(&key), own, Some(own), None),
+            }
+        }
+        for (key, other) in entries(after).into_iter().filter(|(key, _)| before.first(key).is_none()) {
+            self.value(&within(&key), before, None, Some(other));
+        }
+        let (own, other): (Vec<_>, Vec<_>) = (before.items().collect(), after.items().collect());
+        for (at, (own, other)) in own.iter().zip(&other).enumerate() {
+            self.fields(format!("{path}[{at}]"), *own, *other, pods);
+        }
+        for (at, item) in own.iter().enumerate().skip(other.len()) {
+            self.value(&format!("{path}[{at}]"), *item, Some(*item), None);
+        }
+        for (at, item) in other.iter().enumerate().skip(own.len()) {
+            self.value(&format!("{path}[{at}]"), before, None, Some(*item));
+        }
+    }
+
     /// Texts that are documents of their own.
     fn texts(&mut self, before: &Object<'_>, after: &Object<'_>) {
         let after = after.node.first("data").map(entries).unwrap_or_default();
@@ -175,9 +211,10 @@ impl Comparison<'_, '_> {
             }
             let (inner, text) = (Inner::new(own), other.text().unwrap_or_default().into_owned());
             for ((offset, document), (_, other)) in stream(inner.text()).into_iter().zip(stream(&text)) {
-                compare_documents(document, other, &mut |difference| {
+                compare_documents(document, other, self.template_kind, &mut |difference| {
                     let at = inner.outside(offset + difference.at);
-                    (self.tell)(Difference { text: Some((named(self.object), key.clone())), at, ..difference });
+                    let text = Some((self.named(), key.clone()));
+                    (self.tell)(Difference { text, at, ..difference });
                 });
             }
         }
@@ -185,7 +222,14 @@ impl Comparison<'_, '_> {
 
     fn tell(&mut self, container: Option<&str>, item: Item, action: Action, at: usize) {
         let container = container.map(str::to_owned);
-        (self.tell)(Difference { object: named(self.object), text: None, container, item, action, at });
+        let object = self.named();
+        (self.tell)(Difference { object, text: None, container, item, action, at });
+    }
+
+    fn named(&self) -> Named {
+        let text = |text: Option<Cow<'_, str>>| text.map(Cow::into_owned);
+        let kind = (self.template_kind)(self.object).unwrap_or_else(|| self.object.kind.clone().into_owned());
+        Named { kind, name: text(self.object.name()), namespace: text(self.object.namespace()) }
     }
 }
 
@@ -205,12 +249,6 @@ fn stream(text: &str) -> Vec<(usize, &str)> {
         found.push((start, &text[start..start + chunk.bytes.len()]));
     }
     found
-}
-
-fn named(object: &Object<'_>) -> Named {
-    let text = |text: Option<Cow<'_, str>>| text.map(Cow::into_owned);
-    let kind = object.kind.clone().into_owned();
-    Named { kind, name: text(object.name()), namespace: text(object.namespace()) }
 }
 
 fn entries(map: Node<'_>) -> Vec<(String, Node<'_>)> {
@@ -252,7 +290,7 @@ mod tests {
             let place = [name, text, container].map(Option::unwrap_or_default).join(" ");
             format!("{} {kind} {place} {item} {}", line(at), action.as_str())
         };
-        differences(before, after).into_iter().map(told).collect()
+        differences(before, after, &|_| None).into_iter().map(told).collect()
     }
 
     #[test]

@@ -1,6 +1,11 @@
 //! Prefect: what its names and programs mean, as data. Knows nothing of files, flags, splices or HTTP.
 
+pub mod base_job_template;
+pub mod block;
+pub mod note;
 pub mod one;
 pub mod program;
 pub mod settings;
+pub mod shown;
 pub mod variables;
+pub mod worker;

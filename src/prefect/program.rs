@@ -1,5 +1,6 @@
 //! Which Prefect a manifest is about: a flow run's template, an agent, a worker.
 
+use super::base_job_template::is_env_placeholder;
 use crate::manifest::object::Object;
 use crate::yaml::Node;
 
@@ -23,20 +24,30 @@ pub enum Role {
     Other,
 }
 
-/// Whether a document is a base job template of a Prefect 2 or 3 work pool, told by its two keys.
-pub fn is_base_job_template(root: Node<'_>) -> bool {
-    ["job_configuration", "variables"].iter().all(|wanted| root.entries().any(|(key, _)| key.is(wanted)))
-}
-
 /// Reads the role of an object, whose pod has these containers.
 pub fn role(object: &Object<'_>, containers: &[Node<'_>]) -> Role {
     match &*object.kind {
         "Job" | "CronJob" => {
-            let newer = containers.iter().any(|container| image_generation(*container) == Some(Generation::TwoOrThree));
+            let newer = containers.iter().any(|container| is_newer(*container));
             Role::FlowRun(if newer { Generation::TwoOrThree } else { Generation::One })
         }
         _ => containers.iter().find_map(|container| agent(*container)).map_or(Role::Other, Role::Agent),
     }
+}
+
+/// The name that Prefect 2 and 3 want the flow's container to have.
+pub const CONTAINER: &str = "prefect-job";
+
+/// Whether a container is one of Prefect 2 or 3: by its image, or as part of a template.
+fn is_newer(container: Node<'_>) -> bool {
+    image_generation(container) == Some(Generation::TwoOrThree) || is_part_of_template(container)
+}
+
+/// Whether a container is one that an agent or worker of Prefect 2 or 3 makes a Job of: by its name, or the
+/// placeholder that a worker fills.
+pub fn is_part_of_template(container: Node<'_>) -> bool {
+    container.first("name").is_some_and(|name| name.is(CONTAINER))
+        || container.first("env").is_some_and(is_env_placeholder)
 }
 
 /// The tag of one of Prefect's own images, which carries the version (`prefecthq/prefect:1.4.1-python3.9`).

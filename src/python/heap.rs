@@ -153,6 +153,14 @@ impl Heap {
         }
     }
 
+    /// The items of a `list`; none for others.
+    pub fn items(&self, id: Id) -> &[Id] {
+        match self.get(id) {
+            Data::List(items) => items,
+            _ => &[],
+        }
+    }
+
     /// The value under a text key of a `dict`; none where there is none, and for what is no `dict`.
     pub fn item(&self, dict: Id, key: &str) -> Option<Id> {
         self.dict(dict)?.iter().find(|(own, _)| self.str(*own) == Some(key)).map(|(_, value)| *value)

@@ -6,6 +6,7 @@
 
 pub mod environ;
 pub mod heap;
+pub mod json;
 pub mod literal;
 pub mod send;
 pub mod text;

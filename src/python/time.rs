@@ -41,6 +41,25 @@ impl Time {
         fits.then_some(Time { date, clock: Some((clock, east)) })
     }
 
+    /// The same moment in UTC; a time without a zone is taken to be in it.
+    pub fn in_utc(&self) -> Self {
+        let (clock, east) = self.clock.unwrap_or(([0; 4], None));
+        let [year, month, day] = self.date;
+        let minutes = (clock[0] * 60 + clock[1]) as i32 - east.unwrap_or(0);
+        let mut date = [year, month, day];
+        match minutes.div_euclid(24 * 60) {
+            -1 if day > 1 => date[2] -= 1,
+            -1 if month > 1 => date = [year, month - 1, days(year, month - 1)],
+            -1 => date = [year.saturating_sub(1), 12, 31],
+            1 if day < days(year, month) => date[2] += 1,
+            1 if month < 12 => date = [year, month + 1, 1],
+            1 => date = [year + 1, 1, 1],
+            _ => {}
+        }
+        let minutes = minutes.rem_euclid(24 * 60) as u32;
+        Time { date, clock: Some(([minutes / 60, minutes % 60, clock[2], clock[3]], Some(0))) }
+    }
+
     /// `isoformat()`
     pub fn iso(&self) -> String {
         self.print("T")

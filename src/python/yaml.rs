@@ -46,9 +46,9 @@ pub fn load(heap: &mut Heap, source: &Rc<Text>) -> Result<Id> {
     let text = &text[start..];
     if let Err(step) = read(&letters[start..], &mut tape) {
         let from = start + step.offset;
-        // With such a tag anywhere, the second of our readers reads nothing.
-        let is_beyond = ["an unusual tag", "an escape that is no Unicode character"].contains(&step.reason)
-            || letters.contains("!<");
+        // With such a tag anywhere, the second of our readers reads nothing. An alias as a key is one up to its colon.
+        let beyond = ["an unusual tag", "an escape that is no Unicode character", "text behind an alias"];
+        let is_beyond = beyond.contains(&step.reason) || letters.contains("!<");
         let error = match is_beyond {
             true => Error::refused(format!("{} stands here", step.reason)).hint(NOT_FOLLOWED),
             false => Error::input(format!("this is no YAML: {}", step.reason)).hint("Prefect reads it with PyYAML"),

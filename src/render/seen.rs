@@ -4,6 +4,7 @@ use std::io::Read;
 
 use super::{Planned, Rendering, read_error};
 use crate::error::Result;
+use crate::inject::template_kind;
 use crate::manifest::container;
 use crate::manifest::embedded::{self, is_config_map};
 use crate::manifest::object::{Object, is_helm_hook, objects};
@@ -90,7 +91,8 @@ pub fn each_object(stream: impl Read, show: &mut dyn FnMut(&Object<'_>) -> bool)
             continue;
         }
         for object in objects(Document::new(text, &tape)).unwrap_or_default() {
-            let is_object = !(object.kind.is_empty() && object.api_version.is_empty());
+            let is_object =
+                !(object.kind.is_empty() && object.api_version.is_empty()) || template_kind(&object).is_some();
             if is_object && !show(&object) {
                 return Ok(false);
             }
@@ -103,7 +105,10 @@ impl Seen {
     fn new(input: &str, object: &Object<'_>, targets: &[Target]) -> Self {
         let names = container::names(object);
         Seen {
-            object: object.display(),
+            object: match template_kind(object) {
+                Some(kind) if object.kind.is_empty() => kind,
+                _ => object.display(),
+            },
             input: input.to_owned(),
             is_hook: is_helm_hook(object),
             is_meant: targets.iter().any(|target| target.means(object)),
@@ -127,7 +132,7 @@ fn texts_in(map: &Object<'_>, targets: &[Target]) -> Vec<SeenText> {
         // It is in memory: there is nothing that could fail to be read.
         drop(each_object(text.as_bytes(), &mut |object| {
             let names = container::names(object);
-            seen.is_job |= !names.is_empty() && is_job(object);
+            seen.is_job |= !names.is_empty() && (is_job(object) || template_kind(object).is_some());
             seen.containers.extend(names);
             true
         }));

@@ -156,7 +156,8 @@ fn quoted(node: Node<'_>) -> Quoted<'_> {
     let root = Document::new(inner.text(), &tape).root();
     let has = |wanted: &str| root.entries().any(|(key, _)| key.is(wanted));
     match root.kind() {
-        Kind::Map if has("apiVersion") && has("kind") => Quoted::Manifest(inner),
+        // A base job template of Prefect is no object, but has its values in the same places.
+        Kind::Map if has("apiVersion") && has("kind") || has("job_configuration") => Quoted::Manifest(inner),
         Kind::Map | Kind::Seq => Quoted::Collection,
         _ => Quoted::Text,
     }

@@ -3,8 +3,12 @@
 //! `layout` decides how an edit looks, `verify` whether the edited text means what was asked; both read
 //! the same [`Edit`]s, and neither reads the other.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::rc::Rc;
+
+/// A key to be written: most are known beforehand, and cost nothing.
+pub(super) type Key = Cow<'static, str>;
 
 /// Something new to be written. Cheap to clone: the same value goes into many documents.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +22,7 @@ pub enum Value {
     /// `null`.
     Null,
     /// A mapping.
-    Map(Rc<[(&'static str, Value)]>),
+    Map(Rc<[(Key, Value)]>),
     /// A sequence.
     Seq(Rc<[Value]>),
 }
@@ -35,8 +39,8 @@ impl Value {
     }
 
     /// A mapping.
-    pub fn map(entries: impl IntoIterator<Item = (&'static str, Value)>) -> Self {
-        Value::Map(entries.into_iter().collect())
+    pub fn map<K: Into<Key>>(entries: impl IntoIterator<Item = (K, Value)>) -> Self {
+        Value::Map(entries.into_iter().map(|(key, value)| (key.into(), value)).collect())
     }
 
     /// A sequence.
@@ -51,15 +55,20 @@ pub enum Child {
     /// An item of a sequence.
     Item(Value),
     /// An entry of a mapping.
-    Entry(&'static str, Value),
+    Entry(Key, Value),
 }
 
 impl Child {
+    /// An entry of a mapping.
+    pub fn entry(key: impl Into<Key>, value: Value) -> Self {
+        Child::Entry(key.into(), value)
+    }
+
     pub(super) fn into_item(self) -> Option<Value> {
         if let Child::Item(value) = self { Some(value) } else { None }
     }
 
-    pub(super) fn into_entry(self) -> Option<(&'static str, Value)> {
+    pub(super) fn into_entry(self) -> Option<(Key, Value)> {
         if let Child::Entry(key, value) = self { Some((key, value)) } else { None }
     }
 }

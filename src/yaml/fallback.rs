@@ -421,7 +421,7 @@ fn witness(value: &Value) -> Witness {
         Value::Bool(value) => Witness::from(*value),
         Value::Null => Witness::Null,
         Value::Map(entries) => {
-            Witness::Mapping(entries.iter().map(|(key, value)| (Witness::from(*key), witness(value))).collect())
+            Witness::Mapping(entries.iter().map(|(key, value)| (Witness::from(&**key), witness(value))).collect())
         }
         Value::Seq(items) => Witness::Sequence(items.iter().map(witness).collect()),
     }

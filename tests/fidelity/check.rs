@@ -332,7 +332,7 @@ fn is_told(before: &str, after: &str, op: &Op) -> Result<(), String> {
             Op::Many(more) => ops.extend(more.iter()),
         }
     }
-    let told = differences(before, after);
+    let told = differences(before, after, &jobplate::inject::template_kind);
     match told.iter().find(|difference| !asked.contains(&difference.item)) {
         Some(other) => Err(format!("{:?} is told, and {asked:?} was asked for", other.item)),
         None if told.is_empty() => Err("an edit of which nothing is told".to_owned()),

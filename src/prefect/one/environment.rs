@@ -1,7 +1,7 @@
 //! The environment of the flow container: which source of a variable wins, and what it hides.
 
-use crate::python::environ::references;
-use crate::python::heap::{Data, Heap, Id, Place};
+use crate::prefect::shown::{Shown, of_entry, of_value};
+use crate::python::heap::{Heap, Id, Place};
 
 /// Who says what a variable is, the weakest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,21 +18,6 @@ pub enum Origin {
     FlowRun,
     /// Prefect, always the same.
     Prefect,
-}
-
-/// What a variable is given.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Shown {
-    /// A value that may not be shown.
-    Literal,
-    /// The empty text, or no value at all.
-    Empty,
-    /// What is no text, such as a number: Kubernetes refuses it.
-    NoText(&'static str),
-    /// A reference, in words: `Secret gh, key token`.
-    Reference(String),
-    /// A value that was a reference elsewhere, and is handed on as plain text; what it was.
-    Copied(String),
 }
 
 /// One source of a variable.
@@ -72,7 +57,7 @@ impl Environment {
     /// Sets a variable, over what was there.
     pub fn set(&mut self, heap: &Heap, name: Id, value: Id, origin: Origin) {
         let place = heap.place(value).or_else(|| heap.place(name)).cloned();
-        let source = Source { origin, place, shown: shown(heap, value) };
+        let source = Source { origin, place, shown: of_value(heap, value) };
         match self.0.iter_mut().find(|variable| heap.equal(variable.name, name)) {
             Some(own) => {
                 let before = std::mem::replace(&mut own.source, source);
@@ -87,7 +72,7 @@ impl Environment {
     /// variables are no entries of the template.
     pub fn add_entry(&mut self, heap: &Heap, name: Id, entry: Id, taken: usize) -> bool {
         let source =
-            Source { origin: Origin::Template, place: heap.place(name).cloned(), shown: shown_entry(heap, entry) };
+            Source { origin: Origin::Template, place: heap.place(name).cloned(), shown: of_entry(heap, entry) };
         match self.0[..taken].iter_mut().find(|variable| heap.equal(variable.name, name)) {
             Some(own) => {
                 own.hides.push(source);
@@ -99,34 +84,4 @@ impl Environment {
             }
         }
     }
-}
-
-/// What a value is, without showing it.
-fn shown(heap: &Heap, value: Id) -> Shown {
-    match heap.get(value) {
-        Data::Str(text) if text.is_empty() => Shown::Empty,
-        Data::Str(_) => Shown::Literal,
-        Data::Unknown(text) => Shown::Copied(references(text)),
-        Data::None => Shown::Empty,
-        _ => Shown::NoText(heap.kind(value)),
-    }
-}
-
-/// What an entry of a container gives, as Kubernetes reads it.
-fn shown_entry(heap: &Heap, entry: Id) -> Shown {
-    let Some(from) = heap.item(entry, "valueFrom").filter(|from| heap.is_true(*from)) else {
-        return heap.item(entry, "value").map_or(Shown::Empty, |value| shown(heap, value));
-    };
-    let text = |of: Id, key: &str| heap.item(of, key).and_then(|text| heap.str(text)).unwrap_or("?").to_owned();
-    for (kind, word) in [("secretKeyRef", "Secret"), ("configMapKeyRef", "ConfigMap")] {
-        if let Some(reference) = heap.item(from, kind) {
-            return Shown::Reference(format!("{word} {}, key {}", text(reference, "name"), text(reference, "key")));
-        }
-    }
-    for (kind, key, word) in [("fieldRef", "fieldPath", "field"), ("resourceFieldRef", "resource", "resource")] {
-        if let Some(reference) = heap.item(from, kind) {
-            return Shown::Reference(format!("{word} {}", text(reference, key)));
-        }
-    }
-    Shown::Reference("a reference".to_owned())
 }

@@ -4,23 +4,16 @@ use std::collections::HashMap;
 
 use super::agent::Agent;
 use super::config::Config;
-use super::environment::{Origin, Shown, Source, Variable};
+use super::environment::{Origin, Source, Variable};
 use super::preview::Preview;
 use super::scenario::Scenario;
 use crate::manifest::env::used_names;
+use crate::prefect::note::Note;
+use crate::prefect::shown::Shown;
 use crate::prefect::variables::{CLOUD, is_managed_by_agent, secret_name};
 use crate::python::environ::references;
 use crate::python::heap::{Data, Heap, Id, Place};
 use crate::python::text;
-
-/// One remark, and what it is about.
-#[derive(Debug)]
-pub struct Note {
-    /// One sentence.
-    pub text: String,
-    /// Where it is written.
-    pub place: Option<Place>,
-}
 
 /// Variables of an agent's Deployment that nothing reads since Prefect 1.0.
 const DEAD: [&str; 6] =

@@ -208,7 +208,7 @@ impl<'a> Layout<'a, '_> {
         Ok(())
     }
 
-    /// The last item goes: `env: []`.
+    /// The last child goes: `env: []`, `env: {}`.
     fn remove_all(&mut self, node: Node<'a>, list: &[Element<'a>]) -> Result<()> {
         self.refuse_properties(node)?;
         // A value's key is the node before it.
@@ -218,12 +218,13 @@ impl<'a> Layout<'a, '_> {
             self.text.get(behind..node.span().start)?.find(':').map(|at| behind + at + 1)
         });
         let Some(colon) = colon else {
-            return Err(Error::refused("a sequence without a key can't be emptied").at(node.span()));
+            return Err(Error::refused("a collection without a key can't be emptied").at(node.span()));
         };
-        self.splices.push(colon..colon, |out| out.push_str(" []"));
-        for item in list {
-            let dash = self.dash_of(node, item.first)?;
-            self.remove_lines(dash, item.end())?;
+        let is_map = node.kind() == Kind::Map;
+        self.splices.push(colon..colon, |out| out.push_str(if is_map { " {}" } else { " []" }));
+        for child in list {
+            let start = if is_map { child.start() } else { self.dash_of(node, child.first)? };
+            self.remove_lines(start, child.end())?;
         }
         Ok(())
     }
@@ -236,6 +237,9 @@ impl<'a> Layout<'a, '_> {
         remove: &[usize],
         insert: &[(usize, Child)],
     ) -> Result<()> {
+        if remove.len() == list.len() && insert.is_empty() {
+            return self.remove_all(node, list);
+        }
         let column = node.column();
         // The lists beside it show the style best, then those around it.
         let lists = list.iter().map(|entry| entry.last).filter(|value| value.kind() == Kind::Seq && !value.is_flow());

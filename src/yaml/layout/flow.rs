@@ -183,7 +183,7 @@ impl<'a> Layout<'a, '_> {
             // A tag or anchor stands before its element, outside of the element's own span.
             self.refuse_properties(element.first)?;
         }
-        if remove.len() == list.len() && node.kind() == Kind::Seq {
+        if remove.len() == list.len() && (node.kind() == Kind::Seq || insert.is_empty()) {
             let whole = list[0].start()..list[list.len() - 1].end();
             let range = if insert.is_empty() { span.start + 1..span.end - 1 } else { whole };
             self.refuse_comments(range.clone())?;
@@ -232,7 +232,8 @@ impl<'a> Layout<'a, '_> {
                 let range = match (position.checked_sub(1), list.get(last + 1)) {
                     (Some(before), _) => list[before].end()..list[last].end(),
                     (None, Some(next)) => list[0].start()..next.start(),
-                    (None, None) => return Err(Error::refused("the only entry of a mapping can't be removed").at(span)),
+                    // All go: that was before.
+                    (None, None) => list[0].start()..list[0].start(),
                 };
                 self.refuse_comments(range.clone())?;
                 self.splices.push(range, |_| {});

@@ -1,0 +1,127 @@
+//! Base job templates of Prefect 2 and 3 as they are written: where one is, and which of its parts make up the
+//! environment of its flow runs. Nothing is rendered here.
+//!
+//! A work pool has one. Its `job_configuration` holds the Job under `job_manifest`, with `{{ placeholders }}`, and
+//! under `env` what the worker adds to the flow's container; `variables` is the schema of what fills the placeholders.
+
+use std::fmt;
+
+use crate::error::{Error, Result};
+use crate::manifest::object::{Object, check_on_path, step};
+use crate::yaml::{Kind, Node};
+
+/// What base job templates are called where objects are named by their kind: they have none themselves.
+pub const KIND: &str = "BaseJobTemplate";
+
+/// The key of a ConfigMap that the chart of Prefect's worker writes a base job template under.
+pub const CONFIG_MAP_KEY: &str = "baseJobTemplate.json";
+
+/// Whether a mapping is a base job template, told by its two keys.
+pub fn is_one(node: Node<'_>) -> bool {
+    ["job_configuration", "variables"]
+        .iter()
+        .all(|wanted| node.first(wanted).is_some_and(|own| own.kind() == Kind::Map))
+}
+
+/// Where a base job template can be: at the root; in a work pool as Prefect's API and `prefect work-pool inspect` give
+/// it; in a `PrefectWorkPool` of Prefect's operator.
+pub const WAYS: [&[&str]; 3] = [&[], &["base_job_template"], &["spec", "baseJobTemplate", "value"]];
+
+/// The base job template that an object is, or has in it.
+pub fn find<'a>(object: &Object<'a>) -> Option<Node<'a>> {
+    let ways = WAYS.iter().filter(|way| match way.len() {
+        0 | 1 => object.kind.is_empty(),
+        _ => object.kind == "PrefectWorkPool",
+    });
+    let mut found = ways.filter_map(|way| way.iter().try_fold(object.node, |node, key| node.first(key)));
+    found.find(|node| is_one(*node))
+}
+
+/// Whether a worker sets this variable in its flow runs when it is set for the worker itself: Prefect's settings, in
+/// plain text. What begins with `PREFECT__` is the flow run's own.
+pub fn is_worker_setting(name: &str) -> bool {
+    name.starts_with("PREFECT_") && !name.starts_with("PREFECT__")
+}
+
+/// A version of the package prefect-kubernetes, which decides what a worker makes of `env`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct WorkerVersion(pub [u32; 3]);
+
+impl Default for WorkerVersion {
+    /// The newest that is known.
+    fn default() -> Self {
+        WorkerVersion([0, 8, 0])
+    }
+}
+
+impl WorkerVersion {
+    /// Whether the entries of the container's `env` are kept: before, the worker put its own list in their place.
+    pub fn keeps_entries(self) -> bool {
+        self >= WorkerVersion([0, 2, 12])
+    }
+
+    /// Whether a mapping in `job_configuration.env` is merged with what deployments set: it came with Prefect 2.20.
+    pub fn merges_env(self) -> bool {
+        self >= WorkerVersion([0, 4, 0])
+    }
+}
+
+impl fmt::Display for WorkerVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let WorkerVersion([major, minor, patch]) = self;
+        write!(f, "{major}.{minor}.{patch}")
+    }
+}
+
+/// The parts that edits are about.
+#[derive(Clone, Copy, Debug)]
+pub struct BaseJobTemplate<'a> {
+    /// `job_configuration`
+    pub job_configuration: Node<'a>,
+    /// The pod of the Job; none where it is not written out.
+    pub pod_spec: Option<Node<'a>>,
+    /// What `env` is by default, under `variables`; none where nothing is.
+    pub default_env: Option<Node<'a>>,
+}
+
+impl<'a> BaseJobTemplate<'a> {
+    /// Reads a base job template in an object. Fails where it is unclear what one of the parts is.
+    pub fn read(object: &Object<'a>, template: Node<'a>) -> Result<Self> {
+        let way = object.node.way_to(template).chain([template]);
+        way.into_iter().try_for_each(|node| check_on_path(node, "a mapping around the base job template"))?;
+        let under = |from: Node<'a>, way: &[&str]| {
+            way.iter().try_fold(Some(from), |node, key| match node {
+                Some(node) if node.kind() == Kind::Map => step(node, key),
+                _ => Ok(None),
+            })
+        };
+        let Some(job_configuration) = under(template, &["job_configuration"])? else {
+            return Err(Error::input("the base job template has no `job_configuration`").at(template.span()));
+        };
+        check_on_path(job_configuration, "`job_configuration`")?;
+        let pod_spec = under(job_configuration, &["job_manifest", "spec", "template", "spec"])?;
+        let default_env = under(template, &["variables", "properties", "env", "default"])?;
+        Ok(BaseJobTemplate {
+            job_configuration,
+            pod_spec: pod_spec.filter(|spec| spec.kind() == Kind::Map),
+            default_env,
+        })
+    }
+
+    /// `job_configuration.env`, if it is there and no null.
+    pub fn env(&self) -> Result<Option<Node<'a>>> {
+        step(self.job_configuration, "env")
+    }
+}
+
+/// Whether a value is nothing but the placeholder of `env`, which the worker fills with what it adds.
+pub fn is_env_placeholder(node: Node<'_>) -> bool {
+    let inside = |text: &str| Some(text.strip_prefix("{{")?.strip_suffix("}}")?.trim() == "env");
+    node.is_scalar() && node.text().and_then(|text| inside(&text)).unwrap_or(false)
+}
+
+/// The item of a container's `env` that is the placeholder, beside entries: once anything sets `env`, the worker puts
+/// a mapping in its place, which the API server refuses as an entry.
+pub fn mixed_placeholder(container: Node<'_>) -> Option<Node<'_>> {
+    container.first("env")?.items().find(|item| is_env_placeholder(*item))
+}

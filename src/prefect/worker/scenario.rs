@@ -1,0 +1,154 @@
+//! A scenario: all that a preview of a worker's Job needs to know beside the base job template.
+
+use std::rc::Rc;
+
+use super::run::{self, Record, Run};
+use super::values::as_json;
+use crate::error::{Error, Result};
+use crate::prefect::one::kwargs::Kwargs;
+use crate::python::environ::{Environ, Known, Variable};
+use crate::python::heap::{Data, Heap, Id, Text, at};
+use crate::python::{text, yaml};
+
+/// The flow run with its job variables, and the worker.
+#[derive(Debug)]
+pub struct Scenario {
+    /// Who the Job is made for.
+    pub run: Run,
+    /// Job variables of the deployment.
+    pub deployment_variables: Option<Id>,
+    /// Job variables of the flow run.
+    pub run_variables: Option<Id>,
+    /// The worker.
+    pub worker: Worker,
+}
+
+/// A worker.
+#[derive(Debug)]
+pub struct Worker {
+    /// Its id, which only Prefect Cloud gives.
+    pub id: Option<String>,
+    /// Its name.
+    pub name: Option<String>,
+    /// Its environment.
+    pub environ: Environ,
+}
+
+const KEYS: [&str; 6] = ["job_variables", "deployment", "flow", "flow_run", "work_pool", "worker"];
+
+/// The keys of a scenario that only Prefect 1 has.
+const OF_PREFECT_1: [&str; 6] = ["run_config", "agent", "environ", "user_config", "flow_run_id", "identifier"];
+
+/// What the settings of a Kubernetes worker begin with in its environment.
+pub const SETTINGS: &str = "PREFECT_INTEGRATIONS_KUBERNETES_WORKER_";
+
+/// The settings of a Kubernetes worker that a scenario may name.
+const WORKER_SETTINGS: [&str; 9] = [
+    "api_key_secret_name",
+    "api_key_secret_key",
+    "api_auth_string_secret_name",
+    "api_auth_string_secret_key",
+    "create_secret_for_api_key",
+    "store_env_as_secret",
+    "add_tcp_keepalive",
+    "cluster_uid",
+    "create_job_retry",
+];
+
+impl Scenario {
+    /// A flow run with nothing special to it.
+    pub fn plain(heap: &mut Heap) -> Result<Self> {
+        let empty = heap.put(Data::Dict(Vec::new()), None);
+        Scenario::of(heap, empty)
+    }
+
+    /// Reads a scenario file.
+    pub fn read(heap: &mut Heap, source: &Rc<Text>) -> Result<Self> {
+        let root = yaml::load(heap, source)?;
+        let root = match heap.get(root) {
+            Data::None => heap.put(Data::Dict(Vec::new()), None),
+            _ => as_json(heap, root)?,
+        };
+        let of_prefect_1 = |key: Id| heap.str(key).is_some_and(|key| OF_PREFECT_1.contains(&key));
+        if let Some((key, _)) = heap.dict(root).unwrap_or_default().iter().find(|(key, _)| of_prefect_1(*key)) {
+            let error = Error::input("this is a scenario for Prefect 1, and the template is one of Prefect 2 or 3");
+            let hint = format!("for a worker it takes {}", KEYS.join(", "));
+            return Err(at(error.hint(hint), heap.place(*key)));
+        }
+        Scenario::of(heap, root)
+    }
+
+    fn of(heap: &mut Heap, root: Id) -> Result<Self> {
+        let keys = Kwargs::read(heap, root, &KEYS, "a scenario")?;
+        let record = |heap: &mut Heap, key: &str, number: u8, name: &str| {
+            let given = keys.get(heap, key);
+            if let Some(given) = given.filter(|given| heap.dict(*given).is_none()) {
+                let error = Error::input(format!("`{key}` is {}, not a mapping", heap.kind(given)));
+                return Err(at(error.hint("write `name: NAME` below it"), heap.place(given)));
+            }
+            Record::read(heap, given, number, name)
+        };
+        let flow = record(heap, "flow", 2, "test-flow")?;
+        let has_deployment = heap.item(root, "deployment").is_none_or(|id| *heap.get(id) != Data::None);
+        let deployment = match has_deployment {
+            true => Some(record(heap, "deployment", 3, "test-deployment")?),
+            false => None,
+        };
+        let flow_run = record(heap, "flow_run", 1, "test-run")?;
+        let work_pool = record(heap, "work_pool", 4, "test-pool")?;
+        let deployment_updated = match &deployment {
+            Some(deployment) => run::updated(heap, deployment)?,
+            None => None,
+        };
+        let deployment_variables =
+            deployment.as_ref().and_then(|deployment| heap.item(deployment.fields, "job_variables"));
+        Ok(Scenario {
+            run_variables: keys.get(heap, "job_variables"),
+            deployment_variables,
+            run: Run { flow, flow_run, deployment, work_pool, deployment_updated },
+            worker: worker(heap, keys.get(heap, "worker"))?,
+        })
+    }
+}
+
+fn worker(heap: &mut Heap, given: Option<Id>) -> Result<Worker> {
+    let mut worker = Worker { id: None, name: Some("test-worker".to_owned()), environ: Environ::default() };
+    let Some(given) = given else { return Ok(worker) };
+    let keys = Kwargs::read(heap, given, &["id", "name", "env", "settings"], "a worker")?;
+    worker.id = keys.get(heap, "id").map(|id| text::str(heap, id));
+    if let Some(name) = heap.item(given, "name") {
+        worker.name = match heap.get(name) {
+            Data::None => None,
+            _ => Some(text::str(heap, name)),
+        };
+    }
+    for (key, value) in keys.get(heap, "env").and_then(|env| heap.dict(env)).unwrap_or_default().to_vec() {
+        let (Some(name), Some(text)) = (heap.str(key), heap.str(value)) else {
+            let error = Error::input("names and values of an environment are texts");
+            return Err(at(error.hint("put it in quotes"), heap.place(value)));
+        };
+        let variable =
+            Variable { name: name.to_owned(), value: Known::Text(text.to_owned()), place: heap.place(value).cloned() };
+        worker.environ.0.push(variable);
+    }
+    if let Some(settings) = keys.get(heap, "settings") {
+        Kwargs::read(heap, settings, &WORKER_SETTINGS, "the settings of a worker")?;
+        for (key, value) in heap.dict(settings).unwrap_or_default().to_vec() {
+            let name = format!("{SETTINGS}{}", heap.str(key).unwrap_or_default().to_uppercase());
+            let text = match heap.get(value) {
+                Data::Bool(is) => is.to_string(),
+                _ => text::str(heap, value),
+            };
+            worker.set(&name, text, heap.place(value).cloned());
+        }
+    }
+    Ok(worker)
+}
+
+impl Worker {
+    /// Sets a variable of its environment.
+    pub fn set(&mut self, name: &str, text: String, place: Option<crate::python::heap::Place>) {
+        self.environ.0.retain(|variable| variable.name != name);
+        self.environ.0.push(Variable { name: name.to_owned(), value: Known::Text(text), place });
+    }
+}

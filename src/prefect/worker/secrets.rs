@@ -1,0 +1,172 @@
+//! What a worker does for secrets as it creates a Job: references in the place of values, and all of `env` in a Secret
+//! (`KubernetesWorker._create_job`).
+
+use super::configuration::Configuration;
+use super::environment::{Entry, Origin};
+use super::labels;
+use super::manifest::container;
+use super::scenario::{SETTINGS, Worker};
+use super::values::fails;
+use crate::error::{Error, Result};
+use crate::python::environ::Variable;
+use crate::python::heap::{Data, Heap, Id, at};
+use crate::python::text;
+
+/// The letters that Prefect draws at random for the name of a Secret.
+const DRAWN: &str = "0a1b2c3d";
+
+/// A Secret that the worker writes.
+#[derive(Debug)]
+pub struct Written {
+    /// Its name.
+    pub name: String,
+    /// Its keys.
+    pub keys: Vec<String>,
+}
+
+/// The settings of a worker that are about secrets.
+#[derive(Debug, Default)]
+pub struct Settings<'w> {
+    api_key: [Option<&'w Variable>; 2],
+    auth_string: [Option<&'w Variable>; 2],
+    creates_secret: bool,
+    stores_env: bool,
+}
+
+impl<'w> Settings<'w> {
+    /// Reads them from the worker's environment. Fails where the worker would not take them.
+    pub fn read(worker: &'w Worker) -> Result<Self> {
+        let text = |name: &str| {
+            let name = format!("{SETTINGS}{name}");
+            worker.environ.0.iter().rev().find(|variable| variable.name.eq_ignore_ascii_case(&name))
+        };
+        let switch = |names: &[&str]| -> Result<bool> {
+            let own = |name: &&str| worker.environ.0.iter().rev().find(|own| own.name.eq_ignore_ascii_case(name));
+            let Some(variable) = names.iter().find_map(own) else { return Ok(false) };
+            match variable.value.text().to_ascii_lowercase().as_str() {
+                "1" | "true" | "t" | "yes" | "y" | "on" => Ok(true),
+                "0" | "false" | "f" | "no" | "n" | "off" => Ok(false),
+                _ => {
+                    let error = Error::input(format!("{} is neither true nor false", variable.name));
+                    Err(at(error.hint("Prefect itself fails here"), variable.place.as_ref()))
+                }
+            }
+        };
+        let create = format!("{SETTINGS}CREATE_SECRET_FOR_API_KEY");
+        let store = format!("{SETTINGS}STORE_ENV_AS_SECRET");
+        Ok(Settings {
+            api_key: [text("API_KEY_SECRET_NAME"), text("API_KEY_SECRET_KEY")],
+            auth_string: [text("API_AUTH_STRING_SECRET_NAME"), text("API_AUTH_STRING_SECRET_KEY")],
+            creates_secret: switch(&[&create, "PREFECT_KUBERNETES_WORKER_STORE_PREFECT_API_IN_SECRET"])?,
+            stores_env: switch(&[&store])?,
+        })
+    }
+
+    /// The setting that names a Secret for the API key and no key of it, which does nothing.
+    pub fn name_without_key(&self) -> Option<&'w Variable> {
+        let is_set = |variable: &Option<&Variable>| variable.is_some_and(|variable| !variable.value.text().is_empty());
+        self.api_key[0].filter(|_| is_set(&self.api_key[0]) && !is_set(&self.api_key[1]))
+    }
+}
+
+/// The reference that two settings make, if both are there.
+fn reference<'v>([name, key]: [Option<&'v Variable>; 2]) -> Option<(&'v Variable, &'v Variable)> {
+    let is_set = |variable: &&Variable| !variable.value.text().is_empty();
+    Some((name.filter(is_set)?, key.filter(is_set)?))
+}
+
+/// Puts secrets where the settings say. Gives the Secrets that are written.
+pub fn apply(
+    heap: &mut Heap,
+    settings: &Settings<'_>,
+    worker: &Worker,
+    configuration: &Configuration,
+    entries: &mut Vec<Entry>,
+) -> Result<Vec<Written>> {
+    let mut written = Vec::new();
+    let named = settings.api_key[0].is_some_and(|name| !name.value.text().is_empty());
+    if let Some((name, key)) = reference(settings.api_key) {
+        replace(heap, entries, "PREFECT_API_KEY", name.value.text(), key.value.text(), name);
+    } else if settings.creates_secret && !named && has_value(heap, entries, "PREFECT_API_KEY") {
+        let slug = labels::name(worker.name.as_deref().unwrap_or_default());
+        let name = format!("prefect-{}-api-key", slug.as_deref().unwrap_or("None"));
+        let by =
+            Variable { name: String::new(), value: crate::python::environ::Known::Text(String::new()), place: None };
+        replace(heap, entries, "PREFECT_API_KEY", &name, "value", &by);
+        written.push(Written { name, keys: vec!["value".to_owned()] });
+    }
+    if let Some((name, key)) = reference(settings.auth_string) {
+        replace(heap, entries, "PREFECT_API_AUTH_STRING", name.value.text(), key.value.text(), name);
+    }
+    let Some(container) = container(heap, configuration.manifest) else { return Ok(written) };
+    if settings.stores_env {
+        written.extend(store(heap, configuration, container, entries)?);
+    }
+    let list = heap.put(Data::List(entries.iter().map(|entry| entry.entry).collect()), None);
+    heap.set_item(container, "env", list);
+    Ok(written)
+}
+
+fn is_named(heap: &Heap, entry: &Entry, name: &str) -> bool {
+    heap.item(entry.entry, "name").and_then(|own| heap.str(own)) == Some(name)
+}
+
+/// Whether the first entry of a name has a value.
+fn has_value(heap: &Heap, entries: &[Entry], name: &str) -> bool {
+    let entry = entries.iter().find(|entry| is_named(heap, entry, name));
+    entry.and_then(|entry| heap.item(entry.entry, "value")).is_some_and(|value| heap.is_true(value))
+}
+
+fn replace(heap: &mut Heap, entries: &mut [Entry], variable: &str, name: &str, key: &str, by: &Variable) {
+    for entry in entries.iter_mut().filter(|entry| is_named(heap, entry, variable)).collect::<Vec<_>>() {
+        let dict = |heap: &mut Heap| heap.put(Data::Dict(Vec::new()), None);
+        let (own, from, reference) = (dict(heap), dict(heap), dict(heap));
+        for (of, name, text) in [(own, "name", variable), (reference, "name", name), (reference, "key", key)] {
+            let value = heap.text(text);
+            heap.set_item(of, name, value);
+        }
+        heap.set_item(from, "secretKeyRef", reference);
+        heap.set_item(own, "valueFrom", from);
+        *entry = Entry { entry: own, origin: Origin::Secret, place: by.place.clone() };
+    }
+}
+
+/// Moves all values into a Secret of their own, of which the container gets every key.
+fn store(
+    heap: &mut Heap,
+    configuration: &Configuration,
+    container: Id,
+    entries: &mut Vec<Entry>,
+) -> Result<Option<Written>> {
+    let mut keys: Vec<String> = Vec::new();
+    for entry in entries.iter().filter(|entry| heap.item(entry.entry, "valueFrom").is_none()) {
+        let name = heap.item(entry.entry, "name").filter(|name| heap.is_true(*name));
+        if let Some(name) = name.filter(|_| heap.item(entry.entry, "value").is_some()) {
+            let name = text::str(heap, name);
+            if !keys.contains(&name) {
+                keys.push(name);
+            }
+        }
+    }
+    if keys.is_empty() {
+        return Ok(None);
+    }
+    let metadata = heap.item(configuration.manifest, "metadata");
+    let generated = metadata.and_then(|metadata| heap.item(metadata, "generateName"));
+    let base = generated.and_then(|name| heap.str(name)).unwrap_or("prefect-job-").trim_end_matches('-').to_owned();
+    let name = format!("{base}-env-{DRAWN}");
+    entries.retain(|entry| heap.item(entry.entry, "valueFrom").is_some());
+    let mut sources = match heap.item(container, "envFrom").map(|list| (list, heap.get(list))) {
+        None => Vec::new(),
+        Some((_, Data::List(items))) => items.clone(),
+        Some((other, _)) => return Err(fails(heap, other, format!("`envFrom` is {}", heap.kind(other)))),
+    };
+    let (source, reference) = (heap.put(Data::Dict(Vec::new()), None), heap.put(Data::Dict(Vec::new()), None));
+    let id = heap.text(name.as_str());
+    heap.set_item(reference, "name", id);
+    heap.set_item(source, "secretRef", reference);
+    sources.push(source);
+    let sources = heap.put(Data::List(sources), None);
+    heap.set_item(container, "envFrom", sources);
+    Ok(Some(Written { name, keys }))
+}
