@@ -121,7 +121,11 @@ class Case:
 
     def __init__(self, given):
         self.template = json.loads(json.dumps(parse(given["template"])))
-        scenario = json.loads(json.dumps(parse(given.get("scenario") or "") or {}))
+        scenario = json.loads(json.dumps(parse(given.get("scenario") or "{}")))
+        if scenario is None:
+            scenario = {}
+        if not isinstance(scenario, dict):
+            raise TypeError("a scenario is a mapping")
         check_keys(scenario, SCENARIO, "a scenario")
         self.scenario = scenario
         self.worker = scenario.get("worker") or {}
