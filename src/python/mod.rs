@@ -2,13 +2,15 @@
 //! Job has gone through them.
 //!
 //! `literal` is `ast.literal_eval`, `yaml` is PyYAML's `safe_load`, `environ` is `os.path`'s expansion, `text` is
-//! `str()` and `repr()`, `send` is what can be sent to an API server. Knows nothing of Prefect or Kubernetes.
+//! `str()` and `repr()`, `send` is what can be sent to an API server, `slug` is python-slugify. Knows nothing of
+//! Prefect or Kubernetes.
 
 pub mod environ;
 pub mod heap;
 pub mod json;
 pub mod literal;
 pub mod send;
+pub mod slug;
 pub mod text;
 pub mod time;
 pub mod yaml;

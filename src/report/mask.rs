@@ -144,7 +144,7 @@ enum Quoted<'a> {
 }
 
 fn quoted(node: Node<'_>) -> Quoted<'_> {
-    if node.kind() == Kind::Plain || !node.raw().contains([':', '{', '[', '-', '\\']) {
+    if node.kind() == Kind::Plain || !node.raw().contains([':', '{', '[', '-', '\\']) || is_placeholder(node) {
         return Quoted::Text;
     }
     let inner = Inner::new(node);
@@ -163,6 +163,15 @@ fn quoted(node: Node<'_>) -> Quoted<'_> {
     }
 }
 
+/// Whether a scalar is nothing but a placeholder of Prefect's, `{{ name }}`: what fills it is not there yet.
+fn is_placeholder(node: Node<'_>) -> bool {
+    let inside = |text: &str| {
+        let name = text.strip_prefix("{{")?.strip_suffix("}}")?.trim();
+        Some(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte == b'.'))
+    };
+    node.is_scalar() && node.text().and_then(|text| inside(&text)).unwrap_or(false)
+}
+
 /// The scalars of a subtree that are no keys.
 fn values(node: Node<'_>) -> impl Iterator<Item = Node<'_>> {
     let keys: HashSet<u32> = node.descendants().flat_map(|map| map.entries()).map(|(key, _)| key.index()).collect();
@@ -177,7 +186,7 @@ fn hide_unnamed(entries: Node<'_>, hide: &mut impl FnMut(Node<'_>)) {
         for (key, value) in map.entries() {
             let names = NAMES.iter().any(|name| key.is(name));
             match value.kind() {
-                _ if names => {}
+                _ if names || value.is_null() => {}
                 Kind::Map => value
                     .entries()
                     .filter(|(key, _)| !NAMES.iter().any(|name| key.is(name)))
@@ -186,7 +195,7 @@ fn hide_unnamed(entries: Node<'_>, hide: &mut impl FnMut(Node<'_>)) {
             }
         }
     };
-    if entries.kind() != Kind::Map && entries.kind() != Kind::Seq {
+    if entries.kind() != Kind::Map && entries.kind() != Kind::Seq && !is_placeholder(entries) {
         hide(entries);
     }
     of_map(entries, hide);

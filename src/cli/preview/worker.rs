@@ -8,12 +8,14 @@ use crate::cli::whole::Whole;
 use crate::error::{Error, Result};
 use crate::prefect::shown::{Shown, of_entry};
 use crate::prefect::worker::environment::{Entry, Origin};
-use crate::prefect::worker::manifest;
 use crate::prefect::worker::preview::{self, Preview};
 use crate::prefect::worker::scenario::{SETTINGS, Scenario};
+use crate::prefect::worker::secrets::Settings;
+use crate::prefect::worker::values::load;
 use crate::prefect::worker::version::Version;
+use crate::prefect::worker::{manifest, notes};
 use crate::python::heap::{Heap, Text};
-use crate::python::{text, yaml};
+use crate::python::text;
 
 /// The Job of a base job template.
 pub(super) fn preview(
@@ -29,10 +31,11 @@ pub(super) fn preview(
     let scenario = read_scenario(scenario, args, heap, files)?;
     let made = preview::preview(heap, version, template, &scenario)?;
     let table = rows(heap, &made);
+    let notes = notes::find(heap, &made, &scenario, &Settings::read(&scenario.worker)?);
     if args.kubectl {
         manifest::for_kubectl(heap, made.job);
     }
-    Ok(Shows { job: made.job, table, notes: Vec::new() })
+    Ok(Shows { job: made.job, table, notes })
 }
 
 /// Everything but the template.
@@ -46,7 +49,7 @@ fn read_scenario(scenario: Option<&str>, args: &WorkerArgs, heap: &mut Heap, fil
             return Err(Error::usage("`--job-variables` and the scenario's `job_variables` are both given")
                 .hint("leave one of them out"));
         }
-        scenario.run_variables = Some(yaml::load(heap, &read(files, name, false)?)?);
+        scenario.run_variables = Some(load(heap, &read(files, name, false)?)?);
     }
     for (flag, given, setting) in [
         ("--api-key-secret", &args.api_key_secret, "API_KEY_SECRET"),

@@ -131,14 +131,14 @@ pub fn fill(heap: &mut Heap, version: Version, given: &Given, environ: &Environ)
     let defaults = defaults(heap, given.template)?;
     let own_env = |heap: &Heap, of: Id| heap.item(of, "env").filter(|env| heap.dict(*env).is_some());
     let set_env = |heap: &mut Heap, env: Id| heap.set_item(base, "env", env);
-    if version.merges_env() {
-        if let Some(default) = heap.item(defaults, "env").filter(|env| heap.is_true(*env)) {
-            let env = match own_env(heap, base) {
-                Some(env) => union(heap, env, default)?,
-                None => default,
-            };
-            set_env(heap, env);
-        }
+    if version.merges_env()
+        && let Some(default) = heap.item(defaults, "env").filter(|env| heap.is_true(*env))
+    {
+        let env = match own_env(heap, base) {
+            Some(env) => union(heap, env, default)?,
+            None => default,
+        };
+        set_env(heap, env);
     }
     let variables = if version.reads_dotted_variables() { undotted(heap, variables)? } else { variables };
     let values = union(heap, defaults, variables)?;

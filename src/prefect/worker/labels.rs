@@ -1,15 +1,92 @@
-//! Stub until it lands.
+//! Names and labels as Prefect 3's worker writes them: `prefect_kubernetes.utilities` 0.8.0, which makes slugs of them
+//! so that Kubernetes takes them.
 
-/// a
+use crate::python::slug::Slug;
+
+/// Shorter than the 63 characters that Kubernetes takes: it adds some to a `generateName`.
+const NAME: Slug = Slug { lowercase: true, max_length: 45, kept: "" };
+const PREFIX: Slug = Slug { lowercase: false, max_length: 253, kept: "." };
+const LABEL: Slug = Slug { lowercase: false, max_length: 63, kept: "_." };
+
+/// `_slugify_name`: what the name of a flow run gives for `generateName`; none where nothing of it is left.
 pub fn name(text: &str) -> Option<String> {
-    let slug: String = text.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-    Some(slug.trim_matches('-').to_owned()).filter(|s| !s.is_empty())
+    Some(NAME.of(text)).filter(|slug| !slug.is_empty())
 }
-/// a
+
+/// `_slugify_label_key`: the key of a label or an annotation, its prefix for itself.
+///
+/// prefect-kubernetes 0.6.5 still made small letters of both.
 pub fn key(text: &str) -> String {
-    text.to_owned()
+    match text.split_once('/') {
+        Some(("", name)) => trimmed(LABEL, name),
+        Some((prefix, name)) => format!("{}/{}", trimmed(PREFIX, prefix), trimmed(LABEL, name)),
+        None => trimmed(LABEL, text),
+    }
 }
-/// a
+
+/// `_slugify_label_value`: the value of a label.
+///
+/// prefect-kubernetes 0.5.8 still made small letters of it, 0.6.5 did not.
 pub fn value(text: &str) -> String {
-    text.replace(' ', "-")
+    trimmed(LABEL, text)
+}
+
+/// A slug between letters or digits, as Kubernetes wants it. Where nothing is left, the text stays as it is, for
+/// Kubernetes to refuse.
+fn trimmed(slug: Slug, text: &str) -> String {
+    let slug = slug.of(text);
+    let trimmed = slug.trim_matches(['_', '-', '.']);
+    if trimmed.is_empty() { text.to_owned() } else { trimmed.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A text, and what `_slugify_name` ("" for None), `_slugify_label_key` and `_slugify_label_value` made of it.
+    const ANSWERS: [(&str, &str, &str, &str); 23] = [
+        ("", "", "", ""),
+        ("My Flow_1", "my-flow-1", "My-Flow_1", "My-Flow_1"),
+        ("-a--B-", "a-b", "a-B", "a-B"),
+        ("'it''s’n 1,000,000,x", "it-sn-1000000-x", "it-sn-1000000-x", "it-sn-1000000-x"),
+        ("Ænéid ﬁ ½ Straße İ", "aeneid-fi-1-2-strasse-i", "AEneid-fi-1-2-Strasse-I", "AEneid-fi-1-2-Strasse-I"),
+        ("北京 한글 あア ｱＡ", "bei-jing-hangeul-aa-aa", "Bei-Jing-hangeul-aa-aA", "Bei-Jing-hangeul-aa-aA"),
+        ("\u{5e9}\u{5b8}\u{5c1}\u{5dc}\u{5d5}\u{5b9}\u{5dd} \u{663}", "shalvom-3", "shalvom-3", "shalvom-3"),
+        ("\u{645}\u{64f}\u{62d}\u{64e}\u{645}\u{64e}\u{651}\u{62f}", "muhamawd", "muHamaWd", "muHamaWd"),
+        ("a🎉b 𝐀𝟗", "ab-a9", "ab-A9", "ab-A9"),
+        ("\0\t \u{2028}x", "x", "x", "x"),
+        ("caf&eacute;s &Aacute;b&copy;c &apos;", "cafe-s-a-b-c-apos", "cafe-s-A-b-c-apos", "cafe-s-A-b-c-apos"),
+        ("&amp;#39;a&#38;#x42;", "ab", "aB", "aB"),
+        ("&#65;&#1114112;&#x42;", "65-1114112-b", "65-1114112-B", "65-1114112-B"),
+        ("&#x41;&#x110000;&#66;", "x41-x110000-b", "x41-x110000-B", "x41-x110000-B"),
+        ("a&#55296;b &#X41;", "a-b-x41", "a-b-X41", "a-b-X41"),
+        ("&&amp; &amp a&#;b&#x;", "amp-a-b-x", "amp-a-b-x", "amp-a-b-x"),
+        ("prefect.io/flow-name", "prefect-io-flow-name", "prefect.io/flow-name", "prefect.io-flow-name"),
+        ("é_x./_.ü-", "e-x-u", "e-x/u", "e_x.-_.u"),
+        ("a/b c/d", "a-b-c-d", "a/b-c-d", "a-b-c-d"),
+        ("/x", "x", "x", "x"),
+        ("a/", "a", "a/", "a"),
+        ("-/-", "", "-/-", "-/-"),
+        ("_/_", "", "_/_", "_/_"),
+    ];
+
+    #[test]
+    fn as_the_worker_writes_them() {
+        for (text, a_name, a_key, a_value) in ANSWERS {
+            assert_eq!(name(text).unwrap_or_default(), a_name, "the name {text:?}");
+            assert_eq!(key(text), a_key, "the key {text:?}");
+            assert_eq!(value(text), a_value, "the value {text:?}");
+        }
+        assert_eq!(name("-"), None);
+    }
+
+    #[test]
+    fn a_cut_leaves_no_dash_at_the_end() {
+        let a = |count| "a".repeat(count);
+        assert_eq!(name(&format!("{}-b", a(44))), Some(a(44)));
+        assert_eq!(name(&a(46)), Some(a(45)));
+        assert_eq!(value(&format!("{}_-.b", a(61))), a(61));
+        assert_eq!(value(&a(64)), a(63));
+        assert_eq!(key(&format!("{}-q/{}", a(252), a(64))), format!("{}/{}", a(252), a(63)));
+    }
 }

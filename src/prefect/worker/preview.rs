@@ -7,6 +7,7 @@ use super::configuration::{self, Configuration, Given};
 use super::environment::{self, Entry, Origin};
 use super::scenario::Scenario;
 use super::secrets::{self, Settings, Written};
+use super::settings::Exported;
 use super::version::Version;
 use super::{manifest, settings, template};
 use crate::error::Result;
@@ -36,17 +37,20 @@ pub fn preview(heap: &mut Heap, version: Version, source: &Rc<Text>, scenario: &
     let settings = Settings::read(&scenario.worker)?;
     let given = Given { template, deployment: scenario.deployment_variables, run: scenario.run_variables };
     let origins = Origins::of(heap, &given);
+    let mut candidates = candidates(heap, &given, &exported);
     let configuration = configuration::fill(heap, version, &given, &scenario.worker.environ)?;
     let own = environment::prepare(heap, version, scenario, exported, &configuration, &|id| origins.get(id))?;
     let container = manifest::container(heap, configuration.manifest);
     let container_env = container.and_then(|container| heap.item(container, "env"));
-    let (mut entries, hidden) = environment::merge(heap, version, own, container_env)?;
+    let (mut entries, dropped) = environment::merge(heap, version, own, container_env)?;
     if let Some(container) = container {
         let list = heap.put(Data::List(entries.iter().map(|entry| entry.entry).collect()), None);
         heap.set_item(container, "env", list);
     }
     manifest::prepare(heap, version, scenario, &configuration)?;
     let secrets = secrets::apply(heap, &settings, &scenario.worker, &configuration, &mut entries)?;
+    candidates.extend(dropped);
+    let hidden = candidates.into_iter().filter(|own| !is_among(heap, own, &entries)).collect();
     Ok(Preview { job: configuration.manifest, template, configuration, entries, hidden, secrets })
 }
 
@@ -82,6 +86,45 @@ impl Origins {
     fn get(&self, id: Id) -> Origin {
         self.0.get(&id).copied().unwrap_or(Origin::Template)
     }
+}
+
+/// All that sets a variable to something, whether or not it wins.
+fn candidates(heap: &mut Heap, given: &Given, exported: &[Exported]) -> Vec<Entry> {
+    let mut found = Vec::new();
+    for Exported { name, value, place } in exported {
+        let value = heap.put(value.clone().into(), place.clone());
+        found.push((name.clone(), value, Origin::Worker));
+    }
+    let item = |heap: &Heap, of: Option<Id>, key: &str| of.and_then(|of| heap.item(of, key));
+    let base = item(heap, Some(given.template), "job_configuration");
+    let variables = item(heap, Some(given.template), "variables");
+    let variables = item(heap, variables, "properties");
+    let of_env = item(heap, variables, "env");
+    let envs = [
+        (item(heap, base, "env"), Origin::Template),
+        (item(heap, of_env, "default"), Origin::Default),
+        (item(heap, given.deployment, "env"), Origin::Deployment),
+        (item(heap, given.run, "env"), Origin::JobVariables),
+    ];
+    for (env, origin) in envs {
+        let pairs = env.and_then(|env| heap.dict(env)).unwrap_or_default();
+        let pairs = pairs.iter().filter(|(_, value)| *heap.get(*value) != Data::None);
+        found.extend(pairs.filter_map(|(name, value)| Some((heap.str(*name)?.to_owned(), *value, origin))));
+    }
+    let entry = |(name, value, origin): (String, Id, Origin)| {
+        let place = heap.place(value).cloned();
+        let (entry, name) = (heap.put(Data::Dict(Vec::new()), None), heap.text(name));
+        heap.set_item(entry, "name", name);
+        heap.set_item(entry, "value", value);
+        Entry { entry, origin, place }
+    };
+    found.into_iter().map(entry).collect()
+}
+
+/// Whether an entry is one of those that the container gets.
+fn is_among(heap: &Heap, own: &Entry, entries: &[Entry]) -> bool {
+    let name = |entry: &Entry| heap.item(entry.entry, "name").and_then(|name| heap.str(name));
+    entries.iter().any(|entry| entry.entry == own.entry || entry.origin == own.origin && name(entry) == name(own))
 }
 
 /// The values of variables in a mapping, the entries of a list.

@@ -76,7 +76,10 @@ pub fn check(heap: &mut Heap, version: Version, manifest: Id, namespace: Id) -> 
         let (around, key) = first.rsplit_once('/').unwrap_or(("", first));
         let error = match missing.as_slice() {
             [_] => Error::input(format!("the Job of the base job template has no `{key}`{}", under(around))),
-            _ => Error::input(format!("the Job of the base job template lacks {}", missing.join(", "))),
+            _ => {
+                let paths: Vec<String> = missing.iter().map(|path| dotted(path)).collect();
+                Error::input(format!("the Job of the base job template lacks {}", paths.join(" and ")))
+            }
         };
         let place = find(heap, manifest, around);
         return Err(at(error.hint(hint(first)), heap.place(place)));
@@ -92,7 +95,16 @@ pub fn check(heap: &mut Heap, version: Version, manifest: Id, namespace: Id) -> 
 }
 
 fn under(path: &str) -> String {
-    if path.is_empty() { String::new() } else { format!(" under {}", path.trim_start_matches('/').replace('/', ".")) }
+    match path.strip_suffix("/containers/0") {
+        Some(_) => " of the first container".to_owned(),
+        None if path.is_empty() => String::new(),
+        None => format!(" under {}", dotted(path)),
+    }
+}
+
+/// A path as people write it.
+fn dotted(path: &str) -> String {
+    path.trim_start_matches('/').replace('/', ".")
 }
 
 /// What to do about a path.
@@ -164,7 +176,7 @@ impl<'h> Difference<'h> {
     }
 
     fn add(&mut self, path: String, wanted: &Wanted) {
-        let json = wanted.json().to_string();
+        let json = wanted.json();
         if let Some(count) = self.removed.get_mut(&json).filter(|count| **count > 0) {
             *count -= 1;
             return;
@@ -194,7 +206,7 @@ impl<'h> Difference<'h> {
         match (self.heap.get(own), wanted) {
             (Data::Dict(_), Wanted::Map(wanted)) => self.maps(&path, own, wanted),
             (Data::List(items), Wanted::List(first)) => self.lists(&path, &items.clone(), first),
-            _ if self.json(own) == wanted.json().to_string() => {}
+            _ if self.json(own) == wanted.json() => {}
             _ => self.wrong.push((path, own, wanted.in_words())),
         }
     }
@@ -202,7 +214,7 @@ impl<'h> Difference<'h> {
     /// A list against one with a single item.
     fn lists(&mut self, path: &str, items: &[Id], first: &'static [(&'static str, Wanted)]) {
         let item = Wanted::Map(first);
-        let json = item.json().to_string();
+        let json = item.json();
         if let Some(same) = items.iter().position(|own| self.json(*own) == json) {
             let others = items.iter().enumerate().filter(|(position, _)| *position != same);
             return others.for_each(|(_, other)| self.remove(*other));
@@ -231,16 +243,21 @@ fn scalar(heap: &Heap, id: Id) -> String {
 }
 
 impl Wanted {
-    fn json(&self) -> serde_json::Value {
+    /// As [`Difference::json`] has it.
+    fn json(&self) -> String {
+        self.sorted().to_string()
+    }
+
+    fn sorted(&self) -> serde_json::Value {
         match self {
             Wanted::Text(text) => serde_json::Value::String(format!("\"{text}\"")),
             Wanted::One => serde_json::Value::String("1".to_owned()),
             Wanted::Map(pairs) => {
-                let mut pairs: Vec<_> = pairs.iter().map(|(key, value)| ((*key).to_owned(), value.json())).collect();
+                let mut pairs: Vec<_> = pairs.iter().map(|(key, value)| ((*key).to_owned(), value.sorted())).collect();
                 pairs.sort_by(|one, other| one.0.cmp(&other.0));
                 serde_json::Value::Object(pairs.into_iter().collect())
             }
-            Wanted::List(first) => serde_json::Value::Array(vec![Wanted::Map(first).json()]),
+            Wanted::List(first) => serde_json::Value::Array(vec![Wanted::Map(first).sorted()]),
         }
     }
 

@@ -3,12 +3,12 @@
 use std::rc::Rc;
 
 use super::run::{self, Record, Run};
-use super::values::as_json;
+use super::values::{as_json, load};
 use crate::error::{Error, Result};
 use crate::prefect::one::kwargs::Kwargs;
 use crate::python::environ::{Environ, Known, Variable};
 use crate::python::heap::{Data, Heap, Id, Text, at};
-use crate::python::{text, yaml};
+use crate::python::text;
 
 /// The flow run with its job variables, and the worker.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ impl Scenario {
 
     /// Reads a scenario file.
     pub fn read(heap: &mut Heap, source: &Rc<Text>) -> Result<Self> {
-        let root = yaml::load(heap, source)?;
+        let root = load(heap, source)?;
         let root = match heap.get(root) {
             Data::None => heap.put(Data::Dict(Vec::new()), None),
             _ => as_json(heap, root)?,

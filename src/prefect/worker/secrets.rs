@@ -22,6 +22,8 @@ pub struct Written {
     pub name: String,
     /// Its keys.
     pub keys: Vec<String>,
+    /// Whether the worker deletes it as it stops; else it goes with its Job.
+    pub ends_with_worker: bool,
 }
 
 /// The settings of a worker that are about secrets.
@@ -70,7 +72,7 @@ impl<'w> Settings<'w> {
 }
 
 /// The reference that two settings make, if both are there.
-fn reference<'v>([name, key]: [Option<&'v Variable>; 2]) -> Option<(&'v Variable, &'v Variable)> {
+fn reference([name, key]: [Option<&Variable>; 2]) -> Option<(&Variable, &Variable)> {
     let is_set = |variable: &&Variable| !variable.value.text().is_empty();
     Some((name.filter(is_set)?, key.filter(is_set)?))
 }
@@ -93,7 +95,7 @@ pub fn apply(
         let by =
             Variable { name: String::new(), value: crate::python::environ::Known::Text(String::new()), place: None };
         replace(heap, entries, "PREFECT_API_KEY", &name, "value", &by);
-        written.push(Written { name, keys: vec!["value".to_owned()] });
+        written.push(Written { name, keys: vec!["value".to_owned()], ends_with_worker: true });
     }
     if let Some((name, key)) = reference(settings.auth_string) {
         replace(heap, entries, "PREFECT_API_AUTH_STRING", name.value.text(), key.value.text(), name);
@@ -168,5 +170,5 @@ fn store(
     sources.push(source);
     let sources = heap.put(Data::List(sources), None);
     heap.set_item(container, "envFrom", sources);
-    Ok(Some(Written { name, keys }))
+    Ok(Some(Written { name, keys, ends_with_worker: false }))
 }

@@ -2,13 +2,12 @@
 
 use std::rc::Rc;
 
-use super::values::as_json;
+use super::values::{as_json, load};
 use crate::error::{Error, Result};
 use crate::manifest::embedded;
 use crate::manifest::object::each_in_text;
 use crate::prefect::{base_job_template, block};
 use crate::python::heap::{Heap, Id, Place, Text, at};
-use crate::python::{json, yaml};
 use crate::yaml::Node;
 
 /// Whether a text is about Prefect 2 or 3: a base job template, what holds one, or a `KubernetesJob` block.
@@ -49,8 +48,7 @@ pub fn read(heap: &mut Heap, source: &Rc<Text>) -> Result<Id> {
         }
         (0, []) if is_block => {
             let error = Error::input("this is a KubernetesJob block, which agents of Prefect 2 make Jobs of");
-            let hint =
-                "previews are of workers: make a base job template of it (`prefect block ... publish_as_work_pool`)";
+            let hint = "previews are of workers: `publish_as_work_pool()` of Prefect 2 makes a base job template of it";
             return Err(at(error.hint(hint), Some(&whole)));
         }
         (1, []) => {}
@@ -63,10 +61,7 @@ pub fn read(heap: &mut Heap, source: &Rc<Text>) -> Result<Id> {
             return Err(at(error.hint("name a file with one of them"), Some(&whole)));
         }
     }
-    let root = match json::load(heap, source) {
-        Some(root) => root,
-        None => yaml::load(heap, source)?,
-    };
+    let root = load(heap, source)?;
     let ways: [&[&str]; 3] = base_job_template::WAYS;
     let is_template = |id: &Id| ["job_configuration", "variables"].iter().all(|key| heap.item(*id, key).is_some());
     let found = ways.iter().filter_map(|way| way.iter().try_fold(root, |at, key| heap.item(at, key)));

@@ -1,13 +1,24 @@
 //! Python's ways with nested dictionaries, as Prefect merges job variables with them.
 
+use std::rc::Rc;
+
 use crate::error::{Error, Result};
 use crate::python::NOT_FOLLOWED;
-use crate::python::heap::{Data, Heap, Id, at};
+use crate::python::heap::{Data, Heap, Id, Text, at};
 use crate::python::send::key_text;
+use crate::python::{json, yaml};
 
 /// An error where Prefect fails, too.
 pub fn fails(heap: &Heap, id: Id, why: impl Into<String>) -> Error {
     at(Error::input(why).hint("Prefect itself fails here"), heap.place(id))
+}
+
+/// A text as a value: JSON, if it is JSON, else YAML.
+pub fn load(heap: &mut Heap, source: &Rc<Text>) -> Result<Id> {
+    match json::load(heap, source) {
+        Some(root) => Ok(root),
+        None => yaml::load(heap, source),
+    }
 }
 
 /// The value as JSON carries it: keys are texts, nothing is shared. Fails at what JSON does not have.
@@ -159,11 +170,8 @@ fn whole_number(text: &str) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use std::rc::Rc;
-
     use super::*;
-    use crate::python::heap::Text;
-    use crate::python::{text, yaml};
+    use crate::python::text;
 
     fn load(heap: &mut Heap, text: &str) -> Id {
         let name = "t".to_owned();

@@ -1,0 +1,291 @@
+//! Remarks on a preview: what Prefect's server or Kubernetes will refuse, and what is lost or stands in plain text.
+
+use super::environment::{Entry, Origin};
+use super::manifest;
+use super::placeholders;
+use super::preview::Preview;
+use super::scenario::Scenario;
+use super::schema;
+use super::secrets::Settings;
+use crate::manifest::names;
+use crate::prefect::base_job_template::is_worker_setting;
+use crate::prefect::note::Note;
+use crate::python::heap::{Data, Heap, Id, Place};
+use crate::python::text;
+
+/// Finds the remarks on a preview.
+pub fn find(heap: &Heap, preview: &Preview, scenario: &Scenario, settings: &Settings<'_>) -> Vec<Note> {
+    let mut notes = Notes { heap, found: Vec::new() };
+    let variables = heap.item(preview.template, "variables").and_then(|own| heap.item(own, "properties"));
+    notes.on_template(preview, variables);
+    notes.on_job_variables(scenario, variables);
+    notes.on_entries(preview);
+    notes.on_plain_text(preview);
+    notes.on_containers(preview);
+    notes.on_names(preview);
+    if let Some(name) = settings.name_without_key() {
+        let key = name.name.replace("_NAME", "_KEY");
+        notes.add(
+            format!("`{}` does nothing without `{key}`: the API key stays in plain text", name.name),
+            name.place.as_ref(),
+        );
+    }
+    for secret in &preview.secrets {
+        let keys = secret.keys.join(", ");
+        notes.add(
+            format!("the worker writes the Secret {} with {keys}, for which it needs the permission", secret.name),
+            None,
+        );
+    }
+    notes.found
+}
+
+struct Notes<'h> {
+    heap: &'h Heap,
+    found: Vec<Note>,
+}
+
+impl Notes<'_> {
+    fn add(&mut self, text: impl Into<String>, place: Option<&Place>) {
+        let text = text.into();
+        if !self.found.iter().any(|note| note.text == text) {
+            self.found.push(Note { text, place: place.cloned() });
+        }
+    }
+
+    fn names(&self, dict: Option<Id>) -> Vec<String> {
+        let pairs = dict.and_then(|dict| self.heap.dict(dict)).unwrap_or_default();
+        pairs.iter().filter_map(|(key, _)| self.heap.str(*key).map(str::to_owned)).collect()
+    }
+
+    /// What the server refuses before a worker sees it (`validate_base_job_template`).
+    fn on_template(&mut self, preview: &Preview, variables: Option<Id>) {
+        let heap = self.heap;
+        let declared = self.names(variables);
+        let mut used = Vec::new();
+        if let Some(configuration) = heap.item(preview.template, "job_configuration") {
+            in_keys_and_values(heap, configuration, &mut used);
+        }
+        for (id, placeholder) in used {
+            if !declared.contains(&placeholder.name) {
+                let near = near(&placeholder.name, &declared);
+                self.add(
+                    format!(
+                        "the server refuses this template: `{{{{ {} }}}}` is none of its variables{near}",
+                        placeholder.name
+                    ),
+                    heap.place(id),
+                );
+            }
+        }
+        if heap.item(preview.template, "variables").is_some() && variables.is_none() {
+            let variables = heap.item(preview.template, "variables");
+            let place = variables.and_then(|id| heap.place(id));
+            self.add("`variables` has no `properties`, so no variable has a default", place);
+        }
+        for (name, schema) in variables.and_then(|own| heap.dict(own)).unwrap_or_default() {
+            let Some(default) = heap.item(*schema, "default").filter(|own| *heap.get(*own) != Data::None) else {
+                continue;
+            };
+            if let Some(why) = schema::misfit(heap, default, *schema) {
+                let name = text::str(heap, *name);
+                let why = format!("the server refuses this template: the default of `{name}` {why}");
+                self.add(why, heap.place(default));
+            }
+        }
+    }
+
+    /// Job variables that no template asks for, or whose values the server refuses.
+    fn on_job_variables(&mut self, scenario: &Scenario, variables: Option<Id>) {
+        let heap = self.heap;
+        let declared = self.names(variables);
+        for given in [scenario.deployment_variables, scenario.run_variables].into_iter().flatten() {
+            for (key, value) in heap.dict(given).unwrap_or_default() {
+                let name = text::str(heap, *key);
+                let first = name.split(['.', '[']).next().unwrap_or_default();
+                if !declared.iter().any(|own| own == first) {
+                    let near = near(first, &declared);
+                    self.add(
+                        format!("`{name}` is no variable of the template, and is ignored{near}"),
+                        heap.place(*key),
+                    );
+                    continue;
+                }
+                let Some(schema) = variables.and_then(|own| heap.item(own, &name)) else { continue };
+                if let Some(why) = schema::misfit(heap, *value, schema) {
+                    self.add(format!("the server refuses the job variable `{name}`, which {why}"), heap.place(*value));
+                }
+            }
+        }
+    }
+
+    /// What the API server refuses of the flow's `env`, and references that something hides.
+    fn on_entries(&mut self, preview: &Preview) {
+        let heap = self.heap;
+        for Entry { entry, place, .. } in &preview.entries {
+            let Some(name) = heap.item(*entry, "name") else {
+                self.add(
+                    "Kubernetes refuses the Job: this is no entry of `env`, which has a `name`. `{{ env }}` among \
+                     entries becomes a mapping (`jobplate render` takes it out)",
+                    place.as_ref(),
+                );
+                continue;
+            };
+            let name = text::str(heap, name);
+            if let Some(value) = heap.item(*entry, "value") {
+                match heap.get(value) {
+                    Data::Str(_) | Data::Unknown(_) | Data::None => {}
+                    _ => {
+                        let kind = heap.kind(value);
+                        self.add(
+                            format!("Kubernetes refuses the Job: the value of {name} is {kind}, not text"),
+                            heap.place(value),
+                        );
+                    }
+                }
+            }
+            self.on_reference(&name, *entry, place.as_ref());
+        }
+        for Entry { entry, place, origin } in &preview.hidden {
+            let is_reference = heap.item(*entry, "valueFrom").is_some();
+            let Some(name) = heap.item(*entry, "name").map(|name| text::str(heap, name)) else { continue };
+            let winner = preview.entries.iter().find(|own| {
+                heap.item(own.entry, "name").map(|own| text::str(heap, own)).as_deref() == Some(name.as_str())
+            });
+            let Some(winner) = winner.filter(|_| is_reference && *origin == Origin::Container) else { continue };
+            if heap.item(winner.entry, "valueFrom").is_some() {
+                continue;
+            }
+            let way_out = match winner.origin {
+                Origin::Worker => format!("set `{name}: null` in `job_configuration.env`, as `jobplate render` does"),
+                _ => "whoever sets it there must leave it out".to_owned(),
+            };
+            self.add(format!("the reference of {name} is lost: plain text takes its place; {way_out}"), place.as_ref());
+        }
+    }
+
+    /// A reference that Kubernetes refuses.
+    fn on_reference(&mut self, name: &str, entry: Id, place: Option<&Place>) {
+        let heap = self.heap;
+        for (kind, word) in [("secretKeyRef", "Secret"), ("configMapKeyRef", "ConfigMap")] {
+            let Some(reference) = heap.item(entry, "valueFrom").and_then(|from| heap.item(from, kind)) else {
+                continue;
+            };
+            let own = |key: &str| heap.item(reference, key).and_then(|own| heap.str(own)).map(str::to_owned);
+            let place_of = |key: &str| heap.item(reference, key).and_then(|own| heap.place(own)).or(place).cloned();
+            let object = own("name").filter(|name| !name.is_empty());
+            let fault = match &object {
+                Some(object) => names::object_name(word, object).err().map(|fault| fault.to_string()),
+                None => Some(format!("the {word} has no name")),
+            };
+            if let Some(fault) = fault {
+                let fault = fault.replace('\n', "; ");
+                self.add(format!("Kubernetes refuses the Job: {name}: {fault}"), place_of("name").as_ref());
+            }
+            let fault = match own("key") {
+                Some(key) => names::data_key(&key).err().map(|fault| fault.to_string()),
+                None => Some(format!("the key of the {word} is missing")),
+            };
+            if let Some(fault) = fault {
+                let fault = fault.replace('\n', "; ");
+                self.add(format!("Kubernetes refuses the Job: {name}: {fault}"), place_of("key").as_ref());
+            }
+        }
+    }
+
+    /// Secrets of the worker that everybody can read who can read the Job.
+    fn on_plain_text(&mut self, preview: &Preview) {
+        let heap = self.heap;
+        for Entry { entry, place, origin } in &preview.entries {
+            let Some(name) = heap.item(*entry, "name").and_then(|name| heap.str(name)) else { continue };
+            let is_plain = heap.item(*entry, "value").is_some_and(|value| heap.is_true(value));
+            let is_secret = is_worker_setting(name) && (names::looks_secret(name) || OTHER_SECRETS.contains(&name));
+            if is_plain && is_secret && *origin == Origin::Worker {
+                let flag = match name {
+                    "PREFECT_API_KEY" => "--api-key SECRET/KEY".to_owned(),
+                    _ => format!("--secret-env {name}=SECRET/KEY"),
+                };
+                self.add(
+                    format!(
+                        "the worker hands its {name} on as plain text: `jobplate render {} {flag}`",
+                        heap.place(preview.template).map_or("FILE", |place| &place.source.name)
+                    ),
+                    place.as_ref(),
+                );
+            }
+        }
+    }
+
+    /// Other containers that have a placeholder as their `env`.
+    fn on_containers(&mut self, preview: &Preview) {
+        let heap = self.heap;
+        let Some(pod) = manifest::pod(heap, preview.job) else { return };
+        for (list, first) in [("containers", 1), ("initContainers", 0)] {
+            let containers = heap.item(pod, list).map(|list| heap.items(list)).unwrap_or_default();
+            for container in containers.iter().skip(first) {
+                let Some(env) = heap.item(*container, "env") else { continue };
+                if !matches!(heap.get(env), Data::List(_) | Data::None) {
+                    let name = heap.item(*container, "name").map_or(String::new(), |name| text::str(heap, name));
+                    self.add(
+                        format!(
+                            "Kubernetes refuses the Job: `env` of {list} {name} is {}; the worker makes a list of it in \
+                             the first container only",
+                            heap.kind(env)
+                        ),
+                        heap.place(*container),
+                    );
+                }
+            }
+        }
+    }
+
+    /// Names and the namespace.
+    fn on_names(&mut self, preview: &Preview) {
+        let heap = self.heap;
+        let metadata = heap.item(preview.job, "metadata");
+        let own = |key: &str| metadata.and_then(|metadata| heap.item(metadata, key));
+        for (key, ending) in [("generateName", "x"), ("name", "")] {
+            let Some(id) = own(key) else { continue };
+            let name = heap.str(id).unwrap_or_default();
+            // What a placeholder gives may be anybody's.
+            if let Err(fault) = names::object_name("Job", &format!("{name}{ending}")) {
+                let fault = fault.to_string().replace('\n', "; ");
+                self.add(format!("Kubernetes refuses the Job: `{key}`: {fault}"), heap.place(id));
+            }
+        }
+        let namespace = manifest::namespace(heap, &preview.configuration);
+        let place = heap.place(preview.configuration.namespace);
+        if let Some(other) = own("namespace").filter(|id| text::str(heap, *id) != namespace) {
+            let why = "Kubernetes refuses the Job: its manifest names another namespace than the variable `namespace`";
+            self.add(why, heap.place(other).or(place));
+        } else if namespace != "default" {
+            let what = "the namespace of the Job must be there, and the Secrets that it refers to in it";
+            self.add(format!("{what}: {namespace}"), place);
+        }
+    }
+}
+
+/// Settings of Prefect that are secrets by another name.
+const OTHER_SECRETS: [&str; 3] =
+    ["PREFECT_API_AUTH_STRING", "PREFECT_CLIENT_CUSTOM_HEADERS", "PREFECT_SERVER_DATABASE_CONNECTION_URL"];
+
+/// The placeholders of a value; the server looks at keys, too.
+fn in_keys_and_values(heap: &Heap, value: Id, found: &mut Vec<(Id, placeholders::Placeholder)>) {
+    match heap.get(value) {
+        Data::Dict(pairs) => pairs.iter().for_each(|(key, value)| {
+            placeholders::in_value(heap, *key, found);
+            in_keys_and_values(heap, *value, found);
+        }),
+        Data::List(items) => items.iter().for_each(|item| in_keys_and_values(heap, *item, found)),
+        _ => placeholders::in_value(heap, value, found),
+    }
+}
+
+/// A question after the nearest of names.
+fn near(name: &str, names: &[String]) -> String {
+    let distance = |own: &&String| strsim::damerau_levenshtein(name, own);
+    match names.iter().min_by_key(distance).filter(|own| distance(own) <= 2) {
+        Some(near) => format!("; is `{near}` meant?"),
+        None => String::new(),
+    }
+}
