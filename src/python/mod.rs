@@ -5,6 +5,7 @@
 //! `str()` and `repr()`, `send` is what can be sent to an API server, `slug` is python-slugify. Knows nothing of
 //! Prefect or Kubernetes.
 
+pub mod duration;
 pub mod environ;
 pub mod heap;
 pub mod json;

@@ -25,6 +25,7 @@ mod http;
 mod jobs;
 mod kubelet;
 #[path = "../prefect/venv.rs"]
+#[allow(dead_code)] // previews are held to more versions
 mod oracles;
 mod papers;
 mod post_render;

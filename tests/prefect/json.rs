@@ -33,23 +33,9 @@ impl Json {
         }
     }
 
-    pub(crate) fn as_list_mut(&mut self) -> Option<&mut Vec<Json>> {
-        match self {
-            Json::List(items) => Some(items),
-            _ => None,
-        }
-    }
-
     pub(crate) fn get(&self, key: &str) -> Option<&Json> {
         match self {
             Json::Map(pairs) => pairs.iter().find(|(own, _)| is(own, key)).map(|(_, value)| value),
-            _ => None,
-        }
-    }
-
-    pub(crate) fn get_mut(&mut self, key: &str) -> Option<&mut Json> {
-        match self {
-            Json::Map(pairs) => pairs.iter_mut().find(|(own, _)| is(own, key)).map(|(_, value)| value),
             _ => None,
         }
     }

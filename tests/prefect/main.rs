@@ -1,21 +1,22 @@
-//! Previews against the real thing: what `jobplate preview` prints is what Prefect 1's own agent makes of the same
-//! job template, agent and run config, in both versions that it follows.
+//! Previews against the real thing: what `jobplate preview` prints is what Prefect 1's own agent, and the Kubernetes
+//! worker of Prefect 2 and 3, make of the same template and scenario, in every version that it follows.
 //!
-//! Hand-written cases are in `one/cases/`, what Prefect makes of them in `one/expected/`: these need no Python. The
-//! other tests ask Prefect itself, which `cargo xtask oracles` installs.
+//! Hand-written cases are in `one/cases/` and `worker/cases/`, what Prefect makes of them in `expected/` beside them:
+//! these need no Python. The other tests ask Prefect itself, which `cargo xtask oracles` installs.
 //!
 //! | variable | what for |
 //! |---|---|
 //! | `JOBPLATE_TEST_ORACLES` | the folder with Prefect (`target/oracles`) |
-//! | `JOBPLATE_PREFECT_UPDATE=1` | writes `one/expected/` anew, by Prefect itself |
-//! | `JOBPLATE_PREFECT_COUNT`, `JOBPLATE_PREFECT_SEED` | how many random cases (2000), and which |
+//! | `JOBPLATE_PREFECT_UPDATE=1` | writes `expected/` anew, by those versions of Prefect that are there |
+//! | `JOBPLATE_PREFECT_COUNT`, `JOBPLATE_PREFECT_SEED` | how many random cases (2000 and 1000), and which |
 //! | `JOBPLATE_PREFECT_SHOWN` | how many failing ones are made smaller and shown (12) |
 //! | `JOBPLATE_PREFECT_FRESH=all` | a process of its own for all cases, not for some |
 
 mod answer;
 mod case;
+mod choose;
 mod expected;
-mod generate;
+mod fold;
 #[path = "../cmd/case.rs"]
 #[allow(dead_code)] // golden commands use all of it
 mod golden;
@@ -23,7 +24,6 @@ mod json;
 mod one;
 mod oracle;
 mod preview;
-mod quirks;
 mod random;
 #[path = "../fidelity/rng.rs"]
 mod rng;
@@ -31,6 +31,9 @@ mod rng;
 #[allow(dead_code)] // golden commands use all of it
 mod run;
 mod shared;
+mod side;
 mod swaps;
 mod tree;
 mod venv;
+mod worker;
+mod written;

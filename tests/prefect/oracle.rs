@@ -1,7 +1,6 @@
-//! The real Prefect, as a program that is asked one case after another (`tests/oracles/prefect1/oracle.py`).
+//! The real Prefect, as a program that is asked one case after another (`tests/oracles/`).
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::{Value, json};
@@ -9,13 +8,14 @@ use serde_json::{Value, json};
 use crate::answer::Answer;
 use crate::case::{Case, Version};
 use crate::json::Json;
-use crate::venv::programs;
+use crate::side::Side;
+use crate::venv::{find, programs};
 
 pub(crate) struct Oracle {
     process: Child,
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
-    /// What answers: versions of Prefect, PyYAML, the client of Kubernetes and Python.
+    /// What answers: versions of Prefect, of Python, and of what makes a difference.
     pub(crate) versions: Value,
 }
 
@@ -27,14 +27,15 @@ pub(crate) fn say(line: &str) {
 impl Oracle {
     /// Starts it; none where Prefect is missing.
     pub(crate) fn start(version: Version, options: &[&str]) -> Option<Self> {
+        programs(version)?;
         Oracle::start_seeded(version, options, 0)
     }
 
-    /// The same with another order of Python's sets, which Prefect goes through as if they had none.
+    /// The same with another order of Python's sets, which Prefect goes through as if they had none, and without a
+    /// word where Prefect is missing.
     pub(crate) fn start_seeded(version: Version, options: &[&str], seed: u32) -> Option<Self> {
-        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracles/prefect1/oracle.py");
-        let mut process = Command::new(programs(version)?.join("python"))
-            .arg(program)
+        let mut process = Command::new(find(version)?.join("python"))
+            .arg(Side::of(version).driver())
             .args(options)
             .env_clear()
             .env("PYTHONHASHSEED", seed.to_string())

@@ -8,6 +8,7 @@ use crate::answer::Answer;
 use crate::case::Case;
 use crate::json::Json;
 use crate::run;
+use crate::side::Side;
 
 /// A folder in which one case after the other is previewed.
 pub(crate) struct Preview(TempDir);
@@ -20,10 +21,12 @@ impl Preview {
     /// What jobplate makes of a case. A failure must be one that a user can work with.
     pub(crate) fn ask(&self, case: &Case) -> Answer {
         let folder = self.0.path();
-        let mut args = vec!["preview", "--output", "json", "--quiet", "--prefect", case.version.short()];
+        let side = Side::of(case.version);
+        let mut args = vec!["preview", "--output", "json", "--quiet", side.option, case.version.short()];
         if let Some(template) = &case.template {
-            run::write(&folder.join("template.yaml"), template);
-            args.push("template.yaml");
+            let name = if template.starts_with(b"{") { "template.json" } else { "template.yaml" };
+            run::write(&folder.join(name), template);
+            args.push(name);
         }
         // Without any, there would be nothing to do.
         if case.scenario.is_some() || case.template.is_none() {
@@ -42,7 +45,7 @@ impl Preview {
         let wrong = |what: &str| Answer::Wrong(format!("{what}\n{stdout}{stderr}"));
         let files = case.files.keys().map(String::as_str);
         let is_named =
-            || ["template.yaml", "scenario.yaml", "`"].into_iter().chain(files).any(|name| stderr.contains(name));
+            || ["template.", "scenario.yaml", "`"].into_iter().chain(files).any(|name| stderr.contains(name));
         match outcome.status {
             0 if !stderr.is_empty() => wrong("says something in spite of --quiet"),
             0 => Json::parse(&stdout).map_or_else(|error| wrong(&error), Answer::Job),

@@ -1,23 +1,16 @@
 //! Prefect itself: it still makes of the hand-written cases what is expected, jobplate makes of random ones what
-//! Prefect makes of them, and together they go every way through `generate_job_spec`.
+//! Prefect makes of them, and together they go every way through what makes a Job.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc;
 
-use serde_json::Value;
-
 use crate::answer::Answer;
-use crate::case::{Case, Version, topics};
-use crate::expected::{self, PLAIN};
-use crate::generate;
-use crate::json::Json;
-use crate::one::{all_expected, failure};
+use crate::case::{self, Case, Version, topics};
+use crate::expected::{Expected, PLAIN};
 use crate::oracle::{Oracle, say};
 use crate::preview::Preview;
-
-/// How many random cases there are, and of how many of them Prefect 0.15 is asked.
-const COUNT: u64 = 2_000;
-const OF_0_15: u64 = 300;
+use crate::side::Side;
+use crate::written::{all_expected, failure};
 
 /// Failures that are made smaller and shown; of the others only the names.
 const SHOWN: u64 = 12;
@@ -28,33 +21,37 @@ const ORDERS: u32 = 6;
 /// How often a failing case is tried smaller.
 const TRIES: usize = 250;
 
-/// Branches of `generate_job_spec` that must be gone, of a hundred.
+/// Branches of what is measured that must be gone, of a hundred: which functions these are, the driver says.
 const COVERED: u64 = 95;
 
 fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |value| value.replace('_', "").parse().expect("a number"))
 }
 
-#[test]
-fn prefect_itself_makes_the_same() {
-    let (Some(one_four), Some(zero_fifteen)) =
-        (Oracle::start(Version::V1_4, &["--coverage"]), Oracle::start(Version::V0_15, &[]))
-    else {
-        return;
-    };
-    let mut oracles = BTreeMap::from([(Version::V1_4, one_four), (Version::V0_15, zero_fifteen)]);
-    if std::env::var_os("JOBPLATE_PREFECT_UPDATE").is_some() {
-        return update(&mut oracles);
+/// Prefect itself makes the same.
+pub(crate) fn check(side: &Side) {
+    let mut oracles = BTreeMap::new();
+    for (place, version) in side.versions.iter().copied().enumerate() {
+        let options: &[&str] = if place == 0 { &["--coverage"] } else { &[] };
+        let Some(oracle) = Oracle::start(version, options) else { return };
+        oracles.insert(version, oracle);
     }
-    let mut failures = still_expected(&mut oracles);
-    let (count, seed) = (number("JOBPLATE_PREFECT_COUNT", COUNT), number("JOBPLATE_PREFECT_SEED", random_seed()));
-    failures.extend(random(&mut oracles, count, seed));
+    let recorded = |version: &Version| Some((*version, Oracle::start_seeded(*version, &[], 0)?));
+    oracles.extend(side.recorded.iter().filter_map(recorded));
+    if std::env::var_os("JOBPLATE_PREFECT_UPDATE").is_some() {
+        return update(side, &mut oracles);
+    }
+    let mut failures = still_expected(side, &mut oracles);
+    let (count, seed) = (number("JOBPLATE_PREFECT_COUNT", side.count), number("JOBPLATE_PREFECT_SEED", random_seed()));
+    failures.extend(random(side, &mut oracles, count, seed));
     let about = format!("seed {seed} (JOBPLATE_PREFECT_SEED), {count} random cases");
-    let measured = oracles.remove(&Version::V1_4).and_then(|oracle| oracle.end(true)).expect("it measures");
-    oracles.remove(&Version::V0_15).expect("it is there").end(false);
+    let measured = oracles.remove(&side.versions[0]).and_then(|oracle| oracle.end(true)).expect("it measures");
+    for oracle in oracles.into_values() {
+        oracle.end(false);
+    }
     let of = |name: &str| measured[name].as_u64().expect("a number");
     let (covered, branches) = (of("covered"), of("branches"));
-    say(&format!("Prefect 1: {about}, {} differences; {covered} of {branches} branches", failures.len()));
+    say(&format!("{}: {about}, {} differences; {covered} of {branches} branches", side.name, failures.len()));
     assert!(failures.is_empty(), "{} differences; {about}\n{}", failures.len(), failures.join("\n"));
     assert!(covered * 100 >= branches * COVERED, "only {covered} of {branches} branches: {}", measured["missing"]);
 }
@@ -66,19 +63,18 @@ fn random_seed() -> u64 {
 
 /// Whether Prefect still makes of the hand-written cases what is expected of them: the same Job, or a failure of
 /// the same type, whose words depend on the version of Python.
-fn still_expected(oracles: &mut BTreeMap<Version, Oracle>) -> Vec<String> {
+fn still_expected(side: &Side, oracles: &mut BTreeMap<Version, Oracle>) -> Vec<String> {
     let kind = |why: &str| why.split(':').next().unwrap_or_default().to_owned();
     let mut failures = Vec::new();
-    for (cases, expected) in all_expected() {
+    for (cases, expected) in all_expected(side) {
         for (version, oracle) in oracles.iter() {
-            let own = ["prefect", "pyyaml", "kubernetes"].map(|name| &oracle.versions[name]);
-            let made_by = expected.versions.get(version.short());
-            let made_by = made_by.map(|made_by| ["prefect", "pyyaml", "kubernetes"].map(|name| &made_by[name]));
-            assert!(made_by.is_none_or(|made_by| made_by == own), "other versions: JOBPLATE_PREFECT_UPDATE=1");
+            let Some(made_by) = expected.versions.get(version.short()) else { continue };
+            let is_same = side.made_by.iter().all(|name| made_by[name] == oracle.versions[name]);
+            assert!(is_same, "other versions: JOBPLATE_PREFECT_UPDATE=1");
         }
         for case in &cases {
-            let answer = oracles.get_mut(&case.version).expect("every version").ask(case);
-            let Some(expected) = expected.of(case) else { continue };
+            let (Some(oracle), Some(expected)) = (oracles.get_mut(&case.version), expected.of(case)) else { continue };
+            let answer = oracle.ask(case);
             let is_same = match (&answer, expected) {
                 (Answer::Fails(own), Answer::Fails(expected)) => kind(own) == kind(expected),
                 _ => answer.difference(expected).is_none(),
@@ -92,12 +88,8 @@ fn still_expected(oracles: &mut BTreeMap<Version, Oracle>) -> Vec<String> {
 }
 
 /// Asks both sides of random cases, at once.
-fn random(oracles: &mut BTreeMap<Version, Oracle>, count: u64, seed: u64) -> Vec<String> {
-    let version = |number: u64| match number * OF_0_15 % COUNT < OF_0_15 {
-        true => Version::V0_15,
-        false => Version::V1_4,
-    };
-    let cases: Vec<Case> = (0..count).map(|number| generate::case(seed, number, version(number))).collect();
+fn random(side: &Side, oracles: &mut BTreeMap<Version, Oracle>, count: u64, seed: u64) -> Vec<String> {
+    let cases: Vec<Case> = (0..count).map(|number| (side.random)(seed, number)).collect();
     let (send, receive) = mpsc::channel();
     let shown = usize::try_from(number("JOBPLATE_PREFECT_SHOWN", SHOWN)).expect("a small number");
     let mut failures = Vec::new();
@@ -136,7 +128,8 @@ fn random(oracles: &mut BTreeMap<Version, Oracle>, count: u64, seed: u64) -> Vec
         }
     });
     say(&format!(
-        "Prefect 1: of {count} random cases, {jobs} make a Job, {unsteady} now this Job, now that; {refused} are not followed"
+        "{}: of {count} random cases, {jobs} make a Job, {unsteady} now this Job, now that; {refused} are not followed",
+        side.name
     ));
     assert!(refused * 50 < count, "too many cases are not followed");
     assert!(jobs * 5 > count * 2, "too few random cases make a Job");
@@ -159,7 +152,7 @@ fn make_smaller(case: &Case, oracle: &mut Oracle, preview: &Preview) -> Case {
     let mut tries = 0;
     loop {
         let mut found = None;
-        for smaller in generate::smaller(&smallest) {
+        for smaller in case::smaller(&smallest) {
             tries += 1;
             let (prefect, ours) = (oracle.ask(&smaller), preview.ask(&smaller));
             if prefect.difference(&ours).is_some() && sides(&prefect, &ours) == way {
@@ -177,26 +170,30 @@ fn make_smaller(case: &Case, oracle: &mut Oracle, preview: &Preview) -> Case {
     }
 }
 
-/// Writes what is expected of the hand-written cases.
-fn update(oracles: &mut BTreeMap<Version, Oracle>) {
-    let versions: BTreeMap<Version, Value> =
-        oracles.iter().map(|(version, oracle)| (*version, oracle.versions.clone())).collect();
-    let mut plain: BTreeMap<Version, Json> = BTreeMap::new();
-    let mut topics = topics();
+/// Writes what is expected of the hand-written cases. Of versions that are not there, it stays as it is.
+fn update(side: &Side, oracles: &mut BTreeMap<Version, Oracle>) {
+    let mut plain: Option<Expected> = None;
+    let mut topics = topics(side);
     topics.sort_by_key(|(topic, _)| topic != PLAIN.0);
     for (topic, cases) in topics {
-        let mut answers = Vec::new();
+        let old = Expected::read(side, &topic, plain.as_ref());
+        let mut expected = Expected::default();
         for case in &cases {
-            let answer = oracles.get_mut(&case.version).expect("every version").ask(case);
-            answers.push((case, answer));
+            let short = case.version.short().to_owned();
+            let (answer, made_by) = match (oracles.get_mut(&case.version), &old) {
+                (Some(oracle), _) => (oracle.ask(case), Some(oracle.versions.clone())),
+                (None, Ok(old)) => match old.of(case) {
+                    Some(answer) => (answer.clone(), old.versions.get(&short).cloned()),
+                    None => panic!("{}, {short}: Prefect {} is not there", case.name, case.version.full()),
+                },
+                (None, Err(error)) => panic!("{}, {short}: {error}", case.name),
+            };
+            expected.versions.insert(short, made_by.expect("who made it"));
+            expected.add(case, answer);
         }
-        expected::write(&topic, &versions, &answers, &|version| plain.get(&version).cloned());
+        expected.write(side, &topic, &cases, plain.as_ref());
         if topic == PLAIN.0 {
-            for (case, answer) in answers {
-                if let (true, Answer::Job(job)) = (case.name == PLAIN.1, answer) {
-                    plain.insert(case.version, job);
-                }
-            }
+            plain = Some(expected);
         }
     }
 }

@@ -7,10 +7,11 @@ use std::path::PathBuf;
 
 use crate::answer::Answer;
 use crate::golden;
-use crate::one::{REFUSED, all_expected};
 use crate::oracle::say;
 use crate::preview::Preview;
 use crate::run;
+use crate::side::Side;
+use crate::written::all_expected;
 
 /// Something that holds of the program as it is.
 type Check = Box<dyn Fn() -> bool>;
@@ -70,12 +71,13 @@ fn beside(extension: &str) -> PathBuf {
 
 fn checks() -> Vec<Check> {
     let mut checks: Vec<Check> = Vec::new();
-    for (cases, expected) in all_expected() {
+    let of_side = |side: &'static Side| all_expected(side).into_iter().map(move |topic| (side, topic));
+    for (side, (cases, expected)) in Side::ALL.into_iter().flat_map(of_side) {
         for case in cases {
             let answer = expected.of(&case).expect("every case has an expectation").clone();
             let preview = Preview::new();
             // What is followed must not be refused all of a sudden.
-            let is_followed = matches!(answer, Answer::Job(_)) && !REFUSED.contains(&case.name.as_str());
+            let is_followed = matches!(answer, Answer::Job(_)) && !side.refused.contains(&case.name.as_str());
             checks.push(Box::new(move || {
                 let ours = preview.ask(&case);
                 answer.difference(&ours).is_none() && !(is_followed && matches!(ours, Answer::Refused(_)))

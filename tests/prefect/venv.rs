@@ -1,45 +1,64 @@
-//! The versions of Prefect 1 that are followed, and where they are: in virtual environments that `cargo xtask oracles` makes, or in the folder that
+//! The versions of Prefect that are followed, and where they are: in virtual environments that `cargo xtask oracles` makes, or in the folder that
 //! `JOBPLATE_TEST_ORACLES` names.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-/// A version of Prefect that is followed.
+/// A version of Prefect that is followed: of Prefect 1 itself, or of prefect-kubernetes, which has the workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Version {
     V1_4,
     V0_15,
+    Worker0_8,
+    Worker0_6,
+    Worker0_5,
+    Worker0_4,
+    Worker0_2,
 }
 
 impl Version {
-    pub(crate) const ALL: [Version; 2] = [Version::V1_4, Version::V0_15];
+    pub(crate) const AGENTS: [Version; 2] = [Version::V1_4, Version::V0_15];
 
+    /// Of Prefect itself.
     pub(crate) fn full(self) -> &'static str {
         match self {
             Version::V0_15 => "0.15.13",
             Version::V1_4 => "1.4.1",
+            Version::Worker0_8 => "3.8.8",
+            Version::Worker0_6 => "3.4.22",
+            Version::Worker0_5 => "3.2.9",
+            Version::Worker0_4 => "2.20.26",
+            Version::Worker0_2 => "2.10.21",
         }
     }
 
-    /// As `jobplate preview --prefect` takes it.
+    /// As the option of `jobplate preview` takes it.
     pub(crate) fn short(self) -> &'static str {
         match self {
             Version::V0_15 => "0.15",
             Version::V1_4 => "1.4",
+            Version::Worker0_8 => "0.8.0",
+            Version::Worker0_6 => "0.6.5",
+            Version::Worker0_5 => "0.5.8",
+            Version::Worker0_4 => "0.4.6",
+            Version::Worker0_2 => "0.2.10",
         }
     }
 }
 
-/// The folder with the programs of one version; none where it is missing, which is said, and is a failure in CI.
+/// The folder with the programs of one version; none where it is missing.
+pub(crate) fn find(version: Version) -> Option<PathBuf> {
+    Some(place(version.full())).filter(|bin| bin.join("prefect").is_file())
+}
+
+/// The same, and that it is missing is said, and is a failure in CI.
 pub(crate) fn programs(version: Version) -> Option<PathBuf> {
     programs_of(version.full())
 }
 
 /// The same for any version that `cargo xtask oracles` installs, by its number.
 pub(crate) fn programs_of(version: &str) -> Option<PathBuf> {
-    let made = || Path::new(option_env!("CARGO_TARGET_TMPDIR").unwrap_or("target/tmp")).with_file_name("oracles");
-    let folder = std::env::var_os("JOBPLATE_TEST_ORACLES").map_or_else(made, PathBuf::from);
-    let bin = folder.join(format!("prefect-{version}")).join("bin");
+    let bin = place(version);
     if bin.join("prefect").is_file() {
         return Some(bin);
     }
@@ -48,4 +67,10 @@ pub(crate) fn programs_of(version: &str) -> Option<PathBuf> {
     // Past what hides the words of tests that pass.
     drop(writeln!(std::io::stderr(), "LEFT OUT, a test with Prefect {version}: {message}"));
     None
+}
+
+fn place(version: &str) -> PathBuf {
+    let made = || Path::new(option_env!("CARGO_TARGET_TMPDIR").unwrap_or("target/tmp")).with_file_name("oracles");
+    let folder = std::env::var_os("JOBPLATE_TEST_ORACLES").map_or_else(made, PathBuf::from);
+    folder.join(format!("prefect-{version}")).join("bin")
 }

@@ -5,10 +5,10 @@
 use num_bigint::BigInt;
 
 use crate::error::{Error, Result};
-use crate::python::NOT_FOLLOWED;
 use crate::python::environ::{Environ, Known, Variable};
 use crate::python::heap::{Place, at};
 use crate::python::text::repr_float;
+use crate::python::{NOT_FOLLOWED, duration};
 
 /// A variable that a worker exports to its flow runs.
 #[derive(Clone, Debug)]
@@ -59,11 +59,16 @@ fn profile(name: &str) -> &'static [(&'static str, &'static str)] {
     }
 }
 
+/// In which no profile is read.
+const TEST_MODES: [&str; 4] =
+    ["PREFECT_TEST_MODE", "PREFECT_UNIT_TEST_MODE", "PREFECT_TESTING_UNIT_TEST_MODE", "PREFECT_TESTING_TEST_MODE"];
+
 /// What a worker with this environment hands on, in Prefect's order. Fails where the worker would not start.
 pub fn export(environ: &Environ) -> Result<Vec<Exported>> {
     let find = |name: &str| environ.0.iter().rev().find(|variable| variable.name.eq_ignore_ascii_case(name));
     let active = find("PREFECT_PROFILE").map_or("", |variable| variable.value.text());
-    let profile = profile(active);
+    let is_tested = TEST_MODES.iter().any(|name| environ.get(name).is_some_and(|own| !own.value.text().is_empty()));
+    let profile = if is_tested { &[] } else { profile(active) };
     let mut exported = Vec::new();
     for Setting { name, kind, names } in settings() {
         let name = format!("{PREFIX}{name}");
@@ -77,8 +82,40 @@ pub fn export(environ: &Environ) -> Result<Vec<Exported>> {
             exported.push(Exported { name, value, place: variable.place });
         }
     }
+    check(&exported)?;
     adjust(&mut exported);
     Ok(exported)
+}
+
+/// What settings must be to one another.
+fn check(exported: &[Exported]) -> Result<()> {
+    let find = |name: &str| exported.iter().find(|own| own.name == name);
+    let number = |name: &str, default: f64| match find(name).map(|own| &own.value) {
+        Some(Known::Text(text)) => text.parse().ok(),
+        Some(Known::Unknown(_)) => None,
+        None => Some(default),
+    };
+    let fails = |own: Option<&Exported>, why: &str| {
+        let error = Error::input(format!("{why}: the worker does not start")).hint("Prefect itself fails here");
+        Err(at(error, own.and_then(|own| own.place.as_ref())))
+    };
+    let (batch, most) = ("PREFECT_LOGGING_TO_API_BATCH_SIZE", "PREFECT_LOGGING_TO_API_MAX_LOG_SIZE");
+    if let (Some(size), Some(largest)) = (number(batch, 4e6), number(most, 1e6))
+        && size < largest
+    {
+        return fails(find(batch).or(find(most)), &format!("{most} is more than {batch}"));
+    }
+    let database = |name: &str| find(&format!("PREFECT_SERVER_DATABASE_{name}"));
+    let driver = database("DRIVER").filter(|_| database("CONNECTION_URL").is_none());
+    let needed: &[&str] = match driver.map(|driver| driver.value.text()) {
+        Some("postgresql+asyncpg") => &["HOST", "USER", "NAME"],
+        Some("sqlite+aiosqlite") => &["NAME"],
+        _ => &[],
+    };
+    match needed.iter().find(|name| database(name).is_none_or(|own| own.value.text().is_empty())) {
+        Some(name) => fails(driver, &format!("a database without PREFECT_SERVER_DATABASE_{name}")),
+        None => Ok(()),
+    }
 }
 
 /// What one setting does to others (`post_hoc_settings`).
@@ -143,7 +180,21 @@ fn written_again(variable: &Variable, kind: &str, environ: &Environ) -> Result<O
             codes.filter(|codes| codes.iter().all(is_code)).map(|codes| sorted(codes.iter().map(BigInt::to_string)))
         }
         "headers" => headers(text),
-        "delay" | "delays" | "set" | "other" => {
+        "time" => duration::parse(text).map(duration::iso),
+        "seconds" => {
+            let span = float(text).map(|seconds| (seconds * 1e6).round() as i64).or_else(|| duration::parse(text));
+            span.filter(|span| is_within(*span as f64 / 1e6, bounds)).map(duration::iso)
+        }
+        "delays" => match delays(text) {
+            // Null: nothing is handed on.
+            Some(delays) if delays.is_empty() => return Ok(None),
+            delays => delays,
+        },
+        "delay" => match text.trim().strip_prefix('[') {
+            Some(list) => delays(list.trim_end_matches(']')),
+            None => whole(text).map(|whole| whole.to_string()).or_else(|| float(text).map(repr_float)),
+        },
+        "set" | "other" => {
             let error = Error::refused(format!("{} is a setting that is not followed here", variable.name));
             return Err(at(error.hint(NOT_FOLLOWED), variable.place.as_ref()));
         }
@@ -207,6 +258,14 @@ fn is_within(number: f64, bounds: &str) -> bool {
         rest = behind;
     }
     true
+}
+
+/// Numbers between commas, in the order of their texts.
+fn delays(text: &str) -> Option<String> {
+    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+    let mut delays = parts.map(|part| float(part).map(repr_float)).collect::<Option<Vec<_>>>()?;
+    delays.sort();
+    Some(delays.join(","))
 }
 
 /// The words of a set, as Prefect joins them.

@@ -1,0 +1,172 @@
+//! Jobs told by how they differ from another one: what is the same stands there by its name alone.
+//!
+//! | in the folded Job | means |
+//! |---|---|
+//! | a key `FIRST .. LAST` | the other Job's keys from here to there, in this place |
+//! | a value `=` | the map or list that the other Job has in this place |
+//! | a text `NAME`, or `FIRST .. LAST`, among variables | the other Job's variables of these names |
+
+use crate::json::Json;
+
+/// Between the first and the last of several in a row.
+const RUN: &str = " .. ";
+
+/// In place of a map or list.
+const SAME: &str = "=";
+
+/// Folds a value against the other Job's in the same place.
+pub(crate) fn fold(own: &Json, other: &Json) -> Json {
+    match (own, other) {
+        (Json::Map(own), Json::Map(other)) => Json::Map(fold_map(own, other)),
+        (Json::List(own), Json::List(other)) if are_variables(other) => Json::List(fold_variables(own, other)),
+        (Json::List(own), Json::List(other)) => {
+            let item = |(place, own): (usize, &Json)| match other.get(place) {
+                Some(other) => fold(own, other),
+                None => own.clone(),
+            };
+            Json::List(own.iter().enumerate().map(item).collect())
+        }
+        _ => own.clone(),
+    }
+}
+
+type Pair = (Vec<u16>, Json);
+
+fn fold_map(own: &[Pair], other: &[Pair]) -> Vec<Pair> {
+    let are_same = |(one, other): &(&Pair, &Pair)| one.0 == other.0 && is_same(&one.1, &other.1);
+    let mut folded = Vec::new();
+    let mut rest = own;
+    while let [first, ..] = rest {
+        let start = other.iter().position(|pair| pair.0 == first.0);
+        let count = start.map_or(0, |start| rest.iter().zip(&other[start..]).take_while(are_same).count());
+        match (start, count) {
+            (None, _) => folded.push(first.clone()),
+            (Some(start), 0) => folded.push((first.0.clone(), fold(&first.1, &other[start].1))),
+            (_, 1) if is_container(&first.1) => folded.push((first.0.clone(), Json::text(SAME))),
+            (_, 1) => folded.push(first.clone()),
+            _ => {
+                let key: Vec<u16> = [&first.0[..], &units(RUN), &rest[count - 1].0].concat();
+                folded.push((key, Json::Null));
+            }
+        }
+        rest = &rest[count.max(1)..];
+    }
+    folded
+}
+
+fn fold_variables(own: &[Json], other: &[Json]) -> Vec<Json> {
+    let mut folded = Vec::new();
+    let mut rest = own;
+    while let [first, ..] = rest {
+        let start = other.iter().position(|entry| is_same(entry, first));
+        let row = start.map_or(&[][..], |start| &other[start..]);
+        let count = row.iter().zip(rest).take_while(|(other, own)| is_same(other, own)).count();
+        match row[..count].iter().filter_map(name).collect::<Vec<_>>().as_slice() {
+            [] => folded.push(first.clone()),
+            [name] => folded.push(Json::text(name)),
+            [first, .., last] => folded.push(Json::text(&format!("{first}{RUN}{last}"))),
+        }
+        rest = &rest[count.max(1)..];
+    }
+    folded
+}
+
+/// The value that was folded.
+pub(crate) fn unfold(folded: &Json, other: &Json) -> Result<Json, String> {
+    match (folded, other) {
+        (folded, other) if is_container(other) && folded.as_text().as_deref() == Some(SAME) => Ok(other.clone()),
+        (Json::Map(pairs), Json::Map(other)) => unfold_map(pairs, other).map(Json::Map),
+        (Json::List(items), Json::List(other)) if are_variables(other) => {
+            unfold_variables(items, other).map(Json::List)
+        }
+        (Json::List(items), Json::List(other)) => {
+            let item = |(place, item): (usize, &Json)| match other.get(place) {
+                Some(other) => unfold(item, other),
+                None => Ok(item.clone()),
+            };
+            items.iter().enumerate().map(item).collect::<Result<_, _>>().map(Json::List)
+        }
+        _ => Ok(folded.clone()),
+    }
+}
+
+fn unfold_map(pairs: &[Pair], other: &[Pair]) -> Result<Vec<Pair>, String> {
+    let position = |key: &str| {
+        let position = other.iter().position(|pair| pair.0 == units(key));
+        position.ok_or_else(|| format!("nothing is called {key:?}"))
+    };
+    let mut unfolded = Vec::new();
+    for (key, value) in pairs {
+        let text = String::from_utf16_lossy(key);
+        match (text.split_once(RUN), value) {
+            (Some((first, last)), Json::Null) => {
+                unfolded.extend_from_slice(other.get(position(first)?..=position(last)?).ok_or("a run backwards")?);
+            }
+            _ => match other.iter().find(|pair| pair.0 == *key) {
+                Some((_, other)) => unfolded.push((key.clone(), unfold(value, other)?)),
+                None => unfolded.push((key.clone(), value.clone())),
+            },
+        }
+    }
+    Ok(unfolded)
+}
+
+fn unfold_variables(items: &[Json], other: &[Json]) -> Result<Vec<Json>, String> {
+    let position = |own: &str| {
+        let position = other.iter().position(|entry| name(entry).is_some_and(|name| name == own));
+        position.ok_or_else(|| format!("no variable is called {own:?}"))
+    };
+    let mut unfolded = Vec::new();
+    for item in items {
+        let Some(names) = item.as_text() else {
+            unfolded.push(item.clone());
+            continue;
+        };
+        let (first, last) = names.split_once(RUN).unwrap_or((&names, &names));
+        unfolded.extend_from_slice(other.get(position(first)?..=position(last)?).ok_or("a run backwards")?);
+    }
+    Ok(unfolded)
+}
+
+/// Whether these are entries of `env`.
+fn are_variables(items: &[Json]) -> bool {
+    let is_variable = |item: &Json| match item {
+        Json::Map(pairs) => pairs.iter().all(|(key, _)| ["name", "value"].iter().any(|own| units(own) == *key)),
+        _ => false,
+    };
+    !items.is_empty() && items.iter().all(is_variable)
+}
+
+/// To the letter: 0 and 0.0 are two ways to write a number.
+fn is_same(own: &Json, other: &Json) -> bool {
+    own.print() == other.print()
+}
+
+fn is_container(value: &Json) -> bool {
+    matches!(value, Json::Map(_) | Json::List(_))
+}
+
+fn name(entry: &Json) -> Option<String> {
+    entry.get("name")?.as_text()
+}
+
+fn units(text: &str) -> Vec<u16> {
+    text.encode_utf16().collect()
+}
+
+#[test]
+fn what_is_folded_unfolds() {
+    let other =
+        Json::parse(r#"{"a":1,"b":{"x":1},"c":[{"name":"A","value":"1"},{"name":"B"}],"d":[{"e":[],"f":2}],"g":3}"#)
+            .unwrap();
+    for (own, folded) in [
+        (r#"{"a":1,"b":{"x":1},"c":[],"d":[{"e":[],"f":2}]}"#, r#"{"a .. b":null,"c":[],"d":"="}"#),
+        (r#"{"c":[{"name":"A","value":"1"},{"name":"B"},{"name":"A"}]}"#, r#"{"c":["A .. B",{"name":"A"}]}"#),
+        (r#"{"b":{"x":2,"y":0},"d":[{"f":2},5],"a":1}"#, r#"{"b":{"x":2,"y":0},"d":[{"f":2},5],"a":1}"#),
+        (r#"{"d":[{"e":[],"f":3}],"g":{}}"#, r#"{"d":[{"e":"=","f":3}],"g":{}}"#),
+    ] {
+        let own = Json::parse(own).unwrap();
+        assert_eq!(fold(&own, &other).print(), folded);
+        assert_eq!(unfold(&fold(&own, &other), &other).unwrap().print(), own.print());
+    }
+}

@@ -1,0 +1,464 @@
+//! Random cases: base job templates as people write them, changed where Prefect looks, with job variables, names,
+//! environments and settings to match. From two numbers and nothing else.
+
+use std::collections::BTreeMap;
+
+use super::quirks;
+use crate::case::{Case, Version};
+use crate::choose::Choose as _;
+use crate::rng::Rng;
+use crate::tree::Tree;
+
+/// So many different environments there are: reading one takes Prefect longer than all the rest.
+const ENVIRONMENTS: u64 = 150;
+
+/// The case of a number.
+pub(crate) fn case(seed: u64, number: u64) -> Case {
+    let rng = &mut Rng::new(seed, number);
+    // Most cases are odd on one side only: what fails early hides what comes later.
+    let (odd_template, odd_scenario) = match rng.below(6) {
+        0 => (true, true),
+        1 => (false, true),
+        2 | 3 => (true, false),
+        _ => (false, false),
+    };
+    let mut template = template(rng);
+    if odd_template {
+        for _ in 0..rng.below(2) + 1 {
+            change(rng, &mut template, TOUCHED);
+        }
+    }
+    let environment = &mut Rng::new(!seed, number % ENVIRONMENTS);
+    let mut scenario = scenario(rng, environment);
+    if odd_scenario {
+        change(rng, &mut scenario, ASKED);
+    }
+    Case {
+        name: format!("random-{seed}-{number}"),
+        version: Version::Worker0_8,
+        template: Some(template.print().into_bytes()),
+        scenario: (!rng.one_in(12)).then(|| scenario.print()),
+        files: BTreeMap::new(),
+    }
+}
+
+/// Where Prefect looks in a template.
+const TOUCHED: &[&str] = &[
+    "job_configuration",
+    "job_configuration env",
+    "job_configuration labels",
+    "job_configuration annotations",
+    "job_configuration name",
+    "job_configuration command",
+    "job_configuration namespace",
+    "job_configuration pod_watch_timeout_seconds",
+    "job_configuration stream_output",
+    "job_configuration job_manifest",
+    "job_configuration job_manifest kind",
+    "job_configuration job_manifest metadata",
+    "job_configuration job_manifest metadata labels",
+    "job_configuration job_manifest metadata annotations",
+    "job_configuration job_manifest metadata namespace",
+    "job_configuration job_manifest metadata generateName",
+    "job_configuration job_manifest spec backoffLimit",
+    "job_configuration job_manifest spec template",
+    "job_configuration job_manifest spec template metadata",
+    "job_configuration job_manifest spec template metadata labels",
+    "job_configuration job_manifest spec template metadata annotations",
+    "job_configuration job_manifest spec template spec parallelism",
+    "job_configuration job_manifest spec template spec restartPolicy",
+    "job_configuration job_manifest spec template spec containers",
+    "job_configuration job_manifest spec template spec containers name",
+    "job_configuration job_manifest spec template spec containers env",
+    "job_configuration job_manifest spec template spec containers env name",
+    "job_configuration job_manifest spec template spec containers env value",
+    "job_configuration job_manifest spec template spec containers image",
+    "job_configuration job_manifest spec template spec containers args",
+    "job_configuration job_manifest spec template spec containers envFrom",
+    "variables",
+    "variables properties",
+    "variables properties env",
+    "variables properties env default",
+    "variables properties image",
+    "variables properties image default",
+];
+
+/// The same in a scenario.
+const ASKED: &[&str] = &[
+    "job_variables",
+    "job_variables env",
+    "job_variables labels",
+    "job_variables name",
+    "job_variables command",
+    "job_variables image",
+    "job_variables namespace",
+    "deployment",
+    "deployment name",
+    "deployment updated",
+    "deployment job_variables",
+    "deployment job_variables env",
+    "flow",
+    "flow id",
+    "flow_run name",
+    "flow_run labels",
+    "work_pool name",
+    "worker",
+    "worker name",
+    "worker id",
+];
+
+/// Changes a tree in one place.
+fn change(rng: &mut Rng, tree: &mut Tree, touched: &[&str]) {
+    let count = tree.count();
+    match rng.below(8) {
+        0..=3 => {
+            let path: Vec<&str> = rng.choose(touched).split(' ').collect();
+            let value = value(rng, 2);
+            if let Some(node) = tree.at(&path) {
+                *node = value;
+            } else if let Some(node) = tree.at(&path[..path.len() - 1]) {
+                node.set(path[path.len() - 1], value);
+            }
+        }
+        4 => {
+            let value = value(rng, 2);
+            if let Some(node) = tree.node(rng.below(count)) {
+                *node = value;
+            }
+        }
+        5 | 6 => match tree.node(rng.below(count)) {
+            Some(Tree::Map(pairs)) if !pairs.is_empty() => drop(pairs.remove(rng.below(pairs.len()))),
+            Some(Tree::List(items)) if !items.is_empty() => drop(items.remove(rng.below(items.len()))),
+            Some(node) => *node = Tree::raw("null"),
+            None => {}
+        },
+        _ => {
+            let (key, value) = (quoted(rng, quirks::KEYS), value(rng, 2));
+            if let Some(Tree::Map(pairs)) = tree.node(rng.below(count)) {
+                pairs.retain(|(own, _)| *own != key);
+                pairs.insert(rng.below(pairs.len() + 1), (key, value));
+            }
+        }
+    }
+}
+
+/// A key or text, in double quotes.
+fn quoted(rng: &mut Rng, from: &[&str]) -> String {
+    serde_json::Value::String(rng.choose(from).to_owned()).to_string()
+}
+
+/// Any value, of some depth.
+fn value(rng: &mut Rng, depth: usize) -> Tree {
+    match rng.below(if depth == 0 { 6 } else { 9 }) {
+        0 | 1 => Tree::raw(rng.choose(quirks::SCALARS)),
+        2 | 3 => Tree::raw(quoted(rng, quirks::TEXTS)),
+        4 => Tree::text(&template_text(rng)),
+        5 => Tree::text(&name(rng)),
+        6 => Tree::List((0..rng.below(3)).map(|_| value(rng, depth - 1)).collect()),
+        7 => mapping(rng, |rng| value(rng, depth - 1)),
+        _ => entries(rng),
+    }
+}
+
+/// A mapping of different keys.
+fn mapping(rng: &mut Rng, value: impl Fn(&mut Rng) -> Tree) -> Tree {
+    let mut tree = Tree::Map(Vec::new());
+    for _ in 0..rng.below(4) {
+        let (key, value) = (quoted(rng, quirks::KEYS), value(rng));
+        tree.set(&key, value);
+    }
+    tree
+}
+
+/// A text with placeholders in it.
+fn template_text(rng: &mut Rng) -> String {
+    let mut text = String::new();
+    for _ in 0..rng.below(3) + 1 {
+        if rng.one_in(3) {
+            text.push_str(rng.choose(quirks::PIECES));
+        } else {
+            let (before, after) = (rng.choose(&["", " ", "  ", "\n"]), rng.choose(&["", " ", "\t"]));
+            text.push_str(&format!("{{{{{before}{}{after}}}}}", rng.choose(quirks::PATHS)));
+        }
+    }
+    text
+}
+
+/// A name that has to be made a label, or part of a name, first.
+fn name(rng: &mut Rng) -> String {
+    let mut name = String::new();
+    for _ in 0..rng.below(4) + 1 {
+        match rng.below(5) {
+            0 => name.push_str(rng.choose(quirks::MARKS)),
+            1 => {
+                let (first, last) = rng.choose(quirks::LETTERS);
+                let count = rng.below(5) + 1;
+                let code = |rng: &mut Rng| first + u32::try_from(rng.below((last - first) as usize)).expect("small");
+                name.extend((0..count).filter_map(|_| char::from_u32(code(rng))));
+            }
+            2 => name.push_str(&rng.choose(&["a", "x-", "Ab", "0", "long-"]).repeat(rng.below(30) + 1)),
+            _ => name.push_str(rng.choose(&["flow", "My", "run_1", "etl.daily", "Nightly-ETL", "42"])),
+        }
+    }
+    name
+}
+
+fn entry(rng: &mut Rng) -> Tree {
+    let name = ("name", Tree::raw(quoted(rng, quirks::NAMES)));
+    let text = Tree::text(&if rng.one_in(3) { template_text(rng) } else { "own".to_owned() });
+    match rng.below(6) {
+        0 | 1 => {
+            let reference = Tree::map([("name", text), ("key", Tree::raw("token"))]);
+            Tree::map([name, ("valueFrom", Tree::map([("secretKeyRef", reference)]))])
+        }
+        2 => Tree::map([name, ("value", Tree::raw(rng.choose(quirks::SCALARS)))]),
+        3 if rng.one_in(4) => Tree::map([("value", text)]),
+        3 if rng.one_in(4) => Tree::map([("value", text.clone()), name, ("valueFrom", Tree::raw("{}"))]),
+        _ => Tree::map([name, ("value", text)]),
+    }
+}
+
+fn entries(rng: &mut Rng) -> Tree {
+    Tree::List((0..rng.below(4)).map(|_| entry(rng)).collect())
+}
+
+/// Variables as a mapping.
+fn env(rng: &mut Rng) -> Tree {
+    let mut tree = Tree::Map(Vec::new());
+    for _ in 0..rng.below(4) {
+        let value = match rng.below(4) {
+            0 => Tree::raw(rng.choose(quirks::SCALARS)),
+            1 => Tree::text(&template_text(rng)),
+            _ => Tree::raw(quoted(rng, quirks::TEXTS)),
+        };
+        tree.set(&quoted(rng, quirks::NAMES), value);
+    }
+    tree
+}
+
+fn either(rng: &mut Rng, placeholder: &str, own: fn(&mut Rng) -> Tree) -> Tree {
+    if rng.one_in(4) { own(rng) } else { Tree::text(placeholder) }
+}
+
+fn container(rng: &mut Rng, name: &str) -> Tree {
+    let mut pairs = vec![("name", Tree::raw(name))];
+    let env = match rng.below(6) {
+        0 => None,
+        1 | 2 => Some(entries(rng)),
+        3 => match entries(rng) {
+            Tree::List(mut items) => {
+                items.insert(0, Tree::text("{{ env }}"));
+                Some(Tree::List(items))
+            }
+            other => Some(other),
+        },
+        _ => Some(Tree::text("{{ env }}")),
+    };
+    pairs.extend(env.map(|env| ("env", env)));
+    if !rng.one_in(5) {
+        pairs.push(("image", either(rng, "{{ image }}", |rng| Tree::text(&template_text(rng)))));
+    }
+    if !rng.one_in(5) {
+        pairs.push(("args", either(rng, "{{ command }}", |rng| Tree::raw(quoted(rng, quirks::COMMANDS)))));
+    }
+    if rng.one_in(4) {
+        pairs.push(("envFrom", Tree::raw("[{secretRef: {name: s}}]")));
+    }
+    if rng.one_in(3) {
+        let amounts = Tree::map([("cpu", Tree::text("{{ cpu_limit }}")), ("memory", Tree::text(&template_text(rng)))]);
+        pairs.push(("resources", Tree::map([("limits", amounts)])));
+    }
+    if rng.one_in(3) {
+        pairs.push(("x", value(rng, 2)));
+    }
+    Tree::map(pairs)
+}
+
+fn labels(rng: &mut Rng) -> Tree {
+    let mut tree = Tree::Map(Vec::new());
+    for _ in 0..rng.below(4) {
+        let key = match rng.below(3) {
+            0 => serde_json::Value::String(name(rng)).to_string(),
+            _ => quoted(rng, quirks::KEYS),
+        };
+        let value = name(rng);
+        tree.set(&key, Tree::text(&value));
+    }
+    tree
+}
+
+/// A template as people write them.
+fn template(rng: &mut Rng) -> Tree {
+    let mut containers = vec![container(rng, "prefect-job")];
+    if rng.one_in(5) {
+        containers.push(container(rng, "sidecar"));
+    }
+    let mut pod = vec![
+        ("parallelism", Tree::raw("1")),
+        ("completions", Tree::raw("1")),
+        ("restartPolicy", Tree::raw("Never")),
+        ("serviceAccountName", Tree::text("{{ service_account_name }}")),
+        ("containers", Tree::List(containers)),
+    ];
+    if rng.one_in(6) {
+        pod.push(("initContainers", Tree::List(vec![container(rng, "init")])));
+    }
+    let mut pod_template = vec![("spec", Tree::map(pod))];
+    if rng.one_in(3) {
+        let mut metadata = vec![("labels", labels(rng))];
+        if rng.one_in(2) {
+            metadata.push(("annotations", labels(rng)));
+        }
+        pod_template.push(("metadata", Tree::map(metadata)));
+    }
+    let mut spec = vec![("template", Tree::map(pod_template))];
+    if !rng.one_in(6) {
+        let limit = Tree::raw(rng.choose(&["0", "0", "0", "3", "\"{{ backoff_limit }}\"", "false", "0.0"]));
+        spec.insert(0, ("backoffLimit", limit));
+    }
+    let mut metadata = vec![
+        ("labels", either(rng, "{{ labels }}", labels)),
+        ("annotations", either(rng, "{{ annotations }}", labels)),
+        ("namespace", either(rng, "{{ namespace }}", |_| Tree::raw("own"))),
+        ("generateName", either(rng, "{{ name }}-", |rng| Tree::text(&template_text(rng)))),
+        ("name", Tree::text("{{ name }}")),
+    ];
+    metadata.retain(|(key, _)| !rng.one_in(if *key == "name" { 2 } else { 5 }));
+    let mut job = vec![("apiVersion", Tree::raw("batch/v1")), ("kind", Tree::raw("Job"))];
+    if !rng.one_in(10) {
+        job.push(("metadata", Tree::map(metadata)));
+    }
+    job.push(("spec", Tree::map(spec)));
+    let mut configuration = vec![
+        ("command", either(rng, "{{ command }}", |rng| Tree::raw(quoted(rng, quirks::COMMANDS)))),
+        ("env", either(rng, "{{ env }}", |rng| if rng.one_in(3) { entries(rng) } else { env(rng) })),
+        ("labels", either(rng, "{{ labels }}", labels)),
+        ("annotations", either(rng, "{{ annotations }}", labels)),
+        ("name", either(rng, "{{ name }}", |rng| Tree::text(&template_text(rng)))),
+        ("namespace", either(rng, "{{ namespace }}", |_| Tree::raw("own"))),
+        ("stream_output", Tree::text("{{ stream_output }}")),
+        ("pod_watch_timeout_seconds", Tree::text("{{ pod_watch_timeout_seconds }}")),
+    ];
+    configuration.retain(|_| !rng.one_in(8));
+    configuration.push(("job_manifest", Tree::map(job)));
+    let mut properties = Tree::Map(Vec::new());
+    for (name, _) in quirks::VARIABLES {
+        if rng.one_in(3) {
+            continue;
+        }
+        let mut schema = vec![("title", Tree::text(name))];
+        if rng.one_in(2) {
+            schema.push(("default", variable(rng, name)));
+        }
+        properties.set(name, Tree::map(schema));
+    }
+    let variables = Tree::map([("type", Tree::raw("object")), ("properties", properties)]);
+    Tree::map([("job_configuration", Tree::map(configuration)), ("variables", variables)])
+}
+
+/// A value for a variable.
+fn variable(rng: &mut Rng, name: &str) -> Tree {
+    match name {
+        "env" if rng.one_in(4) => entries(rng),
+        "env" => env(rng),
+        "labels" | "annotations" => labels(rng),
+        "name" if rng.one_in(2) => Tree::text(&self::name(rng)),
+        "name" => Tree::text(&template_text(rng)),
+        "m" | "l" => value(rng, 3),
+        _ => match quirks::VARIABLES.iter().find(|(own, _)| *own == name) {
+            Some((_, values)) if !rng.one_in(8) => Tree::raw(rng.choose(values)),
+            _ => value(rng, 1),
+        },
+    }
+}
+
+fn variables(rng: &mut Rng) -> Tree {
+    let mut tree = Tree::Map(Vec::new());
+    for (name, _) in quirks::VARIABLES {
+        if rng.one_in(4) {
+            let value = variable(rng, name);
+            tree.set(name, value);
+        }
+    }
+    for _ in 0..if rng.one_in(3) { rng.below(3) } else { 0 } {
+        let (key, value) = (quoted(rng, quirks::DOTTED), value(rng, 2));
+        tree.set(&key, value);
+    }
+    tree
+}
+
+fn scenario(rng: &mut Rng, environment: &mut Rng) -> Tree {
+    let mut tree = Tree::Map(Vec::new());
+    let some = |rng: &mut Rng, tree: &mut Tree, key: &str, one_in: usize, value: fn(&mut Rng) -> Tree| {
+        if rng.one_in(one_in) {
+            let value = value(rng);
+            tree.set(key, value);
+        }
+    };
+    let named = |rng: &mut Rng| {
+        let mut tree = Tree::Map(Vec::new());
+        some(rng, &mut tree, "name", 2, |rng| {
+            let name = name(rng);
+            // No server takes all of them.
+            Tree::text(&if rng.one_in(12) { name } else { name.replace(['/', '%', '&', '<', '>'], "+") })
+        });
+        some(rng, &mut tree, "id", 6, |_| Tree::raw("00000000-0000-0000-0000-0000000ABCDE"));
+        tree
+    };
+    if !rng.one_in(3) {
+        tree.set("job_variables", variables(rng));
+    }
+    if rng.one_in(8) {
+        tree.set("deployment", Tree::raw("null"));
+    } else if rng.one_in(2) {
+        let mut deployment = named(rng);
+        some(rng, &mut deployment, "updated", 5, |rng| Tree::raw(quoted(rng, quirks::TIMES)));
+        some(rng, &mut deployment, "job_variables", 1, variables);
+        tree.set("deployment", deployment);
+    }
+    for key in ["flow", "flow_run", "work_pool"] {
+        if rng.one_in(4) {
+            let mut record = named(rng);
+            if key == "flow_run" && rng.one_in(2) {
+                record.set("tags", Tree::raw("[t1, T 2]"));
+                record.set("parameters", mapping(rng, |rng| value(rng, 1)));
+            }
+            tree.set(key, record);
+        }
+    }
+    let mut worker = if rng.one_in(4) { named(rng) } else { Tree::Map(Vec::new()) };
+    let mut environ = Tree::Map(Vec::new());
+    for _ in 0..environment.below(4) {
+        let (name, value) = quirks::setting(environment);
+        environ.set(name, Tree::text(value));
+    }
+    if environment.one_in(3) {
+        environ.set("PREFECT_API_URL", Tree::text("http://prefect:4200/api"));
+    }
+    if environment.one_in(3) {
+        environ.set("PREFECT_API_KEY", Tree::text("pnu_plain"));
+    }
+    if environment.one_in(3) {
+        environ.set("OWN", Tree::raw(quoted(environment, quirks::TEXTS)));
+    }
+    if environment.one_in(3) {
+        let mut settings = Tree::Map(Vec::new());
+        for (name, values) in quirks::SETTINGS {
+            if environment.one_in(3) {
+                settings.set(name, Tree::raw(environment.choose(values)));
+            }
+        }
+        worker.set("settings", settings);
+    }
+    worker.set("env", environ);
+    tree.set("worker", worker);
+    tree
+}
+
+#[test]
+fn a_number_always_gives_the_same_case() {
+    for number in 0..50 {
+        let print = || case(7, number).print();
+        assert_eq!(print(), print());
+    }
+}

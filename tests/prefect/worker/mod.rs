@@ -1,0 +1,26 @@
+//! The Kubernetes worker of Prefect 2 and 3: what each rule of merging, rendering and preparing comes to.
+
+pub(crate) mod generate;
+mod quirks;
+pub(crate) mod table;
+
+use crate::side::WORKER;
+use crate::{random, written};
+
+/// Cases of which Prefect makes a Job and jobplate says that it does not follow them, in their order.
+pub(crate) const REFUSED: [&str; 0] = [];
+
+#[test]
+fn previews_are_what_prefect_makes() {
+    written::check(&WORKER);
+}
+
+#[test]
+fn one_process_answers_as_one_for_each_case_does() {
+    written::check_fresh(&WORKER);
+}
+
+#[test]
+fn prefect_itself_makes_the_same() {
+    random::check(&WORKER);
+}

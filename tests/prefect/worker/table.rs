@@ -1,0 +1,180 @@
+//! Hand-written cases of workers: what a table may say.
+//!
+//! Most are a small base job template with something else in one place. A part of it is replaced by a text in YAML,
+//! or key by key by a table of such texts, where `false` takes a key away: `container.env = "[{name: A}]"`.
+//!
+//! | key | meaning |
+//! |---|---|
+//! | `about` | what it shows, where the name does not say it |
+//! | `template` | the base job template as text, instead of the small one |
+//! | `configuration`, `job`, `metadata`, `spec`, `pod_template`, `pod`, `container`, `variables` | parts of it: `job_configuration`, its manifest, parts of that, and the properties of `variables` |
+//! | `run`, `deployment` | job variables of the run, and of the deployment |
+//! | `environ`, `settings` | the worker's environment, and its own settings |
+//! | `scenario` | other parts of the scenario; alone, the scenario as it stands |
+//! | `each` | a case of its own for each of these tables, which add to this one |
+//! | `prefect_kubernetes` | another version than the newest, or `all` |
+
+use std::collections::BTreeMap;
+
+use serde_yaml::{Mapping, Value};
+
+use crate::case::{Case, Version, string, versions};
+use crate::side::WORKER;
+
+const SMALL: &str = r#"
+job_configuration:
+  command: "{{ command }}"
+  env: "{{ env }}"
+  labels: "{{ labels }}"
+  name: "{{ name }}"
+  namespace: "{{ namespace }}"
+  job_manifest:
+    apiVersion: batch/v1
+    kind: Job
+    metadata:
+      labels: "{{ labels }}"
+      namespace: "{{ namespace }}"
+      generateName: "{{ name }}-"
+    spec:
+      backoffLimit: 0
+      template:
+        spec:
+          parallelism: 1
+          completions: 1
+          restartPolicy: Never
+          containers:
+            - name: prefect-job
+              env: "{{ env }}"
+              image: "{{ image }}"
+              args: "{{ command }}"
+variables:
+  type: object
+  properties:
+    command: {type: string}
+    env: {type: object}
+    labels: {type: object}
+    name: {type: string}
+    namespace: {type: string, default: default}
+    image: {type: string, default: "own/flow:1"}
+"#;
+
+/// The parts that a table may name, and where they are. Later ones are in earlier ones.
+const PARTS: [(&str, &[&str]); 8] = [
+    ("configuration", &["job_configuration"]),
+    ("job", &["job_configuration", "job_manifest"]),
+    ("metadata", &["job_configuration", "job_manifest", "metadata"]),
+    ("spec", &["job_configuration", "job_manifest", "spec"]),
+    ("pod_template", &["job_configuration", "job_manifest", "spec", "template"]),
+    ("pod", &["job_configuration", "job_manifest", "spec", "template", "spec"]),
+    ("container", &["job_configuration", "job_manifest", "spec", "template", "spec", "containers"]),
+    ("variables", &["variables", "properties"]),
+];
+
+/// The keys of a scenario, by those of a table.
+const SCENARIO: [(&str, &[&str]); 4] = [
+    ("run", &["job_variables"]),
+    ("deployment", &["deployment", "job_variables"]),
+    ("environ", &["worker", "env"]),
+    ("settings", &["worker", "settings"]),
+];
+
+/// The cases of one table.
+pub(crate) fn parse(name: &str, table: &toml::Table) -> Result<Vec<Case>, String> {
+    let mut base = table.clone();
+    let each = match base.remove("each") {
+        Some(each) => each.as_array().ok_or("each is a list")?.clone(),
+        None => return parse_one(name.to_owned(), &base),
+    };
+    let mut cases = Vec::new();
+    for (place, own) in each.iter().enumerate() {
+        let mut table = base.clone();
+        for (key, value) in own.as_table().ok_or("each is a list of tables")? {
+            match (table.get_mut(key), value) {
+                (Some(toml::Value::Table(table)), toml::Value::Table(own)) => table.extend(own.clone()),
+                _ => drop(table.insert(key.clone(), value.clone())),
+            }
+        }
+        cases.extend(parse_one(format!("{name} {}", place + 1), &table)?);
+    }
+    Ok(cases)
+}
+
+fn parse_one(name: String, table: &toml::Table) -> Result<Vec<Case>, String> {
+    let mut of = vec![Version::Worker0_8];
+    let mut whole = None;
+    let mut template: Value = yaml(SMALL)?;
+    let mut scenario = None;
+    for (key, value) in table {
+        let part = PARTS.iter().chain(&SCENARIO).any(|(name, _)| name == key);
+        match key.as_str() {
+            "about" => drop(string(value)?),
+            "template" => whole = Some(string(value)?),
+            "scenario" => scenario = Some(string(value)?),
+            "prefect_kubernetes" => of = versions(&WORKER, value, "all")?,
+            _ if part => {}
+            other => return Err(format!("unknown key {other}")),
+        }
+    }
+    for (part, path) in PARTS {
+        let Some(value) = table.get(part) else { continue };
+        if whole.is_some() {
+            return Err(format!("{part}: the template is given as a whole"));
+        }
+        replace(at(&mut template, path)?, value)?;
+    }
+    let given: Vec<_> = SCENARIO.iter().filter_map(|(name, path)| Some((path, table.get(*name)?))).collect();
+    if !given.is_empty() {
+        let mut root = scenario.as_deref().map_or(Ok(Value::Mapping(Mapping::new())), yaml)?;
+        for (path, value) in given {
+            *at(&mut root, path)? = yaml(&string(value)?)?;
+        }
+        scenario = Some(print(&root)?);
+    }
+    let template = whole.map_or_else(|| print(&template), Ok)?;
+    let case = |version| Case {
+        name: name.clone(),
+        version,
+        template: Some(template.clone().into_bytes()),
+        scenario: scenario.clone(),
+        files: BTreeMap::new(),
+    };
+    Ok(of.into_iter().map(case).collect())
+}
+
+/// The value at a path of keys, made where there is none; of a list, the first item.
+fn at<'v>(root: &'v mut Value, path: &[&str]) -> Result<&'v mut Value, String> {
+    let mut value = root;
+    for key in path {
+        let mapping = value.as_mapping_mut().ok_or_else(|| format!("{key} is in no mapping"))?;
+        value = mapping.entry((*key).into()).or_insert_with(|| Value::Mapping(Mapping::new()));
+        if let Value::Sequence(_) = value {
+            value = &mut value[0];
+        }
+    }
+    Ok(value)
+}
+
+fn replace(part: &mut Value, with: &toml::Value) -> Result<(), String> {
+    let Some(keys) = with.as_table() else {
+        *part = yaml(&string(with)?)?;
+        return Ok(());
+    };
+    let mapping = part.as_mapping_mut().ok_or("no mapping")?;
+    for (key, value) in keys {
+        if value.as_bool() == Some(false) {
+            mapping.remove(key.as_str()).ok_or_else(|| format!("no {key} to take away"))?;
+        } else {
+            mapping.insert(key.as_str().into(), yaml(&string(value)?)?);
+        }
+    }
+    Ok(())
+}
+
+fn yaml(text: &str) -> Result<Value, String> {
+    serde_yaml::from_str(text).map_err(|error| format!("{error} in {text:?}"))
+}
+
+/// In JSON, which says the same to everybody.
+fn print(value: &Value) -> Result<String, String> {
+    serde_json::to_string_pretty(value).map_err(|error| error.to_string())
+}

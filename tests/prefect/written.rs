@@ -1,0 +1,86 @@
+//! Hand-written cases: what each rule of Prefect comes to.
+
+use crate::answer::Answer;
+use crate::case::{Case, topics};
+use crate::expected::{Expected, PLAIN};
+use crate::oracle::{Oracle, say};
+use crate::preview::Preview;
+use crate::side::Side;
+
+/// What is expected of all of them, by topic.
+pub(crate) fn all_expected(side: &Side) -> Vec<(Vec<Case>, Expected)> {
+    let plain = Expected::read(side, PLAIN.0, None).expect("what is expected of the plain case");
+    let read = |(topic, cases): (String, Vec<Case>)| {
+        let expected = Expected::read(side, &topic, Some(&plain)).unwrap_or_else(|error| panic!("{topic}: {error}"));
+        (cases, expected)
+    };
+    topics(side).into_iter().map(read).collect()
+}
+
+/// One failure of a test that goes through many cases.
+pub(crate) fn failure(case: &Case, prefect: &Answer, difference: &str, ours: &Answer) -> String {
+    let short = |answer: &Answer| answer.print().chars().take(300).collect::<String>();
+    format!(
+        "== {}, Prefect {}\n{difference}\n\n{}\nPrefect: {}\nours:    {}\n",
+        case.name,
+        case.version.full(),
+        case.print(),
+        short(prefect),
+        short(ours)
+    )
+}
+
+/// Previews are what Prefect makes.
+pub(crate) fn check(side: &Side) {
+    if std::env::var_os("JOBPLATE_PREFECT_UPDATE").is_some() {
+        return say("LEFT OUT, the hand-written cases: what is expected of them is being written");
+    }
+    let mut failures = Vec::new();
+    let mut count = 0;
+    let mut refused = Vec::new();
+    let preview = Preview::new();
+    for (cases, expected) in all_expected(side) {
+        assert_eq!(expected.len(), cases.len(), "as many expectations as cases: JOBPLATE_PREFECT_UPDATE=1");
+        for case in &cases {
+            let prefect = expected.of(case).unwrap_or_else(|| panic!("{}: JOBPLATE_PREFECT_UPDATE=1", case.name));
+            let ours = preview.ask(case);
+            count += 1;
+            if matches!((prefect, &ours), (Answer::Job(_), Answer::Refused(_))) {
+                refused.push(case.name.clone());
+            }
+            if let Some(difference) = prefect.difference(&ours) {
+                failures.push(failure(case, prefect, &difference, &ours));
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{} of {count}\n{}", failures.len(), failures.join("\n"));
+    assert!(count >= side.least, "{count} cases");
+    refused.dedup();
+    assert_eq!(refused, side.refused, "what Prefect takes and jobplate refuses to follow");
+}
+
+/// That one process answers thousands of cases is our doing, not Prefect's: it must not show.
+pub(crate) fn check_fresh(side: &Side) {
+    let wants_all = std::env::var_os("JOBPLATE_PREFECT_FRESH").is_some_and(|all| all == "all");
+    for version in side.versions.iter().copied() {
+        let cases: Vec<Case> =
+            topics(side).into_iter().flat_map(|(_, cases)| cases).filter(|case| case.version == version).collect();
+        let step = if wants_all { 1 } else { cases.len().div_ceil(12) };
+        let Some(mut shared) = Oracle::start(version, &[]) else { return };
+        let Some(mut fresh) = Oracle::start(version, &["--fresh"]) else { return };
+        let mut other = Vec::new();
+        for (number, case) in cases.iter().enumerate() {
+            // Asked of all, so that the shared process has a past.
+            let answer = shared.ask(case);
+            if number % step == 0 {
+                let alone = fresh.ask(case);
+                if answer.print() != alone.print() {
+                    other.push(format!("{}\nalone:  {}\nshared: {}", case.print(), alone.print(), answer.print()));
+                }
+            }
+        }
+        assert!(other.is_empty(), "{} answers differ\n{}", other.len(), other.join("\n"));
+        shared.end(false);
+        fresh.end(false);
+    }
+}
