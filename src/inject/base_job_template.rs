@@ -33,12 +33,22 @@ pub(super) fn plan(
     }
     let before = edits.len();
     plan_env(template, &claims, edits, notes)?;
-    if let (false, [name, ..], true) = (version.merges_env(), claims.settings.as_slice(), edits.len() > before) {
+    let [name, ..] = claims.settings.as_slice() else { return Ok(()) };
+    if !version.merges_env() && edits.len() > before {
         let why = format!(
             "{name}: it must be null in `job_configuration.env`, and with prefect-kubernetes {version} a mapping there \
              hides the variables of deployments"
         );
         return refused(why, "set it to null in the `env` of each deployment, or update the workers to 0.4 or later");
+    }
+    let is_claimed = |key: Node<'_>| claims.wanted.all_names().any(|name| key.is(name));
+    let is_left = |default: Node<'_>| default.entries().any(|(key, _)| !is_claimed(key));
+    if !version.merges_default_env() && template.default_env.is_some_and(is_left) {
+        let why = format!(
+            "{name}: it must be null in `job_configuration.env`, and with prefect-kubernetes {version} the default of \
+             `env` takes the place of that"
+        );
+        return refused(why, "move that default into `job_configuration.env`, or update the workers to 0.7 or later");
     }
     Ok(())
 }

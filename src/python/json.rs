@@ -5,7 +5,6 @@
 use std::rc::Rc;
 
 use num_bigint::BigInt;
-use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::heap::{Data, Heap, Id, Place, Text};
@@ -25,6 +24,12 @@ pub fn load(heap: &mut Heap, source: &Rc<Text>) -> Option<Id> {
         // JSON that YAML does not take, such as halves of characters: it has no places.
         Err(_) => Some(without_places(heap, whole)),
     }
+}
+
+/// Whether a text is JSON, and more than a scalar.
+pub fn is_json(text: &str) -> bool {
+    let text = text.trim_start_matches('\u{feff}');
+    text.trim_start().starts_with(['{', '[']) && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
 }
 
 struct Reader<'h> {
@@ -77,18 +82,76 @@ fn scalar(raw: &str) -> Data {
     }
 }
 
+/// A value by its parts, each of which is JSON again.
 fn without_places(heap: &mut Heap, raw: &RawValue) -> Id {
-    fn put(heap: &mut Heap, value: &Value) -> Id {
-        let data = match value {
-            Value::Array(items) => Data::List(items.iter().map(|item| put(heap, item)).collect()),
-            Value::Object(pairs) => {
-                let pairs = pairs.iter().map(|(key, value)| (heap.text(key.as_str()), put(heap, value)));
-                Data::Dict(pairs.collect())
+    let text = raw.get();
+    let data = match text.as_bytes().first() {
+        Some(b'[') => {
+            let items: Vec<&RawValue> = serde_json::from_str(text).unwrap_or_default();
+            Data::List(items.into_iter().map(|item| without_places(heap, item)).collect())
+        }
+        Some(b'{') => {
+            let dict = heap.put(Data::Dict(Vec::new()), None);
+            let Pairs(pairs) = serde_json::from_str(text).unwrap_or_default();
+            for (key, value) in pairs {
+                let value = without_places(heap, value);
+                heap.set_item(dict, &key, value);
             }
-            scalar_value => scalar(&scalar_value.to_string()),
-        };
-        heap.put(data, None)
+            return dict;
+        }
+        _ => scalar(text),
+    };
+    heap.put(data, None)
+}
+
+/// The pairs of an object in their order.
+#[derive(Default)]
+struct Pairs<'t>(Vec<(String, &'t RawValue)>);
+
+impl<'de: 't, 't> serde::Deserialize<'de> for Pairs<'t> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = Vec<(String, &'de RawValue)>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut pairs = Vec::new();
+                while let Some(pair) = map.next_entry()? {
+                    pairs.push(pair);
+                }
+                Ok(pairs)
+            }
+        }
+        deserializer.deserialize_map(Visitor).map(Pairs)
     }
-    let value: Value = serde_json::from_str(raw.get()).unwrap_or_default();
-    put(heap, &value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::python::text;
+
+    #[test]
+    fn json_is_read_as_python_does() {
+        for (json, wanted) in [
+            (r#"{"b": 1, "a": 1e5, "b": -0.0}"#, "{'b': -0.0, 'a': 100000.0}"),
+            (
+                r#"{"n": 12345678901234567890123, "t": "\u00e9\/", "x": [null, true]}"#,
+                r"{'n': 12345678901234567890123, 't': 'é/', 'x': [None, True]}",
+            ),
+            (r#"{"z": "\ud83d\ude00", "a": {"y": 1, "b": [2]}}"#, "{'z': '😀', 'a': {'y': 1, 'b': [2]}}"),
+            ("{\n\t\"a\": 1\n}", "{'a': 1}"),
+        ] {
+            let mut heap = Heap::default();
+            let (name, text) = ("t".to_owned(), json.to_owned());
+            let source = Text { name, first_line: 1, text, has_lines: true, is_manifest: true };
+            let root = load(&mut heap, &Rc::new(source)).unwrap();
+            assert_eq!(text::repr(&heap, root), wanted, "{json}");
+        }
+        assert!(!is_json("{a: b}") && !is_json("1"));
+    }
 }

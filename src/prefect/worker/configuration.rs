@@ -4,7 +4,7 @@
 use super::placeholders::{self, Filler};
 use super::required;
 use super::values::{as_json, copy, deep_merge, fails, set_in_dict, union, update};
-use super::version::Version;
+use super::version::{ListOfEnv, Version};
 use crate::error::{Error, Result};
 use crate::python::environ::Environ;
 use crate::python::heap::{Data, Heap, Id, at};
@@ -41,7 +41,7 @@ pub struct Given {
 }
 
 /// The defaults of the template's variables: those that are there and no null.
-pub fn defaults(heap: &mut Heap, template: Id) -> Result<Id> {
+pub fn defaults(heap: &mut Heap, version: Version, template: Id) -> Result<Id> {
     let dict = heap.put(Data::Dict(Vec::new()), None);
     let Some(variables) = heap.item(template, "variables") else {
         return Err(fails(heap, template, "the base job template has no `variables`"));
@@ -60,7 +60,8 @@ pub fn defaults(heap: &mut Heap, template: Id) -> Result<Id> {
             Data::Str(text) if !text.contains("default") => None,
             _ => return Err(fails(heap, schema, format!("the schema of a variable is {}", heap.kind(schema)))),
         };
-        if let Some(default) = default.filter(|default| *heap.get(*default) != Data::None) {
+        let counts = |default: &Id| *heap.get(*default) != Data::None || !version.drops_null_defaults();
+        if let Some(default) = default.filter(counts) {
             heap.set(dict, name, default);
         }
     }
@@ -68,9 +69,9 @@ pub fn defaults(heap: &mut Heap, template: Id) -> Result<Id> {
 }
 
 /// The job variables of a flow run: those of the deployment, and those of the run over them; `env` is merged.
-fn job_variables(heap: &mut Heap, given: &Given) -> Result<Id> {
+fn job_variables(heap: &mut Heap, version: Version, given: &Given) -> Result<Id> {
     let or_empty = |heap: &mut Heap, variables: Option<Id>, whose: &str| match variables {
-        Some(variables) if heap.is_true(variables) => match heap.dict(variables) {
+        Some(variables) if *heap.get(variables) != Data::None => match heap.dict(variables) {
             Some(_) => Ok(copy(heap, variables)),
             None => {
                 let kind = heap.kind(variables);
@@ -82,6 +83,9 @@ fn job_variables(heap: &mut Heap, given: &Given) -> Result<Id> {
     };
     let variables = or_empty(heap, given.deployment, "deployment")?;
     let mut run = or_empty(heap, given.run, "flow run")?;
+    if !version.reads_run_variables() {
+        return Ok(variables);
+    }
     if let Some(env) = heap.item(variables, "env").filter(|env| heap.dict(*env).is_some()) {
         let merged = copy(heap, env);
         if let Some(own) = heap.item(run, "env") {
@@ -120,7 +124,7 @@ fn undotted(heap: &mut Heap, variables: Id) -> Result<Id> {
 
 /// Fills a base job template. Fails where Prefect fails.
 pub fn fill(heap: &mut Heap, version: Version, given: &Given, environ: &Environ) -> Result<Configuration> {
-    let variables = job_variables(heap, given)?;
+    let variables = job_variables(heap, version, given)?;
     let Some(base) = heap.item(given.template, "job_configuration") else {
         return Err(fails(heap, given.template, "the base job template has no `job_configuration`"));
     };
@@ -128,13 +132,13 @@ pub fn fill(heap: &mut Heap, version: Version, given: &Given, environ: &Environ)
         return Err(fails(heap, base, format!("`job_configuration` is {}, not a mapping", heap.kind(base))));
     };
     let base = copy(heap, base);
-    let defaults = defaults(heap, given.template)?;
+    let defaults = defaults(heap, version, given.template)?;
     let own_env = |heap: &Heap, of: Id| heap.item(of, "env").filter(|env| heap.dict(*env).is_some());
     let set_env = |heap: &mut Heap, env: Id| heap.set_item(base, "env", env);
     if version.merges_env()
         && let Some(default) = heap.item(defaults, "env").filter(|env| heap.is_true(*env))
     {
-        let env = match own_env(heap, base) {
+        let env = match own_env(heap, base).filter(|_| version.merges_default_env()) {
             Some(env) => union(heap, env, default)?,
             None => default,
         };
@@ -247,11 +251,23 @@ fn read(heap: &mut Heap, version: Version, filled: Id) -> Result<Configuration> 
 fn env(heap: &mut Heap, version: Version, filled: Id) -> Result<Id> {
     let Some(env) = heap.item(filled, "env") else { return Ok(heap.put(Data::Dict(Vec::new()), None)) };
     match heap.get(env).clone() {
-        Data::List(items) if version.lists_env() => match items.iter().find(|item| heap.dict(**item).is_none()) {
-            Some(odd) => Err(fails(heap, *odd, format!("an entry of `env` is {}", heap.kind(*odd)))),
-            None => Ok(env),
+        Data::List(items) => match version.list_of_env() {
+            ListOfEnv::Lost => Ok(heap.put(Data::Dict(Vec::new()), None)),
+            ListOfEnv::Pairs => {
+                let pairs = heap.put(Data::Dict(Vec::new()), None);
+                update(heap, pairs, env)?;
+                Ok(pairs)
+            }
+            ListOfEnv::Entries => match items.iter().find(|item| heap.dict(**item).is_none()) {
+                Some(odd) => Err(fails(heap, *odd, format!("an entry of `env` is {}", heap.kind(*odd)))),
+                None => Ok(env),
+            },
         },
         Data::Dict(pairs) => {
+            let odd = pairs.iter().find(|(_, value)| matches!(heap.get(*value), Data::Dict(_) | Data::List(_)));
+            if let Some((_, odd)) = odd.filter(|_| !version.makes_text()) {
+                return Err(fails(heap, *odd, format!("a value of `env` is {}, and must be text", heap.kind(*odd))));
+            }
             let pairs = pairs.into_iter().map(|(key, value)| {
                 let value = match heap.get(value) {
                     Data::None | Data::Str(_) | Data::Unknown(_) => value,

@@ -6,7 +6,7 @@ use super::run::Run;
 use super::scenario::Scenario;
 use super::settings::Exported;
 use super::values::fails;
-use super::version::Version;
+use super::version::{Eviction, Version};
 use crate::error::Result;
 use crate::python::heap::{Data, Heap, Id, Place};
 use crate::python::text;
@@ -90,7 +90,8 @@ fn of_worker(heap: &mut Heap, version: Version, scenario: &Scenario, exported: V
         variables.set(heap, name, value, Origin::Worker);
     }
     let Run { flow, flow_run, deployment, .. } = &scenario.run;
-    let mut told = vec![("PREFECT__FLOW_RUN_ID", flow_run.id.clone())];
+    let id = if version.writes_dashes() { flow_run.id.clone() } else { flow_run.id.replace('-', "") };
+    let mut told = vec![("PREFECT__FLOW_RUN_ID", id)];
     if version.tells_attribution() {
         let worker = &scenario.worker;
         told.extend(worker.id.iter().map(|id| ("PREFECT__WORKER_ID", id.clone())));
@@ -147,16 +148,18 @@ pub fn prepare(
         _ => {}
     }
     variables.0.retain(|own| *heap.get(own.value) != Data::None);
-    if references.is_empty() {
-        if version.handles_eviction() {
-            tell_eviction(heap, version, configuration, &mut variables);
-        }
-        return Ok(variables.entries(heap));
+    let single = is_single_attempt(heap, configuration);
+    match version.eviction() {
+        Eviction::RescheduleOnly => reschedule_only(heap, single, &mut variables),
+        Eviction::RescheduleOrRelinquish if references.is_empty() => tell_eviction(heap, single, &mut variables),
+        _ => {}
     }
     let mut entries = variables.entries(heap);
-    entries.append(&mut references);
-    if version.handles_eviction() {
-        tell_eviction_in_entries(heap, version, configuration, &mut entries);
+    if !references.is_empty() {
+        entries.append(&mut references);
+        if version.eviction() == Eviction::RescheduleOrRelinquish {
+            tell_eviction_in_entries(heap, single, &mut entries);
+        }
     }
     Ok(entries)
 }
@@ -171,35 +174,34 @@ fn is_single_attempt(heap: &Heap, configuration: &Configuration) -> bool {
     })
 }
 
-fn tell_eviction(heap: &mut Heap, version: Version, configuration: &Configuration, variables: &mut Variables) {
-    let behavior = match is_single_attempt(heap, configuration) {
-        true if variables.get(heap, SIGTERM).is_some_and(|own| heap.is_true(own.value)) => return,
-        true => "reschedule",
-        false if version.relinquishes() => "relinquish",
-        false => return,
-    };
-    let (name, value) = (heap.text(SIGTERM), heap.text(behavior));
+/// As it was first: whatever is set is replaced, or taken out.
+fn reschedule_only(heap: &mut Heap, single: bool, variables: &mut Variables) {
+    let name = heap.text(SIGTERM);
+    match single {
+        true => {
+            let value = heap.text("reschedule");
+            variables.set(heap, name, value, Origin::Eviction);
+        }
+        false => variables.0.retain(|own| !heap.equal(own.name, name)),
+    }
+}
+
+fn tell_eviction(heap: &mut Heap, single: bool, variables: &mut Variables) {
+    if single && variables.get(heap, SIGTERM).is_some_and(|own| heap.is_true(own.value)) {
+        return;
+    }
+    let (name, value) = (heap.text(SIGTERM), heap.text(if single { "reschedule" } else { "relinquish" }));
     variables.set(heap, name, value, Origin::Eviction);
 }
 
-fn tell_eviction_in_entries(
-    heap: &mut Heap,
-    version: Version,
-    configuration: &Configuration,
-    entries: &mut Vec<Entry>,
-) {
+fn tell_eviction_in_entries(heap: &mut Heap, single: bool, entries: &mut Vec<Entry>) {
     let is_own =
         |heap: &Heap, entry: &Entry| heap.item(entry.entry, "name").and_then(|name| heap.str(name)) == Some(SIGTERM);
-    let behavior = match is_single_attempt(heap, configuration) {
-        true if entries.iter().any(|entry| is_own(heap, entry)) => return,
-        true => "reschedule",
-        false if version.relinquishes() => {
-            entries.retain(|entry| !is_own(heap, entry));
-            "relinquish"
-        }
-        false => return,
-    };
-    let (name, value) = (heap.text(SIGTERM), heap.text(behavior));
+    if single && entries.iter().any(|entry| is_own(heap, entry)) {
+        return;
+    }
+    entries.retain(|entry| !is_own(heap, entry));
+    let (name, value) = (heap.text(SIGTERM), heap.text(if single { "reschedule" } else { "relinquish" }));
     let own = Variables(vec![Variable { name, value, origin: Origin::Eviction }]);
     entries.append(&mut own.entries(heap));
 }
@@ -239,6 +241,9 @@ pub fn merge(
     for item in list {
         if heap.dict(item).is_none() {
             return Err(fails(heap, item, format!("an entry of `env` is {}", heap.kind(item))));
+        }
+        if let Some(name) = name(item).filter(|name| !heap.is_hashable(*name) && version.drops_doubled_entries()) {
+            return Err(fails(heap, name, format!("the name of an entry is {}", heap.kind(name))));
         }
         let entry = Entry { entry: item, origin: Origin::Container, place: heap.place(item).cloned() };
         let is_set = name(item).is_some_and(|name| names.iter().any(|own| heap.equal(*own, name)));

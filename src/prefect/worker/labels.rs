@@ -13,22 +13,20 @@ pub fn name(text: &str) -> Option<String> {
     Some(NAME.of(text)).filter(|slug| !slug.is_empty())
 }
 
-/// `_slugify_label_key`: the key of a label or an annotation, its prefix for itself.
-///
-/// prefect-kubernetes 0.6.5 still made small letters of both.
-pub fn key(text: &str) -> String {
+/// `_slugify_label_key`: the key of a label or an annotation, its prefix for itself. Up to prefect-kubernetes 0.6.5 it
+/// has small letters only.
+pub fn key(text: &str, keeps_case: bool) -> String {
+    let (prefix, label) = (Slug { lowercase: !keeps_case, ..PREFIX }, Slug { lowercase: !keeps_case, ..LABEL });
     match text.split_once('/') {
-        Some(("", name)) => trimmed(LABEL, name),
-        Some((prefix, name)) => format!("{}/{}", trimmed(PREFIX, prefix), trimmed(LABEL, name)),
-        None => trimmed(LABEL, text),
+        Some(("", name)) => trimmed(label, name),
+        Some((before, name)) => format!("{}/{}", trimmed(prefix, before), trimmed(label, name)),
+        None => trimmed(label, text),
     }
 }
 
-/// `_slugify_label_value`: the value of a label.
-///
-/// prefect-kubernetes 0.5.8 still made small letters of it, 0.6.5 did not.
-pub fn value(text: &str) -> String {
-    trimmed(LABEL, text)
+/// `_slugify_label_value`: the value of a label. Up to prefect-kubernetes 0.5.8 it has small letters only.
+pub fn value(text: &str, keeps_case: bool) -> String {
+    trimmed(Slug { lowercase: !keeps_case, ..LABEL }, text)
 }
 
 /// A slug between letters or digits, as Kubernetes wants it. Where nothing is left, the text stays as it is, for
@@ -74,8 +72,8 @@ mod tests {
     fn as_the_worker_writes_them() {
         for (text, a_name, a_key, a_value) in ANSWERS {
             assert_eq!(name(text).unwrap_or_default(), a_name, "the name {text:?}");
-            assert_eq!(key(text), a_key, "the key {text:?}");
-            assert_eq!(value(text), a_value, "the value {text:?}");
+            assert_eq!(key(text, true), a_key, "the key {text:?}");
+            assert_eq!(value(text, true), a_value, "the value {text:?}");
         }
         assert_eq!(name("-"), None);
     }
@@ -85,8 +83,8 @@ mod tests {
         let a = |count| "a".repeat(count);
         assert_eq!(name(&format!("{}-b", a(44))), Some(a(44)));
         assert_eq!(name(&a(46)), Some(a(45)));
-        assert_eq!(value(&format!("{}_-.b", a(61))), a(61));
-        assert_eq!(value(&a(64)), a(63));
-        assert_eq!(key(&format!("{}-q/{}", a(252), a(64))), format!("{}/{}", a(252), a(63)));
+        assert_eq!(value(&format!("{}_-.b", a(61)), true), a(61));
+        assert_eq!(value(&a(64), true), a(63));
+        assert_eq!(key(&format!("{}-q/{}", a(252), a(64)), true), format!("{}/{}", a(252), a(63)));
     }
 }

@@ -38,7 +38,7 @@ fn set(heap: &Heap, texts: &mut Texts, name: Id, value: Id) {
 /// The labels that Prefect gives a Job and its pod, those of the configuration over them.
 fn own_labels(heap: &mut Heap, version: Version, scenario: &Scenario, configuration: &Configuration) -> Texts {
     let Run { flow, flow_run, deployment, work_pool, deployment_updated } = &scenario.run;
-    let prefect = labels::value(version.prefect());
+    let prefect = labels::value(version.prefect(), true);
     let mut own = vec![
         ("prefect.io/flow-run-id", flow_run.id.clone()),
         ("prefect.io/flow-run-name", flow_run.name.clone()),
@@ -49,28 +49,33 @@ fn own_labels(heap: &mut Heap, version: Version, scenario: &Scenario, configurat
         own.push(("app.kubernetes.io/part-of", "prefect".to_owned()));
         own.push(("app.kubernetes.io/version", prefect));
     }
-    if version.labels_pools() {
+    if version.labels_pools_and_pods() {
         own.push(("prefect.io/work-pool-name", work_pool.name.clone()));
         own.push(("prefect.io/work-pool-id", work_pool.id.clone()));
         own.extend(scenario.worker.name.iter().map(|name| ("prefect.io/worker-name", name.clone())));
     }
     let recommended = |own: &mut Vec<(&str, String)>, name: &str| {
         if version.has_recommended_labels() {
-            let name = labels::value(name);
+            let name = labels::value(name, true);
             match own.iter_mut().find(|(key, _)| *key == "app.kubernetes.io/name") {
                 Some((_, value)) => *value = name,
                 None => own.push(("app.kubernetes.io/name", name)),
             }
         }
     };
-    own.push(("prefect.io/flow-id", flow.id.clone()));
-    own.push(("prefect.io/flow-name", flow.name.clone()));
-    recommended(&mut own, &flow.name);
+    let of_flow = [("prefect.io/flow-id", flow.id.clone()), ("prefect.io/flow-name", flow.name.clone())];
+    if version.labels_pools_and_pods() {
+        own.extend(of_flow.clone());
+        recommended(&mut own, &flow.name);
+    }
     if let Some(deployment) = deployment {
         own.push(("prefect.io/deployment-id", deployment.id.clone()));
         own.push(("prefect.io/deployment-name", deployment.name.clone()));
         own.extend(deployment_updated.iter().map(|updated| ("prefect.io/deployment-updated", updated.clone())));
         recommended(&mut own, &deployment.name);
+    }
+    if !version.labels_pools_and_pods() {
+        own.extend(of_flow);
     }
     let mut texts = Texts::new();
     for (name, value) in own {
@@ -100,7 +105,11 @@ fn slugged(heap: &mut Heap, version: Version, texts: Texts) -> Result<Id> {
             return Err(fails(heap, value, format!("the value of a label is {}, and must be text", heap.kind(value))));
         };
         let is_unknown = matches!(heap.get(value), Data::Unknown(_));
-        let (key, text) = (labels::key(key), if is_unknown { text.clone() } else { label_value(version, text) });
+        let key = labels::key(key, version.keeps_case_of_keys());
+        let text = match is_unknown {
+            true => text.clone(),
+            false => labels::value(text, version.keeps_case_of_values()),
+        };
         let place = heap.place(value).cloned();
         let value = heap.put(if is_unknown { Data::Unknown(text) } else { Data::Str(text) }, place);
         heap.set_item(dict, &key, value);
@@ -108,15 +117,13 @@ fn slugged(heap: &mut Heap, version: Version, texts: Texts) -> Result<Id> {
     Ok(dict)
 }
 
-fn label_value(version: Version, text: &str) -> String {
-    let value = labels::value(text);
-    if version.keeps_case() { value } else { value.to_lowercase() }
-}
-
 /// The name of the Job, as far as Prefect makes one.
-fn name(heap: &mut Heap, scenario: &Scenario, configuration: &Configuration) -> Option<Id> {
+fn name(heap: &mut Heap, version: Version, scenario: &Scenario, configuration: &Configuration) -> Option<Id> {
     let run_name = heap.text(scenario.run.flow_run.name.as_str());
     let Some(own) = configuration.name.filter(|name| heap.is_true(*name)) else { return Some(run_name) };
+    if !version.fills_names() {
+        return Some(own);
+    }
     let values = scenario.run.context(heap);
     // Nothing but a placeholder that has no value: it stays as it is.
     let filled = placeholders::fill(heap, own, values, &scenario.worker.environ).unwrap_or(own);
@@ -126,7 +133,7 @@ fn name(heap: &mut Heap, scenario: &Scenario, configuration: &Configuration) -> 
 /// Prepares a manifest; its `env` is there already.
 pub fn prepare(heap: &mut Heap, version: Version, scenario: &Scenario, configuration: &Configuration) -> Result<()> {
     let manifest = configuration.manifest;
-    let name = name(heap, scenario, configuration);
+    let name = name(heap, version, scenario, configuration);
     let own = own_labels(heap, version, scenario, configuration);
     let (Some(metadata), Some(spec)) = (heap.item(manifest, "metadata"), heap.item(manifest, "spec")) else {
         return Ok(());
@@ -142,7 +149,7 @@ pub fn prepare(heap: &mut Heap, version: Version, scenario: &Scenario, configura
         own.into_iter().for_each(|(name, value)| set(heap, &mut annotations, name, value));
         let dict = heap.put(Data::Dict(Vec::new()), None);
         for (name, value) in &annotations {
-            let key = labels::key(heap.str(*name).unwrap_or_default());
+            let key = labels::key(heap.str(*name).unwrap_or_default(), version.keeps_case_of_keys());
             heap.set_item(dict, &key, *value);
         }
         annotations = heap.dict(dict).unwrap_or_default().to_vec();
@@ -151,7 +158,10 @@ pub fn prepare(heap: &mut Heap, version: Version, scenario: &Scenario, configura
     if let Some(container) = container(heap, manifest) {
         image_and_command(heap, version, container)?;
     }
-    generate_name(heap, metadata, name)?;
+    generate_name(heap, version, metadata, name)?;
+    if !version.labels_pools_and_pods() {
+        return Ok(());
+    }
     let Some(template) = heap.item(spec, "template") else { return Ok(()) };
     of_pod(heap, version, template, own, annotations)
 }
@@ -195,7 +205,11 @@ fn image_and_command(heap: &mut Heap, version: Version, container: Id) -> Result
         }
     };
     let place = command.and_then(|command| heap.place(command)).cloned();
-    let Some(words) = shlex(&line) else {
+    let words = match version.reads_quotes() {
+        true => shlex(&line),
+        false => Some(line.split_whitespace().map(str::to_owned).collect()),
+    };
+    let Some(words) = words else {
         return Err(fails(heap, command.unwrap_or(container), "the command has a quote that is not closed"));
     };
     let words = words.into_iter().map(|word| heap.put(Data::Str(word), place.clone())).collect();
@@ -243,11 +257,15 @@ fn shlex(line: &str) -> Option<Vec<String>> {
 }
 
 /// `generateName`, where the template has none of its own.
-fn generate_name(heap: &mut Heap, metadata: Id, name: Option<Id>) -> Result<()> {
+fn generate_name(heap: &mut Heap, version: Version, metadata: Id, name: Option<Id>) -> Result<()> {
     if let Some(own) = heap.item(metadata, "generateName") {
         let mut found = Vec::new();
         placeholders::in_value(heap, own, &mut found);
-        let is_filler = matches!(heap.str(own), Some("-" | "None-"));
+        let is_filler = match heap.str(own) {
+            Some("-") => true,
+            Some("None-") => version.knows_null_names(),
+            _ => false,
+        };
         if heap.is_true(own) && found.is_empty() && !is_filler {
             return Ok(());
         }

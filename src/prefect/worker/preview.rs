@@ -33,7 +33,7 @@ pub struct Preview {
 /// Makes the Job of a flow run. Fails where Prefect fails.
 pub fn preview(heap: &mut Heap, version: Version, source: &Rc<Text>, scenario: &Scenario) -> Result<Preview> {
     let template = template::read(heap, source)?;
-    let exported = settings::export(&scenario.worker.environ)?;
+    let exported = settings::export(&scenario.worker.environ, version)?;
     let settings = Settings::read(&scenario.worker)?;
     let given = Given { template, deployment: scenario.deployment_variables, run: scenario.run_variables };
     let origins = Origins::of(heap, &given);

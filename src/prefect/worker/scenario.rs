@@ -96,6 +96,9 @@ impl Scenario {
         };
         let flow_run = record(heap, "flow_run", 1, "test-run")?;
         let work_pool = record(heap, "work_pool", 4, "test-pool")?;
+        for (record, odd) in [(&flow, "/%&><"), (&work_pool, "/%&><"), (&flow_run, "")] {
+            check_name(heap, record, odd)?;
+        }
         let deployment_updated = match &deployment {
             Some(deployment) => run::updated(heap, deployment)?,
             None => None,
@@ -111,16 +114,27 @@ impl Scenario {
     }
 }
 
+/// What no server takes as a name; an empty one would be drawn at random.
+fn check_name(heap: &Heap, record: &Record, odd: &str) -> Result<()> {
+    let fault = match record.name.as_str() {
+        "" => "an empty name: Prefect draws one".to_owned(),
+        name if name.contains(|c| odd.contains(c)) => format!("a name with one of {odd} in it"),
+        _ => return Ok(()),
+    };
+    let place = heap.item(record.fields, "name").and_then(|name| heap.place(name));
+    Err(at(Error::input(fault).hint("Prefect itself fails here: give another one"), place))
+}
+
 fn worker(heap: &mut Heap, given: Option<Id>) -> Result<Worker> {
     let mut worker = Worker { id: None, name: Some("test-worker".to_owned()), environ: Environ::default() };
     let Some(given) = given else { return Ok(worker) };
     let keys = Kwargs::read(heap, given, &["id", "name", "env", "settings"], "a worker")?;
     worker.id = keys.get(heap, "id").map(|id| text::str(heap, id));
     if let Some(name) = heap.item(given, "name") {
-        worker.name = match heap.get(name) {
-            Data::None => None,
-            _ => Some(text::str(heap, name)),
-        };
+        let text = if *heap.get(name) == Data::None { String::new() } else { text::str(heap, name) };
+        let record = Record { id: String::new(), name: text.clone(), fields: given };
+        check_name(heap, &record, "/%")?;
+        worker.name = Some(text);
     }
     for (key, value) in keys.get(heap, "env").and_then(|env| heap.dict(env)).unwrap_or_default().to_vec() {
         let (Some(name), Some(text)) = (heap.str(key), heap.str(value)) else {

@@ -6,8 +6,8 @@ use super::environment::{Entry, Origin};
 use super::labels;
 use super::manifest::container;
 use super::scenario::{SETTINGS, Worker};
-use super::values::fails;
 use crate::error::{Error, Result};
+use crate::prefect::one::kwargs::iterate;
 use crate::python::environ::Variable;
 use crate::python::heap::{Data, Heap, Id, at};
 use crate::python::text;
@@ -56,6 +56,8 @@ impl<'w> Settings<'w> {
         };
         let create = format!("{SETTINGS}CREATE_SECRET_FOR_API_KEY");
         let store = format!("{SETTINGS}STORE_ENV_AS_SECRET");
+        // It is not asked for here, but must be what it is.
+        switch(&[&format!("{SETTINGS}ADD_TCP_KEEPALIVE")])?;
         Ok(Settings {
             api_key: [text("API_KEY_SECRET_NAME"), text("API_KEY_SECRET_KEY")],
             auth_string: [text("API_AUTH_STRING_SECRET_NAME"), text("API_AUTH_STRING_SECRET_KEY")],
@@ -158,10 +160,9 @@ fn store(
     let base = generated.and_then(|name| heap.str(name)).unwrap_or("prefect-job-").trim_end_matches('-').to_owned();
     let name = format!("{base}-env-{DRAWN}");
     entries.retain(|entry| heap.item(entry.entry, "valueFrom").is_some());
-    let mut sources = match heap.item(container, "envFrom").map(|list| (list, heap.get(list))) {
+    let mut sources = match heap.item(container, "envFrom") {
         None => Vec::new(),
-        Some((_, Data::List(items))) => items.clone(),
-        Some((other, _)) => return Err(fails(heap, other, format!("`envFrom` is {}", heap.kind(other)))),
+        Some(own) => iterate(heap, own, "`envFrom`")?,
     };
     let (source, reference) = (heap.put(Data::Dict(Vec::new()), None), heap.put(Data::Dict(Vec::new()), None));
     let id = heap.text(name.as_str());

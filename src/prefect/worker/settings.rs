@@ -4,6 +4,7 @@
 
 use num_bigint::BigInt;
 
+use super::version::Version;
 use crate::error::{Error, Result};
 use crate::python::environ::{Environ, Known, Variable};
 use crate::python::heap::{Place, at};
@@ -64,11 +65,11 @@ const TEST_MODES: [&str; 4] =
     ["PREFECT_TEST_MODE", "PREFECT_UNIT_TEST_MODE", "PREFECT_TESTING_UNIT_TEST_MODE", "PREFECT_TESTING_TEST_MODE"];
 
 /// What a worker with this environment hands on, in Prefect's order. Fails where the worker would not start.
-pub fn export(environ: &Environ) -> Result<Vec<Exported>> {
+pub fn export(environ: &Environ, version: Version) -> Result<Vec<Exported>> {
     let find = |name: &str| environ.0.iter().rev().find(|variable| variable.name.eq_ignore_ascii_case(name));
     let active = find("PREFECT_PROFILE").map_or("", |variable| variable.value.text());
     let is_tested = TEST_MODES.iter().any(|name| environ.get(name).is_some_and(|own| !own.value.text().is_empty()));
-    let profile = if is_tested { &[] } else { profile(active) };
+    let profile = if is_tested || !version.has_profile() { &[] } else { profile(active) };
     let mut exported = Vec::new();
     for Setting { name, kind, names } in settings() {
         let name = format!("{PREFIX}{name}");

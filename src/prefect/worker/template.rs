@@ -8,11 +8,13 @@ use crate::manifest::embedded;
 use crate::manifest::object::each_in_text;
 use crate::prefect::{base_job_template, block};
 use crate::python::heap::{Heap, Id, Place, Text, at};
+use crate::python::json;
 use crate::yaml::Node;
 
 /// Whether a text is about Prefect 2 or 3: a base job template, what holds one, or a `KubernetesJob` block.
 pub fn is_one(text: &str) -> bool {
-    let mut found = false;
+    // JSON that YAML does not take, such as halves of characters, is a template all the same.
+    let mut found = json::is_json(text) && text.contains("job_configuration");
     let looked = each_in_text(text, &mut |_, object| {
         found |= base_job_template::find(object).is_some() || block::find(object).is_some();
         found |= embedded::is_config_map(object) && !in_config_map(object).is_empty();
@@ -30,6 +32,9 @@ fn in_config_map<'a>(object: &crate::manifest::object::Object<'a>) -> Vec<Node<'
 /// The base job template of a text. Fails where there is none, or more than one.
 pub fn read(heap: &mut Heap, source: &Rc<Text>) -> Result<Id> {
     let whole = Place { source: Rc::clone(source), span: 0..0 };
+    if let Some(template) = json::load(heap, source).and_then(|root| in_value(heap, root)) {
+        return as_json(heap, template);
+    }
     let mut inner: Vec<Rc<Text>> = Vec::new();
     let mut is_block = false;
     let mut count = 0;
@@ -62,11 +67,16 @@ pub fn read(heap: &mut Heap, source: &Rc<Text>) -> Result<Id> {
         }
     }
     let root = load(heap, source)?;
-    let ways: [&[&str]; 3] = base_job_template::WAYS;
-    let is_template = |id: &Id| ["job_configuration", "variables"].iter().all(|key| heap.item(*id, key).is_some());
-    let found = ways.iter().filter_map(|way| way.iter().try_fold(root, |at, key| heap.item(at, key)));
-    let template = found.into_iter().find(is_template).unwrap_or(root);
+    let template = in_value(heap, root).unwrap_or(root);
     as_json(heap, template)
+}
+
+/// The base job template that a value is, or has in it.
+fn in_value(heap: &Heap, root: Id) -> Option<Id> {
+    let is_template = |id: &Id| ["job_configuration", "variables"].iter().all(|key| heap.item(*id, key).is_some());
+    let mut found =
+        base_job_template::WAYS.iter().filter_map(|way| way.iter().try_fold(root, |at, key| heap.item(at, key)));
+    found.find(is_template)
 }
 
 /// The text under a key of a ConfigMap. Only a literal block has the lines of its text.

@@ -47,25 +47,47 @@ impl Version {
         self.is_from([0, 6, 6])
     }
 
-    /// Whether the variables of template, deployment and flow run are merged.
+    /// Whether what deployments set is merged with `job_configuration.env`: it came with Prefect 2.20 and 3.0.
     pub fn merges_env(self) -> bool {
-        // It came with Prefect 2.20 and 3.0.
         self.is_from([0, 4, 0])
     }
 
-    /// Whether `env` may be a list of entries.
-    pub fn lists_env(self) -> bool {
-        self.is_from([0, 5, 9])
+    /// Whether the default of the variable `env` is merged with it, too; before, it takes its place.
+    pub fn merges_default_env(self) -> bool {
+        self.is_from([0, 7, 0])
     }
 
-    /// Whether flow runs are told what to do when they are stopped.
-    pub fn handles_eviction(self) -> bool {
-        self.is_from([0, 5, 9])
+    /// What becomes of an `env` that is a list of entries.
+    pub fn list_of_env(self) -> ListOfEnv {
+        match () {
+            () if self.is_from([0, 5, 9]) => ListOfEnv::Entries,
+            () if self.is_from([0, 5, 0]) => ListOfEnv::Lost,
+            () => ListOfEnv::Pairs,
+        }
     }
 
-    /// Whether that is told where Kubernetes makes further attempts, too.
-    pub fn relinquishes(self) -> bool {
-        self.is_from([0, 7, 12])
+    /// Whether values of `env` that are no text become one, whatever they are.
+    pub fn makes_text(self) -> bool {
+        self.is_from([0, 4, 6])
+    }
+
+    /// Whether a variable whose default is null has none; before, null is its value.
+    pub fn drops_null_defaults(self) -> bool {
+        self.is_from([0, 5, 0])
+    }
+
+    /// Whether job variables of a flow run count.
+    pub fn reads_run_variables(self) -> bool {
+        self.is_from([0, 2, 12])
+    }
+
+    /// What flow runs are told to do when they are stopped.
+    pub fn eviction(self) -> Eviction {
+        match () {
+            () if self.is_from([0, 7, 12]) => Eviction::RescheduleOrRelinquish,
+            () if self.is_from([0, 5, 9]) => Eviction::RescheduleOnly,
+            () => Eviction::Nothing,
+        }
     }
 
     /// Whether `job_configuration` has annotations.
@@ -78,8 +100,18 @@ impl Version {
         self.is_from([0, 7, 6])
     }
 
-    /// Whether values of labels keep their upper-case letters.
-    pub fn keeps_case(self) -> bool {
+    /// Whether Jobs have labels of their work pool and worker, and pods all labels of their Job.
+    pub fn labels_pools_and_pods(self) -> bool {
+        self.is_from([0, 6, 0])
+    }
+
+    /// Whether keys of labels keep their upper-case letters.
+    pub fn keeps_case_of_keys(self) -> bool {
+        self.is_from([0, 7, 0])
+    }
+
+    /// Whether values of labels keep them.
+    pub fn keeps_case_of_values(self) -> bool {
         self.is_from([0, 6, 0])
     }
 
@@ -88,20 +120,62 @@ impl Version {
         self.is_from([0, 7, 0])
     }
 
+    /// Whether names may hold `{{ ctx... }}`.
+    pub fn fills_names(self) -> bool {
+        self.is_from([0, 7, 0])
+    }
+
+    /// Whether `None-`, of a name that is null, counts as no name.
+    pub fn knows_null_names(self) -> bool {
+        self.is_from([0, 2, 12])
+    }
+
+    /// Whether a worker without a profile of its own has one of Prefect's: it came with Prefect 3.
+    pub fn has_profile(self) -> bool {
+        self.is_from([0, 5, 0])
+    }
+
     /// Whether flow runs are told which flow, deployment and worker they are of.
     pub fn tells_attribution(self) -> bool {
         self.is_from([0, 7, 0])
     }
 
-    /// Whether Jobs have labels of their work pool and worker.
-    pub fn labels_pools(self) -> bool {
-        self.is_from([0, 5, 0])
+    /// Whether a flow run's id is told with its dashes.
+    pub fn writes_dashes(self) -> bool {
+        self.is_from([0, 2, 12])
+    }
+
+    /// Whether a command is split as a shell does; before, at blanks.
+    pub fn reads_quotes(self) -> bool {
+        self.is_from([0, 2, 12])
     }
 
     /// What a flow's container runs, if the template does not say.
     pub fn command(self) -> &'static str {
         if self.is_from([0, 2, 12]) { "prefect flow-run execute" } else { "python -m prefect.engine" }
     }
+}
+
+/// What becomes of an `env` that is a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListOfEnv {
+    /// It is one of entries, as a container has them.
+    Entries,
+    /// Nothing.
+    Lost,
+    /// A mapping, by the keys of each entry: of `{name: A, valueFrom: ...}`, `name: valueFrom`.
+    Pairs,
+}
+
+/// What flow runs are told to do when they are stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Eviction {
+    /// Nothing.
+    Nothing,
+    /// To be scheduled anew where there is one attempt, whatever is set; nothing where there are more.
+    RescheduleOnly,
+    /// The same, if nothing else is set; to leave it to Kubernetes where there are more attempts.
+    RescheduleOrRelinquish,
 }
 
 impl fmt::Display for Version {
