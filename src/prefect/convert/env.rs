@@ -97,9 +97,17 @@ fn read(heap: &mut Heap, notes: &mut Notes, env: Option<Id>) -> Result<Vec<Entry
         if !placeholder::names(&old).is_empty() {
             return fail(heap, "has a `name` with a placeholder in it", name);
         }
-        if entries.iter().any(|other| other.old == old) {
-            let error = Error::refused(format!("the variable `{old}` stands twice in `env`"));
-            return Err(at(error.hint("remove one of the two: to Kubernetes, the last one counts"), heap.place(name)));
+        if let Some(first) = entries.iter().position(|other| other.old == old) {
+            // Which of the two `$(NAME)` means depends on where it stands.
+            if values::mentions(heap, env, &format!("$({old})")) {
+                let error = Error::refused(format!("the variable `{old}` stands twice in `env`, and others use it"));
+                return Err(at(error.hint("remove one of the two"), heap.place(name)));
+            }
+            let said = format!(
+                "`{old}` is left out here: it stands in `env` once more, and to Kubernetes the last one counts"
+            );
+            notes.add(said, heap.place(entries[first].name));
+            entries.remove(first);
         }
         let is_there = |key: &str| heap.item(entry, key).filter(|value| *heap.get(*value) != Data::None);
         let (value, from) = (is_there("value"), is_there("valueFrom"));

@@ -268,7 +268,7 @@ fn whatever_is_converted_prefect_takes() {
         }
     }
     say(&format!("convert: {converted} templates converted, {refused} refused, seed {seed}"));
-    assert!(converted > 300, "only {converted} were converted");
+    assert!(converted > 200, "only {converted} were converted");
     assert!(failures.is_empty(), "{} failures\n{}", failures.len(), failures.join("\n"));
 }
 
