@@ -156,6 +156,11 @@ impl Work<'_> {
                 self.note(said, name);
             }
         }
+        if let Some(namespace) = self.heap.item(metadata, "namespace") {
+            // The worker asks this one where the Job is made.
+            let (configuration, key) = (self.base.configuration, self.heap.text("namespace"));
+            overlay::lay(self.heap, self.base, &mut self.notes, configuration, key, namespace, "metadata")?;
+        }
         self.labels(self.base.metadata, metadata, "metadata")?;
         let but = [&OF_THE_SERVER[..], &["name", "generateName", "labels", "annotations"]].concat();
         self.lay_all(self.base.metadata, metadata, &but, "metadata")
