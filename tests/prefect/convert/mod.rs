@@ -100,7 +100,7 @@ fn without_nulls(value: &mut Value, flow: &str) {
             }
             let is_empty = |own: &Value| own.as_object().is_some_and(Map::is_empty);
             let of_resources = |key: &str| matches!(key, "limits" | "requests" | "resources");
-            map.retain(|key, own| !own.is_null() && !(is_empty(own) && of_resources(key)));
+            map.retain(|key, own| !(own.is_null() || is_empty(own) && of_resources(key)));
         }
         Value::Array(items) => items.iter_mut().for_each(|own| without_nulls(own, flow)),
         _ => {}
