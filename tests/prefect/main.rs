@@ -15,6 +15,7 @@
 mod answer;
 mod case;
 mod choose;
+mod convert;
 mod expected;
 mod fold;
 #[path = "../cmd/case.rs"]

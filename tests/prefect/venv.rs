@@ -53,11 +53,11 @@ pub(crate) fn find(version: Version) -> Option<PathBuf> {
 
 /// The same, and that it is missing is said, and is a failure in CI.
 pub(crate) fn programs(version: Version) -> Option<PathBuf> {
-    programs_of(version.full())
+    installed(version.full())
 }
 
 /// The same for any version that `cargo xtask oracles` installs, by its number.
-pub(crate) fn programs_of(version: &str) -> Option<PathBuf> {
+pub(crate) fn installed(version: &str) -> Option<PathBuf> {
     let bin = place(version);
     if bin.join("prefect").is_file() {
         return Some(bin);
