@@ -184,12 +184,14 @@ enum Stops {
     AtTheJob(&'static [&'static str]),
 }
 
-/// One fault: a template, job variables of its deployment, where it is seen, and what a preview says of it before.
+/// One fault: a template, job variables of its deployment, where it is seen, what a preview says of it before, and
+/// its exit code: 2 where the worker itself makes no Job.
 struct Fault {
     template: Value,
     variables: Value,
     stops: Stops,
     told: &'static [&'static str],
+    status: i32,
 }
 
 fn faults(stock: &str) -> Vec<Fault> {
@@ -204,19 +206,22 @@ fn faults(stock: &str) -> Vec<Fault> {
             template: with(&|template| container_of(template)["image"] = json!("{{ nope }}")),
             variables: json!({}),
             stops: Stops::AtThePool,
-            told: &["nope"],
+            told: &["the server refuses this template", "{{ nope }}"],
+            status: 0,
         },
         Fault {
             template: with(&|template| container_of(template)["name"] = json!("flow")),
             variables: json!({}),
             stops: Stops::AtTheJob(&["must have value 'prefect-job'"]),
-            told: &["prefect-job"],
+            told: &["must be prefect-job"],
+            status: 2,
         },
         Fault {
             template: with(&|template| container_of(template)["env"] = json!(["{{ env }}", token])),
             variables: json!({"env": {"REGION": "eu"}}),
             stops: Stops::AtTheJob(&["].name: Required value"]),
-            told: &["{{ env }}"],
+            told: &["Kubernetes refuses the Job", "`{{ env }}` among entries"],
+            status: 0,
         },
         Fault {
             template: with(&|template| {
@@ -224,13 +229,18 @@ fn faults(stock: &str) -> Vec<Fault> {
             }),
             variables: json!({}),
             stops: Stops::AtTheJob(&["secretKeyRef.name: Invalid value", "secretKeyRef.key: Invalid value"]),
-            told: &["GITHUB_ACCESS_TOKEN", "a/b"],
+            told: &[
+                "Kubernetes refuses the Job: TOKEN: the Secret's name",
+                "Kubernetes refuses the Job: TOKEN: the key",
+            ],
+            status: 0,
         },
         Fault {
             template: parsed(stock),
             variables: json!({"namespace": "nowhere"}),
             stops: Stops::AtTheJob(&["namespaces \"nowhere\" not found"]),
-            told: &["nowhere"],
+            told: &["the namespace of the Job must be there", "nowhere"],
+            status: 0,
         },
     ]
 }
@@ -256,8 +266,8 @@ fn fails_as_told(fault: &Fault) {
     scene.run.write("preview.json", fault.template.to_string());
     scene.run.write("scenario.json", json!({"deployment": {"job_variables": fault.variables}}).to_string());
     let foreseen = scene.jobplate(&["preview", "preview.json", "--scenario", "scenario.json"]);
-    let foreseen = foreseen.says(2, fault.told);
-    assert_eq!(foreseen.stdout, "");
+    let foreseen = foreseen.says(fault.status, fault.told);
+    assert_eq!(foreseen.stdout.is_empty(), fault.status == 2, "{foreseen:?}");
     match fault.stops {
         Stops::AtThePool => {
             let (pool, ran) = scene.create_pool(&fault.template.to_string());
