@@ -10,8 +10,8 @@ use crate::manifest::embedded::{JOB_TEMPLATE_KEYS, is_config_map_word};
 use crate::manifest::env::{EnvFrom, EnvValue, KeyRef, SourceKind};
 use crate::manifest::names::{self, Fault};
 use crate::manifest::select::Target;
-use crate::prefect::base_job_template::WorkerVersion;
 use crate::prefect::settings::Backend;
+use crate::prefect::worker::version::Version;
 
 /// `--secret NAME=SECRET[/KEY][:optional]`
 pub(super) fn secret(flag: &str, text: &str) -> Result<Variable> {
@@ -82,11 +82,11 @@ pub(super) fn boolean(flag: &str, text: &str) -> Result<bool> {
 }
 
 /// A version of prefect-kubernetes, such as `0.6.5`
-pub(super) fn worker_version(flag: &str, text: &str) -> Result<WorkerVersion> {
+pub(super) fn worker_version(flag: &str, text: &str) -> Result<Version> {
     let numbers: Option<Vec<u32>> = text.split('.').map(|number| number.parse().ok()).collect();
     match numbers.as_deref() {
-        Some(&[major, minor, patch]) => Ok(WorkerVersion([major, minor, patch])),
-        Some(&[major, minor]) => Ok(WorkerVersion([major, minor, 0])),
+        Some(&[major, minor, patch]) => Ok(Version([major, minor, patch])),
+        Some(&[major, minor]) => Ok(Version([major, minor, 0])),
         _ => Err(Error::usage(format!("`{flag}` is no version of prefect-kubernetes"))
             .hint("write it as `pip show prefect-kubernetes` does, such as 0.6.5")),
     }

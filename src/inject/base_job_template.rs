@@ -10,14 +10,15 @@ use super::env::Wanted;
 use super::plan::Notes;
 use crate::error::{Error, Result};
 use crate::manifest::object::check_edited;
-use crate::prefect::base_job_template::{BaseJobTemplate, WorkerVersion, is_env_placeholder, is_worker_setting};
+use crate::prefect::base_job_template::{BaseJobTemplate, is_env_placeholder, is_worker_setting};
+use crate::prefect::worker::version::Version;
 use crate::yaml::{Change, Child, Edit, Kind, Node, Value};
 
 /// Adds those edits. Fails where they would not hold in workers of that version.
 pub(super) fn plan(
     template: &BaseJobTemplate<'_>,
     wanted: &Wanted,
-    version: WorkerVersion,
+    version: Version,
     edits: &mut Vec<Edit>,
     notes: &mut Notes,
 ) -> Result<()> {

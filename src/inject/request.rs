@@ -4,8 +4,8 @@ use crate::error::{Error, Result};
 use crate::manifest::env::{EnvFrom, EnvValue, KeyRef};
 use crate::manifest::select::{ContainerChoice, Target};
 use crate::manifest::selector::LabelSelector;
-use crate::prefect::base_job_template::WorkerVersion;
 use crate::prefect::settings::Settings;
+use crate::prefect::worker::version::Version;
 use crate::yaml::Node;
 
 /// A variable to set.
@@ -51,7 +51,7 @@ pub struct Injection {
     /// Prefect's own settings.
     pub prefect: Settings,
     /// The version of Prefect's workers that base job templates are for.
-    pub worker_version: WorkerVersion,
+    pub worker_version: Version,
     /// Changes to `metadata`.
     pub names: Names,
     /// `--target`; empty stands for the default targets.

@@ -4,8 +4,6 @@
 //! A work pool has one. Its `job_configuration` holds the Job under `job_manifest`, with `{{ placeholders }}`, and
 //! under `env` what the worker adds to the flow's container; `variables` is the schema of what fills the placeholders.
 
-use std::fmt;
-
 use crate::error::{Error, Result};
 use crate::manifest::object::{Object, check_on_path, step};
 use crate::yaml::{Kind, Node};
@@ -41,36 +39,6 @@ pub fn find<'a>(object: &Object<'a>) -> Option<Node<'a>> {
 /// plain text. What begins with `PREFECT__` is the flow run's own.
 pub fn is_worker_setting(name: &str) -> bool {
     name.starts_with("PREFECT_") && !name.starts_with("PREFECT__")
-}
-
-/// A version of the package prefect-kubernetes, which decides what a worker makes of `env`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct WorkerVersion(pub [u32; 3]);
-
-impl Default for WorkerVersion {
-    /// The newest that is known.
-    fn default() -> Self {
-        WorkerVersion([0, 8, 0])
-    }
-}
-
-impl WorkerVersion {
-    /// Whether the entries of the container's `env` are kept: before, the worker put its own list in their place.
-    pub fn keeps_entries(self) -> bool {
-        self >= WorkerVersion([0, 2, 12])
-    }
-
-    /// Whether a mapping in `job_configuration.env` is merged with what deployments set: it came with Prefect 2.20.
-    pub fn merges_env(self) -> bool {
-        self >= WorkerVersion([0, 4, 0])
-    }
-}
-
-impl fmt::Display for WorkerVersion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let WorkerVersion([major, minor, patch]) = self;
-        write!(f, "{major}.{minor}.{patch}")
-    }
 }
 
 /// The parts that edits are about.

@@ -12,7 +12,6 @@ use crate::prefect::worker::preview::{self, Preview};
 use crate::prefect::worker::scenario::{SETTINGS, Scenario};
 use crate::prefect::worker::secrets::Settings;
 use crate::prefect::worker::values::load;
-use crate::prefect::worker::version::Version;
 use crate::prefect::worker::{manifest, notes};
 use crate::python::heap::{Heap, Text};
 use crate::python::text;
@@ -27,7 +26,7 @@ pub(super) fn preview(
 ) -> Result<Shows> {
     let version = args.prefect_kubernetes.as_deref();
     let version = version.map(|text| parse::worker_version("--prefect-kubernetes", text)).transpose()?;
-    let version = Version(version.unwrap_or_default());
+    let version = version.unwrap_or_default();
     let scenario = read_scenario(scenario, args, heap, files)?;
     let made = preview::preview(heap, version, template, &scenario)?;
     let table = rows(heap, &made);

@@ -5,11 +5,16 @@
 
 use std::fmt;
 
-use crate::prefect::base_job_template::WorkerVersion;
-
 /// A version, and what it does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Version(pub WorkerVersion);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version(pub [u32; 3]);
+
+impl Default for Version {
+    /// The newest that is known.
+    fn default() -> Self {
+        Version([0, 8, 0])
+    }
+}
 
 /// The version of Prefect that each version of prefect-kubernetes was used with, from that version on.
 const PREFECT: [([u32; 3], &str); 7] = [
@@ -24,7 +29,7 @@ const PREFECT: [([u32; 3], &str); 7] = [
 
 impl Version {
     fn is_from(self, version: [u32; 3]) -> bool {
-        self.0 >= WorkerVersion(version)
+        self.0 >= version
     }
 
     /// The version of Prefect that the worker runs with.
@@ -34,7 +39,7 @@ impl Version {
 
     /// Whether entries of the container's `env` are kept behind the worker's own.
     pub fn keeps_entries(self) -> bool {
-        self.0.keeps_entries()
+        self.is_from([0, 2, 12])
     }
 
     /// Whether such an entry is dropped where the worker has one of its name.
@@ -44,7 +49,8 @@ impl Version {
 
     /// Whether the variables of template, deployment and flow run are merged.
     pub fn merges_env(self) -> bool {
-        self.0.merges_env()
+        // It came with Prefect 2.20 and 3.0.
+        self.is_from([0, 4, 0])
     }
 
     /// Whether `env` may be a list of entries.
@@ -100,6 +106,7 @@ impl Version {
 
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        let Version([major, minor, patch]) = self;
+        write!(f, "{major}.{minor}.{patch}")
     }
 }
