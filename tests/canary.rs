@@ -289,6 +289,9 @@ const DOORS: &[(Variables, &[&str], bool)] = &[
     (&[], &["preview", "--agent", "input.yaml", "-o", "env"], false),
     (&[], &["preview", "--run-config", "input.yaml"], false),
     (&[], &["preview", "--scenario", "input.yaml"], false),
+    (&[], &["convert", "input.yaml"], true),
+    (&[], &["convert", "input.yaml", "-o", "yaml"], true),
+    (&[], &["convert", "input.yaml", "--from-default", "input.yaml"], false),
 ];
 const GITHUB: Variables = &[("GITHUB_ACTIONS", "true"), ("GITHUB_STEP_SUMMARY", "summary")];
 const COMPLETE: Variables = &[("JOBPLATE_COMPLETE", "fish")];
@@ -329,6 +332,38 @@ fn values_stay_in_the_manifest_at_every_door() {
     }
     assert!(leaks.is_empty(), "a value came out:\n{leaks}");
     assert!(sang > 25, "where it may come out it did only {sang} times");
+}
+
+/// Base job templates to build on: one that is taken, and others with a fault near a value.
+const BASES: &[&str] = &[
+    r#"{"job_configuration": {"env": {"X": "@"}, "job_manifest": {"spec": {"template": {"spec": {"containers": [{"env": "@"}]}}}}}, "variables": {"properties": {"env": {"default": {"X": "@"}}}}}"#,
+    r#"{"job_configuration": {"env": ["@"], "job_manifest": {"spec": {"template": {"spec": {"containers": [{}]}}}}}, "variables": {"properties": {}}}"#,
+    r#"{"job_configuration": {"env": {"X": "@"}, "job_manifest": {}}, "variables": {"properties": {}}}"#,
+    r#"{"job_configuration": {"env": {"X": "@"}, "job_manifest": "@"}, "variables": {"properties": {}}}"#,
+    r#"{"job_configuration": {"env": {"X": "@"}}, "variables": "@"}"#,
+    r#"{"X": "@", "job_configuration": [}"#,
+    "job_configuration:\n  env: {X: @}\n  env: {X: @}\nvariables: {a: @, \n",
+];
+
+#[test]
+fn values_of_a_base_stay_in_the_template() {
+    let mut leaks = String::new();
+    let mut sang = 0;
+    let env = "- {name: X, valueFrom: {secretKeyRef: {name: s, key: k}}}\n- {name: PREFECT_API_KEY, valueFrom: {secretKeyRef: {name: s, key: k}}}";
+    for base in BASES {
+        for job in [JOB.to_owned(), job_with(env), job_with("- {name: Y, value: y}")] {
+            let folder = tempfile::tempdir().expect("a temporary folder can be made");
+            run::write(&folder.path().join("job.yaml"), job.as_bytes());
+            run::write(&folder.path().join("base.json"), with_canary(base).as_bytes());
+            let args = ["convert", "job.yaml", "--from-default", "base.json"];
+            match listen(folder.path(), &args, b"", true, &["base.json"]) {
+                Ok(came_out) => sang += usize::from(came_out),
+                Err(leak) => leaks.push_str(&format!("\n{base}\n{leak}")),
+            }
+        }
+    }
+    assert!(leaks.is_empty(), "a value came out:\n{leaks}");
+    assert!(sang > 1, "where it may come out it did only {sang} times");
 }
 
 /// A ConfigMap with a text, in a style.

@@ -56,11 +56,11 @@ pub(super) fn run(args: &ConvertArgs, color: ColorChoice) -> Result<ExitCode> {
     let mut files = Whole::default();
     let mut heap = Heap::default();
     let Some(name) = args.template.as_deref().or(args.filename.as_deref()) else { return Err(no_input()) };
-    let source = template::in_config_map(files.manifest(name, "the job template's file")?)?;
+    let source = template::in_config_map(files.text(name, "the job template's file", true)?)?;
     let job = yaml::load(&mut heap, &source)?;
     let on = match &args.from_default {
         Some(name) => {
-            let source = files.manifest(name, "the file with the base job template")?;
+            let source = files.text(name, "the file with the base job template", false)?;
             Some(yaml::load(&mut heap, &source)?)
         }
         None => None,

@@ -34,8 +34,9 @@ impl Whole {
         if bytes.len() as u64 == MOST { Err("is too much: more than 64 MiB".to_owned()) } else { Ok(bytes) }
     }
 
-    /// A file as a text whose lines errors can show; `what` it is to be, for those who named another one.
-    pub(super) fn manifest(&mut self, name: &str, what: &str) -> Result<Rc<Text>> {
+    /// A file as a text that errors can name; `what` it is to be, for those who named another one, and whether it
+    /// is a manifest, whose lines can be shown.
+    pub(super) fn text(&mut self, name: &str, what: &str, is_manifest: bool) -> Result<Rc<Text>> {
         let bytes = self
             .read(Path::new(name))
             .map_err(|why| Error::input(why).in_file(name).hint(format!("name {what}, or `-` for standard input")))?;
@@ -43,6 +44,6 @@ impl Whole {
             let at = error.utf8_error().valid_up_to();
             Error::input(format!("not UTF-8, at byte {at}")).in_file(name).hint("save the file as UTF-8")
         })?;
-        Ok(Rc::new(Text { name: name.to_owned(), first_line: 1, text, has_lines: true, is_manifest: true }))
+        Ok(Rc::new(Text { name: name.to_owned(), first_line: 1, text, has_lines: true, is_manifest }))
     }
 }

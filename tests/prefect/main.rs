@@ -14,6 +14,7 @@
 
 mod answer;
 mod case;
+mod convert;
 mod expected;
 mod generate;
 #[path = "../cmd/case.rs"]

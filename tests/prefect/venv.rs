@@ -32,11 +32,11 @@ impl Version {
 
 /// The folder with the programs of one version; none where it is missing, which is said, and is a failure in CI.
 pub(crate) fn programs(version: Version) -> Option<PathBuf> {
-    programs_of(version.full())
+    installed(version.full())
 }
 
-/// The same for any version that `cargo xtask oracles` installs, by its number.
-pub(crate) fn programs_of(version: &str) -> Option<PathBuf> {
+/// The same for any version that `cargo xtask oracles` makes.
+pub(crate) fn installed(version: &str) -> Option<PathBuf> {
     let made = || Path::new(option_env!("CARGO_TARGET_TMPDIR").unwrap_or("target/tmp")).with_file_name("oracles");
     let folder = std::env::var_os("JOBPLATE_TEST_ORACLES").map_or_else(made, PathBuf::from);
     let bin = folder.join(format!("prefect-{version}")).join("bin");

@@ -203,7 +203,10 @@ fn fitting(heap: &mut Heap, schema: Id, name: &str, way: &str, value: Id) -> Res
         && !known.iter().any(|known| heap.equal(*known, value))
     {
         let known: Vec<&str> = known.iter().filter_map(|known| heap.str(*known)).collect();
-        return no(heap, &format!("is one of {}", known.join(", ")));
+        // Words can be told; anything else may be somebody's value.
+        let are_words = known.iter().all(|known| known.bytes().all(|byte| byte.is_ascii_alphabetic()));
+        let known = if are_words { known.join(", ") } else { "those that its `enum` has".to_owned() };
+        return no(heap, &format!("is one of {known}"));
     }
     if let Some(text) = heap.str(value)
         && placeholder::asks_the_api(text)

@@ -97,9 +97,17 @@ fn read(heap: &mut Heap, notes: &mut Notes, env: Option<Id>) -> Result<Vec<Entry
         if !placeholder::names(&old).is_empty() {
             return fail(heap, "has a `name` with a placeholder in it", name);
         }
-        if entries.iter().any(|other| other.old == old) {
-            let error = Error::refused(format!("the variable `{old}` stands twice in `env`"));
-            return Err(at(error.hint("remove one of the two: to Kubernetes, the last one counts"), heap.place(name)));
+        if let Some(first) = entries.iter().position(|other| other.old == old) {
+            // Which of the two `$(NAME)` means depends on where it stands.
+            if values::mentions(heap, env, &format!("$({old})")) {
+                let error = Error::refused(format!("the variable `{old}` stands twice in `env`, and others use it"));
+                return Err(at(error.hint("remove one of the two"), heap.place(name)));
+            }
+            let said = format!(
+                "`{old}` is left out here: it stands in `env` once more, and to Kubernetes the last one counts"
+            );
+            notes.add(said, heap.place(entries[first].name));
+            entries.remove(first);
         }
         let is_there = |key: &str| heap.item(entry, key).filter(|value| *heap.get(*value) != Data::None);
         let (value, from) = (is_there("value"), is_there("valueFrom"));
@@ -293,6 +301,13 @@ fn put_hard_coded(heap: &mut Heap, base: &Base, notes: &mut Notes, entries: Vec<
     Ok(())
 }
 
+/// Whether the values of a mapping can be null.
+fn takes_null(heap: &Heap, schema: Id) -> bool {
+    let any = heap.item(schema, "additionalProperties").and_then(|of| heap.item(of, "anyOf")).map(|any| heap.get(any));
+    let is_null = |one: &Id| heap.item(*one, "type").and_then(|own| heap.str(own)) == Some("null");
+    matches!(any, Some(Data::List(any)) if any.iter().any(is_null))
+}
+
 /// Gives a name the null in `job_configuration.env` that makes the worker leave its own value out.
 fn unset_of_worker(heap: &mut Heap, base: &Base, name: &str, place: Id) -> Result<()> {
     let env = heap.item(base.configuration, "env");
@@ -316,5 +331,15 @@ fn unset_of_worker(heap: &mut Heap, base: &Base, name: &str, place: Id) -> Resul
     });
     let null = heap.put(Data::None, None);
     heap.set_item(env, name, null);
+    // Prefect 2.20, and 3 at first, put the variable's default in the place of `job_configuration.env`, where there
+    // is one: then the null has to be in it, too, as far as its schema takes nulls (that of Prefect 3 does).
+    let schema = base.variable(heap, "env");
+    let default = schema.and_then(|schema| heap.item(schema, "default"));
+    if let (Some(schema), Some(default)) = (schema, default)
+        && heap.dict(default).is_some_and(|pairs| !pairs.is_empty())
+        && takes_null(heap, schema)
+    {
+        heap.set_item(default, name, null);
+    }
     Ok(())
 }

@@ -114,15 +114,6 @@ fn optional_mapping(heap: &Heap, dict: Id, key: &str, way: &str) -> Result<Optio
     }
 }
 
-/// Whether a text in a value has a word in it.
-pub(super) fn mentions(heap: &Heap, value: Id, word: &str) -> bool {
-    match heap.get(value) {
-        Data::Str(text) => text.contains(word),
-        Data::List(items) => items.iter().any(|item| mentions(heap, *item, word)),
-        _ => false,
-    }
-}
-
 /// Says which plain variables of the other containers look secret.
 pub(super) fn note_secrets_beside(heap: &Heap, notes: &mut Notes, parts: &Parts) -> Result<()> {
     let init = heap.item(parts.pod, "initContainers").map(|list| heap.get(list));

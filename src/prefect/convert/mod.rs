@@ -156,6 +156,11 @@ impl Work<'_> {
                 self.note(said, name);
             }
         }
+        if let Some(namespace) = self.heap.item(metadata, "namespace") {
+            // The worker asks this one where the Job is made.
+            let (configuration, key) = (self.base.configuration, self.heap.text("namespace"));
+            overlay::lay(self.heap, self.base, &mut self.notes, configuration, key, namespace, "metadata")?;
+        }
         self.labels(self.base.metadata, metadata, "metadata")?;
         let but = [&OF_THE_SERVER[..], &["name", "generateName", "labels", "annotations"]].concat();
         self.lay_all(self.base.metadata, metadata, &but, "metadata")
@@ -281,7 +286,7 @@ impl Work<'_> {
             }
         }
         if let Some(command) = self.heap.item(container, "command")
-            && input::mentions(self.heap, command, "PREFECT__")
+            && values::mentions(self.heap, command, "PREFECT__")
         {
             let said =
                 "this command names variables of Prefect 1 (PREFECT__...): the notes on `env` say what became of them";
@@ -383,6 +388,11 @@ impl Work<'_> {
 
     /// What a worker looks for before it makes a Job.
     fn required(&mut self) {
+        if self.heap.dict(self.base.metadata).is_some_and(<[_]>::is_empty) {
+            let pairs = self.heap.dict(self.base.manifest).unwrap_or_default().to_vec();
+            let others = pairs.into_iter().filter(|(_, value)| *value != self.base.metadata).collect();
+            *self.heap.get_mut(self.base.manifest) = Data::Dict(others);
+        }
         let one = BigInt::from(1);
         for (key, value) in [
             ("completions", Data::Int(one.clone())),

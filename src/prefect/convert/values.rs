@@ -98,6 +98,16 @@ fn rewritten(text: &str, renamed: &Renamed) -> String {
     out + rest
 }
 
+/// Whether a text in a value has a word in it.
+pub(super) fn mentions(heap: &Heap, value: Id, word: &str) -> bool {
+    match heap.get(value) {
+        Data::Str(text) => text.contains(word),
+        Data::List(items) => items.iter().any(|item| mentions(heap, *item, word)),
+        Data::Dict(pairs) => pairs.iter().any(|(_, own)| mentions(heap, *own, word)),
+        _ => false,
+    }
+}
+
 /// Gives every `containerName` in a value that is the old name of the flow's container its new one.
 pub(super) fn rename_container(heap: &mut Heap, value: Id, old: &str, new: &str) {
     match heap.get(value).clone() {

@@ -1,9 +1,9 @@
 """Asks the real Prefect 3 what it thinks of base job templates, one JSON object a line on standard input.
 
-`{"template": {...}, "values": {...}}`: whether the server takes the template for a work pool, whether the defaults of
+`{"template": "JSON", "values": {...}}`: whether the server takes the template for a work pool, whether the defaults of
 its variables and the values fit, and which Job a worker makes with these values. Answers `{"job": {...}}`, or
 `{"refused": text}` of the server, or `{"fails": text}` of the worker. `{"settings": [names]}`: those of the names that
-are no settings, as `{"unknown": [names]}`.
+are no settings, as `{"unknown": [names]}`. The first line says which Prefect this is, and has its own default.
 """
 import asyncio
 import copy
@@ -27,7 +27,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.server.schemas.actions import WorkPoolCreate
 from prefect.settings import Settings
 from prefect.utilities.schema_tools import validate
-from prefect_kubernetes.worker import KubernetesWorkerJobConfiguration as Configuration
+from prefect_kubernetes.worker import KubernetesWorker, KubernetesWorkerJobConfiguration as Configuration
 
 RUN = FlowRun(id=uuid.UUID(int=1), flow_id=uuid.UUID(int=2), name="test-run")
 
@@ -45,7 +45,7 @@ def defaults(variables):
 def answer(asked):
     if "settings" in asked:
         return {"unknown": sorted(set(asked["settings"]) - known_settings())}
-    template, values = asked["template"], asked.get("values", {})
+    template, values = json.loads(asked["template"]), asked.get("values", {})
     try:
         WorkPoolCreate(name="pool", type="kubernetes", base_job_template=copy.deepcopy(template))
         for own in (defaults(template["variables"]), values):
@@ -81,6 +81,6 @@ def known_settings(model=Settings):
     return names
 
 
-print(json.dumps({"prefect": prefect.__version__}), flush=True)
+print(json.dumps({"prefect": prefect.__version__, "stock": KubernetesWorker.get_default_base_job_template()}), flush=True)
 for line in sys.stdin:
     print(json.dumps(answer(json.loads(line))), flush=True)
