@@ -122,11 +122,18 @@ fn kubectl_creates_what_is_foreseen() {
         scene.run.write("preview.json", template);
         scene.run.write("variables.json", json!({"namespace": scene.namespace, "env": {"REGION": "eu"}}).to_string());
         let preview = ["preview", "preview.json", "--job-variables", "variables.json", "-q"];
-        let foreseen = parsed(&scene.jobplate(&[&preview[..], &["-o", "json"]].concat()).says(0, &[]).stdout);
-        let job = scene.jobplate(&[&preview[..], &["--kubectl"]].concat()).says(0, &[]).stdout;
-        scene.run.write("job.yaml", job);
-        let file = scene.run.folder().join("job.yaml").display().to_string();
-        let ran = scene.servers.run("kubectl", &["create", "--validate=strict", "-o", "json", "-f", &file]);
+        let foreseen = scene.jobplate(&[&preview[..], &["-o", "json"]].concat()).says(0, &[]).stdout;
+        let create = |job: &str| {
+            scene.run.write("job.yaml", job);
+            let file = scene.run.folder().join("job.yaml").display().to_string();
+            scene.servers.run("kubectl", &["create", "--validate=strict", "-o", "json", "-f", &file])
+        };
+        // As the worker sends it, it is not.
+        let refused = said(&create(&foreseen));
+        let unknown = ["completions", "parallelism"].map(|name| format!("unknown field \"spec.template.spec.{name}\""));
+        assert!(unknown.iter().all(|word| refused.contains(word)), "{refused}");
+        let foreseen = parsed(&foreseen);
+        let ran = create(&scene.jobplate(&[&preview[..], &["--kubectl"]].concat()).says(0, &[]).stdout);
         assert!(ran.status.success() && ran.stderr.is_empty(), "{}", said(&ran));
         let created = parsed(&String::from_utf8_lossy(&ran.stdout));
         let pod = |job: &Value| job["spec"]["template"]["spec"].clone();
