@@ -122,11 +122,18 @@ fn kubectl_creates_what_is_foreseen() {
         scene.run.write("preview.json", template);
         scene.run.write("variables.json", json!({"namespace": scene.namespace, "env": {"REGION": "eu"}}).to_string());
         let preview = ["preview", "preview.json", "--job-variables", "variables.json", "-q"];
-        let foreseen = parsed(&scene.jobplate(&[&preview[..], &["-o", "json"]].concat()).says(0, &[]).stdout);
-        let job = scene.jobplate(&[&preview[..], &["--kubectl"]].concat()).says(0, &[]).stdout;
-        scene.run.write("job.yaml", job);
-        let file = scene.run.folder().join("job.yaml").display().to_string();
-        let ran = scene.servers.run("kubectl", &["create", "--validate=strict", "-o", "json", "-f", &file]);
+        let foreseen = scene.jobplate(&[&preview[..], &["-o", "json"]].concat()).says(0, &[]).stdout;
+        let create = |job: &str| {
+            scene.run.write("job.yaml", job);
+            let file = scene.run.folder().join("job.yaml").display().to_string();
+            scene.servers.run("kubectl", &["create", "--validate=strict", "-o", "json", "-f", &file])
+        };
+        // As the worker sends it, it is not.
+        let refused = said(&create(&foreseen));
+        let unknown = ["completions", "parallelism"].map(|name| format!("unknown field \"spec.template.spec.{name}\""));
+        assert!(unknown.iter().all(|word| refused.contains(word)), "{refused}");
+        let foreseen = parsed(&foreseen);
+        let ran = create(&scene.jobplate(&[&preview[..], &["--kubectl"]].concat()).says(0, &[]).stdout);
         assert!(ran.status.success() && ran.stderr.is_empty(), "{}", said(&ran));
         let created = parsed(&String::from_utf8_lossy(&ran.stdout));
         let pod = |job: &Value| job["spec"]["template"]["spec"].clone();
@@ -184,12 +191,14 @@ enum Stops {
     AtTheJob(&'static [&'static str]),
 }
 
-/// One fault: a template, job variables of its deployment, where it is seen, and what a preview says of it before.
+/// One fault: a template, job variables of its deployment, where it is seen, what a preview says of it before, and
+/// its exit code: 2 where the worker itself makes no Job.
 struct Fault {
     template: Value,
     variables: Value,
     stops: Stops,
     told: &'static [&'static str],
+    status: i32,
 }
 
 fn faults(stock: &str) -> Vec<Fault> {
@@ -204,19 +213,22 @@ fn faults(stock: &str) -> Vec<Fault> {
             template: with(&|template| container_of(template)["image"] = json!("{{ nope }}")),
             variables: json!({}),
             stops: Stops::AtThePool,
-            told: &["nope"],
+            told: &["the server refuses this template", "{{ nope }}"],
+            status: 0,
         },
         Fault {
             template: with(&|template| container_of(template)["name"] = json!("flow")),
             variables: json!({}),
             stops: Stops::AtTheJob(&["must have value 'prefect-job'"]),
-            told: &["prefect-job"],
+            told: &["must be prefect-job"],
+            status: 2,
         },
         Fault {
             template: with(&|template| container_of(template)["env"] = json!(["{{ env }}", token])),
             variables: json!({"env": {"REGION": "eu"}}),
             stops: Stops::AtTheJob(&["].name: Required value"]),
-            told: &["{{ env }}"],
+            told: &["Kubernetes refuses the Job", "`{{ env }}` among entries"],
+            status: 0,
         },
         Fault {
             template: with(&|template| {
@@ -224,13 +236,18 @@ fn faults(stock: &str) -> Vec<Fault> {
             }),
             variables: json!({}),
             stops: Stops::AtTheJob(&["secretKeyRef.name: Invalid value", "secretKeyRef.key: Invalid value"]),
-            told: &["GITHUB_ACCESS_TOKEN", "a/b"],
+            told: &[
+                "Kubernetes refuses the Job: TOKEN: the Secret's name",
+                "Kubernetes refuses the Job: TOKEN: the key",
+            ],
+            status: 0,
         },
         Fault {
             template: parsed(stock),
             variables: json!({"namespace": "nowhere"}),
             stops: Stops::AtTheJob(&["namespaces \"nowhere\" not found"]),
-            told: &["nowhere"],
+            told: &["the namespace of the Job must be there", "nowhere"],
+            status: 0,
         },
     ]
 }
@@ -256,8 +273,8 @@ fn fails_as_told(fault: &Fault) {
     scene.run.write("preview.json", fault.template.to_string());
     scene.run.write("scenario.json", json!({"deployment": {"job_variables": fault.variables}}).to_string());
     let foreseen = scene.jobplate(&["preview", "preview.json", "--scenario", "scenario.json"]);
-    let foreseen = foreseen.says(2, fault.told);
-    assert_eq!(foreseen.stdout, "");
+    let foreseen = foreseen.says(fault.status, fault.told);
+    assert_eq!(foreseen.stdout.is_empty(), fault.status == 2, "{foreseen:?}");
     match fault.stops {
         Stops::AtThePool => {
             let (pool, ran) = scene.create_pool(&fault.template.to_string());
