@@ -2,6 +2,7 @@
 
 pub mod base_job_template;
 pub mod block;
+pub mod deployed;
 pub mod note;
 pub mod one;
 pub mod program;
