@@ -3,6 +3,7 @@
 pub mod base_job_template;
 pub mod block;
 pub mod convert;
+pub mod deployed;
 pub mod note;
 pub mod one;
 pub mod program;

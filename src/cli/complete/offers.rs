@@ -71,7 +71,8 @@ fn completer(
     let said = Arc::clone(said);
     Some(match flag {
         "inputs" | "filename" | "again" if command == "post-render" => return None,
-        "inputs" | "filename" | "spec" | "agent" | "run_config" | "scenario" | "template" | "from_default" => {
+        "inputs" | "filename" | "spec" | "agent" | "worker" | "job_variables" | "run_config" | "scenario"
+        | "template" | "from_default" => {
             let wants_file = Arc::clone(wants_file);
             ArgValueCompleter::new(move |typed: &OsStr| {
                 let _ = wants_file.set(&EXTENSIONS);

@@ -7,6 +7,7 @@ use crate::cli::parse;
 use crate::cli::whole::Whole;
 use crate::error::{Error, Result};
 use crate::prefect::shown::{Shown, of_entry};
+use crate::prefect::worker::deployed::{self, Deployed};
 use crate::prefect::worker::environment::{Entry, Origin};
 use crate::prefect::worker::preview::{self, Preview};
 use crate::prefect::worker::scenario::{SETTINGS, Scenario};
@@ -27,10 +28,11 @@ pub(super) fn preview(
     let version = args.prefect_kubernetes.as_deref();
     let version = version.map(|text| parse::worker_version("--prefect-kubernetes", text)).transpose()?;
     let version = version.unwrap_or_default();
-    let scenario = read_scenario(scenario, args, heap, files)?;
+    let (scenario, deployed) = read_scenario(scenario, args, heap, files)?;
     let made = preview::preview(heap, version, template, &scenario)?;
     let table = rows(heap, &made);
-    let notes = notes::find(heap, &made, &scenario, &Settings::read(&scenario.worker)?);
+    let mut notes = notes::find(heap, &made, &scenario, &Settings::read(&scenario.worker)?);
+    notes.extend(deployed.into_iter().flat_map(|(file, own)| own.notes(heap, &made, version, &file, template)));
     if args.kubectl {
         manifest::for_kubectl(heap, made.job);
     }
@@ -38,7 +40,12 @@ pub(super) fn preview(
 }
 
 /// Everything but the template.
-fn read_scenario(scenario: Option<&str>, args: &WorkerArgs, heap: &mut Heap, files: &mut Whole) -> Result<Scenario> {
+fn read_scenario(
+    scenario: Option<&str>,
+    args: &WorkerArgs,
+    heap: &mut Heap,
+    files: &mut Whole,
+) -> Result<(Scenario, Option<(String, Deployed)>)> {
     let mut scenario = match scenario {
         Some(name) => Scenario::read(heap, &read(files, name, false)?)?,
         None => Scenario::plain(heap)?,
@@ -49,6 +56,17 @@ fn read_scenario(scenario: Option<&str>, args: &WorkerArgs, heap: &mut Heap, fil
                 .hint("leave one of them out"));
         }
         scenario.run_variables = Some(load(heap, &read(files, name, false)?)?);
+    }
+    let mut deployed = None;
+    if let Some(name) = &args.worker {
+        if scenario.has_worker {
+            return Err(
+                Error::usage("`--worker` and the scenario's `worker` are both given").hint("leave one of them out")
+            );
+        }
+        let own = deployed::find(&read(files, name, false)?)?;
+        own.put_into(&mut scenario);
+        deployed = Some((name.clone(), own));
     }
     for (flag, given, setting) in [
         ("--api-key-secret", &args.api_key_secret, "API_KEY_SECRET"),
@@ -67,7 +85,7 @@ fn read_scenario(scenario: Option<&str>, args: &WorkerArgs, heap: &mut Heap, fil
             scenario.worker.set(&format!("{SETTINGS}{setting}"), "true".to_owned(), None);
         }
     }
-    Ok(scenario)
+    Ok((scenario, deployed))
 }
 
 /// The variables of the flow's container, in the order in which it gets them.

@@ -19,7 +19,6 @@ pub mod run_config;
 pub mod scenario;
 pub mod secrets;
 pub mod settings;
-mod shell;
 mod storage;
 pub mod template;
 

@@ -6,6 +6,7 @@
 //! Takes texts and values and gives values: knows nothing of files, flags or HTTP.
 
 pub mod configuration;
+pub mod deployed;
 pub mod environment;
 pub mod labels;
 pub mod manifest;

@@ -199,8 +199,7 @@ impl Notes<'_> {
         for Entry { entry, place, origin } in &preview.entries {
             let Some(name) = heap.item(*entry, "name").and_then(|name| heap.str(name)) else { continue };
             let is_plain = heap.item(*entry, "value").is_some_and(|value| heap.is_true(value));
-            let is_secret = is_worker_setting(name) && (names::looks_secret(name) || OTHER_SECRETS.contains(&name));
-            if is_plain && is_secret && *origin == Origin::Worker {
+            if is_plain && is_secret_setting(name) && *origin == Origin::Worker {
                 let flag = match name {
                     "PREFECT_API_KEY" => "--api-key SECRET/KEY".to_owned(),
                     _ => format!("--secret-env {name}=SECRET/KEY"),
@@ -268,6 +267,11 @@ impl Notes<'_> {
 /// Settings of Prefect that are secrets by another name.
 const OTHER_SECRETS: [&str; 3] =
     ["PREFECT_API_AUTH_STRING", "PREFECT_CLIENT_CUSTOM_HEADERS", "PREFECT_SERVER_DATABASE_CONNECTION_URL"];
+
+/// Whether a setting of Prefect is a secret.
+pub(super) fn is_secret_setting(name: &str) -> bool {
+    is_worker_setting(name) && (names::looks_secret(name) || OTHER_SECRETS.contains(&name))
+}
 
 /// The placeholders of a value; the server looks at keys, too.
 fn in_keys_and_values(heap: &Heap, value: Id, found: &mut Vec<(Id, placeholders::Placeholder)>) {

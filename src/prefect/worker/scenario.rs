@@ -21,6 +21,10 @@ pub struct Scenario {
     pub run_variables: Option<Id>,
     /// The worker.
     pub worker: Worker,
+    /// Whether the scenario itself says who the worker is.
+    pub has_worker: bool,
+    /// Whether it says which work pool it is.
+    pub has_work_pool: bool,
 }
 
 /// A worker.
@@ -109,6 +113,8 @@ impl Scenario {
             run_variables: keys.get(heap, "job_variables"),
             deployment_variables,
             run: Run { flow, flow_run, deployment, work_pool, deployment_updated },
+            has_worker: keys.get(heap, "worker").is_some(),
+            has_work_pool: keys.get(heap, "work_pool").is_some(),
             worker: worker(heap, keys.get(heap, "worker"))?,
         })
     }

@@ -3,6 +3,7 @@
 //! prefect 3.8.8).
 
 use num_bigint::BigInt;
+use serde_json::Value;
 
 use super::version::Version;
 use crate::error::{Error, Result};
@@ -108,11 +109,8 @@ fn check(exported: &[Exported]) -> Result<()> {
     }
     let database = |name: &str| find(&format!("PREFECT_SERVER_DATABASE_{name}"));
     let driver = database("DRIVER").filter(|_| database("CONNECTION_URL").is_none());
-    let needed: &[&str] = match driver.map(|driver| driver.value.text()) {
-        Some("postgresql+asyncpg") => &["HOST", "USER", "NAME"],
-        Some("sqlite+aiosqlite") => &["NAME"],
-        _ => &[],
-    };
+    let is_remote = driver.is_some_and(|driver| driver.value.text() == "postgresql+asyncpg");
+    let needed: &[&str] = if is_remote { &["HOST", "USER", "NAME"] } else { &[] };
     match needed.iter().find(|name| database(name).is_none_or(|own| own.value.text().is_empty())) {
         Some(name) => fails(driver, &format!("a database without PREFECT_SERVER_DATABASE_{name}")),
         None => Ok(()),
@@ -170,10 +168,23 @@ fn written_again(variable: &Variable, kind: &str, environ: &Environ) -> Result<O
         "int" => whole(text)
             .filter(|whole| is_within(whole.to_string().parse().unwrap_or(f64::NAN), bounds))
             .map(|whole| whole.to_string()),
+        // JSON has no such number, and so it becomes null.
+        "float" | "delay" | "delays"
+            if float(text).is_some_and(|float| !float.is_finite() && is_within(float, bounds)) =>
+        {
+            return Ok(None);
+        }
         "float" => float(text).filter(|float| is_within(*float, bounds)).map(repr_float),
         "level" => Some(text.to_uppercase())
             .filter(|level| ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"].contains(&level.as_str())),
-        "words" => Some(sorted(text.split(',').map(|word| word.trim().to_owned()))),
+        // What is JSON is read as that first.
+        "words" | "bool|words" | "delay" | "delays" if text.trim() == "null" => return Ok(None),
+        "words" => words(text),
+        "bool|words" if text.is_empty() => Some("False".to_owned()),
+        "bool|words" => match boolean(text) {
+            Some(is) => Some(if is { "True" } else { "False" }.to_owned()),
+            None => words(text),
+        },
         "codes" if text.is_empty() => Some(String::new()),
         "codes" => {
             let codes: Option<Vec<BigInt>> = text.split(',').map(|code| whole(code.trim())).collect();
@@ -186,16 +197,15 @@ fn written_again(variable: &Variable, kind: &str, environ: &Environ) -> Result<O
             let span = float(text).map(|seconds| (seconds * 1e6).round() as i64).or_else(|| duration::parse(text));
             span.filter(|span| is_within(*span as f64 / 1e6, bounds)).map(duration::iso)
         }
-        "delays" => match delays(text) {
+        "delay" => {
+            delay(text).or_else(|| whole(text).map(|whole| whole.to_string())).or_else(|| float(text).map(repr_float))
+        }
+        "delays" => match delay(text).or_else(|| delays(text.split(','))) {
             // Null: nothing is handed on.
             Some(delays) if delays.is_empty() => return Ok(None),
             delays => delays,
         },
-        "delay" => match text.trim().strip_prefix('[') {
-            Some(list) => delays(list.trim_end_matches(']')),
-            None => whole(text).map(|whole| whole.to_string()).or_else(|| float(text).map(repr_float)),
-        },
-        "set" | "other" => {
+        "other" => {
             let error = Error::refused(format!("{} is a setting that is not followed here", variable.name));
             return Err(at(error.hint(NOT_FOLLOWED), variable.place.as_ref()));
         }
@@ -261,12 +271,43 @@ fn is_within(number: f64, bounds: &str) -> bool {
     true
 }
 
-/// Numbers between commas, in the order of their texts.
-fn delays(text: &str) -> Option<String> {
-    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+/// A number of JSON, or a list of them.
+fn delay(text: &str) -> Option<String> {
+    match serde_json::from_str(text).ok()? {
+        Value::Number(number) if number.is_f64() => number.as_f64().map(repr_float),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(is) => Some(i32::from(is).to_string()),
+        Value::String(text) => whole(&text).map(|whole| whole.to_string()).or_else(|| float(&text).map(repr_float)),
+        Value::Array(items) => {
+            let texts = items.iter().map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned));
+            let texts: Vec<String> = texts.collect();
+            delays(texts.iter().map(String::as_str))
+        }
+        _ => None,
+    }
+}
+
+/// Numbers in the order of their texts.
+fn delays<'t>(parts: impl Iterator<Item = &'t str>) -> Option<String> {
+    let parts = parts.map(str::trim).filter(|part| !part.is_empty());
     let mut delays = parts.map(|part| float(part).map(repr_float)).collect::<Option<Vec<_>>>()?;
     delays.sort();
     Some(delays.join(","))
+}
+
+/// Words between commas, or in a list of JSON.
+fn words(text: &str) -> Option<String> {
+    let split = |text: &str| sorted(text.split(',').map(|word| word.trim().to_owned()));
+    match serde_json::from_str(text) {
+        Ok(Value::Array(items)) => {
+            let words = items.iter().map(|item| item.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()?;
+            Some(sorted(words.into_iter()))
+        }
+        Ok(Value::Object(pairs)) if pairs.is_empty() => Some(String::new()),
+        Ok(Value::String(text)) => Some(split(&text)),
+        Ok(_) => None,
+        Err(_) => Some(split(text)),
+    }
 }
 
 /// The words of a set, as Prefect joins them.
@@ -329,7 +370,7 @@ fn ascii(text: &str) -> Option<String> {
     let mut out = String::new();
     for c in serde_json::to_string(text).ok()?.chars() {
         let mut units = [0; 2];
-        match c.is_ascii() {
+        match (' '..='~').contains(&c) {
             true => out.push(c),
             false => c.encode_utf16(&mut units).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}"))),
         }

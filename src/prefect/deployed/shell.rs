@@ -1,24 +1,21 @@
-//! The words of a shell's script that starts an agent, as far as they can be told without a shell.
+//! The words of a shell's script that starts a program, as far as they can be told without a shell.
 
 use crate::python::environ::{Environ, Known, references};
-
-/// What a script must run somewhere.
-pub(super) const START: &str = "prefect agent kubernetes start";
 
 /// Commands before it that may change what it is told.
 const SETS: [&str; 13] =
     [".", "alias", "case", "declare", "eval", "export", "for", "if", "read", "set", "source", "unset", "while"];
 
-/// The words of the command in a shell's script that starts the agent, from `prefect` on; the shell's variables are
+/// The words of the command in a shell's script that starts the program (`start`), from `prefect` on; the shell's variables are
 /// those of the container.
 ///
 /// None where the script does more that counts: sets or exports variables, calls programs for words, uses variables
 /// that are not known or that it may split, quotes a dollar, matches names of files.
-pub(super) fn words(script: &str, environ: &Environ) -> Option<Vec<Known>> {
+pub(super) fn words(start: &str, script: &str, environ: &Environ) -> Option<Vec<Known>> {
     let joined = script.replace("\\\n", " ");
     let commands = commands(&joined)?;
     let at =
-        commands.iter().position(|command| command.split_whitespace().collect::<Vec<_>>().join(" ").contains(START))?;
+        commands.iter().position(|command| command.split_whitespace().collect::<Vec<_>>().join(" ").contains(start))?;
     let sets = |command: &String| {
         let first = command.split_whitespace().next().unwrap_or_default();
         SETS.contains(&first) || first.contains('=')
@@ -131,8 +128,9 @@ fn commands(script: &str) -> Option<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
-    use super::START;
     use crate::python::environ::{Environ, Known, Variable};
+
+    const START: &str = "prefect agent kubernetes start";
 
     #[test]
     fn scripts_are_followed_or_refused() {
@@ -141,7 +139,7 @@ mod tests {
         let blank = variable("W", Known::Text("a b".to_owned()));
         let environ = Environ(vec![variable("A", Known::Text("a".to_owned())), secret, blank]);
         let words = |options: &str| {
-            let words = super::words(&format!("cd /x && exec {START} {options}"), &environ)?;
+            let words = super::words(START, &format!("cd /x && exec {START} {options}"), &environ)?;
             Some(words.into_iter().skip(5).collect::<Vec<_>>())
         };
         let known = |text: &str| Known::Text(text.to_owned());
@@ -163,7 +161,7 @@ mod tests {
             format!("if true; then {START}; fi"),
             "prefect agent local start".to_owned(),
         ] {
-            assert_eq!(super::words(&script, &environ), None, "{script}");
+            assert_eq!(super::words(START, &script, &environ), None, "{script}");
         }
     }
 }

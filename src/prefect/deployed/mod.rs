@@ -1,0 +1,211 @@
+//! A program of Prefect in a manifest: the environment of its container, and the words that it is started with.
+//!
+//! What Kubernetes makes of them is followed as far as it is known: `$(VAR)` is expanded, and a value that is in a
+//! Secret or ConfigMap has a word in its place. Knows nothing of what the options mean.
+
+mod shell;
+
+use std::rc::Rc;
+
+use super::program::{self, Generation};
+use crate::error::{Error, Result};
+use crate::manifest::container;
+use crate::manifest::object::each_in_text;
+use crate::manifest::workload::pod_specs;
+use crate::python::environ::{Environ, Known, Variable};
+use crate::python::heap::{Place, Text, at};
+use crate::yaml::Node;
+
+/// A program to look for.
+#[derive(Debug)]
+pub struct Program {
+    /// Whose it is.
+    pub generation: Generation,
+    /// The words that start it.
+    pub start: &'static [&'static str],
+    /// What errors call it.
+    pub name: &'static str,
+    /// The error where there are several.
+    pub several: &'static str,
+    /// The error where there is none.
+    pub none: &'static str,
+    /// The hint where something else is started.
+    pub no_start: &'static str,
+}
+
+/// What a manifest says of a program.
+#[derive(Debug)]
+pub struct Deployed {
+    /// The words behind those that start it.
+    pub words: Vec<Known>,
+    /// Where they stand.
+    pub place: Place,
+    /// Its environment.
+    pub environ: Environ,
+    /// The version of Prefect in its image, where it is one of Prefect's own.
+    pub version: Option<Vec<u32>>,
+    /// Whether it takes variables from whole Secrets or ConfigMaps, too.
+    pub has_sources: bool,
+}
+
+/// Finds the program in a manifest. Fails where there is none, or more than one.
+pub fn find(program: &Program, source: &Rc<Text>) -> Result<Deployed> {
+    let whole = Place { source: Rc::clone(source), span: 0..0 };
+    let mut found = None;
+    each_in_text(&source.text, &mut |offset, object| {
+        for own in pod_specs(object).unwrap_or_default().into_iter().flat_map(container::all) {
+            if program::agent(own) != Some(program.generation) {
+                continue;
+            }
+            if found.replace(Reader { program, source, offset }.deployed(own)?).is_some() {
+                let error = Error::input(program.several);
+                return Err(at(error.hint("name a file with one of them"), Some(&whole)));
+            }
+        }
+        Ok(())
+    })?;
+    found.ok_or_else(|| {
+        let (name, start) = (program.name, program.start.join(" "));
+        let article = if name.starts_with('a') { "an" } else { "a" };
+        let hint = format!("{article} {name} is a container that runs `{start}`");
+        at(Error::input(program.none).hint(hint), Some(&whole))
+    })
+}
+
+struct Reader<'s> {
+    program: &'s Program,
+    source: &'s Rc<Text>,
+    offset: usize,
+}
+
+impl Reader<'_> {
+    fn place(&self, node: Node<'_>) -> Place {
+        let span = node.span();
+        Place { source: Rc::clone(self.source), span: self.offset + span.start..self.offset + span.end }
+    }
+
+    fn deployed(&self, container: Node<'_>) -> Result<Deployed> {
+        let environ = self.environ(container);
+        let (words, place) = self.words(container, &environ)?;
+        let has_sources = container.first("envFrom").is_some_and(|list| list.items().next().is_some());
+        Ok(Deployed { words, place, environ, version: program::image_version(container), has_sources })
+    }
+
+    /// The container's variables, in order.
+    fn environ(&self, container: Node<'_>) -> Environ {
+        let mut environ = Environ::default();
+        for entry in container.first("env").into_iter().flat_map(Node::items) {
+            let Some(name) = entry.first("name").and_then(Node::text) else { continue };
+            let value = match (entry.first("value"), entry.first("valueFrom")) {
+                (Some(value), _) => expand(&environ, &value.text().unwrap_or_default()),
+                (None, Some(from)) => Known::Unknown(reference(from)),
+                (None, None) => Known::Text(String::new()),
+            };
+            let place = Some(self.place(entry.first("value").or(entry.first("name")).unwrap_or(entry)));
+            environ.0.retain(|variable| variable.name != name);
+            environ.0.push(Variable { name: name.into_owned(), value, place });
+        }
+        environ
+    }
+
+    /// The words behind those that start the program, and where they stand.
+    fn words(&self, container: Node<'_>, environ: &Environ) -> Result<(Vec<Known>, Place)> {
+        let start = self.program.start.join(" ");
+        let parts = ["command", "args"].into_iter().filter_map(|key| container.first(key)).flat_map(Node::items);
+        let mut words: Vec<Known> = Vec::new();
+        let mut place = self.place(container);
+        let mut is_shell = false;
+        for part in parts {
+            let text = part.text().unwrap_or_default();
+            if text.contains("prefect") || text.starts_with("--") {
+                place = self.place(part);
+            }
+            let expanded = expand(environ, &text);
+            // One word with blanks in it runs by a shell that the image brings.
+            let is_script = is_shell || text.contains(&start);
+            if !is_script {
+                is_shell =
+                    text.as_ref() == "-c" || text.starts_with('-') && !text.starts_with("--") && text.ends_with('c');
+                words.push(expanded);
+                continue;
+            }
+            let Some(of_start) = shell::words(&start, expanded.text(), environ) else {
+                let error = Error::input(format!(
+                    "the {}'s command uses more of its shell than can be followed here",
+                    self.program.name
+                ));
+                return Err(at(
+                    error.hint(format!("write the {}'s settings into a scenario (`--scenario`)", self.program.name)),
+                    Some(&place),
+                ));
+            };
+            words.extend(of_start);
+        }
+        let own = self.program.start;
+        let is_start = |found: &[Known]| {
+            let is = |(word, own): (&Known, &&str)| word.text() == *own;
+            found[0].text().rsplit('/').next() == Some(own[0]) && found[1..].iter().zip(&own[1..]).all(is)
+        };
+        let Some(at_start) = words.windows(own.len()).position(is_start) else {
+            let error = Error::input(format!("this {} is not started by `{start}`", self.program.name));
+            return Err(at(error.hint(self.program.no_start), Some(&place)));
+        };
+        Ok((words.split_off(at_start + own.len()), place))
+    }
+}
+
+/// Expands `$(VAR)` as Kubernetes does: `$$` is a dollar, and what is not set stays.
+fn expand(environ: &Environ, text: &str) -> Known {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find('$') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        if let Some(behind) = rest.strip_prefix('$') {
+            out.push('$');
+            rest = behind;
+            continue;
+        }
+        let name = rest.strip_prefix('(').and_then(|rest| rest.split_once(')'));
+        match name.and_then(|(name, behind)| Some((environ.get(name)?, behind))) {
+            Some((variable, behind)) => {
+                out.push_str(variable.value.text());
+                rest = behind;
+            }
+            None => out.push('$'),
+        }
+    }
+    out.push_str(rest);
+    Known::of(out)
+}
+
+/// What stands for a value that is somewhere else.
+fn reference(from: Node<'_>) -> String {
+    let text =
+        |of: Node<'_>, key: &str| of.first(key).and_then(Node::text).map_or("?".to_owned(), |text| text.into_owned());
+    for (kind, word) in [("secretKeyRef", "Secret"), ("configMapKeyRef", "ConfigMap")] {
+        if let Some(reference) = from.first(kind) {
+            return format!("<{word} {}, key {}>", text(reference, "name"), text(reference, "key"));
+        }
+    }
+    match from.first("fieldRef") {
+        Some(reference) => format!("<field {}>", text(reference, "fieldPath")),
+        None => "<a reference>".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_expand_as_in_kubernetes() {
+        let variable = |name: &str, value: Known| Variable { name: name.to_owned(), value, place: None };
+        let unknown = Known::Unknown("<Secret s, key k>".to_owned());
+        let environ = Environ(vec![variable("A", Known::Text("a".to_owned())), variable("S", unknown)]);
+        for (text, wanted) in [("$(A)b$(C)$", "ab$(C)$"), ("$$(A)", "$(A)"), ("$A", "$A"), ("$(A", "$(A")] {
+            assert_eq!(expand(&environ, text), Known::Text(wanted.to_owned()), "{text}");
+        }
+        assert_eq!(expand(&environ, "x$(S)"), Known::Unknown("x<Secret s, key k>".to_owned()));
+    }
+}

@@ -1,0 +1,167 @@
+//! A worker's Deployment: the environment of its container, what `prefect worker start` is told there, and what of it
+//! does not reach flow runs.
+
+use std::rc::Rc;
+
+use super::environment::Origin;
+use super::notes::is_secret_setting;
+use super::preview::Preview;
+use super::scenario::Scenario;
+use super::version::Version;
+use crate::error::{Error, Result};
+use crate::prefect::deployed::{self, Program};
+use crate::prefect::note::Note;
+use crate::prefect::program::Generation;
+use crate::python::environ::{Environ, Known, references};
+use crate::python::heap::{Data, Heap, Place, Text, at};
+
+/// What a worker is called that is given no name, where Prefect draws an id at random (`BaseWorker.__init__`).
+const UNNAMED: &str = "KubernetesWorker 00000000-0000-0000-0000-000000000005";
+
+/// What a worker is, in words of errors.
+const WORKER: Program = Program {
+    generation: Generation::TwoOrThree,
+    start: &["prefect", "worker", "start"],
+    name: "worker",
+    several: "there are several workers of Prefect 2 or 3 here",
+    none: "no worker of Prefect 2 or 3 is here",
+    no_start: "Jobs of base job templates are made by workers, not by agents",
+};
+
+/// The options of `prefect worker start` with a value: long, short, and whether they can stand several times.
+const OPTIONS: [(&str, Option<char>, bool); 8] = [
+    ("name", Some('n'), false),
+    ("pool", Some('p'), false),
+    ("work-queue", Some('q'), true),
+    ("type", Some('t'), false),
+    ("prefetch-seconds", None, false),
+    ("limit", Some('l'), false),
+    ("install-policy", None, false),
+    ("base-job-template", None, false),
+];
+
+/// Its switches.
+const SWITCHES: [&str; 6] = [
+    "run-once",
+    "no-run-once",
+    "with-healthcheck",
+    "no-with-healthcheck",
+    "create-pool-if-not-found",
+    "no-create-pool-if-not-found",
+];
+
+/// What a manifest says of a worker.
+#[derive(Debug)]
+pub struct Deployed {
+    /// `--name`
+    pub name: Option<String>,
+    /// `--pool`
+    pub pool: Option<String>,
+    /// Whether it is started with `--base-job-template`.
+    pub has_template: bool,
+    /// Where its options stand.
+    pub place: Place,
+    /// Its environment.
+    pub environ: Environ,
+    /// The version of Prefect in its image, where it is one of Prefect's own.
+    pub version: Option<Vec<u32>>,
+    /// Whether it takes variables from whole Secrets or ConfigMaps, too.
+    pub has_sources: bool,
+}
+
+/// Finds the worker in a manifest. Fails where there is none, or more than one, or one that makes no Jobs.
+pub fn find(source: &Rc<Text>) -> Result<Deployed> {
+    let deployed::Deployed { words, place, environ, version, has_sources } = deployed::find(&WORKER, source)?;
+    let mut command = clap::Command::new("start").no_binary_name(true).disable_help_flag(true).args_override_self(true);
+    for (long, short, many) in OPTIONS {
+        let action = if many { clap::ArgAction::Append } else { clap::ArgAction::Set };
+        let arg = clap::Arg::new(long).long(long).allow_hyphen_values(true).action(action);
+        command = command.arg(match short {
+            Some(short) => arg.short(short),
+            None => arg,
+        });
+    }
+    for long in SWITCHES {
+        command = command.arg(clap::Arg::new(long).long(long).action(clap::ArgAction::SetTrue));
+    }
+    let Ok(found) = command.try_get_matches_from(words.iter().map(Known::text)) else {
+        let error = Error::input("`prefect worker start` takes no such options");
+        return Err(at(error.hint("look at `prefect worker start --help`"), Some(&place)));
+    };
+    let one = |name: &str| found.get_one::<String>(name).cloned();
+    if let Some(kind) = one("type")
+        && kind != "kubernetes"
+        && references(&kind).is_empty()
+    {
+        let error = Error::input("this worker is of another type than `kubernetes`");
+        return Err(at(error.hint("Jobs are made by workers of the type `kubernetes` only"), Some(&place)));
+    }
+    let (name, pool, has_template) = (one("name"), one("pool"), found.contains_id("base-job-template"));
+    Ok(Deployed { name, pool, has_template, place, environ, version, has_sources })
+}
+
+impl Deployed {
+    /// Makes it the worker of a scenario.
+    pub fn put_into(&self, scenario: &mut Scenario) {
+        scenario.worker.name = Some(self.name.clone().unwrap_or_else(|| UNNAMED.to_owned()));
+        scenario.worker.environ = self.environ.clone();
+        if let Some(pool) = self.pool.as_ref().filter(|_| !scenario.has_work_pool) {
+            scenario.run.work_pool.name.clone_from(pool);
+        }
+    }
+
+    /// What is to be said of it; `file` is what it was read from.
+    pub fn notes(&self, heap: &Heap, made: &Preview, version: Version, file: &str, template: &Text) -> Vec<Note> {
+        let mut notes = Vec::new();
+        let mut add = |text: String, place: Option<&Place>| notes.push(Note { text, place: place.cloned() });
+        let followed = version.prefect();
+        let numbers = followed.split('.').take(2).map(|number| number.parse().ok());
+        if let Some(own) = &self.version
+            && own.iter().zip(numbers).any(|(own, number)| Some(*own) != number)
+        {
+            let own: Vec<String> = own.iter().map(u32::to_string).collect();
+            let own = own.join(".");
+            add(format!("{file}: the worker's image has Prefect {own}, and this is what {followed} makes"), None);
+        }
+        if self.name.is_none() {
+            let text = "the worker's name is made up here: without `--name` it has another one each time it starts";
+            add(text.to_owned(), Some(&self.place));
+        }
+        if self.has_template {
+            let text = "the worker reads its `--base-job-template` only as it creates the work pool: a pool that is there keeps its own";
+            add(text.to_owned(), Some(&self.place));
+        }
+        if self.has_sources {
+            add(format!("{file}: variables that the worker takes by `envFrom` are not known here"), None);
+        }
+        for entry in made.entries.iter().filter(|entry| entry.origin == Origin::Worker) {
+            let text = |key: &str| heap.item(entry.entry, key).map(|id| heap.get(id));
+            let (Some(Data::Str(name)), Some(Data::Unknown(from))) = (text("name"), text("value")) else { continue };
+            if is_secret_setting(name) {
+                continue; // that is said of every preview
+            }
+            let from = references(from);
+            let text = format!("the worker hands `{name}` ({from}) to every flow run as plain text");
+            add(text, entry.place.as_ref());
+        }
+        for variable in &self.environ.0 {
+            let name = &variable.name;
+            let is_entry = |id| heap.item(id, "name").and_then(|own| heap.str(own)) == Some(name.as_str());
+            // A template can ask for a variable of the worker: `{{ $NAME }}`.
+            let is_asked_for = template.text.contains(&format!("${name}"));
+            let is_setting = name.to_ascii_uppercase().starts_with("PREFECT_");
+            if is_setting || name == "HOME" || is_asked_for || made.entries.iter().any(|own| is_entry(own.entry)) {
+                continue;
+            }
+            let how = match &variable.value {
+                Known::Unknown(_) => " (`jobplate render FILE --secret-env ...`)",
+                Known::Text(_) => "",
+            };
+            let text = format!(
+                "`{name}` of the worker is not handed on to flow runs: if they need it, put it into the base job template{how}"
+            );
+            add(text, variable.place.as_ref());
+        }
+        notes
+    }
+}
