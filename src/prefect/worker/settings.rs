@@ -181,6 +181,7 @@ fn written_again(variable: &Variable, kind: &str, environ: &Environ) -> Result<O
         "words" | "bool|words" | "delay" | "delays" if text.trim() == "null" => return Ok(None),
         "words" => words(text),
         "bool|words" if text.is_empty() => Some("False".to_owned()),
+        "bool|words" if text.trim_start().starts_with('{') => None,
         "bool|words" => match boolean(text) {
             Some(is) => Some(if is { "True" } else { "False" }.to_owned()),
             None => words(text),

@@ -22,9 +22,11 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use self::pools::{Answer, Pools};
-use crate::case::{Case, Version, topics};
+use crate::case::{Case, topics};
+use crate::one::generate;
 use crate::oracle::say;
-use crate::{generate, run};
+use crate::run;
+use crate::side::ONE;
 
 const FLOW: &str = "/spec/template/spec/containers/0";
 
@@ -247,10 +249,10 @@ fn whatever_is_converted_prefect_takes() {
     let Some(mut pools) = Pools::start() else { return };
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let seed = std::env::var("JOBPLATE_PREFECT_SEED").map_or(1, |seed| seed.parse().expect("a number"));
-    let written = topics().into_iter().flat_map(|(topic, cases)| {
+    let written = topics(&ONE).into_iter().flat_map(|(topic, cases)| {
         cases.into_iter().map(move |case| Case { name: format!("{topic}: {}", case.name), ..case })
     });
-    let random = (0..RANDOM).map(|number| generate::case(seed, number, Version::V1_4));
+    let random = (0..RANDOM).map(|number| generate::case(seed, number));
     let (mut failures, mut converted, mut refused) = (Vec::new(), 0, 0);
     for case in written.chain(random) {
         let Some(template) = &case.template else { continue };
