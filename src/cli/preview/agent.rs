@@ -42,6 +42,13 @@ pub(super) fn preview(
     let file = |path: &str| read(&mut Whole::default(), path, true);
     let made = preview::preview(heap, version, template, &scenario, &file)?;
     let mut notes = notes::find(heap, &made, &scenario, deployed.is_some());
+    if let Some(template) = template.filter(|_| !made.is_agents_template) {
+        let name = &template.name;
+        let text = format!(
+            "{name} is not used: the run config brings a job template of its own, and nothing of this one counts"
+        );
+        notes.insert(0, Note { text, place: None });
+    }
     notes.extend(deployed.into_iter().flat_map(|more| more.notes(heap, &made, version, template.is_some())));
     Ok(Shows { job: made.job.root, table: rows(heap, &made), notes })
 }

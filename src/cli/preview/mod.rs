@@ -16,6 +16,7 @@ use super::output::to_stdout;
 use super::to_stderr;
 use super::whole::Whole;
 use crate::error::{Error, Result};
+use crate::manifest::object::each_in_text;
 use crate::prefect::note::Note;
 use crate::prefect::one::template;
 use crate::prefect::shown::Shown;
@@ -159,6 +160,7 @@ pub(super) fn run(args: PreviewArgs, color: ColorChoice) -> Result<ExitCode> {
             worker::preview(&mut heap, &mut files, &text, scenario, &args.worker)?
         }
         Some(text) => {
+            refuse_agent(&text)?;
             refuse(args.worker.given(), &text, "is for Prefect 2 and 3, and this is no base job template")?;
             let template = template::in_config_map(text)?;
             agent::preview(&mut heap, &mut files, Some(&template), scenario, &args.agent)?
@@ -197,6 +199,22 @@ fn refuse(flag: Option<&str>, text: &Text, why: &str) -> Result<()> {
     }
 }
 
+/// The manifest of an agent is no job template, though Prefect would take it for one.
+fn refuse_agent(text: &Text) -> Result<()> {
+    let mut is_deployment = false;
+    drop(each_in_text(&text.text, &mut |_, object| {
+        is_deployment |= object.kind == "Deployment";
+        Ok(())
+    }));
+    let holds_one = text.text.contains("kind: ConfigMap") || text.text.contains("kind: Job");
+    match is_deployment && !holds_one {
+        true => Err(Error::usage("this is a Deployment, not a job template")
+            .in_file(&*text.name)
+            .hint("the manifest of an agent goes behind --agent, that of a worker behind --worker")),
+        false => Ok(()),
+    }
+}
+
 fn no_input() -> Error {
     let error = Error::usage("no input");
     match Path::new("job_template.yaml").exists() {
@@ -207,9 +225,9 @@ fn no_input() -> Error {
 
 /// A file as a text that errors can name.
 fn read(files: &mut Whole, name: &str, is_manifest: bool) -> Result<Rc<Text>> {
-    let bytes = files.read(Path::new(name)).map_err(|why| {
-        Error::input(why).in_file(name).hint("name the job template's file, or `-` for standard input")
-    })?;
+    let bytes = files
+        .read(Path::new(name))
+        .map_err(|why| Error::input(why).in_file(name).hint("name a file that is there, or `-` for standard input"))?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         Error::input(format!("not UTF-8, at byte {at}")).in_file(name).hint("save the file as UTF-8")

@@ -77,7 +77,11 @@ impl Notes<'_> {
         let first = items.first().and_then(name);
         match items.iter().skip(1).find(|container| name(container) == Some("flow")) {
             Some(flow) => {
-                let text = "the flow does not run in the container `flow`, but in the first one";
+                let first = first.map_or(String::new(), |first| format!(", `{first}`"));
+                let text = format!(
+                    "the flow runs in the first container{first}, not in `flow`, whose variables do not reach it: put \
+                     `flow` first"
+                );
                 self.add(text, heap.item(*flow, "name").and_then(|name| heap.place(name)));
             }
             None if first.is_none() => {

@@ -85,7 +85,7 @@ impl Scenario {
     fn of(heap: &mut Heap, root: Id) -> Result<Self> {
         let keys = Kwargs::read(heap, root, &KEYS, "a scenario")?;
         let record = |heap: &mut Heap, key: &str, number: u8, name: &str| {
-            let given = keys.get(heap, key);
+            let given = keys.truthy(heap, key);
             if let Some(given) = given.filter(|given| heap.dict(*given).is_none()) {
                 let error = Error::input(format!("`{key}` is {}, not a mapping", heap.kind(given)));
                 return Err(at(error.hint("write `name: NAME` below it"), heap.place(given)));
@@ -103,6 +103,9 @@ impl Scenario {
         for (record, odd) in [(&flow, "/%&><"), (&work_pool, "/%&><"), (&flow_run, "")] {
             check_name(heap, record, odd)?;
         }
+        for record in [&flow, &flow_run] {
+            check_fields(heap, record)?;
+        }
         let deployment_updated = match &deployment {
             Some(deployment) => run::updated(heap, deployment)?,
             None => None,
@@ -115,8 +118,26 @@ impl Scenario {
             run: Run { flow, flow_run, deployment, work_pool, deployment_updated },
             has_worker: keys.get(heap, "worker").is_some(),
             has_work_pool: keys.get(heap, "work_pool").is_some(),
-            worker: worker(heap, keys.get(heap, "worker"))?,
+            worker: worker(heap, keys.truthy(heap, "worker"))?,
         })
+    }
+}
+
+/// The fields that Prefect's models have types for, and a name may refer to.
+fn check_fields(heap: &Heap, record: &Record) -> Result<()> {
+    let field = |key: &str| heap.item(record.fields, key);
+    let is_null = |id: Id| *heap.get(id) == Data::None;
+    let fault = [
+        ("parameters", "a mapping", field("parameters").filter(|id| heap.dict(*id).is_none())),
+        ("labels", "a mapping", field("labels").filter(|id| heap.dict(*id).is_none() && !is_null(*id))),
+        ("tags", "a list", field("tags").filter(|id| !matches!(heap.get(*id), Data::List(_)))),
+    ];
+    match fault.into_iter().find_map(|(key, wanted, id)| Some((key, wanted, id?))) {
+        Some((key, wanted, id)) => {
+            let error = Error::input(format!("`{key}` is {}, and must be {wanted}", heap.kind(id)));
+            Err(at(error.hint("Prefect itself fails here"), heap.place(id)))
+        }
+        None => Ok(()),
     }
 }
 
@@ -137,12 +158,24 @@ fn worker(heap: &mut Heap, given: Option<Id>) -> Result<Worker> {
     let keys = Kwargs::read(heap, given, &["id", "name", "env", "settings"], "a worker")?;
     worker.id = keys.get(heap, "id").map(|id| text::str(heap, id));
     if let Some(name) = heap.item(given, "name") {
-        let text = if *heap.get(name) == Data::None { String::new() } else { text::str(heap, name) };
+        let text = match heap.get(name) {
+            Data::None => String::new(),
+            Data::Str(text) => text.clone(),
+            _ => {
+                let error = Error::input(format!("the name of the worker is {}", heap.kind(name)));
+                return Err(at(error.hint("put it in quotes"), heap.place(name)));
+            }
+        };
         let record = Record { id: String::new(), name: text.clone(), fields: given };
         check_name(heap, &record, "/%")?;
         worker.name = Some(text);
     }
-    for (key, value) in keys.get(heap, "env").and_then(|env| heap.dict(env)).unwrap_or_default().to_vec() {
+    let environ = keys.truthy(heap, "env");
+    if let Some(environ) = environ.filter(|environ| heap.dict(*environ).is_none()) {
+        let error = Error::input(format!("`env` of the worker is {}, not a mapping", heap.kind(environ)));
+        return Err(at(error.hint("write `env: {NAME: \"value\"}`"), heap.place(environ)));
+    }
+    for (key, value) in environ.and_then(|environ| heap.dict(environ)).unwrap_or_default().to_vec() {
         let (Some(name), Some(text)) = (heap.str(key), heap.str(value)) else {
             let error = Error::input("names and values of an environment are texts");
             return Err(at(error.hint("put it in quotes"), heap.place(value)));

@@ -180,11 +180,11 @@ fn written_again(variable: &Variable, kind: &str, environ: &Environ) -> Result<O
         // What is JSON is read as that first.
         "words" | "bool|words" | "delay" | "delays" if text.trim() == "null" => return Ok(None),
         "words" => words(text),
-        "bool|words" if text.is_empty() => Some("False".to_owned()),
         "bool|words" if text.trim_start().starts_with('{') => None,
-        "bool|words" => match boolean(text) {
-            Some(is) => Some(if is { "True" } else { "False" }.to_owned()),
-            None => words(text),
+        "bool|words" => match text.trim().to_ascii_lowercase().as_str() {
+            "true" | "1" => Some("True".to_owned()),
+            "false" | "0" | "" => Some("False".to_owned()),
+            _ => words(text),
         },
         "codes" if text.is_empty() => Some(String::new()),
         "codes" => {

@@ -142,9 +142,9 @@ fn change(rng: &mut Rng, tree: &mut Tree, touched: &[&str]) {
     }
 }
 
-/// A key or text, in double quotes.
+/// A key or text, in double quotes. NEL, which YAML readers disagree about, is escaped.
 fn quoted(rng: &mut Rng, from: &[&str]) -> String {
-    serde_json::Value::String(rng.choose(from).to_owned()).to_string()
+    serde_json::Value::String(rng.choose(from).to_owned()).to_string().replace('\u{85}', "\\u0085")
 }
 
 /// Any value, of some depth.
