@@ -14,7 +14,7 @@ use crate::yaml::{Document, Kind, Node, Tape, read};
 pub fn load(heap: &mut Heap, source: &Rc<Text>) -> Option<Id> {
     let text = source.text.strip_prefix('\u{feff}').unwrap_or(&source.text);
     let start = source.text.len() - text.len();
-    if !text.trim_start().starts_with(['{', '[']) {
+    if !is_json(text) {
         return None;
     }
     let whole: &RawValue = serde_json::from_str(text).ok()?;
@@ -26,10 +26,34 @@ pub fn load(heap: &mut Heap, source: &Rc<Text>) -> Option<Id> {
     }
 }
 
-/// Whether a text is JSON, and more than a scalar.
+/// Lists and mappings within one another, as many as our YAML scanner takes.
+const DEPTH: usize = 250;
+
+/// Whether a text is JSON, more than a scalar, and not nested too deep.
 pub fn is_json(text: &str) -> bool {
     let text = text.trim_start_matches('\u{feff}');
-    text.trim_start().starts_with(['{', '[']) && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+    text.trim_start().starts_with(['{', '['])
+        && depth(text) <= DEPTH
+        && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+}
+
+/// How deep lists and mappings are within one another.
+fn depth(text: &str) -> usize {
+    let (mut depth, mut most, mut quoted, mut escaped) = (0_usize, 0, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = quoted,
+            b'"' => quoted = !quoted,
+            b'[' | b'{' if !quoted => {
+                depth += 1;
+                most = most.max(depth);
+            }
+            b']' | b'}' if !quoted => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    most
 }
 
 struct Reader<'h> {
@@ -153,5 +177,8 @@ mod tests {
             assert_eq!(text::repr(&heap, root), wanted, "{json}");
         }
         assert!(!is_json("{a: b}") && !is_json("1"));
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(is_json(&nested(DEPTH)) && !is_json(&nested(DEPTH + 1)) && !is_json(&nested(1_000_000)));
+        assert!(is_json(r#"["\"[[", "]"]"#));
     }
 }
