@@ -5,7 +5,7 @@ use std::rc::Rc;
 use crate::error::{Error, Result};
 use crate::python::NOT_FOLLOWED;
 use crate::python::heap::{Data, Heap, Id, Text, at};
-use crate::python::send::key_text;
+use crate::python::send::{MOST, key_text};
 use crate::python::{json, yaml};
 
 /// An error where Prefect fails, too.
@@ -21,11 +21,19 @@ pub fn load(heap: &mut Heap, source: &Rc<Text>) -> Result<Id> {
     }
 }
 
-/// The value as JSON carries it: keys are texts, nothing is shared. Fails at what JSON does not have.
+/// The value as JSON carries it: keys are texts, nothing is shared. Fails at what JSON does not have, and at what
+/// aliases make larger than any object can be.
 pub fn as_json(heap: &mut Heap, id: Id) -> Result<Id> {
+    match heap.is_larger_than(id, MOST) {
+        true => Err(at(Error::input("this is larger than any object can be"), heap.place(id))),
+        false => unshared(heap, id),
+    }
+}
+
+fn unshared(heap: &mut Heap, id: Id) -> Result<Id> {
     let data = match heap.get(id).clone() {
         Data::List(items) | Data::Tuple(items) => {
-            Data::List(items.into_iter().map(|item| as_json(heap, item)).collect::<Result<_>>()?)
+            Data::List(items.into_iter().map(|item| unshared(heap, item)).collect::<Result<_>>()?)
         }
         Data::Dict(pairs) => {
             let place = heap.place(id).cloned();
@@ -33,7 +41,7 @@ pub fn as_json(heap: &mut Heap, id: Id) -> Result<Id> {
             for (key, value) in pairs {
                 let Some(text) = key_text(heap, key) else { return Err(no_json(heap, key)) };
                 let place = heap.place(key).cloned();
-                let (key, value) = (heap.put(Data::Str(text), place), as_json(heap, value)?);
+                let (key, value) = (heap.put(Data::Str(text), place), unshared(heap, value)?);
                 heap.set(dict, key, value);
             }
             return Ok(dict);
