@@ -120,7 +120,7 @@ enum Verb {
     Krm(Box<Deferred<KrmArgs>>),
     /// Render as a plugin of Argo CD: the application's folder and parameters in, its manifests out
     ArgocdGenerate,
-    /// Print the Job that Prefect 1's agent will make of a job template, and say what is lost on the way
+    /// Print the Job that an agent of Prefect 1 or a worker of Prefect 2 and 3 will make of a template, and say what is lost
     Preview(Box<Deferred<PreviewArgs>>),
     /// Print a Prefect 1 job template as a base job template of a Prefect 2 or 3 work pool, and say what has no place there
     Convert(Box<Deferred<ConvertArgs>>),

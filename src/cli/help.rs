@@ -73,6 +73,9 @@ Exit codes: 0 nothing differs, 1 something does, 2 input, 3 refused or unreachab
   # The flow's variables: where each comes from, and what it hides
   {name} preview job_template.yaml --agent agent.yaml --run-config run.yaml -o env
 
+  # The same of a Prefect 2 or 3 work pool, whose worker's manifest is worker.yaml
+  {name} preview base_job_template.json --worker worker.yaml -o env
+
   # Of a template as it will be once references are in it
   {name} render job_template.yaml --secret GITHUB_ACCESS_TOKEN=prefect-secrets/token |
     {name} preview -

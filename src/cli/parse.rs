@@ -156,7 +156,7 @@ fn reference(kind: &str, text: &str, default_key: Option<&str>) -> Result<KeyRef
         (None, None) => {
             let form = format!("{}/KEY", kind.to_ascii_uppercase());
             return Err(
-                Fault::new(format!("a key of the {kind} is missing")).hint(format!("write it behind the name: {form}"))
+                Fault::new(format!("no key of the {kind} is named")).hint(format!("write it behind the name: {form}"))
             );
         }
     };
@@ -221,9 +221,9 @@ mod tests {
             (secret, "T=canary:opt", "`--flag T`: the Secret's name is none"),
             (secret, "T=s/canary/x", "`--flag T`: the key is none that"),
             (secret, "a b=canary", "`--flag a b`: the key is none that"),
-            (secret_env, "T=canary", "`--flag T`: a key of the Secret is missing"),
+            (secret_env, "T=canary", "`--flag T`: no key of the Secret is named"),
             (secret_env, "T=canary/", "`--flag T`: the key is missing"),
-            (config_env, "T=canary:optional", "`--flag T`: a key of the ConfigMap is missing"),
+            (config_env, "T=canary:optional", "`--flag T`: no key of the ConfigMap is named"),
             (field_env, "T=canary", "`--flag T`: Kubernetes has no such field"),
             (env, "canary", "`--flag` needs VAR=VALUE"),
         ];

@@ -78,6 +78,11 @@ fn plan_env(
     notes: &mut Notes,
 ) -> Result<()> {
     if let Some(default) = template.default_env {
+        if !matches!(default.kind(), Kind::Map | Kind::Seq) {
+            return Err(Error::input("the default of `env` is no mapping of variables")
+                .at(default.span())
+                .hint("write it as one: `NAME: value`"));
+        }
         let defaults = Claims { settings: Vec::new(), ..*claims };
         take_out(default, "the default of `env`", &defaults, edits, notes)?;
     }

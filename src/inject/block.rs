@@ -29,7 +29,11 @@ pub(super) fn plan(block: &Block<'_>, wanted: &Wanted, edits: &mut Vec<Edit>, no
     let claims = Claims::new(wanted);
     match block.env {
         Some(env) if env.kind() == Kind::Map => take_out(env, "the block's `env`", &claims, edits, notes)?,
-        Some(env) => return Err(Error::input("the block's `env` is no mapping").at(env.span())),
+        Some(env) => {
+            return Err(Error::input("the block's `env` is no mapping")
+                .at(env.span())
+                .hint("write it as one: `NAME: value`"));
+        }
         None if claims.settings.is_empty() => {}
         None => set_missing(block, "env", claims.nulls(), &mut fresh, edits)?,
     }

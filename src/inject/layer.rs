@@ -65,7 +65,7 @@ impl Layer {
                 let name = &variable.name;
                 return Err(Error::usage(format!("{by}: {name} looks like a secret, which would stand in plain text"))
                     .hint(format!(
-                        "refer to it with --secret or --secret-env {name}=SECRET/KEY, or add --allow-plaintext"
+                        "refer to it with --secret-env {name}=SECRET/KEY, with Prefect 1 also --secret, or add --allow-plaintext"
                     )));
             }
             Asked::Entry(_) => variable.name.clone(),

@@ -64,7 +64,8 @@ impl<'a> BaseJobTemplate<'a> {
             })
         };
         let Some(job_configuration) = under(template, &["job_configuration"])? else {
-            return Err(Error::input("the base job template has no `job_configuration`").at(template.span()));
+            let error = Error::input("`job_configuration` of the base job template is empty");
+            return Err(error.at(template.span()).hint("Prefect's own template has what belongs there"));
         };
         check_on_path(job_configuration, "`job_configuration`")?;
         let pod_spec = under(job_configuration, &["job_manifest", "spec", "template", "spec"])?;

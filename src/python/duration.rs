@@ -23,7 +23,8 @@ pub fn parse(text: &str) -> Option<i64> {
         format!("{:0<6}", &digits[..digits.len().min(6)]).parse().ok()
     };
     let (days, hours, minutes, seconds, micros, found) = if let Some(found) = ISO.as_ref()?.captures(text) {
-        let days = number(&found, 2)?.checked_mul(365)? + number(&found, 3)?.checked_mul(7)? + number(&found, 4)?;
+        let weeks = number(&found, 3)?.checked_mul(7)?;
+        let days = number(&found, 2)?.checked_mul(365)?.checked_add(weeks)?.checked_add(number(&found, 4)?)?;
         (days, number(&found, 5)?, number(&found, 6)?, number(&found, 7)?, micros(&found, 8)?, found)
     } else {
         let found = CLOCK.as_ref()?.captures(text)?;
@@ -86,6 +87,7 @@ mod tests {
             ("P400D", Some("P1Y35D")),
             ("-PT1H", Some("-PT1H")),
             ("PT0S", Some("PT0S")),
+            ("P25000000000000000Y9223372036854775807D", None),
             ("30", None),
             ("1.5", None),
             ("", None),

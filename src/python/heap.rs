@@ -3,6 +3,8 @@
 //! A list or dictionary is a thing of its own in Python: with a YAML alias two containers hold the same one, and
 //! what changes it in one place changes it in the other. So values are kept in a heap and named by an [`Id`].
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -48,6 +50,31 @@ pub enum Data {
     Ellipsis,
     /// What Python has and this does not; its name.
     Other(&'static str),
+}
+
+/// A dictionary in the making, of texts as keys. A key that comes again has the value that came last.
+#[derive(Default)]
+pub struct LastOfEach {
+    pairs: Vec<(Id, Id)>,
+    positions: HashMap<String, usize>,
+}
+
+impl LastOfEach {
+    /// Sets a key, whose text is `name`.
+    pub fn set(&mut self, name: String, key: Id, value: Id) {
+        match self.positions.entry(name) {
+            Entry::Occupied(own) => self.pairs[*own.get()].1 = value,
+            Entry::Vacant(own) => {
+                own.insert(self.pairs.len());
+                self.pairs.push((key, value));
+            }
+        }
+    }
+
+    /// The dictionary.
+    pub fn dict(self) -> Data {
+        Data::Dict(self.pairs)
+    }
 }
 
 /// A text that values are read from.

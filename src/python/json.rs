@@ -7,7 +7,7 @@ use std::rc::Rc;
 use num_bigint::BigInt;
 use serde_json::value::RawValue;
 
-use super::heap::{Data, Heap, Id, Place, Text};
+use super::heap::{Data, Heap, Id, LastOfEach, Place, Text};
 use crate::yaml::{Document, Kind, Node, Tape, read};
 
 /// Loads a text; none where it is no JSON.
@@ -72,12 +72,13 @@ impl Reader<'_> {
     fn value(&mut self, node: Node<'_>) -> Id {
         match node.kind() {
             Kind::Map => {
-                let dict = self.put(node, Data::Dict(Vec::new()));
+                let mut pairs = LastOfEach::default();
                 for (key, value) in node.entries() {
-                    let (key, value) = (self.value(key), self.value(value));
-                    self.heap.set(dict, key, value);
+                    let (id, value) = (self.value(key), self.value(value));
+                    let name = self.heap.str(id).unwrap_or_default().to_owned();
+                    pairs.set(name, id, value);
                 }
-                dict
+                self.put(node, pairs.dict())
             }
             Kind::Seq => {
                 let items = node.items().map(|item| self.value(item)).collect();
@@ -115,13 +116,13 @@ fn without_places(heap: &mut Heap, raw: &RawValue) -> Id {
             Data::List(items.into_iter().map(|item| without_places(heap, item)).collect())
         }
         Some(b'{') => {
-            let dict = heap.put(Data::Dict(Vec::new()), None);
-            let Pairs(pairs) = serde_json::from_str(text).unwrap_or_default();
-            for (key, value) in pairs {
-                let value = without_places(heap, value);
-                heap.set_item(dict, &key, value);
+            let Pairs(all) = serde_json::from_str(text).unwrap_or_default();
+            let mut pairs = LastOfEach::default();
+            for (key, value) in all {
+                let (id, value) = (heap.text(key.as_str()), without_places(heap, value));
+                pairs.set(key, id, value);
             }
-            return dict;
+            pairs.dict()
         }
         _ => scalar(text),
     };

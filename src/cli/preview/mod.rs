@@ -16,7 +16,6 @@ use super::output::to_stdout;
 use super::to_stderr;
 use super::whole::Whole;
 use crate::error::{Error, Result};
-use crate::manifest::object::each_in_text;
 use crate::prefect::note::Note;
 use crate::prefect::one::template;
 use crate::prefect::shown::Shown;
@@ -160,7 +159,6 @@ pub(super) fn run(args: PreviewArgs, color: ColorChoice) -> Result<ExitCode> {
             worker::preview(&mut heap, &mut files, &text, scenario, &args.worker)?
         }
         Some(text) => {
-            refuse_agent(&text)?;
             refuse(args.worker.given(), &text, "is for Prefect 2 and 3, and this is no base job template")?;
             let template = template::in_config_map(text)?;
             agent::preview(&mut heap, &mut files, Some(&template), scenario, &args.agent)?
@@ -196,22 +194,6 @@ fn refuse(flag: Option<&str>, text: &Text, why: &str) -> Result<()> {
             .in_file(&*text.name)
             .hint("leave the flag out, or name another template")),
         None => Ok(()),
-    }
-}
-
-/// The manifest of an agent is no job template, though Prefect would take it for one.
-fn refuse_agent(text: &Text) -> Result<()> {
-    let mut is_deployment = false;
-    drop(each_in_text(&text.text, &mut |_, object| {
-        is_deployment |= object.kind == "Deployment";
-        Ok(())
-    }));
-    let holds_one = text.text.contains("kind: ConfigMap") || text.text.contains("kind: Job");
-    match is_deployment && !holds_one {
-        true => Err(Error::usage("this is a Deployment, not a job template")
-            .in_file(&*text.name)
-            .hint("the manifest of an agent goes behind --agent, that of a worker behind --worker")),
-        false => Ok(()),
     }
 }
 

@@ -85,19 +85,19 @@ impl Reader<'_> {
     }
 
     fn deployed(&self, container: Node<'_>) -> Result<Deployed> {
-        let environ = self.environ(container);
+        let environ = self.environ(container)?;
         let (words, place) = self.words(container, &environ)?;
         let has_sources = container.first("envFrom").is_some_and(|list| list.items().next().is_some());
         Ok(Deployed { words, place, environ, version: program::image_version(container), has_sources })
     }
 
     /// The container's variables, in order.
-    fn environ(&self, container: Node<'_>) -> Environ {
+    fn environ(&self, container: Node<'_>) -> Result<Environ> {
         let mut environ = Environ::default();
         for entry in container.first("env").into_iter().flat_map(Node::items) {
             let Some(name) = entry.first("name").and_then(Node::text) else { continue };
             let value = match (entry.first("value"), entry.first("valueFrom")) {
-                (Some(value), _) => expand(&environ, &value.text().unwrap_or_default()),
+                (Some(value), _) => self.expand(&environ, value)?,
                 (None, Some(from)) => Known::Unknown(reference(from)),
                 (None, None) => Known::Text(String::new()),
             };
@@ -105,7 +105,15 @@ impl Reader<'_> {
             environ.0.retain(|variable| variable.name != name);
             environ.0.push(Variable { name: name.into_owned(), value, place });
         }
-        environ
+        Ok(environ)
+    }
+
+    /// The text of a scalar with `$(VAR)` expanded.
+    fn expand(&self, environ: &Environ, node: Node<'_>) -> Result<Known> {
+        expand(environ, &node.text().unwrap_or_default()).ok_or_else(|| {
+            let error = Error::input("with its variables put in, this is longer than Linux takes");
+            at(error.hint("no program can be started like this"), Some(&self.place(node)))
+        })
     }
 
     /// The words behind those that start the program, and where they stand.
@@ -120,7 +128,7 @@ impl Reader<'_> {
             if text.contains("prefect") || text.starts_with("--") {
                 place = self.place(part);
             }
-            let expanded = expand(environ, &text);
+            let expanded = self.expand(environ, part)?;
             // One word with blanks in it runs by a shell that the image brings.
             let is_script = is_shell || text.contains(&start);
             if !is_script {
@@ -154,8 +162,11 @@ impl Reader<'_> {
     }
 }
 
-/// Expands `$(VAR)` as Kubernetes does: `$$` is a dollar, and what is not set stays.
-fn expand(environ: &Environ, text: &str) -> Known {
+/// The longest word or variable that Linux starts a program with, in bytes (`MAX_ARG_STRLEN`).
+const LONGEST: usize = 128 << 10;
+
+/// Expands `$(VAR)` as Kubernetes does: `$$` is a dollar, and what is not set stays. None where it becomes too long.
+fn expand(environ: &Environ, text: &str) -> Option<Known> {
     let mut out = String::new();
     let mut rest = text;
     while let Some(at) = rest.find('$') {
@@ -171,12 +182,15 @@ fn expand(environ: &Environ, text: &str) -> Known {
             Some((variable, behind)) => {
                 out.push_str(variable.value.text());
                 rest = behind;
+                if out.len() > LONGEST {
+                    return None;
+                }
             }
             None => out.push('$'),
         }
     }
     out.push_str(rest);
-    Known::of(out)
+    Some(Known::of(out))
 }
 
 /// What stands for a value that is somewhere else.
@@ -204,8 +218,9 @@ mod tests {
         let unknown = Known::Unknown("<Secret s, key k>".to_owned());
         let environ = Environ(vec![variable("A", Known::Text("a".to_owned())), variable("S", unknown)]);
         for (text, wanted) in [("$(A)b$(C)$", "ab$(C)$"), ("$$(A)", "$(A)"), ("$A", "$A"), ("$(A", "$(A")] {
-            assert_eq!(expand(&environ, text), Known::Text(wanted.to_owned()), "{text}");
+            assert_eq!(expand(&environ, text), Some(Known::Text(wanted.to_owned())), "{text}");
         }
-        assert_eq!(expand(&environ, "x$(S)"), Known::Unknown("x<Secret s, key k>".to_owned()));
+        let unknown = Known::Unknown("x<Secret s, key k>".to_owned());
+        assert_eq!(expand(&environ, "x$(S)"), Some(unknown));
     }
 }

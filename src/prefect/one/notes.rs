@@ -44,6 +44,16 @@ impl Notes<'_> {
 
     fn on_template(&mut self, preview: &Preview) {
         let heap = self.heap;
+        if let Some(kind) = heap.item(preview.job.root, "kind").filter(|kind| heap.str(*kind) != Some("Job")) {
+            let own = text::str(heap, kind);
+            let text = match own.as_ref() {
+                "Deployment" => "this is a Deployment, and an agent can make nothing but a Job: the manifest of an \
+                                 agent goes behind `--agent`, that of a worker behind `--worker`"
+                    .to_owned(),
+                own => format!("this is a {own}, and an agent can make nothing but a Job"),
+            };
+            self.add(text, heap.place(kind));
+        }
         for (key, own) in &preview.job.replaced {
             let what = match *key {
                 "args" => "has no effect: Prefect puts its own command line there (a `command` stays)".to_owned(),

@@ -153,7 +153,7 @@ pub fn fill(heap: &mut Heap, version: Version, given: &Given, environ: &Environ)
         let env = union(heap, env, over)?;
         set_env(heap, env);
     }
-    let filled = placeholders::fill(heap, base, values, environ).unwrap_or(base);
+    let filled = placeholders::fill(heap, base, values, environ)?.unwrap_or(base);
     refuse_what_the_api_knows(heap, filled)?;
     read(heap, version, filled)
 }

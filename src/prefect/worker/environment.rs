@@ -12,7 +12,7 @@ use crate::python::heap::{Data, Heap, Id, Place};
 use crate::python::text;
 
 /// Who says what a variable is, the weakest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Origin {
     /// A setting of the worker, which it hands on.
     Worker,

@@ -118,22 +118,22 @@ fn slugged(heap: &mut Heap, version: Version, texts: Texts) -> Result<Id> {
 }
 
 /// The name of the Job, as far as Prefect makes one.
-fn name(heap: &mut Heap, version: Version, scenario: &Scenario, configuration: &Configuration) -> Option<Id> {
+fn name(heap: &mut Heap, version: Version, scenario: &Scenario, configuration: &Configuration) -> Result<Option<Id>> {
     let run_name = heap.text(scenario.run.flow_run.name.as_str());
-    let Some(own) = configuration.name.filter(|name| heap.is_true(*name)) else { return Some(run_name) };
+    let Some(own) = configuration.name.filter(|name| heap.is_true(*name)) else { return Ok(Some(run_name)) };
     if !version.fills_names() {
-        return Some(own);
+        return Ok(Some(own));
     }
     let values = scenario.run.context(heap);
     // Nothing but a placeholder that has no value: it stays as it is.
-    let filled = placeholders::fill(heap, own, values, &scenario.worker.environ).unwrap_or(own);
-    Some(if heap.is_true(filled) { filled } else { run_name })
+    let filled = placeholders::fill(heap, own, values, &scenario.worker.environ)?.unwrap_or(own);
+    Ok(Some(if heap.is_true(filled) { filled } else { run_name }))
 }
 
 /// Prepares a manifest; its `env` is there already.
 pub fn prepare(heap: &mut Heap, version: Version, scenario: &Scenario, configuration: &Configuration) -> Result<()> {
     let manifest = configuration.manifest;
-    let name = name(heap, version, scenario, configuration);
+    let name = name(heap, version, scenario, configuration)?;
     let own = own_labels(heap, version, scenario, configuration);
     let (Some(metadata), Some(spec)) = (heap.item(manifest, "metadata"), heap.item(manifest, "spec")) else {
         return Ok(());

@@ -124,11 +124,13 @@ impl Notes<'_> {
         let heap = self.heap;
         for Entry { entry, place, .. } in &preview.entries {
             let Some(name) = heap.item(*entry, "name") else {
-                self.add(
-                    "Kubernetes refuses the Job: this is no entry of `env`, which has a `name`. `{{ env }}` among \
-                     entries becomes a mapping (`jobplate render` takes it out)",
-                    place.as_ref(),
-                );
+                let is_entry = ["value", "valueFrom"].iter().any(|key| heap.item(*entry, key).is_some());
+                let why = match is_entry {
+                    true => "",
+                    false => ": `{{ env }}` among entries becomes a mapping (`jobplate render` takes it out)",
+                };
+                let text = format!("Kubernetes refuses the Job: this is no entry of `env`, which has a `name`{why}");
+                self.add(text, place.as_ref());
                 continue;
             };
             let name = text::str(heap, name);

@@ -6,8 +6,10 @@ use std::sync::LazyLock;
 use regex_lite::Regex;
 
 use super::values::get_from_dict;
+use crate::error::{Error, Result};
 use crate::python::environ::{Environ, Known};
-use crate::python::heap::{Data, Heap, Id};
+use crate::python::heap::{Data, Heap, Id, at};
+use crate::python::send::MOST;
 use crate::python::text;
 
 /// A placeholder in a text.
@@ -44,7 +46,6 @@ impl Placeholder {
 /// The placeholders of a text, each once, in their order. (Prefect goes through them in the order of a set, which is
 /// none; it shows only where a value holds another placeholder of the same text.)
 pub fn in_text(text: &str) -> Vec<Placeholder> {
-    // Python's `\w` and `\s` of any script.
     static PATTERN: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\{\{([^{}]*)\}\}").ok());
     let Some(pattern) = &*PATTERN else { return Vec::new() };
     let mut found: Vec<Placeholder> = Vec::new();
@@ -59,10 +60,12 @@ pub fn in_text(text: &str) -> Vec<Placeholder> {
     found
 }
 
+/// Python's `\s`.
 fn is_space(c: char) -> bool {
     c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
 }
 
+/// Python's `\w` of any script, and what leads into values.
 fn is_of_name(c: char) -> bool {
     c.is_alphanumeric() || "_.-[]$".contains(c)
 }
@@ -78,35 +81,40 @@ pub fn in_value(heap: &Heap, value: Id, found: &mut Vec<(Id, Placeholder)>) {
 }
 
 /// Fills the placeholders of a template. None where it is nothing but one that has no value: the key or item that it
-/// stands for is left out.
-pub fn fill(heap: &mut Heap, template: Id, values: Id, environ: &Environ) -> Option<Id> {
+/// stands for is left out. Fails where values that hold placeholders of their own make a text too long.
+pub fn fill(heap: &mut Heap, template: Id, values: Id, environ: &Environ) -> Result<Option<Id>> {
     match heap.get(template).clone() {
         Data::Str(text) => fill_text(heap, template, &text, values, environ),
         Data::List(items) => {
-            let items = items.into_iter().filter_map(|item| fill(heap, item, values, environ)).collect();
+            let mut filled = Vec::new();
+            for item in items {
+                filled.extend(fill(heap, item, values, environ)?);
+            }
             let place = heap.place(template).cloned();
-            Some(heap.put(Data::List(items), place))
+            Ok(Some(heap.put(Data::List(filled), place)))
         }
         Data::Dict(pairs) => {
-            let filled = pairs.into_iter().filter_map(|(key, value)| Some((key, fill(heap, value, values, environ)?)));
-            let pairs = filled.collect();
+            let mut filled = Vec::new();
+            for (key, value) in pairs {
+                filled.extend(fill(heap, value, values, environ)?.map(|value| (key, value)));
+            }
             let place = heap.place(template).cloned();
-            Some(heap.put(Data::Dict(pairs), place))
+            Ok(Some(heap.put(Data::Dict(filled), place)))
         }
-        _ => Some(template),
+        _ => Ok(Some(template)),
     }
 }
 
-fn fill_text(heap: &mut Heap, template: Id, text: &str, values: Id, environ: &Environ) -> Option<Id> {
+fn fill_text(heap: &mut Heap, template: Id, text: &str, values: Id, environ: &Environ) -> Result<Option<Id>> {
     let placeholders = in_text(text);
     if placeholders.is_empty() {
-        return Some(template);
+        return Ok(Some(template));
     }
     if let [placeholder] = placeholders.as_slice()
         && placeholder.full == text
         && placeholder.filler() == Filler::Variable
     {
-        return get_from_dict(heap, values, &placeholder.name);
+        return Ok(get_from_dict(heap, values, &placeholder.name));
     }
     let mut filled = text.to_owned();
     let mut is_unknown = false;
@@ -124,8 +132,14 @@ fn fill_text(heap: &mut Heap, template: Id, text: &str, values: Id, environ: &En
                 variable.map(|variable| variable.value.text().to_owned())
             }
         };
-        filled = filled.replace(&placeholder.full, &value.unwrap_or_default());
+        let value = value.unwrap_or_default();
+        let times = filled.matches(&placeholder.full).count();
+        if filled.len().saturating_add(times.saturating_mul(value.len())) > MOST {
+            let error = Error::input("values that are put in here make this longer than any object can be");
+            return Err(at(error, heap.place(template)));
+        }
+        filled = filled.replace(&placeholder.full, &value);
     }
     let place = heap.place(template).cloned();
-    Some(heap.put(if is_unknown { Data::Unknown(filled) } else { Data::Str(filled) }, place))
+    Ok(Some(heap.put(if is_unknown { Data::Unknown(filled) } else { Data::Str(filled) }, place)))
 }

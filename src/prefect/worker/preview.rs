@@ -1,6 +1,6 @@
 //! A preview: everything that a worker does between a flow run and its Job, in one call.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use super::configuration::{self, Configuration, Given};
@@ -50,7 +50,9 @@ pub fn preview(heap: &mut Heap, version: Version, source: &Rc<Text>, scenario: &
     manifest::prepare(heap, version, scenario, &configuration)?;
     let secrets = secrets::apply(heap, &settings, &scenario.worker, &configuration, &mut entries)?;
     candidates.extend(dropped);
-    let hidden = candidates.into_iter().filter(|own| !is_among(heap, own, &entries)).collect();
+    let winners = Winners::of(heap, &entries);
+    candidates.retain(|own| !winners.has(heap, own));
+    let hidden = candidates;
     Ok(Preview { job: configuration.manifest, template, configuration, entries, hidden, secrets })
 }
 
@@ -121,10 +123,22 @@ fn candidates(heap: &mut Heap, given: &Given, exported: &[Exported]) -> Vec<Entr
     found.into_iter().map(entry).collect()
 }
 
-/// Whether an entry is one of those that the container gets.
-fn is_among(heap: &Heap, own: &Entry, entries: &[Entry]) -> bool {
-    let name = |entry: &Entry| heap.item(entry.entry, "name").and_then(|name| heap.str(name));
-    entries.iter().any(|entry| entry.entry == own.entry || entry.origin == own.origin && name(entry) == name(own))
+/// Who set which name, of entries that the container gets.
+struct Winners<'h>(HashSet<(Origin, &'h str)>, HashSet<Id>);
+
+impl<'h> Winners<'h> {
+    fn of(heap: &'h Heap, entries: &[Entry]) -> Self {
+        let names = entries.iter().filter_map(|entry| Some((entry.origin, name(heap, entry)?)));
+        Winners(names.collect(), entries.iter().map(|entry| entry.entry).collect())
+    }
+
+    fn has(&self, heap: &Heap, own: &Entry) -> bool {
+        self.1.contains(&own.entry) || name(heap, own).is_some_and(|name| self.0.contains(&(own.origin, name)))
+    }
+}
+
+fn name<'h>(heap: &'h Heap, entry: &Entry) -> Option<&'h str> {
+    heap.item(entry.entry, "name").and_then(|name| heap.str(name))
 }
 
 /// The values of variables in a mapping, the entries of a list.

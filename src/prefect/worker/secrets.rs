@@ -9,7 +9,7 @@ use super::scenario::{SETTINGS, Worker};
 use crate::error::{Error, Result};
 use crate::prefect::one::kwargs::iterate;
 use crate::python::environ::Variable;
-use crate::python::heap::{Data, Heap, Id, at};
+use crate::python::heap::{Data, Heap, Id, Place, at};
 use crate::python::text;
 
 /// The letters that Prefect draws at random for the name of a Secret.
@@ -90,17 +90,15 @@ pub fn apply(
     let mut written = Vec::new();
     let named = settings.api_key[0].is_some_and(|name| !name.value.text().is_empty());
     if let Some((name, key)) = reference(settings.api_key) {
-        replace(heap, entries, "PREFECT_API_KEY", name.value.text(), key.value.text(), name);
+        replace(heap, entries, "PREFECT_API_KEY", name.value.text(), key.value.text(), name.place.as_ref());
     } else if settings.creates_secret && !named && has_value(heap, entries, "PREFECT_API_KEY") {
         let slug = labels::name(worker.name.as_deref().unwrap_or_default());
         let name = format!("prefect-{}-api-key", slug.as_deref().unwrap_or("None"));
-        let by =
-            Variable { name: String::new(), value: crate::python::environ::Known::Text(String::new()), place: None };
-        replace(heap, entries, "PREFECT_API_KEY", &name, "value", &by);
+        replace(heap, entries, "PREFECT_API_KEY", &name, "value", None);
         written.push(Written { name, keys: vec!["value".to_owned()], ends_with_worker: true });
     }
     if let Some((name, key)) = reference(settings.auth_string) {
-        replace(heap, entries, "PREFECT_API_AUTH_STRING", name.value.text(), key.value.text(), name);
+        replace(heap, entries, "PREFECT_API_AUTH_STRING", name.value.text(), key.value.text(), name.place.as_ref());
     }
     let Some(container) = container(heap, configuration.manifest) else { return Ok(written) };
     if settings.stores_env {
@@ -121,7 +119,7 @@ fn has_value(heap: &Heap, entries: &[Entry], name: &str) -> bool {
     entry.and_then(|entry| heap.item(entry.entry, "value")).is_some_and(|value| heap.is_true(value))
 }
 
-fn replace(heap: &mut Heap, entries: &mut [Entry], variable: &str, name: &str, key: &str, by: &Variable) {
+fn replace(heap: &mut Heap, entries: &mut [Entry], variable: &str, name: &str, key: &str, place: Option<&Place>) {
     for entry in entries.iter_mut().filter(|entry| is_named(heap, entry, variable)).collect::<Vec<_>>() {
         let dict = |heap: &mut Heap| heap.put(Data::Dict(Vec::new()), None);
         let (own, from, reference) = (dict(heap), dict(heap), dict(heap));
@@ -131,7 +129,7 @@ fn replace(heap: &mut Heap, entries: &mut [Entry], variable: &str, name: &str, k
         }
         heap.set_item(from, "secretKeyRef", reference);
         heap.set_item(own, "valueFrom", from);
-        *entry = Entry { entry: own, origin: Origin::Secret, place: by.place.clone() };
+        *entry = Entry { entry: own, origin: Origin::Secret, place: place.cloned() };
     }
 }
 

@@ -4,9 +4,12 @@ use std::rc::Rc;
 
 use crate::error::{Error, Result};
 use crate::python::NOT_FOLLOWED;
-use crate::python::heap::{Data, Heap, Id, Text, at};
+use crate::python::heap::{Data, Heap, Id, LastOfEach, Text, at};
 use crate::python::send::{MOST, key_text};
 use crate::python::{json, yaml};
+
+/// Words of a dotted variable: as deep as anything may be nested here.
+const DEEPEST: usize = 200;
 
 /// An error where Prefect fails, too.
 pub fn fails(heap: &Heap, id: Id, why: impl Into<String>) -> Error {
@@ -15,19 +18,27 @@ pub fn fails(heap: &Heap, id: Id, why: impl Into<String>) -> Error {
 
 /// A text as a value: JSON, if it is JSON, else YAML.
 pub fn load(heap: &mut Heap, source: &Rc<Text>) -> Result<Id> {
-    match json::load(heap, source) {
-        Some(root) => Ok(root),
-        None => yaml::load(heap, source),
+    let root = match json::load(heap, source) {
+        Some(root) => root,
+        None => yaml::load(heap, source)?,
+    };
+    check_size(heap, root)?;
+    Ok(root)
+}
+
+/// Refuses what aliases make larger than any object can be.
+fn check_size(heap: &Heap, id: Id) -> Result<()> {
+    match heap.is_larger_than(id, MOST) {
+        true => Err(at(Error::input("this is larger than any object can be"), heap.place(id))),
+        false => Ok(()),
     }
 }
 
 /// The value as JSON carries it: keys are texts, nothing is shared. Fails at what JSON does not have, and at what
 /// aliases make larger than any object can be.
 pub fn as_json(heap: &mut Heap, id: Id) -> Result<Id> {
-    match heap.is_larger_than(id, MOST) {
-        true => Err(at(Error::input("this is larger than any object can be"), heap.place(id))),
-        false => unshared(heap, id),
-    }
+    check_size(heap, id)?;
+    unshared(heap, id)
 }
 
 fn unshared(heap: &mut Heap, id: Id) -> Result<Id> {
@@ -37,14 +48,14 @@ fn unshared(heap: &mut Heap, id: Id) -> Result<Id> {
         }
         Data::Dict(pairs) => {
             let place = heap.place(id).cloned();
-            let dict = heap.put(Data::Dict(Vec::new()), place);
+            let mut own = LastOfEach::default();
             for (key, value) in pairs {
-                let Some(text) = key_text(heap, key) else { return Err(no_json(heap, key)) };
+                let Some(name) = key_text(heap, key) else { return Err(no_json(heap, key)) };
                 let place = heap.place(key).cloned();
-                let (key, value) = (heap.put(Data::Str(text), place), unshared(heap, value)?);
-                heap.set(dict, key, value);
+                let (key, value) = (heap.put(Data::Str(name.clone()), place), unshared(heap, value)?);
+                own.set(name, key, value);
             }
-            return Ok(dict);
+            return Ok(heap.put(own.dict(), place));
         }
         Data::Time(_) | Data::Bytes(_) | Data::Set(_) | Data::Complex(..) | Data::Ellipsis | Data::Other(_) => {
             return Err(no_json(heap, id));
@@ -73,7 +84,7 @@ pub fn copy(heap: &mut Heap, dict: Id) -> Id {
 /// `one | other`, of which both must be dictionaries.
 pub fn union(heap: &mut Heap, one: Id, other: Id) -> Result<Id> {
     let Some(pairs) = heap.dict(other).map(<[_]>::to_vec) else {
-        return Err(fails(heap, other, format!("{} over a mapping", heap.kind(other))));
+        return Err(fails(heap, other, format!("{} cannot be merged into a mapping", heap.kind(other))));
     };
     let both = copy(heap, one);
     pairs.into_iter().for_each(|(key, value)| heap.set(both, key, value));
@@ -86,7 +97,7 @@ pub fn update(heap: &mut Heap, dict: Id, other: Id) -> Result<()> {
         Data::Dict(pairs) => pairs,
         Data::List(items) => items.into_iter().map(|item| pair(heap, item)).collect::<Result<Vec<_>>>()?,
         Data::Str(text) if text.is_empty() => Vec::new(),
-        _ => return Err(fails(heap, other, format!("{} over a mapping", heap.kind(other)))),
+        _ => return Err(fails(heap, other, format!("{} cannot be merged into a mapping", heap.kind(other)))),
     };
     pairs.into_iter().for_each(|(key, value)| heap.set(dict, key, value));
     Ok(())
@@ -101,7 +112,7 @@ fn pair(heap: &mut Heap, item: Id) -> Result<(Id, Id)> {
     };
     match parts.as_slice() {
         [key, value] if heap.is_hashable(*key) => Ok((*key, *value)),
-        _ => Err(fails(heap, item, "an entry of a list over a mapping that is no pair")),
+        _ => Err(fails(heap, item, "an entry that is no pair cannot be merged into a mapping")),
     }
 }
 
@@ -126,6 +137,10 @@ fn words(path: &str) -> Vec<String> {
 /// Prefect's `set_in_dict`: makes mappings on the way.
 pub fn set_in_dict(heap: &mut Heap, dict: Id, path: Id, value: Id) -> Result<()> {
     let words = words(heap.str(path).unwrap_or_default());
+    if words.len() > DEEPEST {
+        let error = Error::input(format!("a variable of more than {DEEPEST} words with dots between them"));
+        return Err(at(error, heap.place(path)));
+    }
     let Some((last, way)) = words.split_last() else { return Ok(()) };
     let mut dict = dict;
     for word in way {
