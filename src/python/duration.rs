@@ -1,67 +1,186 @@
-//! Spans of time: texts that pydantic takes for a `timedelta`, and its ISO 8601 for one.
+//! `datetime.timedelta` as pydantic 2 reads it from a text and writes it again, and as Python makes it of seconds.
 
-use std::sync::LazyLock;
+/// A length of time, in microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Duration(i128);
 
-use regex_lite::Regex;
+const SECOND: i128 = 1_000_000;
+const DAY: i128 = 86_400 * SECOND;
 
-/// Microseconds of a span; none where the text is none.
-pub fn parse(text: &str) -> Option<i64> {
-    static CLOCK: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        Regex::new(
-            r"^([-+])?(?:([0-9]+) ?d(?:ays?)?)?(?:,? ?(?:([0-9]+):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,9}))?)?))?$",
-        )
-        .ok()
-    });
-    static ISO: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        Regex::new(r"^([-+])?P(?:([0-9]+)Y)?(?:([0-9]+)W)?(?:([0-9]+)D)?(?:T(?:([0-9]+)H)?(?:([0-9]+)M)?(?:([0-9]+)(?:\.([0-9]{1,9}))?S)?)?$").ok()
-    });
-    let number = |found: &regex_lite::Captures<'_>, group: usize| -> Option<i64> {
-        found.get(group).map_or(Some(0), |digits| digits.as_str().parse().ok())
-    };
-    let micros = |found: &regex_lite::Captures<'_>, group: usize| -> Option<i64> {
-        let digits = found.get(group).map_or("", |digits| digits.as_str());
-        format!("{:0<6}", &digits[..digits.len().min(6)]).parse().ok()
-    };
-    let (days, hours, minutes, seconds, micros, found) = if let Some(found) = ISO.as_ref()?.captures(text) {
-        let weeks = number(&found, 3)?.checked_mul(7)?;
-        let days = number(&found, 2)?.checked_mul(365)?.checked_add(weeks)?.checked_add(number(&found, 4)?)?;
-        (days, number(&found, 5)?, number(&found, 6)?, number(&found, 7)?, micros(&found, 8)?, found)
-    } else {
-        let found = CLOCK.as_ref()?.captures(text)?;
-        if found.get(2).is_none() && found.get(3).is_none() {
+/// The most days, either way.
+const DAYS: i128 = 999_999_999;
+
+/// The most hours before a colon.
+const HOURS: u64 = 2_400_000_000;
+
+impl Duration {
+    /// So many whole seconds.
+    pub fn of_seconds(seconds: i64) -> Self {
+        Duration(i128::from(seconds) * SECOND)
+    }
+
+    /// `timedelta(seconds=...)`: to the nearest microsecond, of two the even one.
+    pub fn of_float(seconds: f64) -> Option<Self> {
+        if !seconds.is_finite() || seconds.abs() > 1e15 {
             return None;
         }
-        let (minutes, seconds) = (number(&found, 4)?, number(&found, 5)?);
-        if minutes > 59 || seconds > 59 {
+        let micros = (seconds.trunc() as i128) * SECOND;
+        let rest = (seconds.fract() * 1e6).round_ties_even() as i128;
+        Duration(micros + rest).checked()
+    }
+
+    fn checked(self) -> Option<Self> {
+        (-DAYS..=DAYS).contains(&self.0.div_euclid(DAY)).then_some(self)
+    }
+
+    /// Reads ISO 8601's `P1DT2H`, Python's `1 day, 2:00:00`, or `02:00:00`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (is_negative, text) = match text.strip_prefix('-') {
+            Some(text) => (true, text),
+            None => (false, text.strip_prefix('+').unwrap_or(text)),
+        };
+        let micros = match text.strip_prefix('P') {
+            Some(text) => iso(text)?,
+            None if text.contains(['d', 'D']) || text.len() < 5 => days(text)?,
+            None => clock(text.as_bytes())?,
+        };
+        if micros / DAY > DAYS {
             return None;
         }
-        (number(&found, 2)?, number(&found, 3)?, minutes, seconds, micros(&found, 6)?, found)
-    };
-    let whole = days.checked_mul(86_400)?.checked_add(hours.checked_mul(3600)?)?;
-    let whole = whole.checked_add(minutes.checked_mul(60)?)?.checked_add(seconds)?;
-    // What a `timedelta` holds.
-    let span = (whole < 999_999_999 * 86_400).then_some(whole)?.checked_mul(1_000_000)?.checked_add(micros)?;
-    Some(if found.get(1).is_some_and(|sign| sign.as_str() == "-") { -span } else { span })
+        Duration(if is_negative { -micros } else { micros }).checked()
+    }
+
+    /// ISO 8601, as pydantic writes it: years have 365 days, a sign stands before all.
+    pub fn iso(self) -> String {
+        let micros = self.0.unsigned_abs();
+        let (second, day) = (SECOND.unsigned_abs(), DAY.unsigned_abs());
+        let (days, seconds, micros) = (micros / day, micros % day / second, micros % second);
+        let part = |count: u128, unit: &str| if count > 0 { format!("{count}{unit}") } else { String::new() };
+        let date = part(days / 365, "Y") + &part(days % 365, "D");
+        let rest = match micros {
+            0 => part(seconds % 60, "S"),
+            _ => format!("{}.{}S", seconds % 60, format!("{micros:06}").trim_end_matches('0')),
+        };
+        let time = part(seconds / 3600, "H") + &part(seconds % 3600 / 60, "M") + &rest;
+        let sign = if self.0 < 0 { "-" } else { "" };
+        match (date.is_empty(), time.is_empty()) {
+            (true, true) => "PT0S".to_owned(),
+            (_, true) => format!("{sign}P{date}"),
+            _ => format!("{sign}P{date}T{time}"),
+        }
+    }
 }
 
-/// ISO 8601: years of 365 days, days, hours, minutes, seconds.
-pub fn iso(span: i64) -> String {
-    let (sign, span) = if span < 0 { ("-", span.unsigned_abs()) } else { ("", span.unsigned_abs()) };
-    let (seconds, micros) = (span / 1_000_000, span % 1_000_000);
-    let (days, rest) = (seconds / 86_400, seconds % 86_400);
-    let part = |count: u64, unit: &str| if count > 0 { format!("{count}{unit}") } else { String::new() };
-    let date = part(days / 365, "Y") + &part(days % 365, "D");
-    let seconds = match (rest % 60, micros) {
-        (0, 0) => String::new(),
-        (seconds, 0) => format!("{seconds}S"),
-        (seconds, micros) => format!("{seconds}.{}S", format!("{micros:06}").trim_end_matches('0')),
-    };
-    let time = part(rest / 3600, "H") + &part(rest % 3600 / 60, "M") + &seconds;
-    match (date.is_empty(), time.is_empty()) {
-        (true, true) => "PT0S".to_owned(),
-        (_, true) => format!("{sign}P{date}"),
-        _ => format!("{sign}P{date}T{time}"),
+/// What stands behind `P`: numbers with units, the last of them with a fraction.
+fn iso(mut text: &str) -> Option<i128> {
+    let (mut days, mut seconds, mut micros) = (0_u32, 0_u32, 0_u32);
+    let (mut is_time, mut is_last) = (false, false);
+    if text.len() < 2 {
+        return None;
     }
+    while !text.is_empty() {
+        if let Some(rest) = text.strip_prefix('T') {
+            if is_time {
+                return None;
+            }
+            (is_time, text) = (true, rest);
+            continue;
+        }
+        let (number, rest) = whole(text)?;
+        let (fraction, rest) = fraction(rest);
+        if is_last {
+            return None;
+        }
+        is_last = fraction.is_some();
+        let mut chars = rest.chars();
+        let unit = match (is_time, chars.next()?) {
+            (false, 'Y') => 365,
+            (false, 'M') => 30,
+            (false, 'W') => 7,
+            (false, 'D') => 1,
+            (true, 'H') => 3600,
+            (true, 'M') => 60,
+            (true, 'S') => 1,
+            _ => return None,
+        };
+        text = chars.as_str();
+        let more = fraction.unwrap_or(0.0) * f64::from(unit);
+        let total = number.checked_mul(unit)?.checked_add(more as u32)?;
+        let rest = more.fract();
+        let rest = if is_time {
+            seconds = seconds.checked_add(total)?;
+            rest
+        } else {
+            days = days.checked_add(total)?;
+            let rest = rest * 86_400.0;
+            seconds = seconds.checked_add(rest as u32)?;
+            rest.fract()
+        };
+        micros = micros.checked_add((rest * 1e6).round() as u32)?;
+    }
+    Some(i128::from(days) * DAY + i128::from(seconds) * SECOND + i128::from(micros))
+}
+
+/// Digits, as a number of 32 bits.
+fn whole(text: &str) -> Option<(u32, &str)> {
+    let rest = text.trim_start_matches(|c: char| c.is_ascii_digit());
+    Some((text[..text.len() - rest.len()].parse().ok()?, rest))
+}
+
+/// `.` or `,` and digits, which may be none.
+fn fraction(text: &str) -> (Option<f64>, &str) {
+    let Some(behind) = text.strip_prefix(['.', ',']) else { return (None, text) };
+    let rest = behind.trim_start_matches(|c: char| c.is_ascii_digit());
+    let (mut decimal, mut denominator) = (0.0, 1.0);
+    for digit in behind[..behind.len() - rest.len()].bytes() {
+        decimal = decimal * 10.0 + f64::from(digit - b'0');
+        denominator *= 10.0;
+    }
+    (Some(decimal / denominator), rest)
+}
+
+/// `N d`, `N day` or `N days`, and a time of less than a day behind it.
+fn days(text: &str) -> Option<i128> {
+    let (number, rest) = whole(text)?;
+    let rest = rest.strip_prefix(' ').unwrap_or(rest).strip_prefix(['d', 'D'])?;
+    let word = ["ays", "ay", "AYS", "AY"].iter().find_map(|word| rest.strip_prefix(word));
+    if word.is_none() && rest.starts_with(['a', 'A']) {
+        return None;
+    }
+    let rest = word.unwrap_or(rest);
+    let rest = [", ", ",", " "].iter().find_map(|between| rest.strip_prefix(between)).unwrap_or(rest);
+    let time = if rest.is_empty() { 0 } else { clock(rest.as_bytes()).filter(|time| *time < DAY)? };
+    Some(i128::from(number) * DAY + time)
+}
+
+/// `H:MM`, `H:MM:SS` and `H:MM:SS.ffffff` of any hours; what stands behind the sixth digit is cut off.
+fn clock(text: &[u8]) -> Option<i128> {
+    if text.len() < 5 {
+        return None;
+    }
+    let colon = text.iter().position(|byte| *byte == b':')?;
+    let (hours, rest) = (&text[..colon], &text[colon + 1..]);
+    if hours.len() > 10 || !hours.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let hours = hours.iter().fold(0, |hours, digit| hours * 10 + u64::from(digit - b'0'));
+    let two = |at: usize| match rest.get(at..at + 2)? {
+        [tens @ b'0'..=b'5', ones @ b'0'..=b'9'] => Some(u64::from((tens - b'0') * 10 + ones - b'0')),
+        _ => None,
+    };
+    let minutes = two(0)?;
+    let (seconds, fraction) = match &rest[2..rest.len().min(12)] {
+        [] => (0, &[][..]),
+        [b':', _, _] => (two(3)?, &[][..]),
+        [b':', _, _, b'.' | b',', fraction @ ..] if !fraction.is_empty() => (two(3)?, fraction),
+        _ => return None,
+    };
+    if hours > HOURS || !fraction.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let micros =
+        (0..6).fold(0, |micros, at| micros * 10 + fraction.get(at).map_or(0, |digit| i128::from(digit - b'0')));
+    Some(i128::from(hours * 3600 + minutes * 60 + seconds) * SECOND + micros)
 }
 
 #[cfg(test)]
@@ -69,31 +188,54 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_are_pydantics() {
+    fn texts_are_durations() {
         for (text, wanted) in [
-            ("2:02:03", Some("PT2H2M3S")),
-            ("1 day", Some("P1D")),
-            ("3 days 01:02:03.500000", Some("P3DT1H2M3.5S")),
-            ("3 days, 1:02:03", Some("P3DT1H2M3S")),
-            ("1d 2:03:04", Some("P1DT2H3M4S")),
-            ("25:00", Some("P1DT1H")),
-            ("-1:00:00", Some("-PT1H")),
-            ("-3 days 1:00:00", Some("-P3DT1H")),
-            ("01:02:03.123456789", Some("PT1H2M3.123456S")),
-            ("100:00:00", Some("P4DT4H")),
-            ("P1DT2H", Some("P1DT2H")),
-            ("PT36H", Some("P1DT12H")),
-            ("P1W", Some("P7D")),
-            ("P400D", Some("P1Y35D")),
-            ("-PT1H", Some("-PT1H")),
+            ("P1D", Some("P1D")),
+            ("P1Y2M", Some("P1Y60D")),
+            ("P1W2DT0.0000005S", Some("P9DT0.000001S")),
+            ("PT1,5H", Some("PT1H30M")),
+            ("PT90061.25S", Some("P1DT1H1M1.25S")),
+            ("P1.0000001W", Some("P7DT0.06048S")),
             ("PT0S", Some("PT0S")),
             ("P25000000000000000Y9223372036854775807D", None),
-            ("30", None),
-            ("1.5", None),
+            ("-PT5S", Some("-PT5S")),
+            ("-1 day, 23:59:59", Some("-P1DT23H59M59S")),
+            ("7 days, 0:00:00", Some("P7D")),
+            ("1d", Some("P1D")),
+            ("1 DAY,", Some("P1D")),
+            ("25:00", Some("P1DT1H")),
+            (":05:00", Some("PT5M")),
+            ("00:05:00.1234567x", Some("PT5M0.123456S")),
+            ("P999999999D", Some("P2739726Y9D")),
+            ("-P999999999DT1S", None),
+            ("P1000000000D", None),
+            ("P", None),
+            ("PT", None),
+            ("P1", None),
+            ("P1.5DT1S", None),
+            ("1 dayz", None),
+            ("1 d 24:00:00", None),
+            ("5:00", None),
+            ("00:60:00", None),
+            ("00:05:00.", None),
+            ("300", None),
             ("", None),
-            ("1:02:03.5Z", None),
         ] {
-            assert_eq!(parse(text).map(iso).as_deref(), wanted, "{text}");
+            assert_eq!(Duration::parse(text).map(Duration::iso).as_deref(), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn seconds_are_durations() {
+        for (seconds, wanted) in [
+            (0.0000005, Some("PT0S")),
+            (0.0000015, Some("PT0.000002S")),
+            (-1.5, Some("-PT1.5S")),
+            (86400.0 * 365.0, Some("P1Y")),
+            (1e14, None),
+            (f64::NAN, None),
+        ] {
+            assert_eq!(Duration::of_float(seconds).map(Duration::iso).as_deref(), wanted, "{seconds}");
         }
     }
 }

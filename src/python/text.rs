@@ -1,6 +1,11 @@
-//! `str()` and `repr()`.
+//! `str()`, `repr()` and `str.strip`.
 
 use super::heap::{Data, Heap, Id};
+
+/// `str.strip`, which takes four control characters more for blanks than Rust does.
+pub fn strip(text: &str) -> &str {
+    text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\u{1c}'..='\u{1f}'))
+}
 
 /// `str(value)`
 pub fn str(heap: &Heap, id: Id) -> String {

@@ -159,16 +159,11 @@ pub(super) fn split_at_commas(heap: &mut Heap, list: Id) -> Id {
     let place = heap.place(list).cloned();
     let items = match heap.get(list).clone() {
         Data::Str(text) => {
-            text.split(',').map(|name| heap.put(Data::Str(strip(name).to_owned()), place.clone())).collect()
+            text.split(',').map(|name| heap.put(Data::Str(text::strip(name).to_owned()), place.clone())).collect()
         }
         _ => vec![list],
     };
     heap.put(Data::List(items), place)
-}
-
-/// `str.strip`, which takes four control characters more for blanks than Rust does.
-fn strip(text: &str) -> &str {
-    text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\u{1c}'..='\u{1f}'))
 }
 
 /// API key and tenant, and whether the tenant is asked for.

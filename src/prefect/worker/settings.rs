@@ -2,15 +2,18 @@
 //! in plain text, parsed and written again (`get_current_settings().to_environment_variables(exclude_unset=True)` of
 //! prefect 3.8.8).
 
-use num_bigint::BigInt;
-use serde_json::Value;
+mod json;
+mod url;
+mod value;
 
+use num_bigint::BigInt;
+
+use self::json::Json;
+use self::value::{Fault, path, written_again};
 use super::version::Version;
 use crate::error::{Error, Result};
 use crate::python::environ::{Environ, Known, Variable};
 use crate::python::heap::{Place, at};
-use crate::python::text::repr_float;
-use crate::python::{NOT_FOLLOWED, duration};
 
 /// A variable that a worker exports to its flow runs.
 #[derive(Clone, Debug)]
@@ -30,35 +33,47 @@ const PREFIX: &str = "PREFECT_";
 const TABLE: &str = include_str!("settings/table.txt");
 
 /// A line of the table.
-struct Setting<'t> {
-    name: &'t str,
-    kind: &'t str,
-    /// Names that it is read from, the strongest first.
-    names: Vec<String>,
+#[derive(Clone, Copy)]
+struct Setting {
+    name: &'static str,
+    kind: &'static str,
+    old_name: Option<&'static str>,
 }
 
-fn settings() -> impl Iterator<Item = Setting<'static>> {
+fn settings() -> impl Iterator<Item = Setting> {
     TABLE.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
         let mut words = line.split(' ');
-        let (name, kind) = (words.next()?, words.next()?);
-        let full = |word: &str| word.strip_prefix('=').map_or_else(|| format!("{PREFIX}{word}"), str::to_owned);
-        let names: Vec<String> = words.map(full).collect();
-        let names = if names.is_empty() { vec![full(name)] } else { names };
-        Some(Setting { name, kind, names })
+        Some(Setting { name: words.next()?, kind: words.next()?, old_name: words.next() })
     })
 }
 
 /// The profiles that Prefect brings: one of them is active where the worker has none of its own.
 fn profile(name: &str) -> &'static [(&'static str, &'static str)] {
     match name {
-        "local" => &[("PREFECT_API_URL", "http://127.0.0.1:4200/api")],
-        "test" => &[
-            ("PREFECT_SERVER_EPHEMERAL_ENABLED", "true"),
-            ("PREFECT_SERVER_DATABASE_CONNECTION_URL", "sqlite+aiosqlite:///:memory:"),
-        ],
+        "local" => &[("API_URL", "http://127.0.0.1:4200/api")],
+        "test" => {
+            &[("SERVER_EPHEMERAL_ENABLED", "true"), ("SERVER_DATABASE_CONNECTION_URL", "sqlite+aiosqlite:///:memory:")]
+        }
         "cloud" => &[],
-        _ => &[("PREFECT_SERVER_EPHEMERAL_ENABLED", "true")],
+        _ => &[("SERVER_EPHEMERAL_ENABLED", "true")],
     }
+}
+
+/// The profile of a worker whose files are those of its image. The variables that tell of it have no other case.
+fn active_profile(environ: &Environ) -> Result<&'static [(&'static str, &'static str)]> {
+    let is_set = |name: &&str| environ.get(name).is_some_and(|own| !own.value.text().is_empty());
+    if TEST_MODES.iter().any(is_set) {
+        return Ok(&[]);
+    }
+    if let Some(variable @ Variable { value: Known::Text(text), .. }) = environ.get("PREFECT_PROFILES_PATH")
+        && !text.is_empty()
+    {
+        no_folder(variable, text)?;
+    }
+    // Where no such file is, the active profile of Prefect's own is taken, and not the one that is asked for.
+    let is_elsewhere = ["PREFECT_PROFILES_PATH", "PREFECT_HOME"].iter().any(is_set);
+    let asked = environ.get("PREFECT_PROFILE").filter(|_| !is_elsewhere);
+    Ok(profile(asked.map_or("", |variable| variable.value.text())))
 }
 
 /// In which no profile is read.
@@ -66,315 +81,419 @@ const TEST_MODES: [&str; 4] =
     ["PREFECT_TEST_MODE", "PREFECT_UNIT_TEST_MODE", "PREFECT_TESTING_UNIT_TEST_MODE", "PREFECT_TESTING_TEST_MODE"];
 
 /// What a worker with this environment hands on, in Prefect's order. Fails where the worker would not start.
+///
+/// Files that set something are taken to be missing: profiles, `.env`, `prefect.toml` and `pyproject.toml`.
 pub fn export(environ: &Environ, version: Version) -> Result<Vec<Exported>> {
-    let find = |name: &str| environ.0.iter().rev().find(|variable| variable.name.eq_ignore_ascii_case(name));
-    let active = find("PREFECT_PROFILE").map_or("", |variable| variable.value.text());
-    let is_tested = TEST_MODES.iter().any(|name| environ.get(name).is_some_and(|own| !own.value.text().is_empty()));
-    let profile = if is_tested || !version.has_profile() { &[] } else { profile(active) };
-    let mut exported = Vec::new();
-    for Setting { name, kind, names } in settings() {
-        let name = format!("{PREFIX}{name}");
-        let variable = names.iter().find_map(|name| find(name));
+    let is_prefect_3 = version.has_profile();
+    let variables = by_lower_name(environ);
+    let find = |name: &str| {
+        let name = format!("{PREFIX}{name}").to_lowercase();
+        variables.iter().rev().find(|(own, _)| *own == name).map(|(_, variable)| *variable)
+    };
+    let profile = if is_prefect_3 { active_profile(environ)? } else { &[] };
+    let mut set = Set { entries: Vec::new(), home: home(environ, None)? };
+    for setting @ Setting { name, kind, old_name } in settings() {
+        let variable = find(name).or_else(|| find(old_name?));
         let by_profile = || {
-            let (_, value) = profile.iter().find(|(own, _)| *own == name)?;
-            Some(Variable { name: name.clone(), value: Known::Text((*value).to_owned()), place: None })
+            let (name, value) = profile.iter().find(|(own, _)| *own == name)?;
+            let value = Known::Text((*value).to_owned());
+            Some(Variable { name: format!("{PREFIX}{name}"), value, place: None })
         };
         let Some(variable) = variable.cloned().or_else(by_profile) else { continue };
-        if let Some(value) = written_again(&variable, kind, environ)? {
-            exported.push(Exported { name, value, place: variable.place });
-        }
-    }
-    check(&exported)?;
-    adjust(&mut exported);
-    Ok(exported)
-}
-
-/// What settings must be to one another.
-fn check(exported: &[Exported]) -> Result<()> {
-    let find = |name: &str| exported.iter().find(|own| own.name == name);
-    let number = |name: &str, default: f64| match find(name).map(|own| &own.value) {
-        Some(Known::Text(text)) => text.parse().ok(),
-        Some(Known::Unknown(_)) => None,
-        None => Some(default),
-    };
-    let fails = |own: Option<&Exported>, why: &str| {
-        let error = Error::input(format!("{why}: the worker does not start")).hint("Prefect itself fails here");
-        Err(at(error, own.and_then(|own| own.place.as_ref())))
-    };
-    let (batch, most) = ("PREFECT_LOGGING_TO_API_BATCH_SIZE", "PREFECT_LOGGING_TO_API_MAX_LOG_SIZE");
-    if let (Some(size), Some(largest)) = (number(batch, 4e6), number(most, 1e6))
-        && size < largest
-    {
-        return fails(find(batch).or(find(most)), &format!("{most} is more than {batch}"));
-    }
-    let database = |name: &str| find(&format!("PREFECT_SERVER_DATABASE_{name}"));
-    let driver = database("DRIVER").filter(|_| database("CONNECTION_URL").is_none());
-    let is_remote = driver.is_some_and(|driver| driver.value.text() == "postgresql+asyncpg");
-    let needed: &[&str] = if is_remote { &["HOST", "USER", "NAME"] } else { &[] };
-    match needed.iter().find(|name| database(name).is_none_or(|own| own.value.text().is_empty())) {
-        Some(name) => fails(driver, &format!("a database without PREFECT_SERVER_DATABASE_{name}")),
-        None => Ok(()),
-    }
-}
-
-/// What one setting does to others (`post_hoc_settings`).
-fn adjust(exported: &mut Vec<Exported>) {
-    let text = |exported: &[Exported], name: &str| {
-        let own = exported.iter().find(|own| own.name == name);
-        own.map(|own| own.value.text().to_owned())
-    };
-    let is_on = |exported: &[Exported], name: &str| text(exported, name).as_deref() == Some("True");
-    if is_on(exported, "PREFECT_DEBUG_MODE") || is_on(exported, "PREFECT_TESTING_TEST_MODE") {
-        exported.retain(|own| own.name != "PREFECT_LOGGING_LEVEL" && own.name != "PREFECT_INTERNAL_LOGGING_LEVEL");
-    }
-    let cloud = text(exported, "PREFECT_CLOUD_API_URL").unwrap_or_else(|| "https://api.prefect.cloud/api".to_owned());
-    let url = text(exported, "PREFECT_API_URL").unwrap_or_default();
-    if !cloud.is_empty() && !url.is_empty() && url.starts_with(&cloud) {
-        let number =
-            |name: &str, default: i64| text(exported, name).and_then(|value| value.parse().ok()).unwrap_or(default);
-        // No log may be larger than Prefect Cloud takes.
-        let most =
-            number("PREFECT_LOGGING_TO_API_MAX_LOG_SIZE", 1_000_000).min(number("PREFECT_CLOUD_MAX_LOG_SIZE", 25_000));
-        let name = "PREFECT_LOGGING_TO_API_MAX_LOG_SIZE";
-        let value = Known::Text(most.to_string());
-        match exported.iter_mut().find(|own| own.name == name) {
-            Some(own) => own.value = value,
-            None => {
-                let order: Vec<String> = settings().map(|own| format!("{PREFIX}{}", own.name)).collect();
-                let rank = |name: &str| order.iter().position(|own| own == name);
-                let behind = exported.iter().position(|own| rank(&own.name) > rank(name)).unwrap_or(exported.len());
-                exported.insert(behind, Exported { name: name.to_owned(), value, place: None });
+        let value = match kind {
+            "group" if is_prefect_3 => {
+                group(&variable)?;
+                continue;
             }
-        }
-    }
-}
-
-/// The value of a setting as Prefect writes it; none for null.
-fn written_again(variable: &Variable, kind: &str, environ: &Environ) -> Result<Option<Known>> {
-    let Known::Text(text) = &variable.value else { return Ok(Some(variable.value.clone())) };
-    let (kind, bounds) = kind.split_at(kind.find(['>', '<']).unwrap_or(kind.len()));
-    let value = match kind {
-        "text" => Some(text.clone()),
-        "home" => match environ.expand_user(text) {
-            path if path.is_empty() => Some(".".to_owned()),
-            path => Some(path_text(&path)),
-        },
-        "path" => Some(path_text(text)),
-        "path$" => {
-            let home = environ.get("PREFECT_HOME").map_or("~/.prefect", |home| home.value.text());
-            Some(path_text(&text.replace("$PREFECT_HOME", &path_text(&environ.expand_user(home)))))
-        }
-        "bool" => boolean(text).map(|is| if is { "True" } else { "False" }.to_owned()),
-        "int" => whole(text)
-            .filter(|whole| is_within(whole.to_string().parse().unwrap_or(f64::NAN), bounds))
-            .map(|whole| whole.to_string()),
-        // JSON has no such number, and so it becomes null.
-        "float" | "delay" | "delays"
-            if float(text).is_some_and(|float| !float.is_finite() && is_within(float, bounds)) =>
-        {
-            return Ok(None);
-        }
-        "float" => float(text).filter(|float| is_within(*float, bounds)).map(repr_float),
-        "level" => Some(text.to_uppercase())
-            .filter(|level| ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"].contains(&level.as_str())),
-        // What is JSON is read as that first.
-        "words" | "bool|words" | "delay" | "delays" if text.trim() == "null" => return Ok(None),
-        "words" => words(text),
-        "bool|words" if text.trim_start().starts_with('{') => None,
-        "bool|words" => match text.trim().to_ascii_lowercase().as_str() {
-            "true" | "1" => Some("True".to_owned()),
-            "false" | "0" | "" => Some("False".to_owned()),
-            _ => words(text),
-        },
-        "codes" if text.is_empty() => Some(String::new()),
-        "codes" => {
-            let codes: Option<Vec<BigInt>> = text.split(',').map(|code| whole(code.trim())).collect();
-            let is_code = |code: &BigInt| *code >= BigInt::from(100) && *code <= BigInt::from(599);
-            codes.filter(|codes| codes.iter().all(is_code)).map(|codes| sorted(codes.iter().map(BigInt::to_string)))
-        }
-        "headers" => headers(text),
-        "time" => duration::parse(text).map(duration::iso),
-        "seconds" => {
-            let span = float(text).map(|seconds| (seconds * 1e6).round() as i64).or_else(|| duration::parse(text));
-            span.filter(|span| is_within(*span as f64 / 1e6, bounds)).map(duration::iso)
-        }
-        "delay" => {
-            delay(text).or_else(|| whole(text).map(|whole| whole.to_string())).or_else(|| float(text).map(repr_float))
-        }
-        "delays" => match delay(text).or_else(|| delays(text.split(','))) {
-            // Null: nothing is handed on.
-            Some(delays) if delays.is_empty() => return Ok(None),
-            delays => delays,
-        },
-        "other" => {
-            let error = Error::refused(format!("{} is a setting that is not followed here", variable.name));
-            return Err(at(error.hint(NOT_FOLLOWED), variable.place.as_ref()));
-        }
-        words => words.split('|').find(|word| word == text).map(str::to_owned),
-    };
-    match value {
-        Some(value) => Ok(Some(Known::Text(value))),
-        None => {
-            let error =
-                Error::input(format!("{} is no value of this setting: the worker does not start", variable.name));
-            Err(at(error.hint("Prefect itself fails here"), variable.place.as_ref()))
-        }
-    }
-}
-
-/// As pydantic reads truth.
-fn boolean(text: &str) -> Option<bool> {
-    match text.to_ascii_lowercase().as_str() {
-        "1" | "on" | "t" | "true" | "y" | "yes" => Some(true),
-        "0" | "off" | "f" | "false" | "n" | "no" => Some(false),
-        _ => None,
-    }
-}
-
-/// As pydantic reads whole numbers: underscores between digits, zeros behind a point.
-fn whole(text: &str) -> Option<BigInt> {
-    let text = text.trim();
-    let (whole, zeros) = text.split_once('.').unwrap_or((text, "0"));
-    if zeros.is_empty() || !zeros.bytes().all(|byte| byte == b'0') {
-        return None;
-    }
-    let digits = whole.strip_prefix(['+', '-']).unwrap_or(whole);
-    let is_grouped =
-        digits.split('_').all(|group| !group.is_empty() && group.bytes().all(|byte| byte.is_ascii_digit()));
-    is_grouped.then(|| whole.replace('_', "").trim_start_matches('+').parse().ok()).flatten()
-}
-
-/// As pydantic reads numbers.
-fn float(text: &str) -> Option<f64> {
-    let text = text.trim();
-    let grouped = text.contains('_').then(|| text.replace('_', ""));
-    grouped.as_deref().unwrap_or(text).parse().ok()
-}
-
-/// Whether a number is within `>=1`, `>0` and the like.
-fn is_within(number: f64, bounds: &str) -> bool {
-    let mut rest = bounds;
-    while !rest.is_empty() {
-        let end = rest[1..].find(['>', '<']).map_or(rest.len(), |at| at + 1);
-        let (bound, behind) = rest.split_at(end);
-        let limit = |sign: &str| bound.strip_prefix(sign).and_then(|limit| limit.parse::<f64>().ok());
-        let holds = match (limit(">="), limit("<="), limit(">")) {
-            (Some(least), _, _) => number >= least,
-            (_, Some(most), _) => number <= most,
-            (_, _, Some(above)) => number > above,
-            _ => true,
+            "group" => continue,
+            "home" => {
+                set.home = home(environ, Some(&variable))?;
+                Some(set.home.clone())
+            }
+            "path$" => Some(profiles_path(&variable, &set.home)?),
+            _ => plain(&variable, kind)?,
         };
-        if !holds {
-            return false;
+        if let Some(value) = value {
+            set.entries.push((setting, value, variable.place));
         }
-        rest = behind;
     }
-    true
+    if is_prefect_3 {
+        set.check_url()?;
+    }
+    set.check_sizes()?;
+    set.settle_database()?;
+    set.settle_levels();
+    set.settle_log_size();
+    let exported = set.entries.into_iter().map(|(setting, value, place)| Exported {
+        name: format!("{PREFIX}{}", setting.name),
+        value,
+        place,
+    });
+    Ok(exported.collect())
 }
 
-/// A number of JSON, or a list of them.
-fn delay(text: &str) -> Option<String> {
-    match serde_json::from_str(text).ok()? {
-        Value::Number(number) if number.is_f64() => number.as_f64().map(repr_float),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(is) => Some(i32::from(is).to_string()),
-        Value::String(text) => whole(&text).map(|whole| whole.to_string()).or_else(|| float(&text).map(repr_float)),
-        Value::Array(items) => {
-            let texts = items.iter().map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned));
-            let texts: Vec<String> = texts.collect();
-            delays(texts.iter().map(String::as_str))
+/// The variables of the process under their names in small letters; the case of names does not count for settings,
+/// and of several that differ in it alone the last one does.
+fn by_lower_name(environ: &Environ) -> Vec<(String, &Variable)> {
+    let mut variables: Vec<&Variable> = Vec::new();
+    for variable in &environ.0 {
+        match variables.iter_mut().find(|own| own.name == variable.name) {
+            Some(own) => *own = variable,
+            None => variables.push(variable),
         }
-        _ => None,
     }
+    variables.into_iter().map(|variable| (variable.name.to_lowercase(), variable)).collect()
 }
 
-/// Numbers in the order of their texts.
-fn delays<'t>(parts: impl Iterator<Item = &'t str>) -> Option<String> {
-    let parts = parts.map(str::trim).filter(|part| !part.is_empty());
-    let mut delays = parts.map(|part| float(part).map(repr_float)).collect::<Option<Vec<_>>>()?;
-    delays.sort();
-    Some(delays.join(","))
+/// The value of a setting that depends on nothing else.
+fn plain(variable: &Variable, kind: &str) -> Result<Option<Known>> {
+    let Known::Text(text) = &variable.value else { return Ok(Some(variable.value.clone())) };
+    let value = written_again(kind, text).map_err(|fault| failed(variable, &fault))?;
+    Ok(value.map(Known::Text))
 }
 
-/// Words between commas, or in a list of JSON.
-fn words(text: &str) -> Option<String> {
-    let split = |text: &str| sorted(text.split(',').map(|word| word.trim().to_owned()));
-    match serde_json::from_str(text) {
-        Ok(Value::Array(items)) => {
-            let words = items.iter().map(|item| item.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()?;
-            Some(sorted(words.into_iter()))
+fn failed(variable: &Variable, fault: &Fault) -> Error {
+    let error = Error::input(format!("the worker does not start: {} is {}", variable.name, fault.is));
+    at(error.hint(format!("Prefect itself fails here; write {}", fault.write)), variable.place.as_ref())
+}
+
+/// A variable with the name of a group: empty, or settings as JSON, which nobody writes.
+fn group(variable: &Variable) -> Result<()> {
+    let given = match &variable.value {
+        Known::Text(text) => json::read(text),
+        Known::Unknown(_) => Some(Json::Map(vec![(String::new(), Json::Null)])),
+    };
+    match given {
+        Some(Json::Map(pairs)) if !pairs.is_empty() => {
+            let error = Error::refused(format!("{} sets a group of settings at once", variable.name));
+            Err(at(error.hint("write each of them as a variable of its own"), variable.place.as_ref()))
         }
-        Ok(Value::Object(pairs)) if pairs.is_empty() => Some(String::new()),
-        Ok(Value::String(text)) => Some(split(&text)),
-        Ok(_) => None,
-        Err(_) => Some(split(text)),
+        _ => plain(variable, "group").map(|_| ()),
     }
 }
 
-/// The words of a set, as Prefect joins them.
-fn sorted(words: impl Iterator<Item = String>) -> String {
-    let mut words: Vec<String> = words.collect();
-    words.sort();
-    words.dedup();
-    words.join(",")
-}
-
-/// `str(pathlib.Path(text))`
-fn path_text(text: &str) -> String {
-    let root = if text.starts_with('/') { "/" } else { "" };
-    // Two slashes, and no more, are a root of their own to POSIX.
-    let root = if text.starts_with("//") && !text.starts_with("///") { "//" } else { root };
-    let parts: Vec<&str> = text.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
-    match format!("{root}{}", parts.join("/")) {
-        path if path.is_empty() => ".".to_owned(),
-        path => path,
+/// Prefect's home: what the variable says, or `~/.prefect`.
+fn home(environ: &Environ, variable: Option<&Variable>) -> Result<Known> {
+    let text = match variable.map(|variable| &variable.value) {
+        Some(Known::Unknown(_)) => return Ok(variable.map_or(Known::Text(String::new()), |own| own.value.clone())),
+        Some(Known::Text(text)) => path(text),
+        None => "~/.prefect".to_owned(),
+    };
+    let of_user = environ.get("HOME").filter(|_| text == "~" || text.starts_with("~/"));
+    let expanded = path(&environ.expand_user(&text));
+    if expanded.starts_with('~') && text.starts_with('~') {
+        let fault = Fault { is: "in the home of a user who is not known here", write: "an absolute path" };
+        return match variable.or(of_user) {
+            Some(variable) => Err(failed(variable, &fault)),
+            None => Ok(Known::Text(expanded)),
+        };
     }
+    let is_known = of_user.is_none_or(|home| matches!(home.value, Known::Text(_)));
+    Ok(if is_known { Known::Text(expanded) } else { Known::Unknown(expanded) })
 }
 
-/// A JSON object of texts, as Python's `json.dumps` writes it.
-fn headers(text: &str) -> Option<String> {
-    let value: Headers = serde_json::from_str(text).ok()?;
-    let pairs = value.0.iter().map(|(name, value)| Some(format!("{}: {}", ascii(name)?, ascii(value)?)));
-    Some(format!("{{{}}}", pairs.collect::<Option<Vec<_>>>()?.join(", ")))
+/// The file of profiles, with Prefect's home in it.
+fn profiles_path(variable: &Variable, home: &Known) -> Result<Known> {
+    const HOME: &str = "$PREFECT_HOME";
+    let Known::Text(text) = &variable.value else { return Ok(variable.value.clone()) };
+    let written = path(&text.replace(HOME, home.text()));
+    if text.contains(HOME) && matches!(home, Known::Unknown(_)) {
+        return Ok(Known::Unknown(written));
+    }
+    no_folder(variable, &written)?;
+    Ok(Known::Text(written))
 }
 
-/// Names and values in order; of a name that stands twice, the last value in the first place.
-struct Headers(Vec<(String, String)>);
+/// A path that is a folder wherever it is.
+fn no_folder(variable: &Variable, path: &str) -> Result<()> {
+    if path.split('/').all(|part| matches!(part, "" | "." | "..")) {
+        return Err(failed(variable, &Fault { is: "a folder", write: "the path of a file" }));
+    }
+    Ok(())
+}
 
-impl<'de> serde::Deserialize<'de> for Headers {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        struct Visitor;
-        impl<'de> serde::de::Visitor<'de> for Visitor {
-            type Value = Headers;
+/// All settings that are set, in their order.
+struct Set {
+    entries: Vec<(Setting, Known, Option<Place>)>,
+    home: Known,
+}
 
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an object of texts")
+impl Set {
+    fn get(&self, name: &str) -> Option<&(Setting, Known, Option<Place>)> {
+        self.entries.iter().find(|(setting, ..)| setting.name == name)
+    }
+
+    fn value(&self, name: &str) -> Option<&Known> {
+        self.get(name).map(|(_, value, _)| value)
+    }
+
+    fn text(&self, name: &str) -> Option<&str> {
+        self.value(name).map(Known::text)
+    }
+
+    fn is_on(&self, name: &str) -> bool {
+        self.value(name) == Some(&Known::Text("True".to_owned()))
+    }
+
+    /// A whole number; none where it is not known.
+    fn number(&self, name: &str, default: i64) -> Option<BigInt> {
+        self.text(name).map_or(Some(default.into()), |text| text.parse().ok())
+    }
+
+    fn remove(&mut self, name: &str) {
+        self.entries.retain(|(setting, ..)| setting.name != name);
+    }
+
+    /// The worker would not start, for what one of these settings says.
+    fn fail(&self, names: &[&str], why: &str, write: &str) -> Error {
+        let place = names.iter().find_map(|name| self.get(name)?.2.as_ref());
+        let error = Error::input(format!("the worker does not start: {why}"));
+        at(error.hint(format!("Prefect itself fails here; {write}")), place)
+    }
+
+    /// Prefect looks for mistakes in the URL of the API, unless it is told not to.
+    fn check_url(&self) -> Result<()> {
+        let is_refused = matches!(self.value("API_URL"), Some(Known::Text(url)) if !url::is_parsed(url));
+        if is_refused && !self.is_on("SILENCE_API_URL_MISCONFIGURATION") {
+            return Err(self.fail(&["API_URL"], "PREFECT_API_URL is no URL", "write http://HOST:4200/api"));
+        }
+        Ok(())
+    }
+
+    fn check_sizes(&self) -> Result<()> {
+        let (log, batch) = ("LOGGING_TO_API_MAX_LOG_SIZE", "LOGGING_TO_API_BATCH_SIZE");
+        match (self.number(log, 1_000_000), self.number(batch, 4_000_000)) {
+            (Some(most), Some(size)) if size < most => {
+                let why = format!("{PREFIX}{log} is more than {PREFIX}{batch}");
+                Err(self.fail(&[log, batch], &why, "no log can be larger than a batch of them"))
             }
+            _ => Ok(()),
+        }
+    }
 
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> std::result::Result<Headers, A::Error> {
-                let mut pairs: Vec<(String, String)> = Vec::new();
-                while let Some((name, value)) = map.next_entry::<String, String>()? {
-                    match pairs.iter_mut().find(|(own, _)| *own == name) {
-                        Some((_, own)) => *own = value,
-                        None => pairs.push((name, value)),
-                    }
+    /// Where the server's database is. A URL that its password is put into is no longer taken to be set.
+    fn settle_database(&mut self) -> Result<()> {
+        const URL: &str = "SERVER_DATABASE_CONNECTION_URL";
+        const DRIVER: &str = "SERVER_DATABASE_DRIVER";
+        let part = |name: &str| self.text(&format!("SERVER_DATABASE_{name}"));
+        let driver = part("DRIVER").unwrap_or_default();
+        let url = match (self.text(URL), driver, part("NAME")) {
+            (Some(url), ..) => url.to_owned(),
+            (None, "postgresql+asyncpg", name) => {
+                let needed = [("USER", part("USER")), ("HOST", part("HOST")), ("NAME", name)];
+                if let Some((missing, _)) = needed.iter().find(|(_, own)| own.is_none()) {
+                    let why = format!("{PREFIX}{DRIVER} needs {PREFIX}SERVER_DATABASE_{missing}");
+                    return Err(self.fail(&[DRIVER], &why, "add it, or leave the driver out"));
                 }
-                Ok(Headers(pairs))
+                needed.map(|(_, own)| own.unwrap_or_default()).join(" ")
             }
+            (None, "sqlite+aiosqlite", Some(name)) if !name.is_empty() => name.to_owned(),
+            (None, ..) => self.home.text().to_owned(),
+        };
+        if ["PREFECT_API_DATABASE_PASSWORD", "PREFECT_SERVER_DATABASE_PASSWORD"].iter().any(|name| url.contains(name)) {
+            if part("PASSWORD").is_none() {
+                let why = "the URL of the database holds a password that is not set";
+                return Err(self.fail(&[URL, "SERVER_DATABASE_NAME"], why, "add PREFECT_SERVER_DATABASE_PASSWORD"));
+            }
+            self.remove(URL);
         }
-        deserializer.deserialize_map(Visitor)
+        Ok(())
+    }
+
+    /// Where all is logged, no level is taken to be set.
+    fn settle_levels(&mut self) {
+        if self.is_on("DEBUG_MODE") || self.is_on("TESTING_TEST_MODE") {
+            self.remove("LOGGING_LEVEL");
+            self.remove("INTERNAL_LOGGING_LEVEL");
+        }
+    }
+
+    /// No log may be larger than Prefect Cloud takes, where its API is that of the worker.
+    fn settle_log_size(&mut self) {
+        const SIZE: &str = "LOGGING_TO_API_MAX_LOG_SIZE";
+        const CLOUD_SIZE: &str = "CLOUD_MAX_LOG_SIZE";
+        let url = self.text("API_URL").unwrap_or_default();
+        let cloud = self.text("CLOUD_API_URL").unwrap_or("https://api.prefect.cloud/api");
+        if url.is_empty() || cloud.is_empty() || !url.starts_with(cloud) {
+            return;
+        }
+        let value = match (self.number(SIZE, 1_000_000), self.number(CLOUD_SIZE, 25_000)) {
+            (Some(own), Some(most)) => Known::Text(own.min(most).to_string()),
+            (None, _) => return,
+            (_, None) => Known::Unknown(self.text(CLOUD_SIZE).unwrap_or_default().to_owned()),
+        };
+        if let Some((_, own, _)) = self.entries.iter_mut().find(|(setting, ..)| setting.name == SIZE) {
+            *own = value;
+            return;
+        }
+        let order = |name: &str| settings().position(|setting| setting.name == name);
+        let behind = self.entries.iter().position(|(setting, ..)| order(setting.name) > order(SIZE));
+        if let Some(setting) = settings().find(|setting| setting.name == SIZE) {
+            self.entries.insert(behind.unwrap_or(self.entries.len()), (setting, value, None));
+        }
     }
 }
 
-/// A JSON text in ASCII.
-fn ascii(text: &str) -> Option<String> {
-    let mut out = String::new();
-    for c in serde_json::to_string(text).ok()?.chars() {
-        let mut units = [0; 2];
-        match (' '..='~').contains(&c) {
-            true => out.push(c),
-            false => c.encode_utf16(&mut units).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}"))),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environ(pairs: &[(&str, &str)]) -> Environ {
+        let variable = |(name, value): &(&str, &str)| Variable {
+            name: (*name).to_owned(),
+            value: Known::of((*value).to_owned()),
+            place: None,
+        };
+        Environ(pairs.iter().map(variable).collect())
+    }
+
+    /// What is exported, as `NAME=VALUE` without `PREFECT_`; of a failure what is wrong.
+    fn exported(pairs: &[(&str, &str)]) -> String {
+        match export(&environ(pairs), Version::default()) {
+            Ok(exported) => {
+                let line = |own: &Exported| format!("{}={}", own.name.trim_start_matches(PREFIX), own.value.text());
+                exported.iter().map(line).collect::<Vec<_>>().join(" ")
+            }
+            Err(error) => format!("! {}", error.message()),
         }
     }
-    Some(out)
+
+    #[test]
+    fn settings_are_read_by_their_names() {
+        for (environ, wanted) in [
+            (&[][..], "SERVER_EPHEMERAL_ENABLED=True"),
+            // Their order is Prefect's, their names are the new ones.
+            (
+                &[
+                    ("PREFECT_WORKER_QUERY_SECONDS", "30"),
+                    ("PREFECT_CLIENT_ENABLE_METRICS", "on"),
+                    ("PREFECT_API_KEY", "k"),
+                    ("PATH", "/bin"),
+                    ("PREFECT_NOTHING", "1"),
+                    ("PREFECT_INTEGRATIONS_KUBERNETES_WORKER_API_KEY_SECRET_NAME", "s"),
+                ],
+                "API_KEY=k CLIENT_METRICS_ENABLED=True SERVER_EPHEMERAL_ENABLED=True WORKER_QUERY_SECONDS=30.0",
+            ),
+            // The new name wins, and the last of those that differ in case alone.
+            (
+                &[("PREFECT_TASKS_DEFAULT_RETRIES", "1"), ("PREFECT_TASK_DEFAULT_RETRIES", "2")],
+                "SERVER_EPHEMERAL_ENABLED=True TASKS_DEFAULT_RETRIES=1",
+            ),
+            (&[("PREFECT_UI_URL", "a"), ("prefect_ui_url", "b")], "SERVER_EPHEMERAL_ENABLED=True UI_URL=b"),
+            (
+                &[("PREFECT_UI_URL", "a"), ("prefect_ui_url", "b"), ("PREFECT_UI_URL", "c")],
+                "SERVER_EPHEMERAL_ENABLED=True UI_URL=b",
+            ),
+            // What the cluster alone knows is handed on as it is.
+            (
+                &[("PREFECT_WORKER_QUERY_SECONDS", "<Secret s, key k>"), ("PREFECT_API_KEY", "<Secret s, key k>")],
+                "API_KEY=<Secret s, key k> SERVER_EPHEMERAL_ENABLED=True WORKER_QUERY_SECONDS=<Secret s, key k>",
+            ),
+            (&[("PREFECT_SERVER_EPHEMERAL_ENABLED", "no")], "SERVER_EPHEMERAL_ENABLED=False"),
+            (&[("PREFECT_SERVER_ALLOW_EPHEMERAL_MODE", "0")], "SERVER_EPHEMERAL_ENABLED=False"),
+        ] {
+            assert_eq!(exported(environ), wanted, "{environ:?}");
+        }
+    }
+
+    #[test]
+    fn profiles_are_prefects_own() {
+        for (environ, wanted) in [
+            (&[("PREFECT_PROFILE", "cloud")][..], ""),
+            (&[("PREFECT_PROFILE", "local")], "API_URL=http://127.0.0.1:4200/api"),
+            (&[("PREFECT_PROFILE", "local"), ("PREFECT_API_URL", "u")], "API_URL=u"),
+            (
+                &[("PREFECT_PROFILE", "test")],
+                "SERVER_DATABASE_CONNECTION_URL=sqlite+aiosqlite:///:memory: SERVER_EPHEMERAL_ENABLED=True",
+            ),
+            (&[("PREFECT_PROFILE", "mine")], "SERVER_EPHEMERAL_ENABLED=True"),
+            (&[("prefect_profile", "cloud")], "SERVER_EPHEMERAL_ENABLED=True"),
+            (&[("PREFECT_PROFILE", "cloud"), ("PREFECT_HOME", "/p")], "HOME=/p SERVER_EPHEMERAL_ENABLED=True"),
+            (&[("PREFECT_PROFILE", "cloud"), ("PREFECT_HOME", "")], "HOME=."),
+            (&[("PREFECT_TEST_MODE", "0")], "TESTING_TEST_MODE=False"),
+            (&[("prefect_test_mode", "0")], "SERVER_EPHEMERAL_ENABLED=True TESTING_TEST_MODE=False"),
+        ] {
+            assert_eq!(exported(environ), wanted, "{environ:?}");
+        }
+        let old = export(&environ(&[("PREFECT_API", "x")]), Version([0, 4, 0]));
+        assert!(old.is_ok_and(|exported| exported.is_empty()), "Prefect 2 has neither");
+    }
+
+    #[test]
+    fn homes_are_expanded() {
+        for (environ, wanted) in [
+            (&[("PREFECT_HOME", "~/x//y/.")][..], "HOME=/root/x/y"),
+            (&[("PREFECT_HOME", "./~"), ("HOME", "/h/")], "HOME=/h"),
+            (&[("PREFECT_HOME", "~"), ("HOME", "<Secret s, key k>")], "HOME=<Secret s, key k>"),
+            (&[("PREFECT_PROFILES_PATH", "$PREFECT_HOME/p")], "PROFILES_PATH=/root/.prefect/p"),
+            (&[("PREFECT_PROFILES_PATH", "~/p"), ("PREFECT_HOME", "/h")], "HOME=/h PROFILES_PATH=~/p"),
+            (
+                &[("PREFECT_PROFILES_PATH", "$PREFECT_HOME/p"), ("PREFECT_HOME", "<Secret s, key k>")],
+                "HOME=<Secret s, key k> PROFILES_PATH=<Secret s, key k>/p",
+            ),
+        ] {
+            assert_eq!(exported(environ), format!("{wanted} SERVER_EPHEMERAL_ENABLED=True"), "{environ:?}");
+        }
+    }
+
+    #[test]
+    fn settings_change_each_other() {
+        let cloud = ("PREFECT_API_URL", "https://api.prefect.cloud/api/accounts/a");
+        let size = "PREFECT_LOGGING_TO_API_MAX_LOG_SIZE";
+        let database = "PREFECT_SERVER_DATABASE_CONNECTION_URL";
+        let held = (database, "postgresql+asyncpg://u:${PREFECT_API_DATABASE_PASSWORD}@h/d");
+        for (environ, wanted) in [
+            (&[cloud][..], "API_URL=https://api.prefect.cloud/api/accounts/a LOGGING_TO_API_MAX_LOG_SIZE=25000"),
+            (&[cloud, (size, "24")], "API_URL=https://api.prefect.cloud/api/accounts/a LOGGING_TO_API_MAX_LOG_SIZE=24"),
+            (&[("PREFECT_API_URL", "https://api.prefect.cloud")], "API_URL=https://api.prefect.cloud"),
+            (
+                &[("PREFECT_API_URL", "u/x"), ("PREFECT_CLOUD_API_URL", "u"), ("PREFECT_CLOUD_MAX_LOG_SIZE", "5")],
+                "API_URL=u/x CLOUD_API_URL=u CLOUD_MAX_LOG_SIZE=5 LOGGING_TO_API_MAX_LOG_SIZE=5",
+            ),
+            (&[("PREFECT_API_URL", "u"), ("PREFECT_CLOUD_API_URL", "")], "API_URL=u CLOUD_API_URL="),
+            (&[("PREFECT_API_URL", "<Secret s, key k>")], "API_URL=<Secret s, key k>"),
+            (&[("PREFECT_DEBUG_MODE", "1"), ("PREFECT_LOGGING_LEVEL", "info")], "DEBUG_MODE=True"),
+            (&[("PREFECT_DEBUG_MODE", "0"), ("PREFECT_LOGGING_LEVEL", "info")], "DEBUG_MODE=False LOGGING_LEVEL=INFO"),
+            (&[held, ("PREFECT_API_DATABASE_PASSWORD", "p")], "SERVER_DATABASE_PASSWORD=p"),
+            (&[(database, "x")], "SERVER_DATABASE_CONNECTION_URL=x"),
+        ] {
+            assert_eq!(exported(environ), format!("{wanted} SERVER_EPHEMERAL_ENABLED=True"), "{environ:?}");
+        }
+        for (environ, wanted) in [
+            (&[held][..], "the URL of the database holds a password that is not set"),
+            (
+                &[("PREFECT_SERVER_DATABASE_DRIVER", "postgresql+asyncpg"), ("PREFECT_SERVER_DATABASE_USER", "u")],
+                "PREFECT_SERVER_DATABASE_DRIVER needs PREFECT_SERVER_DATABASE_HOST",
+            ),
+            (
+                &[("PREFECT_LOGGING_TO_API_BATCH_SIZE", "999999")],
+                "PREFECT_LOGGING_TO_API_MAX_LOG_SIZE is more than PREFECT_LOGGING_TO_API_BATCH_SIZE",
+            ),
+            (&[("PREFECT_API_URL", "http://[")], "PREFECT_API_URL is no URL"),
+            (&[("PREFECT_TASK_DEFAULT_RETRIES", "x")], "PREFECT_TASK_DEFAULT_RETRIES is no whole number"),
+            (&[("PREFECT_HOME", "~nobody")], "PREFECT_HOME is in the home of a user who is not known here"),
+            (&[("PREFECT_PROFILES_PATH", "")], "PREFECT_PROFILES_PATH is a folder"),
+            (&[("PREFECT_API", "x")], "PREFECT_API is the name of a group of settings"),
+        ] {
+            assert_eq!(exported(environ), format!("! the worker does not start: {wanted}"), "{environ:?}");
+        }
+        assert_eq!(exported(&[("PREFECT_API", " {} "), ("PREFECT_WORKER", "null")]), "SERVER_EPHEMERAL_ENABLED=True");
+        assert_eq!(exported(&[("PREFECT_API", "{\"url\": \"u\"}")]), "! PREFECT_API sets a group of settings at once");
+    }
+
+    #[test]
+    fn the_table_is_whole() {
+        let all: Vec<Setting> = settings().collect();
+        assert_eq!(all.iter().filter(|setting| setting.kind != "group").count(), 226);
+        let mut names: Vec<&str> = all.iter().flat_map(|own| [Some(own.name), own.old_name]).flatten().collect();
+        names.sort_unstable();
+        let count = names.len();
+        names.dedup();
+        assert_eq!(names.len(), count, "a name stands twice");
+        for setting in &all {
+            let first = setting.name.split('_').next().unwrap_or_default();
+            let group = all.iter().any(|own| own.kind == "group" && own.name == first);
+            assert!(group || ["HOME", "PROFILES", "DEBUG", "UI", "SILENCE"].contains(&first), "{}", setting.name);
+        }
+    }
 }

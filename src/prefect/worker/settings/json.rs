@@ -1,0 +1,284 @@
+//! `json.loads`: as Python reads JSON, with `NaN`, numbers of any size and halves of surrogate pairs.
+
+use num_bigint::BigInt;
+
+/// A value.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Json {
+    Null,
+    Bool(bool),
+    Int(BigInt),
+    Float(f64),
+    Text(String),
+    List(Vec<Json>),
+    /// Keys as they came first, each with its last value.
+    Map(Vec<(String, Json)>),
+    /// What Python reads and no setting takes: half a surrogate pair, brackets within hundreds of brackets.
+    Odd,
+}
+
+impl Json {
+    /// `bool(value)`
+    pub(super) fn is_true(&self) -> bool {
+        match self {
+            Json::Null => false,
+            Json::Bool(is) => *is,
+            Json::Int(whole) => *whole != BigInt::ZERO,
+            Json::Float(float) => *float != 0.0,
+            Json::Text(text) => !text.is_empty(),
+            Json::List(items) => !items.is_empty(),
+            Json::Map(pairs) => !pairs.is_empty(),
+            Json::Odd => true,
+        }
+    }
+}
+
+/// Digits of a whole number that Python reads.
+const DIGITS: usize = 4300;
+
+/// Brackets within brackets that are looked into; what settings take has two.
+const DEPTH: usize = 200;
+
+/// Reads a text; none where it is no JSON to Python.
+pub(super) fn read(text: &str) -> Option<Json> {
+    let mut reader = Reader { rest: text, depth: 0, is_odd: false };
+    reader.skip();
+    let value = reader.value()?;
+    reader.skip();
+    let value = if reader.is_odd { odd(value) } else { value };
+    reader.rest.is_empty().then_some(value)
+}
+
+/// An odd part in a container makes it odd, and so does one in a text.
+fn odd(value: Json) -> Json {
+    match value {
+        Json::Null | Json::Bool(_) | Json::Int(_) | Json::Float(_) => value,
+        _ => Json::Odd,
+    }
+}
+
+struct Reader<'t> {
+    rest: &'t str,
+    depth: usize,
+    is_odd: bool,
+}
+
+impl Reader<'_> {
+    fn skip(&mut self) {
+        self.rest = self.rest.trim_start_matches([' ', '\t', '\n', '\r']);
+    }
+
+    fn take(&mut self, token: &str) -> bool {
+        let behind = self.rest.strip_prefix(token);
+        self.rest = behind.unwrap_or(self.rest);
+        behind.is_some()
+    }
+
+    fn value(&mut self) -> Option<Json> {
+        if self.depth > DEPTH {
+            // Nothing behind is of interest, as long as the whole is refused.
+            self.is_odd = true;
+            self.rest = "";
+            return Some(Json::Odd);
+        }
+        let words = [
+            ("null", Json::Null),
+            ("true", Json::Bool(true)),
+            ("false", Json::Bool(false)),
+            ("NaN", Json::Float(f64::NAN)),
+            ("Infinity", Json::Float(f64::INFINITY)),
+            ("-Infinity", Json::Float(f64::NEG_INFINITY)),
+        ];
+        for (word, value) in words {
+            if self.take(word) {
+                return Some(value);
+            }
+        }
+        if self.take("\"") {
+            return self.text().map(Json::Text);
+        }
+        if self.take("[") {
+            return self.list();
+        }
+        if self.take("{") {
+            return self.map();
+        }
+        self.number()
+    }
+
+    fn list(&mut self) -> Option<Json> {
+        self.depth += 1;
+        let mut items = Vec::new();
+        self.skip();
+        while !self.take("]") {
+            if !items.is_empty() {
+                self.comma()?;
+            }
+            items.push(self.value()?);
+            if self.is_cut() {
+                return Some(Json::Odd);
+            }
+            self.skip();
+        }
+        self.depth -= 1;
+        Some(Json::List(items))
+    }
+
+    fn map(&mut self) -> Option<Json> {
+        self.depth += 1;
+        let mut pairs: Vec<(String, Json)> = Vec::new();
+        let mut is_first = true;
+        self.skip();
+        while !self.take("}") {
+            if !is_first {
+                self.comma()?;
+            }
+            is_first = false;
+            let key = self.take("\"").then(|| self.text())??;
+            self.skip();
+            self.take(":").then_some(())?;
+            self.skip();
+            let value = self.value()?;
+            if self.is_cut() {
+                return Some(Json::Odd);
+            }
+            match pairs.iter_mut().find(|(own, _)| *own == key) {
+                Some((_, own)) => *own = value,
+                None => pairs.push((key, value)),
+            }
+            self.skip();
+        }
+        self.depth -= 1;
+        Some(Json::Map(pairs))
+    }
+
+    /// Whether reading ended below, at too many brackets.
+    fn is_cut(&self) -> bool {
+        self.depth > DEPTH || self.is_odd && self.rest.is_empty()
+    }
+
+    fn comma(&mut self) -> Option<()> {
+        self.take(",").then_some(())?;
+        self.skip();
+        Some(())
+    }
+
+    fn text(&mut self) -> Option<String> {
+        let mut out = String::new();
+        loop {
+            let end = self.rest.find(|c: char| matches!(c, '"' | '\\') || c < ' ')?;
+            out.push_str(&self.rest[..end]);
+            self.rest = &self.rest[end..];
+            if self.take("\"") {
+                return Some(out);
+            }
+            self.take("\\").then_some(())?;
+            let c = self.rest.chars().next()?;
+            self.rest = &self.rest[c.len_utf8()..];
+            out.push(match c {
+                '"' | '\\' | '/' => c,
+                'b' => '\u{8}',
+                'f' => '\u{c}',
+                'n' => '\n',
+                'r' => '\r',
+                't' => '\t',
+                'u' => self.escaped()?,
+                _ => return None,
+            });
+        }
+    }
+
+    /// What stands behind `\u`; of half a pair its replacement.
+    fn escaped(&mut self) -> Option<char> {
+        let code = self.four()?;
+        if (0xd800..0xdc00).contains(&code) {
+            let behind = self.rest;
+            let second = if self.take("\\u") { self.four() } else { None };
+            match second {
+                Some(second @ 0xdc00..0xe000) => {
+                    return char::from_u32(0x10000 + ((code - 0xd800) << 10) + (second - 0xdc00));
+                }
+                _ => self.rest = behind,
+            }
+        }
+        let c = char::from_u32(code);
+        self.is_odd |= c.is_none();
+        Some(c.unwrap_or(char::REPLACEMENT_CHARACTER))
+    }
+
+    fn four(&mut self) -> Option<u32> {
+        let digits = self.rest.get(..4).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
+        self.rest = &self.rest[4..];
+        u32::from_str_radix(digits, 16).ok()
+    }
+
+    fn number(&mut self) -> Option<Json> {
+        let digits = |text: &str| text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let sign = usize::from(self.rest.starts_with('-'));
+        let whole = digits(&self.rest[sign..]);
+        let whole = if self.rest[sign..].starts_with('0') { 1 } else { whole };
+        if whole == 0 {
+            return None;
+        }
+        let mut end = sign + whole;
+        let fraction = self.rest[end..].strip_prefix('.').map_or(0, digits);
+        if fraction > 0 {
+            end += 1 + fraction;
+        }
+        let mut exponent = 0;
+        if let Some(behind) = self.rest[end..].strip_prefix(['e', 'E']) {
+            let signed = usize::from(behind.starts_with(['+', '-']));
+            exponent = digits(&behind[signed..]);
+            if exponent > 0 {
+                end += 1 + signed + exponent;
+            }
+        }
+        let (text, rest) = self.rest.split_at(end);
+        self.rest = rest;
+        if fraction > 0 || exponent > 0 {
+            return text.parse().ok().map(Json::Float);
+        }
+        if whole > DIGITS { None } else { text.parse().ok().map(Json::Int) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_pythons() {
+        let text = |text: &str| Some(Json::Text(text.to_owned()));
+        let int = |whole: i64| Json::Int(whole.into());
+        for (written, wanted) in [
+            (" [1, -0,\n\"2\"] ", Some(Json::List(vec![int(1), int(0), Json::Text("2".to_owned())]))),
+            ("-Infinity", Some(Json::Float(f64::NEG_INFINITY))),
+            ("1e400", Some(Json::Float(f64::INFINITY))),
+            ("1.5E-1", Some(Json::Float(0.15))),
+            ("{\"a\": 1, \"b\": {}, \"a\": 2}", {
+                Some(Json::Map(vec![("a".to_owned(), int(2)), ("b".to_owned(), Json::Map(vec![]))]))
+            }),
+            (r#""\ud83d\ude00\u00e9\/""#, text("\u{1f600}\u{e9}/")),
+            (r#""\ud83d""#, Some(Json::Odd)),
+            (r#"["\udc00"]"#, Some(Json::Odd)),
+            (r#""\ud83d\u0041""#, Some(Json::Odd)),
+            ("\"a\tb\"", None),
+            ("\"a\u{7f}b\"", text("a\u{7f}b")),
+            ("01", None),
+            ("1.", None),
+            ("+1", None),
+            (".5", None),
+            ("[1,]", None),
+            ("{1: 2}", None),
+            ("nul", None),
+            ("1 2", None),
+            ("", None),
+            ("\u{feff}1", None),
+        ] {
+            assert_eq!(read(written), wanted, "{written}");
+        }
+        assert_eq!(read(&"[".repeat(5000)), Some(Json::Odd), "no stack is large enough for all");
+        assert_eq!(read(&"9".repeat(4301)), None);
+        assert!(read(&"9".repeat(4300)).is_some());
+    }
+}
