@@ -22,9 +22,10 @@ use crate::run::{self, cargo, step};
 /// The rooms whose arms are swapped.
 const ROOMS: [&str; 2] = ["src/prefect/one/", "src/python/"];
 
-/// What is in these rooms and makes no preview: how a flow finds a secret, which `tests/cmd/secrets.rs` holds to
-/// Prefect.
-const NO_PREVIEW: [&str; 1] = ["src/prefect/one/secrets.rs"];
+/// What is in these rooms and makes no preview of Prefect 1: how a flow finds a secret, which `tests/cmd/secrets.rs`
+/// holds to Prefect, and what only previews of workers use.
+const NO_PREVIEW: [&str; 4] =
+    ["src/prefect/one/secrets.rs", "src/python/duration.rs", "src/python/json.rs", "src/python/slug.rs"];
 
 /// What every arm asks, at the end of the copy's `lib.rs`: which swap is chosen is in a file beside the program. One
 /// more file beside it gets the swaps that a run comes by.
@@ -93,7 +94,7 @@ pub fn run(args: &[String]) -> Result<()> {
 
 /// Whether arms of a file are swapped.
 fn is_swapped(file: &str) -> bool {
-    ROOMS.iter().any(|room| file.starts_with(room)) && !NO_PREVIEW.contains(&file)
+    file.ends_with(".rs") && ROOMS.iter().any(|room| file.starts_with(room)) && !NO_PREVIEW.contains(&file)
 }
 
 /// Copies what git knows of; what has not changed stays, so that it is not built again.
