@@ -14,8 +14,10 @@ use crate::prefect::block;
 #[derive(Debug)]
 pub struct Filter {
     containers: memchr::memmem::Finder<'static>,
-    /// The words of a `KubernetesJob` block, which may have no container written out.
-    blocks: [memchr::memmem::Finder<'static>; 2],
+    /// What a `KubernetesJob` block says that has no container written out.
+    block: memchr::memmem::Finder<'static>,
+    /// What one says whose patches are about containers, and that has no kind.
+    patches: memchr::memmem::Finder<'static>,
     /// What all keys of a pod begin with that refer to a ConfigMap.
     config_map: memchr::memmem::Finder<'static>,
     /// Any of these kinds; none where a target's kind is a pattern.
@@ -44,8 +46,8 @@ impl Filter {
             })
         };
         let agents = injection.targets.is_empty() && !injection.prefect.is_empty();
-        let blocks = [block::SLUG, block::PATCHES].map(finder);
-        Filter { containers: finder("ontainers"), blocks, config_map: finder("configMap"), kinds, agents }
+        let (block, patches) = (finder(block::SLUG), finder(block::PATCHES));
+        Filter { containers: finder("ontainers"), block, patches, config_map: finder("configMap"), kinds, agents }
     }
 
     /// Whether the text holds the words of a target as they are.
@@ -56,20 +58,17 @@ impl Filter {
     /// Whether the text holds the key that containers stand under, or a word that stands for one. Without it, the
     /// others need not be asked.
     pub fn names_containers(&self, text: &[u8]) -> bool {
-        self.containers.find(text).is_some() || self.names_block(text)
+        self.containers.find(text).is_some() || self.block.find(text).is_some()
     }
 
-    fn names_block(&self, text: &[u8]) -> bool {
-        self.blocks.iter().any(|word| word.find(text).is_some())
-    }
-
-    /// Whether the text holds the kind of a target.
+    /// Whether a text that names containers holds the kind of a target, too, or what stands for one.
     pub fn names_kind(&self, text: &[u8]) -> bool {
         let kind = match &self.kinds {
             None => true,
             Some(kinds) => kinds.iter().any(|kind| kind.find(text).is_some()),
         };
-        kind || self.agents && memchr::memmem::find(text, b"prefect").is_some() || self.names_block(text)
+        let block = || [&self.block, &self.patches].iter().any(|word| word.find(text).is_some());
+        kind || self.agents && memchr::memmem::find(text, b"prefect").is_some() || block()
     }
 
     /// Whether the text holds a key by which a pod uses a ConfigMap.
@@ -109,7 +108,8 @@ impl Filter {
         let behind = &behind[..behind.len().min(LONGEST)];
         let joined = [before, behind].concat();
         let kinds = self.kinds.iter().flatten().any(|kind| kind.find(&joined).is_some());
-        let keys = self.names_containers(&joined) || self.config_map.find(&joined).is_some();
+        let words = [&self.patches, &self.config_map].iter().any(|word| word.find(&joined).is_some());
+        let keys = self.names_containers(&joined) || words;
         joined.contains(&b'\\') || kinds || self.kinds.is_none() || keys
     }
 }

@@ -33,11 +33,12 @@ pub fn find<'a>(object: &Object<'a>) -> Option<Node<'a>> {
 fn is_one(node: Node<'_>) -> bool {
     let is_typed = ["type", "block_type_slug"].iter().any(|key| node.first(key).is_some_and(|slug| slug.is(SLUG)));
     let has_job = node.first("job").and_then(|job| job.first("kind")).is_some_and(|kind| kind.is("Job"));
-    is_typed || has_job || node.first(PATCHES).is_some_and(|list| list.items().any(is_patch))
+    is_typed || has_job || node.first(PATCHES).is_some_and(|list| list.items().any(is_patch_of_containers))
 }
 
-fn is_patch(item: Node<'_>) -> bool {
-    item.first("op").is_some() && item.first("path").is_some()
+fn is_patch_of_containers(item: Node<'_>) -> bool {
+    let path = item.first("path").and_then(Node::text);
+    item.first("op").is_some() && path.is_some_and(|path| path.contains("/containers"))
 }
 
 /// The parts that edits are about.
