@@ -44,17 +44,12 @@ impl Time {
     /// The same moment in UTC; a time without a zone is taken to be in it.
     pub fn in_utc(&self) -> Self {
         let (clock, east) = self.clock.unwrap_or(([0; 4], None));
-        let [year, month, day] = self.date;
         let minutes = (clock[0] * 60 + clock[1]) as i32 - east.unwrap_or(0);
-        let mut date = [year, month, day];
-        match minutes.div_euclid(24 * 60) {
-            -1 if day > 1 => date[2] -= 1,
-            -1 if month > 1 => date = [year, month - 1, days(year, month - 1)],
-            -1 => date = [year.saturating_sub(1), 12, 31],
-            1 if day < days(year, month) => date[2] += 1,
-            1 if month < 12 => date = [year, month + 1, 1],
-            1 => date = [year + 1, 1, 1],
-            _ => {}
+        let mut date = self.date;
+        if minutes < 0 {
+            date = day_before(date);
+        } else if minutes >= 24 * 60 {
+            date = day_after(date);
         }
         let minutes = minutes.rem_euclid(24 * 60) as u32;
         Time { date, clock: Some(([minutes / 60, minutes % 60, clock[2], clock[3]], Some(0))) }
@@ -114,6 +109,26 @@ impl Time {
     }
 }
 
+fn day_before([year, month, day]: [u32; 3]) -> [u32; 3] {
+    if day > 1 {
+        [year, month, day - 1]
+    } else if month > 1 {
+        [year, month - 1, days(year, month - 1)]
+    } else {
+        [year.saturating_sub(1), 12, 31]
+    }
+}
+
+fn day_after([year, month, day]: [u32; 3]) -> [u32; 3] {
+    if day < days(year, month) {
+        [year, month, day + 1]
+    } else if month < 12 {
+        [year, month + 1, 1]
+    } else {
+        [year + 1, 1, 1]
+    }
+}
+
 fn days(year: u32, month: u32) -> u32 {
     match month {
         2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => 29,
@@ -143,6 +158,23 @@ mod tests {
             ("2001-12-14T01:00:00+24:00", None),
         ] {
             assert_eq!(Time::parse(text).map(|time| time.iso()).as_deref(), iso, "{text}");
+        }
+    }
+    #[test]
+    fn moments_are_the_same_in_utc() {
+        // `datetime.fromisoformat(...).astimezone(timezone.utc)`
+        for (text, utc) in [
+            ("2024-03-01T00:30:00+01:00", "2024-02-29T23:30:00+00:00"),
+            ("2023-03-01T00:30:00+01:00", "2023-02-28T23:30:00+00:00"),
+            ("2026-01-01T01:00:00+02:00", "2025-12-31T23:00:00+00:00"),
+            ("2026-05-10T00:00:00+00:01", "2026-05-09T23:59:00+00:00"),
+            ("2026-12-31T23:59:00-00:01", "2027-01-01T00:00:00+00:00"),
+            ("2024-02-28T23:00:00-05:00", "2024-02-29T04:00:00+00:00"),
+            ("2023-02-28T23:00:00-05:00", "2023-03-01T04:00:00+00:00"),
+            ("2026-04-29T20:00:00-04:00", "2026-04-30T00:00:00+00:00"),
+            ("2026-06-15T12:00:00+02:00", "2026-06-15T10:00:00+00:00"),
+        ] {
+            assert_eq!(Time::parse(text).map(|time| time.in_utc().iso()).as_deref(), Some(utc), "{text}");
         }
     }
 }
