@@ -1,21 +1,19 @@
 //! `jobplate convert`: a Prefect 1 job template as a base job template of Prefect 2 and 3.
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use anstream::ColorChoice;
 use clap::{Args, ValueEnum};
 
+use super::one_template::{no_input, tell};
 use super::output::to_stdout;
-use super::to_stderr;
 use super::whole::Whole;
-use crate::error::{Error, Result};
-use crate::prefect::convert::{Note, convert};
+use crate::error::Result;
+use crate::prefect::convert::convert;
 use crate::prefect::one::template;
 use crate::python::heap::Heap;
 use crate::python::{send, yaml};
 use crate::render::write_error;
-use crate::report;
 
 #[derive(Args)]
 pub(super) struct ConvertArgs {
@@ -56,11 +54,11 @@ pub(super) fn run(args: &ConvertArgs, color: ColorChoice) -> Result<ExitCode> {
     let mut files = Whole::default();
     let mut heap = Heap::default();
     let Some(name) = args.template.as_deref().or(args.filename.as_deref()) else { return Err(no_input()) };
-    let source = template::in_config_map(files.text(name, "the job template's file", true)?)?;
+    let source = template::in_config_map(files.text(name, true)?)?;
     let job = yaml::load(&mut heap, &source)?;
     let on = match &args.from_default {
         Some(name) => {
-            let source = files.text(name, "the file with the base job template", false)?;
+            let source = files.text(name, false)?;
             Some(yaml::load(&mut heap, &source)?)
         }
         None => None,
@@ -72,23 +70,7 @@ pub(super) fn run(args: &ConvertArgs, color: ColorChoice) -> Result<ExitCode> {
         Format::Yaml => send::yaml(template),
     };
     if !args.quiet {
-        let told: String = made.notes.iter().map(|note| report::note(&in_words(note))).collect();
-        to_stderr(&told, color);
+        tell(&made.notes, color);
     }
     to_stdout(|out| out.write_all(printed.as_bytes()).map_err(|error| write_error(&error)))
-}
-
-fn no_input() -> Error {
-    let error = Error::usage("no input");
-    match Path::new("job_template.yaml").exists() {
-        true => error.hint("name a job template, such as ./job_template.yaml, or `-` for standard input"),
-        false => error.hint("name a job template, or `-` for standard input"),
-    }
-}
-
-fn in_words(note: &Note) -> String {
-    match &note.place {
-        Some(place) => format!("{}:{}: {}", place.source.name, place.line(), note.text),
-        None => note.text.clone(),
-    }
 }

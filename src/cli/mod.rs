@@ -29,6 +29,7 @@ mod input;
 mod krm;
 mod man;
 mod no_match;
+mod one_template;
 mod output;
 mod parse;
 mod post_render;

@@ -34,12 +34,11 @@ impl Whole {
         if bytes.len() as u64 == MOST { Err("is too much: more than 64 MiB".to_owned()) } else { Ok(bytes) }
     }
 
-    /// A file as a text that errors can name; `what` it is to be, for those who named another one, and whether it
-    /// is a manifest, whose lines can be shown.
-    pub(super) fn text(&mut self, name: &str, what: &str, is_manifest: bool) -> Result<Rc<Text>> {
-        let bytes = self
-            .read(Path::new(name))
-            .map_err(|why| Error::input(why).in_file(name).hint(format!("name {what}, or `-` for standard input")))?;
+    /// A file as a text that errors can name, and whether it is a manifest, whose lines can be shown.
+    pub(super) fn text(&mut self, name: &str, is_manifest: bool) -> Result<Rc<Text>> {
+        let bytes = self.read(Path::new(name)).map_err(|why| {
+            Error::input(why).in_file(name).hint("name a file that is there, or `-` for standard input")
+        })?;
         let text = String::from_utf8(bytes).map_err(|error| {
             let at = error.utf8_error().valid_up_to();
             Error::input(format!("not UTF-8, at byte {at}")).in_file(name).hint("save the file as UTF-8")

@@ -4,6 +4,7 @@
 //! A work pool has one. Its `job_configuration` holds the Job under `job_manifest`, with `{{ placeholders }}`, and
 //! under `env` what the worker adds to the flow's container; `variables` is the schema of what fills the placeholders.
 
+use super::placeholder;
 use crate::error::{Error, Result};
 use crate::manifest::object::{Object, check_on_path, step};
 use crate::yaml::{Kind, Node};
@@ -85,8 +86,7 @@ impl<'a> BaseJobTemplate<'a> {
 
 /// Whether a value is nothing but the placeholder of `env`, which the worker fills with what it adds.
 pub fn is_env_placeholder(node: Node<'_>) -> bool {
-    let inside = |text: &str| Some(text.strip_prefix("{{")?.strip_suffix("}}")?.trim() == "env");
-    node.is_scalar() && node.text().and_then(|text| inside(&text)).unwrap_or(false)
+    node.is_scalar() && node.text().is_some_and(|text| placeholder::whole(&text) == Some("env"))
 }
 
 /// The item of a container's `env` that is the placeholder, beside entries: once anything sets `env`, the worker puts

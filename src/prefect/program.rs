@@ -35,7 +35,8 @@ pub fn role(object: &Object<'_>, containers: &[Node<'_>]) -> Role {
     }
 }
 
-/// The name that Prefect 2 and 3 want the flow's container to have.
+/// The name that Prefect 2 and 3 want the flow's container to have (`_get_base_job_manifest` of
+/// prefect_kubernetes.worker).
 pub const CONTAINER: &str = "prefect-job";
 
 /// Whether a container is one of Prefect 2 or 3: by its image, or as part of a template.

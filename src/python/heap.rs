@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::fmt;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -101,6 +102,13 @@ pub struct Place {
     pub span: Range<usize>,
 }
 
+/// `FILE:LINE`
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.source.name, self.line())
+    }
+}
+
 impl Place {
     /// The line, from 1.
     pub fn line(&self) -> usize {
@@ -111,12 +119,12 @@ impl Place {
     /// `FILE:LINE:COLUMN`; of a text whose lines are not those of the file, `FILE:LINE`
     pub fn shown(&self) -> String {
         if !self.source.has_lines {
-            return format!("{}:{}", self.source.name, self.line());
+            return self.to_string();
         }
         let start = self.source.text.floor_char_boundary(self.span.start);
         let line_start = self.source.text[..start].rfind('\n').map_or(0, |newline| newline + 1);
         let column = self.source.text[line_start..start].chars().count() + 1;
-        format!("{}:{}:{column}", self.source.name, self.line())
+        format!("{self}:{column}")
     }
 }
 

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use clap::ValueEnum;
 
-use super::{AgentArgs, Shows, place_in_words, read, table, value_in_words};
+use super::{AgentArgs, Shows, table, value_in_words};
 use crate::cli::whole::Whole;
 use crate::error::{Error, Result};
 use crate::prefect::note::Note;
@@ -39,7 +39,7 @@ pub(super) fn preview(
         (Some(PrefectVersion::ZeroFifteen), _) | (None, Some([0, ..])) => Version::V0_15,
         (Some(PrefectVersion::OneFour), _) | (None, _) => Version::V1_4,
     };
-    let file = |path: &str| read(&mut Whole::default(), path, true);
+    let file = |path: &str| Whole::default().text(path, true);
     let made = preview::preview(heap, version, template, &scenario, &file)?;
     let mut notes = notes::find(heap, &made, &scenario, deployed.is_some());
     if let Some(template) = template.filter(|_| !made.is_agents_template) {
@@ -47,7 +47,7 @@ pub(super) fn preview(
         let text = format!(
             "{name} is not used: the run config brings a job template of its own, and nothing of this one counts"
         );
-        notes.insert(0, Note { text, place: None });
+        notes.insert(0, Note::new(text, None));
     }
     notes.extend(deployed.into_iter().flat_map(|more| more.notes(heap, &made, version, template.is_some())));
     Ok(Shows { job: made.job.root, table: rows(heap, &made), notes })
@@ -63,7 +63,7 @@ struct Deployed {
 impl Deployed {
     fn notes(&self, heap: &Heap, made: &Preview, version: Version, has_template: bool) -> Vec<Note> {
         let mut notes = Vec::new();
-        let mut add = |text: String| notes.push(Note { text, place: None });
+        let mut add = |text: String| notes.push(Note::new(text, None));
         let followed = match version {
             Version::V0_15 => (&[0, 15], "0.15"),
             Version::V1_4 => (&[1, 4], "1.4"),
@@ -100,7 +100,7 @@ fn read_scenario(
     files: &mut Whole,
 ) -> Result<(Scenario, Option<Deployed>)> {
     let mut scenario = match scenario {
-        Some(name) => Scenario::read(heap, &read(files, name, false)?)?,
+        Some(name) => Scenario::read(heap, &files.text(name, false)?)?,
         None => Scenario::plain(heap),
     };
     let twice = |flag: &str, key: &str| {
@@ -110,7 +110,7 @@ fn read_scenario(
         if scenario.run_config.is_some() {
             return twice("--run-config", "run_config");
         }
-        let root = yaml::load(heap, &read(files, name, false)?)?;
+        let root = yaml::load(heap, &files.text(name, false)?)?;
         scenario.run_config = Some(root).filter(|root| *heap.get(*root) != Data::None);
     }
     let Some(name) = &args.agent else { return Ok((scenario, None)) };
@@ -120,7 +120,7 @@ fn read_scenario(
     if !scenario.environ.0.is_empty() {
         return twice("--agent", "environ");
     }
-    let manifest::Deployed { start, environ, version, has_sources } = manifest::find(heap, &read(files, name, false)?)?;
+    let manifest::Deployed { start, environ, version, has_sources } = manifest::find(heap, &files.text(name, false)?)?;
     (scenario.start, scenario.environ) = (start, environ);
     Ok((scenario, Some(Deployed { file: name.clone(), version, has_sources })))
 }
@@ -156,7 +156,7 @@ fn source_in_words(source: &Source) -> String {
         Origin::Prefect => "Prefect",
     };
     match &source.place {
-        Some(place) => format!("{who}, {}", place_in_words(place)),
+        Some(place) => format!("{who}, {place}"),
         None if source.origin == Origin::Agent => "agent's default".to_owned(),
         None => who.to_owned(),
     }

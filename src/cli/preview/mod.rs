@@ -5,22 +5,20 @@
 mod agent;
 mod worker;
 
-use std::path::Path;
 use std::process::ExitCode;
-use std::rc::Rc;
 
 use anstream::ColorChoice;
 use clap::{Args, ValueEnum};
 
+use super::one_template::{no_input, tell};
 use super::output::to_stdout;
-use super::to_stderr;
 use super::whole::Whole;
 use crate::error::{Error, Result};
 use crate::prefect::note::Note;
 use crate::prefect::one::template;
 use crate::prefect::shown::Shown;
 use crate::prefect::worker::template as base_job_template;
-use crate::python::heap::{Heap, Id, Place, Text};
+use crate::python::heap::{Heap, Id, Text};
 use crate::python::send;
 use crate::render::write_error;
 use crate::report;
@@ -151,7 +149,7 @@ pub(super) fn run(args: PreviewArgs, color: ColorChoice) -> Result<ExitCode> {
     let mut files = Whole::default();
     let mut heap = Heap::default();
     let file = args.template.as_deref().or(args.filename.as_deref());
-    let text = file.map(|name| read(&mut files, name, true)).transpose()?;
+    let text = file.map(|name| files.text(name, true)).transpose()?;
     let scenario = args.scenario.as_deref();
     let shows = match text {
         Some(text) if base_job_template::is_one(&text.text) => {
@@ -181,8 +179,7 @@ pub(super) fn run(args: PreviewArgs, color: ColorChoice) -> Result<ExitCode> {
         Format::Env => shows.table,
     };
     if !args.quiet {
-        let told: String = shows.notes.iter().map(|note| report::note(&in_words(note))).collect();
-        to_stderr(&told, color);
+        tell(&shows.notes, color);
     }
     to_stdout(|out| out.write_all(printed.as_bytes()).map_err(|error| write_error(&error)))
 }
@@ -194,37 +191,6 @@ fn refuse(flag: Option<&str>, text: &Text, why: &str) -> Result<()> {
             .in_file(&*text.name)
             .hint("leave the flag out, or name another template")),
         None => Ok(()),
-    }
-}
-
-fn no_input() -> Error {
-    let error = Error::usage("no input");
-    match Path::new("job_template.yaml").exists() {
-        true => error.hint("name a job template, such as ./job_template.yaml, or `-` for standard input"),
-        false => error.hint("name a job template, or `-` for standard input"),
-    }
-}
-
-/// A file as a text that errors can name.
-fn read(files: &mut Whole, name: &str, is_manifest: bool) -> Result<Rc<Text>> {
-    let bytes = files
-        .read(Path::new(name))
-        .map_err(|why| Error::input(why).in_file(name).hint("name a file that is there, or `-` for standard input"))?;
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        Error::input(format!("not UTF-8, at byte {at}")).in_file(name).hint("save the file as UTF-8")
-    })?;
-    Ok(Rc::new(Text { name: name.to_owned(), first_line: 1, text, has_lines: true, is_manifest }))
-}
-
-fn place_in_words(place: &Place) -> String {
-    format!("{}:{}", place.source.name, place.line())
-}
-
-fn in_words(note: &Note) -> String {
-    match &note.place {
-        Some(place) => format!("{}: {}", place_in_words(place), note.text),
-        None => note.text.clone(),
     }
 }
 
@@ -247,7 +213,7 @@ fn table(heap: &Heap, container: Option<Id>, rows: &[Vec<String>]) -> String {
             let Some(of) = heap.item(*source, kind) else { continue };
             let name = heap.item(of, "name").and_then(|name| heap.str(name)).unwrap_or("?");
             let prefix = heap.item(*source, "prefix").and_then(|prefix| heap.str(prefix)).unwrap_or_default();
-            let place = heap.place(*source).map_or(String::new(), |place| format!(" ({})", place_in_words(place)));
+            let place = heap.place(*source).map_or(String::new(), |place| format!(" ({place})"));
             let behind = if prefix.is_empty() { String::new() } else { format!(", behind {prefix}") };
             let line = format!("and every key of {word} {name}{behind}{place}, where no variable above has its name");
             out.push_str(&report::name(&line));

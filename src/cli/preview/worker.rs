@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::{Shows, WorkerArgs, place_in_words, read, table, value_in_words};
+use super::{Shows, WorkerArgs, table, value_in_words};
 use crate::cli::parse;
 use crate::cli::whole::Whole;
 use crate::error::{Error, Result};
@@ -31,7 +31,7 @@ pub(super) fn preview(
     let (scenario, deployed) = read_scenario(scenario, args, heap, files)?;
     let made = preview::preview(heap, version, template, &scenario)?;
     let table = rows(heap, &made);
-    let mut notes = notes::find(heap, &made, &scenario, &Settings::read(&scenario.worker)?);
+    let mut notes = notes::find(heap, version, &made, &scenario, &Settings::read(&scenario.worker)?);
     notes.extend(deployed.into_iter().flat_map(|(file, own)| own.notes(heap, &made, version, &file, template)));
     if args.kubectl {
         manifest::for_kubectl(heap, made.job);
@@ -47,7 +47,7 @@ fn read_scenario(
     files: &mut Whole,
 ) -> Result<(Scenario, Option<(String, Deployed)>)> {
     let mut scenario = match scenario {
-        Some(name) => Scenario::read(heap, &read(files, name, false)?)?,
+        Some(name) => Scenario::read(heap, &files.text(name, false)?)?,
         None => Scenario::plain(heap)?,
     };
     if let Some(name) = &args.job_variables {
@@ -55,7 +55,7 @@ fn read_scenario(
             return Err(Error::usage("`--job-variables` and the scenario's `job_variables` are both given")
                 .hint("leave one of them out"));
         }
-        scenario.run_variables = Some(load(heap, &read(files, name, false)?)?);
+        scenario.run_variables = Some(load(heap, &files.text(name, false)?)?);
     }
     let mut deployed = None;
     if let Some(name) = &args.worker {
@@ -64,7 +64,7 @@ fn read_scenario(
                 Error::usage("`--worker` and the scenario's `worker` are both given").hint("leave one of them out")
             );
         }
-        let own = deployed::find(&read(files, name, false)?)?;
+        let own = deployed::find(&files.text(name, false)?)?;
         own.put_into(&mut scenario);
         deployed = Some((name.clone(), own));
     }
@@ -119,7 +119,7 @@ fn source_in_words(entry: &Entry) -> String {
         Origin::Secret => "worker's setting",
     };
     match &entry.place {
-        Some(place) => format!("{who}, {}", place_in_words(place)),
+        Some(place) => format!("{who}, {place}"),
         None => who.to_owned(),
     }
 }

@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use num_bigint::BigInt;
 
-use super::placeholder;
 use crate::error::{Error, Result};
+use crate::prefect::placeholder;
 use crate::python::heap::{Data, Heap, Id, Text, at};
 use crate::python::{send, text, yaml};
 

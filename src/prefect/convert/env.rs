@@ -6,10 +6,11 @@
 
 use super::base::Base;
 use super::names::{self, Fate, Takes};
-use super::{Notes, overlay, placeholder, values};
+use super::{Notes, overlay, values};
 use crate::error::{Error, Result};
 use crate::manifest::env::used_names;
 use crate::manifest::names::looks_secret;
+use crate::prefect::placeholder;
 use crate::python::heap::{Data, Heap, Id, at};
 use crate::python::literal;
 
@@ -94,7 +95,7 @@ fn read(heap: &mut Heap, notes: &mut Notes, env: Option<Id>) -> Result<Vec<Entry
         let Some(old) = heap.str(name).filter(|name| !name.is_empty()).map(str::to_owned) else {
             return fail(heap, "has a `name` that is no text", name);
         };
-        if !placeholder::names(&old).is_empty() {
+        if placeholder::is_in(&old) {
             return fail(heap, "has a `name` with a placeholder in it", name);
         }
         if let Some(first) = entries.iter().position(|other| other.old == old) {
@@ -230,7 +231,7 @@ fn must_stay(heap: &Heap, entries: &[&Entry], at: usize) -> bool {
         || used_names(&own).next().is_some()
         || entries[..at].iter().any(|before| used_names(&text(before)).any(|used| used == new))
         // The values of `env` are searched for placeholders once more.
-        || !placeholder::names(&own).is_empty()
+        || placeholder::is_in(&own)
 }
 
 /// The entry under its new name, with the value it has now.

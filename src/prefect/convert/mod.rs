@@ -9,27 +9,16 @@ mod env;
 mod input;
 mod names;
 mod overlay;
-mod placeholder;
 mod values;
 
 use num_bigint::BigInt;
 
 use self::base::Base;
 use crate::error::{Error, Result};
+use crate::prefect::note::Note;
+use crate::prefect::program::CONTAINER;
 use crate::python::heap::{Data, Heap, Id, Place, at};
 use crate::python::send;
-
-/// The name that a worker wants its container to have (`_get_base_job_manifest` of prefect_kubernetes.worker).
-const CONTAINER: &str = "prefect-job";
-
-/// One remark, and what it is about.
-#[derive(Debug)]
-pub struct Note {
-    /// One sentence.
-    pub text: String,
-    /// Where it is written.
-    pub place: Option<Place>,
-}
 
 /// Remarks as they come up.
 #[derive(Default)]
@@ -37,7 +26,7 @@ struct Notes(Vec<Note>);
 
 impl Notes {
     fn add(&mut self, text: impl Into<String>, place: Option<&Place>) {
-        self.0.push(Note { text: text.into(), place: place.cloned() });
+        self.0.push(Note::new(text, place));
     }
 }
 

@@ -1,9 +1,10 @@
 //! A Job laid over that of a base job template: what is the same in both is merged, a placeholder gets the Job's value
 //! as the default of its variable, and everything else of the Job is put beside what is there.
 
+use super::Notes;
 use super::base::{Base, of_the_api};
-use super::{Notes, placeholder};
 use crate::error::{Error, Result};
+use crate::prefect::placeholder;
 use crate::python::heap::{Data, Heap, Id, at};
 
 /// Lists of a pod whose items have a name, by which one replaces another; and the key of that name.
@@ -84,7 +85,7 @@ pub(super) fn literal(heap: &mut Heap, base: &mut Base, notes: &mut Notes, value
     let place = heap.place(value).cloned();
     let data = match heap.get(value).clone() {
         Data::Str(text) if placeholder::asks_the_api(&text) => return Err(at(of_the_api(), place.as_ref())),
-        Data::Str(text) if !placeholder::names(&text).is_empty() => {
+        Data::Str(text) if placeholder::is_in(&text) => {
             let own = base.behind_variable(heap, &text);
             notes.add(
                 format!("this text looks like a placeholder of Prefect, and stays a text: as the default of the variable of {own}"),
@@ -106,7 +107,7 @@ pub(super) fn literal(heap: &mut Heap, base: &mut Base, notes: &mut Notes, value
 
 /// A key, in which the server does not take a placeholder for a text.
 fn literal_key(heap: &Heap, key: Id) -> Result<Id> {
-    match heap.str(key).is_some_and(|key| !placeholder::names(key).is_empty()) {
+    match heap.str(key).is_some_and(placeholder::is_in) {
         false => Ok(key),
         true => {
             let error = Error::refused("this key looks like a placeholder of Prefect, whose server would refuse it");

@@ -31,13 +31,17 @@ pub struct Program {
     pub none: &'static str,
     /// The hint where something else is started.
     pub no_start: &'static str,
+    /// The options with a value that it is started with: long, short, and whether they can stand several times.
+    pub options: &'static [(&'static str, Option<char>, bool)],
+    /// Those without a value.
+    pub switches: &'static [&'static str],
 }
 
 /// What a manifest says of a program.
 #[derive(Debug)]
 pub struct Deployed {
-    /// The words behind those that start it.
-    pub words: Vec<Known>,
+    /// The options that it is started with.
+    pub options: clap::ArgMatches,
     /// Where they stand.
     pub place: Place,
     /// Its environment.
@@ -87,8 +91,9 @@ impl Reader<'_> {
     fn deployed(&self, container: Node<'_>) -> Result<Deployed> {
         let environ = self.environ(container)?;
         let (words, place) = self.words(container, &environ)?;
+        let options = self.options(&words, &place)?;
         let has_sources = container.first("envFrom").is_some_and(|list| list.items().next().is_some());
-        Ok(Deployed { words, place, environ, version: program::image_version(container), has_sources })
+        Ok(Deployed { options, place, environ, version: program::image_version(container), has_sources })
     }
 
     /// The container's variables, in order.
@@ -113,6 +118,23 @@ impl Reader<'_> {
         expand(environ, &node.text().unwrap_or_default()).ok_or_else(|| {
             let error = Error::input("with its variables put in, this is longer than Linux takes");
             at(error.hint("no program can be started like this"), Some(&self.place(node)))
+        })
+    }
+
+    /// Reads the words as options.
+    fn options(&self, words: &[Known], place: &Place) -> Result<clap::ArgMatches> {
+        let command = clap::Command::new("start").no_binary_name(true).disable_help_flag(true).args_override_self(true);
+        let options = self.program.options.iter().map(|(long, short, many)| {
+            let action = if *many { clap::ArgAction::Append } else { clap::ArgAction::Set };
+            let arg = clap::Arg::new(*long).long(*long).allow_hyphen_values(true).action(action);
+            arg.short(*short)
+        });
+        let switches = self.program.switches.iter();
+        let switches = switches.map(|long| clap::Arg::new(*long).long(*long).action(clap::ArgAction::SetTrue));
+        command.args(options).args(switches).try_get_matches_from(words.iter().map(Known::text)).map_err(|_| {
+            let start = self.program.start.join(" ");
+            let error = Error::input(format!("`{start}` takes no such options"));
+            at(error.hint(format!("look at `{start} --help`")), Some(place))
         })
     }
 

@@ -3,8 +3,8 @@
 
 use super::Version;
 use super::config::{Config, check_level};
-use super::kwargs::{Kwargs, iterate};
 use crate::error::{Error, Result};
+use crate::prefect::kwargs::{Kwargs, iterate};
 use crate::python::environ::Environ;
 use crate::python::heap::{Data, Heap, Id, at};
 use crate::python::text;

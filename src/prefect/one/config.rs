@@ -8,8 +8,8 @@ use regex_lite::Regex;
 use toml::de::{DeTable, DeValue};
 
 use super::defaults::{Default, RESERVED, SETTINGS};
-use super::kwargs::iterate;
 use crate::error::{Error, Kind, Result};
+use crate::prefect::kwargs::iterate;
 use crate::python::environ::{Environ, Known, Variable};
 use crate::python::heap::{Data, Heap, Id, Place, Text, at};
 use crate::python::literal;

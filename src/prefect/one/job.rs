@@ -7,9 +7,9 @@ use super::agent::{Agent, setting};
 use super::config::Config;
 use super::environment::{Environment, Origin};
 use super::flow::Flow;
-use super::kwargs::iterate;
 use super::run_config::RunConfig;
 use crate::error::{Error, Result};
+use crate::prefect::kwargs::iterate;
 use crate::python::heap::{Data, Heap, Id, at};
 use crate::python::text;
 

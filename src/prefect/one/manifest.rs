@@ -5,6 +5,8 @@
 
 use std::rc::Rc;
 
+use clap::ArgMatches;
+
 use super::agent::Start;
 use crate::error::{Error, Result};
 use crate::prefect::deployed::{self, Program};
@@ -33,16 +35,18 @@ const AGENT: Program = Program {
     several: "there are several Prefect 1 agents here",
     none: "no Prefect 1 agent is here",
     no_start: "Jobs are made by the Kubernetes agent only",
+    options: &OPTIONS,
+    switches: &["no-cloud-logs", "disable-job-deletion"],
 };
 
 /// Finds the agent in a manifest. Fails where there is none, or more than one.
 pub fn find(heap: &mut Heap, source: &Rc<Text>) -> Result<Deployed> {
-    let deployed::Deployed { words, place, environ, version, has_sources } = deployed::find(&AGENT, source)?;
-    let start = start(heap, &words, &place)?;
+    let deployed::Deployed { options, place, environ, version, has_sources } = deployed::find(&AGENT, source)?;
+    let start = start(heap, &options, &place)?;
     Ok(Deployed { start, environ, version, has_sources })
 }
 
-/// The options of `prefect agent kubernetes start`: long, short, and whether they can stand several times.
+/// The options of `prefect agent kubernetes start` that have a value.
 const OPTIONS: [(&str, Option<char>, bool); 15] = [
     ("key", Some('k'), false),
     ("tenant-id", None, false),
@@ -61,28 +65,8 @@ const OPTIONS: [(&str, Option<char>, bool); 15] = [
     ("image-pull-secrets", None, false),
 ];
 
-/// Its switches.
-const SWITCHES: [&str; 2] = ["no-cloud-logs", "disable-job-deletion"];
-
 /// What the options say.
-fn start(heap: &mut Heap, words: &[Known], place: &Place) -> Result<Start> {
-    let mut command = clap::Command::new("start").no_binary_name(true).disable_help_flag(true).args_override_self(true);
-    for (long, short, many) in OPTIONS {
-        let action = if many { clap::ArgAction::Append } else { clap::ArgAction::Set };
-        let arg = clap::Arg::new(long).long(long).allow_hyphen_values(true).action(action);
-        command = command.arg(match short {
-            Some(short) => arg.short(short),
-            None => arg,
-        });
-    }
-    for long in SWITCHES {
-        command = command.arg(clap::Arg::new(long).long(long).action(clap::ArgAction::SetTrue));
-    }
-    let fail = |what: &str| Err(at(Error::input(what.to_owned()), Some(place)));
-    let Ok(found) = command.try_get_matches_from(words.iter().map(Known::text)) else {
-        return fail("`prefect agent kubernetes start` takes no such options")
-            .map_err(|error: Error| error.hint("look at `prefect agent kubernetes start --help`"));
-    };
+fn start(heap: &mut Heap, found: &ArgMatches, place: &Place) -> Result<Start> {
     let put = |heap: &mut Heap, text: &str| heap.put(Known::of(text.to_owned()).into(), Some(place.clone()));
     let one = |heap: &mut Heap, name: &str| found.get_one::<String>(name).map(|text| put(heap, text));
     let many = |name: &str| found.get_many::<String>(name).into_iter().flatten().cloned().collect::<Vec<_>>();
@@ -94,7 +78,7 @@ fn start(heap: &mut Heap, words: &[Known], place: &Place) -> Result<Start> {
     let env_vars = heap.put(Data::Dict(Vec::new()), Some(place.clone()));
     for pair in many("env") {
         let Some((name, value)) = pair.split_once('=') else {
-            return fail("an `--env` of the agent has no `=`");
+            return Err(at(Error::input("an `--env` of the agent has no `=`"), Some(place)));
         };
         let name = heap.put(Data::Str(name.to_owned()), Some(place.clone()));
         let value = put(heap, value);

@@ -11,7 +11,6 @@ pub mod defaults;
 pub mod environment;
 pub mod flow;
 pub mod job;
-pub mod kwargs;
 pub mod manifest;
 pub mod notes;
 pub mod preview;

@@ -39,7 +39,7 @@ struct Notes<'h> {
 
 impl Notes<'_> {
     fn add(&mut self, text: impl Into<String>, place: Option<&Place>) {
-        self.found.push(Note { text: text.into(), place: place.cloned() });
+        self.found.push(Note::new(text, place));
     }
 
     fn on_template(&mut self, preview: &Preview) {

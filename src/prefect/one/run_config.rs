@@ -3,8 +3,8 @@
 
 use std::rc::Rc;
 
-use super::kwargs::{Kwargs, iterate};
 use crate::error::{Error, Result};
+use crate::prefect::kwargs::{Kwargs, iterate};
 use crate::python::heap::{Data, Heap, Id, Text, at};
 use crate::python::{send, text, yaml};
 

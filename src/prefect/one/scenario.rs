@@ -4,9 +4,9 @@ use std::rc::Rc;
 
 use super::agent::Start;
 use super::flow::Flow;
-use super::kwargs::Kwargs;
 use super::run_config::{self, inner_text};
 use crate::error::{Error, Result};
+use crate::prefect::kwargs::Kwargs;
 use crate::python::environ::{Environ, Known, Variable};
 use crate::python::heap::{Data, Heap, Id, Text, at};
 use crate::python::yaml;

@@ -1,11 +1,12 @@
 //! The job configuration of a flow run: a base job template whose placeholders are filled with the defaults of its
 //! variables and with job variables (`resolve_for_flow_run` and `from_template_and_values`).
 
-use super::placeholders::{self, Filler};
+use super::fill;
 use super::required;
 use super::values::{as_json, copy, deep_merge, fails, set_in_dict, union, update};
 use super::version::{ListOfEnv, Version};
 use crate::error::{Error, Result};
+use crate::prefect::placeholder::Filler;
 use crate::python::environ::Environ;
 use crate::python::heap::{Data, Heap, Id, at};
 use crate::python::text;
@@ -153,7 +154,7 @@ pub fn fill(heap: &mut Heap, version: Version, given: &Given, environ: &Environ)
         let env = union(heap, env, over)?;
         set_env(heap, env);
     }
-    let filled = placeholders::fill(heap, base, values, environ)?.unwrap_or(base);
+    let filled = fill::filled(heap, base, values, environ)?.unwrap_or(base);
     refuse_what_the_api_knows(heap, filled)?;
     read(heap, version, filled)
 }
@@ -161,7 +162,7 @@ pub fn fill(heap: &mut Heap, version: Version, given: &Given, environ: &Environ)
 /// Blocks and variables of Prefect are put in by its API.
 fn refuse_what_the_api_knows(heap: &Heap, filled: Id) -> Result<()> {
     let mut found = Vec::new();
-    placeholders::in_value(heap, filled, &mut found);
+    fill::in_value(heap, filled, &mut found);
     match found.iter().find(|(_, placeholder)| placeholder.filler() == Filler::Api) {
         Some((value, placeholder)) => {
             let error = Error::input(format!("only Prefect's API knows `{}`", placeholder.name));
@@ -290,7 +291,8 @@ fn env(heap: &mut Heap, version: Version, filled: Id) -> Result<Id> {
 fn check_numbers(heap: &Heap, filled: Id) -> Result<()> {
     let whole = |id: Id| match heap.get(id) {
         Data::Bool(_) | Data::Int(_) | Data::Unknown(_) => true,
-        Data::Float(float) => float.fract() == 0.0,
+        // Up to what 64 bits hold: pydantic makes no larger number of one with a point.
+        Data::Float(float) => float.fract() == 0.0 && float.abs() < 2f64.powi(63),
         Data::Str(text) => is_whole_number(text),
         _ => false,
     };
@@ -318,13 +320,17 @@ fn check_numbers(heap: &Heap, filled: Id) -> Result<()> {
     Ok(())
 }
 
+/// Digits of a number that Python reads from text; it refuses longer ones.
+const MOST_DIGITS: usize = 4300;
+
 /// As pydantic reads whole numbers from text: digits with single underscores between them, and zeros behind a point.
 fn is_whole_number(text: &str) -> bool {
     let text = text.trim();
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     let (whole, zeros) = digits.split_once('.').unwrap_or((digits, "0"));
     let is_grouped = whole.split('_').all(|group| !group.is_empty() && group.bytes().all(|byte| byte.is_ascii_digit()));
-    is_grouped && !zeros.is_empty() && zeros.bytes().all(|byte| byte == b'0')
+    let digits = whole.bytes().filter(u8::is_ascii_digit).skip_while(|byte| *byte == b'0').count();
+    is_grouped && digits <= MOST_DIGITS && !zeros.is_empty() && zeros.bytes().all(|byte| byte == b'0')
 }
 
 /// `cluster_config` is a block of a kubeconfig and a context.

@@ -26,9 +26,18 @@ const WORKER: Program = Program {
     several: "there are several workers of Prefect 2 or 3 here",
     none: "no worker of Prefect 2 or 3 is here",
     no_start: "Jobs of base job templates are made by workers, not by agents",
+    options: &OPTIONS,
+    switches: &[
+        "run-once",
+        "no-run-once",
+        "with-healthcheck",
+        "no-with-healthcheck",
+        "create-pool-if-not-found",
+        "no-create-pool-if-not-found",
+    ],
 };
 
-/// The options of `prefect worker start` with a value: long, short, and whether they can stand several times.
+/// The options of `prefect worker start` that have a value.
 const OPTIONS: [(&str, Option<char>, bool); 8] = [
     ("name", Some('n'), false),
     ("pool", Some('p'), false),
@@ -38,16 +47,6 @@ const OPTIONS: [(&str, Option<char>, bool); 8] = [
     ("limit", Some('l'), false),
     ("install-policy", None, false),
     ("base-job-template", None, false),
-];
-
-/// Its switches.
-const SWITCHES: [&str; 6] = [
-    "run-once",
-    "no-run-once",
-    "with-healthcheck",
-    "no-with-healthcheck",
-    "create-pool-if-not-found",
-    "no-create-pool-if-not-found",
 ];
 
 /// What a manifest says of a worker.
@@ -71,24 +70,8 @@ pub struct Deployed {
 
 /// Finds the worker in a manifest. Fails where there is none, or more than one, or one that makes no Jobs.
 pub fn find(source: &Rc<Text>) -> Result<Deployed> {
-    let deployed::Deployed { words, place, environ, version, has_sources } = deployed::find(&WORKER, source)?;
-    let mut command = clap::Command::new("start").no_binary_name(true).disable_help_flag(true).args_override_self(true);
-    for (long, short, many) in OPTIONS {
-        let action = if many { clap::ArgAction::Append } else { clap::ArgAction::Set };
-        let arg = clap::Arg::new(long).long(long).allow_hyphen_values(true).action(action);
-        command = command.arg(match short {
-            Some(short) => arg.short(short),
-            None => arg,
-        });
-    }
-    for long in SWITCHES {
-        command = command.arg(clap::Arg::new(long).long(long).action(clap::ArgAction::SetTrue));
-    }
-    let Ok(found) = command.try_get_matches_from(words.iter().map(Known::text)) else {
-        let error = Error::input("`prefect worker start` takes no such options");
-        return Err(at(error.hint("look at `prefect worker start --help`"), Some(&place)));
-    };
-    let one = |name: &str| found.get_one::<String>(name).cloned();
+    let deployed::Deployed { options, place, environ, version, has_sources } = deployed::find(&WORKER, source)?;
+    let one = |name: &str| options.get_one::<String>(name).cloned();
     if let Some(kind) = one("type")
         && kind != "kubernetes"
         && references(&kind).is_empty()
@@ -96,7 +79,7 @@ pub fn find(source: &Rc<Text>) -> Result<Deployed> {
         let error = Error::input("this worker is of another type than `kubernetes`");
         return Err(at(error.hint("Jobs are made by workers of the type `kubernetes` only"), Some(&place)));
     }
-    let (name, pool, has_template) = (one("name"), one("pool"), found.contains_id("base-job-template"));
+    let (name, pool, has_template) = (one("name"), one("pool"), options.contains_id("base-job-template"));
     Ok(Deployed { name, pool, has_template, place, environ, version, has_sources })
 }
 
@@ -113,7 +96,7 @@ impl Deployed {
     /// What is to be said of it; `file` is what it was read from.
     pub fn notes(&self, heap: &Heap, made: &Preview, version: Version, file: &str, template: &Text) -> Vec<Note> {
         let mut notes = Vec::new();
-        let mut add = |text: String, place: Option<&Place>| notes.push(Note { text, place: place.cloned() });
+        let mut add = |text: String, place: Option<&Place>| notes.push(Note::new(text, place));
         let followed = version.prefect();
         let numbers = followed.split('.').take(2).map(|number| number.parse().ok());
         if let Some(own) = &self.version

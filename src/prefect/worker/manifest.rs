@@ -2,8 +2,8 @@
 //! (`prepare_for_flow_run`).
 
 use super::configuration::Configuration;
+use super::fill;
 use super::labels;
-use super::placeholders;
 use super::run::Run;
 use super::scenario::Scenario;
 use super::values::fails;
@@ -15,6 +15,11 @@ use crate::python::text;
 /// The way from the Job to its pod, and to the containers of that.
 pub fn pod(heap: &Heap, manifest: Id) -> Option<Id> {
     ["spec", "template", "spec"].iter().try_fold(manifest, |at, key| heap.item(at, key))
+}
+
+/// The containers of a pod in one of its lists.
+pub fn containers<'h>(heap: &'h Heap, pod: Id, list: &str) -> &'h [Id] {
+    heap.item(pod, list).map(|list| heap.items(list)).unwrap_or_default()
 }
 
 /// The container that the flow runs in. A checked manifest has it.
@@ -126,7 +131,7 @@ fn name(heap: &mut Heap, version: Version, scenario: &Scenario, configuration: &
     }
     let values = scenario.run.context(heap);
     // Nothing but a placeholder that has no value: it stays as it is.
-    let filled = placeholders::fill(heap, own, values, &scenario.worker.environ)?.unwrap_or(own);
+    let filled = fill::filled(heap, own, values, &scenario.worker.environ)?.unwrap_or(own);
     Ok(Some(if heap.is_true(filled) { filled } else { run_name }))
 }
 
@@ -260,7 +265,7 @@ fn shlex(line: &str) -> Option<Vec<String>> {
 fn generate_name(heap: &mut Heap, version: Version, metadata: Id, name: Option<Id>) -> Result<()> {
     if let Some(own) = heap.item(metadata, "generateName") {
         let mut found = Vec::new();
-        placeholders::in_value(heap, own, &mut found);
+        fill::in_value(heap, own, &mut found);
         let is_filler = match heap.str(own) {
             Some("-") => true,
             Some("None-") => version.knows_null_names(),

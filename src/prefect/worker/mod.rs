@@ -8,10 +8,10 @@
 pub mod configuration;
 pub mod deployed;
 pub mod environment;
+pub mod fill;
 pub mod labels;
 pub mod manifest;
 pub mod notes;
-pub mod placeholders;
 pub mod preview;
 pub mod required;
 pub mod run;

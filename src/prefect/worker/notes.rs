@@ -1,34 +1,40 @@
 //! Remarks on a preview: what Prefect's server or Kubernetes will refuse, and what is lost or stands in plain text.
 
 use super::environment::{Entry, Origin};
+use super::fill;
 use super::manifest;
-use super::placeholders;
 use super::preview::Preview;
 use super::scenario::Scenario;
 use super::schema;
-use super::secrets::Settings;
+use super::secrets::{Half, Settings};
+use super::version::Version;
 use crate::manifest::names;
 use crate::prefect::base_job_template::is_worker_setting;
 use crate::prefect::note::Note;
+use crate::prefect::placeholder::{self, Placeholder};
 use crate::python::heap::{Data, Heap, Id, Place};
 use crate::python::text;
 
 /// Finds the remarks on a preview.
-pub fn find(heap: &Heap, preview: &Preview, scenario: &Scenario, settings: &Settings<'_>) -> Vec<Note> {
+pub fn find(
+    heap: &Heap,
+    version: Version,
+    preview: &Preview,
+    scenario: &Scenario,
+    settings: &Settings<'_>,
+) -> Vec<Note> {
     let mut notes = Notes { heap, found: Vec::new() };
     let variables = heap.item(preview.template, "variables").and_then(|own| heap.item(own, "properties"));
     notes.on_template(preview, variables);
-    notes.on_job_variables(scenario, variables);
+    notes.on_job_variables(version, scenario, variables);
     notes.on_entries(preview);
     notes.on_plain_text(preview);
     notes.on_containers(preview);
+    notes.on_what_is_to_come(preview);
     notes.on_names(preview);
-    if let Some(name) = settings.name_without_key() {
-        let key = name.name.replace("_NAME", "_KEY");
-        notes.add(
-            format!("`{}` does nothing without `{key}`: the API key stays in plain text", name.name),
-            name.place.as_ref(),
-        );
+    for Half { given, missing, what } in settings.halves() {
+        let text = format!("`{}` does nothing without `{missing}`: the {what} stays in plain text", given.name);
+        notes.add(text, given.place.as_ref());
     }
     for secret in &preview.secrets {
         let keys = secret.keys.join(", ");
@@ -49,7 +55,7 @@ impl Notes<'_> {
     fn add(&mut self, text: impl Into<String>, place: Option<&Place>) {
         let text = text.into();
         if !self.found.iter().any(|note| note.text == text) {
-            self.found.push(Note { text, place: place.cloned() });
+            self.found.push(Note::new(text, place));
         }
     }
 
@@ -67,8 +73,8 @@ impl Notes<'_> {
             in_keys_and_values(heap, configuration, &mut used);
         }
         for (id, placeholder) in used {
-            if !declared.contains(&placeholder.name) {
-                let near = near(&placeholder.name, &declared);
+            if !declared.iter().any(|own| own == placeholder.name) {
+                let near = near(placeholder.name, &declared);
                 self.add(
                     format!(
                         "the server refuses this template: `{{{{ {} }}}}` is none of its variables{near}",
@@ -96,13 +102,23 @@ impl Notes<'_> {
     }
 
     /// Job variables that no template asks for, or whose values the server refuses.
-    fn on_job_variables(&mut self, scenario: &Scenario, variables: Option<Id>) {
+    fn on_job_variables(&mut self, version: Version, scenario: &Scenario, variables: Option<Id>) {
         let heap = self.heap;
+        if let Some(run) = scenario.run_variables.filter(|run| heap.is_true(*run) && !version.reads_run_variables()) {
+            let why = "prefect-kubernetes before 0.2.12 ignores the job variables of a flow run";
+            self.add(why, heap.place(run));
+        }
         let declared = self.names(variables);
         for given in [scenario.deployment_variables, scenario.run_variables].into_iter().flatten() {
             for (key, value) in heap.dict(given).unwrap_or_default() {
                 let name = text::str(heap, *key);
                 let first = name.split(['.', '[']).next().unwrap_or_default();
+                let is_read = version.reads_dotted_variables() || first == name || declared.contains(&name);
+                if !is_read && declared.iter().any(|own| own == first) {
+                    let why = "prefect-kubernetes before 0.7.0 knows no dots in job variables";
+                    self.add(format!("`{name}` is ignored: {why}; set it in `{first}`"), heap.place(*key));
+                    continue;
+                }
                 if !declared.iter().any(|own| own == first) {
                     let near = near(first, &declared);
                     self.add(
@@ -222,8 +238,7 @@ impl Notes<'_> {
         let heap = self.heap;
         let Some(pod) = manifest::pod(heap, preview.job) else { return };
         for (list, first) in [("containers", 1), ("initContainers", 0)] {
-            let containers = heap.item(pod, list).map(|list| heap.items(list)).unwrap_or_default();
-            for container in containers.iter().skip(first) {
+            for container in manifest::containers(heap, pod, list).iter().skip(first) {
                 let Some(env) = heap.item(*container, "env") else { continue };
                 if !matches!(heap.get(env), Data::List(_) | Data::None) {
                     let name = heap.item(*container, "name").map_or(String::new(), |name| text::str(heap, name));
@@ -236,6 +251,51 @@ impl Notes<'_> {
                         heap.place(*container),
                     );
                 }
+            }
+        }
+    }
+
+    /// `{{ env }}` where it can't be, while nothing sets a variable: neither the worker nor Kubernetes minds, until a
+    /// deployment sets one.
+    fn on_what_is_to_come(&mut self, preview: &Preview) {
+        let heap = self.heap;
+        let Some(pod) = heap
+            .item(preview.template, "job_configuration")
+            .and_then(|own| heap.item(own, "job_manifest"))
+            .and_then(|manifest| manifest::pod(heap, manifest))
+        else {
+            return;
+        };
+        let is_env = |id: Id| heap.str(id).and_then(placeholder::whole) == Some("env");
+        // What has come to pass is told of the Job.
+        let has_come = preview.entries.iter().any(|own| heap.item(own.entry, "name").is_none());
+        let first = manifest::containers(heap, pod, "containers").first();
+        let entries = first.and_then(|container| heap.item(*container, "env"));
+        let among = entries.and_then(|entries| heap.items(entries).iter().find(|entry| is_env(**entry)));
+        if let Some(among) = among.filter(|_| !has_come) {
+            self.add(
+                "once anything sets a variable, `{{ env }}` among entries becomes a mapping, and Kubernetes refuses the \
+                 Job (`jobplate render` takes it out)",
+                heap.place(*among),
+            );
+        }
+        let Some(made) = manifest::pod(heap, preview.job) else { return };
+        for (list, first) in [("containers", 1), ("initContainers", 0)] {
+            let env = |container: &Id| heap.item(*container, "env");
+            let has_come = |env: Id| !matches!(heap.get(env), Data::List(_) | Data::None);
+            if manifest::containers(heap, made, list).iter().skip(first).filter_map(env).any(has_come) {
+                continue;
+            }
+            for container in manifest::containers(heap, pod, list).iter().skip(first) {
+                let Some(env) = env(container).filter(|env| is_env(*env)) else { continue };
+                let name = heap.item(*container, "name").map_or(String::new(), |name| text::str(heap, name));
+                self.add(
+                    format!(
+                        "once anything sets a variable, `env` of {list} {name} becomes a mapping, and Kubernetes refuses \
+                         the Job: the worker makes a list of it in the first container only"
+                    ),
+                    heap.place(env),
+                );
             }
         }
     }
@@ -276,14 +336,14 @@ pub(super) fn is_secret_setting(name: &str) -> bool {
 }
 
 /// The placeholders of a value; the server looks at keys, too.
-fn in_keys_and_values(heap: &Heap, value: Id, found: &mut Vec<(Id, placeholders::Placeholder)>) {
+fn in_keys_and_values<'h>(heap: &'h Heap, value: Id, found: &mut Vec<(Id, Placeholder<'h>)>) {
     match heap.get(value) {
         Data::Dict(pairs) => pairs.iter().for_each(|(key, value)| {
-            placeholders::in_value(heap, *key, found);
+            fill::in_value(heap, *key, found);
             in_keys_and_values(heap, *value, found);
         }),
         Data::List(items) => items.iter().for_each(|item| in_keys_and_values(heap, *item, found)),
-        _ => placeholders::in_value(heap, value, found),
+        _ => fill::in_value(heap, value, found),
     }
 }
 

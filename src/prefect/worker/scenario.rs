@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::run::{self, Record, Run};
 use super::values::{as_json, load};
 use crate::error::{Error, Result};
-use crate::prefect::one::kwargs::Kwargs;
+use crate::prefect::kwargs::Kwargs;
 use crate::python::environ::{Environ, Known, Variable};
 use crate::python::heap::{Data, Heap, Id, Text, at};
 use crate::python::text;
@@ -100,8 +100,8 @@ impl Scenario {
         };
         let flow_run = record(heap, "flow_run", 1, "test-run")?;
         let work_pool = record(heap, "work_pool", 4, "test-pool")?;
-        for (record, odd) in [(&flow, "/%&><"), (&work_pool, "/%&><"), (&flow_run, "")] {
-            check_name(heap, record, odd)?;
+        for (record, odd, is_drawn) in [(&flow, "/%&><", false), (&work_pool, "/%&><", false), (&flow_run, "", true)] {
+            check_name(heap, record, odd, is_drawn)?;
         }
         for record in [&flow, &flow_run] {
             check_fields(heap, record)?;
@@ -141,15 +141,18 @@ fn check_fields(heap: &Heap, record: &Record) -> Result<()> {
     }
 }
 
-/// What no server takes as a name; an empty one would be drawn at random.
-fn check_name(heap: &Heap, record: &Record, odd: &str) -> Result<()> {
-    let fault = match record.name.as_str() {
-        "" => "an empty name: Prefect draws one".to_owned(),
-        name if name.contains(|c| odd.contains(c)) => format!("a name with one of {odd} in it"),
+/// What no server takes as a name. In the place of an empty one of a flow run or a worker, Prefect draws one.
+fn check_name(heap: &Heap, record: &Record, odd: &str, is_drawn: bool) -> Result<()> {
+    let error = match record.name.as_str() {
+        "" if is_drawn => Error::input("an empty name: Prefect draws one").hint("leave it out, or give one"),
+        "" => Error::input("an empty name").hint("Prefect itself fails here: give one"),
+        name if name.contains(|c| odd.contains(c)) => {
+            Error::input(format!("a name with one of {odd} in it")).hint("Prefect itself fails here: give another one")
+        }
         _ => return Ok(()),
     };
     let place = heap.item(record.fields, "name").and_then(|name| heap.place(name));
-    Err(at(Error::input(fault).hint("Prefect itself fails here: give another one"), place))
+    Err(at(error, place))
 }
 
 fn worker(heap: &mut Heap, given: Option<Id>) -> Result<Worker> {
@@ -167,7 +170,7 @@ fn worker(heap: &mut Heap, given: Option<Id>) -> Result<Worker> {
             }
         };
         let record = Record { id: String::new(), name: text.clone(), fields: given };
-        check_name(heap, &record, "/%")?;
+        check_name(heap, &record, "/%", true)?;
         worker.name = Some(text);
     }
     let environ = keys.truthy(heap, "env");

@@ -6,8 +6,9 @@ use super::environment::{Entry, Origin};
 use super::labels;
 use super::manifest::container;
 use super::scenario::{SETTINGS, Worker};
+use super::values::fails;
 use crate::error::{Error, Result};
-use crate::prefect::one::kwargs::iterate;
+use crate::prefect::kwargs::iterate;
 use crate::python::environ::Variable;
 use crate::python::heap::{Data, Heap, Id, Place, at};
 use crate::python::text;
@@ -24,6 +25,17 @@ pub struct Written {
     pub keys: Vec<String>,
     /// Whether the worker deletes it as it stops; else it goes with its Job.
     pub ends_with_worker: bool,
+}
+
+/// A setting without the one that it needs.
+#[derive(Debug)]
+pub struct Half<'w> {
+    /// The one that is there.
+    pub given: &'w Variable,
+    /// The name of the one that is not.
+    pub missing: String,
+    /// What stays where it is.
+    pub what: &'static str,
 }
 
 /// The settings of a worker that are about secrets.
@@ -66,17 +78,28 @@ impl<'w> Settings<'w> {
         })
     }
 
-    /// The setting that names a Secret for the API key and no key of it, which does nothing.
-    pub fn name_without_key(&self) -> Option<&'w Variable> {
-        let is_set = |variable: &Option<&Variable>| variable.is_some_and(|variable| !variable.value.text().is_empty());
-        self.api_key[0].filter(|_| is_set(&self.api_key[0]) && !is_set(&self.api_key[1]))
+    /// Settings that do nothing without another: the name of a Secret without a key, a key without a name.
+    pub fn halves(&self) -> Vec<Half<'w>> {
+        let half = |pair: [Option<&'w Variable>; 2], stem: &str, what| match pair.map(|own| own.filter(is_set)) {
+            [Some(given), None] => Some(Half { given, missing: format!("{SETTINGS}{stem}_KEY"), what }),
+            [None, Some(given)] => Some(Half { given, missing: format!("{SETTINGS}{stem}_NAME"), what }),
+            _ => None,
+        };
+        let api_key = half(self.api_key, "API_KEY_SECRET", "API key");
+        // A Secret of the worker's own is made where none is named.
+        let is_named = self.api_key[0].filter(is_set).is_some();
+        let api_key = api_key.filter(|_| is_named || !self.creates_secret);
+        api_key.into_iter().chain(half(self.auth_string, "API_AUTH_STRING_SECRET", "API auth string")).collect()
     }
 }
 
 /// The reference that two settings make, if both are there.
 fn reference([name, key]: [Option<&Variable>; 2]) -> Option<(&Variable, &Variable)> {
-    let is_set = |variable: &&Variable| !variable.value.text().is_empty();
     Some((name.filter(is_set)?, key.filter(is_set)?))
+}
+
+fn is_set(variable: &&Variable) -> bool {
+    !variable.value.text().is_empty()
 }
 
 /// Puts secrets where the settings say. Gives the Secrets that are written.
@@ -155,7 +178,16 @@ fn store(
     }
     let metadata = heap.item(configuration.manifest, "metadata");
     let generated = metadata.and_then(|metadata| heap.item(metadata, "generateName"));
-    let base = generated.and_then(|name| heap.str(name)).unwrap_or("prefect-job-").trim_end_matches('-').to_owned();
+    let base = match generated.map(|name| (name, heap.get(name))) {
+        None => "prefect-job-",
+        Some((_, Data::Str(text) | Data::Unknown(text))) => text,
+        // A manifest may have any; the name of the Secret is made of it.
+        Some((name, _)) => {
+            let why = format!("`generateName` is {}, and the worker names its Secret after it", heap.kind(name));
+            return Err(fails(heap, name, why));
+        }
+    };
+    let base = base.trim_end_matches('-').to_owned();
     let name = format!("{base}-env-{DRAWN}");
     entries.retain(|entry| heap.item(entry.entry, "valueFrom").is_some());
     let mut sources = match heap.item(container, "envFrom") {

@@ -4,21 +4,56 @@
 /// What stands before names that Prefect's API is asked for, in whatever a placeholder is replaced by, too.
 const OF_THE_API: [&str; 2] = ["prefect.blocks.", "prefect.variables."];
 
-/// The names of the placeholders in a text.
-pub(super) fn names(text: &str) -> Vec<&str> {
-    let mut names = Vec::new();
-    let mut rest = text;
-    while let Some(start) = rest.find("{{") {
-        match name(&rest[start + 2..]) {
-            Some((name, behind)) => {
-                names.push(name);
-                rest = behind;
-            }
-            // `{{{ a }}`: the next brace may begin one.
-            None => rest = &rest[start + 1..],
+/// A placeholder in a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Placeholder<'t> {
+    /// As it is written.
+    pub full: &'t str,
+    /// What is between the braces.
+    pub name: &'t str,
+}
+
+/// What fills a placeholder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filler {
+    /// A variable.
+    Variable,
+    /// `$NAME`: the environment of the worker.
+    Environment,
+    /// `prefect.blocks...` and `prefect.variables...`: what only Prefect's API knows.
+    Api,
+}
+
+impl Placeholder<'_> {
+    /// What fills it.
+    pub fn filler(&self) -> Filler {
+        match self.name {
+            name if OF_THE_API.iter().any(|prefix| name.starts_with(prefix)) => Filler::Api,
+            name if name.starts_with('$') => Filler::Environment,
+            _ => Filler::Variable,
         }
     }
-    names
+}
+
+/// The placeholders of a text, in their order.
+pub fn all(text: &str) -> impl Iterator<Item = Placeholder<'_>> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        loop {
+            let found = &rest[rest.find("{{")?..];
+            if let Some((name, behind)) = name(&found[2..]) {
+                rest = behind;
+                return Some(Placeholder { full: &found[..found.len() - behind.len()], name });
+            }
+            // `{{{ a }}`: the next brace may begin one.
+            rest = &found[1..];
+        }
+    })
+}
+
+/// Whether there is one in a text.
+pub fn is_in(text: &str) -> bool {
+    all(text).next().is_some()
 }
 
 /// The name that a text begins with, behind the braces, and what stands behind it all.
@@ -35,14 +70,14 @@ fn is_blank(c: char) -> bool {
 }
 
 /// The name of a placeholder that is the whole text.
-pub(super) fn whole(text: &str) -> Option<&str> {
+pub fn whole(text: &str) -> Option<&str> {
     let (name, behind) = name(text.strip_prefix("{{")?)?;
     behind.is_empty().then_some(name)
 }
 
 /// Whether Prefect asks its API for something because of this text, wherever it comes from.
-pub(super) fn asks_the_api(text: &str) -> bool {
-    names(text).iter().any(|name| OF_THE_API.iter().any(|prefix| name.starts_with(prefix)))
+pub fn asks_the_api(text: &str) -> bool {
+    all(text).any(|own| own.filler() == Filler::Api)
 }
 
 #[cfg(test)]
@@ -65,8 +100,10 @@ mod tests {
             ("{{ a }", &[]),
             ("", &[]),
         ] {
-            assert_eq!(names(text), wanted, "{text}");
+            assert_eq!(all(text).map(|own| own.name).collect::<Vec<_>>(), wanted, "{text}");
         }
+        let fulls = |text| all(text).map(|own| own.full).collect::<Vec<_>>();
+        assert_eq!(fulls("x{{{ a }}}{{b}}"), ["{{ a }}", "{{b}}"]);
         assert_eq!(whole("{{ a }}"), Some("a"));
         assert_eq!(whole("{{ a }}-"), None);
         assert!(asks_the_api("x{{ prefect.blocks.secret.a }}") && !asks_the_api("{{ prefect.x }}"));

@@ -1,0 +1,25 @@
+//! What `preview` and `convert` share: one template in, and remarks out.
+
+use std::path::Path;
+
+use anstream::ColorChoice;
+
+use super::to_stderr;
+use crate::error::Error;
+use crate::prefect::note::Note;
+use crate::report;
+
+/// The error of a call that names no template.
+pub(super) fn no_input() -> Error {
+    let error = Error::usage("no input");
+    match Path::new("job_template.yaml").exists() {
+        true => error.hint("name a job template, such as ./job_template.yaml, or `-` for standard input"),
+        false => error.hint("name a job template, or `-` for standard input"),
+    }
+}
+
+/// Writes remarks to standard error, a line each.
+pub(super) fn tell(notes: &[Note], color: ColorChoice) {
+    let told: String = notes.iter().map(|note| report::note(&note.to_string())).collect();
+    to_stderr(&told, color);
+}
