@@ -22,6 +22,9 @@ pub(super) fn plan(
     edits: &mut Vec<Edit>,
     notes: &mut Notes,
 ) -> Result<()> {
+    if let Some(remark) = version.remark() {
+        notes.add(remark);
+    }
     let claims = Claims::new(wanted);
     let start = template.job_configuration.span().start;
     let refused = |why: String, hint: &str| Err(Error::refused(why).at(start..start + 1).hint(hint));
@@ -99,6 +102,11 @@ fn plan_env(
         (Some(env), _) if is_env_placeholder(env) => {
             check_edited(env, what)?;
             edits.push(Edit { node: env.index(), change: Change::Replace(claims.nulls()) });
+            let names = claims.settings.join(", ");
+            notes.add(format!(
+                "{what} is a mapping now: {names} must be null there, or the worker sets its own; what deployments set \
+                 is merged with it"
+            ));
             Ok(())
         }
         (other, [name, ..]) => {

@@ -41,6 +41,12 @@ impl Kwargs {
     }
 }
 
+/// The first key of a mapping that is one of these.
+pub fn first_key(heap: &Heap, given: Id, names: &[&str]) -> Option<Id> {
+    let pairs = heap.dict(given).unwrap_or_default();
+    pairs.iter().map(|(key, _)| *key).find(|key| heap.str(*key).is_some_and(|key| names.contains(&key)))
+}
+
 /// The items over which Python iterates: of a list, of the letters of a text, of the keys of a mapping. Fails where
 /// it can't.
 pub fn iterate(heap: &mut Heap, id: Id, what: &str) -> Result<Vec<Id>> {

@@ -4,7 +4,8 @@ use std::sync::LazyLock;
 
 use regex_lite::Regex;
 
-use super::heap::{Data, Place};
+use super::heap::{Data, Heap, Id, Place, at};
+use crate::error::{Error, Result};
 
 /// One variable.
 #[derive(Clone, Debug)]
@@ -68,6 +69,34 @@ const HOME: &str = "/root";
 pub struct Environ(pub Vec<Variable>);
 
 impl Environ {
+    /// Reads a mapping of names and values, both of them texts. Fails at what no process can have. `what` is what the
+    /// mapping is called.
+    pub fn read(heap: &Heap, given: Id, what: &str) -> Result<Self> {
+        let Some(pairs) = heap.dict(given) else {
+            let error = Error::input(format!("{what} is {}, not a mapping", heap.kind(given)));
+            return Err(at(error.hint("write `NAME: \"value\"` below it"), heap.place(given)));
+        };
+        let variable = |(name, value): &(Id, Id)| match (heap.get(*name), heap.get(*value)) {
+            (Data::Str(own), _) if own.is_empty() || own.contains(['=', '\0']) => {
+                let error = Error::input("this is no name of a variable");
+                Err(at(error.hint("a name has one character at least, no `=` and no NUL"), heap.place(*name)))
+            }
+            (_, Data::Str(text)) if text.contains('\0') => {
+                Err(at(Error::input("no variable can hold a NUL").hint("take it out"), heap.place(*value)))
+            }
+            (Data::Str(name), Data::Str(text)) => Ok(Variable {
+                name: name.clone(),
+                value: Known::Text(text.clone()),
+                place: heap.place(*value).cloned(),
+            }),
+            _ => {
+                let error = Error::input("names and values of an environment are texts");
+                Err(at(error.hint("put it in quotes"), heap.place(*value)))
+            }
+        };
+        pairs.iter().map(variable).collect::<Result<_>>().map(Environ)
+    }
+
     /// The variable of a name: the last one, if there are several.
     pub fn get(&self, name: &str) -> Option<&Variable> {
         self.0.iter().rev().find(|variable| variable.name == name)

@@ -95,9 +95,11 @@ fn find_secrets(text: &str, offset: usize, embedded_too: bool, secret: &mut Vec<
             let of_secret = (is_secret || !embedded_too) && (key.is("data") || key.is("stringData"));
             let no_mapping = key.is("valueFrom") && value.is_scalar();
             let last_applied = key.is("kubectl.kubernetes.io/last-applied-configuration");
+            // Of a PrefectWorkPool, `value` holds the base job template.
+            let of_entry = key.is("value") && !is_base_job_template(value);
             if of_secret {
                 hide_values(value, secret);
-            } else if no_mapping || last_applied || key.is("value") {
+            } else if no_mapping || last_applied || of_entry {
                 hide(value, secret);
             } else if key.is("env") || key.is("secrets") {
                 // Of entries, in whatever shape somebody wrote them, all but what names things.
@@ -156,11 +158,15 @@ fn quoted(node: Node<'_>) -> Quoted<'_> {
     let root = Document::new(inner.text(), &tape).root();
     let has = |wanted: &str| root.entries().any(|(key, _)| key.is(wanted));
     match root.kind() {
-        // A base job template of Prefect is no object, but has its values in the same places.
-        Kind::Map if has("apiVersion") && has("kind") || has("job_configuration") => Quoted::Manifest(inner),
+        Kind::Map if has("apiVersion") && has("kind") || is_base_job_template(root) => Quoted::Manifest(inner),
         Kind::Map | Kind::Seq => Quoted::Collection,
         _ => Quoted::Text,
     }
+}
+
+/// A base job template of Prefect is no object, but has its values in the same places.
+fn is_base_job_template(node: Node<'_>) -> bool {
+    node.entries().any(|(key, _)| key.is("job_configuration"))
 }
 
 /// Whether a scalar is nothing but a placeholder of Prefect's, `{{ name }}`: what fills it is not there yet.
@@ -321,6 +327,10 @@ mod tests {
                 "# - name: A\n#   value: ***\n#     ***\n#   other\nb: c # d\n",
             ),
             ("valueFrom: hush\n", "valueFrom: ***\n"),
+            (
+                "t: {value: {job_configuration: {image: i, env: {A: hush}}}}\n",
+                "t: {value: {job_configuration: {image: i, env: {A: ***}}}}\n",
+            ),
             ("a: {{ hush }}\n\tb: \"hush\n  hush\n", "a: ***\n\tb: ***\n  ***\n"),
         ];
         for (text, expected) in cases {

@@ -6,9 +6,9 @@ use super::agent::Start;
 use super::flow::Flow;
 use super::run_config::{self, inner_text};
 use crate::error::{Error, Result};
-use crate::prefect::kwargs::Kwargs;
-use crate::python::environ::{Environ, Known, Variable};
-use crate::python::heap::{Data, Heap, Id, Text, at};
+use crate::prefect::kwargs::{Kwargs, first_key};
+use crate::python::environ::Environ;
+use crate::python::heap::{Heap, Id, Text, at};
 use crate::python::yaml;
 
 /// The flow run, its flow, and the agent.
@@ -31,6 +31,9 @@ pub struct Scenario {
 }
 
 const KEYS: [&str; 7] = ["run_config", "agent", "environ", "user_config", "flow", "flow_run_id", "identifier"];
+
+/// The keys of a scenario that only Prefect 2 and 3 have.
+const OF_PREFECT_3: [&str; 5] = ["job_variables", "deployment", "flow_run", "work_pool", "worker"];
 
 /// What stands for ids that Prefect gives.
 const NEW_ID: &str = "new_id";
@@ -60,21 +63,24 @@ impl Scenario {
         if !heap.is_true(root) {
             return Ok(scenario);
         }
-        let known = |key: Id| heap.str(key).is_some_and(|key| matches!(key, "template" | "template_text"));
-        if let Some((key, _)) = heap.dict(root).unwrap_or_default().iter().find(|(key, _)| known(*key)) {
+        if let Some(key) = first_key(heap, root, &["template", "template_text"]) {
             let error = Error::input("a scenario holds no job template");
-            return Err(at(error.hint("the template is the FILE of the command line"), heap.place(*key)));
+            return Err(at(error.hint("the template is the FILE of the command line"), heap.place(key)));
         }
-        if let Some((key, _)) = heap.dict(root).unwrap_or_default().iter().find(|(key, _)| is_of_run_config(heap, *key))
-        {
+        if let Some(key) = first_key(heap, root, &run_config::KUBERNETES) {
             let error = Error::input("a scenario has its run config under `run_config`");
-            return Err(at(error.hint("a run config alone is for `--run-config`"), heap.place(*key)));
+            return Err(at(error.hint("a run config alone is for `--run-config`"), heap.place(key)));
+        }
+        if let Some(key) = first_key(heap, root, &OF_PREFECT_3) {
+            let error = Error::input("this is a scenario for Prefect 2 or 3, and the template is one of Prefect 1");
+            let hint = format!("for an agent it takes {}", KEYS.join(", "));
+            return Err(at(error.hint(hint), heap.place(key)));
         }
         let scenario_keys = Kwargs::read(heap, root, &KEYS, "a scenario")?;
         scenario.run_config = scenario_keys.get(heap, "run_config");
         scenario.start.kwargs = scenario_keys.truthy(heap, "agent");
         if let Some(environ) = scenario_keys.truthy(heap, "environ") {
-            scenario.environ = read_environ(heap, environ)?;
+            scenario.environ = Environ::read(heap, environ, "`environ`")?;
         }
         if let Some(config) = scenario_keys.truthy(heap, "user_config") {
             let Some(text) = heap.str(config) else {
@@ -103,38 +109,4 @@ impl Scenario {
         }
         Ok(scenario)
     }
-}
-
-/// Whether a key is an argument of a run config.
-fn is_of_run_config(heap: &Heap, key: Id) -> bool {
-    heap.str(key).is_some_and(|key| run_config::KUBERNETES.contains(&key))
-}
-
-/// Names and values of an environment: texts.
-fn read_environ(heap: &Heap, environ: Id) -> Result<Environ> {
-    let Some(pairs) = heap.dict(environ) else {
-        let error = Error::input(format!("`environ` is {}, not a mapping", heap.kind(environ)));
-        return Err(at(error.hint("write `environ: {NAME: \"value\"}`"), heap.place(environ)));
-    };
-    let mut variables = Vec::new();
-    for (name, value) in pairs {
-        match (heap.get(*name), heap.get(*value)) {
-            (Data::Str(own), _) if own.is_empty() || own.contains(['=', '\0']) => {
-                return Err(at(Error::input("this is no name of a variable"), heap.place(*name)));
-            }
-            (_, Data::Str(text)) if text.contains('\0') => {
-                return Err(at(Error::input("no variable can hold a NUL"), heap.place(*value)));
-            }
-            (Data::Str(name), Data::Str(text)) => variables.push(Variable {
-                name: name.clone(),
-                value: Known::Text(text.clone()),
-                place: heap.place(*value).cloned(),
-            }),
-            _ => {
-                let error = Error::input("names and values of an environment are texts");
-                return Err(at(error.hint("put it in quotes"), heap.place(*value)));
-            }
-        }
-    }
-    Ok(Environ(variables))
 }

@@ -24,6 +24,9 @@ pub fn find(
     settings: &Settings<'_>,
 ) -> Vec<Note> {
     let mut notes = Notes { heap, found: Vec::new() };
+    if let Some(remark) = version.remark() {
+        notes.add(remark, None);
+    }
     let variables = heap.item(preview.template, "variables").and_then(|own| heap.item(own, "properties"));
     notes.on_template(preview, variables);
     notes.on_job_variables(version, scenario, variables);
@@ -113,13 +116,18 @@ impl Notes<'_> {
             for (key, value) in heap.dict(given).unwrap_or_default() {
                 let name = text::str(heap, *key);
                 let first = name.split(['.', '[']).next().unwrap_or_default();
-                let is_read = version.reads_dotted_variables() || first == name || declared.contains(&name);
-                if !is_read && declared.iter().any(|own| own == first) {
+                let is_read = version.reads_dotted_variables() || first == name;
+                let has_first = declared.iter().any(|own| own == first);
+                if !is_read && (has_first || declared.contains(&name)) {
                     let why = "prefect-kubernetes before 0.7.0 knows no dots in job variables";
-                    self.add(format!("`{name}` is ignored: {why}; set it in `{first}`"), heap.place(*key));
+                    let way = match has_first {
+                        true => format!("set it in `{first}`"),
+                        false => "give the template's variable a name without".to_owned(),
+                    };
+                    self.add(format!("`{name}` is ignored: {why}; {way}"), heap.place(*key));
                     continue;
                 }
-                if !declared.iter().any(|own| own == first) {
+                if !has_first && !declared.contains(&name) {
                     let near = near(first, &declared);
                     self.add(
                         format!("`{name}` is no variable of the template, and is ignored{near}"),

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::run::{self, Record, Run};
 use super::values::{as_json, load};
 use crate::error::{Error, Result};
-use crate::prefect::kwargs::Kwargs;
+use crate::prefect::kwargs::{Kwargs, first_key};
 use crate::python::environ::{Environ, Known, Variable};
 use crate::python::heap::{Data, Heap, Id, Text, at};
 use crate::python::text;
@@ -73,11 +73,10 @@ impl Scenario {
             Data::None => heap.put(Data::Dict(Vec::new()), None),
             _ => as_json(heap, root)?,
         };
-        let of_prefect_1 = |key: Id| heap.str(key).is_some_and(|key| OF_PREFECT_1.contains(&key));
-        if let Some((key, _)) = heap.dict(root).unwrap_or_default().iter().find(|(key, _)| of_prefect_1(*key)) {
+        if let Some(key) = first_key(heap, root, &OF_PREFECT_1) {
             let error = Error::input("this is a scenario for Prefect 1, and the template is one of Prefect 2 or 3");
             let hint = format!("for a worker it takes {}", KEYS.join(", "));
-            return Err(at(error.hint(hint), heap.place(*key)));
+            return Err(at(error.hint(hint), heap.place(key)));
         }
         Scenario::of(heap, root)
     }
@@ -173,19 +172,8 @@ fn worker(heap: &mut Heap, given: Option<Id>) -> Result<Worker> {
         check_name(heap, &record, "/%", true)?;
         worker.name = Some(text);
     }
-    let environ = keys.truthy(heap, "env");
-    if let Some(environ) = environ.filter(|environ| heap.dict(*environ).is_none()) {
-        let error = Error::input(format!("`env` of the worker is {}, not a mapping", heap.kind(environ)));
-        return Err(at(error.hint("write `env: {NAME: \"value\"}`"), heap.place(environ)));
-    }
-    for (key, value) in environ.and_then(|environ| heap.dict(environ)).unwrap_or_default().to_vec() {
-        let (Some(name), Some(text)) = (heap.str(key), heap.str(value)) else {
-            let error = Error::input("names and values of an environment are texts");
-            return Err(at(error.hint("put it in quotes"), heap.place(value)));
-        };
-        let variable =
-            Variable { name: name.to_owned(), value: Known::Text(text.to_owned()), place: heap.place(value).cloned() };
-        worker.environ.0.push(variable);
+    if let Some(environ) = keys.truthy(heap, "env") {
+        worker.environ = Environ::read(heap, environ, "`env` of the worker")?;
     }
     if let Some(settings) = keys.get(heap, "settings") {
         Kwargs::read(heap, settings, &WORKER_SETTINGS, "the settings of a worker")?;

@@ -5,6 +5,9 @@
 
 use std::fmt;
 
+/// The oldest and the newest that were looked into.
+const KNOWN: [Version; 2] = [Version([0, 2, 10]), Version([0, 8, 0])];
+
 /// A version, and what it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version(pub [u32; 3]);
@@ -12,7 +15,7 @@ pub struct Version(pub [u32; 3]);
 impl Default for Version {
     /// The newest that is known.
     fn default() -> Self {
-        Version([0, 8, 0])
+        KNOWN[1]
     }
 }
 
@@ -30,6 +33,19 @@ const PREFECT: [([u32; 3], &str); 7] = [
 impl Version {
     fn is_from(self, version: [u32; 3]) -> bool {
         self.0 >= version
+    }
+
+    /// What there is to say of a version that was not looked into.
+    pub fn remark(self) -> Option<String> {
+        let [oldest, newest] = KNOWN;
+        let (is, end, known) = match () {
+            () if self < oldest => ("older", "oldest", oldest),
+            () if self > newest => ("newer", "newest", newest),
+            () => return None,
+        };
+        Some(format!(
+            "prefect-kubernetes {self} is {is} than the {end} that is known, {known}, and is taken for that one"
+        ))
     }
 
     /// The version of Prefect that the worker runs with.

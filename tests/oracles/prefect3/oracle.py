@@ -252,6 +252,8 @@ class Prefect:
         """Does again what importing Prefect does with the environment."""
         environ = tuple(sorted(os.environ.items()))
         if environ not in self.settings:
+            # What an environment that fails leaves behind is not to be taken up.
+            self.context.GLOBAL_SETTINGS_CONTEXT = None
             self.settings[environ] = self.context.root_settings_context()
         self.context.GLOBAL_SETTINGS_CONTEXT = self.settings[environ]
 
