@@ -155,9 +155,8 @@ fn reference(kind: &str, text: &str, default_key: Option<&str>) -> Result<KeyRef
         (None, Some(key)) => (rest, key),
         (None, None) => {
             let form = format!("{}/KEY", kind.to_ascii_uppercase());
-            return Err(
-                Fault::new(format!("no key of the {kind} is named")).hint(format!("write it behind the name: {form}"))
-            );
+            let hint = format!("name the {kind} and a key in it, never a value: {form}");
+            return Err(Fault::new(format!("no key of the {kind} is named")).hint(hint));
         }
     };
     names::object_name(kind, name)?;

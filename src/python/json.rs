@@ -7,7 +7,8 @@ use std::rc::Rc;
 use num_bigint::BigInt;
 use serde_json::value::RawValue;
 
-use super::heap::{Data, Heap, Id, LastOfEach, Place, Text};
+use super::heap::{Data, Heap, Id, LastOfEach, Place, Text, at};
+use crate::error::Error;
 use crate::yaml::{Document, Kind, Node, Tape, read};
 
 /// Loads a text; none where it is no JSON.
@@ -24,6 +25,41 @@ pub fn load(heap: &mut Heap, source: &Rc<Text>) -> Option<Id> {
         // JSON that YAML does not take, such as halves of characters: it has no places.
         Err(_) => Some(without_places(heap, whole)),
     }
+}
+
+/// Why a text that begins as JSON does is none, and where; none where it is JSON, or does not begin so.
+pub fn fault(source: &Rc<Text>) -> Option<(String, Place)> {
+    let text = source.text.trim_start_matches('\u{feff}');
+    let start = source.text.len() - text.len();
+    let first = text.trim_start().strip_prefix('{')?.trim_start();
+    if !first.is_empty() && !first.starts_with(['"', '}']) {
+        return None;
+    }
+    let error = serde_json::from_str::<serde::de::IgnoredAny>(text).err()?;
+    let line = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum::<usize>();
+    let at = text.floor_char_boundary(line + error.column().saturating_sub(1));
+    // Documents may stand behind it, and Python's `json` takes these numbers.
+    let is_stream = text[at..].starts_with("---");
+    let is_number = ["NaN", "Infinity", "-Infinity"].iter().any(|own| text[at..].starts_with(own));
+    let said = error.to_string();
+    let why = match &text[at..] {
+        rest if rest.starts_with(['#', '/']) => "it has no comments",
+        rest if rest.starts_with(['}', ']']) => "a comma with nothing behind it",
+        _ if error.is_eof() => "it ends in the middle",
+        _ => said.split(" at line ").next().unwrap_or_default(),
+    };
+    let why = why.to_owned();
+    let span = start + at..(start + at + 1).min(source.text.len());
+    (!is_stream && !is_number).then(|| (why, Place { source: Rc::clone(source), span }))
+}
+
+/// The error of a text that begins as JSON does, and is none.
+pub fn no_json(source: &Rc<Text>) -> Option<Error> {
+    let (why, place) = fault(source)?;
+    Some(at(
+        Error::input(format!("this is no JSON: {why}")).hint("what begins with a brace is taken for JSON"),
+        Some(&place),
+    ))
 }
 
 /// Lists and mappings within one another, as many as our YAML scanner takes.

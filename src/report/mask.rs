@@ -206,7 +206,11 @@ fn hide_unnamed(entries: Node<'_>, hide: &mut impl FnMut(Node<'_>)) {
     }
     of_map(entries, hide);
     for item in entries.items() {
-        if item.kind() == Kind::Map { of_map(item, hide) } else { hide(item) }
+        match item.kind() {
+            Kind::Map => of_map(item, hide),
+            _ if is_placeholder(item) => {}
+            _ => hide(item),
+        }
     }
 }
 
@@ -327,6 +331,7 @@ mod tests {
                 "# - name: A\n#   value: ***\n#     ***\n#   other\nb: c # d\n",
             ),
             ("valueFrom: hush\n", "valueFrom: ***\n"),
+            ("env: ['{{ env }}', A=hush]\n", "env: ['{{ env }}', ***]\n"),
             (
                 "t: {value: {job_configuration: {image: i, env: {A: hush}}}}\n",
                 "t: {value: {job_configuration: {image: i, env: {A: ***}}}}\n",

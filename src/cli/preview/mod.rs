@@ -152,6 +152,11 @@ pub(super) fn run(args: PreviewArgs, color: ColorChoice) -> Result<ExitCode> {
     let text = file.map(|name| files.text(name, true)).transpose()?;
     let scenario = args.scenario.as_deref();
     let shows = match text {
+        Some(text) if text.text.trim().is_empty() => {
+            return Err(Error::input("the template is empty")
+                .in_file(&*text.name)
+                .hint("`jobplate template job` and `jobplate template base-job-template` print one to start from"));
+        }
         Some(text) if base_job_template::is_one(&text.text) => {
             refuse(args.agent.given(), &text, "is for Prefect 1, and this is a template of Prefect 2 or 3")?;
             worker::preview(&mut heap, &mut files, &text, scenario, &args.worker)?

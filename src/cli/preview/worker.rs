@@ -10,9 +10,8 @@ use crate::prefect::shown::{Shown, of_entry};
 use crate::prefect::worker::deployed::{self, Deployed};
 use crate::prefect::worker::environment::{Entry, Origin};
 use crate::prefect::worker::preview::{self, Preview};
-use crate::prefect::worker::scenario::{SETTINGS, Scenario};
+use crate::prefect::worker::scenario::{self, SETTINGS, Scenario};
 use crate::prefect::worker::secrets::Settings;
-use crate::prefect::worker::values::load;
 use crate::prefect::worker::{manifest, notes};
 use crate::python::heap::{Heap, Text};
 use crate::python::text;
@@ -55,7 +54,7 @@ fn read_scenario(
             return Err(Error::usage("`--job-variables` and the scenario's `job_variables` are both given")
                 .hint("leave one of them out"));
         }
-        scenario.run_variables = Some(load(heap, &files.text(name, false)?)?);
+        scenario.run_variables = Some(scenario::job_variables(heap, &files.text(name, false)?)?);
     }
     let mut deployed = None;
     if let Some(name) = &args.worker {

@@ -12,7 +12,7 @@ use crate::manifest::env::used_names;
 use crate::manifest::names::looks_secret;
 use crate::prefect::placeholder;
 use crate::python::heap::{Data, Heap, Id, at};
-use crate::python::literal;
+use crate::python::{literal, text};
 
 /// One entry of the template, with the name that it will have.
 struct Entry {
@@ -38,7 +38,7 @@ pub(super) fn lay(heap: &mut Heap, base: &mut Base, notes: &mut Notes, env: Opti
     let mut entries = read(heap, notes, env)?;
     entries.iter_mut().for_each(|entry| decide(heap, entry));
     let renamed: Renamed = entries.iter().map(|entry| (entry.old.clone(), entry.new.clone())).collect();
-    settle_clashes(&mut entries);
+    settle_clashes(heap, &mut entries)?;
     for entry in &entries {
         entry.said.iter().for_each(|said| notes.add(said, heap.place(entry.name)));
     }
@@ -187,17 +187,39 @@ fn converted(heap: &mut Heap, value: Id, takes: Takes) -> Option<Option<Id>> {
     is.then_some(None)
 }
 
-/// Leaves out what would have the name of another one.
-fn settle_clashes(entries: &mut [Entry]) {
+/// Leaves out what would have the name of another one. Fails where both are in use today, with something else in each:
+/// a secret of Prefect 1 beside a variable of its name.
+fn settle_clashes(heap: &Heap, entries: &mut [Entry]) -> Result<()> {
     for this in 0..entries.len() {
         let Some(new) = entries[this].new.clone() else { continue };
-        let rank = names::rank(&entries[this].old);
+        let old = &entries[this].old;
+        let rank = names::rank(old);
         let stronger = entries.iter().find(|other| other.new.as_ref() == Some(&new) && names::rank(&other.old) < rank);
-        if let Some(stronger) = stronger {
-            let said = format!("`{}` is left out: `{new}` is what `{}` has", entries[this].old, stronger.old);
-            entries[this].said = Some(said);
-            entries[this].new = None;
+        let Some(stronger) = stronger else { continue };
+        if matches!(names::fate(old), Fate::Secret(_)) && !is_same(heap, &entries[this], stronger) {
+            let error = Error::refused(format!("`{old}` and `{}` would both be `{new}`, and differ", stronger.old));
+            let hint = "rename one of the two in the job template, and where code reads it, or remove it";
+            return Err(at(error.hint(hint), heap.place(entries[this].name)));
         }
+        let said = match stronger.old == new {
+            true => format!("`{old}` is left out: `{new}` is there, too"),
+            false => format!("`{old}` is left out: `{new}` is what `{}` has", stronger.old),
+        };
+        entries[this].said = Some(said);
+        entries[this].new = None;
+    }
+    Ok(())
+}
+
+/// Whether two entries are the same but for their names.
+fn is_same(heap: &Heap, one: &Entry, other: &Entry) -> bool {
+    match (one.value, other.value) {
+        (Some(one), Some(other)) => heap.equal(one, other),
+        (None, None) => {
+            let from = |entry: &Entry| heap.item(entry.entry, "valueFrom");
+            from(one).zip(from(other)).is_some_and(|(one, other)| text::str(heap, one) == text::str(heap, other))
+        }
+        _ => false,
     }
 }
 

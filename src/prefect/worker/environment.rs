@@ -118,14 +118,14 @@ pub fn prepare(
     scenario: &Scenario,
     exported: Vec<Exported>,
     configuration: &Configuration,
-    origin: &dyn Fn(Id) -> Origin,
+    origin: &dyn Fn(&Heap, Id) -> Origin,
 ) -> Result<Vec<Entry>> {
     let mut variables = of_worker(heap, version, scenario, exported);
     let mut references = Vec::new();
     match heap.get(configuration.env).clone() {
         Data::Dict(pairs) => {
             for (name, value) in pairs {
-                let own = origin(value);
+                let own = origin(heap, value);
                 let value = as_text(heap, value);
                 variables.set(heap, name, value, own);
             }
@@ -133,7 +133,7 @@ pub fn prepare(
         Data::List(items) => {
             // An entry of a name alone sets nothing.
             for item in items {
-                let own = origin(item);
+                let own = origin(heap, item);
                 if heap.item(item, "valueFrom").is_some() {
                     references.push(Entry { entry: item, origin: own, place: heap.place(item).cloned() });
                 }

@@ -13,7 +13,7 @@ use crate::prefect::base_job_template::is_worker_setting;
 use crate::prefect::note::Note;
 use crate::prefect::placeholder::{self, Placeholder};
 use crate::python::heap::{Data, Heap, Id, Place};
-use crate::python::text;
+use crate::python::{json, text};
 
 /// Finds the remarks on a preview.
 pub fn find(
@@ -29,7 +29,7 @@ pub fn find(
     }
     let variables = heap.item(preview.template, "variables").and_then(|own| heap.item(own, "properties"));
     notes.on_template(preview, variables);
-    notes.on_job_variables(version, scenario, variables);
+    notes.on_job_variables(version, preview, scenario, variables);
     notes.on_entries(preview);
     notes.on_plain_text(preview);
     notes.on_containers(preview);
@@ -70,6 +70,10 @@ impl Notes<'_> {
     /// What the server refuses before a worker sees it (`validate_base_job_template`).
     fn on_template(&mut self, preview: &Preview, variables: Option<Id>) {
         let heap = self.heap;
+        if let Some((why, place)) = heap.place(preview.template).and_then(|place| json::fault(&place.source)) {
+            let text = format!("Prefect's commands take JSON alone, and this is none: {why}; here it is read as YAML");
+            self.add(text, Some(&place));
+        }
         let declared = self.names(variables);
         let mut used = Vec::new();
         if let Some(configuration) = heap.item(preview.template, "job_configuration") {
@@ -105,13 +109,22 @@ impl Notes<'_> {
     }
 
     /// Job variables that no template asks for, or whose values the server refuses.
-    fn on_job_variables(&mut self, version: Version, scenario: &Scenario, variables: Option<Id>) {
+    fn on_job_variables(&mut self, version: Version, preview: &Preview, scenario: &Scenario, variables: Option<Id>) {
         let heap = self.heap;
         if let Some(run) = scenario.run_variables.filter(|run| heap.is_true(*run) && !version.reads_run_variables()) {
             let why = "prefect-kubernetes before 0.2.12 ignores the job variables of a flow run";
             self.add(why, heap.place(run));
         }
         let declared = self.names(variables);
+        for (key, what, known) in scenario.run.unknown(heap) {
+            let name = text::str(heap, key);
+            let near = near(&name, &known);
+            self.add(
+                format!("`{name}` is nothing that Prefect knows of a `{what}`, and is ignored{near}"),
+                heap.place(key),
+            );
+        }
+        self.on_required(preview, scenario);
         for given in [scenario.deployment_variables, scenario.run_variables].into_iter().flatten() {
             for (key, value) in heap.dict(given).unwrap_or_default() {
                 let name = text::str(heap, *key);
@@ -139,6 +152,26 @@ impl Notes<'_> {
                 if let Some(why) = schema::misfit(heap, *value, schema) {
                     self.add(format!("the server refuses the job variable `{name}`, which {why}"), heap.place(*value));
                 }
+            }
+        }
+    }
+
+    /// Variables that a run of a deployment must have (`validate_job_variables_for_deployment_flow_run`).
+    fn on_required(&mut self, preview: &Preview, scenario: &Scenario) {
+        let heap = self.heap;
+        if scenario.run.deployment.is_none() {
+            return;
+        }
+        let Some(variables) = heap.item(preview.template, "variables") else { return };
+        let given = [scenario.deployment_variables, scenario.run_variables];
+        for required in heap.item(variables, "required").map(|own| heap.items(own)).unwrap_or_default() {
+            let Some(name) = heap.str(*required) else { continue };
+            let schema = heap.item(variables, "properties").and_then(|own| heap.item(own, name));
+            let has_default = schema.is_some_and(|schema| heap.item(schema, "default").is_some());
+            let is_set = given.iter().flatten().any(|own| heap.item(*own, name).is_some());
+            if !has_default && !is_set {
+                let why = "the variable is required, has no default, and is not set";
+                self.add(format!("the server refuses runs of a deployment: {why}: `{name}`"), heap.place(*required));
             }
         }
     }
@@ -219,25 +252,25 @@ impl Notes<'_> {
         }
     }
 
-    /// Secrets of the worker that everybody can read who can read the Job.
+    /// Secrets that everybody can read who can read the Job.
     fn on_plain_text(&mut self, preview: &Preview) {
         let heap = self.heap;
         for Entry { entry, place, origin } in &preview.entries {
             let Some(name) = heap.item(*entry, "name").and_then(|name| heap.str(name)) else { continue };
             let is_plain = heap.item(*entry, "value").is_some_and(|value| heap.is_true(value));
-            if is_plain && is_secret_setting(name) && *origin == Origin::Worker {
-                let flag = match name {
-                    "PREFECT_API_KEY" => "--api-key SECRET/KEY".to_owned(),
-                    _ => format!("--secret-env {name}=SECRET/KEY"),
-                };
-                self.add(
-                    format!(
-                        "the worker hands its {name} on as plain text: `jobplate render {} {flag}`",
-                        heap.place(preview.template).map_or("FILE", |place| &place.source.name)
-                    ),
-                    place.as_ref(),
-                );
-            }
+            let is_secret = is_secret_setting(name) || names::looks_secret(name);
+            let what = match origin {
+                _ if !is_plain || !is_secret => continue,
+                Origin::Worker if is_secret_setting(name) => format!("the worker hands its {name} on as plain text"),
+                Origin::Worker | Origin::FlowRun | Origin::Eviction | Origin::Secret => continue,
+                _ => format!("{name} is plain text, and its name looks secret"),
+            };
+            let flag = match name {
+                "PREFECT_API_KEY" => "--api-key SECRET/KEY".to_owned(),
+                _ => format!("--secret-env {name}=SECRET/KEY"),
+            };
+            let file = heap.place(preview.template).map_or("FILE", |place| &place.source.name);
+            self.add(format!("{what}: `jobplate render {file} {flag}`"), place.as_ref());
         }
     }
 

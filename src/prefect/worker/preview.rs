@@ -11,7 +11,8 @@ use super::settings::Exported;
 use super::version::Version;
 use super::{manifest, settings, template};
 use crate::error::Result;
-use crate::python::heap::{Data, Heap, Id, Text};
+use crate::python::heap::{Data, Heap, Id, Place, Text};
+use crate::python::json;
 
 /// A Job, and how it came to be.
 #[derive(Debug)]
@@ -33,13 +34,22 @@ pub struct Preview {
 /// Makes the Job of a flow run. Fails where Prefect fails.
 pub fn preview(heap: &mut Heap, version: Version, source: &Rc<Text>, scenario: &Scenario) -> Result<Preview> {
     let template = template::read(heap, source)?;
+    // YAML makes something else of JSON with a slip in it: that is the reason of whatever fails then.
+    let source = heap.place(template).map(|place| Rc::clone(&place.source));
+    let slip = |error| source.as_ref().and_then(json::no_json).unwrap_or(error);
+    make(heap, version, template, scenario).map_err(slip)
+}
+
+fn make(heap: &mut Heap, version: Version, template: Id, scenario: &Scenario) -> Result<Preview> {
     let exported = settings::export(&scenario.worker.environ, version)?;
     let settings = Settings::read(&scenario.worker)?;
     let given = Given { template, deployment: scenario.deployment_variables, run: scenario.run_variables };
     let origins = Origins::of(heap, &given);
     let mut candidates = candidates(heap, &given, &exported);
     let configuration = configuration::fill(heap, version, &given, &scenario.worker.environ)?;
-    let own = environment::prepare(heap, version, scenario, exported, &configuration, &|id| origins.get(id))?;
+    let own = environment::prepare(heap, version, scenario, exported, &configuration, &|heap, id| {
+        origins.get(heap.place(id)).unwrap_or(Origin::Template)
+    })?;
     let container = manifest::container(heap, configuration.manifest);
     let container_env = container.and_then(|container| heap.item(container, "env"));
     let (mut entries, dropped) = environment::merge(heap, version, own, container_env)?;
@@ -49,15 +59,16 @@ pub fn preview(heap: &mut Heap, version: Version, source: &Rc<Text>, scenario: &
     }
     manifest::prepare(heap, version, scenario, &configuration)?;
     let secrets = secrets::apply(heap, &settings, &scenario.worker, &configuration, &mut entries)?;
-    candidates.extend(dropped);
+    // What a placeholder put into the container came from elsewhere, and is in the list already.
+    candidates.extend(dropped.into_iter().filter(|own| origins.get(own.place.as_ref()).is_none()));
     let winners = Winners::of(heap, &entries);
     candidates.retain(|own| !winners.has(heap, own));
     let hidden = candidates;
     Ok(Preview { job: configuration.manifest, template, configuration, entries, hidden, secrets })
 }
 
-/// Who gave which value of `env`.
-struct Origins(HashMap<Id, Origin>);
+/// Who gave which value of `env`: by the bytes it was written in, for values are copied and made into texts.
+struct Origins(HashMap<(*const Text, usize), Origin>);
 
 impl Origins {
     fn of(heap: &Heap, given: &Given) -> Self {
@@ -67,7 +78,7 @@ impl Origins {
         let base = heap.item(given.template, "job_configuration").and_then(|own| heap.item(own, "env"));
         let mut add = |env: Option<Id>, origin| {
             for value in env.into_iter().flat_map(|env| values(heap, env)) {
-                origins.insert(value, origin);
+                origins.extend(heap.place(value).map(|place| (key_of(place), origin)));
             }
         };
         add(base, Origin::Template);
@@ -85,9 +96,13 @@ impl Origins {
         Origins(origins)
     }
 
-    fn get(&self, id: Id) -> Origin {
-        self.0.get(&id).copied().unwrap_or(Origin::Template)
+    fn get(&self, place: Option<&Place>) -> Option<Origin> {
+        self.0.get(&key_of(place?)).copied()
     }
+}
+
+fn key_of(place: &Place) -> (*const Text, usize) {
+    (Rc::as_ptr(&place.source), place.span.start)
 }
 
 /// All that sets a variable to something, whether or not it wins.

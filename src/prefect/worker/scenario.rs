@@ -59,6 +59,23 @@ const WORKER_SETTINGS: [&str; 9] = [
     "create_job_retry",
 ];
 
+/// Reads a file of job variables. Fails at what is another file by mistake.
+pub fn job_variables(heap: &mut Heap, source: &Rc<Text>) -> Result<Id> {
+    let root = load(heap, source)?;
+    let has = |keys: &[&str]| keys.iter().all(|key| heap.item(root, key).is_some());
+    let (what, hint) = match () {
+        () if has(&["apiVersion", "kind"]) => ("a Kubernetes object", "the Deployment of a worker is for `--worker`"),
+        () if has(&["job_configuration", "variables"]) => ("a base job template", "it is FILE, without a flag"),
+        () if has(&["deployments"]) => ("a prefect.yaml", "they stand below `job_variables` of a `work_pool` there"),
+        () if has(&["job_variables"]) => match has(&["worker"]) || has(&["deployment"]) || has(&["flow_run"]) {
+            true => ("a scenario", "it is for `--scenario`"),
+            false => ("a mapping with job variables in it", "write what stands below `job_variables` at the margin"),
+        },
+        () => return Ok(root),
+    };
+    Err(at(Error::input(format!("this is {what}, not job variables")).hint(hint), heap.place(root)))
+}
+
 impl Scenario {
     /// A flow run with nothing special to it.
     pub fn plain(heap: &mut Heap) -> Result<Self> {
@@ -98,6 +115,10 @@ impl Scenario {
             false => None,
         };
         let flow_run = record(heap, "flow_run", 1, "test-run")?;
+        if let Some(key) = first_key(heap, flow_run.fields, &["job_variables"]) {
+            let error = Error::input("a scenario has the job variables of the flow run beside `flow_run`");
+            return Err(at(error.hint("write `job_variables:` at the margin"), heap.place(key)));
+        }
         let work_pool = record(heap, "work_pool", 4, "test-pool")?;
         for (record, odd, is_drawn) in [(&flow, "/%&><", false), (&work_pool, "/%&><", false), (&flow_run, "", true)] {
             check_name(heap, record, odd, is_drawn)?;

@@ -5,32 +5,51 @@ use std::rc::Rc;
 use super::values::{as_json, load};
 use crate::error::{Error, Result};
 use crate::manifest::embedded;
-use crate::manifest::object::each_in_text;
+use crate::manifest::object::{Object, each_in_text};
 use crate::prefect::{base_job_template, block};
 use crate::python::heap::{Heap, Id, Place, Text, at};
 use crate::python::json;
 use crate::yaml::Node;
 
+/// Where the chart `prefect-worker` has it among its values, as a text.
+const CHART_VALUE: [&str; 4] = ["worker", "config", "baseJobTemplate", "configuration"];
+
 /// Whether a text is about Prefect 2 or 3: a base job template, what holds one, or a `KubernetesJob` block.
 pub fn is_one(text: &str) -> bool {
-    // JSON that YAML does not take, such as halves of characters, is a template all the same.
-    let mut found = json::is_json(text) && text.contains("job_configuration");
+    // JSON that YAML does not take, such as halves of characters, is a template all the same, and so is broken JSON.
+    let mut found =
+        text.trim_start_matches('\u{feff}').trim_start().starts_with('{') && text.contains("job_configuration");
     let looked = each_in_text(text, &mut |_, object| {
         found |= base_job_template::find(object).is_some() || block::find(object).is_some();
-        found |= embedded::is_config_map(object) && !in_config_map(object).is_empty();
+        found |= !in_texts(object).is_empty();
         Ok(())
     });
     looked.is_ok() && found
 }
 
-fn in_config_map<'a>(object: &crate::manifest::object::Object<'a>) -> Vec<Node<'a>> {
+/// Texts that are base job templates: under the key of the chart's ConfigMap, whatever is there; under another key of
+/// one; in the values of the chart.
+fn in_texts<'a>(object: &Object<'a>) -> Vec<Node<'a>> {
+    let is_template = |value: Node<'a>| {
+        value.is_scalar()
+            && value.text().is_some_and(|text| json::is_json(&text) && text.contains("\"job_configuration\""))
+    };
+    if !embedded::is_config_map(object) {
+        let value = CHART_VALUE.iter().try_fold(object.node, |node, key| node.first(key));
+        return value.into_iter().filter(|value| is_template(*value)).collect();
+    }
     let data = embedded::data(object).ok().flatten();
     let entries = data.into_iter().flat_map(Node::entries);
-    entries.filter(|(key, _)| key.is(base_job_template::CONFIG_MAP_KEY)).map(|(_, value)| value).collect()
+    let is_one = |(key, value): &(Node<'a>, Node<'a>)| key.is(base_job_template::CONFIG_MAP_KEY) || is_template(*value);
+    entries.filter(is_one).map(|(_, value)| value).collect()
 }
 
 /// The base job template of a text. Fails where there is none, or more than one.
 pub fn read(heap: &mut Heap, source: &Rc<Text>) -> Result<Id> {
+    find(heap, source).map_err(|error| json::no_json(source).unwrap_or(error))
+}
+
+fn find(heap: &mut Heap, source: &Rc<Text>) -> Result<Id> {
     let whole = Place { source: Rc::clone(source), span: 0..0 };
     if let Some(template) = json::load(heap, source).and_then(|root| in_value(heap, root)) {
         return as_json(heap, template);
@@ -41,9 +60,7 @@ pub fn read(heap: &mut Heap, source: &Rc<Text>) -> Result<Id> {
     each_in_text(&source.text, &mut |offset, object| {
         is_block |= block::find(object).is_some();
         count += usize::from(base_job_template::find(object).is_some());
-        if embedded::is_config_map(object) {
-            inner.extend(in_config_map(object).into_iter().map(|value| text_of(source, offset, value)));
-        }
+        inner.extend(in_texts(object).into_iter().map(|value| text_of(source, offset, value)));
         Ok(())
     })?;
     match (count, inner.as_slice()) {

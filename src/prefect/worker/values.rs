@@ -20,7 +20,7 @@ pub fn fails(heap: &Heap, id: Id, why: impl Into<String>) -> Error {
 pub fn load(heap: &mut Heap, source: &Rc<Text>) -> Result<Id> {
     let root = match json::load(heap, source) {
         Some(root) => root,
-        None => yaml::load(heap, source)?,
+        None => yaml::load(heap, source).map_err(|error| json::no_json(source).unwrap_or(error))?,
     };
     check_size(heap, root)?;
     Ok(root)

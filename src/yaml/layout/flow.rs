@@ -101,8 +101,11 @@ impl<'a> Layout<'a, '_> {
         let inside = match (node.kind(), list.first()) {
             // New entries, and what is in them, go line by line if the entries that are there do.
             (Kind::Map, Some(_)) => Some(node),
-            // Items may stand on lines of their own and yet be written on one line each.
-            (Kind::Seq, Some(first)) => Some(first.first),
+            // Items may stand on lines of their own and yet be written on one line each; scalars show no habit.
+            (Kind::Seq, Some(first)) => {
+                let items = list.iter().map(|element| element.first);
+                Some(items.clone().find(|item| !elements(*item).is_empty()).unwrap_or(first.first))
+            }
             // Nothing in it shows a habit: the collection around it does.
             _ => self.around(node),
         };
