@@ -11,6 +11,7 @@ use super::whole::Whole;
 use crate::error::Result;
 use crate::prefect::convert::convert;
 use crate::prefect::one::template;
+use crate::prefect::worker::{template as base_job_template, values};
 use crate::python::heap::Heap;
 use crate::python::{send, yaml};
 use crate::render::write_error;
@@ -23,7 +24,7 @@ pub(super) struct ConvertArgs {
     /// The same as FILE, as kubectl has it
     #[arg(short = 'f', long, value_name = "FILE", conflicts_with = "template", help_heading = "Inputs")]
     filename: Option<String>,
-    /// The base job template to build on, in JSON or YAML: its variables stay, and whatever FILE does not say;
+    /// The base job template to build on, in a file or wherever `preview` takes one: its variables stay, and whatever FILE does not say;
     /// without it, one that has what Prefect's own default has
     #[arg(long, value_name = "FILE", help_heading = "Inputs")]
     from_default: Option<String>,
@@ -59,7 +60,11 @@ pub(super) fn run(args: &ConvertArgs, color: ColorChoice) -> Result<ExitCode> {
     let on = match &args.from_default {
         Some(name) => {
             let source = files.text(name, false)?;
-            Some(yaml::load(&mut heap, &source)?)
+            // What is none is refused there, in words about what a conversion needs.
+            Some(match base_job_template::is_one(&source.text) {
+                true => base_job_template::read(&mut heap, &source)?,
+                false => values::load(&mut heap, &source)?,
+            })
         }
         None => None,
     };

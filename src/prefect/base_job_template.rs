@@ -36,6 +36,21 @@ pub fn find<'a>(object: &Object<'a>) -> Option<Node<'a>> {
     found.find(|node| is_one(*node))
 }
 
+/// The patches that a `PrefectWorkPool` has beside its template, if there are any: the operator applies them.
+pub fn patches<'a>(object: &Object<'a>) -> Option<Node<'a>> {
+    if object.kind != "PrefectWorkPool" {
+        return None;
+    }
+    let template = object.node.first("spec").and_then(|spec| spec.first("baseJobTemplate"));
+    template.and_then(|template| template.first("patches")).filter(|patches| patches.items().next().is_some())
+}
+
+/// The error where there are some: what they make of the template is not known here.
+pub fn refuse_patches() -> Error {
+    Error::refused("the operator changes the base job template by these `patches`")
+        .hint("write what they change into `value`, and take them out")
+}
+
 /// Whether a worker sets this variable in its flow runs when it is set for the worker itself: Prefect's settings, in
 /// plain text. What begins with `PREFECT__` is the flow run's own.
 pub fn is_worker_setting(name: &str) -> bool {
@@ -56,6 +71,9 @@ pub struct BaseJobTemplate<'a> {
 impl<'a> BaseJobTemplate<'a> {
     /// Reads a base job template in an object. Fails where it is unclear what one of the parts is.
     pub fn read(object: &Object<'a>, template: Node<'a>) -> Result<Self> {
+        if let Some(patches) = patches(object) {
+            return Err(refuse_patches().at(patches.span()));
+        }
         let way = object.node.way_to(template).chain([template]);
         way.into_iter().try_for_each(|node| check_on_path(node, "a mapping around the base job template"))?;
         let under = |from: Node<'a>, way: &[&str]| {

@@ -1,6 +1,8 @@
 //! Prefect's placeholders in texts (`PLACEHOLDER_CAPTURE_REGEX` of prefect.utilities.templating): `{{ name }}`, where
 //! a name has letters of any script, digits and `_ . - [ ] $`, and nothing else stands between the braces.
 
+use unicode_normalization::char::is_combining_mark;
+
 /// What stands before names that Prefect's API is asked for, in whatever a placeholder is replaced by, too.
 const OF_THE_API: [&str; 2] = ["prefect.blocks.", "prefect.variables."];
 
@@ -59,9 +61,15 @@ pub fn is_in(text: &str) -> bool {
 /// The name that a text begins with, behind the braces, and what stands behind it all.
 fn name(text: &str) -> Option<(&str, &str)> {
     let text = text.trim_start_matches(is_blank);
-    let end = text.find(|c: char| !(c.is_alphanumeric() || "_.-[]$".contains(c))).filter(|end| *end > 0)?;
+    let end = text.find(|c: char| !(is_of_a_word(c) || "_.-[]$".contains(c))).filter(|end| *end > 0)?;
     let behind = text[end..].trim_start_matches(is_blank).strip_prefix("}}")?;
     Some((&text[..end], behind))
+}
+
+/// What Python takes for a letter or digit: no marks, which vowels are in some scripts, and no letters in circles.
+fn is_of_a_word(c: char) -> bool {
+    let is_circled = matches!(c, '\u{24b6}'..='\u{24e9}' | '\u{1f130}'..='\u{1f189}');
+    c.is_alphanumeric() && !is_combining_mark(c) && !is_circled
 }
 
 /// What Python takes for a blank, four separators among them.
@@ -93,6 +101,7 @@ mod tests {
             ("x {{ $HOME }}-{{ é_1 }}", &["$HOME", "é_1"]),
             ("{{{ a }}}", &["a"]),
             ("{{ {{ a }} }}", &["a"]),
+            ("{{ ñ }}{{ नि }}{{ Ⓐ }}{{ Ⅷ }}{{ ² }}", &["ñ", "Ⅷ", "²"]),
             ("{{ a b }}", &[]),
             ("{{ a | default }}", &[]),
             ("{{ }}", &[]),

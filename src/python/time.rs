@@ -41,8 +41,8 @@ impl Time {
         fits.then_some(Time { date, clock: Some((clock, east)) })
     }
 
-    /// The same moment in UTC; a time without a zone is taken to be in it.
-    pub fn in_utc(&self) -> Self {
+    /// The same moment in UTC, if Python has years for it; a time without a zone is taken to be in it.
+    pub fn in_utc(&self) -> Option<Self> {
         let (clock, east) = self.clock.unwrap_or(([0; 4], None));
         let minutes = (clock[0] * 60 + clock[1]) as i32 - east.unwrap_or(0);
         let mut date = self.date;
@@ -52,7 +52,8 @@ impl Time {
             date = day_after(date);
         }
         let minutes = minutes.rem_euclid(24 * 60) as u32;
-        Time { date, clock: Some(([minutes / 60, minutes % 60, clock[2], clock[3]], Some(0))) }
+        let clock = Some(([minutes / 60, minutes % 60, clock[2], clock[3]], Some(0)));
+        (1..=9999).contains(&date[0]).then_some(Time { date, clock })
     }
 
     /// `isoformat()`
@@ -115,7 +116,7 @@ fn day_before([year, month, day]: [u32; 3]) -> [u32; 3] {
     } else if month > 1 {
         [year, month - 1, days(year, month - 1)]
     } else {
-        [year.saturating_sub(1), 12, 31]
+        [year - 1, 12, 31]
     }
 }
 
@@ -174,7 +175,10 @@ mod tests {
             ("2026-04-29T20:00:00-04:00", "2026-04-30T00:00:00+00:00"),
             ("2026-06-15T12:00:00+02:00", "2026-06-15T10:00:00+00:00"),
         ] {
-            assert_eq!(Time::parse(text).map(|time| time.in_utc().iso()).as_deref(), Some(utc), "{text}");
+            assert_eq!(Time::parse(text).and_then(|time| Some(time.in_utc()?.iso())).as_deref(), Some(utc), "{text}");
+        }
+        for text in ["0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00"] {
+            assert_eq!(Time::parse(text).and_then(|time| time.in_utc()), None, "{text}");
         }
     }
 }

@@ -143,7 +143,7 @@ fn rows(heap: &Heap, made: &Preview) -> String {
             ]
         })
         .collect();
-    table(heap, Some(made.job.container), &rows)
+    table(heap, Some(made.job.container), &rows, &str::to_owned)
 }
 
 fn source_in_words(source: &Source) -> String {

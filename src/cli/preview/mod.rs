@@ -209,14 +209,14 @@ fn value_in_words(shown: &Shown) -> String {
     }
 }
 
-/// A table of variables, and a line for each source that gives many.
-fn table(heap: &Heap, container: Option<Id>, rows: &[Vec<String>]) -> String {
+/// A table of variables, and a line for each source that gives many, by the name that `shown` makes of its own.
+fn table(heap: &Heap, container: Option<Id>, rows: &[Vec<String>], shown: &dyn Fn(&str) -> String) -> String {
     let mut out = report::table(&["#", "NAME", "VALUE", "FROM", "HIDES"], rows);
     let sources = container.and_then(|container| heap.item(container, "envFrom"));
     for source in sources.map(|sources| heap.items(sources)).unwrap_or_default() {
         for (kind, word) in [("secretRef", "Secret"), ("configMapRef", "ConfigMap")] {
             let Some(of) = heap.item(*source, kind) else { continue };
-            let name = heap.item(of, "name").and_then(|name| heap.str(name)).unwrap_or("?");
+            let name = shown(heap.item(of, "name").and_then(|name| heap.str(name)).unwrap_or("?"));
             let prefix = heap.item(*source, "prefix").and_then(|prefix| heap.str(prefix)).unwrap_or_default();
             let place = heap.place(*source).map_or(String::new(), |place| format!(" ({place})"));
             let behind = if prefix.is_empty() { String::new() } else { format!(", behind {prefix}") };

@@ -95,14 +95,15 @@ fn rows(heap: &Heap, made: &Preview) -> String {
         let hidden = made.hidden.iter().filter(|hidden| name(hidden) == own);
         vec![
             (position + 1).to_string(),
-            own.clone(),
-            value_in_words(&of_entry(heap, entry.entry)),
+            made.carried.masked(&own),
+            made.carried.masked(&value_in_words(&of_entry(heap, entry.entry))),
             source_in_words(entry),
             hidden.map(|entry| hidden_in_words(heap, entry)).collect::<Vec<_>>().join("; "),
         ]
     };
     let rows: Vec<Vec<String>> = made.entries.iter().enumerate().map(row).collect();
-    table(heap, manifest::container(heap, made.job), &rows)
+    let shown = |name: &str| made.carried.masked(name);
+    table(heap, manifest::container(heap, made.job), &rows, &shown)
 }
 
 fn source_in_words(entry: &Entry) -> String {

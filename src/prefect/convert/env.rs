@@ -184,7 +184,10 @@ fn converted(heap: &mut Heap, value: Id, takes: Takes) -> Option<Option<Id>> {
             return Some(Some(heap.put(Data::Str(names?.join(",")), place)));
         }
     };
-    is.then_some(None)
+    // Prefect 1 takes blanks around these, pydantic does not.
+    let is_trimmed = matches!(takes, Takes::Level | Takes::Bool) && text.trim() != text;
+    let place = heap.place(value).cloned();
+    is.then(|| is_trimmed.then(|| heap.put(Data::Str(text.trim().to_owned()), place)))
 }
 
 /// Leaves out what would have the name of another one. Fails where both are in use today, with something else in each:

@@ -30,6 +30,32 @@ pub fn in_value<'h>(heap: &'h Heap, value: Id, found: &mut Vec<(Id, Placeholder<
     }
 }
 
+/// Characters of a text that may be a secret: shorter ones stand in other words by chance.
+const SHORTEST: usize = 4;
+
+/// What placeholders take from the worker's environment, and carry to wherever they stand: into names, too.
+#[derive(Debug, Default)]
+pub struct Carried(Vec<String>);
+
+impl Carried {
+    /// Finds what the placeholders of values take, as far as it is known.
+    pub fn of(heap: &Heap, values: impl IntoIterator<Item = Id>, environ: &Environ) -> Self {
+        let mut found = Vec::new();
+        values.into_iter().for_each(|value| in_value(heap, value, &mut found));
+        let of_environment = found.into_iter().filter(|(_, own)| own.filler() == Filler::Environment);
+        let texts = of_environment.filter_map(|(_, own)| match &environ.get(own.name.strip_prefix('$')?)?.value {
+            Known::Text(text) if text.chars().count() >= SHORTEST => Some(text.clone()),
+            _ => None,
+        });
+        Carried(texts.collect())
+    }
+
+    /// A text without it, to be shown to a person.
+    pub fn masked(&self, text: &str) -> String {
+        self.0.iter().fold(text.to_owned(), |text, carried| text.replace(carried, "***"))
+    }
+}
+
 /// Fills the placeholders of a template. None where it is nothing but one that has no value: the key or item that it
 /// stands for is left out. Fails where values that hold placeholders of their own make a text too long.
 pub fn filled(heap: &mut Heap, template: Id, values: Id, environ: &Environ) -> Result<Option<Id>> {

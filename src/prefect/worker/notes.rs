@@ -1,7 +1,7 @@
 //! Remarks on a preview: what Prefect's server or Kubernetes will refuse, and what is lost or stands in plain text.
 
 use super::environment::{Entry, Origin};
-use super::fill;
+use super::fill::{self, Carried};
 use super::manifest;
 use super::preview::Preview;
 use super::scenario::Scenario;
@@ -23,7 +23,7 @@ pub fn find(
     scenario: &Scenario,
     settings: &Settings<'_>,
 ) -> Vec<Note> {
-    let mut notes = Notes { heap, found: Vec::new() };
+    let mut notes = Notes { heap, carried: &preview.carried, found: Vec::new() };
     if let Some(remark) = version.remark() {
         notes.add(remark, None);
     }
@@ -35,9 +35,16 @@ pub fn find(
     notes.on_containers(preview);
     notes.on_what_is_to_come(preview);
     notes.on_names(preview);
-    for Half { given, missing, what } in settings.halves() {
-        let text = format!("`{}` does nothing without `{missing}`: the {what} stays in plain text", given.name);
-        notes.add(text, given.place.as_ref());
+    for Half { given, missing, what, variable } in settings.halves() {
+        let is_plain = |own: &&Entry| {
+            let text = |key: &str| heap.item(own.entry, key).filter(|value| heap.is_true(*value));
+            text("value").is_some() && text("name").and_then(|name| heap.str(name)) == Some(variable)
+        };
+        let so = match preview.entries.iter().find(is_plain) {
+            Some(_) => format!(": the {what} stays in plain text"),
+            None => String::new(),
+        };
+        notes.add(format!("`{}` does nothing without `{missing}`{so}", given.name), given.place.as_ref());
     }
     for secret in &preview.secrets {
         let keys = secret.keys.join(", ");
@@ -51,12 +58,13 @@ pub fn find(
 
 struct Notes<'h> {
     heap: &'h Heap,
+    carried: &'h Carried,
     found: Vec<Note>,
 }
 
 impl Notes<'_> {
     fn add(&mut self, text: impl Into<String>, place: Option<&Place>) {
-        let text = text.into();
+        let text = self.carried.masked(&text.into());
         if !self.found.iter().any(|note| note.text == text) {
             self.found.push(Note::new(text, place));
         }
@@ -263,6 +271,9 @@ impl Notes<'_> {
                 _ if !is_plain || !is_secret => continue,
                 Origin::Worker if is_secret_setting(name) => format!("the worker hands its {name} on as plain text"),
                 Origin::Worker | Origin::FlowRun | Origin::Eviction | Origin::Secret => continue,
+                Origin::Deployment | Origin::JobVariables => {
+                    format!("{name} is plain text, and its name looks secret; leave it out here, and have a reference")
+                }
                 _ => format!("{name} is plain text, and its name looks secret"),
             };
             let flag = match name {

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::configuration::{self, Configuration, Given};
 use super::environment::{self, Entry, Origin};
+use super::fill::Carried;
 use super::scenario::Scenario;
 use super::secrets::{self, Settings, Written};
 use super::settings::Exported;
@@ -29,6 +30,8 @@ pub struct Preview {
     pub hidden: Vec<Entry>,
     /// The Secrets that the worker writes.
     pub secrets: Vec<Written>,
+    /// What names may hold of the worker's environment.
+    pub carried: Carried,
 }
 
 /// Makes the Job of a flow run. Fails where Prefect fails.
@@ -64,7 +67,9 @@ fn make(heap: &mut Heap, version: Version, template: Id, scenario: &Scenario) ->
     let winners = Winners::of(heap, &entries);
     candidates.retain(|own| !winners.has(heap, own));
     let hidden = candidates;
-    Ok(Preview { job: configuration.manifest, template, configuration, entries, hidden, secrets })
+    let texts = [Some(template), given.deployment, given.run].into_iter().flatten();
+    let carried = Carried::of(heap, texts, &scenario.worker.environ);
+    Ok(Preview { job: configuration.manifest, template, configuration, entries, hidden, secrets, carried })
 }
 
 /// Who gave which value of `env`: by the bytes it was written in, for values are copied and made into texts.

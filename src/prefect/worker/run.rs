@@ -133,13 +133,20 @@ impl Record {
     }
 }
 
-/// A UUID as Prefect writes it.
+/// A UUID as Prefect writes it, of the forms that pydantic takes: 32 digits, or with dashes between 8, 4, 4, 4 and 12 of
+/// them, those in braces or behind `urn:uuid:` too.
 fn uuid(text: &str) -> Option<String> {
-    let text = text.strip_prefix("urn:uuid:").unwrap_or(text).trim_matches(['{', '}']);
-    let digits: String = text.chars().filter(|c| *c != '-').collect::<String>().to_ascii_lowercase();
+    let in_braces = text.strip_prefix('{').and_then(|text| text.strip_suffix('}'));
+    let inner = in_braces.or(text.strip_prefix("urn:uuid:")).unwrap_or(text);
+    let digits = inner.replace('-', "").to_ascii_lowercase();
     let is_hex = digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let part = |from: usize, to: usize| digits.get(from..to).unwrap_or_default();
-    is_hex.then(|| [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-"))
+    if !is_hex {
+        return None;
+    }
+    let parts = [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]];
+    let dashed = parts.join("-");
+    (inner.len() == dashed.len() && inner.eq_ignore_ascii_case(&dashed) || inner.len() == 32 && inner == text)
+        .then_some(dashed)
 }
 
 /// The label of a time: in UTC.
@@ -147,10 +154,12 @@ pub fn updated(heap: &Heap, deployment: &Record) -> Result<Option<String>> {
     let Some(id) = heap.item(deployment.fields, "updated").filter(|id| *heap.get(*id) != Data::None) else {
         return Ok(None);
     };
-    match heap.str(id).and_then(Time::parse) {
-        Some(time) => Ok(Some(time.in_utc().iso())),
+    // YAML's times have months and hours of one digit, too; pydantic's do not.
+    let is_full = |text: &&str| text.get(..10).is_some_and(|date| date.split('-').map(str::len).eq([4, 2, 2]));
+    match heap.str(id).filter(is_full).and_then(Time::parse).and_then(|time| time.in_utc()) {
+        Some(time) => Ok(Some(time.iso())),
         None => {
-            let error = Error::input("`updated` is no time");
+            let error = Error::input("`updated` is no time that is known here");
             Err(at(error.hint("write it as \"2026-02-03T04:05:06+00:00\""), heap.place(id)))
         }
     }
@@ -244,6 +253,8 @@ mod tests {
             ("AAAAAAAA00004000800000000000 0001", None),
             ("AAAAAAAA000040008000000000000001", Some(id)),
             ("{aaaaaaaa-0000-4000-8000-000000000001}", Some(id)),
+            ("aaaaaaaa-00004000-8000-0000-00000000001", None),
+            ("}aaaaaaaa-0000-4000-8000-000000000001{", None),
             ("urn:uuid:aaaaaaaa-0000-4000-8000-000000000001", Some(id)),
             ("etl", None),
         ] {

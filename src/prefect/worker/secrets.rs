@@ -36,6 +36,8 @@ pub struct Half<'w> {
     pub missing: String,
     /// What stays where it is.
     pub what: &'static str,
+    /// The variable that it is the value of.
+    pub variable: &'static str,
 }
 
 /// The settings of a worker that are about secrets.
@@ -80,16 +82,18 @@ impl<'w> Settings<'w> {
 
     /// Settings that do nothing without another: the name of a Secret without a key, a key without a name.
     pub fn halves(&self) -> Vec<Half<'w>> {
-        let half = |pair: [Option<&'w Variable>; 2], stem: &str, what| match pair.map(|own| own.filter(is_set)) {
-            [Some(given), None] => Some(Half { given, missing: format!("{SETTINGS}{stem}_KEY"), what }),
-            [None, Some(given)] => Some(Half { given, missing: format!("{SETTINGS}{stem}_NAME"), what }),
-            _ => None,
-        };
-        let api_key = half(self.api_key, "API_KEY_SECRET", "API key");
+        let half =
+            |pair: [Option<&'w Variable>; 2], stem: &str, what, variable| match pair.map(|own| own.filter(is_set)) {
+                [Some(given), None] => Some(Half { given, missing: format!("{SETTINGS}{stem}_KEY"), what, variable }),
+                [None, Some(given)] => Some(Half { given, missing: format!("{SETTINGS}{stem}_NAME"), what, variable }),
+                _ => None,
+            };
+        let api_key = half(self.api_key, "API_KEY_SECRET", "API key", "PREFECT_API_KEY");
         // A Secret of the worker's own is made where none is named.
         let is_named = self.api_key[0].filter(is_set).is_some();
         let api_key = api_key.filter(|_| is_named || !self.creates_secret);
-        api_key.into_iter().chain(half(self.auth_string, "API_AUTH_STRING_SECRET", "API auth string")).collect()
+        let (stem, variable) = ("API_AUTH_STRING_SECRET", "PREFECT_API_AUTH_STRING");
+        api_key.into_iter().chain(half(self.auth_string, stem, "API auth string", variable)).collect()
     }
 }
 

@@ -21,6 +21,7 @@ pub fn is_one(text: &str) -> bool {
         text.trim_start_matches('\u{feff}').trim_start().starts_with('{') && text.contains("job_configuration");
     let looked = each_in_text(text, &mut |_, object| {
         found |= base_job_template::find(object).is_some() || block::find(object).is_some();
+        found |= object.kind == "PrefectWorkPool";
         found |= !in_texts(object).is_empty();
         Ok(())
     });
@@ -60,6 +61,11 @@ fn find(heap: &mut Heap, source: &Rc<Text>) -> Result<Id> {
     each_in_text(&source.text, &mut |offset, object| {
         is_block |= block::find(object).is_some();
         count += usize::from(base_job_template::find(object).is_some());
+        if let Some(patches) = base_job_template::patches(object) {
+            let span = offset + patches.span().start..offset + patches.span().end;
+            let place = Place { source: Rc::clone(source), span };
+            return Err(at(base_job_template::refuse_patches(), Some(&place)));
+        }
         inner.extend(in_texts(object).into_iter().map(|value| text_of(source, offset, value)));
         Ok(())
     })?;

@@ -150,7 +150,8 @@ pub fn set_in_dict(heap: &mut Heap, dict: Id, path: Id, value: Id) -> Result<()>
                 return Err(fails(heap, path, "a dotted variable that leads through a value that is no mapping"));
             }
             None => {
-                let inner = heap.put(Data::Dict(Vec::new()), None);
+                let place = heap.place(path).cloned();
+                let inner = heap.put(Data::Dict(Vec::new()), place);
                 heap.set_item(dict, word, inner);
                 inner
             }
