@@ -24,8 +24,8 @@ pub(super) struct ConvertArgs {
     /// The same as FILE, as kubectl has it
     #[arg(short = 'f', long, value_name = "FILE", conflicts_with = "template", help_heading = "Inputs")]
     filename: Option<String>,
-    /// The base job template to build on, in a file or wherever `preview` takes one: its variables stay, and whatever FILE does not say;
-    /// without it, one that has what Prefect's own default has
+    /// The base job template to build on, in a file or wherever `preview` takes one: its variables stay, and whatever
+    /// FILE does not say; without it, one that has what Prefect's own default has
     #[arg(long, value_name = "FILE", help_heading = "Inputs")]
     from_default: Option<String>,
     /// What to print: json, as the server takes it, or yaml

@@ -46,60 +46,14 @@ const FLOW_RUN: &str = r#"{"id": null, "created": null, "updated": null, "name":
 const FLOW: &str = r#"{"id": null, "created": null, "updated": null, "name": null, "tags": [], "labels": {}}"#;
 
 /// What Prefect's API tells of a deployment.
-const DEPLOYMENT: [&str; 35] = [
-    "id",
-    "created",
-    "updated",
-    "name",
-    "version",
-    "version_id",
-    "version_info",
-    "branch",
-    "base",
-    "root",
-    "description",
-    "flow_id",
-    "concurrency_limit",
-    "global_concurrency_limit",
-    "concurrency_options",
-    "paused",
-    "schedules",
-    "job_variables",
-    "parameters",
-    "pull_steps",
-    "tags",
-    "labels",
-    "work_queue_name",
-    "last_polled",
-    "parameter_openapi_schema",
-    "path",
-    "entrypoint",
-    "storage_document_id",
-    "infrastructure_document_id",
-    "created_by",
-    "updated_by",
-    "work_queue_id",
-    "enforce_parameter_schema",
-    "work_pool_name",
-    "status",
-];
+const DEPLOYMENT: &str = "id created updated name version version_id version_info branch base root description flow_id \
+concurrency_limit global_concurrency_limit concurrency_options paused schedules job_variables parameters pull_steps tags \
+labels work_queue_name last_polled parameter_openapi_schema path entrypoint storage_document_id \
+infrastructure_document_id created_by updated_by work_queue_id enforce_parameter_schema work_pool_name status";
 
 /// The same of a work pool.
-const WORK_POOL: [&str; 13] = [
-    "id",
-    "created",
-    "updated",
-    "name",
-    "description",
-    "type",
-    "base_job_template",
-    "is_paused",
-    "concurrency_limit",
-    "status",
-    "active_slots",
-    "storage_configuration",
-    "default_queue_id",
-];
+const WORK_POOL: &str = "id created updated name description type base_job_template is_paused concurrency_limit status \
+active_slots storage_configuration default_queue_id";
 
 impl Record {
     /// Reads what is given of a record; what is not, is called `test-...`, with the `number` as its id.
@@ -172,12 +126,12 @@ impl Run {
             let fields: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
             fields.as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect()
         };
-        let of_list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let of_words = |names: &str| names.split_whitespace().map(str::to_owned).collect();
         let records: [(&str, Option<&Record>, Vec<String>); 4] = [
             ("flow", Some(&self.flow), of_json(FLOW)),
             ("flow_run", Some(&self.flow_run), of_json(FLOW_RUN)),
-            ("deployment", self.deployment.as_ref(), of_list(&DEPLOYMENT)),
-            ("work_pool", Some(&self.work_pool), of_list(&WORK_POOL)),
+            ("deployment", self.deployment.as_ref(), of_words(DEPLOYMENT)),
+            ("work_pool", Some(&self.work_pool), of_words(WORK_POOL)),
         ];
         let mut found = Vec::new();
         for (what, record, known) in records {
