@@ -120,27 +120,42 @@ pub fn agent(container: Node<'_>) -> Option<Generation> {
     if !command_lists(container).any(|value| value.raw().contains("prefect")) {
         return None;
     }
-    let line = command_line(container);
+    // A shell reads on behind a backslash.
+    let line = command_line(container).replace("\\\n", "");
     let words: Vec<&str> = line.split_whitespace().collect();
-    words.windows(3).enumerate().find_map(|(at, three)| {
-        let [program, noun, verb] = three else { return None };
-        if *program != "prefect" && !program.ends_with("/prefect") {
-            return None;
+    let behind_programs = words.iter().enumerate().filter(|(_, word)| is_prefect(word)).map(|(at, _)| &words[at + 1..]);
+    let mut commands = behind_programs.map(|behind| &behind[session_options(behind)..]);
+    commands.find_map(|command| match command {
+        ["worker", "start", ..] => Some(Generation::TwoOrThree),
+        ["agent", "start", behind @ ..] => {
+            let by_variables = || container.first("env").and_then(by_variables);
+            let by_word = || match behind {
+                ["kubernetes" | "docker" | "local" | "fargate", ..] => Generation::One,
+                _ => Generation::TwoOrThree,
+            };
+            Some(image_generation(container).or_else(by_variables).unwrap_or_else(by_word))
         }
-        let by_word = || match words.get(at + 3) {
-            Some(&("kubernetes" | "docker" | "local" | "fargate")) => Generation::One,
-            _ => Generation::TwoOrThree,
-        };
-        match (*noun, *verb) {
-            ("worker", "start") => Some(Generation::TwoOrThree),
-            ("agent", "start") => {
-                let by_variables = || container.first("env").and_then(by_variables);
-                Some(image_generation(container).or_else(by_variables).unwrap_or_else(by_word))
-            }
-            ("agent", "kubernetes" | "docker" | "local" | "ecs" | "vertex") => Some(Generation::One),
-            _ => None,
-        }
+        ["agent", "kubernetes" | "docker" | "local" | "ecs" | "vertex", ..] => Some(Generation::One),
+        _ => None,
     })
+}
+
+/// Whether a word of a command line is Prefect's program, wherever it is.
+pub(super) fn is_prefect(word: &str) -> bool {
+    word.rsplit('/').next() == Some("prefect")
+}
+
+/// How many of the words behind `prefect` are options that Prefect 2 and 3 take before any command.
+pub(super) fn session_options(words: &[&str]) -> usize {
+    let mut count = 0;
+    loop {
+        count += match words.get(count) {
+            Some(&("--prompt" | "--no-prompt")) => 1,
+            Some(&("--profile" | "-p")) => 2,
+            Some(word) if word.starts_with("--profile=") => 1,
+            _ => return count.min(words.len()),
+        }
+    }
 }
 
 fn command_lists<'a>(container: Node<'a>) -> impl Iterator<Item = Node<'a>> {
