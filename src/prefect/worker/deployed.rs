@@ -1,6 +1,7 @@
 //! A worker's Deployment: the environment of its container, what `prefect worker start` is told there, and what of it
 //! does not reach flow runs.
 
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use super::environment::Origin;
@@ -12,6 +13,7 @@ use super::version::Version;
 use crate::error::{Error, Result};
 use crate::prefect::deployed::{self, Program};
 use crate::prefect::note::Note;
+use crate::prefect::placeholder::{self, Filler};
 use crate::prefect::program::Generation;
 use crate::python::environ::{Environ, Known, Variable, references};
 use crate::python::heap::{Data, Heap, Place, Text, at};
@@ -151,11 +153,13 @@ impl Deployed {
             let text = format!("the worker hands `{name}` ({from}) to every flow run as plain text");
             add(text, entry.place.as_ref());
         }
+        // A template can ask for a variable of the worker: `{{ $NAME }}`.
+        let in_template = placeholder::all(&template.text).filter(|own| own.filler() == Filler::Environment);
+        let asked_for: HashSet<&str> = in_template.map(|own| own.name.trim_start_matches('$')).collect();
         for variable in &self.environ.0 {
             let name = &variable.name;
             let is_entry = |id| heap.item(id, "name").and_then(|own| heap.str(own)) == Some(name.as_str());
-            // A template can ask for a variable of the worker: `{{ $NAME }}`.
-            let is_asked_for = template.text.contains(&format!("${name}"));
+            let is_asked_for = asked_for.contains(name.as_str());
             let is_setting = name.to_ascii_uppercase().starts_with("PREFECT_");
             if is_setting || name == "HOME" || is_asked_for || made.entries.iter().any(|own| is_entry(own.entry)) {
                 continue;
