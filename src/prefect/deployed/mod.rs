@@ -11,6 +11,7 @@ use std::rc::Rc;
 use super::program::{self, Generation};
 use crate::error::{Error, Result};
 use crate::manifest::container;
+use crate::manifest::env::{Part, parts};
 use crate::manifest::object::each_in_text;
 use crate::manifest::workload::pod_specs;
 use crate::python::environ::{Environ, Known, Variable};
@@ -217,28 +218,17 @@ const LONGEST: usize = 128 << 10;
 /// Expands `$(VAR)` as Kubernetes does: `$$` is a dollar, and what is not set stays. None where it becomes too long.
 fn expand(environ: &Environ, text: &str) -> Option<Known> {
     let mut out = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find('$') {
-        out.push_str(&rest[..at]);
-        rest = &rest[at + 1..];
-        if let Some(behind) = rest.strip_prefix('$') {
-            out.push('$');
-            rest = behind;
-            continue;
-        }
-        let name = rest.strip_prefix('(').and_then(|rest| rest.split_once(')'));
-        match name.and_then(|(name, behind)| Some((environ.get(name)?, behind))) {
-            Some((variable, behind)) => {
-                out.push_str(variable.value.text());
-                rest = behind;
-                if out.len() > LONGEST {
-                    return None;
-                }
-            }
-            None => out.push('$'),
+    for part in parts(text) {
+        match part {
+            Part::Text(text) => out.push_str(text),
+            Part::Dollar => out.push('$'),
+            Part::Name(name) => match environ.get(name) {
+                Some(variable) if out.len() + variable.value.text().len() > LONGEST => return None,
+                Some(variable) => out.push_str(variable.value.text()),
+                None => out.extend(["$(", name, ")"]),
+            },
         }
     }
-    out.push_str(rest);
     Some(Known::of(out))
 }
 
@@ -266,7 +256,9 @@ mod tests {
         let variable = |name: &str, value: Known| Variable { name: name.to_owned(), value, place: None };
         let unknown = Known::Unknown("<Secret s, key k>".to_owned());
         let environ = Environ(vec![variable("A", Known::Text("a".to_owned())), variable("S", unknown)]);
-        for (text, wanted) in [("$(A)b$(C)$", "ab$(C)$"), ("$$(A)", "$(A)"), ("$A", "$A"), ("$(A", "$(A")] {
+        for (text, wanted) in
+            [("$(A)b$(C)$", "ab$(C)$"), ("$$(A)", "$(A)"), ("$A", "$A"), ("$(A", "$(A"), ("$(C$(A))", "$(C$(A))")]
+        {
             assert_eq!(expand(&environ, text), Some(Known::Text(wanted.to_owned())), "{text}");
         }
         let unknown = Known::Unknown("x<Secret s, key k>".to_owned());

@@ -179,8 +179,8 @@ mod tests {
         for rest in ["a \\\n b", "a b; sleep 1", "a b&& c", "a b 2>&1 | tee log", "a b > log", "a b\nc", "a b # c"] {
             assert_eq!(behind(rest), Some(vec![known("a"), known("b")]), "{rest:?}");
         }
-        for script in [format!("prefect config view; {START} a"), format!("prefect agent \\\n kubernetes start a")] {
-            assert_eq!(words(&script, &environ).and_then(|words| words.last().cloned()), Some(known("a")), "{script}");
+        for script in [&format!("prefect config view; {START} a"), "prefect agent \\\n kubernetes start a"] {
+            assert_eq!(words(script, &environ).and_then(|words| words.last().cloned()), Some(known("a")), "{script}");
         }
         for rest in ["a `b`", "$(b)", "'$A'", "$B", "${A:-x}", "\"a", "\\$A", "$W", "{a,b}", "*", "~/x"] {
             assert_eq!(behind(rest), None, "{rest}");
