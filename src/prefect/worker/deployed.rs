@@ -91,8 +91,8 @@ pub fn find(source: &Rc<Text>) -> Result<Deployed> {
         return Err(at(error.hint("Jobs are made by workers of the type `kubernetes` only"), Some(&place)));
     }
     if options.contains_id("profile") {
-        let error = Error::input("behind other words, `--profile` wins over variables, and is not followed here");
-        return Err(at(error.hint("write `prefect --profile NAME worker start`"), Some(&place)));
+        let error = Error::input("`--profile` wins over the worker's variables here, which is not followed");
+        return Err(at(error.hint("write `prefect --profile NAME worker start`, where variables win"), Some(&place)));
     }
     let (name, pool, has_template) = (one("name"), one("pool"), options.contains_id("base-job-template"));
     Ok(Deployed { name, pool, has_template, place, environ, version, has_sources })
