@@ -387,7 +387,7 @@ impl<'i> Planner<'i> {
             injection.variables.iter().any(|variable| variable.name == name)
                 || injection.unset.iter().any(|unset| unset == name)
         };
-        if is_part_of_template(container) && matches!(share, Share::All(_)) {
+        if is_part_of_template(container) && role != Role::FlowRun(Generation::One) && matches!(share, Share::All(_)) {
             self.note_worker_settings(role)?;
         }
         let token = agent.and_then(|agent| agent.token(&injection.prefect)).filter(|token| !is_named(&token.name));

@@ -58,20 +58,40 @@ pub struct EnvFrom {
     pub optional: bool,
 }
 
-/// The names that stand in `$(NAME)` in a value, as Kubernetes reads them: `$$` is a dollar and begins none.
-pub fn used_names(value: &str) -> impl Iterator<Item = &str> {
+/// A part of a value, as Kubernetes reads it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part<'v> {
+    /// What stays as it is.
+    Text(&'v str),
+    /// `$$`, which is one dollar and begins no name.
+    Dollar,
+    /// The name in `$(NAME)`.
+    Name(&'v str),
+}
+
+/// The parts of a value, in their order.
+pub fn parts(value: &str) -> impl Iterator<Item = Part<'_>> {
     let mut rest = value;
     std::iter::from_fn(move || {
-        loop {
-            rest = &rest[rest.find('$')? + 1..];
-            if let Some(behind) = rest.strip_prefix('$') {
-                rest = behind;
-            } else if let Some((name, behind)) = rest.strip_prefix('(').and_then(|rest| rest.split_once(')')) {
-                rest = behind;
-                return Some(name);
-            }
-        }
+        let dollar = rest.find('$').unwrap_or(rest.len());
+        let (part, behind) = if dollar > 0 {
+            (Part::Text(&rest[..dollar]), &rest[dollar..])
+        } else if let Some(behind) = rest.strip_prefix("$$") {
+            (Part::Dollar, behind)
+        } else if let Some((name, behind)) = rest.strip_prefix("$(").and_then(|rest| rest.split_once(')')) {
+            (Part::Name(name), behind)
+        } else {
+            let (alone, behind) = rest.split_at_checked(1)?;
+            (Part::Text(alone), behind)
+        };
+        rest = behind;
+        Some(part)
     })
+}
+
+/// The names that stand in `$(NAME)` in a value.
+pub fn used_names(value: &str) -> impl Iterator<Item = &str> {
+    parts(value).filter_map(|part| if let Part::Name(name) = part { Some(name) } else { None })
 }
 
 /// Whether Kubernetes expands `$(name)` in a value.
@@ -82,6 +102,14 @@ pub fn uses(value: &str, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parts_of_a_value() {
+        let found: Vec<Part<'_>> = parts("a$$$(A)$b$(C").collect();
+        let text = Part::Text;
+        assert_eq!(found, [text("a"), Part::Dollar, Part::Name("A"), text("$"), text("b"), text("$"), text("(C")]);
+        assert_eq!(parts("").next(), None);
+    }
 
     #[test]
     fn expansion_as_kubernetes_does_it() {

@@ -1,6 +1,7 @@
 //! Which Prefect a manifest is about: a flow run's template, an agent, a worker.
 
 use super::base_job_template::is_env_placeholder;
+use super::placeholder;
 use crate::manifest::object::Object;
 use crate::yaml::Node;
 
@@ -28,8 +29,8 @@ pub enum Role {
 pub fn role(object: &Object<'_>, containers: &[Node<'_>]) -> Role {
     match &*object.kind {
         "Job" | "CronJob" => {
-            let newer = containers.iter().any(|container| is_newer(*container));
-            Role::FlowRun(if newer { Generation::TwoOrThree } else { Generation::One })
+            let told = containers.iter().find_map(|container| of_flow_run(*container));
+            Role::FlowRun(told.unwrap_or(Generation::One))
         }
         _ => containers.iter().find_map(|container| agent(*container)).map_or(Role::Other, Role::Agent),
     }
@@ -39,10 +40,38 @@ pub fn role(object: &Object<'_>, containers: &[Node<'_>]) -> Role {
 /// prefect_kubernetes.worker).
 pub const CONTAINER: &str = "prefect-job";
 
-/// Whether a container is one of Prefect 2 or 3: by its image, or as part of a template.
-fn is_newer(container: Node<'_>) -> bool {
-    image_generation(container) == Some(Generation::TwoOrThree) || is_part_of_template(container)
+/// The Prefect that a flow run's container is of, as far as it tells.
+fn of_flow_run(container: Node<'_>) -> Option<Generation> {
+    let env = container.first("env").filter(|env| !env.descendants().any(is_filled));
+    let by_part = || is_part_of_template(container).then_some(Generation::TwoOrThree);
+    image_generation(container).or_else(|| env.and_then(by_variables)).or_else(by_part)
 }
+
+/// Whether something is put in the place of a part of a text: only Prefect 2 and 3 do that.
+fn is_filled(node: Node<'_>) -> bool {
+    node.is_scalar() && placeholder::is_in(node.raw())
+}
+
+/// The Prefect that reads the variables of an `env`. A name that only Prefect 1 knows says more than one of Prefect 2
+/// and 3.
+fn by_variables(env: Node<'_>) -> Option<Generation> {
+    let names = || env.items().filter_map(|entry| entry.first("name")?.text());
+    if names().any(|name| name.starts_with("PREFECT__") && !OF_WORKERS.contains(&&*name)) {
+        return Some(Generation::One);
+    }
+    names().any(|name| name.starts_with("PREFECT_API_")).then_some(Generation::TwoOrThree)
+}
+
+/// What workers of Prefect 2 and 3 tell their flow runs by names that look like those of Prefect 1.
+const OF_WORKERS: [&str; 7] = [
+    "PREFECT__FLOW_RUN_ID",
+    "PREFECT__FLOW_ID",
+    "PREFECT__FLOW_NAME",
+    "PREFECT__DEPLOYMENT_ID",
+    "PREFECT__DEPLOYMENT_NAME",
+    "PREFECT__WORKER_ID",
+    "PREFECT__WORKER_NAME",
+];
 
 /// Whether a container is one that an agent or worker of Prefect 2 or 3 makes a Job of: by its name, or the
 /// placeholder that a worker fills.
@@ -61,18 +90,22 @@ fn image_tag(container: Node<'_>) -> Option<String> {
     repository.ends_with("prefecthq/prefect").then(|| tag.to_owned())
 }
 
+/// The version in that tag, as it is written: `all_extras-0.14.22` has it behind a word.
+fn written_version(tag: &str) -> Option<&str> {
+    tag.split('-').find(|part| part.starts_with(|c: char| c.is_ascii_digit()))
+}
+
 /// The version of Prefect in one of its own images, as far as the tag has numbers.
 pub fn image_version(container: Node<'_>) -> Option<Vec<u32>> {
     let tag = image_tag(container)?;
-    // `all_extras-0.14.22` has the version behind a word.
-    let version = tag.split('-').find(|part| part.starts_with(|c: char| c.is_ascii_digit()))?;
-    version.split('.').map(|number| number.parse().ok()).collect()
+    written_version(&tag)?.split('.').map(|number| number.parse().ok()).collect()
 }
 
 fn image_generation(container: Node<'_>) -> Option<Generation> {
-    match image_tag(container)?.as_bytes() {
-        [b'2' | b'3', b'.' | b'-', ..] | [b'2' | b'3'] => Some(Generation::TwoOrThree),
-        [b'0' | b'1', ..] => Some(Generation::One),
+    let tag = image_tag(container)?;
+    match written_version(&tag)?.split('.').next()? {
+        "0" | "1" => Some(Generation::One),
+        "2" | "3" => Some(Generation::TwoOrThree),
         _ => None,
     }
 }
@@ -80,31 +113,49 @@ fn image_generation(container: Node<'_>) -> Option<Generation> {
 /// Whether a container starts a Prefect agent or worker, told by its command line.
 ///
 /// Prefect 1: `prefect agent kubernetes start` (before 0.13: `prefect agent start kubernetes`);
-/// Prefect 2: `prefect agent start`; Prefect 2 and 3: `prefect worker start`.
+/// Prefect 2: `prefect agent start`, and a work queue can be called `kubernetes`; Prefect 2 and 3:
+/// `prefect worker start`.
 pub fn agent(container: Node<'_>) -> Option<Generation> {
     // Most containers are decided by this, without a text being made.
     if !command_lists(container).any(|value| value.raw().contains("prefect")) {
         return None;
     }
-    let line = command_line(container);
+    // A shell reads on behind a backslash.
+    let line = command_line(container).replace("\\\n", "");
     let words: Vec<&str> = line.split_whitespace().collect();
-    words.windows(3).enumerate().find_map(|(at, three)| {
-        let [program, noun, verb] = three else { return None };
-        if *program != "prefect" && !program.ends_with("/prefect") {
-            return None;
+    let behind_programs = words.iter().enumerate().filter(|(_, word)| is_prefect(word)).map(|(at, _)| &words[at + 1..]);
+    let mut commands = behind_programs.map(|behind| &behind[session_options(behind)..]);
+    commands.find_map(|command| match command {
+        ["worker", "start", ..] => Some(Generation::TwoOrThree),
+        ["agent", "start", behind @ ..] => {
+            let by_variables = || container.first("env").and_then(by_variables);
+            let by_word = || match behind {
+                ["kubernetes" | "docker" | "local" | "fargate", ..] => Generation::One,
+                _ => Generation::TwoOrThree,
+            };
+            Some(image_generation(container).or_else(by_variables).unwrap_or_else(by_word))
         }
-        match (*noun, *verb) {
-            ("worker", "start") => Some(Generation::TwoOrThree),
-            ("agent", "start")
-                if matches!(words.get(at + 3), Some(&("kubernetes" | "docker" | "local" | "fargate"))) =>
-            {
-                Some(Generation::One)
-            }
-            ("agent", "start") => Some(Generation::TwoOrThree),
-            ("agent", "kubernetes" | "docker" | "local" | "ecs" | "vertex") => Some(Generation::One),
-            _ => None,
-        }
+        ["agent", "kubernetes" | "docker" | "local" | "ecs" | "vertex", ..] => Some(Generation::One),
+        _ => None,
     })
+}
+
+/// Whether a word of a command line is Prefect's program, wherever it is.
+pub(super) fn is_prefect(word: &str) -> bool {
+    word.rsplit('/').next() == Some("prefect")
+}
+
+/// How many of the words behind `prefect` are options that Prefect 2 and 3 take before any command.
+pub(super) fn session_options(words: &[&str]) -> usize {
+    let mut count = 0;
+    loop {
+        count += match words.get(count) {
+            Some(&("--prompt" | "--no-prompt")) => 1,
+            Some(&("--profile" | "-p")) => 2,
+            Some(word) if word.starts_with("--profile=") => 1,
+            _ => return count.min(words.len()),
+        }
+    }
 }
 
 fn command_lists<'a>(container: Node<'a>) -> impl Iterator<Item = Node<'a>> {

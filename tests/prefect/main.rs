@@ -23,6 +23,7 @@ mod fold;
 mod golden;
 mod json;
 mod one;
+mod options;
 mod oracle;
 mod preview;
 mod random;

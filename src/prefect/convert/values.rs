@@ -4,7 +4,7 @@
 use super::Notes;
 use super::env::Renamed;
 use crate::error::{Error, Result};
-use crate::manifest::env::used_names;
+use crate::manifest::env::{Part, parts, used_names};
 use crate::python::heap::{Data, Heap, Id, at};
 use crate::python::text;
 
@@ -79,23 +79,19 @@ pub(super) fn all_with_names(heap: &mut Heap, notes: &mut Notes, value: Id, rena
     }
 }
 
-/// `$$` is a dollar, and begins no name.
 fn rewritten(text: &str, renamed: &Renamed) -> String {
     let mut out = String::new();
-    let mut rest = text;
-    while let Some(dollar) = rest.find('$') {
-        out.push_str(&rest[..=dollar]);
-        rest = &rest[dollar + 1..];
-        if let Some(behind) = rest.strip_prefix('$') {
-            out.push('$');
-            rest = behind;
-        } else if let Some((name, behind)) = rest.strip_prefix('(').and_then(|rest| rest.split_once(')')) {
-            let new = renamed.iter().find(|(old, _)| old == name).and_then(|(_, new)| new.as_deref()).unwrap_or(name);
-            out.push_str(&format!("({new})"));
-            rest = behind;
+    for part in parts(text) {
+        match part {
+            Part::Text(text) => out.push_str(text),
+            Part::Dollar => out.push_str("$$"),
+            Part::Name(name) => {
+                let new = renamed.iter().find(|(old, _)| old == name).and_then(|(_, new)| new.as_deref());
+                out.extend(["$(", new.unwrap_or(name), ")"]);
+            }
         }
     }
-    out + rest
+    out
 }
 
 /// Whether a text in a value has a word in it.

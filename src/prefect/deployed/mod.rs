@@ -5,11 +5,13 @@
 
 mod shell;
 
+use std::ops::Range;
 use std::rc::Rc;
 
 use super::program::{self, Generation};
 use crate::error::{Error, Result};
 use crate::manifest::container;
+use crate::manifest::env::{Part, parts};
 use crate::manifest::object::each_in_text;
 use crate::manifest::workload::pod_specs;
 use crate::python::environ::{Environ, Known, Variable};
@@ -42,6 +44,9 @@ pub struct Program {
 pub struct Deployed {
     /// The options that it is started with.
     pub options: clap::ArgMatches,
+    /// The profile that is named right behind `prefect`: the active one. Elsewhere `--profile` is another thing, and
+    /// one of the options.
+    pub profile: Option<Known>,
     /// Where they stand.
     pub place: Place,
     /// Its environment.
@@ -90,10 +95,10 @@ impl Reader<'_> {
 
     fn deployed(&self, container: Node<'_>) -> Result<Deployed> {
         let environ = self.environ(container)?;
-        let (words, place) = self.words(container, &environ)?;
-        let options = self.options(&words, &place)?;
+        let Command { profile, options, place } = self.command(container, &environ)?;
+        let options = self.options(&options, &place)?;
         let has_sources = container.first("envFrom").is_some_and(|list| list.items().next().is_some());
-        Ok(Deployed { options, place, environ, version: program::image_version(container), has_sources })
+        Ok(Deployed { options, profile, place, environ, version: program::image_version(container), has_sources })
     }
 
     /// The container's variables, in order.
@@ -138,9 +143,9 @@ impl Reader<'_> {
         })
     }
 
-    /// The words behind those that start the program, and where they stand.
-    fn words(&self, container: Node<'_>, environ: &Environ) -> Result<(Vec<Known>, Place)> {
-        let start = self.program.start.join(" ");
+    /// What the program is started with.
+    fn command(&self, container: Node<'_>, environ: &Environ) -> Result<Command> {
+        let start = self.program.start;
         let parts = ["command", "args"].into_iter().filter_map(|key| container.first(key)).flat_map(Node::items);
         let mut words: Vec<Known> = Vec::new();
         let mut place = self.place(container);
@@ -152,14 +157,14 @@ impl Reader<'_> {
             }
             let expanded = self.expand(environ, part)?;
             // One word with blanks in it runs by a shell that the image brings.
-            let is_script = is_shell || text.contains(&start);
+            let is_script = is_shell || find_start(start, &shell::roughly(&shell::joined(&text))).is_some();
             if !is_script {
                 is_shell =
                     text.as_ref() == "-c" || text.starts_with('-') && !text.starts_with("--") && text.ends_with('c');
                 words.push(expanded);
                 continue;
             }
-            let Some(of_start) = shell::words(&start, expanded.text(), environ) else {
+            let Some(of_start) = shell::words(start, expanded.text(), environ) else {
                 let error = Error::input(format!(
                     "the {}'s command uses more of its shell than can be followed here",
                     self.program.name
@@ -171,17 +176,40 @@ impl Reader<'_> {
             };
             words.extend(of_start);
         }
-        let own = self.program.start;
-        let is_start = |found: &[Known]| {
-            let is = |(word, own): (&Known, &&str)| word.text() == *own;
-            found[0].text().rsplit('/').next() == Some(own[0]) && found[1..].iter().zip(&own[1..]).all(is)
-        };
-        let Some(at_start) = words.windows(own.len()).position(is_start) else {
-            let error = Error::input(format!("this {} is not started by `{start}`", self.program.name));
+        let texts: Vec<&str> = words.iter().map(Known::text).collect();
+        let Some((session, behind)) = find_start(start, &texts) else {
+            let error = Error::input(format!("this {} is not started by `{}`", self.program.name, start.join(" ")));
             return Err(at(error.hint(self.program.no_start), Some(&place)));
         };
-        Ok((words.split_off(at_start + own.len()), place))
+        let takes_profile = self.program.options.iter().any(|(long, ..)| *long == "profile");
+        let (profile, session) = match &words[session] {
+            [first, profile, rest @ ..] if takes_profile && first.text() == "--profile" => {
+                (Some(profile.clone()), rest)
+            }
+            all => (None, all),
+        };
+        // Before the command, `-p` is no pool.
+        let long = |word: &Known| if word.text() == "-p" { Known::Text("--profile".to_owned()) } else { word.clone() };
+        let options = session.iter().map(long).chain(words[behind..].iter().cloned()).collect();
+        Ok(Command { profile, options, place })
     }
+}
+
+/// What a program is started with.
+struct Command {
+    profile: Option<Known>,
+    options: Vec<Known>,
+    place: Place,
+}
+
+/// Finds the words that start a program (`start`): the options between `prefect` and its command, and what is behind
+/// it all.
+fn find_start(start: &[&str], words: &[&str]) -> Option<(Range<usize>, usize)> {
+    (0..words.len()).filter(|at| program::is_prefect(words[*at])).find_map(|at| {
+        let command = at + 1 + program::session_options(&words[at + 1..]);
+        let behind = command + start.len() - 1;
+        (words.get(command..behind)? == &start[1..]).then_some((at + 1..command, behind))
+    })
 }
 
 /// The longest word or variable that Linux starts a program with, in bytes (`MAX_ARG_STRLEN`).
@@ -190,28 +218,17 @@ const LONGEST: usize = 128 << 10;
 /// Expands `$(VAR)` as Kubernetes does: `$$` is a dollar, and what is not set stays. None where it becomes too long.
 fn expand(environ: &Environ, text: &str) -> Option<Known> {
     let mut out = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find('$') {
-        out.push_str(&rest[..at]);
-        rest = &rest[at + 1..];
-        if let Some(behind) = rest.strip_prefix('$') {
-            out.push('$');
-            rest = behind;
-            continue;
-        }
-        let name = rest.strip_prefix('(').and_then(|rest| rest.split_once(')'));
-        match name.and_then(|(name, behind)| Some((environ.get(name)?, behind))) {
-            Some((variable, behind)) => {
-                out.push_str(variable.value.text());
-                rest = behind;
-                if out.len() > LONGEST {
-                    return None;
-                }
-            }
-            None => out.push('$'),
+    for part in parts(text) {
+        match part {
+            Part::Text(text) => out.push_str(text),
+            Part::Dollar => out.push('$'),
+            Part::Name(name) => match environ.get(name) {
+                Some(variable) if out.len() + variable.value.text().len() > LONGEST => return None,
+                Some(variable) => out.push_str(variable.value.text()),
+                None => out.extend(["$(", name, ")"]),
+            },
         }
     }
-    out.push_str(rest);
     Some(Known::of(out))
 }
 
@@ -239,7 +256,9 @@ mod tests {
         let variable = |name: &str, value: Known| Variable { name: name.to_owned(), value, place: None };
         let unknown = Known::Unknown("<Secret s, key k>".to_owned());
         let environ = Environ(vec![variable("A", Known::Text("a".to_owned())), variable("S", unknown)]);
-        for (text, wanted) in [("$(A)b$(C)$", "ab$(C)$"), ("$$(A)", "$(A)"), ("$A", "$A"), ("$(A", "$(A")] {
+        for (text, wanted) in
+            [("$(A)b$(C)$", "ab$(C)$"), ("$$(A)", "$(A)"), ("$A", "$A"), ("$(A", "$(A"), ("$(C$(A))", "$(C$(A))")]
+        {
             assert_eq!(expand(&environ, text), Some(Known::Text(wanted.to_owned())), "{text}");
         }
         let unknown = Known::Unknown("x<Secret s, key k>".to_owned());

@@ -28,7 +28,7 @@ pub struct Deployed {
 }
 
 /// What an agent is, in words of errors.
-const AGENT: Program = Program {
+pub const AGENT: Program = Program {
     generation: Generation::One,
     start: &["prefect", "agent", "kubernetes", "start"],
     name: "agent",
@@ -41,7 +41,7 @@ const AGENT: Program = Program {
 
 /// Finds the agent in a manifest. Fails where there is none, or more than one.
 pub fn find(heap: &mut Heap, source: &Rc<Text>) -> Result<Deployed> {
-    let deployed::Deployed { options, place, environ, version, has_sources } = deployed::find(&AGENT, source)?;
+    let deployed::Deployed { options, place, environ, version, has_sources, .. } = deployed::find(&AGENT, source)?;
     let start = start(heap, &options, &place)?;
     Ok(Deployed { start, environ, version, has_sources })
 }

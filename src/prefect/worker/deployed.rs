@@ -1,25 +1,28 @@
 //! A worker's Deployment: the environment of its container, what `prefect worker start` is told there, and what of it
 //! does not reach flow runs.
 
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use super::environment::Origin;
 use super::notes::is_secret_setting;
 use super::preview::Preview;
 use super::scenario::Scenario;
+use super::settings;
 use super::version::Version;
 use crate::error::{Error, Result};
 use crate::prefect::deployed::{self, Program};
 use crate::prefect::note::Note;
+use crate::prefect::placeholder::{self, Filler};
 use crate::prefect::program::Generation;
-use crate::python::environ::{Environ, Known, references};
+use crate::python::environ::{Environ, Known, Variable, references};
 use crate::python::heap::{Data, Heap, Place, Text, at};
 
 /// What a worker is called that is given no name, where Prefect draws an id at random (`BaseWorker.__init__`).
 const UNNAMED: &str = "KubernetesWorker 00000000-0000-0000-0000-000000000005";
 
 /// What a worker is, in words of errors.
-const WORKER: Program = Program {
+pub const WORKER: Program = Program {
     generation: Generation::TwoOrThree,
     start: &["prefect", "worker", "start"],
     name: "worker",
@@ -34,11 +37,14 @@ const WORKER: Program = Program {
         "no-with-healthcheck",
         "create-pool-if-not-found",
         "no-create-pool-if-not-found",
+        "empty-work-queue",
+        "prompt",
+        "no-prompt",
     ],
 };
 
 /// The options of `prefect worker start` that have a value.
-const OPTIONS: [(&str, Option<char>, bool); 8] = [
+const OPTIONS: [(&str, Option<char>, bool); 9] = [
     ("name", Some('n'), false),
     ("pool", Some('p'), false),
     ("work-queue", Some('q'), true),
@@ -47,6 +53,7 @@ const OPTIONS: [(&str, Option<char>, bool); 8] = [
     ("limit", Some('l'), false),
     ("install-policy", None, false),
     ("base-job-template", None, false),
+    ("profile", None, false),
 ];
 
 /// What a manifest says of a worker.
@@ -70,7 +77,11 @@ pub struct Deployed {
 
 /// Finds the worker in a manifest. Fails where there is none, or more than one, or one that makes no Jobs.
 pub fn find(source: &Rc<Text>) -> Result<Deployed> {
-    let deployed::Deployed { options, place, environ, version, has_sources } = deployed::find(&WORKER, source)?;
+    let deployed::Deployed { options, profile, place, mut environ, version, has_sources } =
+        deployed::find(&WORKER, source)?;
+    if let Some(profile) = profile {
+        set_profile(&mut environ, profile, &place)?;
+    }
     let one = |name: &str| options.get_one::<String>(name).cloned();
     if let Some(kind) = one("type")
         && kind != "kubernetes"
@@ -79,8 +90,23 @@ pub fn find(source: &Rc<Text>) -> Result<Deployed> {
         let error = Error::input("this worker is of another type than `kubernetes`");
         return Err(at(error.hint("Jobs are made by workers of the type `kubernetes` only"), Some(&place)));
     }
+    if options.contains_id("profile") {
+        let error = Error::input("`--profile` wins over the worker's variables here, which is not followed");
+        return Err(at(error.hint("write `prefect --profile NAME worker start`, where variables win"), Some(&place)));
+    }
     let (name, pool, has_template) = (one("name"), one("pool"), options.contains_id("base-job-template"));
     Ok(Deployed { name, pool, has_template, place, environ, version, has_sources })
+}
+
+/// The profile that is active by the command line: as if the variable named it.
+fn set_profile(environ: &mut Environ, profile: Known, place: &Place) -> Result<()> {
+    if !settings::has_profile(profile.text()) {
+        let error = Error::input("the worker's profile is none of Prefect's own, and its file is not known here");
+        return Err(at(error.hint("set the profile's settings as variables of the worker"), Some(place)));
+    }
+    environ.0.retain(|variable| variable.name != settings::PROFILE);
+    environ.0.push(Variable { name: settings::PROFILE.to_owned(), value: profile, place: Some(place.clone()) });
+    Ok(())
 }
 
 impl Deployed {
@@ -127,11 +153,13 @@ impl Deployed {
             let text = format!("the worker hands `{name}` ({from}) to every flow run as plain text");
             add(text, entry.place.as_ref());
         }
+        // A template can ask for a variable of the worker: `{{ $NAME }}`.
+        let in_template = placeholder::all(&template.text).filter(|own| own.filler() == Filler::Environment);
+        let asked_for: HashSet<&str> = in_template.map(|own| own.name.trim_start_matches('$')).collect();
         for variable in &self.environ.0 {
             let name = &variable.name;
             let is_entry = |id| heap.item(id, "name").and_then(|own| heap.str(own)) == Some(name.as_str());
-            // A template can ask for a variable of the worker: `{{ $NAME }}`.
-            let is_asked_for = template.text.contains(&format!("${name}"));
+            let is_asked_for = asked_for.contains(name.as_str());
             let is_setting = name.to_ascii_uppercase().starts_with("PREFECT_");
             if is_setting || name == "HOME" || is_asked_for || made.entries.iter().any(|own| is_entry(own.entry)) {
                 continue;

@@ -47,17 +47,29 @@ fn settings() -> impl Iterator<Item = Setting> {
     })
 }
 
+/// The variable that names the active profile.
+pub const PROFILE: &str = "PREFECT_PROFILE";
+
+/// Whether Prefect brings a profile of this name.
+pub fn has_profile(name: &str) -> bool {
+    profile(name).is_some()
+}
+
 /// The profiles that Prefect brings: one of them is active where the worker has none of its own.
-fn profile(name: &str) -> &'static [(&'static str, &'static str)] {
-    match name {
+fn profile(name: &str) -> Option<&'static [(&'static str, &'static str)]> {
+    Some(match name {
+        "ephemeral" => EPHEMERAL,
         "local" => &[("API_URL", "http://127.0.0.1:4200/api")],
         "test" => {
             &[("SERVER_EPHEMERAL_ENABLED", "true"), ("SERVER_DATABASE_CONNECTION_URL", "sqlite+aiosqlite:///:memory:")]
         }
         "cloud" => &[],
-        _ => &[("SERVER_EPHEMERAL_ENABLED", "true")],
-    }
+        _ => return None,
+    })
 }
+
+/// The profile that is active where nobody asks for one that is there.
+const EPHEMERAL: &[(&str, &str)] = &[("SERVER_EPHEMERAL_ENABLED", "true")];
 
 /// The profile of a worker whose files are those of its image. The variables that tell of it have no other case.
 fn active_profile(environ: &Environ) -> Result<&'static [(&'static str, &'static str)]> {
@@ -72,8 +84,8 @@ fn active_profile(environ: &Environ) -> Result<&'static [(&'static str, &'static
     }
     // Where no such file is, the active profile of Prefect's own is taken, and not the one that is asked for.
     let is_elsewhere = ["PREFECT_PROFILES_PATH", "PREFECT_HOME"].iter().any(is_set);
-    let asked = environ.get("PREFECT_PROFILE").filter(|_| !is_elsewhere);
-    Ok(profile(asked.map_or("", |variable| variable.value.text())))
+    let asked = environ.get(PROFILE).filter(|_| !is_elsewhere);
+    Ok(asked.and_then(|variable| profile(variable.value.text())).unwrap_or(EPHEMERAL))
 }
 
 /// In which no profile is read.

@@ -1,0 +1,48 @@
+//! The options that agents and workers are started with are those that their own help lists.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use jobplate::prefect::deployed::Program;
+use jobplate::prefect::one::manifest::AGENT;
+use jobplate::prefect::worker::deployed::WORKER;
+
+use crate::case::Version;
+use crate::venv::programs;
+
+#[test]
+fn options_are_those_of_the_agents_help() {
+    hold(&AGENT, &Version::AGENTS);
+}
+
+#[test]
+fn options_are_those_of_the_workers_help() {
+    hold(&WORKER, &[Version::Worker0_8]);
+}
+
+/// Each of ours is in one version at least, and none of theirs is missing.
+fn hold(program: &Program, versions: &[Version]) {
+    let mut listed = BTreeSet::new();
+    for version in versions {
+        let Some(bin) = programs(*version) else { return };
+        let home = tempfile::tempdir().expect("a temporary folder can be made");
+        let help = Command::new(bin.join("prefect"))
+            .args(&program.start[1..])
+            .arg("--help")
+            .env_clear()
+            .env("HOME", home.path())
+            .env("COLUMNS", "200")
+            .output()
+            .expect("Prefect starts");
+        let help = String::from_utf8(help.stdout).expect("text");
+        let words = help.split_whitespace().map(|word| word.trim_end_matches(','));
+        let is_option = |word: &&str| word.len() > 1 && word.starts_with('-') && !matches!(*word, "-h" | "--help");
+        listed.extend(words.filter(is_option).map(str::to_owned));
+    }
+    let mut ours: BTreeSet<String> = program.switches.iter().map(|long| format!("--{long}")).collect();
+    for (long, short, _) in program.options {
+        ours.insert(format!("--{long}"));
+        ours.extend(short.map(|short| format!("-{short}")));
+    }
+    assert_eq!(ours, listed, "`{}`", program.start.join(" "));
+}
