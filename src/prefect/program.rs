@@ -42,9 +42,11 @@ pub const CONTAINER: &str = "prefect-job";
 
 /// The Prefect that a flow run's container is of, as far as it tells.
 fn of_flow_run(container: Node<'_>) -> Option<Generation> {
-    let env = container.first("env").filter(|env| !env.descendants().any(is_filled));
+    // Most have no such variable, which is told without a text being made of each name.
+    let may_tell = |env: &Node<'_>| env.raw().contains("PREFECT_") && !env.descendants().any(is_filled);
+    let by_env = || container.first("env").filter(may_tell).and_then(by_variables);
     let by_part = || is_part_of_template(container).then_some(Generation::TwoOrThree);
-    image_generation(container).or_else(|| env.and_then(by_variables)).or_else(by_part)
+    image_generation(container).or_else(by_env).or_else(by_part)
 }
 
 /// Whether something is put in the place of a part of a text: only Prefect 2 and 3 do that.
