@@ -1,6 +1,6 @@
-//! Prefect's own settings in a worker's environment, and what of them it hands on to its flow runs: all that are set,
-//! in plain text, parsed and written again (`get_current_settings().to_environment_variables(exclude_unset=True)` of
-//! prefect 3.8.8).
+//! The settings in a worker's environment. Prefect's own it hands on to its flow runs: all that are set, in plain text,
+//! parsed and written again (`get_current_settings().to_environment_variables(exclude_unset=True)` of prefect 3.8.8).
+//! Those of prefect-kubernetes it reads for itself.
 
 mod json;
 mod url;
@@ -29,10 +29,13 @@ pub struct Exported {
 /// What comes before each name.
 const PREFIX: &str = "PREFECT_";
 
-/// All settings.
+/// All settings of Prefect.
 const TABLE: &str = include_str!("settings/table.txt");
 
-/// A line of the table.
+/// All settings of prefect-kubernetes.
+const KUBERNETES: &str = include_str!("settings/kubernetes.txt");
+
+/// A line of a table.
 #[derive(Clone, Copy)]
 struct Setting {
     name: &'static str,
@@ -41,7 +44,11 @@ struct Setting {
 }
 
 fn settings() -> impl Iterator<Item = Setting> {
-    TABLE.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
+    lines(TABLE)
+}
+
+fn lines(table: &'static str) -> impl Iterator<Item = Setting> {
+    table.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
         let mut words = line.split(' ');
         Some(Setting { name: words.next()?, kind: words.next()?, old_name: words.next() })
     })
@@ -85,15 +92,11 @@ const TEST_MODES: [&str; 4] =
 /// Files that set something are taken to be missing: profiles, `.env`, `prefect.toml` and `pyproject.toml`.
 pub fn export(environ: &Environ, version: Version) -> Result<Vec<Exported>> {
     let is_prefect_3 = version.has_profile();
-    let variables = by_lower_name(environ);
-    let find = |name: &str| {
-        let name = format!("{PREFIX}{name}").to_lowercase();
-        variables.iter().rev().find(|(own, _)| *own == name).map(|(_, variable)| *variable)
-    };
+    let variables = Variables::of(environ);
     let profile = if is_prefect_3 { active_profile(environ)? } else { &[] };
     let mut set = Set { entries: Vec::new(), home: home(environ, None)? };
-    for setting @ Setting { name, kind, old_name } in settings() {
-        let variable = find(name).or_else(|| find(old_name?));
+    for setting @ Setting { name, kind, .. } in settings() {
+        let variable = variables.of_setting(setting);
         let by_profile = || {
             let (name, value) = profile.iter().find(|(own, _)| *own == name)?;
             let value = Known::Text((*value).to_owned());
@@ -132,17 +135,65 @@ pub fn export(environ: &Environ, version: Version) -> Result<Vec<Exported>> {
     Ok(exported.collect())
 }
 
-/// The variables of the process under their names in small letters; the case of names does not count for settings,
-/// and of several that differ in it alone the last one does.
-fn by_lower_name(environ: &Environ) -> Vec<(String, &Variable)> {
-    let mut variables: Vec<&Variable> = Vec::new();
-    for variable in &environ.0 {
-        match variables.iter_mut().find(|own| own.name == variable.name) {
-            Some(own) => *own = variable,
-            None => variables.push(variable),
+/// A setting of prefect-kubernetes that is set.
+#[derive(Debug)]
+pub(super) struct Given<'e> {
+    /// Its name in the table, which stands without `PREFECT_`.
+    pub name: &'static str,
+    /// What sets it.
+    pub variable: &'e Variable,
+    /// Its value, written again.
+    pub value: Known,
+}
+
+/// The settings of prefect-kubernetes that are set. Fails where the worker would not start.
+pub(super) fn of_kubernetes(environ: &Environ) -> Result<Vec<Given<'_>>> {
+    let variables = Variables::of(environ);
+    let mut set = Vec::new();
+    for setting @ Setting { name, kind, .. } in lines(KUBERNETES) {
+        let Some(variable) = variables.of_setting(setting) else { continue };
+        if kind == "group" {
+            group(variable)?;
+        } else if let Some(value) = plain(variable, kind)? {
+            set.push(Given { name, variable, value });
         }
     }
-    variables.into_iter().map(|variable| (variable.name.to_lowercase(), variable)).collect()
+    Ok(set)
+}
+
+/// The keys of a group of settings of prefect-kubernetes, in small letters: what is in a group within it has none.
+pub(super) fn keys(group: &str) -> Vec<String> {
+    let keys =
+        || lines(KUBERNETES).filter_map(|own| Some((own.name.strip_prefix(group)?.strip_prefix('_')?, own.kind)));
+    let is_within = |key: &str, group: &str| key.strip_prefix(group).is_some_and(|rest| rest.starts_with('_'));
+    let is_deeper = |key: &str| keys().any(|(own, kind)| kind == "group" && is_within(key, own));
+    keys().filter(|(key, _)| !is_deeper(key)).map(|(key, _)| key.to_lowercase()).collect()
+}
+
+/// The variables of a process under their names in small letters; the case of names does not count for settings,
+/// and of several that differ in it alone the last one does.
+struct Variables<'e>(Vec<(String, &'e Variable)>);
+
+impl<'e> Variables<'e> {
+    fn of(environ: &'e Environ) -> Self {
+        let mut variables: Vec<&Variable> = Vec::new();
+        for variable in &environ.0 {
+            match variables.iter_mut().find(|own| own.name == variable.name) {
+                Some(own) => *own = variable,
+                None => variables.push(variable),
+            }
+        }
+        Variables(variables.into_iter().map(|variable| (variable.name.to_lowercase(), variable)).collect())
+    }
+
+    /// The variable that sets a setting, by its name or by the one that it had before.
+    fn of_setting(&self, setting: Setting) -> Option<&'e Variable> {
+        let find = |name: &str| {
+            let name = format!("{PREFIX}{name}").to_lowercase();
+            self.0.iter().rev().find(|(own, _)| *own == name).map(|(_, variable)| *variable)
+        };
+        find(setting.name).or_else(|| find(setting.old_name?))
+    }
 }
 
 /// The value of a setting that depends on nothing else.
@@ -157,7 +208,7 @@ fn failed(variable: &Variable, fault: &Fault) -> Error {
     at(error.hint(format!("Prefect itself fails here; write {}", fault.write)), variable.place.as_ref())
 }
 
-/// A variable with the name of a group: empty, or settings as JSON, which nobody writes.
+/// A variable with the name of a group: empty, or settings as JSON, which nobody writes and is not followed.
 fn group(variable: &Variable) -> Result<()> {
     let given = match &variable.value {
         Known::Text(text) => json::read(text),
@@ -166,7 +217,8 @@ fn group(variable: &Variable) -> Result<()> {
     match given {
         Some(Json::Map(pairs)) if !pairs.is_empty() => {
             let error = Error::refused(format!("{} sets a group of settings at once", variable.name));
-            Err(at(error.hint("write each of them as a variable of its own"), variable.place.as_ref()))
+            let hint = "that is not followed here: write each of them as a variable of its own";
+            Err(at(error.hint(hint), variable.place.as_ref()))
         }
         _ => plain(variable, "group").map(|_| ()),
     }
@@ -479,6 +531,35 @@ mod tests {
         }
         assert_eq!(exported(&[("PREFECT_API", " {} "), ("PREFECT_WORKER", "null")]), "SERVER_EPHEMERAL_ENABLED=True");
         assert_eq!(exported(&[("PREFECT_API", "{\"url\": \"u\"}")]), "! PREFECT_API sets a group of settings at once");
+    }
+
+    #[test]
+    fn settings_of_kubernetes_are_read() {
+        let worker = |name: &str| format!("PREFECT_INTEGRATIONS_KUBERNETES_{name}");
+        for (name, value, wanted) in [
+            ("WORKER_STORE_ENV_AS_SECRET", "yes", "True"),
+            ("CLUSTER_UID", "", ""),
+            ("OBSERVER_NAMESPACES", "b,a", "a,b"),
+            ("OBSERVER_ADDITIONAL_LABEL_FILTERS", "a = b,=", r#"{"a": "b", "": ""}"#),
+            ("WORKER", "null", "-"),
+            ("WORKER", "{x", "! the worker does not start: {} is the name of a group of settings"),
+            ("WORKER", "{\"store_env_as_secret\": true}", "! {} sets a group of settings at once"),
+            ("WORKER_CREATE_JOB_RETRY", "x", "! the worker does not start: {} is the name of a group of settings"),
+            ("WORKER_CREATE_JOB_RETRY_MAX_RETRIES", "0", "! the worker does not start: {} is outside its bounds"),
+            ("OBSERVER_ENABLED", "x", "! the worker does not start: {} is neither true nor false"),
+        ] {
+            let name = worker(name);
+            let own = match of_kubernetes(&environ(&[(name.as_str(), value)])) {
+                Ok(given) => given.first().map_or("-".to_owned(), |given| given.value.text().to_owned()),
+                Err(error) => format!("! {}", error.message()),
+            };
+            assert_eq!(own, wanted.replace("{}", &name), "{name}={value}");
+        }
+        let old =
+            environ(&[("PREFECT_KUBERNETES_CLUSTER_UID", "a"), ("prefect_kubernetes_worker_add_tcp_keepalive", "0")]);
+        let given = of_kubernetes(&old).expect("old names are read");
+        assert_eq!(given.iter().map(|own| own.value.text()).collect::<Vec<_>>(), ["a", "False"]);
+        assert_eq!(keys("INTEGRATIONS_KUBERNETES_WORKER").len(), 8);
     }
 
     #[test]

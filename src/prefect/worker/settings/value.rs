@@ -58,6 +58,7 @@ pub(super) fn written_again(kind: &str, text: &str) -> Written {
         "codes" => complex(text, codes, "no list of codes of HTTP", "numbers from 100 to 599 with commas between"),
         "delay" => complex(text, delay, "no number of seconds", "a number, or a list of numbers in brackets"),
         "delays" => complex(text, delays, "no number of seconds", "a number, or numbers with commas between"),
+        "filters" => complex(text, filters, "no list of labels", "NAME=VALUE with commas between"),
         "headers" => json(text, headers, "no JSON object of texts", "{\"NAME\": \"VALUE\"}"),
         "overrides" => json(text, overrides, "no JSON object of spans above zero", "{\"EVENT\": SECONDS}"),
         "group" => {
@@ -318,6 +319,27 @@ fn headers(json: Json) -> Option<String> {
     };
     let pairs = pairs.into_iter().map(|(name_of, value)| Some((name_of, name(value)?)));
     Some(dumped(pairs.collect::<Option<_>>()?))
+}
+
+/// Labels and their values: an object of texts, or a text of `NAME=VALUE` with commas between.
+fn filters(json: Json) -> Option<Option<String>> {
+    let mut labels: Vec<(String, String)> = Vec::new();
+    match json {
+        Json::Map(pairs) => {
+            for (label, value) in pairs {
+                labels.push((label, name(value)?));
+            }
+        }
+        Json::Text(text) => {
+            for part in text.split(',') {
+                let (label, value) = part.split_once('=').map(|(label, value)| (strip(label), strip(value)))?;
+                labels.retain(|(own, _)| own != label);
+                labels.push((label.to_owned(), value.to_owned()));
+            }
+        }
+        _ => return None,
+    }
+    Some(Some(dumped(labels)))
 }
 
 /// An object of spans of time, each above zero.
