@@ -12,6 +12,7 @@ use crate::manifest::names;
 use crate::prefect::base_job_template::is_worker_setting;
 use crate::prefect::note::Note;
 use crate::prefect::placeholder::{self, Placeholder};
+use crate::python::environ::{Variable, references};
 use crate::python::heap::{Data, Heap, Id, Place};
 use crate::python::{json, text};
 
@@ -38,6 +39,10 @@ pub fn find(
     for Half { given, missing, what } in settings.halves() {
         let text = format!("`{}` does nothing without `{missing}`: the {what} stays in plain text", given.name);
         notes.add(text, given.place.as_ref());
+    }
+    for Variable { name, value, place } in &settings.unknown {
+        let from = references(value.text());
+        notes.add(format!("only the cluster knows `{name}` ({from}): it is taken as not set"), place.as_ref());
     }
     for secret in &preview.secrets {
         let keys = secret.keys.join(", ");

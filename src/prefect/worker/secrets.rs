@@ -5,6 +5,7 @@ use super::configuration::Configuration;
 use super::environment::{Entry, Origin};
 use super::manifest::container;
 use super::scenario::{SETTINGS, Worker};
+use super::settings::Given;
 use super::values::fails;
 use super::{labels, settings};
 use crate::error::Result;
@@ -45,6 +46,8 @@ pub struct Settings<'w> {
     auth_string: [Option<&'w Variable>; 2],
     creates_secret: bool,
     stores_env: bool,
+    /// Switches whose value only the cluster knows: they are taken as not set.
+    pub unknown: Vec<&'w Variable>,
 }
 
 impl<'w> Settings<'w> {
@@ -56,12 +59,17 @@ impl<'w> Settings<'w> {
             given.iter().find(|own| name.strip_prefix("PREFECT_") == Some(own.name))
         };
         let text = |name: &str| find(name).map(|own| own.variable);
-        let is_on = |name: &str| find(name).is_some_and(|own| own.value == Known::Text("True".to_owned()));
+        let switches = ["CREATE_SECRET_FOR_API_KEY", "STORE_ENV_AS_SECRET"].map(find);
+        let is_on = |own: Option<&Given<'_>>| own.is_some_and(|own| own.value == Known::Text("True".to_owned()));
+        let [creates_secret, stores_env] = switches.map(is_on);
+        let is_unknown = |own: &&Given<'_>| matches!(own.value, Known::Unknown(_));
+        let unknown = switches.into_iter().flatten().filter(is_unknown).map(|own| own.variable).collect();
         Ok(Settings {
             api_key: [text("API_KEY_SECRET_NAME"), text("API_KEY_SECRET_KEY")],
             auth_string: [text("API_AUTH_STRING_SECRET_NAME"), text("API_AUTH_STRING_SECRET_KEY")],
-            creates_secret: is_on("CREATE_SECRET_FOR_API_KEY"),
-            stores_env: is_on("STORE_ENV_AS_SECRET"),
+            creates_secret,
+            stores_env,
+            unknown,
         })
     }
 
