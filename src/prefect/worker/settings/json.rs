@@ -2,6 +2,8 @@
 
 use num_bigint::BigInt;
 
+use crate::python::MOST_DIGITS;
+
 /// A value.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Json {
@@ -32,9 +34,6 @@ impl Json {
         }
     }
 }
-
-/// Digits of a whole number that Python reads.
-const DIGITS: usize = 4300;
 
 /// Brackets within brackets that are looked into; what settings take has two.
 const DEPTH: usize = 200;
@@ -238,7 +237,7 @@ impl Reader<'_> {
         if fraction > 0 || exponent > 0 {
             return text.parse().ok().map(Json::Float);
         }
-        if whole > DIGITS { None } else { text.parse().ok().map(Json::Int) }
+        if whole > MOST_DIGITS { None } else { text.parse().ok().map(Json::Int) }
     }
 }
 

@@ -5,6 +5,7 @@ use num_bigint::BigInt;
 
 use super::json::{Json, read};
 use crate::python::duration::Duration;
+use crate::python::pydantic::{boolean, float, whole};
 use crate::python::text::{repr_float, strip};
 
 /// What is wrong with a value: what it is not, and what would be right.
@@ -106,49 +107,6 @@ fn truth(is: bool) -> String {
 /// A number; none for what JSON has no number for, and so becomes null.
 fn finite(float: f64) -> Option<String> {
     float.is_finite().then(|| repr_float(float))
-}
-
-fn boolean(text: &str) -> Option<bool> {
-    match text.to_ascii_lowercase().as_str() {
-        "1" | "on" | "t" | "true" | "y" | "yes" => Some(true),
-        "0" | "off" | "f" | "false" | "n" | "no" => Some(false),
-        _ => None,
-    }
-}
-
-/// A whole number: with a sign, zeros before it and behind a point, underscores between its digits.
-fn whole(text: &str) -> Option<BigInt> {
-    let text = text.trim();
-    let (is_negative, digits) = match text.strip_prefix('-') {
-        Some(digits) => (true, digits),
-        None => (false, text.strip_prefix('+').unwrap_or(text)),
-    };
-    let (digits, zeros) = digits.split_once('.').unwrap_or((digits, "0"));
-    if zeros.is_empty() || !zeros.bytes().all(|byte| byte == b'0') {
-        return None;
-    }
-    // Behind a first zero, underscores are as good as zeros.
-    let significant = match digits.strip_prefix('0') {
-        Some(rest) if !rest.ends_with('_') => rest.trim_start_matches(['0', '_']),
-        _ => digits,
-    };
-    let is_grouped = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    let digits = if significant.is_empty() && !digits.is_empty() { "0" } else { significant };
-    if digits.len() > DIGITS || !digits.split('_').all(is_grouped) {
-        return None;
-    }
-    let whole: BigInt = digits.replace('_', "").parse().ok()?;
-    Some(if is_negative { -whole } else { whole })
-}
-
-/// Digits of a whole number that pydantic reads.
-const DIGITS: usize = 4300;
-
-/// A number, with blanks around it or underscores between its digits.
-fn float(text: &str) -> Option<f64> {
-    let is_grouped = text.contains('_') && !text.starts_with('_') && !text.ends_with('_') && !text.contains("__");
-    let grouped = || is_grouped.then(|| text.replace('_', "").parse().ok()).flatten();
-    text.trim().parse().ok().or_else(grouped)
 }
 
 /// `float(text)`, which takes underscores between digits alone.
@@ -391,25 +349,8 @@ mod tests {
     #[test]
     fn values_are_written_as_prefect_writes_them() {
         for (kind, cases) in [
-            ("bool", &[("YES", Some("True")), ("f", Some("False")), ("", None), (" true", None), ("2", None)][..]),
-            (
-                "int",
-                &[
-                    (" +007 ", Some("7")),
-                    ("1_000", Some("1000")),
-                    ("0__1", Some("1")),
-                    ("-0", Some("0")),
-                    ("5.00", Some("5")),
-                    ("123456789012345678901234567890", Some("123456789012345678901234567890")),
-                    ("1__0", None),
-                    ("0_", None),
-                    ("+-1", None),
-                    ("5.", None),
-                    (".0", None),
-                    ("1e3", None),
-                    ("", None),
-                ],
-            ),
+            ("bool", &[("YES", Some("True")), ("f", Some("False")), ("2", None)][..]),
+            ("int", &[(" +007 ", Some("7")), ("0__1", Some("1")), ("1e3", None)]),
             ("int>=30", &[("30", Some("30")), ("29", None)]),
             ("int>0", &[("1", Some("1")), ("0", None)]),
             (
