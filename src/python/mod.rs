@@ -2,7 +2,7 @@
 //! Job has gone through them.
 //!
 //! `literal` is `ast.literal_eval`, `yaml` is PyYAML's `safe_load`, `environ` is `os.path`'s expansion, `text` is
-//! `str()` and `repr()`, `send` is what can be sent to an API server, `slug` is python-slugify, `pydantic` is what that
+//! `str()` and `repr()`, `number` is `int()` and `float()`, `send` is what can be sent to an API server, `slug` is python-slugify, `pydantic` is what that
 //! makes of texts. Knows nothing of Prefect or Kubernetes.
 
 pub mod duration;
@@ -10,6 +10,7 @@ pub mod environ;
 pub mod heap;
 pub mod json;
 pub mod literal;
+pub mod number;
 pub mod pydantic;
 pub mod send;
 pub mod slug;

@@ -3,17 +3,19 @@
 //! Those of prefect-kubernetes it reads for itself.
 
 mod json;
+mod two;
 mod url;
 mod value;
 
 use num_bigint::BigInt;
 
 use self::json::Json;
-use self::value::{Fault, path, written_again};
+use self::value::{Fault, Written, path, written_again};
 use super::version::Version;
 use crate::error::{Error, Result};
 use crate::python::environ::{Environ, Known, Variable};
 use crate::python::heap::{Place, at};
+use crate::python::pydantic;
 
 /// A variable that a worker exports to its flow runs.
 #[derive(Clone, Debug)]
@@ -91,9 +93,11 @@ const TEST_MODES: [&str; 4] =
 ///
 /// Files that set something are taken to be missing: profiles, `.env`, `prefect.toml` and `pyproject.toml`.
 pub fn export(environ: &Environ, version: Version) -> Result<Vec<Exported>> {
-    let is_prefect_3 = version.has_profile();
+    if !version.is_prefect_3() {
+        return export_of_2(environ);
+    }
     let variables = Variables::of(environ);
-    let profile = if is_prefect_3 { active_profile(environ)? } else { &[] };
+    let profile = active_profile(environ)?;
     let mut set = Set { entries: Vec::new(), home: home(environ, None)? };
     for setting @ Setting { name, kind, .. } in settings() {
         let variable = variables.of_setting(setting);
@@ -104,11 +108,10 @@ pub fn export(environ: &Environ, version: Version) -> Result<Vec<Exported>> {
         };
         let Some(variable) = variable.cloned().or_else(by_profile) else { continue };
         let value = match kind {
-            "group" if is_prefect_3 => {
+            "group" => {
                 group(&variable)?;
                 continue;
             }
-            "group" => continue,
             "home" => {
                 set.home = home(environ, Some(&variable))?;
                 Some(set.home.clone())
@@ -120,19 +123,34 @@ pub fn export(environ: &Environ, version: Version) -> Result<Vec<Exported>> {
             set.entries.push((setting, value, variable.place));
         }
     }
-    if is_prefect_3 {
-        set.check_url()?;
-    }
+    set.check_url()?;
     set.check_sizes()?;
     set.settle_database()?;
     set.settle_levels();
     set.settle_log_size();
-    let exported = set.entries.into_iter().map(|(setting, value, place)| Exported {
-        name: format!("{PREFIX}{}", setting.name),
-        value,
-        place,
-    });
-    Ok(exported.collect())
+    Ok(set.exported())
+}
+
+/// The same for a worker of Prefect 2.
+fn export_of_2(environ: &Environ) -> Result<Vec<Exported>> {
+    let variables = Variables::of(environ);
+    let mut set = Set { entries: Vec::new(), home: Known::Text(String::new()) };
+    for setting in lines(two::TABLE) {
+        let Some(variable) = variables.of_setting(setting) else { continue };
+        if let Some(value) = read_by(two::written_again, variable, setting.kind)? {
+            set.entries.push((setting, value, variable.place.clone()));
+        }
+    }
+    set.check_url()?;
+    set.check_sizes()?;
+    Ok(set.exported())
+}
+
+/// Whether a worker of Prefect 2 is told by a setting to run flows by the engine.
+pub(super) fn runs_engine(environ: &Environ) -> bool {
+    let setting = lines(two::TABLE).find(|own| own.name == "EXPERIMENTAL_ENABLE_ENHANCED_CANCELLATION");
+    let variable = setting.and_then(|setting| Variables::of(environ).of_setting(setting));
+    variable.is_some_and(|own| pydantic::boolean(own.value.text()) == Some(false))
 }
 
 /// A setting of prefect-kubernetes that is set.
@@ -198,8 +216,13 @@ impl<'e> Variables<'e> {
 
 /// The value of a setting that depends on nothing else.
 fn plain(variable: &Variable, kind: &str) -> Result<Option<Known>> {
+    read_by(written_again, variable, kind)
+}
+
+/// The value of a variable by a reader of kinds; what the cluster alone knows stays as it is.
+fn read_by(reader: fn(&str, &str) -> Written, variable: &Variable, kind: &str) -> Result<Option<Known>> {
     let Known::Text(text) = &variable.value else { return Ok(Some(variable.value.clone())) };
-    let value = written_again(kind, text).map_err(|fault| failed(variable, &fault))?;
+    let value = reader(kind, text).map_err(|fault| failed(variable, &fault))?;
     Ok(value.map(Known::Text))
 }
 
@@ -271,6 +294,12 @@ struct Set {
 }
 
 impl Set {
+    fn exported(self) -> Vec<Exported> {
+        let exported =
+            |(Setting { name, .. }, value, place)| Exported { name: format!("{PREFIX}{name}"), value, place };
+        self.entries.into_iter().map(exported).collect()
+    }
+
     fn get(&self, name: &str) -> Option<&(Setting, Known, Option<Place>)> {
         self.entries.iter().find(|(setting, ..)| setting.name == name)
     }
@@ -469,6 +498,30 @@ mod tests {
         }
         let old = export(&environ(&[("PREFECT_API", "x")]), Version([0, 4, 0]));
         assert!(old.is_ok_and(|exported| exported.is_empty()), "Prefect 2 has neither");
+    }
+
+    #[test]
+    fn settings_of_prefect_2_keep_their_names() {
+        let environ = environ(&[
+            ("PREFECT_AGENT_QUERY_INTERVAL", "5"),
+            ("PREFECT_LOGGING_SERVER_LEVEL", "info"),
+            ("PREFECT_SERVER_LOGGING_LEVEL", "x"),
+            ("prefect_flow_default_retries", "3"),
+            ("PREFECT_API_DATABASE_CONNECTION_URL", "u:$PREFECT_API_DATABASE_PASSWORD"),
+            ("PREFECT_HOME", "~/p/"),
+        ]);
+        let exported = export(&environ, Version([0, 4, 6])).expect("what Prefect 2 takes");
+        let line = |own: &Exported| format!("{}={}", own.name.trim_start_matches(PREFIX), own.value.text());
+        assert_eq!(
+            exported.iter().map(line).collect::<Vec<_>>(),
+            [
+                "HOME=~/p",
+                "FLOW_DEFAULT_RETRIES=3",
+                "LOGGING_SERVER_LEVEL=INFO",
+                "AGENT_QUERY_INTERVAL=5.0",
+                "API_DATABASE_CONNECTION_URL=u:$PREFECT_API_DATABASE_PASSWORD",
+            ]
+        );
     }
 
     #[test]

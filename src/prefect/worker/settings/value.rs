@@ -5,6 +5,7 @@ use num_bigint::BigInt;
 
 use super::json::{Json, read};
 use crate::python::duration::Duration;
+use crate::python::number;
 use crate::python::pydantic::{boolean, float, whole};
 use crate::python::text::{repr_float, strip};
 
@@ -36,18 +37,11 @@ pub(super) fn written_again(kind: &str, text: &str) -> Written {
             within(is_within(float, bounds))?;
             Ok(finite(float))
         }
-        "level" => {
-            let level = text.to_uppercase();
-            or_fault(
-                LEVELS.contains(&level.as_str()).then_some(level),
-                "no level of logging",
-                "DEBUG, INFO, WARNING, ERROR or CRITICAL",
-            )
-        }
+        "level" => or_fault(level(text), "no level of logging", "DEBUG, INFO, WARNING, ERROR or CRITICAL"),
         "time" => or_fault(Duration::parse(text).map(Duration::iso), "no span of time", "PT30S or 00:00:30"),
         "seconds" => {
             // A number that is too large for Python is no longer looked at.
-            let number = python_float(text).filter(|number| !number.is_nan());
+            let number = number::float(text).filter(|number| !number.is_nan());
             let span = number.map_or_else(|| Duration::parse(text), Duration::of_float);
             let span = span.ok_or(Fault { is: "no span of time", write: "seconds, or PT30S" })?;
             let least = bounds.strip_prefix('>').and_then(|least| least.parse().ok()).map(Duration::of_seconds);
@@ -73,7 +67,11 @@ pub(super) fn written_again(kind: &str, text: &str) -> Written {
     }
 }
 
-const LEVELS: [&str; 5] = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"];
+/// A level of logging, in capital letters.
+pub(super) fn level(text: &str) -> Option<String> {
+    let level = text.to_uppercase();
+    ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"].contains(&level.as_str()).then_some(level)
+}
 
 fn or_fault(value: Option<String>, is: &'static str, write: &'static str) -> Written {
     value.map(Some).ok_or(Fault { is, write })
@@ -100,7 +98,7 @@ fn json(text: &str, value: fn(Json) -> Option<String>, is: &'static str, write: 
     }
 }
 
-fn truth(is: bool) -> String {
+pub(super) fn truth(is: bool) -> String {
     if is { "True" } else { "False" }.to_owned()
 }
 
@@ -109,17 +107,8 @@ fn finite(float: f64) -> Option<String> {
     float.is_finite().then(|| repr_float(float))
 }
 
-/// `float(text)`, which takes underscores between digits alone.
-fn python_float(text: &str) -> Option<f64> {
-    let text = strip(text);
-    let bytes = text.as_bytes();
-    let is_digit = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_digit);
-    let is_grouped = |at: usize| bytes[at] != b'_' || is_digit(at.checked_sub(1)) && is_digit(at.checked_add(1));
-    (0..bytes.len()).all(is_grouped).then(|| text.replace('_', "").parse().ok()).flatten()
-}
-
 /// Whether a number is within bounds such as `>=30<=3600`.
-fn is_within(number: f64, bounds: &str) -> bool {
+pub(super) fn is_within(number: f64, bounds: &str) -> bool {
     let holds = |bound: &str, sign: &str, holds: fn(f64, f64) -> bool| {
         let limit = bound.strip_prefix(sign).and_then(|limit| limit.parse().ok());
         limit.is_none_or(|limit| holds(number, limit))
@@ -130,7 +119,7 @@ fn is_within(number: f64, bounds: &str) -> bool {
         && holds(high, "<=", |number, limit| number <= limit)
 }
 
-fn is_within_whole(whole: &BigInt, bounds: &str) -> bool {
+pub(super) fn is_within_whole(whole: &BigInt, bounds: &str) -> bool {
     // All bounds are near enough to zero.
     is_within(whole.to_string().parse().unwrap_or(f64::NAN), bounds)
 }
@@ -305,7 +294,7 @@ fn overrides(json: Json) -> Option<String> {
     let Json::Map(pairs) = json else { return None };
     let span = |json: Json| match json {
         Json::Text(text) => {
-            let number = python_float(&text).filter(|number| !number.is_nan());
+            let number = number::float(&text).filter(|number| !number.is_nan());
             number.map_or_else(|| Duration::parse(&text), Duration::of_float)
         }
         Json::Bool(_) | Json::Int(_) | Json::Float(_) => Duration::of_float(as_float(json)?),
