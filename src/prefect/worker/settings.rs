@@ -153,6 +153,13 @@ pub(super) fn runs_engine(environ: &Environ) -> bool {
     variable.is_some_and(|own| pydantic::boolean(own.value.text()) == Some(false))
 }
 
+/// Whether a setting of Prefect, by its name or by the one that it had before, is a secret. Headers may well be one.
+pub(super) fn is_secret(name: &str) -> bool {
+    let of_name = |own: &Setting| [Some(own.name), own.old_name].contains(&name.strip_prefix(PREFIX));
+    let mut settings = settings().chain(lines(two::TABLE)).filter(|own| of_name(own));
+    settings.any(|own| matches!(own.kind, "secret" | "headers"))
+}
+
 /// A setting of prefect-kubernetes that is set.
 #[derive(Debug)]
 pub(super) struct Given<'e> {

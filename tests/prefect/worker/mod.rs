@@ -2,6 +2,7 @@
 
 pub(crate) mod generate;
 mod quirks;
+mod settings;
 pub(crate) mod table;
 
 use crate::side::WORKER;

@@ -24,7 +24,7 @@ pub(super) type Written = std::result::Result<Option<String>, Fault>;
 pub(super) fn written_again(kind: &str, text: &str) -> Written {
     let (kind, bounds) = kind.split_at(kind.find(['>', '<']).unwrap_or(kind.len()));
     match kind {
-        "text" => Ok(Some(text.to_owned())),
+        "text" | "secret" => Ok(Some(text.to_owned())),
         "path" => Ok(Some(path(text))),
         "bool" => or_fault(boolean(text).map(truth), "neither true nor false", "true or false"),
         "int" => {
