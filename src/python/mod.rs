@@ -9,6 +9,7 @@ pub mod duration;
 pub mod environ;
 pub mod heap;
 pub mod json;
+pub mod json_value;
 pub mod literal;
 pub mod number;
 pub mod pydantic;

@@ -2,19 +2,19 @@
 //! parsed and written again (`get_current_settings().to_environment_variables(exclude_unset=True)` of prefect 3.8.8).
 //! Those of prefect-kubernetes it reads for itself.
 
-mod json;
 mod two;
 mod url;
 mod value;
 
 use num_bigint::BigInt;
 
-use self::json::Json;
 use self::value::{Fault, Written, path, written_again};
 use super::version::Version;
 use crate::error::{Error, Result};
+use crate::python::NOT_FOLLOWED;
 use crate::python::environ::{Environ, Known, Variable};
 use crate::python::heap::{Place, at};
+use crate::python::json_value::{self, Json};
 use crate::python::pydantic;
 
 /// A variable that a worker exports to its flow runs.
@@ -234,14 +234,21 @@ fn read_by(reader: fn(&str, &str) -> Written, variable: &Variable, kind: &str) -
 }
 
 fn failed(variable: &Variable, fault: &Fault) -> Error {
-    let error = Error::input(format!("the worker does not start: {} is {}", variable.name, fault.is));
-    at(error.hint(format!("Prefect itself fails here; write {}", fault.write)), variable.place.as_ref())
+    let name = &variable.name;
+    let error = match fault {
+        Fault::Wrong { is, write } => Error::input(format!("the worker does not start: {name} is {is}"))
+            .hint(format!("Prefect itself fails here; write {write}")),
+        Fault::Odd => {
+            Error::refused(format!("{name} has half a character in it, or too many brackets")).hint(NOT_FOLLOWED)
+        }
+    };
+    at(error, variable.place.as_ref())
 }
 
 /// A variable with the name of a group: empty, or settings as JSON, which nobody writes and is not followed.
 fn group(variable: &Variable) -> Result<()> {
     let given = match &variable.value {
-        Known::Text(text) => json::read(text),
+        Known::Text(text) => json_value::read(text),
         Known::Unknown(_) => Some(Json::Map(vec![(String::new(), Json::Null)])),
     };
     match given {
@@ -264,7 +271,7 @@ fn home(environ: &Environ, variable: Option<&Variable>) -> Result<Known> {
     let of_user = environ.get("HOME").filter(|_| text == "~" || text.starts_with("~/"));
     let expanded = path(&environ.expand_user(&text));
     if expanded.starts_with('~') && text.starts_with('~') {
-        let fault = Fault { is: "in the home of a user who is not known here", write: "an absolute path" };
+        let fault = Fault::Wrong { is: "in the home of a user who is not known here", write: "an absolute path" };
         return match variable.or(of_user) {
             Some(variable) => Err(failed(variable, &fault)),
             None => Ok(Known::Text(expanded)),
@@ -289,7 +296,7 @@ fn profiles_path(variable: &Variable, home: &Known) -> Result<Known> {
 /// A path that is a folder wherever it is.
 fn no_folder(variable: &Variable, path: &str) -> Result<()> {
     if path.split('/').all(|part| matches!(part, "" | "." | "..")) {
-        return Err(failed(variable, &Fault { is: "a folder", write: "the path of a file" }));
+        return Err(failed(variable, &Fault::Wrong { is: "a folder", write: "the path of a file" }));
     }
     Ok(())
 }
@@ -589,6 +596,10 @@ mod tests {
         ] {
             assert_eq!(exported(environ), format!("! the worker does not start: {wanted}"), "{environ:?}");
         }
+        assert_eq!(
+            exported(&[("PREFECT_LOGGING_EXTRA_LOGGERS", r#""\ud83d""#)]),
+            "! PREFECT_LOGGING_EXTRA_LOGGERS has half a character in it, or too many brackets"
+        );
         assert_eq!(exported(&[("PREFECT_API", " {} "), ("PREFECT_WORKER", "null")]), "SERVER_EPHEMERAL_ENABLED=True");
         assert_eq!(exported(&[("PREFECT_API", "{\"url\": \"u\"}")]), "! PREFECT_API sets a group of settings at once");
     }

@@ -1,9 +1,9 @@
 //! The settings of Prefect 2, which has other names for many of them, no groups and no profile of its own: what is set is
 //! handed on as `str()` of what pydantic 1 reads (`Settings.to_environment_variables` of prefect 2.20.26).
 
-use super::json::{Json, read};
 use super::value::{Fault, Written, is_within, is_within_whole, level, path, truth};
 use crate::python::duration::Duration;
+use crate::python::json_value::{Json, read};
 use crate::python::number::{float, int};
 use crate::python::pydantic::boolean;
 use crate::python::text::repr_float;
@@ -37,13 +37,14 @@ pub(super) fn written_again(kind: &str, text: &str) -> Written {
         "number" => {
             (int(text).map(|whole| whole.to_string()).or_else(|| cut(text)), "no number of seconds", "a number")
         }
+        "numbers" if read(text) == Some(Json::Odd) => return Err(Fault::Odd),
         "numbers" => (numbers(text), "no number of seconds", "a number, or a list of numbers in brackets"),
         words => {
             let word = words.split('|').find(|word| *word == text).map(str::to_owned);
             (word, "no value that Prefect knows", "one of the values that it documents")
         }
     };
-    value.map(Some).ok_or(Fault { is, write })
+    value.map(Some).ok_or(Fault::Wrong { is, write })
 }
 
 /// A number. Prefect reads its settings twice, and the second time what stands behind the point is cut off.

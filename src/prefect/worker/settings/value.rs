@@ -3,18 +3,18 @@
 
 use num_bigint::BigInt;
 
-use super::json::{Json, read};
 use crate::python::duration::Duration;
+use crate::python::json_value::{Json, read};
 use crate::python::number;
 use crate::python::pydantic::{boolean, float, whole};
 use crate::python::text::{repr_float, strip};
 
-/// What is wrong with a value: what it is not, and what would be right.
-pub(super) struct Fault {
-    /// Behind "is".
-    pub is: &'static str,
-    /// Behind "write".
-    pub write: &'static str,
+/// Why a value is not handed on.
+pub(super) enum Fault {
+    /// Prefect does not take it: what it is not, behind "is", and what would be right, behind "write".
+    Wrong { is: &'static str, write: &'static str },
+    /// It has JSON in it that is not followed here.
+    Odd,
 }
 
 /// The value that is handed on; none where nothing is, as with null.
@@ -28,12 +28,12 @@ pub(super) fn written_again(kind: &str, text: &str) -> Written {
         "path" => Ok(Some(path(text))),
         "bool" => or_fault(boolean(text).map(truth), "neither true nor false", "true or false"),
         "int" => {
-            let whole = whole(text).ok_or(Fault { is: "no whole number", write: "digits" })?;
+            let whole = whole(text).ok_or(Fault::Wrong { is: "no whole number", write: "digits" })?;
             within(is_within_whole(&whole, bounds))?;
             Ok(Some(whole.to_string()))
         }
         "float" => {
-            let float = float(text).ok_or(Fault { is: "no number", write: "a number" })?;
+            let float = float(text).ok_or(Fault::Wrong { is: "no number", write: "a number" })?;
             within(is_within(float, bounds))?;
             Ok(finite(float))
         }
@@ -43,7 +43,7 @@ pub(super) fn written_again(kind: &str, text: &str) -> Written {
             // A number that is too large for Python is no longer looked at.
             let number = number::float(text).filter(|number| !number.is_nan());
             let span = number.map_or_else(|| Duration::parse(text), Duration::of_float);
-            let span = span.ok_or(Fault { is: "no span of time", write: "seconds, or PT30S" })?;
+            let span = span.ok_or(Fault::Wrong { is: "no span of time", write: "seconds, or PT30S" })?;
             let least = bounds.strip_prefix('>').and_then(|least| least.parse().ok()).map(Duration::of_seconds);
             within(least.is_none_or(|least| span > least))?;
             Ok(Some(span.iso()))
@@ -74,11 +74,11 @@ pub(super) fn level(text: &str) -> Option<String> {
 }
 
 fn or_fault(value: Option<String>, is: &'static str, write: &'static str) -> Written {
-    value.map(Some).ok_or(Fault { is, write })
+    value.map(Some).ok_or(Fault::Wrong { is, write })
 }
 
 fn within(is_within: bool) -> std::result::Result<(), Fault> {
-    let fault = Fault { is: "outside its bounds", write: "a value that Prefect takes" };
+    let fault = Fault::Wrong { is: "outside its bounds", write: "a value that Prefect takes" };
     if is_within { Ok(()) } else { Err(fault) }
 }
 
@@ -86,7 +86,8 @@ fn within(is_within: bool) -> std::result::Result<(), Fault> {
 fn complex(text: &str, value: fn(Json) -> Option<Option<String>>, is: &'static str, write: &'static str) -> Written {
     match read(text).unwrap_or_else(|| Json::Text(text.to_owned())) {
         Json::Null => Ok(None),
-        json => value(json).ok_or(Fault { is, write }),
+        Json::Odd => Err(Fault::Odd),
+        json => value(json).ok_or(Fault::Wrong { is, write }),
     }
 }
 
@@ -94,6 +95,7 @@ fn complex(text: &str, value: fn(Json) -> Option<Option<String>>, is: &'static s
 fn json(text: &str, value: fn(Json) -> Option<String>, is: &'static str, write: &'static str) -> Written {
     match read(text) {
         Some(Json::Null) => Ok(None),
+        Some(Json::Odd) => Err(Fault::Odd),
         read => or_fault(read.and_then(value), is, write),
     }
 }
