@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use super::{console, run};
+use super::console;
+#[cfg(feature = "cluster")]
+use super::run;
 
 #[test]
 fn examples_in_the_papers() {

@@ -185,7 +185,7 @@ fn worker(heap: &mut Heap, given: Option<Id>) -> Result<Worker> {
         worker.environ = Environ::read(heap, environ, "`env` of the worker")?;
     }
     if let Some(given) = keys.get(heap, "settings") {
-        let keys = settings::keys("INTEGRATIONS_KUBERNETES_WORKER");
+        let keys = settings::keys(SETTINGS);
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
         Kwargs::read(heap, given, &keys, "the settings of a worker")?;
         for (key, value) in heap.dict(given).unwrap_or_default().to_vec() {

@@ -186,10 +186,11 @@ pub(super) fn of_kubernetes(environ: &Environ) -> Result<Vec<Given<'_>>> {
     Ok(set)
 }
 
-/// The keys of a group of settings of prefect-kubernetes, in small letters: what is in a group within it has none.
-pub(super) fn keys(group: &str) -> Vec<String> {
-    let keys =
-        || lines(KUBERNETES).filter_map(|own| Some((own.name.strip_prefix(group)?.strip_prefix('_')?, own.kind)));
+/// What stands behind `start` in the names of settings of prefect-kubernetes, in small letters. Of a group the name alone,
+/// and not what is in it.
+pub(super) fn keys(start: &str) -> Vec<String> {
+    let start = start.strip_prefix(PREFIX).unwrap_or(start);
+    let keys = || lines(KUBERNETES).filter_map(|own| Some((own.name.strip_prefix(start)?, own.kind)));
     let is_within = |key: &str, group: &str| key.strip_prefix(group).is_some_and(|rest| rest.starts_with('_'));
     let is_deeper = |key: &str| keys().any(|(own, kind)| kind == "group" && is_within(key, own));
     keys().filter(|(key, _)| !is_deeper(key)).map(|(key, _)| key.to_lowercase()).collect()
@@ -630,7 +631,7 @@ mod tests {
             environ(&[("PREFECT_KUBERNETES_CLUSTER_UID", "a"), ("prefect_kubernetes_worker_add_tcp_keepalive", "0")]);
         let given = of_kubernetes(&old).expect("old names are read");
         assert_eq!(given.iter().map(|own| own.value.text()).collect::<Vec<_>>(), ["a", "False"]);
-        assert_eq!(keys("INTEGRATIONS_KUBERNETES_WORKER").len(), 8);
+        assert_eq!(keys("PREFECT_INTEGRATIONS_KUBERNETES_WORKER_").len(), 8);
     }
 
     #[test]
