@@ -1,4 +1,9 @@
-//! `datetime.timedelta` as pydantic 2 reads it from a text and writes it again, and as Python makes it of seconds.
+//! `datetime.timedelta` as pydantic 2 reads it from a text and writes it again, as pydantic 1 reads it and Python writes
+//! it, and as Python makes it of seconds.
+
+use std::sync::LazyLock;
+
+use regex_lite::Regex;
 
 /// A length of time, in microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,6 +53,56 @@ impl Duration {
             return None;
         }
         Duration(if is_negative { -micros } else { micros }).checked()
+    }
+
+    /// Reads a text as pydantic 1 does: numbers of seconds and signs of all parts are taken too, ISO 8601 has days and
+    /// what is shorter, and words have a comma behind them. Digits are ASCII's, and fractions as exact as 64 bits are.
+    pub fn parse_as_before(text: &str) -> Option<Self> {
+        const UNITS: [i128; 4] = [86_400, 3600, 60, 1];
+        static CLOCK: LazyLock<Option<Regex>> = LazyLock::new(|| {
+            let days = r"^(?:(-?[0-9]+) (?:days?, )?)?";
+            let time = r"(?:(-?[0-9]+):([0-9]+):([0-9]+)|(?:(-?[0-9]+):)?(-?[0-9]+))(?:\.([0-9]{1,6})[0-9]{0,6})?$";
+            Regex::new(&format!("{days}{time}")).ok()
+        });
+        static ISO: LazyLock<Option<Regex>> = LazyLock::new(|| {
+            let part = |unit: &str| format!(r"(?:([0-9]+(?:\.[0-9]+)?){unit})?");
+            let [days, hours, minutes, seconds] = ["D", "H", "M", "S"].map(part);
+            Regex::new(&format!("^([-+]?)P{days}(?:T{hours}{minutes}{seconds})?$")).ok()
+        });
+        let micros = if let Some(found) = CLOCK.as_ref()?.captures(text) {
+            let part = |at: usize| found.get(at).map(|own| own.as_str());
+            let seconds = part(4).or(part(6))?;
+            let parts = [part(1), part(2), part(3).or(part(5)), Some(seconds)];
+            let mut micros = 0_i128;
+            for (part, unit) in parts.into_iter().zip(UNITS) {
+                let count: i128 = part.unwrap_or("0").parse().ok()?;
+                micros = micros.checked_add(count.checked_mul(unit * SECOND)?)?;
+            }
+            let fraction: i128 = format!("{:0<6}", part(7).unwrap_or_default()).parse().ok()?;
+            if seconds.starts_with('-') { micros - fraction } else { micros + fraction }
+        } else {
+            let found = ISO.as_ref()?.captures(text)?;
+            let mut micros = 0_i128;
+            for (at, unit) in UNITS.into_iter().enumerate() {
+                let count: f64 = found.get(at + 2).map_or("0", |own| own.as_str()).parse().ok()?;
+                micros = micros.checked_add((count * (unit * SECOND) as f64).round_ties_even() as i128)?;
+            }
+            if &found[1] == "-" { -micros } else { micros }
+        };
+        Duration(micros).checked()
+    }
+
+    /// `str(timedelta)`: a sign stands before the days alone.
+    pub fn text(self) -> String {
+        let (days, rest) = (self.0.div_euclid(DAY), self.0.rem_euclid(DAY));
+        let (seconds, micros) = (rest / SECOND, rest % SECOND);
+        let days = match days {
+            0 => String::new(),
+            1 | -1 => format!("{days} day, "),
+            _ => format!("{days} days, "),
+        };
+        let micros = if micros == 0 { String::new() } else { format!(".{micros:06}") };
+        format!("{days}{}:{:02}:{:02}{micros}", seconds / 3600, seconds % 3600 / 60, seconds % 60)
     }
 
     /// ISO 8601, as pydantic writes it: years have 365 days, a sign stands before all.
@@ -222,6 +277,38 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(Duration::parse(text).map(Duration::iso).as_deref(), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn texts_were_durations_before() {
+        for (text, wanted) in [
+            ("300", Some("0:05:00")),
+            ("-5.25", Some("-1 day, 23:59:54.750000")),
+            ("5:00", Some("0:05:00")),
+            ("26:00:00", Some("1 day, 2:00:00")),
+            ("3 days, 01:02:03.5", Some("3 days, 1:02:03.500000")),
+            ("3 1", Some("3 days, 0:00:01")),
+            ("00:90:00", Some("1:30:00")),
+            ("-1:00", Some("-1 day, 23:59:00")),
+            ("1:-2:3", None),
+            ("86400.5", Some("1 day, 0:00:00.500000")),
+            ("1.12345678", Some("0:00:01.123456")),
+            ("P1.5DT1.25H", Some("1 day, 13:15:00")),
+            ("PT0.1234567S", Some("0:00:00.123457")),
+            ("P1,5D", None),
+            ("+5", None),
+            ("P1DT2.5H", Some("1 day, 2:30:00")),
+            ("-PT5S", Some("-1 day, 23:59:55")),
+            ("P", Some("0:00:00")),
+            ("3 days 01:02:03", None),
+            ("1 day", None),
+            ("P1W", None),
+            ("999999999999", Some("11574074 days, 1:46:39")),
+            ("P1000000000D", None),
+            ("", None),
+        ] {
+            assert_eq!(Duration::parse_as_before(text).map(Duration::text).as_deref(), wanted, "{text}");
         }
     }
 

@@ -1,4 +1,5 @@
-//! JSON, as Python's `json` reads it: whole numbers of any size, the last of keys that stand twice.
+//! JSON with places, as Python's `json` reads it: files such as templates, whose values go into a heap. Whole numbers are
+//! of any size, and the last of keys that stand twice counts. Where values alone count, `json_value` reads them.
 //!
 //! Places come from our own YAML scanner, of whose flow style JSON is a part.
 

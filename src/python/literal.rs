@@ -4,13 +4,11 @@
 
 use num_bigint::BigInt;
 
+use super::MOST_DIGITS;
 use super::heap::{Data, Heap, Id, Place};
 
 /// Brackets within brackets that Python reads.
 const DEPTH: usize = 200;
-
-/// Digits of a decimal number that Python reads.
-const DIGITS: usize = 4300;
 
 /// The value of a literal; none where the text is none.
 pub fn eval(heap: &mut Heap, text: &str, place: Option<&Place>) -> Option<Id> {
@@ -465,7 +463,7 @@ fn parse_number(text: &str) -> Option<Data> {
     if !real.contains(['.', 'e']) && !imaginary {
         let digits = without_underscores(real)?;
         if digits.len() > 1 && digits.starts_with('0') && digits.bytes().any(|byte| byte != b'0')
-            || digits.len() > DIGITS
+            || digits.len() > MOST_DIGITS
         {
             return None;
         }

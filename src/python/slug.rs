@@ -9,6 +9,8 @@ use std::sync::LazyLock;
 
 use unicode_normalization::UnicodeNormalization;
 
+use super::MOST_DIGITS;
+
 /// Transliterations by sixteen characters, of those that NFKD leaves; `tests/oracles/prefect3/slug.py` writes them.
 static LETTERS: LazyLock<BTreeMap<u32, &str>> = LazyLock::new(|| {
     let row = |line: &'static str| {
@@ -26,9 +28,6 @@ static ENTITIES: LazyLock<BTreeMap<&str, char>> = LazyLock::new(|| {
     };
     include_str!("slug/entities.txt").lines().filter_map(entity).collect()
 });
-
-/// Python reads no whole number of more decimal digits; zeros in front count too.
-const MOST_DIGITS: usize = 4300;
 
 /// What is asked of `slugify`.
 #[derive(Clone, Copy, Debug)]
@@ -133,6 +132,7 @@ fn named(body: &str) -> Option<Result<char, NoCharacter>> {
 fn decimal(body: &str) -> Option<Result<char, NoCharacter>> {
     let digits = body.strip_prefix('#')?;
     let all = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    // Zeros in front count too.
     all.then(|| if digits.len() > MOST_DIGITS { Err(NoCharacter) } else { character(digits, 10) })
 }
 

@@ -10,9 +10,9 @@ use base64::Engine as _;
 use num_bigint::BigInt;
 use regex_lite::Regex;
 
-use super::NOT_FOLLOWED;
 use super::heap::{Data, Heap, Id, Place, Text, at};
 use super::time::Time;
+use super::{MOST_DIGITS, NOT_FOLLOWED};
 use crate::error::{Error, Result};
 use crate::yaml::{Document, Documents, Kind, Node, Tape, admit, read};
 
@@ -429,12 +429,9 @@ fn bytes(text: &str) -> Option<Vec<u8>> {
     text.is_ascii().then(|| base64::engine::general_purpose::STANDARD.decode(letters).ok())?
 }
 
-/// Digits of a number that Python reads.
-const DIGITS: usize = 4300;
-
 /// A whole number as PyYAML makes it: base 60 with colons, base 8 with a zero in front.
 fn int(text: &str) -> Option<BigInt> {
-    if text.len() > DIGITS {
+    if text.len() > MOST_DIGITS {
         return None;
     }
     let plain = text.replace('_', "");

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::prefect::placeholder::Filler;
 use crate::python::environ::Environ;
 use crate::python::heap::{Data, Heap, Id, at};
-use crate::python::text;
+use crate::python::{pydantic, text};
 
 /// What a worker has to know of a base job template, filled.
 #[derive(Clone, Copy, Debug)]
@@ -293,14 +293,13 @@ fn check_numbers(heap: &Heap, filled: Id) -> Result<()> {
         Data::Bool(_) | Data::Int(_) | Data::Unknown(_) => true,
         // Up to what 64 bits hold: pydantic makes no larger number of one with a point.
         Data::Float(float) => float.fract() == 0.0 && float.abs() < 2f64.powi(63),
-        Data::Str(text) => is_whole_number(text),
+        Data::Str(text) => pydantic::whole(text).is_some(),
         _ => false,
     };
     let yes_or_no = |id: Id| match heap.get(id) {
         Data::Bool(_) | Data::Unknown(_) => true,
         Data::Int(_) | Data::Float(_) => matches!(text::str(heap, id).as_str(), "0" | "1" | "0.0" | "1.0" | "-0.0"),
-        Data::Str(text) => ["0", "off", "f", "false", "n", "no", "1", "on", "t", "true", "y", "yes"]
-            .contains(&text.to_ascii_lowercase().as_str()),
+        Data::Str(text) => pydantic::boolean(text).is_some(),
         _ => false,
     };
     type Check<'c> = &'c dyn Fn(Id) -> bool;
@@ -318,19 +317,6 @@ fn check_numbers(heap: &Heap, filled: Id) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Digits of a number that Python reads from text; it refuses longer ones.
-const MOST_DIGITS: usize = 4300;
-
-/// As pydantic reads whole numbers from text: digits with single underscores between them, and zeros behind a point.
-fn is_whole_number(text: &str) -> bool {
-    let text = text.trim();
-    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-    let (whole, zeros) = digits.split_once('.').unwrap_or((digits, "0"));
-    let is_grouped = whole.split('_').all(|group| !group.is_empty() && group.bytes().all(|byte| byte.is_ascii_digit()));
-    let digits = whole.bytes().filter(u8::is_ascii_digit).skip_while(|byte| *byte == b'0').count();
-    is_grouped && digits <= MOST_DIGITS && !zeros.is_empty() && zeros.bytes().all(|byte| byte == b'0')
 }
 
 /// `cluster_config` is a block of a kubeconfig and a context.

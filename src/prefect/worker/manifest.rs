@@ -6,6 +6,7 @@ use super::fill;
 use super::labels;
 use super::run::Run;
 use super::scenario::Scenario;
+use super::settings;
 use super::values::fails;
 use super::version::Version;
 use crate::error::Result;
@@ -161,7 +162,8 @@ pub fn prepare(heap: &mut Heap, version: Version, scenario: &Scenario, configura
         heap.set_item(metadata, "annotations", dict);
     }
     if let Some(container) = container(heap, manifest) {
-        image_and_command(heap, version, container)?;
+        let command = version.command(settings::runs_engine(&scenario.worker.environ));
+        image_and_command(heap, version, container, command)?;
     }
     generate_name(heap, version, metadata, name)?;
     if !version.labels_pools_and_pods() {
@@ -194,14 +196,14 @@ fn of_pod(heap: &mut Heap, version: Version, template: Id, own: Texts, annotatio
     Ok(())
 }
 
-fn image_and_command(heap: &mut Heap, version: Version, container: Id) -> Result<()> {
+fn image_and_command(heap: &mut Heap, version: Version, container: Id, default: &str) -> Result<()> {
     if heap.item(container, "image").is_none() {
         let image = heap.text(format!("prefecthq/prefect:{}-python3.11", version.prefect()));
         heap.set_item(container, "image", image);
     }
     let command = heap.item(container, "args");
     let line = match command.map(|command| (command, heap.get(command))) {
-        None | Some((_, Data::None)) => version.command().to_owned(),
+        None | Some((_, Data::None)) => default.to_owned(),
         Some((_, Data::List(_))) => return Ok(()),
         Some((_, Data::Str(text) | Data::Unknown(text))) => text.clone(),
         Some((other, _)) => {

@@ -7,11 +7,13 @@ use super::preview::Preview;
 use super::scenario::Scenario;
 use super::schema;
 use super::secrets::{Half, Settings};
+use super::settings;
 use super::version::Version;
 use crate::manifest::names;
 use crate::prefect::base_job_template::is_worker_setting;
 use crate::prefect::note::Note;
 use crate::prefect::placeholder::{self, Placeholder};
+use crate::python::environ::{Variable, references};
 use crate::python::heap::{Data, Heap, Id, Place};
 use crate::python::{json, text};
 
@@ -45,6 +47,10 @@ pub fn find(
             None => String::new(),
         };
         notes.add(format!("`{}` does nothing without `{missing}`{so}", given.name), given.place.as_ref());
+    }
+    for Variable { name, value, place } in &settings.unknown {
+        let from = references(value.text());
+        notes.add(format!("only the cluster knows `{name}` ({from}): it is taken as not set"), place.as_ref());
     }
     for secret in &preview.secrets {
         let keys = secret.keys.join(", ");
@@ -378,13 +384,9 @@ impl Notes<'_> {
     }
 }
 
-/// Settings of Prefect that are secrets by another name.
-const OTHER_SECRETS: [&str; 3] =
-    ["PREFECT_API_AUTH_STRING", "PREFECT_CLIENT_CUSTOM_HEADERS", "PREFECT_SERVER_DATABASE_CONNECTION_URL"];
-
-/// Whether a setting of Prefect is a secret.
+/// Whether a setting of Prefect is a secret, or has the name of one.
 pub(super) fn is_secret_setting(name: &str) -> bool {
-    is_worker_setting(name) && (names::looks_secret(name) || OTHER_SECRETS.contains(&name))
+    is_worker_setting(name) && (names::looks_secret(name) || settings::is_secret(name))
 }
 
 /// The placeholders of a value; the server looks at keys, too.

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::run::{self, Record, Run};
+use super::settings;
 use super::values::{as_json, load};
 use crate::error::{Error, Result};
 use crate::prefect::kwargs::{Kwargs, first_key};
@@ -45,19 +46,6 @@ const OF_PREFECT_1: [&str; 6] = ["run_config", "agent", "environ", "user_config"
 
 /// What the settings of a Kubernetes worker begin with in its environment.
 pub const SETTINGS: &str = "PREFECT_INTEGRATIONS_KUBERNETES_WORKER_";
-
-/// The settings of a Kubernetes worker that a scenario may name.
-const WORKER_SETTINGS: [&str; 9] = [
-    "api_key_secret_name",
-    "api_key_secret_key",
-    "api_auth_string_secret_name",
-    "api_auth_string_secret_key",
-    "create_secret_for_api_key",
-    "store_env_as_secret",
-    "add_tcp_keepalive",
-    "cluster_uid",
-    "create_job_retry",
-];
 
 /// Reads a file of job variables. Fails at what is another file by mistake.
 pub fn job_variables(heap: &mut Heap, source: &Rc<Text>) -> Result<Id> {
@@ -196,9 +184,11 @@ fn worker(heap: &mut Heap, given: Option<Id>) -> Result<Worker> {
     if let Some(environ) = keys.truthy(heap, "env") {
         worker.environ = Environ::read(heap, environ, "`env` of the worker")?;
     }
-    if let Some(settings) = keys.get(heap, "settings") {
-        Kwargs::read(heap, settings, &WORKER_SETTINGS, "the settings of a worker")?;
-        for (key, value) in heap.dict(settings).unwrap_or_default().to_vec() {
+    if let Some(given) = keys.get(heap, "settings") {
+        let keys = settings::keys(SETTINGS);
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        Kwargs::read(heap, given, &keys, "the settings of a worker")?;
+        for (key, value) in heap.dict(given).unwrap_or_default().to_vec() {
             let name = format!("{SETTINGS}{}", heap.str(key).unwrap_or_default().to_uppercase());
             let text = match heap.get(value) {
                 Data::Bool(is) => is.to_string(),

@@ -3,14 +3,15 @@
 
 use super::configuration::Configuration;
 use super::environment::{Entry, Origin};
-use super::labels;
 use super::manifest::container;
 use super::scenario::{SETTINGS, Worker};
+use super::settings::Given;
 use super::values::fails;
-use crate::error::{Error, Result};
+use super::{labels, settings};
+use crate::error::Result;
 use crate::prefect::kwargs::iterate;
-use crate::python::environ::Variable;
-use crate::python::heap::{Data, Heap, Id, Place, at};
+use crate::python::environ::{Known, Variable};
+use crate::python::heap::{Data, Heap, Id, Place};
 use crate::python::text;
 
 /// The letters that Prefect draws at random for the name of a Secret.
@@ -47,36 +48,30 @@ pub struct Settings<'w> {
     auth_string: [Option<&'w Variable>; 2],
     creates_secret: bool,
     stores_env: bool,
+    /// Switches whose value only the cluster knows: they are taken as not set.
+    pub unknown: Vec<&'w Variable>,
 }
 
 impl<'w> Settings<'w> {
-    /// Reads them from the worker's environment. Fails where the worker would not take them.
+    /// Reads them from the worker's environment. Fails where the worker would not take its settings.
     pub fn read(worker: &'w Worker) -> Result<Self> {
-        let text = |name: &str| {
+        let given = settings::of_kubernetes(&worker.environ)?;
+        let find = |name: &str| {
             let name = format!("{SETTINGS}{name}");
-            worker.environ.0.iter().rev().find(|variable| variable.name.eq_ignore_ascii_case(&name))
+            given.iter().find(|own| name.strip_prefix("PREFECT_") == Some(own.name))
         };
-        let switch = |names: &[&str]| -> Result<bool> {
-            let own = |name: &&str| worker.environ.0.iter().rev().find(|own| own.name.eq_ignore_ascii_case(name));
-            let Some(variable) = names.iter().find_map(own) else { return Ok(false) };
-            match variable.value.text().to_ascii_lowercase().as_str() {
-                "1" | "true" | "t" | "yes" | "y" | "on" => Ok(true),
-                "0" | "false" | "f" | "no" | "n" | "off" => Ok(false),
-                _ => {
-                    let error = Error::input(format!("{} is neither true nor false", variable.name));
-                    Err(at(error.hint("Prefect itself fails here"), variable.place.as_ref()))
-                }
-            }
-        };
-        let create = format!("{SETTINGS}CREATE_SECRET_FOR_API_KEY");
-        let store = format!("{SETTINGS}STORE_ENV_AS_SECRET");
-        // It is not asked for here, but must be what it is.
-        switch(&[&format!("{SETTINGS}ADD_TCP_KEEPALIVE")])?;
+        let text = |name: &str| find(name).map(|own| own.variable);
+        let switches = ["CREATE_SECRET_FOR_API_KEY", "STORE_ENV_AS_SECRET"].map(find);
+        let is_on = |own: Option<&Given<'_>>| own.is_some_and(|own| own.value == Known::Text("True".to_owned()));
+        let [creates_secret, stores_env] = switches.map(is_on);
+        let is_unknown = |own: &&Given<'_>| matches!(own.value, Known::Unknown(_));
+        let unknown = switches.into_iter().flatten().filter(is_unknown).map(|own| own.variable).collect();
         Ok(Settings {
             api_key: [text("API_KEY_SECRET_NAME"), text("API_KEY_SECRET_KEY")],
             auth_string: [text("API_AUTH_STRING_SECRET_NAME"), text("API_AUTH_STRING_SECRET_KEY")],
-            creates_secret: switch(&[&create, "PREFECT_KUBERNETES_WORKER_STORE_PREFECT_API_IN_SECRET"])?,
-            stores_env: switch(&[&store])?,
+            creates_secret,
+            stores_env,
+            unknown,
         })
     }
 

@@ -1,19 +1,21 @@
-//! Prefect's own settings in a worker's environment, and what of them it hands on to its flow runs: all that are set,
-//! in plain text, parsed and written again (`get_current_settings().to_environment_variables(exclude_unset=True)` of
-//! prefect 3.8.8).
+//! The settings in a worker's environment. Prefect's own it hands on to its flow runs: all that are set, in plain text,
+//! parsed and written again (`get_current_settings().to_environment_variables(exclude_unset=True)` of prefect 3.8.8).
+//! Those of prefect-kubernetes it reads for itself.
 
-mod json;
+mod two;
 mod url;
 mod value;
 
 use num_bigint::BigInt;
 
-use self::json::Json;
-use self::value::{Fault, path, written_again};
+use self::value::{Fault, Written, path, written_again};
 use super::version::Version;
 use crate::error::{Error, Result};
+use crate::python::NOT_FOLLOWED;
 use crate::python::environ::{Environ, Known, Variable};
 use crate::python::heap::{Place, at};
+use crate::python::json_value::{self, Json};
+use crate::python::pydantic;
 
 /// A variable that a worker exports to its flow runs.
 #[derive(Clone, Debug)]
@@ -29,10 +31,13 @@ pub struct Exported {
 /// What comes before each name.
 const PREFIX: &str = "PREFECT_";
 
-/// All settings.
+/// All settings of Prefect.
 const TABLE: &str = include_str!("settings/table.txt");
 
-/// A line of the table.
+/// All settings of prefect-kubernetes.
+const KUBERNETES: &str = include_str!("settings/kubernetes.txt");
+
+/// A line of a table.
 #[derive(Clone, Copy)]
 struct Setting {
     name: &'static str,
@@ -41,7 +46,11 @@ struct Setting {
 }
 
 fn settings() -> impl Iterator<Item = Setting> {
-    TABLE.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
+    lines(TABLE)
+}
+
+fn lines(table: &'static str) -> impl Iterator<Item = Setting> {
+    table.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
         let mut words = line.split(' ');
         Some(Setting { name: words.next()?, kind: words.next()?, old_name: words.next() })
     })
@@ -96,16 +105,14 @@ const TEST_MODES: [&str; 4] =
 ///
 /// Files that set something are taken to be missing: profiles, `.env`, `prefect.toml` and `pyproject.toml`.
 pub fn export(environ: &Environ, version: Version) -> Result<Vec<Exported>> {
-    let is_prefect_3 = version.has_profile();
-    let variables = by_lower_name(environ);
-    let find = |name: &str| {
-        let name = format!("{PREFIX}{name}").to_lowercase();
-        variables.iter().rev().find(|(own, _)| *own == name).map(|(_, variable)| *variable)
-    };
-    let profile = if is_prefect_3 { active_profile(environ)? } else { &[] };
+    if !version.is_prefect_3() {
+        return export_of_2(environ);
+    }
+    let variables = Variables::of(environ);
+    let profile = active_profile(environ)?;
     let mut set = Set { entries: Vec::new(), home: home(environ, None)? };
-    for setting @ Setting { name, kind, old_name } in settings() {
-        let variable = find(name).or_else(|| find(old_name?));
+    for setting @ Setting { name, kind, .. } in settings() {
+        let variable = variables.of_setting(setting);
         let by_profile = || {
             let (name, value) = profile.iter().find(|(own, _)| *own == name)?;
             let value = Known::Text((*value).to_owned());
@@ -113,11 +120,10 @@ pub fn export(environ: &Environ, version: Version) -> Result<Vec<Exported>> {
         };
         let Some(variable) = variable.cloned().or_else(by_profile) else { continue };
         let value = match kind {
-            "group" if is_prefect_3 => {
+            "group" => {
                 group(&variable)?;
                 continue;
             }
-            "group" => continue,
             "home" => {
                 set.home = home(environ, Some(&variable))?;
                 Some(set.home.clone())
@@ -129,56 +135,140 @@ pub fn export(environ: &Environ, version: Version) -> Result<Vec<Exported>> {
             set.entries.push((setting, value, variable.place));
         }
     }
-    if is_prefect_3 {
-        set.check_url()?;
-    }
+    set.check_url()?;
     set.check_sizes()?;
     set.settle_database()?;
     set.settle_levels();
     set.settle_log_size();
-    let exported = set.entries.into_iter().map(|(setting, value, place)| Exported {
-        name: format!("{PREFIX}{}", setting.name),
-        value,
-        place,
-    });
-    Ok(exported.collect())
+    Ok(set.exported())
 }
 
-/// The variables of the process under their names in small letters; the case of names does not count for settings,
-/// and of several that differ in it alone the last one does.
-fn by_lower_name(environ: &Environ) -> Vec<(String, &Variable)> {
-    let mut variables: Vec<&Variable> = Vec::new();
-    for variable in &environ.0 {
-        match variables.iter_mut().find(|own| own.name == variable.name) {
-            Some(own) => *own = variable,
-            None => variables.push(variable),
+/// The same for a worker of Prefect 2.
+fn export_of_2(environ: &Environ) -> Result<Vec<Exported>> {
+    let variables = Variables::of(environ);
+    let mut set = Set { entries: Vec::new(), home: Known::Text(String::new()) };
+    for setting in lines(two::TABLE) {
+        let Some(variable) = variables.of_setting(setting) else { continue };
+        if let Some(value) = read_by(two::written_again, variable, setting.kind)? {
+            set.entries.push((setting, value, variable.place.clone()));
         }
     }
-    variables.into_iter().map(|variable| (variable.name.to_lowercase(), variable)).collect()
+    set.check_url()?;
+    set.check_sizes()?;
+    Ok(set.exported())
+}
+
+/// Whether a worker of Prefect 2 is told by a setting to run flows by the engine.
+pub(super) fn runs_engine(environ: &Environ) -> bool {
+    let setting = lines(two::TABLE).find(|own| own.name == "EXPERIMENTAL_ENABLE_ENHANCED_CANCELLATION");
+    let variable = setting.and_then(|setting| Variables::of(environ).of_setting(setting));
+    variable.is_some_and(|own| pydantic::boolean(own.value.text()) == Some(false))
+}
+
+/// Whether a setting of Prefect, by its name or by the one that it had before, is a secret. Headers may well be one.
+pub(super) fn is_secret(name: &str) -> bool {
+    let of_name = |own: &Setting| [Some(own.name), own.old_name].contains(&name.strip_prefix(PREFIX));
+    let mut settings = settings().chain(lines(two::TABLE)).filter(|own| of_name(own));
+    settings.any(|own| matches!(own.kind, "secret" | "headers"))
+}
+
+/// A setting of prefect-kubernetes that is set.
+#[derive(Debug)]
+pub(super) struct Given<'e> {
+    /// Its name in the table, which stands without `PREFECT_`.
+    pub name: &'static str,
+    /// What sets it.
+    pub variable: &'e Variable,
+    /// Its value, written again.
+    pub value: Known,
+}
+
+/// The settings of prefect-kubernetes that are set. Fails where the worker would not start.
+pub(super) fn of_kubernetes(environ: &Environ) -> Result<Vec<Given<'_>>> {
+    let variables = Variables::of(environ);
+    let mut set = Vec::new();
+    for setting @ Setting { name, kind, .. } in lines(KUBERNETES) {
+        let Some(variable) = variables.of_setting(setting) else { continue };
+        if kind == "group" {
+            group(variable)?;
+        } else if let Some(value) = plain(variable, kind)? {
+            set.push(Given { name, variable, value });
+        }
+    }
+    Ok(set)
+}
+
+/// What stands behind `start` in the names of settings of prefect-kubernetes, in small letters. Of a group the name alone,
+/// and not what is in it.
+pub(super) fn keys(start: &str) -> Vec<String> {
+    let start = start.strip_prefix(PREFIX).unwrap_or(start);
+    let keys = || lines(KUBERNETES).filter_map(|own| Some((own.name.strip_prefix(start)?, own.kind)));
+    let is_within = |key: &str, group: &str| key.strip_prefix(group).is_some_and(|rest| rest.starts_with('_'));
+    let is_deeper = |key: &str| keys().any(|(own, kind)| kind == "group" && is_within(key, own));
+    keys().filter(|(key, _)| !is_deeper(key)).map(|(key, _)| key.to_lowercase()).collect()
+}
+
+/// The variables of a process under their names in small letters; the case of names does not count for settings,
+/// and of several that differ in it alone the last one does.
+struct Variables<'e>(Vec<(String, &'e Variable)>);
+
+impl<'e> Variables<'e> {
+    fn of(environ: &'e Environ) -> Self {
+        let mut variables: Vec<&Variable> = Vec::new();
+        for variable in &environ.0 {
+            match variables.iter_mut().find(|own| own.name == variable.name) {
+                Some(own) => *own = variable,
+                None => variables.push(variable),
+            }
+        }
+        Variables(variables.into_iter().map(|variable| (variable.name.to_lowercase(), variable)).collect())
+    }
+
+    /// The variable that sets a setting, by its name or by the one that it had before.
+    fn of_setting(&self, setting: Setting) -> Option<&'e Variable> {
+        let find = |name: &str| {
+            let name = format!("{PREFIX}{name}").to_lowercase();
+            self.0.iter().rev().find(|(own, _)| *own == name).map(|(_, variable)| *variable)
+        };
+        find(setting.name).or_else(|| find(setting.old_name?))
+    }
 }
 
 /// The value of a setting that depends on nothing else.
 fn plain(variable: &Variable, kind: &str) -> Result<Option<Known>> {
+    read_by(written_again, variable, kind)
+}
+
+/// The value of a variable by a reader of kinds; what the cluster alone knows stays as it is.
+fn read_by(reader: fn(&str, &str) -> Written, variable: &Variable, kind: &str) -> Result<Option<Known>> {
     let Known::Text(text) = &variable.value else { return Ok(Some(variable.value.clone())) };
-    let value = written_again(kind, text).map_err(|fault| failed(variable, &fault))?;
+    let value = reader(kind, text).map_err(|fault| failed(variable, &fault))?;
     Ok(value.map(Known::Text))
 }
 
 fn failed(variable: &Variable, fault: &Fault) -> Error {
-    let error = Error::input(format!("the worker does not start: {} is {}", variable.name, fault.is));
-    at(error.hint(format!("Prefect itself fails here; write {}", fault.write)), variable.place.as_ref())
+    let name = &variable.name;
+    let error = match fault {
+        Fault::Wrong { is, write } => Error::input(format!("the worker does not start: {name} is {is}"))
+            .hint(format!("Prefect itself fails here; write {write}")),
+        Fault::Odd => {
+            Error::refused(format!("{name} has half a character in it, or too many brackets")).hint(NOT_FOLLOWED)
+        }
+    };
+    at(error, variable.place.as_ref())
 }
 
-/// A variable with the name of a group: empty, or settings as JSON, which nobody writes.
+/// A variable with the name of a group: empty, or settings as JSON, which nobody writes and is not followed.
 fn group(variable: &Variable) -> Result<()> {
     let given = match &variable.value {
-        Known::Text(text) => json::read(text),
+        Known::Text(text) => json_value::read(text),
         Known::Unknown(_) => Some(Json::Map(vec![(String::new(), Json::Null)])),
     };
     match given {
         Some(Json::Map(pairs)) if !pairs.is_empty() => {
             let error = Error::refused(format!("{} sets a group of settings at once", variable.name));
-            Err(at(error.hint("write each of them as a variable of its own"), variable.place.as_ref()))
+            let hint = "that is not followed here: write each of them as a variable of its own";
+            Err(at(error.hint(hint), variable.place.as_ref()))
         }
         _ => plain(variable, "group").map(|_| ()),
     }
@@ -194,7 +284,7 @@ fn home(environ: &Environ, variable: Option<&Variable>) -> Result<Known> {
     let of_user = environ.get("HOME").filter(|_| text == "~" || text.starts_with("~/"));
     let expanded = path(&environ.expand_user(&text));
     if expanded.starts_with('~') && text.starts_with('~') {
-        let fault = Fault { is: "in the home of a user who is not known here", write: "an absolute path" };
+        let fault = Fault::Wrong { is: "in the home of a user who is not known here", write: "an absolute path" };
         return match variable.or(of_user) {
             Some(variable) => Err(failed(variable, &fault)),
             None => Ok(Known::Text(expanded)),
@@ -219,7 +309,7 @@ fn profiles_path(variable: &Variable, home: &Known) -> Result<Known> {
 /// A path that is a folder wherever it is.
 fn no_folder(variable: &Variable, path: &str) -> Result<()> {
     if path.split('/').all(|part| matches!(part, "" | "." | "..")) {
-        return Err(failed(variable, &Fault { is: "a folder", write: "the path of a file" }));
+        return Err(failed(variable, &Fault::Wrong { is: "a folder", write: "the path of a file" }));
     }
     Ok(())
 }
@@ -231,6 +321,12 @@ struct Set {
 }
 
 impl Set {
+    fn exported(self) -> Vec<Exported> {
+        let exported =
+            |(Setting { name, .. }, value, place)| Exported { name: format!("{PREFIX}{name}"), value, place };
+        self.entries.into_iter().map(exported).collect()
+    }
+
     fn get(&self, name: &str) -> Option<&(Setting, Known, Option<Place>)> {
         self.entries.iter().find(|(setting, ..)| setting.name == name)
     }
@@ -432,6 +528,30 @@ mod tests {
     }
 
     #[test]
+    fn settings_of_prefect_2_keep_their_names() {
+        let environ = environ(&[
+            ("PREFECT_AGENT_QUERY_INTERVAL", "5"),
+            ("PREFECT_LOGGING_SERVER_LEVEL", "info"),
+            ("PREFECT_SERVER_LOGGING_LEVEL", "x"),
+            ("prefect_flow_default_retries", "3"),
+            ("PREFECT_API_DATABASE_CONNECTION_URL", "u:$PREFECT_API_DATABASE_PASSWORD"),
+            ("PREFECT_HOME", "~/p/"),
+        ]);
+        let exported = export(&environ, Version([0, 4, 6])).expect("what Prefect 2 takes");
+        let line = |own: &Exported| format!("{}={}", own.name.trim_start_matches(PREFIX), own.value.text());
+        assert_eq!(
+            exported.iter().map(line).collect::<Vec<_>>(),
+            [
+                "HOME=~/p",
+                "FLOW_DEFAULT_RETRIES=3",
+                "LOGGING_SERVER_LEVEL=INFO",
+                "AGENT_QUERY_INTERVAL=5.0",
+                "API_DATABASE_CONNECTION_URL=u:$PREFECT_API_DATABASE_PASSWORD",
+            ]
+        );
+    }
+
+    #[test]
     fn homes_are_expanded() {
         for (environ, wanted) in [
             (&[("PREFECT_HOME", "~/x//y/.")][..], "HOME=/root/x/y"),
@@ -489,8 +609,41 @@ mod tests {
         ] {
             assert_eq!(exported(environ), format!("! the worker does not start: {wanted}"), "{environ:?}");
         }
+        assert_eq!(
+            exported(&[("PREFECT_LOGGING_EXTRA_LOGGERS", r#""\ud83d""#)]),
+            "! PREFECT_LOGGING_EXTRA_LOGGERS has half a character in it, or too many brackets"
+        );
         assert_eq!(exported(&[("PREFECT_API", " {} "), ("PREFECT_WORKER", "null")]), "SERVER_EPHEMERAL_ENABLED=True");
         assert_eq!(exported(&[("PREFECT_API", "{\"url\": \"u\"}")]), "! PREFECT_API sets a group of settings at once");
+    }
+
+    #[test]
+    fn settings_of_kubernetes_are_read() {
+        let worker = |name: &str| format!("PREFECT_INTEGRATIONS_KUBERNETES_{name}");
+        for (name, value, wanted) in [
+            ("WORKER_STORE_ENV_AS_SECRET", "yes", "True"),
+            ("CLUSTER_UID", "", ""),
+            ("OBSERVER_NAMESPACES", "b,a", "a,b"),
+            ("OBSERVER_ADDITIONAL_LABEL_FILTERS", "a = b,=", r#"{"a": "b", "": ""}"#),
+            ("WORKER", "null", "-"),
+            ("WORKER", "{x", "! the worker does not start: {} is the name of a group of settings"),
+            ("WORKER", "{\"store_env_as_secret\": true}", "! {} sets a group of settings at once"),
+            ("WORKER_CREATE_JOB_RETRY", "x", "! the worker does not start: {} is the name of a group of settings"),
+            ("WORKER_CREATE_JOB_RETRY_MAX_RETRIES", "0", "! the worker does not start: {} is outside its bounds"),
+            ("OBSERVER_ENABLED", "x", "! the worker does not start: {} is neither true nor false"),
+        ] {
+            let name = worker(name);
+            let own = match of_kubernetes(&environ(&[(name.as_str(), value)])) {
+                Ok(given) => given.first().map_or("-".to_owned(), |given| given.value.text().to_owned()),
+                Err(error) => format!("! {}", error.message()),
+            };
+            assert_eq!(own, wanted.replace("{}", &name), "{name}={value}");
+        }
+        let old =
+            environ(&[("PREFECT_KUBERNETES_CLUSTER_UID", "a"), ("prefect_kubernetes_worker_add_tcp_keepalive", "0")]);
+        let given = of_kubernetes(&old).expect("old names are read");
+        assert_eq!(given.iter().map(|own| own.value.text()).collect::<Vec<_>>(), ["a", "False"]);
+        assert_eq!(keys("PREFECT_INTEGRATIONS_KUBERNETES_WORKER_").len(), 8);
     }
 
     #[test]

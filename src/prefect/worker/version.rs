@@ -146,8 +146,8 @@ impl Version {
         self.is_from([0, 2, 12])
     }
 
-    /// Whether a worker without a profile of its own has one of Prefect's: it came with Prefect 3.
-    pub fn has_profile(self) -> bool {
+    /// Whether Prefect itself is Prefect 3, which has other settings, and a profile for workers without one.
+    pub fn is_prefect_3(self) -> bool {
         self.is_from([0, 5, 0])
     }
 
@@ -166,9 +166,13 @@ impl Version {
         self.is_from([0, 2, 12])
     }
 
-    /// What a flow's container runs, if the template does not say.
-    pub fn command(self) -> &'static str {
-        if self.is_from([0, 2, 12]) { "prefect flow-run execute" } else { "python -m prefect.engine" }
+    /// What a flow's container runs, if the template does not say. Workers of Prefect 2 may be told to run its engine,
+    /// as the first ones did.
+    pub fn command(self, runs_engine: bool) -> &'static str {
+        match self.is_from([0, 5, 0]) || self.is_from([0, 2, 12]) && !runs_engine {
+            true => "prefect flow-run execute",
+            false => "python -m prefect.engine",
+        }
     }
 }
 

@@ -433,6 +433,10 @@ fn scenario(rng: &mut Rng, environment: &mut Rng) -> Tree {
         environ.set(name, Tree::text(value));
     }
     if environment.one_in(3) {
+        let (name, value) = quirks::setting_of_kubernetes(environment);
+        environ.set(&name, Tree::text(value));
+    }
+    if environment.one_in(3) {
         environ.set("PREFECT_API_URL", Tree::text("http://prefect:4200/api"));
     }
     if environment.one_in(3) {

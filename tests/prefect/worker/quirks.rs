@@ -236,8 +236,10 @@ pub(crate) const SETTINGS: &[(&str, &[&str])] = &[
     ("api_key_secret_key", &["key", "\"\""]),
     ("api_auth_string_secret_name", &["auth", "\"\""]),
     ("api_auth_string_secret_key", &["string"]),
-    ("create_secret_for_api_key", &["true", "false", "\"yes\"", "1"]),
-    ("store_env_as_secret", &["true", "true", "false", "\"on\""]),
+    ("create_secret_for_api_key", &["true", "true", "false", "\"yes\"", "1", "maybe"]),
+    ("store_env_as_secret", &["true", "true", "false", "\"on\"", "true", "null"]),
+    ("add_tcp_keepalive", &["true", "false", "0", "true", "\"\""]),
+    ("create_job_retry", &["{}", "\"null\"", "{}", "x", "{max_retries: 2}"]),
 ];
 
 /// What a worker reads from its environment: kinds and names.
@@ -245,6 +247,33 @@ static READ: LazyLock<Vec<(&str, &str)>> = LazyLock::new(|| {
     let lines = include_str!("settings.txt").lines().filter(|line| !line.starts_with('#'));
     lines.map(|line| line.split_once(' ').expect("a kind and a name")).collect()
 });
+
+/// What prefect-kubernetes reads: kinds and names.
+static OF_KUBERNETES: LazyLock<Vec<(&str, &str)>> = LazyLock::new(|| {
+    let table = include_str!("../../../src/prefect/worker/settings/kubernetes.txt");
+    let names = |line: &'static str| {
+        let mut words = line.split(' ');
+        let (name, kind) = (words.next().expect("a name"), words.next().expect("a kind"));
+        [name].into_iter().chain(words).map(move |name| (kind, name))
+    };
+    table.lines().filter(|line| !line.starts_with('#')).flat_map(names).collect()
+});
+
+/// A setting of prefect-kubernetes, with a value that it takes, most of the time.
+pub(crate) fn setting_of_kubernetes(rng: &mut Rng) -> (String, &'static str) {
+    const WRONG: &[&str] =
+        &["", "own", "-3", "0", "1__0", "{x", "[]", "null", "{\"a\": 1}", "{\"store_env_as_secret\": true}"];
+    let (kind, name) = rng.choose(&OF_KUBERNETES);
+    let values: &[&str] = match kind.split('>').next() {
+        Some("bool") => &["true", "False", "yes", "OFF", "1", "0", "t", "N"],
+        Some("int") => &["50", "0064", "+70", " 80 ", "1_000", "900.0", "0__7"],
+        Some("words") => &["own", "b,a", "", "[\"a\"]", "null"],
+        Some("filters") => &["a=b", "a = b,=", "{\"a\": \"b\"}", "null"],
+        Some("group") => &["{}", "null", " {} "],
+        _ => &["own", "", "Ab c", "5"],
+    };
+    (format!("PREFECT_{name}"), if rng.one_in(6) { rng.choose(WRONG) } else { rng.choose(values) })
+}
 
 /// A setting of Prefect, with a value that it takes, most of the time.
 pub(crate) fn setting(rng: &mut Rng) -> (&'static str, &'static str) {

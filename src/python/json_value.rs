@@ -1,25 +1,35 @@
-//! `json.loads`: as Python reads JSON, with `NaN`, numbers of any size and halves of surrogate pairs.
+//! `json.loads`, for values alone: the little JSON that stands in a variable, where only what it says counts. With `NaN`,
+//! numbers of any size and keys that stand twice. What needs places, such as a template, is read by [`json`](super::json).
 
 use num_bigint::BigInt;
 
+use super::MOST_DIGITS;
+
 /// A value.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Json {
+pub enum Json {
+    /// `null`
     Null,
+    /// `true`, `false`
     Bool(bool),
+    /// A number without point and exponent.
     Int(BigInt),
+    /// Any other number.
     Float(f64),
+    /// A text.
     Text(String),
+    /// An array.
     List(Vec<Json>),
     /// Keys as they came first, each with its last value.
     Map(Vec<(String, Json)>),
-    /// What Python reads and no setting takes: half a surrogate pair, brackets within hundreds of brackets.
+    /// What Python reads and is not followed here, though Prefect may take it: half a surrogate pair, brackets within
+    /// hundreds of brackets.
     Odd,
 }
 
 impl Json {
     /// `bool(value)`
-    pub(super) fn is_true(&self) -> bool {
+    pub fn is_true(&self) -> bool {
         match self {
             Json::Null => false,
             Json::Bool(is) => *is,
@@ -33,14 +43,11 @@ impl Json {
     }
 }
 
-/// Digits of a whole number that Python reads.
-const DIGITS: usize = 4300;
-
 /// Brackets within brackets that are looked into; what settings take has two.
 const DEPTH: usize = 200;
 
 /// Reads a text; none where it is no JSON to Python.
-pub(super) fn read(text: &str) -> Option<Json> {
+pub fn read(text: &str) -> Option<Json> {
     let mut reader = Reader { rest: text, depth: 0, is_odd: false };
     reader.skip();
     let value = reader.value()?;
@@ -238,7 +245,7 @@ impl Reader<'_> {
         if fraction > 0 || exponent > 0 {
             return text.parse().ok().map(Json::Float);
         }
-        if whole > DIGITS { None } else { text.parse().ok().map(Json::Int) }
+        if whole > MOST_DIGITS { None } else { text.parse().ok().map(Json::Int) }
     }
 }
 

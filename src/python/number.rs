@@ -1,0 +1,143 @@
+//! `int()` and `float()` of a text, as Python reads it: with blanks around it, single underscores between digits, and
+//! digits of any script.
+
+use num_bigint::BigInt;
+
+use super::MOST_DIGITS;
+use super::text::strip;
+
+/// The zeros of all scripts but our own, each with its nine other digits behind it (Unicode 14, as in Python 3.11).
+const ZEROS: [char; 65] = [
+    '\u{660}',
+    '\u{6f0}',
+    '\u{7c0}',
+    '\u{966}',
+    '\u{9e6}',
+    '\u{a66}',
+    '\u{ae6}',
+    '\u{b66}',
+    '\u{be6}',
+    '\u{c66}',
+    '\u{ce6}',
+    '\u{d66}',
+    '\u{de6}',
+    '\u{e50}',
+    '\u{ed0}',
+    '\u{f20}',
+    '\u{1040}',
+    '\u{1090}',
+    '\u{17e0}',
+    '\u{1810}',
+    '\u{1946}',
+    '\u{19d0}',
+    '\u{1a80}',
+    '\u{1a90}',
+    '\u{1b50}',
+    '\u{1bb0}',
+    '\u{1c40}',
+    '\u{1c50}',
+    '\u{a620}',
+    '\u{a8d0}',
+    '\u{a900}',
+    '\u{a9d0}',
+    '\u{a9f0}',
+    '\u{aa50}',
+    '\u{abf0}',
+    '\u{ff10}',
+    '\u{104a0}',
+    '\u{10d30}',
+    '\u{11066}',
+    '\u{110f0}',
+    '\u{11136}',
+    '\u{111d0}',
+    '\u{112f0}',
+    '\u{11450}',
+    '\u{114d0}',
+    '\u{11650}',
+    '\u{116c0}',
+    '\u{11730}',
+    '\u{118e0}',
+    '\u{11950}',
+    '\u{11c50}',
+    '\u{11d50}',
+    '\u{11da0}',
+    '\u{16a60}',
+    '\u{16ac0}',
+    '\u{16b50}',
+    '\u{1d7ce}',
+    '\u{1d7d8}',
+    '\u{1d7e2}',
+    '\u{1d7ec}',
+    '\u{1d7f6}',
+    '\u{1e140}',
+    '\u{1e2f0}',
+    '\u{1e950}',
+    '\u{1fbf0}',
+];
+
+/// `int(text)`
+pub fn int(text: &str) -> Option<BigInt> {
+    let text = plain(text)?;
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(&text);
+    let is_whole =
+        !digits.is_empty() && digits.len() <= MOST_DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit());
+    if is_whole { text.parse().ok() } else { None }
+}
+
+/// `float(text)`
+pub fn float(text: &str) -> Option<f64> {
+    plain(text)?.parse().ok()
+}
+
+/// A text without blanks around it and underscores between digits, which are ASCII's; none where other underscores are.
+fn plain(text: &str) -> Option<String> {
+    let text: String = strip(text).chars().map(|c| digit(c).unwrap_or(c)).collect();
+    let bytes = text.as_bytes();
+    let is_digit = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_digit);
+    let is_between = |at: usize| is_digit(at.checked_sub(1)) && is_digit(at.checked_add(1));
+    let is_grouped = (0..bytes.len()).all(|at| bytes[at] != b'_' || is_between(at));
+    is_grouped.then(|| text.replace('_', ""))
+}
+
+/// A digit of another script, as one of ASCII.
+fn digit(c: char) -> Option<char> {
+    let zero = ZEROS.iter().rev().find(|zero| **zero <= c)?;
+    char::from_digit(u32::from(c) - u32::from(*zero), 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_pythons() {
+        for (text, wanted) in [
+            (" 5\u{1f}", Some(5.0)),
+            ("1_0.5_0", Some(10.5)),
+            (".5", Some(0.5)),
+            ("-Infinity", Some(f64::NEG_INFINITY)),
+            ("\u{663}e\u{662}", Some(300.0)),
+            ("\u{1d7ce}\u{1d7d7}", Some(9.0)),
+            ("\u{ff11}_\u{ff10}", Some(10.0)),
+            ("\u{b2}", None),
+            ("\u{ff1a}", None),
+            ("1__0", None),
+            ("1_e5", None),
+            ("_1", None),
+            ("", None),
+        ] {
+            assert_eq!(float(text), wanted, "{text:?}");
+        }
+        for (text, wanted) in [
+            (" +007 ", Some("7")),
+            ("-1_000", Some("-1000")),
+            ("\u{ff15}", Some("5")),
+            ("+-5", None),
+            ("5.0", None),
+            ("", None),
+        ] {
+            assert_eq!(int(text).map(|whole| whole.to_string()).as_deref(), wanted, "{text:?}");
+        }
+        assert!(int(&"9".repeat(MOST_DIGITS)).is_some() && int(&"9".repeat(MOST_DIGITS + 1)).is_none());
+    }
+}
