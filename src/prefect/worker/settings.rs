@@ -2,13 +2,19 @@
 //! parsed and written again (`get_current_settings().to_environment_variables(exclude_unset=True)` of prefect 3.8.8).
 //! Those of prefect-kubernetes it reads for itself.
 
+mod home;
+mod set;
+mod table;
 mod two;
 mod url;
 mod value;
 
-use num_bigint::BigInt;
-
-use self::value::{Fault, Written, path, written_again};
+pub use self::home::{PROFILE, has_profile};
+use self::home::{active_profile, home, profiles_path};
+use self::set::Set;
+pub(super) use self::table::is_secret;
+use self::table::{KUBERNETES, PREFIX, Setting, lines, settings};
+use self::value::{Fault, Written, written_again};
 use super::version::Version;
 use crate::error::{Error, Result};
 use crate::python::NOT_FOLLOWED;
@@ -27,79 +33,6 @@ pub struct Exported {
     /// Where it is written; none for what Prefect sets without being asked.
     pub place: Option<Place>,
 }
-
-/// What comes before each name.
-const PREFIX: &str = "PREFECT_";
-
-/// All settings of Prefect.
-const TABLE: &str = include_str!("settings/table.txt");
-
-/// All settings of prefect-kubernetes.
-const KUBERNETES: &str = include_str!("settings/kubernetes.txt");
-
-/// A line of a table.
-#[derive(Clone, Copy)]
-struct Setting {
-    name: &'static str,
-    kind: &'static str,
-    old_name: Option<&'static str>,
-}
-
-fn settings() -> impl Iterator<Item = Setting> {
-    lines(TABLE)
-}
-
-fn lines(table: &'static str) -> impl Iterator<Item = Setting> {
-    table.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
-        let mut words = line.split(' ');
-        Some(Setting { name: words.next()?, kind: words.next()?, old_name: words.next() })
-    })
-}
-
-/// The variable that names the active profile.
-pub const PROFILE: &str = "PREFECT_PROFILE";
-
-/// Whether Prefect brings a profile of this name.
-pub fn has_profile(name: &str) -> bool {
-    profile(name).is_some()
-}
-
-/// The profiles that Prefect brings: one of them is active where the worker has none of its own.
-fn profile(name: &str) -> Option<&'static [(&'static str, &'static str)]> {
-    Some(match name {
-        "ephemeral" => EPHEMERAL,
-        "local" => &[("API_URL", "http://127.0.0.1:4200/api")],
-        "test" => {
-            &[("SERVER_EPHEMERAL_ENABLED", "true"), ("SERVER_DATABASE_CONNECTION_URL", "sqlite+aiosqlite:///:memory:")]
-        }
-        "cloud" => &[],
-        _ => return None,
-    })
-}
-
-/// The profile that is active where nobody asks for one that is there.
-const EPHEMERAL: &[(&str, &str)] = &[("SERVER_EPHEMERAL_ENABLED", "true")];
-
-/// The profile of a worker whose files are those of its image. The variables that tell of it have no other case.
-fn active_profile(environ: &Environ) -> Result<&'static [(&'static str, &'static str)]> {
-    let is_set = |name: &&str| environ.get(name).is_some_and(|own| !own.value.text().is_empty());
-    if TEST_MODES.iter().any(is_set) {
-        return Ok(&[]);
-    }
-    if let Some(variable @ Variable { value: Known::Text(text), .. }) = environ.get("PREFECT_PROFILES_PATH")
-        && !text.is_empty()
-    {
-        no_folder(variable, text)?;
-    }
-    // Where no such file is, the active profile of Prefect's own is taken, and not the one that is asked for.
-    let is_elsewhere = ["PREFECT_PROFILES_PATH", "PREFECT_HOME"].iter().any(is_set);
-    let asked = environ.get(PROFILE).filter(|_| !is_elsewhere);
-    Ok(asked.and_then(|variable| profile(variable.value.text())).unwrap_or(EPHEMERAL))
-}
-
-/// In which no profile is read.
-const TEST_MODES: [&str; 4] =
-    ["PREFECT_TEST_MODE", "PREFECT_UNIT_TEST_MODE", "PREFECT_TESTING_UNIT_TEST_MODE", "PREFECT_TESTING_TEST_MODE"];
 
 /// What a worker with this environment hands on, in Prefect's order. Fails where the worker would not start.
 ///
@@ -163,13 +96,6 @@ pub(super) fn runs_engine(environ: &Environ) -> bool {
     let setting = lines(two::TABLE).find(|own| own.name == "EXPERIMENTAL_ENABLE_ENHANCED_CANCELLATION");
     let variable = setting.and_then(|setting| Variables::of(environ).of_setting(setting));
     variable.is_some_and(|own| pydantic::boolean(own.value.text()) == Some(false))
-}
-
-/// Whether a setting of Prefect, by its name or by the one that it had before, is a secret. Headers may well be one.
-pub(super) fn is_secret(name: &str) -> bool {
-    let of_name = |own: &Setting| [Some(own.name), own.old_name].contains(&name.strip_prefix(PREFIX));
-    let mut settings = settings().chain(lines(two::TABLE)).filter(|own| of_name(own));
-    settings.any(|own| matches!(own.kind, "secret" | "headers"))
 }
 
 /// A setting of prefect-kubernetes that is set.
@@ -271,174 +197,6 @@ fn group(variable: &Variable) -> Result<()> {
             Err(at(error.hint(hint), variable.place.as_ref()))
         }
         _ => plain(variable, "group").map(|_| ()),
-    }
-}
-
-/// Prefect's home: what the variable says, or `~/.prefect`.
-fn home(environ: &Environ, variable: Option<&Variable>) -> Result<Known> {
-    let text = match variable.map(|variable| &variable.value) {
-        Some(Known::Unknown(_)) => return Ok(variable.map_or(Known::Text(String::new()), |own| own.value.clone())),
-        Some(Known::Text(text)) => path(text),
-        None => "~/.prefect".to_owned(),
-    };
-    let of_user = environ.get("HOME").filter(|_| text == "~" || text.starts_with("~/"));
-    let expanded = path(&environ.expand_user(&text));
-    if expanded.starts_with('~') && text.starts_with('~') {
-        let fault = Fault::Wrong { is: "in the home of a user who is not known here", write: "an absolute path" };
-        return match variable.or(of_user) {
-            Some(variable) => Err(failed(variable, &fault)),
-            None => Ok(Known::Text(expanded)),
-        };
-    }
-    let is_known = of_user.is_none_or(|home| matches!(home.value, Known::Text(_)));
-    Ok(if is_known { Known::Text(expanded) } else { Known::Unknown(expanded) })
-}
-
-/// The file of profiles, with Prefect's home in it.
-fn profiles_path(variable: &Variable, home: &Known) -> Result<Known> {
-    const HOME: &str = "$PREFECT_HOME";
-    let Known::Text(text) = &variable.value else { return Ok(variable.value.clone()) };
-    let written = path(&text.replace(HOME, home.text()));
-    if text.contains(HOME) && matches!(home, Known::Unknown(_)) {
-        return Ok(Known::Unknown(written));
-    }
-    no_folder(variable, &written)?;
-    Ok(Known::Text(written))
-}
-
-/// A path that is a folder wherever it is.
-fn no_folder(variable: &Variable, path: &str) -> Result<()> {
-    if path.split('/').all(|part| matches!(part, "" | "." | "..")) {
-        return Err(failed(variable, &Fault::Wrong { is: "a folder", write: "the path of a file" }));
-    }
-    Ok(())
-}
-
-/// All settings that are set, in their order.
-struct Set {
-    entries: Vec<(Setting, Known, Option<Place>)>,
-    home: Known,
-}
-
-impl Set {
-    fn exported(self) -> Vec<Exported> {
-        let exported =
-            |(Setting { name, .. }, value, place)| Exported { name: format!("{PREFIX}{name}"), value, place };
-        self.entries.into_iter().map(exported).collect()
-    }
-
-    fn get(&self, name: &str) -> Option<&(Setting, Known, Option<Place>)> {
-        self.entries.iter().find(|(setting, ..)| setting.name == name)
-    }
-
-    fn value(&self, name: &str) -> Option<&Known> {
-        self.get(name).map(|(_, value, _)| value)
-    }
-
-    fn text(&self, name: &str) -> Option<&str> {
-        self.value(name).map(Known::text)
-    }
-
-    fn is_on(&self, name: &str) -> bool {
-        self.value(name) == Some(&Known::Text("True".to_owned()))
-    }
-
-    /// A whole number; none where it is not known.
-    fn number(&self, name: &str, default: i64) -> Option<BigInt> {
-        self.text(name).map_or(Some(default.into()), |text| text.parse().ok())
-    }
-
-    fn remove(&mut self, name: &str) {
-        self.entries.retain(|(setting, ..)| setting.name != name);
-    }
-
-    /// The worker would not start, for what one of these settings says.
-    fn fail(&self, names: &[&str], why: &str, write: &str) -> Error {
-        let place = names.iter().find_map(|name| self.get(name)?.2.as_ref());
-        let error = Error::input(format!("the worker does not start: {why}"));
-        at(error.hint(format!("Prefect itself fails here; {write}")), place)
-    }
-
-    /// Prefect looks for mistakes in the URL of the API, unless it is told not to.
-    fn check_url(&self) -> Result<()> {
-        let is_refused = matches!(self.value("API_URL"), Some(Known::Text(url)) if !url::is_parsed(url));
-        if is_refused && !self.is_on("SILENCE_API_URL_MISCONFIGURATION") {
-            return Err(self.fail(&["API_URL"], "PREFECT_API_URL is no URL", "write http://HOST:4200/api"));
-        }
-        Ok(())
-    }
-
-    fn check_sizes(&self) -> Result<()> {
-        let (log, batch) = ("LOGGING_TO_API_MAX_LOG_SIZE", "LOGGING_TO_API_BATCH_SIZE");
-        match (self.number(log, 1_000_000), self.number(batch, 4_000_000)) {
-            (Some(most), Some(size)) if size < most => {
-                let why = format!("{PREFIX}{log} is more than {PREFIX}{batch}");
-                Err(self.fail(&[log, batch], &why, "no log can be larger than a batch of them"))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Where the server's database is. A URL that its password is put into is no longer taken to be set.
-    fn settle_database(&mut self) -> Result<()> {
-        const URL: &str = "SERVER_DATABASE_CONNECTION_URL";
-        const DRIVER: &str = "SERVER_DATABASE_DRIVER";
-        let part = |name: &str| self.text(&format!("SERVER_DATABASE_{name}"));
-        let driver = part("DRIVER").unwrap_or_default();
-        let url = match (self.text(URL), driver, part("NAME")) {
-            (Some(url), ..) => url.to_owned(),
-            (None, "postgresql+asyncpg", name) => {
-                let needed = [("USER", part("USER")), ("HOST", part("HOST")), ("NAME", name)];
-                if let Some((missing, _)) = needed.iter().find(|(_, own)| own.is_none()) {
-                    let why = format!("{PREFIX}{DRIVER} needs {PREFIX}SERVER_DATABASE_{missing}");
-                    return Err(self.fail(&[DRIVER], &why, "add it, or leave the driver out"));
-                }
-                needed.map(|(_, own)| own.unwrap_or_default()).join(" ")
-            }
-            (None, "sqlite+aiosqlite", Some(name)) if !name.is_empty() => name.to_owned(),
-            (None, ..) => self.home.text().to_owned(),
-        };
-        if ["PREFECT_API_DATABASE_PASSWORD", "PREFECT_SERVER_DATABASE_PASSWORD"].iter().any(|name| url.contains(name)) {
-            if part("PASSWORD").is_none() {
-                let why = "the URL of the database holds a password that is not set";
-                return Err(self.fail(&[URL, "SERVER_DATABASE_NAME"], why, "add PREFECT_SERVER_DATABASE_PASSWORD"));
-            }
-            self.remove(URL);
-        }
-        Ok(())
-    }
-
-    /// Where all is logged, no level is taken to be set.
-    fn settle_levels(&mut self) {
-        if self.is_on("DEBUG_MODE") || self.is_on("TESTING_TEST_MODE") {
-            self.remove("LOGGING_LEVEL");
-            self.remove("INTERNAL_LOGGING_LEVEL");
-        }
-    }
-
-    /// No log may be larger than Prefect Cloud takes, where its API is that of the worker.
-    fn settle_log_size(&mut self) {
-        const SIZE: &str = "LOGGING_TO_API_MAX_LOG_SIZE";
-        const CLOUD_SIZE: &str = "CLOUD_MAX_LOG_SIZE";
-        let url = self.text("API_URL").unwrap_or_default();
-        let cloud = self.text("CLOUD_API_URL").unwrap_or("https://api.prefect.cloud/api");
-        if url.is_empty() || cloud.is_empty() || !url.starts_with(cloud) {
-            return;
-        }
-        let value = match (self.number(SIZE, 1_000_000), self.number(CLOUD_SIZE, 25_000)) {
-            (Some(own), Some(most)) => Known::Text(own.min(most).to_string()),
-            (None, _) => return,
-            (_, None) => Known::Unknown(self.text(CLOUD_SIZE).unwrap_or_default().to_owned()),
-        };
-        if let Some((_, own, _)) = self.entries.iter_mut().find(|(setting, ..)| setting.name == SIZE) {
-            *own = value;
-            return;
-        }
-        let order = |name: &str| settings().position(|setting| setting.name == name);
-        let behind = self.entries.iter().position(|(setting, ..)| order(setting.name) > order(SIZE));
-        if let Some(setting) = settings().find(|setting| setting.name == SIZE) {
-            self.entries.insert(behind.unwrap_or(self.entries.len()), (setting, value, None));
-        }
     }
 }
 
@@ -644,21 +402,5 @@ mod tests {
         let given = of_kubernetes(&old).expect("old names are read");
         assert_eq!(given.iter().map(|own| own.value.text()).collect::<Vec<_>>(), ["a", "False"]);
         assert_eq!(keys("PREFECT_INTEGRATIONS_KUBERNETES_WORKER_").len(), 8);
-    }
-
-    #[test]
-    fn the_table_is_whole() {
-        let all: Vec<Setting> = settings().collect();
-        assert_eq!(all.iter().filter(|setting| setting.kind != "group").count(), 226);
-        let mut names: Vec<&str> = all.iter().flat_map(|own| [Some(own.name), own.old_name]).flatten().collect();
-        names.sort_unstable();
-        let count = names.len();
-        names.dedup();
-        assert_eq!(names.len(), count, "a name stands twice");
-        for setting in &all {
-            let first = setting.name.split('_').next().unwrap_or_default();
-            let group = all.iter().any(|own| own.kind == "group" && own.name == first);
-            assert!(group || ["HOME", "PROFILES", "DEBUG", "UI", "SILENCE"].contains(&first), "{}", setting.name);
-        }
     }
 }
