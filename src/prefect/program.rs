@@ -58,13 +58,14 @@ fn is_filled(node: Node<'_>) -> bool {
 /// and 3.
 fn by_variables(env: Node<'_>) -> Option<Generation> {
     let names = || env.items().filter_map(|entry| entry.first("name")?.text());
-    if names().any(|name| name.starts_with("PREFECT__") && !OF_WORKERS.contains(&&*name)) {
+    if names().any(|name| name.starts_with("PREFECT__") && !is_told_by_workers(&name)) {
         return Some(Generation::One);
     }
     names().any(|name| name.starts_with("PREFECT_API_")).then_some(Generation::TwoOrThree)
 }
 
-/// What workers of Prefect 2 and 3 tell their flow runs by names that look like those of Prefect 1.
+/// What workers of Prefect 2 and 3 tell their flow runs by names that look like those of Prefect 1
+/// (`_base_flow_run_environment` and `_base_attribution_environment` of prefect.workers.base).
 const OF_WORKERS: [&str; 7] = [
     "PREFECT__FLOW_RUN_ID",
     "PREFECT__FLOW_ID",
@@ -74,6 +75,11 @@ const OF_WORKERS: [&str; 7] = [
     "PREFECT__WORKER_ID",
     "PREFECT__WORKER_NAME",
 ];
+
+/// Whether a worker tells its flow runs something by this name: its own value counts, whatever a template says.
+pub fn is_told_by_workers(name: &str) -> bool {
+    OF_WORKERS.contains(&name)
+}
 
 /// Whether a container is one that an agent or worker of Prefect 2 or 3 makes a Job of: by its name, or the
 /// placeholder that a worker fills.

@@ -10,7 +10,9 @@ use super::{Notes, overlay, values};
 use crate::error::{Error, Result};
 use crate::manifest::env::used_names;
 use crate::manifest::names::looks_secret;
+use crate::prefect::base_job_template::is_worker_setting;
 use crate::prefect::placeholder;
+use crate::prefect::program::is_told_by_workers;
 use crate::python::heap::{Data, Heap, Id, at};
 use crate::python::{literal, text};
 
@@ -251,7 +253,7 @@ fn must_stay(heap: &Heap, entries: &[&Entry], at: usize) -> bool {
     let Some(new) = &entry.new else { return false };
     let own = text(entry);
     entry.value.is_none()
-        || names::is_of_the_worker(new)
+        || is_told_by_workers(new)
         // `env` comes first, and `$(NAME)` means what stands before it.
         || used_names(&own).next().is_some()
         || entries[..at].iter().any(|before| used_names(&text(before)).any(|used| used == new))
@@ -314,7 +316,7 @@ fn put_hard_coded(heap: &mut Heap, base: &Base, notes: &mut Notes, entries: Vec<
             let others = pairs.into_iter().filter(|(key, _)| heap.str(*key) != Some(name.as_str())).collect();
             *heap.get_mut(default) = Data::Dict(others);
         }
-        if names::is_setting(&name) {
+        if is_worker_setting(&name) {
             unset_of_worker(heap, base, &name, place)?;
         }
         if name == "PREFECT_FLOW_RUN_EXECUTE_SIGTERM_BEHAVIOR" {

@@ -3,6 +3,7 @@
 //! New names are settings that prefect 2.20 and 3.8 both know; of the old ones, those are meant that
 //! prefect 1.4's `config.toml` has, and the few that its agent or older versions set.
 
+use crate::prefect::program::is_told_by_workers;
 use crate::prefect::variables::secret_name;
 
 /// Which values a setting of Prefect 2 and 3 takes.
@@ -91,31 +92,9 @@ const DROPPED: [(&str, &str); 20] = [
     ("PREFECT__DEBUG*", "there is PREFECT_DEBUG_MODE"),
 ];
 
-/// What the worker itself tells a flow run, under names that look like Prefect 1's (`_base_flow_run_environment` and
-/// `_base_attribution_environment` of prefect.workers.base). Its own value counts, whatever a template says.
-const OF_THE_WORKER: [&str; 7] = [
-    "PREFECT__FLOW_RUN_ID",
-    "PREFECT__FLOW_ID",
-    "PREFECT__FLOW_NAME",
-    "PREFECT__DEPLOYMENT_ID",
-    "PREFECT__DEPLOYMENT_NAME",
-    "PREFECT__WORKER_ID",
-    "PREFECT__WORKER_NAME",
-];
-
-/// Whether the worker sets this name for each flow run.
-pub(super) fn is_of_the_worker(name: &str) -> bool {
-    OF_THE_WORKER.contains(&name)
-}
-
-/// Whether it is the name of a setting of Prefect 2 and 3, which the worker hands on where it has it itself.
-pub(super) fn is_setting(name: &str) -> bool {
-    name.starts_with("PREFECT_") && !name.starts_with("PREFECT__")
-}
-
 /// What becomes of a variable.
 pub(super) fn fate(name: &str) -> Fate<'_> {
-    if !name.starts_with("PREFECT__") || is_of_the_worker(name) {
+    if !name.starts_with("PREFECT__") || is_told_by_workers(name) {
         return Fate::Stays;
     }
     if let Some((_, new, takes, more)) = RENAMED.iter().find(|(old, ..)| *old == name) {
