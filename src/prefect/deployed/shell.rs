@@ -21,8 +21,8 @@ pub(super) fn roughly(script: &str) -> Vec<&str> {
     script.split_whitespace().collect()
 }
 
-/// The words of the command in a shell's script that starts the program (`start`), from `prefect` on; the shell's variables are
-/// those of the container.
+/// The words of the command in a shell's script that starts the program (`start`), from `prefect` on; the shell's
+/// variables are those of the container.
 ///
 /// None where the script does more that counts: sets or exports variables, or writes what Prefect reads, calls programs
 /// for words, uses variables that are not known or that it may split, quotes a dollar, matches names of files.

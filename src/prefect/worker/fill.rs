@@ -47,7 +47,22 @@ impl Carried {
             Known::Text(text) if text.chars().count() >= SHORTEST => Some(text.clone()),
             _ => None,
         });
-        Carried(texts.collect())
+        let mut carried = Carried(texts.collect());
+        carried.settle();
+        carried
+    }
+
+    /// Takes in names that Prefect makes of such ones, in other letters. Where nothing is carried they may be shown.
+    pub fn take_in<'n>(&mut self, names: impl Iterator<Item = &'n str>) {
+        if !self.0.is_empty() {
+            self.0.extend(names.map(str::to_owned));
+            self.settle();
+        }
+    }
+
+    /// The longest first: what is left of one that holds another would tell of it.
+    fn settle(&mut self) {
+        self.0.sort_by_key(|text| std::cmp::Reverse(text.len()));
     }
 
     /// A text without it, to be shown to a person.

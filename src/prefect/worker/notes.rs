@@ -31,7 +31,9 @@ pub fn find(
     }
     let variables = heap.item(preview.template, "variables").and_then(|own| heap.item(own, "properties"));
     notes.on_template(preview, variables);
-    notes.on_job_variables(version, preview, scenario, variables);
+    notes.on_fields(scenario);
+    notes.on_required(preview, scenario);
+    notes.on_job_variables(version, scenario, variables);
     notes.on_entries(preview);
     notes.on_plain_text(preview);
     notes.on_containers(preview);
@@ -123,22 +125,13 @@ impl Notes<'_> {
     }
 
     /// Job variables that no template asks for, or whose values the server refuses.
-    fn on_job_variables(&mut self, version: Version, preview: &Preview, scenario: &Scenario, variables: Option<Id>) {
+    fn on_job_variables(&mut self, version: Version, scenario: &Scenario, variables: Option<Id>) {
         let heap = self.heap;
         if let Some(run) = scenario.run_variables.filter(|run| heap.is_true(*run) && !version.reads_run_variables()) {
             let why = "prefect-kubernetes before 0.2.12 ignores the job variables of a flow run";
             self.add(why, heap.place(run));
         }
         let declared = self.names(variables);
-        for (key, what, known) in scenario.run.unknown(heap) {
-            let name = text::str(heap, key);
-            let near = near(&name, &known);
-            self.add(
-                format!("`{name}` is nothing that Prefect knows of a `{what}`, and is ignored{near}"),
-                heap.place(key),
-            );
-        }
-        self.on_required(preview, scenario);
         for given in [scenario.deployment_variables, scenario.run_variables].into_iter().flatten() {
             for (key, value) in heap.dict(given).unwrap_or_default() {
                 let name = text::str(heap, *key);
@@ -167,6 +160,19 @@ impl Notes<'_> {
                     self.add(format!("the server refuses the job variable `{name}`, which {why}"), heap.place(*value));
                 }
             }
+        }
+    }
+
+    /// What a scenario says of its flow, run, deployment and work pool that Prefect does not know.
+    fn on_fields(&mut self, scenario: &Scenario) {
+        let heap = self.heap;
+        for (key, what, known) in scenario.run.unknown(heap) {
+            let name = text::str(heap, key);
+            let near = near(&name, &known);
+            self.add(
+                format!("`{name}` is nothing that Prefect knows of a `{what}`, and is ignored{near}"),
+                heap.place(key),
+            );
         }
     }
 

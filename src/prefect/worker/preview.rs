@@ -68,7 +68,8 @@ fn make(heap: &mut Heap, version: Version, template: Id, scenario: &Scenario) ->
     candidates.retain(|own| !winners.has(heap, own));
     let hidden = candidates;
     let texts = [Some(template), given.deployment, given.run].into_iter().flatten();
-    let carried = Carried::of(heap, texts, &scenario.worker.environ);
+    let mut carried = Carried::of(heap, texts, &scenario.worker.environ);
+    carried.take_in(secrets.iter().map(|secret| secret.name.as_str()));
     Ok(Preview { job: configuration.manifest, template, configuration, entries, hidden, secrets, carried })
 }
 
