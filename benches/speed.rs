@@ -1,11 +1,12 @@
 //! The parts of rendering by themselves: split, scan, edit, verify, over a stream of 200 workloads.
 
+use std::hint::black_box;
+
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use jobplate::inject::{Asked, Injection, Known, Planner, Variable};
-use jobplate::manifest::env::{EnvValue, KeyRef};
-use jobplate::manifest::select::{ContainerChoice, Glob, Target};
-use jobplate::yaml::{Document, Documents, Edit, Splices, Tape, admit, layout, scan, verify};
-use std::hint::black_box;
+use jobplate_manifest::env::{EnvValue, KeyRef};
+use jobplate_manifest::select::{ContainerChoice, Glob, Target};
+use jobplate_yaml::{Document, Documents, Edit, Splices, Tape, admit, layout, scan, verify};
 
 const JOB: &str = include_str!("../templates/job_template.yaml");
 const CRONJOB: &str = include_str!("../templates/cronjob.yaml");

@@ -1,13 +1,14 @@
 //! What to do about variables of a job template that the agent puts its own in the place of: set them on the agent.
 
+use jobplate_diagnostic::Result;
+use jobplate_manifest::container;
+use jobplate_manifest::workload::pod_specs;
+use jobplate_prefect::prefect1::settings::LOCAL_ANYWAY;
+use jobplate_prefect::program::{Generation, Role, role};
+use jobplate_prefect::settings::Settings;
+use jobplate_prefect::variables;
+
 use super::edit_args::STDIN;
-use crate::error::Result;
-use crate::manifest::container;
-use crate::manifest::workload::pod_specs;
-use crate::prefect::one::settings::LOCAL_ANYWAY;
-use crate::prefect::program::{Generation, Role, role};
-use crate::prefect::settings::Settings;
-use crate::prefect::variables;
 use crate::render::Rendering;
 
 /// An agent in the inputs.

@@ -3,6 +3,8 @@
 use std::process::ExitCode;
 
 use anstream::ColorChoice;
+use jobplate_cluster::{Outcome, Report, Row};
+use jobplate_diagnostic::{Kind, Result};
 use serde::Serialize;
 
 use super::cluster_args::{Apply, Format};
@@ -13,11 +15,9 @@ use super::github;
 use super::no_match::Matching;
 use super::output::to_stdout;
 use super::render::plan;
-use crate::cluster::{self, Outcome, Report, Row};
-use crate::error::{Kind, Result};
+use crate::diagnostic;
+use crate::diagnostic::edits::Told;
 use crate::render::write_error;
-use crate::report;
-use crate::report::edits::Told;
 
 /// Runs the command; the exit code is that of the first failure.
 pub(super) fn run(command: Apply, color: ColorChoice) -> Result<ExitCode> {
@@ -28,7 +28,7 @@ pub(super) fn run(command: Apply, color: ColorChoice) -> Result<ExitCode> {
     let named = (options.take_over || !injection.unset.is_empty()).then_some(injection);
     let mut documents = Rendered::new(&mut rendering, named);
     let terminal = Terminal::new(color, manifests.quiet, verbose);
-    let report = cluster::apply(&mut documents, &session, &options, &terminal);
+    let report = jobplate_cluster::apply(&mut documents, &session, &options, &terminal);
     terminal.clear();
     let report = report?;
     print(&report, format)?;
@@ -50,7 +50,7 @@ fn print(done: &Report, format: Format) -> Result<()> {
                 let job = row.job.as_ref().map(|job| format!(", {job}")).unwrap_or_default();
                 let reason = row.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
                 let line = format!("{} {}{dry}{job}{reason}", row.object(), row.outcome.as_str());
-                text.push_str(&(report::printable(&line) + "\n"));
+                text.push_str(&(diagnostic::printable(&line) + "\n"));
             }
         }
         Format::Name => {
@@ -58,7 +58,7 @@ fn print(done: &Report, format: Format) -> Result<()> {
             done.rows
                 .iter()
                 .filter(|row| applied(row.outcome))
-                .for_each(|row| text.push_str(&(report::printable(&row.object()) + "\n")));
+                .for_each(|row| text.push_str(&(diagnostic::printable(&row.object()) + "\n")));
         }
         Format::Json => {
             let rows: Vec<Printed<'_>> = done.rows.iter().map(Printed::of).collect();

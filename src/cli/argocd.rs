@@ -12,6 +12,8 @@ use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 
 use anstream::ColorChoice;
+use jobplate_diagnostic::{Error, Result};
+use jobplate_yaml::{Document, Kind, Node, ScalarKind, Tape};
 use serde::Deserialize;
 
 use super::args;
@@ -20,10 +22,8 @@ use super::edits;
 use super::input::{self, SPECS};
 use super::no_match::Matching;
 use super::render::{plan_sources, print_all};
-use crate::error::{Error, Result};
+use crate::diagnostic::edits::Told;
 use crate::render::{Pair, Rendering, Source};
-use crate::report::edits::Told;
-use crate::yaml::{self, Document, Kind, Node, ScalarKind, Tape};
 
 /// The parameters, and what they take: but for [`FILES`] they are flags.
 const PARAMETERS: [(&str, Takes); 26] = [
@@ -225,7 +225,7 @@ fn check_objects(rendering: &mut Rendering) -> Result<()> {
     let mut documents = rendering.documents(None);
     let (mut tape, mut count) = (Tape::default(), 0);
     while let Some(Pair { input, line, after, .. }) = documents.next()? {
-        let counted = match (odd_separator(after), yaml::read(after, &mut tape)) {
+        let counted = match (odd_separator(after), jobplate_yaml::read(after, &mut tape)) {
             (Some(at), _) => Err((at, "this line divides documents, and has more in it")),
             (None, Err(step_back)) => Err((step_back.offset, "this can't be read as YAML")),
             (None, Ok(_)) => count_objects(Document::new(after, &tape).root()),

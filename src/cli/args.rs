@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use clap::builder::Styles;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use jobplate_diagnostic::{Error, Result};
 
 #[cfg(feature = "cluster")]
 use super::cluster_args::{Apply, ApplyArgs, Diff, DiffArgs};
@@ -16,7 +17,6 @@ use super::edit_args::{EditArgs, ManifestArgs, Manifests, Naming, namespace};
 use super::preview::PreviewArgs;
 use super::secret::SecretArgs;
 use super::{called, help, parse};
-use crate::error::{Error, Result};
 use crate::inject::layer::Layer;
 
 /// What the command line asks for.
@@ -343,9 +343,10 @@ impl KrmArgs {
 
 #[cfg(test)]
 mod tests {
+    use jobplate_manifest::select::ContainerChoice;
+
     use super::*;
     use crate::inject::Names;
-    use crate::manifest::select::ContainerChoice;
 
     fn parsed(args: &[&str]) -> Result<Command, Exit> {
         let words: Vec<OsString> = ["jobplate"].iter().chain(args).map(OsString::from).collect();

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-
-use super::edit_args::{ManifestArgs, Manifests, namespace};
-use crate::cluster::{
+use jobplate_cluster::{
     ApplyOptions, ClusterOptions, Kubeconfigs, OnImmutable, SessionOptions, Validation, WaitOptions, Writing,
 };
-use crate::error::{Error, Result};
+use jobplate_diagnostic::{Error, Result};
+
+use super::edit_args::{ManifestArgs, Manifests, namespace};
 
 /// As long as it takes.
 const AGES: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);

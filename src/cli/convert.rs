@@ -4,16 +4,16 @@ use std::process::ExitCode;
 
 use anstream::ColorChoice;
 use clap::{Args, ValueEnum};
+use jobplate_diagnostic::Result;
+use jobplate_prefect::convert::convert;
+use jobplate_prefect::prefect1::template;
+use jobplate_prefect::pyvalue::heap::Heap;
+use jobplate_prefect::pyvalue::{send, yaml};
+use jobplate_prefect::worker::{template as base_job_template, values};
 
 use super::one_template::{no_input, tell};
 use super::output::to_stdout;
 use super::whole::Whole;
-use crate::error::Result;
-use crate::prefect::convert::convert;
-use crate::prefect::one::template;
-use crate::prefect::worker::{template as base_job_template, values};
-use crate::python::heap::Heap;
-use crate::python::{send, yaml};
 use crate::render::write_error;
 
 #[derive(Args)]

@@ -3,6 +3,8 @@
 use std::process::ExitCode;
 
 use anstream::ColorChoice;
+use jobplate_cluster::Difference;
+use jobplate_diagnostic::{Kind, Result};
 
 use super::cluster_args::Diff;
 use super::documents::Rendered;
@@ -11,11 +13,9 @@ use super::events::Terminal;
 use super::no_match::Matching;
 use super::output::to_stdout;
 use super::render::{plan, unless_closed};
-use crate::cluster::{self, Difference};
-use crate::error::{Kind, Result};
+use crate::diagnostic;
+use crate::diagnostic::edits::Told;
 use crate::render::write_error;
-use crate::report;
-use crate::report::edits::Told;
 
 /// Runs the command: exit code 1 if there are differences.
 pub(super) fn run(command: Diff, color: ColorChoice) -> Result<ExitCode> {
@@ -30,7 +30,7 @@ pub(super) fn run(command: Diff, color: ColorChoice) -> Result<ExitCode> {
     };
     let (mut differs, mut failure) = (false, None);
     let told = to_stdout(|out| {
-        failure = cluster::diff(&mut documents, &session, force, take_over, &terminal, |difference| {
+        failure = jobplate_cluster::diff(&mut documents, &session, force, take_over, &terminal, |difference| {
             let Difference { object, file, before, after, immutable } = difference;
             if before == after {
                 return Ok(());
@@ -40,7 +40,7 @@ pub(super) fn run(command: Diff, color: ColorChoice) -> Result<ExitCode> {
                 terminal
                     .tell_note(&format!("{object} is a Job with another pod template: applying needs --on-immutable"));
             }
-            let text = format!("--- live {object}\n+++ {file} {object}\n{}", report::unified(before, after, 1, 1));
+            let text = format!("--- live {object}\n+++ {file} {object}\n{}", diagnostic::unified(before, after, 1, 1));
             let text = match choice {
                 ColorChoice::Never => anstream::adapter::strip_str(&text).to_string(),
                 _ => text,

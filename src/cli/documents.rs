@@ -2,11 +2,12 @@
 
 use std::rc::Rc;
 
-use crate::cluster::{Document, Documents, Named, Pass, Source};
-use crate::error::Result;
+use jobplate_cluster::{Document, Documents, Named, Pass, Source};
+use jobplate_diagnostic::Result;
+use jobplate_yaml::Tape;
+
 use crate::inject::{Injection, Known, NamedEntries, Planner, trial};
 use crate::render::{Cursor, Pair, Rendering};
-use crate::yaml::{self, Tape};
 
 /// The documents of a rendering, as the cluster's room wants them.
 pub(super) struct Rendered<'r> {
@@ -45,10 +46,10 @@ impl Pass for Way<'_> {
         if let Some(planner) = &mut self.planner {
             let mut tape = Tape::default();
             // What neither parser reads has no target.
-            if yaml::read(before, &mut tape).is_ok() {
-                let named = planner.named(yaml::Document::new(before, &tape))?;
-                if !named.is_empty() && yaml::read(after, &mut tape).is_ok() {
-                    document.trial = trial(yaml::Document::new(after, &tape), &named)?.map(Rc::from);
+            if jobplate_yaml::read(before, &mut tape).is_ok() {
+                let named = planner.named(jobplate_yaml::Document::new(before, &tape))?;
+                if !named.is_empty() && jobplate_yaml::read(after, &mut tape).is_ok() {
+                    document.trial = trial(jobplate_yaml::Document::new(after, &tape), &named)?.map(Rc::from);
                 }
                 document.named = named.into_iter().map(taken_over).collect();
             }

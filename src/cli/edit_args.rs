@@ -7,15 +7,15 @@
 use std::path::Path;
 
 use clap::Args;
+use jobplate_diagnostic::{Error, Result, io_reason};
+use jobplate_manifest::names;
+use jobplate_manifest::select::ContainerChoice;
+use jobplate_manifest::selector::LabelSelector;
+use jobplate_prefect::settings::Settings;
 
 use super::parse;
-use crate::error::{Error, Result, io_reason};
 use crate::inject::layer::{self, Layer};
 use crate::inject::{Injection, Names, Variable, spec};
-use crate::manifest::names;
-use crate::manifest::select::ContainerChoice;
-use crate::manifest::selector::LabelSelector;
-use crate::prefect::settings::Settings;
 
 /// What stands for standard input among the inputs.
 pub(super) const STDIN: &str = "-";

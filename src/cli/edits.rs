@@ -5,14 +5,15 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
+use jobplate_diagnostic::{Error, Kind, Result, io_reason};
+use jobplate_manifest::difference::{Item, Named, differences};
+
 use super::edit_args::{Manifests, STDIN};
 use super::github;
 use super::output::Replacements;
-use crate::error::{Error, Kind, Result, io_reason};
+use crate::diagnostic::edits::{Edited, Object, Told, What, Within, json};
 use crate::inject::template_kind;
-use crate::manifest::difference::{Item, Named, differences};
 use crate::render::{Pair, Rendering};
-use crate::report::edits::{Edited, Object, Told, What, Within, json};
 
 /// The edits of a call, and what is to tell of them.
 pub(super) struct Edits {

@@ -6,11 +6,11 @@ use std::io::IsTerminal as _;
 
 use anstream::ColorChoice;
 use indicatif::{ProgressBar, ProgressStyle};
+use jobplate_cluster::{Events, Row, Subject};
+use jobplate_diagnostic::Error;
 
 use super::{record_error, to_stderr};
-use crate::cluster::{Events, Row, Subject};
-use crate::error::Error;
-use crate::report;
+use crate::diagnostic;
 
 /// Standard error.
 pub(super) struct Terminal {
@@ -53,7 +53,7 @@ impl Terminal {
     /// Tells a note, if notes are wanted.
     pub(super) fn tell_note(&self, text: &str) {
         if !self.quiet {
-            self.tell(&report::note(text));
+            self.tell(&diagnostic::note(text));
         }
     }
 
@@ -65,7 +65,7 @@ impl Terminal {
 impl Events for Terminal {
     fn verbose(&self, text: &str) {
         if self.verbose {
-            self.tell(&format!("{}\n", report::printable(text)));
+            self.tell(&format!("{}\n", diagnostic::printable(text)));
         }
     }
 
@@ -75,9 +75,9 @@ impl Events for Terminal {
 
     fn warning(&self, subject: &Subject, text: &str) {
         // One text for many objects, or for the trial and the apply of one, is told once.
-        let shown = report::foreign(text, &subject.document.text);
+        let shown = diagnostic::foreign(text, &subject.document.text);
         if self.warned.borrow_mut().insert(shown.clone()) {
-            self.tell(&report::warning(&format!(
+            self.tell(&diagnostic::warning(&format!(
                 "{}:{}: the server warns: {shown}",
                 subject.document.file,
                 subject.line()
@@ -86,13 +86,13 @@ impl Events for Terminal {
     }
 
     fn failed(&self, error: &Error) {
-        let text = report::error(error);
+        let text = diagnostic::error(error);
         self.tell(&text);
         record_error(error, &text, self.has_failed.replace(true));
     }
 
     fn finished(&self, row: &Row) {
-        let text = format!("{} {}", report::printable(&row.object()), row.outcome.as_str());
+        let text = format!("{} {}", diagnostic::printable(&row.object()), row.outcome.as_str());
         if self.lines {
             self.tell(&(text + "\n"));
         } else {
@@ -101,7 +101,7 @@ impl Events for Terminal {
     }
 
     fn log(&self, pod: &str, container: &str, line: &str) {
-        self.tell(&format!("[{pod} {container}] {}\n", report::printable(line)));
+        self.tell(&format!("[{pod} {container}] {}\n", diagnostic::printable(line)));
     }
 
     fn waiting(&self, text: &str) {

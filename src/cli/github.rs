@@ -3,12 +3,13 @@
 use std::io::Write;
 use std::path::Path;
 
+use jobplate_diagnostic::Error;
+
 use super::called;
-use crate::error::Error;
-use crate::report::edits::{Edited, Told};
+use crate::diagnostic::edits::{Edited, Told};
 #[cfg(feature = "cluster")]
-use crate::report::github::outcomes_summary;
-use crate::report::github::{edits_summary, error_annotation, error_summary, missing_annotation};
+use crate::diagnostic::github::outcomes_summary;
+use crate::diagnostic::github::{edits_summary, error_annotation, error_summary, missing_annotation};
 
 /// Whether a workflow runs us.
 pub(super) fn is_here() -> bool {

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use jobplate_diagnostic::{Error, Result, io_reason};
+
 use super::edit_args::{Manifests, STDIN};
-use crate::error::{Error, Result, io_reason};
 use crate::render::{OPEN_FILES, Source};
 
 /// The usual names of a spec file.

@@ -8,17 +8,17 @@ use std::io::Read as _;
 use std::process::ExitCode;
 
 use anstream::ColorChoice;
+use jobplate_diagnostic::{Error, Result, io_reason};
+use jobplate_yaml::{Change, Child, Document, Documents, Edit, Kind, Node, Splices, Tape, Value};
 
 use super::args::KrmArgs;
 use super::edits::{self, Edits};
 use super::no_match::Matching;
 use super::output::to_stdout;
 use super::render::plan_sources;
-use crate::error::{Error, Result, io_reason};
+use crate::diagnostic::edits::Told;
 use crate::inject::spec;
 use crate::render::{Source, write_error};
-use crate::report::edits::Told;
-use crate::yaml::{self, Change, Child, Document, Documents, Edit, Kind, Node, Splices, Tape, Value};
 
 /// The kind of what comes in and goes out.
 const RESOURCE_LIST: &str = "ResourceList";
@@ -36,7 +36,7 @@ pub(super) fn run(args: KrmArgs, color: ColorChoice) -> Result<ExitCode> {
     let stream = Stream::of(&text)?;
     let mut tape = Tape::default();
     let in_list = |error: Error| error.in_document("-", stream.line(), stream.list);
-    yaml::read(stream.list, &mut tape).map_err(|step_back| {
+    jobplate_yaml::read(stream.list, &mut tape).map_err(|step_back| {
         let at = step_back.offset;
         in_list(no_list("this is no YAML").at(at..at))
     })?;
@@ -78,7 +78,7 @@ impl<'t> Stream<'t> {
         while let Ok(Some(chunk)) = documents.next() {
             let start = chunk.offset as usize;
             let range = start..start + chunk.bytes.len();
-            let is_empty = yaml::read(&text[range.clone()], &mut tape).is_ok()
+            let is_empty = jobplate_yaml::read(&text[range.clone()], &mut tape).is_ok()
                 && Document::new(&text[range.clone()], &tape).root().is_null();
             if !is_empty && found.replace(range).is_some() {
                 return Err(no_list("this is more than one document").in_file("-"));
@@ -164,10 +164,10 @@ fn with_result(list: Document<'_>, error: &Error) -> Option<String> {
         }
     };
     let (edits, mut splices, mut text, mut tape) = ([edit], Splices::default(), String::new(), Tape::default());
-    yaml::layout(list, &edits, &mut splices).ok()?;
+    jobplate_yaml::layout(list, &edits, &mut splices).ok()?;
     splices.apply(list.text, &mut text);
-    yaml::read(&text, &mut tape).ok()?;
-    yaml::verify(list, &edits, Document::new(&text, &tape)).ok()?;
+    jobplate_yaml::read(&text, &mut tape).ok()?;
+    jobplate_yaml::verify(list, &edits, Document::new(&text, &tape)).ok()?;
     Some(text)
 }
 

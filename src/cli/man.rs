@@ -3,10 +3,10 @@
 use std::io::{self, Write};
 
 use clap_mangen::Man;
+use jobplate_diagnostic::{Error, Result};
 use roff::{Roff, roman};
 
 use super::{args, called};
-use crate::error::{Error, Result};
 use crate::render::write_error;
 
 /// Prints the page of a command, or that of the program.

@@ -46,10 +46,10 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anstream::{AutoStream, ColorChoice};
+use jobplate_diagnostic::{Error, Kind, io_reason};
 
 use self::called::Called;
-use crate::error::{Error, Kind, io_reason};
-use crate::report;
+use crate::diagnostic;
 
 /// Runs the program with its arguments, its own name first, and gives its exit code.
 pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
@@ -100,9 +100,9 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
 /// Reports an error where errors go, and gives its exit code.
 fn fail(error: &Error, color: ColorChoice) -> ExitCode {
     if error.kind() != Kind::ClosedOutput {
-        let mut text = report::error(error);
+        let mut text = diagnostic::error(error);
         if post_render::is_helm_plugin() {
-            text.push_str(&report::note(post_render::WITHOUT_HELM));
+            text.push_str(&diagnostic::note(post_render::WITHOUT_HELM));
         }
         to_stderr(&text, color);
         record_error(error, &text, false);
@@ -136,8 +136,8 @@ fn write_error_file(text: &str, more: bool) {
         && let Err(error) = open(path).and_then(|mut file| file.write_all(text.as_bytes()))
     {
         let note = format!("JOBPLATE_ERROR_FILE can't be written: {}", io_reason(&error));
-        to_stderr(&report::note(&note), ColorChoice::Auto);
-        to_terminal(&anstream::adapter::strip_str(&report::note(&note)).to_string());
+        to_stderr(&diagnostic::note(&note), ColorChoice::Auto);
+        to_terminal(&anstream::adapter::strip_str(&diagnostic::note(&note)).to_string());
     }
     to_terminal(text);
 }

@@ -1,11 +1,12 @@
 //! Nothing matched: what was asked for, what there is, and what to ask for instead.
 
+use jobplate_diagnostic::{Error, Result};
+use jobplate_manifest::select::{ContainerChoice, Glob, Target};
+
 use super::edit_args::{Manifests, Naming, STDIN};
-use crate::error::{Error, Result};
+use crate::diagnostic;
 use crate::inject::{Asked, Injection};
-use crate::manifest::select::{ContainerChoice, Glob, Target};
 use crate::render::{Rendering, Seen, SeenText};
-use crate::report;
 
 /// How many objects the error lists.
 const LISTED: usize = 20;
@@ -70,10 +71,10 @@ pub(super) fn refuse(rendering: &mut Rendering, command: &Manifests, matching: M
         let hook = if *is_hook { ", a Helm hook" } else { "" };
         // A pipe's name says nothing.
         let place = if input == STDIN { String::new() } else { format!(" in {input}") };
-        list.push_str(&format!("\n  {}", report::name(&format!("{object}{place}{hook}{containers}"))));
+        list.push_str(&format!("\n  {}", diagnostic::name(&format!("{object}{place}{hook}{containers}"))));
         for SeenText { key, containers, .. } in texts {
             let line = format!("{object}:{key}, containers: {}", containers.join(", "));
-            list.push_str(&format!("\n    with {}", report::name(&line)));
+            list.push_str(&format!("\n    with {}", diagnostic::name(&line)));
         }
     }
     if seen.len() > LISTED {

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use anstream::ColorChoice;
+use jobplate_diagnostic::Error;
+use jobplate_prefect::note::Note;
 
 use super::to_stderr;
-use crate::error::Error;
-use crate::prefect::note::Note;
-use crate::report;
+use crate::diagnostic;
 
 /// The error of a call that names no template.
 pub(super) fn no_input() -> Error {
@@ -20,6 +20,6 @@ pub(super) fn no_input() -> Error {
 
 /// Writes remarks to standard error, a line each.
 pub(super) fn tell(notes: &[Note], color: ColorChoice) {
-    let told: String = notes.iter().map(|note| report::note(&note.to_string())).collect();
+    let told: String = notes.iter().map(|note| diagnostic::note(&note.to_string())).collect();
     to_stderr(&told, color);
 }

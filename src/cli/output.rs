@@ -5,9 +5,9 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use jobplate_diagnostic::{Error, Result, io_reason};
 use tempfile::NamedTempFile;
 
-use crate::error::{Error, Result, io_reason};
 use crate::render::write_error;
 
 /// Bytes gathered before they are written.

@@ -3,15 +3,16 @@
 //! Errors name the flag and the variable, never what is behind the `=`: any of these texts may be a secret
 //! that was typed into the wrong place.
 
-use crate::error::{Error, Result};
+use jobplate_diagnostic::{Error, Result};
+use jobplate_manifest::embedded::{JOB_TEMPLATE_KEYS, is_config_map_word};
+use jobplate_manifest::env::{EnvFrom, EnvValue, KeyRef, SourceKind};
+use jobplate_manifest::names::{self, Fault};
+use jobplate_manifest::select::Target;
+use jobplate_prefect::settings::Backend;
+use jobplate_prefect::worker::version::Version;
+
 use crate::inject::layer;
 use crate::inject::{Asked, Variable};
-use crate::manifest::embedded::{JOB_TEMPLATE_KEYS, is_config_map_word};
-use crate::manifest::env::{EnvFrom, EnvValue, KeyRef, SourceKind};
-use crate::manifest::names::{self, Fault};
-use crate::manifest::select::Target;
-use crate::prefect::settings::Backend;
-use crate::prefect::worker::version::Version;
 
 /// `--secret NAME=SECRET[/KEY][:optional]`
 pub(super) fn secret(flag: &str, text: &str) -> Result<Variable> {

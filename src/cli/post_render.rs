@@ -5,15 +5,15 @@
 use std::process::ExitCode;
 
 use anstream::ColorChoice;
+use jobplate_diagnostic::Result;
 
 use super::edit_args::Manifests;
 use super::edits;
 use super::no_match::Matching;
 use super::output::to_stdout;
 use super::render;
-use crate::error::Result;
+use crate::diagnostic::edits::Told;
 use crate::render::write_error;
-use crate::report::edits::Told;
 
 /// The name of our plugin for Helm 4 (`integrations/helm/plugin.yaml`).
 const PLUGIN: &str = "jobplate";

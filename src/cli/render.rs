@@ -5,6 +5,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anstream::ColorChoice;
+use jobplate_diagnostic::{Error, Kind, Result};
+use jobplate_manifest::embedded;
 
 use super::args::{Output, Render, Wrap};
 use super::edit_args::Manifests;
@@ -12,11 +14,9 @@ use super::edits;
 use super::no_match::{self, Matching};
 use super::output::{Replacements, to_stdout};
 use super::{agents, github, input, to_stderr};
-use crate::error::{Error, Kind, Result};
-use crate::manifest::embedded;
+use crate::diagnostic;
+use crate::diagnostic::edits::Told;
 use crate::render::{Joined, Pair, Rendering, Source, write_error};
-use crate::report;
-use crate::report::edits::Told;
 
 /// Runs the command; the exit code says whether files would change (`--check`).
 pub(super) fn run(command: Render, color: ColorChoice) -> Result<ExitCode> {
@@ -30,7 +30,7 @@ pub(super) fn run(command: Render, color: ColorChoice) -> Result<ExitCode> {
         );
     }
     if sets_nothing && !command.manifests.quiet {
-        to_stderr(&report::note("nothing to set is given, so nothing changes"), color);
+        to_stderr(&diagnostic::note("nothing to set is given, so nothing changes"), color);
     }
     // Found out before files are replaced, and told once they are.
     let edits = edits::find(&mut rendering, &command.manifests)?;
@@ -75,11 +75,11 @@ pub(super) fn plan_sources(
     if !manifests.quiet {
         let unmatched =
             rendering.unmatched.iter().map(|target| format!("nothing matches the target {}", target.display()));
-        to_stderr(&unmatched.map(|note| report::note(&note)).collect::<String>(), color);
-        let notes: String = rendering.notes.iter().map(report::note).collect();
+        to_stderr(&unmatched.map(|note| diagnostic::note(&note)).collect::<String>(), color);
+        let notes: String = rendering.notes.iter().map(diagnostic::note).collect();
         to_stderr(&notes, color);
         let notes = agents::on_what_they_replace(&mut rendering, &injection.prefect)?;
-        to_stderr(&notes.iter().map(|note| report::note(note)).collect::<String>(), color);
+        to_stderr(&notes.iter().map(|note| diagnostic::note(note)).collect::<String>(), color);
     }
     Ok(rendering)
 }
@@ -116,7 +116,8 @@ fn check(rendering: &mut Rendering, diff: bool, color: ColorChoice) -> Result<Ex
     if diff {
         unless_closed(print_diff(rendering, color))?;
     } else {
-        let list: String = changing.iter().map(|&input| format!("{}\n", report::name(rendering.name(input)))).collect();
+        let list: String =
+            changing.iter().map(|&input| format!("{}\n", diagnostic::name(rendering.name(input)))).collect();
         unless_closed(to_stdout(|out| out.write_all(list.as_bytes()).map_err(|error| write_error(&error))))?;
     }
     Ok(ExitCode::from(u8::from(!changing.is_empty())))
@@ -164,7 +165,7 @@ fn print_diff(rendering: &mut Rendering, color: ColorChoice) -> Result<ExitCode>
             if !rendering.changes(input) {
                 continue;
             }
-            let name = report::name(rendering.name(input));
+            let name = diagnostic::name(rendering.name(input));
             let mut put = |text: &str| {
                 let text = match choice {
                     ColorChoice::Never => anstream::adapter::strip_str(text).to_string(),
@@ -179,7 +180,7 @@ fn print_diff(rendering: &mut Rendering, color: ColorChoice) -> Result<ExitCode>
             let mut documents = rendering.documents(Some(input));
             while let Some(Pair { line, before, after, edited, .. }) = documents.next()? {
                 if edited {
-                    put(&report::unified(before, after, line, line.saturating_add_signed(gained)))?;
+                    put(&diagnostic::unified(before, after, line, line.saturating_add_signed(gained)))?;
                     let count = |text: &str| text.matches('\n').count() as isize;
                     gained += count(after) - count(before);
                 }

@@ -2,7 +2,8 @@
 
 use std::io::Write;
 
-use crate::error::{Error, Kind, Result};
+use jobplate_diagnostic::{Error, Kind, Result};
+
 use crate::inject::spec::SpecFile;
 use crate::render::write_error;
 

@@ -2,7 +2,8 @@
 
 use std::io::Write;
 
-use crate::error::{Error, Result};
+use jobplate_diagnostic::{Error, Result};
+
 use crate::render::write_error;
 
 /// Name, what it is, text.

@@ -5,9 +5,10 @@ use std::io::{Read as _, stdin};
 use std::path::Path;
 use std::rc::Rc;
 
+use jobplate_diagnostic::{Error, Result, io_reason};
+use jobplate_prefect::pyvalue::heap::Text;
+
 use super::edit_args::STDIN;
-use crate::error::{Error, Result, io_reason};
-use crate::python::heap::Text;
 
 /// The most that is read of a file.
 const MOST: u64 = 64 << 20;

@@ -6,13 +6,14 @@
 //! in the container must be nowhere else, and one that the worker sets itself must be null in `job_configuration.env`:
 //! the worker then leaves it out.
 
+use jobplate_diagnostic::{Error, Result};
+use jobplate_manifest::object::check_edited;
+use jobplate_prefect::base_job_template::{BaseJobTemplate, is_env_placeholder, is_worker_setting};
+use jobplate_prefect::worker::version::Version;
+use jobplate_yaml::{Change, Child, Edit, Kind, Node, Value};
+
 use super::env::Wanted;
 use super::plan::Notes;
-use crate::error::{Error, Result};
-use crate::manifest::object::check_edited;
-use crate::prefect::base_job_template::{BaseJobTemplate, is_env_placeholder, is_worker_setting};
-use crate::prefect::worker::version::Version;
-use crate::yaml::{Change, Child, Edit, Kind, Node, Value};
 
 /// Adds those edits. Fails where they would not hold in workers of that version.
 pub(super) fn plan(

@@ -1,13 +1,14 @@
 //! The edits of a `KubernetesJob` block beside its Job: its patches where it has no Job of its own, and what else an
 //! agent would set under the same names.
 
+use jobplate_diagnostic::{Error, Result};
+use jobplate_manifest::object::check_edited;
+use jobplate_prefect::block::{APPEND, Block, OnEnv, PATCHES, on_env};
+use jobplate_yaml::{Change, Child, Edit, Kind, Node, Value};
+
 use super::base_job_template::{Claims, take_out};
 use super::env::{Wanted, set_entry};
 use super::plan::Notes;
-use crate::error::{Error, Result};
-use crate::manifest::object::check_edited;
-use crate::prefect::block::{APPEND, Block, OnEnv, PATCHES, on_env};
-use crate::yaml::{Change, Child, Edit, Kind, Node, Value};
 
 /// Adds those edits.
 pub(super) fn plan(block: &Block<'_>, wanted: &Wanted, edits: &mut Vec<Edit>, notes: &mut Notes) -> Result<()> {

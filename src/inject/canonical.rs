@@ -1,8 +1,7 @@
 //! A value in a form in which only its meaning counts: comments, layout and the order of keys do not.
 
+use jobplate_yaml::{Kind, Node, ScalarKind};
 use sha2::{Digest, Sha256};
-
-use crate::yaml::{Kind, Node, ScalarKind};
 
 /// Helm 4 tells by this annotation which file an object came from, and takes it off again.
 const HELM_FILE: &str = "postrenderer.helm.sh/postrender-filename";

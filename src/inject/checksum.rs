@@ -6,14 +6,14 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use jobplate_diagnostic::{Error, Result};
+use jobplate_manifest::object::{Object, check_edited};
+use jobplate_manifest::workload::{is_builtin_workload, pod_specs};
+use jobplate_yaml::{Change, Child, Document, Edit, Kind, Node, Value};
 use memchr::memmem;
 use sha2::{Digest, Sha256};
 
 use super::canonical;
-use crate::error::{Error, Result};
-use crate::manifest::object::{Object, check_edited};
-use crate::manifest::workload::{is_builtin_workload, pod_specs};
-use crate::yaml::{Change, Child, Document, Edit, Kind, Node, Value};
 
 /// What the names of such annotations begin with.
 const PREFIX: &str = "checksum/";

@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use crate::error::{Error, Result};
-use crate::manifest::env::{EnvFrom, EnvValue, EnvVar, KeyRef, SourceKind, uses};
-use crate::manifest::object::{check_edited, check_on_path};
-use crate::prefect::base_job_template::is_env_placeholder;
-use crate::yaml::{Change, Child, Edit, Kind, Node, ScalarKind, Value};
+use jobplate_diagnostic::{Error, Result};
+use jobplate_manifest::env::{EnvFrom, EnvValue, EnvVar, KeyRef, SourceKind, uses};
+use jobplate_manifest::object::{check_edited, check_on_path};
+use jobplate_prefect::base_job_template::is_env_placeholder;
+use jobplate_yaml::{Change, Child, Edit, Kind, Node, ScalarKind, Value};
 
 /// What one kind of target gets.
 #[derive(Debug, Default)]

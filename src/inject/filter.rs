@@ -1,10 +1,11 @@
 //! The cheap proof that a document has no target: most have none, and are copied without being understood.
 
+use jobplate_manifest::embedded::CONFIG_MAP;
+use jobplate_manifest::select::Target;
+use jobplate_manifest::workload::canonical_kind;
+use jobplate_prefect::block;
+
 use super::request::Injection;
-use crate::manifest::embedded::CONFIG_MAP;
-use crate::manifest::select::Target;
-use crate::manifest::workload::canonical_kind;
-use crate::prefect::block;
 
 /// What a document must hold, byte for byte, to have a target: the cheap proof that most have none.
 ///

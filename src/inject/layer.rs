@@ -3,15 +3,16 @@
 //! Both sources come down to the same calls, so that both are checked in the same way. Knows neither
 //! flags nor YAML; who says what is a word for errors only.
 
+use jobplate_diagnostic::{Error, Result};
+use jobplate_manifest::embedded::{CONFIG_MAP, is_config_map_word};
+use jobplate_manifest::env::{EnvFrom, EnvValue};
+use jobplate_manifest::names::{self, Fault};
+use jobplate_manifest::select::{ContainerChoice, Glob, Target};
+use jobplate_prefect::program::Generation;
+use jobplate_prefect::settings::Settings;
+use jobplate_prefect::variables;
+
 use super::request::{Asked, Injection, Variable};
-use crate::error::{Error, Result};
-use crate::manifest::embedded::{CONFIG_MAP, is_config_map_word};
-use crate::manifest::env::{EnvFrom, EnvValue};
-use crate::manifest::names::{self, Fault};
-use crate::manifest::select::{ContainerChoice, Glob, Target};
-use crate::prefect::program::Generation;
-use crate::prefect::settings::Settings;
-use crate::prefect::variables;
 
 /// One source's wishes.
 #[derive(Debug, Default)]
@@ -210,9 +211,10 @@ pub fn glob(subject: &str, pattern: &str, any_case: bool) -> Result<Glob, Fault>
 
 #[cfg(test)]
 mod tests {
+    use jobplate_manifest::env::{KeyRef, SourceKind};
+    use jobplate_prefect::settings::Backend;
+
     use super::*;
-    use crate::manifest::env::{KeyRef, SourceKind};
-    use crate::prefect::settings::Backend;
 
     fn literal(name: &str, value: &str) -> Variable {
         Variable { name: name.to_owned(), asked: Asked::Entry(EnvValue::Literal(value.to_owned())) }

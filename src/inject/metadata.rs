@@ -1,10 +1,11 @@
 //! Edits of `metadata`: name, generateName, namespace, and the name's hash.
 
+use jobplate_diagnostic::{Error, Result};
+use jobplate_manifest::object::{Object, check_on_path};
+use jobplate_yaml::{Change, Child, Edit, Kind, Node, ScalarKind, Value};
+
 use super::canonical;
 use super::request::Names;
-use crate::error::{Error, Result};
-use crate::manifest::object::{Object, check_on_path};
-use crate::yaml::{Change, Child, Edit, Kind, Node, ScalarKind, Value};
 
 /// Adds the edits that an object's names need.
 pub(super) fn plan_names(object: &Object<'_>, names: &Names, edits: &mut Vec<Edit>) -> Result<()> {

@@ -2,24 +2,25 @@
 
 use std::rc::Rc;
 
+use jobplate_diagnostic::{Error, Result};
+use jobplate_manifest::container;
+use jobplate_manifest::embedded::{self, is_config_map};
+use jobplate_manifest::env::{EnvValue, EnvVar};
+use jobplate_manifest::field::FieldPath;
+use jobplate_manifest::object::{Object, is_helm_hook, objects};
+use jobplate_manifest::select::{ContainerChoice, Target};
+use jobplate_manifest::workload::{is_builtin_workload, is_job, pod_specs};
+use jobplate_prefect::base_job_template::{self, is_worker_setting};
+use jobplate_prefect::prefect1::settings::AgentContainer;
+use jobplate_prefect::program::{Generation, Role, agent, is_part_of_template, role};
+use jobplate_prefect::variables;
+use jobplate_yaml::{Document, Edit, Node};
+
 use super::checksum::{ChangedMaps, UsedMaps};
 use super::env::{Wanted, plan_container};
 use super::metadata::plan_names;
 use super::request::{Asked, Injection, Names};
 use super::template::Template;
-use crate::error::{Error, Result};
-use crate::manifest::container;
-use crate::manifest::embedded::{self, is_config_map};
-use crate::manifest::env::{EnvValue, EnvVar};
-use crate::manifest::field::FieldPath;
-use crate::manifest::object::{Object, is_helm_hook, objects};
-use crate::manifest::select::{ContainerChoice, Target};
-use crate::manifest::workload::{is_builtin_workload, is_job, pod_specs};
-use crate::prefect::base_job_template::{self, is_worker_setting};
-use crate::prefect::one::settings::AgentContainer;
-use crate::prefect::program::{Generation, Role, agent, is_part_of_template, role};
-use crate::prefect::variables;
-use crate::yaml::{Document, Edit, Node};
 
 /// Remarks for the user, each once, in the order in which they came up.
 #[derive(Clone, Debug, Default)]
@@ -86,7 +87,7 @@ impl Plan {
         self.edits.extend(more);
         self.edits.sort_by_key(|edit| edit.node);
         match self.edits.windows(2).any(|pair| pair[0].node == pair[1].node) {
-            true => Err(Error::new(crate::error::Kind::Internal, "two edits of one node")),
+            true => Err(Error::new(jobplate_diagnostic::Kind::Internal, "two edits of one node")),
             false => Ok(()),
         }
     }

@@ -1,12 +1,12 @@
 //! What is asked for: flags and spec files become one [`Injection`].
 
-use crate::error::{Error, Result};
-use crate::manifest::env::{EnvFrom, EnvValue, KeyRef};
-use crate::manifest::select::{ContainerChoice, Target};
-use crate::manifest::selector::LabelSelector;
-use crate::prefect::settings::Settings;
-use crate::prefect::worker::version::Version;
-use crate::yaml::Node;
+use jobplate_diagnostic::{Error, Result};
+use jobplate_manifest::env::{EnvFrom, EnvValue, KeyRef};
+use jobplate_manifest::select::{ContainerChoice, Target};
+use jobplate_manifest::selector::LabelSelector;
+use jobplate_prefect::settings::Settings;
+use jobplate_prefect::worker::version::Version;
+use jobplate_yaml::Node;
 
 /// A variable to set.
 #[derive(Clone, Debug)]

@@ -6,16 +6,16 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use jobplate_diagnostic::{Error, Result};
+use jobplate_manifest::env::{EnvFrom, EnvValue, KeyRef, SourceKind};
+use jobplate_manifest::names::{self, Fault};
+use jobplate_prefect::settings::{self, Settings};
+use jobplate_yaml::{Document, Kind, Node, Tape};
 use schemars::JsonSchema;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 
 use super::layer::{self, Layer};
 use super::request::{Asked, Variable};
-use crate::error::{Error, Result};
-use crate::manifest::env::{EnvFrom, EnvValue, KeyRef, SourceKind};
-use crate::manifest::names::{self, Fault};
-use crate::prefect::settings::{self, Settings};
-use crate::yaml::{self, Document, Kind, Node, Tape};
 
 /// What `jobplate render --spec` reads: everything that flags can say about what to set, and where.
 #[derive(serde::Deserialize, JsonSchema)]
@@ -290,7 +290,7 @@ pub fn read(file: &str, text: &str, allow_plaintext: bool) -> Result<Layer> {
 
 fn read_text(text: &str, allow_plaintext: bool) -> Result<Layer> {
     let mut tape = Tape::default();
-    yaml::read(text, &mut tape).map_err(|step_back| {
+    jobplate_yaml::read(text, &mut tape).map_err(|step_back| {
         Error::usage(format!("can't be read as YAML: {}", step_back.reason)).at(step_back.offset..step_back.offset)
     })?;
     read_node(Document::new(text, &tape).root(), allow_plaintext)
@@ -300,7 +300,7 @@ fn read_text(text: &str, allow_plaintext: bool) -> Result<Layer> {
 pub fn read_node(root: Node<'_>, allow_plaintext: bool) -> Result<Layer> {
     check_head(root)?;
     refuse_sharing(root)?;
-    let file: SpecFile = yaml::from_node(root, "the spec file")?;
+    let file: SpecFile = jobplate_yaml::from_node(root, "the spec file")?;
     lay(file.spec, root.first("spec"), allow_plaintext)
 }
 

@@ -1,16 +1,17 @@
 //! Templates of Prefect 2 and 3 that are no objects of Kubernetes: base job templates and `KubernetesJob` blocks.
 //! Which of them are meant, and what goes into their containers; `base_job_template` and `block` decide the rest.
 
+use jobplate_diagnostic::Result;
+use jobplate_manifest::container;
+use jobplate_manifest::object::Object;
+use jobplate_manifest::select::{ContainerChoice, Target};
+use jobplate_prefect::base_job_template::{self, BaseJobTemplate, mixed_placeholder};
+use jobplate_prefect::block::{self, Block};
+use jobplate_prefect::program::{CONTAINER, Generation, Role};
+use jobplate_yaml::Node;
+
 use super::env::{Wanted, plan_container};
 use super::plan::{PREFECT_2_OR_3, Plan, Planner, Share, passes};
-use crate::error::Result;
-use crate::manifest::container;
-use crate::manifest::object::Object;
-use crate::manifest::select::{ContainerChoice, Target};
-use crate::prefect::base_job_template::{self, BaseJobTemplate, mixed_placeholder};
-use crate::prefect::block::{self, Block};
-use crate::prefect::program::{CONTAINER, Generation, Role};
-use crate::yaml::Node;
 
 /// Where a template is in an object.
 #[derive(Clone, Copy, Debug)]

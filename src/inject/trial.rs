@@ -3,11 +3,12 @@
 //! While somebody else owns the literal of an entry, an apply can't take it away by leaving it out: only by
 //! `value: null`. A text that says so is tried, never applied.
 
+use jobplate_diagnostic::Result;
+use jobplate_manifest::env::SOURCES;
+use jobplate_manifest::object::objects;
+use jobplate_yaml::{Change, Child, Document, Edit, Node, Splices, Value};
+
 use super::plan::NamedEntries;
-use crate::error::Result;
-use crate::manifest::env::SOURCES;
-use crate::manifest::object::objects;
-use crate::yaml::{self, Change, Child, Document, Edit, Node, Splices, Value};
 
 /// The newest source: servers before 1.34 would refuse even a null there.
 const NEWEST_SOURCE: &str = "fileKeyRef";
@@ -32,7 +33,7 @@ pub fn trial(document: Document<'_>, named: &[NamedEntries]) -> Result<Option<St
     }
     edits.sort_by_key(|edit| edit.node);
     let mut splices = Splices::default();
-    yaml::layout(document, &edits, &mut splices)?;
+    jobplate_yaml::layout(document, &edits, &mut splices)?;
     let mut text = String::new();
     splices.apply(document.text, &mut text);
     Ok(Some(text))
@@ -61,9 +62,10 @@ fn deny_others(entry: Node<'_>, edits: &mut Vec<Edit>) {
 
 #[cfg(test)]
 mod tests {
+    use jobplate_manifest::field::FieldPath;
+    use jobplate_yaml::{Tape, scan};
+
     use super::*;
-    use crate::manifest::field::FieldPath;
-    use crate::yaml::{Tape, scan};
 
     #[test]
     fn named_entries_deny_what_they_are_not() {

@@ -5,11 +5,12 @@
 use std::io::Read;
 use std::ops::Range;
 
+use jobplate_diagnostic::Result;
+use jobplate_yaml::Documents;
+
 use super::log::{EditLog, Record};
 use super::source::Watch;
 use super::{Planned, changed, not_utf8, read_error, spool_error, write_error};
-use crate::error::Result;
-use crate::yaml::Documents;
 
 /// A document of an input.
 #[derive(Debug)]

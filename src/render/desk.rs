@@ -4,9 +4,10 @@
 
 use std::ops::Range;
 
-use crate::error::{Error, Kind, Result};
+use jobplate_diagnostic::{Error, Kind, Result};
+use jobplate_yaml::{Change, Document, Node, Splices, StepBack, Tape};
+
 use crate::inject::Filter;
-use crate::yaml::{self, Change, Document, Node, Splices, StepBack, Tape};
 
 /// A document before and after its edits.
 #[derive(Default)]
@@ -62,9 +63,9 @@ impl Desk {
         if words == Words::None && !hides() {
             return Ok(None);
         }
-        let read = yaml::read(text, &mut self.before);
+        let read = jobplate_yaml::read(text, &mut self.before);
         if is_target && !matches!(read, Ok(None)) {
-            yaml::admit(text).map_err(not_admitted)?;
+            jobplate_yaml::admit(text).map_err(not_admitted)?;
         }
         match read {
             Ok(by_fallback) => Ok(Some(Reading { by_fallback, behind_directives })),
@@ -77,7 +78,7 @@ impl Desk {
     }
 
     /// Makes the edits in `self.edited`, and proves that they are what was asked.
-    pub(super) fn make(&mut self, text: &str, edits: &[yaml::Edit], reading: Reading) -> Result<()> {
+    pub(super) fn make(&mut self, text: &str, edits: &[jobplate_yaml::Edit], reading: Reading) -> Result<()> {
         let Reading { by_fallback, behind_directives } = reading;
         let before = Document::new(text, &self.before);
         if behind_directives {
@@ -86,23 +87,23 @@ impl Desk {
                 .hint("remove the line that begins with `%`"));
         }
         if by_fallback.is_some() {
-            yaml::admit(text).map_err(not_admitted)?;
+            jobplate_yaml::admit(text).map_err(not_admitted)?;
             refuse_foreign_keys(before)?;
         }
-        yaml::layout(before, edits, &mut self.splices)?;
+        jobplate_yaml::layout(before, edits, &mut self.splices)?;
         self.edited.clear();
         self.splices.apply(text, &mut self.edited);
         let Some(step_back) = by_fallback else {
-            let read = yaml::scan(&self.edited, &mut self.after).map_err(|step_back| step_back.offset);
+            let read = jobplate_yaml::scan(&self.edited, &mut self.after).map_err(|step_back| step_back.offset);
             let verified = read.and_then(|()| {
-                yaml::verify(before, edits, Document::new(&self.edited, &self.after))
+                jobplate_yaml::verify(before, edits, Document::new(&self.edited, &self.after))
                     .map_err(|mismatch| mismatch.offset)
             });
             return verified.map_err(|offset| not_verified(before, edits, source_offset(&self.splices, offset)));
         };
-        let proven = yaml::parse_with_granit(&self.edited, &mut self.after).is_ok()
-            && yaml::verify(before, edits, Document::new(&self.edited, &self.after)).is_ok()
-            && yaml::witness_agrees(before, edits, &self.edited);
+        let proven = jobplate_yaml::parse_with_granit(&self.edited, &mut self.after).is_ok()
+            && jobplate_yaml::verify(before, edits, Document::new(&self.edited, &self.after)).is_ok()
+            && jobplate_yaml::witness_agrees(before, edits, &self.edited);
         if proven {
             return Ok(());
         }
@@ -114,10 +115,13 @@ impl Desk {
 
 /// An edit that does not mean what was asked: a bug, but in the text of a scalar, whose style may be one that
 /// can't hold it.
-fn not_verified(before: Document<'_>, edits: &[yaml::Edit], at: Range<usize>) -> Error {
+fn not_verified(before: Document<'_>, edits: &[jobplate_yaml::Edit], at: Range<usize>) -> Error {
     let texts = edits.iter().filter(|edit| matches!(edit.change, Change::Text { .. }));
     let holds = |node: &Node<'_>| (node.span().start..=node.span().end).contains(&at.start);
-    match texts.map(|edit| before.node(edit.node)).find(|node| node.kind() != yaml::Kind::Literal && holds(node)) {
+    match texts
+        .map(|edit| before.node(edit.node))
+        .find(|node| node.kind() != jobplate_yaml::Kind::Literal && holds(node))
+    {
         Some(node) => Error::refused("the edit can't be proven right in a text of this style")
             .at(node.span())
             .hint("write it as a block: put `|` behind the key, and the text in the lines below"),
@@ -128,7 +132,7 @@ fn not_verified(before: Document<'_>, edits: &[yaml::Edit], at: Range<usize>) ->
 }
 
 /// A character that readers take differently, in a document that may hold a target.
-fn not_admitted(refusal: yaml::NotAdmitted) -> Error {
+fn not_admitted(refusal: jobplate_yaml::NotAdmitted) -> Error {
     Error::refused(format!("{}, in a document that may have to be edited", refusal.reason))
         .at(refusal.span)
         .hint("remove that character")
@@ -137,7 +141,7 @@ fn not_admitted(refusal: yaml::NotAdmitted) -> Error {
 /// A mapping or list as a key: YAML takes it, Kubernetes does not. Mostly it is a template's `{{ }}`.
 fn refuse_foreign_keys(document: Document<'_>) -> Result<()> {
     let mut keys = document.root().descendants().flat_map(|node| node.entries()).map(|(key, _)| key);
-    match keys.find(|key| matches!(key.kind(), yaml::Kind::Map | yaml::Kind::Seq)) {
+    match keys.find(|key| matches!(key.kind(), jobplate_yaml::Kind::Map | jobplate_yaml::Kind::Seq)) {
         None => Ok(()),
         Some(key) => {
             Err(Error::input("a mapping or list stands where a key is expected, which Kubernetes does not read")

@@ -1,10 +1,11 @@
 //! One document: does it have a target, which edits does it need, is the edited text proven right.
 
+use jobplate_diagnostic::Result;
+use jobplate_manifest::object::objects;
+use jobplate_yaml::{Document, Edit, Splices, Tape};
+
 use super::desk::{Desk, Directives, Reading, Words};
-use crate::error::Result;
 use crate::inject::{ChangedMaps, EmbeddedText, Filter, Injection, Known, Plan, Planner, hashed_name};
-use crate::manifest::object::objects;
-use crate::yaml::{self, Document, Edit, Splices, Tape};
 
 /// What became of a document.
 #[derive(Debug, Default)]
@@ -187,11 +188,12 @@ fn names_of(document: Document<'_>, plan: &Plan) -> Result<Vec<Option<String>>> 
 /// Whether the last thing in a text is a block scalar, to which a further line break would belong.
 pub(super) fn ends_in_block_scalar(text: &str) -> bool {
     let mut tape = Tape::default();
-    if yaml::read(text, &mut tape).is_err() {
+    if jobplate_yaml::read(text, &mut tape).is_err() {
         return false;
     }
     let last = Document::new(text, &tape).root().descendants().last();
     last.is_some_and(|node| {
-        matches!(node.kind(), yaml::Kind::Literal | yaml::Kind::Folded) && node.span().end == text.len()
+        matches!(node.kind(), jobplate_yaml::Kind::Literal | jobplate_yaml::Kind::Folded)
+            && node.span().end == text.len()
     })
 }

@@ -8,10 +8,9 @@ use std::io::{self, BufReader, Read, Seek, Write};
 use std::ops::Range;
 use std::rc::Rc;
 
+use jobplate_yaml::Splices;
 use tempfile::SpooledTempFile;
 use xxhash_rust::xxh3::xxh3_64;
-
-use crate::yaml::Splices;
 
 /// Bytes of log that are kept in memory.
 const IN_MEMORY: usize = 256 * 1024;
@@ -206,8 +205,9 @@ fn take_first(file: &mut impl Read) -> io::Result<Option<u64>> {
 
 #[cfg(test)]
 mod tests {
+    use jobplate_yaml::{Change, Document, Edit, Tape, Value, layout, scan};
+
     use super::*;
-    use crate::yaml::{Change, Document, Edit, Tape, Value, layout, scan};
 
     #[test]
     fn reads_back_what_was_written_twice() {

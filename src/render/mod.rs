@@ -25,10 +25,11 @@ pub use self::join::Joined;
 use self::log::EditLog;
 pub use self::seen::{Seen, SeenText, each_object};
 pub use self::source::Source;
-use crate::error::{Error, Kind, Result, io_reason};
+use jobplate_diagnostic::{Error, Kind, Result, io_reason};
+use jobplate_manifest::select::Target;
+use jobplate_yaml::{Documents, StreamError};
+
 use crate::inject::{Injection, Known, Notes};
-use crate::manifest::select::Target;
-use crate::yaml::{Documents, StreamError};
 
 /// Files whose handles are kept between passes; others are opened again.
 pub const OPEN_FILES: usize = 128;

@@ -2,15 +2,16 @@
 
 use std::io::Read;
 
+use jobplate_diagnostic::Result;
+use jobplate_manifest::container;
+use jobplate_manifest::embedded::{self, is_config_map};
+use jobplate_manifest::object::{Object, is_helm_hook, objects};
+use jobplate_manifest::select::Target;
+use jobplate_manifest::workload::{is_builtin_workload, is_job};
+use jobplate_yaml::{Document, Documents, StreamError, Tape};
+
 use super::{Planned, Rendering, read_error};
-use crate::error::Result;
 use crate::inject::template_kind;
-use crate::manifest::container;
-use crate::manifest::embedded::{self, is_config_map};
-use crate::manifest::object::{Object, is_helm_hook, objects};
-use crate::manifest::select::Target;
-use crate::manifest::workload::{is_builtin_workload, is_job};
-use crate::yaml::{self, Document, Documents, StreamError, Tape};
 
 /// An object in an input.
 pub struct Seen {
@@ -87,7 +88,7 @@ pub fn each_object(stream: impl Read, show: &mut dyn FnMut(&Object<'_>) -> bool)
     let mut tape = Tape::default();
     while let Some(chunk) = documents.next()? {
         let Ok(text) = std::str::from_utf8(chunk.bytes) else { continue };
-        if yaml::read(text, &mut tape).is_err() {
+        if jobplate_yaml::read(text, &mut tape).is_err() {
             continue;
         }
         for object in objects(Document::new(text, &tape)).unwrap_or_default() {

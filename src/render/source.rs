@@ -5,9 +5,8 @@ use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use jobplate_diagnostic::{Error, Result, io_reason};
 use tempfile::SpooledTempFile;
-
-use crate::error::{Error, Result, io_reason};
 
 /// What is kept in memory of an input that is no regular file.
 const IN_MEMORY: usize = 4 * 1024 * 1024;

@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 
+use jobplate_diagnostic::Result;
+use jobplate_yaml::{Change, Document, Documents, Inner, Node};
+
 use super::desk::{Desk, Directives, Words};
 use super::document::Outcome;
-use crate::error::Result;
 use crate::inject::{EmbeddedText, Filter, Planner};
-use crate::yaml::{Change, Document, Documents, Inner, Node};
 
 impl Desk {
     /// Plans the documents that a scalar's text is, and verifies them: how the text changes, if it does. Errors

@@ -9,7 +9,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use jobplate::prefect::one::secrets;
+use jobplate_prefect::prefect1::secrets;
 use serde::{Deserialize, Serialize};
 
 use super::run;

@@ -5,12 +5,11 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use jobplate::error;
 use jobplate::inject::request::{Asked, Injection, Names, Variable};
-use jobplate::manifest::difference::{Item, differences};
-use jobplate::manifest::env::{EnvFrom, EnvValue, KeyRef, SourceKind};
-use jobplate::manifest::select::{ContainerChoice, Glob, Target};
 use jobplate::render::to_string;
+use jobplate_manifest::difference::{Item, differences};
+use jobplate_manifest::env::{EnvFrom, EnvValue, KeyRef, SourceKind};
+use jobplate_manifest::select::{ContainerChoice, Glob, Target};
 
 use crate::model::{self, Op};
 use crate::tree::{Kind, Tree};
@@ -157,7 +156,7 @@ pub(crate) fn prepare(case: Case) -> Prepared {
             return prepared;
         }
         Ok(Err(error)) => {
-            if error.kind() == error::Kind::Internal {
+            if error.kind() == jobplate_diagnostic::Kind::Internal {
                 fail("own verification", error.message().to_owned());
             }
             verdict.refused = Some(error.message().to_owned());

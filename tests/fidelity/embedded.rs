@@ -11,10 +11,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use jobplate::error::{self, Error};
 use jobplate::inject::request::Injection;
-use jobplate::manifest::select::{ContainerChoice, Glob, Target};
 use jobplate::render::{Rendered, to_string};
+use jobplate_diagnostic::Error;
+use jobplate_manifest::select::{ContainerChoice, Glob, Target};
 
 use crate::check::{self, is_admitted, one_document};
 use crate::emit::{self, Embedded, Layout, STYLES, Style};
@@ -171,7 +171,9 @@ fn judge(
     }
     let (alone, inside) = match (alone, inside) {
         (Ok(alone), Ok(inside)) => (alone, inside),
-        (_, Err(error)) if !matches!(error.kind(), error::Kind::Refused | error::Kind::Input) => {
+        (_, Err(error))
+            if !matches!(error.kind(), jobplate_diagnostic::Kind::Refused | jobplate_diagnostic::Kind::Input) =>
+        {
             return Err(format!("an error of kind {:?}: {}", error.kind(), error.message()));
         }
         (Err(alone), Err(inside)) => return place(case, embedded, alone, inside).map(|()| Became::Refused),
@@ -700,7 +702,7 @@ fn judges_have_teeth() {
                 wrong += 1;
             }
         }
-        prepared.inside = Err(Error::new(error::Kind::Internal, "a bug"));
+        prepared.inside = Err(Error::new(jobplate_diagnostic::Kind::Internal, "a bug"));
         assert!(judge(&prepared, None, None).is_err());
     }
     println!("{right} right answers taken, {wrong} wrong ones refused");

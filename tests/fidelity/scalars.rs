@@ -1,6 +1,6 @@
 //! Scalars alone: what kind go-yaml takes a plain one for, and whether a quoted one reads back equal.
 
-use jobplate::yaml::{self, Document, ScalarKind, Tape};
+use jobplate_yaml::{Document, ScalarKind, Tape};
 
 use crate::goyaml::{self, GoYaml};
 use crate::rng::Rng;
@@ -119,9 +119,9 @@ const PIECES: &[&str] = &[
 fn kind(text: &str) -> Option<ScalarKind> {
     let document = format!("v: {text}\n");
     let mut tape = Tape::default();
-    yaml::scan(&document, &mut tape).ok()?;
+    jobplate_yaml::scan(&document, &mut tape).ok()?;
     let value = Document::new(&document, &tape).root().get("v").ok()??;
-    let plain = value.kind() == yaml::Kind::Plain && value.raw() == text;
+    let plain = value.kind() == jobplate_yaml::Kind::Plain && value.raw() == text;
     plain.then(|| value.scalar_kind())
 }
 
@@ -238,7 +238,7 @@ fn quoted_strings_read_back_equal() {
     let texts: Vec<String> = (0..QUOTED).map(|_| random_text(&mut rng)).collect();
     let documents: Vec<String> = texts
         .iter()
-        .map(|text| format!("text: {}\nname: {}\n", yaml::quote_double(text), yaml::quote_name(text)))
+        .map(|text| format!("text: {}\nname: {}\n", jobplate_yaml::quote_double(text), jobplate_yaml::quote_name(text)))
         .collect();
     let answers = GoYaml::start().map(|mut go| go.ask(&documents));
     for (at, (text, document)) in texts.iter().zip(&documents).enumerate() {
@@ -256,7 +256,7 @@ fn quoted_strings_read_back_equal() {
         if let Some(answers) = &answers {
             read("go-yaml", answers[at].clone().map(|json| goyaml::tree(&json)));
         }
-        let json: Result<String, _> = serde_json::from_str(&yaml::quote_double(text));
+        let json: Result<String, _> = serde_json::from_str(&jobplate_yaml::quote_double(text));
         assert_eq!(json.as_deref().ok(), Some(text.as_str()), "a JSON reader");
     }
 }

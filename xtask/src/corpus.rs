@@ -14,10 +14,10 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
-use jobplate::error::Kind;
 use jobplate::inject::{Asked, Injection, Variable};
-use jobplate::manifest::env::{EnvFrom, EnvValue, KeyRef, SourceKind};
-use jobplate::manifest::select::{ContainerChoice, Glob, Target};
+use jobplate_diagnostic::Kind;
+use jobplate_manifest::env::{EnvFrom, EnvValue, KeyRef, SourceKind};
+use jobplate_manifest::select::{ContainerChoice, Glob, Target};
 use serde_json::{Value, json};
 
 const USAGE: &str = "usage: cargo xtask corpus --clones DIR [--repo OWNER/NAME]";

@@ -20,12 +20,11 @@ use syn::visit::{self, Visit};
 use crate::run::{self, cargo, step};
 
 /// The rooms whose arms are swapped.
-const ROOMS: [&str; 2] = ["src/prefect/one/", "src/python/"];
+const ROOMS: [&str; 2] = ["crates/jobplate-prefect/src/prefect1/", "crates/jobplate-prefect/src/pyvalue/"];
 
 /// What is in these rooms and makes no preview of Prefect 1: how a flow finds a secret, which `tests/cmd/secrets.rs`
 /// holds to Prefect, and what only previews of workers use.
-const NO_PREVIEW: [&str; 4] =
-    ["src/prefect/one/secrets.rs", "src/python/duration.rs", "src/python/json.rs", "src/python/slug.rs"];
+const NO_PREVIEW: [&str; 4] = ["prefect1/secrets.rs", "pyvalue/duration.rs", "pyvalue/json.rs", "pyvalue/slug.rs"];
 
 /// What every arm asks, at the end of the copy's `lib.rs`: which swap is chosen is in a file beside the program. One
 /// more file beside it gets the swaps that a run comes by.
@@ -94,7 +93,9 @@ pub fn run(args: &[String]) -> Result<()> {
 
 /// Whether arms of a file are swapped.
 fn is_swapped(file: &str) -> bool {
-    file.ends_with(".rs") && ROOMS.iter().any(|room| file.starts_with(room)) && !NO_PREVIEW.contains(&file)
+    file.ends_with(".rs")
+        && ROOMS.iter().any(|room| file.starts_with(room))
+        && !NO_PREVIEW.iter().any(|other| file.ends_with(other))
 }
 
 /// Copies what git knows of; what has not changed stays, so that it is not built again.
@@ -110,7 +111,7 @@ fn copy_project(copy: &Path) -> Result<Vec<String>> {
     for file in &files {
         let Ok(bytes) = fs::read(run::root().join(file)) else { continue };
         let bytes = match file.as_str() {
-            "src/lib.rs" => [bytes.as_slice(), ASKED.as_bytes()].concat(),
+            "crates/jobplate-prefect/src/lib.rs" => [bytes.as_slice(), ASKED.as_bytes()].concat(),
             "tests/cmd/run.rs" => {
                 let text = String::from_utf8(bytes)?;
                 if text.matches(COMMAND).count() != 1 {

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use jobplate_cluster::{KubeconfigNames, Kubeconfigs, NamedKind, names};
+
 use super::files::Names;
 use super::line::Said;
-use crate::cluster::{KubeconfigNames, Kubeconfigs, NamedKind, names};
 
 /// The environment variable that lets completion ask the cluster: `1`.
 const ASK: &str = "JOBPLATE_COMPLETE_CLUSTER";

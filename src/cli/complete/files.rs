@@ -3,15 +3,16 @@
 
 use std::path::Path;
 
+use jobplate_manifest::embedded::{self, is_config_map};
+use jobplate_manifest::object::Object;
+use jobplate_manifest::select::{ContainerChoice, Target};
+use jobplate_manifest::workload::pod_specs;
+use jobplate_manifest::{container, container::names};
+use jobplate_yaml::Node;
+
 use super::line::Said;
 use crate::cli::{edit_args, input};
-use crate::manifest::embedded::{self, is_config_map};
-use crate::manifest::object::Object;
-use crate::manifest::select::{ContainerChoice, Target};
-use crate::manifest::workload::pod_specs;
-use crate::manifest::{container, container::names};
 use crate::render::{Source, each_object};
-use crate::yaml::Node;
 
 /// More bytes and files than this are not read while somebody waits, nor more names in folders.
 const MOST_BYTES: u64 = 16 * 1024 * 1024;

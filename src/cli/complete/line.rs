@@ -5,11 +5,12 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 #[cfg(feature = "cluster")]
+use jobplate_cluster::ClusterOptions;
+use jobplate_manifest::select::Target;
+
+#[cfg(feature = "cluster")]
 use crate::cli::cluster_args::kubeconfigs;
 use crate::cli::{args, parse};
-#[cfg(feature = "cluster")]
-use crate::cluster::ClusterOptions;
-use crate::manifest::select::Target;
 
 /// A line.
 pub(super) struct Line {

@@ -4,15 +4,15 @@ use std::ffi::OsStr;
 use std::sync::{Arc, OnceLock};
 
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter as _};
+use jobplate_manifest::embedded::{CONFIG_MAP, is_config_map_word};
+use jobplate_manifest::names::POD_FIELDS;
+use jobplate_manifest::workload::canonical_kind;
+use jobplate_prefect::variables::secret_name;
 
 use super::files::{Found, Names};
 use super::line::{Line, Said};
 use crate::cli::input::EXTENSIONS;
 use crate::cli::template;
-use crate::manifest::embedded::{CONFIG_MAP, is_config_map_word};
-use crate::manifest::names::POD_FIELDS;
-use crate::manifest::workload::canonical_kind;
-use crate::prefect::variables::secret_name;
 
 type Pairs = Vec<(String, String)>;
 
@@ -165,7 +165,7 @@ fn plain(values: impl Fn(&str) -> Pairs + Send + Sync + 'static) -> ArgValueComp
         let Some(typed) = typed.to_str() else { return Vec::new() };
         let values = values(typed).into_iter().filter(|(value, _)| value.starts_with(typed) && is_safe(value));
         let candidate = |(value, about): (String, String)| {
-            let about = (!about.is_empty()).then(|| crate::report::printable(&about).into());
+            let about = (!about.is_empty()).then(|| crate::diagnostic::printable(&about).into());
             CompletionCandidate::new(value).help(about)
         };
         values.map(candidate).collect()

@@ -3,7 +3,8 @@
 
 use std::io::Write;
 
-use crate::error::Result;
+use jobplate_diagnostic::Result;
+
 use crate::render::write_error;
 
 /// A shell that can be completed in.

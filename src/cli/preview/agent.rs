@@ -3,19 +3,19 @@
 use std::rc::Rc;
 
 use clap::ValueEnum;
+use jobplate_diagnostic::{Error, Result};
+use jobplate_prefect::note::Note;
+use jobplate_prefect::prefect1::Version;
+use jobplate_prefect::prefect1::environment::{Origin, Source};
+use jobplate_prefect::prefect1::preview::{self, Preview};
+use jobplate_prefect::prefect1::scenario::Scenario;
+use jobplate_prefect::prefect1::{manifest, notes};
+use jobplate_prefect::pyvalue::heap::{Data, Heap, Text};
+use jobplate_prefect::pyvalue::{text, yaml};
+use jobplate_prefect::shown::Shown;
 
 use super::{AgentArgs, Shows, table, value_in_words};
 use crate::cli::whole::Whole;
-use crate::error::{Error, Result};
-use crate::prefect::note::Note;
-use crate::prefect::one::Version;
-use crate::prefect::one::environment::{Origin, Source};
-use crate::prefect::one::preview::{self, Preview};
-use crate::prefect::one::scenario::Scenario;
-use crate::prefect::one::{manifest, notes};
-use crate::prefect::shown::Shown;
-use crate::python::heap::{Data, Heap, Text};
-use crate::python::{text, yaml};
 
 #[derive(Clone, Copy, ValueEnum)]
 pub(super) enum PrefectVersion {

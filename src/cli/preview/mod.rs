@@ -9,19 +9,19 @@ use std::process::ExitCode;
 
 use anstream::ColorChoice;
 use clap::{Args, ValueEnum};
+use jobplate_diagnostic::{Error, Result};
+use jobplate_prefect::note::Note;
+use jobplate_prefect::prefect1::template;
+use jobplate_prefect::pyvalue::heap::{Heap, Id, Text};
+use jobplate_prefect::pyvalue::send;
+use jobplate_prefect::shown::Shown;
+use jobplate_prefect::worker::template as base_job_template;
 
 use super::one_template::{no_input, tell};
 use super::output::to_stdout;
 use super::whole::Whole;
-use crate::error::{Error, Result};
-use crate::prefect::note::Note;
-use crate::prefect::one::template;
-use crate::prefect::shown::Shown;
-use crate::prefect::worker::template as base_job_template;
-use crate::python::heap::{Heap, Id, Text};
-use crate::python::send;
+use crate::diagnostic;
 use crate::render::write_error;
-use crate::report;
 
 #[derive(Args)]
 pub(super) struct PreviewArgs {
@@ -211,7 +211,7 @@ fn value_in_words(shown: &Shown) -> String {
 
 /// A table of variables, and a line for each source that gives many, by the name that `shown` makes of its own.
 fn table(heap: &Heap, container: Option<Id>, rows: &[Vec<String>], shown: &dyn Fn(&str) -> String) -> String {
-    let mut out = report::table(&["#", "NAME", "VALUE", "FROM", "HIDES"], rows);
+    let mut out = diagnostic::table(&["#", "NAME", "VALUE", "FROM", "HIDES"], rows);
     let sources = container.and_then(|container| heap.item(container, "envFrom"));
     for source in sources.map(|sources| heap.items(sources)).unwrap_or_default() {
         for (kind, word) in [("secretRef", "Secret"), ("configMapRef", "ConfigMap")] {
@@ -221,7 +221,7 @@ fn table(heap: &Heap, container: Option<Id>, rows: &[Vec<String>], shown: &dyn F
             let place = heap.place(*source).map_or(String::new(), |place| format!(" ({place})"));
             let behind = if prefix.is_empty() { String::new() } else { format!(", behind {prefix}") };
             let line = format!("and every key of {word} {name}{behind}{place}, where no variable above has its name");
-            out.push_str(&report::name(&line));
+            out.push_str(&diagnostic::name(&line));
             out.push('\n');
         }
     }

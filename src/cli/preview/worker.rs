@@ -2,19 +2,20 @@
 
 use std::rc::Rc;
 
+use jobplate_diagnostic::{Error, Result};
+use jobplate_prefect::pyvalue::heap::{Heap, Text};
+use jobplate_prefect::pyvalue::text;
+use jobplate_prefect::shown::{Shown, of_entry};
+use jobplate_prefect::worker::deployed::{self, Deployed};
+use jobplate_prefect::worker::environment::{Entry, Origin};
+use jobplate_prefect::worker::preview::{self, Preview};
+use jobplate_prefect::worker::scenario::{self, SETTINGS, Scenario};
+use jobplate_prefect::worker::secrets::Settings;
+use jobplate_prefect::worker::{manifest, notes};
+
 use super::{Shows, WorkerArgs, table, value_in_words};
 use crate::cli::parse;
 use crate::cli::whole::Whole;
-use crate::error::{Error, Result};
-use crate::prefect::shown::{Shown, of_entry};
-use crate::prefect::worker::deployed::{self, Deployed};
-use crate::prefect::worker::environment::{Entry, Origin};
-use crate::prefect::worker::preview::{self, Preview};
-use crate::prefect::worker::scenario::{self, SETTINGS, Scenario};
-use crate::prefect::worker::secrets::Settings;
-use crate::prefect::worker::{manifest, notes};
-use crate::python::heap::{Heap, Text};
-use crate::python::text;
 
 /// The Job of a base job template.
 pub(super) fn preview(

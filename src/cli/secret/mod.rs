@@ -1,6 +1,6 @@
 //! `jobplate secret`: a Secret manifest from where users of Prefect 1 have their secrets, or what refers to it.
 //!
-//! What names and values mean to Prefect is in `prefect::one::secrets`. No value comes from an argument, and none gets
+//! What names and values mean to Prefect is in `prefect1::secrets`. No value comes from an argument, and none gets
 //! into an error, a note or a reference.
 
 mod sources;
@@ -9,18 +9,18 @@ use std::process::ExitCode;
 
 use anstream::ColorChoice;
 use clap::Args;
+use jobplate_diagnostic::{Error, Result};
+use jobplate_manifest::names;
+use jobplate_manifest::secret::Secret;
+use jobplate_prefect::prefect1::secrets;
+use jobplate_yaml::quote_name;
 
 use self::sources::{Found, Sources, Value};
 use super::edit_args::namespace;
 use super::output::to_stdout;
 use super::to_stderr;
-use crate::error::{Error, Result};
-use crate::manifest::names;
-use crate::manifest::secret::Secret;
-use crate::prefect::one::secrets;
+use crate::diagnostic;
 use crate::render::write_error;
-use crate::report;
-use crate::yaml::quote_name;
 
 #[derive(Args)]
 pub(super) struct SecretArgs {
@@ -114,7 +114,7 @@ fn data(found: Vec<Found>, as_text: &[String]) -> Result<(Data, String)> {
     let (mut data, mut told) = (Data::new(), dicts(&found));
     for Found { name, place, value } in found {
         if matches!(&value, Value::File(bytes) if bytes.ends_with(b"\n")) {
-            told.push_str(&report::note(&format!(
+            told.push_str(&diagnostic::note(&format!(
                 "{name} ends with a line break, which is kept; `printf %s` writes none where `echo` does"
             )));
         }
@@ -135,7 +135,7 @@ fn dicts(found: &[Found]) -> String {
         }
     }
     let note = |(dict, parts): &(&str, Vec<&str>)| {
-        report::note(&format!("flows get {} in one dict: Secret(\"{dict}\")", parts.join(", ")))
+        diagnostic::note(&format!("flows get {} in one dict: Secret(\"{dict}\")", parts.join(", ")))
     };
     dicts.iter().map(note).collect()
 }
@@ -165,7 +165,7 @@ fn plain(name: &str, value: Value, told: &mut String) -> Vec<u8> {
     } else {
         None
     };
-    told.extend(warning.map(|warning| report::warning(&format!("{name} {warning}"))));
+    told.extend(warning.map(|warning| diagnostic::warning(&format!("{name} {warning}"))));
     value
 }
 

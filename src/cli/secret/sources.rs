@@ -7,14 +7,14 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use clap::Args;
+use jobplate_diagnostic::{Error, Result};
+use jobplate_manifest::env_file;
+use jobplate_prefect::prefect1::{config_secrets, secrets};
+use jobplate_prefect::pyvalue::environ::{Environ, Known, Variable};
+use jobplate_prefect::pyvalue::heap::Text;
+use jobplate_prefect::variables::secret_variable;
 
 use crate::cli::whole::Whole;
-use crate::error::{Error, Result};
-use crate::manifest::env_file;
-use crate::prefect::one::{config_secrets, secrets};
-use crate::prefect::variables::secret_variable;
-use crate::python::environ::{Environ, Known, Variable};
-use crate::python::heap::Text;
 
 /// The configuration that Prefect reads where nothing else is said.
 const CONFIG: &str = "~/.prefect/config.toml";

@@ -1,4 +1,4 @@
-"""The settings of the real Prefect, as the tables of `src/prefect/worker/settings/` have them, in JSON.
+"""The settings of the real Prefect, as the tables of `crates/jobplate-prefect/src/worker/settings/` have them, in JSON.
 
 Of each table the lines in their order: the name without PREFECT_, whether it is a group, whether Prefect takes it for a
 secret, and the names that it had before.

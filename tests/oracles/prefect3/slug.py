@@ -1,4 +1,4 @@
-"""Writes the tables of src/python/slug/ from the packages that a Prefect 3 worker makes its labels with.
+"""Writes the tables of crates/jobplate-prefect/src/pyvalue/slug/ from the packages that a Prefect 3 worker makes its labels with.
 
     cargo xtask oracles
     target/oracles/prefect-3.8.8/bin/python tests/oracles/prefect3/slug.py
@@ -18,7 +18,7 @@ from html.entities import name2codepoint
 
 from text_unidecode import unidecode
 
-FOLDER = pathlib.Path(__file__).parents[3] / "src/python/slug"
+FOLDER = pathlib.Path(__file__).parents[3] / "crates/jobplate-prefect/src/pyvalue/slug"
 # `&#;` are those of references, a comma goes between two digits, a quote goes without a dash.
 ALIKE = re.compile(r"[^A-Za-z0-9._&#;,'-]+")
 

@@ -282,7 +282,7 @@ fn whatever_is_converted_prefect_takes() {
 #[test]
 fn new_names_are_settings() {
     let Some(mut pools) = Pools::start() else { return };
-    let source = include_str!("../../../src/prefect/convert/names.rs");
+    let source = include_str!("../../../crates/jobplate-prefect/src/convert/names.rs");
     let is_of_a_name = |c: char| c.is_ascii_uppercase() || c == '_';
     let names = source.split(|c: char| !is_of_a_name(c)).filter(|name| {
         // Beginnings of names end in `_`, and those of Prefect 1 have two of them.
@@ -298,7 +298,8 @@ fn new_names_are_settings() {
 #[test]
 fn the_bare_base_has_the_shape_of_prefects_own() {
     let Some(mut pools) = Pools::start() else { return };
-    let own: Value = serde_json::from_str(include_str!("../../../src/prefect/convert/base.json")).expect("JSON");
+    let own: Value =
+        serde_json::from_str(include_str!("../../../crates/jobplate-prefect/src/convert/base.json")).expect("JSON");
     let mut stock = pools.stock().clone();
     let mut own = own;
     for template in [&mut stock, &mut own] {

@@ -250,7 +250,7 @@ static READ: LazyLock<Vec<(&str, &str)>> = LazyLock::new(|| {
 
 /// What prefect-kubernetes reads: kinds and names.
 static OF_KUBERNETES: LazyLock<Vec<(&str, &str)>> = LazyLock::new(|| {
-    let table = include_str!("../../../src/prefect/worker/settings/kubernetes.txt");
+    let table = include_str!("../../../crates/jobplate-prefect/src/worker/settings/kubernetes.txt");
     let names = |line: &'static str| {
         let mut words = line.split(' ');
         let (name, kind) = (words.next().expect("a name"), words.next().expect("a kind"));

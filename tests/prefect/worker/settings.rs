@@ -9,9 +9,9 @@ use crate::venv::{find, programs};
 
 /// The tables, by their names.
 const TABLES: [(&str, &str); 3] = [
-    ("table.txt", include_str!("../../../src/prefect/worker/settings/table.txt")),
-    ("kubernetes.txt", include_str!("../../../src/prefect/worker/settings/kubernetes.txt")),
-    ("prefect2.txt", include_str!("../../../src/prefect/worker/settings/prefect2.txt")),
+    ("table.txt", include_str!("../../../crates/jobplate-prefect/src/worker/settings/table.txt")),
+    ("kubernetes.txt", include_str!("../../../crates/jobplate-prefect/src/worker/settings/kubernetes.txt")),
+    ("prefect2.txt", include_str!("../../../crates/jobplate-prefect/src/worker/settings/prefect2.txt")),
 ];
 
 /// What is a secret here and none to Prefect.

@@ -1,0 +1,97 @@
+//! The names of what is in a cluster, for somebody who types: by metadata alone, within a moment.
+
+use std::sync::mpsc;
+use std::time::Duration;
+
+use jobplate_diagnostic::{Error, Kind, Result};
+use kube::config::ExecInteractiveMode;
+use serde::Deserialize;
+
+use super::config::{self, ClusterOptions};
+use super::connection::Connection;
+use super::request::{Request, Resource};
+use super::{Events, block_on};
+
+/// More names than this help nobody who types.
+const MOST: usize = 500;
+
+/// What the names are of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NamedKind {
+    /// Namespaces.
+    Namespace,
+    /// Secrets of one namespace. Neither their values nor their keys are asked for.
+    Secret,
+}
+
+/// Asks for the names, once; within `patience` there is an answer or an error. Credential plugins ask nobody for
+/// anything.
+///
+/// `namespace`: whose Secrets; the configuration's own, if none is given.
+pub fn names(
+    options: &ClusterOptions,
+    kind: NamedKind,
+    namespace: Option<&str>,
+    patience: Duration,
+) -> Result<Vec<String>> {
+    let (options, namespace) = (options.clone(), namespace.map(str::to_owned));
+    let (sender, receiver) = mpsc::channel();
+    // A credential plugin is waited for without an end; then the thread is left behind.
+    std::thread::spawn(move || {
+        let asked = block_on(ask(&options, kind, namespace.as_deref(), patience));
+        let _ = sender.send(asked);
+    });
+    receiver.recv_timeout(patience).unwrap_or_else(|_| Err(failed("it took too long")))
+}
+
+async fn ask(
+    options: &ClusterOptions,
+    kind: NamedKind,
+    namespace: Option<&str>,
+    patience: Duration,
+) -> Result<Vec<String>> {
+    let mut config = config::load(options).await?;
+    if let Some(plugin) = &mut config.auth_info.exec {
+        plugin.interactive_mode = Some(ExecInteractiveMode::Never);
+    }
+    let namespace = namespace.unwrap_or(&config.default_namespace).to_owned();
+    let (kind, plural, namespaced) = match kind {
+        NamedKind::Namespace => ("Namespace", "namespaces", false),
+        NamedKind::Secret => ("Secret", "secrets", true),
+    };
+    let (group, version) = (String::new(), "v1".to_owned());
+    let resource = Resource { group, version, kind: kind.to_owned(), plural: plural.to_owned(), namespaced };
+    let request = Request::list_metadata(&resource, &namespace, MOST);
+    let connection = Connection::new(config, Some(patience), Duration::ZERO, &Silent)?;
+    let answer = connection.send(&request).await.map_err(|lost| lost.error())?;
+    if answer.refusal().is_some() {
+        return Err(failed("the server refused"));
+    }
+    let list: MetadataList = serde_json::from_slice(&answer.body).map_err(|_| failed("the answer is no list"))?;
+    Ok(list.items.into_iter().map(|item| item.metadata.name).collect())
+}
+
+fn failed(message: &str) -> Error {
+    Error::new(Kind::Cluster, message)
+}
+
+/// All that is read of an answer.
+#[derive(Deserialize)]
+struct MetadataList {
+    items: Vec<Item>,
+}
+
+#[derive(Deserialize)]
+struct Item {
+    metadata: Metadata,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    name: String,
+}
+
+/// Nobody is told anything.
+struct Silent;
+
+impl Events for Silent {}

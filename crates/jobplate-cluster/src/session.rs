@@ -1,0 +1,236 @@
+//! One session with an API server: the connection, what is known of its kinds, and what every request needs.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use jobplate_diagnostic::{Error, Kind, Result};
+use jobplate_manifest::field::FieldPath;
+use serde_json::Value;
+use tokio::sync::Mutex;
+
+use super::Events;
+use super::config::{self, ClusterOptions};
+use super::connection::{Answer, Connection};
+use super::kinds::{Discovered, built_in, group_version};
+use super::lost::Lost;
+use super::object::Subject;
+use super::request::{Request, Resource, Verb, Writing};
+use super::status::{Refused, unauthorized, unknown_kind};
+use super::stop::Stop;
+
+/// How long a request that finds no server is tried again.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What to know of a request whose answer is missing.
+const MAY_HAVE_ACTED: &str = "the last request may have been carried out; running again is safe";
+
+/// What a session is opened with.
+#[derive(Clone, Debug)]
+pub struct SessionOptions {
+    /// Which cluster, and as whom.
+    pub cluster: ClusterOptions,
+    /// `-n`: the namespace of every object that can have one.
+    pub namespace: Option<String>,
+    /// `--request-timeout`; none for as long as it takes.
+    pub request_timeout: Option<Duration>,
+    /// `--concurrency`: requests under way at the same time.
+    pub concurrency: usize,
+    /// Field manager and validation of all that is written.
+    pub writing: Writing,
+}
+
+/// A session.
+pub(super) struct Session<'e> {
+    connection: Connection<'e>,
+    kinds: Discovered,
+    /// Held while the server is asked about kinds.
+    asking: Mutex<()>,
+    pub(super) events: &'e dyn Events,
+    pub(super) writing: Writing,
+    pub(super) concurrency: usize,
+    /// From `-n`; it binds, where the configuration's is only a default.
+    asked_namespace: Option<String>,
+    default_namespace: String,
+    pub(super) stop: Stop,
+    /// Nothing more can be had of this server.
+    over: Cell<bool>,
+}
+
+impl<'e> Session<'e> {
+    /// Opens a session; no request is sent yet.
+    pub(super) async fn open(options: &SessionOptions, events: &'e dyn Events) -> Result<Self> {
+        let config = config::load(&options.cluster).await?;
+        let default_namespace = config.default_namespace.clone();
+        let connection = Connection::new(config, options.request_timeout, PATIENCE, events)?;
+        Ok(Session {
+            connection,
+            kinds: Discovered::default(),
+            asking: Mutex::new(()),
+            events,
+            writing: options.writing.clone(),
+            concurrency: options.concurrency.max(1),
+            asked_namespace: options.namespace.clone(),
+            default_namespace,
+            stop: Stop::listen(),
+            over: Cell::new(false),
+        })
+    }
+
+    /// Whether no new request should be begun: Ctrl-C, or the server is gone for good.
+    pub(super) fn is_over(&self) -> bool {
+        self.over.get() || self.stop.is_asked()
+    }
+
+    /// Begins no new request.
+    pub(super) fn end(&self) {
+        self.over.set(true);
+    }
+
+    /// The namespace that a namespaced object goes to.
+    pub(super) fn namespace<'s>(&'s self, subject: &'s Subject) -> &'s str {
+        let own = subject.namespace.as_deref();
+        self.asked_namespace.as_deref().or(own).unwrap_or(&self.default_namespace)
+    }
+
+    /// Refuses an object that says it is in another namespace than `-n`.
+    pub(super) fn check_namespace(&self, subject: &Subject) -> Result<()> {
+        match (&self.asked_namespace, &subject.namespace) {
+            (Some(asked), Some(own)) if asked != own => {
+                let error = Error::refused(format!("the object is in namespace {own}, and -n asks for {asked}"))
+                    .hint("leave -n out, or change the manifest");
+                let place = FieldPath::of_keys(&["metadata", "namespace"]);
+                let span = subject.with_root(|root| place.find(root).node.span());
+                Err(subject.place(match span {
+                    Some(span) => error.at(span),
+                    None => error,
+                }))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Sends a request about an object; no answer is an error about it.
+    pub(super) async fn send(&self, request: &Request, subject: &Subject) -> Result<Answer> {
+        match self.try_send(request).await {
+            Ok(answer) => {
+                if answer.code.as_u16() == 401 {
+                    self.over.set(true);
+                    return Err(unauthorized());
+                }
+                if answer.code.is_server_error() && self.connection.is_lost() {
+                    self.over.set(true);
+                }
+                // A gateway's answer says nothing of what became of a request behind it.
+                if request.writes && matches!(answer.code.as_u16(), 502..=504) {
+                    let reason = format!("the server is not there: {} was the answer", answer.code.as_u16());
+                    if !request.repeatable {
+                        return Err(may_have_been_made(&reason, subject));
+                    }
+                    let error = Error::new(Kind::Cluster, format!("{reason} about {}", subject.name()));
+                    return Err(subject.place(error.hint(MAY_HAVE_ACTED)));
+                }
+                answer.warnings.iter().for_each(|text| self.events.warning(subject, text));
+                Ok(answer)
+            }
+            Err(lost) => Err(self.lost(&lost, request, subject)),
+        }
+    }
+
+    /// Sends a request; whoever calls decides what it means that no answer came.
+    pub(super) async fn try_send(&self, request: &Request) -> Result<Answer, Lost> {
+        self.connection.send(request).await
+    }
+
+    /// The connection itself, for answers that never end.
+    pub(super) fn connection(&self) -> &Connection<'e> {
+        &self.connection
+    }
+
+    fn lost(&self, lost: &Lost, request: &Request, subject: &Subject) -> Error {
+        if lost.may_have_acted && !request.repeatable {
+            return may_have_been_made(&lost.reason, subject);
+        }
+        self.over.set(true);
+        if !lost.may_have_acted || !request.writes {
+            return lost.error();
+        }
+        let more = lost.hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
+        lost.error().hint(format!("{MAY_HAVE_ACTED}{more}"))
+    }
+
+    /// The resource of an object.
+    pub(super) async fn resource(&self, subject: &Subject) -> Result<Resource> {
+        self.find_resource(subject).await?.ok_or_else(|| subject.place(unknown_kind(subject)))
+    }
+
+    /// The resource of an object; none where the server has no such kind. It is asked about kinds that are
+    /// not Kubernetes' own, once.
+    pub(super) async fn find_resource(&self, subject: &Subject) -> Result<Option<Resource>> {
+        if let Some(resource) = built_in(&subject.api_version, &subject.kind) {
+            return Ok(Some(resource));
+        }
+        // Others that want the same wait for the one answer.
+        let _asking = self.asking.lock().await;
+        if let Some(known) = self.kinds.find(&subject.api_version, &subject.kind) {
+            return Ok(known);
+        }
+        let (group, version) = group_version(&subject.api_version);
+        let answer = self.send(&Request::discover(group, version), subject).await?;
+        match answer.refusal() {
+            None => self.kinds.learn(&subject.api_version, &answer.body).ok_or_else(|| garbled(subject))?,
+            Some(status) if status.is(404) => return Ok(None),
+            Some(status) => {
+                let kind = Resource {
+                    group: group.to_owned(),
+                    version: version.to_owned(),
+                    kind: subject.kind.clone(),
+                    plural: subject.kind.to_ascii_lowercase(),
+                    namespaced: false,
+                };
+                return Err(status.error(&Refused::new(subject, &kind, "", Verb::Get)));
+            }
+        }
+        Ok(self.kinds.find(&subject.api_version, &subject.kind).flatten())
+    }
+
+    /// Forgets what is known of a group and version.
+    pub(super) fn forget(&self, api_version: &str) {
+        self.kinds.forget(api_version);
+    }
+
+    /// The live object; none where there is none.
+    pub(super) async fn live(&self, subject: &Subject, resource: &Resource, name: &str) -> Result<Option<Value>> {
+        let namespace = self.namespace(subject);
+        let answer = self.send(&Request::get(resource, namespace, name), subject).await?;
+        match answer.refusal() {
+            None => json(&answer, subject).map(Some),
+            Some(status) if status.is(404) => Ok(None),
+            Some(status) => Err(status.error(&Refused::new(subject, resource, namespace, Verb::Get))),
+        }
+    }
+}
+
+/// A creation of which nobody knows what became.
+pub(super) fn may_have_been_made(reason: &str, subject: &Subject) -> Error {
+    let message = format!("{reason}, after {} was sent: it may have been made", subject.name());
+    subject.place(Error::new(Kind::Cluster, message).hint("look before running again: kubectl get"))
+}
+
+/// An answer's object.
+pub(super) fn json(answer: &Answer, subject: &Subject) -> Result<Value> {
+    let object: Value = serde_json::from_slice(&answer.body).map_err(|_| garbled(subject))?;
+    let metadata = &object["metadata"];
+    // A proxy's own page is no object, whatever its status.
+    if metadata["uid"].is_string() || metadata["resourceVersion"].is_string() {
+        Ok(object)
+    } else {
+        Err(garbled(subject))
+    }
+}
+
+pub(super) fn garbled(subject: &Subject) -> Error {
+    subject.place(
+        Error::new(Kind::Cluster, "the server's answer is no object")
+            .hint("is there a proxy on the way that wants a login?"),
+    )
+}

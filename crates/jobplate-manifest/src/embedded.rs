@@ -1,0 +1,123 @@
+//! Embedded documents: manifests that are a text in the data of a ConfigMap.
+
+use jobplate_diagnostic::{Error, Result};
+use jobplate_yaml::{Document, Kind, Node, Tape, admit, quote_double, quote_name, scan};
+
+use super::object::{Object, check_edited, check_on_path};
+
+/// The only kind that embedded documents are looked for in.
+pub const CONFIG_MAP: &str = "ConfigMap";
+
+/// Keys of a ConfigMap that hold a job template wherever they stand: the file that Prefect 1 calls so.
+pub const JOB_TEMPLATE_KEYS: [&str; 2] = ["job_template.yaml", "job_template.yml"];
+
+/// Whether an object is a ConfigMap of Kubernetes itself.
+pub fn is_config_map(object: &Object<'_>) -> bool {
+    object.kind == CONFIG_MAP && object.group().is_empty()
+}
+
+/// Whether a word is what people call the kind: any case, plural and short name too.
+pub fn is_config_map_word(word: &str) -> bool {
+    ["configmap", "configmaps", "cm"].iter().any(|own| word.eq_ignore_ascii_case(own))
+}
+
+/// The data of a ConfigMap; nothing where there are none. Fails where it is unclear what they are.
+pub fn data<'a>(object: &Object<'a>) -> Result<Option<Node<'a>>> {
+    check_on_path(object.node, "the ConfigMap")?;
+    let data = object.node.get("data")?.filter(|data| !data.is_null());
+    data.map_or(Ok(()), |data| check_on_path(data, "`data`"))?;
+    Ok(data)
+}
+
+/// Whether a value could be a manifest at all: a plain scalar can't hold a mapping.
+pub fn is_text(value: Node<'_>) -> bool {
+    matches!(value.kind(), Kind::Literal | Kind::Folded | Kind::Double | Kind::Single)
+}
+
+/// The texts of a ConfigMap that could be manifests, each with its key, as far as they can be read.
+pub fn texts(map: &Object<'_>) -> Vec<(String, String)> {
+    let data = data(map).ok().flatten();
+    let texts = data.into_iter().flat_map(Node::entries).filter(|(_, value)| is_text(*value));
+    let text = |node: Node<'_>| node.text().unwrap_or_default().into_owned();
+    texts.map(|(key, value)| (text(key), text(value))).collect()
+}
+
+/// The text under a key of a ConfigMap's data; nothing where there is none that a manifest could be in.
+/// Fails where it is unclear which text that is, or what else an edit of it would change.
+pub fn text<'a>(data: Node<'a>, key: Node<'a>) -> Result<Option<Node<'a>>> {
+    let name = key.text().unwrap_or_default();
+    let Some(value) = data.get(&name)? else { return Ok(None) };
+    check_edited(value, "the text")?;
+    if let Some(tag) = value.tag() {
+        return Err(Error::refused(format!("the text under `{name}` has the tag `{tag}`"))
+            .at(value.span())
+            .hint("write it out without the tag"));
+    }
+    if !value.is_scalar() {
+        return Err(Error::input(format!("`{name}` holds no text, and a ConfigMap holds nothing else"))
+            .at(key.span())
+            .hint("put `|` behind the key: the lines below it are a text then"));
+    }
+    Ok(is_text(value).then_some(value))
+}
+
+/// The most that the data of a ConfigMap may be, in bytes (Kubernetes' own limit).
+const MOST: usize = 1 << 20;
+
+/// A ConfigMap with a text under a key: as a literal block where that can hold it, else in double quotes.
+pub fn config_map(name: &str, namespace: Option<&str>, key: &str, text: &str) -> Result<String> {
+    if text.len() > MOST {
+        return Err(Error::input(format!("{} bytes are too much: a ConfigMap holds at most {MOST}", text.len()))
+            .hint("take out what flow runs do not need"));
+    }
+    let mut head = format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {}\n", quote_name(name));
+    if let Some(namespace) = namespace {
+        head.push_str(&format!("  namespace: {}\n", quote_name(namespace)));
+    }
+    head.push_str(&format!("data:\n  {}: ", quote_name(key)));
+    let chomping = match text.strip_suffix('\n') {
+        None => "-",
+        Some(rest) if rest.is_empty() || rest.ends_with('\n') => "+",
+        Some(_) => "",
+    };
+    let lines: String = text
+        .split_inclusive('\n')
+        .map(|line| if line == "\n" { line.to_owned() } else { format!("    {line}") })
+        .collect();
+    let end = if text.ends_with('\n') { "" } else { "\n" };
+    let block = format!("{head}|{chomping}\n{lines}{end}");
+    let mut tape = Tape::default();
+    let holds = !text.is_empty() && scan(&block, &mut tape).is_ok() && {
+        let last = Document::new(&block, &tape).root().descendants().last();
+        last.is_some_and(|value| value.is(text))
+    };
+    if holds && admit(&block).is_ok() { Ok(block) } else { Ok(format!("{head}{}\n", quote_double(text))) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_wrapped_as_it_is() {
+        for (text, block) in [
+            ("a: b\n\n# c\n", true),
+            ("a: b", true),
+            ("a: |+\n  b\n\n\n", true),
+            (" a: b\n", false),
+            ("a: b\r\n", false),
+            ("\n\na\n", true),
+            ("\u{feff}a: b\n", false),
+            ("", false),
+        ] {
+            let map = config_map("x", Some("on"), "k.yaml", text).unwrap();
+            let mut tape = Tape::default();
+            scan(&map, &mut tape).unwrap();
+            let value = Document::new(&map, &tape).root().descendants().last().unwrap();
+            assert_eq!(value.text().unwrap(), text, "{map}");
+            assert_eq!(value.kind() == Kind::Literal, block, "{map}");
+            assert!(map.contains("namespace: \"on\"\n"), "{map}");
+        }
+        assert!(config_map("x", None, "k", &"a".repeat(MOST + 1)).is_err());
+    }
+}

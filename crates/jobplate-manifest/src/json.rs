@@ -1,0 +1,129 @@
+//! A node as the JSON value that Kubernetes' YAML reader makes of it: for items of a List, which are sent
+//! one by one.
+//!
+//! Numbers are the danger: go-yaml reads `0644`, `1_000` and `1e3` by rules of its own. Whole numbers
+//! are taken in every base that it knows, fractions only as plain decimals; the rest is refused.
+
+use jobplate_diagnostic::{Error, Result};
+use jobplate_yaml::{Kind, Node, ScalarKind};
+use serde_json::{Map, Number, Value};
+
+/// The JSON value of a node. Fails, with a place, where it can't be told for certain.
+pub fn to_json(node: Node<'_>) -> Result<Value> {
+    if node.tag().is_some_and(|tag| tag != "!!str" || !node.is_scalar()) {
+        return Err(refused("a tag", node, "leave it out"));
+    }
+    match node.kind() {
+        Kind::Map => {
+            let mut map = Map::new();
+            for (key, value) in node.entries() {
+                if key.kind() == Kind::Plain && key.is("<<") {
+                    return Err(refused("a merge key (`<<`)", key, "write the merged keys out"));
+                }
+                let (Some(name), ScalarKind::String) = (key.text(), key.scalar_kind()) else {
+                    return Err(refused("a key that is no text", key, "put it in quotes"));
+                };
+                if map.insert(name.into_owned(), to_json(value)?).is_some() {
+                    return Err(refused("a key that stands twice", key, "remove one of the two"));
+                }
+            }
+            Ok(Value::Object(map))
+        }
+        Kind::Seq => node.items().map(to_json).collect::<Result<_>>().map(Value::Array),
+        Kind::Alias => Err(refused("an alias", node, "write it out")),
+        _ => scalar(node),
+    }
+}
+
+fn scalar(node: Node<'_>) -> Result<Value> {
+    let text = node.text().unwrap_or_default();
+    Ok(match node.scalar_kind() {
+        ScalarKind::Null => Value::Null,
+        ScalarKind::Bool => Value::Bool(matches!(&*text.to_ascii_lowercase(), "y" | "yes" | "on" | "true")),
+        ScalarKind::String => Value::String(text.into_owned()),
+        ScalarKind::Number | ScalarKind::NonFinite => match integer(&text).or_else(|| decimal(&text)) {
+            Some(number) => Value::Number(number),
+            None => return Err(refused("an unusual number", node, "write it in decimals, or in quotes if it is text")),
+        },
+    })
+}
+
+/// A whole number as Go's `ParseInt` reads it in base 0, after go-yaml has taken its underscores out.
+fn integer(text: &str) -> Option<Number> {
+    let plain = text.replace('_', "");
+    let (negative, digits) = match plain.strip_prefix('-') {
+        Some(digits) => (true, digits),
+        None => (false, plain.strip_prefix('+').unwrap_or(&plain)),
+    };
+    let lower = digits.to_ascii_lowercase();
+    let (digits, base) = match lower.as_bytes() {
+        [b'0', b'x', ..] => (&lower[2..], 16),
+        [b'0', b'b', ..] => (&lower[2..], 2),
+        [b'0', b'o', ..] => (&lower[2..], 8),
+        [b'0', _, ..] => (&lower[1..], 8),
+        _ => (&*lower, 10),
+    };
+    if digits.starts_with(['+', '-']) {
+        return None;
+    }
+    let value = i64::from_str_radix(digits, base).ok()?;
+    Some(Number::from(if negative { -value } else { value }))
+}
+
+/// A fraction: digits, a point, digits.
+fn decimal(text: &str) -> Option<Number> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let (whole, fraction) = digits.split_once('.')?;
+    let plain = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    if !plain(whole) || !plain(fraction) || whole.len() > 1 && whole.starts_with('0') {
+        return None;
+    }
+    Number::from_f64(text.parse().ok()?)
+}
+
+fn refused(what: &str, node: Node<'_>, hint: &str) -> Error {
+    let hint = format!("{hint}; the items of a List are sent one by one, as JSON made of them");
+    Error::refused(format!("{what} in an item of a List")).at(node.span()).hint(hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use jobplate_yaml::{Document, Tape, scan};
+
+    use super::*;
+
+    fn read(text: &str) -> Result<String> {
+        let mut tape = Tape::default();
+        scan(text, &mut tape).unwrap();
+        to_json(Document::new(text, &tape).root()).map(|value| value.to_string())
+    }
+
+    #[test]
+    fn values_as_go_yaml_reads_them() {
+        for (text, json) in [
+            ("a: 1\nb: [x, yes, ~, '1']\n", r#"{"a":1,"b":["x",true,null,"1"]}"#),
+            ("0644", "420"),
+            ("0o644", "420"),
+            ("0x1F", "31"),
+            ("0b101", "5"),
+            ("1_000", "1000"),
+            ("-12", "-12"),
+            ("0", "0"),
+            ("0.5", "0.5"),
+            ("\"\\x41\"", "\"A\""),
+            ("|\n  a\n  b\n", "\"a\\nb\\n\""),
+            ("2001-01-01", "\"2001-01-01\""),
+            ("{}", "{}"),
+        ] {
+            assert_eq!(read(text).unwrap(), json, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_certain_is_refused() {
+        for text in ["1e3", ".5", "08", ".inf", "a: &x 1\nb: *x", "<<: {a: b}", "a: 1\na: 2", "1: a", "!foo 5"] {
+            let error = read(text).unwrap_err();
+            assert!(error.span().is_some() && error.message().ends_with("in an item of a List"), "{text}");
+        }
+    }
+}

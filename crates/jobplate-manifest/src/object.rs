@@ -1,0 +1,207 @@
+//! Objects: mappings with `kind` and `metadata`, alone in a document or as items of a List.
+
+use std::borrow::Cow;
+
+use jobplate_diagnostic::{Error, Result};
+use jobplate_yaml::{Document, Documents, Kind, Node, Tape, read};
+
+/// One object of a document.
+#[derive(Clone, Debug)]
+pub struct Object<'a> {
+    /// Its mapping.
+    pub node: Node<'a>,
+    /// `kind`; empty where there is none.
+    pub kind: Cow<'a, str>,
+    /// `apiVersion`; empty where there is none.
+    pub api_version: Cow<'a, str>,
+    /// `metadata`, if it is there and no null.
+    pub metadata: Option<Node<'a>>,
+}
+
+impl<'a> Object<'a> {
+    /// Reads a mapping; fails where a key that decides what it is stands twice.
+    fn read(node: Node<'a>) -> Result<Self> {
+        let mut object = Object { node, kind: Cow::Borrowed(""), api_version: Cow::Borrowed(""), metadata: None };
+        let mut seen = [false; 3];
+        for (key, value) in node.entries() {
+            let position = if key.is("kind") {
+                object.kind = value.text().unwrap_or_default();
+                0
+            } else if key.is("apiVersion") {
+                object.api_version = value.text().unwrap_or_default();
+                1
+            } else if key.is("metadata") {
+                object.metadata = (value.kind() == Kind::Map).then_some(value);
+                2
+            } else {
+                continue;
+            };
+            if std::mem::replace(&mut seen[position], true) {
+                return Err(twice(key));
+            }
+            let tagged = value.tag().is_some_and(|tag| tag != "!!str");
+            if position < 2 && (tagged || value.kind() == Kind::Alias) {
+                return Err(Error::refused("a tag or alias makes it unclear what kind of object this is")
+                    .at(value.span())
+                    .hint("write it out"));
+            }
+        }
+        Ok(object)
+    }
+
+    /// The API group: what stands before the `/` of `apiVersion`.
+    pub fn group(&self) -> &str {
+        self.api_version.split_once('/').map_or("", |(group, _)| group)
+    }
+
+    fn metadata_text(&self, key: &str) -> Option<Cow<'a, str>> {
+        let value = self.metadata?.first(key)?;
+        value.text().filter(|_| !value.is_null())
+    }
+
+    /// `metadata.name`, or `metadata.generateName` where there is no name.
+    pub fn name(&self) -> Option<Cow<'a, str>> {
+        self.own_name().or_else(|| self.metadata_text("generateName"))
+    }
+
+    /// `metadata.name`
+    pub fn own_name(&self) -> Option<Cow<'a, str>> {
+        self.metadata_text("name")
+    }
+
+    /// `metadata.namespace`
+    pub fn namespace(&self) -> Option<Cow<'a, str>> {
+        self.metadata_text("namespace").filter(|namespace| !namespace.is_empty())
+    }
+
+    /// The value of a label.
+    pub fn label(&self, key: &str) -> Option<Cow<'a, str>> {
+        self.metadata_entry("labels", key)
+    }
+
+    /// The value of an annotation.
+    pub fn annotation(&self, key: &str) -> Option<Cow<'a, str>> {
+        self.metadata_entry("annotations", key)
+    }
+
+    fn metadata_entry(&self, map: &str, key: &str) -> Option<Cow<'a, str>> {
+        let map = self.metadata?.first(map)?;
+        let value = map.first(key)?;
+        value.text()
+    }
+
+    /// Refuses labels or annotations that are an alias or merged: what a choice by them would choose is unclear.
+    pub fn check_metadata(&self) -> Result<()> {
+        let Some(metadata) = self.node.first("metadata") else { return Ok(()) };
+        check_on_path(metadata, "`metadata`")?;
+        let maps = metadata.entries().filter(|(key, _)| key.is("labels") || key.is("annotations"));
+        maps.map(|(_, map)| map).try_for_each(|map| check_on_path(map, "a mapping that objects are chosen by"))
+    }
+
+    /// `Kind/name`, as reports and errors name it.
+    pub fn display(&self) -> String {
+        let kind = if self.kind.is_empty() { "(no kind)" } else { &self.kind };
+        match self.name() {
+            Some(name) => format!("{kind}/{name}"),
+            None => kind.to_owned(),
+        }
+    }
+}
+
+/// Whether Helm makes an object at a moment of a release, not as a part of it.
+pub fn is_helm_hook(object: &Object<'_>) -> bool {
+    object.annotation("helm.sh/hook").is_some()
+}
+
+fn twice(key: Node<'_>) -> Error {
+    Error::refused(format!("the key `{}` stands twice in one mapping", key.text().unwrap_or_default()))
+        .at(key.span())
+        .hint("remove one of the two, or put the `---` between two documents that is missing")
+}
+
+/// Shows the objects of all documents of a text, each with where its document begins. What is no YAML, or no object,
+/// is passed over.
+pub fn each_in_text(text: &str, show: &mut dyn FnMut(usize, &Object<'_>) -> Result<()>) -> Result<()> {
+    let mut documents = Documents::new(text.as_bytes(), usize::MAX);
+    let mut tape = Tape::default();
+    while let Ok(Some(chunk)) = documents.next() {
+        let offset = chunk.offset as usize;
+        let document = &text[offset..offset + chunk.bytes.len()];
+        if read(document, &mut tape).is_ok() {
+            let objects = objects(Document::new(document, &tape)).unwrap_or_default();
+            objects.iter().try_for_each(|object| show(offset, object))?;
+        }
+    }
+    Ok(())
+}
+
+/// The objects of a document: its own, or the items of its List.
+pub fn objects(document: Document<'_>) -> Result<Vec<Object<'_>>> {
+    let root = document.root();
+    if root.kind() != Kind::Map {
+        return Ok(Vec::new());
+    }
+    let object = Object::read(root)?;
+    if object.kind.ends_with("List")
+        && let Some(items) = root.get("items")?
+    {
+        check_on_path(root, "the List")?;
+        check_on_path(items, "`items`")?;
+        return items.items().filter(|item| item.kind() == Kind::Map).map(Object::read).collect();
+    }
+    Ok(vec![object])
+}
+
+/// Refuses what makes it unclear whether a node on the way to an edit is what it seems, or is used elsewhere.
+pub fn check_on_path(node: Node<'_>, what: &str) -> Result<()> {
+    if node.kind() == Kind::Alias {
+        return Err(Error::refused(format!("{what} is an alias (`{}`) of something written elsewhere", node.raw()))
+            .at(node.span())
+            .hint("write it out here, so that it can be edited on its own"));
+    }
+    if let Some(anchor) = node.anchor() {
+        let alias = node
+            .document()
+            .root()
+            .descendants()
+            .find(|other| other.kind() == Kind::Alias && &other.raw()[1..] == anchor);
+        if alias.is_some() {
+            return Err(Error::refused(format!(
+                "{what} carries the anchor `&{anchor}`, which is used elsewhere: an edit would change both"
+            ))
+            .at(node.anchor_span().unwrap_or(node.span()))
+            .hint("write the other use out, so that each can be edited on its own"));
+        }
+    }
+    for (key, _) in node.entries() {
+        if key.kind() == Kind::Plain && key.is("<<") {
+            let why = "has a merge key (`<<`), whose precedence differs between YAML readers";
+            return Err(Error::refused(format!("{what} {why}")).at(key.span()).hint("write the merged keys out"));
+        }
+        if !key.is_scalar() || key.tag().is_some() || key.anchor().is_some() {
+            return Err(Error::refused(format!("{what} has a key that is no plain text, and may be any key"))
+                .at(key.span())
+                .hint("write the key out, without alias, anchor or tag"));
+        }
+    }
+    Ok(())
+}
+
+/// As [`check_on_path`], for what an edit changes itself: there, no anchor at all.
+pub fn check_edited(node: Node<'_>, what: &str) -> Result<()> {
+    check_on_path(node, what)?;
+    match (node.anchor(), node.anchor_span()) {
+        (Some(anchor), Some(span)) => {
+            Err(Error::refused(format!("{what} carries the anchor `&{anchor}`: what uses it would change too"))
+                .at(span)
+                .hint("remove the anchor if nothing uses it, else write the other use out"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Steps from a mapping to the mapping or other value under a key; nothing where it is missing or null.
+pub fn step<'a>(node: Node<'a>, key: &str) -> Result<Option<Node<'a>>> {
+    check_on_path(node, "a mapping on the way to the containers")?;
+    Ok(node.get(key)?.filter(|value| !value.is_null()))
+}

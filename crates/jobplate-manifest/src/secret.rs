@@ -1,0 +1,84 @@
+//! A Secret as text, from names and values. Knows nothing of where these come from.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jobplate_yaml::{quote_double, quote_name};
+
+use super::names::Fault;
+
+/// The most bytes that all values of a Secret can have together.
+const MOST_BYTES: usize = 1 << 20;
+
+/// A Secret to be written.
+pub struct Secret<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its namespace, if it is given one.
+    pub namespace: Option<&'a str>,
+    /// Whether its data can't be changed once it is there.
+    pub immutable: bool,
+    /// Keys and values, in the order in which they are written.
+    pub data: &'a [(&'a str, &'a [u8])],
+}
+
+impl Secret<'_> {
+    /// The manifest. Values are written as the text that they are, or in base64 where they are none.
+    pub fn manifest(&self) -> Result<String, Fault> {
+        if self.data.iter().map(|(_, value)| value.len()).sum::<usize>() > MOST_BYTES {
+            return Err(Fault::new("the values are more than 1 MiB, which no Secret can hold")
+                .hint("spread them over several Secrets"));
+        }
+        let mut out = format!("apiVersion: v1\nkind: Secret\nmetadata:\n  name: {}\n", quote_name(self.name));
+        if let Some(namespace) = self.namespace {
+            out.push_str(&format!("  namespace: {}\n", quote_name(namespace)));
+        }
+        out.push_str("type: Opaque\n");
+        if self.immutable {
+            out.push_str("immutable: true\n");
+        }
+        let (mut text, mut bytes) = (String::new(), String::new());
+        for (key, value) in self.data {
+            let key = quote_name(key);
+            match std::str::from_utf8(value) {
+                Ok(value) => text.push_str(&format!("  {key}: {}\n", quote_double(value))),
+                Err(_) => bytes.push_str(&format!("  {key}: \"{}\"\n", STANDARD.encode(value))),
+            }
+        }
+        for (field, entries) in [("stringData", text), ("data", bytes)] {
+            if !entries.is_empty() {
+                out.push_str(&format!("{field}:\n{entries}"));
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jobplate_yaml::{Document, Tape, read};
+
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let odd = "a\"\\b\n\t\r\0\u{7f}\u{85}\u{feff}\u{2028}: # é 😀 ";
+        let data: &[(&str, &[u8])] = &[("B", b"yes"), ("123", odd.as_bytes()), ("y", b"\xff\0"), ("A", b"")];
+        let secret = Secret { name: "1", namespace: Some("no"), immutable: true, data };
+        let text = secret.manifest().unwrap();
+        let head = "apiVersion: v1\nkind: Secret\nmetadata:\n  name: \"1\"\n  namespace: \"no\"\ntype: Opaque\nimmutable: true\nstringData:\n  B: \"yes\"\n";
+        assert!(text.starts_with(head) && text.ends_with("  A: \"\"\ndata:\n  \"y\": \"/wA=\"\n"), "{text}");
+        let mut tape = Tape::default();
+        read(&text, &mut tape).unwrap();
+        let values = Document::new(&text, &tape).root().first("stringData").unwrap();
+        assert_eq!(values.first("123").unwrap().text().unwrap(), odd);
+    }
+
+    #[test]
+    fn a_secret_has_its_limit() {
+        let write = |value: &[u8]| {
+            Secret { name: "s", namespace: None, immutable: false, data: &[("A", b"1"), ("B", value)] }.manifest()
+        };
+        assert!(write(&vec![b'x'; MOST_BYTES - 1]).is_ok());
+        assert!(write(&vec![b'x'; MOST_BYTES]).unwrap_err().to_string().contains("1 MiB"));
+    }
+}

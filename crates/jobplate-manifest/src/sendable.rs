@@ -1,0 +1,257 @@
+//! What an API server would refuse about an object, found before it is sent and with its line.
+//!
+//! Mostly what server-side apply answers with an HTTP 500 that quotes the whole object: duplicate names,
+//! values that are no strings. Says nothing about fields that only a server's schema knows.
+
+use jobplate_diagnostic::{Error, Result};
+use jobplate_yaml::{Kind, Node, ScalarKind};
+
+use super::container;
+use super::env::SOURCES;
+use super::object::Object;
+use super::workload::pod_specs;
+
+/// Checks an object that is to be sent; the first fault ends it.
+pub fn check(object: &Object<'_>) -> Result<()> {
+    refuse_anonymous(object)?;
+    refuse_export(object)?;
+    refuse_doubled_keys(object.node)?;
+    if let Some(metadata) = object.metadata {
+        for key in ["name", "generateName", "namespace"] {
+            metadata.first(key).map_or(Ok(()), |value| refuse_non_string(value, &format!("`metadata.{key}`")))?;
+        }
+        for map in ["labels", "annotations"] {
+            refuse_non_strings(metadata.first(map), &format!("a value of `{map}`"))?;
+        }
+    }
+    match &*object.kind {
+        "ConfigMap" => refuse_non_strings(object.node.first("data"), "a value of a ConfigMap")?,
+        "Secret" => {
+            refuse_non_strings(object.node.first("data"), "a value of a Secret")?;
+            refuse_non_strings(object.node.first("stringData"), "a value of a Secret")?;
+        }
+        _ => {}
+    }
+    if super::workload::is_builtin_workload(object) {
+        for pod_spec in pod_specs(object)? {
+            for list in ["initContainers", "containers", "ephemeralContainers"] {
+                let containers = pod_spec.first(list).into_iter().flat_map(|list| list.items());
+                containers.filter(|item| item.kind() == Kind::Map).try_for_each(check_container)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Nothing can be sent that does not say what it is and what it is called.
+fn refuse_anonymous(object: &Object<'_>) -> Result<()> {
+    let start = object.node.span().start;
+    let error = |what: &str, hint: &str| Err(Error::input(what).at(start..start + 1).hint(hint));
+    match (object.api_version.is_empty(), object.kind.is_empty()) {
+        (true, true) => return error("this is no Kubernetes object", "it has neither `apiVersion` nor `kind`"),
+        (true, false) => {
+            return error("the object has no `apiVersion`", "an API server wants it, such as `apiVersion: batch/v1`");
+        }
+        (false, true) => return error("the object has no `kind`", "an API server wants it, such as `kind: Job`"),
+        (false, false) => {}
+    }
+    match object.name() {
+        // What Kubernetes asks of the name of any kind: it is part of a URL.
+        Some(name) if matches!(&*name, "." | "..") || name.contains(['/', '%', '?', '#']) => {
+            let keys = ["name", "generateName"].into_iter();
+            let value = keys.filter_map(|key| object.metadata?.first(key)).next();
+            let span = value.map_or(start..start + 1, |value| value.span());
+            Err(Error::input("the name is none that an object can have")
+                .at(span)
+                .hint("mostly such a name has lower-case letters, digits, `-` and `.`"))
+        }
+        Some(name) if !name.is_empty() => Ok(()),
+        _ => error("the object has no name", "give it one in the manifest, or with --name or --generate-name"),
+    }
+}
+
+/// What `kubectl get -o yaml` prints belongs to the object that it was read from.
+fn refuse_export(object: &Object<'_>) -> Result<()> {
+    let export = |key: Node<'_>| {
+        let name = key.text().unwrap_or_default().into_owned();
+        Err(Error::input(format!("this is an export: `{name}` is what a server fills in"))
+            .at(key.span())
+            .hint("remove `status`, and `managedFields`, `resourceVersion`, `uid` from `metadata`"))
+    };
+    let metadata = object.metadata.into_iter().flat_map(|metadata| metadata.entries());
+    for (key, value) in metadata {
+        if ["managedFields", "resourceVersion", "uid"].iter().any(|name| key.is(name)) && !value.is_null() {
+            return export(key);
+        }
+    }
+    for (key, value) in object.node.entries().filter(|(key, _)| key.is("status")) {
+        // A CustomResourceDefinition may be generated with an empty shell of one.
+        let says = |node: Node<'_>| node.text().is_some_and(|text| !text.is_empty()) && !node.is_null();
+        let below = value.descendants().flat_map(|node| node.entries().map(|(_, value)| value).chain(node.items()));
+        if says(value) || below.into_iter().any(says) {
+            return export(key);
+        }
+    }
+    Ok(())
+}
+
+/// A server that reads strictly refuses a key that stands twice, wherever it is.
+fn refuse_doubled_keys(root: Node<'_>) -> Result<()> {
+    let mut seen = std::collections::HashSet::new();
+    for map in root.descendants().filter(|node| node.kind() == Kind::Map) {
+        seen.clear();
+        for (key, _) in map.entries() {
+            let Some(name) = key.text() else { continue };
+            if !seen.insert(name.into_owned()) {
+                return Err(Error::input(format!(
+                    "the key `{}` stands twice in one mapping",
+                    key.text().unwrap_or_default()
+                ))
+                .at(key.span())
+                .hint("remove one of the two; an API server takes neither"));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn refuse_non_strings(map: Option<Node<'_>>, what: &str) -> Result<()> {
+    map.into_iter().flat_map(|map| map.entries()).try_for_each(|(_, value)| refuse_non_string(value, what))
+}
+
+fn refuse_non_string(value: Node<'_>, what: &str) -> Result<()> {
+    let found = match (value.kind(), value.scalar_kind()) {
+        (Kind::Map, _) => "a mapping",
+        (Kind::Seq, _) => "a list",
+        (_, ScalarKind::Bool) => "a word that YAML takes for true or false",
+        (_, ScalarKind::Number | ScalarKind::NonFinite) => "a number",
+        _ => return Ok(()),
+    };
+    Err(Error::input(format!("{what} is {found}, and must be text")).at(value.span()).hint("put it in quotes"))
+}
+
+/// Keys of an env entry, as the Kubernetes API has them.
+const ENTRY_KEYS: [&str; 3] = ["name", "value", "valueFrom"];
+
+fn check_container(container: Node<'_>) -> Result<()> {
+    let mut names: Vec<std::borrow::Cow<'_, str>> = Vec::new();
+    let of = match container::name(container) {
+        Some(name) => format!("container {name}"),
+        None => "a container without a name".to_owned(),
+    };
+    for entry in container.first("env").into_iter().flat_map(|env| env.items()) {
+        let Some(name) = entry.first("name") else { continue };
+        refuse_non_string(name, "the name of a variable")?;
+        let text = name.text().unwrap_or_default();
+        if names.contains(&text) {
+            return Err(Error::input(format!("the variable {text} stands twice in the env of {of}"))
+                .at(name.span())
+                .hint("remove one of the two; server-side apply takes neither"));
+        }
+        refuse_misspelled(entry, &ENTRY_KEYS)?;
+        let (value, source) = (entry.first("value"), entry.first("valueFrom"));
+        if let Some(value) = value {
+            refuse_non_string(value, &format!("the value of {text}"))?;
+        }
+        if let Some(source) = source {
+            refuse_misspelled(source, &SOURCES)?;
+            let literal = value.filter(|value| value.text().is_some_and(|text| !text.is_empty()) && !value.is_null());
+            if let Some(value) = literal.filter(|_| source.entries().next().is_some()) {
+                return Err(Error::input(format!("{text} has both `value` and `valueFrom`"))
+                    .at(value.span())
+                    .hint("remove one of the two"));
+            }
+        }
+        names.push(text);
+    }
+    Ok(())
+}
+
+/// A key that is a known one in another spelling (`valuefrom`). Others may be of a newer Kubernetes.
+fn refuse_misspelled(map: Node<'_>, known: &[&str]) -> Result<()> {
+    for (key, _) in map.entries() {
+        let Some(name) = key.text() else { continue };
+        let meant = known.iter().find(|known| known.eq_ignore_ascii_case(&name) && ***known != *name);
+        if let Some(meant) = meant {
+            return Err(Error::input(format!("unknown key `{name}`"))
+                .at(key.span())
+                .hint(format!("did you mean `{meant}`?")));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use jobplate_yaml::{Document, Tape, scan};
+
+    use super::super::object::objects;
+    use super::*;
+
+    fn fault(text: &str) -> Option<(String, String)> {
+        let mut tape = Tape::default();
+        scan(text, &mut tape).unwrap();
+        let object = objects(Document::new(text, &tape)).unwrap().remove(0);
+        let error = check(&object).err()?;
+        Some((error.message().to_owned(), text[error.span().unwrap()].to_owned()))
+    }
+
+    fn pod(env: &str) -> String {
+        format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec: {{containers: [{{name: c, env: {env}}}]}}\n")
+    }
+
+    #[test]
+    fn what_a_server_takes_passes() {
+        for text in [
+            &pod("[{name: A, value: 'yes'}, {name: B, value: \"\", valueFrom: {secretKeyRef: {name: s, key: k}}}]"),
+            &pod("[{name: A, value: null}, {name: B}, {name: 1A, value: 'x', newField: 1}]"),
+            "apiVersion: v1\nkind: X\nmetadata: {generateName: p-, creationTimestamp: null}\nstatus: {}\n",
+            "apiVersion: v1\nkind: CRD\nmetadata: {name: a}\nstatus:\n  conditions: []\n  acceptedNames: {kind: \"\"}\n",
+        ] {
+            assert_eq!(fault(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_a_server_refuses_is_found() {
+        for (text, message, at) in [
+            (&*pod("[{name: A, value: yes}]"), "the value of A is a word that YAML takes for", "yes"),
+            (&pod("[{name: A, value: 1_000}]"), "the value of A is a number", "1_000"),
+            (&pod("[{name: Y, value: a}]"), "the name of a variable is a word", "Y"),
+            (
+                &pod("[{name: A, value: a}, {name: B}, {name: A}]"),
+                "the variable A stands twice in the env of container c",
+                "A",
+            ),
+            (&pod("[{name: A, valuefrom: {}}]"), "unknown key `valuefrom`", "valuefrom"),
+            (&pod("[{name: A, valueFrom: {secretkeyRef: {}}}]"), "unknown key `secretkeyRef`", "secretkeyRef"),
+            (&pod("[{name: A, value: a, valueFrom: {fieldRef: {}}}]"), "A has both `value` and `valueFrom`", "a"),
+            ("kind: Job", "the object has no `apiVersion`", "k"),
+            ("a: b", "this is no Kubernetes object", "a"),
+            ("apiVersion: v1\nkind: Job", "the object has no name", "a"),
+            ("apiVersion: v1\nkind: X\nmetadata: {name: a, uid: u}", "this is an export: `uid`", "uid"),
+            (
+                "apiVersion: v1\nkind: X\nmetadata: {name: a}\nstatus: {active: 1}",
+                "this is an export: `status`",
+                "status",
+            ),
+            ("apiVersion: v1\nkind: X\nmetadata: {name: a/b}", "the name is none", "a/b"),
+            ("apiVersion: v1\nkind: X\nmetadata: {name: y}", "`metadata.name` is a word", "y"),
+            ("apiVersion: v1\nkind: X\nmetadata: {name: a, labels: {b: 1}}", "a value of `labels` is a number", "1"),
+            (
+                "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {b: on}",
+                "a value of a ConfigMap is a word",
+                "on",
+            ),
+            (
+                "apiVersion: v1\nkind: X\nmetadata: {name: a}\nspec: {b: 1, c: {d: 1, d: 2}}",
+                "the key `d` stands twice",
+                "d",
+            ),
+        ] {
+            let (said, place) = fault(text).unwrap_or_else(|| panic!("{text} passes"));
+            assert!(said.starts_with(message), "{text}: {said}");
+            assert_eq!(place, at, "{text}");
+        }
+    }
+}

@@ -1,0 +1,374 @@
+//! The variables of the flow's container: plain ones become defaults of the variable `env`, so that deployments can
+//! change them; references stay in the container, and the worker is kept from setting the same names.
+//!
+//! What a worker (prefect-kubernetes 0.6.6 and later) makes of it: its own settings, then `env`, then what stands in
+//! the container and has none of these names. Older ones, back to 0.2.12, keep all that stands in the container.
+
+use jobplate_diagnostic::{Error, Result};
+use jobplate_manifest::env::used_names;
+use jobplate_manifest::names::looks_secret;
+
+use super::base::Base;
+use super::names::{self, Fate, Takes};
+use super::{Notes, overlay, values};
+use crate::base_job_template::is_worker_setting;
+use crate::placeholder;
+use crate::program::is_told_by_workers;
+use crate::pyvalue::heap::{Data, Heap, Id, at};
+use crate::pyvalue::{literal, text};
+
+/// One entry of the template, with the name that it will have.
+struct Entry {
+    /// The name in the template.
+    old: String,
+    /// The name in the result; none for what is left out.
+    new: Option<String>,
+    /// Where the old name stands.
+    name: Id,
+    /// The whole entry.
+    entry: Id,
+    /// The text of a literal; none for a reference.
+    value: Option<Id>,
+    /// What is to be said of its name.
+    said: Option<String>,
+}
+
+/// The names that variables get in the result, by those they had. Empty: it is left out.
+pub(super) type Renamed = Vec<(String, Option<String>)>;
+
+/// Lays the variables of a container over the base. Gives what became of their names.
+pub(super) fn lay(heap: &mut Heap, base: &mut Base, notes: &mut Notes, env: Option<Id>) -> Result<Renamed> {
+    let mut entries = read(heap, notes, env)?;
+    entries.iter_mut().for_each(|entry| decide(heap, entry));
+    let renamed: Renamed = entries.iter().map(|entry| (entry.old.clone(), entry.new.clone())).collect();
+    settle_clashes(heap, &mut entries)?;
+    for entry in &entries {
+        entry.said.iter().for_each(|said| notes.add(said, heap.place(entry.name)));
+    }
+    for entry in &mut entries {
+        if let Some(value) = entry.value.filter(|_| entry.new.is_some()) {
+            entry.value = Some(values::with_names(heap, notes, value, &renamed));
+        }
+    }
+    let kept: Vec<&Entry> = entries.iter().filter(|entry| entry.new.is_some()).collect();
+    for entry in &kept {
+        note_secret(heap, notes, entry);
+    }
+    let has_variable = base.variable(heap, "env").is_some_and(|schema| !takes_list(heap, schema));
+    let stays: Vec<bool> = (0..kept.len()).map(|at| !has_variable || must_stay(heap, &kept, at)).collect();
+    let mut hard_coded = Vec::new();
+    for (entry, stays) in kept.iter().zip(stays) {
+        let name = entry.new.clone().unwrap_or_default();
+        match entry.value.filter(|_| !stays) {
+            Some(value) => {
+                put_default(heap, base, &name, value)?;
+                forget_in_container(heap, base, &name);
+            }
+            None => {
+                let own = with_name(heap, entry, &name);
+                hard_coded.push((name, overlay::literal(heap, base, notes, own)?, entry.name));
+            }
+        }
+    }
+    put_hard_coded(heap, base, notes, hard_coded)?;
+    Ok(renamed)
+}
+
+/// Reads a list of variables. Fails, with a place, at what Kubernetes does not take for one.
+fn read(heap: &mut Heap, notes: &mut Notes, env: Option<Id>) -> Result<Vec<Entry>> {
+    let Some(env) = env else { return Ok(Vec::new()) };
+    let items = match heap.get(env).clone() {
+        Data::None => return Ok(Vec::new()),
+        Data::List(items) => items,
+        _ => {
+            let error = Error::input(format!("`env` must be a list, and is {}", heap.kind(env)));
+            return Err(at(error.hint("write entries with `name` and `value`"), heap.place(env)));
+        }
+    };
+    let mut entries: Vec<Entry> = Vec::new();
+    for entry in items {
+        let fail = |heap: &Heap, what: &str, id: Id| {
+            let error = Error::input(format!("an entry of `env` {what}"));
+            Err(at(error.hint("an entry has a `name`, and a `value` or `valueFrom`"), heap.place(id)))
+        };
+        if heap.dict(entry).is_none() {
+            return fail(heap, "is no mapping", entry);
+        }
+        let Some(name) = heap.item(entry, "name") else { return fail(heap, "has no `name`", entry) };
+        let Some(old) = heap.str(name).filter(|name| !name.is_empty()).map(str::to_owned) else {
+            return fail(heap, "has a `name` that is no text", name);
+        };
+        if placeholder::is_in(&old) {
+            return fail(heap, "has a `name` with a placeholder in it", name);
+        }
+        if let Some(first) = entries.iter().position(|other| other.old == old) {
+            // Which of the two `$(NAME)` means depends on where it stands.
+            if values::mentions(heap, env, &format!("$({old})")) {
+                let error = Error::refused(format!("the variable `{old}` stands twice in `env`, and others use it"));
+                return Err(at(error.hint("remove one of the two"), heap.place(name)));
+            }
+            let said = format!(
+                "`{old}` is left out here: it stands in `env` once more, and to Kubernetes the last one counts"
+            );
+            notes.add(said, heap.place(entries[first].name));
+            entries.remove(first);
+        }
+        let is_there = |key: &str| heap.item(entry, key).filter(|value| *heap.get(*value) != Data::None);
+        let (value, from) = (is_there("value"), is_there("valueFrom"));
+        let value = match (value, from) {
+            (Some(value), Some(_)) if heap.str(value) != Some("") => {
+                return fail(heap, "has both a `value` and a `valueFrom`, which Kubernetes refuses", name);
+            }
+            (_, Some(from)) if heap.dict(from).is_none() => {
+                return fail(heap, "has a `valueFrom` that is no mapping", from);
+            }
+            (_, Some(_)) => None,
+            (Some(value), None) => Some(values::as_text(heap, notes, value, &format!("the value of `{old}`"))?),
+            (None, None) => Some(heap.text("")),
+        };
+        entries.push(Entry { old, new: None, name, entry, value, said: None });
+    }
+    Ok(entries)
+}
+
+/// Finds the name that an entry gets, and says so where it is another one.
+fn decide(heap: &mut Heap, entry: &mut Entry) {
+    let old = &entry.old;
+    let (new, said) = match names::fate(old) {
+        Fate::Stays => (Some(old.clone()), None),
+        Fate::IsOfTheUser => (
+            Some(old.clone()),
+            Some(format!(
+                "`{old}` stays as it is: Prefect 2 and 3 have no settings of one's own, code can read it by os.environ"
+            )),
+        ),
+        Fate::Renamed(new, takes, more) => {
+            match entry.value.map_or(Some(None), |value| converted(heap, value, takes)) {
+                None => {
+                    (None, Some(format!("`{old}` is left out: `{new}` does not take its value; set that one by hand")))
+                }
+                Some(value) => {
+                    entry.value = value.or(entry.value);
+                    let more = if more.is_empty() { String::new() } else { format!("; {more}") };
+                    (Some(new.to_owned()), Some(format!("`{old}` is now `{new}`{more}")))
+                }
+            }
+        }
+        Fate::Secret(secret) => (
+            Some(secret.to_owned()),
+            Some(format!(
+                "`{old}` is now `{secret}`: Prefect 2 and 3 read no secrets from the environment; code reads it by os.environ, or has a Secret block in its place"
+            )),
+        ),
+        Fate::Dropped(instead) => (None, Some(format!("`{old}` is left out: {instead}"))),
+    };
+    (entry.new, entry.said) = (new, said);
+}
+
+/// A literal as a setting takes it: `None` where it does not; `Some(None)` where nothing is to be changed.
+fn converted(heap: &mut Heap, value: Id, takes: Takes) -> Option<Option<Id>> {
+    let text = heap.str(value).unwrap_or_default().to_owned();
+    // What Kubernetes puts together is not known here.
+    if used_names(&text).next().is_some() {
+        return Some(None);
+    }
+    let lower = text.trim().to_lowercase();
+    let is = match takes {
+        Takes::Text => true,
+        Takes::Level => ["debug", "info", "warning", "error", "critical"].contains(&lower.as_str()),
+        Takes::Bool => ["true", "false", "1", "0"].contains(&lower.as_str()),
+        Takes::Count => !lower.is_empty() && lower.bytes().all(|byte| byte.is_ascii_digit()),
+        Takes::Number => lower.parse::<f64>().is_ok_and(f64::is_finite),
+        Takes::Names => {
+            let place = heap.place(value).cloned();
+            let Some(list) = literal::eval(heap, &text, place.as_ref()) else { return Some(None) };
+            let (Data::List(items) | Data::Tuple(items)) = heap.get(list).clone() else { return None };
+            let names: Option<Vec<String>> = items.iter().map(|item| heap.str(*item).map(str::to_owned)).collect();
+            return Some(Some(heap.put(Data::Str(names?.join(",")), place)));
+        }
+    };
+    // Prefect 1 takes blanks around these, pydantic does not.
+    let is_trimmed = matches!(takes, Takes::Level | Takes::Bool) && text.trim() != text;
+    let place = heap.place(value).cloned();
+    is.then(|| is_trimmed.then(|| heap.put(Data::Str(text.trim().to_owned()), place)))
+}
+
+/// Leaves out what would have the name of another one. Fails where both are in use today, with something else in each:
+/// a secret of Prefect 1 beside a variable of its name.
+fn settle_clashes(heap: &Heap, entries: &mut [Entry]) -> Result<()> {
+    for this in 0..entries.len() {
+        let Some(new) = entries[this].new.clone() else { continue };
+        let old = &entries[this].old;
+        let rank = names::rank(old);
+        let stronger = entries.iter().find(|other| other.new.as_ref() == Some(&new) && names::rank(&other.old) < rank);
+        let Some(stronger) = stronger else { continue };
+        if matches!(names::fate(old), Fate::Secret(_)) && !is_same(heap, &entries[this], stronger) {
+            let error = Error::refused(format!("`{old}` and `{}` would both be `{new}`, and differ", stronger.old));
+            let hint = "rename one of the two in the job template, and where code reads it, or remove it";
+            return Err(at(error.hint(hint), heap.place(entries[this].name)));
+        }
+        let said = match stronger.old == new {
+            true => format!("`{old}` is left out: `{new}` is there, too"),
+            false => format!("`{old}` is left out: `{new}` is what `{}` has", stronger.old),
+        };
+        entries[this].said = Some(said);
+        entries[this].new = None;
+    }
+    Ok(())
+}
+
+/// Whether two entries are the same but for their names.
+fn is_same(heap: &Heap, one: &Entry, other: &Entry) -> bool {
+    match (one.value, other.value) {
+        (Some(one), Some(other)) => heap.equal(one, other),
+        (None, None) => {
+            let from = |entry: &Entry| heap.item(entry.entry, "valueFrom");
+            from(one).zip(from(other)).is_some_and(|(one, other)| text::str(heap, one) == text::str(heap, other))
+        }
+        _ => false,
+    }
+}
+
+fn note_secret(heap: &Heap, notes: &mut Notes, entry: &Entry) {
+    let (Some(new), Some(value)) = (&entry.new, entry.value) else { return };
+    let is_empty = heap.str(value).is_none_or(str::is_empty);
+    // A text that is put together by `$(NAME)` has its secret elsewhere.
+    let is_composed = heap.str(value).is_some_and(|text| used_names(text).next().is_some());
+    if !is_empty && !is_composed && (looks_secret(new) || looks_secret(&entry.old)) {
+        let said = format!(
+            "`{new}` is plain text, and its name looks secret: whoever sees the work pool reads it; put it into a Secret, and a reference (`--secret-env {new}=SECRET/KEY` of `jobplate render`) into the job template"
+        );
+        notes.add(said, heap.place(entry.name));
+    }
+}
+
+/// Whether the variable `env` is a list in this base, as Kubernetes has it.
+fn takes_list(heap: &Heap, schema: Id) -> bool {
+    heap.item(schema, "type").and_then(|own| heap.str(own)) == Some("array")
+}
+
+/// Whether an entry has to stand in the container itself.
+fn must_stay(heap: &Heap, entries: &[&Entry], at: usize) -> bool {
+    let entry = entries[at];
+    let text = |entry: &Entry| entry.value.and_then(|value| heap.str(value)).unwrap_or_default().to_owned();
+    let Some(new) = &entry.new else { return false };
+    let own = text(entry);
+    entry.value.is_none()
+        || is_told_by_workers(new)
+        // `env` comes first, and `$(NAME)` means what stands before it.
+        || used_names(&own).next().is_some()
+        || entries[..at].iter().any(|before| used_names(&text(before)).any(|used| used == new))
+        // The values of `env` are searched for placeholders once more.
+        || placeholder::is_in(&own)
+}
+
+/// The entry under its new name, with the value it has now.
+fn with_name(heap: &mut Heap, entry: &Entry, name: &str) -> Id {
+    let pairs = heap.dict(entry.entry).unwrap_or_default().to_vec();
+    let place = heap.place(entry.entry).cloned();
+    let own = heap.put(Data::Dict(pairs), place);
+    let name = heap.text(name);
+    heap.set_item(own, "name", name);
+    if let Some(value) = entry.value {
+        heap.set_item(own, "value", value);
+    }
+    own
+}
+
+/// Makes a literal a default of the variable `env`.
+fn put_default(heap: &mut Heap, base: &Base, name: &str, value: Id) -> Result<()> {
+    let Some(schema) = base.variable(heap, "env") else { return Ok(()) };
+    let default = match heap.item(schema, "default").filter(|own| heap.dict(*own).is_some()) {
+        Some(default) => default,
+        None => {
+            let made = heap.put(Data::Dict(Vec::new()), None);
+            heap.set_item(schema, "default", made);
+            made
+        }
+    };
+    heap.set_item(default, name, value);
+    Ok(())
+}
+
+/// Takes a name out of the entries that the base has in its container.
+fn forget_in_container(heap: &mut Heap, base: &Base, name: &str) {
+    let Some(list) = heap.item(base.container, "env") else { return };
+    let Data::List(items) = heap.get(list).clone() else { return };
+    let is_other = |item: &Id| heap.item(*item, "name").and_then(|own| heap.str(own)) != Some(name);
+    *heap.get_mut(list) = Data::List(items.into_iter().filter(is_other).collect());
+}
+
+/// Puts entries into the container, and keeps everything else from setting their names.
+fn put_hard_coded(heap: &mut Heap, base: &Base, notes: &mut Notes, entries: Vec<(String, Id, Id)>) -> Result<()> {
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let mut items = match heap.item(base.container, "env").map(|list| heap.get(list).clone()) {
+        // A placeholder among entries puts a mapping there that Kubernetes does not take.
+        Some(Data::List(items)) => items.into_iter().filter(|item| heap.dict(*item).is_some()).collect(),
+        _ => Vec::new(),
+    };
+    for (name, entry, place) in entries {
+        overlay::put_named(heap, &mut items, "name", entry);
+        let default = base.variable(heap, "env").and_then(|schema| heap.item(schema, "default"));
+        if let Some(default) = default
+            && let Data::Dict(pairs) = heap.get(default).clone()
+        {
+            let others = pairs.into_iter().filter(|(key, _)| heap.str(*key) != Some(name.as_str())).collect();
+            *heap.get_mut(default) = Data::Dict(others);
+        }
+        if is_worker_setting(&name) {
+            unset_of_worker(heap, base, &name, place)?;
+        }
+        if name == "PREFECT_FLOW_RUN_EXECUTE_SIGTERM_BEHAVIOR" {
+            let said = format!("`{name}` is lost in the Job: workers since prefect-kubernetes 0.5.9 set it themselves");
+            notes.add(said, heap.place(place));
+        }
+    }
+    let list = heap.put(Data::List(items), None);
+    heap.set_item(base.container, "env", list);
+    Ok(())
+}
+
+/// Whether the values of a mapping can be null.
+fn takes_null(heap: &Heap, schema: Id) -> bool {
+    let any = heap.item(schema, "additionalProperties").and_then(|of| heap.item(of, "anyOf")).map(|any| heap.get(any));
+    let is_null = |one: &Id| heap.item(*one, "type").and_then(|own| heap.str(own)) == Some("null");
+    matches!(any, Some(Data::List(any)) if any.iter().any(is_null))
+}
+
+/// Gives a name the null in `job_configuration.env` that makes the worker leave its own value out.
+fn unset_of_worker(heap: &mut Heap, base: &Base, name: &str, place: Id) -> Result<()> {
+    let env = heap.item(base.configuration, "env");
+    let env = match env.map(|env| heap.get(env)) {
+        Some(Data::Dict(_)) => env,
+        Some(Data::List(_)) => {
+            let error = Error::refused(format!(
+                "`job_configuration.env` of the default is a list, beside which the worker's own `{name}` can't be left out"
+            ));
+            return Err(at(
+                error.hint("write \"{{ env }}\" there, and the list into the container's `env`"),
+                heap.place(place),
+            ));
+        }
+        _ => None,
+    };
+    let env = env.unwrap_or_else(|| {
+        let made = heap.put(Data::Dict(Vec::new()), None);
+        heap.set_item(base.configuration, "env", made);
+        made
+    });
+    let null = heap.put(Data::None, None);
+    heap.set_item(env, name, null);
+    // Prefect 2.20, and 3 at first, put the variable's default in the place of `job_configuration.env`, where there
+    // is one: then the null has to be in it, too, as far as its schema takes nulls (that of Prefect 3 does).
+    let schema = base.variable(heap, "env");
+    let default = schema.and_then(|schema| heap.item(schema, "default"));
+    if let (Some(schema), Some(default)) = (schema, default)
+        && heap.dict(default).is_some_and(|pairs| !pairs.is_empty())
+        && takes_null(heap, schema)
+    {
+        heap.set_item(default, name, null);
+    }
+    Ok(())
+}

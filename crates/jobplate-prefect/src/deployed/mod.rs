@@ -1,0 +1,268 @@
+//! A program of Prefect in a manifest: the environment of its container, and the words that it is started with.
+//!
+//! What Kubernetes makes of them is followed as far as it is known: `$(VAR)` is expanded, and a value that is in a
+//! Secret or ConfigMap has a word in its place. Knows nothing of what the options mean.
+
+mod shell;
+
+use std::ops::Range;
+use std::rc::Rc;
+
+use jobplate_diagnostic::{Error, Result};
+use jobplate_manifest::container;
+use jobplate_manifest::env::{Part, parts};
+use jobplate_manifest::object::each_in_text;
+use jobplate_manifest::workload::pod_specs;
+use jobplate_yaml::Node;
+
+use super::program::{self, Generation};
+use crate::pyvalue::environ::{Environ, Known, Variable};
+use crate::pyvalue::heap::{Place, Text, at};
+
+/// A program to look for.
+#[derive(Debug)]
+pub struct Program {
+    /// Whose it is.
+    pub generation: Generation,
+    /// The words that start it.
+    pub start: &'static [&'static str],
+    /// What errors call it.
+    pub name: &'static str,
+    /// The error where there are several.
+    pub several: &'static str,
+    /// The error where there is none.
+    pub none: &'static str,
+    /// The hint where something else is started.
+    pub no_start: &'static str,
+    /// The options with a value that it is started with: long, short, and whether they can stand several times.
+    pub options: &'static [(&'static str, Option<char>, bool)],
+    /// Those without a value.
+    pub switches: &'static [&'static str],
+}
+
+/// What a manifest says of a program.
+#[derive(Debug)]
+pub struct Deployed {
+    /// The options that it is started with.
+    pub options: clap::ArgMatches,
+    /// The profile that is named right behind `prefect`: the active one. Elsewhere `--profile` is another thing, and
+    /// one of the options.
+    pub profile: Option<Known>,
+    /// Where they stand.
+    pub place: Place,
+    /// Its environment.
+    pub environ: Environ,
+    /// The version of Prefect in its image, where it is one of Prefect's own.
+    pub version: Option<Vec<u32>>,
+    /// Whether it takes variables from whole Secrets or ConfigMaps, too.
+    pub has_sources: bool,
+}
+
+/// Finds the program in a manifest. Fails where there is none, or more than one.
+pub fn find(program: &Program, source: &Rc<Text>) -> Result<Deployed> {
+    let whole = Place { source: Rc::clone(source), span: 0..0 };
+    let mut found = None;
+    each_in_text(&source.text, &mut |offset, object| {
+        for own in pod_specs(object).unwrap_or_default().into_iter().flat_map(container::all) {
+            if program::agent(own) != Some(program.generation) {
+                continue;
+            }
+            if found.replace(Reader { program, source, offset }.deployed(own)?).is_some() {
+                let error = Error::input(program.several);
+                return Err(at(error.hint("name a file with one of them"), Some(&whole)));
+            }
+        }
+        Ok(())
+    })?;
+    found.ok_or_else(|| {
+        let (name, start) = (program.name, program.start.join(" "));
+        let article = if name.starts_with('a') { "an" } else { "a" };
+        let hint = format!("{article} {name} is a container that runs `{start}`");
+        at(Error::input(program.none).hint(hint), Some(&whole))
+    })
+}
+
+struct Reader<'s> {
+    program: &'s Program,
+    source: &'s Rc<Text>,
+    offset: usize,
+}
+
+impl Reader<'_> {
+    fn place(&self, node: Node<'_>) -> Place {
+        let span = node.span();
+        Place { source: Rc::clone(self.source), span: self.offset + span.start..self.offset + span.end }
+    }
+
+    fn deployed(&self, container: Node<'_>) -> Result<Deployed> {
+        let environ = self.environ(container)?;
+        let Command { profile, options, place } = self.command(container, &environ)?;
+        let options = self.options(&options, &place)?;
+        let has_sources = container.first("envFrom").is_some_and(|list| list.items().next().is_some());
+        Ok(Deployed { options, profile, place, environ, version: program::image_version(container), has_sources })
+    }
+
+    /// The container's variables, in order.
+    fn environ(&self, container: Node<'_>) -> Result<Environ> {
+        let mut environ = Environ::default();
+        for entry in container.first("env").into_iter().flat_map(Node::items) {
+            let Some(name) = entry.first("name").and_then(Node::text) else { continue };
+            let value = match (entry.first("value"), entry.first("valueFrom")) {
+                (Some(value), _) => self.expand(&environ, value)?,
+                (None, Some(from)) => Known::Unknown(reference(from)),
+                (None, None) => Known::Text(String::new()),
+            };
+            let place = Some(self.place(entry.first("value").or(entry.first("name")).unwrap_or(entry)));
+            environ.0.retain(|variable| variable.name != name);
+            environ.0.push(Variable { name: name.into_owned(), value, place });
+        }
+        Ok(environ)
+    }
+
+    /// The text of a scalar with `$(VAR)` expanded.
+    fn expand(&self, environ: &Environ, node: Node<'_>) -> Result<Known> {
+        expand(environ, &node.text().unwrap_or_default()).ok_or_else(|| {
+            let error = Error::input("with its variables put in, this is longer than Linux takes");
+            at(error.hint("no program can be started like this"), Some(&self.place(node)))
+        })
+    }
+
+    /// Reads the words as options.
+    fn options(&self, words: &[Known], place: &Place) -> Result<clap::ArgMatches> {
+        let command = clap::Command::new("start").no_binary_name(true).disable_help_flag(true).args_override_self(true);
+        let options = self.program.options.iter().map(|(long, short, many)| {
+            let action = if *many { clap::ArgAction::Append } else { clap::ArgAction::Set };
+            let arg = clap::Arg::new(*long).long(*long).allow_hyphen_values(true).action(action);
+            arg.short(*short)
+        });
+        let switches = self.program.switches.iter();
+        let switches = switches.map(|long| clap::Arg::new(*long).long(*long).action(clap::ArgAction::SetTrue));
+        command.args(options).args(switches).try_get_matches_from(words.iter().map(Known::text)).map_err(|_| {
+            let start = self.program.start.join(" ");
+            let error = Error::input(format!("`{start}` takes no such options"));
+            at(error.hint(format!("look at `{start} --help`")), Some(place))
+        })
+    }
+
+    /// What the program is started with.
+    fn command(&self, container: Node<'_>, environ: &Environ) -> Result<Command> {
+        let start = self.program.start;
+        let parts = ["command", "args"].into_iter().filter_map(|key| container.first(key)).flat_map(Node::items);
+        let mut words: Vec<Known> = Vec::new();
+        let mut place = self.place(container);
+        let mut is_shell = false;
+        for part in parts {
+            let text = part.text().unwrap_or_default();
+            if text.contains("prefect") || text.starts_with("--") {
+                place = self.place(part);
+            }
+            let expanded = self.expand(environ, part)?;
+            // One word with blanks in it runs by a shell that the image brings.
+            let is_script = is_shell || find_start(start, &shell::roughly(&shell::joined(&text))).is_some();
+            if !is_script {
+                is_shell =
+                    text.as_ref() == "-c" || text.starts_with('-') && !text.starts_with("--") && text.ends_with('c');
+                words.push(expanded);
+                continue;
+            }
+            let Some(of_start) = shell::words(start, expanded.text(), environ) else {
+                let error = Error::input(format!(
+                    "the {}'s command uses more of its shell than can be followed here",
+                    self.program.name
+                ));
+                return Err(at(
+                    error.hint(format!("write the {}'s settings into a scenario (`--scenario`)", self.program.name)),
+                    Some(&place),
+                ));
+            };
+            words.extend(of_start);
+        }
+        let texts: Vec<&str> = words.iter().map(Known::text).collect();
+        let Some((session, behind)) = find_start(start, &texts) else {
+            let error = Error::input(format!("this {} is not started by `{}`", self.program.name, start.join(" ")));
+            return Err(at(error.hint(self.program.no_start), Some(&place)));
+        };
+        let takes_profile = self.program.options.iter().any(|(long, ..)| *long == "profile");
+        let (profile, session) = match &words[session] {
+            [first, profile, rest @ ..] if takes_profile && first.text() == "--profile" => {
+                (Some(profile.clone()), rest)
+            }
+            all => (None, all),
+        };
+        // Before the command, `-p` is no pool.
+        let long = |word: &Known| if word.text() == "-p" { Known::Text("--profile".to_owned()) } else { word.clone() };
+        let options = session.iter().map(long).chain(words[behind..].iter().cloned()).collect();
+        Ok(Command { profile, options, place })
+    }
+}
+
+/// What a program is started with.
+struct Command {
+    profile: Option<Known>,
+    options: Vec<Known>,
+    place: Place,
+}
+
+/// Finds the words that start a program (`start`): the options between `prefect` and its command, and what is behind
+/// it all.
+fn find_start(start: &[&str], words: &[&str]) -> Option<(Range<usize>, usize)> {
+    (0..words.len()).filter(|at| program::is_prefect(words[*at])).find_map(|at| {
+        let command = at + 1 + program::session_options(&words[at + 1..]);
+        let behind = command + start.len() - 1;
+        (words.get(command..behind)? == &start[1..]).then_some((at + 1..command, behind))
+    })
+}
+
+/// The longest word or variable that Linux starts a program with, in bytes (`MAX_ARG_STRLEN`).
+const LONGEST: usize = 128 << 10;
+
+/// Expands `$(VAR)` as Kubernetes does: `$$` is a dollar, and what is not set stays. None where it becomes too long.
+fn expand(environ: &Environ, text: &str) -> Option<Known> {
+    let mut out = String::new();
+    for part in parts(text) {
+        match part {
+            Part::Text(text) => out.push_str(text),
+            Part::Dollar => out.push('$'),
+            Part::Name(name) => match environ.get(name) {
+                Some(variable) if out.len() + variable.value.text().len() > LONGEST => return None,
+                Some(variable) => out.push_str(variable.value.text()),
+                None => out.extend(["$(", name, ")"]),
+            },
+        }
+    }
+    Some(Known::of(out))
+}
+
+/// What stands for a value that is somewhere else.
+fn reference(from: Node<'_>) -> String {
+    let text =
+        |of: Node<'_>, key: &str| of.first(key).and_then(Node::text).map_or("?".to_owned(), |text| text.into_owned());
+    for (kind, word) in [("secretKeyRef", "Secret"), ("configMapKeyRef", "ConfigMap")] {
+        if let Some(reference) = from.first(kind) {
+            return format!("<{word} {}, key {}>", text(reference, "name"), text(reference, "key"));
+        }
+    }
+    match from.first("fieldRef") {
+        Some(reference) => format!("<field {}>", text(reference, "fieldPath")),
+        None => "<a reference>".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_expand_as_in_kubernetes() {
+        let variable = |name: &str, value: Known| Variable { name: name.to_owned(), value, place: None };
+        let unknown = Known::Unknown("<Secret s, key k>".to_owned());
+        let environ = Environ(vec![variable("A", Known::Text("a".to_owned())), variable("S", unknown)]);
+        for (text, wanted) in
+            [("$(A)b$(C)$", "ab$(C)$"), ("$$(A)", "$(A)"), ("$A", "$A"), ("$(A", "$(A"), ("$(C$(A))", "$(C$(A))")]
+        {
+            assert_eq!(expand(&environ, text), Some(Known::Text(wanted.to_owned())), "{text}");
+        }
+        let unknown = Known::Unknown("x<Secret s, key k>".to_owned());
+        assert_eq!(expand(&environ, "x$(S)"), Some(unknown));
+    }
+}

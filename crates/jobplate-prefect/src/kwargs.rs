@@ -1,0 +1,70 @@
+//! Keyword arguments of Prefect's Python classes, as a mapping has them.
+
+use jobplate_diagnostic::{Error, Result};
+
+use crate::pyvalue::heap::{Data, Heap, Id, at};
+use crate::pyvalue::text;
+
+/// A mapping whose keys are the arguments of one class.
+#[derive(Clone, Copy, Debug)]
+pub struct Kwargs(Id);
+
+impl Kwargs {
+    /// Reads a mapping. Fails at a key that the class does not take.
+    pub fn read(heap: &Heap, given: Id, known: &[&str], class: &str) -> Result<Self> {
+        let Some(pairs) = heap.dict(given) else {
+            let error = Error::input(format!("the arguments of {class} are {} here", heap.kind(given)));
+            return Err(at(error.hint("write a mapping, such as `env: {A: b}`"), heap.place(given)));
+        };
+        for (key, _) in pairs {
+            let name = text::str(heap, *key);
+            if !known.contains(&name.as_str()) {
+                let distance = |known: &&&str| strsim::damerau_levenshtein(&name, known);
+                let near = known.iter().min_by_key(distance).filter(|known| distance(known) <= 3);
+                let hint = match near {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("it takes {}", known.join(", ")),
+                };
+                return Err(at(Error::input(format!("{class} takes no `{name}`")).hint(hint), heap.place(*key)));
+            }
+        }
+        Ok(Kwargs(given))
+    }
+
+    /// The value of an argument; none where it is absent or `None`.
+    pub fn get(self, heap: &Heap, name: &str) -> Option<Id> {
+        heap.item(self.0, name).filter(|value| *heap.get(*value) != Data::None)
+    }
+
+    /// The same, where it is true to Python.
+    pub fn truthy(self, heap: &Heap, name: &str) -> Option<Id> {
+        self.get(heap, name).filter(|value| heap.is_true(*value))
+    }
+}
+
+/// The first key of a mapping that is one of these.
+pub fn first_key(heap: &Heap, given: Id, names: &[&str]) -> Option<Id> {
+    let pairs = heap.dict(given).unwrap_or_default();
+    pairs.iter().map(|(key, _)| *key).find(|key| heap.str(*key).is_some_and(|key| names.contains(&key)))
+}
+
+/// The items over which Python iterates: of a list, of the letters of a text, of the keys of a mapping. Fails where
+/// it can't.
+pub fn iterate(heap: &mut Heap, id: Id, what: &str) -> Result<Vec<Id>> {
+    Ok(match heap.get(id).clone() {
+        Data::List(items) | Data::Tuple(items) | Data::Set(items) => items,
+        Data::Dict(pairs) => pairs.into_iter().map(|(key, _)| key).collect(),
+        Data::Str(text) => {
+            let place = heap.place(id).cloned();
+            text.chars().map(|c| heap.put(Data::Str(c.to_string()), place.clone())).collect()
+        }
+        Data::Bytes(bytes) => {
+            let place = heap.place(id).cloned();
+            bytes.into_iter().map(|byte| heap.put(Data::Int(byte.into()), place.clone())).collect()
+        }
+        _ => {
+            let error = Error::input(format!("{what} must be a list, and is {}", heap.kind(id)));
+            return Err(at(error.hint("Prefect itself fails here"), heap.place(id)));
+        }
+    })
+}

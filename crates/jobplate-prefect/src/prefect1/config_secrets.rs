@@ -1,0 +1,156 @@
+//! The secrets in a `config.toml` of Prefect 1, as the variables that they would be: whatever a flow gets for one
+//! from the file, it gets for the variable.
+//!
+//! Prefect reads the texts in the file as it does those in variables; numbers, booleans and lists it takes as they
+//! are, and a table is a dict, into which a variable leads by a `__` in its name. Knows nothing of where the file is.
+//! No error holds a value.
+
+use std::rc::Rc;
+
+use jobplate_diagnostic::{Error, Result};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::config::{of_toml, parse_toml};
+use super::secrets;
+use crate::pyvalue::heap::{Data, Heap, Id, Place, Text, at};
+
+/// A secret of the file.
+#[derive(Debug)]
+pub struct Found {
+    /// Its name; in tables, joined by `__`.
+    pub name: String,
+    /// The text as the file has it; none for what is no text there.
+    pub own: Option<String>,
+    /// The text that its variable must have.
+    pub value: String,
+    /// Where its name stands.
+    pub place: Place,
+}
+
+/// The secrets of `[context.secrets]`, in the order of the file.
+pub fn secrets(source: &Rc<Text>) -> Result<Vec<Found>> {
+    let root = parse_toml(source)?;
+    let mut found = Vec::new();
+    let Some(DeValue::Table(context)) = root.get_ref().get("context").map(Spanned::get_ref) else { return Ok(found) };
+    match context.get("secrets").map(|secrets| (secrets.get_ref(), secrets.span())) {
+        None => {}
+        Some((DeValue::Table(table), _)) => add(table, "", source, &mut found)?,
+        Some((_, span)) => {
+            let place = Place { source: Rc::clone(source), span };
+            return Err(at(Error::input("`context.secrets` is no table"), Some(&place)));
+        }
+    }
+    Ok(found)
+}
+
+fn add(table: &DeTable<'_>, before: &str, source: &Rc<Text>, found: &mut Vec<Found>) -> Result<()> {
+    for (key, value) in table {
+        let own = key.get_ref();
+        let name = format!("{before}{own}");
+        let place = Place { source: Rc::clone(source), span: key.span() };
+        let refuse = |what: &str, hint: &str| at(Error::input(format!("{name} {what}")).hint(hint), Some(&place));
+        if own.contains(secrets::NESTS) {
+            return Err(refuse("has a `__` in its name, which in a variable's leads into a dict", "rename the secret"));
+        }
+        let (own, value) = match value.get_ref() {
+            DeValue::Table(inner) => {
+                add(inner, &format!("{name}{}", secrets::NESTS), source, found)?;
+                continue;
+            }
+            DeValue::String(text) => (Some(text.to_string()), secrets::of_config(text)),
+            _ => (None, literal(value, source).ok_or_else(|| refuse(NO_LITERAL, "write it as a text, in quotes"))?),
+        };
+        found.push(Found { name, own, value, place });
+    }
+    Ok(())
+}
+
+const NO_LITERAL: &str = "holds a date, an infinity or a NaN, and no variable can be made to hold one";
+
+/// A value as Python writes it; none for what has no literal there.
+fn literal(value: &Spanned<DeValue<'_>>, source: &Rc<Text>) -> Option<String> {
+    let mut heap = Heap::default();
+    let value = of_toml(&mut heap, value, source);
+    has_literal(&heap, value).then(|| secrets::literal(&heap, value))
+}
+
+fn has_literal(heap: &Heap, value: Id) -> bool {
+    match heap.get(value) {
+        Data::Float(float) => float.is_finite(),
+        Data::List(items) => items.iter().all(|item| has_literal(heap, *item)),
+        Data::Dict(pairs) => pairs.iter().all(|(_, value)| has_literal(heap, *value)),
+        other => matches!(other, Data::Str(_) | Data::Int(_) | Data::Bool(_)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(text: &str) -> Rc<Text> {
+        Rc::new(Text {
+            name: "c.toml".to_owned(),
+            first_line: 1,
+            text: text.to_owned(),
+            has_lines: true,
+            is_manifest: false,
+        })
+    }
+
+    fn read(text: &str) -> Vec<(String, String)> {
+        secrets(&source(text)).unwrap().into_iter().map(|found| (found.name, found.value)).collect()
+    }
+
+    #[test]
+    fn secrets_are_variables() {
+        let text = r#"
+            [cloud]
+            x = 1
+            [context.secrets]
+            Z = "ghp"
+            NUMBER = 0x1_F
+            FLOAT = 1.5
+            YES = true
+            PIN = "42"
+            QUOTED = "'42'"
+            LIST = ["42", "$HOME", 'a"b', [true, {a = 1}]]
+            inl = {A = "1", b.c = "2"}
+            EMPTY = {}
+            [context.secrets.AWS]
+            ACCESS_KEY = "x"
+        "#;
+        let expected = [
+            ("Z", "ghp"),
+            ("NUMBER", "31"),
+            ("FLOAT", "1.5"),
+            ("YES", "True"),
+            ("PIN", "42"),
+            ("QUOTED", "\"'42'\""),
+            ("LIST", "['42', '\\x24HOME', 'a\"b', [True, {'a': 1}]]"),
+            ("inl__A", "1"),
+            ("inl__b__c", "2"),
+            ("AWS__ACCESS_KEY", "x"),
+        ];
+        assert_eq!(read(text), expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        for nothing in ["", "[context]\n", "context = 1", "[context.secrets]", "[Context.Secrets]\nA = 1"] {
+            assert_eq!(read(nothing), []);
+        }
+    }
+
+    #[test]
+    fn refusals_have_their_place_and_no_value() {
+        for (text, expected) in [
+            ("[context.secrets]\nA = canary", "c.toml:2:5: this is no TOML"),
+            ("[context.secrets]\nA = 'canary'\nA = 'canary'", "c.toml:3:1: this is no TOML"),
+            ("context.secrets = 'canary'", "c.toml:1:19: `context.secrets` is no table"),
+            ("[context.secrets]\nA__B = 'canary'", "c.toml:2:1: A__B has a `__`"),
+            ("[context.secrets]\nB.A = 2020-01-01", "c.toml:2:3: B__A holds a date"),
+            ("[context.secrets]\nA = [1, nan]", "c.toml:2:1: A holds a date, an infinity or a NaN"),
+            ("[context.secrets]\nA = -inf", "c.toml:2:1: A holds"),
+        ] {
+            let error = secrets(&source(text)).unwrap_err().to_string();
+            assert!(error.starts_with(expected) && !error.contains("canary"), "{text}: {error}");
+        }
+    }
+}

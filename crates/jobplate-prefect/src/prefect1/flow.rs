@@ -1,0 +1,112 @@
+//! The flow of a run: its image and its command (`prefect/utilities/agent.py`).
+
+use std::str::FromStr;
+
+use jobplate_diagnostic::{Error, Result};
+
+use super::{Version, storage};
+use crate::pyvalue::heap::{Data, Heap, Id, at};
+
+/// What Prefect knows of the flow.
+#[derive(Clone, Copy, Debug)]
+pub struct Flow {
+    /// Its id.
+    pub id: Id,
+    /// The version of Prefect that it was registered with; none where it is not known.
+    pub core_version: Option<Id>,
+    /// Its storage as Prefect writes it down; Local, if there is none.
+    pub storage: Option<Id>,
+}
+
+impl Flow {
+    /// The image: of the Docker storage, of the run config, of the template, or Prefect's own of the flow's version.
+    pub fn image(self, heap: &mut Heap, run_config: Option<Id>, template: Option<Id>) -> Result<Id> {
+        if let Some(storage) = self.storage
+            && let Some(image) = storage::image(heap, storage)?
+        {
+            return Ok(image);
+        }
+        if let Some(image) = run_config.or(template.filter(|image| *heap.get(*image) != Data::None)) {
+            return Ok(image);
+        }
+        let version = match self.core_version.filter(|version| heap.is_true(*version)) {
+            None => "latest",
+            Some(version) => match heap.str(version) {
+                Some(version) => version.split('+').next().unwrap_or_default(),
+                None => return Err(self.bad_version(heap)),
+            },
+        };
+        let image = format!("prefecthq/prefect:{version}");
+        Ok(heap.put(Data::Str(image), self.core_version.and_then(|version| heap.place(version).cloned())))
+    }
+
+    /// The command of a flow run, which Prefect 0.13 renamed.
+    pub fn command(self, heap: &Heap, version: Version) -> Result<[&'static str; 3]> {
+        let core_version = match self.core_version.filter(|version| heap.is_true(*version)) {
+            None => "0.0.0",
+            Some(version) => heap.str(version).ok_or_else(|| self.bad_version(heap))?,
+        };
+        let is_old = match version {
+            Version::V0_15 => is_loosely_before(core_version),
+            Version::V1_4 => pep440_rs::Version::from_str(core_version).ok().map(|own| {
+                let renamed = pep440_rs::Version::new([0, 13, 0]);
+                own < renamed
+            }),
+        };
+        let run = if is_old.ok_or_else(|| self.bad_version(heap))? { "cloud-flow" } else { "flow-run" };
+        Ok(["prefect", "execute", run])
+    }
+
+    fn bad_version(self, heap: &Heap) -> Error {
+        let place = self.core_version.and_then(|version| heap.place(version));
+        at(Error::input("the flow's `core_version` is no version").hint("put it in quotes: \"1.4.1\""), place)
+    }
+}
+
+/// Whether a version is before 0.13.0 to Python's `LooseVersion`; none where it can't be compared.
+fn is_loosely_before(version: &str) -> Option<bool> {
+    let class = |c: char| match c {
+        '0'..='9' => 0,
+        'a'..='z' => 1,
+        '.' => 2,
+        _ => 3,
+    };
+    let mut parts: Vec<String> = Vec::new();
+    let mut last = None;
+    for c in version.chars() {
+        match parts.last_mut() {
+            Some(part) if last == Some(class(c)) && class(c) != 2 => part.push(c),
+            _ => parts.push(c.to_string()),
+        }
+        last = Some(class(c));
+    }
+    parts.retain(|part| part != ".");
+    for (position, renamed) in [0_u64, 13, 0].into_iter().enumerate() {
+        let Some(part) = parts.get(position) else { return Some(true) };
+        match part.parse::<u64>().ok()?.cmp(&renamed) {
+            std::cmp::Ordering::Equal => {}
+            order => return Some(order.is_lt()),
+        }
+    }
+    Some(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loose_versions() {
+        for (version, before) in [
+            ("0.12.6", Some(true)),
+            ("0.13.0", Some(false)),
+            ("0.13", Some(true)),
+            ("0.13.0rc1", Some(false)),
+            ("0.13.0+2.gabc", Some(false)),
+            ("1.0", Some(false)),
+            ("master", None),
+        ] {
+            assert_eq!(is_loosely_before(version), before, "{version}");
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Job templates: where an agent reads its own, and the one that Prefect brings.
+
+use std::rc::Rc;
+
+use jobplate_diagnostic::{Error, Result};
+use jobplate_manifest::embedded::{self, JOB_TEMPLATE_KEYS};
+use jobplate_manifest::object::each_in_text;
+
+use super::defaults::JOB_TEMPLATE;
+use super::run_config::{Path, ReadFile, at_path};
+use crate::pyvalue::heap::{Heap, Id, Text, at};
+use crate::pyvalue::yaml;
+
+/// The template of an agent that is given none.
+pub(super) fn default() -> Rc<Text> {
+    let (name, text) = ("Prefect's own template".to_owned(), JOB_TEMPLATE.to_owned());
+    Rc::new(Text { name, first_line: 1, text, has_lines: true, is_manifest: true })
+}
+
+/// The job template that a ConfigMap in a manifest holds; else the text itself. Fails where there are several.
+pub fn in_config_map(source: Rc<Text>) -> Result<Rc<Text>> {
+    let mut found = None;
+    each_in_text(&source.text, &mut |offset, object| {
+        if !embedded::is_config_map(object) {
+            return Ok(());
+        }
+        for (key, value) in embedded::data(object)?.into_iter().flat_map(|data| data.entries()) {
+            if !JOB_TEMPLATE_KEYS.iter().any(|own| key.is(own)) || !embedded::is_text(value) {
+                continue;
+            }
+            let line = source.text[..offset + value.span().start].matches('\n').count();
+            // Only a literal block has the lines of its text.
+            let has_lines = value.raw().starts_with('|');
+            let inner = Text {
+                name: source.name.clone(),
+                first_line: source.first_line + line + usize::from(has_lines),
+                has_lines,
+                text: value.text().unwrap_or_default().into_owned(),
+                is_manifest: has_lines,
+            };
+            if found.replace(Rc::new(inner)).is_some() {
+                return Err(Error::input("there are several ConfigMaps with a job template here")
+                    .in_file(&source.name)
+                    .hint("name a file with one of them"));
+            }
+        }
+        Ok(())
+    })?;
+    Ok(found.unwrap_or(source))
+}
+
+/// Reads a template where an agent would.
+pub(super) fn read(heap: &mut Heap, path: Id, file: &ReadFile<'_>) -> Result<Id> {
+    let Some(text) = heap.str(path) else {
+        return Err(at(Error::input("the path of a job template must be text"), heap.place(path)));
+    };
+    let Path { scheme, path: local } = Path::parse(text);
+    match scheme.as_str() {
+        "file" | "agent" => {
+            let template = file(&local).map_err(|error| {
+                at_path(error, heap, path, "where the agent runs it may be there: name the job template as FILE")
+            })?;
+            yaml::load(heap, &template)
+        }
+        "http" | "https" | "s3" | "gcs" | "gs" => {
+            let error = Error::input(format!("a job template behind `{scheme}:` is not fetched"));
+            let hint = "download it, and name it as FILE, without this path";
+            Err(at(error.hint(hint), heap.place(path)))
+        }
+        _ => {
+            let error = Error::input("Prefect reads no job template by this scheme");
+            Err(at(error.hint("it knows files, http, https, s3, gs, gcs and agent"), heap.place(path)))
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! JSON with places, as Python's `json` reads it: files such as templates, whose values go into a heap. Whole numbers are
+//! of any size, and the last of keys that stand twice counts. Where values alone count, `json_value` reads them.
+//!
+//! Places come from our own YAML scanner, of whose flow style JSON is a part.
+
+use std::rc::Rc;
+
+use jobplate_diagnostic::Error;
+use jobplate_yaml::{Document, Kind, Node, Tape, read};
+use num_bigint::BigInt;
+use serde_json::value::RawValue;
+
+use super::heap::{Data, Heap, Id, LastOfEach, Place, Text, at};
+
+/// Loads a text; none where it is no JSON.
+pub fn load(heap: &mut Heap, source: &Rc<Text>) -> Option<Id> {
+    let text = source.text.strip_prefix('\u{feff}').unwrap_or(&source.text);
+    let start = source.text.len() - text.len();
+    if !is_json(text) {
+        return None;
+    }
+    let whole: &RawValue = serde_json::from_str(text).ok()?;
+    let mut tape = Tape::default();
+    match read(text, &mut tape) {
+        Ok(_) => Some(Reader { heap, source, start }.value(Document::new(text, &tape).root())),
+        // JSON that YAML does not take, such as halves of characters: it has no places.
+        Err(_) => Some(without_places(heap, whole)),
+    }
+}
+
+/// Why a text that begins as JSON does is none, and where; none where it is JSON, or does not begin so.
+pub fn fault(source: &Rc<Text>) -> Option<(String, Place)> {
+    let text = source.text.trim_start_matches('\u{feff}');
+    let start = source.text.len() - text.len();
+    let first = text.trim_start().strip_prefix('{')?.trim_start();
+    if !first.is_empty() && !first.starts_with(['"', '}']) {
+        return None;
+    }
+    let error = serde_json::from_str::<serde::de::IgnoredAny>(text).err()?;
+    let line = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum::<usize>();
+    let at = text.floor_char_boundary(line + error.column().saturating_sub(1));
+    // Documents may stand behind it, and Python's `json` takes these numbers.
+    let is_stream = text[at..].starts_with("---");
+    let is_number = ["NaN", "Infinity", "-Infinity"].iter().any(|own| text[at..].starts_with(own));
+    let said = error.to_string();
+    let why = match &text[at..] {
+        rest if rest.starts_with(['#', '/']) => "it has no comments",
+        rest if rest.starts_with(['}', ']']) => "a comma with nothing behind it",
+        _ if error.is_eof() => "it ends in the middle",
+        _ => said.split(" at line ").next().unwrap_or_default(),
+    };
+    let why = why.to_owned();
+    let span = start + at..(start + at + 1).min(source.text.len());
+    (!is_stream && !is_number).then(|| (why, Place { source: Rc::clone(source), span }))
+}
+
+/// The error of a text that begins as JSON does, and is none.
+pub fn no_json(source: &Rc<Text>) -> Option<Error> {
+    let (why, place) = fault(source)?;
+    Some(at(
+        Error::input(format!("this is no JSON: {why}")).hint("what begins with a brace is taken for JSON"),
+        Some(&place),
+    ))
+}
+
+/// Lists and mappings within one another, as many as our YAML scanner takes.
+const DEPTH: usize = 250;
+
+/// Whether a text is JSON, more than a scalar, and not nested too deep.
+pub fn is_json(text: &str) -> bool {
+    let text = text.trim_start_matches('\u{feff}');
+    text.trim_start().starts_with(['{', '['])
+        && depth(text) <= DEPTH
+        && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+}
+
+/// How deep lists and mappings are within one another.
+fn depth(text: &str) -> usize {
+    let (mut depth, mut most, mut quoted, mut escaped) = (0_usize, 0, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = quoted,
+            b'"' => quoted = !quoted,
+            b'[' | b'{' if !quoted => {
+                depth += 1;
+                most = most.max(depth);
+            }
+            b']' | b'}' if !quoted => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    most
+}
+
+struct Reader<'h> {
+    heap: &'h mut Heap,
+    source: &'h Rc<Text>,
+    start: usize,
+}
+
+impl Reader<'_> {
+    fn put(&mut self, node: Node<'_>, data: Data) -> Id {
+        let span = node.span();
+        let span = self.start + span.start..self.start + span.end;
+        self.heap.put(data, Some(Place { source: Rc::clone(self.source), span }))
+    }
+
+    fn value(&mut self, node: Node<'_>) -> Id {
+        match node.kind() {
+            Kind::Map => {
+                let mut pairs = LastOfEach::default();
+                for (key, value) in node.entries() {
+                    let (id, value) = (self.value(key), self.value(value));
+                    let name = self.heap.str(id).unwrap_or_default().to_owned();
+                    pairs.set(name, id, value);
+                }
+                self.put(node, pairs.dict())
+            }
+            Kind::Seq => {
+                let items = node.items().map(|item| self.value(item)).collect();
+                self.put(node, Data::List(items))
+            }
+            _ => {
+                let data = scalar(node.raw());
+                self.put(node, data)
+            }
+        }
+    }
+}
+
+/// A scalar as it is written.
+fn scalar(raw: &str) -> Data {
+    match raw {
+        "null" => Data::None,
+        "true" => Data::Bool(true),
+        "false" => Data::Bool(false),
+        raw if raw.starts_with('"') => Data::Str(serde_json::from_str(raw).unwrap_or_default()),
+        raw => match raw.parse::<BigInt>() {
+            Ok(whole) => Data::Int(whole),
+            // Python takes an overflow for infinity.
+            Err(_) => Data::Float(raw.parse().unwrap_or(f64::NAN)),
+        },
+    }
+}
+
+/// A value by its parts, each of which is JSON again.
+fn without_places(heap: &mut Heap, raw: &RawValue) -> Id {
+    let text = raw.get();
+    let data = match text.as_bytes().first() {
+        Some(b'[') => {
+            let items: Vec<&RawValue> = serde_json::from_str(text).unwrap_or_default();
+            Data::List(items.into_iter().map(|item| without_places(heap, item)).collect())
+        }
+        Some(b'{') => {
+            let Pairs(all) = serde_json::from_str(text).unwrap_or_default();
+            let mut pairs = LastOfEach::default();
+            for (key, value) in all {
+                let (id, value) = (heap.text(key.as_str()), without_places(heap, value));
+                pairs.set(key, id, value);
+            }
+            pairs.dict()
+        }
+        _ => scalar(text),
+    };
+    heap.put(data, None)
+}
+
+/// The pairs of an object in their order.
+#[derive(Default)]
+struct Pairs<'t>(Vec<(String, &'t RawValue)>);
+
+impl<'de: 't, 't> serde::Deserialize<'de> for Pairs<'t> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = Vec<(String, &'de RawValue)>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut pairs = Vec::new();
+                while let Some(pair) = map.next_entry()? {
+                    pairs.push(pair);
+                }
+                Ok(pairs)
+            }
+        }
+        deserializer.deserialize_map(Visitor).map(Pairs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pyvalue::text;
+
+    #[test]
+    fn json_is_read_as_python_does() {
+        for (json, wanted) in [
+            (r#"{"b": 1, "a": 1e5, "b": -0.0}"#, "{'b': -0.0, 'a': 100000.0}"),
+            (
+                r#"{"n": 12345678901234567890123, "t": "\u00e9\/", "x": [null, true]}"#,
+                r"{'n': 12345678901234567890123, 't': 'é/', 'x': [None, True]}",
+            ),
+            (r#"{"z": "\ud83d\ude00", "a": {"y": 1, "b": [2]}}"#, "{'z': '😀', 'a': {'y': 1, 'b': [2]}}"),
+            ("{\n\t\"a\": 1\n}", "{'a': 1}"),
+        ] {
+            let mut heap = Heap::default();
+            let (name, text) = ("t".to_owned(), json.to_owned());
+            let source = Text { name, first_line: 1, text, has_lines: true, is_manifest: true };
+            let root = load(&mut heap, &Rc::new(source)).unwrap();
+            assert_eq!(text::repr(&heap, root), wanted, "{json}");
+        }
+        assert!(!is_json("{a: b}") && !is_json("1"));
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(is_json(&nested(DEPTH)) && !is_json(&nested(DEPTH + 1)) && !is_json(&nested(1_000_000)));
+        assert!(is_json(r#"["\"[[", "]"]"#));
+    }
+}

@@ -1,0 +1,49 @@
+//! What a variable of a flow run is given, in words that hide it.
+
+use crate::pyvalue::environ::references;
+use crate::pyvalue::heap::{Data, Heap, Id};
+
+/// What a variable is given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// A value that may not be shown.
+    Literal,
+    /// The empty text, or no value at all.
+    Empty,
+    /// What is no text, such as a number: Kubernetes refuses it.
+    NoText(&'static str),
+    /// A reference, in words: `Secret gh, key token`.
+    Reference(String),
+    /// A value that was a reference elsewhere, and is handed on as plain text; what it was.
+    Copied(String),
+}
+
+/// What a value is, without showing it.
+pub fn of_value(heap: &Heap, value: Id) -> Shown {
+    match heap.get(value) {
+        Data::Str(text) if text.is_empty() => Shown::Empty,
+        Data::Str(_) => Shown::Literal,
+        Data::Unknown(text) => Shown::Copied(references(text)),
+        Data::None => Shown::Empty,
+        _ => Shown::NoText(heap.kind(value)),
+    }
+}
+
+/// What an entry of a container gives, as Kubernetes reads it.
+pub fn of_entry(heap: &Heap, entry: Id) -> Shown {
+    let Some(from) = heap.item(entry, "valueFrom").filter(|from| heap.is_true(*from)) else {
+        return heap.item(entry, "value").map_or(Shown::Empty, |value| of_value(heap, value));
+    };
+    let text = |of: Id, key: &str| heap.item(of, key).and_then(|text| heap.str(text)).unwrap_or("?").to_owned();
+    for (kind, word) in [("secretKeyRef", "Secret"), ("configMapKeyRef", "ConfigMap")] {
+        if let Some(reference) = heap.item(from, kind) {
+            return Shown::Reference(format!("{word} {}, key {}", text(reference, "name"), text(reference, "key")));
+        }
+    }
+    for (kind, key, word) in [("fieldRef", "fieldPath", "field"), ("resourceFieldRef", "resource", "resource")] {
+        if let Some(reference) = heap.item(from, kind) {
+            return Shown::Reference(format!("{word} {}", text(reference, key)));
+        }
+    }
+    Shown::Reference("a reference".to_owned())
+}

@@ -1,0 +1,179 @@
+//! A worker's Deployment: the environment of its container, what `prefect worker start` is told there, and what of it
+//! does not reach flow runs.
+
+use std::collections::HashSet;
+use std::rc::Rc;
+
+use jobplate_diagnostic::{Error, Result};
+
+use super::environment::Origin;
+use super::notes::is_secret_setting;
+use super::preview::Preview;
+use super::scenario::Scenario;
+use super::settings;
+use super::version::Version;
+use crate::deployed::{self, Program};
+use crate::note::Note;
+use crate::placeholder::{self, Filler};
+use crate::program::Generation;
+use crate::pyvalue::environ::{Environ, Known, Variable, references};
+use crate::pyvalue::heap::{Data, Heap, Place, Text, at};
+
+/// What a worker is called that is given no name, where Prefect draws an id at random (`BaseWorker.__init__`).
+const UNNAMED: &str = "KubernetesWorker 00000000-0000-0000-0000-000000000005";
+
+/// What a worker is, in words of errors.
+pub const WORKER: Program = Program {
+    generation: Generation::TwoOrThree,
+    start: &["prefect", "worker", "start"],
+    name: "worker",
+    several: "there are several workers of Prefect 2 or 3 here",
+    none: "no worker of Prefect 2 or 3 is here",
+    no_start: "Jobs of base job templates are made by workers, not by agents",
+    options: &OPTIONS,
+    switches: &[
+        "run-once",
+        "no-run-once",
+        "with-healthcheck",
+        "no-with-healthcheck",
+        "create-pool-if-not-found",
+        "no-create-pool-if-not-found",
+        "empty-work-queue",
+        "prompt",
+        "no-prompt",
+    ],
+};
+
+/// The options of `prefect worker start` that have a value.
+const OPTIONS: [(&str, Option<char>, bool); 9] = [
+    ("name", Some('n'), false),
+    ("pool", Some('p'), false),
+    ("work-queue", Some('q'), true),
+    ("type", Some('t'), false),
+    ("prefetch-seconds", None, false),
+    ("limit", Some('l'), false),
+    ("install-policy", None, false),
+    ("base-job-template", None, false),
+    ("profile", None, false),
+];
+
+/// What a manifest says of a worker.
+#[derive(Debug)]
+pub struct Deployed {
+    /// `--name`
+    pub name: Option<String>,
+    /// `--pool`
+    pub pool: Option<String>,
+    /// Whether it is started with `--base-job-template`.
+    pub has_template: bool,
+    /// Where its options stand.
+    pub place: Place,
+    /// Its environment.
+    pub environ: Environ,
+    /// The version of Prefect in its image, where it is one of Prefect's own.
+    pub version: Option<Vec<u32>>,
+    /// Whether it takes variables from whole Secrets or ConfigMaps, too.
+    pub has_sources: bool,
+}
+
+/// Finds the worker in a manifest. Fails where there is none, or more than one, or one that makes no Jobs.
+pub fn find(source: &Rc<Text>) -> Result<Deployed> {
+    let deployed::Deployed { options, profile, place, mut environ, version, has_sources } =
+        deployed::find(&WORKER, source)?;
+    if let Some(profile) = profile {
+        set_profile(&mut environ, profile, &place)?;
+    }
+    let one = |name: &str| options.get_one::<String>(name).cloned();
+    if let Some(kind) = one("type")
+        && kind != "kubernetes"
+        && references(&kind).is_empty()
+    {
+        let error = Error::input("this worker is of another type than `kubernetes`");
+        return Err(at(error.hint("Jobs are made by workers of the type `kubernetes` only"), Some(&place)));
+    }
+    if options.contains_id("profile") {
+        let error = Error::input("`--profile` wins over the worker's variables here, which is not followed");
+        return Err(at(error.hint("write `prefect --profile NAME worker start`, where variables win"), Some(&place)));
+    }
+    let (name, pool, has_template) = (one("name"), one("pool"), options.contains_id("base-job-template"));
+    Ok(Deployed { name, pool, has_template, place, environ, version, has_sources })
+}
+
+/// The profile that is active by the command line: as if the variable named it.
+fn set_profile(environ: &mut Environ, profile: Known, place: &Place) -> Result<()> {
+    if !settings::has_profile(profile.text()) {
+        let error = Error::input("the worker's profile is none of Prefect's own, and its file is not known here");
+        return Err(at(error.hint("set the profile's settings as variables of the worker"), Some(place)));
+    }
+    environ.0.retain(|variable| variable.name != settings::PROFILE);
+    environ.0.push(Variable { name: settings::PROFILE.to_owned(), value: profile, place: Some(place.clone()) });
+    Ok(())
+}
+
+impl Deployed {
+    /// Makes it the worker of a scenario.
+    pub fn put_into(&self, scenario: &mut Scenario) {
+        scenario.worker.name = Some(self.name.clone().unwrap_or_else(|| UNNAMED.to_owned()));
+        scenario.worker.environ = self.environ.clone();
+        if let Some(pool) = self.pool.as_ref().filter(|_| !scenario.has_work_pool) {
+            scenario.run.work_pool.name.clone_from(pool);
+        }
+    }
+
+    /// What is to be said of it; `file` is what it was read from.
+    pub fn notes(&self, heap: &Heap, made: &Preview, version: Version, file: &str, template: &Text) -> Vec<Note> {
+        let mut notes = Vec::new();
+        let mut add = |text: String, place: Option<&Place>| notes.push(Note::new(text, place));
+        let followed = version.prefect();
+        let numbers = followed.split('.').take(2).map(|number| number.parse().ok());
+        if let Some(own) = &self.version
+            && own.iter().zip(numbers).any(|(own, number)| Some(*own) != number)
+        {
+            let own: Vec<String> = own.iter().map(u32::to_string).collect();
+            let own = own.join(".");
+            add(format!("{file}: the worker's image has Prefect {own}, and this is what {followed} makes"), None);
+        }
+        if self.name.is_none() {
+            let text = "the worker's name is made up here: without `--name` it has another one each time it starts";
+            add(text.to_owned(), Some(&self.place));
+        }
+        if self.has_template {
+            let text = "the worker reads its `--base-job-template` only as it creates the work pool: a pool that is there keeps its own";
+            add(text.to_owned(), Some(&self.place));
+        }
+        if self.has_sources {
+            add(format!("{file}: variables that the worker takes by `envFrom` are not known here"), None);
+        }
+        for entry in made.entries.iter().filter(|entry| entry.origin == Origin::Worker) {
+            let text = |key: &str| heap.item(entry.entry, key).map(|id| heap.get(id));
+            let (Some(Data::Str(name)), Some(Data::Unknown(from))) = (text("name"), text("value")) else { continue };
+            if is_secret_setting(name) {
+                continue; // that is said of every preview
+            }
+            let from = references(from);
+            let text = format!("the worker hands `{name}` ({from}) to every flow run as plain text");
+            add(text, entry.place.as_ref());
+        }
+        // A template can ask for a variable of the worker: `{{ $NAME }}`.
+        let in_template = placeholder::all(&template.text).filter(|own| own.filler() == Filler::Environment);
+        let asked_for: HashSet<&str> = in_template.map(|own| own.name.trim_start_matches('$')).collect();
+        for variable in &self.environ.0 {
+            let name = &variable.name;
+            let is_entry = |id| heap.item(id, "name").and_then(|own| heap.str(own)) == Some(name.as_str());
+            let is_asked_for = asked_for.contains(name.as_str());
+            let is_setting = name.to_ascii_uppercase().starts_with("PREFECT_");
+            if is_setting || name == "HOME" || is_asked_for || made.entries.iter().any(|own| is_entry(own.entry)) {
+                continue;
+            }
+            let how = match &variable.value {
+                Known::Unknown(_) => " (`jobplate render FILE --secret-env ...`)",
+                Known::Text(_) => "",
+            };
+            let text = format!(
+                "`{name}` of the worker is not handed on to flow runs: if they need it, put it into the base job template{how}"
+            );
+            add(text, variable.place.as_ref());
+        }
+        notes
+    }
+}

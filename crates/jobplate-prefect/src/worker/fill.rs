@@ -1,0 +1,137 @@
+//! Filling placeholders: what becomes of a template (`prefect.utilities.templating.apply_values`).
+
+use jobplate_diagnostic::{Error, Result};
+
+use super::values::get_from_dict;
+use crate::placeholder::{self, Filler, Placeholder};
+use crate::pyvalue::environ::{Environ, Known};
+use crate::pyvalue::heap::{Data, Heap, Id, at};
+use crate::pyvalue::send::MOST;
+use crate::pyvalue::text;
+
+/// The placeholders of a text, each once, in their order. (Prefect goes through them in the order of a set, which is
+/// none; it shows only where a value holds another placeholder of the same text.)
+fn in_text(text: &str) -> Vec<Placeholder<'_>> {
+    let mut found = Vec::new();
+    for own in placeholder::all(text) {
+        if !found.contains(&own) {
+            found.push(own);
+        }
+    }
+    found
+}
+
+/// The placeholders of everything in a value but its keys.
+pub fn in_value<'h>(heap: &'h Heap, value: Id, found: &mut Vec<(Id, Placeholder<'h>)>) {
+    match heap.get(value) {
+        Data::Str(text) => found.extend(in_text(text).into_iter().map(|placeholder| (value, placeholder))),
+        Data::List(items) => items.iter().for_each(|item| in_value(heap, *item, found)),
+        Data::Dict(pairs) => pairs.iter().for_each(|(_, value)| in_value(heap, *value, found)),
+        _ => {}
+    }
+}
+
+/// Characters of a text that may be a secret: shorter ones stand in other words by chance.
+const SHORTEST: usize = 4;
+
+/// What placeholders take from the worker's environment, and carry to wherever they stand: into names, too.
+#[derive(Debug, Default)]
+pub struct Carried(Vec<String>);
+
+impl Carried {
+    /// Finds what the placeholders of values take, as far as it is known.
+    pub fn of(heap: &Heap, values: impl IntoIterator<Item = Id>, environ: &Environ) -> Self {
+        let mut found = Vec::new();
+        values.into_iter().for_each(|value| in_value(heap, value, &mut found));
+        let of_environment = found.into_iter().filter(|(_, own)| own.filler() == Filler::Environment);
+        let texts = of_environment.filter_map(|(_, own)| match &environ.get(own.name.strip_prefix('$')?)?.value {
+            Known::Text(text) if text.chars().count() >= SHORTEST => Some(text.clone()),
+            _ => None,
+        });
+        let mut carried = Carried(texts.collect());
+        carried.settle();
+        carried
+    }
+
+    /// Takes in names that Prefect makes of such ones, in other letters. Where nothing is carried they may be shown.
+    pub fn take_in<'n>(&mut self, names: impl Iterator<Item = &'n str>) {
+        if !self.0.is_empty() {
+            self.0.extend(names.map(str::to_owned));
+            self.settle();
+        }
+    }
+
+    /// The longest first: what is left of one that holds another would tell of it.
+    fn settle(&mut self) {
+        self.0.sort_by_key(|text| std::cmp::Reverse(text.len()));
+    }
+
+    /// A text without it, to be shown to a person.
+    pub fn masked(&self, text: &str) -> String {
+        self.0.iter().fold(text.to_owned(), |text, carried| text.replace(carried, "***"))
+    }
+}
+
+/// Fills the placeholders of a template. None where it is nothing but one that has no value: the key or item that it
+/// stands for is left out. Fails where values that hold placeholders of their own make a text too long.
+pub fn filled(heap: &mut Heap, template: Id, values: Id, environ: &Environ) -> Result<Option<Id>> {
+    match heap.get(template).clone() {
+        Data::Str(text) => fill_text(heap, template, &text, values, environ),
+        Data::List(items) => {
+            let mut all = Vec::new();
+            for item in items {
+                all.extend(filled(heap, item, values, environ)?);
+            }
+            let place = heap.place(template).cloned();
+            Ok(Some(heap.put(Data::List(all), place)))
+        }
+        Data::Dict(pairs) => {
+            let mut all = Vec::new();
+            for (key, value) in pairs {
+                all.extend(filled(heap, value, values, environ)?.map(|value| (key, value)));
+            }
+            let place = heap.place(template).cloned();
+            Ok(Some(heap.put(Data::Dict(all), place)))
+        }
+        _ => Ok(Some(template)),
+    }
+}
+
+fn fill_text(heap: &mut Heap, template: Id, text: &str, values: Id, environ: &Environ) -> Result<Option<Id>> {
+    let placeholders = in_text(text);
+    if placeholders.is_empty() {
+        return Ok(Some(template));
+    }
+    if let [placeholder] = placeholders.as_slice()
+        && placeholder.full == text
+        && placeholder.filler() == Filler::Variable
+    {
+        return Ok(get_from_dict(heap, values, placeholder.name));
+    }
+    let mut filled = text.to_owned();
+    let mut is_unknown = false;
+    for placeholder in &placeholders {
+        let value = match placeholder.filler() {
+            Filler::Api => continue,
+            Filler::Variable => {
+                let value = get_from_dict(heap, values, placeholder.name);
+                is_unknown |= value.is_some_and(|value| matches!(heap.get(value), Data::Unknown(_)));
+                value.map(|value| text::str(heap, value))
+            }
+            Filler::Environment => {
+                let variable = environ.get(placeholder.name.trim_start_matches('$'));
+                is_unknown |= variable.is_some_and(|variable| matches!(variable.value, Known::Unknown(_)));
+                variable.map(|variable| variable.value.text().to_owned())
+            }
+        };
+        let value = value.unwrap_or_default();
+        let times = filled.matches(placeholder.full).count();
+        if filled.len().saturating_add(times.saturating_mul(value.len())) > MOST {
+            let error = Error::input("values that are put in here make this longer than any object can be");
+            return Err(at(error, heap.place(template)));
+        }
+        filled = filled.replace(placeholder.full, &value);
+    }
+    let place = heap.place(template).cloned();
+    Ok(Some(heap.put(if is_unknown { Data::Unknown(filled) } else { Data::Str(filled) }, place)))
+}

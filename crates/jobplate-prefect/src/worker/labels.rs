@@ -1,0 +1,90 @@
+//! Names and labels as Prefect 3's worker writes them: `prefect_kubernetes.utilities` 0.8.0, which makes slugs of them
+//! so that Kubernetes takes them.
+
+use crate::pyvalue::slug::Slug;
+
+/// Shorter than the 63 characters that Kubernetes takes: it adds some to a `generateName`.
+const NAME: Slug = Slug { lowercase: true, max_length: 45, kept: "" };
+const PREFIX: Slug = Slug { lowercase: false, max_length: 253, kept: "." };
+const LABEL: Slug = Slug { lowercase: false, max_length: 63, kept: "_." };
+
+/// `_slugify_name`: what the name of a flow run gives for `generateName`; none where nothing of it is left.
+pub fn name(text: &str) -> Option<String> {
+    Some(NAME.of(text)).filter(|slug| !slug.is_empty())
+}
+
+/// `_slugify_label_key`: the key of a label or an annotation, its prefix for itself. Up to prefect-kubernetes 0.6.5 it
+/// has small letters only.
+pub fn key(text: &str, keeps_case: bool) -> String {
+    let (prefix, label) = (Slug { lowercase: !keeps_case, ..PREFIX }, Slug { lowercase: !keeps_case, ..LABEL });
+    match text.split_once('/') {
+        Some(("", name)) => trimmed(label, name),
+        Some((before, name)) => format!("{}/{}", trimmed(prefix, before), trimmed(label, name)),
+        None => trimmed(label, text),
+    }
+}
+
+/// `_slugify_label_value`: the value of a label. Up to prefect-kubernetes 0.5.8 it has small letters only.
+pub fn value(text: &str, keeps_case: bool) -> String {
+    trimmed(Slug { lowercase: !keeps_case, ..LABEL }, text)
+}
+
+/// A slug between letters or digits, as Kubernetes wants it. Where nothing is left, the text stays as it is, for
+/// Kubernetes to refuse.
+fn trimmed(slug: Slug, text: &str) -> String {
+    let slug = slug.of(text);
+    let trimmed = slug.trim_matches(['_', '-', '.']);
+    if trimmed.is_empty() { text.to_owned() } else { trimmed.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A text, and what `_slugify_name` ("" for None), `_slugify_label_key` and `_slugify_label_value` made of it.
+    const ANSWERS: [(&str, &str, &str, &str); 23] = [
+        ("", "", "", ""),
+        ("My Flow_1", "my-flow-1", "My-Flow_1", "My-Flow_1"),
+        ("-a--B-", "a-b", "a-B", "a-B"),
+        ("'it''s’n 1,000,000,x", "it-sn-1000000-x", "it-sn-1000000-x", "it-sn-1000000-x"),
+        ("Ænéid ﬁ ½ Straße İ", "aeneid-fi-1-2-strasse-i", "AEneid-fi-1-2-Strasse-I", "AEneid-fi-1-2-Strasse-I"),
+        ("北京 한글 あア ｱＡ", "bei-jing-hangeul-aa-aa", "Bei-Jing-hangeul-aa-aA", "Bei-Jing-hangeul-aa-aA"),
+        ("\u{5e9}\u{5b8}\u{5c1}\u{5dc}\u{5d5}\u{5b9}\u{5dd} \u{663}", "shalvom-3", "shalvom-3", "shalvom-3"),
+        ("\u{645}\u{64f}\u{62d}\u{64e}\u{645}\u{64e}\u{651}\u{62f}", "muhamawd", "muHamaWd", "muHamaWd"),
+        ("a🎉b 𝐀𝟗", "ab-a9", "ab-A9", "ab-A9"),
+        ("\0\t \u{2028}x", "x", "x", "x"),
+        ("caf&eacute;s &Aacute;b&copy;c &apos;", "cafe-s-a-b-c-apos", "cafe-s-A-b-c-apos", "cafe-s-A-b-c-apos"),
+        ("&amp;#39;a&#38;#x42;", "ab", "aB", "aB"),
+        ("&#65;&#1114112;&#x42;", "65-1114112-b", "65-1114112-B", "65-1114112-B"),
+        ("&#x41;&#x110000;&#66;", "x41-x110000-b", "x41-x110000-B", "x41-x110000-B"),
+        ("a&#55296;b &#X41;", "a-b-x41", "a-b-X41", "a-b-X41"),
+        ("&&amp; &amp a&#;b&#x;", "amp-a-b-x", "amp-a-b-x", "amp-a-b-x"),
+        ("prefect.io/flow-name", "prefect-io-flow-name", "prefect.io/flow-name", "prefect.io-flow-name"),
+        ("é_x./_.ü-", "e-x-u", "e-x/u", "e_x.-_.u"),
+        ("a/b c/d", "a-b-c-d", "a/b-c-d", "a-b-c-d"),
+        ("/x", "x", "x", "x"),
+        ("a/", "a", "a/", "a"),
+        ("-/-", "", "-/-", "-/-"),
+        ("_/_", "", "_/_", "_/_"),
+    ];
+
+    #[test]
+    fn as_the_worker_writes_them() {
+        for (text, a_name, a_key, a_value) in ANSWERS {
+            assert_eq!(name(text).unwrap_or_default(), a_name, "the name {text:?}");
+            assert_eq!(key(text, true), a_key, "the key {text:?}");
+            assert_eq!(value(text, true), a_value, "the value {text:?}");
+        }
+        assert_eq!(name("-"), None);
+    }
+
+    #[test]
+    fn a_cut_leaves_no_dash_at_the_end() {
+        let a = |count| "a".repeat(count);
+        assert_eq!(name(&format!("{}-b", a(44))), Some(a(44)));
+        assert_eq!(name(&a(46)), Some(a(45)));
+        assert_eq!(value(&format!("{}_-.b", a(61)), true), a(61));
+        assert_eq!(value(&a(64), true), a(63));
+        assert_eq!(key(&format!("{}-q/{}", a(252), a(64)), true), format!("{}/{}", a(252), a(63)));
+    }
+}

@@ -1,0 +1,418 @@
+//! Remarks on a preview: what Prefect's server or Kubernetes will refuse, and what is lost or stands in plain text.
+
+use jobplate_manifest::names;
+
+use super::environment::{Entry, Origin};
+use super::fill::{self, Carried};
+use super::manifest;
+use super::preview::Preview;
+use super::scenario::Scenario;
+use super::schema;
+use super::secrets::{Half, Settings};
+use super::settings;
+use super::version::Version;
+use crate::base_job_template::is_worker_setting;
+use crate::note::Note;
+use crate::placeholder::{self, Placeholder};
+use crate::pyvalue::environ::{Variable, references};
+use crate::pyvalue::heap::{Data, Heap, Id, Place};
+use crate::pyvalue::{json, text};
+
+/// Finds the remarks on a preview.
+pub fn find(
+    heap: &Heap,
+    version: Version,
+    preview: &Preview,
+    scenario: &Scenario,
+    settings: &Settings<'_>,
+) -> Vec<Note> {
+    let mut notes = Notes { heap, carried: &preview.carried, found: Vec::new() };
+    if let Some(remark) = version.remark() {
+        notes.add(remark, None);
+    }
+    let variables = heap.item(preview.template, "variables").and_then(|own| heap.item(own, "properties"));
+    notes.on_template(preview, variables);
+    notes.on_fields(scenario);
+    notes.on_required(preview, scenario);
+    notes.on_job_variables(version, scenario, variables);
+    notes.on_entries(preview);
+    notes.on_plain_text(preview);
+    notes.on_containers(preview);
+    notes.on_what_is_to_come(preview);
+    notes.on_names(preview);
+    for Half { given, missing, what, variable } in settings.halves() {
+        let is_plain = |own: &&Entry| {
+            let text = |key: &str| heap.item(own.entry, key).filter(|value| heap.is_true(*value));
+            text("value").is_some() && text("name").and_then(|name| heap.str(name)) == Some(variable)
+        };
+        let so = match preview.entries.iter().find(is_plain) {
+            Some(_) => format!(": the {what} stays in plain text"),
+            None => String::new(),
+        };
+        notes.add(format!("`{}` does nothing without `{missing}`{so}", given.name), given.place.as_ref());
+    }
+    for Variable { name, value, place } in &settings.unknown {
+        let from = references(value.text());
+        notes.add(format!("only the cluster knows `{name}` ({from}): it is taken as not set"), place.as_ref());
+    }
+    for secret in &preview.secrets {
+        let keys = secret.keys.join(", ");
+        notes.add(
+            format!("the worker writes the Secret {} with {keys}, for which it needs the permission", secret.name),
+            None,
+        );
+    }
+    notes.found
+}
+
+struct Notes<'h> {
+    heap: &'h Heap,
+    carried: &'h Carried,
+    found: Vec<Note>,
+}
+
+impl Notes<'_> {
+    fn add(&mut self, text: impl Into<String>, place: Option<&Place>) {
+        let text = self.carried.masked(&text.into());
+        if !self.found.iter().any(|note| note.text == text) {
+            self.found.push(Note::new(text, place));
+        }
+    }
+
+    fn names(&self, dict: Option<Id>) -> Vec<String> {
+        let pairs = dict.and_then(|dict| self.heap.dict(dict)).unwrap_or_default();
+        pairs.iter().filter_map(|(key, _)| self.heap.str(*key).map(str::to_owned)).collect()
+    }
+
+    /// What the server refuses before a worker sees it (`validate_base_job_template`).
+    fn on_template(&mut self, preview: &Preview, variables: Option<Id>) {
+        let heap = self.heap;
+        if let Some((why, place)) = heap.place(preview.template).and_then(|place| json::fault(&place.source)) {
+            let text = format!("Prefect's commands take JSON alone, and this is none: {why}; here it is read as YAML");
+            self.add(text, Some(&place));
+        }
+        let declared = self.names(variables);
+        let mut used = Vec::new();
+        if let Some(configuration) = heap.item(preview.template, "job_configuration") {
+            in_keys_and_values(heap, configuration, &mut used);
+        }
+        for (id, placeholder) in used {
+            if !declared.iter().any(|own| own == placeholder.name) {
+                let near = near(placeholder.name, &declared);
+                self.add(
+                    format!(
+                        "the server refuses this template: `{{{{ {} }}}}` is none of its variables{near}",
+                        placeholder.name
+                    ),
+                    heap.place(id),
+                );
+            }
+        }
+        if heap.item(preview.template, "variables").is_some() && variables.is_none() {
+            let variables = heap.item(preview.template, "variables");
+            let place = variables.and_then(|id| heap.place(id));
+            self.add("`variables` has no `properties`, so no variable has a default", place);
+        }
+        for (name, schema) in variables.and_then(|own| heap.dict(own)).unwrap_or_default() {
+            let Some(default) = heap.item(*schema, "default").filter(|own| *heap.get(*own) != Data::None) else {
+                continue;
+            };
+            if let Some(why) = schema::misfit(heap, default, *schema) {
+                let name = text::str(heap, *name);
+                let why = format!("the server refuses this template: the default of `{name}` {why}");
+                self.add(why, heap.place(default));
+            }
+        }
+    }
+
+    /// Job variables that no template asks for, or whose values the server refuses.
+    fn on_job_variables(&mut self, version: Version, scenario: &Scenario, variables: Option<Id>) {
+        let heap = self.heap;
+        if let Some(run) = scenario.run_variables.filter(|run| heap.is_true(*run) && !version.reads_run_variables()) {
+            let why = "prefect-kubernetes before 0.2.12 ignores the job variables of a flow run";
+            self.add(why, heap.place(run));
+        }
+        let declared = self.names(variables);
+        for given in [scenario.deployment_variables, scenario.run_variables].into_iter().flatten() {
+            for (key, value) in heap.dict(given).unwrap_or_default() {
+                let name = text::str(heap, *key);
+                let first = name.split(['.', '[']).next().unwrap_or_default();
+                let is_read = version.reads_dotted_variables() || first == name;
+                let has_first = declared.iter().any(|own| own == first);
+                if !is_read && (has_first || declared.contains(&name)) {
+                    let why = "prefect-kubernetes before 0.7.0 knows no dots in job variables";
+                    let way = match has_first {
+                        true => format!("set it in `{first}`"),
+                        false => "give the template's variable a name without".to_owned(),
+                    };
+                    self.add(format!("`{name}` is ignored: {why}; {way}"), heap.place(*key));
+                    continue;
+                }
+                if !has_first && !declared.contains(&name) {
+                    let near = near(first, &declared);
+                    self.add(
+                        format!("`{name}` is no variable of the template, and is ignored{near}"),
+                        heap.place(*key),
+                    );
+                    continue;
+                }
+                let Some(schema) = variables.and_then(|own| heap.item(own, &name)) else { continue };
+                if let Some(why) = schema::misfit(heap, *value, schema) {
+                    self.add(format!("the server refuses the job variable `{name}`, which {why}"), heap.place(*value));
+                }
+            }
+        }
+    }
+
+    /// What a scenario says of its flow, run, deployment and work pool that Prefect does not know.
+    fn on_fields(&mut self, scenario: &Scenario) {
+        let heap = self.heap;
+        for (key, what, known) in scenario.run.unknown(heap) {
+            let name = text::str(heap, key);
+            let near = near(&name, &known);
+            self.add(
+                format!("`{name}` is nothing that Prefect knows of a `{what}`, and is ignored{near}"),
+                heap.place(key),
+            );
+        }
+    }
+
+    /// Variables that a run of a deployment must have (`validate_job_variables_for_deployment_flow_run`).
+    fn on_required(&mut self, preview: &Preview, scenario: &Scenario) {
+        let heap = self.heap;
+        if scenario.run.deployment.is_none() {
+            return;
+        }
+        let Some(variables) = heap.item(preview.template, "variables") else { return };
+        let given = [scenario.deployment_variables, scenario.run_variables];
+        for required in heap.item(variables, "required").map(|own| heap.items(own)).unwrap_or_default() {
+            let Some(name) = heap.str(*required) else { continue };
+            let schema = heap.item(variables, "properties").and_then(|own| heap.item(own, name));
+            let has_default = schema.is_some_and(|schema| heap.item(schema, "default").is_some());
+            let is_set = given.iter().flatten().any(|own| heap.item(*own, name).is_some());
+            if !has_default && !is_set {
+                let why = "the variable is required, has no default, and is not set";
+                self.add(format!("the server refuses runs of a deployment: {why}: `{name}`"), heap.place(*required));
+            }
+        }
+    }
+
+    /// What the API server refuses of the flow's `env`, and references that something hides.
+    fn on_entries(&mut self, preview: &Preview) {
+        let heap = self.heap;
+        for Entry { entry, place, .. } in &preview.entries {
+            let Some(name) = heap.item(*entry, "name") else {
+                let is_entry = ["value", "valueFrom"].iter().any(|key| heap.item(*entry, key).is_some());
+                let why = match is_entry {
+                    true => "",
+                    false => ": `{{ env }}` among entries becomes a mapping (`jobplate render` takes it out)",
+                };
+                let text = format!("Kubernetes refuses the Job: this is no entry of `env`, which has a `name`{why}");
+                self.add(text, place.as_ref());
+                continue;
+            };
+            let name = text::str(heap, name);
+            if let Some(value) = heap.item(*entry, "value") {
+                match heap.get(value) {
+                    Data::Str(_) | Data::Unknown(_) | Data::None => {}
+                    _ => {
+                        let kind = heap.kind(value);
+                        self.add(
+                            format!("Kubernetes refuses the Job: the value of {name} is {kind}, not text"),
+                            heap.place(value),
+                        );
+                    }
+                }
+            }
+            self.on_reference(&name, *entry, place.as_ref());
+        }
+        for Entry { entry, place, origin } in &preview.hidden {
+            let is_reference = heap.item(*entry, "valueFrom").is_some();
+            let Some(name) = heap.item(*entry, "name").map(|name| text::str(heap, name)) else { continue };
+            let winner = preview.entries.iter().find(|own| {
+                heap.item(own.entry, "name").map(|own| text::str(heap, own)).as_deref() == Some(name.as_str())
+            });
+            let Some(winner) = winner.filter(|_| is_reference && *origin == Origin::Container) else { continue };
+            if heap.item(winner.entry, "valueFrom").is_some() {
+                continue;
+            }
+            let way_out = match winner.origin {
+                Origin::Worker => format!("set `{name}: null` in `job_configuration.env`, as `jobplate render` does"),
+                _ => "whoever sets it there must leave it out".to_owned(),
+            };
+            self.add(format!("the reference of {name} is lost: plain text takes its place; {way_out}"), place.as_ref());
+        }
+    }
+
+    /// A reference that Kubernetes refuses.
+    fn on_reference(&mut self, name: &str, entry: Id, place: Option<&Place>) {
+        let heap = self.heap;
+        for (kind, word) in [("secretKeyRef", "Secret"), ("configMapKeyRef", "ConfigMap")] {
+            let Some(reference) = heap.item(entry, "valueFrom").and_then(|from| heap.item(from, kind)) else {
+                continue;
+            };
+            let own = |key: &str| heap.item(reference, key).and_then(|own| heap.str(own)).map(str::to_owned);
+            let place_of = |key: &str| heap.item(reference, key).and_then(|own| heap.place(own)).or(place).cloned();
+            let object = own("name").filter(|name| !name.is_empty());
+            let fault = match &object {
+                Some(object) => names::object_name(word, object).err().map(|fault| fault.to_string()),
+                None => Some(format!("the {word} has no name")),
+            };
+            if let Some(fault) = fault {
+                let fault = fault.replace('\n', "; ");
+                self.add(format!("Kubernetes refuses the Job: {name}: {fault}"), place_of("name").as_ref());
+            }
+            let fault = match own("key") {
+                Some(key) => names::data_key(&key).err().map(|fault| fault.to_string()),
+                None => Some(format!("the key of the {word} is missing")),
+            };
+            if let Some(fault) = fault {
+                let fault = fault.replace('\n', "; ");
+                self.add(format!("Kubernetes refuses the Job: {name}: {fault}"), place_of("key").as_ref());
+            }
+        }
+    }
+
+    /// Secrets that everybody can read who can read the Job.
+    fn on_plain_text(&mut self, preview: &Preview) {
+        let heap = self.heap;
+        for Entry { entry, place, origin } in &preview.entries {
+            let Some(name) = heap.item(*entry, "name").and_then(|name| heap.str(name)) else { continue };
+            let is_plain = heap.item(*entry, "value").is_some_and(|value| heap.is_true(value));
+            let is_secret = is_secret_setting(name) || names::looks_secret(name);
+            let what = match origin {
+                _ if !is_plain || !is_secret => continue,
+                Origin::Worker if is_secret_setting(name) => format!("the worker hands its {name} on as plain text"),
+                Origin::Worker | Origin::FlowRun | Origin::Eviction | Origin::Secret => continue,
+                Origin::Deployment | Origin::JobVariables => {
+                    format!("{name} is plain text, and its name looks secret; leave it out here, and have a reference")
+                }
+                _ => format!("{name} is plain text, and its name looks secret"),
+            };
+            let flag = match name {
+                "PREFECT_API_KEY" => "--api-key SECRET/KEY".to_owned(),
+                _ => format!("--secret-env {name}=SECRET/KEY"),
+            };
+            let file = heap.place(preview.template).map_or("FILE", |place| &place.source.name);
+            self.add(format!("{what}: `jobplate render {file} {flag}`"), place.as_ref());
+        }
+    }
+
+    /// Other containers that have a placeholder as their `env`.
+    fn on_containers(&mut self, preview: &Preview) {
+        let heap = self.heap;
+        let Some(pod) = manifest::pod(heap, preview.job) else { return };
+        for (list, first) in [("containers", 1), ("initContainers", 0)] {
+            for container in manifest::containers(heap, pod, list).iter().skip(first) {
+                let Some(env) = heap.item(*container, "env") else { continue };
+                if !matches!(heap.get(env), Data::List(_) | Data::None) {
+                    let name = heap.item(*container, "name").map_or(String::new(), |name| text::str(heap, name));
+                    self.add(
+                        format!(
+                            "Kubernetes refuses the Job: `env` of {list} {name} is {}; the worker makes a list of it in \
+                             the first container only",
+                            heap.kind(env)
+                        ),
+                        heap.place(*container),
+                    );
+                }
+            }
+        }
+    }
+
+    /// `{{ env }}` where it can't be, while nothing sets a variable: neither the worker nor Kubernetes minds, until a
+    /// deployment sets one.
+    fn on_what_is_to_come(&mut self, preview: &Preview) {
+        let heap = self.heap;
+        let Some(pod) = heap
+            .item(preview.template, "job_configuration")
+            .and_then(|own| heap.item(own, "job_manifest"))
+            .and_then(|manifest| manifest::pod(heap, manifest))
+        else {
+            return;
+        };
+        let is_env = |id: Id| heap.str(id).and_then(placeholder::whole) == Some("env");
+        // What has come to pass is told of the Job.
+        let has_come = preview.entries.iter().any(|own| heap.item(own.entry, "name").is_none());
+        let first = manifest::containers(heap, pod, "containers").first();
+        let entries = first.and_then(|container| heap.item(*container, "env"));
+        let among = entries.and_then(|entries| heap.items(entries).iter().find(|entry| is_env(**entry)));
+        if let Some(among) = among.filter(|_| !has_come) {
+            self.add(
+                "once anything sets a variable, `{{ env }}` among entries becomes a mapping, and Kubernetes refuses the \
+                 Job (`jobplate render` takes it out)",
+                heap.place(*among),
+            );
+        }
+        let Some(made) = manifest::pod(heap, preview.job) else { return };
+        for (list, first) in [("containers", 1), ("initContainers", 0)] {
+            let env = |container: &Id| heap.item(*container, "env");
+            let has_come = |env: Id| !matches!(heap.get(env), Data::List(_) | Data::None);
+            if manifest::containers(heap, made, list).iter().skip(first).filter_map(env).any(has_come) {
+                continue;
+            }
+            for container in manifest::containers(heap, pod, list).iter().skip(first) {
+                let Some(env) = env(container).filter(|env| is_env(*env)) else { continue };
+                let name = heap.item(*container, "name").map_or(String::new(), |name| text::str(heap, name));
+                self.add(
+                    format!(
+                        "once anything sets a variable, `env` of {list} {name} becomes a mapping, and Kubernetes refuses \
+                         the Job: the worker makes a list of it in the first container only"
+                    ),
+                    heap.place(env),
+                );
+            }
+        }
+    }
+
+    /// Names and the namespace.
+    fn on_names(&mut self, preview: &Preview) {
+        let heap = self.heap;
+        let metadata = heap.item(preview.job, "metadata");
+        let own = |key: &str| metadata.and_then(|metadata| heap.item(metadata, key));
+        for (key, ending) in [("generateName", "x"), ("name", "")] {
+            let Some(id) = own(key) else { continue };
+            let name = heap.str(id).unwrap_or_default();
+            // What a placeholder gives may be anybody's.
+            if let Err(fault) = names::object_name("Job", &format!("{name}{ending}")) {
+                let fault = fault.to_string().replace('\n', "; ");
+                self.add(format!("Kubernetes refuses the Job: `{key}`: {fault}"), heap.place(id));
+            }
+        }
+        let namespace = manifest::namespace(heap, &preview.configuration);
+        let place = heap.place(preview.configuration.namespace);
+        if let Some(other) = own("namespace").filter(|id| text::str(heap, *id) != namespace) {
+            let why = "Kubernetes refuses the Job: its manifest names another namespace than the variable `namespace`";
+            self.add(why, heap.place(other).or(place));
+        } else if namespace != "default" {
+            let what = "the namespace of the Job must be there, and the Secrets that it refers to in it";
+            self.add(format!("{what}: {namespace}"), place);
+        }
+    }
+}
+
+/// Whether a setting of Prefect is a secret, or has the name of one.
+pub(super) fn is_secret_setting(name: &str) -> bool {
+    is_worker_setting(name) && (names::looks_secret(name) || settings::is_secret(name))
+}
+
+/// The placeholders of a value; the server looks at keys, too.
+fn in_keys_and_values<'h>(heap: &'h Heap, value: Id, found: &mut Vec<(Id, Placeholder<'h>)>) {
+    match heap.get(value) {
+        Data::Dict(pairs) => pairs.iter().for_each(|(key, value)| {
+            fill::in_value(heap, *key, found);
+            in_keys_and_values(heap, *value, found);
+        }),
+        Data::List(items) => items.iter().for_each(|item| in_keys_and_values(heap, *item, found)),
+        _ => fill::in_value(heap, value, found),
+    }
+}
+
+/// A question after the nearest of names.
+fn near(name: &str, names: &[String]) -> String {
+    let distance = |own: &&String| strsim::damerau_levenshtein(name, own);
+    match names.iter().min_by_key(distance).filter(|own| distance(own) <= 2) {
+        Some(near) => format!("; is `{near}` meant?"),
+        None => String::new(),
+    }
+}

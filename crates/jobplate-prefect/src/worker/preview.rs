@@ -1,0 +1,173 @@
+//! A preview: everything that a worker does between a flow run and its Job, in one call.
+
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+
+use jobplate_diagnostic::Result;
+
+use super::configuration::{self, Configuration, Given};
+use super::environment::{self, Entry, Origin};
+use super::fill::Carried;
+use super::scenario::Scenario;
+use super::secrets::{self, Settings, Written};
+use super::settings::Exported;
+use super::version::Version;
+use super::{manifest, settings, template};
+use crate::pyvalue::heap::{Data, Heap, Id, Place, Text};
+use crate::pyvalue::json;
+
+/// A Job, and how it came to be.
+#[derive(Debug)]
+pub struct Preview {
+    /// The Job that the worker posts.
+    pub job: Id,
+    /// The base job template.
+    pub template: Id,
+    /// The configuration that it was made of.
+    pub configuration: Configuration,
+    /// The `env` of the flow's container.
+    pub entries: Vec<Entry>,
+    /// What does not get there: what something else of the same name hides.
+    pub hidden: Vec<Entry>,
+    /// The Secrets that the worker writes.
+    pub secrets: Vec<Written>,
+    /// What names may hold of the worker's environment.
+    pub carried: Carried,
+}
+
+/// Makes the Job of a flow run. Fails where Prefect fails.
+pub fn preview(heap: &mut Heap, version: Version, source: &Rc<Text>, scenario: &Scenario) -> Result<Preview> {
+    let template = template::read(heap, source)?;
+    // YAML makes something else of JSON with a slip in it: that is the reason of whatever fails then.
+    let source = heap.place(template).map(|place| Rc::clone(&place.source));
+    let slip = |error| source.as_ref().and_then(json::no_json).unwrap_or(error);
+    make(heap, version, template, scenario).map_err(slip)
+}
+
+fn make(heap: &mut Heap, version: Version, template: Id, scenario: &Scenario) -> Result<Preview> {
+    let exported = settings::export(&scenario.worker.environ, version)?;
+    let settings = Settings::read(&scenario.worker)?;
+    let given = Given { template, deployment: scenario.deployment_variables, run: scenario.run_variables };
+    let origins = Origins::of(heap, &given);
+    let mut candidates = candidates(heap, &given, &exported);
+    let configuration = configuration::fill(heap, version, &given, &scenario.worker.environ)?;
+    let own = environment::prepare(heap, version, scenario, exported, &configuration, &|heap, id| {
+        origins.get(heap.place(id)).unwrap_or(Origin::Template)
+    })?;
+    let container = manifest::container(heap, configuration.manifest);
+    let container_env = container.and_then(|container| heap.item(container, "env"));
+    let (mut entries, dropped) = environment::merge(heap, version, own, container_env)?;
+    if let Some(container) = container {
+        let list = heap.put(Data::List(entries.iter().map(|entry| entry.entry).collect()), None);
+        heap.set_item(container, "env", list);
+    }
+    manifest::prepare(heap, version, scenario, &configuration)?;
+    let secrets = secrets::apply(heap, &settings, &scenario.worker, &configuration, &mut entries)?;
+    // What a placeholder put into the container came from elsewhere, and is in the list already.
+    candidates.extend(dropped.into_iter().filter(|own| origins.get(own.place.as_ref()).is_none()));
+    let winners = Winners::of(heap, &entries);
+    candidates.retain(|own| !winners.has(heap, own));
+    let hidden = candidates;
+    let texts = [Some(template), given.deployment, given.run].into_iter().flatten();
+    let mut carried = Carried::of(heap, texts, &scenario.worker.environ);
+    carried.take_in(secrets.iter().map(|secret| secret.name.as_str()));
+    Ok(Preview { job: configuration.manifest, template, configuration, entries, hidden, secrets, carried })
+}
+
+/// Who gave which value of `env`: by the bytes it was written in, for values are copied and made into texts.
+struct Origins(HashMap<(*const Text, usize), Origin>);
+
+impl Origins {
+    fn of(heap: &Heap, given: &Given) -> Self {
+        let mut origins = HashMap::new();
+        let variables = heap.item(given.template, "variables").and_then(|own| heap.item(own, "properties"));
+        let default = variables.and_then(|own| heap.item(own, "env")).and_then(|own| heap.item(own, "default"));
+        let base = heap.item(given.template, "job_configuration").and_then(|own| heap.item(own, "env"));
+        let mut add = |env: Option<Id>, origin| {
+            for value in env.into_iter().flat_map(|env| values(heap, env)) {
+                origins.extend(heap.place(value).map(|place| (key_of(place), origin)));
+            }
+        };
+        add(base, Origin::Template);
+        add(default, Origin::Default);
+        for (variables, origin) in [(given.deployment, Origin::Deployment), (given.run, Origin::JobVariables)] {
+            let pairs = variables.and_then(|variables| heap.dict(variables)).unwrap_or_default();
+            for (key, value) in pairs {
+                match heap.str(*key) {
+                    Some("env") => add(Some(*value), origin),
+                    Some(key) if key.starts_with("env.") => add(Some(*value), origin),
+                    _ => {}
+                }
+            }
+        }
+        Origins(origins)
+    }
+
+    fn get(&self, place: Option<&Place>) -> Option<Origin> {
+        self.0.get(&key_of(place?)).copied()
+    }
+}
+
+fn key_of(place: &Place) -> (*const Text, usize) {
+    (Rc::as_ptr(&place.source), place.span.start)
+}
+
+/// All that sets a variable to something, whether or not it wins.
+fn candidates(heap: &mut Heap, given: &Given, exported: &[Exported]) -> Vec<Entry> {
+    let mut found = Vec::new();
+    for Exported { name, value, place } in exported {
+        let value = heap.put(value.clone().into(), place.clone());
+        found.push((name.clone(), value, Origin::Worker));
+    }
+    let item = |heap: &Heap, of: Option<Id>, key: &str| of.and_then(|of| heap.item(of, key));
+    let base = item(heap, Some(given.template), "job_configuration");
+    let variables = item(heap, Some(given.template), "variables");
+    let variables = item(heap, variables, "properties");
+    let of_env = item(heap, variables, "env");
+    let envs = [
+        (item(heap, base, "env"), Origin::Template),
+        (item(heap, of_env, "default"), Origin::Default),
+        (item(heap, given.deployment, "env"), Origin::Deployment),
+        (item(heap, given.run, "env"), Origin::JobVariables),
+    ];
+    for (env, origin) in envs {
+        let pairs = env.and_then(|env| heap.dict(env)).unwrap_or_default();
+        let pairs = pairs.iter().filter(|(_, value)| *heap.get(*value) != Data::None);
+        found.extend(pairs.filter_map(|(name, value)| Some((heap.str(*name)?.to_owned(), *value, origin))));
+    }
+    let entry = |(name, value, origin): (String, Id, Origin)| {
+        let place = heap.place(value).cloned();
+        let (entry, name) = (heap.put(Data::Dict(Vec::new()), None), heap.text(name));
+        heap.set_item(entry, "name", name);
+        heap.set_item(entry, "value", value);
+        Entry { entry, origin, place }
+    };
+    found.into_iter().map(entry).collect()
+}
+
+/// Who set which name, of entries that the container gets.
+struct Winners<'h>(HashSet<(Origin, &'h str)>, HashSet<Id>);
+
+impl<'h> Winners<'h> {
+    fn of(heap: &'h Heap, entries: &[Entry]) -> Self {
+        let names = entries.iter().filter_map(|entry| Some((entry.origin, name(heap, entry)?)));
+        Winners(names.collect(), entries.iter().map(|entry| entry.entry).collect())
+    }
+
+    fn has(&self, heap: &Heap, own: &Entry) -> bool {
+        self.1.contains(&own.entry) || name(heap, own).is_some_and(|name| self.0.contains(&(own.origin, name)))
+    }
+}
+
+fn name<'h>(heap: &'h Heap, entry: &Entry) -> Option<&'h str> {
+    heap.item(entry.entry, "name").and_then(|name| heap.str(name))
+}
+
+/// The values of variables in a mapping, the entries of a list.
+fn values(heap: &Heap, env: Id) -> Vec<Id> {
+    match heap.get(env) {
+        Data::List(items) => items.clone(),
+        Data::Dict(pairs) => pairs.iter().map(|(_, value)| *value).collect(),
+        _ => vec![env],
+    }
+}

@@ -1,0 +1,273 @@
+//! What a Job must have for a worker to take it: Prefect compares it with a Job of its own by JSON patches, and looks at
+//! those that add or replace something.
+
+use std::collections::HashMap;
+
+use jobplate_diagnostic::{Error, Result};
+
+use super::values::fails;
+use super::version::Version;
+use crate::pyvalue::heap::{Data, Heap, Id, at};
+use crate::pyvalue::text;
+
+/// A value of the Job that is compared with.
+enum Wanted {
+    Text(&'static str),
+    One,
+    Map(&'static [(&'static str, Wanted)]),
+    List(&'static [(&'static str, Wanted)]),
+}
+
+/// `_get_base_job_manifest` of prefect-kubernetes 0.8.0.
+const JOB: &[(&str, Wanted)] = &[
+    ("apiVersion", Wanted::Text("batch/v1")),
+    ("kind", Wanted::Text("Job")),
+    ("metadata", Wanted::Map(&[("annotations", Wanted::Map(&[])), ("labels", Wanted::Map(&[]))])),
+    ("spec", Wanted::Map(&[("template", Wanted::Map(&[("spec", Wanted::Map(POD))]))])),
+];
+
+/// The same without annotations, as it was before.
+const JOB_WITHOUT_ANNOTATIONS: &[(&str, Wanted)] = &[
+    ("apiVersion", Wanted::Text("batch/v1")),
+    ("kind", Wanted::Text("Job")),
+    ("metadata", Wanted::Map(&[("labels", Wanted::Map(&[]))])),
+    ("spec", Wanted::Map(&[("template", Wanted::Map(&[("spec", Wanted::Map(POD))]))])),
+];
+
+const POD: &[(&str, Wanted)] = &[
+    ("parallelism", Wanted::One),
+    ("completions", Wanted::One),
+    ("restartPolicy", Wanted::Text("Never")),
+    ("containers", Wanted::List(CONTAINER)),
+];
+
+/// The first of the containers.
+const CONTAINER: &[(&str, Wanted)] = &[("name", Wanted::Text("prefect-job"))];
+
+/// Gives a manifest the metadata that it must have, and checks the rest of it.
+pub fn check(heap: &mut Heap, version: Version, manifest: Id, namespace: Id) -> Result<()> {
+    let metadata = match heap.item(manifest, "metadata") {
+        Some(metadata) => metadata,
+        None => {
+            let metadata = heap.put(Data::Dict(Vec::new()), None);
+            heap.set_item(manifest, "metadata", metadata);
+            metadata
+        }
+    };
+    if heap.dict(metadata).is_none() {
+        return Err(fails(heap, metadata, format!("`metadata` is {}, not a mapping", heap.kind(metadata))));
+    }
+    let maps = if version.has_annotations() { &["annotations", "labels"][..] } else { &["labels"] };
+    for key in maps {
+        if heap.item(metadata, key).is_none() {
+            let empty = heap.put(Data::Dict(Vec::new()), None);
+            heap.set_item(metadata, key, empty);
+        }
+    }
+    if heap.item(metadata, "namespace").is_none() {
+        heap.set_item(metadata, "namespace", namespace);
+    }
+    let mut difference = Difference::new(heap);
+    let job = if version.has_annotations() { JOB } else { JOB_WITHOUT_ANNOTATIONS };
+    difference.maps("", manifest, job);
+    let Difference { mut missing, mut wrong, .. } = difference;
+    missing.sort();
+    wrong.sort_by(|one, other| one.0.cmp(&other.0));
+    if let Some(first) = missing.first() {
+        let (around, key) = first.rsplit_once('/').unwrap_or(("", first));
+        let error = match missing.as_slice() {
+            [_] => Error::input(format!("the Job of the base job template has no `{key}`{}", under(around))),
+            _ => {
+                let paths: Vec<String> = missing.iter().map(|path| dotted(path)).collect();
+                Error::input(format!("the Job of the base job template lacks {}", paths.join(" and ")))
+            }
+        };
+        let place = find(heap, manifest, around);
+        return Err(at(error.hint(hint(first)), heap.place(place)));
+    }
+    if let Some((path, value, wanted)) = wrong.into_iter().next() {
+        let key = path.rsplit('/').next().unwrap_or_default();
+        let key = if key == "0" { "the first container" } else { &format!("`{key}`") };
+        let error =
+            Error::input(format!("{key}{} must be {wanted}", under(path.rsplit_once('/').map_or("", |(a, _)| a))));
+        return Err(at(error.hint(hint(&path)), heap.place(value)));
+    }
+    Ok(())
+}
+
+fn under(path: &str) -> String {
+    match path.strip_suffix("/containers/0") {
+        Some(_) => " of the first container".to_owned(),
+        None if path.is_empty() => String::new(),
+        None => format!(" under {}", dotted(path)),
+    }
+}
+
+/// A path as people write it.
+fn dotted(path: &str) -> String {
+    path.trim_start_matches('/').replace('/', ".")
+}
+
+/// What to do about a path.
+fn hint(path: &str) -> &'static str {
+    match path {
+        path if path.ends_with("/parallelism") || path.ends_with("/completions") => {
+            "Prefect itself fails here: it wants `parallelism: 1` and `completions: 1` in the spec of the pod"
+        }
+        path if path.contains("/containers/0") => {
+            "Prefect itself fails here: it runs the flow in the first container, whose name must be prefect-job"
+        }
+        _ => "Prefect itself fails here: its own template has what a Job must have",
+    }
+}
+
+/// The value nearest to a path.
+fn find(heap: &Heap, manifest: Id, path: &str) -> Id {
+    path.split('/').skip(1).fold(manifest, |at, word| match heap.get(at) {
+        Data::List(items) => word.parse().ok().and_then(|position: usize| items.get(position).copied()).unwrap_or(at),
+        _ => heap.item(at, word).unwrap_or(at),
+    })
+}
+
+/// A JSON patch, as far as it tells what is missing or other (`jsonpatch` 1.47): what is added in one place and was
+/// removed in another is moved, and counts as neither.
+struct Difference<'h> {
+    heap: &'h Heap,
+    /// How many values of this JSON were removed.
+    removed: HashMap<String, usize>,
+    missing: Vec<String>,
+    /// The JSON of each of those.
+    added: Vec<(String, String)>,
+    wrong: Vec<(String, Id, String)>,
+}
+
+impl<'h> Difference<'h> {
+    fn new(heap: &'h Heap) -> Self {
+        let (removed, missing, added, wrong) = (HashMap::new(), Vec::new(), Vec::new(), Vec::new());
+        Difference { heap, removed, missing, added, wrong }
+    }
+
+    fn json(&self, id: Id) -> String {
+        fn sorted(heap: &Heap, id: Id) -> serde_json::Value {
+            match heap.get(id) {
+                Data::Dict(pairs) => {
+                    let pairs = pairs
+                        .iter()
+                        .map(|(key, value)| (heap.str(*key).unwrap_or_default().to_owned(), sorted(heap, *value)));
+                    let mut pairs: Vec<_> = pairs.collect();
+                    pairs.sort_by(|one, other| one.0.cmp(&other.0));
+                    serde_json::Value::Object(pairs.into_iter().collect())
+                }
+                Data::List(items) => items.iter().map(|item| sorted(heap, *item)).collect(),
+                _ => serde_json::Value::String(scalar(heap, id)),
+            }
+        }
+        sorted(self.heap, id).to_string()
+    }
+
+    fn remove(&mut self, id: Id) {
+        let json = self.json(id);
+        // Added before: it was moved there.
+        if let Some(position) = self.added.iter().rposition(|(_, added)| *added == json) {
+            let (path, _) = self.added.remove(position);
+            self.missing.retain(|missing| *missing != path);
+            return;
+        }
+        *self.removed.entry(json).or_default() += 1;
+    }
+
+    fn add(&mut self, path: String, wanted: &Wanted) {
+        let json = wanted.json();
+        if let Some(count) = self.removed.get_mut(&json).filter(|count| **count > 0) {
+            *count -= 1;
+            return;
+        }
+        self.added.push((path.clone(), json));
+        self.missing.push(path);
+    }
+
+    fn maps(&mut self, path: &str, own: Id, wanted: &[(&'static str, Wanted)]) {
+        let pairs = self.heap.dict(own).unwrap_or_default().to_vec();
+        let find = |key: Id| self.heap.str(key).and_then(|key| wanted.iter().find(|(name, _)| *name == key));
+        let (known, others): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|(key, _)| find(*key).is_some());
+        let known: Vec<(&(&str, Wanted), Id)> =
+            known.into_iter().filter_map(|(key, value)| Some((find(key)?, value))).collect();
+        others.into_iter().for_each(|(_, value)| self.remove(value));
+        for (name, wanted) in wanted {
+            if !known.iter().any(|((own, _), _)| own == name) {
+                self.add(format!("{path}/{name}"), wanted);
+            }
+        }
+        for ((name, wanted), value) in known {
+            self.values(format!("{path}/{name}"), value, wanted);
+        }
+    }
+
+    fn values(&mut self, path: String, own: Id, wanted: &Wanted) {
+        match (self.heap.get(own), wanted) {
+            (Data::Dict(_), Wanted::Map(wanted)) => self.maps(&path, own, wanted),
+            (Data::List(items), Wanted::List(first)) => self.lists(&path, &items.clone(), first),
+            _ if self.json(own) == wanted.json() => {}
+            _ => self.wrong.push((path, own, wanted.in_words())),
+        }
+    }
+
+    /// A list against one with a single item.
+    fn lists(&mut self, path: &str, items: &[Id], first: &'static [(&'static str, Wanted)]) {
+        let item = Wanted::Map(first);
+        let json = item.json();
+        if let Some(same) = items.iter().position(|own| self.json(*own) == json) {
+            let others = items.iter().enumerate().filter(|(position, _)| *position != same);
+            return others.for_each(|(_, other)| self.remove(*other));
+        }
+        let path = format!("{path}/0");
+        match items.split_first() {
+            None => self.add(path, &item),
+            Some((own, others)) => {
+                if self.heap.dict(*own).is_some() {
+                    self.maps(&path, *own, first);
+                } else {
+                    self.wrong.push((path, *own, item.in_words()));
+                }
+                others.iter().for_each(|other| self.remove(*other));
+            }
+        }
+    }
+}
+
+/// What tells scalars apart: `1`, `1.0`, `true` and `"1"` are four.
+fn scalar(heap: &Heap, id: Id) -> String {
+    match heap.get(id) {
+        Data::Str(text) | Data::Unknown(text) => format!("\"{text}\""),
+        _ => text::repr(heap, id),
+    }
+}
+
+impl Wanted {
+    /// As [`Difference::json`] has it.
+    fn json(&self) -> String {
+        self.sorted().to_string()
+    }
+
+    fn sorted(&self) -> serde_json::Value {
+        match self {
+            Wanted::Text(text) => serde_json::Value::String(format!("\"{text}\"")),
+            Wanted::One => serde_json::Value::String("1".to_owned()),
+            Wanted::Map(pairs) => {
+                let mut pairs: Vec<_> = pairs.iter().map(|(key, value)| ((*key).to_owned(), value.sorted())).collect();
+                pairs.sort_by(|one, other| one.0.cmp(&other.0));
+                serde_json::Value::Object(pairs.into_iter().collect())
+            }
+            Wanted::List(first) => serde_json::Value::Array(vec![Wanted::Map(first).sorted()]),
+        }
+    }
+
+    fn in_words(&self) -> String {
+        match self {
+            Wanted::Text(text) => (*text).to_owned(),
+            Wanted::One => "1".to_owned(),
+            Wanted::Map(_) => "a mapping".to_owned(),
+            Wanted::List(_) => "a list of containers".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! Who a Job is made for: the flow run, its flow and deployment, and the work pool; as Prefect's API tells a worker.
+
+use jobplate_diagnostic::{Error, Result};
+
+use crate::pyvalue::heap::{Data, Heap, Id, at};
+use crate::pyvalue::time::Time;
+
+/// Something that Prefect knows by an id and a name.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// All that is known of it.
+    pub fields: Id,
+}
+
+/// The flow run, and what it belongs to.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// The flow.
+    pub flow: Record,
+    /// The flow run.
+    pub flow_run: Record,
+    /// The deployment; none for a run without one.
+    pub deployment: Option<Record>,
+    /// The work pool.
+    pub work_pool: Record,
+    /// When the deployment was changed, as a label has it.
+    pub deployment_updated: Option<String>,
+}
+
+/// What a flow run has beside what is given, as JSON of prefect 3.8.8: for names with `{{ ctx.flow_run... }}`.
+const FLOW_RUN: &str = r#"{"id": null, "created": null, "updated": null, "name": null, "flow_id": null, "state_id": null,
+"deployment_id": null, "deployment_version": null, "work_queue_name": null, "flow_version": null, "parameters": {},
+"idempotency_key": null, "context": {}, "empirical_policy": {"max_retries": 0, "retry_delay_seconds": 0.0,
+"retries": null, "retry_delay": null, "pause_keys": [], "resuming": false, "retry_type": null}, "tags": [],
+"labels": {}, "parent_task_run_id": null, "run_count": 0, "expected_start_time": null,
+"next_scheduled_start_time": null, "start_time": null, "end_time": null, "total_run_time": 0.0,
+"estimated_run_time": 0.0, "estimated_start_time_delta": 0.0, "auto_scheduled": false,
+"infrastructure_document_id": null, "infrastructure_pid": null, "created_by": null, "work_queue_id": null,
+"work_pool_id": null, "work_pool_name": null, "state": null, "job_variables": null, "state_type": null,
+"state_name": null}"#;
+
+/// The same of a flow.
+const FLOW: &str = r#"{"id": null, "created": null, "updated": null, "name": null, "tags": [], "labels": {}}"#;
+
+/// What Prefect's API tells of a deployment.
+const DEPLOYMENT: &str = "id created updated name version version_id version_info branch base root description flow_id \
+concurrency_limit global_concurrency_limit concurrency_options paused schedules job_variables parameters pull_steps tags \
+labels work_queue_name last_polled parameter_openapi_schema path entrypoint storage_document_id \
+infrastructure_document_id created_by updated_by work_queue_id enforce_parameter_schema work_pool_name status";
+
+/// The same of a work pool.
+const WORK_POOL: &str = "id created updated name description type base_job_template is_paused concurrency_limit status \
+active_slots storage_configuration default_queue_id";
+
+impl Record {
+    /// Reads what is given of a record; what is not, is called `test-...`, with the `number` as its id.
+    pub fn read(heap: &mut Heap, given: Option<Id>, number: u8, name: &str) -> Result<Self> {
+        let fields = heap.put(Data::Dict(Vec::new()), None);
+        for (key, value) in given.and_then(|given| heap.dict(given)).unwrap_or_default().to_vec() {
+            heap.set(fields, key, value);
+        }
+        let mut text = |key: &str, default: String| -> Result<String> {
+            let Some(id) = heap.item(fields, key) else {
+                let value = heap.text(default.clone());
+                heap.set_item(fields, key, value);
+                return Ok(default);
+            };
+            match heap.str(id) {
+                Some(text) => Ok(text.to_owned()),
+                None => {
+                    let error = Error::input(format!("`{key}` is {}, and must be text", heap.kind(id)));
+                    Err(at(error.hint("put it in quotes"), heap.place(id)))
+                }
+            }
+        };
+        let id = text("id", format!("00000000-0000-0000-0000-{number:012}"))?;
+        let name = text("name", name.to_owned())?;
+        let Some(id) = uuid(&id) else {
+            let place = heap.item(fields, "id").and_then(|id| heap.place(id));
+            let error = Error::input("this is no id: Prefect's are UUIDs");
+            return Err(at(error.hint("it looks like 00000000-0000-0000-0000-000000000001"), place));
+        };
+        Ok(Record { id, name, fields })
+    }
+}
+
+/// A UUID as Prefect writes it, of the forms that pydantic takes: 32 digits, or with dashes between 8, 4, 4, 4 and 12 of
+/// them, those in braces or behind `urn:uuid:` too.
+fn uuid(text: &str) -> Option<String> {
+    let in_braces = text.strip_prefix('{').and_then(|text| text.strip_suffix('}'));
+    let inner = in_braces.or(text.strip_prefix("urn:uuid:")).unwrap_or(text);
+    let digits = inner.replace('-', "").to_ascii_lowercase();
+    let is_hex = digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if !is_hex {
+        return None;
+    }
+    let parts = [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]];
+    let dashed = parts.join("-");
+    (inner.len() == dashed.len() && inner.eq_ignore_ascii_case(&dashed) || inner.len() == 32 && inner == text)
+        .then_some(dashed)
+}
+
+/// The label of a time: in UTC.
+pub fn updated(heap: &Heap, deployment: &Record) -> Result<Option<String>> {
+    let Some(id) = heap.item(deployment.fields, "updated").filter(|id| *heap.get(*id) != Data::None) else {
+        return Ok(None);
+    };
+    // YAML's times have months and hours of one digit, too; pydantic's do not.
+    let is_full = |text: &&str| text.get(..10).is_some_and(|date| date.split('-').map(str::len).eq([4, 2, 2]));
+    match heap.str(id).filter(is_full).and_then(Time::parse).and_then(|time| time.in_utc()) {
+        Some(time) => Ok(Some(time.iso())),
+        None => {
+            let error = Error::input("`updated` is no time that is known here");
+            Err(at(error.hint("write it as \"2026-02-03T04:05:06+00:00\""), heap.place(id)))
+        }
+    }
+}
+
+impl Run {
+    /// Keys that Prefect's API does not have (3.8.8), with what they are given for and what that has.
+    pub fn unknown(&self, heap: &Heap) -> Vec<(Id, &'static str, Vec<String>)> {
+        let of_json = |text: &str| {
+            let fields: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
+            fields.as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect()
+        };
+        let of_words = |names: &str| names.split_whitespace().map(str::to_owned).collect();
+        let records: [(&str, Option<&Record>, Vec<String>); 4] = [
+            ("flow", Some(&self.flow), of_json(FLOW)),
+            ("flow_run", Some(&self.flow_run), of_json(FLOW_RUN)),
+            ("deployment", self.deployment.as_ref(), of_words(DEPLOYMENT)),
+            ("work_pool", Some(&self.work_pool), of_words(WORK_POOL)),
+        ];
+        let mut found = Vec::new();
+        for (what, record, known) in records {
+            let keys = record.and_then(|record| heap.dict(record.fields)).unwrap_or_default();
+            for (key, _) in keys {
+                if heap.str(*key).is_none_or(|key| known.iter().all(|own| own != key)) {
+                    found.push((*key, what, known.clone()));
+                }
+            }
+        }
+        found
+    }
+
+    /// What `{{ ctx... }}` in a name stands for.
+    pub fn context(&self, heap: &mut Heap) -> Id {
+        let dict = |heap: &mut Heap| heap.put(Data::Dict(Vec::new()), None);
+        let (values, ctx) = (dict(heap), dict(heap));
+        heap.set_item(values, "ctx", ctx);
+        for (key, record, defaults) in [("flow", &self.flow, FLOW), ("flow_run", &self.flow_run, FLOW_RUN)] {
+            let fields = dict(heap);
+            let defaults: serde_json::Value = serde_json::from_str(defaults).unwrap_or_default();
+            for (name, value) in defaults.as_object().into_iter().flatten() {
+                let value = of_json(heap, value);
+                heap.set_item(fields, name, value);
+            }
+            for (name, value) in heap.dict(record.fields).unwrap_or_default().to_vec() {
+                heap.set(fields, name, value);
+            }
+            let mut set = |name: &str, text: &str| {
+                let value = heap.text(text);
+                heap.set_item(fields, name, value);
+            };
+            set("id", &record.id);
+            if key == "flow_run" {
+                set("flow_id", &self.flow.id);
+                self.deployment.iter().for_each(|deployment| set("deployment_id", &deployment.id));
+            }
+            heap.set_item(ctx, key, fields);
+        }
+        values
+    }
+}
+
+/// A value of JSON that was written nowhere.
+fn of_json(heap: &mut Heap, value: &serde_json::Value) -> Id {
+    use serde_json::Value;
+    let data = match value {
+        Value::Null => Data::None,
+        Value::Bool(is) => Data::Bool(*is),
+        Value::Number(number) => match number.as_i64() {
+            Some(whole) => Data::Int(whole.into()),
+            None => Data::Float(number.as_f64().unwrap_or_default()),
+        },
+        Value::String(text) => Data::Str(text.clone()),
+        Value::Array(items) => Data::List(items.iter().map(|item| of_json(heap, item)).collect()),
+        Value::Object(pairs) => {
+            let pairs = pairs.iter().map(|(key, value)| (heap.text(key.as_str()), of_json(heap, value)));
+            Data::Dict(pairs.collect())
+        }
+    };
+    heap.put(data, None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_written_as_prefect_writes_them() {
+        let id = "aaaaaaaa-0000-4000-8000-000000000001";
+        for (text, wanted) in [
+            (id, Some(id)),
+            ("AAAAAAAA00004000800000000000 0001", None),
+            ("AAAAAAAA000040008000000000000001", Some(id)),
+            ("{aaaaaaaa-0000-4000-8000-000000000001}", Some(id)),
+            ("aaaaaaaa-00004000-8000-0000-00000000001", None),
+            ("}aaaaaaaa-0000-4000-8000-000000000001{", None),
+            ("urn:uuid:aaaaaaaa-0000-4000-8000-000000000001", Some(id)),
+            ("etl", None),
+        ] {
+            assert_eq!(uuid(text).as_deref(), wanted, "{text}");
+        }
+    }
+}

@@ -1,0 +1,407 @@
+//! The settings in a worker's environment. Prefect's own it hands on to its flow runs: all that are set, in plain text,
+//! parsed and written again (`get_current_settings().to_environment_variables(exclude_unset=True)` of prefect 3.8.8).
+//! Those of prefect-kubernetes it reads for itself.
+
+mod home;
+mod set;
+mod table;
+mod two;
+mod url;
+mod value;
+
+pub use self::home::{PROFILE, has_profile};
+use self::home::{active_profile, home, profiles_path};
+use self::set::Set;
+pub(super) use self::table::is_secret;
+use jobplate_diagnostic::{Error, Result};
+
+use self::table::{KUBERNETES, PREFIX, Setting, lines, settings};
+use self::value::{Fault, Written, written_again};
+use super::version::Version;
+use crate::pyvalue::NOT_FOLLOWED;
+use crate::pyvalue::environ::{Environ, Known, Variable};
+use crate::pyvalue::heap::{Place, at};
+use crate::pyvalue::json_value::{self, Json};
+use crate::pyvalue::pydantic;
+
+/// A variable that a worker exports to its flow runs.
+#[derive(Clone, Debug)]
+pub struct Exported {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: Known,
+    /// Where it is written; none for what Prefect sets without being asked.
+    pub place: Option<Place>,
+}
+
+/// What a worker with this environment hands on, in Prefect's order. Fails where the worker would not start.
+///
+/// Files that set something are taken to be missing: profiles, `.env`, `prefect.toml` and `pyproject.toml`.
+pub fn export(environ: &Environ, version: Version) -> Result<Vec<Exported>> {
+    if !version.is_prefect_3() {
+        return export_of_2(environ);
+    }
+    let variables = Variables::of(environ);
+    let profile = active_profile(environ)?;
+    let mut set = Set { entries: Vec::new(), home: home(environ, None)? };
+    for setting @ Setting { name, kind, .. } in settings() {
+        let variable = variables.of_setting(setting);
+        let by_profile = || {
+            let (name, value) = profile.iter().find(|(own, _)| *own == name)?;
+            let value = Known::Text((*value).to_owned());
+            Some(Variable { name: format!("{PREFIX}{name}"), value, place: None })
+        };
+        let Some(variable) = variable.cloned().or_else(by_profile) else { continue };
+        let value = match kind {
+            "group" => {
+                group(&variable)?;
+                continue;
+            }
+            "home" => {
+                set.home = home(environ, Some(&variable))?;
+                Some(set.home.clone())
+            }
+            "path$" => Some(profiles_path(&variable, &set.home)?),
+            _ => plain(&variable, kind)?,
+        };
+        if let Some(value) = value {
+            set.entries.push((setting, value, variable.place));
+        }
+    }
+    set.check_url()?;
+    set.check_sizes()?;
+    set.settle_database()?;
+    set.settle_levels();
+    set.settle_log_size();
+    Ok(set.exported())
+}
+
+/// The same for a worker of Prefect 2.
+fn export_of_2(environ: &Environ) -> Result<Vec<Exported>> {
+    let variables = Variables::of(environ);
+    let mut set = Set { entries: Vec::new(), home: Known::Text(String::new()) };
+    for setting in lines(two::TABLE) {
+        let Some(variable) = variables.of_setting(setting) else { continue };
+        if let Some(value) = read_by(two::written_again, variable, setting.kind)? {
+            set.entries.push((setting, value, variable.place.clone()));
+        }
+    }
+    set.check_url()?;
+    set.check_sizes()?;
+    Ok(set.exported())
+}
+
+/// Whether a worker of Prefect 2 is told by a setting to run flows by the engine.
+pub(super) fn runs_engine(environ: &Environ) -> bool {
+    let setting = lines(two::TABLE).find(|own| own.name == "EXPERIMENTAL_ENABLE_ENHANCED_CANCELLATION");
+    let variable = setting.and_then(|setting| Variables::of(environ).of_setting(setting));
+    variable.is_some_and(|own| pydantic::boolean(own.value.text()) == Some(false))
+}
+
+/// A setting of prefect-kubernetes that is set.
+#[derive(Debug)]
+pub(super) struct Given<'e> {
+    /// Its name in the table, which stands without `PREFECT_`.
+    pub name: &'static str,
+    /// What sets it.
+    pub variable: &'e Variable,
+    /// Its value, written again.
+    pub value: Known,
+}
+
+/// The settings of prefect-kubernetes that are set. Fails where the worker would not start.
+pub(super) fn of_kubernetes(environ: &Environ) -> Result<Vec<Given<'_>>> {
+    let variables = Variables::of(environ);
+    let mut set = Vec::new();
+    for setting @ Setting { name, kind, .. } in lines(KUBERNETES) {
+        let Some(variable) = variables.of_setting(setting) else { continue };
+        if kind == "group" {
+            group(variable)?;
+        } else if let Some(value) = plain(variable, kind)? {
+            set.push(Given { name, variable, value });
+        }
+    }
+    Ok(set)
+}
+
+/// What stands behind `start` in the names of settings of prefect-kubernetes, in small letters. Of a group the name alone,
+/// and not what is in it.
+pub(super) fn keys(start: &str) -> Vec<String> {
+    let start = start.strip_prefix(PREFIX).unwrap_or(start);
+    let keys = || lines(KUBERNETES).filter_map(|own| Some((own.name.strip_prefix(start)?, own.kind)));
+    let is_within = |key: &str, group: &str| key.strip_prefix(group).is_some_and(|rest| rest.starts_with('_'));
+    let is_deeper = |key: &str| keys().any(|(own, kind)| kind == "group" && is_within(key, own));
+    keys().filter(|(key, _)| !is_deeper(key)).map(|(key, _)| key.to_lowercase()).collect()
+}
+
+/// The variables of a process under their names in small letters; the case of names does not count for settings,
+/// and of several that differ in it alone the last one does.
+struct Variables<'e>(Vec<(String, &'e Variable)>);
+
+impl<'e> Variables<'e> {
+    fn of(environ: &'e Environ) -> Self {
+        let mut variables: Vec<&Variable> = Vec::new();
+        for variable in &environ.0 {
+            match variables.iter_mut().find(|own| own.name == variable.name) {
+                Some(own) => *own = variable,
+                None => variables.push(variable),
+            }
+        }
+        Variables(variables.into_iter().map(|variable| (variable.name.to_lowercase(), variable)).collect())
+    }
+
+    /// The variable that sets a setting, by its name or by the one that it had before.
+    fn of_setting(&self, setting: Setting) -> Option<&'e Variable> {
+        let find = |name: &str| {
+            let name = format!("{PREFIX}{name}").to_lowercase();
+            self.0.iter().rev().find(|(own, _)| *own == name).map(|(_, variable)| *variable)
+        };
+        find(setting.name).or_else(|| find(setting.old_name?))
+    }
+}
+
+/// The value of a setting that depends on nothing else.
+fn plain(variable: &Variable, kind: &str) -> Result<Option<Known>> {
+    read_by(written_again, variable, kind)
+}
+
+/// The value of a variable by a reader of kinds; what the cluster alone knows stays as it is.
+fn read_by(reader: fn(&str, &str) -> Written, variable: &Variable, kind: &str) -> Result<Option<Known>> {
+    let Known::Text(text) = &variable.value else { return Ok(Some(variable.value.clone())) };
+    let value = reader(kind, text).map_err(|fault| failed(variable, &fault))?;
+    Ok(value.map(Known::Text))
+}
+
+fn failed(variable: &Variable, fault: &Fault) -> Error {
+    let name = &variable.name;
+    let error = match fault {
+        Fault::Wrong { is, write } => Error::input(format!("the worker does not start: {name} is {is}"))
+            .hint(format!("Prefect itself fails here; write {write}")),
+        Fault::Odd => {
+            Error::refused(format!("{name} has half a character in it, or too many brackets")).hint(NOT_FOLLOWED)
+        }
+    };
+    at(error, variable.place.as_ref())
+}
+
+/// A variable with the name of a group: empty, or settings as JSON, which nobody writes and is not followed.
+fn group(variable: &Variable) -> Result<()> {
+    let given = match &variable.value {
+        Known::Text(text) => json_value::read(text),
+        Known::Unknown(_) => Some(Json::Map(vec![(String::new(), Json::Null)])),
+    };
+    match given {
+        Some(Json::Map(pairs)) if !pairs.is_empty() => {
+            let error = Error::refused(format!("{} sets a group of settings at once", variable.name));
+            let hint = "that is not followed here: write each of them as a variable of its own";
+            Err(at(error.hint(hint), variable.place.as_ref()))
+        }
+        _ => plain(variable, "group").map(|_| ()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environ(pairs: &[(&str, &str)]) -> Environ {
+        let variable = |(name, value): &(&str, &str)| Variable {
+            name: (*name).to_owned(),
+            value: Known::of((*value).to_owned()),
+            place: None,
+        };
+        Environ(pairs.iter().map(variable).collect())
+    }
+
+    /// What is exported, as `NAME=VALUE` without `PREFECT_`; of a failure what is wrong.
+    fn exported(pairs: &[(&str, &str)]) -> String {
+        match export(&environ(pairs), Version::default()) {
+            Ok(exported) => {
+                let line = |own: &Exported| format!("{}={}", own.name.trim_start_matches(PREFIX), own.value.text());
+                exported.iter().map(line).collect::<Vec<_>>().join(" ")
+            }
+            Err(error) => format!("! {}", error.message()),
+        }
+    }
+
+    #[test]
+    fn settings_are_read_by_their_names() {
+        for (environ, wanted) in [
+            (&[][..], "SERVER_EPHEMERAL_ENABLED=True"),
+            // Their order is Prefect's, their names are the new ones.
+            (
+                &[
+                    ("PREFECT_WORKER_QUERY_SECONDS", "30"),
+                    ("PREFECT_CLIENT_ENABLE_METRICS", "on"),
+                    ("PREFECT_API_KEY", "k"),
+                    ("PATH", "/bin"),
+                    ("PREFECT_NOTHING", "1"),
+                    ("PREFECT_INTEGRATIONS_KUBERNETES_WORKER_API_KEY_SECRET_NAME", "s"),
+                ],
+                "API_KEY=k CLIENT_METRICS_ENABLED=True SERVER_EPHEMERAL_ENABLED=True WORKER_QUERY_SECONDS=30.0",
+            ),
+            // The new name wins, and the last of those that differ in case alone.
+            (
+                &[("PREFECT_TASKS_DEFAULT_RETRIES", "1"), ("PREFECT_TASK_DEFAULT_RETRIES", "2")],
+                "SERVER_EPHEMERAL_ENABLED=True TASKS_DEFAULT_RETRIES=1",
+            ),
+            (&[("PREFECT_UI_URL", "a"), ("prefect_ui_url", "b")], "SERVER_EPHEMERAL_ENABLED=True UI_URL=b"),
+            (
+                &[("PREFECT_UI_URL", "a"), ("prefect_ui_url", "b"), ("PREFECT_UI_URL", "c")],
+                "SERVER_EPHEMERAL_ENABLED=True UI_URL=b",
+            ),
+            // What the cluster alone knows is handed on as it is.
+            (
+                &[("PREFECT_WORKER_QUERY_SECONDS", "<Secret s, key k>"), ("PREFECT_API_KEY", "<Secret s, key k>")],
+                "API_KEY=<Secret s, key k> SERVER_EPHEMERAL_ENABLED=True WORKER_QUERY_SECONDS=<Secret s, key k>",
+            ),
+            (&[("PREFECT_SERVER_EPHEMERAL_ENABLED", "no")], "SERVER_EPHEMERAL_ENABLED=False"),
+            (&[("PREFECT_SERVER_ALLOW_EPHEMERAL_MODE", "0")], "SERVER_EPHEMERAL_ENABLED=False"),
+        ] {
+            assert_eq!(exported(environ), wanted, "{environ:?}");
+        }
+    }
+
+    #[test]
+    fn profiles_are_prefects_own() {
+        for (environ, wanted) in [
+            (&[("PREFECT_PROFILE", "cloud")][..], ""),
+            (&[("PREFECT_PROFILE", "local")], "API_URL=http://127.0.0.1:4200/api"),
+            (&[("PREFECT_PROFILE", "local"), ("PREFECT_API_URL", "u")], "API_URL=u"),
+            (
+                &[("PREFECT_PROFILE", "test")],
+                "SERVER_DATABASE_CONNECTION_URL=sqlite+aiosqlite:///:memory: SERVER_EPHEMERAL_ENABLED=True",
+            ),
+            (&[("PREFECT_PROFILE", "mine")], "SERVER_EPHEMERAL_ENABLED=True"),
+            (&[("prefect_profile", "cloud")], "SERVER_EPHEMERAL_ENABLED=True"),
+            (&[("PREFECT_PROFILE", "cloud"), ("PREFECT_HOME", "/p")], "HOME=/p SERVER_EPHEMERAL_ENABLED=True"),
+            (&[("PREFECT_PROFILE", "cloud"), ("PREFECT_HOME", "")], "HOME=."),
+            (&[("PREFECT_TEST_MODE", "0")], "TESTING_TEST_MODE=False"),
+            (&[("prefect_test_mode", "0")], "SERVER_EPHEMERAL_ENABLED=True TESTING_TEST_MODE=False"),
+        ] {
+            assert_eq!(exported(environ), wanted, "{environ:?}");
+        }
+        let old = export(&environ(&[("PREFECT_API", "x")]), Version([0, 4, 0]));
+        assert!(old.is_ok_and(|exported| exported.is_empty()), "Prefect 2 has neither");
+    }
+
+    #[test]
+    fn settings_of_prefect_2_keep_their_names() {
+        let environ = environ(&[
+            ("PREFECT_AGENT_QUERY_INTERVAL", "5"),
+            ("PREFECT_LOGGING_SERVER_LEVEL", "info"),
+            ("PREFECT_SERVER_LOGGING_LEVEL", "x"),
+            ("prefect_flow_default_retries", "3"),
+            ("PREFECT_API_DATABASE_CONNECTION_URL", "u:$PREFECT_API_DATABASE_PASSWORD"),
+            ("PREFECT_HOME", "~/p/"),
+        ]);
+        let exported = export(&environ, Version([0, 4, 6])).expect("what Prefect 2 takes");
+        let line = |own: &Exported| format!("{}={}", own.name.trim_start_matches(PREFIX), own.value.text());
+        assert_eq!(
+            exported.iter().map(line).collect::<Vec<_>>(),
+            [
+                "HOME=~/p",
+                "FLOW_DEFAULT_RETRIES=3",
+                "LOGGING_SERVER_LEVEL=INFO",
+                "AGENT_QUERY_INTERVAL=5.0",
+                "API_DATABASE_CONNECTION_URL=u:$PREFECT_API_DATABASE_PASSWORD",
+            ]
+        );
+    }
+
+    #[test]
+    fn homes_are_expanded() {
+        for (environ, wanted) in [
+            (&[("PREFECT_HOME", "~/x//y/.")][..], "HOME=/root/x/y"),
+            (&[("PREFECT_HOME", "./~"), ("HOME", "/h/")], "HOME=/h"),
+            (&[("PREFECT_HOME", "~"), ("HOME", "<Secret s, key k>")], "HOME=<Secret s, key k>"),
+            (&[("PREFECT_PROFILES_PATH", "$PREFECT_HOME/p")], "PROFILES_PATH=/root/.prefect/p"),
+            (&[("PREFECT_PROFILES_PATH", "~/p"), ("PREFECT_HOME", "/h")], "HOME=/h PROFILES_PATH=~/p"),
+            (
+                &[("PREFECT_PROFILES_PATH", "$PREFECT_HOME/p"), ("PREFECT_HOME", "<Secret s, key k>")],
+                "HOME=<Secret s, key k> PROFILES_PATH=<Secret s, key k>/p",
+            ),
+        ] {
+            assert_eq!(exported(environ), format!("{wanted} SERVER_EPHEMERAL_ENABLED=True"), "{environ:?}");
+        }
+    }
+
+    #[test]
+    fn settings_change_each_other() {
+        let cloud = ("PREFECT_API_URL", "https://api.prefect.cloud/api/accounts/a");
+        let size = "PREFECT_LOGGING_TO_API_MAX_LOG_SIZE";
+        let database = "PREFECT_SERVER_DATABASE_CONNECTION_URL";
+        let held = (database, "postgresql+asyncpg://u:${PREFECT_API_DATABASE_PASSWORD}@h/d");
+        for (environ, wanted) in [
+            (&[cloud][..], "API_URL=https://api.prefect.cloud/api/accounts/a LOGGING_TO_API_MAX_LOG_SIZE=25000"),
+            (&[cloud, (size, "24")], "API_URL=https://api.prefect.cloud/api/accounts/a LOGGING_TO_API_MAX_LOG_SIZE=24"),
+            (&[("PREFECT_API_URL", "https://api.prefect.cloud")], "API_URL=https://api.prefect.cloud"),
+            (
+                &[("PREFECT_API_URL", "u/x"), ("PREFECT_CLOUD_API_URL", "u"), ("PREFECT_CLOUD_MAX_LOG_SIZE", "5")],
+                "API_URL=u/x CLOUD_API_URL=u CLOUD_MAX_LOG_SIZE=5 LOGGING_TO_API_MAX_LOG_SIZE=5",
+            ),
+            (&[("PREFECT_API_URL", "u"), ("PREFECT_CLOUD_API_URL", "")], "API_URL=u CLOUD_API_URL="),
+            (&[("PREFECT_API_URL", "<Secret s, key k>")], "API_URL=<Secret s, key k>"),
+            (&[("PREFECT_DEBUG_MODE", "1"), ("PREFECT_LOGGING_LEVEL", "info")], "DEBUG_MODE=True"),
+            (&[("PREFECT_DEBUG_MODE", "0"), ("PREFECT_LOGGING_LEVEL", "info")], "DEBUG_MODE=False LOGGING_LEVEL=INFO"),
+            (&[held, ("PREFECT_API_DATABASE_PASSWORD", "p")], "SERVER_DATABASE_PASSWORD=p"),
+            (&[(database, "x")], "SERVER_DATABASE_CONNECTION_URL=x"),
+        ] {
+            assert_eq!(exported(environ), format!("{wanted} SERVER_EPHEMERAL_ENABLED=True"), "{environ:?}");
+        }
+        for (environ, wanted) in [
+            (&[held][..], "the URL of the database holds a password that is not set"),
+            (
+                &[("PREFECT_SERVER_DATABASE_DRIVER", "postgresql+asyncpg"), ("PREFECT_SERVER_DATABASE_USER", "u")],
+                "PREFECT_SERVER_DATABASE_DRIVER needs PREFECT_SERVER_DATABASE_HOST",
+            ),
+            (
+                &[("PREFECT_LOGGING_TO_API_BATCH_SIZE", "999999")],
+                "PREFECT_LOGGING_TO_API_MAX_LOG_SIZE is more than PREFECT_LOGGING_TO_API_BATCH_SIZE",
+            ),
+            (&[("PREFECT_API_URL", "http://[")], "PREFECT_API_URL is no URL"),
+            (&[("PREFECT_TASK_DEFAULT_RETRIES", "x")], "PREFECT_TASK_DEFAULT_RETRIES is no whole number"),
+            (&[("PREFECT_HOME", "~nobody")], "PREFECT_HOME is in the home of a user who is not known here"),
+            (&[("PREFECT_PROFILES_PATH", "")], "PREFECT_PROFILES_PATH is a folder"),
+            (&[("PREFECT_API", "x")], "PREFECT_API is the name of a group of settings"),
+        ] {
+            assert_eq!(exported(environ), format!("! the worker does not start: {wanted}"), "{environ:?}");
+        }
+        assert_eq!(
+            exported(&[("PREFECT_LOGGING_EXTRA_LOGGERS", r#""\ud83d""#)]),
+            "! PREFECT_LOGGING_EXTRA_LOGGERS has half a character in it, or too many brackets"
+        );
+        assert_eq!(exported(&[("PREFECT_API", " {} "), ("PREFECT_WORKER", "null")]), "SERVER_EPHEMERAL_ENABLED=True");
+        assert_eq!(exported(&[("PREFECT_API", "{\"url\": \"u\"}")]), "! PREFECT_API sets a group of settings at once");
+    }
+
+    #[test]
+    fn settings_of_kubernetes_are_read() {
+        let worker = |name: &str| format!("PREFECT_INTEGRATIONS_KUBERNETES_{name}");
+        for (name, value, wanted) in [
+            ("WORKER_STORE_ENV_AS_SECRET", "yes", "True"),
+            ("CLUSTER_UID", "", ""),
+            ("OBSERVER_NAMESPACES", "b,a", "a,b"),
+            ("OBSERVER_ADDITIONAL_LABEL_FILTERS", "a = b,=", r#"{"a": "b", "": ""}"#),
+            ("WORKER", "null", "-"),
+            ("WORKER", "{x", "! the worker does not start: {} is the name of a group of settings"),
+            ("WORKER", "{\"store_env_as_secret\": true}", "! {} sets a group of settings at once"),
+            ("WORKER_CREATE_JOB_RETRY", "x", "! the worker does not start: {} is the name of a group of settings"),
+            ("WORKER_CREATE_JOB_RETRY_MAX_RETRIES", "0", "! the worker does not start: {} is outside its bounds"),
+            ("OBSERVER_ENABLED", "x", "! the worker does not start: {} is neither true nor false"),
+        ] {
+            let name = worker(name);
+            let own = match of_kubernetes(&environ(&[(name.as_str(), value)])) {
+                Ok(given) => given.first().map_or("-".to_owned(), |given| given.value.text().to_owned()),
+                Err(error) => format!("! {}", error.message()),
+            };
+            assert_eq!(own, wanted.replace("{}", &name), "{name}={value}");
+        }
+        let old =
+            environ(&[("PREFECT_KUBERNETES_CLUSTER_UID", "a"), ("prefect_kubernetes_worker_add_tcp_keepalive", "0")]);
+        let given = of_kubernetes(&old).expect("old names are read");
+        assert_eq!(given.iter().map(|own| own.value.text()).collect::<Vec<_>>(), ["a", "False"]);
+        assert_eq!(keys("PREFECT_INTEGRATIONS_KUBERNETES_WORKER_").len(), 8);
+    }
+}

@@ -1,0 +1,119 @@
+//! Base job templates: where one is in a text, and its values.
+
+use std::rc::Rc;
+
+use jobplate_diagnostic::{Error, Result};
+use jobplate_manifest::embedded;
+use jobplate_manifest::object::{Object, each_in_text};
+use jobplate_yaml::Node;
+
+use super::values::{as_json, load};
+use crate::pyvalue::heap::{Heap, Id, Place, Text, at};
+use crate::pyvalue::json;
+use crate::{base_job_template, block};
+
+/// Where the chart `prefect-worker` has it among its values, as a text.
+const CHART_VALUE: [&str; 4] = ["worker", "config", "baseJobTemplate", "configuration"];
+
+/// Whether a text is about Prefect 2 or 3: a base job template, what holds one, or a `KubernetesJob` block.
+pub fn is_one(text: &str) -> bool {
+    // JSON that YAML does not take, such as halves of characters, is a template all the same, and so is broken JSON.
+    let mut found =
+        text.trim_start_matches('\u{feff}').trim_start().starts_with('{') && text.contains("job_configuration");
+    let looked = each_in_text(text, &mut |_, object| {
+        found |= base_job_template::find(object).is_some() || block::find(object).is_some();
+        found |= object.kind == "PrefectWorkPool";
+        found |= !in_texts(object).is_empty();
+        Ok(())
+    });
+    looked.is_ok() && found
+}
+
+/// Texts that are base job templates: under the key of the chart's ConfigMap, whatever is there; under another key of
+/// one; in the values of the chart.
+fn in_texts<'a>(object: &Object<'a>) -> Vec<Node<'a>> {
+    let is_template = |value: Node<'a>| {
+        value.is_scalar()
+            && value.text().is_some_and(|text| json::is_json(&text) && text.contains("\"job_configuration\""))
+    };
+    if !embedded::is_config_map(object) {
+        let value = CHART_VALUE.iter().try_fold(object.node, |node, key| node.first(key));
+        return value.into_iter().filter(|value| is_template(*value)).collect();
+    }
+    let data = embedded::data(object).ok().flatten();
+    let entries = data.into_iter().flat_map(Node::entries);
+    let is_one = |(key, value): &(Node<'a>, Node<'a>)| key.is(base_job_template::CONFIG_MAP_KEY) || is_template(*value);
+    entries.filter(is_one).map(|(_, value)| value).collect()
+}
+
+/// The base job template of a text. Fails where there is none, or more than one.
+pub fn read(heap: &mut Heap, source: &Rc<Text>) -> Result<Id> {
+    find(heap, source).map_err(|error| json::no_json(source).unwrap_or(error))
+}
+
+fn find(heap: &mut Heap, source: &Rc<Text>) -> Result<Id> {
+    let whole = Place { source: Rc::clone(source), span: 0..0 };
+    if let Some(template) = json::load(heap, source).and_then(|root| in_value(heap, root)) {
+        return as_json(heap, template);
+    }
+    let mut inner: Vec<Rc<Text>> = Vec::new();
+    let mut is_block = false;
+    let mut count = 0;
+    each_in_text(&source.text, &mut |offset, object| {
+        is_block |= block::find(object).is_some();
+        count += usize::from(base_job_template::find(object).is_some());
+        if let Some(patches) = base_job_template::patches(object) {
+            let span = offset + patches.span().start..offset + patches.span().end;
+            let place = Place { source: Rc::clone(source), span };
+            return Err(at(base_job_template::refuse_patches(), Some(&place)));
+        }
+        inner.extend(in_texts(object).into_iter().map(|value| text_of(source, offset, value)));
+        Ok(())
+    })?;
+    match (count, inner.as_slice()) {
+        (0, [text]) => {
+            let text = Rc::clone(text);
+            return read(heap, &text);
+        }
+        (0, []) if is_block => {
+            let error = Error::input("this is a KubernetesJob block, which agents of Prefect 2 make Jobs of");
+            let hint = "previews are of workers: `publish_as_work_pool()` of Prefect 2 makes a base job template of it";
+            return Err(at(error.hint(hint), Some(&whole)));
+        }
+        (1, []) => {}
+        (0, []) => {
+            let error = Error::input("no base job template is here");
+            return Err(at(error.hint("one has `job_configuration` and `variables`"), Some(&whole)));
+        }
+        _ => {
+            let error = Error::input("there are several base job templates here");
+            return Err(at(error.hint("name a file with one of them"), Some(&whole)));
+        }
+    }
+    let root = load(heap, source)?;
+    let template = in_value(heap, root).unwrap_or(root);
+    as_json(heap, template)
+}
+
+/// The base job template that a value is, or has in it.
+fn in_value(heap: &Heap, root: Id) -> Option<Id> {
+    let is_template = |id: &Id| ["job_configuration", "variables"].iter().all(|key| heap.item(*id, key).is_some());
+    let mut found =
+        base_job_template::WAYS.iter().filter_map(|way| way.iter().try_fold(root, |at, key| heap.item(at, key)));
+    found.find(is_template)
+}
+
+/// The text under a key of a ConfigMap. Only a literal block has the lines of its text.
+fn text_of(source: &Rc<Text>, offset: usize, value: Node<'_>) -> Rc<Text> {
+    let line = source.text[..offset + value.span().start].matches('\n').count();
+    let has_lines = value.raw().starts_with('|');
+    // The chart also takes a mapping, which Kubernetes refuses as data: it is read as what was meant.
+    let text = if value.is_scalar() { value.text().unwrap_or_default().into_owned() } else { value.raw().to_owned() };
+    Rc::new(Text {
+        name: source.name.clone(),
+        first_line: source.first_line + line + usize::from(has_lines),
+        has_lines,
+        text,
+        is_manifest: has_lines,
+    })
+}

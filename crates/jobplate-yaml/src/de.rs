@@ -1,0 +1,318 @@
+//! A tape read into Rust types, so that our own files go through the same scanner as everyone else's.
+//!
+//! Every error has the span of the node that it is about, and never repeats a value. Scalars are what
+//! Kubernetes takes them for: `no` is a boolean, and is refused where text belongs. Numbers are not read
+//! at all; nothing of ours has one. Anchors and aliases are not resolved.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::fmt;
+use std::ops::Range;
+
+use jobplate_diagnostic::Error;
+use serde::de::{
+    self, Deserialize, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Unexpected, Visitor,
+};
+use serde::forward_to_deserialize_any;
+
+use super::scalar::ScalarKind;
+use super::tree::{Kind, Node};
+
+/// Reads a node as a value of `T`; `what` names it in errors.
+///
+/// # Errors
+///
+/// Where the node is not a `T`: [`Kind::Usage`](jobplate_diagnostic::Kind::Usage), at the node that is not.
+pub fn from_node<'de, T: Deserialize<'de>>(node: Node<'de>, what: &str) -> jobplate_diagnostic::Result<T> {
+    placed(T::deserialize(Value { node, what: what.to_owned() }), node.span()).map_err(|Failure(error)| error)
+}
+
+type Result<T> = std::result::Result<T, Failure>;
+
+/// An error as serde makes and passes it.
+#[derive(Debug)]
+struct Failure(Error);
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure(error)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl de::Error for Failure {
+    /// A second line is the hint.
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        let text = message.to_string();
+        match text.split_once('\n') {
+            Some((message, hint)) => Failure(Error::usage(message).hint(hint)),
+            None => Failure(Error::usage(text)),
+        }
+    }
+
+    fn invalid_type(_: Unexpected<'_>, expected: &dyn de::Expected) -> Self {
+        Failure(Error::usage(format!("this is not {expected}")))
+    }
+
+    fn invalid_value(unexpected: Unexpected<'_>, expected: &dyn de::Expected) -> Self {
+        Self::invalid_type(unexpected, expected)
+    }
+
+    fn unknown_variant(_: &str, expected: &'static [&'static str]) -> Self {
+        Failure(Error::usage(format!("this must be {}", list(expected, " or "))))
+    }
+
+    fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
+        let distance = |known: &&&str| strsim::damerau_levenshtein(field, known);
+        let near = expected.iter().min_by_key(distance).filter(|known| distance(known) <= field.len().div_ceil(3));
+        Failure(Error::usage(format!("unknown key `{field}`")).hint(match near {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("known here: {}", list(expected, ", ")),
+        }))
+    }
+
+    fn missing_field(field: &'static str) -> Self {
+        Failure(Error::usage(format!("`{field}` is missing here")))
+    }
+}
+
+fn list(words: &[&str], between: &str) -> String {
+    words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(between)
+}
+
+struct Value<'a> {
+    node: Node<'a>,
+    /// How errors name it.
+    what: String,
+}
+
+impl<'a> Value<'a> {
+    fn must_be(&self, wanted: &str) -> Error {
+        Error::usage(format!("{} must be {wanted}", self.what)).at(self.node.span())
+    }
+
+    /// What reads a collection of this kind; null passes for an empty one.
+    fn is_collection(&self, kind: Kind) -> bool {
+        self.node.kind() == kind || self.node.is_null()
+    }
+
+    fn text(&self) -> Result<Cow<'a, str>> {
+        let found = match self.node.scalar_kind() {
+            ScalarKind::String => match self.node.text() {
+                Some(text) => return Ok(text),
+                None => return Err(self.must_be("text").into()),
+            },
+            ScalarKind::Null => "is empty",
+            ScalarKind::Bool => "is a word that YAML takes for true or false",
+            ScalarKind::Number | ScalarKind::NonFinite => "is a number",
+        };
+        Err(Error::usage(format!("{} {found} where text belongs", self.what))
+            .at(self.node.span())
+            .hint("put it in quotes")
+            .into())
+    }
+}
+
+impl<'de> Deserializer<'de> for Value<'de> {
+    type Error = Failure;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        match (self.node.kind(), self.node.scalar_kind()) {
+            (Kind::Map, _) => self.deserialize_map(visitor),
+            (Kind::Seq, _) => self.deserialize_seq(visitor),
+            (_, ScalarKind::Null) => visitor.visit_unit(),
+            (_, ScalarKind::Bool) => self.deserialize_bool(visitor),
+            _ => self.deserialize_string(visitor),
+        }
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        if !self.is_collection(Kind::Map) {
+            return Err(self.must_be("a mapping").into());
+        }
+        visitor.visit_map(Entries { entries: self.node.entries(), value: None, seen: HashSet::new() })
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value> {
+        self.deserialize_map(visitor)
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        if !self.is_collection(Kind::Seq) {
+            return Err(self.must_be("a list").into());
+        }
+        visitor.visit_seq(Items { items: self.node.items(), what: format!("an item of {}", self.what) })
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        visitor.visit_string(self.text()?.into_owned())
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        self.deserialize_string(visitor)
+    }
+
+    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        self.deserialize_string(visitor)
+    }
+
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        if self.node.scalar_kind() != ScalarKind::Bool {
+            return Err(self.must_be("true or false").hint("write it without quotes").into());
+        }
+        visitor.visit_bool(matches!(&*self.node.raw().to_ascii_lowercase(), "y" | "yes" | "on" | "true"))
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        if self.node.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value> {
+        visitor.visit_enum(self.text()?.into_deserializer())
+    }
+
+    forward_to_deserialize_any! {
+        i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char bytes byte_buf unit unit_struct newtype_struct
+        tuple tuple_struct ignored_any
+    }
+}
+
+struct Entries<'a, I> {
+    entries: I,
+    value: Option<Value<'a>>,
+    seen: HashSet<Cow<'a, str>>,
+}
+
+impl<'de, I: Iterator<Item = (Node<'de>, Node<'de>)>> MapAccess<'de> for Entries<'de, I> {
+    type Error = Failure;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>> {
+        let Some((key, value)) = self.entries.next() else { return Ok(None) };
+        let span = key.span();
+        let key = Value { node: key, what: "a key".to_owned() };
+        let name = key.text()?;
+        self.value = Some(Value { node: value, what: format!("`{name}`") });
+        if !self.seen.insert(name.clone()) {
+            return Err(Error::usage(format!("the key `{name}` stands twice in one mapping"))
+                .at(span)
+                .hint("remove one of the two")
+                .into());
+        }
+        placed(seed.deserialize(key), span).map(Some)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value> {
+        let value = self.value.take().ok_or_else(|| Error::usage("a value without its key"))?;
+        let span = value.node.span();
+        placed(seed.deserialize(value), span)
+    }
+}
+
+struct Items<I> {
+    items: I,
+    what: String,
+}
+
+impl<'de, I: Iterator<Item = Node<'de>>> SeqAccess<'de> for Items<I> {
+    type Error = Failure;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>> {
+        let Some(node) = self.items.next() else { return Ok(None) };
+        placed(seed.deserialize(Value { node, what: self.what.clone() }), node.span()).map(Some)
+    }
+}
+
+/// The innermost node that is known to an error is the one it is about.
+fn placed<T>(result: Result<T>, span: Range<usize>) -> Result<T> {
+    result.map_err(|Failure(error)| Failure(error.at(span)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Document, Tape, scan};
+    use super::*;
+
+    #[derive(Debug, PartialEq, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Thing {
+        name: String,
+        #[serde(default)]
+        flag: Option<bool>,
+        #[serde(default)]
+        words: Vec<String>,
+        #[serde(default)]
+        inner: Option<Box<Thing>>,
+        #[serde(default)]
+        side: Option<Side>,
+    }
+
+    #[derive(Debug, PartialEq, serde::Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Side {
+        Left,
+        Right,
+    }
+
+    fn read(text: &str) -> jobplate_diagnostic::Result<Thing> {
+        let mut tape = Tape::default();
+        scan(text, &mut tape).unwrap();
+        from_node(Document::new(text, &tape).root(), "the thing")
+    }
+
+    #[test]
+    fn what_is_there_is_read() {
+        let text = "name: ab\nflag: off\nwords: [x, \"1\", '', a b]\ninner: {name: \"\\x41\", words: ~}\nside: right\n";
+        let inner = Thing { name: "A".to_owned(), flag: None, words: Vec::new(), inner: None, side: None };
+        let words = ["x", "1", "", "a b"].map(str::to_owned).to_vec();
+        let name = "ab".to_owned();
+        let thing = Thing { name, flag: Some(false), words, inner: Some(Box::new(inner)), side: Some(Side::Right) };
+        assert_eq!(read(text).unwrap(), thing);
+    }
+
+    #[test]
+    fn errors_have_a_place_and_repeat_no_value() {
+        for (text, place, message, hint) in [
+            ("name: 987", "987", "`name` is a number where text belongs", "put it in quotes"),
+            ("name: NO", "NO", "`name` is a word that YAML takes for true or false", "put it in quotes"),
+            ("name: ~", "~", "`name` is empty where text belongs", "put it in quotes"),
+            ("name: {canary: x}", "{canary: x}", "`name` must be text", ""),
+            ("name: a\nflag: 'canary'", "'canary'", "`flag` must be true or false", "without quotes"),
+            ("name: a\nwords: canary", "canary", "`words` must be a list", ""),
+            ("name: a\nwords: [a, 1]", "1", "an item of `words` is a number where text belongs", "quotes"),
+            ("name: a\ninner: [canary]", "[canary]", "`inner` must be a mapping", ""),
+            ("name: a\ninner: {wrods: []}", "wrods", "unknown key `wrods`", "did you mean `words`?"),
+            ("name: a\nzzz: canary", "zzz", "unknown key `zzz`", "known here: `name`, `flag`,"),
+            ("name: a\ninner: {words: [canary]}", "{words: [canary]}", "`name` is missing here", ""),
+            ("name: a\nname: canary", "name", "the key `name` stands twice", "remove"),
+            ("name: a\nside: canary", "canary", "this must be `left` or `right`", ""),
+            ("name: a\n1: canary", "1", "a key is a number where text belongs", "quotes"),
+            ("[canary]", "[canary]", "the thing must be a mapping", ""),
+            ("{}", "{}", "`name` is missing here", ""),
+        ] {
+            let error = read(text).unwrap_err();
+            assert_eq!(&text[error.span().unwrap()], place, "{text}");
+            assert!(error.message().starts_with(message), "{text}: {}", error.message());
+            assert!(error.hint_text().unwrap_or_default().contains(hint), "{text}: {:?}", error.hint_text());
+            assert!(!error.message().contains("canary"), "{text}");
+        }
+        // The second of two, not the first.
+        assert_eq!(read("name: a\nname: b").unwrap_err().span(), Some(8..12));
+    }
+}
