@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    jobplate::cli::run(std::env::args_os())
+    jobplate::run(std::env::args_os())
 }

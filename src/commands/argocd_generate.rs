@@ -1,0 +1,372 @@
+//! `jobplate argocd-generate`: render as a config management plugin of Argo CD, which calls it in an application's
+//! folder, without standard input, with the application's parameters in the environment.
+//!
+//! A parameter is the flag of `render` of the same name. An empty output with exit code 0 makes Argo CD delete all
+//! that an application has: there is none. What it can't read as an object it quotes to everybody who sees the
+//! application: that does not come out either. Files outside of the repository are nobody's to read.
+
+use std::collections::{BTreeMap, HashSet};
+use std::env;
+use std::ffi::OsString;
+use std::path::{Component, Path, PathBuf};
+use std::process::ExitCode;
+
+use anstream::ColorChoice;
+use jobplate_diagnostic::{Error, Result};
+use jobplate_yaml::{Document, Kind, Node, ScalarKind, Tape};
+use serde::Deserialize;
+
+use super::args;
+use super::render::{plan_sources, print_all};
+use crate::diagnostic::edits::Told;
+use crate::render::{Pair, Rendering, Source};
+use crate::shared::edit_args::{Manifests, Naming, STDIN};
+use crate::shared::edits;
+use crate::shared::inputs::{self, SPECS};
+use crate::shared::no_match::Matching;
+
+/// The parameters, and what they take: but for [`FILES`] they are flags.
+const PARAMETERS: [(&str, Takes); 26] = [
+    ("all-containers", Takes::Boolean),
+    ("allow-no-match", Takes::Boolean),
+    ("allow-plaintext", Takes::Boolean),
+    ("api", Takes::Text),
+    ("api-key", Takes::Text),
+    ("backend", Takes::Text),
+    ("config-env", Takes::Pairs),
+    ("container", Takes::Texts),
+    ("env", Takes::Pairs),
+    ("env-from", Takes::Texts),
+    ("field-env", Takes::Pairs),
+    (FILES, Takes::Texts),
+    ("generate-name", Takes::Text),
+    ("init-containers", Takes::Boolean),
+    ("local-secrets", Takes::Text),
+    ("name", Takes::Text),
+    ("name-hash", Takes::Boolean),
+    ("namespace", Takes::Text),
+    ("recursive", Takes::Boolean),
+    ("secret", Takes::Pairs),
+    ("secret-env", Takes::Pairs),
+    ("selector", Takes::Text),
+    ("skip-hooks", Takes::Boolean),
+    ("spec", Takes::Texts),
+    ("target", Takes::Texts),
+    ("unset", Takes::Texts),
+];
+
+/// The parameter that names the inputs.
+const FILES: &str = "files";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Takes {
+    /// `string: "true"`
+    Boolean,
+    /// `string`
+    Text,
+    /// `array`, or one `string`
+    Texts,
+    /// `map`
+    Pairs,
+}
+
+/// A parameter of an application, as Argo CD hands it over.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Parameter {
+    name: String,
+    string: Option<String>,
+    array: Option<Vec<String>>,
+    map: Option<BTreeMap<String, String>>,
+}
+
+/// Runs the command.
+pub(crate) fn run(color: ColorChoice) -> Result<ExitCode> {
+    let root = repository();
+    let manifests = manifests(root.as_deref())?;
+    let sources = inputs::open(&manifests)?;
+    // Files of a folder may be links.
+    sources.iter().filter_map(Source::path).try_for_each(|file| check_inside(file, root.as_deref()))?;
+    let mut rendering = plan_sources(sources, &manifests, Matching::Must, color)?;
+    check_objects(&mut rendering)?;
+    let edits = edits::find(&mut rendering, &manifests)?;
+    let done = print_all(&mut rendering);
+    edits::tell(edits, Told::Made, done)
+}
+
+/// What the folder and the parameters ask for.
+fn manifests(root: Option<&Path>) -> Result<Manifests> {
+    let given = match env::var("ARGOCD_APP_PARAMETERS") {
+        Ok(given) => given,
+        Err(env::VarError::NotPresent) => String::new(),
+        Err(env::VarError::NotUnicode(_)) => return Err(no_parameters()),
+    };
+    let words = words(&given, SPECS.into_iter().find(|spec| Path::new(spec).exists()))?;
+    // Read before it is known what is in them.
+    let mut specs = words.iter().filter_map(|word| word.strip_prefix("--spec="));
+    specs.try_for_each(|spec| check_inside(Path::new(spec), root))?;
+    let words: Vec<OsString> = words.into_iter().map(OsString::from).collect();
+    let mut manifests = match args::parse(&words) {
+        Ok((args::Command::Render(render), _)) => render.manifests,
+        Ok(_) => return Err(Error::usage("the parameters make no sense together")),
+        Err(args::Exit::Error(error, _)) if error.message().starts_with("no input") => {
+            let others = ["kustomization.yaml", "kustomization.yml", "Kustomization", "Chart.yaml"];
+            let other = match others.iter().any(|other| Path::new(other).exists()) {
+                true => "; this plugin runs neither kustomize nor Helm",
+                false => "",
+            };
+            return Err(Error::usage("no input is named")
+                .hint(format!("name files under `inputs` in {}, or in the parameter `{FILES}`{other}", SPECS[0])));
+        }
+        Err(args::Exit::Error(error, _)) => return Err(error),
+        Err(args::Exit::Clap(usage)) => {
+            let text = usage.to_string();
+            let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+            return Err(Error::usage(first).hint("a parameter is the flag of `jobplate render` of the same name"));
+        }
+    };
+    manifests.naming = Naming::Parameters;
+    for input in &manifests.inputs {
+        if input == STDIN {
+            return Err(Error::usage("Argo CD gives a plugin no standard input (`-`)").hint("name files"));
+        }
+        check_inside(Path::new(input), root)?;
+    }
+    Ok(manifests)
+}
+
+fn no_parameters() -> Error {
+    Error::usage("ARGOCD_APP_PARAMETERS is no list of parameters, as Argo CD makes it")
+}
+
+/// The command line of `render` that parameters ask for.
+fn words(parameters: &str, spec: Option<&str>) -> Result<Vec<String>> {
+    let parameters: Option<Vec<Parameter>> = match parameters {
+        "" => None,
+        text => serde_json::from_str(text).map_err(|_| no_parameters())?,
+    };
+    let (mut words, mut files) = (vec!["jobplate".to_owned(), "render".to_owned()], Vec::new());
+    words.extend(spec.map(|spec| format!("--spec={spec}")));
+    for Parameter { name, string, array, map } in parameters.into_iter().flatten() {
+        let wrong = |takes: &str| {
+            Error::usage(format!("the parameter `{name}` is no {takes}"))
+                .hint(format!("write it as `- {{name: {name}, {takes}: ...}}`"))
+        };
+        let Some((_, takes)) = PARAMETERS.iter().find(|(known, _)| *known == name) else {
+            let distance = |known: &&str| strsim::damerau_levenshtein(known, &name);
+            let known = PARAMETERS.map(|(known, _)| known);
+            let near = known.iter().copied().min_by_key(distance).filter(|known| distance(known) <= 2);
+            let error = Error::usage(format!("there is no parameter `{name}`"));
+            return Err(match near {
+                Some(near) => error.hint(format!("did you mean `{near}`?")),
+                None => error.hint(format!("there are {}", known.join(", "))),
+            });
+        };
+        let mut give = |text: String| match name.as_str() {
+            FILES => files.push(text),
+            flag => words.push(format!("--{flag}={text}")),
+        };
+        match (takes, string, array, map) {
+            (Takes::Boolean, Some(text), None, None) if text == "true" => words.push(format!("--{name}")),
+            (Takes::Boolean, Some(text), None, None) if text == "false" || text.is_empty() => {}
+            (Takes::Boolean, ..) => {
+                return Err(Error::usage(format!("the parameter `{name}` is neither \"true\" nor \"false\"")));
+            }
+            // An announced parameter that nobody filled in.
+            (Takes::Text | Takes::Texts, Some(text), None, None) if text.is_empty() => {}
+            (_, None, None, None) => {}
+            (Takes::Text | Takes::Texts, Some(text), None, None) => give(text),
+            (Takes::Texts, None, Some(texts), None) => texts.into_iter().for_each(give),
+            (Takes::Pairs, None, None, Some(pairs)) => {
+                pairs.into_iter().for_each(|(key, value)| give(format!("{key}={value}")));
+            }
+            (Takes::Text, ..) => return Err(wrong("string")),
+            (Takes::Texts, ..) => return Err(wrong("array")),
+            (Takes::Pairs, ..) => return Err(wrong("map")),
+        }
+    }
+    words.push("--".to_owned());
+    words.extend(files);
+    Ok(words)
+}
+
+/// The top of the repository that the application's folder is in: Argo CD copies it whole.
+fn repository() -> Option<PathBuf> {
+    let own = env::current_dir().ok()?.canonicalize().ok()?;
+    let path = env::var_os("ARGOCD_APP_SOURCE_PATH").map(PathBuf::from).unwrap_or_default();
+    let (mut depth, mut is_below) = (0, true);
+    for part in path.components() {
+        match part {
+            Component::Normal(_) => depth += 1,
+            Component::CurDir => {}
+            _ => is_below = false,
+        }
+    }
+    let top = own.ancestors().nth(depth).filter(|_| is_below);
+    let top = top.filter(|top| top.join(&path).canonicalize().is_ok_and(|path| path == own)).map(Path::to_owned);
+    top.or(Some(own))
+}
+
+/// Refuses a file outside of the repository: the plugin's container is somebody else's.
+fn check_inside(file: &Path, root: Option<&Path>) -> Result<()> {
+    let is_inside = match file.canonicalize() {
+        Ok(path) => root.is_some_and(|root| path.starts_with(root)),
+        // That it is not there is told when it is opened, but nothing is told of what is outside.
+        Err(_) => file.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)),
+    };
+    match is_inside {
+        true => Ok(()),
+        false => Err(Error::usage("is outside of the application's repository").in_file(file.display().to_string())),
+    }
+}
+
+/// Refuses what Argo CD would take for no object at all, or would quote: documents that are no objects.
+fn check_objects(rendering: &mut Rendering) -> Result<()> {
+    let mut documents = rendering.documents(None);
+    let (mut tape, mut count) = (Tape::default(), 0);
+    while let Some(Pair { input, line, after, .. }) = documents.next()? {
+        let counted = match (odd_separator(after), jobplate_yaml::read(after, &mut tape)) {
+            (Some(at), _) => Err((at, "this line divides documents, and has more in it")),
+            (None, Err(step_back)) => Err((step_back.offset, "this can't be read as YAML")),
+            (None, Ok(_)) => count_objects(Document::new(after, &tape).root()),
+        };
+        count += counted.map_err(|(at, what)| {
+            let line = line + after[..at].matches('\n').count();
+            // Without the line itself: what it is nobody knows, and so not whether there is a value in it.
+            Error::input(format!("{what}, and Argo CD takes nothing else"))
+                .in_file(format!("{input}, line {line}"))
+                .hint("name only files with manifests")
+        })?;
+    }
+    match count {
+        0 => Err(Error::input("there is no object left for Argo CD, which would delete what is there")
+            .hint("name files with manifests")),
+        _ => Ok(()),
+    }
+}
+
+/// How many objects a document is to Argo CD, to which whatever has `items` is a list; or where and why none.
+fn count_objects(root: Node<'_>) -> Result<usize, Fault> {
+    if root.is_null() {
+        return Ok(0);
+    }
+    root.descendants().try_for_each(check_value)?;
+    check_object(root)?;
+    let Some(items) = root.first("items") else { return Ok(1) };
+    if !root.first("kind").and_then(Node::text).is_some_and(|kind| kind.ends_with("List")) {
+        return Err((items.span().start, "this is no List, and has `items`"));
+    }
+    items.items().try_for_each(check_object)?;
+    Ok(items.items().count())
+}
+
+/// Where something is, and what Argo CD can't take about it.
+type Fault = (usize, &'static str);
+
+/// Refuses what is another value to Argo CD, or none.
+fn check_value(node: Node<'_>) -> Result<(), Fault> {
+    let fault = |node: Node<'_>, what| Err((node.span().start, what));
+    if node.tag().is_some_and(|tag| tag != "!!str") {
+        return fault(node, "this has a tag");
+    }
+    if node.is_scalar() && node.scalar_kind() == ScalarKind::NonFinite {
+        return fault(node, "this is no number that JSON has");
+    }
+    let mut seen = HashSet::new();
+    for (key, _) in node.entries() {
+        let text = key.text().filter(|_| key.is_scalar() && key.scalar_kind() != ScalarKind::Null);
+        match text {
+            None => return fault(key, "this has a key that is no text"),
+            Some(text) if text == "<<" && key.kind() == Kind::Plain => {
+                return fault(key, "this has a merge key (`<<`)");
+            }
+            Some(text) => {
+                if !seen.insert(text) {
+                    return fault(key, "this has a key twice");
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_object(object: Node<'_>) -> Result<(), Fault> {
+    let is_text = |node: Node<'_>| node.is_scalar() && node.scalar_kind() == ScalarKind::String;
+    let kind = object.first("kind").filter(|kind| is_text(*kind) && kind.text().is_some_and(|kind| !kind.is_empty()));
+    if kind.is_none() {
+        return Err((object.span().start, "this is no object of Kubernetes"));
+    }
+    let Some(metadata) = object.first("metadata").filter(|metadata| !metadata.is_null()) else { return Ok(()) };
+    if metadata.kind() != Kind::Map {
+        return Err((metadata.span().start, "this metadata is no mapping"));
+    }
+    for map in ["labels", "annotations"].into_iter().filter_map(|key| metadata.first(key)) {
+        let is_map = map.is_null() || map.kind() == Kind::Map && map.entries().all(|(_, value)| is_text(value));
+        if !is_map {
+            return Err((map.span().start, "these labels or annotations are no mapping of texts"));
+        }
+    }
+    Ok(())
+}
+
+/// A line at which Argo CD would divide a document, and which is none of a separator alone.
+fn odd_separator(text: &str) -> Option<usize> {
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        let rest = line.strip_prefix("---").map(str::trim);
+        if rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('#')) {
+            return Some(start);
+        }
+        start += line.len();
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(parameters: &str) -> Result<String, String> {
+        words(parameters, None).map(|words| words[2..].join(" ")).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn parameters_are_flags() {
+        for none in ["", "null", "[]"] {
+            assert_eq!(asked(none), Ok("--".to_owned()));
+        }
+        let parameters = r#"[
+            {"name": "secret", "map": {"B": "s/b", "A": "s/a"}}, {"name": "target", "array": ["job/x", "deployment"]},
+            {"name": "api", "string": "http://x"}, {"name": "skip", "string": ""}, {"name": "files", "array": ["-x", "b"]}
+        ]"#;
+        assert!(asked(parameters).unwrap_err().contains("no parameter `skip`"));
+        assert_eq!(
+            asked(&parameters.replace("skip", "unset")).unwrap(),
+            "--secret=A=s/a --secret=B=s/b --target=job/x --target=deployment --api=http://x -- -x b"
+        );
+        assert_eq!(
+            asked(r#"[{"name": "all-containers", "string": "true"}, {"name": "secret"}]"#).unwrap(),
+            "--all-containers --"
+        );
+        for wrong in [
+            r#"[{"name": "secret", "string": "A=s/a"}]"#,
+            r#"[{"name": "api", "array": ["x"]}]"#,
+            r#"[{"name": "all-containers", "string": "yes"}]"#,
+            r#"[{"name": "report", "string": "/tmp/x"}]"#,
+            r#"[{"name": "files", "map": {"a": "b"}}]"#,
+            "{}",
+        ] {
+            assert!(asked(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn every_parameter_is_a_flag_of_render() {
+        let command = args::command("jobplate");
+        let mut render = command.find_subcommand("render").unwrap().clone();
+        render.build();
+        for (name, _) in PARAMETERS.into_iter().filter(|(name, _)| *name != FILES) {
+            assert!(render.get_arguments().any(|arg| arg.get_long() == Some(name)), "{name}");
+        }
+    }
+}

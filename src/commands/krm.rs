@@ -1,0 +1,242 @@
+//! `jobplate krm`: render as a KRM function. A ResourceList comes in, with what is to be set as its
+//! `functionConfig`: a spec file. It goes out with its items edited, and after a failure with the reason in its
+//! `results`.
+//!
+//! The contract: "KRM Functions Specification" of kustomize. Items are the objects of a List to everything else.
+
+use std::io::Read as _;
+use std::process::ExitCode;
+
+use anstream::ColorChoice;
+use jobplate_diagnostic::{Error, Result, io_reason};
+use jobplate_yaml::{Change, Child, Document, Documents, Edit, Kind, Node, Splices, Tape, Value};
+
+use super::args::KrmArgs;
+use super::render::plan_sources;
+use crate::diagnostic::edits::Told;
+use crate::inject::spec;
+use crate::render::{Source, write_error};
+use crate::shared::edits::{self, Edits};
+use crate::shared::no_match::Matching;
+use crate::shared::outputs::to_stdout;
+
+/// The kind of what comes in and goes out.
+const RESOURCE_LIST: &str = "ResourceList";
+
+/// Versions of it that are in use; they do not differ in what is read here.
+const VERSIONS: [&str; 3] =
+    ["config.kubernetes.io/v1", "config.kubernetes.io/v1beta1", "config.kubernetes.io/v1alpha1"];
+
+/// Where an item comes from, as those who pipe it in note it.
+const PATHS: [&str; 2] = ["internal.config.kubernetes.io/path", "config.kubernetes.io/path"];
+
+/// Runs the command.
+pub(crate) fn run(args: KrmArgs, color: ColorChoice) -> Result<ExitCode> {
+    let text = read(args.max_document_size()?)?;
+    let stream = Stream::of(&text)?;
+    let mut tape = Tape::default();
+    let in_list = |error: Error| error.in_document("-", stream.line(), stream.list);
+    jobplate_yaml::read(stream.list, &mut tape).map_err(|step_back| {
+        let at = step_back.offset;
+        in_list(no_list("this is no YAML").at(at..at))
+    })?;
+    let list = Document::new(stream.list, &tape);
+    check(list.root()).map_err(in_list)?;
+    match render(args, &text, list, &in_list, color) {
+        // Nothing of it is printed before all is well.
+        Ok((rendered, edits)) => {
+            let done = to_stdout(|out| out.write_all(&rendered).map_err(|error| write_error(&error)));
+            edits::tell(edits, Told::Made, done)
+        }
+        Err(error) => {
+            // Whoever piped it in reads the reason there; a person reads standard error.
+            if let Some(failed) = with_result(list, &error) {
+                let parts = [stream.before, &failed, stream.behind];
+                drop(to_stdout(|out| out.write_all(parts.concat().as_bytes()).map_err(|error| write_error(&error))));
+            }
+            // The lines are those of a list that nobody has as a file.
+            Err(match about(list, &error) {
+                Some((object, path)) => error.with_more(&format!(" ({})", display(object, &path))),
+                None => error,
+            })
+        }
+    }
+}
+
+/// The stream that comes in, in which one document is more than comments.
+struct Stream<'t> {
+    before: &'t str,
+    list: &'t str,
+    behind: &'t str,
+}
+
+impl<'t> Stream<'t> {
+    fn of(text: &'t str) -> Result<Self> {
+        let mut documents = Documents::new(text.as_bytes(), usize::MAX);
+        let (mut found, mut tape) = (None, Tape::default());
+        // It is in memory: there is nothing that could fail to be read.
+        while let Ok(Some(chunk)) = documents.next() {
+            let start = chunk.offset as usize;
+            let range = start..start + chunk.bytes.len();
+            let is_empty = jobplate_yaml::read(&text[range.clone()], &mut tape).is_ok()
+                && Document::new(&text[range.clone()], &tape).root().is_null();
+            if !is_empty && found.replace(range).is_some() {
+                return Err(no_list("this is more than one document").in_file("-"));
+            }
+        }
+        let list = found.ok_or_else(|| no_list("this is empty").in_file("-"))?;
+        Ok(Stream { before: &text[..list.start], list: &text[list.clone()], behind: &text[list.end..] })
+    }
+
+    /// The first line of the list.
+    fn line(&self) -> usize {
+        self.before.matches('\n').count() + 1
+    }
+}
+
+fn read(limit: usize) -> Result<String> {
+    let mut bytes = Vec::new();
+    let read = std::io::stdin().lock().take(limit as u64 + 1).read_to_end(&mut bytes);
+    read.map_err(|error| Error::input(format!("can't be read: {}", io_reason(&error))).in_file("-"))?;
+    if bytes.len() > limit {
+        return Err(Error::input(format!("the ResourceList is larger than {limit} bytes"))
+            .in_file("-")
+            .hint("raise --max-document-size if this is what you mean"));
+    }
+    String::from_utf8(bytes).map_err(|_| Error::input("not UTF-8").in_file("-"))
+}
+
+fn no_list(what: &str) -> Error {
+    Error::usage(format!("{what}, and `krm` reads a ResourceList"))
+        .hint("kustomize and kpt pipe one in; for manifests there is `jobplate render`")
+}
+
+fn check(root: Node<'_>) -> Result<()> {
+    let here = root.span().start..root.span().start;
+    let is =
+        |key: &str, known: &[&str]| Ok(root.get(key)?.is_some_and(|value| known.iter().any(|known| value.is(known))));
+    if !(is("kind", &[RESOURCE_LIST])? && is("apiVersion", &VERSIONS)?) {
+        return Err(no_list("this is another kind of object").at(here));
+    }
+    root.get("functionConfig")?;
+    root.get("results")?;
+    match root.get("items")? {
+        Some(items) if items.kind() == Kind::Seq || items.is_null() => Ok(()),
+        Some(items) => Err(no_list("`items` is no list").at(items.span())),
+        None => Err(no_list("this has no `items`").at(here)),
+    }
+}
+
+/// The list with its edits, and what is to be told of them.
+fn render(
+    args: KrmArgs,
+    text: &str,
+    list: Document<'_>,
+    in_list: &dyn Fn(Error) -> Error,
+    color: ColorChoice,
+) -> Result<(Vec<u8>, Option<Edits>)> {
+    let config = list.root().first("functionConfig").filter(|config| !config.is_null());
+    let config = config.map(|config| spec::read_node(config, args.allow_plaintext())).transpose();
+    let manifests = args.meaning(config.map_err(in_list)?)?;
+    let source = Source::spool("-".to_owned(), text.as_bytes())?;
+    let mut rendering = plan_sources(vec![source], &manifests, Matching::OrNoObject, color)?;
+    let edits = edits::find(&mut rendering, &manifests)?;
+    let mut rendered = Vec::new();
+    rendering.write(0, &mut rendered)?;
+    Ok((rendered, edits))
+}
+
+/// The list as it came in, with an error among its `results`; none where that can't be proven right.
+fn with_result(list: Document<'_>, error: &Error) -> Option<String> {
+    let root = list.root();
+    let result = result(list, error);
+    let place = root.entries().position(|(key, _)| key.is("results"));
+    let edit = match root.first("results") {
+        Some(results) if results.kind() == Kind::Seq => {
+            let insert = vec![(results.items().count(), Child::Item(result))];
+            Edit { node: results.index(), change: Change::Children { remove: Vec::new(), insert } }
+        }
+        // Whatever else stands there is no list of results.
+        _ => {
+            let at = place.unwrap_or_else(|| root.entries().count());
+            let insert = vec![(at, Child::entry("results", Value::seq([result])))];
+            Edit { node: root.index(), change: Change::Children { remove: place.into_iter().collect(), insert } }
+        }
+    };
+    let (edits, mut splices, mut text, mut tape) = ([edit], Splices::default(), String::new(), Tape::default());
+    jobplate_yaml::layout(list, &edits, &mut splices).ok()?;
+    splices.apply(list.text, &mut text);
+    jobplate_yaml::read(&text, &mut tape).ok()?;
+    jobplate_yaml::verify(list, &edits, Document::new(&text, &tape)).ok()?;
+    Some(text)
+}
+
+/// An error as a result: what is wrong, and with which object.
+fn result(list: Document<'_>, error: &Error) -> Value {
+    let hint = error.hint_text().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+    let message = format!("{}{hint}", error.message());
+    let mut entries = vec![("message", Value::text(&message)), ("severity", Value::name("error"))];
+    if let Some((object, path)) = about(list, error) {
+        entries.push(("resourceRef", reference(object)));
+        if !path.is_empty() {
+            entries.push(("field", Value::map([("path", Value::name(&path))])));
+        }
+        let annotations = object.first("metadata").and_then(|metadata| metadata.first("annotations"));
+        let file = annotations.and_then(|annotations| PATHS.iter().find_map(|key| text(annotations, key)));
+        if let Some(file) = file {
+            entries.push(("file", Value::map([("path", Value::name(&file))])));
+        }
+    }
+    Value::map(entries)
+}
+
+/// The object that an error is about, an item or the functionConfig, and the way to the place in it.
+fn about<'a>(list: Document<'a>, error: &Error) -> Option<(Node<'a>, String)> {
+    // The place is in this very text: it is the only one that is read.
+    let at = error.place().filter(|place| place.document == list.text)?.span.start;
+    let items = list.root().first("items").into_iter().flat_map(Node::items);
+    let mut objects = items.chain(list.root().first("functionConfig"));
+    let object = objects.find(|object| object.span().contains(&at))?;
+    Some((object, path(object, at)))
+}
+
+/// `Kind/name, path`
+fn display(object: Node<'_>, path: &str) -> String {
+    let kind = text(object, "kind").unwrap_or_default();
+    let name = object.first("metadata").and_then(|metadata| text(metadata, "name")).map(|name| format!("/{name}"));
+    let path = if path.is_empty() { String::new() } else { format!(", {path}") };
+    format!("{kind}{}{path}", name.unwrap_or_default())
+}
+
+/// The way to what stands at a place: `spec.template.spec.containers[0].env`.
+fn path(mut node: Node<'_>, at: usize) -> String {
+    let mut path = String::new();
+    loop {
+        let holds = |from: Node<'_>, to: Node<'_>| from.span().start <= at && at < to.span().end;
+        if let Some((key, value)) = node.entries().find(|(key, value)| holds(*key, *value)) {
+            let between = if path.is_empty() { "" } else { "." };
+            path.push_str(&format!("{between}{}", key.text().unwrap_or_default()));
+            node = value;
+        } else if let Some((position, item)) = node.items().enumerate().find(|(_, item)| holds(*item, *item)) {
+            path.push_str(&format!("[{position}]"));
+            node = item;
+        } else {
+            return path;
+        }
+    }
+}
+
+fn reference(object: Node<'_>) -> Value {
+    let metadata = object.first("metadata");
+    let parts = [
+        ("apiVersion", text(object, "apiVersion")),
+        ("kind", text(object, "kind")),
+        ("name", metadata.and_then(|metadata| text(metadata, "name"))),
+        ("namespace", metadata.and_then(|metadata| text(metadata, "namespace"))),
+    ];
+    Value::map(parts.into_iter().filter_map(|(key, value)| Some((key, Value::name(&value?)))))
+}
+
+fn text(map: Node<'_>, name: &str) -> Option<String> {
+    map.first(name).and_then(Node::text).map(|text| text.into_owned())
+}

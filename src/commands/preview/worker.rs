@@ -1,0 +1,133 @@
+//! Previews of Prefect 2 and 3: the Job that a Kubernetes worker makes.
+
+use std::rc::Rc;
+
+use jobplate_diagnostic::{Error, Result};
+use jobplate_prefect::pyvalue::heap::{Heap, Text};
+use jobplate_prefect::pyvalue::text;
+use jobplate_prefect::shown::{Shown, of_entry};
+use jobplate_prefect::worker::deployed::{self, Deployed};
+use jobplate_prefect::worker::environment::{Entry, Origin};
+use jobplate_prefect::worker::preview::{self, Preview};
+use jobplate_prefect::worker::scenario::{self, SETTINGS, Scenario};
+use jobplate_prefect::worker::secrets::Settings;
+use jobplate_prefect::worker::{manifest, notes};
+
+use super::{Shows, WorkerArgs, table, value_in_words};
+use crate::shared::parse;
+use crate::shared::whole::Whole;
+
+/// The Job of a base job template.
+pub(super) fn preview(
+    heap: &mut Heap,
+    files: &mut Whole,
+    template: &Rc<Text>,
+    scenario: Option<&str>,
+    args: &WorkerArgs,
+) -> Result<Shows> {
+    let version = args.prefect_kubernetes.as_deref();
+    let version = version.map(|text| parse::worker_version("--prefect-kubernetes", text)).transpose()?;
+    let version = version.unwrap_or_default();
+    let (scenario, deployed) = read_scenario(scenario, args, heap, files)?;
+    let made = preview::preview(heap, version, template, &scenario)?;
+    let table = rows(heap, &made);
+    let mut notes = notes::find(heap, version, &made, &scenario, &Settings::read(&scenario.worker)?);
+    notes.extend(deployed.into_iter().flat_map(|(file, own)| own.notes(heap, &made, version, &file, template)));
+    if args.kubectl {
+        manifest::for_kubectl(heap, made.job);
+    }
+    Ok(Shows { job: made.job, table, notes })
+}
+
+/// Everything but the template.
+fn read_scenario(
+    scenario: Option<&str>,
+    args: &WorkerArgs,
+    heap: &mut Heap,
+    files: &mut Whole,
+) -> Result<(Scenario, Option<(String, Deployed)>)> {
+    let mut scenario = match scenario {
+        Some(name) => Scenario::read(heap, &files.text(name, false)?)?,
+        None => Scenario::plain(heap)?,
+    };
+    if let Some(name) = &args.job_variables {
+        if scenario.run_variables.is_some() {
+            return Err(Error::usage("`--job-variables` and the scenario's `job_variables` are both given")
+                .hint("leave one of them out"));
+        }
+        scenario.run_variables = Some(scenario::job_variables(heap, &files.text(name, false)?)?);
+    }
+    let mut deployed = None;
+    if let Some(name) = &args.worker {
+        if scenario.has_worker {
+            return Err(
+                Error::usage("`--worker` and the scenario's `worker` are both given").hint("leave one of them out")
+            );
+        }
+        let own = deployed::find(&files.text(name, false)?)?;
+        own.put_into(&mut scenario);
+        deployed = Some((name.clone(), own));
+    }
+    for (flag, given, setting) in [
+        ("--api-key-secret", &args.api_key_secret, "API_KEY_SECRET"),
+        ("--api-auth-string-secret", &args.api_auth_string_secret, "API_AUTH_STRING_SECRET"),
+    ] {
+        let Some(given) = given else { continue };
+        let reference = parse::api_key(flag, given)?;
+        scenario.worker.set(&format!("{SETTINGS}{setting}_NAME"), reference.name, None);
+        scenario.worker.set(&format!("{SETTINGS}{setting}_KEY"), reference.key, None);
+    }
+    for (given, setting) in [
+        (args.create_secret_for_api_key, "CREATE_SECRET_FOR_API_KEY"),
+        (args.store_env_as_secret, "STORE_ENV_AS_SECRET"),
+    ] {
+        if given {
+            scenario.worker.set(&format!("{SETTINGS}{setting}"), "true".to_owned(), None);
+        }
+    }
+    Ok((scenario, deployed))
+}
+
+/// The variables of the flow's container, in the order in which it gets them.
+fn rows(heap: &Heap, made: &Preview) -> String {
+    let name = |entry: &Entry| heap.item(entry.entry, "name").map_or("?".to_owned(), |name| text::str(heap, name));
+    let row = |(position, entry): (usize, &Entry)| {
+        let own = name(entry);
+        let hidden = made.hidden.iter().filter(|hidden| name(hidden) == own);
+        vec![
+            (position + 1).to_string(),
+            made.carried.masked(&own),
+            made.carried.masked(&value_in_words(&of_entry(heap, entry.entry))),
+            source_in_words(entry),
+            hidden.map(|entry| hidden_in_words(heap, entry)).collect::<Vec<_>>().join("; "),
+        ]
+    };
+    let rows: Vec<Vec<String>> = made.entries.iter().enumerate().map(row).collect();
+    let shown = |name: &str| made.carried.masked(name);
+    table(heap, manifest::container(heap, made.job), &rows, &shown)
+}
+
+fn source_in_words(entry: &Entry) -> String {
+    let who = match entry.origin {
+        Origin::Worker => "worker",
+        Origin::FlowRun => "flow run",
+        Origin::Template => "job_configuration",
+        Origin::Default => "default",
+        Origin::Deployment => "deployment",
+        Origin::JobVariables => "job variables",
+        Origin::Eviction => "Prefect, by backoffLimit",
+        Origin::Container => "container",
+        Origin::Secret => "worker's setting",
+    };
+    match &entry.place {
+        Some(place) => format!("{who}, {place}"),
+        None => who.to_owned(),
+    }
+}
+
+fn hidden_in_words(heap: &Heap, entry: &Entry) -> String {
+    match of_entry(heap, entry.entry) {
+        Shown::Reference(to) => format!("{} ({to})", source_in_words(entry)),
+        _ => source_in_words(entry),
+    }
+}

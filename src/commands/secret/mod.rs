@@ -1,0 +1,187 @@
+//! `jobplate secret`: a Secret manifest from where users of Prefect 1 have their secrets, or what refers to it.
+//!
+//! What names and values mean to Prefect is in `prefect1::secrets`. No value comes from an argument, and none gets
+//! into an error, a note or a reference.
+
+mod sources;
+
+use std::process::ExitCode;
+
+use anstream::ColorChoice;
+use clap::Args;
+use jobplate_diagnostic::{Error, Result};
+use jobplate_manifest::names;
+use jobplate_manifest::secret::Secret;
+use jobplate_prefect::prefect1::secrets;
+use jobplate_yaml::quote_name;
+
+use self::sources::{Found, Sources, Value};
+use super::to_stderr;
+use crate::diagnostic;
+use crate::render::write_error;
+use crate::shared::edit_args::namespace;
+use crate::shared::outputs::to_stdout;
+
+#[derive(Args)]
+pub(crate) struct SecretArgs {
+    /// The name of the Secret
+    #[arg(value_name = "NAME")]
+    name: String,
+    /// Refused, with what it may have been meant for.
+    #[arg(hide = true)]
+    more: Vec<String>,
+    #[command(flatten)]
+    sources: Sources,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+#[derive(Args)]
+#[command(next_help_heading = "Output")]
+struct OutputArgs {
+    /// The namespace of the Secret
+    #[arg(short = 'n', long, value_name = "NAMESPACE")]
+    namespace: Option<String>,
+    /// Make a Secret whose data can't be changed
+    #[arg(long)]
+    immutable: bool,
+    /// Write the secret KEY so that flows get it as the text it is, even if that is a number, a `$NAME`, a dict
+    #[arg(long, value_name = "KEY")]
+    text: Vec<String>,
+    /// Print the flags that refer to the Secret, one on a line, and no value
+    #[arg(long, conflicts_with = "print_spec")]
+    print_flags: bool,
+    /// Print a spec file that refers to the Secret, and no value
+    #[arg(long)]
+    print_spec: bool,
+    /// Leave out notes and warnings
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+/// Runs the command.
+pub(super) fn run(args: SecretArgs, color: ColorChoice) -> Result<ExitCode> {
+    let SecretArgs { name, more, sources, output } = args;
+    if !more.is_empty() {
+        let error = Error::usage("one NAME is expected, and nothing behind it");
+        return Err(
+            error.hint("a file goes behind its flag: --from-config=FILE, --from-env-file FILE, --from-file KEY=PATH")
+        );
+    }
+    let hint = "this is the name of the Secret to print, such as prefect-secrets; the keys in it have Prefect's names";
+    names::object_name("Secret", &name).map_err(|fault| fault.hint(hint).by("NAME"))?;
+    let namespace = namespace(output.namespace)?;
+    let found = sources.read(output.print_flags || output.print_spec)?;
+    let printed = if output.print_flags {
+        flags(&name, &found)
+    } else if output.print_spec {
+        spec(&name, &found)
+    } else {
+        let (data, told) = data(found, &output.text)?;
+        let data: Vec<_> = data.iter().map(|(key, value)| (key.as_str(), value.as_slice())).collect();
+        let secret = Secret { name: &name, namespace: namespace.as_deref(), immutable: output.immutable, data: &data };
+        let manifest = secret.manifest().map_err(|fault| fault.by(&name))?;
+        if !output.quiet {
+            to_stderr(&told, color);
+        }
+        manifest
+    };
+    to_stdout(|out| out.write_all(printed.as_bytes()).map_err(|error| write_error(&error)))
+}
+
+/// The flags that refer to the Secret: each is one word, of characters that stand for themselves in any shell.
+fn flags(secret: &str, found: &[Found]) -> String {
+    found.iter().map(|Found { name, .. }| format!("--secret={name}={secret}/{name}\n")).collect()
+}
+
+/// A spec file that refers to the Secret.
+fn spec(secret: &str, found: &[Found]) -> String {
+    let secret = quote_name(secret);
+    let names = found.iter().map(|found| quote_name(&found.name));
+    let entries: String = names.map(|name| format!("    {name}: {{secret: {secret}, key: {name}}}\n")).collect();
+    format!("apiVersion: jobplate/v1\nkind: JobPlate\nspec:\n  secrets:\n{entries}")
+}
+
+type Data = Vec<(String, Vec<u8>)>;
+
+/// What the Secret holds, and what is to be said about it.
+fn data(found: Vec<Found>, as_text: &[String]) -> Result<(Data, String)> {
+    if as_text.iter().any(|wanted| found.iter().all(|found| found.name != *wanted)) {
+        let names: Vec<_> = found.iter().map(|found| found.name.as_str()).collect();
+        return Err(Error::usage("`--text` names a secret that was not found")
+            .hint(format!("these were found: {}", names.join(", "))));
+    }
+    let (mut data, mut told) = (Data::new(), dicts(&found));
+    for Found { name, place, value } in found {
+        if matches!(&value, Value::File(bytes) if bytes.ends_with(b"\n")) {
+            told.push_str(&diagnostic::note(&format!(
+                "{name} ends with a line break, which is kept; `printf %s` writes none where `echo` does"
+            )));
+        }
+        let value = if as_text.contains(&name) { text(&name, &place, value)? } else { plain(&name, value, &mut told) };
+        data.push((name, value));
+    }
+    Ok((data, told))
+}
+
+/// What is to be said about secrets that are parts of others.
+fn dicts(found: &[Found]) -> String {
+    let mut dicts: Vec<(&str, Vec<&str>)> = Vec::new();
+    for name in found.iter().map(|found| found.name.as_str()) {
+        let Some((dict, _)) = secrets::nested(name) else { continue };
+        match dicts.iter_mut().find(|(known, _)| *known == dict) {
+            Some((_, parts)) => parts.push(name),
+            None => dicts.push((dict, vec![name])),
+        }
+    }
+    let note = |(dict, parts): &(&str, Vec<&str>)| {
+        diagnostic::note(&format!("flows get {} in one dict: Secret(\"{dict}\")", parts.join(", ")))
+    };
+    dicts.iter().map(note).collect()
+}
+
+/// A value as it is found, with a warning where a flow gets something else.
+fn plain(name: &str, value: Value, told: &mut String) -> Vec<u8> {
+    let (own, value, is_cast_already) = match value {
+        Value::Variable(text) => (Some(text.clone()), text.into_bytes(), false),
+        Value::Config { own, value } => (own, value.into_bytes(), true),
+        Value::File(bytes) => (String::from_utf8(bytes.clone()).ok(), bytes, false),
+        Value::Unread => return Vec::new(),
+    };
+    let is_text = std::str::from_utf8(&value).is_ok_and(|text| !text.contains('\0'));
+    let own = own.as_deref().filter(|_| is_text);
+    let becomes = own.filter(|_| !is_cast_already).and_then(|own| secrets::becomes(name, own));
+    let warning = if !is_text {
+        Some("is no text, and no variable can hold it: mount the Secret as a file".to_owned())
+    } else if let Some(becomes) = becomes {
+        Some(match becomes.as_str() {
+            secrets::UNQUOTED => format!("has quotes, without which a flow gets it; --text {name} keeps them"),
+            _ => format!("is {becomes} when a flow gets it; --text {name} keeps the text"),
+        })
+    } else if own.is_some_and(secrets::expands) {
+        Some(format!(
+            "has `$NAME`, `${{...}}` or a leading `~` in it, which Prefect replaces; --text {name} keeps the text"
+        ))
+    } else {
+        None
+    };
+    told.extend(warning.map(|warning| diagnostic::warning(&format!("{name} {warning}"))));
+    value
+}
+
+/// A value of which a flow gets the very text.
+fn text(name: &str, place: &str, value: Value) -> Result<Vec<u8>> {
+    let own = match value {
+        Value::Variable(text) => Some(text),
+        Value::Config { own, .. } => own,
+        Value::File(bytes) => String::from_utf8(bytes).ok(),
+        Value::Unread => None,
+    };
+    let own = own.ok_or_else(|| Error::input(format!("{name} is no text, as `--text` needs it")).in_file(place))?;
+    let text = secrets::as_text(name, &own).ok_or_else(|| {
+        Error::refused(format!("Prefect replaces what {name} has as `${{...}}`, and nothing prevents that"))
+            .in_file(place)
+            .hint("it can be kept in a secret that is in no dict: without a `__` in its name")
+    })?;
+    Ok(text.into_bytes())
+}

@@ -1,0 +1,273 @@
+//! Where secrets are: Prefect's configuration, the environment, env files, files. A place is told as `FILE:LINE`,
+//! without the line, and a text that may be a value in the wrong place is not repeated.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use clap::Args;
+use jobplate_diagnostic::{Error, Result};
+use jobplate_manifest::env_file;
+use jobplate_prefect::prefect1::{config_secrets, secrets};
+use jobplate_prefect::pyvalue::environ::{Environ, Known, Variable};
+use jobplate_prefect::pyvalue::heap::Text;
+use jobplate_prefect::variables::secret_variable;
+
+use crate::shared::whole::Whole;
+
+/// The configuration that Prefect reads where nothing else is said.
+const CONFIG: &str = "~/.prefect/config.toml";
+
+/// Says that it is elsewhere.
+const CONFIG_VARIABLE: &str = "PREFECT__USER_CONFIG_PATH";
+
+#[derive(Args)]
+#[command(next_help_heading = "Sources")]
+pub(super) struct Sources {
+    /// The secrets in [context.secrets] of Prefect 1's configuration, which is ~/.prefect/config.toml if FILE is
+    /// left out
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    from_config: Option<String>,
+    /// The variables PREFECT__CONTEXT__SECRETS__... of this command's own environment
+    #[arg(long)]
+    from_environment: bool,
+    /// Lines of KEY=VALUE, read as kubectl reads them
+    #[arg(long, value_name = "FILE")]
+    from_env_file: Vec<String>,
+    /// One secret, all that is in a file; - is standard input
+    #[arg(long, value_name = "KEY=PATH")]
+    from_file: Vec<String>,
+    /// As kubectl has it; refused.
+    #[arg(long, hide = true)]
+    from_literal: Vec<String>,
+}
+
+/// A secret that was found.
+pub(super) struct Found {
+    /// Prefect's name for it, which is its key in the Secret.
+    pub name: String,
+    /// Where it was found.
+    pub place: String,
+    /// What it is.
+    pub value: Value,
+}
+
+/// What a secret is, as its source has it.
+pub(super) enum Value {
+    /// The text of a variable.
+    Variable(String),
+    /// From Prefect's configuration: its text there, if it is one, and the text that its variable must have.
+    Config { own: Option<String>, value: String },
+    /// All that is in a file.
+    File(Vec<u8>),
+    /// Nothing but the name was asked for.
+    Unread,
+}
+
+/// What was found so far.
+#[derive(Default)]
+struct Gathered {
+    found: Vec<Found>,
+    by_name: HashMap<String, usize>,
+    /// What was looked at without finding anything.
+    empty: Vec<String>,
+    files: Whole,
+}
+
+impl Sources {
+    /// All secrets of all sources, in the order in which the sources are listed above.
+    pub(super) fn read(&self, only_names: bool) -> Result<Vec<Found>> {
+        if !self.from_literal.is_empty() {
+            return Err(Error::usage("`--from-literal` would put the value into the shell's history and the list of processes")
+                .hint("a value comes from a file or standard input: printf %s \"$TOKEN\" | jobplate secret NAME --from-file TOKEN=-"));
+        }
+        if self.from_config.is_none()
+            && !self.from_environment
+            && self.from_env_file.is_empty()
+            && self.from_file.is_empty()
+        {
+            return Err(Error::usage("no source of secrets is given").hint(
+                "say where they are: --from-config, --from-environment, --from-env-file FILE, --from-file KEY=PATH",
+            ));
+        }
+        let mut gathered = Gathered::default();
+        if let Some(file) = &self.from_config {
+            gathered.config(file)?;
+        }
+        if self.from_environment {
+            gathered.environment()?;
+        }
+        for file in &self.from_env_file {
+            gathered.env_file(file)?;
+        }
+        for text in &self.from_file {
+            gathered.file(text, only_names)?;
+        }
+        let Gathered { found, by_name, empty, .. } = gathered;
+        if found.is_empty() {
+            return Err(Error::input(format!("no secret was found: {}", empty.join(", "))));
+        }
+        for part in &found {
+            let dicts = secrets::dicts_around(&part.name);
+            if let Some(value) = dicts.filter_map(|dict| by_name.get(dict)).map(|at| &found[*at]).next() {
+                let (name, within) = (&value.name, &part.name);
+                return Err(Error::input(format!(
+                    "{name} can't be a value ({}) and, for {within} ({}), a dict",
+                    value.place, part.place
+                ))
+                .hint("a `__` in a name leads into a dict; Prefect does not start with both: rename one of them"));
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl Gathered {
+    fn add(&mut self, name: &str, place: String, value: Value) -> Result<()> {
+        if let Some(earlier) = self.by_name.insert(name.to_owned(), self.found.len()) {
+            let earlier = &self.found[earlier].place;
+            return Err(
+                Error::input(format!("{name} is there twice: {earlier} and {place}")).hint("leave one of the two out")
+            );
+        }
+        self.found.push(Found { name: name.to_owned(), place, value });
+        Ok(())
+    }
+
+    fn config(&mut self, file: &str) -> Result<()> {
+        let (shown, hint) = match (file, std::env::var_os(CONFIG_VARIABLE)) {
+            ("", None) => (CONFIG.to_owned(), Some("if it is elsewhere, name it: --from-config=FILE".to_owned())),
+            ("", Some(path)) => {
+                let path = path.to_str().ok_or_else(|| Error::usage(format!("{CONFIG_VARIABLE} is not UTF-8")))?;
+                (environ().expand_vars(path), Some(format!("{CONFIG_VARIABLE} says that it is there")))
+            }
+            _ => (file.to_owned(), None),
+        };
+        let bytes = self.files.read(&home(&shown)).map_err(|what| {
+            let error = unreadable("--from-config", &shown, what);
+            hint.into_iter().fold(error, Error::hint)
+        })?;
+        let text = utf8(bytes, &shown)?;
+        // Lines of it, which may hold values, are not shown.
+        let source = Rc::new(Text { name: shown.clone(), first_line: 1, text, has_lines: true, is_manifest: false });
+        let found = config_secrets::secrets(&source)?;
+        if found.is_empty() {
+            self.empty.push(format!("{shown} has nothing under [context.secrets]"));
+        }
+        for config_secrets::Found { name, own, value, place } in found {
+            let place = place.shown();
+            secrets::name(&name).map_err(|fault| fault.by(&format!("{place}: {name}")))?;
+            self.add(&name, place, Value::Config { own, value })?;
+        }
+        Ok(())
+    }
+
+    fn environment(&mut self) -> Result<()> {
+        let prefix = secret_variable("");
+        // Without a name of its own, a variable is a dict of all secrets: told, not passed over.
+        let is_secret = |variable: &OsString| {
+            let rest = variable.as_encoded_bytes().strip_prefix(prefix.trim_end_matches('_').as_bytes());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(secrets::NESTS.as_bytes()))
+        };
+        let mut variables: Vec<_> = std::env::vars_os().filter(|(variable, _)| is_secret(variable)).collect();
+        // An environment has no order.
+        variables.sort();
+        if variables.is_empty() {
+            self.empty.push(format!("the environment has no {prefix}..."));
+        }
+        for (variable, value) in variables {
+            let shown = variable.to_string_lossy().into_owned();
+            let variable = variable.to_str().ok_or_else(|| Error::input(format!("the name {shown} is not UTF-8")))?;
+            let name = secrets::name(variable).map_err(|fault| fault.by(&shown))?;
+            let value = value.into_string();
+            let value = value.map_err(|_| Error::input(format!("the value of {shown} is not UTF-8")))?;
+            self.add(name, "the environment".to_owned(), Value::Variable(value))?;
+        }
+        Ok(())
+    }
+
+    fn env_file(&mut self, file: &str) -> Result<()> {
+        let bytes = self.files.read(&home(file)).map_err(|what| unreadable("--from-env-file", file, what))?;
+        let lines = env_file::lines(&bytes).map_err(|(line, fault)| fault.by(&format!("{file}:{line}")))?;
+        if lines.is_empty() {
+            self.empty.push(format!("{file} has no line KEY=VALUE"));
+        }
+        for env_file::Line { number, key, value } in lines {
+            let place = format!("{file}:{number}");
+            let value = match value {
+                Some(value) => value.to_owned(),
+                None => from_environment(key, &place)?,
+            };
+            let name = secrets::name(key).map_err(|fault| fault.by(&place))?;
+            self.add(name, place, Value::Variable(value))?;
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, text: &str, only_names: bool) -> Result<()> {
+        let (key, path) = text.split_once('=').filter(|(key, _)| !key.is_empty()).ok_or_else(|| {
+            Error::usage("`--from-file` needs KEY=PATH")
+                .hint("there is no KEY, which is the name of the secret, before a `=`")
+        })?;
+        let flag = format!("`--from-file {key}`");
+        let name = secrets::name(key).map_err(|fault| fault.by("`--from-file`"))?;
+        let value = if only_names {
+            Value::Unread
+        } else {
+            // Not named: it may be a value.
+            let bytes = self.files.read(&home(path)).map_err(|error| {
+                Error::usage(format!("{flag}: {error}"))
+                    .hint("behind the `=` is a path, or - for standard input; never the value itself")
+            })?;
+            Value::File(bytes)
+        };
+        self.add(name, flag, value)
+    }
+}
+
+fn unreadable(flag: &str, file: &str, what: String) -> Error {
+    if !file.contains('=') {
+        return Error::input(what).in_file(file);
+    }
+    // It may hold a value.
+    Error::usage(format!("`{flag}` names no file: {what}"))
+        .hint("one secret comes with --from-file KEY=PATH, where PATH is a file with its value")
+}
+
+/// The value of a line that has none.
+fn from_environment(key: &str, place: &str) -> Result<String> {
+    // The key is not repeated: the line may be one of a value of several lines.
+    let error = match std::env::var(key) {
+        Ok(value) => return Ok(value),
+        Err(std::env::VarError::NotPresent) => "this line has no `=`, and the environment no variable of this name",
+        Err(std::env::VarError::NotUnicode(_)) => "this line has no `=`, and the environment's value is not UTF-8",
+    };
+    Err(Error::input(error)
+        .in_file(place)
+        .hint("a line is KEY=VALUE; for a value of several lines use --from-file KEY=PATH"))
+}
+
+fn utf8(bytes: Vec<u8>, file: &str) -> Result<String> {
+    String::from_utf8(bytes).map_err(|error| {
+        let line =
+            error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
+        Error::input("is not UTF-8").in_file(format!("{file}:{line}"))
+    })
+}
+
+/// A path with the home folder in the place of its `~`, which no shell puts there behind a `=`.
+fn home(path: &str) -> PathBuf {
+    match (path.strip_prefix("~/"), std::env::home_dir()) {
+        (Some(rest), Some(home)) => home.join(rest),
+        _ => PathBuf::from(path),
+    }
+}
+
+/// The environment, as Prefect reads it.
+fn environ() -> Environ {
+    let text = |(name, value): (OsString, OsString)| {
+        Some(Variable { name: name.into_string().ok()?, value: Known::Text(value.into_string().ok()?), place: None })
+    };
+    Environ(std::env::vars_os().filter_map(text).collect())
+}

@@ -1,0 +1,91 @@
+//! What to do about variables of a job template that the agent puts its own in the place of: set them on the agent.
+
+use jobplate_diagnostic::Result;
+use jobplate_manifest::container;
+use jobplate_manifest::workload::pod_specs;
+use jobplate_prefect::prefect1::settings::LOCAL_ANYWAY;
+use jobplate_prefect::program::{Generation, Role, role};
+use jobplate_prefect::settings::Settings;
+use jobplate_prefect::variables;
+
+use super::edit_args::STDIN;
+use crate::render::Rendering;
+
+/// An agent in the inputs.
+struct Agent {
+    /// `KIND/NAME`
+    object: String,
+    /// The input it is in.
+    input: String,
+}
+
+/// The notes on such variables: the command for the agent, which may be in the inputs itself.
+pub(crate) fn on_what_they_replace(rendering: &mut Rendering, settings: &Settings) -> Result<Vec<String>> {
+    let names = std::mem::take(&mut rendering.in_vain);
+    let (of_agent, fixed): (Vec<_>, Vec<_>) = names
+        .into_iter()
+        .map(|name| (variables::agent_flag(&name, settings), name))
+        .partition(|(flag, _)| flag.is_some());
+    let (mut flags, names): (Vec<_>, Vec<_>) = of_agent.into_iter().unzip();
+    let fixed: Vec<String> = fixed.into_iter().map(|(_, name)| name).collect();
+    let mut notes = Vec::new();
+    if !names.is_empty() {
+        flags.dedup();
+        let flags: Vec<String> = flags.into_iter().flatten().collect();
+        notes.push(format!(
+            "the Prefect 1 agent (0.14.7 and later) puts its own {} into every flow run; set it on the agent: {}",
+            names.join(", "),
+            command(&agents(rendering)?, &flags)
+        ));
+    }
+    if !fixed.is_empty() {
+        let anyway = match fixed.iter().any(|name| name == variables::LOCAL_SECRETS) {
+            true => format!("; {LOCAL_ANYWAY}"),
+            false => String::new(),
+        };
+        notes.push(format!(
+            "the Prefect 1 agent puts its own {} into every flow run, and nothing changes that{anyway}",
+            fixed.join(", ")
+        ));
+    }
+    Ok(notes)
+}
+
+/// The command that gives these agents the flags; a general one where there are none.
+fn command(agents: &[Agent], flags: &[String]) -> String {
+    let (mut inputs, mut targets): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
+    for Agent { object, input } in agents {
+        inputs.push(input.clone());
+        targets.push(format!("--target {object}"));
+    }
+    inputs.dedup();
+    targets.dedup();
+    if agents.is_empty() {
+        inputs.push("AGENT.yaml".to_owned());
+        // Settings find the agent by themselves.
+        if flags.iter().any(|flag| flag.starts_with("--env")) {
+            targets.push("--target Deployment".to_owned());
+        }
+    }
+    let words = [inputs.as_slice(), targets.as_slice(), flags].concat();
+    format!("jobplate render {}", words.join(" "))
+}
+
+/// The agents in the inputs, as far as they can be named in a command.
+fn agents(rendering: &mut Rendering) -> Result<Vec<Agent>> {
+    let mut agents = Vec::new();
+    rendering.look(&mut |input, object| {
+        let pods = pod_specs(object).unwrap_or_default();
+        let is_agent = pods.iter().any(|pod| role(object, &container::all(*pod)) == Role::Agent(Generation::One));
+        let named = (object.display(), shlex::try_quote(input));
+        // It is to be pasted into a shell, and the names are somebody else's.
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._/".contains(c);
+        if let (true, (object, Ok(input))) = (is_agent && input != STDIN, named)
+            && object.chars().all(is_plain)
+        {
+            agents.push(Agent { object, input: input.into_owned() });
+        }
+        true
+    })?;
+    Ok(agents)
+}

@@ -1,0 +1,297 @@
+//! The flags of `apply` and `diff`: which cluster, how to write, what to wait for. As kubectl has them
+//! where it has them.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use jobplate_cluster::{
+    ApplyOptions, ClusterOptions, Kubeconfigs, OnImmutable, SessionOptions, Validation, WaitOptions, Writing,
+};
+use jobplate_diagnostic::{Error, Result};
+
+use super::edit_args::{ManifestArgs, Manifests, namespace};
+
+/// As long as it takes.
+const AGES: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+/// `apply`, with everything decided.
+pub(crate) struct Apply {
+    /// What is rendered.
+    pub manifests: Manifests,
+    /// The session.
+    pub session: SessionOptions,
+    /// How to apply.
+    pub options: ApplyOptions,
+    /// How the report is printed.
+    pub format: Format,
+    /// Whether requests are told.
+    pub verbose: bool,
+}
+
+/// `diff`, with everything decided.
+pub(crate) struct Diff {
+    /// What is rendered.
+    pub manifests: Manifests,
+    /// The session.
+    pub session: SessionOptions,
+    /// `--force-conflicts`
+    pub force: bool,
+    /// `--take-over`
+    pub take_over: bool,
+    /// Whether requests are told.
+    pub verbose: bool,
+}
+
+/// How the report is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// A line an object.
+    Text,
+    /// `job.batch/etl`, a line an object.
+    Name,
+    /// One JSON document.
+    Json,
+}
+
+#[derive(Args)]
+#[command(next_help_heading = "Cluster")]
+struct ClusterArgs {
+    /// The namespace of every object, instead of that of the kubeconfig; nothing is written into manifests
+    #[arg(short = 'n', long, value_name = "NAMESPACE")]
+    namespace: Option<String>,
+    /// The kubeconfig file, instead of KUBECONFIG or ~/.kube/config
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+    /// The context of the kubeconfig
+    #[arg(long, value_name = "NAME")]
+    context: Option<String>,
+    /// The cluster of the kubeconfig
+    #[arg(long, value_name = "NAME")]
+    cluster: Option<String>,
+    /// The user of the kubeconfig
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+    /// Act as this user
+    #[arg(long = "as", value_name = "USER")]
+    impersonate: Option<String>,
+    /// Act as a member of this group, too
+    #[arg(long = "as-group", value_name = "GROUP")]
+    groups: Vec<String>,
+    /// How long one request may take, such as 30s; 0 for as long as it takes
+    #[arg(long, value_name = "DURATION", default_value = "60s")]
+    request_timeout: String,
+    /// Requests under way at the same time
+    #[arg(long, value_name = "NUMBER", default_value = "4")]
+    concurrency: String,
+    /// The field manager to write as
+    #[arg(long, value_name = "NAME", default_value = "jobplate")]
+    field_manager: String,
+    /// How the server takes unknown and doubled fields: strict, warn, ignore
+    #[arg(long, value_name = "HOW", default_value = "strict", num_args = 0..=1, require_equals = true, default_missing_value = "strict")]
+    validate: String,
+    /// Take fields that others own, all of them
+    #[arg(long)]
+    force_conflicts: bool,
+    /// Take over the env entries that this call names, and nothing else, from whoever owns them
+    #[arg(long)]
+    take_over: bool,
+    /// Say on stderr what is asked of the server
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct ApplyArgs {
+    #[command(flatten)]
+    manifests: ManifestArgs,
+    #[command(flatten)]
+    cluster: ClusterArgs,
+    #[command(flatten)]
+    how: HowArgs,
+}
+
+#[derive(Args)]
+#[command(next_help_heading = "Applying")]
+struct HowArgs {
+    /// Only try: server, none
+    #[arg(long, value_name = "HOW", default_value = "none", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    dry_run: String,
+    /// For a Job whose pod template differs: fail, recreate, new-name, skip
+    #[arg(long, value_name = "POLICY", default_value = "fail")]
+    on_immutable: String,
+    /// Let --on-immutable=recreate delete a Job that is running
+    #[arg(long)]
+    recreate_running: bool,
+    /// Do not try every object before the first is written
+    #[arg(long)]
+    no_preflight: bool,
+    /// Wait until the Jobs have ended
+    #[arg(long)]
+    wait: bool,
+    /// Follow the logs of the Jobs, on stderr (implies --wait)
+    #[arg(long)]
+    logs: bool,
+    /// How long Jobs that are waited for, and deletions, may take
+    #[arg(long, value_name = "DURATION", default_value = "10m")]
+    timeout: String,
+    /// How to print what became of each object: name, json
+    #[arg(short = 'o', long, value_name = "FORMAT")]
+    output: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct DiffArgs {
+    #[command(flatten)]
+    manifests: ManifestArgs,
+    #[command(flatten)]
+    cluster: ClusterArgs,
+}
+
+impl ApplyArgs {
+    pub(crate) fn meaning(self) -> Result<Apply> {
+        let HowArgs { dry_run, on_immutable, recreate_running, no_preflight, wait, logs, timeout, output } = self.how;
+        let mut manifests = manifests(self.manifests, &self.cluster)?;
+        let dry_run = match dry_run.as_str() {
+            "none" => false,
+            "server" => true,
+            "client" => {
+                let error = Error::usage("`--dry-run=client` shows nothing that `jobplate render` does not");
+                return Err(error.hint("use render, or --dry-run=server to ask the server"));
+            }
+            "" => return Err(Error::usage("`--dry-run` needs a value").hint("write --dry-run=server")),
+            _ => return Err(Error::usage("`--dry-run` is `server` or `none`")),
+        };
+        let running = recreate_running;
+        let on_immutable = match on_immutable.as_str() {
+            "fail" => OnImmutable::Fail,
+            "recreate" => OnImmutable::Recreate { running },
+            "new-name" => {
+                manifests.injection.names.hash = true;
+                OnImmutable::Fail
+            }
+            "skip" => OnImmutable::Skip,
+            _ => return Err(Error::usage("`--on-immutable` is `fail`, `recreate`, `new-name` or `skip`")),
+        };
+        if running && !matches!(on_immutable, OnImmutable::Recreate { .. }) {
+            return Err(Error::usage("`--recreate-running` needs `--on-immutable=recreate`"));
+        }
+        let format = match output.as_deref() {
+            None => Format::Text,
+            Some("name") => Format::Name,
+            Some("json") => Format::Json,
+            Some(_) => {
+                return Err(Error::usage("`--output` is `name` or `json`").hint("`jobplate render` prints manifests"));
+            }
+        };
+        let timeout = duration("--timeout", &timeout)?.unwrap_or(AGES);
+        let wait = (wait || logs).then_some(WaitOptions { logs });
+        let options = ApplyOptions {
+            dry_run,
+            preflight: !no_preflight,
+            force: self.cluster.force_conflicts,
+            take_over: self.cluster.take_over,
+            on_immutable,
+            wait,
+            timeout,
+        };
+        let verbose = self.cluster.verbose;
+        Ok(Apply { manifests, session: self.cluster.session()?, options, format, verbose })
+    }
+}
+
+impl DiffArgs {
+    pub(crate) fn meaning(self) -> Result<Diff> {
+        let manifests = manifests(self.manifests, &self.cluster)?;
+        let ClusterArgs { force_conflicts: force, take_over, verbose, .. } = self.cluster;
+        Ok(Diff { manifests, session: self.cluster.session()?, force, take_over, verbose })
+    }
+}
+
+/// The manifests of a call; they are applied, too, where there is nothing to set.
+fn manifests(args: ManifestArgs, cluster: &ClusterArgs) -> Result<Manifests> {
+    let manifests = args.meaning(false)?;
+    let injection = &manifests.injection;
+    let names_entries = !injection.variables.is_empty() || !injection.unset.is_empty() || !injection.prefect.is_empty();
+    if cluster.take_over && !names_entries {
+        return Err(Error::usage("`--take-over` is for env entries that the call names, and it names none")
+            .hint("name them: --take-over --secret-env VAR=SECRET/KEY, or --unset VAR"));
+    }
+    Ok(manifests)
+}
+
+impl ClusterArgs {
+    fn session(self) -> Result<SessionOptions> {
+        let concurrency = self.concurrency.parse().ok().filter(|number| (1..=100).contains(number));
+        let concurrency = concurrency.ok_or_else(|| Error::usage("`--concurrency` is a number from 1 to 100"))?;
+        let validation = match self.validate.as_str() {
+            "strict" | "true" => Validation::Strict,
+            "warn" => Validation::Warn,
+            "ignore" | "false" => Validation::Ignore,
+            _ => return Err(Error::usage("`--validate` is `strict`, `warn` or `ignore`")),
+        };
+        let manager = self.field_manager;
+        if manager.is_empty() || manager.len() > 128 || manager.chars().any(|c| c.is_control() || !c.is_ascii()) {
+            return Err(Error::usage("`--field-manager` is a name of 1 to 128 printable characters"));
+        }
+        let cluster = ClusterOptions {
+            kubeconfigs: kubeconfigs(self.kubeconfig),
+            context: self.context,
+            cluster: self.cluster,
+            user: self.user,
+            impersonate: self.impersonate,
+            groups: self.groups,
+        };
+        Ok(SessionOptions {
+            cluster,
+            namespace: namespace(self.namespace)?,
+            request_timeout: duration("--request-timeout", &self.request_timeout)?,
+            concurrency,
+            writing: Writing { manager, validation },
+        })
+    }
+}
+
+/// The kubeconfig files, in kubectl's order of preference.
+pub(crate) fn kubeconfigs(named: Option<PathBuf>) -> Option<Kubeconfigs> {
+    if let Some(path) = named {
+        return Some(Kubeconfigs::Named(path));
+    }
+    if let Some(list) = std::env::var_os("KUBECONFIG") {
+        let paths: Vec<PathBuf> = std::env::split_paths(&list).filter(|path| !path.as_os_str().is_empty()).collect();
+        if !paths.is_empty() {
+            return Some(Kubeconfigs::Listed(paths));
+        }
+    }
+    let home = std::env::var_os("HOME").or_else(|| std::env::var_os("USERPROFILE"));
+    if let Some(path) = home.map(|home| PathBuf::from(home).join(".kube/config")).filter(|path| path.exists()) {
+        return Some(Kubeconfigs::Default(path));
+    }
+    std::env::var_os("KUBERNETES_SERVICE_HOST").map(|_| Kubeconfigs::InCluster)
+}
+
+/// `30s`, `5m`, `1h30m`, or a number of seconds; none for 0.
+fn duration(flag: &str, text: &str) -> Result<Option<Duration>> {
+    let seconds = text.parse::<u64>().ok().map(Duration::from_secs);
+    let spelled = || text.parse::<jiff::SignedDuration>().ok().and_then(|span| Duration::try_from(span).ok());
+    match seconds.or_else(spelled) {
+        Some(Duration::ZERO) => Ok(None),
+        Some(duration) => Ok(Some(duration.min(AGES))),
+        None => Err(Error::usage(format!("`{flag}` is no duration")).hint("write it such as 30s, 5m or 1h30m")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        for (text, seconds) in [("30", Some(30)), ("30s", Some(30)), ("1h30m", Some(5400)), ("0", None), ("0s", None)] {
+            assert_eq!(duration("--x", text).unwrap(), seconds.map(Duration::from_secs), "{text}");
+        }
+        for text in ["", "-1s", "five", "1x"] {
+            assert!(duration("--x", text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! What was edited, told to those who asked: `--report FILE`, and GitHub where it runs us.
+
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use jobplate_diagnostic::{Error, Kind, Result, io_reason};
+use jobplate_manifest::difference::{Item, Named, differences};
+
+use super::edit_args::{Manifests, STDIN};
+use super::outputs::Replacements;
+use crate::diagnostic::edits::{Edited, Object, Told, What, Within, json};
+use crate::inject::template_kind;
+use crate::render::{Pair, Rendering};
+use crate::ui::github;
+
+/// The edits of a call, and what is to tell of them.
+pub(crate) struct Edits {
+    all: Vec<Edited>,
+    report: Option<Report>,
+}
+
+/// A report that is about to be told.
+enum Report {
+    /// Written beside the file that it will be, so that until then the last one stays.
+    File(Replacements),
+    /// A pipe or device, by name.
+    Device(String),
+}
+
+/// The edits of all documents, in their order; none where nobody asks for them. Called before anything is printed
+/// or replaced: that a report can't be written is no news for afterwards.
+pub(crate) fn find(rendering: &mut Rendering, manifests: &Manifests) -> Result<Option<Edits>> {
+    if manifests.report.is_none() && !github::is_here() {
+        return Ok(None);
+    }
+    let all = all(rendering)?;
+    let report = manifests.report.as_ref().map(|name| Report::write(name, &json(&all), rendering, manifests));
+    Ok(Some(Edits { report: report.transpose()?, all }))
+}
+
+/// Tells those who asked, once it is done; a reader who went away has had what was wanted.
+pub(crate) fn tell(edits: Option<Edits>, what: Told, done: Result<ExitCode>) -> Result<ExitCode> {
+    if done.as_ref().is_err_and(|error| error.kind() != Kind::ClosedOutput) {
+        return done;
+    }
+    let Some(Edits { all, report }) = edits else { return done };
+    match report {
+        Some(Report::File(file)) => file.commit()?,
+        Some(Report::Device(name)) => {
+            let device = OpenOptions::new().append(true).open(&name);
+            let written = device.and_then(|mut device| device.write_all(json(&all).as_bytes()));
+            written.map_err(|error| failed(&error).in_file(name))?;
+        }
+        None => {}
+    }
+    github::tell_edits(&all, what);
+    done
+}
+
+impl Report {
+    fn write(name: &str, text: &str, rendering: &Rendering, manifests: &Manifests) -> Result<Self> {
+        if name == STDIN {
+            return Err(Error::usage("`--report` is a file; standard output is for manifests")
+                .hint("/dev/stderr is a file, too"));
+        }
+        let path = Path::new(name);
+        let mut file = Replacements::default();
+        let write = |out: &mut dyn Write| out.write_all(text.as_bytes()).map_err(|error| failed(&error).in_file(name));
+        match path.metadata() {
+            Err(_) if path.is_symlink() => {
+                return Err(Error::input("the report can't be written: this is a link to nothing").in_file(name));
+            }
+            Err(_) => file.create(path, write)?,
+            Ok(there) if !there.is_file() => return Ok(Report::Device(name.to_owned())),
+            Ok(there) => {
+                let files = (0..rendering.len()).filter_map(|input| rendering.path(input));
+                let read = files.chain(manifests.specs.iter().map(Path::new)).filter_map(|file| file.metadata().ok());
+                if read.chain(of_stdin()).any(|other| is_same(&there, &other)) {
+                    return Err(Error::usage("`--report` is one of the files that are read, which would be lost")
+                        .in_file(name)
+                        .hint("name another file"));
+                }
+                file.add(path, write)?;
+            }
+        }
+        Ok(Report::File(file))
+    }
+}
+
+#[cfg(unix)]
+fn is_same(one: &Metadata, other: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+#[cfg(not(unix))]
+fn is_same(_: &Metadata, _: &Metadata) -> bool {
+    false
+}
+
+/// The file that standard input is, if it is one.
+#[cfg(unix)]
+fn of_stdin() -> Option<Metadata> {
+    use std::os::fd::AsFd;
+    File::from(io::stdin().as_fd().try_clone_to_owned().ok()?).metadata().ok()
+}
+
+#[cfg(not(unix))]
+fn of_stdin() -> Option<Metadata> {
+    None
+}
+
+fn failed(error: &io::Error) -> Error {
+    Error::input(format!("the report can't be written: {}", io_reason(error)))
+}
+
+fn all(rendering: &mut Rendering) -> Result<Vec<Edited>> {
+    let mut edits = Vec::new();
+    for input in 0..rendering.len() {
+        if !rendering.changes(input) {
+            continue;
+        }
+        let mut documents = rendering.documents(Some(input));
+        let mut document = 0;
+        while let Some(Pair { input, line, before, after, edited, .. }) = documents.next()? {
+            document += 1;
+            if !edited {
+                continue;
+            }
+            let breaks: Vec<usize> = before.match_indices('\n').map(|(at, _)| at).collect();
+            edits.extend(differences(before, after, &template_kind).into_iter().map(|difference| Edited {
+                file: input.to_owned(),
+                document,
+                line: line + breaks.partition_point(|&at| at < difference.at),
+                object: object(difference.object),
+                within: difference.text.map(|(map, key)| Within { object: object(map), key }),
+                container: difference.container,
+                what: match difference.item {
+                    Item::Variable(name) => What::Variable(name),
+                    Item::Source(name) => What::Source(name),
+                    Item::Field(name) => What::Field(name),
+                },
+                action: difference.action.as_str(),
+            }));
+        }
+    }
+    Ok(edits)
+}
+
+fn object(Named { kind, name, namespace }: Named) -> Object {
+    Object { kind, name, namespace }
+}

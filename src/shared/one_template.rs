@@ -1,0 +1,25 @@
+//! What `preview` and `convert` share: one template in, and remarks out.
+
+use std::path::Path;
+
+use anstream::ColorChoice;
+use jobplate_diagnostic::Error;
+use jobplate_prefect::note::Note;
+
+use crate::commands::to_stderr;
+use crate::diagnostic;
+
+/// The error of a call that names no template.
+pub(crate) fn no_input() -> Error {
+    let error = Error::usage("no input");
+    match Path::new("job_template.yaml").exists() {
+        true => error.hint("name a job template, such as ./job_template.yaml, or `-` for standard input"),
+        false => error.hint("name a job template, or `-` for standard input"),
+    }
+}
+
+/// Writes remarks to standard error, a line each.
+pub(crate) fn tell(notes: &[Note], color: ColorChoice) {
+    let told: String = notes.iter().map(|note| diagnostic::note(&note.to_string())).collect();
+    to_stderr(&told, color);
+}

@@ -1,0 +1,113 @@
+//! Where output goes: standard output, or files that are replaced all together or not at all.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use jobplate_diagnostic::{Error, Result, io_reason};
+use tempfile::NamedTempFile;
+
+use crate::render::write_error;
+
+/// Bytes gathered before they are written.
+const BUFFER: usize = 64 * 1024;
+
+/// Lets `write` write to standard output.
+pub(crate) fn to_stdout(write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<ExitCode> {
+    // Not `io::stdout()`: it looks for line breaks in all that goes through it.
+    let out = stdout().map_err(|error| write_error(&error))?;
+    let mut out = BufWriter::with_capacity(BUFFER, out);
+    write(&mut out)?;
+    out.flush().map_err(|error| write_error(&error))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(unix)]
+fn stdout() -> io::Result<File> {
+    use std::os::fd::AsFd;
+    Ok(File::from(io::stdout().as_fd().try_clone_to_owned()?))
+}
+
+#[cfg(not(unix))]
+fn stdout() -> io::Result<io::Stdout> {
+    Ok(io::stdout())
+}
+
+/// What the names of unfinished files begin with.
+const PREFIX: &str = ".jobplate-";
+
+/// Files that are written beside those they will replace.
+#[derive(Default)]
+pub(crate) struct Replacements(Vec<(NamedTempFile, PathBuf)>);
+
+impl Replacements {
+    /// Writes what is to replace a file; the file itself stays as it is until [`Replacements::commit`].
+    pub(crate) fn add(&mut self, path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+        let name = path.display().to_string();
+        let fail = |what: &str, error: io::Error| Error::input(format!("{what}: {}", io_reason(&error))).in_file(&name);
+        // Through links to the file itself.
+        let target = std::fs::canonicalize(path).map_err(|error| fail("can't be found", error))?;
+        let metadata = target.metadata().map_err(|error| fail("can't be read", error))?;
+        if metadata.permissions().readonly() {
+            return Err(Error::input("is not writable")
+                .in_file(&name)
+                .hint("change its mode, or print to standard output"));
+        }
+        let folder = target.parent().unwrap_or(Path::new("."));
+        let file = NamedTempFile::with_prefix_in(PREFIX, folder)
+            .map_err(|error| fail("no file can be made beside it", error))?;
+        let mut out = BufWriter::with_capacity(BUFFER, file);
+        write(&mut out)?;
+        let file = out.into_inner().map_err(|error| fail("can't be written", error.into_error()))?;
+        keep_owner(file.as_file(), &metadata).map_err(|error| fail("its owner can't be kept", error))?;
+        file.as_file()
+            .set_permissions(metadata.permissions())
+            .map_err(|error| fail("its mode can't be kept", error))?;
+        file.as_file().sync_all().map_err(|error| fail("can't be written", error))?;
+        self.0.push((file, target));
+        Ok(())
+    }
+
+    /// Writes what is to be a new file, with the mode that every new one has; until [`Replacements::commit`] it is
+    /// none.
+    pub(crate) fn create(&mut self, path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(PREFIX);
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let mut file = builder.tempfile_in(folder).map_err(|error| {
+            Error::input(format!("can't be written: {}", io_reason(&error))).in_file(path.display().to_string())
+        })?;
+        write(&mut file)?;
+        self.0.push((file, path.to_owned()));
+        Ok(())
+    }
+
+    /// Puts every file in its place. Called once all are written.
+    pub(crate) fn commit(self) -> Result<()> {
+        for (file, target) in self.0 {
+            let name = target.display().to_string();
+            file.persist(&target).map_err(|error| {
+                Error::input(format!("can't be replaced: {}", io_reason(&error.error))).in_file(name)
+            })?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(unix)]
+fn keep_owner(file: &File, metadata: &std::fs::Metadata) -> io::Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    let own = file.metadata()?;
+    if (own.uid(), own.gid()) == (metadata.uid(), metadata.gid()) {
+        return Ok(());
+    }
+    std::os::unix::fs::fchown(file, Some(metadata.uid()), Some(metadata.gid()))
+}
+
+#[cfg(not(unix))]
+fn keep_owner(_file: &File, _metadata: &std::fs::Metadata) -> io::Result<()> {
+    Ok(())
+}

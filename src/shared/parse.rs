@@ -1,0 +1,295 @@
+//! From the texts of flags to what they mean.
+//!
+//! Errors name the flag and the variable, never what is behind the `=`: any of these texts may be a secret
+//! that was typed into the wrong place.
+
+use jobplate_diagnostic::{Error, Result};
+use jobplate_manifest::embedded::{JOB_TEMPLATE_KEYS, is_config_map_word};
+use jobplate_manifest::env::{EnvFrom, EnvValue, KeyRef, SourceKind};
+use jobplate_manifest::names::{self, Fault};
+use jobplate_manifest::select::Target;
+use jobplate_prefect::settings::Backend;
+use jobplate_prefect::worker::version::Version;
+
+use crate::inject::layer;
+use crate::inject::{Asked, Variable};
+
+/// `--secret NAME=SECRET[/KEY][:optional]`
+pub(crate) fn secret(flag: &str, text: &str) -> Result<Variable> {
+    let (name, rest) = assignment(flag, "NAME=SECRET[/KEY]", text)?;
+    if name.is_empty() {
+        return Err(Error::usage(format!("`{flag}` needs NAME=SECRET[/KEY]")).hint("there is no name before the `=`"));
+    }
+    let reference = reference("Secret", rest, Some(name)).map_err(|fault| about(fault, flag, name))?;
+    Ok(Variable { name: name.to_owned(), asked: Asked::PrefectSecret(reference) })
+}
+
+/// `--secret-env VAR=SECRET/KEY[:optional]`
+pub(crate) fn secret_env(flag: &str, text: &str) -> Result<Variable> {
+    entry(flag, "VAR=SECRET/KEY", text, |rest| reference("Secret", rest, None).map(EnvValue::SecretKey))
+}
+
+/// `--config-env VAR=CONFIGMAP/KEY[:optional]`
+pub(crate) fn config_env(flag: &str, text: &str) -> Result<Variable> {
+    entry(flag, "VAR=CONFIGMAP/KEY", text, |rest| reference("ConfigMap", rest, None).map(EnvValue::ConfigMapKey))
+}
+
+/// `--field-env VAR=FIELDPATH`
+pub(crate) fn field_env(flag: &str, text: &str) -> Result<Variable> {
+    entry(flag, "VAR=FIELDPATH", text, |rest| names::field_path(rest).map(EnvValue::Field))
+}
+
+/// `--env VAR=VALUE`
+pub(crate) fn env(flag: &str, text: &str) -> Result<Variable> {
+    entry(flag, "VAR=VALUE", text, |rest| Ok(EnvValue::Literal(rest.to_owned())))
+}
+
+/// `--env-from [PREFIX=]secret/NAME[:optional]` or `configmap/NAME[:optional]`
+pub(crate) fn env_from(flag: &str, text: &str) -> Result<EnvFrom> {
+    let (prefix, rest) = text.split_once('=').unwrap_or(("", text));
+    let (rest, optional) = optional(rest);
+    let (kind, name, what) = match rest.split_once('/') {
+        Some(("secret", name)) => (SourceKind::Secret, name, "Secret"),
+        Some(("configmap", name)) => (SourceKind::ConfigMap, name, "ConfigMap"),
+        _ => {
+            let needs = Error::usage(format!("`{flag}` needs secret/NAME or configmap/NAME"));
+            return Err(needs.hint("a prefix for the variables stands before it: PREFIX=secret/NAME"));
+        }
+    };
+    if text.contains('=') {
+        names::env_name(prefix).map_err(|fault| fault.by(&format!("`{flag}`")))?;
+    }
+    names::object_name(what, name).map_err(|fault| fault.by(&format!("`{flag}`")))?;
+    Ok(EnvFrom { prefix: prefix.to_owned(), kind, name: name.to_owned(), optional })
+}
+
+/// `--api-key SECRET/KEY[:optional]`
+pub(crate) fn api_key(flag: &str, text: &str) -> Result<KeyRef> {
+    reference("Secret", text, None).map_err(|fault| fault.by(&format!("`{flag}`")))
+}
+
+/// `--backend server|cloud`
+pub(crate) fn backend(flag: &str, text: &str) -> Result<Backend> {
+    match text {
+        "server" => Ok(Backend::Server),
+        "cloud" => Ok(Backend::Cloud),
+        _ => Err(Error::usage(format!("`{flag}` is `server` or `cloud`"))),
+    }
+}
+
+/// `true` or `false`
+pub(crate) fn boolean(flag: &str, text: &str) -> Result<bool> {
+    text.parse().map_err(|_| Error::usage(format!("`{flag}` is `true` or `false`")))
+}
+
+/// A version of prefect-kubernetes, such as `0.6.5`
+pub(crate) fn worker_version(flag: &str, text: &str) -> Result<Version> {
+    let numbers: Option<Vec<u32>> = text.split('.').map(|number| number.parse().ok()).collect();
+    match numbers.as_deref() {
+        Some(&[major, minor, patch]) => Ok(Version([major, minor, patch])),
+        Some(&[major, minor]) => Ok(Version([major, minor, 0])),
+        _ => Err(Error::usage(format!("`{flag}` is no version of prefect-kubernetes"))
+            .hint("write it as `pip show prefect-kubernetes` does, such as 0.6.5")),
+    }
+}
+
+/// `--target KIND[/NAME][:KEY]`
+pub(crate) fn target(flag: &str, text: &str) -> Result<Target> {
+    let (object, key) = text.split_once(':').map_or((text, None), |(object, key)| (object, Some(key)));
+    let (kind, name) = object.split_once('/').map_or((object, None), |(kind, name)| (kind, Some(name)));
+    layer::target(kind, name, key, None).map_err(|fault| fault.by(&format!("`{flag}`")))
+}
+
+/// `--wrap configmap/NAME[:KEY]`: name and key
+pub(crate) fn wrap(flag: &str, text: &str) -> Result<(String, String)> {
+    let (object, key) = text.split_once(':').unwrap_or((text, JOB_TEMPLATE_KEYS[0]));
+    let name = match object.split_once('/') {
+        Some((kind, name)) if is_config_map_word(kind) => name,
+        _ => return Err(Error::usage(format!("`{flag}` needs configmap/NAME[:KEY]"))),
+    };
+    names::object_name("ConfigMap", name).map_err(|fault| fault.by(&format!("`{flag}`")))?;
+    names::data_key(key).map_err(|fault| fault.by(&format!("`{flag}`")))?;
+    Ok((name.to_owned(), key.to_owned()))
+}
+
+/// A number of bytes: `64MiB`, `512KiB`, `1GiB`, `1000`.
+pub(crate) fn size(flag: &str, text: &str) -> Result<usize> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let shift = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => 0,
+        "kib" => 10,
+        "mib" => 20,
+        "gib" => 30,
+        _ => 64,
+    };
+    let bytes = number.parse::<usize>().ok().and_then(|number| number.checked_mul(1_usize.checked_shl(shift)?));
+    bytes.filter(|bytes| *bytes > 0).ok_or_else(|| {
+        Error::usage(format!("`{flag}` is no size")).hint("a size is a number of bytes, or such as 512KiB, 64MiB, 1GiB")
+    })
+}
+
+fn about(fault: Fault, flag: &str, name: &str) -> Error {
+    fault.by(&format!("`{flag} {name}`"))
+}
+
+/// What stands before and behind the `=`.
+fn assignment<'t>(flag: &str, form: &str, text: &'t str) -> Result<(&'t str, &'t str)> {
+    text.split_once('=').ok_or_else(|| Error::usage(format!("`{flag}` needs {form}")).hint("there is no `=` in it"))
+}
+
+fn entry(flag: &str, form: &str, text: &str, value: impl FnOnce(&str) -> Result<EnvValue, Fault>) -> Result<Variable> {
+    let (name, rest) = assignment(flag, form, text)?;
+    let value = value(rest).map_err(|fault| about(fault, flag, name))?;
+    Ok(Variable { name: name.to_owned(), asked: Asked::Entry(value) })
+}
+
+fn optional(text: &str) -> (&str, bool) {
+    text.strip_suffix(":optional").map_or((text, false), |rest| (rest, true))
+}
+
+/// `NAME/KEY[:optional]`; the key may be missing where there is a default.
+fn reference(kind: &str, text: &str, default_key: Option<&str>) -> Result<KeyRef, Fault> {
+    let (rest, optional) = optional(text);
+    let (name, key) = match (rest.split_once('/'), default_key) {
+        (Some(both), _) => both,
+        (None, Some(key)) => (rest, key),
+        (None, None) => {
+            let form = format!("{}/KEY", kind.to_ascii_uppercase());
+            let hint = format!("name the {kind} and a key in it, never a value: {form}");
+            return Err(Fault::new(format!("no key of the {kind} is named")).hint(hint));
+        }
+    };
+    names::object_name(kind, name)?;
+    names::data_key(key).map_err(|fault| match key.contains(':') {
+        true => fault.hint("behind a `:` only `optional` may stand"),
+        false => fault,
+    })?;
+    Ok(KeyRef { name: name.to_owned(), key: key.to_owned(), optional })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn show(variable: Variable) -> String {
+        let reference =
+            |what, r: KeyRef| format!("{what} {} {}{}", r.name, r.key, if r.optional { " optional" } else { "" });
+        let value = match variable.asked {
+            Asked::PrefectSecret(r) => reference("prefect", r),
+            Asked::Entry(EnvValue::SecretKey(r)) => reference("secret", r),
+            Asked::Entry(EnvValue::ConfigMapKey(r)) => reference("config", r),
+            Asked::Entry(EnvValue::Field(path)) => path,
+            Asked::Entry(EnvValue::Literal(text)) => format!("{text:?}"),
+        };
+        format!("{} = {value}", variable.name)
+    }
+
+    type Parse = fn(&str, &str) -> Result<Variable>;
+
+    #[test]
+    fn variables() {
+        let cases: [(Parse, &str, &str); 12] = [
+            (secret, "T=s", "T = prefect s T"),
+            (secret, "T=s:optional", "T = prefect s T optional"),
+            (secret, "T=s/k", "T = prefect s k"),
+            (secret, "T=s.a/k_1:optional", "T = prefect s.a k_1 optional"),
+            (secret_env, "T=s/k", "T = secret s k"),
+            (config_env, "T=s/k:optional", "T = config s k optional"),
+            (field_env, "T=label/a", "T = metadata.labels['a']"),
+            (env, "T=", "T = \"\""),
+            (env, "T=a=b", "T = \"a=b\""),
+            (env, "T=a:optional", "T = \"a:optional\""),
+            (env, "=a", " = \"a\""),
+            (env, "T= a ", "T = \" a \""),
+        ];
+        for (parse, text, expected) in cases {
+            assert_eq!(show(parse("--flag", text).unwrap()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn faults_name_flag_and_variable_and_never_the_value() {
+        let cases: [(Parse, &str, &str); 15] = [
+            (secret, "canary", "`--flag` needs NAME=SECRET[/KEY]"),
+            (secret, "=canary/k", "`--flag` needs NAME=SECRET[/KEY]"),
+            (secret_env, "T=s/k:canary", "`--flag T`: the key is none"),
+            (secret, "T=", "`--flag T`: the Secret's name is missing"),
+            (secret, "T=/k", "`--flag T`: the Secret's name is missing"),
+            (secret, "T=CANARY1/k", "`--flag T`: the Secret's name can't have upper-case letters"),
+            (secret, "T=canary!/k", "`--flag T`: the Secret's name is none"),
+            (secret, "T=canary:opt", "`--flag T`: the Secret's name is none"),
+            (secret, "T=s/canary/x", "`--flag T`: the key is none that"),
+            (secret, "a b=canary", "`--flag a b`: the key is none that"),
+            (secret_env, "T=canary", "`--flag T`: no key of the Secret is named"),
+            (secret_env, "T=canary/", "`--flag T`: the key is missing"),
+            (config_env, "T=canary:optional", "`--flag T`: no key of the ConfigMap is named"),
+            (field_env, "T=canary", "`--flag T`: Kubernetes has no such field"),
+            (env, "canary", "`--flag` needs VAR=VALUE"),
+        ];
+        for (parse, text, expected) in cases {
+            let error = parse("--flag", text).unwrap_err();
+            let said = format!("{} {}", error.message(), error.hint_text().unwrap_or_default());
+            assert!(said.starts_with(expected), "{text}: {said}");
+            assert!(!said.to_lowercase().contains("canary"), "{text}: {said}");
+        }
+    }
+
+    #[test]
+    fn sources() {
+        let show =
+            |source: EnvFrom| format!("{:?} {:?} {} {}", source.prefix, source.kind, source.name, source.optional);
+        for (text, expected) in [
+            ("secret/s", "\"\" Secret s false"),
+            ("configmap/c:optional", "\"\" ConfigMap c true"),
+            ("DB_=secret/s:optional", "\"DB_\" Secret s true"),
+        ] {
+            assert_eq!(show(env_from("--env-from", text).unwrap()), expected);
+        }
+        for text in [
+            "canary",
+            "deployment/canary",
+            "secret/",
+            "Secret/a",
+            "=secret/a",
+            "é=secret/a",
+            "secret/CANARY1",
+            "secret/a/b",
+        ] {
+            let error = env_from("--env-from", text).unwrap_err();
+            assert!(error.message().starts_with("`--env-from`"), "{text}");
+            assert!(!format!("{error} {:?}", error.hint_text()).contains("canary"), "{text}");
+        }
+    }
+
+    #[test]
+    fn settings_and_places() {
+        assert_eq!(backend("--backend", "cloud").unwrap(), Backend::Cloud);
+        assert!(backend("--backend", "Server").is_err());
+        assert!(boolean("--x", "true").unwrap() && !boolean("--x", "false").unwrap());
+        assert!(boolean("--x", "yes").is_err());
+        assert_eq!(api_key("--api-key", "s/k").unwrap(), KeyRef { name: "s".into(), key: "k".into(), optional: false });
+        assert!(api_key("--api-key", "canary").is_err());
+
+        let both = target("--target", "job/etl-*").unwrap();
+        assert!(
+            both.kind.matches("Job") && both.name.is_some_and(|name| name.matches("etl-1") && !name.matches("ETL-1"))
+        );
+        assert!(target("--target", "*").unwrap().name.is_none());
+        let key = target("--target", "cm/a:job_*.yaml").unwrap();
+        assert_eq!(key.display(), "ConfigMap/a:job_*.yaml");
+        for text in ["", "/a", "Job/", "ConfigMap/a:", "Secret/a:b", "[", "Job/["] {
+            assert!(target("--target", text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn sizes() {
+        for (text, bytes) in [("1", 1), ("10b", 10), ("2KiB", 2048), ("64MiB", 64 << 20), ("1gib", 1 << 30)] {
+            assert_eq!(size("--size", text).unwrap(), bytes);
+        }
+        for text in ["", "0", "MiB", "-1", "1.5MiB", "1MB", "99999999999999GiB", "99999999999999999999"] {
+            assert!(size("--size", text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Files that are no manifests of a stream: read whole, within a limit, standard input once.
+
+use std::fs::File;
+use std::io::{Read as _, stdin};
+use std::path::Path;
+use std::rc::Rc;
+
+use jobplate_diagnostic::{Error, Result, io_reason};
+use jobplate_prefect::pyvalue::heap::Text;
+
+use super::edit_args::STDIN;
+
+/// The most that is read of a file.
+const MOST: u64 = 64 << 20;
+
+/// The files of one call.
+#[derive(Default)]
+pub(crate) struct Whole {
+    stdin_taken: bool,
+}
+
+impl Whole {
+    /// All of a file, or of standard input (`-`); or why there is nothing, without its name.
+    pub(crate) fn read(&mut self, path: &Path) -> Result<Vec<u8>, String> {
+        let mut bytes = Vec::new();
+        let fail = |error: std::io::Error| format!("can't be read: {}", io_reason(&error));
+        if path == Path::new(STDIN) {
+            if std::mem::replace(&mut self.stdin_taken, true) {
+                return Err("standard input can be read once only".to_owned());
+            }
+            stdin().take(MOST).read_to_end(&mut bytes).map_err(fail)?;
+        } else {
+            File::open(path).and_then(|file| file.take(MOST).read_to_end(&mut bytes)).map_err(fail)?;
+        }
+        if bytes.len() as u64 == MOST { Err("is too much: more than 64 MiB".to_owned()) } else { Ok(bytes) }
+    }
+
+    /// A file as a text that errors can name, and whether it is a manifest, whose lines can be shown.
+    pub(crate) fn text(&mut self, name: &str, is_manifest: bool) -> Result<Rc<Text>> {
+        let bytes = self.read(Path::new(name)).map_err(|why| {
+            Error::input(why).in_file(name).hint("name a file that is there, or `-` for standard input")
+        })?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let at = error.utf8_error().valid_up_to();
+            Error::input(format!("not UTF-8, at byte {at}")).in_file(name).hint("save the file as UTF-8")
+        })?;
+        Ok(Rc::new(Text { name: name.to_owned(), first_line: 1, text, has_lines: true, is_manifest }))
+    }
+}

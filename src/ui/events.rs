@@ -1,0 +1,111 @@
+//! What happens while a cluster is talked to, told on standard error; a moving line on a terminal only.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
+use std::io::IsTerminal as _;
+
+use anstream::ColorChoice;
+use indicatif::{ProgressBar, ProgressStyle};
+use jobplate_cluster::{Events, Row, Subject};
+use jobplate_diagnostic::Error;
+
+use crate::commands::{record_error, to_stderr};
+use crate::diagnostic;
+
+/// Standard error.
+pub(crate) struct Terminal {
+    color: ColorChoice,
+    quiet: bool,
+    verbose: bool,
+    /// Whether each finished object gets a line. On a terminal the report has them, a moment later.
+    lines: bool,
+    /// Warnings that were told.
+    warned: RefCell<HashSet<String>>,
+    /// Whether a failure was told before.
+    has_failed: Cell<bool>,
+    /// Drawn on a terminal, else nowhere.
+    progress: ProgressBar,
+}
+
+impl Terminal {
+    pub(crate) fn new(color: ColorChoice, quiet: bool, verbose: bool) -> Self {
+        // It draws on standard error, and not at all where that is no terminal.
+        let progress = ProgressBar::new_spinner();
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
+            progress.set_style(style);
+        }
+        Terminal {
+            color,
+            quiet,
+            verbose,
+            lines: !quiet && !std::io::stdout().is_terminal(),
+            warned: RefCell::default(),
+            has_failed: Cell::new(false),
+            progress,
+        }
+    }
+
+    /// Takes the moving line away.
+    pub(crate) fn clear(&self) {
+        self.progress.finish_and_clear();
+    }
+
+    /// Tells a note, if notes are wanted.
+    pub(crate) fn tell_note(&self, text: &str) {
+        if !self.quiet {
+            self.tell(&diagnostic::note(text));
+        }
+    }
+
+    fn tell(&self, text: &str) {
+        self.progress.suspend(|| to_stderr(text, self.color));
+    }
+}
+
+impl Events for Terminal {
+    fn verbose(&self, text: &str) {
+        if self.verbose {
+            self.tell(&format!("{}\n", diagnostic::printable(text)));
+        }
+    }
+
+    fn note(&self, text: &str) {
+        self.tell_note(text);
+    }
+
+    fn warning(&self, subject: &Subject, text: &str) {
+        // One text for many objects, or for the trial and the apply of one, is told once.
+        let shown = diagnostic::foreign(text, &subject.document.text);
+        if self.warned.borrow_mut().insert(shown.clone()) {
+            self.tell(&diagnostic::warning(&format!(
+                "{}:{}: the server warns: {shown}",
+                subject.document.file,
+                subject.line()
+            )));
+        }
+    }
+
+    fn failed(&self, error: &Error) {
+        let text = diagnostic::error(error);
+        self.tell(&text);
+        record_error(error, &text, self.has_failed.replace(true));
+    }
+
+    fn finished(&self, row: &Row) {
+        let text = format!("{} {}", diagnostic::printable(&row.object()), row.outcome.as_str());
+        if self.lines {
+            self.tell(&(text + "\n"));
+        } else {
+            self.waiting(&text);
+        }
+    }
+
+    fn log(&self, pod: &str, container: &str, line: &str) {
+        self.tell(&format!("[{pod} {container}] {}\n", diagnostic::printable(line)));
+    }
+
+    fn waiting(&self, text: &str) {
+        self.progress.set_message(text.to_owned());
+        self.progress.tick();
+    }
+}
