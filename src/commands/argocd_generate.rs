@@ -12,7 +12,7 @@ use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 
 use anstream::ColorChoice;
-use jobplate_diagnostic::{Error, Result};
+use jobplate_diagnostic::{Error, LineIndex, Result};
 use jobplate_yaml::{Document, Kind, Node, ScalarKind, Tape};
 use serde::Deserialize;
 
@@ -231,7 +231,7 @@ fn check_objects(rendering: &mut Rendering) -> Result<()> {
             (None, Ok(_)) => count_objects(Document::new(after, &tape).root()),
         };
         count += counted.map_err(|(at, what)| {
-            let line = line + after[..at].matches('\n').count();
+            let line = line + LineIndex::new(after).line(at) - 1;
             // Without the line itself: what it is nobody knows, and so not whether there is a value in it.
             Error::input(format!("{what}, and Argo CD takes nothing else"))
                 .in_file(format!("{input}, line {line}"))

@@ -8,7 +8,7 @@ use std::io::Read as _;
 use std::process::ExitCode;
 
 use anstream::ColorChoice;
-use jobplate_diagnostic::{Error, Result, io_reason};
+use jobplate_diagnostic::{Error, LineIndex, Result, io_reason};
 use jobplate_yaml::{Change, Child, Document, Documents, Edit, Kind, Node, Splices, Tape, Value};
 
 use super::args::KrmArgs;
@@ -35,7 +35,7 @@ pub(crate) fn run(args: KrmArgs, color: ColorChoice) -> Result<ExitCode> {
     let text = read(args.max_document_size()?)?;
     let stream = Stream::of(&text)?;
     let mut tape = Tape::default();
-    let in_list = |error: Error| error.in_document("-", stream.line(), stream.list);
+    let in_list = |error: Error| error.in_document("-", stream.line, stream.list);
     jobplate_yaml::read(stream.list, &mut tape).map_err(|step_back| {
         let at = step_back.offset;
         in_list(no_list("this is no YAML").at(at..at))
@@ -67,6 +67,8 @@ pub(crate) fn run(args: KrmArgs, color: ColorChoice) -> Result<ExitCode> {
 struct Stream<'t> {
     before: &'t str,
     list: &'t str,
+    /// The first line of the list.
+    line: usize,
     behind: &'t str,
 }
 
@@ -85,12 +87,9 @@ impl<'t> Stream<'t> {
             }
         }
         let list = found.ok_or_else(|| no_list("this is empty").in_file("-"))?;
-        Ok(Stream { before: &text[..list.start], list: &text[list.clone()], behind: &text[list.end..] })
-    }
-
-    /// The first line of the list.
-    fn line(&self) -> usize {
-        self.before.matches('\n').count() + 1
+        let before = &text[..list.start];
+        let line = LineIndex::new(before).line(list.start);
+        Ok(Stream { before, list: &text[list.clone()], line, behind: &text[list.end..] })
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anstream::ColorChoice;
-use jobplate_diagnostic::{Error, Kind, Result};
+use jobplate_diagnostic::{Error, Kind, LineIndex, Result};
 use jobplate_manifest::embedded;
 
 use super::args::{Output, Render, Wrap};
@@ -183,8 +183,8 @@ fn print_diff(rendering: &mut Rendering, color: ColorChoice) -> Result<ExitCode>
             while let Some(Pair { line, before, after, edited, .. }) = documents.next()? {
                 if edited {
                     put(&diagnostic::unified(before, after, line, line.saturating_add_signed(gained)))?;
-                    let count = |text: &str| text.matches('\n').count() as isize;
-                    gained += count(after) - count(before);
+                    let last_line = |text: &str| LineIndex::new(text).line(text.len()) as isize;
+                    gained += last_line(after) - last_line(before);
                 }
             }
         }

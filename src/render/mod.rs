@@ -25,7 +25,7 @@ pub use self::join::Joined;
 use self::log::EditLog;
 pub use self::seen::{Seen, SeenText, each_object};
 pub use self::source::Source;
-use jobplate_diagnostic::{Error, Kind, Result, io_reason};
+use jobplate_diagnostic::{Error, Kind, LineIndex, Result, io_reason};
 use jobplate_manifest::select::Target;
 use jobplate_yaml::{Documents, StreamError};
 
@@ -71,11 +71,12 @@ pub fn to_string(text: &str, injection: &Injection) -> Result<Rendered> {
 fn pass_in_memory(text: &str, engine: &mut Engine<'_>) -> Result<Rendered> {
     let mut rendered = Rendered::default();
     let mut documents = Documents::new(text.as_bytes(), usize::MAX);
-    let mut line = 1;
     while let Some(chunk) = documents.next().map_err(|error| read_error("-", error))? {
         let document = std::str::from_utf8(chunk.bytes).map_err(|_| Error::input("not UTF-8"))?;
-        let outcome = engine.document(document).map_err(|error| error.in_document("-", line, document))?;
-        line += document.matches('\n').count();
+        let outcome = engine.document(document).map_err(|error| {
+            let line = LineIndex::new(text).line(chunk.offset as usize);
+            error.in_document("-", line, document)
+        })?;
         rendered.documents += 1;
         rendered.targets += usize::from(outcome.targets > 0);
         rendered.containers += outcome.containers;

@@ -44,6 +44,6 @@ impl Whole {
             let at = error.utf8_error().valid_up_to();
             Error::input(format!("not UTF-8, at byte {at}")).in_file(name).hint("save the file as UTF-8")
         })?;
-        Ok(Rc::new(Text { name: name.to_owned(), first_line: 1, text, has_lines: true, is_manifest }))
+        Ok(if is_manifest { Text::manifest(name, text) } else { Text::unshown(name, text) })
     }
 }

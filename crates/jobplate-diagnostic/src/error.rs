@@ -6,6 +6,8 @@
 use std::fmt;
 use std::ops::Range;
 
+use crate::line_index::LineIndex;
+
 /// A result whose error is a [`struct@Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -63,11 +65,8 @@ pub struct Place {
 impl Place {
     /// Line and column in the file, both from 1; the column counts characters.
     pub fn line_column(&self) -> (usize, usize) {
-        let at = self.document.floor_char_boundary(self.span.start);
-        let before = &self.document[..at];
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let line = self.first_line + before.matches('\n').count();
-        (line, before[line_start..].trim_start_matches('\u{feff}').chars().count() + 1)
+        let (line, column) = LineIndex::new(&self.document).line_column(&self.document, self.span.start);
+        (self.first_line + line - 1, column)
     }
 }
 

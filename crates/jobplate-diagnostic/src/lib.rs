@@ -1,5 +1,7 @@
 //! What can go wrong, in one type: a kind, one sentence, a place in an input, a hint.
 
 mod error;
+mod line_index;
 
 pub use error::{Error, Kind, Place, Result, io_reason};
+pub use line_index::LineIndex;

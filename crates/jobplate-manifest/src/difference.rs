@@ -278,10 +278,12 @@ fn items<'a>(map: Node<'a>, list: &str) -> Vec<Node<'a>> {
 
 #[cfg(test)]
 mod tests {
+    use jobplate_diagnostic::LineIndex;
+
     use super::*;
 
     fn told(before: &str, after: &str) -> Vec<String> {
-        let line = |at: usize| before[..at].matches('\n').count() + 1;
+        let lines = LineIndex::new(before);
         let told = |difference: Difference| {
             let Difference { object: Named { kind, name, .. }, text, container, item, action, at } = difference;
             let text = text.map(|(map, key)| format!("{}:{key}", map.name.unwrap_or_default()));
@@ -289,7 +291,7 @@ mod tests {
                 Item::Variable(name) | Item::Source(name) | Item::Field(name) => name,
             };
             let place = [name, text, container].map(Option::unwrap_or_default).join(" ");
-            format!("{} {kind} {place} {item} {}", line(at), action.as_str())
+            format!("{} {kind} {place} {item} {}", lines.line(at), action.as_str())
         };
         differences(before, after, &|_| None).into_iter().map(told).collect()
     }

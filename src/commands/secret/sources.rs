@@ -4,7 +4,6 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::rc::Rc;
 
 use clap::Args;
 use jobplate_diagnostic::{Error, Result};
@@ -150,7 +149,7 @@ impl Gathered {
         })?;
         let text = utf8(bytes, &shown)?;
         // Lines of it, which may hold values, are not shown.
-        let source = Rc::new(Text { name: shown.clone(), first_line: 1, text, has_lines: true, is_manifest: false });
+        let source = Text::unshown(shown.clone(), text);
         let found = config_secrets::secrets(&source)?;
         if found.is_empty() {
             self.empty.push(format!("{shown} has nothing under [context.secrets]"));

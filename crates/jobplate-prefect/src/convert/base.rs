@@ -2,7 +2,6 @@
 //! which get the Job's values as their defaults.
 
 use std::collections::HashMap;
-use std::rc::Rc;
 
 use jobplate_diagnostic::{Error, Result};
 use num_bigint::BigInt;
@@ -42,9 +41,7 @@ pub(super) struct Base {
 
 /// The template that is built on where none is given.
 pub(super) fn bare(heap: &mut Heap) -> Result<Id> {
-    let name = "the built-in default".to_owned();
-    let text = Text { name, first_line: 1, text: BARE.to_owned(), has_lines: true, is_manifest: true };
-    yaml::load(heap, &Rc::new(text))
+    yaml::load(heap, &Text::manifest("the built-in default", BARE))
 }
 
 impl Base {

@@ -89,13 +89,7 @@ mod tests {
     use super::*;
 
     fn source(text: &str) -> Rc<Text> {
-        Rc::new(Text {
-            name: "c.toml".to_owned(),
-            first_line: 1,
-            text: text.to_owned(),
-            has_lines: true,
-            is_manifest: false,
-        })
+        Text::unshown("c.toml", text)
     }
 
     fn read(text: &str) -> Vec<(String, String)> {

@@ -195,14 +195,10 @@ pub fn at_path(error: Error, heap: &Heap, path: Id, hint: &str) -> Error {
 
 /// A text within a text as a source of its own. Lines of it are those of the whole, where it is a literal block.
 pub fn inner_text(heap: &Heap, id: Id, text: String) -> Rc<Text> {
-    let (name, first_line, has_lines) = match heap.place(id) {
-        Some(place) => {
-            let has_lines = place.source.text[place.span.clone()].starts_with('|');
-            (place.source.name.clone(), place.line() + usize::from(has_lines), has_lines)
-        }
-        None => ("-".to_owned(), 1, true),
-    };
-    Rc::new(Text { name, first_line, text, has_lines, is_manifest: false })
+    match heap.place(id) {
+        Some(place) => Text::embedded(place, text, false),
+        None => Text::unshown("-", text),
+    }
 }
 
 /// A value as text, bytes as the text that they are; none stays none.

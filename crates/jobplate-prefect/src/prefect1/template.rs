@@ -8,13 +8,12 @@ use jobplate_manifest::object::each_in_text;
 
 use super::defaults::JOB_TEMPLATE;
 use super::run_config::{Path, ReadFile, at_path};
-use crate::pyvalue::heap::{Heap, Id, Text, at};
+use crate::pyvalue::heap::{Heap, Id, Place, Text, at};
 use crate::pyvalue::yaml;
 
 /// The template of an agent that is given none.
 pub(super) fn default() -> Rc<Text> {
-    let (name, text) = ("Prefect's own template".to_owned(), JOB_TEMPLATE.to_owned());
-    Rc::new(Text { name, first_line: 1, text, has_lines: true, is_manifest: true })
+    Text::manifest("Prefect's own template", JOB_TEMPLATE)
 }
 
 /// The job template that a ConfigMap in a manifest holds; else the text itself. Fails where there are several.
@@ -28,17 +27,10 @@ pub fn in_config_map(source: Rc<Text>) -> Result<Rc<Text>> {
             if !JOB_TEMPLATE_KEYS.iter().any(|own| key.is(own)) || !embedded::is_text(value) {
                 continue;
             }
-            let line = source.text[..offset + value.span().start].matches('\n').count();
-            // Only a literal block has the lines of its text.
-            let has_lines = value.raw().starts_with('|');
-            let inner = Text {
-                name: source.name.clone(),
-                first_line: source.first_line + line + usize::from(has_lines),
-                has_lines,
-                text: value.text().unwrap_or_default().into_owned(),
-                is_manifest: has_lines,
-            };
-            if found.replace(Rc::new(inner)).is_some() {
+            let span = offset + value.span().start..offset + value.span().end;
+            let place = Place { source: Rc::clone(&source), span };
+            let inner = Text::embedded(&place, value.text().unwrap_or_default(), true);
+            if found.replace(inner).is_some() {
                 return Err(Error::input("there are several ConfigMaps with a job template here")
                     .in_file(&source.name)
                     .hint("name a file with one of them"));

@@ -209,9 +209,7 @@ mod tests {
             ("{\n\t\"a\": 1\n}", "{'a': 1}"),
         ] {
             let mut heap = Heap::default();
-            let (name, text) = ("t".to_owned(), json.to_owned());
-            let source = Text { name, first_line: 1, text, has_lines: true, is_manifest: true };
-            let root = load(&mut heap, &Rc::new(source)).unwrap();
+            let root = load(&mut heap, &Text::manifest("t", json)).unwrap();
             assert_eq!(text::repr(&heap, root), wanted, "{json}");
         }
         assert!(!is_json("{a: b}") && !is_json("1"));

@@ -484,14 +484,7 @@ mod tests {
 
     fn shown(text: &str) -> Result<String> {
         let mut heap = Heap::default();
-        let source = Rc::new(Text {
-            name: "f".to_owned(),
-            first_line: 1,
-            text: text.to_owned(),
-            has_lines: true,
-            is_manifest: true,
-        });
-        load(&mut heap, &source).map(|id| repr(&heap, id))
+        load(&mut heap, &Text::manifest("f", text)).map(|id| repr(&heap, id))
     }
 
     #[test]
@@ -556,12 +549,8 @@ mod tests {
     #[test]
     fn aliases_are_the_same_value() {
         let mut heap = Heap::default();
-        let text = "a: &x {b: 1}\nc: *x\nd: {<<: {e: *x}}".to_owned();
-        let root = load(
-            &mut heap,
-            &Rc::new(Text { name: "f".to_owned(), first_line: 1, text, has_lines: true, is_manifest: true }),
-        )
-        .unwrap();
+        let text = "a: &x {b: 1}\nc: *x\nd: {<<: {e: *x}}";
+        let root = load(&mut heap, &Text::manifest("f", text)).unwrap();
         assert_eq!(heap.item(root, "a"), heap.item(root, "c"));
         assert_eq!(heap.item(root, "a"), heap.item(heap.item(root, "d").unwrap(), "e"));
     }

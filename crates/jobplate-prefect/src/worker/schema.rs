@@ -49,7 +49,6 @@ fn is_of_type(heap: &Heap, value: Id, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::rc::Rc;
 
     use super::*;
     use crate::pyvalue::heap::Text;
@@ -76,11 +75,7 @@ mod tests {
             ("{$ref: '#/definitions/x'}", "[a]", None),
         ] {
             let mut heap = Heap::default();
-            let mut load = |text: &str| {
-                let text = text.to_owned();
-                let text = Text { name: "t".to_owned(), first_line: 1, text, has_lines: true, is_manifest: true };
-                yaml::load(&mut heap, &Rc::new(text)).unwrap()
-            };
+            let mut load = |text: &str| yaml::load(&mut heap, &Text::manifest("t", text)).unwrap();
             let (schema_id, value_id) = (load(schema), load(value));
             assert_eq!(misfit(&heap, value_id, schema_id).as_deref(), why, "{value} for {schema}");
         }

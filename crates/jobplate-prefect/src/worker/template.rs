@@ -103,17 +103,10 @@ fn in_value(heap: &Heap, root: Id) -> Option<Id> {
     found.find(is_template)
 }
 
-/// The text under a key of a ConfigMap. Only a literal block has the lines of its text.
+/// The text under a key of a ConfigMap.
 fn text_of(source: &Rc<Text>, offset: usize, value: Node<'_>) -> Rc<Text> {
-    let line = source.text[..offset + value.span().start].matches('\n').count();
-    let has_lines = value.raw().starts_with('|');
     // The chart also takes a mapping, which Kubernetes refuses as data: it is read as what was meant.
     let text = if value.is_scalar() { value.text().unwrap_or_default().into_owned() } else { value.raw().to_owned() };
-    Rc::new(Text {
-        name: source.name.clone(),
-        first_line: source.first_line + line + usize::from(has_lines),
-        has_lines,
-        text,
-        is_manifest: has_lines,
-    })
+    let span = offset + value.span().start..offset + value.span().end;
+    Text::embedded(&Place { source: Rc::clone(source), span }, text, true)
 }

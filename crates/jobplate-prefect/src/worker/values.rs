@@ -199,12 +199,7 @@ mod tests {
     use crate::pyvalue::text;
 
     fn load(heap: &mut Heap, text: &str) -> Id {
-        let name = "t".to_owned();
-        yaml::load(
-            heap,
-            &Rc::new(Text { name, first_line: 1, text: text.to_owned(), has_lines: true, is_manifest: true }),
-        )
-        .unwrap()
+        yaml::load(heap, &Text::manifest("t", text)).unwrap()
     }
 
     #[test]

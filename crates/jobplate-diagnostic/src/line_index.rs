@@ -1,0 +1,64 @@
+//! Lines and columns of byte offsets.
+
+/// Where the lines of a text begin: found once, in one pass, and searched for each offset.
+///
+/// ```
+/// use jobplate_diagnostic::LineIndex;
+///
+/// let text = "kind: Job\nname: étude\n";
+/// let index = LineIndex::new(text);
+/// let offset = text.find("tude").unwrap();
+/// assert_eq!(index.line(offset), 2);
+/// assert_eq!(index.line_column(text, offset), (2, 8));
+/// ```
+#[derive(Clone, Debug)]
+pub struct LineIndex {
+    /// The offset of the first byte of each line, in order; the first line begins at 0.
+    starts: Vec<usize>,
+}
+
+impl LineIndex {
+    /// Indexes a text whose lines end with a line feed.
+    pub fn new(text: &str) -> Self {
+        let after_breaks = text.match_indices('\n').map(|(at, _)| at + 1);
+        LineIndex { starts: std::iter::once(0).chain(after_breaks).collect() }
+    }
+
+    /// Returns the line of an offset, from 1. An offset past the end is on the last line.
+    pub fn line(&self, offset: usize) -> usize {
+        self.starts.partition_point(|start| *start <= offset)
+    }
+
+    /// Returns the line and the column of an offset, both from 1.
+    ///
+    /// The column counts characters, without a byte order mark at the beginning of the line. An offset within a
+    /// character is on that character.
+    ///
+    /// # Panics
+    /// May panic if `text` is not the text that was indexed.
+    pub fn line_column(&self, text: &str, offset: usize) -> (usize, usize) {
+        let offset = text.floor_char_boundary(offset);
+        let line = self.line(offset);
+        let before = &text[self.starts[line - 1]..offset];
+        (line, before.trim_start_matches('\u{feff}').chars().count() + 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_lines_and_characters() {
+        let text = "\u{feff}é: 1\r\n\nb";
+        let index = LineIndex::new(text);
+        let found: Vec<_> = (0..=text.len() + 1).map(|offset| index.line_column(text, offset)).collect();
+        let wanted = [
+            [(1, 1); 4].as_slice(), // The byte order mark, and the first byte of `é`.
+            &[(1, 1), (1, 2), (1, 3), (1, 4), (1, 5), (1, 6)],
+            &[(2, 1), (3, 1), (3, 2), (3, 2)],
+        ];
+        assert_eq!(found, wanted.concat());
+        assert_eq!(LineIndex::new("").line_column("", 0), (1, 1));
+    }
+}
