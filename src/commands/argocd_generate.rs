@@ -12,7 +12,7 @@ use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 
 use anstream::ColorChoice;
-use jobplate_diagnostic::{Error, LineIndex, Result};
+use jobplate_diagnostic::{Error, LineIndex, Result, suggest};
 use jobplate_yaml::{Document, Kind, Node, ScalarKind, Tape};
 use serde::Deserialize;
 
@@ -153,14 +153,9 @@ fn words(parameters: &str, spec: Option<&str>) -> Result<Vec<String>> {
                 .hint(format!("write it as `- {{name: {name}, {takes}: ...}}`"))
         };
         let Some((_, takes)) = PARAMETERS.iter().find(|(known, _)| *known == name) else {
-            let distance = |known: &&str| strsim::damerau_levenshtein(known, &name);
             let known = PARAMETERS.map(|(known, _)| known);
-            let near = known.iter().copied().min_by_key(distance).filter(|known| distance(known) <= 2);
-            let error = Error::usage(format!("there is no parameter `{name}`"));
-            return Err(match near {
-                Some(near) => error.hint(format!("did you mean `{near}`?")),
-                None => error.hint(format!("there are {}", known.join(", "))),
-            });
+            let hint = suggest::hint(&name, known).unwrap_or_else(|| format!("there are {}", known.join(", ")));
+            return Err(Error::usage(format!("there is no parameter `{name}`")).hint(hint));
         };
         let mut give = |text: String| match name.as_str() {
             FILES => files.push(text),

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use jobplate_diagnostic::{Error, Result};
+use jobplate_diagnostic::{Error, Result, suggest};
 
 use crate::render::write_error;
 
@@ -41,10 +41,9 @@ fn find(name: &str) -> Result<&'static str> {
         return Ok(text);
     }
     let names = TEMPLATES.map(|(known, ..)| known);
-    let distance = |known: &&&str| strsim::damerau_levenshtein(name, known);
     let error = Error::usage(format!("no template `{name}`; there are {}", names.join(", ")));
-    Err(match names.iter().min_by_key(distance).filter(|known| distance(known) <= 2) {
-        Some(near) => error.hint(format!("did you mean `{near}`?")),
+    Err(match suggest::hint(name, names) {
+        Some(hint) => error.hint(hint),
         None => error,
     })
 }

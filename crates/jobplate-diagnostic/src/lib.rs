@@ -2,6 +2,7 @@
 
 mod error;
 mod line_index;
+pub mod suggest;
 
 pub use error::{Error, Kind, Place, Result, io_reason};
 pub use line_index::LineIndex;

@@ -1,6 +1,6 @@
 //! Keyword arguments of Prefect's Python classes, as a mapping has them.
 
-use jobplate_diagnostic::{Error, Result};
+use jobplate_diagnostic::{Error, Result, suggest};
 
 use crate::pyvalue::heap::{Data, Heap, Id, at};
 use crate::pyvalue::text;
@@ -19,12 +19,8 @@ impl Kwargs {
         for (key, _) in pairs {
             let name = text::str(heap, *key);
             if !known.contains(&name.as_str()) {
-                let distance = |known: &&&str| strsim::damerau_levenshtein(&name, known);
-                let near = known.iter().min_by_key(distance).filter(|known| distance(known) <= 3);
-                let hint = match near {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => format!("it takes {}", known.join(", ")),
-                };
+                let hint = suggest::hint(&name, known.iter().copied());
+                let hint = hint.unwrap_or_else(|| format!("it takes {}", known.join(", ")));
                 return Err(at(Error::input(format!("{class} takes no `{name}`")).hint(hint), heap.place(*key)));
             }
         }

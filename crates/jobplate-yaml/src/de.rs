@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::ops::Range;
 
-use jobplate_diagnostic::Error;
+use jobplate_diagnostic::{Error, suggest};
 use serde::de::{
     self, Deserialize, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Unexpected, Visitor,
 };
@@ -70,12 +70,9 @@ impl de::Error for Failure {
     }
 
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
-        let distance = |known: &&&str| strsim::damerau_levenshtein(field, known);
-        let near = expected.iter().min_by_key(distance).filter(|known| distance(known) <= field.len().div_ceil(3));
-        Failure(Error::usage(format!("unknown key `{field}`")).hint(match near {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("known here: {}", list(expected, ", ")),
-        }))
+        let hint = suggest::hint(field, expected.iter().copied());
+        let hint = hint.unwrap_or_else(|| format!("known here: {}", list(expected, ", ")));
+        Failure(Error::usage(format!("unknown key `{field}`")).hint(hint))
     }
 
     fn missing_field(field: &'static str) -> Self {

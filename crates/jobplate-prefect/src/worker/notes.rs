@@ -1,5 +1,6 @@
 //! Remarks on a preview: what Prefect's server or Kubernetes will refuse, and what is lost or stands in plain text.
 
+use jobplate_diagnostic::suggest;
 use jobplate_manifest::names;
 
 use super::environment::{Entry, Origin};
@@ -410,9 +411,6 @@ fn in_keys_and_values<'h>(heap: &'h Heap, value: Id, found: &mut Vec<(Id, Placeh
 
 /// A question after the nearest of names.
 fn near(name: &str, names: &[String]) -> String {
-    let distance = |own: &&String| strsim::damerau_levenshtein(name, own);
-    match names.iter().min_by_key(distance).filter(|own| distance(own) <= 2) {
-        Some(near) => format!("; is `{near}` meant?"),
-        None => String::new(),
-    }
+    let near = suggest::closest(name, names.iter().map(String::as_str));
+    near.map(|near| format!("; is `{near}` meant?")).unwrap_or_default()
 }
