@@ -40,7 +40,7 @@ struct Way<'r> {
 impl Pass for Way<'_> {
     fn next(&mut self) -> Result<Option<Document>> {
         let Some(Pair { input, line, before, after, edited, changes }) = self.cursor.next()? else { return Ok(None) };
-        let source = edited.then(|| Source { text: before.into(), changes: changes.into() });
+        let source = edited.then(|| Source::new(before, changes));
         let mut document =
             Document { file: input.into(), line, text: after.into(), source, named: Rc::new([]), trial: None };
         if let Some(planner) = &mut self.planner {

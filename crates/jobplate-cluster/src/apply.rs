@@ -64,7 +64,7 @@ pub fn apply(
 ) -> Result<Report> {
     block_on(async {
         let session = Session::open(session, events).await?;
-        let (entries, brought) = survey(documents, &session)?;
+        let (entries, brought) = survey(documents, &session.namespaces)?;
         let run = Run {
             session: &session,
             options,
@@ -101,9 +101,9 @@ impl Run<'_> {
     async fn all(&self, documents: &mut dyn Documents) {
         if self.options.preflight || self.options.dry_run {
             self.pass(documents, |entry| entry.turn == Turn::First, Act::Try).await;
-            self.note_untriable(documents, Turn::Early);
+            self.note_untriable(Turn::Early);
             self.pass(documents, |entry| entry.turn == Turn::Early && !entry.untriable, Act::Try).await;
-            self.note_untriable(documents, Turn::Middle);
+            self.note_untriable(Turn::Middle);
             self.pass(documents, |entry| entry.turn > Turn::Early && !entry.untriable, Act::Try).await;
             if self.failure.get().is_some() || self.options.dry_run || self.session.is_over() {
                 self.finish(true).await;
@@ -122,33 +122,16 @@ impl Run<'_> {
 
     /// Notes which objects of a turn, and those behind it, need what this run makes or changes: these can't be
     /// tried before.
-    fn note_untriable(&self, documents: &mut dyn Documents, from: Turn) {
-        if let Err(error) = self.find_untriable(documents, from) {
-            self.give_up(&error);
-        }
-    }
-
-    fn find_untriable(&self, documents: &mut dyn Documents, from: Turn) -> Result<()> {
+    fn note_untriable(&self, from: Turn) {
+        let mut entries = self.entries.borrow_mut();
         let is_news = |entry: &&Entry| entry.turn < from && (entry.untriable || entry.tried.is_news());
-        let fresh = Brought::by(self.entries.borrow().iter().filter(is_news));
-        if fresh.is_empty() {
-            return Ok(());
-        }
-        let mut documents = documents.pass();
-        let mut index = 0;
-        while let Some(document) = documents.next()? {
-            for subject in self.objects_in(index, &document)? {
-                let entry = &mut self.entries.borrow_mut()[index];
-                if entry.turn >= from && fresh.holds(&subject, self.session.namespace(&subject)) {
-                    entry.untriable = true;
-                    if self.options.dry_run {
-                        entry.row.reason = Some("it needs what is only made by this input".to_owned());
-                    }
-                }
-                index += 1;
+        let fresh = Brought::by(entries.iter().filter(is_news));
+        for entry in entries.iter_mut().filter(|entry| entry.turn >= from && fresh.holds(&entry.needs)) {
+            entry.untriable = true;
+            if self.options.dry_run {
+                entry.row.reason = Some("it needs what is only made by this input".to_owned());
             }
         }
-        Ok(())
     }
 
     /// Tries or sends the objects that are wanted, a few at a time. A document that can't be read any more

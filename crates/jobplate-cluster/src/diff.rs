@@ -2,11 +2,10 @@
 
 use futures::stream::{FuturesOrdered, StreamExt};
 use jobplate_diagnostic::{Error, Kind, Result};
-use jobplate_manifest::json as manifest_json;
 use serde_json::{Map, Value, json};
 
 use super::connection::Answer;
-use super::explain::{explain, json_of};
+use super::explain::explain;
 use super::object::{Documents, Named, Subject};
 use super::request::{Apply, Request, Resource, Verb, qualified};
 use super::session::{Session, SessionOptions, json};
@@ -41,7 +40,8 @@ pub fn diff(
 ) -> Result<Option<Kind>> {
     block_on(async {
         let session = Session::open(options, events).await?;
-        let (_, brought) = survey(documents, &session)?;
+        let (entries, brought) = survey(documents, &session.namespaces)?;
+        let mut entries = entries.into_iter();
         let mut failure = None;
         let mut take = |compared: Result<Difference>| match compared {
             Ok(difference) => each(&difference),
@@ -62,7 +62,9 @@ pub fn diff(
                         take(difference)?;
                     }
                 }
-                running.push_back(compare(&session, subject, &brought, force, take_over));
+                let needs = entries.next().map(|entry| entry.needs);
+                let is_brought = needs.is_some_and(|needs| brought.holds(&needs));
+                running.push_back(compare(&session, subject, &brought, is_brought, force, take_over));
             }
         }
         while let Some(difference) = session.stop.or_stop(running.next()).await.ok_or_else(interrupted)? {
@@ -80,6 +82,7 @@ async fn compare(
     session: &Session<'_>,
     subject: Subject,
     brought: &Brought,
+    is_brought: bool,
     force: bool,
     take_over: bool,
 ) -> Result<Difference> {
@@ -90,7 +93,7 @@ async fn compare(
                 object: qualified(subject.group(), &subject.kind, subject.name()),
                 file: subject.document.file.to_string(),
                 before: String::new(),
-                after: yaml(own(subject)?),
+                after: yaml(subject.json()?),
                 immutable: false,
             }),
             false => Err(subject.place(unknown_kind(subject))),
@@ -131,7 +134,9 @@ async fn compare(
     let is_new = live.is_none();
     let taken = |answer: &Answer| {
         let mut after = json(answer, subject)?;
-        owner::remove_unset(&mut after, &json_of(subject), &named);
+        if !named.is_empty() {
+            owner::remove_unset(&mut after, &subject.json().unwrap_or_default(), &named);
+        }
         if is_new && subject.is_job() {
             as_of(&mut after, None);
         }
@@ -149,22 +154,16 @@ async fn compare(
         }
     }
     // Not on the server yet, like what it is in: nothing to compare with.
-    if live.is_none() && status.is(404) && brought.holds(subject, namespace) {
-        return Ok(difference(None, own(subject)?, false));
+    if live.is_none() && status.is(404) && is_brought {
+        return Ok(difference(None, subject.json()?, false));
     }
     Err(explain(session, subject, &resource, &status, take_over).await)
-}
-
-/// The document's own object as JSON; an error, where it stands, of what has no certain meaning.
-fn own(subject: &Subject) -> Result<Value> {
-    let own = subject.with_root(manifest_json::to_json).transpose();
-    Ok(own.map_err(|error| subject.document.place(error))?.unwrap_or_default())
 }
 
 /// What the server would make of a Job that can't be changed, if it were new: tried under another name.
 async fn as_new(session: &Session<'_>, subject: &Subject, resource: &Resource, live: Option<&Value>) -> Result<Value> {
     let namespace = session.namespace(subject);
-    let mut own = own(subject)?;
+    let mut own = subject.json()?;
     let base: String = subject.name().chars().take(50).collect();
     own["metadata"]["name"] = json!(format!("{}-jobplate", base.trim_end_matches(['-', '.'])));
     let request = Request::create(resource, namespace, own.to_string().into_bytes(), &session.writing, true);

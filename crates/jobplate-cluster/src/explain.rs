@@ -3,7 +3,7 @@
 
 use jobplate_diagnostic::{Error, Kind};
 use jobplate_manifest::field::{FieldPath, Step};
-use jobplate_manifest::{json, workload};
+use jobplate_manifest::workload;
 use jobplate_yaml::Node;
 use serde_json::Value;
 
@@ -32,7 +32,7 @@ pub(super) async fn explain(
     };
     let object = resource.object(subject.name());
     if let Some(conflicts) = status.conflicts() {
-        let table = conflict::table(&conflicts, &live, &json_of(subject));
+        let table = conflict::table(&conflicts, &live, &subject.json().unwrap_or_default());
         let error = Error::new(Kind::Cluster, format!("others own fields of {object} that this would change:{table}"));
         return subject.place(error.hint(
             "--force-conflicts takes all of them; --take-over takes the env entries named in the call; or leave these fields out of the manifest",
@@ -45,7 +45,7 @@ pub(super) async fn explain(
 /// Entries that have their values in another way on the server: whose they are, and the way out.
 fn other_way(session: &Session<'_>, subject: &Subject, object: &str, live: &Value, take_over: bool) -> Option<Error> {
     let pod_spec = workload::pod_spec_path(&subject.kind)?;
-    let blocked = conflict::blocked(live, &json_of(subject), &pod_spec, &session.writing.manager);
+    let blocked = conflict::blocked(live, &subject.json().unwrap_or_default(), &pod_spec, &session.writing.manager);
     let is_named = |blocked: &Blocked| {
         let mut named = subject.named();
         named.any(|named| named.container == blocked.container && named.names.contains(&blocked.name))
@@ -107,9 +107,4 @@ fn place_of(root: Node<'_>, blocked: &Blocked) -> Option<usize> {
     let name = Step::Item(vec![("name".to_owned(), blocked.name.clone())]);
     let found = blocked.container.clone().then(Step::Key("env".to_owned())).then(name).find(root);
     found.whole.then(|| found.node.span().start)
-}
-
-/// The document's object as JSON; null where it has no certain meaning.
-pub(super) fn json_of(subject: &Subject) -> Value {
-    subject.with_root(|root| json::to_json(root).ok()).flatten().unwrap_or_default()
 }

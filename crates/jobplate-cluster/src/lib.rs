@@ -15,6 +15,7 @@ mod kinds;
 mod log;
 mod lost;
 mod names;
+mod namespaces;
 mod object;
 mod owner;
 mod report;

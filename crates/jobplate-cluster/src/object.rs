@@ -1,5 +1,6 @@
 //! One object to be sent: what it is, where it stands in the input, and the bytes that go to the server.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -8,6 +9,7 @@ use jobplate_manifest::field::FieldPath;
 use jobplate_manifest::object::{Object, objects};
 use jobplate_manifest::{json, sendable};
 use jobplate_yaml::{Node, Tape};
+use serde_json::Value;
 
 use super::kinds::group_version;
 
@@ -32,27 +34,41 @@ pub struct Document {
 #[derive(Clone, Debug)]
 pub struct Source {
     /// Its text.
-    pub text: Rc<str>,
-    /// Bytes of it that were replaced, ascending, and how many took their place.
-    pub changes: Rc<[(Range<usize>, usize)]>,
+    text: Rc<str>,
+    /// In the order of the text.
+    changes: Rc<[Splice]>,
+}
+
+/// Bytes of a source, and those of the rendered text that replaced them.
+#[derive(Clone, Debug)]
+struct Splice {
+    before: Range<usize>,
+    after: Range<usize>,
 }
 
 impl Source {
+    /// Combines a text with the bytes of it that were replaced, ascending, and how many replaced each.
+    pub fn new(text: &str, changes: impl IntoIterator<Item = (Range<usize>, usize)>) -> Self {
+        let mut moved = 0isize;
+        let splice = |(before, length): (Range<usize>, usize)| {
+            let start = before.start.saturating_add_signed(moved);
+            moved += length as isize - before.len() as isize;
+            Splice { before, after: start..start + length }
+        };
+        Source { text: text.into(), changes: changes.into_iter().map(splice).collect() }
+    }
+
     /// The bytes that an offset in the rendered text comes from.
     fn origin(&self, offset: usize) -> Range<usize> {
-        let mut moved = 0isize;
-        for (replaced, length) in self.changes.iter() {
-            let start = replaced.start.saturating_add_signed(moved);
-            if offset < start {
-                break;
+        let count = self.changes.partition_point(|splice| splice.after.start <= offset);
+        match self.changes[..count].last() {
+            Some(Splice { before, after }) if after.contains(&offset) => before.clone(),
+            Some(Splice { before, after }) => {
+                let at = before.end + (offset - after.end);
+                at..at
             }
-            if offset < start + length {
-                return replaced.clone();
-            }
-            moved += *length as isize - replaced.len() as isize;
+            None => offset..offset,
         }
-        let at = offset.saturating_add_signed(-moved);
-        at..at
     }
 }
 
@@ -72,12 +88,34 @@ impl Document {
     }
 
     /// The line of the input that an offset of it comes from.
-    pub fn line_at(&self, offset: usize) -> usize {
-        let (text, at) = match &self.source {
-            None => (&self.text, offset),
+    pub(super) fn line_at(&self, offset: usize) -> usize {
+        Lines::new(self).line_at(offset)
+    }
+}
+
+/// Finds lines of the input for ascending offsets of a document, in one walk through its text.
+struct Lines<'d> {
+    document: &'d Document,
+    /// How far the input's text was read, and the line there.
+    reached: usize,
+    line: usize,
+}
+
+impl<'d> Lines<'d> {
+    fn new(document: &'d Document) -> Self {
+        Lines { document, reached: 0, line: document.line }
+    }
+
+    /// Returns the line of the input that an offset comes from, which is not before the last one asked for.
+    fn line_at(&mut self, offset: usize) -> usize {
+        let (text, at) = match &self.document.source {
+            None => (&self.document.text, offset),
             Some(source) => (&source.text, source.origin(offset).start),
         };
-        self.line + text[..text.floor_char_boundary(at)].matches('\n').count()
+        let at = text.floor_char_boundary(at).max(self.reached);
+        self.line += memchr::memchr_iter(b'\n', &text.as_bytes()[self.reached..at]).count();
+        self.reached = at;
+        self.line
     }
 }
 
@@ -125,87 +163,97 @@ pub struct Subject {
     name: String,
     /// Whether the name is only the beginning of one (`generateName`).
     pub generated: bool,
-    /// Its position among the items of a List, and its JSON: of a long List it is not made of the text again.
-    item: Option<(usize, Rc<str>)>,
-    /// Where it begins in the text.
+    /// The index of its mapping among the nodes of the document.
+    node: u32,
+    /// Of an item of a List: its JSON, and that of the trial.
+    item: Option<Item>,
+    /// The env entries of it that are to be taken over.
+    named: Vec<Named>,
+    /// Where it begins in the text, and the line of the input.
     start: usize,
+    line: usize,
+}
+
+/// An item of a List, which is sent by itself.
+#[derive(Clone, Debug)]
+struct Item {
+    json: Rc<str>,
+    trial: Option<Rc<str>>,
 }
 
 impl Subject {
-    /// The objects of a document, checked as far as they can be without a server.
-    pub fn all(document: &Document) -> Result<Vec<Self>> {
-        let in_document = |error: Error| document.place(error);
+    /// Shows the objects of a document with their mappings, checked as far as they can be without a server.
+    ///
+    /// # Errors
+    /// Fails at the first object that no server could accept, or with the first error of `show`.
+    pub(super) fn each(document: &Document, show: &mut dyn FnMut(Self, Node<'_>) -> Result<()>) -> Result<()> {
         let read = look_at(&document.text, |read| {
             let root = read.root();
             if root.is_null() || root.kind() == jobplate_yaml::Kind::Empty {
-                return Ok(Vec::new());
+                return Ok(());
             }
-            let found = objects(read)?;
+            let found = objects(read).map_err(|error| document.place(error))?;
             if found.is_empty() && root.kind() != jobplate_yaml::Kind::Map {
                 let error = Error::input("this is no Kubernetes object").at(root.span().start..root.span().start + 1);
-                return Err(error.hint("an object is a mapping with `apiVersion` and `kind`"));
+                return Err(document.place(error.hint("an object is a mapping with `apiVersion` and `kind`")));
             }
             let is_list = found.iter().all(|object| object.node.index() != root.index());
-            found
-                .iter()
-                .enumerate()
-                .map(|(position, object)| Subject::read(document, object, is_list.then_some(position)))
-                .collect()
-        });
-        match read {
-            Some(subjects) => subjects.map_err(in_document),
-            None => {
-                let mut tape = Tape::default();
-                let (at, reason) = match jobplate_yaml::read(&document.text, &mut tape) {
-                    Err(step_back) => (step_back.offset, step_back.reason),
-                    Ok(_) => (0, "it can't be read"),
-                };
-                let first = document.text.trim_start_matches('\u{feff}');
-                let (message, hint) = match first.starts_with('%') {
-                    true => (
-                        "a directive (`%YAML`, `%TAG`), which an API server does not take".to_owned(),
-                        "remove the line",
-                    ),
-                    false => (
-                        format!("this is no YAML that could be applied: {reason}"),
-                        "mend this place; if it is a template, render it first",
-                    ),
-                };
-                Err(in_document(Error::input(message).at(at..at).hint(hint)))
+            let mut trials = if is_list { item_trials(document) } else { HashMap::new() };
+            let mut named = HashMap::<usize, Vec<Named>>::new();
+            for own in document.named.iter() {
+                named.entry(own.object).or_default().push(own.clone());
             }
-        }
+            let mut lines = Lines::new(document);
+            let read = |(position, object): (usize, &Object<'_>)| {
+                sendable::check(object)?;
+                let mut subject = Subject::read(document, object, lines.line_at(object.node.span().start));
+                if is_list {
+                    let json = json::to_json(object.node)?.to_string().into();
+                    subject.item = Some(Item { json, trial: trials.remove(&position) });
+                }
+                subject.named = named.remove(&position).unwrap_or_default();
+                Ok(subject)
+            };
+            let subjects: Result<Vec<Subject>> = found.iter().enumerate().map(read).collect();
+            let subjects = subjects.map_err(|error| document.place(error))?;
+            subjects.into_iter().zip(&found).try_for_each(|(subject, object)| show(subject, object.node))
+        });
+        read.unwrap_or_else(|| Err(unreadable(document)))
     }
 
-    fn read(document: &Document, object: &Object<'_>, item: Option<usize>) -> Result<Self> {
-        sendable::check(object)?;
-        let item = match item {
-            Some(position) => Some((position, json::to_json(object.node)?.to_string().into())),
-            None => None,
-        };
+    /// Collects the objects of a document, see [`Subject::each`].
+    pub(super) fn all(document: &Document) -> Result<Vec<Self>> {
+        let mut subjects = Vec::new();
+        Subject::each(document, &mut |subject, _| {
+            subjects.push(subject);
+            Ok(())
+        })?;
+        Ok(subjects)
+    }
+
+    fn read(document: &Document, object: &Object<'_>, line: usize) -> Self {
         let own_name = |key: &str| {
             let value = object.metadata?.first(key)?;
             value.text().filter(|text| !text.is_empty() && !value.is_null())
         };
-        Ok(Subject {
+        Subject {
             document: document.clone(),
             api_version: object.api_version.clone().into_owned(),
             kind: object.kind.clone().into_owned(),
             namespace: own_name("namespace").map(|name| name.into_owned()),
             name: object.name().unwrap_or_default().into_owned(),
             generated: own_name("name").is_none(),
-            item,
+            node: object.node.index(),
+            item: None,
+            named: Vec::new(),
             start: object.node.span().start,
-        })
+            line,
+        }
     }
 
     /// Its name, or the beginning of one.
     pub fn name(&self) -> &str {
         &self.name
-    }
-
-    /// Which of the document's objects it is.
-    pub fn position(&self) -> usize {
-        self.item.as_ref().map_or(0, |(position, _)| *position)
     }
 
     /// The API group of its `apiVersion`; empty for the core group.
@@ -223,40 +271,41 @@ impl Subject {
         self.kind == "CustomResourceDefinition" && self.api_version.starts_with("apiextensions.k8s.io/")
     }
 
-    /// Calls `look` with its mapping.
-    pub fn with_root<T>(&self, look: impl FnOnce(Node<'_>) -> T) -> Option<T> {
-        self.in_text(&self.document.text, look)
+    /// Calls `look` with its mapping. This reads the whole document again: for errors, not for each object.
+    pub(super) fn with_root<T>(&self, look: impl FnOnce(Node<'_>) -> T) -> Option<T> {
+        look_at(&self.document.text, |document| look(document.node(self.node)))
     }
 
-    fn in_text<T>(&self, text: &str, look: impl FnOnce(Node<'_>) -> T) -> Option<T> {
-        look_at(text, |document| {
-            let found = objects(document).ok()?;
-            found.get(self.position()).map(|object| look(object.node))
-        })
-        .flatten()
+    /// Returns the object as JSON.
+    ///
+    /// # Errors
+    /// Fails, where it stands, with what has no certain meaning.
+    pub(super) fn json(&self) -> Result<Value> {
+        let json = match &self.item {
+            Some(item) => serde_json::from_str(&item.json).ok().map(Ok),
+            None => self.with_root(json::to_json),
+        };
+        json.transpose().map(Option::unwrap_or_default).map_err(|error| self.document.place(error))
     }
 
     /// The bytes that are sent: the document as it is printed, or, of a List, the item as JSON.
-    pub fn body(&self) -> Vec<u8> {
-        match &self.item {
-            Some((_, json)) => json.as_bytes().to_vec(),
-            None => self.document.text.as_bytes().to_vec(),
-        }
+    pub(super) fn body(&self) -> Vec<u8> {
+        let text = self.item.as_ref().map_or(&self.document.text, |item| &item.json);
+        text.as_bytes().to_vec()
     }
 
     /// The bytes that try what a take-over leads to.
-    pub fn trial_body(&self) -> Vec<u8> {
-        let Some(trial) = &self.document.trial else { return self.body() };
-        if self.item.is_none() {
-            return trial.as_bytes().to_vec();
-        }
-        let json = self.in_text(trial, |node| json::to_json(node).ok()).flatten();
-        json.map(|value| value.to_string().into_bytes()).unwrap_or_default()
+    pub(super) fn trial_body(&self) -> Vec<u8> {
+        let trial = match &self.item {
+            Some(item) => &item.trial,
+            None => &self.document.trial,
+        };
+        trial.as_ref().map_or_else(|| self.body(), |text| text.as_bytes().to_vec())
     }
 
     /// The env entries of it that are to be taken over.
-    pub fn named(&self) -> impl Iterator<Item = &Named> {
-        self.document.named.iter().filter(|named| named.object == self.position())
+    pub(super) fn named(&self) -> impl Iterator<Item = &Named> {
+        self.named.iter()
     }
 
     /// An error about it: at its own place, unless it has a better one.
@@ -266,9 +315,10 @@ impl Subject {
 
     /// The line that it begins at in its input.
     pub fn line(&self) -> usize {
-        self.document.line_at(self.start)
+        self.line
     }
 
+    /// Reads the one object of a text.
     #[cfg(test)]
     pub(super) fn of_test(text: &str) -> Self {
         let document = Document {
@@ -279,22 +329,38 @@ impl Subject {
             named: Rc::new([]),
             trial: None,
         };
-        let read = look_at(text, |read| {
-            let object = objects(read).unwrap().remove(0);
-            let text = |text: &str| text.to_owned();
-            Subject {
-                document: document.clone(),
-                api_version: text(&object.api_version),
-                kind: text(&object.kind),
-                namespace: None,
-                name: text(&object.name().unwrap()),
-                generated: false,
-                item: None,
-                start: 0,
-            }
-        });
-        read.unwrap()
+        look_at(text, |read| Subject::read(&document, &objects(read).unwrap()[0], 1)).unwrap()
     }
+}
+
+/// Returns the JSON of the items whose env entries are to be taken over, as a trial has them, by their positions.
+fn item_trials(document: &Document) -> HashMap<usize, Rc<str>> {
+    let Some(trial) = &document.trial else { return HashMap::new() };
+    let trials = look_at(trial, |trial| {
+        let found = objects(trial).unwrap_or_default();
+        let of = |position: usize| {
+            let json = json::to_json(found.get(position)?.node).ok()?;
+            Some((position, json.to_string().into()))
+        };
+        document.named.iter().filter_map(|named| of(named.object)).collect()
+    });
+    trials.unwrap_or_default()
+}
+
+fn unreadable(document: &Document) -> Error {
+    let mut tape = Tape::default();
+    let (at, reason) = match jobplate_yaml::read(&document.text, &mut tape) {
+        Err(step_back) => (step_back.offset, step_back.reason),
+        Ok(_) => (0, "it can't be read"),
+    };
+    let (message, hint) = match document.text.trim_start_matches('\u{feff}').starts_with('%') {
+        true => ("a directive (`%YAML`, `%TAG`), which an API server does not take".to_owned(), "remove the line"),
+        false => (
+            format!("this is no YAML that could be applied: {reason}"),
+            "mend this place; if it is a template, render it first",
+        ),
+    };
+    document.place(Error::input(message).at(at..at).hint(hint))
 }
 
 #[cfg(test)]
@@ -307,12 +373,12 @@ mod tests {
         // `b: 2` became two lines, and a line was added behind it.
         let after = "a: 1\nb:\n  x: 2\nd: 4\nc: 3\n";
         let changes = [(7..9, 6), (10..10, 5)];
-        let source = Source { text: before.into(), changes: Rc::new(changes) };
+        let source = Source::new(before, changes);
         let document = Document {
             source: Some(source),
             line: 11,
             text: after.into(),
-            ..Subject::of_test("kind: X\nmetadata: {name: x}\n").document
+            ..Subject::of_test("apiVersion: v1\nkind: X\nmetadata: {name: x}\n").document
         };
         for (at, line) in [("a", 11), ("b", 12), ("x", 12), ("d", 13), ("c", 13)] {
             let offset = after.find(at).unwrap();

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::apply::{ApplyOptions, OnImmutable};
 use super::connection::Answer;
-use super::explain::{explain, json_of};
+use super::explain::explain;
 use super::object::{Named, Subject};
 use super::owner::{Left, Transfer};
 use super::report::Outcome;
@@ -433,7 +433,7 @@ impl Sender<'_> {
             return Ok(());
         }
         let live = json(answer, subject)?;
-        for left in owner::left(&live, &json_of(subject), &named, &self.session.writing.manager) {
+        for left in owner::left(&live, &subject.json().unwrap_or_default(), &named, &self.session.writing.manager) {
             let owners = if left.owners.is_empty() { "others".to_owned() } else { left.owners.join(", ") };
             let object = resource.object(subject.name());
             let Left { name, container, .. } = left;

@@ -4,7 +4,6 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use jobplate_diagnostic::{Error, Kind, Result};
-use jobplate_manifest::field::FieldPath;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
@@ -13,6 +12,7 @@ use super::config::{self, ClusterOptions};
 use super::connection::{Answer, Connection};
 use super::kinds::{Discovered, built_in, group_version};
 use super::lost::Lost;
+use super::namespaces::Namespaces;
 use super::object::Subject;
 use super::request::{Request, Resource, Verb, Writing};
 use super::status::{Refused, unauthorized, unknown_kind};
@@ -48,9 +48,7 @@ pub(super) struct Session<'e> {
     pub(super) events: &'e dyn Events,
     pub(super) writing: Writing,
     pub(super) concurrency: usize,
-    /// From `-n`; it binds, where the configuration's is only a default.
-    asked_namespace: Option<String>,
-    default_namespace: String,
+    pub(super) namespaces: Namespaces,
     pub(super) stop: Stop,
     /// Nothing more can be had of this server.
     over: Cell<bool>,
@@ -60,7 +58,7 @@ impl<'e> Session<'e> {
     /// Opens a session; no request is sent yet.
     pub(super) async fn open(options: &SessionOptions, events: &'e dyn Events) -> Result<Self> {
         let config = config::load(&options.cluster).await?;
-        let default_namespace = config.default_namespace.clone();
+        let namespaces = Namespaces { asked: options.namespace.clone(), default: config.default_namespace.clone() };
         let connection = Connection::new(config, options.request_timeout, PATIENCE, events)?;
         Ok(Session {
             connection,
@@ -69,8 +67,7 @@ impl<'e> Session<'e> {
             events,
             writing: options.writing.clone(),
             concurrency: options.concurrency.max(1),
-            asked_namespace: options.namespace.clone(),
-            default_namespace,
+            namespaces,
             stop: Stop::listen(),
             over: Cell::new(false),
         })
@@ -88,25 +85,7 @@ impl<'e> Session<'e> {
 
     /// The namespace that a namespaced object goes to.
     pub(super) fn namespace<'s>(&'s self, subject: &'s Subject) -> &'s str {
-        let own = subject.namespace.as_deref();
-        self.asked_namespace.as_deref().or(own).unwrap_or(&self.default_namespace)
-    }
-
-    /// Refuses an object that says it is in another namespace than `-n`.
-    pub(super) fn check_namespace(&self, subject: &Subject) -> Result<()> {
-        match (&self.asked_namespace, &subject.namespace) {
-            (Some(asked), Some(own)) if asked != own => {
-                let error = Error::refused(format!("the object is in namespace {own}, and -n asks for {asked}"))
-                    .hint("leave -n out, or change the manifest");
-                let place = FieldPath::of_keys(&["metadata", "namespace"]);
-                let span = subject.with_root(|root| place.find(root).node.span());
-                Err(subject.place(match span {
-                    Some(span) => error.at(span),
-                    None => error,
-                }))
-            }
-            _ => Ok(()),
-        }
+        self.namespaces.of(subject)
     }
 
     /// Sends a request about an object; no answer is an error about it.
