@@ -37,6 +37,21 @@ pub fn is_ci() -> bool {
     std::env::var_os("CI").is_some_and(|ci| ci == "true")
 }
 
+/// The project's files, as git lists them: tracked ones, and new ones that it does not ignore. Paths from [`root`].
+pub fn files() -> Result<Vec<String>> {
+    let mut list = Command::new("git");
+    list.args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]).current_dir(root());
+    let listed = list.output().context("git does not start")?;
+    let listed = String::from_utf8(listed.stdout)?;
+    // Git also lists a file that was deleted and not committed.
+    let files: Vec<String> =
+        listed.split_terminator('\0').filter(|file| root().join(file).is_file()).map(str::to_owned).collect();
+    if files.is_empty() {
+        bail!("git lists no files");
+    }
+    Ok(files)
+}
+
 /// A cargo command in the project's folder.
 pub fn cargo(args: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));

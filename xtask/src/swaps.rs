@@ -100,16 +100,9 @@ fn is_swapped(file: &str) -> bool {
 
 /// Copies what git knows of; what has not changed stays, so that it is not built again.
 fn copy_project(copy: &Path) -> Result<Vec<String>> {
-    let listed = Command::new("git")
-        .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
-        .current_dir(run::root())
-        .output()?;
-    let files: Vec<String> = String::from_utf8(listed.stdout)?.split_terminator('\0').map(str::to_owned).collect();
-    if files.is_empty() {
-        bail!("git lists no files");
-    }
+    let files = run::files()?;
     for file in &files {
-        let Ok(bytes) = fs::read(run::root().join(file)) else { continue };
+        let bytes = fs::read(run::root().join(file)).with_context(|| file.clone())?;
         let bytes = match file.as_str() {
             "crates/jobplate-prefect/src/lib.rs" => [bytes.as_slice(), ASKED.as_bytes()].concat(),
             "tests/cmd/run.rs" => {

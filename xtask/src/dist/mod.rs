@@ -62,7 +62,7 @@ pub fn run(args: &[String]) -> Result<()> {
     entries.extend(licences);
     release.write(&format!("jobplate-helm-{}.tgz", release.version), &archive::pack(entries, release.time)?)?;
 
-    let sbom = sbom::describe(&release.version, &binary::target()?, release.time)?;
+    let sbom = sbom::describe(&binary::target()?, release.time)?;
     release.write(&format!("jobplate-{}.cdx.json", release.version), sbom.as_bytes())?;
 
     let values = release.values(&archive)?;

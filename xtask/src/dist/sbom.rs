@@ -1,7 +1,7 @@
 //! What the program is made of, as CycloneDX, by `cargo cyclonedx`.
 //!
-//! The tool writes beside each Cargo.toml of a workspace, so it gets the package as it would be published, alone and
-//! in a folder of its own. It reads cargo's metadata, where crates stand that are never built: those of tests' features,
+//! The tool writes beside each Cargo.toml of a workspace, so it gets a copy of the project's files in a directory of
+//! its own. It reads cargo's metadata, where crates stand that are never built: those of tests' features,
 //! and those of features that are only for crates that are there anyway (`a?/b`). `cargo tree` knows better.
 
 use std::collections::HashSet;
@@ -10,7 +10,6 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use flate2::read::GzDecoder;
 use serde_json::Value;
 
 use crate::run::{self, cargo, step};
@@ -19,23 +18,23 @@ const TOOL: &str = "cargo-cyclonedx";
 const VERSION: &str = "0.5.9";
 
 /// The SBOM of the program for a target, as of a time.
-pub fn describe(version: &str, target: &str, time: u64) -> Result<String> {
+pub fn describe(target: &str, time: u64) -> Result<String> {
     let tool = tool()?;
     let folder = tempfile::tempdir()?;
-    let mut package = cargo(&["package", "--package", "jobplate", "--no-verify", "--allow-dirty", "--target-dir"]);
-    step("the package alone", package.arg(folder.path()))?;
-    let name = format!("jobplate-{version}");
-    let file = fs::File::open(folder.path().join(format!("package/{name}.crate"))).context("cargo package")?;
-    tar::Archive::new(GzDecoder::new(file)).unpack(folder.path())?;
-    let package = folder.path().join(&name);
+    let copy = folder.path().join("jobplate");
+    for file in run::files()? {
+        let to = copy.join(&file);
+        fs::create_dir_all(to.parent().context("a file has a directory")?)?;
+        fs::copy(run::root().join(&file), &to).with_context(|| file.clone())?;
+    }
 
     let mut describe = Command::new(tool);
     describe.args(["cyclonedx", "--all", "--no-build-deps", "--spec-version=1.5", "--format=json"]);
-    describe.args(["--override-filename=sbom", "--target", target, "--manifest-path"]).arg(package.join("Cargo.toml"));
+    describe.args(["--override-filename=sbom", "--target", target, "--manifest-path"]).arg(copy.join("Cargo.toml"));
     step("the SBOM", describe.env("SOURCE_DATE_EPOCH", time.to_string()).current_dir(run::root()))?;
-    let text = fs::read_to_string(package.join("sbom.json")).context("cargo cyclonedx")?;
-    // The package is named by its place, and that was ours.
-    let text = text.replace(&package.display().to_string(), "/jobplate");
+    let text = fs::read_to_string(copy.join("sbom.json")).context("cargo cyclonedx")?;
+    // Crates of the workspace are named by their place, and that was ours.
+    let text = text.replace(&copy.display().to_string(), "/jobplate");
     ensure!(!text.contains(&folder.path().display().to_string()), "the SBOM names {}", folder.path().display());
     let mut sbom = serde_json::from_str(&text)?;
     leave_out(&mut sbom, &built(target)?).context("cargo cyclonedx has another format")?;
