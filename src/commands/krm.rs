@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use anstream::ColorChoice;
 use jobplate_diagnostic::{Error, LineIndex, Result, io_reason};
-use jobplate_yaml::{Change, Child, Document, Documents, Edit, Kind, Node, Splices, Tape, Value};
+use jobplate_yaml::{Change, Child, Document, Documents, Edit, Editor, Kind, Node, Tape, Value};
 
 use super::args::KrmArgs;
 use super::render::plan_sources;
@@ -162,12 +162,9 @@ fn with_result(list: Document<'_>, error: &Error) -> Option<String> {
             Edit { node: root.index(), change: Change::Children { remove: place.into_iter().collect(), insert } }
         }
     };
-    let (edits, mut splices, mut text, mut tape) = ([edit], Splices::default(), String::new(), Tape::default());
-    jobplate_yaml::layout(list, &edits, &mut splices).ok()?;
-    splices.apply(list.text, &mut text);
-    jobplate_yaml::read(&text, &mut tape).ok()?;
-    jobplate_yaml::verify(list, &edits, Document::new(&text, &tape)).ok()?;
-    Some(text)
+    let mut editor = Editor::default();
+    let edited = editor.apply(list, &[edit]).ok()?;
+    Some(edited.document.text.to_owned())
 }
 
 /// An error as a result: what is wrong, and with which object.

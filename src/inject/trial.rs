@@ -6,7 +6,7 @@
 use jobplate_diagnostic::Result;
 use jobplate_manifest::env::SOURCES;
 use jobplate_manifest::object::objects;
-use jobplate_yaml::{Change, Child, Document, Edit, Node, Splices, Value};
+use jobplate_yaml::{Change, Child, Document, Edit, Editor, Node, Value};
 
 use super::plan::NamedEntries;
 
@@ -32,11 +32,9 @@ pub fn trial(document: Document<'_>, named: &[NamedEntries]) -> Result<Option<St
         return Ok(None);
     }
     edits.sort_by_key(|edit| edit.node);
-    let mut splices = Splices::default();
-    jobplate_yaml::layout(document, &edits, &mut splices)?;
-    let mut text = String::new();
-    splices.apply(document.text, &mut text);
-    Ok(Some(text))
+    let mut editor = Editor::default();
+    let edited = editor.apply(document, &edits)?;
+    Ok(Some(edited.document.text.to_owned()))
 }
 
 /// Adds a null for every way that a reference does not have its value in. A literal becomes empty: that is

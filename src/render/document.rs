@@ -1,35 +1,23 @@
-//! One document: does it have a target, which edits does it need, is the edited text proven right.
+//! One document: does it have a target, which edits does it need, and the text with them.
 
 use jobplate_diagnostic::Result;
 use jobplate_manifest::object::objects;
-use jobplate_yaml::{Document, Edit, Splices, Tape};
+use jobplate_yaml::{Document, Edit, Editor, Tape};
 
-use super::desk::{Desk, Directives, Reading, Words};
+use super::open::{Directives, Words, open, refuse_directives};
+use super::outcome::{Counts, Outcome};
+use super::texts::TextEditor;
 use crate::inject::{ChangedMaps, EmbeddedText, Filter, Injection, Known, Plan, Planner, hashed_name};
 
-/// What became of a document.
-#[derive(Debug, Default)]
-pub(super) struct Outcome {
-    /// Objects in it that are targets; a text that is a document of its own counts as one.
-    pub targets: usize,
-    /// Containers selected in them.
-    pub containers: usize,
-    /// Those that get everything, not only Prefect's settings.
-    pub complete: usize,
-    /// Whether there are splices to make.
-    pub edited: bool,
-    /// Whether the scanner stepped back and the fallback read it.
-    pub by_fallback: bool,
-}
-
-/// Plans and verifies documents, one after the other, with reused memory.
+/// Plans and edits documents, one after the other, with reused memory.
 pub(super) struct Engine<'i> {
     injection: &'i Injection,
     filter: Filter,
     pub(super) planner: Planner<'i>,
-    desk: Desk,
+    before: Tape,
+    editor: Editor,
     /// For the documents inside of a document's texts.
-    text_desk: Desk,
+    texts: TextEditor,
     directives: Directives,
     /// The ConfigMaps whose data were changed so far.
     changed: ChangedMaps,
@@ -44,22 +32,13 @@ impl<'i> Engine<'i> {
             injection,
             filter: Filter::new(injection),
             planner: Planner::new(injection, known),
-            desk: Desk::default(),
-            text_desk: Desk::default(),
+            before: Tape::default(),
+            editor: Editor::default(),
+            texts: TextEditor::default(),
             directives: Directives::default(),
             changed: ChangedMaps::default(),
             has_texts: false,
         }
-    }
-
-    /// The splices of the document that was last edited.
-    pub(super) fn splices(&self) -> &Splices {
-        &self.desk.splices
-    }
-
-    /// The text of the document that was last edited.
-    pub(super) fn edited_text(&self) -> &str {
-        &self.desk.edited
     }
 
     /// Another input begins: nothing of the one before holds on.
@@ -79,44 +58,45 @@ impl<'i> Engine<'i> {
         (changed != known.changed).then_some(Known { changed, agent: known.agent })
     }
 
-    /// Plans one document, and verifies the edited text.
-    pub(super) fn document(&mut self, text: &str) -> Result<Outcome> {
+    /// Plans one document, and edits it.
+    pub(super) fn document(&mut self, text: &str) -> Result<Outcome<'_>> {
         let behind_directives = self.directives.before(text);
         let words = self.words(text.as_bytes());
-        let Some(reading) = self.desk.open(&self.filter, words, text, behind_directives)? else {
+        let Some(document) = open(&self.filter, words, text, &mut self.before)? else {
             return Ok(Outcome::default());
         };
-        let document = Document::new(text, &self.desk.before);
         let mut plan = match words {
             Words::UsesMap => self.planner.plan_rolls(document)?,
             _ => self.planner.plan(document, &[])?,
         };
-        let mut outcome = Outcome {
-            targets: plan.targets.len(),
-            containers: plan.containers,
-            complete: plan.complete,
-            edited: false,
-            by_fallback: reading.by_fallback.is_some(),
-        };
+        let mut counts = Counts { targets: plan.targets.len(), containers: plan.containers, complete: plan.complete };
+        let by_fallback = document.tape.fallback().is_some();
         let texts = std::mem::take(&mut plan.texts);
         self.has_texts |= !texts.is_empty();
-        let (in_texts, maps) = self.texts(text, &texts, &mut outcome)?;
-        plan.settle(in_texts.iter().cloned())?;
+        let TextEdits { edits, maps } =
+            plan_texts(&mut self.texts, &self.filter, &mut self.planner, document, &texts, &mut counts)?;
+        plan.settle(edits.iter().cloned())?;
         if self.injection.names.hash && !plan.targets.is_empty() {
-            let names = self.hashed_names(text, &plan, reading)?;
-            plan = self.planner.plan(Document::new(text, &self.desk.before), &names)?;
-            plan.settle(in_texts)?;
+            let names = match plan.edits.is_empty() {
+                true => names_of(document, &plan)?,
+                false => {
+                    refuse_directives(behind_directives)?;
+                    names_of(self.editor.apply(document, &plan.edits)?.document, &plan)?
+                }
+            };
+            plan = self.planner.plan(document, &names)?;
+            plan.settle(edits)?;
         }
         if plan.edits.is_empty() {
-            return Ok(outcome);
+            return Ok(Outcome { counts, edited: None, by_fallback });
         }
-        self.desk.make(text, &plan.edits, reading)?;
+        refuse_directives(behind_directives)?;
+        let edited = self.editor.apply(document, &plan.edits)?;
         if !maps.is_empty() {
-            let objects = objects(Document::new(&self.desk.edited, &self.desk.after))?;
+            let objects = objects(edited.document)?;
             maps.iter().filter_map(|&position| objects.get(position)).for_each(|map| self.changed.add(map));
         }
-        outcome.edited = true;
-        Ok(outcome)
+        Ok(Outcome { counts, edited: Some(edited), by_fallback })
     }
 
     /// What the bytes of a document say. Without the word that all need, the others are not looked for.
@@ -136,45 +116,51 @@ impl<'i> Engine<'i> {
             Words::None
         }
     }
+}
 
-    /// The edits for texts that are documents of their own, and for the ConfigMaps around them; and the
-    /// positions of those whose data change.
-    fn texts(&mut self, text: &str, texts: &[EmbeddedText], outcome: &mut Outcome) -> Result<(Vec<Edit>, Vec<usize>)> {
-        let (mut edits, mut maps, mut around) = (Vec::new(), Vec::new(), Vec::new());
-        if texts.is_empty() || self.planner.known().agent.is_none() {
-            return Ok((edits, maps));
-        }
-        let document = Document::new(text, &self.desk.before);
-        let objects = objects(document)?;
-        for &embedded in texts {
-            let value = document.node(embedded.value);
-            let before = outcome.targets;
-            if let Some(change) = self.text_desk.text(&self.filter, &mut self.planner, embedded, value, outcome)? {
-                edits.push(Edit { node: embedded.value, change });
-                maps.push(embedded.object);
-            }
-            if outcome.targets > before {
-                around.push(embedded.object);
-                let key = document.node(embedded.key).text().unwrap_or_default();
-                self.planner.match_text(&objects[embedded.object], &key);
-            }
-        }
-        around.dedup();
-        maps.dedup();
-        for position in around {
-            self.planner.plan_around(&objects[position], &mut edits)?;
-        }
-        Ok((edits, maps))
-    }
+/// What the texts of a document, which are documents of their own, need.
+#[derive(Default)]
+struct TextEdits {
+    /// Edits of the texts, and of the ConfigMaps around them.
+    edits: Vec<Edit>,
+    /// The positions of the ConfigMaps whose data change.
+    maps: Vec<usize>,
+}
 
-    /// The final names of the targets, from the values that the edits give them.
-    fn hashed_names(&mut self, text: &str, plan: &Plan, reading: Reading) -> Result<Vec<Option<String>>> {
-        if plan.edits.is_empty() {
-            return names_of(Document::new(text, &self.desk.before), plan);
-        }
-        self.desk.make(text, &plan.edits, reading)?;
-        names_of(Document::new(&self.desk.edited, &self.desk.after), plan)
+fn plan_texts(
+    editor: &mut TextEditor,
+    filter: &Filter,
+    planner: &mut Planner<'_>,
+    document: Document<'_>,
+    texts: &[EmbeddedText],
+    counts: &mut Counts,
+) -> Result<TextEdits> {
+    let mut planned = TextEdits::default();
+    if texts.is_empty() || planner.known().agent.is_none() {
+        return Ok(planned);
     }
+    let TextEdits { edits, maps } = &mut planned;
+    let mut around = Vec::new();
+    let objects = objects(document)?;
+    for &embedded in texts {
+        let value = document.node(embedded.value);
+        let before = counts.targets;
+        if let Some(change) = editor.edit(filter, planner, embedded, value, counts)? {
+            edits.push(Edit { node: embedded.value, change });
+            maps.push(embedded.object);
+        }
+        if counts.targets > before {
+            around.push(embedded.object);
+            let key = document.node(embedded.key).text().unwrap_or_default();
+            planner.match_text(&objects[embedded.object], &key);
+        }
+    }
+    around.dedup();
+    maps.dedup();
+    for position in around {
+        planner.plan_around(&objects[position], edits)?;
+    }
+    Ok(planned)
 }
 
 /// The hashed names of the Jobs among the targets. Other kinds can be changed, and keep their names: a

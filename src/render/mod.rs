@@ -7,22 +7,24 @@
 
 mod copy;
 mod cursor;
-mod desk;
 mod document;
 mod join;
 mod log;
+mod open;
+mod outcome;
 mod seen;
 mod source;
-mod text;
+mod texts;
 
 use std::io::{self, Write};
 use std::path::Path;
 
 use self::copy::Copier;
 pub use self::cursor::{Cursor, Pair};
-use self::document::{Engine, Outcome};
+use self::document::Engine;
 pub use self::join::Joined;
 use self::log::EditLog;
+use self::outcome::{Counts, Outcome};
 pub use self::seen::{Seen, SeenText, each_object};
 pub use self::source::Source;
 use jobplate_diagnostic::{Error, Kind, LineIndex, Result, io_reason};
@@ -77,12 +79,13 @@ fn pass_in_memory(text: &str, engine: &mut Engine<'_>) -> Result<Rendered> {
             let line = LineIndex::new(text).line(chunk.offset as usize);
             error.in_document("-", line, document)
         })?;
+        let Outcome { counts, edited, by_fallback } = outcome;
         rendered.documents += 1;
-        rendered.targets += usize::from(outcome.targets > 0);
-        rendered.containers += outcome.containers;
-        rendered.by_fallback += usize::from(outcome.by_fallback && outcome.targets > 0);
-        rendered.edited += usize::from(outcome.edited);
-        rendered.text.push_str(if outcome.edited { engine.edited_text() } else { document });
+        rendered.targets += usize::from(counts.targets > 0);
+        rendered.containers += counts.containers;
+        rendered.by_fallback += usize::from(by_fallback && counts.targets > 0);
+        rendered.edited += usize::from(edited.is_some());
+        rendered.text.push_str(edited.map_or(document, |edited| edited.document.text));
     }
     Ok(rendered)
 }
@@ -173,10 +176,10 @@ impl Rendering {
                     ends_in_open_scalar = document::ends_in_block_scalar(text);
                 }
                 match engine.document(text) {
-                    Ok(outcome) => {
-                        self.count(&outcome);
-                        if outcome.edited {
-                            log.push(chunk.offset, text, engine.splices()).map_err(|error| spool_error(&error))?;
+                    Ok(Outcome { counts, edited, .. }) => {
+                        self.count(&counts);
+                        if let Some(edited) = edited {
+                            log.push(chunk.offset, text, edited.splices()).map_err(|error| spool_error(&error))?;
                         }
                     }
                     Err(error) => {
@@ -197,9 +200,9 @@ impl Rendering {
         Ok(())
     }
 
-    fn count(&mut self, outcome: &Outcome) {
-        self.targets += outcome.targets;
-        self.complete += outcome.complete;
+    fn count(&mut self, counts: &Counts) {
+        self.targets += counts.targets;
+        self.complete += counts.complete;
     }
 
     /// The number of inputs.

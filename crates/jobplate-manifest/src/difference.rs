@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 
-use jobplate_yaml::{Document, Documents, Inner, Kind, Node, Tape, same};
+use jobplate_yaml::{Document, Documents, Inner, Kind, Node, Tape};
 
 use super::container;
 use super::embedded::{is_config_map, is_text};
@@ -150,7 +150,7 @@ impl Comparison<'_, '_> {
             for (item, node) in &own {
                 let action = match left.get_mut(item).and_then(VecDeque::pop_front) {
                     None => Action::Removed,
-                    Some(other) if same(*node, other) => continue,
+                    Some(other) if node.equals(other) => continue,
                     Some(_) => Action::Replaced,
                 };
                 self.tell(Some(container), item.clone(), action, node.span().start);
@@ -168,7 +168,7 @@ impl Comparison<'_, '_> {
         let action = match (before, after) {
             (None, Some(_)) => Action::Added,
             (Some(_), None) => Action::Removed,
-            (Some(own), Some(other)) if !same(own, other) => Action::Replaced,
+            (Some(own), Some(other)) if !own.equals(other) => Action::Replaced,
             _ => return,
         };
         self.tell(None, Item::Field(field.to_owned()), action, before.unwrap_or(at).span().start);
@@ -207,7 +207,7 @@ impl Comparison<'_, '_> {
         let after = after.node.first("data").map(entries).unwrap_or_default();
         for (key, own) in before.node.first("data").map(entries).unwrap_or_default() {
             let Some((_, other)) = after.iter().find(|(other, _)| *other == key) else { continue };
-            if !is_text(own) || same(own, *other) {
+            if !is_text(own) || own.equals(*other) {
                 continue;
             }
             let (inner, text) = (Inner::new(own), other.text().unwrap_or_default().into_owned());

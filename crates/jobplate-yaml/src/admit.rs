@@ -6,6 +6,8 @@
 
 use std::ops::Range;
 
+use jobplate_diagnostic::Error;
+
 /// Why a document is not admitted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotAdmitted {
@@ -15,7 +17,20 @@ pub struct NotAdmitted {
     pub reason: &'static str,
 }
 
+impl NotAdmitted {
+    /// Makes it the error of a document that may have to be edited.
+    pub fn into_error(self) -> Error {
+        Error::refused(format!("{}, in a document that may have to be edited", self.reason))
+            .at(self.span)
+            .hint("remove that character")
+    }
+}
+
 /// Checks the characters of a document. A byte order mark is admitted at the very start only.
+///
+/// # Errors
+///
+/// Fails with the first character that is not admitted.
 pub fn admit(text: &str) -> Result<(), NotAdmitted> {
     if is_plain_ascii(text.as_bytes()) {
         return Ok(());

@@ -15,8 +15,9 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 
+use super::kind::Kind;
 use super::scalar::ScalarKind;
-use super::tree::{Kind, Node};
+use super::tree::Node;
 
 /// Reads a node as a value of `T`; `what` names it in errors.
 ///

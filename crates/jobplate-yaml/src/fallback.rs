@@ -8,23 +8,30 @@ use granit_parser::{Event, Options, Parser, ScalarStyle, Span, StructureStyle};
 use serde_yaml::Value as Witness;
 
 use super::edit::{Change, Child, Edit, Value};
-use super::scan::{StepBack, block_scalar_span, scan};
-use super::tree::{Document, ESCAPED, Entry, FLOW, Kind, MULTILINE, Node, PROPERTIES, Properties, Tape};
+use super::kind::{ESCAPED, FLOW, Kind, MULTILINE, PROPERTIES};
+use super::scan::{block_scalar_span, scan};
+use super::step_back::StepBack;
+use super::tree::{Document, Entry, Node, Properties, Tape};
 
 /// Reads one document into a tape: with the scanner, or where it steps back, with granit-parser.
 ///
-/// Gives where the scanner stepped back, if it did; fails with that where neither reads the text.
-pub fn read(text: &str, tape: &mut Tape) -> Result<Option<StepBack>, StepBack> {
-    match scan(text, tape) {
-        Ok(()) => Ok(None),
-        Err(step_back) => match parse_with_granit(text, tape) {
-            Ok(()) => Ok(Some(step_back)),
-            Err(_) => Err(step_back),
-        },
-    }
+/// [`Tape::fallback`] tells which of them read it.
+///
+/// # Errors
+///
+/// Fails with the place where the scanner stepped back, if neither parser reads the text.
+pub fn read(text: &str, tape: &mut Tape) -> Result<(), StepBack> {
+    let Err(step_back) = scan(text, tape) else { return Ok(()) };
+    parse_with_granit(text, tape).map_err(|_| step_back)?;
+    tape.stepped_back = Some(step_back);
+    Ok(())
 }
 
 /// Reads one document with granit-parser into a tape.
+///
+/// # Errors
+///
+/// Fails where the text is not YAML, or not one document, or where the places of its nodes are not found again.
 pub fn parse_with_granit(text: &str, tape: &mut Tape) -> Result<(), StepBack> {
     tape.clear();
     if u32::try_from(text.len()).is_err() {
@@ -336,7 +343,7 @@ impl Builder<'_, '_> {
 }
 
 /// Whether yaml_serde, too, reads `after` as `before` with the edits made.
-pub fn agree(before: Document<'_>, edits: &[Edit], after: &str) -> bool {
+pub(super) fn agree(before: Document<'_>, edits: &[Edit], after: &str) -> bool {
     let read = |text: &str| serde_yaml::from_str::<Witness>(text.trim_start_matches('\u{feff}')).ok();
     match (read(before.text), read(after)) {
         (Some(old), Some(new)) => reads_alike(&old, before.root()) && edited(old, before.root(), edits) == Some(new),

@@ -6,8 +6,9 @@
 
 use std::ops::Range;
 
+use super::kind::Kind;
 use super::scalar::{self, Pieces};
-use super::tree::{Kind, Node};
+use super::tree::Node;
 
 /// The decoded text of a quoted or block scalar, and the way back to the bytes that it was decoded from.
 pub struct Inner<'a> {
@@ -44,7 +45,7 @@ impl<'a> Inner<'a> {
     /// Decodes a scalar.
     pub fn new(node: Node<'a>) -> Self {
         let mut inner = Inner { node, text: String::with_capacity(node.raw().len()), pieces: Vec::new() };
-        scalar::decode_into(node, &mut inner);
+        scalar::decode_into(&node.written(), &mut inner);
         inner
     }
 

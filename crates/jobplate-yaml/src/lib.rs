@@ -1,17 +1,19 @@
-//! YAML as bytes: split a stream into documents, find nodes with exact spans, plan splices, verify them.
+//! YAML as bytes: split a stream into documents, find nodes with exact spans, edit, prove.
 //!
-//! The pipeline of an edit is `scan` (text to tape) > [`Edit`]s > `layout` (splices) > `scan` again >
-//! `verify`. Knows nothing of Kubernetes, files or flags.
+//! Knows nothing of Kubernetes, files or flags.
 
 mod admit;
 mod de;
 mod edit;
+mod editor;
 mod fallback;
 mod inner;
+mod kind;
 mod layout;
 mod scalar;
 mod scan;
 mod splice;
+mod step_back;
 mod stream;
 mod tree;
 mod verify;
@@ -19,12 +21,12 @@ mod verify;
 pub use admit::{NotAdmitted, admit};
 pub use de::from_node;
 pub use edit::{Change, Child, Edit, Value};
-pub use fallback::{agree as witness_agrees, parse_with_granit, read};
+pub use editor::{Edited, Editor};
+pub use fallback::{parse_with_granit, read};
 pub use inner::Inner;
-pub use layout::layout;
+pub use kind::Kind;
 pub use scalar::{ScalarKind, quote_double, quote_name, resolve};
-pub use scan::{StepBack, scan};
-pub use splice::Splices;
+pub use scan::scan;
+pub use step_back::StepBack;
 pub use stream::{Chunk, Documents, StreamError};
-pub use tree::{Document, Kind, Node, Tape};
-pub use verify::{Mismatch, same, verify};
+pub use tree::{Document, Node, Tape};

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::tree::{ESCAPED, Kind, MULTILINE, Node};
+use super::kind::{ESCAPED, Kind, MULTILINE};
 
 /// What go-yaml 2 takes a plain scalar for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,30 +40,49 @@ impl Pieces for String {
     }
 }
 
-/// The decoded text of a scalar node.
-pub(super) fn decode(node: Node<'_>) -> Cow<'_, str> {
-    let raw = node.raw();
-    let flags = node.flags();
-    match node.kind() {
+/// A scalar as it is written in a document.
+pub(super) struct Written<'a> {
+    /// The text of the whole document.
+    pub document: &'a str,
+    /// The scalar's bytes: quotes and block scalar header included.
+    pub span: Range<usize>,
+    pub kind: Kind,
+    pub flags: u8,
+    /// The column of a block scalar's content.
+    pub column: usize,
+}
+
+impl<'a> Written<'a> {
+    fn raw(&self) -> &'a str {
+        &self.document[self.span.clone()]
+    }
+}
+
+/// The decoded text of a scalar.
+#[inline]
+pub(super) fn decode(scalar: Written<'_>) -> Cow<'_, str> {
+    let raw = scalar.raw();
+    let flags = scalar.flags;
+    match scalar.kind {
         Kind::Plain if flags & MULTILINE == 0 => Cow::Borrowed(raw),
         Kind::Single | Kind::Double if flags & (MULTILINE | ESCAPED) == 0 => Cow::Borrowed(&raw[1..raw.len() - 1]),
         Kind::Empty | Kind::Map | Kind::Seq | Kind::Alias => Cow::Borrowed(""),
         _ => {
             let mut text = String::with_capacity(raw.len());
-            decode_into(node, &mut text);
+            decode_into(&scalar, &mut text);
             Cow::Owned(text)
         }
     }
 }
 
-/// Decodes a scalar node, in the order of its text.
-pub(super) fn decode_into(node: Node<'_>, out: &mut impl Pieces) {
-    let (raw, start) = (node.raw(), node.span().start);
-    match node.kind() {
+/// Decodes a scalar, in the order of its text.
+pub(super) fn decode_into(scalar: &Written<'_>, out: &mut impl Pieces) {
+    let (raw, start) = (scalar.raw(), scalar.span.start);
+    match scalar.kind {
         Kind::Plain => decode_flow(raw, start, None, out),
         Kind::Single => decode_flow(&raw[1..raw.len() - 1], start + 1, Some(b'\''), out),
         Kind::Double => decode_flow(&raw[1..raw.len() - 1], start + 1, Some(b'\\'), out),
-        Kind::Literal | Kind::Folded => decode_block(node, out),
+        Kind::Literal | Kind::Folded => decode_block(scalar, out),
         Kind::Empty | Kind::Map | Kind::Seq | Kind::Alias => {}
     }
 }
@@ -183,9 +202,9 @@ pub(super) fn chomping(raw: &str) -> Chomping {
 }
 
 /// Decodes a literal or folded block scalar.
-fn decode_block(node: Node<'_>, out: &mut impl Pieces) {
-    let (text, raw, span) = (node.document().text, node.raw(), node.span());
-    let (folded, chomping, indent) = (node.kind() == Kind::Folded, chomping(raw), node.column());
+fn decode_block(scalar: &Written<'_>, out: &mut impl Pieces) {
+    let (text, raw, span) = (scalar.document, scalar.raw(), scalar.span.clone());
+    let (folded, chomping, indent) = (scalar.kind == Kind::Folded, chomping(raw), scalar.column);
     let Some(header) = raw.find('\n') else { return };
     // Breaks since the last line with content: what they stand for is decided by what follows.
     let mut breaks: Vec<Range<usize>> = Vec::new();

@@ -3,13 +3,13 @@
 use std::ops::Range;
 
 /// Replacements in one document, in order, none overlapping another.
-#[derive(Clone, Debug, Default)]
-pub struct Splices {
+#[derive(Debug, Default)]
+pub(super) struct Splices {
     list: Vec<Splice>,
     text: String,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Splice {
     range: Range<usize>,
     text: Range<usize>,
@@ -19,19 +19,9 @@ struct Splice {
 
 impl Splices {
     /// Forgets all splices, keeps the memory.
-    pub fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.list.clear();
         self.text.clear();
-    }
-
-    /// Whether nothing changes.
-    pub fn is_empty(&self) -> bool {
-        self.list.is_empty()
-    }
-
-    /// The number of splices.
-    pub fn len(&self) -> usize {
-        self.list.len()
     }
 
     /// Adds one; `write` appends the new text to the buffer.
@@ -107,12 +97,25 @@ impl Splices {
     }
 
     /// Ranges of the original with the text that takes their place.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (Range<usize>, &str)> {
+    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = (Range<usize>, &str)> {
         self.list.iter().map(|splice| (splice.range.clone(), &self.text[splice.text.clone()]))
     }
 
+    /// The place in the original that an offset in the edited text comes from.
+    pub(super) fn origin(&self, edited: usize) -> Range<usize> {
+        let mut grown = 0usize;
+        for (range, text) in self.iter() {
+            if range.start + grown + text.len() > edited {
+                return range;
+            }
+            grown = (grown + text.len()).saturating_sub(range.len());
+        }
+        let at = edited.saturating_sub(grown);
+        at..at
+    }
+
     /// The edited text, appended to `out`.
-    pub fn apply(&self, original: &str, out: &mut String) {
+    pub(super) fn apply(&self, original: &str, out: &mut String) {
         let mut from = 0;
         out.reserve(original.len() + self.text.len());
         for (range, text) in self.iter() {

@@ -9,39 +9,9 @@ use std::ops::Range;
 
 use jobplate_diagnostic::{Error, Result};
 
-use super::scalar::{self, ScalarKind};
-
-/// What a node is, styles of scalars told apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// A mapping, block or flow.
-    Map,
-    /// A sequence, block or flow.
-    Seq,
-    /// An unquoted scalar.
-    Plain,
-    /// `'...'`
-    Single,
-    /// `"..."`
-    Double,
-    /// `|`
-    Literal,
-    /// `>`
-    Folded,
-    /// `*name`
-    Alias,
-    /// No text at all where a node could stand: null.
-    Empty,
-}
-
-/// A flow collection (`{}`, `[]`).
-pub(super) const FLOW: u8 = 1;
-/// Has an anchor or a tag, in [`Tape::properties`].
-pub(super) const PROPERTIES: u8 = 2;
-/// A plain or quoted scalar over several lines.
-pub(super) const MULTILINE: u8 = 4;
-/// A quoted scalar with a backslash or a doubled quote in it.
-pub(super) const ESCAPED: u8 = 8;
+use super::kind::{ESCAPED, FLOW, Kind, MULTILINE, PROPERTIES};
+use super::scalar::{self, ScalarKind, Written};
+use super::step_back::StepBack;
 
 /// One node.
 #[derive(Clone, Copy, Debug)]
@@ -74,9 +44,16 @@ pub(super) struct Properties {
 pub struct Tape {
     pub(super) nodes: Vec<Entry>,
     pub(super) properties: Vec<Properties>,
+    /// Where the scanner stepped back, if the fallback parser read the document.
+    pub(super) stepped_back: Option<StepBack>,
 }
 
 impl Tape {
+    /// Where and why the scanner stepped back, if the fallback parser read the document.
+    pub fn fallback(&self) -> Option<StepBack> {
+        self.stepped_back
+    }
+
     /// The number of nodes.
     pub fn len(&self) -> usize {
         self.nodes.len()
@@ -90,6 +67,7 @@ impl Tape {
     pub(super) fn clear(&mut self) {
         self.nodes.clear();
         self.properties.clear();
+        self.stepped_back = None;
     }
 }
 
@@ -173,8 +151,11 @@ impl<'a> Node<'a> {
         self.entry().flags & FLOW != 0
     }
 
-    pub(super) fn flags(self) -> u8 {
-        self.entry().flags
+    /// How a scalar is written.
+    pub(super) fn written(self) -> Written<'a> {
+        let &Entry { start, end, column, kind, flags, .. } = self.entry();
+        let span = start as usize..end as usize;
+        Written { document: self.document.text, span, kind, flags, column: column as usize }
     }
 
     /// The column of a block collection's keys or dashes, of a block scalar's content.
@@ -189,7 +170,7 @@ impl<'a> Node<'a> {
 
     /// The decoded text of a scalar; empty for [`Kind::Empty`], none for collections and aliases.
     pub fn text(self) -> Option<Cow<'a, str>> {
-        self.is_scalar().then(|| scalar::decode(self))
+        self.is_scalar().then(|| scalar::decode(self.written()))
     }
 
     /// Whether it is a scalar with this decoded text.
@@ -266,6 +247,33 @@ impl<'a> Node<'a> {
         Ok(found)
     }
 
+    /// Whether two nodes, each of a document of its own, are the same in every node below, anchors and tags
+    /// included; how they are laid out does not count.
+    pub fn equals(self, other: Node<'_>) -> bool {
+        // Of one size each: neither ends before the other.
+        self.descendants().zip(other.descendants()).all(|(one, other)| one.equals_alone(other))
+    }
+
+    /// Whether kind, decoded text, anchor, tag and the number of nodes below are the same.
+    pub(super) fn equals_alone(self, other: Node<'_>) -> bool {
+        let sizes = (self.end_index() - self.index) == (other.end_index() - other.index);
+        let same = match (self.kind(), other.kind()) {
+            (Kind::Map, Kind::Map) | (Kind::Seq, Kind::Seq) => true,
+            (Kind::Alias, Kind::Alias) => self.raw() == other.raw(),
+            (a, b) if self.is_scalar() && other.is_scalar() => {
+                let plain = |kind| matches!(kind, Kind::Plain | Kind::Empty);
+                plain(a) == plain(b) && self.text() == other.text()
+            }
+            _ => false,
+        };
+        sizes && same && self.has_same_properties(other)
+    }
+
+    /// Whether anchor and tag are the same.
+    pub(super) fn has_same_properties(self, other: Node<'_>) -> bool {
+        self.anchor() == other.anchor() && self.tag() == other.tag()
+    }
+
     fn properties(self) -> Option<&'a Properties> {
         if self.entry().flags & PROPERTIES == 0 {
             return None;
@@ -296,7 +304,7 @@ impl<'a> Node<'a> {
     pub fn scalar_kind(self) -> ScalarKind {
         match (self.kind(), self.tag()) {
             (Kind::Empty, None) => ScalarKind::Null,
-            (Kind::Plain, None) => scalar::resolve(&scalar::decode(self)),
+            (Kind::Plain, None) => scalar::resolve(&scalar::decode(self.written())),
             _ => ScalarKind::String,
         }
     }

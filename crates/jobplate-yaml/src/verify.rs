@@ -4,18 +4,19 @@
 //! Subtrees without an edit are compared byte for byte and node for node in one run over memory.
 
 use super::edit::{Change, Child, Edit, Value};
+use super::kind::Kind;
 use super::scalar::ScalarKind;
-use super::tree::{Document, Entry, Kind, Node};
+use super::tree::{Document, Entry, Node};
 
 /// The edited document does not mean what was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mismatch {
+pub(super) struct Mismatch {
     /// Where in the edited text.
     pub offset: usize,
 }
 
 /// Compares a document, its edits (in the order of their nodes) and the edited document.
-pub fn verify(before: Document<'_>, edits: &[Edit], after: Document<'_>) -> Result<(), Mismatch> {
+pub(super) fn verify(before: Document<'_>, edits: &[Edit], after: Document<'_>) -> Result<(), Mismatch> {
     let mut walk = Walk { before, after, edits, old: 0, new: 0 };
     walk.subtree()?;
     if !same_anchors(before, after) {
@@ -130,7 +131,7 @@ impl<'a> Walk<'a> {
                         }
                         Change::Text { text, .. } => {
                             let new = self.node_after()?;
-                            let same = new.kind() == old.kind() && same_properties(old, new);
+                            let same = new.kind() == old.kind() && old.has_same_properties(new);
                             self.check(old.is_scalar() && same && new.is(text))?;
                             self.old = end;
                             self.new = new.entry().next;
@@ -158,7 +159,7 @@ impl<'a> Walk<'a> {
     fn enter<'e>(&mut self, change: Option<Inserts<'e>>) -> Result<Frame<'e>, Mismatch> {
         let (old, new) = (self.before.node(self.old), self.node_after()?);
         let is_map = old.kind() == Kind::Map;
-        self.check(old.kind() == new.kind() && (is_map || old.kind() == Kind::Seq) && same_properties(old, new))?;
+        self.check(old.kind() == new.kind() && (is_map || old.kind() == Kind::Seq) && old.has_same_properties(new))?;
         let frame = Frame { old_end: old.entry().next, new_end: new.entry().next, change, is_map };
         self.old += 1;
         self.new += 1;
@@ -215,7 +216,7 @@ impl<'a> Walk<'a> {
             && only_moved(old_nodes, new_nodes);
         if !moved {
             for (old, new) in old.descendants().zip(new.descendants()) {
-                self.check(same_node(old, new))?;
+                self.check(old.equals_alone(new))?;
             }
         }
         self.old = old.entry().next;
@@ -244,34 +245,8 @@ fn only_moved(old: &[Entry], new: &[Entry]) -> bool {
     })
 }
 
-fn same_properties(old: Node<'_>, new: Node<'_>) -> bool {
-    old.anchor() == new.anchor() && old.tag() == new.tag()
-}
-
 fn has_properties(node: Node<'_>) -> bool {
     node.anchor().is_some() || node.tag().is_some()
-}
-
-/// Whether two subtrees, each of a document of its own, are the same node for node; how they are laid out does not
-/// count.
-pub fn same(one: Node<'_>, other: Node<'_>) -> bool {
-    // Of one size each: neither ends before the other.
-    one.descendants().zip(other.descendants()).all(|(one, other)| same_node(one, other))
-}
-
-/// Node for node: kind, decoded text, anchor, tag, and the number of nodes below.
-fn same_node(old: Node<'_>, new: Node<'_>) -> bool {
-    let sizes = (old.entry().next - old.index()) == (new.entry().next - new.index());
-    let same = match (old.kind(), new.kind()) {
-        (Kind::Map, Kind::Map) | (Kind::Seq, Kind::Seq) => true,
-        (Kind::Alias, Kind::Alias) => old.raw() == new.raw(),
-        (a, b) if old.is_scalar() && new.is_scalar() => {
-            let plain = |kind| matches!(kind, Kind::Plain | Kind::Empty);
-            plain(a) == plain(b) && old.text() == new.text()
-        }
-        _ => false,
-    };
-    sizes && same && same_properties(old, new)
 }
 
 /// Whether a node means a new value, read by any reader.

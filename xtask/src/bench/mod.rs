@@ -55,7 +55,7 @@ pub fn run(args: &[String]) -> Result<()> {
     } else {
         println!("\nPeak memory on 100 times the input: --large (writes 844 MB into {})", folder.display());
     }
-    println!("\nWhat verification costs: cargo bench --bench speed -- verify (beside `scan`, `plan`, `layout`)");
+    println!("\nWhat an edit and its proof cost: cargo bench --bench speed -- edit (beside `scan`, `plan`)");
     Ok(())
 }
 

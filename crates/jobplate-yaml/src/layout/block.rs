@@ -5,8 +5,9 @@ use std::ops::Range;
 use jobplate_diagnostic::{Error, Result};
 
 use super::super::edit::{Child, Value};
+use super::super::kind::Kind;
 use super::super::scalar::{self, Chomping, quote_double, quote_name};
-use super::super::tree::{Kind, Node};
+use super::super::tree::Node;
 use super::{Element, Layout, Place, spaces};
 
 /// How block collections are written.

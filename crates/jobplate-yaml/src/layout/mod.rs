@@ -14,12 +14,13 @@ use jobplate_diagnostic::{Error, Result};
 
 use super::edit::{Change, Child, Edit, Value};
 use super::inner::Inner;
+use super::kind::Kind;
 use super::scalar::{self, Chomping};
 use super::splice::Splices;
-use super::tree::{Document, Kind, Node};
+use super::tree::{Document, Node};
 
 /// Turns edits into splices; fails where no safe text can be written.
-pub fn layout(document: Document<'_>, edits: &[Edit], splices: &mut Splices) -> Result<()> {
+pub(super) fn layout(document: Document<'_>, edits: &[Edit], splices: &mut Splices) -> Result<()> {
     splices.clear();
     let mut layout = Layout { text: document.text, document, splices };
     let mut trail = Vec::new();

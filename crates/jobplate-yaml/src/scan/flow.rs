@@ -1,6 +1,6 @@
 //! Flow collections, `{}` and `[]`, JSON among them: one pass over their tokens, whatever lines they stand on.
 
-use super::super::tree::{FLOW, Kind, MULTILINE};
+use super::super::kind::{FLOW, Kind, MULTILINE};
 use super::{MAX_DEPTH, Scan, Scanner, Slot, is_blank, line_end, skip_spaces, step_back};
 
 /// A flow collection that is not yet closed.

@@ -16,16 +16,9 @@ use std::ops::Range;
 
 use self::flow::OpenFlow;
 use super::admit::admit;
-use super::tree::{Entry, Kind, MULTILINE, PROPERTIES, Properties, Tape};
-
-/// The scanner does not understand a document, or it is not YAML.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StepBack {
-    /// The byte at which it stopped.
-    pub offset: usize,
-    /// What it stopped at, as a phrase: "a tab where indentation is expected".
-    pub reason: &'static str,
-}
+use super::kind::{Kind, MULTILINE, PROPERTIES};
+use super::step_back::StepBack;
+use super::tree::{Entry, Properties, Tape};
 
 /// Nesting that other readers still take (granit-parser's limit).
 const MAX_DEPTH: usize = 250;
@@ -33,6 +26,8 @@ const MAX_DEPTH: usize = 250;
 const MAX_KEY: usize = 1000;
 
 /// Scans one document (which may begin with its `---` line) into a tape.
+///
+/// # Errors
 ///
 /// Fails on whatever it does not understand, the characters that [`admit`] refuses among it.
 pub fn scan(text: &str, tape: &mut Tape) -> Result<(), StepBack> {

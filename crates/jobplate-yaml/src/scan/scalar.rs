@@ -1,7 +1,7 @@
 //! Scalars that may span lines: quoted ones and block scalars.
 
+use super::super::kind::{ESCAPED, Kind, MULTILINE};
 use super::super::scalar::simple_escape;
-use super::super::tree::{ESCAPED, Kind, MULTILINE};
 use super::{Scan, Scanner, Slot, line_end, skip_spaces, step_back};
 
 impl Scanner<'_> {

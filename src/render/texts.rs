@@ -1,24 +1,31 @@
-//! Documents inside of a document: a text in the data of a ConfigMap, planned and proven as a stream of its own.
+//! Documents inside of a document: a text in the data of a ConfigMap, planned and edited as a stream of its own.
 
 use std::ops::Range;
 
 use jobplate_diagnostic::Result;
-use jobplate_yaml::{Change, Document, Documents, Inner, Node};
+use jobplate_yaml::{Change, Documents, Edited, Editor, Inner, Node, Tape};
 
-use super::desk::{Desk, Directives, Words};
-use super::document::Outcome;
+use super::open::{Directives, Words, open, refuse_directives};
+use super::outcome::Counts;
 use crate::inject::{EmbeddedText, Filter, Planner};
 
-impl Desk {
-    /// Plans the documents that a scalar's text is, and verifies them: how the text changes, if it does. Errors
+/// Edits texts, one after the other, with reused memory.
+#[derive(Default)]
+pub(super) struct TextEditor {
+    before: Tape,
+    editor: Editor,
+}
+
+impl TextEditor {
+    /// Plans the documents that a scalar's text is, and edits them: how the text changes, if it does. Errors
     /// have their place in the document around it.
-    pub(super) fn text(
+    pub(super) fn edit(
         &mut self,
         filter: &Filter,
         planner: &mut Planner<'_>,
         embedded: EmbeddedText,
         value: Node<'_>,
-        outcome: &mut Outcome,
+        counts: &mut Counts,
     ) -> Result<Option<Change>> {
         let inner = Inner::new(value);
         let mut documents = Documents::new(inner.text().as_bytes(), usize::MAX);
@@ -29,17 +36,17 @@ impl Desk {
             let offset = chunk.offset as usize;
             let document = &inner.text()[offset..offset + chunk.bytes.len()];
             let behind_directives = directives.before(document);
-            let edited = self.inner_document(filter, planner, embedded, document, behind_directives, outcome);
+            let edited = self.document(filter, planner, embedded, document, behind_directives, counts);
             let edited = edited.map_err(|error| {
                 let outside = |at: usize| inner.outside(offset + at);
                 error.moved(|span| outside(span.start)..outside(span.end)).at(value.span())
             })?;
-            if !edited {
+            let Some(edited) = edited else {
                 text.push_str(document);
                 continue;
-            }
-            text.push_str(&self.edited);
-            for (Range { start, end }, new) in self.splices.iter() {
+            };
+            text.push_str(edited.document.text);
+            for (Range { start, end }, new) in edited.splices() {
                 match splices.last_mut() {
                     // What meets is one: whether the second begins a line is for the first to say.
                     Some((before, text)) if before.end == offset + start => {
@@ -57,30 +64,30 @@ impl Desk {
         Ok(Some(Change::Text { splices, text: text.into() }))
     }
 
-    /// Plans one document of a text; whether it is edited.
-    fn inner_document(
+    /// Plans one document of a text, and edits it.
+    fn document(
         &mut self,
         filter: &Filter,
         planner: &mut Planner<'_>,
         embedded: EmbeddedText,
         text: &str,
         behind_directives: bool,
-        outcome: &mut Outcome,
-    ) -> Result<bool> {
+        counts: &mut Counts,
+    ) -> Result<Option<Edited<'_>>> {
         let named = match embedded.is_named() {
             true => filter.names_containers(text.as_bytes()),
             false => filter.names_target(text.as_bytes()),
         };
         let words = if named { Words::Target } else { Words::None };
-        let Some(reading) = self.open(filter, words, text, behind_directives)? else { return Ok(false) };
-        let plan = planner.plan_text(Document::new(text, &self.before), embedded)?;
-        outcome.targets += usize::from(!plan.targets.is_empty());
-        outcome.containers += plan.containers;
-        outcome.complete += plan.complete;
+        let Some(document) = open(filter, words, text, &mut self.before)? else { return Ok(None) };
+        let plan = planner.plan_text(document, embedded)?;
+        counts.targets += usize::from(!plan.targets.is_empty());
+        counts.containers += plan.containers;
+        counts.complete += plan.complete;
         if plan.edits.is_empty() {
-            return Ok(false);
+            return Ok(None);
         }
-        self.make(text, &plan.edits, reading)?;
-        Ok(true)
+        refuse_directives(behind_directives)?;
+        self.editor.apply(document, &plan.edits).map(Some)
     }
 }

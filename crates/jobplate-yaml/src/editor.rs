@@ -1,0 +1,166 @@
+//! The way from edits to new text: lay them out, splice, read the result again, prove it.
+//!
+//! No other code makes text from edits. A text that is not proven never leaves this file. Decides which
+//! documents can be edited at all, which parsers have to agree, and what an unproven edit is reported as.
+
+use std::ops::Range;
+
+use jobplate_diagnostic::{Error, Kind as ErrorKind, Result};
+
+use super::admit::{NotAdmitted, admit};
+use super::edit::{Change, Edit};
+use super::fallback::{agree, parse_with_granit};
+use super::kind::Kind;
+use super::layout::layout;
+use super::scan::scan;
+use super::splice::Splices;
+use super::step_back::StepBack;
+use super::tree::{Document, Node, Tape};
+use super::verify::verify;
+
+/// Edits documents, one after the other, and reuses its memory for all of them.
+#[derive(Debug, Default)]
+pub struct Editor {
+    splices: Splices,
+    text: String,
+    tape: Tape,
+}
+
+/// An edited document whose text is proven.
+#[derive(Clone, Copy, Debug)]
+pub struct Edited<'e> {
+    /// The new text, and its nodes.
+    pub document: Document<'e>,
+    splices: &'e Splices,
+}
+
+impl<'e> Edited<'e> {
+    /// Returns the replaced ranges of the original, ascending, each with its new text.
+    pub fn splices(self) -> impl ExactSizeIterator<Item = (Range<usize>, &'e str)> {
+        self.splices.iter()
+    }
+}
+
+impl Editor {
+    /// Makes the edits in the text of a document, and proves that the new text means the document with
+    /// exactly these edits. Edits are in the order of their nodes, at most one for each node.
+    ///
+    /// # Errors
+    ///
+    /// Fails, with a span of the document, where the edits can't be written safely, or can't be proven in
+    /// what only the fallback parser reads. [`Internal`](ErrorKind::Internal): the proof failed.
+    pub fn apply(&mut self, before: Document<'_>, edits: &[Edit]) -> Result<Edited<'_>> {
+        let fallback = before.tape.fallback();
+        if fallback.is_some() {
+            admit(before.text).map_err(NotAdmitted::into_error)?;
+            refuse_collections_as_keys(before)?;
+        }
+        layout(before, edits, &mut self.splices)?;
+        self.text.clear();
+        self.splices.apply(before.text, &mut self.text);
+        match fallback {
+            None => self.prove(before, edits)?,
+            Some(step_back) => self.prove_by_two(before, edits, step_back)?,
+        }
+        Ok(Edited { document: Document::new(&self.text, &self.tape), splices: &self.splices })
+    }
+
+    /// Proves the text by the scanner.
+    fn prove(&mut self, before: Document<'_>, edits: &[Edit]) -> Result<()> {
+        let read = scan(&self.text, &mut self.tape).map_err(|step_back| step_back.offset);
+        let proven = read.and_then(|()| {
+            verify(before, edits, Document::new(&self.text, &self.tape)).map_err(|mismatch| mismatch.offset)
+        });
+        proven.map_err(|offset| not_proven(before, edits, self.splices.origin(offset)))
+    }
+
+    /// Proves the text by granit-parser and yaml_serde: the scanner does not read it.
+    fn prove_by_two(&mut self, before: Document<'_>, edits: &[Edit], step_back: StepBack) -> Result<()> {
+        let proven = parse_with_granit(&self.text, &mut self.tape).is_ok()
+            && verify(before, edits, Document::new(&self.text, &self.tape)).is_ok()
+            && agree(before, edits, &self.text);
+        if proven {
+            return Ok(());
+        }
+        Err(Error::refused(format!("the edit can't be proven right in a document with {}", step_back.reason))
+            .at(step_back.offset..step_back.offset)
+            .hint("write that part in a more usual way"))
+    }
+}
+
+/// An edit that does not mean what was asked: a bug, but in the text of a scalar, whose style may be one that
+/// can't hold it.
+fn not_proven(before: Document<'_>, edits: &[Edit], at: Range<usize>) -> Error {
+    let texts = edits.iter().filter(|edit| matches!(edit.change, Change::Text { .. }));
+    let holds = |node: &Node<'_>| (node.span().start..=node.span().end).contains(&at.start);
+    match texts.map(|edit| before.node(edit.node)).find(|node| node.kind() != Kind::Literal && holds(node)) {
+        Some(node) => Error::refused("the edit can't be proven right in a text of this style")
+            .at(node.span())
+            .hint("write it as a block: put `|` behind the key, and the text in the lines below"),
+        None => Error::new(ErrorKind::Internal, "an edit failed its own verification; nothing was written")
+            .at(at)
+            .hint("please report this, with the lines around that place and the command"),
+    }
+}
+
+/// A mapping or list as a key: YAML takes it, Kubernetes does not. Mostly it is a template's `{{ }}`.
+fn refuse_collections_as_keys(document: Document<'_>) -> Result<()> {
+    let mut keys = document.root().descendants().flat_map(|node| node.entries()).map(|(key, _)| key);
+    match keys.find(|key| matches!(key.kind(), Kind::Map | Kind::Seq)) {
+        None => Ok(()),
+        Some(key) => {
+            Err(Error::input("a mapping or list stands where a key is expected, which Kubernetes does not read")
+                .at(key.span())
+                .hint("if this is a template (`{{ }}`), render it first: `helm template ... | jobplate render -`"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::edit::{Child, Value};
+    use super::super::fallback::read;
+    use super::*;
+
+    /// Applies a change to the value of the first key.
+    fn apply(text: &str, change: Change) -> Result<String> {
+        let mut tape = Tape::default();
+        read(text, &mut tape).unwrap();
+        let document = Document::new(text, &tape);
+        let (_, value) = document.root().entries().next().unwrap();
+        let mut editor = Editor::default();
+        let edited = editor.apply(document, &[Edit { node: value.index(), change }])?;
+        Ok(edited.document.text.to_owned())
+    }
+
+    #[test]
+    fn splices_are_those_of_the_text() {
+        let (text, mut tape) = ("a: [b]\n", Tape::default());
+        read(text, &mut tape).unwrap();
+        let change = Change::Children { remove: vec![0], insert: vec![(1, Child::Item(Value::name("c")))] };
+        let mut editor = Editor::default();
+        let edited = editor.apply(Document::new(text, &tape), &[Edit { node: 2, change }]).unwrap();
+        let mut made = text.to_owned();
+        edited.splices().collect::<Vec<_>>().into_iter().rev().for_each(|(range, new)| made.replace_range(range, new));
+        assert_eq!((made.as_str(), edited.document.text), ("a: [c]\n", "a: [c]\n"));
+    }
+
+    #[test]
+    fn what_is_not_as_asked_is_a_bug_of_ours() {
+        // The new text of the scalar is not what the splice makes of it.
+        let change = |text: &str| Change::Text { splices: [(0..1, "x".into())].into(), text: text.into() };
+        assert_eq!(apply("a: |\n  b\n", change("x\n")).unwrap(), "a: |\n  x\n");
+        assert_eq!(apply("a: |\n  b\n", change("y\n")).unwrap_err().kind(), ErrorKind::Internal);
+        assert_eq!(apply("a: \"b\"\n", change("y")).unwrap_err().kind(), ErrorKind::Refused);
+    }
+
+    #[test]
+    fn what_the_fallback_reads_is_proven_by_two() {
+        // The scanner does not read explicit keys.
+        let replace = || Change::Replace(Value::name("x"));
+        assert_eq!(apply("? a\n: b\n", replace()).unwrap(), "? a\n: x\n");
+        let error = apply("? a\n: b\n? [c]\n: d\n", replace()).unwrap_err();
+        assert!(error.message().starts_with("a mapping or list stands where a key is expected"), "{error}");
+        assert!(apply("? a\n: b # \u{85}\n", replace()).unwrap_err().message().contains("NEL"));
+    }
+}

@@ -1,0 +1,82 @@
+//! Which documents are read at all, and which of those that can't be read are errors.
+
+use jobplate_diagnostic::{Error, Result};
+use jobplate_yaml::{Document, NotAdmitted, StepBack, Tape, admit};
+
+use crate::inject::Filter;
+
+/// Directives (`%YAML`): a stream is split behind them, so that they are a document before the one they hold for.
+#[derive(Default)]
+pub(super) struct Directives(bool);
+
+impl Directives {
+    /// Another document comes: whether directives may stand before it.
+    pub(super) fn before(&mut self, text: &str) -> bool {
+        let has_some = text.trim_start_matches('\u{feff}').starts_with('%') || text.contains("\n%");
+        std::mem::replace(&mut self.0, has_some)
+    }
+}
+
+/// Refuses to edit a document that directives may stand before.
+pub(super) fn refuse_directives(behind_directives: bool) -> Result<()> {
+    match behind_directives {
+        false => Ok(()),
+        true => Err(Error::refused("a directive (`%`) stands before this document, and Kubernetes refuses those")
+            .at(0..3)
+            .hint("remove the line that begins with `%`")),
+    }
+}
+
+/// Whether a document must be read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Words {
+    /// It holds the words of a target as they are.
+    Target,
+    /// It holds the words of a pod that uses a ConfigMap which changes. One that can't be read is no pod.
+    UsesMap,
+    /// Neither, as far as its bytes say.
+    None,
+}
+
+/// Reads a document; nothing where it can't have a target.
+pub(super) fn open<'t>(
+    filter: &Filter,
+    words: Words,
+    text: &'t str,
+    tape: &'t mut Tape,
+) -> Result<Option<Document<'t>>> {
+    let is_target = words == Words::Target;
+    let hides = || filter.may_hide_words(text.as_bytes());
+    if words == Words::None && !hides() {
+        return Ok(None);
+    }
+    let read = jobplate_yaml::read(text, tape);
+    if is_target && (read.is_err() || tape.fallback().is_some()) {
+        admit(text).map_err(NotAdmitted::into_error)?;
+    }
+    match read {
+        Ok(()) => Ok(Some(Document::new(text, tape))),
+        // Hidden or not, a target's containers are there to be seen, or the document has none.
+        Err(step_back) if is_target || filter.names_containers(text.as_bytes()) && hides() => {
+            Err(unreadable(text, step_back))
+        }
+        Err(_) => Ok(None),
+    }
+}
+
+/// A document that may hold a target and that neither parser reads.
+fn unreadable(text: &str, step_back: StepBack) -> Error {
+    let hint = if step_back.reason.contains("{{") {
+        "this is a template, not yet YAML: render it first (`helm template ... | jobplate render -`)"
+    } else if step_back.reason.contains("tab") {
+        "indent with spaces"
+    } else if step_back.reason.contains("quote") {
+        "close the quote, or check the quotes before it"
+    } else {
+        "mend this place; documents without a target would pass as they are"
+    };
+    let end = (step_back.offset + 1).min(text.len());
+    Error::input(format!("this is no YAML that could be edited: {}", step_back.reason))
+        .at(step_back.offset..end)
+        .hint(hint)
+}
