@@ -81,6 +81,12 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     }
 }
 
+/// Ends the process at once, as interrupted.
+#[cfg(feature = "cluster")]
+pub(crate) fn end_interrupted() {
+    std::process::exit(i32::from(Kind::Interrupted.exit_code()));
+}
+
 /// Reports an error where errors go, and gives its exit code.
 fn fail(error: &Error, color: ColorChoice) -> ExitCode {
     if error.kind() != Kind::ClosedOutput {

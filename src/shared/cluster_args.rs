@@ -248,6 +248,7 @@ impl ClusterArgs {
             request_timeout: duration("--request-timeout", &self.request_timeout)?,
             concurrency,
             writing: Writing { manager, validation },
+            second_interrupt: crate::commands::end_interrupted,
         })
     }
 }

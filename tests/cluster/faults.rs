@@ -589,6 +589,24 @@ fn ctrl_c_during_the_trial_changes_nothing() {
     assert_eq!(count(&proxy, is_written), 0);
 }
 
+/// The second Ctrl-C ends the program at once: it neither waits for answers nor reports.
+#[test]
+fn a_second_ctrl_c_waits_for_nothing() {
+    let Some(servers) = Servers::shared() else { return };
+    let namespace = servers.namespace("twice");
+    let proxy = Proxy::start(servers, |_| Fate::Late(Duration::from_secs(50)));
+    let run = Run::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
+    let started = run.start(&[APPLY, &[&namespace]].concat());
+    wait_for("the first request", || (count(&proxy, |_| true) > 0).then_some(()));
+    // Signals that come too close to each other are one.
+    for _ in 0..20 {
+        started.interrupt();
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let ran = started.end();
+    assert_eq!((ran.status, &*ran.stdout, &*ran.stderr), (130, "", ""));
+}
+
 /// A retry that waits does not hold Ctrl-C up.
 #[test]
 fn ctrl_c_ends_a_wait_for_the_server() {

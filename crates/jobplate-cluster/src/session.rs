@@ -37,6 +37,8 @@ pub struct SessionOptions {
     pub concurrency: usize,
     /// Field manager and validation of all that is written.
     pub writing: Writing,
+    /// What to do at the second Ctrl-C, while the first one is still giving requests a moment to end.
+    pub second_interrupt: fn(),
 }
 
 /// A session.
@@ -68,7 +70,7 @@ impl<'e> Session<'e> {
             writing: options.writing.clone(),
             concurrency: options.concurrency.max(1),
             namespaces,
-            stop: Stop::listen(),
+            stop: Stop::listen(options.second_interrupt),
             over: Cell::new(false),
         })
     }

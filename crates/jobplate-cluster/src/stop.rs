@@ -21,8 +21,8 @@ struct Inner {
 }
 
 impl Stop {
-    /// Listens for Ctrl-C (and SIGTERM) from now on; a second one ends the program at once.
-    pub(super) fn listen() -> Self {
+    /// Listens for Ctrl-C (and SIGTERM) from now on. At the second one it calls `again`.
+    pub(super) fn listen(again: fn()) -> Self {
         let stop = Stop::default();
         let told = stop.clone();
         tokio::spawn(async move {
@@ -31,7 +31,7 @@ impl Stop {
                     return;
                 }
                 if told.0.asked.swap(true, Ordering::Relaxed) {
-                    std::process::exit(130);
+                    again();
                 }
                 told.0.notify.notify_waiters();
             }
