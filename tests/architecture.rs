@@ -17,10 +17,10 @@ const LAYERS: [(&str, &[&str]); 7] = [
     ("diagnostic", &[]),
     ("inject", &[]),
     ("render", &["inject"]),
-    ("ui", &["diagnostic", "commands"]),
-    ("shared", &["commands", "diagnostic", "inject", "render", "ui"]),
-    ("completion", &["commands", "diagnostic", "render", "shared"]),
-    ("commands", &["completion", "diagnostic", "inject", "render", "shared", "ui"]),
+    ("ui", &["diagnostic"]),
+    ("shared", &["diagnostic", "inject", "render", "ui"]),
+    ("completion", &["diagnostic", "render", "shared", "ui"]),
+    ("commands", &["diagnostic", "inject", "render", "shared", "ui"]),
 ];
 
 /// What only some files may do: what it is, the ends of the paths that do it, and who may.
@@ -33,9 +33,9 @@ const RESTRICTED: [(&str, &[&str], &[&str]); 3] = [
     (
         "writes to a standard stream",
         &["io::stdout", "io::stderr", "print!", "println!", "eprint!", "eprintln!"],
-        &["src/commands/", "src/shared/", "src/ui"],
+        &["src/ui"],
     ),
-    ("ends the process", &["process::exit", "process::abort"], &["src/commands/mod.rs"]),
+    ("ends the process", &["process::exit", "process::abort"], &["src/lib.rs", "src/ui.rs"]),
 ];
 
 /// A module: the names from its crate's root to it. The root has none.
@@ -367,7 +367,7 @@ fn no_import_cycle_between_files() {
     let cycles: Vec<String> = crates().iter().flat_map(Crate::cycles).collect();
     // Being taken apart: lower it with each cycle that goes, until the assertion is that there is none.
     let files = cycles.iter().map(|cycle| cycle.lines().count() - 1).sum::<usize>();
-    assert!(files <= 59, "{files} files import each other in circles\n{}", cycles.concat());
+    assert!(files <= 37, "{files} files import each other in circles\n{}", cycles.concat());
 }
 
 #[test]

@@ -2,46 +2,184 @@
 
 use std::process::ExitCode;
 
-use anstream::ColorChoice;
-use jobplate_cluster::{Outcome, Report, Row};
-use jobplate_diagnostic::{Kind, Result};
+use clap::Args;
+use jobplate_cluster::{ApplyOptions, OnImmutable, Outcome, Report, Row, SessionOptions, WaitOptions};
+use jobplate_diagnostic::{Error, Result};
 use serde::Serialize;
 
-use super::render::plan;
+use super::definition::Command;
 use crate::diagnostic;
 use crate::diagnostic::edits::Told;
-use crate::render::write_error;
-use crate::shared::cluster_args::{Apply, Format};
+use crate::shared::cluster_args::{AGES, ClusterArgs, duration, manifests};
 use crate::shared::documents::Rendered;
+use crate::shared::edit_args::{ManifestArgs, Manifests};
 use crate::shared::edits;
 use crate::shared::no_match::Matching;
-use crate::shared::outputs::to_stdout;
+use crate::shared::plan::plan;
 use crate::ui::events::Terminal;
-use crate::ui::github;
+use crate::ui::{Ui, unless_closed};
 
-/// Runs the command; the exit code is that of the first failure.
-pub(crate) fn run(command: Apply, color: ColorChoice) -> Result<ExitCode> {
-    let Apply { manifests, session, options, format, verbose } = command;
-    let mut rendering = plan(&manifests, Matching::must_if(manifests.injection.needs_target()), color)?;
-    let edits = edits::find(&mut rendering, &manifests)?;
-    let injection = &manifests.injection;
-    let named = (options.take_over || !injection.unset.is_empty()).then_some(injection);
-    let mut documents = Rendered::new(&mut rendering, named);
-    let terminal = Terminal::new(color, manifests.quiet, verbose);
-    let report = jobplate_cluster::apply(&mut documents, &session, &options, &terminal);
-    terminal.clear();
-    let report = report?;
-    print(&report, format)?;
-    let outcomes = report.rows.iter().map(|row| (row.object(), row.outcome.as_str(), row.reason.as_deref()));
-    github::tell_outcomes(outcomes, report.dry_run);
-    let is_done = !report.dry_run && report.failure.is_none();
-    let told = edits::tell(edits, if is_done { Told::Made } else { Told::Shown }, Ok(ExitCode::SUCCESS));
-    // What became of the objects counts more than who could not be told.
-    report.failure.map_or(told, |kind| Ok(ExitCode::from(kind.exit_code())))
+#[derive(Args)]
+pub(crate) struct ApplyArgs {
+    #[command(flatten)]
+    manifests: ManifestArgs,
+    #[command(flatten)]
+    cluster: ClusterArgs,
+    #[command(flatten)]
+    how: HowArgs,
+}
+
+#[derive(Args)]
+#[command(next_help_heading = "Applying")]
+struct HowArgs {
+    /// Only try: server, none
+    #[arg(long, value_name = "HOW", default_value = "none", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    dry_run: String,
+    /// For a Job whose pod template differs: fail, recreate, new-name, skip
+    #[arg(long, value_name = "POLICY", default_value = "fail")]
+    on_immutable: String,
+    /// Let --on-immutable=recreate delete a Job that is running
+    #[arg(long)]
+    recreate_running: bool,
+    /// Do not try every object before the first is written
+    #[arg(long)]
+    no_preflight: bool,
+    /// Wait until the Jobs have ended
+    #[arg(long)]
+    wait: bool,
+    /// Follow the logs of the Jobs, on stderr (implies --wait)
+    #[arg(long)]
+    logs: bool,
+    /// How long Jobs that are waited for, and deletions, may take
+    #[arg(long, value_name = "DURATION", default_value = "10m")]
+    timeout: String,
+    /// How to print what became of each object: name, json
+    #[arg(short = 'o', long, value_name = "FORMAT")]
+    output: Option<String>,
+}
+
+/// `apply`, with everything decided.
+struct Apply {
+    /// What is rendered.
+    manifests: Manifests,
+    /// The session.
+    session: SessionOptions,
+    /// How to apply.
+    options: ApplyOptions,
+    /// How the report is printed.
+    format: Format,
+}
+
+/// How the report is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    /// A line an object.
+    Text,
+    /// `job.batch/etl`, a line an object.
+    Name,
+    /// One JSON document.
+    Json,
+}
+
+impl ApplyArgs {
+    /// Resolves what the arguments mean.
+    fn resolve(self) -> Result<Apply> {
+        let HowArgs { dry_run, on_immutable, recreate_running, no_preflight, wait, logs, timeout, output } = self.how;
+        let mut manifests = manifests(self.manifests, &self.cluster)?;
+        let dry_run = match dry_run.as_str() {
+            "none" => false,
+            "server" => true,
+            "client" => {
+                let error = Error::usage("`--dry-run=client` shows nothing that `jobplate render` does not");
+                return Err(error.hint("use render, or --dry-run=server to ask the server"));
+            }
+            "" => return Err(Error::usage("`--dry-run` needs a value").hint("write --dry-run=server")),
+            _ => return Err(Error::usage("`--dry-run` is `server` or `none`")),
+        };
+        let running = recreate_running;
+        let on_immutable = match on_immutable.as_str() {
+            "fail" => OnImmutable::Fail,
+            "recreate" => OnImmutable::Recreate { running },
+            "new-name" => {
+                manifests.injection.names.hash = true;
+                OnImmutable::Fail
+            }
+            "skip" => OnImmutable::Skip,
+            _ => return Err(Error::usage("`--on-immutable` is `fail`, `recreate`, `new-name` or `skip`")),
+        };
+        if running && !matches!(on_immutable, OnImmutable::Recreate { .. }) {
+            return Err(Error::usage("`--recreate-running` needs `--on-immutable=recreate`"));
+        }
+        let format = match output.as_deref() {
+            None => Format::Text,
+            Some("name") => Format::Name,
+            Some("json") => Format::Json,
+            Some(_) => {
+                return Err(Error::usage("`--output` is `name` or `json`").hint("`jobplate render` prints manifests"));
+            }
+        };
+        let timeout = duration("--timeout", &timeout)?.unwrap_or(AGES);
+        let wait = (wait || logs).then_some(WaitOptions { logs });
+        let options = ApplyOptions {
+            dry_run,
+            preflight: !no_preflight,
+            force: self.cluster.force_conflicts,
+            take_over: self.cluster.take_over,
+            on_immutable,
+            wait,
+            timeout,
+        };
+        Ok(Apply { manifests, session: self.cluster.session()?, options, format })
+    }
+}
+
+impl Command for ApplyArgs {
+    const NAME: &'static str = "apply";
+    const ABOUT: &'static str = "Render manifests and apply them to a cluster; wait for the Jobs if asked to";
+
+    fn after_help(program: &str) -> Option<String> {
+        Some(format!(
+            "Examples:
+  # A job template's Job, now, and its logs until it ends
+  {program} apply job_template.yaml --secret GITHUB_ACCESS_TOKEN=prefect-secrets/github-access-token --logs
+
+  # What somebody once wrote as a plain value becomes a reference
+  {program} apply cronjob.yaml --secret-env TOKEN=prefect-secrets/token --take-over
+
+  # In CI: a changed Job gets a new name; what became of everything, for programs
+  {program} apply k8s/ --spec flows.yaml --on-immutable=new-name --wait -o json
+
+Exit codes: 0 done, 2 input, 3 refused or unreachable, 4 the Job failed, 5 out of time, 130 Ctrl-C"
+        ))
+    }
+
+    /// Runs the command; the exit code is that of the first failure.
+    fn run(self, ui: &mut Ui) -> Result<ExitCode> {
+        ui.verbose = self.cluster.verbose;
+        let Apply { manifests, session, options, format } = self.resolve()?;
+        let mut rendering = plan(&manifests, Matching::must_if(manifests.injection.needs_target()), ui)?;
+        let edits = edits::find(&mut rendering, &manifests, ui)?;
+        let injection = &manifests.injection;
+        let named = (options.take_over || !injection.unset.is_empty()).then_some(injection);
+        let mut documents = Rendered::new(&mut rendering, named);
+        let terminal = Terminal::new(ui);
+        let report = jobplate_cluster::apply(&mut documents, &session, &options, &terminal);
+        terminal.clear();
+        let report = report?;
+        print(&report, format, ui)?;
+        if let Some(workflow) = ui.github() {
+            let outcomes = report.rows.iter().map(|row| (row.object(), row.outcome.as_str(), row.reason.as_deref()));
+            workflow.report_outcomes(outcomes, report.dry_run);
+        }
+        let is_done = !report.dry_run && report.failure.is_none();
+        let told = edits::tell(edits, if is_done { Told::Made } else { Told::Shown }, Ok(ExitCode::SUCCESS), ui);
+        // What became of the objects counts more than who could not be told.
+        report.failure.map_or(told, |kind| Ok(ExitCode::from(kind.exit_code())))
+    }
 }
 
 /// Prints what became of each object, in the order of the input.
-fn print(done: &Report, format: Format) -> Result<()> {
+fn print(done: &Report, format: Format, ui: &Ui) -> Result<()> {
     let mut text = String::new();
     match format {
         Format::Text => {
@@ -66,11 +204,7 @@ fn print(done: &Report, format: Format) -> Result<()> {
             text = serde_json::to_string_pretty(&printed).unwrap_or_default() + "\n";
         }
     }
-    // That nobody reads the report does not change what was done.
-    match to_stdout(|out| out.write_all(text.as_bytes()).map_err(|error| write_error(&error))) {
-        Err(error) if error.kind() != Kind::ClosedOutput => Err(error),
-        _ => Ok(()),
-    }
+    unless_closed(ui.print_text(&text))
 }
 
 /// An object of the report, for programs.

@@ -7,23 +7,25 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::env;
-use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 
-use anstream::ColorChoice;
+use clap::Args;
 use jobplate_diagnostic::{Error, LineIndex, Result, suggest};
 use jobplate_yaml::{Document, Kind, Node, ScalarKind, Tape};
 use serde::Deserialize;
 
-use super::args;
-use super::render::{plan_sources, print_all};
+use super::definition::{Command, arguments};
+use super::render::{RenderArgs, print_all};
 use crate::diagnostic::edits::Told;
 use crate::render::{Pair, Rendering, Source};
 use crate::shared::edit_args::{Manifests, Naming, STDIN};
 use crate::shared::edits;
 use crate::shared::inputs::{self, SPECS};
 use crate::shared::no_match::Matching;
+use crate::shared::plan::plan_sources;
+use crate::shared::usage::without_values;
+use crate::ui::Ui;
 
 /// The parameters, and what they take: but for [`FILES`] they are flags.
 const PARAMETERS: [(&str, Takes); 26] = [
@@ -80,18 +82,26 @@ struct Parameter {
     map: Option<BTreeMap<String, String>>,
 }
 
-/// Runs the command.
-pub(crate) fn run(color: ColorChoice) -> Result<ExitCode> {
-    let root = repository();
-    let manifests = manifests(root.as_deref())?;
-    let sources = inputs::open(&manifests)?;
-    // Files of a folder may be links.
-    sources.iter().filter_map(Source::path).try_for_each(|file| check_inside(file, root.as_deref()))?;
-    let mut rendering = plan_sources(sources, &manifests, Matching::Must, color)?;
-    check_objects(&mut rendering)?;
-    let edits = edits::find(&mut rendering, &manifests)?;
-    let done = print_all(&mut rendering);
-    edits::tell(edits, Told::Made, done)
+#[derive(Args)]
+pub(crate) struct ArgocdGenerateArgs {}
+
+impl Command for ArgocdGenerateArgs {
+    const NAME: &'static str = "argocd-generate";
+    const ABOUT: &'static str =
+        "Render as a plugin of Argo CD: the application's folder and parameters in, its manifests out";
+
+    fn run(self, ui: &mut Ui) -> Result<ExitCode> {
+        let root = repository();
+        let manifests = manifests(root.as_deref())?;
+        let sources = inputs::open(&manifests)?;
+        // Files of a folder may be links.
+        sources.iter().filter_map(Source::path).try_for_each(|file| check_inside(file, root.as_deref()))?;
+        let mut rendering = plan_sources(sources, &manifests, Matching::Must, ui)?;
+        check_objects(&mut rendering)?;
+        let edits = edits::find(&mut rendering, &manifests, ui)?;
+        let done = print_all(&mut rendering, ui);
+        edits::tell(edits, Told::Made, done, ui)
+    }
 }
 
 /// What the folder and the parameters ask for.
@@ -105,26 +115,18 @@ fn manifests(root: Option<&Path>) -> Result<Manifests> {
     // Read before it is known what is in them.
     let mut specs = words.iter().filter_map(|word| word.strip_prefix("--spec="));
     specs.try_for_each(|spec| check_inside(Path::new(spec), root))?;
-    let words: Vec<OsString> = words.into_iter().map(OsString::from).collect();
-    let mut manifests = match args::parse(&words) {
-        Ok((args::Command::Render(render), _)) => render.manifests,
-        Ok(_) => return Err(Error::usage("the parameters make no sense together")),
-        Err(args::Exit::Error(error, _)) if error.message().starts_with("no input") => {
-            let others = ["kustomization.yaml", "kustomization.yml", "Kustomization", "Chart.yaml"];
-            let other = match others.iter().any(|other| Path::new(other).exists()) {
-                true => "; this plugin runs neither kustomize nor Helm",
-                false => "",
-            };
-            return Err(Error::usage("no input is named")
-                .hint(format!("name files under `inputs` in {}, or in the parameter `{FILES}`{other}", SPECS[0])));
-        }
-        Err(args::Exit::Error(error, _)) => return Err(error),
-        Err(args::Exit::Clap(usage)) => {
-            let text = usage.to_string();
-            let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-            return Err(Error::usage(first).hint("a parameter is the flag of `jobplate render` of the same name"));
-        }
-    };
+    let args = arguments::<RenderArgs>(words).map_err(|usage| {
+        let text = without_values(usage).to_string();
+        let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        Error::usage(first).hint("a parameter is the flag of `jobplate render` of the same name")
+    })?;
+    let mut manifests = args
+        .resolve()
+        .map_err(|error| match error.message().starts_with("no input") {
+            true => no_files(),
+            false => error,
+        })?
+        .manifests;
     manifests.naming = Naming::Parameters;
     for input in &manifests.inputs {
         if input == STDIN {
@@ -133,6 +135,16 @@ fn manifests(root: Option<&Path>) -> Result<Manifests> {
         check_inside(Path::new(input), root)?;
     }
     Ok(manifests)
+}
+
+fn no_files() -> Error {
+    let others = ["kustomization.yaml", "kustomization.yml", "Kustomization", "Chart.yaml"];
+    let other = match others.iter().any(|other| Path::new(other).exists()) {
+        true => "; this plugin runs neither kustomize nor Helm",
+        false => "",
+    };
+    Error::usage("no input is named")
+        .hint(format!("name files under `inputs` in {}, or in the parameter `{FILES}`{other}", SPECS[0]))
 }
 
 fn no_parameters() -> Error {
@@ -145,7 +157,7 @@ fn words(parameters: &str, spec: Option<&str>) -> Result<Vec<String>> {
         "" => None,
         text => serde_json::from_str(text).map_err(|_| no_parameters())?,
     };
-    let (mut words, mut files) = (vec!["jobplate".to_owned(), "render".to_owned()], Vec::new());
+    let (mut words, mut files) = (Vec::new(), Vec::new());
     words.extend(spec.map(|spec| format!("--spec={spec}")));
     for Parameter { name, string, array, map } in parameters.into_iter().flatten() {
         let wrong = |takes: &str| {
@@ -322,7 +334,7 @@ mod tests {
     use super::*;
 
     fn asked(parameters: &str) -> Result<String, String> {
-        words(parameters, None).map(|words| words[2..].join(" ")).map_err(|error| error.to_string())
+        words(parameters, None).map(|words| words.join(" ")).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -357,9 +369,7 @@ mod tests {
 
     #[test]
     fn every_parameter_is_a_flag_of_render() {
-        let command = args::command("jobplate");
-        let mut render = command.find_subcommand("render").unwrap().clone();
-        render.build();
+        let render = RenderArgs::augment_args(clap::Command::new("render"));
         for (name, _) in PARAMETERS.into_iter().filter(|(name, _)| *name != FILES) {
             assert!(render.get_arguments().any(|arg| arg.get_long() == Some(name)), "{name}");
         }

@@ -1,26 +1,62 @@
 //! `jobplate completion SHELL`: the script by which a shell asks the program itself what may come next
-//! (`complete`).
+//! (`crate::completion`).
 
-use std::io::Write;
+use std::process::ExitCode;
 
+use clap::{Args, ValueEnum};
 use jobplate_diagnostic::Result;
 
-use crate::render::write_error;
+use super::definition::Command;
+use crate::ui::Ui;
+
+#[derive(Args)]
+pub(crate) struct CompletionArgs {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    shell: Shell,
+}
 
 /// A shell that can be completed in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Shell {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Shell {
     Bash,
     Zsh,
     Fish,
 }
 
-/// Prints the script.
-pub(crate) fn run(shell: Shell, out: &mut dyn Write) -> Result<()> {
-    let script = match shell {
-        Shell::Bash => include_str!("../completion/jobplate.bash"),
-        Shell::Zsh => include_str!("../completion/jobplate.zsh"),
-        Shell::Fish => include_str!("../completion/jobplate.fish"),
-    };
-    out.write_all(script.as_bytes()).map_err(|error| write_error(&error))
+impl Command for CompletionArgs {
+    const NAME: &'static str = "completion";
+    const ABOUT: &'static str = "Print a script that completes commands, flags, files and what is in them";
+
+    fn after_help(program: &str) -> Option<String> {
+        Some(format!(
+            "Examples:
+  # bash, which loads it by the package bash-completion
+  mkdir -p ~/.local/share/bash-completion/completions
+  {program} completion bash > ~/.local/share/bash-completion/completions/jobplate
+
+  # zsh, with `fpath=(~/.zfunc $fpath); autoload -Uz compinit; compinit` in ~/.zshrc
+  mkdir -p ~/.zfunc
+  {program} completion zsh > ~/.zfunc/_jobplate
+
+  # fish
+  mkdir -p ~/.config/fish/completions
+  {program} completion fish > ~/.config/fish/completions/jobplate.fish
+
+Targets, containers and variables are those of the files on the line.
+With JOBPLATE_COMPLETE_CLUSTER=1 in the environment the cluster is asked for
+namespaces and the names of Secrets, too; for nothing else.
+
+kubectl completes `kubectl jobplate` with a program named kubectl_complete-jobplate:
+  ln -s \"$(command -v kubectl-jobplate)\" ~/.local/bin/kubectl_complete-jobplate"
+        ))
+    }
+
+    fn run(self, ui: &mut Ui) -> Result<ExitCode> {
+        ui.print_text(match self.shell {
+            Shell::Bash => include_str!("../completion/jobplate.bash"),
+            Shell::Zsh => include_str!("../completion/jobplate.zsh"),
+            Shell::Fish => include_str!("../completion/jobplate.fish"),
+        })
+    }
 }

@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use anstream::ColorChoice;
 use clap::{Args, ValueEnum};
 use jobplate_diagnostic::Result;
 use jobplate_prefect::convert::convert;
@@ -11,10 +10,10 @@ use jobplate_prefect::pyvalue::heap::Heap;
 use jobplate_prefect::pyvalue::{send, yaml};
 use jobplate_prefect::worker::{template as base_job_template, values};
 
-use crate::render::write_error;
-use crate::shared::one_template::{no_input, tell};
-use crate::shared::outputs::to_stdout;
+use super::definition::Command;
+use crate::shared::one_template::{no_input, report};
 use crate::shared::whole::Whole;
+use crate::ui::Ui;
 
 #[derive(Args)]
 pub(crate) struct ConvertArgs {
@@ -50,32 +49,52 @@ enum Format {
     Yaml,
 }
 
-/// Prints the base job template, and says what of the job template has no place in it.
-pub(crate) fn run(args: &ConvertArgs, color: ColorChoice) -> Result<ExitCode> {
-    let mut files = Whole::default();
-    let mut heap = Heap::default();
-    let Some(name) = args.template.as_deref().or(args.filename.as_deref()) else { return Err(no_input()) };
-    let source = template::in_config_map(files.text(name, true)?)?;
-    let job = yaml::load(&mut heap, &source)?;
-    let on = match &args.from_default {
-        Some(name) => {
-            let source = files.text(name, false)?;
-            // What is none is refused there, in words about what a conversion needs.
-            Some(match base_job_template::is_one(&source.text) {
-                true => base_job_template::read(&mut heap, &source)?,
-                false => values::load(&mut heap, &source)?,
-            })
-        }
-        None => None,
-    };
-    let made = convert(&mut heap, job, on)?;
-    let template = send::check(&heap, made.root)?;
-    let printed = match args.output {
-        Format::Json => send::json(template),
-        Format::Yaml => send::yaml(template),
-    };
-    if !args.quiet {
-        tell(&made.notes, color);
+impl Command for ConvertArgs {
+    const NAME: &'static str = "convert";
+    const ABOUT: &'static str = "Print a Prefect 1 job template as a base job template of a Prefect 2 or 3 work pool, and say what has no place there";
+
+    fn after_help(program: &str) -> Option<String> {
+        Some(format!(
+            "Examples:
+  # From the job template of a Prefect 1 agent to a work pool of Prefect 3
+  {program} convert job_template.yaml > base_job_template.json
+  prefect work-pool create flows --type kubernetes --base-job-template base_job_template.json
+
+  # On the default of the Prefect that you have
+  prefect work-pool get-default-base-job-template --type kubernetes > default.json
+  {program} convert job_template.yaml --from-default default.json
+
+Notes say what has another name now, what has no place any more, and what to do about it.
+Exit codes: 0 done, 2 input, or what can't be converted"
+        ))
     }
-    to_stdout(|out| out.write_all(printed.as_bytes()).map_err(|error| write_error(&error)))
+
+    /// Prints the base job template, and says what of the job template has no place in it.
+    fn run(self, ui: &mut Ui) -> Result<ExitCode> {
+        ui.quiet = self.quiet;
+        let mut files = Whole::default();
+        let mut heap = Heap::default();
+        let Some(name) = self.template.as_deref().or(self.filename.as_deref()) else { return Err(no_input()) };
+        let source = template::in_config_map(files.text(name, true)?)?;
+        let job = yaml::load(&mut heap, &source)?;
+        let on = match &self.from_default {
+            Some(name) => {
+                let source = files.text(name, false)?;
+                // What is none is refused there, in words about what a conversion needs.
+                Some(match base_job_template::is_one(&source.text) {
+                    true => base_job_template::read(&mut heap, &source)?,
+                    false => values::load(&mut heap, &source)?,
+                })
+            }
+            None => None,
+        };
+        let made = convert(&mut heap, job, on)?;
+        let template = send::check(&heap, made.root)?;
+        let printed = match self.output {
+            Format::Json => send::json(template),
+            Format::Yaml => send::yaml(template),
+        };
+        report(&made.notes, ui);
+        ui.print_text(&printed)
+    }
 }

@@ -7,18 +7,20 @@
 use std::io::Read as _;
 use std::process::ExitCode;
 
-use anstream::ColorChoice;
-use jobplate_diagnostic::{Error, LineIndex, Result, io_reason};
+use clap::Args;
+use jobplate_diagnostic::{Error, LineIndex, Result, io_reason, write_error};
 use jobplate_yaml::{Change, Child, Document, Documents, Edit, Editor, Kind, Node, Tape, Value};
 
-use super::args::KrmArgs;
-use super::render::plan_sources;
+use super::definition::Command;
 use crate::diagnostic::edits::Told;
+use crate::inject::layer::Layer;
 use crate::inject::spec;
-use crate::render::{Source, write_error};
+use crate::render::Source;
+use crate::shared::edit_args::{EditArgs, Manifests, Naming};
 use crate::shared::edits::{self, Edits};
 use crate::shared::no_match::Matching;
-use crate::shared::outputs::to_stdout;
+use crate::shared::plan::plan_sources;
+use crate::ui::Ui;
 
 /// The kind of what comes in and goes out.
 const RESOURCE_LIST: &str = "ResourceList";
@@ -30,35 +32,60 @@ const VERSIONS: [&str; 3] =
 /// Where an item comes from, as those who pipe it in note it.
 const PATHS: [&str; 2] = ["internal.config.kubernetes.io/path", "config.kubernetes.io/path"];
 
-/// Runs the command.
-pub(crate) fn run(args: KrmArgs, color: ColorChoice) -> Result<ExitCode> {
-    let text = read(args.max_document_size()?)?;
-    let stream = Stream::of(&text)?;
-    let mut tape = Tape::default();
-    let in_list = |error: Error| error.in_document("-", stream.line, stream.list);
-    jobplate_yaml::read(stream.list, &mut tape).map_err(|step_back| {
-        let at = step_back.offset;
-        in_list(no_list("this is no YAML").at(at..at))
-    })?;
-    let list = Document::new(stream.list, &tape);
-    check(list.root()).map_err(in_list)?;
-    match render(args, &text, list, &in_list, color) {
-        // Nothing of it is printed before all is well.
-        Ok((rendered, edits)) => {
-            let done = to_stdout(|out| out.write_all(&rendered).map_err(|error| write_error(&error)));
-            edits::tell(edits, Told::Made, done)
+#[derive(Args)]
+pub(crate) struct KrmArgs {
+    #[command(flatten)]
+    edit: EditArgs,
+    /// The namespace of targets that have none
+    #[arg(short = 'n', long, value_name = "NAMESPACE", help_heading = "Names")]
+    namespace: Option<String>,
+}
+
+impl KrmArgs {
+    /// Resolves what the arguments mean, laid over what the function's own configuration says.
+    fn resolve(self, config: Option<Layer>) -> Result<Manifests> {
+        let manifests = self.edit.of_a_stranger(config, self.namespace, Naming::FunctionConfig)?;
+        if manifests.injection.is_empty() {
+            return Err(Error::usage("nothing to set is given").hint(
+                "say what is to be put in, in the `spec` of the functionConfig; `jobplate schema` has its keys",
+            ));
         }
-        Err(error) => {
-            // Whoever piped it in reads the reason there; a person reads standard error.
-            if let Some(failed) = with_result(list, &error) {
-                let parts = [stream.before, &failed, stream.behind];
-                drop(to_stdout(|out| out.write_all(parts.concat().as_bytes()).map_err(|error| write_error(&error))));
+        Ok(manifests)
+    }
+}
+
+impl Command for KrmArgs {
+    const NAME: &'static str = "krm";
+    const ABOUT: &'static str = "Render as a KRM function of kustomize or kpt: a ResourceList in, a ResourceList out";
+
+    fn run(self, ui: &mut Ui) -> Result<ExitCode> {
+        let text = read(self.edit.max_document_size()?)?;
+        let stream = Stream::of(&text)?;
+        let mut tape = Tape::default();
+        let in_list = |error: Error| error.in_document("-", stream.line, stream.list);
+        jobplate_yaml::read(stream.list, &mut tape).map_err(|step_back| {
+            let at = step_back.offset;
+            in_list(no_list("this is no YAML").at(at..at))
+        })?;
+        let list = Document::new(stream.list, &tape);
+        check(list.root()).map_err(in_list)?;
+        match render(self, &text, list, &in_list, ui) {
+            // Nothing of it is printed before all is well.
+            Ok((rendered, edits)) => {
+                let done = ui.print(|out| out.write_all(&rendered).map_err(|error| write_error(&error)));
+                edits::tell(edits, Told::Made, done, ui)
             }
-            // The lines are those of a list that nobody has as a file.
-            Err(match about(list, &error) {
-                Some((object, path)) => error.with_more(&format!(" ({})", display(object, &path))),
-                None => error,
-            })
+            Err(error) => {
+                // Whoever piped it in reads the reason there; a person reads standard error.
+                if let Some(failed) = with_result(list, &error) {
+                    drop(ui.print_text(&[stream.before, &failed, stream.behind].concat()));
+                }
+                // The lines are those of a list that nobody has as a file.
+                Err(match about(list, &error) {
+                    Some((object, path)) => error.with_more(&format!(" ({})", display(object, &path))),
+                    None => error,
+                })
+            }
         }
     }
 }
@@ -132,14 +159,14 @@ fn render(
     text: &str,
     list: Document<'_>,
     in_list: &dyn Fn(Error) -> Error,
-    color: ColorChoice,
+    ui: &mut Ui,
 ) -> Result<(Vec<u8>, Option<Edits>)> {
     let config = list.root().first("functionConfig").filter(|config| !config.is_null());
-    let config = config.map(|config| spec::read_node(config, args.allow_plaintext())).transpose();
-    let manifests = args.meaning(config.map_err(in_list)?)?;
+    let config = config.map(|config| spec::read_node(config, args.edit.allow_plaintext())).transpose();
+    let manifests = args.resolve(config.map_err(in_list)?)?;
     let source = Source::spool("-".to_owned(), text.as_bytes())?;
-    let mut rendering = plan_sources(vec![source], &manifests, Matching::OrNoObject, color)?;
-    let edits = edits::find(&mut rendering, &manifests)?;
+    let mut rendering = plan_sources(vec![source], &manifests, Matching::OrNoObject, ui)?;
+    let edits = edits::find(&mut rendering, &manifests, ui)?;
     let mut rendered = Vec::new();
     rendering.write(0, &mut rendered)?;
     Ok((rendered, edits))

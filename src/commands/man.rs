@@ -1,31 +1,51 @@
 //! `jobplate man`: manual pages, made of the help texts.
 
 use std::io::{self, Write};
+use std::process::ExitCode;
 
+use clap::Args;
 use clap_mangen::Man;
-use jobplate_diagnostic::{Error, Result};
+use jobplate_diagnostic::{Error, Result, write_error};
 use roff::{Roff, roman};
 
-use super::args;
-use crate::render::write_error;
-use crate::ui::invocation;
+use super::definition::Command;
+use crate::ui::Ui;
 
-/// Prints the page of a command, or that of the program.
-pub(crate) fn run(about: Option<&str>, out: &mut dyn Write) -> Result<()> {
-    let mut program = args::command(invocation::name()).disable_help_subcommand(true);
-    program.build();
-    let page = match about {
-        None => program,
-        Some(about) => match program.find_subcommand(about) {
-            Some(command) => command.clone(),
-            None => {
-                let names: Vec<&str> = program.get_subcommands().map(clap::Command::get_name).collect();
-                return Err(Error::usage("there is no page about that")
-                    .hint(format!("there are pages about {}", names.join(", "))));
-            }
-        },
-    };
-    print(page, out).map_err(|error| write_error(&error))
+#[derive(Args)]
+pub(crate) struct ManArgs {
+    /// The command that it is about; jobplate itself, if none is given
+    command: Option<String>,
+}
+
+impl Command for ManArgs {
+    const NAME: &'static str = "man";
+    const ABOUT: &'static str = "Print a manual page";
+
+    fn after_help(program: &str) -> Option<String> {
+        Some(format!(
+            "Examples:
+  {program} man render | man -l -
+  {program} man render > ~/.local/share/man/man1/jobplate-render.1"
+        ))
+    }
+
+    /// Prints the page of a command, or that of the program.
+    fn run(self, ui: &mut Ui) -> Result<ExitCode> {
+        let mut program = (ui.command_line)(ui.invocation.name()).disable_help_subcommand(true);
+        program.build();
+        let page = match self.command {
+            None => program,
+            Some(about) => match program.find_subcommand(&about) {
+                Some(command) => command.clone(),
+                None => {
+                    let names: Vec<&str> = program.get_subcommands().map(clap::Command::get_name).collect();
+                    return Err(Error::usage("there is no page about that")
+                        .hint(format!("there are pages about {}", names.join(", "))));
+                }
+            },
+        };
+        ui.print(|out| print(page, out).map_err(|error| write_error(&error)))
+    }
 }
 
 fn print(page: clap::Command, mut out: &mut dyn Write) -> io::Result<()> {

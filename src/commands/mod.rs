@@ -1,17 +1,31 @@
-//! The command line: arguments to domain values once, one file per command, errors to exit codes.
+//! The commands: a file each, with its arguments, its help and what it does. [`COMMANDS`] is the only list of them.
 //!
-//! The only room that reads the environment and writes to standard output and standard error; nobody
-//! imports it but `main`.
+//! | file | decides |
+//! |---|---|
+//! | `mod.rs` | which commands there are, and which one a command line calls |
+//! | `definition.rs` | what a command is |
+//! | `render.rs` | where the result goes: standard output, a ConfigMap, the files themselves, a list, a diff |
+//! | `apply.rs` | how objects are applied, and how the report looks |
+//! | `diff.rs` | how differences from the server are shown |
+//! | `post_render.rs` | what Helm pipes in, and what it gets |
+//! | `krm.rs` | how a ResourceList is read, edited, and given an error |
+//! | `argocd_generate.rs` | what parameters of an Argo CD application mean, and which files they may name |
+//! | `preview/` | which Prefect a template is for, and how its Job is shown |
+//! | `convert.rs` | from which template to which |
+//! | `secret/` | where secrets are found, and how the Secret is printed |
+//! | `template.rs` | which templates are built in |
+//! | `schema.rs` | the JSON Schema of spec files |
+//! | `completion.rs` | which shells have a script |
+//! | `man.rs` | how a manual page is made of the help |
 
 #[cfg(feature = "cluster")]
 mod apply;
 mod argocd_generate;
-pub(crate) mod args;
 mod completion;
 mod convert;
+mod definition;
 #[cfg(feature = "cluster")]
 mod diff;
-mod help;
 mod krm;
 mod man;
 mod post_render;
@@ -19,155 +33,139 @@ mod preview;
 mod render;
 mod schema;
 mod secret;
-pub(crate) mod template;
+mod template;
 
 use std::ffi::OsString;
-use std::io::{Read, Write};
-use std::path::Path;
 use std::process::ExitCode;
 
-use anstream::{AutoStream, ColorChoice};
-use jobplate_diagnostic::{Error, Kind, io_reason};
+use clap::builder::Styles;
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser};
+use jobplate_diagnostic::{Error, Kind};
 
-use crate::completion as complete;
-use crate::diagnostic;
-use crate::shared::outputs;
-use crate::ui::github;
-use crate::ui::invocation::{self, Called};
+use self::definition::{Definition, Failure};
+use crate::shared::usage::{explain, without_values};
+use crate::ui::Ui;
 
-/// Runs the program with its arguments, its own name first, and gives its exit code.
-pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
-    hide_panics();
-    let args: Vec<OsString> = args.collect();
-    if invocation::by(args.first()) == Called::PluginCompletion {
-        return complete::for_kubectl(&args);
-    }
-    if let Some(shell) = complete::asking_shell() {
-        return complete::for_shell(&shell, &args);
-    }
-    empty_error_file();
-    let (command, color) = match args::parse(&args) {
-        Ok(parsed) => parsed,
-        Err(args::Exit::Clap(usage)) => {
-            let _ = usage.print();
-            if usage.use_stderr() {
-                write_error_file(&usage.to_string(), false);
-                github::tell_usage(&usage.to_string());
-            }
-            return ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2));
-        }
-        Err(args::Exit::Error(error, color)) => return fail(&error, color),
-    };
-    let done = match command {
-        args::Command::Render(command) => render::run(*command, color),
-        #[cfg(feature = "cluster")]
-        args::Command::Apply(command) => apply::run(*command, color),
-        #[cfg(feature = "cluster")]
-        args::Command::Diff(command) => diff::run(*command, color),
-        args::Command::PostRender(manifests) => post_render::run(&manifests, color),
-        args::Command::Krm(args) => krm::run(*args, color),
-        args::Command::ArgocdGenerate => argocd_generate::run(color),
-        args::Command::Preview(args) => preview::run(*args, color),
-        args::Command::Convert(args) => convert::run(&args, color),
-        args::Command::Secret(args) => secret::run(*args, color),
-        args::Command::Template(name) => outputs::to_stdout(|out| template::run(name.as_deref(), out)),
-        args::Command::Schema => outputs::to_stdout(|out| schema::run(out)),
-        args::Command::Completion(shell) => outputs::to_stdout(|out| completion::run(shell, out)),
-        args::Command::Man(about) => outputs::to_stdout(|out| man::run(about.as_deref(), out)),
-    };
+/// The commands, in the order in which the help lists them.
+const COMMANDS: &[Definition] = &[
+    Definition::of::<render::RenderArgs>(),
+    #[cfg(feature = "cluster")]
+    Definition::of::<apply::ApplyArgs>(),
+    #[cfg(feature = "cluster")]
+    Definition::of::<diff::DiffArgs>(),
+    Definition::of::<post_render::PostRenderArgs>(),
+    Definition::of::<krm::KrmArgs>(),
+    Definition::of::<argocd_generate::ArgocdGenerateArgs>(),
+    Definition::of::<preview::PreviewArgs>(),
+    Definition::of::<convert::ConvertArgs>(),
+    Definition::of::<secret::SecretArgs>(),
+    Definition::of::<template::TemplateArgs>(),
+    Definition::of::<schema::SchemaArgs>(),
+    Definition::of::<completion::CompletionArgs>(),
+    Definition::of::<man::ManArgs>(),
+];
+
+#[derive(Parser)]
+#[command(name = "jobplate", version, max_term_width = 100, styles = Styles::plain())]
+/// Puts secret references and Prefect settings into Kubernetes job templates, changing only the bytes it must
+struct Globals {
+    /// When to use colours: auto, always, never
+    #[arg(long, value_name = "WHEN", default_value = "auto", hide_possible_values = true, global = true)]
+    color: clap::ColorChoice,
+}
+
+/// Defines the command line of a program that the user calls by this name.
+pub(crate) fn command_line(program: &str) -> clap::Command {
+    Globals::command()
+        .bin_name(program)
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommands(COMMANDS.iter().map(|command| command.to_clap(program)))
+        .after_help(format!("Begin with: {program} template job > job_template.yaml"))
+}
+
+/// Runs the command that a command line calls; its first word is the program. Reports what goes wrong.
+pub(crate) fn run(args: &[OsString], ui: &mut Ui) -> ExitCode {
+    let done = parse(args, ui).and_then(|(command, mut matches)| command.run(&mut matches, ui));
     match done {
         Ok(code) => code,
-        Err(error) => fail(&error, color),
-    }
-}
-
-/// Ends the process at once, as interrupted.
-#[cfg(feature = "cluster")]
-pub(crate) fn end_interrupted() {
-    std::process::exit(i32::from(Kind::Interrupted.exit_code()));
-}
-
-/// Reports an error where errors go, and gives its exit code.
-fn fail(error: &Error, color: ColorChoice) -> ExitCode {
-    if error.kind() != Kind::ClosedOutput {
-        let mut text = diagnostic::error(error);
-        if post_render::is_helm_plugin() {
-            text.push_str(&diagnostic::note(post_render::WITHOUT_HELM));
+        Err(Failure::Usage(usage)) => {
+            ui.report_usage(&usage);
+            ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2))
         }
-        to_stderr(&text, color);
-        record_error(error, &text, false);
+        Err(Failure::Error(error)) => ui.fail(&error),
     }
-    ExitCode::from(error.kind().exit_code())
 }
 
-/// Tells an error to those who do not read standard error. `more`: behind others of this run.
-pub(crate) fn record_error(error: &Error, text: &str, more: bool) {
-    write_error_file(&anstream::adapter::strip_str(&invocation::as_typed(text)).to_string(), more);
-    github::tell_error(error);
-}
-
-/// Writes to standard error; that nobody reads it is no reason to stop.
-pub(crate) fn to_stderr(text: &str, color: ColorChoice) {
-    let text = github::harmless(&invocation::as_typed(text));
-    let _ = AutoStream::new(std::io::stderr(), color).write_all(text.as_bytes());
-}
-
-/// Helm 4 shows no standard error of a post-renderer: the terminal that it was called from gets it all the same,
-/// and the file that `JOBPLATE_ERROR_FILE` names.
-///
-/// `more`: behind the errors that are in it already.
-fn write_error_file(text: &str, more: bool) {
-    let open = |path: OsString| {
-        // What is a device by name may be somebody's log by now: nothing there is taken away.
-        let more = more || Path::new(&path).starts_with("/dev");
-        std::fs::OpenOptions::new().create(true).write(true).append(more).truncate(!more).open(path)
+/// Reads a command line: the command, and its arguments as clap has read them.
+fn parse(args: &[OsString], ui: &mut Ui) -> Result<(Definition, ArgMatches), Failure> {
+    let flag_first = args.get(1).is_some_and(|word| word.as_encoded_bytes().starts_with(b"-"));
+    let mut matches = command_line(ui.invocation.name()).try_get_matches_from(args).map_err(|usage| {
+        explain(&usage, flag_first).map_or_else(|| Failure::Usage(without_values(usage)), Failure::Error)
+    })?;
+    ui.color = match Globals::from_arg_matches_mut(&mut matches)?.color {
+        clap::ColorChoice::Auto => anstream::ColorChoice::Auto,
+        clap::ColorChoice::Always => anstream::ColorChoice::Always,
+        clap::ColorChoice::Never => anstream::ColorChoice::Never,
     };
-    if let Some(path) = error_file()
-        && let Err(error) = open(path).and_then(|mut file| file.write_all(text.as_bytes()))
-    {
-        let note = format!("JOBPLATE_ERROR_FILE can't be written: {}", io_reason(&error));
-        to_stderr(&diagnostic::note(&note), ColorChoice::Auto);
-        to_terminal(&anstream::adapter::strip_str(&diagnostic::note(&note)).to_string());
+    let called = matches.remove_subcommand();
+    let known = called.and_then(|(name, matches)| {
+        let command = COMMANDS.iter().find(|command| command.name == name)?;
+        Some((*command, matches))
+    });
+    known.ok_or_else(|| Failure::Error(Error::new(Kind::Internal, "a command is missing in the list")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::invocation::Invocation;
+
+    fn parsed(args: &[&str]) -> Result<(&'static str, Ui), Failure> {
+        let words: Vec<OsString> = ["jobplate"].iter().chain(args).map(OsString::from).collect();
+        let mut ui = Ui::from_environment(Invocation::Program, command_line);
+        parse(&words, &mut ui).map(|(command, _)| (command.name, ui))
     }
-    to_terminal(text);
-}
 
-fn error_file() -> Option<OsString> {
-    std::env::var_os("JOBPLATE_ERROR_FILE").filter(|path| !path.is_empty())
-}
-
-/// Empties an error file in which an error is: what is in it afterwards is of this run. Whatever else somebody
-/// may have named stays as it is.
-fn empty_error_file() {
-    let Some(path) = error_file() else { return };
-    let mut start = [0; 6];
-    let is_error = !Path::new(&path).starts_with("/dev")
-        && std::fs::metadata(&path).is_ok_and(|metadata| metadata.is_file())
-        && std::fs::File::open(&path).and_then(|mut file| file.read_exact(&mut start)).is_ok()
-        && start == *b"error:";
-    if is_error {
-        // That it can't be written is told when there is something to write.
-        let _ = std::fs::OpenOptions::new().write(true).truncate(true).open(path);
+    #[test]
+    fn clap_finds_no_fault_in_the_definition() {
+        command_line("jobplate").debug_assert();
+        let help = command_line("kubectl jobplate").render_long_help().to_string();
+        assert!(help.contains("kubectl jobplate template"));
     }
-}
 
-/// Writes to the terminal, where Helm keeps everything else to itself.
-fn to_terminal(text: &str) {
-    if post_render::is_helm_plugin()
-        // Where there is no terminal, there is nobody to tell.
-        && let Ok(mut terminal) = std::fs::OpenOptions::new().write(true).open("/dev/tty")
-    {
-        let _ = terminal.write_all(text.as_bytes());
+    #[test]
+    fn commands_are_known_by_their_names() {
+        assert!(matches!(parsed(&["template"]), Ok(("template", _))));
+        assert!(matches!(parsed(&[]), Err(Failure::Usage(_))));
+        let color = parsed(&["schema", "--color=never"]).map(|(_, ui)| ui.color);
+        assert!(matches!(color, Ok(anstream::ColorChoice::Never)));
     }
-}
 
-/// A panic's message may quote an input: only its place is told.
-fn hide_panics() {
-    std::panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map_or(String::new(), |at| format!(" ({}:{})", at.file(), at.line()));
-        let error = Error::new(Kind::Internal, format!("a bug in jobplate{place}; nothing more was written"))
-            .hint("please report this place with the command, without any secrets");
-        let _ = fail(&error, ColorChoice::Auto);
-        std::process::exit(i32::from(Kind::Internal.exit_code()));
-    }));
+    #[test]
+    fn clap_repeats_no_value() {
+        for (args, said) in [
+            (&["render", "a", "--env=A=canary", "--nope"] as &[&str], "'--nope'"),
+            (&["render", "a", "--evn=A=canary"], "'--evn'"),
+            (&["render", "a", "--evn", "A=canary"], "'--evn'"),
+            (&["render", "a", "--quiet=canary"], "--quiet"),
+            (&["render", "a", "-X", "canary"], "'-X'"),
+            (&["render", "a", "--color=Canary1"], "--color"),
+            (&["render", "a", "--color=alwais"], "'always'"),
+            (&["render", "a", "--Canary1"], "'...'"),
+            (&["schema", "canary"], "'...'"),
+            (&["template", "job", "canary"], "'...'"),
+            (&["Canary1"], "no command"),
+            (&["--target=canary", "--env=A=canary"], "where the command is expected"),
+            (&["rendr", "canary"], "'render'"),
+            (&["render", "a", "--api", "canary", "--api", "canary"], "--api"),
+        ] {
+            let message = match parsed(args) {
+                Err(Failure::Usage(error)) => error.to_string(),
+                Err(Failure::Error(error)) => error.to_string(),
+                Ok(_) => panic!("{args:?} is no usage error"),
+            };
+            assert!(message.contains(said) && !message.to_lowercase().contains("canary"), "{args:?}: {message}");
+        }
+    }
 }

@@ -4,39 +4,85 @@
 
 use std::process::ExitCode;
 
-use anstream::ColorChoice;
-use jobplate_diagnostic::Result;
+use clap::Args;
+use jobplate_diagnostic::{Error, Result, write_error};
 
-use super::render;
+use super::definition::Command;
 use crate::diagnostic::edits::Told;
-use crate::render::write_error;
-use crate::shared::edit_args::Manifests;
+use crate::shared::edit_args::{EditArgs, Manifests, Naming};
 use crate::shared::edits;
 use crate::shared::no_match::Matching;
-use crate::shared::outputs::to_stdout;
+use crate::shared::plan::plan;
+use crate::ui::Ui;
 
-/// The name of our plugin for Helm 4 (`integrations/helm/plugin.yaml`).
-const PLUGIN: &str = "jobplate";
-
-/// What to do where Helm shows too little.
-pub(crate) const WITHOUT_HELM: &str =
-    "to see it without Helm: helm template RELEASE CHART | jobplate post-render, with the same arguments";
-
-/// Whether Helm 4 runs us as its plugin. Then nobody sees what goes to standard error.
-pub(crate) fn is_helm_plugin() -> bool {
-    std::env::var_os("HELM_PLUGIN_NAME").is_some_and(|name| name == PLUGIN)
+#[derive(Args)]
+pub(crate) struct PostRenderArgs {
+    /// Helm 4 says `post-render` by its plugin, and who comes from Helm 3 says it again. Any other word is a
+    /// FILE, which is refused.
+    #[arg(hide = true)]
+    again: Vec<String>,
+    #[command(flatten)]
+    edit: EditArgs,
+    /// The namespace of targets that have none
+    #[arg(short = 'n', long, value_name = "NAMESPACE", help_heading = "Names")]
+    namespace: Option<String>,
 }
 
-/// Runs the command.
-pub(crate) fn run(manifests: &Manifests, color: ColorChoice) -> Result<ExitCode> {
-    let mut rendering = render::plan(manifests, Matching::OrNoObject, color)?;
-    let edits = edits::find(&mut rendering, manifests)?;
-    let done = to_stdout(|out| {
-        if rendering.is_all_empty() && is_helm_plugin() {
-            // Helm 4 takes an empty output for a failure, even where its chart makes no objects.
-            return out.write_all(b"# nothing to render\n").map_err(|error| write_error(&error));
+impl PostRenderArgs {
+    fn resolve(self) -> Result<Manifests> {
+        if self.again.iter().any(|word| word != "post-render") {
+            return Err(Error::usage("`post-render` takes no FILE: it reads what is piped in")
+                .hint("files are for `render`; in Helm, each argument goes behind a --post-renderer-args of its own"));
         }
-        rendering.write(0, out)
-    });
-    edits::tell(edits, Told::Made, done)
+        let manifests = self.edit.of_a_stranger(None, self.namespace, Naming::Helm)?;
+        if manifests.injection.is_empty() {
+            return Err(Error::usage("nothing to set is given")
+                .hint("say what is to be put in: --secret-env VAR=SECRET/KEY, or another of `post-render --help`"));
+        }
+        Ok(manifests)
+    }
+}
+
+impl Command for PostRenderArgs {
+    const NAME: &'static str = "post-render";
+    const ABOUT: &'static str = "Render as a Helm post-renderer: what Helm pipes in, with references put in";
+
+    fn after_help(program: &str) -> Option<String> {
+        Some(format!(
+            "Changes only what --target names; Prefect's own settings go to agents and workers without it.
+
+Examples:
+  # Helm 3
+  helm upgrade --install web ./chart --post-renderer {program} \\
+    --post-renderer-args post-render \\
+    --post-renderer-args --target=deployment/web \\
+    --post-renderer-args --secret-env=DB_PASSWORD=db/password
+
+  # Helm 4, as a plugin, which adds post-render itself
+  helm upgrade --install web ./chart --post-renderer jobplate \\
+    --post-renderer-args --target=deployment/web \\
+    --post-renderer-args --secret-env=DB_PASSWORD=db/password
+
+  # What it does, without Helm around it
+  helm template web ./chart |
+    {program} post-render --target=deployment/web --secret-env=DB_PASSWORD=db/password
+
+Helm 4 shows no error of a post-renderer: JOBPLATE_ERROR_FILE=FILE keeps it.
+Neither Helm shows its notes."
+        ))
+    }
+
+    fn run(self, ui: &mut Ui) -> Result<ExitCode> {
+        let manifests = self.resolve()?;
+        let mut rendering = plan(&manifests, Matching::OrNoObject, ui)?;
+        let edits = edits::find(&mut rendering, &manifests, ui)?;
+        let done = ui.print(|out| {
+            if rendering.is_all_empty() && ui.is_helm_plugin() {
+                // Helm 4 takes an empty output for a failure, even where its chart makes no objects.
+                return out.write_all(b"# nothing to render\n").map_err(|error| write_error(&error));
+            }
+            rendering.write(0, out)
+        });
+        edits::tell(edits, Told::Made, done, ui)
+    }
 }

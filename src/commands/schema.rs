@@ -1,15 +1,24 @@
 //! `jobplate schema`: the JSON Schema of spec files.
 
-use std::io::Write;
+use std::process::ExitCode;
 
+use clap::Args;
 use jobplate_diagnostic::{Error, Kind, Result};
 
+use super::definition::Command;
 use crate::inject::spec::SpecFile;
-use crate::render::write_error;
+use crate::ui::Ui;
 
-/// Prints it.
-pub(crate) fn run(out: &mut dyn Write) -> Result<()> {
-    let schema = serde_json::to_string_pretty(&schemars::schema_for!(SpecFile))
-        .map_err(|_| Error::new(Kind::Internal, "the schema can't be written as JSON"))?;
-    writeln!(out, "{schema}").map_err(|error| write_error(&error))
+#[derive(Args)]
+pub(crate) struct SchemaArgs {}
+
+impl Command for SchemaArgs {
+    const NAME: &'static str = "schema";
+    const ABOUT: &'static str = "Print the JSON Schema of spec files, for editors";
+
+    fn run(self, ui: &mut Ui) -> Result<ExitCode> {
+        let schema = serde_json::to_string_pretty(&schemars::schema_for!(SpecFile))
+            .map_err(|_| Error::new(Kind::Internal, "the schema can't be written as JSON"))?;
+        ui.print_text(&(schema + "\n"))
+    }
 }

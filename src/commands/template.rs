@@ -1,10 +1,13 @@
 //! `jobplate template`: manifests to start from, as they stand in `templates/`.
 
-use std::io::Write;
+use std::process::ExitCode;
 
+use clap::Args;
+use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use jobplate_diagnostic::{Error, Result, suggest};
 
-use crate::render::write_error;
+use super::definition::Command;
+use crate::ui::Ui;
 
 /// Name, what it is, text.
 const TEMPLATES: [(&str, &str, &str); 4] = [
@@ -22,18 +25,32 @@ const TEMPLATES: [(&str, &str, &str); 4] = [
     ),
 ];
 
-/// The templates: their names, and what they are.
-pub(crate) fn list() -> impl Iterator<Item = (&'static str, &'static str)> {
-    TEMPLATES.iter().map(|(name, about, _)| (*name, *about))
+/// Lists the templates for completion.
+fn candidates() -> Vec<CompletionCandidate> {
+    TEMPLATES.iter().map(|(name, about, _)| CompletionCandidate::new(*name).help(Some((*about).into()))).collect()
 }
 
-/// Prints a template, or the list of them.
-pub(crate) fn run(name: Option<&str>, out: &mut dyn Write) -> Result<()> {
-    let text = match name {
-        None => list().map(|(name, about)| format!("{name:17} {about}\n")).collect(),
-        Some(name) => find(name)?.to_owned(),
-    };
-    out.write_all(text.as_bytes()).map_err(|error| write_error(&error))
+#[derive(Args)]
+pub(crate) struct TemplateArgs {
+    /// The template; without it they are listed
+    #[arg(add = ArgValueCandidates::new(candidates))]
+    name: Option<String>,
+}
+
+impl Command for TemplateArgs {
+    const NAME: &'static str = "template";
+    const ABOUT: &'static str = "Print a built-in template to start from: job, cronjob, agent, base-job-template";
+
+    /// Prints a template, or the list of them.
+    fn run(self, ui: &mut Ui) -> Result<ExitCode> {
+        match self.name {
+            None => {
+                let lines = TEMPLATES.iter().map(|(name, about, _)| format!("{name:17} {about}\n"));
+                ui.print_text(&lines.collect::<String>())
+            }
+            Some(name) => ui.print_text(find(&name)?),
+        }
+    }
 }
 
 fn find(name: &str) -> Result<&'static str> {
@@ -55,12 +72,10 @@ mod tests {
     #[test]
     fn templates_by_name() {
         for (name, _, text) in TEMPLATES {
-            let mut out = Vec::new();
-            run(Some(name), &mut out).unwrap();
-            assert_eq!(String::from_utf8(out).unwrap(), text);
+            assert_eq!(find(name).unwrap(), text);
         }
-        let error = run(Some("jbo"), &mut Vec::new()).unwrap_err();
+        let error = find("jbo").unwrap_err();
         assert_eq!(error.hint_text(), Some("did you mean `job`?"));
-        assert!(run(Some("x"), &mut Vec::new()).unwrap_err().hint_text().is_none());
+        assert!(find("x").unwrap_err().hint_text().is_none());
     }
 }

@@ -8,7 +8,6 @@ use std::path::PathBuf;
 use jobplate_cluster::ClusterOptions;
 use jobplate_manifest::select::Target;
 
-use crate::commands::args;
 #[cfg(feature = "cluster")]
 use crate::shared::cluster_args::kubeconfigs;
 use crate::shared::parse;
@@ -51,8 +50,8 @@ impl Line {
     }
 
     /// Reads what is there, however incomplete the line is.
-    pub(crate) fn said(&self) -> Said {
-        let command = args::command("jobplate").ignore_errors(true);
+    pub(crate) fn said(&self, command: &clap::Command) -> Said {
+        let command = command.clone().ignore_errors(true);
         let Ok(matches) = command.try_get_matches_from(&self.words) else { return Said::default() };
         let Some((_, matches)) = matches.subcommand() else { return Said::default() };
         let being_typed = self.words.last().and_then(|word| word.to_str()).unwrap_or_default();
@@ -105,7 +104,7 @@ mod tests {
     }
 
     fn said(words: &[&str]) -> Said {
-        Line { words: words.iter().map(OsString::from).collect() }.said()
+        Line { words: words.iter().map(OsString::from).collect() }.said(&crate::commands::command_line("jobplate"))
     }
 
     #[test]

@@ -18,9 +18,9 @@ use std::process::ExitCode;
 use clap_complete::engine::{CompletionCandidate, complete};
 
 use self::line::Line;
-use crate::commands::args;
-use crate::render::write_error;
-use crate::shared::outputs::to_stdout;
+use jobplate_diagnostic::write_error;
+
+use crate::ui::Ui;
 
 /// The environment variable by which a shell asks; it names the shell.
 const VARIABLE: &str = "JOBPLATE_COMPLETE";
@@ -40,14 +40,14 @@ pub(crate) fn asking_shell() -> Option<String> {
 
 /// Answers a shell: a candidate a line, and behind a tab what it is. `args` are those of the script: behind `--`
 /// the words of the line, the last of them the one to complete.
-pub(crate) fn for_shell(shell: &str, args: &[OsString]) -> ExitCode {
+pub(crate) fn for_shell(shell: &str, args: &[OsString], ui: &Ui) -> ExitCode {
     let words: Vec<OsString> = args.iter().skip_while(|word| *word != "--").skip(1).cloned().collect();
-    quietly(|out| {
+    quietly(ui, |out| {
         if shell != "bash" {
-            return Line { words }.candidates().0.iter().try_for_each(|candidate| print(candidate, 0, out));
+            return Line { words }.candidates(ui).0.iter().try_for_each(|candidate| print(candidate, 0, out));
         }
         let Some((line, kept)) = Line::of_bash(&words) else { return Ok(()) };
-        line.candidates().0.iter().try_for_each(|candidate| {
+        line.candidates(ui).0.iter().try_for_each(|candidate| {
             let value = candidate.get_value().to_string_lossy();
             writeln!(out, "{}", quoted(value.get(kept..).unwrap_or_default()))
         })
@@ -56,12 +56,12 @@ pub(crate) fn for_shell(shell: &str, args: &[OsString]) -> ExitCode {
 
 /// Answers kubectl: `args` are the program and the words behind `kubectl jobplate`, the last of them the one to
 /// complete.
-pub(crate) fn for_kubectl(args: &[OsString]) -> ExitCode {
+pub(crate) fn for_kubectl(args: &[OsString], ui: &Ui) -> ExitCode {
     let mut words = args.to_vec();
     words.resize_with(words.len().max(2), OsString::new);
-    quietly(|out| {
+    quietly(ui, |out| {
         let last = words.last().and_then(|word| word.to_str()).unwrap_or_default().to_owned();
-        let (mut candidates, wants_file) = Line { words }.candidates();
+        let (mut candidates, wants_file) = Line { words }.candidates(ui);
         if let (Some(extensions), false) = (wants_file, last.starts_with('-')) {
             // Its shells know best how names of files are written.
             extensions.iter().try_for_each(|extension| writeln!(out, "{extension}"))?;
@@ -109,11 +109,11 @@ fn print(candidate: &CompletionCandidate, from: usize, out: &mut dyn Write) -> i
 impl Line {
     /// What may stand in the place of the last word; and, where that is a file, the extensions that it may have
     /// (none: any).
-    fn candidates(mut self) -> (Vec<CompletionCandidate>, Option<&'static [&'static str]>) {
+    fn candidates(mut self, ui: &Ui) -> (Vec<CompletionCandidate>, Option<&'static [&'static str]>) {
         let Some(last) = self.words.len().checked_sub(1) else { return Default::default() };
         let folder = std::env::current_dir().ok();
         // It knows what the values of its flags can be.
-        let mut command = offers::attach(args::command("jobplate"), &self);
+        let mut command = offers::attach((ui.command_line)(ui.invocation.name()), &self);
         let is_flag = self.words[last].as_encoded_bytes().starts_with(b"-");
         if self.words[last] == "-" {
             // Long flags say what they are.
@@ -130,7 +130,7 @@ impl Line {
 }
 
 /// Whatever goes wrong, nothing is said.
-fn quietly(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> ExitCode {
-    let written = to_stdout(|out| write(out).map_err(|error| write_error(&error)));
+fn quietly(ui: &Ui, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> ExitCode {
+    let written = ui.print(|out| write(out).map_err(|error| write_error(&error)));
     written.unwrap_or(ExitCode::SUCCESS)
 }

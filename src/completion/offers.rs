@@ -11,7 +11,6 @@ use jobplate_prefect::variables::secret_name;
 
 use super::files::{Found, Names};
 use super::line::{Line, Said};
-use crate::commands::template;
 use crate::shared::inputs::EXTENSIONS;
 
 type Pairs = Vec<(String, String)>;
@@ -36,7 +35,7 @@ pub(crate) fn attach(mut command: clap::Command, line: &Line) -> (clap::Command,
     let wants_file = WantsFile::default();
     // Flags are there only once the commands are built.
     command.build();
-    let said = Arc::new(line.said());
+    let said = Arc::new(line.said(&command));
     let commands: Vec<String> = command.get_subcommands().map(|command| command.get_name().to_owned()).collect();
     for name in &commands {
         let (said, all, own, file) = (Arc::clone(&said), commands.clone(), name.clone(), Arc::clone(&wants_file));
@@ -129,9 +128,6 @@ fn completer(
             let files = readable(PathCompleter::file().complete(OsStr::new(path))).into_iter();
             files.map(|file| file.add_prefix(format!("{key}="))).collect()
         }),
-        "name" if command == "template" => {
-            plain(|_| template::list().map(|(name, about)| (name.to_owned(), about.to_owned())).collect())
-        }
         "command" if command == "man" => {
             let commands: Vec<String> = commands.iter().filter(|command| *command != "help").cloned().collect();
             plain(move |_| commands.iter().map(|command| (command.clone(), String::new())).collect())

@@ -5,12 +5,12 @@
 use std::io::Read;
 use std::ops::Range;
 
-use jobplate_diagnostic::Result;
+use jobplate_diagnostic::{Result, write_error};
 use jobplate_yaml::Documents;
 
 use super::log::{EditLog, Record};
 use super::source::Watch;
-use super::{Planned, changed, not_utf8, read_error, spool_error, write_error};
+use super::{Planned, changed, not_utf8, read_error, spool_error};
 
 /// A document of an input.
 #[derive(Debug)]

@@ -27,7 +27,7 @@ use self::log::EditLog;
 use self::outcome::{Counts, Outcome};
 pub use self::seen::{Seen, SeenText, each_object};
 pub use self::source::Source;
-use jobplate_diagnostic::{Error, Kind, LineIndex, Result, io_reason};
+use jobplate_diagnostic::{Error, LineIndex, Result, io_reason};
 use jobplate_manifest::select::Target;
 use jobplate_yaml::{Documents, StreamError};
 
@@ -299,14 +299,6 @@ fn read_error(name: &str, error: StreamError) -> Error {
 fn spool_error(error: &io::Error) -> Error {
     Error::input(format!("the temporary file can't be used: {}", io_reason(error)))
         .hint("set TMPDIR to a folder that can be written to")
-}
-
-/// A failed write of the output. A reader that went away is no error to tell anyone.
-pub fn write_error(error: &io::Error) -> Error {
-    match error.kind() {
-        io::ErrorKind::BrokenPipe => Error::new(Kind::ClosedOutput, "the output was closed"),
-        _ => Error::input(format!("the output can't be written: {}", io_reason(error))),
-    }
 }
 
 fn changed(name: &str) -> Error {

@@ -1,62 +1,21 @@
-//! The flags of `apply` and `diff`: which cluster, how to write, what to wait for. As kubectl has them
-//! where it has them.
+//! The flags that `apply` and `diff` share: which cluster, as whom, how to write. As kubectl has them where it has
+//! them.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use jobplate_cluster::{
-    ApplyOptions, ClusterOptions, Kubeconfigs, OnImmutable, SessionOptions, Validation, WaitOptions, Writing,
-};
+use jobplate_cluster::{ClusterOptions, Kubeconfigs, SessionOptions, Validation, Writing};
 use jobplate_diagnostic::{Error, Result};
 
 use super::edit_args::{ManifestArgs, Manifests, namespace};
 
 /// As long as it takes.
-const AGES: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
-
-/// `apply`, with everything decided.
-pub(crate) struct Apply {
-    /// What is rendered.
-    pub manifests: Manifests,
-    /// The session.
-    pub session: SessionOptions,
-    /// How to apply.
-    pub options: ApplyOptions,
-    /// How the report is printed.
-    pub format: Format,
-    /// Whether requests are told.
-    pub verbose: bool,
-}
-
-/// `diff`, with everything decided.
-pub(crate) struct Diff {
-    /// What is rendered.
-    pub manifests: Manifests,
-    /// The session.
-    pub session: SessionOptions,
-    /// `--force-conflicts`
-    pub force: bool,
-    /// `--take-over`
-    pub take_over: bool,
-    /// Whether requests are told.
-    pub verbose: bool,
-}
-
-/// How the report is printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Format {
-    /// A line an object.
-    Text,
-    /// `job.batch/etl`, a line an object.
-    Name,
-    /// One JSON document.
-    Json,
-}
+pub(crate) const AGES: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 #[derive(Args)]
 #[command(next_help_heading = "Cluster")]
-struct ClusterArgs {
+pub(crate) struct ClusterArgs {
     /// The namespace of every object, instead of that of the kubeconfig; nothing is written into manifests
     #[arg(short = 'n', long, value_name = "NAMESPACE")]
     namespace: Option<String>,
@@ -92,124 +51,17 @@ struct ClusterArgs {
     validate: String,
     /// Take fields that others own, all of them
     #[arg(long)]
-    force_conflicts: bool,
+    pub(crate) force_conflicts: bool,
     /// Take over the env entries that this call names, and nothing else, from whoever owns them
     #[arg(long)]
-    take_over: bool,
+    pub(crate) take_over: bool,
     /// Say on stderr what is asked of the server
     #[arg(short, long)]
-    verbose: bool,
-}
-
-#[derive(Args)]
-pub(crate) struct ApplyArgs {
-    #[command(flatten)]
-    manifests: ManifestArgs,
-    #[command(flatten)]
-    cluster: ClusterArgs,
-    #[command(flatten)]
-    how: HowArgs,
-}
-
-#[derive(Args)]
-#[command(next_help_heading = "Applying")]
-struct HowArgs {
-    /// Only try: server, none
-    #[arg(long, value_name = "HOW", default_value = "none", num_args = 0..=1, require_equals = true, default_missing_value = "")]
-    dry_run: String,
-    /// For a Job whose pod template differs: fail, recreate, new-name, skip
-    #[arg(long, value_name = "POLICY", default_value = "fail")]
-    on_immutable: String,
-    /// Let --on-immutable=recreate delete a Job that is running
-    #[arg(long)]
-    recreate_running: bool,
-    /// Do not try every object before the first is written
-    #[arg(long)]
-    no_preflight: bool,
-    /// Wait until the Jobs have ended
-    #[arg(long)]
-    wait: bool,
-    /// Follow the logs of the Jobs, on stderr (implies --wait)
-    #[arg(long)]
-    logs: bool,
-    /// How long Jobs that are waited for, and deletions, may take
-    #[arg(long, value_name = "DURATION", default_value = "10m")]
-    timeout: String,
-    /// How to print what became of each object: name, json
-    #[arg(short = 'o', long, value_name = "FORMAT")]
-    output: Option<String>,
-}
-
-#[derive(Args)]
-pub(crate) struct DiffArgs {
-    #[command(flatten)]
-    manifests: ManifestArgs,
-    #[command(flatten)]
-    cluster: ClusterArgs,
-}
-
-impl ApplyArgs {
-    pub(crate) fn meaning(self) -> Result<Apply> {
-        let HowArgs { dry_run, on_immutable, recreate_running, no_preflight, wait, logs, timeout, output } = self.how;
-        let mut manifests = manifests(self.manifests, &self.cluster)?;
-        let dry_run = match dry_run.as_str() {
-            "none" => false,
-            "server" => true,
-            "client" => {
-                let error = Error::usage("`--dry-run=client` shows nothing that `jobplate render` does not");
-                return Err(error.hint("use render, or --dry-run=server to ask the server"));
-            }
-            "" => return Err(Error::usage("`--dry-run` needs a value").hint("write --dry-run=server")),
-            _ => return Err(Error::usage("`--dry-run` is `server` or `none`")),
-        };
-        let running = recreate_running;
-        let on_immutable = match on_immutable.as_str() {
-            "fail" => OnImmutable::Fail,
-            "recreate" => OnImmutable::Recreate { running },
-            "new-name" => {
-                manifests.injection.names.hash = true;
-                OnImmutable::Fail
-            }
-            "skip" => OnImmutable::Skip,
-            _ => return Err(Error::usage("`--on-immutable` is `fail`, `recreate`, `new-name` or `skip`")),
-        };
-        if running && !matches!(on_immutable, OnImmutable::Recreate { .. }) {
-            return Err(Error::usage("`--recreate-running` needs `--on-immutable=recreate`"));
-        }
-        let format = match output.as_deref() {
-            None => Format::Text,
-            Some("name") => Format::Name,
-            Some("json") => Format::Json,
-            Some(_) => {
-                return Err(Error::usage("`--output` is `name` or `json`").hint("`jobplate render` prints manifests"));
-            }
-        };
-        let timeout = duration("--timeout", &timeout)?.unwrap_or(AGES);
-        let wait = (wait || logs).then_some(WaitOptions { logs });
-        let options = ApplyOptions {
-            dry_run,
-            preflight: !no_preflight,
-            force: self.cluster.force_conflicts,
-            take_over: self.cluster.take_over,
-            on_immutable,
-            wait,
-            timeout,
-        };
-        let verbose = self.cluster.verbose;
-        Ok(Apply { manifests, session: self.cluster.session()?, options, format, verbose })
-    }
-}
-
-impl DiffArgs {
-    pub(crate) fn meaning(self) -> Result<Diff> {
-        let manifests = manifests(self.manifests, &self.cluster)?;
-        let ClusterArgs { force_conflicts: force, take_over, verbose, .. } = self.cluster;
-        Ok(Diff { manifests, session: self.cluster.session()?, force, take_over, verbose })
-    }
+    pub(crate) verbose: bool,
 }
 
 /// The manifests of a call; they are applied, too, where there is nothing to set.
-fn manifests(args: ManifestArgs, cluster: &ClusterArgs) -> Result<Manifests> {
+pub(crate) fn manifests(args: ManifestArgs, cluster: &ClusterArgs) -> Result<Manifests> {
     let manifests = args.meaning(false)?;
     let injection = &manifests.injection;
     let names_entries = !injection.variables.is_empty() || !injection.unset.is_empty() || !injection.prefect.is_empty();
@@ -221,7 +73,8 @@ fn manifests(args: ManifestArgs, cluster: &ClusterArgs) -> Result<Manifests> {
 }
 
 impl ClusterArgs {
-    fn session(self) -> Result<SessionOptions> {
+    /// Resolves what the arguments mean.
+    pub(crate) fn session(self) -> Result<SessionOptions> {
         let concurrency = self.concurrency.parse().ok().filter(|number| (1..=100).contains(number));
         let concurrency = concurrency.ok_or_else(|| Error::usage("`--concurrency` is a number from 1 to 100"))?;
         let validation = match self.validate.as_str() {
@@ -248,7 +101,7 @@ impl ClusterArgs {
             request_timeout: duration("--request-timeout", &self.request_timeout)?,
             concurrency,
             writing: Writing { manager, validation },
-            second_interrupt: crate::commands::end_interrupted,
+            second_interrupt: crate::ui::end_interrupted,
         })
     }
 }
@@ -272,7 +125,7 @@ pub(crate) fn kubeconfigs(named: Option<PathBuf>) -> Option<Kubeconfigs> {
 }
 
 /// `30s`, `5m`, `1h30m`, or a number of seconds; none for 0.
-fn duration(flag: &str, text: &str) -> Result<Option<Duration>> {
+pub(crate) fn duration(flag: &str, text: &str) -> Result<Option<Duration>> {
     let seconds = text.parse::<u64>().ok().map(Duration::from_secs);
     let spelled = || text.parse::<jiff::SignedDuration>().ok().and_then(|span| Duration::try_from(span).ok());
     match seconds.or_else(spelled) {

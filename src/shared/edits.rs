@@ -13,7 +13,7 @@ use super::outputs::Replacements;
 use crate::diagnostic::edits::{Edited, Object, Told, What, Within, json};
 use crate::inject::template_kind;
 use crate::render::{Pair, Rendering};
-use crate::ui::github;
+use crate::ui::Ui;
 
 /// The edits of a call, and what is to tell of them.
 pub(crate) struct Edits {
@@ -31,8 +31,8 @@ enum Report {
 
 /// The edits of all documents, in their order; none where nobody asks for them. Called before anything is printed
 /// or replaced: that a report can't be written is no news for afterwards.
-pub(crate) fn find(rendering: &mut Rendering, manifests: &Manifests) -> Result<Option<Edits>> {
-    if manifests.report.is_none() && !github::is_here() {
+pub(crate) fn find(rendering: &mut Rendering, manifests: &Manifests, ui: &Ui) -> Result<Option<Edits>> {
+    if manifests.report.is_none() && ui.github().is_none() {
         return Ok(None);
     }
     let all = all(rendering)?;
@@ -41,7 +41,7 @@ pub(crate) fn find(rendering: &mut Rendering, manifests: &Manifests) -> Result<O
 }
 
 /// Tells those who asked, once it is done; a reader who went away has had what was wanted.
-pub(crate) fn tell(edits: Option<Edits>, what: Told, done: Result<ExitCode>) -> Result<ExitCode> {
+pub(crate) fn tell(edits: Option<Edits>, what: Told, done: Result<ExitCode>, ui: &Ui) -> Result<ExitCode> {
     if done.as_ref().is_err_and(|error| error.kind() != Kind::ClosedOutput) {
         return done;
     }
@@ -55,7 +55,9 @@ pub(crate) fn tell(edits: Option<Edits>, what: Told, done: Result<ExitCode>) -> 
         }
         None => {}
     }
-    github::tell_edits(&all, what);
+    if let Some(workflow) = ui.github() {
+        workflow.report_edits(&all, what);
+    }
     done
 }
 

@@ -1,4 +1,20 @@
-//! What several commands need: argument groups and what their values mean, inputs, outputs, reports of edits.
+//! What several commands share.
+//!
+//! | file | decides |
+//! |---|---|
+//! | `edit_args.rs` | what the flags mean that say what is set, where, and under which names |
+//! | `cluster_args.rs` | what the flags mean that say which cluster, as whom, and how to write |
+//! | `parse.rs` | what a value of a flag must look like |
+//! | `usage.rs` | what is said about a command line that clap refuses |
+//! | `inputs.rs` | which files the inputs are |
+//! | `whole.rs` | how a file that is no manifest of a stream is read |
+//! | `plan.rs` | what is refused and noted once the manifests are planned |
+//! | `no_match.rs` | what is said where nothing matches |
+//! | `agents.rs` | what is said about variables that an agent overrides |
+//! | `one_template.rs` | what `preview` and `convert` say about their one template |
+//! | `documents.rs` | what of a rendering is sent to a cluster |
+//! | `edits.rs` | who gets a report of the edits |
+//! | `outputs.rs` | how files are replaced: all or none |
 
 pub(crate) mod agents;
 #[cfg(feature = "cluster")]
@@ -8,9 +24,10 @@ pub(crate) mod documents;
 pub(crate) mod edit_args;
 pub(crate) mod edits;
 pub(crate) mod inputs;
-pub(crate) mod lazy_args;
 pub(crate) mod no_match;
 pub(crate) mod one_template;
 pub(crate) mod outputs;
 pub(crate) mod parse;
+pub(crate) mod plan;
+pub(crate) mod usage;
 pub(crate) mod whole;

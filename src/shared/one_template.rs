@@ -2,12 +2,10 @@
 
 use std::path::Path;
 
-use anstream::ColorChoice;
 use jobplate_diagnostic::Error;
 use jobplate_prefect::note::Note;
 
-use crate::commands::to_stderr;
-use crate::diagnostic;
+use crate::ui::Ui;
 
 /// The error of a call that names no template.
 pub(crate) fn no_input() -> Error {
@@ -19,7 +17,6 @@ pub(crate) fn no_input() -> Error {
 }
 
 /// Writes remarks to standard error, a line each.
-pub(crate) fn tell(notes: &[Note], color: ColorChoice) {
-    let told: String = notes.iter().map(|note| diagnostic::note(&note.to_string())).collect();
-    to_stderr(&told, color);
+pub(crate) fn report(notes: &[Note], ui: &Ui) {
+    notes.iter().for_each(|note| ui.note(&note.to_string()));
 }

@@ -1,38 +1,14 @@
-//! Where output goes: standard output, or files that are replaced all together or not at all.
+//! Decides how files are written: all together or not at all.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
-use jobplate_diagnostic::{Error, Result, io_reason};
+use jobplate_diagnostic::{Error, Kind, Result, io_reason};
 use tempfile::NamedTempFile;
-
-use crate::render::write_error;
 
 /// Bytes gathered before they are written.
 const BUFFER: usize = 64 * 1024;
-
-/// Lets `write` write to standard output.
-pub(crate) fn to_stdout(write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<ExitCode> {
-    // Not `io::stdout()`: it looks for line breaks in all that goes through it.
-    let out = stdout().map_err(|error| write_error(&error))?;
-    let mut out = BufWriter::with_capacity(BUFFER, out);
-    write(&mut out)?;
-    out.flush().map_err(|error| write_error(&error))?;
-    Ok(ExitCode::SUCCESS)
-}
-
-#[cfg(unix)]
-fn stdout() -> io::Result<File> {
-    use std::os::fd::AsFd;
-    Ok(File::from(io::stdout().as_fd().try_clone_to_owned()?))
-}
-
-#[cfg(not(unix))]
-fn stdout() -> io::Result<io::Stdout> {
-    Ok(io::stdout())
-}
 
 /// What the names of unfinished files begin with.
 const PREFIX: &str = ".jobplate-";
@@ -58,7 +34,10 @@ impl Replacements {
         let file = NamedTempFile::with_prefix_in(PREFIX, folder)
             .map_err(|error| fail("no file can be made beside it", error))?;
         let mut out = BufWriter::with_capacity(BUFFER, file);
-        write(&mut out)?;
+        write(&mut out).map_err(|error| match error.kind() {
+            Kind::Output => error.with_context("can't be written").in_file(&name),
+            _ => error,
+        })?;
         let file = out.into_inner().map_err(|error| fail("can't be written", error.into_error()))?;
         keep_owner(file.as_file(), &metadata).map_err(|error| fail("its owner can't be kept", error))?;
         file.as_file()

@@ -1,48 +1,36 @@
-//! What happens while a cluster is talked to, told on standard error; a moving line on a terminal only.
+//! Decides what a person sees while a cluster is changed: lines on standard error, and a moving one on a terminal.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashSet;
 use std::io::IsTerminal as _;
 
-use anstream::ColorChoice;
 use indicatif::{ProgressBar, ProgressStyle};
 use jobplate_cluster::{Events, Row, Subject};
 use jobplate_diagnostic::Error;
 
-use crate::commands::{record_error, to_stderr};
+use super::Ui;
 use crate::diagnostic;
 
 /// Standard error.
-pub(crate) struct Terminal {
-    color: ColorChoice,
-    quiet: bool,
-    verbose: bool,
+pub(crate) struct Terminal<'u> {
+    ui: &'u Ui,
     /// Whether each finished object gets a line. On a terminal the report has them, a moment later.
     lines: bool,
     /// Warnings that were told.
     warned: RefCell<HashSet<String>>,
-    /// Whether a failure was told before.
-    has_failed: Cell<bool>,
     /// Drawn on a terminal, else nowhere.
     progress: ProgressBar,
 }
 
-impl Terminal {
-    pub(crate) fn new(color: ColorChoice, quiet: bool, verbose: bool) -> Self {
+impl<'u> Terminal<'u> {
+    pub(crate) fn new(ui: &'u Ui) -> Self {
         // It draws on standard error, and not at all where that is no terminal.
         let progress = ProgressBar::new_spinner();
         if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
             progress.set_style(style);
         }
-        Terminal {
-            color,
-            quiet,
-            verbose,
-            lines: !quiet && !std::io::stdout().is_terminal(),
-            warned: RefCell::default(),
-            has_failed: Cell::new(false),
-            progress,
-        }
+        let lines = !ui.quiet && !std::io::stdout().is_terminal();
+        Terminal { ui, lines, warned: RefCell::default(), progress }
     }
 
     /// Takes the moving line away.
@@ -52,19 +40,19 @@ impl Terminal {
 
     /// Tells a note, if notes are wanted.
     pub(crate) fn tell_note(&self, text: &str) {
-        if !self.quiet {
+        if !self.ui.quiet {
             self.tell(&diagnostic::note(text));
         }
     }
 
     fn tell(&self, text: &str) {
-        self.progress.suspend(|| to_stderr(text, self.color));
+        self.progress.suspend(|| self.ui.write_stderr(text));
     }
 }
 
-impl Events for Terminal {
+impl Events for Terminal<'_> {
     fn verbose(&self, text: &str) {
-        if self.verbose {
+        if self.ui.verbose {
             self.tell(&format!("{}\n", diagnostic::printable(text)));
         }
     }
@@ -88,7 +76,7 @@ impl Events for Terminal {
     fn failed(&self, error: &Error) {
         let text = diagnostic::error(error);
         self.tell(&text);
-        record_error(error, &text, self.has_failed.replace(true));
+        self.ui.record_error(error, &text);
     }
 
     fn finished(&self, row: &Row) {

@@ -1,48 +1,47 @@
-//! How the program was called: as itself, or by kubectl, which finds plugins by the names of their files.
+//! Decides how the program was invoked: as itself, or by kubectl, which finds plugins by the names of their files.
 
 use std::ffi::OsString;
 use std::path::Path;
-use std::sync::OnceLock;
 
 /// What the name of the program's file asks it to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Called {
+pub(crate) enum Invocation {
     /// `jobplate`, whatever the file is named.
-    Itself,
+    Program,
     /// `kubectl-jobplate`: `kubectl jobplate`.
-    Plugin,
+    KubectlPlugin,
     /// `kubectl_complete-jobplate`: the completion of `kubectl jobplate`.
-    PluginCompletion,
+    KubectlCompletion,
 }
 
-static CALLED: OnceLock<Called> = OnceLock::new();
-
-/// Takes note of the first word of the command line.
-pub(crate) fn by(program: Option<&OsString>) -> Called {
-    let stem = program.and_then(|program| Path::new(program).file_stem());
-    *CALLED.get_or_init(|| match stem.and_then(|stem| stem.to_str()) {
-        Some("kubectl-jobplate") => Called::Plugin,
-        Some("kubectl_complete-jobplate") => Called::PluginCompletion,
-        _ => Called::Itself,
-    })
-}
-
-/// What the user types to call the program.
-pub(crate) fn name() -> &'static str {
-    match CALLED.get() {
-        Some(Called::Plugin | Called::PluginCompletion) => "kubectl jobplate",
-        _ => "jobplate",
+impl Invocation {
+    /// Reads it from the first word of the command line.
+    pub(crate) fn of(program: Option<&OsString>) -> Self {
+        let stem = program.and_then(|program| Path::new(program).file_stem());
+        match stem.and_then(|stem| stem.to_str()) {
+            Some("kubectl-jobplate") => Invocation::KubectlPlugin,
+            Some("kubectl_complete-jobplate") => Invocation::KubectlCompletion,
+            _ => Invocation::Program,
+        }
     }
-}
 
-/// A text for a person, in whose hints and notes `jobplate COMMAND` is what they would type.
-pub(crate) fn as_typed(text: &str) -> String {
-    if name() == "jobplate" { text.to_owned() } else { text.split_inclusive('\n').map(typed).collect() }
-}
+    /// Returns what the user types to call the program.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Invocation::Program => "jobplate",
+            Invocation::KubectlPlugin | Invocation::KubectlCompletion => "kubectl jobplate",
+        }
+    }
 
-/// A hint in which that is so.
-pub(crate) fn as_typed_hint(hint: &str) -> String {
-    if name() == "jobplate" { hint.to_owned() } else { typed_hint(hint) }
+    /// A text for a person, in whose hints and notes `jobplate COMMAND` is what they would type.
+    pub(crate) fn as_typed(self, text: &str) -> String {
+        if self.name() == "jobplate" { text.to_owned() } else { text.split_inclusive('\n').map(typed).collect() }
+    }
+
+    /// A hint in which that is so.
+    pub(crate) fn as_typed_hint(self, hint: &str) -> String {
+        if self.name() == "jobplate" { hint.to_owned() } else { typed_hint(hint) }
+    }
 }
 
 fn typed(line: &str) -> String {
@@ -63,25 +62,4 @@ fn typed_hint(hint: &str) -> String {
     commands.iter().fold(hint.to_owned(), |hint, command| {
         hint.replace(&format!("jobplate {command}"), &format!("kubectl jobplate {command}"))
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hints_name_what_is_typed() {
-        assert_eq!(
-            typed("hint: `jobplate render` or jobplate apply"),
-            "hint: `kubectl jobplate render` or kubectl jobplate apply"
-        );
-        for other in [
-            "hint: kubectl jobplate render",
-            "error: jobplate apply/x.yaml",
-            "::error file=jobplate diff/x::",
-            "hint: jobplate v1",
-        ] {
-            assert_eq!(typed(other), other);
-        }
-    }
 }

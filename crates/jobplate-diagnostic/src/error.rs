@@ -28,6 +28,8 @@ pub enum Kind {
     Timeout,
     /// Ctrl-C.
     Interrupted,
+    /// The output can't be written.
+    Output,
     /// Whoever read our output went away: no error to tell anyone.
     ClosedOutput,
     /// A bug of ours: an edit failed its own verification. Nothing was written.
@@ -39,7 +41,7 @@ impl Kind {
     pub fn exit_code(self) -> u8 {
         match self {
             Kind::ClosedOutput => 0,
-            Kind::Usage | Kind::Input | Kind::Refused => 2,
+            Kind::Usage | Kind::Input | Kind::Refused | Kind::Output => 2,
             Kind::Cluster => 3,
             Kind::JobFailed => 4,
             Kind::Timeout => 5,
@@ -119,6 +121,13 @@ impl Error {
         self
     }
 
+    /// Returns the same error with what was attempted before its sentence.
+    #[must_use]
+    pub fn with_context(mut self, attempted: &str) -> Self {
+        self.0.message.insert_str(0, &format!("{attempted}: "));
+        self
+    }
+
     /// The bytes of the current document it is about; whoever knows the file turns them into a [`Place`].
     #[must_use]
     pub fn at(mut self, span: Range<usize>) -> Self {
@@ -193,6 +202,14 @@ pub fn io_reason(error: &std::io::Error) -> String {
         // The system's own words; they name no path.
         _ if error.raw_os_error().is_some() => error.to_string(),
         kind => kind.to_string(),
+    }
+}
+
+/// Returns the error of a failed write: the reason only, since whoever owns the output knows what it is.
+pub fn write_error(error: &std::io::Error) -> Error {
+    match error.kind() {
+        std::io::ErrorKind::BrokenPipe => Error::new(Kind::ClosedOutput, "the output was closed"),
+        _ => Error::new(Kind::Output, io_reason(error)),
     }
 }
 

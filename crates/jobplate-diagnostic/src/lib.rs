@@ -4,5 +4,5 @@ mod error;
 mod line_index;
 pub mod suggest;
 
-pub use error::{Error, Kind, Place, Result, io_reason};
+pub use error::{Error, Kind, Place, Result, io_reason, write_error};
 pub use line_index::LineIndex;

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
 use jobplate_diagnostic::{Error, Result};
 use jobplate_prefect::note::Note;
 use jobplate_prefect::prefect1::Version;
@@ -14,15 +14,42 @@ use jobplate_prefect::pyvalue::heap::{Data, Heap, Text};
 use jobplate_prefect::pyvalue::{text, yaml};
 use jobplate_prefect::shown::Shown;
 
-use super::{AgentArgs, Shows, table, value_in_words};
+use super::shown::{Shows, table, value_in_words};
 use crate::shared::whole::Whole;
 
+// (A doc comment would become the help of the command.)
+#[derive(Args)]
+#[command(next_help_heading = "Prefect 1")]
+pub(super) struct AgentArgs {
+    /// The manifest of the agent: its variables, and the options of its `prefect agent kubernetes start`
+    #[arg(long, value_name = "FILE")]
+    pub(super) agent: Option<String>,
+    /// The run config of the flow: env, image, job_template and the other arguments of KubernetesRun
+    #[arg(long, value_name = "FILE")]
+    pub(super) run_config: Option<String>,
+    /// The version of the agent; that of the image in --agent, else 1.4, if it is left out
+    #[arg(long, value_name = "VERSION", value_enum)]
+    prefect: Option<PrefectVersion>,
+}
+
 #[derive(Clone, Copy, ValueEnum)]
-pub(super) enum PrefectVersion {
+enum PrefectVersion {
     #[value(name = "1.4")]
     OneFour,
     #[value(name = "0.15")]
     ZeroFifteen,
+}
+
+impl AgentArgs {
+    /// The first flag that is given.
+    pub(super) fn given(&self) -> Option<&'static str> {
+        let given = [
+            ("--agent", self.agent.is_some()),
+            ("--run-config", self.run_config.is_some()),
+            ("--prefect", self.prefect.is_some()),
+        ];
+        given.into_iter().find(|(_, is)| *is).map(|(flag, _)| flag)
+    }
 }
 
 /// The Job of a job template; without one, of Prefect's own.

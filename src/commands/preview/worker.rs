@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use clap::Args;
 use jobplate_diagnostic::{Error, Result};
 use jobplate_prefect::pyvalue::heap::{Heap, Text};
 use jobplate_prefect::pyvalue::text;
@@ -13,9 +14,55 @@ use jobplate_prefect::worker::scenario::{self, SETTINGS, Scenario};
 use jobplate_prefect::worker::secrets::Settings;
 use jobplate_prefect::worker::{manifest, notes};
 
-use super::{Shows, WorkerArgs, table, value_in_words};
+use super::shown::{Shows, table, value_in_words};
 use crate::shared::parse;
 use crate::shared::whole::Whole;
+
+#[derive(Args)]
+#[command(next_help_heading = "Prefect 2 and 3")]
+pub(super) struct WorkerArgs {
+    /// The manifest of the worker: its variables, and the options of its `prefect worker start`
+    #[arg(long, value_name = "FILE")]
+    worker: Option<String>,
+    /// The job variables of the flow run
+    #[arg(long, value_name = "FILE")]
+    job_variables: Option<String>,
+    /// The worker's setting: its API key is this key of this Secret
+    #[arg(long, value_name = "SECRET/KEY")]
+    api_key_secret: Option<String>,
+    /// The worker's setting: its API auth string is this key of this Secret
+    #[arg(long, value_name = "SECRET/KEY")]
+    api_auth_string_secret: Option<String>,
+    /// The worker's setting: it writes a Secret with its API key
+    #[arg(long)]
+    create_secret_for_api_key: bool,
+    /// The worker's setting: it writes a Secret with all plain variables of each Job
+    #[arg(long)]
+    store_env_as_secret: bool,
+    /// The version of prefect-kubernetes that the worker has; else the newest
+    #[arg(long, value_name = "VERSION")]
+    prefect_kubernetes: Option<String>,
+    /// Print a Job that `kubectl create` takes
+    #[arg(long, help_heading = "Output")]
+    kubectl: bool,
+}
+
+impl WorkerArgs {
+    /// The first flag that is given.
+    pub(super) fn given(&self) -> Option<&'static str> {
+        let given = [
+            ("--worker", self.worker.is_some()),
+            ("--job-variables", self.job_variables.is_some()),
+            ("--api-key-secret", self.api_key_secret.is_some()),
+            ("--api-auth-string-secret", self.api_auth_string_secret.is_some()),
+            ("--create-secret-for-api-key", self.create_secret_for_api_key),
+            ("--store-env-as-secret", self.store_env_as_secret),
+            ("--prefect-kubernetes", self.prefect_kubernetes.is_some()),
+            ("--kubectl", self.kubectl),
+        ];
+        given.into_iter().find(|(_, is)| *is).map(|(flag, _)| flag)
+    }
+}
 
 /// The Job of a base job template.
 pub(super) fn preview(

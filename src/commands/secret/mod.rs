@@ -7,7 +7,6 @@ mod sources;
 
 use std::process::ExitCode;
 
-use anstream::ColorChoice;
 use clap::Args;
 use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::names;
@@ -16,11 +15,10 @@ use jobplate_prefect::prefect1::secrets;
 use jobplate_yaml::quote_name;
 
 use self::sources::{Found, Sources, Value};
-use super::to_stderr;
+use super::definition::Command;
 use crate::diagnostic;
-use crate::render::write_error;
 use crate::shared::edit_args::namespace;
-use crate::shared::outputs::to_stdout;
+use crate::ui::Ui;
 
 #[derive(Args)]
 pub(crate) struct SecretArgs {
@@ -59,34 +57,66 @@ struct OutputArgs {
     quiet: bool,
 }
 
-/// Runs the command.
-pub(super) fn run(args: SecretArgs, color: ColorChoice) -> Result<ExitCode> {
-    let SecretArgs { name, more, sources, output } = args;
-    if !more.is_empty() {
-        let error = Error::usage("one NAME is expected, and nothing behind it");
-        return Err(
-            error.hint("a file goes behind its flag: --from-config=FILE, --from-env-file FILE, --from-file KEY=PATH")
-        );
+impl Command for SecretArgs {
+    const NAME: &'static str = "secret";
+    const ABOUT: &'static str = "Print a Secret with the secrets that Prefect 1 has in config.toml, the environment or files, or what refers to it";
+
+    fn after_help(program: &str) -> Option<String> {
+        Some(format!(
+            "A key in the Secret is Prefect's name for the secret: Secret(\"TOKEN\") of a flow is the key TOKEN,
+to which `{program} render --secret TOKEN=NAME` refers. The prefix PREFECT__CONTEXT__SECRETS__ is
+left out. A `__` in a name leads into a dict, as it does in Prefect: A__B is B in Secret(\"A\").
+
+Examples:
+  # What a local agent has in ~/.prefect/config.toml, for a cluster
+  {program} secret prefect-secrets --from-config -n flows | kubectl apply --server-side -f -
+
+  # ... and the job template that refers to it
+  {program} render job_template.yaml $({program} secret prefect-secrets --from-config --print-flags)
+
+  # One token, which no file and no history of a shell ever holds
+  read -rs TOKEN; printf %s \"$TOKEN\" | {program} secret github --from-file GITHUB_ACCESS_TOKEN=-
+
+  # Of an encrypted file; the references, to be kept in Git
+  sops -d flows.env | {program} secret flows --from-env-file - | kubectl apply --server-side -f -
+  sops -d flows.env | {program} secret flows --from-env-file - --print-spec > flows.yaml
+
+Prefect reads a value as a Python literal: 42 is a number to a flow, and \"x\" loses its quotes. A
+warning names each secret to which that happens; --text NAME writes it so that it does not.
+
+Exit codes: 0 done, 2 input"
+        ))
     }
-    let hint = "this is the name of the Secret to print, such as prefect-secrets; the keys in it have Prefect's names";
-    names::object_name("Secret", &name).map_err(|fault| fault.hint(hint).by("NAME"))?;
-    let namespace = namespace(output.namespace)?;
-    let found = sources.read(output.print_flags || output.print_spec)?;
-    let printed = if output.print_flags {
-        flags(&name, &found)
-    } else if output.print_spec {
-        spec(&name, &found)
-    } else {
-        let (data, told) = data(found, &output.text)?;
-        let data: Vec<_> = data.iter().map(|(key, value)| (key.as_str(), value.as_slice())).collect();
-        let secret = Secret { name: &name, namespace: namespace.as_deref(), immutable: output.immutable, data: &data };
-        let manifest = secret.manifest().map_err(|fault| fault.by(&name))?;
-        if !output.quiet {
-            to_stderr(&told, color);
+
+    fn run(self, ui: &mut Ui) -> Result<ExitCode> {
+        let SecretArgs { name, more, sources, output } = self;
+        if !more.is_empty() {
+            let error = Error::usage("one NAME is expected, and nothing behind it");
+            return Err(error
+                .hint("a file goes behind its flag: --from-config=FILE, --from-env-file FILE, --from-file KEY=PATH"));
         }
-        manifest
-    };
-    to_stdout(|out| out.write_all(printed.as_bytes()).map_err(|error| write_error(&error)))
+        let hint =
+            "this is the name of the Secret to print, such as prefect-secrets; the keys in it have Prefect's names";
+        names::object_name("Secret", &name).map_err(|fault| fault.hint(hint).by("NAME"))?;
+        let namespace = namespace(output.namespace)?;
+        let found = sources.read(output.print_flags || output.print_spec)?;
+        let printed = if output.print_flags {
+            flags(&name, &found)
+        } else if output.print_spec {
+            spec(&name, &found)
+        } else {
+            let (data, told) = data(found, &output.text)?;
+            let data: Vec<_> = data.iter().map(|(key, value)| (key.as_str(), value.as_slice())).collect();
+            let secret =
+                Secret { name: &name, namespace: namespace.as_deref(), immutable: output.immutable, data: &data };
+            let manifest = secret.manifest().map_err(|fault| fault.by(&name))?;
+            if !output.quiet {
+                ui.write_stderr(&told);
+            }
+            manifest
+        };
+        ui.print_text(&printed)
+    }
 }
 
 /// The flags that refer to the Secret: each is one word, of characters that stand for themselves in any shell.
