@@ -6,53 +6,21 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
 use jobplate_diagnostic::{Error, Kind, Result};
 
-use super::object::{Document, Documents, Subject};
-use super::report::{Outcome, Report};
-use super::send::Sender;
-use super::session::{Session, SessionOptions};
-use super::survey::{Brought, Entry, Turn, survey};
-use super::wait::{self, Awaited, WaitOptions};
-use super::{Events, block_on};
-
-/// What to do about a live Job whose pod template differs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnImmutable {
-    /// Say so.
-    Fail,
-    /// Delete it and make it anew; a running one only if that is wanted, too.
-    Recreate {
-        /// `--recreate-running`
-        running: bool,
-    },
-    /// Leave it as it is.
-    Skip,
-}
-
-/// How to apply.
-#[derive(Clone, Debug)]
-pub struct ApplyOptions {
-    /// Only try (`--dry-run=server`).
-    pub dry_run: bool,
-    /// Try everything first.
-    pub preflight: bool,
-    /// Take fields from whoever owns them (`--force-conflicts`).
-    pub force: bool,
-    /// Take over the env entries that documents name.
-    pub take_over: bool,
-    /// What to do about Jobs that can't be changed.
-    pub on_immutable: OnImmutable,
-    /// Wait for the Jobs, if at all.
-    pub wait: Option<WaitOptions>,
-    /// How long deletions, and Jobs that are waited for, may take.
-    pub timeout: Duration,
-}
+use crate::apply_object::Sender;
+use crate::events::Events;
+use crate::inventory::{Brought, Entry, Turn, survey};
+use crate::object::{Document, Documents, Subject};
+use crate::options::{ApplyOptions, OnImmutable};
+use crate::report::{Outcome, Report};
+use crate::runtime::block_on;
+use crate::session::{Session, SessionOptions};
+use crate::wait::{self, Awaited};
 
 /// Applies all documents. What the server refuses is in the report; an error is of the input, or of the
 /// configuration, and then nothing was sent.

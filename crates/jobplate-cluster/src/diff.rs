@@ -2,16 +2,20 @@
 
 use futures::stream::{FuturesOrdered, StreamExt};
 use jobplate_diagnostic::{Error, Kind, Result};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::connection::Answer;
-use super::explain::explain;
-use super::object::{Documents, Named, Subject};
-use super::request::{Apply, Request, Resource, Verb, qualified};
-use super::session::{Session, SessionOptions, json};
-use super::status::{Refused, unknown_kind};
-use super::survey::{Brought, survey};
-use super::{Events, block_on, conflict, owner};
+use crate::errors::conflict;
+use crate::errors::refusal::explain;
+use crate::errors::status::{Refused, unknown_kind};
+use crate::events::Events;
+use crate::inventory::{Brought, survey};
+use crate::live::{object, without_noise};
+use crate::managed_fields;
+use crate::object::{Documents, Named, Subject};
+use crate::request::{Apply, Request, Resource, Verb, qualified};
+use crate::runtime::block_on;
+use crate::session::connection::Answer;
+use crate::session::{Session, SessionOptions};
 
 /// One object, live and as it would be, in YAML.
 #[derive(Clone, Debug)]
@@ -112,7 +116,7 @@ async fn compare(
         let answer = session.send(&request, subject).await?;
         return match answer.refusal() {
             None => {
-                let mut new = json(&answer, subject)?;
+                let mut new = object(&answer, subject)?;
                 if let Some(metadata) = new["metadata"].as_object_mut() {
                     metadata.remove("name");
                 }
@@ -133,9 +137,9 @@ async fn compare(
     let named: Vec<&Named> = subject.named().collect();
     let is_new = live.is_none();
     let taken = |answer: &Answer| {
-        let mut after = json(answer, subject)?;
+        let mut after = object(answer, subject)?;
         if !named.is_empty() {
-            owner::remove_unset(&mut after, &subject.json().unwrap_or_default(), &named);
+            managed_fields::remove_unset(&mut after, &subject.json().unwrap_or_default(), &named);
         }
         if is_new && subject.is_job() {
             as_of(&mut after, None);
@@ -172,7 +176,7 @@ async fn as_new(session: &Session<'_>, subject: &Subject, resource: &Resource, l
         let refused = Refused::new(subject, resource, namespace, Verb::Create);
         return Err(status.error(&Refused { is_new: true, ..refused }));
     }
-    let mut new = json(&answer, subject)?;
+    let mut new = object(&answer, subject)?;
     new["metadata"]["name"] = json!(subject.name());
     as_of(&mut new, live);
     Ok(new)
@@ -201,22 +205,6 @@ fn as_of(new: &mut Value, live: Option<&Value>) {
             None => drop(spec.remove("selector")),
         }
     }
-}
-
-/// An object without what the server writes for itself.
-pub(super) fn without_noise(mut object: Value) -> Value {
-    if let Some(map) = object.as_object_mut() {
-        map.remove("status");
-    }
-    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-        for key in ["creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid"] {
-            metadata.remove(key);
-        }
-        if metadata.get("annotations").and_then(Value::as_object).is_some_and(Map::is_empty) {
-            metadata.remove("annotations");
-        }
-    }
-    object
 }
 
 fn yaml(object: Value) -> String {

@@ -5,16 +5,16 @@ use std::time::{Duration, Instant};
 use jobplate_diagnostic::{Error, Kind, Result};
 use serde_json::Value;
 
-use super::object::Subject;
-use super::request::{Request, Resource, Verb};
-use super::session::Session;
-use super::status::Refused;
+use crate::errors::status::Refused;
+use crate::object::Subject;
+use crate::request::{Request, Resource, Verb};
+use crate::session::Session;
 
 /// How often a Job that is being deleted is looked at.
 const LOOK: Duration = Duration::from_millis(250);
 
 /// The error where nothing may be done about it.
-pub(super) fn refused(subject: &Subject, resource: &Resource) -> Error {
+pub(crate) fn refused(subject: &Subject, resource: &Resource) -> Error {
     let object = resource.object(subject.name());
     let error = Error::new(
         Kind::Cluster,
@@ -28,7 +28,7 @@ pub(super) fn refused(subject: &Subject, resource: &Resource) -> Error {
 }
 
 /// Whether the live Job may be deleted to make it anew, and the new one would be taken. Gives the live one.
-pub(super) async fn check_replaceable(
+pub(crate) async fn check_replaceable(
     session: &Session<'_>,
     subject: &Subject,
     resource: &Resource,
@@ -71,7 +71,7 @@ fn is_running(job: &Value) -> bool {
 
 /// Deletes exactly this live Job, pods first, or tries whether it may be. False where it is another by now, so that what was found out
 /// about it may not hold any more.
-pub(super) async fn delete(
+pub(crate) async fn delete(
     session: &Session<'_>,
     subject: &Subject,
     resource: &Resource,
@@ -88,7 +88,7 @@ pub(super) async fn delete(
 }
 
 /// Waits until a Job that was deleted is gone.
-pub(super) async fn wait_until_gone(
+pub(crate) async fn wait_until_gone(
     session: &Session<'_>,
     subject: &Subject,
     resource: &Resource,
@@ -117,7 +117,7 @@ pub(super) async fn wait_until_gone(
 }
 
 /// An error behind a deletion: that the Job is gone is the first thing to know.
-pub(super) fn not_made_anew(subject: &Subject, resource: &Resource, error: &Error) -> Error {
+pub(crate) fn not_made_anew(subject: &Subject, resource: &Resource, error: &Error) -> Error {
     let message = format!("{} is deleted, and not made anew: {}", resource.object(subject.name()), error.message());
     let told = Error::new(error.kind(), message).hint(error.hint_text().unwrap_or("run again to make it").to_owned());
     match error.place() {

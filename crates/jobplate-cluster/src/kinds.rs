@@ -8,10 +8,10 @@ use std::rc::Rc;
 use k8s_openapi::{NamespaceResourceScope, Resource as BuiltIn, api};
 use serde::Deserialize;
 
-use super::request::Resource;
+use crate::request::Resource;
 
 /// A kind as a manifest has it.
-pub(super) fn group_version(api_version: &str) -> (&str, &str) {
+pub(crate) fn group_version(api_version: &str) -> (&str, &str) {
     api_version.split_once('/').unwrap_or(("", api_version))
 }
 
@@ -24,7 +24,7 @@ where
 }
 
 /// The resource of a kind that Kubernetes itself has. What is not in the table is asked of the server.
-pub(super) fn built_in(api_version: &str, kind: &str) -> Option<Resource> {
+pub(crate) fn built_in(api_version: &str, kind: &str) -> Option<Resource> {
     macro_rules! table {
         ($($group:ident::$version:ident: $($kind:ident)*;)*) => { [$($(entry::<api::$group::$version::$kind>(),)*)*] };
     }
@@ -55,18 +55,18 @@ pub(super) fn built_in(api_version: &str, kind: &str) -> Option<Resource> {
 
 /// What the server has said about groups so far.
 #[derive(Default)]
-pub(super) struct Discovered(RefCell<HashMap<String, Rc<Vec<Resource>>>>);
+pub(crate) struct Discovered(RefCell<HashMap<String, Rc<Vec<Resource>>>>);
 
 impl Discovered {
     /// The resource of a kind: none within where the group and version are known and have no such kind.
-    pub(super) fn find(&self, api_version: &str, kind: &str) -> Option<Option<Resource>> {
+    pub(crate) fn find(&self, api_version: &str, kind: &str) -> Option<Option<Resource>> {
         let known = self.0.borrow();
         let resources = known.get(api_version)?;
         Some(resources.iter().find(|resource| resource.kind == kind).cloned())
     }
 
     /// Remembers an answer about a group and version; none where it is no such answer.
-    pub(super) fn learn(&self, api_version: &str, answer: &[u8]) -> Option<()> {
+    pub(crate) fn learn(&self, api_version: &str, answer: &[u8]) -> Option<()> {
         #[derive(Deserialize)]
         struct List {
             resources: Vec<Item>,
@@ -91,7 +91,7 @@ impl Discovered {
     }
 
     /// Forgets a group and version: a CustomResourceDefinition may have added to it.
-    pub(super) fn forget(&self, api_version: &str) {
+    pub(crate) fn forget(&self, api_version: &str) {
         self.0.borrow_mut().remove(api_version);
     }
 }

@@ -3,10 +3,10 @@
 use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::field::FieldPath;
 
-use super::object::Subject;
+use crate::object::Subject;
 
 /// Namespaces from outside of the manifests.
-pub(super) struct Namespaces {
+pub(crate) struct Namespaces {
     /// From `-n`; it binds, where the configuration's is only a default.
     pub asked: Option<String>,
     /// The configuration's own.
@@ -15,7 +15,7 @@ pub(super) struct Namespaces {
 
 impl Namespaces {
     /// Returns the namespace of an object, if its kind can have one.
-    pub(super) fn of<'s>(&'s self, subject: &'s Subject) -> &'s str {
+    pub(crate) fn of<'s>(&'s self, subject: &'s Subject) -> &'s str {
         self.asked.as_deref().or(subject.namespace.as_deref()).unwrap_or(&self.default)
     }
 
@@ -23,7 +23,7 @@ impl Namespaces {
     ///
     /// # Errors
     /// Fails, at the object's own namespace, where the two differ.
-    pub(super) fn check(&self, subject: &Subject) -> Result<()> {
+    pub(crate) fn check(&self, subject: &Subject) -> Result<()> {
         match (&self.asked, &subject.namespace) {
             (Some(asked), Some(own)) if asked != own => {
                 let error = Error::refused(format!("the object is in namespace {own}, and -n asks for {asked}"))

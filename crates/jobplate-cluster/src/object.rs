@@ -11,7 +11,7 @@ use jobplate_manifest::{json, sendable};
 use jobplate_yaml::{Node, Tape};
 use serde_json::Value;
 
-use super::kinds::group_version;
+use crate::kinds::group_version;
 
 /// A rendered document, as it is printed.
 #[derive(Clone, Debug)]
@@ -88,7 +88,7 @@ impl Document {
     }
 
     /// The line of the input that an offset of it comes from.
-    pub(super) fn line_at(&self, offset: usize) -> usize {
+    pub(crate) fn line_at(&self, offset: usize) -> usize {
         Lines::new(self).line_at(offset)
     }
 }
@@ -186,7 +186,7 @@ impl Subject {
     ///
     /// # Errors
     /// Fails at the first object that no server could accept, or with the first error of `show`.
-    pub(super) fn each(document: &Document, show: &mut dyn FnMut(Self, Node<'_>) -> Result<()>) -> Result<()> {
+    pub(crate) fn each(document: &Document, show: &mut dyn FnMut(Self, Node<'_>) -> Result<()>) -> Result<()> {
         let read = look_at(&document.text, |read| {
             let root = read.root();
             if root.is_null() || root.kind() == jobplate_yaml::Kind::Empty {
@@ -222,7 +222,7 @@ impl Subject {
     }
 
     /// Collects the objects of a document, see [`Subject::each`].
-    pub(super) fn all(document: &Document) -> Result<Vec<Self>> {
+    pub(crate) fn all(document: &Document) -> Result<Vec<Self>> {
         let mut subjects = Vec::new();
         Subject::each(document, &mut |subject, _| {
             subjects.push(subject);
@@ -272,7 +272,7 @@ impl Subject {
     }
 
     /// Calls `look` with its mapping. This reads the whole document again: for errors, not for each object.
-    pub(super) fn with_root<T>(&self, look: impl FnOnce(Node<'_>) -> T) -> Option<T> {
+    pub(crate) fn with_root<T>(&self, look: impl FnOnce(Node<'_>) -> T) -> Option<T> {
         look_at(&self.document.text, |document| look(document.node(self.node)))
     }
 
@@ -280,7 +280,7 @@ impl Subject {
     ///
     /// # Errors
     /// Fails, where it stands, with what has no certain meaning.
-    pub(super) fn json(&self) -> Result<Value> {
+    pub(crate) fn json(&self) -> Result<Value> {
         let json = match &self.item {
             Some(item) => serde_json::from_str(&item.json).ok().map(Ok),
             None => self.with_root(json::to_json),
@@ -289,13 +289,13 @@ impl Subject {
     }
 
     /// The bytes that are sent: the document as it is printed, or, of a List, the item as JSON.
-    pub(super) fn body(&self) -> Vec<u8> {
+    pub(crate) fn body(&self) -> Vec<u8> {
         let text = self.item.as_ref().map_or(&self.document.text, |item| &item.json);
         text.as_bytes().to_vec()
     }
 
     /// The bytes that try what a take-over leads to.
-    pub(super) fn trial_body(&self) -> Vec<u8> {
+    pub(crate) fn trial_body(&self) -> Vec<u8> {
         let trial = match &self.item {
             Some(item) => &item.trial,
             None => &self.document.trial,
@@ -304,7 +304,7 @@ impl Subject {
     }
 
     /// The env entries of it that are to be taken over.
-    pub(super) fn named(&self) -> impl Iterator<Item = &Named> {
+    pub(crate) fn named(&self) -> impl Iterator<Item = &Named> {
         self.named.iter()
     }
 
@@ -320,7 +320,7 @@ impl Subject {
 
     /// Reads the one object of a text.
     #[cfg(test)]
-    pub(super) fn of_test(text: &str) -> Self {
+    pub(crate) fn of_test(text: &str) -> Self {
         let document = Document {
             file: "job.yaml".into(),
             line: 1,

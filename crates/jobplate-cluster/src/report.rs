@@ -4,9 +4,9 @@ use std::rc::Rc;
 
 use jobplate_diagnostic::Kind;
 
-use super::kinds::group_version;
-use super::object::Subject;
-use super::request::qualified;
+use crate::kinds::group_version;
+use crate::object::Subject;
+use crate::request::qualified;
 
 /// What became of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -19,7 +19,7 @@ const JSON_PATCH: &str = "application/json-patch+json";
 
 /// Where objects of a kind are.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Resource {
+pub(crate) struct Resource {
     /// `batch`; empty for the core group.
     pub group: String,
     /// `v1`
@@ -34,7 +34,7 @@ pub(super) struct Resource {
 
 impl Resource {
     /// The path of one object, or of all of a namespace.
-    pub(super) fn path(&self, namespace: &str, name: Option<&str>) -> String {
+    pub(crate) fn path(&self, namespace: &str, name: Option<&str>) -> String {
         let mut path = group_path(&self.group, &self.version);
         if self.namespaced {
             let _ = write!(path, "/namespaces/{}", utf8_percent_encode(namespace, PLAIN));
@@ -47,13 +47,13 @@ impl Resource {
     }
 
     /// `job.batch/etl`, as kubectl names an object.
-    pub(super) fn object(&self, name: &str) -> String {
+    pub(crate) fn object(&self, name: &str) -> String {
         qualified(&self.group, &self.kind, name)
     }
 }
 
 /// `/apis/batch/v1`, or `/api/v1` for the core group.
-pub(super) fn group_path(group: &str, version: &str) -> String {
+pub(crate) fn group_path(group: &str, version: &str) -> String {
     let plain = |text| utf8_percent_encode(text, PLAIN);
     if group.is_empty() {
         format!("/api/{}", plain(version))
@@ -63,7 +63,7 @@ pub(super) fn group_path(group: &str, version: &str) -> String {
 }
 
 /// `job.batch/etl`, as kubectl names an object.
-pub(super) fn qualified(group: &str, kind: &str, name: &str) -> String {
+pub(crate) fn qualified(group: &str, kind: &str, name: &str) -> String {
     let kind = kind.to_ascii_lowercase();
     if group.is_empty() { format!("{kind}/{name}") } else { format!("{kind}.{group}/{name}") }
 }
@@ -90,7 +90,7 @@ pub struct Writing {
 
 /// What is asked of the server, in RBAC's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verb {
+pub(crate) enum Verb {
     /// One object.
     Get,
     /// Several.
@@ -105,7 +105,7 @@ pub(super) enum Verb {
 
 impl Verb {
     /// As a rule of a Role has it.
-    pub(super) fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Verb::Get => "get",
             Verb::List => "list",
@@ -127,7 +127,7 @@ impl Verb {
 
 /// One request.
 #[derive(Clone, Debug)]
-pub(super) struct Request {
+pub(crate) struct Request {
     /// What it asks for.
     pub verb: Verb,
     path: String,
@@ -171,34 +171,34 @@ impl Request {
     }
 
     /// One object.
-    pub(super) fn get(resource: &Resource, namespace: &str, name: &str) -> Self {
+    pub(crate) fn get(resource: &Resource, namespace: &str, name: &str) -> Self {
         Request::new(Verb::Get, resource.path(namespace, Some(name)))
     }
 
     /// The state of the cluster now: its revision stands in the list's own metadata.
-    pub(super) fn revision() -> Self {
+    pub(crate) fn revision() -> Self {
         Request::new(Verb::List, "/api/v1/namespaces".to_owned()).query("limit", "1")
     }
 
     /// What a group and version of the API has.
-    pub(super) fn discover(group: &str, version: &str) -> Self {
+    pub(crate) fn discover(group: &str, version: &str) -> Self {
         Request::new(Verb::Get, group_path(group, version))
     }
 
     /// The objects of a namespace with these labels.
-    pub(super) fn list(resource: &Resource, namespace: &str, selector: &str) -> Self {
+    pub(crate) fn list(resource: &Resource, namespace: &str, selector: &str) -> Self {
         Request::new(Verb::List, resource.path(namespace, None)).query("labelSelector", selector)
     }
 
     /// The metadata of a kind's objects: of those of a namespace, or of all where the kind has none. Whatever else
     /// they hold is not asked for.
-    pub(super) fn list_metadata(resource: &Resource, namespace: &str, limit: usize) -> Self {
+    pub(crate) fn list_metadata(resource: &Resource, namespace: &str, limit: usize) -> Self {
         let request = Request::new(Verb::List, resource.path(namespace, None)).query("limit", &limit.to_string());
         Request { accept: METADATA, ..request }
     }
 
     /// Server-side apply of a document, byte for byte. Sent twice it does no more than sent once.
-    pub(super) fn apply(resource: &Resource, namespace: &str, name: &str, body: Vec<u8>, how: Apply<'_>) -> Self {
+    pub(crate) fn apply(resource: &Resource, namespace: &str, name: &str, body: Vec<u8>, how: Apply<'_>) -> Self {
         let request =
             Request::new(Verb::Patch, resource.path(namespace, Some(name))).written_by(how.writing, how.dry_run);
         let request = if how.force { request.query("force", "true") } else { request };
@@ -206,7 +206,7 @@ impl Request {
     }
 
     /// A new object; sent again it could be made twice, unless it is a dry run.
-    pub(super) fn create(
+    pub(crate) fn create(
         resource: &Resource,
         namespace: &str,
         body: Vec<u8>,
@@ -218,7 +218,7 @@ impl Request {
     }
 
     /// A JSON patch that tests the resource version, and so takes effect once at most.
-    pub(super) fn patch(
+    pub(crate) fn patch(
         resource: &Resource,
         namespace: &str,
         name: &str,
@@ -230,7 +230,7 @@ impl Request {
     }
 
     /// The end of exactly this object, after that of all that it owns; or only a trial of it.
-    pub(super) fn delete(
+    pub(crate) fn delete(
         resource: &Resource,
         namespace: &str,
         name: &str,
@@ -252,7 +252,7 @@ impl Request {
     }
 
     /// The log of a container, as it grows.
-    pub(super) fn follow_log(
+    pub(crate) fn follow_log(
         pods: &Resource,
         namespace: &str,
         pod: &str,
@@ -269,12 +269,12 @@ impl Request {
     }
 
     /// Method and path, for `-v`; queries and bodies stay out.
-    pub(super) fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         format!("{} {}", self.verb.method(), self.path)
     }
 
     /// The request as HTTP has it.
-    pub(super) fn to_http(&self) -> Result<http::Request<Body>, http::Error> {
+    pub(crate) fn to_http(&self) -> Result<http::Request<Body>, http::Error> {
         let mut builder = http::Request::builder()
             .method(self.verb.method())
             .uri(format!("{}{}", self.path, self.query))
@@ -289,7 +289,7 @@ impl Request {
 
 /// How a document is applied.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Apply<'w> {
+pub(crate) struct Apply<'w> {
     /// By whom, and how strictly.
     pub writing: &'w Writing,
     /// Whether fields that others own are taken from them.

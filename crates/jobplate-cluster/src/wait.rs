@@ -14,28 +14,21 @@ use jiff::Timestamp;
 use jobplate_diagnostic::{Error, Kind};
 use serde_json::Value;
 
-use super::kinds::built_in;
-use super::log::{follow, started_logs};
-use super::request::{Request, Resource};
-use super::session::Session;
+use crate::kinds::built_in;
+use crate::logs::{follow, started_logs};
+use crate::options::WaitOptions;
+use crate::pods::{LOOK, name_of, statuses};
+use crate::request::{Request, Resource};
+use crate::session::Session;
 
-/// How often Jobs are looked at.
-pub(super) const LOOK: Duration = Duration::from_millis(500);
 /// How long the last look may take.
 const LAST_LOOK: Duration = Duration::from_secs(2);
 /// How long logs may go on behind the end of their Job.
 const LOG_TAIL: Duration = Duration::from_secs(5);
 
-/// What waiting brings along.
-#[derive(Clone, Copy, Debug)]
-pub struct WaitOptions {
-    /// Follow the logs of the pods.
-    pub logs: bool,
-}
-
 /// A Job to wait for.
 #[derive(Clone, Debug)]
-pub(super) struct Awaited {
+pub(crate) struct Awaited {
     pub namespace: String,
     pub name: String,
     pub uid: String,
@@ -54,7 +47,7 @@ const SUSPENDED: &str = "suspended, so it does not run";
 const NO_POD: &str = "no pod yet";
 
 /// How a Job ended: in words, and as which kind of failure.
-pub(super) type Ended = (usize, String, Option<Kind>);
+pub(crate) type Ended = (usize, String, Option<Kind>);
 
 /// What one look at a Job found.
 enum State {
@@ -65,7 +58,7 @@ enum State {
 type Task<'t> = Pin<Box<dyn Future<Output = ()> + 't>>;
 
 /// Waits for all of them.
-pub(super) async fn all(
+pub(crate) async fn all(
     session: &Session<'_>,
     jobs: Vec<(usize, Awaited)>,
     options: &WaitOptions,
@@ -299,16 +292,6 @@ fn duration(job: &Value) -> String {
         (Some(from), Some(to)) => format!(" after {} s", to.as_second() - from.as_second()),
         _ => String::new(),
     }
-}
-
-pub(super) fn statuses(pod: &Value) -> impl Iterator<Item = &Value> {
-    ["initContainerStatuses", "containerStatuses"]
-        .into_iter()
-        .flat_map(|key| pod["status"][key].as_array().into_iter().flatten())
-}
-
-pub(super) fn name_of(value: &Value) -> &str {
-    value.as_str().unwrap_or("?")
 }
 
 fn failed_container(pod: &Value) -> Option<String> {

@@ -8,15 +8,15 @@ use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::field::FieldPath;
 use jobplate_yaml::Node;
 
-use super::kinds::built_in;
-use super::namespaces::Namespaces;
-use super::object::{Documents, Subject};
-use super::report::Row;
-use super::send::Tried;
+use crate::kinds::built_in;
+use crate::namespaces::Namespaces;
+use crate::object::{Documents, Subject};
+use crate::report::Row;
+use jiff::Timestamp;
 
 /// When an object is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Turn {
+pub(crate) enum Turn {
     /// Namespaces and CustomResourceDefinitions: others need them.
     First,
     /// What others are checked against when they are made: Roles, and the kinds of [`EARLY`].
@@ -31,8 +31,34 @@ const EARLY: [&str; 3] = ["PriorityClass", "ServiceAccount", "StorageClass"];
 /// Where Roles and their bindings are.
 const RBAC: &str = "rbac.authorization.k8s.io/v1";
 
+/// What a trial saw.
+#[derive(Clone, Default)]
+pub(crate) enum Tried {
+    /// There was no trial.
+    #[default]
+    Not,
+    /// There is no such object.
+    New,
+    /// There is one.
+    There {
+        /// As the trial saw it.
+        resource_version: Option<String>,
+        /// When our last apply that changed something was.
+        time: Option<Timestamp>,
+        /// Whether the apply will change something.
+        changes: bool,
+    },
+}
+
+impl Tried {
+    /// Whether the object will be new, or another.
+    pub(crate) fn is_news(&self) -> bool {
+        matches!(self, Tried::New | Tried::There { changes: true, .. })
+    }
+}
+
 /// An object of the input, and how far it is.
-pub(super) struct Entry {
+pub(crate) struct Entry {
     /// What the report will say.
     pub row: Row,
     /// When it is sent.
@@ -79,7 +105,7 @@ impl Entry {
     }
 
     /// Whether it is about this object.
-    pub(super) fn is_for(&self, subject: &Subject) -> bool {
+    pub(crate) fn is_for(&self, subject: &Subject) -> bool {
         let Row { api_version, kind, name, .. } = &self.row;
         // The server gives the rest of a generated name.
         let named = if subject.generated { name.starts_with(subject.name()) } else { name == subject.name() };
@@ -92,7 +118,7 @@ type Identity = [String; 4];
 
 /// What an object brings that others may need.
 #[derive(Clone)]
-pub(super) enum Brings {
+pub(crate) enum Brings {
     /// A namespace of this name.
     Namespace(String),
     /// A kind of a group.
@@ -102,7 +128,7 @@ pub(super) enum Brings {
 }
 
 /// What an object can't be on a server without.
-pub(super) struct Needs {
+pub(crate) struct Needs {
     namespace: Option<String>,
     /// Its group and kind.
     kind: (String, String),
@@ -115,7 +141,7 @@ type Role = [String; 3];
 
 /// What documents bring themselves.
 #[derive(Default)]
-pub(super) struct Brought {
+pub(crate) struct Brought {
     /// Names of namespaces.
     namespaces: HashSet<String>,
     /// Groups and kinds.
@@ -126,7 +152,7 @@ pub(super) struct Brought {
 
 impl Brought {
     /// What these entries bring.
-    pub(super) fn by<'e>(entries: impl Iterator<Item = &'e Entry>) -> Self {
+    pub(crate) fn by<'e>(entries: impl Iterator<Item = &'e Entry>) -> Self {
         let mut brought = Brought::default();
         for brings in entries.filter_map(|entry| entry.brings.clone()) {
             match brings {
@@ -139,20 +165,20 @@ impl Brought {
     }
 
     /// Whether a namespace, a kind or a Role that an object needs is brought.
-    pub(super) fn holds(&self, needs: &Needs) -> bool {
+    pub(crate) fn holds(&self, needs: &Needs) -> bool {
         needs.namespace.as_ref().is_some_and(|namespace| self.namespaces.contains(namespace))
             || self.kinds.contains(&needs.kind)
             || needs.role.as_ref().is_some_and(|role| self.roles.contains(role))
     }
 
     /// Whether an object's kind is brought.
-    pub(super) fn has_kind(&self, subject: &Subject) -> bool {
+    pub(crate) fn has_kind(&self, subject: &Subject) -> bool {
         self.kinds.contains(&(subject.group().to_owned(), subject.kind.clone()))
     }
 }
 
 /// Looks at every object once; the first fault ends it.
-pub(super) fn survey(documents: &mut dyn Documents, namespaces: &Namespaces) -> Result<(Vec<Entry>, Brought)> {
+pub(crate) fn survey(documents: &mut dyn Documents, namespaces: &Namespaces) -> Result<(Vec<Entry>, Brought)> {
     let mut entries = Vec::new();
     let mut seen: HashMap<Identity, (Rc<str>, usize)> = HashMap::new();
     let mut documents = documents.pass();
@@ -209,8 +235,8 @@ fn defined_kind(crd: Node<'_>) -> Option<Brings> {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::super::object::{Document, Pass, Source};
     use super::*;
+    use crate::object::{Document, Pass, Source};
 
     /// One document.
     struct One(Option<Document>);

@@ -12,7 +12,7 @@ const GRACE: Duration = Duration::from_secs(3);
 
 /// Whether the user wants to stop.
 #[derive(Clone, Default)]
-pub(super) struct Stop(Arc<Inner>);
+pub(crate) struct Stop(Arc<Inner>);
 
 #[derive(Default)]
 struct Inner {
@@ -22,7 +22,7 @@ struct Inner {
 
 impl Stop {
     /// Listens for Ctrl-C (and SIGTERM) from now on. At the second one it calls `again`.
-    pub(super) fn listen(again: fn()) -> Self {
+    pub(crate) fn listen(again: fn()) -> Self {
         let stop = Stop::default();
         let told = stop.clone();
         tokio::spawn(async move {
@@ -40,12 +40,12 @@ impl Stop {
     }
 
     /// Whether it was asked for.
-    pub(super) fn is_asked(&self) -> bool {
+    pub(crate) fn is_asked(&self) -> bool {
         self.0.asked.load(Ordering::Relaxed)
     }
 
     /// Ends when it is asked for.
-    pub(super) async fn asked(&self) {
+    pub(crate) async fn asked(&self) {
         loop {
             let notified = self.0.notify.notified();
             if self.is_asked() {
@@ -56,7 +56,7 @@ impl Stop {
     }
 
     /// What a future gives, unless it has not ended a moment after the user asked to stop.
-    pub(super) async fn or_grace<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+    pub(crate) async fn or_grace<T>(&self, future: impl Future<Output = T>) -> Option<T> {
         let over = async {
             self.asked().await;
             tokio::time::sleep(GRACE).await;
@@ -68,7 +68,7 @@ impl Stop {
     }
 
     /// What a future gives, unless the user asks to stop first.
-    pub(super) async fn or_stop<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+    pub(crate) async fn or_stop<T>(&self, future: impl Future<Output = T>) -> Option<T> {
         match select(Box::pin(future), Box::pin(self.asked())).await {
             Either::Left((done, _)) => Some(done),
             Either::Right(_) => None,

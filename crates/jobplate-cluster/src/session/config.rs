@@ -68,7 +68,7 @@ impl KubeconfigNames {
 const MADE_UP: &str = "\u{0}jobplate";
 
 /// Reads the configuration; kube's own retries are off.
-pub(super) async fn load(options: &ClusterOptions) -> Result<Config> {
+pub(crate) async fn load(options: &ClusterOptions) -> Result<Config> {
     let Some(kubeconfigs) = &options.kubeconfigs else {
         return Err(failed("no cluster is configured")
             .hint("name a kubeconfig with --kubeconfig or KUBECONFIG, or run in a pod with a service account"));

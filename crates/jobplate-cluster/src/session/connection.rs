@@ -16,10 +16,10 @@ use kube::client::{Body, ConfigExt};
 use kube::{Client, Config};
 use tower::{BoxError, ServiceBuilder};
 
-use super::Events;
-use super::lost::{Lost, lost};
-use super::request::Request;
-use super::status::Status;
+use crate::errors::status::Status;
+use crate::errors::transport::{Lost, lost};
+use crate::events::Events;
+use crate::request::Request;
 
 /// The first wait before a request is sent again, and the longest.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
@@ -31,7 +31,7 @@ const FIRST_CONTACT: Duration = Duration::from_secs(5);
 
 /// An answer that came whole.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(crate) struct Answer {
     /// The HTTP status.
     pub code: StatusCode,
     /// The body.
@@ -50,12 +50,12 @@ pub(super) struct Answer {
 
 impl Answer {
     /// What the server says about a request that it did not fulfil; none for one that it did.
-    pub(super) fn refusal(&self) -> Option<Status> {
+    pub(crate) fn refusal(&self) -> Option<Status> {
         (!self.code.is_success()).then(|| Status::read(self.code, &self.body))
     }
 
     /// Whether a time of the server's clock lies within this request.
-    pub(super) fn is_of_now(&self, time: Timestamp) -> bool {
+    pub(crate) fn is_of_now(&self, time: Timestamp) -> bool {
         // Times in objects have whole seconds.
         let took = i64::try_from(self.took.as_secs()).unwrap_or(i64::MAX).saturating_add(2);
         self.date.is_none_or(|date| date.as_second().saturating_sub(time.as_second()) < took)
@@ -63,7 +63,7 @@ impl Answer {
 }
 
 /// An API server, and how patient we are with it.
-pub(super) struct Connection<'e> {
+pub(crate) struct Connection<'e> {
     client: Client,
     /// Host and port, for errors.
     server: String,
@@ -82,7 +82,7 @@ pub(super) struct Connection<'e> {
 
 impl<'e> Connection<'e> {
     /// A connection as it is configured; nothing is sent yet.
-    pub(super) fn new(
+    pub(crate) fn new(
         config: Config,
         timeout: Option<Duration>,
         patience: Duration,
@@ -108,7 +108,7 @@ impl<'e> Connection<'e> {
     }
 
     /// Sends a request, again where that is safe and may help, and gives the answer, whatever it says.
-    pub(super) async fn send(&self, request: &Request) -> Result<Answer, Lost> {
+    pub(crate) async fn send(&self, request: &Request) -> Result<Answer, Lost> {
         let started = Instant::now();
         let mut wait = FIRST_WAIT;
         let mut may_have_acted = false;
@@ -155,7 +155,7 @@ impl<'e> Connection<'e> {
     }
 
     /// Whether no request has been answered since one was given up.
-    pub(super) fn is_lost(&self) -> bool {
+    pub(crate) fn is_lost(&self) -> bool {
         self.lost_since.get().is_some()
     }
 
@@ -215,7 +215,7 @@ impl<'e> Connection<'e> {
     }
 
     /// Sends a request whose answer goes on and on, such as a log; the deadline is for its beginning only.
-    pub(super) async fn stream(&self, request: &Request) -> Result<Result<Body, Status>, Lost> {
+    pub(crate) async fn stream(&self, request: &Request) -> Result<Result<Body, Status>, Lost> {
         let http = request.to_http().map_err(|_| self.too_slow())?;
         let begun = self.client.send(http);
         let response = match self.timeout {

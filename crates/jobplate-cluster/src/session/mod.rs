@@ -1,5 +1,9 @@
 //! One session with an API server: the connection, what is known of its kinds, and what every request needs.
 
+pub(crate) mod config;
+pub(crate) mod connection;
+pub(crate) mod interrupt;
+
 use std::cell::Cell;
 use std::time::Duration;
 
@@ -7,16 +11,17 @@ use jobplate_diagnostic::{Error, Kind, Result};
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-use super::Events;
-use super::config::{self, ClusterOptions};
-use super::connection::{Answer, Connection};
-use super::kinds::{Discovered, built_in, group_version};
-use super::lost::Lost;
-use super::namespaces::Namespaces;
-use super::object::Subject;
-use super::request::{Request, Resource, Verb, Writing};
-use super::status::{Refused, unauthorized, unknown_kind};
-use super::stop::Stop;
+use crate::errors::status::{Refused, unauthorized, unknown_kind};
+use crate::errors::transport::{Lost, garbled, may_have_been_made};
+use crate::events::Events;
+use crate::kinds::{Discovered, built_in, group_version};
+use crate::live::object;
+use crate::namespaces::Namespaces;
+use crate::object::Subject;
+use crate::request::{Request, Resource, Verb, Writing};
+use crate::session::config::ClusterOptions;
+use crate::session::connection::{Answer, Connection};
+use crate::session::interrupt::Stop;
 
 /// How long a request that finds no server is tried again.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -42,23 +47,23 @@ pub struct SessionOptions {
 }
 
 /// A session.
-pub(super) struct Session<'e> {
+pub(crate) struct Session<'e> {
     connection: Connection<'e>,
     kinds: Discovered,
     /// Held while the server is asked about kinds.
     asking: Mutex<()>,
-    pub(super) events: &'e dyn Events,
-    pub(super) writing: Writing,
-    pub(super) concurrency: usize,
-    pub(super) namespaces: Namespaces,
-    pub(super) stop: Stop,
+    pub(crate) events: &'e dyn Events,
+    pub(crate) writing: Writing,
+    pub(crate) concurrency: usize,
+    pub(crate) namespaces: Namespaces,
+    pub(crate) stop: Stop,
     /// Nothing more can be had of this server.
     over: Cell<bool>,
 }
 
 impl<'e> Session<'e> {
     /// Opens a session; no request is sent yet.
-    pub(super) async fn open(options: &SessionOptions, events: &'e dyn Events) -> Result<Self> {
+    pub(crate) async fn open(options: &SessionOptions, events: &'e dyn Events) -> Result<Self> {
         let config = config::load(&options.cluster).await?;
         let namespaces = Namespaces { asked: options.namespace.clone(), default: config.default_namespace.clone() };
         let connection = Connection::new(config, options.request_timeout, PATIENCE, events)?;
@@ -76,22 +81,22 @@ impl<'e> Session<'e> {
     }
 
     /// Whether no new request should be begun: Ctrl-C, or the server is gone for good.
-    pub(super) fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.over.get() || self.stop.is_asked()
     }
 
     /// Begins no new request.
-    pub(super) fn end(&self) {
+    pub(crate) fn end(&self) {
         self.over.set(true);
     }
 
     /// The namespace that a namespaced object goes to.
-    pub(super) fn namespace<'s>(&'s self, subject: &'s Subject) -> &'s str {
+    pub(crate) fn namespace<'s>(&'s self, subject: &'s Subject) -> &'s str {
         self.namespaces.of(subject)
     }
 
     /// Sends a request about an object; no answer is an error about it.
-    pub(super) async fn send(&self, request: &Request, subject: &Subject) -> Result<Answer> {
+    pub(crate) async fn send(&self, request: &Request, subject: &Subject) -> Result<Answer> {
         match self.try_send(request).await {
             Ok(answer) => {
                 if answer.code.as_u16() == 401 {
@@ -118,12 +123,12 @@ impl<'e> Session<'e> {
     }
 
     /// Sends a request; whoever calls decides what it means that no answer came.
-    pub(super) async fn try_send(&self, request: &Request) -> Result<Answer, Lost> {
+    pub(crate) async fn try_send(&self, request: &Request) -> Result<Answer, Lost> {
         self.connection.send(request).await
     }
 
     /// The connection itself, for answers that never end.
-    pub(super) fn connection(&self) -> &Connection<'e> {
+    pub(crate) fn connection(&self) -> &Connection<'e> {
         &self.connection
     }
 
@@ -140,13 +145,13 @@ impl<'e> Session<'e> {
     }
 
     /// The resource of an object.
-    pub(super) async fn resource(&self, subject: &Subject) -> Result<Resource> {
+    pub(crate) async fn resource(&self, subject: &Subject) -> Result<Resource> {
         self.find_resource(subject).await?.ok_or_else(|| subject.place(unknown_kind(subject)))
     }
 
     /// The resource of an object; none where the server has no such kind. It is asked about kinds that are
     /// not Kubernetes' own, once.
-    pub(super) async fn find_resource(&self, subject: &Subject) -> Result<Option<Resource>> {
+    pub(crate) async fn find_resource(&self, subject: &Subject) -> Result<Option<Resource>> {
         if let Some(resource) = built_in(&subject.api_version, &subject.kind) {
             return Ok(Some(resource));
         }
@@ -175,43 +180,18 @@ impl<'e> Session<'e> {
     }
 
     /// Forgets what is known of a group and version.
-    pub(super) fn forget(&self, api_version: &str) {
+    pub(crate) fn forget(&self, api_version: &str) {
         self.kinds.forget(api_version);
     }
 
     /// The live object; none where there is none.
-    pub(super) async fn live(&self, subject: &Subject, resource: &Resource, name: &str) -> Result<Option<Value>> {
+    pub(crate) async fn live(&self, subject: &Subject, resource: &Resource, name: &str) -> Result<Option<Value>> {
         let namespace = self.namespace(subject);
         let answer = self.send(&Request::get(resource, namespace, name), subject).await?;
         match answer.refusal() {
-            None => json(&answer, subject).map(Some),
+            None => object(&answer, subject).map(Some),
             Some(status) if status.is(404) => Ok(None),
             Some(status) => Err(status.error(&Refused::new(subject, resource, namespace, Verb::Get))),
         }
     }
-}
-
-/// A creation of which nobody knows what became.
-pub(super) fn may_have_been_made(reason: &str, subject: &Subject) -> Error {
-    let message = format!("{reason}, after {} was sent: it may have been made", subject.name());
-    subject.place(Error::new(Kind::Cluster, message).hint("look before running again: kubectl get"))
-}
-
-/// An answer's object.
-pub(super) fn json(answer: &Answer, subject: &Subject) -> Result<Value> {
-    let object: Value = serde_json::from_slice(&answer.body).map_err(|_| garbled(subject))?;
-    let metadata = &object["metadata"];
-    // A proxy's own page is no object, whatever its status.
-    if metadata["uid"].is_string() || metadata["resourceVersion"].is_string() {
-        Ok(object)
-    } else {
-        Err(garbled(subject))
-    }
-}
-
-pub(super) fn garbled(subject: &Subject) -> Error {
-    subject.place(
-        Error::new(Kind::Cluster, "the server's answer is no object")
-            .hint("is there a proxy on the way that wants a login?"),
-    )
 }

@@ -7,14 +7,14 @@ use jobplate_manifest::workload;
 use jobplate_yaml::Node;
 use serde_json::Value;
 
-use super::conflict::{self, Blocked};
-use super::object::Subject;
-use super::request::{Resource, Verb};
-use super::session::Session;
-use super::status::{Refused, Status};
+use crate::errors::conflict::{self, Blocked};
+use crate::errors::status::{Refused, Status};
+use crate::object::Subject;
+use crate::request::{Resource, Verb};
+use crate::session::Session;
 
 /// The error of a refused apply. `take_over`: whether the call takes entries over already.
-pub(super) async fn explain(
+pub(crate) async fn explain(
     session: &Session<'_>,
     subject: &Subject,
     resource: &Resource,

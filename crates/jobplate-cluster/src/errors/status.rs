@@ -11,15 +11,15 @@ use jobplate_manifest::field::FieldPath;
 use jobplate_yaml::Node;
 use serde::Deserialize;
 
-use super::object::Subject;
-use super::request::{Resource, Verb};
+use crate::object::Subject;
+use crate::request::{Resource, Verb};
 
 /// How much of a text that is no Status is searched for known words.
 const LONGEST_TEXT: usize = 4096;
 
 /// The server's answer to a request that it did not fulfil.
 #[derive(Clone, Debug)]
-pub(super) struct Status {
+pub(crate) struct Status {
     /// The HTTP status.
     pub code: StatusCode,
     /// Whether the answer was one of Kubernetes' own.
@@ -51,7 +51,7 @@ struct Details {
 /// One fault of several.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Cause {
+pub(crate) struct Cause {
     /// The field, as the server names it.
     pub field: String,
     reason: String,
@@ -61,12 +61,12 @@ pub(super) struct Cause {
 
 impl Cause {
     /// Whether it is about something that can't be changed.
-    pub(super) fn is_immutable(&self) -> bool {
+    pub(crate) fn is_immutable(&self) -> bool {
         self.message.ends_with("field is immutable")
     }
 
     /// The field manager that owns the field of a conflict.
-    pub(super) fn manager(&self) -> Option<&str> {
+    pub(crate) fn manager(&self) -> Option<&str> {
         if self.reason != "FieldManagerConflict" {
             return None;
         }
@@ -77,7 +77,7 @@ impl Cause {
 
 impl Status {
     /// Reads an answer; one that is no Status has only its code.
-    pub(super) fn read(code: StatusCode, body: &[u8]) -> Self {
+    pub(crate) fn read(code: StatusCode, body: &[u8]) -> Self {
         let read: Option<Body> = serde_json::from_slice(body).ok();
         let is_status = read.is_some();
         // Not every layer of a server answers in JSON.
@@ -87,7 +87,7 @@ impl Status {
     }
 
     /// Whether it is this kind of refusal.
-    pub(super) fn is(&self, code: u16) -> bool {
+    pub(crate) fn is(&self, code: u16) -> bool {
         self.code.as_u16() == code
     }
 
@@ -101,41 +101,41 @@ impl Status {
     }
 
     /// Whether an HTTP 500 may be gone at the next attempt. Faults of the object never are.
-    pub(super) fn is_passing(&self) -> bool {
+    pub(crate) fn is_passing(&self) -> bool {
         (self.says("etcdserver") || self.says("failed calling webhook")) && !self.is_too_large()
     }
 
     /// Whether all that it refuses is a change of what can't be changed in a Job. What stands beside that, two
     /// ways of a value in one entry, is a matter of the live Job, too.
-    pub(super) fn is_immutable(&self) -> bool {
+    pub(crate) fn is_immutable(&self) -> bool {
         let in_template = |cause: &Cause| cause.field == "spec.template" || cause.field.starts_with("spec.template.");
         let fits = |cause: &Cause| in_template(cause) && (cause.is_immutable() || is_about_a_source(cause));
         self.is(422) && self.causes.iter().any(Cause::is_immutable) && self.causes.iter().all(fits)
     }
 
     /// Whether another object of the name is there already.
-    pub(super) fn already_exists(&self) -> bool {
+    pub(crate) fn already_exists(&self) -> bool {
         self.is(409) && self.reason == "AlreadyExists"
     }
 
     /// The fields that others own, where it is a conflict about those.
-    pub(super) fn conflicts(&self) -> Option<Vec<&Cause>> {
+    pub(crate) fn conflicts(&self) -> Option<Vec<&Cause>> {
         let conflicts: Vec<&Cause> = self.causes.iter().filter(|cause| cause.manager().is_some()).collect();
         (self.is(409) && !conflicts.is_empty()).then_some(conflicts)
     }
 
     /// Whether it is about how an env entry gets its value: two ways in one entry, say.
-    pub(super) fn is_about_a_source(&self) -> bool {
+    pub(crate) fn is_about_a_source(&self) -> bool {
         self.is(422) && self.causes.iter().any(is_about_a_source)
     }
 
     /// Whether the kind is what the server does not know.
-    pub(super) fn is_unknown_kind(&self) -> bool {
+    pub(crate) fn is_unknown_kind(&self) -> bool {
         self.is(404) && self.about.is_empty()
     }
 
     /// Whether the object does not fit the schema of its kind.
-    pub(super) fn is_schema_fault(&self) -> bool {
+    pub(crate) fn is_schema_fault(&self) -> bool {
         (self.is(400) || self.is(500)) && self.schema_fault().is_some()
     }
 
@@ -145,7 +145,7 @@ impl Status {
     }
 
     /// The error, for a request about an object of the user's.
-    pub(super) fn error(&self, request: &Refused<'_>) -> Error {
+    pub(crate) fn error(&self, request: &Refused<'_>) -> Error {
         if self.is(422) && !self.says("ValidatingAdmissionPolicy '") {
             return self.invalid(request);
         }
@@ -405,7 +405,7 @@ fn is_about_a_source(cause: &Cause) -> bool {
 
 /// A request that was refused.
 #[derive(Clone, Copy)]
-pub(super) struct Refused<'a> {
+pub(crate) struct Refused<'a> {
     /// The user's object.
     pub subject: &'a Subject,
     /// Its resource.
@@ -420,19 +420,19 @@ pub(super) struct Refused<'a> {
 
 impl<'a> Refused<'a> {
     /// A request about an object that may be there already.
-    pub(super) fn new(subject: &'a Subject, resource: &'a Resource, namespace: &'a str, verb: Verb) -> Self {
+    pub(crate) fn new(subject: &'a Subject, resource: &'a Resource, namespace: &'a str, verb: Verb) -> Self {
         Refused { subject, resource, namespace, verb, is_new: false }
     }
 }
 
 /// Who the server says we are not.
-pub(super) fn unauthorized() -> Error {
+pub(crate) fn unauthorized() -> Error {
     Error::new(Kind::Cluster, "the server does not accept the credentials (401)")
         .hint("they may have expired: log in again, and check the user of the kubeconfig's context")
 }
 
 /// A kind that the server does not have.
-pub(super) fn unknown_kind(subject: &Subject) -> Error {
+pub(crate) fn unknown_kind(subject: &Subject) -> Error {
     let error = format!("the server has no kind {} in {}", subject.kind, subject.api_version);
     Error::new(Kind::Cluster, error)
         .hint("is `apiVersion` right (`kubectl api-resources`), and its CustomResourceDefinition installed?")
@@ -543,7 +543,7 @@ mod tests {
 
     fn job() -> (Subject, Resource) {
         let text = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: etl}\nspec:\n  template:\n    spec:\n      containers:\n      - name: c\n        env:\n        - name: X\n          valuefrom: {}\n";
-        (Subject::of_test(text), super::super::kinds::built_in("batch/v1", "Job").unwrap())
+        (Subject::of_test(text), crate::kinds::built_in("batch/v1", "Job").unwrap())
     }
 
     fn explained(status: &Status) -> String {

@@ -7,10 +7,11 @@ use jobplate_diagnostic::{Error, Kind, Result};
 use kube::config::ExecInteractiveMode;
 use serde::Deserialize;
 
-use super::config::{self, ClusterOptions};
-use super::connection::Connection;
-use super::request::{Request, Resource};
-use super::{Events, block_on};
+use crate::events::Events;
+use crate::request::{Request, Resource};
+use crate::runtime::block_on;
+use crate::session::config::{self, ClusterOptions};
+use crate::session::connection::Connection;
 
 /// More names than this help nobody who types.
 const MOST: usize = 500;

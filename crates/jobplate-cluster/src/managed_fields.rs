@@ -7,14 +7,14 @@
 use jobplate_manifest::field::{FieldPath, Step};
 use serde_json::{Map, Value, json};
 
-use super::object::Named;
+use crate::object::Named;
 
 /// What `kubectl apply` keeps of the manifest that it was last given, literal values included.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// A patch that moves the ownership of env entries to us.
 #[derive(Debug)]
-pub(super) struct Transfer {
+pub(crate) struct Transfer {
     /// The JSON patch: it tests the resource version.
     pub patch: Value,
     /// Whose the entries were; nobody's are not among them.
@@ -30,7 +30,7 @@ pub(super) struct Transfer {
 ///
 /// Nothing else changes hands: what others own beside the entries stays theirs, so that the apply that
 /// follows resets none of it.
-pub(super) fn transfer(live: &Value, named: &[&Named], manager: &str) -> Option<Transfer> {
+pub(crate) fn transfer(live: &Value, named: &[&Named], manager: &str) -> Option<Transfer> {
     let mut owners: Vec<Value> =
         live.pointer("/metadata/managedFields").and_then(Value::as_array).cloned().unwrap_or_default();
     let api_version = live["apiVersion"].as_str()?;
@@ -129,7 +129,7 @@ fn keep_unowned(live: &Value, named: &[&Named], owners: &mut Vec<Value>, api_ver
 }
 
 /// Whether nobody owns anything of an object: its ownership was cleared.
-pub(super) fn is_unowned(live: &Value) -> bool {
+pub(crate) fn is_unowned(live: &Value) -> bool {
     let owners = live.pointer("/metadata/managedFields").and_then(Value::as_array).into_iter().flatten();
     let owns =
         |owner: &&Value| !is_of_subresource(owner) && owner["fieldsV1"].as_object().is_some_and(|f| !f.is_empty());
@@ -138,7 +138,7 @@ pub(super) fn is_unowned(live: &Value) -> bool {
 
 /// An entry that was to go and stays, since others own it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Left {
+pub(crate) struct Left {
     /// Its name.
     pub name: String,
     /// The container, by its name.
@@ -148,7 +148,7 @@ pub(super) struct Left {
 }
 
 /// The named entries that are not in the document, `ours`, and still on the server.
-pub(super) fn left(live: &Value, ours: &Value, named: &[&Named], manager: &str) -> Vec<Left> {
+pub(crate) fn left(live: &Value, ours: &Value, named: &[&Named], manager: &str) -> Vec<Left> {
     let mut found = Vec::new();
     for Named { container, names, .. } in named {
         let entry = |object, name: &str| {
@@ -251,7 +251,7 @@ fn merge(fields: &mut Value, other: Value) {
 }
 
 /// Who owns what an entry gets its value from: any manager but our apply.
-pub(super) fn value_owners(live: &Value, entry: &FieldPath, key: &str, manager: &str) -> Vec<String> {
+pub(crate) fn value_owners(live: &Value, entry: &FieldPath, key: &str, manager: &str) -> Vec<String> {
     let Some(path) = tree_path(&entry.clone().then(Step::Key(key.to_owned()))) else { return Vec::new() };
     let owners = live.pointer("/metadata/managedFields").and_then(Value::as_array).into_iter().flatten();
     let owns = |owner: &Value| path.iter().try_fold(&owner["fieldsV1"], |tree, key| tree.get(key)).is_some();
@@ -259,12 +259,12 @@ pub(super) fn value_owners(live: &Value, entry: &FieldPath, key: &str, manager: 
     names.filter_map(|owner| owner["manager"].as_str().map(str::to_owned)).collect()
 }
 
-pub(super) fn named_item(name: &str) -> Step {
+pub(crate) fn named_item(name: &str) -> Step {
     Step::Item(vec![("name".to_owned(), name.to_owned())])
 }
 
 /// Takes entries that are to be removed out of an object: those that are named and not in the document.
-pub(super) fn remove_unset(object: &mut Value, ours: &Value, named: &[&Named]) {
+pub(crate) fn remove_unset(object: &mut Value, ours: &Value, named: &[&Named]) {
     for Named { container, names, .. } in named {
         let own = |name: &str| {
             let env = container.follow(ours).and_then(|container| container["env"].as_array());
@@ -279,7 +279,7 @@ pub(super) fn remove_unset(object: &mut Value, ours: &Value, named: &[&Named]) {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
 
     fn named() -> Named {
@@ -287,7 +287,7 @@ pub(super) mod tests {
         Named { object: 0, container, names: vec!["X".to_owned()] }
     }
 
-    pub(in super::super) fn live() -> Value {
+    pub(crate) fn live() -> Value {
         json!({
             "apiVersion": "v1", "kind": "Pod",
             "metadata": {

@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use kube::client::Body;
 use serde_json::Value;
 
-use super::request::{Request, Resource};
-use super::session::Session;
-use super::wait::{LOOK, name_of, statuses};
+use crate::pods::{LOOK, name_of, statuses};
+use crate::request::{Request, Resource};
+use crate::session::Session;
 
 /// How often in a row a log is taken up again without a new line.
 const LOG_ATTEMPTS: usize = 5;
@@ -20,7 +20,7 @@ const LONGEST_LINE: usize = 256 * 1024;
 
 /// The log of one run of a container.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct Log {
+pub(crate) struct Log {
     namespace: String,
     pod: String,
     container: String,
@@ -29,7 +29,7 @@ pub(super) struct Log {
 }
 
 /// Tells the lines of a log as they come, taken up again where it breaks off, until the container has ended.
-pub(super) async fn follow(session: &Session<'_>, pods: &Resource, log: Log) {
+pub(crate) async fn follow(session: &Session<'_>, pods: &Resource, log: Log) {
     let Log { namespace, pod, container, .. } = &log;
     let mut told = Told::default();
     let mut attempts = 0;
@@ -98,7 +98,7 @@ async fn tell_all(session: &Session<'_>, log: &Log, mut body: Body, told: &mut T
 }
 
 /// The logs of the containers that have one.
-pub(super) fn started_logs(namespace: &str, pod: &Value) -> Vec<Log> {
+pub(crate) fn started_logs(namespace: &str, pod: &Value) -> Vec<Log> {
     let has_log = |status: &&Value| !status["state"]["running"].is_null() || !status["state"]["terminated"].is_null();
     let of = |status: &Value| Log {
         namespace: namespace.to_owned(),

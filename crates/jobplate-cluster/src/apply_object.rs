@@ -7,17 +7,20 @@ use jiff::Timestamp;
 use jobplate_diagnostic::{Error, Kind, Result};
 use serde::Deserialize;
 
-use super::apply::{ApplyOptions, OnImmutable};
-use super::connection::Answer;
-use super::explain::explain;
-use super::object::{Named, Subject};
-use super::owner::{Left, Transfer};
-use super::report::Outcome;
-use super::request::{Apply, Request, Resource, Verb};
-use super::session::{Session, garbled, json, may_have_been_made};
-use super::status::{Refused, unknown_kind};
-use super::survey::Brought;
-use super::{conflict, diff, immutable, owner};
+use crate::errors::conflict;
+use crate::errors::refusal::explain;
+use crate::errors::status::{Refused, unknown_kind};
+use crate::errors::transport::{garbled, may_have_been_made};
+use crate::inventory::{Brought, Tried};
+use crate::live::{object, without_noise};
+use crate::managed_fields::{Left, Transfer};
+use crate::object::{Named, Subject};
+use crate::options::{ApplyOptions, OnImmutable};
+use crate::report::Outcome;
+use crate::request::{Apply, Request, Resource, Verb};
+use crate::session::Session;
+use crate::session::connection::Answer;
+use crate::{immutable, managed_fields};
 
 /// How long a CustomResourceDefinition may take until its objects can be made.
 const ESTABLISHED: Duration = Duration::from_secs(30);
@@ -27,7 +30,7 @@ const NEW_SCHEMA: Duration = Duration::from_secs(5);
 const ATTEMPTS: usize = 5;
 
 /// Tries and sends objects.
-pub(super) struct Sender<'a> {
+pub(crate) struct Sender<'a> {
     /// To the server.
     pub session: &'a Session<'a>,
     /// How.
@@ -42,40 +45,14 @@ pub(super) struct Sender<'a> {
 
 /// The server's state and clock when a run began that tries nothing first.
 #[derive(Clone, Copy)]
-pub(super) struct Start {
+pub(crate) struct Start {
     /// The revision of the cluster: what was written later has a higher one.
     revision: u64,
     time: Timestamp,
 }
 
-/// What a trial saw.
-#[derive(Clone, Default)]
-pub(super) enum Tried {
-    /// There was no trial.
-    #[default]
-    Not,
-    /// There is no such object.
-    New,
-    /// There is one.
-    There {
-        /// As the trial saw it.
-        resource_version: Option<String>,
-        /// When our last apply that changed something was.
-        time: Option<Timestamp>,
-        /// Whether the apply will change something.
-        changes: bool,
-    },
-}
-
-impl Tried {
-    /// Whether the object will be new, or another.
-    pub(super) fn is_news(&self) -> bool {
-        matches!(self, Tried::New | Tried::There { changes: true, .. })
-    }
-}
-
 /// What became of one object.
-pub(super) struct Done {
+pub(crate) struct Done {
     /// Or would become, where it was only tried.
     pub outcome: Outcome,
     /// The name, where the server gave it.
@@ -158,7 +135,7 @@ fn metadata(answer: &Answer, subject: &Subject) -> Result<Metadata> {
 
 impl Sender<'_> {
     /// Notes where the run begins, for one that tries nothing first. Whoever may not list namespaces gets by.
-    pub(super) async fn begin(&self) {
+    pub(crate) async fn begin(&self) {
         let Ok(answer) = self.session.try_send(&Request::revision()).await else { return };
         let list: Live = serde_json::from_slice(&answer.body).unwrap_or_default();
         let revision = list.metadata.resource_version.and_then(|text| text.parse().ok());
@@ -177,7 +154,7 @@ impl Sender<'_> {
     }
 
     /// Tries an object: what the server would say.
-    pub(super) async fn attempt(&self, subject: &Subject, resource: &Resource) -> Result<Done> {
+    pub(crate) async fn attempt(&self, subject: &Subject, resource: &Resource) -> Result<Done> {
         let namespace = self.session.namespace(subject);
         if subject.generated {
             return self.create(subject, resource, true).await;
@@ -215,8 +192,8 @@ impl Sender<'_> {
         let named = self.taken(subject);
         let changes = if !named.is_empty() || time.is_none_or(|time| answer.is_of_now(time)) {
             let live = self.session.live(subject, resource, subject.name()).await?.unwrap_or_default();
-            let moves = owner::transfer(&live, &named, &self.session.writing.manager).is_some();
-            moves || diff::without_noise(live) != diff::without_noise(json(answer, subject)?)
+            let moves = managed_fields::transfer(&live, &named, &self.session.writing.manager).is_some();
+            moves || without_noise(live) != without_noise(object(answer, subject)?)
         } else {
             false
         };
@@ -240,7 +217,7 @@ impl Sender<'_> {
     }
 
     /// Sends an object, once it was tried.
-    pub(super) async fn send(&self, subject: &Subject, resource: &Resource, tried: &Tried) -> Result<Done> {
+    pub(crate) async fn send(&self, subject: &Subject, resource: &Resource, tried: &Tried) -> Result<Done> {
         if subject.generated {
             return self.create(subject, resource, false).await;
         }
@@ -280,7 +257,7 @@ impl Sender<'_> {
     }
 
     /// The resource of an object, waited for where the input brings its kind.
-    pub(super) async fn resource_when_there(&self, subject: &Subject) -> Result<Resource> {
+    pub(crate) async fn resource_when_there(&self, subject: &Subject) -> Result<Resource> {
         let patience = Instant::now() + ESTABLISHED;
         loop {
             match self.session.find_resource(subject).await? {
@@ -384,12 +361,12 @@ impl Sender<'_> {
         let mut uncertain: Option<Transfer> = None;
         for _ in 0..ATTEMPTS {
             let Some(live) = self.session.live(subject, resource, subject.name()).await? else { return Ok(()) };
-            if owner::is_unowned(&live) {
+            if managed_fields::is_unowned(&live) {
                 // An apply that changes nothing makes the server give all that is there to an owner.
                 self.touch(subject, resource).await?;
                 continue;
             }
-            let Some(transfer) = owner::transfer(&live, &named, &self.session.writing.manager) else {
+            let Some(transfer) = managed_fields::transfer(&live, &named, &self.session.writing.manager) else {
                 if let Some(transfer) = uncertain {
                     self.tell_of_move(subject, resource, &transfer);
                 }
@@ -432,8 +409,10 @@ impl Sender<'_> {
         if named.is_empty() || self.options.take_over {
             return Ok(());
         }
-        let live = json(answer, subject)?;
-        for left in owner::left(&live, &subject.json().unwrap_or_default(), &named, &self.session.writing.manager) {
+        let live = object(answer, subject)?;
+        for left in
+            managed_fields::left(&live, &subject.json().unwrap_or_default(), &named, &self.session.writing.manager)
+        {
             let owners = if left.owners.is_empty() { "others".to_owned() } else { left.owners.join(", ") };
             let object = resource.object(subject.name());
             let Left { name, container, .. } = left;

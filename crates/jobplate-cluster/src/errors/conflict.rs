@@ -7,14 +7,14 @@ use jobplate_manifest::field::{FieldPath, Step};
 use jobplate_manifest::workload;
 use serde_json::Value;
 
-use super::object::Named;
-use super::owner::{named_item, value_owners};
-use super::status::{Cause, Status};
+use crate::errors::status::{Cause, Status};
+use crate::managed_fields::{named_item, value_owners};
+use crate::object::Named;
 
 /// An entry that has its value in another way on the server than in the document: both would stand in one
 /// entry, as long as somebody else owns the first.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Blocked {
+pub(crate) struct Blocked {
     /// The entry's name.
     pub name: String,
     /// The container.
@@ -59,7 +59,7 @@ fn flag(entry: &Value) -> Option<String> {
 }
 
 /// The blocked entries of a document, `ours`.
-pub(super) fn blocked(live: &Value, ours: &Value, pod_spec: &FieldPath, manager: &str) -> Vec<Blocked> {
+pub(crate) fn blocked(live: &Value, ours: &Value, pod_spec: &FieldPath, manager: &str) -> Vec<Blocked> {
     let mut found = Vec::new();
     for list in ["containers", "initContainers"] {
         let containers = pod_spec.follow(ours).and_then(|spec| spec.get(list)?.as_array());
@@ -95,7 +95,7 @@ pub(super) fn blocked(live: &Value, ours: &Value, pod_spec: &FieldPath, manager:
 }
 
 /// Whether a refusal may be about nothing but who owns these entries: only a trial can tell.
-pub(super) fn is_only_about(status: &Status, named: &[&Named]) -> bool {
+pub(crate) fn is_only_about(status: &Status, named: &[&Named]) -> bool {
     match status.conflicts() {
         Some(conflicts) => conflicts.iter().all(|cause| is_named(cause, named)),
         None => status.is(422),
@@ -118,7 +118,7 @@ fn is_named(cause: &Cause, named: &[&Named]) -> bool {
 
 /// Conflicts as a table: field, manager, the live value and ours. Text is shown only where none that is
 /// secret can stand.
-pub(super) fn table(conflicts: &[&Cause], live: &Value, ours: &Value) -> String {
+pub(crate) fn table(conflicts: &[&Cause], live: &Value, ours: &Value) -> String {
     let is_workload = ours["kind"].as_str().is_some_and(|kind| workload::pod_spec_path(kind).is_some());
     let mut rows = vec![["FIELD", "MANAGER", "LIVE", "OURS"].map(str::to_owned)];
     for cause in conflicts {
@@ -174,14 +174,14 @@ const MAY_BE_SHOWN: [&str; 9] = [
 mod tests {
     use serde_json::json;
 
-    use super::super::owner::tests::live;
     use super::*;
+    use crate::managed_fields::tests::live;
 
     #[test]
     fn a_table_shows_no_text_of_data() {
         let json = r#"{"details":{"causes":[{"reason":"FieldManagerConflict","field":".data.type","message":"conflict with \"m\" using v1"},
             {"reason":"FieldManagerConflict","field":".spec.schedule","message":"conflict with \"m\" using v1"}]}}"#;
-        let status = super::super::status::Status::read(http::StatusCode::CONFLICT, json.as_bytes());
+        let status = crate::errors::status::Status::read(http::StatusCode::CONFLICT, json.as_bytes());
         let object = |kind: &str| json!({"kind": kind, "data": {"type": "hush"}, "spec": {"schedule": "@daily"}});
         let table = |kind| super::table(&status.conflicts().unwrap(), &object(kind), &object(kind));
         assert!(!table("Secret").contains("hush") && !table("CronJob").contains("hush"));

@@ -6,9 +6,11 @@
 use jobplate_diagnostic::{Error, Kind, io_reason};
 use kube::client::AuthError;
 
+use crate::object::Subject;
+
 /// No answer came.
 #[derive(Clone, Debug)]
-pub(super) struct Lost {
+pub(crate) struct Lost {
     /// Why, in words that quote nothing.
     pub reason: String,
     /// What to do about it.
@@ -21,7 +23,7 @@ pub(super) struct Lost {
 
 impl Lost {
     /// The error that ends the run.
-    pub(super) fn error(&self) -> Error {
+    pub(crate) fn error(&self) -> Error {
         let error = Error::new(Kind::Cluster, self.reason.clone());
         match &self.hint {
             Some(hint) => error.hint(hint.clone()),
@@ -31,7 +33,7 @@ impl Lost {
 }
 
 /// What kind of fault kept an answer away. The texts of the libraries are searched, never passed on.
-pub(super) fn lost(error: &kube::Error, server: &str) -> Lost {
+pub(crate) fn lost(error: &kube::Error, server: &str) -> Lost {
     let at = if server.is_empty() { "the API server".to_owned() } else { format!("the API server at {server}") };
     let fault = |reason: String, hint: Option<&str>, may_have_acted, is_final| Lost {
         reason,
@@ -102,6 +104,20 @@ pub(super) fn lost(error: &kube::Error, server: &str) -> Lost {
     };
     let hint = connecting.then_some("is the `server` in the kubeconfig right, and is it running?");
     fault(format!("{at} can't be reached: {reason}"), hint, !connecting, false)
+}
+
+/// A creation of which nobody knows what became.
+pub(crate) fn may_have_been_made(reason: &str, subject: &Subject) -> Error {
+    let message = format!("{reason}, after {} was sent: it may have been made", subject.name());
+    subject.place(Error::new(Kind::Cluster, message).hint("look before running again: kubectl get"))
+}
+
+/// An answer that is not what a server says.
+pub(crate) fn garbled(subject: &Subject) -> Error {
+    subject.place(
+        Error::new(Kind::Cluster, "the server's answer is no object")
+            .hint("is there a proxy on the way that wants a login?"),
+    )
 }
 
 /// Credentials that could not be had.
