@@ -8,7 +8,7 @@ use super::super::edit::{Child, Value};
 use super::super::kind::Kind;
 use super::super::scalar::{self, Chomping, quote_double, quote_name};
 use super::super::tree::Node;
-use super::{Element, Layout, Place, spaces};
+use super::places::{Element, Layout, Place, spaces};
 
 /// How block collections are written.
 pub(super) struct Block {

@@ -8,7 +8,7 @@ use super::super::edit::{Child, Value};
 use super::super::kind::Kind;
 use super::super::scalar::{quote_double, quote_name};
 use super::super::tree::Node;
-use super::{Element, Layout, elements, whole};
+use super::places::{Element, Layout, elements, whole};
 
 /// How flow collections are written around here.
 pub(super) struct FlowStyle<'a> {

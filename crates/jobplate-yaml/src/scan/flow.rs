@@ -1,23 +1,8 @@
 //! Flow collections, `{}` and `[]`, JSON among them: one pass over their tokens, whatever lines they stand on.
 
 use super::super::kind::{FLOW, Kind, MULTILINE};
-use super::{MAX_DEPTH, Scan, Scanner, Slot, is_blank, line_end, skip_spaces, step_back};
-
-/// A flow collection that is not yet closed.
-#[derive(Clone, Copy)]
-pub(super) struct OpenFlow {
-    node: u32,
-    expect: Expect,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Expect {
-    Item,
-    Key,
-    Value,
-    SeqComma,
-    MapComma,
-}
+use super::bytes::{is_blank, line_end, skip_spaces};
+use super::scanner::{Expect, MAX_DEPTH, OpenFlow, Scan, Scanner, Slot, step_back};
 
 impl Scanner<'_> {
     /// A flow collection in the slot, over as many lines as it takes; gives the end of its last bracket.

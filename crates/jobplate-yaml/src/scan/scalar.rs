@@ -2,7 +2,8 @@
 
 use super::super::kind::{ESCAPED, Kind, MULTILINE};
 use super::super::scalar::simple_escape;
-use super::{Scan, Scanner, Slot, line_end, skip_spaces, step_back};
+use super::bytes::{line_end, skip_spaces};
+use super::scanner::{Scan, Scanner, Slot, step_back};
 
 impl Scanner<'_> {
     /// A quoted scalar; gives its end and flags. Further lines must be deeper than `parent`.
