@@ -13,7 +13,7 @@ use jobplate_prefect::worker::version::Version;
 use jobplate_yaml::{Change, Child, Edit, Kind, Node, Value};
 
 use super::env::Wanted;
-use super::plan::Notes;
+use super::notes::Notes;
 
 /// Adds those edits. Fails where they would not hold in workers of that version.
 pub(super) fn plan(

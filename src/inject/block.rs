@@ -8,7 +8,7 @@ use jobplate_yaml::{Change, Child, Edit, Kind, Node, Value};
 
 use super::base_job_template::{Claims, take_out};
 use super::env::{Wanted, set_entry};
-use super::plan::Notes;
+use super::notes::Notes;
 
 /// Adds those edits.
 pub(super) fn plan(block: &Block<'_>, wanted: &Wanted, edits: &mut Vec<Edit>, notes: &mut Notes) -> Result<()> {

@@ -7,42 +7,23 @@ use jobplate_manifest::container;
 use jobplate_manifest::embedded::{self, is_config_map};
 use jobplate_manifest::env::{EnvValue, EnvVar};
 use jobplate_manifest::field::FieldPath;
-use jobplate_manifest::object::{Object, is_helm_hook, objects};
+use jobplate_manifest::object::{Object, objects};
 use jobplate_manifest::select::{ContainerChoice, Target};
-use jobplate_manifest::workload::{is_builtin_workload, is_job, pod_specs};
+use jobplate_manifest::workload::{is_job, pod_specs};
 use jobplate_prefect::base_job_template::{self, is_worker_setting};
 use jobplate_prefect::prefect1::settings::AgentContainer;
 use jobplate_prefect::program::{Generation, Role, agent, is_part_of_template, role};
 use jobplate_prefect::variables;
 use jobplate_yaml::{Document, Edit, Node};
 
-use super::checksum::{ChangedMaps, UsedMaps};
+use super::checksum::UsedMaps;
 use super::env::{Wanted, plan_container};
+use super::known::Known;
 use super::metadata::plan_names;
+use super::notes::Notes;
 use super::request::{Asked, Injection, Names};
+use super::scope::{Part, Share, mentions_prefect, passes, share_of};
 use super::template::Template;
-
-/// Remarks for the user, each once, in the order in which they came up.
-#[derive(Clone, Debug, Default)]
-pub struct Notes(Vec<String>);
-
-impl Notes {
-    pub(super) fn add(&mut self, note: String) {
-        if !self.0.contains(&note) {
-            self.0.push(note);
-        }
-    }
-
-    /// Takes over another's remarks.
-    pub fn extend(&mut self, other: Notes) {
-        other.0.into_iter().for_each(|note| self.add(note));
-    }
-
-    /// The remarks.
-    pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(String::as_str)
-    }
-}
 
 /// What is to happen in one document.
 #[derive(Debug, Default)]
@@ -104,27 +85,9 @@ pub struct NamedEntries {
     pub names: Vec<String>,
 }
 
-/// What is known of all documents before the first of them is planned: what the pass before has found out.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Known {
-    /// Whether an agent or worker takes Prefect's settings, so that the job template it mounts needs none: it
-    /// would put its own in their place. None as long as nobody has looked: texts in ConfigMaps wait for that.
-    pub agent: Option<bool>,
-    /// The ConfigMaps whose data change.
-    pub changed: ChangedMaps,
-}
-
-impl Known {
-    /// Before the first pass.
-    pub fn at_first(injection: &Injection) -> Self {
-        let settings_by_default = !injection.prefect.is_empty() && injection.targets.is_empty();
-        Known { agent: (!settings_by_default).then_some(false), ..Known::default() }
-    }
-}
-
 /// Plans documents, one after the other.
 pub struct Planner<'i> {
-    pub(super) injection: &'i Injection,
+    injection: &'i Injection,
     /// Remarks that came up so far.
     pub notes: Notes,
     /// What a container gets: made once for all that get the same.
@@ -134,7 +97,7 @@ pub struct Planner<'i> {
     /// Variables that Prefect 1 agents get here.
     on_agents: Vec<String>,
     /// Which of the injection's targets have matched an object so far.
-    pub(super) matched: Vec<bool>,
+    matched: Vec<bool>,
     /// Whether plans say which entries the call names.
     keep_named: bool,
     known: Known,
@@ -208,6 +171,30 @@ impl<'i> Planner<'i> {
         }
         plan.settle([])?;
         Ok(plan)
+    }
+
+    /// Whether a template is meant: by default, or by a target of its kind.
+    fn means_template(&mut self, object: &Object<'_>, template: Template<'_>) -> Result<bool> {
+        let targets = &self.injection.targets;
+        let by_default = targets.is_empty() && !self.injection.only_named;
+        let is_meant = |target: &Target| template.is_meant(object, target);
+        if !(by_default || targets.iter().any(is_meant)) || !passes(object, self.injection)? {
+            return Ok(false);
+        }
+        for (matched, target) in self.matched.iter_mut().zip(targets) {
+            *matched = *matched || is_meant(target);
+        }
+        Ok(true)
+    }
+
+    /// Adds the edits of a template. Says whether it has a container that was chosen.
+    fn plan_template(&mut self, object: &Object<'_>, template: Template<'_>, plan: &mut Plan) -> Result<bool> {
+        self.injection.refuse_secrets(template.node(), template.in_words(), PREFECT_2_OR_3)?;
+        let wanted = self.wanted_in_role(object, Role::FlowRun(Generation::TwoOrThree), Share::All(None), None)?;
+        let containers = template.plan(object, &wanted, self.injection, &mut plan.edits, &mut self.notes)?;
+        plan.containers += containers;
+        plan.complete += containers;
+        Ok(containers > 0)
     }
 
     /// Decides only what changed ConfigMaps make necessary, for a document that has no target.
@@ -356,23 +343,6 @@ impl<'i> Planner<'i> {
         Ok(())
     }
 
-    /// Refuses `--secret` for something that no flow run of Prefect 1 reads.
-    pub(super) fn refuse_secrets(&self, node: Node<'_>, what: &str, why: &str) -> Result<()> {
-        for variable in &self.injection.variables {
-            if let Asked::PrefectSecret(reference) = &variable.asked {
-                let optional = if reference.optional { ":optional" } else { "" };
-                let start = node.span().start;
-                return Err(Error::refused(format!("--secret {}: {what} {why}", variable.name))
-                    .at(start..start + 1)
-                    .hint(format!(
-                        "name the variable itself: --secret-env {}={}/{}{optional}",
-                        variable.name, reference.name, reference.key
-                    )));
-            }
-        }
-        Ok(())
-    }
-
     fn wanted_by(
         &mut self,
         object: &Object<'_>,
@@ -415,7 +385,7 @@ impl<'i> Planner<'i> {
         Ok(())
     }
 
-    pub(super) fn wanted_in_role(
+    fn wanted_in_role(
         &mut self,
         object: &Object<'_>,
         role: Role,
@@ -441,7 +411,7 @@ impl<'i> Planner<'i> {
                     _ => target.map(|_| "is no flow run's template, so no flow would read it there"),
                 };
                 if let Some(why) = why {
-                    self.refuse_secrets(object.node, &object.display(), why)?;
+                    injection.refuse_secrets(object.node, &object.display(), why)?;
                 }
                 let variables = all_variables(role, injection, !matches!(share, Share::ButSettings))?;
                 Wanted::new(variables.into_iter().chain(token), &injection.sources, &injection.unset)
@@ -485,17 +455,6 @@ impl<'i> Planner<'i> {
     }
 }
 
-/// How much of an injection an object gets.
-#[derive(Clone, Copy)]
-pub(super) enum Share<'i> {
-    /// All of it: named by a target, or a Job or CronJob.
-    All(Option<&'i Target>),
-    /// All but Prefect's settings.
-    ButSettings,
-    /// Prefect's settings, if it turns out to be an agent or worker.
-    Settings,
-}
-
 /// What a container is, as far as it decides what it gets.
 #[derive(Debug, PartialEq, Eq)]
 struct Recipient {
@@ -505,66 +464,12 @@ struct Recipient {
     token: Option<EnvVar>,
 }
 
-/// A share, apart from the target that gives it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
-    Named,
-    Default,
-    ButSettings,
-    Settings,
-}
-
-impl<'i> Share<'i> {
-    fn part(self) -> Part {
-        match self {
-            Share::All(Some(_)) => Part::Named,
-            Share::All(None) => Part::Default,
-            Share::ButSettings => Part::ButSettings,
-            Share::Settings => Part::Settings,
-        }
-    }
-
-    fn target(self) -> Option<&'i Target> {
-        if let Share::All(target) = self { target } else { None }
-    }
-}
-
-fn share_of<'i>(object: &Object<'_>, injection: &'i Injection) -> Result<Option<Share<'i>>> {
-    let share = share_by_kind(object, injection);
-    Ok(if share.is_some() && passes(object, injection)? { share } else { None })
-}
-
-/// Whether an object is none that `--skip-hooks` or `-l` leaves out.
-pub(super) fn passes(object: &Object<'_>, injection: &Injection) -> Result<bool> {
-    if injection.skip_hooks || injection.selector.is_some() {
-        object.check_metadata()?;
-    }
-    let hook = injection.skip_hooks && is_helm_hook(object);
-    Ok(!hook && injection.selector.as_ref().is_none_or(|selector| selector.matches(object)))
-}
-
-fn share_by_kind<'i>(object: &Object<'_>, injection: &'i Injection) -> Option<Share<'i>> {
-    if !injection.targets.is_empty() {
-        let target = injection.targets.iter().find(|target| target.means(object))?;
-        return Some(Share::All(Some(target)));
-    }
-    match object {
-        _ if is_job(object) && !injection.only_named => Some(Share::All(None)),
-        _ if !injection.prefect.is_empty() && is_builtin_workload(object) => Some(Share::Settings),
-        _ => None,
-    }
-}
-
-fn mentions_prefect(node: Node<'_>) -> bool {
-    node.is_scalar() && node.raw().contains("prefect")
-}
-
 /// Keys of a ConfigMap that hold a template of flow runs wherever they stand: those that Prefect 1 and the chart of
 /// Prefect's worker have.
 const TEMPLATE_KEYS: [&str; 3] = ["job_template.yaml", "job_template.yml", base_job_template::CONFIG_MAP_KEY];
 
-/// Why `--secret` is refused there.
-pub(super) const PREFECT_2_OR_3: &str = "is for Prefect 2 or 3, which know no such secrets";
+/// Why `--secret` is refused for templates of Prefect 2 and 3.
+const PREFECT_2_OR_3: &str = "is for Prefect 2 or 3, which know no such secrets";
 
 /// All variables that are asked for, as entries for an object of this role; with Prefect's settings or without.
 fn all_variables(role: Role, injection: &Injection, settings: bool) -> Result<Vec<EnvVar>> {

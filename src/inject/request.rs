@@ -86,6 +86,23 @@ impl Injection {
             .hint("change the defaults of its variables `name` and `namespace`, or name another target"))
     }
 
+    /// Refuses `--secret` for something that no flow run of Prefect 1 reads.
+    pub(super) fn refuse_secrets(&self, node: Node<'_>, what: &str, why: &str) -> Result<()> {
+        for variable in &self.variables {
+            if let Asked::PrefectSecret(reference) = &variable.asked {
+                let optional = if reference.optional { ":optional" } else { "" };
+                let start = node.span().start;
+                return Err(Error::refused(format!("--secret {}: {what} {why}", variable.name))
+                    .at(start..start + 1)
+                    .hint(format!(
+                        "name the variable itself: --secret-env {}={}/{}{optional}",
+                        variable.name, reference.name, reference.key
+                    )));
+            }
+        }
+        Ok(())
+    }
+
     /// Whether nothing but Prefect's settings and names is asked for: agents take those, too.
     pub fn is_settings_only(&self) -> bool {
         self.variables.is_empty() && self.sources.is_empty() && self.unset.is_empty()

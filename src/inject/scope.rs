@@ -1,0 +1,78 @@
+//! Which objects an injection is for, and how much of it each of them gets.
+
+use jobplate_diagnostic::Result;
+use jobplate_manifest::object::{Object, is_helm_hook};
+use jobplate_manifest::select::Target;
+use jobplate_manifest::workload::{is_builtin_workload, is_job};
+use jobplate_yaml::Node;
+
+use super::request::Injection;
+
+/// How much of an injection an object gets.
+#[derive(Clone, Copy)]
+pub(super) enum Share<'i> {
+    /// All of it: named by a target, or a Job or CronJob.
+    All(Option<&'i Target>),
+    /// All but Prefect's settings.
+    ButSettings,
+    /// Prefect's settings, if it turns out to be an agent or worker.
+    Settings,
+}
+
+/// A share, apart from the target that gives it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Named,
+    Default,
+    ButSettings,
+    Settings,
+}
+
+impl<'i> Share<'i> {
+    /// Without the target.
+    pub(super) fn part(self) -> Part {
+        match self {
+            Share::All(Some(_)) => Part::Named,
+            Share::All(None) => Part::Default,
+            Share::ButSettings => Part::ButSettings,
+            Share::Settings => Part::Settings,
+        }
+    }
+
+    /// The target that gives it.
+    pub(super) fn target(self) -> Option<&'i Target> {
+        if let Share::All(target) = self { target } else { None }
+    }
+}
+
+/// How much of an injection an object gets; none of it where it is not meant.
+pub(super) fn share_of<'i>(object: &Object<'_>, injection: &'i Injection) -> Result<Option<Share<'i>>> {
+    let share = share_by_kind(object, injection);
+    Ok(if share.is_some() && passes(object, injection)? { share } else { None })
+}
+
+/// Whether an object is none that `--skip-hooks` or `-l` leaves out.
+pub(super) fn passes(object: &Object<'_>, injection: &Injection) -> Result<bool> {
+    if injection.skip_hooks || injection.selector.is_some() {
+        object.check_metadata()?;
+    }
+    let hook = injection.skip_hooks && is_helm_hook(object);
+    Ok(!hook && injection.selector.as_ref().is_none_or(|selector| selector.matches(object)))
+}
+
+fn share_by_kind<'i>(object: &Object<'_>, injection: &'i Injection) -> Option<Share<'i>> {
+    if !injection.targets.is_empty() {
+        let target = injection.targets.iter().find(|target| target.means(object))?;
+        return Some(Share::All(Some(target)));
+    }
+    match object {
+        _ if is_job(object) && !injection.only_named => Some(Share::All(None)),
+        _ if !injection.prefect.is_empty() && is_builtin_workload(object) => Some(Share::Settings),
+        _ => None,
+    }
+}
+
+/// Whether a scalar has Prefect's name in it, as every agent's and worker's does somewhere.
+pub(super) fn mentions_prefect(node: Node<'_>) -> bool {
+    node.is_scalar() && node.raw().contains("prefect")
+}
