@@ -5,8 +5,8 @@ use std::io::{self, Read, Write};
 use jobplate_diagnostic::{Error, Result, write_error};
 use jobplate_yaml::StreamError;
 
+use super::errors::{changed, read_error};
 use super::log::Record;
-use super::{changed, read_error};
 
 /// Copies an input to an output, stopping at the documents to be edited.
 pub(super) struct Copier<'a, R> {

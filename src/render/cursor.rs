@@ -8,9 +8,10 @@ use std::ops::Range;
 use jobplate_diagnostic::{Result, write_error};
 use jobplate_yaml::Documents;
 
+use super::errors::{changed, not_utf8, read_error, spool_error};
 use super::log::{EditLog, Record};
+use super::planned::Planned;
 use super::source::Watch;
-use super::{Planned, changed, not_utf8, read_error, spool_error};
 
 /// A document of an input.
 #[derive(Debug)]

@@ -6,8 +6,9 @@ use jobplate_yaml::{Document, Edit, Editor, Tape};
 
 use super::open::{Directives, Words, open, refuse_directives};
 use super::outcome::{Counts, Outcome};
+use super::passes::Findings;
 use super::texts::TextEditor;
-use crate::inject::{ChangedMaps, EmbeddedText, Filter, Injection, Known, Plan, Planner, hashed_name};
+use crate::inject::{EmbeddedText, Filter, Injection, Known, Plan, Planner, hashed_name};
 
 /// Plans and edits documents, one after the other, with reused memory.
 pub(super) struct Engine<'i> {
@@ -19,10 +20,7 @@ pub(super) struct Engine<'i> {
     /// For the documents inside of a document's texts.
     texts: TextEditor,
     directives: Directives,
-    /// The ConfigMaps whose data were changed so far.
-    changed: ChangedMaps,
-    /// Whether there was a text so far that may be a target.
-    has_texts: bool,
+    found: Findings,
 }
 
 impl<'i> Engine<'i> {
@@ -36,8 +34,7 @@ impl<'i> Engine<'i> {
             editor: Editor::default(),
             texts: TextEditor::default(),
             directives: Directives::default(),
-            changed: ChangedMaps::default(),
-            has_texts: false,
+            found: Findings::default(),
         }
     }
 
@@ -46,16 +43,9 @@ impl<'i> Engine<'i> {
         self.directives = Directives::default();
     }
 
-    /// Ends the pass. Where it has found out what it should have known before, gives that: another pass has
-    /// to be made.
-    pub(super) fn end_pass(&mut self) -> Option<Known> {
-        let known = self.planner.known();
-        if known.agent.is_none() {
-            let agent = Some(self.planner.found_agent);
-            return self.has_texts.then(|| Known { agent, ..Known::default() });
-        }
-        let changed = std::mem::take(&mut self.changed);
-        (changed != known.changed).then_some(Known { changed, agent: known.agent })
+    /// What it has found so far.
+    pub(super) fn findings(self) -> Findings {
+        Findings { agent: self.planner.found_agent, ..self.found }
     }
 
     /// Plans one document, and edits it.
@@ -72,7 +62,7 @@ impl<'i> Engine<'i> {
         let mut counts = Counts { targets: plan.targets.len(), containers: plan.containers, complete: plan.complete };
         let by_fallback = document.tape.fallback().is_some();
         let texts = std::mem::take(&mut plan.texts);
-        self.has_texts |= !texts.is_empty();
+        self.found.texts |= !texts.is_empty();
         let TextEdits { edits, maps } =
             plan_texts(&mut self.texts, &self.filter, &mut self.planner, document, &texts, &mut counts)?;
         plan.settle(edits.iter().cloned())?;
@@ -94,7 +84,7 @@ impl<'i> Engine<'i> {
         let edited = self.editor.apply(document, &plan.edits)?;
         if !maps.is_empty() {
             let objects = objects(edited.document)?;
-            maps.iter().filter_map(|&position| objects.get(position)).for_each(|map| self.changed.add(map));
+            maps.iter().filter_map(|&position| objects.get(position)).for_each(|map| self.found.changed.add(map));
         }
         Ok(Outcome { counts, edited: Some(edited), by_fallback })
     }

@@ -10,7 +10,9 @@ use jobplate_manifest::select::Target;
 use jobplate_manifest::workload::{is_builtin_workload, is_job};
 use jobplate_yaml::{Document, Documents, StreamError, Tape};
 
-use super::{Planned, Rendering, read_error};
+use super::errors::read_error;
+use super::planned::Planned;
+use super::rendering::Rendering;
 use crate::inject::template_kind;
 
 /// An object in an input.

@@ -8,6 +8,8 @@ use std::time::SystemTime;
 use jobplate_diagnostic::{Error, Result, io_reason};
 use tempfile::SpooledTempFile;
 
+use super::errors::changed;
+
 /// What is kept in memory of an input that is no regular file.
 const IN_MEMORY: usize = 4 * 1024 * 1024;
 
@@ -119,7 +121,7 @@ impl Source {
                     None => {
                         let open = File::open(path).map_err(fail)?;
                         if Stamp::of(&open.metadata().map_err(fail)?) != *stamp {
-                            return Err(super::changed(name));
+                            return Err(changed(name));
                         }
                         open
                     }
@@ -149,7 +151,7 @@ impl Source {
         let Data::File { file, stamp, .. } = &self.data else { return Ok(()) };
         let same = |file: &File| file.metadata().is_ok_and(|metadata| Stamp::of(&metadata) == *stamp);
         if !file.as_ref().is_none_or(same) {
-            return Err(super::changed(&self.name));
+            return Err(changed(&self.name));
         }
         self.watch().check()
     }
@@ -175,7 +177,7 @@ impl Watch {
     pub(super) fn check(&self) -> Result<()> {
         match &self.file {
             Some((path, stamp)) if !path.metadata().is_ok_and(|metadata| Stamp::of(&metadata) == *stamp) => {
-                Err(super::changed(&self.name))
+                Err(changed(&self.name))
             }
             _ => Ok(()),
         }

@@ -1,0 +1,42 @@
+//! Rendering: inputs to edited output in several passes, in the memory of the largest document.
+//!
+//! Passes of planning write down the splices of every document. Only when all has succeeded does a last pass print,
+//! copying the input's bytes around the splices. Knows files and streams, but no flags and nothing of YAML's inside.
+//!
+//! | file | decides |
+//! |---|---|
+//! | `rendering` | that nothing is printed before all inputs are planned, and what their joining may change |
+//! | `passes` | how often documents are planned, and what makes them be planned again |
+//! | `document` | whether a document has a target, which edits it gets, `--name-hash` |
+//! | `open` | which documents are read, and which of those that can't be read are errors |
+//! | `texts` | the documents inside of a ConfigMap's texts: where their edits are in the text around them |
+//! | `source` | which inputs are read by offset and which are spooled; whether one has changed |
+//! | `log` | how planned splices are kept between the passes |
+//! | `copy`, `cursor` | that what is printed is what was planned: whole, or document by document |
+//! | `join` | the `---` between joined inputs |
+//! | `seen` | what an error that nothing matched says is in the inputs |
+//! | `errors` | the words for inputs, outputs and temporary files that fail |
+//! | `in_memory`, `outcome`, `planned` | nothing |
+
+mod copy;
+mod cursor;
+mod document;
+mod errors;
+mod in_memory;
+mod join;
+mod log;
+mod open;
+mod outcome;
+mod passes;
+mod planned;
+mod rendering;
+mod seen;
+mod source;
+mod texts;
+
+pub use self::cursor::{Cursor, Pair};
+pub use self::in_memory::{Rendered, to_string};
+pub use self::join::Joined;
+pub use self::rendering::{OPEN_FILES, Rendering};
+pub use self::seen::{Seen, SeenText, each_object};
+pub use self::source::Source;
