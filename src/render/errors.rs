@@ -1,4 +1,4 @@
-//! What can go wrong with inputs, outputs and temporary files.
+//! What can go wrong with inputs and temporary files.
 
 use std::io;
 

@@ -15,7 +15,7 @@
 //! | `copy`, `cursor` | that what is printed is what was planned: whole, or document by document |
 //! | `join` | the `---` between joined inputs |
 //! | `seen` | what an error that nothing matched says is in the inputs |
-//! | `errors` | the words for inputs, outputs and temporary files that fail |
+//! | `errors` | the words for inputs and temporary files that fail |
 //! | `in_memory`, `outcome`, `planned` | nothing |
 
 mod copy;
