@@ -4,9 +4,11 @@
 //! last-applied annotations, in embedded documents too. Of a text that no parser understands, everything
 //! but keys is masked. It masks too much rather than too little.
 
-use std::collections::HashSet;
 use std::ops::Range;
 
+use jobplate_manifest::sensitive::{self, Recognizer};
+use jobplate_prefect::base_job_template::has_configuration;
+use jobplate_prefect::placeholder;
 use jobplate_yaml::{Document, Inner, Kind, Node, Tape, read};
 
 /// What stands in the place of a masked text.
@@ -75,37 +77,8 @@ fn find_secrets(text: &str, offset: usize, embedded_too: bool, secret: &mut Vec<
         return mask_lines(text, offset, secret);
     }
     let root = Document::new(text, &tape).root();
-    let aliases = root.descendants().any(|node| node.kind() == Kind::Alias);
-    // Of a template that YAML happens to read, a secret may stand in a key.
-    let hide = |node: Node<'_>, secret: &mut Vec<_>| {
-        // The name of an anchor is none.
-        if node.kind() != Kind::Alias {
-            add_lines(text, node.span(), offset, secret);
-        }
-    };
-    let hide_values = |node: Node<'_>, secret: &mut Vec<_>| values(node).for_each(|value| hide(value, secret));
-    for node in root.descendants() {
-        // It may be used where a value stands.
-        if aliases && node.anchor().is_some() {
-            hide_values(node, secret);
-        }
-        let is_secret = node.entries().any(|(key, value)| key.is("kind") && value.is("Secret"));
-        for (key, value) in node.entries() {
-            // Inside of a text it may be a part of a Secret, which says no kind.
-            let of_secret = (is_secret || !embedded_too) && (key.is("data") || key.is("stringData"));
-            let no_mapping = key.is("valueFrom") && value.is_scalar();
-            let last_applied = key.is("kubectl.kubernetes.io/last-applied-configuration");
-            // Of a PrefectWorkPool, `value` holds the base job template.
-            let of_entry = key.is("value") && !is_base_job_template(value);
-            if of_secret {
-                hide_values(value, secret);
-            } else if no_mapping || last_applied || of_entry {
-                hide(value, secret);
-            } else if key.is("env") || key.is("secrets") {
-                // Of entries, in whatever shape somebody wrote them, all but what names things.
-                hide_unnamed(value, &mut |value| hide(value, secret));
-            }
-        }
+    for node in sensitive::nodes(root, !embedded_too, Recognizer { is_template: has_configuration, is_placeholder }) {
+        add_lines(text, node.span(), offset, secret);
     }
     for node in root.descendants().filter(|node| node.is_scalar()) {
         let raw = node.raw();
@@ -158,60 +131,17 @@ fn quoted(node: Node<'_>) -> Quoted<'_> {
     let root = Document::new(inner.text(), &tape).root();
     let has = |wanted: &str| root.entries().any(|(key, _)| key.is(wanted));
     match root.kind() {
-        Kind::Map if has("apiVersion") && has("kind") || is_base_job_template(root) => Quoted::Manifest(inner),
+        Kind::Map if has("apiVersion") && has("kind") || has_configuration(root) => Quoted::Manifest(inner),
         Kind::Map | Kind::Seq => Quoted::Collection,
         _ => Quoted::Text,
     }
 }
 
-/// A base job template of Prefect is no object, but has its values in the same places.
-fn is_base_job_template(node: Node<'_>) -> bool {
-    node.entries().any(|(key, _)| key.is("job_configuration"))
-}
-
-/// Whether a scalar is nothing but a placeholder of Prefect's, `{{ name }}`: what fills it is not there yet.
+/// Returns whether a scalar is nothing but a placeholder of Prefect, `{{ name }}`. A name with capitals or digits could
+/// be a value.
 fn is_placeholder(node: Node<'_>) -> bool {
-    let inside = |text: &str| {
-        let name = text.strip_prefix("{{")?.strip_suffix("}}")?.trim();
-        Some(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte == b'.'))
-    };
-    node.is_scalar() && node.text().and_then(|text| inside(&text)).unwrap_or(false)
-}
-
-/// The scalars of a subtree that are no keys.
-fn values(node: Node<'_>) -> impl Iterator<Item = Node<'_>> {
-    let keys: HashSet<u32> = node.descendants().flat_map(|map| map.entries()).map(|(key, _)| key.index()).collect();
-    node.descendants().filter(move |node| node.is_scalar() && !keys.contains(&node.index()))
-}
-
-/// Keys of env entries and of secrets in a spec file whose values are names, not secrets.
-const NAMES: [&str; 5] = ["name", "valueFrom", "secret", "key", "optional"];
-
-fn hide_unnamed(entries: Node<'_>, hide: &mut impl FnMut(Node<'_>)) {
-    let of_map = |map: Node<'_>, hide: &mut dyn FnMut(Node<'_>)| {
-        for (key, value) in map.entries() {
-            let names = NAMES.iter().any(|name| key.is(name));
-            match value.kind() {
-                _ if names || value.is_null() => {}
-                Kind::Map => value
-                    .entries()
-                    .filter(|(key, _)| !NAMES.iter().any(|name| key.is(name)))
-                    .for_each(|(_, value)| hide(value)),
-                _ => hide(value),
-            }
-        }
-    };
-    if entries.kind() != Kind::Map && entries.kind() != Kind::Seq && !is_placeholder(entries) {
-        hide(entries);
-    }
-    of_map(entries, hide);
-    for item in entries.items() {
-        match item.kind() {
-            Kind::Map => of_map(item, hide),
-            _ if is_placeholder(item) => {}
-            _ => hide(item),
-        }
-    }
+    let is_plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte == b'.');
+    node.is_scalar() && node.text().is_some_and(|text| placeholder::whole(&text).is_some_and(is_plain))
 }
 
 /// The content of every line of a span.

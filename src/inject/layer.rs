@@ -62,7 +62,7 @@ impl Layer {
                 prefect_name(&variable.name).map_err(|fault| fault.by(by))?;
                 variables::secret_variable(&variable.name)
             }
-            Asked::Entry(EnvValue::Literal(_)) if !self.allow_plaintext && names::looks_secret(&variable.name) => {
+            Asked::Entry(EnvValue::Literal(_)) if !self.allow_plaintext && variables::is_sensitive(&variable.name) => {
                 let name = &variable.name;
                 return Err(Error::usage(format!("{by}: {name} looks like a secret, which would stand in plain text"))
                     .hint(format!(

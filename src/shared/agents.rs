@@ -3,6 +3,7 @@
 use jobplate_diagnostic::Result;
 use jobplate_manifest::container;
 use jobplate_manifest::workload::pod_specs;
+use jobplate_prefect::prefect1::managed;
 use jobplate_prefect::prefect1::settings::LOCAL_ANYWAY;
 use jobplate_prefect::program::{Generation, Role, role};
 use jobplate_prefect::settings::Settings;
@@ -24,7 +25,7 @@ pub(crate) fn on_what_they_replace(rendering: &mut Rendering, settings: &Setting
     let names = std::mem::take(&mut rendering.in_vain);
     let (of_agent, fixed): (Vec<_>, Vec<_>) = names
         .into_iter()
-        .map(|name| (variables::agent_flag(&name, settings), name))
+        .map(|name| (managed::agent_flag(&name, settings), name))
         .partition(|(flag, _)| flag.is_some());
     let (mut flags, names): (Vec<_>, Vec<_>) = of_agent.into_iter().unzip();
     let fixed: Vec<String> = fixed.into_iter().map(|(_, name)| name).collect();

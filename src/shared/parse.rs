@@ -4,11 +4,12 @@
 //! that was typed into the wrong place.
 
 use jobplate_diagnostic::{Error, Result};
-use jobplate_manifest::embedded::{JOB_TEMPLATE_KEYS, is_config_map_word};
+use jobplate_manifest::embedded::is_config_map_word;
 use jobplate_manifest::env::{EnvFrom, EnvValue, KeyRef, SourceKind};
 use jobplate_manifest::names::{self, Fault};
 use jobplate_manifest::select::Target;
 use jobplate_prefect::settings::Backend;
+use jobplate_prefect::template_keys;
 use jobplate_prefect::worker::version::Version;
 
 use crate::inject::layer;
@@ -102,7 +103,7 @@ pub(crate) fn target(flag: &str, text: &str) -> Result<Target> {
 
 /// `--wrap configmap/NAME[:KEY]`: name and key
 pub(crate) fn wrap(flag: &str, text: &str) -> Result<(String, String)> {
-    let (object, key) = text.split_once(':').unwrap_or((text, JOB_TEMPLATE_KEYS[0]));
+    let (object, key) = text.split_once(':').unwrap_or((text, template_keys::JOB_TEMPLATE[0]));
     let name = match object.split_once('/') {
         Some((kind, name)) if is_config_map_word(kind) => name,
         _ => return Err(Error::usage(format!("`{flag}` needs configmap/NAME[:KEY]"))),

@@ -5,12 +5,10 @@
 //! empty tree stands for all below. Source: structured-merge-diff, which Kubernetes uses.
 
 use jobplate_manifest::field::{FieldPath, Step};
+use jobplate_manifest::sensitive::LAST_APPLIED;
 use serde_json::{Map, Value, json};
 
 use crate::object::Named;
-
-/// What `kubectl apply` keeps of the manifest that it was last given, literal values included.
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// A patch that moves the ownership of env entries to us.
 #[derive(Debug)]

@@ -10,6 +10,7 @@ use jobplate_yaml::{Document, Documents, Inner, Kind, Node, Tape};
 
 use super::container;
 use super::embedded::{is_config_map, is_text};
+use super::env::ENV_FROM_SOURCES;
 use super::object::{Object, objects};
 use super::workload::pod_specs;
 
@@ -263,8 +264,8 @@ fn items_of<'a>(container: Node<'a>, list: &str) -> Vec<(Item, Node<'a>)> {
         if list == "env" {
             return text(item, "name").map(Item::Variable);
         }
-        let sources = [("secretRef", "secret"), ("configMapRef", "configmap")];
-        let (kind, name) = sources.iter().find_map(|(key, kind)| Some((kind, text(item.first(key)?, "name")?)))?;
+        let named = |(key, kind)| Some((str::to_ascii_lowercase(kind), text(item.first(key)?, "name")?));
+        let (kind, name) = ENV_FROM_SOURCES.into_iter().find_map(named)?;
         let prefix = text(item, "prefix").map(|prefix| prefix + "=").unwrap_or_default();
         Some(Item::Source(format!("{prefix}{kind}/{name}")))
     };

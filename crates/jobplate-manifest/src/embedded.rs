@@ -8,9 +8,6 @@ use super::object::{Object, check_edited, check_on_path};
 /// The only kind that embedded documents are looked for in.
 pub const CONFIG_MAP: &str = "ConfigMap";
 
-/// Keys of a ConfigMap that hold a job template wherever they stand: the file that Prefect 1 calls so.
-pub const JOB_TEMPLATE_KEYS: [&str; 2] = ["job_template.yaml", "job_template.yml"];
-
 /// Whether an object is a ConfigMap of Kubernetes itself.
 pub fn is_config_map(object: &Object<'_>) -> bool {
     object.kind == CONFIG_MAP && object.group().is_empty()

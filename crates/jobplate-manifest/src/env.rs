@@ -3,6 +3,33 @@
 /// The keys below `valueFrom`: the sources that a value can come from, as of Kubernetes 1.37.
 pub const SOURCES: [&str; 5] = ["secretKeyRef", "configMapKeyRef", "fieldRef", "resourceFieldRef", "fileKeyRef"];
 
+/// Those of them that name a key of an object, with the object's kind.
+pub const KEY_SOURCES: [(&str, &str); 2] = [("secretKeyRef", "Secret"), ("configMapKeyRef", "ConfigMap")];
+
+/// The keys of an `envFrom` source, with the kind of the object it names.
+pub const ENV_FROM_SOURCES: [(&str, &str); 2] = [("secretRef", "Secret"), ("configMapRef", "ConfigMap")];
+
+/// Describes a `valueFrom` in words, such as `Secret gh, key token`.
+///
+/// `source` finds the mapping under a key of the `valueFrom`, and `text` the string under a key of that mapping.
+pub fn describe_source<T: Copy>(
+    source: impl Fn(&str) -> Option<T>,
+    text: impl Fn(T, &str) -> Option<String>,
+) -> String {
+    let text = |of, key| text(of, key).unwrap_or_else(|| "?".to_owned());
+    for (key, kind) in KEY_SOURCES {
+        if let Some(of) = source(key) {
+            return format!("{kind} {}, key {}", text(of, "name"), text(of, "key"));
+        }
+    }
+    for (key, field, word) in [("fieldRef", "fieldPath", "field"), ("resourceFieldRef", "resource", "resource")] {
+        if let Some(of) = source(key) {
+            return format!("{word} {}", text(of, field));
+        }
+    }
+    "a reference".to_owned()
+}
+
 /// Which key of which Secret or ConfigMap.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyRef {

@@ -15,4 +15,5 @@ pub mod secret;
 pub mod select;
 pub mod selector;
 pub mod sendable;
+pub mod sensitive;
 pub mod workload;

@@ -101,20 +101,6 @@ pub fn env_name(name: &str) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Ends of names whose values are secrets, before a number, if there is one. `TOKEN_FILE`, `_PATH`, `_NAME` and `_URL` say where one is.
-const SECRET_ENDINGS: [&str; 8] = ["TOKEN", "PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "_KEY", "CREDENTIALS", "DSN"];
-
-/// What Prefect 1 reads its secrets from: always secret, whatever follows.
-const SECRET_PREFIX: &str = "PREFECT__CONTEXT__SECRETS__";
-
-/// Whether the value of an env var with this name should not stand in plain text.
-pub fn looks_secret(name: &str) -> bool {
-    let name = name.to_ascii_uppercase();
-    // DB_PASSWORD_2
-    let name = name.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches('_');
-    name.starts_with(SECRET_PREFIX) || SECRET_ENDINGS.iter().any(|ending| name.ends_with(ending))
-}
-
 /// The fields that Kubernetes puts into env vars; labels and annotations one at a time.
 pub const POD_FIELDS: [&str; 9] = [
     "metadata.name",
@@ -209,25 +195,6 @@ mod tests {
         // May be values that were put in the wrong place.
         for value in ["ghp_AbCd", "AKIA0123", "_A"] {
             assert_eq!(hint(value), OBJECT_NAME);
-        }
-    }
-
-    #[test]
-    fn names_of_secrets() {
-        for name in [
-            "TOKEN",
-            "github_token",
-            "DB_PASSWORD",
-            "X_PASSWD",
-            "API_KEY",
-            "CLIENTSECRET",
-            "AWS_CREDENTIALS",
-            "SENTRY_DSN",
-        ] {
-            assert!(looks_secret(name), "{name}");
-        }
-        for name in ["TOKEN_FILE", "PASSWORD_PATH", "SECRET_NAME", "TOKEN_URL", "MONKEY", "KEY", "TOKENS", "TZ"] {
-            assert!(!looks_secret(name), "{name}");
         }
     }
 

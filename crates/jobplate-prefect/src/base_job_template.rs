@@ -13,14 +13,16 @@ use super::placeholder;
 /// What base job templates are called where objects are named by their kind: they have none themselves.
 pub const KIND: &str = "BaseJobTemplate";
 
-/// The key of a ConfigMap that the chart of Prefect's worker writes a base job template under.
-pub const CONFIG_MAP_KEY: &str = "baseJobTemplate.json";
-
 /// Whether a mapping is a base job template, told by its two keys.
 pub fn is_one(node: Node<'_>) -> bool {
     ["job_configuration", "variables"]
         .iter()
         .all(|wanted| node.first(wanted).is_some_and(|own| own.kind() == Kind::Map))
+}
+
+/// Returns whether a mapping has the key that tells a base job template, even an incomplete one, from other values.
+pub fn has_configuration(node: Node<'_>) -> bool {
+    node.first("job_configuration").is_some()
 }
 
 /// Where a base job template can be: at the root; in a work pool as Prefect's API and `prefect work-pool inspect` give

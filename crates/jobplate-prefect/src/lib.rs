@@ -12,5 +12,6 @@ pub mod program;
 pub mod pyvalue;
 pub mod settings;
 pub mod shown;
+pub mod template_keys;
 pub mod variables;
 pub mod worker;

@@ -1,5 +1,7 @@
 //! What a variable of a flow run is given, in words that hide it.
 
+use jobplate_manifest::env::describe_source;
+
 use crate::pyvalue::environ::references;
 use crate::pyvalue::heap::{Data, Heap, Id};
 
@@ -34,16 +36,6 @@ pub fn of_entry(heap: &Heap, entry: Id) -> Shown {
     let Some(from) = heap.item(entry, "valueFrom").filter(|from| heap.is_true(*from)) else {
         return heap.item(entry, "value").map_or(Shown::Empty, |value| of_value(heap, value));
     };
-    let text = |of: Id, key: &str| heap.item(of, key).and_then(|text| heap.str(text)).unwrap_or("?").to_owned();
-    for (kind, word) in [("secretKeyRef", "Secret"), ("configMapKeyRef", "ConfigMap")] {
-        if let Some(reference) = heap.item(from, kind) {
-            return Shown::Reference(format!("{word} {}, key {}", text(reference, "name"), text(reference, "key")));
-        }
-    }
-    for (kind, key, word) in [("fieldRef", "fieldPath", "field"), ("resourceFieldRef", "resource", "resource")] {
-        if let Some(reference) = heap.item(from, kind) {
-            return Shown::Reference(format!("{word} {}", text(reference, key)));
-        }
-    }
-    Shown::Reference("a reference".to_owned())
+    let text = |of: Id, key: &str| heap.item(of, key).and_then(|text| heap.str(text)).map(str::to_owned);
+    Shown::Reference(describe_source(|key| heap.item(from, key), text))
 }

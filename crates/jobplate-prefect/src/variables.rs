@@ -1,10 +1,11 @@
-//! Prefect's environment variables: names of secrets, settings as entries, and those that an agent manages.
+//! Prefect's environment variables: names of secrets, and settings as entries.
 
 use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::env::{EnvValue, EnvVar};
+use jobplate_manifest::sensitive::looks_secret;
 
 use super::program::Generation;
-use super::settings::{Backend, Settings};
+use super::settings::Settings;
 
 /// What stands before the name of a Prefect 1 secret in its variable.
 const SECRETS: &str = "PREFECT__CONTEXT__SECRETS__";
@@ -19,57 +20,24 @@ pub fn secret_name(variable: &str) -> Option<&str> {
     variable.strip_prefix(SECRETS)
 }
 
+/// Returns whether the value of a variable should not be plain text: it is a Prefect 1 secret, or its name looks like
+/// one.
+pub fn is_sensitive(name: &str) -> bool {
+    name.to_ascii_uppercase().starts_with(SECRETS) || looks_secret(name)
+}
+
 /// Prefect 1: `server` or `cloud`.
 pub const BACKEND: &str = "PREFECT__BACKEND";
 /// Prefect 1: the URL of the API.
 pub const API: &str = "PREFECT__CLOUD__API";
 /// Prefect 1: the key for the API, since 0.15.0.
 pub const API_KEY: &str = "PREFECT__CLOUD__API_KEY";
+/// Prefect 1: the token for the API, before there were keys.
+pub(crate) const AUTH_TOKEN: &str = "PREFECT__CLOUD__AUTH_TOKEN";
 /// Prefect 1: whether a flow run under Prefect Cloud finds its secrets in its own environment only.
 pub const LOCAL_SECRETS: &str = "PREFECT__CLOUD__USE_LOCAL_SECRETS";
 /// Prefect 1: the API Prefect Cloud has.
 pub const CLOUD: &str = "https://api.prefect.io";
-
-/// Variables that the Prefect 1 agent puts into every flow run itself, whatever the job template says
-/// (`generate_job_spec` of prefect 0.14.7 to 1.4.1).
-const MANAGED_BY_AGENT: [&str; 14] = [
-    "PREFECT__BACKEND",
-    "PREFECT__CLOUD__AGENT__LABELS",
-    "PREFECT__CLOUD__API",
-    "PREFECT__CLOUD__API_KEY",
-    "PREFECT__CLOUD__AUTH_TOKEN",
-    "PREFECT__CLOUD__SEND_FLOW_RUN_LOGS",
-    "PREFECT__CLOUD__TENANT_ID",
-    "PREFECT__CLOUD__USE_LOCAL_SECRETS",
-    "PREFECT__CONTEXT__FLOW_ID",
-    "PREFECT__CONTEXT__FLOW_RUN_ID",
-    "PREFECT__CONTEXT__IMAGE",
-    "PREFECT__ENGINE__FLOW_RUNNER__DEFAULT_CLASS",
-    "PREFECT__LOGGING__LEVEL",
-    "PREFECT__LOGGING__LOG_TO_CLOUD",
-];
-
-/// Whether the Prefect 1 agent replaces this variable in flow runs.
-pub fn is_managed_by_agent(name: &str) -> bool {
-    MANAGED_BY_AGENT.contains(&name)
-}
-
-/// The flag that sets a variable on an agent, which hands it on; none for what it decides itself for each
-/// flow run, such as its id, or `USE_LOCAL_SECRETS`, which is always false.
-pub fn agent_flag(name: &str, settings: &Settings) -> Option<String> {
-    Some(match name {
-        "PREFECT__BACKEND" => format!("--backend {}", settings.backend.map_or("BACKEND", Backend::name)),
-        "PREFECT__CLOUD__API" => "--api URL".to_owned(),
-        "PREFECT__CLOUD__API_KEY" | "PREFECT__CLOUD__AUTH_TOKEN" => match &settings.api_key {
-            Some(key) => format!("--api-key {}/{}", key.name, key.key),
-            None => "--api-key SECRET/KEY".to_owned(),
-        },
-        "PREFECT__CLOUD__AGENT__LABELS" | "PREFECT__CLOUD__TENANT_ID" | "PREFECT__LOGGING__LEVEL" => {
-            format!("--env {name}=VALUE")
-        }
-        _ => return None,
-    })
-}
 
 /// The entries that settings become for a generation of Prefect.
 pub fn entries(settings: &Settings, generation: Generation) -> Result<Vec<EnvVar>> {

@@ -1,5 +1,6 @@
 //! Decides how the variables of a previewed Job are shown: a table, in which values are masked.
 
+use jobplate_manifest::env::ENV_FROM_SOURCES;
 use jobplate_prefect::note::Note;
 use jobplate_prefect::pyvalue::heap::{Heap, Id};
 use jobplate_prefect::shown::Shown;
@@ -35,7 +36,7 @@ pub(super) fn table(
     let mut out = diagnostic::table(&["#", "NAME", "VALUE", "FROM", "HIDES"], rows);
     let sources = container.and_then(|container| heap.item(container, "envFrom"));
     for source in sources.map(|sources| heap.items(sources)).unwrap_or_default() {
-        for (kind, word) in [("secretRef", "Secret"), ("configMapRef", "ConfigMap")] {
+        for (kind, word) in ENV_FROM_SOURCES {
             let Some(of) = heap.item(*source, kind) else { continue };
             let name = shown(heap.item(of, "name").and_then(|name| heap.str(name)).unwrap_or("?"));
             let prefix = heap.item(*source, "prefix").and_then(|prefix| heap.str(prefix)).unwrap_or_default();

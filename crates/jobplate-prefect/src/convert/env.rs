@@ -6,7 +6,6 @@
 
 use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::env::used_names;
-use jobplate_manifest::names::looks_secret;
 
 use super::base::Base;
 use super::names::{self, Fate, Takes};
@@ -16,6 +15,7 @@ use crate::placeholder;
 use crate::program::is_told_by_workers;
 use crate::pyvalue::heap::{Data, Heap, Id, at};
 use crate::pyvalue::{literal, text};
+use crate::variables::is_sensitive;
 
 /// One entry of the template, with the name that it will have.
 struct Entry {
@@ -234,7 +234,7 @@ fn note_secret(heap: &Heap, notes: &mut Notes, entry: &Entry) {
     let is_empty = heap.str(value).is_none_or(str::is_empty);
     // A text that is put together by `$(NAME)` has its secret elsewhere.
     let is_composed = heap.str(value).is_some_and(|text| used_names(text).next().is_some());
-    if !is_empty && !is_composed && (looks_secret(new) || looks_secret(&entry.old)) {
+    if !is_empty && !is_composed && (is_sensitive(new) || is_sensitive(&entry.old)) {
         let said = format!(
             "`{new}` is plain text, and its name looks secret: whoever sees the work pool reads it; put it into a Secret, and a reference (`--secret-env {new}=SECRET/KEY` of `jobplate render`) into the job template"
         );

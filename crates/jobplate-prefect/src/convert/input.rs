@@ -2,10 +2,10 @@
 
 use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::env::used_names;
-use jobplate_manifest::names::looks_secret;
 
 use super::Notes;
 use crate::pyvalue::heap::{Data, Heap, Id, at};
+use crate::variables::is_sensitive;
 
 /// The parts of a Job.
 pub(super) struct Parts {
@@ -127,7 +127,7 @@ pub(super) fn note_secrets_beside(heap: &Heap, notes: &mut Notes, parts: &Parts)
         for entry in entries {
             let text = |key: &str| heap.item(*entry, key).and_then(|own| heap.str(own)).unwrap_or_default();
             let (name, value) = (text("name"), text("value"));
-            if !value.is_empty() && used_names(value).next().is_none() && looks_secret(name) {
+            if !value.is_empty() && used_names(value).next().is_none() && is_sensitive(name) {
                 let place = heap.item(*entry, "name").and_then(|name| heap.place(name));
                 let said = format!(
                     "`{name}` is plain text, and its name looks secret: whoever sees the work pool reads it; make it a reference in the job template"

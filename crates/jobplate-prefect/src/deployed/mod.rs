@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::container;
-use jobplate_manifest::env::{Part, parts};
+use jobplate_manifest::env::{Part, describe_source, parts};
 use jobplate_manifest::object::each_in_text;
 use jobplate_manifest::workload::pod_specs;
 use jobplate_yaml::Node;
@@ -235,17 +235,8 @@ fn expand(environ: &Environ, text: &str) -> Option<Known> {
 
 /// What stands for a value that is somewhere else.
 fn reference(from: Node<'_>) -> String {
-    let text =
-        |of: Node<'_>, key: &str| of.first(key).and_then(Node::text).map_or("?".to_owned(), |text| text.into_owned());
-    for (kind, word) in [("secretKeyRef", "Secret"), ("configMapKeyRef", "ConfigMap")] {
-        if let Some(reference) = from.first(kind) {
-            return format!("<{word} {}, key {}>", text(reference, "name"), text(reference, "key"));
-        }
-    }
-    match from.first("fieldRef") {
-        Some(reference) => format!("<field {}>", text(reference, "fieldPath")),
-        None => "<a reference>".to_owned(),
-    }
+    let text = |of: Node<'_>, key: &str| of.first(key).and_then(Node::text).map(|text| text.into_owned());
+    format!("<{}>", describe_source(|key| from.first(key), text))
 }
 
 #[cfg(test)]

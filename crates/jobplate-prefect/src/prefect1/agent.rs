@@ -3,8 +3,8 @@
 
 use jobplate_diagnostic::{Error, Result};
 
-use super::Version;
 use super::config::{Config, check_level};
+use super::version::Version;
 use crate::kwargs::{Kwargs, iterate};
 use crate::pyvalue::environ::Environ;
 use crate::pyvalue::heap::{Data, Heap, Id, at};

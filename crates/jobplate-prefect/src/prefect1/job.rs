@@ -4,12 +4,13 @@
 
 use jobplate_diagnostic::{Error, Result};
 
-use super::Version;
 use super::agent::{Agent, setting};
 use super::config::Config;
 use super::environment::{Environment, Origin};
 use super::flow::Flow;
+use super::managed::{self, Managed};
 use super::run_config::RunConfig;
+use super::version::Version;
 use crate::kwargs::iterate;
 use crate::pyvalue::heap::{Data, Heap, Id, at};
 use crate::pyvalue::text;
@@ -246,14 +247,13 @@ fn first_container(heap: &mut Heap, pod: Id) -> Result<Id> {
 
 /// Sets the container's env: what the agent gives, then what it takes over from the template.
 fn set_env(heap: &mut Heap, run: &Run<'_>, container: Id, image: Id) -> Result<Environment> {
-    const LOGS: &str = "PREFECT__CLOUD__SEND_FLOW_RUN_LOGS";
     let (agent, config) = (run.agent, run.config);
     let mut env = Environment::default();
-    let level = heap.text("PREFECT__LOGGING__LEVEL");
+    let level = heap.text(managed::LOGGING_LEVEL);
     env.set(heap, level, setting(heap, config, "logging.level")?, Origin::Agent);
     agent.env_vars.iter().for_each(|(name, value)| env.set(heap, *name, *value, Origin::AgentEnv));
     run.run_config.env.iter().for_each(|(name, value)| env.set(heap, *name, *value, Origin::RunConfig));
-    let logs_name = heap.text(LOGS);
+    let logs_name = heap.text(managed::SEND_LOGS);
     let logs = text::str(heap, agent.log_to_cloud).to_lowercase();
     let logs_place = heap.place(agent.log_to_cloud).cloned();
     let logs = heap.put(Data::Str(logs), logs_place);
@@ -261,46 +261,25 @@ fn set_env(heap: &mut Heap, run: &Run<'_>, container: Id, image: Id) -> Result<E
     if run.version == Version::V1_4 && !may_stay {
         env.set(heap, logs_name, logs, Origin::Agent);
     }
-    let backend = setting(heap, config, "backend")?;
-    let api = setting(heap, config, "cloud.api")?;
-    let token = config.get(heap, "cloud.agent.auth_token").filter(|token| heap.is_true(*token));
-    let fixed = |heap: &mut Heap, text: &str| heap.text(text);
-    let local_secrets = fixed(heap, "false");
-    let flow_runner = fixed(heap, "prefect.engine.cloud.CloudFlowRunner");
-    let task_runner = fixed(heap, "prefect.engine.cloud.CloudTaskRunner");
-    let managed: Vec<(&str, Id, Origin)> = match run.version {
-        Version::V1_4 => vec![
-            ("PREFECT__BACKEND", backend, Origin::Agent),
-            ("PREFECT__CLOUD__AGENT__LABELS", agent.labels, Origin::Agent),
-            ("PREFECT__CLOUD__API", api, Origin::Agent),
-            ("PREFECT__CLOUD__API_KEY", agent.api_key, Origin::Agent),
-            ("PREFECT__CLOUD__TENANT_ID", agent.tenant_id, Origin::Agent),
-            ("PREFECT__CLOUD__USE_LOCAL_SECRETS", local_secrets, Origin::Prefect),
-            ("PREFECT__CONTEXT__FLOW_RUN_ID", run.flow_run_id, Origin::FlowRun),
-            ("PREFECT__CONTEXT__FLOW_ID", run.flow.id, Origin::FlowRun),
-            ("PREFECT__CONTEXT__IMAGE", image, Origin::FlowRun),
-            ("PREFECT__ENGINE__FLOW_RUNNER__DEFAULT_CLASS", flow_runner, Origin::Prefect),
-            ("PREFECT__LOGGING__LOG_TO_CLOUD", logs, Origin::Agent),
-            ("PREFECT__CLOUD__AUTH_TOKEN", agent.api_key, Origin::Agent),
-        ],
-        Version::V0_15 => vec![
-            ("PREFECT__BACKEND", backend, Origin::Agent),
-            ("PREFECT__CLOUD__AGENT__LABELS", agent.labels, Origin::Agent),
-            ("PREFECT__CLOUD__API", api, Origin::Agent),
-            ("PREFECT__CLOUD__AUTH_TOKEN", token.unwrap_or(agent.api_key), Origin::Agent),
-            ("PREFECT__CLOUD__API_KEY", agent.api_key, Origin::Agent),
-            ("PREFECT__CLOUD__TENANT_ID", agent.tenant_id, Origin::Agent),
-            ("PREFECT__CLOUD__USE_LOCAL_SECRETS", local_secrets, Origin::Prefect),
-            (LOGS, logs, Origin::Agent),
-            ("PREFECT__CONTEXT__FLOW_RUN_ID", run.flow_run_id, Origin::FlowRun),
-            ("PREFECT__CONTEXT__FLOW_ID", run.flow.id, Origin::FlowRun),
-            ("PREFECT__CONTEXT__IMAGE", image, Origin::FlowRun),
-            ("PREFECT__ENGINE__FLOW_RUNNER__DEFAULT_CLASS", flow_runner, Origin::Prefect),
-            ("PREFECT__ENGINE__TASK_RUNNER__DEFAULT_CLASS", task_runner, Origin::Prefect),
-            ("PREFECT__LOGGING__LOG_TO_CLOUD", logs, Origin::Agent),
-        ],
-    };
-    for (name, value, origin) in managed {
+    for (name, managed) in managed::last(run.version) {
+        let (value, origin) = match managed {
+            Managed::ApiKey => (agent.api_key, Origin::Agent),
+            Managed::ApiUrl => (setting(heap, config, "cloud.api")?, Origin::Agent),
+            Managed::AuthToken => {
+                let token = config.get(heap, "cloud.agent.auth_token").filter(|token| heap.is_true(*token));
+                (token.filter(|_| run.version == Version::V0_15).unwrap_or(agent.api_key), Origin::Agent)
+            }
+            Managed::Backend => (setting(heap, config, "backend")?, Origin::Agent),
+            Managed::FlowId => (run.flow.id, Origin::FlowRun),
+            Managed::FlowRunId => (run.flow_run_id, Origin::FlowRun),
+            Managed::FlowRunner => (heap.text("prefect.engine.cloud.CloudFlowRunner"), Origin::Prefect),
+            Managed::Image => (image, Origin::FlowRun),
+            Managed::Labels => (agent.labels, Origin::Agent),
+            Managed::LocalSecrets => (heap.text("false"), Origin::Prefect),
+            Managed::SendLogs => (logs, Origin::Agent),
+            Managed::TaskRunner => (heap.text("prefect.engine.cloud.CloudTaskRunner"), Origin::Prefect),
+            Managed::TenantId => (agent.tenant_id, Origin::Agent),
+        };
         let name = heap.text(name);
         env.set(heap, name, value, origin);
     }
@@ -351,7 +330,6 @@ mod tests {
     use super::*;
     use crate::prefect1::preview::preview;
     use crate::prefect1::scenario::Scenario;
-    use crate::variables::is_managed_by_agent;
 
     /// What `render` warns of is what the agent sets.
     #[test]
@@ -361,7 +339,7 @@ mod tests {
         let none = |_: &str| Err(Error::input("no file is read"));
         let made = preview(&mut heap, Version::V1_4, None, &scenario, &none).unwrap();
         let names: Vec<_> = made.job.environment.0.iter().map(|own| text::str(&heap, own.name)).collect();
-        assert!(names.iter().all(|name| is_managed_by_agent(name)), "{names:?}");
+        assert!(names.iter().all(|name| managed::is_managed(name)), "{names:?}");
         assert_eq!(names.len(), 14);
     }
 }

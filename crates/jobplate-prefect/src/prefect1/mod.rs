@@ -11,6 +11,7 @@ pub mod defaults;
 pub mod environment;
 pub mod flow;
 pub mod job;
+pub mod managed;
 pub mod manifest;
 pub mod notes;
 pub mod preview;
@@ -20,13 +21,6 @@ pub mod secrets;
 pub mod settings;
 mod storage;
 pub mod template;
+mod version;
 
-/// The versions whose agents differ in what they make.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Version {
-    /// 0.15.x
-    V0_15,
-    /// 1.3 and 1.4
-    #[default]
-    V1_4,
-}
+pub use version::Version;

@@ -7,6 +7,7 @@ use jobplate_manifest::env::used_names;
 use super::agent::Agent;
 use super::config::Config;
 use super::environment::{Origin, Source, Variable};
+use super::managed::is_managed;
 use super::preview::Preview;
 use super::scenario::Scenario;
 use crate::note::Note;
@@ -14,7 +15,7 @@ use crate::pyvalue::environ::references;
 use crate::pyvalue::heap::{Data, Heap, Id, Place};
 use crate::pyvalue::text;
 use crate::shown::Shown;
-use crate::variables::{CLOUD, is_managed_by_agent, secret_name};
+use crate::variables::{CLOUD, secret_name};
 
 /// Variables of an agent's Deployment that nothing reads since Prefect 1.0.
 const DEAD: [&str; 6] =
@@ -123,8 +124,7 @@ impl Notes<'_> {
             Origin::Prefect => "Prefect",
         };
         for Source { origin, place, shown } in &variable.hides {
-            let managed =
-                is_managed_by_agent(&name) && !matches!(variable.source.origin, Origin::AgentEnv | Origin::RunConfig);
+            let managed = is_managed(&name) && !matches!(variable.source.origin, Origin::AgentEnv | Origin::RunConfig);
             let text = match (origin, shown) {
                 (Origin::Template, Shown::Reference(to)) if managed => {
                     format!(

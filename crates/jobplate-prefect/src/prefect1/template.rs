@@ -3,13 +3,14 @@
 use std::rc::Rc;
 
 use jobplate_diagnostic::{Error, Result};
-use jobplate_manifest::embedded::{self, JOB_TEMPLATE_KEYS};
+use jobplate_manifest::embedded;
 use jobplate_manifest::object::each_in_text;
 
 use super::defaults::JOB_TEMPLATE;
 use super::run_config::{Path, ReadFile, at_path};
 use crate::pyvalue::heap::{Heap, Id, Place, Text, at};
 use crate::pyvalue::yaml;
+use crate::template_keys;
 
 /// The template of an agent that is given none.
 pub(super) fn default() -> Rc<Text> {
@@ -24,7 +25,7 @@ pub fn in_config_map(source: Rc<Text>) -> Result<Rc<Text>> {
             return Ok(());
         }
         for (key, value) in embedded::data(object)?.into_iter().flat_map(|data| data.entries()) {
-            if !JOB_TEMPLATE_KEYS.iter().any(|own| key.is(own)) || !embedded::is_text(value) {
+            if !template_keys::JOB_TEMPLATE.iter().any(|own| key.is(own)) || !embedded::is_text(value) {
                 continue;
             }
             let span = offset + value.span().start..offset + value.span().end;

@@ -1,6 +1,7 @@
 //! Remarks on a preview: what Prefect's server or Kubernetes will refuse, and what is lost or stands in plain text.
 
 use jobplate_diagnostic::suggest;
+use jobplate_manifest::env::KEY_SOURCES;
 use jobplate_manifest::names;
 
 use super::environment::{Entry, Origin};
@@ -18,6 +19,7 @@ use crate::placeholder::{self, Placeholder};
 use crate::pyvalue::environ::{Variable, references};
 use crate::pyvalue::heap::{Data, Heap, Id, Place};
 use crate::pyvalue::{json, text};
+use crate::variables::is_sensitive;
 
 /// Finds the remarks on a preview.
 pub fn find(
@@ -248,7 +250,7 @@ impl Notes<'_> {
     /// A reference that Kubernetes refuses.
     fn on_reference(&mut self, name: &str, entry: Id, place: Option<&Place>) {
         let heap = self.heap;
-        for (kind, word) in [("secretKeyRef", "Secret"), ("configMapKeyRef", "ConfigMap")] {
+        for (kind, word) in KEY_SOURCES {
             let Some(reference) = heap.item(entry, "valueFrom").and_then(|from| heap.item(from, kind)) else {
                 continue;
             };
@@ -280,7 +282,7 @@ impl Notes<'_> {
         for Entry { entry, place, origin } in &preview.entries {
             let Some(name) = heap.item(*entry, "name").and_then(|name| heap.str(name)) else { continue };
             let is_plain = heap.item(*entry, "value").is_some_and(|value| heap.is_true(value));
-            let is_secret = is_secret_setting(name) || names::looks_secret(name);
+            let is_secret = is_secret_setting(name) || is_sensitive(name);
             let what = match origin {
                 _ if !is_plain || !is_secret => continue,
                 Origin::Worker if is_secret_setting(name) => format!("the worker hands its {name} on as plain text"),
@@ -394,7 +396,7 @@ impl Notes<'_> {
 
 /// Whether a setting of Prefect is a secret, or has the name of one.
 pub(super) fn is_secret_setting(name: &str) -> bool {
-    is_worker_setting(name) && (names::looks_secret(name) || settings::is_secret(name))
+    is_worker_setting(name) && (is_sensitive(name) || settings::is_secret(name))
 }
 
 /// The placeholders of a value; the server looks at keys, too.

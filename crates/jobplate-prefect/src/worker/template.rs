@@ -10,7 +10,7 @@ use jobplate_yaml::Node;
 use super::values::{as_json, load};
 use crate::pyvalue::heap::{Heap, Id, Place, Text, at};
 use crate::pyvalue::json;
-use crate::{base_job_template, block};
+use crate::{base_job_template, block, template_keys};
 
 /// Where the chart `prefect-worker` has it among its values, as a text.
 const CHART_VALUE: [&str; 4] = ["worker", "config", "baseJobTemplate", "configuration"];
@@ -42,7 +42,7 @@ fn in_texts<'a>(object: &Object<'a>) -> Vec<Node<'a>> {
     }
     let data = embedded::data(object).ok().flatten();
     let entries = data.into_iter().flat_map(Node::entries);
-    let is_one = |(key, value): &(Node<'a>, Node<'a>)| key.is(base_job_template::CONFIG_MAP_KEY) || is_template(*value);
+    let is_one = |(key, value): &(Node<'a>, Node<'a>)| key.is(template_keys::BASE_JOB_TEMPLATE) || is_template(*value);
     entries.filter(is_one).map(|(_, value)| value).collect()
 }
 

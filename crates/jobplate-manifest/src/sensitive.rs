@@ -1,0 +1,126 @@
+//! Which values of a manifest are sensitive: by the name of their variable, or by the keys above them.
+
+use std::collections::HashSet;
+
+use jobplate_yaml::{Kind, Node};
+
+/// The annotation in which `kubectl apply` keeps a copy of the whole object.
+pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// The fields of a Secret that hold its values.
+const SECRET_DATA: [&str; 2] = ["data", "stringData"];
+
+/// The keys below `env` and `secrets` whose values are names: of variables, of Secrets, of their keys.
+const NAMING_KEYS: [&str; 5] = ["name", "valueFrom", "secret", "key", "optional"];
+
+/// The ends of sensitive names. `TOKEN_FILE`, `_PATH`, `_NAME` and `_URL` say where a secret is.
+const SENSITIVE_ENDINGS: [&str; 8] =
+    ["TOKEN", "PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "_KEY", "CREDENTIALS", "DSN"];
+
+/// Returns whether a variable with this name looks like a secret, which should not be plain text.
+///
+/// ```
+/// use jobplate_manifest::sensitive::looks_secret;
+///
+/// assert!(looks_secret("db_password_2"));
+/// assert!(!looks_secret("TOKEN_FILE"));
+/// ```
+pub fn looks_secret(name: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    let unnumbered = name.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches('_');
+    SENSITIVE_ENDINGS.iter().any(|ending| unnumbered.ends_with(ending))
+}
+
+/// Recognizes the values that generic Kubernetes knows nothing of.
+#[derive(Clone, Copy, Debug)]
+pub struct Recognizer {
+    /// Whether a value is a template, whose own values are judged one by one.
+    pub is_template: fn(Node<'_>) -> bool,
+    /// Whether a value is nothing but a placeholder.
+    pub is_placeholder: fn(Node<'_>) -> bool,
+}
+
+/// Returns the nodes of a document whose text is sensitive: the values of variables, the data of Secrets,
+/// last-applied annotations, and whatever an alias may put in the place of one of them.
+///
+/// With `is_part`, the document may be a part of a Secret that does not say so.
+pub fn nodes<'a>(root: Node<'a>, is_part: bool, recognizer: Recognizer) -> Vec<Node<'a>> {
+    let mut found = Vec::new();
+    let has_aliases = root.descendants().any(|node| node.kind() == Kind::Alias);
+    for node in root.descendants() {
+        if has_aliases && node.anchor().is_some() {
+            found.extend(values(node));
+        }
+        let is_secret = is_part || node.entries().any(|(key, value)| key.is("kind") && value.is("Secret"));
+        for (key, value) in node.entries() {
+            let is_invalid_source = key.is("valueFrom") && value.is_scalar();
+            if is_secret && SECRET_DATA.iter().any(|field| key.is(field)) {
+                found.extend(values(value));
+            } else if is_invalid_source || key.is(LAST_APPLIED) || key.is("value") && !(recognizer.is_template)(value) {
+                found.push(value);
+            } else if key.is("env") || key.is("secrets") {
+                add_unnamed(value, recognizer, &mut found);
+            }
+        }
+    }
+    // The name of an anchor is not a value.
+    found.retain(|node| node.kind() != Kind::Alias);
+    found
+}
+
+/// Returns the scalars of a subtree that are not keys. In a template that YAML happens to read, keys may be secrets.
+fn values(node: Node<'_>) -> impl Iterator<Item = Node<'_>> {
+    let keys: HashSet<u32> = node.descendants().flat_map(|map| map.entries()).map(|(key, _)| key.index()).collect();
+    node.descendants().filter(move |node| node.is_scalar() && !keys.contains(&node.index()))
+}
+
+/// Adds what entries hold, in whatever shape they are written, except for what names things.
+fn add_unnamed<'a>(entries: Node<'a>, recognizer: Recognizer, found: &mut Vec<Node<'a>>) {
+    let is_naming = |key: Node<'_>| NAMING_KEYS.iter().any(|own| key.is(own));
+    let add_map = |map: Node<'a>, found: &mut Vec<Node<'a>>| {
+        for (_, value) in map.entries().filter(|(key, value)| !is_naming(*key) && !value.is_null()) {
+            match value.kind() {
+                Kind::Map => found.extend(value.entries().filter(|(key, _)| !is_naming(*key)).map(|(_, value)| value)),
+                _ => found.push(value),
+            }
+        }
+    };
+    match entries.kind() {
+        Kind::Map => add_map(entries, found),
+        Kind::Seq => {
+            for item in entries.items() {
+                match item.kind() {
+                    Kind::Map => add_map(item, found),
+                    _ if (recognizer.is_placeholder)(item) => {}
+                    _ => found.push(item),
+                }
+            }
+        }
+        _ if (recognizer.is_placeholder)(entries) => {}
+        _ => found.push(entries),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_secrets() {
+        for name in [
+            "TOKEN",
+            "github_token",
+            "DB_PASSWORD",
+            "X_PASSWD",
+            "API_KEY",
+            "CLIENTSECRET",
+            "AWS_CREDENTIALS",
+            "SENTRY_DSN",
+        ] {
+            assert!(looks_secret(name), "{name}");
+        }
+        for name in ["TOKEN_FILE", "PASSWORD_PATH", "SECRET_NAME", "TOKEN_URL", "MONKEY", "KEY", "TOKENS", "TZ"] {
+            assert!(!looks_secret(name), "{name}");
+        }
+    }
+}

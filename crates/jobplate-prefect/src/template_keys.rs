@@ -1,0 +1,12 @@
+//! The keys of a ConfigMap's data that hold a template of flow runs, whatever the ConfigMap is called.
+
+/// The keys of a Prefect 1 job template. The first is the default.
+pub const JOB_TEMPLATE: [&str; 2] = ["job_template.yaml", "job_template.yml"];
+
+/// The key of a base job template in the ConfigMap of the chart `prefect-worker`.
+pub const BASE_JOB_TEMPLATE: &str = "baseJobTemplate.json";
+
+/// Returns whether a key holds a template of any generation of Prefect.
+pub fn is_template(key: &str) -> bool {
+    key == BASE_JOB_TEMPLATE || JOB_TEMPLATE.contains(&key)
+}
