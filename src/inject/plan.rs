@@ -9,14 +9,9 @@ use jobplate_manifest::env::{EnvValue, EnvVar};
 use jobplate_manifest::field::FieldPath;
 use jobplate_manifest::object::{Object, objects};
 use jobplate_manifest::select::{ContainerChoice, Target};
-<<<<<<< HEAD
 use jobplate_manifest::workload::{is_job, pod_specs};
-use jobplate_prefect::base_job_template::{self, is_worker_setting};
-=======
-use jobplate_manifest::workload::{is_builtin_workload, is_job, pod_specs};
 use jobplate_prefect::base_job_template::is_worker_setting;
 use jobplate_prefect::prefect1::managed;
->>>>>>> 40d8f9a (prefect, manifest: keep each table of names in one place)
 use jobplate_prefect::prefect1::settings::AgentContainer;
 use jobplate_prefect::program::{Generation, Role, agent, is_part_of_template, role};
 use jobplate_prefect::{template_keys, variables};
@@ -470,71 +465,8 @@ struct Recipient {
     token: Option<EnvVar>,
 }
 
-<<<<<<< HEAD
-/// Keys of a ConfigMap that hold a template of flow runs wherever they stand: those that Prefect 1 and the chart of
-/// Prefect's worker have.
-const TEMPLATE_KEYS: [&str; 3] = ["job_template.yaml", "job_template.yml", base_job_template::CONFIG_MAP_KEY];
-
 /// Why `--secret` is refused for templates of Prefect 2 and 3.
 const PREFECT_2_OR_3: &str = "is for Prefect 2 or 3, which know no such secrets";
-=======
-/// A share, apart from the target that gives it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
-    Named,
-    Default,
-    ButSettings,
-    Settings,
-}
-
-impl<'i> Share<'i> {
-    fn part(self) -> Part {
-        match self {
-            Share::All(Some(_)) => Part::Named,
-            Share::All(None) => Part::Default,
-            Share::ButSettings => Part::ButSettings,
-            Share::Settings => Part::Settings,
-        }
-    }
-
-    fn target(self) -> Option<&'i Target> {
-        if let Share::All(target) = self { target } else { None }
-    }
-}
-
-fn share_of<'i>(object: &Object<'_>, injection: &'i Injection) -> Result<Option<Share<'i>>> {
-    let share = share_by_kind(object, injection);
-    Ok(if share.is_some() && passes(object, injection)? { share } else { None })
-}
-
-/// Whether an object is none that `--skip-hooks` or `-l` leaves out.
-pub(super) fn passes(object: &Object<'_>, injection: &Injection) -> Result<bool> {
-    if injection.skip_hooks || injection.selector.is_some() {
-        object.check_metadata()?;
-    }
-    let hook = injection.skip_hooks && is_helm_hook(object);
-    Ok(!hook && injection.selector.as_ref().is_none_or(|selector| selector.matches(object)))
-}
-
-fn share_by_kind<'i>(object: &Object<'_>, injection: &'i Injection) -> Option<Share<'i>> {
-    if !injection.targets.is_empty() {
-        let target = injection.targets.iter().find(|target| target.means(object))?;
-        return Some(Share::All(Some(target)));
-    }
-    match object {
-        _ if is_job(object) && !injection.only_named => Some(Share::All(None)),
-        _ if !injection.prefect.is_empty() && is_builtin_workload(object) => Some(Share::Settings),
-        _ => None,
-    }
-}
-
-fn mentions_prefect(node: Node<'_>) -> bool {
-    node.is_scalar() && node.raw().contains("prefect")
-}
-
-/// Why `--secret` is refused there.
-pub(super) const PREFECT_2_OR_3: &str = "is for Prefect 2 or 3, which know no such secrets";
->>>>>>> 40d8f9a (prefect, manifest: keep each table of names in one place)
 
 /// All variables that are asked for, as entries for an object of this role; with Prefect's settings or without.
 fn all_variables(role: Role, injection: &Injection, settings: bool) -> Result<Vec<EnvVar>> {
