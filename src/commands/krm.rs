@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use jobplate_diagnostic::{Error, LineIndex, Result, io_reason, write_error};
-use jobplate_yaml::{Change, Child, Document, Documents, Edit, Editor, Kind, Node, Tape, Value};
+use jobplate_yaml::{Child, Document, Documents, Editor, Kind, Node, StrictMap, Tape, Value};
 
 use super::definition::Command;
 use crate::diagnostic::edits::Told;
@@ -177,16 +177,16 @@ fn with_result(list: Document<'_>, error: &Error) -> Option<String> {
     let root = list.root();
     let result = result(list, error);
     let place = root.entries().position(|(key, _)| key.is("results"));
-    let edit = match root.first("results") {
+    let root = StrictMap::of(root, "the ResourceList").ok()?;
+    let edit = match root.get("results").ok()? {
         Some(results) if results.kind() == Kind::Seq => {
-            let insert = vec![(results.items().count(), Child::Item(result))];
-            Edit { node: results.index(), change: Change::Children { remove: Vec::new(), insert } }
+            StrictMap::of(results, "`results`").ok()?.editable().append([Child::Item(result)])
         }
         // Whatever else stands there is no list of results.
         _ => {
             let at = place.unwrap_or_else(|| root.entries().count());
             let insert = vec![(at, Child::entry("results", Value::seq([result])))];
-            Edit { node: root.index(), change: Change::Children { remove: place.into_iter().collect(), insert } }
+            root.editable().change_children(place.into_iter().collect(), insert)
         }
     };
     let mut editor = Editor::default();

@@ -136,7 +136,7 @@ impl Found {
     fn pods(&mut self, object: &Object<'_>, about: &str) {
         for pod_spec in pod_specs(object).unwrap_or_default() {
             for container in container::select(pod_spec, &ContainerChoice::All, true).unwrap_or_default() {
-                let name = container::name(container).unwrap_or_default();
+                let name = container::name(*container).unwrap_or_default();
                 self.containers.add(&*name, about);
                 for entry in container.first("env").into_iter().flat_map(Node::items) {
                     if let Some(variable) = entry.first("name").and_then(Node::text) {

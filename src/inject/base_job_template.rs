@@ -7,10 +7,9 @@
 //! the worker then leaves it out.
 
 use jobplate_diagnostic::{Error, Result};
-use jobplate_manifest::object::check_edited;
 use jobplate_prefect::base_job_template::{BaseJobTemplate, is_env_placeholder, is_worker_setting};
 use jobplate_prefect::worker::version::Version;
-use jobplate_yaml::{Change, Child, Edit, Kind, Node, Value};
+use jobplate_yaml::{Child, Edit, Editable, Kind, Node, Value};
 
 use super::env::Wanted;
 use super::notes::Notes;
@@ -101,8 +100,7 @@ fn plan_env(
         (Some(env), _) if matches!(env.kind(), Kind::Map | Kind::Seq) => take_out(env, what, claims, edits, notes),
         (_, []) => Ok(()),
         (Some(env), _) if is_env_placeholder(env) => {
-            check_edited(env, what)?;
-            edits.push(Edit { node: env.index(), change: Change::Replace(claims.nulls()) });
+            edits.push(Editable::of(env, what)?.replace(claims.nulls()));
             let names = claims.settings.join(", ");
             notes.add(format!(
                 "{what} is a mapping now: {names} must be null there, or the worker sets its own; what deployments set \
@@ -141,7 +139,7 @@ pub(super) fn take_out(
                 if becomes_null && value.is_null() {
                     continue;
                 }
-                check_edited(value, "the variable")?;
+                Editable::of(value, "the variable")?;
                 remove.push(position);
                 let name = key.text().unwrap_or_default().into_owned();
                 gone.push(name.clone());
@@ -161,7 +159,7 @@ pub(super) fn take_out(
         Kind::Seq => {
             for (position, item) in env.items().enumerate() {
                 if let Some(name) = item.first("name").filter(|name| is_claimed(*name)) {
-                    check_edited(item, "the entry")?;
+                    Editable::of(item, "the entry")?;
                     remove.push(position);
                     gone.push(name.text().unwrap_or_default().into_owned());
                 }
@@ -172,10 +170,10 @@ pub(super) fn take_out(
     if remove.is_empty() && insert.is_empty() {
         return Ok(());
     }
-    check_edited(env, what)?;
+    let env = Editable::of(env, what)?;
     for name in gone.iter().filter(|name| claims.wanted.names().any(|set| set == *name)) {
         notes.add(format!("{name} was set by {what}, too: it was taken out there"));
     }
-    edits.push(Edit { node: env.index(), change: Change::Children { remove, insert } });
+    edits.push(env.change_children(remove, insert));
     Ok(())
 }

@@ -2,9 +2,8 @@
 //! agent would set under the same names.
 
 use jobplate_diagnostic::{Error, Result};
-use jobplate_manifest::object::check_edited;
 use jobplate_prefect::block::{APPEND, Block, OnEnv, PATCHES, on_env};
-use jobplate_yaml::{Change, Child, Edit, Kind, Node, Value};
+use jobplate_yaml::{Child, Edit, Editable, Kind, Node, StrictMap, Value};
 
 use super::base_job_template::{Claims, take_out};
 use super::env::{Wanted, set_entry};
@@ -39,7 +38,7 @@ pub(super) fn plan(block: &Block<'_>, wanted: &Wanted, edits: &mut Vec<Edit>, no
         None => set_missing(block, "env", claims.nulls(), &mut fresh, edits)?,
     }
     if !fresh.is_empty() {
-        edits.push(Edit { node: block.node.index(), change: Change::Children { remove: Vec::new(), insert: fresh } });
+        edits.push(StrictMap::of(block.node, "the block")?.editable().append(fresh));
     }
     Ok(())
 }
@@ -59,7 +58,7 @@ fn plan_patches(
     block: &Block<'_>,
     patches: &[(Node<'_>, OnEnv)],
     wanted: &Wanted,
-    fresh: &mut Vec<(usize, Child)>,
+    fresh: &mut Vec<Child>,
     edits: &mut Vec<Edit>,
 ) -> Result<()> {
     let named = |name: &str| -> Result<Option<(usize, Node<'_>)>> {
@@ -100,10 +99,10 @@ fn plan_patches(
             set_missing(block, PATCHES, patches, fresh, edits)
         }
         Some(list) => {
-            check_edited(list, "`customizations`")?;
-            remove.iter().try_for_each(|position| check_edited(patches[*position].0, "the patch"))?;
+            let list = Editable::of(list, "`customizations`")?;
+            remove.iter().try_for_each(|position| Editable::of(patches[*position].0, "the patch").map(drop))?;
             let insert = insert.into_iter().map(|(at, patch)| (at, Child::Item(patch))).collect();
-            edits.push(Edit { node: list.index(), change: Change::Children { remove, insert } });
+            edits.push(list.change_children(remove, insert));
             Ok(())
         }
     }
@@ -114,12 +113,12 @@ fn set_missing(
     block: &Block<'_>,
     key: &'static str,
     value: Value,
-    fresh: &mut Vec<(usize, Child)>,
+    fresh: &mut Vec<Child>,
     edits: &mut Vec<Edit>,
 ) -> Result<()> {
     match block.node.get(key)? {
-        Some(null) => edits.push(Edit { node: null.index(), change: Change::Replace(value) }),
-        None => fresh.push((block.node.entries().count(), Child::entry(key, value))),
+        Some(null) => edits.push(StrictMap::of(null, &format!("`{key}`"))?.editable().replace(value)),
+        None => fresh.push(Child::entry(key, value)),
     }
     Ok(())
 }

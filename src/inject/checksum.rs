@@ -7,9 +7,9 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use jobplate_diagnostic::{Error, Result};
-use jobplate_manifest::object::{Object, check_edited};
+use jobplate_manifest::object::Object;
 use jobplate_manifest::workload::{is_builtin_workload, pod_specs};
-use jobplate_yaml::{Change, Child, Document, Edit, Kind, Node, Value};
+use jobplate_yaml::{Child, Document, Edit, Editable, Kind, Node, Value};
 use memchr::memmem;
 use sha2::{Digest, Sha256};
 
@@ -156,51 +156,47 @@ fn plan_annotations(template: Node<'_>, used: &[&ChangedMap], edits: &mut Vec<Ed
         Value::text(&canonical::hex(&sum.finalize()))
     };
     let own = || Value::map([(OWN, checksum(""))]);
-    let insert = |map: Node<'_>, key: &'static str, value: Value| {
-        let end = map.entries().count();
-        let change = Change::Children { remove: Vec::new(), insert: vec![(end, Child::entry(key, value))] };
-        Edit { node: map.index(), change }
-    };
-    let replace = |node: Node<'_>, value: Value| Edit { node: node.index(), change: Change::Replace(value) };
-    check_edited(template, "the pod template")?;
+    let template = Editable::of(template, "the pod template")?;
     let Some(metadata) = template.get("metadata")? else {
-        edits.push(insert(template, "metadata", Value::map([("annotations", own())])));
+        edits.push(template.append([Child::entry("metadata", Value::map([("annotations", own())]))]));
         return Ok(());
     };
-    let Some(metadata) = mapping(metadata, "the pod template's `metadata`")? else {
-        edits.push(replace(metadata, Value::map([("annotations", own())])));
+    let metadata = mapping_or_null(metadata, "the pod template's `metadata`")?;
+    if metadata.is_null() {
+        edits.push(metadata.replace(Value::map([("annotations", own())])));
         return Ok(());
-    };
+    }
     let Some(annotations) = metadata.get("annotations")? else {
-        edits.push(insert(metadata, "annotations", own()));
+        edits.push(metadata.append([Child::entry("annotations", own())]));
         return Ok(());
     };
-    let Some(annotations) = mapping(annotations, "the pod template's `annotations`")? else {
-        edits.push(replace(annotations, own()));
+    let annotations = mapping_or_null(annotations, "the pod template's `annotations`")?;
+    if annotations.is_null() {
+        edits.push(annotations.replace(own()));
         return Ok(());
-    };
+    }
     let sums: Vec<_> =
         annotations.entries().filter(|(key, _)| key.text().is_some_and(|key| key.starts_with(PREFIX))).collect();
     for (key, value) in &sums {
         annotations.get(&key.text().unwrap_or_default())?;
-        check_edited(*value, "the checksum")?;
+        let value = Editable::of(*value, "the checksum")?;
         if !value.is_scalar() {
             return Err(Error::input("a checksum is no text").at(value.span()).hint("an annotation holds text only"));
         }
-        edits.push(replace(*value, checksum(&value.text().unwrap_or_default())));
+        edits.push(value.replace(checksum(&value.text().unwrap_or_default())));
     }
     if sums.is_empty() {
-        edits.push(insert(annotations, OWN, checksum("")));
+        edits.push(annotations.append([Child::entry(OWN, checksum(""))]));
     }
     Ok(())
 }
 
-/// A node as the mapping that it must be; none where it is null.
-fn mapping<'a>(node: Node<'a>, what: &str) -> Result<Option<Node<'a>>> {
-    check_edited(node, what)?;
+/// A node as the mapping or null that it must be.
+fn mapping_or_null<'a>(node: Node<'a>, what: &str) -> Result<Editable<'a>> {
+    let node = Editable::of(node, what)?;
     match node.kind() {
-        Kind::Map => Ok(Some(node)),
-        _ if node.is_null() => Ok(None),
+        Kind::Map => Ok(node),
+        _ if node.is_null() => Ok(node),
         _ => Err(Error::input(format!("{what} is no mapping")).at(node.span()).hint("write `key: value` below it")),
     }
 }

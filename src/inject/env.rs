@@ -4,9 +4,8 @@ use std::borrow::Cow;
 
 use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::env::{EnvFrom, EnvValue, EnvVar, KeyRef, SourceKind, uses};
-use jobplate_manifest::object::{check_edited, check_on_path};
 use jobplate_prefect::base_job_template::is_env_placeholder;
-use jobplate_yaml::{Change, Child, Edit, Kind, Node, ScalarKind, Value};
+use jobplate_yaml::{Child, Edit, Editable, Kind, Node, ScalarKind, StrictMap, Value};
 
 /// What one kind of target gets.
 #[derive(Debug, Default)]
@@ -79,17 +78,16 @@ impl Wanted {
 }
 
 /// Adds the edits that one container needs; none where it already is as wanted.
-pub(super) fn plan_container(container: Node<'_>, wanted: &Wanted, edits: &mut Vec<Edit>) -> Result<()> {
+pub(super) fn plan_container(container: Editable<'_>, wanted: &Wanted, edits: &mut Vec<Edit>) -> Result<()> {
     let mut fresh = Vec::new();
     if !wanted.sources.is_empty() {
-        plan_sources(container, &wanted.sources, &mut fresh, edits)?;
+        plan_sources(*container, &wanted.sources, &mut fresh, edits)?;
     }
     if !(wanted.variables.is_empty() && wanted.unset.is_empty()) {
-        plan_variables(container, wanted, &mut fresh, edits)?;
+        plan_variables(*container, wanted, &mut fresh, edits)?;
     }
     if !fresh.is_empty() {
-        let insert = place_keys(container, fresh);
-        edits.push(Edit { node: container.index(), change: Change::Children { remove: Vec::new(), insert } });
+        edits.push(container.change_children(Vec::new(), place_keys(*container, fresh)));
     }
     Ok(())
 }
@@ -115,20 +113,20 @@ enum List<'a> {
     Missing,
     /// The key is there, with null, or with the placeholder that a worker of Prefect fills: it puts the same before
     /// the entries of a list.
-    Null(Node<'a>),
+    Null(Editable<'a>),
     /// A list, perhaps an empty one.
-    Items(Node<'a>),
+    Items(Editable<'a>),
 }
 
 fn list<'a>(container: Node<'a>, key: &str) -> Result<List<'a>> {
     let Some(node) = container.get(key)? else { return Ok(List::Missing) };
-    check_edited(node, &format!("`{key}`"))?;
+    let node = Editable::of(node, &format!("`{key}`"))?;
     if node.tag().is_some() {
         return Err(Error::refused(format!("`{key}` has a tag")).at(node.span()).hint("remove the tag"));
     }
     match node.kind() {
         Kind::Seq => Ok(List::Items(node)),
-        _ if node.is_null() || key == "env" && is_env_placeholder(node) => Ok(List::Null(node)),
+        _ if node.is_null() || key == "env" && is_env_placeholder(*node) => Ok(List::Null(node)),
         _ => Err(Error::input(format!("`{key}` is not a list"))
             .at(node.span())
             .hint("write each entry as an item: `- name: ...`")),
@@ -150,12 +148,11 @@ fn fill(
     match list {
         List::Missing => fresh.push((key, Value::seq(insert.into_iter().map(|(_, value)| value)))),
         List::Null(node) => {
-            let items = Value::seq(insert.into_iter().map(|(_, value)| value));
-            edits.push(Edit { node: node.index(), change: Change::Replace(items) });
+            edits.push(node.replace(Value::seq(insert.into_iter().map(|(_, value)| value))));
         }
         List::Items(node) => {
             let insert = insert.into_iter().map(|(at, value)| (at, Child::Item(value))).collect();
-            edits.push(Edit { node: node.index(), change: Change::Children { remove, insert } });
+            edits.push(node.change_children(remove, insert));
         }
     }
 }
@@ -203,7 +200,7 @@ fn read_entry(item: Node<'_>) -> Result<Entry<'_>> {
             patch = true;
         } else if key.is("value") {
             entry.literal = value.text();
-        } else if key.is("<<") && key.kind() == Kind::Plain {
+        } else if key.is_merge_key() {
             return Err(Error::refused("an entry of `env` has a merge key (`<<`), which may give it another name")
                 .at(key.span())
                 .hint("write the merged keys out"));
@@ -247,7 +244,7 @@ fn plan_variables(
     let mut remove: Vec<usize> = entries.iter().enumerate().filter_map(is_placeholder).collect();
     for name in &wanted.unset {
         if let Some(position) = find(&entries, name)? {
-            refuse_ambiguous(entries[position].node)?;
+            Editable::whole(entries[position].node, ENTRY)?;
             remove.push(position);
         }
     }
@@ -276,13 +273,16 @@ fn plan_variables(
     Ok(())
 }
 
+/// What errors call an entry.
+const ENTRY: &str = "the entry of `env`";
+
 /// Adds the edits that make an entry of this name what is wanted; none where it is so already.
 pub(super) fn set_entry(entry: Node<'_>, wanted: &Variable, edits: &mut Vec<Edit>) -> Result<()> {
-    refuse_doubled_keys(entry)?;
+    entry.refuse_duplicate_keys()?;
     if !is_already(entry, &wanted.variable.value)? {
-        refuse_ambiguous(entry)?;
-        refuse_unknown_keys(entry)?;
-        match change_reference(entry, &wanted.variable.value) {
+        let entry = Editable::whole(entry, ENTRY)?;
+        refuse_unknown_keys(*entry)?;
+        match change_reference(*entry, &wanted.variable.value)? {
             Some(changes) => edits.extend(changes),
             None => edits.push(replace_entry(entry, wanted.own.clone())),
         }
@@ -346,16 +346,6 @@ fn is_reference(value_from: Node<'_>, field: &str, wanted: &KeyRef) -> Result<bo
     Ok(own == *wanted)
 }
 
-/// A key that stands twice, anywhere in an entry, makes it unclear what the entry is.
-fn refuse_doubled_keys(entry: Node<'_>) -> Result<()> {
-    for map in entry.descendants().filter(|node| node.kind() == Kind::Map) {
-        for (key, _) in map.entries() {
-            map.get(&key.text().unwrap_or_default())?;
-        }
-    }
-    Ok(())
-}
-
 /// An entry that holds more than Kubernetes knows is not replaced: what else is in it would be lost.
 fn refuse_unknown_keys(entry: Node<'_>) -> Result<()> {
     let known = ["name", "value", "valueFrom"];
@@ -367,36 +357,27 @@ fn refuse_unknown_keys(entry: Node<'_>) -> Result<()> {
     }
 }
 
-/// What goes must not be used elsewhere, and must be what it seems to every reader.
-fn refuse_ambiguous(entry: Node<'_>) -> Result<()> {
-    check_edited(entry, "the entry of `env`")?;
-    refuse_doubled_keys(entry)?;
-    match entry.descendants().skip(1).find(|node| node.anchor().is_some() || node.kind() == Kind::Alias) {
-        None => Ok(()),
-        Some(node) => Err(Error::refused("the entry of `env` has an anchor or alias in it")
-            .at(node.anchor_span().unwrap_or(node.span()))
-            .hint("write the entry out without anchors, so that it can be replaced")),
-    }
-}
-
 /// A reference of the same kind, written out in full: only what differs in it changes, so that its comments
 /// stay where they are. None for anything else.
-fn change_reference(entry: Node<'_>, value: &EnvValue) -> Option<Vec<Edit>> {
+fn change_reference(entry: Node<'_>, value: &EnvValue) -> Result<Option<Vec<Edit>>> {
     let (field, wanted) = match value {
         EnvValue::SecretKey(wanted) => ("secretKeyRef", wanted),
         EnvValue::ConfigMapKey(wanted) => ("configMapKeyRef", wanted),
-        EnvValue::Literal(_) | EnvValue::Field(_) => return None,
+        EnvValue::Literal(_) | EnvValue::Field(_) => return Ok(None),
     };
     let mut pairs = entry.entries().filter(|(key, _)| !key.is("name"));
-    let (_, value_from) = pairs.next().filter(|(key, value)| key.is("valueFrom") && is_as_it_looks(*value))?;
-    let reference = only_entry(value_from, field).filter(|_| pairs.next().is_none())?;
+    let value_from = pairs.next().filter(|(key, value)| key.is("valueFrom") && is_as_it_looks(*value));
+    let reference = value_from.and_then(|(_, value_from)| only_entry(value_from, field));
+    let Some(reference) = reference.filter(|_| pairs.next().is_none()) else { return Ok(None) };
+    let reference = Editable::of(reference, ENTRY)?;
     let mut edits = Vec::new();
     let (mut name, mut key, mut optional) = (false, false, None);
     for (position, (field, own)) in reference.entries().enumerate() {
         let is_simple = own.is_scalar() && !own.raw().is_empty() && !own.raw().contains('\n');
+        let own = Editable::of(own, ENTRY)?;
         let mut set = |seen: &mut bool, text: &str| {
             if !(own.is(text) && own.scalar_kind() == ScalarKind::String) {
-                edits.push(Edit { node: own.index(), change: Change::Replace(Value::name(text)) });
+                edits.push(own.replace(Value::name(text)));
             }
             !std::mem::replace(seen, true)
         };
@@ -407,31 +388,29 @@ fn change_reference(entry: Node<'_>, value: &EnvValue) -> Option<Vec<Edit>> {
             () => false,
         };
         if !first || !is_simple {
-            return None;
+            return Ok(None);
         }
     }
-    let children = |remove, insert| Edit { node: reference.index(), change: Change::Children { remove, insert } };
     match (optional, wanted.optional) {
-        _ if !name || !key => return None,
-        (None, true) => {
-            let end = reference.entries().count();
-            edits.push(children(Vec::new(), vec![(end, Child::entry("optional", Value::Bool(true)))]));
+        _ if !name || !key => return Ok(None),
+        (None, true) => edits.push(reference.append([Child::entry("optional", Value::Bool(true))])),
+        (Some((position, own)), false) if own.raw() != "false" => {
+            edits.push(reference.change_children(vec![position], Vec::new()));
         }
-        (Some((position, own)), false) if own.raw() != "false" => edits.push(children(vec![position], Vec::new())),
         (Some((_, own)), true) if own.raw() != "true" => {
-            edits.push(Edit { node: own.index(), change: Change::Replace(Value::Bool(true)) });
+            edits.push(own.replace(Value::Bool(true)));
         }
         _ => {}
     }
-    Some(edits)
+    Ok(Some(edits))
 }
 
 /// Everything of an entry but its name goes; the new value takes its place.
-fn replace_entry(entry: Node<'_>, (key, value): (&'static str, Value)) -> Edit {
+fn replace_entry(entry: Editable<'_>, (key, value): (&'static str, Value)) -> Edit {
     let names: Vec<bool> = entry.entries().map(|(key, _)| key.is("name")).collect();
     let remove: Vec<usize> = (0..names.len()).filter(|&position| !names[position]).collect();
     let at = remove.first().copied().unwrap_or(names.len());
-    Edit { node: entry.index(), change: Change::Children { remove, insert: vec![(at, Child::entry(key, value))] } }
+    entry.change_children(remove, vec![(at, Child::entry(key, value))])
 }
 
 /// `value` or `valueFrom` with what stands under it.
@@ -532,8 +511,7 @@ fn plan_sources(
     let mut own = Vec::new();
     if let List::Items(node) = list {
         for item in node.items() {
-            check_on_path(item, "an entry of `envFrom`")?;
-            own.push(read_source(item));
+            own.push(read_source(StrictMap::of(item, "an entry of `envFrom`")?));
         }
     }
     let (mut remove, mut insert) = (Vec::new(), Vec::new());
@@ -556,7 +534,7 @@ fn plan_sources(
 }
 
 /// A source as it stands; none where it is of no form that we write.
-fn read_source(item: Node<'_>) -> Option<EnvFrom> {
+fn read_source(item: StrictMap<'_>) -> Option<EnvFrom> {
     let mut source = EnvFrom { prefix: String::new(), kind: SourceKind::Secret, name: String::new(), optional: false };
     for (key, value) in item.entries() {
         if key.is("prefix") {

@@ -1,8 +1,8 @@
 //! Edits of `metadata`: name, generateName, namespace, and the name's hash.
 
 use jobplate_diagnostic::{Error, Result};
-use jobplate_manifest::object::{Object, check_on_path};
-use jobplate_yaml::{Change, Child, Edit, Kind, Node, ScalarKind, Value};
+use jobplate_manifest::object::Object;
+use jobplate_yaml::{Child, Edit, Editable, Kind, Node, ScalarKind, StrictMap, Value};
 
 use super::canonical;
 use super::request::Names;
@@ -15,10 +15,9 @@ pub(super) fn plan_names(object: &Object<'_>, names: &Names, edits: &mut Vec<Edi
     let Some(metadata) = object.node.get("metadata")? else {
         return create_metadata(object, names, edits);
     };
-    check_on_path(metadata, "`metadata`")?;
+    let map = StrictMap::of(metadata, "`metadata`")?;
     if metadata.is_null() {
-        let change = Change::Replace(Value::map(fresh_entries(names)));
-        edits.push(Edit { node: metadata.index(), change });
+        edits.push(map.editable().replace(Value::map(fresh_entries(names))));
         return Ok(());
     }
     if metadata.kind() != Kind::Map {
@@ -35,8 +34,7 @@ pub(super) fn plan_names(object: &Object<'_>, names: &Names, edits: &mut Vec<Edi
                 remove.extend(position(rival))
             }
             (Some(own), _) => {
-                refuse_unusual(own, key)?;
-                edits.push(Edit { node: own.index(), change: Change::Replace(Value::name(wanted)) });
+                edits.push(plain_text(own, key)?.replace(Value::name(wanted)));
                 remove.extend(position(rival));
             }
             (None, Some(_)) => {
@@ -50,14 +48,16 @@ pub(super) fn plan_names(object: &Object<'_>, names: &Names, edits: &mut Vec<Edi
     }
     if let Some(wanted) = &names.namespace {
         match metadata.get("namespace")? {
-            Some(own) if own.tag().is_some() => return refuse_unusual(own, "namespace"),
+            Some(own) if own.tag().is_some() => return plain_text(own, "namespace").map(drop),
             Some(own) if own.is(wanted) => {}
             Some(own) if !own.is_null() => {
                 return Err(Error::refused(format!("{} is in another namespace than -n asks for", object.display()))
                     .at(own.span())
                     .hint("leave -n out, or change the manifest"));
             }
-            Some(own) => edits.push(Edit { node: own.index(), change: Change::Replace(Value::name(wanted)) }),
+            Some(null) => {
+                edits.push(StrictMap::of(null, "`metadata.namespace`")?.editable().replace(Value::name(wanted)));
+            }
             None => {
                 let behind = position("name").or(position("generateName")).map_or(count, |at| at + 1);
                 insert.push((behind, Child::entry("namespace", Value::name(wanted))));
@@ -67,16 +67,17 @@ pub(super) fn plan_names(object: &Object<'_>, names: &Names, edits: &mut Vec<Edi
     remove.sort_unstable();
     insert.sort_by_key(|(position, _)| *position);
     if !(remove.is_empty() && insert.is_empty()) {
-        edits.push(Edit { node: metadata.index(), change: Change::Children { remove, insert } });
+        edits.push(map.editable().change_children(remove, insert));
     }
     Ok(())
 }
 
-fn refuse_unusual(node: Node<'_>, key: &str) -> Result<()> {
+/// The value of a key of `metadata`, which must be a plain text on one line.
+fn plain_text<'a>(node: Node<'a>, key: &str) -> Result<Editable<'a>> {
     let scalar = node.is_scalar() && node.anchor().is_none() && node.tag().is_none();
     let one_line = !node.raw().contains('\n');
     if scalar && one_line {
-        return Ok(());
+        return Editable::of(node, &format!("`metadata.{key}`"));
     }
     Err(Error::refused(format!("`metadata.{key}` is not a plain text on one line")).at(node.span()).hint("write it so"))
 }
@@ -91,7 +92,7 @@ fn create_metadata(object: &Object<'_>, names: &Names, edits: &mut Vec<Edit>) ->
         object.node.entries().enumerate().filter(|(_, (key, _))| key.is("kind") || key.is("apiVersion")).last();
     let at = behind.map_or(object.node.entries().count(), |(position, _)| position + 1);
     let insert = vec![(at, Child::entry("metadata", Value::map(fresh_entries(names))))];
-    edits.push(Edit { node: object.node.index(), change: Change::Children { remove: Vec::new(), insert } });
+    edits.push(StrictMap::of(object.node, "the object")?.editable().change_children(Vec::new(), insert));
     Ok(())
 }
 
@@ -110,7 +111,7 @@ pub fn hashed_name(object: &Object<'_>) -> Result<String> {
             .at(start..start + 1)
             .hint("give it a name, with --name or in the manifest"));
     };
-    refuse_unusual(name, "name")?;
+    plain_text(name, "name")?;
     let text = name.text().unwrap_or_default();
     if let Some((base, suffix)) = text.rsplit_once('-')
         && suffix.len() == 8

@@ -15,7 +15,7 @@ use jobplate_prefect::prefect1::managed;
 use jobplate_prefect::prefect1::settings::AgentContainer;
 use jobplate_prefect::program::{Generation, Role, agent, is_part_of_template, role};
 use jobplate_prefect::{template_keys, variables};
-use jobplate_yaml::{Document, Edit, Node};
+use jobplate_yaml::{Document, Edit, Editable, Node};
 
 use super::checksum::UsedMaps;
 use super::env::{Wanted, plan_container};
@@ -28,7 +28,7 @@ use super::template::Template;
 
 /// What is to happen in one document.
 #[derive(Debug, Default)]
-pub struct Plan {
+pub struct Plan<'a> {
     /// In the order of their nodes.
     pub edits: Vec<Edit>,
     /// Positions (among the document's objects) of those that are targets.
@@ -40,35 +40,35 @@ pub struct Plan {
     /// The entries that the call names in each of them; kept only where a planner is asked to.
     pub named: Vec<NamedEntries>,
     /// Texts that are documents of their own: [`Planner::plan_text`] plans each of them.
-    pub texts: Vec<EmbeddedText>,
+    pub texts: Vec<EmbeddedText<'a>>,
 }
 
 /// A text of a ConfigMap's data that is to be planned as a document.
 #[derive(Clone, Copy, Debug)]
-pub struct EmbeddedText {
+pub struct EmbeddedText<'a> {
     /// The ConfigMap's position among the document's objects.
     pub object: usize,
-    /// The tape index of its key.
-    pub key: u32,
-    /// The tape index of the text.
-    pub value: u32,
+    /// Its key.
+    pub key: Node<'a>,
+    /// The text.
+    pub value: Editable<'a>,
     /// The position, among the injection's, of the target that means it; none for a default target.
     target: Option<usize>,
 }
 
-impl EmbeddedText {
+impl EmbeddedText<'_> {
     /// Whether a target names it; else it is a job template by its key.
     pub fn is_named(self) -> bool {
         self.target.is_some()
     }
 }
 
-impl Plan {
+impl Plan<'_> {
     /// Adds edits, and brings all into order.
     pub fn settle(&mut self, more: impl IntoIterator<Item = Edit>) -> Result<()> {
         self.edits.extend(more);
-        self.edits.sort_by_key(|edit| edit.node);
-        match self.edits.windows(2).any(|pair| pair[0].node == pair[1].node) {
+        self.edits.sort_by_key(Edit::node);
+        match self.edits.windows(2).any(|pair| pair[0].node() == pair[1].node()) {
             true => Err(Error::new(jobplate_diagnostic::Kind::Internal, "two edits of one node")),
             false => Ok(()),
         }
@@ -137,7 +137,7 @@ impl<'i> Planner<'i> {
 
     /// Decides the edits of a document. `names` are final names for targets, in their order, and win over
     /// the injection's; none for the first round of `--name-hash`, which finds them out.
-    pub fn plan(&mut self, document: Document<'_>, names: &[Option<String>]) -> Result<Plan> {
+    pub fn plan<'a>(&mut self, document: Document<'a>, names: &[Option<String>]) -> Result<Plan<'a>> {
         let mut plan = self.plan_rolls(document)?;
         for (position, object) in objects(document)?.iter().enumerate() {
             if is_config_map(object) {
@@ -189,7 +189,7 @@ impl<'i> Planner<'i> {
     }
 
     /// Adds the edits of a template. Says whether it has a container that was chosen.
-    fn plan_template(&mut self, object: &Object<'_>, template: Template<'_>, plan: &mut Plan) -> Result<bool> {
+    fn plan_template(&mut self, object: &Object<'_>, template: Template<'_>, plan: &mut Plan<'_>) -> Result<bool> {
         self.injection.refuse_secrets(template.node(), template.in_words(), PREFECT_2_OR_3)?;
         let wanted = self.wanted_in_role(object, Role::FlowRun(Generation::TwoOrThree), Share::All(None), None)?;
         let containers = template.plan(object, &wanted, self.injection, &mut plan.edits, &mut self.notes)?;
@@ -199,7 +199,7 @@ impl<'i> Planner<'i> {
     }
 
     /// Decides only what changed ConfigMaps make necessary, for a document that has no target.
-    pub fn plan_rolls(&self, document: Document<'_>) -> Result<Plan> {
+    pub fn plan_rolls<'a>(&self, document: Document<'a>) -> Result<Plan<'a>> {
         let mut plan = Plan::default();
         if !UsedMaps::may_be_in(document.text, &self.known.changed) {
             return Ok(plan);
@@ -213,7 +213,7 @@ impl<'i> Planner<'i> {
     }
 
     /// The texts of a ConfigMap that are targets.
-    fn find_texts(&self, object: &Object<'_>, position: usize, plan: &mut Plan) -> Result<()> {
+    fn find_texts<'a>(&self, object: &Object<'a>, position: usize, plan: &mut Plan<'a>) -> Result<()> {
         let targets = &self.injection.targets;
         let by_default = targets.is_empty() && !self.injection.only_named;
         let is_meant = |target: &Target| target.key.is_some() && target.names(object);
@@ -229,7 +229,7 @@ impl<'i> Planner<'i> {
                 continue;
             }
             if let Some(value) = embedded::text(data, key)? {
-                plan.texts.push(EmbeddedText { object: position, key: key.index(), value: value.index(), target });
+                plan.texts.push(EmbeddedText { object: position, key, value, target });
             }
         }
         Ok(())
@@ -237,7 +237,7 @@ impl<'i> Planner<'i> {
 
     /// Decides the edits of a document that is a text in another: by default of its Jobs and CronJobs, of all
     /// its workloads where a target names the text.
-    pub fn plan_text(&mut self, document: Document<'_>, text: EmbeddedText) -> Result<Plan> {
+    pub fn plan_text<'a>(&mut self, document: Document<'a>, text: EmbeddedText<'_>) -> Result<Plan<'a>> {
         let mut plan = Plan::default();
         let target = text.target.map(|position| &self.injection.targets[position]);
         for (position, object) in objects(document)?.iter().enumerate() {
@@ -297,7 +297,7 @@ impl<'i> Planner<'i> {
         unmatched.map(|(_, target)| target.clone()).collect()
     }
 
-    fn plan_object(&mut self, object: &Object<'_>, share: Share<'_>, plan: &mut Plan) -> Result<()> {
+    fn plan_object(&mut self, object: &Object<'_>, share: Share<'_>, plan: &mut Plan<'_>) -> Result<()> {
         match share {
             // Only agents are wanted here: an object that can't be one is not looked at closely.
             Share::Settings if !object.node.descendants().any(mentions_prefect) => return Ok(()),
@@ -328,11 +328,11 @@ impl<'i> Planner<'i> {
             }
             self.found_agent |= settings_only;
             for container in selected {
-                let wanted = self.wanted_by(object, role, share, container)?;
+                let wanted = self.wanted_by(object, role, share, *container)?;
                 plan.containers += 1;
                 plan.complete += usize::from(!settings_only);
                 if self.keep_named {
-                    let container = FieldPath::between(object.node, container);
+                    let container = FieldPath::between(object.node, *container);
                     let names = wanted.all_names().map(str::to_owned).collect();
                     plan.named.push(NamedEntries { object: 0, container, names });
                 }

@@ -115,7 +115,7 @@ fn plan_containers(
     let chosen = container::select(pod_spec, &injection.containers, injection.init_containers)?;
     let flows = container::all(pod_spec).first().map(|container| container.index());
     for container in &chosen {
-        if mixed_placeholder(*container).is_some() && !wanted.is_empty() {
+        if mixed_placeholder(**container).is_some() && !wanted.is_empty() {
             notes.add(
                 "`{{ env }}` was taken out from among the entries of a container's `env`: the worker would have \
                  put a mapping there, which Kubernetes refuses; what it stands for comes before the entries anyway"

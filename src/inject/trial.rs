@@ -6,7 +6,7 @@
 use jobplate_diagnostic::Result;
 use jobplate_manifest::env::SOURCES;
 use jobplate_manifest::object::objects;
-use jobplate_yaml::{Change, Child, Document, Edit, Editor, Node, Value};
+use jobplate_yaml::{Child, Document, Edit, Editor, StrictMap, Value};
 
 use super::plan::NamedEntries;
 
@@ -24,14 +24,14 @@ pub fn trial(document: Document<'_>, named: &[NamedEntries]) -> Result<Option<St
         let env = found.node.entries().find(|(key, _)| found.whole && key.is("env"));
         for entry in env.into_iter().flat_map(|(_, env)| env.items()) {
             if entry.first("name").is_some_and(|name| names.iter().any(|wanted| name.is(wanted))) {
-                deny_others(entry, &mut edits);
+                deny_others(StrictMap::of(entry, "the entry of `env`")?, &mut edits)?;
             }
         }
     }
     if edits.is_empty() {
         return Ok(None);
     }
-    edits.sort_by_key(|edit| edit.node);
+    edits.sort_by_key(Edit::node);
     let mut editor = Editor::default();
     let edited = editor.apply(document, &edits)?;
     Ok(Some(edited.document.text.to_owned()))
@@ -39,23 +39,21 @@ pub fn trial(document: Document<'_>, named: &[NamedEntries]) -> Result<Option<St
 
 /// Adds a null for every way that a reference does not have its value in. A literal becomes empty: that is
 /// the only one that Kubernetes takes beside a reference, which no apply can take away.
-fn deny_others(entry: Node<'_>, edits: &mut Vec<Edit>) {
-    let nulls = |node: Node<'_>, keys: &[&'static str]| {
-        let end = node.entries().count();
-        let missing = keys.iter().filter(|key| node.first(key).is_none());
-        let insert: Vec<_> = missing.map(|key| (end, Child::entry(*key, Value::Null))).collect();
-        let change = Change::Children { remove: Vec::new(), insert };
-        Edit { node: node.index(), change }
+fn deny_others(entry: StrictMap<'_>, edits: &mut Vec<Edit>) -> Result<()> {
+    let nulls = |map: StrictMap<'_>, keys: &[&'static str]| {
+        let missing = keys.iter().filter(|key| map.node().first(key).is_none());
+        map.editable().append(missing.map(|key| Child::entry(*key, Value::Null)))
     };
-    match (entry.first("value"), entry.first("valueFrom")) {
+    match (entry.get("value")?, entry.get("valueFrom")?) {
         (None, Some(from)) => {
             edits.push(nulls(entry, &["value"]));
             let known: Vec<&'static str> = SOURCES.into_iter().filter(|source| *source != NEWEST_SOURCE).collect();
-            edits.push(nulls(from, &known));
+            edits.push(nulls(StrictMap::of(from, "`valueFrom`")?, &known));
         }
-        (Some(value), None) => edits.push(Edit { node: value.index(), change: Change::Replace(Value::text("")) }),
+        (Some(value), None) => edits.push(StrictMap::of(value, "`value`")?.editable().replace(Value::text(""))),
         _ => {}
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -83,5 +81,16 @@ mod tests {
             )
             .replace("value: y}", "value: \"\"}");
         assert_eq!(tried, expected);
+    }
+
+    #[test]
+    fn an_entry_that_is_used_elsewhere_is_refused() {
+        let text = "kind: Pod\nspec:\n  containers:\n  - name: c\n    env:\n    - &x {name: X, value: x}\n  - name: d\n    env:\n    - *x\n";
+        let mut tape = Tape::default();
+        scan(text, &mut tape).unwrap();
+        let container = FieldPath::parse("spec.containers[name=\"c\"]").unwrap();
+        let named = NamedEntries { object: 0, container, names: vec!["X".to_owned()] };
+        let error = trial(Document::new(text, &tape), &[named]).unwrap_err();
+        assert!(error.message().starts_with("the entry of `env` carries the anchor `&x`"), "{error}");
     }
 }

@@ -122,7 +122,7 @@ fn plan_texts(
     filter: &Filter,
     planner: &mut Planner<'_>,
     document: Document<'_>,
-    texts: &[EmbeddedText],
+    texts: &[EmbeddedText<'_>],
     counts: &mut Counts,
 ) -> Result<TextEdits> {
     let mut planned = TextEdits::default();
@@ -133,15 +133,14 @@ fn plan_texts(
     let mut around = Vec::new();
     let objects = objects(document)?;
     for &embedded in texts {
-        let value = document.node(embedded.value);
         let before = counts.targets;
-        if let Some(change) = editor.edit(filter, planner, embedded, value, counts)? {
-            edits.push(Edit { node: embedded.value, change });
+        if let Some(edit) = editor.edit(filter, planner, embedded, counts)? {
+            edits.push(edit);
             maps.push(embedded.object);
         }
         if counts.targets > before {
             around.push(embedded.object);
-            let key = document.node(embedded.key).text().unwrap_or_default();
+            let key = embedded.key.text().unwrap_or_default();
             planner.match_text(&objects[embedded.object], &key);
         }
     }
@@ -155,7 +154,7 @@ fn plan_texts(
 
 /// The hashed names of the Jobs among the targets. Other kinds can be changed, and keep their names: a
 /// CronJob of another name would run beside the old one.
-fn names_of(document: Document<'_>, plan: &Plan) -> Result<Vec<Option<String>>> {
+fn names_of(document: Document<'_>, plan: &Plan<'_>) -> Result<Vec<Option<String>>> {
     let objects = objects(document)?;
     let targets = plan.targets.iter().filter_map(|&position| objects.get(position));
     targets.map(|object| if object.kind == "Job" { hashed_name(object).map(Some) } else { Ok(None) }).collect()

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use jobplate_diagnostic::Result;
-use jobplate_yaml::{Change, Documents, Edited, Editor, Inner, Node, Tape};
+use jobplate_yaml::{Documents, Edit, Edited, Editor, Inner, Tape};
 
 use super::open::{Directives, Words, open, refuse_directives};
 use super::outcome::Counts;
@@ -17,17 +17,17 @@ pub(super) struct TextEditor {
 }
 
 impl TextEditor {
-    /// Plans the documents that a scalar's text is, and edits them: how the text changes, if it does. Errors
+    /// Plans the documents that a scalar's text is, and edits them: the edit of the text, if it changes. Errors
     /// have their place in the document around it.
     pub(super) fn edit(
         &mut self,
         filter: &Filter,
         planner: &mut Planner<'_>,
-        embedded: EmbeddedText,
-        value: Node<'_>,
+        embedded: EmbeddedText<'_>,
         counts: &mut Counts,
-    ) -> Result<Option<Change>> {
-        let inner = Inner::new(value);
+    ) -> Result<Option<Edit>> {
+        let value = embedded.value;
+        let inner = Inner::new(*value);
         let mut documents = Documents::new(inner.text().as_bytes(), usize::MAX);
         let (mut splices, mut text) = (Vec::<(Range<usize>, String)>::new(), String::new());
         let mut directives = Directives::default();
@@ -61,7 +61,7 @@ impl TextEditor {
             return Ok(None);
         }
         let splices = splices.into_iter().map(|(range, text)| (range, text.into())).collect();
-        Ok(Some(Change::Text { splices, text: text.into() }))
+        Ok(Some(value.change_text(splices, text.into())))
     }
 
     /// Plans one document of a text, and edits it.
@@ -69,7 +69,7 @@ impl TextEditor {
         &mut self,
         filter: &Filter,
         planner: &mut Planner<'_>,
-        embedded: EmbeddedText,
+        embedded: EmbeddedText<'_>,
         text: &str,
         behind_directives: bool,
         counts: &mut Counts,

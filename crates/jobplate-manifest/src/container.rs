@@ -1,9 +1,9 @@
 //! Containers of a pod spec, and the choice among them.
 
 use jobplate_diagnostic::{Error, Result};
-use jobplate_yaml::{Kind, Node};
+use jobplate_yaml::{Editable, Kind, Node, StrictMap};
 
-use super::object::{Object, check_edited, check_on_path};
+use super::object::Object;
 use super::select::ContainerChoice;
 use super::workload::pod_specs;
 
@@ -15,14 +15,14 @@ pub fn all(pod_spec: Node<'_>) -> Vec<Node<'_>> {
 /// The containers that a choice names, in document order of their lists.
 ///
 /// With `init`, the init containers too: those that the choice names, else all of them.
-pub fn select<'a>(pod_spec: Node<'a>, choice: &ContainerChoice, init: bool) -> Result<Vec<Node<'a>>> {
+pub fn select<'a>(pod_spec: Node<'a>, choice: &ContainerChoice, init: bool) -> Result<Vec<Editable<'a>>> {
     let mut selected = Vec::new();
     for (list, is_init) in [("containers", false), ("initContainers", true)] {
         if is_init && !init {
             continue;
         }
         let Some(containers) = pod_spec.get(list)?.filter(|value| !value.is_null()) else { continue };
-        check_on_path(containers, &format!("`{list}`"))?;
+        StrictMap::of(containers, &format!("`{list}`"))?;
         if containers.kind() != Kind::Seq {
             return Err(Error::input(format!("`{list}` is not a list"))
                 .at(containers.span())
@@ -40,7 +40,7 @@ pub fn select<'a>(pod_spec: Node<'a>, choice: &ContainerChoice, init: bool) -> R
             if !chosen {
                 continue;
             }
-            check_edited(container, "a container")?;
+            let container = Editable::of(container, "a container")?;
             if container.kind() != Kind::Map {
                 return Err(Error::input(format!("an item of `{list}` is no container"))
                     .at(container.span())
@@ -62,5 +62,5 @@ pub fn names(object: &Object<'_>) -> Vec<String> {
     let pod_specs = pod_specs(object).unwrap_or_default();
     let all =
         pod_specs.into_iter().flat_map(|pod_spec| select(pod_spec, &ContainerChoice::All, true).unwrap_or_default());
-    all.filter_map(name).map(|name| name.into_owned()).collect()
+    all.filter_map(|container| name(*container)).map(|name| name.into_owned()).collect()
 }

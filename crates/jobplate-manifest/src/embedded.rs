@@ -1,9 +1,9 @@
 //! Embedded documents: manifests that are a text in the data of a ConfigMap.
 
 use jobplate_diagnostic::{Error, Result};
-use jobplate_yaml::{Document, Kind, Node, Tape, admit, quote_double, quote_name, scan};
+use jobplate_yaml::{Document, Editable, Kind, Node, StrictMap, Tape, admit, quote_double, quote_name, scan};
 
-use super::object::{Object, check_edited, check_on_path};
+use super::object::Object;
 
 /// The only kind that embedded documents are looked for in.
 pub const CONFIG_MAP: &str = "ConfigMap";
@@ -19,11 +19,9 @@ pub fn is_config_map_word(word: &str) -> bool {
 }
 
 /// The data of a ConfigMap; nothing where there are none. Fails where it is unclear what they are.
-pub fn data<'a>(object: &Object<'a>) -> Result<Option<Node<'a>>> {
-    check_on_path(object.node, "the ConfigMap")?;
-    let data = object.node.get("data")?.filter(|data| !data.is_null());
-    data.map_or(Ok(()), |data| check_on_path(data, "`data`"))?;
-    Ok(data)
+pub fn data<'a>(object: &Object<'a>) -> Result<Option<StrictMap<'a>>> {
+    let data = StrictMap::of(object.node, "the ConfigMap")?.get_filled("data")?;
+    data.map(|data| StrictMap::of(data, "`data`")).transpose()
 }
 
 /// Whether a value could be a manifest at all: a plain scalar can't hold a mapping.
@@ -34,17 +32,17 @@ pub fn is_text(value: Node<'_>) -> bool {
 /// The texts of a ConfigMap that could be manifests, each with its key, as far as they can be read.
 pub fn texts(map: &Object<'_>) -> Vec<(String, String)> {
     let data = data(map).ok().flatten();
-    let texts = data.into_iter().flat_map(Node::entries).filter(|(_, value)| is_text(*value));
+    let texts = data.into_iter().flat_map(StrictMap::entries).filter(|(_, value)| is_text(*value));
     let text = |node: Node<'_>| node.text().unwrap_or_default().into_owned();
     texts.map(|(key, value)| (text(key), text(value))).collect()
 }
 
 /// The text under a key of a ConfigMap's data; nothing where there is none that a manifest could be in.
 /// Fails where it is unclear which text that is, or what else an edit of it would change.
-pub fn text<'a>(data: Node<'a>, key: Node<'a>) -> Result<Option<Node<'a>>> {
+pub fn text<'a>(data: StrictMap<'a>, key: Node<'a>) -> Result<Option<Editable<'a>>> {
     let name = key.text().unwrap_or_default();
     let Some(value) = data.get(&name)? else { return Ok(None) };
-    check_edited(value, "the text")?;
+    let value = Editable::of(value, "the text")?;
     if let Some(tag) = value.tag() {
         return Err(Error::refused(format!("the text under `{name}` has the tag `{tag}`"))
             .at(value.span())
@@ -55,7 +53,7 @@ pub fn text<'a>(data: Node<'a>, key: Node<'a>) -> Result<Option<Node<'a>>> {
             .at(key.span())
             .hint("put `|` behind the key: the lines below it are a text then"));
     }
-    Ok(is_text(value).then_some(value))
+    Ok(is_text(*value).then_some(value))
 }
 
 /// The most that the data of a ConfigMap may be, in bytes (Kubernetes' own limit).

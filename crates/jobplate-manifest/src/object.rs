@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use jobplate_diagnostic::{Error, Result};
-use jobplate_yaml::{Document, Documents, Kind, Node, Tape, read};
+use jobplate_yaml::{Document, Documents, Kind, Node, StrictMap, Tape, read};
 
 /// One object of a document.
 #[derive(Clone, Debug)]
@@ -93,9 +93,9 @@ impl<'a> Object<'a> {
     /// Refuses labels or annotations that are an alias or merged: what a choice by them would choose is unclear.
     pub fn check_metadata(&self) -> Result<()> {
         let Some(metadata) = self.node.first("metadata") else { return Ok(()) };
-        check_on_path(metadata, "`metadata`")?;
-        let maps = metadata.entries().filter(|(key, _)| key.is("labels") || key.is("annotations"));
-        maps.map(|(_, map)| map).try_for_each(|map| check_on_path(map, "a mapping that objects are chosen by"))
+        let metadata = StrictMap::of(metadata, "`metadata`")?;
+        let mut maps = metadata.entries().filter(|(key, _)| key.is("labels") || key.is("annotations"));
+        maps.try_for_each(|(_, map)| StrictMap::of(map, "a mapping that objects are chosen by").map(drop))
     }
 
     /// `Kind/name`, as reports and errors name it.
@@ -145,63 +145,14 @@ pub fn objects(document: Document<'_>) -> Result<Vec<Object<'_>>> {
     if object.kind.ends_with("List")
         && let Some(items) = root.get("items")?
     {
-        check_on_path(root, "the List")?;
-        check_on_path(items, "`items`")?;
+        StrictMap::of(root, "the List")?;
+        StrictMap::of(items, "`items`")?;
         return items.items().filter(|item| item.kind() == Kind::Map).map(Object::read).collect();
     }
     Ok(vec![object])
 }
 
-/// Refuses what makes it unclear whether a node on the way to an edit is what it seems, or is used elsewhere.
-pub fn check_on_path(node: Node<'_>, what: &str) -> Result<()> {
-    if node.kind() == Kind::Alias {
-        return Err(Error::refused(format!("{what} is an alias (`{}`) of something written elsewhere", node.raw()))
-            .at(node.span())
-            .hint("write it out here, so that it can be edited on its own"));
-    }
-    if let Some(anchor) = node.anchor() {
-        let alias = node
-            .document()
-            .root()
-            .descendants()
-            .find(|other| other.kind() == Kind::Alias && &other.raw()[1..] == anchor);
-        if alias.is_some() {
-            return Err(Error::refused(format!(
-                "{what} carries the anchor `&{anchor}`, which is used elsewhere: an edit would change both"
-            ))
-            .at(node.anchor_span().unwrap_or(node.span()))
-            .hint("write the other use out, so that each can be edited on its own"));
-        }
-    }
-    for (key, _) in node.entries() {
-        if key.kind() == Kind::Plain && key.is("<<") {
-            let why = "has a merge key (`<<`), whose precedence differs between YAML readers";
-            return Err(Error::refused(format!("{what} {why}")).at(key.span()).hint("write the merged keys out"));
-        }
-        if !key.is_scalar() || key.tag().is_some() || key.anchor().is_some() {
-            return Err(Error::refused(format!("{what} has a key that is no plain text, and may be any key"))
-                .at(key.span())
-                .hint("write the key out, without alias, anchor or tag"));
-        }
-    }
-    Ok(())
-}
-
-/// As [`check_on_path`], for what an edit changes itself: there, no anchor at all.
-pub fn check_edited(node: Node<'_>, what: &str) -> Result<()> {
-    check_on_path(node, what)?;
-    match (node.anchor(), node.anchor_span()) {
-        (Some(anchor), Some(span)) => {
-            Err(Error::refused(format!("{what} carries the anchor `&{anchor}`: what uses it would change too"))
-                .at(span)
-                .hint("remove the anchor if nothing uses it, else write the other use out"))
-        }
-        _ => Ok(()),
-    }
-}
-
 /// Steps from a mapping to the mapping or other value under a key; nothing where it is missing or null.
 pub fn step<'a>(node: Node<'a>, key: &str) -> Result<Option<Node<'a>>> {
-    check_on_path(node, "a mapping on the way to the containers")?;
-    Ok(node.get(key)?.filter(|value| !value.is_null()))
+    StrictMap::of(node, "a mapping on the way to the containers")?.get_filled(key)
 }

@@ -1,10 +1,10 @@
 //! Which objects carry a pod, and where its spec is.
 
 use jobplate_diagnostic::Result;
-use jobplate_yaml::{Kind, Node};
+use jobplate_yaml::{Kind, Node, StrictMap};
 
 use super::field::FieldPath;
-use super::object::{Object, check_on_path, step};
+use super::object::{Object, step};
 
 /// Kinds of Kubernetes itself that carry a pod spec, and the way to it.
 const WORKLOADS: [(&str, &[&str]); 9] = [
@@ -66,7 +66,7 @@ pub fn pod_specs<'a>(object: &Object<'a>) -> Result<Vec<Node<'a>>> {
                     None => return Ok(Vec::new()),
                 }
             }
-            check_on_path(node, "the pod spec")?;
+            StrictMap::of(node, "the pod spec")?;
             Ok(if node.kind() == Kind::Map { vec![node] } else { Vec::new() })
         }
         _ => find_by_shape(object.node),
@@ -98,13 +98,12 @@ fn find_by_shape(root: Node<'_>) -> Result<Vec<Node<'_>>> {
         if node.kind() == Kind::Map && !inside_found && is_pod_spec(node) {
             // Every node on the way could be shared through an anchor.
             for above in root.way_to(node) {
-                check_on_path(above, "a mapping on the way to the containers")?;
-                let holds = |value: Node<'_>| (value.index()..value.end_index()).contains(&node.index());
-                if let Some((key, _)) = above.entries().find(|(_, value)| holds(*value)) {
+                let above = StrictMap::of(above, "a mapping on the way to the containers")?;
+                if let Some((key, _)) = above.entries().find(|(_, value)| value.holds(node)) {
                     above.get(&key.text().unwrap_or_default())?;
                 }
             }
-            check_on_path(node, "the pod spec")?;
+            StrictMap::of(node, "the pod spec")?;
             found.push(node);
         }
     }

@@ -5,8 +5,8 @@
 //! under `env` what the worker adds to the flow's container; `variables` is the schema of what fills the placeholders.
 
 use jobplate_diagnostic::{Error, Result};
-use jobplate_manifest::object::{Object, check_on_path, step};
-use jobplate_yaml::{Kind, Node};
+use jobplate_manifest::object::{Object, step};
+use jobplate_yaml::{Kind, Node, StrictMap};
 
 use super::placeholder;
 
@@ -78,7 +78,7 @@ impl<'a> BaseJobTemplate<'a> {
             return Err(refuse_patches().at(patches.span()));
         }
         let way = object.node.way_to(template).chain([template]);
-        way.into_iter().try_for_each(|node| check_on_path(node, "a mapping around the base job template"))?;
+        way.into_iter().try_for_each(|node| StrictMap::of(node, "a mapping around the base job template").map(drop))?;
         let under = |from: Node<'a>, way: &[&str]| {
             way.iter().try_fold(Some(from), |node, key| match node {
                 Some(node) if node.kind() == Kind::Map => step(node, key),
@@ -89,7 +89,7 @@ impl<'a> BaseJobTemplate<'a> {
             let error = Error::input("`job_configuration` of the base job template is empty");
             return Err(error.at(template.span()).hint("Prefect's own template has what belongs there"));
         };
-        check_on_path(job_configuration, "`job_configuration`")?;
+        StrictMap::of(job_configuration, "`job_configuration`")?;
         let pod_spec = under(job_configuration, &["job_manifest", "spec", "template", "spec"])?;
         let default_env = under(template, &["variables", "properties", "env", "default"])?;
         Ok(BaseJobTemplate {

@@ -6,8 +6,8 @@
 //! last (`KubernetesJob.build_job` of prefect 2.20).
 
 use jobplate_diagnostic::Result;
-use jobplate_manifest::object::{Object, check_on_path, step};
-use jobplate_yaml::{Kind, Node};
+use jobplate_manifest::object::{Object, step};
+use jobplate_yaml::{Kind, Node, StrictMap};
 
 /// What such blocks are called where objects are named by their kind: they have none themselves.
 pub const KIND: &str = "KubernetesJob";
@@ -58,7 +58,7 @@ impl<'a> Block<'a> {
     /// Reads a block in an object. Fails where it is unclear what one of the parts is.
     pub fn read(object: &Object<'a>, block: Node<'a>) -> Result<Self> {
         let mut way = object.node.way_to(block).chain([block]);
-        way.try_for_each(|node| check_on_path(node, "a mapping around the block"))?;
+        way.try_for_each(|node| StrictMap::of(node, "a mapping around the block").map(drop))?;
         let pod = ["job", "spec", "template", "spec"].iter().try_fold(Some(block), |node, key| match node {
             Some(node) if node.kind() == Kind::Map => step(node, key),
             _ => Ok(None),

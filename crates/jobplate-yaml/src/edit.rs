@@ -75,7 +75,7 @@ impl Child {
 
 /// What happens to a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
+pub(super) enum Change {
     /// A scalar, null or empty collection becomes something else.
     Replace(Value),
     /// The text of a quoted or block scalar changes; its style stays.
@@ -95,11 +95,18 @@ pub enum Change {
     },
 }
 
-/// One change to one node of a document. A node takes one edit; edits stand in the order of their nodes.
+/// One change to one node of a document, made by an [`Editable`](super::Editable). A node takes one edit; edits stand in the order of their nodes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Edit {
-    /// [`super::Node::index`]
-    pub node: u32,
+    /// Its [`Node::index`](super::Node::index).
+    pub(super) node: u32,
     /// What happens to it.
-    pub change: Change,
+    pub(super) change: Change,
+}
+
+impl Edit {
+    /// The [`index`](super::Node::index) of the node that it changes.
+    pub fn node(&self) -> u32 {
+        self.node
+    }
 }

@@ -55,6 +55,7 @@ impl Editor {
             admit(before.text).map_err(NotAdmitted::into_error)?;
             refuse_collections_as_keys(before)?;
         }
+        refuse_removed_anchors(before, edits)?;
         layout(before, edits, &mut self.splices)?;
         self.text.clear();
         self.splices.apply(before.text, &mut self.text);
@@ -116,6 +117,29 @@ fn refuse_collections_as_keys(document: Document<'_>) -> Result<()> {
     }
 }
 
+/// Refuses to remove an anchor that an alias outside of what is removed uses.
+fn refuse_removed_anchors(document: Document<'_>, edits: &[Edit]) -> Result<()> {
+    if document.tape.properties.is_empty() {
+        return Ok(());
+    }
+    for edit in edits {
+        let Change::Children { remove, .. } = &edit.change else { continue };
+        let node = document.node(edit.node);
+        let children = node.items().chain(node.entries().map(|(_, value)| value));
+        for (_, child) in children.enumerate().filter(|(position, _)| remove.contains(position)) {
+            let aliases = || document.root().descendants().filter(|other| !child.holds(*other));
+            let anchored = child.descendants().filter_map(|node| Some((node, node.anchor()?)));
+            let used = |anchor: &str| aliases().any(|other| other.is_alias_of(anchor));
+            if let Some((node, anchor)) = anchored.into_iter().find(|(_, anchor)| used(anchor)) {
+                return Err(Error::refused(format!("the anchor `&{anchor}` is used elsewhere, and would be removed"))
+                    .at(node.anchor_span().unwrap_or(node.span()))
+                    .hint("write the other use out, so that each can be edited on its own"));
+            }
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::edit::{Child, Value};
@@ -152,6 +176,18 @@ mod tests {
         assert_eq!(apply("a: |\n  b\n", change("x\n")).unwrap(), "a: |\n  x\n");
         assert_eq!(apply("a: |\n  b\n", change("y\n")).unwrap_err().kind(), ErrorKind::Internal);
         assert_eq!(apply("a: \"b\"\n", change("y")).unwrap_err().kind(), ErrorKind::Refused);
+    }
+
+    #[test]
+    fn an_anchor_that_is_used_is_not_removed() {
+        let remove = || Change::Children { remove: vec![0], insert: Vec::new() };
+        let error = apply("a: [&x b, c]\nd: *x\n", remove()).unwrap_err();
+        assert_eq!((error.kind(), error.span()), (ErrorKind::Refused, Some(4..6)));
+        assert_eq!(
+            apply("a: [&x b, *x, c]\n", Change::Children { remove: vec![1], insert: Vec::new() }).unwrap(),
+            "a: [&x b, c]\n"
+        );
+        assert_eq!(apply("a: [[&x b, *x], c]\n", remove()).unwrap(), "a: [c]\n");
     }
 
     #[test]

@@ -1,6 +1,46 @@
-//! YAML as bytes: split a stream into documents, find nodes with exact spans, edit, prove.
+//! YAML as bytes: split a stream into documents, find nodes with exact spans, edit them, prove the new text.
 //!
-//! Knows nothing of Kubernetes, files or flags.
+//! A text is read into a [`Tape`], the flat list of its nodes; a [`Document`] is the two together. Edits are made by
+//! an [`Editable`], which comes only from a strict check of the node, and become text only through an [`Editor`],
+//! which proves that the new text means the document with exactly these edits. Every byte outside of an edit stays.
+//! Nothing here knows of Kubernetes' objects, of files or of flags.
+//!
+//! ```
+//! use jobplate_yaml::{Child, Document, Editable, Editor, StrictMap, Tape, Value, read};
+//!
+//! let text = "name: flow  # the first container\nenv:\n- {name: TZ, value: UTC}\n";
+//! let mut tape = Tape::default();
+//! read(text, &mut tape).expect("YAML");
+//! let document = Document::new(text, &tape);
+//!
+//! let container = StrictMap::of(document.root(), "the container")?;
+//! let env = container.get("env")?.expect("`env`");
+//! let entry = Value::map([("name", Value::name("LEVEL")), ("value", Value::text("debug"))]);
+//! let edit = Editable::of(env, "`env`")?.append([Child::Item(entry)]);
+//!
+//! let mut editor = Editor::default();
+//! let edited = editor.apply(document, &[edit])?;
+//! assert_eq!(edited.document.text, format!("{text}- name: LEVEL\n  value: \"debug\"\n"));
+//! # Ok::<(), jobplate_diagnostic::Error>(())
+//! ```
+//!
+//! | file | decides |
+//! |---|---|
+//! | `stream` | where a stream is split into documents |
+//! | `admit` | which characters a document that is edited may hold |
+//! | `scan` | what the fast parser reads, and where it steps back |
+//! | `fallback` | when granit-parser reads a document, and whether yaml_serde agrees with an edit |
+//! | `tree` | which nodes are the same; the handles to walk a document |
+//! | `scalar` | what a scalar's text is, what Kubernetes takes it for, when a name is quoted |
+//! | `strict` | which nodes may be edited |
+//! | `edit` | what can be changed |
+//! | `editor` | which documents can be edited, how the new text is proven, what an unproven one is reported as |
+//! | `layout` | how an edit looks in its document |
+//! | `inner` | how a change inside of a scalar's text is written in the scalar's style |
+//! | `splice` | what becomes of the end of a text without a line break |
+//! | `verify` | whether an edited document means what was asked |
+//! | `de` | how our own files are read into Rust types |
+//! | `kind`, `step_back` | nothing: kinds of nodes, and why a parser does not read a document |
 
 mod admit;
 mod de;
@@ -15,12 +55,13 @@ mod scan;
 mod splice;
 mod step_back;
 mod stream;
+mod strict;
 mod tree;
 mod verify;
 
 pub use admit::{NotAdmitted, admit};
 pub use de::from_node;
-pub use edit::{Change, Child, Edit, Value};
+pub use edit::{Child, Edit, Value};
 pub use editor::{Edited, Editor};
 pub use fallback::{parse_with_granit, read};
 pub use inner::Inner;
@@ -29,4 +70,5 @@ pub use scalar::{ScalarKind, quote_double, quote_name, resolve};
 pub use scan::scan;
 pub use step_back::StepBack;
 pub use stream::{Chunk, Documents, StreamError};
+pub use strict::{Editable, StrictMap};
 pub use tree::{Document, Node, Tape};

@@ -50,6 +50,10 @@ impl<R: Read> Documents<R> {
     }
 
     /// The next document; none at the end of the stream.
+    ///
+    /// # Errors
+    ///
+    /// Fails where reading fails, and where the document is larger than the limit.
     #[allow(clippy::should_implement_trait, reason = "it lends from the buffer, which an iterator can't")]
     pub fn next(&mut self) -> Result<Option<Chunk<'_>>, StreamError> {
         let length = self.find_end()?;
@@ -63,6 +67,10 @@ impl<R: Read> Documents<R> {
     }
 
     /// Whether there is another document.
+    ///
+    /// # Errors
+    ///
+    /// Fails like [`Documents::next`].
     pub fn has_next(&mut self) -> Result<bool, StreamError> {
         if self.start < self.filled {
             return Ok(true);

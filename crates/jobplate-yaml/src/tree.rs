@@ -231,7 +231,11 @@ impl<'a> Node<'a> {
         self.entries().find(|(name, _)| name.is(key)).map(|(_, value)| value)
     }
 
-    /// The value under a key. Fails, with the second key's span, where the key stands twice.
+    /// The value under a key.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a duplicate of the key, with the second key's span.
     pub fn get(self, key: &str) -> Result<Option<Node<'a>>> {
         let mut found = None;
         for (name, value) in self.entries() {
@@ -272,6 +276,35 @@ impl<'a> Node<'a> {
     /// Whether anchor and tag are the same.
     pub(super) fn has_same_properties(self, other: Node<'_>) -> bool {
         self.anchor() == other.anchor() && self.tag() == other.tag()
+    }
+
+    /// Refuses a key that is in one mapping twice, in this node or below it.
+    ///
+    /// # Errors
+    ///
+    /// Fails, with the second key's span, where there is one.
+    pub fn refuse_duplicate_keys(self) -> Result<()> {
+        for map in self.descendants().filter(|node| node.kind() == Kind::Map) {
+            for (key, _) in map.entries() {
+                map.get(&key.text().unwrap_or_default())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether it is a merge key (`<<`).
+    pub fn is_merge_key(self) -> bool {
+        self.kind() == Kind::Plain && self.is("<<")
+    }
+
+    /// Whether another node is this one, or below it.
+    pub fn holds(self, other: Node<'_>) -> bool {
+        (self.index..self.end_index()).contains(&other.index)
+    }
+
+    /// Whether it is an alias of an anchor.
+    pub(super) fn is_alias_of(self, anchor: &str) -> bool {
+        self.kind() == Kind::Alias && &self.raw()[1..] == anchor
     }
 
     fn properties(self) -> Option<&'a Properties> {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::embedded;
 use jobplate_manifest::object::{Object, each_in_text};
-use jobplate_yaml::Node;
+use jobplate_yaml::{Node, StrictMap};
 
 use super::values::{as_json, load};
 use crate::pyvalue::heap::{Heap, Id, Place, Text, at};
@@ -41,7 +41,7 @@ fn in_texts<'a>(object: &Object<'a>) -> Vec<Node<'a>> {
         return value.into_iter().filter(|value| is_template(*value)).collect();
     }
     let data = embedded::data(object).ok().flatten();
-    let entries = data.into_iter().flat_map(Node::entries);
+    let entries = data.into_iter().flat_map(StrictMap::entries);
     let is_one = |(key, value): &(Node<'a>, Node<'a>)| key.is(template_keys::BASE_JOB_TEMPLATE) || is_template(*value);
     entries.filter(is_one).map(|(_, value)| value).collect()
 }

@@ -1,0 +1,163 @@
+//! Strict reading: which nodes are what they seem to every reader, and are used nowhere else. Only those are edited.
+//!
+//! An [`Edit`] is made by an [`Editable`], and an [`Editable`] comes only from a check of this file.
+
+use std::ops::{Deref, Range};
+use std::rc::Rc;
+
+use jobplate_diagnostic::{Error, Result};
+
+use super::edit::{Change, Child, Edit, Value};
+use super::kind::Kind;
+use super::tree::Node;
+
+/// A mapping on the way to an edit, or one that is edited itself: no alias, not used elsewhere through an anchor,
+/// without merge keys, and with keys that are plain text.
+#[derive(Clone, Copy, Debug)]
+pub struct StrictMap<'a>(Node<'a>);
+
+impl<'a> StrictMap<'a> {
+    /// Checks a mapping; `what` names it in errors. Other nodes are checked like a mapping without keys.
+    ///
+    /// # Errors
+    ///
+    /// Refuses an alias, an anchor that an alias uses, a merge key, and a key with an alias, anchor or tag.
+    pub fn of(node: Node<'a>, what: &str) -> Result<Self> {
+        if node.kind() == Kind::Alias {
+            return Err(Error::refused(format!(
+                "{what} is an alias (`{}`) of something written elsewhere",
+                node.raw()
+            ))
+            .at(node.span())
+            .hint("write it out here, so that it can be edited on its own"));
+        }
+        if let Some(anchor) = node.anchor()
+            && node.document().root().descendants().any(|other| other.is_alias_of(anchor))
+        {
+            return Err(Error::refused(format!(
+                "{what} carries the anchor `&{anchor}`, which is used elsewhere: an edit would change both"
+            ))
+            .at(node.anchor_span().unwrap_or(node.span()))
+            .hint("write the other use out, so that each can be edited on its own"));
+        }
+        for (key, _) in node.entries() {
+            if key.is_merge_key() {
+                let why = "has a merge key (`<<`), whose precedence differs between YAML readers";
+                return Err(Error::refused(format!("{what} {why}")).at(key.span()).hint("write the merged keys out"));
+            }
+            if !key.is_scalar() || key.tag().is_some() || key.anchor().is_some() {
+                return Err(Error::refused(format!("{what} has a key that is no plain text, and may be any key"))
+                    .at(key.span())
+                    .hint("write the key out, without alias, anchor or tag"));
+            }
+        }
+        Ok(StrictMap(node))
+    }
+
+    /// Returns the checked node.
+    pub fn node(self) -> Node<'a> {
+        self.0
+    }
+
+    /// Returns the value under a key.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a duplicate of the key, at the second one.
+    pub fn get(self, key: &str) -> Result<Option<Node<'a>>> {
+        self.0.get(key)
+    }
+
+    /// Returns the value under a key, if it is there and not null.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a duplicate of the key, at the second one.
+    pub fn get_filled(self, key: &str) -> Result<Option<Node<'a>>> {
+        Ok(self.0.get(key)?.filter(|value| !value.is_null()))
+    }
+
+    /// Returns keys and values, in order.
+    pub fn entries(self) -> impl Iterator<Item = (Node<'a>, Node<'a>)> + use<'a> {
+        self.0.entries()
+    }
+
+    /// Returns the node as one that may be edited.
+    pub fn editable(self) -> Editable<'a> {
+        Editable(self.0)
+    }
+}
+
+/// A node that may be edited. The only maker of [`Edit`]s.
+#[derive(Clone, Copy, Debug)]
+pub struct Editable<'a>(Node<'a>);
+
+impl<'a> Deref for Editable<'a> {
+    type Target = Node<'a>;
+
+    fn deref(&self) -> &Node<'a> {
+        &self.0
+    }
+}
+
+impl<'a> Editable<'a> {
+    /// Checks a node that is edited itself; `what` names it in errors.
+    ///
+    /// # Errors
+    ///
+    /// Refuses what [`StrictMap::of`] refuses, and an anchor, used or not.
+    pub fn of(node: Node<'a>, what: &str) -> Result<Self> {
+        let strict = StrictMap::of(node, what)?;
+        match (node.anchor(), node.anchor_span()) {
+            (Some(anchor), Some(span)) => {
+                Err(Error::refused(format!("{what} carries the anchor `&{anchor}`: what uses it would change too"))
+                    .at(span)
+                    .hint("remove the anchor if nothing uses it, else write the other use out"))
+            }
+            _ => Ok(strict.editable()),
+        }
+    }
+
+    /// Checks a node that is replaced as a whole, everything below it included; `what` names it in errors.
+    ///
+    /// # Errors
+    ///
+    /// Refuses what [`Editable::of`] refuses, and any duplicate key, anchor or alias below the node.
+    pub fn whole(node: Node<'a>, what: &str) -> Result<Self> {
+        let editable = Editable::of(node, what)?;
+        node.refuse_duplicate_keys()?;
+        match node.descendants().skip(1).find(|node| node.anchor().is_some() || node.kind() == Kind::Alias) {
+            None => Ok(editable),
+            Some(node) => Err(Error::refused(format!("{what} has an anchor or alias in it"))
+                .at(node.anchor_span().unwrap_or(node.span()))
+                .hint("write the entry out without anchors, so that it can be replaced")),
+        }
+    }
+
+    /// Makes a scalar, null or empty collection another value.
+    pub fn replace(self, value: Value) -> Edit {
+        self.edit(Change::Replace(value))
+    }
+
+    /// Takes children out of a collection and puts others in. Positions count its items, or its key-value
+    /// pairs, as they were, and ascend. In a mapping, an entry inserted where one is removed takes its place.
+    pub fn change_children(self, remove: Vec<usize>, insert: Vec<(usize, Child)>) -> Edit {
+        self.edit(Change::Children { remove, insert })
+    }
+
+    /// Puts children at the end of a collection.
+    pub fn append(self, children: impl IntoIterator<Item = Child>) -> Edit {
+        let end = self.0.entries().count() + self.0.items().count();
+        self.change_children(Vec::new(), children.into_iter().map(|child| (end, child)).collect())
+    }
+
+    /// Changes the text of a quoted or block scalar; its style stays. `splices` are spans of the text as it is
+    /// decoded, ascending, and what replaces them; `text` is the text that it then is.
+    pub fn change_text(self, splices: Rc<[(Range<usize>, Rc<str>)]>, text: Rc<str>) -> Edit {
+        self.edit(Change::Text { splices, text })
+    }
+
+    fn edit(self, change: Change) -> Edit {
+        Edit { node: self.0.index(), change }
+    }
+}
