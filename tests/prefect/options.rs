@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
-use jobplate_prefect::deployed::Program;
-use jobplate_prefect::prefect1::manifest::AGENT;
-use jobplate_prefect::worker::deployed::WORKER;
+use jobplate_prefect::deployment::Program;
+use jobplate_prefect::prefect1::deployment::AGENT;
+use jobplate_prefect::worker::deployment::WORKER;
 
 use crate::case::Version;
 use crate::venv::programs;

@@ -7,11 +7,11 @@ use crate::pyvalue::text;
 
 /// A mapping whose keys are the arguments of one class.
 #[derive(Clone, Copy, Debug)]
-pub struct Kwargs(Id);
+pub(crate) struct Kwargs(Id);
 
 impl Kwargs {
     /// Reads a mapping. Fails at a key that the class does not take.
-    pub fn read(heap: &Heap, given: Id, known: &[&str], class: &str) -> Result<Self> {
+    pub(crate) fn read(heap: &Heap, given: Id, known: &[&str], class: &str) -> Result<Self> {
         let Some(pairs) = heap.dict(given) else {
             let error = Error::input(format!("the arguments of {class} are {} here", heap.kind(given)));
             return Err(at(error.hint("write a mapping, such as `env: {A: b}`"), heap.place(given)));
@@ -28,25 +28,25 @@ impl Kwargs {
     }
 
     /// The value of an argument; none where it is absent or `None`.
-    pub fn get(self, heap: &Heap, name: &str) -> Option<Id> {
+    pub(crate) fn get(self, heap: &Heap, name: &str) -> Option<Id> {
         heap.item(self.0, name).filter(|value| *heap.get(*value) != Data::None)
     }
 
     /// The same, where it is true to Python.
-    pub fn truthy(self, heap: &Heap, name: &str) -> Option<Id> {
+    pub(crate) fn truthy(self, heap: &Heap, name: &str) -> Option<Id> {
         self.get(heap, name).filter(|value| heap.is_true(*value))
     }
 }
 
 /// The first key of a mapping that is one of these.
-pub fn first_key(heap: &Heap, given: Id, names: &[&str]) -> Option<Id> {
+pub(crate) fn first_key(heap: &Heap, given: Id, names: &[&str]) -> Option<Id> {
     let pairs = heap.dict(given).unwrap_or_default();
     pairs.iter().map(|(key, _)| *key).find(|key| heap.str(*key).is_some_and(|key| names.contains(&key)))
 }
 
 /// The items over which Python iterates: of a list, of the letters of a text, of the keys of a mapping. Fails where
 /// it can't.
-pub fn iterate(heap: &mut Heap, id: Id, what: &str) -> Result<Vec<Id>> {
+pub(crate) fn iterate(heap: &mut Heap, id: Id, what: &str) -> Result<Vec<Id>> {
     Ok(match heap.get(id).clone() {
         Data::List(items) | Data::Tuple(items) | Data::Set(items) => items,
         Data::Dict(pairs) => pairs.into_iter().map(|(key, _)| key).collect(),

@@ -3,8 +3,8 @@
 pub mod base_job_template;
 pub mod block;
 pub mod convert;
-pub mod deployed;
-pub mod kwargs;
+pub mod deployment;
+mod kwargs;
 pub mod note;
 pub mod placeholder;
 pub mod prefect1;

@@ -9,7 +9,7 @@ use jobplate_prefect::prefect1::Version;
 use jobplate_prefect::prefect1::environment::{Origin, Source};
 use jobplate_prefect::prefect1::preview::{self, Preview};
 use jobplate_prefect::prefect1::scenario::Scenario;
-use jobplate_prefect::prefect1::{manifest, notes};
+use jobplate_prefect::prefect1::{deployment, notes};
 use jobplate_prefect::pyvalue::heap::{Data, Heap, Text};
 use jobplate_prefect::pyvalue::{text, yaml};
 use jobplate_prefect::shown::Shown;
@@ -147,7 +147,8 @@ fn read_scenario(
     if !scenario.environ.0.is_empty() {
         return twice("--agent", "environ");
     }
-    let manifest::Deployed { start, environ, version, has_sources } = manifest::find(heap, &files.text(name, false)?)?;
+    let deployment::Deployed { start, environ, version, has_sources } =
+        deployment::find(heap, &files.text(name, false)?)?;
     (scenario.start, scenario.environ) = (start, environ);
     Ok((scenario, Some(Deployed { file: name.clone(), version, has_sources })))
 }

@@ -7,7 +7,7 @@ use jobplate_diagnostic::{Error, Result};
 use jobplate_prefect::pyvalue::heap::{Heap, Text};
 use jobplate_prefect::pyvalue::text;
 use jobplate_prefect::shown::{Shown, of_entry};
-use jobplate_prefect::worker::deployed::{self, Deployed};
+use jobplate_prefect::worker::deployment::{self, Deployed};
 use jobplate_prefect::worker::environment::{Entry, Origin};
 use jobplate_prefect::worker::preview::{self, Preview};
 use jobplate_prefect::worker::scenario::{self, SETTINGS, Scenario};
@@ -111,7 +111,7 @@ fn read_scenario(
                 Error::usage("`--worker` and the scenario's `worker` are both given").hint("leave one of them out")
             );
         }
-        let own = deployed::find(&files.text(name, false)?)?;
+        let own = deployment::find(&files.text(name, false)?)?;
         own.put_into(&mut scenario);
         deployed = Some((name.clone(), own));
     }

@@ -282,7 +282,7 @@ fn whatever_is_converted_prefect_takes() {
 #[test]
 fn new_names_are_settings() {
     let Some(mut pools) = Pools::start() else { return };
-    let source = include_str!("../../../crates/jobplate-prefect/src/convert/names.rs");
+    let source = include_str!("../../../crates/jobplate-prefect/src/convert/variable_mapping.rs");
     let is_of_a_name = |c: char| c.is_ascii_uppercase() || c == '_';
     let names = source.split(|c: char| !is_of_a_name(c)).filter(|name| {
         // Beginnings of names end in `_`, and those of Prefect 1 have two of them.

@@ -8,8 +8,9 @@ use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::env::used_names;
 
 use super::base::Base;
-use super::names::{self, Fate, Takes};
-use super::{Notes, overlay, values};
+use super::notes::Notes;
+use super::variable_mapping::{self, Fate, Renamed, Takes};
+use super::{overlay, rewrite};
 use crate::base_job_template::is_worker_setting;
 use crate::placeholder;
 use crate::program::is_told_by_workers;
@@ -33,9 +34,6 @@ struct Entry {
     said: Option<String>,
 }
 
-/// The names that variables get in the result, by those they had. Empty: it is left out.
-pub(super) type Renamed = Vec<(String, Option<String>)>;
-
 /// Lays the variables of a container over the base. Gives what became of their names.
 pub(super) fn lay(heap: &mut Heap, base: &mut Base, notes: &mut Notes, env: Option<Id>) -> Result<Renamed> {
     let mut entries = read(heap, notes, env)?;
@@ -47,7 +45,7 @@ pub(super) fn lay(heap: &mut Heap, base: &mut Base, notes: &mut Notes, env: Opti
     }
     for entry in &mut entries {
         if let Some(value) = entry.value.filter(|_| entry.new.is_some()) {
-            entry.value = Some(values::with_names(heap, notes, value, &renamed));
+            entry.value = Some(rewrite::with_names(heap, notes, value, &renamed));
         }
     }
     let kept: Vec<&Entry> = entries.iter().filter(|entry| entry.new.is_some()).collect();
@@ -103,7 +101,7 @@ fn read(heap: &mut Heap, notes: &mut Notes, env: Option<Id>) -> Result<Vec<Entry
         }
         if let Some(first) = entries.iter().position(|other| other.old == old) {
             // Which of the two `$(NAME)` means depends on where it stands.
-            if values::mentions(heap, env, &format!("$({old})")) {
+            if rewrite::mentions(heap, env, &format!("$({old})")) {
                 let error = Error::refused(format!("the variable `{old}` stands twice in `env`, and others use it"));
                 return Err(at(error.hint("remove one of the two"), heap.place(name)));
             }
@@ -123,7 +121,7 @@ fn read(heap: &mut Heap, notes: &mut Notes, env: Option<Id>) -> Result<Vec<Entry
                 return fail(heap, "has a `valueFrom` that is no mapping", from);
             }
             (_, Some(_)) => None,
-            (Some(value), None) => Some(values::as_text(heap, notes, value, &format!("the value of `{old}`"))?),
+            (Some(value), None) => Some(rewrite::as_text(heap, notes, value, &format!("the value of `{old}`"))?),
             (None, None) => Some(heap.text("")),
         };
         entries.push(Entry { old, new: None, name, entry, value, said: None });
@@ -134,7 +132,7 @@ fn read(heap: &mut Heap, notes: &mut Notes, env: Option<Id>) -> Result<Vec<Entry
 /// Finds the name that an entry gets, and says so where it is another one.
 fn decide(heap: &mut Heap, entry: &mut Entry) {
     let old = &entry.old;
-    let (new, said) = match names::fate(old) {
+    let (new, said) = match variable_mapping::fate(old) {
         Fate::Stays => (Some(old.clone()), None),
         Fate::IsOfTheUser => (
             Some(old.clone()),
@@ -199,10 +197,11 @@ fn settle_clashes(heap: &Heap, entries: &mut [Entry]) -> Result<()> {
     for this in 0..entries.len() {
         let Some(new) = entries[this].new.clone() else { continue };
         let old = &entries[this].old;
-        let rank = names::rank(old);
-        let stronger = entries.iter().find(|other| other.new.as_ref() == Some(&new) && names::rank(&other.old) < rank);
+        let rank = variable_mapping::rank(old);
+        let stronger =
+            entries.iter().find(|other| other.new.as_ref() == Some(&new) && variable_mapping::rank(&other.old) < rank);
         let Some(stronger) = stronger else { continue };
-        if matches!(names::fate(old), Fate::Secret(_)) && !is_same(heap, &entries[this], stronger) {
+        if matches!(variable_mapping::fate(old), Fate::Secret(_)) && !is_same(heap, &entries[this], stronger) {
             let error = Error::refused(format!("`{old}` and `{}` would both be `{new}`, and differ", stronger.old));
             let hint = "rename one of the two in the job template, and where code reads it, or remove it";
             return Err(at(error.hint(hint), heap.place(entries[this].name)));

@@ -3,7 +3,7 @@
 use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::env::used_names;
 
-use super::Notes;
+use super::notes::Notes;
 use crate::pyvalue::heap::{Data, Heap, Id, at};
 use crate::variables::is_sensitive;
 

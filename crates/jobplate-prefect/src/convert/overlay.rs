@@ -3,8 +3,8 @@
 
 use jobplate_diagnostic::{Error, Result};
 
-use super::Notes;
 use super::base::{Base, of_the_api};
+use super::notes::Notes;
 use crate::placeholder;
 use crate::pyvalue::heap::{Data, Heap, Id, at};
 

@@ -11,7 +11,7 @@ use crate::pyvalue::heap::{Data, Heap, Id, at};
 use crate::pyvalue::text;
 
 /// What stands for the tenant that an agent with an API key asks Prefect's API for.
-pub const TENANT: &str = "00000000-0000-0000-0000-00000000d0d0";
+pub(super) const TENANT: &str = "00000000-0000-0000-0000-00000000d0d0";
 
 /// How an agent is started.
 #[derive(Clone, Copy, Debug, Default)]

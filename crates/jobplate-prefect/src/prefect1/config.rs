@@ -17,7 +17,7 @@ use crate::pyvalue::text;
 use crate::pyvalue::time::Time;
 
 /// What every variable that Prefect reads begins with.
-pub const PREFIX: &str = "PREFECT__";
+pub(super) const PREFIX: &str = "PREFECT__";
 
 /// Prefect stops expanding a text after so many rounds.
 const ROUNDS: usize = 10;
@@ -45,7 +45,7 @@ impl Config {
 /// Loads the configuration of a process with this environment and this text as the user's `config.toml`.
 ///
 /// Fails where Prefect can't start with it.
-pub fn load(heap: &mut Heap, environ: &Environ, user: Option<&Rc<Text>>) -> Result<Config> {
+pub(super) fn load(heap: &mut Heap, environ: &Environ, user: Option<&Rc<Text>>) -> Result<Config> {
     let mut flat = Flat::default();
     for (name, value) in &SETTINGS {
         let data = match value {
@@ -77,7 +77,7 @@ pub fn load(heap: &mut Heap, environ: &Environ, user: Option<&Rc<Text>>) -> Resu
 }
 
 /// Reads a `config.toml`.
-pub fn parse_toml(source: &Rc<Text>) -> Result<toml::Spanned<DeTable<'_>>> {
+pub(super) fn parse_toml(source: &Rc<Text>) -> Result<toml::Spanned<DeTable<'_>>> {
     DeTable::parse(&source.text).map_err(|error| {
         let error_at = error.span().unwrap_or(0..0);
         let place = Place { source: Rc::clone(source), span: error_at };
@@ -166,7 +166,7 @@ fn expand(heap: &mut Heap, environ: &Environ, value: &Known, place: Option<&Plac
 }
 
 /// `string_to_type`: `true` and `false` in any case, else a Python literal, else the text.
-pub fn string_to_type(heap: &mut Heap, text: &str, place: Option<&Place>) -> Id {
+pub(super) fn string_to_type(heap: &mut Heap, text: &str, place: Option<&Place>) -> Id {
     match text.to_uppercase().as_str() {
         "TRUE" => heap.put(Data::Bool(true), place.cloned()),
         "FALSE" => heap.put(Data::Bool(false), place.cloned()),
@@ -275,7 +275,7 @@ impl Flat {
 }
 
 /// A value of a `config.toml`.
-pub fn of_toml(heap: &mut Heap, value: &toml::Spanned<DeValue<'_>>, source: &Rc<Text>) -> Id {
+pub(super) fn of_toml(heap: &mut Heap, value: &toml::Spanned<DeValue<'_>>, source: &Rc<Text>) -> Id {
     let place = Place { source: Rc::clone(source), span: value.span() };
     let data = match value.get_ref() {
         DeValue::String(text) => Data::Str(text.to_string()),
@@ -371,7 +371,7 @@ const SECTIONS: [&str; 8] =
 const FORMAT: &str = r"%\([a-zA-Z_][0-9A-Za-z_]*\)[#0+ -]*(\*|\d+)?(\.(\*|\d+))?[diouxefgcrsaDIOUXEFGCRSA%]";
 
 /// Fails where a level of logging is none to Python.
-pub fn check_level(heap: &Heap, config: Config, setting: &str) -> Result<()> {
+pub(super) fn check_level(heap: &Heap, config: Config, setting: &str) -> Result<()> {
     const LEVELS: [&str; 8] = ["CRITICAL", "FATAL", "ERROR", "WARN", "WARNING", "INFO", "DEBUG", "NOTSET"];
     let Some(level) = config.get(heap, setting) else { return Ok(()) };
     let is_level = match heap.get(level) {

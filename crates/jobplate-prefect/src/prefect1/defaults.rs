@@ -100,7 +100,7 @@ pub(super) const SETTINGS: [(&str, Default); 78] = [
 ];
 
 /// The job template that an agent uses which is given none (`agent/kubernetes/job_template.yaml`).
-pub const JOB_TEMPLATE: &str = "\
+pub(super) const JOB_TEMPLATE: &str = "\
 apiVersion: batch/v1
 kind: Job
 spec:

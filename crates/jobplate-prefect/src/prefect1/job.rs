@@ -17,7 +17,7 @@ use crate::pyvalue::text;
 
 /// What is known when a Job is made.
 #[derive(Debug)]
-pub struct Run<'r> {
+pub(super) struct Run<'r> {
     /// Of Prefect.
     pub version: Version,
     /// The template, which becomes the Job.
@@ -55,7 +55,7 @@ pub struct Job {
 const NAME: usize = 48;
 
 /// Makes the Job. The template is changed. Fails where Prefect fails.
-pub fn generate(heap: &mut Heap, run: &Run<'_>) -> Result<Job> {
+pub(super) fn generate(heap: &mut Heap, run: &Run<'_>) -> Result<Job> {
     let job = run.template;
     let mut replaced = Vec::new();
     let name = match run.version {

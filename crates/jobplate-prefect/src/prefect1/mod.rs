@@ -4,18 +4,18 @@
 //! Everything here follows that program, faults included, and is held to it by comparing with the real one.
 //! Takes texts and values and gives values: knows nothing of files, flags or HTTP.
 
-pub mod agent;
-pub mod config;
+mod agent;
+mod config;
 pub mod config_secrets;
-pub mod defaults;
+mod defaults;
+pub mod deployment;
 pub mod environment;
-pub mod flow;
-pub mod job;
+mod flow;
+mod job;
 pub mod managed;
-pub mod manifest;
 pub mod notes;
 pub mod preview;
-pub mod run_config;
+mod run_config;
 pub mod scenario;
 pub mod secrets;
 pub mod settings;

@@ -10,7 +10,7 @@ use crate::pyvalue::heap::{Data, Heap, Id, Text, at};
 use crate::pyvalue::{send, text, yaml};
 
 /// Reads a file that a path names.
-pub type ReadFile<'r> = dyn Fn(&str) -> Result<Rc<Text>> + 'r;
+pub(super) type ReadFile<'r> = dyn Fn(&str) -> Result<Rc<Text>> + 'r;
 
 /// A run config for Kubernetes. Texts are texts by now; a value that is absent is none.
 #[derive(Debug, Default)]
@@ -183,7 +183,7 @@ impl RunConfig {
 }
 
 /// An error about a file, with the place that names the file, and what may be wrong with the name.
-pub fn at_path(error: Error, heap: &Heap, path: Id, hint: &str) -> Error {
+pub(super) fn at_path(error: Error, heap: &Heap, path: Id, hint: &str) -> Error {
     match heap.place(path) {
         None => error,
         place => {
@@ -194,7 +194,7 @@ pub fn at_path(error: Error, heap: &Heap, path: Id, hint: &str) -> Error {
 }
 
 /// A text within a text as a source of its own. Lines of it are those of the whole, where it is a literal block.
-pub fn inner_text(heap: &Heap, id: Id, text: String) -> Rc<Text> {
+pub(super) fn inner_text(heap: &Heap, id: Id, text: String) -> Rc<Text> {
     match heap.place(id) {
         Some(place) => Text::embedded(place, text, false),
         None => Text::unshown("-", text),
@@ -265,7 +265,7 @@ fn check_json(heap: &Heap, id: Id) -> Result<()> {
 
 /// A path as Prefect takes it apart (`prefect/utilities/filesystems.py`).
 #[derive(Debug, PartialEq, Eq)]
-pub struct Path {
+pub(super) struct Path {
     /// `file` for those of this machine; `agent` for the agent's; else as it is written.
     pub scheme: String,
     /// What stands behind scheme and host.
@@ -274,7 +274,7 @@ pub struct Path {
 
 impl Path {
     /// Takes `[scheme:][//host]path[?...][#...]` apart.
-    pub fn parse(text: &str) -> Self {
+    pub(super) fn parse(text: &str) -> Self {
         let is_scheme = |scheme: &str| {
             scheme.starts_with(|c: char| c.is_ascii_alphabetic())
                 && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))

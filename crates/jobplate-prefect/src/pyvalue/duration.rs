@@ -7,7 +7,7 @@ use regex_lite::Regex;
 
 /// A length of time, in microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Duration(i128);
+pub(crate) struct Duration(i128);
 
 const SECOND: i128 = 1_000_000;
 const DAY: i128 = 86_400 * SECOND;
@@ -20,12 +20,12 @@ const HOURS: u64 = 2_400_000_000;
 
 impl Duration {
     /// So many whole seconds.
-    pub fn of_seconds(seconds: i64) -> Self {
+    pub(crate) fn of_seconds(seconds: i64) -> Self {
         Duration(i128::from(seconds) * SECOND)
     }
 
     /// `timedelta(seconds=...)`: to the nearest microsecond, of two the even one.
-    pub fn of_float(seconds: f64) -> Option<Self> {
+    pub(crate) fn of_float(seconds: f64) -> Option<Self> {
         if !seconds.is_finite() || seconds.abs() > 1e15 {
             return None;
         }
@@ -39,7 +39,7 @@ impl Duration {
     }
 
     /// Reads ISO 8601's `P1DT2H`, Python's `1 day, 2:00:00`, or `02:00:00`.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let (is_negative, text) = match text.strip_prefix('-') {
             Some(text) => (true, text),
             None => (false, text.strip_prefix('+').unwrap_or(text)),
@@ -57,7 +57,7 @@ impl Duration {
 
     /// Reads a text as pydantic 1 does: numbers of seconds and signs of all parts are taken too, ISO 8601 has days and
     /// what is shorter, and words have a comma behind them. Digits are ASCII's, and fractions as exact as 64 bits are.
-    pub fn parse_as_before(text: &str) -> Option<Self> {
+    pub(crate) fn parse_as_before(text: &str) -> Option<Self> {
         const UNITS: [i128; 4] = [86_400, 3600, 60, 1];
         static CLOCK: LazyLock<Option<Regex>> = LazyLock::new(|| {
             let days = r"^(?:(-?[0-9]+) (?:days?, )?)?";
@@ -93,7 +93,7 @@ impl Duration {
     }
 
     /// `str(timedelta)`: a sign stands before the days alone.
-    pub fn text(self) -> String {
+    pub(crate) fn text(self) -> String {
         let (days, rest) = (self.0.div_euclid(DAY), self.0.rem_euclid(DAY));
         let (seconds, micros) = (rest / SECOND, rest % SECOND);
         let days = match days {
@@ -106,7 +106,7 @@ impl Duration {
     }
 
     /// ISO 8601, as pydantic writes it: years have 365 days, a sign stands before all.
-    pub fn iso(self) -> String {
+    pub(crate) fn iso(self) -> String {
         let micros = self.0.unsigned_abs();
         let (second, day) = (SECOND.unsigned_abs(), DAY.unsigned_abs());
         let (days, seconds, micros) = (micros / day, micros % day / second, micros % second);

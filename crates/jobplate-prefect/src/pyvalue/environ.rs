@@ -69,6 +69,17 @@ const HOME: &str = "/root";
 pub struct Environ(pub Vec<Variable>);
 
 impl Environ {
+    /// Returns variables that are written nowhere.
+    #[cfg(test)]
+    pub(crate) fn of(pairs: &[(&str, &str)]) -> Self {
+        let variable = |(name, value): &(&str, &str)| Variable {
+            name: (*name).to_owned(),
+            value: Known::of((*value).to_owned()),
+            place: None,
+        };
+        Environ(pairs.iter().map(variable).collect())
+    }
+
     /// Reads a mapping of names and values, both of them texts. Fails at what no process can have. `what` is what the
     /// mapping is called.
     pub fn read(heap: &Heap, given: Id, what: &str) -> Result<Self> {

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use super::heap::{Data, Heap, Id, LastOfEach, Place, Text, at};
 
 /// Loads a text; none where it is no JSON.
-pub fn load(heap: &mut Heap, source: &Rc<Text>) -> Option<Id> {
+pub(crate) fn load(heap: &mut Heap, source: &Rc<Text>) -> Option<Id> {
     let text = source.text.strip_prefix('\u{feff}').unwrap_or(&source.text);
     let start = source.text.len() - text.len();
     if !is_json(text) {
@@ -29,7 +29,7 @@ pub fn load(heap: &mut Heap, source: &Rc<Text>) -> Option<Id> {
 }
 
 /// Why a text that begins as JSON does is none, and where; none where it is JSON, or does not begin so.
-pub fn fault(source: &Rc<Text>) -> Option<(String, Place)> {
+pub(crate) fn fault(source: &Rc<Text>) -> Option<(String, Place)> {
     let text = source.text.trim_start_matches('\u{feff}');
     let start = source.text.len() - text.len();
     let first = text.trim_start().strip_prefix('{')?.trim_start();
@@ -55,7 +55,7 @@ pub fn fault(source: &Rc<Text>) -> Option<(String, Place)> {
 }
 
 /// The error of a text that begins as JSON does, and is none.
-pub fn no_json(source: &Rc<Text>) -> Option<Error> {
+pub(crate) fn no_json(source: &Rc<Text>) -> Option<Error> {
     let (why, place) = fault(source)?;
     Some(at(
         Error::input(format!("this is no JSON: {why}")).hint("what begins with a brace is taken for JSON"),
@@ -67,7 +67,7 @@ pub fn no_json(source: &Rc<Text>) -> Option<Error> {
 const DEPTH: usize = 250;
 
 /// Whether a text is JSON, more than a scalar, and not nested too deep.
-pub fn is_json(text: &str) -> bool {
+pub(crate) fn is_json(text: &str) -> bool {
     let text = text.trim_start_matches('\u{feff}');
     text.trim_start().starts_with(['{', '['])
         && depth(text) <= DEPTH

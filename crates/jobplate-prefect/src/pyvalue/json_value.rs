@@ -7,7 +7,7 @@ use super::MOST_DIGITS;
 
 /// A value.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Json {
+pub(crate) enum Json {
     /// `null`
     Null,
     /// `true`, `false`
@@ -29,7 +29,7 @@ pub enum Json {
 
 impl Json {
     /// `bool(value)`
-    pub fn is_true(&self) -> bool {
+    pub(crate) fn is_true(&self) -> bool {
         match self {
             Json::Null => false,
             Json::Bool(is) => *is,
@@ -47,7 +47,7 @@ impl Json {
 const DEPTH: usize = 200;
 
 /// Reads a text; none where it is no JSON to Python.
-pub fn read(text: &str) -> Option<Json> {
+pub(crate) fn read(text: &str) -> Option<Json> {
     let mut reader = Reader { rest: text, depth: 0, is_odd: false };
     reader.skip();
     let value = reader.value()?;

@@ -11,7 +11,7 @@ use super::heap::{Data, Heap, Id, Place};
 const DEPTH: usize = 200;
 
 /// The value of a literal; none where the text is none.
-pub fn eval(heap: &mut Heap, text: &str, place: Option<&Place>) -> Option<Id> {
+pub(crate) fn eval(heap: &mut Heap, text: &str, place: Option<&Place>) -> Option<Id> {
     let mut reader =
         Reader { rest: text.trim_start_matches([' ', '\t']), whole: text, depth: 0, heap, place: place.cloned() };
     reader.skip_lines()?;

@@ -5,18 +5,18 @@
 //! `str()` and `repr()`, `number` is `int()` and `float()`, `send` is what can be sent to an API server, `slug` is python-slugify, `pydantic` is what that
 //! makes of texts. Knows nothing of Prefect or Kubernetes.
 
-pub mod duration;
+pub(crate) mod duration;
 pub mod environ;
 pub mod heap;
-pub mod json;
-pub mod json_value;
-pub mod literal;
-pub mod number;
-pub mod pydantic;
+pub(crate) mod json;
+pub(crate) mod json_value;
+pub(crate) mod literal;
+pub(crate) mod number;
+pub(crate) mod pydantic;
 pub mod send;
-pub mod slug;
+pub(crate) mod slug;
 pub mod text;
-pub mod time;
+pub(crate) mod time;
 pub mod yaml;
 
 /// What is said of the few things that Python reads and this does not: they are refused.

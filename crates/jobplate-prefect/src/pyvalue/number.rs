@@ -76,7 +76,7 @@ const ZEROS: [char; 65] = [
 ];
 
 /// `int(text)`
-pub fn int(text: &str) -> Option<BigInt> {
+pub(crate) fn int(text: &str) -> Option<BigInt> {
     let text = plain(text)?;
     let digits = text.strip_prefix(['+', '-']).unwrap_or(&text);
     let is_whole =
@@ -85,7 +85,7 @@ pub fn int(text: &str) -> Option<BigInt> {
 }
 
 /// `float(text)`
-pub fn float(text: &str) -> Option<f64> {
+pub(crate) fn float(text: &str) -> Option<f64> {
     plain(text)?.parse().ok()
 }
 

@@ -6,7 +6,7 @@ use num_bigint::BigInt;
 use super::MOST_DIGITS;
 
 /// A truth, in one of pydantic's words for it.
-pub fn boolean(text: &str) -> Option<bool> {
+pub(crate) fn boolean(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
         "1" | "on" | "t" | "true" | "y" | "yes" => Some(true),
         "0" | "off" | "f" | "false" | "n" | "no" => Some(false),
@@ -16,7 +16,7 @@ pub fn boolean(text: &str) -> Option<bool> {
 
 /// A whole number: with a sign, zeros before it and behind a point, underscores between its digits. `0-1`, which is -1
 /// to pydantic, is none here.
-pub fn whole(text: &str) -> Option<BigInt> {
+pub(crate) fn whole(text: &str) -> Option<BigInt> {
     let text = text.trim();
     let (is_negative, digits) = match text.strip_prefix('-') {
         Some(digits) => (true, digits),
@@ -42,7 +42,7 @@ pub fn whole(text: &str) -> Option<BigInt> {
 }
 
 /// A number, with blanks around it or underscores in it, but not both.
-pub fn float(text: &str) -> Option<f64> {
+pub(crate) fn float(text: &str) -> Option<f64> {
     let is_grouped = text.contains('_') && !text.starts_with('_') && !text.ends_with('_') && !text.contains("__");
     let grouped = || is_grouped.then(|| text.replace('_', "").parse().ok()).flatten();
     text.trim().parse().ok().or_else(grouped)

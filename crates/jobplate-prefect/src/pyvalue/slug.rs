@@ -31,7 +31,7 @@ static ENTITIES: LazyLock<BTreeMap<&str, char>> = LazyLock::new(|| {
 
 /// What is asked of `slugify`.
 #[derive(Clone, Copy, Debug)]
-pub struct Slug {
+pub(crate) struct Slug {
     /// Whether capitals become small letters.
     pub lowercase: bool,
     /// The most characters of a slug.
@@ -43,7 +43,7 @@ pub struct Slug {
 
 impl Slug {
     /// The slug of a text, which may come out empty.
-    pub fn of(&self, text: &str) -> String {
+    pub(crate) fn of(&self, text: &str) -> String {
         // A quote that is written parts words; one that comes of another character does not.
         let mut plain = String::new();
         for char in text.replace('\'', "-").nfkd() {

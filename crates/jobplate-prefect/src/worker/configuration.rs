@@ -33,7 +33,7 @@ pub struct Configuration {
 
 /// What goes into a base job template, the weakest first.
 #[derive(Clone, Copy, Debug)]
-pub struct Given {
+pub(super) struct Given {
     /// The base job template.
     pub template: Id,
     /// Job variables of the deployment; none where it has none.
@@ -43,7 +43,7 @@ pub struct Given {
 }
 
 /// The defaults of the template's variables: those that are there and no null.
-pub fn defaults(heap: &mut Heap, version: Version, template: Id) -> Result<Id> {
+pub(super) fn defaults(heap: &mut Heap, version: Version, template: Id) -> Result<Id> {
     let dict = heap.put(Data::Dict(Vec::new()), None);
     let Some(variables) = heap.item(template, "variables") else {
         return Err(fails(heap, template, "the base job template has no `variables`"));
@@ -125,7 +125,7 @@ fn undotted(heap: &mut Heap, variables: Id) -> Result<Id> {
 }
 
 /// Fills a base job template. Fails where Prefect fails.
-pub fn fill(heap: &mut Heap, version: Version, given: &Given, environ: &Environ) -> Result<Configuration> {
+pub(super) fn fill(heap: &mut Heap, version: Version, given: &Given, environ: &Environ) -> Result<Configuration> {
     let variables = job_variables(heap, version, given)?;
     let Some(base) = heap.item(given.template, "job_configuration") else {
         return Err(fails(heap, given.template, "the base job template has no `job_configuration`"));

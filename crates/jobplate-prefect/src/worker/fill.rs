@@ -22,7 +22,7 @@ fn in_text(text: &str) -> Vec<Placeholder<'_>> {
 }
 
 /// The placeholders of everything in a value but its keys.
-pub fn in_value<'h>(heap: &'h Heap, value: Id, found: &mut Vec<(Id, Placeholder<'h>)>) {
+pub(super) fn in_value<'h>(heap: &'h Heap, value: Id, found: &mut Vec<(Id, Placeholder<'h>)>) {
     match heap.get(value) {
         Data::Str(text) => found.extend(in_text(text).into_iter().map(|placeholder| (value, placeholder))),
         Data::List(items) => items.iter().for_each(|item| in_value(heap, *item, found)),
@@ -74,7 +74,7 @@ impl Carried {
 
 /// Fills the placeholders of a template. None where it is nothing but one that has no value: the key or item that it
 /// stands for is left out. Fails where values that hold placeholders of their own make a text too long.
-pub fn filled(heap: &mut Heap, template: Id, values: Id, environ: &Environ) -> Result<Option<Id>> {
+pub(super) fn filled(heap: &mut Heap, template: Id, values: Id, environ: &Environ) -> Result<Option<Id>> {
     match heap.get(template).clone() {
         Data::Str(text) => fill_text(heap, template, &text, values, environ),
         Data::List(items) => {

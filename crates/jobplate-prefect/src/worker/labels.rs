@@ -9,13 +9,13 @@ const PREFIX: Slug = Slug { lowercase: false, max_length: 253, kept: "." };
 const LABEL: Slug = Slug { lowercase: false, max_length: 63, kept: "_." };
 
 /// `_slugify_name`: what the name of a flow run gives for `generateName`; none where nothing of it is left.
-pub fn name(text: &str) -> Option<String> {
+pub(super) fn name(text: &str) -> Option<String> {
     Some(NAME.of(text)).filter(|slug| !slug.is_empty())
 }
 
 /// `_slugify_label_key`: the key of a label or an annotation, its prefix for itself. Up to prefect-kubernetes 0.6.5 it
 /// has small letters only.
-pub fn key(text: &str, keeps_case: bool) -> String {
+pub(super) fn key(text: &str, keeps_case: bool) -> String {
     let (prefix, label) = (Slug { lowercase: !keeps_case, ..PREFIX }, Slug { lowercase: !keeps_case, ..LABEL });
     match text.split_once('/') {
         Some(("", name)) => trimmed(label, name),
@@ -25,7 +25,7 @@ pub fn key(text: &str, keeps_case: bool) -> String {
 }
 
 /// `_slugify_label_value`: the value of a label. Up to prefect-kubernetes 0.5.8 it has small letters only.
-pub fn value(text: &str, keeps_case: bool) -> String {
+pub(super) fn value(text: &str, keeps_case: bool) -> String {
     trimmed(Slug { lowercase: !keeps_case, ..LABEL }, text)
 }
 

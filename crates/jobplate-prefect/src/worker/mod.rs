@@ -5,20 +5,20 @@
 //! Everything here follows that program, faults included, and is held to it by comparing with the real one.
 //! Takes texts and values and gives values: knows nothing of files, flags or HTTP.
 
-pub mod configuration;
-pub mod deployed;
+mod configuration;
+pub mod deployment;
 pub mod environment;
-pub mod fill;
-pub mod labels;
+mod fill;
+mod labels;
 pub mod manifest;
 pub mod notes;
 pub mod preview;
-pub mod required;
-pub mod run;
+mod required;
+mod run;
 pub mod scenario;
-pub mod schema;
+mod schema;
 pub mod secrets;
-pub mod settings;
+mod settings;
 pub mod template;
 pub mod values;
 pub mod version;

@@ -45,7 +45,7 @@ const POD: &[(&str, Wanted)] = &[
 const CONTAINER: &[(&str, Wanted)] = &[("name", Wanted::Text("prefect-job"))];
 
 /// Gives a manifest the metadata that it must have, and checks the rest of it.
-pub fn check(heap: &mut Heap, version: Version, manifest: Id, namespace: Id) -> Result<()> {
+pub(super) fn check(heap: &mut Heap, version: Version, manifest: Id, namespace: Id) -> Result<()> {
     let metadata = match heap.item(manifest, "metadata") {
         Some(metadata) => metadata,
         None => {

@@ -105,7 +105,7 @@ fn uuid(text: &str) -> Option<String> {
 }
 
 /// The label of a time: in UTC.
-pub fn updated(heap: &Heap, deployment: &Record) -> Result<Option<String>> {
+pub(super) fn updated(heap: &Heap, deployment: &Record) -> Result<Option<String>> {
     let Some(id) = heap.item(deployment.fields, "updated").filter(|id| *heap.get(*id) != Data::None) else {
         return Ok(None);
     };

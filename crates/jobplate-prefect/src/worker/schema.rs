@@ -4,7 +4,7 @@
 use crate::pyvalue::heap::{Data, Heap, Id};
 
 /// Why a value does not fit; none where it does.
-pub fn misfit(heap: &Heap, value: Id, schema: Id) -> Option<String> {
+pub(super) fn misfit(heap: &Heap, value: Id, schema: Id) -> Option<String> {
     if matches!(heap.get(value), Data::Unknown(_)) {
         return None;
     }

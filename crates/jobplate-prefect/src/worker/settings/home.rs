@@ -2,15 +2,15 @@
 
 use jobplate_diagnostic::Result;
 
-use super::failed;
+use super::read::failed;
 use super::value::{Fault, path};
 use crate::pyvalue::environ::{Environ, Known, Variable};
 
 /// The variable that names the active profile.
-pub const PROFILE: &str = "PREFECT_PROFILE";
+pub(crate) const PROFILE: &str = "PREFECT_PROFILE";
 
 /// Whether Prefect brings a profile of this name.
-pub fn has_profile(name: &str) -> bool {
+pub(crate) fn has_profile(name: &str) -> bool {
     profile(name).is_some()
 }
 

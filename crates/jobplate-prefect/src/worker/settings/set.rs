@@ -4,9 +4,20 @@ use jobplate_diagnostic::{Error, Result};
 use num_bigint::BigInt;
 
 use super::table::{PREFIX, Setting, settings};
-use super::{Exported, url};
+use super::url;
 use crate::pyvalue::environ::Known;
 use crate::pyvalue::heap::{Place, at};
+
+/// A variable that a worker exports to its flow runs.
+#[derive(Clone, Debug)]
+pub struct Exported {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: Known,
+    /// Where it is written; none for what Prefect sets without being asked.
+    pub place: Option<Place>,
+}
 
 /// All settings that are set, in their order.
 pub(super) struct Set {

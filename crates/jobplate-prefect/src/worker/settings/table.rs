@@ -1,6 +1,6 @@
 //! The tables of all settings: their names, what kind of value each takes, and the names that they had before.
 
-use super::two;
+use super::prefect2;
 
 /// What comes before each name.
 pub(super) const PREFIX: &str = "PREFECT_";
@@ -33,7 +33,7 @@ pub(super) fn lines(table: &'static str) -> impl Iterator<Item = Setting> {
 /// Whether a setting of Prefect, by its name or by the one that it had before, is a secret. Headers may well be one.
 pub(in crate::worker) fn is_secret(name: &str) -> bool {
     let of_name = |own: &Setting| [Some(own.name), own.old_name].contains(&name.strip_prefix(PREFIX));
-    let mut settings = settings().chain(lines(two::TABLE)).filter(|own| of_name(own));
+    let mut settings = settings().chain(lines(prefect2::TABLE)).filter(|own| of_name(own));
     settings.any(|own| matches!(own.kind, "secret" | "headers"))
 }
 

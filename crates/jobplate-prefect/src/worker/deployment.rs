@@ -12,7 +12,7 @@ use super::preview::Preview;
 use super::scenario::Scenario;
 use super::settings;
 use super::version::Version;
-use crate::deployed::{self, Program};
+use crate::deployment::{self, Program};
 use crate::note::Note;
 use crate::placeholder::{self, Filler};
 use crate::program::Generation;
@@ -78,12 +78,12 @@ pub struct Deployed {
 
 /// Finds the worker in a manifest. Fails where there is none, or more than one, or one that makes no Jobs.
 pub fn find(source: &Rc<Text>) -> Result<Deployed> {
-    let deployed::Deployed { options, profile, place, mut environ, version, has_sources } =
-        deployed::find(&WORKER, source)?;
+    let deployment::Deployed { options, profile, place, mut environ, version, has_sources } =
+        deployment::find(&WORKER, source)?;
     if let Some(profile) = profile {
         set_profile(&mut environ, profile, &place)?;
     }
-    let one = |name: &str| options.get_one::<String>(name).cloned();
+    let one = |name: &str| options.value(name).map(str::to_owned);
     if let Some(kind) = one("type")
         && kind != "kubernetes"
         && references(&kind).is_empty()
@@ -91,11 +91,11 @@ pub fn find(source: &Rc<Text>) -> Result<Deployed> {
         let error = Error::input("this worker is of another type than `kubernetes`");
         return Err(at(error.hint("Jobs are made by workers of the type `kubernetes` only"), Some(&place)));
     }
-    if options.contains_id("profile") {
+    if options.value("profile").is_some() {
         let error = Error::input("`--profile` wins over the worker's variables here, which is not followed");
         return Err(at(error.hint("write `prefect --profile NAME worker start`, where variables win"), Some(&place)));
     }
-    let (name, pool, has_template) = (one("name"), one("pool"), options.contains_id("base-job-template"));
+    let (name, pool, has_template) = (one("name"), one("pool"), options.value("base-job-template").is_some());
     Ok(Deployed { name, pool, has_template, place, environ, version, has_sources })
 }
 

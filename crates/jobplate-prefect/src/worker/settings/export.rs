@@ -1,44 +1,20 @@
-//! The settings in a worker's environment. Prefect's own it hands on to its flow runs: all that are set, in plain text,
-//! parsed and written again (`get_current_settings().to_environment_variables(exclude_unset=True)` of prefect 3.8.8).
-//! Those of prefect-kubernetes it reads for itself.
+//! What a worker passes on of Prefect's own settings to its flow runs.
 
-mod home;
-mod set;
-mod table;
-mod two;
-mod url;
-mod value;
+use jobplate_diagnostic::Result;
 
-pub use self::home::{PROFILE, has_profile};
-use self::home::{active_profile, home, profiles_path};
-use self::set::Set;
-pub(super) use self::table::is_secret;
-use jobplate_diagnostic::{Error, Result};
-
-use self::table::{KUBERNETES, PREFIX, Setting, lines, settings};
-use self::value::{Fault, Written, written_again};
-use super::version::Version;
-use crate::pyvalue::NOT_FOLLOWED;
+use super::home::{active_profile, home, profiles_path};
+use super::prefect2;
+use super::read::{Variables, group, plain, read_by};
+use super::set::{Exported, Set};
+use super::table::{PREFIX, Setting, lines, settings};
 use crate::pyvalue::environ::{Environ, Known, Variable};
-use crate::pyvalue::heap::{Place, at};
-use crate::pyvalue::json_value::{self, Json};
 use crate::pyvalue::pydantic;
-
-/// A variable that a worker exports to its flow runs.
-#[derive(Clone, Debug)]
-pub struct Exported {
-    /// Its name.
-    pub name: String,
-    /// Its value.
-    pub value: Known,
-    /// Where it is written; none for what Prefect sets without being asked.
-    pub place: Option<Place>,
-}
+use crate::worker::version::Version;
 
 /// What a worker with this environment hands on, in Prefect's order. Fails where the worker would not start.
 ///
 /// Files that set something are taken to be missing: profiles, `.env`, `prefect.toml` and `pyproject.toml`.
-pub fn export(environ: &Environ, version: Version) -> Result<Vec<Exported>> {
+pub(crate) fn export(environ: &Environ, version: Version) -> Result<Vec<Exported>> {
     if !version.is_prefect_3() {
         return export_of_2(environ);
     }
@@ -81,9 +57,9 @@ pub fn export(environ: &Environ, version: Version) -> Result<Vec<Exported>> {
 fn export_of_2(environ: &Environ) -> Result<Vec<Exported>> {
     let variables = Variables::of(environ);
     let mut set = Set { entries: Vec::new(), home: Known::Text(String::new()) };
-    for setting in lines(two::TABLE) {
+    for setting in lines(prefect2::TABLE) {
         let Some(variable) = variables.of_setting(setting) else { continue };
-        if let Some(value) = read_by(two::written_again, variable, setting.kind)? {
+        if let Some(value) = read_by(prefect2::written_again, variable, setting.kind)? {
             set.entries.push((setting, value, variable.place.clone()));
         }
     }
@@ -93,130 +69,19 @@ fn export_of_2(environ: &Environ) -> Result<Vec<Exported>> {
 }
 
 /// Whether a worker of Prefect 2 is told by a setting to run flows by the engine.
-pub(super) fn runs_engine(environ: &Environ) -> bool {
-    let setting = lines(two::TABLE).find(|own| own.name == "EXPERIMENTAL_ENABLE_ENHANCED_CANCELLATION");
+pub(in crate::worker) fn runs_engine(environ: &Environ) -> bool {
+    let setting = lines(prefect2::TABLE).find(|own| own.name == "EXPERIMENTAL_ENABLE_ENHANCED_CANCELLATION");
     let variable = setting.and_then(|setting| Variables::of(environ).of_setting(setting));
     variable.is_some_and(|own| pydantic::boolean(own.value.text()) == Some(false))
-}
-
-/// A setting of prefect-kubernetes that is set.
-#[derive(Debug)]
-pub(super) struct Given<'e> {
-    /// Its name in the table, which stands without `PREFECT_`.
-    pub name: &'static str,
-    /// What sets it.
-    pub variable: &'e Variable,
-    /// Its value, written again.
-    pub value: Known,
-}
-
-/// The settings of prefect-kubernetes that are set. Fails where the worker would not start.
-pub(super) fn of_kubernetes(environ: &Environ) -> Result<Vec<Given<'_>>> {
-    let variables = Variables::of(environ);
-    let mut set = Vec::new();
-    for setting @ Setting { name, kind, .. } in lines(KUBERNETES) {
-        let Some(variable) = variables.of_setting(setting) else { continue };
-        if kind == "group" {
-            group(variable)?;
-        } else if let Some(value) = plain(variable, kind)? {
-            set.push(Given { name, variable, value });
-        }
-    }
-    Ok(set)
-}
-
-/// What stands behind `start` in the names of settings of prefect-kubernetes, in small letters. Of a group the name alone,
-/// and not what is in it.
-pub(super) fn keys(start: &str) -> Vec<String> {
-    let start = start.strip_prefix(PREFIX).unwrap_or(start);
-    let keys = || lines(KUBERNETES).filter_map(|own| Some((own.name.strip_prefix(start)?, own.kind)));
-    let is_within = |key: &str, group: &str| key.strip_prefix(group).is_some_and(|rest| rest.starts_with('_'));
-    let is_deeper = |key: &str| keys().any(|(own, kind)| kind == "group" && is_within(key, own));
-    keys().filter(|(key, _)| !is_deeper(key)).map(|(key, _)| key.to_lowercase()).collect()
-}
-
-/// The variables of a process under their names in small letters; the case of names does not count for settings,
-/// and of several that differ in it alone the last one does.
-struct Variables<'e>(Vec<(String, &'e Variable)>);
-
-impl<'e> Variables<'e> {
-    fn of(environ: &'e Environ) -> Self {
-        let mut variables: Vec<&Variable> = Vec::new();
-        for variable in &environ.0 {
-            match variables.iter_mut().find(|own| own.name == variable.name) {
-                Some(own) => *own = variable,
-                None => variables.push(variable),
-            }
-        }
-        Variables(variables.into_iter().map(|variable| (variable.name.to_lowercase(), variable)).collect())
-    }
-
-    /// The variable that sets a setting, by its name or by the one that it had before.
-    fn of_setting(&self, setting: Setting) -> Option<&'e Variable> {
-        let find = |name: &str| {
-            let name = format!("{PREFIX}{name}").to_lowercase();
-            self.0.iter().rev().find(|(own, _)| *own == name).map(|(_, variable)| *variable)
-        };
-        find(setting.name).or_else(|| find(setting.old_name?))
-    }
-}
-
-/// The value of a setting that depends on nothing else.
-fn plain(variable: &Variable, kind: &str) -> Result<Option<Known>> {
-    read_by(written_again, variable, kind)
-}
-
-/// The value of a variable by a reader of kinds; what the cluster alone knows stays as it is.
-fn read_by(reader: fn(&str, &str) -> Written, variable: &Variable, kind: &str) -> Result<Option<Known>> {
-    let Known::Text(text) = &variable.value else { return Ok(Some(variable.value.clone())) };
-    let value = reader(kind, text).map_err(|fault| failed(variable, &fault))?;
-    Ok(value.map(Known::Text))
-}
-
-fn failed(variable: &Variable, fault: &Fault) -> Error {
-    let name = &variable.name;
-    let error = match fault {
-        Fault::Wrong { is, write } => Error::input(format!("the worker does not start: {name} is {is}"))
-            .hint(format!("Prefect itself fails here; write {write}")),
-        Fault::Odd => {
-            Error::refused(format!("{name} has half a character in it, or too many brackets")).hint(NOT_FOLLOWED)
-        }
-    };
-    at(error, variable.place.as_ref())
-}
-
-/// A variable with the name of a group: empty, or settings as JSON, which nobody writes and is not followed.
-fn group(variable: &Variable) -> Result<()> {
-    let given = match &variable.value {
-        Known::Text(text) => json_value::read(text),
-        Known::Unknown(_) => Some(Json::Map(vec![(String::new(), Json::Null)])),
-    };
-    match given {
-        Some(Json::Map(pairs)) if !pairs.is_empty() => {
-            let error = Error::refused(format!("{} sets a group of settings at once", variable.name));
-            let hint = "that is not followed here: write each of them as a variable of its own";
-            Err(at(error.hint(hint), variable.place.as_ref()))
-        }
-        _ => plain(variable, "group").map(|_| ()),
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn environ(pairs: &[(&str, &str)]) -> Environ {
-        let variable = |(name, value): &(&str, &str)| Variable {
-            name: (*name).to_owned(),
-            value: Known::of((*value).to_owned()),
-            place: None,
-        };
-        Environ(pairs.iter().map(variable).collect())
-    }
-
     /// What is exported, as `NAME=VALUE` without `PREFECT_`; of a failure what is wrong.
     fn exported(pairs: &[(&str, &str)]) -> String {
-        match export(&environ(pairs), Version::default()) {
+        match export(&Environ::of(pairs), Version::default()) {
             Ok(exported) => {
                 let line = |own: &Exported| format!("{}={}", own.name.trim_start_matches(PREFIX), own.value.text());
                 exported.iter().map(line).collect::<Vec<_>>().join(" ")
@@ -282,13 +147,13 @@ mod tests {
         ] {
             assert_eq!(exported(environ), wanted, "{environ:?}");
         }
-        let old = export(&environ(&[("PREFECT_API", "x")]), Version([0, 4, 0]));
+        let old = export(&Environ::of(&[("PREFECT_API", "x")]), Version([0, 4, 0]));
         assert!(old.is_ok_and(|exported| exported.is_empty()), "Prefect 2 has neither");
     }
 
     #[test]
     fn settings_of_prefect_2_keep_their_names() {
-        let environ = environ(&[
+        let environ = Environ::of(&[
             ("PREFECT_AGENT_QUERY_INTERVAL", "5"),
             ("PREFECT_LOGGING_SERVER_LEVEL", "info"),
             ("PREFECT_SERVER_LOGGING_LEVEL", "x"),
@@ -374,34 +239,5 @@ mod tests {
         );
         assert_eq!(exported(&[("PREFECT_API", " {} "), ("PREFECT_WORKER", "null")]), "SERVER_EPHEMERAL_ENABLED=True");
         assert_eq!(exported(&[("PREFECT_API", "{\"url\": \"u\"}")]), "! PREFECT_API sets a group of settings at once");
-    }
-
-    #[test]
-    fn settings_of_kubernetes_are_read() {
-        let worker = |name: &str| format!("PREFECT_INTEGRATIONS_KUBERNETES_{name}");
-        for (name, value, wanted) in [
-            ("WORKER_STORE_ENV_AS_SECRET", "yes", "True"),
-            ("CLUSTER_UID", "", ""),
-            ("OBSERVER_NAMESPACES", "b,a", "a,b"),
-            ("OBSERVER_ADDITIONAL_LABEL_FILTERS", "a = b,=", r#"{"a": "b", "": ""}"#),
-            ("WORKER", "null", "-"),
-            ("WORKER", "{x", "! the worker does not start: {} is the name of a group of settings"),
-            ("WORKER", "{\"store_env_as_secret\": true}", "! {} sets a group of settings at once"),
-            ("WORKER_CREATE_JOB_RETRY", "x", "! the worker does not start: {} is the name of a group of settings"),
-            ("WORKER_CREATE_JOB_RETRY_MAX_RETRIES", "0", "! the worker does not start: {} is outside its bounds"),
-            ("OBSERVER_ENABLED", "x", "! the worker does not start: {} is neither true nor false"),
-        ] {
-            let name = worker(name);
-            let own = match of_kubernetes(&environ(&[(name.as_str(), value)])) {
-                Ok(given) => given.first().map_or("-".to_owned(), |given| given.value.text().to_owned()),
-                Err(error) => format!("! {}", error.message()),
-            };
-            assert_eq!(own, wanted.replace("{}", &name), "{name}={value}");
-        }
-        let old =
-            environ(&[("PREFECT_KUBERNETES_CLUSTER_UID", "a"), ("prefect_kubernetes_worker_add_tcp_keepalive", "0")]);
-        let given = of_kubernetes(&old).expect("old names are read");
-        assert_eq!(given.iter().map(|own| own.value.text()).collect::<Vec<_>>(), ["a", "False"]);
-        assert_eq!(keys("PREFECT_INTEGRATIONS_KUBERNETES_WORKER_").len(), 8);
     }
 }

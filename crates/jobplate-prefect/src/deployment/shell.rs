@@ -1,6 +1,6 @@
 //! The words of a shell's script that starts a program, as far as they can be told without a shell.
 
-use super::find_start;
+use super::start::find_start;
 use crate::program::{is_prefect, session_options};
 use crate::pyvalue::environ::{Environ, Known, references};
 

@@ -1,11 +1,5 @@
-//! A program of Prefect in a manifest: the environment of its container, and the words that it is started with.
-//!
-//! What Kubernetes makes of them is followed as far as it is known: `$(VAR)` is expanded, and a value that is in a
-//! Secret or ConfigMap has a word in its place. Knows nothing of what the options mean.
+//! The container of a program: its environment, and its command.
 
-mod shell;
-
-use std::ops::Range;
 use std::rc::Rc;
 
 use jobplate_diagnostic::{Error, Result};
@@ -15,36 +9,18 @@ use jobplate_manifest::object::each_in_text;
 use jobplate_manifest::workload::pod_specs;
 use jobplate_yaml::Node;
 
-use super::program::{self, Generation};
+use super::options::Options;
+use super::shell;
+use super::start::{Program, find_start};
+use crate::program;
 use crate::pyvalue::environ::{Environ, Known, Variable};
 use crate::pyvalue::heap::{Place, Text, at};
 
-/// A program to look for.
-#[derive(Debug)]
-pub struct Program {
-    /// Whose it is.
-    pub generation: Generation,
-    /// The words that start it.
-    pub start: &'static [&'static str],
-    /// What errors call it.
-    pub name: &'static str,
-    /// The error where there are several.
-    pub several: &'static str,
-    /// The error where there is none.
-    pub none: &'static str,
-    /// The hint where something else is started.
-    pub no_start: &'static str,
-    /// The options with a value that it is started with: long, short, and whether they can stand several times.
-    pub options: &'static [(&'static str, Option<char>, bool)],
-    /// Those without a value.
-    pub switches: &'static [&'static str],
-}
-
 /// What a manifest says of a program.
 #[derive(Debug)]
-pub struct Deployed {
+pub(crate) struct Deployed {
     /// The options that it is started with.
-    pub options: clap::ArgMatches,
+    pub options: Options,
     /// The profile that is named right behind `prefect`: the active one. Elsewhere `--profile` is another thing, and
     /// one of the options.
     pub profile: Option<Known>,
@@ -59,7 +35,7 @@ pub struct Deployed {
 }
 
 /// Finds the program in a manifest. Fails where there is none, or more than one.
-pub fn find(program: &Program, source: &Rc<Text>) -> Result<Deployed> {
+pub(crate) fn find(program: &Program, source: &Rc<Text>) -> Result<Deployed> {
     let whole = Place { source: Rc::clone(source), span: 0..0 };
     let mut found = None;
     each_in_text(&source.text, &mut |offset, object| {
@@ -97,7 +73,7 @@ impl Reader<'_> {
     fn deployed(&self, container: Node<'_>) -> Result<Deployed> {
         let environ = self.environ(container)?;
         let Command { profile, options, place } = self.command(container, &environ)?;
-        let options = self.options(&options, &place)?;
+        let options = Options::read(self.program, &options, &place)?;
         let has_sources = container.first("envFrom").is_some_and(|list| list.items().next().is_some());
         Ok(Deployed { options, profile, place, environ, version: program::image_version(container), has_sources })
     }
@@ -124,23 +100,6 @@ impl Reader<'_> {
         expand(environ, &node.text().unwrap_or_default()).ok_or_else(|| {
             let error = Error::input("with its variables put in, this is longer than Linux takes");
             at(error.hint("no program can be started like this"), Some(&self.place(node)))
-        })
-    }
-
-    /// Reads the words as options.
-    fn options(&self, words: &[Known], place: &Place) -> Result<clap::ArgMatches> {
-        let command = clap::Command::new("start").no_binary_name(true).disable_help_flag(true).args_override_self(true);
-        let options = self.program.options.iter().map(|(long, short, many)| {
-            let action = if *many { clap::ArgAction::Append } else { clap::ArgAction::Set };
-            let arg = clap::Arg::new(*long).long(*long).allow_hyphen_values(true).action(action);
-            arg.short(*short)
-        });
-        let switches = self.program.switches.iter();
-        let switches = switches.map(|long| clap::Arg::new(*long).long(*long).action(clap::ArgAction::SetTrue));
-        command.args(options).args(switches).try_get_matches_from(words.iter().map(Known::text)).map_err(|_| {
-            let start = self.program.start.join(" ");
-            let error = Error::input(format!("`{start}` takes no such options"));
-            at(error.hint(format!("look at `{start} --help`")), Some(place))
         })
     }
 
@@ -201,16 +160,6 @@ struct Command {
     profile: Option<Known>,
     options: Vec<Known>,
     place: Place,
-}
-
-/// Finds the words that start a program (`start`): the options between `prefect` and its command, and what is behind
-/// it all.
-fn find_start(start: &[&str], words: &[&str]) -> Option<(Range<usize>, usize)> {
-    (0..words.len()).filter(|at| program::is_prefect(words[*at])).find_map(|at| {
-        let command = at + 1 + program::session_options(&words[at + 1..]);
-        let behind = command + start.len() - 1;
-        (words.get(command..behind)? == &start[1..]).then_some((at + 1..command, behind))
-    })
 }
 
 /// The longest word or variable that Linux starts a program with, in bytes (`MAX_ARG_STRLEN`).

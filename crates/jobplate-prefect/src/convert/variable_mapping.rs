@@ -23,6 +23,9 @@ pub(super) enum Takes {
     Names,
 }
 
+/// The names that variables get in the result, by those they had. Empty: it is left out.
+pub(super) type Renamed = Vec<(String, Option<String>)>;
+
 /// What becomes of a variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate<'n> {

@@ -4,8 +4,8 @@
 use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::env::{Part, parts, used_names};
 
-use super::Notes;
-use super::env::Renamed;
+use super::notes::Notes;
+use super::variable_mapping::Renamed;
 use crate::pyvalue::heap::{Data, Heap, Id, at};
 use crate::pyvalue::text;
 

@@ -5,11 +5,10 @@
 
 use std::rc::Rc;
 
-use clap::ArgMatches;
 use jobplate_diagnostic::{Error, Result};
 
 use super::agent::Start;
-use crate::deployed::{self, Program};
+use crate::deployment::{self, Options, Program};
 use crate::program::Generation;
 use crate::pyvalue::environ::{Environ, Known};
 use crate::pyvalue::heap::{Data, Heap, Id, Place, Text, at};
@@ -41,7 +40,7 @@ pub const AGENT: Program = Program {
 
 /// Finds the agent in a manifest. Fails where there is none, or more than one.
 pub fn find(heap: &mut Heap, source: &Rc<Text>) -> Result<Deployed> {
-    let deployed::Deployed { options, place, environ, version, has_sources, .. } = deployed::find(&AGENT, source)?;
+    let deployment::Deployed { options, place, environ, version, has_sources, .. } = deployment::find(&AGENT, source)?;
     let start = start(heap, &options, &place)?;
     Ok(Deployed { start, environ, version, has_sources })
 }
@@ -66,17 +65,15 @@ const OPTIONS: [(&str, Option<char>, bool); 15] = [
 ];
 
 /// What the options say.
-fn start(heap: &mut Heap, found: &ArgMatches, place: &Place) -> Result<Start> {
+fn start(heap: &mut Heap, found: &Options, place: &Place) -> Result<Start> {
     let put = |heap: &mut Heap, text: &str| heap.put(Known::of(text.to_owned()).into(), Some(place.clone()));
-    let one = |heap: &mut Heap, name: &str| found.get_one::<String>(name).map(|text| put(heap, text));
-    let many = |name: &str| found.get_many::<String>(name).into_iter().flatten().cloned().collect::<Vec<_>>();
-
-    let mut labels = many("label");
+    let one = |heap: &mut Heap, name: &str| found.value(name).map(|text| put(heap, text));
+    let mut labels = found.values("label");
     labels.sort();
     labels.dedup();
     let labels = labels.iter().map(|label| put(heap, label)).collect();
     let env_vars = heap.put(Data::Dict(Vec::new()), Some(place.clone()));
-    for pair in many("env") {
+    for pair in found.values("env") {
         let Some((name, value)) = pair.split_once('=') else {
             return Err(at(Error::input("an `--env` of the agent has no `=`"), Some(place)));
         };
@@ -105,11 +102,11 @@ fn start(heap: &mut Heap, found: &ArgMatches, place: &Place) -> Result<Start> {
     }
     let secrets = one(heap, "image-pull-secrets").map(|secrets| super::agent::split_at_commas(heap, secrets));
     set(heap, "image_pull_secrets", secrets);
-    if found.get_flag("no-cloud-logs") {
+    if found.is_on("no-cloud-logs") {
         let no = heap.put(Data::Bool(true), Some(place.clone()));
         set(heap, "no_cloud_logs", Some(no));
     }
-    let log_level = found.get_one::<String>("log-level").map(|level| level.to_uppercase());
+    let log_level = found.value("log-level").map(str::to_uppercase);
     Ok(Start {
         kwargs: Some(kwargs),
         key: one(heap, "key"),

@@ -1,0 +1,20 @@
+//! The notes of a conversion, in the order in which they come up.
+
+use crate::note::Note;
+use crate::pyvalue::heap::Place;
+
+/// Notes as they come up.
+#[derive(Default)]
+pub(super) struct Notes(Vec<Note>);
+
+impl Notes {
+    pub(super) fn add(&mut self, text: impl Into<String>, place: Option<&Place>) {
+        self.0.push(Note::new(text, place));
+    }
+
+    /// Returns the notes in the order of the lines that they are about. Those about no line come last.
+    pub(super) fn sorted(mut self) -> Vec<Note> {
+        self.0.sort_by_key(|note| note.place.as_ref().map_or(usize::MAX, |place| place.span.start));
+        self.0
+    }
+}

@@ -1,0 +1,19 @@
+//! The settings in a worker's environment. Prefect's own it hands on to its flow runs: all that are set, in plain text,
+//! parsed and written again (`get_current_settings().to_environment_variables(exclude_unset=True)` of prefect 3.8.8).
+//! Those of prefect-kubernetes it reads for itself.
+
+mod export;
+mod home;
+mod kubernetes;
+mod prefect2;
+mod read;
+mod set;
+mod table;
+mod url;
+mod value;
+
+pub(super) use export::{export, runs_engine};
+pub(super) use home::{PROFILE, has_profile};
+pub(super) use kubernetes::{Given, keys, of_kubernetes};
+pub(super) use set::Exported;
+pub(super) use table::is_secret;
