@@ -20,7 +20,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anstream::{AutoStream, ColorChoice};
-use jobplate_diagnostic::{Error, Kind, Result, io_reason, write_error};
+use jobplate_diagnostic::{Error, Kind, Message, ProgramName, Result, io_reason, write_error};
 
 use self::github::{Workflow, escape_workflow_commands};
 use self::invocation::Invocation;
@@ -31,10 +31,6 @@ const BUFFER: usize = 64 * 1024;
 
 /// The name of the plugin for Helm 4 (`integrations/helm/plugin.yaml`).
 const HELM_PLUGIN: &str = "jobplate";
-
-/// What to do where Helm shows too little.
-const WITHOUT_HELM: &str =
-    "to see it without Helm: helm template RELEASE CHART | jobplate post-render, with the same arguments";
 
 /// The user interface: where output goes, in which colours, and who reads it.
 pub(crate) struct Ui {
@@ -128,34 +124,43 @@ impl Ui {
     }
 
     /// Writes a note to standard error, unless notes are left out.
-    pub(crate) fn note(&self, note: &str) {
+    pub(crate) fn note(&self, note: impl Into<Message>) {
         if !self.quiet {
-            self.write_stderr(&diagnostic::note(note));
+            self.write_stderr(&diagnostic::note(&self.text(&note.into())));
         }
+    }
+
+    /// Returns the text of a message, in which the program has the name by which the user calls it.
+    pub(crate) fn text(&self, message: &Message) -> String {
+        message.with_program(self.invocation.name())
     }
 
     /// Writes to standard error; that nobody reads it is no reason to stop.
     pub(crate) fn write_stderr(&self, text: &str) {
-        let text = self.for_log(self.invocation.as_typed(text));
+        let text = match self.github {
+            Some(_) => escape_workflow_commands(text),
+            None => text.to_owned(),
+        };
         let _ = AutoStream::new(io::stderr(), self.color).write_all(text.as_bytes());
     }
 
     /// Reports an error to whoever may read it, and returns the exit code.
     pub(crate) fn fail(&self, error: &Error) -> ExitCode {
         if error.kind() != Kind::ClosedOutput {
-            let mut text = diagnostic::error(error);
-            if self.is_helm_plugin {
-                text.push_str(&diagnostic::note(WITHOUT_HELM));
-            }
-            self.write_stderr(&text);
-            self.record_error(error, &text);
+            let helm = "to see it without Helm: helm template RELEASE CHART | "
+                + ProgramName
+                + " post-render, with the same arguments";
+            let helm = self.is_helm_plugin.then(|| diagnostic::note(&self.text(&helm)));
+            self.report_error(error, &helm.unwrap_or_default());
         }
         ExitCode::from(error.kind().exit_code())
     }
 
-    /// Reports an error to those who do not read standard error, where it is already.
-    pub(crate) fn record_error(&self, error: &Error, text: &str) {
-        self.write_error_file(&anstream::adapter::strip_str(&self.invocation.as_typed(text)).to_string());
+    /// Reports an error, and something about it, on standard error and to those who do not read that.
+    pub(crate) fn report_error(&self, error: &Error, more: &str) {
+        let text = diagnostic::error(error, self.invocation.name()) + more;
+        self.write_stderr(&text);
+        self.write_error_file(&anstream::adapter::strip_str(&text).to_string());
         if let Some(workflow) = &self.github {
             workflow.report_error(error);
         }
@@ -217,11 +222,6 @@ impl Ui {
         {
             let _ = terminal.write_all(text.as_bytes());
         }
-    }
-
-    /// Returns a text in which nothing of an input is a command to a runner of workflows.
-    fn for_log(&self, text: String) -> String {
-        if self.github.is_some() { escape_workflow_commands(&text) } else { text }
     }
 }
 

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use jobplate_cluster::{ApplyOptions, OnImmutable, Outcome, Report, Row, SessionOptions, WaitOptions};
-use jobplate_diagnostic::{Error, Result};
+use jobplate_diagnostic::{Error, ProgramName, Result};
 use serde::Serialize;
 
 use super::definition::Command;
@@ -83,14 +83,14 @@ enum Format {
 
 impl ApplyArgs {
     /// Resolves what the arguments mean.
-    fn resolve(self) -> Result<Apply> {
+    fn resolve(self, program: &str) -> Result<Apply> {
         let HowArgs { dry_run, on_immutable, recreate_running, no_preflight, wait, logs, timeout, output } = self.how;
         let mut manifests = manifests(self.manifests, &self.cluster)?;
         let dry_run = match dry_run.as_str() {
             "none" => false,
             "server" => true,
             "client" => {
-                let error = Error::usage("`--dry-run=client` shows nothing that `jobplate render` does not");
+                let error = Error::usage(format!("`--dry-run=client` shows nothing that `{program} render` does not"));
                 return Err(error.hint("use render, or --dry-run=server to ask the server"));
             }
             "" => return Err(Error::usage("`--dry-run` needs a value").hint("write --dry-run=server")),
@@ -115,7 +115,8 @@ impl ApplyArgs {
             Some("name") => Format::Name,
             Some("json") => Format::Json,
             Some(_) => {
-                return Err(Error::usage("`--output` is `name` or `json`").hint("`jobplate render` prints manifests"));
+                return Err(Error::usage("`--output` is `name` or `json`")
+                    .hint("`" + ProgramName + " render` prints manifests"));
             }
         };
         let timeout = duration("--timeout", &timeout)?.unwrap_or(AGES);
@@ -156,7 +157,7 @@ Exit codes: 0 done, 2 input, 3 refused or unreachable, 4 the Job failed, 5 out o
     /// Runs the command; the exit code is that of the first failure.
     fn run(self, ui: &mut Ui) -> Result<ExitCode> {
         ui.verbose = self.cluster.verbose;
-        let Apply { manifests, session, options, format } = self.resolve()?;
+        let Apply { manifests, session, options, format } = self.resolve(ui.invocation.name())?;
         let mut rendering = plan(&manifests, Matching::must_if(manifests.injection.needs_target()), ui)?;
         let edits = edits::find(&mut rendering, &manifests, ui)?;
         let injection = &manifests.injection;

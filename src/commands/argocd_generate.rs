@@ -11,7 +11,7 @@ use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use jobplate_diagnostic::{Error, LineIndex, Result, suggest};
+use jobplate_diagnostic::{Error, LineIndex, ProgramName, Result, suggest};
 use jobplate_yaml::{Document, Kind, Node, ScalarKind, Tape};
 use serde::Deserialize;
 
@@ -118,7 +118,7 @@ fn manifests(root: Option<&Path>) -> Result<Manifests> {
     let args = arguments::<RenderArgs>(words).map_err(|usage| {
         let text = without_values(usage).to_string();
         let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-        Error::usage(first).hint("a parameter is the flag of `jobplate render` of the same name")
+        Error::usage(first).hint("a parameter is the flag of `" + ProgramName + " render` of the same name")
     })?;
     let mut manifests = args
         .resolve()

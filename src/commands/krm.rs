@@ -8,7 +8,7 @@ use std::io::Read as _;
 use std::process::ExitCode;
 
 use clap::Args;
-use jobplate_diagnostic::{Error, LineIndex, Result, io_reason, write_error};
+use jobplate_diagnostic::{Error, LineIndex, ProgramName, Result, io_reason, write_error};
 use jobplate_yaml::{Child, Document, Documents, Editor, Kind, Node, StrictMap, Tape, Value};
 
 use super::definition::Command;
@@ -47,7 +47,9 @@ impl KrmArgs {
         let manifests = self.edit.of_a_stranger(config, self.namespace, Naming::FunctionConfig)?;
         if manifests.injection.is_empty() {
             return Err(Error::usage("nothing to set is given").hint(
-                "say what is to be put in, in the `spec` of the functionConfig; `jobplate schema` has its keys",
+                "say what is to be put in, in the `spec` of the functionConfig; `"
+                    + ProgramName
+                    + " schema` has its keys",
             ));
         }
         Ok(manifests)
@@ -77,7 +79,7 @@ impl Command for KrmArgs {
             }
             Err(error) => {
                 // Whoever piped it in reads the reason there; a person reads standard error.
-                if let Some(failed) = with_result(list, &error) {
+                if let Some(failed) = with_result(list, &error, ui) {
                     drop(ui.print_text(&[stream.before, &failed, stream.behind].concat()));
                 }
                 // The lines are those of a list that nobody has as a file.
@@ -134,7 +136,7 @@ fn read(limit: usize) -> Result<String> {
 
 fn no_list(what: &str) -> Error {
     Error::usage(format!("{what}, and `krm` reads a ResourceList"))
-        .hint("kustomize and kpt pipe one in; for manifests there is `jobplate render`")
+        .hint("kustomize and kpt pipe one in; for manifests there is `" + ProgramName + " render`")
 }
 
 fn check(root: Node<'_>) -> Result<()> {
@@ -173,9 +175,9 @@ fn render(
 }
 
 /// The list as it came in, with an error among its `results`; none where that can't be proven right.
-fn with_result(list: Document<'_>, error: &Error) -> Option<String> {
+fn with_result(list: Document<'_>, error: &Error, ui: &Ui) -> Option<String> {
     let root = list.root();
-    let result = result(list, error);
+    let result = result(list, error, ui);
     let place = root.entries().position(|(key, _)| key.is("results"));
     let root = StrictMap::of(root, "the ResourceList").ok()?;
     let edit = match root.get("results").ok()? {
@@ -195,8 +197,8 @@ fn with_result(list: Document<'_>, error: &Error) -> Option<String> {
 }
 
 /// An error as a result: what is wrong, and with which object.
-fn result(list: Document<'_>, error: &Error) -> Value {
-    let hint = error.hint_text().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+fn result(list: Document<'_>, error: &Error, ui: &Ui) -> Value {
+    let hint = error.hint_message().map(|hint| format!("\nhint: {}", ui.text(hint))).unwrap_or_default();
     let message = format!("{}{hint}", error.message());
     let mut entries = vec![("message", Value::text(&message)), ("severity", Value::name("error"))];
     if let Some((object, path)) = about(list, error) {

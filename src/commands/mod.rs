@@ -39,7 +39,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::builder::Styles;
-use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser};
+use clap::{ArgMatches, Args as _, FromArgMatches as _, Parser};
 use jobplate_diagnostic::{Error, Kind};
 
 use self::definition::{Definition, Failure};
@@ -66,7 +66,7 @@ const COMMANDS: &[Definition] = &[
 ];
 
 #[derive(Parser)]
-#[command(name = "jobplate", version, max_term_width = 100, styles = Styles::plain())]
+#[command(version, max_term_width = 100, styles = Styles::plain())]
 /// Puts secret references and Prefect settings into Kubernetes job templates, changing only the bytes it must
 struct Globals {
     /// When to use colours: auto, always, never
@@ -76,11 +76,11 @@ struct Globals {
 
 /// Defines the command line of a program that the user calls by this name.
 pub(crate) fn command_line(program: &str) -> clap::Command {
-    Globals::command()
+    let commands = COMMANDS.iter().map(|command| command.to_clap(program));
+    Globals::augment_args(clap::Command::new("jobplate").subcommands(commands))
         .bin_name(program)
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommands(COMMANDS.iter().map(|command| command.to_clap(program)))
         .after_help(format!("Begin with: {program} template job > job_template.yaml"))
 }
 
@@ -118,6 +118,8 @@ fn parse(args: &[OsString], ui: &mut Ui) -> Result<(Definition, ArgMatches), Fai
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::ui::invocation::Invocation;
 
@@ -132,6 +134,31 @@ mod tests {
         command_line("jobplate").debug_assert();
         let help = command_line("kubectl jobplate").render_long_help().to_string();
         assert!(help.contains("kubectl jobplate template"));
+    }
+
+    /// A command in a hint or a note begins with `ProgramName`: a name in the text would be wrong under kubectl.
+    #[test]
+    fn no_text_names_the_program_before_a_command() {
+        let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+        folders.push(Path::new(env!("CARGO_MANIFEST_DIR")).join("crates"));
+        let mut wrong = Vec::new();
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|extension| extension == "rs") {
+                    let text = std::fs::read_to_string(&path).unwrap();
+                    let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+                    let is_wrong = |line: &&str| {
+                        let names = |command: &Definition| line.contains(&format!("jobplate {}", command.name));
+                        !line.trim_start().starts_with("//") && COMMANDS.iter().any(names)
+                    };
+                    wrong.extend(code.lines().filter(is_wrong).map(|line| format!("{}: {line}\n", path.display())));
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.concat());
     }
 
     #[test]

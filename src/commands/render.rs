@@ -250,7 +250,12 @@ mod tests {
 
     fn resolved(args: &[&str]) -> Result<Render, String> {
         let args = arguments::<RenderArgs>(args).map_err(|error| error.to_string())?;
-        args.resolve().map_err(|error| format!("{error}\nhint: {}", error.hint_text().unwrap_or_default()))
+        args.resolve().map_err(|error| {
+            format!(
+                "{error}\nhint: {}",
+                error.hint_message().map(|hint| hint.with_program("jobplate")).unwrap_or_default()
+            )
+        })
     }
 
     fn render(args: &[&str]) -> Result<Manifests, String> {

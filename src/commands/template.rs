@@ -75,7 +75,7 @@ mod tests {
             assert_eq!(find(name).unwrap(), text);
         }
         let error = find("jbo").unwrap_err();
-        assert_eq!(error.hint_text(), Some("did you mean `job`?"));
-        assert!(find("x").unwrap_err().hint_text().is_none());
+        assert_eq!(error.hint_message(), Some(&"did you mean `job`?".into()));
+        assert!(find("x").unwrap_err().hint_message().is_none());
     }
 }

@@ -10,10 +10,10 @@ use super::human::printable;
 /// Rows of a summary's table; of more, it says how many.
 const MOST_ROWS: usize = 200;
 
-/// An error as an annotation. `hint`: from a hint to how it is told; `path`: from a file as it was named to its path
+/// An error of a program that is called by this name, as an annotation. `path`: from a file as it was named to its path
 /// in the repository.
-pub fn error_annotation(error: &Error, hint: impl Fn(&str) -> String, path: impl Fn(&str) -> String) -> String {
-    let hint = error.hint_text().map(|text| format!("\nhint: {}", hint(text))).unwrap_or_default();
+pub fn error_annotation(error: &Error, program: &str, path: impl Fn(&str) -> String) -> String {
+    let hint = hint(error, program);
     let mut properties = vec![("title", "jobplate".to_owned())];
     if let Some(file) = error.file().filter(|file| *file != "-") {
         properties.push(("file", path(file)));
@@ -79,10 +79,13 @@ pub fn outcomes_summary<'r>(
     table + "\n"
 }
 
-/// An error for the summary of a step. `hint`: from a hint to how it is told.
-pub fn error_summary(error: &Error, hint: impl Fn(&str) -> String) -> String {
-    let hint = error.hint_text().map(|text| format!("\nhint: {}", hint(text))).unwrap_or_default();
-    let text = printable(&format!("{error}{hint}"));
+fn hint(error: &Error, program: &str) -> String {
+    error.hint_message().map(|hint| format!("\nhint: {}", hint.with_program(program))).unwrap_or_default()
+}
+
+/// An error of a program that is called by this name, for the summary of a step.
+pub fn error_summary(error: &Error, program: &str) -> String {
+    let text = printable(&format!("{error}{}", hint(error, program)));
     // Longer than any row of backticks in it, which would end it.
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or_default();
     let fence = "`".repeat(longest.max(2) + 1);
@@ -118,7 +121,7 @@ mod tests {
         let document = "kind: Job\nx: y\n";
         let error = Error::usage("100%\nof it").hint("a, b").at(10..11).in_document("k8s/a,b.yaml", 1, document);
         assert_eq!(
-            error_annotation(&error, str::to_owned, |file| format!("sub/{file}")),
+            error_annotation(&error, "jobplate", |file| format!("sub/{file}")),
             "::error title=jobplate,file=sub/k8s/a%2Cb.yaml,line=2,col=1::100%25%0Aof it%0Ahint: a, b\n"
         );
         assert_eq!(
@@ -126,14 +129,14 @@ mod tests {
             "::error title=jobplate,file=a%2Cb%3Ac|`.yaml,line=3::TOKEN is to be added in Job/etl, container flow\n"
         );
         assert_eq!(
-            error_annotation(&Error::usage("x").in_file("-"), str::to_owned, str::to_owned),
+            error_annotation(&Error::usage("x").in_file("-"), "jobplate", str::to_owned),
             "::error title=jobplate::x\n"
         );
     }
 
     #[test]
     fn an_error_stays_in_its_fence() {
-        let summary = error_summary(&Error::usage("seen:\n``````\n<img>"), str::to_owned);
+        let summary = error_summary(&Error::usage("seen:\n``````\n<img>"), "jobplate");
         assert!(summary.ends_with("\n\n```````text\nseen:\n``````\n<img>\n```````\n\n"), "{summary}");
     }
 

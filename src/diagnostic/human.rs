@@ -6,14 +6,14 @@ use jobplate_diagnostic::{Error, Place};
 
 use super::mask::Masked;
 
-/// The text of an error: what is wrong, where, the line, what to do. With colours, for a stream that
+/// The text of an error of a program that is called by this name: what is wrong, where, the line, what to do. With colours, for a stream that
 /// takes them out where they are not wanted.
-pub fn error(error: &Error) -> String {
+pub fn error(error: &Error, program: &str) -> String {
     let message = match (error.place(), error.file()) {
         (None, Some(file)) => printable(&format!("{file}: {}", error.message())),
         _ => printable(error.message()),
     };
-    let hint = error.hint_text().map(printable);
+    let hint = error.hint_message().map(|hint| printable(&hint.with_program(program)));
     let line = error.place().map(SourceLine::new);
     let mut main = Group::with_title(Level::ERROR.primary_title(message.as_str()));
     if let Some(line) = &line {
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     fn plain(error_: &Error) -> String {
-        anstream::adapter::strip_str(&error(error_)).to_string()
+        anstream::adapter::strip_str(&error(error_, "jobplate")).to_string()
     }
 
     #[test]

@@ -267,8 +267,14 @@ mod tests {
         assert!(Layer::new(true).set(literal("DB_PASSWORD", "x"), "`--env`").is_ok());
         assert!(refused(literal("A=canary", "")).message().ends_with("`=` in it"));
         let error = refused(secret("PREFECT__CONTEXT__SECRETS__TOKEN"));
-        assert!(error.hint_text().unwrap().ends_with(": TOKEN"));
-        assert!(refused(secret("PREFECT__BACKEND")).hint_text().unwrap().contains("--secret-env"));
+        assert!(error.hint_message().unwrap().with_program("jobplate").ends_with(": TOKEN"));
+        assert!(
+            refused(secret("PREFECT__BACKEND"))
+                .hint_message()
+                .unwrap()
+                .with_program("jobplate")
+                .contains("--secret-env")
+        );
     }
 
     #[test]

@@ -533,7 +533,11 @@ spec:
             let error = read("x", &text, false).map(|_| ()).expect_err(spec);
             let at = error.place().unwrap_or_else(|| panic!("{spec}: no place")).span.start;
             assert!(text[at..].starts_with(place), "{spec}: at {}", &text[at..]);
-            let message = format!("{} {}", error.message(), error.hint_text().unwrap_or_default());
+            let message = format!(
+                "{} {}",
+                error.message(),
+                error.hint_message().map(|hint| hint.with_program("jobplate")).unwrap_or_default()
+            );
             assert!(message.contains(said), "{spec}: {message}");
             assert!(!message.to_lowercase().contains("canary"), "{spec}: {message}");
         }

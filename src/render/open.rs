@@ -1,6 +1,6 @@
 //! Which documents are read at all, and which of those that can't be read are errors.
 
-use jobplate_diagnostic::{Error, Result};
+use jobplate_diagnostic::{Error, ProgramName, Result};
 use jobplate_yaml::{Document, NotAdmitted, StepBack, Tape, admit};
 
 use crate::inject::Filter;
@@ -67,13 +67,13 @@ pub(super) fn open<'t>(
 /// A document that may hold a target and that neither parser reads.
 fn unreadable(text: &str, step_back: StepBack) -> Error {
     let hint = if step_back.reason.contains("{{") {
-        "this is a template, not yet YAML: render it first (`helm template ... | jobplate render -`)"
+        "this is a template, not yet YAML: render it first (`helm template ... | " + ProgramName + " render -`)"
     } else if step_back.reason.contains("tab") {
-        "indent with spaces"
+        "indent with spaces".into()
     } else if step_back.reason.contains("quote") {
-        "close the quote, or check the quotes before it"
+        "close the quote, or check the quotes before it".into()
     } else {
-        "mend this place; documents without a target would pass as they are"
+        "mend this place; documents without a target would pass as they are".into()
     };
     let end = (step_back.offset + 1).min(text.len());
     Error::input(format!("this is no YAML that could be edited: {}", step_back.reason))

@@ -1,6 +1,6 @@
 //! What to do about variables of a job template that the agent puts its own in the place of: set them on the agent.
 
-use jobplate_diagnostic::Result;
+use jobplate_diagnostic::{Message, ProgramName, Result};
 use jobplate_manifest::container;
 use jobplate_manifest::workload::pod_specs;
 use jobplate_prefect::prefect1::managed;
@@ -21,7 +21,7 @@ struct Agent {
 }
 
 /// The notes on such variables: the command for the agent, which may be in the inputs itself.
-pub(crate) fn on_what_they_replace(rendering: &mut Rendering, settings: &Settings) -> Result<Vec<String>> {
+pub(crate) fn on_what_they_replace(rendering: &mut Rendering, settings: &Settings) -> Result<Vec<Message>> {
     let names = std::mem::take(&mut rendering.in_vain);
     let (of_agent, fixed): (Vec<_>, Vec<_>) = names
         .into_iter()
@@ -33,27 +33,28 @@ pub(crate) fn on_what_they_replace(rendering: &mut Rendering, settings: &Setting
     if !names.is_empty() {
         flags.dedup();
         let flags: Vec<String> = flags.into_iter().flatten().collect();
-        notes.push(format!(
-            "the Prefect 1 agent (0.14.7 and later) puts its own {} into every flow run; set it on the agent: {}",
-            names.join(", "),
-            command(&agents(rendering)?, &flags)
-        ));
+        let note = format!(
+            "the Prefect 1 agent (0.14.7 and later) puts its own {} into every flow run; set it on the agent: ",
+            names.join(", ")
+        );
+        notes.push(Message::from(note) + command(&agents(rendering)?, &flags));
     }
     if !fixed.is_empty() {
         let anyway = match fixed.iter().any(|name| name == variables::LOCAL_SECRETS) {
             true => format!("; {LOCAL_ANYWAY}"),
             false => String::new(),
         };
-        notes.push(format!(
+        let note = format!(
             "the Prefect 1 agent puts its own {} into every flow run, and nothing changes that{anyway}",
             fixed.join(", ")
-        ));
+        );
+        notes.push(note.into());
     }
     Ok(notes)
 }
 
 /// The command that gives these agents the flags; a general one where there are none.
-fn command(agents: &[Agent], flags: &[String]) -> String {
+fn command(agents: &[Agent], flags: &[String]) -> Message {
     let (mut inputs, mut targets): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
     for Agent { object, input } in agents {
         inputs.push(input.clone());
@@ -69,7 +70,7 @@ fn command(agents: &[Agent], flags: &[String]) -> String {
         }
     }
     let words = [inputs.as_slice(), targets.as_slice(), flags].concat();
-    format!("jobplate render {}", words.join(" "))
+    ProgramName + format!(" render {}", words.join(" "))
 }
 
 /// The agents in the inputs, as far as they can be named in a command.

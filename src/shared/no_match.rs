@@ -1,6 +1,6 @@
 //! Nothing matched: what was asked for, what there is, and what to ask for instead.
 
-use jobplate_diagnostic::{Error, Result};
+use jobplate_diagnostic::{Error, Message, ProgramName, Result};
 use jobplate_manifest::select::{ContainerChoice, Glob, Target};
 
 use super::edit_args::{Manifests, Naming, STDIN};
@@ -171,7 +171,7 @@ fn in_spec(target: &str) -> String {
 }
 
 /// A line to paste, for what stands in the way first.
-fn instead(injection: &Injection, naming: Naming, targets: &[Target], seen: &[Seen]) -> String {
+fn instead(injection: &Injection, naming: Naming, targets: &[Target], seen: &[Seen]) -> Message {
     let candidates = candidates(seen, targets);
     // Where the target itself is there, its containers are what does not fit.
     let mut of_meant = seen.iter().flat_map(|seen| {
@@ -197,30 +197,29 @@ fn instead(injection: &Injection, naming: Naming, targets: &[Target], seen: &[Se
         }
     };
     if injection.selector.is_some() {
-        "leave -l out, or give the labels that the object has".to_owned()
+        "leave -l out, or give the labels that the object has".into()
     } else if let (ContainerChoice::Named(_), Some(name)) = (&injection.containers, container) {
-        format!("name a container that is there: -c {name}")
+        format!("name a container that is there: -c {name}").into()
     } else if injection.skip_hooks && seen.iter().any(|seen| seen.is_meant && seen.is_hook) {
-        "leave --skip-hooks out: what is named is a Helm hook".to_owned()
+        "leave --skip-hooks out: what is named is a Helm hook".into()
     } else if injection.only_named && injection.targets.is_empty() && injection.is_settings_only() {
-        "install the agent with this chart, or name another object with --target".to_owned()
+        "install the agent with this chart, or name another object with --target".into()
     } else if let (Some(_), Some(flow_run)) = (prefect_secret, flow_run) {
-        format!("name what you mean: {}", named(&flow_run.target, ""))
+        format!("name what you mean: {}", named(&flow_run.target, "")).into()
     } else if let (Some((name, reference)), Some(Candidate { target, .. })) = (prefect_secret, candidates.first()) {
         let variable = format!("--secret-env {name}={}/{}", reference.name, reference.key);
-        format!(
-            "--secret goes into what flows run in: the job template (`jobplate template job` prints one); for \
-             other programs name the variable itself: {}",
-            named(target, &variable)
-        )
+        "--secret goes into what flows run in: the job template (`"
+            + ProgramName
+            + " template job` prints one); for other programs name the variable itself: "
+            + named(target, &variable)
     } else if let Some(Candidate { target, .. }) = candidates.first() {
-        format!("name what you mean: {}", named(target, ""))
+        format!("name what you mean: {}", named(target, "")).into()
     } else if seen.iter().any(Seen::has_pods) {
         match naming {
-            Naming::Flags | Naming::Helm => "name one of these with --target".to_owned(),
-            Naming::FunctionConfig | Naming::Parameters => "name one of these under `targets` in the spec".to_owned(),
+            Naming::Flags | Naming::Helm => "name one of these with --target".into(),
+            Naming::FunctionConfig | Naming::Parameters => "name one of these under `targets` in the spec".into(),
         }
     } else {
-        "name an input with a workload in it".to_owned()
+        "name an input with a workload in it".into()
     }
 }

@@ -18,5 +18,5 @@ pub(crate) fn no_input() -> Error {
 
 /// Writes remarks to standard error, a line each.
 pub(crate) fn report(notes: &[Note], ui: &Ui) {
-    notes.iter().for_each(|note| ui.note(&note.to_string()));
+    notes.iter().for_each(|note| ui.note(note.message()));
 }

@@ -230,7 +230,11 @@ mod tests {
         ];
         for (parse, text, expected) in cases {
             let error = parse("--flag", text).unwrap_err();
-            let said = format!("{} {}", error.message(), error.hint_text().unwrap_or_default());
+            let said = format!(
+                "{} {}",
+                error.message(),
+                error.hint_message().map(|hint| hint.with_program("jobplate")).unwrap_or_default()
+            );
             assert!(said.starts_with(expected), "{text}: {said}");
             assert!(!said.to_lowercase().contains("canary"), "{text}: {said}");
         }
@@ -259,7 +263,7 @@ mod tests {
         ] {
             let error = env_from("--env-from", text).unwrap_err();
             assert!(error.message().starts_with("`--env-from`"), "{text}");
-            assert!(!format!("{error} {:?}", error.hint_text()).contains("canary"), "{text}");
+            assert!(!format!("{error} {:?}", error.hint_message()).contains("canary"), "{text}");
         }
     }
 

@@ -41,9 +41,9 @@ pub(crate) fn plan_sources(
         rendering
             .unmatched
             .iter()
-            .for_each(|target| ui.note(&format!("nothing matches the target {}", target.display())));
+            .for_each(|target| ui.note(format!("nothing matches the target {}", target.display())));
         rendering.notes.iter().for_each(|note| ui.note(note));
-        agents::on_what_they_replace(&mut rendering, &injection.prefect)?.iter().for_each(|note| ui.note(note));
+        agents::on_what_they_replace(&mut rendering, &injection.prefect)?.into_iter().for_each(|note| ui.note(note));
     }
     Ok(rendering)
 }

@@ -1,7 +1,7 @@
 //! Decides what is said about a command line that clap refuses: nothing that may be a value.
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use jobplate_diagnostic::Error;
+use jobplate_diagnostic::{Error, ProgramName};
 
 /// Returns an error in better words than clap's, where there are any. `flag_first`: the first word is a flag.
 pub(crate) fn explain(error: &clap::Error, flag_first: bool) -> Option<Error> {
@@ -13,13 +13,14 @@ pub(crate) fn explain(error: &clap::Error, flag_first: bool) -> Option<Error> {
             Some(Error::usage(format!("`{flag}` and its value came as one word")).hint(hint))
         }
         ErrorKind::UnknownArgument if flag_first => {
-            let hint =
-                "the command comes first: jobplate render FILE ... (in Helm 3, --post-renderer-args post-render)";
+            let hint = "the command comes first: "
+                + ProgramName
+                + " render FILE ... (in Helm 3, --post-renderer-args post-render)";
             Some(Error::usage("a flag stands where the command is expected").hint(hint))
         }
         // Nothing like a command, so it is a file, and the command was forgotten.
         ErrorKind::InvalidSubcommand if error.get(ContextKind::SuggestedSubcommand).is_none() => {
-            let hint = "the command comes first: jobplate render FILE --secret NAME=SECRET/KEY";
+            let hint = "the command comes first: " + ProgramName + " render FILE --secret NAME=SECRET/KEY";
             Some(Error::usage("the first word is no command").hint(hint))
         }
         _ => None,

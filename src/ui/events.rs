@@ -74,9 +74,7 @@ impl Events for Terminal<'_> {
     }
 
     fn failed(&self, error: &Error) {
-        let text = diagnostic::error(error);
-        self.tell(&text);
-        self.ui.record_error(error, &text);
+        self.progress.suspend(|| self.ui.report_error(error, ""));
     }
 
     fn finished(&self, row: &Row) {

@@ -47,9 +47,9 @@ impl Workflow {
 
     /// Reports an error.
     pub(crate) fn report_error(&self, error: &Error) {
-        let hint = |hint: &str| self.invocation.as_typed_hint(hint);
-        annotate(&error_annotation(error, hint, |file| self.in_repository(file)));
-        self.summarize(&error_summary(error, hint));
+        let program = self.invocation.name();
+        annotate(&error_annotation(error, program, |file| self.in_repository(file)));
+        self.summarize(&error_summary(error, program));
     }
 
     /// Reports edits; those that are missing are marked in the files.

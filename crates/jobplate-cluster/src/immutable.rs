@@ -119,7 +119,8 @@ pub(crate) async fn wait_until_gone(
 /// An error behind a deletion: that the Job is gone is the first thing to know.
 pub(crate) fn not_made_anew(subject: &Subject, resource: &Resource, error: &Error) -> Error {
     let message = format!("{} is deleted, and not made anew: {}", resource.object(subject.name()), error.message());
-    let told = Error::new(error.kind(), message).hint(error.hint_text().unwrap_or("run again to make it").to_owned());
+    let told =
+        Error::new(error.kind(), message).hint(error.hint_message().cloned().unwrap_or("run again to make it".into()));
     match error.place() {
         Some(place) => told.at(place.span.clone()).in_document(&place.file, place.first_line, &place.document),
         None => subject.place(told),

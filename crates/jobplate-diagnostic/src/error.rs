@@ -6,6 +6,8 @@
 use std::fmt;
 use std::ops::Range;
 
+use crate::message::Message;
+
 use crate::line_index::LineIndex;
 
 /// A result whose error is a [`struct@Error`].
@@ -80,7 +82,7 @@ pub struct Error(Box<Inner>);
 struct Inner {
     kind: Kind,
     message: String,
-    hint: Option<String>,
+    hint: Option<Message>,
     file: Option<String>,
     span: Option<Range<usize>>,
     place: Option<Place>,
@@ -109,7 +111,7 @@ impl Error {
 
     /// What to do about it: one sentence.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub fn hint(mut self, hint: impl Into<Message>) -> Self {
         self.0.hint = Some(hint.into());
         self
     }
@@ -175,8 +177,8 @@ impl Error {
     }
 
     /// What to do about it.
-    pub fn hint_text(&self) -> Option<&str> {
-        self.0.hint.as_deref()
+    pub fn hint_message(&self) -> Option<&Message> {
+        self.0.hint.as_ref()
     }
 
     /// Where it is, if a place is known.

@@ -2,7 +2,9 @@
 
 mod error;
 mod line_index;
+mod message;
 pub mod suggest;
 
 pub use error::{Error, Kind, Place, Result, io_reason, write_error};
 pub use line_index::LineIndex;
+pub use message::{Message, ProgramName};

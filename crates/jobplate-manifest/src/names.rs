@@ -4,13 +4,13 @@
 
 use std::fmt;
 
-use jobplate_diagnostic::Error;
+use jobplate_diagnostic::{Error, Message};
 
 /// What is wrong with a text, and what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     what: String,
-    hint: Option<String>,
+    hint: Option<Message>,
 }
 
 impl Fault {
@@ -21,7 +21,7 @@ impl Fault {
 
     /// What to do about it.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub fn hint(mut self, hint: impl Into<Message>) -> Self {
         self.hint = Some(hint.into());
         self
     }
@@ -34,13 +34,19 @@ impl Fault {
             None => error,
         }
     }
+
+    /// Returns what is wrong and what to do about it, as one sentence.
+    pub fn message(self) -> Message {
+        let what = Message::from(self.what);
+        self.hint.into_iter().fold(what, |what, hint| what + "; " + hint)
+    }
 }
 
-/// The sentence, and the hint on a second line.
+/// The sentence, and the hint on a second line, as errors of readers have it, which are text.
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.what)?;
-        self.hint.as_ref().map_or(Ok(()), |hint| write!(f, "\n{hint}"))
+        self.hint.as_ref().map_or(Ok(()), |hint| write!(f, "\n{}", hint.with_program("jobplate")))
     }
 }
 
@@ -190,7 +196,7 @@ mod tests {
 
     #[test]
     fn a_name_in_capitals_comes_back_as_kubernetes_takes_it() {
-        let hint = |name| object_name("Secret", name).unwrap_err().hint.unwrap();
+        let hint = |name| object_name("Secret", name).unwrap_err().hint.unwrap().with_program("jobplate");
         assert!(hint("GITHUB_ACCESS_TOKEN").contains("`github-access-token`"));
         // May be values that were put in the wrong place.
         for value in ["ghp_AbCd", "AKIA0123", "_A"] {

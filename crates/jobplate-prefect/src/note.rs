@@ -1,6 +1,6 @@
 //! Remarks on a preview or a conversion.
 
-use std::fmt;
+use jobplate_diagnostic::Message;
 
 use crate::pyvalue::heap::Place;
 
@@ -8,23 +8,24 @@ use crate::pyvalue::heap::Place;
 #[derive(Debug)]
 pub struct Note {
     /// One sentence.
-    pub text: String,
+    pub text: Message,
     /// Where it is written.
     pub place: Option<Place>,
 }
 
 impl Note {
     /// A remark on what stands at a place.
-    pub fn new(text: impl Into<String>, place: Option<&Place>) -> Self {
+    pub fn new(text: impl Into<Message>, place: Option<&Place>) -> Self {
         Note { text: text.into(), place: place.cloned() }
     }
 }
 
-impl fmt::Display for Note {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Note {
+    /// Returns the text, after the place.
+    pub fn message(&self) -> Message {
         match &self.place {
-            Some(place) => write!(f, "{place}: {}", self.text),
-            None => f.write_str(&self.text),
+            Some(place) => Message::from(format!("{place}: ")) + self.text.clone(),
+            None => self.text.clone(),
         }
     }
 }

@@ -307,7 +307,11 @@ mod tests {
             let error = read(text).unwrap_err();
             assert_eq!(&text[error.span().unwrap()], place, "{text}");
             assert!(error.message().starts_with(message), "{text}: {}", error.message());
-            assert!(error.hint_text().unwrap_or_default().contains(hint), "{text}: {:?}", error.hint_text());
+            assert!(
+                error.hint_message().map(|hint| hint.with_program("jobplate")).unwrap_or_default().contains(hint),
+                "{text}: {:?}",
+                error.hint_message()
+            );
             assert!(!error.message().contains("canary"), "{text}");
         }
         // The second of two, not the first.

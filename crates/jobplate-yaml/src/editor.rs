@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use jobplate_diagnostic::{Error, Kind as ErrorKind, Result};
+use jobplate_diagnostic::{Error, Kind as ErrorKind, ProgramName, Result};
 
 use super::admit::{NotAdmitted, admit};
 use super::edit::{Change, Edit};
@@ -112,7 +112,11 @@ fn refuse_collections_as_keys(document: Document<'_>) -> Result<()> {
         Some(key) => {
             Err(Error::input("a mapping or list stands where a key is expected, which Kubernetes does not read")
                 .at(key.span())
-                .hint("if this is a template (`{{ }}`), render it first: `helm template ... | jobplate render -`"))
+                .hint(
+                    "if this is a template (`{{ }}`), render it first: `helm template ... | "
+                        + ProgramName
+                        + " render -`",
+                ))
         }
     }
 }

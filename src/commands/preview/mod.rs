@@ -14,7 +14,7 @@ mod worker;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use jobplate_diagnostic::{Error, Result};
+use jobplate_diagnostic::{Error, ProgramName, Result};
 use jobplate_prefect::prefect1::template;
 use jobplate_prefect::pyvalue::heap::{Heap, Text};
 use jobplate_prefect::pyvalue::send;
@@ -103,7 +103,10 @@ Exit codes: 0 done, 2 input, or Prefect itself would fail"
         let shows = match text {
             Some(text) if text.text.trim().is_empty() => {
                 return Err(Error::input("the template is empty").in_file(&*text.name).hint(
-                    "`jobplate template job` and `jobplate template base-job-template` print one to start from",
+                    "`" + ProgramName
+                        + " template job` and `"
+                        + ProgramName
+                        + " template base-job-template` print one to start from",
                 ));
             }
             Some(text) if base_job_template::is_one(&text.text) => {
@@ -118,7 +121,7 @@ Exit codes: 0 done, 2 input, or Prefect itself would fail"
             None => {
                 if let Some(flag) = self.worker.given() {
                     return Err(Error::usage(format!("`{flag}` needs a base job template"))
-                        .hint("`jobplate template base-job-template` prints one"));
+                        .hint("`" + ProgramName + " template base-job-template` prints one"));
                 }
                 if scenario.is_none() && self.agent.agent.is_none() && self.agent.run_config.is_none() {
                     return Err(no_input());

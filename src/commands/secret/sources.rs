@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
-use jobplate_diagnostic::{Error, Result};
+use jobplate_diagnostic::{Error, ProgramName, Result};
 use jobplate_manifest::env_file;
 use jobplate_prefect::prefect1::{config_secrets, secrets};
 use jobplate_prefect::pyvalue::environ::{Environ, Known, Variable};
@@ -78,8 +78,14 @@ impl Sources {
     /// All secrets of all sources, in the order in which the sources are listed above.
     pub(super) fn read(&self, only_names: bool) -> Result<Vec<Found>> {
         if !self.from_literal.is_empty() {
-            return Err(Error::usage("`--from-literal` would put the value into the shell's history and the list of processes")
-                .hint("a value comes from a file or standard input: printf %s \"$TOKEN\" | jobplate secret NAME --from-file TOKEN=-"));
+            return Err(Error::usage(
+                "`--from-literal` would put the value into the shell's history and the list of processes",
+            )
+            .hint(
+                "a value comes from a file or standard input: printf %s \"$TOKEN\" | "
+                    + ProgramName
+                    + " secret NAME --from-file TOKEN=-",
+            ));
         }
         if self.from_config.is_none()
             && !self.from_environment

@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use http::StatusCode;
-use jobplate_diagnostic::{Error, Kind};
+use jobplate_diagnostic::{Error, Kind, ProgramName};
 use jobplate_manifest::field::FieldPath;
 use jobplate_yaml::Node;
 use serde::Deserialize;
@@ -198,10 +198,12 @@ impl Status {
                 format!("something that is no API server answered {}", self.code.as_u16()),
                 "check `server` in the kubeconfig, and what stands between",
             ),
-            400 => (
-                format!("the server does not understand {object}"),
-                "is every field where it belongs? `jobplate render ... | kubectl apply --server-side --dry-run=server -f -` has its own words",
-            ),
+            400 => {
+                let hint = "is every field where it belongs? `"
+                    + ProgramName
+                    + " render ... | kubectl apply --server-side --dry-run=server -f -` has its own words";
+                return Error::new(Kind::Cluster, format!("the server does not understand {object}")).hint(hint);
+            }
             500 if self.says("failed calling webhook") => (
                 format!("{object} could not be checked: the webhook{} does not answer", webhook()),
                 "the webhook is an admission check of the cluster; whoever runs it can tell",
@@ -235,7 +237,9 @@ impl Status {
         let name = self.quoted_after("admission webhook ").or_else(|| self.quoted_after("ValidatingAdmissionPolicy "));
         let by = name.map(|name| format!(" ({name})")).unwrap_or_default();
         Error::new(Kind::Cluster, format!("an admission check of the cluster{by} does not allow {object}")).hint(
-            "its own words are not shown, since they may quote values: `jobplate render ... | kubectl apply --server-side --dry-run=server -f -` has them",
+            "its own words are not shown, since they may quote values: `"
+                + ProgramName
+                + " render ... | kubectl apply --server-side --dry-run=server -f -` has them",
         )
     }
 
@@ -549,7 +553,7 @@ mod tests {
     fn explained(status: &Status) -> String {
         let (subject, resource) = job();
         let error = status.error(&Refused { is_new: true, ..Refused::new(&subject, &resource, "ns", Verb::Patch) });
-        format!("{error} | {}", error.hint_text().unwrap_or_default())
+        format!("{error} | {}", error.hint_message().map(|hint| hint.with_program("jobplate")).unwrap_or_default())
     }
 
     #[test]

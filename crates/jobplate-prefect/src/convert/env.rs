@@ -4,7 +4,7 @@
 //! What a worker (prefect-kubernetes 0.6.6 and later) makes of it: its own settings, then `env`, then what stands in
 //! the container and has none of these names. Older ones, back to 0.2.12, keep all that stands in the container.
 
-use jobplate_diagnostic::{Error, Result};
+use jobplate_diagnostic::{Error, Message, ProgramName, Result};
 use jobplate_manifest::env::used_names;
 
 use super::base::Base;
@@ -235,8 +235,9 @@ fn note_secret(heap: &Heap, notes: &mut Notes, entry: &Entry) {
     let is_composed = heap.str(value).is_some_and(|text| used_names(text).next().is_some());
     if !is_empty && !is_composed && (is_sensitive(new) || is_sensitive(&entry.old)) {
         let said = format!(
-            "`{new}` is plain text, and its name looks secret: whoever sees the work pool reads it; put it into a Secret, and a reference (`--secret-env {new}=SECRET/KEY` of `jobplate render`) into the job template"
+            "`{new}` is plain text, and its name looks secret: whoever sees the work pool reads it; put it into a Secret, and a reference (`--secret-env {new}=SECRET/KEY` of `"
         );
+        let said = Message::from(said) + ProgramName + " render`) into the job template";
         notes.add(said, heap.place(entry.name));
     }
 }

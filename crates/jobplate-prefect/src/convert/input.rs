@@ -1,6 +1,6 @@
 //! The job template that is to be converted: whether it is one, and its parts.
 
-use jobplate_diagnostic::{Error, Result};
+use jobplate_diagnostic::{Error, Message, ProgramName, Result};
 use jobplate_manifest::env::used_names;
 
 use super::notes::Notes;
@@ -67,15 +67,17 @@ pub(super) fn read(heap: &Heap, job: Id) -> Result<Parts> {
 
 fn check_kind(heap: &Heap, job: Id) -> Result<()> {
     const HINT: &str = "name a Prefect 1 job template: a Job, or a ConfigMap with one under `job_template.yaml`";
-    let fail = |what: String, hint: &str, id: Id| Err(at(Error::input(what).hint(hint), heap.place(id)));
+    let fail = |what: String, hint: Message, id: Id| Err(at(Error::input(what).hint(hint), heap.place(id)));
     match heap.get(job) {
         Data::Dict(_) => {}
-        Data::None => return fail("there is no Job here: nothing but blanks and comments".to_owned(), HINT, job),
-        _ => return fail(format!("this is {}, and no Job", heap.kind(job)), HINT, job),
+        Data::None => {
+            return fail("there is no Job here: nothing but blanks and comments".to_owned(), HINT.into(), job);
+        }
+        _ => return fail(format!("this is {}, and no Job", heap.kind(job)), HINT.into(), job),
     }
     let has = |key: &str| heap.item(job, key).is_some();
     if has("job_configuration") && has("variables") || has("base_job_template") {
-        let hint = "there is nothing to convert: `jobplate render` puts references into it";
+        let hint = "there is nothing to convert: `" + ProgramName + " render` puts references into it";
         return fail("this is a base job template already".to_owned(), hint, job);
     }
     match heap.item(job, "kind").map(|kind| (kind, heap.str(kind))) {
@@ -83,13 +85,13 @@ fn check_kind(heap: &Heap, job: Id) -> Result<()> {
         None | Some((_, Some("Job"))) => Ok(()),
         Some((kind, Some("CronJob"))) => {
             let hint = "convert its `jobTemplate`, with `kind: Job` before it; the schedule belongs to a deployment";
-            fail("this is a CronJob, and a job template is a Job".to_owned(), hint, kind)
+            fail("this is a CronJob, and a job template is a Job".to_owned(), hint.into(), kind)
         }
         Some((kind, Some("ConfigMap"))) => {
-            fail("this ConfigMap has no job template".to_owned(), "its key must be `job_template.yaml`", kind)
+            fail("this ConfigMap has no job template".to_owned(), "its key must be `job_template.yaml`".into(), kind)
         }
-        Some((kind, Some(_))) => fail("this object is no Job".to_owned(), HINT, kind),
-        Some((kind, None)) => fail(format!("`kind` must be Job, and is {}", heap.kind(kind)), HINT, kind),
+        Some((kind, Some(_))) => fail("this object is no Job".to_owned(), HINT.into(), kind),
+        Some((kind, None)) => fail(format!("`kind` must be Job, and is {}", heap.kind(kind)), HINT.into(), kind),
     }
 }
 

@@ -1,5 +1,7 @@
 //! The notes of a conversion, in the order in which they come up.
 
+use jobplate_diagnostic::Message;
+
 use crate::note::Note;
 use crate::pyvalue::heap::Place;
 
@@ -8,7 +10,7 @@ use crate::pyvalue::heap::Place;
 pub(super) struct Notes(Vec<Note>);
 
 impl Notes {
-    pub(super) fn add(&mut self, text: impl Into<String>, place: Option<&Place>) {
+    pub(super) fn add(&mut self, text: impl Into<Message>, place: Option<&Place>) {
         self.0.push(Note::new(text, place));
     }
 

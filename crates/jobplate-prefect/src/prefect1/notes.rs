@@ -1,5 +1,6 @@
 //! Remarks on a preview: what of a template, a run config or an agent is lost, or means something else than it says.
 
+use jobplate_diagnostic::{Message, ProgramName};
 use std::collections::HashMap;
 
 use jobplate_manifest::env::used_names;
@@ -40,7 +41,7 @@ struct Notes<'h> {
 }
 
 impl Notes<'_> {
-    fn add(&mut self, text: impl Into<String>, place: Option<&Place>) {
+    fn add(&mut self, text: impl Into<Message>, place: Option<&Place>) {
         self.found.push(Note::new(text, place));
     }
 
@@ -231,10 +232,11 @@ impl Notes<'_> {
         for variable in &scenario.environ.0 {
             let place = variable.place.as_ref();
             if secret_name(&variable.name).is_some() {
-                let text = format!(
-                    "`{}` of the agent is not handed on to flow runs: put it into the job template (`jobplate render FILE --secret ...`)",
+                let text = Message::from(format!(
+                    "`{}` of the agent is not handed on to flow runs: put it into the job template (`",
                     variable.name
-                );
+                )) + ProgramName
+                    + " render FILE --secret ...`)";
                 self.add(text, place);
             } else if DEAD.contains(&variable.name.as_str()) && !variable.value.text().is_empty() {
                 self.add(format!("nothing reads `{}` of the agent since Prefect 1.0", variable.name), place);

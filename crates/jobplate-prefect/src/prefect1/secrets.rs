@@ -5,6 +5,7 @@
 //! `${...}`, and `Secret(...).get()` reads what is then still a text as JSON. Knows nothing of files and flags; no
 //! fault holds a value.
 
+use jobplate_diagnostic::ProgramName;
 use jobplate_manifest::names::{self, Fault};
 
 use super::config::string_to_type;
@@ -26,7 +27,7 @@ pub fn name(key: &str) -> Result<&str, Fault> {
             return Err(Fault::new("this is a dict of all secrets").hint("give each secret a variable of its own"));
         }
         return Err(Fault::new(format!("{name} is a setting of Prefect's, and no secret of a flow"))
-            .hint("leave it out; settings are for `jobplate render`: --backend, --api, --api-key, --env"));
+            .hint("leave it out; settings are for `" + ProgramName + " render`: --backend, --api, --api-key, --env"));
     }
     if let Some(method) = name.split(NESTS).find(|part| RESERVED.contains(part)) {
         return Err(Fault::new(format!("Prefect can't start: no setting or secret can be called `{method}`"))

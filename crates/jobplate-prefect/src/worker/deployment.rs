@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::rc::Rc;
 
-use jobplate_diagnostic::{Error, Result};
+use jobplate_diagnostic::{Error, Message, ProgramName, Result};
 
 use super::environment::Origin;
 use super::notes::is_secret_setting;
@@ -123,7 +123,7 @@ impl Deployed {
     /// What is to be said of it; `file` is what it was read from.
     pub fn notes(&self, heap: &Heap, made: &Preview, version: Version, file: &str, template: &Text) -> Vec<Note> {
         let mut notes = Vec::new();
-        let mut add = |text: String, place: Option<&Place>| notes.push(Note::new(text, place));
+        let mut add = |text: Message, place: Option<&Place>| notes.push(Note::new(text, place));
         let followed = version.prefect();
         let numbers = followed.split('.').take(2).map(|number| number.parse().ok());
         if let Some(own) = &self.version
@@ -131,18 +131,21 @@ impl Deployed {
         {
             let own: Vec<String> = own.iter().map(u32::to_string).collect();
             let own = own.join(".");
-            add(format!("{file}: the worker's image has Prefect {own}, and this is what {followed} makes"), None);
+            add(
+                format!("{file}: the worker's image has Prefect {own}, and this is what {followed} makes").into(),
+                None,
+            );
         }
         if self.name.is_none() {
             let text = "the worker's name is made up here: without `--name` it has another one each time it starts";
-            add(text.to_owned(), Some(&self.place));
+            add(text.into(), Some(&self.place));
         }
         if self.has_template {
             let text = "the worker reads its `--base-job-template` only as it creates the work pool: a pool that is there keeps its own";
-            add(text.to_owned(), Some(&self.place));
+            add(text.into(), Some(&self.place));
         }
         if self.has_sources {
-            add(format!("{file}: variables that the worker takes by `envFrom` are not known here"), None);
+            add(format!("{file}: variables that the worker takes by `envFrom` are not known here").into(), None);
         }
         for entry in made.entries.iter().filter(|entry| entry.origin == Origin::Worker) {
             let text = |key: &str| heap.item(entry.entry, key).map(|id| heap.get(id));
@@ -152,7 +155,7 @@ impl Deployed {
             }
             let from = references(from);
             let text = format!("the worker hands `{name}` ({from}) to every flow run as plain text");
-            add(text, entry.place.as_ref());
+            add(text.into(), entry.place.as_ref());
         }
         // A template can ask for a variable of the worker: `{{ $NAME }}`.
         let in_template = placeholder::all(&template.text).filter(|own| own.filler() == Filler::Environment);
@@ -166,13 +169,13 @@ impl Deployed {
                 continue;
             }
             let how = match &variable.value {
-                Known::Unknown(_) => " (`jobplate render FILE --secret-env ...`)",
-                Known::Text(_) => "",
+                Known::Unknown(_) => " (`" + ProgramName + " render FILE --secret-env ...`)",
+                Known::Text(_) => "".into(),
             };
             let text = format!(
-                "`{name}` of the worker is not handed on to flow runs: if they need it, put it into the base job template{how}"
+                "`{name}` of the worker is not handed on to flow runs: if they need it, put it into the base job template"
             );
-            add(text, variable.place.as_ref());
+            add(Message::from(text) + how, variable.place.as_ref());
         }
         notes
     }

@@ -1,8 +1,8 @@
 //! Remarks on a preview: what Prefect's server or Kubernetes will refuse, and what is lost or stands in plain text.
 
-use jobplate_diagnostic::suggest;
+use jobplate_diagnostic::{Message, ProgramName, suggest};
 use jobplate_manifest::env::KEY_SOURCES;
-use jobplate_manifest::names;
+use jobplate_manifest::names::{self, Fault};
 
 use super::environment::{Entry, Origin};
 use super::fill::{self, Carried};
@@ -75,8 +75,8 @@ struct Notes<'h> {
 }
 
 impl Notes<'_> {
-    fn add(&mut self, text: impl Into<String>, place: Option<&Place>) {
-        let text = self.carried.masked(&text.into());
+    fn add(&mut self, text: impl Into<Message>, place: Option<&Place>) {
+        let text = text.into().map(|text| self.carried.masked(text));
         if !self.found.iter().any(|note| note.text == text) {
             self.found.push(Note::new(text, place));
         }
@@ -207,11 +207,13 @@ impl Notes<'_> {
             let Some(name) = heap.item(*entry, "name") else {
                 let is_entry = ["value", "valueFrom"].iter().any(|key| heap.item(*entry, key).is_some());
                 let why = match is_entry {
-                    true => "",
-                    false => ": `{{ env }}` among entries becomes a mapping (`jobplate render` takes it out)",
+                    true => "".into(),
+                    false => {
+                        ": `{{ env }}` among entries becomes a mapping (`" + ProgramName + " render` takes it out)"
+                    }
                 };
-                let text = format!("Kubernetes refuses the Job: this is no entry of `env`, which has a `name`{why}");
-                self.add(text, place.as_ref());
+                let text = Message::from("Kubernetes refuses the Job: this is no entry of `env`, which has a `name`");
+                self.add(text + why, place.as_ref());
                 continue;
             };
             let name = text::str(heap, name);
@@ -240,10 +242,15 @@ impl Notes<'_> {
                 continue;
             }
             let way_out = match winner.origin {
-                Origin::Worker => format!("set `{name}: null` in `job_configuration.env`, as `jobplate render` does"),
-                _ => "whoever sets it there must leave it out".to_owned(),
+                Origin::Worker => {
+                    Message::from(format!("set `{name}: null` in `job_configuration.env`, as `"))
+                        + ProgramName
+                        + " render` does"
+                }
+                _ => "whoever sets it there must leave it out".into(),
             };
-            self.add(format!("the reference of {name} is lost: plain text takes its place; {way_out}"), place.as_ref());
+            let text = format!("the reference of {name} is lost: plain text takes its place; ");
+            self.add(Message::from(text) + way_out, place.as_ref());
         }
     }
 
@@ -258,20 +265,20 @@ impl Notes<'_> {
             let place_of = |key: &str| heap.item(reference, key).and_then(|own| heap.place(own)).or(place).cloned();
             let object = own("name").filter(|name| !name.is_empty());
             let fault = match &object {
-                Some(object) => names::object_name(word, object).err().map(|fault| fault.to_string()),
-                None => Some(format!("the {word} has no name")),
+                Some(object) => names::object_name(word, object).err().map(Fault::message),
+                None => Some(format!("the {word} has no name").into()),
             };
             if let Some(fault) = fault {
-                let fault = fault.replace('\n', "; ");
-                self.add(format!("Kubernetes refuses the Job: {name}: {fault}"), place_of("name").as_ref());
+                let text = Message::from(format!("Kubernetes refuses the Job: {name}: "));
+                self.add(text + fault, place_of("name").as_ref());
             }
             let fault = match own("key") {
-                Some(key) => names::data_key(&key).err().map(|fault| fault.to_string()),
-                None => Some(format!("the key of the {word} is missing")),
+                Some(key) => names::data_key(&key).err().map(Fault::message),
+                None => Some(format!("the key of the {word} is missing").into()),
             };
             if let Some(fault) = fault {
-                let fault = fault.replace('\n', "; ");
-                self.add(format!("Kubernetes refuses the Job: {name}: {fault}"), place_of("key").as_ref());
+                let text = Message::from(format!("Kubernetes refuses the Job: {name}: "));
+                self.add(text + fault, place_of("key").as_ref());
             }
         }
     }
@@ -297,7 +304,10 @@ impl Notes<'_> {
                 _ => format!("--secret-env {name}=SECRET/KEY"),
             };
             let file = heap.place(preview.template).map_or("FILE", |place| &place.source.name);
-            self.add(format!("{what}: `jobplate render {file} {flag}`"), place.as_ref());
+            self.add(
+                Message::from(format!("{what}: `")) + ProgramName + format!(" render {file} {flag}`"),
+                place.as_ref(),
+            );
         }
     }
 
@@ -343,7 +353,9 @@ impl Notes<'_> {
         if let Some(among) = among.filter(|_| !has_come) {
             self.add(
                 "once anything sets a variable, `{{ env }}` among entries becomes a mapping, and Kubernetes refuses the \
-                 Job (`jobplate render` takes it out)",
+                 Job (`"
+                    + ProgramName
+                    + " render` takes it out)",
                 heap.place(*among),
             );
         }
@@ -378,8 +390,8 @@ impl Notes<'_> {
             let name = heap.str(id).unwrap_or_default();
             // What a placeholder gives may be anybody's.
             if let Err(fault) = names::object_name("Job", &format!("{name}{ending}")) {
-                let fault = fault.to_string().replace('\n', "; ");
-                self.add(format!("Kubernetes refuses the Job: `{key}`: {fault}"), heap.place(id));
+                let text = Message::from(format!("Kubernetes refuses the Job: `{key}`: "));
+                self.add(text + fault.message(), heap.place(id));
             }
         }
         let namespace = manifest::namespace(heap, &preview.configuration);

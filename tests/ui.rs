@@ -1,0 +1,83 @@
+//! How the program talks to whoever invoked it: hints name it the way it was invoked, nothing else of a text changes,
+//! and output that can't be written is an error.
+#![cfg(unix)]
+
+use std::fs::OpenOptions;
+use std::path::Path;
+use std::process::Command;
+
+/// Runs the program under a name, and returns what it wrote to standard error.
+fn stderr(name: &str, args: &[&str], folder: &Path) -> String {
+    let program = folder.join(name);
+    if !program.exists() {
+        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_jobplate"), &program).expect("the program can be linked to");
+    }
+    let output = Command::new(program).args(args).current_dir(folder).output().expect("the program runs");
+    String::from_utf8(output.stderr).expect("messages are UTF-8")
+}
+
+#[test]
+fn hints_name_what_the_user_typed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = "jobplate render apply";
+    let job =
+        "kind: Job\nspec:\n  template:\n    spec:\n      containers:\n        - name: flow\n          {{ env }}\n";
+    std::fs::write(folder.path().join(file), job).unwrap();
+    for (program, name) in [("jobplate", "jobplate"), ("kubectl-jobplate", "kubectl jobplate")] {
+        let text = stderr(program, &["render", file, "--secret=A=s/a"], folder.path());
+        assert!(text.contains("--> jobplate render apply:7:"), "{text}");
+        assert!(text.contains(&format!("| {name} render -`")), "{text}");
+        let text = stderr(program, &["render", "--", "jobplate diff"], folder.path());
+        assert!(text.starts_with("error: jobplate diff: "), "{text}");
+        let text = stderr(program, &[file], folder.path());
+        assert!(text.contains(&format!("hint: the command comes first: {name} render FILE --secret")), "{text}");
+    }
+}
+
+#[test]
+fn notes_name_what_the_user_typed() {
+    let folder = tempfile::tempdir().unwrap();
+    let agent = "kind: Deployment\nmetadata: {name: agent}\nspec: {template: {spec: {containers: [{name: agent, args: [prefect, agent, kubernetes, start]}]}}}\n";
+    let job = "kind: Job\nmetadata: {name: etl}\nspec: {template: {spec: {containers: [{name: flow}]}}}\n";
+    std::fs::write(folder.path().join("jobplate apply"), agent).unwrap();
+    std::fs::write(folder.path().join("job.yaml"), job).unwrap();
+    let args = ["render", "job.yaml", "jobplate apply", "--target=job", "--env=PREFECT__CLOUD__API=http://x"];
+    let text = stderr("kubectl-jobplate", &args, folder.path());
+    assert!(text.contains("set it on the agent: kubectl jobplate render 'jobplate apply' --target "), "{text}");
+}
+
+#[test]
+fn output_that_cannot_be_written_is_an_error_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.yaml"), "kind: Job\nspec: {template: {spec: {containers: [{name: flow}]}}}\n")
+        .unwrap();
+    let set = "--secret-env=A=s/k";
+    for args in [
+        &["render", "a.yaml", set] as &[&str],
+        &["render", "a.yaml", set, "--diff"],
+        &["render", "a.yaml", set, "--check"],
+        &["template", "job"],
+        &["schema"],
+        &["completion", "bash"],
+        &["man"],
+    ] {
+        let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_jobplate"));
+        let output = command.args(args).current_dir(folder.path()).stdout(full).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(text.contains("error: cannot write to stdout: No space left on device"), "{args:?}: {text}");
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+    }
+}
+
+/// The runner of GitHub Actions reads commands in what a step prints.
+#[test]
+fn a_diff_holds_no_workflow_commands() {
+    let folder = tempfile::tempdir().unwrap();
+    let job = "kind: Job\nmetadata:\n  annotations:\n    a: |\n      ::add-mask::x\n      ##[group]y\nspec: {template: {spec: {containers: [{name: flow}]}}}\n";
+    std::fs::write(folder.path().join("a.yaml"), job).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_jobplate"));
+    command.args(["render", "--diff", "a.yaml", "--secret-env=A=s/k"]).current_dir(folder.path());
+    let diff = String::from_utf8(command.env("GITHUB_ACTIONS", "true").output().unwrap().stdout).unwrap();
+    assert!(diff.contains("\n       : :add-mask::x\n       ## [group]y\n"), "{diff}");
+}
