@@ -10,7 +10,7 @@ use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::env::{EnvFrom, EnvValue, KeyRef, SourceKind};
 use jobplate_manifest::names::{self, Fault};
 use jobplate_prefect::settings::{self, Settings};
-use jobplate_yaml::{Document, Kind, Node, Tape};
+use jobplate_yaml::{Document, Node, Tape, find_indirection};
 use schemars::JsonSchema;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 
@@ -318,14 +318,7 @@ fn check_head(root: Node<'_>) -> Result<()> {
 }
 
 fn refuse_sharing(root: Node<'_>) -> Result<()> {
-    let what = |node: Node<'_>| match node {
-        _ if node.anchor().is_some() => Some("an anchor"),
-        _ if node.tag().is_some() => Some("a tag"),
-        _ if node.kind() == Kind::Alias => Some("an alias"),
-        _ if node.entries().any(|(key, _)| key.kind() == Kind::Plain && key.is("<<")) => Some("a merge key (`<<`)"),
-        _ => None,
-    };
-    match root.descendants().find_map(|node| Some((node, what(node)?))) {
+    match find_indirection(root) {
         None => Ok(()),
         Some((node, what)) => Err(Error::usage(format!("{what} has no meaning in a spec file"))
             .at(node.span())

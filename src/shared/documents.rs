@@ -49,7 +49,9 @@ impl Pass for Way<'_> {
             if jobplate_yaml::read(before, &mut tape).is_ok() {
                 let named = planner.named(jobplate_yaml::Document::new(before, &tape))?;
                 if !named.is_empty() && jobplate_yaml::read(after, &mut tape).is_ok() {
-                    document.trial = trial(jobplate_yaml::Document::new(after, &tape), &named)?.map(Rc::from);
+                    let trial = trial(jobplate_yaml::Document::new(after, &tape), &named);
+                    // Its place is in the text that is sent, which no file has.
+                    document.trial = trial.map_err(|error| error.in_file(input))?.map(Rc::from);
                 }
                 document.named = named.into_iter().map(taken_over).collect();
             }

@@ -5,7 +5,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use jobplate::inject::request::{Asked, Injection, Names, Variable};
+use jobplate::inject::{Asked, Injection, Names, Variable};
 use jobplate::render::to_string;
 use jobplate_manifest::difference::{Item, differences};
 use jobplate_manifest::env::{EnvFrom, EnvValue, KeyRef, SourceKind};

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use jobplate::inject::request::Injection;
+use jobplate::inject::Injection;
 use jobplate::render::{Rendering, Source, to_string};
 use serde_json::{Map, Value, json};
 use similar::{Algorithm, DiffOp, capture_diff_slices};

@@ -11,7 +11,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use jobplate::inject::request::Injection;
+use jobplate::inject::Injection;
 use jobplate::render::{Rendered, to_string};
 use jobplate_diagnostic::Error;
 use jobplate_manifest::select::{ContainerChoice, Glob, Target};

@@ -249,7 +249,7 @@ fn decode_block(scalar: &Written<'_>, out: &mut impl Pieces) {
 }
 
 /// What go-yaml 2 resolves an untagged plain scalar to.
-pub fn resolve(text: &str) -> ScalarKind {
+pub(super) fn resolve(text: &str) -> ScalarKind {
     let Some(&first) = text.as_bytes().first() else { return ScalarKind::Null };
     match first {
         b'~' | b'n' | b'N' | b'y' | b'Y' | b't' | b'T' | b'f' | b'F' | b'o' | b'O' => resolve_word(text),

@@ -88,6 +88,18 @@ impl<'a> StrictMap<'a> {
     }
 }
 
+/// Finds the first node, in `root` or below it, that is not what it says outright, and what makes it so.
+pub fn find_indirection<'a>(root: Node<'a>) -> Option<(Node<'a>, &'static str)> {
+    let what = |node: Node<'a>| match node {
+        _ if node.anchor().is_some() => Some("an anchor"),
+        _ if node.tag().is_some() => Some("a tag"),
+        _ if node.kind() == Kind::Alias => Some("an alias"),
+        _ if node.entries().any(|(key, _)| key.is_merge_key()) => Some("a merge key (`<<`)"),
+        _ => None,
+    };
+    root.descendants().find_map(|node| Some((node, what(node)?)))
+}
+
 /// A node that may be edited. The only maker of [`Edit`]s.
 #[derive(Clone, Copy, Debug)]
 pub struct Editable<'a>(Node<'a>);

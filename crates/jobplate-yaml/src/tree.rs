@@ -122,7 +122,7 @@ impl<'a> Node<'a> {
     }
 
     /// The index behind its subtree.
-    pub fn end_index(self) -> u32 {
+    pub(super) fn end_index(self) -> u32 {
         self.entry().next
     }
 
@@ -322,7 +322,7 @@ impl<'a> Node<'a> {
     }
 
     /// The bytes of its anchor, with the `&`.
-    pub fn anchor_span(self) -> Option<Range<usize>> {
+    pub(super) fn anchor_span(self) -> Option<Range<usize>> {
         let range = self.properties()?.anchor.clone()?;
         Some(range.start as usize - 1..range.end as usize)
     }
