@@ -48,11 +48,11 @@ Exit codes: 0 nothing differs, 1 something does, 2 input, 3 refused or unreachab
         let session = self.cluster.session()?;
         let mut rendering = plan(&manifests, Matching::must_if(manifests.injection.needs_target()), ui)?;
         let edits = edits::find(&mut rendering, &manifests, ui)?;
-        let mut documents = Rendered::new(&mut rendering, take_over.then_some(&manifests.injection));
+        let documents = Rendered::new(&mut rendering, take_over.then_some(&manifests.injection));
         let terminal = Terminal::new(ui);
         let (mut differs, mut failure) = (false, None);
         let told = ui.print_diff(|out| {
-            failure = jobplate_cluster::diff(&mut documents, &session, force, take_over, &terminal, |difference| {
+            failure = jobplate_cluster::diff(documents, &session, force, take_over, &terminal, |difference| {
                 let Difference { object, file, before, after, immutable } = difference;
                 if before == after {
                     return Ok(());

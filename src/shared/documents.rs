@@ -1,66 +1,54 @@
-//! From a rendering to what the cluster's room takes: documents as they are printed, with what they came from.
+//! From a rendering to what is sent to a cluster: documents as they are printed, with what they came from.
 
-use std::rc::Rc;
-
-use jobplate_cluster::{Document, Documents, Named, Pass, Source};
+use jobplate_cluster::{Document, Named, Source};
 use jobplate_diagnostic::Result;
 use jobplate_yaml::Tape;
 
 use crate::inject::{Injection, Known, NamedEntries, Planner, trial};
 use crate::render::{Cursor, Pair, Rendering};
 
-/// The documents of a rendering, as the cluster's room wants them.
+/// Iterates over the documents of a rendering.
 pub(crate) struct Rendered<'r> {
-    rendering: &'r mut Rendering,
-    /// Whose entries are named in each document; none where that is not wanted.
-    named: Option<&'r Injection>,
+    cursor: Cursor<'r>,
+    /// Finds the entries that are named in each document; none where that is not wanted.
+    planner: Option<Planner<'r>>,
 }
 
 impl<'r> Rendered<'r> {
     /// All documents; with the entries that an injection names, if one is given.
     pub(crate) fn new(rendering: &'r mut Rendering, named: Option<&'r Injection>) -> Self {
-        Rendered { rendering, named }
+        let planner = named.map(|injection| Planner::new(injection, Known::default()));
+        Rendered { cursor: rendering.documents(None), planner }
     }
-}
 
-impl Documents for Rendered<'_> {
-    fn pass(&mut self) -> Box<dyn Pass + '_> {
-        Box::new(Way {
-            cursor: self.rendering.documents(None),
-            planner: self.named.map(|injection| Planner::new(injection, Known::default())),
-        })
-    }
-}
-
-struct Way<'r> {
-    cursor: Cursor<'r>,
-    planner: Option<Planner<'r>>,
-}
-
-impl Pass for Way<'_> {
-    fn next(&mut self) -> Result<Option<Document>> {
+    fn document(&mut self) -> Result<Option<Document>> {
         let Some(Pair { input, line, before, after, edited, changes }) = self.cursor.next()? else { return Ok(None) };
-        let source = edited.then(|| Source::new(before, changes));
-        let mut document =
-            Document { file: input.into(), line, text: after.into(), source, named: Rc::new([]), trial: None };
-        if let Some(planner) = &mut self.planner {
-            let mut tape = Tape::default();
-            // What neither parser reads has no target.
-            if jobplate_yaml::read(before, &mut tape).is_ok() {
-                let named = planner.named(jobplate_yaml::Document::new(before, &tape))?;
-                if !named.is_empty() && jobplate_yaml::read(after, &mut tape).is_ok() {
-                    let trial = trial(jobplate_yaml::Document::new(after, &tape), &named);
-                    // Its place is in the text that is sent, which no file has.
-                    document.trial = trial.map_err(|error| error.in_file(input))?.map(Rc::from);
-                }
-                document.named = named.into_iter().map(taken_over).collect();
-            }
+        let mut document = Document::new(input, line, after);
+        if edited {
+            document = document.made_of(Source::new(before, changes));
         }
-        Ok(Some(document))
+        let Some(planner) = &mut self.planner else { return Ok(Some(document)) };
+        let mut tape = Tape::default();
+        // What neither parser reads has no target.
+        if jobplate_yaml::read(before, &mut tape).is_err() {
+            return Ok(Some(document));
+        }
+        let named = planner.named(jobplate_yaml::Document::new(before, &tape))?;
+        let mut tried = None;
+        if !named.is_empty() && jobplate_yaml::read(after, &mut tape).is_ok() {
+            let trial = trial(jobplate_yaml::Document::new(after, &tape), &named);
+            // Its place is in the text that is sent, which no file has.
+            tried = trial.map_err(|error| error.in_file(input))?;
+        }
+        let taken_over = |NamedEntries { object, container, names }| Named { object, container, names };
+        Ok(Some(document.taking_over(named.into_iter().map(taken_over).collect(), tried)))
     }
 }
 
-fn taken_over(entries: NamedEntries) -> Named {
-    let NamedEntries { object, container, names } = entries;
-    Named { object, container, names }
+impl Iterator for Rendered<'_> {
+    type Item = Result<Document>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.document().transpose()
+    }
 }

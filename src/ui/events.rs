@@ -63,11 +63,11 @@ impl Events for Terminal<'_> {
 
     fn warning(&self, subject: &Subject, text: &str) {
         // One text for many objects, or for the trial and the apply of one, is told once.
-        let shown = diagnostic::foreign(text, &subject.document.text);
+        let shown = diagnostic::foreign(text, &subject.text().unwrap_or_default());
         if self.warned.borrow_mut().insert(shown.clone()) {
             self.tell(&diagnostic::warning(&format!(
                 "{}:{}: the server warns: {shown}",
-                subject.document.file,
+                subject.file(),
                 subject.line()
             )));
         }

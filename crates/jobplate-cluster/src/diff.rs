@@ -4,14 +4,15 @@ use futures::stream::{FuturesOrdered, StreamExt};
 use jobplate_diagnostic::{Error, Kind, Result};
 use serde_json::{Value, json};
 
+use crate::document::Document;
 use crate::errors::conflict;
 use crate::errors::refusal::explain;
 use crate::errors::status::{Refused, unknown_kind};
 use crate::events::Events;
-use crate::inventory::{Brought, survey};
+use crate::inventory::{Brought, Entry, Inventory, inventory};
 use crate::live::{object, without_noise};
 use crate::managed_fields;
-use crate::object::{Documents, Named, Subject};
+use crate::object::Subject;
 use crate::request::{Apply, Request, Resource, Verb, qualified};
 use crate::runtime::block_on;
 use crate::session::connection::Answer;
@@ -32,10 +33,13 @@ pub struct Difference {
     pub immutable: bool,
 }
 
-/// Compares all documents with the server, in their order. Refusals are told like those of an apply; the kind
-/// of the first is given. An error is of the input, or of the configuration.
+/// Compares documents with the server, in their order, and gives each object to `each`. Returns the kind of the first
+/// refusal; refusals are told like those of an apply.
+///
+/// # Errors
+/// Fails if an input or the configuration is wrong, if the server is lost, or with the first error of `each`.
 pub fn diff(
-    documents: &mut dyn Documents,
+    documents: impl IntoIterator<Item = Result<Document>>,
     options: &SessionOptions,
     force: bool,
     take_over: bool,
@@ -44,8 +48,7 @@ pub fn diff(
 ) -> Result<Option<Kind>> {
     block_on(async {
         let session = Session::open(options, events).await?;
-        let (entries, brought) = survey(documents, &session.namespaces)?;
-        let mut entries = entries.into_iter();
+        let Inventory { entries, brought } = inventory(documents, &session.namespaces)?;
         let mut failure = None;
         let mut take = |compared: Result<Difference>| match compared {
             Ok(difference) => each(&difference),
@@ -58,18 +61,13 @@ pub fn diff(
             }
         };
         let mut running = FuturesOrdered::new();
-        let mut documents = documents.pass();
-        while let Some(document) = documents.next()? {
-            for subject in Subject::all(&document)? {
-                while running.len() >= session.concurrency {
-                    if let Some(difference) = session.stop.or_stop(running.next()).await.ok_or_else(interrupted)? {
-                        take(difference)?;
-                    }
+        for entry in &entries {
+            while running.len() >= session.concurrency {
+                if let Some(difference) = session.stop.or_stop(running.next()).await.ok_or_else(interrupted)? {
+                    take(difference)?;
                 }
-                let needs = entries.next().map(|entry| entry.needs);
-                let is_brought = needs.is_some_and(|needs| brought.holds(&needs));
-                running.push_back(compare(&session, subject, &brought, is_brought, force, take_over));
             }
+            running.push_back(compare(&session, entry, &brought, force, take_over));
         }
         while let Some(difference) = session.stop.or_stop(running.next()).await.ok_or_else(interrupted)? {
             take(difference)?;
@@ -84,18 +82,17 @@ fn interrupted() -> Error {
 
 async fn compare(
     session: &Session<'_>,
-    subject: Subject,
+    entry: &Entry,
     brought: &Brought,
-    is_brought: bool,
     force: bool,
     take_over: bool,
 ) -> Result<Difference> {
-    let subject = &subject;
+    let subject = &*entry.subject;
     let Some(resource) = session.find_resource(subject).await? else {
         return match brought.has_kind(subject) {
             true => Ok(Difference {
                 object: qualified(subject.group(), &subject.kind, subject.name()),
-                file: subject.document.file.to_string(),
+                file: subject.file().to_owned(),
                 before: String::new(),
                 after: yaml(subject.json()?),
                 immutable: false,
@@ -103,16 +100,16 @@ async fn compare(
             false => Err(subject.place(unknown_kind(subject))),
         };
     };
-    let namespace = session.namespace(subject);
+    let namespace = &*subject.namespace;
     let difference = |before: Option<Value>, after: Value, immutable| Difference {
         object: resource.object(subject.name()),
-        file: subject.document.file.to_string(),
+        file: subject.file().to_owned(),
         before: before.map(yaml).unwrap_or_default(),
         after: yaml(after),
         immutable,
     };
     if subject.generated {
-        let request = Request::create(&resource, namespace, subject.body(), &session.writing, true);
+        let request = Request::create(&resource, namespace, subject.body()?, &session.writing, true);
         let answer = session.send(&request, subject).await?;
         return match answer.refusal() {
             None => {
@@ -125,7 +122,7 @@ async fn compare(
                 }
                 Ok(difference(None, new, false))
             }
-            Some(status) => Err(status.error(&Refused::new(subject, &resource, namespace, Verb::Create))),
+            Some(status) => Err(status.error(&Refused::new(subject, &resource, Verb::Create))),
         };
     }
     let live = session.live(subject, &resource, subject.name()).await?;
@@ -133,13 +130,13 @@ async fn compare(
         let how = Apply { writing: &session.writing, force, dry_run: true };
         Request::apply(&resource, namespace, subject.name(), body, how)
     };
-    let answer = session.send(&tried(subject.body(), force), subject).await?;
-    let named: Vec<&Named> = subject.named().collect();
+    let answer = session.send(&tried(subject.body()?, force), subject).await?;
+    let named = &*subject.named;
     let is_new = live.is_none();
     let taken = |answer: &Answer| {
         let mut after = object(answer, subject)?;
         if !named.is_empty() {
-            managed_fields::remove_unset(&mut after, &subject.json().unwrap_or_default(), &named);
+            managed_fields::remove_unset(&mut after, &subject.json_or_null(), named);
         }
         if is_new && subject.is_job() {
             as_of(&mut after, None);
@@ -151,14 +148,14 @@ async fn compare(
         let after = as_new(session, subject, &resource, live.as_ref()).await?;
         return Ok(difference(live, after, true));
     }
-    if take_over && !named.is_empty() && conflict::is_only_about(&status, &named) {
-        let answer = session.send(&tried(subject.trial_body(), true), subject).await?;
+    if take_over && !named.is_empty() && conflict::is_only_about(&status, named) {
+        let answer = session.send(&tried(subject.trial_body()?, true), subject).await?;
         if answer.refusal().is_none() {
             return Ok(difference(live, taken(&answer)?, false));
         }
     }
     // Not on the server yet, like what it is in: nothing to compare with.
-    if live.is_none() && status.is(404) && is_brought {
+    if live.is_none() && status.is(404) && brought.holds(&entry.needs) {
         return Ok(difference(None, subject.json()?, false));
     }
     Err(explain(session, subject, &resource, &status, take_over).await)
@@ -166,15 +163,14 @@ async fn compare(
 
 /// What the server would make of a Job that can't be changed, if it were new: tried under another name.
 async fn as_new(session: &Session<'_>, subject: &Subject, resource: &Resource, live: Option<&Value>) -> Result<Value> {
-    let namespace = session.namespace(subject);
+    let namespace = &*subject.namespace;
     let mut own = subject.json()?;
     let base: String = subject.name().chars().take(50).collect();
     own["metadata"]["name"] = json!(format!("{}-jobplate", base.trim_end_matches(['-', '.'])));
     let request = Request::create(resource, namespace, own.to_string().into_bytes(), &session.writing, true);
     let answer = session.send(&request, subject).await?;
     if let Some(status) = answer.refusal() {
-        let refused = Refused::new(subject, resource, namespace, Verb::Create);
-        return Err(status.error(&Refused { is_new: true, ..refused }));
+        return Err(status.error(&Refused::of_new(subject, resource)));
     }
     let mut new = object(&answer, subject)?;
     new["metadata"]["name"] = json!(subject.name());

@@ -1,20 +1,96 @@
-//! A live Job whose pod template would have to change, which Kubernetes allows for no Job.
+//! A live Job whose pod template would have to change, which Kubernetes allows for no Job: whether it fails, is
+//! skipped, or is deleted and made anew.
 
 use std::time::{Duration, Instant};
 
 use jobplate_diagnostic::{Error, Kind, Result};
 use serde_json::Value;
 
+use crate::errors::conflict::{ATTEMPTS, keeps_changing};
+use crate::errors::refusal::explain;
 use crate::errors::status::Refused;
 use crate::object::Subject;
-use crate::request::{Request, Resource, Verb};
+use crate::options::{ApplyOptions, OnImmutable};
+use crate::outcome::{Done, Metadata};
+use crate::report::Outcome;
+use crate::request::{Apply, Request, Resource, Verb};
 use crate::session::Session;
 
 /// How often a Job that is being deleted is looked at.
 const LOOK: Duration = Duration::from_millis(250);
 
+/// Decides what is done about such a Job, and tries it.
+///
+/// # Errors
+/// Fails if nothing may be done about it, or if the server would refuse it.
+pub(crate) async fn dry_run(
+    session: &Session<'_>,
+    on_immutable: OnImmutable,
+    subject: &Subject,
+    resource: &Resource,
+) -> Result<Done> {
+    let outcome = match on_immutable {
+        OnImmutable::Fail => return Err(refused(subject, resource)),
+        OnImmutable::Skip => Outcome::Skipped,
+        OnImmutable::Recreate { running } => {
+            if let Some(live) = check_replaceable(session, subject, resource, running).await? {
+                delete(session, subject, resource, &live, true).await?;
+            }
+            Outcome::Recreated
+        }
+    };
+    Ok(Done::new(outcome))
+}
+
+/// Decides what is done about such a Job, and does it.
+///
+/// # Errors
+/// Fails if nothing may be done about it, or if the server refuses it.
+pub(crate) async fn apply(
+    session: &Session<'_>,
+    options: &ApplyOptions,
+    subject: &Subject,
+    resource: &Resource,
+) -> Result<Done> {
+    let running = match options.on_immutable {
+        OnImmutable::Fail => return Err(refused(subject, resource)),
+        OnImmutable::Skip => return Ok(Done::new(Outcome::Skipped)),
+        OnImmutable::Recreate { running } => running,
+    };
+    let deadline = Instant::now() + options.timeout;
+    for attempt in 1.. {
+        let live = check_replaceable(session, subject, resource, running).await?;
+        let Some(live) = live else { break };
+        if delete(session, subject, resource, &live, false).await? {
+            let gone = wait_until_gone(session, subject, resource, &live, deadline).await;
+            gone.map_err(|error| not_made_anew(subject, resource, &error))?;
+            break;
+        }
+        if attempt == ATTEMPTS {
+            return Err(keeps_changing(subject, resource, "deleted"));
+        }
+    }
+    let made = make_anew(session, options, subject, resource).await;
+    made.map_err(|error| not_made_anew(subject, resource, &error))
+}
+
+async fn make_anew(
+    session: &Session<'_>,
+    options: &ApplyOptions,
+    subject: &Subject,
+    resource: &Resource,
+) -> Result<Done> {
+    let how = Apply { writing: &session.writing, force: options.force, dry_run: false };
+    let request = Request::apply(resource, &subject.namespace, subject.name(), subject.body()?, how);
+    let answer = session.send(&request, subject).await?;
+    match answer.refusal() {
+        None => Ok(Done::with_uid(Outcome::Recreated, Metadata::read(&answer, subject)?.uid)),
+        Some(status) => Err(explain(session, subject, resource, &status, options.take_over).await),
+    }
+}
+
 /// The error where nothing may be done about it.
-pub(crate) fn refused(subject: &Subject, resource: &Resource) -> Error {
+fn refused(subject: &Subject, resource: &Resource) -> Error {
     let object = resource.object(subject.name());
     let error = Error::new(
         Kind::Cluster,
@@ -28,7 +104,7 @@ pub(crate) fn refused(subject: &Subject, resource: &Resource) -> Error {
 }
 
 /// Whether the live Job may be deleted to make it anew, and the new one would be taken. Gives the live one.
-pub(crate) async fn check_replaceable(
+async fn check_replaceable(
     session: &Session<'_>,
     subject: &Subject,
     resource: &Resource,
@@ -49,15 +125,11 @@ pub(crate) async fn check_replaceable(
     }
     // The dry run of an apply is refused whatever the new Job is; a creation of the name is checked whole
     // before the name is found to be taken.
-    let namespace = session.namespace(subject);
-    let request = Request::create(resource, namespace, subject.body(), &session.writing, true);
+    let request = Request::create(resource, &subject.namespace, subject.body()?, &session.writing, true);
     match session.send(&request, subject).await?.refusal() {
         None => Ok(Some(live)),
         Some(status) if status.already_exists() => Ok(Some(live)),
-        Some(status) => {
-            let refused = Refused::new(subject, resource, namespace, Verb::Create);
-            Err(status.error(&Refused { is_new: true, ..refused }))
-        }
+        Some(status) => Err(status.error(&Refused::of_new(subject, resource))),
     }
 }
 
@@ -69,26 +141,25 @@ fn is_running(job: &Value) -> bool {
     !ended && job["spec"]["suspend"] != true
 }
 
-/// Deletes exactly this live Job, pods first, or tries whether it may be. False where it is another by now, so that what was found out
-/// about it may not hold any more.
-pub(crate) async fn delete(
+/// Deletes exactly this live Job, pods first, or tries whether it may be. False where it is another by now, so that
+/// what was found out about it may not hold any more.
+async fn delete(
     session: &Session<'_>,
     subject: &Subject,
     resource: &Resource,
     live: &Value,
     dry_run: bool,
 ) -> Result<bool> {
-    let namespace = session.namespace(subject);
-    let request = Request::delete(resource, namespace, subject.name(), live, dry_run);
+    let request = Request::delete(resource, &subject.namespace, subject.name(), live, dry_run);
     match session.send(&request, subject).await?.refusal() {
         Some(status) if status.is(409) => Ok(false),
-        Some(status) if !status.is(404) => Err(status.error(&Refused::new(subject, resource, namespace, Verb::Delete))),
+        Some(status) if !status.is(404) => Err(status.error(&Refused::new(subject, resource, Verb::Delete))),
         _ => Ok(true),
     }
 }
 
 /// Waits until a Job that was deleted is gone.
-pub(crate) async fn wait_until_gone(
+async fn wait_until_gone(
     session: &Session<'_>,
     subject: &Subject,
     resource: &Resource,
@@ -117,7 +188,7 @@ pub(crate) async fn wait_until_gone(
 }
 
 /// An error behind a deletion: that the Job is gone is the first thing to know.
-pub(crate) fn not_made_anew(subject: &Subject, resource: &Resource, error: &Error) -> Error {
+fn not_made_anew(subject: &Subject, resource: &Resource, error: &Error) -> Error {
     let message = format!("{} is deleted, and not made anew: {}", resource.object(subject.name()), error.message());
     let told =
         Error::new(error.kind(), message).hint(error.hint_message().cloned().unwrap_or("run again to make it".into()));

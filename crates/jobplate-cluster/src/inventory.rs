@@ -8,11 +8,13 @@ use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::field::FieldPath;
 use jobplate_yaml::Node;
 
+use crate::document::Document;
 use crate::kinds::built_in;
 use crate::namespaces::Namespaces;
-use crate::object::{Documents, Subject};
+use crate::object::Subject;
+use crate::outcome::Tried;
 use crate::report::Row;
-use jiff::Timestamp;
+use crate::spool::Spool;
 
 /// When an object is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,34 +33,10 @@ const EARLY: [&str; 3] = ["PriorityClass", "ServiceAccount", "StorageClass"];
 /// Where Roles and their bindings are.
 const RBAC: &str = "rbac.authorization.k8s.io/v1";
 
-/// What a trial saw.
-#[derive(Clone, Default)]
-pub(crate) enum Tried {
-    /// There was no trial.
-    #[default]
-    Not,
-    /// There is no such object.
-    New,
-    /// There is one.
-    There {
-        /// As the trial saw it.
-        resource_version: Option<String>,
-        /// When our last apply that changed something was.
-        time: Option<Timestamp>,
-        /// Whether the apply will change something.
-        changes: bool,
-    },
-}
-
-impl Tried {
-    /// Whether the object will be new, or another.
-    pub(crate) fn is_news(&self) -> bool {
-        matches!(self, Tried::New | Tried::There { changes: true, .. })
-    }
-}
-
 /// An object of the input, and how far it is.
 pub(crate) struct Entry {
+    /// The object.
+    pub subject: Rc<Subject>,
     /// What the report will say.
     pub row: Row,
     /// When it is sent.
@@ -76,40 +54,31 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// An object with its mapping, and the namespace that it goes to if it can have one.
-    fn new(subject: &Subject, node: Node<'_>, namespace: String) -> Self {
-        let brings = match (subject.api_version.as_str(), subject.kind.as_str()) {
+    /// An object with its mapping.
+    fn new(subject: Subject, node: Node<'_>) -> Self {
+        let (kind, namespace) = (&*subject.kind, &*subject.namespace);
+        let brings = match (&*subject.api_version, kind) {
             ("v1", "Namespace") => Some(Brings::Namespace(subject.name().to_owned())),
             _ if subject.is_crd() => defined_kind(node),
-            (RBAC, kind @ ("Role" | "ClusterRole")) => {
-                let namespace = if kind == "Role" { &*namespace } else { "" };
-                Some(Brings::Role([kind, namespace, subject.name()].map(str::to_owned)))
-            }
+            (RBAC, "Role" | "ClusterRole") => Some(Brings::Role(role(kind, namespace, subject.name()))),
             _ => None,
         };
         let turn = match &brings {
             Some(Brings::Role(_)) => Turn::Early,
             Some(_) => Turn::First,
-            None if EARLY.contains(&subject.kind.as_str()) => Turn::Early,
+            None if EARLY.contains(&kind) => Turn::Early,
             None if subject.is_job() => Turn::Last,
             None => Turn::Middle,
         };
-        let namespaced = built_in(&subject.api_version, &subject.kind).is_none_or(|resource| resource.namespaced);
+        let namespaced = built_in(&subject.api_version, kind).is_none_or(|resource| resource.namespaced);
         let needs = Needs {
-            role: bound_role(subject, node, &namespace),
-            kind: (subject.group().to_owned(), subject.kind.clone()),
-            namespace: namespaced.then_some(namespace),
+            namespace: namespaced.then(|| namespace.to_owned()),
+            kind: (subject.group().to_owned(), kind.to_owned()),
+            role: bound_role(&subject, node),
         };
         let passes = turn == Turn::Last && has_ttl(node);
-        Entry { row: Row::new(subject), turn, brings, needs, untriable: false, tried: Tried::Not, passes }
-    }
-
-    /// Whether it is about this object.
-    pub(crate) fn is_for(&self, subject: &Subject) -> bool {
-        let Row { api_version, kind, name, .. } = &self.row;
-        // The server gives the rest of a generated name.
-        let named = if subject.generated { name.starts_with(subject.name()) } else { name == subject.name() };
-        **api_version == *subject.api_version && **kind == *subject.kind && named
+        let (row, subject) = (Row::new(&subject), Rc::new(subject));
+        Entry { subject, row, turn, brings, needs, untriable: false, tried: Tried::Not, passes }
     }
 }
 
@@ -173,30 +142,42 @@ impl Brought {
 
     /// Whether an object's kind is brought.
     pub(crate) fn has_kind(&self, subject: &Subject) -> bool {
-        self.kinds.contains(&(subject.group().to_owned(), subject.kind.clone()))
+        self.kinds.contains(&(subject.group().to_owned(), subject.kind.to_string()))
     }
 }
 
-/// Looks at every object once; the first fault ends it.
-pub(crate) fn survey(documents: &mut dyn Documents, namespaces: &Namespaces) -> Result<(Vec<Entry>, Brought)> {
+/// Everything that there is to apply.
+pub(crate) struct Inventory {
+    /// All objects, in the order of the input.
+    pub entries: Vec<Entry>,
+    /// What they bring.
+    pub brought: Brought,
+}
+
+/// Looks at every object once, and keeps its texts in a spool.
+///
+/// # Errors
+/// Fails at the first fault of an object, and where there is none.
+pub(crate) fn inventory(
+    documents: impl IntoIterator<Item = Result<Document>>,
+    namespaces: &Namespaces,
+) -> Result<Inventory> {
     let mut entries = Vec::new();
     let mut seen: HashMap<Identity, (Rc<str>, usize)> = HashMap::new();
-    let mut documents = documents.pass();
-    while let Some(document) = documents.next()? {
-        Subject::each(&document, &mut |subject, node| {
-            namespaces.check(&subject)?;
-            let namespace = namespaces.of(&subject).to_owned();
+    let spool = Rc::new(Spool::new());
+    for document in documents {
+        let document = document?;
+        Subject::each(&document, namespaces, &spool, &mut |subject, node| {
+            namespaces.check(subject.own_namespace.as_ref(), node).map_err(|error| document.place(error))?;
             if !subject.generated {
-                let own =
-                    [subject.group().to_owned(), subject.kind.clone(), namespace.clone(), subject.name().to_owned()];
-                let place = (Rc::clone(&document.file), subject.line());
-                if let Some((file, line)) = seen.insert(own, place) {
+                let own = [subject.group(), &subject.kind, &subject.namespace, subject.name()].map(str::to_owned);
+                if let Some((file, line)) = seen.insert(own, (Rc::clone(&document.file), subject.line())) {
                     let what = format!("{}/{} stands in the input twice", subject.kind, subject.name());
                     let first = format!("the first is in {file}, line {line}; remove one of the two");
                     return Err(subject.place(Error::input(what).hint(first)));
                 }
             }
-            entries.push(Entry::new(&subject, node, namespace));
+            entries.push(Entry::new(subject, node));
             Ok(())
         })?;
     }
@@ -206,18 +187,20 @@ pub(crate) fn survey(documents: &mut dyn Documents, namespaces: &Namespaces) -> 
         );
     }
     let brought = Brought::by(entries.iter());
-    Ok((entries, brought))
+    Ok(Inventory { entries, brought })
+}
+
+fn role(kind: &str, namespace: &str, name: &str) -> Role {
+    [kind, if kind == "Role" { namespace } else { "" }, name].map(str::to_owned)
 }
 
 /// The Role that a binding binds.
-fn bound_role(subject: &Subject, root: Node<'_>, namespace: &str) -> Option<Role> {
-    if subject.api_version != RBAC || !matches!(subject.kind.as_str(), "RoleBinding" | "ClusterRoleBinding") {
+fn bound_role(subject: &Subject, root: Node<'_>) -> Option<Role> {
+    if &*subject.api_version != RBAC || !matches!(&*subject.kind, "RoleBinding" | "ClusterRoleBinding") {
         return None;
     }
     let text = |key| Some(FieldPath::of_keys(&["roleRef", key]).find(root)).filter(|at| at.whole)?.node.text();
-    let [kind, name] = [text("kind")?.into_owned(), text("name")?.into_owned()];
-    let namespace = if kind == "Role" { namespace } else { "" };
-    Some([kind, namespace.to_owned(), name])
+    Some(role(&text("kind")?, &subject.namespace, &text("name")?))
 }
 
 fn has_ttl(job: Node<'_>) -> bool {
@@ -236,22 +219,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::object::{Document, Pass, Source};
-
-    /// One document.
-    struct One(Option<Document>);
-
-    impl Documents for One {
-        fn pass(&mut self) -> Box<dyn Pass + '_> {
-            Box::new(One(self.0.take()))
-        }
-    }
-
-    impl Pass for One {
-        fn next(&mut self) -> Result<Option<Document>> {
-            Ok(self.0.take())
-        }
-    }
+    use crate::document::Source;
 
     /// A List of Jobs, each with one edit.
     fn jobs(count: usize) -> Document {
@@ -262,14 +230,15 @@ mod tests {
             changes.push((text.len()..text.len(), 0));
             text.push_str("  spec: {ttlSecondsAfterFinished: 60, template: {spec: {containers: [{name: flow}]}}}\n");
         }
-        let source = Some(Source::new(&text, changes));
-        Document { file: "jobs.yaml".into(), line: 1, text: text.into(), source, named: Rc::new([]), trial: None }
+        let source = Source::new(&text, changes);
+        Document::new("jobs.yaml", 1, text).made_of(source)
     }
 
-    fn time_of(document: &Document, count: usize) -> Duration {
-        let namespaces = Namespaces { asked: None, default: "default".to_owned() };
+    fn time_of(count: usize) -> Duration {
+        let document = jobs(count);
+        let namespaces = Namespaces { asked: None, default: "default".into() };
         let started = Instant::now();
-        let (entries, _) = survey(&mut One(Some(document.clone())), &namespaces).unwrap();
+        let Inventory { entries, .. } = inventory([Ok(document)], &namespaces).unwrap();
         let took = started.elapsed();
         assert_eq!(entries.len(), count);
         assert!(entries.iter().all(|entry| entry.passes) && entries[count - 1].row.line == 5 * count - 1);
@@ -278,10 +247,9 @@ mod tests {
 
     #[test]
     fn a_list_is_read_in_linear_time() {
-        let (small, large) = (jobs(1000), jobs(2000));
         // The least of several: other programs only add to it.
-        let least = |document, count| (0..3).map(|_| time_of(document, count)).min().unwrap();
-        let ratio = least(&large, 2000).as_secs_f64() / least(&small, 1000).as_secs_f64();
+        let least = |count| (0..3).map(|_| time_of(count)).min().unwrap();
+        let ratio = least(2000).as_secs_f64() / least(1000).as_secs_f64();
         assert!(ratio < 3.0, "twice as many Jobs take {ratio:.1} times as long");
     }
 }

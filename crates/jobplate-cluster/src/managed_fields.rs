@@ -8,7 +8,7 @@ use jobplate_manifest::field::{FieldPath, Step};
 use jobplate_manifest::sensitive::LAST_APPLIED;
 use serde_json::{Map, Value, json};
 
-use crate::object::Named;
+use crate::document::Named;
 
 /// A patch that moves the ownership of env entries to us.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub(crate) struct Transfer {
 ///
 /// Nothing else changes hands: what others own beside the entries stays theirs, so that the apply that
 /// follows resets none of it.
-pub(crate) fn transfer(live: &Value, named: &[&Named], manager: &str) -> Option<Transfer> {
+pub(crate) fn transfer(live: &Value, named: &[Named], manager: &str) -> Option<Transfer> {
     let mut owners: Vec<Value> =
         live.pointer("/metadata/managedFields").and_then(Value::as_array).cloned().unwrap_or_default();
     let api_version = live["apiVersion"].as_str()?;
@@ -92,7 +92,7 @@ const UNKNOWN_OWNER: &str = "before-first-apply";
 
 /// Gives the other entries of these containers that nobody owns to an owner: when ours go, all that nobody
 /// owns beside them would go, too.
-fn keep_unowned(live: &Value, named: &[&Named], owners: &mut Vec<Value>, api_version: &str) {
+fn keep_unowned(live: &Value, named: &[Named], owners: &mut Vec<Value>, api_version: &str) {
     let mut kept = json!({});
     for own in named {
         let env = own.container.clone().then(Step::Key("env".to_owned()));
@@ -146,7 +146,7 @@ pub(crate) struct Left {
 }
 
 /// The named entries that are not in the document, `ours`, and still on the server.
-pub(crate) fn left(live: &Value, ours: &Value, named: &[&Named], manager: &str) -> Vec<Left> {
+pub(crate) fn left(live: &Value, ours: &Value, named: &[Named], manager: &str) -> Vec<Left> {
     let mut found = Vec::new();
     for Named { container, names, .. } in named {
         let entry = |object, name: &str| {
@@ -262,7 +262,7 @@ pub(crate) fn named_item(name: &str) -> Step {
 }
 
 /// Takes entries that are to be removed out of an object: those that are named and not in the document.
-pub(crate) fn remove_unset(object: &mut Value, ours: &Value, named: &[&Named]) {
+pub(crate) fn remove_unset(object: &mut Value, ours: &Value, named: &[Named]) {
     for Named { container, names, .. } in named {
         let own = |name: &str| {
             let env = container.follow(ours).and_then(|container| container["env"].as_array());
@@ -307,7 +307,7 @@ pub(crate) mod tests {
 
     #[test]
     fn exactly_the_entries_change_hands() {
-        let transfer = transfer(&live(), &[&named()], "jobplate").unwrap();
+        let transfer = transfer(&live(), &[named()], "jobplate").unwrap();
         assert_eq!(transfer.from, ["kubectl-client-side-apply", "kubectl-set"]);
         assert_eq!(transfer.patch[0]["value"], "7");
         let owners = &transfer.patch[1]["value"];
@@ -331,16 +331,16 @@ pub(crate) mod tests {
         let entry = json!({"f:spec": {"f:containers": {"k:{\"name\":\"c\"}": {"f:env": {"k:{\"name\":\"X\"}": {"f:value": {}}}}}}});
         mine["metadata"]["managedFields"] = json!([{"manager": "jobplate", "operation": "Apply", "fieldsV1": entry}]);
         mine["metadata"]["annotations"] = json!({});
-        assert!(transfer(&mine, &[&named()], "jobplate").is_none());
+        assert!(transfer(&mine, &[named()], "jobplate").is_none());
         let other = Named { names: vec!["Y".to_owned()], ..named() };
-        assert!(transfer(&mine, &[&other], "jobplate").is_none());
+        assert!(transfer(&mine, &[other], "jobplate").is_none());
     }
 
     #[test]
     fn what_nobody_owns_is_taken_too() {
         let mut cleared = live();
         cleared["metadata"]["managedFields"] = json!([{}]);
-        let transfer = transfer(&cleared, &[&named()], "jobplate").unwrap();
+        let transfer = transfer(&cleared, &[named()], "jobplate").unwrap();
         assert!(transfer.moves && transfer.from.is_empty());
         let owners = &transfer.patch[1]["value"];
         assert_eq!(owners.as_array().map(Vec::len), Some(1));
@@ -354,7 +354,7 @@ pub(crate) mod tests {
         cleared["metadata"]["managedFields"] = json!([{}]);
         cleared["spec"]["containers"][0]["env"] = json!([{"name": "A", "value": "a"}, {"name": "X", "value": "hush"}]);
         assert!(is_unowned(&cleared) && !is_unowned(&live()));
-        let transfer = transfer(&cleared, &[&named()], "jobplate").unwrap();
+        let transfer = transfer(&cleared, &[named()], "jobplate").unwrap();
         let owners = &transfer.patch[1]["value"];
         let entry = "/fieldsV1/f:spec/f:containers/k:{\"name\":\"c\"}/f:env/k:{\"name\":\"A\"}/f:value";
         assert_eq!(owners[0]["manager"], "before-first-apply");
@@ -365,7 +365,7 @@ pub(crate) mod tests {
         again["spec"]["containers"] =
             json!([cleared["spec"]["containers"][0], {"name": "d", "env": [{"name": "B"}, {"name": "X"}]}]);
         let other = Named { container: FieldPath::parse(".spec.containers[name=\"d\"]").unwrap(), ..named() };
-        let transfer = super::transfer(&again, &[&other], "jobplate").unwrap();
+        let transfer = super::transfer(&again, &[other], "jobplate").unwrap();
         let kept: Vec<&Value> = transfer.patch[1]["value"]
             .as_array()
             .unwrap()

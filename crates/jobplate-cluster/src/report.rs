@@ -74,11 +74,11 @@ impl Row {
     /// A row for an object that nothing was done about yet.
     pub fn new(subject: &Subject) -> Self {
         Row {
-            api_version: subject.api_version.as_str().into(),
-            kind: subject.kind.as_str().into(),
+            api_version: Rc::clone(&subject.api_version),
+            kind: Rc::clone(&subject.kind),
             name: subject.name().to_owned(),
-            namespace: subject.namespace.as_deref().map(Rc::from),
-            file: Rc::clone(&subject.document.file),
+            namespace: subject.own_namespace.clone(),
+            file: Rc::clone(subject.shared_file()),
             line: subject.line(),
             outcome: Outcome::NotTried,
             reason: None,

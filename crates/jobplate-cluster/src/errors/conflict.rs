@@ -2,14 +2,20 @@
 //!
 //! Pure: takes live objects and documents as JSON.
 
+use jobplate_diagnostic::{Error, Kind};
 use jobplate_manifest::env::SOURCES;
 use jobplate_manifest::field::{FieldPath, Step};
 use jobplate_manifest::workload;
 use serde_json::Value;
 
+use crate::document::Named;
 use crate::errors::status::{Cause, Status};
 use crate::managed_fields::{named_item, value_owners};
-use crate::object::Named;
+use crate::object::Subject;
+use crate::request::Resource;
+
+/// How often something is begun again because the object changes meanwhile.
+pub(crate) const ATTEMPTS: usize = 5;
 
 /// An entry that has its value in another way on the server than in the document: both would stand in one
 /// entry, as long as somebody else owns the first.
@@ -95,7 +101,7 @@ pub(crate) fn blocked(live: &Value, ours: &Value, pod_spec: &FieldPath, manager:
 }
 
 /// Whether a refusal may be about nothing but who owns these entries: only a trial can tell.
-pub(crate) fn is_only_about(status: &Status, named: &[&Named]) -> bool {
+pub(crate) fn is_only_about(status: &Status, named: &[Named]) -> bool {
     match status.conflicts() {
         Some(conflicts) => conflicts.iter().all(|cause| is_named(cause, named)),
         None => status.is(422),
@@ -103,7 +109,7 @@ pub(crate) fn is_only_about(status: &Status, named: &[&Named]) -> bool {
 }
 
 /// Whether the field of a conflict is inside one of these entries.
-fn is_named(cause: &Cause, named: &[&Named]) -> bool {
+fn is_named(cause: &Cause, named: &[Named]) -> bool {
     let Some(path) = FieldPath::parse(&cause.field) else { return false };
     named.iter().any(|named| {
         let depth = named.container.0.len();
@@ -114,6 +120,12 @@ fn is_named(cause: &Cause, named: &[&Named]) -> bool {
                 _ => false,
             }
     })
+}
+
+/// Returns the error after the last attempt at an object that changes meanwhile each time.
+pub(crate) fn keeps_changing(subject: &Subject, resource: &Resource, what: &str) -> Error {
+    let message = format!("{} changes all the time, so it can't be {what}", resource.object(subject.name()));
+    subject.place(Error::new(Kind::Cluster, message).hint("run again, or stop what keeps changing it"))
 }
 
 /// Conflicts as a table: field, manager, the live value and ours. Text is shown only where none that is

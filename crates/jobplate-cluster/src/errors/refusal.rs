@@ -21,7 +21,7 @@ pub(crate) async fn explain(
     status: &Status,
     take_over: bool,
 ) -> Error {
-    let plain = Refused::new(subject, resource, session.namespace(subject), Verb::Patch);
+    let plain = Refused::new(subject, resource, Verb::Patch);
     if status.conflicts().is_none() && !status.is(422) {
         return status.error(&plain);
     }
@@ -32,7 +32,7 @@ pub(crate) async fn explain(
     };
     let object = resource.object(subject.name());
     if let Some(conflicts) = status.conflicts() {
-        let table = conflict::table(&conflicts, &live, &subject.json().unwrap_or_default());
+        let table = conflict::table(&conflicts, &live, &subject.json_or_null());
         let error = Error::new(Kind::Cluster, format!("others own fields of {object} that this would change:{table}"));
         return subject.place(error.hint(
             "--force-conflicts takes all of them; --take-over takes the env entries named in the call; or leave these fields out of the manifest",
@@ -45,10 +45,9 @@ pub(crate) async fn explain(
 /// Entries that have their values in another way on the server: whose they are, and the way out.
 fn other_way(session: &Session<'_>, subject: &Subject, object: &str, live: &Value, take_over: bool) -> Option<Error> {
     let pod_spec = workload::pod_spec_path(&subject.kind)?;
-    let blocked = conflict::blocked(live, &subject.json().unwrap_or_default(), &pod_spec, &session.writing.manager);
+    let blocked = conflict::blocked(live, &subject.json_or_null(), &pod_spec, &session.writing.manager);
     let is_named = |blocked: &Blocked| {
-        let mut named = subject.named();
-        named.any(|named| named.container == blocked.container && named.names.contains(&blocked.name))
+        subject.named.iter().any(|named| named.container == blocked.container && named.names.contains(&blocked.name))
     };
     let unnamed: Vec<&Blocked> = blocked.iter().filter(|blocked| !is_named(blocked)).collect();
     let first = unnamed.first()?;
@@ -89,7 +88,7 @@ fn flags(subject: &Subject, blocked: &[&Blocked]) -> String {
     let Some(first) = containers.first() else { return String::new() };
     let mut words = of(&first.container);
     let alike: Vec<&&Blocked> = containers.iter().filter(|other| of(&other.container) == words).collect();
-    let is_default_kind = subject.is_job() || subject.kind == "CronJob";
+    let is_default_kind = subject.is_job() || &*subject.kind == "CronJob";
     if !is_default_kind {
         words.push(format!("--target {}/{}", subject.kind, subject.name()));
     }

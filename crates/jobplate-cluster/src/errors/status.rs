@@ -157,7 +157,8 @@ impl Status {
 
     /// What the server says that is about no field.
     fn sentence(&self, request: &Refused<'_>) -> Error {
-        let Refused { subject, resource, namespace, .. } = request;
+        let Refused { subject, resource, .. } = request;
+        let namespace = &*subject.namespace;
         let object = resource.object(subject.name());
         let webhook = || self.quoted_after("webhook ").map(|name| format!(" {name}")).unwrap_or_default();
         let (message, hint): (String, &str) = match self.code.as_u16() {
@@ -244,7 +245,8 @@ impl Status {
     }
 
     fn forbidden(&self, request: &Refused<'_>) -> Error {
-        let Refused { subject, resource, namespace, verb, .. } = request;
+        let Refused { subject, resource, verb, .. } = request;
+        let namespace = &*subject.namespace;
         let object = resource.object(subject.name());
         if self.says("cannot impersonate") {
             return Error::new(Kind::Cluster, "you may not act as somebody else")
@@ -379,7 +381,7 @@ impl Status {
             let found = subject.with_root(|root| shown_field(&cause.field, root, request.is_new)).flatten();
             let (what, to_do) = fault_of(cause, found.as_ref().is_some_and(|field| field.is_there));
             let (field, line) = match &found {
-                Some(field) => (field.name.clone(), format!(" (line {})", subject.document.line_at(field.span.start))),
+                Some(field) => (field.name.clone(), format!(" (line {})", subject.line_at(field.span.start))),
                 None => (plain_field(&cause.field), String::new()),
             };
             if let (None, Some(field)) = (&first, found) {
@@ -414,8 +416,6 @@ pub(crate) struct Refused<'a> {
     pub subject: &'a Subject,
     /// Its resource.
     pub resource: &'a Resource,
-    /// The namespace of the request.
-    pub namespace: &'a str,
     /// What was asked for.
     pub verb: Verb,
     /// Whether there is no such object yet, so that positions in the answer are those in the document.
@@ -424,8 +424,13 @@ pub(crate) struct Refused<'a> {
 
 impl<'a> Refused<'a> {
     /// A request about an object that may be there already.
-    pub(crate) fn new(subject: &'a Subject, resource: &'a Resource, namespace: &'a str, verb: Verb) -> Self {
-        Refused { subject, resource, namespace, verb, is_new: false }
+    pub(crate) fn new(subject: &'a Subject, resource: &'a Resource, verb: Verb) -> Self {
+        Refused { subject, resource, verb, is_new: false }
+    }
+
+    /// A creation.
+    pub(crate) fn of_new(subject: &'a Subject, resource: &'a Resource) -> Self {
+        Refused { subject, resource, verb: Verb::Create, is_new: true }
     }
 }
 
@@ -552,7 +557,7 @@ mod tests {
 
     fn explained(status: &Status) -> String {
         let (subject, resource) = job();
-        let error = status.error(&Refused { is_new: true, ..Refused::new(&subject, &resource, "ns", Verb::Patch) });
+        let error = status.error(&Refused { is_new: true, ..Refused::new(&subject, &resource, Verb::Patch) });
         format!("{error} | {}", error.hint_message().map(|hint| hint.with_program("jobplate")).unwrap_or_default())
     }
 

@@ -5,6 +5,7 @@ pub(crate) mod connection;
 pub(crate) mod interrupt;
 
 use std::cell::Cell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use jobplate_diagnostic::{Error, Kind, Result};
@@ -57,7 +58,7 @@ pub(crate) struct Session<'e> {
     pub(crate) concurrency: usize,
     pub(crate) namespaces: Namespaces,
     pub(crate) stop: Stop,
-    /// Nothing more can be had of this server.
+    /// Nothing more can be had of this server. Each of the requests under way can find that out.
     over: Cell<bool>,
 }
 
@@ -65,7 +66,10 @@ impl<'e> Session<'e> {
     /// Opens a session; no request is sent yet.
     pub(crate) async fn open(options: &SessionOptions, events: &'e dyn Events) -> Result<Self> {
         let config = config::load(&options.cluster).await?;
-        let namespaces = Namespaces { asked: options.namespace.clone(), default: config.default_namespace.clone() };
+        let namespaces = Namespaces {
+            asked: options.namespace.as_deref().map(Rc::from),
+            default: config.default_namespace.as_str().into(),
+        };
         let connection = Connection::new(config, options.request_timeout, PATIENCE, events)?;
         Ok(Session {
             connection,
@@ -83,16 +87,6 @@ impl<'e> Session<'e> {
     /// Whether no new request should be begun: Ctrl-C, or the server is gone for good.
     pub(crate) fn is_over(&self) -> bool {
         self.over.get() || self.stop.is_asked()
-    }
-
-    /// Begins no new request.
-    pub(crate) fn end(&self) {
-        self.over.set(true);
-    }
-
-    /// The namespace that a namespaced object goes to.
-    pub(crate) fn namespace<'s>(&'s self, subject: &'s Subject) -> &'s str {
-        self.namespaces.of(subject)
     }
 
     /// Sends a request about an object; no answer is an error about it.
@@ -169,11 +163,11 @@ impl<'e> Session<'e> {
                 let kind = Resource {
                     group: group.to_owned(),
                     version: version.to_owned(),
-                    kind: subject.kind.clone(),
+                    kind: subject.kind.to_string(),
                     plural: subject.kind.to_ascii_lowercase(),
                     namespaced: false,
                 };
-                return Err(status.error(&Refused::new(subject, &kind, "", Verb::Get)));
+                return Err(status.error(&Refused::new(subject, &kind, Verb::Get)));
             }
         }
         Ok(self.kinds.find(&subject.api_version, &subject.kind).flatten())
@@ -186,12 +180,11 @@ impl<'e> Session<'e> {
 
     /// The live object; none where there is none.
     pub(crate) async fn live(&self, subject: &Subject, resource: &Resource, name: &str) -> Result<Option<Value>> {
-        let namespace = self.namespace(subject);
-        let answer = self.send(&Request::get(resource, namespace, name), subject).await?;
+        let answer = self.send(&Request::get(resource, &subject.namespace, name), subject).await?;
         match answer.refusal() {
             None => object(&answer, subject).map(Some),
             Some(status) if status.is(404) => Ok(None),
-            Some(status) => Err(status.error(&Refused::new(subject, resource, namespace, Verb::Get))),
+            Some(status) => Err(status.error(&Refused::new(subject, resource, Verb::Get))),
         }
     }
 }
