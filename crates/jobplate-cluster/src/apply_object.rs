@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use jobplate_diagnostic::{Error, Kind, Result};
 
 use crate::create::create;
-use crate::errors::refusal::explain;
 use crate::errors::status::unknown_kind;
 use crate::inventory::Brought;
 use crate::object::Subject;
 use crate::options::ApplyOptions;
 use crate::outcome::{self, Done, Start, Tried};
+use crate::refusal::explain;
 use crate::request::{Apply, Request, Resource};
 use crate::session::Session;
 use crate::session::connection::Answer;

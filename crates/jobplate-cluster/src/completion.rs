@@ -29,6 +29,9 @@ pub enum NamedKind {
 /// anything.
 ///
 /// `namespace`: whose Secrets; the configuration's own, if none is given.
+///
+/// # Errors
+/// Fails if the configuration can't be used, if the server refuses, or if it takes too long.
 pub fn names(
     options: &ClusterOptions,
     kind: NamedKind,

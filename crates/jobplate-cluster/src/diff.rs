@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 
 use crate::document::Document;
 use crate::errors::conflict;
-use crate::errors::refusal::explain;
 use crate::errors::status::{Refused, unknown_kind};
 use crate::events::Events;
 use crate::inventory::{Brought, Entry, Inventory, inventory};
-use crate::live::{object, without_noise};
+use crate::live::without_noise;
 use crate::managed_fields;
 use crate::object::Subject;
+use crate::refusal::explain;
 use crate::request::{Apply, Request, Resource, Verb, qualified};
 use crate::runtime::block_on;
 use crate::session::connection::Answer;
@@ -113,7 +113,7 @@ async fn compare(
         let answer = session.send(&request, subject).await?;
         return match answer.refusal() {
             None => {
-                let mut new = object(&answer, subject)?;
+                let mut new = answer.object(subject)?;
                 if let Some(metadata) = new["metadata"].as_object_mut() {
                     metadata.remove("name");
                 }
@@ -134,7 +134,7 @@ async fn compare(
     let named = &*subject.named;
     let is_new = live.is_none();
     let taken = |answer: &Answer| {
-        let mut after = object(answer, subject)?;
+        let mut after = answer.object(subject)?;
         if !named.is_empty() {
             managed_fields::remove_unset(&mut after, &subject.json_or_null(), named);
         }
@@ -172,7 +172,7 @@ async fn as_new(session: &Session<'_>, subject: &Subject, resource: &Resource, l
     if let Some(status) = answer.refusal() {
         return Err(status.error(&Refused::of_new(subject, resource)));
     }
-    let mut new = object(&answer, subject)?;
+    let mut new = answer.object(subject)?;
     new["metadata"]["name"] = json!(subject.name());
     as_of(&mut new, live);
     Ok(new)

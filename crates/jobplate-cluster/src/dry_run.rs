@@ -4,13 +4,13 @@ use jobplate_diagnostic::Result;
 
 use crate::create::create;
 use crate::errors::conflict;
-use crate::errors::refusal::explain;
 use crate::immutable;
-use crate::live::{object, without_noise};
+use crate::live::without_noise;
 use crate::managed_fields::transfer;
 use crate::object::Subject;
 use crate::options::ApplyOptions;
 use crate::outcome::{Done, Metadata, Tried};
+use crate::refusal::explain;
 use crate::report::Outcome;
 use crate::request::{Apply, Request, Resource};
 use crate::session::Session;
@@ -73,7 +73,7 @@ async fn succeeded(
     let changes = if !named.is_empty() || time.is_none_or(|time| answer.is_of_now(time)) {
         let live = session.live(subject, resource, subject.name()).await?.unwrap_or_default();
         let moves = transfer(&live, named, &session.writing.manager).is_some();
-        moves || without_noise(live) != without_noise(object(answer, subject)?)
+        moves || without_noise(live) != without_noise(answer.object(subject)?)
     } else {
         false
     };

@@ -7,11 +7,11 @@ use jobplate_diagnostic::{Error, Kind, Result};
 use serde_json::Value;
 
 use crate::errors::conflict::{ATTEMPTS, keeps_changing};
-use crate::errors::refusal::explain;
 use crate::errors::status::Refused;
 use crate::object::Subject;
 use crate::options::{ApplyOptions, OnImmutable};
 use crate::outcome::{Done, Metadata};
+use crate::refusal::explain;
 use crate::report::Outcome;
 use crate::request::{Apply, Request, Resource, Verb};
 use crate::session::Session;

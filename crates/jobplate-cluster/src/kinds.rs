@@ -53,7 +53,7 @@ pub(crate) fn built_in(api_version: &str, kind: &str) -> Option<Resource> {
     })
 }
 
-/// What the server has said about groups so far.
+/// What the server has said about groups so far. Requests that are under way together share it.
 #[derive(Default)]
 pub(crate) struct Discovered(RefCell<HashMap<String, Rc<Vec<Resource>>>>);
 

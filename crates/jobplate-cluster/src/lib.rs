@@ -1,8 +1,92 @@
-//! The API server: apply, diff, waiting for Jobs. The only room with a socket or an async runtime.
+//! The Kubernetes API: applies manifests, shows what an apply would change, waits for Jobs and follows their logs.
 //!
-//! Takes finished documents ([`Documents`]) and sends them as they are; tells what happens through
-//! [`Events`] and in a [`Report`]. Knows nothing of flags, of injection or of how documents come about,
-//! and writes to no stream.
+//! Takes finished [`Document`]s and sends them as they are. What happens is reported through [`Events`] while it goes
+//! on, and in a [`Report`] at the end. The crate knows nothing of flags, of injection or of how documents come about,
+//! writes to no stream, and does not end the process. No other crate opens a socket or has an async runtime.
+//!
+//! # Where it is decided
+//!
+//! | file | decides |
+//! |---|---|
+//! | `options.rs` | what a caller can ask of an apply |
+//! | `document.rs` | where in the input a byte of a rendered document comes from |
+//! | `spool.rs` | how documents are kept while a run lasts: in a temporary file, read by offset |
+//! | `object.rs` | which bytes are sent for an object, and where errors about it are shown |
+//! | `namespaces.rs` | which namespace an object goes to, and that `-n` and the manifest agree |
+//! | `inventory.rs` | what there is to apply, which objects need which others, and that none is there twice |
+//! | `phases.rs` | in which order objects are tried and applied |
+//! | `apply.rs` | how many objects are under way, which failures end a run, what Ctrl-C leaves |
+//! | `dry_run.rs` | what counts as a successful dry run, and whether an apply would change anything |
+//! | `apply_object.rs` | how one object is applied, and how long a new CustomResourceDefinition is waited for |
+//! | `create.rs` | how an object with `generateName` is created |
+//! | `outcome.rs` | whether an object was created, configured or left unchanged |
+//! | `immutable.rs` | what is done about a Job whose pod template differs: fail, skip or recreate |
+//! | `take_over.rs` | which env entries are taken over, and how often that is attempted |
+//! | `managed_fields.rs` | who owns which field, and the patch that changes owners |
+//! | `diff.rs` | what a diff compares, and what it leaves out |
+//! | `live.rs` | which fields of a live object are the server's own |
+//! | `wait.rs` | how a Job ended, and why a pod can't start |
+//! | `logs.rs` | which logs are followed, and from which line they go on |
+//! | `pods.rs` | what is read of a pod's status, and how often |
+//! | `report.rs` | how outcomes are called |
+//! | `events.rs` | what is reported while a run goes on |
+//! | `completion.rs` | which names of a cluster complete a command line |
+//! | `kinds.rs` | which resource a kind is: from a table, or asked of the server |
+//! | `request.rs` | path, query, headers and body of each request, and which may be sent again |
+//! | `refusal.rs` | which error a refused apply gives, and the flags that it advises |
+//! | `errors/status.rs` | what an answer of the server means, and its sentence |
+//! | `errors/conflict.rs` | what stands in the way of an apply, and which values of it are shown |
+//! | `errors/transport.rs` | why no answer came, and its sentence |
+//! | `session/mod.rs` | when a server is given up |
+//! | `session/config.rs` | which kubeconfig, context, cluster and user count |
+//! | `session/connection.rs` | how long a request may take, and when it is sent again |
+//! | `session/interrupt.rs` | what the first and the second Ctrl-C do |
+//! | `runtime.rs` | which async runtime there is |
+//!
+//! # Example
+//!
+//! ```no_run
+//! use std::time::Duration;
+//!
+//! use jobplate_cluster::{
+//!     ApplyOptions, ClusterOptions, Document, Events, Kubeconfigs, OnImmutable, SessionOptions, Validation, Writing,
+//! };
+//!
+//! struct Silent;
+//! impl Events for Silent {}
+//!
+//! let session = SessionOptions {
+//!     cluster: ClusterOptions {
+//!         kubeconfigs: Some(Kubeconfigs::Named("kubeconfig".into())),
+//!         context: None,
+//!         cluster: None,
+//!         user: None,
+//!         impersonate: None,
+//!         groups: Vec::new(),
+//!     },
+//!     namespace: Some("flows".to_owned()),
+//!     request_timeout: Some(Duration::from_secs(60)),
+//!     concurrency: 4,
+//!     writing: Writing { manager: "jobplate".to_owned(), validation: Validation::Strict },
+//!     second_interrupt: || std::process::exit(130),
+//! };
+//! let options = ApplyOptions {
+//!     dry_run: false,
+//!     preflight: true,
+//!     force: false,
+//!     take_over: false,
+//!     on_immutable: OnImmutable::Fail,
+//!     wait: None,
+//!     timeout: Duration::from_secs(600),
+//! };
+//! let text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {TZ: UTC}\n";
+//! let documents = [Ok(Document::new("settings.yaml", 1, text))];
+//! let report = jobplate_cluster::apply(documents, &session, &options, &Silent)?;
+//! for row in &report.rows {
+//!     println!("{} {}", row.object(), row.outcome.as_str());
+//! }
+//! # Ok::<(), jobplate_diagnostic::Error>(())
+//! ```
 
 mod apply;
 mod apply_object;
@@ -25,6 +109,7 @@ mod options;
 mod outcome;
 mod phases;
 mod pods;
+mod refusal;
 mod report;
 mod request;
 mod runtime;

@@ -106,7 +106,7 @@ impl Subject {
     }
 
     /// Returns its name, or the beginning of one.
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 

@@ -72,7 +72,7 @@ pub struct Row {
 
 impl Row {
     /// A row for an object that nothing was done about yet.
-    pub fn new(subject: &Subject) -> Self {
+    pub(crate) fn new(subject: &Subject) -> Self {
         Row {
             api_version: Rc::clone(&subject.api_version),
             kind: Rc::clone(&subject.kind),

@@ -5,7 +5,6 @@ use jobplate_diagnostic::Result;
 use crate::document::Named;
 use crate::errors::conflict::{ATTEMPTS, keeps_changing};
 use crate::errors::status::Refused;
-use crate::live::object;
 use crate::managed_fields::{self, Left, Transfer};
 use crate::object::Subject;
 use crate::options::ApplyOptions;
@@ -100,7 +99,7 @@ pub(crate) fn note_remaining(
     if subject.named.is_empty() || options.take_over {
         return Ok(());
     }
-    let live = object(answer, subject)?;
+    let live = answer.object(subject)?;
     for left in managed_fields::left(&live, &subject.json_or_null(), &subject.named, &session.writing.manager) {
         let owners = if left.owners.is_empty() { "others".to_owned() } else { left.owners.join(", ") };
         let object = resource.object(subject.name());

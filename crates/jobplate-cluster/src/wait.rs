@@ -154,7 +154,7 @@ fn late(session: &Session<'_>, job: &Awaited, state: &str) -> String {
 struct Kinds {
     jobs: Resource,
     pods: Resource,
-    /// Whether it was told that pods may not be listed.
+    /// Whether it was told that pods may not be listed. Looks that are under way together share it.
     told_blind: Cell<bool>,
 }
 

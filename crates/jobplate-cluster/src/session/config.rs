@@ -54,6 +54,9 @@ pub struct KubeconfigNames {
 
 impl KubeconfigNames {
     /// Reads the names from kubeconfig files; there are none in a pod.
+    ///
+    /// # Errors
+    /// Fails if a file can't be read, or is no kubeconfig.
     pub fn read(kubeconfigs: &Kubeconfigs) -> Result<Self> {
         let Some(kubeconfig) = files(kubeconfigs)? else { return Ok(KubeconfigNames::default()) };
         Ok(KubeconfigNames {

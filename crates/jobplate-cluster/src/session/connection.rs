@@ -14,11 +14,13 @@ use jiff::Timestamp;
 use jobplate_diagnostic::Error;
 use kube::client::{Body, ConfigExt};
 use kube::{Client, Config};
+use serde_json::Value;
 use tower::{BoxError, ServiceBuilder};
 
 use crate::errors::status::Status;
-use crate::errors::transport::{Lost, lost};
+use crate::errors::transport::{Lost, garbled, lost};
 use crate::events::Events;
+use crate::object::Subject;
 use crate::request::Request;
 
 /// The first wait before a request is sent again, and the longest.
@@ -54,6 +56,20 @@ impl Answer {
         (!self.code.is_success()).then(|| Status::read(self.code, &self.body))
     }
 
+    /// Reads its object.
+    ///
+    /// # Errors
+    /// Fails where it is no object: a proxy's own page, whatever its status.
+    pub(crate) fn object(&self, subject: &Subject) -> Result<Value, Error> {
+        let object: Value = serde_json::from_slice(&self.body).map_err(|_| garbled(subject))?;
+        let metadata = &object["metadata"];
+        if metadata["uid"].is_string() || metadata["resourceVersion"].is_string() {
+            Ok(object)
+        } else {
+            Err(garbled(subject))
+        }
+    }
+
     /// Whether a time of the server's clock lies within this request.
     pub(crate) fn is_of_now(&self, time: Timestamp) -> bool {
         // Times in objects have whole seconds.
@@ -62,7 +78,8 @@ impl Answer {
     }
 }
 
-/// An API server, and how patient we are with it.
+/// An API server, and how patient we are with it. Requests that are under way together share what is found out about
+/// it: that is in cells.
 pub(crate) struct Connection<'e> {
     client: Client,
     /// Host and port, for errors.

@@ -16,7 +16,6 @@ use crate::errors::status::{Refused, unauthorized, unknown_kind};
 use crate::errors::transport::{Lost, garbled, may_have_been_made};
 use crate::events::Events;
 use crate::kinds::{Discovered, built_in, group_version};
-use crate::live::object;
 use crate::namespaces::Namespaces;
 use crate::object::Subject;
 use crate::request::{Request, Resource, Verb, Writing};
@@ -182,7 +181,7 @@ impl<'e> Session<'e> {
     pub(crate) async fn live(&self, subject: &Subject, resource: &Resource, name: &str) -> Result<Option<Value>> {
         let answer = self.send(&Request::get(resource, &subject.namespace, name), subject).await?;
         match answer.refusal() {
-            None => object(&answer, subject).map(Some),
+            None => answer.object(subject).map(Some),
             Some(status) if status.is(404) => Ok(None),
             Some(status) => Err(status.error(&Refused::new(subject, resource, Verb::Get))),
         }
