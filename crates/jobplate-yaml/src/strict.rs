@@ -173,3 +173,55 @@ impl<'a> Editable<'a> {
         Edit { node: self.0.index(), change }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fallback::read;
+    use super::super::tree::{Document, Tape};
+    use super::*;
+
+    /// Checks the value of the first key: where it is refused, and the beginning of the message.
+    fn check(text: &str, check: impl Fn(Node<'_>) -> Result<()>) -> Option<(Range<usize>, String)> {
+        let mut tape = Tape::default();
+        read(text, &mut tape).unwrap();
+        let (_, value) = Document::new(text, &tape).root().entries().next().unwrap();
+        let error = check(value).err()?;
+        Some((error.span().unwrap(), error.message().split(':').next().unwrap_or_default().to_owned()))
+    }
+
+    #[test]
+    fn what_is_refused_on_the_way_is_refused_where_it_is_edited() {
+        for (text, span, message) in [
+            ("a: &x {}\nb: *x\n", 3..5, "it carries the anchor `&x`, which is used elsewhere"),
+            ("a: {<<: b}\n", 4..6, "it has a merge key (`<<`), whose precedence differs between YAML readers"),
+            ("a:\n  ? !t b\n  : c\n", 10..11, "it has a key that is no plain text, and may be any key"),
+        ] {
+            let refused = Some((span, message.to_owned()));
+            assert_eq!(check(text, |node| StrictMap::of(node, "it").map(drop)), refused, "{text}");
+            assert_eq!(check(text, |node| Editable::of(node, "it").map(drop)), refused, "{text}");
+            assert_eq!(check(text, |node| Editable::whole(node, "it").map(drop)), refused, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_anchor_that_nothing_uses_is_refused_where_it_is_edited() {
+        let text = "a: &x {}\n";
+        assert_eq!(check(text, |node| StrictMap::of(node, "it").map(drop)), None);
+        assert_eq!(
+            check(text, |node| Editable::of(node, "it").map(drop)),
+            Some((3..5, "it carries the anchor `&x`".to_owned()))
+        );
+    }
+
+    #[test]
+    fn what_is_replaced_as_a_whole_is_plain_all_the_way_down() {
+        for (text, span, message) in [
+            ("a: {b: &x c}\n", 7..9, "it has an anchor or alias in it"),
+            ("a: {b: {c: d, c: e}}\n", 14..15, "the key `c` stands twice in one mapping"),
+        ] {
+            assert_eq!(check(text, |node| Editable::of(node, "it").map(drop)), None, "{text}");
+            let refused = Some((span, message.to_owned()));
+            assert_eq!(check(text, |node| Editable::whole(node, "it").map(drop)), refused, "{text}");
+        }
+    }
+}
