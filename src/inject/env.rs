@@ -282,7 +282,7 @@ pub(super) fn set_entry(entry: Node<'_>, wanted: &Variable, edits: &mut Vec<Edit
     if !is_already(entry, &wanted.variable.value)? {
         let entry = Editable::whole(entry, ENTRY)?;
         refuse_unknown_keys(*entry)?;
-        match change_reference(*entry, &wanted.variable.value)? {
+        match change_reference(*entry, &wanted.variable.value) {
             Some(changes) => edits.extend(changes),
             None => edits.push(replace_entry(entry, wanted.own.clone())),
         }
@@ -359,22 +359,21 @@ fn refuse_unknown_keys(entry: Node<'_>) -> Result<()> {
 
 /// A reference of the same kind, written out in full: only what differs in it changes, so that its comments
 /// stay where they are. None for anything else.
-fn change_reference(entry: Node<'_>, value: &EnvValue) -> Result<Option<Vec<Edit>>> {
+fn change_reference(entry: Node<'_>, value: &EnvValue) -> Option<Vec<Edit>> {
     let (field, wanted) = match value {
         EnvValue::SecretKey(wanted) => ("secretKeyRef", wanted),
         EnvValue::ConfigMapKey(wanted) => ("configMapKeyRef", wanted),
-        EnvValue::Literal(_) | EnvValue::Field(_) => return Ok(None),
+        EnvValue::Literal(_) | EnvValue::Field(_) => return None,
     };
     let mut pairs = entry.entries().filter(|(key, _)| !key.is("name"));
-    let value_from = pairs.next().filter(|(key, value)| key.is("valueFrom") && is_as_it_looks(*value));
-    let reference = value_from.and_then(|(_, value_from)| only_entry(value_from, field));
-    let Some(reference) = reference.filter(|_| pairs.next().is_none()) else { return Ok(None) };
-    let reference = Editable::of(reference, ENTRY)?;
+    let (_, value_from) = pairs.next().filter(|(key, value)| key.is("valueFrom") && is_as_it_looks(*value))?;
+    let reference = only_entry(value_from, field).filter(|_| pairs.next().is_none())?;
+    let reference = Editable::of(reference, ENTRY).ok()?;
     let mut edits = Vec::new();
     let (mut name, mut key, mut optional) = (false, false, None);
     for (position, (field, own)) in reference.entries().enumerate() {
         let is_simple = own.is_scalar() && !own.raw().is_empty() && !own.raw().contains('\n');
-        let own = Editable::of(own, ENTRY)?;
+        let own = Editable::of(own, ENTRY).ok()?;
         let mut set = |seen: &mut bool, text: &str| {
             if !(own.is(text) && own.scalar_kind() == ScalarKind::String) {
                 edits.push(own.replace(Value::name(text)));
@@ -388,11 +387,11 @@ fn change_reference(entry: Node<'_>, value: &EnvValue) -> Result<Option<Vec<Edit
             () => false,
         };
         if !first || !is_simple {
-            return Ok(None);
+            return None;
         }
     }
     match (optional, wanted.optional) {
-        _ if !name || !key => return Ok(None),
+        _ if !name || !key => return None,
         (None, true) => edits.push(reference.append([Child::entry("optional", Value::Bool(true))])),
         (Some((position, own)), false) if own.raw() != "false" => {
             edits.push(reference.change_children(vec![position], Vec::new()));
@@ -402,7 +401,7 @@ fn change_reference(entry: Node<'_>, value: &EnvValue) -> Result<Option<Vec<Edit
         }
         _ => {}
     }
-    Ok(Some(edits))
+    Some(edits)
 }
 
 /// Everything of an entry but its name goes; the new value takes its place.
