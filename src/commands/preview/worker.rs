@@ -11,7 +11,6 @@ use jobplate_prefect::worker::deployment::{self, Deployed};
 use jobplate_prefect::worker::environment::{Entry, Origin};
 use jobplate_prefect::worker::preview::{self, Preview};
 use jobplate_prefect::worker::scenario::{self, SETTINGS, Scenario};
-use jobplate_prefect::worker::secrets::Settings;
 use jobplate_prefect::worker::{manifest, notes};
 
 use super::shown::{Shows, table, value_in_words};
@@ -78,7 +77,7 @@ pub(super) fn preview(
     let (scenario, deployed) = read_scenario(scenario, args, heap, files)?;
     let made = preview::preview(heap, version, template, &scenario)?;
     let table = rows(heap, &made);
-    let mut notes = notes::find(heap, version, &made, &scenario, &Settings::read(&scenario.worker)?);
+    let mut notes = notes::find(heap, version, &made, &scenario);
     notes.extend(deployed.into_iter().flat_map(|(file, own)| own.notes(heap, &made, version, &file, template)));
     if args.kubectl {
         manifest::for_kubectl(heap, made.job);
@@ -136,7 +135,7 @@ fn read_scenario(
 }
 
 /// The variables of the flow's container, in the order in which it gets them.
-fn rows(heap: &Heap, made: &Preview) -> String {
+fn rows(heap: &Heap, made: &Preview<'_>) -> String {
     let name = |entry: &Entry| heap.item(entry.entry, "name").map_or("?".to_owned(), |name| text::str(heap, name));
     let row = |(position, entry): (usize, &Entry)| {
         let own = name(entry);

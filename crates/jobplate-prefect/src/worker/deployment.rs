@@ -121,7 +121,7 @@ impl Deployed {
     }
 
     /// What is to be said of it; `file` is what it was read from.
-    pub fn notes(&self, heap: &Heap, made: &Preview, version: Version, file: &str, template: &Text) -> Vec<Note> {
+    pub fn notes(&self, heap: &Heap, made: &Preview<'_>, version: Version, file: &str, template: &Text) -> Vec<Note> {
         let mut notes = Vec::new();
         let mut add = |text: Message, place: Option<&Place>| notes.push(Note::new(text, place));
         let followed = version.prefect();

@@ -17,7 +17,7 @@ mod required;
 mod run;
 pub mod scenario;
 mod schema;
-pub mod secrets;
+mod secrets;
 mod settings;
 pub mod template;
 pub mod values;

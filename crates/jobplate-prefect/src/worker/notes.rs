@@ -10,7 +10,7 @@ use super::manifest;
 use super::preview::Preview;
 use super::scenario::Scenario;
 use super::schema;
-use super::secrets::{Half, Settings};
+use super::secrets::Half;
 use super::settings;
 use super::version::Version;
 use crate::base_job_template::is_worker_setting;
@@ -25,9 +25,8 @@ use crate::variables::is_sensitive;
 pub fn find(
     heap: &Heap,
     version: Version,
-    preview: &Preview,
+    preview: &Preview<'_>,
     scenario: &Scenario,
-    settings: &Settings<'_>,
 ) -> Vec<Note> {
     let mut notes = Notes { heap, carried: &preview.carried, found: Vec::new() };
     if let Some(remark) = version.remark() {
@@ -43,7 +42,7 @@ pub fn find(
     notes.on_containers(preview);
     notes.on_what_is_to_come(preview);
     notes.on_names(preview);
-    for Half { given, missing, what, variable } in settings.halves() {
+    for Half { given, missing, what, variable } in preview.settings.halves() {
         let is_plain = |own: &&Entry| {
             let text = |key: &str| heap.item(own.entry, key).filter(|value| heap.is_true(*value));
             text("value").is_some() && text("name").and_then(|name| heap.str(name)) == Some(variable)
@@ -54,7 +53,7 @@ pub fn find(
         };
         notes.add(format!("`{}` does nothing without `{missing}`{so}", given.name), given.place.as_ref());
     }
-    for Variable { name, value, place } in &settings.unknown {
+    for Variable { name, value, place } in &preview.settings.unknown {
         let from = references(value.text());
         notes.add(format!("only the cluster knows `{name}` ({from}): it is taken as not set"), place.as_ref());
     }
@@ -88,7 +87,7 @@ impl Notes<'_> {
     }
 
     /// What the server refuses before a worker sees it (`validate_base_job_template`).
-    fn on_template(&mut self, preview: &Preview, variables: Option<Id>) {
+    fn on_template(&mut self, preview: &Preview<'_>, variables: Option<Id>) {
         let heap = self.heap;
         if let Some((why, place)) = heap.place(preview.template).and_then(|place| json::fault(&place.source)) {
             let text = format!("Prefect's commands take JSON alone, and this is none: {why}; here it is read as YAML");
@@ -181,7 +180,7 @@ impl Notes<'_> {
     }
 
     /// Variables that a run of a deployment must have (`validate_job_variables_for_deployment_flow_run`).
-    fn on_required(&mut self, preview: &Preview, scenario: &Scenario) {
+    fn on_required(&mut self, preview: &Preview<'_>, scenario: &Scenario) {
         let heap = self.heap;
         if scenario.run.deployment.is_none() {
             return;
@@ -201,7 +200,7 @@ impl Notes<'_> {
     }
 
     /// What the API server refuses of the flow's `env`, and references that something hides.
-    fn on_entries(&mut self, preview: &Preview) {
+    fn on_entries(&mut self, preview: &Preview<'_>) {
         let heap = self.heap;
         for Entry { entry, place, .. } in &preview.entries {
             let Some(name) = heap.item(*entry, "name") else {
@@ -284,7 +283,7 @@ impl Notes<'_> {
     }
 
     /// Secrets that everybody can read who can read the Job.
-    fn on_plain_text(&mut self, preview: &Preview) {
+    fn on_plain_text(&mut self, preview: &Preview<'_>) {
         let heap = self.heap;
         for Entry { entry, place, origin } in &preview.entries {
             let Some(name) = heap.item(*entry, "name").and_then(|name| heap.str(name)) else { continue };
@@ -312,7 +311,7 @@ impl Notes<'_> {
     }
 
     /// Other containers that have a placeholder as their `env`.
-    fn on_containers(&mut self, preview: &Preview) {
+    fn on_containers(&mut self, preview: &Preview<'_>) {
         let heap = self.heap;
         let Some(pod) = manifest::pod(heap, preview.job) else { return };
         for (list, first) in [("containers", 1), ("initContainers", 0)] {
@@ -335,7 +334,7 @@ impl Notes<'_> {
 
     /// `{{ env }}` where it can't be, while nothing sets a variable: neither the worker nor Kubernetes minds, until a
     /// deployment sets one.
-    fn on_what_is_to_come(&mut self, preview: &Preview) {
+    fn on_what_is_to_come(&mut self, preview: &Preview<'_>) {
         let heap = self.heap;
         let Some(pod) = heap
             .item(preview.template, "job_configuration")
@@ -381,7 +380,7 @@ impl Notes<'_> {
     }
 
     /// Names and the namespace.
-    fn on_names(&mut self, preview: &Preview) {
+    fn on_names(&mut self, preview: &Preview<'_>) {
         let heap = self.heap;
         let metadata = heap.item(preview.job, "metadata");
         let own = |key: &str| metadata.and_then(|metadata| heap.item(metadata, key));

@@ -18,7 +18,7 @@ use crate::pyvalue::json;
 
 /// A Job, and how it came to be.
 #[derive(Debug)]
-pub struct Preview {
+pub struct Preview<'s> {
     /// The Job that the worker posts.
     pub job: Id,
     /// The base job template.
@@ -29,6 +29,8 @@ pub struct Preview {
     pub entries: Vec<Entry>,
     /// What does not get there: what something else of the same name hides.
     pub hidden: Vec<Entry>,
+    /// The worker's settings about secrets.
+    pub settings: Settings<'s>,
     /// The Secrets that the worker writes.
     pub secrets: Vec<Written>,
     /// What names may hold of the worker's environment.
@@ -36,7 +38,12 @@ pub struct Preview {
 }
 
 /// Makes the Job of a flow run. Fails where Prefect fails.
-pub fn preview(heap: &mut Heap, version: Version, source: &Rc<Text>, scenario: &Scenario) -> Result<Preview> {
+pub fn preview<'s>(
+    heap: &mut Heap,
+    version: Version,
+    source: &Rc<Text>,
+    scenario: &'s Scenario,
+) -> Result<Preview<'s>> {
     let template = template::read(heap, source)?;
     // YAML makes something else of JSON with a slip in it: that is the reason of whatever fails then.
     let source = heap.place(template).map(|place| Rc::clone(&place.source));
@@ -44,7 +51,7 @@ pub fn preview(heap: &mut Heap, version: Version, source: &Rc<Text>, scenario: &
     make(heap, version, template, scenario).map_err(slip)
 }
 
-fn make(heap: &mut Heap, version: Version, template: Id, scenario: &Scenario) -> Result<Preview> {
+fn make<'s>(heap: &mut Heap, version: Version, template: Id, scenario: &'s Scenario) -> Result<Preview<'s>> {
     let exported = settings::export(&scenario.worker.environ, version)?;
     let settings = Settings::read(&scenario.worker)?;
     let given = Given { template, deployment: scenario.deployment_variables, run: scenario.run_variables };
@@ -71,7 +78,7 @@ fn make(heap: &mut Heap, version: Version, template: Id, scenario: &Scenario) ->
     let texts = [Some(template), given.deployment, given.run].into_iter().flatten();
     let mut carried = Carried::of(heap, texts, &scenario.worker.environ);
     carried.take_in(secrets.iter().map(|secret| secret.name.as_str()));
-    Ok(Preview { job: configuration.manifest, template, configuration, entries, hidden, secrets, carried })
+    Ok(Preview { job: configuration.manifest, template, configuration, entries, hidden, settings, secrets, carried })
 }
 
 /// Who gave which value of `env`: by the bytes it was written in, for values are copied and made into texts.

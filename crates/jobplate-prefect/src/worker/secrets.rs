@@ -103,7 +103,7 @@ fn is_set(variable: &&Variable) -> bool {
 }
 
 /// Puts secrets where the settings say. Gives the Secrets that are written.
-pub fn apply(
+pub(super) fn apply(
     heap: &mut Heap,
     settings: &Settings<'_>,
     worker: &Worker,
