@@ -5,10 +5,10 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use jobplate_diagnostic::Result;
 use jobplate_prefect::convert::convert;
-use jobplate_prefect::prefect1::template;
+use jobplate_prefect::prefect1::template_source;
 use jobplate_prefect::pyvalue::heap::Heap;
 use jobplate_prefect::pyvalue::{send, yaml};
-use jobplate_prefect::worker::{template as base_job_template, values};
+use jobplate_prefect::worker::{template_source as base_job_template, values};
 
 use super::definition::Command;
 use crate::shared::one_template::{no_input, report};
@@ -75,7 +75,7 @@ Exit codes: 0 done, 2 input, or what can't be converted"
         let mut files = Whole::default();
         let mut heap = Heap::default();
         let Some(name) = self.template.as_deref().or(self.filename.as_deref()) else { return Err(no_input()) };
-        let source = template::in_config_map(files.text(name, true)?)?;
+        let source = template_source::in_config_map(files.text(name, true)?)?;
         let job = yaml::load(&mut heap, &source)?;
         let on = match &self.from_default {
             Some(name) => {

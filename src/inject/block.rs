@@ -2,7 +2,7 @@
 //! agent would set under the same names.
 
 use jobplate_diagnostic::{Error, Result};
-use jobplate_prefect::block::{APPEND, Block, OnEnv, PATCHES, on_env};
+use jobplate_prefect::kubernetes_job_block::{APPEND, Block, OnEnv, PATCHES, on_env};
 use jobplate_yaml::{Child, Edit, Editable, Kind, Node, StrictMap, Value};
 
 use super::base_job_template::{Claims, take_out};

@@ -3,7 +3,7 @@
 use jobplate_manifest::embedded::CONFIG_MAP;
 use jobplate_manifest::select::Target;
 use jobplate_manifest::workload::canonical_kind;
-use jobplate_prefect::block;
+use jobplate_prefect::kubernetes_job_block;
 
 use super::request::Injection;
 
@@ -47,7 +47,7 @@ impl Filter {
             })
         };
         let agents = injection.targets.is_empty() && !injection.prefect.is_empty();
-        let (block, patches) = (finder(block::SLUG), finder(block::PATCHES));
+        let (block, patches) = (finder(kubernetes_job_block::SLUG), finder(kubernetes_job_block::PATCHES));
         Filter { containers: finder("ontainers"), block, patches, config_map: finder("configMap"), kinds, agents }
     }
 

@@ -8,8 +8,8 @@ use jobplate_manifest::embedded::{CONFIG_MAP, is_config_map_word};
 use jobplate_manifest::env::{EnvFrom, EnvValue};
 use jobplate_manifest::names::{self, Fault};
 use jobplate_manifest::select::{ContainerChoice, Glob, Target};
-use jobplate_prefect::program::Generation;
-use jobplate_prefect::settings::Settings;
+use jobplate_prefect::generation::Generation;
+use jobplate_prefect::requested_settings::Settings;
 use jobplate_prefect::variables;
 
 use super::request::{Asked, Injection, Variable};
@@ -212,7 +212,7 @@ pub fn glob(subject: &str, pattern: &str, any_case: bool) -> Result<Glob, Fault>
 #[cfg(test)]
 mod tests {
     use jobplate_manifest::env::{KeyRef, SourceKind};
-    use jobplate_prefect::settings::Backend;
+    use jobplate_prefect::requested_settings::Backend;
 
     use super::*;
 

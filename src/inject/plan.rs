@@ -11,9 +11,9 @@ use jobplate_manifest::object::{Object, objects};
 use jobplate_manifest::select::{ContainerChoice, Target};
 use jobplate_manifest::workload::{is_job, pod_specs};
 use jobplate_prefect::base_job_template::is_worker_setting;
+use jobplate_prefect::generation::{Generation, Role, agent, is_part_of_template, role};
+use jobplate_prefect::prefect1::agent_container::AgentContainer;
 use jobplate_prefect::prefect1::managed;
-use jobplate_prefect::prefect1::settings::AgentContainer;
-use jobplate_prefect::program::{Generation, Role, agent, is_part_of_template, role};
 use jobplate_prefect::{template_keys, variables};
 use jobplate_yaml::{Document, Edit, Editable, Node};
 

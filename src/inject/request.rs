@@ -4,7 +4,7 @@ use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::env::{EnvFrom, EnvValue, KeyRef};
 use jobplate_manifest::select::{ContainerChoice, Target};
 use jobplate_manifest::selector::LabelSelector;
-use jobplate_prefect::settings::Settings;
+use jobplate_prefect::requested_settings::Settings;
 use jobplate_prefect::worker::version::Version;
 use jobplate_yaml::Node;
 

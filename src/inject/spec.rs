@@ -9,7 +9,7 @@ use std::fmt;
 use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::env::{EnvFrom, EnvValue, KeyRef, SourceKind};
 use jobplate_manifest::names::{self, Fault};
-use jobplate_prefect::settings::{self, Settings};
+use jobplate_prefect::requested_settings::{self, Settings};
 use jobplate_yaml::{Document, Node, Tape, find_indirection};
 use schemars::JsonSchema;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
@@ -364,8 +364,8 @@ impl Prefect {
     /// One by one.
     fn settings(self) -> impl Iterator<Item = Settings> {
         let backend = self.backend.map(|backend| match backend {
-            Backend::Server => settings::Backend::Server,
-            Backend::Cloud => settings::Backend::Cloud,
+            Backend::Server => requested_settings::Backend::Server,
+            Backend::Cloud => requested_settings::Backend::Cloud,
         });
         let api_key = self.api_key.map(|key| KeyRef { name: key.secret, key: key.key, optional: key.optional });
         let none = Settings::default;
@@ -469,7 +469,7 @@ spec:
             assert!(shown.contains(part), "{part} in {shown}");
         }
         let prefect = injection.prefect;
-        assert_eq!((prefect.backend, prefect.local_secrets), (Some(settings::Backend::Server), Some(false)));
+        assert_eq!((prefect.backend, prefect.local_secrets), (Some(requested_settings::Backend::Server), Some(false)));
         assert!(prefect.api.is_some() && prefect.api_key.is_some_and(|key| key.optional));
         assert_eq!(injection.sources[1].prefix, "P_");
         assert!(injection.targets[0].containers.is_some() && injection.targets[1].name.is_none());

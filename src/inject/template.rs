@@ -6,8 +6,8 @@ use jobplate_manifest::container;
 use jobplate_manifest::object::Object;
 use jobplate_manifest::select::{ContainerChoice, Target};
 use jobplate_prefect::base_job_template::{self, BaseJobTemplate, mixed_placeholder};
-use jobplate_prefect::block::{self, Block};
-use jobplate_prefect::program::CONTAINER;
+use jobplate_prefect::generation::CONTAINER;
+use jobplate_prefect::kubernetes_job_block::{self, Block};
 use jobplate_yaml::{Edit, Node};
 
 use super::env::{Wanted, plan_container};
@@ -26,7 +26,7 @@ impl<'a> Template<'a> {
     /// The template that an object is, or has in it.
     pub(super) fn find(object: &Object<'a>) -> Option<Self> {
         let base = base_job_template::find(object).map(Template::Base);
-        base.or_else(|| block::find(object).map(Template::Block))
+        base.or_else(|| kubernetes_job_block::find(object).map(Template::Block))
     }
 
     /// Its node.
@@ -39,7 +39,7 @@ impl<'a> Template<'a> {
     fn kind(self) -> &'static str {
         match self {
             Template::Base(_) => base_job_template::KIND,
-            Template::Block(_) => block::KIND,
+            Template::Block(_) => kubernetes_job_block::KIND,
         }
     }
 

@@ -3,10 +3,10 @@
 use jobplate_diagnostic::{Message, ProgramName, Result};
 use jobplate_manifest::container;
 use jobplate_manifest::workload::pod_specs;
+use jobplate_prefect::generation::{Generation, Role, role};
+use jobplate_prefect::prefect1::agent_container::LOCAL_ANYWAY;
 use jobplate_prefect::prefect1::managed;
-use jobplate_prefect::prefect1::settings::LOCAL_ANYWAY;
-use jobplate_prefect::program::{Generation, Role, role};
-use jobplate_prefect::settings::Settings;
+use jobplate_prefect::requested_settings::Settings;
 use jobplate_prefect::variables;
 
 use super::edit_args::STDIN;

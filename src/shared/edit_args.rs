@@ -11,7 +11,7 @@ use jobplate_diagnostic::{Error, Result, io_reason};
 use jobplate_manifest::names;
 use jobplate_manifest::select::ContainerChoice;
 use jobplate_manifest::selector::LabelSelector;
-use jobplate_prefect::settings::Settings;
+use jobplate_prefect::requested_settings::Settings;
 
 use super::parse;
 use crate::inject::layer::{self, Layer};

@@ -8,7 +8,7 @@ use jobplate_manifest::embedded::is_config_map_word;
 use jobplate_manifest::env::{EnvFrom, EnvValue, KeyRef, SourceKind};
 use jobplate_manifest::names::{self, Fault};
 use jobplate_manifest::select::Target;
-use jobplate_prefect::settings::Backend;
+use jobplate_prefect::requested_settings::Backend;
 use jobplate_prefect::template_keys;
 use jobplate_prefect::worker::version::Version;
 

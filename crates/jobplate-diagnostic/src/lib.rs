@@ -1,4 +1,25 @@
-//! What can go wrong, in one type: a kind, one sentence, a place in an input, a hint.
+//! What can go wrong, as data: a kind, one sentence, a place in an input, a hint. Prints nothing.
+//!
+//! ```
+//! use jobplate_diagnostic::{Error, suggest};
+//!
+//! let document = "kind: Job\nsepc: {}\n";
+//! let key = document.find("sepc").unwrap();
+//! let mut error = Error::input("unknown key `sepc`").at(key..key + 4);
+//! if let Some(hint) = suggest::hint("sepc", ["metadata", "spec"]) {
+//!     error = error.hint(hint);
+//! }
+//! let error = error.in_document("job.yaml", 1, document);
+//! assert_eq!(error.to_string(), "job.yaml:2:1: unknown key `sepc`");
+//! assert_eq!(error.hint_text(), Some("did you mean `spec`?"));
+//! assert_eq!(error.kind().exit_code(), 2);
+//! ```
+//!
+//! | file | decides |
+//! |---|---|
+//! | `error` | what an error holds, and the exit code of each kind |
+//! | `line_index` | the line and column of a byte offset |
+//! | [`suggest`] | which known name a misspelled one may mean |
 
 mod error;
 mod line_index;

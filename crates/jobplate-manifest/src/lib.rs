@@ -1,6 +1,38 @@
-//! Manifests: objects in documents, where their pod templates are, containers, selection.
+//! Kubernetes manifests: the objects in a document, their pod templates, containers and environment variables, and which
+//! of them are selected. Generic Kubernetes: nothing here knows Prefect, flags or files.
 //!
-//! All of it is generic Kubernetes; nothing here knows Prefect, flags or files.
+//! ```
+//! use jobplate_manifest::{container, object, workload};
+//! use jobplate_yaml::{Document, Tape, read};
+//!
+//! let text = "kind: Job\nmetadata: {name: etl}\nspec: {template: {spec: {containers: [{name: flow}]}}}\n";
+//! let mut tape = Tape::default();
+//! read(text, &mut tape).expect("YAML");
+//!
+//! let objects = object::objects(Document::new(text, &tape))?;
+//! let pod_specs = workload::pod_specs(&objects[0])?;
+//! assert_eq!(objects[0].display(), "Job/etl");
+//! assert_eq!(container::name(container::all(pod_specs[0])[0]).as_deref(), Some("flow"));
+//! # Ok::<(), jobplate_diagnostic::Error>(())
+//! ```
+//!
+//! | file | decides |
+//! |---|---|
+//! | [`object`] | what an object is, and which objects a document holds |
+//! | [`workload`] | which objects have pods, and where a pod spec is |
+//! | [`container`] | which containers a pod spec has, and which can be edited |
+//! | [`select`] | which objects and containers a target names |
+//! | [`selector`] | which labels a selector matches |
+//! | [`mod@env`] | what an entry of `env` or `envFrom` is, how it is described, how `$(VAR)` is read |
+//! | [`embedded`] | which values of a ConfigMap can be documents |
+//! | [`sensitive`] | which names and values are sensitive |
+//! | [`names`] | which names Kubernetes accepts |
+//! | [`field`] | what a field path names |
+//! | [`sendable`] | what an API server would refuse |
+//! | [`json`] | what a node is as JSON |
+//! | [`difference`] | what an edit changed, by name |
+//! | [`secret`] | how a Secret is written |
+//! | [`env_file`] | what an env file holds |
 
 pub mod container;
 pub mod difference;

@@ -1,16 +1,54 @@
-//! Prefect: what its names and programs mean, as data. Knows nothing of files, flags, splices or HTTP.
+//! Prefect on Kubernetes: what its names and settings mean, and the Jobs that its agents and workers create. Takes text
+//! and values and returns values; knows nothing of files, flags, edits or HTTP.
+//!
+//! ```
+//! use jobplate_diagnostic::Error;
+//! use jobplate_prefect::prefect1::Version;
+//! use jobplate_prefect::prefect1::preview::preview;
+//! use jobplate_prefect::prefect1::scenario::Scenario;
+//! use jobplate_prefect::pyvalue::heap::{Heap, Text};
+//!
+//! let mut heap = Heap::default();
+//! let scenario = Scenario::plain(&mut heap);
+//! let job = "apiVersion: batch/v1\nkind: Job\nspec: {template: {spec: {containers: [{name: flow}]}}}\n";
+//! let template = Text::manifest("job_template.yaml", job);
+//! let no_files = |_: &str| Err(Error::input("no file is read"));
+//!
+//! let made = preview(&mut heap, Version::V1_4, Some(&template), &scenario, &no_files)?;
+//! let policy = heap.item(made.job.pod, "restartPolicy").and_then(|policy| heap.str(policy));
+//! assert_eq!(policy, Some("Never"));
+//! # Ok::<(), Error>(())
+//! ```
+//!
+//! | file | decides |
+//! |---|---|
+//! | [`generation`] | which generation of Prefect a manifest is about; what is a template, an agent, a worker |
+//! | [`variables`] | which variable holds a secret or a setting, which values are sensitive |
+//! | [`requested_settings`] | which settings a command line or a spec file can request |
+//! | [`template_keys`] | which keys of a ConfigMap hold a template |
+//! | [`base_job_template`] | where a base job template is, which parts of it make up `env`, what a worker sets itself |
+//! | [`kubernetes_job_block`] | where a `KubernetesJob` block of Prefect 2 is, which parts of it make up `env` |
+//! | [`placeholder`] | what is a `{{ placeholder }}`, and what fills it |
+//! | [`deployment`] | which words and variables a program in a manifest is started with |
+//! | [`prefect1`] | the Job that an agent of Prefect 1 creates |
+//! | [`worker`] | the Job that a worker of Prefect 2 or 3 creates |
+//! | [`convert`] | what a job template becomes as a base job template |
+//! | [`pyvalue`] | what text means to Python |
+//! | `kwargs` | which arguments a Python class accepts |
+//! | [`shown`] | how the value of a variable is described without showing it |
+//! | [`note`] | what a note holds |
 
 pub mod base_job_template;
-pub mod block;
 pub mod convert;
 pub mod deployment;
+pub mod generation;
+pub mod kubernetes_job_block;
 mod kwargs;
 pub mod note;
 pub mod placeholder;
 pub mod prefect1;
-pub mod program;
 pub mod pyvalue;
-pub mod settings;
+pub mod requested_settings;
 pub mod shown;
 pub mod template_keys;
 pub mod variables;

@@ -4,8 +4,8 @@ use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::env::{EnvValue, EnvVar};
 use jobplate_manifest::sensitive::looks_secret;
 
-use super::program::Generation;
-use super::settings::Settings;
+use super::generation::Generation;
+use super::requested_settings::Settings;
 
 /// What stands before the name of a Prefect 1 secret in its variable.
 const SECRETS: &str = "PREFECT__CONTEXT__SECRETS__";

@@ -15,10 +15,10 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use jobplate_diagnostic::{Error, ProgramName, Result};
-use jobplate_prefect::prefect1::template;
+use jobplate_prefect::prefect1::template_source;
 use jobplate_prefect::pyvalue::heap::{Heap, Text};
 use jobplate_prefect::pyvalue::send;
-use jobplate_prefect::worker::template as base_job_template;
+use jobplate_prefect::worker::template_source as base_job_template;
 
 use self::agent::AgentArgs;
 use self::worker::WorkerArgs;
@@ -115,7 +115,7 @@ Exit codes: 0 done, 2 input, or Prefect itself would fail"
             }
             Some(text) => {
                 refuse(self.worker.given(), &text, "is for Prefect 2 and 3, and this is no base job template")?;
-                let template = template::in_config_map(text)?;
+                let template = template_source::in_config_map(text)?;
                 agent::preview(&mut heap, &mut files, Some(&template), scenario, &self.agent)?
             }
             None => {

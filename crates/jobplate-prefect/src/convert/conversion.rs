@@ -5,9 +5,9 @@ use num_bigint::BigInt;
 
 use super::base::{self, Base};
 use super::notes::Notes;
-use super::{env, input, overlay, rewrite};
+use super::{flow_env, input, overlay, rewrite};
+use crate::generation::CONTAINER;
 use crate::note::Note;
-use crate::program::CONTAINER;
 use crate::pyvalue::heap::{Data, Heap, Id, at};
 use crate::pyvalue::send;
 
@@ -236,7 +236,7 @@ impl Work<'_> {
     fn container(&mut self, parts: &input::Parts) -> Result<()> {
         let container = parts.container;
         let env = self.heap.item(container, "env");
-        let renamed = env::lay(self.heap, self.base, &mut self.notes, env)?;
+        let renamed = flow_env::lay(self.heap, self.base, &mut self.notes, env)?;
         if let Some(args) = self.heap.item(container, "args") {
             self.note(
                 "`args` are left out: Prefect 1 never used them either; the variable `command` is what a worker runs",

@@ -3,7 +3,7 @@
 //! New names are settings that prefect 2.20 and 3.8 both know; of the old ones, those are meant that
 //! prefect 1.4's `config.toml` has, and the few that its agent or older versions set.
 
-use crate::program::is_told_by_workers;
+use crate::generation::is_told_by_workers;
 use crate::variables::secret_name;
 
 /// Which values a setting of Prefect 2 and 3 takes.

@@ -12,7 +12,7 @@ use jobplate_yaml::Node;
 use super::options::Options;
 use super::shell;
 use super::start::{Program, find_start};
-use crate::program;
+use crate::generation;
 use crate::pyvalue::environ::{Environ, Known, Variable};
 use crate::pyvalue::heap::{Place, Text, at};
 
@@ -40,7 +40,7 @@ pub(crate) fn find(program: &Program, source: &Rc<Text>) -> Result<Deployed> {
     let mut found = None;
     each_in_text(&source.text, &mut |offset, object| {
         for own in pod_specs(object).unwrap_or_default().into_iter().flat_map(container::all) {
-            if program::agent(own) != Some(program.generation) {
+            if generation::agent(own) != Some(program.generation) {
                 continue;
             }
             if found.replace(Reader { program, source, offset }.deployed(own)?).is_some() {
@@ -75,7 +75,7 @@ impl Reader<'_> {
         let Command { profile, options, place } = self.command(container, &environ)?;
         let options = Options::read(self.program, &options, &place)?;
         let has_sources = container.first("envFrom").is_some_and(|list| list.items().next().is_some());
-        Ok(Deployed { options, profile, place, environ, version: program::image_version(container), has_sources })
+        Ok(Deployed { options, profile, place, environ, version: generation::image_version(container), has_sources })
     }
 
     /// The container's variables, in order.

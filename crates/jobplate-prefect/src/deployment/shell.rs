@@ -1,7 +1,7 @@
 //! The words of a shell's script that starts a program, as far as they can be told without a shell.
 
 use super::start::find_start;
-use crate::program::{is_prefect, session_options};
+use crate::generation::{is_prefect, session_options};
 use crate::pyvalue::environ::{Environ, Known, references};
 
 /// Commands before it that may change what it is told.

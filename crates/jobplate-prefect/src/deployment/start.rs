@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::program::{self, Generation};
+use crate::generation::{self, Generation};
 
 /// A program to look for.
 #[derive(Debug)]
@@ -28,8 +28,8 @@ pub struct Program {
 /// Finds the words that start a program (`start`): the options between `prefect` and its command, and what is behind
 /// it all.
 pub(super) fn find_start(start: &[&str], words: &[&str]) -> Option<(Range<usize>, usize)> {
-    (0..words.len()).filter(|at| program::is_prefect(words[*at])).find_map(|at| {
-        let command = at + 1 + program::session_options(&words[at + 1..]);
+    (0..words.len()).filter(|at| generation::is_prefect(words[*at])).find_map(|at| {
+        let command = at + 1 + generation::session_options(&words[at + 1..]);
         let behind = command + start.len() - 1;
         (words.get(command..behind)? == &start[1..]).then_some((at + 1..command, behind))
     })

@@ -9,7 +9,7 @@ use jobplate_diagnostic::{Error, Result};
 
 use super::agent::Start;
 use crate::deployment::{self, Options, Program};
-use crate::program::Generation;
+use crate::generation::Generation;
 use crate::pyvalue::environ::{Environ, Known};
 use crate::pyvalue::heap::{Data, Heap, Id, Place, Text, at};
 

@@ -2,7 +2,7 @@
 //! prefect 0.14.7 to 1.4.1).
 
 use super::version::Version;
-use crate::settings::{Backend, Settings};
+use crate::requested_settings::{Backend, Settings};
 use crate::variables::{API, API_KEY, AUTH_TOKEN, BACKEND, LOCAL_SECRETS};
 
 /// The log level, which the agent sets before everything else.

@@ -9,7 +9,8 @@ use super::config::{self, Config};
 use super::job::{Job, Run, generate};
 use super::run_config::{ReadFile, RunConfig};
 use super::scenario::Scenario;
-use super::{Version, template};
+use super::template_source;
+use super::version::Version;
 use crate::pyvalue::heap::{Data, Heap, Id, Text, at};
 use crate::pyvalue::yaml;
 
@@ -48,11 +49,11 @@ pub fn preview(
     let is_agents_template = !run_config.has_template();
     let root = match (run_config.job_template, run_config.job_template_path, agent.job_template_path) {
         (Some(own), _, _) => own,
-        (None, Some(path), _) => template::read(heap, path, file)?,
-        (None, None, Some(path)) if template.is_none() => template::read(heap, path, file)?,
+        (None, Some(path), _) => template_source::read(heap, path, file)?,
+        (None, None, Some(path)) if template.is_none() => template_source::read(heap, path, file)?,
         _ => match template {
             Some(template) => yaml::load(heap, template)?,
-            None => yaml::load(heap, &template::default())?,
+            None => yaml::load(heap, &template_source::default())?,
         },
     };
     let run = Run {

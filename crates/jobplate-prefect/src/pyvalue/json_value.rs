@@ -3,7 +3,7 @@
 
 use num_bigint::BigInt;
 
-use super::MOST_DIGITS;
+use super::limits::MAX_DIGITS;
 
 /// A value.
 #[derive(Clone, Debug, PartialEq)]
@@ -245,7 +245,7 @@ impl Reader<'_> {
         if fraction > 0 || exponent > 0 {
             return text.parse().ok().map(Json::Float);
         }
-        if whole > MOST_DIGITS { None } else { text.parse().ok().map(Json::Int) }
+        if whole > MAX_DIGITS { None } else { text.parse().ok().map(Json::Int) }
     }
 }
 

@@ -4,8 +4,8 @@
 
 use num_bigint::BigInt;
 
-use super::MOST_DIGITS;
 use super::heap::{Data, Heap, Id, Place};
+use super::limits::MAX_DIGITS;
 
 /// Brackets within brackets that Python reads.
 const DEPTH: usize = 200;
@@ -463,7 +463,7 @@ fn parse_number(text: &str) -> Option<Data> {
     if !real.contains(['.', 'e']) && !imaginary {
         let digits = without_underscores(real)?;
         if digits.len() > 1 && digits.starts_with('0') && digits.bytes().any(|byte| byte != b'0')
-            || digits.len() > MOST_DIGITS
+            || digits.len() > MAX_DIGITS
         {
             return None;
         }

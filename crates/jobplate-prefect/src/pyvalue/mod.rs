@@ -1,15 +1,29 @@
-//! Python's values, and what Python's readers make of text: Prefect 1 is a Python program, and what reaches a
-//! Job has gone through them.
+//! Python's values, and what Python's readers make of text: Prefect is a Python program, and what reaches a Job has
+//! gone through them. Knows nothing of Prefect or Kubernetes.
 //!
-//! `literal` is `ast.literal_eval`, `yaml` is PyYAML's `safe_load`, `environ` is `os.path`'s expansion, `text` is
-//! `str()` and `repr()`, `number` is `int()` and `float()`, `send` is what can be sent to an API server, `slug` is python-slugify, `pydantic` is what that
-//! makes of texts. Knows nothing of Prefect or Kubernetes.
+//! | file | decides |
+//! |---|---|
+//! | [`heap`] | what values are, which of them are the same, where they were written, how errors name the place |
+//! | [`yaml`] | what a YAML file means to PyYAML's `safe_load` |
+//! | `json` | what a JSON file means to `json.load`, with places; why a text is not JSON |
+//! | `json_value` | what JSON in a variable means to `json.loads`, without places |
+//! | `literal` | what a text means to `ast.literal_eval` |
+//! | `number` | what a text means to `int()` and `float()` |
+//! | `duration` | what a text means as a `timedelta`, and how that is written |
+//! | `time` | which texts are dates to PyYAML, and how dates are printed |
+//! | `pydantic` | what pydantic 2 makes of a text where it wants a number or a boolean |
+//! | [`environ`] | which variables a process has, and how `os.path` expands them in a text |
+//! | [`text`] | `str()`, `repr()` and `str.strip()` |
+//! | `slug` | what python-slugify makes of a text |
+//! | [`send`] | what a value is as JSON to the API server, and what can't be sent |
+//! | `limits` | how many digits Python reads, and the hint on what is not followed |
 
 pub(crate) mod duration;
 pub mod environ;
 pub mod heap;
 pub(crate) mod json;
 pub(crate) mod json_value;
+pub(crate) mod limits;
 pub(crate) mod literal;
 pub(crate) mod number;
 pub(crate) mod pydantic;
@@ -18,9 +32,3 @@ pub(crate) mod slug;
 pub mod text;
 pub(crate) mod time;
 pub mod yaml;
-
-/// What is said of the few things that Python reads and this does not: they are refused.
-pub const NOT_FOLLOWED: &str = "Prefect may take this, but it is not followed here: write it in another way";
-
-/// Digits of a whole number that Python reads from a text: there are none with more.
-pub const MOST_DIGITS: usize = 4300;

@@ -3,7 +3,7 @@
 
 use num_bigint::BigInt;
 
-use super::MOST_DIGITS;
+use super::limits::MAX_DIGITS;
 use super::text::strip;
 
 /// The zeros of all scripts but our own, each with its nine other digits behind it (Unicode 14, as in Python 3.11).
@@ -79,8 +79,7 @@ const ZEROS: [char; 65] = [
 pub(crate) fn int(text: &str) -> Option<BigInt> {
     let text = plain(text)?;
     let digits = text.strip_prefix(['+', '-']).unwrap_or(&text);
-    let is_whole =
-        !digits.is_empty() && digits.len() <= MOST_DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let is_whole = !digits.is_empty() && digits.len() <= MAX_DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit());
     if is_whole { text.parse().ok() } else { None }
 }
 
@@ -138,6 +137,6 @@ mod tests {
         ] {
             assert_eq!(int(text).map(|whole| whole.to_string()).as_deref(), wanted, "{text:?}");
         }
-        assert!(int(&"9".repeat(MOST_DIGITS)).is_some() && int(&"9".repeat(MOST_DIGITS + 1)).is_none());
+        assert!(int(&"9".repeat(MAX_DIGITS)).is_some() && int(&"9".repeat(MAX_DIGITS + 1)).is_none());
     }
 }

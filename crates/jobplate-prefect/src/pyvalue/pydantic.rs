@@ -3,7 +3,7 @@
 
 use num_bigint::BigInt;
 
-use super::MOST_DIGITS;
+use super::limits::MAX_DIGITS;
 
 /// A truth, in one of pydantic's words for it.
 pub(crate) fn boolean(text: &str) -> Option<bool> {
@@ -37,7 +37,7 @@ pub(crate) fn whole(text: &str) -> Option<BigInt> {
         return None;
     }
     let digits = significant.replace('_', "");
-    let whole: BigInt = if digits.len() > MOST_DIGITS { return None } else { digits.parse().ok()? };
+    let whole: BigInt = if digits.len() > MAX_DIGITS { return None } else { digits.parse().ok()? };
     Some(if is_negative { -whole } else { whole })
 }
 
@@ -91,12 +91,12 @@ mod tests {
         ] {
             assert_eq!(whole(text).map(|whole| whole.to_string()).as_deref(), wanted, "{text:?}");
         }
-        let most = "9".repeat(MOST_DIGITS);
+        let most = "9".repeat(MAX_DIGITS);
         for (text, is) in [
             (most.clone(), true),
             (format!(" -0000{most}.0 "), true),
             (format!("0_{most}"), true),
-            ("9_".repeat(MOST_DIGITS - 1) + "9", true),
+            ("9_".repeat(MAX_DIGITS - 1) + "9", true),
             (format!("{most}9"), false),
         ] {
             assert_eq!(whole(&text).is_some(), is, "{} of them", text.len());

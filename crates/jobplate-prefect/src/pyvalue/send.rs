@@ -3,8 +3,8 @@
 use jobplate_diagnostic::{Error, Result};
 use serde::ser::{Error as _, Serialize, SerializeMap, SerializeSeq, Serializer};
 
-use super::NOT_FOLLOWED;
 use super::heap::{Data, Heap, Id, at};
+use super::limits::NOT_FOLLOWED;
 use super::literal::BEYOND;
 use super::text;
 

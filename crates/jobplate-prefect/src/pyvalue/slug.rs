@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use unicode_normalization::UnicodeNormalization;
 
-use super::MOST_DIGITS;
+use super::limits::MAX_DIGITS;
 
 /// Transliterations by sixteen characters, of those that NFKD leaves; `tests/oracles/prefect3/slug.py` writes them.
 static LETTERS: LazyLock<BTreeMap<u32, &str>> = LazyLock::new(|| {
@@ -133,7 +133,7 @@ fn decimal(body: &str) -> Option<Result<char, NoCharacter>> {
     let digits = body.strip_prefix('#')?;
     let all = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     // Zeros in front count too.
-    all.then(|| if digits.len() > MOST_DIGITS { Err(NoCharacter) } else { character(digits, 10) })
+    all.then(|| if digits.len() > MAX_DIGITS { Err(NoCharacter) } else { character(digits, 10) })
 }
 
 fn hexadecimal(body: &str) -> Option<Result<char, NoCharacter>> {

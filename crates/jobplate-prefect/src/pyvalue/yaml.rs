@@ -13,8 +13,8 @@ use num_bigint::BigInt;
 use regex_lite::Regex;
 
 use super::heap::{Data, Heap, Id, Place, Text, at};
+use super::limits::{MAX_DIGITS, NOT_FOLLOWED};
 use super::time::Time;
-use super::{MOST_DIGITS, NOT_FOLLOWED};
 
 /// Keys of one mapping, those of merge keys counted each time.
 const MOST_PAIRS: usize = 200_000;
@@ -431,7 +431,7 @@ fn bytes(text: &str) -> Option<Vec<u8>> {
 
 /// A whole number as PyYAML makes it: base 60 with colons, base 8 with a zero in front.
 fn int(text: &str) -> Option<BigInt> {
-    if text.len() > MOST_DIGITS {
+    if text.len() > MAX_DIGITS {
         return None;
     }
     let plain = text.replace('_', "");

@@ -13,9 +13,9 @@ use super::scenario::Scenario;
 use super::settings;
 use super::version::Version;
 use crate::deployment::{self, Program};
+use crate::generation::Generation;
 use crate::note::Note;
 use crate::placeholder::{self, Filler};
-use crate::program::Generation;
 use crate::pyvalue::environ::{Environ, Known, Variable, references};
 use crate::pyvalue::heap::{Data, Heap, Place, Text, at};
 

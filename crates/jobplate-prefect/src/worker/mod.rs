@@ -4,6 +4,26 @@
 //!
 //! Everything here follows that program, faults included, and is held to it by comparing with the real one.
 //! Takes texts and values and gives values: knows nothing of files, flags or HTTP.
+//!
+//! | file | decides |
+//! |---|---|
+//! | [`scenario`] | what a preview needs to know, and what is assumed |
+//! | [`preview`] | the order of the steps; which value of a variable is hidden |
+//! | [`template_source`] | where the base job template is |
+//! | [`deployment`] | which options a worker's Deployment gives it, and what of it does not reach flow runs |
+//! | `run` | the flow run, its flow, deployment and work pool |
+//! | `configuration` | what the job configuration is once variables are filled in |
+//! | `fill` | what a placeholder becomes |
+//! | `schema` | whether a value fits the schema of a variable |
+//! | [`values`] | how dictionaries are merged |
+//! | `required` | what a Job must have |
+//! | [`environment`] | which source of a variable overrides which |
+//! | [`manifest`] | labels, image, command and name of the Job |
+//! | `labels` | which names and labels Kubernetes accepts |
+//! | `secret_references` | which values become references, which Secrets the worker writes |
+//! | `settings` | which settings a worker has, and which it passes on |
+//! | [`notes`] | what is worth a note |
+//! | [`version`] | what each version of prefect-kubernetes does |
 
 mod configuration;
 pub mod deployment;
@@ -17,8 +37,8 @@ mod required;
 mod run;
 pub mod scenario;
 mod schema;
-mod secrets;
+mod secret_references;
 mod settings;
-pub mod template;
+pub mod template_source;
 pub mod values;
 pub mod version;

@@ -10,7 +10,7 @@ use super::manifest;
 use super::preview::Preview;
 use super::scenario::Scenario;
 use super::schema;
-use super::secrets::Half;
+use super::secret_references::Half;
 use super::settings;
 use super::version::Version;
 use crate::base_job_template::is_worker_setting;
@@ -22,12 +22,7 @@ use crate::pyvalue::{json, text};
 use crate::variables::is_sensitive;
 
 /// Finds the remarks on a preview.
-pub fn find(
-    heap: &Heap,
-    version: Version,
-    preview: &Preview<'_>,
-    scenario: &Scenario,
-) -> Vec<Note> {
+pub fn find(heap: &Heap, version: Version, preview: &Preview<'_>, scenario: &Scenario) -> Vec<Note> {
     let mut notes = Notes { heap, carried: &preview.carried, found: Vec::new() };
     if let Some(remark) = version.remark() {
         notes.add(remark, None);

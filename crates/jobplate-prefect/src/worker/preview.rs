@@ -9,10 +9,10 @@ use super::configuration::{self, Configuration, Given};
 use super::environment::{self, Entry, Origin};
 use super::fill::Carried;
 use super::scenario::Scenario;
-use super::secrets::{self, Settings, Written};
+use super::secret_references::{self, Settings, Written};
 use super::settings::Exported;
 use super::version::Version;
-use super::{manifest, settings, template};
+use super::{manifest, settings, template_source};
 use crate::pyvalue::heap::{Data, Heap, Id, Place, Text};
 use crate::pyvalue::json;
 
@@ -44,7 +44,7 @@ pub fn preview<'s>(
     source: &Rc<Text>,
     scenario: &'s Scenario,
 ) -> Result<Preview<'s>> {
-    let template = template::read(heap, source)?;
+    let template = template_source::read(heap, source)?;
     // YAML makes something else of JSON with a slip in it: that is the reason of whatever fails then.
     let source = heap.place(template).map(|place| Rc::clone(&place.source));
     let slip = |error| source.as_ref().and_then(json::no_json).unwrap_or(error);
@@ -69,7 +69,7 @@ fn make<'s>(heap: &mut Heap, version: Version, template: Id, scenario: &'s Scena
         heap.set_item(container, "env", list);
     }
     manifest::prepare(heap, version, scenario, &configuration)?;
-    let secrets = secrets::apply(heap, &settings, &scenario.worker, &configuration, &mut entries)?;
+    let secrets = secret_references::apply(heap, &settings, &scenario.worker, &configuration, &mut entries)?;
     // What a placeholder put into the container came from elsewhere, and is in the list already.
     candidates.extend(dropped.into_iter().filter(|own| origins.get(own.place.as_ref()).is_none()));
     let winners = Winners::of(heap, &entries);

@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use jobplate_diagnostic::{Error, Result};
 
-use crate::pyvalue::NOT_FOLLOWED;
 use crate::pyvalue::heap::{Data, Heap, Id, LastOfEach, Text, at};
+use crate::pyvalue::limits::NOT_FOLLOWED;
 use crate::pyvalue::send::{MOST, key_text};
 use crate::pyvalue::{json, yaml};
 

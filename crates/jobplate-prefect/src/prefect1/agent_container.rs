@@ -9,8 +9,8 @@ use std::borrow::Cow;
 use jobplate_manifest::env::{EnvValue, EnvVar, KeyRef};
 use jobplate_yaml::{Kind, Node};
 
-use crate::program;
-use crate::settings::{Backend, Settings};
+use crate::generation;
+use crate::requested_settings::{Backend, Settings};
 use crate::variables::{API, API_KEY, BACKEND, CLOUD, LOCAL_SECRETS};
 
 /// What held the key before there were API keys. Agents before 0.15.0 read it alone; 0.15 hands its value on to flow
@@ -129,7 +129,7 @@ impl<'a> AgentContainer<'a> {
     }
 
     fn knows_only_tokens(self) -> bool {
-        program::image_version(self.0).is_some_and(|version| version.as_slice() < FIRST_WITH_KEYS.as_slice())
+        generation::image_version(self.0).is_some_and(|version| version.as_slice() < FIRST_WITH_KEYS.as_slice())
     }
 
     /// Whether the place of Prefect Server is given in another way.
@@ -140,7 +140,7 @@ impl<'a> AgentContainer<'a> {
 
     /// Whether an option stands behind the command that starts the agent.
     fn starts_with(self, long: &str, short: &str) -> bool {
-        let line = program::command_line(self.0);
+        let line = generation::command_line(self.0);
         line.split_whitespace()
             .skip_while(|word| *word != "start")
             .any(|word| word.split('=').next() == Some(long) || word.starts_with(short) && !word.starts_with("--"))

@@ -10,7 +10,7 @@ use jobplate_yaml::{Node, StrictMap};
 use super::values::{as_json, load};
 use crate::pyvalue::heap::{Heap, Id, Place, Text, at};
 use crate::pyvalue::json;
-use crate::{base_job_template, block, template_keys};
+use crate::{base_job_template, kubernetes_job_block, template_keys};
 
 /// Where the chart `prefect-worker` has it among its values, as a text.
 const CHART_VALUE: [&str; 4] = ["worker", "config", "baseJobTemplate", "configuration"];
@@ -21,7 +21,7 @@ pub fn is_one(text: &str) -> bool {
     let mut found =
         text.trim_start_matches('\u{feff}').trim_start().starts_with('{') && text.contains("job_configuration");
     let looked = each_in_text(text, &mut |_, object| {
-        found |= base_job_template::find(object).is_some() || block::find(object).is_some();
+        found |= base_job_template::find(object).is_some() || kubernetes_job_block::find(object).is_some();
         found |= object.kind == "PrefectWorkPool";
         found |= !in_texts(object).is_empty();
         Ok(())
@@ -60,7 +60,7 @@ fn find(heap: &mut Heap, source: &Rc<Text>) -> Result<Id> {
     let mut is_block = false;
     let mut count = 0;
     each_in_text(&source.text, &mut |offset, object| {
-        is_block |= block::find(object).is_some();
+        is_block |= kubernetes_job_block::find(object).is_some();
         count += usize::from(base_job_template::find(object).is_some());
         if let Some(patches) = base_job_template::patches(object) {
             let span = offset + patches.span().start..offset + patches.span().end;
