@@ -11,13 +11,14 @@
 //! }
 //! let error = error.in_document("job.yaml", 1, document);
 //! assert_eq!(error.to_string(), "job.yaml:2:1: unknown key `sepc`");
-//! assert_eq!(error.hint_text(), Some("did you mean `spec`?"));
+//! assert_eq!(error.hint_message(), Some(&"did you mean `spec`?".into()));
 //! assert_eq!(error.kind().exit_code(), 2);
 //! ```
 //!
 //! | file | decides |
 //! |---|---|
 //! | `error` | what an error holds, and the exit code of each kind |
+//! | `message` | how a hint names the program the way it was invoked |
 //! | `line_index` | the line and column of a byte offset |
 //! | [`suggest`] | which known name a misspelled one may mean |
 
