@@ -41,6 +41,7 @@ pub(crate) struct Ui {
     /// Whether notes are left out.
     pub(crate) quiet: bool,
     /// Whether requests to a server are shown.
+    #[cfg(feature = "cluster")]
     pub(crate) verbose: bool,
     /// Defines the command line of a program with this name.
     pub(crate) command_line: fn(&str) -> clap::Command,
@@ -61,6 +62,7 @@ impl Ui {
             invocation,
             color: ColorChoice::Auto,
             quiet: false,
+            #[cfg(feature = "cluster")]
             verbose: false,
             command_line,
             github: Workflow::from_environment(invocation),

@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
+use clap_complete::engine::ArgValueCandidates;
 use jobplate_cluster::{ApplyOptions, OnImmutable, Outcome, Report, Row, SessionOptions, WaitOptions};
 use jobplate_diagnostic::{Error, ProgramName, Result};
 use serde::Serialize;
@@ -10,6 +11,7 @@ use serde::Serialize;
 use super::definition::Command;
 use crate::diagnostic;
 use crate::diagnostic::edits::Told;
+use crate::shared::choice::{Choice, ChoiceParser, candidates};
 use crate::shared::cluster_args::{AGES, ClusterArgs, duration, manifests};
 use crate::shared::documents::Rendered;
 use crate::shared::edit_args::{ManifestArgs, Manifests};
@@ -33,11 +35,26 @@ pub(crate) struct ApplyArgs {
 #[command(next_help_heading = "Applying")]
 struct HowArgs {
     /// Only try: server, none
-    #[arg(long, value_name = "HOW", default_value = "none", num_args = 0..=1, require_equals = true, default_missing_value = "")]
-    dry_run: String,
+    #[arg(
+        long,
+        value_name = "HOW",
+        default_value = "none",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "",
+        value_parser = ChoiceParser::<DryRun>::new(),
+        add = ArgValueCandidates::new(candidates::<DryRun>)
+    )]
+    dry_run: Choice<DryRun>,
     /// For a Job whose pod template differs: fail, recreate, new-name, skip
-    #[arg(long, value_name = "POLICY", default_value = "fail")]
-    on_immutable: String,
+    #[arg(
+        long,
+        value_name = "POLICY",
+        default_value = "fail",
+        value_parser = ChoiceParser::<Policy>::new(),
+        add = ArgValueCandidates::new(candidates::<Policy>)
+    )]
+    on_immutable: Choice<Policy>,
     /// Let --on-immutable=recreate delete a Job that is running
     #[arg(long)]
     recreate_running: bool,
@@ -54,8 +71,14 @@ struct HowArgs {
     #[arg(long, value_name = "DURATION", default_value = "10m")]
     timeout: String,
     /// How to print what became of each object: name, json
-    #[arg(short = 'o', long, value_name = "FORMAT")]
-    output: Option<String>,
+    #[arg(
+        short = 'o',
+        long,
+        value_name = "FORMAT",
+        value_parser = ChoiceParser::<Format>::new(),
+        add = ArgValueCandidates::new(candidates::<Format>)
+    )]
+    output: Option<Choice<Format>>,
 }
 
 /// `apply`, with everything decided.
@@ -66,19 +89,39 @@ struct Apply {
     session: SessionOptions,
     /// How to apply.
     options: ApplyOptions,
-    /// How the report is printed.
-    format: Format,
+    /// How the report is printed, if not as a line an object.
+    format: Option<Format>,
 }
 
-/// How the report is printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The values of `--output`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
 enum Format {
-    /// A line an object.
-    Text,
     /// `job.batch/etl`, a line an object.
     Name,
     /// One JSON document.
     Json,
+}
+
+/// The values of `--dry-run`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum DryRun {
+    Server,
+    None,
+    /// kubectl's, which is refused.
+    #[value(hide = true)]
+    Client,
+    /// `--dry-run` alone, which is refused.
+    #[value(name = "", hide = true)]
+    Missing,
+}
+
+/// The values of `--on-immutable`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Policy {
+    Fail,
+    Recreate,
+    NewName,
+    Skip,
 }
 
 impl ApplyArgs {
@@ -86,39 +129,30 @@ impl ApplyArgs {
     fn resolve(self, program: &str) -> Result<Apply> {
         let HowArgs { dry_run, on_immutable, recreate_running, no_preflight, wait, logs, timeout, output } = self.how;
         let mut manifests = manifests(self.manifests, &self.cluster)?;
-        let dry_run = match dry_run.as_str() {
-            "none" => false,
-            "server" => true,
-            "client" => {
+        let dry_run = match dry_run.or("`--dry-run` is `server` or `none`")? {
+            DryRun::None => false,
+            DryRun::Server => true,
+            DryRun::Client => {
                 let error = Error::usage(format!("`--dry-run=client` shows nothing that `{program} render` does not"));
                 return Err(error.hint("use render, or --dry-run=server to ask the server"));
             }
-            "" => return Err(Error::usage("`--dry-run` needs a value").hint("write --dry-run=server")),
-            _ => return Err(Error::usage("`--dry-run` is `server` or `none`")),
+            DryRun::Missing => return Err(Error::usage("`--dry-run` needs a value").hint("write --dry-run=server")),
         };
         let running = recreate_running;
-        let on_immutable = match on_immutable.as_str() {
-            "fail" => OnImmutable::Fail,
-            "recreate" => OnImmutable::Recreate { running },
-            "new-name" => {
+        let on_immutable = match on_immutable.or("`--on-immutable` is `fail`, `recreate`, `new-name` or `skip`")? {
+            Policy::Fail => OnImmutable::Fail,
+            Policy::Recreate => OnImmutable::Recreate { running },
+            Policy::NewName => {
                 manifests.injection.names.hash = true;
                 OnImmutable::Fail
             }
-            "skip" => OnImmutable::Skip,
-            _ => return Err(Error::usage("`--on-immutable` is `fail`, `recreate`, `new-name` or `skip`")),
+            Policy::Skip => OnImmutable::Skip,
         };
         if running && !matches!(on_immutable, OnImmutable::Recreate { .. }) {
             return Err(Error::usage("`--recreate-running` needs `--on-immutable=recreate`"));
         }
-        let format = match output.as_deref() {
-            None => Format::Text,
-            Some("name") => Format::Name,
-            Some("json") => Format::Json,
-            Some(_) => {
-                return Err(Error::usage("`--output` is `name` or `json`")
-                    .hint("`" + ProgramName + " render` prints manifests"));
-            }
-        };
+        let format = output.map(|format| format.or("`--output` is `name` or `json`")).transpose();
+        let format = format.map_err(|error| error.hint("`" + ProgramName + " render` prints manifests"))?;
         let timeout = duration("--timeout", &timeout)?.unwrap_or(AGES);
         let wait = (wait || logs).then_some(WaitOptions { logs });
         let options = ApplyOptions {
@@ -180,10 +214,10 @@ Exit codes: 0 done, 2 input, 3 refused or unreachable, 4 the Job failed, 5 out o
 }
 
 /// Prints what became of each object, in the order of the input.
-fn print(done: &Report, format: Format, ui: &Ui) -> Result<()> {
+fn print(done: &Report, format: Option<Format>, ui: &Ui) -> Result<()> {
     let mut text = String::new();
     match format {
-        Format::Text => {
+        None => {
             for row in &done.rows {
                 let dry = if done.dry_run { " (server dry run)" } else { "" };
                 let job = row.job.as_ref().map(|job| format!(", {job}")).unwrap_or_default();
@@ -192,14 +226,14 @@ fn print(done: &Report, format: Format, ui: &Ui) -> Result<()> {
                 text.push_str(&(diagnostic::printable(&line) + "\n"));
             }
         }
-        Format::Name => {
+        Some(Format::Name) => {
             let applied = |outcome: Outcome| outcome.is_applied() || outcome == Outcome::Skipped;
             done.rows
                 .iter()
                 .filter(|row| applied(row.outcome))
                 .for_each(|row| text.push_str(&(diagnostic::printable(&row.object()) + "\n")));
         }
-        Format::Json => {
+        Some(Format::Json) => {
             let rows: Vec<Printed<'_>> = done.rows.iter().map(Printed::of).collect();
             let printed = serde_json::json!({"dryRun": done.dry_run, "objects": rows});
             text = serde_json::to_string_pretty(&printed).unwrap_or_default() + "\n";

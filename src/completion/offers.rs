@@ -15,17 +15,6 @@ use crate::shared::inputs::EXTENSIONS;
 
 type Pairs = Vec<(String, String)>;
 
-/// Values that are always the same, by flag.
-const WORDS: [(&str, &[&str]); 7] = [
-    ("backend", &["server", "cloud"]),
-    ("local_secrets", &["true", "false"]),
-    ("dry_run", &["server", "none"]),
-    ("on_immutable", &["fail", "recreate", "new-name", "skip"]),
-    ("validate", &["strict", "warn", "ignore"]),
-    ("output", &["name", "json"]),
-    ("wrap", &["configmap/"]),
-];
-
 /// The extensions of the file that stands where something is completed, if one does; none stands for any.
 pub(crate) type WantsFile = Arc<OnceLock<&'static [&'static str]>>;
 
@@ -56,13 +45,6 @@ fn completer(
     commands: &[String],
     wants_file: &WantsFile,
 ) -> Option<ArgValueCompleter> {
-    if matches!(command, "preview" | "convert") && flag == "output" {
-        // The arguments themselves say what it can be.
-        return None;
-    }
-    if let Some((_, words)) = WORDS.iter().find(|(known, _)| *known == flag) {
-        return Some(plain(move |_| words.iter().map(|word| ((*word).to_owned(), String::new())).collect()));
-    }
     let found = {
         let said = Arc::clone(said);
         move || Found::in_files(&said)
@@ -115,6 +97,7 @@ fn completer(
                 Some((prefix, _)) => behind(prefix, "=", secrets),
             }
         }),
+        "wrap" => plain(|_| vec![("configmap/".to_owned(), String::new())]),
         "api_key" => plain(move |typed| secrets(typed, &said, found())),
         "namespace" => plain(move |_| namespaces(&said, found().namespaces)),
         #[cfg(feature = "cluster")]

@@ -4,10 +4,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
+use clap_complete::engine::ArgValueCandidates;
 use jobplate_cluster::{ClusterOptions, Kubeconfigs, SessionOptions, Validation, Writing};
 use jobplate_diagnostic::{Error, Result};
 
+use super::choice::{Choice, ChoiceParser, candidates};
 use super::edit_args::{ManifestArgs, Manifests, namespace};
 
 /// As long as it takes.
@@ -47,8 +49,17 @@ pub(crate) struct ClusterArgs {
     #[arg(long, value_name = "NAME", default_value = "jobplate")]
     field_manager: String,
     /// How the server takes unknown and doubled fields: strict, warn, ignore
-    #[arg(long, value_name = "HOW", default_value = "strict", num_args = 0..=1, require_equals = true, default_missing_value = "strict")]
-    validate: String,
+    #[arg(
+        long,
+        value_name = "HOW",
+        default_value = "strict",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "strict",
+        value_parser = ChoiceParser::<Validate>::new(),
+        add = ArgValueCandidates::new(candidates::<Validate>)
+    )]
+    validate: Choice<Validate>,
     /// Take fields that others own, all of them
     #[arg(long)]
     pub(crate) force_conflicts: bool,
@@ -72,16 +83,25 @@ pub(crate) fn manifests(args: ManifestArgs, cluster: &ClusterArgs) -> Result<Man
     Ok(manifests)
 }
 
+/// The values of `--validate`: those of kubectl.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Validate {
+    #[value(alias = "true")]
+    Strict,
+    Warn,
+    #[value(alias = "false")]
+    Ignore,
+}
+
 impl ClusterArgs {
     /// Resolves what the arguments mean.
     pub(crate) fn session(self) -> Result<SessionOptions> {
         let concurrency = self.concurrency.parse().ok().filter(|number| (1..=100).contains(number));
         let concurrency = concurrency.ok_or_else(|| Error::usage("`--concurrency` is a number from 1 to 100"))?;
-        let validation = match self.validate.as_str() {
-            "strict" | "true" => Validation::Strict,
-            "warn" => Validation::Warn,
-            "ignore" | "false" => Validation::Ignore,
-            _ => return Err(Error::usage("`--validate` is `strict`, `warn` or `ignore`")),
+        let validation = match self.validate.or("`--validate` is `strict`, `warn` or `ignore`")? {
+            Validate::Strict => Validation::Strict,
+            Validate::Warn => Validation::Warn,
+            Validate::Ignore => Validation::Ignore,
         };
         let manager = self.field_manager;
         if manager.is_empty() || manager.len() > 128 || manager.chars().any(|c| c.is_control() || !c.is_ascii()) {

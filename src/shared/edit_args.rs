@@ -6,13 +6,15 @@
 
 use std::path::Path;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
+use clap_complete::engine::ArgValueCandidates;
 use jobplate_diagnostic::{Error, Result, io_reason};
 use jobplate_manifest::names;
 use jobplate_manifest::select::ContainerChoice;
 use jobplate_manifest::selector::LabelSelector;
-use jobplate_prefect::requested_settings::Settings;
+use jobplate_prefect::requested_settings::{Backend, Settings};
 
+use super::choice::{Choice, ChoiceParser, candidates};
 use super::parse;
 use crate::inject::layer::{self, Layer};
 use crate::inject::{Injection, Names, Variable, spec};
@@ -115,8 +117,13 @@ struct SetArgs {
     #[arg(long, value_name = "VAR")]
     unset: Vec<String>,
     /// Prefect 1: the backend, server or cloud
-    #[arg(long, value_name = "BACKEND")]
-    backend: Option<String>,
+    #[arg(
+        long,
+        value_name = "BACKEND",
+        value_parser = ChoiceParser::<BackendName>::new(),
+        add = ArgValueCandidates::new(candidates::<BackendName>)
+    )]
+    backend: Option<Choice<BackendName>>,
     /// The URL of Prefect's API
     #[arg(long, value_name = "URL")]
     api: Option<String>,
@@ -124,8 +131,16 @@ struct SetArgs {
     #[arg(long, value_name = "SECRET/KEY[:optional]")]
     api_key: Option<String>,
     /// Prefect 1: whether secrets are read from the environment; true if BOOL is left out
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    local_secrets: Option<String>,
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        value_parser = ChoiceParser::<Switch>::new(),
+        add = ArgValueCandidates::new(candidates::<Switch>)
+    )]
+    local_secrets: Option<Choice<Switch>>,
     /// Prefect 2 and 3: the version of prefect-kubernetes that the workers have; else the newest
     #[arg(long, value_name = "VERSION")]
     prefect_kubernetes: Option<String>,
@@ -135,6 +150,20 @@ struct SetArgs {
     /// Let --env write a value under a name that looks secret
     #[arg(long)]
     allow_plaintext: bool,
+}
+
+/// The values of `--backend`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum BackendName {
+    Server,
+    Cloud,
+}
+
+/// The values of a flag that is true or false.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Switch {
+    True,
+    False,
 }
 
 #[derive(Args)]
@@ -289,8 +318,11 @@ impl SetArgs {
         for name in &self.unset {
             layer.unset(name, "`--unset`")?;
         }
-        if let Some(text) = &self.backend {
-            let backend = Some(parse::backend("--backend", text)?);
+        if let Some(backend) = self.backend {
+            let backend = match backend.or("`--backend` is `server` or `cloud`")? {
+                BackendName::Server => Some(Backend::Server),
+                BackendName::Cloud => Some(Backend::Cloud),
+            };
             layer.setting(Settings { backend, ..Settings::default() }, "`--backend`")?;
         }
         if let Some(url) = &self.api {
@@ -301,8 +333,9 @@ impl SetArgs {
             let api_key = Some(parse::api_key("--api-key", text)?);
             layer.setting(Settings { api_key, ..Settings::default() }, "`--api-key`")?;
         }
-        if let Some(text) = &self.local_secrets {
-            let local_secrets = Some(parse::boolean("--local-secrets", text)?);
+        if let Some(switch) = self.local_secrets {
+            let switch = switch.or("`--local-secrets` is `true` or `false`")?;
+            let local_secrets = Some(matches!(switch, Switch::True));
             layer.setting(Settings { local_secrets, ..Settings::default() }, "`--local-secrets`")?;
         }
         Ok(layer)

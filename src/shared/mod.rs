@@ -5,6 +5,7 @@
 //! | `edit_args.rs` | what the flags mean that say what is set, where, and under which names |
 //! | `cluster_args.rs` | what the flags mean that say which cluster, as whom, and how to write |
 //! | `parse.rs` | what a value of a flag must look like |
+//! | `choice.rs` | how a flag with a fixed set of values reads them |
 //! | `usage.rs` | what is said about a command line that clap refuses |
 //! | `inputs.rs` | which files the inputs are |
 //! | `whole.rs` | how a file that is no manifest of a stream is read |
@@ -17,6 +18,7 @@
 //! | `outputs.rs` | how files are replaced: all or none |
 
 pub(crate) mod agents;
+pub(crate) mod choice;
 #[cfg(feature = "cluster")]
 pub(crate) mod cluster_args;
 #[cfg(feature = "cluster")]

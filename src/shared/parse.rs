@@ -8,7 +8,6 @@ use jobplate_manifest::embedded::is_config_map_word;
 use jobplate_manifest::env::{EnvFrom, EnvValue, KeyRef, SourceKind};
 use jobplate_manifest::names::{self, Fault};
 use jobplate_manifest::select::Target;
-use jobplate_prefect::requested_settings::Backend;
 use jobplate_prefect::template_keys;
 use jobplate_prefect::worker::version::Version;
 
@@ -67,20 +66,6 @@ pub(crate) fn env_from(flag: &str, text: &str) -> Result<EnvFrom> {
 /// `--api-key SECRET/KEY[:optional]`
 pub(crate) fn api_key(flag: &str, text: &str) -> Result<KeyRef> {
     reference("Secret", text, None).map_err(|fault| fault.by(&format!("`{flag}`")))
-}
-
-/// `--backend server|cloud`
-pub(crate) fn backend(flag: &str, text: &str) -> Result<Backend> {
-    match text {
-        "server" => Ok(Backend::Server),
-        "cloud" => Ok(Backend::Cloud),
-        _ => Err(Error::usage(format!("`{flag}` is `server` or `cloud`"))),
-    }
-}
-
-/// `true` or `false`
-pub(crate) fn boolean(flag: &str, text: &str) -> Result<bool> {
-    text.parse().map_err(|_| Error::usage(format!("`{flag}` is `true` or `false`")))
 }
 
 /// A version of prefect-kubernetes, such as `0.6.5`
@@ -269,10 +254,6 @@ mod tests {
 
     #[test]
     fn settings_and_places() {
-        assert_eq!(backend("--backend", "cloud").unwrap(), Backend::Cloud);
-        assert!(backend("--backend", "Server").is_err());
-        assert!(boolean("--x", "true").unwrap() && !boolean("--x", "false").unwrap());
-        assert!(boolean("--x", "yes").is_err());
         assert_eq!(api_key("--api-key", "s/k").unwrap(), KeyRef { name: "s".into(), key: "k".into(), optional: false });
         assert!(api_key("--api-key", "canary").is_err());
 
