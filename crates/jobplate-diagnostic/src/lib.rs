@@ -22,6 +22,8 @@
 //! | `line_index` | the line and column of a byte offset |
 //! | [`suggest`] | which known name a misspelled one may mean |
 
+#![warn(clippy::missing_errors_doc)]
+
 mod error;
 mod line_index;
 mod message;

@@ -15,6 +15,9 @@ pub fn all(pod_spec: Node<'_>) -> Vec<Node<'_>> {
 /// The containers that a choice names, in document order of their lists.
 ///
 /// With `init`, the init containers too: those that the choice names, else all of them.
+///
+/// # Errors
+/// Fails where it is unclear what a list of containers or a chosen container is.
 pub fn select<'a>(pod_spec: Node<'a>, choice: &ContainerChoice, init: bool) -> Result<Vec<Editable<'a>>> {
     let mut selected = Vec::new();
     for (list, is_init) in [("containers", false), ("initContainers", true)] {

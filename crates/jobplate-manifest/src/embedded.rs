@@ -18,7 +18,10 @@ pub fn is_config_map_word(word: &str) -> bool {
     ["configmap", "configmaps", "cm"].iter().any(|own| word.eq_ignore_ascii_case(own))
 }
 
-/// The data of a ConfigMap; nothing where there are none. Fails where it is unclear what they are.
+/// The data of a ConfigMap; nothing where there are none.
+///
+/// # Errors
+/// Fails where it is unclear what the data are.
 pub fn data<'a>(object: &Object<'a>) -> Result<Option<StrictMap<'a>>> {
     let data = StrictMap::of(object.node, "the ConfigMap")?.get_filled("data")?;
     data.map(|data| StrictMap::of(data, "`data`")).transpose()
@@ -38,6 +41,8 @@ pub fn texts(map: &Object<'_>) -> Vec<(String, String)> {
 }
 
 /// The text under a key of a ConfigMap's data; nothing where there is none that a manifest could be in.
+///
+/// # Errors
 /// Fails where it is unclear which text that is, or what else an edit of it would change.
 pub fn text<'a>(data: StrictMap<'a>, key: Node<'a>) -> Result<Option<Editable<'a>>> {
     let name = key.text().unwrap_or_default();
@@ -60,6 +65,9 @@ pub fn text<'a>(data: StrictMap<'a>, key: Node<'a>) -> Result<Option<Editable<'a
 const MOST: usize = 1 << 20;
 
 /// A ConfigMap with a text under a key: as a literal block where that can hold it, else in double quotes.
+///
+/// # Errors
+/// Fails if the text is larger than a ConfigMap can be.
 pub fn config_map(name: &str, namespace: Option<&str>, key: &str, text: &str) -> Result<String> {
     if text.len() > MOST {
         return Err(Error::input(format!("{} bytes are too much: a ConfigMap holds at most {MOST}", text.len()))

@@ -17,8 +17,11 @@ pub struct Line<'t> {
     pub value: Option<&'t str>,
 }
 
-/// The lines that name keys; or the number of a line, and what is wrong with it. A fault names no key: the line may
-/// be one of a value that was broken into several.
+/// The lines that name keys.
+///
+/// # Errors
+/// Fails at the first invalid line, with its number. The fault names no key: the line may be one of a value that was
+/// broken into several.
 pub fn lines(bytes: &[u8]) -> Result<Vec<Line<'_>>, (usize, Fault)> {
     let mut found = Vec::new();
     let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);

@@ -8,7 +8,10 @@ use jobplate_diagnostic::{Error, Result};
 use jobplate_yaml::{Kind, Node, ScalarKind};
 use serde_json::{Map, Number, Value};
 
-/// The JSON value of a node. Fails, with a place, where it can't be told for certain.
+/// The JSON value of a node.
+///
+/// # Errors
+/// Fails, with a place, where Kubernetes' reader could read something else.
 pub fn to_json(node: Node<'_>) -> Result<Value> {
     if node.tag().is_some_and(|tag| tag != "!!str" || !node.is_scalar()) {
         return Err(refused("a tag", node, "leave it out"));

@@ -34,6 +34,8 @@
 //! | [`secret`] | how a Secret is written |
 //! | [`env_file`] | what an env file holds |
 
+#![warn(clippy::missing_errors_doc)]
+
 pub mod container;
 pub mod difference;
 pub mod embedded;

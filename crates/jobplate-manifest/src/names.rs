@@ -54,6 +54,9 @@ const OBJECT_NAME: &str =
     "such a name has lower-case letters, digits, `-` and `.`, and begins and ends with a letter or digit";
 
 /// The name of an object (a DNS subdomain), or of the `kind` of object that is named in the fault.
+///
+/// # Errors
+/// Returns what is wrong with a name that Kubernetes refuses.
 pub fn object_name(kind: &str, name: &str) -> Result<(), Fault> {
     let subject = format!("the {kind}'s name");
     check_length(&subject, name, 253)?;
@@ -72,6 +75,9 @@ pub fn object_name(kind: &str, name: &str) -> Result<(), Fault> {
 }
 
 /// The name of a namespace or container (a DNS label).
+///
+/// # Errors
+/// Returns what is wrong with a name that Kubernetes refuses.
 pub fn label_name(subject: &str, name: &str) -> Result<(), Fault> {
     let subject = format!("the {subject}'s name");
     check_length(&subject, name, 63)?;
@@ -83,6 +89,9 @@ pub fn label_name(subject: &str, name: &str) -> Result<(), Fault> {
 }
 
 /// A key in the data of a Secret or ConfigMap.
+///
+/// # Errors
+/// Returns what is wrong with a key that Kubernetes refuses.
 pub fn data_key(key: &str) -> Result<(), Fault> {
     check_length("the key", key, 253)?;
     let fits = key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
@@ -94,6 +103,9 @@ pub fn data_key(key: &str) -> Result<(), Fault> {
 }
 
 /// The name of an env var, or the prefix of several.
+///
+/// # Errors
+/// Returns what is wrong with a name that Kubernetes refuses.
 pub fn env_name(name: &str) -> Result<(), Fault> {
     if name.is_empty() {
         return Err(Fault::new("the variable's name is empty"));
@@ -121,6 +133,9 @@ pub const POD_FIELDS: [&str; 9] = [
 ];
 
 /// A field of the pod as `fieldPath` has it; `label/KEY`, `annotation/KEY` and missing quotes are put right.
+///
+/// # Errors
+/// Returns what is wrong with a path that names no field that a variable can have.
 pub fn field_path(text: &str) -> Result<String, Fault> {
     if POD_FIELDS.contains(&text) {
         return Ok(text.to_owned());

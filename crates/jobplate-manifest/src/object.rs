@@ -91,6 +91,9 @@ impl<'a> Object<'a> {
     }
 
     /// Refuses labels or annotations that are an alias or merged: what a choice by them would choose is unclear.
+    ///
+    /// # Errors
+    /// Fails at the first of them.
     pub fn check_metadata(&self) -> Result<()> {
         let Some(metadata) = self.node.first("metadata") else { return Ok(()) };
         let metadata = StrictMap::of(metadata, "`metadata`")?;
@@ -121,6 +124,9 @@ fn twice(key: Node<'_>) -> Error {
 
 /// Shows the objects of all documents of a text, each with where its document begins. What is no YAML, or no object,
 /// is passed over.
+///
+/// # Errors
+/// Returns the first error of `show`.
 pub fn each_in_text(text: &str, show: &mut dyn FnMut(usize, &Object<'_>) -> Result<()>) -> Result<()> {
     let mut documents = Documents::new(text.as_bytes(), usize::MAX);
     let mut tape = Tape::default();
@@ -136,6 +142,9 @@ pub fn each_in_text(text: &str, show: &mut dyn FnMut(usize, &Object<'_>) -> Resu
 }
 
 /// The objects of a document: its own, or the items of its List.
+///
+/// # Errors
+/// Fails where it is unclear what kind of object one is, or what the items of a List are.
 pub fn objects(document: Document<'_>) -> Result<Vec<Object<'_>>> {
     let root = document.root();
     if root.kind() != Kind::Map {
@@ -153,6 +162,9 @@ pub fn objects(document: Document<'_>) -> Result<Vec<Object<'_>>> {
 }
 
 /// Steps from a mapping to the mapping or other value under a key; nothing where it is missing or null.
+///
+/// # Errors
+/// Fails where it is unclear what is under the key.
 pub fn step<'a>(node: Node<'a>, key: &str) -> Result<Option<Node<'a>>> {
     StrictMap::of(node, "a mapping on the way to the containers")?.get_filled(key)
 }

@@ -23,6 +23,9 @@ pub struct Secret<'a> {
 
 impl Secret<'_> {
     /// The manifest. Values are written as the text that they are, or in base64 where they are none.
+    ///
+    /// # Errors
+    /// Fails if the Secret is larger than Kubernetes accepts.
     pub fn manifest(&self) -> Result<String, Fault> {
         if self.data.iter().map(|(_, value)| value.len()).sum::<usize>() > MOST_BYTES {
             return Err(Fault::new("the values are more than 1 MiB, which no Secret can hold")

@@ -13,7 +13,10 @@ pub struct Glob {
 }
 
 impl Glob {
-    /// Parses a pattern; the error says what is wrong with it.
+    /// Parses a pattern.
+    ///
+    /// # Errors
+    /// Fails if the pattern is invalid.
     pub fn new(pattern: &str, any_case: bool) -> Result<Self, glob::PatternError> {
         Ok(Glob { pattern: Pattern::new(pattern)?, any_case })
     }

@@ -21,7 +21,10 @@ enum Operator {
 }
 
 impl LabelSelector {
-    /// Parses a selector; the error names the part that is none.
+    /// Parses a selector.
+    ///
+    /// # Errors
+    /// Returns the part that is invalid.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut requirements = Vec::new();
         for part in split_outside_parentheses(text) {

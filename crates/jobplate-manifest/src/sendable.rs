@@ -11,7 +11,10 @@ use super::env::SOURCES;
 use super::object::Object;
 use super::workload::pod_specs;
 
-/// Checks an object that is to be sent; the first fault ends it.
+/// Checks an object that is to be sent.
+///
+/// # Errors
+/// Returns the first fault.
 pub fn check(object: &Object<'_>) -> Result<()> {
     refuse_anonymous(object)?;
     refuse_export(object)?;

@@ -55,6 +55,9 @@ fn is_builtin(object: &Object<'_>) -> bool {
 
 /// The pod specs of an object: one for Kubernetes' own kinds; for others, every mapping that has
 /// `containers` with mappings in them, wherever it is.
+///
+/// # Errors
+/// Fails where it is unclear what a mapping on the path to a pod spec is.
 pub fn pod_specs<'a>(object: &Object<'a>) -> Result<Vec<Node<'a>>> {
     let way = WORKLOADS.iter().find(|(kind, _)| *kind == object.kind);
     match way {

@@ -72,7 +72,10 @@ pub struct BaseJobTemplate<'a> {
 }
 
 impl<'a> BaseJobTemplate<'a> {
-    /// Reads a base job template in an object. Fails where it is unclear what one of the parts is.
+    /// Reads a base job template in an object.
+    ///
+    /// # Errors
+    /// Fails where it is unclear what one of the parts is.
     pub fn read(object: &Object<'a>, template: Node<'a>) -> Result<Self> {
         if let Some(patches) = patches(object) {
             return Err(refuse_patches().at(patches.span()));
@@ -100,6 +103,9 @@ impl<'a> BaseJobTemplate<'a> {
     }
 
     /// `job_configuration.env`, if it is there and no null.
+    ///
+    /// # Errors
+    /// Fails where it is unclear what it is.
     pub fn env(&self) -> Result<Option<Node<'a>>> {
         step(self.job_configuration, "env")
     }

@@ -55,7 +55,10 @@ pub struct Block<'a> {
 }
 
 impl<'a> Block<'a> {
-    /// Reads a block in an object. Fails where it is unclear what one of the parts is.
+    /// Reads a block in an object.
+    ///
+    /// # Errors
+    /// Fails where it is unclear what one of the parts is.
     pub fn read(object: &Object<'a>, block: Node<'a>) -> Result<Self> {
         let mut way = object.node.way_to(block).chain([block]);
         way.try_for_each(|node| StrictMap::of(node, "a mapping around the block").map(drop))?;

@@ -38,6 +38,8 @@
 //! | [`shown`] | how the value of a variable is described without showing it |
 //! | [`note`] | what a note holds |
 
+#![warn(clippy::missing_errors_doc)]
+
 pub mod base_job_template;
 pub mod convert;
 pub mod deployment;

@@ -40,6 +40,9 @@ pub const LOCAL_SECRETS: &str = "PREFECT__CLOUD__USE_LOCAL_SECRETS";
 pub const CLOUD: &str = "https://api.prefect.io";
 
 /// The entries that settings become for a generation of Prefect.
+///
+/// # Errors
+/// Fails at a setting that the generation does not have.
 pub fn entries(settings: &Settings, generation: Generation) -> Result<Vec<EnvVar>> {
     let mut entries = Vec::new();
     let mut add = |name: &str, value| entries.push(EnvVar { name: name.to_owned(), value });

@@ -10,6 +10,7 @@ use crate::generation::CONTAINER;
 use crate::note::Note;
 use crate::pyvalue::heap::{Data, Heap, Id, at};
 use crate::pyvalue::send;
+use crate::variables::secret_name;
 
 /// A finished conversion.
 #[derive(Debug)]
@@ -20,7 +21,10 @@ pub struct Converted {
     pub notes: Vec<Note>,
 }
 
-/// Converts a job template; on a base job template, else on a bare one. Fails, with a place, at what is no Job.
+/// Converts a job template; on a base job template, else on a bare one.
+///
+/// # Errors
+/// Fails, with a place, at what is not a Job, and at what a worker could not create.
 pub fn convert(heap: &mut Heap, job: Id, on: Option<Id>) -> Result<Converted> {
     if heap.is_larger_than(job, send::MOST) {
         return Err(at(Error::input("aliases make this larger than any object can be"), heap.place(job)));
@@ -291,7 +295,7 @@ impl Work<'_> {
         for source in sources {
             let prefix = self.heap.item(source, "prefix").and_then(|prefix| self.heap.str(prefix));
             let prefix = prefix.unwrap_or_default().to_owned();
-            let said = match prefix.strip_prefix("PREFECT__CONTEXT__SECRETS__") {
+            let said = match secret_name(&prefix) {
                 Some(rest) => {
                     let rest = rest.to_owned();
                     let pairs = self.heap.dict(source).unwrap_or_default().to_vec();

@@ -29,6 +29,9 @@ pub struct Found {
 }
 
 /// The secrets of `[context.secrets]`, in the order of the file.
+///
+/// # Errors
+/// Fails at invalid TOML, and at a secret that no variable can hold.
 pub fn secrets(source: &Rc<Text>) -> Result<Vec<Found>> {
     let root = parse_toml(source)?;
     let mut found = Vec::new();

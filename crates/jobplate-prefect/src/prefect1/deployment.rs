@@ -38,7 +38,10 @@ pub const AGENT: Program = Program {
     switches: &["no-cloud-logs", "disable-job-deletion"],
 };
 
-/// Finds the agent in a manifest. Fails where there is none, or more than one.
+/// Finds the agent in a manifest.
+///
+/// # Errors
+/// Fails where there is no agent, or more than one, or one whose command can't be followed.
 pub fn find(heap: &mut Heap, source: &Rc<Text>) -> Result<Deployed> {
     let deployment::Deployed { options, place, environ, version, has_sources, .. } = deployment::find(&AGENT, source)?;
     let start = start(heap, &options, &place)?;

@@ -32,7 +32,8 @@ pub struct Preview {
 /// Makes the Job of a flow run. `template` is the agent's job template; without one, it is what the scenario's
 /// agent is started with, or Prefect's own. `file` reads other files that the scenario names.
 ///
-/// Fails where Prefect fails.
+/// # Errors
+/// Fails where Prefect fails, and at what is not followed.
 pub fn preview(
     heap: &mut Heap,
     version: Version,

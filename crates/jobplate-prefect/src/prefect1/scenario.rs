@@ -58,6 +58,9 @@ impl Scenario {
     }
 
     /// Reads a scenario file.
+    ///
+    /// # Errors
+    /// Fails at a key or value that no scenario has.
     pub fn read(heap: &mut Heap, source: &Rc<Text>) -> Result<Self> {
         let root = yaml::load(heap, source)?;
         let mut scenario = Scenario::plain(heap);

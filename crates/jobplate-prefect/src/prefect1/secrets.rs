@@ -19,6 +19,9 @@ pub const NESTS: &str = "__";
 
 /// The secret that a key names: by Prefect's name for it, or by that of its variable. It can be a key of a
 /// Kubernetes Secret, too.
+///
+/// # Errors
+/// Returns what is wrong with a name that Prefect or Kubernetes does not accept.
 pub fn name(key: &str) -> Result<&str, Fault> {
     let name = secret_name(key).unwrap_or(key);
     names::data_key(name)?;

@@ -17,7 +17,10 @@ pub(super) fn default() -> Rc<Text> {
     Text::manifest("Prefect's own template", JOB_TEMPLATE)
 }
 
-/// The job template that a ConfigMap in a manifest holds; else the text itself. Fails where there are several.
+/// The job template that a ConfigMap in a manifest holds; else the text itself.
+///
+/// # Errors
+/// Fails where there are several.
 pub fn in_config_map(source: Rc<Text>) -> Result<Rc<Text>> {
     let mut found = None;
     each_in_text(&source.text, &mut |offset, object| {

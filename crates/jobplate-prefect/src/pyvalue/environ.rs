@@ -80,8 +80,11 @@ impl Environ {
         Environ(pairs.iter().map(variable).collect())
     }
 
-    /// Reads a mapping of names and values, both of them texts. Fails at what no process can have. `what` is what the
+    /// Reads a mapping of names and values, both of them texts. `what` is what the
     /// mapping is called.
+    ///
+    /// # Errors
+    /// Fails at what no process can have.
     pub fn read(heap: &Heap, given: Id, what: &str) -> Result<Self> {
         let Some(pairs) = heap.dict(given) else {
             let error = Error::input(format!("{what} is {}, not a mapping", heap.kind(given)));

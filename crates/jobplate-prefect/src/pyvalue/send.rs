@@ -21,7 +21,10 @@ pub struct Sendable<'h> {
     id: Id,
 }
 
-/// Checks that a value can be sent. Fails, with its place, at what JSON does not have.
+/// Checks that a value can be sent.
+///
+/// # Errors
+/// Fails, with its place, at what JSON does not have.
 pub fn check(heap: &Heap, id: Id) -> Result<Sendable<'_>> {
     if heap.is_larger_than(id, MOST) {
         return Err(at(Error::input("aliases make this larger than any object can be"), heap.place(id)));

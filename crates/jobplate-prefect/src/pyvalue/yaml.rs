@@ -24,6 +24,7 @@ const DEPTH: usize = 200;
 
 /// Reads the only document of a text; an empty text is `None`.
 ///
+/// # Errors
 /// Fails, with a place, where PyYAML fails, and at the characters that YAML readers take for different things.
 pub fn load(heap: &mut Heap, source: &Rc<Text>) -> Result<Id> {
     let place = |span| Place { source: Rc::clone(source), span };

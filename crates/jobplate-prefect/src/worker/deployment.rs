@@ -76,7 +76,10 @@ pub struct Deployed {
     pub has_sources: bool,
 }
 
-/// Finds the worker in a manifest. Fails where there is none, or more than one, or one that makes no Jobs.
+/// Finds the worker in a manifest.
+///
+/// # Errors
+/// Fails where there is no worker, or more than one, or one that creates no Jobs.
 pub fn find(source: &Rc<Text>) -> Result<Deployed> {
     let deployment::Deployed { options, profile, place, mut environ, version, has_sources } =
         deployment::find(&WORKER, source)?;

@@ -113,7 +113,7 @@ fn of_worker(heap: &mut Heap, version: Version, scenario: &Scenario, exported: V
 }
 
 /// The entries that a worker puts into the flow's container, before those that the container has.
-pub fn prepare(
+pub(super) fn prepare(
     heap: &mut Heap,
     version: Version,
     scenario: &Scenario,
@@ -220,7 +220,7 @@ fn as_text(heap: &mut Heap, value: Id) -> Id {
 
 /// The whole `env` of the container: what the worker sets, then the entries that it has itself, as far as they are kept.
 /// Gives those, too, that are not.
-pub fn merge(
+pub(super) fn merge(
     heap: &Heap,
     version: Version,
     mut entries: Vec<Entry>,

@@ -138,7 +138,12 @@ fn name(heap: &mut Heap, version: Version, scenario: &Scenario, configuration: &
 }
 
 /// Prepares a manifest; its `env` is there already.
-pub fn prepare(heap: &mut Heap, version: Version, scenario: &Scenario, configuration: &Configuration) -> Result<()> {
+pub(super) fn prepare(
+    heap: &mut Heap,
+    version: Version,
+    scenario: &Scenario,
+    configuration: &Configuration,
+) -> Result<()> {
     let manifest = configuration.manifest;
     let name = name(heap, version, scenario, configuration)?;
     let own = own_labels(heap, version, scenario, configuration);

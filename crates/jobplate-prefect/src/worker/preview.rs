@@ -37,7 +37,10 @@ pub struct Preview<'s> {
     pub carried: Carried,
 }
 
-/// Makes the Job of a flow run. Fails where Prefect fails.
+/// Makes the Job of a flow run.
+///
+/// # Errors
+/// Fails where Prefect fails, and at what is not followed.
 pub fn preview<'s>(
     heap: &mut Heap,
     version: Version,

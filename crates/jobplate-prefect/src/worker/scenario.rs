@@ -48,7 +48,10 @@ const OF_PREFECT_1: [&str; 6] = ["run_config", "agent", "environ", "user_config"
 /// What the settings of a Kubernetes worker begin with in its environment.
 pub const SETTINGS: &str = "PREFECT_INTEGRATIONS_KUBERNETES_WORKER_";
 
-/// Reads a file of job variables. Fails at what is another file by mistake.
+/// Reads a file of job variables.
+///
+/// # Errors
+/// Fails at what is another file by mistake.
 pub fn job_variables(heap: &mut Heap, source: &Rc<Text>) -> Result<Id> {
     let root = load(heap, source)?;
     let has = |keys: &[&str]| keys.iter().all(|key| heap.item(root, key).is_some());
@@ -67,12 +70,18 @@ pub fn job_variables(heap: &mut Heap, source: &Rc<Text>) -> Result<Id> {
 
 impl Scenario {
     /// A flow run with nothing special to it.
+    ///
+    /// # Errors
+    /// Fails only if the built-in scenario could not be read.
     pub fn plain(heap: &mut Heap) -> Result<Self> {
         let empty = heap.put(Data::Dict(Vec::new()), None);
         Scenario::of(heap, empty)
     }
 
     /// Reads a scenario file.
+    ///
+    /// # Errors
+    /// Fails at a key or value that no scenario has.
     pub fn read(heap: &mut Heap, source: &Rc<Text>) -> Result<Self> {
         let root = load(heap, source)?;
         let root = match heap.get(root) {

@@ -46,7 +46,10 @@ fn in_texts<'a>(object: &Object<'a>) -> Vec<Node<'a>> {
     entries.filter(is_one).map(|(_, value)| value).collect()
 }
 
-/// The base job template of a text. Fails where there is none, or more than one.
+/// The base job template of a text.
+///
+/// # Errors
+/// Fails where there is none, or more than one.
 pub fn read(heap: &mut Heap, source: &Rc<Text>) -> Result<Id> {
     find(heap, source).map_err(|error| json::no_json(source).unwrap_or(error))
 }

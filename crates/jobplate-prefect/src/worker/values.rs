@@ -18,6 +18,9 @@ pub fn fails(heap: &Heap, id: Id, why: impl Into<String>) -> Error {
 }
 
 /// A text as a value: JSON, if it is JSON, else YAML.
+///
+/// # Errors
+/// Fails, with a place, where the text can't be read as either.
 pub fn load(heap: &mut Heap, source: &Rc<Text>) -> Result<Id> {
     let root = match json::load(heap, source) {
         Some(root) => root,
@@ -35,8 +38,10 @@ fn check_size(heap: &Heap, id: Id) -> Result<()> {
     }
 }
 
-/// The value as JSON carries it: keys are texts, nothing is shared. Fails at what JSON does not have, and at what
-/// aliases make larger than any object can be.
+/// The value as JSON carries it: keys are texts, nothing is shared.
+///
+/// # Errors
+/// Fails at what JSON does not have, and at what aliases make larger than any object can be.
 pub fn as_json(heap: &mut Heap, id: Id) -> Result<Id> {
     check_size(heap, id)?;
     unshared(heap, id)
@@ -83,7 +88,7 @@ pub fn copy(heap: &mut Heap, dict: Id) -> Id {
 }
 
 /// `one | other`, of which both must be dictionaries.
-pub fn union(heap: &mut Heap, one: Id, other: Id) -> Result<Id> {
+pub(super) fn union(heap: &mut Heap, one: Id, other: Id) -> Result<Id> {
     let Some(pairs) = heap.dict(other).map(<[_]>::to_vec) else {
         return Err(fails(heap, other, format!("{} cannot be merged into a mapping", heap.kind(other))));
     };
@@ -93,7 +98,7 @@ pub fn union(heap: &mut Heap, one: Id, other: Id) -> Result<Id> {
 }
 
 /// `dict.update(other)`: of a mapping, or of pairs. A mapping of two keys is a pair, too: Python goes through its keys.
-pub fn update(heap: &mut Heap, dict: Id, other: Id) -> Result<()> {
+pub(super) fn update(heap: &mut Heap, dict: Id, other: Id) -> Result<()> {
     let pairs = match heap.get(other).clone() {
         Data::Dict(pairs) => pairs,
         Data::List(items) => items.into_iter().map(|item| pair(heap, item)).collect::<Result<Vec<_>>>()?,
@@ -136,7 +141,7 @@ fn words(path: &str) -> Vec<String> {
 }
 
 /// Prefect's `set_in_dict`: makes mappings on the way.
-pub fn set_in_dict(heap: &mut Heap, dict: Id, path: Id, value: Id) -> Result<()> {
+pub(super) fn set_in_dict(heap: &mut Heap, dict: Id, path: Id, value: Id) -> Result<()> {
     let words = words(heap.str(path).unwrap_or_default());
     if words.len() > DEEPEST {
         let error = Error::input(format!("a variable of more than {DEEPEST} words with dots between them"));

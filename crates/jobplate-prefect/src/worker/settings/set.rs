@@ -10,7 +10,7 @@ use crate::pyvalue::heap::{Place, at};
 
 /// A variable that a worker exports to its flow runs.
 #[derive(Clone, Debug)]
-pub struct Exported {
+pub(in crate::worker) struct Exported {
     /// Its name.
     pub name: String,
     /// Its value.
