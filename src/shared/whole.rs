@@ -6,7 +6,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use jobplate_diagnostic::{Error, Result, io_reason};
-use jobplate_prefect::pyvalue::heap::Text;
+use jobplate_prefect::pyvalue::source::Text;
 
 use super::edit_args::STDIN;
 

@@ -2,7 +2,8 @@
 
 use jobplate_diagnostic::{Error, Result, suggest};
 
-use crate::pyvalue::heap::{Data, Heap, Id, at};
+use crate::pyvalue::heap::{Data, Heap, Id};
+use crate::pyvalue::source::at;
 use crate::pyvalue::text;
 
 /// A mapping whose keys are the arguments of one class.

@@ -6,7 +6,8 @@
 //! use jobplate_prefect::prefect1::Version;
 //! use jobplate_prefect::prefect1::preview::preview;
 //! use jobplate_prefect::prefect1::scenario::Scenario;
-//! use jobplate_prefect::pyvalue::heap::{Heap, Text};
+//! use jobplate_prefect::pyvalue::heap::Heap;
+//! use jobplate_prefect::pyvalue::source::Text;
 //!
 //! let mut heap = Heap::default();
 //! let scenario = Scenario::plain(&mut heap);

@@ -2,7 +2,7 @@
 
 use jobplate_diagnostic::Message;
 
-use crate::pyvalue::heap::Place;
+use crate::pyvalue::source::Place;
 
 /// One remark, and what it is about. Shown as `FILE:LINE: TEXT`.
 #[derive(Debug)]

@@ -10,7 +10,8 @@ use jobplate_prefect::prefect1::environment::{Origin, Source};
 use jobplate_prefect::prefect1::preview::{self, Preview};
 use jobplate_prefect::prefect1::scenario::Scenario;
 use jobplate_prefect::prefect1::{deployment, notes};
-use jobplate_prefect::pyvalue::heap::{Data, Heap, Text};
+use jobplate_prefect::pyvalue::heap::{Data, Heap};
+use jobplate_prefect::pyvalue::source::Text;
 use jobplate_prefect::pyvalue::{text, yaml};
 use jobplate_prefect::shown::Shown;
 

@@ -16,8 +16,9 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use jobplate_diagnostic::{Error, ProgramName, Result};
 use jobplate_prefect::prefect1::template_source;
-use jobplate_prefect::pyvalue::heap::{Heap, Text};
+use jobplate_prefect::pyvalue::heap::Heap;
 use jobplate_prefect::pyvalue::send;
+use jobplate_prefect::pyvalue::source::Text;
 use jobplate_prefect::worker::template_source as base_job_template;
 
 use self::agent::AgentArgs;

@@ -4,7 +4,8 @@ use std::rc::Rc;
 
 use clap::Args;
 use jobplate_diagnostic::{Error, Result};
-use jobplate_prefect::pyvalue::heap::{Heap, Text};
+use jobplate_prefect::pyvalue::heap::Heap;
+use jobplate_prefect::pyvalue::source::Text;
 use jobplate_prefect::pyvalue::text;
 use jobplate_prefect::shown::{Shown, of_entry};
 use jobplate_prefect::worker::deployment::{self, Deployed};

@@ -10,7 +10,7 @@ use jobplate_diagnostic::{Error, ProgramName, Result};
 use jobplate_manifest::env_file;
 use jobplate_prefect::prefect1::{config_secrets, secrets};
 use jobplate_prefect::pyvalue::environ::{Environ, Known, Variable};
-use jobplate_prefect::pyvalue::heap::Text;
+use jobplate_prefect::pyvalue::source::Text;
 use jobplate_prefect::variables::secret_variable;
 
 use crate::shared::whole::Whole;

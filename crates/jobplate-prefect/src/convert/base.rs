@@ -7,7 +7,8 @@ use jobplate_diagnostic::{Error, Result};
 use num_bigint::BigInt;
 
 use crate::placeholder;
-use crate::pyvalue::heap::{Data, Heap, Id, Text, at};
+use crate::pyvalue::heap::{Data, Heap, Id};
+use crate::pyvalue::source::{Text, at};
 use crate::pyvalue::{send, text, yaml};
 
 /// The template that is built on where none is given.

@@ -8,8 +8,9 @@ use super::notes::Notes;
 use super::{flow_env, input, overlay, rewrite};
 use crate::generation::CONTAINER;
 use crate::note::Note;
-use crate::pyvalue::heap::{Data, Heap, Id, at};
+use crate::pyvalue::heap::{Data, Heap, Id};
 use crate::pyvalue::send;
+use crate::pyvalue::source::at;
 use crate::variables::secret_name;
 
 /// A finished conversion.

@@ -14,7 +14,8 @@ use super::{overlay, rewrite};
 use crate::base_job_template::is_worker_setting;
 use crate::generation::is_told_by_workers;
 use crate::placeholder;
-use crate::pyvalue::heap::{Data, Heap, Id, at};
+use crate::pyvalue::heap::{Data, Heap, Id};
+use crate::pyvalue::source::at;
 use crate::pyvalue::{literal, text};
 use crate::variables::is_sensitive;
 

@@ -4,7 +4,8 @@ use jobplate_diagnostic::{Error, Message, ProgramName, Result};
 use jobplate_manifest::env::used_names;
 
 use super::notes::Notes;
-use crate::pyvalue::heap::{Data, Heap, Id, at};
+use crate::pyvalue::heap::{Data, Heap, Id};
+use crate::pyvalue::source::at;
 use crate::variables::is_sensitive;
 
 /// The parts of a Job.

@@ -3,7 +3,7 @@
 use jobplate_diagnostic::Message;
 
 use crate::note::Note;
-use crate::pyvalue::heap::Place;
+use crate::pyvalue::source::Place;
 
 /// Notes as they come up.
 #[derive(Default)]

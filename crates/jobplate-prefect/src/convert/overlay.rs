@@ -6,7 +6,8 @@ use jobplate_diagnostic::{Error, Result};
 use super::base::{Base, of_the_api};
 use super::notes::Notes;
 use crate::placeholder;
-use crate::pyvalue::heap::{Data, Heap, Id, at};
+use crate::pyvalue::heap::{Data, Heap, Id};
+use crate::pyvalue::source::at;
 
 /// Lists of a pod whose items have a name, by which one replaces another; and the key of that name.
 const BY_NAME: [(&str, &str); 6] = [

@@ -6,7 +6,8 @@ use jobplate_manifest::env::{Part, parts, used_names};
 
 use super::notes::Notes;
 use super::variable_mapping::Renamed;
-use crate::pyvalue::heap::{Data, Heap, Id, at};
+use crate::pyvalue::heap::{Data, Heap, Id};
+use crate::pyvalue::source::at;
 use crate::pyvalue::text;
 
 /// A scalar as the text that Kubernetes wants there. Prefect 1 sends it as it is, and Kubernetes refuses that.

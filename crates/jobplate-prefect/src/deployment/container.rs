@@ -14,7 +14,7 @@ use super::shell;
 use super::start::{Program, find_start};
 use crate::generation;
 use crate::pyvalue::environ::{Environ, Known, Variable};
-use crate::pyvalue::heap::{Place, Text, at};
+use crate::pyvalue::source::{Place, Text, at};
 
 /// What a manifest says of a program.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use jobplate_diagnostic::{Error, Result};
 
 use super::start::Program;
 use crate::pyvalue::environ::Known;
-use crate::pyvalue::heap::{Place, at};
+use crate::pyvalue::source::{Place, at};
 
 /// The options that a program is started with.
 #[derive(Debug)]

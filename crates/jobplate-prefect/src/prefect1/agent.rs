@@ -7,7 +7,8 @@ use super::config::{Config, check_level};
 use super::version::Version;
 use crate::kwargs::{Kwargs, iterate};
 use crate::pyvalue::environ::Environ;
-use crate::pyvalue::heap::{Data, Heap, Id, at};
+use crate::pyvalue::heap::{Data, Heap, Id};
+use crate::pyvalue::source::at;
 use crate::pyvalue::text;
 
 /// What stands for the tenant that an agent with an API key asks Prefect's API for.

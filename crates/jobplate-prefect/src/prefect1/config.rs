@@ -11,8 +11,9 @@ use toml::de::{DeTable, DeValue};
 use super::defaults::{Default, RESERVED, SETTINGS};
 use crate::kwargs::iterate;
 use crate::pyvalue::environ::{Environ, Known, Variable};
-use crate::pyvalue::heap::{Data, Heap, Id, Place, Text, at};
+use crate::pyvalue::heap::{Data, Heap, Id};
 use crate::pyvalue::literal;
+use crate::pyvalue::source::{Place, Text, at};
 use crate::pyvalue::text;
 use crate::pyvalue::time::Time;
 

@@ -13,7 +13,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::config::{of_toml, parse_toml};
 use super::secrets;
-use crate::pyvalue::heap::{Data, Heap, Id, Place, Text, at};
+use crate::pyvalue::heap::{Data, Heap, Id};
+use crate::pyvalue::source::{Place, Text, at};
 
 /// A secret of the file.
 #[derive(Debug)]

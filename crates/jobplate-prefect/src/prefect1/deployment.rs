@@ -11,7 +11,8 @@ use super::agent::Start;
 use crate::deployment::{self, Options, Program};
 use crate::generation::Generation;
 use crate::pyvalue::environ::{Environ, Known};
-use crate::pyvalue::heap::{Data, Heap, Id, Place, Text, at};
+use crate::pyvalue::heap::{Data, Heap, Id};
+use crate::pyvalue::source::{Place, Text, at};
 
 /// What a manifest says of an agent.
 #[derive(Debug)]

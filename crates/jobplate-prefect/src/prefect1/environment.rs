@@ -1,6 +1,7 @@
 //! The environment of the flow container: which source of a variable wins, and what it hides.
 
-use crate::pyvalue::heap::{Heap, Id, Place};
+use crate::pyvalue::heap::{Heap, Id};
+use crate::pyvalue::source::Place;
 use crate::shown::{Shown, of_entry, of_value};
 
 /// Who says what a variable is, the weakest first.

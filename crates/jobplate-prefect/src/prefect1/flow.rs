@@ -5,7 +5,8 @@ use std::str::FromStr;
 use jobplate_diagnostic::{Error, Result};
 
 use super::{Version, storage};
-use crate::pyvalue::heap::{Data, Heap, Id, at};
+use crate::pyvalue::heap::{Data, Heap, Id};
+use crate::pyvalue::source::at;
 
 /// What Prefect knows of the flow.
 #[derive(Clone, Copy, Debug)]

@@ -12,7 +12,8 @@ use super::managed::{self, Managed};
 use super::run_config::RunConfig;
 use super::version::Version;
 use crate::kwargs::iterate;
-use crate::pyvalue::heap::{Data, Heap, Id, at};
+use crate::pyvalue::heap::{Data, Heap, Id};
+use crate::pyvalue::source::at;
 use crate::pyvalue::text;
 
 /// What is known when a Job is made.

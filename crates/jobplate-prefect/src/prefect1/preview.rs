@@ -11,7 +11,8 @@ use super::run_config::{ReadFile, RunConfig};
 use super::scenario::Scenario;
 use super::template_source;
 use super::version::Version;
-use crate::pyvalue::heap::{Data, Heap, Id, Text, at};
+use crate::pyvalue::heap::{Data, Heap, Id};
+use crate::pyvalue::source::{Text, at};
 use crate::pyvalue::yaml;
 
 /// A Job, and who made it.

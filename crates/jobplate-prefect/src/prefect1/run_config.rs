@@ -6,7 +6,8 @@ use std::rc::Rc;
 use jobplate_diagnostic::{Error, Result};
 
 use crate::kwargs::{Kwargs, iterate};
-use crate::pyvalue::heap::{Data, Heap, Id, Text, at};
+use crate::pyvalue::heap::{Data, Heap, Id};
+use crate::pyvalue::source::{Text, at};
 use crate::pyvalue::{send, text, yaml};
 
 /// Reads a file that a path names.

@@ -9,7 +9,8 @@ use super::flow::Flow;
 use super::run_config::{self, inner_text};
 use crate::kwargs::{Kwargs, first_key};
 use crate::pyvalue::environ::Environ;
-use crate::pyvalue::heap::{Heap, Id, Text, at};
+use crate::pyvalue::heap::{Heap, Id};
+use crate::pyvalue::source::{Text, at};
 use crate::pyvalue::yaml;
 
 /// The flow run, its flow, and the agent.

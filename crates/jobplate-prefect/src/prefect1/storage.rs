@@ -2,7 +2,8 @@
 
 use jobplate_diagnostic::{Error, Result};
 
-use crate::pyvalue::heap::{Data, Heap, Id, at};
+use crate::pyvalue::heap::{Data, Heap, Id};
+use crate::pyvalue::source::at;
 
 /// The kinds of storage that Prefect 1 has, and what each can't be made without.
 const KINDS: [(&str, &[&str]); 13] = [

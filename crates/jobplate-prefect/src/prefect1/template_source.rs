@@ -8,7 +8,8 @@ use jobplate_manifest::object::each_in_text;
 
 use super::defaults::JOB_TEMPLATE;
 use super::run_config::{Path, ReadFile, at_path};
-use crate::pyvalue::heap::{Heap, Id, Place, Text, at};
+use crate::pyvalue::heap::{Heap, Id};
+use crate::pyvalue::source::{Place, Text, at};
 use crate::pyvalue::yaml;
 use crate::template_keys;
 

@@ -5,7 +5,8 @@ use std::sync::LazyLock;
 use jobplate_diagnostic::{Error, Result};
 use regex_lite::Regex;
 
-use super::heap::{Data, Heap, Id, Place, at};
+use super::heap::{Data, Heap, Id};
+use super::source::{Place, at};
 
 /// One variable.
 #[derive(Clone, Debug)]

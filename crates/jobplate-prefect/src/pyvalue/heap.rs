@@ -3,16 +3,12 @@
 //! A list or dictionary is a thing of its own in Python: with a YAML alias two containers hold the same one, and
 //! what changes it in one place changes it in the other. So values are kept in a heap and named by an [`Id`].
 
-use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::fmt;
-use std::ops::Range;
-use std::rc::Rc;
 
-use jobplate_diagnostic::{Error, LineIndex};
 use num_bigint::BigInt;
 
+use super::source::Place;
 use super::time::Time;
 
 /// A value of a [`Heap`].
@@ -76,97 +72,6 @@ impl LastOfEach {
     /// The dictionary.
     pub fn dict(self) -> Data {
         Data::Dict(self.pairs)
-    }
-}
-
-/// A text that values are read from.
-#[derive(Debug)]
-pub struct Text {
-    /// How errors name it: a file as the user named it.
-    pub name: String,
-    /// The line of its first byte in that file, from 1.
-    first_line: usize,
-    /// The text.
-    pub text: String,
-    /// Whether each of its lines is a line of the file; else all are that first one.
-    has_lines: bool,
-    /// Whether errors may show lines of it, masked as those of a manifest; else they name line and column only.
-    is_manifest: bool,
-    /// Made when a line is asked for.
-    lines: OnceCell<LineIndex>,
-}
-
-impl Text {
-    /// Returns a whole file whose lines errors may show, masked as those of a manifest.
-    pub fn manifest(name: impl Into<String>, text: impl Into<String>) -> Rc<Self> {
-        Self::new(name.into(), 1, text.into(), true, true)
-    }
-
-    /// Returns a whole file of which errors show the line and the column only.
-    pub fn unshown(name: impl Into<String>, text: impl Into<String>) -> Rc<Self> {
-        Self::new(name.into(), 1, text.into(), true, false)
-    }
-
-    /// Returns the text of a scalar at a place, whose lines are those of the file if it is a literal block.
-    ///
-    /// With `shown`, errors may show the lines of a literal block.
-    pub fn embedded(place: &Place, text: impl Into<String>, shown: bool) -> Rc<Self> {
-        let outer = &place.source;
-        let has_lines = outer.has_lines && outer.text[place.span.clone()].starts_with('|');
-        let first_line = place.line() + usize::from(has_lines);
-        Self::new(outer.name.clone(), first_line, text.into(), has_lines, shown && has_lines)
-    }
-
-    fn new(name: String, first_line: usize, text: String, has_lines: bool, is_manifest: bool) -> Rc<Self> {
-        Rc::new(Text { name, first_line, text, has_lines, is_manifest, lines: OnceCell::new() })
-    }
-
-    fn lines(&self) -> &LineIndex {
-        self.lines.get_or_init(|| LineIndex::new(&self.text))
-    }
-}
-
-/// Where a value was written: bytes of a text.
-#[derive(Clone, Debug)]
-pub struct Place {
-    /// The text.
-    pub source: Rc<Text>,
-    /// Its bytes.
-    pub span: Range<usize>,
-}
-
-/// `FILE:LINE`
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.source.name, self.line())
-    }
-}
-
-impl Place {
-    /// The line, from 1.
-    pub fn line(&self) -> usize {
-        let before = if self.source.has_lines { self.source.lines().line(self.span.start) - 1 } else { 0 };
-        self.source.first_line + before
-    }
-
-    /// `FILE:LINE:COLUMN`; of a text whose lines are not those of the file, `FILE:LINE`
-    pub fn shown(&self) -> String {
-        if !self.source.has_lines {
-            return self.to_string();
-        }
-        let (_, column) = self.source.lines().line_column(&self.source.text, self.span.start);
-        format!("{self}:{column}")
-    }
-}
-
-/// Completes an error with the place that it is about, where one is known.
-pub fn at(error: Error, place: Option<&Place>) -> Error {
-    match place {
-        None => error,
-        Some(Place { source, span }) if source.is_manifest => {
-            error.at(span.clone()).in_document(&source.name, source.first_line, &source.text)
-        }
-        Some(place) => error.in_file(place.shown()),
     }
 }
 

@@ -10,7 +10,8 @@ use jobplate_yaml::{Document, Kind, Node, Tape, read};
 use num_bigint::BigInt;
 use serde_json::value::RawValue;
 
-use super::heap::{Data, Heap, Id, LastOfEach, Place, Text, at};
+use super::heap::{Data, Heap, Id, LastOfEach};
+use super::source::{Place, Text, at};
 
 /// Loads a text; none where it is no JSON.
 pub(crate) fn load(heap: &mut Heap, source: &Rc<Text>) -> Option<Id> {

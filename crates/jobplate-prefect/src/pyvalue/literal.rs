@@ -4,8 +4,9 @@
 
 use num_bigint::BigInt;
 
-use super::heap::{Data, Heap, Id, Place};
+use super::heap::{Data, Heap, Id};
 use super::limits::MAX_DIGITS;
+use super::source::Place;
 
 /// Brackets within brackets that Python reads.
 const DEPTH: usize = 200;

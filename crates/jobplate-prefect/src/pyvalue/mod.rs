@@ -3,7 +3,8 @@
 //!
 //! | file | decides |
 //! |---|---|
-//! | [`heap`] | what values are, which of them are the same, where they were written, how errors name the place |
+//! | [`heap`] | what values are, and which of them are the same |
+//! | [`source`] | which line a value is written on, and how errors name the place |
 //! | [`yaml`] | what a YAML file means to PyYAML's `safe_load` |
 //! | `json` | what a JSON file means to `json.load`, with places; why a text is not JSON |
 //! | `json_value` | what JSON in a variable means to `json.loads`, without places |
@@ -29,6 +30,7 @@ pub(crate) mod number;
 pub(crate) mod pydantic;
 pub mod send;
 pub(crate) mod slug;
+pub mod source;
 pub mod text;
 pub(crate) mod time;
 pub mod yaml;

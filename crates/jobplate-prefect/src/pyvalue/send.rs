@@ -3,9 +3,10 @@
 use jobplate_diagnostic::{Error, Result};
 use serde::ser::{Error as _, Serialize, SerializeMap, SerializeSeq, Serializer};
 
-use super::heap::{Data, Heap, Id, at};
+use super::heap::{Data, Heap, Id};
 use super::limits::NOT_FOLLOWED;
 use super::literal::BEYOND;
+use super::source::at;
 use super::text;
 
 /// Lists and mappings within one another that can be sent; Python itself gives up before a thousand.

@@ -12,8 +12,9 @@ use jobplate_yaml::{Document, Documents, Kind, Node, Tape, admit, read};
 use num_bigint::BigInt;
 use regex_lite::Regex;
 
-use super::heap::{Data, Heap, Id, Place, Text, at};
+use super::heap::{Data, Heap, Id};
 use super::limits::{MAX_DIGITS, NOT_FOLLOWED};
+use super::source::{Place, Text, at};
 use super::time::Time;
 
 /// Keys of one mapping, those of merge keys counted each time.

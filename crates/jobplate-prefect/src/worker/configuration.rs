@@ -9,7 +9,8 @@ use super::values::{as_json, copy, deep_merge, fails, set_in_dict, union, update
 use super::version::{ListOfEnv, Version};
 use crate::placeholder::Filler;
 use crate::pyvalue::environ::Environ;
-use crate::pyvalue::heap::{Data, Heap, Id, at};
+use crate::pyvalue::heap::{Data, Heap, Id};
+use crate::pyvalue::source::at;
 use crate::pyvalue::{pydantic, text};
 
 /// What a worker has to know of a base job template, filled.

@@ -17,7 +17,8 @@ use crate::generation::Generation;
 use crate::note::Note;
 use crate::placeholder::{self, Filler};
 use crate::pyvalue::environ::{Environ, Known, Variable, references};
-use crate::pyvalue::heap::{Data, Heap, Place, Text, at};
+use crate::pyvalue::heap::{Data, Heap};
+use crate::pyvalue::source::{Place, Text, at};
 
 /// What a worker is called that is given no name, where Prefect draws an id at random (`BaseWorker.__init__`).
 const UNNAMED: &str = "KubernetesWorker 00000000-0000-0000-0000-000000000005";

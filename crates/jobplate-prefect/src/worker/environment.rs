@@ -9,7 +9,8 @@ use super::scenario::Scenario;
 use super::settings::Exported;
 use super::values::fails;
 use super::version::{Eviction, Version};
-use crate::pyvalue::heap::{Data, Heap, Id, Place};
+use crate::pyvalue::heap::{Data, Heap, Id};
+use crate::pyvalue::source::Place;
 use crate::pyvalue::text;
 
 /// Who says what a variable is, the weakest first.

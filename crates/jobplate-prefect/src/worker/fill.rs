@@ -5,8 +5,9 @@ use jobplate_diagnostic::{Error, Result};
 use super::values::get_from_dict;
 use crate::placeholder::{self, Filler, Placeholder};
 use crate::pyvalue::environ::{Environ, Known};
-use crate::pyvalue::heap::{Data, Heap, Id, at};
+use crate::pyvalue::heap::{Data, Heap, Id};
 use crate::pyvalue::send::MOST;
+use crate::pyvalue::source::at;
 use crate::pyvalue::text;
 
 /// The placeholders of a text, each once, in their order. (Prefect goes through them in the order of a set, which is

@@ -17,7 +17,8 @@ use crate::base_job_template::is_worker_setting;
 use crate::note::Note;
 use crate::placeholder::{self, Placeholder};
 use crate::pyvalue::environ::{Variable, references};
-use crate::pyvalue::heap::{Data, Heap, Id, Place};
+use crate::pyvalue::heap::{Data, Heap, Id};
+use crate::pyvalue::source::Place;
 use crate::pyvalue::{json, text};
 use crate::variables::is_sensitive;
 

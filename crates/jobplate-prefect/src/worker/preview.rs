@@ -13,8 +13,9 @@ use super::secret_references::{self, Settings, Written};
 use super::settings::Exported;
 use super::version::Version;
 use super::{manifest, settings, template_source};
-use crate::pyvalue::heap::{Data, Heap, Id, Place, Text};
+use crate::pyvalue::heap::{Data, Heap, Id};
 use crate::pyvalue::json;
+use crate::pyvalue::source::{Place, Text};
 
 /// A Job, and how it came to be.
 #[derive(Debug)]

@@ -7,7 +7,8 @@ use jobplate_diagnostic::{Error, Result};
 
 use super::values::fails;
 use super::version::Version;
-use crate::pyvalue::heap::{Data, Heap, Id, at};
+use crate::pyvalue::heap::{Data, Heap, Id};
+use crate::pyvalue::source::at;
 use crate::pyvalue::text;
 
 /// A value of the Job that is compared with.

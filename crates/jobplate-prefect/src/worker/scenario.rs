@@ -9,7 +9,8 @@ use super::settings;
 use super::values::{as_json, load};
 use crate::kwargs::{Kwargs, first_key};
 use crate::pyvalue::environ::{Environ, Known, Variable};
-use crate::pyvalue::heap::{Data, Heap, Id, Text, at};
+use crate::pyvalue::heap::{Data, Heap, Id};
+use crate::pyvalue::source::{Text, at};
 use crate::pyvalue::text;
 
 /// The flow run with its job variables, and the worker.
@@ -212,7 +213,7 @@ fn worker(heap: &mut Heap, given: Option<Id>) -> Result<Worker> {
 
 impl Worker {
     /// Sets a variable of its environment.
-    pub fn set(&mut self, name: &str, text: String, place: Option<crate::pyvalue::heap::Place>) {
+    pub fn set(&mut self, name: &str, text: String, place: Option<crate::pyvalue::source::Place>) {
         self.environ.0.retain(|variable| variable.name != name);
         self.environ.0.push(Variable { name: name.to_owned(), value: Known::Text(text), place });
     }

@@ -51,7 +51,7 @@ fn is_of_type(heap: &Heap, value: Id, name: &str) -> bool {
 mod tests {
 
     use super::*;
-    use crate::pyvalue::heap::Text;
+    use crate::pyvalue::source::Text;
     use crate::pyvalue::yaml;
 
     #[test]

@@ -12,7 +12,8 @@ use super::values::fails;
 use super::{labels, settings};
 use crate::kwargs::iterate;
 use crate::pyvalue::environ::{Known, Variable};
-use crate::pyvalue::heap::{Data, Heap, Id, Place};
+use crate::pyvalue::heap::{Data, Heap, Id};
+use crate::pyvalue::source::Place;
 use crate::pyvalue::text;
 
 /// The letters that Prefect draws at random for the name of a Secret.

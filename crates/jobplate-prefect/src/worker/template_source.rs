@@ -8,8 +8,9 @@ use jobplate_manifest::object::{Object, each_in_text};
 use jobplate_yaml::{Node, StrictMap};
 
 use super::values::{as_json, load};
-use crate::pyvalue::heap::{Heap, Id, Place, Text, at};
+use crate::pyvalue::heap::{Heap, Id};
 use crate::pyvalue::json;
+use crate::pyvalue::source::{Place, Text, at};
 use crate::{base_job_template, kubernetes_job_block, template_keys};
 
 /// Where the chart `prefect-worker` has it among its values, as a text.

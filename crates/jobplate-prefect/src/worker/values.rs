@@ -4,9 +4,10 @@ use std::rc::Rc;
 
 use jobplate_diagnostic::{Error, Result};
 
-use crate::pyvalue::heap::{Data, Heap, Id, LastOfEach, Text, at};
+use crate::pyvalue::heap::{Data, Heap, Id, LastOfEach};
 use crate::pyvalue::limits::NOT_FOLLOWED;
 use crate::pyvalue::send::{MOST, key_text};
+use crate::pyvalue::source::{Text, at};
 use crate::pyvalue::{json, yaml};
 
 /// Words of a dotted variable: as deep as anything may be nested here.

@@ -5,9 +5,9 @@ use jobplate_diagnostic::{Error, Result};
 use super::table::{PREFIX, Setting};
 use super::value::{Fault, Written, written_again};
 use crate::pyvalue::environ::{Environ, Known, Variable};
-use crate::pyvalue::heap::at;
 use crate::pyvalue::json_value::{self, Json};
 use crate::pyvalue::limits::NOT_FOLLOWED;
+use crate::pyvalue::source::at;
 
 /// The variables of a process under their names in small letters; the case of names does not count for settings,
 /// and of several that differ in it alone the last one does.

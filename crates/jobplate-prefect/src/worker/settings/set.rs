@@ -6,7 +6,7 @@ use num_bigint::BigInt;
 use super::table::{PREFIX, Setting, settings};
 use super::url;
 use crate::pyvalue::environ::Known;
-use crate::pyvalue::heap::{Place, at};
+use crate::pyvalue::source::{Place, at};
 
 /// A variable that a worker exports to its flow runs.
 #[derive(Clone, Debug)]
