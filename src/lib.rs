@@ -1,5 +1,19 @@
 //! jobplate puts secret references and Prefect settings into Kubernetes job templates, and changes only
 //! the bytes it must.
+//!
+//! This crate is the program. The libraries it stands on are in `crates/`: `jobplate_yaml` makes edits,
+//! `jobplate_manifest` knows Kubernetes' objects, `jobplate_prefect` knows Prefect, `jobplate_cluster` talks to an API
+//! server, and `jobplate_diagnostic` holds errors.
+//!
+//! | directory | decides |
+//! |---|---|
+//! | `commands/` | which commands there are, and what each of them does |
+//! | `shared/` | what flags mean that several commands have; which files are read and replaced |
+//! | `ui` | where output goes, and how the program was invoked |
+//! | `completion/` | what completes a command line |
+//! | `render/` | how inputs become output, and when they are planned again |
+//! | `inject/` | which edits a document needs |
+//! | `diagnostic/` | how errors, notes and diffs look, and what is masked in them |
 
 mod commands;
 mod completion;

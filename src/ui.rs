@@ -3,9 +3,9 @@
 //! | file | decides |
 //! |---|---|
 //! | `ui.rs` | what goes to standard output, standard error and the error file, with which colours and escapes |
-//! | `ui/invocation.rs` | whether the program is `jobplate` or `kubectl jobplate` |
-//! | `ui/github.rs` | what GitHub Actions gets: annotations, the summary of the step, escaped commands |
-//! | `ui/events.rs` | what a person sees while a cluster is changed |
+//! | `invocation.rs` | whether the program is `jobplate` or `kubectl jobplate` |
+//! | `github.rs` | what GitHub Actions gets: annotations, the summary of the step, escaped commands |
+//! | `events.rs` | what a person sees while a cluster is changed |
 
 #[cfg(feature = "cluster")]
 pub(crate) mod events;

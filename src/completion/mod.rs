@@ -4,6 +4,13 @@
 //! Commands and flags are clap's to complete. What their values can be is looked for in the files that are named
 //! on the line so far (`files`), and in the cluster only where the environment asks for that (`cluster`). Whatever
 //! can't be read is left out in silence: a person is typing. No value of a variable is ever offered, nor a key.
+//!
+//! | file | decides |
+//! |---|---|
+//! | `line` | what of a command line that is being typed counts |
+//! | `offers` | which values each flag can have |
+//! | `files` | what the files on the line offer: objects, containers, variables, Secrets, ConfigMaps |
+//! | `cluster` | what a kubeconfig and a cluster offer |
 
 #[cfg(feature = "cluster")]
 mod cluster;

@@ -1,6 +1,16 @@
 //! What people and programs read: errors, notes, diffs, edits. Every text of an input goes through `mask` first.
 //!
-//! Takes data and gives text; decides nothing and writes to no stream itself.
+//! Takes data and gives text; writes to no stream itself.
+//!
+//! | file | decides |
+//! |---|---|
+//! | `human` | how an error, a warning and a note look on a terminal |
+//! | `github` | how errors and edits look as annotations and in the summary of a GitHub Actions step |
+//! | `diff` | how a diff of a document looks |
+//! | `edits` | what a report of edits holds |
+//! | `mask` | which bytes of an input are masked, in every output |
+//! | `foreign` | which words of a server's warning are shown |
+//! | `table` | how columns are aligned |
 
 mod diff;
 pub mod edits;

@@ -2,6 +2,11 @@
 //!
 //! What names and values mean to Prefect is in `prefect1::secrets`. No value comes from an argument, and none gets
 //! into an error, a note or a reference.
+//!
+//! | file | decides |
+//! |---|---|
+//! | `mod.rs` | how the Secret, the flags and the spec file are printed |
+//! | `sources` | where secrets are read from, and how such a place is named in an error |
 
 mod sources;
 
