@@ -61,3 +61,44 @@ fn new_facts(known: Known, found: Findings) -> Option<Known> {
         agent => (found.changed != known.changed).then_some(Known { changed: found.changed, agent }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jobplate_manifest::object::objects;
+    use jobplate_yaml::{Document, Tape, read};
+
+    use super::*;
+
+    #[test]
+    fn passes_go_on_until_one_finds_nothing_new() {
+        let agents_known = |injection: &Injection, texts: bool| {
+            let mut agents = Vec::new();
+            repeat(injection, (), |(), known| {
+                agents.push(known.agent);
+                Ok(((), Findings { agent: true, texts, ..Findings::default() }))
+            })
+            .unwrap();
+            agents
+        };
+        let mut injection = Injection::default();
+        assert_eq!(agents_known(&injection, true), [Some(false)]);
+        injection.prefect.local_secrets = Some(true);
+        assert_eq!(agents_known(&injection, true), [None, Some(true)]);
+        assert_eq!(agents_known(&injection, false), [None]);
+    }
+
+    #[test]
+    fn an_input_that_changes_in_every_pass_is_an_error() {
+        let mut passes = 0;
+        let result = repeat(&Injection::default(), (), |(), _| {
+            passes += 1;
+            let text = format!("kind: ConfigMap\nmetadata: {{name: a}}\ndata: {{b: c{passes}}}\n");
+            let mut tape = Tape::default();
+            read(&text, &mut tape).unwrap();
+            let mut found = Findings::default();
+            found.changed.add(&objects(Document::new(&text, &tape))?[0]);
+            Ok(((), found))
+        });
+        assert_eq!((result.unwrap_err().message(), passes), ("an input changed while it was read", MAX_PASSES));
+    }
+}

@@ -20,7 +20,7 @@ pub fn to_json(node: Node<'_>) -> Result<Value> {
         Kind::Map => {
             let mut map = Map::new();
             for (key, value) in node.entries() {
-                if key.kind() == Kind::Plain && key.is("<<") {
+                if key.is_merge_key() {
                     return Err(refused("a merge key (`<<`)", key, "write the merged keys out"));
                 }
                 let (Some(name), ScalarKind::String) = (key.text(), key.scalar_kind()) else {
