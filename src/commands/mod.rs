@@ -118,7 +118,7 @@ fn parse(args: &[OsString], ui: &mut Ui) -> Result<(Definition, ArgMatches), Fai
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
+    use std::path::{Path, PathBuf};
 
     use super::*;
     use crate::ui::invocation::Invocation;
@@ -136,27 +136,60 @@ mod tests {
         assert!(help.contains("kubectl jobplate template"));
     }
 
+    /// The steps of "Add a command" in CONTRIBUTING.md.
+    #[test]
+    fn every_command_is_tested_and_documented() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap_or_default();
+        let cases: String = files_below(&root.join("tests/cmd"), "toml").into_iter().map(|(_, text)| text).collect();
+        let (map, reference) = (read("src/commands/mod.rs"), read("docs/cli.md"));
+        let mut missing = Vec::new();
+        for Definition { name, .. } in COMMANDS {
+            let module = name.replace('-', "_");
+            let is_listed = [".rs", "/"].iter().any(|end| map.contains(&format!("//! | `{module}{end}` | ")));
+            let on_servers = root.join(format!("tests/cluster/{module}.rs")).exists();
+            let has_case = on_servers || cases.contains(&format!("args = [\"{name}\""));
+            for (is_there, what) in [
+                (is_listed, "line in the map of src/commands/mod.rs"),
+                (has_case, "golden case in tests/cmd"),
+                (reference.contains(&format!("\n## jobplate {name}\n")), "section in docs/cli.md"),
+            ] {
+                if !is_there {
+                    missing.push(format!("{name} has no {what}\n"));
+                }
+            }
+        }
+        assert!(missing.is_empty(), "{}", missing.concat());
+    }
+
+    /// Reads the files of a folder and of those below it whose names end so.
+    fn files_below(folder: &Path, extension: &str) -> Vec<(PathBuf, String)> {
+        let mut files = Vec::new();
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                files.extend(files_below(&path, extension));
+            } else if path.extension().is_some_and(|own| own == extension) {
+                let text = std::fs::read_to_string(&path).unwrap();
+                files.push((path, text));
+            }
+        }
+        files
+    }
+
     /// A command in a hint or a note begins with `ProgramName`: a name in the text would be wrong under kubectl.
     #[test]
     fn no_text_names_the_program_before_a_command() {
-        let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
-        folders.push(Path::new(env!("CARGO_MANIFEST_DIR")).join("crates"));
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let sources = ["src", "crates"].into_iter().flat_map(|folder| files_below(&root.join(folder), "rs"));
         let mut wrong = Vec::new();
-        while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(folder).unwrap() {
-                let path = entry.unwrap().path();
-                if path.is_dir() {
-                    folders.push(path);
-                } else if path.extension().is_some_and(|extension| extension == "rs") {
-                    let text = std::fs::read_to_string(&path).unwrap();
-                    let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
-                    let is_wrong = |line: &&str| {
-                        let names = |command: &Definition| line.contains(&format!("jobplate {}", command.name));
-                        !line.trim_start().starts_with("//") && COMMANDS.iter().any(names)
-                    };
-                    wrong.extend(code.lines().filter(is_wrong).map(|line| format!("{}: {line}\n", path.display())));
-                }
-            }
+        for (path, text) in sources {
+            let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+            let is_wrong = |line: &&str| {
+                let names = |command: &Definition| line.contains(&format!("jobplate {}", command.name));
+                !line.trim_start().starts_with("//") && COMMANDS.iter().any(names)
+            };
+            wrong.extend(code.lines().filter(is_wrong).map(|line| format!("{}: {line}\n", path.display())));
         }
         assert!(wrong.is_empty(), "{}", wrong.concat());
     }
