@@ -402,3 +402,15 @@ fn colours() {
     assert_eq!(anstream::adapter::strip_str(&coloured.stdout).to_string(), plain.stdout);
     assert_eq!(site.diff(CRON_JOB, &["--color=never"]).stdout, plain.stdout);
 }
+
+/// The runner of GitHub Actions reads commands in what a step prints, those of a manifest, too.
+#[test]
+fn workflow_commands() {
+    let Some(servers) = Servers::shared() else { return };
+    let mut site = Site::new(servers);
+    let map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: log}\ndata:\n  a: |\n    ::add-mask::x\n    ##[group]y\n  b: v\n";
+    site.apply(map, &[]);
+    site.run = site.run.env("GITHUB_ACTIONS", "true");
+    let ran = site.diff(&map.replace("b: v", "b: w"), &[]);
+    assert!(ran.stdout.contains("\n     : :add-mask::x\n     ## [group]y\n"), "{ran:?}");
+}
