@@ -27,19 +27,18 @@ pub(crate) struct ConvertArgs {
     /// FILE does not say; without it, one that has what Prefect's own default has
     #[arg(long, value_name = "FILE", help_heading = "Inputs")]
     from_default: Option<String>,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+#[derive(Args)]
+#[command(next_help_heading = "Output")]
+struct OutputArgs {
     /// What to print: json, as the server takes it, or yaml
-    #[arg(
-        short,
-        long,
-        value_name = "FORMAT",
-        value_enum,
-        default_value = "json",
-        hide_possible_values = true,
-        help_heading = "Output"
-    )]
+    #[arg(short, long, value_name = "FORMAT", value_enum, default_value = "json", hide_possible_values = true)]
     output: Format,
     /// Leave out notes
-    #[arg(short, long, help_heading = "Output")]
+    #[arg(short, long)]
     quiet: bool,
 }
 
@@ -71,7 +70,7 @@ Exit codes: 0 done, 2 input, or what can't be converted"
 
     /// Prints the base job template, and says what of the job template has no place in it.
     fn run(self, ui: &mut Ui) -> Result<ExitCode> {
-        ui.quiet = self.quiet;
+        ui.quiet = self.output.quiet;
         let mut files = Whole::default();
         let mut heap = Heap::default();
         let Some(name) = self.template.as_deref().or(self.filename.as_deref()) else { return Err(no_input()) };
@@ -90,7 +89,7 @@ Exit codes: 0 done, 2 input, or what can't be converted"
         };
         let made = convert(&mut heap, job, on)?;
         let template = send::check(&heap, made.root)?;
-        let printed = match self.output {
+        let printed = match self.output.output {
             Format::Json => send::json(template),
             Format::Yaml => send::yaml(template),
         };
