@@ -1,7 +1,52 @@
-//! The thin binary: everything is in the library.
+//! jobplate puts secret references and Prefect settings into Kubernetes job templates, and changes only
+//! the bytes it must.
+//!
+//! This is the program. What it does to manifests is in `lib.rs`, what it does to a cluster in `jobplate_cluster`.
+//!
+//! | directory | decides |
+//! |---|---|
+//! | `commands/` | which commands there are, and what each of them does |
+//! | `shared/` | what flags mean that several commands have; which files are read and replaced |
+//! | `ui` | where output goes, and how the program was invoked |
+//! | `completion/` | what completes a command line |
 
+mod commands;
+mod completion;
+mod shared;
+mod ui;
+
+use std::ffi::OsString;
 use std::process::ExitCode;
 
+use jobplate_diagnostic::{Error, Kind};
+
+use crate::commands::command_line;
+use crate::ui::Ui;
+use crate::ui::invocation::Invocation;
+
 fn main() -> ExitCode {
-    jobplate::run(std::env::args_os())
+    // Its own name first.
+    let args: Vec<OsString> = std::env::args_os().collect();
+    let invocation = Invocation::of(args.first());
+    hide_panics(invocation);
+    let mut ui = Ui::from_environment(invocation, command_line);
+    if invocation == Invocation::KubectlCompletion {
+        return completion::for_kubectl(&args, &ui);
+    }
+    if let Some(shell) = completion::asking_shell() {
+        return completion::for_shell(&shell, &args, &ui);
+    }
+    ui.empty_error_file();
+    commands::run(&args, &mut ui)
+}
+
+/// Hides the message of a panic, which may quote an input: only its place is reported.
+fn hide_panics(invocation: Invocation) {
+    std::panic::set_hook(Box::new(move |panic| {
+        let place = panic.location().map_or(String::new(), |at| format!(" ({}:{})", at.file(), at.line()));
+        let error = Error::new(Kind::Internal, format!("a bug in jobplate{place}; nothing more was written"))
+            .hint("please report this place with the command, without any secrets");
+        let _ = Ui::from_environment(invocation, command_line).fail(&error);
+        std::process::exit(i32::from(Kind::Internal.exit_code()));
+    }));
 }

@@ -20,11 +20,11 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anstream::{AutoStream, ColorChoice};
+use jobplate::diagnostic;
 use jobplate_diagnostic::{Error, Kind, Message, ProgramName, Result, io_reason, write_error};
 
 use self::github::{Workflow, escape_workflow_commands};
 use self::invocation::Invocation;
-use crate::diagnostic;
 
 /// Bytes that are gathered before they are written.
 const BUFFER: usize = 64 * 1024;

@@ -17,10 +17,10 @@ const LAYERS: [(&str, &[&str]); 7] = [
     ("diagnostic", &[]),
     ("inject", &[]),
     ("render", &["inject"]),
-    ("ui", &["diagnostic"]),
-    ("shared", &["diagnostic", "inject", "render", "ui"]),
-    ("completion", &["diagnostic", "render", "shared", "ui"]),
-    ("commands", &["diagnostic", "inject", "render", "shared", "ui"]),
+    ("ui", &[]),
+    ("shared", &["ui"]),
+    ("completion", &["shared", "ui"]),
+    ("commands", &["shared", "ui"]),
 ];
 
 /// What only some files may do: what it is, the ends of the paths that do it, and who may.
@@ -35,7 +35,7 @@ const RESTRICTED: [(&str, &[&str], &[&str]); 3] = [
         &["io::stdout", "io::stderr", "print!", "println!", "eprint!", "eprintln!"],
         &["src/ui"],
     ),
-    ("ends the process", &["process::exit", "process::abort"], &["src/lib.rs", "src/ui.rs"]),
+    ("ends the process", &["process::exit", "process::abort"], &["src/main.rs", "src/ui.rs"]),
 ];
 
 /// A module: the names from its crate's root to it. The root has none.
@@ -192,7 +192,7 @@ impl File {
     /// Parses a file, given by the path of its crate's `src`, its path from there, and its text.
     fn parse(root: &str, path: &str, text: &str) -> Self {
         let mut module: Module = path.trim_end_matches(".rs").split('/').map(str::to_owned).collect();
-        if matches!(module.last().map(String::as_str), Some("mod" | "lib")) {
+        if matches!(module.last().map(String::as_str), Some("mod" | "lib" | "main")) {
             module.pop();
         }
         let file = File {
@@ -322,22 +322,33 @@ impl Crate {
     }
 }
 
-/// The crates that make the program, parsed once.
+/// The crates that make the program, parsed once. `src/` holds two: the library and the program.
 fn crates() -> &'static [Crate] {
     static CRATES: OnceLock<Vec<Crate>> = OnceLock::new();
     CRATES.get_or_init(|| {
         let top = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let mut roots = vec!["src/".to_owned()];
+        let mut roots = vec![("src/".to_owned(), "lib.rs"), ("src/".to_owned(), "main.rs")];
         for entry in fs::read_dir(top.join("crates")).expect("crates/") {
             let name = entry.expect("an entry of crates/").file_name().into_string().expect("a UTF-8 name");
-            roots.push(format!("crates/{name}/src/"));
+            roots.push((format!("crates/{name}/src/"), "lib.rs"));
         }
-        assert!(roots.len() > 5, "the crates were not found");
-        let parse = |root: &String| {
+        assert!(roots.len() > 6, "the crates were not found");
+        let parse = |(source, root): &(String, &str)| {
+            let text = fs::read_to_string(top.join(source).join(root)).expect("the root of a crate");
+            let parsed = syn::parse_file(&text).expect("Rust");
+            let modules = parsed.items.iter().filter_map(|item| match item {
+                Item::Mod(module) if module.content.is_none() => Some(module.ident.to_string()),
+                _ => None,
+            });
+            let modules: BTreeSet<String> = modules.collect();
             let mut files = Vec::new();
-            collect_sources(&top.join(root), &top.join(root), &mut files);
-            assert!(!files.is_empty(), "{root} has no sources");
-            Crate::parse(root, files.iter().map(|(path, text)| (path.as_str(), text.as_str())))
+            collect_sources(&top.join(source), &top.join(source), &mut files);
+            files.retain(|(path, _)| {
+                let first = path.split('/').next().unwrap_or_default();
+                path == root || modules.contains(first.trim_end_matches(".rs"))
+            });
+            assert!(files.len() > modules.len(), "{source}{root} has no sources");
+            Crate::parse(source, files.iter().map(|(path, text)| (path.as_str(), text.as_str())))
         };
         roots.iter().map(parse).collect()
     })
@@ -365,17 +376,18 @@ fn no_import_cycle_between_files() {
 
 #[test]
 fn modules_of_the_program_import_in_one_direction() {
-    let program = crates().iter().find(|parsed| parsed.root == "src/").expect("src/");
-    // `main.rs` is a crate of its own, which the compiler guards.
-    let layer = |file: &File| file.module.first().filter(|layer| *layer != "main").cloned();
+    let program: Vec<&Crate> = crates().iter().filter(|parsed| parsed.root == "src/").collect();
+    assert_eq!(program.len(), 2);
     let mut wrong = BTreeSet::new();
-    for (file, edges) in program.files.iter().zip(program.edges()) {
-        let Some(own) = layer(file) else { continue };
-        let (_, allowed) =
-            LAYERS.iter().find(|(name, _)| *name == own).unwrap_or_else(|| panic!("{own} is missing from LAYERS"));
-        for to in edges.into_iter().map(|to| &program.files[to]) {
-            if layer(to).is_none_or(|to| to != own && !allowed.contains(&to.as_str())) {
-                wrong.insert(format!("{} imports {}\n", file.path, to.path));
+    for parsed in program {
+        for (file, edges) in parsed.files.iter().zip(parsed.edges()) {
+            let Some(own) = file.module.first() else { continue };
+            let (_, allowed) =
+                LAYERS.iter().find(|(name, _)| name == own).unwrap_or_else(|| panic!("{own} is missing from LAYERS"));
+            for to in edges.into_iter().map(|to| &parsed.files[to]) {
+                if to.module.first().is_none_or(|to| to != own && !allowed.contains(&to.as_str())) {
+                    wrong.insert(format!("{} imports {}\n", file.path, to.path));
+                }
             }
         }
     }
@@ -418,8 +430,7 @@ fn only_the_listed_files_touch_the_surroundings() {
 fn every_file_has_a_line_in_a_map_above_it() {
     let mut missing = BTreeSet::new();
     for parsed in crates() {
-        // `main.rs` is no module of the library.
-        for file in parsed.files.iter().filter(|file| !file.module.is_empty() && file.module != ["main"]) {
+        for file in parsed.files.iter().filter(|file| !file.module.is_empty()) {
             let has_line = (0..file.module.len()).any(|above| {
                 let Some(position) = parsed.position(&file.module[..above]) else { return false };
                 let path = file.module[above..].join("/");

@@ -4,13 +4,13 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use clap_complete::engine::ArgValueCandidates;
+use jobplate::diagnostic;
+use jobplate::diagnostic::edits::Told;
 use jobplate_cluster::{ApplyOptions, OnImmutable, Outcome, Report, Row, SessionOptions, WaitOptions};
 use jobplate_diagnostic::{Error, ProgramName, Result};
 use serde::Serialize;
 
 use super::definition::Command;
-use crate::diagnostic;
-use crate::diagnostic::edits::Told;
 use crate::shared::choice::{Choice, ChoiceParser, candidates};
 use crate::shared::cluster_args::{AGES, ClusterArgs, duration, manifests};
 use crate::shared::documents::Rendered;

@@ -11,14 +11,14 @@ use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use jobplate::diagnostic::edits::Told;
+use jobplate::render::{Pair, Rendering, Source};
 use jobplate_diagnostic::{Error, LineIndex, ProgramName, Result, suggest};
 use jobplate_yaml::{Document, Kind, Node, ScalarKind, Tape};
 use serde::Deserialize;
 
 use super::definition::{Command, arguments};
 use super::render::{RenderArgs, print_all};
-use crate::diagnostic::edits::Told;
-use crate::render::{Pair, Rendering, Source};
 use crate::shared::edit_args::{Manifests, Naming, STDIN};
 use crate::shared::edits;
 use crate::shared::inputs::{self, SPECS};

@@ -3,12 +3,12 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use jobplate::diagnostic;
+use jobplate::diagnostic::edits::Told;
 use jobplate_cluster::Difference;
 use jobplate_diagnostic::{Kind, Result};
 
 use super::definition::Command;
-use crate::diagnostic;
-use crate::diagnostic::edits::Told;
 use crate::shared::cluster_args::{ClusterArgs, manifests};
 use crate::shared::documents::Rendered;
 use crate::shared::edit_args::ManifestArgs;

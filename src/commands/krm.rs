@@ -8,14 +8,14 @@ use std::io::Read as _;
 use std::process::ExitCode;
 
 use clap::Args;
+use jobplate::diagnostic::edits::Told;
+use jobplate::inject::layer::Layer;
+use jobplate::inject::spec;
+use jobplate::render::Source;
 use jobplate_diagnostic::{Error, LineIndex, ProgramName, Result, io_reason, write_error};
 use jobplate_yaml::{Child, Document, Documents, Editor, Kind, Node, StrictMap, Tape, Value};
 
 use super::definition::Command;
-use crate::diagnostic::edits::Told;
-use crate::inject::layer::Layer;
-use crate::inject::spec;
-use crate::render::Source;
 use crate::shared::edit_args::{EditArgs, Manifests, Naming};
 use crate::shared::edits::{self, Edits};
 use crate::shared::no_match::Matching;

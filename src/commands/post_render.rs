@@ -5,10 +5,10 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use jobplate::diagnostic::edits::Told;
 use jobplate_diagnostic::{Error, Result, write_error};
 
 use super::definition::Command;
-use crate::diagnostic::edits::Told;
 use crate::shared::edit_args::{EditArgs, Manifests, Naming};
 use crate::shared::edits;
 use crate::shared::no_match::Matching;

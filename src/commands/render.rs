@@ -5,13 +5,13 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
+use jobplate::diagnostic;
+use jobplate::diagnostic::edits::Told;
+use jobplate::render::{Joined, Pair, Rendering};
 use jobplate_diagnostic::{Error, LineIndex, Result, write_error};
 use jobplate_manifest::embedded;
 
 use super::definition::Command;
-use crate::diagnostic;
-use crate::diagnostic::edits::Told;
-use crate::render::{Joined, Pair, Rendering};
 use crate::shared::edit_args::{ManifestArgs, Manifests, namespace};
 use crate::shared::edits;
 use crate::shared::no_match::Matching;
@@ -242,11 +242,11 @@ fn print_diff(rendering: &mut Rendering, ui: &Ui) -> Result<ExitCode> {
 
 #[cfg(test)]
 mod tests {
+    use jobplate::inject::Names;
     use jobplate_manifest::select::ContainerChoice;
 
     use super::super::definition::arguments;
     use super::*;
-    use crate::inject::Names;
 
     fn resolved(args: &[&str]) -> Result<Render, String> {
         let args = arguments::<RenderArgs>(args).map_err(|error| error.to_string())?;

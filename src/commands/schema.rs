@@ -3,10 +3,10 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use jobplate::inject::spec::SpecFile;
 use jobplate_diagnostic::{Error, Kind, Result};
 
 use super::definition::Command;
-use crate::inject::spec::SpecFile;
 use crate::ui::Ui;
 
 #[derive(Args)]

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use jobplate::render::{Source, each_object};
 use jobplate_manifest::embedded::{self, is_config_map};
 use jobplate_manifest::object::Object;
 use jobplate_manifest::select::{ContainerChoice, Target};
@@ -11,7 +12,6 @@ use jobplate_manifest::{container, container::names};
 use jobplate_yaml::Node;
 
 use super::line::Said;
-use crate::render::{Source, each_object};
 use crate::shared::{edit_args, inputs};
 
 /// More bytes and files than this are not read while somebody waits, nor more names in folders.

@@ -1,5 +1,6 @@
 //! What to do about variables of a job template that the agent puts its own in the place of: set them on the agent.
 
+use jobplate::render::Rendering;
 use jobplate_diagnostic::{Message, ProgramName, Result};
 use jobplate_manifest::container;
 use jobplate_manifest::workload::pod_specs;
@@ -10,7 +11,6 @@ use jobplate_prefect::requested_settings::Settings;
 use jobplate_prefect::variables;
 
 use super::edit_args::STDIN;
-use crate::render::Rendering;
 
 /// An agent in the inputs.
 struct Agent {

@@ -1,11 +1,10 @@
 //! From a rendering to what is sent to a cluster: documents as they are printed, with what they came from.
 
+use jobplate::inject::{Injection, Known, NamedEntries, Planner, trial};
+use jobplate::render::{Cursor, Pair, Rendering};
 use jobplate_cluster::{Document, Named, Source};
 use jobplate_diagnostic::Result;
 use jobplate_yaml::Tape;
-
-use crate::inject::{Injection, Known, NamedEntries, Planner, trial};
-use crate::render::{Cursor, Pair, Rendering};
 
 /// Iterates over the documents of a rendering.
 pub(crate) struct Rendered<'r> {

@@ -8,6 +8,8 @@ use std::path::Path;
 
 use clap::{Args, ValueEnum};
 use clap_complete::engine::ArgValueCandidates;
+use jobplate::inject::layer::{self, Layer};
+use jobplate::inject::{Injection, Names, Variable, spec};
 use jobplate_diagnostic::{Error, Result, io_reason};
 use jobplate_manifest::names;
 use jobplate_manifest::select::ContainerChoice;
@@ -16,8 +18,6 @@ use jobplate_prefect::requested_settings::{Backend, Settings};
 
 use super::choice::{Choice, ChoiceParser, candidates};
 use super::parse;
-use crate::inject::layer::{self, Layer};
-use crate::inject::{Injection, Names, Variable, spec};
 
 /// What stands for standard input among the inputs.
 pub(crate) const STDIN: &str = "-";

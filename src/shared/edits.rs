@@ -5,14 +5,14 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
+use jobplate::diagnostic::edits::{Edited, Object, Told, What, Within, json};
+use jobplate::inject::template_kind;
+use jobplate::render::{Pair, Rendering};
 use jobplate_diagnostic::{Error, Kind, Result, io_reason};
 use jobplate_manifest::difference::{Item, Named, differences};
 
 use super::edit_args::{Manifests, STDIN};
 use super::outputs::Replacements;
-use crate::diagnostic::edits::{Edited, Object, Told, What, Within, json};
-use crate::inject::template_kind;
-use crate::render::{Pair, Rendering};
 use crate::ui::Ui;
 
 /// The edits of a call, and what is to tell of them.

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use jobplate::render::{OPEN_FILES, Source};
 use jobplate_diagnostic::{Error, Result, io_reason};
 
 use super::edit_args::{Manifests, STDIN};
-use crate::render::{OPEN_FILES, Source};
 
 /// The usual names of a spec file.
 pub(crate) const SPECS: [&str; 2] = ["jobplate.yaml", "jobplate.yml"];

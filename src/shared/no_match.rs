@@ -1,12 +1,12 @@
 //! Nothing matched: what was asked for, what there is, and what to ask for instead.
 
+use jobplate::diagnostic;
+use jobplate::inject::{Asked, Injection};
+use jobplate::render::{Rendering, Seen, SeenText};
 use jobplate_diagnostic::{Error, Message, ProgramName, Result};
 use jobplate_manifest::select::{ContainerChoice, Glob, Target};
 
 use super::edit_args::{Manifests, Naming, STDIN};
-use crate::diagnostic;
-use crate::inject::{Asked, Injection};
-use crate::render::{Rendering, Seen, SeenText};
 
 /// How many objects the error lists.
 const LISTED: usize = 20;

@@ -3,6 +3,8 @@
 //! Errors name the flag and the variable, never what is behind the `=`: any of these texts may be a secret
 //! that was typed into the wrong place.
 
+use jobplate::inject::layer;
+use jobplate::inject::{Asked, Variable};
 use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::embedded::is_config_map_word;
 use jobplate_manifest::env::{EnvFrom, EnvValue, KeyRef, SourceKind};
@@ -10,9 +12,6 @@ use jobplate_manifest::names::{self, Fault};
 use jobplate_manifest::select::Target;
 use jobplate_prefect::template_keys;
 use jobplate_prefect::worker::version::Version;
-
-use crate::inject::layer;
-use crate::inject::{Asked, Variable};
 
 /// `--secret NAME=SECRET[/KEY][:optional]`
 pub(crate) fn secret(flag: &str, text: &str) -> Result<Variable> {

@@ -1,11 +1,11 @@
 //! Plans the manifests of a call, refuses a call that nothing matches, and notes what a person should know.
 
+use jobplate::render::{Rendering, Source};
 use jobplate_diagnostic::{Error, Result};
 
 use super::edit_args::Manifests;
 use super::no_match::{self, Matching};
 use super::{agents, inputs};
-use crate::render::{Rendering, Source};
 use crate::ui::Ui;
 
 /// Plans and verifies all manifests of a call, and tells what is to be told about that.

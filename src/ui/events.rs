@@ -5,11 +5,11 @@ use std::collections::HashSet;
 use std::io::IsTerminal as _;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use jobplate::diagnostic;
 use jobplate_cluster::{Events, Row, Subject};
 use jobplate_diagnostic::Error;
 
 use super::Ui;
-use crate::diagnostic;
 
 /// Standard error.
 pub(crate) struct Terminal<'u> {

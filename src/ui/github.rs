@@ -4,13 +4,13 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::path::Path;
 
+use jobplate::diagnostic::edits::{Edited, Told};
+#[cfg(feature = "cluster")]
+use jobplate::diagnostic::github::outcomes_summary;
+use jobplate::diagnostic::github::{edits_summary, error_annotation, error_summary, missing_annotation};
 use jobplate_diagnostic::Error;
 
 use super::invocation::Invocation;
-use crate::diagnostic::edits::{Edited, Told};
-#[cfg(feature = "cluster")]
-use crate::diagnostic::github::outcomes_summary;
-use crate::diagnostic::github::{edits_summary, error_annotation, error_summary, missing_annotation};
 
 /// A workflow that runs the program.
 pub(crate) struct Workflow {

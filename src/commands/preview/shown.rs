@@ -1,11 +1,10 @@
 //! Decides how the variables of a previewed Job are shown: a table, in which values are masked.
 
+use jobplate::diagnostic;
 use jobplate_manifest::env::ENV_FROM_SOURCES;
 use jobplate_prefect::note::Note;
 use jobplate_prefect::pyvalue::heap::{Heap, Id};
 use jobplate_prefect::shown::Shown;
-
-use crate::diagnostic;
 
 /// What is shown of a preview.
 pub(super) struct Shows {

@@ -13,6 +13,7 @@ mod sources;
 use std::process::ExitCode;
 
 use clap::Args;
+use jobplate::diagnostic;
 use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::names;
 use jobplate_manifest::secret::Secret;
@@ -21,7 +22,6 @@ use jobplate_yaml::quote_name;
 
 use self::sources::{Found, Sources, Value};
 use super::definition::Command;
-use crate::diagnostic;
 use crate::shared::edit_args::namespace;
 use crate::ui::Ui;
 
