@@ -168,18 +168,24 @@ impl Ui {
         }
     }
 
-    /// Reports a command line that clap refuses, or prints the help that was asked for.
-    pub(crate) fn report_usage(&self, usage: &clap::Error) {
-        let _ = usage.print();
+    /// Reports a command line that clap refuses, or prints the help or version that was asked for. Returns the exit
+    /// code.
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`Ui::print`] does.
+    pub(crate) fn report_usage(&self, usage: &clap::Error) -> Result<ExitCode> {
         if !usage.use_stderr() {
-            return;
+            return self.print_text(&usage.render().to_string());
         }
+        let _ = usage.print();
         let text = usage.to_string();
         self.write_error_file(&text);
         if let Some(workflow) = &self.github {
             let first = text.lines().next().unwrap_or_default();
             workflow.report_error(&Error::usage(first.trim_start_matches("error: ")));
         }
+        Ok(ExitCode::from(Kind::Usage.exit_code()))
     }
 
     /// Empties an error file in which an error is: what is in it afterwards is of this run. Whatever else somebody

@@ -60,6 +60,9 @@ fn output_that_cannot_be_written_is_an_error_of_its_own() {
         &["schema"],
         &["completion", "bash"],
         &["man"],
+        &["--help"],
+        &["render", "--help"],
+        &["--version"],
     ] {
         let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_jobplate"));

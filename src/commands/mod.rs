@@ -86,15 +86,12 @@ pub(crate) fn command_line(program: &str) -> clap::Command {
 
 /// Runs the command that a command line calls; its first word is the program. Reports what goes wrong.
 pub(crate) fn run(args: &[OsString], ui: &mut Ui) -> ExitCode {
-    let done = parse(args, ui).and_then(|(command, mut matches)| command.run(&mut matches, ui));
-    match done {
-        Ok(code) => code,
-        Err(Failure::Usage(usage)) => {
-            ui.report_usage(&usage);
-            ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2))
-        }
-        Err(Failure::Error(error)) => ui.fail(&error),
-    }
+    let done = match parse(args, ui).and_then(|(command, mut matches)| command.run(&mut matches, ui)) {
+        Err(Failure::Usage(usage)) => ui.report_usage(&usage),
+        Err(Failure::Error(error)) => Err(error),
+        Ok(code) => Ok(code),
+    };
+    done.unwrap_or_else(|error| ui.fail(&error))
 }
 
 /// Reads a command line: the command, and its arguments as clap has read them.
