@@ -2,6 +2,7 @@
 //! and output that can't be written is an error.
 #![cfg(unix)]
 
+#[cfg(target_os = "linux")]
 use std::fs::OpenOptions;
 use std::path::Path;
 use std::process::Command;
@@ -46,6 +47,8 @@ fn notes_name_what_the_user_typed() {
     assert!(text.contains("set it on the agent: kubectl jobplate render 'jobplate apply' --target "), "{text}");
 }
 
+/// `/dev/full` is Linux's.
+#[cfg(target_os = "linux")]
 #[test]
 fn output_that_cannot_be_written_is_an_error_of_its_own() {
     let folder = tempfile::tempdir().unwrap();
