@@ -78,7 +78,7 @@ fn output_that_cannot_be_written_is_an_error_of_its_own() {
 
 /// The runner of GitHub Actions reads commands in what a step prints.
 #[test]
-fn a_diff_holds_no_workflow_commands() {
+fn render_diff_holds_no_workflow_commands() {
     let folder = tempfile::tempdir().unwrap();
     let job = "kind: Job\nmetadata:\n  annotations:\n    a: |\n      ::add-mask::x\n      ##[group]y\nspec: {template: {spec: {containers: [{name: flow}]}}}\n";
     std::fs::write(folder.path().join("a.yaml"), job).unwrap();
