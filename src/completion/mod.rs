@@ -141,3 +141,23 @@ fn quietly(ui: &Ui, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Exi
     let written = ui.print(|out| write(out).map_err(|error| write_error(&error)));
     written.unwrap_or(ExitCode::SUCCESS)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::command_line;
+    use crate::ui::invocation::Invocation;
+
+    /// A flag without its value is an error of the line, and what follows it still counts.
+    #[test]
+    fn an_incomplete_line_names_its_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.yaml");
+        std::fs::write(&file, "kind: Job\nspec: {template: {spec: {containers: [{name: flow}]}}}\n").unwrap();
+        let words = ["jobplate", "render", "--target", "-f", file.to_str().unwrap(), "-c", ""];
+        let line = Line { words: words.map(OsString::from).to_vec() };
+        let (offered, _) = line.candidates(&Ui::from_environment(Invocation::Program, command_line));
+        let values: Vec<_> = offered.iter().map(CompletionCandidate::get_value).collect();
+        assert_eq!(values, ["flow"]);
+    }
+}

@@ -22,9 +22,10 @@ pub(crate) type WantsFile = Arc<OnceLock<&'static [&'static str]>>;
 /// completed, whether that was a file.
 pub(crate) fn attach(mut command: clap::Command, line: &Line) -> (clap::Command, WantsFile) {
     let wants_file = WantsFile::default();
+    // A command that is built passes `ignore_errors` on to none of its subcommands.
+    let said = Arc::new(line.said(&command));
     // Flags are there only once the commands are built.
     command.build();
-    let said = Arc::new(line.said(&command));
     let commands: Vec<String> = command.get_subcommands().map(|command| command.get_name().to_owned()).collect();
     for name in &commands {
         let (said, all, own, file) = (Arc::clone(&said), commands.clone(), name.clone(), Arc::clone(&wants_file));
