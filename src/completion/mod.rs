@@ -23,10 +23,9 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap_complete::engine::{CompletionCandidate, complete};
-
-use self::line::Line;
 use jobplate_diagnostic::write_error;
 
+use self::line::Line;
 use crate::ui::Ui;
 
 /// The environment variable by which a shell asks; it names the shell.
