@@ -196,7 +196,7 @@ Exit codes: 0 done, 2 input, 3 refused or unreachable, 4 the Job failed, 5 out o
         let edits = edits::find(&mut rendering, &manifests, ui)?;
         let injection = &manifests.injection;
         let named = (options.take_over || !injection.unset.is_empty()).then_some(injection);
-        let documents = Rendered::new(&mut rendering, named);
+        let documents = Rendered::new(&mut rendering, named, options.take_over);
         let terminal = Terminal::new(ui);
         let report = jobplate_cluster::apply(documents, &session, &options, &terminal);
         terminal.clear();

@@ -48,7 +48,7 @@ Exit codes: 0 nothing differs, 1 something does, 2 input, 3 refused or unreachab
         let session = self.cluster.session()?;
         let mut rendering = plan(&manifests, Matching::must_if(manifests.injection.needs_target()), ui)?;
         let edits = edits::find(&mut rendering, &manifests, ui)?;
-        let documents = Rendered::new(&mut rendering, take_over.then_some(&manifests.injection));
+        let documents = Rendered::new(&mut rendering, take_over.then_some(&manifests.injection), take_over);
         let terminal = Terminal::new(ui);
         let (mut differs, mut failure) = (false, None);
         let told = ui.print_diff(|out| {

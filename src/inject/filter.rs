@@ -27,6 +27,22 @@ pub struct Filter {
     agents: bool,
 }
 
+/// What the bytes of a document say about its targets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Relevance {
+    /// It holds the words of a target as they are.
+    Target,
+    /// It may be a target whose words are written in another way.
+    MayHideTarget {
+        /// It holds the key that containers stand under as it is.
+        names_containers: bool,
+    },
+    /// It holds the words of a pod that uses a ConfigMap.
+    UsesMap,
+    /// It has no target, whatever else it holds: it is copied without being read.
+    None,
+}
+
 impl Filter {
     /// The filter for an injection.
     pub fn new(injection: &Injection) -> Self {
@@ -51,19 +67,42 @@ impl Filter {
         Filter { containers: finder("ontainers"), block, patches, config_map: finder("configMap"), kinds, agents }
     }
 
-    /// Whether the text holds the words of a target as they are.
-    pub fn names_target(&self, text: &[u8]) -> bool {
-        self.names_containers(text) && self.names_kind(text)
+    /// Decides what a document can be, from its bytes alone. `map_changes`: a ConfigMap changes, so that pods that use
+    /// one count, too.
+    pub fn relevance(&self, text: &[u8], map_changes: bool) -> Relevance {
+        // Without the word that all need, the others are not looked for.
+        let names_containers = self.names_containers(text);
+        if names_containers && self.names_kind(text) {
+            Relevance::Target
+        } else if self.may_hide_words(text) {
+            Relevance::MayHideTarget { names_containers }
+        } else if names_containers && map_changes && self.config_map.find(text).is_some() {
+            Relevance::UsesMap
+        } else {
+            Relevance::None
+        }
     }
 
-    /// Whether the text holds the key that containers stand under, or a word that stands for one. Without it, the
-    /// others need not be asked.
-    pub fn names_containers(&self, text: &[u8]) -> bool {
+    /// Decides the same for a document embedded in a ConfigMap. `is_named`: a target names it, so that its kind does
+    /// not count.
+    pub fn relevance_of_embedded(&self, text: &[u8], is_named: bool) -> Relevance {
+        let names_containers = self.names_containers(text);
+        if names_containers && (is_named || self.names_kind(text)) {
+            Relevance::Target
+        } else if self.may_hide_words(text) {
+            Relevance::MayHideTarget { names_containers }
+        } else {
+            Relevance::None
+        }
+    }
+
+    /// Returns whether the text holds the key that containers stand under, or a word that stands for one.
+    fn names_containers(&self, text: &[u8]) -> bool {
         self.containers.find(text).is_some() || self.block.find(text).is_some()
     }
 
     /// Whether a text that names containers holds the kind of a target, too, or what stands for one.
-    pub fn names_kind(&self, text: &[u8]) -> bool {
+    fn names_kind(&self, text: &[u8]) -> bool {
         let kind = match &self.kinds {
             None => true,
             Some(kinds) => kinds.iter().any(|kind| kind.find(text).is_some()),
@@ -72,14 +111,9 @@ impl Filter {
         kind || self.agents && memchr::memmem::find(text, b"prefect").is_some() || block()
     }
 
-    /// Whether the text holds a key by which a pod uses a ConfigMap.
-    pub fn names_config_map(&self, text: &[u8]) -> bool {
-        self.config_map.find(text).is_some()
-    }
-
     /// Whether one of the words could be made of other characters than its own: by an escape, or by a line
     /// break that a double-quoted scalar joins over, or in another encoding or tag.
-    pub fn may_hide_words(&self, text: &[u8]) -> bool {
+    fn may_hide_words(&self, text: &[u8]) -> bool {
         memchr::memchr3_iter(b'\\', b'!', b'%', text).any(|at| {
             let rest = &text[at..];
             match rest[0] {

@@ -7,19 +7,19 @@
 //! | `request` | what one call can ask for |
 //! | `layer` | how flags and spec files add up, and which of them contradict each other |
 //! | `spec` | what a spec file may hold |
-//! | `filter` | which documents have no target, by their bytes alone |
+//! | `filter` | from bytes alone, which documents have no target and are copied without being parsed |
 //! | `scope` | which objects an injection is for, and how much of it each of them gets |
 //! | `plan` | which containers and texts of a document are edited, and with which variables |
-//! | `env` | the entries of one container's `env` and `envFrom`, and their order |
+//! | `env` | which entries of a container's `env` and `envFrom` are added, replaced and removed, and where new ones go |
 //! | `template` | what is a template of Prefect 2 or 3, and which of its containers get everything |
 //! | `base_job_template` | what else in a base job template would override an entry |
-//! | `block` | the same in a `KubernetesJob` block, and its patches |
-//! | `metadata` | names and namespaces, and the name's hash |
-//! | `checksum` | which pods use a changed ConfigMap, and the annotations that replace them |
-//! | `trial` | what a dry run says outright to a server whose objects have entries in another way |
-//! | `canonical` | what of a value counts in hashes |
-//! | `known` | what one pass of planning finds out for the next |
-//! | `notes` | that a remark is made once |
+//! | `block` | what else in a `KubernetesJob` block would override an entry, and how its patches are edited |
+//! | `metadata` | how names and namespaces are set, and the hash of `--name-hash` |
+//! | `checksum` | which pod templates get a new `checksum/` annotation when a ConfigMap changes |
+//! | `trial` | the body of the dry run for `env` entries that another field manager owns |
+//! | `canonical` | which parts of a value count in hashes |
+//! | `known` | which facts one pass passes on to the next |
+//! | `notes` | that a note is reported once |
 
 mod base_job_template;
 mod block;
@@ -39,7 +39,7 @@ mod template;
 mod trial;
 
 pub use checksum::ChangedMaps;
-pub use filter::Filter;
+pub use filter::{Filter, Relevance};
 pub use known::Known;
 pub use metadata::hashed_name;
 pub use notes::Notes;

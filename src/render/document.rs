@@ -4,11 +4,11 @@ use jobplate_diagnostic::Result;
 use jobplate_manifest::object::objects;
 use jobplate_yaml::{Document, Edit, Editor, Tape};
 
-use super::open::{Directives, Words, open, refuse_directives};
+use super::open::{Directives, open, refuse_directives};
 use super::outcome::{Counts, Outcome};
 use super::passes::Findings;
 use super::texts::TextEditor;
-use crate::inject::{EmbeddedText, Filter, Injection, Known, Plan, Planner, hashed_name};
+use crate::inject::{EmbeddedText, Filter, Injection, Known, Plan, Planner, Relevance, hashed_name};
 
 /// Plans and edits documents, one after the other, with reused memory.
 pub(super) struct Engine<'i> {
@@ -51,12 +51,13 @@ impl<'i> Engine<'i> {
     /// Plans one document, and edits it.
     pub(super) fn document(&mut self, text: &str) -> Result<Outcome<'_>> {
         let behind_directives = self.directives.before(text);
-        let words = self.words(text.as_bytes());
-        let Some(document) = open(&self.filter, words, text, &mut self.before)? else {
+        let map_changes = !self.planner.known().changed.is_empty();
+        let relevance = self.filter.relevance(text.as_bytes(), map_changes);
+        let Some(document) = open(relevance, text, &mut self.before)? else {
             return Ok(Outcome::default());
         };
-        let mut plan = match words {
-            Words::UsesMap => self.planner.plan_rolls(document)?,
+        let mut plan = match relevance {
+            Relevance::UsesMap => self.planner.plan_rolls(document)?,
             _ => self.planner.plan(document, &[])?,
         };
         let mut counts = Counts { targets: plan.targets.len(), containers: plan.containers, complete: plan.complete };
@@ -87,24 +88,6 @@ impl<'i> Engine<'i> {
             maps.iter().filter_map(|&position| objects.get(position)).for_each(|map| self.found.changed.add(map));
         }
         Ok(Outcome { counts, edited: Some(edited), by_fallback })
-    }
-
-    /// What the bytes of a document say. Without the word that all need, the others are not looked for.
-    fn words(&self, text: &[u8]) -> Words {
-        if !self.filter.names_containers(text) {
-            return Words::None;
-        }
-        if self.filter.names_kind(text) {
-            Words::Target
-        } else if !self.planner.known().changed.is_empty()
-            && self.filter.names_config_map(text)
-            // One that may hide the words of a target is planned as a target in every pass.
-            && !self.filter.may_hide_words(text)
-        {
-            Words::UsesMap
-        } else {
-            Words::None
-        }
     }
 }
 

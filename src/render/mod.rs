@@ -6,17 +6,17 @@
 //! | file | decides |
 //! |---|---|
 //! | `rendering` | that nothing is printed before all inputs are planned, and what their joining may change |
-//! | `passes` | how often documents are planned, and what makes them be planned again |
+//! | `passes` | how often documents are planned, and when they are planned again |
 //! | `document` | whether a document has a target, which edits it gets, `--name-hash` |
-//! | `open` | which documents are read, and which of those that can't be read are errors |
-//! | `texts` | the documents inside of a ConfigMap's texts: where their edits are in the text around them |
+//! | `open` | which documents are parsed, and when a parse error is reported |
+//! | `texts` | how documents embedded in a ConfigMap are edited inside their scalar |
 //! | `source` | which inputs are read by offset and which are spooled; whether one has changed |
 //! | `log` | how planned splices are kept between the passes |
 //! | `copy`, `cursor` | that what is printed is what was planned: whole, or document by document |
 //! | `join` | the `---` between joined inputs |
-//! | `seen` | what an error that nothing matched says is in the inputs |
-//! | `errors` | the words for inputs and temporary files that fail |
-//! | `in_memory`, `outcome`, `planned` | nothing |
+//! | `seen` | what is listed as found in the inputs when nothing matches |
+//! | `errors` | the errors for inputs that change and temporary files that fail |
+//! | `in_memory`, `outcome`, `planned` | the types for a text in memory, for the outcome of a document and for a planned input |
 
 mod copy;
 mod cursor;

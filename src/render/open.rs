@@ -3,7 +3,7 @@
 use jobplate_diagnostic::{Error, ProgramName, Result};
 use jobplate_yaml::{Document, NotAdmitted, StepBack, Tape, admit};
 
-use crate::inject::Filter;
+use crate::inject::Relevance;
 
 /// Directives (`%YAML`): a stream is split behind them, so that they are a document before the one they hold for.
 #[derive(Default)]
@@ -27,39 +27,25 @@ pub(super) fn refuse_directives(behind_directives: bool) -> Result<()> {
     }
 }
 
-/// Whether a document must be read.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Words {
-    /// It holds the words of a target as they are.
-    Target,
-    /// It holds the words of a pod that uses a ConfigMap which changes. One that can't be read is no pod.
-    UsesMap,
-    /// Neither, as far as its bytes say.
-    None,
-}
-
 /// Reads a document; nothing where it can't have a target.
-pub(super) fn open<'t>(
-    filter: &Filter,
-    words: Words,
-    text: &'t str,
-    tape: &'t mut Tape,
-) -> Result<Option<Document<'t>>> {
-    let is_target = words == Words::Target;
-    let hides = || filter.may_hide_words(text.as_bytes());
-    if words == Words::None && !hides() {
+pub(super) fn open<'t>(relevance: Relevance, text: &'t str, tape: &'t mut Tape) -> Result<Option<Document<'t>>> {
+    if relevance == Relevance::None {
         return Ok(None);
     }
     let read = jobplate_yaml::read(text, tape);
-    if is_target && (read.is_err() || tape.fallback().is_some()) {
+    if relevance == Relevance::Target && (read.is_err() || tape.fallback().is_some()) {
         admit(text).map_err(NotAdmitted::into_error)?;
     }
+    let must_be_read = match relevance {
+        Relevance::Target => true,
+        // A target's kind may be hidden; its containers are there to be seen.
+        Relevance::MayHideTarget { names_containers } => names_containers,
+        // One that can't be read is no pod.
+        Relevance::UsesMap | Relevance::None => false,
+    };
     match read {
         Ok(()) => Ok(Some(Document::new(text, tape))),
-        // Hidden or not, a target's containers are there to be seen, or the document has none.
-        Err(step_back) if is_target || filter.names_containers(text.as_bytes()) && hides() => {
-            Err(unreadable(text, step_back))
-        }
+        Err(step_back) if must_be_read => Err(unreadable(text, step_back)),
         Err(_) => Ok(None),
     }
 }

@@ -1,4 +1,4 @@
-//! How often all documents are planned, and what makes them be planned again.
+//! How often all documents are planned, and when they are planned again.
 //!
 //! Two facts can concern documents before the one that they are found in: that an agent takes Prefect's settings
 //! (the job template that it mounts needs none then), and that a ConfigMap's data change (pods that use it must be

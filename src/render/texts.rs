@@ -5,7 +5,7 @@ use std::ops::Range;
 use jobplate_diagnostic::Result;
 use jobplate_yaml::{Documents, Edit, Edited, Editor, Inner, Tape};
 
-use super::open::{Directives, Words, open, refuse_directives};
+use super::open::{Directives, open, refuse_directives};
 use super::outcome::Counts;
 use crate::inject::{EmbeddedText, Filter, Planner};
 
@@ -74,12 +74,8 @@ impl TextEditor {
         behind_directives: bool,
         counts: &mut Counts,
     ) -> Result<Option<Edited<'_>>> {
-        let named = match embedded.is_named() {
-            true => filter.names_containers(text.as_bytes()),
-            false => filter.names_target(text.as_bytes()),
-        };
-        let words = if named { Words::Target } else { Words::None };
-        let Some(document) = open(filter, words, text, &mut self.before)? else { return Ok(None) };
+        let relevance = filter.relevance_of_embedded(text.as_bytes(), embedded.is_named());
+        let Some(document) = open(relevance, text, &mut self.before)? else { return Ok(None) };
         let plan = planner.plan_text(document, embedded)?;
         counts.targets += usize::from(!plan.targets.is_empty());
         counts.containers += plan.containers;

@@ -11,13 +11,15 @@ pub(crate) struct Rendered<'r> {
     cursor: Cursor<'r>,
     /// Finds the entries that are named in each document; none where that is not wanted.
     planner: Option<Planner<'r>>,
+    /// Whether these entries are taken over, so that a dry run needs a body of its own.
+    takes_over: bool,
 }
 
 impl<'r> Rendered<'r> {
-    /// All documents; with the entries that an injection names, if one is given.
-    pub(crate) fn new(rendering: &'r mut Rendering, named: Option<&'r Injection>) -> Self {
+    /// Returns all documents; with the entries that an injection names, if one is given.
+    pub(crate) fn new(rendering: &'r mut Rendering, named: Option<&'r Injection>, takes_over: bool) -> Self {
         let planner = named.map(|injection| Planner::new(injection, Known::default()));
-        Rendered { cursor: rendering.documents(None), planner }
+        Rendered { cursor: rendering.documents(None), planner, takes_over }
     }
 
     fn document(&mut self) -> Result<Option<Document>> {
@@ -34,7 +36,7 @@ impl<'r> Rendered<'r> {
         }
         let named = planner.named(jobplate_yaml::Document::new(before, &tape))?;
         let mut tried = None;
-        if !named.is_empty() && jobplate_yaml::read(after, &mut tape).is_ok() {
+        if self.takes_over && !named.is_empty() && jobplate_yaml::read(after, &mut tape).is_ok() {
             let trial = trial(jobplate_yaml::Document::new(after, &tape), &named);
             // Its place is in the text that is sent, which no file has.
             tried = trial.map_err(|error| error.in_file(input))?;

@@ -15,6 +15,7 @@ use super::layout::layout;
 use super::scan::scan;
 use super::splice::Splices;
 use super::step_back::StepBack;
+use super::strict::refuse_shared;
 use super::tree::{Document, Node, Tape};
 use super::verify::verify;
 
@@ -55,6 +56,7 @@ impl Editor {
             admit(before.text).map_err(NotAdmitted::into_error)?;
             refuse_collections_as_keys(before)?;
         }
+        refuse_shared_parents(before, edits)?;
         refuse_removed_anchors(before, edits)?;
         layout(before, edits, &mut self.splices)?;
         self.text.clear();
@@ -121,6 +123,20 @@ fn refuse_collections_as_keys(document: Document<'_>) -> Result<()> {
     }
 }
 
+/// Refuses an edit below a node that is used elsewhere: it would change both places.
+fn refuse_shared_parents(document: Document<'_>, edits: &[Edit]) -> Result<()> {
+    if document.tape.properties.is_empty() {
+        return Ok(());
+    }
+    // Edits are in the order of their nodes, and so are the nodes below one.
+    let holds_edit = |node: &Node<'_>| {
+        let first = edits.partition_point(|edit| edit.node <= node.index());
+        edits.get(first).is_some_and(|edit| edit.node < node.end_index())
+    };
+    let anchored = document.root().descendants().filter(|node| node.anchor().is_some());
+    anchored.filter(holds_edit).try_for_each(|node| refuse_shared(node, "a parent of the edited node"))
+}
+
 /// Refuses to remove an anchor that an alias outside of what is removed uses.
 fn refuse_removed_anchors(document: Document<'_>, edits: &[Edit]) -> Result<()> {
     if document.tape.properties.is_empty() {
@@ -135,9 +151,9 @@ fn refuse_removed_anchors(document: Document<'_>, edits: &[Edit]) -> Result<()> 
             let anchored = child.descendants().filter_map(|node| Some((node, node.anchor()?)));
             let used = |anchor: &str| aliases().any(|other| other.is_alias_of(anchor));
             if let Some((node, anchor)) = anchored.into_iter().find(|(_, anchor)| used(anchor)) {
-                return Err(Error::refused(format!("the anchor `&{anchor}` is used elsewhere, and would be removed"))
+                return Err(Error::refused(format!("cannot remove the anchor `&{anchor}`: an alias uses it"))
                     .at(node.anchor_span().unwrap_or(node.span()))
-                    .hint("write the other use out, so that each can be edited on its own"));
+                    .hint("replace the alias with a copy of the value"));
             }
         }
     }
@@ -148,6 +164,7 @@ fn refuse_removed_anchors(document: Document<'_>, edits: &[Edit]) -> Result<()> 
 mod tests {
     use super::super::edit::{Child, Value};
     use super::super::fallback::read;
+    use super::super::strict::StrictMap;
     use super::*;
 
     /// Applies a change to the value of the first key.
@@ -171,6 +188,26 @@ mod tests {
         let mut made = text.to_owned();
         edited.splices().collect::<Vec<_>>().into_iter().rev().for_each(|(range, new)| made.replace_range(range, new));
         assert_eq!((made.as_str(), edited.document.text), ("a: [c]\n", "a: [c]\n"));
+    }
+
+    #[test]
+    fn an_edit_below_a_shared_parent_is_refused() {
+        for (text, is_refused) in [
+            ("a: &x {b: {c: d}}\ne: *x\n", true),
+            ("a: {b: {c: d}}\ne: &x f\ng: *x\n", false),
+            ("a: &x {b: {c: d}}\n", false),
+        ] {
+            let mut tape = Tape::default();
+            read(text, &mut tape).unwrap();
+            let document = Document::new(text, &tape);
+            let below = document.root().first("a").unwrap().first("b").unwrap();
+            let edit = StrictMap::of(below, "it").unwrap().editable().append([Child::entry("new", Value::Null)]);
+            let result = Editor::default().apply(document, &[edit]).map(drop);
+            let message = result.err().map(|error| error.message().to_owned());
+            let expected = "a parent of the edited node carries the anchor `&x`, which is used elsewhere: \
+                            an edit would change both";
+            assert_eq!(message.as_deref(), is_refused.then_some(expected), "{text}");
+        }
     }
 
     #[test]

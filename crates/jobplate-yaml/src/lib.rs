@@ -30,17 +30,17 @@
 //! | `admit` | which characters a document that is edited may hold |
 //! | `scan` | what the fast parser reads, and where it steps back |
 //! | `fallback` | when granit-parser reads a document, and whether yaml_serde agrees with an edit |
-//! | `tree` | which nodes are the same; the handles to walk a document |
+//! | `tree` | how nodes are compared, and how a document is traversed |
 //! | `scalar` | what a scalar's text is, what Kubernetes takes it for, when a name is quoted |
-//! | `strict` | which nodes may be edited |
-//! | `edit` | what can be changed |
-//! | `editor` | which documents can be edited, how the new text is proven, what an unproven one is reported as |
+//! | `strict` | which nodes may be edited; that duplicate keys, aliases and merge keys are refused |
+//! | `edit` | which changes there are |
+//! | `editor` | which documents can be edited, how the new text is proven, how an edit that is not proven is reported |
 //! | `layout` | how an edit looks in its document |
 //! | `inner` | how a change inside of a scalar's text is written in the scalar's style |
-//! | `splice` | what becomes of the end of a text without a line break |
+//! | `splice` | how replacements are applied, and what happens to the final line break |
 //! | `verify` | whether an edited document means what was asked |
 //! | `de` | how our own files are read into Rust types |
-//! | `kind`, `step_back` | nothing: kinds of nodes, and why a parser does not read a document |
+//! | `kind`, `step_back` | which kinds of nodes there are, and how a parser says why it does not read a document |
 
 mod admit;
 mod de;

@@ -1,6 +1,10 @@
-//! Strict reading: which nodes are what they seem to every reader, and are used nowhere else. Only those are edited.
+//! Strict reading: duplicate keys are errors, and only nodes that mean the same to every reader, and are used nowhere
+//! else, are edited.
 //!
-//! An [`Edit`] is made by an [`Editable`], and an [`Editable`] comes only from a check of this file.
+//! An [`Edit`] is made by an [`Editable`], and an [`Editable`] comes only from a check of this file. [`Editor`] checks
+//! what is above the edited nodes with [`refuse_shared`].
+//!
+//! [`Editor`]: super::Editor
 
 use std::ops::{Deref, Range};
 use std::rc::Rc;
@@ -16,6 +20,65 @@ use super::tree::Node;
 #[derive(Clone, Copy, Debug)]
 pub struct StrictMap<'a>(Node<'a>);
 
+impl<'a> Node<'a> {
+    /// Returns the value under a key.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a duplicate of the key, with the second key's span.
+    pub fn get(self, key: &str) -> Result<Option<Node<'a>>> {
+        let mut found = None;
+        for (name, value) in self.entries() {
+            if name.is(key) {
+                if found.is_some() {
+                    return Err(Error::refused(format!("the key `{key}` stands twice in one mapping"))
+                        .at(name.span())
+                        .hint("remove one of the two; YAML readers disagree about which one counts"));
+                }
+                found = Some(value);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Refuses a key that is in one mapping twice, in this node or below it.
+    ///
+    /// # Errors
+    ///
+    /// Fails, with the second key's span, where there is one.
+    pub fn refuse_duplicate_keys(self) -> Result<()> {
+        for map in self.descendants().filter(|node| node.kind() == Kind::Map) {
+            for (key, _) in map.entries() {
+                map.get(&key.text().unwrap_or_default())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Refuses an alias, and an anchor that an alias uses; `what` names the node in errors.
+///
+/// # Errors
+///
+/// Fails where the node is one of the two: an edit below it would change another place, too.
+pub(super) fn refuse_shared(node: Node<'_>, what: &str) -> Result<()> {
+    if node.kind() == Kind::Alias {
+        return Err(Error::refused(format!("{what} is an alias (`{}`) of something written elsewhere", node.raw()))
+            .at(node.span())
+            .hint("write it out here, so that it can be edited on its own"));
+    }
+    match node.anchor() {
+        Some(anchor) if node.document().root().descendants().any(|other| other.is_alias_of(anchor)) => {
+            Err(Error::refused(format!(
+                "{what} carries the anchor `&{anchor}`, which is used elsewhere: an edit would change both"
+            ))
+            .at(node.anchor_span().unwrap_or(node.span()))
+            .hint("write the other use out, so that each can be edited on its own"))
+        }
+        _ => Ok(()),
+    }
+}
+
 impl<'a> StrictMap<'a> {
     /// Checks a mapping; `what` names it in errors. Other nodes are checked like a mapping without keys.
     ///
@@ -23,23 +86,7 @@ impl<'a> StrictMap<'a> {
     ///
     /// Refuses an alias, an anchor that an alias uses, a merge key, and a key with an alias, anchor or tag.
     pub fn of(node: Node<'a>, what: &str) -> Result<Self> {
-        if node.kind() == Kind::Alias {
-            return Err(Error::refused(format!(
-                "{what} is an alias (`{}`) of something written elsewhere",
-                node.raw()
-            ))
-            .at(node.span())
-            .hint("write it out here, so that it can be edited on its own"));
-        }
-        if let Some(anchor) = node.anchor()
-            && node.document().root().descendants().any(|other| other.is_alias_of(anchor))
-        {
-            return Err(Error::refused(format!(
-                "{what} carries the anchor `&{anchor}`, which is used elsewhere: an edit would change both"
-            ))
-            .at(node.anchor_span().unwrap_or(node.span()))
-            .hint("write the other use out, so that each can be edited on its own"));
-        }
+        refuse_shared(node, what)?;
         for (key, _) in node.entries() {
             if key.is_merge_key() {
                 let why = "has a merge key (`<<`), whose precedence differs between YAML readers";

@@ -7,8 +7,6 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use jobplate_diagnostic::{Error, Result};
-
 use super::kind::{ESCAPED, FLOW, Kind, MULTILINE, PROPERTIES};
 use super::scalar::{self, ScalarKind, Written};
 use super::step_back::StepBack;
@@ -231,26 +229,6 @@ impl<'a> Node<'a> {
         self.entries().find(|(name, _)| name.is(key)).map(|(_, value)| value)
     }
 
-    /// The value under a key.
-    ///
-    /// # Errors
-    ///
-    /// Refuses a duplicate of the key, with the second key's span.
-    pub fn get(self, key: &str) -> Result<Option<Node<'a>>> {
-        let mut found = None;
-        for (name, value) in self.entries() {
-            if name.is(key) {
-                if found.is_some() {
-                    return Err(Error::refused(format!("the key `{key}` stands twice in one mapping"))
-                        .at(name.span())
-                        .hint("remove one of the two; YAML readers disagree about which one counts"));
-                }
-                found = Some(value);
-            }
-        }
-        Ok(found)
-    }
-
     /// Whether two nodes, each of a document of its own, are the same in every node below, anchors and tags
     /// included; how they are laid out does not count.
     pub fn equals(self, other: Node<'_>) -> bool {
@@ -276,20 +254,6 @@ impl<'a> Node<'a> {
     /// Whether anchor and tag are the same.
     pub(super) fn has_same_properties(self, other: Node<'_>) -> bool {
         self.anchor() == other.anchor() && self.tag() == other.tag()
-    }
-
-    /// Refuses a key that is in one mapping twice, in this node or below it.
-    ///
-    /// # Errors
-    ///
-    /// Fails, with the second key's span, where there is one.
-    pub fn refuse_duplicate_keys(self) -> Result<()> {
-        for map in self.descendants().filter(|node| node.kind() == Kind::Map) {
-            for (key, _) in map.entries() {
-                map.get(&key.text().unwrap_or_default())?;
-            }
-        }
-        Ok(())
     }
 
     /// Whether it is a merge key (`<<`).

@@ -12,17 +12,17 @@
 //! | [`template_source`] | where the base job template is |
 //! | [`deployment`] | which options a worker's Deployment gives it, and what of it does not reach flow runs |
 //! | `run` | the flow run, its flow, deployment and work pool |
-//! | `configuration` | what the job configuration is once variables are filled in |
+//! | `configuration` | the precedence of job variables, their defaults and the template's `env`; the job configuration with variables filled in |
 //! | `fill` | what a placeholder becomes |
 //! | `schema` | whether a value fits the schema of a variable |
 //! | [`values`] | how dictionaries are merged |
 //! | `required` | what a Job must have |
-//! | [`environment`] | which source of a variable overrides which |
+//! | [`environment`] | how the worker's own variables, the filled `env` and the container's entries are merged |
 //! | [`manifest`] | labels, image, command and name of the Job |
 //! | `labels` | which names and labels Kubernetes accepts |
 //! | `secret_references` | which values become references, which Secrets the worker writes |
 //! | `settings` | which settings a worker has, and which it passes on |
-//! | [`notes`] | what is worth a note |
+//! | [`notes`] | which notes a preview gives |
 //! | [`version`] | what each version of prefect-kubernetes does |
 
 mod configuration;

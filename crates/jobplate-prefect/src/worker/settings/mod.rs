@@ -10,9 +10,9 @@
 //! | `value` | how a value is read and written again, by its kind |
 //! | `url` | which URLs can be parsed |
 //! | `home` | where Prefect's home is, and which profile is active |
-//! | `set` | what settings change in each other |
+//! | `set` | how settings affect each other, and which combinations Prefect rejects |
 //! | `export` | what is passed on to flow runs |
-//! | `kubernetes` | what is set of prefect-kubernetes |
+//! | `kubernetes` | which settings of prefect-kubernetes are set |
 
 mod export;
 mod home;
