@@ -126,15 +126,15 @@ enum Policy {
 
 impl ApplyArgs {
     /// Resolves what the arguments mean.
-    fn resolve(self, program: &str) -> Result<Apply> {
+    fn resolve(self) -> Result<Apply> {
         let HowArgs { dry_run, on_immutable, recreate_running, no_preflight, wait, logs, timeout, output } = self.how;
         let mut manifests = manifests(self.manifests, &self.cluster)?;
         let dry_run = match dry_run.or("`--dry-run` is `server` or `none`")? {
             DryRun::None => false,
             DryRun::Server => true,
             DryRun::Client => {
-                let error = Error::usage(format!("`--dry-run=client` shows nothing that `{program} render` does not"));
-                return Err(error.hint("use render, or --dry-run=server to ask the server"));
+                let hint = "use `" + ProgramName + " render` to print manifests, or --dry-run=server to ask the server";
+                return Err(Error::usage("`--dry-run=client` is not supported").hint(hint));
             }
             DryRun::Missing => return Err(Error::usage("`--dry-run` needs a value").hint("write --dry-run=server")),
         };
@@ -191,7 +191,7 @@ Exit codes: 0 done, 2 input, 3 refused or unreachable, 4 the Job failed, 5 out o
     /// Runs the command; the exit code is that of the first failure.
     fn run(self, ui: &mut Ui) -> Result<ExitCode> {
         ui.verbose = self.cluster.verbose;
-        let Apply { manifests, session, options, format } = self.resolve(ui.invocation.name())?;
+        let Apply { manifests, session, options, format } = self.resolve()?;
         let mut rendering = plan(&manifests, Matching::must_if(manifests.injection.needs_target()), ui)?;
         let edits = edits::find(&mut rendering, &manifests, ui)?;
         let injection = &manifests.injection;
