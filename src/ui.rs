@@ -127,8 +127,13 @@ impl Ui {
 
     /// Writes a note to standard error, unless notes are left out.
     pub(crate) fn note(&self, note: impl Into<Message>) {
+        self.write_notes(&diagnostic::note(&self.text(&note.into())));
+    }
+
+    /// Writes notes and warnings, as `diagnostic` formats them, to standard error, unless notes are left out.
+    pub(crate) fn write_notes(&self, notes: &str) {
         if !self.quiet {
-            self.write_stderr(&diagnostic::note(&self.text(&note.into())));
+            self.write_stderr(notes);
         }
     }
 

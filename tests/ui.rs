@@ -2,6 +2,7 @@
 //! and output that can't be written is an error.
 #![cfg(unix)]
 
+use std::fs::File;
 #[cfg(target_os = "linux")]
 use std::fs::OpenOptions;
 use std::path::Path;
@@ -45,6 +46,32 @@ fn notes_name_what_the_user_typed() {
     let args = ["render", "job.yaml", "jobplate apply", "--target=job", "--env=PREFECT__CLOUD__API=http://x"];
     let text = stderr("kubectl-jobplate", &args, folder.path());
     assert!(text.contains("set it on the agent: kubectl jobplate render 'jobplate apply' --target "), "{text}");
+}
+
+#[test]
+fn quiet_leaves_out_the_notes_of_every_command() {
+    let job = "kind: Job\nmetadata: {name: etl}\nspec: {template: {spec: {containers: [{name: flow, args: [x]}]}}}\n";
+    let list = "apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nitems:\n- {kind: Job, metadata: {name: etl}, spec: {template: {spec: {containers: [{name: flow}]}}}}\n";
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("input");
+    for (args, text) in [
+        (&["render", "-"] as &[&str], job),
+        (&["post-render", "--target=job", "--secret=A=s/k"], job),
+        (&["krm", "--target=job", "--secret=A=s/k"], list),
+        (&["convert", "-"], job),
+        (&["preview", "-"], job),
+        (&["secret", "s", "--from-file=A=-"], "value\n"),
+    ] {
+        std::fs::write(&input, text).unwrap();
+        let notes = |flags: &[&str]| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_jobplate"));
+            let output = command.args(args).args(flags).stdin(File::open(&input).unwrap()).output().unwrap();
+            assert!(output.status.success(), "{args:?}: {output:?}");
+            String::from_utf8(output.stderr).unwrap()
+        };
+        assert!(notes(&[]).starts_with("note: "), "{args:?} has no note");
+        assert_eq!(notes(&["--quiet"]), "", "{args:?}");
+    }
 }
 
 /// `/dev/full` is Linux's.

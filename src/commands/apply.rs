@@ -192,6 +192,7 @@ Exit codes: 0 done, 2 input, 3 refused or unreachable, 4 the Job failed, 5 out o
     fn run(self, ui: &mut Ui) -> Result<ExitCode> {
         ui.verbose = self.cluster.verbose;
         let Apply { manifests, session, options, format } = self.resolve()?;
+        ui.quiet = manifests.quiet;
         let mut rendering = plan(&manifests, Matching::must_if(manifests.injection.needs_target()), ui)?;
         let edits = edits::find(&mut rendering, &manifests, ui)?;
         let injection = &manifests.injection;

@@ -44,6 +44,7 @@ Exit codes: 0 nothing differs, 1 something does, 2 input, 3 refused or unreachab
     fn run(self, ui: &mut Ui) -> Result<ExitCode> {
         let manifests = manifests(self.manifests, &self.cluster)?;
         let ClusterArgs { force_conflicts: force, take_over, verbose, .. } = self.cluster;
+        ui.quiet = manifests.quiet;
         ui.verbose = verbose;
         let session = self.cluster.session()?;
         let mut rendering = plan(&manifests, Matching::must_if(manifests.injection.needs_target()), ui)?;

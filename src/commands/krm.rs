@@ -166,6 +166,7 @@ fn render(
     let config = list.root().first("functionConfig").filter(|config| !config.is_null());
     let config = config.map(|config| spec::read_node(config, args.edit.allow_plaintext())).transpose();
     let manifests = args.resolve(config.map_err(in_list)?)?;
+    ui.quiet = manifests.quiet;
     let source = Source::spool("-".to_owned(), text.as_bytes())?;
     let mut rendering = plan_sources(vec![source], &manifests, Matching::OrNoObject, ui)?;
     let edits = edits::find(&mut rendering, &manifests, ui)?;

@@ -74,6 +74,7 @@ Neither Helm shows its notes."
 
     fn run(self, ui: &mut Ui) -> Result<ExitCode> {
         let manifests = self.resolve()?;
+        ui.quiet = manifests.quiet;
         let mut rendering = plan(&manifests, Matching::OrNoObject, ui)?;
         let edits = edits::find(&mut rendering, &manifests, ui)?;
         let done = ui.print(|out| {

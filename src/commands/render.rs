@@ -129,6 +129,7 @@ Exit codes: 0 done, 1 with --check: a file would change, 2 input, or an edit tha
     /// Runs the command; the exit code says whether files would change (`--check`).
     fn run(self, ui: &mut Ui) -> Result<ExitCode> {
         let Render { manifests, output, diff } = self.resolve()?;
+        ui.quiet = manifests.quiet;
         let mut rendering = plan(&manifests, Matching::Must, ui)?;
         let wraps = matches!(output, Output::Wrap(_));
         let sets_nothing = manifests.injection.is_empty() && !wraps;

@@ -9,18 +9,26 @@ use super::{agents, inputs};
 use crate::ui::Ui;
 
 /// Plans and verifies all manifests of a call, and tells what is to be told about that.
-pub(crate) fn plan(manifests: &Manifests, matching: Matching, ui: &mut Ui) -> Result<Rendering> {
+///
+/// # Errors
+///
+/// Fails if an input can't be opened, and as [`plan_sources`] does.
+pub(crate) fn plan(manifests: &Manifests, matching: Matching, ui: &Ui) -> Result<Rendering> {
     plan_sources(inputs::open(manifests)?, manifests, matching, ui)
 }
 
 /// The same for inputs that are open.
+///
+/// # Errors
+///
+/// Fails if an input can't be read or edited, if nothing matches where `matching` requires it, and if one name is
+/// given to several objects.
 pub(crate) fn plan_sources(
     sources: Vec<Source>,
     manifests: &Manifests,
     matching: Matching,
-    ui: &mut Ui,
+    ui: &Ui,
 ) -> Result<Rendering> {
-    ui.quiet = manifests.quiet;
     let injection = &manifests.injection;
     let mut rendering = Rendering::plan(sources, injection, manifests.max_document_size)?;
     let nothing = rendering.targets == 0 || rendering.complete == 0 && !injection.is_settings_only();

@@ -40,9 +40,7 @@ impl<'u> Terminal<'u> {
 
     /// Tells a note, if notes are wanted.
     pub(crate) fn tell_note(&self, text: &str) {
-        if !self.ui.quiet {
-            self.tell(&diagnostic::note(text));
-        }
+        self.progress.suspend(|| self.ui.note(text));
     }
 
     fn tell(&self, text: &str) {

@@ -95,6 +95,7 @@ Exit codes: 0 done, 2 input"
 
     fn run(self, ui: &mut Ui) -> Result<ExitCode> {
         let SecretArgs { name, more, sources, output } = self;
+        ui.quiet = output.quiet;
         if !more.is_empty() {
             let error = Error::usage("one NAME is expected, and nothing behind it");
             return Err(error
@@ -115,9 +116,7 @@ Exit codes: 0 done, 2 input"
             let secret =
                 Secret { name: &name, namespace: namespace.as_deref(), immutable: output.immutable, data: &data };
             let manifest = secret.manifest().map_err(|fault| fault.by(&name))?;
-            if !output.quiet {
-                ui.write_stderr(&told);
-            }
+            ui.write_notes(&told);
             manifest
         };
         ui.print_text(&printed)
