@@ -85,6 +85,10 @@ struct Wrap {
 
 impl RenderArgs {
     /// Resolves what the arguments mean.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a flag or a spec file is invalid.
     pub(crate) fn resolve(self) -> Result<Render> {
         let mut manifests = self.manifests.meaning(self.output.in_place)?;
         let mut namespace = namespace(self.namespace)?;
@@ -156,6 +160,10 @@ Exit codes: 0 done, 1 with --check: a file would change, 2 input, or an edit tha
 }
 
 /// Prints all inputs, joined.
+///
+/// # Errors
+///
+/// Fails if the inputs can't be joined or read again, and as [`Ui::print`] does.
 pub(crate) fn print_all(rendering: &mut Rendering, ui: &Ui) -> Result<ExitCode> {
     ui.print(|out| {
         rendering.check_joinable()?;

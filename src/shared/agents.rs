@@ -21,6 +21,10 @@ struct Agent {
 }
 
 /// The notes on such variables: the command for the agent, which may be in the inputs itself.
+///
+/// # Errors
+///
+/// Fails if an input can't be read again.
 pub(crate) fn on_what_they_replace(rendering: &mut Rendering, settings: &Settings) -> Result<Vec<Message>> {
     let names = std::mem::take(&mut rendering.in_vain);
     let (of_agent, fixed): (Vec<_>, Vec<_>) = names

@@ -72,6 +72,10 @@ pub(crate) struct ClusterArgs {
 }
 
 /// The manifests of a call; they are applied, too, where there is nothing to set.
+///
+/// # Errors
+///
+/// Fails if a flag or spec file is invalid, or if `--take-over` is given and no env entry is named.
 pub(crate) fn manifests(args: ManifestArgs, cluster: &ClusterArgs) -> Result<Manifests> {
     let manifests = args.meaning(false)?;
     let injection = &manifests.injection;
@@ -95,6 +99,10 @@ enum Validate {
 
 impl ClusterArgs {
     /// Resolves what the arguments mean.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the value of a flag is invalid.
     pub(crate) fn session(self) -> Result<SessionOptions> {
         let concurrency = self.concurrency.parse().ok().filter(|number| (1..=100).contains(number));
         let concurrency = concurrency.ok_or_else(|| Error::usage("`--concurrency` is a number from 1 to 100"))?;
@@ -145,6 +153,10 @@ pub(crate) fn kubeconfigs(named: Option<PathBuf>) -> Option<Kubeconfigs> {
 }
 
 /// `30s`, `5m`, `1h30m`, or a number of seconds; none for 0.
+///
+/// # Errors
+///
+/// Fails if the text is not a duration.
 pub(crate) fn duration(flag: &str, text: &str) -> Result<Option<Duration>> {
     let seconds = text.parse::<u64>().ok().map(Duration::from_secs);
     let spelled = || text.parse::<jiff::SignedDuration>().ok().and_then(|span| Duration::try_from(span).ok());

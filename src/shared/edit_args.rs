@@ -209,6 +209,10 @@ struct NameArgs {
 }
 
 /// `-n`, checked.
+///
+/// # Errors
+///
+/// Fails if the namespace is invalid.
 pub(crate) fn namespace(text: Option<String>) -> Result<Option<String>> {
     if let Some(namespace) = &text {
         names::label_name("namespace", namespace).map_err(|fault| fault.by("`--namespace`"))?;
@@ -218,6 +222,10 @@ pub(crate) fn namespace(text: Option<String>) -> Result<Option<String>> {
 
 impl ManifestArgs {
     /// What they mean; `in_place` where the files themselves are to change.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a flag, a spec file or the name of an input is invalid.
     pub(crate) fn meaning(self, in_place: bool) -> Result<Manifests> {
         let mut manifests = self.edit.meaning(None)?;
         let inputs = [self.inputs, self.filename].concat();
@@ -232,6 +240,10 @@ impl ManifestArgs {
 
 impl EditArgs {
     /// What they mean for manifests of a stranger on standard input: nothing changes that is not named.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a flag or a spec file is invalid.
     pub(crate) fn of_a_stranger(self, lower: Option<Layer>, own: Option<String>, naming: Naming) -> Result<Manifests> {
         let mut manifests = self.meaning(lower)?;
         manifests.injection.names.namespace = namespace(own)?;
@@ -247,6 +259,10 @@ impl EditArgs {
     }
 
     /// The largest document, in bytes.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the flag is not a size.
     pub(crate) fn max_document_size(&self) -> Result<usize> {
         parse::size("--max-document-size", &self.max_document_size)
     }

@@ -31,6 +31,10 @@ enum Report {
 
 /// The edits of all documents, in their order; none where nobody asks for them. Called before anything is printed
 /// or replaced: that a report can't be written is no news for afterwards.
+///
+/// # Errors
+///
+/// Fails if an edited document can't be read again, or if the report can't be written.
 pub(crate) fn find(rendering: &mut Rendering, manifests: &Manifests, ui: &Ui) -> Result<Option<Edits>> {
     if manifests.report.is_none() && ui.github().is_none() {
         return Ok(None);
@@ -41,6 +45,10 @@ pub(crate) fn find(rendering: &mut Rendering, manifests: &Manifests, ui: &Ui) ->
 }
 
 /// Tells those who asked, once it is done; a reader who went away has had what was wanted.
+///
+/// # Errors
+///
+/// Fails as `done` does, or if the report can't be written.
 pub(crate) fn tell(edits: Option<Edits>, what: Told, done: Result<ExitCode>, ui: &Ui) -> Result<ExitCode> {
     if done.as_ref().is_err_and(|error| error.kind() != Kind::ClosedOutput) {
         return done;

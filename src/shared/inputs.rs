@@ -15,6 +15,10 @@ pub(crate) const EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
 
 /// Opens the inputs of a call in the order in which they were named; files of a folder in the order of their names,
 /// but for spec files of the same call.
+///
+/// # Errors
+///
+/// Fails if an input can't be opened, if a directory has no manifests, or if standard input is named twice.
 pub(crate) fn open(manifests: &Manifests) -> Result<Vec<Source>> {
     let mut sources = Vec::new();
     let mut stdin_taken = false;
@@ -72,6 +76,10 @@ fn push(sources: &mut Vec<Source>, mut source: Source) {
 
 /// The manifests in a folder, in the order of their names: files with their extensions, but for spec files by their
 /// usual name, and for what begins with a dot. At most so many entries of folders are looked at.
+///
+/// # Errors
+///
+/// Fails if a directory can't be listed.
 pub(crate) fn files_in(folder: &Path, recursive: bool, most: usize) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     let mut left = most;

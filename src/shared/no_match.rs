@@ -35,6 +35,10 @@ impl Matching {
 
 /// An error, unless `--allow-no-match` makes it none. An input without any object is one, too, but where only
 /// objects are asked to match.
+///
+/// # Errors
+///
+/// Fails unless `matching` or `--allow-no-match` permits that nothing matches, or if an input can't be read again.
 pub(crate) fn refuse(rendering: &mut Rendering, command: &Manifests, matching: Matching) -> Result<()> {
     match matching {
         Matching::Must | Matching::OrNoObject => {}

@@ -19,6 +19,10 @@ pub(crate) struct Replacements(Vec<(NamedTempFile, PathBuf)>);
 
 impl Replacements {
     /// Writes what is to replace a file; the file itself stays as it is until [`Replacements::commit`].
+    ///
+    /// # Errors
+    ///
+    /// Fails as `write` does, if the file is not writable, or if no file can be written next to it.
     pub(crate) fn add(&mut self, path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
         let name = path.display().to_string();
         let fail = |what: &str, error: io::Error| Error::input(format!("{what}: {}", io_reason(&error))).in_file(&name);
@@ -50,6 +54,10 @@ impl Replacements {
 
     /// Writes what is to be a new file, with the mode that every new one has; until [`Replacements::commit`] it is
     /// none.
+    ///
+    /// # Errors
+    ///
+    /// Fails as `write` does, or if no file can be written there.
     pub(crate) fn create(&mut self, path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let mut builder = tempfile::Builder::new();
@@ -65,6 +73,10 @@ impl Replacements {
     }
 
     /// Puts every file in its place. Called once all are written.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a file can't be replaced; those before it stay replaced.
     pub(crate) fn commit(self) -> Result<()> {
         for (file, target) in self.0 {
             let name = target.display().to_string();

@@ -14,6 +14,10 @@ use jobplate_prefect::template_keys;
 use jobplate_prefect::worker::version::Version;
 
 /// `--secret NAME=SECRET[/KEY][:optional]`
+///
+/// # Errors
+///
+/// Fails if there is no `=`, or if the name or the reference is invalid.
 pub(crate) fn secret(flag: &str, text: &str) -> Result<Variable> {
     let (name, rest) = assignment(flag, "NAME=SECRET[/KEY]", text)?;
     if name.is_empty() {
@@ -24,26 +28,46 @@ pub(crate) fn secret(flag: &str, text: &str) -> Result<Variable> {
 }
 
 /// `--secret-env VAR=SECRET/KEY[:optional]`
+///
+/// # Errors
+///
+/// Fails if there is no `=`, or if the name or the reference is invalid.
 pub(crate) fn secret_env(flag: &str, text: &str) -> Result<Variable> {
     entry(flag, "VAR=SECRET/KEY", text, |rest| reference("Secret", rest, None).map(EnvValue::SecretKey))
 }
 
 /// `--config-env VAR=CONFIGMAP/KEY[:optional]`
+///
+/// # Errors
+///
+/// Fails if there is no `=`, or if the name or the reference is invalid.
 pub(crate) fn config_env(flag: &str, text: &str) -> Result<Variable> {
     entry(flag, "VAR=CONFIGMAP/KEY", text, |rest| reference("ConfigMap", rest, None).map(EnvValue::ConfigMapKey))
 }
 
 /// `--field-env VAR=FIELDPATH`
+///
+/// # Errors
+///
+/// Fails if there is no `=`, or if Kubernetes has no such field.
 pub(crate) fn field_env(flag: &str, text: &str) -> Result<Variable> {
     entry(flag, "VAR=FIELDPATH", text, |rest| names::field_path(rest).map(EnvValue::Field))
 }
 
 /// `--env VAR=VALUE`
+///
+/// # Errors
+///
+/// Fails if there is no `=`.
 pub(crate) fn env(flag: &str, text: &str) -> Result<Variable> {
     entry(flag, "VAR=VALUE", text, |rest| Ok(EnvValue::Literal(rest.to_owned())))
 }
 
 /// `--env-from [PREFIX=]secret/NAME[:optional]` or `configmap/NAME[:optional]`
+///
+/// # Errors
+///
+/// Fails if the kind is neither `secret` nor `configmap`, or if the name or the prefix is invalid.
 pub(crate) fn env_from(flag: &str, text: &str) -> Result<EnvFrom> {
     let (prefix, rest) = text.split_once('=').unwrap_or(("", text));
     let (rest, optional) = optional(rest);
@@ -63,11 +87,19 @@ pub(crate) fn env_from(flag: &str, text: &str) -> Result<EnvFrom> {
 }
 
 /// `--api-key SECRET/KEY[:optional]`
+///
+/// # Errors
+///
+/// Fails if the reference is invalid.
 pub(crate) fn api_key(flag: &str, text: &str) -> Result<KeyRef> {
     reference("Secret", text, None).map_err(|fault| fault.by(&format!("`{flag}`")))
 }
 
 /// A version of prefect-kubernetes, such as `0.6.5`
+///
+/// # Errors
+///
+/// Fails if the text is not two or three numbers.
 pub(crate) fn worker_version(flag: &str, text: &str) -> Result<Version> {
     let numbers: Option<Vec<u32>> = text.split('.').map(|number| number.parse().ok()).collect();
     match numbers.as_deref() {
@@ -79,6 +111,10 @@ pub(crate) fn worker_version(flag: &str, text: &str) -> Result<Version> {
 }
 
 /// `--target KIND[/NAME][:KEY]`
+///
+/// # Errors
+///
+/// Fails if the kind or a pattern is invalid.
 pub(crate) fn target(flag: &str, text: &str) -> Result<Target> {
     let (object, key) = text.split_once(':').map_or((text, None), |(object, key)| (object, Some(key)));
     let (kind, name) = object.split_once('/').map_or((object, None), |(kind, name)| (kind, Some(name)));
@@ -86,6 +122,10 @@ pub(crate) fn target(flag: &str, text: &str) -> Result<Target> {
 }
 
 /// `--wrap configmap/NAME[:KEY]`: name and key
+///
+/// # Errors
+///
+/// Fails if the kind is not a ConfigMap, or if the name or the key is invalid.
 pub(crate) fn wrap(flag: &str, text: &str) -> Result<(String, String)> {
     let (object, key) = text.split_once(':').unwrap_or((text, template_keys::JOB_TEMPLATE[0]));
     let name = match object.split_once('/') {
@@ -98,6 +138,10 @@ pub(crate) fn wrap(flag: &str, text: &str) -> Result<(String, String)> {
 }
 
 /// A number of bytes: `64MiB`, `512KiB`, `1GiB`, `1000`.
+///
+/// # Errors
+///
+/// Fails if the text is not a size, or if it is zero.
 pub(crate) fn size(flag: &str, text: &str) -> Result<usize> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);

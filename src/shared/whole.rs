@@ -21,6 +21,10 @@ pub(crate) struct Whole {
 
 impl Whole {
     /// All of a file, or of standard input (`-`); or why there is nothing, without its name.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the reason if the file can't be read or is too large, or if standard input was read before.
     pub(crate) fn read(&mut self, path: &Path) -> Result<Vec<u8>, String> {
         let mut bytes = Vec::new();
         let fail = |error: std::io::Error| format!("can't be read: {}", io_reason(&error));
@@ -36,6 +40,10 @@ impl Whole {
     }
 
     /// A file as a text that errors can name, and whether it is a manifest, whose lines can be shown.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file can't be read or is not UTF-8.
     pub(crate) fn text(&mut self, name: &str, is_manifest: bool) -> Result<Rc<Text>> {
         let bytes = self.read(Path::new(name)).map_err(|why| {
             Error::input(why).in_file(name).hint("name a file that is there, or `-` for standard input")

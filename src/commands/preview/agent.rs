@@ -54,6 +54,10 @@ impl AgentArgs {
 }
 
 /// The Job of a job template; without one, of Prefect's own.
+///
+/// # Errors
+///
+/// Fails if a file or the scenario is invalid, or if Prefect itself would fail.
 pub(super) fn preview(
     heap: &mut Heap,
     files: &mut Whole,

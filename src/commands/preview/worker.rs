@@ -65,6 +65,10 @@ impl WorkerArgs {
 }
 
 /// The Job of a base job template.
+///
+/// # Errors
+///
+/// Fails if a file or the scenario is invalid, or if Prefect itself would fail.
 pub(super) fn preview(
     heap: &mut Heap,
     files: &mut Whole,

@@ -76,6 +76,10 @@ struct Gathered {
 
 impl Sources {
     /// All secrets of all sources, in the order in which the sources are listed above.
+    ///
+    /// # Errors
+    ///
+    /// Fails if no source is given, or if one can't be read.
     pub(super) fn read(&self, only_names: bool) -> Result<Vec<Found>> {
         if !self.from_literal.is_empty() {
             return Err(Error::usage(
