@@ -3,7 +3,7 @@
 //! | file | decides |
 //! |---|---|
 //! | `ui.rs` | what goes to standard output, standard error and the error file, with which colours and escapes |
-//! | `invocation.rs` | whether the program is `jobplate` or `kubectl jobplate` |
+//! | `invocation.rs` | whether hints name the program `jobplate` or `kubectl jobplate` |
 //! | `github.rs` | what GitHub Actions gets: annotations, the summary of the step, escaped commands |
 //! | `events.rs` | what a person sees while a cluster is changed |
 

@@ -8,7 +8,7 @@
 //! | `choice.rs` | how a flag with a fixed set of values reads them |
 //! | `usage.rs` | what is said about a command line that clap refuses |
 //! | `inputs.rs` | which files the inputs are |
-//! | `whole.rs` | how a file that is no manifest of a stream is read |
+//! | `whole.rs` | how files other than manifests are read: in full, up to a size limit |
 //! | `plan.rs` | what is refused and noted once the manifests are planned |
 //! | `no_match.rs` | what is said where nothing matches |
 //! | `agents.rs` | what is said about variables that an agent overrides |
