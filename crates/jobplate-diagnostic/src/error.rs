@@ -1,6 +1,6 @@
 //! What can go wrong, in one type: a kind, one sentence, a place in an input, a hint.
 //!
-//! Every room makes these; only [`Kind::exit_code`] knows exit codes, and only `report` prints them.
+//! Any crate can return one. [`Kind::exit_code`] maps each kind to its exit code; only the program prints errors.
 //! A message never quotes a value from an input; the source line is added, masked, when it is printed.
 
 use std::fmt;
