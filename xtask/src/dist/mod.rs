@@ -170,6 +170,11 @@ fn address(url: &str) -> Result<String> {
     Ok(url.trim_end_matches('/').to_owned())
 }
 
+/// Builds the program of a release: static, with the version in Cargo.toml.
+pub fn program() -> Result<PathBuf> {
+    binary::build(&own_version()?)
+}
+
 /// The version in Cargo.toml, which cargo has found to be SemVer.
 fn own_version() -> Result<String> {
     let output = cargo(&["pkgid", "--package", "jobplate"]).output()?;
