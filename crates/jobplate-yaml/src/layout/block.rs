@@ -8,7 +8,7 @@ use super::super::edit::{Child, Value};
 use super::super::kind::Kind;
 use super::super::scalar::{self, Chomping, quote_double, quote_name};
 use super::super::tree::Node;
-use super::places::{Element, Layout, Place, spaces};
+use super::places::{ChildChanges, Element, Layout, Place, spaces};
 
 /// How block collections are written.
 pub(super) struct Block {
@@ -129,18 +129,9 @@ impl<'a> Layout<'a, '_> {
         start
     }
 
-    pub(super) fn block_items(
-        &mut self,
-        node: Node<'a>,
-        place: &Place,
-        list: &[Element<'a>],
-        remove: &[usize],
-        insert: &[(usize, Child)],
-    ) -> Result<()> {
+    pub(super) fn block_items(&mut self, children: ChildChanges<'_, 'a>, place: &Place) -> Result<()> {
+        let ChildChanges { node, list, remove, insert } = children;
         let column = node.column();
-        if remove.len() == list.len() && insert.is_empty() {
-            return self.remove_all(node, list);
-        }
         for &position in remove {
             let dash = self.dash_of(node, list[position].first)?;
             self.remove_lines(dash, list[position].end())?;
@@ -211,7 +202,7 @@ impl<'a> Layout<'a, '_> {
     }
 
     /// The last child goes: `env: []`, `env: {}`.
-    fn remove_all(&mut self, node: Node<'a>, list: &[Element<'a>]) -> Result<()> {
+    pub(super) fn remove_all(&mut self, node: Node<'a>, list: &[Element<'a>]) -> Result<()> {
         self.refuse_properties(node)?;
         // A value's key is the node before it.
         let key = node.index().checked_sub(1).map(|index| self.document.node(index));
@@ -231,17 +222,8 @@ impl<'a> Layout<'a, '_> {
         Ok(())
     }
 
-    pub(super) fn block_entries(
-        &mut self,
-        node: Node<'a>,
-        place: &Place,
-        list: &[Element<'a>],
-        remove: &[usize],
-        insert: &[(usize, Child)],
-    ) -> Result<()> {
-        if remove.len() == list.len() && insert.is_empty() {
-            return self.remove_all(node, list);
-        }
+    pub(super) fn block_entries(&mut self, children: ChildChanges<'_, 'a>, place: &Place) -> Result<()> {
+        let ChildChanges { node, list, remove, insert } = children;
         let column = node.column();
         // The lists beside it show the style best, then those around it.
         let lists = list.iter().map(|entry| entry.last).filter(|value| value.kind() == Kind::Seq && !value.is_flow());

@@ -12,7 +12,7 @@ use super::super::kind::Kind;
 use super::super::scalar::{self, Chomping};
 use super::super::splice::Splices;
 use super::super::tree::{Document, Node};
-use super::places::{Layout, Place, elements, whole};
+use super::places::{ChildChanges, Layout, Place, elements, whole};
 
 /// Turns edits into splices; fails where no safe text can be written.
 pub(in super::super) fn layout(document: Document<'_>, edits: &[Edit], splices: &mut Splices) -> Result<()> {
@@ -119,12 +119,15 @@ impl<'a> Layout<'a, '_> {
             self.refuse_properties(node)?;
             return self.fill_with_block(node, place, &whole(node.kind(), insert));
         }
+        let children = ChildChanges { node, list: &list, remove, insert };
         if node.is_flow() {
-            self.flow_children(node, &list, remove, insert)
+            self.flow_children(children)
+        } else if remove.len() == list.len() && insert.is_empty() {
+            self.remove_all(node, &list)
         } else if node.kind() == Kind::Seq {
-            self.block_items(node, place, &list, remove, insert)
+            self.block_items(children, place)
         } else {
-            self.block_entries(node, place, &list, remove, insert)
+            self.block_entries(children, place)
         }
     }
 }

@@ -8,7 +8,7 @@ use super::super::edit::{Child, Value};
 use super::super::kind::Kind;
 use super::super::scalar::{quote_double, quote_name};
 use super::super::tree::Node;
-use super::places::{Element, Layout, elements, whole};
+use super::places::{ChildChanges, Element, Layout, elements, whole};
 
 /// How flow collections are written around here.
 pub(super) struct FlowStyle<'a> {
@@ -143,13 +143,8 @@ impl<'a> Layout<'a, '_> {
         &line[..line.len() - line.trim_start_matches([' ', '\t']).len()]
     }
 
-    pub(super) fn flow_children(
-        &mut self,
-        node: Node<'a>,
-        list: &[Element<'a>],
-        remove: &[usize],
-        insert: &[(usize, Child)],
-    ) -> Result<()> {
+    pub(super) fn flow_children(&mut self, children: ChildChanges<'_, 'a>) -> Result<()> {
+        let ChildChanges { node, list, remove, insert } = children;
         let span = node.span();
         if !self.text[span.clone()].starts_with(['{', '[']) {
             return Err(Error::refused("a mapping without its own brackets is not edited")

@@ -27,6 +27,19 @@ pub(super) struct Place {
     pub(super) dash_offset: usize,
 }
 
+/// Changes to the children of a collection.
+#[derive(Clone, Copy)]
+pub(super) struct ChildChanges<'c, 'a> {
+    /// The collection.
+    pub node: Node<'a>,
+    /// Its children as they are.
+    pub list: &'c [Element<'a>],
+    /// Positions of those that are removed, ascending.
+    pub remove: &'c [usize],
+    /// New ones, each with the position that it is inserted before, ascending.
+    pub insert: &'c [(usize, Child)],
+}
+
 /// A child of a flow collection, or of a block one: a key with its value, or an item.
 #[derive(Clone, Copy)]
 pub(super) struct Element<'a> {
