@@ -8,7 +8,7 @@
 //! | `github` | how errors and edits look as annotations and in the summary of a GitHub Actions step |
 //! | `diff` | how a diff of a document looks |
 //! | `edits` | what a report of edits holds |
-//! | `mask` | which bytes of an input are masked, in every output |
+//! | `mask` | how sensitive values are masked in every output, and what else is: comments, text that no parser reads |
 //! | `foreign` | which words of a server's warning are shown |
 //! | `table` | how columns are aligned |
 

@@ -9,7 +9,7 @@
 //! | `spec` | what a spec file may hold |
 //! | `filter` | from bytes alone, which documents have no target and are copied without being parsed |
 //! | `scope` | which objects an injection is for, and how much of it each of them gets |
-//! | `plan` | which containers and texts of a document are edited, and with which variables |
+//! | `plan` | which containers and embedded documents are edited, with which variables; which names a take-over is about |
 //! | `env` | which entries of a container's `env` and `envFrom` are added, replaced and removed, and where new ones go |
 //! | `template` | what is a template of Prefect 2 or 3, and which of its containers get everything |
 //! | `base_job_template` | what else in a base job template would override an entry |

@@ -3,7 +3,7 @@
 //! | file | decides |
 //! |---|---|
 //! | `edit_args.rs` | what the flags mean that say what is set, where, and under which names |
-//! | `cluster_args.rs` | what the flags mean that say which cluster, as whom, and how to write |
+//! | `cluster_args.rs` | which kubeconfig files count (flag, `KUBECONFIG`, home), and what the other cluster flags mean |
 //! | `parse.rs` | what a value of a flag must look like |
 //! | `choice.rs` | how a flag with a fixed set of values reads them |
 //! | `usage.rs` | what is said about a command line that clap refuses |
@@ -15,7 +15,7 @@
 //! | `one_template.rs` | what `preview` and `convert` say about their one template |
 //! | `documents.rs` | what of a rendering is sent to a cluster |
 //! | `edits.rs` | who gets a report of the edits |
-//! | `outputs.rs` | how files are replaced: all or none |
+//! | `outputs.rs` | how files are replaced: none before all of them are written |
 
 pub(crate) mod agents;
 pub(crate) mod choice;

@@ -25,7 +25,7 @@
 //! | [`selector`] | which labels a selector matches |
 //! | [`mod@env`] | what an entry of `env` or `envFrom` is, how it is described, how `$(VAR)` is read |
 //! | [`embedded`] | which values of a ConfigMap can be documents |
-//! | [`sensitive`] | which names and values are sensitive |
+//! | [`sensitive`] | which variable names look secret, and which values of a document are masked |
 //! | [`names`] | which names Kubernetes accepts |
 //! | [`field`] | what a field path names |
 //! | [`sendable`] | what an API server would refuse |

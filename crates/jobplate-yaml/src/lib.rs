@@ -39,7 +39,7 @@
 //! | `inner` | how a change inside of a scalar's text is written in the scalar's style |
 //! | `splice` | how replacements are applied, and what happens to the final line break |
 //! | `verify` | whether an edited document means what was asked |
-//! | `de` | how our own files are read into Rust types |
+//! | `de` | how our own files are read into Rust types, and how an unknown key is reported |
 //! | `kind`, `step_back` | which kinds of nodes there are, and how a parser says why it does not read a document |
 
 mod admit;

@@ -17,7 +17,7 @@
 //! | `schema` | whether a value fits the schema of a variable |
 //! | [`values`] | how dictionaries are merged |
 //! | `required` | what a Job must have |
-//! | [`environment`] | how the worker's own variables, the filled `env` and the container's entries are merged |
+//! | [`environment`] | how the worker's own variables, the filled `env` of `configuration` and the container's entries are merged |
 //! | [`manifest`] | labels, image, command and name of the Job |
 //! | `labels` | which names and labels Kubernetes accepts |
 //! | `secret_references` | which values become references, which Secrets the worker writes |

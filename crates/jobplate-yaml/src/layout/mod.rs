@@ -6,9 +6,9 @@
 //! | file | decides |
 //! |---|---|
 //! | `changes` | which way of writing each change takes |
-//! | `places` | where a node stands, the habits that hold there, where new lines go |
-//! | `block` | lines of block collections: dashes, indentation, comments that go with an entry |
-//! | `flow` | elements of flow collections: commas, spacing, one line or many |
+//! | `places` | where a node is, the style of its surroundings, where new lines go |
+//! | `block` | lines of block collections: dashes, indentation, quotes, comments that go with an entry |
+//! | `flow` | elements of flow collections: commas, spacing, quotes, one line or many |
 
 mod block;
 mod changes;
