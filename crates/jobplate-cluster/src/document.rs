@@ -88,13 +88,13 @@ impl Document {
         Document { file, line, text, source: None, named: Vec::new(), trial: None, nodes, lines }
     }
 
-    /// The same document, made of another text: errors then show that one.
+    /// Sets the text that the document was made of: errors then show that one.
     #[must_use]
     pub fn made_of(self, source: Source) -> Self {
         Document { source: Some(source), ..self }
     }
 
-    /// The same document with env entries that are to be taken over.
+    /// Sets the env entries that are to be taken over.
     ///
     /// `trial` is the text that is tried for them. It says outright what they have not (`value: null`).
     #[must_use]

@@ -54,7 +54,7 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// An object with its mapping.
+    /// Describes an object with its mapping.
     fn new(subject: Subject, node: Node<'_>) -> Self {
         let (kind, namespace) = (&*subject.kind, &*subject.namespace);
         let brings = match (&*subject.api_version, kind) {

@@ -28,7 +28,7 @@
 //! | `wait.rs` | how a Job ended, and why a pod can't start |
 //! | `logs.rs` | which logs are followed, and from which line they go on |
 //! | `pods.rs` | what is read of a pod's status, and how often |
-//! | `report.rs` | how outcomes are called |
+//! | `report.rs` | the outcome names in reports (`created`, `configured`, ...) |
 //! | `events.rs` | what is reported while a run goes on |
 //! | `completion.rs` | which names of a cluster complete a command line |
 //! | `kinds.rs` | which resource a kind is: from a table, or asked of the server |
@@ -37,7 +37,7 @@
 //! | `errors/status.rs` | what an answer of the server means, and its sentence |
 //! | `errors/conflict.rs` | what stands in the way of an apply, and which values of it are shown |
 //! | `errors/transport.rs` | why no answer came, and its sentence |
-//! | `session/mod.rs` | when a server is given up |
+//! | `session/mod.rs` | how long unanswered requests are retried (30 s), and when a run stops using the server |
 //! | `session/config.rs` | which kubeconfig, context, cluster and user count |
 //! | `session/connection.rs` | how long a request may take, and when it is sent again |
 //! | `session/interrupt.rs` | what the first and the second Ctrl-C do |

@@ -22,7 +22,7 @@ pub(crate) struct Phase {
 
 /// All phases, in their order.
 ///
-/// What is tried later can be told by then to need something that an earlier phase has found to be missing.
+/// A later dry run can know that it needs something that an earlier phase found missing.
 pub(crate) const PHASES: [Phase; 7] = [
     Phase { mode: Mode::DryRun, turns: (Turn::First, Turn::First) },
     Phase { mode: Mode::DryRun, turns: (Turn::Early, Turn::Early) },

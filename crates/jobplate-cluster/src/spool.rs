@@ -1,7 +1,6 @@
 //! Documents kept in a temporary file: written once, and read by offset as often as they are wanted.
 //!
-//! What is kept in memory of a document does not grow with its text. The file has no name and is nobody else's to
-//! read.
+//! What is kept in memory of a document does not grow with its text. The file has mode 0600 and no name.
 
 use std::cell::RefCell;
 use std::io::{self, Read, Seek, SeekFrom, Write};

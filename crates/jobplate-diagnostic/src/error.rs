@@ -6,9 +6,8 @@
 use std::fmt;
 use std::ops::Range;
 
-use crate::message::Message;
-
 use crate::line_index::LineIndex;
+use crate::message::Message;
 
 /// A result whose error is a [`struct@Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -18,7 +18,7 @@
 //! | file | decides |
 //! |---|---|
 //! | `error` | what an error holds, and the exit code of each kind |
-//! | `message` | how a hint names the program the way it was invoked |
+//! | `message` | where the program's name goes in a hint |
 //! | `line_index` | the line and column of a byte offset |
 //! | [`suggest`] | which known name a misspelled one may mean |
 

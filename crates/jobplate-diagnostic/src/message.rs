@@ -6,8 +6,8 @@ use std::ops::Add;
 #[derive(Clone, Copy, Debug)]
 pub struct ProgramName;
 
-/// A hint or a note. A command in it begins with [`ProgramName`], whose name depends on how the program was invoked: it is
-/// filled in when the message is shown, and nothing else of the text is ever changed.
+/// A hint or a note. A command in it begins with [`ProgramName`], whose name depends on how the program was invoked:
+/// it is filled in when the message is shown, and nothing else of the text is ever changed.
 ///
 /// ```
 /// use jobplate_diagnostic::{Message, ProgramName};

@@ -71,6 +71,9 @@ impl KubeconfigNames {
 const MADE_UP: &str = "\u{0}jobplate";
 
 /// Reads the configuration; kube's own retries are off.
+///
+/// # Errors
+/// Fails if there is no kubeconfig, or if it can't be read or names something that is not in it.
 pub(crate) async fn load(options: &ClusterOptions) -> Result<Config> {
     let Some(kubeconfigs) = &options.kubeconfigs else {
         return Err(failed("no cluster is configured")

@@ -63,6 +63,9 @@ pub(crate) struct Session<'e> {
 
 impl<'e> Session<'e> {
     /// Opens a session; no request is sent yet.
+    ///
+    /// # Errors
+    /// Fails if the configuration can't be read or used.
     pub(crate) async fn open(options: &SessionOptions, events: &'e dyn Events) -> Result<Self> {
         let config = config::load(&options.cluster).await?;
         let namespaces = Namespaces {
@@ -88,7 +91,11 @@ impl<'e> Session<'e> {
         self.over.get() || self.stop.is_asked()
     }
 
-    /// Sends a request about an object; no answer is an error about it.
+    /// Sends a request about an object, and passes on the server's warnings.
+    ///
+    /// # Errors
+    /// Fails, at the place of the object where that is known, if no answer came, if the server does not accept the
+    /// credentials, or if a gateway answered a write.
     pub(crate) async fn send(&self, request: &Request, subject: &Subject) -> Result<Answer> {
         match self.try_send(request).await {
             Ok(answer) => {
@@ -115,7 +122,10 @@ impl<'e> Session<'e> {
         }
     }
 
-    /// Sends a request; whoever calls decides what it means that no answer came.
+    /// Sends a request; the caller decides what a missing answer means.
+    ///
+    /// # Errors
+    /// Fails if no answer came.
     pub(crate) async fn try_send(&self, request: &Request) -> Result<Answer, Lost> {
         self.connection.send(request).await
     }
@@ -137,13 +147,19 @@ impl<'e> Session<'e> {
         lost.error().hint(format!("{MAY_HAVE_ACTED}{more}"))
     }
 
-    /// The resource of an object.
+    /// Finds the resource of an object.
+    ///
+    /// # Errors
+    /// Fails as [`Session::find_resource`] does, and if the server has no such kind.
     pub(crate) async fn resource(&self, subject: &Subject) -> Result<Resource> {
         self.find_resource(subject).await?.ok_or_else(|| subject.place(unknown_kind(subject)))
     }
 
-    /// The resource of an object; none where the server has no such kind. It is asked about kinds that are
+    /// Finds the resource of an object; none where the server has no such kind. It is asked about kinds that are
     /// not Kubernetes' own, once.
+    ///
+    /// # Errors
+    /// Fails if the request fails, or if the server refuses it or gives an answer that can't be read.
     pub(crate) async fn find_resource(&self, subject: &Subject) -> Result<Option<Resource>> {
         if let Some(resource) = built_in(&subject.api_version, &subject.kind) {
             return Ok(Some(resource));
@@ -177,7 +193,10 @@ impl<'e> Session<'e> {
         self.kinds.forget(api_version);
     }
 
-    /// The live object; none where there is none.
+    /// Reads the live object; none where there is none.
+    ///
+    /// # Errors
+    /// Fails if the request fails, or if the server refuses it or gives an answer that can't be read.
     pub(crate) async fn live(&self, subject: &Subject, resource: &Resource, name: &str) -> Result<Option<Value>> {
         let answer = self.send(&Request::get(resource, &subject.namespace, name), subject).await?;
         match answer.refusal() {
