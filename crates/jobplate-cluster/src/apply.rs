@@ -12,11 +12,11 @@ use crate::apply_object::Context;
 use crate::document::Document;
 use crate::dry_run::dry_run;
 use crate::events::Events;
-use crate::inventory::{Brought, Entry, Inventory, Turn, inventory};
+use crate::inventory::{Brought, Entry, Inventory, inventory};
 use crate::object::Subject;
 use crate::options::{ApplyOptions, OnImmutable};
 use crate::outcome::{Done, Start, Tried};
-use crate::phases::{Mode, PHASES, Phase};
+use crate::phases::{Mode, PHASES, Phase, Stage};
 use crate::report::{Outcome, Report};
 use crate::runtime::block_on;
 use crate::session::{Session, SessionOptions};
@@ -73,8 +73,8 @@ impl<'a> Run<'a> {
         let mut only_tried = false;
         for phase in PHASES.iter().filter(|phase| tries || phase.mode == Mode::Apply) {
             match phase.mode {
-                Mode::DryRun => self.note_untriable(phase.first_turn()),
-                Mode::Apply if tries && phase.first_turn() == Turn::First => {
+                Mode::DryRun => self.note_untriable(phase.first_stage()),
+                Mode::Apply if tries && phase.first_stage() == Stage::First => {
                     only_tried = self.failure.is_some() || options.dry_run || session.is_over();
                 }
                 Mode::Apply => {}
@@ -87,12 +87,12 @@ impl<'a> Run<'a> {
         self.finish(only_tried).await;
     }
 
-    /// Notes which objects of a turn, and those behind it, need what this run makes or changes: these can't be
+    /// Notes which objects of a stage, and of those after it, need what this run makes or changes: these can't be
     /// tried before.
-    fn note_untriable(&mut self, from: Turn) {
-        let is_news = |entry: &&Entry| entry.turn < from && (entry.untriable || entry.tried.is_news());
+    fn note_untriable(&mut self, from: Stage) {
+        let is_news = |entry: &&Entry| entry.stage < from && (entry.untriable || entry.tried.is_news());
         let fresh = Brought::by(self.entries.iter().filter(is_news));
-        for entry in self.entries.iter_mut().filter(|entry| entry.turn >= from && fresh.holds(&entry.needs)) {
+        for entry in self.entries.iter_mut().filter(|entry| entry.stage >= from && fresh.holds(&entry.needs)) {
             entry.untriable = true;
             if self.context.options.dry_run {
                 entry.row.reason = Some("it needs what is only made by this input".to_owned());
@@ -105,7 +105,8 @@ impl<'a> Run<'a> {
         let session = self.context.session;
         let mut running = FuturesUnordered::new();
         for index in 0..self.entries.len() {
-            if !phase.includes(&self.entries[index]) {
+            let Entry { stage, untriable, .. } = self.entries[index];
+            if !phase.includes(stage, untriable) {
                 continue;
             }
             while running.len() >= session.concurrency

@@ -1,5 +1,5 @@
-//! What there is to apply, found out without the server: every object once, what is wrong with it, and
-//! when its turn is.
+//! What there is to apply, found out without the server: every object once, what is wrong with it, and which others
+//! it needs.
 
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
@@ -9,29 +9,13 @@ use jobplate_manifest::field::FieldPath;
 use jobplate_yaml::Node;
 
 use crate::document::Document;
-use crate::kinds::built_in;
+use crate::kinds::{RBAC, built_in};
 use crate::namespaces::Namespaces;
 use crate::object::Subject;
 use crate::outcome::Tried;
+use crate::phases::Stage;
 use crate::report::Row;
 use crate::spool::Spool;
-
-/// When an object is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Turn {
-    /// Namespaces and CustomResourceDefinitions: others need them.
-    First,
-    /// What others are checked against when they are made: Roles, and the kinds of [`EARLY`].
-    Early,
-    Middle,
-    /// Jobs: they start at once, and may need the others.
-    Last,
-}
-
-/// Kinds that others name, and are refused without.
-const EARLY: [&str; 3] = ["PriorityClass", "ServiceAccount", "StorageClass"];
-/// Where Roles and their bindings are.
-const RBAC: &str = "rbac.authorization.k8s.io/v1";
 
 /// An object of the input, and how far it is.
 pub(crate) struct Entry {
@@ -40,7 +24,7 @@ pub(crate) struct Entry {
     /// What the report will say.
     pub row: Row,
     /// When it is sent.
-    pub turn: Turn,
+    pub stage: Stage,
     /// What others may need it for.
     pub brings: Option<Brings>,
     /// What it needs of others.
@@ -63,22 +47,16 @@ impl Entry {
             (RBAC, "Role" | "ClusterRole") => Some(Brings::Role(role(kind, namespace, subject.name()))),
             _ => None,
         };
-        let turn = match &brings {
-            Some(Brings::Role(_)) => Turn::Early,
-            Some(_) => Turn::First,
-            None if EARLY.contains(&kind) => Turn::Early,
-            None if subject.is_job() => Turn::Last,
-            None => Turn::Middle,
-        };
+        let stage = Stage::of(&subject);
         let namespaced = built_in(&subject.api_version, kind).is_none_or(|resource| resource.namespaced);
         let needs = Needs {
             namespace: namespaced.then(|| namespace.to_owned()),
             kind: (subject.group().to_owned(), kind.to_owned()),
             role: bound_role(&subject, node),
         };
-        let passes = turn == Turn::Last && has_ttl(node);
+        let passes = stage == Stage::Last && has_ttl(node);
         let (row, subject) = (Row::new(&subject), Rc::new(subject));
-        Entry { subject, row, turn, brings, needs, untriable: false, tried: Tried::Not, passes }
+        Entry { subject, row, stage, brings, needs, untriable: false, tried: Tried::Not, passes }
     }
 }
 

@@ -10,6 +10,9 @@ use serde::Deserialize;
 
 use crate::request::Resource;
 
+/// The group and version of Roles and their bindings.
+pub(crate) const RBAC: &str = "rbac.authorization.k8s.io/v1";
+
 /// A kind as a manifest has it.
 pub(crate) fn group_version(api_version: &str) -> (&str, &str) {
     api_version.split_once('/').unwrap_or(("", api_version))
@@ -104,7 +107,7 @@ mod tests {
     fn kinds_of_kubernetes_itself() {
         let job = built_in("batch/v1", "Job").unwrap();
         assert_eq!((job.group.as_str(), job.plural.as_str(), job.namespaced), ("batch", "jobs", true));
-        let role = built_in("rbac.authorization.k8s.io/v1", "ClusterRole").unwrap();
+        let role = built_in(RBAC, "ClusterRole").unwrap();
         assert_eq!((role.plural.as_str(), role.namespaced), ("clusterroles", false));
         assert_eq!(built_in("v1", "Endpoints").unwrap().plural, "endpoints");
         assert!(built_in("apiextensions.k8s.io/v1", "CustomResourceDefinition").is_some());

@@ -14,7 +14,7 @@
 //! | `object.rs` | which bytes are sent for an object, and where errors about it are shown |
 //! | `namespaces.rs` | which namespace an object goes to, and that `-n` and the manifest agree |
 //! | `inventory.rs` | what there is to apply, which objects need which others, and that none is there twice |
-//! | `phases.rs` | in which order objects are tried and applied |
+//! | `phases.rs` | in which order objects are tried and applied: Namespaces and CustomResourceDefinitions first, Jobs last |
 //! | `apply.rs` | how many objects are under way, which failures end a run, what Ctrl-C leaves |
 //! | `dry_run.rs` | what counts as a successful dry run, and whether an apply would change anything |
 //! | `apply_object.rs` | how one object is applied, and how long a new CustomResourceDefinition is waited for |
