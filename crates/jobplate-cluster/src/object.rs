@@ -154,17 +154,13 @@ impl Subject {
         self.spool.text(self.trial.unwrap_or(self.body)).map(String::into_bytes)
     }
 
-    /// Reads the object as JSON.
+    /// Reads the object as JSON; null where the document can't be parsed.
     ///
     /// # Errors
-    /// Fails, where it stands, with what has no certain meaning.
+    /// Fails, where it stands, with what has no certain meaning, and if the temporary file can't be read.
     pub(crate) fn json(&self) -> Result<Value> {
-        let text = self.text()?;
-        if self.is_item() {
-            return Ok(serde_json::from_str(&text).unwrap_or_default());
-        }
-        match self.with_root(json::to_json) {
-            Some(json) => json.map_err(|error| self.place(error)),
+        match self.spool.document(&self.document)?.nodes() {
+            Some(nodes) => json::to_json(nodes.node(self.node)).map_err(|error| self.place(error)),
             None => Ok(Value::Null),
         }
     }
@@ -172,10 +168,6 @@ impl Subject {
     /// Reads the object as JSON; null where it has no certain meaning.
     pub(crate) fn json_or_null(&self) -> Value {
         self.json().unwrap_or_default()
-    }
-
-    fn is_item(&self) -> bool {
-        self.node != 0
     }
 
     /// Calls `look` with its mapping.
@@ -236,4 +228,17 @@ fn trials(document: &Document, is_list: bool) -> HashMap<usize, String> {
     let found = objects(jobplate_yaml::Document::new(trial, &nodes)).unwrap_or_default();
     let of = |position: usize| Some((position, json::to_json(found.get(position)?.node).ok()?.to_string()));
     document.named.iter().filter_map(|named| of(named.object)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unreadable_temporary_file_is_an_error() {
+        let subject = Subject::of_test("kind: Job\napiVersion: batch/v1\nmetadata: {name: a}\n");
+        assert_eq!(subject.json().unwrap()["kind"], "Job");
+        let emptied = Subject { spool: Rc::new(Spool::new()), ..subject };
+        assert!(emptied.json().unwrap_err().message().starts_with("the temporary file can't be used"));
+    }
 }
