@@ -51,6 +51,8 @@ pub(crate) struct Ui {
     is_helm_plugin: bool,
     /// The file that gets errors, too.
     error_file: Option<OsString>,
+    /// The documents that errors and warnings are about.
+    documents: diagnostic::Documents,
     /// Whether an error was reported.
     has_failed: Cell<bool>,
 }
@@ -68,6 +70,7 @@ impl Ui {
             github: Workflow::from_environment(invocation),
             is_helm_plugin: std::env::var_os("HELM_PLUGIN_NAME").is_some_and(|name| name == HELM_PLUGIN),
             error_file: std::env::var_os("JOBPLATE_ERROR_FILE").filter(|path| !path.is_empty()),
+            documents: diagnostic::Documents::default(),
             has_failed: Cell::new(false),
         }
     }
@@ -165,7 +168,7 @@ impl Ui {
 
     /// Reports an error, and something about it, on standard error and to those who do not read that.
     pub(crate) fn report_error(&self, error: &Error, more: &str) {
-        let text = diagnostic::error(error, self.invocation.name()) + more;
+        let text = diagnostic::error(error, self.invocation.name(), &self.documents) + more;
         self.write_stderr(&text);
         self.write_error_file(&anstream::adapter::strip_str(&text).to_string());
         if let Some(workflow) = &self.github {

@@ -219,7 +219,7 @@ fn result(list: Document<'_>, error: &Error, ui: &Ui) -> Value {
 /// The object that an error is about, an item or the functionConfig, and the way to the place in it.
 fn about<'a>(list: Document<'a>, error: &Error) -> Option<(Node<'a>, String)> {
     // The place is in this very text: it is the only one that is read.
-    let at = error.place().filter(|place| place.document == list.text)?.span.start;
+    let at = error.place().filter(|place| *place.document == *list.text)?.span.start;
     let items = list.root().first("items").into_iter().flat_map(Node::items);
     let mut objects = items.chain(list.root().first("functionConfig"));
     let object = objects.find(|object| object.span().contains(&at))?;

@@ -4,17 +4,17 @@ use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use jobplate_diagnostic::{Error, Place};
 
-use super::mask::Masked;
+use super::shown::{Documents, Shown};
 
-/// The text of an error of a program that is called by this name: what is wrong, where, the line, what to do. With colours, for a stream that
-/// takes them out where they are not wanted.
-pub fn error(error: &Error, program: &str) -> String {
+/// The text of an error of a program that is called by this name: what is wrong, where, the line, what to do. With
+/// colours, for a stream that takes them out where they are not wanted.
+pub fn error(error: &Error, program: &str, documents: &Documents) -> String {
     let message = match (error.place(), error.file()) {
         (None, Some(file)) => printable(&format!("{file}: {}", error.message())),
         _ => printable(error.message()),
     };
     let hint = error.hint_message().map(|hint| printable(&hint.with_program(program)));
-    let line = error.place().map(SourceLine::new);
+    let line = error.place().map(|place| SourceLine::new(place, &documents.get(&place.document)));
     let mut main = Group::with_title(Level::ERROR.primary_title(message.as_str()));
     if let Some(line) = &line {
         let end = line.text.ceil_char_boundary((line.caret + 1).min(line.text.len()));
@@ -59,18 +59,18 @@ struct SourceLine {
 }
 
 impl SourceLine {
-    fn new(place: &Place) -> Self {
-        let text = place.document.as_str();
+    fn new(place: &Place, shown: &Shown) -> Self {
+        let text = &*place.document;
         let at = text.floor_char_boundary(place.span.start);
         let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
         let end = text[at..].find('\n').map_or(text.len(), |newline| at + newline);
         let start = if text[start..].starts_with('\u{feff}') { start + 3 } else { start };
-        let (line, caret) = Masked::new(text).slice(start..end.max(start), at.max(start));
+        let (line, caret) = shown.masked.slice(start..end.max(start), at.max(start));
         let caret = line.floor_char_boundary(caret);
         // A tab is drawn as wide as it may be: one column here, so that the caret stands right.
         let text: String = line.trim_end_matches('\r').chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let caret = line[..caret].chars().map(|c| if c.is_control() { 1 } else { c.len_utf8() }).sum();
-        let (number, column) = place.line_column();
+        let (number, column) = place.line_column_in(&shown.lines);
         SourceLine { file: printable(&place.file), number, column, text, caret }
     }
 }
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     fn plain(error_: &Error) -> String {
-        anstream::adapter::strip_str(&error(error_, "jobplate")).to_string()
+        anstream::adapter::strip_str(&error(error_, "jobplate", &Documents::default())).to_string()
     }
 
     #[test]

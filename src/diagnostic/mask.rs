@@ -4,7 +4,7 @@
 //! last-applied annotations, in embedded documents too. Of a text that no parser understands, everything
 //! but keys is masked. It masks too much rather than too little.
 
-use std::ops::Range;
+use std::ops::{Deref, Range};
 
 use jobplate_manifest::sensitive::{self, Recognizer};
 use jobplate_prefect::base_job_template::has_configuration;
@@ -15,17 +15,17 @@ use jobplate_yaml::{Document, Inner, Kind, Node, Tape, read};
 pub(super) const MASK: &str = "***";
 
 /// A document and the bytes of it that may not be shown.
-pub(super) struct Masked<'a> {
-    text: &'a str,
+pub(super) struct Masked<T> {
+    text: T,
     /// Ascending, not overlapping.
     secret: Vec<Range<usize>>,
 }
 
-impl<'a> Masked<'a> {
+impl<T: Deref<Target = str>> Masked<T> {
     /// Finds out what may not be shown of a document.
-    pub(super) fn new(text: &'a str) -> Self {
+    pub(super) fn new(text: T) -> Self {
         let mut secret = Vec::new();
-        find_secrets(text, 0, true, &mut secret);
+        find_secrets(&text, 0, true, &mut secret);
         secret.sort_by_key(|range| (range.start, range.end));
         secret.dedup_by(|next, kept| {
             let overlaps = next.start <= kept.end;
@@ -38,7 +38,7 @@ impl<'a> Masked<'a> {
     }
 
     /// The pieces of the text that may be shown, and those that may not.
-    pub(super) fn pieces(&self) -> (Vec<&'a str>, Vec<&'a str>) {
+    pub(super) fn pieces(&self) -> (Vec<&str>, Vec<&str>) {
         let (mut open, mut at) = (Vec::new(), 0);
         for secret in &self.secret {
             open.push(&self.text[at..secret.start]);

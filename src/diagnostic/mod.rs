@@ -9,6 +9,7 @@
 //! | `diff` | how a diff of a document looks |
 //! | `edits` | what a report of edits holds |
 //! | `mask` | how sensitive values are masked in every output, and what else is: comments, text that no parser reads |
+//! | `shown` | for how long it is known what is masked in a document |
 //! | `foreign` | which words of a server's warning are shown |
 //! | `table` | how columns are aligned |
 
@@ -18,9 +19,11 @@ mod foreign;
 pub mod github;
 mod human;
 mod mask;
+mod shown;
 mod table;
 
 pub use diff::unified;
 pub use foreign::foreign;
 pub use human::{error, name, note, printable, warning};
+pub use shown::Documents;
 pub use table::table;

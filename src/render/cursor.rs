@@ -92,7 +92,7 @@ impl<'r> Cursor<'r> {
         *line += memchr::memchr_iter(b'\n', chunk.bytes).count();
         let before = std::str::from_utf8(chunk.bytes).map_err(|error| {
             let (error, _, text) = not_utf8(chunk.bytes, error.valid_up_to(), chunk.offset);
-            error.in_document(name, first_line, &text)
+            error.in_document(name, first_line, text)
         })?;
         let (mut after, mut changes) = (before, Vec::new());
         let edited = record.as_ref().is_some_and(|record| record.offset == chunk.offset);

@@ -114,7 +114,7 @@ impl Rendering {
         }
         if let Some((error, offset, text)) = failure {
             let line = source.line_at(offset)?;
-            return Err(error.in_document(source.name(), line, &text));
+            return Err(error.in_document(source.name(), line, text));
         }
         if self.inputs.len() >= OPEN_FILES {
             source.rest();

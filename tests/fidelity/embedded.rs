@@ -336,7 +336,7 @@ fn place(case: &Case, embedded: &Embedded, alone: &Error, inside: &Error) -> Res
 fn within(embedded: &Embedded, error: &Error) -> Result<(), String> {
     let Some(place) = error.place() else { return Err(format!("an error without a place: {}", error.message())) };
     let document = model::documents(&embedded.text)[embedded.document];
-    if place.document != document {
+    if *place.document != *document {
         return Err(format!("an error whose place is in another text: {}", error.message()));
     }
     let offset = document.as_ptr() as usize - embedded.text.as_ptr() as usize;

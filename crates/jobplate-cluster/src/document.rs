@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 use std::ops::Range;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use jobplate_diagnostic::{Error, LineIndex, Result};
 use jobplate_manifest::field::FieldPath;
@@ -16,7 +17,7 @@ pub struct Document {
     pub(crate) file: Rc<str>,
     /// The line of its first byte in that input, from 1.
     pub(crate) line: usize,
-    pub(crate) text: String,
+    pub(crate) text: Arc<str>,
     /// The text of the input that it was made of; none where it is the same.
     pub(crate) source: Option<Source>,
     /// The env entries of it that are to be taken over.
@@ -31,7 +32,7 @@ pub struct Document {
 /// What a document was before it was rendered: errors are told with the lines that the user knows.
 #[derive(Clone, Debug)]
 pub struct Source {
-    pub(crate) text: String,
+    pub(crate) text: Arc<str>,
     /// In the order of the text.
     pub(crate) changes: Rc<[Splice]>,
 }
@@ -63,7 +64,7 @@ impl Source {
             moved += length as isize - before.len() as isize;
             Splice { before, after: start..start + length }
         };
-        Source { text: text.to_owned(), changes: changes.into_iter().map(splice).collect() }
+        Source { text: text.into(), changes: changes.into_iter().map(splice).collect() }
     }
 
     /// Returns the bytes that an offset in the rendered text comes from.
@@ -82,7 +83,7 @@ impl Source {
 
 impl Document {
     /// Describes a document of an input that begins at a line of it, from 1.
-    pub fn new(file: impl Into<Rc<str>>, line: usize, text: impl Into<String>) -> Self {
+    pub fn new(file: impl Into<Rc<str>>, line: usize, text: impl Into<Arc<str>>) -> Self {
         let (file, text) = (file.into(), text.into());
         let (nodes, lines) = (OnceCell::new(), OnceCell::new());
         Document { file, line, text, source: None, named: Vec::new(), trial: None, nodes, lines }
@@ -105,13 +106,13 @@ impl Document {
     /// Places an error about bytes of it in the input.
     pub(crate) fn place(&self, error: Error) -> Error {
         match &self.source {
-            None => error.in_document(&self.file, self.line, &self.text),
+            None => error.in_document(&self.file, self.line, Arc::clone(&self.text)),
             Some(source) => {
                 let to = |span: Range<usize>| {
                     let start = source.origin(span.start);
                     start.start..source.origin(span.end).start.max(start.end)
                 };
-                error.moved(to).in_document(&self.file, self.line, &source.text)
+                error.moved(to).in_document(&self.file, self.line, Arc::clone(&source.text))
             }
         }
     }

@@ -1,6 +1,7 @@
 //! A live Job whose pod template would have to change, which Kubernetes allows for no Job: whether it fails, is
 //! skipped, or is deleted and made anew.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jobplate_diagnostic::{Error, Kind, Result};
@@ -193,7 +194,9 @@ fn not_made_anew(subject: &Subject, resource: &Resource, error: &Error) -> Error
     let told =
         Error::new(error.kind(), message).hint(error.hint_message().cloned().unwrap_or("run again to make it".into()));
     match error.place() {
-        Some(place) => told.at(place.span.clone()).in_document(&place.file, place.first_line, &place.document),
+        Some(place) => {
+            told.at(place.span.clone()).in_document(&place.file, place.first_line, Arc::clone(&place.document))
+        }
         None => subject.place(told),
     }
 }

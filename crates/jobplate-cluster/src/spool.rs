@@ -102,7 +102,7 @@ impl Spool {
         }
         let mut document = Document::new(Rc::clone(&stored.file), stored.line, self.text(stored.text)?);
         if let Some((extent, changes)) = &stored.source {
-            document = document.made_of(Source { text: self.text(*extent)?, changes: Rc::clone(changes) });
+            document = document.made_of(Source { text: self.text(*extent)?.into(), changes: Rc::clone(changes) });
         }
         let document = Rc::new(document);
         self.last.replace(Some((Rc::clone(stored), Rc::clone(&document))));
@@ -128,7 +128,7 @@ mod tests {
         let loose = spool.add("{}").unwrap();
         for _ in 0..2 {
             assert_eq!(spool.text(loose).unwrap(), "{}");
-            assert_eq!(spool.document(&second).unwrap().text, "c: é\n");
+            assert_eq!(*spool.document(&second).unwrap().text, *"c: é\n");
             assert_eq!(spool.document(&first).unwrap().line_at(10), 4);
         }
     }

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::line_index::LineIndex;
 use crate::message::Message;
@@ -59,8 +60,9 @@ pub struct Place {
     pub file: String,
     /// The line of the document's first byte in that file, from 1.
     pub first_line: usize,
-    /// The whole text of the document: the masker needs it to know what a line holds.
-    pub document: String,
+    /// The whole text of the document: the masker needs it to know what a line holds. Errors about one document share
+    /// it.
+    pub document: Arc<str>,
     /// The bytes of `document` that the error is about.
     pub span: Range<usize>,
 }
@@ -68,7 +70,12 @@ pub struct Place {
 impl Place {
     /// Line and column in the file, both from 1; the column counts characters.
     pub fn line_column(&self) -> (usize, usize) {
-        let (line, column) = LineIndex::new(&self.document).line_column(&self.document, self.span.start);
+        self.line_column_in(&LineIndex::new(&self.document))
+    }
+
+    /// Returns what [`Place::line_column`] does, from the lines of the document.
+    pub fn line_column_in(&self, lines: &LineIndex) -> (usize, usize) {
+        let (line, column) = lines.line_column(&self.document, self.span.start);
         (self.first_line + line - 1, column)
     }
 }
@@ -152,12 +159,12 @@ impl Error {
 
     /// Turns the span of [`Error::at`] into a place, once file and document are known.
     #[must_use]
-    pub fn in_document(mut self, file: &str, first_line: usize, document: &str) -> Self {
+    pub fn in_document(mut self, file: &str, first_line: usize, document: impl Into<Arc<str>>) -> Self {
         if self.0.place.is_none() {
             match self.0.span.take() {
                 Some(span) => {
                     let file = file.to_owned();
-                    self.0.place = Some(Place { file, first_line, document: document.to_owned(), span });
+                    self.0.place = Some(Place { file, first_line, document: document.into(), span });
                 }
                 None => return self.in_file(file),
             }

@@ -92,7 +92,7 @@ pub fn at(error: Error, place: Option<&Place>) -> Error {
     match place {
         None => error,
         Some(Place { source, span }) if source.is_manifest => {
-            error.at(span.clone()).in_document(&source.name, source.first_line, &source.text)
+            error.at(span.clone()).in_document(&source.name, source.first_line, source.text.as_str())
         }
         Some(place) => error.in_file(place.shown()),
     }
