@@ -2,6 +2,7 @@
 //! document or of what is on the server, so that a word is shown only if it is known to be none.
 
 use std::collections::HashSet;
+use std::ops::Deref;
 
 use super::mask::{MASK, Masked};
 
@@ -24,33 +25,46 @@ const VOCABULARY: &str = "ALL Localhost PodSecurity RuntimeDefault a about above
     unsupported until unused up update use used uses user using v valid validation value values version versions via \
     violate violates volume volumes warn warning was were when where which while will with without would you your";
 
-/// A text with every word masked that may be a value: one that stands neither in the document, outside of
-/// what is masked there, nor in the vocabulary.
-pub fn foreign(text: &str, document: &str) -> String {
-    let masked = Masked::new(document);
-    let (open, hidden) = masked.pieces();
-    let open: HashSet<&str> = open.into_iter().flat_map(words).collect();
-    let hidden: HashSet<&str> = hidden.into_iter().flat_map(words).collect();
-    let vocabulary: HashSet<&str> = VOCABULARY.split_whitespace().collect();
-    let is_known = |word: &str| {
-        let lower = word.to_ascii_lowercase();
-        let number = word.len() <= 3 && word.bytes().all(|byte| byte.is_ascii_digit());
-        let version = word.strip_prefix('v').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
-            && word.len() <= 9;
-        number || version || vocabulary.contains(word) || vocabulary.contains(&*lower)
-    };
-    let mut out = String::new();
-    let mut rest = text;
-    while let Some(start) = rest.find(is_word_character) {
-        out.push_str(&rest[..start]);
-        let end = rest[start..].find(|c: char| !is_word_character(c)).map_or(rest.len(), |length| start + length);
-        let word = &rest[start..end];
-        let shown = open.contains(word) || is_known(word) && !hidden.contains(word);
-        out.push_str(if shown { word } else { MASK });
-        rest = &rest[end..];
+/// The words of a document.
+pub(super) struct Words {
+    /// Those that stand outside of what is masked.
+    open: HashSet<String>,
+    /// Those that stand in what is masked.
+    hidden: HashSet<String>,
+}
+
+impl Words {
+    /// Finds the words of a document.
+    pub(super) fn of<T: Deref<Target = str>>(document: &Masked<T>) -> Self {
+        let (open, hidden) = document.pieces();
+        let all = |pieces: Vec<&str>| pieces.into_iter().flat_map(words).map(str::to_owned).collect();
+        Words { open: all(open), hidden: all(hidden) }
     }
-    out.push_str(rest);
-    out
+
+    /// Masks every word of a text that may be a value: one that stands neither in the document, outside of what is
+    /// masked there, nor in the vocabulary.
+    pub(super) fn mask(&self, text: &str) -> String {
+        let vocabulary: HashSet<&str> = VOCABULARY.split_whitespace().collect();
+        let is_known = |word: &str| {
+            let lower = word.to_ascii_lowercase();
+            let number = word.len() <= 3 && word.bytes().all(|byte| byte.is_ascii_digit());
+            let version = word.strip_prefix('v').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+                && word.len() <= 9;
+            number || version || vocabulary.contains(word) || vocabulary.contains(&*lower)
+        };
+        let mut out = String::new();
+        let mut rest = text;
+        while let Some(start) = rest.find(is_word_character) {
+            out.push_str(&rest[..start]);
+            let end = rest[start..].find(|c: char| !is_word_character(c)).map_or(rest.len(), |length| start + length);
+            let word = &rest[start..end];
+            let shown = self.open.contains(word) || is_known(word) && !self.hidden.contains(word);
+            out.push_str(if shown { word } else { MASK });
+            rest = &rest[end..];
+        }
+        out.push_str(rest);
+        out
+    }
 }
 
 fn is_word_character(c: char) -> bool {
@@ -74,7 +88,7 @@ mod tests {
             ("value \"hush\" or hush2 or kanarie7f3a", "value \"***\" or *** or ***"),
             ("the password was Sesame", "the *** was ***"),
         ] {
-            assert_eq!(foreign(text, document), shown);
+            assert_eq!(Words::of(&Masked::new(document)).mask(text), shown);
         }
     }
 }

@@ -23,7 +23,6 @@ mod shown;
 mod table;
 
 pub use diff::unified;
-pub use foreign::foreign;
 pub use human::{error, name, note, printable, warning};
 pub use shown::Documents;
 pub use table::table;

@@ -1,11 +1,12 @@
-//! What was found out about the document that was shown last: errors in a row are mostly about the same one.
+//! What was found out about the document that was shown last: errors and warnings in a row are mostly about the same one.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use jobplate_diagnostic::LineIndex;
 
+use super::foreign::Words;
 use super::mask::Masked;
 
 /// What has to be known of a document to show a part of it.
@@ -13,9 +14,11 @@ pub(super) struct Shown {
     document: Arc<str>,
     pub masked: Masked<Arc<str>>,
     pub lines: LineIndex,
+    /// Its words, once a warning is about it.
+    pub words: OnceCell<Words>,
 }
 
-/// The documents that errors are about. One is kept, so that many errors about it take the time of one.
+/// The documents that errors and warnings are about. One is kept, so that many about it take the time of one.
 #[derive(Default)]
 pub struct Documents {
     last: RefCell<Option<Rc<Shown>>>,
@@ -28,9 +31,15 @@ impl Documents {
             return Rc::clone(shown);
         }
         let (masked, lines) = (Masked::new(Arc::clone(document)), LineIndex::new(document));
-        let shown = Rc::new(Shown { document: Arc::clone(document), masked, lines });
+        let shown = Rc::new(Shown { document: Arc::clone(document), masked, lines, words: OnceCell::new() });
         self.last.replace(Some(Rc::clone(&shown)));
         shown
+    }
+
+    /// Masks the words of a server's warning about a document that may be values.
+    pub fn mask_warning(&self, warning: &str, document: &Arc<str>) -> String {
+        let shown = self.get(document);
+        shown.words.get_or_init(|| Words::of(&shown.masked)).mask(warning)
     }
 }
 

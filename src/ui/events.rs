@@ -61,7 +61,8 @@ impl Events for Terminal<'_> {
 
     fn warning(&self, subject: &Subject, text: &str) {
         // One text for many objects, or for the trial and the apply of one, is told once.
-        let shown = diagnostic::foreign(text, &subject.text().unwrap_or_default());
+        let document = subject.document_text().unwrap_or_default();
+        let shown = self.ui.documents.mask_warning(text, &document);
         if self.warned.borrow_mut().insert(shown.clone()) {
             self.tell(&diagnostic::warning(&format!(
                 "{}:{}: the server warns: {shown}",

@@ -709,6 +709,20 @@ fn warnings_are_shown_masked() {
 }
 
 #[test]
+fn a_warning_about_an_item_may_name_another() {
+    let Some(servers) = Servers::shared() else { return };
+    let namespace = servers.namespace("warning-list");
+    let text = "299 - \"okapi and zebra, not hush9\"".to_owned();
+    let proxy = Proxy::start(servers, move |_| Fate::Header("warning", text.clone()));
+    let item = |name| format!("- {{apiVersion: v1, kind: ConfigMap, metadata: {{name: {name}}}}}\n");
+    let list = format!("apiVersion: v1\nkind: List\nitems:\n{}{}", item("okapi"), item("zebra"));
+    let run = Run::new(proxy.kubeconfig()).file("input.yaml", list);
+    // It is one text for both items, and so is told once.
+    let ran = apply(&run, &namespace, &[]).says(0, &["the server warns: okapi and zebra, not ***"]);
+    assert_eq!(ran.stderr.matches("the server warns").count(), 1, "{}", ran.stderr);
+}
+
+#[test]
 fn nothing_is_asked_about_what_can_not_be_sent() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.namespace("unsent");

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::object::{Object, objects};
@@ -130,20 +131,20 @@ impl Subject {
         &*self.kind == "CustomResourceDefinition" && self.api_version.starts_with("apiextensions.k8s.io/")
     }
 
-    /// Reads the text that is sent: the document as it is printed, or, of a List, the item as JSON.
+    /// Reads the text of its document as it is printed: for an item of a List, the whole List.
     ///
     /// # Errors
     /// Fails if the temporary file can't be read.
-    pub fn text(&self) -> Result<String> {
-        self.spool.text(self.body)
+    pub fn document_text(&self) -> Result<Arc<str>> {
+        Ok(Arc::clone(&self.spool.document(&self.document)?.text))
     }
 
-    /// Reads the bytes that are sent.
+    /// Reads the bytes that are sent: the document as it is printed, or, for an item of a List, the item as JSON.
     ///
     /// # Errors
     /// Fails if the temporary file can't be read.
     pub(crate) fn body(&self) -> Result<Vec<u8>> {
-        self.text().map(String::into_bytes)
+        self.spool.text(self.body).map(String::into_bytes)
     }
 
     /// Reads the bytes that try what a take-over leads to.
