@@ -21,8 +21,8 @@
 //! | `create.rs` | how an object with `generateName` is created |
 //! | `outcome.rs` | whether an object was created, configured or left unchanged |
 //! | `immutable.rs` | what is done about a Job whose pod template differs: fail, skip or recreate |
-//! | `take_over.rs` | which env entries are taken over, and how often that is attempted |
-//! | `managed_fields.rs` | who owns which field, and the patch that changes owners |
+//! | `take_over.rs` | when entries are taken over (never those of a Job), and how often that is attempted |
+//! | `managed_fields.rs` | who owns which field, which named env entries change owners, and the patch that does it |
 //! | `diff.rs` | what a diff compares, and what it leaves out |
 //! | `live.rs` | which fields of a live object are the server's own |
 //! | `wait.rs` | how a Job ended, and why a pod can't start |
@@ -38,7 +38,7 @@
 //! | `errors/conflict.rs` | what stands in the way of an apply, and which values of it are shown |
 //! | `errors/transport.rs` | why no answer came, and its sentence |
 //! | `session/mod.rs` | how long unanswered requests are retried (30 s), and when a run stops using the server |
-//! | `session/config.rs` | which kubeconfig, context, cluster and user count |
+//! | `session/config.rs` | which context, cluster and user of a kubeconfig count |
 //! | `session/connection.rs` | how long a request may take, and when it is sent again |
 //! | `session/interrupt.rs` | what the first and the second Ctrl-C do |
 //! | `runtime.rs` | which async runtime there is |
