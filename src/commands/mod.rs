@@ -5,18 +5,18 @@
 //! | `mod.rs` | which commands there are, and which one a command line calls |
 //! | `definition.rs` | what a command is |
 //! | `render.rs` | where the result goes: standard output, a ConfigMap, the files themselves, a list, a diff |
-//! | `apply.rs` | how objects are applied, and how the report looks |
+//! | `apply.rs` | what the flags of `apply` mean, `--on-immutable` among them, and how the report is printed |
 //! | `diff.rs` | how differences from the server are shown |
-//! | `post_render.rs` | what Helm pipes in, and what it gets |
-//! | `krm.rs` | how a ResourceList is read, edited, and given an error |
+//! | `post_render.rs` | what a Helm post-renderer reads, prints and requires (`--target`) |
+//! | `krm.rs` | how a ResourceList is read and edited, its `functionConfig`, and its `results` |
 //! | `argocd_generate.rs` | what parameters of an Argo CD application mean, and which files they may name |
-//! | `preview/` | which Prefect a template is for, and how its Job is shown |
-//! | `convert.rs` | from which template to which |
+//! | `preview/` | which Prefect a template is for, and how its Job is printed |
+//! | `convert.rs` | which inputs are converted, and how the result is printed |
 //! | `secret/` | where secrets are found, and how the Secret is printed |
 //! | `template.rs` | which templates are built in |
 //! | `schema.rs` | the JSON Schema of spec files |
 //! | `completion.rs` | which shells have a script |
-//! | `man.rs` | how a manual page is made of the help |
+//! | `man.rs` | how a manual page is made from the help |
 
 #[cfg(feature = "cluster")]
 mod apply;

@@ -7,7 +7,7 @@
 //!
 //! | file | decides |
 //! |---|---|
-//! | `line` | what of a command line that is being typed counts |
+//! | `line` | which words of an unfinished command line count |
 //! | `offers` | which values each flag can have |
 //! | `files` | what the files on the line offer: objects, containers, variables, Secrets, ConfigMaps |
 //! | `cluster` | what a kubeconfig and a cluster offer |

@@ -5,11 +5,11 @@
 //! | file | decides |
 //! |---|---|
 //! | `human` | how an error, a warning and a note look on a terminal |
-//! | `github` | how errors and edits look as annotations and in the summary of a GitHub Actions step |
+//! | `github` | the texts of annotations and of the step summary in GitHub Actions |
 //! | `diff` | how a diff of a document looks |
 //! | `edits` | what a report of edits holds |
 //! | `mask` | how sensitive values are masked in every output, and what else is: comments, text that no parser reads |
-//! | `shown` | for how long it is known what is masked in a document |
+//! | `shown` | how long the masked ranges of a document are kept |
 //! | `foreign` | which words of a server's warning are shown |
 //! | `table` | how columns are aligned |
 

@@ -6,10 +6,10 @@
 //! |---|---|
 //! | `request` | what one call can ask for |
 //! | `layer` | how flags and spec files add up, and which of them contradict each other |
-//! | `spec` | what a spec file may hold |
+//! | `spec` | which keys a spec file may have |
 //! | `filter` | from bytes alone, which documents have no target and are copied without being parsed |
-//! | `scope` | which objects an injection is for, and how much of it each of them gets |
-//! | `plan` | which containers and embedded documents are edited, with which variables; which names a take-over is about |
+//! | `scope` | which objects get an injection, and whether all of it or only Prefect's settings; `--skip-hooks` and `-l` |
+//! | `plan` | which containers and embedded documents are edited by default, with which variables; where `--secret` and settings are refused; which names a take-over is about |
 //! | `env` | which entries of a container's `env` and `envFrom` are added, replaced and removed, and where new ones go |
 //! | `template` | what is a template of Prefect 2 or 3, and which of its containers get everything |
 //! | `base_job_template` | what else in a base job template would override an entry |

@@ -13,7 +13,7 @@
 //! | `source` | which inputs are read by offset and which are spooled; whether one has changed |
 //! | `log` | how planned splices are kept between the passes |
 //! | `copy`, `cursor` | that what is printed is what was planned: whole, or document by document |
-//! | `join` | the `---` between joined inputs |
+//! | `join` | which `---` separates joined inputs |
 //! | `seen` | what is listed as found in the inputs when nothing matches |
 //! | `errors` | the errors for inputs that change and temporary files that fail |
 //! | `in_memory`, `outcome`, `planned` | the types for a text in memory, for the outcome of a document and for a planned input |

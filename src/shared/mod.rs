@@ -2,19 +2,19 @@
 //!
 //! | file | decides |
 //! |---|---|
-//! | `edit_args.rs` | what the flags mean that say what is set, where, and under which names |
-//! | `cluster_args.rs` | which kubeconfig files count (flag, `KUBECONFIG`, home), and what the other cluster flags mean |
-//! | `parse.rs` | what a value of a flag must look like |
-//! | `choice.rs` | how a flag with a fixed set of values reads them |
-//! | `usage.rs` | what is said about a command line that clap refuses |
-//! | `inputs.rs` | which files the inputs are |
+//! | `edit_args.rs` | what `--secret`, `--env`, `--target` and the other flags of an edit mean; defaults of sizes and names |
+//! | `cluster_args.rs` | which kubeconfig files count (flag, `KUBECONFIG`, home); what the cluster flags mean, with defaults and limits such as `--concurrency` |
+//! | `parse.rs` | the syntax of flag values: `NAME=SECRET/KEY`, targets, sizes |
+//! | `choice.rs` | how a flag with a fixed set of values is read |
+//! | `usage.rs` | the error for a command line that clap refuses |
+//! | `inputs.rs` | which files a FILE, a directory and `-` stand for |
 //! | `whole.rs` | how files other than manifests are read: in full, up to a size limit |
-//! | `plan.rs` | what is refused and noted once the manifests are planned |
-//! | `no_match.rs` | what is said where nothing matches |
-//! | `agents.rs` | what is said about variables that an agent overrides |
-//! | `one_template.rs` | what `preview` and `convert` say about their one template |
-//! | `documents.rs` | what of a rendering is sent to a cluster |
-//! | `edits.rs` | who gets a report of the edits |
+//! | `plan.rs` | which errors and notes come right after planning: nothing matches, one name for many objects |
+//! | `no_match.rs` | the error when nothing matches: what was found, and which target is meant |
+//! | `agents.rs` | the note for variables that an agent overrides, and the command to set them on the agent |
+//! | `one_template.rs` | how `preview` and `convert` read their one template |
+//! | `documents.rs` | which documents of a rendering are sent to a cluster |
+//! | `edits.rs` | where edits are reported: `--report`, GitHub |
 //! | `outputs.rs` | how files are replaced: none before all of them are written |
 
 pub(crate) mod agents;

@@ -11,11 +11,11 @@
 //! | `options.rs` | what a caller can ask of an apply |
 //! | `document.rs` | where in the input a byte of a rendered document comes from |
 //! | `spool.rs` | how documents are kept while a run lasts: in a temporary file, read by offset |
-//! | `object.rs` | which bytes are sent for an object, and where errors about it are shown |
+//! | `object.rs` | which bytes are sent for an object (items of a List as JSON), and where errors about it are shown |
 //! | `namespaces.rs` | which namespace an object goes to, and that `-n` and the manifest agree |
 //! | `inventory.rs` | what there is to apply, which objects need which others, and that none is there twice |
 //! | `phases.rs` | in which order objects are tried and applied: Namespaces and CustomResourceDefinitions first, Jobs last |
-//! | `apply.rs` | how many objects are under way, which failures end a run, what Ctrl-C leaves |
+//! | `apply.rs` | that only so many objects are under way as asked for; which failures end a run, and that the first one is reported; what Ctrl-C leaves |
 //! | `dry_run.rs` | what counts as a successful dry run, and whether an apply would change anything |
 //! | `apply_object.rs` | how one object is applied, and how long a new CustomResourceDefinition is waited for |
 //! | `create.rs` | how an object with `generateName` is created |
@@ -25,18 +25,18 @@
 //! | `managed_fields.rs` | who owns which field, which named env entries change owners, and the patch that does it |
 //! | `diff.rs` | what a diff compares, and what it leaves out |
 //! | `live.rs` | which fields of a live object are the server's own |
-//! | `wait.rs` | how a Job ended, and why a pod can't start |
+//! | `wait.rs` | when a wait ends: how a Job ended, or why a pod can't start |
 //! | `logs.rs` | which logs are followed, and from which line they go on |
-//! | `pods.rs` | what is read of a pod's status, and how often |
+//! | `pods.rs` | what is read of a pod's status, and how often pods are looked at |
 //! | `report.rs` | the outcome names in reports (`created`, `configured`, ...) |
 //! | `events.rs` | what is reported while a run goes on |
 //! | `completion.rs` | which names of a cluster complete a command line |
 //! | `kinds.rs` | which resource a kind is: from a table, or asked of the server |
-//! | `request.rs` | path, query, headers and body of each request, and which may be sent again |
+//! | `request.rs` | path, query, headers and body of each request, and which requests may be sent again |
 //! | `refusal.rs` | which error a refused apply gives, and the flags that it advises |
-//! | `errors/status.rs` | what an answer of the server means, and its sentence |
-//! | `errors/conflict.rs` | what stands in the way of an apply, and which values of it are shown |
-//! | `errors/transport.rs` | why no answer came, and its sentence |
+//! | `errors/status.rs` | what a server's answer means, and the message for it |
+//! | `errors/conflict.rs` | which fields conflict, and which of their values are shown |
+//! | `errors/transport.rs` | why no answer came, and the message for it |
 //! | `session/mod.rs` | how long unanswered requests are retried (30 s), and when a run stops using the server |
 //! | `session/config.rs` | which context, cluster and user of a kubeconfig count |
 //! | `session/connection.rs` | how long a request may take, and when it is sent again |

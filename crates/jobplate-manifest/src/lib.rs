@@ -26,13 +26,13 @@
 //! | [`mod@env`] | what an entry of `env` or `envFrom` is, how it is described, how `$(VAR)` is read |
 //! | [`embedded`] | which values of a ConfigMap can be documents |
 //! | [`sensitive`] | which variable names look secret, and which values of a document are masked |
-//! | [`names`] | which names Kubernetes accepts |
+//! | [`names`] | which names of objects, variables and keys Kubernetes accepts |
 //! | [`field`] | what a field path names |
-//! | [`sendable`] | what an API server would refuse |
+//! | [`sendable`] | what is refused before it is sent: exports, duplicate names, non-string values |
 //! | [`json`] | what a node is as JSON |
-//! | [`difference`] | what an edit changed, by name |
+//! | [`difference`] | which containers and variables differ between two versions of a document |
 //! | [`secret`] | how a Secret is written |
-//! | [`env_file`] | what an env file holds |
+//! | [`env_file`] | how an env file is read: quotes, comments, names |
 
 #![warn(clippy::missing_errors_doc)]
 

@@ -23,20 +23,20 @@
 //!
 //! | file | decides |
 //! |---|---|
-//! | [`generation`] | which generation of Prefect a manifest is about; what is a template, an agent, a worker |
-//! | [`variables`] | which variable holds a secret or a setting, which values are sensitive |
+//! | [`generation`] | whether a container runs an agent of Prefect 1, a worker of Prefect 2 or 3, or neither |
+//! | [`variables`] | which variable a secret and a setting become (`PREFECT__CONTEXT__SECRETS__NAME`), and which values are sensitive |
 //! | [`requested_settings`] | which settings a command line or a spec file can request |
-//! | [`template_keys`] | which keys of a ConfigMap hold a template |
+//! | [`template_keys`] | which keys of a ConfigMap hold a template by default |
 //! | [`base_job_template`] | where a base job template is, which parts of it make up `env`, what a worker sets itself |
 //! | [`kubernetes_job_block`] | where a `KubernetesJob` block of Prefect 2 is, which parts of it make up `env` |
-//! | [`placeholder`] | what is a `{{ placeholder }}`, and what fills it |
-//! | [`deployment`] | which words and variables a program in a manifest is started with |
+//! | [`placeholder`] | the syntax of `{{ placeholders }}` |
+//! | [`deployment`] | which command, options and environment a container starts Prefect with |
 //! | [`prefect1`] | the Job that an agent of Prefect 1 creates |
 //! | [`worker`] | the Job that a worker of Prefect 2 or 3 creates |
 //! | [`convert`] | what a job template becomes as a base job template |
-//! | [`pyvalue`] | what text means to Python |
+//! | [`pyvalue`] | what Python's values and readers make of text |
 //! | `kwargs` | which arguments a Python class accepts |
-//! | [`shown`] | how the value of a variable is described without showing it |
+//! | [`shown`] | how notes and tables describe the value of a variable without showing it |
 //! | [`note`] | what a note holds |
 
 #![warn(clippy::missing_errors_doc)]

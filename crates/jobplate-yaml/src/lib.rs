@@ -26,12 +26,12 @@
 //!
 //! | file | decides |
 //! |---|---|
-//! | `stream` | where a stream is split into documents |
-//! | `admit` | which characters a document that is edited may hold |
+//! | `stream` | where a stream is split into documents (`---`) |
+//! | `admit` | which characters an edited document may hold: no control characters, NEL, LS, PS |
 //! | `scan` | what the fast parser reads, and where it steps back |
 //! | `fallback` | when granit-parser reads a document, and whether yaml_serde agrees with an edit |
 //! | `tree` | how nodes are compared, and how a document is traversed |
-//! | `scalar` | what a scalar's text is, what Kubernetes takes it for, when a name is quoted |
+//! | `scalar` | the text of a scalar, its type in Kubernetes (string, number, boolean), and when a name is quoted |
 //! | `strict` | which nodes may be edited; that duplicate keys, aliases and merge keys are refused |
 //! | `edit` | which changes there are |
 //! | `editor` | which documents can be edited, how the new text is proven, how an edit that is not proven is reported |

@@ -2,10 +2,10 @@
 //!
 //! | file | decides |
 //! |---|---|
-//! | `mod.rs` | which Prefect it is, by what the template is |
-//! | `agent.rs` | what the flags of Prefect 1 mean; the Job of its agent |
-//! | `worker.rs` | what the flags of Prefect 2 and 3 mean; the Job of a worker |
-//! | `shown.rs` | how the table of variables looks |
+//! | `mod.rs` | which Prefect a template is for |
+//! | `agent.rs` | what the flags for Prefect 1 mean |
+//! | `worker.rs` | what the flags for Prefect 2 and 3 mean |
+//! | `shown.rs` | how the Job and the table of variables are printed |
 
 mod agent;
 mod shown;

@@ -6,14 +6,14 @@
 //!
 //! | file | decides |
 //! |---|---|
-//! | `input` | what is a job template, and which of its parts count |
-//! | `base` | what is built on, and which variables it has |
-//! | `conversion` | what becomes of each part of the Job |
-//! | `overlay` | what becomes the default of a variable, and what stays in the Job |
-//! | `flow_env` | what becomes of each entry of the flow's `env` |
+//! | `input` | what counts as a job template, and which of its parts are converted |
+//! | `base` | which base job template the conversion starts from |
+//! | `conversion` | how each part of the Job is converted |
+//! | `overlay` | which values become defaults of variables, and which stay in the Job |
+//! | `flow_env` | how each entry of the flow's `env` is converted |
 //! | `variable_mapping` | which variable of Prefect 1 has which name in Prefect 2 and 3 |
-//! | `rewrite` | what changes within a value |
-//! | `notes` | the order of the notes |
+//! | `rewrite` | how names inside a value are replaced |
+//! | `notes` | in which order notes are reported |
 
 mod base;
 mod conversion;

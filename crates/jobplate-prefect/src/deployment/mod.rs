@@ -5,10 +5,10 @@
 //!
 //! | file | decides |
 //! |---|---|
-//! | `container` | which container runs the program, and what its environment is |
-//! | `start` | which words start a program |
-//! | `shell` | which words a shell's script starts it with, and when that can't be known |
-//! | `options` | which options are given |
+//! | `container` | which container runs the program, its environment, and the placeholder for a value from a Secret (`<Secret NAME, key KEY>`) |
+//! | `start` | which words of a command start Prefect |
+//! | `shell` | which commands of a shell script are followed, and which are refused |
+//! | `options` | which options of the agent or worker are set |
 
 mod container;
 mod options;

@@ -6,24 +6,24 @@
 //!
 //! | file | decides |
 //! |---|---|
-//! | [`scenario`] | what a preview needs to know, and what is assumed |
-//! | [`preview`] | which template counts; the order of the steps |
-//! | [`template_source`] | where the job template is |
+//! | [`scenario`] | what a scenario file may hold, and its defaults |
+//! | [`preview`] | which template is used; the order of the steps from template to Job |
+//! | [`template_source`] | where a job template is found in a file |
 //! | [`deployment`] | which options an agent's Deployment gives it |
-//! | `agent` | what the options, the environment and the configuration of an agent come to |
-//! | `config` | what the configuration is: defaults, `config.toml`, variables |
+//! | `agent` | the values of an agent from its options, environment and configuration |
+//! | `config` | Prefect's configuration: defaults, `config.toml`, variables, and how their values are type-cast |
 //! | `defaults` | Prefect's own settings, job template and reserved names |
-//! | `run_config` | what a flow requests |
-//! | `flow` | the image and the command |
+//! | `run_config` | which settings a run config may have |
+//! | `flow` | the image and the command of the flow's container |
 //! | `storage` | the image of a flow's storage |
-//! | `job` | what the agent changes in the template |
+//! | `job` | what the agent changes in the template to make the Job |
 //! | [`managed`] | which variables the agent sets itself, and the flags to set them on the agent |
-//! | [`environment`] | which source of a variable overrides which |
-//! | [`notes`] | what is worth a note |
-//! | [`agent_container`] | which variables a setting becomes on an agent, and what keeps it from having an effect |
-//! | [`secrets`] | which names a secret can have, and which text in a variable gives a flow which value |
+//! | [`environment`] | the precedence of the sources of variables |
+//! | [`notes`] | which notes a preview gives |
+//! | [`agent_container`] | which variables a setting becomes on an agent, and what prevents its effect |
+//! | [`secrets`] | which names a secret can have, and which value a flow reads from a text (a string, a number, a dict) |
 //! | [`config_secrets`] | which secrets a `config.toml` holds |
-//! | `version` | which versions differ |
+//! | `version` | which versions behave differently |
 
 mod agent;
 pub mod agent_container;

@@ -7,20 +7,20 @@
 //!
 //! | file | decides |
 //! |---|---|
-//! | [`scenario`] | what a preview needs to know, and what is assumed |
-//! | [`preview`] | the order of the steps; which value of a variable is hidden |
-//! | [`template_source`] | where the base job template is |
+//! | [`scenario`] | what a scenario file may hold, and its defaults |
+//! | [`preview`] | the order of the steps from template to Job; which values of variables are hidden |
+//! | [`template_source`] | where a base job template is found in a file |
 //! | [`deployment`] | which options a worker's Deployment gives it, and what of it does not reach flow runs |
-//! | `run` | the flow run, its flow, deployment and work pool |
+//! | `run` | what is assumed about the flow run, its flow, deployment and work pool |
 //! | `configuration` | the precedence of job variables, their defaults and the template's `env`; the job configuration with variables filled in |
-//! | `fill` | what a placeholder becomes |
+//! | `fill` | what replaces a `{{ placeholder }}` |
 //! | `schema` | whether a value fits the schema of a variable |
 //! | [`values`] | how dictionaries are merged |
-//! | `required` | what a Job must have |
+//! | `required` | which fields a Job must have |
 //! | [`environment`] | how the worker's own variables, the filled `env` of `configuration` and the container's entries are merged |
-//! | [`manifest`] | labels, image, command and name of the Job |
-//! | `labels` | which names and labels Kubernetes accepts |
-//! | `secret_references` | which values become references, which Secrets the worker writes |
+//! | [`manifest`] | which labels the worker sets; image, command and name of the Job |
+//! | `labels` | how names and labels are shortened and slugged |
+//! | `secret_references` | which values become references, and which Secrets the worker writes |
 //! | `settings` | which settings a worker has, and which it passes on |
 //! | [`notes`] | which notes a preview gives |
 //! | [`version`] | what each version of prefect-kubernetes does |

@@ -13,7 +13,7 @@
 //! | `flow` | what follows what inside of brackets |
 //! | `scalar` | where quoted and block scalars end, and which escapes are accepted |
 //! | `scanner` | which anchors, tags and aliases are accepted; depth and length limits |
-//! | `bytes` | nothing: it searches for bytes |
+//! | `bytes` | how bytes are searched for |
 
 mod block;
 mod bytes;

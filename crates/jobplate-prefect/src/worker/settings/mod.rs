@@ -11,7 +11,7 @@
 //! | `url` | which URLs can be parsed |
 //! | `home` | where Prefect's home is, and which profile is active |
 //! | `set` | how settings affect each other, and which combinations Prefect rejects |
-//! | `export` | what is passed on to flow runs |
+//! | `export` | which settings are passed on to flow runs as variables |
 //! | `kubernetes` | which settings of prefect-kubernetes are set |
 
 mod export;
