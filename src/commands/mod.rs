@@ -5,7 +5,7 @@
 //! | `mod.rs` | which commands there are, and which one a command line calls |
 //! | `definition.rs` | what a command is |
 //! | `render.rs` | where the result goes: standard output, a ConfigMap, the files themselves, a list, a diff |
-//! | `apply.rs` | what the flags of `apply` mean, `--on-immutable` among them, and how the report is printed |
+//! | `apply.rs` | what the flags of `apply` mean, with defaults (`--on-immutable`, `--timeout`), and how the report is printed |
 //! | `diff.rs` | how differences from the server are shown |
 //! | `post_render.rs` | what a Helm post-renderer reads, prints and requires (`--target`) |
 //! | `krm.rs` | how a ResourceList is read and edited, its `functionConfig`, and its `results` |

@@ -5,11 +5,11 @@
 //! | file | decides |
 //! |---|---|
 //! | `request` | what one call can ask for |
-//! | `layer` | how flags and spec files add up, and which of them contradict each other |
+//! | `layer` | how flags and spec files add up, which of them contradict each other, and that a literal with a secret-looking name is refused (`--allow-plaintext`) |
 //! | `spec` | which keys a spec file may have |
 //! | `filter` | from bytes alone, which documents have no target and are copied without being parsed |
 //! | `scope` | which objects get an injection, and whether all of it or only Prefect's settings; `--skip-hooks` and `-l` |
-//! | `plan` | which containers and embedded documents are edited by default, with which variables; where `--secret` and settings are refused; which names a take-over is about |
+//! | `plan` | which embedded documents are edited by default, which container of an agent is edited instead of the first, and with which variables; where `--secret` and settings are refused; which names a take-over is about |
 //! | `env` | which entries of a container's `env` and `envFrom` are added, replaced and removed, and where new ones go |
 //! | `template` | what is a template of Prefect 2 or 3, and which of its containers get everything |
 //! | `base_job_template` | what else in a base job template would override an entry |

@@ -2,8 +2,8 @@
 //!
 //! | file | decides |
 //! |---|---|
-//! | `edit_args.rs` | what `--secret`, `--env`, `--target` and the other flags of an edit mean; defaults of sizes and names |
-//! | `cluster_args.rs` | which kubeconfig files count (flag, `KUBECONFIG`, home); what the cluster flags mean, with defaults and limits such as `--concurrency` |
+//! | `edit_args.rs` | what `--secret`, `--env`, `--target` and the other flags of an edit mean; that flags win over a spec file; defaults of sizes and names |
+//! | `cluster_args.rs` | which kubeconfig files count (flag, `KUBECONFIG`, home); what the cluster flags of several commands mean, with defaults and limits such as `--concurrency` |
 //! | `parse.rs` | the syntax of flag values: `NAME=SECRET/KEY`, targets, sizes |
 //! | `choice.rs` | how a flag with a fixed set of values is read |
 //! | `usage.rs` | the error for a command line that clap refuses |

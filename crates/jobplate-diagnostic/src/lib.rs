@@ -17,7 +17,7 @@
 //!
 //! | file | decides |
 //! |---|---|
-//! | `error` | what an error holds, and the exit code of each kind |
+//! | `error` | what an error holds, and the exit code of each kind; that a closed pipe is no failure |
 //! | `message` | where the program's name goes in a hint |
 //! | `line_index` | the line and column of a byte offset |
 //! | [`suggest`] | which known name a misspelled one may mean |

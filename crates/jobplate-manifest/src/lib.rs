@@ -19,9 +19,9 @@
 //! | file | decides |
 //! |---|---|
 //! | [`object`] | what an object is, and which objects a document holds |
-//! | [`workload`] | which objects have pods, and where a pod spec is |
+//! | [`workload`] | which objects have pods, and where a pod spec is; short names of kinds (`deploy`) |
 //! | [`container`] | which containers a pod spec has, and which can be edited |
-//! | [`select`] | which objects and containers a target names |
+//! | [`select`] | which objects and containers a target names; that the first container is the default |
 //! | [`selector`] | which labels a selector matches |
 //! | [`mod@env`] | what an entry of `env` or `envFrom` is, how it is described, how `$(VAR)` is read |
 //! | [`embedded`] | which values of a ConfigMap can be documents |

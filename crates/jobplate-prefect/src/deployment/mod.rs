@@ -5,7 +5,7 @@
 //!
 //! | file | decides |
 //! |---|---|
-//! | `container` | which container runs the program, its environment, and the placeholder for a value from a Secret (`<Secret NAME, key KEY>`) |
+//! | `container` | that exactly one container may run the program, its environment, and the placeholder for a value from a Secret (`<Secret NAME, key KEY>`) |
 //! | `start` | which words of a command start Prefect |
 //! | `shell` | which commands of a shell script are followed, and which are refused |
 //! | `options` | which options of the agent or worker are set |

@@ -16,9 +16,9 @@
 //! | `run_config` | which settings a run config may have |
 //! | `flow` | the image and the command of the flow's container |
 //! | `storage` | the image of a flow's storage |
-//! | `job` | what the agent changes in the template to make the Job |
+//! | `job` | what the agent changes in the template to make the Job, and in which order sources set variables |
 //! | [`managed`] | which variables the agent sets itself, and the flags to set them on the agent |
-//! | [`environment`] | the precedence of the sources of variables |
+//! | [`environment`] | what happens when two sources set one variable |
 //! | [`notes`] | which notes a preview gives |
 //! | [`agent_container`] | which variables a setting becomes on an agent, and what prevents its effect |
 //! | [`secrets`] | which names a secret can have, and which value a flow reads from a text (a string, a number, a dict) |
