@@ -55,6 +55,10 @@ impl Layer {
     }
 
     /// Sets a variable; `by` is the flag or key that says so.
+    ///
+    /// # Errors
+    ///
+    /// Refuses an invalid variable name, a literal with a secret-looking name, and a variable that is already set.
     pub fn set(&mut self, variable: Variable, by: &str) -> Result<()> {
         names::env_name(&variable.name).map_err(|fault| fault.by(by))?;
         let name = match &variable.asked {
@@ -75,12 +79,20 @@ impl Layer {
     }
 
     /// Removes a variable.
+    ///
+    /// # Errors
+    ///
+    /// Refuses an invalid variable name, and a variable that is already set.
     pub fn unset(&mut self, name: &str, by: &str) -> Result<()> {
         names::env_name(name).map_err(|fault| fault.by(by))?;
         self.claim(vec![name.to_owned()], Wish::Unset, by)
     }
 
     /// Makes one of Prefect's settings.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a setting that is already made.
     pub fn setting(&mut self, setting: Settings, by: &str) -> Result<()> {
         let generations = [Generation::One, Generation::TwoOrThree];
         let entries = generations.iter().filter_map(|generation| variables::entries(&setting, *generation).ok());
@@ -161,6 +173,10 @@ fn prefect_name(name: &str) -> Result<(), Fault> {
 }
 
 /// Checks the URL of Prefect's API.
+///
+/// # Errors
+///
+/// Fails if the URL is not `http://` or `https://` with a host.
 pub fn api_url(url: &str) -> Result<(), Fault> {
     let behind = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
     let host = behind.and_then(|rest| rest.split(['/', '?', '#']).next());
@@ -172,6 +188,10 @@ pub fn api_url(url: &str) -> Result<(), Fault> {
 }
 
 /// A target from its parts: globs.
+///
+/// # Errors
+///
+/// Fails if a part is not a valid pattern.
 pub fn target(kind: &str, name: Option<&str>, key: Option<&str>, container: Option<&str>) -> Result<Target, Fault> {
     let is_odd = |part: &&str| part.contains(|c: char| c == '=' || c == ',' || c.is_whitespace());
     if [Some(kind), name, key].into_iter().flatten().any(|part| is_odd(&part)) {
@@ -198,6 +218,10 @@ pub fn target(kind: &str, name: Option<&str>, key: Option<&str>, container: Opti
 }
 
 /// A glob for what is called `subject`.
+///
+/// # Errors
+///
+/// Fails if the pattern is empty or invalid.
 pub fn glob(subject: &str, pattern: &str, any_case: bool) -> Result<Glob, Fault> {
     if pattern.is_empty() {
         return Err(Fault::new(format!("the {subject} is missing")));

@@ -100,6 +100,10 @@ fn create_metadata(object: &Object<'_>, names: &Names, edits: &mut Vec<Edit>) ->
 ///
 /// The hash is of what the object means: comments, layout and the order of keys do not count, and the
 /// name counts without the hash, so that a name which has it already stays.
+///
+/// # Errors
+///
+/// Fails if the object has no name, two names, or a name that is not plain text.
 pub fn hashed_name(object: &Object<'_>) -> Result<String> {
     let name = match object.metadata {
         Some(metadata) => metadata.get("name")?,

@@ -65,6 +65,10 @@ impl EmbeddedText<'_> {
 
 impl Plan<'_> {
     /// Adds edits, and brings all into order.
+    ///
+    /// # Errors
+    ///
+    /// Fails if two edits are about one node.
     pub fn settle(&mut self, more: impl IntoIterator<Item = Edit>) -> Result<()> {
         self.edits.extend(more);
         self.edits.sort_by_key(Edit::node);
@@ -128,6 +132,10 @@ impl<'i> Planner<'i> {
     }
 
     /// The entries that the injection names in a document, whether or not they have to change.
+    ///
+    /// # Errors
+    ///
+    /// Fails like [`Planner::plan`].
     pub fn named(&mut self, document: Document<'_>) -> Result<Vec<NamedEntries>> {
         self.keep_named = true;
         let plan = self.plan(document, &[]);
@@ -137,6 +145,11 @@ impl<'i> Planner<'i> {
 
     /// Decides the edits of a document. `names` are final names for targets, in their order, and win over
     /// the injection's; none for the first round of `--name-hash`, which finds them out.
+    ///
+    /// # Errors
+    ///
+    /// Refuses, with a span of the document, what cannot be edited safely: duplicate keys and names, aliases, merge
+    /// keys, settings that the target cannot have.
     pub fn plan<'a>(&mut self, document: Document<'a>, names: &[Option<String>]) -> Result<Plan<'a>> {
         let mut plan = self.plan_rolls(document)?;
         for (position, object) in objects(document)?.iter().enumerate() {
@@ -199,6 +212,10 @@ impl<'i> Planner<'i> {
     }
 
     /// Decides only what changed ConfigMaps make necessary, for a document that has no target.
+    ///
+    /// # Errors
+    ///
+    /// Refuses, with a span of the document, a pod template that cannot be edited safely.
     pub fn plan_rolls<'a>(&self, document: Document<'a>) -> Result<Plan<'a>> {
         let mut plan = Plan::default();
         if !UsedMaps::may_be_in(document.text, &self.known.changed) {
@@ -237,6 +254,10 @@ impl<'i> Planner<'i> {
 
     /// Decides the edits of a document that is a text in another: by default of its Jobs and CronJobs, of all
     /// its workloads where a target names the text.
+    ///
+    /// # Errors
+    ///
+    /// Fails like [`Planner::plan`].
     pub fn plan_text<'a>(&mut self, document: Document<'a>, text: EmbeddedText<'_>) -> Result<Plan<'a>> {
         let mut plan = Plan::default();
         let target = text.target.map(|position| &self.injection.targets[position]);
@@ -274,6 +295,10 @@ impl<'i> Planner<'i> {
     }
 
     /// Adds the edits of a ConfigMap's own metadata, where a text of it is a target.
+    ///
+    /// # Errors
+    ///
+    /// Refuses, with a span of the document, metadata that cannot be edited safely.
     pub fn plan_around(&self, object: &Object<'_>, edits: &mut Vec<Edit>) -> Result<()> {
         let Names { name, generate_name, namespace, .. } = &self.injection.names;
         let flags = [("--name", name), ("--generate-name", generate_name)];

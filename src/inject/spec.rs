@@ -284,6 +284,10 @@ fn api_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>,
 }
 
 /// Reads a spec file; errors name the place in it.
+///
+/// # Errors
+///
+/// Fails, with file, line and column, if the text is not YAML or not a spec file.
 pub fn read(file: &str, text: &str, allow_plaintext: bool) -> Result<Layer> {
     read_text(text, allow_plaintext).map_err(|error| error.in_document(file, 1, text))
 }
@@ -297,6 +301,10 @@ fn read_text(text: &str, allow_plaintext: bool) -> Result<Layer> {
 }
 
 /// Reads a spec file that stands in a document of another kind; errors have their place in that document.
+///
+/// # Errors
+///
+/// Fails, with a span of the document, if the node is not a spec file.
 pub fn read_node(root: Node<'_>, allow_plaintext: bool) -> Result<Layer> {
     check_head(root)?;
     refuse_sharing(root)?;

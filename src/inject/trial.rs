@@ -15,6 +15,10 @@ const NEWEST_SOURCE: &str = "fileKeyRef";
 
 /// The text of a document in which the named entries say outright what they have not; none where it has
 /// none of them.
+///
+/// # Errors
+///
+/// Refuses, with a span of the document, an entry that cannot be edited safely.
 pub fn trial(document: Document<'_>, named: &[NamedEntries]) -> Result<Option<String>> {
     let objects = objects(document)?;
     let mut edits = Vec::new();

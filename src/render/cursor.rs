@@ -65,6 +65,10 @@ impl<'r> Cursor<'r> {
     }
 
     /// The next document; none behind the last of the last input.
+    ///
+    /// # Errors
+    ///
+    /// Fails if an input cannot be read again, or has changed since it was planned.
     #[allow(clippy::should_implement_trait, reason = "it lends the document's text, which an iterator can't")]
     pub fn next(&mut self) -> Result<Option<Pair<'_>>> {
         loop {

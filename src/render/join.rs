@@ -18,6 +18,10 @@ impl<'a> Joined<'a> {
     }
 
     /// Another input begins.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the output cannot be written.
     pub fn begin(&mut self) -> io::Result<()> {
         self.flush_head()?;
         if self.written.is_some() {
@@ -27,6 +31,10 @@ impl<'a> Joined<'a> {
     }
 
     /// No more input comes.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the output cannot be written.
     pub fn finish(&mut self) -> io::Result<()> {
         self.flush_head()?;
         self.out.flush()

@@ -148,12 +148,20 @@ impl Rendering {
         self.inputs[input].source.path()
     }
 
-    /// Fails if an input is not what was planned any more.
+    /// Checks that an input is still what was planned.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file was written to or replaced.
     pub fn check_unchanged(&self, input: usize) -> Result<()> {
         self.inputs[input].source.check_unchanged()
     }
 
     /// Fails where joining the inputs would change one: a line break behind an open block scalar is text.
+    ///
+    /// # Errors
+    ///
+    /// Refuses to join an input other than the last that ends in an open block scalar.
     pub fn check_joinable(&self) -> Result<()> {
         let but_last = self.inputs.len().saturating_sub(1);
         match self.inputs[..but_last].iter().find(|input| input.ends_in_open_scalar) {
@@ -172,6 +180,10 @@ impl Rendering {
     }
 
     /// Prints one input: its bytes with the splices made.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the input cannot be read again or has changed, or if the output cannot be written.
     pub fn write(&mut self, input: usize, out: &mut dyn Write) -> Result<()> {
         let Planned { source, log, .. } = &mut self.inputs[input];
         let name = source.name().to_owned();

@@ -45,6 +45,10 @@ pub struct SeenText {
 
 impl Rendering {
     /// Whether there is any object in the inputs.
+    ///
+    /// # Errors
+    ///
+    /// Fails if an input cannot be read again.
     pub fn has_objects(&mut self) -> Result<bool> {
         let mut found = false;
         self.look(&mut |_, _| {
@@ -56,6 +60,10 @@ impl Rendering {
 
     /// Objects in the inputs, for an error that nothing matched: at most so many that have pods, which come
     /// first, and so many that have none.
+    ///
+    /// # Errors
+    ///
+    /// Fails if an input cannot be read again.
     pub fn seen(&mut self, targets: &[Target], most: usize) -> Result<Vec<Seen>> {
         let (mut with_pods, mut others) = (Vec::new(), Vec::new());
         self.look(&mut |input, object| {
@@ -71,6 +79,10 @@ impl Rendering {
     }
 
     /// Shows the objects in the inputs, one after the other, as long as it is answered with true.
+    ///
+    /// # Errors
+    ///
+    /// Fails if an input cannot be read again.
     pub fn look(&mut self, show: &mut dyn FnMut(&str, &Object<'_>) -> bool) -> Result<()> {
         for Planned { source, .. } in &mut self.inputs {
             let name = source.name().to_owned();
@@ -85,6 +97,10 @@ impl Rendering {
 
 /// Shows the objects of a stream, one after the other, as long as it is answered with true; the last answer.
 /// Documents that can't be read are passed over.
+///
+/// # Errors
+///
+/// Fails if the stream cannot be read.
 pub fn each_object(stream: impl Read, show: &mut dyn FnMut(&Object<'_>) -> bool) -> Result<bool, StreamError> {
     let mut documents = Documents::new(stream, usize::MAX);
     let mut tape = Tape::default();

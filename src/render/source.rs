@@ -55,6 +55,10 @@ fn inode(_metadata: &Metadata) -> u64 {
 
 impl Source {
     /// Opens a file. A pipe or device is read to its end.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file cannot be opened or read, or is a directory.
     pub fn open(path: &Path) -> Result<Self> {
         let name = path.display().to_string();
         let fail = |error: io::Error| Error::input(format!("can't be opened: {}", io_reason(&error))).in_file(&name);
@@ -71,6 +75,10 @@ impl Source {
     }
 
     /// Reads something to its end.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the reader fails, or if the temporary file cannot be written.
     pub fn spool(name: String, mut reader: impl Read) -> Result<Self> {
         let mut spool = SpooledTempFile::new(IN_MEMORY);
         io::copy(&mut reader, &mut spool).map_err(|error| {
@@ -104,6 +112,10 @@ impl Source {
     /// A reader from the first byte.
     ///
     /// A file is read to the length it had: its own output may be appended to it.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file cannot be opened or read again, or has changed.
     pub fn rewind(&mut self) -> Result<Box<dyn Read + '_>> {
         let name = &self.name;
         let fail = |error: io::Error| Error::input(format!("can't be read again: {}", io_reason(&error))).in_file(name);
