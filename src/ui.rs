@@ -145,7 +145,7 @@ impl Ui {
         message.with_program(self.invocation.name())
     }
 
-    /// Writes to standard error; that nobody reads it is no reason to stop.
+    /// Writes to standard error. A closed standard error does not stop the program.
     pub(crate) fn write_stderr(&self, text: &str) {
         let text = match self.github {
             Some(_) => escape_workflow_commands(text),
@@ -233,7 +233,7 @@ impl Ui {
     /// post-renderer.
     fn write_terminal(&self, text: &str) {
         if self.is_helm_plugin
-            // Where there is no terminal, there is nobody to tell.
+            // Without a terminal, nobody reads it.
             && let Ok(mut terminal) = std::fs::OpenOptions::new().write(true).open("/dev/tty")
         {
             let _ = terminal.write_all(text.as_bytes());

@@ -51,7 +51,7 @@ pub(super) fn share_of<'i>(object: &Object<'_>, injection: &'i Injection) -> Res
     Ok(if share.is_some() && passes(object, injection)? { share } else { None })
 }
 
-/// Whether an object is none that `--skip-hooks` or `-l` leaves out.
+/// Returns whether an object passes `--skip-hooks` and `-l`.
 pub(super) fn passes(object: &Object<'_>, injection: &Injection) -> Result<bool> {
     if injection.skip_hooks || injection.selector.is_some() {
         object.check_metadata()?;

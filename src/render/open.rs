@@ -40,7 +40,7 @@ pub(super) fn open<'t>(relevance: Relevance, text: &'t str, tape: &'t mut Tape) 
         Relevance::Target => true,
         // A target's kind may be hidden; its containers are there to be seen.
         Relevance::MayHideTarget { names_containers } => names_containers,
-        // One that can't be read is no pod.
+        // A document that can't be read is not a pod.
         Relevance::UsesMap | Relevance::None => false,
     };
     match read {

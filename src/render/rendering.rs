@@ -157,7 +157,7 @@ impl Rendering {
         self.inputs[input].source.check_unchanged()
     }
 
-    /// Fails where joining the inputs would change one: a line break behind an open block scalar is text.
+    /// Fails where joining the inputs would change one: a line break after an open block scalar is part of its value.
     ///
     /// # Errors
     ///

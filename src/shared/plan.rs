@@ -8,7 +8,7 @@ use super::no_match::{self, Matching};
 use super::{agents, inputs};
 use crate::ui::Ui;
 
-/// Plans and verifies all manifests of a call, and tells what is to be told about that.
+/// Plans and verifies all manifests of a call, and reports the notes about them.
 ///
 /// # Errors
 ///

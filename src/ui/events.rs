@@ -16,7 +16,7 @@ pub(crate) struct Terminal<'u> {
     ui: &'u Ui,
     /// Whether each finished object gets a line. On a terminal the report has them, a moment later.
     lines: bool,
-    /// Warnings that were told.
+    /// Warnings that were reported.
     warned: RefCell<HashSet<String>>,
     /// Drawn on a terminal, else nowhere.
     progress: ProgressBar,
@@ -60,7 +60,7 @@ impl Events for Terminal<'_> {
     }
 
     fn warning(&self, subject: &Subject, text: &str) {
-        // One text for many objects, or for the trial and the apply of one, is told once.
+        // A warning that many objects share, or the dry run and the apply of one, is reported once.
         let document = subject.document_text().unwrap_or_default();
         let shown = self.ui.documents.mask_warning(text, &document);
         if self.warned.borrow_mut().insert(shown.clone()) {

@@ -160,7 +160,7 @@ impl<'a> Run<'a> {
                 let first = error.message().lines().next().unwrap_or_default();
                 row.reason = Some(first.trim_end_matches(':').to_owned());
                 self.failure.get_or_insert(error.kind());
-                // Of a server that is lost one need not hear for every object.
+                // Report a connection failure once, not for each object.
                 let general = error.place().is_none().then(|| error.message().to_owned());
                 if general.is_none() || self.told != general {
                     session.events.failed(&error);

@@ -1,4 +1,4 @@
-//! One object applied for real: its ownership moved first where that is wanted, and what lags behind waited for.
+//! Applies one object: moves ownership first if `--take-over` asks for it, and waits for new kinds to be served.
 
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ use crate::{immutable, take_over};
 const ESTABLISHED: Duration = Duration::from_secs(30);
 /// How long the schema of one that changes may take to be in force.
 const NEW_SCHEMA: Duration = Duration::from_secs(5);
-/// How often what lags behind is looked at.
+/// How often a new CustomResourceDefinition is polled.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// What all objects of a run are applied with.
@@ -59,7 +59,7 @@ impl Context<'_> {
         let how = Apply { writing: &session.writing, force: options.force, dry_run: false };
         let request = Request::apply(resource, &subject.namespace, subject.name(), subject.body()?, how);
         let mut answer = session.send(&request, subject).await?;
-        // The endpoint and the schema of a CustomResourceDefinition that this run brings may lag behind it.
+        // The endpoint and the schema of a CustomResourceDefinition of this run may become available later.
         let started = Instant::now();
         let is_late = |answer: &Answer| {
             answer.refusal().is_some_and(|status| {

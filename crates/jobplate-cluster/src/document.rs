@@ -29,7 +29,7 @@ pub struct Document {
     lines: OnceCell<LineIndex>,
 }
 
-/// What a document was before it was rendered: errors are told with the lines that the user knows.
+/// What a document was before it was rendered: errors show the lines that the user knows.
 #[derive(Clone, Debug)]
 pub struct Source {
     pub(crate) text: Arc<str>,
@@ -139,7 +139,7 @@ impl Document {
     /// Returns its objects: none of an empty document.
     ///
     /// # Errors
-    /// Fails, with a place in the input, where the document can't be read or is no object.
+    /// Fails, with a place in the input, where the document can't be read or is not an object.
     pub(crate) fn objects(&self) -> Result<Vec<Object<'_>>> {
         let nodes = self.nodes().ok_or_else(|| self.unreadable())?;
         let root = nodes.root();
@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn errors_are_told_with_lines_of_the_input() {
         let before = "a: 1\nb: 2\nc: 3\n";
-        // `b: 2` became two lines, and a line was added behind it.
+        // `b: 2` became two lines, and a line was added after it.
         let after = "a: 1\nb:\n  x: 2\nd: 4\nc: 3\n";
         let document = Document::new("job.yaml", 11, after).made_of(Source::new(before, [(7..9, 6), (10..10, 5)]));
         for (at, line) in [("a", 11), ("b", 12), ("x", 12), ("d", 13), ("c", 13)] {

@@ -5,7 +5,7 @@ use jobplate_diagnostic::Error;
 use crate::object::Subject;
 use crate::report::Row;
 
-/// What happens on the way, for people; told as it happens.
+/// Receives progress for people, as it happens.
 pub trait Events {
     /// A request or a repetition, for `-v`.
     fn verbose(&self, _text: &str) {}
@@ -19,6 +19,6 @@ pub trait Events {
     fn finished(&self, _row: &Row) {}
     /// A line of a container's log.
     fn log(&self, _pod: &str, _container: &str, _line: &str) {}
-    /// What is being waited for; replaces what was told before.
+    /// What is being waited for; replaces the message before it.
     fn waiting(&self, _text: &str) {}
 }

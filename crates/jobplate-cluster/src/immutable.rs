@@ -1,5 +1,5 @@
 //! A live Job whose pod template would have to change, which Kubernetes allows for no Job: whether it fails, is
-//! skipped, or is deleted and made anew.
+//! skipped, or is deleted and created again.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -104,7 +104,7 @@ fn refused(subject: &Subject, resource: &Resource) -> Error {
     )
 }
 
-/// Whether the live Job may be deleted to make it anew, and the new one would be taken. Gives the live one.
+/// Returns the live Job if it may be deleted and the server would accept the new one.
 async fn check_replaceable(
     session: &Session<'_>,
     subject: &Subject,
@@ -188,7 +188,7 @@ async fn wait_until_gone(
     }
 }
 
-/// An error behind a deletion: that the Job is gone is the first thing to know.
+/// An error after the Job was deleted. Says first that the Job no longer exists.
 fn not_made_anew(subject: &Subject, resource: &Resource, error: &Error) -> Error {
     let message = format!("{} is deleted, and not made anew: {}", resource.object(subject.name()), error.message());
     let told =

@@ -111,7 +111,7 @@ impl Metadata {
     /// Reads an answer.
     ///
     /// # Errors
-    /// Fails if the answer is no object.
+    /// Fails if the response is not an object.
     pub(crate) fn read(answer: &Answer, subject: &Subject) -> Result<Self> {
         let Live { metadata } = serde_json::from_slice(&answer.body).map_err(|_| garbled(subject))?;
         if metadata.uid.is_some() || metadata.resource_version.is_some() { Ok(metadata) } else { Err(garbled(subject)) }
@@ -147,7 +147,7 @@ impl Owner {
 /// Decides what an apply by `manager` has done, by its answer and by what the trial saw.
 ///
 /// # Errors
-/// Fails if the answer is no object.
+/// Fails if the response is not an object.
 pub(crate) fn of_apply(
     subject: &Subject,
     tried: &Tried,

@@ -1,4 +1,4 @@
-//! A refusal, explained with what the live object tells: who owns the fields of a conflict, whose value
+//! A refusal, explained with what the live object shows: who owns the fields of a conflict, whose value
 //! stands in the way of another.
 
 use jobplate_diagnostic::{Error, Kind};

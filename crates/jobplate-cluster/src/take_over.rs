@@ -28,7 +28,7 @@ pub(crate) async fn take_over(
     resource: &Resource,
     named: &[Named],
 ) -> Result<bool> {
-    // A move whose answer was lost: the next look tells whether it took place.
+    // The response of a move was lost: the next read shows whether the move took place.
     let mut uncertain: Option<Transfer> = None;
     for _ in 0..ATTEMPTS {
         let Some(live) = session.live(subject, resource, subject.name()).await? else { return Ok(false) };
@@ -88,7 +88,7 @@ fn note_move(session: &Session<'_>, subject: &Subject, resource: &Resource, tran
 /// Notes the entries that were to be removed and are still there, in an answer to an apply without a take-over.
 ///
 /// # Errors
-/// Fails if the answer is no object.
+/// Fails if the response is not an object.
 pub(crate) fn note_remaining(
     session: &Session<'_>,
     options: &ApplyOptions,

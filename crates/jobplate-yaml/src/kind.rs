@@ -1,6 +1,6 @@
 //! What a node is, and the flags that the parsers note with it.
 
-/// What a node is, styles of scalars told apart.
+/// The kind of a node; each scalar style is a kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A mapping, block or flow.
