@@ -3,6 +3,7 @@
 //! No other code makes text from edits. A text that is not proven never leaves this file. Decides which
 //! documents can be edited at all, which parsers have to agree, and what an unproven edit is reported as.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use jobplate_diagnostic::{Error, Kind as ErrorKind, ProgramName, Result};
@@ -133,8 +134,11 @@ fn refuse_shared_parents(document: Document<'_>, edits: &[Edit]) -> Result<()> {
         let first = edits.partition_point(|edit| edit.node <= node.index());
         edits.get(first).is_some_and(|edit| edit.node < node.end_index())
     };
-    let anchored = document.root().descendants().filter(|node| node.anchor().is_some());
-    anchored.filter(holds_edit).try_for_each(|node| refuse_shared(node, "a parent of the edited node"))
+    let nodes = || document.root().descendants();
+    let aliases: HashSet<&str> =
+        nodes().filter(|node| node.kind() == Kind::Alias).map(|node| &node.raw()[1..]).collect();
+    let shared = nodes().filter(|node| node.anchor().is_some_and(|anchor| aliases.contains(anchor)));
+    shared.filter(holds_edit).try_for_each(|node| refuse_shared(node, "a parent of the edited node"))
 }
 
 /// Refuses to remove an anchor that an alias outside of what is removed uses.
