@@ -80,7 +80,7 @@ Exit codes: 0 done, 2 input, or what can't be converted"
             Some(name) => {
                 let source = files.text(name, false)?;
                 // What is none is refused there, in words about what a conversion needs.
-                Some(match base_job_template::is_one(&source.text) {
+                Some(match base_job_template::is_base_job_template(&source.text) {
                     true => base_job_template::read(&mut heap, &source)?,
                     false => values::load(&mut heap, &source)?,
                 })

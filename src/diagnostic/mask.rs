@@ -7,7 +7,7 @@
 use std::ops::{Deref, Range};
 
 use jobplate_manifest::sensitive::{self, Recognizer};
-use jobplate_prefect::base_job_template::has_configuration;
+use jobplate_prefect::base_job_template::has_job_configuration;
 use jobplate_prefect::placeholder;
 use jobplate_yaml::{Document, Inner, Kind, Node, Tape, read};
 
@@ -77,7 +77,8 @@ fn find_secrets(text: &str, offset: usize, embedded_too: bool, secret: &mut Vec<
         return mask_lines(text, offset, secret);
     }
     let root = Document::new(text, &tape).root();
-    for node in sensitive::nodes(root, !embedded_too, Recognizer { is_template: has_configuration, is_placeholder }) {
+    for node in sensitive::nodes(root, !embedded_too, Recognizer { is_template: has_job_configuration, is_placeholder })
+    {
         add_lines(text, node.span(), offset, secret);
     }
     for node in root.descendants().filter(|node| node.is_scalar()) {
@@ -131,7 +132,7 @@ fn quoted(node: Node<'_>) -> Quoted<'_> {
     let root = Document::new(inner.text(), &tape).root();
     let has = |wanted: &str| root.entries().any(|(key, _)| key.is(wanted));
     match root.kind() {
-        Kind::Map if has("apiVersion") && has("kind") || has_configuration(root) => Quoted::Manifest(inner),
+        Kind::Map if has("apiVersion") && has("kind") || has_job_configuration(root) => Quoted::Manifest(inner),
         Kind::Map | Kind::Seq => Quoted::Collection,
         _ => Quoted::Text,
     }
@@ -141,7 +142,7 @@ fn quoted(node: Node<'_>) -> Quoted<'_> {
 /// be a value.
 fn is_placeholder(node: Node<'_>) -> bool {
     let is_plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte == b'.');
-    node.is_scalar() && node.text().is_some_and(|text| placeholder::whole(&text).is_some_and(is_plain))
+    node.is_scalar() && node.text().is_some_and(|text| placeholder::sole_name(&text).is_some_and(is_plain))
 }
 
 /// The content of every line of a span.

@@ -8,7 +8,7 @@
 
 use jobplate_diagnostic::{Error, Result};
 use jobplate_prefect::base_job_template::{BaseJobTemplate, is_env_placeholder, is_worker_setting};
-use jobplate_prefect::worker::version::Version;
+use jobplate_prefect::worker::version::WorkerVersion;
 use jobplate_yaml::{Child, Edit, Editable, Kind, Node, Value};
 
 use super::env::Wanted;
@@ -18,7 +18,7 @@ use super::notes::Notes;
 pub(super) fn plan(
     template: &BaseJobTemplate<'_>,
     wanted: &Wanted,
-    version: Version,
+    version: WorkerVersion,
     edits: &mut Vec<Edit>,
     notes: &mut Notes,
 ) -> Result<()> {

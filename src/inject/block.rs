@@ -2,7 +2,7 @@
 //! agent would set under the same names.
 
 use jobplate_diagnostic::{Error, Result};
-use jobplate_prefect::kubernetes_job_block::{APPEND, Block, OnEnv, PATCHES, on_env};
+use jobplate_prefect::kubernetes_job_block::{APPEND, EnvPatch, KubernetesJobBlock, PATCHES, classify_env_patch};
 use jobplate_yaml::{Child, Edit, Editable, Kind, Node, StrictMap, Value};
 
 use super::base_job_template::{Claims, take_out};
@@ -10,15 +10,20 @@ use super::env::{Wanted, set_entry};
 use super::notes::Notes;
 
 /// Adds those edits.
-pub(super) fn plan(block: &Block<'_>, wanted: &Wanted, edits: &mut Vec<Edit>, notes: &mut Notes) -> Result<()> {
+pub(super) fn plan(
+    block: &KubernetesJobBlock<'_>,
+    wanted: &Wanted,
+    edits: &mut Vec<Edit>,
+    notes: &mut Notes,
+) -> Result<()> {
     let mut fresh = Vec::new();
     let patches = patches(block)?;
-    if let Some((patch, _)) = patches.iter().find(|(_, on_env)| *on_env == OnEnv::Other) {
+    if let Some((patch, _)) = patches.iter().find(|(_, on_env)| *on_env == EnvPatch::Other) {
         return Err(Error::refused("a patch of the flow's `env` goes by what stands where, which an edit may change")
             .at(patch.span())
             .hint(format!("write it as `add` of a whole entry with the path `{APPEND}`")));
     }
-    if block.pod_spec.is_none() && wanted.has_sources() {
+    if block.pod_spec.is_none() && wanted.has_env_from() {
         let start = block.node.span().start;
         return Err(Error::refused("`envFrom` needs a Job in the block, under `job`")
             .at(start..start + 1)
@@ -43,26 +48,26 @@ pub(super) fn plan(block: &Block<'_>, wanted: &Wanted, edits: &mut Vec<Edit>, no
     Ok(())
 }
 
-fn patches<'a>(block: &Block<'a>) -> Result<Vec<(Node<'a>, OnEnv)>> {
+fn patches<'a>(block: &KubernetesJobBlock<'a>) -> Result<Vec<(Node<'a>, EnvPatch)>> {
     let Some(list) = block.customizations else { return Ok(Vec::new()) };
     if list.kind() != Kind::Seq {
         return Err(Error::refused("`customizations` is no list, and is not looked into")
             .at(list.span())
             .hint("write the patches as a list, each with `op`, `path` and `value`"));
     }
-    Ok(list.items().map(|item| (item, on_env(item))).collect())
+    Ok(list.items().map(|item| (item, classify_env_patch(item))).collect())
 }
 
 /// Of a block with a Job, patches that append what is set in the Job go; of one without, they are where it is set.
 fn plan_patches(
-    block: &Block<'_>,
-    patches: &[(Node<'_>, OnEnv)],
+    block: &KubernetesJobBlock<'_>,
+    patches: &[(Node<'_>, EnvPatch)],
     wanted: &Wanted,
     fresh: &mut Vec<Child>,
     edits: &mut Vec<Edit>,
 ) -> Result<()> {
     let named = |name: &str| -> Result<Option<(usize, Node<'_>)>> {
-        let appended = patches.iter().enumerate().filter(|(_, (_, on_env))| *on_env == OnEnv::Appends);
+        let appended = patches.iter().enumerate().filter(|(_, (_, on_env))| *on_env == EnvPatch::Appends);
         let mut own = appended.filter_map(|(position, (patch, _))| {
             let value = patch.first("value")?;
             value.first("name").filter(|own| own.is(name)).map(|_| (position, value))
@@ -110,7 +115,7 @@ fn plan_patches(
 
 /// Gives the block a key that it has not, or has with null.
 fn set_missing(
-    block: &Block<'_>,
+    block: &KubernetesJobBlock<'_>,
     key: &'static str,
     value: Value,
     fresh: &mut Vec<Child>,

@@ -53,7 +53,7 @@ impl Wanted {
     }
 
     /// Whether `envFrom` sources are added.
-    pub(super) fn has_sources(&self) -> bool {
+    pub(super) fn has_env_from(&self) -> bool {
         !self.sources.is_empty()
     }
 

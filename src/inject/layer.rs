@@ -9,7 +9,7 @@ use jobplate_manifest::env::{EnvFrom, EnvValue};
 use jobplate_manifest::names::{self, Fault};
 use jobplate_manifest::select::{ContainerChoice, Glob, Target};
 use jobplate_prefect::generation::Generation;
-use jobplate_prefect::requested_settings::Settings;
+use jobplate_prefect::requested_settings::RequestedSettings;
 use jobplate_prefect::variables;
 
 use super::request::{Asked, Injection, Variable};
@@ -38,7 +38,7 @@ struct Claim {
 enum Wish {
     Set(Variable),
     Unset,
-    Setting(Settings),
+    Setting(RequestedSettings),
 }
 
 impl Claim {
@@ -93,9 +93,10 @@ impl Layer {
     /// # Errors
     ///
     /// Refuses a setting that is already made.
-    pub fn setting(&mut self, setting: Settings, by: &str) -> Result<()> {
-        let generations = [Generation::One, Generation::TwoOrThree];
-        let entries = generations.iter().filter_map(|generation| variables::entries(&setting, *generation).ok());
+    pub fn setting(&mut self, setting: RequestedSettings, by: &str) -> Result<()> {
+        let generations = [Generation::Prefect1, Generation::Prefect2Or3];
+        let entries =
+            generations.iter().filter_map(|generation| variables::setting_env_vars(&setting, *generation).ok());
         let names = entries.flatten().map(|variable| variable.name).collect();
         self.claim(names, Wish::Setting(setting), by)
     }
@@ -147,7 +148,7 @@ impl Layer {
                 Wish::Unset => injection.unset.extend(variables),
                 Wish::Setting(setting) => {
                     let prefect = std::mem::take(&mut injection.prefect);
-                    injection.prefect = Settings {
+                    injection.prefect = RequestedSettings {
                         backend: setting.backend.or(prefect.backend),
                         api: setting.api.or(prefect.api),
                         api_key: setting.api_key.or(prefect.api_key),
@@ -254,8 +255,8 @@ mod tests {
         Variable { name: name.to_owned(), asked: Asked::Entry(EnvValue::SecretKey(reference)) }
     }
 
-    fn api(url: &str) -> Settings {
-        Settings { api: Some(url.to_owned()), ..Settings::default() }
+    fn api(url: &str) -> RequestedSettings {
+        RequestedSettings { api: Some(url.to_owned()), ..RequestedSettings::default() }
     }
 
     #[test]
@@ -311,7 +312,9 @@ mod tests {
         }
         lower.unset("BACK", "lower").unwrap();
         lower.setting(api("http://lower"), "lower").unwrap();
-        lower.setting(Settings { local_secrets: Some(true), ..Settings::default() }, "lower").unwrap();
+        lower
+            .setting(RequestedSettings { local_secrets: Some(true), ..RequestedSettings::default() }, "lower")
+            .unwrap();
         let source =
             |optional| EnvFrom { prefix: String::new(), kind: SourceKind::Secret, name: "s".to_owned(), optional };
         lower.source(source(false));
@@ -321,7 +324,9 @@ mod tests {
         upper.set(literal("SET", "upper"), "upper").unwrap();
         upper.unset("REMOVED", "upper").unwrap();
         upper.unset("PREFECT__CLOUD__USE_LOCAL_SECRETS", "upper").unwrap();
-        upper.setting(Settings { backend: Some(Backend::Server), ..Settings::default() }, "upper").unwrap();
+        upper
+            .setting(RequestedSettings { backend: Some(Backend::Server), ..RequestedSettings::default() }, "upper")
+            .unwrap();
         upper.setting(api("http://upper"), "upper").unwrap();
         upper.source(source(true));
 

@@ -11,7 +11,7 @@ use jobplate_manifest::object::{Object, objects};
 use jobplate_manifest::select::{ContainerChoice, Target};
 use jobplate_manifest::workload::{is_job, pod_specs};
 use jobplate_prefect::base_job_template::is_worker_setting;
-use jobplate_prefect::generation::{Generation, Role, agent, is_part_of_template, role};
+use jobplate_prefect::generation::{Generation, Role, agent_generation, detect_role, is_prefect2_or_3_flow_container};
 use jobplate_prefect::prefect1::agent_container::AgentContainer;
 use jobplate_prefect::prefect1::managed;
 use jobplate_prefect::{template_keys, variables};
@@ -204,7 +204,7 @@ impl<'i> Planner<'i> {
     /// Adds the edits of a template. Says whether it has a container that was chosen.
     fn plan_template(&mut self, object: &Object<'_>, template: Template<'_>, plan: &mut Plan<'_>) -> Result<bool> {
         self.injection.refuse_secrets(template.node(), template.in_words(), PREFECT_2_OR_3)?;
-        let wanted = self.wanted_in_role(object, Role::FlowRun(Generation::TwoOrThree), Share::All(None), None)?;
+        let wanted = self.wanted_in_role(object, Role::FlowRun(Generation::Prefect2Or3), Share::All(None), None)?;
         let containers = template.plan(object, &wanted, self.injection, &mut plan.edits, &mut self.notes)?;
         plan.containers += containers;
         plan.complete += containers;
@@ -241,7 +241,7 @@ impl<'i> Planner<'i> {
         for (key, _) in data.entries() {
             let name = key.text().unwrap_or_default();
             let target = targets.iter().position(|target| target.means_text(object, &name));
-            let is_template = by_default && template_keys::is_template(&name);
+            let is_template = by_default && template_keys::is_template_key(&name);
             if !(target.is_some() || is_template) {
                 continue;
             }
@@ -336,11 +336,11 @@ impl<'i> Planner<'i> {
         };
         for pod_spec in pod_specs(object)? {
             let all = container::all(pod_spec);
-            let role = role(object, &all);
+            let role = detect_role(object, &all);
             let settings_only = matches!(share, Share::Settings);
             // In an agent's pod, the agent is the one that counts, wherever it stands; for its settings alone, what
             // is chosen of other pods does not.
-            let the_agent = all.iter().position(|container| agent(*container).is_some());
+            let the_agent = all.iter().position(|container| agent_generation(*container).is_some());
             let choice = match (role, choice, the_agent) {
                 (Role::Agent(_), ContainerChoice::First, Some(at)) => &ContainerChoice::At(at),
                 (Role::Agent(_), _, Some(at)) if settings_only => &ContainerChoice::At(at),
@@ -377,14 +377,17 @@ impl<'i> Planner<'i> {
         container: Node<'_>,
     ) -> Result<Rc<Wanted>> {
         let injection = self.injection;
-        let agent = (role == Role::Agent(Generation::One) && agent(container).is_some())
+        let agent = (role == Role::Agent(Generation::Prefect1) && agent_generation(container).is_some())
             .then_some(AgentContainer(container))
             .filter(|_| !matches!(share, Share::ButSettings));
         let is_named = |name: &str| {
             injection.variables.iter().any(|variable| variable.name == name)
                 || injection.unset.iter().any(|unset| unset == name)
         };
-        if is_part_of_template(container) && role != Role::FlowRun(Generation::One) && matches!(share, Share::All(_)) {
+        if is_prefect2_or_3_flow_container(container)
+            && role != Role::FlowRun(Generation::Prefect1)
+            && matches!(share, Share::All(_))
+        {
             self.note_worker_settings(role)?;
         }
         let token = agent.and_then(|agent| agent.token(&injection.prefect)).filter(|token| !is_named(&token.name));
@@ -425,15 +428,17 @@ impl<'i> Planner<'i> {
         let injection = self.injection;
         let token = recipient.token.iter().cloned();
         let wanted = Rc::new(match (share, role) {
-            (Share::Settings, Role::Agent(generation)) => {
-                Wanted::new(variables::entries(&injection.prefect, generation)?.into_iter().chain(token), &[], &[])
-            }
+            (Share::Settings, Role::Agent(generation)) => Wanted::new(
+                variables::setting_env_vars(&injection.prefect, generation)?.into_iter().chain(token),
+                &[],
+                &[],
+            ),
             (Share::Settings, _) => Wanted::default(),
             (Share::All(_) | Share::ButSettings, _) => {
                 let target = share.target();
                 let why = match role {
-                    Role::FlowRun(Generation::One) => None,
-                    Role::FlowRun(Generation::TwoOrThree) => Some(PREFECT_2_OR_3),
+                    Role::FlowRun(Generation::Prefect1) => None,
+                    Role::FlowRun(Generation::Prefect2Or3) => Some(PREFECT_2_OR_3),
                     _ => target.map(|_| "is no flow run's template, so no flow would read it there"),
                 };
                 if let Some(why) = why {
@@ -462,7 +467,7 @@ impl<'i> Planner<'i> {
                 }
             }
         }
-        if generation == Generation::One {
+        if generation == Generation::Prefect1 {
             let replaced = wanted.names().filter(|name| managed::is_managed(name));
             self.replaced.extend(replaced.map(str::to_owned));
         }
@@ -507,10 +512,10 @@ fn all_variables(role: Role, injection: &Injection, settings: bool) -> Result<Ve
     }
     let generation = match role {
         Role::FlowRun(generation) | Role::Agent(generation) => generation,
-        Role::Other => Generation::One,
+        Role::Other => Generation::Prefect1,
     };
     if settings && !injection.prefect.is_empty() {
-        for setting in variables::entries(&injection.prefect, generation)? {
+        for setting in variables::setting_env_vars(&injection.prefect, generation)? {
             // A variable named outright says more than a setting.
             if !wanted.iter().any(|variable| variable.name == setting.name) {
                 wanted.push(setting);

@@ -4,8 +4,8 @@ use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::env::{EnvFrom, EnvValue, KeyRef};
 use jobplate_manifest::select::{ContainerChoice, Target};
 use jobplate_manifest::selector::LabelSelector;
-use jobplate_prefect::requested_settings::Settings;
-use jobplate_prefect::worker::version::Version;
+use jobplate_prefect::requested_settings::RequestedSettings;
+use jobplate_prefect::worker::version::WorkerVersion;
 use jobplate_yaml::Node;
 
 /// A variable to set.
@@ -49,9 +49,9 @@ pub struct Injection {
     /// Names of variables to remove.
     pub unset: Vec<String>,
     /// Prefect's own settings.
-    pub prefect: Settings,
+    pub prefect: RequestedSettings,
     /// The version of Prefect's workers that base job templates are for.
-    pub worker_version: Version,
+    pub worker_version: WorkerVersion,
     /// Changes to `metadata`.
     pub names: Names,
     /// `--target`; empty stands for the default targets.

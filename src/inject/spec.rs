@@ -9,7 +9,7 @@ use std::fmt;
 use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::env::{EnvFrom, EnvValue, KeyRef, SourceKind};
 use jobplate_manifest::names::{self, Fault};
-use jobplate_prefect::requested_settings::{self, Settings};
+use jobplate_prefect::requested_settings::{self, RequestedSettings};
 use jobplate_yaml::{Document, Node, Tape, find_indirection};
 use schemars::JsonSchema;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
@@ -370,18 +370,18 @@ fn lay(spec: Spec, node: Option<Node<'_>>, allow_plaintext: bool) -> Result<Laye
 
 impl Prefect {
     /// One by one.
-    fn settings(self) -> impl Iterator<Item = Settings> {
+    fn settings(self) -> impl Iterator<Item = RequestedSettings> {
         let backend = self.backend.map(|backend| match backend {
             Backend::Server => requested_settings::Backend::Server,
             Backend::Cloud => requested_settings::Backend::Cloud,
         });
         let api_key = self.api_key.map(|key| KeyRef { name: key.secret, key: key.key, optional: key.optional });
-        let none = Settings::default;
+        let none = RequestedSettings::default;
         let one = [
-            Settings { backend, ..none() },
-            Settings { api: self.api, ..none() },
-            Settings { api_key, ..none() },
-            Settings { local_secrets: self.local_secrets, ..none() },
+            RequestedSettings { backend, ..none() },
+            RequestedSettings { api: self.api, ..none() },
+            RequestedSettings { api_key, ..none() },
+            RequestedSettings { local_secrets: self.local_secrets, ..none() },
         ];
         one.into_iter().filter(|setting| !setting.is_empty())
     }

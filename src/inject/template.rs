@@ -6,8 +6,8 @@ use jobplate_manifest::container;
 use jobplate_manifest::object::Object;
 use jobplate_manifest::select::{ContainerChoice, Target};
 use jobplate_prefect::base_job_template::{self, BaseJobTemplate, mixed_placeholder};
-use jobplate_prefect::generation::CONTAINER;
-use jobplate_prefect::kubernetes_job_block::{self, Block};
+use jobplate_prefect::generation::FLOW_CONTAINER;
+use jobplate_prefect::kubernetes_job_block::{self, KubernetesJobBlock};
 use jobplate_yaml::{Edit, Node};
 
 use super::env::{Wanted, plan_container};
@@ -77,7 +77,7 @@ impl<'a> Template<'a> {
                 selected
             }
             Template::Block(node) => {
-                let block = Block::read(object, node)?;
+                let block = KubernetesJobBlock::read(object, node)?;
                 let selected = match block.pod_spec {
                     Some(pod_spec) => plan_containers(pod_spec, wanted, injection, edits, notes)?,
                     None => implied_container(&injection.containers),
@@ -131,7 +131,7 @@ fn plan_containers(
 /// The one container of the Job that a block without its own stands for.
 fn implied_container(choice: &ContainerChoice) -> Selected {
     let is_chosen = match choice {
-        ContainerChoice::Named(globs) => globs.iter().any(|glob| glob.matches(CONTAINER)),
+        ContainerChoice::Named(globs) => globs.iter().any(|glob| glob.matches(FLOW_CONTAINER)),
         _ => true,
     };
     Selected { count: usize::from(is_chosen), has_flows: is_chosen }

@@ -4,10 +4,10 @@ use jobplate::render::Rendering;
 use jobplate_diagnostic::{Message, ProgramName, Result};
 use jobplate_manifest::container;
 use jobplate_manifest::workload::pod_specs;
-use jobplate_prefect::generation::{Generation, Role, role};
+use jobplate_prefect::generation::{Generation, Role, detect_role};
 use jobplate_prefect::prefect1::agent_container::LOCAL_ANYWAY;
 use jobplate_prefect::prefect1::managed;
-use jobplate_prefect::requested_settings::Settings;
+use jobplate_prefect::requested_settings::RequestedSettings;
 use jobplate_prefect::variables;
 
 use super::edit_args::STDIN;
@@ -25,7 +25,7 @@ struct Agent {
 /// # Errors
 ///
 /// Fails if an input can't be read again.
-pub(crate) fn on_what_they_replace(rendering: &mut Rendering, settings: &Settings) -> Result<Vec<Message>> {
+pub(crate) fn on_what_they_replace(rendering: &mut Rendering, settings: &RequestedSettings) -> Result<Vec<Message>> {
     let names = std::mem::take(&mut rendering.in_vain);
     let (of_agent, fixed): (Vec<_>, Vec<_>) = names
         .into_iter()
@@ -82,7 +82,8 @@ fn agents(rendering: &mut Rendering) -> Result<Vec<Agent>> {
     let mut agents = Vec::new();
     rendering.look(&mut |input, object| {
         let pods = pod_specs(object).unwrap_or_default();
-        let is_agent = pods.iter().any(|pod| role(object, &container::all(*pod)) == Role::Agent(Generation::One));
+        let is_agent =
+            pods.iter().any(|pod| detect_role(object, &container::all(*pod)) == Role::Agent(Generation::Prefect1));
         let named = (object.display(), shlex::try_quote(input));
         // It is to be pasted into a shell, and the names are somebody else's.
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._/".contains(c);

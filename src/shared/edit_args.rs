@@ -14,7 +14,7 @@ use jobplate_diagnostic::{Error, Result, io_reason};
 use jobplate_manifest::names;
 use jobplate_manifest::select::ContainerChoice;
 use jobplate_manifest::selector::LabelSelector;
-use jobplate_prefect::requested_settings::{Backend, Settings};
+use jobplate_prefect::requested_settings::{Backend, RequestedSettings};
 
 use super::choice::{Choice, ChoiceParser, candidates};
 use super::parse;
@@ -339,20 +339,20 @@ impl SetArgs {
                 BackendName::Server => Some(Backend::Server),
                 BackendName::Cloud => Some(Backend::Cloud),
             };
-            layer.setting(Settings { backend, ..Settings::default() }, "`--backend`")?;
+            layer.setting(RequestedSettings { backend, ..RequestedSettings::default() }, "`--backend`")?;
         }
         if let Some(url) = &self.api {
             layer::api_url(url).map_err(|fault| fault.by("`--api`"))?;
-            layer.setting(Settings { api: Some(url.clone()), ..Settings::default() }, "`--api`")?;
+            layer.setting(RequestedSettings { api: Some(url.clone()), ..RequestedSettings::default() }, "`--api`")?;
         }
         if let Some(text) = &self.api_key {
             let api_key = Some(parse::api_key("--api-key", text)?);
-            layer.setting(Settings { api_key, ..Settings::default() }, "`--api-key`")?;
+            layer.setting(RequestedSettings { api_key, ..RequestedSettings::default() }, "`--api-key`")?;
         }
         if let Some(switch) = self.local_secrets {
             let switch = switch.or("`--local-secrets` is `true` or `false`")?;
             let local_secrets = Some(matches!(switch, Switch::True));
-            layer.setting(Settings { local_secrets, ..Settings::default() }, "`--local-secrets`")?;
+            layer.setting(RequestedSettings { local_secrets, ..RequestedSettings::default() }, "`--local-secrets`")?;
         }
         Ok(layer)
     }

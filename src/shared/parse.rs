@@ -11,7 +11,7 @@ use jobplate_manifest::env::{EnvFrom, EnvValue, KeyRef, SourceKind};
 use jobplate_manifest::names::{self, Fault};
 use jobplate_manifest::select::Target;
 use jobplate_prefect::template_keys;
-use jobplate_prefect::worker::version::Version;
+use jobplate_prefect::worker::version::WorkerVersion;
 
 /// `--secret NAME=SECRET[/KEY][:optional]`
 ///
@@ -100,11 +100,11 @@ pub(crate) fn api_key(flag: &str, text: &str) -> Result<KeyRef> {
 /// # Errors
 ///
 /// Fails if the text is not two or three numbers.
-pub(crate) fn worker_version(flag: &str, text: &str) -> Result<Version> {
+pub(crate) fn worker_version(flag: &str, text: &str) -> Result<WorkerVersion> {
     let numbers: Option<Vec<u32>> = text.split('.').map(|number| number.parse().ok()).collect();
     match numbers.as_deref() {
-        Some(&[major, minor, patch]) => Ok(Version([major, minor, patch])),
-        Some(&[major, minor]) => Ok(Version([major, minor, 0])),
+        Some(&[major, minor, patch]) => Ok(WorkerVersion([major, minor, patch])),
+        Some(&[major, minor]) => Ok(WorkerVersion([major, minor, 0])),
         _ => Err(Error::usage(format!("`{flag}` is no version of prefect-kubernetes"))
             .hint("write it as `pip show prefect-kubernetes` does, such as 0.6.5")),
     }

@@ -14,29 +14,29 @@ use super::placeholder;
 pub const KIND: &str = "BaseJobTemplate";
 
 /// Whether a mapping is a base job template, told by its two keys.
-pub fn is_one(node: Node<'_>) -> bool {
+pub fn is_base_job_template(node: Node<'_>) -> bool {
     ["job_configuration", "variables"]
         .iter()
         .all(|wanted| node.first(wanted).is_some_and(|own| own.kind() == Kind::Map))
 }
 
 /// Returns whether a mapping has the key that tells a base job template, even an incomplete one, from other values.
-pub fn has_configuration(node: Node<'_>) -> bool {
+pub fn has_job_configuration(node: Node<'_>) -> bool {
     node.first("job_configuration").is_some()
 }
 
 /// Where a base job template can be: at the root; in a work pool as Prefect's API and `prefect work-pool inspect` give
 /// it; in a `PrefectWorkPool` of Prefect's operator.
-pub const WAYS: [&[&str]; 3] = [&[], &["base_job_template"], &["spec", "baseJobTemplate", "value"]];
+pub const PATHS: [&[&str]; 3] = [&[], &["base_job_template"], &["spec", "baseJobTemplate", "value"]];
 
 /// The base job template that an object is, or has in it.
 pub fn find<'a>(object: &Object<'a>) -> Option<Node<'a>> {
-    let ways = WAYS.iter().filter(|way| match way.len() {
+    let ways = PATHS.iter().filter(|way| match way.len() {
         0 | 1 => object.kind.is_empty(),
         _ => object.kind == "PrefectWorkPool",
     });
     let mut found = ways.filter_map(|way| way.iter().try_fold(object.node, |node, key| node.first(key)));
-    found.find(|node| is_one(*node))
+    found.find(|node| is_base_job_template(*node))
 }
 
 /// The patches that a `PrefectWorkPool` has beside its template, if there are any: the operator applies them.
@@ -49,7 +49,7 @@ pub fn patches<'a>(object: &Object<'a>) -> Option<Node<'a>> {
 }
 
 /// The error where there are some: what they make of the template is not known here.
-pub fn refuse_patches() -> Error {
+pub fn unsupported_patches_error() -> Error {
     Error::refused("the operator changes the base job template by these `patches`")
         .hint("write what they change into `value`, and take them out")
 }
@@ -78,7 +78,7 @@ impl<'a> BaseJobTemplate<'a> {
     /// Fails where it is unclear what one of the parts is.
     pub fn read(object: &Object<'a>, template: Node<'a>) -> Result<Self> {
         if let Some(patches) = patches(object) {
-            return Err(refuse_patches().at(patches.span()));
+            return Err(unsupported_patches_error().at(patches.span()));
         }
         let way = object.node.way_to(template).chain([template]);
         way.into_iter().try_for_each(|node| StrictMap::of(node, "a mapping around the base job template").map(drop))?;
@@ -113,7 +113,7 @@ impl<'a> BaseJobTemplate<'a> {
 
 /// Whether a value is nothing but the placeholder of `env`, which the worker fills with what it adds.
 pub fn is_env_placeholder(node: Node<'_>) -> bool {
-    node.is_scalar() && node.text().is_some_and(|text| placeholder::whole(&text) == Some("env"))
+    node.is_scalar() && node.text().is_some_and(|text| placeholder::sole_name(&text) == Some("env"))
 }
 
 /// The item of a container's `env` that is the placeholder, beside entries: once anything sets `env`, the worker puts

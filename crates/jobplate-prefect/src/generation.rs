@@ -10,9 +10,9 @@ use super::placeholder;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Generation {
     /// Prefect 0.x and 1.x: `PREFECT__...`
-    One,
+    Prefect1,
     /// Prefect 2 and 3: `PREFECT_...`
-    TwoOrThree,
+    Prefect2Or3,
 }
 
 /// What an object is to Prefect.
@@ -27,47 +27,47 @@ pub enum Role {
 }
 
 /// Reads the role of an object, whose pod has these containers.
-pub fn role(object: &Object<'_>, containers: &[Node<'_>]) -> Role {
+pub fn detect_role(object: &Object<'_>, containers: &[Node<'_>]) -> Role {
     match &*object.kind {
         "Job" | "CronJob" => {
             let told = containers.iter().find_map(|container| of_flow_run(*container));
-            Role::FlowRun(told.unwrap_or(Generation::One))
+            Role::FlowRun(told.unwrap_or(Generation::Prefect1))
         }
-        _ => containers.iter().find_map(|container| agent(*container)).map_or(Role::Other, Role::Agent),
+        _ => containers.iter().find_map(|container| agent_generation(*container)).map_or(Role::Other, Role::Agent),
     }
 }
 
 /// The name that Prefect 2 and 3 want the flow's container to have (`_get_base_job_manifest` of
 /// prefect_kubernetes.worker).
-pub const CONTAINER: &str = "prefect-job";
+pub const FLOW_CONTAINER: &str = "prefect-job";
 
 /// The Prefect that a flow run's container is of, as far as it tells.
 fn of_flow_run(container: Node<'_>) -> Option<Generation> {
     // Most have no such variable, which is told without a text being made of each name.
     let may_tell = |env: &Node<'_>| env.raw().contains("PREFECT_") && !env.descendants().any(is_filled);
     let by_env = || container.first("env").filter(may_tell).and_then(by_variables);
-    let by_part = || is_part_of_template(container).then_some(Generation::TwoOrThree);
+    let by_part = || is_prefect2_or_3_flow_container(container).then_some(Generation::Prefect2Or3);
     image_generation(container).or_else(by_env).or_else(by_part)
 }
 
 /// Whether something is put in the place of a part of a text: only Prefect 2 and 3 do that.
 fn is_filled(node: Node<'_>) -> bool {
-    node.is_scalar() && placeholder::is_in(node.raw())
+    node.is_scalar() && placeholder::is_contained_in(node.raw())
 }
 
 /// The Prefect that reads the variables of an `env`. A name that only Prefect 1 knows says more than one of Prefect 2
 /// and 3.
 fn by_variables(env: Node<'_>) -> Option<Generation> {
     let names = || env.items().filter_map(|entry| entry.first("name")?.text());
-    if names().any(|name| name.starts_with("PREFECT__") && !is_told_by_workers(&name)) {
-        return Some(Generation::One);
+    if names().any(|name| name.starts_with("PREFECT__") && !is_set_by_workers(&name)) {
+        return Some(Generation::Prefect1);
     }
-    names().any(|name| name.starts_with("PREFECT_API_")).then_some(Generation::TwoOrThree)
+    names().any(|name| name.starts_with("PREFECT_API_")).then_some(Generation::Prefect2Or3)
 }
 
 /// What workers of Prefect 2 and 3 tell their flow runs by names that look like those of Prefect 1
 /// (`_base_flow_run_environment` and `_base_attribution_environment` of prefect.workers.base).
-const OF_WORKERS: [&str; 7] = [
+const SET_BY_WORKERS: [&str; 7] = [
     "PREFECT__FLOW_RUN_ID",
     "PREFECT__FLOW_ID",
     "PREFECT__FLOW_NAME",
@@ -78,14 +78,14 @@ const OF_WORKERS: [&str; 7] = [
 ];
 
 /// Whether a worker tells its flow runs something by this name: its own value counts, whatever a template says.
-pub fn is_told_by_workers(name: &str) -> bool {
-    OF_WORKERS.contains(&name)
+pub fn is_set_by_workers(name: &str) -> bool {
+    SET_BY_WORKERS.contains(&name)
 }
 
 /// Whether a container is one that an agent or worker of Prefect 2 or 3 makes a Job of: by its name, or the
 /// placeholder that a worker fills.
-pub fn is_part_of_template(container: Node<'_>) -> bool {
-    container.first("name").is_some_and(|name| name.is(CONTAINER))
+pub fn is_prefect2_or_3_flow_container(container: Node<'_>) -> bool {
+    container.first("name").is_some_and(|name| name.is(FLOW_CONTAINER))
         || container.first("env").is_some_and(is_env_placeholder)
 }
 
@@ -113,8 +113,8 @@ pub fn image_version(container: Node<'_>) -> Option<Vec<u32>> {
 fn image_generation(container: Node<'_>) -> Option<Generation> {
     let tag = image_tag(container)?;
     match written_version(&tag)?.split('.').next()? {
-        "0" | "1" => Some(Generation::One),
-        "2" | "3" => Some(Generation::TwoOrThree),
+        "0" | "1" => Some(Generation::Prefect1),
+        "2" | "3" => Some(Generation::Prefect2Or3),
         _ => None,
     }
 }
@@ -124,7 +124,7 @@ fn image_generation(container: Node<'_>) -> Option<Generation> {
 /// Prefect 1: `prefect agent kubernetes start` (before 0.13: `prefect agent start kubernetes`);
 /// Prefect 2: `prefect agent start`, and a work queue can be called `kubernetes`; Prefect 2 and 3:
 /// `prefect worker start`.
-pub fn agent(container: Node<'_>) -> Option<Generation> {
+pub fn agent_generation(container: Node<'_>) -> Option<Generation> {
     // Most containers are decided by this, without a text being made.
     if !command_lists(container).any(|value| value.raw().contains("prefect")) {
         return None;
@@ -135,16 +135,16 @@ pub fn agent(container: Node<'_>) -> Option<Generation> {
     let behind_programs = words.iter().enumerate().filter(|(_, word)| is_prefect(word)).map(|(at, _)| &words[at + 1..]);
     let mut commands = behind_programs.map(|behind| &behind[session_options(behind)..]);
     commands.find_map(|command| match command {
-        ["worker", "start", ..] => Some(Generation::TwoOrThree),
+        ["worker", "start", ..] => Some(Generation::Prefect2Or3),
         ["agent", "start", behind @ ..] => {
             let by_variables = || container.first("env").and_then(by_variables);
             let by_word = || match behind {
-                ["kubernetes" | "docker" | "local" | "fargate", ..] => Generation::One,
-                _ => Generation::TwoOrThree,
+                ["kubernetes" | "docker" | "local" | "fargate", ..] => Generation::Prefect1,
+                _ => Generation::Prefect2Or3,
             };
             Some(image_generation(container).or_else(by_variables).unwrap_or_else(by_word))
         }
-        ["agent", "kubernetes" | "docker" | "local" | "ecs" | "vertex", ..] => Some(Generation::One),
+        ["agent", "kubernetes" | "docker" | "local" | "ecs" | "vertex", ..] => Some(Generation::Prefect1),
         _ => None,
     })
 }

@@ -13,7 +13,7 @@ use jobplate_yaml::{Kind, Node, StrictMap};
 pub const KIND: &str = "KubernetesJob";
 
 /// Where one can be: at the root; as Prefect's API gives it; in what `prefect deployment build` writes.
-const WAYS: [&[&str]; 3] = [&[], &["data"], &["infrastructure"]];
+const PATHS: [&[&str]; 3] = [&[], &["data"], &["infrastructure"]];
 
 /// The slug of the block's type.
 pub const SLUG: &str = "kubernetes-job";
@@ -26,11 +26,11 @@ pub fn find<'a>(object: &Object<'a>) -> Option<Node<'a>> {
     if !object.kind.is_empty() {
         return None;
     }
-    let mut found = WAYS.iter().filter_map(|way| way.iter().try_fold(object.node, |node, key| node.first(key)));
-    found.find(|node| is_one(*node))
+    let mut found = PATHS.iter().filter_map(|way| way.iter().try_fold(object.node, |node, key| node.first(key)));
+    found.find(|node| is_block(*node))
 }
 
-fn is_one(node: Node<'_>) -> bool {
+fn is_block(node: Node<'_>) -> bool {
     let is_typed = ["type", "block_type_slug"].iter().any(|key| node.first(key).is_some_and(|slug| slug.is(SLUG)));
     let has_job = node.first("job").and_then(|job| job.first("kind")).is_some_and(|kind| kind.is("Job"));
     is_typed || has_job || node.first(PATCHES).is_some_and(|list| list.items().any(is_patch_of_containers))
@@ -43,7 +43,7 @@ fn is_patch_of_containers(item: Node<'_>) -> bool {
 
 /// The parts that edits are about.
 #[derive(Clone, Copy, Debug)]
-pub struct Block<'a> {
+pub struct KubernetesJobBlock<'a> {
     /// The block.
     pub node: Node<'a>,
     /// The pod of its Job; none where the block has no Job of its own.
@@ -54,7 +54,7 @@ pub struct Block<'a> {
     pub env: Option<Node<'a>>,
 }
 
-impl<'a> Block<'a> {
+impl<'a> KubernetesJobBlock<'a> {
     /// Reads a block in an object.
     ///
     /// # Errors
@@ -66,7 +66,7 @@ impl<'a> Block<'a> {
             Some(node) if node.kind() == Kind::Map => step(node, key),
             _ => Ok(None),
         })?;
-        Ok(Block {
+        Ok(KubernetesJobBlock {
             node: block,
             pod_spec: pod.filter(|pod| pod.kind() == Kind::Map),
             customizations: step(block, PATCHES)?,
@@ -80,7 +80,7 @@ pub const APPEND: &str = "/spec/template/spec/containers/0/env/-";
 
 /// What a patch does to the `env` of the flow's container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnEnv {
+pub enum EnvPatch {
     /// Nothing.
     Nothing,
     /// Appends an entry.
@@ -90,7 +90,7 @@ pub enum OnEnv {
 }
 
 /// Reads a patch.
-pub fn on_env(patch: Node<'_>) -> OnEnv {
+pub fn classify_env_patch(patch: Node<'_>) -> EnvPatch {
     let text = |key: &str| patch.first(key).and_then(Node::text);
     let env = APPEND.trim_end_matches("/-");
     // One of the two is the other, or around it.
@@ -99,9 +99,9 @@ pub fn on_env(patch: Node<'_>) -> OnEnv {
     };
     let touches = |path: &str| is_in(env, path) || is_in(path, env);
     match (text("op"), text("path"), text("from")) {
-        (Some(op), Some(path), _) if op == "add" && path == APPEND => OnEnv::Appends,
-        (_, Some(path), _) if touches(&path) => OnEnv::Other,
-        (_, _, Some(from)) if touches(&from) => OnEnv::Other,
-        _ => OnEnv::Nothing,
+        (Some(op), Some(path), _) if op == "add" && path == APPEND => EnvPatch::Appends,
+        (_, Some(path), _) if touches(&path) => EnvPatch::Other,
+        (_, _, Some(from)) if touches(&from) => EnvPatch::Other,
+        _ => EnvPatch::Nothing,
     }
 }

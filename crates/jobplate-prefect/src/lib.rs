@@ -36,7 +36,7 @@
 //! | [`convert`] | what a job template becomes as a base job template |
 //! | [`pyvalue`] | what Python's values and readers make of text |
 //! | `kwargs` | which arguments a Python class accepts |
-//! | [`shown`] | how notes and tables describe the value of a variable without showing it |
+//! | [`value_description`] | how notes and tables describe the value of a variable without showing it |
 //! | [`note`] | what a note holds |
 
 #![warn(clippy::missing_errors_doc)]
@@ -52,7 +52,7 @@ pub mod placeholder;
 pub mod prefect1;
 pub mod pyvalue;
 pub mod requested_settings;
-pub mod shown;
 pub mod template_keys;
+pub mod value_description;
 pub mod variables;
 pub mod worker;

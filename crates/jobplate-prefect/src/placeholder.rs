@@ -17,7 +17,7 @@ pub struct Placeholder<'t> {
 
 /// What fills a placeholder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Filler {
+pub enum PlaceholderSource {
     /// A variable.
     Variable,
     /// `$NAME`: the environment of the worker.
@@ -28,17 +28,17 @@ pub enum Filler {
 
 impl Placeholder<'_> {
     /// What fills it.
-    pub fn filler(&self) -> Filler {
+    pub fn source(&self) -> PlaceholderSource {
         match self.name {
-            name if OF_THE_API.iter().any(|prefix| name.starts_with(prefix)) => Filler::Api,
-            name if name.starts_with('$') => Filler::Environment,
-            _ => Filler::Variable,
+            name if OF_THE_API.iter().any(|prefix| name.starts_with(prefix)) => PlaceholderSource::Api,
+            name if name.starts_with('$') => PlaceholderSource::Environment,
+            _ => PlaceholderSource::Variable,
         }
     }
 }
 
 /// The placeholders of a text, in their order.
-pub fn all(text: &str) -> impl Iterator<Item = Placeholder<'_>> {
+pub fn find_all(text: &str) -> impl Iterator<Item = Placeholder<'_>> {
     let mut rest = text;
     std::iter::from_fn(move || {
         loop {
@@ -54,8 +54,8 @@ pub fn all(text: &str) -> impl Iterator<Item = Placeholder<'_>> {
 }
 
 /// Whether there is one in a text.
-pub fn is_in(text: &str) -> bool {
-    all(text).next().is_some()
+pub fn is_contained_in(text: &str) -> bool {
+    find_all(text).next().is_some()
 }
 
 /// The name that a text begins with, behind the braces, and what stands behind it all.
@@ -78,14 +78,14 @@ fn is_blank(c: char) -> bool {
 }
 
 /// The name of a placeholder that is the whole text.
-pub fn whole(text: &str) -> Option<&str> {
+pub fn sole_name(text: &str) -> Option<&str> {
     let (name, behind) = name(text.strip_prefix("{{")?)?;
     behind.is_empty().then_some(name)
 }
 
 /// Whether Prefect asks its API for something because of this text, wherever it comes from.
-pub fn asks_the_api(text: &str) -> bool {
-    all(text).any(|own| own.filler() == Filler::Api)
+pub fn contains_api_placeholder(text: &str) -> bool {
+    find_all(text).any(|own| own.source() == PlaceholderSource::Api)
 }
 
 #[cfg(test)]
@@ -109,12 +109,14 @@ mod tests {
             ("{{ a }", &[]),
             ("", &[]),
         ] {
-            assert_eq!(all(text).map(|own| own.name).collect::<Vec<_>>(), wanted, "{text}");
+            assert_eq!(find_all(text).map(|own| own.name).collect::<Vec<_>>(), wanted, "{text}");
         }
-        let fulls = |text| all(text).map(|own| own.full).collect::<Vec<_>>();
+        let fulls = |text| find_all(text).map(|own| own.full).collect::<Vec<_>>();
         assert_eq!(fulls("x{{{ a }}}{{b}}"), ["{{ a }}", "{{b}}"]);
-        assert_eq!(whole("{{ a }}"), Some("a"));
-        assert_eq!(whole("{{ a }}-"), None);
-        assert!(asks_the_api("x{{ prefect.blocks.secret.a }}") && !asks_the_api("{{ prefect.x }}"));
+        assert_eq!(sole_name("{{ a }}"), Some("a"));
+        assert_eq!(sole_name("{{ a }}-"), None);
+        assert!(
+            contains_api_placeholder("x{{ prefect.blocks.secret.a }}") && !contains_api_placeholder("{{ prefect.x }}")
+        );
     }
 }

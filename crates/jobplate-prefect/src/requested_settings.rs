@@ -23,7 +23,7 @@ impl Backend {
 
 /// Settings by what they mean; which variables they become depends on the document.
 #[derive(Clone, Debug, Default)]
-pub struct Settings {
+pub struct RequestedSettings {
     /// `--backend`
     pub backend: Option<Backend>,
     /// `--api`: the URL, as it was given.
@@ -34,7 +34,7 @@ pub struct Settings {
     pub local_secrets: Option<bool>,
 }
 
-impl Settings {
+impl RequestedSettings {
     /// Whether nothing is asked for.
     pub fn is_empty(&self) -> bool {
         self.backend.is_none() && self.api.is_none() && self.api_key.is_none() && self.local_secrets.is_none()

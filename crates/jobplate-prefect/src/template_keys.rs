@@ -7,6 +7,6 @@ pub const JOB_TEMPLATE: [&str; 2] = ["job_template.yaml", "job_template.yml"];
 pub const BASE_JOB_TEMPLATE: &str = "baseJobTemplate.json";
 
 /// Returns whether a key holds a template of any generation of Prefect.
-pub fn is_template(key: &str) -> bool {
+pub fn is_template_key(key: &str) -> bool {
     key == BASE_JOB_TEMPLATE || JOB_TEMPLATE.contains(&key)
 }

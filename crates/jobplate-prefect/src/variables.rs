@@ -5,7 +5,7 @@ use jobplate_manifest::env::{EnvValue, EnvVar};
 use jobplate_manifest::sensitive::looks_secret;
 
 use super::generation::Generation;
-use super::requested_settings::Settings;
+use super::requested_settings::RequestedSettings;
 
 /// What stands before the name of a Prefect 1 secret in its variable.
 const SECRETS: &str = "PREFECT__CONTEXT__SECRETS__";
@@ -37,17 +37,17 @@ pub(crate) const AUTH_TOKEN: &str = "PREFECT__CLOUD__AUTH_TOKEN";
 /// Prefect 1: whether a flow run under Prefect Cloud finds its secrets in its own environment only.
 pub const LOCAL_SECRETS: &str = "PREFECT__CLOUD__USE_LOCAL_SECRETS";
 /// Prefect 1: the API Prefect Cloud has.
-pub const CLOUD: &str = "https://api.prefect.io";
+pub const CLOUD_API_URL: &str = "https://api.prefect.io";
 
 /// The entries that settings become for a generation of Prefect.
 ///
 /// # Errors
 /// Fails at a setting that the generation does not have.
-pub fn entries(settings: &Settings, generation: Generation) -> Result<Vec<EnvVar>> {
+pub fn setting_env_vars(settings: &RequestedSettings, generation: Generation) -> Result<Vec<EnvVar>> {
     let mut entries = Vec::new();
     let mut add = |name: &str, value| entries.push(EnvVar { name: name.to_owned(), value });
     match generation {
-        Generation::One => {
+        Generation::Prefect1 => {
             if let Some(backend) = settings.backend {
                 add(BACKEND, EnvValue::Literal(backend.name().to_owned()));
             }
@@ -61,7 +61,7 @@ pub fn entries(settings: &Settings, generation: Generation) -> Result<Vec<EnvVar
                 add(LOCAL_SECRETS, EnvValue::Literal(local.to_string()));
             }
         }
-        Generation::TwoOrThree => {
+        Generation::Prefect2Or3 => {
             let flag = match (settings.backend, settings.local_secrets) {
                 (Some(_), _) => Some("--backend"),
                 (_, Some(_)) => Some("--local-secrets"),

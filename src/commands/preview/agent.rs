@@ -13,7 +13,7 @@ use jobplate_prefect::prefect1::{deployment, notes};
 use jobplate_prefect::pyvalue::heap::{Data, Heap};
 use jobplate_prefect::pyvalue::source::Text;
 use jobplate_prefect::pyvalue::{text, yaml};
-use jobplate_prefect::shown::Shown;
+use jobplate_prefect::value_description::ValueDescription;
 
 use super::shown::{Shows, table, value_in_words};
 use crate::shared::whole::Whole;
@@ -89,7 +89,7 @@ pub(super) fn preview(
 struct Deployed {
     file: String,
     version: Option<Vec<u32>>,
-    has_sources: bool,
+    has_env_from: bool,
 }
 
 impl Deployed {
@@ -112,7 +112,7 @@ impl Deployed {
         if has_template && made.is_agents_template && made.agent.job_template_path.is_none() {
             add(format!("{}: this agent is started without `--job-template`, and so reads no job template", self.file));
         }
-        if self.has_sources {
+        if self.has_env_from {
             add(format!("{}: variables that the agent takes by `envFrom` are not known here", self.file));
         }
         if let Some(namespace) = made.agent.namespace
@@ -152,10 +152,10 @@ fn read_scenario(
     if !scenario.environ.0.is_empty() {
         return twice("--agent", "environ");
     }
-    let deployment::Deployed { start, environ, version, has_sources } =
+    let deployment::Deployed { start, environ, version, has_env_from } =
         deployment::find(heap, &files.text(name, false)?)?;
     (scenario.start, scenario.environ) = (start, environ);
-    Ok((scenario, Some(Deployed { file: name.clone(), version, has_sources })))
+    Ok((scenario, Some(Deployed { file: name.clone(), version, has_env_from })))
 }
 
 /// The variables of the flow's container, in the order in which it gets them.
@@ -197,7 +197,7 @@ fn source_in_words(source: &Source) -> String {
 
 fn hidden_in_words(source: &Source) -> String {
     match &source.shown {
-        Shown::Reference(to) => format!("{} ({to})", source_in_words(source)),
+        ValueDescription::Reference(to) => format!("{} ({to})", source_in_words(source)),
         _ => source_in_words(source),
     }
 }

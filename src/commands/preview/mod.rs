@@ -110,7 +110,7 @@ Exit codes: 0 done, 2 input, or Prefect itself would fail"
                         + " template base-job-template` print one to start from",
                 ));
             }
-            Some(text) if base_job_template::is_one(&text.text) => {
+            Some(text) if base_job_template::is_base_job_template(&text.text) => {
                 refuse(self.agent.given(), &text, "is for Prefect 1, and this is a template of Prefect 2 or 3")?;
                 worker::preview(&mut heap, &mut files, &text, scenario, &self.worker)?
             }

@@ -4,7 +4,7 @@ use jobplate::diagnostic;
 use jobplate_manifest::env::ENV_FROM_SOURCES;
 use jobplate_prefect::note::Note;
 use jobplate_prefect::pyvalue::heap::{Heap, Id};
-use jobplate_prefect::shown::Shown;
+use jobplate_prefect::value_description::ValueDescription;
 
 /// What is shown of a preview.
 pub(super) struct Shows {
@@ -15,13 +15,13 @@ pub(super) struct Shows {
 }
 
 /// Returns what is shown of a value.
-pub(super) fn value_in_words(shown: &Shown) -> String {
+pub(super) fn value_in_words(shown: &ValueDescription) -> String {
     match shown {
-        Shown::Literal => "***".to_owned(),
-        Shown::Empty => "(empty)".to_owned(),
-        Shown::NoText(kind) => format!("*** ({kind})"),
-        Shown::Reference(to) => to.clone(),
-        Shown::Copied(from) => format!("*** (plain text of {from})"),
+        ValueDescription::Literal => "***".to_owned(),
+        ValueDescription::Empty => "(empty)".to_owned(),
+        ValueDescription::NotText(kind) => format!("*** ({kind})"),
+        ValueDescription::Reference(to) => to.clone(),
+        ValueDescription::ResolvedReference(from) => format!("*** (plain text of {from})"),
     }
 }
 

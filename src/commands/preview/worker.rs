@@ -7,11 +7,11 @@ use jobplate_diagnostic::{Error, Result};
 use jobplate_prefect::pyvalue::heap::Heap;
 use jobplate_prefect::pyvalue::source::Text;
 use jobplate_prefect::pyvalue::text;
-use jobplate_prefect::shown::{Shown, of_entry};
-use jobplate_prefect::worker::deployment::{self, Deployed};
-use jobplate_prefect::worker::environment::{Entry, Origin};
-use jobplate_prefect::worker::preview::{self, Preview};
-use jobplate_prefect::worker::scenario::{self, SETTINGS, Scenario};
+use jobplate_prefect::value_description::{ValueDescription, describe_entry};
+use jobplate_prefect::worker::deployment::{self, WorkerDeployment};
+use jobplate_prefect::worker::environment::{WorkerEnvEntry, WorkerEnvOrigin};
+use jobplate_prefect::worker::preview::{self, WorkerPreview};
+use jobplate_prefect::worker::scenario::{self, SETTINGS_PREFIX, WorkerScenario};
 use jobplate_prefect::worker::{manifest, notes};
 
 use super::shown::{Shows, table, value_in_words};
@@ -96,17 +96,17 @@ fn read_scenario(
     args: &WorkerArgs,
     heap: &mut Heap,
     files: &mut Whole,
-) -> Result<(Scenario, Option<(String, Deployed)>)> {
+) -> Result<(WorkerScenario, Option<(String, WorkerDeployment)>)> {
     let mut scenario = match scenario {
-        Some(name) => Scenario::read(heap, &files.text(name, false)?)?,
-        None => Scenario::plain(heap)?,
+        Some(name) => WorkerScenario::read(heap, &files.text(name, false)?)?,
+        None => WorkerScenario::with_defaults(heap)?,
     };
     if let Some(name) = &args.job_variables {
         if scenario.run_variables.is_some() {
             return Err(Error::usage("`--job-variables` and the scenario's `job_variables` are both given")
                 .hint("leave one of them out"));
         }
-        scenario.run_variables = Some(scenario::job_variables(heap, &files.text(name, false)?)?);
+        scenario.run_variables = Some(scenario::read_job_variables(heap, &files.text(name, false)?)?);
     }
     let mut deployed = None;
     if let Some(name) = &args.worker {
@@ -116,7 +116,7 @@ fn read_scenario(
             );
         }
         let own = deployment::find(&files.text(name, false)?)?;
-        own.put_into(&mut scenario);
+        own.apply_to(&mut scenario);
         deployed = Some((name.clone(), own));
     }
     for (flag, given, setting) in [
@@ -125,50 +125,51 @@ fn read_scenario(
     ] {
         let Some(given) = given else { continue };
         let reference = parse::api_key(flag, given)?;
-        scenario.worker.set(&format!("{SETTINGS}{setting}_NAME"), reference.name, None);
-        scenario.worker.set(&format!("{SETTINGS}{setting}_KEY"), reference.key, None);
+        scenario.worker.set(&format!("{SETTINGS_PREFIX}{setting}_NAME"), reference.name, None);
+        scenario.worker.set(&format!("{SETTINGS_PREFIX}{setting}_KEY"), reference.key, None);
     }
     for (given, setting) in [
         (args.create_secret_for_api_key, "CREATE_SECRET_FOR_API_KEY"),
         (args.store_env_as_secret, "STORE_ENV_AS_SECRET"),
     ] {
         if given {
-            scenario.worker.set(&format!("{SETTINGS}{setting}"), "true".to_owned(), None);
+            scenario.worker.set(&format!("{SETTINGS_PREFIX}{setting}"), "true".to_owned(), None);
         }
     }
     Ok((scenario, deployed))
 }
 
 /// The variables of the flow's container, in the order in which it gets them.
-fn rows(heap: &Heap, made: &Preview<'_>) -> String {
-    let name = |entry: &Entry| heap.item(entry.entry, "name").map_or("?".to_owned(), |name| text::str(heap, name));
-    let row = |(position, entry): (usize, &Entry)| {
+fn rows(heap: &Heap, made: &WorkerPreview<'_>) -> String {
+    let name =
+        |entry: &WorkerEnvEntry| heap.item(entry.entry, "name").map_or("?".to_owned(), |name| text::str(heap, name));
+    let row = |(position, entry): (usize, &WorkerEnvEntry)| {
         let own = name(entry);
-        let hidden = made.hidden.iter().filter(|hidden| name(hidden) == own);
+        let overridden = made.overridden.iter().filter(|overridden| name(overridden) == own);
         vec![
             (position + 1).to_string(),
-            made.carried.masked(&own),
-            made.carried.masked(&value_in_words(&of_entry(heap, entry.entry))),
+            made.redacted_names.redact(&own),
+            made.redacted_names.redact(&value_in_words(&describe_entry(heap, entry.entry))),
             source_in_words(entry),
-            hidden.map(|entry| hidden_in_words(heap, entry)).collect::<Vec<_>>().join("; "),
+            overridden.map(|entry| hidden_in_words(heap, entry)).collect::<Vec<_>>().join("; "),
         ]
     };
     let rows: Vec<Vec<String>> = made.entries.iter().enumerate().map(row).collect();
-    let shown = |name: &str| made.carried.masked(name);
+    let shown = |name: &str| made.redacted_names.redact(name);
     table(heap, manifest::container(heap, made.job), &rows, &shown)
 }
 
-fn source_in_words(entry: &Entry) -> String {
+fn source_in_words(entry: &WorkerEnvEntry) -> String {
     let who = match entry.origin {
-        Origin::Worker => "worker",
-        Origin::FlowRun => "flow run",
-        Origin::Template => "job_configuration",
-        Origin::Default => "default",
-        Origin::Deployment => "deployment",
-        Origin::JobVariables => "job variables",
-        Origin::Eviction => "Prefect, by backoffLimit",
-        Origin::Container => "container",
-        Origin::Secret => "worker's setting",
+        WorkerEnvOrigin::Worker => "worker",
+        WorkerEnvOrigin::FlowRun => "flow run",
+        WorkerEnvOrigin::Template => "job_configuration",
+        WorkerEnvOrigin::Default => "default",
+        WorkerEnvOrigin::Deployment => "deployment",
+        WorkerEnvOrigin::JobVariables => "job variables",
+        WorkerEnvOrigin::Eviction => "Prefect, by backoffLimit",
+        WorkerEnvOrigin::Container => "container",
+        WorkerEnvOrigin::Secret => "worker's setting",
     };
     match &entry.place {
         Some(place) => format!("{who}, {place}"),
@@ -176,9 +177,9 @@ fn source_in_words(entry: &Entry) -> String {
     }
 }
 
-fn hidden_in_words(heap: &Heap, entry: &Entry) -> String {
-    match of_entry(heap, entry.entry) {
-        Shown::Reference(to) => format!("{} ({to})", source_in_words(entry)),
+fn hidden_in_words(heap: &Heap, entry: &WorkerEnvEntry) -> String {
+    match describe_entry(heap, entry.entry) {
+        ValueDescription::Reference(to) => format!("{} ({to})", source_in_words(entry)),
         _ => source_in_words(entry),
     }
 }

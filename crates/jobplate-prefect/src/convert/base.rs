@@ -94,7 +94,7 @@ impl Base {
     /// The variable whose value a place in the template has, if it is one, and declared.
     pub(super) fn variable_at(&self, heap: &Heap, dict: Id, key: Id) -> Option<String> {
         let text = heap.str(heap.item_of(dict, key)?)?;
-        let name = placeholder::whole(text)?;
+        let name = placeholder::sole_name(text)?;
         self.variable(heap, name).map(|_| name.to_owned())
     }
 
@@ -207,7 +207,7 @@ fn fitting(heap: &mut Heap, schema: Id, name: &str, way: &str, value: Id) -> Res
         return no(heap, &format!("is one of {known}"));
     }
     if let Some(text) = heap.str(value)
-        && placeholder::asks_the_api(text)
+        && placeholder::contains_api_placeholder(text)
     {
         return Err(at(of_the_api(), heap.place(value)));
     }

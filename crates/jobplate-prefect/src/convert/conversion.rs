@@ -6,7 +6,7 @@ use num_bigint::BigInt;
 use super::base::{self, Base};
 use super::notes::Notes;
 use super::{flow_env, input, overlay, rewrite};
-use crate::generation::CONTAINER;
+use crate::generation::FLOW_CONTAINER;
 use crate::note::Note;
 use crate::pyvalue::heap::{Data, Heap, Id};
 use crate::pyvalue::send;
@@ -15,7 +15,7 @@ use crate::variables::secret_name;
 
 /// A finished conversion.
 #[derive(Debug)]
-pub struct Converted {
+pub struct Conversion {
     /// The base job template.
     pub root: Id,
     /// What is to be known about it, in the order of the job template.
@@ -26,7 +26,7 @@ pub struct Converted {
 ///
 /// # Errors
 /// Fails, with a place, at what is not a Job, and at what a worker could not create.
-pub fn convert(heap: &mut Heap, job: Id, on: Option<Id>) -> Result<Converted> {
+pub fn convert(heap: &mut Heap, job: Id, on: Option<Id>) -> Result<Conversion> {
     if heap.is_larger_than(job, send::MOST) {
         return Err(at(Error::input("aliases make this larger than any object can be"), heap.place(job)));
     }
@@ -41,7 +41,7 @@ pub fn convert(heap: &mut Heap, job: Id, on: Option<Id>) -> Result<Converted> {
     work.job(&parts)?;
     let notes = work.notes.sorted();
     send::check(heap, base.root)?;
-    Ok(Converted { root: base.root, notes })
+    Ok(Conversion { root: base.root, notes })
 }
 
 /// One conversion.
@@ -71,7 +71,7 @@ impl Work<'_> {
         // Prefect 1 gives one that has none this name.
         self.flow = name.unwrap_or("flow").to_owned();
         let flow = self.flow.clone();
-        rewrite::rename_container(self.heap, parts.job, &flow, CONTAINER);
+        rewrite::rename_container(self.heap, parts.job, &flow, FLOW_CONTAINER);
         self.top(parts)?;
         self.metadata(parts)?;
         self.lay_all(self.base.spec, parts.spec, &["template"], "spec")?;
@@ -174,11 +174,11 @@ impl Work<'_> {
         for (key, value) in &mut pairs {
             let Some(name) = self.heap.str(*key).map(str::to_owned) else { continue };
             if NAMES_CONTAINER.contains(&name.as_str()) && self.heap.str(*value) == Some(flow.as_str()) {
-                *value = self.heap.text(CONTAINER);
+                *value = self.heap.text(FLOW_CONTAINER);
             }
             for beginning in OF_CONTAINER {
                 if name.strip_prefix(beginning) == Some(flow.as_str()) {
-                    *key = self.heap.text(format!("{beginning}{CONTAINER}"));
+                    *key = self.heap.text(format!("{beginning}{FLOW_CONTAINER}"));
                 }
             }
         }
@@ -326,12 +326,12 @@ impl Work<'_> {
             Some(Data::List(items)) => items,
             _ => Vec::new(),
         };
-        let name = self.heap.text(CONTAINER);
+        let name = self.heap.text(FLOW_CONTAINER);
         self.heap.set_item(self.base.container, "name", name);
         for other in parts.others.clone() {
-            let is_taken = self.heap.item(other, "name").and_then(|name| self.heap.str(name)) == Some(CONTAINER);
+            let is_taken = self.heap.item(other, "name").and_then(|name| self.heap.str(name)) == Some(FLOW_CONTAINER);
             if is_taken {
-                let error = Error::refused(format!("another container than the first has the name `{CONTAINER}`"));
+                let error = Error::refused(format!("another container than the first has the name `{FLOW_CONTAINER}`"));
                 let error =
                     error.hint("a worker wants the flow's container to be called so: give the other one another name");
                 return Err(at(error, self.heap.place(other)));

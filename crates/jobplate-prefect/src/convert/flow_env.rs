@@ -12,7 +12,7 @@ use super::notes::Notes;
 use super::variable_mapping::{self, Fate, Renamed, Takes};
 use super::{overlay, rewrite};
 use crate::base_job_template::is_worker_setting;
-use crate::generation::is_told_by_workers;
+use crate::generation::is_set_by_workers;
 use crate::placeholder;
 use crate::pyvalue::heap::{Data, Heap, Id};
 use crate::pyvalue::source::at;
@@ -97,7 +97,7 @@ fn read(heap: &mut Heap, notes: &mut Notes, env: Option<Id>) -> Result<Vec<Entry
         let Some(old) = heap.str(name).filter(|name| !name.is_empty()).map(str::to_owned) else {
             return fail(heap, "has a `name` that is no text", name);
         };
-        if placeholder::is_in(&old) {
+        if placeholder::is_contained_in(&old) {
             return fail(heap, "has a `name` with a placeholder in it", name);
         }
         if let Some(first) = entries.iter().position(|other| other.old == old) {
@@ -255,12 +255,12 @@ fn must_stay(heap: &Heap, entries: &[&Entry], at: usize) -> bool {
     let Some(new) = &entry.new else { return false };
     let own = text(entry);
     entry.value.is_none()
-        || is_told_by_workers(new)
+        || is_set_by_workers(new)
         // `env` comes first, and `$(NAME)` means what stands before it.
         || used_names(&own).next().is_some()
         || entries[..at].iter().any(|before| used_names(&text(before)).any(|used| used == new))
         // The values of `env` are searched for placeholders once more.
-        || placeholder::is_in(&own)
+        || placeholder::is_contained_in(&own)
 }
 
 /// The entry under its new name, with the value it has now.

@@ -24,4 +24,4 @@ mod overlay;
 mod rewrite;
 mod variable_mapping;
 
-pub use conversion::{Converted, convert};
+pub use conversion::{Conversion, convert};

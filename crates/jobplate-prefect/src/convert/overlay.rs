@@ -86,8 +86,10 @@ pub(super) fn put_named(heap: &Heap, items: &mut Vec<Id>, of: &str, item: Id) {
 pub(super) fn literal(heap: &mut Heap, base: &mut Base, notes: &mut Notes, value: Id) -> Result<Id> {
     let place = heap.place(value).cloned();
     let data = match heap.get(value).clone() {
-        Data::Str(text) if placeholder::asks_the_api(&text) => return Err(at(of_the_api(), place.as_ref())),
-        Data::Str(text) if placeholder::is_in(&text) => {
+        Data::Str(text) if placeholder::contains_api_placeholder(&text) => {
+            return Err(at(of_the_api(), place.as_ref()));
+        }
+        Data::Str(text) if placeholder::is_contained_in(&text) => {
             let own = base.behind_variable(heap, &text);
             notes.add(
                 format!("this text looks like a placeholder of Prefect, and stays a text: as the default of the variable of {own}"),
@@ -109,7 +111,7 @@ pub(super) fn literal(heap: &mut Heap, base: &mut Base, notes: &mut Notes, value
 
 /// A key, in which the server does not take a placeholder for a text.
 fn literal_key(heap: &Heap, key: Id) -> Result<Id> {
-    match heap.str(key).is_some_and(placeholder::is_in) {
+    match heap.str(key).is_some_and(placeholder::is_contained_in) {
         false => Ok(key),
         true => {
             let error = Error::refused("this key looks like a placeholder of Prefect, whose server would refuse it");

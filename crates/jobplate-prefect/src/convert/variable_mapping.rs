@@ -3,7 +3,7 @@
 //! New names are settings that prefect 2.20 and 3.8 both know; of the old ones, those are meant that
 //! prefect 1.4's `config.toml` has, and the few that its agent or older versions set.
 
-use crate::generation::is_told_by_workers;
+use crate::generation::is_set_by_workers;
 use crate::variables::secret_name;
 
 /// Which values a setting of Prefect 2 and 3 takes.
@@ -97,7 +97,7 @@ const DROPPED: [(&str, &str); 20] = [
 
 /// What becomes of a variable.
 pub(super) fn fate(name: &str) -> Fate<'_> {
-    if !name.starts_with("PREFECT__") || is_told_by_workers(name) {
+    if !name.starts_with("PREFECT__") || is_set_by_workers(name) {
         return Fate::Stays;
     }
     if let Some((_, new, takes, more)) = RENAMED.iter().find(|(old, ..)| *old == name) {

@@ -18,7 +18,7 @@ use crate::pyvalue::source::{Place, Text, at};
 
 /// What a manifest says of a program.
 #[derive(Debug)]
-pub(crate) struct Deployed {
+pub(crate) struct ProgramContainer {
     /// The options that it is started with.
     pub options: Options,
     /// The profile that is named right behind `prefect`: the active one. Elsewhere `--profile` is another thing, and
@@ -31,20 +31,20 @@ pub(crate) struct Deployed {
     /// The version of Prefect in its image, where it is one of Prefect's own.
     pub version: Option<Vec<u32>>,
     /// Whether it takes variables from whole Secrets or ConfigMaps, too.
-    pub has_sources: bool,
+    pub has_env_from: bool,
 }
 
 /// Finds the program in a manifest. Fails where there is none, or more than one.
-pub(crate) fn find(program: &Program, source: &Rc<Text>) -> Result<Deployed> {
+pub(crate) fn find(program: &Program, source: &Rc<Text>) -> Result<ProgramContainer> {
     let whole = Place { source: Rc::clone(source), span: 0..0 };
     let mut found = None;
     each_in_text(&source.text, &mut |offset, object| {
         for own in pod_specs(object).unwrap_or_default().into_iter().flat_map(container::all) {
-            if generation::agent(own) != Some(program.generation) {
+            if generation::agent_generation(own) != Some(program.generation) {
                 continue;
             }
             if found.replace(Reader { program, source, offset }.deployed(own)?).is_some() {
-                let error = Error::input(program.several);
+                let error = Error::input(program.several_error);
                 return Err(at(error.hint("name a file with one of them"), Some(&whole)));
             }
         }
@@ -54,7 +54,7 @@ pub(crate) fn find(program: &Program, source: &Rc<Text>) -> Result<Deployed> {
         let (name, start) = (program.name, program.start.join(" "));
         let article = if name.starts_with('a') { "an" } else { "a" };
         let hint = format!("{article} {name} is a container that runs `{start}`");
-        at(Error::input(program.none).hint(hint), Some(&whole))
+        at(Error::input(program.missing_error).hint(hint), Some(&whole))
     })
 }
 
@@ -70,12 +70,19 @@ impl Reader<'_> {
         Place { source: Rc::clone(self.source), span: self.offset + span.start..self.offset + span.end }
     }
 
-    fn deployed(&self, container: Node<'_>) -> Result<Deployed> {
+    fn deployed(&self, container: Node<'_>) -> Result<ProgramContainer> {
         let environ = self.environ(container)?;
         let Command { profile, options, place } = self.command(container, &environ)?;
         let options = Options::read(self.program, &options, &place)?;
-        let has_sources = container.first("envFrom").is_some_and(|list| list.items().next().is_some());
-        Ok(Deployed { options, profile, place, environ, version: generation::image_version(container), has_sources })
+        let has_env_from = container.first("envFrom").is_some_and(|list| list.items().next().is_some());
+        Ok(ProgramContainer {
+            options,
+            profile,
+            place,
+            environ,
+            version: generation::image_version(container),
+            has_env_from,
+        })
     }
 
     /// The container's variables, in order.
@@ -139,7 +146,7 @@ impl Reader<'_> {
         let texts: Vec<&str> = words.iter().map(Known::text).collect();
         let Some((session, behind)) = find_start(start, &texts) else {
             let error = Error::input(format!("this {} is not started by `{}`", self.program.name, start.join(" ")));
-            return Err(at(error.hint(self.program.no_start), Some(&place)));
+            return Err(at(error.hint(self.program.other_command_hint), Some(&place)));
         };
         let takes_profile = self.program.options.iter().any(|(long, ..)| *long == "profile");
         let (profile, session) = match &words[session] {

@@ -15,6 +15,6 @@ mod options;
 mod shell;
 mod start;
 
-pub(crate) use container::{Deployed, find};
+pub(crate) use container::{ProgramContainer, find};
 pub(crate) use options::Options;
 pub use start::Program;

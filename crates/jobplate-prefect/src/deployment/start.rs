@@ -14,11 +14,11 @@ pub struct Program {
     /// What errors call it.
     pub name: &'static str,
     /// The error where there are several.
-    pub several: &'static str,
+    pub several_error: &'static str,
     /// The error where there is none.
-    pub none: &'static str,
+    pub missing_error: &'static str,
     /// The hint where something else is started.
-    pub no_start: &'static str,
+    pub other_command_hint: &'static str,
     /// The options with a value that it is started with: long, short, and whether they can stand several times.
     pub options: &'static [(&'static str, Option<char>, bool)],
     /// Those without a value.

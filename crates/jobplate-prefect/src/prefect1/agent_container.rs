@@ -10,8 +10,8 @@ use jobplate_manifest::env::{EnvValue, EnvVar, KeyRef};
 use jobplate_yaml::{Kind, Node};
 
 use crate::generation;
-use crate::requested_settings::{Backend, Settings};
-use crate::variables::{API, API_KEY, BACKEND, CLOUD, LOCAL_SECRETS};
+use crate::requested_settings::{Backend, RequestedSettings};
+use crate::variables::{API, API_KEY, BACKEND, CLOUD_API_URL, LOCAL_SECRETS};
 
 /// What held the key before there were API keys. Agents before 0.15.0 read it alone; 0.15 hands its value on to flow
 /// runs as their `PREFECT__CLOUD__AUTH_TOKEN`, and the key only if it is empty; 1.0 and later do not read it, but
@@ -38,7 +38,7 @@ enum Held<'a> {
 impl<'a> AgentContainer<'a> {
     /// The deprecated variable as an entry of its own, where the key has to be in it, too: the agent knows no other,
     /// or it has a value, which would be an old key, or one in plain text.
-    pub fn token(self, settings: &Settings) -> Option<EnvVar> {
+    pub fn token(self, settings: &RequestedSettings) -> Option<EnvVar> {
         let key = settings.api_key.as_ref()?;
         let needed = self.knows_only_tokens() || !matches!(self.held(TOKEN), Held::Nothing);
         needed.then(|| EnvVar { name: TOKEN.to_owned(), value: EnvValue::SecretKey(key.clone()) })
@@ -46,7 +46,7 @@ impl<'a> AgentContainer<'a> {
 
     /// What the user should know of settings that go into this container, which is one of `object`; `set` are the
     /// names of all variables that it gets in this call, `token` is whether the key makes it get that one.
-    pub fn remarks(self, settings: &Settings, object: &str, set: &[&str], token: bool) -> Vec<String> {
+    pub fn remarks(self, settings: &RequestedSettings, object: &str, set: &[&str], token: bool) -> Vec<String> {
         let mut remarks = Vec::new();
         if let Some(key) = settings.api_key.as_ref().filter(|_| token) {
             remarks.extend(self.on_token(key, object));
@@ -86,7 +86,7 @@ impl<'a> AgentContainer<'a> {
     }
 
     /// Whether backend and API fit each other when the settings are made.
-    fn on_api(self, settings: &Settings, object: &str, set: &[&str]) -> Option<String> {
+    fn on_api(self, settings: &RequestedSettings, object: &str, set: &[&str]) -> Option<String> {
         // Set by its name, or from somewhere else: nothing is known of it.
         let is_named = |name: &str, setting: bool| set.contains(&name) && !setting;
         if is_named(BACKEND, settings.backend.is_some()) || is_named(API, settings.api.is_some()) {
@@ -111,7 +111,7 @@ impl<'a> AgentContainer<'a> {
         }
         match (backend, api) {
             (Backend::Server, Some(api)) if is_clouds(&api) => Some(format!(
-                "{API} of {object} is that of Prefect Cloud ({CLOUD}), and every flow run gets it: name Prefect \
+                "{API} of {object} is that of Prefect Cloud ({CLOUD_API_URL}), and every flow run gets it: name Prefect \
                  Server's with --api URL"
             )),
             (Backend::Server, None) if !self.names_server() => Some(format!(
@@ -119,7 +119,7 @@ impl<'a> AgentContainer<'a> {
                  every flow run; name it with --api URL"
             )),
             (Backend::Cloud, Some(api)) if settings.api.is_none() && !is_clouds(&api) => {
-                Some(format!("{API} of {object} is not that of Prefect Cloud: add --api {CLOUD}"))
+                Some(format!("{API} of {object} is not that of Prefect Cloud: add --api {CLOUD_API_URL}"))
             }
             (Backend::Cloud, Some(api)) if settings.backend.is_none() && !is_clouds(&api) => {
                 Some(format!("{BACKEND} of {object} is not server: for Prefect Server add --backend server"))

@@ -24,17 +24,17 @@ pub struct Deployed {
     /// The version of Prefect in its image, where it is one of Prefect's own.
     pub version: Option<Vec<u32>>,
     /// Whether it takes variables from whole Secrets or ConfigMaps, too.
-    pub has_sources: bool,
+    pub has_env_from: bool,
 }
 
 /// What an agent is, in words of errors.
 pub const AGENT: Program = Program {
-    generation: Generation::One,
+    generation: Generation::Prefect1,
     start: &["prefect", "agent", "kubernetes", "start"],
     name: "agent",
-    several: "there are several Prefect 1 agents here",
-    none: "no Prefect 1 agent is here",
-    no_start: "Jobs are made by the Kubernetes agent only",
+    several_error: "there are several Prefect 1 agents here",
+    missing_error: "no Prefect 1 agent is here",
+    other_command_hint: "Jobs are made by the Kubernetes agent only",
     options: &OPTIONS,
     switches: &["no-cloud-logs", "disable-job-deletion"],
 };
@@ -44,9 +44,10 @@ pub const AGENT: Program = Program {
 /// # Errors
 /// Fails where there is no agent, or more than one, or one whose command can't be followed.
 pub fn find(heap: &mut Heap, source: &Rc<Text>) -> Result<Deployed> {
-    let deployment::Deployed { options, place, environ, version, has_sources, .. } = deployment::find(&AGENT, source)?;
+    let deployment::ProgramContainer { options, place, environ, version, has_env_from, .. } =
+        deployment::find(&AGENT, source)?;
     let start = start(heap, &options, &place)?;
-    Ok(Deployed { start, environ, version, has_sources })
+    Ok(Deployed { start, environ, version, has_env_from })
 }
 
 /// The options of `prefect agent kubernetes start` that have a value.

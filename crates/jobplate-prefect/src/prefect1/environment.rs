@@ -2,7 +2,7 @@
 
 use crate::pyvalue::heap::{Heap, Id};
 use crate::pyvalue::source::Place;
-use crate::shown::{Shown, of_entry, of_value};
+use crate::value_description::{ValueDescription, describe_entry, describe_value};
 
 /// Who says what a variable is, the weakest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub struct Source {
     /// Where it is written; none for what is nowhere.
     pub place: Option<Place>,
     /// What it gives.
-    pub shown: Shown,
+    pub shown: ValueDescription,
 }
 
 /// A variable of the flow container.
@@ -58,7 +58,7 @@ impl Environment {
     /// Sets a variable, over what was there.
     pub fn set(&mut self, heap: &Heap, name: Id, value: Id, origin: Origin) {
         let place = heap.place(value).or_else(|| heap.place(name)).cloned();
-        let source = Source { origin, place, shown: of_value(heap, value) };
+        let source = Source { origin, place, shown: describe_value(heap, value) };
         match self.0.iter_mut().find(|variable| heap.equal(variable.name, name)) {
             Some(own) => {
                 let before = std::mem::replace(&mut own.source, source);
@@ -73,7 +73,7 @@ impl Environment {
     /// variables are no entries of the template.
     pub fn add_entry(&mut self, heap: &Heap, name: Id, entry: Id, taken: usize) -> bool {
         let source =
-            Source { origin: Origin::Template, place: heap.place(name).cloned(), shown: of_entry(heap, entry) };
+            Source { origin: Origin::Template, place: heap.place(name).cloned(), shown: describe_entry(heap, entry) };
         match self.0[..taken].iter_mut().find(|variable| heap.equal(variable.name, name)) {
             Some(own) => {
                 own.hides.push(source);

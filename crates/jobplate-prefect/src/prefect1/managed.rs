@@ -2,7 +2,7 @@
 //! prefect 0.14.7 to 1.4.1).
 
 use super::version::Version;
-use crate::requested_settings::{Backend, Settings};
+use crate::requested_settings::{Backend, RequestedSettings};
 use crate::variables::{API, API_KEY, AUTH_TOKEN, BACKEND, LOCAL_SECRETS};
 
 /// The log level, which the agent sets before everything else.
@@ -63,7 +63,7 @@ pub fn is_managed(name: &str) -> bool {
 
 /// Returns the flag that sets a variable on an agent, which passes it on. `None` for what the agent decides itself for
 /// each flow run, such as its ID, or `USE_LOCAL_SECRETS`, which is always false.
-pub fn agent_flag(name: &str, settings: &Settings) -> Option<String> {
+pub fn agent_flag(name: &str, settings: &RequestedSettings) -> Option<String> {
     Some(match name {
         BACKEND => format!("--backend {}", settings.backend.map_or("BACKEND", Backend::name)),
         API => "--api URL".to_owned(),

@@ -16,8 +16,8 @@ use crate::pyvalue::environ::references;
 use crate::pyvalue::heap::{Data, Heap, Id};
 use crate::pyvalue::source::Place;
 use crate::pyvalue::text;
-use crate::shown::Shown;
-use crate::variables::{CLOUD, secret_name};
+use crate::value_description::ValueDescription;
+use crate::variables::{CLOUD_API_URL, secret_name};
 
 /// Variables of an agent's Deployment that nothing reads since Prefect 1.0.
 const DEAD: [&str; 6] =
@@ -128,12 +128,12 @@ impl Notes<'_> {
         for Source { origin, place, shown } in &variable.hides {
             let managed = is_managed(&name) && !matches!(variable.source.origin, Origin::AgentEnv | Origin::RunConfig);
             let text = match (origin, shown) {
-                (Origin::Template, Shown::Reference(to)) if managed => {
+                (Origin::Template, ValueDescription::Reference(to)) if managed => {
                     format!(
                         "`{name}` is lost here, and its reference to {to}: {winner} puts its own value in its place"
                     )
                 }
-                (Origin::Template, Shown::Reference(to)) => {
+                (Origin::Template, ValueDescription::Reference(to)) => {
                     format!("`{name}` is lost here, and its reference to {to}: {winner} puts plain text in its place")
                 }
                 (Origin::Template, _) => {
@@ -146,11 +146,13 @@ impl Notes<'_> {
             };
             self.add(text, place.as_ref());
         }
-        if let (Origin::AgentEnv, Shown::Copied(from)) = (variable.source.origin, &variable.source.shown) {
+        if let (Origin::AgentEnv, ValueDescription::ResolvedReference(from)) =
+            (variable.source.origin, &variable.source.shown)
+        {
             let text = format!("the agent's `--env` puts {from} into every flow run as plain text, under `{name}`");
             self.add(text, variable.source.place.as_ref());
         }
-        if let Shown::NoText(kind) = variable.source.shown {
+        if let ValueDescription::NotText(kind) = variable.source.shown {
             let text = match variable.source.origin {
                 Origin::Agent => {
                     format!(
@@ -204,7 +206,7 @@ impl Notes<'_> {
         let place = backend.and_then(|backend| heap.place(backend));
         if !backend_is("cloud") && !backend_is("server") && !is_unknown {
             self.add("PREFECT__BACKEND of the agent is neither `cloud` nor `server`: flows find no API with it", place);
-        } else if backend_is("server") && api.and_then(|api| heap.str(api)) == Some(CLOUD) {
+        } else if backend_is("server") && api.and_then(|api| heap.str(api)) == Some(CLOUD_API_URL) {
             let text = "the agent's backend is `server`, but its PREFECT__CLOUD__API is that of Prefect Cloud";
             self.add(text, api.and_then(|api| heap.place(api)));
         }

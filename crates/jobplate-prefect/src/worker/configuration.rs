@@ -6,8 +6,8 @@ use jobplate_diagnostic::{Error, Result};
 use super::fill;
 use super::required;
 use super::values::{as_json, copy, deep_merge, fails, set_in_dict, union, update};
-use super::version::{ListOfEnv, Version};
-use crate::placeholder::Filler;
+use super::version::{ListOfEnv, WorkerVersion};
+use crate::placeholder::PlaceholderSource;
 use crate::pyvalue::environ::Environ;
 use crate::pyvalue::heap::{Data, Heap, Id};
 use crate::pyvalue::source::at;
@@ -44,7 +44,7 @@ pub(super) struct Given {
 }
 
 /// The defaults of the template's variables: those that are there and no null.
-pub(super) fn defaults(heap: &mut Heap, version: Version, template: Id) -> Result<Id> {
+pub(super) fn defaults(heap: &mut Heap, version: WorkerVersion, template: Id) -> Result<Id> {
     let dict = heap.put(Data::Dict(Vec::new()), None);
     let Some(variables) = heap.item(template, "variables") else {
         return Err(fails(heap, template, "the base job template has no `variables`"));
@@ -72,7 +72,7 @@ pub(super) fn defaults(heap: &mut Heap, version: Version, template: Id) -> Resul
 }
 
 /// The job variables of a flow run: those of the deployment, and those of the run over them; `env` is merged.
-fn job_variables(heap: &mut Heap, version: Version, given: &Given) -> Result<Id> {
+fn job_variables(heap: &mut Heap, version: WorkerVersion, given: &Given) -> Result<Id> {
     let or_empty = |heap: &mut Heap, variables: Option<Id>, whose: &str| match variables {
         Some(variables) if *heap.get(variables) != Data::None => match heap.dict(variables) {
             Some(_) => Ok(copy(heap, variables)),
@@ -126,7 +126,7 @@ fn undotted(heap: &mut Heap, variables: Id) -> Result<Id> {
 }
 
 /// Fills a base job template. Fails where Prefect fails.
-pub(super) fn fill(heap: &mut Heap, version: Version, given: &Given, environ: &Environ) -> Result<Configuration> {
+pub(super) fn fill(heap: &mut Heap, version: WorkerVersion, given: &Given, environ: &Environ) -> Result<Configuration> {
     let variables = job_variables(heap, version, given)?;
     let Some(base) = heap.item(given.template, "job_configuration") else {
         return Err(fails(heap, given.template, "the base job template has no `job_configuration`"));
@@ -165,7 +165,7 @@ pub(super) fn fill(heap: &mut Heap, version: Version, given: &Given, environ: &E
 fn refuse_what_the_api_knows(heap: &Heap, filled: Id) -> Result<()> {
     let mut found = Vec::new();
     fill::in_value(heap, filled, &mut found);
-    match found.iter().find(|(_, placeholder)| placeholder.filler() == Filler::Api) {
+    match found.iter().find(|(_, placeholder)| placeholder.source() == PlaceholderSource::Api) {
         Some((value, placeholder)) => {
             let error = Error::input(format!("only Prefect's API knows `{}`", placeholder.name));
             let hint = "a preview asks nobody: write what it stands for in its place";
@@ -198,7 +198,7 @@ fn refuse_references(heap: &Heap, value: Id) -> Result<()> {
 }
 
 /// Reads the fields that there are, each as its type (pydantic, which is not strict).
-fn read(heap: &mut Heap, version: Version, filled: Id) -> Result<Configuration> {
+fn read(heap: &mut Heap, version: WorkerVersion, filled: Id) -> Result<Configuration> {
     let is_null = |heap: &Heap, id: Id| *heap.get(id) == Data::None;
     let wrong = |heap: &Heap, id: Id, key: &str, wanted: &str| {
         fails(heap, id, format!("`{key}` is {}, and must be {wanted}", heap.kind(id)))
@@ -251,7 +251,7 @@ fn read(heap: &mut Heap, version: Version, filled: Id) -> Result<Configuration> 
 }
 
 /// `env`: values of a mapping become texts as Python's `str()` makes them; a list stays as it is.
-fn env(heap: &mut Heap, version: Version, filled: Id) -> Result<Id> {
+fn env(heap: &mut Heap, version: WorkerVersion, filled: Id) -> Result<Id> {
     let Some(env) = heap.item(filled, "env") else { return Ok(heap.put(Data::Dict(Vec::new()), None)) };
     match heap.get(env).clone() {
         Data::List(items) => match version.list_of_env() {

@@ -6,16 +6,16 @@ use std::rc::Rc;
 
 use jobplate_diagnostic::{Error, Message, ProgramName, Result};
 
-use super::environment::Origin;
+use super::environment::WorkerEnvOrigin;
 use super::notes::is_secret_setting;
-use super::preview::Preview;
-use super::scenario::Scenario;
+use super::preview::WorkerPreview;
+use super::scenario::WorkerScenario;
 use super::settings;
-use super::version::Version;
+use super::version::WorkerVersion;
 use crate::deployment::{self, Program};
 use crate::generation::Generation;
 use crate::note::Note;
-use crate::placeholder::{self, Filler};
+use crate::placeholder::{self, PlaceholderSource};
 use crate::pyvalue::environ::{Environ, Known, Variable, references};
 use crate::pyvalue::heap::{Data, Heap};
 use crate::pyvalue::source::{Place, Text, at};
@@ -25,12 +25,12 @@ const UNNAMED: &str = "KubernetesWorker 00000000-0000-0000-0000-000000000005";
 
 /// What a worker is, in words of errors.
 pub const WORKER: Program = Program {
-    generation: Generation::TwoOrThree,
+    generation: Generation::Prefect2Or3,
     start: &["prefect", "worker", "start"],
     name: "worker",
-    several: "there are several workers of Prefect 2 or 3 here",
-    none: "no worker of Prefect 2 or 3 is here",
-    no_start: "Jobs of base job templates are made by workers, not by agents",
+    several_error: "there are several workers of Prefect 2 or 3 here",
+    missing_error: "no worker of Prefect 2 or 3 is here",
+    other_command_hint: "Jobs of base job templates are made by workers, not by agents",
     options: &OPTIONS,
     switches: &[
         "run-once",
@@ -60,7 +60,7 @@ const OPTIONS: [(&str, Option<char>, bool); 9] = [
 
 /// What a manifest says of a worker.
 #[derive(Debug)]
-pub struct Deployed {
+pub struct WorkerDeployment {
     /// `--name`
     pub name: Option<String>,
     /// `--pool`
@@ -74,15 +74,15 @@ pub struct Deployed {
     /// The version of Prefect in its image, where it is one of Prefect's own.
     pub version: Option<Vec<u32>>,
     /// Whether it takes variables from whole Secrets or ConfigMaps, too.
-    pub has_sources: bool,
+    pub has_env_from: bool,
 }
 
 /// Finds the worker in a manifest.
 ///
 /// # Errors
 /// Fails where there is no worker, or more than one, or one that creates no Jobs.
-pub fn find(source: &Rc<Text>) -> Result<Deployed> {
-    let deployment::Deployed { options, profile, place, mut environ, version, has_sources } =
+pub fn find(source: &Rc<Text>) -> Result<WorkerDeployment> {
+    let deployment::ProgramContainer { options, profile, place, mut environ, version, has_env_from } =
         deployment::find(&WORKER, source)?;
     if let Some(profile) = profile {
         set_profile(&mut environ, profile, &place)?;
@@ -100,7 +100,7 @@ pub fn find(source: &Rc<Text>) -> Result<Deployed> {
         return Err(at(error.hint("write `prefect --profile NAME worker start`, where variables win"), Some(&place)));
     }
     let (name, pool, has_template) = (one("name"), one("pool"), options.value("base-job-template").is_some());
-    Ok(Deployed { name, pool, has_template, place, environ, version, has_sources })
+    Ok(WorkerDeployment { name, pool, has_template, place, environ, version, has_env_from })
 }
 
 /// The profile that is active by the command line: as if the variable named it.
@@ -114,9 +114,9 @@ fn set_profile(environ: &mut Environ, profile: Known, place: &Place) -> Result<(
     Ok(())
 }
 
-impl Deployed {
+impl WorkerDeployment {
     /// Makes it the worker of a scenario.
-    pub fn put_into(&self, scenario: &mut Scenario) {
+    pub fn apply_to(&self, scenario: &mut WorkerScenario) {
         scenario.worker.name = Some(self.name.clone().unwrap_or_else(|| UNNAMED.to_owned()));
         scenario.worker.environ = self.environ.clone();
         if let Some(pool) = self.pool.as_ref().filter(|_| !scenario.has_work_pool) {
@@ -125,7 +125,14 @@ impl Deployed {
     }
 
     /// What is to be said of it; `file` is what it was read from.
-    pub fn notes(&self, heap: &Heap, made: &Preview<'_>, version: Version, file: &str, template: &Text) -> Vec<Note> {
+    pub fn notes(
+        &self,
+        heap: &Heap,
+        made: &WorkerPreview<'_>,
+        version: WorkerVersion,
+        file: &str,
+        template: &Text,
+    ) -> Vec<Note> {
         let mut notes = Vec::new();
         let mut add = |text: Message, place: Option<&Place>| notes.push(Note::new(text, place));
         let followed = version.prefect();
@@ -148,10 +155,10 @@ impl Deployed {
             let text = "the worker reads its `--base-job-template` only as it creates the work pool: a pool that is there keeps its own";
             add(text.into(), Some(&self.place));
         }
-        if self.has_sources {
+        if self.has_env_from {
             add(format!("{file}: variables that the worker takes by `envFrom` are not known here").into(), None);
         }
-        for entry in made.entries.iter().filter(|entry| entry.origin == Origin::Worker) {
+        for entry in made.entries.iter().filter(|entry| entry.origin == WorkerEnvOrigin::Worker) {
             let text = |key: &str| heap.item(entry.entry, key).map(|id| heap.get(id));
             let (Some(Data::Str(name)), Some(Data::Unknown(from))) = (text("name"), text("value")) else { continue };
             if is_secret_setting(name) {
@@ -162,7 +169,8 @@ impl Deployed {
             add(text.into(), entry.place.as_ref());
         }
         // A template can ask for a variable of the worker: `{{ $NAME }}`.
-        let in_template = placeholder::all(&template.text).filter(|own| own.filler() == Filler::Environment);
+        let in_template =
+            placeholder::find_all(&template.text).filter(|own| own.source() == PlaceholderSource::Environment);
         let asked_for: HashSet<&str> = in_template.map(|own| own.name.trim_start_matches('$')).collect();
         for variable in &self.environ.0 {
             let name = &variable.name;

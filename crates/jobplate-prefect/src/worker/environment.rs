@@ -5,17 +5,17 @@ use jobplate_diagnostic::Result;
 
 use super::configuration::Configuration;
 use super::run::Run;
-use super::scenario::Scenario;
+use super::scenario::WorkerScenario;
 use super::settings::Exported;
 use super::values::fails;
-use super::version::{Eviction, Version};
+use super::version::{Eviction, WorkerVersion};
 use crate::pyvalue::heap::{Data, Heap, Id};
 use crate::pyvalue::source::Place;
 use crate::pyvalue::text;
 
 /// Who says what a variable is, the weakest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Origin {
+pub enum WorkerEnvOrigin {
     /// A setting of the worker, which it hands on.
     Worker,
     /// The flow run, and what it belongs to.
@@ -38,11 +38,11 @@ pub enum Origin {
 
 /// An entry of the container's `env`.
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub struct WorkerEnvEntry {
     /// As the Job has it.
     pub entry: Id,
     /// Who set it.
-    pub origin: Origin,
+    pub origin: WorkerEnvOrigin,
     /// Where that is written.
     pub place: Option<Place>,
 }
@@ -54,7 +54,7 @@ const SIGTERM: &str = "PREFECT_FLOW_RUN_EXECUTE_SIGTERM_BEHAVIOR";
 struct Variable {
     name: Id,
     value: Id,
-    origin: Origin,
+    origin: WorkerEnvOrigin,
 }
 
 /// Variables as a dictionary has them: a name stays where it came first.
@@ -62,7 +62,7 @@ struct Variable {
 struct Variables(Vec<Variable>);
 
 impl Variables {
-    fn set(&mut self, heap: &Heap, name: Id, value: Id, origin: Origin) {
+    fn set(&mut self, heap: &Heap, name: Id, value: Id, origin: WorkerEnvOrigin) {
         match self.0.iter_mut().find(|own| heap.equal(own.name, name)) {
             Some(own) => (own.value, own.origin) = (value, origin),
             None => self.0.push(Variable { name, value, origin }),
@@ -73,23 +73,23 @@ impl Variables {
         self.0.iter().find(|own| heap.str(own.name) == Some(name))
     }
 
-    fn entries(&self, heap: &mut Heap) -> Vec<Entry> {
+    fn entries(&self, heap: &mut Heap) -> Vec<WorkerEnvEntry> {
         let entry = |own: &Variable| {
             let entry = heap.put(Data::Dict(Vec::new()), None);
             heap.set_item(entry, "name", own.name);
             heap.set_item(entry, "value", own.value);
-            Entry { entry, origin: own.origin, place: heap.place(own.value).or(heap.place(own.name)).cloned() }
+            WorkerEnvEntry { entry, origin: own.origin, place: heap.place(own.value).or(heap.place(own.name)).cloned() }
         };
         self.0.iter().map(entry).collect()
     }
 }
 
 /// What the worker sets itself: its settings, and what tells a flow run which one it is.
-fn of_worker(heap: &mut Heap, version: Version, scenario: &Scenario, exported: Vec<Exported>) -> Variables {
+fn of_worker(heap: &mut Heap, version: WorkerVersion, scenario: &WorkerScenario, exported: Vec<Exported>) -> Variables {
     let mut variables = Variables::default();
     for Exported { name, value, place } in exported {
         let (name, value) = (heap.text(name), heap.put(value.into(), place));
-        variables.set(heap, name, value, Origin::Worker);
+        variables.set(heap, name, value, WorkerEnvOrigin::Worker);
     }
     let Run { flow, flow_run, deployment, .. } = &scenario.run;
     let id = if version.writes_dashes() { flow_run.id.clone() } else { flow_run.id.replace('-', "") };
@@ -108,7 +108,7 @@ fn of_worker(heap: &mut Heap, version: Version, scenario: &Scenario, exported: V
     }
     for (name, value) in told {
         let (name, value) = (heap.text(name), heap.text(value));
-        variables.set(heap, name, value, Origin::FlowRun);
+        variables.set(heap, name, value, WorkerEnvOrigin::FlowRun);
     }
     variables
 }
@@ -116,12 +116,12 @@ fn of_worker(heap: &mut Heap, version: Version, scenario: &Scenario, exported: V
 /// The entries that a worker puts into the flow's container, before those that the container has.
 pub(super) fn prepare(
     heap: &mut Heap,
-    version: Version,
-    scenario: &Scenario,
+    version: WorkerVersion,
+    scenario: &WorkerScenario,
     exported: Vec<Exported>,
     configuration: &Configuration,
-    origin: &dyn Fn(&Heap, Id) -> Origin,
-) -> Result<Vec<Entry>> {
+    origin: &dyn Fn(&Heap, Id) -> WorkerEnvOrigin,
+) -> Result<Vec<WorkerEnvEntry>> {
     let mut variables = of_worker(heap, version, scenario, exported);
     let mut references = Vec::new();
     match heap.get(configuration.env).clone() {
@@ -137,7 +137,7 @@ pub(super) fn prepare(
             for item in items {
                 let own = origin(heap, item);
                 if heap.item(item, "valueFrom").is_some() {
-                    references.push(Entry { entry: item, origin: own, place: heap.place(item).cloned() });
+                    references.push(WorkerEnvEntry { entry: item, origin: own, place: heap.place(item).cloned() });
                 }
                 if let (Some(name), Some(value)) = (heap.item(item, "name"), heap.item(item, "value")) {
                     if !heap.is_hashable(name) {
@@ -182,7 +182,7 @@ fn reschedule_only(heap: &mut Heap, single: bool, variables: &mut Variables) {
     match single {
         true => {
             let value = heap.text("reschedule");
-            variables.set(heap, name, value, Origin::Eviction);
+            variables.set(heap, name, value, WorkerEnvOrigin::Eviction);
         }
         false => variables.0.retain(|own| !heap.equal(own.name, name)),
     }
@@ -193,18 +193,19 @@ fn tell_eviction(heap: &mut Heap, single: bool, variables: &mut Variables) {
         return;
     }
     let (name, value) = (heap.text(SIGTERM), heap.text(if single { "reschedule" } else { "relinquish" }));
-    variables.set(heap, name, value, Origin::Eviction);
+    variables.set(heap, name, value, WorkerEnvOrigin::Eviction);
 }
 
-fn tell_eviction_in_entries(heap: &mut Heap, single: bool, entries: &mut Vec<Entry>) {
-    let is_own =
-        |heap: &Heap, entry: &Entry| heap.item(entry.entry, "name").and_then(|name| heap.str(name)) == Some(SIGTERM);
+fn tell_eviction_in_entries(heap: &mut Heap, single: bool, entries: &mut Vec<WorkerEnvEntry>) {
+    let is_own = |heap: &Heap, entry: &WorkerEnvEntry| {
+        heap.item(entry.entry, "name").and_then(|name| heap.str(name)) == Some(SIGTERM)
+    };
     if single && entries.iter().any(|entry| is_own(heap, entry)) {
         return;
     }
     entries.retain(|entry| !is_own(heap, entry));
     let (name, value) = (heap.text(SIGTERM), heap.text(if single { "reschedule" } else { "relinquish" }));
-    let own = Variables(vec![Variable { name, value, origin: Origin::Eviction }]);
+    let own = Variables(vec![Variable { name, value, origin: WorkerEnvOrigin::Eviction }]);
     entries.append(&mut own.entries(heap));
 }
 
@@ -223,17 +224,17 @@ fn as_text(heap: &mut Heap, value: Id) -> Id {
 /// Gives those, too, that are not.
 pub(super) fn merge(
     heap: &Heap,
-    version: Version,
-    mut entries: Vec<Entry>,
+    version: WorkerVersion,
+    mut entries: Vec<WorkerEnvEntry>,
     own: Option<Id>,
-) -> Result<(Vec<Entry>, Vec<Entry>)> {
+) -> Result<(Vec<WorkerEnvEntry>, Vec<WorkerEnvEntry>)> {
     let list = match own.map(|own| heap.get(own)) {
         Some(Data::List(items)) if version.keeps_entries() => items.clone(),
         _ => return Ok((entries, Vec::new())),
     };
     let name = |entry: Id| heap.item(entry, "name");
     let mut names = Vec::new();
-    for Entry { entry, .. } in &entries {
+    for WorkerEnvEntry { entry, .. } in &entries {
         match name(*entry) {
             Some(name) => names.push(name),
             None => return Err(fails(heap, *entry, "an entry of `env` has no name")),
@@ -247,7 +248,8 @@ pub(super) fn merge(
         if let Some(name) = name(item).filter(|name| !heap.is_hashable(*name) && version.drops_doubled_entries()) {
             return Err(fails(heap, name, format!("the name of an entry is {}", heap.kind(name))));
         }
-        let entry = Entry { entry: item, origin: Origin::Container, place: heap.place(item).cloned() };
+        let entry =
+            WorkerEnvEntry { entry: item, origin: WorkerEnvOrigin::Container, place: heap.place(item).cloned() };
         let is_set = name(item).is_some_and(|name| names.iter().any(|own| heap.equal(*own, name)));
         if is_set && version.drops_doubled_entries() { dropped.push(entry) } else { entries.push(entry) }
     }

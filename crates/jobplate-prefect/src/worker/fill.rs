@@ -3,7 +3,7 @@
 use jobplate_diagnostic::{Error, Result};
 
 use super::values::get_from_dict;
-use crate::placeholder::{self, Filler, Placeholder};
+use crate::placeholder::{self, Placeholder, PlaceholderSource};
 use crate::pyvalue::environ::{Environ, Known};
 use crate::pyvalue::heap::{Data, Heap, Id};
 use crate::pyvalue::send::MOST;
@@ -14,7 +14,7 @@ use crate::pyvalue::text;
 /// none; it shows only where a value holds another placeholder of the same text.)
 fn in_text(text: &str) -> Vec<Placeholder<'_>> {
     let mut found = Vec::new();
-    for own in placeholder::all(text) {
+    for own in placeholder::find_all(text) {
         if !found.contains(&own) {
             found.push(own);
         }
@@ -37,25 +37,25 @@ const SHORTEST: usize = 4;
 
 /// What placeholders take from the worker's environment, and carry to wherever they stand: into names, too.
 #[derive(Debug, Default)]
-pub struct Carried(Vec<String>);
+pub struct RedactedNames(Vec<String>);
 
-impl Carried {
+impl RedactedNames {
     /// Finds what the placeholders of values take, as far as it is known.
     pub fn of(heap: &Heap, values: impl IntoIterator<Item = Id>, environ: &Environ) -> Self {
         let mut found = Vec::new();
         values.into_iter().for_each(|value| in_value(heap, value, &mut found));
-        let of_environment = found.into_iter().filter(|(_, own)| own.filler() == Filler::Environment);
+        let of_environment = found.into_iter().filter(|(_, own)| own.source() == PlaceholderSource::Environment);
         let texts = of_environment.filter_map(|(_, own)| match &environ.get(own.name.strip_prefix('$')?)?.value {
             Known::Text(text) if text.chars().count() >= SHORTEST => Some(text.clone()),
             _ => None,
         });
-        let mut carried = Carried(texts.collect());
-        carried.settle();
-        carried
+        let mut redacted_names = RedactedNames(texts.collect());
+        redacted_names.settle();
+        redacted_names
     }
 
     /// Takes in names that Prefect makes of such ones, in other letters. Where nothing is carried they may be shown.
-    pub fn take_in<'n>(&mut self, names: impl Iterator<Item = &'n str>) {
+    pub fn extend<'n>(&mut self, names: impl Iterator<Item = &'n str>) {
         if !self.0.is_empty() {
             self.0.extend(names.map(str::to_owned));
             self.settle();
@@ -68,8 +68,8 @@ impl Carried {
     }
 
     /// A text without it, to be shown to a person.
-    pub fn masked(&self, text: &str) -> String {
-        self.0.iter().fold(text.to_owned(), |text, carried| text.replace(carried, "***"))
+    pub fn redact(&self, text: &str) -> String {
+        self.0.iter().fold(text.to_owned(), |text, redacted_names| text.replace(redacted_names, "***"))
     }
 }
 
@@ -105,21 +105,21 @@ fn fill_text(heap: &mut Heap, template: Id, text: &str, values: Id, environ: &En
     }
     if let [placeholder] = placeholders.as_slice()
         && placeholder.full == text
-        && placeholder.filler() == Filler::Variable
+        && placeholder.source() == PlaceholderSource::Variable
     {
         return Ok(get_from_dict(heap, values, placeholder.name));
     }
     let mut filled = text.to_owned();
     let mut is_unknown = false;
     for placeholder in &placeholders {
-        let value = match placeholder.filler() {
-            Filler::Api => continue,
-            Filler::Variable => {
+        let value = match placeholder.source() {
+            PlaceholderSource::Api => continue,
+            PlaceholderSource::Variable => {
                 let value = get_from_dict(heap, values, placeholder.name);
                 is_unknown |= value.is_some_and(|value| matches!(heap.get(value), Data::Unknown(_)));
                 value.map(|value| text::str(heap, value))
             }
-            Filler::Environment => {
+            PlaceholderSource::Environment => {
                 let variable = environ.get(placeholder.name.trim_start_matches('$'));
                 is_unknown |= variable.is_some_and(|variable| matches!(variable.value, Known::Unknown(_)));
                 variable.map(|variable| variable.value.text().to_owned())

@@ -7,10 +7,10 @@ use super::configuration::Configuration;
 use super::fill;
 use super::labels;
 use super::run::Run;
-use super::scenario::Scenario;
+use super::scenario::WorkerScenario;
 use super::settings;
 use super::values::fails;
-use super::version::Version;
+use super::version::WorkerVersion;
 use crate::pyvalue::heap::{Data, Heap, Id};
 use crate::pyvalue::text;
 
@@ -43,7 +43,12 @@ fn set(heap: &Heap, texts: &mut Texts, name: Id, value: Id) {
 }
 
 /// The labels that Prefect gives a Job and its pod, those of the configuration over them.
-fn own_labels(heap: &mut Heap, version: Version, scenario: &Scenario, configuration: &Configuration) -> Texts {
+fn own_labels(
+    heap: &mut Heap,
+    version: WorkerVersion,
+    scenario: &WorkerScenario,
+    configuration: &Configuration,
+) -> Texts {
     let Run { flow, flow_run, deployment, work_pool, deployment_updated } = &scenario.run;
     let prefect = labels::value(version.prefect(), true);
     let mut own = vec![
@@ -105,7 +110,7 @@ fn pairs(heap: &Heap, of: Id, key: &str) -> Result<Texts> {
 }
 
 /// Labels as Kubernetes takes them.
-fn slugged(heap: &mut Heap, version: Version, texts: Texts) -> Result<Id> {
+fn slugged(heap: &mut Heap, version: WorkerVersion, texts: Texts) -> Result<Id> {
     let dict = heap.put(Data::Dict(Vec::new()), None);
     for (name, value) in texts {
         let (Some(key), Data::Str(text) | Data::Unknown(text)) = (heap.str(name), heap.get(value)) else {
@@ -125,7 +130,12 @@ fn slugged(heap: &mut Heap, version: Version, texts: Texts) -> Result<Id> {
 }
 
 /// The name of the Job, as far as Prefect makes one.
-fn name(heap: &mut Heap, version: Version, scenario: &Scenario, configuration: &Configuration) -> Result<Option<Id>> {
+fn name(
+    heap: &mut Heap,
+    version: WorkerVersion,
+    scenario: &WorkerScenario,
+    configuration: &Configuration,
+) -> Result<Option<Id>> {
     let run_name = heap.text(scenario.run.flow_run.name.as_str());
     let Some(own) = configuration.name.filter(|name| heap.is_true(*name)) else { return Ok(Some(run_name)) };
     if !version.fills_names() {
@@ -140,8 +150,8 @@ fn name(heap: &mut Heap, version: Version, scenario: &Scenario, configuration: &
 /// Prepares a manifest; its `env` is there already.
 pub(super) fn prepare(
     heap: &mut Heap,
-    version: Version,
-    scenario: &Scenario,
+    version: WorkerVersion,
+    scenario: &WorkerScenario,
     configuration: &Configuration,
 ) -> Result<()> {
     let manifest = configuration.manifest;
@@ -180,7 +190,7 @@ pub(super) fn prepare(
 }
 
 /// Labels and annotations of the pod.
-fn of_pod(heap: &mut Heap, version: Version, template: Id, own: Texts, annotations: Texts) -> Result<()> {
+fn of_pod(heap: &mut Heap, version: WorkerVersion, template: Id, own: Texts, annotations: Texts) -> Result<()> {
     let metadata = match heap.item(template, "metadata") {
         Some(metadata) => metadata,
         None => heap.put(Data::Dict(Vec::new()), None),
@@ -202,7 +212,7 @@ fn of_pod(heap: &mut Heap, version: Version, template: Id, own: Texts, annotatio
     Ok(())
 }
 
-fn image_and_command(heap: &mut Heap, version: Version, container: Id, default: &str) -> Result<()> {
+fn image_and_command(heap: &mut Heap, version: WorkerVersion, container: Id, default: &str) -> Result<()> {
     if heap.item(container, "image").is_none() {
         let image = heap.text(format!("prefecthq/prefect:{}-python3.11", version.prefect()));
         heap.set_item(container, "image", image);
@@ -270,7 +280,7 @@ fn shlex(line: &str) -> Option<Vec<String>> {
 }
 
 /// `generateName`, where the template has none of its own.
-fn generate_name(heap: &mut Heap, version: Version, metadata: Id, name: Option<Id>) -> Result<()> {
+fn generate_name(heap: &mut Heap, version: WorkerVersion, metadata: Id, name: Option<Id>) -> Result<()> {
     if let Some(own) = heap.item(metadata, "generateName") {
         let mut found = Vec::new();
         fill::in_value(heap, own, &mut found);

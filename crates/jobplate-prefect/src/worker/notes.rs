@@ -4,15 +4,15 @@ use jobplate_diagnostic::{Message, ProgramName, suggest};
 use jobplate_manifest::env::KEY_SOURCES;
 use jobplate_manifest::names::{self, Fault};
 
-use super::environment::{Entry, Origin};
-use super::fill::{self, Carried};
+use super::environment::{WorkerEnvEntry, WorkerEnvOrigin};
+use super::fill::{self, RedactedNames};
 use super::manifest;
-use super::preview::Preview;
-use super::scenario::Scenario;
+use super::preview::WorkerPreview;
+use super::scenario::WorkerScenario;
 use super::schema;
-use super::secret_references::Half;
+use super::secret_references::IncompleteSetting;
 use super::settings;
-use super::version::Version;
+use super::version::WorkerVersion;
 use crate::base_job_template::is_worker_setting;
 use crate::note::Note;
 use crate::placeholder::{self, Placeholder};
@@ -23,8 +23,8 @@ use crate::pyvalue::{json, text};
 use crate::variables::is_sensitive;
 
 /// Finds the remarks on a preview.
-pub fn find(heap: &Heap, version: Version, preview: &Preview<'_>, scenario: &Scenario) -> Vec<Note> {
-    let mut notes = Notes { heap, carried: &preview.carried, found: Vec::new() };
+pub fn find(heap: &Heap, version: WorkerVersion, preview: &WorkerPreview<'_>, scenario: &WorkerScenario) -> Vec<Note> {
+    let mut notes = Notes { heap, redacted_names: &preview.redacted_names, found: Vec::new() };
     if let Some(remark) = version.remark() {
         notes.add(remark, None);
     }
@@ -38,8 +38,8 @@ pub fn find(heap: &Heap, version: Version, preview: &Preview<'_>, scenario: &Sce
     notes.on_containers(preview);
     notes.on_what_is_to_come(preview);
     notes.on_names(preview);
-    for Half { given, missing, what, variable } in preview.settings.halves() {
-        let is_plain = |own: &&Entry| {
+    for IncompleteSetting { given, missing, what, variable } in preview.settings.halves() {
+        let is_plain = |own: &&WorkerEnvEntry| {
             let text = |key: &str| heap.item(own.entry, key).filter(|value| heap.is_true(*value));
             text("value").is_some() && text("name").and_then(|name| heap.str(name)) == Some(variable)
         };
@@ -65,13 +65,13 @@ pub fn find(heap: &Heap, version: Version, preview: &Preview<'_>, scenario: &Sce
 
 struct Notes<'h> {
     heap: &'h Heap,
-    carried: &'h Carried,
+    redacted_names: &'h RedactedNames,
     found: Vec<Note>,
 }
 
 impl Notes<'_> {
     fn add(&mut self, text: impl Into<Message>, place: Option<&Place>) {
-        let text = text.into().map(|text| self.carried.masked(text));
+        let text = text.into().map(|text| self.redacted_names.redact(text));
         if !self.found.iter().any(|note| note.text == text) {
             self.found.push(Note::new(text, place));
         }
@@ -83,7 +83,7 @@ impl Notes<'_> {
     }
 
     /// What the server refuses before a worker sees it (`validate_base_job_template`).
-    fn on_template(&mut self, preview: &Preview<'_>, variables: Option<Id>) {
+    fn on_template(&mut self, preview: &WorkerPreview<'_>, variables: Option<Id>) {
         let heap = self.heap;
         if let Some((why, place)) = heap.place(preview.template).and_then(|place| json::fault(&place.source)) {
             let text = format!("Prefect's commands take JSON alone, and this is none: {why}; here it is read as YAML");
@@ -124,7 +124,7 @@ impl Notes<'_> {
     }
 
     /// Job variables that no template asks for, or whose values the server refuses.
-    fn on_job_variables(&mut self, version: Version, scenario: &Scenario, variables: Option<Id>) {
+    fn on_job_variables(&mut self, version: WorkerVersion, scenario: &WorkerScenario, variables: Option<Id>) {
         let heap = self.heap;
         if let Some(run) = scenario.run_variables.filter(|run| heap.is_true(*run) && !version.reads_run_variables()) {
             let why = "prefect-kubernetes before 0.2.12 ignores the job variables of a flow run";
@@ -163,7 +163,7 @@ impl Notes<'_> {
     }
 
     /// What a scenario says of its flow, run, deployment and work pool that Prefect does not know.
-    fn on_fields(&mut self, scenario: &Scenario) {
+    fn on_fields(&mut self, scenario: &WorkerScenario) {
         let heap = self.heap;
         for (key, what, known) in scenario.run.unknown(heap) {
             let name = text::str(heap, key);
@@ -176,7 +176,7 @@ impl Notes<'_> {
     }
 
     /// Variables that a run of a deployment must have (`validate_job_variables_for_deployment_flow_run`).
-    fn on_required(&mut self, preview: &Preview<'_>, scenario: &Scenario) {
+    fn on_required(&mut self, preview: &WorkerPreview<'_>, scenario: &WorkerScenario) {
         let heap = self.heap;
         if scenario.run.deployment.is_none() {
             return;
@@ -196,9 +196,9 @@ impl Notes<'_> {
     }
 
     /// What the API server refuses of the flow's `env`, and references that something hides.
-    fn on_entries(&mut self, preview: &Preview<'_>) {
+    fn on_entries(&mut self, preview: &WorkerPreview<'_>) {
         let heap = self.heap;
-        for Entry { entry, place, .. } in &preview.entries {
+        for WorkerEnvEntry { entry, place, .. } in &preview.entries {
             let Some(name) = heap.item(*entry, "name") else {
                 let is_entry = ["value", "valueFrom"].iter().any(|key| heap.item(*entry, key).is_some());
                 let why = match is_entry {
@@ -226,18 +226,20 @@ impl Notes<'_> {
             }
             self.on_reference(&name, *entry, place.as_ref());
         }
-        for Entry { entry, place, origin } in &preview.hidden {
+        for WorkerEnvEntry { entry, place, origin } in &preview.overridden {
             let is_reference = heap.item(*entry, "valueFrom").is_some();
             let Some(name) = heap.item(*entry, "name").map(|name| text::str(heap, name)) else { continue };
             let winner = preview.entries.iter().find(|own| {
                 heap.item(own.entry, "name").map(|own| text::str(heap, own)).as_deref() == Some(name.as_str())
             });
-            let Some(winner) = winner.filter(|_| is_reference && *origin == Origin::Container) else { continue };
+            let Some(winner) = winner.filter(|_| is_reference && *origin == WorkerEnvOrigin::Container) else {
+                continue;
+            };
             if heap.item(winner.entry, "valueFrom").is_some() {
                 continue;
             }
             let way_out = match winner.origin {
-                Origin::Worker => {
+                WorkerEnvOrigin::Worker => {
                     Message::from(format!("set `{name}: null` in `job_configuration.env`, as `"))
                         + ProgramName
                         + " render` does"
@@ -279,17 +281,22 @@ impl Notes<'_> {
     }
 
     /// Secrets that everybody can read who can read the Job.
-    fn on_plain_text(&mut self, preview: &Preview<'_>) {
+    fn on_plain_text(&mut self, preview: &WorkerPreview<'_>) {
         let heap = self.heap;
-        for Entry { entry, place, origin } in &preview.entries {
+        for WorkerEnvEntry { entry, place, origin } in &preview.entries {
             let Some(name) = heap.item(*entry, "name").and_then(|name| heap.str(name)) else { continue };
             let is_plain = heap.item(*entry, "value").is_some_and(|value| heap.is_true(value));
             let is_secret = is_secret_setting(name) || is_sensitive(name);
             let what = match origin {
                 _ if !is_plain || !is_secret => continue,
-                Origin::Worker if is_secret_setting(name) => format!("the worker hands its {name} on as plain text"),
-                Origin::Worker | Origin::FlowRun | Origin::Eviction | Origin::Secret => continue,
-                Origin::Deployment | Origin::JobVariables => {
+                WorkerEnvOrigin::Worker if is_secret_setting(name) => {
+                    format!("the worker hands its {name} on as plain text")
+                }
+                WorkerEnvOrigin::Worker
+                | WorkerEnvOrigin::FlowRun
+                | WorkerEnvOrigin::Eviction
+                | WorkerEnvOrigin::Secret => continue,
+                WorkerEnvOrigin::Deployment | WorkerEnvOrigin::JobVariables => {
                     format!("{name} is plain text, and its name looks secret; leave it out here, and have a reference")
                 }
                 _ => format!("{name} is plain text, and its name looks secret"),
@@ -307,7 +314,7 @@ impl Notes<'_> {
     }
 
     /// Other containers that have a placeholder as their `env`.
-    fn on_containers(&mut self, preview: &Preview<'_>) {
+    fn on_containers(&mut self, preview: &WorkerPreview<'_>) {
         let heap = self.heap;
         let Some(pod) = manifest::pod(heap, preview.job) else { return };
         for (list, first) in [("containers", 1), ("initContainers", 0)] {
@@ -330,7 +337,7 @@ impl Notes<'_> {
 
     /// `{{ env }}` where it can't be, while nothing sets a variable: neither the worker nor Kubernetes minds, until a
     /// deployment sets one.
-    fn on_what_is_to_come(&mut self, preview: &Preview<'_>) {
+    fn on_what_is_to_come(&mut self, preview: &WorkerPreview<'_>) {
         let heap = self.heap;
         let Some(pod) = heap
             .item(preview.template, "job_configuration")
@@ -339,7 +346,7 @@ impl Notes<'_> {
         else {
             return;
         };
-        let is_env = |id: Id| heap.str(id).and_then(placeholder::whole) == Some("env");
+        let is_env = |id: Id| heap.str(id).and_then(placeholder::sole_name) == Some("env");
         // What has come to pass is told of the Job.
         let has_come = preview.entries.iter().any(|own| heap.item(own.entry, "name").is_none());
         let first = manifest::containers(heap, pod, "containers").first();
@@ -376,7 +383,7 @@ impl Notes<'_> {
     }
 
     /// Names and the namespace.
-    fn on_names(&mut self, preview: &Preview<'_>) {
+    fn on_names(&mut self, preview: &WorkerPreview<'_>) {
         let heap = self.heap;
         let metadata = heap.item(preview.job, "metadata");
         let own = |key: &str| metadata.and_then(|metadata| heap.item(metadata, key));

@@ -6,12 +6,12 @@ use std::rc::Rc;
 use jobplate_diagnostic::Result;
 
 use super::configuration::{self, Configuration, Given};
-use super::environment::{self, Entry, Origin};
-use super::fill::Carried;
-use super::scenario::Scenario;
-use super::secret_references::{self, Settings, Written};
+use super::environment::{self, WorkerEnvEntry, WorkerEnvOrigin};
+use super::fill::RedactedNames;
+use super::scenario::WorkerScenario;
+use super::secret_references::{self, SecretSettings, WrittenSecret};
 use super::settings::Exported;
-use super::version::Version;
+use super::version::WorkerVersion;
 use super::{manifest, settings, template_source};
 use crate::pyvalue::heap::{Data, Heap, Id};
 use crate::pyvalue::json;
@@ -19,7 +19,7 @@ use crate::pyvalue::source::{Place, Text};
 
 /// A Job, and how it came to be.
 #[derive(Debug)]
-pub struct Preview<'s> {
+pub struct WorkerPreview<'s> {
     /// The Job that the worker posts.
     pub job: Id,
     /// The base job template.
@@ -27,15 +27,15 @@ pub struct Preview<'s> {
     /// The configuration that it was made of.
     pub configuration: Configuration,
     /// The `env` of the flow's container.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<WorkerEnvEntry>,
     /// What does not get there: what something else of the same name hides.
-    pub hidden: Vec<Entry>,
+    pub overridden: Vec<WorkerEnvEntry>,
     /// The worker's settings about secrets.
-    pub settings: Settings<'s>,
+    pub settings: SecretSettings<'s>,
     /// The Secrets that the worker writes.
-    pub secrets: Vec<Written>,
+    pub secrets: Vec<WrittenSecret>,
     /// What names may hold of the worker's environment.
-    pub carried: Carried,
+    pub redacted_names: RedactedNames,
 }
 
 /// Makes the Job of a flow run.
@@ -44,10 +44,10 @@ pub struct Preview<'s> {
 /// Fails where Prefect fails, and at what is not followed.
 pub fn preview<'s>(
     heap: &mut Heap,
-    version: Version,
+    version: WorkerVersion,
     source: &Rc<Text>,
-    scenario: &'s Scenario,
-) -> Result<Preview<'s>> {
+    scenario: &'s WorkerScenario,
+) -> Result<WorkerPreview<'s>> {
     let template = template_source::read(heap, source)?;
     // YAML makes something else of JSON with a slip in it: that is the reason of whatever fails then.
     let source = heap.place(template).map(|place| Rc::clone(&place.source));
@@ -55,15 +55,20 @@ pub fn preview<'s>(
     make(heap, version, template, scenario).map_err(slip)
 }
 
-fn make<'s>(heap: &mut Heap, version: Version, template: Id, scenario: &'s Scenario) -> Result<Preview<'s>> {
+fn make<'s>(
+    heap: &mut Heap,
+    version: WorkerVersion,
+    template: Id,
+    scenario: &'s WorkerScenario,
+) -> Result<WorkerPreview<'s>> {
     let exported = settings::export(&scenario.worker.environ, version)?;
-    let settings = Settings::read(&scenario.worker)?;
+    let settings = SecretSettings::read(&scenario.worker)?;
     let given = Given { template, deployment: scenario.deployment_variables, run: scenario.run_variables };
     let origins = Origins::of(heap, &given);
     let mut candidates = candidates(heap, &given, &exported);
     let configuration = configuration::fill(heap, version, &given, &scenario.worker.environ)?;
     let own = environment::prepare(heap, version, scenario, exported, &configuration, &|heap, id| {
-        origins.get(heap.place(id)).unwrap_or(Origin::Template)
+        origins.get(heap.place(id)).unwrap_or(WorkerEnvOrigin::Template)
     })?;
     let container = manifest::container(heap, configuration.manifest);
     let container_env = container.and_then(|container| heap.item(container, "env"));
@@ -78,15 +83,24 @@ fn make<'s>(heap: &mut Heap, version: Version, template: Id, scenario: &'s Scena
     candidates.extend(dropped.into_iter().filter(|own| origins.get(own.place.as_ref()).is_none()));
     let winners = Winners::of(heap, &entries);
     candidates.retain(|own| !winners.has(heap, own));
-    let hidden = candidates;
+    let overridden = candidates;
     let texts = [Some(template), given.deployment, given.run].into_iter().flatten();
-    let mut carried = Carried::of(heap, texts, &scenario.worker.environ);
-    carried.take_in(secrets.iter().map(|secret| secret.name.as_str()));
-    Ok(Preview { job: configuration.manifest, template, configuration, entries, hidden, settings, secrets, carried })
+    let mut redacted_names = RedactedNames::of(heap, texts, &scenario.worker.environ);
+    redacted_names.extend(secrets.iter().map(|secret| secret.name.as_str()));
+    Ok(WorkerPreview {
+        job: configuration.manifest,
+        template,
+        configuration,
+        entries,
+        overridden,
+        settings,
+        secrets,
+        redacted_names,
+    })
 }
 
 /// Who gave which value of `env`: by the bytes it was written in, for values are copied and made into texts.
-struct Origins(HashMap<(*const Text, usize), Origin>);
+struct Origins(HashMap<(*const Text, usize), WorkerEnvOrigin>);
 
 impl Origins {
     fn of(heap: &Heap, given: &Given) -> Self {
@@ -99,9 +113,11 @@ impl Origins {
                 origins.extend(heap.place(value).map(|place| (key_of(place), origin)));
             }
         };
-        add(base, Origin::Template);
-        add(default, Origin::Default);
-        for (variables, origin) in [(given.deployment, Origin::Deployment), (given.run, Origin::JobVariables)] {
+        add(base, WorkerEnvOrigin::Template);
+        add(default, WorkerEnvOrigin::Default);
+        for (variables, origin) in
+            [(given.deployment, WorkerEnvOrigin::Deployment), (given.run, WorkerEnvOrigin::JobVariables)]
+        {
             let pairs = variables.and_then(|variables| heap.dict(variables)).unwrap_or_default();
             for (key, value) in pairs {
                 match heap.str(*key) {
@@ -114,7 +130,7 @@ impl Origins {
         Origins(origins)
     }
 
-    fn get(&self, place: Option<&Place>) -> Option<Origin> {
+    fn get(&self, place: Option<&Place>) -> Option<WorkerEnvOrigin> {
         self.0.get(&key_of(place?)).copied()
     }
 }
@@ -124,11 +140,11 @@ fn key_of(place: &Place) -> (*const Text, usize) {
 }
 
 /// All that sets a variable to something, whether or not it wins.
-fn candidates(heap: &mut Heap, given: &Given, exported: &[Exported]) -> Vec<Entry> {
+fn candidates(heap: &mut Heap, given: &Given, exported: &[Exported]) -> Vec<WorkerEnvEntry> {
     let mut found = Vec::new();
     for Exported { name, value, place } in exported {
         let value = heap.put(value.clone().into(), place.clone());
-        found.push((name.clone(), value, Origin::Worker));
+        found.push((name.clone(), value, WorkerEnvOrigin::Worker));
     }
     let item = |heap: &Heap, of: Option<Id>, key: &str| of.and_then(|of| heap.item(of, key));
     let base = item(heap, Some(given.template), "job_configuration");
@@ -136,41 +152,41 @@ fn candidates(heap: &mut Heap, given: &Given, exported: &[Exported]) -> Vec<Entr
     let variables = item(heap, variables, "properties");
     let of_env = item(heap, variables, "env");
     let envs = [
-        (item(heap, base, "env"), Origin::Template),
-        (item(heap, of_env, "default"), Origin::Default),
-        (item(heap, given.deployment, "env"), Origin::Deployment),
-        (item(heap, given.run, "env"), Origin::JobVariables),
+        (item(heap, base, "env"), WorkerEnvOrigin::Template),
+        (item(heap, of_env, "default"), WorkerEnvOrigin::Default),
+        (item(heap, given.deployment, "env"), WorkerEnvOrigin::Deployment),
+        (item(heap, given.run, "env"), WorkerEnvOrigin::JobVariables),
     ];
     for (env, origin) in envs {
         let pairs = env.and_then(|env| heap.dict(env)).unwrap_or_default();
         let pairs = pairs.iter().filter(|(_, value)| *heap.get(*value) != Data::None);
         found.extend(pairs.filter_map(|(name, value)| Some((heap.str(*name)?.to_owned(), *value, origin))));
     }
-    let entry = |(name, value, origin): (String, Id, Origin)| {
+    let entry = |(name, value, origin): (String, Id, WorkerEnvOrigin)| {
         let place = heap.place(value).cloned();
         let (entry, name) = (heap.put(Data::Dict(Vec::new()), None), heap.text(name));
         heap.set_item(entry, "name", name);
         heap.set_item(entry, "value", value);
-        Entry { entry, origin, place }
+        WorkerEnvEntry { entry, origin, place }
     };
     found.into_iter().map(entry).collect()
 }
 
 /// Who set which name, of entries that the container gets.
-struct Winners<'h>(HashSet<(Origin, &'h str)>, HashSet<Id>);
+struct Winners<'h>(HashSet<(WorkerEnvOrigin, &'h str)>, HashSet<Id>);
 
 impl<'h> Winners<'h> {
-    fn of(heap: &'h Heap, entries: &[Entry]) -> Self {
+    fn of(heap: &'h Heap, entries: &[WorkerEnvEntry]) -> Self {
         let names = entries.iter().filter_map(|entry| Some((entry.origin, name(heap, entry)?)));
         Winners(names.collect(), entries.iter().map(|entry| entry.entry).collect())
     }
 
-    fn has(&self, heap: &Heap, own: &Entry) -> bool {
+    fn has(&self, heap: &Heap, own: &WorkerEnvEntry) -> bool {
         self.1.contains(&own.entry) || name(heap, own).is_some_and(|name| self.0.contains(&(own.origin, name)))
     }
 }
 
-fn name<'h>(heap: &'h Heap, entry: &Entry) -> Option<&'h str> {
+fn name<'h>(heap: &'h Heap, entry: &WorkerEnvEntry) -> Option<&'h str> {
     heap.item(entry.entry, "name").and_then(|name| heap.str(name))
 }
 

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use jobplate_diagnostic::{Error, Result};
 
 use super::values::fails;
-use super::version::Version;
+use super::version::WorkerVersion;
 use crate::pyvalue::heap::{Data, Heap, Id};
 use crate::pyvalue::source::at;
 use crate::pyvalue::text;
@@ -46,7 +46,7 @@ const POD: &[(&str, Wanted)] = &[
 const CONTAINER: &[(&str, Wanted)] = &[("name", Wanted::Text("prefect-job"))];
 
 /// Gives a manifest the metadata that it must have, and checks the rest of it.
-pub(super) fn check(heap: &mut Heap, version: Version, manifest: Id, namespace: Id) -> Result<()> {
+pub(super) fn check(heap: &mut Heap, version: WorkerVersion, manifest: Id, namespace: Id) -> Result<()> {
     let metadata = match heap.item(manifest, "metadata") {
         Some(metadata) => metadata,
         None => {

@@ -15,7 +15,7 @@ use crate::pyvalue::text;
 
 /// The flow run with its job variables, and the worker.
 #[derive(Debug)]
-pub struct Scenario {
+pub struct WorkerScenario {
     /// Who the Job is made for.
     pub run: Run,
     /// Job variables of the deployment.
@@ -47,13 +47,13 @@ const KEYS: [&str; 6] = ["job_variables", "deployment", "flow", "flow_run", "wor
 const OF_PREFECT_1: [&str; 6] = ["run_config", "agent", "environ", "user_config", "flow_run_id", "identifier"];
 
 /// What the settings of a Kubernetes worker begin with in its environment.
-pub const SETTINGS: &str = "PREFECT_INTEGRATIONS_KUBERNETES_WORKER_";
+pub const SETTINGS_PREFIX: &str = "PREFECT_INTEGRATIONS_KUBERNETES_WORKER_";
 
 /// Reads a file of job variables.
 ///
 /// # Errors
 /// Fails at what is another file by mistake.
-pub fn job_variables(heap: &mut Heap, source: &Rc<Text>) -> Result<Id> {
+pub fn read_job_variables(heap: &mut Heap, source: &Rc<Text>) -> Result<Id> {
     let root = load(heap, source)?;
     let has = |keys: &[&str]| keys.iter().all(|key| heap.item(root, key).is_some());
     let (what, hint) = match () {
@@ -69,14 +69,14 @@ pub fn job_variables(heap: &mut Heap, source: &Rc<Text>) -> Result<Id> {
     Err(at(Error::input(format!("this is {what}, not job variables")).hint(hint), heap.place(root)))
 }
 
-impl Scenario {
+impl WorkerScenario {
     /// A flow run with nothing special to it.
     ///
     /// # Errors
     /// Fails only if the built-in scenario could not be read.
-    pub fn plain(heap: &mut Heap) -> Result<Self> {
+    pub fn with_defaults(heap: &mut Heap) -> Result<Self> {
         let empty = heap.put(Data::Dict(Vec::new()), None);
-        Scenario::of(heap, empty)
+        WorkerScenario::of(heap, empty)
     }
 
     /// Reads a scenario file.
@@ -94,7 +94,7 @@ impl Scenario {
             let hint = format!("for a worker it takes {}", KEYS.join(", "));
             return Err(at(error.hint(hint), heap.place(key)));
         }
-        Scenario::of(heap, root)
+        WorkerScenario::of(heap, root)
     }
 
     fn of(heap: &mut Heap, root: Id) -> Result<Self> {
@@ -131,7 +131,7 @@ impl Scenario {
         };
         let deployment_variables =
             deployment.as_ref().and_then(|deployment| heap.item(deployment.fields, "job_variables"));
-        Ok(Scenario {
+        Ok(WorkerScenario {
             run_variables: keys.get(heap, "job_variables"),
             deployment_variables,
             run: Run { flow, flow_run, deployment, work_pool, deployment_updated },
@@ -196,11 +196,11 @@ fn worker(heap: &mut Heap, given: Option<Id>) -> Result<Worker> {
         worker.environ = Environ::read(heap, environ, "`env` of the worker")?;
     }
     if let Some(given) = keys.get(heap, "settings") {
-        let keys = settings::keys(SETTINGS);
+        let keys = settings::keys(SETTINGS_PREFIX);
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
         Kwargs::read(heap, given, &keys, "the settings of a worker")?;
         for (key, value) in heap.dict(given).unwrap_or_default().to_vec() {
-            let name = format!("{SETTINGS}{}", heap.str(key).unwrap_or_default().to_uppercase());
+            let name = format!("{SETTINGS_PREFIX}{}", heap.str(key).unwrap_or_default().to_uppercase());
             let text = match heap.get(value) {
                 Data::Bool(is) => is.to_string(),
                 _ => text::str(heap, value),

@@ -4,9 +4,9 @@
 use jobplate_diagnostic::Result;
 
 use super::configuration::Configuration;
-use super::environment::{Entry, Origin};
+use super::environment::{WorkerEnvEntry, WorkerEnvOrigin};
 use super::manifest::container;
-use super::scenario::{SETTINGS, Worker};
+use super::scenario::{SETTINGS_PREFIX, Worker};
 use super::settings::Given;
 use super::values::fails;
 use super::{labels, settings};
@@ -21,7 +21,7 @@ const DRAWN: &str = "0a1b2c3d";
 
 /// A Secret that the worker writes.
 #[derive(Debug)]
-pub struct Written {
+pub struct WrittenSecret {
     /// Its name.
     pub name: String,
     /// Its keys.
@@ -32,7 +32,7 @@ pub struct Written {
 
 /// A setting without the one that it needs.
 #[derive(Debug)]
-pub struct Half<'w> {
+pub struct IncompleteSetting<'w> {
     /// The one that is there.
     pub given: &'w Variable,
     /// The name of the one that is not.
@@ -45,7 +45,7 @@ pub struct Half<'w> {
 
 /// The settings of a worker that are about secrets.
 #[derive(Debug, Default)]
-pub struct Settings<'w> {
+pub struct SecretSettings<'w> {
     api_key: [Option<&'w Variable>; 2],
     auth_string: [Option<&'w Variable>; 2],
     creates_secret: bool,
@@ -54,12 +54,12 @@ pub struct Settings<'w> {
     pub unknown: Vec<&'w Variable>,
 }
 
-impl<'w> Settings<'w> {
+impl<'w> SecretSettings<'w> {
     /// Reads them from the worker's environment. Fails where the worker would not take its settings.
     pub fn read(worker: &'w Worker) -> Result<Self> {
         let given = settings::of_kubernetes(&worker.environ)?;
         let find = |name: &str| {
-            let name = format!("{SETTINGS}{name}");
+            let name = format!("{SETTINGS_PREFIX}{name}");
             given.iter().find(|own| name.strip_prefix("PREFECT_") == Some(own.name))
         };
         let text = |name: &str| find(name).map(|own| own.variable);
@@ -68,7 +68,7 @@ impl<'w> Settings<'w> {
         let [creates_secret, stores_env] = switches.map(is_on);
         let is_unknown = |own: &&Given<'_>| matches!(own.value, Known::Unknown(_));
         let unknown = switches.into_iter().flatten().filter(is_unknown).map(|own| own.variable).collect();
-        Ok(Settings {
+        Ok(SecretSettings {
             api_key: [text("API_KEY_SECRET_NAME"), text("API_KEY_SECRET_KEY")],
             auth_string: [text("API_AUTH_STRING_SECRET_NAME"), text("API_AUTH_STRING_SECRET_KEY")],
             creates_secret,
@@ -78,11 +78,15 @@ impl<'w> Settings<'w> {
     }
 
     /// Settings that do nothing without another: the name of a Secret without a key, a key without a name.
-    pub fn halves(&self) -> Vec<Half<'w>> {
+    pub fn halves(&self) -> Vec<IncompleteSetting<'w>> {
         let half =
             |pair: [Option<&'w Variable>; 2], stem: &str, what, variable| match pair.map(|own| own.filter(is_set)) {
-                [Some(given), None] => Some(Half { given, missing: format!("{SETTINGS}{stem}_KEY"), what, variable }),
-                [None, Some(given)] => Some(Half { given, missing: format!("{SETTINGS}{stem}_NAME"), what, variable }),
+                [Some(given), None] => {
+                    Some(IncompleteSetting { given, missing: format!("{SETTINGS_PREFIX}{stem}_KEY"), what, variable })
+                }
+                [None, Some(given)] => {
+                    Some(IncompleteSetting { given, missing: format!("{SETTINGS_PREFIX}{stem}_NAME"), what, variable })
+                }
                 _ => None,
             };
         let api_key = half(self.api_key, "API_KEY_SECRET", "API key", "PREFECT_API_KEY");
@@ -106,11 +110,11 @@ fn is_set(variable: &&Variable) -> bool {
 /// Puts secrets where the settings say. Gives the Secrets that are written.
 pub(super) fn apply(
     heap: &mut Heap,
-    settings: &Settings<'_>,
+    settings: &SecretSettings<'_>,
     worker: &Worker,
     configuration: &Configuration,
-    entries: &mut Vec<Entry>,
-) -> Result<Vec<Written>> {
+    entries: &mut Vec<WorkerEnvEntry>,
+) -> Result<Vec<WrittenSecret>> {
     let mut written = Vec::new();
     let named = settings.api_key[0].is_some_and(|name| !name.value.text().is_empty());
     if let Some((name, key)) = reference(settings.api_key) {
@@ -119,7 +123,7 @@ pub(super) fn apply(
         let slug = labels::name(worker.name.as_deref().unwrap_or_default());
         let name = format!("prefect-{}-api-key", slug.as_deref().unwrap_or("None"));
         replace(heap, entries, "PREFECT_API_KEY", &name, "value", None);
-        written.push(Written { name, keys: vec!["value".to_owned()], ends_with_worker: true });
+        written.push(WrittenSecret { name, keys: vec!["value".to_owned()], ends_with_worker: true });
     }
     if let Some((name, key)) = reference(settings.auth_string) {
         replace(heap, entries, "PREFECT_API_AUTH_STRING", name.value.text(), key.value.text(), name.place.as_ref());
@@ -133,17 +137,24 @@ pub(super) fn apply(
     Ok(written)
 }
 
-fn is_named(heap: &Heap, entry: &Entry, name: &str) -> bool {
+fn is_named(heap: &Heap, entry: &WorkerEnvEntry, name: &str) -> bool {
     heap.item(entry.entry, "name").and_then(|own| heap.str(own)) == Some(name)
 }
 
 /// Whether the first entry of a name has a value.
-fn has_value(heap: &Heap, entries: &[Entry], name: &str) -> bool {
+fn has_value(heap: &Heap, entries: &[WorkerEnvEntry], name: &str) -> bool {
     let entry = entries.iter().find(|entry| is_named(heap, entry, name));
     entry.and_then(|entry| heap.item(entry.entry, "value")).is_some_and(|value| heap.is_true(value))
 }
 
-fn replace(heap: &mut Heap, entries: &mut [Entry], variable: &str, name: &str, key: &str, place: Option<&Place>) {
+fn replace(
+    heap: &mut Heap,
+    entries: &mut [WorkerEnvEntry],
+    variable: &str,
+    name: &str,
+    key: &str,
+    place: Option<&Place>,
+) {
     for entry in entries.iter_mut().filter(|entry| is_named(heap, entry, variable)).collect::<Vec<_>>() {
         let dict = |heap: &mut Heap| heap.put(Data::Dict(Vec::new()), None);
         let (own, from, reference) = (dict(heap), dict(heap), dict(heap));
@@ -153,7 +164,7 @@ fn replace(heap: &mut Heap, entries: &mut [Entry], variable: &str, name: &str, k
         }
         heap.set_item(from, "secretKeyRef", reference);
         heap.set_item(own, "valueFrom", from);
-        *entry = Entry { entry: own, origin: Origin::Secret, place: place.cloned() };
+        *entry = WorkerEnvEntry { entry: own, origin: WorkerEnvOrigin::Secret, place: place.cloned() };
     }
 }
 
@@ -162,8 +173,8 @@ fn store(
     heap: &mut Heap,
     configuration: &Configuration,
     container: Id,
-    entries: &mut Vec<Entry>,
-) -> Result<Option<Written>> {
+    entries: &mut Vec<WorkerEnvEntry>,
+) -> Result<Option<WrittenSecret>> {
     let mut keys: Vec<String> = Vec::new();
     for entry in entries.iter().filter(|entry| heap.item(entry.entry, "valueFrom").is_none()) {
         let name = heap.item(entry.entry, "name").filter(|name| heap.is_true(*name));
@@ -202,5 +213,5 @@ fn store(
     sources.push(source);
     let sources = heap.put(Data::List(sources), None);
     heap.set_item(container, "envFrom", sources);
-    Ok(Some(Written { name, keys, ends_with_worker: false }))
+    Ok(Some(WrittenSecret { name, keys, ends_with_worker: false }))
 }

@@ -17,7 +17,7 @@ use crate::{base_job_template, kubernetes_job_block, template_keys};
 const CHART_VALUE: [&str; 4] = ["worker", "config", "baseJobTemplate", "configuration"];
 
 /// Whether a text is about Prefect 2 or 3: a base job template, what holds one, or a `KubernetesJob` block.
-pub fn is_one(text: &str) -> bool {
+pub fn is_base_job_template(text: &str) -> bool {
     // JSON that YAML does not take, such as halves of characters, is a template all the same, and so is broken JSON.
     let mut found =
         text.trim_start_matches('\u{feff}').trim_start().starts_with('{') && text.contains("job_configuration");
@@ -43,8 +43,9 @@ fn in_texts<'a>(object: &Object<'a>) -> Vec<Node<'a>> {
     }
     let data = embedded::data(object).ok().flatten();
     let entries = data.into_iter().flat_map(StrictMap::entries);
-    let is_one = |(key, value): &(Node<'a>, Node<'a>)| key.is(template_keys::BASE_JOB_TEMPLATE) || is_template(*value);
-    entries.filter(is_one).map(|(_, value)| value).collect()
+    let is_base_job_template =
+        |(key, value): &(Node<'a>, Node<'a>)| key.is(template_keys::BASE_JOB_TEMPLATE) || is_template(*value);
+    entries.filter(is_base_job_template).map(|(_, value)| value).collect()
 }
 
 /// The base job template of a text.
@@ -69,7 +70,7 @@ fn find(heap: &mut Heap, source: &Rc<Text>) -> Result<Id> {
         if let Some(patches) = base_job_template::patches(object) {
             let span = offset + patches.span().start..offset + patches.span().end;
             let place = Place { source: Rc::clone(source), span };
-            return Err(at(base_job_template::refuse_patches(), Some(&place)));
+            return Err(at(base_job_template::unsupported_patches_error(), Some(&place)));
         }
         inner.extend(in_texts(object).into_iter().map(|value| text_of(source, offset, value)));
         Ok(())
@@ -103,7 +104,7 @@ fn find(heap: &mut Heap, source: &Rc<Text>) -> Result<Id> {
 fn in_value(heap: &Heap, root: Id) -> Option<Id> {
     let is_template = |id: &Id| ["job_configuration", "variables"].iter().all(|key| heap.item(*id, key).is_some());
     let mut found =
-        base_job_template::WAYS.iter().filter_map(|way| way.iter().try_fold(root, |at, key| heap.item(at, key)));
+        base_job_template::PATHS.iter().filter_map(|way| way.iter().try_fold(root, |at, key| heap.item(at, key)));
     found.find(is_template)
 }
 

@@ -6,13 +6,13 @@
 use std::fmt;
 
 /// The oldest and the newest that were looked into.
-const KNOWN: [Version; 2] = [Version([0, 2, 10]), Version([0, 8, 0])];
+const KNOWN: [WorkerVersion; 2] = [WorkerVersion([0, 2, 10]), WorkerVersion([0, 8, 0])];
 
 /// A version, and what it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Version(pub [u32; 3]);
+pub struct WorkerVersion(pub [u32; 3]);
 
-impl Default for Version {
+impl Default for WorkerVersion {
     /// The newest that is known.
     fn default() -> Self {
         KNOWN[1]
@@ -30,7 +30,7 @@ const PREFECT: [([u32; 3], &str); 7] = [
     ([0, 8, 0], "3.8.8"),
 ];
 
-impl Version {
+impl WorkerVersion {
     fn is_from(self, version: [u32; 3]) -> bool {
         self.0 >= version
     }
@@ -198,9 +198,9 @@ pub enum Eviction {
     RescheduleOrRelinquish,
 }
 
-impl fmt::Display for Version {
+impl fmt::Display for WorkerVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Version([major, minor, patch]) = self;
+        let WorkerVersion([major, minor, patch]) = self;
         write!(f, "{major}.{minor}.{patch}")
     }
 }

@@ -9,12 +9,12 @@ use super::set::{Exported, Set};
 use super::table::{PREFIX, Setting, lines, settings};
 use crate::pyvalue::environ::{Environ, Known, Variable};
 use crate::pyvalue::pydantic;
-use crate::worker::version::Version;
+use crate::worker::version::WorkerVersion;
 
 /// What a worker with this environment hands on, in Prefect's order. Fails where the worker would not start.
 ///
 /// Files that set something are taken to be missing: profiles, `.env`, `prefect.toml` and `pyproject.toml`.
-pub(crate) fn export(environ: &Environ, version: Version) -> Result<Vec<Exported>> {
+pub(crate) fn export(environ: &Environ, version: WorkerVersion) -> Result<Vec<Exported>> {
     if !version.is_prefect_3() {
         return export_of_2(environ);
     }
@@ -81,7 +81,7 @@ mod tests {
 
     /// What is exported, as `NAME=VALUE` without `PREFECT_`; of a failure what is wrong.
     fn exported(pairs: &[(&str, &str)]) -> String {
-        match export(&Environ::of(pairs), Version::default()) {
+        match export(&Environ::of(pairs), WorkerVersion::default()) {
             Ok(exported) => {
                 let line = |own: &Exported| format!("{}={}", own.name.trim_start_matches(PREFIX), own.value.text());
                 exported.iter().map(line).collect::<Vec<_>>().join(" ")
@@ -147,7 +147,7 @@ mod tests {
         ] {
             assert_eq!(exported(environ), wanted, "{environ:?}");
         }
-        let old = export(&Environ::of(&[("PREFECT_API", "x")]), Version([0, 4, 0]));
+        let old = export(&Environ::of(&[("PREFECT_API", "x")]), WorkerVersion([0, 4, 0]));
         assert!(old.is_ok_and(|exported| exported.is_empty()), "Prefect 2 has neither");
     }
 
@@ -161,7 +161,7 @@ mod tests {
             ("PREFECT_API_DATABASE_CONNECTION_URL", "u:$PREFECT_API_DATABASE_PASSWORD"),
             ("PREFECT_HOME", "~/p/"),
         ]);
-        let exported = export(&environ, Version([0, 4, 6])).expect("what Prefect 2 takes");
+        let exported = export(&environ, WorkerVersion([0, 4, 6])).expect("what Prefect 2 takes");
         let line = |own: &Exported| format!("{}={}", own.name.trim_start_matches(PREFIX), own.value.text());
         assert_eq!(
             exported.iter().map(line).collect::<Vec<_>>(),

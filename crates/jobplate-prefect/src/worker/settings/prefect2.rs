@@ -1,5 +1,5 @@
 //! The settings of Prefect 2, which has other names for many of them, no groups and no profile of its own: what is set is
-//! handed on as `str()` of what pydantic 1 reads (`Settings.to_environment_variables` of prefect 2.20.26).
+//! handed on as `str()` of what pydantic 1 reads (`SecretSettings.to_environment_variables` of prefect 2.20.26).
 
 use super::value::{Fault, Written, is_within, is_within_whole, level, path, truth};
 use crate::pyvalue::duration::Duration;
