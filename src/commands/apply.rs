@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use clap_complete::engine::ArgValueCandidates;
 use jobplate::diagnostic;
 use jobplate::diagnostic::edits::Told;
-use jobplate_cluster::{ApplyOptions, OnImmutable, Outcome, Report, Row, SessionOptions, WaitOptions};
+use jobplate_cluster::{ApplyOptions, OnImmutable, Outcome, Report, ReportRow, SessionOptions, WaitOptions};
 use jobplate_diagnostic::{Error, ProgramName, Result};
 use serde::Serialize;
 
@@ -141,7 +141,7 @@ impl ApplyArgs {
         let running = recreate_running;
         let on_immutable = match on_immutable.or("`--on-immutable` is `fail`, `recreate`, `new-name` or `skip`")? {
             Policy::Fail => OnImmutable::Fail,
-            Policy::Recreate => OnImmutable::Recreate { running },
+            Policy::Recreate => OnImmutable::Recreate { include_running: running },
             Policy::NewName => {
                 manifests.injection.names.hash = true;
                 OnImmutable::Fail
@@ -154,11 +154,11 @@ impl ApplyArgs {
         let format = output.map(|format| format.or("`--output` is `name` or `json`")).transpose();
         let format = format.map_err(|error| error.hint("`" + ProgramName + " render` prints manifests"))?;
         let timeout = duration("--timeout", &timeout)?.unwrap_or(AGES);
-        let wait = (wait || logs).then_some(WaitOptions { logs });
+        let wait = (wait || logs).then_some(WaitOptions { follow_logs: logs });
         let options = ApplyOptions {
             dry_run,
             preflight: !no_preflight,
-            force: self.cluster.force_conflicts,
+            force_conflicts: self.cluster.force_conflicts,
             take_over: self.cluster.take_over,
             on_immutable,
             wait,
@@ -204,7 +204,8 @@ Exit codes: 0 done, 2 input, 3 refused or unreachable, 4 the Job failed, 5 out o
         let report = report?;
         print(&report, format, ui)?;
         if let Some(workflow) = ui.github() {
-            let outcomes = report.rows.iter().map(|row| (row.object(), row.outcome.as_str(), row.reason.as_deref()));
+            let outcomes =
+                report.rows.iter().map(|row| (row.qualified_name(), row.outcome.as_str(), row.reason.as_deref()));
             workflow.report_outcomes(outcomes, report.dry_run);
         }
         let is_done = !report.dry_run && report.failure.is_none();
@@ -221,9 +222,9 @@ fn print(done: &Report, format: Option<Format>, ui: &Ui) -> Result<()> {
         None => {
             for row in &done.rows {
                 let dry = if done.dry_run { " (server dry run)" } else { "" };
-                let job = row.job.as_ref().map(|job| format!(", {job}")).unwrap_or_default();
+                let job = row.job_result.as_ref().map(|job| format!(", {job}")).unwrap_or_default();
                 let reason = row.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-                let line = format!("{} {}{dry}{job}{reason}", row.object(), row.outcome.as_str());
+                let line = format!("{} {}{dry}{job}{reason}", row.qualified_name(), row.outcome.as_str());
                 text.push_str(&(diagnostic::printable(&line) + "\n"));
             }
         }
@@ -232,7 +233,7 @@ fn print(done: &Report, format: Option<Format>, ui: &Ui) -> Result<()> {
             done.rows
                 .iter()
                 .filter(|row| applied(row.outcome))
-                .for_each(|row| text.push_str(&(diagnostic::printable(&row.object()) + "\n")));
+                .for_each(|row| text.push_str(&(diagnostic::printable(&row.qualified_name()) + "\n")));
         }
         Some(Format::Json) => {
             let rows: Vec<Printed<'_>> = done.rows.iter().map(Printed::of).collect();
@@ -262,7 +263,7 @@ struct Printed<'r> {
 }
 
 impl<'r> Printed<'r> {
-    fn of(row: &'r Row) -> Self {
+    fn of(row: &'r ReportRow) -> Self {
         Printed {
             api_version: &row.api_version,
             kind: &row.kind,
@@ -272,7 +273,7 @@ impl<'r> Printed<'r> {
             line: row.line,
             outcome: row.outcome.as_str(),
             reason: row.reason.as_deref(),
-            job: row.job.as_deref(),
+            job: row.job_result.as_deref(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jobplate_cluster::{KubeconfigNames, Kubeconfigs, NamedKind, names};
+use jobplate_cluster::{KubeconfigNames, KubeconfigSource, ListedKind, list_names};
 
 use super::files::Names;
 use super::line::Said;
@@ -24,30 +24,30 @@ pub(crate) fn kubeconfig(said: &Said, of: fn(KubeconfigNames) -> Vec<String>) ->
 }
 
 /// Whether they can be read without waiting for anybody.
-fn are_files(kubeconfigs: &Kubeconfigs) -> bool {
+fn are_files(kubeconfigs: &KubeconfigSource) -> bool {
     match kubeconfigs {
-        Kubeconfigs::Named(path) | Kubeconfigs::Default(path) => path.is_file(),
-        Kubeconfigs::Listed(paths) => paths.iter().all(|path| path.is_file() || !path.exists()),
-        Kubeconfigs::InCluster => true,
+        KubeconfigSource::Flag(path) | KubeconfigSource::Default(path) => path.is_file(),
+        KubeconfigSource::Env(paths) => paths.iter().all(|path| path.is_file() || !path.exists()),
+        KubeconfigSource::InCluster => true,
     }
 }
 
 /// The Secrets that files speak of, and those of the cluster.
 pub(crate) fn secret_names(said: &Said, found: Names) -> Pairs {
-    with_those_of_the_cluster(said, found, NamedKind::Secret)
+    with_those_of_the_cluster(said, found, ListedKind::Secret)
 }
 
 /// The namespaces that files speak of, and those of the cluster.
 pub(crate) fn namespaces(said: &Said, found: Names) -> Pairs {
-    with_those_of_the_cluster(said, found, NamedKind::Namespace)
+    with_those_of_the_cluster(said, found, ListedKind::Namespace)
 }
 
-fn with_those_of_the_cluster(said: &Said, mut found: Names, kind: NamedKind) -> Pairs {
+fn with_those_of_the_cluster(said: &Said, mut found: Names, kind: ListedKind) -> Pairs {
     if let Some(cluster) = &said.cluster
         && cluster.kubeconfigs.as_ref().is_some_and(are_files)
         && std::env::var_os(ASK).is_some_and(|ask| ask == "1")
     {
-        let names = names(cluster, kind, said.namespace.as_deref(), PATIENCE);
+        let names = list_names(cluster, kind, said.namespace.as_deref(), PATIENCE);
         names.unwrap_or_default().into_iter().for_each(|name| found.add(name, "in the cluster"));
     }
     found.into_pairs()

@@ -80,7 +80,7 @@ impl Line {
                 cluster: all("cluster").pop(),
                 user: all("user").pop(),
                 impersonate: all("impersonate").pop(),
-                groups: all("groups"),
+                impersonate_groups: all("groups"),
             }),
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use clap_complete::engine::ArgValueCandidates;
-use jobplate_cluster::{ClusterOptions, Kubeconfigs, SessionOptions, Validation, Writing};
+use jobplate_cluster::{ClusterOptions, FieldValidation, KubeconfigSource, SessionOptions, WriteOptions};
 use jobplate_diagnostic::{Error, Result};
 
 use super::choice::{Choice, ChoiceParser, candidates};
@@ -107,9 +107,9 @@ impl ClusterArgs {
         let concurrency = self.concurrency.parse().ok().filter(|number| (1..=100).contains(number));
         let concurrency = concurrency.ok_or_else(|| Error::usage("`--concurrency` is a number from 1 to 100"))?;
         let validation = match self.validate.or("`--validate` is `strict`, `warn` or `ignore`")? {
-            Validate::Strict => Validation::Strict,
-            Validate::Warn => Validation::Warn,
-            Validate::Ignore => Validation::Ignore,
+            Validate::Strict => FieldValidation::Strict,
+            Validate::Warn => FieldValidation::Warn,
+            Validate::Ignore => FieldValidation::Ignore,
         };
         let manager = self.field_manager;
         if manager.is_empty() || manager.len() > 128 || manager.chars().any(|c| c.is_control() || !c.is_ascii()) {
@@ -121,35 +121,35 @@ impl ClusterArgs {
             cluster: self.cluster,
             user: self.user,
             impersonate: self.impersonate,
-            groups: self.groups,
+            impersonate_groups: self.groups,
         };
         Ok(SessionOptions {
             cluster,
             namespace: namespace(self.namespace)?,
             request_timeout: duration("--request-timeout", &self.request_timeout)?,
             concurrency,
-            writing: Writing { manager, validation },
-            second_interrupt: crate::ui::end_interrupted,
+            writing: WriteOptions { field_manager: manager, field_validation: validation },
+            on_second_interrupt: crate::ui::end_interrupted,
         })
     }
 }
 
 /// The kubeconfig files, in kubectl's order of preference.
-pub(crate) fn kubeconfigs(named: Option<PathBuf>) -> Option<Kubeconfigs> {
+pub(crate) fn kubeconfigs(named: Option<PathBuf>) -> Option<KubeconfigSource> {
     if let Some(path) = named {
-        return Some(Kubeconfigs::Named(path));
+        return Some(KubeconfigSource::Flag(path));
     }
     if let Some(list) = std::env::var_os("KUBECONFIG") {
         let paths: Vec<PathBuf> = std::env::split_paths(&list).filter(|path| !path.as_os_str().is_empty()).collect();
         if !paths.is_empty() {
-            return Some(Kubeconfigs::Listed(paths));
+            return Some(KubeconfigSource::Env(paths));
         }
     }
     let home = std::env::var_os("HOME").or_else(|| std::env::var_os("USERPROFILE"));
     if let Some(path) = home.map(|home| PathBuf::from(home).join(".kube/config")).filter(|path| path.exists()) {
-        return Some(Kubeconfigs::Default(path));
+        return Some(KubeconfigSource::Default(path));
     }
-    std::env::var_os("KUBERNETES_SERVICE_HOST").map(|_| Kubeconfigs::InCluster)
+    std::env::var_os("KUBERNETES_SERVICE_HOST").map(|_| KubeconfigSource::InCluster)
 }
 
 /// `30s`, `5m`, `1h30m`, or a number of seconds; none for 0.

@@ -2,7 +2,7 @@
 
 use jobplate::inject::{Injection, Known, NamedEntries, Planner, trial};
 use jobplate::render::{Cursor, Pair, Rendering};
-use jobplate_cluster::{Document, Named, Source};
+use jobplate_cluster::{Document, OriginalText, TakeOverEntries};
 use jobplate_diagnostic::Result;
 use jobplate_yaml::Tape;
 
@@ -26,7 +26,7 @@ impl<'r> Rendered<'r> {
         let Some(Pair { input, line, before, after, edited, changes }) = self.cursor.next()? else { return Ok(None) };
         let mut document = Document::new(input, line, after);
         if edited {
-            document = document.made_of(Source::new(before, changes));
+            document = document.with_original(OriginalText::new(before, changes));
         }
         let Some(planner) = &mut self.planner else { return Ok(Some(document)) };
         let mut tape = Tape::default();
@@ -41,8 +41,8 @@ impl<'r> Rendered<'r> {
             // Its place is in the text that is sent, which no file has.
             tried = trial.map_err(|error| error.in_file(input))?;
         }
-        let taken_over = |NamedEntries { object, container, names }| Named { object, container, names };
-        Ok(Some(document.taking_over(named.into_iter().map(taken_over).collect(), tried)))
+        let taken_over = |NamedEntries { object, container, names }| TakeOverEntries { object, container, names };
+        Ok(Some(document.with_take_over(named.into_iter().map(taken_over).collect(), tried)))
     }
 }
 

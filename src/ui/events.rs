@@ -6,7 +6,7 @@ use std::io::IsTerminal as _;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use jobplate::diagnostic;
-use jobplate_cluster::{Events, Row, Subject};
+use jobplate_cluster::{EventHandler, InputObject, ReportRow};
 use jobplate_diagnostic::Error;
 
 use super::Ui;
@@ -48,48 +48,44 @@ impl<'u> Terminal<'u> {
     }
 }
 
-impl Events for Terminal<'_> {
-    fn verbose(&self, text: &str) {
+impl EventHandler for Terminal<'_> {
+    fn on_request(&self, text: &str) {
         if self.ui.verbose {
             self.tell(&format!("{}\n", diagnostic::printable(text)));
         }
     }
 
-    fn note(&self, text: &str) {
+    fn on_note(&self, text: &str) {
         self.tell_note(text);
     }
 
-    fn warning(&self, subject: &Subject, text: &str) {
+    fn on_warning(&self, object: &InputObject, text: &str) {
         // A warning that many objects share, or the dry run and the apply of one, is reported once.
-        let document = subject.document_text().unwrap_or_default();
+        let document = object.document_text().unwrap_or_default();
         let shown = self.ui.documents.mask_warning(text, &document);
         if self.warned.borrow_mut().insert(shown.clone()) {
-            self.tell(&diagnostic::warning(&format!(
-                "{}:{}: the server warns: {shown}",
-                subject.file(),
-                subject.line()
-            )));
+            self.tell(&diagnostic::warning(&format!("{}:{}: the server warns: {shown}", object.file(), object.line())));
         }
     }
 
-    fn failed(&self, error: &Error) {
+    fn on_failure(&self, error: &Error) {
         self.progress.suspend(|| self.ui.report_error(error, ""));
     }
 
-    fn finished(&self, row: &Row) {
-        let text = format!("{} {}", diagnostic::printable(&row.object()), row.outcome.as_str());
+    fn on_finished(&self, row: &ReportRow) {
+        let text = format!("{} {}", diagnostic::printable(&row.qualified_name()), row.outcome.as_str());
         if self.lines {
             self.tell(&(text + "\n"));
         } else {
-            self.waiting(&text);
+            self.on_progress(&text);
         }
     }
 
-    fn log(&self, pod: &str, container: &str, line: &str) {
+    fn on_log_line(&self, pod: &str, container: &str, line: &str) {
         self.tell(&format!("[{pod} {container}] {}\n", diagnostic::printable(line)));
     }
 
-    fn waiting(&self, text: &str) {
+    fn on_progress(&self, text: &str) {
         self.progress.set_message(text.to_owned());
         self.progress.tick();
     }

@@ -11,9 +11,9 @@ use jobplate_diagnostic::{Error, Kind, Result};
 use crate::apply_object::Context;
 use crate::document::Document;
 use crate::dry_run::dry_run;
-use crate::events::Events;
+use crate::events::EventHandler;
 use crate::inventory::{Brought, Entry, Inventory, inventory};
-use crate::object::Subject;
+use crate::object::InputObject;
 use crate::options::{ApplyOptions, OnImmutable};
 use crate::outcome::{Done, Start, Tried};
 use crate::phases::{Mode, PHASES, Phase, Stage};
@@ -30,7 +30,7 @@ pub fn apply(
     documents: impl IntoIterator<Item = Result<Document>>,
     session: &SessionOptions,
     options: &ApplyOptions,
-    events: &dyn Events,
+    events: &dyn EventHandler,
 ) -> Result<Report> {
     block_on(async {
         let session = Session::open(session, events).await?;
@@ -143,7 +143,7 @@ impl<'a> Run<'a> {
                 }
                 if mode == Mode::Apply || options.dry_run {
                     row.outcome = done.outcome;
-                    session.events.finished(row);
+                    session.events.on_finished(row);
                 }
                 if mode == Mode::Apply
                     && entry.subject.is_job()
@@ -163,7 +163,7 @@ impl<'a> Run<'a> {
                 // Report a connection failure once, not for each object.
                 let general = error.place().is_none().then(|| error.message().to_owned());
                 if general.is_none() || self.told != general {
-                    session.events.failed(&error);
+                    session.events.on_failure(&error);
                 }
                 self.told = general;
             }
@@ -177,9 +177,9 @@ impl<'a> Run<'a> {
                 0 => String::new(),
                 more => format!(" (and {more} more)"),
             };
-            self.context.session.events.note(&format!(
+            self.context.session.events.on_note(&format!(
                 "{}{more} has a TTL: once the server has removed it, applying again runs it again",
-                first.row.object()
+                first.row.qualified_name()
             ));
         }
     }
@@ -193,27 +193,28 @@ impl<'a> Run<'a> {
         if session.is_over() && !only_tried {
             let applied = self.entries.iter().filter(|entry| entry.row.outcome.is_applied()).count();
             let all = self.entries.len();
-            events
-                .note(&format!("the run ended early: {applied} of {all} objects are applied; run again for the rest"));
+            events.on_note(&format!(
+                "the run ended early: {applied} of {all} objects are applied; run again for the rest"
+            ));
         }
         if self.has_taken_over {
-            events.note(
+            events.on_note(
                 "Jobs and pods made before, ReplicaSets, ControllerRevisions and Helm's release Secrets may still hold the values: rotate them",
             );
         }
         if only_tried && !options.dry_run {
-            events.note("nothing was applied");
+            events.on_note("nothing was applied");
         }
         self.tell_of_ttl();
         let jobs = std::mem::take(&mut self.jobs);
         if options.wait.is_some() && jobs.is_empty() && self.failure.is_none() {
-            events.note("there is no Job to wait for");
+            events.on_note("there is no Job to wait for");
         }
         if let Some(wait) = &options.wait
             && !session.stop.is_asked()
         {
             for (index, text, failure) in wait::all(session, jobs, wait, options.timeout).await {
-                self.entries[index].row.job = Some(text);
+                self.entries[index].row.job_result = Some(text);
                 self.failure = self.failure.or(failure);
             }
             if session.stop.is_asked() {
@@ -224,7 +225,7 @@ impl<'a> Run<'a> {
 }
 
 /// Tries or sends one object.
-async fn one(context: &Context<'_>, index: usize, subject: Rc<Subject>, tried: Tried, mode: Mode) -> Finished {
+async fn one(context: &Context<'_>, index: usize, subject: Rc<InputObject>, tried: Tried, mode: Mode) -> Finished {
     let Context { session, options, .. } = context;
     let (mut namespace, mut has_taken_over) = (None, false);
     let work = async {

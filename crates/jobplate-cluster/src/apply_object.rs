@@ -7,7 +7,7 @@ use jobplate_diagnostic::{Error, Kind, Result};
 use crate::create::create;
 use crate::errors::status::unknown_kind;
 use crate::inventory::Brought;
-use crate::object::Subject;
+use crate::object::InputObject;
 use crate::options::ApplyOptions;
 use crate::outcome::{self, Done, Start, Tried};
 use crate::refusal::explain;
@@ -43,7 +43,7 @@ impl Context<'_> {
     /// Fails if the server refuses, or can't be reached.
     pub(crate) async fn apply(
         &self,
-        subject: &Subject,
+        subject: &InputObject,
         resource: &Resource,
         tried: &Tried,
         has_taken_over: &mut bool,
@@ -56,7 +56,7 @@ impl Context<'_> {
         if !named.is_empty() {
             *has_taken_over = take_over::take_over(session, subject, resource, named).await?;
         }
-        let how = Apply { writing: &session.writing, force: options.force, dry_run: false };
+        let how = Apply { writing: &session.writing, force: options.force_conflicts, dry_run: false };
         let request = Request::apply(resource, &subject.namespace, subject.name(), subject.body()?, how);
         let mut answer = session.send(&request, subject).await?;
         // The endpoint and the schema of a CustomResourceDefinition of this run may become available later.
@@ -74,7 +74,7 @@ impl Context<'_> {
         let done = match answer.refusal() {
             None => {
                 take_over::note_remaining(session, options, subject, resource, &answer)?;
-                outcome::of_apply(subject, tried, self.start, &answer, &session.writing.manager)?
+                outcome::of_apply(subject, tried, self.start, &answer, &session.writing.field_manager)?
             }
             Some(status) if status.is_immutable() && subject.is_job() => {
                 immutable::apply(session, options, subject, resource).await?
@@ -91,7 +91,7 @@ impl Context<'_> {
     ///
     /// # Errors
     /// Fails if the server does not have the kind in time.
-    pub(crate) async fn resource_when_there(&self, subject: &Subject) -> Result<Resource> {
+    pub(crate) async fn resource_when_there(&self, subject: &InputObject) -> Result<Resource> {
         let patience = Instant::now() + ESTABLISHED;
         loop {
             match self.session.find_resource(subject).await? {
@@ -106,7 +106,7 @@ impl Context<'_> {
     }
 }
 
-async fn wait_until_established(session: &Session<'_>, subject: &Subject, resource: &Resource) -> Result<()> {
+async fn wait_until_established(session: &Session<'_>, subject: &InputObject, resource: &Resource) -> Result<()> {
     let deadline = Instant::now() + ESTABLISHED;
     loop {
         let live = session.live(subject, resource, subject.name()).await?.unwrap_or_default();

@@ -7,7 +7,7 @@ use jobplate_diagnostic::{Error, Kind, Result};
 use kube::config::ExecInteractiveMode;
 use serde::Deserialize;
 
-use crate::events::Events;
+use crate::events::EventHandler;
 use crate::request::{Request, Resource};
 use crate::runtime::block_on;
 use crate::session::config::{self, ClusterOptions};
@@ -18,7 +18,7 @@ const MOST: usize = 500;
 
 /// What the names are of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NamedKind {
+pub enum ListedKind {
     /// Namespaces.
     Namespace,
     /// Secrets of one namespace. Neither their values nor their keys are asked for.
@@ -32,9 +32,9 @@ pub enum NamedKind {
 ///
 /// # Errors
 /// Fails if the configuration can't be used, if the server refuses, or if it takes too long.
-pub fn names(
+pub fn list_names(
     options: &ClusterOptions,
-    kind: NamedKind,
+    kind: ListedKind,
     namespace: Option<&str>,
     patience: Duration,
 ) -> Result<Vec<String>> {
@@ -50,7 +50,7 @@ pub fn names(
 
 async fn ask(
     options: &ClusterOptions,
-    kind: NamedKind,
+    kind: ListedKind,
     namespace: Option<&str>,
     patience: Duration,
 ) -> Result<Vec<String>> {
@@ -60,8 +60,8 @@ async fn ask(
     }
     let namespace = namespace.unwrap_or(&config.default_namespace).to_owned();
     let (kind, plural, namespaced) = match kind {
-        NamedKind::Namespace => ("Namespace", "namespaces", false),
-        NamedKind::Secret => ("Secret", "secrets", true),
+        ListedKind::Namespace => ("Namespace", "namespaces", false),
+        ListedKind::Secret => ("Secret", "secrets", true),
     };
     let (group, version) = (String::new(), "v1".to_owned());
     let resource = Resource { group, version, kind: kind.to_owned(), plural: plural.to_owned(), namespaced };
@@ -98,4 +98,4 @@ struct Metadata {
 /// Nobody is told anything.
 struct Silent;
 
-impl Events for Silent {}
+impl EventHandler for Silent {}

@@ -4,7 +4,7 @@ use jobplate_diagnostic::Result;
 
 use crate::errors::status::Refused;
 use crate::errors::transport::may_have_been_made;
-use crate::object::Subject;
+use crate::object::InputObject;
 use crate::outcome::{Done, Metadata};
 use crate::report::Outcome;
 use crate::request::{Request, Resource};
@@ -16,7 +16,7 @@ use crate::session::Session;
 /// Fails if the server refuses, or if nobody knows whether it has made the object.
 pub(crate) async fn create(
     session: &Session<'_>,
-    subject: &Subject,
+    subject: &InputObject,
     resource: &Resource,
     dry_run: bool,
 ) -> Result<Done> {

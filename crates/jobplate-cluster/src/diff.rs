@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 use crate::document::Document;
 use crate::errors::conflict;
 use crate::errors::status::{Refused, unknown_kind};
-use crate::events::Events;
+use crate::events::EventHandler;
 use crate::inventory::{Brought, Entry, Inventory, inventory};
 use crate::live::without_noise;
 use crate::managed_fields;
-use crate::object::Subject;
+use crate::object::InputObject;
 use crate::refusal::explain;
 use crate::request::{Apply, Request, Resource, Verb, qualified};
 use crate::runtime::block_on;
@@ -43,7 +43,7 @@ pub fn diff(
     options: &SessionOptions,
     force: bool,
     take_over: bool,
-    events: &dyn Events,
+    events: &dyn EventHandler,
     mut each: impl FnMut(&Difference) -> Result<()>,
 ) -> Result<Option<Kind>> {
     block_on(async {
@@ -56,7 +56,7 @@ pub fn diff(
             Err(error) if error.place().is_none() => Err(error),
             Err(error) => {
                 failure.get_or_insert(error.kind());
-                events.failed(&error);
+                events.on_failure(&error);
                 Ok(())
             }
         };
@@ -162,7 +162,12 @@ async fn compare(
 }
 
 /// What the server would make of a Job that can't be changed, if it were new: tried under another name.
-async fn as_new(session: &Session<'_>, subject: &Subject, resource: &Resource, live: Option<&Value>) -> Result<Value> {
+async fn as_new(
+    session: &Session<'_>,
+    subject: &InputObject,
+    resource: &Resource,
+    live: Option<&Value>,
+) -> Result<Value> {
     let namespace = &*subject.namespace;
     let mut own = subject.json()?;
     let base: String = subject.name().chars().take(50).collect();

@@ -19,9 +19,9 @@ pub struct Document {
     pub(crate) line: usize,
     pub(crate) text: Arc<str>,
     /// The text of the input that it was made of; none where it is the same.
-    pub(crate) source: Option<Source>,
+    pub(crate) source: Option<OriginalText>,
     /// The env entries of it that are to be taken over.
-    pub(crate) named: Vec<Named>,
+    pub(crate) named: Vec<TakeOverEntries>,
     pub(crate) trial: Option<String>,
     /// The nodes of the text, once they are asked for; none where it can't be read.
     nodes: OnceCell<Option<Tape>>,
@@ -31,7 +31,7 @@ pub struct Document {
 
 /// What a document was before it was rendered: errors show the lines that the user knows.
 #[derive(Clone, Debug)]
-pub struct Source {
+pub struct OriginalText {
     pub(crate) text: Arc<str>,
     /// In the order of the text.
     pub(crate) changes: Rc<[Splice]>,
@@ -46,7 +46,7 @@ pub(crate) struct Splice {
 
 /// Env entries of one container.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Named {
+pub struct TakeOverEntries {
     /// Which of the document's objects.
     pub object: usize,
     /// The way from the object to the container.
@@ -55,7 +55,7 @@ pub struct Named {
     pub names: Vec<String>,
 }
 
-impl Source {
+impl OriginalText {
     /// Combines a text with the bytes of it that were replaced, ascending, and how many replaced each.
     pub fn new(text: &str, changes: impl IntoIterator<Item = (Range<usize>, usize)>) -> Self {
         let mut moved = 0isize;
@@ -64,7 +64,7 @@ impl Source {
             moved += length as isize - before.len() as isize;
             Splice { before, after: start..start + length }
         };
-        Source { text: text.into(), changes: changes.into_iter().map(splice).collect() }
+        OriginalText { text: text.into(), changes: changes.into_iter().map(splice).collect() }
     }
 
     /// Returns the bytes that an offset in the rendered text comes from.
@@ -91,7 +91,7 @@ impl Document {
 
     /// Sets the text that the document was made of: errors then show that one.
     #[must_use]
-    pub fn made_of(self, source: Source) -> Self {
+    pub fn with_original(self, source: OriginalText) -> Self {
         Document { source: Some(source), ..self }
     }
 
@@ -99,7 +99,7 @@ impl Document {
     ///
     /// `trial` is the text that is tried for them. It says outright what they have not (`value: null`).
     #[must_use]
-    pub fn taking_over(self, named: Vec<Named>, trial: Option<String>) -> Self {
+    pub fn with_take_over(self, named: Vec<TakeOverEntries>, trial: Option<String>) -> Self {
         Document { named, trial, ..self }
     }
 
@@ -179,7 +179,8 @@ mod tests {
         let before = "a: 1\nb: 2\nc: 3\n";
         // `b: 2` became two lines, and a line was added after it.
         let after = "a: 1\nb:\n  x: 2\nd: 4\nc: 3\n";
-        let document = Document::new("job.yaml", 11, after).made_of(Source::new(before, [(7..9, 6), (10..10, 5)]));
+        let document =
+            Document::new("job.yaml", 11, after).with_original(OriginalText::new(before, [(7..9, 6), (10..10, 5)]));
         for (at, line) in [("a", 11), ("b", 12), ("x", 12), ("d", 13), ("c", 13)] {
             let offset = after.find(at).unwrap();
             assert_eq!(document.line_at(offset), line, "{at}");

@@ -7,7 +7,7 @@ use crate::errors::conflict;
 use crate::immutable;
 use crate::live::without_noise;
 use crate::managed_fields::transfer;
-use crate::object::Subject;
+use crate::object::InputObject;
 use crate::options::ApplyOptions;
 use crate::outcome::{Done, Metadata, Tried};
 use crate::refusal::explain;
@@ -24,7 +24,7 @@ use crate::take_over;
 pub(crate) async fn dry_run(
     session: &Session<'_>,
     options: &ApplyOptions,
-    subject: &Subject,
+    subject: &InputObject,
     resource: &Resource,
 ) -> Result<Done> {
     if subject.generated {
@@ -34,7 +34,7 @@ pub(crate) async fn dry_run(
         let how = Apply { writing: &session.writing, force, dry_run: true };
         Request::apply(resource, &subject.namespace, subject.name(), body, how)
     };
-    let answer = session.send(&apply(subject.body()?, options.force), subject).await?;
+    let answer = session.send(&apply(subject.body()?, options.force_conflicts), subject).await?;
     let Some(status) = answer.refusal() else { return succeeded(session, options, subject, resource, &answer).await };
     if status.is_immutable() && subject.is_job() {
         return immutable::dry_run(session, options.on_immutable, subject, resource).await;
@@ -55,7 +55,7 @@ pub(crate) async fn dry_run(
 async fn succeeded(
     session: &Session<'_>,
     options: &ApplyOptions,
-    subject: &Subject,
+    subject: &InputObject,
     resource: &Resource,
     answer: &Answer,
 ) -> Result<Done> {
@@ -63,7 +63,7 @@ async fn succeeded(
         return Ok(Done { tried: Tried::New, ..Done::new(Outcome::Created) });
     }
     let metadata = Metadata::read(answer, subject)?;
-    let time = metadata.applied_at(&session.writing.manager);
+    let time = metadata.applied_at(&session.writing.field_manager);
     if options.dry_run {
         take_over::note_remaining(session, options, subject, resource, answer)?;
     }
@@ -72,7 +72,7 @@ async fn succeeded(
     let named = take_over::entries(options, subject);
     let changes = if !named.is_empty() || time.is_none_or(|time| answer.is_of_now(time)) {
         let live = session.live(subject, resource, subject.name()).await?.unwrap_or_default();
-        let moves = transfer(&live, named, &session.writing.manager).is_some();
+        let moves = transfer(&live, named, &session.writing.field_manager).is_some();
         moves || without_noise(live) != without_noise(answer.object(subject)?)
     } else {
         false

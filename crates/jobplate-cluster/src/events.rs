@@ -2,23 +2,23 @@
 
 use jobplate_diagnostic::Error;
 
-use crate::object::Subject;
-use crate::report::Row;
+use crate::object::InputObject;
+use crate::report::ReportRow;
 
 /// Receives progress for people, as it happens.
-pub trait Events {
+pub trait EventHandler {
     /// A request or a repetition, for `-v`.
-    fn verbose(&self, _text: &str) {}
+    fn on_request(&self, _text: &str) {}
     /// Something that the user should know.
-    fn note(&self, _text: &str) {}
+    fn on_note(&self, _text: &str) {}
     /// What the server remarks about an object. It may hold values.
-    fn warning(&self, _subject: &Subject, _text: &str) {}
+    fn on_warning(&self, _subject: &InputObject, _text: &str) {}
     /// An object could not be applied.
-    fn failed(&self, _error: &Error) {}
+    fn on_failure(&self, _error: &Error) {}
     /// An object is finished.
-    fn finished(&self, _row: &Row) {}
+    fn on_finished(&self, _row: &ReportRow) {}
     /// A line of a container's log.
-    fn log(&self, _pod: &str, _container: &str, _line: &str) {}
+    fn on_log_line(&self, _pod: &str, _container: &str, _line: &str) {}
     /// What is being waited for; replaces the message before it.
-    fn waiting(&self, _text: &str) {}
+    fn on_progress(&self, _text: &str) {}
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::errors::conflict::{ATTEMPTS, keeps_changing};
 use crate::errors::status::Refused;
-use crate::object::Subject;
+use crate::object::InputObject;
 use crate::options::{ApplyOptions, OnImmutable};
 use crate::outcome::{Done, Metadata};
 use crate::refusal::explain;
@@ -27,14 +27,14 @@ const LOOK: Duration = Duration::from_millis(250);
 pub(crate) async fn dry_run(
     session: &Session<'_>,
     on_immutable: OnImmutable,
-    subject: &Subject,
+    subject: &InputObject,
     resource: &Resource,
 ) -> Result<Done> {
     let outcome = match on_immutable {
         OnImmutable::Fail => return Err(refused(subject, resource)),
         OnImmutable::Skip => Outcome::Skipped,
-        OnImmutable::Recreate { running } => {
-            if let Some(live) = check_replaceable(session, subject, resource, running).await? {
+        OnImmutable::Recreate { include_running } => {
+            if let Some(live) = check_replaceable(session, subject, resource, include_running).await? {
                 delete(session, subject, resource, &live, true).await?;
             }
             Outcome::Recreated
@@ -50,17 +50,17 @@ pub(crate) async fn dry_run(
 pub(crate) async fn apply(
     session: &Session<'_>,
     options: &ApplyOptions,
-    subject: &Subject,
+    subject: &InputObject,
     resource: &Resource,
 ) -> Result<Done> {
-    let running = match options.on_immutable {
+    let include_running = match options.on_immutable {
         OnImmutable::Fail => return Err(refused(subject, resource)),
         OnImmutable::Skip => return Ok(Done::new(Outcome::Skipped)),
-        OnImmutable::Recreate { running } => running,
+        OnImmutable::Recreate { include_running } => include_running,
     };
     let deadline = Instant::now() + options.timeout;
     for attempt in 1.. {
-        let live = check_replaceable(session, subject, resource, running).await?;
+        let live = check_replaceable(session, subject, resource, include_running).await?;
         let Some(live) = live else { break };
         if delete(session, subject, resource, &live, false).await? {
             let gone = wait_until_gone(session, subject, resource, &live, deadline).await;
@@ -78,10 +78,10 @@ pub(crate) async fn apply(
 async fn make_anew(
     session: &Session<'_>,
     options: &ApplyOptions,
-    subject: &Subject,
+    subject: &InputObject,
     resource: &Resource,
 ) -> Result<Done> {
-    let how = Apply { writing: &session.writing, force: options.force, dry_run: false };
+    let how = Apply { writing: &session.writing, force: options.force_conflicts, dry_run: false };
     let request = Request::apply(resource, &subject.namespace, subject.name(), subject.body()?, how);
     let answer = session.send(&request, subject).await?;
     match answer.refusal() {
@@ -91,7 +91,7 @@ async fn make_anew(
 }
 
 /// The error where nothing may be done about it.
-fn refused(subject: &Subject, resource: &Resource) -> Error {
+fn refused(subject: &InputObject, resource: &Resource) -> Error {
     let object = resource.object(subject.name());
     let error = Error::new(
         Kind::Cluster,
@@ -107,9 +107,9 @@ fn refused(subject: &Subject, resource: &Resource) -> Error {
 /// Returns the live Job if it may be deleted and the server would accept the new one.
 async fn check_replaceable(
     session: &Session<'_>,
-    subject: &Subject,
+    subject: &InputObject,
     resource: &Resource,
-    running_too: bool,
+    include_running: bool,
 ) -> Result<Option<Value>> {
     let object = resource.object(subject.name());
     let Some(live) = session.live(subject, resource, subject.name()).await? else { return Ok(None) };
@@ -120,7 +120,7 @@ async fn check_replaceable(
         let message = format!("{object} can't be replaced: a {kind} owns it, and would make it again");
         return refuse(message, "change what owns it");
     }
-    if !running_too && is_running(&live) {
+    if !include_running && is_running(&live) {
         let message = format!("{object} is running, so it is not deleted");
         return refuse(message, "wait until it has ended, or delete it with --recreate-running");
     }
@@ -146,7 +146,7 @@ fn is_running(job: &Value) -> bool {
 /// what was found out about it may not hold any more.
 async fn delete(
     session: &Session<'_>,
-    subject: &Subject,
+    subject: &InputObject,
     resource: &Resource,
     live: &Value,
     dry_run: bool,
@@ -162,7 +162,7 @@ async fn delete(
 /// Waits until a Job that was deleted is gone.
 async fn wait_until_gone(
     session: &Session<'_>,
-    subject: &Subject,
+    subject: &InputObject,
     resource: &Resource,
     live: &Value,
     deadline: Instant,
@@ -189,7 +189,7 @@ async fn wait_until_gone(
 }
 
 /// An error after the Job was deleted. Says first that the Job no longer exists.
-fn not_made_anew(subject: &Subject, resource: &Resource, error: &Error) -> Error {
+fn not_made_anew(subject: &InputObject, resource: &Resource, error: &Error) -> Error {
     let message = format!("{} is deleted, and not made anew: {}", resource.object(subject.name()), error.message());
     let told =
         Error::new(error.kind(), message).hint(error.hint_message().cloned().unwrap_or("run again to make it".into()));

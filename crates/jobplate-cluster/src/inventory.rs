@@ -11,18 +11,18 @@ use jobplate_yaml::Node;
 use crate::document::Document;
 use crate::kinds::{RBAC, built_in};
 use crate::namespaces::Namespaces;
-use crate::object::Subject;
+use crate::object::InputObject;
 use crate::outcome::Tried;
 use crate::phases::Stage;
-use crate::report::Row;
+use crate::report::ReportRow;
 use crate::spool::Spool;
 
 /// An object of the input, and how far it is.
 pub(crate) struct Entry {
     /// The object.
-    pub subject: Rc<Subject>,
+    pub subject: Rc<InputObject>,
     /// What the report will say.
-    pub row: Row,
+    pub row: ReportRow,
     /// When it is sent.
     pub stage: Stage,
     /// What others may need it for.
@@ -39,7 +39,7 @@ pub(crate) struct Entry {
 
 impl Entry {
     /// Describes an object with its mapping.
-    fn new(subject: Subject, node: Node<'_>) -> Self {
+    fn new(subject: InputObject, node: Node<'_>) -> Self {
         let (kind, namespace) = (&*subject.kind, &*subject.namespace);
         let brings = match (&*subject.api_version, kind) {
             ("v1", "Namespace") => Some(Brings::Namespace(subject.name().to_owned())),
@@ -55,7 +55,7 @@ impl Entry {
             role: bound_role(&subject, node),
         };
         let passes = stage == Stage::Last && has_ttl(node);
-        let (row, subject) = (Row::new(&subject), Rc::new(subject));
+        let (row, subject) = (ReportRow::new(&subject), Rc::new(subject));
         Entry { subject, row, stage, brings, needs, untriable: false, tried: Tried::Not, passes }
     }
 }
@@ -119,7 +119,7 @@ impl Brought {
     }
 
     /// Whether an object's kind is brought.
-    pub(crate) fn has_kind(&self, subject: &Subject) -> bool {
+    pub(crate) fn has_kind(&self, subject: &InputObject) -> bool {
         self.kinds.contains(&(subject.group().to_owned(), subject.kind.to_string()))
     }
 }
@@ -145,7 +145,7 @@ pub(crate) fn inventory(
     let spool = Rc::new(Spool::new());
     for document in documents {
         let document = document?;
-        Subject::each(&document, namespaces, &spool, &mut |subject, node| {
+        InputObject::each(&document, namespaces, &spool, &mut |subject, node| {
             namespaces.check(subject.own_namespace.as_ref(), node).map_err(|error| document.place(error))?;
             if !subject.generated {
                 let own = [subject.group(), &subject.kind, &subject.namespace, subject.name()].map(str::to_owned);
@@ -173,7 +173,7 @@ fn role(kind: &str, namespace: &str, name: &str) -> Role {
 }
 
 /// The Role that a binding binds.
-fn bound_role(subject: &Subject, root: Node<'_>) -> Option<Role> {
+fn bound_role(subject: &InputObject, root: Node<'_>) -> Option<Role> {
     if &*subject.api_version != RBAC || !matches!(&*subject.kind, "RoleBinding" | "ClusterRoleBinding") {
         return None;
     }
@@ -197,7 +197,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::document::Source;
+    use crate::document::OriginalText;
 
     /// A List of Jobs, each with one edit.
     fn jobs(count: usize) -> Document {
@@ -208,8 +208,8 @@ mod tests {
             changes.push((text.len()..text.len(), 0));
             text.push_str("  spec: {ttlSecondsAfterFinished: 60, template: {spec: {containers: [{name: flow}]}}}\n");
         }
-        let source = Source::new(&text, changes);
-        Document::new("jobs.yaml", 1, text).made_of(source)
+        let source = OriginalText::new(&text, changes);
+        Document::new("jobs.yaml", 1, text).with_original(source)
     }
 
     fn time_of(count: usize) -> Duration {

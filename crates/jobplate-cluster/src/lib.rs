@@ -1,6 +1,6 @@
 //! The Kubernetes API: applies manifests, shows what an apply would change, waits for Jobs and follows their logs.
 //!
-//! Takes finished [`Document`]s and sends them as they are. What happens is reported through [`Events`] while it goes
+//! Takes finished [`Document`]s and sends them as they are. What happens is reported through [`EventHandler`] while it goes
 //! on, and in a [`Report`] at the end. The crate knows nothing of flags, of injection or of how documents come about,
 //! writes to no stream, and does not end the process. No other crate opens a socket or has an async runtime.
 //!
@@ -49,7 +49,7 @@
 //! use std::time::Duration;
 //!
 //! use jobplate_cluster::{
-//!     ApplyOptions, ClusterOptions, Document, Events, Kubeconfigs, OnImmutable, SessionOptions, Validation, Writing,
+//!     ApplyOptions, ClusterOptions, Document, EventHandler, KubeconfigSource, OnImmutable, SessionOptions, Validation, Writing,
 //! };
 //!
 //! struct Silent;
@@ -57,12 +57,12 @@
 //!
 //! let session = SessionOptions {
 //!     cluster: ClusterOptions {
-//!         kubeconfigs: Some(Kubeconfigs::Named("kubeconfig".into())),
+//!         kubeconfigs: Some(KubeconfigSource::Flag("kubeconfig".into())),
 //!         context: None,
 //!         cluster: None,
 //!         user: None,
 //!         impersonate: None,
-//!         groups: Vec::new(),
+//!         impersonate_groups: Vec::new(),
 //!     },
 //!     namespace: Some("flows".to_owned()),
 //!     request_timeout: Some(Duration::from_secs(60)),
@@ -83,7 +83,7 @@
 //! let documents = [Ok(Document::new("settings.yaml", 1, text))];
 //! let report = jobplate_cluster::apply(documents, &session, &options, &Silent)?;
 //! for row in &report.rows {
-//!     println!("{} {}", row.object(), row.outcome.as_str());
+//!     println!("{} {}", row.qualified_name(), row.outcome.as_str());
 //! }
 //! # Ok::<(), jobplate_diagnostic::Error>(())
 //! ```
@@ -119,13 +119,13 @@ mod take_over;
 mod wait;
 
 pub use self::apply::apply;
-pub use self::completion::{NamedKind, names};
+pub use self::completion::{ListedKind, list_names};
 pub use self::diff::{Difference, diff};
-pub use self::document::{Document, Named, Source};
-pub use self::events::Events;
-pub use self::object::Subject;
+pub use self::document::{Document, OriginalText, TakeOverEntries};
+pub use self::events::EventHandler;
+pub use self::object::InputObject;
 pub use self::options::{ApplyOptions, OnImmutable, WaitOptions};
-pub use self::report::{Outcome, Report, Row};
-pub use self::request::{Validation, Writing};
+pub use self::report::{Outcome, Report, ReportRow};
+pub use self::request::{FieldValidation, WriteOptions};
 pub use self::session::SessionOptions;
-pub use self::session::config::{ClusterOptions, KubeconfigNames, Kubeconfigs};
+pub use self::session::config::{ClusterOptions, KubeconfigNames, KubeconfigSource};

@@ -49,7 +49,7 @@ pub(crate) async fn follow(session: &Session<'_>, pods: &Resource, log: Log) {
                 let code = status.code.as_u16();
                 session
                     .events
-                    .note(&format!("no log of container {container} of pod {pod}: the server answered {code}"));
+                    .on_note(&format!("no log of container {container} of pod {pod}: the server answered {code}"));
                 return;
             }
             Ok(Err(_)) | Err(_) => {}
@@ -57,9 +57,9 @@ pub(crate) async fn follow(session: &Session<'_>, pods: &Resource, log: Log) {
         attempts = if told.lines > before { 0 } else { attempts + 1 };
         tokio::time::sleep(LOOK).await;
     }
-    session
-        .events
-        .note(&format!("the log of container {container} of pod {pod} broke off: kubectl logs {pod} -n {namespace}"));
+    session.events.on_note(&format!(
+        "the log of container {container} of pod {pod} broke off: kubectl logs {pod} -n {namespace}"
+    ));
 }
 
 /// Whether a container still runs; if nobody can tell, it may.
@@ -87,13 +87,13 @@ async fn tell_all(session: &Session<'_>, log: &Log, mut body: Body, told: &mut T
             searched = 0;
             let line = line.strip_suffix(b"\n").unwrap_or(&line);
             if let Some(text) = told.text(&String::from_utf8_lossy(line)) {
-                session.events.log(&log.pod, &log.container, text);
+                session.events.on_log_line(&log.pod, &log.container, text);
             }
         }
         searched = pending.len();
     }
     if let Some(text) = told.text(&String::from_utf8_lossy(&pending)).filter(|text| !text.is_empty()) {
-        session.events.log(&log.pod, &log.container, text);
+        session.events.on_log_line(&log.pod, &log.container, text);
     }
 }
 

@@ -8,7 +8,7 @@ use jobplate_manifest::field::{FieldPath, Step};
 use jobplate_manifest::sensitive::LAST_APPLIED;
 use serde_json::{Map, Value, json};
 
-use crate::document::Named;
+use crate::document::TakeOverEntries;
 
 /// A patch that moves the ownership of env entries to us.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub(crate) struct Transfer {
 ///
 /// Nothing else changes hands: what others own beside the entries stays theirs, so that the apply that
 /// follows resets none of it.
-pub(crate) fn transfer(live: &Value, named: &[Named], manager: &str) -> Option<Transfer> {
+pub(crate) fn transfer(live: &Value, named: &[TakeOverEntries], manager: &str) -> Option<Transfer> {
     let mut owners: Vec<Value> =
         live.pointer("/metadata/managedFields").and_then(Value::as_array).cloned().unwrap_or_default();
     let api_version = live["apiVersion"].as_str()?;
@@ -92,14 +92,14 @@ const UNKNOWN_OWNER: &str = "before-first-apply";
 
 /// Gives the other entries of these containers that nobody owns to an owner: when ours go, all that nobody
 /// owns beside them would go, too.
-fn keep_unowned(live: &Value, named: &[Named], owners: &mut Vec<Value>, api_version: &str) {
+fn keep_unowned(live: &Value, named: &[TakeOverEntries], owners: &mut Vec<Value>, api_version: &str) {
     let mut kept = json!({});
     for own in named {
         let env = own.container.clone().then(Step::Key("env".to_owned()));
         let all = env.follow(live).and_then(Value::as_array).into_iter().flatten();
         let names = all.filter_map(|entry| entry["name"].as_str().map(str::to_owned));
         let others: Vec<String> = names.filter(|name| !own.names.contains(name)).collect();
-        let others = Named { object: own.object, container: own.container.clone(), names: others };
+        let others = TakeOverEntries { object: own.object, container: own.container.clone(), names: others };
         for (path, tree) in live_entries(live, &others) {
             let holds = |owner: &Value| path.iter().try_fold(&owner["fieldsV1"], |tree, key| tree.get(key)).is_some();
             if !owners.iter().any(holds) {
@@ -146,9 +146,9 @@ pub(crate) struct Left {
 }
 
 /// The named entries that are not in the document, `ours`, and still on the server.
-pub(crate) fn left(live: &Value, ours: &Value, named: &[Named], manager: &str) -> Vec<Left> {
+pub(crate) fn left(live: &Value, ours: &Value, named: &[TakeOverEntries], manager: &str) -> Vec<Left> {
     let mut found = Vec::new();
-    for Named { container, names, .. } in named {
+    for TakeOverEntries { container, names, .. } in named {
         let entry = |object, name: &str| {
             let path = container.clone().then(Step::Key("env".to_owned())).then(named_item(name));
             path.follow(object).is_some()
@@ -172,7 +172,7 @@ fn is_of_subresource(owner: &Value) -> bool {
 
 /// The named entries that are there: the way to each through a tree of fields, and the tree that owns all
 /// of it.
-fn live_entries(live: &Value, named: &Named) -> Vec<(Vec<String>, Value)> {
+fn live_entries(live: &Value, named: &TakeOverEntries) -> Vec<(Vec<String>, Value)> {
     let env = named.container.clone().then(Step::Key("env".to_owned()));
     let Some(container) = tree_path(&env) else { return Vec::new() };
     let entries = env.follow(live).and_then(Value::as_array).into_iter().flatten();
@@ -262,8 +262,8 @@ pub(crate) fn named_item(name: &str) -> Step {
 }
 
 /// Takes entries that are to be removed out of an object: those that are named and not in the document.
-pub(crate) fn remove_unset(object: &mut Value, ours: &Value, named: &[Named]) {
-    for Named { container, names, .. } in named {
+pub(crate) fn remove_unset(object: &mut Value, ours: &Value, named: &[TakeOverEntries]) {
+    for TakeOverEntries { container, names, .. } in named {
         let own = |name: &str| {
             let env = container.follow(ours).and_then(|container| container["env"].as_array());
             env.into_iter().flatten().any(|entry| entry["name"] == name)
@@ -280,9 +280,9 @@ pub(crate) fn remove_unset(object: &mut Value, ours: &Value, named: &[Named]) {
 pub(crate) mod tests {
     use super::*;
 
-    fn named() -> Named {
+    fn named() -> TakeOverEntries {
         let container = FieldPath::parse(".spec.containers[name=\"c\"]").unwrap();
-        Named { object: 0, container, names: vec!["X".to_owned()] }
+        TakeOverEntries { object: 0, container, names: vec!["X".to_owned()] }
     }
 
     pub(crate) fn live() -> Value {
@@ -332,7 +332,7 @@ pub(crate) mod tests {
         mine["metadata"]["managedFields"] = json!([{"manager": "jobplate", "operation": "Apply", "fieldsV1": entry}]);
         mine["metadata"]["annotations"] = json!({});
         assert!(transfer(&mine, &[named()], "jobplate").is_none());
-        let other = Named { names: vec!["Y".to_owned()], ..named() };
+        let other = TakeOverEntries { names: vec!["Y".to_owned()], ..named() };
         assert!(transfer(&mine, &[other], "jobplate").is_none());
     }
 
@@ -364,7 +364,7 @@ pub(crate) mod tests {
         again["metadata"]["managedFields"] = owners.clone();
         again["spec"]["containers"] =
             json!([cleared["spec"]["containers"][0], {"name": "d", "env": [{"name": "B"}, {"name": "X"}]}]);
-        let other = Named { container: FieldPath::parse(".spec.containers[name=\"d\"]").unwrap(), ..named() };
+        let other = TakeOverEntries { container: FieldPath::parse(".spec.containers[name=\"d\"]").unwrap(), ..named() };
         let transfer = super::transfer(&again, &[other], "jobplate").unwrap();
         let kept: Vec<&Value> = transfer.patch[1]["value"]
             .as_array()

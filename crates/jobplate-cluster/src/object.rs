@@ -10,14 +10,14 @@ use jobplate_manifest::{json, sendable};
 use jobplate_yaml::{Node, Tape};
 use serde_json::Value;
 
-use crate::document::{Document, Named};
+use crate::document::{Document, TakeOverEntries};
 use crate::kinds::group_version;
 use crate::namespaces::Namespaces;
 use crate::spool::{Extent, Spool, Stored};
 
 /// An object of a document. Its texts are in the spool.
 #[derive(Clone, Debug)]
-pub struct Subject {
+pub struct InputObject {
     pub(crate) api_version: Rc<str>,
     pub(crate) kind: Rc<str>,
     /// `metadata.namespace`, if there is one.
@@ -28,7 +28,7 @@ pub struct Subject {
     /// Whether the name is only the beginning of one (`generateName`).
     pub(crate) generated: bool,
     /// The env entries of it that are to be taken over.
-    pub(crate) named: Vec<Named>,
+    pub(crate) named: Vec<TakeOverEntries>,
     /// Where it begins in the text, and in the input.
     start: usize,
     line: usize,
@@ -42,7 +42,7 @@ pub struct Subject {
     spool: Rc<Spool>,
 }
 
-impl Subject {
+impl InputObject {
     /// Shows the objects of a document with their mappings, checked as far as they can be without a server. Their
     /// texts are added to the spool.
     ///
@@ -59,7 +59,7 @@ impl Subject {
         let is_list = first.node.index() != 0;
         let stored = spool.add_document(document)?;
         let mut trials = trials(document, is_list);
-        let mut named = HashMap::<usize, Vec<Named>>::new();
+        let mut named = HashMap::<usize, Vec<TakeOverEntries>>::new();
         for own in &document.named {
             named.entry(own.object).or_default().push(own.clone());
         }
@@ -75,7 +75,7 @@ impl Subject {
                 value.text().filter(|text| !text.is_empty() && !value.is_null())
             };
             let own_namespace: Option<Rc<str>> = own_text("namespace").map(|name| (*name).into());
-            Ok(Subject {
+            Ok(InputObject {
                 api_version: (*object.api_version).into(),
                 kind: (*object.kind).into(),
                 namespace: namespaces.of(own_namespace.as_ref()),
@@ -92,7 +92,7 @@ impl Subject {
                 spool: Rc::clone(spool),
             })
         };
-        let subjects: Vec<Subject> = found.iter().enumerate().map(read).collect::<Result<_>>()?;
+        let subjects: Vec<InputObject> = found.iter().enumerate().map(read).collect::<Result<_>>()?;
         subjects.into_iter().zip(&found).try_for_each(|(subject, object)| show(subject, object.node))
     }
 
@@ -197,7 +197,7 @@ impl Subject {
         let spool = Rc::new(Spool::new());
         let stored = spool.add_document(&document).unwrap();
         let object = document.objects().unwrap().remove(0);
-        Subject {
+        InputObject {
             api_version: (*object.api_version).into(),
             kind: (*object.kind).into(),
             own_namespace: None,
@@ -237,9 +237,9 @@ mod tests {
 
     #[test]
     fn an_unreadable_temporary_file_is_an_error() {
-        let subject = Subject::of_test("kind: Job\napiVersion: batch/v1\nmetadata: {name: a}\n");
+        let subject = InputObject::of_test("kind: Job\napiVersion: batch/v1\nmetadata: {name: a}\n");
         assert_eq!(subject.json().unwrap()["kind"], "Job");
-        let emptied = Subject { spool: Rc::new(Spool::new()), ..subject };
+        let emptied = InputObject { spool: Rc::new(Spool::new()), ..subject };
         assert!(emptied.json().unwrap_err().message().starts_with("the temporary file can't be used"));
     }
 }

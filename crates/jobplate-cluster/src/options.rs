@@ -10,7 +10,7 @@ pub enum OnImmutable {
     /// Delete it and make it anew; a running one only if that is wanted, too.
     Recreate {
         /// `--recreate-running`
-        running: bool,
+        include_running: bool,
     },
     /// Leave it as it is.
     Skip,
@@ -24,7 +24,7 @@ pub struct ApplyOptions {
     /// Try everything first.
     pub preflight: bool,
     /// Take fields from whoever owns them (`--force-conflicts`).
-    pub force: bool,
+    pub force_conflicts: bool,
     /// Take over the env entries that documents name.
     pub take_over: bool,
     /// What to do about Jobs that can't be changed.
@@ -39,5 +39,5 @@ pub struct ApplyOptions {
 #[derive(Clone, Copy, Debug)]
 pub struct WaitOptions {
     /// Follow the logs of the pods.
-    pub logs: bool,
+    pub follow_logs: bool,
 }

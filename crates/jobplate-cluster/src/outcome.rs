@@ -5,7 +5,7 @@ use jobplate_diagnostic::Result;
 use serde::Deserialize;
 
 use crate::errors::transport::garbled;
-use crate::object::Subject;
+use crate::object::InputObject;
 use crate::report::Outcome;
 use crate::request::Request;
 use crate::session::Session;
@@ -112,7 +112,7 @@ impl Metadata {
     ///
     /// # Errors
     /// Fails if the response is not an object.
-    pub(crate) fn read(answer: &Answer, subject: &Subject) -> Result<Self> {
+    pub(crate) fn read(answer: &Answer, subject: &InputObject) -> Result<Self> {
         let Live { metadata } = serde_json::from_slice(&answer.body).map_err(|_| garbled(subject))?;
         if metadata.uid.is_some() || metadata.resource_version.is_some() { Ok(metadata) } else { Err(garbled(subject)) }
     }
@@ -149,7 +149,7 @@ impl Owner {
 /// # Errors
 /// Fails if the response is not an object.
 pub(crate) fn of_apply(
-    subject: &Subject,
+    subject: &InputObject,
     tried: &Tried,
     start: Option<Start>,
     answer: &Answer,

@@ -1,7 +1,7 @@
 //! The order of an apply: which objects are tried or sent, and after which others.
 
 use crate::kinds::RBAC;
-use crate::object::Subject;
+use crate::object::InputObject;
 
 /// Kinds that other objects name, and are refused without.
 const EARLY: [&str; 3] = ["PriorityClass", "ServiceAccount", "StorageClass"];
@@ -21,7 +21,7 @@ pub(crate) enum Stage {
 
 impl Stage {
     /// Decides when an object is sent.
-    pub(crate) fn of(subject: &Subject) -> Self {
+    pub(crate) fn of(subject: &InputObject) -> Self {
         match (&*subject.api_version, &*subject.kind) {
             ("v1", "Namespace") => Stage::First,
             _ if subject.is_crd() => Stage::First,
@@ -96,7 +96,7 @@ mod tests {
         ];
         for (api_version, kind, stage) in cases {
             let text = format!("apiVersion: {api_version}\nkind: {kind}\nmetadata: {{name: a}}\n");
-            assert_eq!(Stage::of(&Subject::of_test(&text)), stage, "{kind}");
+            assert_eq!(Stage::of(&InputObject::of_test(&text)), stage, "{kind}");
         }
     }
 }

@@ -9,14 +9,14 @@ use serde_json::Value;
 
 use crate::errors::conflict::{self, Blocked};
 use crate::errors::status::{Refused, Status};
-use crate::object::Subject;
+use crate::object::InputObject;
 use crate::request::{Resource, Verb};
 use crate::session::Session;
 
 /// The error of a refused apply. `take_over`: whether the call takes entries over already.
 pub(crate) async fn explain(
     session: &Session<'_>,
-    subject: &Subject,
+    subject: &InputObject,
     resource: &Resource,
     status: &Status,
     take_over: bool,
@@ -43,9 +43,15 @@ pub(crate) async fn explain(
 }
 
 /// Entries that have their values in another way on the server: whose they are, and the way out.
-fn other_way(session: &Session<'_>, subject: &Subject, object: &str, live: &Value, take_over: bool) -> Option<Error> {
+fn other_way(
+    session: &Session<'_>,
+    subject: &InputObject,
+    object: &str,
+    live: &Value,
+    take_over: bool,
+) -> Option<Error> {
     let pod_spec = workload::pod_spec_path(&subject.kind)?;
-    let blocked = conflict::blocked(live, &subject.json_or_null(), &pod_spec, &session.writing.manager);
+    let blocked = conflict::blocked(live, &subject.json_or_null(), &pod_spec, &session.writing.field_manager);
     let is_named = |blocked: &Blocked| {
         subject.named.iter().any(|named| named.container == blocked.container && named.names.contains(&blocked.name))
     };
@@ -71,7 +77,7 @@ fn other_way(session: &Session<'_>, subject: &Subject, object: &str, live: &Valu
 }
 
 /// The flags that name entries: all of those containers that have the same ones as the first.
-fn flags(subject: &Subject, blocked: &[&Blocked]) -> String {
+fn flags(subject: &InputObject, blocked: &[&Blocked]) -> String {
     let of = |container: &FieldPath| -> Vec<String> {
         blocked
             .iter()

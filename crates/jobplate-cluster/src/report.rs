@@ -5,7 +5,7 @@ use std::rc::Rc;
 use jobplate_diagnostic::Kind;
 
 use crate::kinds::group_version;
-use crate::object::Subject;
+use crate::object::InputObject;
 use crate::request::qualified;
 
 /// What became of an object.
@@ -24,7 +24,7 @@ pub enum Outcome {
     /// The server did not take it.
     Failed,
     /// Nothing was sent.
-    NotTried,
+    NotApplied,
 }
 
 impl Outcome {
@@ -37,7 +37,7 @@ impl Outcome {
             Outcome::Recreated => "recreated",
             Outcome::Skipped => "skipped",
             Outcome::Failed => "failed",
-            Outcome::NotTried => "not tried",
+            Outcome::NotApplied => "not tried",
         }
     }
 
@@ -49,7 +49,7 @@ impl Outcome {
 
 /// One object.
 #[derive(Clone, Debug)]
-pub struct Row {
+pub struct ReportRow {
     /// `apiVersion`
     pub api_version: Rc<str>,
     /// `kind`
@@ -67,27 +67,27 @@ pub struct Row {
     /// Why, where that needs saying: one sentence.
     pub reason: Option<String>,
     /// How the Job ended, where it was waited for.
-    pub job: Option<String>,
+    pub job_result: Option<String>,
 }
 
-impl Row {
+impl ReportRow {
     /// A row for an object that nothing was done about yet.
-    pub(crate) fn new(subject: &Subject) -> Self {
-        Row {
+    pub(crate) fn new(subject: &InputObject) -> Self {
+        ReportRow {
             api_version: Rc::clone(&subject.api_version),
             kind: Rc::clone(&subject.kind),
             name: subject.name().to_owned(),
             namespace: subject.own_namespace.clone(),
             file: Rc::clone(subject.shared_file()),
             line: subject.line(),
-            outcome: Outcome::NotTried,
+            outcome: Outcome::NotApplied,
             reason: None,
-            job: None,
+            job_result: None,
         }
     }
 
     /// `job.batch/etl`, as kubectl names an object.
-    pub fn object(&self) -> String {
+    pub fn qualified_name(&self) -> String {
         qualified(group_version(&self.api_version).0, &self.kind, &self.name)
     }
 }
@@ -96,7 +96,7 @@ impl Row {
 #[derive(Debug)]
 pub struct Report {
     /// In the order of the input.
-    pub rows: Vec<Row>,
+    pub rows: Vec<ReportRow>,
     /// What kind of failure came first, if there was any.
     pub failure: Option<Kind>,
     /// Whether nothing was to be written (`--dry-run=server`).

@@ -70,7 +70,7 @@ pub(crate) fn qualified(group: &str, kind: &str, name: &str) -> String {
 
 /// How strictly the server takes unknown and doubled fields (`fieldValidation`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Validation {
+pub enum FieldValidation {
     /// They are refused.
     Strict,
     /// The server warns of them.
@@ -81,11 +81,11 @@ pub enum Validation {
 
 /// What every write says about itself.
 #[derive(Clone, Debug)]
-pub struct Writing {
+pub struct WriteOptions {
     /// The field manager.
-    pub manager: String,
+    pub field_manager: String,
     /// `fieldValidation`
-    pub validation: Validation,
+    pub field_validation: FieldValidation,
 }
 
 /// What is asked of the server, in RBAC's words.
@@ -154,13 +154,13 @@ impl Request {
         self
     }
 
-    fn written_by(self, writing: &Writing, dry_run: bool) -> Self {
-        let validation = match writing.validation {
-            Validation::Strict => "Strict",
-            Validation::Warn => "Warn",
-            Validation::Ignore => "Ignore",
+    fn written_by(self, writing: &WriteOptions, dry_run: bool) -> Self {
+        let validation = match writing.field_validation {
+            FieldValidation::Strict => "Strict",
+            FieldValidation::Warn => "Warn",
+            FieldValidation::Ignore => "Ignore",
         };
-        let request = self.query("fieldManager", &writing.manager).query("fieldValidation", validation);
+        let request = self.query("fieldManager", &writing.field_manager).query("fieldValidation", validation);
         if dry_run { Request { writes: false, ..request.query("dryRun", "All") } } else { request }
     }
 
@@ -210,7 +210,7 @@ impl Request {
         resource: &Resource,
         namespace: &str,
         body: Vec<u8>,
-        writing: &Writing,
+        writing: &WriteOptions,
         dry_run: bool,
     ) -> Self {
         let request = Request::new(Verb::Create, resource.path(namespace, None)).written_by(writing, dry_run);
@@ -223,7 +223,7 @@ impl Request {
         namespace: &str,
         name: &str,
         patch: &serde_json::Value,
-        writing: &Writing,
+        writing: &WriteOptions,
     ) -> Self {
         let request = Request::new(Verb::Patch, resource.path(namespace, Some(name))).written_by(writing, false);
         request.body(JSON_PATCH, patch.to_string().into_bytes())
@@ -291,7 +291,7 @@ impl Request {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Apply<'w> {
     /// By whom, and how strictly.
-    pub writing: &'w Writing,
+    pub writing: &'w WriteOptions,
     /// Whether fields that others own are taken from them.
     pub force: bool,
     /// Whether it is only tried.
@@ -315,7 +315,7 @@ mod tests {
 
     #[test]
     fn an_apply_is_the_document_itself() {
-        let writing = Writing { manager: "jobplate".into(), validation: Validation::Strict };
+        let writing = WriteOptions { field_manager: "jobplate".into(), field_validation: FieldValidation::Strict };
         let how = Apply { writing: &writing, force: false, dry_run: true };
         let request = Request::apply(&jobs(), "a b", "x/y", b"# hi\nkind: Job\n".to_vec(), how).to_http().unwrap();
         assert_eq!(request.method(), "PATCH");
@@ -328,7 +328,7 @@ mod tests {
 
     #[test]
     fn what_may_be_sent_again() {
-        let writing = Writing { manager: "m".into(), validation: Validation::Warn };
+        let writing = WriteOptions { field_manager: "m".into(), field_validation: FieldValidation::Warn };
         assert!(!Request::create(&jobs(), "n", Vec::new(), &writing, false).repeatable);
         assert!(Request::create(&jobs(), "n", Vec::new(), &writing, true).repeatable);
         assert!(Request::delete(&jobs(), "n", "a", &serde_json::json!({}), false).repeatable);

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use jobplate_diagnostic::{Error, Result, io_reason};
 use tempfile::SpooledTempFile;
 
-use crate::document::{Document, Source, Splice};
+use crate::document::{Document, OriginalText, Splice};
 
 /// What is kept in memory before there is a file.
 const IN_MEMORY: usize = 16 * 1024 * 1024;
@@ -69,7 +69,7 @@ impl Spool {
         let Document { file, line, text, source, .. } = document;
         let text = self.add(text)?;
         let source = match source {
-            Some(Source { text, changes }) => Some((self.add(text)?, Rc::clone(changes))),
+            Some(OriginalText { text, changes }) => Some((self.add(text)?, Rc::clone(changes))),
             None => None,
         };
         Ok(Rc::new(Stored { file: Rc::clone(file), line: *line, text, source }))
@@ -102,7 +102,8 @@ impl Spool {
         }
         let mut document = Document::new(Rc::clone(&stored.file), stored.line, self.text(stored.text)?);
         if let Some((extent, changes)) = &stored.source {
-            document = document.made_of(Source { text: self.text(*extent)?.into(), changes: Rc::clone(changes) });
+            document =
+                document.with_original(OriginalText { text: self.text(*extent)?.into(), changes: Rc::clone(changes) });
         }
         let document = Rc::new(document);
         self.last.replace(Some((Rc::clone(stored), Rc::clone(&document))));
@@ -123,7 +124,8 @@ mod tests {
     fn documents_come_back_as_they_were() {
         let spool = Spool::new();
         let before = "a: 1\nb: 2\n";
-        let first = Document::new("a.yaml", 3, "a: 1\nx: 0\nb: 2\n").made_of(Source::new(before, [(5..5, 5)]));
+        let first =
+            Document::new("a.yaml", 3, "a: 1\nx: 0\nb: 2\n").with_original(OriginalText::new(before, [(5..5, 5)]));
         let [first, second] = [first, Document::new("b.yaml", 1, "c: é\n")].map(|d| spool.add_document(&d).unwrap());
         let loose = spool.add("{}").unwrap();
         for _ in 0..2 {

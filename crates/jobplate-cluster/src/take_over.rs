@@ -2,18 +2,18 @@
 
 use jobplate_diagnostic::Result;
 
-use crate::document::Named;
+use crate::document::TakeOverEntries;
 use crate::errors::conflict::{ATTEMPTS, keeps_changing};
 use crate::errors::status::Refused;
 use crate::managed_fields::{self, Left, Transfer};
-use crate::object::Subject;
+use crate::object::InputObject;
 use crate::options::ApplyOptions;
 use crate::request::{Apply, Request, Resource, Verb};
 use crate::session::Session;
 use crate::session::connection::Answer;
 
 /// Returns the entries that are to be taken over. In a Job nothing of its pods can be changed, whoever owns it.
-pub(crate) fn entries<'s>(options: &ApplyOptions, subject: &'s Subject) -> &'s [Named] {
+pub(crate) fn entries<'s>(options: &ApplyOptions, subject: &'s InputObject) -> &'s [TakeOverEntries] {
     if options.take_over && !subject.is_job() { &subject.named } else { &[] }
 }
 
@@ -24,9 +24,9 @@ pub(crate) fn entries<'s>(options: &ApplyOptions, subject: &'s Subject) -> &'s [
 /// Fails if the server refuses, or if the object changes again and again meanwhile.
 pub(crate) async fn take_over(
     session: &Session<'_>,
-    subject: &Subject,
+    subject: &InputObject,
     resource: &Resource,
-    named: &[Named],
+    named: &[TakeOverEntries],
 ) -> Result<bool> {
     // The response of a move was lost: the next read shows whether the move took place.
     let mut uncertain: Option<Transfer> = None;
@@ -37,7 +37,7 @@ pub(crate) async fn take_over(
             touch(session, subject, resource).await?;
             continue;
         }
-        let Some(transfer) = managed_fields::transfer(&live, named, &session.writing.manager) else {
+        let Some(transfer) = managed_fields::transfer(&live, named, &session.writing.field_manager) else {
             let Some(transfer) = uncertain else { return Ok(false) };
             note_move(session, subject, resource, &transfer);
             return Ok(true);
@@ -60,7 +60,7 @@ pub(crate) async fn take_over(
 }
 
 /// Applies no more than what the object is called.
-async fn touch(session: &Session<'_>, subject: &Subject, resource: &Resource) -> Result<()> {
+async fn touch(session: &Session<'_>, subject: &InputObject, resource: &Resource) -> Result<()> {
     let object = serde_json::json!({
         "apiVersion": &*subject.api_version, "kind": &*subject.kind, "metadata": {"name": subject.name()},
     });
@@ -73,10 +73,10 @@ async fn touch(session: &Session<'_>, subject: &Subject, resource: &Resource) ->
     }
 }
 
-fn note_move(session: &Session<'_>, subject: &Subject, resource: &Resource, transfer: &Transfer) {
+fn note_move(session: &Session<'_>, subject: &InputObject, resource: &Resource, transfer: &Transfer) {
     let object = resource.object(subject.name());
     let owners = if transfer.from.is_empty() { "nobody".to_owned() } else { transfer.from.join(", ") };
-    session.events.note(&match (transfer.moves, transfer.drops_last_applied) {
+    session.events.on_note(&match (transfer.moves, transfer.drops_last_applied) {
         (true, true) => {
             format!("{object}: entries taken over from {owners}, and its last-applied annotation removed")
         }
@@ -92,7 +92,7 @@ fn note_move(session: &Session<'_>, subject: &Subject, resource: &Resource, tran
 pub(crate) fn note_remaining(
     session: &Session<'_>,
     options: &ApplyOptions,
-    subject: &Subject,
+    subject: &InputObject,
     resource: &Resource,
     answer: &Answer,
 ) -> Result<()> {
@@ -100,11 +100,11 @@ pub(crate) fn note_remaining(
         return Ok(());
     }
     let live = answer.object(subject)?;
-    for left in managed_fields::left(&live, &subject.json_or_null(), &subject.named, &session.writing.manager) {
+    for left in managed_fields::left(&live, &subject.json_or_null(), &subject.named, &session.writing.field_manager) {
         let owners = if left.owners.is_empty() { "others".to_owned() } else { left.owners.join(", ") };
         let object = resource.object(subject.name());
         let Left { name, container, .. } = left;
-        session.events.note(&format!(
+        session.events.on_note(&format!(
             "{object} still has {name} (container {container}), owned by {owners}: --take-over removes it"
         ));
     }

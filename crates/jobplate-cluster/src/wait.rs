@@ -75,7 +75,7 @@ pub(crate) async fn all(
     let mut logs: FuturesUnordered<Task<'_>> = FuturesUnordered::new();
     while !pending.is_empty() {
         let looks = futures::stream::iter(pending.clone())
-            .map(|(index, job)| look(session, &kinds, index, job, options.logs))
+            .map(|(index, job)| look(session, &kinds, index, job, options.follow_logs))
             .buffered(session.concurrency)
             .collect::<Vec<_>>();
         // A server that does not answer does not make it longer.
@@ -90,7 +90,7 @@ pub(crate) async fn all(
                 break;
             }
             None => {
-                session.events.note("no longer watching; the Jobs go on");
+                session.events.on_note("no longer watching; the Jobs go on");
                 ended.extend(pending.into_iter().map(|(index, _)| (index, "not watched to its end".to_owned(), None)));
                 break;
             }
@@ -98,7 +98,7 @@ pub(crate) async fn all(
         pending.clear();
         let mut texts = Vec::new();
         for Look { index, job, state, pods } in looks {
-            if options.logs {
+            if options.follow_logs {
                 for log in pods.iter().flat_map(|pod| started_logs(&job.namespace, pod)) {
                     if followed.insert(log.clone()) {
                         logs.push(Box::pin(follow(session, &kinds.pods, log)));
@@ -114,10 +114,10 @@ pub(crate) async fn all(
                 State::Over { text, failure } => {
                     let kind = failure.as_ref().map(|(kind, _)| *kind);
                     match failure {
-                        None => session.events.note(&format!("{} is {text}", job.object())),
+                        None => session.events.on_note(&format!("{} is {text}", job.object())),
                         Some((kind, hint)) => {
                             let error = Error::new(kind, format!("{} {text}", job.object()));
-                            session.events.failed(&match hint {
+                            session.events.on_failure(&match hint {
                                 Some(hint) => error.hint(hint),
                                 None => error,
                             });
@@ -127,12 +127,12 @@ pub(crate) async fn all(
                 }
             }
         }
-        session.events.waiting(&texts.join("; "));
+        session.events.on_progress(&texts.join("; "));
         if !pending.is_empty() {
             session.stop.or_stop(drive(&mut logs, tokio::time::sleep(LOOK))).await;
         }
     }
-    session.events.waiting("");
+    session.events.on_progress("");
     if !session.stop.is_asked() {
         let rest = async { while logs.next().await.is_some() {} };
         let _ = tokio::time::timeout(LOG_TAIL, rest).await;
@@ -143,7 +143,7 @@ pub(crate) async fn all(
 /// Tells of a Job that has not ended in time.
 fn late(session: &Session<'_>, job: &Awaited, state: &str) -> String {
     let error = Error::new(Kind::Timeout, format!("{} has not ended in time: {state}", job.object()));
-    session.events.failed(&error.hint(match state {
+    session.events.on_failure(&error.hint(match state {
         SUSPENDED => "it runs once its `suspend` is false",
         NO_POD => "`kubectl describe job` says why, if it goes on like that",
         _ => "it goes on; give it more with --timeout",
@@ -213,7 +213,7 @@ async fn look(session: &Session<'_>, kinds: &Kinds, index: usize, job: Awaited, 
         Some(pods) => pods,
         None => {
             if !kinds.told_blind.replace(true) {
-                session.events.note(&format!(
+                session.events.on_note(&format!(
                     "you may not list pods in namespace {}, so nobody sees why one does not start; a Role with this rule allows it: {{apiGroups: [\"\"], resources: [pods], verbs: [list]}}",
                     job.namespace
                 ));
@@ -342,31 +342,31 @@ fn cannot_start(pod: &Value) -> Option<(String, Option<String>)> {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Source {
+enum MissingKind {
     Secret,
     ConfigMap,
 }
 
-impl Source {
+impl MissingKind {
     fn command(self) -> &'static str {
         match self {
-            Source::Secret => "secret generic",
-            Source::ConfigMap => "configmap",
+            MissingKind::Secret => "secret generic",
+            MissingKind::ConfigMap => "configmap",
         }
     }
 }
 
-impl std::fmt::Display for Source {
+impl std::fmt::Display for MissingKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Source::Secret => "Secret",
-            Source::ConfigMap => "ConfigMap",
+            MissingKind::Secret => "Secret",
+            MissingKind::ConfigMap => "ConfigMap",
         })
     }
 }
 
 struct Missing<'m> {
-    kind: Source,
+    kind: MissingKind,
     name: &'m str,
     key: Option<&'m str>,
 }
@@ -376,7 +376,7 @@ fn missing_source(message: &str) -> Option<Missing<'_>> {
     let plain = |text: &&str| {
         !text.is_empty() && text.len() <= 253 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
     };
-    for (word, kind) in [("secret", Source::Secret), ("configmap", Source::ConfigMap)] {
+    for (word, kind) in [("secret", MissingKind::Secret), ("configmap", MissingKind::ConfigMap)] {
         if let Some(rest) = message.strip_prefix(word).and_then(|rest| rest.strip_prefix(" \""))
             && let Some((name, "not found")) = rest.split_once("\" ")
             && plain(&name)
@@ -385,7 +385,7 @@ fn missing_source(message: &str) -> Option<Missing<'_>> {
         }
     }
     let rest = message.strip_prefix("couldn't find key ")?;
-    for (word, kind) in [(" in Secret ", Source::Secret), (" in ConfigMap ", Source::ConfigMap)] {
+    for (word, kind) in [(" in Secret ", MissingKind::Secret), (" in ConfigMap ", MissingKind::ConfigMap)] {
         if let Some((key, place)) = rest.split_once(word) {
             let name = place.rsplit_once('/').map_or(place, |(_, name)| name);
             return (plain(&key) && plain(&name)).then_some(Missing { kind, name, key: Some(key) });

@@ -8,10 +8,10 @@ use jobplate_manifest::field::{FieldPath, Step};
 use jobplate_manifest::workload;
 use serde_json::Value;
 
-use crate::document::Named;
+use crate::document::TakeOverEntries;
 use crate::errors::status::{Cause, Status};
 use crate::managed_fields::{named_item, value_owners};
-use crate::object::Subject;
+use crate::object::InputObject;
 use crate::request::Resource;
 
 /// How often something is begun again because the object changes meanwhile.
@@ -101,7 +101,7 @@ pub(crate) fn blocked(live: &Value, ours: &Value, pod_spec: &FieldPath, manager:
 }
 
 /// Whether a refusal may be about nothing but who owns these entries: only a trial can tell.
-pub(crate) fn is_only_about(status: &Status, named: &[Named]) -> bool {
+pub(crate) fn is_only_about(status: &Status, named: &[TakeOverEntries]) -> bool {
     match status.conflicts() {
         Some(conflicts) => conflicts.iter().all(|cause| is_named(cause, named)),
         None => status.is(422),
@@ -109,7 +109,7 @@ pub(crate) fn is_only_about(status: &Status, named: &[Named]) -> bool {
 }
 
 /// Whether the field of a conflict is inside one of these entries.
-fn is_named(cause: &Cause, named: &[Named]) -> bool {
+fn is_named(cause: &Cause, named: &[TakeOverEntries]) -> bool {
     let Some(path) = FieldPath::parse(&cause.field) else { return false };
     named.iter().any(|named| {
         let depth = named.container.0.len();
@@ -123,7 +123,7 @@ fn is_named(cause: &Cause, named: &[Named]) -> bool {
 }
 
 /// Returns the error after the last attempt at an object that changes meanwhile each time.
-pub(crate) fn keeps_changing(subject: &Subject, resource: &Resource, what: &str) -> Error {
+pub(crate) fn keeps_changing(subject: &InputObject, resource: &Resource, what: &str) -> Error {
     let message = format!("{} changes all the time, so it can't be {what}", resource.object(subject.name()));
     subject.place(Error::new(Kind::Cluster, message).hint("run again, or stop what keeps changing it"))
 }

@@ -11,7 +11,7 @@ use jobplate_manifest::field::FieldPath;
 use jobplate_yaml::Node;
 use serde::Deserialize;
 
-use crate::object::Subject;
+use crate::object::InputObject;
 use crate::request::{Resource, Verb};
 
 /// How much of a text that is no Status is searched for known words.
@@ -413,7 +413,7 @@ fn is_about_a_source(cause: &Cause) -> bool {
 #[derive(Clone, Copy)]
 pub(crate) struct Refused<'a> {
     /// The user's object.
-    pub subject: &'a Subject,
+    pub subject: &'a InputObject,
     /// Its resource.
     pub resource: &'a Resource,
     /// What was asked for.
@@ -424,12 +424,12 @@ pub(crate) struct Refused<'a> {
 
 impl<'a> Refused<'a> {
     /// A request about an object that may be there already.
-    pub(crate) fn new(subject: &'a Subject, resource: &'a Resource, verb: Verb) -> Self {
+    pub(crate) fn new(subject: &'a InputObject, resource: &'a Resource, verb: Verb) -> Self {
         Refused { subject, resource, verb, is_new: false }
     }
 
     /// A creation.
-    pub(crate) fn of_new(subject: &'a Subject, resource: &'a Resource) -> Self {
+    pub(crate) fn of_new(subject: &'a InputObject, resource: &'a Resource) -> Self {
         Refused { subject, resource, verb: Verb::Create, is_new: true }
     }
 }
@@ -441,7 +441,7 @@ pub(crate) fn unauthorized() -> Error {
 }
 
 /// A kind that the server does not have.
-pub(crate) fn unknown_kind(subject: &Subject) -> Error {
+pub(crate) fn unknown_kind(subject: &InputObject) -> Error {
     let error = format!("the server has no kind {} in {}", subject.kind, subject.api_version);
     Error::new(Kind::Cluster, error)
         .hint("is `apiVersion` right (`kubectl api-resources`), and its CustomResourceDefinition installed?")
@@ -550,9 +550,9 @@ mod tests {
         Status::read(StatusCode::from_u16(code).unwrap(), json.as_bytes())
     }
 
-    fn job() -> (Subject, Resource) {
+    fn job() -> (InputObject, Resource) {
         let text = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: etl}\nspec:\n  template:\n    spec:\n      containers:\n      - name: c\n        env:\n        - name: X\n          valuefrom: {}\n";
-        (Subject::of_test(text), crate::kinds::built_in("batch/v1", "Job").unwrap())
+        (InputObject::of_test(text), crate::kinds::built_in("batch/v1", "Job").unwrap())
     }
 
     fn explained(status: &Status) -> String {

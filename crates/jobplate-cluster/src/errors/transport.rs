@@ -6,7 +6,7 @@
 use jobplate_diagnostic::{Error, Kind, io_reason};
 use kube::client::AuthError;
 
-use crate::object::Subject;
+use crate::object::InputObject;
 
 /// No answer came.
 #[derive(Clone, Debug)]
@@ -107,13 +107,13 @@ pub(crate) fn lost(error: &kube::Error, server: &str) -> Lost {
 }
 
 /// A creation of which nobody knows what became.
-pub(crate) fn may_have_been_made(reason: &str, subject: &Subject) -> Error {
+pub(crate) fn may_have_been_made(reason: &str, subject: &InputObject) -> Error {
     let message = format!("{reason}, after {} was sent: it may have been made", subject.name());
     subject.place(Error::new(Kind::Cluster, message).hint("look before running again: kubectl get"))
 }
 
 /// An answer that is not what a server says.
-pub(crate) fn garbled(subject: &Subject) -> Error {
+pub(crate) fn garbled(subject: &InputObject) -> Error {
     subject.place(
         Error::new(Kind::Cluster, "the server's answer is no object")
             .hint("is there a proxy on the way that wants a login?"),

@@ -13,11 +13,11 @@ use kube::config::{
 
 /// Where the configuration is to be found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Kubeconfigs {
+pub enum KubeconfigSource {
     /// `--kubeconfig`: this file.
-    Named(PathBuf),
+    Flag(PathBuf),
     /// `KUBECONFIG`: these, merged; those that are missing are left out, as kubectl does.
-    Listed(Vec<PathBuf>),
+    Env(Vec<PathBuf>),
     /// `~/.kube/config`.
     Default(PathBuf),
     /// No file: the service account of the pod that this runs in.
@@ -28,7 +28,7 @@ pub enum Kubeconfigs {
 #[derive(Clone, Debug)]
 pub struct ClusterOptions {
     /// The kubeconfig files; none where there is neither a file nor a pod.
-    pub kubeconfigs: Option<Kubeconfigs>,
+    pub kubeconfigs: Option<KubeconfigSource>,
     /// `--context`
     pub context: Option<String>,
     /// `--cluster`
@@ -38,7 +38,7 @@ pub struct ClusterOptions {
     /// `--as`
     pub impersonate: Option<String>,
     /// `--as-group`
-    pub groups: Vec<String>,
+    pub impersonate_groups: Vec<String>,
 }
 
 /// The names in a kubeconfig.
@@ -57,7 +57,7 @@ impl KubeconfigNames {
     ///
     /// # Errors
     /// Fails if a file can't be read, or is no kubeconfig.
-    pub fn read(kubeconfigs: &Kubeconfigs) -> Result<Self> {
+    pub fn read(kubeconfigs: &KubeconfigSource) -> Result<Self> {
         let Some(kubeconfig) = files(kubeconfigs)? else { return Ok(KubeconfigNames::default()) };
         Ok(KubeconfigNames {
             contexts: kubeconfig.contexts.into_iter().map(|named| named.name).collect(),
@@ -99,21 +99,21 @@ pub(crate) async fn load(options: &ClusterOptions) -> Result<Config> {
     if options.impersonate.is_some() {
         config.auth_info.impersonate.clone_from(&options.impersonate);
     }
-    if !options.groups.is_empty() {
+    if !options.impersonate_groups.is_empty() {
         if config.auth_info.impersonate.is_none() {
             return Err(Error::usage("`--as-group` needs `--as`").hint("name the user, too"));
         }
-        config.auth_info.impersonate_groups = Some(options.groups.clone());
+        config.auth_info.impersonate_groups = Some(options.impersonate_groups.clone());
     }
     Ok(config)
 }
 
 /// The kubeconfig that the files are together; none in a pod.
-fn files(kubeconfigs: &Kubeconfigs) -> Result<Option<Kubeconfig>> {
+fn files(kubeconfigs: &KubeconfigSource) -> Result<Option<Kubeconfig>> {
     Ok(match kubeconfigs {
-        Kubeconfigs::InCluster => None,
-        Kubeconfigs::Named(path) | Kubeconfigs::Default(path) => Some(read(path)?),
-        Kubeconfigs::Listed(paths) => Some(merge(paths)?),
+        KubeconfigSource::InCluster => None,
+        KubeconfigSource::Flag(path) | KubeconfigSource::Default(path) => Some(read(path)?),
+        KubeconfigSource::Env(paths) => Some(merge(paths)?),
     })
 }
 

@@ -19,8 +19,8 @@ use tower::{BoxError, ServiceBuilder};
 
 use crate::errors::status::Status;
 use crate::errors::transport::{Lost, garbled, lost};
-use crate::events::Events;
-use crate::object::Subject;
+use crate::events::EventHandler;
+use crate::object::InputObject;
 use crate::request::Request;
 
 /// The first wait before a request is sent again, and the longest.
@@ -60,7 +60,7 @@ impl Answer {
     ///
     /// # Errors
     /// Fails where it is no object: a proxy's own page, whatever its status.
-    pub(crate) fn object(&self, subject: &Subject) -> Result<Value, Error> {
+    pub(crate) fn object(&self, subject: &InputObject) -> Result<Value, Error> {
         let object: Value = serde_json::from_slice(&self.body).map_err(|_| garbled(subject))?;
         let metadata = &object["metadata"];
         if metadata["uid"].is_string() || metadata["resourceVersion"].is_string() {
@@ -90,7 +90,7 @@ pub(crate) struct Connection<'e> {
     timeout: Option<Duration>,
     /// How long a request is tried again.
     patience: Duration,
-    events: &'e dyn Events,
+    events: &'e dyn EventHandler,
     /// Since when every request has failed to reach the server.
     lost_since: Cell<Option<Instant>>,
     /// Whether it has ever answered: if not, its address is more likely wrong than it is down.
@@ -103,7 +103,7 @@ impl<'e> Connection<'e> {
         config: Config,
         timeout: Option<Duration>,
         patience: Duration,
-        events: &'e dyn Events,
+        events: &'e dyn EventHandler,
     ) -> Result<Self, Error> {
         let server = config.cluster_url.authority().map_or_else(String::new, |at| {
             // A URL may have a password in it.
@@ -147,7 +147,7 @@ impl<'e> Connection<'e> {
             if started.elapsed() + pause > patience || lost_for + pause > patience {
                 return outcome.map_err(|lost| Lost { may_have_acted, ..lost });
             }
-            self.events.verbose(&format!("{}: {why}; again in {:.1} s", request.line(), pause.as_secs_f64()));
+            self.events.on_request(&format!("{}: {why}; again in {:.1} s", request.line(), pause.as_secs_f64()));
             tokio::time::sleep(pause).await;
             wait = (wait * 2).min(LONGEST_WAIT);
         }
@@ -202,7 +202,7 @@ impl<'e> Connection<'e> {
         match outcome {
             Ok((parts, body)) => {
                 self.known.set(true);
-                self.events.verbose(&format!("{}: {} in {took} ms", request.line(), parts.status.as_u16()));
+                self.events.on_request(&format!("{}: {} in {took} ms", request.line(), parts.status.as_u16()));
                 let answer = Answer {
                     code: parts.status,
                     date: header(&parts.headers, DATE.as_str()).and_then(http_date),

@@ -14,11 +14,11 @@ use tokio::sync::Mutex;
 
 use crate::errors::status::{Refused, unauthorized, unknown_kind};
 use crate::errors::transport::{Lost, garbled, may_have_been_made};
-use crate::events::Events;
+use crate::events::EventHandler;
 use crate::kinds::{Discovered, built_in, group_version};
 use crate::namespaces::Namespaces;
-use crate::object::Subject;
-use crate::request::{Request, Resource, Verb, Writing};
+use crate::object::InputObject;
+use crate::request::{Request, Resource, Verb, WriteOptions};
 use crate::session::config::ClusterOptions;
 use crate::session::connection::{Answer, Connection};
 use crate::session::interrupt::Stop;
@@ -41,9 +41,9 @@ pub struct SessionOptions {
     /// `--concurrency`: requests under way at the same time.
     pub concurrency: usize,
     /// Field manager and validation of all that is written.
-    pub writing: Writing,
+    pub writing: WriteOptions,
     /// What to do at the second Ctrl-C, while the first one is still giving requests a moment to end.
-    pub second_interrupt: fn(),
+    pub on_second_interrupt: fn(),
 }
 
 /// A session.
@@ -52,8 +52,8 @@ pub(crate) struct Session<'e> {
     kinds: Discovered,
     /// Held while the server is asked about kinds.
     asking: Mutex<()>,
-    pub(crate) events: &'e dyn Events,
-    pub(crate) writing: Writing,
+    pub(crate) events: &'e dyn EventHandler,
+    pub(crate) writing: WriteOptions,
     pub(crate) concurrency: usize,
     pub(crate) namespaces: Namespaces,
     pub(crate) stop: Stop,
@@ -66,7 +66,7 @@ impl<'e> Session<'e> {
     ///
     /// # Errors
     /// Fails if the configuration can't be read or used.
-    pub(crate) async fn open(options: &SessionOptions, events: &'e dyn Events) -> Result<Self> {
+    pub(crate) async fn open(options: &SessionOptions, events: &'e dyn EventHandler) -> Result<Self> {
         let config = config::load(&options.cluster).await?;
         let namespaces = Namespaces {
             asked: options.namespace.as_deref().map(Rc::from),
@@ -81,7 +81,7 @@ impl<'e> Session<'e> {
             writing: options.writing.clone(),
             concurrency: options.concurrency.max(1),
             namespaces,
-            stop: Stop::listen(options.second_interrupt),
+            stop: Stop::listen(options.on_second_interrupt),
             over: Cell::new(false),
         })
     }
@@ -96,7 +96,7 @@ impl<'e> Session<'e> {
     /// # Errors
     /// Fails, at the place of the object where that is known, if no answer came, if the server does not accept the
     /// credentials, or if a gateway answered a write.
-    pub(crate) async fn send(&self, request: &Request, subject: &Subject) -> Result<Answer> {
+    pub(crate) async fn send(&self, request: &Request, subject: &InputObject) -> Result<Answer> {
         match self.try_send(request).await {
             Ok(answer) => {
                 if answer.code.as_u16() == 401 {
@@ -115,7 +115,7 @@ impl<'e> Session<'e> {
                     let error = Error::new(Kind::Cluster, format!("{reason} about {}", subject.name()));
                     return Err(subject.place(error.hint(MAY_HAVE_ACTED)));
                 }
-                answer.warnings.iter().for_each(|text| self.events.warning(subject, text));
+                answer.warnings.iter().for_each(|text| self.events.on_warning(subject, text));
                 Ok(answer)
             }
             Err(lost) => Err(self.lost(&lost, request, subject)),
@@ -135,7 +135,7 @@ impl<'e> Session<'e> {
         &self.connection
     }
 
-    fn lost(&self, lost: &Lost, request: &Request, subject: &Subject) -> Error {
+    fn lost(&self, lost: &Lost, request: &Request, subject: &InputObject) -> Error {
         if lost.may_have_acted && !request.repeatable {
             return may_have_been_made(&lost.reason, subject);
         }
@@ -151,7 +151,7 @@ impl<'e> Session<'e> {
     ///
     /// # Errors
     /// Fails as [`Session::find_resource`] does, and if the server has no such kind.
-    pub(crate) async fn resource(&self, subject: &Subject) -> Result<Resource> {
+    pub(crate) async fn resource(&self, subject: &InputObject) -> Result<Resource> {
         self.find_resource(subject).await?.ok_or_else(|| subject.place(unknown_kind(subject)))
     }
 
@@ -160,7 +160,7 @@ impl<'e> Session<'e> {
     ///
     /// # Errors
     /// Fails if the request fails, or if the server refuses it or gives an answer that can't be read.
-    pub(crate) async fn find_resource(&self, subject: &Subject) -> Result<Option<Resource>> {
+    pub(crate) async fn find_resource(&self, subject: &InputObject) -> Result<Option<Resource>> {
         if let Some(resource) = built_in(&subject.api_version, &subject.kind) {
             return Ok(Some(resource));
         }
@@ -197,7 +197,7 @@ impl<'e> Session<'e> {
     ///
     /// # Errors
     /// Fails if the request fails, or if the server refuses it or gives an answer that can't be read.
-    pub(crate) async fn live(&self, subject: &Subject, resource: &Resource, name: &str) -> Result<Option<Value>> {
+    pub(crate) async fn live(&self, subject: &InputObject, resource: &Resource, name: &str) -> Result<Option<Value>> {
         let answer = self.send(&Request::get(resource, &subject.namespace, name), subject).await?;
         match answer.refusal() {
             None => answer.object(subject).map(Some),
