@@ -6,7 +6,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use jobplate::inject::{Asked, Injection, Known, Planner, Variable};
 use jobplate_manifest::env::{EnvValue, KeyRef};
 use jobplate_manifest::select::{ContainerChoice, Glob, Target};
-use jobplate_yaml::{Document, Documents, Edit, Editor, Tape, admit, scan};
+use jobplate_yaml::{Document, Documents, Edit, Editor, NodeArena, check_characters, scan};
 
 const JOB: &str = include_str!("../templates/job_template.yaml");
 const CRONJOB: &str = include_str!("../templates/cronjob.yaml");
@@ -33,16 +33,16 @@ fn injection() -> Injection {
 /// One document with the edits that it needs.
 struct Prepared {
     text: &'static str,
-    tape: Tape,
+    arena: NodeArena,
     edits: Vec<Edit>,
 }
 
 fn prepare(text: &'static str) -> Prepared {
-    let mut tape = Tape::default();
-    scan(text, &mut tape).expect("a template that is understood");
+    let mut arena = NodeArena::default();
+    scan(text, &mut arena).expect("a template that is understood");
     let edits =
-        Planner::new(&injection(), Known::default()).plan(Document::new(text, &tape), &[]).expect("a plan").edits;
-    Prepared { text, tape, edits }
+        Planner::new(&injection(), Known::default()).plan(Document::new(text, &arena), &[]).expect("a plan").edits;
+    Prepared { text, arena, edits }
 }
 
 fn speed(criterion: &mut Criterion) {
@@ -72,17 +72,17 @@ fn speed(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("document");
     group.throughput(Throughput::Bytes(bytes as u64));
     group.bench_function("admit", |bencher| {
-        bencher.iter(|| documents.iter().all(|document| admit(black_box(document.text)).is_ok()));
+        bencher.iter(|| documents.iter().all(|document| check_characters(black_box(document.text)).is_ok()));
     });
     group.bench_function("scan", |bencher| {
-        let mut tape = Tape::default();
-        bencher.iter(|| documents.iter().all(|document| scan(black_box(document.text), &mut tape).is_ok()));
+        let mut arena = NodeArena::default();
+        bencher.iter(|| documents.iter().all(|document| scan(black_box(document.text), &mut arena).is_ok()));
     });
     group.bench_function("plan", |bencher| {
         let injection = injection();
         let mut planner = Planner::new(&injection, Known::default());
         bencher.iter(|| {
-            documents.iter().all(|document| planner.plan(Document::new(document.text, &document.tape), &[]).is_ok())
+            documents.iter().all(|document| planner.plan(Document::new(document.text, &document.arena), &[]).is_ok())
         });
     });
     group.bench_function("edit", |bencher| {
@@ -90,7 +90,7 @@ fn speed(criterion: &mut Criterion) {
         bencher.iter(|| {
             documents
                 .iter()
-                .all(|document| editor.apply(Document::new(document.text, &document.tape), &document.edits).is_ok())
+                .all(|document| editor.apply(Document::new(document.text, &document.arena), &document.edits).is_ok())
         });
     });
     group.finish();

@@ -14,7 +14,7 @@ use clap::Args;
 use jobplate::diagnostic::edits::Told;
 use jobplate::render::{Pair, Rendering, Source};
 use jobplate_diagnostic::{Error, LineIndex, ProgramName, Result, suggest};
-use jobplate_yaml::{Document, Kind, Node, ScalarKind, Tape};
+use jobplate_yaml::{Document, Node, NodeArena, NodeKind, ScalarKind};
 use serde::Deserialize;
 
 use super::definition::{Command, arguments};
@@ -230,12 +230,12 @@ fn check_inside(file: &Path, root: Option<&Path>) -> Result<()> {
 /// Refuses what Argo CD would take for no object at all, or would quote: documents that are no objects.
 fn check_objects(rendering: &mut Rendering) -> Result<()> {
     let mut documents = rendering.documents(None);
-    let (mut tape, mut count) = (Tape::default(), 0);
+    let (mut arena, mut count) = (NodeArena::default(), 0);
     while let Some(Pair { input, line, after, .. }) = documents.next()? {
-        let counted = match (odd_separator(after), jobplate_yaml::read(after, &mut tape)) {
+        let counted = match (odd_separator(after), jobplate_yaml::read(after, &mut arena)) {
             (Some(at), _) => Err((at, "this line divides documents, and has more in it")),
-            (None, Err(step_back)) => Err((step_back.offset, "this can't be read as YAML")),
-            (None, Ok(_)) => count_objects(Document::new(after, &tape).root()),
+            (None, Err(unsupported)) => Err((unsupported.offset, "this can't be read as YAML")),
+            (None, Ok(_)) => count_objects(Document::new(after, &arena).root()),
         };
         count += counted.map_err(|(at, what)| {
             let line = line + LineIndex::new(after).line(at) - 1;
@@ -259,8 +259,8 @@ fn count_objects(root: Node<'_>) -> Result<usize, Fault> {
     }
     root.descendants().try_for_each(check_value)?;
     check_object(root)?;
-    let Some(items) = root.first("items") else { return Ok(1) };
-    if !root.first("kind").and_then(Node::text).is_some_and(|kind| kind.ends_with("List")) {
+    let Some(items) = root.get_first("items") else { return Ok(1) };
+    if !root.get_first("kind").and_then(Node::text).is_some_and(|kind| kind.ends_with("List")) {
         return Err((items.span().start, "this is no List, and has `items`"));
     }
     items.items().try_for_each(check_object)?;
@@ -284,7 +284,7 @@ fn check_value(node: Node<'_>) -> Result<(), Fault> {
         let text = key.text().filter(|_| key.is_scalar() && key.scalar_kind() != ScalarKind::Null);
         match text {
             None => return fault(key, "this has a key that is no text"),
-            Some(text) if text == "<<" && key.kind() == Kind::Plain => {
+            Some(text) if text == "<<" && key.kind() == NodeKind::Plain => {
                 return fault(key, "this has a merge key (`<<`)");
             }
             Some(text) => {
@@ -299,16 +299,17 @@ fn check_value(node: Node<'_>) -> Result<(), Fault> {
 
 fn check_object(object: Node<'_>) -> Result<(), Fault> {
     let is_text = |node: Node<'_>| node.is_scalar() && node.scalar_kind() == ScalarKind::String;
-    let kind = object.first("kind").filter(|kind| is_text(*kind) && kind.text().is_some_and(|kind| !kind.is_empty()));
+    let kind =
+        object.get_first("kind").filter(|kind| is_text(*kind) && kind.text().is_some_and(|kind| !kind.is_empty()));
     if kind.is_none() {
         return Err((object.span().start, "this is no object of Kubernetes"));
     }
-    let Some(metadata) = object.first("metadata").filter(|metadata| !metadata.is_null()) else { return Ok(()) };
-    if metadata.kind() != Kind::Map {
+    let Some(metadata) = object.get_first("metadata").filter(|metadata| !metadata.is_null()) else { return Ok(()) };
+    if metadata.kind() != NodeKind::Map {
         return Err((metadata.span().start, "this metadata is no mapping"));
     }
-    for map in ["labels", "annotations"].into_iter().filter_map(|key| metadata.first(key)) {
-        let is_map = map.is_null() || map.kind() == Kind::Map && map.entries().all(|(_, value)| is_text(value));
+    for map in ["labels", "annotations"].into_iter().filter_map(|key| metadata.get_first(key)) {
+        let is_map = map.is_null() || map.kind() == NodeKind::Map && map.entries().all(|(_, value)| is_text(value));
         if !is_map {
             return Err((map.span().start, "these labels or annotations are no mapping of texts"));
         }

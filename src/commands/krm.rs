@@ -13,7 +13,7 @@ use jobplate::inject::layer::Layer;
 use jobplate::inject::spec;
 use jobplate::render::Source;
 use jobplate_diagnostic::{Error, LineIndex, ProgramName, Result, io_reason, write_error};
-use jobplate_yaml::{Child, Document, Documents, Editor, Kind, Node, StrictMap, Tape, Value};
+use jobplate_yaml::{Child, Document, Documents, Editor, Node, NodeArena, NodeKind, StrictMap, Value};
 
 use super::definition::Command;
 use crate::shared::edit_args::{EditArgs, Manifests, Naming};
@@ -63,13 +63,13 @@ impl Command for KrmArgs {
     fn run(self, ui: &mut Ui) -> Result<ExitCode> {
         let text = read(self.edit.max_document_size()?)?;
         let stream = Stream::of(&text)?;
-        let mut tape = Tape::default();
+        let mut arena = NodeArena::default();
         let in_list = |error: Error| error.in_document("-", stream.line, stream.list);
-        jobplate_yaml::read(stream.list, &mut tape).map_err(|step_back| {
-            let at = step_back.offset;
+        jobplate_yaml::read(stream.list, &mut arena).map_err(|unsupported| {
+            let at = unsupported.offset;
             in_list(no_list("this is no YAML").at(at..at))
         })?;
-        let list = Document::new(stream.list, &tape);
+        let list = Document::new(stream.list, &arena);
         check(list.root()).map_err(in_list)?;
         match render(self, &text, list, &in_list, ui) {
             // Nothing of it is printed before all is well.
@@ -104,13 +104,13 @@ struct Stream<'t> {
 impl<'t> Stream<'t> {
     fn of(text: &'t str) -> Result<Self> {
         let mut documents = Documents::new(text.as_bytes(), usize::MAX);
-        let (mut found, mut tape) = (None, Tape::default());
+        let (mut found, mut arena) = (None, NodeArena::default());
         // It is in memory: there is nothing that could fail to be read.
         while let Ok(Some(chunk)) = documents.next() {
             let start = chunk.offset as usize;
             let range = start..start + chunk.bytes.len();
-            let is_empty = jobplate_yaml::read(&text[range.clone()], &mut tape).is_ok()
-                && Document::new(&text[range.clone()], &tape).root().is_null();
+            let is_empty = jobplate_yaml::read(&text[range.clone()], &mut arena).is_ok()
+                && Document::new(&text[range.clone()], &arena).root().is_null();
             if !is_empty && found.replace(range).is_some() {
                 return Err(no_list("this is more than one document").in_file("-"));
             }
@@ -141,15 +141,16 @@ fn no_list(what: &str) -> Error {
 
 fn check(root: Node<'_>) -> Result<()> {
     let here = root.span().start..root.span().start;
-    let is =
-        |key: &str, known: &[&str]| Ok(root.get(key)?.is_some_and(|value| known.iter().any(|known| value.is(known))));
+    let is = |key: &str, known: &[&str]| {
+        Ok(root.get(key)?.is_some_and(|value| known.iter().any(|known| value.has_text(known))))
+    };
     if !(is("kind", &[RESOURCE_LIST])? && is("apiVersion", &VERSIONS)?) {
         return Err(no_list("this is another kind of object").at(here));
     }
     root.get("functionConfig")?;
     root.get("results")?;
     match root.get("items")? {
-        Some(items) if items.kind() == Kind::Seq || items.is_null() => Ok(()),
+        Some(items) if items.kind() == NodeKind::Seq || items.is_null() => Ok(()),
         Some(items) => Err(no_list("`items` is no list").at(items.span())),
         None => Err(no_list("this has no `items`").at(here)),
     }
@@ -163,7 +164,7 @@ fn render(
     in_list: &dyn Fn(Error) -> Error,
     ui: &mut Ui,
 ) -> Result<(Vec<u8>, Option<Edits>)> {
-    let config = list.root().first("functionConfig").filter(|config| !config.is_null());
+    let config = list.root().get_first("functionConfig").filter(|config| !config.is_null());
     let config = config.map(|config| spec::read_node(config, args.edit.allow_plaintext())).transpose();
     let manifests = args.resolve(config.map_err(in_list)?)?;
     ui.quiet = manifests.quiet;
@@ -179,17 +180,17 @@ fn render(
 fn with_result(list: Document<'_>, error: &Error, ui: &Ui) -> Option<String> {
     let root = list.root();
     let result = result(list, error, ui);
-    let place = root.entries().position(|(key, _)| key.is("results"));
-    let root = StrictMap::of(root, "the ResourceList").ok()?;
+    let place = root.entries().position(|(key, _)| key.has_text("results"));
+    let root = StrictMap::from_node(root, "the ResourceList").ok()?;
     let edit = match root.get("results").ok()? {
-        Some(results) if results.kind() == Kind::Seq => {
-            StrictMap::of(results, "`results`").ok()?.editable().append([Child::Item(result)])
+        Some(results) if results.kind() == NodeKind::Seq => {
+            StrictMap::from_node(results, "`results`").ok()?.into_editable().append([Child::Item(result)])
         }
         // Whatever else stands there is no list of results.
         _ => {
             let at = place.unwrap_or_else(|| root.entries().count());
             let insert = vec![(at, Child::entry("results", Value::seq([result])))];
-            root.editable().change_children(place.into_iter().collect(), insert)
+            root.into_editable().change_children(place.into_iter().collect(), insert)
         }
     };
     let mut editor = Editor::default();
@@ -201,13 +202,13 @@ fn with_result(list: Document<'_>, error: &Error, ui: &Ui) -> Option<String> {
 fn result(list: Document<'_>, error: &Error, ui: &Ui) -> Value {
     let hint = error.hint_message().map(|hint| format!("\nhint: {}", ui.text(hint))).unwrap_or_default();
     let message = format!("{}{hint}", error.message());
-    let mut entries = vec![("message", Value::text(&message)), ("severity", Value::name("error"))];
+    let mut entries = vec![("message", Value::string(&message)), ("severity", Value::name("error"))];
     if let Some((object, path)) = about(list, error) {
         entries.push(("resourceRef", reference(object)));
         if !path.is_empty() {
             entries.push(("field", Value::map([("path", Value::name(&path))])));
         }
-        let annotations = object.first("metadata").and_then(|metadata| metadata.first("annotations"));
+        let annotations = object.get_first("metadata").and_then(|metadata| metadata.get_first("annotations"));
         let file = annotations.and_then(|annotations| PATHS.iter().find_map(|key| text(annotations, key)));
         if let Some(file) = file {
             entries.push(("file", Value::map([("path", Value::name(&file))])));
@@ -220,16 +221,16 @@ fn result(list: Document<'_>, error: &Error, ui: &Ui) -> Value {
 fn about<'a>(list: Document<'a>, error: &Error) -> Option<(Node<'a>, String)> {
     // The place is in this very text: it is the only one that is read.
     let at = error.place().filter(|place| *place.document == *list.text)?.span.start;
-    let items = list.root().first("items").into_iter().flat_map(Node::items);
-    let mut objects = items.chain(list.root().first("functionConfig"));
+    let items = list.root().get_first("items").into_iter().flat_map(Node::items);
+    let mut objects = items.chain(list.root().get_first("functionConfig"));
     let object = objects.find(|object| object.span().contains(&at))?;
     Some((object, path(object, at)))
 }
 
-/// `Kind/name, path`
+/// `NodeKind/name, path`
 fn display(object: Node<'_>, path: &str) -> String {
     let kind = text(object, "kind").unwrap_or_default();
-    let name = object.first("metadata").and_then(|metadata| text(metadata, "name")).map(|name| format!("/{name}"));
+    let name = object.get_first("metadata").and_then(|metadata| text(metadata, "name")).map(|name| format!("/{name}"));
     let path = if path.is_empty() { String::new() } else { format!(", {path}") };
     format!("{kind}{}{path}", name.unwrap_or_default())
 }
@@ -253,7 +254,7 @@ fn path(mut node: Node<'_>, at: usize) -> String {
 }
 
 fn reference(object: Node<'_>) -> Value {
-    let metadata = object.first("metadata");
+    let metadata = object.get_first("metadata");
     let parts = [
         ("apiVersion", text(object, "apiVersion")),
         ("kind", text(object, "kind")),
@@ -264,5 +265,5 @@ fn reference(object: Node<'_>) -> Value {
 }
 
 fn text(map: Node<'_>, name: &str) -> Option<String> {
-    map.first(name).and_then(Node::text).map(|text| text.into_owned())
+    map.get_first(name).and_then(Node::text).map(|text| text.into_owned())
 }

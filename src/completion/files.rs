@@ -107,7 +107,7 @@ impl Found {
                 _ => {}
             }
         }
-        let namespace = object.metadata.and_then(|metadata| metadata.first("namespace"));
+        let namespace = object.metadata.and_then(|metadata| metadata.get_first("namespace"));
         if let Some(namespace) = namespace.and_then(Node::text) {
             self.namespaces.add(namespace, file);
         }
@@ -138,8 +138,8 @@ impl Found {
             for container in container::select(pod_spec, &ContainerChoice::All, true).unwrap_or_default() {
                 let name = container::name(*container).unwrap_or_default();
                 self.containers.add(&*name, about);
-                for entry in container.first("env").into_iter().flat_map(Node::items) {
-                    if let Some(variable) = entry.first("name").and_then(Node::text) {
+                for entry in container.get_first("env").into_iter().flat_map(Node::items) {
+                    if let Some(variable) = entry.get_first("name").and_then(Node::text) {
                         self.variables.add(variable, format!("in {name} of {about}"));
                     }
                 }
@@ -155,7 +155,7 @@ impl Found {
                 Some("configMapKeyRef" | "configMapRef") => &mut self.config_maps,
                 _ => continue,
             };
-            if let Some(name) = value.first("name") {
+            if let Some(name) = value.get_first("name") {
                 list.add(name.text().unwrap_or_default(), "referred to");
             }
         }

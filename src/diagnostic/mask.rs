@@ -9,7 +9,7 @@ use std::ops::{Deref, Range};
 use jobplate_manifest::sensitive::{self, Recognizer};
 use jobplate_prefect::base_job_template::has_job_configuration;
 use jobplate_prefect::placeholder;
-use jobplate_yaml::{Document, Inner, Kind, Node, Tape, read};
+use jobplate_yaml::{DecodedScalar, Document, Node, NodeArena, NodeKind, read};
 
 /// What stands in the place of a masked text.
 pub(super) const MASK: &str = "***";
@@ -72,11 +72,11 @@ impl<T: Deref<Target = str>> Masked<T> {
 
 /// Adds the secret spans of a text that stands at `offset` in the whole.
 fn find_secrets(text: &str, offset: usize, embedded_too: bool, secret: &mut Vec<Range<usize>>) {
-    let mut tape = Tape::default();
-    if read(text, &mut tape).is_err() {
+    let mut arena = NodeArena::default();
+    if read(text, &mut arena).is_err() {
         return mask_lines(text, offset, secret);
     }
-    let root = Document::new(text, &tape).root();
+    let root = Document::new(text, &arena).root();
     for node in sensitive::nodes(root, !embedded_too, Recognizer { is_template: has_job_configuration, is_placeholder })
     {
         add_lines(text, node.span(), offset, secret);
@@ -84,19 +84,19 @@ fn find_secrets(text: &str, offset: usize, embedded_too: bool, secret: &mut Vec<
     for node in root.descendants().filter(|node| node.is_scalar()) {
         let raw = node.raw();
         match node.kind() {
-            Kind::Literal | Kind::Folded if embedded_too => {
+            NodeKind::Literal | NodeKind::Folded if embedded_too => {
                 let header = raw.find('\n').map_or(raw.len(), |newline| newline + 1);
                 find_secrets(&raw[header..], offset + node.span().start + header, false, secret);
             }
-            Kind::Literal | Kind::Folded => add_lines(text, node.span(), offset, secret),
-            Kind::Single | Kind::Double | Kind::Plain => {
+            NodeKind::Literal | NodeKind::Folded => add_lines(text, node.span(), offset, secret),
+            NodeKind::SingleQuoted | NodeKind::DoubleQuoted | NodeKind::Plain => {
                 let names_values = raw.contains(':') && (raw.contains("value") || raw.contains("ata"));
                 match quoted(node) {
                     Quoted::Manifest(inner) if embedded_too => {
                         let mut inside = Vec::new();
                         find_secrets(inner.text(), 0, false, &mut inside);
                         for range in inside {
-                            add_lines(text, inner.outside_range(range), offset, secret);
+                            add_lines(text, inner.source_range(range), offset, secret);
                         }
                     }
                     Quoted::Text if !names_values && !raw.contains('\n') => {}
@@ -112,7 +112,7 @@ fn find_secrets(text: &str, offset: usize, embedded_too: bool, secret: &mut Vec<
 /// What is in a scalar on one line or in quotes.
 enum Quoted<'a> {
     /// A manifest, whose values have known places.
-    Manifest(Inner<'a>),
+    Manifest(DecodedScalar<'a>),
     /// A mapping or list of any kind, or what can't be read: there is no telling which of it is secret.
     Collection,
     /// Nothing of that kind.
@@ -120,20 +120,20 @@ enum Quoted<'a> {
 }
 
 fn quoted(node: Node<'_>) -> Quoted<'_> {
-    if node.kind() == Kind::Plain || !node.raw().contains([':', '{', '[', '-', '\\']) || is_placeholder(node) {
+    if node.kind() == NodeKind::Plain || !node.raw().contains([':', '{', '[', '-', '\\']) || is_placeholder(node) {
         return Quoted::Text;
     }
-    let inner = Inner::new(node);
-    let mut tape = Tape::default();
-    if read(inner.text(), &mut tape).is_err() {
+    let inner = DecodedScalar::new(node);
+    let mut arena = NodeArena::default();
+    if read(inner.text(), &mut arena).is_err() {
         // Several documents, or a broken one.
         return Quoted::Collection;
     }
-    let root = Document::new(inner.text(), &tape).root();
-    let has = |wanted: &str| root.entries().any(|(key, _)| key.is(wanted));
+    let root = Document::new(inner.text(), &arena).root();
+    let has = |wanted: &str| root.entries().any(|(key, _)| key.has_text(wanted));
     match root.kind() {
-        Kind::Map if has("apiVersion") && has("kind") || has_job_configuration(root) => Quoted::Manifest(inner),
-        Kind::Map | Kind::Seq => Quoted::Collection,
+        NodeKind::Map if has("apiVersion") && has("kind") || has_job_configuration(root) => Quoted::Manifest(inner),
+        NodeKind::Map | NodeKind::Seq => Quoted::Collection,
         _ => Quoted::Text,
     }
 }

@@ -9,7 +9,7 @@
 use jobplate_diagnostic::{Error, Result};
 use jobplate_prefect::base_job_template::{BaseJobTemplate, is_env_placeholder, is_worker_setting};
 use jobplate_prefect::worker::version::WorkerVersion;
-use jobplate_yaml::{Child, Edit, Editable, Kind, Node, Value};
+use jobplate_yaml::{Child, Edit, Editable, Node, NodeKind, Value};
 
 use super::env::Wanted;
 use super::notes::Notes;
@@ -44,7 +44,7 @@ pub(super) fn plan(
         );
         return refused(why, "set it to null in the `env` of each deployment, or update the workers to 0.4 or later");
     }
-    let is_claimed = |key: Node<'_>| claims.wanted.all_names().any(|name| key.is(name));
+    let is_claimed = |key: Node<'_>| claims.wanted.all_names().any(|name| key.has_text(name));
     let is_left = |default: Node<'_>| default.entries().any(|(key, _)| !is_claimed(key));
     if !version.merges_default_env() && template.default_env.is_some_and(is_left) {
         let why = format!(
@@ -81,7 +81,7 @@ fn plan_env(
     notes: &mut Notes,
 ) -> Result<()> {
     if let Some(default) = template.default_env {
-        if !matches!(default.kind(), Kind::Map | Kind::Seq) {
+        if !matches!(default.kind(), NodeKind::Map | NodeKind::Seq) {
             return Err(Error::input("the default of `env` is no mapping of variables")
                 .at(default.span())
                 .hint("write it as one: `NAME: value`"));
@@ -92,15 +92,17 @@ fn plan_env(
     let what = "`job_configuration.env`";
     let env = template.env()?;
     match (env, claims.settings.as_slice()) {
-        (Some(env), [name, ..]) if env.kind() == Kind::Seq => {
+        (Some(env), [name, ..]) if env.kind() == NodeKind::Seq => {
             Err(Error::refused(format!("{what} is a list, which can't keep the worker from setting {name}"))
                 .at(env.span())
                 .hint("write it as a mapping, `NAME: value`, and move references to the container's `env`"))
         }
-        (Some(env), _) if matches!(env.kind(), Kind::Map | Kind::Seq) => take_out(env, what, claims, edits, notes),
+        (Some(env), _) if matches!(env.kind(), NodeKind::Map | NodeKind::Seq) => {
+            take_out(env, what, claims, edits, notes)
+        }
         (_, []) => Ok(()),
         (Some(env), _) if is_env_placeholder(env) => {
-            edits.push(Editable::of(env, what)?.replace(claims.nulls()));
+            edits.push(Editable::from_node(env, what)?.replace(claims.nulls()));
             let names = claims.settings.join(", ");
             notes.add(format!(
                 "{what} is a mapping now: {names} must be null there, or the worker sets its own; what deployments set \
@@ -126,20 +128,20 @@ pub(super) fn take_out(
     edits: &mut Vec<Edit>,
     notes: &mut Notes,
 ) -> Result<()> {
-    let is_claimed = |node: Node<'_>| claims.wanted.all_names().any(|name| node.is(name));
+    let is_claimed = |node: Node<'_>| claims.wanted.all_names().any(|name| node.has_text(name));
     let (mut remove, mut insert, mut gone) = (Vec::new(), Vec::new(), Vec::new());
     match env.kind() {
-        Kind::Map => {
+        NodeKind::Map => {
             for (position, (key, value)) in env.entries().enumerate() {
                 if !is_claimed(key) {
                     continue;
                 }
                 env.get(&key.text().unwrap_or_default())?;
-                let becomes_null = claims.settings.iter().any(|name| key.is(name));
+                let becomes_null = claims.settings.iter().any(|name| key.has_text(name));
                 if becomes_null && value.is_null() {
                     continue;
                 }
-                Editable::of(value, "the variable")?;
+                Editable::from_node(value, "the variable")?;
                 remove.push(position);
                 let name = key.text().unwrap_or_default().into_owned();
                 gone.push(name.clone());
@@ -151,15 +153,15 @@ pub(super) fn take_out(
             let is_free = |at: &usize| insert.iter().all(|(taken, _)| taken != at);
             // What comes takes the place of what goes: a mapping is not left without entries in between.
             let first = remove.iter().copied().find(|at| remove.len() == end && is_free(at)).unwrap_or(end);
-            let missing = claims.settings.iter().filter(|name| env.first(name).is_none());
+            let missing = claims.settings.iter().filter(|name| env.get_first(name).is_none());
             let places = std::iter::once(first).chain(std::iter::repeat(end));
             insert.extend(places.zip(missing).map(|(at, name)| (at, Child::entry((*name).to_owned(), Value::Null))));
             insert.sort_by_key(|(at, _)| *at);
         }
-        Kind::Seq => {
+        NodeKind::Seq => {
             for (position, item) in env.items().enumerate() {
-                if let Some(name) = item.first("name").filter(|name| is_claimed(*name)) {
-                    Editable::of(item, "the entry")?;
+                if let Some(name) = item.get_first("name").filter(|name| is_claimed(*name)) {
+                    Editable::from_node(item, "the entry")?;
                     remove.push(position);
                     gone.push(name.text().unwrap_or_default().into_owned());
                 }
@@ -170,7 +172,7 @@ pub(super) fn take_out(
     if remove.is_empty() && insert.is_empty() {
         return Ok(());
     }
-    let env = Editable::of(env, what)?;
+    let env = Editable::from_node(env, what)?;
     for name in gone.iter().filter(|name| claims.wanted.names().any(|set| set == *name)) {
         notes.add(format!("{name} was set by {what}, too: it was taken out there"));
     }

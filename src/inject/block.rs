@@ -3,7 +3,7 @@
 
 use jobplate_diagnostic::{Error, Result};
 use jobplate_prefect::kubernetes_job_block::{APPEND, EnvPatch, KubernetesJobBlock, PATCHES, classify_env_patch};
-use jobplate_yaml::{Child, Edit, Editable, Kind, Node, StrictMap, Value};
+use jobplate_yaml::{Child, Edit, Editable, Node, NodeKind, StrictMap, Value};
 
 use super::base_job_template::{Claims, take_out};
 use super::env::{Wanted, set_entry};
@@ -33,7 +33,7 @@ pub(super) fn plan(
 
     let claims = Claims::new(wanted);
     match block.env {
-        Some(env) if env.kind() == Kind::Map => take_out(env, "the block's `env`", &claims, edits, notes)?,
+        Some(env) if env.kind() == NodeKind::Map => take_out(env, "the block's `env`", &claims, edits, notes)?,
         Some(env) => {
             return Err(Error::input("the block's `env` is no mapping")
                 .at(env.span())
@@ -43,14 +43,14 @@ pub(super) fn plan(
         None => set_missing(block, "env", claims.nulls(), &mut fresh, edits)?,
     }
     if !fresh.is_empty() {
-        edits.push(StrictMap::of(block.node, "the block")?.editable().append(fresh));
+        edits.push(StrictMap::from_node(block.node, "the block")?.into_editable().append(fresh));
     }
     Ok(())
 }
 
 fn patches<'a>(block: &KubernetesJobBlock<'a>) -> Result<Vec<(Node<'a>, EnvPatch)>> {
     let Some(list) = block.customizations else { return Ok(Vec::new()) };
-    if list.kind() != Kind::Seq {
+    if list.kind() != NodeKind::Seq {
         return Err(Error::refused("`customizations` is no list, and is not looked into")
             .at(list.span())
             .hint("write the patches as a list, each with `op`, `path` and `value`"));
@@ -69,8 +69,8 @@ fn plan_patches(
     let named = |name: &str| -> Result<Option<(usize, Node<'_>)>> {
         let appended = patches.iter().enumerate().filter(|(_, (_, on_env))| *on_env == EnvPatch::Appends);
         let mut own = appended.filter_map(|(position, (patch, _))| {
-            let value = patch.first("value")?;
-            value.first("name").filter(|own| own.is(name)).map(|_| (position, value))
+            let value = patch.get_first("value")?;
+            value.get_first("name").filter(|own| own.has_text(name)).map(|_| (position, value))
         });
         match (own.next(), own.next()) {
             (_, Some((_, value))) => Err(Error::refused(format!("the variable {name} is patched in twice"))
@@ -104,8 +104,8 @@ fn plan_patches(
             set_missing(block, PATCHES, patches, fresh, edits)
         }
         Some(list) => {
-            let list = Editable::of(list, "`customizations`")?;
-            remove.iter().try_for_each(|position| Editable::of(patches[*position].0, "the patch").map(drop))?;
+            let list = Editable::from_node(list, "`customizations`")?;
+            remove.iter().try_for_each(|position| Editable::from_node(patches[*position].0, "the patch").map(drop))?;
             let insert = insert.into_iter().map(|(at, patch)| (at, Child::Item(patch))).collect();
             edits.push(list.change_children(remove, insert));
             Ok(())
@@ -122,7 +122,7 @@ fn set_missing(
     edits: &mut Vec<Edit>,
 ) -> Result<()> {
     match block.node.get(key)? {
-        Some(null) => edits.push(StrictMap::of(null, &format!("`{key}`"))?.editable().replace(value)),
+        Some(null) => edits.push(StrictMap::from_node(null, &format!("`{key}`"))?.into_editable().replace(value)),
         None => fresh.push(Child::entry(key, value)),
     }
     Ok(())

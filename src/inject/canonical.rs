@@ -1,6 +1,6 @@
 //! A value in a form in which only its meaning counts: comments, layout and the order of keys do not.
 
-use jobplate_yaml::{Kind, Node, ScalarKind};
+use jobplate_yaml::{Node, NodeKind, ScalarKind};
 use sha2::{Digest, Sha256};
 
 /// Helm 4 tells by this annotation which file an object came from, and takes it off again.
@@ -27,11 +27,11 @@ fn write(node: Node<'_>, instead: Option<(Node<'_>, &str)>, out: &mut String) {
         return text('s', own);
     }
     match node.kind() {
-        Kind::Map => {
+        NodeKind::Map => {
             let kept = |key: Node<'_>, value: Node<'_>| {
                 let only_helms =
-                    |map: Node<'_>| map.entries().count() == 1 && map.entries().all(|(key, _)| key.is(HELM_FILE));
-                !(key.is(HELM_FILE) || key.is("annotations") && only_helms(value))
+                    |map: Node<'_>| map.entries().count() == 1 && map.entries().all(|(key, _)| key.has_text(HELM_FILE));
+                !(key.has_text(HELM_FILE) || key.has_text("annotations") && only_helms(value))
             };
             let mut entries: Vec<(String, String)> = node
                 .entries()
@@ -49,13 +49,13 @@ fn write(node: Node<'_>, instead: Option<(Node<'_>, &str)>, out: &mut String) {
                 out.push_str(&value);
             }
         }
-        Kind::Seq => {
+        NodeKind::Seq => {
             text('l', &node.items().count().to_string());
             for item in node.items() {
                 write(item, instead, out);
             }
         }
-        Kind::Alias => text('a', node.raw()),
+        NodeKind::Alias => text('a', node.raw()),
         _ => {
             let kind = match node.scalar_kind() {
                 ScalarKind::Null => return text('0', ""),

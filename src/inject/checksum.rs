@@ -9,7 +9,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::object::Object;
 use jobplate_manifest::workload::{is_builtin_workload, pod_specs};
-use jobplate_yaml::{Child, Document, Edit, Editable, Kind, Node, Value};
+use jobplate_yaml::{Child, Document, Edit, Editable, Node, NodeKind, Value};
 use memchr::memmem;
 use sha2::{Digest, Sha256};
 
@@ -41,7 +41,7 @@ impl ChangedMaps {
     /// Adds a ConfigMap as it is now. Nothing can refer to one that has no name yet.
     pub fn add(&mut self, object: &Object<'_>) {
         let Some(name) = object.own_name() else { return };
-        let Some(data) = object.node.first("data") else { return };
+        let Some(data) = object.node.get_first("data") else { return };
         let namespace = object.namespace().map(|namespace| namespace.into_owned());
         let digest = Sha256::new_with_prefix(name.as_bytes()).chain_update(canonical::digest(data, None));
         let map = ChangedMap { namespace, digest: digest.finalize().into() };
@@ -91,12 +91,13 @@ impl<'a, 'm> UsedMaps<'a, 'm> {
                 continue;
             }
             for node in root.descendants() {
-                if node.kind() == Kind::Alias {
+                if node.kind() == NodeKind::Alias {
                     open.push(self.resolved(node));
                 }
-                let used = node.entries().filter(|(key, _)| references.iter().any(|reference| key.is(reference)));
+                let used = node.entries().filter(|(key, _)| references.iter().any(|reference| key.has_text(reference)));
                 let all = used.flat_map(|(_, value)| self.resolved(value).entries());
-                let named = all.filter(|(key, _)| key.is("name")).filter_map(|(_, name)| self.resolved(name).text());
+                let named =
+                    all.filter(|(key, _)| key.has_text("name")).filter_map(|(_, name)| self.resolved(name).text());
                 names.extend(named.map(|name| name.into_owned()));
             }
         }
@@ -105,7 +106,7 @@ impl<'a, 'm> UsedMaps<'a, 'm> {
 
     /// What an alias stands for: the last node before it that has the anchor. Others stand for themselves.
     fn resolved(&self, node: Node<'a>) -> Node<'a> {
-        if node.kind() != Kind::Alias {
+        if node.kind() != NodeKind::Alias {
             return node;
         }
         let nodes = self.anchors.get(&node.raw()[1..]).map_or(&[][..], Vec::as_slice);
@@ -153,10 +154,10 @@ impl<'a, 'm> UsedMaps<'a, 'm> {
 fn plan_annotations(template: Node<'_>, used: &[&ChangedMap], edits: &mut Vec<Edit>) -> Result<()> {
     let checksum = |old: &str| {
         let sum = used.iter().fold(Sha256::new_with_prefix(old), |sum, map| sum.chain_update(map.digest));
-        Value::text(&canonical::hex(&sum.finalize()))
+        Value::string(&canonical::hex(&sum.finalize()))
     };
     let own = || Value::map([(OWN, checksum(""))]);
-    let template = Editable::of(template, "the pod template")?;
+    let template = Editable::from_node(template, "the pod template")?;
     let Some(metadata) = template.get("metadata")? else {
         edits.push(template.append([Child::entry("metadata", Value::map([("annotations", own())]))]));
         return Ok(());
@@ -179,7 +180,7 @@ fn plan_annotations(template: Node<'_>, used: &[&ChangedMap], edits: &mut Vec<Ed
         annotations.entries().filter(|(key, _)| key.text().is_some_and(|key| key.starts_with(PREFIX))).collect();
     for (key, value) in &sums {
         annotations.get(&key.text().unwrap_or_default())?;
-        let value = Editable::of(*value, "the checksum")?;
+        let value = Editable::from_node(*value, "the checksum")?;
         if !value.is_scalar() {
             return Err(Error::input("a checksum is no text").at(value.span()).hint("an annotation holds text only"));
         }
@@ -193,9 +194,9 @@ fn plan_annotations(template: Node<'_>, used: &[&ChangedMap], edits: &mut Vec<Ed
 
 /// A node as the mapping or null that it must be.
 fn mapping_or_null<'a>(node: Node<'a>, what: &str) -> Result<Editable<'a>> {
-    let node = Editable::of(node, what)?;
+    let node = Editable::from_node(node, what)?;
     match node.kind() {
-        Kind::Map => Ok(node),
+        NodeKind::Map => Ok(node),
         _ if node.is_null() => Ok(node),
         _ => Err(Error::input(format!("{what} is no mapping")).at(node.span()).hint("write `key: value` below it")),
     }
@@ -203,10 +204,10 @@ fn mapping_or_null<'a>(node: Node<'a>, what: &str) -> Result<Editable<'a>> {
 
 /// The pod template that a pod spec stands in: the mapping under `template` that has it as its `spec`.
 fn template_of<'a>(object: &Object<'a>, pod_spec: Node<'a>) -> Option<Node<'a>> {
-    let way: Vec<Node<'a>> = object.node.way_to(pod_spec).collect();
+    let way: Vec<Node<'a>> = object.node.path_to(pod_spec).collect();
     let [.., above, template] = way.as_slice() else { return None };
     let is_child = |map: Node<'a>, key: &str, child: Node<'a>| {
-        map.entries().any(|(own, value)| own.is(key) && value.index() == child.index())
+        map.entries().any(|(own, value)| own.has_text(key) && value.index() == child.index())
     };
     (is_child(*above, "template", *template) && is_child(*template, "spec", pod_spec)).then_some(*template)
 }

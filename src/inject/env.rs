@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::env::{EnvFrom, EnvValue, EnvVar, KeyRef, SourceKind, uses};
 use jobplate_prefect::base_job_template::is_env_placeholder;
-use jobplate_yaml::{Child, Edit, Editable, Kind, Node, ScalarKind, StrictMap, Value};
+use jobplate_yaml::{Child, Edit, Editable, Node, NodeKind, ScalarKind, StrictMap, Value};
 
 /// What one kind of target gets.
 #[derive(Debug, Default)]
@@ -97,7 +97,7 @@ const KEYS_BEFORE: [&str; 6] = ["ports", "workingDir", "args", "command", "image
 
 /// Positions for new `envFrom` and `env` keys, in the order of kubectl's own output of a container.
 fn place_keys(container: Node<'_>, fresh: Vec<(&'static str, Value)>) -> Vec<(usize, Child)> {
-    let position_of = |name: &str| container.entries().position(|(key, _)| key.is(name));
+    let position_of = |name: &str| container.entries().position(|(key, _)| key.has_text(name));
     let count = container.entries().count();
     let base = KEYS_BEFORE.iter().find_map(|key| position_of(key)).map_or(count, |position| position + 1);
     let insert = fresh.into_iter().map(|(key, value)| {
@@ -120,12 +120,12 @@ enum List<'a> {
 
 fn list<'a>(container: Node<'a>, key: &str) -> Result<List<'a>> {
     let Some(node) = container.get(key)? else { return Ok(List::Missing) };
-    let node = Editable::of(node, &format!("`{key}`"))?;
+    let node = Editable::from_node(node, &format!("`{key}`"))?;
     if node.tag().is_some() {
         return Err(Error::refused(format!("`{key}` has a tag")).at(node.span()).hint("remove the tag"));
     }
     match node.kind() {
-        Kind::Seq => Ok(List::Items(node)),
+        NodeKind::Seq => Ok(List::Items(node)),
         _ if node.is_null() || key == "env" && is_env_placeholder(*node) => Ok(List::Null(node)),
         _ => Err(Error::input(format!("`{key}` is not a list"))
             .at(node.span())
@@ -166,7 +166,7 @@ struct Entry<'a> {
 }
 
 fn read_entry(item: Node<'_>) -> Result<Entry<'_>> {
-    if item.kind() == Kind::Alias {
+    if item.kind() == NodeKind::Alias {
         return Err(Error::refused("an entry of `env` is an alias of something written elsewhere")
             .at(item.span())
             .hint("write it out here; under an alias its name can't be told from here"));
@@ -174,7 +174,7 @@ fn read_entry(item: Node<'_>) -> Result<Entry<'_>> {
     if is_env_placeholder(item) {
         return Ok(Entry { node: item, name: Cow::Borrowed(""), literal: None });
     }
-    if item.kind() != Kind::Map {
+    if item.kind() != NodeKind::Map {
         return Err(Error::input("an entry of `env` is no mapping")
             .at(item.span())
             .hint("write it as `- name: NAME` with `value` or `valueFrom` below"));
@@ -182,7 +182,7 @@ fn read_entry(item: Node<'_>) -> Result<Entry<'_>> {
     let mut entry = Entry { node: item, name: Cow::Borrowed(""), literal: None };
     let (mut named, mut patch) = (false, false);
     for (key, value) in item.entries() {
-        if key.is("name") {
+        if key.has_text("name") {
             if named {
                 return Err(Error::refused("an entry of `env` has two names")
                     .at(key.span())
@@ -195,10 +195,10 @@ fn read_entry(item: Node<'_>) -> Result<Entry<'_>> {
             }
             named = value.is_scalar();
             entry.name = value.text().unwrap_or_default();
-        } else if key.is("$patch") {
+        } else if key.has_text("$patch") {
             // A directive of a kustomize patch (`$patch: replace`): no variable.
             patch = true;
-        } else if key.is("value") {
+        } else if key.has_text("value") {
             entry.literal = value.text();
         } else if key.is_merge_key() {
             return Err(Error::refused("an entry of `env` has a merge key (`<<`), which may give it another name")
@@ -244,7 +244,7 @@ fn plan_variables(
     let mut remove: Vec<usize> = entries.iter().enumerate().filter_map(is_placeholder).collect();
     for name in &wanted.unset {
         if let Some(position) = find(&entries, name)? {
-            Editable::whole(entries[position].node, ENTRY)?;
+            Editable::for_replacement(entries[position].node, ENTRY)?;
             remove.push(position);
         }
     }
@@ -280,7 +280,7 @@ const ENTRY: &str = "the entry of `env`";
 pub(super) fn set_entry(entry: Node<'_>, wanted: &Variable, edits: &mut Vec<Edit>) -> Result<()> {
     entry.refuse_duplicate_keys()?;
     if !is_already(entry, &wanted.variable.value)? {
-        let entry = Editable::whole(entry, ENTRY)?;
+        let entry = Editable::for_replacement(entry, ENTRY)?;
         refuse_unknown_keys(*entry)?;
         match change_reference(*entry, &wanted.variable.value) {
             Some(changes) => edits.extend(changes),
@@ -292,23 +292,29 @@ pub(super) fn set_entry(entry: Node<'_>, wanted: &Variable, edits: &mut Vec<Edit
 
 /// Whether an entry means this value already: then it stays as it is written.
 fn is_already(entry: Node<'_>, value: &EnvValue) -> Result<bool> {
-    let mut pairs = entry.entries().filter(|(key, _)| !key.is("name"));
+    let mut pairs = entry.entries().filter(|(key, _)| !key.has_text("name"));
     let (Some((key, own)), None) = (pairs.next(), pairs.next()) else { return Ok(false) };
     if !is_as_it_looks(own) {
         return Ok(false);
     }
-    let is_text =
-        |node: Node<'_>, text: &str| node.is_scalar() && node.is(text) && node.scalar_kind() == ScalarKind::String;
+    let is_text = |node: Node<'_>, text: &str| {
+        node.is_scalar() && node.has_text(text) && node.scalar_kind() == ScalarKind::String
+    };
     match value {
-        EnvValue::Literal(text) => Ok(key.is("value") && is_text(own, text)),
-        EnvValue::SecretKey(reference) => Ok(key.is("valueFrom") && is_reference(own, "secretKeyRef", reference)?),
+        EnvValue::Literal(text) => Ok(key.has_text("value") && is_text(own, text)),
+        EnvValue::SecretKey(reference) => {
+            Ok(key.has_text("valueFrom") && is_reference(own, "secretKeyRef", reference)?)
+        }
         EnvValue::ConfigMapKey(reference) => {
-            Ok(key.is("valueFrom") && is_reference(own, "configMapKeyRef", reference)?)
+            Ok(key.has_text("valueFrom") && is_reference(own, "configMapKeyRef", reference)?)
         }
         EnvValue::Field(path) => {
-            let Some(field) = only_entry(own, "fieldRef").filter(|_| key.is("valueFrom")) else { return Ok(false) };
-            let others_default =
-                field.entries().all(|(key, value)| key.is("fieldPath") || (key.is("apiVersion") && value.is("v1")));
+            let Some(field) = only_entry(own, "fieldRef").filter(|_| key.has_text("valueFrom")) else {
+                return Ok(false);
+            };
+            let others_default = field
+                .entries()
+                .all(|(key, value)| key.has_text("fieldPath") || (key.has_text("apiVersion") && value.has_text("v1")));
             Ok(others_default && field.get("fieldPath")?.is_some_and(|own| is_text(own, path)))
         }
     }
@@ -316,13 +322,13 @@ fn is_already(entry: Node<'_>, value: &EnvValue) -> Result<bool> {
 
 /// No anchor, alias or tag in it makes it anything else than what it looks like.
 fn is_as_it_looks(node: Node<'_>) -> bool {
-    node.descendants().all(|node| node.anchor().is_none() && node.tag().is_none() && node.kind() != Kind::Alias)
+    node.descendants().all(|node| node.anchor().is_none() && node.tag().is_none() && node.kind() != NodeKind::Alias)
 }
 
 fn only_entry<'a>(map: Node<'a>, name: &str) -> Option<Node<'a>> {
     let mut entries = map.entries();
     match (entries.next(), entries.next()) {
-        (Some((key, value)), None) if key.is(name) => Some(value),
+        (Some((key, value)), None) if key.has_text(name) => Some(value),
         _ => None,
     }
 }
@@ -333,11 +339,11 @@ fn is_reference(value_from: Node<'_>, field: &str, wanted: &KeyRef) -> Result<bo
     for (key, value) in reference.entries() {
         let text = value.text().unwrap_or_default();
         let is_string = value.scalar_kind() == ScalarKind::String;
-        if key.is("name") && is_string {
+        if key.has_text("name") && is_string {
             own.name = text.into_owned();
-        } else if key.is("key") && is_string {
+        } else if key.has_text("key") && is_string {
             own.key = text.into_owned();
-        } else if key.is("optional") && (value.raw() == "true" || value.raw() == "false") {
+        } else if key.has_text("optional") && (value.raw() == "true" || value.raw() == "false") {
             own.optional = value.raw() == "true";
         } else {
             return Ok(false);
@@ -349,7 +355,7 @@ fn is_reference(value_from: Node<'_>, field: &str, wanted: &KeyRef) -> Result<bo
 /// An entry that holds more than Kubernetes knows is not replaced: what else is in it would be lost.
 fn refuse_unknown_keys(entry: Node<'_>) -> Result<()> {
     let known = ["name", "value", "valueFrom"];
-    match entry.entries().find(|(key, _)| !known.iter().any(|name| key.is(name))) {
+    match entry.entries().find(|(key, _)| !known.iter().any(|name| key.has_text(name))) {
         None => Ok(()),
         Some((key, _)) => Err(Error::refused("the entry of `env` has a key that is neither name, value nor valueFrom")
             .at(key.span())
@@ -365,25 +371,25 @@ fn change_reference(entry: Node<'_>, value: &EnvValue) -> Option<Vec<Edit>> {
         EnvValue::ConfigMapKey(wanted) => ("configMapKeyRef", wanted),
         EnvValue::Literal(_) | EnvValue::Field(_) => return None,
     };
-    let mut pairs = entry.entries().filter(|(key, _)| !key.is("name"));
-    let (_, value_from) = pairs.next().filter(|(key, value)| key.is("valueFrom") && is_as_it_looks(*value))?;
+    let mut pairs = entry.entries().filter(|(key, _)| !key.has_text("name"));
+    let (_, value_from) = pairs.next().filter(|(key, value)| key.has_text("valueFrom") && is_as_it_looks(*value))?;
     let reference = only_entry(value_from, field).filter(|_| pairs.next().is_none())?;
-    let reference = Editable::of(reference, ENTRY).ok()?;
+    let reference = Editable::from_node(reference, ENTRY).ok()?;
     let mut edits = Vec::new();
     let (mut name, mut key, mut optional) = (false, false, None);
     for (position, (field, own)) in reference.entries().enumerate() {
         let is_simple = own.is_scalar() && !own.raw().is_empty() && !own.raw().contains('\n');
-        let own = Editable::of(own, ENTRY).ok()?;
+        let own = Editable::from_node(own, ENTRY).ok()?;
         let mut set = |seen: &mut bool, text: &str| {
-            if !(own.is(text) && own.scalar_kind() == ScalarKind::String) {
+            if !(own.has_text(text) && own.scalar_kind() == ScalarKind::String) {
                 edits.push(own.replace(Value::name(text)));
             }
             !std::mem::replace(seen, true)
         };
         let first = match () {
-            () if field.is("name") => set(&mut name, &wanted.name),
-            () if field.is("key") => set(&mut key, &wanted.key),
-            () if field.is("optional") => optional.replace((position, own)).is_none(),
+            () if field.has_text("name") => set(&mut name, &wanted.name),
+            () if field.has_text("key") => set(&mut key, &wanted.key),
+            () if field.has_text("optional") => optional.replace((position, own)).is_none(),
             () => false,
         };
         if !first || !is_simple {
@@ -406,7 +412,7 @@ fn change_reference(entry: Node<'_>, value: &EnvValue) -> Option<Vec<Edit>> {
 
 /// Everything of an entry but its name goes; the new value takes its place.
 fn replace_entry(entry: Editable<'_>, (key, value): (&'static str, Value)) -> Edit {
-    let names: Vec<bool> = entry.entries().map(|(key, _)| key.is("name")).collect();
+    let names: Vec<bool> = entry.entries().map(|(key, _)| key.has_text("name")).collect();
     let remove: Vec<usize> = (0..names.len()).filter(|&position| !names[position]).collect();
     let at = remove.first().copied().unwrap_or(names.len());
     entry.change_children(remove, vec![(at, Child::entry(key, value))])
@@ -416,7 +422,7 @@ fn replace_entry(entry: Editable<'_>, (key, value): (&'static str, Value)) -> Ed
 fn value_entry(value: &EnvValue) -> (&'static str, Value) {
     let from = |field: &'static str, value| ("valueFrom", Value::map([(field, value)]));
     match value {
-        EnvValue::Literal(text) => ("value", Value::text(text)),
+        EnvValue::Literal(text) => ("value", Value::string(text)),
         EnvValue::SecretKey(reference) => from("secretKeyRef", key_reference(reference)),
         EnvValue::ConfigMapKey(reference) => from("configMapKeyRef", key_reference(reference)),
         EnvValue::Field(path) => from("fieldRef", Value::map([("fieldPath", Value::name(path))])),
@@ -510,7 +516,7 @@ fn plan_sources(
     let mut own = Vec::new();
     if let List::Items(node) = list {
         for item in node.items() {
-            own.push(read_source(StrictMap::of(item, "an entry of `envFrom`")?));
+            own.push(read_source(StrictMap::from_node(item, "an entry of `envFrom`")?));
         }
     }
     let (mut remove, mut insert) = (Vec::new(), Vec::new());
@@ -536,14 +542,14 @@ fn plan_sources(
 fn read_source(item: StrictMap<'_>) -> Option<EnvFrom> {
     let mut source = EnvFrom { prefix: String::new(), kind: SourceKind::Secret, name: String::new(), optional: false };
     for (key, value) in item.entries() {
-        if key.is("prefix") {
+        if key.has_text("prefix") {
             source.prefix = value.text()?.into_owned();
-        } else if key.is("secretRef") || key.is("configMapRef") {
-            source.kind = if key.is("secretRef") { SourceKind::Secret } else { SourceKind::ConfigMap };
+        } else if key.has_text("secretRef") || key.has_text("configMapRef") {
+            source.kind = if key.has_text("secretRef") { SourceKind::Secret } else { SourceKind::ConfigMap };
             for (key, value) in value.entries() {
-                if key.is("name") {
+                if key.has_text("name") {
                     source.name = value.text()?.into_owned();
-                } else if key.is("optional") && matches!(value.raw(), "true" | "false") {
+                } else if key.has_text("optional") && matches!(value.raw(), "true" | "false") {
                     source.optional = value.raw() == "true";
                 } else {
                     return None;

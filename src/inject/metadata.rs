@@ -2,7 +2,7 @@
 
 use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::object::Object;
-use jobplate_yaml::{Child, Edit, Editable, Kind, Node, ScalarKind, StrictMap, Value};
+use jobplate_yaml::{Child, Edit, Editable, Node, NodeKind, ScalarKind, StrictMap, Value};
 
 use super::canonical;
 use super::request::Names;
@@ -15,22 +15,22 @@ pub(super) fn plan_names(object: &Object<'_>, names: &Names, edits: &mut Vec<Edi
     let Some(metadata) = object.node.get("metadata")? else {
         return create_metadata(object, names, edits);
     };
-    let map = StrictMap::of(metadata, "`metadata`")?;
+    let map = StrictMap::from_node(metadata, "`metadata`")?;
     if metadata.is_null() {
-        edits.push(map.editable().replace(Value::map(fresh_entries(names))));
+        edits.push(map.into_editable().replace(Value::map(fresh_entries(names))));
         return Ok(());
     }
-    if metadata.kind() != Kind::Map {
+    if metadata.kind() != NodeKind::Map {
         return Err(Error::input("`metadata` is no mapping").at(metadata.span()).hint("write `name: ...` below it"));
     }
     let (mut remove, mut insert) = (Vec::new(), Vec::new());
-    let position = |key: &str| metadata.entries().position(|(name, _)| name.is(key));
+    let position = |key: &str| metadata.entries().position(|(name, _)| name.has_text(key));
     let count = metadata.entries().count();
     let pairs = [("name", &names.name, "generateName"), ("generateName", &names.generate_name, "name")];
     for (key, wanted, rival) in pairs {
         let Some(wanted) = wanted else { continue };
         match (metadata.get(key)?, metadata.get(rival)?) {
-            (Some(own), _) if own.is(wanted) && own.scalar_kind() == ScalarKind::String => {
+            (Some(own), _) if own.has_text(wanted) && own.scalar_kind() == ScalarKind::String => {
                 remove.extend(position(rival))
             }
             (Some(own), _) => {
@@ -49,14 +49,16 @@ pub(super) fn plan_names(object: &Object<'_>, names: &Names, edits: &mut Vec<Edi
     if let Some(wanted) = &names.namespace {
         match metadata.get("namespace")? {
             Some(own) if own.tag().is_some() => return plain_text(own, "namespace").map(drop),
-            Some(own) if own.is(wanted) => {}
+            Some(own) if own.has_text(wanted) => {}
             Some(own) if !own.is_null() => {
                 return Err(Error::refused(format!("{} is in another namespace than -n asks for", object.display()))
                     .at(own.span())
                     .hint("leave -n out, or change the manifest"));
             }
             Some(null) => {
-                edits.push(StrictMap::of(null, "`metadata.namespace`")?.editable().replace(Value::name(wanted)));
+                edits.push(
+                    StrictMap::from_node(null, "`metadata.namespace`")?.into_editable().replace(Value::name(wanted)),
+                );
             }
             None => {
                 let behind = position("name").or(position("generateName")).map_or(count, |at| at + 1);
@@ -67,7 +69,7 @@ pub(super) fn plan_names(object: &Object<'_>, names: &Names, edits: &mut Vec<Edi
     remove.sort_unstable();
     insert.sort_by_key(|(position, _)| *position);
     if !(remove.is_empty() && insert.is_empty()) {
-        edits.push(map.editable().change_children(remove, insert));
+        edits.push(map.into_editable().change_children(remove, insert));
     }
     Ok(())
 }
@@ -77,7 +79,7 @@ fn plain_text<'a>(node: Node<'a>, key: &str) -> Result<Editable<'a>> {
     let scalar = node.is_scalar() && node.anchor().is_none() && node.tag().is_none();
     let one_line = !node.raw().contains('\n');
     if scalar && one_line {
-        return Editable::of(node, &format!("`metadata.{key}`"));
+        return Editable::from_node(node, &format!("`metadata.{key}`"));
     }
     Err(Error::refused(format!("`metadata.{key}` is not a plain text on one line")).at(node.span()).hint("write it so"))
 }
@@ -88,11 +90,15 @@ fn fresh_entries(names: &Names) -> Vec<(&'static str, Value)> {
 }
 
 fn create_metadata(object: &Object<'_>, names: &Names, edits: &mut Vec<Edit>) -> Result<()> {
-    let behind =
-        object.node.entries().enumerate().filter(|(_, (key, _))| key.is("kind") || key.is("apiVersion")).last();
+    let behind = object
+        .node
+        .entries()
+        .enumerate()
+        .filter(|(_, (key, _))| key.has_text("kind") || key.has_text("apiVersion"))
+        .last();
     let at = behind.map_or(object.node.entries().count(), |(position, _)| position + 1);
     let insert = vec![(at, Child::entry("metadata", Value::map(fresh_entries(names))))];
-    edits.push(StrictMap::of(object.node, "the object")?.editable().change_children(Vec::new(), insert));
+    edits.push(StrictMap::from_node(object.node, "the object")?.into_editable().change_children(Vec::new(), insert));
     Ok(())
 }
 

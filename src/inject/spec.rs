@@ -10,7 +10,7 @@ use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::env::{EnvFrom, EnvValue, KeyRef, SourceKind};
 use jobplate_manifest::names::{self, Fault};
 use jobplate_prefect::requested_settings::{self, RequestedSettings};
-use jobplate_yaml::{Document, Node, Tape, find_indirection};
+use jobplate_yaml::{Document, Node, NodeArena, find_indirection};
 use schemars::JsonSchema;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 
@@ -293,11 +293,12 @@ pub fn read(file: &str, text: &str, allow_plaintext: bool) -> Result<Layer> {
 }
 
 fn read_text(text: &str, allow_plaintext: bool) -> Result<Layer> {
-    let mut tape = Tape::default();
-    jobplate_yaml::read(text, &mut tape).map_err(|step_back| {
-        Error::usage(format!("can't be read as YAML: {}", step_back.reason)).at(step_back.offset..step_back.offset)
+    let mut arena = NodeArena::default();
+    jobplate_yaml::read(text, &mut arena).map_err(|unsupported| {
+        Error::usage(format!("can't be read as YAML: {}", unsupported.reason))
+            .at(unsupported.offset..unsupported.offset)
     })?;
-    read_node(Document::new(text, &tape).root(), allow_plaintext)
+    read_node(Document::new(text, &arena).root(), allow_plaintext)
 }
 
 /// Reads a spec file that stands in a document of another kind; errors have their place in that document.
@@ -309,14 +310,14 @@ pub fn read_node(root: Node<'_>, allow_plaintext: bool) -> Result<Layer> {
     check_head(root)?;
     refuse_sharing(root)?;
     let file: SpecFile = jobplate_yaml::from_node(root, "the spec file")?;
-    lay(file.spec, root.first("spec"), allow_plaintext)
+    lay(file.spec, root.get_first("spec"), allow_plaintext)
 }
 
 /// Says of another file that it is no spec file, not which of its keys are unknown.
 fn check_head(root: Node<'_>) -> Result<()> {
     for (key, wanted) in [("apiVersion", "jobplate/v1"), ("kind", "JobPlate")] {
-        let own = root.first(key);
-        if !own.is_some_and(|own| own.is(wanted)) {
+        let own = root.get_first(key);
+        if !own.is_some_and(|own| own.has_text(wanted)) {
             return Err(Error::usage("this is no spec file")
                 .at(own.unwrap_or(root).span())
                 .hint("a spec file begins with `apiVersion: jobplate/v1` and `kind: JobPlate`"));
@@ -336,7 +337,7 @@ fn refuse_sharing(root: Node<'_>) -> Result<()> {
 
 /// Makes a layer of what was read; the nodes are for the places of errors.
 fn lay(spec: Spec, node: Option<Node<'_>>, allow_plaintext: bool) -> Result<Layer> {
-    let under = |key| node.and_then(|node| node.first(key));
+    let under = |key| node.and_then(|node| node.get_first(key));
     let items = |key| under(key).into_iter().flat_map(Node::items);
     let mut layer = Layer::new(allow_plaintext);
     layer.inputs = spec.inputs;

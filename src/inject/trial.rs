@@ -25,10 +25,10 @@ pub fn trial(document: Document<'_>, named: &[NamedEntries]) -> Result<Option<St
     for NamedEntries { object, container, names } in named {
         let Some(object) = objects.get(*object) else { continue };
         let found = container.find(object.node);
-        let env = found.node.entries().find(|(key, _)| found.whole && key.is("env"));
+        let env = found.node.entries().find(|(key, _)| found.whole && key.has_text("env"));
         for entry in env.into_iter().flat_map(|(_, env)| env.items()) {
-            if entry.first("name").is_some_and(|name| names.iter().any(|wanted| name.is(wanted))) {
-                deny_others(StrictMap::of(entry, "the entry of `env`")?, &mut edits)?;
+            if entry.get_first("name").is_some_and(|name| names.iter().any(|wanted| name.has_text(wanted))) {
+                deny_others(StrictMap::from_node(entry, "the entry of `env`")?, &mut edits)?;
             }
         }
     }
@@ -45,16 +45,18 @@ pub fn trial(document: Document<'_>, named: &[NamedEntries]) -> Result<Option<St
 /// the only one that Kubernetes takes beside a reference, which no apply can take away.
 fn deny_others(entry: StrictMap<'_>, edits: &mut Vec<Edit>) -> Result<()> {
     let nulls = |map: StrictMap<'_>, keys: &[&'static str]| {
-        let missing = keys.iter().filter(|key| map.node().first(key).is_none());
-        map.editable().append(missing.map(|key| Child::entry(*key, Value::Null)))
+        let missing = keys.iter().filter(|key| map.node().get_first(key).is_none());
+        map.into_editable().append(missing.map(|key| Child::entry(*key, Value::Null)))
     };
     match (entry.get("value")?, entry.get("valueFrom")?) {
         (None, Some(from)) => {
             edits.push(nulls(entry, &["value"]));
             let known: Vec<&'static str> = SOURCES.into_iter().filter(|source| *source != NEWEST_SOURCE).collect();
-            edits.push(nulls(StrictMap::of(from, "`valueFrom`")?, &known));
+            edits.push(nulls(StrictMap::from_node(from, "`valueFrom`")?, &known));
         }
-        (Some(value), None) => edits.push(StrictMap::of(value, "`value`")?.editable().replace(Value::text(""))),
+        (Some(value), None) => {
+            edits.push(StrictMap::from_node(value, "`value`")?.into_editable().replace(Value::string("")))
+        }
         _ => {}
     }
     Ok(())
@@ -63,21 +65,21 @@ fn deny_others(entry: StrictMap<'_>, edits: &mut Vec<Edit>) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use jobplate_manifest::field::FieldPath;
-    use jobplate_yaml::{Tape, scan};
+    use jobplate_yaml::{NodeArena, scan};
 
     use super::*;
 
     #[test]
     fn named_entries_deny_what_they_are_not() {
         let text = "kind: Pod\nspec:\n  containers:\n  - name: c\n    env:\n    - name: X\n      valueFrom:\n        secretKeyRef: {name: s, key: k}\n    - {name: Y, value: y}\n    - name: W\n      value: w\n";
-        let mut tape = Tape::default();
-        scan(text, &mut tape).unwrap();
+        let mut arena = NodeArena::default();
+        scan(text, &mut arena).unwrap();
         let named = NamedEntries {
             object: 0,
             container: FieldPath::parse("spec.containers[name=\"c\"]").unwrap(),
             names: ["X", "Y", "Z"].map(str::to_owned).to_vec(),
         };
-        let tried = trial(Document::new(text, &tape), &[named]).unwrap().unwrap();
+        let tried = trial(Document::new(text, &arena), &[named]).unwrap().unwrap();
         let expected = text
             .replace(
                 "key: k}\n",
@@ -90,11 +92,11 @@ mod tests {
     #[test]
     fn an_entry_that_is_used_elsewhere_is_refused() {
         let text = "kind: Pod\nspec:\n  containers:\n  - name: c\n    env:\n    - &x {name: X, value: x}\n  - name: d\n    env:\n    - *x\n";
-        let mut tape = Tape::default();
-        scan(text, &mut tape).unwrap();
+        let mut arena = NodeArena::default();
+        scan(text, &mut arena).unwrap();
         let container = FieldPath::parse("spec.containers[name=\"c\"]").unwrap();
         let named = NamedEntries { object: 0, container, names: vec!["X".to_owned()] };
-        let error = trial(Document::new(text, &tape), &[named]).unwrap_err();
+        let error = trial(Document::new(text, &arena), &[named]).unwrap_err();
         assert!(error.message().starts_with("the entry of `env` carries the anchor `&x`"), "{error}");
     }
 }

@@ -2,7 +2,7 @@
 
 use jobplate_diagnostic::Result;
 use jobplate_manifest::object::objects;
-use jobplate_yaml::{Document, Edit, Editor, Tape};
+use jobplate_yaml::{Document, Edit, Editor, NodeArena};
 
 use super::open::{Directives, open, refuse_directives};
 use super::outcome::{Counts, Outcome};
@@ -15,7 +15,7 @@ pub(super) struct Engine<'i> {
     injection: &'i Injection,
     filter: Filter,
     pub(super) planner: Planner<'i>,
-    before: Tape,
+    before: NodeArena,
     editor: Editor,
     /// For the documents inside of a document's texts.
     texts: TextEditor,
@@ -30,7 +30,7 @@ impl<'i> Engine<'i> {
             injection,
             filter: Filter::new(injection),
             planner: Planner::new(injection, known),
-            before: Tape::default(),
+            before: NodeArena::default(),
             editor: Editor::default(),
             texts: TextEditor::default(),
             directives: Directives::default(),
@@ -61,7 +61,7 @@ impl<'i> Engine<'i> {
             _ => self.planner.plan(document, &[])?,
         };
         let mut counts = Counts { targets: plan.targets.len(), containers: plan.containers, complete: plan.complete };
-        let by_fallback = document.tape.fallback().is_some();
+        let by_fallback = document.arena.fallback_reason().is_some();
         let texts = std::mem::take(&mut plan.texts);
         self.found.texts |= !texts.is_empty();
         let TextEdits { edits, maps } =
@@ -145,13 +145,13 @@ fn names_of(document: Document<'_>, plan: &Plan<'_>) -> Result<Vec<Option<String
 
 /// Whether the last thing in a text is a block scalar, to which a further line break would belong.
 pub(super) fn ends_in_block_scalar(text: &str) -> bool {
-    let mut tape = Tape::default();
-    if jobplate_yaml::read(text, &mut tape).is_err() {
+    let mut arena = NodeArena::default();
+    if jobplate_yaml::read(text, &mut arena).is_err() {
         return false;
     }
-    let last = Document::new(text, &tape).root().descendants().last();
+    let last = Document::new(text, &arena).root().descendants().last();
     last.is_some_and(|node| {
-        matches!(node.kind(), jobplate_yaml::Kind::Literal | jobplate_yaml::Kind::Folded)
+        matches!(node.kind(), jobplate_yaml::NodeKind::Literal | jobplate_yaml::NodeKind::Folded)
             && node.span().end == text.len()
     })
 }

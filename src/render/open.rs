@@ -1,7 +1,7 @@
 //! Which documents are read at all, and which of those that can't be read are errors.
 
 use jobplate_diagnostic::{Error, ProgramName, Result};
-use jobplate_yaml::{Document, NotAdmitted, StepBack, Tape, admit};
+use jobplate_yaml::{Document, ForbiddenCharacter, NodeArena, Unsupported, check_characters};
 
 use crate::inject::Relevance;
 
@@ -28,13 +28,13 @@ pub(super) fn refuse_directives(behind_directives: bool) -> Result<()> {
 }
 
 /// Reads a document; nothing where it can't have a target.
-pub(super) fn open<'t>(relevance: Relevance, text: &'t str, tape: &'t mut Tape) -> Result<Option<Document<'t>>> {
+pub(super) fn open<'t>(relevance: Relevance, text: &'t str, arena: &'t mut NodeArena) -> Result<Option<Document<'t>>> {
     if relevance == Relevance::None {
         return Ok(None);
     }
-    let read = jobplate_yaml::read(text, tape);
-    if relevance == Relevance::Target && (read.is_err() || tape.fallback().is_some()) {
-        admit(text).map_err(NotAdmitted::into_error)?;
+    let read = jobplate_yaml::read(text, arena);
+    if relevance == Relevance::Target && (read.is_err() || arena.fallback_reason().is_some()) {
+        check_characters(text).map_err(ForbiddenCharacter::into_error)?;
     }
     let must_be_read = match relevance {
         Relevance::Target => true,
@@ -44,25 +44,25 @@ pub(super) fn open<'t>(relevance: Relevance, text: &'t str, tape: &'t mut Tape) 
         Relevance::UsesMap | Relevance::None => false,
     };
     match read {
-        Ok(()) => Ok(Some(Document::new(text, tape))),
-        Err(step_back) if must_be_read => Err(unreadable(text, step_back)),
+        Ok(()) => Ok(Some(Document::new(text, arena))),
+        Err(unsupported) if must_be_read => Err(unreadable(text, unsupported)),
         Err(_) => Ok(None),
     }
 }
 
 /// A document that may hold a target and that neither parser reads.
-fn unreadable(text: &str, step_back: StepBack) -> Error {
-    let hint = if step_back.reason.contains("{{") {
+fn unreadable(text: &str, unsupported: Unsupported) -> Error {
+    let hint = if unsupported.reason.contains("{{") {
         "this is a template, not yet YAML: render it first (`helm template ... | " + ProgramName + " render -`)"
-    } else if step_back.reason.contains("tab") {
+    } else if unsupported.reason.contains("tab") {
         "indent with spaces".into()
-    } else if step_back.reason.contains("quote") {
+    } else if unsupported.reason.contains("quote") {
         "close the quote, or check the quotes before it".into()
     } else {
         "mend this place; documents without a target would pass as they are".into()
     };
-    let end = (step_back.offset + 1).min(text.len());
-    Error::input(format!("this is no YAML that could be edited: {}", step_back.reason))
-        .at(step_back.offset..end)
+    let end = (unsupported.offset + 1).min(text.len());
+    Error::input(format!("this is no YAML that could be edited: {}", unsupported.reason))
+        .at(unsupported.offset..end)
         .hint(hint)
 }

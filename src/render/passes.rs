@@ -65,7 +65,7 @@ fn new_facts(known: Known, found: Findings) -> Option<Known> {
 #[cfg(test)]
 mod tests {
     use jobplate_manifest::object::objects;
-    use jobplate_yaml::{Document, Tape, read};
+    use jobplate_yaml::{Document, NodeArena, read};
 
     use super::*;
 
@@ -93,10 +93,10 @@ mod tests {
         let result = repeat(&Injection::default(), (), |(), _| {
             passes += 1;
             let text = format!("kind: ConfigMap\nmetadata: {{name: a}}\ndata: {{b: c{passes}}}\n");
-            let mut tape = Tape::default();
-            read(&text, &mut tape).unwrap();
+            let mut arena = NodeArena::default();
+            read(&text, &mut arena).unwrap();
             let mut found = Findings::default();
-            found.changed.add(&objects(Document::new(&text, &tape))?[0]);
+            found.changed.add(&objects(Document::new(&text, &arena))?[0]);
             Ok(((), found))
         });
         assert_eq!((result.unwrap_err().message(), passes), ("an input changed while it was read", MAX_PASSES));

@@ -8,7 +8,7 @@ use jobplate_manifest::embedded::{self, is_config_map};
 use jobplate_manifest::object::{Object, is_helm_hook, objects};
 use jobplate_manifest::select::Target;
 use jobplate_manifest::workload::{is_builtin_workload, is_job};
-use jobplate_yaml::{Document, Documents, StreamError, Tape};
+use jobplate_yaml::{Document, Documents, NodeArena, StreamError};
 
 use super::errors::read_error;
 use super::planned::Planned;
@@ -103,13 +103,13 @@ impl Rendering {
 /// Fails if the stream cannot be read.
 pub fn each_object(stream: impl Read, show: &mut dyn FnMut(&Object<'_>) -> bool) -> Result<bool, StreamError> {
     let mut documents = Documents::new(stream, usize::MAX);
-    let mut tape = Tape::default();
+    let mut arena = NodeArena::default();
     while let Some(chunk) = documents.next()? {
         let Ok(text) = std::str::from_utf8(chunk.bytes) else { continue };
-        if jobplate_yaml::read(text, &mut tape).is_err() {
+        if jobplate_yaml::read(text, &mut arena).is_err() {
             continue;
         }
-        for object in objects(Document::new(text, &tape)).unwrap_or_default() {
+        for object in objects(Document::new(text, &arena)).unwrap_or_default() {
             let is_object =
                 !(object.kind.is_empty() && object.api_version.is_empty()) || template_kind(&object).is_some();
             if is_object && !show(&object) {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use jobplate_diagnostic::Result;
-use jobplate_yaml::{Documents, Edit, Edited, Editor, Inner, Tape};
+use jobplate_yaml::{DecodedScalar, Documents, Edit, Edited, Editor, NodeArena};
 
 use super::open::{Directives, open, refuse_directives};
 use super::outcome::Counts;
@@ -12,7 +12,7 @@ use crate::inject::{EmbeddedText, Filter, Planner};
 /// Edits texts, one after the other, with reused memory.
 #[derive(Default)]
 pub(super) struct TextEditor {
-    before: Tape,
+    before: NodeArena,
     editor: Editor,
 }
 
@@ -27,7 +27,7 @@ impl TextEditor {
         counts: &mut Counts,
     ) -> Result<Option<Edit>> {
         let value = embedded.value;
-        let inner = Inner::new(*value);
+        let inner = DecodedScalar::new(*value);
         let mut documents = Documents::new(inner.text().as_bytes(), usize::MAX);
         let (mut splices, mut text) = (Vec::<(Range<usize>, String)>::new(), String::new());
         let mut directives = Directives::default();
@@ -38,8 +38,8 @@ impl TextEditor {
             let behind_directives = directives.before(document);
             let edited = self.document(filter, planner, embedded, document, behind_directives, counts);
             let edited = edited.map_err(|error| {
-                let outside = |at: usize| inner.outside(offset + at);
-                error.moved(|span| outside(span.start)..outside(span.end)).at(value.span())
+                let source_offset = |at: usize| inner.source_offset(offset + at);
+                error.moved(|span| source_offset(span.start)..source_offset(span.end)).at(value.span())
             })?;
             let Some(edited) = edited else {
                 text.push_str(document);

@@ -4,7 +4,7 @@ use jobplate::inject::{Injection, Known, NamedEntries, Planner, trial};
 use jobplate::render::{Cursor, Pair, Rendering};
 use jobplate_cluster::{Document, OriginalText, TakeOverEntries};
 use jobplate_diagnostic::Result;
-use jobplate_yaml::Tape;
+use jobplate_yaml::NodeArena;
 
 /// Iterates over the documents of a rendering.
 pub(crate) struct Rendered<'r> {
@@ -29,15 +29,15 @@ impl<'r> Rendered<'r> {
             document = document.with_original(OriginalText::new(before, changes));
         }
         let Some(planner) = &mut self.planner else { return Ok(Some(document)) };
-        let mut tape = Tape::default();
+        let mut arena = NodeArena::default();
         // What neither parser reads has no target.
-        if jobplate_yaml::read(before, &mut tape).is_err() {
+        if jobplate_yaml::read(before, &mut arena).is_err() {
             return Ok(Some(document));
         }
-        let named = planner.named(jobplate_yaml::Document::new(before, &tape))?;
+        let named = planner.named(jobplate_yaml::Document::new(before, &arena))?;
         let mut tried = None;
-        if self.takes_over && !named.is_empty() && jobplate_yaml::read(after, &mut tape).is_ok() {
-            let trial = trial(jobplate_yaml::Document::new(after, &tape), &named);
+        if self.takes_over && !named.is_empty() && jobplate_yaml::read(after, &mut arena).is_ok() {
+            let trial = trial(jobplate_yaml::Document::new(after, &arena), &named);
             // Its place is in the text that is sent, which no file has.
             tried = trial.map_err(|error| error.in_file(input))?;
         }

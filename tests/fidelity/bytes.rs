@@ -8,7 +8,7 @@ use similar::{Algorithm, DiffOp, capture_diff_slices};
 
 use crate::granit;
 use crate::model::{self, Op};
-use crate::tree::{Kind, Tree};
+use crate::tree::{NodeKind, Tree};
 
 /// Compares a document with its edited text.
 pub(crate) fn compare(before: &str, after: &str, tree: &Tree, op: &Op, all_containers: bool) -> Result<(), String> {
@@ -110,7 +110,7 @@ fn container_span(text: &str, nodes: &[&Tree], container: &Tree, op: &Op) -> Ran
 /// The item of a list that is the variable of an edit.
 fn entry_of<'t>(list: &'t Tree, op: &Op) -> Option<&'t Tree> {
     let (Op::Secret(name, ..) | Op::Literal(name, _) | Op::Unset(name)) = op else { return None };
-    list.items().iter().find(|item| item.entries().any(|(key, value)| key.is("name") && value.is(name)))
+    list.items().iter().find(|item| item.entries().any(|(key, value)| key.has_text("name") && value.has_text(name)))
 }
 
 /// The lines from the leaf before a node to the node behind it.
@@ -121,7 +121,7 @@ fn span(text: &str, nodes: &[&Tree], node: &Tree) -> Range<usize> {
     let mut before = first;
     while before > 0 {
         before -= 1;
-        if !matches!(nodes[before].kind, Kind::Literal | Kind::Folded | Kind::Map | Kind::Seq) {
+        if !matches!(nodes[before].kind, NodeKind::Literal | NodeKind::Folded | NodeKind::Map | NodeKind::Seq) {
             break;
         }
     }

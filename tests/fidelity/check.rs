@@ -12,8 +12,8 @@ use jobplate_manifest::env::{EnvFrom, EnvValue, KeyRef, SourceKind};
 use jobplate_manifest::select::{ContainerChoice, Glob, Target};
 
 use crate::model::{self, Op};
-use crate::tree::{Kind, Tree};
-use crate::{bytes, goyaml, granit, tape, witness};
+use crate::tree::{NodeKind, Tree};
+use crate::{bytes, goyaml, granit, scanner, witness};
 
 /// The edits that every text is tried with.
 pub(crate) const OPS: &[Op] = &[
@@ -242,7 +242,7 @@ pub(crate) fn is_admitted(text: &str) -> bool {
 pub(crate) fn one_document(reading: Result<Vec<Tree>, String>) -> Result<Tree, String> {
     let mut documents = reading?;
     match documents.len() {
-        0 => Ok(Tree::new(Kind::Empty, "")),
+        0 => Ok(Tree::new(NodeKind::Empty, "")),
         1 => Ok(documents.remove(0)),
         count => Err(format!("{count} documents where one line says `---`")),
     }
@@ -250,11 +250,11 @@ pub(crate) fn one_document(reading: Result<Vec<Tree>, String>) -> Result<Tree, S
 
 fn compare_tapes(text: &str, granit: &Result<Tree, String>, verdict: &mut Verdict) -> Result<(), String> {
     let Ok(granit) = granit else { return Ok(()) };
-    if let Ok(own) = tape::scanned(text) {
+    if let Ok(own) = scanner::scanned(text) {
         verdict.compared_tapes += 1;
         granit.expect(&own)?;
     }
-    if let Ok(fallback) = tape::fallen_back(text) {
+    if let Ok(fallback) = scanner::fallen_back(text) {
         granit.expect(&fallback).map_err(|what| format!("the fallback's tape: {what}"))?;
     }
     Ok(())

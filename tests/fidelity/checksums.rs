@@ -13,7 +13,7 @@ use similar::{Algorithm, DiffOp, capture_diff_slices};
 use crate::check::one_document;
 use crate::model::{self, Op};
 use crate::rng::Rng;
-use crate::tree::{Kind, Tree};
+use crate::tree::{NodeKind, Tree};
 use crate::{check, embedded, granit, number};
 
 const OP: Op = Op::Secret("ADDED_TOKEN", "flow-secrets", "token");
@@ -338,7 +338,7 @@ fn is_sum(node: &Tree) -> bool {
     node.is_scalar()
         && node.text.len() == 64
         && node.text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
-        && !(node.kind == Kind::Plain && node.text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'e'))
+        && !(node.kind == NodeKind::Plain && node.text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'e'))
 }
 
 /// Puts the checksums of a template back to what they were, and says what they are now.

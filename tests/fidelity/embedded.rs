@@ -23,7 +23,7 @@ use crate::model::{self, Op};
 use crate::mutate;
 use crate::rng::Rng;
 use crate::seeds::{self, Seed};
-use crate::tree::{Kind, Tree};
+use crate::tree::{NodeKind, Tree};
 use crate::{granit, number};
 
 /// The edits that are made in a document: all but a namespace, which is the ConfigMap's business.
@@ -92,9 +92,9 @@ pub(crate) fn injection(op: &Op, all_containers: bool, key: &str) -> Injection {
 
 /// The value under a key of `data`, wherever in the document.
 fn value<'t>(tree: &'t Tree, key: &str) -> Option<&'t Tree> {
-    let data = tree.entries().find(|(name, _)| name.is("data")).map(|(_, data)| data);
-    let here = data.and_then(|data| data.entries().find(|(name, value)| name.is(key) && value.is_scalar()));
-    let is_secret = tree.entries().any(|(name, value)| name.is("kind") && value.is("Secret"));
+    let data = tree.entries().find(|(name, _)| name.has_text("data")).map(|(_, data)| data);
+    let here = data.and_then(|data| data.entries().find(|(name, value)| name.has_text(key) && value.is_scalar()));
+    let is_secret = tree.entries().any(|(name, value)| name.has_text("kind") && value.has_text("Secret"));
     match here {
         Some((_, value)) if !is_secret => Some(value),
         _ => tree.children.iter().find_map(|child| value_below(child, key)),
@@ -102,7 +102,7 @@ fn value<'t>(tree: &'t Tree, key: &str) -> Option<&'t Tree> {
 }
 
 fn value_below<'t>(tree: &'t Tree, key: &str) -> Option<&'t Tree> {
-    matches!(tree.kind, Kind::Map | Kind::Seq).then(|| value(tree, key)).flatten()
+    matches!(tree.kind, NodeKind::Map | NodeKind::Seq).then(|| value(tree, key)).flatten()
 }
 
 /// What a reader finds under the key.

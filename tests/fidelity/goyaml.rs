@@ -10,7 +10,7 @@ use std::thread;
 
 use serde_json::Value;
 
-use crate::tree::{Kind, Tree};
+use crate::tree::{NodeKind, Tree};
 
 /// A running oracle. Dropping it ends it.
 pub(crate) struct GoYaml {
@@ -84,19 +84,19 @@ fn read_answer(output: &mut BufReader<ChildStdout>) -> Result<String, String> {
 pub(crate) fn tree(json: &str) -> Tree {
     fn convert(value: Value) -> Tree {
         match value {
-            Value::Null => Tree::new(Kind::Null, ""),
-            Value::Bool(value) => Tree::new(Kind::Bool, value.to_string()),
-            Value::Number(value) => Tree::new(Kind::Number, value.to_string()),
-            Value::String(value) => Tree::new(Kind::String, value),
+            Value::Null => Tree::new(NodeKind::Null, ""),
+            Value::Bool(value) => Tree::new(NodeKind::Bool, value.to_string()),
+            Value::Number(value) => Tree::new(NodeKind::Number, value.to_string()),
+            Value::String(value) => Tree::new(NodeKind::String, value),
             Value::Array(items) => {
-                let mut out = Tree::new(Kind::Seq, "");
+                let mut out = Tree::new(NodeKind::Seq, "");
                 out.children = items.into_iter().map(convert).collect();
                 out
             }
             Value::Object(entries) => {
-                let mut out = Tree::new(Kind::Map, "");
+                let mut out = Tree::new(NodeKind::Map, "");
                 for (key, value) in entries {
-                    out.children.push(Tree::new(Kind::String, key));
+                    out.children.push(Tree::new(NodeKind::String, key));
                     out.children.push(convert(value));
                 }
                 out

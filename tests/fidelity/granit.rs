@@ -4,7 +4,7 @@
 
 use granit_parser::{Event, Options, Parser, ScalarStyle, Span, StructureStyle, Tag};
 
-use crate::tree::{Kind, Tree};
+use crate::tree::{NodeKind, Tree};
 
 /// All documents of a text, or granit's error.
 pub(crate) fn read(text: &str) -> Result<Vec<Tree>, String> {
@@ -31,10 +31,10 @@ pub(crate) fn read(text: &str) -> Result<Vec<Tree>, String> {
             Event::Scalar(value, style, _, tag) => last = Some(scalar(text, &value, style, tag.as_deref(), &span)),
             Event::Alias(_) => {
                 let name = span.slice(text).unwrap_or_default().trim_start_matches('*');
-                last = Some(at(Tree::new(Kind::Alias, name), &span));
+                last = Some(at(Tree::new(NodeKind::Alias, name), &span));
             }
-            Event::SequenceStart(style, _, tag) => open.push(collection(Kind::Seq, style, tag.as_deref(), &span)),
-            Event::MappingStart(style, _, tag) => open.push(collection(Kind::Map, style, tag.as_deref(), &span)),
+            Event::SequenceStart(style, _, tag) => open.push(collection(NodeKind::Seq, style, tag.as_deref(), &span)),
+            Event::MappingStart(style, _, tag) => open.push(collection(NodeKind::Map, style, tag.as_deref(), &span)),
             Event::SequenceEnd | Event::MappingEnd => {
                 let node = open.pop().ok_or("an end without a start")?;
                 place(node, &mut open, &mut documents);
@@ -76,20 +76,20 @@ fn at(mut node: Tree, span: &Span) -> Tree {
 fn scalar(text: &str, value: &str, style: ScalarStyle, tag: Option<&Tag>, span: &Span) -> Tree {
     let kind = match style {
         // Nothing is reported as a `~` that is not in the text.
-        ScalarStyle::Plain if value == "~" && span.slice(text) != Some("~") => Kind::Empty,
-        ScalarStyle::Plain if value.is_empty() => Kind::Empty,
-        ScalarStyle::Plain => Kind::Plain,
-        ScalarStyle::SingleQuoted => Kind::Single,
-        ScalarStyle::DoubleQuoted => Kind::Double,
-        ScalarStyle::Literal => Kind::Literal,
-        ScalarStyle::Folded => Kind::Folded,
+        ScalarStyle::Plain if value == "~" && span.slice(text) != Some("~") => NodeKind::Empty,
+        ScalarStyle::Plain if value.is_empty() => NodeKind::Empty,
+        ScalarStyle::Plain => NodeKind::Plain,
+        ScalarStyle::SingleQuoted => NodeKind::SingleQuoted,
+        ScalarStyle::DoubleQuoted => NodeKind::DoubleQuoted,
+        ScalarStyle::Literal => NodeKind::Literal,
+        ScalarStyle::Folded => NodeKind::Folded,
     };
-    let mut node = at(Tree::new(kind, if kind == Kind::Empty { "" } else { value }), span);
+    let mut node = at(Tree::new(kind, if kind == NodeKind::Empty { "" } else { value }), span);
     node.tag = tag.map(as_written);
     node
 }
 
-fn collection(kind: Kind, style: StructureStyle, tag: Option<&Tag>, span: &Span) -> Tree {
+fn collection(kind: NodeKind, style: StructureStyle, tag: Option<&Tag>, span: &Span) -> Tree {
     let mut node = at(Tree::new(kind, ""), span);
     node.flow = style == StructureStyle::Flow;
     node.tag = tag.map(as_written);

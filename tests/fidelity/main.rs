@@ -22,9 +22,9 @@ mod mutants;
 mod mutate;
 mod rng;
 mod scalars;
+mod scanner;
 mod seeds;
 mod suite;
-mod tape;
 mod tree;
 mod witness;
 

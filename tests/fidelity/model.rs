@@ -3,7 +3,7 @@
 //! Finds the targets of a stream and makes the tree that an edited document must be read as. Where the
 //! contract asks for a refusal it says so instead. Knows no bytes.
 
-use crate::tree::{Kind, Tree};
+use crate::tree::{NodeKind, Tree};
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,13 +78,13 @@ pub(crate) struct Target {
 ///
 /// Readings that expand aliases and merges never show any of it.
 fn clear(node: &Tree, aliases: &[&str]) -> Result<(), &'static str> {
-    if node.kind == Kind::Alias {
+    if node.kind == NodeKind::Alias {
         return Err("an alias on the way");
     }
     if node.anchor.as_deref().is_some_and(|anchor| aliases.contains(&anchor)) {
         return Err("an anchor on the way that is used elsewhere");
     }
-    if node.entries().any(|(key, _)| key.kind == Kind::Plain && key.text == "<<") {
+    if node.entries().any(|(key, _)| key.kind == NodeKind::Plain && key.text == "<<") {
         return Err("a merge key on the way");
     }
     if node.entries().any(|(key, _)| key.tag.as_deref() == Some("!!binary")) {
@@ -96,7 +96,7 @@ fn clear(node: &Tree, aliases: &[&str]) -> Result<(), &'static str> {
 fn aliases(document: &Tree) -> Vec<&str> {
     let (mut found, mut open) = (Vec::new(), vec![document]);
     while let Some(node) = open.pop() {
-        if node.kind == Kind::Alias {
+        if node.kind == NodeKind::Alias {
             found.push(node.text.as_str());
         }
         open.extend(&node.children);
@@ -115,8 +115,8 @@ pub(crate) fn targets(document: &Tree) -> Result<Vec<Target>, &'static str> {
     let mut found = Vec::new();
     for object in objects(document)? {
         let node = document.at(&object);
-        let is_workload = |value: &Tree| WORKLOADS.iter().any(|(name, _)| value.is(name));
-        if !node.entries().any(|(key, value)| key.is("kind") && is_workload(value)) {
+        let is_workload = |value: &Tree| WORKLOADS.iter().any(|(name, _)| value.has_text(name));
+        if !node.entries().any(|(key, value)| key.has_text("kind") && is_workload(value)) {
             continue;
         }
         let kind = text(node, "kind")?.unwrap_or_default();
@@ -147,14 +147,14 @@ fn join(path: &[usize], child: usize) -> Vec<usize> {
 }
 
 fn objects(document: &Tree) -> Result<Vec<Vec<usize>>, &'static str> {
-    if document.kind != Kind::Map {
+    if document.kind != NodeKind::Map {
         return Ok(Vec::new());
     }
     if text(document, "kind")?.is_some_and(|kind| kind.ends_with("List"))
         && let Some(items) = get(document, "items")?
     {
         let list = &document.children[items];
-        let maps = list.items().iter().enumerate().filter(|(_, item)| item.kind == Kind::Map);
+        let maps = list.items().iter().enumerate().filter(|(_, item)| item.kind == NodeKind::Map);
         return Ok(maps.map(|(at, _)| vec![items, at]).collect());
     }
     Ok(vec![Vec::new()])
@@ -188,7 +188,7 @@ fn follow(document: &Tree, from: &[usize], way: &[&str]) -> Result<Option<Vec<us
 fn pods_by_shape(document: &Tree, from: &[usize]) -> Result<Vec<Vec<usize>>, &'static str> {
     let node = document.at(from);
     let list = get(node, "containers")?.map(|at| &node.children[at]);
-    if list.is_some_and(|list| list.items().first().is_some_and(|first| first.kind == Kind::Map)) {
+    if list.is_some_and(|list| list.items().first().is_some_and(|first| first.kind == NodeKind::Map)) {
         return Ok(vec![from.to_vec()]);
     }
     let mut found = Vec::new();
@@ -220,7 +220,7 @@ pub(crate) fn edited(document: &Tree, op: &Op, all_containers: bool) -> Outcome 
         }
         for path in &target.containers[..count] {
             let container = out.tree.at_mut(path);
-            if container.kind != Kind::Map {
+            if container.kind != NodeKind::Map {
                 return Err("a container that is no mapping");
             }
             out.changed |= match op {
@@ -233,11 +233,11 @@ pub(crate) fn edited(document: &Tree, op: &Op, all_containers: bool) -> Outcome 
 }
 
 fn string(text: &str) -> Tree {
-    Tree::new(Kind::NewString, text)
+    Tree::new(NodeKind::NewString, text)
 }
 
 fn map(entries: Vec<(&str, Tree)>) -> Tree {
-    let mut out = Tree::new(Kind::NewMap, "");
+    let mut out = Tree::new(NodeKind::NewMap, "");
     out.children = entries.into_iter().flat_map(|(key, value)| [string(key), value]).collect();
     out
 }
@@ -259,8 +259,8 @@ fn means(node: &Tree, new: &Tree) -> bool {
         return false;
     }
     match new.kind {
-        Kind::NewMap => {
-            node.kind == Kind::Map
+        NodeKind::NewMap => {
+            node.kind == NodeKind::Map
                 && node.children.len() == new.children.len()
                 && new.children.chunks_exact(2).all(
                     |pair| matches!(node.find(&pair[0].text), (Some(at), false) if node.children[at - 1].tag.is_none() && means(&node.children[at], &pair[1])),
@@ -268,9 +268,9 @@ fn means(node: &Tree, new: &Tree) -> bool {
         }
         _ => {
             let string = match node.kind {
-                Kind::String | Kind::Double | Kind::Single | Kind::Literal | Kind::Folded => true,
+                NodeKind::String | NodeKind::DoubleQuoted | NodeKind::SingleQuoted | NodeKind::Literal | NodeKind::Folded => true,
                 // A reading without types: plain words that no reader takes for anything else.
-                Kind::Plain => node.text.starts_with(|first: char| first.is_ascii_alphabetic()) && node.text.len() > 3,
+                NodeKind::Plain => node.text.starts_with(|first: char| first.is_ascii_alphabetic()) && node.text.len() > 3,
                 _ => false,
             };
             string && node.text == new.text
@@ -293,15 +293,15 @@ fn list(container: &Tree, key: &str) -> Result<List, &'static str> {
     }
     Ok(match get(container, key)? {
         None => List::Missing,
-        Some(at) if container.children[at].kind == Kind::Seq => List::There(at),
+        Some(at) if container.children[at].kind == NodeKind::Seq => List::There(at),
         Some(at) if container.children[at].is_null() => List::Null(at),
-        Some(at) if container.children[at].kind == Kind::Alias => return Err("an alias on the way"),
+        Some(at) if container.children[at].kind == NodeKind::Alias => return Err("an alias on the way"),
         Some(_) => return Err("a list that is something else"),
     })
 }
 
 fn put_first(container: &mut Tree, key: &str, place: List, item: Tree) {
-    let mut new = Tree::new(Kind::Seq, "");
+    let mut new = Tree::new(NodeKind::Seq, "");
     new.children.push(item);
     match place {
         List::There(at) => container.children[at].children.push(new.children.remove(0)),
@@ -334,13 +334,13 @@ fn edit_env(container: &mut Tree, op: &Op, aliases: &[&str]) -> Result<bool, &'s
     };
     let mut found = None;
     for (position, item) in env.children.iter().enumerate() {
-        if item.kind == Kind::Alias {
+        if item.kind == NodeKind::Alias {
             continue;
         }
-        if !matches!(item.kind, Kind::Map | Kind::NewMap) {
+        if !matches!(item.kind, NodeKind::Map | NodeKind::NewMap) {
             return Err("an entry that is no mapping");
         }
-        let names = item.entries().filter(|(key, value)| key.is("name") && value.is(name)).count();
+        let names = item.entries().filter(|(key, value)| key.has_text("name") && value.has_text(name)).count();
         if names > 0 && item.find("name").1 {
             return Err("an entry with two names");
         }
@@ -375,7 +375,7 @@ fn edit_env(container: &mut Tree, op: &Op, aliases: &[&str]) -> Result<bool, &'s
         (None, Some(new)) => {
             let user = env.children.iter().position(|item| {
                 // Of a key that stands twice the last one counts, for readers that take it at all.
-                let value = item.entries().filter(|(key, _)| key.is("value")).last();
+                let value = item.entries().filter(|(key, _)| key.has_text("value")).last();
                 value.is_some_and(|(_, value)| value.is_scalar() && uses(&value.text, name))
             });
             env.children.insert(user.unwrap_or(env.children.len()), new);
@@ -436,13 +436,13 @@ fn fill_namespace(object: &mut Tree, namespace: &str, aliases: &[&str]) -> Resul
         *metadata = new;
         return Ok(true);
     }
-    if metadata.kind != Kind::Map {
+    if metadata.kind != NodeKind::Map {
         return Err("metadata that is no mapping");
     }
     match get(metadata, "namespace")? {
         None => metadata.added.push(("namespace".to_owned(), string(namespace))),
-        Some(at) if metadata.children[at].is(namespace) => return Ok(false),
-        Some(at) if metadata.children[at].is_null() || metadata.children[at].is("") => {
+        Some(at) if metadata.children[at].has_text(namespace) => return Ok(false),
+        Some(at) if metadata.children[at].is_null() || metadata.children[at].has_text("") => {
             metadata.children[at] = string(namespace)
         }
         Some(_) => return Err("another namespace"),

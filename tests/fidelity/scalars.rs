@@ -1,10 +1,10 @@
 //! Scalars alone: what kind go-yaml takes a plain one for, and whether a quoted one reads back equal.
 
-use jobplate_yaml::{Document, ScalarKind, Tape};
+use jobplate_yaml::{Document, NodeArena, ScalarKind};
 
 use crate::goyaml::{self, GoYaml};
 use crate::rng::Rng;
-use crate::tree::Kind;
+use crate::tree::NodeKind;
 use crate::{granit, witness};
 
 const PLAIN: usize = 100_000;
@@ -118,10 +118,10 @@ const PIECES: &[&str] = &[
 
 fn kind(text: &str) -> Option<ScalarKind> {
     let document = format!("v: {text}\n");
-    let mut tape = Tape::default();
-    jobplate_yaml::scan(&document, &mut tape).ok()?;
-    let value = Document::new(&document, &tape).root().get("v").ok()??;
-    let plain = value.kind() == jobplate_yaml::Kind::Plain && value.raw() == text;
+    let mut arena = NodeArena::default();
+    jobplate_yaml::scan(&document, &mut arena).ok()?;
+    let value = Document::new(&document, &arena).root().get("v").ok()??;
+    let plain = value.kind() == jobplate_yaml::NodeKind::Plain && value.raw() == text;
     plain.then(|| value.scalar_kind())
 }
 
@@ -146,10 +146,10 @@ fn plain_scalars_are_what_go_yaml_takes_them_for() {
             Ok(json) => {
                 let tree = goyaml::tree(json);
                 match tree.entries().next().map(|(_, value)| value.kind) {
-                    Some(Kind::Null) => ScalarKind::Null,
-                    Some(Kind::Bool) => ScalarKind::Bool,
-                    Some(Kind::Number) => ScalarKind::Number,
-                    Some(Kind::String) => ScalarKind::String,
+                    Some(NodeKind::Null) => ScalarKind::Null,
+                    Some(NodeKind::Bool) => ScalarKind::Bool,
+                    Some(NodeKind::Number) => ScalarKind::Number,
+                    Some(NodeKind::String) => ScalarKind::String,
                     other => panic!("{text:?} is {other:?} for go-yaml"),
                 }
             }
@@ -246,13 +246,13 @@ fn quoted_strings_read_back_equal() {
             let tree = reading.unwrap_or_else(|error| panic!("{reader} does not read {document:?}: {error}"));
             for (key, value) in tree.entries() {
                 assert_eq!(&value.text, text, "{reader} reads {} of {document:?}", key.text);
-                let string = matches!(value.kind, Kind::String | Kind::Double | Kind::Plain);
+                let string = matches!(value.kind, NodeKind::String | NodeKind::DoubleQuoted | NodeKind::Plain);
                 assert!(string, "{reader} reads {} of {document:?} as {:?}", key.text, value.kind);
             }
         };
         read("granit", granit::read(document).map(|mut all| all.remove(0)));
         read("yaml_serde", witness::read(document).map(|mut all| all.remove(0)));
-        read("the scanner", crate::tape::scanned(document));
+        read("the scanner", crate::scanner::scanned(document));
         if let Some(answers) = &answers {
             read("go-yaml", answers[at].clone().map(|json| goyaml::tree(&json)));
         }

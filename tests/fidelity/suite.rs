@@ -11,8 +11,8 @@ use jobplate::render::to_string;
 
 use crate::check::{OPS, injection};
 use crate::goyaml::{self, GoYaml};
-use crate::tree::{Kind, Tree};
-use crate::{granit, model, tape, witness};
+use crate::tree::{NodeKind, Tree};
+use crate::{granit, model, scanner, witness};
 
 struct Case {
     id: String,
@@ -66,16 +66,16 @@ fn trees(events: &str) -> Vec<Tree> {
     for line in events.lines() {
         let node = match line.split_at(4) {
             ("+MAP", rest) => {
-                open.push(collection(Kind::Map, rest));
+                open.push(collection(NodeKind::Map, rest));
                 continue;
             }
             ("+SEQ", rest) => {
-                open.push(collection(Kind::Seq, rest));
+                open.push(collection(NodeKind::Seq, rest));
                 continue;
             }
             ("-MAP" | "-SEQ", _) => open.pop().expect("an open collection"),
             ("=VAL", rest) => scalar(rest),
-            ("=ALI", rest) => Tree::new(Kind::Alias, rest.trim_start().trim_start_matches('*')),
+            ("=ALI", rest) => Tree::new(NodeKind::Alias, rest.trim_start().trim_start_matches('*')),
             _ => continue,
         };
         match open.last_mut() {
@@ -103,7 +103,7 @@ fn properties(node: &mut Tree, mut rest: &str) -> String {
     }
 }
 
-fn collection(kind: Kind, rest: &str) -> Tree {
+fn collection(kind: NodeKind, rest: &str) -> Tree {
     let mut node = Tree::new(kind, "");
     let rest = rest.trim_start();
     let bare = rest.strip_prefix("{}").or(rest.strip_prefix("[]"));
@@ -113,7 +113,7 @@ fn collection(kind: Kind, rest: &str) -> Tree {
 }
 
 fn scalar(rest: &str) -> Tree {
-    let mut node = Tree::new(Kind::Plain, "");
+    let mut node = Tree::new(NodeKind::Plain, "");
     let value = properties(&mut node, rest);
     let (style, text) = value.split_at(1);
     let mut out = String::new();
@@ -133,12 +133,12 @@ fn scalar(rest: &str) -> Tree {
         });
     }
     node.kind = match style {
-        "'" => Kind::Single,
-        "\"" => Kind::Double,
-        "|" => Kind::Literal,
-        ">" => Kind::Folded,
-        _ if out.is_empty() => Kind::Empty,
-        _ => Kind::Plain,
+        "'" => NodeKind::SingleQuoted,
+        "\"" => NodeKind::DoubleQuoted,
+        "|" => NodeKind::Literal,
+        ">" => NodeKind::Folded,
+        _ if out.is_empty() => NodeKind::Empty,
+        _ => NodeKind::Plain,
     };
     node.text = out;
     node
@@ -167,9 +167,9 @@ fn scan(case: &Case, failures: &mut String) -> Option<String> {
     let texts = model::documents(&whole);
     let mut readings = Vec::new();
     for text in &texts {
-        match tape::scanned(text) {
+        match scanner::scanned(text) {
             // Comments before the first `---` are no document.
-            Ok(tree) if tree.kind == Kind::Empty && texts.len() > 1 && !text.starts_with("---") => {}
+            Ok(tree) if tree.kind == NodeKind::Empty && texts.len() > 1 && !text.starts_with("---") => {}
             Ok(mut tree) => {
                 resolve_tags(&mut tree);
                 readings.push(tree);
@@ -180,7 +180,7 @@ fn scan(case: &Case, failures: &mut String) -> Option<String> {
     let Some(expected) = &case.documents else {
         return Some("READ, BUT NO YAML: go-yaml and the scanner agree".to_owned());
     };
-    if expected.is_empty() && readings.len() == 1 && readings[0].kind == Kind::Empty {
+    if expected.is_empty() && readings.len() == 1 && readings[0].kind == NodeKind::Empty {
         return None;
     }
     if expected.len() != readings.len() {

@@ -1,17 +1,17 @@
 //! One shape for every reading of a document, so that readings can be compared and edited alike.
 //!
-//! Knows no reader and nothing of Kubernetes; `granit`, `tape`, `witness` and `goyaml` make these trees.
+//! Knows no reader and nothing of Kubernetes; `granit`, `scanner`, `witness` and `goyaml` make these trees.
 
 use std::fmt::Write as _;
 
 /// What a node is: its style where the reading keeps styles, else its type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum NodeKind {
     Map,
     Seq,
     Plain,
-    Single,
-    Double,
+    SingleQuoted,
+    DoubleQuoted,
     Literal,
     Folded,
     /// The text is the anchor's name.
@@ -31,7 +31,7 @@ pub(crate) enum Kind {
 /// A node and what is below it. A mapping's children are keys and values in turn.
 #[derive(Clone, Debug)]
 pub(crate) struct Tree {
-    pub kind: Kind,
+    pub kind: NodeKind,
     pub text: String,
     pub anchor: Option<String>,
     pub tag: Option<String>,
@@ -44,41 +44,43 @@ pub(crate) struct Tree {
 }
 
 impl Tree {
-    pub(crate) fn new(kind: Kind, text: impl Into<String>) -> Self {
+    pub(crate) fn new(kind: NodeKind, text: impl Into<String>) -> Self {
         let text = text.into();
         Tree { kind, text, anchor: None, tag: None, flow: false, children: Vec::new(), start: 0, added: Vec::new() }
     }
 
     pub(crate) fn is_scalar(&self) -> bool {
-        !matches!(self.kind, Kind::Map | Kind::Seq | Kind::Alias | Kind::NewMap)
+        !matches!(self.kind, NodeKind::Map | NodeKind::Seq | NodeKind::Alias | NodeKind::NewMap)
     }
 
     /// Null, as far as this reading tells; a reading without types goes by the words of all YAML versions.
     pub(crate) fn is_null(&self) -> bool {
         match self.kind {
-            Kind::Empty | Kind::Null => self.tag.is_none(),
-            Kind::Plain => self.tag.is_none() && matches!(self.text.as_str(), "~" | "null" | "Null" | "NULL"),
+            NodeKind::Empty | NodeKind::Null => self.tag.is_none(),
+            NodeKind::Plain => self.tag.is_none() && matches!(self.text.as_str(), "~" | "null" | "Null" | "NULL"),
             _ => false,
         }
     }
 
     /// Whether it is a scalar of this text.
-    pub(crate) fn is(&self, text: &str) -> bool {
+    pub(crate) fn has_text(&self, text: &str) -> bool {
         self.is_scalar() && self.text == text
     }
 
     pub(crate) fn entries(&self) -> impl Iterator<Item = (&Tree, &Tree)> {
-        let children: &[Tree] = if matches!(self.kind, Kind::Map | Kind::NewMap) { &self.children } else { &[] };
+        let children: &[Tree] =
+            if matches!(self.kind, NodeKind::Map | NodeKind::NewMap) { &self.children } else { &[] };
         children.chunks_exact(2).map(|pair| (&pair[0], &pair[1]))
     }
 
     pub(crate) fn items(&self) -> &[Tree] {
-        if self.kind == Kind::Seq { &self.children } else { &[] }
+        if self.kind == NodeKind::Seq { &self.children } else { &[] }
     }
 
     /// The child index of the value under a key, and whether the key stands there again.
     pub(crate) fn find(&self, key: &str) -> (Option<usize>, bool) {
-        let mut positions = self.entries().enumerate().filter(|(_, (name, _))| name.is(key)).map(|(at, _)| 2 * at + 1);
+        let mut positions =
+            self.entries().enumerate().filter(|(_, (name, _))| name.has_text(key)).map(|(at, _)| 2 * at + 1);
         (positions.next(), positions.next().is_some())
     }
 
@@ -101,13 +103,16 @@ impl Tree {
     fn expect_at(&self, actual: &Tree, place: &mut String) -> Result<(), String> {
         let differs = || Err(format!("expected {}, got {}", self.show(), actual.show()));
         match self.kind {
-            Kind::NewString => {
-                let string = matches!(actual.kind, Kind::String | Kind::Double | Kind::Single | Kind::Plain);
+            NodeKind::NewString => {
+                let string = matches!(
+                    actual.kind,
+                    NodeKind::String | NodeKind::DoubleQuoted | NodeKind::SingleQuoted | NodeKind::Plain
+                );
                 let untagged = actual.tag == self.tag || actual.tag.as_deref().is_none_or(|tag| tag == "!!str");
                 return if string && untagged && actual.text == self.text { Ok(()) } else { differs() };
             }
-            Kind::NewMap => {
-                if actual.kind != Kind::Map
+            NodeKind::NewMap => {
+                if actual.kind != NodeKind::Map
                     || actual.children.len() != self.children.len()
                     || actual.anchor != self.anchor
                 {
@@ -132,7 +137,7 @@ impl Tree {
         let mut rest: Vec<&Tree> = actual.children.iter().collect();
         for (key, value) in &self.added {
             let (Some(at), false) = actual.find(key) else { return differs() };
-            Tree::new(Kind::NewString, key).expect_at(&actual.children[at - 1], place)?;
+            Tree::new(NodeKind::NewString, key).expect_at(&actual.children[at - 1], place)?;
             step(place, key, |place| value.expect_at(&actual.children[at], place))?;
             rest.retain(|child| {
                 !std::ptr::eq(*child, &raw const actual.children[at - 1])
@@ -150,8 +155,8 @@ impl Tree {
         }
         for (at, (expected, actual)) in self.children.iter().zip(rest).enumerate() {
             let name = match self.kind {
-                Kind::Map if at % 2 == 1 => self.children[at - 1].text.clone(),
-                Kind::Map => format!("key {}", at / 2),
+                NodeKind::Map if at % 2 == 1 => self.children[at - 1].text.clone(),
+                NodeKind::Map => format!("key {}", at / 2),
                 _ => at.to_string(),
             };
             step(place, &name, |place| expected.expect_at(actual, place))?;
@@ -179,7 +184,7 @@ impl Tree {
             let _ = write!(out, "{tag} ");
         }
         match self.kind {
-            Kind::Seq => {
+            NodeKind::Seq => {
                 out.push('[');
                 for child in &self.children {
                     child.show_into(out);
@@ -187,7 +192,7 @@ impl Tree {
                 }
                 out.push(']');
             }
-            Kind::Map | Kind::NewMap => {
+            NodeKind::Map | NodeKind::NewMap => {
                 out.push('{');
                 for pair in self.children.chunks_exact(2) {
                     pair[0].show_into(out);

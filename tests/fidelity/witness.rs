@@ -3,7 +3,7 @@
 use serde::Deserialize as _;
 use serde_yaml::{Deserializer, Value};
 
-use crate::tree::{Kind, Tree};
+use crate::tree::{NodeKind, Tree};
 
 /// All documents of a text, or its error. Aliases are expanded, merge keys are left as they are.
 pub(crate) fn read(text: &str) -> Result<Vec<Tree>, String> {
@@ -16,17 +16,17 @@ pub(crate) fn read(text: &str) -> Result<Vec<Tree>, String> {
 
 fn tree(value: Value) -> Tree {
     match value {
-        Value::Null => Tree::new(Kind::Null, ""),
-        Value::Bool(value) => Tree::new(Kind::Bool, value.to_string()),
-        Value::Number(value) => Tree::new(Kind::Number, value.to_string()),
-        Value::String(value) => Tree::new(Kind::String, value),
+        Value::Null => Tree::new(NodeKind::Null, ""),
+        Value::Bool(value) => Tree::new(NodeKind::Bool, value.to_string()),
+        Value::Number(value) => Tree::new(NodeKind::Number, value.to_string()),
+        Value::String(value) => Tree::new(NodeKind::String, value),
         Value::Sequence(items) => {
-            let mut out = Tree::new(Kind::Seq, "");
+            let mut out = Tree::new(NodeKind::Seq, "");
             out.children = items.into_iter().map(tree).collect();
             out
         }
         Value::Mapping(entries) => {
-            let mut out = Tree::new(Kind::Map, "");
+            let mut out = Tree::new(NodeKind::Map, "");
             out.children = entries.into_iter().flat_map(|(key, value)| [tree(key), tree(value)]).collect();
             out
         }

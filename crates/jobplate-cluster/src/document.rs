@@ -8,7 +8,7 @@ use std::sync::Arc;
 use jobplate_diagnostic::{Error, LineIndex, Result};
 use jobplate_manifest::field::FieldPath;
 use jobplate_manifest::object::{Object, objects};
-use jobplate_yaml::{Kind, Tape};
+use jobplate_yaml::{NodeArena, NodeKind};
 
 /// A rendered document, as it is printed.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub struct Document {
     pub(crate) named: Vec<TakeOverEntries>,
     pub(crate) trial: Option<String>,
     /// The nodes of the text, once they are asked for; none where it can't be read.
-    nodes: OnceCell<Option<Tape>>,
+    nodes: OnceCell<Option<NodeArena>>,
     /// The lines of the input's text, once they are asked for.
     lines: OnceCell<LineIndex>,
 }
@@ -129,7 +129,7 @@ impl Document {
     /// Returns its nodes; none where neither parser reads it.
     pub(crate) fn nodes(&self) -> Option<jobplate_yaml::Document<'_>> {
         let read = || {
-            let mut nodes = Tape::default();
+            let mut nodes = NodeArena::default();
             jobplate_yaml::read(&self.text, &mut nodes).is_ok().then_some(nodes)
         };
         let nodes = self.nodes.get_or_init(read).as_ref()?;
@@ -143,11 +143,11 @@ impl Document {
     pub(crate) fn objects(&self) -> Result<Vec<Object<'_>>> {
         let nodes = self.nodes().ok_or_else(|| self.unreadable())?;
         let root = nodes.root();
-        if root.is_null() || root.kind() == Kind::Empty {
+        if root.is_null() || root.kind() == NodeKind::Empty {
             return Ok(Vec::new());
         }
         let found = objects(nodes).map_err(|error| self.place(error))?;
-        if found.is_empty() && root.kind() != Kind::Map {
+        if found.is_empty() && root.kind() != NodeKind::Map {
             let error = Error::input("this is no Kubernetes object").at(root.span().start..root.span().start + 1);
             return Err(self.place(error.hint("an object is a mapping with `apiVersion` and `kind`")));
         }
@@ -155,8 +155,8 @@ impl Document {
     }
 
     fn unreadable(&self) -> Error {
-        let (at, reason) = match jobplate_yaml::read(&self.text, &mut Tape::default()) {
-            Err(step_back) => (step_back.offset, step_back.reason),
+        let (at, reason) = match jobplate_yaml::read(&self.text, &mut NodeArena::default()) {
+            Err(unsupported) => (unsupported.offset, unsupported.reason),
             Ok(_) => (0, "it can't be read"),
         };
         let (message, hint) = match self.text.trim_start_matches('\u{feff}').starts_with('%') {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::object::{Object, objects};
 use jobplate_manifest::{json, sendable};
-use jobplate_yaml::{Node, Tape};
+use jobplate_yaml::{Node, NodeArena};
 use serde_json::Value;
 
 use crate::document::{Document, TakeOverEntries};
@@ -71,7 +71,7 @@ impl InputObject {
                 false => stored.text,
             };
             let own_text = |key: &str| {
-                let value = object.metadata?.first(key)?;
+                let value = object.metadata?.get_first(key)?;
                 value.text().filter(|text| !text.is_empty() && !value.is_null())
             };
             let own_namespace: Option<Rc<str>> = own_text("namespace").map(|name| (*name).into());
@@ -222,7 +222,7 @@ fn trials(document: &Document, is_list: bool) -> HashMap<usize, String> {
     if !is_list {
         return HashMap::from([(0, trial.clone())]);
     }
-    let mut nodes = Tape::default();
+    let mut nodes = NodeArena::default();
     if jobplate_yaml::read(trial, &mut nodes).is_err() {
         return HashMap::new();
     }

@@ -1,7 +1,7 @@
 //! Containers of a pod spec, and the choice among them.
 
 use jobplate_diagnostic::{Error, Result};
-use jobplate_yaml::{Editable, Kind, Node, StrictMap};
+use jobplate_yaml::{Editable, Node, NodeKind, StrictMap};
 
 use super::object::Object;
 use super::select::ContainerChoice;
@@ -9,7 +9,7 @@ use super::workload::pod_specs;
 
 /// The containers of a pod spec as they stand, whether or not they could be edited.
 pub fn all(pod_spec: Node<'_>) -> Vec<Node<'_>> {
-    pod_spec.first("containers").map(|list| list.items().collect()).unwrap_or_default()
+    pod_spec.get_first("containers").map(|list| list.items().collect()).unwrap_or_default()
 }
 
 /// The containers that a choice names, in document order of their lists.
@@ -25,8 +25,8 @@ pub fn select<'a>(pod_spec: Node<'a>, choice: &ContainerChoice, init: bool) -> R
             continue;
         }
         let Some(containers) = pod_spec.get(list)?.filter(|value| !value.is_null()) else { continue };
-        StrictMap::of(containers, &format!("`{list}`"))?;
-        if containers.kind() != Kind::Seq {
+        StrictMap::from_node(containers, &format!("`{list}`"))?;
+        if containers.kind() != NodeKind::Seq {
             return Err(Error::input(format!("`{list}` is not a list"))
                 .at(containers.span())
                 .hint("write each container as an item that begins with `- name: ...`"));
@@ -43,8 +43,8 @@ pub fn select<'a>(pod_spec: Node<'a>, choice: &ContainerChoice, init: bool) -> R
             if !chosen {
                 continue;
             }
-            let container = Editable::of(container, "a container")?;
-            if container.kind() != Kind::Map {
+            let container = Editable::from_node(container, "a container")?;
+            if container.kind() != NodeKind::Map {
                 return Err(Error::input(format!("an item of `{list}` is no container"))
                     .at(container.span())
                     .hint("a container is a mapping that begins with `name: ...`"));
@@ -57,7 +57,7 @@ pub fn select<'a>(pod_spec: Node<'a>, choice: &ContainerChoice, init: bool) -> R
 
 /// The name of a container.
 pub fn name(container: Node<'_>) -> Option<std::borrow::Cow<'_, str>> {
-    container.first("name").and_then(Node::text)
+    container.get_first("name").and_then(Node::text)
 }
 
 /// The names of an object's containers, init containers too; none where it carries no pod that is understood.

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 
-use jobplate_yaml::{Document, Documents, Inner, Kind, Node, Tape};
+use jobplate_yaml::{DecodedScalar, Document, Documents, Node, NodeArena, NodeKind};
 
 use super::container;
 use super::embedded::{is_config_map, is_text};
@@ -86,12 +86,12 @@ pub fn differences(before: &str, after: &str, template_kind: TemplateKind<'_>) -
 }
 
 fn compare_documents(before: &str, after: &str, template_kind: TemplateKind<'_>, tell: &mut dyn FnMut(Difference)) {
-    let (mut tape, mut other) = (Tape::default(), Tape::default());
+    let (mut arena, mut other) = (NodeArena::default(), NodeArena::default());
     // What was edited could be read, before and after.
-    if jobplate_yaml::read(before, &mut tape).is_err() || jobplate_yaml::read(after, &mut other).is_err() {
+    if jobplate_yaml::read(before, &mut arena).is_err() || jobplate_yaml::read(after, &mut other).is_err() {
         return;
     }
-    let (before, after) = (Document::new(before, &tape), Document::new(after, &other));
+    let (before, after) = (Document::new(before, &arena), Document::new(after, &other));
     // An edit makes no object, and removes none.
     let pairs = objects(before).unwrap_or_default().into_iter().zip(objects(after).unwrap_or_default());
     pairs.for_each(|(before, after)| Comparison { object: &before, template_kind, tell }.compare(&before, &after));
@@ -107,8 +107,8 @@ impl Comparison<'_, '_> {
     fn compare(&mut self, before: &Object<'_>, after: &Object<'_>) {
         for field in ["name", "generateName", "namespace"] {
             let at = before.metadata.unwrap_or(before.node);
-            let own = before.metadata.and_then(|metadata| metadata.first(field));
-            let other = after.metadata.and_then(|metadata| metadata.first(field));
+            let own = before.metadata.and_then(|metadata| metadata.get_first(field));
+            let other = after.metadata.and_then(|metadata| metadata.get_first(field));
             self.value(&format!("metadata.{field}"), at, own, other);
         }
         if is_config_map(before) {
@@ -156,7 +156,7 @@ impl Comparison<'_, '_> {
                 };
                 self.tell(Some(container), item.clone(), action, node.span().start);
             }
-            let at = before.first(list).unwrap_or(before).span().start;
+            let at = before.get_first(list).unwrap_or(before).span().start;
             for (item, node) in &other {
                 if left.get(item).is_some_and(|left| left.iter().any(|left| left.index() == node.index())) {
                     self.tell(Some(container), item.clone(), Action::Added, at);
@@ -177,18 +177,18 @@ impl Comparison<'_, '_> {
 
     /// Everything in a subtree but `metadata` of the object and its pods, which are told in their own words.
     fn fields(&mut self, path: String, before: Node<'_>, after: Node<'_>, pods: &[u32]) {
-        if before.kind() != after.kind() || !matches!(before.kind(), Kind::Map | Kind::Seq) {
+        if before.kind() != after.kind() || !matches!(before.kind(), NodeKind::Map | NodeKind::Seq) {
             return self.value(&path, before, Some(before), Some(after));
         }
         let within = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
         for (key, own) in entries(before) {
-            match after.first(&key) {
+            match after.get_first(&key) {
                 _ if pods.contains(&own.index()) || path.is_empty() && key == "metadata" => {}
                 Some(other) => self.fields(within(&key), own, other, pods),
                 None => self.value(&within(&key), own, Some(own), None),
             }
         }
-        for (key, other) in entries(after).into_iter().filter(|(key, _)| before.first(key).is_none()) {
+        for (key, other) in entries(after).into_iter().filter(|(key, _)| before.get_first(key).is_none()) {
             self.value(&within(&key), before, None, Some(other));
         }
         let (own, other): (Vec<_>, Vec<_>) = (before.items().collect(), after.items().collect());
@@ -205,16 +205,16 @@ impl Comparison<'_, '_> {
 
     /// Texts that are documents of their own.
     fn texts(&mut self, before: &Object<'_>, after: &Object<'_>) {
-        let after = after.node.first("data").map(entries).unwrap_or_default();
-        for (key, own) in before.node.first("data").map(entries).unwrap_or_default() {
+        let after = after.node.get_first("data").map(entries).unwrap_or_default();
+        for (key, own) in before.node.get_first("data").map(entries).unwrap_or_default() {
             let Some((_, other)) = after.iter().find(|(other, _)| *other == key) else { continue };
             if !is_text(own) || own.equals(*other) {
                 continue;
             }
-            let (inner, text) = (Inner::new(own), other.text().unwrap_or_default().into_owned());
+            let (inner, text) = (DecodedScalar::new(own), other.text().unwrap_or_default().into_owned());
             for ((offset, document), (_, other)) in stream(inner.text()).into_iter().zip(stream(&text)) {
                 compare_documents(document, other, self.template_kind, &mut |difference| {
-                    let at = inner.outside(offset + difference.at);
+                    let at = inner.source_offset(offset + difference.at);
                     let text = Some((self.named(), key.clone()));
                     (self.tell)(Difference { text, at, ..difference });
                 });
@@ -237,8 +237,11 @@ impl Comparison<'_, '_> {
 
 /// The annotations of the template that a pod spec is in.
 fn annotations<'a>(root: Node<'a>, pod_spec: Node<'a>) -> Vec<(String, Node<'a>)> {
-    let template = root.way_to(pod_spec).last();
-    template.and_then(|template| template.first("metadata")?.first("annotations")).map(entries).unwrap_or_default()
+    let template = root.path_to(pod_spec).last();
+    template
+        .and_then(|template| template.get_first("metadata")?.get_first("annotations"))
+        .map(entries)
+        .unwrap_or_default()
 }
 
 /// The documents of a text, with their offsets.
@@ -259,12 +262,12 @@ fn entries(map: Node<'_>) -> Vec<(String, Node<'_>)> {
 
 /// The entries of `env` or `envFrom`, by what they are.
 fn items_of<'a>(container: Node<'a>, list: &str) -> Vec<(Item, Node<'a>)> {
-    let text = |map: Node<'_>, key: &str| map.first(key).and_then(Node::text).map(Cow::into_owned);
+    let text = |map: Node<'_>, key: &str| map.get_first(key).and_then(Node::text).map(Cow::into_owned);
     let item_of = |item: Node<'_>| {
         if list == "env" {
             return text(item, "name").map(Item::Variable);
         }
-        let named = |(key, kind)| Some((str::to_ascii_lowercase(kind), text(item.first(key)?, "name")?));
+        let named = |(key, kind)| Some((str::to_ascii_lowercase(kind), text(item.get_first(key)?, "name")?));
         let (kind, name) = ENV_FROM_SOURCES.into_iter().find_map(named)?;
         let prefix = text(item, "prefix").map(|prefix| prefix + "=").unwrap_or_default();
         Some(Item::Source(format!("{prefix}{kind}/{name}")))
@@ -274,7 +277,7 @@ fn items_of<'a>(container: Node<'a>, list: &str) -> Vec<(Item, Node<'a>)> {
 
 /// The items of the list under a key.
 fn items<'a>(map: Node<'a>, list: &str) -> Vec<Node<'a>> {
-    map.first(list).into_iter().flat_map(Node::items).collect()
+    map.get_first(list).into_iter().flat_map(Node::items).collect()
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! Embedded documents: manifests that are a text in the data of a ConfigMap.
 
 use jobplate_diagnostic::{Error, Result};
-use jobplate_yaml::{Document, Editable, Kind, Node, StrictMap, Tape, admit, quote_double, quote_name, scan};
+use jobplate_yaml::{
+    Document, Editable, Node, NodeArena, NodeKind, StrictMap, check_characters, quote_double, quote_name, scan,
+};
 
 use super::object::Object;
 
@@ -23,13 +25,13 @@ pub fn is_config_map_word(word: &str) -> bool {
 /// # Errors
 /// Fails where it is unclear what the data are.
 pub fn data<'a>(object: &Object<'a>) -> Result<Option<StrictMap<'a>>> {
-    let data = StrictMap::of(object.node, "the ConfigMap")?.get_filled("data")?;
-    data.map(|data| StrictMap::of(data, "`data`")).transpose()
+    let data = StrictMap::from_node(object.node, "the ConfigMap")?.get_non_null("data")?;
+    data.map(|data| StrictMap::from_node(data, "`data`")).transpose()
 }
 
 /// Whether a value could be a manifest at all: a plain scalar can't hold a mapping.
 pub fn is_text(value: Node<'_>) -> bool {
-    matches!(value.kind(), Kind::Literal | Kind::Folded | Kind::Double | Kind::Single)
+    matches!(value.kind(), NodeKind::Literal | NodeKind::Folded | NodeKind::DoubleQuoted | NodeKind::SingleQuoted)
 }
 
 /// The texts of a ConfigMap that could be manifests, each with its key, as far as they can be read.
@@ -47,7 +49,7 @@ pub fn texts(map: &Object<'_>) -> Vec<(String, String)> {
 pub fn text<'a>(data: StrictMap<'a>, key: Node<'a>) -> Result<Option<Editable<'a>>> {
     let name = key.text().unwrap_or_default();
     let Some(value) = data.get(&name)? else { return Ok(None) };
-    let value = Editable::of(value, "the text")?;
+    let value = Editable::from_node(value, "the text")?;
     if let Some(tag) = value.tag() {
         return Err(Error::refused(format!("the text under `{name}` has the tag `{tag}`"))
             .at(value.span())
@@ -89,12 +91,12 @@ pub fn config_map(name: &str, namespace: Option<&str>, key: &str, text: &str) ->
         .collect();
     let end = if text.ends_with('\n') { "" } else { "\n" };
     let block = format!("{head}|{chomping}\n{lines}{end}");
-    let mut tape = Tape::default();
-    let holds = !text.is_empty() && scan(&block, &mut tape).is_ok() && {
-        let last = Document::new(&block, &tape).root().descendants().last();
-        last.is_some_and(|value| value.is(text))
+    let mut arena = NodeArena::default();
+    let holds = !text.is_empty() && scan(&block, &mut arena).is_ok() && {
+        let last = Document::new(&block, &arena).root().descendants().last();
+        last.is_some_and(|value| value.has_text(text))
     };
-    if holds && admit(&block).is_ok() { Ok(block) } else { Ok(format!("{head}{}\n", quote_double(text))) }
+    if holds && check_characters(&block).is_ok() { Ok(block) } else { Ok(format!("{head}{}\n", quote_double(text))) }
 }
 
 #[cfg(test)]
@@ -114,11 +116,11 @@ mod tests {
             ("", false),
         ] {
             let map = config_map("x", Some("on"), "k.yaml", text).unwrap();
-            let mut tape = Tape::default();
-            scan(&map, &mut tape).unwrap();
-            let value = Document::new(&map, &tape).root().descendants().last().unwrap();
+            let mut arena = NodeArena::default();
+            scan(&map, &mut arena).unwrap();
+            let value = Document::new(&map, &arena).root().descendants().last().unwrap();
             assert_eq!(value.text().unwrap(), text, "{map}");
-            assert_eq!(value.kind() == Kind::Literal, block, "{map}");
+            assert_eq!(value.kind() == NodeKind::Literal, block, "{map}");
             assert!(map.contains("namespace: \"on\"\n"), "{map}");
         }
         assert!(config_map("x", None, "k", &"a".repeat(MOST + 1)).is_err());

@@ -64,13 +64,13 @@ impl FieldPath {
 
     /// The way from a node to one in its subtree; items of lists by their `name`, else by their position.
     pub fn between(from: Node<'_>, to: Node<'_>) -> Self {
-        let way: Vec<Node<'_>> = from.way_to(to).chain([to]).collect();
+        let way: Vec<Node<'_>> = from.path_to(to).chain([to]).collect();
         let step = |pair: &[Node<'_>]| {
             let (above, below) = (pair[0], pair[1]);
             if let Some((key, _)) = above.entries().find(|(_, value)| value.index() == below.index()) {
                 return Step::Key(key.text().unwrap_or_default().into_owned());
             }
-            let name = below.first("name").and_then(Node::text);
+            let name = below.get_first("name").and_then(Node::text);
             match name {
                 Some(name) => Step::Item(vec![("name".to_owned(), name.into_owned())]),
                 None => Step::Index(above.items().position(|item| item.index() == below.index()).unwrap_or(0)),
@@ -129,7 +129,7 @@ fn find<'a>(steps: &[Step], from: Found<'a>) -> Found<'a> {
     match step {
         Step::Key(key) => {
             let under = |(key, rest): (String, &[Step])| {
-                let (key, node) = from.node.entries().find(|(own, _)| own.is(&key))?;
+                let (key, node) = from.node.entries().find(|(own, _)| own.has_text(&key))?;
                 Some(find(rest, Found { node, key: Some(key), whole: true }))
             };
             let mut found = keys_with_dots(key, rest).filter_map(under);
@@ -176,7 +176,7 @@ impl Found<'_> {
 }
 
 fn is_item(item: Node<'_>, wanted: &[(String, String)]) -> bool {
-    wanted.iter().all(|(key, value)| item.entries().any(|(own, node)| own.is(key) && node.is(value)))
+    wanted.iter().all(|(key, value)| item.entries().any(|(own, node)| own.has_text(key) && node.has_text(value)))
 }
 
 fn has_keys(item: &Value, wanted: &[(String, String)]) -> bool {
@@ -233,7 +233,7 @@ fn closing(text: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use jobplate_yaml::{Document, Tape, scan};
+    use jobplate_yaml::{Document, NodeArena, scan};
 
     use super::*;
 
@@ -279,9 +279,9 @@ mod tests {
     #[test]
     fn a_path_is_followed_as_far_as_it_goes() {
         let text = "spec:\n  env:\n  - name: A\n    value: x\n  - {name: B, valuefrom: {}}\n  a: x\n  a.b: {c.d: e}\n";
-        let mut tape = Tape::default();
-        scan(text, &mut tape).unwrap();
-        let root = Document::new(text, &tape).root();
+        let mut arena = NodeArena::default();
+        scan(text, &mut arena).unwrap();
+        let root = Document::new(text, &arena).root();
         for (path, at, whole) in [
             ("spec.env[0].value", "value", true),
             (".spec.env[name=\"B\"].valuefrom", "valuefrom", true),

@@ -5,7 +5,7 @@
 //! are taken in every base that it knows, fractions only as plain decimals; the rest is refused.
 
 use jobplate_diagnostic::{Error, Result};
-use jobplate_yaml::{Kind, Node, ScalarKind};
+use jobplate_yaml::{Node, NodeKind, ScalarKind};
 use serde_json::{Map, Number, Value};
 
 /// The JSON value of a node.
@@ -17,7 +17,7 @@ pub fn to_json(node: Node<'_>) -> Result<Value> {
         return Err(refused("a tag", node, "leave it out"));
     }
     match node.kind() {
-        Kind::Map => {
+        NodeKind::Map => {
             let mut map = Map::new();
             for (key, value) in node.entries() {
                 if key.is_merge_key() {
@@ -32,8 +32,8 @@ pub fn to_json(node: Node<'_>) -> Result<Value> {
             }
             Ok(Value::Object(map))
         }
-        Kind::Seq => node.items().map(to_json).collect::<Result<_>>().map(Value::Array),
-        Kind::Alias => Err(refused("an alias", node, "write it out")),
+        NodeKind::Seq => node.items().map(to_json).collect::<Result<_>>().map(Value::Array),
+        NodeKind::Alias => Err(refused("an alias", node, "write it out")),
         _ => scalar(node),
     }
 }
@@ -91,14 +91,14 @@ fn refused(what: &str, node: Node<'_>, hint: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use jobplate_yaml::{Document, Tape, scan};
+    use jobplate_yaml::{Document, NodeArena, scan};
 
     use super::*;
 
     fn read(text: &str) -> Result<String> {
-        let mut tape = Tape::default();
-        scan(text, &mut tape).unwrap();
-        to_json(Document::new(text, &tape).root()).map(|value| value.to_string())
+        let mut arena = NodeArena::default();
+        scan(text, &mut arena).unwrap();
+        to_json(Document::new(text, &arena).root()).map(|value| value.to_string())
     }
 
     #[test]

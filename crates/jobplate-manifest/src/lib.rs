@@ -3,13 +3,13 @@
 //!
 //! ```
 //! use jobplate_manifest::{container, object, workload};
-//! use jobplate_yaml::{Document, Tape, read};
+//! use jobplate_yaml::{Document, NodeArena, read};
 //!
 //! let text = "kind: Job\nmetadata: {name: etl}\nspec: {template: {spec: {containers: [{name: flow}]}}}\n";
-//! let mut tape = Tape::default();
-//! read(text, &mut tape).expect("YAML");
+//! let mut arena = NodeArena::default();
+//! read(text, &mut arena).expect("YAML");
 //!
-//! let objects = object::objects(Document::new(text, &tape))?;
+//! let objects = object::objects(Document::new(text, &arena))?;
 //! let pod_specs = workload::pod_specs(&objects[0])?;
 //! assert_eq!(objects[0].display(), "Job/etl");
 //! assert_eq!(container::name(container::all(pod_specs[0])[0]).as_deref(), Some("flow"));

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use jobplate_diagnostic::{Error, Result};
-use jobplate_yaml::{Document, Documents, Kind, Node, StrictMap, Tape, read};
+use jobplate_yaml::{Document, Documents, Node, NodeArena, NodeKind, StrictMap, read};
 
 /// One object of a document.
 #[derive(Clone, Debug)]
@@ -24,14 +24,14 @@ impl<'a> Object<'a> {
         let mut object = Object { node, kind: Cow::Borrowed(""), api_version: Cow::Borrowed(""), metadata: None };
         let mut seen = [false; 3];
         for (key, value) in node.entries() {
-            let position = if key.is("kind") {
+            let position = if key.has_text("kind") {
                 object.kind = value.text().unwrap_or_default();
                 0
-            } else if key.is("apiVersion") {
+            } else if key.has_text("apiVersion") {
                 object.api_version = value.text().unwrap_or_default();
                 1
-            } else if key.is("metadata") {
-                object.metadata = (value.kind() == Kind::Map).then_some(value);
+            } else if key.has_text("metadata") {
+                object.metadata = (value.kind() == NodeKind::Map).then_some(value);
                 2
             } else {
                 continue;
@@ -40,7 +40,7 @@ impl<'a> Object<'a> {
                 return Err(twice(key));
             }
             let tagged = value.tag().is_some_and(|tag| tag != "!!str");
-            if position < 2 && (tagged || value.kind() == Kind::Alias) {
+            if position < 2 && (tagged || value.kind() == NodeKind::Alias) {
                 return Err(Error::refused("a tag or alias makes it unclear what kind of object this is")
                     .at(value.span())
                     .hint("write it out"));
@@ -55,7 +55,7 @@ impl<'a> Object<'a> {
     }
 
     fn metadata_text(&self, key: &str) -> Option<Cow<'a, str>> {
-        let value = self.metadata?.first(key)?;
+        let value = self.metadata?.get_first(key)?;
         value.text().filter(|_| !value.is_null())
     }
 
@@ -85,8 +85,8 @@ impl<'a> Object<'a> {
     }
 
     fn metadata_entry(&self, map: &str, key: &str) -> Option<Cow<'a, str>> {
-        let map = self.metadata?.first(map)?;
-        let value = map.first(key)?;
+        let map = self.metadata?.get_first(map)?;
+        let value = map.get_first(key)?;
         value.text()
     }
 
@@ -95,13 +95,13 @@ impl<'a> Object<'a> {
     /// # Errors
     /// Fails at the first of them.
     pub fn check_metadata(&self) -> Result<()> {
-        let Some(metadata) = self.node.first("metadata") else { return Ok(()) };
-        let metadata = StrictMap::of(metadata, "`metadata`")?;
-        let mut maps = metadata.entries().filter(|(key, _)| key.is("labels") || key.is("annotations"));
-        maps.try_for_each(|(_, map)| StrictMap::of(map, "a mapping that objects are chosen by").map(drop))
+        let Some(metadata) = self.node.get_first("metadata") else { return Ok(()) };
+        let metadata = StrictMap::from_node(metadata, "`metadata`")?;
+        let mut maps = metadata.entries().filter(|(key, _)| key.has_text("labels") || key.has_text("annotations"));
+        maps.try_for_each(|(_, map)| StrictMap::from_node(map, "a mapping that objects are chosen by").map(drop))
     }
 
-    /// `Kind/name`, as reports and errors name it.
+    /// `NodeKind/name`, as reports and errors name it.
     pub fn display(&self) -> String {
         let kind = if self.kind.is_empty() { "(no kind)" } else { &self.kind };
         match self.name() {
@@ -129,12 +129,12 @@ fn twice(key: Node<'_>) -> Error {
 /// Returns the first error of `show`.
 pub fn each_in_text(text: &str, show: &mut dyn FnMut(usize, &Object<'_>) -> Result<()>) -> Result<()> {
     let mut documents = Documents::new(text.as_bytes(), usize::MAX);
-    let mut tape = Tape::default();
+    let mut arena = NodeArena::default();
     while let Ok(Some(chunk)) = documents.next() {
         let offset = chunk.offset as usize;
         let document = &text[offset..offset + chunk.bytes.len()];
-        if read(document, &mut tape).is_ok() {
-            let objects = objects(Document::new(document, &tape)).unwrap_or_default();
+        if read(document, &mut arena).is_ok() {
+            let objects = objects(Document::new(document, &arena)).unwrap_or_default();
             objects.iter().try_for_each(|object| show(offset, object))?;
         }
     }
@@ -147,16 +147,16 @@ pub fn each_in_text(text: &str, show: &mut dyn FnMut(usize, &Object<'_>) -> Resu
 /// Fails where it is unclear what kind of object one is, or what the items of a List are.
 pub fn objects(document: Document<'_>) -> Result<Vec<Object<'_>>> {
     let root = document.root();
-    if root.kind() != Kind::Map {
+    if root.kind() != NodeKind::Map {
         return Ok(Vec::new());
     }
     let object = Object::read(root)?;
     if object.kind.ends_with("List")
         && let Some(items) = root.get("items")?
     {
-        StrictMap::of(root, "the List")?;
-        StrictMap::of(items, "`items`")?;
-        return items.items().filter(|item| item.kind() == Kind::Map).map(Object::read).collect();
+        StrictMap::from_node(root, "the List")?;
+        StrictMap::from_node(items, "`items`")?;
+        return items.items().filter(|item| item.kind() == NodeKind::Map).map(Object::read).collect();
     }
     Ok(vec![object])
 }
@@ -166,5 +166,5 @@ pub fn objects(document: Document<'_>) -> Result<Vec<Object<'_>>> {
 /// # Errors
 /// Fails where it is unclear what is under the key.
 pub fn step<'a>(node: Node<'a>, key: &str) -> Result<Option<Node<'a>>> {
-    StrictMap::of(node, "a mapping on the way to the containers")?.get_filled(key)
+    StrictMap::from_node(node, "a mapping on the way to the containers")?.get_non_null(key)
 }

@@ -58,7 +58,7 @@ impl Secret<'_> {
 
 #[cfg(test)]
 mod tests {
-    use jobplate_yaml::{Document, Tape, read};
+    use jobplate_yaml::{Document, NodeArena, read};
 
     use super::*;
 
@@ -70,10 +70,10 @@ mod tests {
         let text = secret.manifest().unwrap();
         let head = "apiVersion: v1\nkind: Secret\nmetadata:\n  name: \"1\"\n  namespace: \"no\"\ntype: Opaque\nimmutable: true\nstringData:\n  B: \"yes\"\n";
         assert!(text.starts_with(head) && text.ends_with("  A: \"\"\ndata:\n  \"y\": \"/wA=\"\n"), "{text}");
-        let mut tape = Tape::default();
-        read(&text, &mut tape).unwrap();
-        let values = Document::new(&text, &tape).root().first("stringData").unwrap();
-        assert_eq!(values.first("123").unwrap().text().unwrap(), odd);
+        let mut arena = NodeArena::default();
+        read(&text, &mut arena).unwrap();
+        let values = Document::new(&text, &arena).root().get_first("stringData").unwrap();
+        assert_eq!(values.get_first("123").unwrap().text().unwrap(), odd);
     }
 
     #[test]

@@ -92,7 +92,7 @@ fn parse_requirement(part: &str) -> Option<Requirement> {
 
 #[cfg(test)]
 mod tests {
-    use jobplate_yaml::{Document, Tape, scan};
+    use jobplate_yaml::{Document, NodeArena, scan};
 
     use super::*;
     use crate::object::objects;
@@ -100,9 +100,9 @@ mod tests {
     #[test]
     fn selects_as_kubectl_does() {
         let text = "kind: Job\nmetadata:\n  labels: {app: flow, tier: \"1\"}\n";
-        let mut tape = Tape::default();
-        scan(text, &mut tape).unwrap();
-        let object = &objects(Document::new(text, &tape)).unwrap()[0];
+        let mut arena = NodeArena::default();
+        scan(text, &mut arena).unwrap();
+        let object = &objects(Document::new(text, &arena)).unwrap()[0];
         for (selector, matches) in [
             ("app=flow", true),
             ("app==flow,tier", true),

@@ -4,7 +4,7 @@
 //! values that are no strings. Says nothing about fields that only a server's schema knows.
 
 use jobplate_diagnostic::{Error, Result};
-use jobplate_yaml::{Kind, Node, ScalarKind};
+use jobplate_yaml::{Node, NodeKind, ScalarKind};
 
 use super::container;
 use super::env::SOURCES;
@@ -21,25 +21,25 @@ pub fn check(object: &Object<'_>) -> Result<()> {
     refuse_doubled_keys(object.node)?;
     if let Some(metadata) = object.metadata {
         for key in ["name", "generateName", "namespace"] {
-            metadata.first(key).map_or(Ok(()), |value| refuse_non_string(value, &format!("`metadata.{key}`")))?;
+            metadata.get_first(key).map_or(Ok(()), |value| refuse_non_string(value, &format!("`metadata.{key}`")))?;
         }
         for map in ["labels", "annotations"] {
-            refuse_non_strings(metadata.first(map), &format!("a value of `{map}`"))?;
+            refuse_non_strings(metadata.get_first(map), &format!("a value of `{map}`"))?;
         }
     }
     match &*object.kind {
-        "ConfigMap" => refuse_non_strings(object.node.first("data"), "a value of a ConfigMap")?,
+        "ConfigMap" => refuse_non_strings(object.node.get_first("data"), "a value of a ConfigMap")?,
         "Secret" => {
-            refuse_non_strings(object.node.first("data"), "a value of a Secret")?;
-            refuse_non_strings(object.node.first("stringData"), "a value of a Secret")?;
+            refuse_non_strings(object.node.get_first("data"), "a value of a Secret")?;
+            refuse_non_strings(object.node.get_first("stringData"), "a value of a Secret")?;
         }
         _ => {}
     }
     if super::workload::is_builtin_workload(object) {
         for pod_spec in pod_specs(object)? {
             for list in ["initContainers", "containers", "ephemeralContainers"] {
-                let containers = pod_spec.first(list).into_iter().flat_map(|list| list.items());
-                containers.filter(|item| item.kind() == Kind::Map).try_for_each(check_container)?;
+                let containers = pod_spec.get_first(list).into_iter().flat_map(|list| list.items());
+                containers.filter(|item| item.kind() == NodeKind::Map).try_for_each(check_container)?;
             }
         }
     }
@@ -62,7 +62,7 @@ fn refuse_anonymous(object: &Object<'_>) -> Result<()> {
         // What Kubernetes asks of the name of any kind: it is part of a URL.
         Some(name) if matches!(&*name, "." | "..") || name.contains(['/', '%', '?', '#']) => {
             let keys = ["name", "generateName"].into_iter();
-            let value = keys.filter_map(|key| object.metadata?.first(key)).next();
+            let value = keys.filter_map(|key| object.metadata?.get_first(key)).next();
             let span = value.map_or(start..start + 1, |value| value.span());
             Err(Error::input("the name is none that an object can have")
                 .at(span)
@@ -83,11 +83,11 @@ fn refuse_export(object: &Object<'_>) -> Result<()> {
     };
     let metadata = object.metadata.into_iter().flat_map(|metadata| metadata.entries());
     for (key, value) in metadata {
-        if ["managedFields", "resourceVersion", "uid"].iter().any(|name| key.is(name)) && !value.is_null() {
+        if ["managedFields", "resourceVersion", "uid"].iter().any(|name| key.has_text(name)) && !value.is_null() {
             return export(key);
         }
     }
-    for (key, value) in object.node.entries().filter(|(key, _)| key.is("status")) {
+    for (key, value) in object.node.entries().filter(|(key, _)| key.has_text("status")) {
         // A CustomResourceDefinition may be generated with an empty shell of one.
         let says = |node: Node<'_>| node.text().is_some_and(|text| !text.is_empty()) && !node.is_null();
         let below = value.descendants().flat_map(|node| node.entries().map(|(_, value)| value).chain(node.items()));
@@ -101,7 +101,7 @@ fn refuse_export(object: &Object<'_>) -> Result<()> {
 /// A server that reads strictly refuses a key that stands twice, wherever it is.
 fn refuse_doubled_keys(root: Node<'_>) -> Result<()> {
     let mut seen = std::collections::HashSet::new();
-    for map in root.descendants().filter(|node| node.kind() == Kind::Map) {
+    for map in root.descendants().filter(|node| node.kind() == NodeKind::Map) {
         seen.clear();
         for (key, _) in map.entries() {
             let Some(name) = key.text() else { continue };
@@ -124,8 +124,8 @@ fn refuse_non_strings(map: Option<Node<'_>>, what: &str) -> Result<()> {
 
 fn refuse_non_string(value: Node<'_>, what: &str) -> Result<()> {
     let found = match (value.kind(), value.scalar_kind()) {
-        (Kind::Map, _) => "a mapping",
-        (Kind::Seq, _) => "a list",
+        (NodeKind::Map, _) => "a mapping",
+        (NodeKind::Seq, _) => "a list",
         (_, ScalarKind::Bool) => "a word that YAML takes for true or false",
         (_, ScalarKind::Number | ScalarKind::NonFinite) => "a number",
         _ => return Ok(()),
@@ -142,8 +142,8 @@ fn check_container(container: Node<'_>) -> Result<()> {
         Some(name) => format!("container {name}"),
         None => "a container without a name".to_owned(),
     };
-    for entry in container.first("env").into_iter().flat_map(|env| env.items()) {
-        let Some(name) = entry.first("name") else { continue };
+    for entry in container.get_first("env").into_iter().flat_map(|env| env.items()) {
+        let Some(name) = entry.get_first("name") else { continue };
         refuse_non_string(name, "the name of a variable")?;
         let text = name.text().unwrap_or_default();
         if names.contains(&text) {
@@ -152,7 +152,7 @@ fn check_container(container: Node<'_>) -> Result<()> {
                 .hint("remove one of the two; server-side apply takes neither"));
         }
         refuse_misspelled(entry, &ENTRY_KEYS)?;
-        let (value, source) = (entry.first("value"), entry.first("valueFrom"));
+        let (value, source) = (entry.get_first("value"), entry.get_first("valueFrom"));
         if let Some(value) = value {
             refuse_non_string(value, &format!("the value of {text}"))?;
         }
@@ -186,15 +186,15 @@ fn refuse_misspelled(map: Node<'_>, known: &[&str]) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use jobplate_yaml::{Document, Tape, scan};
+    use jobplate_yaml::{Document, NodeArena, scan};
 
     use super::super::object::objects;
     use super::*;
 
     fn fault(text: &str) -> Option<(String, String)> {
-        let mut tape = Tape::default();
-        scan(text, &mut tape).unwrap();
-        let object = objects(Document::new(text, &tape)).unwrap().remove(0);
+        let mut arena = NodeArena::default();
+        scan(text, &mut arena).unwrap();
+        let object = objects(Document::new(text, &arena)).unwrap().remove(0);
         let error = check(&object).err()?;
         Some((error.message().to_owned(), text[error.span().unwrap()].to_owned()))
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use jobplate_yaml::{Kind, Node};
+use jobplate_yaml::{Node, NodeKind};
 
 /// The annotation in which `kubectl apply` keeps a copy of the whole object.
 pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -46,25 +46,28 @@ pub struct Recognizer {
 /// With `is_part`, the document may be a part of a Secret that does not say so.
 pub fn nodes<'a>(root: Node<'a>, is_part: bool, recognizer: Recognizer) -> Vec<Node<'a>> {
     let mut found = Vec::new();
-    let has_aliases = root.descendants().any(|node| node.kind() == Kind::Alias);
+    let has_aliases = root.descendants().any(|node| node.kind() == NodeKind::Alias);
     for node in root.descendants() {
         if has_aliases && node.anchor().is_some() {
             found.extend(values(node));
         }
-        let is_secret = is_part || node.entries().any(|(key, value)| key.is("kind") && value.is("Secret"));
+        let is_secret = is_part || node.entries().any(|(key, value)| key.has_text("kind") && value.has_text("Secret"));
         for (key, value) in node.entries() {
-            let is_invalid_source = key.is("valueFrom") && value.is_scalar();
-            if is_secret && SECRET_DATA.iter().any(|field| key.is(field)) {
+            let is_invalid_source = key.has_text("valueFrom") && value.is_scalar();
+            if is_secret && SECRET_DATA.iter().any(|field| key.has_text(field)) {
                 found.extend(values(value));
-            } else if is_invalid_source || key.is(LAST_APPLIED) || key.is("value") && !(recognizer.is_template)(value) {
+            } else if is_invalid_source
+                || key.has_text(LAST_APPLIED)
+                || key.has_text("value") && !(recognizer.is_template)(value)
+            {
                 found.push(value);
-            } else if key.is("env") || key.is("secrets") {
+            } else if key.has_text("env") || key.has_text("secrets") {
                 add_unnamed(value, recognizer, &mut found);
             }
         }
     }
     // The name of an anchor is not a value.
-    found.retain(|node| node.kind() != Kind::Alias);
+    found.retain(|node| node.kind() != NodeKind::Alias);
     found
 }
 
@@ -76,21 +79,23 @@ fn values(node: Node<'_>) -> impl Iterator<Item = Node<'_>> {
 
 /// Adds what entries hold, in whatever shape they are written, except for what names things.
 fn add_unnamed<'a>(entries: Node<'a>, recognizer: Recognizer, found: &mut Vec<Node<'a>>) {
-    let is_naming = |key: Node<'_>| NAMING_KEYS.iter().any(|own| key.is(own));
+    let is_naming = |key: Node<'_>| NAMING_KEYS.iter().any(|own| key.has_text(own));
     let add_map = |map: Node<'a>, found: &mut Vec<Node<'a>>| {
         for (_, value) in map.entries().filter(|(key, value)| !is_naming(*key) && !value.is_null()) {
             match value.kind() {
-                Kind::Map => found.extend(value.entries().filter(|(key, _)| !is_naming(*key)).map(|(_, value)| value)),
+                NodeKind::Map => {
+                    found.extend(value.entries().filter(|(key, _)| !is_naming(*key)).map(|(_, value)| value))
+                }
                 _ => found.push(value),
             }
         }
     };
     match entries.kind() {
-        Kind::Map => add_map(entries, found),
-        Kind::Seq => {
+        NodeKind::Map => add_map(entries, found),
+        NodeKind::Seq => {
             for item in entries.items() {
                 match item.kind() {
-                    Kind::Map => add_map(item, found),
+                    NodeKind::Map => add_map(item, found),
                     _ if (recognizer.is_placeholder)(item) => {}
                     _ => found.push(item),
                 }

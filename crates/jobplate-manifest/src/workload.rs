@@ -1,7 +1,7 @@
 //! Which objects carry a pod, and where its spec is.
 
 use jobplate_diagnostic::Result;
-use jobplate_yaml::{Kind, Node, StrictMap};
+use jobplate_yaml::{Node, NodeKind, StrictMap};
 
 use super::field::FieldPath;
 use super::object::{Object, step};
@@ -69,8 +69,8 @@ pub fn pod_specs<'a>(object: &Object<'a>) -> Result<Vec<Node<'a>>> {
                     None => return Ok(Vec::new()),
                 }
             }
-            StrictMap::of(node, "the pod spec")?;
-            Ok(if node.kind() == Kind::Map { vec![node] } else { Vec::new() })
+            StrictMap::from_node(node, "the pod spec")?;
+            Ok(if node.kind() == NodeKind::Map { vec![node] } else { Vec::new() })
         }
         _ => find_by_shape(object.node),
     }
@@ -88,9 +88,9 @@ pub fn is_job(object: &Object<'_>) -> bool {
 
 fn is_pod_spec(node: Node<'_>) -> bool {
     node.entries().any(|(key, value)| {
-        key.is("containers")
-            && value.kind() == Kind::Seq
-            && value.items().next().is_some_and(|item| item.kind() == Kind::Map)
+        key.has_text("containers")
+            && value.kind() == NodeKind::Seq
+            && value.items().next().is_some_and(|item| item.kind() == NodeKind::Map)
     })
 }
 
@@ -98,15 +98,15 @@ fn find_by_shape(root: Node<'_>) -> Result<Vec<Node<'_>>> {
     let mut found: Vec<Node<'_>> = Vec::new();
     for node in root.descendants() {
         let inside_found = found.last().is_some_and(|last| last.span().end > node.span().start);
-        if node.kind() == Kind::Map && !inside_found && is_pod_spec(node) {
+        if node.kind() == NodeKind::Map && !inside_found && is_pod_spec(node) {
             // Every node on the way could be shared through an anchor.
-            for above in root.way_to(node) {
-                let above = StrictMap::of(above, "a mapping on the way to the containers")?;
-                if let Some((key, _)) = above.entries().find(|(_, value)| value.holds(node)) {
+            for above in root.path_to(node) {
+                let above = StrictMap::from_node(above, "a mapping on the way to the containers")?;
+                if let Some((key, _)) = above.entries().find(|(_, value)| value.contains(node)) {
                     above.get(&key.text().unwrap_or_default())?;
                 }
             }
-            StrictMap::of(node, "the pod spec")?;
+            StrictMap::from_node(node, "the pod spec")?;
             found.push(node);
         }
     }

@@ -6,7 +6,7 @@
 
 use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::object::{Object, step};
-use jobplate_yaml::{Kind, Node, StrictMap};
+use jobplate_yaml::{Node, NodeKind, StrictMap};
 
 use super::placeholder;
 
@@ -17,12 +17,12 @@ pub const KIND: &str = "BaseJobTemplate";
 pub fn is_base_job_template(node: Node<'_>) -> bool {
     ["job_configuration", "variables"]
         .iter()
-        .all(|wanted| node.first(wanted).is_some_and(|own| own.kind() == Kind::Map))
+        .all(|wanted| node.get_first(wanted).is_some_and(|own| own.kind() == NodeKind::Map))
 }
 
 /// Returns whether a mapping has the key that tells a base job template, even an incomplete one, from other values.
 pub fn has_job_configuration(node: Node<'_>) -> bool {
-    node.first("job_configuration").is_some()
+    node.get_first("job_configuration").is_some()
 }
 
 /// Where a base job template can be: at the root; in a work pool as Prefect's API and `prefect work-pool inspect` give
@@ -35,7 +35,7 @@ pub fn find<'a>(object: &Object<'a>) -> Option<Node<'a>> {
         0 | 1 => object.kind.is_empty(),
         _ => object.kind == "PrefectWorkPool",
     });
-    let mut found = ways.filter_map(|way| way.iter().try_fold(object.node, |node, key| node.first(key)));
+    let mut found = ways.filter_map(|way| way.iter().try_fold(object.node, |node, key| node.get_first(key)));
     found.find(|node| is_base_job_template(*node))
 }
 
@@ -44,8 +44,8 @@ pub fn patches<'a>(object: &Object<'a>) -> Option<Node<'a>> {
     if object.kind != "PrefectWorkPool" {
         return None;
     }
-    let template = object.node.first("spec").and_then(|spec| spec.first("baseJobTemplate"));
-    template.and_then(|template| template.first("patches")).filter(|patches| patches.items().next().is_some())
+    let template = object.node.get_first("spec").and_then(|spec| spec.get_first("baseJobTemplate"));
+    template.and_then(|template| template.get_first("patches")).filter(|patches| patches.items().next().is_some())
 }
 
 /// The error where there are some: what they make of the template is not known here.
@@ -80,11 +80,12 @@ impl<'a> BaseJobTemplate<'a> {
         if let Some(patches) = patches(object) {
             return Err(unsupported_patches_error().at(patches.span()));
         }
-        let way = object.node.way_to(template).chain([template]);
-        way.into_iter().try_for_each(|node| StrictMap::of(node, "a mapping around the base job template").map(drop))?;
+        let way = object.node.path_to(template).chain([template]);
+        way.into_iter()
+            .try_for_each(|node| StrictMap::from_node(node, "a mapping around the base job template").map(drop))?;
         let under = |from: Node<'a>, way: &[&str]| {
             way.iter().try_fold(Some(from), |node, key| match node {
-                Some(node) if node.kind() == Kind::Map => step(node, key),
+                Some(node) if node.kind() == NodeKind::Map => step(node, key),
                 _ => Ok(None),
             })
         };
@@ -92,12 +93,12 @@ impl<'a> BaseJobTemplate<'a> {
             let error = Error::input("`job_configuration` of the base job template is empty");
             return Err(error.at(template.span()).hint("Prefect's own template has what belongs there"));
         };
-        StrictMap::of(job_configuration, "`job_configuration`")?;
+        StrictMap::from_node(job_configuration, "`job_configuration`")?;
         let pod_spec = under(job_configuration, &["job_manifest", "spec", "template", "spec"])?;
         let default_env = under(template, &["variables", "properties", "env", "default"])?;
         Ok(BaseJobTemplate {
             job_configuration,
-            pod_spec: pod_spec.filter(|spec| spec.kind() == Kind::Map),
+            pod_spec: pod_spec.filter(|spec| spec.kind() == NodeKind::Map),
             default_env,
         })
     }
@@ -119,5 +120,5 @@ pub fn is_env_placeholder(node: Node<'_>) -> bool {
 /// The item of a container's `env` that is the placeholder, beside entries: once anything sets `env`, the worker puts
 /// a mapping in its place, which the API server refuses as an entry.
 pub fn mixed_placeholder(container: Node<'_>) -> Option<Node<'_>> {
-    container.first("env")?.items().find(|item| is_env_placeholder(*item))
+    container.get_first("env")?.items().find(|item| is_env_placeholder(*item))
 }

@@ -45,7 +45,7 @@ pub const FLOW_CONTAINER: &str = "prefect-job";
 fn of_flow_run(container: Node<'_>) -> Option<Generation> {
     // Most have no such variable, which is told without a text being made of each name.
     let may_tell = |env: &Node<'_>| env.raw().contains("PREFECT_") && !env.descendants().any(is_filled);
-    let by_env = || container.first("env").filter(may_tell).and_then(by_variables);
+    let by_env = || container.get_first("env").filter(may_tell).and_then(by_variables);
     let by_part = || is_prefect2_or_3_flow_container(container).then_some(Generation::Prefect2Or3);
     image_generation(container).or_else(by_env).or_else(by_part)
 }
@@ -58,7 +58,7 @@ fn is_filled(node: Node<'_>) -> bool {
 /// The Prefect that reads the variables of an `env`. A name that only Prefect 1 knows says more than one of Prefect 2
 /// and 3.
 fn by_variables(env: Node<'_>) -> Option<Generation> {
-    let names = || env.items().filter_map(|entry| entry.first("name")?.text());
+    let names = || env.items().filter_map(|entry| entry.get_first("name")?.text());
     if names().any(|name| name.starts_with("PREFECT__") && !is_set_by_workers(&name)) {
         return Some(Generation::Prefect1);
     }
@@ -85,13 +85,13 @@ pub fn is_set_by_workers(name: &str) -> bool {
 /// Whether a container is one that an agent or worker of Prefect 2 or 3 makes a Job of: by its name, or the
 /// placeholder that a worker fills.
 pub fn is_prefect2_or_3_flow_container(container: Node<'_>) -> bool {
-    container.first("name").is_some_and(|name| name.is(FLOW_CONTAINER))
-        || container.first("env").is_some_and(is_env_placeholder)
+    container.get_first("name").is_some_and(|name| name.has_text(FLOW_CONTAINER))
+        || container.get_first("env").is_some_and(is_env_placeholder)
 }
 
 /// The tag of one of Prefect's own images, which carries the version (`prefecthq/prefect:1.4.1-python3.9`).
 fn image_tag(container: Node<'_>) -> Option<String> {
-    let image = container.first("image")?;
+    let image = container.get_first("image")?;
     let image = image.text()?;
     // `name:tag@digest`
     let named = image.split('@').next().unwrap_or_default();
@@ -137,7 +137,7 @@ pub fn agent_generation(container: Node<'_>) -> Option<Generation> {
     commands.find_map(|command| match command {
         ["worker", "start", ..] => Some(Generation::Prefect2Or3),
         ["agent", "start", behind @ ..] => {
-            let by_variables = || container.first("env").and_then(by_variables);
+            let by_variables = || container.get_first("env").and_then(by_variables);
             let by_word = || match behind {
                 ["kubernetes" | "docker" | "local" | "fargate", ..] => Generation::Prefect1,
                 _ => Generation::Prefect2Or3,
@@ -168,7 +168,7 @@ pub(super) fn session_options(words: &[&str]) -> usize {
 }
 
 fn command_lists<'a>(container: Node<'a>) -> impl Iterator<Item = Node<'a>> {
-    ["command", "args"].into_iter().filter_map(move |name| container.first(name))
+    ["command", "args"].into_iter().filter_map(move |name| container.get_first(name))
 }
 
 /// What a container runs, as one line; a script that it hands to a shell is a part of it.

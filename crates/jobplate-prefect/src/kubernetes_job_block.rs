@@ -7,7 +7,7 @@
 
 use jobplate_diagnostic::Result;
 use jobplate_manifest::object::{Object, step};
-use jobplate_yaml::{Kind, Node, StrictMap};
+use jobplate_yaml::{Node, NodeKind, StrictMap};
 
 /// What such blocks are called where objects are named by their kind: they have none themselves.
 pub const KIND: &str = "KubernetesJob";
@@ -26,19 +26,20 @@ pub fn find<'a>(object: &Object<'a>) -> Option<Node<'a>> {
     if !object.kind.is_empty() {
         return None;
     }
-    let mut found = PATHS.iter().filter_map(|way| way.iter().try_fold(object.node, |node, key| node.first(key)));
+    let mut found = PATHS.iter().filter_map(|way| way.iter().try_fold(object.node, |node, key| node.get_first(key)));
     found.find(|node| is_block(*node))
 }
 
 fn is_block(node: Node<'_>) -> bool {
-    let is_typed = ["type", "block_type_slug"].iter().any(|key| node.first(key).is_some_and(|slug| slug.is(SLUG)));
-    let has_job = node.first("job").and_then(|job| job.first("kind")).is_some_and(|kind| kind.is("Job"));
-    is_typed || has_job || node.first(PATCHES).is_some_and(|list| list.items().any(is_patch_of_containers))
+    let is_typed =
+        ["type", "block_type_slug"].iter().any(|key| node.get_first(key).is_some_and(|slug| slug.has_text(SLUG)));
+    let has_job = node.get_first("job").and_then(|job| job.get_first("kind")).is_some_and(|kind| kind.has_text("Job"));
+    is_typed || has_job || node.get_first(PATCHES).is_some_and(|list| list.items().any(is_patch_of_containers))
 }
 
 fn is_patch_of_containers(item: Node<'_>) -> bool {
-    let path = item.first("path").and_then(Node::text);
-    item.first("op").is_some() && path.is_some_and(|path| path.contains("/containers"))
+    let path = item.get_first("path").and_then(Node::text);
+    item.get_first("op").is_some() && path.is_some_and(|path| path.contains("/containers"))
 }
 
 /// The parts that edits are about.
@@ -60,15 +61,15 @@ impl<'a> KubernetesJobBlock<'a> {
     /// # Errors
     /// Fails where it is unclear what one of the parts is.
     pub fn read(object: &Object<'a>, block: Node<'a>) -> Result<Self> {
-        let mut way = object.node.way_to(block).chain([block]);
-        way.try_for_each(|node| StrictMap::of(node, "a mapping around the block").map(drop))?;
+        let mut way = object.node.path_to(block).chain([block]);
+        way.try_for_each(|node| StrictMap::from_node(node, "a mapping around the block").map(drop))?;
         let pod = ["job", "spec", "template", "spec"].iter().try_fold(Some(block), |node, key| match node {
-            Some(node) if node.kind() == Kind::Map => step(node, key),
+            Some(node) if node.kind() == NodeKind::Map => step(node, key),
             _ => Ok(None),
         })?;
         Ok(KubernetesJobBlock {
             node: block,
-            pod_spec: pod.filter(|pod| pod.kind() == Kind::Map),
+            pod_spec: pod.filter(|pod| pod.kind() == NodeKind::Map),
             customizations: step(block, PATCHES)?,
             env: step(block, "env")?,
         })
@@ -91,7 +92,7 @@ pub enum EnvPatch {
 
 /// Reads a patch.
 pub fn classify_env_patch(patch: Node<'_>) -> EnvPatch {
-    let text = |key: &str| patch.first(key).and_then(Node::text);
+    let text = |key: &str| patch.get_first(key).and_then(Node::text);
     let env = APPEND.trim_end_matches("/-");
     // One of the two is the other, or around it.
     let is_in = |inner: &str, outer: &str| {

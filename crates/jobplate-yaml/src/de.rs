@@ -15,7 +15,7 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 
-use super::kind::Kind;
+use super::node_kind::NodeKind;
 use super::scalar::ScalarKind;
 use super::tree::Node;
 
@@ -23,7 +23,7 @@ use super::tree::Node;
 ///
 /// # Errors
 ///
-/// Where the node is not a `T`: [`Kind::Usage`](jobplate_diagnostic::Kind::Usage), at the node that is not.
+/// Where the node is not a `T`: [`NodeKind::Usage`](jobplate_diagnostic::Kind::Usage), at the node that is not.
 pub fn from_node<'de, T: Deserialize<'de>>(node: Node<'de>, what: &str) -> jobplate_diagnostic::Result<T> {
     placed(T::deserialize(Value { node, what: what.to_owned() }), node.span()).map_err(|Failure(error)| error)
 }
@@ -97,7 +97,7 @@ impl<'a> Value<'a> {
     }
 
     /// What reads a collection of this kind; null passes for an empty one.
-    fn is_collection(&self, kind: Kind) -> bool {
+    fn is_collection(&self, kind: NodeKind) -> bool {
         self.node.kind() == kind || self.node.is_null()
     }
 
@@ -123,8 +123,8 @@ impl<'de> Deserializer<'de> for Value<'de> {
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         match (self.node.kind(), self.node.scalar_kind()) {
-            (Kind::Map, _) => self.deserialize_map(visitor),
-            (Kind::Seq, _) => self.deserialize_seq(visitor),
+            (NodeKind::Map, _) => self.deserialize_map(visitor),
+            (NodeKind::Seq, _) => self.deserialize_seq(visitor),
             (_, ScalarKind::Null) => visitor.visit_unit(),
             (_, ScalarKind::Bool) => self.deserialize_bool(visitor),
             _ => self.deserialize_string(visitor),
@@ -132,7 +132,7 @@ impl<'de> Deserializer<'de> for Value<'de> {
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        if !self.is_collection(Kind::Map) {
+        if !self.is_collection(NodeKind::Map) {
             return Err(self.must_be("a mapping").into());
         }
         visitor.visit_map(Entries { entries: self.node.entries(), value: None, seen: HashSet::new() })
@@ -148,7 +148,7 @@ impl<'de> Deserializer<'de> for Value<'de> {
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        if !self.is_collection(Kind::Seq) {
+        if !self.is_collection(NodeKind::Seq) {
             return Err(self.must_be("a list").into());
         }
         visitor.visit_seq(Items { items: self.node.items(), what: format!("an item of {}", self.what) })
@@ -244,7 +244,7 @@ fn placed<T>(result: Result<T>, span: Range<usize>) -> Result<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Document, Tape, scan};
+    use super::super::{Document, NodeArena, scan};
     use super::*;
 
     #[derive(Debug, PartialEq, serde::Deserialize)]
@@ -269,9 +269,9 @@ mod tests {
     }
 
     fn read(text: &str) -> jobplate_diagnostic::Result<Thing> {
-        let mut tape = Tape::default();
-        scan(text, &mut tape).unwrap();
-        from_node(Document::new(text, &tape).root(), "the thing")
+        let mut arena = NodeArena::default();
+        scan(text, &mut arena).unwrap();
+        from_node(Document::new(text, &arena).root(), "the thing")
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub enum Value {
     /// A string that is a name, key or path: quoted only when it must be.
     Name(Rc<str>),
     /// Any other string: always double-quoted.
-    Text(Rc<str>),
+    String(Rc<str>),
     /// `true` or `false`.
     Bool(bool),
     /// `null`.
@@ -34,8 +34,8 @@ impl Value {
     }
 
     /// A string that is quoted.
-    pub fn text(text: &str) -> Self {
-        Value::Text(text.into())
+    pub fn string(text: &str) -> Self {
+        Value::String(text.into())
     }
 
     /// A mapping.

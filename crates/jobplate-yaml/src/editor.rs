@@ -8,16 +8,16 @@ use std::ops::Range;
 
 use jobplate_diagnostic::{Error, Kind as ErrorKind, ProgramName, Result};
 
-use super::admit::{NotAdmitted, admit};
+use super::characters::{ForbiddenCharacter, check_characters};
 use super::edit::{Change, Edit};
 use super::fallback::{agree, parse_with_granit};
-use super::kind::Kind;
 use super::layout::layout;
+use super::node_kind::NodeKind;
 use super::scan::scan;
 use super::splice::Splices;
-use super::step_back::StepBack;
 use super::strict::refuse_shared;
-use super::tree::{Document, Node, Tape};
+use super::tree::{Document, Node, NodeArena};
+use super::unsupported::Unsupported;
 use super::verify::verify;
 
 /// Edits documents, one after the other, and reuses its memory for all of them.
@@ -25,7 +25,7 @@ use super::verify::verify;
 pub struct Editor {
     splices: Splices,
     text: String,
-    tape: Tape,
+    arena: NodeArena,
 }
 
 /// An edited document whose text is proven.
@@ -52,9 +52,9 @@ impl Editor {
     /// Fails, with a span of the document, where the edits can't be written safely, or can't be proven in
     /// what only the fallback parser reads. [`Internal`](ErrorKind::Internal): the proof failed.
     pub fn apply(&mut self, before: Document<'_>, edits: &[Edit]) -> Result<Edited<'_>> {
-        let fallback = before.tape.fallback();
+        let fallback = before.arena.fallback_reason();
         if fallback.is_some() {
-            admit(before.text).map_err(NotAdmitted::into_error)?;
+            check_characters(before.text).map_err(ForbiddenCharacter::into_error)?;
             refuse_collections_as_keys(before)?;
         }
         refuse_shared_parents(before, edits)?;
@@ -64,30 +64,30 @@ impl Editor {
         self.splices.apply(before.text, &mut self.text);
         match fallback {
             None => self.prove(before, edits)?,
-            Some(step_back) => self.prove_by_two(before, edits, step_back)?,
+            Some(unsupported) => self.prove_by_two(before, edits, unsupported)?,
         }
-        Ok(Edited { document: Document::new(&self.text, &self.tape), splices: &self.splices })
+        Ok(Edited { document: Document::new(&self.text, &self.arena), splices: &self.splices })
     }
 
     /// Proves the text by the scanner.
     fn prove(&mut self, before: Document<'_>, edits: &[Edit]) -> Result<()> {
-        let read = scan(&self.text, &mut self.tape).map_err(|step_back| step_back.offset);
+        let read = scan(&self.text, &mut self.arena).map_err(|unsupported| unsupported.offset);
         let proven = read.and_then(|()| {
-            verify(before, edits, Document::new(&self.text, &self.tape)).map_err(|mismatch| mismatch.offset)
+            verify(before, edits, Document::new(&self.text, &self.arena)).map_err(|mismatch| mismatch.offset)
         });
         proven.map_err(|offset| not_proven(before, edits, self.splices.origin(offset)))
     }
 
     /// Proves the text by granit-parser and yaml_serde: the scanner does not read it.
-    fn prove_by_two(&mut self, before: Document<'_>, edits: &[Edit], step_back: StepBack) -> Result<()> {
-        let proven = parse_with_granit(&self.text, &mut self.tape).is_ok()
-            && verify(before, edits, Document::new(&self.text, &self.tape)).is_ok()
+    fn prove_by_two(&mut self, before: Document<'_>, edits: &[Edit], unsupported: Unsupported) -> Result<()> {
+        let proven = parse_with_granit(&self.text, &mut self.arena).is_ok()
+            && verify(before, edits, Document::new(&self.text, &self.arena)).is_ok()
             && agree(before, edits, &self.text);
         if proven {
             return Ok(());
         }
-        Err(Error::refused(format!("the edit can't be proven right in a document with {}", step_back.reason))
-            .at(step_back.offset..step_back.offset)
+        Err(Error::refused(format!("the edit can't be proven right in a document with {}", unsupported.reason))
+            .at(unsupported.offset..unsupported.offset)
             .hint("write that part in a more usual way"))
     }
 }
@@ -97,7 +97,7 @@ impl Editor {
 fn not_proven(before: Document<'_>, edits: &[Edit], at: Range<usize>) -> Error {
     let texts = edits.iter().filter(|edit| matches!(edit.change, Change::Text { .. }));
     let holds = |node: &Node<'_>| (node.span().start..=node.span().end).contains(&at.start);
-    match texts.map(|edit| before.node(edit.node)).find(|node| node.kind() != Kind::Literal && holds(node)) {
+    match texts.map(|edit| before.node(edit.node)).find(|node| node.kind() != NodeKind::Literal && holds(node)) {
         Some(node) => Error::refused("the edit can't be proven right in a text of this style")
             .at(node.span())
             .hint("write it as a block: put `|` behind the key, and the text in the lines below"),
@@ -110,7 +110,7 @@ fn not_proven(before: Document<'_>, edits: &[Edit], at: Range<usize>) -> Error {
 /// A mapping or list as a key: YAML takes it, Kubernetes does not. Mostly it is a template's `{{ }}`.
 fn refuse_collections_as_keys(document: Document<'_>) -> Result<()> {
     let mut keys = document.root().descendants().flat_map(|node| node.entries()).map(|(key, _)| key);
-    match keys.find(|key| matches!(key.kind(), Kind::Map | Kind::Seq)) {
+    match keys.find(|key| matches!(key.kind(), NodeKind::Map | NodeKind::Seq)) {
         None => Ok(()),
         Some(key) => {
             Err(Error::input("a mapping or list stands where a key is expected, which Kubernetes does not read")
@@ -126,7 +126,7 @@ fn refuse_collections_as_keys(document: Document<'_>) -> Result<()> {
 
 /// Refuses an edit below a node that is used elsewhere: it would change both places.
 fn refuse_shared_parents(document: Document<'_>, edits: &[Edit]) -> Result<()> {
-    if document.tape.properties.is_empty() {
+    if document.arena.properties.is_empty() {
         return Ok(());
     }
     // Edits are in the order of their nodes, and so are the nodes below one.
@@ -136,14 +136,14 @@ fn refuse_shared_parents(document: Document<'_>, edits: &[Edit]) -> Result<()> {
     };
     let nodes = || document.root().descendants();
     let aliases: HashSet<&str> =
-        nodes().filter(|node| node.kind() == Kind::Alias).map(|node| &node.raw()[1..]).collect();
+        nodes().filter(|node| node.kind() == NodeKind::Alias).map(|node| &node.raw()[1..]).collect();
     let shared = nodes().filter(|node| node.anchor().is_some_and(|anchor| aliases.contains(anchor)));
     shared.filter(holds_edit).try_for_each(|node| refuse_shared(node, "a parent of the edited node"))
 }
 
 /// Refuses to remove an anchor that an alias outside of what is removed uses.
 fn refuse_removed_anchors(document: Document<'_>, edits: &[Edit]) -> Result<()> {
-    if document.tape.properties.is_empty() {
+    if document.arena.properties.is_empty() {
         return Ok(());
     }
     for edit in edits {
@@ -151,7 +151,7 @@ fn refuse_removed_anchors(document: Document<'_>, edits: &[Edit]) -> Result<()> 
         let node = document.node(edit.node);
         let children = node.items().chain(node.entries().map(|(_, value)| value));
         for (_, child) in children.enumerate().filter(|(position, _)| remove.contains(position)) {
-            let aliases = || document.root().descendants().filter(|other| !child.holds(*other));
+            let aliases = || document.root().descendants().filter(|other| !child.contains(*other));
             let anchored = child.descendants().filter_map(|node| Some((node, node.anchor()?)));
             let used = |anchor: &str| aliases().any(|other| other.is_alias_of(anchor));
             if let Some((node, anchor)) = anchored.into_iter().find(|(_, anchor)| used(anchor)) {
@@ -173,9 +173,9 @@ mod tests {
 
     /// Applies a change to the value of the first key.
     fn apply(text: &str, change: Change) -> Result<String> {
-        let mut tape = Tape::default();
-        read(text, &mut tape).unwrap();
-        let document = Document::new(text, &tape);
+        let mut arena = NodeArena::default();
+        read(text, &mut arena).unwrap();
+        let document = Document::new(text, &arena);
         let (_, value) = document.root().entries().next().unwrap();
         let mut editor = Editor::default();
         let edited = editor.apply(document, &[Edit { node: value.index(), change }])?;
@@ -184,11 +184,11 @@ mod tests {
 
     #[test]
     fn splices_are_those_of_the_text() {
-        let (text, mut tape) = ("a: [b]\n", Tape::default());
-        read(text, &mut tape).unwrap();
+        let (text, mut arena) = ("a: [b]\n", NodeArena::default());
+        read(text, &mut arena).unwrap();
         let change = Change::Children { remove: vec![0], insert: vec![(1, Child::Item(Value::name("c")))] };
         let mut editor = Editor::default();
-        let edited = editor.apply(Document::new(text, &tape), &[Edit { node: 2, change }]).unwrap();
+        let edited = editor.apply(Document::new(text, &arena), &[Edit { node: 2, change }]).unwrap();
         let mut made = text.to_owned();
         edited.splices().collect::<Vec<_>>().into_iter().rev().for_each(|(range, new)| made.replace_range(range, new));
         assert_eq!((made.as_str(), edited.document.text), ("a: [c]\n", "a: [c]\n"));
@@ -201,11 +201,12 @@ mod tests {
             ("a: {b: {c: d}}\ne: &x f\ng: *x\n", false),
             ("a: &x {b: {c: d}}\n", false),
         ] {
-            let mut tape = Tape::default();
-            read(text, &mut tape).unwrap();
-            let document = Document::new(text, &tape);
-            let below = document.root().first("a").unwrap().first("b").unwrap();
-            let edit = StrictMap::of(below, "it").unwrap().editable().append([Child::entry("new", Value::Null)]);
+            let mut arena = NodeArena::default();
+            read(text, &mut arena).unwrap();
+            let document = Document::new(text, &arena);
+            let below = document.root().get_first("a").unwrap().get_first("b").unwrap();
+            let edit =
+                StrictMap::from_node(below, "it").unwrap().into_editable().append([Child::entry("new", Value::Null)]);
             let result = Editor::default().apply(document, &[edit]).map(drop);
             let message = result.err().map(|error| error.message().to_owned());
             let expected = "a parent of the edited node carries the anchor `&x`, which is used elsewhere: \

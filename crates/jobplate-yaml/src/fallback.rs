@@ -8,22 +8,22 @@ use granit_parser::{Event, Options, Parser, ScalarStyle, Span, StructureStyle};
 use serde_yaml::Value as Witness;
 
 use super::edit::{Change, Child, Edit, Value};
-use super::kind::{ESCAPED, FLOW, Kind, MULTILINE, PROPERTIES};
+use super::node_kind::{ESCAPED, FLOW, MULTILINE, NodeKind, PROPERTIES};
 use super::scan::{block_scalar_span, scan};
-use super::step_back::StepBack;
-use super::tree::{Document, Entry, Node, Properties, Tape};
+use super::tree::{Document, Entry, Node, NodeArena, Properties};
+use super::unsupported::Unsupported;
 
 /// Reads one document into a tape: with the scanner, or where it steps back, with granit-parser.
 ///
-/// [`Tape::fallback`] tells which of them read it.
+/// [`NodeArena::fallback`] tells which of them read it.
 ///
 /// # Errors
 ///
 /// Fails with the place where the scanner stepped back, if neither parser reads the text.
-pub fn read(text: &str, tape: &mut Tape) -> Result<(), StepBack> {
-    let Err(step_back) = scan(text, tape) else { return Ok(()) };
-    parse_with_granit(text, tape).map_err(|_| step_back)?;
-    tape.stepped_back = Some(step_back);
+pub fn read(text: &str, arena: &mut NodeArena) -> Result<(), Unsupported> {
+    let Err(unsupported) = scan(text, arena) else { return Ok(()) };
+    parse_with_granit(text, arena).map_err(|_| unsupported)?;
+    arena.fallback_reason = Some(unsupported);
     Ok(())
 }
 
@@ -32,22 +32,22 @@ pub fn read(text: &str, tape: &mut Tape) -> Result<(), StepBack> {
 /// # Errors
 ///
 /// Fails where the text is not YAML, or not one document, or where the places of its nodes are not found again.
-pub fn parse_with_granit(text: &str, tape: &mut Tape) -> Result<(), StepBack> {
-    tape.clear();
+pub fn parse_with_granit(text: &str, arena: &mut NodeArena) -> Result<(), Unsupported> {
+    arena.clear();
     if u32::try_from(text.len()).is_err() {
-        return Err(StepBack { offset: 0, reason: "a document of 4 GiB or more" });
+        return Err(Unsupported { offset: 0, reason: "a document of 4 GiB or more" });
     }
     let mut options = Options::default();
     options.set_emit_comments(false);
     options.emit_anchor_events = true;
     options.emit_unresolved_aliases = false;
     options.block_scalar_eof_without_line_feed = true;
-    let mut builder = Builder { text, tape, frames: Vec::new(), cursor: 0, last_end: 0 };
+    let mut builder = Builder { text, arena, frames: Vec::new(), cursor: 0, last_end: 0 };
     let mut documents = 0;
     let mut pending: Option<(Event<'_>, Span)> = None;
     let mut parser = Parser::new_from_str_with_options(text, options);
     while let Some(next) = parser.next_event() {
-        let (event, span) = next.map_err(|error| StepBack {
+        let (event, span) = next.map_err(|error| Unsupported {
             offset: error.marker().byte_offset().unwrap_or(0).min(text.len()),
             reason: "no valid YAML",
         })?;
@@ -55,7 +55,7 @@ pub fn parse_with_granit(text: &str, tape: &mut Tape) -> Result<(), StepBack> {
             Event::DocumentStart(..) => {
                 documents += 1;
                 if documents > 1 {
-                    return Err(StepBack { offset: builder.cursor, reason: "a second document" });
+                    return Err(Unsupported { offset: builder.cursor, reason: "a second document" });
                 }
                 builder.start(span)?;
                 continue;
@@ -71,8 +71,8 @@ pub fn parse_with_granit(text: &str, tape: &mut Tape) -> Result<(), StepBack> {
     if let Some((event, span)) = pending {
         builder.event(&event, span)?;
     }
-    if builder.tape.is_empty() {
-        builder.push(Kind::Empty, 0, 0, 0, 0);
+    if builder.arena.is_empty() {
+        builder.push(NodeKind::Empty, 0, 0, 0, 0);
     }
     Ok(())
 }
@@ -95,18 +95,18 @@ struct Frame {
 
 struct Builder<'a, 't> {
     text: &'a str,
-    tape: &'t mut Tape,
+    arena: &'t mut NodeArena,
     frames: Vec<Frame>,
     /// Everything before it is accounted for.
     cursor: usize,
     last_end: usize,
 }
 
-type Built<T = ()> = Result<T, StepBack>;
+type Built<T = ()> = Result<T, Unsupported>;
 
 impl Builder<'_, '_> {
     fn fail<T>(&self) -> Built<T> {
-        Err(StepBack { offset: self.cursor, reason: "YAML that is read, but whose places are not found again" })
+        Err(Unsupported { offset: self.cursor, reason: "YAML that is read, but whose places are not found again" })
     }
 
     fn byte(&self) -> u8 {
@@ -168,8 +168,8 @@ impl Builder<'_, '_> {
                 }
                 if position == 0 {
                     let dash = self.cursor - 1;
-                    self.tape.nodes[node].start = dash as u32;
-                    self.tape.nodes[node].column = self.column_of(dash);
+                    self.arena.nodes[node].start = dash as u32;
+                    self.arena.nodes[node].column = self.column_of(dash);
                 }
             }
             Around::BlockMap | Around::FlowMap | Around::FlowPair => {
@@ -185,8 +185,8 @@ impl Builder<'_, '_> {
                         self.take(b'?');
                     }
                     if position == 0 && around == Around::BlockMap {
-                        self.tape.nodes[node].start = start as u32;
-                        self.tape.nodes[node].column = self.column_of(start);
+                        self.arena.nodes[node].start = start as u32;
+                        self.arena.nodes[node].column = self.column_of(start);
                     }
                 }
             }
@@ -204,7 +204,7 @@ impl Builder<'_, '_> {
         if !anchor && !tag {
             return Ok(());
         }
-        let mut properties = Properties { node: self.tape.nodes.len() as u32, anchor: None, tag: None };
+        let mut properties = Properties { node: self.arena.nodes.len() as u32, anchor: None, tag: None };
         for _ in 0..usize::from(anchor) + usize::from(tag) {
             self.skip_trivia();
             let start = self.cursor;
@@ -222,16 +222,16 @@ impl Builder<'_, '_> {
             self.cursor += length;
             self.last_end = self.cursor;
         }
-        self.tape.properties.push(properties);
+        self.arena.properties.push(properties);
         Ok(())
     }
 
-    fn push(&mut self, kind: Kind, start: usize, end: usize, column: u32, mut flags: u8) {
-        let node = self.tape.nodes.len() as u32;
-        if self.tape.properties.last().is_some_and(|properties| properties.node == node) {
+    fn push(&mut self, kind: NodeKind, start: usize, end: usize, column: u32, mut flags: u8) {
+        let node = self.arena.nodes.len() as u32;
+        if self.arena.properties.last().is_some_and(|properties| properties.node == node) {
             flags |= PROPERTIES;
         }
-        self.tape.nodes.push(Entry { start: start as u32, end: end as u32, next: node + 1, column, kind, flags });
+        self.arena.nodes.push(Entry { start: start as u32, end: end as u32, next: node + 1, column, kind, flags });
         if let Some(frame) = self.frames.last_mut() {
             frame.children += 1;
         }
@@ -249,7 +249,7 @@ impl Builder<'_, '_> {
                 let Some(range) = span.byte_range().filter(|range| range.start >= self.cursor) else {
                     return self.fail();
                 };
-                self.push(Kind::Alias, range.start, range.end, 0, 0);
+                self.push(NodeKind::Alias, range.start, range.end, 0, 0);
                 self.cursor = range.end;
                 self.last_end = range.end;
                 Ok(())
@@ -276,8 +276,8 @@ impl Builder<'_, '_> {
                 if !bracket {
                     return self.fail();
                 }
-                let node = self.tape.nodes.len() as u32;
-                self.push(if map { Kind::Map } else { Kind::Seq }, start, start, self.column_of(start), flags);
+                let node = self.arena.nodes.len() as u32;
+                self.push(if map { NodeKind::Map } else { NodeKind::Seq }, start, start, self.column_of(start), flags);
                 self.frames.push(Frame { node, around, children: 0 });
                 Ok(())
             }
@@ -294,8 +294,8 @@ impl Builder<'_, '_> {
                 return self.fail();
             }
         }
-        let next = self.tape.nodes.len() as u32;
-        let node = &mut self.tape.nodes[frame.node as usize];
+        let next = self.arena.nodes.len() as u32;
+        let node = &mut self.arena.nodes[frame.node as usize];
         node.next = next;
         node.end = self.last_end as u32;
         Ok(())
@@ -307,19 +307,19 @@ impl Builder<'_, '_> {
             && (range.is_empty() || value.is_empty() || &self.text[range.clone()] == "~" && range.start < self.cursor)
         {
             let at = self.last_end;
-            self.push(Kind::Empty, at, at, 0, 0);
+            self.push(NodeKind::Empty, at, at, 0, 0);
             return Ok(());
         }
         self.skip_trivia();
         let (kind, range, column) = match style {
-            ScalarStyle::Plain => (Kind::Plain, range, 0),
-            ScalarStyle::SingleQuoted => (Kind::Single, range, 0),
-            ScalarStyle::DoubleQuoted => (Kind::Double, range, 0),
+            ScalarStyle::Plain => (NodeKind::Plain, range, 0),
+            ScalarStyle::SingleQuoted => (NodeKind::SingleQuoted, range, 0),
+            ScalarStyle::DoubleQuoted => (NodeKind::DoubleQuoted, range, 0),
             ScalarStyle::Literal | ScalarStyle::Folded => {
                 let parent =
-                    self.frames.last().map_or(-1, |frame| i64::from(self.tape.nodes[frame.node as usize].column));
+                    self.frames.last().map_or(-1, |frame| i64::from(self.arena.nodes[frame.node as usize].column));
                 let (range, column) = block_scalar_span(self.text, self.cursor, parent)?;
-                (if style == ScalarStyle::Literal { Kind::Literal } else { Kind::Folded }, range, column)
+                (if style == ScalarStyle::Literal { NodeKind::Literal } else { NodeKind::Folded }, range, column)
             }
         };
         let raw = &self.text[range.clone()];
@@ -327,17 +327,17 @@ impl Builder<'_, '_> {
             return self.fail();
         }
         let mut flags = 0;
-        if !matches!(kind, Kind::Literal | Kind::Folded) {
+        if !matches!(kind, NodeKind::Literal | NodeKind::Folded) {
             flags |= if raw.contains('\n') { MULTILINE } else { 0 };
-            let escaped = kind == Kind::Double && raw.contains('\\')
-                || kind == Kind::Single && raw[1..raw.len() - 1].contains('\'');
+            let escaped = kind == NodeKind::DoubleQuoted && raw.contains('\\')
+                || kind == NodeKind::SingleQuoted && raw[1..raw.len() - 1].contains('\'');
             flags |= if escaped { ESCAPED } else { 0 };
         }
         self.cursor = range.end;
         self.last_end = range.end;
         self.push(kind, range.start, range.end, column, flags);
-        let document = Document::new(self.text, self.tape);
-        let read = document.node(self.tape.nodes.len() as u32 - 1).text();
+        let document = Document::new(self.text, self.arena);
+        let read = document.node(self.arena.nodes.len() as u32 - 1).text();
         if read.as_deref() == Some(value) { Ok(()) } else { self.fail() }
     }
 }
@@ -354,13 +354,13 @@ pub(super) fn agree(before: Document<'_>, edits: &[Edit], after: &str) -> bool {
 /// Whether the witness sees the nodes and texts of the tape. Numbers and booleans have no text to compare,
 /// and what an alias stands for is compared where it is written.
 fn reads_alike(value: &Witness, node: Node<'_>) -> bool {
-    let is_plain = matches!(node.kind(), Kind::Plain | Kind::Empty);
+    let is_plain = matches!(node.kind(), NodeKind::Plain | NodeKind::Empty);
     match value {
-        _ if node.kind() == Kind::Alias => true,
+        _ if node.kind() == NodeKind::Alias => true,
         Witness::Tagged(tagged) => reads_alike(&tagged.value, node),
         Witness::Sequence(items) => {
             let mut own = node.items();
-            node.kind() == Kind::Seq
+            node.kind() == NodeKind::Seq
                 && items.iter().all(|item| own.next().is_some_and(|own| reads_alike(item, own)))
                 && own.next().is_none()
         }
@@ -370,9 +370,9 @@ fn reads_alike(value: &Witness, node: Node<'_>) -> bool {
                 own.next()
                     .is_some_and(|(own_key, own_value)| reads_alike(key, own_key) && reads_alike(value, own_value))
             };
-            node.kind() == Kind::Map && entries.iter().all(alike) && node.entries().count() == entries.len()
+            node.kind() == NodeKind::Map && entries.iter().all(alike) && node.entries().count() == entries.len()
         }
-        Witness::String(text) => node.is_scalar() && node.is(text),
+        Witness::String(text) => node.is_scalar() && node.has_text(text),
         Witness::Null | Witness::Bool(_) | Witness::Number(_) => is_plain,
     }
 }
@@ -424,7 +424,7 @@ fn edited(value: Witness, node: Node<'_>, edits: &[Edit]) -> Option<Witness> {
 
 fn witness(value: &Value) -> Witness {
     match value {
-        Value::Name(text) | Value::Text(text) => Witness::from(&**text),
+        Value::Name(text) | Value::String(text) => Witness::from(&**text),
         Value::Bool(value) => Witness::from(*value),
         Value::Null => Witness::Null,
         Value::Map(entries) => {

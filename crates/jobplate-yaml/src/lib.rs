@@ -1,22 +1,22 @@
 //! YAML as bytes: split a stream into documents, find nodes with exact spans, edit them, prove the new text.
 //!
-//! A text is read into a [`Tape`], the flat list of its nodes; a [`Document`] is the two together. Edits are made by
+//! A text is read into a [`NodeArena`], the flat list of its nodes; a [`Document`] is the two together. Edits are made by
 //! an [`Editable`], which comes only from a strict check of the node, and become text only through an [`Editor`],
 //! which proves that the new text means the document with exactly these edits. Every byte outside of an edit stays.
 //! Nothing here knows of Kubernetes' objects, of files or of flags.
 //!
 //! ```
-//! use jobplate_yaml::{Child, Document, Editable, Editor, StrictMap, Tape, Value, read};
+//! use jobplate_yaml::{Child, Document, Editable, Editor, StrictMap, NodeArena, Value, read};
 //!
 //! let text = "name: flow  # the first container\nenv:\n- {name: TZ, value: UTC}\n";
-//! let mut tape = Tape::default();
-//! read(text, &mut tape).expect("YAML");
-//! let document = Document::new(text, &tape);
+//! let mut arena = NodeArena::default();
+//! read(text, &mut arena).expect("YAML");
+//! let document = Document::new(text, &arena);
 //!
-//! let container = StrictMap::of(document.root(), "the container")?;
+//! let container = StrictMap::from_node(document.root(), "the container")?;
 //! let env = container.get("env")?.expect("`env`");
-//! let entry = Value::map([("name", Value::name("LEVEL")), ("value", Value::text("debug"))]);
-//! let edit = Editable::of(env, "`env`")?.append([Child::Item(entry)]);
+//! let entry = Value::map([("name", Value::name("LEVEL")), ("value", Value::string("debug"))]);
+//! let edit = Editable::from_node(env, "`env`")?.append([Child::Item(entry)]);
 //!
 //! let mut editor = Editor::default();
 //! let edited = editor.apply(document, &[edit])?;
@@ -27,7 +27,7 @@
 //! | file | decides |
 //! |---|---|
 //! | `stream` | where a stream is split into documents (`---`) |
-//! | `admit` | which characters an edited document may hold: no control characters, NEL, LS, PS |
+//! | `characters` | which characters an edited document may hold: no control characters, NEL, LS, PS |
 //! | `scan` | what the fast parser reads, and where it steps back |
 //! | `fallback` | when granit-parser reads a document, and whether yaml_serde agrees with an edit |
 //! | `tree` | how nodes are compared, and how a document is traversed |
@@ -36,39 +36,39 @@
 //! | `edit` | which changes there are |
 //! | `editor` | which documents can be edited, how the new text is proven, how an edit that is not proven is reported |
 //! | `layout` | how an edit looks in its document |
-//! | `inner` | how a change inside of a scalar's text is written in the scalar's style |
+//! | `decoded_scalar` | how a change inside of a scalar's text is written in the scalar's style |
 //! | `splice` | how replacements are applied, and what happens to the final line break |
 //! | `verify` | whether an edited document means what was asked |
 //! | `de` | how our own files are read into Rust types, and how an unknown key is reported |
-//! | `kind`, `step_back` | which kinds of nodes there are, and how a parser says why it does not read a document |
+//! | `node_kind`, `unsupported` | which kinds of nodes there are, and how a parser says why it does not read a document |
 
-mod admit;
+mod characters;
 mod de;
+mod decoded_scalar;
 mod edit;
 mod editor;
 mod fallback;
-mod inner;
-mod kind;
 mod layout;
+mod node_kind;
 mod scalar;
 mod scan;
 mod splice;
-mod step_back;
 mod stream;
 mod strict;
 mod tree;
+mod unsupported;
 mod verify;
 
-pub use admit::{NotAdmitted, admit};
+pub use characters::{ForbiddenCharacter, check_characters};
 pub use de::from_node;
+pub use decoded_scalar::DecodedScalar;
 pub use edit::{Child, Edit, Value};
 pub use editor::{Edited, Editor};
 pub use fallback::{parse_with_granit, read};
-pub use inner::Inner;
-pub use kind::Kind;
+pub use node_kind::NodeKind;
 pub use scalar::{ScalarKind, quote_double, quote_name};
 pub use scan::scan;
-pub use step_back::StepBack;
-pub use stream::{Chunk, Documents, StreamError};
+pub use stream::{Documents, RawDocument, StreamError};
 pub use strict::{Editable, StrictMap, find_indirection};
-pub use tree::{Document, Node, Tape};
+pub use tree::{Document, Node, NodeArena};
+pub use unsupported::Unsupported;

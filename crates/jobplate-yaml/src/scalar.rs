@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::kind::{ESCAPED, Kind, MULTILINE};
+use super::node_kind::{ESCAPED, MULTILINE, NodeKind};
 
 /// What go-yaml 2 takes a plain scalar for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub(super) struct Written<'a> {
     pub document: &'a str,
     /// The scalar's bytes: quotes and block scalar header included.
     pub span: Range<usize>,
-    pub kind: Kind,
+    pub kind: NodeKind,
     pub flags: u8,
     /// The column of a block scalar's content.
     pub column: usize,
@@ -64,9 +64,11 @@ pub(super) fn decode(scalar: Written<'_>) -> Cow<'_, str> {
     let raw = scalar.raw();
     let flags = scalar.flags;
     match scalar.kind {
-        Kind::Plain if flags & MULTILINE == 0 => Cow::Borrowed(raw),
-        Kind::Single | Kind::Double if flags & (MULTILINE | ESCAPED) == 0 => Cow::Borrowed(&raw[1..raw.len() - 1]),
-        Kind::Empty | Kind::Map | Kind::Seq | Kind::Alias => Cow::Borrowed(""),
+        NodeKind::Plain if flags & MULTILINE == 0 => Cow::Borrowed(raw),
+        NodeKind::SingleQuoted | NodeKind::DoubleQuoted if flags & (MULTILINE | ESCAPED) == 0 => {
+            Cow::Borrowed(&raw[1..raw.len() - 1])
+        }
+        NodeKind::Empty | NodeKind::Map | NodeKind::Seq | NodeKind::Alias => Cow::Borrowed(""),
         _ => {
             let mut text = String::with_capacity(raw.len());
             decode_into(&scalar, &mut text);
@@ -79,11 +81,11 @@ pub(super) fn decode(scalar: Written<'_>) -> Cow<'_, str> {
 pub(super) fn decode_into(scalar: &Written<'_>, out: &mut impl Pieces) {
     let (raw, start) = (scalar.raw(), scalar.span.start);
     match scalar.kind {
-        Kind::Plain => decode_flow(raw, start, None, out),
-        Kind::Single => decode_flow(&raw[1..raw.len() - 1], start + 1, Some(b'\''), out),
-        Kind::Double => decode_flow(&raw[1..raw.len() - 1], start + 1, Some(b'\\'), out),
-        Kind::Literal | Kind::Folded => decode_block(scalar, out),
-        Kind::Empty | Kind::Map | Kind::Seq | Kind::Alias => {}
+        NodeKind::Plain => decode_flow(raw, start, None, out),
+        NodeKind::SingleQuoted => decode_flow(&raw[1..raw.len() - 1], start + 1, Some(b'\''), out),
+        NodeKind::DoubleQuoted => decode_flow(&raw[1..raw.len() - 1], start + 1, Some(b'\\'), out),
+        NodeKind::Literal | NodeKind::Folded => decode_block(scalar, out),
+        NodeKind::Empty | NodeKind::Map | NodeKind::Seq | NodeKind::Alias => {}
     }
 }
 
@@ -204,7 +206,7 @@ pub(super) fn chomping(raw: &str) -> Chomping {
 /// Decodes a literal or folded block scalar.
 fn decode_block(scalar: &Written<'_>, out: &mut impl Pieces) {
     let (text, raw, span) = (scalar.document, scalar.raw(), scalar.span.clone());
-    let (folded, chomping, indent) = (scalar.kind == Kind::Folded, chomping(raw), scalar.column);
+    let (folded, chomping, indent) = (scalar.kind == NodeKind::Folded, chomping(raw), scalar.column);
     let Some(header) = raw.find('\n') else { return };
     // Breaks since the last line with content: what they stand for is decided by what follows.
     let mut breaks: Vec<Range<usize>> = Vec::new();

@@ -12,7 +12,7 @@ const BLOCK: usize = 256 * 1024;
 
 /// A document of the stream.
 #[derive(Debug)]
-pub struct Chunk<'a> {
+pub struct RawDocument<'a> {
     /// Its bytes, from its `---` line (if it has one) to the byte before the next one's.
     pub bytes: &'a [u8],
     /// Where it begins in the stream.
@@ -55,12 +55,12 @@ impl<R: Read> Documents<R> {
     ///
     /// Fails where reading fails, and where the document is larger than the limit.
     #[allow(clippy::should_implement_trait, reason = "it lends from the buffer, which an iterator can't")]
-    pub fn next(&mut self) -> Result<Option<Chunk<'_>>, StreamError> {
+    pub fn next(&mut self) -> Result<Option<RawDocument<'_>>, StreamError> {
         let length = self.find_end()?;
         if length == 0 {
             return Ok(None);
         }
-        let chunk = Chunk { bytes: &self.buffer[self.start..self.start + length], offset: self.offset };
+        let chunk = RawDocument { bytes: &self.buffer[self.start..self.start + length], offset: self.offset };
         self.start += length;
         self.offset += length as u64;
         Ok(Some(chunk))

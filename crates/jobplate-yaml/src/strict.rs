@@ -12,7 +12,7 @@ use std::rc::Rc;
 use jobplate_diagnostic::{Error, Result};
 
 use super::edit::{Change, Child, Edit, Value};
-use super::kind::Kind;
+use super::node_kind::NodeKind;
 use super::tree::Node;
 
 /// A mapping on the way to an edit, or one that is edited itself: no alias, not used elsewhere through an anchor,
@@ -29,7 +29,7 @@ impl<'a> Node<'a> {
     pub fn get(self, key: &str) -> Result<Option<Node<'a>>> {
         let mut found = None;
         for (name, value) in self.entries() {
-            if name.is(key) {
+            if name.has_text(key) {
                 if found.is_some() {
                     return Err(Error::refused(format!("the key `{key}` stands twice in one mapping"))
                         .at(name.span())
@@ -47,7 +47,7 @@ impl<'a> Node<'a> {
     ///
     /// Fails, with the second key's span, where there is one.
     pub fn refuse_duplicate_keys(self) -> Result<()> {
-        for map in self.descendants().filter(|node| node.kind() == Kind::Map) {
+        for map in self.descendants().filter(|node| node.kind() == NodeKind::Map) {
             for (key, _) in map.entries() {
                 map.get(&key.text().unwrap_or_default())?;
             }
@@ -62,7 +62,7 @@ impl<'a> Node<'a> {
 ///
 /// Fails where the node is one of the two: an edit below it would change another place, too.
 pub(super) fn refuse_shared(node: Node<'_>, what: &str) -> Result<()> {
-    if node.kind() == Kind::Alias {
+    if node.kind() == NodeKind::Alias {
         return Err(Error::refused(format!("{what} is an alias (`{}`) of something written elsewhere", node.raw()))
             .at(node.span())
             .hint("write it out here, so that it can be edited on its own"));
@@ -85,7 +85,7 @@ impl<'a> StrictMap<'a> {
     /// # Errors
     ///
     /// Refuses an alias, an anchor that an alias uses, a merge key, and a key with an alias, anchor or tag.
-    pub fn of(node: Node<'a>, what: &str) -> Result<Self> {
+    pub fn from_node(node: Node<'a>, what: &str) -> Result<Self> {
         refuse_shared(node, what)?;
         for (key, _) in node.entries() {
             if key.is_merge_key() {
@@ -120,7 +120,7 @@ impl<'a> StrictMap<'a> {
     /// # Errors
     ///
     /// Refuses a duplicate of the key, at the second one.
-    pub fn get_filled(self, key: &str) -> Result<Option<Node<'a>>> {
+    pub fn get_non_null(self, key: &str) -> Result<Option<Node<'a>>> {
         Ok(self.0.get(key)?.filter(|value| !value.is_null()))
     }
 
@@ -130,7 +130,7 @@ impl<'a> StrictMap<'a> {
     }
 
     /// Returns the node as one that may be edited.
-    pub fn editable(self) -> Editable<'a> {
+    pub fn into_editable(self) -> Editable<'a> {
         Editable(self.0)
     }
 }
@@ -140,7 +140,7 @@ pub fn find_indirection<'a>(root: Node<'a>) -> Option<(Node<'a>, &'static str)> 
     let what = |node: Node<'a>| match node {
         _ if node.anchor().is_some() => Some("an anchor"),
         _ if node.tag().is_some() => Some("a tag"),
-        _ if node.kind() == Kind::Alias => Some("an alias"),
+        _ if node.kind() == NodeKind::Alias => Some("an alias"),
         _ if node.entries().any(|(key, _)| key.is_merge_key()) => Some("a merge key (`<<`)"),
         _ => None,
     };
@@ -164,16 +164,16 @@ impl<'a> Editable<'a> {
     ///
     /// # Errors
     ///
-    /// Refuses what [`StrictMap::of`] refuses, and an anchor, used or not.
-    pub fn of(node: Node<'a>, what: &str) -> Result<Self> {
-        let strict = StrictMap::of(node, what)?;
+    /// Refuses what [`StrictMap::from_node`] refuses, and an anchor, used or not.
+    pub fn from_node(node: Node<'a>, what: &str) -> Result<Self> {
+        let strict = StrictMap::from_node(node, what)?;
         match (node.anchor(), node.anchor_span()) {
             (Some(anchor), Some(span)) => {
                 Err(Error::refused(format!("{what} carries the anchor `&{anchor}`: what uses it would change too"))
                     .at(span)
                     .hint("remove the anchor if nothing uses it, else write the other use out"))
             }
-            _ => Ok(strict.editable()),
+            _ => Ok(strict.into_editable()),
         }
     }
 
@@ -181,11 +181,11 @@ impl<'a> Editable<'a> {
     ///
     /// # Errors
     ///
-    /// Refuses what [`Editable::of`] refuses, and any duplicate key, anchor or alias below the node.
-    pub fn whole(node: Node<'a>, what: &str) -> Result<Self> {
-        let editable = Editable::of(node, what)?;
+    /// Refuses what [`Editable::from_node`] refuses, and any duplicate key, anchor or alias below the node.
+    pub fn for_replacement(node: Node<'a>, what: &str) -> Result<Self> {
+        let editable = Editable::from_node(node, what)?;
         node.refuse_duplicate_keys()?;
-        match node.descendants().skip(1).find(|node| node.anchor().is_some() || node.kind() == Kind::Alias) {
+        match node.descendants().skip(1).find(|node| node.anchor().is_some() || node.kind() == NodeKind::Alias) {
             None => Ok(editable),
             Some(node) => Err(Error::refused(format!("{what} has an anchor or alias in it"))
                 .at(node.anchor_span().unwrap_or(node.span()))
@@ -224,14 +224,14 @@ impl<'a> Editable<'a> {
 #[cfg(test)]
 mod tests {
     use super::super::fallback::read;
-    use super::super::tree::{Document, Tape};
+    use super::super::tree::{Document, NodeArena};
     use super::*;
 
     /// Checks the value of the first key: where it is refused, and the beginning of the message.
     fn check(text: &str, check: impl Fn(Node<'_>) -> Result<()>) -> Option<(Range<usize>, String)> {
-        let mut tape = Tape::default();
-        read(text, &mut tape).unwrap();
-        let (_, value) = Document::new(text, &tape).root().entries().next().unwrap();
+        let mut arena = NodeArena::default();
+        read(text, &mut arena).unwrap();
+        let (_, value) = Document::new(text, &arena).root().entries().next().unwrap();
         let error = check(value).err()?;
         Some((error.span().unwrap(), error.message().split(':').next().unwrap_or_default().to_owned()))
     }
@@ -244,18 +244,18 @@ mod tests {
             ("a:\n  ? !t b\n  : c\n", 10..11, "it has a key that is no plain text, and may be any key"),
         ] {
             let refused = Some((span, message.to_owned()));
-            assert_eq!(check(text, |node| StrictMap::of(node, "it").map(drop)), refused, "{text}");
-            assert_eq!(check(text, |node| Editable::of(node, "it").map(drop)), refused, "{text}");
-            assert_eq!(check(text, |node| Editable::whole(node, "it").map(drop)), refused, "{text}");
+            assert_eq!(check(text, |node| StrictMap::from_node(node, "it").map(drop)), refused, "{text}");
+            assert_eq!(check(text, |node| Editable::from_node(node, "it").map(drop)), refused, "{text}");
+            assert_eq!(check(text, |node| Editable::for_replacement(node, "it").map(drop)), refused, "{text}");
         }
     }
 
     #[test]
     fn an_anchor_that_nothing_uses_is_refused_where_it_is_edited() {
         let text = "a: &x {}\n";
-        assert_eq!(check(text, |node| StrictMap::of(node, "it").map(drop)), None);
+        assert_eq!(check(text, |node| StrictMap::from_node(node, "it").map(drop)), None);
         assert_eq!(
-            check(text, |node| Editable::of(node, "it").map(drop)),
+            check(text, |node| Editable::from_node(node, "it").map(drop)),
             Some((3..5, "it carries the anchor `&x`".to_owned()))
         );
     }
@@ -266,9 +266,9 @@ mod tests {
             ("a: {b: &x c}\n", 7..9, "it has an anchor or alias in it"),
             ("a: {b: {c: d, c: e}}\n", 14..15, "the key `c` stands twice in one mapping"),
         ] {
-            assert_eq!(check(text, |node| Editable::of(node, "it").map(drop)), None, "{text}");
+            assert_eq!(check(text, |node| Editable::from_node(node, "it").map(drop)), None, "{text}");
             let refused = Some((span, message.to_owned()));
-            assert_eq!(check(text, |node| Editable::whole(node, "it").map(drop)), refused, "{text}");
+            assert_eq!(check(text, |node| Editable::for_replacement(node, "it").map(drop)), refused, "{text}");
         }
     }
 }

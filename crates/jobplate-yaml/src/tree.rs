@@ -7,9 +7,9 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::kind::{ESCAPED, FLOW, Kind, MULTILINE, PROPERTIES};
+use super::node_kind::{ESCAPED, FLOW, MULTILINE, NodeKind, PROPERTIES};
 use super::scalar::{self, ScalarKind, Written};
-use super::step_back::StepBack;
+use super::unsupported::Unsupported;
 
 /// One node.
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +23,7 @@ pub(super) struct Entry {
     pub next: u32,
     /// Block collection: the column of its keys or dashes. Block scalar: of its content.
     pub column: u32,
-    pub kind: Kind,
+    pub kind: NodeKind,
     pub flags: u8,
 }
 
@@ -39,17 +39,17 @@ pub(super) struct Properties {
 
 /// The nodes of one document. Reuse it: scanning into it clears it and keeps its memory.
 #[derive(Clone, Debug, Default)]
-pub struct Tape {
+pub struct NodeArena {
     pub(super) nodes: Vec<Entry>,
     pub(super) properties: Vec<Properties>,
     /// Where the scanner stepped back, if the fallback parser read the document.
-    pub(super) stepped_back: Option<StepBack>,
+    pub(super) fallback_reason: Option<Unsupported>,
 }
 
-impl Tape {
+impl NodeArena {
     /// Where and why the scanner stepped back, if the fallback parser read the document.
-    pub fn fallback(&self) -> Option<StepBack> {
-        self.stepped_back
+    pub fn fallback_reason(&self) -> Option<Unsupported> {
+        self.fallback_reason
     }
 
     /// The number of nodes.
@@ -65,7 +65,7 @@ impl Tape {
     pub(super) fn clear(&mut self) {
         self.nodes.clear();
         self.properties.clear();
-        self.stepped_back = None;
+        self.fallback_reason = None;
     }
 }
 
@@ -75,13 +75,13 @@ pub struct Document<'a> {
     /// The text that was scanned, from the first byte of the document.
     pub text: &'a str,
     /// The tape made from it.
-    pub tape: &'a Tape,
+    pub arena: &'a NodeArena,
 }
 
 impl<'a> Document<'a> {
     /// Puts a text and the tape made from it together.
-    pub fn new(text: &'a str, tape: &'a Tape) -> Self {
-        Document { text, tape }
+    pub fn new(text: &'a str, arena: &'a NodeArena) -> Self {
+        Document { text, arena }
     }
 
     /// The outermost node. The tape must not be empty: scanning always leaves at least one node.
@@ -91,7 +91,7 @@ impl<'a> Document<'a> {
 
     /// The last node that begins before an offset: nodes stand in the order of their first bytes.
     pub(super) fn last_before(self, offset: usize) -> Option<Node<'a>> {
-        let count = self.tape.nodes.partition_point(|node| (node.start as usize) < offset);
+        let count = self.arena.nodes.partition_point(|node| (node.start as usize) < offset);
         Some(self.node(count.checked_sub(1)? as u32))
     }
 
@@ -111,7 +111,7 @@ pub struct Node<'a> {
 impl<'a> Node<'a> {
     #[inline]
     pub(super) fn entry(self) -> &'a Entry {
-        &self.document.tape.nodes[self.index as usize]
+        &self.document.arena.nodes[self.index as usize]
     }
 
     /// Its place in the tape: a name for this node as long as the document is not edited.
@@ -130,7 +130,7 @@ impl<'a> Node<'a> {
     }
 
     /// What it is.
-    pub fn kind(self) -> Kind {
+    pub fn kind(self) -> NodeKind {
         self.entry().kind
     }
 
@@ -163,21 +163,21 @@ impl<'a> Node<'a> {
 
     /// Whether it is a scalar or empty: it has a text and no children.
     pub fn is_scalar(self) -> bool {
-        !matches!(self.kind(), Kind::Map | Kind::Seq | Kind::Alias)
+        !matches!(self.kind(), NodeKind::Map | NodeKind::Seq | NodeKind::Alias)
     }
 
-    /// The decoded text of a scalar; empty for [`Kind::Empty`], none for collections and aliases.
+    /// The decoded text of a scalar; empty for [`NodeKind::Empty`], none for collections and aliases.
     pub fn text(self) -> Option<Cow<'a, str>> {
         self.is_scalar().then(|| scalar::decode(self.written()))
     }
 
     /// Whether it is a scalar with this decoded text.
     #[inline]
-    pub fn is(self, text: &str) -> bool {
+    pub fn has_text(self, text: &str) -> bool {
         let entry = self.entry();
         match entry.kind {
-            Kind::Plain if entry.flags & MULTILINE == 0 => self.raw() == text,
-            Kind::Single | Kind::Double if entry.flags & (MULTILINE | ESCAPED) == 0 => {
+            NodeKind::Plain if entry.flags & MULTILINE == 0 => self.raw() == text,
+            NodeKind::SingleQuoted | NodeKind::DoubleQuoted if entry.flags & (MULTILINE | ESCAPED) == 0 => {
                 let raw = self.raw();
                 &raw[1..raw.len() - 1] == text
             }
@@ -187,16 +187,16 @@ impl<'a> Node<'a> {
 
     /// Keys and values of a map, in order; nothing for other nodes.
     pub fn entries(self) -> impl Iterator<Item = (Node<'a>, Node<'a>)> + use<'a> {
-        let mut children = self.children_of(Kind::Map);
+        let mut children = self.children_of(NodeKind::Map);
         std::iter::from_fn(move || Some((children.next()?, children.next()?)))
     }
 
     /// Items of a sequence, in order; nothing for other nodes.
     pub fn items(self) -> impl Iterator<Item = Node<'a>> + use<'a> {
-        self.children_of(Kind::Seq)
+        self.children_of(NodeKind::Seq)
     }
 
-    fn children_of(self, kind: Kind) -> Children<'a> {
+    fn children_of(self, kind: NodeKind) -> Children<'a> {
         let end = if self.kind() == kind { self.entry().next } else { self.index + 1 };
         Children { document: self.document, index: self.index + 1, end }
     }
@@ -210,7 +210,7 @@ impl<'a> Node<'a> {
     }
 
     /// The nodes from this one down to another in its subtree, without that one.
-    pub fn way_to(self, node: Node<'a>) -> impl Iterator<Item = Node<'a>> + use<'a> {
+    pub fn path_to(self, node: Node<'a>) -> impl Iterator<Item = Node<'a>> + use<'a> {
         let mut at = Some(self).filter(|start| start.index < node.index);
         std::iter::from_fn(move || {
             let here = at?;
@@ -225,8 +225,8 @@ impl<'a> Node<'a> {
     }
 
     /// The first value under a key, whether or not the key stands twice.
-    pub fn first(self, key: &str) -> Option<Node<'a>> {
-        self.entries().find(|(name, _)| name.is(key)).map(|(_, value)| value)
+    pub fn get_first(self, key: &str) -> Option<Node<'a>> {
+        self.entries().find(|(name, _)| name.has_text(key)).map(|(_, value)| value)
     }
 
     /// Whether two nodes, each of a document of its own, are the same in every node below, anchors and tags
@@ -240,10 +240,10 @@ impl<'a> Node<'a> {
     pub(super) fn equals_alone(self, other: Node<'_>) -> bool {
         let sizes = (self.end_index() - self.index) == (other.end_index() - other.index);
         let same = match (self.kind(), other.kind()) {
-            (Kind::Map, Kind::Map) | (Kind::Seq, Kind::Seq) => true,
-            (Kind::Alias, Kind::Alias) => self.raw() == other.raw(),
+            (NodeKind::Map, NodeKind::Map) | (NodeKind::Seq, NodeKind::Seq) => true,
+            (NodeKind::Alias, NodeKind::Alias) => self.raw() == other.raw(),
             (a, b) if self.is_scalar() && other.is_scalar() => {
-                let plain = |kind| matches!(kind, Kind::Plain | Kind::Empty);
+                let plain = |kind| matches!(kind, NodeKind::Plain | NodeKind::Empty);
                 plain(a) == plain(b) && self.text() == other.text()
             }
             _ => false,
@@ -258,24 +258,24 @@ impl<'a> Node<'a> {
 
     /// Whether it is a merge key (`<<`).
     pub fn is_merge_key(self) -> bool {
-        self.kind() == Kind::Plain && self.is("<<")
+        self.kind() == NodeKind::Plain && self.has_text("<<")
     }
 
     /// Whether another node is this one, or below it.
-    pub fn holds(self, other: Node<'_>) -> bool {
+    pub fn contains(self, other: Node<'_>) -> bool {
         (self.index..self.end_index()).contains(&other.index)
     }
 
     /// Whether it is an alias of an anchor.
     pub(super) fn is_alias_of(self, anchor: &str) -> bool {
-        self.kind() == Kind::Alias && &self.raw()[1..] == anchor
+        self.kind() == NodeKind::Alias && &self.raw()[1..] == anchor
     }
 
     fn properties(self) -> Option<&'a Properties> {
         if self.entry().flags & PROPERTIES == 0 {
             return None;
         }
-        let list = &self.document.tape.properties;
+        let list = &self.document.arena.properties;
         list.binary_search_by_key(&self.index, |properties| properties.node).ok().map(|at| &list[at])
     }
 
@@ -300,8 +300,8 @@ impl<'a> Node<'a> {
     /// What Kubernetes' YAML reader takes a scalar for. Collections and aliases count as strings.
     pub fn scalar_kind(self) -> ScalarKind {
         match (self.kind(), self.tag()) {
-            (Kind::Empty, None) => ScalarKind::Null,
-            (Kind::Plain, None) => scalar::resolve(&scalar::decode(self.written())),
+            (NodeKind::Empty, None) => ScalarKind::Null,
+            (NodeKind::Plain, None) => scalar::resolve(&scalar::decode(self.written())),
             _ => ScalarKind::String,
         }
     }

@@ -4,7 +4,7 @@
 //! Subtrees without an edit are compared byte for byte and node for node in one run over memory.
 
 use super::edit::{Change, Child, Edit, Value};
-use super::kind::Kind;
+use super::node_kind::NodeKind;
 use super::scalar::ScalarKind;
 use super::tree::{Document, Entry, Node};
 
@@ -22,16 +22,16 @@ pub(super) fn verify(before: Document<'_>, edits: &[Edit], after: Document<'_>) 
     if !same_anchors(before, after) {
         return Err(Mismatch { offset: 0 });
     }
-    let whole = walk.old as usize == before.tape.len() && walk.new as usize == after.tape.len();
+    let whole = walk.old as usize == before.arena.len() && walk.new as usize == after.arena.len();
     if whole && walk.edits.is_empty() { Ok(()) } else { Err(Mismatch { offset: after.text.len() }) }
 }
 
 /// Edits bring no anchor and take none away, as long as there are aliases: each must still mean the same.
 fn same_anchors(before: Document<'_>, after: Document<'_>) -> bool {
-    if after.tape.properties.is_empty() && before.tape.properties.is_empty() {
+    if after.arena.properties.is_empty() && before.arena.properties.is_empty() {
         return true;
     }
-    let aliases = after.root().descendants().any(|node| node.kind() == Kind::Alias);
+    let aliases = after.root().descendants().any(|node| node.kind() == NodeKind::Alias);
     let anchors = |document: Document<'_>| -> Vec<String> {
         document.root().descendants().filter_map(|node| node.anchor().map(str::to_owned)).collect()
     };
@@ -64,7 +64,7 @@ struct Inserts<'a> {
 impl<'a> Walk<'a> {
     fn mismatch<T>(&self) -> Result<T, Mismatch> {
         let offset =
-            self.after.tape.nodes.get(self.new as usize).map_or(self.after.text.len(), |node| node.start as usize);
+            self.after.arena.nodes.get(self.new as usize).map_or(self.after.text.len(), |node| node.start as usize);
         Err(Mismatch { offset })
     }
 
@@ -132,7 +132,7 @@ impl<'a> Walk<'a> {
                         Change::Text { text, .. } => {
                             let new = self.node_after()?;
                             let same = new.kind() == old.kind() && old.has_same_properties(new);
-                            self.check(old.is_scalar() && same && new.is(text))?;
+                            self.check(old.is_scalar() && same && new.has_text(text))?;
                             self.old = end;
                             self.new = new.entry().next;
                         }
@@ -158,8 +158,10 @@ impl<'a> Walk<'a> {
     /// Steps into a collection that has an edit in it.
     fn enter<'e>(&mut self, change: Option<Inserts<'e>>) -> Result<Frame<'e>, Mismatch> {
         let (old, new) = (self.before.node(self.old), self.node_after()?);
-        let is_map = old.kind() == Kind::Map;
-        self.check(old.kind() == new.kind() && (is_map || old.kind() == Kind::Seq) && old.has_same_properties(new))?;
+        let is_map = old.kind() == NodeKind::Map;
+        self.check(
+            old.kind() == new.kind() && (is_map || old.kind() == NodeKind::Seq) && old.has_same_properties(new),
+        )?;
         let frame = Frame { old_end: old.entry().next, new_end: new.entry().next, change, is_map };
         self.old += 1;
         self.new += 1;
@@ -167,7 +169,7 @@ impl<'a> Walk<'a> {
     }
 
     fn node_after(&self) -> Result<Node<'a>, Mismatch> {
-        if (self.new as usize) < self.after.tape.len() { Ok(self.after.node(self.new)) } else { self.mismatch() }
+        if (self.new as usize) < self.after.arena.len() { Ok(self.after.node(self.new)) } else { self.mismatch() }
     }
 
     fn skip_old(&mut self, pair: bool) {
@@ -184,7 +186,7 @@ impl<'a> Walk<'a> {
             Child::Item(value) => value,
             Child::Entry(key, value) => {
                 let Ok(node) = self.node_after() else { return false };
-                if !node.is(key) || node.scalar_kind() != ScalarKind::String || has_properties(node) {
+                if !node.has_text(key) || node.scalar_kind() != ScalarKind::String || has_properties(node) {
                     return false;
                 }
                 self.new += 1;
@@ -205,11 +207,11 @@ impl<'a> Walk<'a> {
     /// Compares two subtrees that must be the same.
     fn unchanged(&mut self) -> Result<(), Mismatch> {
         let (old, new) = (self.before.node(self.old), self.node_after()?);
-        let old_nodes = &self.before.tape.nodes[self.old as usize..old.entry().next as usize];
-        let new_nodes = &self.after.tape.nodes[self.new as usize..new.entry().next as usize];
+        let old_nodes = &self.before.arena.nodes[self.old as usize..old.entry().next as usize];
+        let new_nodes = &self.after.arena.nodes[self.new as usize..new.entry().next as usize];
         self.check(old_nodes.len() == new_nodes.len())?;
-        let moved = self.before.tape.properties.is_empty()
-            && self.after.tape.properties.is_empty()
+        let moved = self.before.arena.properties.is_empty()
+            && self.after.arena.properties.is_empty()
             && old.raw().as_bytes() == new.raw().as_bytes()
             // A block scalar's last line break stands behind its span: there may be one on one side only.
             && at_end(self.before, old) == at_end(self.after, new)
@@ -255,22 +257,22 @@ fn means(node: Node<'_>, value: &Value) -> bool {
         return false;
     }
     match value {
-        Value::Name(text) | Value::Text(text) => {
-            node.is(text) && node.is_scalar() && node.scalar_kind() == ScalarKind::String
+        Value::Name(text) | Value::String(text) => {
+            node.has_text(text) && node.is_scalar() && node.scalar_kind() == ScalarKind::String
         }
         Value::Null => node.is_null(),
-        Value::Bool(value) => node.kind() == Kind::Plain && node.is(if *value { "true" } else { "false" }),
+        Value::Bool(value) => node.kind() == NodeKind::Plain && node.has_text(if *value { "true" } else { "false" }),
         Value::Map(entries) => {
             let mut own = node.entries();
-            node.kind() == Kind::Map
+            node.kind() == NodeKind::Map
                 && entries.iter().all(|(key, value)| {
-                    own.next().is_some_and(|(own_key, own_value)| own_key.is(key) && means(own_value, value))
+                    own.next().is_some_and(|(own_key, own_value)| own_key.has_text(key) && means(own_value, value))
                 })
                 && own.next().is_none()
         }
         Value::Seq(items) => {
             let mut own = node.items();
-            node.kind() == Kind::Seq
+            node.kind() == NodeKind::Seq
                 && items.iter().all(|value| own.next().is_some_and(|own| means(own, value)))
                 && own.next().is_none()
         }

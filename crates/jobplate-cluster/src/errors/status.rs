@@ -346,7 +346,7 @@ impl Status {
                 let below = || found.node.descendants().flat_map(|node| node.entries().map(|(key, _)| key));
                 let key = match (found.key, path.last_key()) {
                     (Some(key), Some(_)) if found.whole => Some(key),
-                    (_, Some(name)) if !found.whole => below().find(|key| key.is(name)),
+                    (_, Some(name)) if !found.whole => below().find(|key| key.has_text(name)),
                     _ => None,
                 };
                 let name = key.and_then(|key| key.text()).map_or_else(|| "this".to_owned(), |key| format!("`{key}`"));

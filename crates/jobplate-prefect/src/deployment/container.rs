@@ -74,7 +74,7 @@ impl Reader<'_> {
         let environ = self.environ(container)?;
         let Command { profile, options, place } = self.command(container, &environ)?;
         let options = Options::read(self.program, &options, &place)?;
-        let has_env_from = container.first("envFrom").is_some_and(|list| list.items().next().is_some());
+        let has_env_from = container.get_first("envFrom").is_some_and(|list| list.items().next().is_some());
         Ok(ProgramContainer {
             options,
             profile,
@@ -88,14 +88,14 @@ impl Reader<'_> {
     /// The container's variables, in order.
     fn environ(&self, container: Node<'_>) -> Result<Environ> {
         let mut environ = Environ::default();
-        for entry in container.first("env").into_iter().flat_map(Node::items) {
-            let Some(name) = entry.first("name").and_then(Node::text) else { continue };
-            let value = match (entry.first("value"), entry.first("valueFrom")) {
+        for entry in container.get_first("env").into_iter().flat_map(Node::items) {
+            let Some(name) = entry.get_first("name").and_then(Node::text) else { continue };
+            let value = match (entry.get_first("value"), entry.get_first("valueFrom")) {
                 (Some(value), _) => self.expand(&environ, value)?,
                 (None, Some(from)) => Known::Unknown(reference(from)),
                 (None, None) => Known::Text(String::new()),
             };
-            let place = Some(self.place(entry.first("value").or(entry.first("name")).unwrap_or(entry)));
+            let place = Some(self.place(entry.get_first("value").or(entry.get_first("name")).unwrap_or(entry)));
             environ.0.retain(|variable| variable.name != name);
             environ.0.push(Variable { name: name.into_owned(), value, place });
         }
@@ -113,7 +113,7 @@ impl Reader<'_> {
     /// What the program is started with.
     fn command(&self, container: Node<'_>, environ: &Environ) -> Result<Command> {
         let start = self.program.start;
-        let parts = ["command", "args"].into_iter().filter_map(|key| container.first(key)).flat_map(Node::items);
+        let parts = ["command", "args"].into_iter().filter_map(|key| container.get_first(key)).flat_map(Node::items);
         let mut words: Vec<Known> = Vec::new();
         let mut place = self.place(container);
         let mut is_shell = false;
@@ -191,8 +191,8 @@ fn expand(environ: &Environ, text: &str) -> Option<Known> {
 
 /// What stands for a value that is somewhere else.
 fn reference(from: Node<'_>) -> String {
-    let text = |of: Node<'_>, key: &str| of.first(key).and_then(Node::text).map(|text| text.into_owned());
-    format!("<{}>", describe_source(|key| from.first(key), text))
+    let text = |of: Node<'_>, key: &str| of.get_first(key).and_then(Node::text).map(|text| text.into_owned());
+    format!("<{}>", describe_source(|key| from.get_first(key), text))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use jobplate_manifest::env::{EnvValue, EnvVar, KeyRef};
-use jobplate_yaml::{Kind, Node};
+use jobplate_yaml::{Node, NodeKind};
 
 use crate::generation;
 use crate::requested_settings::{Backend, RequestedSettings};
@@ -92,7 +92,7 @@ impl<'a> AgentContainer<'a> {
         if is_named(BACKEND, settings.backend.is_some()) || is_named(API, settings.api.is_some()) {
             return None;
         }
-        let from_elsewhere = self.0.first("envFrom").is_some_and(|list| list.items().next().is_some());
+        let from_elsewhere = self.0.get_first("envFrom").is_some_and(|list| list.items().next().is_some());
         let backend = match (settings.backend, self.held(BACKEND)) {
             (Some(backend), _) => backend,
             (None, Held::Text(text)) if text == "server" => Backend::Server,
@@ -134,7 +134,7 @@ impl<'a> AgentContainer<'a> {
 
     /// Whether the place of Prefect Server is given in another way.
     fn names_server(self) -> bool {
-        let names = self.entries().filter_map(|entry| entry.first("name").and_then(Node::text));
+        let names = self.entries().filter_map(|entry| entry.get_first("name").and_then(Node::text));
         names.into_iter().any(|name| name.starts_with("PREFECT__SERVER__"))
     }
 
@@ -147,19 +147,19 @@ impl<'a> AgentContainer<'a> {
     }
 
     fn entries(self) -> impl Iterator<Item = Node<'a>> {
-        self.0.first("env").into_iter().flat_map(|list| list.items().collect::<Vec<_>>())
+        self.0.get_first("env").into_iter().flat_map(|list| list.items().collect::<Vec<_>>())
     }
 
     fn held(self, name: &str) -> Held<'a> {
         // Of two, the last one counts.
-        let entry = self.entries().filter(|entry| entry.first("name").is_some_and(|own| own.is(name))).last();
+        let entry = self.entries().filter(|entry| entry.get_first("name").is_some_and(|own| own.has_text(name))).last();
         let Some(entry) = entry else { return Held::Nothing };
-        match (entry.first("value"), entry.first("valueFrom")) {
+        match (entry.get_first("value"), entry.get_first("valueFrom")) {
             (Some(value), _) => match value.text().filter(|text| !text.is_empty() && !value.is_null()) {
                 Some(text) => Held::Text(text),
                 None => Held::Nothing,
             },
-            (None, Some(from)) if from.kind() == Kind::Map => Held::Reference(from),
+            (None, Some(from)) if from.kind() == NodeKind::Map => Held::Reference(from),
             _ => Held::Nothing,
         }
     }
@@ -174,7 +174,7 @@ fn is_clouds(api: &str) -> bool {
 }
 
 fn refers_to(from: Node<'_>, key: &KeyRef) -> bool {
-    let own = from.first("secretKeyRef");
-    let is = |part: &str, text: &str| own.and_then(|own| own.first(part)).is_some_and(|own| own.is(text));
+    let own = from.get_first("secretKeyRef");
+    let is = |part: &str, text: &str| own.and_then(|own| own.get_first(part)).is_some_and(|own| own.has_text(text));
     is("name", &key.name) && is("key", &key.key)
 }

@@ -29,7 +29,7 @@ pub fn in_config_map(source: Rc<Text>) -> Result<Rc<Text>> {
             return Ok(());
         }
         for (key, value) in embedded::data(object)?.into_iter().flat_map(|data| data.entries()) {
-            if !template_keys::JOB_TEMPLATE.iter().any(|own| key.is(own)) || !embedded::is_text(value) {
+            if !template_keys::JOB_TEMPLATE.iter().any(|own| key.has_text(own)) || !embedded::is_text(value) {
                 continue;
             }
             let span = offset + value.span().start..offset + value.span().end;

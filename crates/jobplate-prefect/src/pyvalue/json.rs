@@ -6,7 +6,7 @@
 use std::rc::Rc;
 
 use jobplate_diagnostic::Error;
-use jobplate_yaml::{Document, Kind, Node, Tape, read};
+use jobplate_yaml::{Document, Node, NodeArena, NodeKind, read};
 use num_bigint::BigInt;
 use serde_json::value::RawValue;
 
@@ -21,9 +21,9 @@ pub(crate) fn load(heap: &mut Heap, source: &Rc<Text>) -> Option<Id> {
         return None;
     }
     let whole: &RawValue = serde_json::from_str(text).ok()?;
-    let mut tape = Tape::default();
-    match read(text, &mut tape) {
-        Ok(_) => Some(Reader { heap, source, start }.value(Document::new(text, &tape).root())),
+    let mut arena = NodeArena::default();
+    match read(text, &mut arena) {
+        Ok(_) => Some(Reader { heap, source, start }.value(Document::new(text, &arena).root())),
         // JSON that YAML does not take, such as halves of characters: it has no places.
         Err(_) => Some(without_places(heap, whole)),
     }
@@ -109,7 +109,7 @@ impl Reader<'_> {
 
     fn value(&mut self, node: Node<'_>) -> Id {
         match node.kind() {
-            Kind::Map => {
+            NodeKind::Map => {
                 let mut pairs = LastOfEach::default();
                 for (key, value) in node.entries() {
                     let (id, value) = (self.value(key), self.value(value));
@@ -118,7 +118,7 @@ impl Reader<'_> {
                 }
                 self.put(node, pairs.dict())
             }
-            Kind::Seq => {
+            NodeKind::Seq => {
                 let items = node.items().map(|item| self.value(item)).collect();
                 self.put(node, Data::List(items))
             }

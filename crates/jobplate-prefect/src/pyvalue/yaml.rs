@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use base64::Engine as _;
 use jobplate_diagnostic::{Error, Result};
-use jobplate_yaml::{Document, Documents, Kind, Node, Tape, admit, read};
+use jobplate_yaml::{Document, Documents, Node, NodeArena, NodeKind, check_characters, read};
 use num_bigint::BigInt;
 use regex_lite::Regex;
 
@@ -35,7 +35,7 @@ pub fn load(heap: &mut Heap, source: &Rc<Text>) -> Result<Id> {
     let mark = text.len() - text.trim_start_matches('\u{feff}').len();
     let first = mark.min('\u{feff}'.len_utf8());
     let letters = format!("{}{}", &text[..first], text[first..].replace('\u{feff}', "\u{fffd}"));
-    if let Err(fault) = admit(&letters) {
+    if let Err(fault) = check_characters(&letters) {
         let error = Error::refused(format!("{} stands here", fault.reason)).hint(NOT_FOLLOWED);
         return Err(at(error, Some(&place(fault.span))));
     }
@@ -43,10 +43,10 @@ pub fn load(heap: &mut Heap, source: &Rc<Text>) -> Result<Id> {
         return Err(Error::input("a control character stands here").in_file(&source.name));
     }
     let start = only_document(&text).map_err(|error| at(error, Some(&place(0..0))))?;
-    let mut tape = Tape::default();
+    let mut arena = NodeArena::default();
     // The lines before it are blank, comments or directives.
     let text = &text[start..];
-    if let Err(step) = read(&letters[start..], &mut tape) {
+    if let Err(step) = read(&letters[start..], &mut arena) {
         let from = start + step.offset;
         // With such a tag anywhere, the second of our readers reads nothing. An alias as a key is one up to its colon.
         let beyond = ["an unusual tag", "an escape that is no Unicode character", "text behind an alias"];
@@ -57,7 +57,7 @@ pub fn load(heap: &mut Heap, source: &Rc<Text>) -> Result<Id> {
         };
         return Err(at(error, Some(&place(from..source.text.len().min(from + 1)))));
     }
-    let document = Document::new(text, &tape);
+    let document = Document::new(text, &arena);
     if let Some(tab) = stray_tab(document) {
         let error = Error::input("a tab where PyYAML, which Prefect reads templates with, takes none");
         return Err(at(error.hint("write spaces"), Some(&place(start + tab..start + tab + 1))));
@@ -128,7 +128,9 @@ fn stray_tab(document: Document<'_>) -> Option<usize> {
     let scalars = document.root().descendants().filter(|node| node.is_scalar());
     let mut at = 0;
     let end = (false, text.len()..text.len());
-    for (is_plain, span) in scalars.map(|node| (node.kind() == Kind::Plain, node.span())).chain(std::iter::once(end)) {
+    for (is_plain, span) in
+        scalars.map(|node| (node.kind() == NodeKind::Plain, node.span())).chain(std::iter::once(end))
+    {
         let mut gap = at..span.start.max(at);
         while !gap.is_empty() {
             match text[gap.clone()].find(['\t', '#']) {
@@ -215,7 +217,7 @@ impl Loader<'_, '_> {
     fn find_anchors(&mut self, document: Document<'_>) -> Result<()> {
         let mut known: HashMap<&str, u32> = HashMap::new();
         for node in document.root().descendants() {
-            if node.kind() == Kind::Alias {
+            if node.kind() == NodeKind::Alias {
                 match known.get(&node.raw()[1..]) {
                     Some(target) => drop(self.anchors.insert(node.index(), *target)),
                     None => return Err(self.fail(node, "an alias without its anchor")),
@@ -250,8 +252,8 @@ impl Loader<'_, '_> {
         let Some(depth) = depth.checked_sub(1) else { return Err(self.fail(node, "a value nested too deep")) };
         self.made.insert(node.index(), None);
         let data = match node.kind() {
-            Kind::Map => self.map(node, depth)?,
-            Kind::Seq => self.seq(node, depth)?,
+            NodeKind::Map => self.map(node, depth)?,
+            NodeKind::Seq => self.seq(node, depth)?,
             _ => self.scalar(node)?,
         };
         let place = self.place(node);
@@ -272,12 +274,12 @@ impl Loader<'_, '_> {
         let mut texts: HashMap<String, usize> = HashMap::new();
         for (key, value) in pairs {
             let before = key.document().text[..key.span().start].trim_end();
-            if key.kind() == Kind::Empty && !before.ends_with('?') {
+            if key.kind() == NodeKind::Empty && !before.ends_with('?') {
                 return Err(self.fail(key, "a `:` without a key"));
             }
             let made = match key.kind() {
                 // What PyYAML has no value for is a key by its text.
-                Kind::Plain if key.is("=") && key.tag().is_none() => self.heap.text("="),
+                NodeKind::Plain if key.has_text("=") && key.tag().is_none() => self.heap.text("="),
                 _ => self.value(key, depth)?,
             };
             if !self.heap.is_hashable(made) {
@@ -309,7 +311,7 @@ impl Loader<'_, '_> {
     fn flatten<'d>(&self, node: Node<'d>, depth: usize, out: &mut Vec<(Node<'d>, Node<'d>)>) -> Result<()> {
         let Some(depth) = depth.checked_sub(1) else { return Err(self.fail(node, "a value nested too deep")) };
         let is_merge = |key: Node<'_>| match (key.kind(), tag_name(key)) {
-            (Kind::Plain, None | Some("!")) | (_, Some("!")) => key.is("<<"),
+            (NodeKind::Plain, None | Some("!")) | (_, Some("!")) => key.has_text("<<"),
             (_, tag) => tag == Some("merge"),
         };
         let mut own = Vec::new();
@@ -320,11 +322,11 @@ impl Loader<'_, '_> {
             }
             let value = self.target(value);
             match value.kind() {
-                Kind::Map => self.flatten(value, depth, out)?,
-                Kind::Seq => {
+                NodeKind::Map => self.flatten(value, depth, out)?,
+                NodeKind::Seq => {
                     let mut lists = Vec::new();
                     for item in value.items().map(|item| self.target(item)) {
-                        if item.kind() != Kind::Map {
+                        if item.kind() != NodeKind::Map {
                             return Err(self.fail(item, "a merge key (`<<`) takes mappings"));
                         }
                         let mut list = Vec::new();
@@ -369,11 +371,11 @@ impl Loader<'_, '_> {
 
     fn scalar(&self, node: Node<'_>) -> Result<Data> {
         let text = node.text().unwrap_or_default();
-        if node.kind() == Kind::Double && has_escaped_quote(node.raw()) {
+        if node.kind() == NodeKind::DoubleQuoted && has_escaped_quote(node.raw()) {
             return Err(self.fail(node, "an escape (`\\'`) that PyYAML does not know"));
         }
         let implicit = match node.kind() {
-            Kind::Plain | Kind::Empty => self.patterns.tag(&text),
+            NodeKind::Plain | NodeKind::Empty => self.patterns.tag(&text),
             _ => "str",
         };
         let tag = match tag_name(node) {

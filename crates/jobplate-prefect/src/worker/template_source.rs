@@ -38,13 +38,13 @@ fn in_texts<'a>(object: &Object<'a>) -> Vec<Node<'a>> {
             && value.text().is_some_and(|text| json::is_json(&text) && text.contains("\"job_configuration\""))
     };
     if !embedded::is_config_map(object) {
-        let value = CHART_VALUE.iter().try_fold(object.node, |node, key| node.first(key));
+        let value = CHART_VALUE.iter().try_fold(object.node, |node, key| node.get_first(key));
         return value.into_iter().filter(|value| is_template(*value)).collect();
     }
     let data = embedded::data(object).ok().flatten();
     let entries = data.into_iter().flat_map(StrictMap::entries);
     let is_base_job_template =
-        |(key, value): &(Node<'a>, Node<'a>)| key.is(template_keys::BASE_JOB_TEMPLATE) || is_template(*value);
+        |(key, value): &(Node<'a>, Node<'a>)| key.has_text(template_keys::BASE_JOB_TEMPLATE) || is_template(*value);
     entries.filter(is_base_job_template).map(|(_, value)| value).collect()
 }
 

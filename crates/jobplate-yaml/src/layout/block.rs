@@ -5,7 +5,7 @@ use std::ops::Range;
 use jobplate_diagnostic::{Error, Result};
 
 use super::super::edit::{Child, Value};
-use super::super::kind::Kind;
+use super::super::node_kind::NodeKind;
 use super::super::scalar::{self, Chomping, quote_double, quote_name};
 use super::super::tree::Node;
 use super::places::{ChildChanges, Element, Layout, Place, spaces};
@@ -62,7 +62,7 @@ impl<'a> Layout<'a, '_> {
                 }
             }
             Value::Name(text) => out.push_str(&quote_name(text)),
-            Value::Text(text) => out.push_str(&quote_double(text)),
+            Value::String(text) => out.push_str(&quote_double(text)),
             Value::Null => out.push_str("null"),
             Value::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
         }
@@ -186,7 +186,7 @@ impl<'a> Layout<'a, '_> {
         let (start, end) = (self.line_start(first), self.next_line(last));
         // Blank lines behind what goes would become text of a `|+` scalar before it.
         let before = self.document.last_before(start);
-        let scalar_before = before.filter(|node| matches!(node.kind(), Kind::Literal | Kind::Folded));
+        let scalar_before = before.filter(|node| matches!(node.kind(), NodeKind::Literal | NodeKind::Folded));
         if let Some(scalar) = scalar_before {
             let content = self.text[end..].trim_start_matches(' ');
             let column = self.text[end..].len() - content.len();
@@ -213,7 +213,7 @@ impl<'a> Layout<'a, '_> {
         let Some(colon) = colon else {
             return Err(Error::refused("a collection without a key can't be emptied").at(node.span()));
         };
-        let is_map = node.kind() == Kind::Map;
+        let is_map = node.kind() == NodeKind::Map;
         self.splices.push(colon..colon, |out| out.push_str(if is_map { " {}" } else { " []" }));
         for child in list {
             let start = if is_map { child.start() } else { self.dash_of(node, child.first)? };
@@ -226,7 +226,8 @@ impl<'a> Layout<'a, '_> {
         let ChildChanges { node, list, remove, insert } = children;
         let column = node.column();
         // The lists beside it show the style best, then those around it.
-        let lists = list.iter().map(|entry| entry.last).filter(|value| value.kind() == Kind::Seq && !value.is_flow());
+        let lists =
+            list.iter().map(|entry| entry.last).filter(|value| value.kind() == NodeKind::Seq && !value.is_flow());
         let beside = lists.map(|value| value.column().saturating_sub(column)).next();
         let dash_offset = beside.unwrap_or(place.dash_offset);
         let nested = Place { in_flow: false, column, step: place.step, dash_offset };

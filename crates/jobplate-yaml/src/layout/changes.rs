@@ -6,9 +6,9 @@ use std::rc::Rc;
 
 use jobplate_diagnostic::{Error, Result};
 
+use super::super::decoded_scalar::DecodedScalar;
 use super::super::edit::{Change, Child, Edit, Value};
-use super::super::inner::Inner;
-use super::super::kind::Kind;
+use super::super::node_kind::NodeKind;
 use super::super::scalar::{self, Chomping};
 use super::super::splice::Splices;
 use super::super::tree::{Document, Node};
@@ -40,7 +40,7 @@ pub(in super::super) fn layout(document: Document<'_>, edits: &[Edit], splices: 
         // A block scalar that is last then keeps its line break: it is part of its value.
         let ends_block_scalar = |offset: usize| {
             let before = document.last_before(offset);
-            before.is_some_and(|node| matches!(node.kind(), Kind::Literal | Kind::Folded))
+            before.is_some_and(|node| matches!(node.kind(), NodeKind::Literal | NodeKind::Folded))
         };
         splices.settle_end(document.text, newline, ends_block_scalar);
         in_order = splices.sort();
@@ -52,9 +52,9 @@ impl<'a> Layout<'a, '_> {
     /// Changes the text inside of a scalar.
     fn text(&mut self, node: Node<'a>, splices: &[(Range<usize>, Rc<str>)]) -> Result<()> {
         self.refuse_properties(node)?;
-        let inner = Inner::new(node);
+        let inner = DecodedScalar::new(node);
         for (range, text) in splices {
-            let at = inner.outside(range.start);
+            let at = inner.source_offset(range.start);
             let Some((range, text)) = inner.splice(range.clone(), text) else {
                 return Err(Error::refused("a text in this style can't take the edit")
                     .at(at..at)
@@ -70,7 +70,7 @@ impl<'a> Layout<'a, '_> {
         self.refuse_properties(node)?;
         let collection = matches!(value, Value::Map(_) | Value::Seq(_));
         if place.in_flow {
-            if node.kind() == Kind::Empty {
+            if node.kind() == NodeKind::Empty {
                 return Err(Error::refused("an empty value inside brackets can't be edited").at(node.span()));
             }
             let style = self.flow_style(node);
@@ -81,7 +81,7 @@ impl<'a> Layout<'a, '_> {
             return Ok(());
         }
         if !collection {
-            let space = if node.kind() == Kind::Empty { " " } else { "" };
+            let space = if node.kind() == NodeKind::Empty { " " } else { "" };
             let mut text = String::from(space);
             self.write_block(&mut text, value, 0, &self.block_style(node.span().end, place));
             self.splices.push(node.span(), |out| out.push_str(&text));
@@ -92,9 +92,9 @@ impl<'a> Layout<'a, '_> {
 
     /// A block scalar that ends the text without a line break would gain one from lines behind it.
     fn guard_last_block_scalar(&mut self) {
-        let Some(index) = self.document.tape.len().checked_sub(1) else { return };
+        let Some(index) = self.document.arena.len().checked_sub(1) else { return };
         let last = self.document.node(index as u32);
-        if !matches!(last.kind(), Kind::Literal | Kind::Folded) || last.span().end != self.text.len() {
+        if !matches!(last.kind(), NodeKind::Literal | NodeKind::Folded) || last.span().end != self.text.len() {
             return;
         }
         let start = last.span().start;
@@ -124,7 +124,7 @@ impl<'a> Layout<'a, '_> {
             self.flow_children(children)
         } else if remove.len() == list.len() && insert.is_empty() {
             self.remove_all(node, &list)
-        } else if node.kind() == Kind::Seq {
+        } else if node.kind() == NodeKind::Seq {
             self.block_items(children, place)
         } else {
             self.block_entries(children, place)

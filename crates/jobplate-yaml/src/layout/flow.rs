@@ -5,7 +5,7 @@ use std::ops::Range;
 use jobplate_diagnostic::{Error, Result};
 
 use super::super::edit::{Child, Value};
-use super::super::kind::Kind;
+use super::super::node_kind::NodeKind;
 use super::super::scalar::{quote_double, quote_name};
 use super::super::tree::Node;
 use super::places::{ChildChanges, Element, Layout, elements, whole};
@@ -64,7 +64,7 @@ impl<'a> Layout<'a, '_> {
                 out.push(']');
             }
             Value::Name(text) if !style.json => out.push_str(&quote_name(text)),
-            Value::Name(text) | Value::Text(text) => out.push_str(&quote_double(text)),
+            Value::Name(text) | Value::String(text) => out.push_str(&quote_double(text)),
             Value::Null => out.push_str("null"),
             Value::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
         }
@@ -93,7 +93,7 @@ impl<'a> Layout<'a, '_> {
         // The nearest quoted or unquoted key decides: in the node itself, then in the document.
         let maps = node.descendants().chain(self.document.root().descendants());
         if let Some((key, value)) = maps.filter(|map| map.is_flow()).find_map(|map| map.entries().next()) {
-            style.json = key.kind() == Kind::Double;
+            style.json = key.kind() == NodeKind::DoubleQuoted;
             if style.json && key.span().end + 1 == value.span().start {
                 style.colon = ":";
                 style.comma = ",";
@@ -102,9 +102,9 @@ impl<'a> Layout<'a, '_> {
         let list = elements(node);
         let inside = match (node.kind(), list.first()) {
             // New entries, and what is in them, go line by line if the entries that are there do.
-            (Kind::Map, Some(_)) => Some(node),
+            (NodeKind::Map, Some(_)) => Some(node),
             // Items may stand on lines of their own and yet be written on one line each; scalars show no habit.
-            (Kind::Seq, Some(first)) => {
+            (NodeKind::Seq, Some(first)) => {
                 let items = list.iter().map(|element| element.first);
                 Some(items.clone().find(|item| !elements(*item).is_empty()).unwrap_or(first.first))
             }
@@ -151,7 +151,7 @@ impl<'a> Layout<'a, '_> {
                 .at(span)
                 .hint("write `{}` around it"));
         }
-        if let Some(empty) = list.iter().find(|element| element.last.kind() == Kind::Empty) {
+        if let Some(empty) = list.iter().find(|element| element.last.kind() == NodeKind::Empty) {
             return Err(Error::refused("a key without a value stands in these brackets")
                 .at(empty.first.span())
                 .hint("write `null` behind it"));
@@ -183,7 +183,7 @@ impl<'a> Layout<'a, '_> {
             // A tag or anchor stands before its element, outside of the element's own span.
             self.refuse_properties(element.first)?;
         }
-        if remove.len() == list.len() && (node.kind() == Kind::Seq || insert.is_empty()) {
+        if remove.len() == list.len() && (node.kind() == NodeKind::Seq || insert.is_empty()) {
             let whole = list[0].start()..list[list.len() - 1].end();
             let range = if insert.is_empty() { span.start + 1..span.end - 1 } else { whole };
             self.refuse_comments(range.clone())?;

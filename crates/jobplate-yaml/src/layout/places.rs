@@ -4,7 +4,7 @@
 use jobplate_diagnostic::{Error, Result};
 
 use super::super::edit::{Child, Value};
-use super::super::kind::Kind;
+use super::super::node_kind::NodeKind;
 use super::super::splice::Splices;
 use super::super::tree::{Document, Node};
 
@@ -59,16 +59,16 @@ impl Element<'_> {
 /// The elements of a collection.
 pub(super) fn elements<'a>(node: Node<'a>) -> Vec<Element<'a>> {
     match node.kind() {
-        Kind::Map => node.entries().map(|(first, last)| Element { first, last }).collect(),
+        NodeKind::Map => node.entries().map(|(first, last)| Element { first, last }).collect(),
         _ => node.items().map(|item| Element { first: item, last: item }).collect(),
     }
 }
 
 /// New children as the whole of a collection that had none.
-pub(super) fn whole(kind: Kind, insert: &[(usize, Child)]) -> Value {
+pub(super) fn whole(kind: NodeKind, insert: &[(usize, Child)]) -> Value {
     let children = insert.iter().map(|(_, child)| child.clone());
     match kind {
-        Kind::Map => Value::map(children.filter_map(Child::into_entry)),
+        NodeKind::Map => Value::map(children.filter_map(Child::into_entry)),
         _ => Value::seq(children.filter_map(Child::into_item)),
     }
 }
@@ -115,13 +115,13 @@ impl<'a> Layout<'a, '_> {
         while at.index() != node.index() {
             if at.is_flow() {
                 place.in_flow = true;
-            } else if at.kind() == Kind::Map {
+            } else if at.kind() == NodeKind::Map {
                 if let Some(outer) = column_of_map {
                     place.step = at.column().saturating_sub(outer);
                 }
                 place.column = at.column();
                 column_of_map = Some(at.column());
-            } else if at.kind() == Kind::Seq
+            } else if at.kind() == NodeKind::Seq
                 && let Some(outer) = column_of_map.take()
             {
                 place.dash_offset = at.column().saturating_sub(outer);
@@ -151,20 +151,20 @@ impl<'a> Layout<'a, '_> {
     /// The indentation of the first mapping inside a mapping.
     fn first_step(&self) -> Option<usize> {
         self.block_values()
-            .find(|(_, value)| value.kind() == Kind::Map)
+            .find(|(_, value)| value.kind() == NodeKind::Map)
             .map(|(column, value)| value.column().saturating_sub(column))
     }
 
     fn first_dash_offset(&self) -> Option<usize> {
         self.block_values()
-            .find(|(_, value)| value.kind() == Kind::Seq)
+            .find(|(_, value)| value.kind() == NodeKind::Seq)
             .map(|(column, value)| value.column().saturating_sub(column))
     }
 
     /// Block collections that are values in block mappings, with the mapping's column.
     fn block_values(&self) -> impl Iterator<Item = (usize, Node<'a>)> + use<'a> {
-        let block = |node: &Node<'a>| matches!(node.kind(), Kind::Map | Kind::Seq) && !node.is_flow();
-        let maps = self.document.root().descendants().filter(move |node| block(node) && node.kind() == Kind::Map);
+        let block = |node: &Node<'a>| matches!(node.kind(), NodeKind::Map | NodeKind::Seq) && !node.is_flow();
+        let maps = self.document.root().descendants().filter(move |node| block(node) && node.kind() == NodeKind::Map);
         maps.flat_map(move |map| map.entries().map(move |(_, value)| (map.column(), value)))
             .filter(move |(_, value)| block(value))
     }

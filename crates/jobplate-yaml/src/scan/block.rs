@@ -3,40 +3,44 @@
 
 use std::ops::Range;
 
-use super::super::admit::admit;
-use super::super::kind::{Kind, MULTILINE};
-use super::super::step_back::StepBack;
-use super::super::tree::Tape;
+use super::super::characters::check_characters;
+use super::super::node_kind::{MULTILINE, NodeKind};
+use super::super::tree::NodeArena;
+use super::super::unsupported::Unsupported;
 use super::bytes::{find_plain_stop, is_blank, line_end, skip_spaces};
-use super::scanner::{Open, Scan, Scanner, Slot, step_back};
+use super::scanner::{Open, Scan, Scanner, Slot, unsupported};
 
 /// Scans one document (which may begin with its `---` line) into a tape.
 ///
 /// # Errors
 ///
-/// Fails on whatever it does not understand, the characters that [`admit`] refuses among it.
-pub fn scan(text: &str, tape: &mut Tape) -> Result<(), StepBack> {
-    tape.clear();
-    admit(text).map_err(|refusal| StepBack { offset: refusal.span.start, reason: refusal.reason })?;
+/// Fails on whatever it does not understand, the characters that [`check_characters`] refuses among it.
+pub fn scan(text: &str, arena: &mut NodeArena) -> Result<(), Unsupported> {
+    arena.clear();
+    check_characters(text).map_err(|refusal| Unsupported { offset: refusal.span.start, reason: refusal.reason })?;
     if u32::try_from(text.len()).is_err() {
-        return Err(StepBack { offset: 0, reason: "a document of 4 GiB or more" });
+        return Err(Unsupported { offset: 0, reason: "a document of 4 GiB or more" });
     }
-    Scanner::new(text, tape).run()
+    Scanner::new(text, arena).run()
 }
 
 /// The span and content column of the block scalar whose header is at `at`, under a parent's column
 /// (-1: the document).
-pub(in super::super) fn block_scalar_span(text: &str, at: usize, parent: i64) -> Result<(Range<usize>, u32), StepBack> {
+pub(in super::super) fn block_scalar_span(
+    text: &str,
+    at: usize,
+    parent: i64,
+) -> Result<(Range<usize>, u32), Unsupported> {
     if !matches!(text.as_bytes().get(at), Some(b'|' | b'>')) {
-        return step_back(at, "a block scalar without its header");
+        return unsupported(at, "a block scalar without its header");
     }
-    let mut tape = Tape::default();
-    let mut scanner = Scanner::new(text, &mut tape);
+    let mut arena = NodeArena::default();
+    let mut scanner = Scanner::new(text, &mut arena);
     if let Ok(column) = u32::try_from(parent) {
         scanner.open.push(Open { node: 0, column, seq: false });
     }
     scanner.block_scalar(at)?;
-    let node = &scanner.tape.nodes[0];
+    let node = &scanner.arena.nodes[0];
     Ok((node.start as usize..node.end as usize, node.column))
 }
 
@@ -65,12 +69,12 @@ impl Scanner<'_> {
                     self.plain = None;
                     line = line_end(self.text, at) + 1;
                 }
-                Some(b'\t') => return step_back(at, "a tab where indentation is expected"),
+                Some(b'\t') => return unsupported(at, "a tab where indentation is expected"),
                 Some(byte) => {
                     let column = at - line;
                     if column == 0 && matches!(byte, b'-' | b'.') && self.is_document_marker(at) {
                         if byte == b'-' {
-                            return step_back(at, "a second document");
+                            return unsupported(at, "a second document");
                         }
                         return self.document_end(at);
                     }
@@ -89,7 +93,7 @@ impl Scanner<'_> {
             match self.byte(at) {
                 None => break,
                 Some(b'\n' | b'\r' | b'#') => line = line_end(self.text, at) + 1,
-                Some(_) => return step_back(at, "content after the end of the document (`...`)"),
+                Some(_) => return unsupported(at, "content after the end of the document (`...`)"),
             }
         }
         self.finish()
@@ -140,24 +144,24 @@ impl Scanner<'_> {
                 if top.seq {
                     self.after_dash(at, column)
                 } else if dash {
-                    step_back(at, "a sequence item where a key is expected")
+                    unsupported(at, "a sequence item where a key is expected")
                 } else {
                     self.key(at)
                 }
             }
-            _ => step_back(at, "indentation that fits no open mapping or sequence"),
+            _ => unsupported(at, "indentation that fits no open mapping or sequence"),
         }
     }
 
     /// A further line of a multi-line plain scalar.
     fn continue_plain(&mut self, at: usize) -> Scan<usize> {
         let Some(plain) = self.plain else {
-            return step_back(at, "indentation deeper than its place allows");
+            return unsupported(at, "indentation deeper than its place allows");
         };
         let PlainEnd::Line { end, next, comment } = self.plain_end(at)? else {
-            return step_back(at, "a `key: value` where a scalar goes on");
+            return unsupported(at, "a `key: value` where a scalar goes on");
         };
-        let node = &mut self.tape.nodes[plain as usize];
+        let node = &mut self.arena.nodes[plain as usize];
         node.end = end as u32;
         node.flags |= MULTILINE;
         self.last_end = end as u32;
@@ -175,7 +179,7 @@ impl Scanner<'_> {
         self.slot = Slot::Item;
         match self.byte(content) {
             Some(b'\n' | b'\r' | b'#') | None => self.end_of_line(at + 1, ""),
-            Some(b'\t') => step_back(content, "a tab after `-`, which Kubernetes refuses"),
+            Some(b'\t') => unsupported(content, "a tab after `-`, which Kubernetes refuses"),
             Some(_) => self.node(content, column + (content - at) as u32),
         }
     }
@@ -187,7 +191,7 @@ impl Scanner<'_> {
             match self.text[at] {
                 b'-' if self.is_space_at(at + 1) => {
                     if properties_here {
-                        return step_back(at, "an anchor or tag before `-`");
+                        return unsupported(at, "an anchor or tag before `-`");
                     }
                     self.open(true, at, column)?;
                     let content = skip_spaces(self.text, at + 1);
@@ -217,7 +221,7 @@ impl Scanner<'_> {
                     let after = skip_spaces(self.text, end);
                     if self.byte(after) == Some(b':') && self.is_space_at(after + 1) {
                         if properties_here {
-                            return step_back(at, "an anchor or tag on a key");
+                            return unsupported(at, "an anchor or tag on a key");
                         }
                         self.open(false, at, column)?;
                         return self.quoted_key(at, end, flags, after);
@@ -229,10 +233,10 @@ impl Scanner<'_> {
                     return match self.plain(at)? {
                         PlainEnd::Key { end, colon } => {
                             if properties_here {
-                                return step_back(at, "an anchor or tag on a key");
+                                return unsupported(at, "an anchor or tag on a key");
                             }
                             self.open(false, at, column)?;
-                            self.push_key(Kind::Plain, at, end, 0)?;
+                            self.push_key(NodeKind::Plain, at, end, 0)?;
                             self.value(colon)
                         }
                         PlainEnd::Line { end, next, comment } => Ok(self.push_plain(at, end, next, comment)),
@@ -243,7 +247,7 @@ impl Scanner<'_> {
     }
 
     fn scalar(&mut self, at: usize, end: usize, flags: u8) -> Scan<usize> {
-        let kind = if self.text[at] == b'"' { Kind::Double } else { Kind::Single };
+        let kind = if self.text[at] == b'"' { NodeKind::DoubleQuoted } else { NodeKind::SingleQuoted };
         let line = self.end_of_line(end, "text behind a quoted scalar")?;
         self.push(kind, at, end, 0, flags);
         self.slot = Slot::None;
@@ -252,8 +256,8 @@ impl Scanner<'_> {
 
     #[inline(always)]
     fn push_plain(&mut self, start: usize, end: usize, next: usize, comment: bool) -> usize {
-        let node = self.tape.nodes.len() as u32;
-        self.push(Kind::Plain, start, end, 0, 0);
+        let node = self.arena.nodes.len() as u32;
+        self.push(NodeKind::Plain, start, end, 0, 0);
         self.slot = Slot::None;
         self.plain = (!comment).then_some(node);
         next
@@ -269,25 +273,25 @@ impl Scanner<'_> {
                 if self.byte(after) == Some(b':') && self.is_space_at(after + 1) {
                     return self.quoted_key(at, end, flags, after);
                 }
-                step_back(at, "a quoted scalar where a `key:` is expected")
+                unsupported(at, "a quoted scalar where a `key:` is expected")
             }
-            b'&' | b'!' => step_back(at, "an anchor or tag on a key"),
-            b'*' => step_back(at, "an alias as a key"),
+            b'&' | b'!' => unsupported(at, "an anchor or tag on a key"),
+            b'*' => unsupported(at, "an alias as a key"),
             _ => match self.plain(at)? {
                 PlainEnd::Key { end, colon } => {
-                    self.push_key(Kind::Plain, at, end, 0)?;
+                    self.push_key(NodeKind::Plain, at, end, 0)?;
                     self.value(colon)
                 }
-                PlainEnd::Line { .. } => step_back(at, "text where a `key:` is expected"),
+                PlainEnd::Line { .. } => unsupported(at, "text where a `key:` is expected"),
             },
         }
     }
 
     fn quoted_key(&mut self, at: usize, end: usize, flags: u8, colon: usize) -> Scan<usize> {
         if flags & MULTILINE != 0 {
-            return step_back(at, "a key over several lines");
+            return unsupported(at, "a key over several lines");
         }
-        let kind = if self.text[at] == b'"' { Kind::Double } else { Kind::Single };
+        let kind = if self.text[at] == b'"' { NodeKind::DoubleQuoted } else { NodeKind::SingleQuoted };
         self.push_key(kind, at, end, flags)?;
         self.value(colon)
     }
@@ -323,14 +327,14 @@ impl Scanner<'_> {
                 b'*' => {
                     let end = self.name_end(at + 1);
                     if end == at + 1 {
-                        return step_back(at, "`*` without a name");
+                        return unsupported(at, "`*` without a name");
                     }
                     if self.properties.is_some() {
-                        return step_back(at, "an anchor or tag on an alias");
+                        return unsupported(at, "an anchor or tag on an alias");
                     }
                     let line = self.end_of_line(end, "text behind an alias")?;
                     self.check_alias(at, end)?;
-                    self.push(Kind::Alias, at, end, 0, 0);
+                    self.push(NodeKind::Alias, at, end, 0, 0);
                     self.slot = Slot::None;
                     Ok(line)
                 }
@@ -344,9 +348,9 @@ impl Scanner<'_> {
                     at = next;
                     continue;
                 }
-                b'-' if self.is_space_at(at + 1) => step_back(at, "a sequence item on the line of its key"),
+                b'-' if self.is_space_at(at + 1) => unsupported(at, "a sequence item on the line of its key"),
                 _ => match self.plain(at)? {
-                    PlainEnd::Key { colon, .. } => step_back(colon, "a second `: ` on one line"),
+                    PlainEnd::Key { colon, .. } => unsupported(colon, "a second `: ` on one line"),
                     PlainEnd::Line { end, next, comment } => Ok(self.push_plain(at, end, next, comment)),
                 },
             };
@@ -369,7 +373,7 @@ impl Scanner<'_> {
             b'\t' => "a tab where text is expected",
             _ => return self.plain_end(at),
         };
-        step_back(at, reason)
+        unsupported(at, reason)
     }
 
     /// Where the plain text that begins at `at` ends on its line.

@@ -1,8 +1,8 @@
 //! Flow collections, `{}` and `[]`, JSON among them: one pass over their tokens, whatever lines they stand on.
 
-use super::super::kind::{FLOW, Kind, MULTILINE};
+use super::super::node_kind::{FLOW, MULTILINE, NodeKind};
 use super::bytes::{is_blank, line_end, skip_spaces};
-use super::scanner::{Expect, MAX_DEPTH, OpenFlow, Scan, Scanner, Slot, step_back};
+use super::scanner::{Expect, MAX_DEPTH, OpenFlow, Scan, Scanner, Slot, unsupported};
 
 impl Scanner<'_> {
     /// A flow collection in the slot, over as many lines as it takes; gives the end of its last bracket.
@@ -13,13 +13,13 @@ impl Scanner<'_> {
         loop {
             at = self.flow_space(at, parent)?;
             let Some(byte) = self.byte(at) else {
-                return step_back(start, "a bracket that is never closed");
+                return unsupported(start, "a bracket that is never closed");
             };
             let expect = self.flow.last().map(|top| top.expect);
             if expect == Some(Expect::Value) && matches!(byte, b',' | b'}') {
                 // `{key: }`
                 let end = self.last_end as usize;
-                self.push(Kind::Empty, end, end, 0, 0);
+                self.push(NodeKind::Empty, end, end, 0, 0);
                 self.flow_filled(at)?;
                 continue;
             }
@@ -31,13 +31,13 @@ impl Scanner<'_> {
                         _ => false,
                     };
                     if !fits || self.properties.is_some() {
-                        return step_back(at, "a closing bracket that does not fit");
+                        return unsupported(at, "a closing bracket that does not fit");
                     }
                     at += 1;
                     self.last_end = at as u32;
                     if let Some(closed) = self.flow.pop() {
-                        let next = self.tape.nodes.len() as u32;
-                        let node = &mut self.tape.nodes[closed.node as usize];
+                        let next = self.arena.nodes.len() as u32;
+                        let node = &mut self.arena.nodes[closed.node as usize];
                         node.next = next;
                         node.end = at as u32;
                     }
@@ -49,36 +49,36 @@ impl Scanner<'_> {
                 }
                 b',' => {
                     let Some(top) = self.flow.last_mut() else {
-                        return step_back(at, "a comma outside of brackets");
+                        return unsupported(at, "a comma outside of brackets");
                     };
                     top.expect = match top.expect {
                         Expect::SeqComma => Expect::Item,
                         Expect::MapComma => Expect::Key,
-                        _ => return step_back(at, "a comma where a value is expected"),
+                        _ => return unsupported(at, "a comma where a value is expected"),
                     };
                     at += 1;
                 }
                 _ if matches!(expect, Some(Expect::SeqComma | Expect::MapComma)) => {
-                    return step_back(at, "a missing comma or bracket");
+                    return unsupported(at, "a missing comma or bracket");
                 }
                 _ if expect == Some(Expect::Key) => at = self.flow_key(at, parent)?,
                 b'[' | b'{' => {
                     if byte == b'{' && self.byte(at + 1) == Some(b'{') {
-                        return step_back(at, "a template expression (`{{`)");
+                        return unsupported(at, "a template expression (`{{`)");
                     }
                     if self.flow.len() + self.open.len() >= MAX_DEPTH {
-                        return step_back(at, "nesting deeper than 250 levels");
+                        return unsupported(at, "nesting deeper than 250 levels");
                     }
-                    let node = self.tape.nodes.len() as u32;
+                    let node = self.arena.nodes.len() as u32;
                     let (kind, expect) =
-                        if byte == b'[' { (Kind::Seq, Expect::Item) } else { (Kind::Map, Expect::Key) };
+                        if byte == b'[' { (NodeKind::Seq, Expect::Item) } else { (NodeKind::Map, Expect::Key) };
                     self.push(kind, at, at, 0, FLOW);
                     self.flow.push(OpenFlow { node, expect });
                     at += 1;
                 }
                 b'"' | b'\'' => {
                     let (end, flags) = self.quoted(at, parent)?;
-                    let kind = if byte == b'"' { Kind::Double } else { Kind::Single };
+                    let kind = if byte == b'"' { NodeKind::DoubleQuoted } else { NodeKind::SingleQuoted };
                     self.push(kind, at, end, 0, flags);
                     at = end;
                     self.flow_filled(at)?;
@@ -86,17 +86,17 @@ impl Scanner<'_> {
                 b'*' => {
                     let end = self.name_end(at + 1);
                     if end == at + 1 || self.properties.is_some() {
-                        return step_back(at, "an unusual alias");
+                        return unsupported(at, "an unusual alias");
                     }
                     self.check_alias(at, end)?;
-                    self.push(Kind::Alias, at, end, 0, 0);
+                    self.push(NodeKind::Alias, at, end, 0, 0);
                     at = end;
                     self.flow_filled(at)?;
                 }
                 b'&' | b'!' => at = self.property(at)?,
                 _ => {
                     let end = self.flow_plain(at)?;
-                    self.push(Kind::Plain, at, end, 0, 0);
+                    self.push(NodeKind::Plain, at, end, 0, 0);
                     at = end;
                     self.flow_filled(at)?;
                 }
@@ -113,7 +113,7 @@ impl Scanner<'_> {
         match self.byte(at) {
             Some(b' ' | b'\t' | b'\n' | b'\r' | b',' | b']' | b'}') => Ok(()),
             None => Ok(()),
-            Some(_) => step_back(at, "text directly behind a value"),
+            Some(_) => unsupported(at, "text directly behind a value"),
         }
     }
 
@@ -123,22 +123,22 @@ impl Scanner<'_> {
         let end = if quoted {
             let (end, flags) = self.quoted(at, parent)?;
             if flags & MULTILINE != 0 {
-                return step_back(at, "a key over several lines");
+                return unsupported(at, "a key over several lines");
             }
-            let kind = if self.text[at] == b'"' { Kind::Double } else { Kind::Single };
+            let kind = if self.text[at] == b'"' { NodeKind::DoubleQuoted } else { NodeKind::SingleQuoted };
             self.push_key(kind, at, end, flags)?;
             end
         } else {
             if matches!(self.text[at], b'&' | b'!' | b'*' | b'[' | b'{') {
-                return step_back(at, "a key that is no plain or quoted text");
+                return unsupported(at, "a key that is no plain or quoted text");
             }
             let end = self.flow_plain(at)?;
-            self.push_key(Kind::Plain, at, end, 0)?;
+            self.push_key(NodeKind::Plain, at, end, 0)?;
             end
         };
         let colon = skip_spaces(self.text, end);
         if self.byte(colon) != Some(b':') || !(quoted || self.is_space_at(colon + 1)) {
-            return step_back(at, "a key without a value");
+            return unsupported(at, "a key without a value");
         }
         if let Some(top) = self.flow.last_mut() {
             top.expect = Expect::Value;
@@ -152,44 +152,44 @@ impl Scanner<'_> {
         let text = self.text;
         match text[at] {
             b'-' if self.byte(at + 1).is_some_and(|next| !self.is_space_at(at + 1) && !b",[]{}".contains(&next)) => {}
-            b'-' | b'?' | b':' => return step_back(at, "an indicator where text is expected"),
+            b'-' | b'?' | b':' => return unsupported(at, "an indicator where text is expected"),
             b'#' | b'|' | b'>' | b'%' | b'@' | b'`' => {
-                return step_back(at, "a character that no plain scalar can begin with");
+                return unsupported(at, "a character that no plain scalar can begin with");
             }
             _ => {}
         }
         let mut end = at;
         loop {
             match self.byte(end) {
-                None => return step_back(at, "a bracket that is never closed"),
+                None => return unsupported(at, "a bracket that is never closed"),
                 Some(b',' | b']' | b'}') => break,
-                Some(b'[' | b'{') => return step_back(end, "a bracket inside text"),
+                Some(b'[' | b'{') => return unsupported(end, "a bracket inside text"),
                 Some(b'\n') => {
                     let next = self.flow_space(end, self.parent_column())?;
                     if matches!(self.byte(next), Some(b',' | b']' | b'}')) {
                         break;
                     }
-                    return step_back(at, "plain text over several lines inside brackets");
+                    return unsupported(at, "plain text over several lines inside brackets");
                 }
                 Some(b'#') if is_blank(text[end - 1]) => {
                     let next = self.flow_space(end - 1, self.parent_column())?;
                     if matches!(self.byte(next), Some(b',' | b']' | b'}')) {
                         break;
                     }
-                    return step_back(at, "text behind a comment");
+                    return unsupported(at, "text behind a comment");
                 }
                 Some(b':') if self.is_space_at(end + 1) => break,
                 Some(b':') if matches!(self.byte(end + 1), Some(b',' | b'[' | b']' | b'{' | b'}')) => {
-                    return step_back(end, "a `:` that readers take differently");
+                    return unsupported(end, "a `:` that readers take differently");
                 }
                 Some(b'?') if self.is_space_at(end + 1) => {
-                    return step_back(end, "a `?` that readers take differently");
+                    return unsupported(end, "a `?` that readers take differently");
                 }
                 Some(_) => end += 1,
             }
         }
         let end = self.trim_end(at, end);
-        if end == at { step_back(at, "a missing value") } else { Ok(end) }
+        if end == at { unsupported(at, "a missing value") } else { Ok(end) }
     }
 
     /// Blanks, line breaks and comments between the tokens of a flow collection.
@@ -200,7 +200,7 @@ impl Scanner<'_> {
                 Some(b' ') => at = skip_spaces(self.text, at),
                 Some(b'\t') => {
                     if line_start.is_some() && parent >= 0 {
-                        return step_back(at, "a tab where indentation is expected");
+                        return unsupported(at, "a tab where indentation is expected");
                     }
                     at += 1;
                 }
@@ -216,7 +216,7 @@ impl Scanner<'_> {
                     if let (Some(start), Some(_)) = (line_start, byte) {
                         // Indentation is free here for libyaml, go-yaml and granit alike.
                         if at == start && self.is_document_marker(at) {
-                            return step_back(at, "a bracket that is never closed");
+                            return unsupported(at, "a bracket that is never closed");
                         }
                     }
                     return Ok(at);

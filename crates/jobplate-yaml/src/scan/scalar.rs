@@ -1,9 +1,9 @@
 //! Scalars that may span lines: quoted ones and block scalars.
 
-use super::super::kind::{ESCAPED, Kind, MULTILINE};
+use super::super::node_kind::{ESCAPED, MULTILINE, NodeKind};
 use super::super::scalar::simple_escape;
 use super::bytes::{line_end, skip_spaces};
-use super::scanner::{Scan, Scanner, Slot, step_back};
+use super::scanner::{Scan, Scanner, Slot, unsupported};
 
 impl Scanner<'_> {
     /// A quoted scalar; gives its end and flags. Further lines must be deeper than `parent`.
@@ -17,7 +17,7 @@ impl Scanner<'_> {
             let found =
                 if double { memchr::memchr3(b'"', b'\\', b'\n', rest) } else { memchr::memchr2(b'\'', b'\n', rest) };
             let Some(offset) = found else {
-                return step_back(at, "a quote that is never closed");
+                return unsupported(at, "a quote that is never closed");
             };
             let stop = from + offset;
             match text[stop] {
@@ -27,12 +27,12 @@ impl Scanner<'_> {
                     let column = (content - stop - 1) as i64;
                     match self.byte(content) {
                         Some(b'\n' | b'\r') => {}
-                        Some(b'\t') => return step_back(content, "a tab at the start of a line of a quoted scalar"),
+                        Some(b'\t') => return unsupported(content, "a tab at the start of a line of a quoted scalar"),
                         Some(_) if column <= parent => {
-                            return step_back(at, "a quote that is not closed on a line of its own indentation");
+                            return unsupported(at, "a quote that is not closed on a line of its own indentation");
                         }
                         Some(_) if column == 0 && self.is_document_marker(content) => {
-                            return step_back(at, "a quote that is never closed");
+                            return unsupported(at, "a quote that is never closed");
                         }
                         _ => {}
                     }
@@ -62,7 +62,7 @@ impl Scanner<'_> {
             Some(b'\n') => return Ok(at + 1),
             Some(b'\r') => return Ok(at + 2),
             Some(byte) if simple_escape(char::from(byte)).is_some() => return Ok(at + 2),
-            _ => return step_back(at, "an escape that Kubernetes does not know"),
+            _ => return unsupported(at, "an escape that Kubernetes does not know"),
         };
         let hex = self.text.get(at + 2..at + 2 + digits).and_then(|hex| std::str::from_utf8(hex).ok());
         let code = hex
@@ -70,7 +70,7 @@ impl Scanner<'_> {
             .and_then(|hex| u32::from_str_radix(hex, 16).ok());
         match code.and_then(char::from_u32) {
             Some(_) => Ok(at + 2 + digits),
-            None => step_back(at, "an escape that is no Unicode character"),
+            None => unsupported(at, "an escape that is no Unicode character"),
         }
     }
 
@@ -78,7 +78,7 @@ impl Scanner<'_> {
     pub(super) fn block_scalar(&mut self, at: usize) -> Scan<usize> {
         let text = self.text;
         let parent = self.parent_column();
-        let kind = if text[at] == b'|' { Kind::Literal } else { Kind::Folded };
+        let kind = if text[at] == b'|' { NodeKind::Literal } else { NodeKind::Folded };
         let (mut explicit, mut keep, mut chomped) = (None, false, false);
         let mut header = at + 1;
         loop {
@@ -111,7 +111,7 @@ impl Scanner<'_> {
                 widest_blank = widest_blank.max(column);
                 blank_end = line_content_end;
                 if stop == text.len() && column > 0 && (keep || indent == 0) {
-                    return step_back(line, "a block scalar that ends in blanks without a line break");
+                    return unsupported(line, "a block scalar that ends in blanks without a line break");
                 }
             } else {
                 if indent == 0 {
@@ -121,19 +121,19 @@ impl Scanner<'_> {
                         break;
                     }
                     if text[content] == b'\t' {
-                        return step_back(content, "a tab where the indentation of a block scalar is expected");
+                        return unsupported(content, "a tab where the indentation of a block scalar is expected");
                     }
                     if widest_blank > column {
-                        return step_back(line, "a block scalar that begins with a blank line wider than its text");
+                        return unsupported(line, "a block scalar that begins with a blank line wider than its text");
                     }
                     if column == 0 {
-                        return step_back(line, "a block scalar without indentation");
+                        return unsupported(line, "a block scalar without indentation");
                     }
                     indent = column;
                 }
                 if column < indent {
                     if text[content] == b'\t' {
-                        return step_back(content, "a tab where the indentation of a block scalar is expected");
+                        return unsupported(content, "a tab where the indentation of a block scalar is expected");
                     }
                     break;
                 }

@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-use super::super::kind::{Kind, PROPERTIES};
-use super::super::step_back::StepBack;
-use super::super::tree::{Entry, Properties, Tape};
+use super::super::node_kind::{NodeKind, PROPERTIES};
+use super::super::tree::{Entry, NodeArena, Properties};
+use super::super::unsupported::Unsupported;
 use super::bytes::{is_blank, line_end};
 
 /// Nesting that other readers still take (granit-parser's limit).
@@ -49,7 +49,7 @@ pub(super) struct Open {
 /// One document under way.
 pub(super) struct Scanner<'a> {
     pub(super) text: &'a [u8],
-    pub(super) tape: &'a mut Tape,
+    pub(super) arena: &'a mut NodeArena,
     /// Open block collections, outermost first; columns never shrink inwards.
     pub(super) open: Vec<Open>,
     pub(super) slot: Slot,
@@ -65,19 +65,19 @@ pub(super) struct Scanner<'a> {
 }
 
 /// What a step of scanning gives.
-pub(super) type Scan<T = ()> = Result<T, StepBack>;
+pub(super) type Scan<T = ()> = Result<T, Unsupported>;
 
 /// Steps back from a byte.
-pub(super) fn step_back<T>(offset: usize, reason: &'static str) -> Scan<T> {
-    Err(StepBack { offset, reason })
+pub(super) fn unsupported<T>(offset: usize, reason: &'static str) -> Scan<T> {
+    Err(Unsupported { offset, reason })
 }
 
 impl<'a> Scanner<'a> {
     /// At the start of a text.
-    pub(super) fn new(text: &'a str, tape: &'a mut Tape) -> Self {
+    pub(super) fn new(text: &'a str, arena: &'a mut NodeArena) -> Self {
         Scanner {
             text: text.as_bytes(),
-            tape,
+            arena,
             open: Vec::with_capacity(32),
             slot: Slot::Root,
             plain: None,
@@ -112,17 +112,17 @@ impl<'a> Scanner<'a> {
     /// Ends a block collection.
     #[inline(always)]
     pub(super) fn close(&mut self, open: Open) {
-        let next = self.tape.nodes.len() as u32;
-        let node = &mut self.tape.nodes[open.node as usize];
+        let next = self.arena.nodes.len() as u32;
+        let node = &mut self.arena.nodes[open.node as usize];
         node.next = next;
         node.end = self.last_end;
     }
 
     /// Puts a node into the slot; a leaf is complete with that.
     #[inline(always)]
-    pub(super) fn push(&mut self, kind: Kind, start: usize, end: usize, column: u32, flags: u8) {
-        let node = self.tape.nodes.len() as u32;
-        self.tape.nodes.push(Entry { start: start as u32, end: end as u32, next: node + 1, column, kind, flags });
+    pub(super) fn push(&mut self, kind: NodeKind, start: usize, end: usize, column: u32, flags: u8) {
+        let node = self.arena.nodes.len() as u32;
+        self.arena.nodes.push(Entry { start: start as u32, end: end as u32, next: node + 1, column, kind, flags });
         self.last_end = end as u32;
         if self.properties.is_some() {
             self.attach_properties(node);
@@ -132,15 +132,15 @@ impl<'a> Scanner<'a> {
     #[cold]
     fn attach_properties(&mut self, node: u32) {
         if let Some(properties) = self.properties.take() {
-            self.tape.nodes[node as usize].flags |= PROPERTIES;
-            self.tape.properties.push(Properties { node, ..properties });
+            self.arena.nodes[node as usize].flags |= PROPERTIES;
+            self.arena.properties.push(Properties { node, ..properties });
         }
     }
 
     /// Fills the slot with null.
     pub(super) fn push_empty(&mut self) {
         let at = self.last_end as usize;
-        self.push(Kind::Empty, at, at, 0, 0);
+        self.push(NodeKind::Empty, at, at, 0, 0);
         self.slot = Slot::None;
     }
 
@@ -148,10 +148,10 @@ impl<'a> Scanner<'a> {
     #[inline(always)]
     pub(super) fn open(&mut self, seq: bool, start: usize, column: u32) -> Scan {
         if self.open.len() >= MAX_DEPTH {
-            return step_back(start, "nesting deeper than 250 levels");
+            return unsupported(start, "nesting deeper than 250 levels");
         }
-        let node = self.tape.nodes.len() as u32;
-        let kind = if seq { Kind::Seq } else { Kind::Map };
+        let node = self.arena.nodes.len() as u32;
+        let kind = if seq { NodeKind::Seq } else { NodeKind::Map };
         self.push(kind, start, start, column, 0);
         self.open.push(Open { node, column, seq });
         self.slot = Slot::None;
@@ -174,18 +174,18 @@ impl<'a> Scanner<'a> {
                     Some(b'\n') => Ok(end + 1),
                     Some(b'\r') => Ok(end + 2),
                     Some(b'#') => Ok((line_end(self.text, end) + 1).min(self.text.len())),
-                    Some(_) => step_back(end, otherwise),
+                    Some(_) => unsupported(end, otherwise),
                 }
             }
-            Some(_) => step_back(at, otherwise),
+            Some(_) => unsupported(at, otherwise),
         }
     }
 
     /// Puts a key into the mapping that is open.
     #[inline(always)]
-    pub(super) fn push_key(&mut self, kind: Kind, start: usize, end: usize, flags: u8) -> Scan {
+    pub(super) fn push_key(&mut self, kind: NodeKind, start: usize, end: usize, flags: u8) -> Scan {
         if end - start > MAX_KEY {
-            return step_back(start, "a key longer than 1000 bytes");
+            return unsupported(start, "a key longer than 1000 bytes");
         }
         self.push(kind, start, end, 0, flags);
         Ok(())
@@ -196,7 +196,7 @@ impl<'a> Scanner<'a> {
         if self.anchors.contains(&self.text[at + 1..end]) {
             Ok(())
         } else {
-            step_back(at, "an alias without its anchor")
+            unsupported(at, "an alias without its anchor")
         }
     }
 
@@ -228,7 +228,7 @@ impl<'a> Scanner<'a> {
         let properties = self.properties.get_or_insert(Properties { node: 0, anchor: None, tag: None });
         let anchor = self.text[at] == b'&';
         if (anchor && properties.anchor.is_some()) || (!anchor && properties.tag.is_some()) {
-            return step_back(at, "two anchors or two tags on one node");
+            return unsupported(at, "two anchors or two tags on one node");
         }
         let mut end = at + 1;
         if !anchor && self.byte(end) == Some(b'!') {
@@ -237,7 +237,7 @@ impl<'a> Scanner<'a> {
         let name = end;
         end = self.name_end(end);
         if end == name || !self.is_space_at(end) {
-            return step_back(at, if anchor { "an unusual anchor" } else { "an unusual tag" });
+            return unsupported(at, if anchor { "an unusual anchor" } else { "an unusual tag" });
         }
         if let Some(properties) = &mut self.properties {
             if anchor {

@@ -6,12 +6,12 @@
 
 use std::ops::Range;
 
-use super::kind::Kind;
+use super::node_kind::NodeKind;
 use super::scalar::{self, Pieces};
 use super::tree::Node;
 
 /// The decoded text of a quoted or block scalar, and the way back to the bytes that it was decoded from.
-pub struct Inner<'a> {
+pub struct DecodedScalar<'a> {
     node: Node<'a>,
     text: String,
     pieces: Vec<Piece>,
@@ -27,7 +27,7 @@ struct Piece {
     same: bool,
 }
 
-impl Pieces for Inner<'_> {
+impl Pieces for DecodedScalar<'_> {
     fn same(&mut self, at: usize, text: &str) {
         if !text.is_empty() {
             self.pieces.push(Piece { start: self.text.len(), raw: at..at + text.len(), same: true });
@@ -41,10 +41,10 @@ impl Pieces for Inner<'_> {
     }
 }
 
-impl<'a> Inner<'a> {
+impl<'a> DecodedScalar<'a> {
     /// Decodes a scalar.
     pub fn new(node: Node<'a>) -> Self {
-        let mut inner = Inner { node, text: String::with_capacity(node.raw().len()), pieces: Vec::new() };
+        let mut inner = DecodedScalar { node, text: String::with_capacity(node.raw().len()), pieces: Vec::new() };
         scalar::decode_into(&node.written(), &mut inner);
         inner
     }
@@ -55,7 +55,7 @@ impl<'a> Inner<'a> {
     }
 
     /// The byte of the document that an offset of the text comes from.
-    pub fn outside(&self, at: usize) -> usize {
+    pub fn source_offset(&self, at: usize) -> usize {
         match self.pieces.partition_point(|piece| piece.start <= at).checked_sub(1) {
             Some(index) if at < self.text.len() => {
                 let Piece { start, raw, same } = &self.pieces[index];
@@ -66,22 +66,22 @@ impl<'a> Inner<'a> {
     }
 
     /// The bytes of the document that a range of the text comes from; of an escape, all.
-    pub fn outside_range(&self, range: Range<usize>) -> Range<usize> {
+    pub fn source_range(&self, range: Range<usize>) -> Range<usize> {
         let last = self.pieces.partition_point(|piece| piece.start < range.end).checked_sub(1);
         let end = match last.map(|index| &self.pieces[index]) {
             Some(Piece { start, raw, same: true }) => raw.start + range.end - start,
             Some(piece) => piece.raw.end,
             None => self.first(),
         };
-        let start = self.outside(range.start);
+        let start = self.source_offset(range.start);
         start..end.max(start)
     }
 
     /// What a splice of the text is in the document; none where the style can't hold it.
     pub(super) fn splice(&self, range: Range<usize>, text: &str) -> Option<(Range<usize>, String)> {
         match self.node.kind() {
-            Kind::Double | Kind::Single => self.flow_splice(range, text),
-            Kind::Literal | Kind::Folded => self.block_splice(range, text),
+            NodeKind::DoubleQuoted | NodeKind::SingleQuoted => self.flow_splice(range, text),
+            NodeKind::Literal | NodeKind::Folded => self.block_splice(range, text),
             _ => None,
         }
     }
@@ -113,7 +113,7 @@ impl<'a> Inner<'a> {
     fn first(&self) -> usize {
         let start = self.node.span().start;
         match self.node.kind() {
-            Kind::Literal | Kind::Folded => {
+            NodeKind::Literal | NodeKind::Folded => {
                 start + self.node.raw().find('\n').map_or(self.node.raw().len(), |at| at + 1)
             }
             _ => start + 1,
@@ -127,7 +127,7 @@ impl<'a> Inner<'a> {
         } else {
             self.start_at(range.start)?..self.end_before(range.end)?
         };
-        if self.node.kind() == Kind::Single {
+        if self.node.kind() == NodeKind::SingleQuoted {
             // There are no escapes in single quotes, and a line break would be folded.
             return (!text.contains(char::is_control)).then(|| (raw, text.replace('\'', "''")));
         }
@@ -194,22 +194,22 @@ impl<'a> Inner<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Document, Tape, scan};
+    use crate::{Document, NodeArena, scan};
 
     /// Makes a splice of the text of the value of the first key, and gives the document.
     fn spliced(document: &str, what: &str, by: &str) -> Option<String> {
-        let mut tape = Tape::default();
-        scan(document, &mut tape).unwrap();
-        let (_, value) = Document::new(document, &tape).root().entries().next().unwrap();
-        let inner = Inner::new(value);
+        let mut arena = NodeArena::default();
+        scan(document, &mut arena).unwrap();
+        let (_, value) = Document::new(document, &arena).root().entries().next().unwrap();
+        let inner = DecodedScalar::new(value);
         let expected = inner.text().replacen(what, by, 1);
         let at = inner.text().find(what).unwrap();
         let (range, text) = inner.splice(at..at + what.len(), by)?;
         let mut after = document.to_owned();
         after.replace_range(range, &text);
-        let mut tape = Tape::default();
-        scan(&after, &mut tape).unwrap();
-        let (_, value) = Document::new(&after, &tape).root().entries().next().unwrap();
+        let mut arena = NodeArena::default();
+        scan(&after, &mut arena).unwrap();
+        let (_, value) = Document::new(&after, &arena).root().entries().next().unwrap();
         assert_eq!(value.text().unwrap(), expected, "{after}");
         Some(after)
     }
@@ -242,11 +242,11 @@ mod tests {
     #[test]
     fn an_offset_is_found_outside() {
         let document = "a: |\n  b\n  c\nd: e\n";
-        let mut tape = Tape::default();
-        scan(document, &mut tape).unwrap();
-        let (_, value) = Document::new(document, &tape).root().entries().next().unwrap();
-        let inner = Inner::new(value);
-        let at = |offset| &document[inner.outside(offset)..][..1];
+        let mut arena = NodeArena::default();
+        scan(document, &mut arena).unwrap();
+        let (_, value) = Document::new(document, &arena).root().entries().next().unwrap();
+        let inner = DecodedScalar::new(value);
+        let at = |offset| &document[inner.source_offset(offset)..][..1];
         assert_eq!([at(0), at(1), at(2), at(3), at(4)], ["b", "\n", "c", "\n", "d"]);
     }
 }

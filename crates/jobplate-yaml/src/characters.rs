@@ -10,14 +10,14 @@ use jobplate_diagnostic::Error;
 
 /// Why a document is not admitted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NotAdmitted {
+pub struct ForbiddenCharacter {
     /// The offending bytes.
     pub span: Range<usize>,
     /// What they are.
     pub reason: &'static str,
 }
 
-impl NotAdmitted {
+impl ForbiddenCharacter {
     /// Makes it the error of a document that may have to be edited.
     pub fn into_error(self) -> Error {
         Error::refused(format!("{}, in a document that may have to be edited", self.reason))
@@ -31,7 +31,7 @@ impl NotAdmitted {
 /// # Errors
 ///
 /// Fails with the first character that is not admitted.
-pub fn admit(text: &str) -> Result<(), NotAdmitted> {
+pub fn check_characters(text: &str) -> Result<(), ForbiddenCharacter> {
     if is_plain_ascii(text.as_bytes()) {
         return Ok(());
     }
@@ -51,7 +51,7 @@ pub fn admit(text: &str) -> Result<(), NotAdmitted> {
             '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' => "a control character",
             _ => continue,
         };
-        return Err(NotAdmitted { span: at..at + c.len_utf8(), reason });
+        return Err(ForbiddenCharacter { span: at..at + c.len_utf8(), reason });
     }
     Ok(())
 }
@@ -71,7 +71,7 @@ mod tests {
     #[test]
     fn what_is_admitted() {
         for text in ["", "a: b\r\nc: é\n", "\u{feff}a: b\n", "\ta\n", "日本"] {
-            assert_eq!(admit(text), Ok(()), "{text:?}");
+            assert_eq!(check_characters(text), Ok(()), "{text:?}");
         }
     }
 
@@ -86,7 +86,7 @@ mod tests {
             ("\u{7f}", 0..1),
             ("a\r", 1..2),
         ] {
-            assert_eq!(admit(text).map_err(|refusal| refusal.span), Err(span), "{text:?}");
+            assert_eq!(check_characters(text).map_err(|refusal| refusal.span), Err(span), "{text:?}");
         }
     }
 }

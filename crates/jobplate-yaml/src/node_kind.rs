@@ -2,7 +2,7 @@
 
 /// The kind of a node; each scalar style is a kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum NodeKind {
     /// A mapping, block or flow.
     Map,
     /// A sequence, block or flow.
@@ -10,9 +10,9 @@ pub enum Kind {
     /// An unquoted scalar.
     Plain,
     /// `'...'`
-    Single,
+    SingleQuoted,
     /// `"..."`
-    Double,
+    DoubleQuoted,
     /// `|`
     Literal,
     /// `>`

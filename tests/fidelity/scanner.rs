@@ -1,0 +1,48 @@
+//! A document as the library's tape has it, walked through its public handles only.
+
+use jobplate_yaml::{Document, Node, NodeArena};
+
+use crate::tree::{NodeKind, Tree};
+
+/// The reading of the library's own scanner; the error is why it stepped back.
+pub(crate) fn scanned(text: &str) -> Result<Tree, String> {
+    let mut arena = NodeArena::default();
+    jobplate_yaml::scan(text, &mut arena).map_err(|back| back.reason.to_owned())?;
+    Ok(tree(Document::new(text, &arena).root()))
+}
+
+/// The reading of the library's fallback parser.
+pub(crate) fn fallen_back(text: &str) -> Result<Tree, String> {
+    let mut arena = NodeArena::default();
+    jobplate_yaml::parse_with_granit(text, &mut arena).map_err(|back| back.reason.to_owned())?;
+    Ok(tree(Document::new(text, &arena).root()))
+}
+
+fn tree(node: Node<'_>) -> Tree {
+    let kind = match node.kind() {
+        jobplate_yaml::NodeKind::Map => NodeKind::Map,
+        jobplate_yaml::NodeKind::Seq => NodeKind::Seq,
+        jobplate_yaml::NodeKind::Plain => NodeKind::Plain,
+        jobplate_yaml::NodeKind::SingleQuoted => NodeKind::SingleQuoted,
+        jobplate_yaml::NodeKind::DoubleQuoted => NodeKind::DoubleQuoted,
+        jobplate_yaml::NodeKind::Literal => NodeKind::Literal,
+        jobplate_yaml::NodeKind::Folded => NodeKind::Folded,
+        jobplate_yaml::NodeKind::Alias => NodeKind::Alias,
+        jobplate_yaml::NodeKind::Empty => NodeKind::Empty,
+    };
+    let text = match kind {
+        NodeKind::Alias => node.raw().trim_start_matches('*').to_owned(),
+        _ => node.text().unwrap_or_default().into_owned(),
+    };
+    let mut out = Tree::new(kind, text);
+    out.anchor = node.anchor().map(str::to_owned);
+    out.tag = node.tag().map(str::to_owned);
+    out.flow = node.is_flow();
+    out.start = node.span().start;
+    for (key, value) in node.entries() {
+        out.children.push(tree(key));
+        out.children.push(tree(value));
+    }
+    out.children.extend(node.items().map(tree));
+    out
+}
