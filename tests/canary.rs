@@ -200,8 +200,8 @@ fn listen_at(
     files_may: &[&str],
 ) -> Result<bool, String> {
     let args: Vec<String> = args.iter().map(|arg| with_canary(arg)).collect();
-    run::write(&folder.join("ERROR"), b"");
-    let outcome = run::jobplate_with(folder, env, &args, stdin);
+    run::write_file(&folder.join("ERROR"), b"");
+    let outcome = run::jobplate_with_env(folder, env, &args, stdin);
     let said = |what: &str, bytes: &[u8]| Err(format!("{what}:\n{}", String::from_utf8_lossy(bytes)));
     if ![0, 1, 2].contains(&outcome.status) {
         return said("a crash", &outcome.stderr);
@@ -235,7 +235,7 @@ fn values_of_inputs_stay_in_the_manifest() {
             let piped: Vec<&str> = command.iter().map(|arg| if *arg == "input.yaml" { "-" } else { *arg }).collect();
             let named = tempfile::tempdir().expect("a temporary folder can be made");
             let unnamed = tempfile::tempdir().expect("a temporary folder can be made");
-            run::write(&named.path().join("input.yaml"), input.as_bytes());
+            run::write_file(&named.path().join("input.yaml"), input.as_bytes());
             for heard in [
                 listen(named.path(), command, b"", prints, &["input.yaml"]),
                 // Standard input is kept in a temporary file meanwhile.
@@ -309,7 +309,7 @@ fn values_stay_in_the_manifest_at_every_door() {
         let input = with_canary(&input);
         for (env, args, prints) in DOORS {
             let folder = tempfile::tempdir().expect("a temporary folder can be made");
-            run::write(&folder.path().join("input.yaml"), input.as_bytes());
+            run::write_file(&folder.path().join("input.yaml"), input.as_bytes());
             match listen_at(folder.path(), env, args, b"", *prints, &["input.yaml"]) {
                 Ok(came_out) => sang += usize::from(came_out),
                 Err(leak) => leaks.push_str(&format!("\n{what}: {}\n{leak}", args.join(" "))),
@@ -353,8 +353,8 @@ fn values_of_a_base_stay_in_the_template() {
     for base in BASES {
         for job in [JOB.to_owned(), job_with(env), job_with("- {name: Y, value: y}")] {
             let folder = tempfile::tempdir().expect("a temporary folder can be made");
-            run::write(&folder.path().join("job.yaml"), job.as_bytes());
-            run::write(&folder.path().join("base.json"), with_canary(base).as_bytes());
+            run::write_file(&folder.path().join("job.yaml"), job.as_bytes());
+            run::write_file(&folder.path().join("base.json"), with_canary(base).as_bytes());
             let args = ["convert", "job.yaml", "--from-default", "base.json"];
             match listen(folder.path(), &args, b"", true, &["base.json"]) {
                 Ok(came_out) => sang += usize::from(came_out),
@@ -413,11 +413,11 @@ fn values_of_arguments_stay_in_the_manifest() {
     let mut leaks = String::new();
     for (args, spec, prints) in ARGUMENTS {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        run::write(&folder.path().join("job.yaml"), JOB.as_bytes());
+        run::write_file(&folder.path().join("job.yaml"), JOB.as_bytes());
         let mut files_may = Vec::new();
         if !spec.is_empty() {
             let spec = format!("apiVersion: jobplate/v1\nkind: JobPlate\nspec:\n{}", with_canary(spec));
-            run::write(&folder.path().join("spec.yaml"), spec.as_bytes());
+            run::write_file(&folder.path().join("spec.yaml"), spec.as_bytes());
             files_may.push("spec.yaml");
         }
         if args.contains(&"-i") {
@@ -436,8 +436,8 @@ fn values_of_scenarios_stay_in_the_job() {
     for (flag, scenario, prints) in SCENARIOS {
         for output in ["json", "yaml", "env"] {
             let folder = tempfile::tempdir().expect("a temporary folder can be made");
-            run::write(&folder.path().join("job.yaml"), JOB.as_bytes());
-            run::write(&folder.path().join("scenario.yaml"), with_canary(scenario).as_bytes());
+            run::write_file(&folder.path().join("job.yaml"), JOB.as_bytes());
+            run::write_file(&folder.path().join("scenario.yaml"), with_canary(scenario).as_bytes());
             let args = ["preview", "job.yaml", flag, "scenario.yaml", "-o", output];
             let may = *prints && output != "env";
             match listen(folder.path(), &args, b"", may, &["scenario.yaml"]) {
@@ -531,7 +531,7 @@ fn values_of_secrets_stay_in_the_secret() {
         let bytes = |text: &str| with_canary(text).split('¬').map(str::as_bytes).collect::<Vec<_>>().join(&0xff);
         let mut files_may = Vec::new();
         for (name, text) in *files {
-            run::write(&folder.path().join(name), &bytes(text));
+            run::write_file(&folder.path().join(name), &bytes(text));
             files_may.push(*name);
         }
         match listen_at(folder.path(), env, &[&["secret", "s"], *args].concat(), &bytes(stdin), *prints, &files_may) {
@@ -552,7 +552,7 @@ fn values_of_secrets_stay_in_the_secret() {
 fn the_canary_is_alive() {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let path = folder.path().join("job.yaml");
-    run::write(&path, JOB.as_bytes());
+    run::write_file(&path, JOB.as_bytes());
     let value = with_canary("A=@");
     let printed = run::jobplate(folder.path(), &["render", "job.yaml", "--env", &value], b"");
     assert!(holds_canary(&printed.stdout));

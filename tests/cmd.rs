@@ -25,7 +25,7 @@ use std::process::Stdio;
 #[test]
 fn golden_commands() {
     let update = std::env::var("JOBPLATE_CMD_UPDATE").unwrap_or_default();
-    let folder = case::cases();
+    let folder = case::cases_dir();
     let files = run::files_below(&folder);
     let files: Vec<_> =
         files.iter().filter(|path| path.extension().is_some_and(|extension| extension == "toml")).collect();
@@ -37,7 +37,7 @@ fn golden_commands() {
         let text = std::fs::read_to_string(folder.join(file)).expect("a case can be read");
         let faults = match case::Case::parse(&text) {
             Ok(case) => {
-                let (outcome, faults) = case.faults();
+                let (outcome, faults) = case.run();
                 if update == "all" || update == "1" && !faults.is_empty() {
                     std::fs::write(folder.join(file), case::updated(&text, &outcome)).expect("a case can be written");
                 }
@@ -126,7 +126,7 @@ fn name_hash_counts_the_value() {
 #[test]
 fn a_closed_stdout_is_quiet() {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let mut child = run::command(run::binary(), folder.path())
+    let mut child = run::isolated_command(run::binary(), folder.path())
         .args(["render", "-", "--env", "A=b"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -148,7 +148,7 @@ fn the_error_file() {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let file = folder.path().join("ERROR");
     for args in [&["render", "nope.yaml", "--env", "A=b"], &["render", "nope.yaml", "--frobnicate", "A=b"]] {
-        run::write(&file, b"before");
+        run::write_file(&file, b"before");
         let outcome = run::jobplate(folder.path(), args, b"");
         assert_eq!(outcome.status, 2);
         let written = std::fs::read_to_string(&file).expect("the file can be read");
@@ -158,7 +158,7 @@ fn the_error_file() {
         assert_eq!(run::jobplate(folder.path(), &["template"], b"").status, 0);
         assert_eq!(std::fs::read_to_string(&file).expect("the file can be read"), "");
     }
-    run::write(&file, b"kind: Job\n");
+    run::write_file(&file, b"kind: Job\n");
     assert_eq!(run::jobplate(folder.path(), &["template"], b"").status, 0);
     assert_eq!(std::fs::read_to_string(&file).expect("the file can be read"), "kind: Job\n");
 }
@@ -171,7 +171,7 @@ fn in_place_keeps_links_and_modes() {
 
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let (real, link) = (folder.path().join("real/job.yaml"), folder.path().join("job.yaml"));
-    run::write(&real, b"kind: Job\nspec: {template: {spec: {containers: [{name: flow}]}}}\n");
+    run::write_file(&real, b"kind: Job\nspec: {template: {spec: {containers: [{name: flow}]}}}\n");
     std::fs::set_permissions(&real, std::fs::Permissions::from_mode(0o640)).expect("the mode can be set");
     symlink("real/job.yaml", &link).expect("a link can be made");
     let outcome = run::jobplate(folder.path(), &["render", "-i", "job.yaml", "--env", "A=b"], b"");

@@ -260,7 +260,7 @@ fn files_folders_and_standard_input() {
     lines.sort_unstable();
     assert_eq!(lines, ["configmap/a created", "configmap/b created", "configmap/c created", "configmap/d created"]);
 
-    let mut command = run::command(run::binary(), site.run.folder());
+    let mut command = run::isolated_command(run::binary(), site.run.folder());
     command.env("KUBECONFIG", site.proxy.kubeconfig()).args(["apply", "a.yaml", "-", "-n", &site.namespace]);
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");

@@ -55,7 +55,7 @@ impl Run {
     }
 
     pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) {
-        run::write(&self.folder.path().join(name), text.as_ref());
+        run::write_file(&self.folder.path().join(name), text.as_ref());
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -73,7 +73,7 @@ impl Run {
     }
 
     fn spawn<S: AsRef<OsStr>>(&self, args: &[S]) -> Child {
-        let mut command = run::command(run::binary(), self.folder.path());
+        let mut command = run::isolated_command(run::binary(), self.folder.path());
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.env("JOBPLATE_ERROR_FILE", ERROR_FILE).env("PATH", "/usr/bin:/bin").args(args);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts")

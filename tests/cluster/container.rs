@@ -163,11 +163,11 @@ impl Container {
             };
             let here = place(folder.path(), path);
             match mount["subPath"].as_str().map(|key| (key, map.get(key))) {
-                Some((_, Some(text))) => run::write(&here, text.as_bytes()),
+                Some((_, Some(text))) => run::write_file(&here, text.as_bytes()),
                 Some((key, None)) => return Err(format!("no {key} to mount at {path}")),
                 None => {
                     std::fs::create_dir_all(&here).expect("a folder can be made");
-                    map.iter().for_each(|(key, text)| run::write(&here.join(key), text.as_bytes()));
+                    map.iter().for_each(|(key, text)| run::write_file(&here.join(key), text.as_bytes()));
                 }
             }
             mounts.push(path.to_owned());

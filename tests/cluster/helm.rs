@@ -88,7 +88,7 @@ impl Helm {
 
     /// A command in its folder.
     pub(crate) fn command(&self, program: &str) -> Command {
-        let mut command = run::command(program, self.folder());
+        let mut command = run::isolated_command(program, self.folder());
         command.envs(self.environment()).stdin(Stdio::null());
         command
     }

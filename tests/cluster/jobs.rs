@@ -110,7 +110,7 @@ impl Site {
     /// Starts an apply whose lines of stderr can be read as they come.
     fn watch(&self, text: &str, args: &[&str]) -> Watched {
         self.run.write("job.yaml", text);
-        let mut command = run::command(run::binary(), self.run.folder());
+        let mut command = run::isolated_command(run::binary(), self.run.folder());
         command.env("KUBECONFIG", self.proxy.kubeconfig()).args(["apply", "job.yaml", "-n", &self.namespace]);
         command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("it starts");

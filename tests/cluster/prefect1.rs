@@ -192,7 +192,7 @@ impl Scene {
 
     /// What `prefect agent kubernetes install` prints.
     fn install(&self, options: &[&str]) -> String {
-        let mut install = crate::run::command(self.bin.join("prefect"), self.run.folder());
+        let mut install = crate::run::isolated_command(self.bin.join("prefect"), self.run.folder());
         let ran = install.args(["agent", "kubernetes", "install"]).args(options).output().expect("it starts");
         assert!(ran.status.success(), "{}", said(&ran));
         String::from_utf8(ran.stdout).expect("text")
@@ -200,7 +200,7 @@ impl Scene {
 
     /// What a program of Python's prints in an environment.
     fn python(&self, program: &str, environment: &Environment) -> Value {
-        let mut python = crate::run::command(self.bin.join("python"), self.run.folder());
+        let mut python = crate::run::isolated_command(self.bin.join("python"), self.run.folder());
         let ran = python.envs(environment.iter().cloned()).args(["-c", program]).output().expect("it starts");
         assert!(ran.status.success(), "{}", said(&ran));
         serde_json::from_slice(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {}", said(&ran)))
@@ -326,7 +326,7 @@ fn an_option_wins_over_a_variable() {
 fn a_shells_environment() {
     let Some(scene) = Scene::new(Version::V1_4, &json!({"type": "UniversalRun"})) else { return };
     let (url, folder) = (scene.apollo.url(), scene.run.folder());
-    let mut agent = crate::run::command(scene.bin.join("prefect"), folder);
+    let mut agent = crate::run::isolated_command(scene.bin.join("prefect"), folder);
     agent.env("PREFECT__BACKEND", "server").env("PREFECT__CLOUD__API", &url).env(VARIABLE, VALUE);
     agent.env("PATH", format!("{}:/usr/bin:/bin", scene.bin.display()));
     let ran = agent.args(["agent", "local", "start", "--max-polls", "1"]).output().expect("it starts");

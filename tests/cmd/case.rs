@@ -16,7 +16,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::run::{self, Outcome};
+use super::run::{self, ProgramOutput};
 
 /// What a case asks for.
 #[derive(Default)]
@@ -100,10 +100,10 @@ impl Case {
     }
 
     /// Runs the case in a new folder. The faults, each a readable text; none if all is as it should be.
-    pub(crate) fn faults(&self) -> (Outcome, Vec<String>) {
+    pub(crate) fn run(&self) -> (ProgramOutput, Vec<String>) {
         let folder = self.folder();
         let env: Vec<_> = self.env.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
-        let outcome = run::jobplate_with(folder.path(), &env, &self.args, &self.stdin);
+        let outcome = run::jobplate_with_env(folder.path(), &env, &self.args, &self.stdin);
         let mut faults = Vec::new();
         if outcome.status != self.status {
             faults.push(format!("exit code: expected {}, got {}", self.status, outcome.status));
@@ -149,7 +149,7 @@ impl Case {
     /// The same edit in every other way it can be asked for: again, from stdin, in place, as a check.
     ///
     /// Only for cases of one file that is named on the command line and edited to stdout.
-    fn other_ways(&self, outcome: &Outcome, faults: &mut Vec<String>) {
+    fn other_ways(&self, outcome: &ProgramOutput, faults: &mut Vec<String>) {
         let ([name], false, 0) = (self.changed.as_slice(), self.in_place, self.status) else { return };
         if self.args.iter().filter(|arg| *arg == name).count() != 1 {
             return;
@@ -157,7 +157,7 @@ impl Case {
         let (before, after) = (&self.before[name], &self.stdout);
         let mut with = |what: &str, more: &[&str], input: &[u8], from_stdin: bool| {
             let folder = self.folder();
-            run::write(&folder.path().join(name), input);
+            run::write_file(&folder.path().join(name), input);
             let args = self.args.iter().map(|arg| if from_stdin && arg == name { "-" } else { arg.as_str() });
             let args: Vec<&str> = args.chain(more.iter().copied()).collect();
             let stdin = if from_stdin { input } else { b"" };
@@ -187,14 +187,14 @@ impl Case {
     fn folder(&self) -> tempfile::TempDir {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         for (name, bytes) in &self.before {
-            run::write(&folder.path().join(name), bytes);
+            run::write_file(&folder.path().join(name), bytes);
         }
         folder
     }
 }
 
 /// The text of a case with the run's stdout and stderr in place of its own (where it states them).
-pub(crate) fn updated(text: &str, outcome: &Outcome) -> String {
+pub(crate) fn updated(text: &str, outcome: &ProgramOutput) -> String {
     let mut text = text.to_owned();
     for (key, bytes) in [("stdout", &outcome.stdout), ("stderr", &outcome.stderr)] {
         let stated = text.parse::<toml::Table>().ok().and_then(|table| table.get(key)?.as_str().map(str::to_owned));
@@ -321,7 +321,7 @@ fn the_runner_itself() {
     compare("it", b"a\r\n", b"a\n", &mut faults);
     assert!(faults[0].contains("\\r"), "{faults:?}");
 
-    let outcome = Outcome { status: 2, stdout: Vec::new(), stderr: b"error: new\n".to_vec() };
+    let outcome = ProgramOutput { status: 2, stdout: Vec::new(), stderr: b"error: new\n".to_vec() };
     let text = "about = 'x'\nstderr = '''\nold\n'''\nstatus = 2\n\n[files]\n'a' = '''\nstderr = 1\n'''\n";
     assert_eq!(updated(text, &outcome), text.replace("old\n", "error: new\n"));
     let text = "about = 'x'\nstatus = 2\n\n[files]\n";
@@ -330,6 +330,6 @@ fn the_runner_itself() {
 }
 
 /// The folder that holds the cases.
-pub(crate) fn cases() -> std::path::PathBuf {
+pub(crate) fn cases_dir() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cmd")
 }

@@ -15,19 +15,23 @@ use super::run;
 const OTHERS: [&str; 2] = ["README.md", "charts/prefect-agent/README.md"];
 
 /// What the examples of one kind of block came to.
-pub(crate) struct Outcome {
-    pub(crate) steps: usize,
+pub(crate) struct BlockResults {
+    pub(crate) commands: usize,
     /// Empty if all hold.
-    pub(crate) faults: String,
+    pub(crate) failures: String,
 }
 
 /// Runs all examples behind fences of these kinds, with the programs of a folder, and variables for each page.
-pub(crate) fn run_all(fences: &[&str], programs: &Path, env: impl Fn() -> Vec<(&'static str, String)>) -> Outcome {
+pub(crate) fn run_blocks(
+    fences: &[&str],
+    programs: &Path,
+    env: impl Fn() -> Vec<(&'static str, String)>,
+) -> BlockResults {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let docs = run::files_below(&root.join("docs")).into_iter().filter(|path| path.components().count() == 1);
     let docs = docs.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
     let papers: Vec<PathBuf> = docs.map(|path| Path::new("docs").join(path)).chain(OTHERS.map(PathBuf::from)).collect();
-    let mut outcome = Outcome { steps: 0, faults: String::new() };
+    let mut outcome = BlockResults { commands: 0, failures: String::new() };
     for paper in &papers {
         let text = std::fs::read_to_string(root.join(paper)).expect("the paper can be read");
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
@@ -37,14 +41,14 @@ pub(crate) fn run_all(fences: &[&str], programs: &Path, env: impl Fn() -> Vec<(&
                 // Examples stand at the top, as a user has them; all else in its folder.
                 let to = if from == "docs/examples" { file.clone() } else { Path::new(from).join(&file) };
                 let bytes = std::fs::read(root.join(from).join(&file)).expect("an example can be read");
-                run::write(&folder.path().join(to), &bytes);
+                run::write_file(&folder.path().join(to), &bytes);
             }
         }
         for step in steps(&text, fences) {
-            outcome.steps += 1;
+            outcome.commands += 1;
             let place = format!("{}:{}: {}", paper.display(), step.line, step.command);
             if let Err(fault) = step.run(folder.path(), programs, &env) {
-                outcome.faults.push_str(&format!("\n{place}\n{fault}"));
+                outcome.failures.push_str(&format!("\n{place}\n{fault}"));
             }
         }
     }
@@ -97,7 +101,7 @@ impl Step {
         let terminal = tempfile::NamedTempFile::new().expect("a temporary file can be made");
         let open = || std::fs::OpenOptions::new().append(true).open(terminal.path()).expect("the file can be written");
         let bin = run::binary().parent().expect("a program is in a folder");
-        let status = run::command("sh", folder)
+        let status = run::isolated_command("sh", folder)
             .arg("-c")
             .arg(&self.command)
             .env(

@@ -24,7 +24,7 @@ spec:
 
 /// Runs the program as a workflow does, with its files in `folder`; gives stdout, stderr and the exit code.
 fn in_workflow(folder: &Path, args: &[&str]) -> (String, String, i32) {
-    let mut command = run::command(run::binary(), &folder.join("repository/sub"));
+    let mut command = run::isolated_command(run::binary(), &folder.join("repository/sub"));
     command.env("GITHUB_ACTIONS", "true").env("GITHUB_WORKSPACE", folder.join("repository"));
     command.env("GITHUB_STEP_SUMMARY", folder.join("summary")).args(args).stdin(Stdio::null());
     let output = command.output().expect("it starts");
@@ -34,7 +34,7 @@ fn in_workflow(folder: &Path, args: &[&str]) -> (String, String, i32) {
 
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    run::write(&folder.path().join("repository/sub/job.yaml"), JOB.as_bytes());
+    run::write_file(&folder.path().join("repository/sub/job.yaml"), JOB.as_bytes());
     folder
 }
 
@@ -67,7 +67,7 @@ fn a_report_of_all_edits() {
     assert_eq!(parsed, expected, "{report}");
     // A folder does not have its spec file as a manifest.
     let spec = "apiVersion: jobplate/v1\nkind: JobPlate\nspec: {inputs: [.], env: [{name: MODE, value: x}]}\n";
-    run::write(&place.join("jobplate.yaml"), spec.as_bytes());
+    run::write_file(&place.join("jobplate.yaml"), spec.as_bytes());
     let printed = run::jobplate(&place, &["render", "--spec", "jobplate.yaml", "--report", "report2.txt"], b"");
     assert!(!String::from_utf8_lossy(&printed.stdout).contains("JobPlate"));
     std::fs::remove_file(place.join("jobplate.yaml")).expect("it is there");
@@ -91,7 +91,7 @@ fn a_report_that_cant_be_written_stops_everything() {
     std::os::unix::fs::symlink("job.yaml", place.join("link")).expect("a link can be made");
     std::fs::hard_link(place.join("job.yaml"), place.join("hard")).expect("a link can be made");
     let spec = "apiVersion: jobplate/v1\nkind: JobPlate\nspec: {env: [{name: A, value: b}]}\n";
-    run::write(&folder.path().join("repository/spec.yaml"), spec.as_bytes());
+    run::write_file(&folder.path().join("repository/spec.yaml"), spec.as_bytes());
     let would_be_lost = "is one of the files that are read";
     for (input, report, said) in [
         ("job.yaml", "link", would_be_lost),
@@ -114,7 +114,7 @@ fn a_report_that_cant_be_written_stops_everything() {
     }
     // The file that standard input is.
     let job = std::fs::File::open(place.join("job.yaml")).expect("it is there");
-    let mut command = run::command(run::binary(), &place);
+    let mut command = run::isolated_command(run::binary(), &place);
     let output = command.args(["render", "-", "--env", "A=b", "--report", "job.yaml"]).stdin(job).output();
     assert_eq!(output.expect("it starts").status.code(), Some(2));
     assert_eq!(std::fs::read_to_string(place.join("job.yaml")).expect("it is there"), JOB);
@@ -124,7 +124,7 @@ fn a_report_that_cant_be_written_stops_everything() {
 fn a_report_is_whole_or_the_one_before() {
     let folder = folder();
     let place = folder.path().join("repository/sub");
-    run::write(&place.join("report.json"), b"before");
+    run::write_file(&place.join("report.json"), b"before");
     let report = || std::fs::read_to_string(place.join("report.json")).expect("there is a report");
     let args = ["render", "job.yaml", "--target", "Job/other", "--env", "A=b", "--report", "report.json"];
     assert_eq!(run::jobplate(&place, &args, b"").status, 2);
@@ -133,7 +133,7 @@ fn a_report_is_whole_or_the_one_before() {
     use std::os::unix::fs::PermissionsExt as _;
     let mode = |path: &Path| std::fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
     let elsewhere = folder.path().join("elsewhere/report.json");
-    run::write(&elsewhere, b"before");
+    run::write_file(&elsewhere, b"before");
     std::fs::set_permissions(&elsewhere, std::fs::Permissions::from_mode(0o600)).expect("its mode can be set");
     std::os::unix::fs::symlink(&elsewhere, place.join("link")).expect("a link can be made");
     std::os::unix::fs::symlink("nowhere", place.join("loose")).expect("a link can be made");
@@ -147,7 +147,7 @@ fn a_report_is_whole_or_the_one_before() {
     }
     // A reader who has seen enough of the manifest has not seen the report.
     let args = "jobplate render job.yaml --env A=b --report report.json | true";
-    let mut command = run::command("sh", &place);
+    let mut command = run::isolated_command("sh", &place);
     command.env("PATH", format!("{}:/usr/bin:/bin", run::binary().parent().expect("a folder").display()));
     assert!(command.args(["-c", args]).status().expect("it starts").success());
     assert!(report().contains("\"variable\": \"A\""), "{}", report());
@@ -168,7 +168,7 @@ fn annotations_and_a_summary_where_github_runs_it() {
     // Edits that are made need no annotation.
     let (_, stderr, status) = in_workflow(folder.path(), &["render", "job.yaml", "-i", "--secret-env", "MODE=s/k"]);
     assert_eq!((stderr.as_str(), status), ("", 0));
-    run::write(&folder.path().join("repository/sub/job.yaml"), JOB.replace("env:", "env: &e").as_bytes());
+    run::write_file(&folder.path().join("repository/sub/job.yaml"), JOB.replace("env:", "env: &e").as_bytes());
     let (stdout, stderr, status) = in_workflow(folder.path(), &["render", "job.yaml", "--secret-env", "MODE=s/k"]);
     assert_eq!((stdout.as_str(), status), ("", 2));
     let annotation = "\n::error title=jobplate,file=sub/job.yaml,line=12,col=16::`env` carries the anchor `&e`: what \
@@ -177,7 +177,7 @@ fn annotations_and_a_summary_where_github_runs_it() {
     // What a runner would take for a command of ours.
     let odd = "kind: Job\nmetadata: {name: '::error title=x'}\nspec:\n  template:\n    spec:\n      containers:\n      - name: f\n        args:\n        - |\n          ::stop-commands::x\n          ##[add-mask]e\n";
     let job = folder.path().join("repository/sub/odd\n::debug::x.yaml");
-    run::write(&job, odd.as_bytes());
+    run::write_file(&job, odd.as_bytes());
     let name = "odd\n::debug::x.yaml";
     for args in [
         &["render", name, "--diff", "--env", "A=b"][..],

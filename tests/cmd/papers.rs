@@ -8,9 +8,9 @@ use super::run;
 
 #[test]
 fn examples_in_the_papers() {
-    let outcome = console::run_all(&["```console"], Path::new("/bin"), Vec::new);
-    assert!(outcome.faults.is_empty(), "examples that do not hold:\n{}", outcome.faults);
-    assert!(outcome.steps > 10, "only {} examples found", outcome.steps);
+    let outcome = console::run_blocks(&["```console"], Path::new("/bin"), Vec::new);
+    assert!(outcome.failures.is_empty(), "examples that do not hold:\n{}", outcome.failures);
+    assert!(outcome.commands > 10, "only {} examples found", outcome.commands);
 }
 
 /// The reference is the program's own help; `JOBPLATE_CMD_UPDATE=1` writes it anew. It has all commands.

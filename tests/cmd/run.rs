@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// What one run left behind.
-pub(crate) struct Outcome {
+pub(crate) struct ProgramOutput {
     pub(crate) status: i32,
     pub(crate) stdout: Vec<u8>,
     pub(crate) stderr: Vec<u8>,
@@ -18,7 +18,7 @@ pub(crate) fn binary() -> &'static Path {
 }
 
 /// A command in `folder` that sees no home, no kubeconfig and no wish for colour.
-pub(crate) fn command(program: impl AsRef<OsStr>, folder: &Path) -> Command {
+pub(crate) fn isolated_command(program: impl AsRef<OsStr>, folder: &Path) -> Command {
     let mut command = Command::new(program);
     command.env_clear().current_dir(folder).env("HOME", folder).env("TERM", "dumb").env("LC_ALL", "C.UTF-8");
     // Windows programs do not start without these.
@@ -31,13 +31,18 @@ pub(crate) fn command(program: impl AsRef<OsStr>, folder: &Path) -> Command {
 }
 
 /// Runs the program to its end. An error goes to the file `ERROR` of the folder too, if the folder has one.
-pub(crate) fn jobplate<S: AsRef<OsStr>>(folder: &Path, args: &[S], stdin: &[u8]) -> Outcome {
-    jobplate_with(folder, &[], args, stdin)
+pub(crate) fn jobplate<S: AsRef<OsStr>>(folder: &Path, args: &[S], stdin: &[u8]) -> ProgramOutput {
+    jobplate_with_env(folder, &[], args, stdin)
 }
 
 /// The same with variables in its environment.
-pub(crate) fn jobplate_with<S: AsRef<OsStr>>(folder: &Path, env: &[(&str, &str)], args: &[S], stdin: &[u8]) -> Outcome {
-    let mut command = command(binary(), folder);
+pub(crate) fn jobplate_with_env<S: AsRef<OsStr>>(
+    folder: &Path,
+    env: &[(&str, &str)],
+    args: &[S],
+    stdin: &[u8],
+) -> ProgramOutput {
+    let mut command = isolated_command(binary(), folder);
     command.envs(env.iter().copied());
     if folder.join("ERROR").exists() {
         command.env("JOBPLATE_ERROR_FILE", "ERROR");
@@ -55,7 +60,7 @@ pub(crate) fn jobplate_with<S: AsRef<OsStr>>(folder: &Path, env: &[(&str, &str)]
     let writer = std::thread::spawn(move || drop(input.write_all(&stdin)));
     let output = child.wait_with_output().expect("the program ends");
     writer.join().expect("stdin is written");
-    Outcome { status: output.status.code().unwrap_or(-1), stdout: output.stdout, stderr: output.stderr }
+    ProgramOutput { status: output.status.code().unwrap_or(-1), stdout: output.stdout, stderr: output.stderr }
 }
 
 /// Every file below a folder, as paths relative to it, in order.
@@ -77,7 +82,7 @@ pub(crate) fn files_below(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Writes a file and the folders above it.
-pub(crate) fn write(path: &Path, bytes: &[u8]) {
+pub(crate) fn write_file(path: &Path, bytes: &[u8]) {
     std::fs::create_dir_all(path.parent().expect("a file is in a folder")).expect("folders can be made");
     std::fs::write(path, bytes).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
 }

@@ -120,8 +120,8 @@ type Answers = BTreeMap<String, String>;
 /// What the Secret that a call prints holds, as the variables that refer to it.
 fn variables(env: &[(&str, &str)], args: &[&str]) -> BTreeMap<String, String> {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    run::write(&folder.path().join("config.toml"), CONFIG.as_bytes());
-    let outcome = run::jobplate_with(folder.path(), env, &[&["secret", "s", "-q"], args].concat(), b"");
+    run::write_file(&folder.path().join("config.toml"), CONFIG.as_bytes());
+    let outcome = run::jobplate_with_env(folder.path(), env, &[&["secret", "s", "-q"], args].concat(), b"");
     assert_eq!(outcome.status, 0, "{}", String::from_utf8_lossy(&outcome.stderr));
     let secret: serde_yaml::Value = serde_yaml::from_slice(&outcome.stdout).expect("it prints YAML");
     let data = secret["stringData"].as_mapping().expect("a Secret has data");
@@ -225,8 +225,11 @@ fn references_are_to_the_secret() {
         assert_eq!(outcome.status, 0, "{args:?}: {}", String::from_utf8_lossy(&outcome.stderr));
         String::from_utf8(outcome.stdout).expect("text")
     };
-    run::write(&folder.path().join("a.env"), b"TOKEN=canary\non=canary\n-x=canary\nDB__a.b=canary\n_=canary\n");
-    run::write(&folder.path().join("job.yaml"), b"kind: Job\nspec: {template: {spec: {containers: [{name: flow}]}}}\n");
+    run::write_file(&folder.path().join("a.env"), b"TOKEN=canary\non=canary\n-x=canary\nDB__a.b=canary\n_=canary\n");
+    run::write_file(
+        &folder.path().join("job.yaml"),
+        b"kind: Job\nspec: {template: {spec: {containers: [{name: flow}]}}}\n",
+    );
     let call = ["secret", "my.secret", "--from-env-file", "a.env"];
     let secret: serde_yaml::Value = serde_yaml::from_str(&done(&call)).expect("it prints YAML");
 
@@ -237,7 +240,7 @@ fn references_are_to_the_secret() {
     let by_flags = done(&[&["render", "job.yaml", "-q"], &words[..]].concat());
 
     let spec = done(&[&call[..], &["--print-spec"]].concat());
-    run::write(&folder.path().join("spec.yaml"), spec.as_bytes());
+    run::write_file(&folder.path().join("spec.yaml"), spec.as_bytes());
     assert_eq!(done(&["render", "job.yaml", "-q", "--spec", "spec.yaml"]), by_flags);
     assert!(!format!("{flags}{spec}{by_flags}").contains("canary"));
 
@@ -261,7 +264,7 @@ fn variables_that_are_no_text() {
     use std::os::unix::ffi::OsStrExt as _;
 
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    run::write(&folder.path().join("a.env"), b"BARE\n");
+    run::write_file(&folder.path().join("a.env"), b"BARE\n");
     for (variable, value, flag, said) in [
         (
             &b"PREFECT__CONTEXT__SECRETS__A"[..],
@@ -272,7 +275,7 @@ fn variables_that_are_no_text() {
         (b"PREFECT__CONTEXT__SECRETS__\xff", b"canary", "--from-environment", "is not UTF-8"),
         (b"BARE", b"canary\xff", "--from-env-file=a.env", "a.env:1: "),
     ] {
-        let mut command = run::command(run::binary(), folder.path());
+        let mut command = run::isolated_command(run::binary(), folder.path());
         command.args(["secret", "s", flag]).env(OsStr::from_bytes(variable), OsStr::from_bytes(value));
         let output = command.output().expect("it starts");
         let stderr = String::from_utf8_lossy(&output.stderr);

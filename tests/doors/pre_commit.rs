@@ -109,7 +109,7 @@ fn release_source(place: &Place, to: &Path) {
     // The one command that looks at this repository, which may be another user's.
     let files = done(place.command("git").args(["-c", "safe.directory=*"]).args(list).current_dir(root));
     for file in files.split('\0').filter(|file| root.join(file).is_file()) {
-        run::write(&to.join(file), &std::fs::read(root.join(file)).expect("it can be read"));
+        run::write_file(&to.join(file), &std::fs::read(root.join(file)).expect("it can be read"));
     }
     let folder = to.display().to_string();
     place.git(&folder, &["init", "--quiet"]);

@@ -66,19 +66,19 @@ impl Place {
     }
 
     pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) {
-        run::write(&self.folder.path().join(name), text.as_ref());
+        run::write_file(&self.folder.path().join(name), text.as_ref());
     }
 
     /// A program of these commands for `sh`, before all others of its name.
     pub(crate) fn script(&self, name: &str, commands: &str) {
         let file = self.folder.path().join("bin").join(name);
-        run::write(&file, format!("#!/bin/sh\n{commands}\n").as_bytes());
+        run::write_file(&file, format!("#!/bin/sh\n{commands}\n").as_bytes());
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).expect("it can be made executable");
     }
 
     /// A command in the folder; standard input is empty.
     pub(crate) fn command(&self, program: &str) -> Command {
-        let mut command = run::command(program, self.folder.path());
+        let mut command = run::isolated_command(program, self.folder.path());
         command.env("PATH", format!("{}:/usr/bin:/bin", self.folder.path().join("bin").display()));
         command.stdin(Stdio::null());
         command

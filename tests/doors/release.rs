@@ -222,14 +222,14 @@ fn the_program_runs_where_nothing_else_is() {
     // What every container has, and a server that takes note of a call.
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let port = listener.local_addr().expect("it has an address").port();
-    run::write(&root.path().join("etc/hosts"), b"127.0.0.1 api.test\n");
+    run::write_file(&root.path().join("etc/hosts"), b"127.0.0.1 api.test\n");
     let authority = rcgen::generate_simple_self_signed(["api.test".to_owned()]).expect("a certificate can be made");
-    run::write(&root.path().join("ca.pem"), authority.cert.pem().as_bytes());
-    run::write(&root.path().join("job.yaml"), JOB.as_bytes());
+    run::write_file(&root.path().join("ca.pem"), authority.cert.pem().as_bytes());
+    run::write_file(&root.path().join("job.yaml"), JOB.as_bytes());
     let kubeconfig = format!(
         "apiVersion: v1\nkind: Config\ncurrent-context: c\ncontexts: [{{name: c, context: {{cluster: c, user: u}}}}]\nclusters: [{{name: c, cluster: {{server: \"https://api.test:{port}\", certificate-authority: /ca.pem}}}}]\nusers: [{{name: u, user: {{token: t}}}}]\n"
     );
-    run::write(&root.path().join("kubeconfig"), kubeconfig.as_bytes());
+    run::write_file(&root.path().join("kubeconfig"), kubeconfig.as_bytes());
     let mut diff = in_root(root.path(), "/jobplate");
     diff.args(["diff", "/job.yaml", "--env", "A=b", "--kubeconfig=/kubeconfig", "--request-timeout=5s"]);
     let mut diff = diff.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
@@ -410,7 +410,7 @@ fn examples_hold_with_a_release() {
             ("PATH", format!("{folder}/krew/bin:{folder}/bin:/usr/bin:/bin")),
         ]
     };
-    let outcome = console::run_all(&["```console release"], Path::new("/bin"), page);
-    assert!(outcome.faults.is_empty(), "examples that do not hold:\n{}", outcome.faults);
-    assert!(outcome.steps > 5, "only {} examples found", outcome.steps);
+    let outcome = console::run_blocks(&["```console release"], Path::new("/bin"), page);
+    assert!(outcome.failures.is_empty(), "examples that do not hold:\n{}", outcome.failures);
+    assert!(outcome.commands > 5, "only {} examples found", outcome.commands);
 }

@@ -25,16 +25,16 @@ impl Preview {
         let mut args = vec!["preview", "--output", "json", "--quiet", side.option, case.version.short()];
         if let Some(template) = &case.template {
             let name = if template.starts_with(b"{") { "template.json" } else { "template.yaml" };
-            run::write(&folder.join(name), template);
+            run::write_file(&folder.join(name), template);
             args.push(name);
         }
         // Without any, there would be nothing to do.
         if case.scenario.is_some() || case.template.is_none() {
-            run::write(&folder.join("scenario.yaml"), case.scenario.as_deref().unwrap_or_default().as_bytes());
+            run::write_file(&folder.join("scenario.yaml"), case.scenario.as_deref().unwrap_or_default().as_bytes());
             args.extend(["--scenario", "scenario.yaml"]);
         }
         for (name, text) in &case.files {
-            run::write(&folder.join(name), text.as_bytes());
+            run::write_file(&folder.join(name), text.as_bytes());
         }
         let outcome = run::jobplate(folder, &args, b"");
         for name in case.files.keys() {

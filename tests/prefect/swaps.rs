@@ -43,8 +43,8 @@ fn swapped_arms_are_noticed() {
     }
     fs::remove_file(&trace).expect("a file can be removed");
     say(&format!("{} checks, {failing} of which fail without a swap", checks.len()));
-    let mut alike: BTreeSet<&str> =
-        include_str!("alike.txt").lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+    let mut equivalent: BTreeSet<&str> =
+        include_str!("equivalent.txt").lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
     let mut faults = Vec::new();
     for (pair, what) in &pairs {
         fs::write(&chosen, pair.to_string()).expect("a file can be written");
@@ -52,14 +52,14 @@ fn swapped_arms_are_noticed() {
         let is_noticed = !own.iter().all(|check| check());
         let (file, rest) = what.split_once(':').expect("a file");
         let (_, patterns) = rest.split_once(": ").expect("a line");
-        match (is_noticed, alike.take(format!("{file}: {patterns}").as_str())) {
+        match (is_noticed, equivalent.take(format!("{file}: {patterns}").as_str())) {
             (false, None) => faults.push(format!("{what}: unnoticed ({} checks come by)", own.len())),
-            (true, Some(_)) => faults.push(format!("{what}: noticed, and yet in alike.txt")),
+            (true, Some(_)) => faults.push(format!("{what}: noticed, and yet in equivalent.txt")),
             _ => {}
         }
     }
     fs::remove_file(&chosen).expect("a file can be removed");
-    faults.extend(alike.into_iter().map(|gone| format!("{gone}: is in alike.txt, and no swap")));
+    faults.extend(equivalent.into_iter().map(|gone| format!("{gone}: is in equivalent.txt, and no swap")));
     assert!(faults.is_empty(), "{} of {} swaps\n{}", faults.len(), pairs.len(), faults.join("\n"));
     say(&format!("all of {} swaps are noticed", pairs.len()));
 }
@@ -84,11 +84,11 @@ fn checks() -> Vec<Check> {
             }));
         }
     }
-    let folder = golden::cases();
+    let folder = golden::cases_dir();
     for file in run::files_below(&folder).into_iter().filter(|file| file.extension().is_some_and(|own| own == "toml")) {
         let text = fs::read_to_string(folder.join(&file)).expect("a golden command");
         if let Ok(case) = golden::Case::parse(&text) {
-            checks.push(Box::new(move || case.faults().1.is_empty()));
+            checks.push(Box::new(move || case.run().1.is_empty()));
         }
     }
     checks

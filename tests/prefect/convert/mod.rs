@@ -35,7 +35,7 @@ const RANDOM: u64 = 300;
 
 /// Converts a template in a folder. A failure must be one that a user can work with.
 fn convert(folder: &Path, template: &[u8], options: &[&str]) -> Result<String, String> {
-    run::write(&folder.join("template.yaml"), template);
+    run::write_file(&folder.join("template.yaml"), template);
     let outcome = run::jobplate(folder, &[&["convert", "template.yaml", "-q"], options].concat(), b"");
     let (stdout, stderr) = (String::from_utf8_lossy(&outcome.stdout), String::from_utf8_lossy(&outcome.stderr));
     match outcome.status {
@@ -185,11 +185,11 @@ fn converted_templates_make_the_same_jobs() {
         }
         let options: &[&str] = match text("base") {
             Some("stock") => {
-                run::write(&folder.path().join("base.json"), pools.stock().to_string().as_bytes());
+                run::write_file(&folder.path().join("base.json"), pools.stock().to_string().as_bytes());
                 &["--from-default", "base.json"]
             }
             Some(base) => {
-                run::write(&folder.path().join("base.json"), base.as_bytes());
+                run::write_file(&folder.path().join("base.json"), base.as_bytes());
                 &["--from-default", "base.json"]
             }
             None => &[],
