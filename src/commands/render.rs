@@ -184,7 +184,7 @@ fn wrap(rendering: &mut Rendering, Wrap { name, namespace, key }: &Wrap, out: &m
     let mut rendered = Vec::new();
     rendering.write(0, &mut rendered)?;
     let text = String::from_utf8(rendered).map_err(|_| Error::input("not UTF-8").in_file(rendering.name(0)))?;
-    let map = embedded::config_map(name, namespace.as_deref(), key, &text)
+    let map = embedded::write_config_map(name, namespace.as_deref(), key, &text)
         .map_err(|error| error.in_file(rendering.name(0)))?;
     out.write_all(map.as_bytes()).map_err(|error| write_error(&error))
 }

@@ -95,7 +95,7 @@ impl Found {
         if !names(object).is_empty() {
             self.targets.add(&*display, file);
         }
-        if targets.is_empty() || targets.iter().any(|target| target.means(object)) {
+        if targets.is_empty() || targets.iter().any(|target| target.matches(object)) {
             self.pods(object, &display);
         }
         self.references(object.node);
@@ -117,9 +117,9 @@ impl Found {
     }
 
     fn texts(&mut self, map: &Object<'_>, targets: &[Target], file: &str) {
-        for (key, text) in embedded::texts(map) {
+        for (key, text) in embedded::document_candidates(map) {
             let target = format!("{}:{key}", map.display());
-            let is_meant = targets.is_empty() || targets.iter().any(|target| target.means_text(map, &key));
+            let is_meant = targets.is_empty() || targets.iter().any(|target| target.matches_embedded(map, &key));
             drop(each_object(text.as_bytes(), &mut |object| {
                 if !names(object).is_empty() {
                     self.targets.add(&*target, file);

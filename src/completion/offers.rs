@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::sync::{Arc, OnceLock};
 
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter as _};
-use jobplate_manifest::embedded::{CONFIG_MAP, is_config_map_word};
+use jobplate_manifest::embedded::{CONFIG_MAP, is_config_map_keyword};
 use jobplate_manifest::names::POD_FIELDS;
 use jobplate_manifest::workload::canonical_kind;
 use jobplate_prefect::variables::secret_name;
@@ -123,7 +123,7 @@ fn completer(
 /// Objects, `Kind/name`, with the kind as it is typed: any case will do, and a short name.
 fn in_the_spelling_of(typed: &str, objects: Pairs) -> Pairs {
     let is_kind = |own: &str, kind: &str| {
-        let is_map = kind == CONFIG_MAP && is_config_map_word(own);
+        let is_map = kind == CONFIG_MAP && is_config_map_keyword(own);
         is_map || own.eq_ignore_ascii_case(kind) || canonical_kind(own) == Some(kind)
     };
     let spelled = |(object, about): (String, String)| {

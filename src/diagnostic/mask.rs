@@ -77,8 +77,11 @@ fn find_secrets(text: &str, offset: usize, embedded_too: bool, secret: &mut Vec<
         return mask_lines(text, offset, secret);
     }
     let root = Document::new(text, &arena).root();
-    for node in sensitive::nodes(root, !embedded_too, Recognizer { is_template: has_job_configuration, is_placeholder })
-    {
+    for node in sensitive::find_sensitive_nodes(
+        root,
+        !embedded_too,
+        Recognizer { is_template: has_job_configuration, is_placeholder },
+    ) {
         add_lines(text, node.span(), offset, secret);
     }
     for node in root.descendants().filter(|node| node.is_scalar()) {

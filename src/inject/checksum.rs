@@ -40,7 +40,7 @@ impl ChangedMaps {
 
     /// Adds a ConfigMap as it is now. Nothing can refer to one that has no name yet.
     pub fn add(&mut self, object: &Object<'_>) {
-        let Some(name) = object.own_name() else { return };
+        let Some(name) = object.metadata_name() else { return };
         let Some(data) = object.node.get_first("data") else { return };
         let namespace = object.namespace().map(|namespace| namespace.into_owned());
         let digest = Sha256::new_with_prefix(name.as_bytes()).chain_update(canonical::digest(data, None));

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use jobplate_diagnostic::{Error, Result};
-use jobplate_manifest::env::{EnvFrom, EnvValue, EnvVar, KeyRef, SourceKind, uses};
+use jobplate_manifest::env::{EnvFrom, EnvFromKind, EnvValue, EnvVar, KeyRef, references};
 use jobplate_prefect::base_job_template::is_env_placeholder;
 use jobplate_yaml::{Child, Edit, Editable, Node, NodeKind, ScalarKind, StrictMap, Value};
 
@@ -440,7 +440,7 @@ fn key_reference(reference: &KeyRef) -> Value {
 /// A literal that is set in its place may use only what stands before it.
 fn refuse_late_use(entries: &[Entry<'_>], position: usize) -> Result<()> {
     let Some(text) = entries[position].literal.as_deref() else { return Ok(()) };
-    match entries[position + 1..].iter().find(|later| uses(text, &later.name)) {
+    match entries[position + 1..].iter().find(|later| references(text, &later.name)) {
         None => Ok(()),
         Some(later) => Err(Error::refused(format!(
             "{} uses $({}), which is defined behind it",
@@ -463,9 +463,9 @@ fn order(entries: &[Entry<'_>], removed: &[usize], new: &[&Variable]) -> Result<
     let kept = |position: &usize| !removed.contains(position);
     let mut positions: Vec<usize> = Vec::with_capacity(new.len());
     for wanted in new {
-        let first_use = (0..end)
-            .filter(kept)
-            .find(|&position| entries[position].literal.as_ref().is_some_and(|text| uses(text, &wanted.variable.name)));
+        let first_use = (0..end).filter(kept).find(|&position| {
+            entries[position].literal.as_ref().is_some_and(|text| references(text, &wanted.variable.name))
+        });
         positions.push(first_use.unwrap_or(end));
     }
     // Of two new entries, the one that is used must not stand behind its user.
@@ -473,7 +473,7 @@ fn order(entries: &[Entry<'_>], removed: &[usize], new: &[&Variable]) -> Result<
     for _ in 0..new.len() {
         for user in 0..new.len() {
             let Some(text) = literal(new[user]) else { continue };
-            for used in (0..new.len()).filter(|&used| used != user && uses(&text, name(used))) {
+            for used in (0..new.len()).filter(|&used| used != user && references(&text, name(used))) {
                 positions[used] = positions[used].min(positions[user]);
                 let place = |sequence: &[usize], of: usize| sequence.iter().position(|&index| index == of).unwrap_or(0);
                 let (at_used, at_user) = (place(&sequence, used), place(&sequence, user));
@@ -487,11 +487,11 @@ fn order(entries: &[Entry<'_>], removed: &[usize], new: &[&Variable]) -> Result<
     for (index, wanted) in new.iter().enumerate() {
         let Some(text) = literal(wanted) else { continue };
         let behind = sequence.iter().skip_while(|&&other| other != index).skip(1);
-        if let Some(&other) = behind.into_iter().find(|&&other| uses(&text, name(other))) {
+        if let Some(&other) = behind.into_iter().find(|&&other| references(&text, name(other))) {
             return Err(Error::usage(format!("{} and {} use each other", name(index), name(other)))
                 .hint("Kubernetes expands only what stands before: one of them has to do without"));
         }
-        let late = (positions[index]..end).filter(kept).find(|&position| uses(&text, &entries[position].name));
+        let late = (positions[index]..end).filter(kept).find(|&position| references(&text, &entries[position].name));
         if let Some(late) = late {
             return Err(Error::refused(format!(
                 "{own} uses $({}), which is defined behind an entry that uses {own} in turn",
@@ -540,12 +540,12 @@ fn plan_sources(
 
 /// A source as it stands; none where it is of no form that we write.
 fn read_source(item: StrictMap<'_>) -> Option<EnvFrom> {
-    let mut source = EnvFrom { prefix: String::new(), kind: SourceKind::Secret, name: String::new(), optional: false };
+    let mut source = EnvFrom { prefix: String::new(), kind: EnvFromKind::Secret, name: String::new(), optional: false };
     for (key, value) in item.entries() {
         if key.has_text("prefix") {
             source.prefix = value.text()?.into_owned();
         } else if key.has_text("secretRef") || key.has_text("configMapRef") {
-            source.kind = if key.has_text("secretRef") { SourceKind::Secret } else { SourceKind::ConfigMap };
+            source.kind = if key.has_text("secretRef") { EnvFromKind::Secret } else { EnvFromKind::ConfigMap };
             for (key, value) in value.entries() {
                 if key.has_text("name") {
                     source.name = value.text()?.into_owned();
@@ -568,8 +568,8 @@ fn source_value(source: &EnvFrom) -> Value {
         reference.push(("optional", Value::Bool(true)));
     }
     let field = match source.kind {
-        SourceKind::Secret => "secretRef",
-        SourceKind::ConfigMap => "configMapRef",
+        EnvFromKind::Secret => "secretRef",
+        EnvFromKind::ConfigMap => "configMapRef",
     };
     let mut entries = Vec::new();
     if !source.prefix.is_empty() {

@@ -4,9 +4,9 @@
 //! flags nor YAML; who says what is a word for errors only.
 
 use jobplate_diagnostic::{Error, Result};
-use jobplate_manifest::embedded::{CONFIG_MAP, is_config_map_word};
+use jobplate_manifest::embedded::{CONFIG_MAP, is_config_map_keyword};
 use jobplate_manifest::env::{EnvFrom, EnvValue};
-use jobplate_manifest::names::{self, Fault};
+use jobplate_manifest::names::{self, ValidationError};
 use jobplate_manifest::select::{ContainerChoice, Glob, Target};
 use jobplate_prefect::generation::Generation;
 use jobplate_prefect::requested_settings::RequestedSettings;
@@ -60,10 +60,10 @@ impl Layer {
     ///
     /// Refuses an invalid variable name, a literal with a secret-looking name, and a variable that is already set.
     pub fn set(&mut self, variable: Variable, by: &str) -> Result<()> {
-        names::env_name(&variable.name).map_err(|fault| fault.by(by))?;
+        names::check_env_name(&variable.name).map_err(|fault| fault.into_error(by))?;
         let name = match &variable.asked {
             Asked::PrefectSecret(_) => {
-                prefect_name(&variable.name).map_err(|fault| fault.by(by))?;
+                prefect_name(&variable.name).map_err(|fault| fault.into_error(by))?;
                 variables::secret_variable(&variable.name)
             }
             Asked::Entry(EnvValue::Literal(_)) if !self.allow_plaintext && variables::is_sensitive(&variable.name) => {
@@ -84,7 +84,7 @@ impl Layer {
     ///
     /// Refuses an invalid variable name, and a variable that is already set.
     pub fn unset(&mut self, name: &str, by: &str) -> Result<()> {
-        names::env_name(name).map_err(|fault| fault.by(by))?;
+        names::check_env_name(name).map_err(|fault| fault.into_error(by))?;
         self.claim(vec![name.to_owned()], Wish::Unset, by)
     }
 
@@ -162,11 +162,11 @@ impl Layer {
 }
 
 /// Prefect's own name for a secret; its variable has the prefix.
-fn prefect_name(name: &str) -> Result<(), Fault> {
+fn prefect_name(name: &str) -> Result<(), ValidationError> {
     if !name.starts_with("PREFECT__") {
         return Ok(());
     }
-    let fault = Fault::new(format!("{name} is a variable's name, and would get Prefect's prefix once more"));
+    let fault = ValidationError::new(format!("{name} is a variable's name, and would get Prefect's prefix once more"));
     Err(match name.strip_prefix(&variables::secret_variable("")).filter(|own| !own.is_empty()) {
         Some(own) => fault.hint(format!("give Prefect's name for the secret, without the prefix: {own}")),
         None => fault.hint("for a variable with this very name use --secret-env"),
@@ -178,14 +178,14 @@ fn prefect_name(name: &str) -> Result<(), Fault> {
 /// # Errors
 ///
 /// Fails if the URL is not `http://` or `https://` with a host.
-pub fn api_url(url: &str) -> Result<(), Fault> {
+pub fn api_url(url: &str) -> Result<(), ValidationError> {
     let behind = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
     let host = behind.and_then(|rest| rest.split(['/', '?', '#']).next());
     let clean = url.chars().all(|c| !c.is_whitespace() && !c.is_control());
     if clean && host.is_some_and(|host| !host.is_empty() && !host.starts_with(':')) {
         return Ok(());
     }
-    Err(Fault::new("this is no URL").hint("it looks like http://HOST:4200 or https://HOST/api"))
+    Err(ValidationError::new("this is no URL").hint("it looks like http://HOST:4200 or https://HOST/api"))
 }
 
 /// A target from its parts: globs.
@@ -193,18 +193,23 @@ pub fn api_url(url: &str) -> Result<(), Fault> {
 /// # Errors
 ///
 /// Fails if a part is not a valid pattern.
-pub fn target(kind: &str, name: Option<&str>, key: Option<&str>, container: Option<&str>) -> Result<Target, Fault> {
+pub fn target(
+    kind: &str,
+    name: Option<&str>,
+    key: Option<&str>,
+    container: Option<&str>,
+) -> Result<Target, ValidationError> {
     let is_odd = |part: &&str| part.contains(|c: char| c == '=' || c == ',' || c.is_whitespace());
     if [Some(kind), name, key].into_iter().flatten().any(|part| is_odd(&part)) {
         // It may be a value that was typed into the wrong place.
-        return Err(Fault::new("no kind, name or key is like this".to_owned())
+        return Err(ValidationError::new("no kind, name or key is like this".to_owned())
             .hint("write KIND, KIND/NAME or ConfigMap/NAME:KEY, one in each flag"));
     }
     let kind = match key {
-        _ if is_config_map_word(kind) => CONFIG_MAP,
+        _ if is_config_map_keyword(kind) => CONFIG_MAP,
         None => kind,
         Some(_) => {
-            return Err(Fault::new("only a ConfigMap has keys with documents under them".to_owned())
+            return Err(ValidationError::new("only a ConfigMap has keys with documents under them".to_owned())
                 .hint("write ConfigMap/NAME:KEY, or leave the key out"));
         }
     };
@@ -223,20 +228,21 @@ pub fn target(kind: &str, name: Option<&str>, key: Option<&str>, container: Opti
 /// # Errors
 ///
 /// Fails if the pattern is empty or invalid.
-pub fn glob(subject: &str, pattern: &str, any_case: bool) -> Result<Glob, Fault> {
+pub fn glob(subject: &str, pattern: &str, any_case: bool) -> Result<Glob, ValidationError> {
     if pattern.is_empty() {
-        return Err(Fault::new(format!("the {subject} is missing")));
+        return Err(ValidationError::new(format!("the {subject} is missing")));
     }
     if pattern.contains(char::is_whitespace) {
-        return Err(Fault::new(format!("the {subject} has a blank in it, as none has"))
+        return Err(ValidationError::new(format!("the {subject} has a blank in it, as none has"))
             .hint("a flag and its value are two words, or one with `=` between them"));
     }
-    Glob::new(pattern, any_case).map_err(|error| Fault::new(format!("the {subject} is no pattern: {}", error.msg)))
+    Glob::new(pattern, any_case)
+        .map_err(|error| ValidationError::new(format!("the {subject} is no pattern: {}", error.msg)))
 }
 
 #[cfg(test)]
 mod tests {
-    use jobplate_manifest::env::{KeyRef, SourceKind};
+    use jobplate_manifest::env::{EnvFromKind, KeyRef};
     use jobplate_prefect::requested_settings::Backend;
 
     use super::*;
@@ -316,7 +322,7 @@ mod tests {
             .setting(RequestedSettings { local_secrets: Some(true), ..RequestedSettings::default() }, "lower")
             .unwrap();
         let source =
-            |optional| EnvFrom { prefix: String::new(), kind: SourceKind::Secret, name: "s".to_owned(), optional };
+            |optional| EnvFrom { prefix: String::new(), kind: EnvFromKind::Secret, name: "s".to_owned(), optional };
         lower.source(source(false));
 
         let mut upper = Layer::new(false);

@@ -173,7 +173,7 @@ impl<'i> Planner<'i> {
             plan.named[named..].iter_mut().for_each(|entries| entries.object = position);
             if plan.containers > before {
                 for (matched, target) in self.matched.iter_mut().zip(&self.injection.targets) {
-                    *matched = *matched || target.means(object);
+                    *matched = *matched || target.matches(object);
                 }
                 let name = names.get(plan.targets.len()).cloned().flatten();
                 plan.targets.push(position);
@@ -233,19 +233,19 @@ impl<'i> Planner<'i> {
     fn find_texts<'a>(&self, object: &Object<'a>, position: usize, plan: &mut Plan<'a>) -> Result<()> {
         let targets = &self.injection.targets;
         let by_default = targets.is_empty() && !self.injection.only_named;
-        let is_meant = |target: &Target| target.key.is_some() && target.names(object);
+        let is_meant = |target: &Target| target.key.is_some() && target.matches_kind_and_name(object);
         if !(by_default || targets.iter().any(is_meant)) || !passes(object, self.injection)? {
             return Ok(());
         }
-        let Some(data) = embedded::data(object)? else { return Ok(()) };
+        let Some(data) = embedded::config_map_data(object)? else { return Ok(()) };
         for (key, _) in data.entries() {
             let name = key.text().unwrap_or_default();
-            let target = targets.iter().position(|target| target.means_text(object, &name));
+            let target = targets.iter().position(|target| target.matches_embedded(object, &name));
             let is_template = by_default && template_keys::is_template_key(&name);
             if !(target.is_some() || is_template) {
                 continue;
             }
-            if let Some(value) = embedded::text(data, key)? {
+            if let Some(value) = embedded::find_document(data, key)? {
                 plan.texts.push(EmbeddedText { object: position, key, value, target });
             }
         }
@@ -290,7 +290,7 @@ impl<'i> Planner<'i> {
     /// Notes that a text of a ConfigMap is a target: for all targets that mean it.
     pub fn match_text(&mut self, object: &Object<'_>, key: &str) {
         for (matched, target) in self.matched.iter_mut().zip(&self.injection.targets) {
-            *matched = *matched || target.means_text(object, key);
+            *matched = *matched || target.matches_embedded(object, key);
         }
     }
 
@@ -335,15 +335,15 @@ impl<'i> Planner<'i> {
             _ => &injection.containers,
         };
         for pod_spec in pod_specs(object)? {
-            let all = container::all(pod_spec);
+            let all = container::containers(pod_spec);
             let role = detect_role(object, &all);
             let settings_only = matches!(share, Share::Settings);
             // In an agent's pod, the agent is the one that counts, wherever it stands; for its settings alone, what
             // is chosen of other pods does not.
             let the_agent = all.iter().position(|container| agent_generation(*container).is_some());
             let choice = match (role, choice, the_agent) {
-                (Role::Agent(_), ContainerChoice::First, Some(at)) => &ContainerChoice::At(at),
-                (Role::Agent(_), _, Some(at)) if settings_only => &ContainerChoice::At(at),
+                (Role::Agent(_), ContainerChoice::First, Some(at)) => &ContainerChoice::Index(at),
+                (Role::Agent(_), _, Some(at)) if settings_only => &ContainerChoice::Index(at),
                 _ => choice,
             };
             let init = injection.init_containers && !settings_only;

@@ -62,7 +62,7 @@ pub(super) fn passes(object: &Object<'_>, injection: &Injection) -> Result<bool>
 
 fn share_by_kind<'i>(object: &Object<'_>, injection: &'i Injection) -> Option<Share<'i>> {
     if !injection.targets.is_empty() {
-        let target = injection.targets.iter().find(|target| target.means(object))?;
+        let target = injection.targets.iter().find(|target| target.matches(object))?;
         return Some(Share::All(Some(target)));
     }
     match object {

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use jobplate_diagnostic::{Error, Result};
-use jobplate_manifest::env::{EnvFrom, EnvValue, KeyRef, SourceKind};
-use jobplate_manifest::names::{self, Fault};
+use jobplate_manifest::env::{EnvFrom, EnvFromKind, EnvValue, KeyRef};
+use jobplate_manifest::names::{self, ValidationError};
 use jobplate_prefect::requested_settings::{self, RequestedSettings};
 use jobplate_yaml::{Document, Node, NodeArena, find_indirection};
 use schemars::JsonSchema;
@@ -254,7 +254,7 @@ impl<'de> Deserialize<'de> for Secrets {
 
 fn checked<'de, D: Deserializer<'de>>(
     deserializer: D,
-    check: impl FnOnce(&str) -> Result<(), Fault>,
+    check: impl FnOnce(&str) -> Result<(), ValidationError>,
 ) -> Result<String, D::Error> {
     let text = String::deserialize(deserializer)?;
     check(&text).map_err(D::Error::custom)?;
@@ -262,19 +262,19 @@ fn checked<'de, D: Deserializer<'de>>(
 }
 
 fn secret_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    checked(deserializer, |name| names::object_name("Secret", name))
+    checked(deserializer, |name| names::check_object_name("Secret", name))
 }
 
 fn object_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    checked(deserializer, |name| names::object_name("object", name))
+    checked(deserializer, |name| names::check_object_name("object", name))
 }
 
 fn data_key<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    checked(deserializer, names::data_key)
+    checked(deserializer, names::check_data_key)
 }
 
 fn field_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    names::field_path(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+    names::normalize_field_path(&String::deserialize(deserializer)?).map_err(D::Error::custom)
 }
 
 fn api_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
@@ -344,7 +344,7 @@ fn lay(spec: Spec, node: Option<Node<'_>>, allow_plaintext: bool) -> Result<Laye
     for (target, node) in spec.targets.iter().zip(items("targets")) {
         let Target { kind, name, key, container } = target;
         let target = layer::target(kind, name.as_deref(), key.as_deref(), container.as_deref());
-        layer.targets.push(target.map_err(|fault| fault.by("`targets`").at(node.span()))?);
+        layer.targets.push(target.map_err(|fault| fault.into_error("`targets`").at(node.span()))?);
     }
     for setting in spec.prefect.settings() {
         layer.setting(setting, "`prefect`")?;
@@ -352,7 +352,7 @@ fn lay(spec: Spec, node: Option<Node<'_>>, allow_plaintext: bool) -> Result<Laye
     let keys = under("secrets").into_iter().flat_map(|node| node.entries().map(|(key, _)| key));
     for ((name, secret), node) in spec.secrets.0.into_iter().zip(keys) {
         let key = secret.key.unwrap_or_else(|| name.clone());
-        let checked = names::data_key(&key).map_err(|fault| fault.by("`secrets`"));
+        let checked = names::check_data_key(&key).map_err(|fault| fault.into_error("`secrets`"));
         let asked = Asked::PrefectSecret(KeyRef { name: secret.secret, key, optional: secret.optional });
         let set = checked.and_then(|()| layer.set(Variable { name, asked }, "`secrets`"));
         set.map_err(|error| error.at(node.span()))?;
@@ -423,8 +423,8 @@ impl From<ObjectKey> for KeyRef {
 impl Source {
     fn source(self) -> Result<EnvFrom> {
         let (kind, object) = match (self.secret_ref, self.config_map_ref) {
-            (Some(object), None) => (SourceKind::Secret, object),
-            (None, Some(object)) => (SourceKind::ConfigMap, object),
+            (Some(object), None) => (EnvFromKind::Secret, object),
+            (None, Some(object)) => (EnvFromKind::ConfigMap, object),
             _ => {
                 return Err(Error::usage("an entry of `envFrom` needs exactly one source")
                     .hint("give it `secretRef` or `configMapRef`"));
@@ -432,7 +432,7 @@ impl Source {
         };
         let prefix = self.prefix.unwrap_or_default();
         if !prefix.is_empty() {
-            names::env_name(&prefix).map_err(|fault| fault.by("`prefix`"))?;
+            names::check_env_name(&prefix).map_err(|fault| fault.into_error("`prefix`"))?;
         }
         Ok(EnvFrom { prefix, kind, name: object.name, optional: object.optional })
     }

@@ -54,7 +54,7 @@ impl<'a> Template<'a> {
     /// Whether a target means it: the object that it is in, or templates of its kind.
     pub(super) fn is_meant(self, object: &Object<'_>, target: &Target) -> bool {
         let by_kind = object.kind.is_empty() && target.kind.matches(self.kind());
-        target.means(object) || by_kind && target.name.is_none() && target.key.is_none()
+        target.matches(object) || by_kind && target.name.is_none() && target.key.is_none()
     }
 
     /// Adds its edits, and counts the containers that were chosen.
@@ -113,7 +113,7 @@ fn plan_containers(
     notes: &mut Notes,
 ) -> Result<Selected> {
     let chosen = container::select(pod_spec, &injection.containers, injection.init_containers)?;
-    let flows = container::all(pod_spec).first().map(|container| container.index());
+    let flows = container::containers(pod_spec).first().map(|container| container.index());
     for container in &chosen {
         if mixed_placeholder(**container).is_some() && !wanted.is_empty() {
             notes.add(

@@ -4,7 +4,7 @@
 //! `value: null`. A text that says so is tried, never applied.
 
 use jobplate_diagnostic::Result;
-use jobplate_manifest::env::SOURCES;
+use jobplate_manifest::env::VALUE_FROM_SOURCES;
 use jobplate_manifest::object::objects;
 use jobplate_yaml::{Child, Document, Edit, Editor, StrictMap, Value};
 
@@ -24,8 +24,8 @@ pub fn trial(document: Document<'_>, named: &[NamedEntries]) -> Result<Option<St
     let mut edits = Vec::new();
     for NamedEntries { object, container, names } in named {
         let Some(object) = objects.get(*object) else { continue };
-        let found = container.find(object.node);
-        let env = found.node.entries().find(|(key, _)| found.whole && key.has_text("env"));
+        let found = container.resolve(object.node);
+        let env = found.node.entries().find(|(key, _)| found.is_complete && key.has_text("env"));
         for entry in env.into_iter().flat_map(|(_, env)| env.items()) {
             if entry.get_first("name").is_some_and(|name| names.iter().any(|wanted| name.has_text(wanted))) {
                 deny_others(StrictMap::from_node(entry, "the entry of `env`")?, &mut edits)?;
@@ -51,7 +51,8 @@ fn deny_others(entry: StrictMap<'_>, edits: &mut Vec<Edit>) -> Result<()> {
     match (entry.get("value")?, entry.get("valueFrom")?) {
         (None, Some(from)) => {
             edits.push(nulls(entry, &["value"]));
-            let known: Vec<&'static str> = SOURCES.into_iter().filter(|source| *source != NEWEST_SOURCE).collect();
+            let known: Vec<&'static str> =
+                VALUE_FROM_SOURCES.into_iter().filter(|source| *source != NEWEST_SOURCE).collect();
             edits.push(nulls(StrictMap::from_node(from, "`valueFrom`")?, &known));
         }
         (Some(value), None) => {

@@ -130,7 +130,7 @@ impl Seen {
             },
             input: input.to_owned(),
             is_hook: is_helm_hook(object),
-            is_meant: targets.iter().any(|target| target.means(object)),
+            is_meant: targets.iter().any(|target| target.matches(object)),
             containers: (!names.is_empty() || is_builtin_workload(object)).then_some(names),
             texts: if is_config_map(object) { texts_in(object, targets) } else { Vec::new() },
         }
@@ -145,8 +145,8 @@ impl Seen {
 /// The texts of a ConfigMap that have a pod in them.
 fn texts_in(map: &Object<'_>, targets: &[Target]) -> Vec<SeenText> {
     let mut found = Vec::new();
-    for (key, text) in embedded::texts(map) {
-        let is_meant = targets.iter().any(|target| target.means_text(map, &key));
+    for (key, text) in embedded::document_candidates(map) {
+        let is_meant = targets.iter().any(|target| target.matches_embedded(map, &key));
         let mut seen = SeenText { key, is_meant, is_job: false, containers: Vec::new() };
         // It is in memory: there is nothing that could fail to be read.
         drop(each_object(text.as_bytes(), &mut |object| {

@@ -82,8 +82,9 @@ fn agents(rendering: &mut Rendering) -> Result<Vec<Agent>> {
     let mut agents = Vec::new();
     rendering.look(&mut |input, object| {
         let pods = pod_specs(object).unwrap_or_default();
-        let is_agent =
-            pods.iter().any(|pod| detect_role(object, &container::all(*pod)) == Role::Agent(Generation::Prefect1));
+        let is_agent = pods
+            .iter()
+            .any(|pod| detect_role(object, &container::containers(*pod)) == Role::Agent(Generation::Prefect1));
         let named = (object.display(), shlex::try_quote(input));
         // It is to be pasted into a shell, and the names are somebody else's.
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._/".contains(c);

@@ -215,7 +215,7 @@ struct NameArgs {
 /// Fails if the namespace is invalid.
 pub(crate) fn namespace(text: Option<String>) -> Result<Option<String>> {
     if let Some(namespace) = &text {
-        names::label_name("namespace", namespace).map_err(|fault| fault.by("`--namespace`"))?;
+        names::check_label_name("namespace", namespace).map_err(|fault| fault.into_error("`--namespace`"))?;
     }
     Ok(text)
 }
@@ -342,7 +342,7 @@ impl SetArgs {
             layer.setting(RequestedSettings { backend, ..RequestedSettings::default() }, "`--backend`")?;
         }
         if let Some(url) = &self.api {
-            layer::api_url(url).map_err(|fault| fault.by("`--api`"))?;
+            layer::api_url(url).map_err(|fault| fault.into_error("`--api`"))?;
             layer.setting(RequestedSettings { api: Some(url.clone()), ..RequestedSettings::default() }, "`--api`")?;
         }
         if let Some(text) = &self.api_key {
@@ -364,7 +364,7 @@ impl PlaceArgs {
             return Ok(Some(ContainerChoice::All));
         }
         let globs = self.container.iter().map(|name| layer::glob("name", name, false)).collect::<Result<Vec<_>, _>>();
-        let globs = globs.map_err(|fault| fault.by("`--container`"))?;
+        let globs = globs.map_err(|fault| fault.into_error("`--container`"))?;
         Ok(if globs.is_empty() { None } else { Some(ContainerChoice::Named(globs)) })
     }
 
@@ -380,11 +380,12 @@ impl PlaceArgs {
 impl NameArgs {
     fn meaning(self) -> Result<Names> {
         if let Some(name) = &self.name {
-            names::object_name("object", name).map_err(|fault| fault.by("`--name`"))?;
+            names::check_object_name("object", name).map_err(|fault| fault.into_error("`--name`"))?;
         }
         if let Some(prefix) = &self.generate_name {
             // Kubernetes appends letters and digits.
-            names::object_name("object", &format!("{prefix}x")).map_err(|fault| fault.by("`--generate-name`"))?;
+            names::check_object_name("object", &format!("{prefix}x"))
+                .map_err(|fault| fault.into_error("`--generate-name`"))?;
         }
         let NameArgs { name, generate_name, name_hash: hash } = self;
         Ok(Names { name, generate_name, hash, namespace: None })

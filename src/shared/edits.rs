@@ -9,7 +9,7 @@ use jobplate::diagnostic::edits::{Edited, Object, Told, What, Within, json};
 use jobplate::inject::template_kind;
 use jobplate::render::{Pair, Rendering};
 use jobplate_diagnostic::{Error, Kind, Result, io_reason};
-use jobplate_manifest::difference::{Item, Named, differences};
+use jobplate_manifest::difference::{ChangedItem, ObjectName, differences};
 
 use super::edit_args::{Manifests, STDIN};
 use super::outputs::Replacements;
@@ -148,9 +148,9 @@ fn all(rendering: &mut Rendering) -> Result<Vec<Edited>> {
                 within: difference.text.map(|(map, key)| Within { object: object(map), key }),
                 container: difference.container,
                 what: match difference.item {
-                    Item::Variable(name) => What::Variable(name),
-                    Item::Source(name) => What::Source(name),
-                    Item::Field(name) => What::Field(name),
+                    ChangedItem::Variable(name) => What::Variable(name),
+                    ChangedItem::Source(name) => What::Source(name),
+                    ChangedItem::Field(name) => What::Field(name),
                 },
                 action: difference.action.as_str(),
             }));
@@ -159,6 +159,6 @@ fn all(rendering: &mut Rendering) -> Result<Vec<Edited>> {
     Ok(edits)
 }
 
-fn object(Named { kind, name, namespace }: Named) -> Object {
+fn object(ObjectName { kind, name, namespace }: ObjectName) -> Object {
     Object { kind, name, namespace }
 }

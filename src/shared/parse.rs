@@ -6,9 +6,9 @@
 use jobplate::inject::layer;
 use jobplate::inject::{Asked, Variable};
 use jobplate_diagnostic::{Error, Result};
-use jobplate_manifest::embedded::is_config_map_word;
-use jobplate_manifest::env::{EnvFrom, EnvValue, KeyRef, SourceKind};
-use jobplate_manifest::names::{self, Fault};
+use jobplate_manifest::embedded::is_config_map_keyword;
+use jobplate_manifest::env::{EnvFrom, EnvFromKind, EnvValue, KeyRef};
+use jobplate_manifest::names::{self, ValidationError};
 use jobplate_manifest::select::Target;
 use jobplate_prefect::template_keys;
 use jobplate_prefect::worker::version::WorkerVersion;
@@ -51,7 +51,7 @@ pub(crate) fn config_env(flag: &str, text: &str) -> Result<Variable> {
 ///
 /// Fails if there is no `=`, or if Kubernetes has no such field.
 pub(crate) fn field_env(flag: &str, text: &str) -> Result<Variable> {
-    entry(flag, "VAR=FIELDPATH", text, |rest| names::field_path(rest).map(EnvValue::Field))
+    entry(flag, "VAR=FIELDPATH", text, |rest| names::normalize_field_path(rest).map(EnvValue::Field))
 }
 
 /// `--env VAR=VALUE`
@@ -72,17 +72,17 @@ pub(crate) fn env_from(flag: &str, text: &str) -> Result<EnvFrom> {
     let (prefix, rest) = text.split_once('=').unwrap_or(("", text));
     let (rest, optional) = optional(rest);
     let (kind, name, what) = match rest.split_once('/') {
-        Some(("secret", name)) => (SourceKind::Secret, name, "Secret"),
-        Some(("configmap", name)) => (SourceKind::ConfigMap, name, "ConfigMap"),
+        Some(("secret", name)) => (EnvFromKind::Secret, name, "Secret"),
+        Some(("configmap", name)) => (EnvFromKind::ConfigMap, name, "ConfigMap"),
         _ => {
             let needs = Error::usage(format!("`{flag}` needs secret/NAME or configmap/NAME"));
             return Err(needs.hint("a prefix for the variables stands before it: PREFIX=secret/NAME"));
         }
     };
     if text.contains('=') {
-        names::env_name(prefix).map_err(|fault| fault.by(&format!("`{flag}`")))?;
+        names::check_env_name(prefix).map_err(|fault| fault.into_error(&format!("`{flag}`")))?;
     }
-    names::object_name(what, name).map_err(|fault| fault.by(&format!("`{flag}`")))?;
+    names::check_object_name(what, name).map_err(|fault| fault.into_error(&format!("`{flag}`")))?;
     Ok(EnvFrom { prefix: prefix.to_owned(), kind, name: name.to_owned(), optional })
 }
 
@@ -92,7 +92,7 @@ pub(crate) fn env_from(flag: &str, text: &str) -> Result<EnvFrom> {
 ///
 /// Fails if the reference is invalid.
 pub(crate) fn api_key(flag: &str, text: &str) -> Result<KeyRef> {
-    reference("Secret", text, None).map_err(|fault| fault.by(&format!("`{flag}`")))
+    reference("Secret", text, None).map_err(|fault| fault.into_error(&format!("`{flag}`")))
 }
 
 /// A version of prefect-kubernetes, such as `0.6.5`
@@ -118,7 +118,7 @@ pub(crate) fn worker_version(flag: &str, text: &str) -> Result<WorkerVersion> {
 pub(crate) fn target(flag: &str, text: &str) -> Result<Target> {
     let (object, key) = text.split_once(':').map_or((text, None), |(object, key)| (object, Some(key)));
     let (kind, name) = object.split_once('/').map_or((object, None), |(kind, name)| (kind, Some(name)));
-    layer::target(kind, name, key, None).map_err(|fault| fault.by(&format!("`{flag}`")))
+    layer::target(kind, name, key, None).map_err(|fault| fault.into_error(&format!("`{flag}`")))
 }
 
 /// `--wrap configmap/NAME[:KEY]`: name and key
@@ -129,11 +129,11 @@ pub(crate) fn target(flag: &str, text: &str) -> Result<Target> {
 pub(crate) fn wrap(flag: &str, text: &str) -> Result<(String, String)> {
     let (object, key) = text.split_once(':').unwrap_or((text, template_keys::JOB_TEMPLATE[0]));
     let name = match object.split_once('/') {
-        Some((kind, name)) if is_config_map_word(kind) => name,
+        Some((kind, name)) if is_config_map_keyword(kind) => name,
         _ => return Err(Error::usage(format!("`{flag}` needs configmap/NAME[:KEY]"))),
     };
-    names::object_name("ConfigMap", name).map_err(|fault| fault.by(&format!("`{flag}`")))?;
-    names::data_key(key).map_err(|fault| fault.by(&format!("`{flag}`")))?;
+    names::check_object_name("ConfigMap", name).map_err(|fault| fault.into_error(&format!("`{flag}`")))?;
+    names::check_data_key(key).map_err(|fault| fault.into_error(&format!("`{flag}`")))?;
     Ok((name.to_owned(), key.to_owned()))
 }
 
@@ -158,8 +158,8 @@ pub(crate) fn size(flag: &str, text: &str) -> Result<usize> {
     })
 }
 
-fn about(fault: Fault, flag: &str, name: &str) -> Error {
-    fault.by(&format!("`{flag} {name}`"))
+fn about(fault: ValidationError, flag: &str, name: &str) -> Error {
+    fault.into_error(&format!("`{flag} {name}`"))
 }
 
 /// What stands before and behind the `=`.
@@ -167,7 +167,12 @@ fn assignment<'t>(flag: &str, form: &str, text: &'t str) -> Result<(&'t str, &'t
     text.split_once('=').ok_or_else(|| Error::usage(format!("`{flag}` needs {form}")).hint("there is no `=` in it"))
 }
 
-fn entry(flag: &str, form: &str, text: &str, value: impl FnOnce(&str) -> Result<EnvValue, Fault>) -> Result<Variable> {
+fn entry(
+    flag: &str,
+    form: &str,
+    text: &str,
+    value: impl FnOnce(&str) -> Result<EnvValue, ValidationError>,
+) -> Result<Variable> {
     let (name, rest) = assignment(flag, form, text)?;
     let value = value(rest).map_err(|fault| about(fault, flag, name))?;
     Ok(Variable { name: name.to_owned(), asked: Asked::Entry(value) })
@@ -178,7 +183,7 @@ fn optional(text: &str) -> (&str, bool) {
 }
 
 /// `NAME/KEY[:optional]`; the key may be missing where there is a default.
-fn reference(kind: &str, text: &str, default_key: Option<&str>) -> Result<KeyRef, Fault> {
+fn reference(kind: &str, text: &str, default_key: Option<&str>) -> Result<KeyRef, ValidationError> {
     let (rest, optional) = optional(text);
     let (name, key) = match (rest.split_once('/'), default_key) {
         (Some(both), _) => both,
@@ -186,11 +191,11 @@ fn reference(kind: &str, text: &str, default_key: Option<&str>) -> Result<KeyRef
         (None, None) => {
             let form = format!("{}/KEY", kind.to_ascii_uppercase());
             let hint = format!("name the {kind} and a key in it, never a value: {form}");
-            return Err(Fault::new(format!("no key of the {kind} is named")).hint(hint));
+            return Err(ValidationError::new(format!("no key of the {kind} is named")).hint(hint));
         }
     };
-    names::object_name(kind, name)?;
-    names::data_key(key).map_err(|fault| match key.contains(':') {
+    names::check_object_name(kind, name)?;
+    names::check_data_key(key).map_err(|fault| match key.contains(':') {
         true => fault.hint("behind a `:` only `optional` may stand"),
         false => fault,
     })?;

@@ -7,8 +7,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use jobplate::inject::{Asked, Injection, Names, Variable};
 use jobplate::render::to_string;
-use jobplate_manifest::difference::{Item, differences};
-use jobplate_manifest::env::{EnvFrom, EnvValue, KeyRef, SourceKind};
+use jobplate_manifest::difference::{ChangedItem, differences};
+use jobplate_manifest::env::{EnvFrom, EnvFromKind, EnvValue, KeyRef};
 use jobplate_manifest::select::{ContainerChoice, Glob, Target};
 
 use crate::model::{self, Op};
@@ -112,7 +112,7 @@ pub(crate) fn ask(op: &Op, injection: &mut Injection) {
         Op::Unset(name) => injection.unset = vec![(*name).to_owned()],
         Op::Source(prefix, secret) => {
             let (prefix, name) = ((*prefix).to_owned(), (*secret).to_owned());
-            injection.sources = vec![EnvFrom { prefix, kind: SourceKind::Secret, name, optional: false }];
+            injection.sources = vec![EnvFrom { prefix, kind: EnvFromKind::Secret, name, optional: false }];
         }
         Op::Namespace(namespace) => {
             injection.names = Names { namespace: Some((*namespace).to_owned()), ..Names::default() }
@@ -321,13 +321,13 @@ fn is_told(before: &str, after: &str, op: &Op) -> Result<(), String> {
     while let Some(op) = ops.pop() {
         match op {
             Op::Secret(name, ..) | Op::Literal(name, _) | Op::Unset(name) => {
-                asked.push(Item::Variable((*name).to_owned()))
+                asked.push(ChangedItem::Variable((*name).to_owned()))
             }
             Op::Source(prefix, secret) => {
                 let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}=") };
-                asked.push(Item::Source(format!("{prefix}secret/{secret}")));
+                asked.push(ChangedItem::Source(format!("{prefix}secret/{secret}")));
             }
-            Op::Namespace(_) => asked.push(Item::Field("metadata.namespace".to_owned())),
+            Op::Namespace(_) => asked.push(ChangedItem::Field("metadata.namespace".to_owned())),
             Op::Many(more) => ops.extend(more.iter()),
         }
     }

@@ -16,7 +16,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail, ensure};
 use jobplate::inject::{Asked, Injection, Variable};
 use jobplate_diagnostic::Kind;
-use jobplate_manifest::env::{EnvFrom, EnvValue, KeyRef, SourceKind};
+use jobplate_manifest::env::{EnvFrom, EnvFromKind, EnvValue, KeyRef};
 use jobplate_manifest::select::{ContainerChoice, Glob, Target};
 use serde_json::{Value, json};
 
@@ -375,7 +375,7 @@ impl Job {
             Some(Target { kind: Glob::new(kind, true).ok()?, name: None, key: None, containers: None })
         });
         let source =
-            EnvFrom { prefix: String::new(), kind: SourceKind::ConfigMap, name: SOURCE.to_owned(), optional: true };
+            EnvFrom { prefix: String::new(), kind: EnvFromKind::ConfigMap, name: SOURCE.to_owned(), optional: true };
         let secret = KeyRef { name: SECRET.to_owned(), key: KEY.to_owned(), optional: false };
         let injection = Injection {
             variables: vec![Variable { name, asked: Asked::Entry(EnvValue::SecretKey(secret)) }],
@@ -768,11 +768,11 @@ impl Pieces {
         let source = format!("configMapRef:name:{SOURCE}optional:true");
         let entries = vec![source, entry, value];
         let lines = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>();
-        let (own_name, secret, key) =
+        let (metadata_name, secret, key) =
             (format!("name:{}", squeeze(name)), format!("name:{SECRET}"), format!("key:{KEY}"));
         let source_name = format!("name:{SOURCE}");
         let wholes = [
-            (lines(&["valueFrom:", "secretKeyRef:", &secret, &key]), vec![own_name, "env:".to_owned()]),
+            (lines(&["valueFrom:", "secretKeyRef:", &secret, &key]), vec![metadata_name, "env:".to_owned()]),
             (lines(&["configMapRef:", &source_name, "optional:true"]), vec!["envFrom:".to_owned()]),
         ];
         let mut written: HashSet<String> =

@@ -177,13 +177,14 @@ fn bound_role(subject: &InputObject, root: Node<'_>) -> Option<Role> {
     if &*subject.api_version != RBAC || !matches!(&*subject.kind, "RoleBinding" | "ClusterRoleBinding") {
         return None;
     }
-    let text = |key| Some(FieldPath::of_keys(&["roleRef", key]).find(root)).filter(|at| at.whole)?.node.text();
+    let text =
+        |key| Some(FieldPath::from_keys(&["roleRef", key]).resolve(root)).filter(|at| at.is_complete)?.node.text();
     Some(role(&text("kind")?, &subject.namespace, &text("name")?))
 }
 
 fn has_ttl(job: Node<'_>) -> bool {
-    let found = FieldPath::of_keys(&["spec", "ttlSecondsAfterFinished"]).find(job);
-    found.whole && !found.node.is_null()
+    let found = FieldPath::from_keys(&["spec", "ttlSecondsAfterFinished"]).resolve(job);
+    found.is_complete && !found.node.is_null()
 }
 
 fn defined_kind(crd: Node<'_>) -> Option<Brings> {

@@ -4,7 +4,7 @@
 //! (`fieldsV1`): `f:KEY` for a field, `k:{"name":"X"}` for an item of a list, `.` for the item itself; an
 //! empty tree stands for all below. Source: structured-merge-diff, which Kubernetes uses.
 
-use jobplate_manifest::field::{FieldPath, Step};
+use jobplate_manifest::field::{FieldPath, PathStep};
 use jobplate_manifest::sensitive::LAST_APPLIED;
 use serde_json::{Map, Value, json};
 
@@ -95,7 +95,7 @@ const UNKNOWN_OWNER: &str = "before-first-apply";
 fn keep_unowned(live: &Value, named: &[TakeOverEntries], owners: &mut Vec<Value>, api_version: &str) {
     let mut kept = json!({});
     for own in named {
-        let env = own.container.clone().then(Step::Key("env".to_owned()));
+        let env = own.container.clone().join(PathStep::Key("env".to_owned()));
         let all = env.follow(live).and_then(Value::as_array).into_iter().flatten();
         let names = all.filter_map(|entry| entry["name"].as_str().map(str::to_owned));
         let others: Vec<String> = names.filter(|name| !own.names.contains(name)).collect();
@@ -150,15 +150,15 @@ pub(crate) fn left(live: &Value, ours: &Value, named: &[TakeOverEntries], manage
     let mut found = Vec::new();
     for TakeOverEntries { container, names, .. } in named {
         let entry = |object, name: &str| {
-            let path = container.clone().then(Step::Key("env".to_owned())).then(named_item(name));
+            let path = container.clone().join(PathStep::Key("env".to_owned())).join(named_item(name));
             path.follow(object).is_some()
         };
         let of_container = match container.0.last() {
-            Some(Step::Item(keys)) => keys.iter().map(|(_, name)| name.clone()).next().unwrap_or_default(),
+            Some(PathStep::Item(keys)) => keys.iter().map(|(_, name)| name.clone()).next().unwrap_or_default(),
             _ => String::new(),
         };
         for name in names.iter().filter(|name| entry(live, name) && !entry(ours, name)) {
-            let path = container.clone().then(Step::Key("env".to_owned())).then(named_item(name));
+            let path = container.clone().join(PathStep::Key("env".to_owned())).join(named_item(name));
             let owners = value_owners(live, &path, "name", manager);
             found.push(Left { name: name.clone(), container: of_container.clone(), owners });
         }
@@ -173,7 +173,7 @@ fn is_of_subresource(owner: &Value) -> bool {
 /// The named entries that are there: the way to each through a tree of fields, and the tree that owns all
 /// of it.
 fn live_entries(live: &Value, named: &TakeOverEntries) -> Vec<(Vec<String>, Value)> {
-    let env = named.container.clone().then(Step::Key("env".to_owned()));
+    let env = named.container.clone().join(PathStep::Key("env".to_owned()));
     let Some(container) = tree_path(&env) else { return Vec::new() };
     let entries = env.follow(live).and_then(Value::as_array).into_iter().flatten();
     let wanted = entries.filter(|entry| named.names.iter().any(|name| entry["name"] == name.as_str()));
@@ -197,13 +197,13 @@ fn is_ours(owner: &Value, manager: &str) -> bool {
 }
 
 fn tree_path(path: &FieldPath) -> Option<Vec<String>> {
-    let step = |step: &Step| match step {
-        Step::Key(key) => Some(format!("f:{key}")),
-        Step::Item(keys) => {
+    let step = |step: &PathStep| match step {
+        PathStep::Key(key) => Some(format!("f:{key}")),
+        PathStep::Item(keys) => {
             let keys: Map<String, Value> = keys.iter().map(|(key, value)| (key.clone(), json!(value))).collect();
             Some(format!("k:{}", as_go_writes(&Value::Object(keys))))
         }
-        Step::Index(_) => None,
+        PathStep::Index(_) => None,
     };
     path.0.iter().map(step).collect()
 }
@@ -250,15 +250,15 @@ fn merge(fields: &mut Value, other: Value) {
 
 /// Who owns what an entry gets its value from: any manager but our apply.
 pub(crate) fn value_owners(live: &Value, entry: &FieldPath, key: &str, manager: &str) -> Vec<String> {
-    let Some(path) = tree_path(&entry.clone().then(Step::Key(key.to_owned()))) else { return Vec::new() };
+    let Some(path) = tree_path(&entry.clone().join(PathStep::Key(key.to_owned()))) else { return Vec::new() };
     let owners = live.pointer("/metadata/managedFields").and_then(Value::as_array).into_iter().flatten();
     let owns = |owner: &Value| path.iter().try_fold(&owner["fieldsV1"], |tree, key| tree.get(key)).is_some();
     let names = owners.filter(|owner| !is_ours(owner, manager) && owns(owner));
     names.filter_map(|owner| owner["manager"].as_str().map(str::to_owned)).collect()
 }
 
-pub(crate) fn named_item(name: &str) -> Step {
-    Step::Item(vec![("name".to_owned(), name.to_owned())])
+pub(crate) fn named_item(name: &str) -> PathStep {
+    PathStep::Item(vec![("name".to_owned(), name.to_owned())])
 }
 
 /// Takes entries that are to be removed out of an object: those that are named and not in the document.
@@ -269,7 +269,7 @@ pub(crate) fn remove_unset(object: &mut Value, ours: &Value, named: &[TakeOverEn
             env.into_iter().flatten().any(|entry| entry["name"] == name)
         };
         let unset: Vec<&String> = names.iter().filter(|name| !own(name)).collect();
-        let env = container.clone().then(Step::Key("env".to_owned()));
+        let env = container.clone().join(PathStep::Key("env".to_owned()));
         if let Some(env) = env.follow_mut(object).and_then(Value::as_array_mut) {
             env.retain(|entry| !unset.iter().any(|name| entry["name"] == name.as_str()));
         }

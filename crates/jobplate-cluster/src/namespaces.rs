@@ -27,7 +27,7 @@ impl Namespaces {
     pub(crate) fn check(&self, own: Option<&Rc<str>>, root: Node<'_>) -> Result<()> {
         match (&self.asked, own) {
             (Some(asked), Some(own)) if asked != own => {
-                let span = FieldPath::of_keys(&["metadata", "namespace"]).find(root).node.span();
+                let span = FieldPath::from_keys(&["metadata", "namespace"]).resolve(root).node.span();
                 Err(Error::refused(format!("the object is in namespace {own}, and -n asks for {asked}"))
                     .at(span)
                     .hint("leave -n out, or change the manifest"))

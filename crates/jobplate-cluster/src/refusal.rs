@@ -2,7 +2,7 @@
 //! stands in the way of another.
 
 use jobplate_diagnostic::{Error, Kind};
-use jobplate_manifest::field::{FieldPath, Step};
+use jobplate_manifest::field::{FieldPath, PathStep};
 use jobplate_manifest::workload;
 use jobplate_yaml::Node;
 use serde_json::Value;
@@ -109,7 +109,7 @@ fn flags(subject: &InputObject, blocked: &[&Blocked]) -> String {
 
 /// Where an entry begins in the document.
 fn place_of(root: Node<'_>, blocked: &Blocked) -> Option<usize> {
-    let name = Step::Item(vec![("name".to_owned(), blocked.name.clone())]);
-    let found = blocked.container.clone().then(Step::Key("env".to_owned())).then(name).find(root);
-    found.whole.then(|| found.node.span().start)
+    let name = PathStep::Item(vec![("name".to_owned(), blocked.name.clone())]);
+    let found = blocked.container.clone().join(PathStep::Key("env".to_owned())).join(name).resolve(root);
+    found.is_complete.then(|| found.node.span().start)
 }

@@ -8,7 +8,7 @@ use super::select::ContainerChoice;
 use super::workload::pod_specs;
 
 /// The containers of a pod spec as they stand, whether or not they could be edited.
-pub fn all(pod_spec: Node<'_>) -> Vec<Node<'_>> {
+pub fn containers(pod_spec: Node<'_>) -> Vec<Node<'_>> {
     pod_spec.get_first("containers").map(|list| list.items().collect()).unwrap_or_default()
 }
 
@@ -34,7 +34,7 @@ pub fn select<'a>(pod_spec: Node<'a>, choice: &ContainerChoice, init: bool) -> R
         for (position, container) in containers.items().enumerate() {
             let chosen = match choice {
                 ContainerChoice::First => is_init || position == 0,
-                ContainerChoice::At(chosen) => is_init || position == *chosen,
+                ContainerChoice::Index(chosen) => is_init || position == *chosen,
                 ContainerChoice::All => true,
                 ContainerChoice::Named(globs) => {
                     name(container).is_some_and(|name| globs.iter().any(|glob| glob.matches(&name)))

@@ -9,7 +9,7 @@ use std::collections::{HashMap, VecDeque};
 use jobplate_yaml::{DecodedScalar, Document, Documents, Node, NodeArena, NodeKind};
 
 use super::container;
-use super::embedded::{is_config_map, is_text};
+use super::embedded::{can_hold_document, is_config_map};
 use super::env::ENV_FROM_SOURCES;
 use super::object::{Object, objects};
 use super::workload::pod_specs;
@@ -18,13 +18,13 @@ use super::workload::pod_specs;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     /// The object that it is in.
-    pub object: Named,
+    pub object: ObjectName,
     /// The ConfigMap, and the key of its text, that the object is in.
-    pub text: Option<(Named, String)>,
+    pub text: Option<(ObjectName, String)>,
     /// The container: its name, or its place (`containers[0]`) where it has none. None for what is not in one.
     pub container: Option<String>,
     /// What it is.
-    pub item: Item,
+    pub item: ChangedItem,
     /// What became of it.
     pub action: Action,
     /// Where it stands in the document before; what is new is told of where it belongs.
@@ -33,7 +33,7 @@ pub struct Difference {
 
 /// An object by its names before.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Named {
+pub struct ObjectName {
     /// `kind`, or what an object without one is called.
     pub kind: String,
     /// `metadata.name`, or `generateName`; none where it has neither.
@@ -44,7 +44,7 @@ pub struct Named {
 
 /// What can differ.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Item {
+pub enum ChangedItem {
     /// An entry of `env`, by its name.
     Variable(String),
     /// An entry of `envFrom`: `secret/NAME`, `configmap/NAME`.
@@ -146,7 +146,7 @@ impl Comparison<'_, '_> {
         for list in ["env", "envFrom"] {
             let (own, other) = (items_of(before, list), items_of(after, list));
             // Of a name that stands twice, the first is compared with the first.
-            let mut left: HashMap<&Item, VecDeque<Node<'_>>> = HashMap::new();
+            let mut left: HashMap<&ChangedItem, VecDeque<Node<'_>>> = HashMap::new();
             other.iter().for_each(|(item, node)| left.entry(item).or_default().push_back(*node));
             for (item, node) in &own {
                 let action = match left.get_mut(item).and_then(VecDeque::pop_front) {
@@ -172,7 +172,7 @@ impl Comparison<'_, '_> {
             (Some(own), Some(other)) if !own.equals(other) => Action::Replaced,
             _ => return,
         };
-        self.tell(None, Item::Field(field.to_owned()), action, before.unwrap_or(at).span().start);
+        self.tell(None, ChangedItem::Field(field.to_owned()), action, before.unwrap_or(at).span().start);
     }
 
     /// Everything in a subtree but `metadata` of the object and its pods, which are told in their own words.
@@ -208,7 +208,7 @@ impl Comparison<'_, '_> {
         let after = after.node.get_first("data").map(entries).unwrap_or_default();
         for (key, own) in before.node.get_first("data").map(entries).unwrap_or_default() {
             let Some((_, other)) = after.iter().find(|(other, _)| *other == key) else { continue };
-            if !is_text(own) || own.equals(*other) {
+            if !can_hold_document(own) || own.equals(*other) {
                 continue;
             }
             let (inner, text) = (DecodedScalar::new(own), other.text().unwrap_or_default().into_owned());
@@ -222,16 +222,16 @@ impl Comparison<'_, '_> {
         }
     }
 
-    fn tell(&mut self, container: Option<&str>, item: Item, action: Action, at: usize) {
+    fn tell(&mut self, container: Option<&str>, item: ChangedItem, action: Action, at: usize) {
         let container = container.map(str::to_owned);
         let object = self.named();
         (self.tell)(Difference { object, text: None, container, item, action, at });
     }
 
-    fn named(&self) -> Named {
+    fn named(&self) -> ObjectName {
         let text = |text: Option<Cow<'_, str>>| text.map(Cow::into_owned);
         let kind = (self.template_kind)(self.object).unwrap_or_else(|| self.object.kind.clone().into_owned());
-        Named { kind, name: text(self.object.name()), namespace: text(self.object.namespace()) }
+        ObjectName { kind, name: text(self.object.name()), namespace: text(self.object.namespace()) }
     }
 }
 
@@ -261,16 +261,16 @@ fn entries(map: Node<'_>) -> Vec<(String, Node<'_>)> {
 }
 
 /// The entries of `env` or `envFrom`, by what they are.
-fn items_of<'a>(container: Node<'a>, list: &str) -> Vec<(Item, Node<'a>)> {
+fn items_of<'a>(container: Node<'a>, list: &str) -> Vec<(ChangedItem, Node<'a>)> {
     let text = |map: Node<'_>, key: &str| map.get_first(key).and_then(Node::text).map(Cow::into_owned);
     let item_of = |item: Node<'_>| {
         if list == "env" {
-            return text(item, "name").map(Item::Variable);
+            return text(item, "name").map(ChangedItem::Variable);
         }
         let named = |(key, kind)| Some((str::to_ascii_lowercase(kind), text(item.get_first(key)?, "name")?));
         let (kind, name) = ENV_FROM_SOURCES.into_iter().find_map(named)?;
         let prefix = text(item, "prefix").map(|prefix| prefix + "=").unwrap_or_default();
-        Some(Item::Source(format!("{prefix}{kind}/{name}")))
+        Some(ChangedItem::Source(format!("{prefix}{kind}/{name}")))
     };
     items(container, list).into_iter().filter_map(|item| Some((item_of(item)?, item))).collect()
 }
@@ -289,10 +289,10 @@ mod tests {
     fn told(before: &str, after: &str) -> Vec<String> {
         let lines = LineIndex::new(before);
         let told = |difference: Difference| {
-            let Difference { object: Named { kind, name, .. }, text, container, item, action, at } = difference;
+            let Difference { object: ObjectName { kind, name, .. }, text, container, item, action, at } = difference;
             let text = text.map(|(map, key)| format!("{}:{key}", map.name.unwrap_or_default()));
             let item = match item {
-                Item::Variable(name) | Item::Source(name) | Item::Field(name) => name,
+                ChangedItem::Variable(name) | ChangedItem::Source(name) | ChangedItem::Field(name) => name,
             };
             let place = [name, text, container].map(Option::unwrap_or_default).join(" ");
             format!("{} {kind} {place} {item} {}", lines.line(at), action.as_str())

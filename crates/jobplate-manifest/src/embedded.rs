@@ -16,7 +16,7 @@ pub fn is_config_map(object: &Object<'_>) -> bool {
 }
 
 /// Whether a word is what people call the kind: any case, plural and short name too.
-pub fn is_config_map_word(word: &str) -> bool {
+pub fn is_config_map_keyword(word: &str) -> bool {
     ["configmap", "configmaps", "cm"].iter().any(|own| word.eq_ignore_ascii_case(own))
 }
 
@@ -24,20 +24,20 @@ pub fn is_config_map_word(word: &str) -> bool {
 ///
 /// # Errors
 /// Fails where it is unclear what the data are.
-pub fn data<'a>(object: &Object<'a>) -> Result<Option<StrictMap<'a>>> {
+pub fn config_map_data<'a>(object: &Object<'a>) -> Result<Option<StrictMap<'a>>> {
     let data = StrictMap::from_node(object.node, "the ConfigMap")?.get_non_null("data")?;
     data.map(|data| StrictMap::from_node(data, "`data`")).transpose()
 }
 
 /// Whether a value could be a manifest at all: a plain scalar can't hold a mapping.
-pub fn is_text(value: Node<'_>) -> bool {
+pub fn can_hold_document(value: Node<'_>) -> bool {
     matches!(value.kind(), NodeKind::Literal | NodeKind::Folded | NodeKind::DoubleQuoted | NodeKind::SingleQuoted)
 }
 
 /// The texts of a ConfigMap that could be manifests, each with its key, as far as they can be read.
-pub fn texts(map: &Object<'_>) -> Vec<(String, String)> {
-    let data = data(map).ok().flatten();
-    let texts = data.into_iter().flat_map(StrictMap::entries).filter(|(_, value)| is_text(*value));
+pub fn document_candidates(map: &Object<'_>) -> Vec<(String, String)> {
+    let data = config_map_data(map).ok().flatten();
+    let texts = data.into_iter().flat_map(StrictMap::entries).filter(|(_, value)| can_hold_document(*value));
     let text = |node: Node<'_>| node.text().unwrap_or_default().into_owned();
     texts.map(|(key, value)| (text(key), text(value))).collect()
 }
@@ -46,7 +46,7 @@ pub fn texts(map: &Object<'_>) -> Vec<(String, String)> {
 ///
 /// # Errors
 /// Fails where it is unclear which text that is, or what else an edit of it would change.
-pub fn text<'a>(data: StrictMap<'a>, key: Node<'a>) -> Result<Option<Editable<'a>>> {
+pub fn find_document<'a>(data: StrictMap<'a>, key: Node<'a>) -> Result<Option<Editable<'a>>> {
     let name = key.text().unwrap_or_default();
     let Some(value) = data.get(&name)? else { return Ok(None) };
     let value = Editable::from_node(value, "the text")?;
@@ -60,20 +60,23 @@ pub fn text<'a>(data: StrictMap<'a>, key: Node<'a>) -> Result<Option<Editable<'a
             .at(key.span())
             .hint("put `|` behind the key: the lines below it are a text then"));
     }
-    Ok(is_text(*value).then_some(value))
+    Ok(can_hold_document(*value).then_some(value))
 }
 
 /// The most that the data of a ConfigMap may be, in bytes (Kubernetes' own limit).
-const MOST: usize = 1 << 20;
+const MAX_CONFIG_MAP_BYTES: usize = 1 << 20;
 
 /// A ConfigMap with a text under a key: as a literal block where that can hold it, else in double quotes.
 ///
 /// # Errors
 /// Fails if the text is larger than a ConfigMap can be.
-pub fn config_map(name: &str, namespace: Option<&str>, key: &str, text: &str) -> Result<String> {
-    if text.len() > MOST {
-        return Err(Error::input(format!("{} bytes are too much: a ConfigMap holds at most {MOST}", text.len()))
-            .hint("take out what flow runs do not need"));
+pub fn write_config_map(name: &str, namespace: Option<&str>, key: &str, text: &str) -> Result<String> {
+    if text.len() > MAX_CONFIG_MAP_BYTES {
+        return Err(Error::input(format!(
+            "{} bytes are too much: a ConfigMap holds at most {MAX_CONFIG_MAP_BYTES}",
+            text.len()
+        ))
+        .hint("take out what flow runs do not need"));
     }
     let mut head = format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {}\n", quote_name(name));
     if let Some(namespace) = namespace {
@@ -115,7 +118,7 @@ mod tests {
             ("\u{feff}a: b\n", false),
             ("", false),
         ] {
-            let map = config_map("x", Some("on"), "k.yaml", text).unwrap();
+            let map = write_config_map("x", Some("on"), "k.yaml", text).unwrap();
             let mut arena = NodeArena::default();
             scan(&map, &mut arena).unwrap();
             let value = Document::new(&map, &arena).root().descendants().last().unwrap();
@@ -123,6 +126,6 @@ mod tests {
             assert_eq!(value.kind() == NodeKind::Literal, block, "{map}");
             assert!(map.contains("namespace: \"on\"\n"), "{map}");
         }
-        assert!(config_map("x", None, "k", &"a".repeat(MOST + 1)).is_err());
+        assert!(write_config_map("x", None, "k", &"a".repeat(MAX_CONFIG_MAP_BYTES + 1)).is_err());
     }
 }

@@ -1,7 +1,8 @@
 //! One env var or `envFrom` source as a container has it, apart from any text.
 
 /// The keys below `valueFrom`: the sources that a value can come from, as of Kubernetes 1.37.
-pub const SOURCES: [&str; 5] = ["secretKeyRef", "configMapKeyRef", "fieldRef", "resourceFieldRef", "fileKeyRef"];
+pub const VALUE_FROM_SOURCES: [&str; 5] =
+    ["secretKeyRef", "configMapKeyRef", "fieldRef", "resourceFieldRef", "fileKeyRef"];
 
 /// Those of them that name a key of an object, with the object's kind.
 pub const KEY_SOURCES: [(&str, &str); 2] = [("secretKeyRef", "Secret"), ("configMapKeyRef", "ConfigMap")];
@@ -65,7 +66,7 @@ pub struct EnvVar {
 
 /// The kind of object an `envFrom` source reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SourceKind {
+pub enum EnvFromKind {
     /// `secretRef`
     Secret,
     /// `configMapRef`
@@ -78,7 +79,7 @@ pub struct EnvFrom {
     /// Put before each key of the source; empty for none.
     pub prefix: String,
     /// Secret or ConfigMap.
-    pub kind: SourceKind,
+    pub kind: EnvFromKind,
     /// Its `name`.
     pub name: String,
     /// `optional: true`: the pod starts without it.
@@ -87,29 +88,29 @@ pub struct EnvFrom {
 
 /// A part of a value, as Kubernetes reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part<'v> {
+pub enum Segment<'v> {
     /// What stays as it is.
     Text(&'v str),
     /// `$$`, which is one dollar and begins no name.
-    Dollar,
+    EscapedDollar,
     /// The name in `$(NAME)`.
-    Name(&'v str),
+    Reference(&'v str),
 }
 
 /// The parts of a value, in their order.
-pub fn parts(value: &str) -> impl Iterator<Item = Part<'_>> {
+pub fn segments(value: &str) -> impl Iterator<Item = Segment<'_>> {
     let mut rest = value;
     std::iter::from_fn(move || {
         let dollar = rest.find('$').unwrap_or(rest.len());
         let (part, behind) = if dollar > 0 {
-            (Part::Text(&rest[..dollar]), &rest[dollar..])
+            (Segment::Text(&rest[..dollar]), &rest[dollar..])
         } else if let Some(behind) = rest.strip_prefix("$$") {
-            (Part::Dollar, behind)
+            (Segment::EscapedDollar, behind)
         } else if let Some((name, behind)) = rest.strip_prefix("$(").and_then(|rest| rest.split_once(')')) {
-            (Part::Name(name), behind)
+            (Segment::Reference(name), behind)
         } else {
             let (alone, behind) = rest.split_at_checked(1)?;
-            (Part::Text(alone), behind)
+            (Segment::Text(alone), behind)
         };
         rest = behind;
         Some(part)
@@ -117,13 +118,13 @@ pub fn parts(value: &str) -> impl Iterator<Item = Part<'_>> {
 }
 
 /// The names that stand in `$(NAME)` in a value.
-pub fn used_names(value: &str) -> impl Iterator<Item = &str> {
-    parts(value).filter_map(|part| if let Part::Name(name) = part { Some(name) } else { None })
+pub fn referenced_names(value: &str) -> impl Iterator<Item = &str> {
+    segments(value).filter_map(|part| if let Segment::Reference(name) = part { Some(name) } else { None })
 }
 
 /// Whether Kubernetes expands `$(name)` in a value.
-pub fn uses(value: &str, name: &str) -> bool {
-    used_names(value).any(|used| used == name)
+pub fn references(value: &str, name: &str) -> bool {
+    referenced_names(value).any(|used| used == name)
 }
 
 #[cfg(test)]
@@ -132,10 +133,13 @@ mod tests {
 
     #[test]
     fn parts_of_a_value() {
-        let found: Vec<Part<'_>> = parts("a$$$(A)$b$(C").collect();
-        let text = Part::Text;
-        assert_eq!(found, [text("a"), Part::Dollar, Part::Name("A"), text("$"), text("b"), text("$"), text("(C")]);
-        assert_eq!(parts("").next(), None);
+        let found: Vec<Segment<'_>> = segments("a$$$(A)$b$(C").collect();
+        let text = Segment::Text;
+        assert_eq!(
+            found,
+            [text("a"), Segment::EscapedDollar, Segment::Reference("A"), text("$"), text("b"), text("$"), text("(C")]
+        );
+        assert_eq!(segments("").next(), None);
     }
 
     #[test]
@@ -151,7 +155,7 @@ mod tests {
             ("$(A", false),
             ("$", false),
         ] {
-            assert_eq!(uses(value, "A"), expands, "{value}");
+            assert_eq!(references(value, "A"), expands, "{value}");
         }
     }
 }

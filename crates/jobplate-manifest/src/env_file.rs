@@ -4,11 +4,11 @@
 //! Two things are refused that kubectl passes over: it gives a key that is nowhere set an empty value (the caller's
 //! part), and stops without a word at a line of 64 KiB, which here is read like any other.
 
-use super::names::{self, Fault};
+use super::names::{self, ValidationError};
 
 /// A line that names a key.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Line<'t> {
+pub struct EnvFileLine<'t> {
     /// Its number, from 1.
     pub number: usize,
     /// What stands before the `=`.
@@ -22,12 +22,12 @@ pub struct Line<'t> {
 /// # Errors
 /// Fails at the first invalid line, with its number. The fault names no key: the line may be one of a value that was
 /// broken into several.
-pub fn lines(bytes: &[u8]) -> Result<Vec<Line<'_>>, (usize, Fault)> {
+pub fn parse(bytes: &[u8]) -> Result<Vec<EnvFileLine<'_>>, (usize, ValidationError)> {
     let mut found = Vec::new();
     let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
     for (at, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
         let number = at + 1;
-        let line = std::str::from_utf8(line).map_err(|_| (number, Fault::new("this line is not UTF-8")))?;
+        let line = std::str::from_utf8(line).map_err(|_| (number, ValidationError::new("this line is not UTF-8")))?;
         let line = line.strip_suffix('\r').unwrap_or(line);
         let line = if number == 1 { line.strip_prefix('\u{feff}').unwrap_or(line) } else { line };
         let line = line.trim_start();
@@ -36,16 +36,16 @@ pub fn lines(bytes: &[u8]) -> Result<Vec<Line<'_>>, (usize, Fault)> {
         }
         let (key, value) = line.split_once('=').map_or((line, None), |(key, value)| (key, Some(value)));
         check_key(key).map_err(|fault| (number, fault))?;
-        found.push(Line { number, key, value });
+        found.push(EnvFileLine { number, key, value });
     }
     Ok(found)
 }
 
-fn check_key(key: &str) -> Result<(), Fault> {
-    if !key.starts_with(|c: char| c.is_ascii_digit()) && names::data_key(key).is_ok() {
+fn check_key(key: &str) -> Result<(), ValidationError> {
+    if !key.starts_with(|c: char| c.is_ascii_digit()) && names::check_data_key(key).is_ok() {
         return Ok(());
     }
-    let fault = Fault::new("this line does not begin with a name that a variable can have");
+    let fault = ValidationError::new("this line does not begin with a name that a variable can have");
     Err(if key.starts_with("export ") {
         fault.hint("as kubectl has it, a line is KEY=VALUE without `export`; sed 's/^export //' takes it off")
     } else if key.ends_with(char::is_whitespace) {
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Vec<(usize, &str, Option<&str>)> {
-        lines(text.as_bytes()).unwrap().into_iter().map(|line| (line.number, line.key, line.value)).collect()
+        parse(text.as_bytes()).unwrap().into_iter().map(|line| (line.number, line.key, line.value)).collect()
     }
 
     #[test]
@@ -86,10 +86,10 @@ mod tests {
             ("..canary=1", 1, "does not begin with a name"),
             ("A=1\n\u{feff}B=1", 2, "does not begin with a name"),
         ] {
-            let (number, fault) = lines(text.as_bytes()).unwrap_err();
+            let (number, fault) = parse(text.as_bytes()).unwrap_err();
             let fault = fault.to_string();
             assert!(number == line && fault.contains(said) && !fault.contains("canary"), "{text:?}: {number} {fault}");
         }
-        assert_eq!(lines(b"A=1\nB=\xff\n").unwrap_err().0, 2);
+        assert_eq!(parse(b"A=1\nB=\xff\n").unwrap_err().0, 2);
     }
 }

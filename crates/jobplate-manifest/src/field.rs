@@ -9,7 +9,7 @@ use serde_json::Value;
 
 /// One step of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum PathStep {
     /// A key of a mapping.
     Key(String),
     /// A position in a list, from 0.
@@ -20,17 +20,17 @@ pub enum Step {
 
 /// The way from an object to one of its fields.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FieldPath(pub Vec<Step>);
+pub struct FieldPath(pub Vec<PathStep>);
 
 impl FieldPath {
     /// A path of keys.
-    pub fn of_keys(keys: &[&str]) -> Self {
-        FieldPath(keys.iter().map(|key| Step::Key((*key).to_owned())).collect())
+    pub fn from_keys(keys: &[&str]) -> Self {
+        FieldPath(keys.iter().map(|key| PathStep::Key((*key).to_owned())).collect())
     }
 
     /// The path with one step more.
     #[must_use]
-    pub fn then(mut self, step: Step) -> Self {
+    pub fn join(mut self, step: PathStep) -> Self {
         self.0.push(step);
         self
     }
@@ -49,7 +49,7 @@ impl FieldPath {
                 if end == 0 {
                     return None;
                 }
-                steps.push(Step::Key(rest[..end].to_owned()));
+                steps.push(PathStep::Key(rest[..end].to_owned()));
                 rest = &rest[end..];
             }
             if let Some(behind) = rest.strip_prefix('.') {
@@ -68,12 +68,12 @@ impl FieldPath {
         let step = |pair: &[Node<'_>]| {
             let (above, below) = (pair[0], pair[1]);
             if let Some((key, _)) = above.entries().find(|(_, value)| value.index() == below.index()) {
-                return Step::Key(key.text().unwrap_or_default().into_owned());
+                return PathStep::Key(key.text().unwrap_or_default().into_owned());
             }
             let name = below.get_first("name").and_then(Node::text);
             match name {
-                Some(name) => Step::Item(vec![("name".to_owned(), name.into_owned())]),
-                None => Step::Index(above.items().position(|item| item.index() == below.index()).unwrap_or(0)),
+                Some(name) => PathStep::Item(vec![("name".to_owned(), name.into_owned())]),
+                None => PathStep::Index(above.items().position(|item| item.index() == below.index()).unwrap_or(0)),
             }
         };
         FieldPath(way.windows(2).map(step).collect())
@@ -82,7 +82,7 @@ impl FieldPath {
     /// The last key of the path.
     pub fn last_key(&self) -> Option<&str> {
         match self.0.last() {
-            Some(Step::Key(key)) => Some(key),
+            Some(PathStep::Key(key)) => Some(key),
             _ => None,
         }
     }
@@ -90,9 +90,9 @@ impl FieldPath {
     /// The value at this path of a JSON value, to be changed.
     pub fn follow_mut<'v>(&self, value: &'v mut Value) -> Option<&'v mut Value> {
         self.0.iter().try_fold(value, |value, step| match step {
-            Step::Key(key) => value.get_mut(key),
-            Step::Index(index) => value.get_mut(index),
-            Step::Item(wanted) => value.as_array_mut()?.iter_mut().find(|item| has_keys(item, wanted)),
+            PathStep::Key(key) => value.get_mut(key),
+            PathStep::Index(index) => value.get_mut(index),
+            PathStep::Item(wanted) => value.as_array_mut()?.iter_mut().find(|item| has_keys(item, wanted)),
         })
     }
 
@@ -102,55 +102,55 @@ impl FieldPath {
     }
 
     /// Whether the path counts positions, which in an answer are those of the server's object.
-    pub fn counts(&self) -> bool {
-        self.0.iter().any(|step| matches!(step, Step::Index(_)))
+    pub fn has_index(&self) -> bool {
+        self.0.iter().any(|step| matches!(step, PathStep::Index(_)))
     }
 
     /// Follows the path through a document: the node where it ends, or the last on the way that is there
     /// and whether that is the whole way. With the key's node where the last step is a key.
-    pub fn find<'a>(&self, root: Node<'a>) -> Found<'a> {
-        find(&self.0, Found { node: root, key: None, whole: true })
+    pub fn resolve<'a>(&self, root: Node<'a>) -> ResolvedPath<'a> {
+        find(&self.0, ResolvedPath { node: root, key: None, is_complete: true })
     }
 }
 
-fn follow<'v>(steps: &[Step], value: &'v Value) -> Option<&'v Value> {
+fn follow<'v>(steps: &[PathStep], value: &'v Value) -> Option<&'v Value> {
     let Some((step, rest)) = steps.split_first() else { return Some(value) };
     match step {
-        Step::Key(key) => keys_with_dots(key, rest).find_map(|(key, rest)| follow(rest, value.get(key)?)),
-        Step::Index(index) => follow(rest, value.get(index)?),
-        Step::Item(wanted) => follow(rest, value.as_array()?.iter().find(|item| has_keys(item, wanted))?),
+        PathStep::Key(key) => keys_with_dots(key, rest).find_map(|(key, rest)| follow(rest, value.get(key)?)),
+        PathStep::Index(index) => follow(rest, value.get(index)?),
+        PathStep::Item(wanted) => follow(rest, value.as_array()?.iter().find(|item| has_keys(item, wanted))?),
     }
 }
 
-fn find<'a>(steps: &[Step], from: Found<'a>) -> Found<'a> {
+fn find<'a>(steps: &[PathStep], from: ResolvedPath<'a>) -> ResolvedPath<'a> {
     let Some((step, rest)) = steps.split_first() else { return from };
-    let end = Found { whole: false, ..from };
-    let item = |item: Node<'a>| find(rest, Found { node: item, key: None, whole: true });
+    let end = ResolvedPath { is_complete: false, ..from };
+    let item = |item: Node<'a>| find(rest, ResolvedPath { node: item, key: None, is_complete: true });
     match step {
-        Step::Key(key) => {
-            let under = |(key, rest): (String, &[Step])| {
+        PathStep::Key(key) => {
+            let under = |(key, rest): (String, &[PathStep])| {
                 let (key, node) = from.node.entries().find(|(own, _)| own.has_text(&key))?;
-                Some(find(rest, Found { node, key: Some(key), whole: true }))
+                Some(find(rest, ResolvedPath { node, key: Some(key), is_complete: true }))
             };
             let mut found = keys_with_dots(key, rest).filter_map(under);
             let first = found.next();
             match first {
-                Some(first) if first.whole => first,
-                _ => found.find(|other| other.whole).or(first).unwrap_or(end),
+                Some(first) if first.is_complete => first,
+                _ => found.find(|other| other.is_complete).or(first).unwrap_or(end),
             }
         }
-        Step::Index(index) => from.node.items().nth(*index).map_or(end, item),
-        Step::Item(wanted) => from.node.items().find(|item| is_item(*item, wanted)).map_or(end, item),
+        PathStep::Index(index) => from.node.items().nth(*index).map_or(end, item),
+        PathStep::Item(wanted) => from.node.items().find(|item| is_item(*item, wanted)).map_or(end, item),
     }
 }
 
 /// The keys that a path can mean at one place, the shortest first, each with the steps behind it: a path does not
 /// tell dots in a key from those between keys.
-fn keys_with_dots<'s>(key: &str, rest: &'s [Step]) -> impl Iterator<Item = (String, &'s [Step])> + use<'s> {
+fn keys_with_dots<'s>(key: &str, rest: &'s [PathStep]) -> impl Iterator<Item = (String, &'s [PathStep])> + use<'s> {
     let mut next = Some((key.to_owned(), rest));
     std::iter::from_fn(move || {
         let (key, rest) = next.take()?;
-        if let Some((Step::Key(more), behind)) = rest.split_first() {
+        if let Some((PathStep::Key(more), behind)) = rest.split_first() {
             next = Some((format!("{key}.{more}"), behind));
         }
         Some((key, rest))
@@ -159,16 +159,16 @@ fn keys_with_dots<'s>(key: &str, rest: &'s [Step]) -> impl Iterator<Item = (Stri
 
 /// Where a path leads.
 #[derive(Clone, Copy, Debug)]
-pub struct Found<'a> {
+pub struct ResolvedPath<'a> {
     /// The last node of the way that is there.
     pub node: Node<'a>,
     /// The key that it stands under.
     pub key: Option<Node<'a>>,
     /// Whether the whole way is there.
-    pub whole: bool,
+    pub is_complete: bool,
 }
 
-impl Found<'_> {
+impl ResolvedPath<'_> {
     /// The bytes to point at: the key, or the node's beginning.
     pub fn span(&self) -> std::ops::Range<usize> {
         self.key.unwrap_or(self.node).span()
@@ -189,18 +189,18 @@ fn has_keys(item: &Value, wanted: &[(String, String)]) -> bool {
 }
 
 /// What stands between brackets, and what follows behind them.
-fn bracket(text: &str) -> Option<(Step, &str)> {
+fn bracket(text: &str) -> Option<(PathStep, &str)> {
     let close = if text.contains('"') { closing(text)? } else { text.find(']')? };
     let (inside, behind) = (&text[..close], &text[close + 1..]);
     if inside.is_empty() {
         return None;
     }
     if inside.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Some((Step::Index(inside.parse().ok()?), behind));
+        return Some((PathStep::Index(inside.parse().ok()?), behind));
     }
     if !inside.contains('=') {
         // `metadata.labels[team]`, or quoted
-        return Some((Step::Key(inside.trim_matches('"').to_owned()), behind));
+        return Some((PathStep::Key(inside.trim_matches('"').to_owned()), behind));
     }
     let mut wanted = Vec::new();
     let mut rest = inside;
@@ -219,7 +219,7 @@ fn bracket(text: &str) -> Option<(Step, &str)> {
         wanted.push((key.to_owned(), value.to_owned()));
         rest = left.strip_prefix(',').unwrap_or(left);
     }
-    Some((Step::Item(wanted), behind))
+    Some((PathStep::Item(wanted), behind))
 }
 
 /// The first `]` outside of quotes.
@@ -239,19 +239,19 @@ mod tests {
 
     #[test]
     fn both_spellings() {
-        let key = |text: &str| Step::Key(text.to_owned());
+        let key = |text: &str| PathStep::Key(text.to_owned());
         let item = |key: &str, value: &str| (key.to_owned(), value.to_owned());
         for (text, steps) in [
             ("spec.template", vec![key("spec"), key("template")]),
             (
                 "spec.containers[0].env[12].name",
-                vec![key("spec"), key("containers"), Step::Index(0), key("env"), Step::Index(12), key("name")],
+                vec![key("spec"), key("containers"), PathStep::Index(0), key("env"), PathStep::Index(12), key("name")],
             ),
             (
                 ".spec.ports[port=80,protocol=\"TCP\"]",
-                vec![key("spec"), key("ports"), Step::Item(vec![item("port", "80"), item("protocol", "TCP")])],
+                vec![key("spec"), key("ports"), PathStep::Item(vec![item("port", "80"), item("protocol", "TCP")])],
             ),
-            (".env[name=\"a]b.c\"].value", vec![key("env"), Step::Item(vec![item("name", "a]b.c")]), key("value")]),
+            (".env[name=\"a]b.c\"].value", vec![key("env"), PathStep::Item(vec![item("name", "a]b.c")]), key("value")]),
             ("metadata.labels[example.com/team]", vec![key("metadata"), key("labels"), key("example.com/team")]),
         ] {
             assert_eq!(FieldPath::parse(text), Some(FieldPath(steps)), "{text}");
@@ -290,8 +290,8 @@ mod tests {
             ("spec.a.b.c.d", "c.d", true),
             ("spec.a.c", "a", false),
         ] {
-            let found = FieldPath::parse(path).unwrap().find(root);
-            assert_eq!((&text[found.span()], found.whole), (at, whole), "{path}");
+            let found = FieldPath::parse(path).unwrap().resolve(root);
+            assert_eq!((&text[found.span()], found.is_complete), (at, whole), "{path}");
         }
     }
 }

@@ -12,7 +12,7 @@
 //! let objects = object::objects(Document::new(text, &arena))?;
 //! let pod_specs = workload::pod_specs(&objects[0])?;
 //! assert_eq!(objects[0].display(), "Job/etl");
-//! assert_eq!(container::name(container::all(pod_specs[0])[0]).as_deref(), Some("flow"));
+//! assert_eq!(container::name(container::containers(pod_specs[0])[0]).as_deref(), Some("flow"));
 //! # Ok::<(), jobplate_diagnostic::Error>(())
 //! ```
 //!

@@ -8,15 +8,15 @@ use jobplate_diagnostic::{Error, Message};
 
 /// What is wrong with a text, and what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct ValidationError {
     what: String,
     hint: Option<Message>,
 }
 
-impl Fault {
+impl ValidationError {
     /// What is wrong, as a sentence without a full stop.
     pub fn new(what: impl Into<String>) -> Self {
-        Fault { what: what.into(), hint: None }
+        ValidationError { what: what.into(), hint: None }
     }
 
     /// What to do about it.
@@ -27,8 +27,8 @@ impl Fault {
     }
 
     /// An error about what was given by `by`: a flag, a key of a spec file.
-    pub fn by(self, by: &str) -> Error {
-        let error = Error::usage(format!("{by}: {}", self.what));
+    pub fn into_error(self, subject: &str) -> Error {
+        let error = Error::usage(format!("{subject}: {}", self.what));
         match self.hint {
             Some(hint) => error.hint(hint),
             None => error,
@@ -43,7 +43,7 @@ impl Fault {
 }
 
 /// The sentence, and the hint on a second line, as errors of readers have it, which are text.
-impl fmt::Display for Fault {
+impl fmt::Display for ValidationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.what)?;
         self.hint.as_ref().map_or(Ok(()), |hint| write!(f, "\n{}", hint.with_program("jobplate")))
@@ -57,11 +57,11 @@ const OBJECT_NAME: &str =
 ///
 /// # Errors
 /// Returns what is wrong with a name that Kubernetes refuses.
-pub fn object_name(kind: &str, name: &str) -> Result<(), Fault> {
+pub fn check_object_name(kind: &str, name: &str) -> Result<(), ValidationError> {
     let subject = format!("the {kind}'s name");
     check_length(&subject, name, 253)?;
     if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        let fault = Fault::new(format!("{subject} can't have upper-case letters"));
+        let fault = ValidationError::new(format!("{subject} can't have upper-case letters"));
         // Only a name in capitals comes back as a proposal: a text with digits or in both cases may be a secret.
         let capitals = name.bytes().all(|byte| byte.is_ascii_uppercase() || b"_-.".contains(&byte));
         let proposal = name.to_ascii_lowercase().replace('_', "-");
@@ -71,20 +71,20 @@ pub fn object_name(kind: &str, name: &str) -> Result<(), Fault> {
             fault.hint(OBJECT_NAME)
         });
     }
-    if is_subdomain(name) { Ok(()) } else { Err(Fault::new(format!("{subject} is none")).hint(OBJECT_NAME)) }
+    if is_subdomain(name) { Ok(()) } else { Err(ValidationError::new(format!("{subject} is none")).hint(OBJECT_NAME)) }
 }
 
 /// The name of a namespace or container (a DNS label).
 ///
 /// # Errors
 /// Returns what is wrong with a name that Kubernetes refuses.
-pub fn label_name(subject: &str, name: &str) -> Result<(), Fault> {
+pub fn check_label_name(subject: &str, name: &str) -> Result<(), ValidationError> {
     let subject = format!("the {subject}'s name");
     check_length(&subject, name, 63)?;
     if is_label(name) {
         return Ok(());
     }
-    Err(Fault::new(format!("{subject} is none"))
+    Err(ValidationError::new(format!("{subject} is none"))
         .hint("such a name has lower-case letters, digits and `-`, and begins and ends with a letter or digit"))
 }
 
@@ -92,13 +92,13 @@ pub fn label_name(subject: &str, name: &str) -> Result<(), Fault> {
 ///
 /// # Errors
 /// Returns what is wrong with a key that Kubernetes refuses.
-pub fn data_key(key: &str) -> Result<(), Fault> {
+pub fn check_data_key(key: &str) -> Result<(), ValidationError> {
     check_length("the key", key, 253)?;
     let fits = key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
     if fits && key != "." && !key.starts_with("..") {
         return Ok(());
     }
-    Err(Fault::new("the key is none that a Secret or ConfigMap can have")
+    Err(ValidationError::new("the key is none that a Secret or ConfigMap can have")
         .hint("a key has letters, digits, `-`, `_` and `.`"))
 }
 
@@ -106,15 +106,15 @@ pub fn data_key(key: &str) -> Result<(), Fault> {
 ///
 /// # Errors
 /// Returns what is wrong with a name that Kubernetes refuses.
-pub fn env_name(name: &str) -> Result<(), Fault> {
+pub fn check_env_name(name: &str) -> Result<(), ValidationError> {
     if name.is_empty() {
-        return Err(Fault::new("the variable's name is empty"));
+        return Err(ValidationError::new("the variable's name is empty"));
     }
     if name.contains('=') {
-        return Err(Fault::new("a variable's name can't have a `=` in it"));
+        return Err(ValidationError::new("a variable's name can't have a `=` in it"));
     }
     if !name.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
-        return Err(Fault::new("a variable's name can only have printable ASCII characters"));
+        return Err(ValidationError::new("a variable's name can only have printable ASCII characters"));
     }
     Ok(())
 }
@@ -136,7 +136,7 @@ pub const POD_FIELDS: [&str; 9] = [
 ///
 /// # Errors
 /// Returns what is wrong with a path that names no field that a variable can have.
-pub fn field_path(text: &str) -> Result<String, Fault> {
+pub fn normalize_field_path(text: &str) -> Result<String, ValidationError> {
     if POD_FIELDS.contains(&text) {
         return Ok(text.to_owned());
     }
@@ -146,19 +146,19 @@ pub fn field_path(text: &str) -> Result<String, Fault> {
         let unquoted = ['\'', '"'].iter().find_map(|quote| key.strip_prefix(*quote)?.strip_suffix(*quote));
         let key = unquoted.unwrap_or(key);
         if !is_qualified(key) {
-            return Err(Fault::new(format!("the key of the {} is none", short.trim_end_matches('/')))
+            return Err(ValidationError::new(format!("the key of the {} is none", short.trim_end_matches('/')))
                 .hint("such a key is NAME or DOMAIN/NAME"));
         }
         return Ok(format!("metadata.{field}['{key}']"));
     }
-    Err(Fault::new("Kubernetes has no such field for a variable")
+    Err(ValidationError::new("Kubernetes has no such field for a variable")
         .hint(format!("these it has: {}, metadata.labels['KEY'], metadata.annotations['KEY']", POD_FIELDS.join(", "))))
 }
 
-fn check_length(subject: &str, text: &str, most: usize) -> Result<(), Fault> {
+fn check_length(subject: &str, text: &str, most: usize) -> Result<(), ValidationError> {
     match text.len() {
-        0 => Err(Fault::new(format!("{subject} is missing"))),
-        length if length > most => Err(Fault::new(format!("{subject} has more than {most} characters"))),
+        0 => Err(ValidationError::new(format!("{subject} is missing"))),
+        length if length > most => Err(ValidationError::new(format!("{subject} has more than {most} characters"))),
         _ => Ok(()),
     }
 }
@@ -187,7 +187,7 @@ fn is_qualified(key: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn accepts<T>(check: impl Fn(&str) -> Result<T, Fault>, good: &[&str], bad: &[&str]) {
+    fn accepts<T>(check: impl Fn(&str) -> Result<T, ValidationError>, good: &[&str], bad: &[&str]) {
         for text in good {
             assert!(check(text).is_ok(), "{text:?} is refused");
         }
@@ -200,18 +200,26 @@ mod tests {
     fn names_as_kubernetes_takes_them() {
         let long = "a".repeat(254);
         accepts(
-            |name| object_name("Secret", name),
+            |name| check_object_name("Secret", name),
             &["a", "a.b-c.1", "0", &long[1..], "a--b"],
             &["", "A", "a_b", "-a", "a-", "a..b", ".a", "a.", "é", "a/b", "a b", "a.-b", &long],
         );
-        accepts(|name| label_name("container", name), &["a", "a-b", &long[..63]], &["", "a.b", "A", "-a", &long[..64]]);
-        accepts(data_key, &["a", "A_b.c-1", ".x", "-", &long[1..]], &["", ".", "..", "..a", "a/b", "a b", "é", &long]);
-        accepts(env_name, &["A", "A-B.c", "1A", "a b", "A\"B"], &["", "X=Y", "é", "a\nb", "\u{7f}"]);
+        accepts(
+            |name| check_label_name("container", name),
+            &["a", "a-b", &long[..63]],
+            &["", "a.b", "A", "-a", &long[..64]],
+        );
+        accepts(
+            check_data_key,
+            &["a", "A_b.c-1", ".x", "-", &long[1..]],
+            &["", ".", "..", "..a", "a/b", "a b", "é", &long],
+        );
+        accepts(check_env_name, &["A", "A-B.c", "1A", "a b", "A\"B"], &["", "X=Y", "é", "a\nb", "\u{7f}"]);
     }
 
     #[test]
     fn a_name_in_capitals_comes_back_as_kubernetes_takes_it() {
-        let hint = |name| object_name("Secret", name).unwrap_err().hint.unwrap().with_program("jobplate");
+        let hint = |name| check_object_name("Secret", name).unwrap_err().hint.unwrap().with_program("jobplate");
         assert!(hint("GITHUB_ACCESS_TOKEN").contains("`github-access-token`"));
         // May be values that were put in the wrong place.
         for value in ["ghp_AbCd", "AKIA0123", "_A"] {
@@ -230,7 +238,7 @@ mod tests {
             ("metadata.labels['a']", "metadata.labels['a']"),
             ("metadata.annotations[\"a.b/C_d\"]", "metadata.annotations['a.b/C_d']"),
         ] {
-            assert_eq!(field_path(text).as_deref(), Ok(path));
+            assert_eq!(normalize_field_path(text).as_deref(), Ok(path));
         }
         let long = format!("label/{}", "a".repeat(64));
         for text in [
@@ -248,7 +256,7 @@ mod tests {
             "label/_/a",
             &long,
         ] {
-            assert!(field_path(text).is_err(), "{text:?} is taken");
+            assert!(normalize_field_path(text).is_err(), "{text:?} is taken");
         }
     }
 }

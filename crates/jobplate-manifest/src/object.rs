@@ -37,7 +37,7 @@ impl<'a> Object<'a> {
                 continue;
             };
             if std::mem::replace(&mut seen[position], true) {
-                return Err(twice(key));
+                return Err(duplicate_key(key));
             }
             let tagged = value.tag().is_some_and(|tag| tag != "!!str");
             if position < 2 && (tagged || value.kind() == NodeKind::Alias) {
@@ -61,11 +61,11 @@ impl<'a> Object<'a> {
 
     /// `metadata.name`, or `metadata.generateName` where there is no name.
     pub fn name(&self) -> Option<Cow<'a, str>> {
-        self.own_name().or_else(|| self.metadata_text("generateName"))
+        self.metadata_name().or_else(|| self.metadata_text("generateName"))
     }
 
     /// `metadata.name`
-    pub fn own_name(&self) -> Option<Cow<'a, str>> {
+    pub fn metadata_name(&self) -> Option<Cow<'a, str>> {
         self.metadata_text("name")
     }
 
@@ -116,7 +116,7 @@ pub fn is_helm_hook(object: &Object<'_>) -> bool {
     object.annotation("helm.sh/hook").is_some()
 }
 
-fn twice(key: Node<'_>) -> Error {
+fn duplicate_key(key: Node<'_>) -> Error {
     Error::refused(format!("the key `{}` stands twice in one mapping", key.text().unwrap_or_default()))
         .at(key.span())
         .hint("remove one of the two, or put the `---` between two documents that is missing")
@@ -127,7 +127,7 @@ fn twice(key: Node<'_>) -> Error {
 ///
 /// # Errors
 /// Returns the first error of `show`.
-pub fn each_in_text(text: &str, show: &mut dyn FnMut(usize, &Object<'_>) -> Result<()>) -> Result<()> {
+pub fn for_each_object(text: &str, show: &mut dyn FnMut(usize, &Object<'_>) -> Result<()>) -> Result<()> {
     let mut documents = Documents::new(text.as_bytes(), usize::MAX);
     let mut arena = NodeArena::default();
     while let Ok(Some(chunk)) = documents.next() {
@@ -165,6 +165,6 @@ pub fn objects(document: Document<'_>) -> Result<Vec<Object<'_>>> {
 ///
 /// # Errors
 /// Fails where it is unclear what is under the key.
-pub fn step<'a>(node: Node<'a>, key: &str) -> Result<Option<Node<'a>>> {
+pub fn get_on_path<'a>(node: Node<'a>, key: &str) -> Result<Option<Node<'a>>> {
     StrictMap::from_node(node, "a mapping on the way to the containers")?.get_non_null(key)
 }

@@ -4,10 +4,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jobplate_yaml::{quote_double, quote_name};
 
-use super::names::Fault;
+use super::names::ValidationError;
 
 /// The most bytes that all values of a Secret can have together.
-const MOST_BYTES: usize = 1 << 20;
+const MAX_SECRET_BYTES: usize = 1 << 20;
 
 /// A Secret to be written.
 pub struct Secret<'a> {
@@ -26,9 +26,9 @@ impl Secret<'_> {
     ///
     /// # Errors
     /// Fails if the Secret is larger than Kubernetes accepts.
-    pub fn manifest(&self) -> Result<String, Fault> {
-        if self.data.iter().map(|(_, value)| value.len()).sum::<usize>() > MOST_BYTES {
-            return Err(Fault::new("the values are more than 1 MiB, which no Secret can hold")
+    pub fn to_manifest(&self) -> Result<String, ValidationError> {
+        if self.data.iter().map(|(_, value)| value.len()).sum::<usize>() > MAX_SECRET_BYTES {
+            return Err(ValidationError::new("the values are more than 1 MiB, which no Secret can hold")
                 .hint("spread them over several Secrets"));
         }
         let mut out = format!("apiVersion: v1\nkind: Secret\nmetadata:\n  name: {}\n", quote_name(self.name));
@@ -67,7 +67,7 @@ mod tests {
         let odd = "a\"\\b\n\t\r\0\u{7f}\u{85}\u{feff}\u{2028}: # é 😀 ";
         let data: &[(&str, &[u8])] = &[("B", b"yes"), ("123", odd.as_bytes()), ("y", b"\xff\0"), ("A", b"")];
         let secret = Secret { name: "1", namespace: Some("no"), immutable: true, data };
-        let text = secret.manifest().unwrap();
+        let text = secret.to_manifest().unwrap();
         let head = "apiVersion: v1\nkind: Secret\nmetadata:\n  name: \"1\"\n  namespace: \"no\"\ntype: Opaque\nimmutable: true\nstringData:\n  B: \"yes\"\n";
         assert!(text.starts_with(head) && text.ends_with("  A: \"\"\ndata:\n  \"y\": \"/wA=\"\n"), "{text}");
         let mut arena = NodeArena::default();
@@ -79,9 +79,9 @@ mod tests {
     #[test]
     fn a_secret_has_its_limit() {
         let write = |value: &[u8]| {
-            Secret { name: "s", namespace: None, immutable: false, data: &[("A", b"1"), ("B", value)] }.manifest()
+            Secret { name: "s", namespace: None, immutable: false, data: &[("A", b"1"), ("B", value)] }.to_manifest()
         };
-        assert!(write(&vec![b'x'; MOST_BYTES - 1]).is_ok());
-        assert!(write(&vec![b'x'; MOST_BYTES]).unwrap_err().to_string().contains("1 MiB"));
+        assert!(write(&vec![b'x'; MAX_SECRET_BYTES - 1]).is_ok());
+        assert!(write(&vec![b'x'; MAX_SECRET_BYTES]).unwrap_err().to_string().contains("1 MiB"));
     }
 }

@@ -48,17 +48,17 @@ pub struct Target {
 
 impl Target {
     /// Whether it means an object itself, not a text in it.
-    pub fn means(&self, object: &Object<'_>) -> bool {
-        self.key.is_none() && self.names(object)
+    pub fn matches(&self, object: &Object<'_>) -> bool {
+        self.key.is_none() && self.matches_kind_and_name(object)
     }
 
     /// Whether it means the text under a key of a ConfigMap.
-    pub fn means_text(&self, map: &Object<'_>, key: &str) -> bool {
-        self.key.as_ref().is_some_and(|glob| glob.matches(key)) && self.names(map)
+    pub fn matches_embedded(&self, map: &Object<'_>, key: &str) -> bool {
+        self.key.as_ref().is_some_and(|glob| glob.matches(key)) && self.matches_kind_and_name(map)
     }
 
     /// Whether its kind and name are those of an object.
-    pub fn names(&self, object: &Object<'_>) -> bool {
+    pub fn matches_kind_and_name(&self, object: &Object<'_>) -> bool {
         let kind = match canonical_kind(self.kind.as_str()) {
             Some(kind) => kind == object.kind,
             None => self.kind.matches(&object.kind),
@@ -82,7 +82,7 @@ pub enum ContainerChoice {
     #[default]
     First,
     /// The one at a position.
-    At(usize),
+    Index(usize),
     /// Those whose name matches one of the globs.
     Named(Vec<Glob>),
     /// All of them.

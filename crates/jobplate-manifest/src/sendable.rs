@@ -7,7 +7,7 @@ use jobplate_diagnostic::{Error, Result};
 use jobplate_yaml::{Node, NodeKind, ScalarKind};
 
 use super::container;
-use super::env::SOURCES;
+use super::env::VALUE_FROM_SOURCES;
 use super::object::Object;
 use super::workload::pod_specs;
 
@@ -157,7 +157,7 @@ fn check_container(container: Node<'_>) -> Result<()> {
             refuse_non_string(value, &format!("the value of {text}"))?;
         }
         if let Some(source) = source {
-            refuse_misspelled(source, &SOURCES)?;
+            refuse_misspelled(source, &VALUE_FROM_SOURCES)?;
             let literal = value.filter(|value| value.text().is_some_and(|text| !text.is_empty()) && !value.is_null());
             if let Some(value) = literal.filter(|_| source.entries().next().is_some()) {
                 return Err(Error::input(format!("{text} has both `value` and `valueFrom`"))

@@ -44,7 +44,7 @@ pub struct Recognizer {
 /// last-applied annotations, and whatever an alias may put in the place of one of them.
 ///
 /// With `is_part`, the document may be a part of a Secret that does not say so.
-pub fn nodes<'a>(root: Node<'a>, is_part: bool, recognizer: Recognizer) -> Vec<Node<'a>> {
+pub fn find_sensitive_nodes<'a>(root: Node<'a>, is_part: bool, recognizer: Recognizer) -> Vec<Node<'a>> {
     let mut found = Vec::new();
     let has_aliases = root.descendants().any(|node| node.kind() == NodeKind::Alias);
     for node in root.descendants() {

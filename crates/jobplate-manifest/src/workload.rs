@@ -4,7 +4,7 @@ use jobplate_diagnostic::Result;
 use jobplate_yaml::{Node, NodeKind, StrictMap};
 
 use super::field::FieldPath;
-use super::object::{Object, step};
+use super::object::{Object, get_on_path};
 
 /// Kinds of Kubernetes itself that carry a pod spec, and the way to it.
 const WORKLOADS: [(&str, &[&str]); 9] = [
@@ -40,7 +40,7 @@ pub fn canonical_kind(kind: &str) -> Option<&'static str> {
 
 /// The way from an object of one of Kubernetes' own workload kinds to its pod spec.
 pub fn pod_spec_path(kind: &str) -> Option<FieldPath> {
-    WORKLOADS.iter().find(|(own, _)| *own == kind).map(|(_, way)| FieldPath::of_keys(way))
+    WORKLOADS.iter().find(|(own, _)| *own == kind).map(|(_, way)| FieldPath::from_keys(way))
 }
 
 fn plural_or_same(kind: &str, asked: &str) -> bool {
@@ -64,7 +64,7 @@ pub fn pod_specs<'a>(object: &Object<'a>) -> Result<Vec<Node<'a>>> {
         Some((_, way)) if is_builtin(object) => {
             let mut node = object.node;
             for key in *way {
-                match step(node, key)? {
+                match get_on_path(node, key)? {
                     Some(next) => node = next,
                     None => return Ok(Vec::new()),
                 }

@@ -5,7 +5,7 @@
 //! under `env` what the worker adds to the flow's container; `variables` is the schema of what fills the placeholders.
 
 use jobplate_diagnostic::{Error, Result};
-use jobplate_manifest::object::{Object, step};
+use jobplate_manifest::object::{Object, get_on_path};
 use jobplate_yaml::{Node, NodeKind, StrictMap};
 
 use super::placeholder;
@@ -85,7 +85,7 @@ impl<'a> BaseJobTemplate<'a> {
             .try_for_each(|node| StrictMap::from_node(node, "a mapping around the base job template").map(drop))?;
         let under = |from: Node<'a>, way: &[&str]| {
             way.iter().try_fold(Some(from), |node, key| match node {
-                Some(node) if node.kind() == NodeKind::Map => step(node, key),
+                Some(node) if node.kind() == NodeKind::Map => get_on_path(node, key),
                 _ => Ok(None),
             })
         };
@@ -108,7 +108,7 @@ impl<'a> BaseJobTemplate<'a> {
     /// # Errors
     /// Fails where it is unclear what it is.
     pub fn env(&self) -> Result<Option<Node<'a>>> {
-        step(self.job_configuration, "env")
+        get_on_path(self.job_configuration, "env")
     }
 }
 

@@ -6,7 +6,7 @@
 //! last (`KubernetesJob.build_job` of prefect 2.20).
 
 use jobplate_diagnostic::Result;
-use jobplate_manifest::object::{Object, step};
+use jobplate_manifest::object::{Object, get_on_path};
 use jobplate_yaml::{Node, NodeKind, StrictMap};
 
 /// What such blocks are called where objects are named by their kind: they have none themselves.
@@ -64,14 +64,14 @@ impl<'a> KubernetesJobBlock<'a> {
         let mut way = object.node.path_to(block).chain([block]);
         way.try_for_each(|node| StrictMap::from_node(node, "a mapping around the block").map(drop))?;
         let pod = ["job", "spec", "template", "spec"].iter().try_fold(Some(block), |node, key| match node {
-            Some(node) if node.kind() == NodeKind::Map => step(node, key),
+            Some(node) if node.kind() == NodeKind::Map => get_on_path(node, key),
             _ => Ok(None),
         })?;
         Ok(KubernetesJobBlock {
             node: block,
             pod_spec: pod.filter(|pod| pod.kind() == NodeKind::Map),
-            customizations: step(block, PATCHES)?,
-            env: step(block, "env")?,
+            customizations: get_on_path(block, PATCHES)?,
+            env: get_on_path(block, "env")?,
         })
     }
 }

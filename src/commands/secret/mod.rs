@@ -103,7 +103,7 @@ Exit codes: 0 done, 2 input"
         }
         let hint =
             "this is the name of the Secret to print, such as prefect-secrets; the keys in it have Prefect's names";
-        names::object_name("Secret", &name).map_err(|fault| fault.hint(hint).by("NAME"))?;
+        names::check_object_name("Secret", &name).map_err(|fault| fault.hint(hint).into_error("NAME"))?;
         let namespace = namespace(output.namespace)?;
         let found = sources.read(output.print_flags || output.print_spec)?;
         let printed = if output.print_flags {
@@ -115,7 +115,7 @@ Exit codes: 0 done, 2 input"
             let data: Vec<_> = data.iter().map(|(key, value)| (key.as_str(), value.as_slice())).collect();
             let secret =
                 Secret { name: &name, namespace: namespace.as_deref(), immutable: output.immutable, data: &data };
-            let manifest = secret.manifest().map_err(|fault| fault.by(&name))?;
+            let manifest = secret.to_manifest().map_err(|fault| fault.into_error(&name))?;
             ui.write_notes(&told);
             manifest
         };

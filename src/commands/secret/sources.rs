@@ -166,7 +166,7 @@ impl Gathered {
         }
         for config_secrets::Found { name, own, value, place } in found {
             let place = place.shown();
-            secrets::name(&name).map_err(|fault| fault.by(&format!("{place}: {name}")))?;
+            secrets::name(&name).map_err(|fault| fault.into_error(&format!("{place}: {name}")))?;
             self.add(&name, place, Value::Config { own, value })?;
         }
         Ok(())
@@ -188,7 +188,7 @@ impl Gathered {
         for (variable, value) in variables {
             let shown = variable.to_string_lossy().into_owned();
             let variable = variable.to_str().ok_or_else(|| Error::input(format!("the name {shown} is not UTF-8")))?;
-            let name = secrets::name(variable).map_err(|fault| fault.by(&shown))?;
+            let name = secrets::name(variable).map_err(|fault| fault.into_error(&shown))?;
             let value = value.into_string();
             let value = value.map_err(|_| Error::input(format!("the value of {shown} is not UTF-8")))?;
             self.add(name, "the environment".to_owned(), Value::Variable(value))?;
@@ -198,17 +198,17 @@ impl Gathered {
 
     fn env_file(&mut self, file: &str) -> Result<()> {
         let bytes = self.files.read(&home(file)).map_err(|what| unreadable("--from-env-file", file, what))?;
-        let lines = env_file::lines(&bytes).map_err(|(line, fault)| fault.by(&format!("{file}:{line}")))?;
+        let lines = env_file::parse(&bytes).map_err(|(line, fault)| fault.into_error(&format!("{file}:{line}")))?;
         if lines.is_empty() {
             self.empty.push(format!("{file} has no line KEY=VALUE"));
         }
-        for env_file::Line { number, key, value } in lines {
+        for env_file::EnvFileLine { number, key, value } in lines {
             let place = format!("{file}:{number}");
             let value = match value {
                 Some(value) => value.to_owned(),
                 None => from_environment(key, &place)?,
             };
-            let name = secrets::name(key).map_err(|fault| fault.by(&place))?;
+            let name = secrets::name(key).map_err(|fault| fault.into_error(&place))?;
             self.add(name, place, Value::Variable(value))?;
         }
         Ok(())
@@ -220,7 +220,7 @@ impl Gathered {
                 .hint("there is no KEY, which is the name of the secret, before a `=`")
         })?;
         let flag = format!("`--from-file {key}`");
-        let name = secrets::name(key).map_err(|fault| fault.by("`--from-file`"))?;
+        let name = secrets::name(key).map_err(|fault| fault.into_error("`--from-file`"))?;
         let value = if only_names {
             Value::Unread
         } else {

@@ -3,8 +3,8 @@
 //! Pure: takes live objects and documents as JSON.
 
 use jobplate_diagnostic::{Error, Kind};
-use jobplate_manifest::env::SOURCES;
-use jobplate_manifest::field::{FieldPath, Step};
+use jobplate_manifest::env::VALUE_FROM_SOURCES;
+use jobplate_manifest::field::{FieldPath, PathStep};
 use jobplate_manifest::workload;
 use serde_json::Value;
 
@@ -44,7 +44,7 @@ fn way(entry: &Value) -> Option<&'static str> {
     if entry["value"].as_str().is_some_and(|value| !value.is_empty()) {
         return Some("value");
     }
-    SOURCES.into_iter().find(|source| entry["valueFrom"].get(source).is_some())
+    VALUE_FROM_SOURCES.into_iter().find(|source| entry["valueFrom"].get(source).is_some())
 }
 
 /// The flag that asks for an entry as it is; the text of a literal is no part of it.
@@ -71,7 +71,7 @@ pub(crate) fn blocked(live: &Value, ours: &Value, pod_spec: &FieldPath, manager:
         let containers = pod_spec.follow(ours).and_then(|spec| spec.get(list)?.as_array());
         for (position, own) in containers.into_iter().flatten().enumerate() {
             let Some(name) = own["name"].as_str() else { continue };
-            let container = pod_spec.clone().then(Step::Key(list.to_owned())).then(named_item(name));
+            let container = pod_spec.clone().join(PathStep::Key(list.to_owned())).join(named_item(name));
             let there = container.follow(live);
             for entry in own["env"].as_array().into_iter().flatten() {
                 let Some(variable) = entry["name"].as_str() else { continue };
@@ -82,7 +82,7 @@ pub(crate) fn blocked(live: &Value, ours: &Value, pod_spec: &FieldPath, manager:
                 if way(entry).is_none_or(|own| own == live_way) {
                     continue;
                 }
-                let path = container.clone().then(Step::Key("env".to_owned())).then(named_item(variable));
+                let path = container.clone().join(PathStep::Key("env".to_owned())).join(named_item(variable));
                 let key = if live_way == "value" { "value" } else { "valueFrom" };
                 found.push(Blocked {
                     name: variable.to_owned(),
@@ -114,9 +114,11 @@ fn is_named(cause: &Cause, named: &[TakeOverEntries]) -> bool {
     named.iter().any(|named| {
         let depth = named.container.0.len();
         path.0.starts_with(&named.container.0)
-            && path.0.get(depth) == Some(&Step::Key("env".to_owned()))
+            && path.0.get(depth) == Some(&PathStep::Key("env".to_owned()))
             && match path.0.get(depth + 1) {
-                Some(Step::Item(keys)) => keys.iter().any(|(key, value)| key == "name" && named.names.contains(value)),
+                Some(PathStep::Item(keys)) => {
+                    keys.iter().any(|(key, value)| key == "name" && named.names.contains(value))
+                }
                 _ => false,
             }
     })
@@ -205,7 +207,7 @@ mod tests {
         let mut ours = live();
         ours["spec"]["containers"][0]["env"] =
             json!([{"name": "X", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]);
-        let found = blocked(&live(), &ours, &FieldPath::of_keys(&["spec"]), "jobplate");
+        let found = blocked(&live(), &ours, &FieldPath::from_keys(&["spec"]), "jobplate");
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].owners, ["kubectl-client-side-apply", "kubectl-set"]);
         assert_eq!(found[0].flag.as_deref(), Some("--secret-env X=s/k"));

@@ -341,17 +341,17 @@ impl Status {
         let faults = self.schema_fault().unwrap_or_default();
         let place = subject.with_root(|root| {
             faults.iter().find_map(|(path, what)| {
-                let found = path.find(root);
+                let found = path.resolve(root);
                 // Of an item that has no name the way ends before it: the key may still be below.
                 let below = || found.node.descendants().flat_map(|node| node.entries().map(|(key, _)| key));
                 let key = match (found.key, path.last_key()) {
-                    (Some(key), Some(_)) if found.whole => Some(key),
-                    (_, Some(name)) if !found.whole => below().find(|key| key.has_text(name)),
+                    (Some(key), Some(_)) if found.is_complete => Some(key),
+                    (_, Some(name)) if !found.is_complete => below().find(|key| key.has_text(name)),
                     _ => None,
                 };
                 let name = key.and_then(|key| key.text()).map_or_else(|| "this".to_owned(), |key| format!("`{key}`"));
                 let span = key.map_or_else(|| found.span(), |key| key.span());
-                (found.whole || found.node.index() != root.index()).then(|| (span, format!("{name} {what}")))
+                (found.is_complete || found.node.index() != root.index()).then(|| (span, format!("{name} {what}")))
             })
         });
         let error = match place.flatten() {
@@ -459,16 +459,16 @@ struct ShownField {
 /// A field of an answer, if it leads anywhere in the document; positions count only for a new object.
 fn shown_field(field: &str, root: Node<'_>, is_new: bool) -> Option<ShownField> {
     let path = FieldPath::parse(field)?;
-    if path.counts() && !is_new {
+    if path.has_index() && !is_new {
         return None;
     }
-    let found = path.find(root);
-    if !found.whole && found.node.index() == root.index() {
+    let found = path.resolve(root);
+    if !found.is_complete && found.node.index() == root.index() {
         return None;
     }
     let span = found.span();
     let span = span.start..span.end.min(span.start + 200);
-    let is_there = found.whole && !found.node.is_null() && found.node.text().is_none_or(|text| !text.is_empty());
+    let is_there = found.is_complete && !found.node.is_null() && found.node.text().is_none_or(|text| !text.is_empty());
     Some(ShownField { name: plain_field(field), span, is_there })
 }
 

@@ -5,7 +5,7 @@
 //! the container and has none of these names. Older ones, back to 0.2.12, keep all that stands in the container.
 
 use jobplate_diagnostic::{Error, Message, ProgramName, Result};
-use jobplate_manifest::env::used_names;
+use jobplate_manifest::env::referenced_names;
 
 use super::base::Base;
 use super::notes::Notes;
@@ -168,7 +168,7 @@ fn decide(heap: &mut Heap, entry: &mut Entry) {
 fn converted(heap: &mut Heap, value: Id, takes: Takes) -> Option<Option<Id>> {
     let text = heap.str(value).unwrap_or_default().to_owned();
     // What Kubernetes puts together is not known here.
-    if used_names(&text).next().is_some() {
+    if referenced_names(&text).next().is_some() {
         return Some(None);
     }
     let lower = text.trim().to_lowercase();
@@ -233,7 +233,7 @@ fn note_secret(heap: &Heap, notes: &mut Notes, entry: &Entry) {
     let (Some(new), Some(value)) = (&entry.new, entry.value) else { return };
     let is_empty = heap.str(value).is_none_or(str::is_empty);
     // A text that is put together by `$(NAME)` has its secret elsewhere.
-    let is_composed = heap.str(value).is_some_and(|text| used_names(text).next().is_some());
+    let is_composed = heap.str(value).is_some_and(|text| referenced_names(text).next().is_some());
     if !is_empty && !is_composed && (is_sensitive(new) || is_sensitive(&entry.old)) {
         let said = format!(
             "`{new}` is plain text, and its name looks secret: whoever sees the work pool reads it; put it into a Secret, and a reference (`--secret-env {new}=SECRET/KEY` of `"
@@ -257,8 +257,8 @@ fn must_stay(heap: &Heap, entries: &[&Entry], at: usize) -> bool {
     entry.value.is_none()
         || is_set_by_workers(new)
         // `env` comes first, and `$(NAME)` means what stands before it.
-        || used_names(&own).next().is_some()
-        || entries[..at].iter().any(|before| used_names(&text(before)).any(|used| used == new))
+        || referenced_names(&own).next().is_some()
+        || entries[..at].iter().any(|before| referenced_names(&text(before)).any(|used| used == new))
         // The values of `env` are searched for placeholders once more.
         || placeholder::is_contained_in(&own)
 }

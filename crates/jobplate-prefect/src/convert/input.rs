@@ -1,7 +1,7 @@
 //! The job template that is to be converted: whether it is one, and its parts.
 
 use jobplate_diagnostic::{Error, Message, ProgramName, Result};
-use jobplate_manifest::env::used_names;
+use jobplate_manifest::env::referenced_names;
 
 use super::notes::Notes;
 use crate::pyvalue::heap::{Data, Heap, Id};
@@ -130,7 +130,7 @@ pub(super) fn note_secrets_beside(heap: &Heap, notes: &mut Notes, parts: &Parts)
         for entry in entries {
             let text = |key: &str| heap.item(*entry, key).and_then(|own| heap.str(own)).unwrap_or_default();
             let (name, value) = (text("name"), text("value"));
-            if !value.is_empty() && used_names(value).next().is_none() && is_sensitive(name) {
+            if !value.is_empty() && referenced_names(value).next().is_none() && is_sensitive(name) {
                 let place = heap.item(*entry, "name").and_then(|name| heap.place(name));
                 let said = format!(
                     "`{name}` is plain text, and its name looks secret: whoever sees the work pool reads it; make it a reference in the job template"

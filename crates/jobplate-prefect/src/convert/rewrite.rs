@@ -2,7 +2,7 @@
 //! have new names.
 
 use jobplate_diagnostic::{Error, Result};
-use jobplate_manifest::env::{Part, parts, used_names};
+use jobplate_manifest::env::{Segment, referenced_names, segments};
 
 use super::notes::Notes;
 use super::variable_mapping::Renamed;
@@ -55,7 +55,7 @@ pub(super) fn with_names(heap: &mut Heap, notes: &mut Notes, value: Id, renamed:
     let Some(old) = heap.str(value).map(str::to_owned) else { return value };
     let place = heap.place(value).cloned();
     for (name, new) in renamed {
-        if new.is_none() && used_names(&old).any(|used| used == name) {
+        if new.is_none() && referenced_names(&old).any(|used| used == name) {
             notes.add(format!("`$({name})` stands here, and that variable is left out"), place.as_ref());
         }
     }
@@ -83,11 +83,11 @@ pub(super) fn all_with_names(heap: &mut Heap, notes: &mut Notes, value: Id, rena
 
 fn rewritten(text: &str, renamed: &Renamed) -> String {
     let mut out = String::new();
-    for part in parts(text) {
+    for part in segments(text) {
         match part {
-            Part::Text(text) => out.push_str(text),
-            Part::Dollar => out.push_str("$$"),
-            Part::Name(name) => {
+            Segment::Text(text) => out.push_str(text),
+            Segment::EscapedDollar => out.push_str("$$"),
+            Segment::Reference(name) => {
                 let new = renamed.iter().find(|(old, _)| old == name).and_then(|(_, new)| new.as_deref());
                 out.extend(["$(", new.unwrap_or(name), ")"]);
             }

@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::container;
-use jobplate_manifest::env::{Part, describe_source, parts};
-use jobplate_manifest::object::each_in_text;
+use jobplate_manifest::env::{Segment, describe_source, segments};
+use jobplate_manifest::object::for_each_object;
 use jobplate_manifest::workload::pod_specs;
 use jobplate_yaml::Node;
 
@@ -38,8 +38,8 @@ pub(crate) struct ProgramContainer {
 pub(crate) fn find(program: &Program, source: &Rc<Text>) -> Result<ProgramContainer> {
     let whole = Place { source: Rc::clone(source), span: 0..0 };
     let mut found = None;
-    each_in_text(&source.text, &mut |offset, object| {
-        for own in pod_specs(object).unwrap_or_default().into_iter().flat_map(container::all) {
+    for_each_object(&source.text, &mut |offset, object| {
+        for own in pod_specs(object).unwrap_or_default().into_iter().flat_map(container::containers) {
             if generation::agent_generation(own) != Some(program.generation) {
                 continue;
             }
@@ -175,11 +175,11 @@ const LONGEST: usize = 128 << 10;
 /// Expands `$(VAR)` as Kubernetes does: `$$` is a dollar, and what is not set stays. None where it becomes too long.
 fn expand(environ: &Environ, text: &str) -> Option<Known> {
     let mut out = String::new();
-    for part in parts(text) {
+    for part in segments(text) {
         match part {
-            Part::Text(text) => out.push_str(text),
-            Part::Dollar => out.push('$'),
-            Part::Name(name) => match environ.get(name) {
+            Segment::Text(text) => out.push_str(text),
+            Segment::EscapedDollar => out.push('$'),
+            Segment::Reference(name) => match environ.get(name) {
                 Some(variable) if out.len() + variable.value.text().len() > LONGEST => return None,
                 Some(variable) => out.push_str(variable.value.text()),
                 None => out.extend(["$(", name, ")"]),

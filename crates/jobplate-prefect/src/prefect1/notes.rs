@@ -3,7 +3,7 @@
 use jobplate_diagnostic::{Message, ProgramName};
 use std::collections::HashMap;
 
-use jobplate_manifest::env::used_names;
+use jobplate_manifest::env::referenced_names;
 
 use super::agent::Agent;
 use super::config::Config;
@@ -187,7 +187,7 @@ impl Notes<'_> {
                 _ => Some(variable.value),
             };
             let Some(value) = value.and_then(|value| heap.str(value)) else { continue };
-            let mut used: Vec<&str> = used_names(value).collect();
+            let mut used: Vec<&str> = referenced_names(value).collect();
             used.dedup();
             for later in used.into_iter().filter(|name| first.get(*name).is_some_and(|first| *first > position)) {
                 let own = text::str(heap, variable.name);

@@ -6,7 +6,7 @@
 //! fault holds a value.
 
 use jobplate_diagnostic::ProgramName;
-use jobplate_manifest::names::{self, Fault};
+use jobplate_manifest::names::{self, ValidationError};
 
 use super::config::string_to_type;
 use super::defaults::RESERVED;
@@ -22,19 +22,23 @@ pub const NESTS: &str = "__";
 ///
 /// # Errors
 /// Returns what is wrong with a name that Prefect or Kubernetes does not accept.
-pub fn name(key: &str) -> Result<&str, Fault> {
+pub fn name(key: &str) -> Result<&str, ValidationError> {
     let name = secret_name(key).unwrap_or(key);
-    names::data_key(name)?;
+    names::check_data_key(name)?;
     if name.starts_with("PREFECT__") {
         if secret_name(&format!("{name}{NESTS}")).is_some() {
-            return Err(Fault::new("this is a dict of all secrets").hint("give each secret a variable of its own"));
+            return Err(
+                ValidationError::new("this is a dict of all secrets").hint("give each secret a variable of its own")
+            );
         }
-        return Err(Fault::new(format!("{name} is a setting of Prefect's, and no secret of a flow"))
+        return Err(ValidationError::new(format!("{name} is a setting of Prefect's, and no secret of a flow"))
             .hint("leave it out; settings are for `" + ProgramName + " render`: --backend, --api, --api-key, --env"));
     }
     if let Some(method) = name.split(NESTS).find(|part| RESERVED.contains(part)) {
-        return Err(Fault::new(format!("Prefect can't start: no setting or secret can be called `{method}`"))
-            .hint("choose another name"));
+        return Err(ValidationError::new(format!(
+            "Prefect can't start: no setting or secret can be called `{method}`"
+        ))
+        .hint("choose another name"));
     }
     Ok(name)
 }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::embedded;
-use jobplate_manifest::object::each_in_text;
+use jobplate_manifest::object::for_each_object;
 
 use super::defaults::JOB_TEMPLATE;
 use super::run_config::{Path, ReadFile, at_path};
@@ -24,12 +24,12 @@ pub(super) fn default() -> Rc<Text> {
 /// Fails where there are several.
 pub fn in_config_map(source: Rc<Text>) -> Result<Rc<Text>> {
     let mut found = None;
-    each_in_text(&source.text, &mut |offset, object| {
+    for_each_object(&source.text, &mut |offset, object| {
         if !embedded::is_config_map(object) {
             return Ok(());
         }
-        for (key, value) in embedded::data(object)?.into_iter().flat_map(|data| data.entries()) {
-            if !template_keys::JOB_TEMPLATE.iter().any(|own| key.has_text(own)) || !embedded::is_text(value) {
+        for (key, value) in embedded::config_map_data(object)?.into_iter().flat_map(|data| data.entries()) {
+            if !template_keys::JOB_TEMPLATE.iter().any(|own| key.has_text(own)) || !embedded::can_hold_document(value) {
                 continue;
             }
             let span = offset + value.span().start..offset + value.span().end;

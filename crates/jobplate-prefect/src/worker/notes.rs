@@ -2,7 +2,7 @@
 
 use jobplate_diagnostic::{Message, ProgramName, suggest};
 use jobplate_manifest::env::KEY_SOURCES;
-use jobplate_manifest::names::{self, Fault};
+use jobplate_manifest::names::{self, ValidationError};
 
 use super::environment::{WorkerEnvEntry, WorkerEnvOrigin};
 use super::fill::{self, RedactedNames};
@@ -262,7 +262,7 @@ impl Notes<'_> {
             let place_of = |key: &str| heap.item(reference, key).and_then(|own| heap.place(own)).or(place).cloned();
             let object = own("name").filter(|name| !name.is_empty());
             let fault = match &object {
-                Some(object) => names::object_name(word, object).err().map(Fault::message),
+                Some(object) => names::check_object_name(word, object).err().map(ValidationError::message),
                 None => Some(format!("the {word} has no name").into()),
             };
             if let Some(fault) = fault {
@@ -270,7 +270,7 @@ impl Notes<'_> {
                 self.add(text + fault, place_of("name").as_ref());
             }
             let fault = match own("key") {
-                Some(key) => names::data_key(&key).err().map(Fault::message),
+                Some(key) => names::check_data_key(&key).err().map(ValidationError::message),
                 None => Some(format!("the key of the {word} is missing").into()),
             };
             if let Some(fault) = fault {
@@ -391,7 +391,7 @@ impl Notes<'_> {
             let Some(id) = own(key) else { continue };
             let name = heap.str(id).unwrap_or_default();
             // What a placeholder gives may be anybody's.
-            if let Err(fault) = names::object_name("Job", &format!("{name}{ending}")) {
+            if let Err(fault) = names::check_object_name("Job", &format!("{name}{ending}")) {
                 let text = Message::from(format!("Kubernetes refuses the Job: `{key}`: "));
                 self.add(text + fault.message(), heap.place(id));
             }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::embedded;
-use jobplate_manifest::object::{Object, each_in_text};
+use jobplate_manifest::object::{Object, for_each_object};
 use jobplate_yaml::{Node, StrictMap};
 
 use super::values::{as_json, load};
@@ -21,7 +21,7 @@ pub fn is_base_job_template(text: &str) -> bool {
     // JSON that YAML does not take, such as halves of characters, is a template all the same, and so is broken JSON.
     let mut found =
         text.trim_start_matches('\u{feff}').trim_start().starts_with('{') && text.contains("job_configuration");
-    let looked = each_in_text(text, &mut |_, object| {
+    let looked = for_each_object(text, &mut |_, object| {
         found |= base_job_template::find(object).is_some() || kubernetes_job_block::find(object).is_some();
         found |= object.kind == "PrefectWorkPool";
         found |= !in_texts(object).is_empty();
@@ -41,7 +41,7 @@ fn in_texts<'a>(object: &Object<'a>) -> Vec<Node<'a>> {
         let value = CHART_VALUE.iter().try_fold(object.node, |node, key| node.get_first(key));
         return value.into_iter().filter(|value| is_template(*value)).collect();
     }
-    let data = embedded::data(object).ok().flatten();
+    let data = embedded::config_map_data(object).ok().flatten();
     let entries = data.into_iter().flat_map(StrictMap::entries);
     let is_base_job_template =
         |(key, value): &(Node<'a>, Node<'a>)| key.has_text(template_keys::BASE_JOB_TEMPLATE) || is_template(*value);
@@ -64,7 +64,7 @@ fn find(heap: &mut Heap, source: &Rc<Text>) -> Result<Id> {
     let mut inner: Vec<Rc<Text>> = Vec::new();
     let mut is_block = false;
     let mut count = 0;
-    each_in_text(&source.text, &mut |offset, object| {
+    for_each_object(&source.text, &mut |offset, object| {
         is_block |= kubernetes_job_block::find(object).is_some();
         count += usize::from(base_job_template::find(object).is_some());
         if let Some(patches) = base_job_template::patches(object) {
