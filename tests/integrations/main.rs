@@ -4,14 +4,14 @@
 mod argocd;
 #[path = "../cmd/console.rs"]
 mod console;
+mod doc_example;
+mod docs;
 mod downloads;
 mod github;
 mod gitlab;
 mod krm;
 mod kubectl;
 mod kubectl_secret;
-mod page;
-mod papers;
 mod pre_commit;
 mod programs;
 mod release;

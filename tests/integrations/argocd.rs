@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Output;
 
-use crate::page::example;
+use crate::doc_example::example;
 use crate::programs::{Place, find};
 
 use crate::run;

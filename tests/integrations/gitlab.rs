@@ -1,7 +1,7 @@
 //! The GitLab job of the page, run by `gitlab-ci-local` as GitLab's shell executor would.
 
+use crate::doc_example::{CI, example, with};
 use crate::downloads::{ARCHIVE, Server, VERSION};
-use crate::page::{CI, example, with};
 use crate::programs::{Place, find, needs, on_path};
 use crate::run;
 

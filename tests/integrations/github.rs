@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
+use crate::doc_example::{CI, example};
 use crate::downloads::{ARCHIVE, Server, VERSION, fill};
-use crate::page::{CI, example};
 use crate::programs::{Place, done, find, needs};
 use crate::run;
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::page::{CI, example, with};
+use crate::doc_example::{CI, example, with};
 use crate::programs::{Place, done, find, needs};
 use crate::run;
 
