@@ -18,7 +18,7 @@ mod ui;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use jobplate_diagnostic::{Error, Kind};
+use jobplate_diagnostic::{Error, ErrorKind};
 
 use crate::commands::command_line;
 use crate::ui::Ui;
@@ -44,9 +44,9 @@ fn main() -> ExitCode {
 fn hide_panics(invocation: Invocation) {
     std::panic::set_hook(Box::new(move |panic| {
         let place = panic.location().map_or(String::new(), |at| format!(" ({}:{})", at.file(), at.line()));
-        let error = Error::new(Kind::Internal, format!("a bug in jobplate{place}; nothing more was written"))
+        let error = Error::new(ErrorKind::Internal, format!("a bug in jobplate{place}; nothing more was written"))
             .hint("please report this place with the command, without any secrets");
         let _ = Ui::from_environment(invocation, command_line).fail(&error);
-        std::process::exit(i32::from(Kind::Internal.exit_code()));
+        std::process::exit(i32::from(ErrorKind::Internal.exit_code()));
     }));
 }

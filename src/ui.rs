@@ -21,7 +21,7 @@ use std::process::ExitCode;
 
 use anstream::{AutoStream, ColorChoice};
 use jobplate::diagnostic;
-use jobplate_diagnostic::{Error, Kind, Message, ProgramName, Result, io_reason, write_error};
+use jobplate_diagnostic::{Error, ErrorKind, Message, ProgramName, Result, describe_io_error, output_error};
 
 use self::github::{Workflow, escape_workflow_commands};
 use self::invocation::Invocation;
@@ -52,7 +52,7 @@ pub(crate) struct Ui {
     /// The file that gets errors, too.
     error_file: Option<OsString>,
     /// The documents that errors and warnings are about.
-    documents: diagnostic::Documents,
+    documents: diagnostic::DocumentCache,
     /// Whether an error was reported.
     has_failed: Cell<bool>,
 }
@@ -70,7 +70,7 @@ impl Ui {
             github: Workflow::from_environment(invocation),
             is_helm_plugin: std::env::var_os("HELM_PLUGIN_NAME").is_some_and(|name| name == HELM_PLUGIN),
             error_file: std::env::var_os("JOBPLATE_ERROR_FILE").filter(|path| !path.is_empty()),
-            documents: diagnostic::Documents::default(),
+            documents: diagnostic::DocumentCache::default(),
             has_failed: Cell::new(false),
         }
     }
@@ -89,19 +89,19 @@ impl Ui {
     ///
     /// # Errors
     ///
-    /// Fails as `write` does; with [`Kind::Output`] if standard output can't be written to, and with
-    /// [`Kind::ClosedOutput`] if nobody reads it any more.
+    /// Fails as `write` does; with [`ErrorKind::Output`] if standard output can't be written to, and with
+    /// [`ErrorKind::ClosedOutput`] if nobody reads it any more.
     pub(crate) fn print(&self, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<ExitCode> {
         let print = || {
             // Not `io::stdout()`: it looks for line breaks in all that goes through it.
-            let out = stdout().map_err(|error| write_error(&error))?;
+            let out = stdout().map_err(|error| output_error(&error))?;
             let mut out = BufWriter::with_capacity(BUFFER, out);
             write(&mut out)?;
-            out.flush().map_err(|error| write_error(&error))
+            out.flush().map_err(|error| output_error(&error))
         };
         match print() {
             Ok(()) => Ok(ExitCode::SUCCESS),
-            Err(error) if error.kind() == Kind::Output => Err(error.with_context("cannot write to stdout")),
+            Err(error) if error.kind() == ErrorKind::Output => Err(error.with_context("cannot write to stdout")),
             Err(error) => Err(error),
         }
     }
@@ -112,7 +112,7 @@ impl Ui {
     ///
     /// Fails as [`Ui::print`] does.
     pub(crate) fn print_text(&self, text: &str) -> Result<ExitCode> {
-        self.print(|out| out.write_all(text.as_bytes()).map_err(|error| write_error(&error)))
+        self.print(|out| out.write_all(text.as_bytes()).map_err(|error| output_error(&error)))
     }
 
     /// Lets `write` write a diff of manifests to standard output.
@@ -130,7 +130,7 @@ impl Ui {
 
     /// Writes a note to standard error, unless notes are left out.
     pub(crate) fn note(&self, note: impl Into<Message>) {
-        self.write_notes(&diagnostic::note(&self.text(&note.into())));
+        self.write_notes(&diagnostic::render_note(&self.text(&note.into())));
     }
 
     /// Writes notes and warnings, as `diagnostic` formats them, to standard error, unless notes are left out.
@@ -156,11 +156,11 @@ impl Ui {
 
     /// Reports an error to whoever may read it, and returns the exit code.
     pub(crate) fn fail(&self, error: &Error) -> ExitCode {
-        if error.kind() != Kind::ClosedOutput {
+        if error.kind() != ErrorKind::ClosedOutput {
             let helm = "to see it without Helm: helm template RELEASE CHART | "
                 + ProgramName
                 + " post-render, with the same arguments";
-            let helm = self.is_helm_plugin.then(|| diagnostic::note(&self.text(&helm)));
+            let helm = self.is_helm_plugin.then(|| diagnostic::render_note(&self.text(&helm)));
             self.report_error(error, &helm.unwrap_or_default());
         }
         ExitCode::from(error.kind().exit_code())
@@ -168,7 +168,7 @@ impl Ui {
 
     /// Reports an error, and something about it, on standard error and to those who do not read that.
     pub(crate) fn report_error(&self, error: &Error, more: &str) {
-        let text = diagnostic::error(error, self.invocation.name(), &self.documents) + more;
+        let text = diagnostic::render_error(error, self.invocation.name(), &self.documents) + more;
         self.write_stderr(&text);
         self.write_error_file(&anstream::adapter::strip_str(&text).to_string());
         if let Some(workflow) = &self.github {
@@ -193,7 +193,7 @@ impl Ui {
             let first = text.lines().next().unwrap_or_default();
             workflow.report_error(&Error::usage(first.trim_start_matches("error: ")));
         }
-        Ok(ExitCode::from(Kind::Usage.exit_code()))
+        Ok(ExitCode::from(ErrorKind::Usage.exit_code()))
     }
 
     /// Empties an error file in which an error is: what is in it afterwards is of this run. Whatever else somebody
@@ -222,7 +222,10 @@ impl Ui {
         if let Some(path) = &self.error_file
             && let Err(error) = open(path).and_then(|mut file| file.write_all(text.as_bytes()))
         {
-            let note = diagnostic::note(&format!("JOBPLATE_ERROR_FILE can't be written: {}", io_reason(&error)));
+            let note = diagnostic::render_note(&format!(
+                "JOBPLATE_ERROR_FILE can't be written: {}",
+                describe_io_error(&error)
+            ));
             self.write_stderr(&note);
             self.write_terminal(&anstream::adapter::strip_str(&note).to_string());
         }
@@ -258,14 +261,14 @@ impl DiffOutput<'_> {
     pub(crate) fn write(&mut self, text: &str) -> Result<()> {
         let text = if self.is_colored { text.to_owned() } else { anstream::adapter::strip_str(text).to_string() };
         let text = if self.is_workflow { escape_workflow_commands(&text) } else { text };
-        self.out.write_all(text.as_bytes()).map_err(|error| write_error(&error))
+        self.out.write_all(text.as_bytes()).map_err(|error| output_error(&error))
     }
 }
 
 /// Ignores that nobody reads any more what was only to be reported: it does not change what is done.
 pub(crate) fn unless_closed(printed: Result<ExitCode>) -> Result<()> {
     match printed {
-        Err(error) if error.kind() != Kind::ClosedOutput => Err(error),
+        Err(error) if error.kind() != ErrorKind::ClosedOutput => Err(error),
         _ => Ok(()),
     }
 }
@@ -273,7 +276,7 @@ pub(crate) fn unless_closed(printed: Result<ExitCode>) -> Result<()> {
 /// Ends the process at once, as interrupted.
 #[cfg(feature = "cluster")]
 pub(crate) fn end_interrupted() {
-    std::process::exit(i32::from(Kind::Interrupted.exit_code()));
+    std::process::exit(i32::from(ErrorKind::Interrupted.exit_code()));
 }
 
 #[cfg(unix)]

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use clap_complete::engine::ArgValueCandidates;
 use jobplate::diagnostic;
-use jobplate::diagnostic::edits::Told;
+use jobplate::diagnostic::edits::EditStatus;
 use jobplate_cluster::{ApplyOptions, OnImmutable, Outcome, Report, ReportRow, SessionOptions, WaitOptions};
 use jobplate_diagnostic::{Error, ProgramName, Result};
 use serde::Serialize;
@@ -209,7 +209,12 @@ Exit codes: 0 done, 2 input, 3 refused or unreachable, 4 the Job failed, 5 out o
             workflow.report_outcomes(outcomes, report.dry_run);
         }
         let is_done = !report.dry_run && report.failure.is_none();
-        let told = edits::tell(edits, if is_done { Told::Made } else { Told::Shown }, Ok(ExitCode::SUCCESS), ui);
+        let told = edits::tell(
+            edits,
+            if is_done { EditStatus::Applied } else { EditStatus::Previewed },
+            Ok(ExitCode::SUCCESS),
+            ui,
+        );
         // What became of the objects counts more than who could not be told.
         report.failure.map_or(told, |kind| Ok(ExitCode::from(kind.exit_code())))
     }
@@ -225,7 +230,7 @@ fn print(done: &Report, format: Option<Format>, ui: &Ui) -> Result<()> {
                 let job = row.job_result.as_ref().map(|job| format!(", {job}")).unwrap_or_default();
                 let reason = row.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
                 let line = format!("{} {}{dry}{job}{reason}", row.qualified_name(), row.outcome.as_str());
-                text.push_str(&(diagnostic::printable(&line) + "\n"));
+                text.push_str(&(diagnostic::escape_controls(&line) + "\n"));
             }
         }
         Some(Format::Name) => {
@@ -233,7 +238,7 @@ fn print(done: &Report, format: Option<Format>, ui: &Ui) -> Result<()> {
             done.rows
                 .iter()
                 .filter(|row| applied(row.outcome))
-                .for_each(|row| text.push_str(&(diagnostic::printable(&row.qualified_name()) + "\n")));
+                .for_each(|row| text.push_str(&(diagnostic::escape_controls(&row.qualified_name()) + "\n")));
         }
         Some(Format::Json) => {
             let rows: Vec<Printed<'_>> = done.rows.iter().map(Printed::of).collect();

@@ -11,7 +11,7 @@ use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use jobplate::diagnostic::edits::Told;
+use jobplate::diagnostic::edits::EditStatus;
 use jobplate::render::{Pair, Rendering, Source};
 use jobplate_diagnostic::{Error, LineIndex, ProgramName, Result, suggest};
 use jobplate_yaml::{Document, Node, NodeArena, NodeKind, ScalarKind};
@@ -100,7 +100,7 @@ impl Command for ArgocdGenerateArgs {
         check_objects(&mut rendering)?;
         let edits = edits::find(&mut rendering, &manifests, ui)?;
         let done = print_all(&mut rendering, ui);
-        edits::tell(edits, Told::Made, done, ui)
+        edits::tell(edits, EditStatus::Applied, done, ui)
     }
 }
 
@@ -166,7 +166,7 @@ fn words(parameters: &str, spec: Option<&str>) -> Result<Vec<String>> {
         };
         let Some((_, takes)) = PARAMETERS.iter().find(|(known, _)| *known == name) else {
             let known = PARAMETERS.map(|(known, _)| known);
-            let hint = suggest::hint(&name, known).unwrap_or_else(|| format!("there are {}", known.join(", ")));
+            let hint = suggest::did_you_mean(&name, known).unwrap_or_else(|| format!("there are {}", known.join(", ")));
             return Err(Error::usage(format!("there is no parameter `{name}`")).hint(hint));
         };
         let mut give = |text: String| match name.as_str() {

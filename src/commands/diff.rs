@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use clap::Args;
 use jobplate::diagnostic;
-use jobplate::diagnostic::edits::Told;
+use jobplate::diagnostic::edits::EditStatus;
 use jobplate_cluster::Difference;
-use jobplate_diagnostic::{Kind, Result};
+use jobplate_diagnostic::{ErrorKind, Result};
 
 use super::definition::Command;
 use crate::shared::cluster_args::{ClusterArgs, manifests};
@@ -64,13 +64,13 @@ Exit codes: 0 nothing differs, 1 something does, 2 input, 3 refused or unreachab
                         "{object} is a Job with another pod template: applying needs --on-immutable"
                     ));
                 }
-                let text = diagnostic::unified(before, after, 1, 1);
+                let text = diagnostic::unified_diff(before, after, 1, 1);
                 out.write(&format!("--- live {object}\n+++ {file} {object}\n{text}"))
             })?;
             Ok(())
         });
         unless_closed(told)?;
-        let code = ExitCode::from(failure.map_or(u8::from(differs), Kind::exit_code));
-        edits::tell(edits, Told::Shown, Ok(code), ui)
+        let code = ExitCode::from(failure.map_or(u8::from(differs), ErrorKind::exit_code));
+        edits::tell(edits, EditStatus::Previewed, Ok(code), ui)
     }
 }

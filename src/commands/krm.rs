@@ -8,11 +8,11 @@ use std::io::Read as _;
 use std::process::ExitCode;
 
 use clap::Args;
-use jobplate::diagnostic::edits::Told;
+use jobplate::diagnostic::edits::EditStatus;
 use jobplate::inject::layer::Layer;
 use jobplate::inject::spec;
 use jobplate::render::Source;
-use jobplate_diagnostic::{Error, LineIndex, ProgramName, Result, io_reason, write_error};
+use jobplate_diagnostic::{Error, LineIndex, ProgramName, Result, describe_io_error, output_error};
 use jobplate_yaml::{Child, Document, Documents, Editor, Node, NodeArena, NodeKind, StrictMap, Value};
 
 use super::definition::Command;
@@ -74,8 +74,8 @@ impl Command for KrmArgs {
         match render(self, &text, list, &in_list, ui) {
             // Nothing of it is printed before all is well.
             Ok((rendered, edits)) => {
-                let done = ui.print(|out| out.write_all(&rendered).map_err(|error| write_error(&error)));
-                edits::tell(edits, Told::Made, done, ui)
+                let done = ui.print(|out| out.write_all(&rendered).map_err(|error| output_error(&error)));
+                edits::tell(edits, EditStatus::Applied, done, ui)
             }
             Err(error) => {
                 // Whoever piped it in reads the reason there; a person reads standard error.
@@ -84,7 +84,7 @@ impl Command for KrmArgs {
                 }
                 // The lines are those of a list that nobody has as a file.
                 Err(match about(list, &error) {
-                    Some((object, path)) => error.with_more(&format!(" ({})", display(object, &path))),
+                    Some((object, path)) => error.with_detail(&format!(" ({})", display(object, &path))),
                     None => error,
                 })
             }
@@ -125,7 +125,7 @@ impl<'t> Stream<'t> {
 fn read(limit: usize) -> Result<String> {
     let mut bytes = Vec::new();
     let read = std::io::stdin().lock().take(limit as u64 + 1).read_to_end(&mut bytes);
-    read.map_err(|error| Error::input(format!("can't be read: {}", io_reason(&error))).in_file("-"))?;
+    read.map_err(|error| Error::input(format!("can't be read: {}", describe_io_error(&error))).in_file("-"))?;
     if bytes.len() > limit {
         return Err(Error::input(format!("the ResourceList is larger than {limit} bytes"))
             .in_file("-")
@@ -220,7 +220,7 @@ fn result(list: Document<'_>, error: &Error, ui: &Ui) -> Value {
 /// The object that an error is about, an item or the functionConfig, and the way to the place in it.
 fn about<'a>(list: Document<'a>, error: &Error) -> Option<(Node<'a>, String)> {
     // The place is in this very text: it is the only one that is read.
-    let at = error.place().filter(|place| *place.document == *list.text)?.span.start;
+    let at = error.location().filter(|place| *place.document == *list.text)?.span.start;
     let items = list.root().get_first("items").into_iter().flat_map(Node::items);
     let mut objects = items.chain(list.root().get_first("functionConfig"));
     let object = objects.find(|object| object.span().contains(&at))?;

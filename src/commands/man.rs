@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use clap_mangen::Man;
-use jobplate_diagnostic::{Error, Result, write_error};
+use jobplate_diagnostic::{Error, Result, output_error};
 use roff::{Roff, roman};
 
 use super::definition::Command;
@@ -44,7 +44,7 @@ impl Command for ManArgs {
                 }
             },
         };
-        ui.print(|out| print(page, out).map_err(|error| write_error(&error)))
+        ui.print(|out| print(page, out).map_err(|error| output_error(&error)))
     }
 }
 

@@ -40,7 +40,7 @@ use std::process::ExitCode;
 
 use clap::builder::Styles;
 use clap::{ArgMatches, Args as _, FromArgMatches as _, Parser};
-use jobplate_diagnostic::{Error, Kind};
+use jobplate_diagnostic::{Error, ErrorKind};
 
 use self::definition::{Definition, Failure};
 use crate::shared::usage::{explain, without_values};
@@ -110,7 +110,7 @@ fn parse(args: &[OsString], ui: &mut Ui) -> Result<(Definition, ArgMatches), Fai
         let command = COMMANDS.iter().find(|command| command.name == name)?;
         Some((*command, matches))
     });
-    known.ok_or_else(|| Failure::Error(Error::new(Kind::Internal, "a command is missing in the list")))
+    known.ok_or_else(|| Failure::Error(Error::new(ErrorKind::Internal, "a command is missing in the list")))
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use jobplate::diagnostic::edits::Told;
-use jobplate_diagnostic::{Error, Result, write_error};
+use jobplate::diagnostic::edits::EditStatus;
+use jobplate_diagnostic::{Error, Result, output_error};
 
 use super::definition::Command;
 use crate::shared::edit_args::{EditArgs, Manifests, Naming};
@@ -80,10 +80,10 @@ Neither Helm shows its notes."
         let done = ui.print(|out| {
             if rendering.is_all_empty() && ui.is_helm_plugin() {
                 // Helm 4 takes an empty output for a failure, even where its chart makes no objects.
-                return out.write_all(b"# nothing to render\n").map_err(|error| write_error(&error));
+                return out.write_all(b"# nothing to render\n").map_err(|error| output_error(&error));
             }
             rendering.write(0, out)
         });
-        edits::tell(edits, Told::Made, done, ui)
+        edits::tell(edits, EditStatus::Applied, done, ui)
     }
 }

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 
 use clap::Args;
 use jobplate::diagnostic;
-use jobplate::diagnostic::edits::Told;
+use jobplate::diagnostic::edits::EditStatus;
 use jobplate::render::{Joined, Pair, Rendering};
-use jobplate_diagnostic::{Error, LineIndex, Result, write_error};
+use jobplate_diagnostic::{Error, LineIndex, Result, output_error};
 use jobplate_manifest::embedded;
 
 use super::definition::Command;
@@ -149,11 +149,11 @@ Exit codes: 0 done, 1 with --check: a file would change, 2 input, or an edit tha
         // Found out before files are replaced, and told once they are.
         let edits = edits::find(&mut rendering, &manifests, ui)?;
         let (done, what) = match output {
-            Output::Check => (check(&mut rendering, diff, ui), Told::Missing),
-            Output::InPlace => (replace(&mut rendering, diff, ui), Told::Made),
-            Output::Print if diff => (print_diff(&mut rendering, ui), Told::Shown),
-            Output::Print => (print_all(&mut rendering, ui), Told::Made),
-            Output::Wrap(into) => (ui.print(|out| wrap(&mut rendering, &into, out)), Told::Made),
+            Output::Check => (check(&mut rendering, diff, ui), EditStatus::Missing),
+            Output::InPlace => (replace(&mut rendering, diff, ui), EditStatus::Applied),
+            Output::Print if diff => (print_diff(&mut rendering, ui), EditStatus::Previewed),
+            Output::Print => (print_all(&mut rendering, ui), EditStatus::Applied),
+            Output::Wrap(into) => (ui.print(|out| wrap(&mut rendering, &into, out)), EditStatus::Applied),
         };
         edits::tell(edits, what, done, ui)
     }
@@ -169,10 +169,10 @@ pub(crate) fn print_all(rendering: &mut Rendering, ui: &Ui) -> Result<ExitCode> 
         rendering.check_joinable()?;
         let mut joined = Joined::new(out);
         for input in 0..rendering.len() {
-            joined.begin().map_err(|error| write_error(&error))?;
+            joined.begin().map_err(|error| output_error(&error))?;
             rendering.write(input, &mut joined)?;
         }
-        joined.finish().map_err(|error| write_error(&error))
+        joined.finish().map_err(|error| output_error(&error))
     })
 }
 
@@ -186,7 +186,7 @@ fn wrap(rendering: &mut Rendering, Wrap { name, namespace, key }: &Wrap, out: &m
     let text = String::from_utf8(rendered).map_err(|_| Error::input("not UTF-8").in_file(rendering.name(0)))?;
     let map = embedded::write_config_map(name, namespace.as_deref(), key, &text)
         .map_err(|error| error.in_file(rendering.name(0)))?;
-    out.write_all(map.as_bytes()).map_err(|error| write_error(&error))
+    out.write_all(map.as_bytes()).map_err(|error| output_error(&error))
 }
 
 /// Lists the inputs that would change, or shows how: exit code 1 if there are any.
@@ -196,7 +196,7 @@ fn check(rendering: &mut Rendering, diff: bool, ui: &Ui) -> Result<ExitCode> {
         unless_closed(print_diff(rendering, ui))?;
     } else {
         let list: String =
-            changing.iter().map(|&input| format!("{}\n", diagnostic::name(rendering.name(input)))).collect();
+            changing.iter().map(|&input| format!("{}\n", diagnostic::escape_name(rendering.name(input)))).collect();
         unless_closed(ui.print_text(&list))?;
     }
     Ok(ExitCode::from(u8::from(!changing.is_empty())))
@@ -232,14 +232,14 @@ fn print_diff(rendering: &mut Rendering, ui: &Ui) -> Result<ExitCode> {
             if !rendering.changes(input) {
                 continue;
             }
-            let name = diagnostic::name(rendering.name(input));
+            let name = diagnostic::escape_name(rendering.name(input));
             out.write(&format!("--- {name}\n+++ {name}\n"))?;
             // Lines that earlier documents of this input have gained.
             let mut gained = 0isize;
             let mut documents = rendering.documents(Some(input));
             while let Some(Pair { line, before, after, edited, .. }) = documents.next()? {
                 if edited {
-                    out.write(&diagnostic::unified(before, after, line, line.saturating_add_signed(gained)))?;
+                    out.write(&diagnostic::unified_diff(before, after, line, line.saturating_add_signed(gained)))?;
                     let last_line = |text: &str| LineIndex::new(text).line(text.len()) as isize;
                     gained += last_line(after) - last_line(before);
                 }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use jobplate::inject::spec::SpecFile;
-use jobplate_diagnostic::{Error, Kind, Result};
+use jobplate_diagnostic::{Error, ErrorKind, Result};
 
 use super::definition::Command;
 use crate::ui::Ui;
@@ -18,7 +18,7 @@ impl Command for SchemaArgs {
 
     fn run(self, ui: &mut Ui) -> Result<ExitCode> {
         let schema = serde_json::to_string_pretty(&schemars::schema_for!(SpecFile))
-            .map_err(|_| Error::new(Kind::Internal, "the schema can't be written as JSON"))?;
+            .map_err(|_| Error::new(ErrorKind::Internal, "the schema can't be written as JSON"))?;
         ui.print_text(&(schema + "\n"))
     }
 }

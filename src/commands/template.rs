@@ -59,7 +59,7 @@ fn find(name: &str) -> Result<&'static str> {
     }
     let names = TEMPLATES.map(|(known, ..)| known);
     let error = Error::usage(format!("no template `{name}`; there are {}", names.join(", ")));
-    Err(match suggest::hint(name, names) {
+    Err(match suggest::did_you_mean(name, names) {
         Some(hint) => error.hint(hint),
         None => error,
     })

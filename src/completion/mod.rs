@@ -23,7 +23,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap_complete::engine::{CompletionCandidate, complete};
-use jobplate_diagnostic::write_error;
+use jobplate_diagnostic::output_error;
 
 use self::line::Line;
 use crate::ui::Ui;
@@ -137,7 +137,7 @@ impl Line {
 
 /// Whatever goes wrong, nothing is said.
 fn quietly(ui: &Ui, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> ExitCode {
-    let written = ui.print(|out| write(out).map_err(|error| write_error(&error)));
+    let written = ui.print(|out| write(out).map_err(|error| output_error(&error)));
     written.unwrap_or(ExitCode::SUCCESS)
 }
 

@@ -145,7 +145,7 @@ fn plain(values: impl Fn(&str) -> Pairs + Send + Sync + 'static) -> ArgValueComp
         let Some(typed) = typed.to_str() else { return Vec::new() };
         let values = values(typed).into_iter().filter(|(value, _)| value.starts_with(typed) && is_safe(value));
         let candidate = |(value, about): (String, String)| {
-            let about = (!about.is_empty()).then(|| jobplate::diagnostic::printable(&about).into());
+            let about = (!about.is_empty()).then(|| jobplate::diagnostic::escape_controls(&about).into());
             CompletionCandidate::new(value).help(about)
         };
         values.map(candidate).collect()

@@ -3,7 +3,7 @@
 use anstyle::{AnsiColor, Style};
 use similar::{ChangeTag, TextDiff};
 
-use super::mask::Masked;
+use super::mask::MaskedText;
 
 /// Lines of context around a change.
 const CONTEXT: usize = 3;
@@ -11,7 +11,7 @@ const CONTEXT: usize = 3;
 /// The hunks that lead from `before` to `after`, whose first lines are these lines of their files (from 1).
 ///
 /// With colours, for a stream that takes them out where they are not wanted.
-pub fn unified(before: &str, after: &str, first_before: usize, first_after: usize) -> String {
+pub fn unified_diff(before: &str, after: &str, first_before: usize, first_after: usize) -> String {
     let (old, new) = (lines(before), lines(after));
     let diff = TextDiff::from_lines(before, after);
     let mut out = String::new();
@@ -49,7 +49,7 @@ fn push(out: &mut String, style: Style, line: &str) {
 /// The masked lines of a text, without their line breaks. A carriage return and other controls are shown
 /// as symbols, so that they can't act on a terminal.
 fn lines(text: &str) -> Vec<String> {
-    let masked = Masked::new(text);
+    let masked = MaskedText::new(text);
     let mut start = 0;
     let lines = text.split_inclusive('\n').map(|line| {
         let content = line.strip_suffix('\n').unwrap_or(line);
@@ -69,7 +69,7 @@ mod tests {
     fn a_changed_value_shows_as_changed_and_stays_hidden() {
         let before = "a: 1\nenv:\n- name: A\n  value: hush\n";
         let after = "a: 1\nenv:\n- name: A\n  value: other\n";
-        let text = anstream::adapter::strip_str(&unified(before, after, 10, 20)).to_string();
+        let text = anstream::adapter::strip_str(&unified_diff(before, after, 10, 20)).to_string();
         assert_eq!(text, "@@ -10,4 +20,4 @@\n a: 1\n env:\n - name: A\n-  value: ***\n+  value: ***\n");
     }
 }

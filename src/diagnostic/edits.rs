@@ -5,7 +5,7 @@ use serde::Serialize;
 /// One edit. Names only: no value is in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Edited {
+pub struct EditRecord {
     /// The input, as it was named; `-` is standard input.
     pub file: String,
     /// The document in it, from 1.
@@ -14,23 +14,23 @@ pub struct Edited {
     pub line: usize,
     /// The object.
     #[serde(flatten)]
-    pub object: Object,
+    pub object: ObjectRef,
     /// The ConfigMap that the object is a text in.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub within: Option<Within>,
+    pub within: Option<ConfigMapKeyRef>,
     /// The container, by name or place (`containers[0]`); left out for what is in none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub container: Option<String>,
     /// What was edited.
     #[serde(flatten)]
-    pub what: What,
+    pub what: EditedItem,
     /// `added`, `replaced` or `removed`.
     pub action: &'static str,
 }
 
 /// An object, by its names before.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Object {
+pub struct ObjectRef {
     /// Its kind.
     pub kind: String,
     /// Its name; left out where it has none.
@@ -43,15 +43,15 @@ pub struct Object {
 
 /// A text of a ConfigMap.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Within {
+pub struct ConfigMapKeyRef {
     /// The ConfigMap.
     #[serde(flatten)]
-    pub object: Object,
+    pub object: ObjectRef,
     /// The key of the text.
     pub key: String,
 }
 
-impl Object {
+impl ObjectRef {
     /// `Kind/name`
     pub fn display(&self) -> String {
         self.name.as_ref().map_or_else(|| self.kind.clone(), |name| format!("{}/{name}", self.kind))
@@ -61,7 +61,7 @@ impl Object {
 /// What can be edited.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub enum What {
+pub enum EditedItem {
     /// An entry of `env`.
     Variable(String),
     /// An entry of `envFrom`: `secret/NAME`.
@@ -70,36 +70,36 @@ pub enum What {
     Field(String),
 }
 
-impl Edited {
+impl EditRecord {
     /// `Kind/name`, and the text that it is in.
     pub fn place(&self) -> String {
-        let within = |Within { object, key }: &Within| format!(" in {}:{key}", object.display());
+        let within = |ConfigMapKeyRef { object, key }: &ConfigMapKeyRef| format!(" in {}:{key}", object.display());
         self.object.display() + &self.within.as_ref().map(within).unwrap_or_default()
     }
 
     /// The name of what was edited.
     pub fn item(&self) -> &str {
-        let (What::Variable(name) | What::Source(name) | What::Field(name)) = &self.what;
+        let (EditedItem::Variable(name) | EditedItem::Source(name) | EditedItem::Field(name)) = &self.what;
         name
     }
 }
 
 /// What edits are told as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Told {
+pub enum EditStatus {
     /// They are made.
-    Made,
+    Applied,
     /// They are only shown.
-    Shown,
+    Previewed,
     /// They should have been made before.
     Missing,
 }
 
 /// The report for programs: `{"edits": [...]}`.
-pub fn json(edits: &[Edited]) -> String {
+pub fn to_json(edits: &[EditRecord]) -> String {
     #[derive(Serialize)]
     struct Report<'e> {
-        edits: &'e [Edited],
+        edits: &'e [EditRecord],
     }
     serde_json::to_string_pretty(&Report { edits }).unwrap_or_default() + "\n"
 }

@@ -4,21 +4,21 @@
 
 use jobplate_diagnostic::Error;
 
-use super::edits::Edited;
-use super::human::printable;
+use super::edits::EditRecord;
+use super::human::escape_controls;
 
 /// Rows of a summary's table; of more, it says how many.
 const MOST_ROWS: usize = 200;
 
 /// An error of a program that is called by this name, as an annotation. `path`: from a file as it was named to its path
 /// in the repository.
-pub fn error_annotation(error: &Error, program: &str, path: impl Fn(&str) -> String) -> String {
+pub fn annotate_error(error: &Error, program: &str, path: impl Fn(&str) -> String) -> String {
     let hint = hint(error, program);
     let mut properties = vec![("title", "jobplate".to_owned())];
     if let Some(file) = error.file().filter(|file| *file != "-") {
         properties.push(("file", path(file)));
     }
-    if let Some(place) = error.place() {
+    if let Some(place) = error.location() {
         let (line, column) = place.line_column();
         properties.extend([("line", line.to_string()), ("col", column.to_string())]);
     }
@@ -26,7 +26,7 @@ pub fn error_annotation(error: &Error, program: &str, path: impl Fn(&str) -> Str
 }
 
 /// An edit that is missing in a file, as an annotation.
-pub fn missing_annotation(edited: &Edited, path: impl Fn(&str) -> String) -> String {
+pub fn annotate_missing_edit(edited: &EditRecord, path: impl Fn(&str) -> String) -> String {
     let mut properties = vec![("title", "jobplate".to_owned())];
     if edited.file != "-" {
         properties.push(("file", path(&edited.file)));
@@ -41,12 +41,12 @@ fn command(name: &str, properties: &[(&str, String)], message: &str) -> String {
     let text = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
     let property = |value: &str| text(value).replace(':', "%3A").replace(',', "%2C");
     let properties: Vec<String> =
-        properties.iter().map(|(key, value)| format!("{key}={}", property(&printable(value)))).collect();
-    format!("::{name} {}::{}\n", properties.join(","), text(&printable(message)))
+        properties.iter().map(|(key, value)| format!("{key}={}", property(&escape_controls(value)))).collect();
+    format!("::{name} {}::{}\n", properties.join(","), text(&escape_controls(message)))
 }
 
 /// Edits as a table for the summary of a step. `heading`: what became of them.
-pub fn edits_summary(heading: &str, edits: &[Edited]) -> String {
+pub fn summarize_edits(heading: &str, edits: &[EditRecord]) -> String {
     let mut table = format!("### jobplate: {heading}\n\n");
     table.push_str("| file | object | container | what | |\n|---|---|---|---|---|\n");
     for edited in edits.iter().take(MOST_ROWS) {
@@ -62,7 +62,7 @@ pub fn edits_summary(heading: &str, edits: &[Edited]) -> String {
 }
 
 /// What became of objects as a table for the summary of a step: each with its outcome and the reason for it.
-pub fn outcomes_summary<'r>(
+pub fn summarize_outcomes<'r>(
     mut outcomes: impl Iterator<Item = (String, &'static str, Option<&'r str>)>,
     dry_run: bool,
 ) -> String {
@@ -84,8 +84,8 @@ fn hint(error: &Error, program: &str) -> String {
 }
 
 /// An error of a program that is called by this name, for the summary of a step.
-pub fn error_summary(error: &Error, program: &str) -> String {
-    let text = printable(&format!("{error}{}", hint(error, program)));
+pub fn summarize_error(error: &Error, program: &str) -> String {
+    let text = escape_controls(&format!("{error}{}", hint(error, program)));
     // Longer than any row of backticks in it, which would end it.
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or_default();
     let fence = "`".repeat(longest.max(2) + 1);
@@ -94,24 +94,24 @@ pub fn error_summary(error: &Error, program: &str) -> String {
 
 /// A text of somebody else's as it is, whatever Markdown would make of it.
 fn code(text: &str) -> String {
-    let plain = printable(text).replace('\n', " ").replace('|', "\\|").replace('`', "'");
+    let plain = escape_controls(text).replace('\n', " ").replace('|', "\\|").replace('`', "'");
     format!("`{plain}`")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::edits::{Object, What};
+    use super::super::edits::{EditedItem, ObjectRef};
     use super::*;
 
-    fn edited() -> Edited {
-        Edited {
+    fn edited() -> EditRecord {
+        EditRecord {
             file: "a,b:c|`.yaml".into(),
             document: 1,
             line: 3,
-            object: Object { kind: "Job".into(), name: Some("etl".into()), namespace: None },
+            object: ObjectRef { kind: "Job".into(), name: Some("etl".into()), namespace: None },
             within: None,
             container: Some("flow".into()),
-            what: What::Variable("TOKEN".into()),
+            what: EditedItem::Variable("TOKEN".into()),
             action: "added",
         }
     }
@@ -121,29 +121,29 @@ mod tests {
         let document = "kind: Job\nx: y\n";
         let error = Error::usage("100%\nof it").hint("a, b").at(10..11).in_document("k8s/a,b.yaml", 1, document);
         assert_eq!(
-            error_annotation(&error, "jobplate", |file| format!("sub/{file}")),
+            annotate_error(&error, "jobplate", |file| format!("sub/{file}")),
             "::error title=jobplate,file=sub/k8s/a%2Cb.yaml,line=2,col=1::100%25%0Aof it%0Ahint: a, b\n"
         );
         assert_eq!(
-            missing_annotation(&edited(), str::to_owned),
+            annotate_missing_edit(&edited(), str::to_owned),
             "::error title=jobplate,file=a%2Cb%3Ac|`.yaml,line=3::TOKEN is to be added in Job/etl, container flow\n"
         );
         assert_eq!(
-            error_annotation(&Error::usage("x").in_file("-"), "jobplate", str::to_owned),
+            annotate_error(&Error::usage("x").in_file("-"), "jobplate", str::to_owned),
             "::error title=jobplate::x\n"
         );
     }
 
     #[test]
     fn an_error_stays_in_its_fence() {
-        let summary = error_summary(&Error::usage("seen:\n``````\n<img>"), "jobplate");
+        let summary = summarize_error(&Error::usage("seen:\n``````\n<img>"), "jobplate");
         assert!(summary.ends_with("\n\n```````text\nseen:\n``````\n<img>\n```````\n\n"), "{summary}");
     }
 
     #[test]
     fn names_do_not_break_out_of_a_table() {
-        let table = edits_summary("done", &[edited()]);
+        let table = summarize_edits("done", &[edited()]);
         assert!(table.ends_with("| `a,b:c\\|'.yaml:3` | `Job/etl` | `flow` | `TOKEN` | added |\n\n"), "{table}");
-        assert!(edits_summary("done", &vec![edited(); 201]).ends_with("\nand 1 more\n\n"));
+        assert!(summarize_edits("done", &vec![edited(); 201]).ends_with("\nand 1 more\n\n"));
     }
 }

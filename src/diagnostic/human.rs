@@ -2,19 +2,19 @@
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
-use jobplate_diagnostic::{Error, Place};
+use jobplate_diagnostic::{Error, Location};
 
-use super::shown::{Documents, Shown};
+use super::document_cache::{CachedDocument, DocumentCache};
 
 /// The text of an error of a program that is called by this name: what is wrong, where, the line, what to do. With
 /// colours, for a stream that takes them out where they are not wanted.
-pub fn error(error: &Error, program: &str, documents: &Documents) -> String {
-    let message = match (error.place(), error.file()) {
-        (None, Some(file)) => printable(&format!("{file}: {}", error.message())),
-        _ => printable(error.message()),
+pub fn render_error(error: &Error, program: &str, documents: &DocumentCache) -> String {
+    let message = match (error.location(), error.file()) {
+        (None, Some(file)) => escape_controls(&format!("{file}: {}", error.message())),
+        _ => escape_controls(error.message()),
     };
-    let hint = error.hint_message().map(|hint| printable(&hint.with_program(program)));
-    let line = error.place().map(|place| SourceLine::new(place, &documents.get(&place.document)));
+    let hint = error.hint_message().map(|hint| escape_controls(&hint.with_program(program)));
+    let line = error.location().map(|place| SourceLine::new(place, &documents.get(&place.document)));
     let mut main = Group::with_title(Level::ERROR.primary_title(message.as_str()));
     if let Some(line) = &line {
         let end = line.text.ceil_char_boundary((line.caret + 1).min(line.text.len()));
@@ -42,8 +42,8 @@ pub fn error(error: &Error, program: &str, documents: &Documents) -> String {
 }
 
 /// The text of a note.
-pub fn note(note: &str) -> String {
-    let note = printable(note);
+pub fn render_note(note: &str) -> String {
+    let note = escape_controls(note);
     let report = [Group::with_title(Level::NOTE.secondary_title(note.as_str()))];
     Renderer::styled().decor_style(DecorStyle::Ascii).render(&report) + "\n"
 }
@@ -59,7 +59,7 @@ struct SourceLine {
 }
 
 impl SourceLine {
-    fn new(place: &Place, shown: &Shown) -> Self {
+    fn new(place: &Location, shown: &CachedDocument) -> Self {
         let text = &*place.document;
         let at = text.floor_char_boundary(place.span.start);
         let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
@@ -70,8 +70,8 @@ impl SourceLine {
         // A tab is drawn as wide as it may be: one column here, so that the caret stands right.
         let text: String = line.trim_end_matches('\r').chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let caret = line[..caret].chars().map(|c| if c.is_control() { 1 } else { c.len_utf8() }).sum();
-        let (number, column) = place.line_column_in(&shown.lines);
-        SourceLine { file: printable(&place.file), number, column, text, caret }
+        let (number, column) = place.line_column_with(&shown.lines);
+        SourceLine { file: escape_controls(&place.file), number, column, text, caret }
     }
 }
 
@@ -85,21 +85,21 @@ impl SourceLine {
 }
 
 /// The text of a warning.
-pub fn warning(warning: &str) -> String {
-    let text = printable(warning);
+pub fn render_warning(warning: &str) -> String {
+    let text = escape_controls(warning);
     let report = [Group::with_title(Level::WARNING.secondary_title(text.as_str()))];
     Renderer::styled().decor_style(DecorStyle::Ascii).render(&report) + "\n"
 }
 
 /// Names of an input as part of a line: without breaks that would pass for lines of ours.
-pub fn name(text: &str) -> String {
+pub fn escape_name(text: &str) -> String {
     // Others than control characters break lines, or turn their direction.
     let is_odd = |c: char| c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     text.chars().flat_map(|c| if is_odd(c) { c.escape_default().collect() } else { vec![c] }).collect()
 }
 
 /// No control character of an input or argument reaches a terminal.
-pub fn printable(text: &str) -> String {
+pub fn escape_controls(text: &str) -> String {
     text.chars()
         .flat_map(|c| if c.is_control() && c != '\n' { c.escape_default().collect() } else { vec![c] })
         .collect()
@@ -109,8 +109,8 @@ pub fn printable(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn plain(error_: &Error) -> String {
-        anstream::adapter::strip_str(&error(error_, "jobplate", &Documents::default())).to_string()
+    fn plain(error: &Error) -> String {
+        anstream::adapter::strip_str(&render_error(error, "jobplate", &DocumentCache::default())).to_string()
     }
 
     #[test]

@@ -15,13 +15,13 @@ use jobplate_yaml::{DecodedScalar, Document, Node, NodeArena, NodeKind, read};
 pub(super) const MASK: &str = "***";
 
 /// A document and the bytes of it that may not be shown.
-pub(super) struct Masked<T> {
+pub(super) struct MaskedText<T> {
     text: T,
     /// Ascending, not overlapping.
     secret: Vec<Range<usize>>,
 }
 
-impl<T: Deref<Target = str>> Masked<T> {
+impl<T: Deref<Target = str>> MaskedText<T> {
     /// Finds out what may not be shown of a document.
     pub(super) fn new(text: T) -> Self {
         let mut secret = Vec::new();
@@ -34,7 +34,7 @@ impl<T: Deref<Target = str>> Masked<T> {
             }
             overlaps
         });
-        Masked { text, secret }
+        MaskedText { text, secret }
     }
 
     /// The pieces of the text that may be shown, and those that may not.
@@ -215,7 +215,7 @@ mod tests {
     use super::*;
 
     fn masked(text: &str) -> String {
-        Masked::new(text).slice(0..text.len(), 0).0
+        MaskedText::new(text).slice(0..text.len(), 0).0
     }
 
     #[test]
@@ -280,7 +280,7 @@ mod tests {
     #[test]
     fn an_offset_is_followed() {
         let text = "value: hush # here\n";
-        let masked = Masked::new(text);
+        let masked = MaskedText::new(text);
         assert_eq!(masked.slice(0..18, 14), ("value: *** # here".to_owned(), 13));
         assert_eq!(masked.slice(0..18, 9).1, 7);
         assert_eq!(masked.slice(0..18, 2).1, 2);

@@ -9,20 +9,20 @@
 //! | `diff` | how a diff of a document looks |
 //! | `edits` | what a report of edits holds |
 //! | `mask` | how sensitive values are masked in every output, and what else is: comments, text that no parser reads |
-//! | `shown` | how long the masked ranges of a document are kept |
-//! | `foreign` | which words of a server's warning are shown |
+//! | `document_cache` | how long the masked ranges of a document are kept |
+//! | `server_message` | which words of a server's warning are shown |
 //! | `table` | how columns are aligned |
 
 mod diff;
+mod document_cache;
 pub mod edits;
-mod foreign;
 pub mod github;
 mod human;
 mod mask;
-mod shown;
+mod server_message;
 mod table;
 
-pub use diff::unified;
-pub use human::{error, name, note, printable, warning};
-pub use shown::Documents;
-pub use table::table;
+pub use diff::unified_diff;
+pub use document_cache::DocumentCache;
+pub use human::{escape_controls, escape_name, render_error, render_note, render_warning};
+pub use table::format_table;

@@ -73,7 +73,7 @@ impl Plan<'_> {
         self.edits.extend(more);
         self.edits.sort_by_key(Edit::node);
         match self.edits.windows(2).any(|pair| pair[0].node() == pair[1].node()) {
-            true => Err(Error::new(jobplate_diagnostic::Kind::Internal, "two edits of one node")),
+            true => Err(Error::new(jobplate_diagnostic::ErrorKind::Internal, "two edits of one node")),
             false => Ok(()),
         }
     }

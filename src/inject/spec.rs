@@ -533,7 +533,7 @@ spec:
         ] {
             let text = format!("{HEAD}spec:\n  {spec}\n");
             let error = read("x", &text, false).map(|_| ()).expect_err(spec);
-            let at = error.place().unwrap_or_else(|| panic!("{spec}: no place")).span.start;
+            let at = error.location().unwrap_or_else(|| panic!("{spec}: no place")).span.start;
             assert!(text[at..].starts_with(place), "{spec}: at {}", &text[at..]);
             let message = format!(
                 "{} {}",

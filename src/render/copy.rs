@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Write};
 
-use jobplate_diagnostic::{Error, Result, write_error};
+use jobplate_diagnostic::{Error, Result, output_error};
 use jobplate_yaml::StreamError;
 
 use super::errors::{changed, read_error};
@@ -27,7 +27,7 @@ impl CopyError {
     pub(super) fn report(self, name: &str) -> Error {
         match self {
             CopyError::Read(error) => read_error(name, StreamError::Io(error)),
-            CopyError::Write(error) => write_error(&error),
+            CopyError::Write(error) => output_error(&error),
             CopyError::Short => changed(name),
         }
     }

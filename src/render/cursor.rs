@@ -5,7 +5,7 @@
 use std::io::Read;
 use std::ops::Range;
 
-use jobplate_diagnostic::{Result, write_error};
+use jobplate_diagnostic::{Result, output_error};
 use jobplate_yaml::Documents;
 
 use super::errors::{changed, not_utf8, read_error, spool_error};
@@ -106,7 +106,7 @@ impl<'r> Cursor<'r> {
             }
             changes = record.changes();
             self.after.clear();
-            record.write(chunk.bytes, &mut self.after).map_err(|error| write_error(&error))?;
+            record.write(chunk.bytes, &mut self.after).map_err(|error| output_error(&error))?;
             after = std::str::from_utf8(&self.after).map_err(|_| changed(name))?;
         }
         if edited {

@@ -2,20 +2,20 @@
 
 use std::io;
 
-use jobplate_diagnostic::{Error, io_reason};
+use jobplate_diagnostic::{Error, describe_io_error};
 use jobplate_yaml::StreamError;
 
 /// A failed read of an input.
 pub(super) fn read_error(name: &str, error: StreamError) -> Error {
     match error {
-        StreamError::Io(error) => Error::input(format!("can't be read: {}", io_reason(&error))).in_file(name),
+        StreamError::Io(error) => Error::input(format!("can't be read: {}", describe_io_error(&error))).in_file(name),
         StreamError::TooLarge(_) => Error::input("a document is too large").in_file(name),
     }
 }
 
 /// A failed read or write of a temporary file.
 pub(super) fn spool_error(error: &io::Error) -> Error {
-    Error::input(format!("the temporary file can't be used: {}", io_reason(error)))
+    Error::input(format!("the temporary file can't be used: {}", describe_io_error(error)))
         .hint("set TMPDIR to a folder that can be written to")
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use jobplate_diagnostic::{Error, Result, io_reason};
+use jobplate_diagnostic::{Error, Result, describe_io_error};
 use tempfile::SpooledTempFile;
 
 use super::errors::changed;
@@ -61,7 +61,8 @@ impl Source {
     /// Fails if the file cannot be opened or read, or is a directory.
     pub fn open(path: &Path) -> Result<Self> {
         let name = path.display().to_string();
-        let fail = |error: io::Error| Error::input(format!("can't be opened: {}", io_reason(&error))).in_file(&name);
+        let fail =
+            |error: io::Error| Error::input(format!("can't be opened: {}", describe_io_error(&error))).in_file(&name);
         let file = File::open(path).map_err(fail)?;
         let metadata = file.metadata().map_err(fail)?;
         if metadata.is_dir() {
@@ -82,7 +83,7 @@ impl Source {
     pub fn spool(name: String, mut reader: impl Read) -> Result<Self> {
         let mut spool = SpooledTempFile::new(IN_MEMORY);
         io::copy(&mut reader, &mut spool).map_err(|error| {
-            Error::input(format!("can't be read, or not be kept in a temporary file: {}", io_reason(&error)))
+            Error::input(format!("can't be read, or not be kept in a temporary file: {}", describe_io_error(&error)))
                 .in_file(&name)
                 .hint("input from a pipe of more than 4 MiB goes through TMPDIR")
         })?;
@@ -118,7 +119,9 @@ impl Source {
     /// Fails if the file cannot be opened or read again, or has changed.
     pub fn rewind(&mut self) -> Result<Box<dyn Read + '_>> {
         let name = &self.name;
-        let fail = |error: io::Error| Error::input(format!("can't be read again: {}", io_reason(&error))).in_file(name);
+        let fail = |error: io::Error| {
+            Error::input(format!("can't be read again: {}", describe_io_error(&error))).in_file(name)
+        };
         match &mut self.data {
             Data::Spool(spool) => {
                 spool.rewind().map_err(fail)?;

@@ -39,7 +39,7 @@ impl TextEditor {
             let edited = self.document(filter, planner, embedded, document, behind_directives, counts);
             let edited = edited.map_err(|error| {
                 let source_offset = |at: usize| inner.source_offset(offset + at);
-                error.moved(|span| source_offset(span.start)..source_offset(span.end)).at(value.span())
+                error.map_span(|span| source_offset(span.start)..source_offset(span.end)).at(value.span())
             })?;
             let Some(edited) = edited else {
                 text.push_str(document);

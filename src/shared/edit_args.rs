@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use clap_complete::engine::ArgValueCandidates;
 use jobplate::inject::layer::{self, Layer};
 use jobplate::inject::{Injection, Names, Variable, spec};
-use jobplate_diagnostic::{Error, Result, io_reason};
+use jobplate_diagnostic::{Error, Result, describe_io_error};
 use jobplate_manifest::names;
 use jobplate_manifest::select::ContainerChoice;
 use jobplate_manifest::selector::LabelSelector;
@@ -398,7 +398,7 @@ fn read_spec(path: &str, allow_plaintext: bool) -> Result<Layer> {
         return Err(Error::usage("`--spec` is a file; `-` is for manifests"));
     }
     let bytes = std::fs::read(path)
-        .map_err(|error| Error::input(format!("can't be read: {}", io_reason(&error))).in_file(path))?;
+        .map_err(|error| Error::input(format!("can't be read: {}", describe_io_error(&error))).in_file(path))?;
     let text =
         String::from_utf8(bytes).map_err(|_| Error::input("not UTF-8").hint("save the file as UTF-8").in_file(path))?;
     let mut layer = spec::read(path, &text, allow_plaintext)?;

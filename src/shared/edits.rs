@@ -5,10 +5,10 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use jobplate::diagnostic::edits::{Edited, Object, Told, What, Within, json};
+use jobplate::diagnostic::edits::{ConfigMapKeyRef, EditRecord, EditStatus, EditedItem, ObjectRef, to_json};
 use jobplate::inject::template_kind;
 use jobplate::render::{Pair, Rendering};
-use jobplate_diagnostic::{Error, Kind, Result, io_reason};
+use jobplate_diagnostic::{Error, ErrorKind, Result, describe_io_error};
 use jobplate_manifest::difference::{ChangedItem, ObjectName, differences};
 
 use super::edit_args::{Manifests, STDIN};
@@ -17,7 +17,7 @@ use crate::ui::Ui;
 
 /// The edits of a call, and what is to tell of them.
 pub(crate) struct Edits {
-    all: Vec<Edited>,
+    all: Vec<EditRecord>,
     report: Option<Report>,
 }
 
@@ -40,7 +40,7 @@ pub(crate) fn find(rendering: &mut Rendering, manifests: &Manifests, ui: &Ui) ->
         return Ok(None);
     }
     let all = all(rendering)?;
-    let report = manifests.report.as_ref().map(|name| Report::write(name, &json(&all), rendering, manifests));
+    let report = manifests.report.as_ref().map(|name| Report::write(name, &to_json(&all), rendering, manifests));
     Ok(Some(Edits { report: report.transpose()?, all }))
 }
 
@@ -49,8 +49,8 @@ pub(crate) fn find(rendering: &mut Rendering, manifests: &Manifests, ui: &Ui) ->
 /// # Errors
 ///
 /// Fails as `done` does, or if the report can't be written.
-pub(crate) fn tell(edits: Option<Edits>, what: Told, done: Result<ExitCode>, ui: &Ui) -> Result<ExitCode> {
-    if done.as_ref().is_err_and(|error| error.kind() != Kind::ClosedOutput) {
+pub(crate) fn tell(edits: Option<Edits>, what: EditStatus, done: Result<ExitCode>, ui: &Ui) -> Result<ExitCode> {
+    if done.as_ref().is_err_and(|error| error.kind() != ErrorKind::ClosedOutput) {
         return done;
     }
     let Some(Edits { all, report }) = edits else { return done };
@@ -58,7 +58,7 @@ pub(crate) fn tell(edits: Option<Edits>, what: Told, done: Result<ExitCode>, ui:
         Some(Report::File(file)) => file.commit()?,
         Some(Report::Device(name)) => {
             let device = OpenOptions::new().append(true).open(&name);
-            let written = device.and_then(|mut device| device.write_all(json(&all).as_bytes()));
+            let written = device.and_then(|mut device| device.write_all(to_json(&all).as_bytes()));
             written.map_err(|error| failed(&error).in_file(name))?;
         }
         None => {}
@@ -123,10 +123,10 @@ fn of_stdin() -> Option<Metadata> {
 }
 
 fn failed(error: &io::Error) -> Error {
-    Error::input(format!("the report can't be written: {}", io_reason(error)))
+    Error::input(format!("the report can't be written: {}", describe_io_error(error)))
 }
 
-fn all(rendering: &mut Rendering) -> Result<Vec<Edited>> {
+fn all(rendering: &mut Rendering) -> Result<Vec<EditRecord>> {
     let mut edits = Vec::new();
     for input in 0..rendering.len() {
         if !rendering.changes(input) {
@@ -140,17 +140,17 @@ fn all(rendering: &mut Rendering) -> Result<Vec<Edited>> {
                 continue;
             }
             let breaks: Vec<usize> = before.match_indices('\n').map(|(at, _)| at).collect();
-            edits.extend(differences(before, after, &template_kind).into_iter().map(|difference| Edited {
+            edits.extend(differences(before, after, &template_kind).into_iter().map(|difference| EditRecord {
                 file: input.to_owned(),
                 document,
                 line: line + breaks.partition_point(|&at| at < difference.at),
                 object: object(difference.object),
-                within: difference.text.map(|(map, key)| Within { object: object(map), key }),
+                within: difference.text.map(|(map, key)| ConfigMapKeyRef { object: object(map), key }),
                 container: difference.container,
                 what: match difference.item {
-                    ChangedItem::Variable(name) => What::Variable(name),
-                    ChangedItem::Source(name) => What::Source(name),
-                    ChangedItem::Field(name) => What::Field(name),
+                    ChangedItem::Variable(name) => EditedItem::Variable(name),
+                    ChangedItem::Source(name) => EditedItem::Source(name),
+                    ChangedItem::Field(name) => EditedItem::Field(name),
                 },
                 action: difference.action.as_str(),
             }));
@@ -159,6 +159,6 @@ fn all(rendering: &mut Rendering) -> Result<Vec<Edited>> {
     Ok(edits)
 }
 
-fn object(ObjectName { kind, name, namespace }: ObjectName) -> Object {
-    Object { kind, name, namespace }
+fn object(ObjectName { kind, name, namespace }: ObjectName) -> ObjectRef {
+    ObjectRef { kind, name, namespace }
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use jobplate::render::{OPEN_FILES, Source};
-use jobplate_diagnostic::{Error, Result, io_reason};
+use jobplate_diagnostic::{Error, Result, describe_io_error};
 
 use super::edit_args::{Manifests, STDIN};
 
@@ -86,7 +86,8 @@ pub(crate) fn files_in(folder: &Path, recursive: bool, most: usize) -> Result<Ve
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
         let fail = |error: std::io::Error| {
-            Error::input(format!("can't be listed: {}", io_reason(&error))).in_file(folder.display().to_string())
+            Error::input(format!("can't be listed: {}", describe_io_error(&error)))
+                .in_file(folder.display().to_string())
         };
         for entry in std::fs::read_dir(&folder).map_err(fail)? {
             let entry = entry.map_err(fail)?;

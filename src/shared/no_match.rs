@@ -75,10 +75,10 @@ pub(crate) fn refuse(rendering: &mut Rendering, command: &Manifests, matching: M
         let hook = if *is_hook { ", a Helm hook" } else { "" };
         // A pipe's name says nothing.
         let place = if input == STDIN { String::new() } else { format!(" in {input}") };
-        list.push_str(&format!("\n  {}", diagnostic::name(&format!("{object}{place}{hook}{containers}"))));
+        list.push_str(&format!("\n  {}", diagnostic::escape_name(&format!("{object}{place}{hook}{containers}"))));
         for SeenText { key, containers, .. } in texts {
             let line = format!("{object}:{key}, containers: {}", containers.join(", "));
-            list.push_str(&format!("\n    with {}", diagnostic::name(&line)));
+            list.push_str(&format!("\n    with {}", diagnostic::escape_name(&line)));
         }
     }
     if seen.len() > LISTED {

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use jobplate_diagnostic::{Error, Kind, Result, io_reason};
+use jobplate_diagnostic::{Error, ErrorKind, Result, describe_io_error};
 use tempfile::NamedTempFile;
 
 /// Bytes gathered before they are written.
@@ -25,7 +25,9 @@ impl Replacements {
     /// Fails as `write` does, if the file is not writable, or if no file can be written next to it.
     pub(crate) fn add(&mut self, path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
         let name = path.display().to_string();
-        let fail = |what: &str, error: io::Error| Error::input(format!("{what}: {}", io_reason(&error))).in_file(&name);
+        let fail = |what: &str, error: io::Error| {
+            Error::input(format!("{what}: {}", describe_io_error(&error))).in_file(&name)
+        };
         // Through links to the file itself.
         let target = std::fs::canonicalize(path).map_err(|error| fail("can't be found", error))?;
         let metadata = target.metadata().map_err(|error| fail("can't be read", error))?;
@@ -39,7 +41,7 @@ impl Replacements {
             .map_err(|error| fail("no file can be made beside it", error))?;
         let mut out = BufWriter::with_capacity(BUFFER, file);
         write(&mut out).map_err(|error| match error.kind() {
-            Kind::Output => error.with_context("can't be written").in_file(&name),
+            ErrorKind::Output => error.with_context("can't be written").in_file(&name),
             _ => error,
         })?;
         let file = out.into_inner().map_err(|error| fail("can't be written", error.into_error()))?;
@@ -65,7 +67,7 @@ impl Replacements {
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         let mut file = builder.tempfile_in(folder).map_err(|error| {
-            Error::input(format!("can't be written: {}", io_reason(&error))).in_file(path.display().to_string())
+            Error::input(format!("can't be written: {}", describe_io_error(&error))).in_file(path.display().to_string())
         })?;
         write(&mut file)?;
         self.0.push((file, path.to_owned()));
@@ -81,7 +83,7 @@ impl Replacements {
         for (file, target) in self.0 {
             let name = target.display().to_string();
             file.persist(&target).map_err(|error| {
-                Error::input(format!("can't be replaced: {}", io_reason(&error.error))).in_file(name)
+                Error::input(format!("can't be replaced: {}", describe_io_error(&error.error))).in_file(name)
             })?;
         }
         Ok(())

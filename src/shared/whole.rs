@@ -5,7 +5,7 @@ use std::io::{Read as _, stdin};
 use std::path::Path;
 use std::rc::Rc;
 
-use jobplate_diagnostic::{Error, Result, io_reason};
+use jobplate_diagnostic::{Error, Result, describe_io_error};
 use jobplate_prefect::pyvalue::source::Text;
 
 use super::edit_args::STDIN;
@@ -27,7 +27,7 @@ impl Whole {
     /// Fails with the reason if the file can't be read or is too large, or if standard input was read before.
     pub(crate) fn read(&mut self, path: &Path) -> Result<Vec<u8>, String> {
         let mut bytes = Vec::new();
-        let fail = |error: std::io::Error| format!("can't be read: {}", io_reason(&error));
+        let fail = |error: std::io::Error| format!("can't be read: {}", describe_io_error(&error));
         if path == Path::new(STDIN) {
             if std::mem::replace(&mut self.stdin_taken, true) {
                 return Err("standard input can be read once only".to_owned());

@@ -51,7 +51,7 @@ impl<'u> Terminal<'u> {
 impl EventHandler for Terminal<'_> {
     fn on_request(&self, text: &str) {
         if self.ui.verbose {
-            self.tell(&format!("{}\n", diagnostic::printable(text)));
+            self.tell(&format!("{}\n", diagnostic::escape_controls(text)));
         }
     }
 
@@ -62,9 +62,13 @@ impl EventHandler for Terminal<'_> {
     fn on_warning(&self, object: &InputObject, text: &str) {
         // A warning that many objects share, or the dry run and the apply of one, is reported once.
         let document = object.document_text().unwrap_or_default();
-        let shown = self.ui.documents.mask_warning(text, &document);
+        let shown = self.ui.documents.redact_server_message(text, &document);
         if self.warned.borrow_mut().insert(shown.clone()) {
-            self.tell(&diagnostic::warning(&format!("{}:{}: the server warns: {shown}", object.file(), object.line())));
+            self.tell(&diagnostic::render_warning(&format!(
+                "{}:{}: the server warns: {shown}",
+                object.file(),
+                object.line()
+            )));
         }
     }
 
@@ -73,7 +77,7 @@ impl EventHandler for Terminal<'_> {
     }
 
     fn on_finished(&self, row: &ReportRow) {
-        let text = format!("{} {}", diagnostic::printable(&row.qualified_name()), row.outcome.as_str());
+        let text = format!("{} {}", diagnostic::escape_controls(&row.qualified_name()), row.outcome.as_str());
         if self.lines {
             self.tell(&(text + "\n"));
         } else {
@@ -82,7 +86,7 @@ impl EventHandler for Terminal<'_> {
     }
 
     fn on_log_line(&self, pod: &str, container: &str, line: &str) {
-        self.tell(&format!("[{pod} {container}] {}\n", diagnostic::printable(line)));
+        self.tell(&format!("[{pod} {container}] {}\n", diagnostic::escape_controls(line)));
     }
 
     fn on_progress(&self, text: &str) {

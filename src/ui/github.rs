@@ -4,10 +4,10 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::path::Path;
 
-use jobplate::diagnostic::edits::{Edited, Told};
+use jobplate::diagnostic::edits::{EditRecord, EditStatus};
 #[cfg(feature = "cluster")]
-use jobplate::diagnostic::github::outcomes_summary;
-use jobplate::diagnostic::github::{edits_summary, error_annotation, error_summary, missing_annotation};
+use jobplate::diagnostic::github::summarize_outcomes;
+use jobplate::diagnostic::github::{annotate_error, annotate_missing_edit, summarize_edits, summarize_error};
 use jobplate_diagnostic::Error;
 
 use super::invocation::Invocation;
@@ -48,20 +48,20 @@ impl Workflow {
     /// Reports an error.
     pub(crate) fn report_error(&self, error: &Error) {
         let program = self.invocation.name();
-        annotate(&error_annotation(error, program, |file| self.in_repository(file)));
-        self.summarize(&error_summary(error, program));
+        annotate(&annotate_error(error, program, |file| self.in_repository(file)));
+        self.summarize(&summarize_error(error, program));
     }
 
     /// Reports edits; those that are missing are marked in the files.
-    pub(crate) fn report_edits(&self, edits: &[Edited], what: Told) {
-        if what == Told::Missing {
-            let annotation = |edited| missing_annotation(edited, |file| self.in_repository(file));
+    pub(crate) fn report_edits(&self, edits: &[EditRecord], what: EditStatus) {
+        if what == EditStatus::Missing {
+            let annotation = |edited| annotate_missing_edit(edited, |file| self.in_repository(file));
             annotate(&edits.iter().map(annotation).collect::<String>());
         }
         if edits.is_empty() {
             return;
         }
-        self.summarize(&edits_summary(if what == Told::Made { "edits" } else { "edits to be made" }, edits));
+        self.summarize(&summarize_edits(if what == EditStatus::Applied { "edits" } else { "edits to be made" }, edits));
     }
 
     /// Reports what became of objects: each with its outcome and the reason for it.
@@ -71,7 +71,7 @@ impl Workflow {
         outcomes: impl Iterator<Item = (String, &'static str, Option<&'r str>)>,
         dry_run: bool,
     ) {
-        self.summarize(&outcomes_summary(outcomes, dry_run));
+        self.summarize(&summarize_outcomes(outcomes, dry_run));
     }
 
     /// Returns the path of a file from the top of the repository, as annotations want it.

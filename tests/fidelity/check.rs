@@ -156,7 +156,7 @@ pub(crate) fn prepare(case: Case) -> Prepared {
             return prepared;
         }
         Ok(Err(error)) => {
-            if error.kind() == jobplate_diagnostic::Kind::Internal {
+            if error.kind() == jobplate_diagnostic::ErrorKind::Internal {
                 fail("own verification", error.message().to_owned());
             }
             verdict.refused = Some(error.message().to_owned());

@@ -172,7 +172,10 @@ fn judge(
     let (alone, inside) = match (alone, inside) {
         (Ok(alone), Ok(inside)) => (alone, inside),
         (_, Err(error))
-            if !matches!(error.kind(), jobplate_diagnostic::Kind::Refused | jobplate_diagnostic::Kind::Input) =>
+            if !matches!(
+                error.kind(),
+                jobplate_diagnostic::ErrorKind::Refused | jobplate_diagnostic::ErrorKind::Input
+            ) =>
         {
             return Err(format!("an error of kind {:?}: {}", error.kind(), error.message()));
         }
@@ -313,7 +316,7 @@ fn around(before: &str, after: &str) -> (usize, usize) {
 /// An error of the document alone has its place in the ConfigMap, too.
 fn place(case: &Case, embedded: &Embedded, alone: &Error, inside: &Error) -> Result<(), String> {
     within(embedded, inside)?;
-    let (Some(expected), Some(found)) = (alone.place(), inside.place()) else { return Ok(()) };
+    let (Some(expected), Some(found)) = (alone.location(), inside.location()) else { return Ok(()) };
     // Of two faults either may be told; a character that is at fault may be the whole ConfigMap's.
     let admitted = is_admitted(model::documents(&embedded.text)[embedded.document]);
     if !case.layout.is_literal() || !admitted || alone.message() != inside.message() {
@@ -334,7 +337,7 @@ fn place(case: &Case, embedded: &Embedded, alone: &Error, inside: &Error) -> Res
 
 /// An error that is about an embedded document is placed in its scalar.
 fn within(embedded: &Embedded, error: &Error) -> Result<(), String> {
-    let Some(place) = error.place() else { return Err(format!("an error without a place: {}", error.message())) };
+    let Some(place) = error.location() else { return Err(format!("an error without a place: {}", error.message())) };
     let document = model::documents(&embedded.text)[embedded.document];
     if *place.document != *document {
         return Err(format!("an error whose place is in another text: {}", error.message()));
@@ -702,7 +705,7 @@ fn judges_have_teeth() {
                 wrong += 1;
             }
         }
-        prepared.inside = Err(Error::new(jobplate_diagnostic::Kind::Internal, "a bug"));
+        prepared.inside = Err(Error::new(jobplate_diagnostic::ErrorKind::Internal, "a bug"));
         assert!(judge(&prepared, None, None).is_err());
     }
     println!("{right} right answers taken, {wrong} wrong ones refused");

@@ -286,7 +286,7 @@ fn a_value_beside_the_edit_stays_what_it_was() {
             let rendered = match to_string(&text, &injection(&OPS[0], false)) {
                 Ok(rendered) => rendered,
                 Err(error) => {
-                    if error.kind() == jobplate_diagnostic::Kind::Internal {
+                    if error.kind() == jobplate_diagnostic::ErrorKind::Internal {
                         failures += &format!("{}: {}: {text:?}\n", case.id, error.message());
                     }
                     if readable {

@@ -15,7 +15,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 use jobplate::inject::{Asked, Injection, Variable};
-use jobplate_diagnostic::Kind;
+use jobplate_diagnostic::ErrorKind;
 use jobplate_manifest::env::{EnvFrom, EnvFromKind, EnvValue, KeyRef};
 use jobplate_manifest::select::{ContainerChoice, Glob, Target};
 use serde_json::{Value, json};
@@ -590,8 +590,8 @@ impl Tally {
 fn render(text: &str, injection: &Injection) -> Result<jobplate::render::Rendered, Verdict> {
     match catch_unwind(AssertUnwindSafe(|| jobplate::render::to_string(text, injection))) {
         Ok(Ok(rendered)) => Ok(rendered),
-        Ok(Err(error)) if matches!(error.kind(), Kind::Refused | Kind::Input) => {
-            let place = match (error.place().map(|place| place.line_column()), error.span()) {
+        Ok(Err(error)) if matches!(error.kind(), ErrorKind::Refused | ErrorKind::Input) => {
+            let place = match (error.location().map(|place| place.line_column()), error.span()) {
                 (Some((line, column)), _) => format!("{line}:{column}"),
                 (None, Some(span)) => format!("byte {}", span.start),
                 (None, None) => "somewhere".to_owned(),

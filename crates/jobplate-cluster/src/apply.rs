@@ -6,7 +6,7 @@
 use std::rc::Rc;
 
 use futures::stream::{FuturesUnordered, StreamExt};
-use jobplate_diagnostic::{Error, Kind, Result};
+use jobplate_diagnostic::{Error, ErrorKind, Result};
 
 use crate::apply_object::Context;
 use crate::document::Document;
@@ -49,7 +49,7 @@ pub fn apply(
 struct Run<'a> {
     context: &'a Context<'a>,
     entries: Vec<Entry>,
-    failure: Option<Kind>,
+    failure: Option<ErrorKind>,
     jobs: Vec<(usize, Awaited)>,
     /// The last failure that was about no object of its own.
     told: Option<String>,
@@ -161,7 +161,7 @@ impl<'a> Run<'a> {
                 row.reason = Some(first.trim_end_matches(':').to_owned());
                 self.failure.get_or_insert(error.kind());
                 // Report a connection failure once, not for each object.
-                let general = error.place().is_none().then(|| error.message().to_owned());
+                let general = error.location().is_none().then(|| error.message().to_owned());
                 if general.is_none() || self.told != general {
                     session.events.on_failure(&error);
                 }
@@ -188,7 +188,7 @@ impl<'a> Run<'a> {
         let Context { session, options, .. } = self.context;
         let events = session.events;
         if session.stop.is_asked() {
-            self.failure.get_or_insert(Kind::Interrupted);
+            self.failure.get_or_insert(ErrorKind::Interrupted);
         }
         if session.is_over() && !only_tried {
             let applied = self.entries.iter().filter(|entry| entry.row.outcome.is_applied()).count();
@@ -218,7 +218,7 @@ impl<'a> Run<'a> {
                 self.failure = self.failure.or(failure);
             }
             if session.stop.is_asked() {
-                self.failure.get_or_insert(Kind::Interrupted);
+                self.failure.get_or_insert(ErrorKind::Interrupted);
             }
         }
     }
@@ -241,7 +241,7 @@ async fn one(context: &Context<'_>, index: usize, subject: Rc<InputObject>, trie
     };
     let done = session.stop.or_grace(work).await.unwrap_or_else(|| {
         let what = format!("interrupted while {}/{} was under way", subject.kind, subject.name());
-        let error = subject.place(Error::new(Kind::Interrupted, what));
+        let error = subject.place(Error::new(ErrorKind::Interrupted, what));
         Err(match mode {
             Mode::DryRun => error,
             Mode::Apply if matches!(options.on_immutable, OnImmutable::Recreate { .. }) && subject.is_job() => {

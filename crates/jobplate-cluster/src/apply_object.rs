@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use jobplate_diagnostic::{Error, Kind, Result};
+use jobplate_diagnostic::{Error, ErrorKind, Result};
 
 use crate::create::create;
 use crate::errors::status::unknown_kind;
@@ -116,7 +116,9 @@ async fn wait_until_established(session: &Session<'_>, subject: &InputObject, re
         }
         if Instant::now() > deadline {
             let message = format!("{} was made, but the server does not take it up", resource.object(subject.name()));
-            return Err(subject.place(Error::new(Kind::Timeout, message).hint("kubectl describe shows its conditions")));
+            return Err(
+                subject.place(Error::new(ErrorKind::Timeout, message).hint("kubectl describe shows its conditions"))
+            );
         }
         if session.is_over() {
             return Ok(());

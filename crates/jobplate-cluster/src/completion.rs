@@ -3,7 +3,7 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
-use jobplate_diagnostic::{Error, Kind, Result};
+use jobplate_diagnostic::{Error, ErrorKind, Result};
 use kube::config::ExecInteractiveMode;
 use serde::Deserialize;
 
@@ -76,7 +76,7 @@ async fn ask(
 }
 
 fn failed(message: &str) -> Error {
-    Error::new(Kind::Cluster, message)
+    Error::new(ErrorKind::Cluster, message)
 }
 
 /// All that is read of an answer.

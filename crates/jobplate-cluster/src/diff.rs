@@ -1,7 +1,7 @@
 //! What an apply would change: the live object beside what a dry run makes of it.
 
 use futures::stream::{FuturesOrdered, StreamExt};
-use jobplate_diagnostic::{Error, Kind, Result};
+use jobplate_diagnostic::{Error, ErrorKind, Result};
 use serde_json::{Value, json};
 
 use crate::document::Document;
@@ -45,7 +45,7 @@ pub fn diff(
     take_over: bool,
     events: &dyn EventHandler,
     mut each: impl FnMut(&Difference) -> Result<()>,
-) -> Result<Option<Kind>> {
+) -> Result<Option<ErrorKind>> {
     block_on(async {
         let session = Session::open(options, events).await?;
         let Inventory { entries, brought } = inventory(documents, &session.namespaces)?;
@@ -53,7 +53,7 @@ pub fn diff(
         let mut take = |compared: Result<Difference>| match compared {
             Ok(difference) => each(&difference),
             // Of a server that is lost one need not hear for every object.
-            Err(error) if error.place().is_none() => Err(error),
+            Err(error) if error.location().is_none() => Err(error),
             Err(error) => {
                 failure.get_or_insert(error.kind());
                 events.on_failure(&error);
@@ -77,7 +77,7 @@ pub fn diff(
 }
 
 fn interrupted() -> Error {
-    Error::new(Kind::Interrupted, "interrupted; nothing was changed")
+    Error::new(ErrorKind::Interrupted, "interrupted; nothing was changed")
 }
 
 async fn compare(

@@ -112,7 +112,7 @@ impl Document {
                     let start = source.origin(span.start);
                     start.start..source.origin(span.end).start.max(start.end)
                 };
-                error.moved(to).in_document(&self.file, self.line, Arc::clone(&source.text))
+                error.map_span(to).in_document(&self.file, self.line, Arc::clone(&source.text))
             }
         }
     }
@@ -185,7 +185,7 @@ mod tests {
             let offset = after.find(at).unwrap();
             assert_eq!(document.line_at(offset), line, "{at}");
             let placed = document.place(Error::input("x").at(offset..offset + 1));
-            assert_eq!(placed.place().unwrap().line_column().0, line, "{at}");
+            assert_eq!(placed.location().unwrap().line_column().0, line, "{at}");
         }
     }
 }

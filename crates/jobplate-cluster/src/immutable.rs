@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jobplate_diagnostic::{Error, Kind, Result};
+use jobplate_diagnostic::{Error, ErrorKind, Result};
 use serde_json::Value;
 
 use crate::errors::conflict::{ATTEMPTS, keeps_changing};
@@ -94,7 +94,7 @@ async fn make_anew(
 fn refused(subject: &InputObject, resource: &Resource) -> Error {
     let object = resource.object(subject.name());
     let error = Error::new(
-        Kind::Cluster,
+        ErrorKind::Cluster,
         format!("{object} is on the server with another pod template, and a Job's can't be changed"),
     );
     subject.place(
@@ -113,7 +113,7 @@ async fn check_replaceable(
 ) -> Result<Option<Value>> {
     let object = resource.object(subject.name());
     let Some(live) = session.live(subject, resource, subject.name()).await? else { return Ok(None) };
-    let refuse = |message: String, hint: &str| Err(subject.place(Error::new(Kind::Cluster, message).hint(hint)));
+    let refuse = |message: String, hint: &str| Err(subject.place(Error::new(ErrorKind::Cluster, message).hint(hint)));
     let owners = live["metadata"]["ownerReferences"].as_array().into_iter().flatten();
     if let Some(owner) = owners.into_iter().find(|owner| owner["controller"] == true) {
         let kind = owner["kind"].as_str().unwrap_or("another object");
@@ -168,7 +168,7 @@ async fn wait_until_gone(
     deadline: Instant,
 ) -> Result<()> {
     let late = || {
-        let error = Error::new(Kind::Timeout, "it is still being deleted");
+        let error = Error::new(ErrorKind::Timeout, "it is still being deleted");
         error.hint("its pods may hang: kubectl get pods; run again when it is gone, or raise --timeout")
     };
     loop {
@@ -179,7 +179,7 @@ async fn wait_until_gone(
             _ => return Ok(()),
         }
         if session.stop.is_asked() {
-            return Err(Error::new(Kind::Interrupted, "interrupted").hint("run again to make it"));
+            return Err(Error::new(ErrorKind::Interrupted, "interrupted").hint("run again to make it"));
         }
         if Instant::now() > deadline {
             return Err(late());
@@ -193,7 +193,7 @@ fn not_made_anew(subject: &InputObject, resource: &Resource, error: &Error) -> E
     let message = format!("{} is deleted, and not made anew: {}", resource.object(subject.name()), error.message());
     let told =
         Error::new(error.kind(), message).hint(error.hint_message().cloned().unwrap_or("run again to make it".into()));
-    match error.place() {
+    match error.location() {
         Some(place) => {
             told.at(place.span.clone()).in_document(&place.file, place.first_line, Arc::clone(&place.document))
         }

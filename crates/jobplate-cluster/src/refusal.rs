@@ -1,7 +1,7 @@
 //! A refusal, explained with what the live object shows: who owns the fields of a conflict, whose value
 //! stands in the way of another.
 
-use jobplate_diagnostic::{Error, Kind};
+use jobplate_diagnostic::{Error, ErrorKind};
 use jobplate_manifest::field::{FieldPath, PathStep};
 use jobplate_manifest::workload;
 use jobplate_yaml::Node;
@@ -33,7 +33,8 @@ pub(crate) async fn explain(
     let object = resource.object(subject.name());
     if let Some(conflicts) = status.conflicts() {
         let table = conflict::table(&conflicts, &live, &subject.json_or_null());
-        let error = Error::new(Kind::Cluster, format!("others own fields of {object} that this would change:{table}"));
+        let error =
+            Error::new(ErrorKind::Cluster, format!("others own fields of {object} that this would change:{table}"));
         return subject.place(error.hint(
             "--force-conflicts takes all of them; --take-over takes the env entries named in the call; or leave these fields out of the manifest",
         ));
@@ -69,7 +70,7 @@ fn other_way(
         true => format!("--take-over is for entries that the call names: {flags} --take-over"),
         false => format!("take them over: {flags} --take-over"),
     };
-    let error = Error::new(Kind::Cluster, message).hint(hint);
+    let error = Error::new(ErrorKind::Cluster, message).hint(hint);
     Some(subject.place(match subject.with_root(|root| place_of(root, first)).flatten() {
         Some(at) => error.at(at..at + 1),
         None => error,

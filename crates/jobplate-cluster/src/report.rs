@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use jobplate_diagnostic::Kind;
+use jobplate_diagnostic::ErrorKind;
 
 use crate::kinds::group_version;
 use crate::object::InputObject;
@@ -98,7 +98,7 @@ pub struct Report {
     /// In the order of the input.
     pub rows: Vec<ReportRow>,
     /// What kind of failure came first, if there was any.
-    pub failure: Option<Kind>,
+    pub failure: Option<ErrorKind>,
     /// Whether nothing was to be written (`--dry-run=server`).
     pub dry_run: bool,
 }

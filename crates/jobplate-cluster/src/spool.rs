@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::rc::Rc;
 
-use jobplate_diagnostic::{Error, Result, io_reason};
+use jobplate_diagnostic::{Error, Result, describe_io_error};
 use tempfile::SpooledTempFile;
 
 use crate::document::{Document, OriginalText, Splice};
@@ -112,7 +112,7 @@ impl Spool {
 }
 
 fn unusable(error: &io::Error) -> Error {
-    Error::input(format!("the temporary file can't be used: {}", io_reason(error)))
+    Error::input(format!("the temporary file can't be used: {}", describe_io_error(error)))
         .hint("set TMPDIR to a folder that can be written to")
 }
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use futures::future::{Either, select};
 use futures::stream::{FuturesUnordered, StreamExt};
 use jiff::Timestamp;
-use jobplate_diagnostic::{Error, Kind};
+use jobplate_diagnostic::{Error, ErrorKind};
 use serde_json::Value;
 
 use crate::kinds::built_in;
@@ -47,12 +47,12 @@ const SUSPENDED: &str = "suspended, so it does not run";
 const NO_POD: &str = "no pod yet";
 
 /// How a Job ended: in words, and as which kind of failure.
-pub(crate) type Ended = (usize, String, Option<Kind>);
+pub(crate) type Ended = (usize, String, Option<ErrorKind>);
 
 /// What one look at a Job found.
 enum State {
     Running(String),
-    Over { text: String, failure: Option<(Kind, Option<String>)> },
+    Over { text: String, failure: Option<(ErrorKind, Option<String>)> },
 }
 
 type Task<'t> = Pin<Box<dyn Future<Output = ()> + 't>>;
@@ -85,7 +85,7 @@ pub(crate) async fn all(
             Some(Ok(looks)) => looks,
             Some(Err(_)) => {
                 for (index, job) in pending {
-                    ended.push((index, late(session, &job, "the server does not answer"), Some(Kind::Timeout)));
+                    ended.push((index, late(session, &job, "the server does not answer"), Some(ErrorKind::Timeout)));
                 }
                 break;
             }
@@ -110,7 +110,7 @@ pub(crate) async fn all(
                     texts.push(format!("{}: {text}", job.object()));
                     pending.push((index, job));
                 }
-                State::Running(text) => ended.push((index, late(session, &job, &text), Some(Kind::Timeout))),
+                State::Running(text) => ended.push((index, late(session, &job, &text), Some(ErrorKind::Timeout))),
                 State::Over { text, failure } => {
                     let kind = failure.as_ref().map(|(kind, _)| *kind);
                     match failure {
@@ -142,7 +142,7 @@ pub(crate) async fn all(
 
 /// Tells of a Job that has not ended in time.
 fn late(session: &Session<'_>, job: &Awaited, state: &str) -> String {
-    let error = Error::new(Kind::Timeout, format!("{} has not ended in time: {state}", job.object()));
+    let error = Error::new(ErrorKind::Timeout, format!("{} has not ended in time: {state}", job.object()));
     session.events.on_failure(&error.hint(match state {
         SUSPENDED => "it runs once its `suspend` is false",
         NO_POD => "`kubectl describe job` says why, if it goes on like that",
@@ -188,7 +188,7 @@ async fn look(session: &Session<'_>, kinds: &Kinds, index: usize, job: Awaited, 
         Ok(answer) => answer,
         Err(lost) => {
             let text = format!("can't be watched any more: {}", lost.reason);
-            return over(job, text, Kind::Cluster, Some("it goes on without being watched"));
+            return over(job, text, ErrorKind::Cluster, Some("it goes on without being watched"));
         }
     };
     let live: Value = match answer.refusal() {
@@ -198,16 +198,16 @@ async fn look(session: &Session<'_>, kinds: &Kinds, index: usize, job: Awaited, 
                 true => ("is gone, and nobody saw how it ended", Some("its TTL may have removed it: make it longer")),
                 false => ("was deleted before it ended", None),
             };
-            return over(job, text.to_owned(), Kind::JobFailed, hint);
+            return over(job, text.to_owned(), ErrorKind::JobFailed, hint);
         }
         Some(status) => {
             let text = format!("can't be watched: the server answered {}", status.code.as_u16());
             let hint = "watching needs `get` for jobs and `list` for pods";
-            return over(job, text, Kind::Cluster, Some(hint));
+            return over(job, text, ErrorKind::Cluster, Some(hint));
         }
     };
     if live["metadata"]["uid"].as_str() != Some(job.uid.as_str()) {
-        return over(job, "was deleted, and another made under its name".to_owned(), Kind::JobFailed, None);
+        return over(job, "was deleted, and another made under its name".to_owned(), ErrorKind::JobFailed, None);
     }
     let pods = match pods_of(session, kinds, &job).await {
         Some(pods) => pods,
@@ -244,7 +244,7 @@ async fn pods_of(session: &Session<'_>, kinds: &Kinds, job: &Awaited) -> Option<
 fn state_of(job: &Value, pods: &[Value], may_advise_logs: bool) -> State {
     let conditions = || job["status"]["conditions"].as_array().into_iter().flatten();
     let is = |kind: &str| conditions().find(|condition| condition["type"] == kind && condition["status"] == "True");
-    let over = |text: String, hint: Option<String>| State::Over { text, failure: Some((Kind::JobFailed, hint)) };
+    let over = |text: String, hint: Option<String>| State::Over { text, failure: Some((ErrorKind::JobFailed, hint)) };
     if is("Complete").is_some() {
         return State::Over { text: format!("complete{}", duration(job)), failure: None };
     }

@@ -1,6 +1,6 @@
 //! What can go wrong, in one type: a kind, one sentence, a place in an input, a hint.
 //!
-//! Any crate can return one. [`Kind::exit_code`] maps each kind to its exit code; only the program prints errors.
+//! Any crate can return one. [`ErrorKind::exit_code`] maps each kind to its exit code; only the program prints errors.
 //! A message never quotes a value from an input; the source line is added, masked, when it is printed.
 
 use std::fmt;
@@ -15,7 +15,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What kind of failure it is; it alone decides the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ErrorKind {
     /// The command line or a spec file asks for something that makes no sense.
     Usage,
     /// An input can't be read, or is not what it should be.
@@ -38,24 +38,24 @@ pub enum Kind {
     Internal,
 }
 
-impl Kind {
+impl ErrorKind {
     /// The exit code of the process (README, "Exit codes").
     pub fn exit_code(self) -> u8 {
         match self {
-            Kind::ClosedOutput => 0,
-            Kind::Usage | Kind::Input | Kind::Refused | Kind::Output => 2,
-            Kind::Cluster => 3,
-            Kind::JobFailed => 4,
-            Kind::Timeout => 5,
-            Kind::Internal => 70,
-            Kind::Interrupted => 130,
+            ErrorKind::ClosedOutput => 0,
+            ErrorKind::Usage | ErrorKind::Input | ErrorKind::Refused | ErrorKind::Output => 2,
+            ErrorKind::Cluster => 3,
+            ErrorKind::JobFailed => 4,
+            ErrorKind::Timeout => 5,
+            ErrorKind::Internal => 70,
+            ErrorKind::Interrupted => 130,
         }
     }
 }
 
 /// A place in an input: bytes of one document, whose text is kept for the source line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct Location {
     /// The input as the user named it; `-` is standard input.
     pub file: String,
     /// The line of the document's first byte in that file, from 1.
@@ -67,14 +67,14 @@ pub struct Place {
     pub span: Range<usize>,
 }
 
-impl Place {
+impl Location {
     /// Line and column in the file, both from 1; the column counts characters.
     pub fn line_column(&self) -> (usize, usize) {
-        self.line_column_in(&LineIndex::new(&self.document))
+        self.line_column_with(&LineIndex::new(&self.document))
     }
 
-    /// Returns what [`Place::line_column`] does, from the lines of the document.
-    pub fn line_column_in(&self, lines: &LineIndex) -> (usize, usize) {
+    /// Returns what [`Location::line_column`] does, from the lines of the document.
+    pub fn line_column_with(&self, lines: &LineIndex) -> (usize, usize) {
         let (line, column) = lines.line_column(&self.document, self.span.start);
         (self.first_line + line - 1, column)
     }
@@ -86,33 +86,33 @@ pub struct Error(Box<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    kind: Kind,
+    kind: ErrorKind,
     message: String,
     hint: Option<Message>,
     file: Option<String>,
     span: Option<Range<usize>>,
-    place: Option<Place>,
+    location: Option<Location>,
 }
 
 impl Error {
     /// An error of a kind, with its one sentence: lower case, no full stop, no value of the input in it.
-    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Error(Box::new(Inner { kind, message: message.into(), hint: None, file: None, span: None, place: None }))
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Error(Box::new(Inner { kind, message: message.into(), hint: None, file: None, span: None, location: None }))
     }
 
     /// The command line or a spec file is wrong.
     pub fn usage(message: impl Into<String>) -> Self {
-        Self::new(Kind::Usage, message)
+        Self::new(ErrorKind::Usage, message)
     }
 
     /// An input is wrong.
     pub fn input(message: impl Into<String>) -> Self {
-        Self::new(Kind::Input, message)
+        Self::new(ErrorKind::Input, message)
     }
 
     /// An edit that is not made.
     pub fn refused(message: impl Into<String>) -> Self {
-        Self::new(Kind::Refused, message)
+        Self::new(ErrorKind::Refused, message)
     }
 
     /// What to do about it: one sentence.
@@ -124,7 +124,7 @@ impl Error {
 
     /// The same error with more behind its sentence.
     #[must_use]
-    pub fn with_more(mut self, more: &str) -> Self {
+    pub fn with_detail(mut self, more: &str) -> Self {
         self.0.message.push_str(more);
         self
     }
@@ -136,7 +136,7 @@ impl Error {
         self
     }
 
-    /// The bytes of the current document it is about; whoever knows the file turns them into a [`Place`].
+    /// The bytes of the current document it is about; whoever knows the file turns them into a [`Location`].
     #[must_use]
     pub fn at(mut self, span: Range<usize>) -> Self {
         self.0.span.get_or_insert(span);
@@ -145,7 +145,7 @@ impl Error {
 
     /// The same error about other bytes, where its place is not yet known.
     #[must_use]
-    pub fn moved(mut self, to: impl FnOnce(Range<usize>) -> Range<usize>) -> Self {
+    pub fn map_span(mut self, to: impl FnOnce(Range<usize>) -> Range<usize>) -> Self {
         self.0.span = self.0.span.map(to);
         self
     }
@@ -160,11 +160,11 @@ impl Error {
     /// Turns the span of [`Error::at`] into a place, once file and document are known.
     #[must_use]
     pub fn in_document(mut self, file: &str, first_line: usize, document: impl Into<Arc<str>>) -> Self {
-        if self.0.place.is_none() {
+        if self.0.location.is_none() {
             match self.0.span.take() {
                 Some(span) => {
                     let file = file.to_owned();
-                    self.0.place = Some(Place { file, first_line, document: document.into(), span });
+                    self.0.location = Some(Location { file, first_line, document: document.into(), span });
                 }
                 None => return self.in_file(file),
             }
@@ -173,7 +173,7 @@ impl Error {
     }
 
     /// Its kind.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
@@ -188,8 +188,8 @@ impl Error {
     }
 
     /// Where it is, if a place is known.
-    pub fn place(&self) -> Option<&Place> {
-        self.0.place.as_ref()
+    pub fn location(&self) -> Option<&Location> {
+        self.0.location.as_ref()
     }
 
     /// The bytes it is about, while the document is not yet known.
@@ -199,12 +199,12 @@ impl Error {
 
     /// The input it is about.
     pub fn file(&self) -> Option<&str> {
-        self.0.place.as_ref().map(|place| place.file.as_str()).or(self.0.file.as_deref())
+        self.0.location.as_ref().map(|location| location.file.as_str()).or(self.0.file.as_deref())
     }
 }
 
 /// Why reading or writing failed, in words; never the path or the text it was about.
-pub fn io_reason(error: &std::io::Error) -> String {
+pub fn describe_io_error(error: &std::io::Error) -> String {
     match error.kind() {
         std::io::ErrorKind::NotFound => "no such file or folder".to_owned(),
         // The system's own words; they name no path.
@@ -214,19 +214,19 @@ pub fn io_reason(error: &std::io::Error) -> String {
 }
 
 /// Returns the error of a failed write: the reason only, since whoever owns the output knows what it is.
-pub fn write_error(error: &std::io::Error) -> Error {
+pub fn output_error(error: &std::io::Error) -> Error {
     match error.kind() {
-        std::io::ErrorKind::BrokenPipe => Error::new(Kind::ClosedOutput, "the output was closed"),
-        _ => Error::new(Kind::Output, io_reason(error)),
+        std::io::ErrorKind::BrokenPipe => Error::new(ErrorKind::ClosedOutput, "the output was closed"),
+        _ => Error::new(ErrorKind::Output, describe_io_error(error)),
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.place(), self.file()) {
-            (Some(place), _) => {
-                let (line, column) = place.line_column();
-                write!(f, "{}:{line}:{column}: {}", place.file, self.message())
+        match (self.location(), self.file()) {
+            (Some(location), _) => {
+                let (line, column) = location.line_column();
+                write!(f, "{}:{line}:{column}: {}", location.file, self.message())
             }
             (None, Some(file)) => write!(f, "{file}: {}", self.message()),
             (None, None) => f.write_str(self.message()),

@@ -6,7 +6,7 @@
 //! let document = "kind: Job\nsepc: {}\n";
 //! let key = document.find("sepc").unwrap();
 //! let mut error = Error::input("unknown key `sepc`").at(key..key + 4);
-//! if let Some(hint) = suggest::hint("sepc", ["metadata", "spec"]) {
+//! if let Some(hint) = suggest::did_you_mean("sepc", ["metadata", "spec"]) {
 //!     error = error.hint(hint);
 //! }
 //! let error = error.in_document("job.yaml", 1, document);
@@ -29,6 +29,6 @@ mod line_index;
 mod message;
 pub mod suggest;
 
-pub use error::{Error, Kind, Place, Result, io_reason, write_error};
+pub use error::{Error, ErrorKind, Location, Result, describe_io_error, output_error};
 pub use line_index::LineIndex;
 pub use message::{Message, ProgramName};

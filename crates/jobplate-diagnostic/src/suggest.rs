@@ -22,7 +22,7 @@ pub fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
 }
 
 /// Returns the hint that names the [`closest`] known name.
-pub fn hint<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     closest(name, known).map(|known| format!("did you mean `{known}`?"))
 }
 
@@ -47,6 +47,6 @@ mod tests {
         assert_eq!(closest("ab", ["ax", "ab", "ay"]), Some("ab"));
         assert_eq!(closest("az", ["ax", "ay"]), Some("ax"));
         assert_eq!(closest("a", []), None);
-        assert_eq!(hint("kye", ["key"]).as_deref(), Some("did you mean `key`?"));
+        assert_eq!(did_you_mean("kye", ["key"]).as_deref(), Some("did you mean `key`?"));
     }
 }

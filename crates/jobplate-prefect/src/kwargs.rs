@@ -20,7 +20,7 @@ impl Kwargs {
         for (key, _) in pairs {
             let name = text::str(heap, *key);
             if !known.contains(&name.as_str()) {
-                let hint = suggest::hint(&name, known.iter().copied());
+                let hint = suggest::did_you_mean(&name, known.iter().copied());
                 let hint = hint.unwrap_or_else(|| format!("it takes {}", known.join(", ")));
                 return Err(at(Error::input(format!("{class} takes no `{name}`")).hint(hint), heap.place(*key)));
             }

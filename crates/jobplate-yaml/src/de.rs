@@ -23,7 +23,7 @@ use super::tree::Node;
 ///
 /// # Errors
 ///
-/// Where the node is not a `T`: [`NodeKind::Usage`](jobplate_diagnostic::Kind::Usage), at the node that is not.
+/// Where the node is not a `T`: [`NodeKind::Usage`](jobplate_diagnostic::ErrorKind::Usage), at the node that is not.
 pub fn from_node<'de, T: Deserialize<'de>>(node: Node<'de>, what: &str) -> jobplate_diagnostic::Result<T> {
     placed(T::deserialize(Value { node, what: what.to_owned() }), node.span()).map_err(|Failure(error)| error)
 }
@@ -71,7 +71,7 @@ impl de::Error for Failure {
     }
 
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
-        let hint = suggest::hint(field, expected.iter().copied());
+        let hint = suggest::did_you_mean(field, expected.iter().copied());
         let hint = hint.unwrap_or_else(|| format!("known here: {}", list(expected, ", ")));
         Failure(Error::usage(format!("unknown key `{field}`")).hint(hint))
     }

@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
-use jobplate_diagnostic::{Error, Kind as ErrorKind, ProgramName, Result};
+use jobplate_diagnostic::{Error, ErrorKind, ProgramName, Result};
 
 use super::characters::{ForbiddenCharacter, check_characters};
 use super::edit::{Change, Edit};

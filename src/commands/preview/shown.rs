@@ -32,7 +32,7 @@ pub(super) fn table(
     rows: &[Vec<String>],
     shown: &dyn Fn(&str) -> String,
 ) -> String {
-    let mut out = diagnostic::table(&["#", "NAME", "VALUE", "FROM", "HIDES"], rows);
+    let mut out = diagnostic::format_table(&["#", "NAME", "VALUE", "FROM", "HIDES"], rows);
     let sources = container.and_then(|container| heap.item(container, "envFrom"));
     for source in sources.map(|sources| heap.items(sources)).unwrap_or_default() {
         for (kind, word) in ENV_FROM_SOURCES {
@@ -42,7 +42,7 @@ pub(super) fn table(
             let place = heap.place(*source).map_or(String::new(), |place| format!(" ({place})"));
             let behind = if prefix.is_empty() { String::new() } else { format!(", behind {prefix}") };
             let line = format!("and every key of {word} {name}{behind}{place}, where no variable above has its name");
-            out.push_str(&diagnostic::name(&line));
+            out.push_str(&diagnostic::escape_name(&line));
             out.push('\n');
         }
     }

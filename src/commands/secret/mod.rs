@@ -148,7 +148,7 @@ fn data(found: Vec<Found>, as_text: &[String]) -> Result<(Data, String)> {
     let (mut data, mut told) = (Data::new(), dicts(&found));
     for Found { name, place, value } in found {
         if matches!(&value, Value::File(bytes) if bytes.ends_with(b"\n")) {
-            told.push_str(&diagnostic::note(&format!(
+            told.push_str(&diagnostic::render_note(&format!(
                 "{name} ends with a line break, which is kept; `printf %s` writes none where `echo` does"
             )));
         }
@@ -169,7 +169,7 @@ fn dicts(found: &[Found]) -> String {
         }
     }
     let note = |(dict, parts): &(&str, Vec<&str>)| {
-        diagnostic::note(&format!("flows get {} in one dict: Secret(\"{dict}\")", parts.join(", ")))
+        diagnostic::render_note(&format!("flows get {} in one dict: Secret(\"{dict}\")", parts.join(", ")))
     };
     dicts.iter().map(note).collect()
 }
@@ -199,7 +199,7 @@ fn plain(name: &str, value: Value, told: &mut String) -> Vec<u8> {
     } else {
         None
     };
-    told.extend(warning.map(|warning| diagnostic::warning(&format!("{name} {warning}"))));
+    told.extend(warning.map(|warning| diagnostic::render_warning(&format!("{name} {warning}"))));
     value
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Pure: takes live objects and documents as JSON.
 
-use jobplate_diagnostic::{Error, Kind};
+use jobplate_diagnostic::{Error, ErrorKind};
 use jobplate_manifest::env::VALUE_FROM_SOURCES;
 use jobplate_manifest::field::{FieldPath, PathStep};
 use jobplate_manifest::workload;
@@ -127,7 +127,7 @@ fn is_named(cause: &Cause, named: &[TakeOverEntries]) -> bool {
 /// Returns the error after the last attempt at an object that changes meanwhile each time.
 pub(crate) fn keeps_changing(subject: &InputObject, resource: &Resource, what: &str) -> Error {
     let message = format!("{} changes all the time, so it can't be {what}", resource.object(subject.name()));
-    subject.place(Error::new(Kind::Cluster, message).hint("run again, or stop what keeps changing it"))
+    subject.place(Error::new(ErrorKind::Cluster, message).hint("run again, or stop what keeps changing it"))
 }
 
 /// Conflicts as a table: field, manager, the live value and ours. Text is shown only where none that is

@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use http::StatusCode;
-use jobplate_diagnostic::{Error, Kind, ProgramName};
+use jobplate_diagnostic::{Error, ErrorKind, ProgramName};
 use jobplate_manifest::field::FieldPath;
 use jobplate_yaml::Node;
 use serde::Deserialize;
@@ -178,7 +178,7 @@ impl Status {
             403 => return self.forbidden(request),
             404 if self.is_missing_namespace() => {
                 let hint = "put its Namespace into the input, or create it: kubectl create namespace ";
-                return Error::new(Kind::Cluster, format!("there is no namespace {namespace}"))
+                return Error::new(ErrorKind::Cluster, format!("there is no namespace {namespace}"))
                     .hint(hint.to_owned() + namespace);
             }
             404 if self.is_unknown_kind() => return unknown_kind(subject),
@@ -203,7 +203,7 @@ impl Status {
                 let hint = "is every field where it belongs? `"
                     + ProgramName
                     + " render ... | kubectl apply --server-side --dry-run=server -f -` has its own words";
-                return Error::new(Kind::Cluster, format!("the server does not understand {object}")).hint(hint);
+                return Error::new(ErrorKind::Cluster, format!("the server does not understand {object}")).hint(hint);
             }
             500 if self.says("failed calling webhook") => (
                 format!("{object} could not be checked: the webhook{} does not answer", webhook()),
@@ -221,7 +221,7 @@ impl Status {
                 "its log has the reason; its message is not shown, since it may quote values",
             ),
         };
-        Error::new(Kind::Cluster, message).hint(hint)
+        Error::new(ErrorKind::Cluster, message).hint(hint)
     }
 
     /// A word in quotes that stands behind others, if it looks like the name of something in a cluster.
@@ -237,7 +237,7 @@ impl Status {
     fn denied(&self, object: &str) -> Error {
         let name = self.quoted_after("admission webhook ").or_else(|| self.quoted_after("ValidatingAdmissionPolicy "));
         let by = name.map(|name| format!(" ({name})")).unwrap_or_default();
-        Error::new(Kind::Cluster, format!("an admission check of the cluster{by} does not allow {object}")).hint(
+        Error::new(ErrorKind::Cluster, format!("an admission check of the cluster{by} does not allow {object}")).hint(
             "its own words are not shown, since they may quote values: `"
                 + ProgramName
                 + " render ... | kubectl apply --server-side --dry-run=server -f -` has them",
@@ -249,40 +249,40 @@ impl Status {
         let namespace = &*subject.namespace;
         let object = resource.object(subject.name());
         if self.says("cannot impersonate") {
-            return Error::new(Kind::Cluster, "you may not act as somebody else")
+            return Error::new(ErrorKind::Cluster, "you may not act as somebody else")
                 .hint("leave --as and --as-group out, or have a ClusterRole with this rule: {apiGroups: [\"\"], resources: [users, groups], verbs: [impersonate]}");
         }
         if !(self.says("cannot ") && self.says(" resource ")) {
             if self.says("exceeded quota") {
                 return Error::new(
-                    Kind::Cluster,
+                    ErrorKind::Cluster,
                     format!("{object} does not fit into a quota of namespace {namespace}"),
                 )
                 .hint(format!("kubectl describe quota -n {namespace} shows what is left"));
             }
             if self.says("violates PodSecurity") {
                 return Error::new(
-                    Kind::Cluster,
+                    ErrorKind::Cluster,
                     format!("namespace {namespace} does not allow pods like that of {object}"),
                 )
                 .hint(format!("its Pod Security level is a label: kubectl get namespace {namespace} --show-labels"));
             }
             if self.says("attempting to grant RBAC permissions") {
-                return Error::new(Kind::Cluster, format!("{object} grants rights that you do not have yourself"))
+                return Error::new(ErrorKind::Cluster, format!("{object} grants rights that you do not have yourself"))
                     .hint("nobody may give more than they have: ask for these rights, or for the verbs `escalate` and `bind`");
             }
             if self.says("no PriorityClass with name") {
-                return Error::new(Kind::Cluster, format!("the PriorityClass of {object} is not there"))
+                return Error::new(ErrorKind::Cluster, format!("the PriorityClass of {object} is not there"))
                     .hint("create it first: kubectl get priorityclasses lists those that are");
             }
             if self.says("being terminated") {
-                return Error::new(Kind::Cluster, format!("namespace {namespace} is being deleted"))
+                return Error::new(ErrorKind::Cluster, format!("namespace {namespace} is being deleted"))
                     .hint("wait until it is gone, and create it anew");
             }
             return self.denied(&object);
         }
         if self.says("User \"system:anonymous\"") {
-            return Error::new(Kind::Cluster, "the server was asked without any credentials")
+            return Error::new(ErrorKind::Cluster, "the server was asked without any credentials")
                 .hint("check the user of the kubeconfig's context; a credential plugin may have given none");
         }
         // Server-side apply of something new is a creation, too.
@@ -300,7 +300,7 @@ impl Status {
         let role = if resource.namespaced { format!("a Role in {namespace}") } else { "a ClusterRole".to_owned() };
         let rule =
             format!("{{apiGroups: [\"{}\"], resources: [{}], verbs: {needed}}}", resource.group, resource.plural);
-        Error::new(Kind::Cluster, format!("you may not {} {what}{place}, so not {object}", asked.as_str()))
+        Error::new(ErrorKind::Cluster, format!("you may not {} {what}{place}, so not {object}", asked.as_str()))
             .hint(format!("{role} with this rule, bound to you, allows it: {rule}"))
     }
 
@@ -355,8 +355,12 @@ impl Status {
             })
         });
         let error = match place.flatten() {
-            Some((span, message)) => Error::new(Kind::Cluster, message).at(span.start..span.end.min(span.start + 200)),
-            None => Error::new(Kind::Cluster, format!("{object} has a field that does not fit the server's schema")),
+            Some((span, message)) => {
+                Error::new(ErrorKind::Cluster, message).at(span.start..span.end.min(span.start + 200))
+            }
+            None => {
+                Error::new(ErrorKind::Cluster, format!("{object} has a field that does not fit the server's schema"))
+            }
         };
         let kind = &request.resource.kind;
         subject.place(
@@ -370,7 +374,7 @@ impl Status {
     fn invalid(&self, request: &Refused<'_>) -> Error {
         let subject = request.subject;
         let object = request.resource.object(subject.name());
-        let error = Error::new(Kind::Cluster, format!("the server does not take {object}"));
+        let error = Error::new(ErrorKind::Cluster, format!("the server does not take {object}"));
         if self.causes.is_empty() {
             return subject.place(error.hint("it gave no field as the reason"));
         }
@@ -392,7 +396,7 @@ impl Status {
                 lines.push_str(&line);
             }
         }
-        let error = Error::new(Kind::Cluster, format!("the server does not take {object}:{lines}"));
+        let error = Error::new(ErrorKind::Cluster, format!("the server does not take {object}:{lines}"));
         let (error, to_do) = match first {
             Some((span, to_do)) => (error.at(span), to_do),
             None => (error, self.causes.first().and_then(|cause| fault_of(cause, false).1)),
@@ -436,14 +440,14 @@ impl<'a> Refused<'a> {
 
 /// Who the server says we are not.
 pub(crate) fn unauthorized() -> Error {
-    Error::new(Kind::Cluster, "the server does not accept the credentials (401)")
+    Error::new(ErrorKind::Cluster, "the server does not accept the credentials (401)")
         .hint("they may have expired: log in again, and check the user of the kubeconfig's context")
 }
 
 /// A kind that the server does not have.
 pub(crate) fn unknown_kind(subject: &InputObject) -> Error {
     let error = format!("the server has no kind {} in {}", subject.kind, subject.api_version);
-    Error::new(Kind::Cluster, error)
+    Error::new(ErrorKind::Cluster, error)
         .hint("is `apiVersion` right (`kubectl api-resources`), and its CustomResourceDefinition installed?")
 }
 

@@ -3,7 +3,7 @@
 //! The texts of kube, hyper and rustls are searched for known words and never passed on: they quote
 //! addresses, command lines and what programs printed.
 
-use jobplate_diagnostic::{Error, Kind, io_reason};
+use jobplate_diagnostic::{Error, ErrorKind, describe_io_error};
 use kube::client::AuthError;
 
 use crate::object::InputObject;
@@ -24,7 +24,7 @@ pub(crate) struct Lost {
 impl Lost {
     /// The error that ends the run.
     pub(crate) fn error(&self) -> Error {
-        let error = Error::new(Kind::Cluster, self.reason.clone());
+        let error = Error::new(ErrorKind::Cluster, self.reason.clone());
         match &self.hint {
             Some(hint) => error.hint(hint.clone()),
             None => error,
@@ -109,13 +109,13 @@ pub(crate) fn lost(error: &kube::Error, server: &str) -> Lost {
 /// A creation of which nobody knows what became.
 pub(crate) fn may_have_been_made(reason: &str, subject: &InputObject) -> Error {
     let message = format!("{reason}, after {} was sent: it may have been made", subject.name());
-    subject.place(Error::new(Kind::Cluster, message).hint("look before running again: kubectl get"))
+    subject.place(Error::new(ErrorKind::Cluster, message).hint("look before running again: kubectl get"))
 }
 
 /// An answer that is not what a server says.
 pub(crate) fn garbled(subject: &InputObject) -> Error {
     subject.place(
-        Error::new(Kind::Cluster, "the server's answer is no object")
+        Error::new(ErrorKind::Cluster, "the server's answer is no object")
             .hint("is there a proxy on the way that wants a login?"),
     )
 }
@@ -129,14 +129,14 @@ fn credentials(error: &AuthError) -> Lost {
             (format!("the credential plugin failed ({code})"), "run the command under `exec` in the kubeconfig by hand")
         }
         AuthError::AuthExecStart(error) => (
-            format!("the credential plugin can't be started: {}", io_reason(error)),
+            format!("the credential plugin can't be started: {}", describe_io_error(error)),
             "is the program that the kubeconfig names under `exec` installed?",
         ),
         AuthError::AuthExecParse(_) | AuthError::ExecPluginFailed | AuthError::AuthExec(_) => {
             ("the credential plugin gave no credentials".to_owned(), "run it by hand to see what it prints")
         }
         AuthError::ReadTokenFile(error, path) => (
-            format!("the token can't be read from {}: {}", path.display(), io_reason(error)),
+            format!("the token can't be read from {}: {}", path.display(), describe_io_error(error)),
             "check `tokenFile` in the kubeconfig",
         ),
         _ => ("the credentials of the kubeconfig can't be used".to_owned(), "check its `users`"),

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use jobplate_diagnostic::{Error, Kind, Result, io_reason};
+use jobplate_diagnostic::{Error, ErrorKind, Result, describe_io_error};
 use kube::Config;
 use kube::config::{
     Context, InClusterError, KubeConfigOptions, Kubeconfig, KubeconfigError, LoadDataError, NamedContext,
@@ -88,7 +88,7 @@ pub(crate) async fn load(options: &ClusterOptions) -> Result<Config> {
         // kube says only that something is wrong, and only later; and it keeps the line break at the end,
         // with which no header can be made.
         let token = std::fs::read_to_string(file).map_err(|error| {
-            failed(format!("the token can't be read from {file}: {}", io_reason(&error)))
+            failed(format!("the token can't be read from {file}: {}", describe_io_error(&error)))
                 .hint("check `tokenFile` in the kubeconfig")
         })?;
         if token.trim() != token {
@@ -177,7 +177,7 @@ fn merge(paths: &[PathBuf]) -> Result<Kubeconfig> {
 }
 
 fn failed(message: impl Into<String>) -> Error {
-    Error::new(Kind::Cluster, message)
+    Error::new(ErrorKind::Cluster, message)
 }
 
 /// A kubeconfig that can't be used. kube's own texts quote what they are about: none is passed on.
@@ -185,12 +185,14 @@ fn unusable(error: &KubeconfigError) -> Error {
     let data = |what: &str, fault: &LoadDataError| match fault {
         LoadDataError::DecodeBase64(_) => format!("{what} in the kubeconfig is not valid base64"),
         LoadDataError::ReadFile(error, path) => {
-            format!("{what} can't be read from {}: {}", path.display(), io_reason(error))
+            format!("{what} can't be read from {}: {}", path.display(), describe_io_error(error))
         }
         LoadDataError::NoBase64DataOrFile => format!("{what} is missing in the kubeconfig"),
     };
     let (message, hint) = match error {
-        KubeconfigError::ReadConfig(error, _) => (format!("can't be read: {}", io_reason(error)), "name another"),
+        KubeconfigError::ReadConfig(error, _) => {
+            (format!("can't be read: {}", describe_io_error(error)), "name another")
+        }
         KubeconfigError::Parse(_) => {
             ("is no kubeconfig".to_owned(), "`kubectl config view --kubeconfig` says where it is wrong")
         }

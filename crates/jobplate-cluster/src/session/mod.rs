@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use jobplate_diagnostic::{Error, Kind, Result};
+use jobplate_diagnostic::{Error, ErrorKind, Result};
 use serde_json::Value;
 use tokio::sync::Mutex;
 
@@ -112,7 +112,7 @@ impl<'e> Session<'e> {
                     if !request.repeatable {
                         return Err(may_have_been_made(&reason, subject));
                     }
-                    let error = Error::new(Kind::Cluster, format!("{reason} about {}", subject.name()));
+                    let error = Error::new(ErrorKind::Cluster, format!("{reason} about {}", subject.name()));
                     return Err(subject.place(error.hint(MAY_HAVE_ACTED)));
                 }
                 answer.warnings.iter().for_each(|text| self.events.on_warning(subject, text));

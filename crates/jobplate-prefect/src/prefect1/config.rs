@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use jobplate_diagnostic::{Error, Kind, Result};
+use jobplate_diagnostic::{Error, ErrorKind, Result};
 use num_bigint::BigInt;
 use regex_lite::Regex;
 use toml::de::{DeTable, DeValue};
@@ -219,7 +219,7 @@ impl Flat {
     /// Puts the values of other settings where `${section.key}` stands, at most ten times over.
     fn refer(&mut self, heap: &mut Heap) -> Result<()> {
         let pattern =
-            Regex::new(r"\$\{(.[^${}]*)\}").map_err(|_| Error::new(Kind::Internal, "a pattern that is none"))?;
+            Regex::new(r"\$\{(.[^${}]*)\}").map_err(|_| Error::new(ErrorKind::Internal, "a pattern that is none"))?;
         for _ in 0..ROUNDS {
             for position in 0..self.0.len() {
                 let value = self.0[position].1;

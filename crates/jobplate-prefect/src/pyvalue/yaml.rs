@@ -160,7 +160,8 @@ struct Patterns {
 impl Patterns {
     fn new() -> Result<Self> {
         let made = |pattern: &str| {
-            Regex::new(pattern).map_err(|_| Error::new(jobplate_diagnostic::Kind::Internal, "a pattern that is none"))
+            Regex::new(pattern)
+                .map_err(|_| Error::new(jobplate_diagnostic::ErrorKind::Internal, "a pattern that is none"))
         };
         Ok(Patterns {
             int: made(

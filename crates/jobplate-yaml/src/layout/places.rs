@@ -127,7 +127,10 @@ impl<'a> Layout<'a, '_> {
                 place.dash_offset = at.column().saturating_sub(outer);
             }
             let Some(child) = at.child_towards(node, trail.get(depth).copied()) else {
-                return Err(Error::new(jobplate_diagnostic::Kind::Internal, "an edit of a node that is not there"));
+                return Err(Error::new(
+                    jobplate_diagnostic::ErrorKind::Internal,
+                    "an edit of a node that is not there",
+                ));
             };
             if trail.get(depth) != Some(&child.index()) {
                 trail.truncate(depth);

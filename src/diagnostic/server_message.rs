@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::ops::Deref;
 
-use super::mask::{MASK, Masked};
+use super::mask::{MASK, MaskedText};
 
 /// Words of Kubernetes' own warnings, and of the checks that most clusters have.
 const VOCABULARY: &str = "ALL Localhost PodSecurity RuntimeDefault a about above add added admission after all allow allowed allowPrivilegeEscalation already also \
@@ -26,19 +26,19 @@ const VOCABULARY: &str = "ALL Localhost PodSecurity RuntimeDefault a about above
     violate violates volume volumes warn warning was were when where which while will with without would you your";
 
 /// The words of a document.
-pub(super) struct Words {
+pub(super) struct DocumentWords {
     /// Those that stand outside of what is masked.
     open: HashSet<String>,
     /// Those that stand in what is masked.
     hidden: HashSet<String>,
 }
 
-impl Words {
+impl DocumentWords {
     /// Finds the words of a document.
-    pub(super) fn of<T: Deref<Target = str>>(document: &Masked<T>) -> Self {
+    pub(super) fn of<T: Deref<Target = str>>(document: &MaskedText<T>) -> Self {
         let (open, hidden) = document.pieces();
         let all = |pieces: Vec<&str>| pieces.into_iter().flat_map(words).map(str::to_owned).collect();
-        Words { open: all(open), hidden: all(hidden) }
+        DocumentWords { open: all(open), hidden: all(hidden) }
     }
 
     /// Masks every word of a text that may be a value: one that stands neither in the document, outside of what is
@@ -88,7 +88,7 @@ mod tests {
             ("value \"hush\" or hush2 or kanarie7f3a", "value \"***\" or *** or ***"),
             ("the password was Sesame", "the *** was ***"),
         ] {
-            assert_eq!(Words::of(&Masked::new(document)).mask(text), shown);
+            assert_eq!(DocumentWords::of(&MaskedText::new(document)).mask(text), shown);
         }
     }
 }
