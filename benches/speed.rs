@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use jobplate::inject::{Asked, Injection, Known, Planner, Variable};
+use jobplate::inject::{EditPlanner, Injection, PassContext, RequestedVariable, VariableSource};
 use jobplate_manifest::env::{EnvValue, KeyRef};
 use jobplate_manifest::select::{ContainerChoice, Glob, Target};
 use jobplate_yaml::{Document, Documents, Edit, Editor, NodeArena, check_characters, scan};
@@ -20,9 +20,9 @@ fn injection() -> Injection {
         containers: None,
     };
     Injection {
-        variables: vec![Variable {
+        variables: vec![RequestedVariable {
             name: "BENCH_TOKEN".to_owned(),
-            asked: Asked::Entry(EnvValue::SecretKey(reference)),
+            source: VariableSource::Entry(EnvValue::SecretKey(reference)),
         }],
         targets: vec![target("Job"), target("CronJob")],
         containers: ContainerChoice::All,
@@ -40,8 +40,10 @@ struct Prepared {
 fn prepare(text: &'static str) -> Prepared {
     let mut arena = NodeArena::default();
     scan(text, &mut arena).expect("a template that is understood");
-    let edits =
-        Planner::new(&injection(), Known::default()).plan(Document::new(text, &arena), &[]).expect("a plan").edits;
+    let edits = EditPlanner::new(&injection(), PassContext::default())
+        .plan_document(Document::new(text, &arena), &[])
+        .expect("a plan")
+        .edits;
     Prepared { text, arena, edits }
 }
 
@@ -80,9 +82,11 @@ fn speed(criterion: &mut Criterion) {
     });
     group.bench_function("plan", |bencher| {
         let injection = injection();
-        let mut planner = Planner::new(&injection, Known::default());
+        let mut planner = EditPlanner::new(&injection, PassContext::default());
         bencher.iter(|| {
-            documents.iter().all(|document| planner.plan(Document::new(document.text, &document.arena), &[]).is_ok())
+            documents
+                .iter()
+                .all(|document| planner.plan_document(Document::new(document.text, &document.arena), &[]).is_ok())
         });
     });
     group.bench_function("edit", |bencher| {

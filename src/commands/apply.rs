@@ -143,7 +143,7 @@ impl ApplyArgs {
             Policy::Fail => OnImmutable::Fail,
             Policy::Recreate => OnImmutable::Recreate { include_running: running },
             Policy::NewName => {
-                manifests.injection.names.hash = true;
+                manifests.injection.metadata.hash = true;
                 OnImmutable::Fail
             }
             Policy::Skip => OnImmutable::Skip,

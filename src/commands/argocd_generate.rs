@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use jobplate::diagnostic::edits::EditStatus;
-use jobplate::render::{Pair, Rendering, Source};
+use jobplate::render::{InputSource, RenderedDocument, Rendering};
 use jobplate_diagnostic::{Error, LineIndex, ProgramName, Result, suggest};
 use jobplate_yaml::{Document, Node, NodeArena, NodeKind, ScalarKind};
 use serde::Deserialize;
@@ -95,7 +95,7 @@ impl Command for ArgocdGenerateArgs {
         let manifests = manifests(root.as_deref())?;
         let sources = inputs::open(&manifests)?;
         // Files of a folder may be links.
-        sources.iter().filter_map(Source::path).try_for_each(|file| check_inside(file, root.as_deref()))?;
+        sources.iter().filter_map(InputSource::path).try_for_each(|file| check_inside(file, root.as_deref()))?;
         let mut rendering = plan_sources(sources, &manifests, Matching::Must, ui)?;
         check_objects(&mut rendering)?;
         let edits = edits::find(&mut rendering, &manifests, ui)?;
@@ -231,7 +231,7 @@ fn check_inside(file: &Path, root: Option<&Path>) -> Result<()> {
 fn check_objects(rendering: &mut Rendering) -> Result<()> {
     let mut documents = rendering.documents(None);
     let (mut arena, mut count) = (NodeArena::default(), 0);
-    while let Some(Pair { input, line, after, .. }) = documents.next()? {
+    while let Some(RenderedDocument { input, line, after, .. }) = documents.next_document()? {
         let counted = match (odd_separator(after), jobplate_yaml::read(after, &mut arena)) {
             (Some(at), _) => Err((at, "this line divides documents, and has more in it")),
             (None, Err(unsupported)) => Err((unsupported.offset, "this can't be read as YAML")),

@@ -11,7 +11,7 @@ use clap::Args;
 use jobplate::diagnostic::edits::EditStatus;
 use jobplate::inject::layer::Layer;
 use jobplate::inject::spec;
-use jobplate::render::Source;
+use jobplate::render::InputSource;
 use jobplate_diagnostic::{Error, LineIndex, ProgramName, Result, describe_io_error, output_error};
 use jobplate_yaml::{Child, Document, Documents, Editor, Node, NodeArena, NodeKind, StrictMap, Value};
 
@@ -165,14 +165,14 @@ fn render(
     ui: &mut Ui,
 ) -> Result<(Vec<u8>, Option<Edits>)> {
     let config = list.root().get_first("functionConfig").filter(|config| !config.is_null());
-    let config = config.map(|config| spec::read_node(config, args.edit.allow_plaintext())).transpose();
+    let config = config.map(|config| spec::parse_node(config, args.edit.allow_plaintext())).transpose();
     let manifests = args.resolve(config.map_err(in_list)?)?;
     ui.quiet = manifests.quiet;
-    let source = Source::spool("-".to_owned(), text.as_bytes())?;
+    let source = InputSource::spool("-".to_owned(), text.as_bytes())?;
     let mut rendering = plan_sources(vec![source], &manifests, Matching::OrNoObject, ui)?;
     let edits = edits::find(&mut rendering, &manifests, ui)?;
     let mut rendered = Vec::new();
-    rendering.write(0, &mut rendered)?;
+    rendering.write_input(0, &mut rendered)?;
     Ok((rendered, edits))
 }
 

@@ -78,11 +78,11 @@ Neither Helm shows its notes."
         let mut rendering = plan(&manifests, Matching::OrNoObject, ui)?;
         let edits = edits::find(&mut rendering, &manifests, ui)?;
         let done = ui.print(|out| {
-            if rendering.is_all_empty() && ui.is_helm_plugin() {
+            if rendering.has_no_bytes() && ui.is_helm_plugin() {
                 // Helm 4 takes an empty output for a failure, even where its chart makes no objects.
                 return out.write_all(b"# nothing to render\n").map_err(|error| output_error(&error));
             }
-            rendering.write(0, out)
+            rendering.write_input(0, out)
         });
         edits::tell(edits, EditStatus::Applied, done, ui)
     }

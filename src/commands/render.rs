@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 use jobplate::diagnostic;
 use jobplate::diagnostic::edits::EditStatus;
-use jobplate::render::{Joined, Pair, Rendering};
+use jobplate::render::{RenderedDocument, Rendering, StreamJoiner};
 use jobplate_diagnostic::{Error, LineIndex, Result, output_error};
 use jobplate_manifest::embedded;
 
@@ -102,7 +102,7 @@ impl RenderArgs {
             None if check => Output::Check,
             None => Output::Print,
         };
-        manifests.injection.names.namespace = namespace;
+        manifests.injection.metadata.namespace = namespace;
         Ok(Render { manifests, output, diff })
     }
 }
@@ -167,10 +167,10 @@ Exit codes: 0 done, 1 with --check: a file would change, 2 input, or an edit tha
 pub(crate) fn print_all(rendering: &mut Rendering, ui: &Ui) -> Result<ExitCode> {
     ui.print(|out| {
         rendering.check_joinable()?;
-        let mut joined = Joined::new(out);
+        let mut joined = StreamJoiner::new(out);
         for input in 0..rendering.len() {
-            joined.begin().map_err(|error| output_error(&error))?;
-            rendering.write(input, &mut joined)?;
+            joined.begin_input().map_err(|error| output_error(&error))?;
+            rendering.write_input(input, &mut joined)?;
         }
         joined.finish().map_err(|error| output_error(&error))
     })
@@ -182,21 +182,23 @@ fn wrap(rendering: &mut Rendering, Wrap { name, namespace, key }: &Wrap, out: &m
         return Err(Error::usage("`--wrap` takes one input").hint("wrap each one in a call of its own"));
     }
     let mut rendered = Vec::new();
-    rendering.write(0, &mut rendered)?;
-    let text = String::from_utf8(rendered).map_err(|_| Error::input("not UTF-8").in_file(rendering.name(0)))?;
+    rendering.write_input(0, &mut rendered)?;
+    let text = String::from_utf8(rendered).map_err(|_| Error::input("not UTF-8").in_file(rendering.input_name(0)))?;
     let map = embedded::write_config_map(name, namespace.as_deref(), key, &text)
-        .map_err(|error| error.in_file(rendering.name(0)))?;
+        .map_err(|error| error.in_file(rendering.input_name(0)))?;
     out.write_all(map.as_bytes()).map_err(|error| output_error(&error))
 }
 
 /// Lists the inputs that would change, or shows how: exit code 1 if there are any.
 fn check(rendering: &mut Rendering, diff: bool, ui: &Ui) -> Result<ExitCode> {
-    let changing: Vec<usize> = (0..rendering.len()).filter(|&input| rendering.changes(input)).collect();
+    let changing: Vec<usize> = (0..rendering.len()).filter(|&input| rendering.is_changed(input)).collect();
     if diff {
         unless_closed(print_diff(rendering, ui))?;
     } else {
-        let list: String =
-            changing.iter().map(|&input| format!("{}\n", diagnostic::escape_name(rendering.name(input)))).collect();
+        let list: String = changing
+            .iter()
+            .map(|&input| format!("{}\n", diagnostic::escape_name(rendering.input_name(input))))
+            .collect();
         unless_closed(ui.print_text(&list))?;
     }
     Ok(ExitCode::from(u8::from(!changing.is_empty())))
@@ -210,12 +212,12 @@ fn replace(rendering: &mut Rendering, diff: bool, ui: &Ui) -> Result<ExitCode> {
     let mut replacements = Replacements::default();
     let mut replaced = Vec::new();
     for input in 0..rendering.len() {
-        if rendering.changes(input) {
-            let Some(path) = rendering.path(input).map(Path::to_owned) else {
-                let name = rendering.name(input);
+        if rendering.is_changed(input) {
+            let Some(path) = rendering.input_path(input).map(Path::to_owned) else {
+                let name = rendering.input_name(input);
                 return Err(Error::usage("is no file that could be replaced").in_file(name).hint("leave -i out"));
             };
-            replacements.add(&path, |out| rendering.write(input, out))?;
+            replacements.add(&path, |out| rendering.write_input(input, out))?;
             replaced.push(input);
         }
     }
@@ -229,15 +231,15 @@ fn replace(rendering: &mut Rendering, diff: bool, ui: &Ui) -> Result<ExitCode> {
 fn print_diff(rendering: &mut Rendering, ui: &Ui) -> Result<ExitCode> {
     ui.print_diff(|out| {
         for input in 0..rendering.len() {
-            if !rendering.changes(input) {
+            if !rendering.is_changed(input) {
                 continue;
             }
-            let name = diagnostic::escape_name(rendering.name(input));
+            let name = diagnostic::escape_name(rendering.input_name(input));
             out.write(&format!("--- {name}\n+++ {name}\n"))?;
             // Lines that earlier documents of this input have gained.
             let mut gained = 0isize;
             let mut documents = rendering.documents(Some(input));
-            while let Some(Pair { line, before, after, edited, .. }) = documents.next()? {
+            while let Some(RenderedDocument { line, before, after, edited, .. }) = documents.next_document()? {
                 if edited {
                     out.write(&diagnostic::unified_diff(before, after, line, line.saturating_add_signed(gained)))?;
                     let last_line = |text: &str| LineIndex::new(text).line(text.len()) as isize;
@@ -251,7 +253,7 @@ fn print_diff(rendering: &mut Rendering, ui: &Ui) -> Result<ExitCode> {
 
 #[cfg(test)]
 mod tests {
-    use jobplate::inject::Names;
+    use jobplate::inject::MetadataChanges;
     use jobplate_manifest::select::ContainerChoice;
 
     use super::super::definition::arguments;
@@ -318,11 +320,11 @@ mod tests {
         assert_eq!(render.max_document_size, 1024);
         assert!(render.recursive && render.quiet && render.allow_no_match);
         let injection = render.injection;
-        assert_eq!((injection.unset.len(), injection.sources.len(), injection.targets.len()), (1, 1, 1));
+        assert_eq!((injection.unset.len(), injection.env_from.len(), injection.targets.len()), (1, 1, 1));
         assert_eq!(injection.prefect.local_secrets, Some(true));
         assert!(matches!(injection.containers, ContainerChoice::Named(_)) && injection.init_containers);
         assert!(injection.selector.is_some() && !injection.skip_hooks);
-        let Names { name, generate_name, hash, namespace } = injection.names;
+        let MetadataChanges { name, generate_name, hash, namespace } = injection.metadata;
         assert_eq!((name, generate_name, hash, namespace), (None, Some("etl-".into()), false, Some("data".into())));
     }
 

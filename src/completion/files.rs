@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use jobplate::render::{Source, each_object};
+use jobplate::render::{InputSource, visit_objects};
 use jobplate_manifest::embedded::{self, is_config_map};
 use jobplate_manifest::object::Object;
 use jobplate_manifest::select::{ContainerChoice, Target};
@@ -73,18 +73,18 @@ impl Found {
             // Whatever is no regular file may never end, or be what is being typed at.
             let Some(size) = size(&file).filter(|size| *size <= left) else { continue };
             left -= size;
-            if let Ok(mut source) = Source::open(&file) {
+            if let Ok(mut source) = InputSource::open(&file) {
                 found.read(&mut source, &said.targets);
             }
         }
         found
     }
 
-    fn read(&mut self, source: &mut Source, targets: &[Target]) {
+    fn read(&mut self, source: &mut InputSource, targets: &[Target]) {
         let file = source.name().to_owned();
-        let Ok(reader) = source.rewind() else { return };
+        let Ok(reader) = source.read_from_start() else { return };
         // What can't be read any further is what there is.
-        drop(each_object(reader, &mut |object| {
+        drop(visit_objects(reader, &mut |object| {
             self.object(object, targets, &file);
             true
         }));
@@ -120,7 +120,7 @@ impl Found {
         for (key, text) in embedded::document_candidates(map) {
             let target = format!("{}:{key}", map.display());
             let is_meant = targets.is_empty() || targets.iter().any(|target| target.matches_embedded(map, &key));
-            drop(each_object(text.as_bytes(), &mut |object| {
+            drop(visit_objects(text.as_bytes(), &mut |object| {
                 if !names(object).is_empty() {
                     self.targets.add(&*target, file);
                     self.references(object.node);

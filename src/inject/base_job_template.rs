@@ -11,13 +11,13 @@ use jobplate_prefect::base_job_template::{BaseJobTemplate, is_env_placeholder, i
 use jobplate_prefect::worker::version::WorkerVersion;
 use jobplate_yaml::{Child, Edit, Editable, Node, NodeKind, Value};
 
-use super::env::Wanted;
+use super::env::DesiredEnv;
 use super::notes::Notes;
 
 /// Adds those edits. Fails where they would not hold in workers of that version.
 pub(super) fn plan(
     template: &BaseJobTemplate<'_>,
-    wanted: &Wanted,
+    wanted: &DesiredEnv,
     version: WorkerVersion,
     edits: &mut Vec<Edit>,
     notes: &mut Notes,
@@ -58,13 +58,13 @@ pub(super) fn plan(
 
 /// The names that a call is about.
 pub(super) struct Claims<'w> {
-    wanted: &'w Wanted,
+    wanted: &'w DesiredEnv,
     /// Those that the worker would set itself.
     pub(super) settings: Vec<&'w str>,
 }
 
 impl<'w> Claims<'w> {
-    pub(super) fn new(wanted: &'w Wanted) -> Self {
+    pub(super) fn new(wanted: &'w DesiredEnv) -> Self {
         Claims { wanted, settings: wanted.all_names().filter(|name| is_worker_setting(name)).collect() }
     }
 

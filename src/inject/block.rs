@@ -6,13 +6,13 @@ use jobplate_prefect::kubernetes_job_block::{APPEND, EnvPatch, KubernetesJobBloc
 use jobplate_yaml::{Child, Edit, Editable, Node, NodeKind, StrictMap, Value};
 
 use super::base_job_template::{Claims, take_out};
-use super::env::{Wanted, set_entry};
+use super::env::{DesiredEnv, set_entry};
 use super::notes::Notes;
 
 /// Adds those edits.
 pub(super) fn plan(
     block: &KubernetesJobBlock<'_>,
-    wanted: &Wanted,
+    wanted: &DesiredEnv,
     edits: &mut Vec<Edit>,
     notes: &mut Notes,
 ) -> Result<()> {
@@ -62,7 +62,7 @@ fn patches<'a>(block: &KubernetesJobBlock<'a>) -> Result<Vec<(Node<'a>, EnvPatch
 fn plan_patches(
     block: &KubernetesJobBlock<'_>,
     patches: &[(Node<'_>, EnvPatch)],
-    wanted: &Wanted,
+    wanted: &DesiredEnv,
     fresh: &mut Vec<Child>,
     edits: &mut Vec<Edit>,
 ) -> Result<()> {

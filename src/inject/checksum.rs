@@ -30,9 +30,9 @@ struct ChangedMap {
 
 /// The ConfigMaps whose data a run changes, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ChangedMaps(HashMap<String, Vec<ChangedMap>>);
+pub struct ChangedConfigMaps(HashMap<String, Vec<ChangedMap>>);
 
-impl ChangedMaps {
+impl ChangedConfigMaps {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -51,7 +51,7 @@ impl ChangedMaps {
 
 /// The changed ConfigMaps that a document uses.
 pub(super) struct UsedMaps<'a, 'm> {
-    changed: &'m ChangedMaps,
+    changed: &'m ChangedConfigMaps,
     /// What aliases stand for: the nodes with an anchor, by its name, in the order of the document.
     anchors: HashMap<&'a str, Vec<Node<'a>>>,
 }
@@ -59,13 +59,13 @@ pub(super) struct UsedMaps<'a, 'm> {
 impl<'a, 'm> UsedMaps<'a, 'm> {
     /// Whether a document could use one by its bytes: all keys that refer to a ConfigMap begin alike, and only
     /// an escape could hide that.
-    pub(super) fn may_be_in(text: &str, changed: &ChangedMaps) -> bool {
+    pub(super) fn may_be_in(text: &str, changed: &ChangedConfigMaps) -> bool {
         let bytes = text.as_bytes();
         !changed.is_empty() && (memmem::find(bytes, b"configMap").is_some() || memchr::memchr(b'\\', bytes).is_some())
     }
 
     /// Prepares the search in one document.
-    pub(super) fn new(document: Document<'a>, changed: &'m ChangedMaps) -> Self {
+    pub(super) fn new(document: Document<'a>, changed: &'m ChangedConfigMaps) -> Self {
         let mut anchors: HashMap<&str, Vec<Node<'_>>> = HashMap::new();
         if document.text.contains('&') {
             for node in document.root().descendants() {

@@ -9,15 +9,15 @@ use jobplate_yaml::{Child, Edit, Editable, Node, NodeKind, ScalarKind, StrictMap
 
 /// What one kind of target gets.
 #[derive(Debug, Default)]
-pub(super) struct Wanted {
-    variables: Vec<Variable>,
+pub(super) struct DesiredEnv {
+    variables: Vec<DesiredEntry>,
     sources: Vec<EnvFrom>,
     unset: Vec<String>,
 }
 
 /// A variable, and how it is written.
 #[derive(Debug)]
-pub(super) struct Variable {
+pub(super) struct DesiredEntry {
     variable: EnvVar,
     /// `value` or `valueFrom`, and what stands under it.
     own: (&'static str, Value),
@@ -25,7 +25,7 @@ pub(super) struct Variable {
     entry: Value,
 }
 
-impl Variable {
+impl DesiredEntry {
     pub(super) fn name(&self) -> &str {
         &self.variable.name
     }
@@ -36,19 +36,19 @@ impl Variable {
     }
 }
 
-impl Wanted {
+impl DesiredEnv {
     pub(super) fn new(variables: impl IntoIterator<Item = EnvVar>, sources: &[EnvFrom], unset: &[String]) -> Self {
         let prepare = |variable: EnvVar| {
             let own = value_entry(&variable.value);
             let entry = Value::map([("name", Value::name(&variable.name)), own.clone()]);
-            Variable { variable, own, entry }
+            DesiredEntry { variable, own, entry }
         };
         let variables = variables.into_iter().map(prepare).collect();
-        Wanted { variables, sources: sources.to_vec(), unset: unset.to_vec() }
+        DesiredEnv { variables, sources: sources.to_vec(), unset: unset.to_vec() }
     }
 
     /// The variables that are set.
-    pub(super) fn variables(&self) -> &[Variable] {
+    pub(super) fn variables(&self) -> &[DesiredEntry] {
         &self.variables
     }
 
@@ -78,7 +78,7 @@ impl Wanted {
 }
 
 /// Adds the edits that one container needs; none where it already is as wanted.
-pub(super) fn plan_container(container: Editable<'_>, wanted: &Wanted, edits: &mut Vec<Edit>) -> Result<()> {
+pub(super) fn plan_container(container: Editable<'_>, wanted: &DesiredEnv, edits: &mut Vec<Edit>) -> Result<()> {
     let mut fresh = Vec::new();
     if !wanted.sources.is_empty() {
         plan_sources(*container, &wanted.sources, &mut fresh, edits)?;
@@ -158,28 +158,28 @@ fn fill(
 }
 
 /// An entry of `env` as it stands.
-struct Entry<'a> {
+struct ExistingEntry<'a> {
     node: Node<'a>,
     name: Cow<'a, str>,
     /// What its literal value will be once the edits are made; none for references.
     literal: Option<Cow<'a, str>>,
 }
 
-fn read_entry(item: Node<'_>) -> Result<Entry<'_>> {
+fn read_entry(item: Node<'_>) -> Result<ExistingEntry<'_>> {
     if item.kind() == NodeKind::Alias {
         return Err(Error::refused("an entry of `env` is an alias of something written elsewhere")
             .at(item.span())
             .hint("write it out here; under an alias its name can't be told from here"));
     }
     if is_env_placeholder(item) {
-        return Ok(Entry { node: item, name: Cow::Borrowed(""), literal: None });
+        return Ok(ExistingEntry { node: item, name: Cow::Borrowed(""), literal: None });
     }
     if item.kind() != NodeKind::Map {
         return Err(Error::input("an entry of `env` is no mapping")
             .at(item.span())
             .hint("write it as `- name: NAME` with `value` or `valueFrom` below"));
     }
-    let mut entry = Entry { node: item, name: Cow::Borrowed(""), literal: None };
+    let mut entry = ExistingEntry { node: item, name: Cow::Borrowed(""), literal: None };
     let (mut named, mut patch) = (false, false);
     for (key, value) in item.entries() {
         if key.has_text("name") {
@@ -214,7 +214,7 @@ fn read_entry(item: Node<'_>) -> Result<Entry<'_>> {
 
 fn plan_variables(
     container: Node<'_>,
-    wanted: &Wanted,
+    wanted: &DesiredEnv,
     fresh: &mut Vec<(&'static str, Value)>,
     edits: &mut Vec<Edit>,
 ) -> Result<()> {
@@ -226,7 +226,7 @@ fn plan_variables(
             entries.push(read_entry(item)?);
         }
     }
-    let find = |entries: &[Entry<'_>], name: &str| -> Result<Option<usize>> {
+    let find = |entries: &[ExistingEntry<'_>], name: &str| -> Result<Option<usize>> {
         let mut found = None;
         for (position, entry) in entries.iter().enumerate() {
             if entry.name == name {
@@ -240,7 +240,8 @@ fn plan_variables(
         }
         Ok(found)
     };
-    let is_placeholder = |(position, entry): (usize, &Entry<'_>)| is_env_placeholder(entry.node).then_some(position);
+    let is_placeholder =
+        |(position, entry): (usize, &ExistingEntry<'_>)| is_env_placeholder(entry.node).then_some(position);
     let mut remove: Vec<usize> = entries.iter().enumerate().filter_map(is_placeholder).collect();
     for name in &wanted.unset {
         if let Some(position) = find(&entries, name)? {
@@ -277,7 +278,7 @@ fn plan_variables(
 const ENTRY: &str = "the entry of `env`";
 
 /// Adds the edits that make an entry of this name what is wanted; none where it is so already.
-pub(super) fn set_entry(entry: Node<'_>, wanted: &Variable, edits: &mut Vec<Edit>) -> Result<()> {
+pub(super) fn set_entry(entry: Node<'_>, wanted: &DesiredEntry, edits: &mut Vec<Edit>) -> Result<()> {
     entry.refuse_duplicate_keys()?;
     if !is_already(entry, &wanted.variable.value)? {
         let entry = Editable::for_replacement(entry, ENTRY)?;
@@ -438,7 +439,7 @@ fn key_reference(reference: &KeyRef) -> Value {
 }
 
 /// A literal that is set in its place may use only what stands before it.
-fn refuse_late_use(entries: &[Entry<'_>], position: usize) -> Result<()> {
+fn refuse_late_use(entries: &[ExistingEntry<'_>], position: usize) -> Result<()> {
     let Some(text) = entries[position].literal.as_deref() else { return Ok(()) };
     match entries[position + 1..].iter().find(|later| references(text, &later.name)) {
         None => Ok(()),
@@ -453,9 +454,9 @@ fn refuse_late_use(entries: &[Entry<'_>], position: usize) -> Result<()> {
 
 /// Where new entries go: at the end, but before the first entry that uses them; among themselves as asked
 /// for, but one that uses another behind it.
-fn order(entries: &[Entry<'_>], removed: &[usize], new: &[&Variable]) -> Result<Vec<(usize, Value)>> {
+fn order(entries: &[ExistingEntry<'_>], removed: &[usize], new: &[&DesiredEntry]) -> Result<Vec<(usize, Value)>> {
     let end = entries.len();
-    let literal = |wanted: &Variable| match &wanted.variable.value {
+    let literal = |wanted: &DesiredEntry| match &wanted.variable.value {
         EnvValue::Literal(text) if text.contains('$') => Some(text.clone()),
         _ => None,
     };

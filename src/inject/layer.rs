@@ -12,7 +12,7 @@ use jobplate_prefect::generation::Generation;
 use jobplate_prefect::requested_settings::RequestedSettings;
 use jobplate_prefect::variables;
 
-use super::request::{Asked, Injection, Variable};
+use super::injection::{Injection, RequestedVariable, VariableSource};
 
 /// One source's wishes.
 #[derive(Debug, Default)]
@@ -21,29 +21,29 @@ pub struct Layer {
     pub inputs: Vec<String>,
     /// Where; none leaves it to other layers, and then to the default targets.
     pub targets: Vec<Target>,
-    claims: Vec<Claim>,
-    sources: Vec<EnvFrom>,
+    assignments: Vec<Assignment>,
+    env_from: Vec<EnvFrom>,
     allow_plaintext: bool,
 }
 
 /// A wish about one variable; a setting of Prefect's has a variable for each generation.
 #[derive(Debug)]
-struct Claim {
+struct Assignment {
     variables: Vec<String>,
-    wish: Wish,
+    op: Op,
     by: String,
 }
 
 #[derive(Debug)]
-enum Wish {
-    Set(Variable),
+enum Op {
+    Set(RequestedVariable),
     Unset,
     Setting(RequestedSettings),
 }
 
-impl Claim {
+impl Assignment {
     /// The variable that both are about.
-    fn shared<'c>(&'c self, other: &Claim) -> Option<&'c str> {
+    fn shared<'c>(&'c self, other: &Assignment) -> Option<&'c str> {
         self.variables.iter().find(|name| other.variables.contains(name)).map(String::as_str)
     }
 }
@@ -59,23 +59,25 @@ impl Layer {
     /// # Errors
     ///
     /// Refuses an invalid variable name, a literal with a secret-looking name, and a variable that is already set.
-    pub fn set(&mut self, variable: Variable, by: &str) -> Result<()> {
+    pub fn set_variable(&mut self, variable: RequestedVariable, by: &str) -> Result<()> {
         names::check_env_name(&variable.name).map_err(|fault| fault.into_error(by))?;
-        let name = match &variable.asked {
-            Asked::PrefectSecret(_) => {
+        let name = match &variable.source {
+            VariableSource::PrefectSecret(_) => {
                 prefect_name(&variable.name).map_err(|fault| fault.into_error(by))?;
                 variables::secret_variable(&variable.name)
             }
-            Asked::Entry(EnvValue::Literal(_)) if !self.allow_plaintext && variables::is_sensitive(&variable.name) => {
+            VariableSource::Entry(EnvValue::Literal(_))
+                if !self.allow_plaintext && variables::is_sensitive(&variable.name) =>
+            {
                 let name = &variable.name;
                 return Err(Error::usage(format!("{by}: {name} looks like a secret, which would stand in plain text"))
                     .hint(format!(
                         "refer to it with --secret-env {name}=SECRET/KEY, with Prefect 1 also --secret, or add --allow-plaintext"
                     )));
             }
-            Asked::Entry(_) => variable.name.clone(),
+            VariableSource::Entry(_) => variable.name.clone(),
         };
-        self.claim(vec![name], Wish::Set(variable), by)
+        self.assign(vec![name], Op::Set(variable), by)
     }
 
     /// Removes a variable.
@@ -83,9 +85,9 @@ impl Layer {
     /// # Errors
     ///
     /// Refuses an invalid variable name, and a variable that is already set.
-    pub fn unset(&mut self, name: &str, by: &str) -> Result<()> {
+    pub fn unset_variable(&mut self, name: &str, by: &str) -> Result<()> {
         names::check_env_name(name).map_err(|fault| fault.into_error(by))?;
-        self.claim(vec![name.to_owned()], Wish::Unset, by)
+        self.assign(vec![name.to_owned()], Op::Unset, by)
     }
 
     /// Makes one of Prefect's settings.
@@ -93,27 +95,27 @@ impl Layer {
     /// # Errors
     ///
     /// Refuses a setting that is already made.
-    pub fn setting(&mut self, setting: RequestedSettings, by: &str) -> Result<()> {
+    pub fn set_prefect(&mut self, setting: RequestedSettings, by: &str) -> Result<()> {
         let generations = [Generation::Prefect1, Generation::Prefect2Or3];
         let entries =
             generations.iter().filter_map(|generation| variables::setting_env_vars(&setting, *generation).ok());
         let names = entries.flatten().map(|variable| variable.name).collect();
-        self.claim(names, Wish::Setting(setting), by)
+        self.assign(names, Op::Setting(setting), by)
     }
 
     /// Adds an `envFrom` source; of two that differ only in `optional` the later one counts.
-    pub fn source(&mut self, source: EnvFrom) {
+    pub fn add_env_from(&mut self, source: EnvFrom) {
         let same =
             |other: &EnvFrom| (other.kind, &other.name, &other.prefix) == (source.kind, &source.name, &source.prefix);
-        self.sources.retain(|other| !same(other));
-        self.sources.push(source);
+        self.env_from.retain(|other| !same(other));
+        self.env_from.push(source);
     }
 
-    fn claim(&mut self, variables: Vec<String>, wish: Wish, by: &str) -> Result<()> {
-        let claim = Claim { variables, wish, by: by.to_owned() };
-        match self.claims.iter().find_map(|earlier| Some((earlier, earlier.shared(&claim)?))) {
-            None => self.claims.push(claim),
-            Some((Claim { wish: Wish::Unset, .. }, _)) if matches!(claim.wish, Wish::Unset) => {}
+    fn assign(&mut self, variables: Vec<String>, op: Op, by: &str) -> Result<()> {
+        let assignment = Assignment { variables, op, by: by.to_owned() };
+        match self.assignments.iter().find_map(|earlier| Some((earlier, earlier.shared(&assignment)?))) {
+            None => self.assignments.push(assignment),
+            Some((Assignment { op: Op::Unset, .. }, _)) if matches!(assignment.op, Op::Unset) => {}
             Some((earlier, name)) => {
                 let who = if earlier.by == by { by.to_owned() } else { format!("{} and by {by}", earlier.by) };
                 return Err(
@@ -126,10 +128,10 @@ impl Layer {
 
     /// Lays this layer over another: what it says about a variable, the other no longer says.
     #[must_use]
-    pub fn over(self, mut lower: Layer) -> Layer {
-        lower.claims.retain(|claim| self.claims.iter().all(|own| own.shared(claim).is_none()));
-        lower.claims.extend(self.claims);
-        self.sources.into_iter().for_each(|source| lower.source(source));
+    pub fn merge_over(self, mut lower: Layer) -> Layer {
+        lower.assignments.retain(|assignment| self.assignments.iter().all(|own| own.shared(assignment).is_none()));
+        lower.assignments.extend(self.assignments);
+        self.env_from.into_iter().for_each(|source| lower.add_env_from(source));
         if !self.inputs.is_empty() {
             lower.inputs = self.inputs;
         }
@@ -141,12 +143,12 @@ impl Layer {
 
     /// The injection that it comes to.
     pub fn into_injection(self) -> Injection {
-        let mut injection = Injection { sources: self.sources, targets: self.targets, ..Injection::default() };
-        for Claim { variables, wish, .. } in self.claims {
-            match wish {
-                Wish::Set(variable) => injection.variables.push(variable),
-                Wish::Unset => injection.unset.extend(variables),
-                Wish::Setting(setting) => {
+        let mut injection = Injection { env_from: self.env_from, targets: self.targets, ..Injection::default() };
+        for Assignment { variables, op, .. } in self.assignments {
+            match op {
+                Op::Set(variable) => injection.variables.push(variable),
+                Op::Unset => injection.unset.extend(variables),
+                Op::Setting(setting) => {
                     let prefect = std::mem::take(&mut injection.prefect);
                     injection.prefect = RequestedSettings {
                         backend: setting.backend.or(prefect.backend),
@@ -178,7 +180,7 @@ fn prefect_name(name: &str) -> Result<(), ValidationError> {
 /// # Errors
 ///
 /// Fails if the URL is not `http://` or `https://` with a host.
-pub fn api_url(url: &str) -> Result<(), ValidationError> {
+pub fn check_api_url(url: &str) -> Result<(), ValidationError> {
     let behind = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
     let host = behind.and_then(|rest| rest.split(['/', '?', '#']).next());
     let clean = url.chars().all(|c| !c.is_whitespace() && !c.is_control());
@@ -193,7 +195,7 @@ pub fn api_url(url: &str) -> Result<(), ValidationError> {
 /// # Errors
 ///
 /// Fails if a part is not a valid pattern.
-pub fn target(
+pub fn parse_target(
     kind: &str,
     name: Option<&str>,
     key: Option<&str>,
@@ -214,11 +216,11 @@ pub fn target(
         }
     };
     Ok(Target {
-        kind: glob("kind", kind, true)?,
-        name: name.map(|name| glob("name", name, false)).transpose()?,
-        key: key.map(|key| glob("key", key, false)).transpose()?,
+        kind: parse_glob("kind", kind, true)?,
+        name: name.map(|name| parse_glob("name", name, false)).transpose()?,
+        key: key.map(|key| parse_glob("key", key, false)).transpose()?,
         containers: container
-            .map(|name| Ok(ContainerChoice::Named(vec![glob("container", name, false)?])))
+            .map(|name| Ok(ContainerChoice::Named(vec![parse_glob("container", name, false)?])))
             .transpose()?,
     })
 }
@@ -228,7 +230,7 @@ pub fn target(
 /// # Errors
 ///
 /// Fails if the pattern is empty or invalid.
-pub fn glob(subject: &str, pattern: &str, any_case: bool) -> Result<Glob, ValidationError> {
+pub fn parse_glob(subject: &str, pattern: &str, any_case: bool) -> Result<Glob, ValidationError> {
     if pattern.is_empty() {
         return Err(ValidationError::new(format!("the {subject} is missing")));
     }
@@ -247,18 +249,18 @@ mod tests {
 
     use super::*;
 
-    fn literal(name: &str, value: &str) -> Variable {
-        Variable { name: name.to_owned(), asked: Asked::Entry(EnvValue::Literal(value.to_owned())) }
+    fn literal(name: &str, value: &str) -> RequestedVariable {
+        RequestedVariable { name: name.to_owned(), source: VariableSource::Entry(EnvValue::Literal(value.to_owned())) }
     }
 
-    fn secret(name: &str) -> Variable {
+    fn secret(name: &str) -> RequestedVariable {
         let reference = KeyRef { name: "s".to_owned(), key: "k".to_owned(), optional: false };
-        Variable { name: name.to_owned(), asked: Asked::PrefectSecret(reference) }
+        RequestedVariable { name: name.to_owned(), source: VariableSource::PrefectSecret(reference) }
     }
 
-    fn by_reference(name: &str) -> Variable {
+    fn by_reference(name: &str) -> RequestedVariable {
         let reference = KeyRef { name: "s".to_owned(), key: "k".to_owned(), optional: false };
-        Variable { name: name.to_owned(), asked: Asked::Entry(EnvValue::SecretKey(reference)) }
+        RequestedVariable { name: name.to_owned(), source: VariableSource::Entry(EnvValue::SecretKey(reference)) }
     }
 
     fn api(url: &str) -> RequestedSettings {
@@ -269,23 +271,23 @@ mod tests {
     fn a_variable_is_asked_for_once() {
         type Ask = fn(&mut Layer) -> Result<()>;
         let cases: [(Ask, &str); 7] = [
-            (|layer| layer.set(literal("A", "1"), "`--env`"), "A is asked for twice: by `--env`"),
-            (|layer| layer.unset("A", "`--unset`"), "A is asked for twice: by `--env` and by `--unset`"),
+            (|layer| layer.set_variable(literal("A", "1"), "`--env`"), "A is asked for twice: by `--env`"),
+            (|layer| layer.unset_variable("A", "`--unset`"), "A is asked for twice: by `--env` and by `--unset`"),
             (
-                |layer| layer.set(by_reference("PREFECT__CONTEXT__SECRETS__T"), "`--secret-env`"),
+                |layer| layer.set_variable(by_reference("PREFECT__CONTEXT__SECRETS__T"), "`--secret-env`"),
                 "by `--secret` and by `--secret-env`",
             ),
-            (|layer| layer.set(secret("A"), "`--secret`"), ""),
-            (|layer| layer.set(literal("PREFECT_API_URL", "1"), "`--env`"), "by `--api` and by `--env`"),
-            (|layer| layer.setting(api("x"), "`--api`"), "PREFECT__CLOUD__API is asked for twice: by `--api`"),
-            (|layer| layer.unset("U", "`--unset`"), ""),
+            (|layer| layer.set_variable(secret("A"), "`--secret`"), ""),
+            (|layer| layer.set_variable(literal("PREFECT_API_URL", "1"), "`--env`"), "by `--api` and by `--env`"),
+            (|layer| layer.set_prefect(api("x"), "`--api`"), "PREFECT__CLOUD__API is asked for twice: by `--api`"),
+            (|layer| layer.unset_variable("U", "`--unset`"), ""),
         ];
         for (ask, message) in cases {
             let mut layer = Layer::default();
-            layer.set(literal("A", "0"), "`--env`").unwrap();
-            layer.set(secret("T"), "`--secret`").unwrap();
-            layer.setting(api("x"), "`--api`").unwrap();
-            layer.unset("U", "`--unset`").unwrap();
+            layer.set_variable(literal("A", "0"), "`--env`").unwrap();
+            layer.set_variable(secret("T"), "`--secret`").unwrap();
+            layer.set_prefect(api("x"), "`--api`").unwrap();
+            layer.unset_variable("U", "`--unset`").unwrap();
             let said = ask(&mut layer).map_or_else(|error| error.message().to_owned(), |()| String::new());
             assert!(said.contains(message) && said.is_empty() == message.is_empty(), "{said:?} for {message:?}");
         }
@@ -293,9 +295,9 @@ mod tests {
 
     #[test]
     fn plain_text_and_names_are_refused() {
-        let refused = |variable| Layer::default().set(variable, "`--env`").unwrap_err();
+        let refused = |variable| Layer::default().set_variable(variable, "`--env`").unwrap_err();
         assert!(refused(literal("DB_PASSWORD", "canary")).message().contains("DB_PASSWORD"));
-        assert!(Layer::new(true).set(literal("DB_PASSWORD", "x"), "`--env`").is_ok());
+        assert!(Layer::new(true).set_variable(literal("DB_PASSWORD", "x"), "`--env`").is_ok());
         assert!(refused(literal("A=canary", "")).message().ends_with("`=` in it"));
         let error = refused(secret("PREFECT__CONTEXT__SECRETS__TOKEN"));
         assert!(error.hint_message().unwrap().with_program("jobplate").ends_with(": TOKEN"));
@@ -312,31 +314,31 @@ mod tests {
     fn the_upper_layer_wins() {
         let mut lower = Layer::new(false);
         lower.inputs = vec!["lower".to_owned()];
-        lower.targets = vec![target("Job", None, None, None).unwrap()];
+        lower.targets = vec![parse_target("Job", None, None, None).unwrap()];
         for name in ["KEPT", "SET", "REMOVED", "PREFECT__BACKEND"] {
-            lower.set(literal(name, "lower"), "lower").unwrap();
+            lower.set_variable(literal(name, "lower"), "lower").unwrap();
         }
-        lower.unset("BACK", "lower").unwrap();
-        lower.setting(api("http://lower"), "lower").unwrap();
+        lower.unset_variable("BACK", "lower").unwrap();
+        lower.set_prefect(api("http://lower"), "lower").unwrap();
         lower
-            .setting(RequestedSettings { local_secrets: Some(true), ..RequestedSettings::default() }, "lower")
+            .set_prefect(RequestedSettings { local_secrets: Some(true), ..RequestedSettings::default() }, "lower")
             .unwrap();
         let source =
             |optional| EnvFrom { prefix: String::new(), kind: EnvFromKind::Secret, name: "s".to_owned(), optional };
-        lower.source(source(false));
+        lower.add_env_from(source(false));
 
         let mut upper = Layer::new(false);
-        upper.set(literal("BACK", "upper"), "upper").unwrap();
-        upper.set(literal("SET", "upper"), "upper").unwrap();
-        upper.unset("REMOVED", "upper").unwrap();
-        upper.unset("PREFECT__CLOUD__USE_LOCAL_SECRETS", "upper").unwrap();
+        upper.set_variable(literal("BACK", "upper"), "upper").unwrap();
+        upper.set_variable(literal("SET", "upper"), "upper").unwrap();
+        upper.unset_variable("REMOVED", "upper").unwrap();
+        upper.unset_variable("PREFECT__CLOUD__USE_LOCAL_SECRETS", "upper").unwrap();
         upper
-            .setting(RequestedSettings { backend: Some(Backend::Server), ..RequestedSettings::default() }, "upper")
+            .set_prefect(RequestedSettings { backend: Some(Backend::Server), ..RequestedSettings::default() }, "upper")
             .unwrap();
-        upper.setting(api("http://upper"), "upper").unwrap();
-        upper.source(source(true));
+        upper.set_prefect(api("http://upper"), "upper").unwrap();
+        upper.add_env_from(source(true));
 
-        let mut both = upper.over(lower);
+        let mut both = upper.merge_over(lower);
         assert_eq!(std::mem::take(&mut both.inputs), ["lower"]);
         let injection = both.into_injection();
         let variables: Vec<_> = injection.variables.iter().map(|variable| variable.name.as_str()).collect();
@@ -344,7 +346,7 @@ mod tests {
         assert_eq!(injection.unset, ["REMOVED", "PREFECT__CLOUD__USE_LOCAL_SECRETS"]);
         assert_eq!(injection.prefect.api.as_deref(), Some("http://upper"));
         assert_eq!((injection.prefect.backend, injection.prefect.local_secrets), (Some(Backend::Server), None));
-        assert_eq!(injection.sources, [source(true)]);
+        assert_eq!(injection.env_from, [source(true)]);
         assert_eq!(injection.targets.len(), 1);
     }
 
@@ -356,12 +358,12 @@ mod tests {
             "http://$(HOST):4200/api",
             "http://[::1]:4200",
         ] {
-            assert_eq!(api_url(url), Ok(()), "{url}");
+            assert_eq!(check_api_url(url), Ok(()), "{url}");
         }
         for url in
             ["", "prefect-apollo:4200", "http://", "http:///api", "http://:4200", "ftp://a", "http://a b", "http://a\n"]
         {
-            assert!(api_url(url).is_err(), "{url:?}");
+            assert!(check_api_url(url).is_err(), "{url:?}");
         }
     }
 }

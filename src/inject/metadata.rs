@@ -5,10 +5,10 @@ use jobplate_manifest::object::Object;
 use jobplate_yaml::{Child, Edit, Editable, Node, NodeKind, ScalarKind, StrictMap, Value};
 
 use super::canonical;
-use super::request::Names;
+use super::injection::MetadataChanges;
 
 /// Adds the edits that an object's names need.
-pub(super) fn plan_names(object: &Object<'_>, names: &Names, edits: &mut Vec<Edit>) -> Result<()> {
+pub(super) fn plan_names(object: &Object<'_>, names: &MetadataChanges, edits: &mut Vec<Edit>) -> Result<()> {
     if names.name.is_none() && names.generate_name.is_none() && names.namespace.is_none() {
         return Ok(());
     }
@@ -84,12 +84,12 @@ fn plain_text<'a>(node: Node<'a>, key: &str) -> Result<Editable<'a>> {
     Err(Error::refused(format!("`metadata.{key}` is not a plain text on one line")).at(node.span()).hint("write it so"))
 }
 
-fn fresh_entries(names: &Names) -> Vec<(&'static str, Value)> {
+fn fresh_entries(names: &MetadataChanges) -> Vec<(&'static str, Value)> {
     let all = [("name", &names.name), ("generateName", &names.generate_name), ("namespace", &names.namespace)];
     all.into_iter().filter_map(|(key, value)| Some((key, Value::name(value.as_ref()?)))).collect()
 }
 
-fn create_metadata(object: &Object<'_>, names: &Names, edits: &mut Vec<Edit>) -> Result<()> {
+fn create_metadata(object: &Object<'_>, names: &MetadataChanges, edits: &mut Vec<Edit>) -> Result<()> {
     let behind = object
         .node
         .entries()

@@ -6,49 +6,49 @@ use jobplate_manifest::select::Target;
 use jobplate_manifest::workload::{is_builtin_workload, is_job};
 use jobplate_yaml::Node;
 
-use super::request::Injection;
+use super::injection::Injection;
 
 /// How much of an injection an object gets.
 #[derive(Clone, Copy)]
-pub(super) enum Share<'i> {
+pub(super) enum Scope<'i> {
     /// All of it: named by a target, or a Job or CronJob.
     All(Option<&'i Target>),
     /// All but Prefect's settings.
-    ButSettings,
+    WithoutSettings,
     /// Prefect's settings, if it turns out to be an agent or worker.
     Settings,
 }
 
 /// A share, apart from the target that gives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum ScopeKind {
     Named,
     Default,
-    ButSettings,
+    WithoutSettings,
     Settings,
 }
 
-impl<'i> Share<'i> {
+impl<'i> Scope<'i> {
     /// Without the target.
-    pub(super) fn part(self) -> Part {
+    pub(super) fn part(self) -> ScopeKind {
         match self {
-            Share::All(Some(_)) => Part::Named,
-            Share::All(None) => Part::Default,
-            Share::ButSettings => Part::ButSettings,
-            Share::Settings => Part::Settings,
+            Scope::All(Some(_)) => ScopeKind::Named,
+            Scope::All(None) => ScopeKind::Default,
+            Scope::WithoutSettings => ScopeKind::WithoutSettings,
+            Scope::Settings => ScopeKind::Settings,
         }
     }
 
     /// The target that gives it.
     pub(super) fn target(self) -> Option<&'i Target> {
-        if let Share::All(target) = self { target } else { None }
+        if let Scope::All(target) = self { target } else { None }
     }
 }
 
 /// How much of an injection an object gets; none of it where it is not meant.
-pub(super) fn share_of<'i>(object: &Object<'_>, injection: &'i Injection) -> Result<Option<Share<'i>>> {
-    let share = share_by_kind(object, injection);
-    Ok(if share.is_some() && passes(object, injection)? { share } else { None })
+pub(super) fn scope_of<'i>(object: &Object<'_>, injection: &'i Injection) -> Result<Option<Scope<'i>>> {
+    let scope = scope_by_kind(object, injection);
+    Ok(if scope.is_some() && passes(object, injection)? { scope } else { None })
 }
 
 /// Returns whether an object passes `--skip-hooks` and `-l`.
@@ -60,14 +60,14 @@ pub(super) fn passes(object: &Object<'_>, injection: &Injection) -> Result<bool>
     Ok(!hook && injection.selector.as_ref().is_none_or(|selector| selector.matches(object)))
 }
 
-fn share_by_kind<'i>(object: &Object<'_>, injection: &'i Injection) -> Option<Share<'i>> {
+fn scope_by_kind<'i>(object: &Object<'_>, injection: &'i Injection) -> Option<Scope<'i>> {
     if !injection.targets.is_empty() {
         let target = injection.targets.iter().find(|target| target.matches(object))?;
-        return Some(Share::All(Some(target)));
+        return Some(Scope::All(Some(target)));
     }
     match object {
-        _ if is_job(object) && !injection.only_named => Some(Share::All(None)),
-        _ if !injection.prefect.is_empty() && is_builtin_workload(object) => Some(Share::Settings),
+        _ if is_job(object) && !injection.no_default_targets => Some(Scope::All(None)),
+        _ if !injection.prefect.is_empty() && is_builtin_workload(object) => Some(Scope::Settings),
         _ => None,
     }
 }

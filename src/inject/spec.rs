@@ -14,8 +14,8 @@ use jobplate_yaml::{Document, Node, NodeArena, find_indirection};
 use schemars::JsonSchema;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 
+use super::injection::{RequestedVariable, VariableSource};
 use super::layer::{self, Layer};
-use super::request::{Asked, Variable};
 
 /// What `jobplate render --spec` reads: everything that flags can say about what to set, and where.
 #[derive(serde::Deserialize, JsonSchema)]
@@ -279,7 +279,7 @@ fn field_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::E
 
 fn api_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let url = Option::<String>::deserialize(deserializer)?;
-    url.as_deref().map_or(Ok(()), layer::api_url).map_err(D::Error::custom)?;
+    url.as_deref().map_or(Ok(()), layer::check_api_url).map_err(D::Error::custom)?;
     Ok(url)
 }
 
@@ -288,17 +288,17 @@ fn api_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>,
 /// # Errors
 ///
 /// Fails, with file, line and column, if the text is not YAML or not a spec file.
-pub fn read(file: &str, text: &str, allow_plaintext: bool) -> Result<Layer> {
-    read_text(text, allow_plaintext).map_err(|error| error.in_document(file, 1, text))
+pub fn parse(file: &str, text: &str, allow_plaintext: bool) -> Result<Layer> {
+    parse_text(text, allow_plaintext).map_err(|error| error.in_document(file, 1, text))
 }
 
-fn read_text(text: &str, allow_plaintext: bool) -> Result<Layer> {
+fn parse_text(text: &str, allow_plaintext: bool) -> Result<Layer> {
     let mut arena = NodeArena::default();
     jobplate_yaml::read(text, &mut arena).map_err(|unsupported| {
         Error::usage(format!("can't be read as YAML: {}", unsupported.reason))
             .at(unsupported.offset..unsupported.offset)
     })?;
-    read_node(Document::new(text, &arena).root(), allow_plaintext)
+    parse_node(Document::new(text, &arena).root(), allow_plaintext)
 }
 
 /// Reads a spec file that stands in a document of another kind; errors have their place in that document.
@@ -306,7 +306,7 @@ fn read_text(text: &str, allow_plaintext: bool) -> Result<Layer> {
 /// # Errors
 ///
 /// Fails, with a span of the document, if the node is not a spec file.
-pub fn read_node(root: Node<'_>, allow_plaintext: bool) -> Result<Layer> {
+pub fn parse_node(root: Node<'_>, allow_plaintext: bool) -> Result<Layer> {
     check_head(root)?;
     refuse_sharing(root)?;
     let file: SpecFile = jobplate_yaml::from_node(root, "the spec file")?;
@@ -343,28 +343,31 @@ fn lay(spec: Spec, node: Option<Node<'_>>, allow_plaintext: bool) -> Result<Laye
     layer.inputs = spec.inputs;
     for (target, node) in spec.targets.iter().zip(items("targets")) {
         let Target { kind, name, key, container } = target;
-        let target = layer::target(kind, name.as_deref(), key.as_deref(), container.as_deref());
+        let target = layer::parse_target(kind, name.as_deref(), key.as_deref(), container.as_deref());
         layer.targets.push(target.map_err(|fault| fault.into_error("`targets`").at(node.span()))?);
     }
     for setting in spec.prefect.settings() {
-        layer.setting(setting, "`prefect`")?;
+        layer.set_prefect(setting, "`prefect`")?;
     }
     let keys = under("secrets").into_iter().flat_map(|node| node.entries().map(|(key, _)| key));
     for ((name, secret), node) in spec.secrets.0.into_iter().zip(keys) {
         let key = secret.key.unwrap_or_else(|| name.clone());
         let checked = names::check_data_key(&key).map_err(|fault| fault.into_error("`secrets`"));
-        let asked = Asked::PrefectSecret(KeyRef { name: secret.secret, key, optional: secret.optional });
-        let set = checked.and_then(|()| layer.set(Variable { name, asked }, "`secrets`"));
+        let source = VariableSource::PrefectSecret(KeyRef { name: secret.secret, key, optional: secret.optional });
+        let set = checked.and_then(|()| layer.set_variable(RequestedVariable { name, source }, "`secrets`"));
         set.map_err(|error| error.at(node.span()))?;
     }
     for (entry, node) in spec.env.into_iter().zip(items("env")) {
-        entry.variable().and_then(|variable| layer.set(variable, "`env`")).map_err(|error| error.at(node.span()))?;
+        entry
+            .variable()
+            .and_then(|variable| layer.set_variable(variable, "`env`"))
+            .map_err(|error| error.at(node.span()))?;
     }
     for (source, node) in spec.env_from.into_iter().zip(items("envFrom")) {
-        layer.source(source.source().map_err(|error| error.at(node.span()))?);
+        layer.add_env_from(source.source().map_err(|error| error.at(node.span()))?);
     }
     for (name, node) in spec.unset.iter().zip(items("unset")) {
-        layer.unset(name, "`unset`").map_err(|error| error.at(node.span()))?;
+        layer.unset_variable(name, "`unset`").map_err(|error| error.at(node.span()))?;
     }
     Ok(layer)
 }
@@ -389,14 +392,14 @@ impl Prefect {
 }
 
 impl Env {
-    fn variable(self) -> Result<Variable> {
+    fn variable(self) -> Result<RequestedVariable> {
         let value = match (self.value, self.value_from) {
             (Some(value), None) => Some(EnvValue::Literal(value)),
             (None, Some(from)) => from.value(),
             _ => None,
         };
         match value {
-            Some(value) => Ok(Variable { name: self.name, asked: Asked::Entry(value) }),
+            Some(value) => Ok(RequestedVariable { name: self.name, source: VariableSource::Entry(value) }),
             None => Err(Error::usage("an entry of `env` needs exactly one value")
                 .hint("give it `value`, or `valueFrom` with one of `secretKeyRef`, `configMapKeyRef` and `fieldRef`")),
         }
@@ -466,7 +469,7 @@ spec:
   unset: [OLD]
 "
         );
-        let layer = read("x", &text, false).unwrap();
+        let layer = parse("x", &text, false).unwrap();
         assert_eq!(layer.inputs, ["a.yaml"]);
         let injection = layer.into_injection();
         let names: Vec<_> = injection.variables.iter().map(|variable| variable.name.as_str()).collect();
@@ -480,7 +483,7 @@ spec:
         let prefect = injection.prefect;
         assert_eq!((prefect.backend, prefect.local_secrets), (Some(requested_settings::Backend::Server), Some(false)));
         assert!(prefect.api.is_some() && prefect.api_key.is_some_and(|key| key.optional));
-        assert_eq!(injection.sources[1].prefix, "P_");
+        assert_eq!(injection.env_from[1].prefix, "P_");
         assert!(injection.targets[0].containers.is_some() && injection.targets[1].name.is_none());
         assert_eq!(injection.unset, ["OLD"]);
     }
@@ -488,11 +491,11 @@ spec:
     #[test]
     fn little_is_enough() {
         for rest in ["", "spec:", "spec: {}", "spec: {env: , secrets: , prefect: , unset: []}", "metadata: {}"] {
-            assert!(read("x", &format!("{HEAD}{rest}\n"), false).is_ok(), "{rest}");
+            assert!(parse("x", &format!("{HEAD}{rest}\n"), false).is_ok(), "{rest}");
         }
-        assert!(read("x", "{\"kind\": \"JobPlate\", \"apiVersion\": \"jobplate/v1\"}", false).is_ok());
+        assert!(parse("x", "{\"kind\": \"JobPlate\", \"apiVersion\": \"jobplate/v1\"}", false).is_ok());
         // The scanner steps back from an explicit key; the fallback reads it.
-        assert!(read("x", &format!("{HEAD}? spec\n: {{}}\n"), false).is_ok());
+        assert!(parse("x", &format!("{HEAD}? spec\n: {{}}\n"), false).is_ok());
     }
 
     #[test]
@@ -532,7 +535,7 @@ spec:
             ("inputs: [!!str x]", "x]", "a tag has no meaning"),
         ] {
             let text = format!("{HEAD}spec:\n  {spec}\n");
-            let error = read("x", &text, false).map(|_| ()).expect_err(spec);
+            let error = parse("x", &text, false).map(|_| ()).expect_err(spec);
             let at = error.location().unwrap_or_else(|| panic!("{spec}: no place")).span.start;
             assert!(text[at..].starts_with(place), "{spec}: at {}", &text[at..]);
             let message = format!(
@@ -555,7 +558,7 @@ spec:
             ("a: \"canary", "can't be read as YAML"),
             ("a: b\n---\nc: d\n", "can't be read as YAML"),
         ] {
-            let error = read("x", text, false).map(|_| ()).unwrap_err();
+            let error = parse("x", text, false).map(|_| ()).unwrap_err();
             assert!(error.message().contains(said) && !error.message().contains("canary"), "{text:?}: {error}");
         }
     }

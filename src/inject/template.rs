@@ -10,9 +10,9 @@ use jobplate_prefect::generation::FLOW_CONTAINER;
 use jobplate_prefect::kubernetes_job_block::{self, KubernetesJobBlock};
 use jobplate_yaml::{Edit, Node};
 
-use super::env::{Wanted, plan_container};
+use super::env::{DesiredEnv, plan_container};
+use super::injection::Injection;
 use super::notes::Notes;
-use super::request::Injection;
 use super::{base_job_template as base_edits, block as block_edits};
 
 /// Where a template is in an object.
@@ -61,7 +61,7 @@ impl<'a> Template<'a> {
     pub(super) fn plan(
         self,
         object: &Object<'a>,
-        wanted: &Wanted,
+        wanted: &DesiredEnv,
         injection: &Injection,
         edits: &mut Vec<Edit>,
         notes: &mut Notes,
@@ -107,7 +107,7 @@ struct Selected {
 
 fn plan_containers(
     pod_spec: Node<'_>,
-    wanted: &Wanted,
+    wanted: &DesiredEnv,
     injection: &Injection,
     edits: &mut Vec<Edit>,
     notes: &mut Notes,

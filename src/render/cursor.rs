@@ -8,14 +8,14 @@ use std::ops::Range;
 use jobplate_diagnostic::{Result, output_error};
 use jobplate_yaml::Documents;
 
+use super::edit_log::{EditLog, EditRecord};
 use super::errors::{changed, not_utf8, read_error, spool_error};
-use super::log::{EditLog, Record};
-use super::planned::Planned;
-use super::source::Watch;
+use super::input_source::ChangeDetector;
+use super::planned_input::PlannedInput;
 
 /// A document of an input.
 #[derive(Debug)]
-pub struct Pair<'c> {
+pub struct RenderedDocument<'c> {
     /// The input's name; `-` is standard input.
     pub input: &'c str,
     /// The line of its first byte in that input, from 1.
@@ -31,8 +31,8 @@ pub struct Pair<'c> {
 }
 
 /// Walks through the documents of some inputs.
-pub struct Cursor<'r> {
-    rest: std::slice::IterMut<'r, Planned>,
+pub struct DocumentCursor<'r> {
+    rest: std::slice::IterMut<'r, PlannedInput>,
     current: Option<Current<'r>>,
     limit: usize,
     after: Vec<u8>,
@@ -43,24 +43,24 @@ struct Current<'r> {
     documents: Documents<Box<dyn Read + 'r>>,
     log: &'r mut EditLog,
     /// The next edit, if there is one.
-    record: Option<Record>,
+    record: Option<EditRecord>,
     line: usize,
-    watch: Watch,
+    change_detector: ChangeDetector,
 }
 
-impl<'r> Cursor<'r> {
-    pub(super) fn new(inputs: &'r mut [Planned], limit: usize) -> Self {
-        Cursor { rest: inputs.iter_mut(), current: None, limit, after: Vec::new() }
+impl<'r> DocumentCursor<'r> {
+    pub(super) fn new(inputs: &'r mut [PlannedInput], limit: usize) -> Self {
+        DocumentCursor { rest: inputs.iter_mut(), current: None, limit, after: Vec::new() }
     }
 
     fn open(&mut self) -> Result<bool> {
-        let Some(Planned { source, log, .. }) = self.rest.next() else { return Ok(false) };
-        let (name, watch) = (source.name().to_owned(), source.watch());
-        watch.check()?;
+        let Some(PlannedInput { source, log, .. }) = self.rest.next() else { return Ok(false) };
+        let (name, change_detector) = (source.name().to_owned(), source.change_detector());
+        change_detector.check()?;
         log.rewind().map_err(|error| spool_error(&error))?;
         let record = log.read().map_err(|error| spool_error(&error))?;
-        let documents = Documents::new(source.rewind()?, self.limit);
-        self.current = Some(Current { name, documents, log, record, line: 1, watch });
+        let documents = Documents::new(source.read_from_start()?, self.limit);
+        self.current = Some(Current { name, documents, log, record, line: 1, change_detector });
         Ok(true)
     }
 
@@ -69,8 +69,7 @@ impl<'r> Cursor<'r> {
     /// # Errors
     ///
     /// Fails if an input cannot be read again, or has changed since it was planned.
-    #[allow(clippy::should_implement_trait, reason = "it lends the document's text, which an iterator can't")]
-    pub fn next(&mut self) -> Result<Option<Pair<'_>>> {
+    pub fn next_document(&mut self) -> Result<Option<RenderedDocument<'_>>> {
         loop {
             if self.current.is_none() && !self.open()? {
                 return Ok(None);
@@ -87,7 +86,7 @@ impl<'r> Cursor<'r> {
                 if current.record.is_some() {
                     return Err(changed(&current.name));
                 }
-                current.watch.check()?;
+                current.change_detector.check()?;
             }
         }
         let Some(Current { name, documents, log, record, line, .. }) = &mut self.current else { return Ok(None) };
@@ -101,7 +100,7 @@ impl<'r> Cursor<'r> {
         let (mut after, mut changes) = (before, Vec::new());
         let edited = record.as_ref().is_some_and(|record| record.offset == chunk.offset);
         if let Some(record) = record.as_mut().filter(|_| edited) {
-            if !record.seals(chunk.bytes) {
+            if !record.matches_document(chunk.bytes) {
                 return Err(changed(name));
             }
             changes = record.changes();
@@ -112,6 +111,6 @@ impl<'r> Cursor<'r> {
         if edited {
             *record = log.read().map_err(|error| spool_error(&error))?;
         }
-        Ok(Some(Pair { input: name, line: first_line, before, after, edited, changes }))
+        Ok(Some(RenderedDocument { input: name, line: first_line, before, after, edited, changes }))
     }
 }

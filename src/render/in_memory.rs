@@ -3,15 +3,15 @@
 use jobplate_diagnostic::{Error, LineIndex, Result};
 use jobplate_yaml::Documents;
 
-use super::document::Engine;
+use super::document_planner::DocumentPlanner;
 use super::errors::read_error;
-use super::outcome::Outcome;
+use super::outcome::DocumentOutcome;
 use super::passes;
 use crate::inject::Injection;
 
 /// What became of a whole stream in memory.
 #[derive(Debug, Default)]
-pub struct Rendered {
+pub struct RenderedStream {
     /// The output.
     pub text: String,
     /// Documents in the stream.
@@ -31,23 +31,23 @@ pub struct Rendered {
 /// # Errors
 ///
 /// Fails where a document is not what it must be for what is asked.
-pub fn to_string(text: &str, injection: &Injection) -> Result<Rendered> {
-    passes::repeat(injection, Rendered::default(), |_, known| {
-        let mut engine = Engine::new(injection, known);
-        Ok((pass(text, &mut engine)?, engine.findings()))
+pub fn to_string(text: &str, injection: &Injection) -> Result<RenderedStream> {
+    passes::repeat(injection, RenderedStream::default(), |_, known| {
+        let mut planner = DocumentPlanner::new(injection, known);
+        Ok((pass(text, &mut planner)?, planner.findings()))
     })
 }
 
-fn pass(text: &str, engine: &mut Engine<'_>) -> Result<Rendered> {
-    let mut rendered = Rendered::default();
+fn pass(text: &str, planner: &mut DocumentPlanner<'_>) -> Result<RenderedStream> {
+    let mut rendered = RenderedStream::default();
     let mut documents = Documents::new(text.as_bytes(), usize::MAX);
     while let Some(chunk) = documents.next().map_err(|error| read_error("-", error))? {
         let document = std::str::from_utf8(chunk.bytes).map_err(|_| Error::input("not UTF-8"))?;
-        let outcome = engine.document(document).map_err(|error| {
+        let outcome = planner.document(document).map_err(|error| {
             let line = LineIndex::new(text).line(chunk.offset as usize);
             error.in_document("-", line, document)
         })?;
-        let Outcome { counts, edited, by_fallback } = outcome;
+        let DocumentOutcome { counts, edited, by_fallback } = outcome;
         rendered.documents += 1;
         rendered.targets += usize::from(counts.targets > 0);
         rendered.containers += counts.containers;

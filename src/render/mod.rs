@@ -7,36 +7,36 @@
 //! |---|---|
 //! | `rendering` | that nothing is printed before all inputs are planned, and what their joining may change |
 //! | `passes` | how often documents are planned, and when they are planned again |
-//! | `document` | whether a document has a target, which edits it gets, `--name-hash` |
-//! | `open` | which documents are parsed, and when a parse error is reported |
-//! | `texts` | how documents embedded in a ConfigMap are edited inside their scalar |
-//! | `source` | which inputs are read by offset and which are spooled; whether one has changed |
-//! | `log` | how planned splices are kept between the passes |
-//! | `copy`, `cursor` | that what is printed is what was planned: whole, or document by document |
-//! | `join` | which `---` separates joined inputs |
-//! | `seen` | what is listed as found in the inputs when nothing matches |
+//! | `document_planner` | whether a document has a target, which edits it gets, `--name-hash` |
+//! | `parse` | which documents are parsed, and when a parse error is reported |
+//! | `embedded` | how documents embedded in a ConfigMap are edited inside their scalar |
+//! | `input_source` | which inputs are read by offset and which are spooled; whether one has changed |
+//! | `edit_log` | how planned splices are kept between the passes |
+//! | `copier`, `cursor` | that what is printed is what was planned: whole, or document by document |
+//! | `joiner` | which `---` separates joined inputs |
+//! | `found_objects` | what is listed as found in the inputs when nothing matches |
 //! | `errors` | the errors for inputs that change and temporary files that fail |
-//! | `in_memory`, `outcome`, `planned` | the types for a text in memory, for the outcome of a document and for a planned input |
+//! | `in_memory`, `outcome`, `planned_input` | the types for a text in memory, for the outcome of a document and for a planned input |
 
-mod copy;
+mod copier;
 mod cursor;
-mod document;
+mod document_planner;
+mod edit_log;
+mod embedded;
 mod errors;
+mod found_objects;
 mod in_memory;
-mod join;
-mod log;
-mod open;
+mod input_source;
+mod joiner;
 mod outcome;
+mod parse;
 mod passes;
-mod planned;
+mod planned_input;
 mod rendering;
-mod seen;
-mod source;
-mod texts;
 
-pub use self::cursor::{Cursor, Pair};
-pub use self::in_memory::{Rendered, to_string};
-pub use self::join::Joined;
-pub use self::rendering::{OPEN_FILES, Rendering};
-pub use self::seen::{Seen, SeenText, each_object};
-pub use self::source::Source;
+pub use self::cursor::{DocumentCursor, RenderedDocument};
+pub use self::found_objects::{FoundEmbedded, FoundObject, visit_objects};
+pub use self::in_memory::{RenderedStream, to_string};
+pub use self::input_source::InputSource;
+pub use self::joiner::StreamJoiner;
+pub use self::rendering::{MAX_OPEN_FILES, Rendering};

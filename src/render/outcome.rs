@@ -4,19 +4,19 @@ use jobplate_yaml::Edited;
 
 /// What a document holds.
 #[derive(Debug, Default)]
-pub(super) struct Counts {
+pub(super) struct TargetCounts {
     /// Objects in it that are targets; a text that is a document of its own counts as one.
     pub targets: usize,
     /// Containers selected in them.
     pub containers: usize,
     /// Those that get everything, not only Prefect's settings.
-    pub complete: usize,
+    pub fully_injected: usize,
 }
 
 /// What became of a document.
 #[derive(Debug, Default)]
-pub(super) struct Outcome<'e> {
-    pub counts: Counts,
+pub(super) struct DocumentOutcome<'e> {
+    pub counts: TargetCounts,
     /// The document with its edits, if it needs any.
     pub edited: Option<Edited<'e>>,
     /// Whether the scanner stepped back and the fallback read it.

@@ -8,18 +8,18 @@
 
 use jobplate_diagnostic::{Error, Result};
 
-use crate::inject::{ChangedMaps, Injection, Known};
+use crate::inject::{ChangedConfigMaps, Injection, PassContext};
 
 /// Whether an agent is there, which ConfigMaps then change, and what uses them.
 const MAX_PASSES: usize = 3;
 
 /// What a pass finds.
 #[derive(Debug, Default)]
-pub(super) struct Findings {
+pub(super) struct PassFindings {
     /// Whether an agent or worker takes Prefect's settings.
     pub agent: bool,
     /// The ConfigMaps whose data change.
-    pub changed: ChangedMaps,
+    pub changed: ChangedConfigMaps,
     /// Whether there is a text in a ConfigMap that may be a target.
     pub texts: bool,
 }
@@ -32,7 +32,7 @@ pub(super) struct Findings {
 pub(super) fn repeat<T>(
     injection: &Injection,
     mut planned: T,
-    mut pass: impl FnMut(T, Known) -> Result<(T, Findings)>,
+    mut pass: impl FnMut(T, PassContext) -> Result<(T, PassFindings)>,
 ) -> Result<T> {
     let mut known = known_at_first(injection);
     for _ in 0..MAX_PASSES {
@@ -48,17 +48,17 @@ pub(super) fn repeat<T>(
 }
 
 /// What is known before the first pass: without settings for agents, none is looked for.
-fn known_at_first(injection: &Injection) -> Known {
+fn known_at_first(injection: &Injection) -> PassContext {
     let settings_by_default = !injection.prefect.is_empty() && injection.targets.is_empty();
-    Known { agent: (!settings_by_default).then_some(false), ..Known::default() }
+    PassContext { agent: (!settings_by_default).then_some(false), ..PassContext::default() }
 }
 
 /// What the next pass must know; none where the one that has ended knew all that it found.
-fn new_facts(known: Known, found: Findings) -> Option<Known> {
+fn new_facts(known: PassContext, found: PassFindings) -> Option<PassContext> {
     match known.agent {
         // Texts wait until every document has been looked at for an agent.
-        None => found.texts.then(|| Known { agent: Some(found.agent), ..Known::default() }),
-        agent => (found.changed != known.changed).then_some(Known { changed: found.changed, agent }),
+        None => found.texts.then(|| PassContext { agent: Some(found.agent), ..PassContext::default() }),
+        agent => (found.changed != known.changed).then_some(PassContext { changed: found.changed, agent }),
     }
 }
 
@@ -75,7 +75,7 @@ mod tests {
             let mut agents = Vec::new();
             repeat(injection, (), |(), known| {
                 agents.push(known.agent);
-                Ok(((), Findings { agent: true, texts, ..Findings::default() }))
+                Ok(((), PassFindings { agent: true, texts, ..PassFindings::default() }))
             })
             .unwrap();
             agents
@@ -95,7 +95,7 @@ mod tests {
             let text = format!("kind: ConfigMap\nmetadata: {{name: a}}\ndata: {{b: c{passes}}}\n");
             let mut arena = NodeArena::default();
             read(&text, &mut arena).unwrap();
-            let mut found = Findings::default();
+            let mut found = PassFindings::default();
             found.changed.add(&objects(Document::new(&text, &arena))?[0]);
             Ok(((), found))
         });

@@ -8,34 +8,34 @@ use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::select::Target;
 use jobplate_yaml::{Documents, StreamError};
 
-use super::copy::Copier;
-use super::cursor::Cursor;
-use super::document::{Engine, ends_in_block_scalar};
+use super::copier::Copier;
+use super::cursor::DocumentCursor;
+use super::document_planner::{DocumentPlanner, ends_in_block_scalar};
+use super::edit_log::EditLog;
 use super::errors::{changed, not_utf8, read_error, spool_error};
-use super::log::EditLog;
-use super::outcome::{Counts, Outcome};
+use super::input_source::InputSource;
+use super::outcome::{DocumentOutcome, TargetCounts};
 use super::passes;
-use super::planned::Planned;
-use super::source::Source;
+use super::planned_input::PlannedInput;
 use crate::inject::{Injection, Notes};
 
 /// Files whose handles are kept between passes; others are opened again.
-pub const OPEN_FILES: usize = 128;
+pub const MAX_OPEN_FILES: usize = 128;
 
 /// Inputs whose every document is planned and verified, ready to be printed.
 #[derive(Default)]
 pub struct Rendering {
-    pub(super) inputs: Vec<Planned>,
+    pub(super) inputs: Vec<PlannedInput>,
     /// Remarks for the user.
     pub notes: Notes,
     /// Variables that flow runs get in vain, since their agent puts its own in their place.
-    pub in_vain: Vec<String>,
+    pub overridden: Vec<String>,
     /// Targets asked for that nothing matches, where others match something.
-    pub unmatched: Vec<Target>,
+    pub unmatched_targets: Vec<Target>,
     /// Objects that are targets.
     pub targets: usize,
     /// Containers that get everything, not only Prefect's settings.
-    pub complete: usize,
+    pub fully_injected: usize,
     /// Bytes read.
     bytes: u64,
     limit: usize,
@@ -47,33 +47,33 @@ impl Rendering {
     /// # Errors
     ///
     /// Fails where a source can't be read, and where a document is not what it must be for what is asked.
-    pub fn plan(sources: Vec<Source>, injection: &Injection, limit: usize) -> Result<Self> {
-        let inputs = sources.into_iter().map(Planned::new).collect();
+    pub fn plan(sources: Vec<InputSource>, injection: &Injection, limit: usize) -> Result<Self> {
+        let inputs = sources.into_iter().map(PlannedInput::new).collect();
         let rendering = Rendering { inputs, limit, ..Rendering::default() };
         passes::repeat(injection, rendering, |rendering, known| {
-            let mut engine = Engine::new(injection, known);
-            Ok((rendering.pass(&mut engine)?, engine.findings()))
+            let mut planner = DocumentPlanner::new(injection, known);
+            Ok((rendering.pass(&mut planner)?, planner.findings()))
         })
     }
 
     /// Plans and verifies everything once.
-    fn pass(self, engine: &mut Engine<'_>) -> Result<Self> {
+    fn pass(self, planner: &mut DocumentPlanner<'_>) -> Result<Self> {
         let mut rendering = Rendering { limit: self.limit, ..Rendering::default() };
-        self.inputs.into_iter().try_for_each(|input| rendering.plan_source(input.source, engine))?;
-        rendering.unmatched = engine.planner.unmatched();
-        rendering.in_vain = engine.planner.in_vain();
-        rendering.notes = std::mem::take(&mut engine.planner.notes);
+        self.inputs.into_iter().try_for_each(|input| rendering.plan_source(input.source, planner))?;
+        rendering.unmatched_targets = planner.planner.unmatched_targets();
+        rendering.overridden = planner.planner.overridden();
+        rendering.notes = std::mem::take(&mut planner.planner.notes);
         Ok(rendering)
     }
 
-    fn plan_source(&mut self, mut source: Source, engine: &mut Engine<'_>) -> Result<()> {
+    fn plan_source(&mut self, mut source: InputSource, planner: &mut DocumentPlanner<'_>) -> Result<()> {
         let mut log = EditLog::new();
-        engine.begin_stream();
+        planner.begin_stream();
         let name = source.name().to_owned();
         let mut failure = None;
         let mut ends_in_open_scalar = false;
         {
-            let mut documents = Documents::new(source.rewind()?, self.limit);
+            let mut documents = Documents::new(source.read_from_start()?, self.limit);
             loop {
                 let chunk = match documents.next() {
                     Ok(Some(chunk)) => chunk,
@@ -98,8 +98,8 @@ impl Rendering {
                 if !text.ends_with('\n') {
                     ends_in_open_scalar = ends_in_block_scalar(text);
                 }
-                match engine.document(text) {
-                    Ok(Outcome { counts, edited, .. }) => {
+                match planner.document(text) {
+                    Ok(DocumentOutcome { counts, edited, .. }) => {
                         self.count(&counts);
                         if let Some(edited) = edited {
                             log.push(chunk.offset, text, edited.splices()).map_err(|error| spool_error(&error))?;
@@ -116,16 +116,16 @@ impl Rendering {
             let line = source.line_at(offset)?;
             return Err(error.in_document(source.name(), line, text));
         }
-        if self.inputs.len() >= OPEN_FILES {
-            source.rest();
+        if self.inputs.len() >= MAX_OPEN_FILES {
+            source.close();
         }
-        self.inputs.push(Planned { source, log, ends_in_open_scalar });
+        self.inputs.push(PlannedInput { source, log, ends_in_open_scalar });
         Ok(())
     }
 
-    fn count(&mut self, counts: &Counts) {
+    fn count(&mut self, counts: &TargetCounts) {
         self.targets += counts.targets;
-        self.complete += counts.complete;
+        self.fully_injected += counts.fully_injected;
     }
 
     /// The number of inputs.
@@ -139,12 +139,12 @@ impl Rendering {
     }
 
     /// The name of an input.
-    pub fn name(&self, input: usize) -> &str {
+    pub fn input_name(&self, input: usize) -> &str {
         self.inputs[input].source.name()
     }
 
     /// The file that an input is; none for a pipe.
-    pub fn path(&self, input: usize) -> Option<&Path> {
+    pub fn input_path(&self, input: usize) -> Option<&Path> {
         self.inputs[input].source.path()
     }
 
@@ -175,7 +175,7 @@ impl Rendering {
     }
 
     /// Whether rendering changes an input.
-    pub fn changes(&self, input: usize) -> bool {
+    pub fn is_changed(&self, input: usize) -> bool {
         !self.inputs[input].log.is_empty()
     }
 
@@ -184,16 +184,16 @@ impl Rendering {
     /// # Errors
     ///
     /// Fails if the input cannot be read again or has changed, or if the output cannot be written.
-    pub fn write(&mut self, input: usize, out: &mut dyn Write) -> Result<()> {
-        let Planned { source, log, .. } = &mut self.inputs[input];
+    pub fn write_input(&mut self, input: usize, out: &mut dyn Write) -> Result<()> {
+        let PlannedInput { source, log, .. } = &mut self.inputs[input];
         let name = source.name().to_owned();
-        let mut copier = Copier { reader: source.rewind()?, out, position: 0, buffer: vec![0; 128 * 1024] };
+        let mut copier = Copier { reader: source.read_from_start()?, out, position: 0, buffer: vec![0; 128 * 1024] };
         log.rewind().map_err(|error| spool_error(&error))?;
         let mut document = Vec::new();
         while let Some(record) = log.read().map_err(|error| spool_error(&error))? {
             copier.copy_until(Some(record.offset)).map_err(|error| error.report(&name))?;
             copier.read(&mut document, record.length).map_err(|error| error.report(&name))?;
-            if !record.seals(&document) {
+            if !record.matches_document(&document) {
                 return Err(changed(&name));
             }
             copier.splice(&document, &record).map_err(|error| error.report(&name))?;
@@ -201,20 +201,20 @@ impl Rendering {
         copier.copy_until(None).map_err(|error| error.report(&name))?;
         drop(copier);
         source.check_unchanged()?;
-        if input >= OPEN_FILES {
-            source.rest();
+        if input >= MAX_OPEN_FILES {
+            source.close();
         }
         Ok(())
     }
 
     /// The documents of all inputs, or of one, as they are and as they are printed.
-    pub fn documents(&mut self, input: Option<usize>) -> Cursor<'_> {
+    pub fn documents(&mut self, input: Option<usize>) -> DocumentCursor<'_> {
         let range = input.map_or(0..self.inputs.len(), |input| input..input + 1);
-        Cursor::new(&mut self.inputs[range], self.limit)
+        DocumentCursor::new(&mut self.inputs[range], self.limit)
     }
 
     /// Whether there is not one byte in the inputs.
-    pub fn is_all_empty(&self) -> bool {
+    pub fn has_no_bytes(&self) -> bool {
         self.bytes == 0
     }
 }

@@ -26,7 +26,7 @@ struct Agent {
 ///
 /// Fails if an input can't be read again.
 pub(crate) fn on_what_they_replace(rendering: &mut Rendering, settings: &RequestedSettings) -> Result<Vec<Message>> {
-    let names = std::mem::take(&mut rendering.in_vain);
+    let names = std::mem::take(&mut rendering.overridden);
     let (of_agent, fixed): (Vec<_>, Vec<_>) = names
         .into_iter()
         .map(|name| (managed::agent_flag(&name, settings), name))
@@ -80,7 +80,7 @@ fn command(agents: &[Agent], flags: &[String]) -> Message {
 /// The agents in the inputs, as far as they can be named in a command.
 fn agents(rendering: &mut Rendering) -> Result<Vec<Agent>> {
     let mut agents = Vec::new();
-    rendering.look(&mut |input, object| {
+    rendering.visit_objects(&mut |input, object| {
         let pods = pod_specs(object).unwrap_or_default();
         let is_agent = pods
             .iter()

@@ -1,16 +1,16 @@
 //! From a rendering to what is sent to a cluster: documents as they are printed, with what they came from.
 
-use jobplate::inject::{Injection, Known, NamedEntries, Planner, trial};
-use jobplate::render::{Cursor, Pair, Rendering};
+use jobplate::inject::{EditPlanner, Injection, PassContext, RequestedEntries, dry_run_body};
+use jobplate::render::{DocumentCursor, RenderedDocument, Rendering};
 use jobplate_cluster::{Document, OriginalText, TakeOverEntries};
 use jobplate_diagnostic::Result;
 use jobplate_yaml::NodeArena;
 
 /// Iterates over the documents of a rendering.
 pub(crate) struct Rendered<'r> {
-    cursor: Cursor<'r>,
+    cursor: DocumentCursor<'r>,
     /// Finds the entries that are named in each document; none where that is not wanted.
-    planner: Option<Planner<'r>>,
+    planner: Option<EditPlanner<'r>>,
     /// Whether these entries are taken over, so that a dry run needs a body of its own.
     takes_over: bool,
 }
@@ -18,12 +18,15 @@ pub(crate) struct Rendered<'r> {
 impl<'r> Rendered<'r> {
     /// Returns all documents; with the entries that an injection names, if one is given.
     pub(crate) fn new(rendering: &'r mut Rendering, named: Option<&'r Injection>, takes_over: bool) -> Self {
-        let planner = named.map(|injection| Planner::new(injection, Known::default()));
+        let planner = named.map(|injection| EditPlanner::new(injection, PassContext::default()));
         Rendered { cursor: rendering.documents(None), planner, takes_over }
     }
 
     fn document(&mut self) -> Result<Option<Document>> {
-        let Some(Pair { input, line, before, after, edited, changes }) = self.cursor.next()? else { return Ok(None) };
+        let Some(RenderedDocument { input, line, before, after, edited, changes }) = self.cursor.next_document()?
+        else {
+            return Ok(None);
+        };
         let mut document = Document::new(input, line, after);
         if edited {
             document = document.with_original(OriginalText::new(before, changes));
@@ -34,14 +37,14 @@ impl<'r> Rendered<'r> {
         if jobplate_yaml::read(before, &mut arena).is_err() {
             return Ok(Some(document));
         }
-        let named = planner.named(jobplate_yaml::Document::new(before, &arena))?;
+        let named = planner.requested_entries(jobplate_yaml::Document::new(before, &arena))?;
         let mut tried = None;
         if self.takes_over && !named.is_empty() && jobplate_yaml::read(after, &mut arena).is_ok() {
-            let trial = trial(jobplate_yaml::Document::new(after, &arena), &named);
+            let trial = dry_run_body(jobplate_yaml::Document::new(after, &arena), &named);
             // Its place is in the text that is sent, which no file has.
             tried = trial.map_err(|error| error.in_file(input))?;
         }
-        let taken_over = |NamedEntries { object, container, names }| TakeOverEntries { object, container, names };
+        let taken_over = |RequestedEntries { object, container, names }| TakeOverEntries { object, container, names };
         Ok(Some(document.with_take_over(named.into_iter().map(taken_over).collect(), tried)))
     }
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 use clap::{Args, ValueEnum};
 use clap_complete::engine::ArgValueCandidates;
 use jobplate::inject::layer::{self, Layer};
-use jobplate::inject::{Injection, Names, Variable, spec};
+use jobplate::inject::{Injection, MetadataChanges, RequestedVariable, spec};
 use jobplate_diagnostic::{Error, Result, describe_io_error};
 use jobplate_manifest::names;
 use jobplate_manifest::select::ContainerChoice;
@@ -246,8 +246,8 @@ impl EditArgs {
     /// Fails if a flag or a spec file is invalid.
     pub(crate) fn of_a_stranger(self, lower: Option<Layer>, own: Option<String>, naming: Naming) -> Result<Manifests> {
         let mut manifests = self.meaning(lower)?;
-        manifests.injection.names.namespace = namespace(own)?;
-        manifests.injection.only_named = true;
+        manifests.injection.metadata.namespace = namespace(own)?;
+        manifests.injection.no_default_targets = true;
         manifests.inputs = vec![STDIN.to_owned()];
         manifests.naming = naming;
         Ok(manifests)
@@ -274,10 +274,10 @@ impl EditArgs {
             layer.targets.push(parse::target("--target", text)?);
         }
         for path in self.set.spec.iter().rev() {
-            layer = layer.over(read_spec(path, self.set.allow_plaintext)?);
+            layer = layer.merge_over(read_spec(path, self.set.allow_plaintext)?);
         }
         if let Some(lower) = lower {
-            layer = layer.over(lower);
+            layer = layer.merge_over(lower);
         }
         let inputs = std::mem::take(&mut layer.inputs);
 
@@ -290,7 +290,7 @@ impl EditArgs {
         }
         let injection = Injection {
             worker_version: worker_version.transpose()?.unwrap_or_default(),
-            names: self.names.meaning()?,
+            metadata: self.names.meaning()?,
             selector: self.place.selector()?,
             containers: containers.unwrap_or_default(),
             init_containers: self.place.init_containers,
@@ -315,7 +315,7 @@ impl SetArgs {
     /// The flags as a layer: literals last, so that they can use what references set.
     fn layer(&self) -> Result<Layer> {
         let mut layer = Layer::new(self.allow_plaintext);
-        type Parse = fn(&str, &str) -> Result<Variable>;
+        type Parse = fn(&str, &str) -> Result<RequestedVariable>;
         let variables: [(&str, &[String], Parse); 5] = [
             ("--secret", &self.secret, parse::secret),
             ("--secret-env", &self.secret_env, parse::secret_env),
@@ -325,34 +325,38 @@ impl SetArgs {
         ];
         for (flag, texts, parse) in variables {
             for text in texts {
-                layer.set(parse(flag, text)?, &format!("`{flag}`"))?;
+                layer.set_variable(parse(flag, text)?, &format!("`{flag}`"))?;
             }
         }
         for text in &self.env_from {
-            layer.source(parse::env_from("--env-from", text)?);
+            layer.add_env_from(parse::env_from("--env-from", text)?);
         }
         for name in &self.unset {
-            layer.unset(name, "`--unset`")?;
+            layer.unset_variable(name, "`--unset`")?;
         }
         if let Some(backend) = self.backend {
             let backend = match backend.or("`--backend` is `server` or `cloud`")? {
                 BackendName::Server => Some(Backend::Server),
                 BackendName::Cloud => Some(Backend::Cloud),
             };
-            layer.setting(RequestedSettings { backend, ..RequestedSettings::default() }, "`--backend`")?;
+            layer.set_prefect(RequestedSettings { backend, ..RequestedSettings::default() }, "`--backend`")?;
         }
         if let Some(url) = &self.api {
-            layer::api_url(url).map_err(|fault| fault.into_error("`--api`"))?;
-            layer.setting(RequestedSettings { api: Some(url.clone()), ..RequestedSettings::default() }, "`--api`")?;
+            layer::check_api_url(url).map_err(|fault| fault.into_error("`--api`"))?;
+            layer
+                .set_prefect(RequestedSettings { api: Some(url.clone()), ..RequestedSettings::default() }, "`--api`")?;
         }
         if let Some(text) = &self.api_key {
             let api_key = Some(parse::api_key("--api-key", text)?);
-            layer.setting(RequestedSettings { api_key, ..RequestedSettings::default() }, "`--api-key`")?;
+            layer.set_prefect(RequestedSettings { api_key, ..RequestedSettings::default() }, "`--api-key`")?;
         }
         if let Some(switch) = self.local_secrets {
             let switch = switch.or("`--local-secrets` is `true` or `false`")?;
             let local_secrets = Some(matches!(switch, Switch::True));
-            layer.setting(RequestedSettings { local_secrets, ..RequestedSettings::default() }, "`--local-secrets`")?;
+            layer.set_prefect(
+                RequestedSettings { local_secrets, ..RequestedSettings::default() },
+                "`--local-secrets`",
+            )?;
         }
         Ok(layer)
     }
@@ -363,7 +367,8 @@ impl PlaceArgs {
         if self.all_containers {
             return Ok(Some(ContainerChoice::All));
         }
-        let globs = self.container.iter().map(|name| layer::glob("name", name, false)).collect::<Result<Vec<_>, _>>();
+        let globs =
+            self.container.iter().map(|name| layer::parse_glob("name", name, false)).collect::<Result<Vec<_>, _>>();
         let globs = globs.map_err(|fault| fault.into_error("`--container`"))?;
         Ok(if globs.is_empty() { None } else { Some(ContainerChoice::Named(globs)) })
     }
@@ -378,7 +383,7 @@ impl PlaceArgs {
 }
 
 impl NameArgs {
-    fn meaning(self) -> Result<Names> {
+    fn meaning(self) -> Result<MetadataChanges> {
         if let Some(name) = &self.name {
             names::check_object_name("object", name).map_err(|fault| fault.into_error("`--name`"))?;
         }
@@ -388,7 +393,7 @@ impl NameArgs {
                 .map_err(|fault| fault.into_error("`--generate-name`"))?;
         }
         let NameArgs { name, generate_name, name_hash: hash } = self;
-        Ok(Names { name, generate_name, hash, namespace: None })
+        Ok(MetadataChanges { name, generate_name, hash, namespace: None })
     }
 }
 
@@ -401,7 +406,7 @@ fn read_spec(path: &str, allow_plaintext: bool) -> Result<Layer> {
         .map_err(|error| Error::input(format!("can't be read: {}", describe_io_error(&error))).in_file(path))?;
     let text =
         String::from_utf8(bytes).map_err(|_| Error::input("not UTF-8").hint("save the file as UTF-8").in_file(path))?;
-    let mut layer = spec::read(path, &text, allow_plaintext)?;
+    let mut layer = spec::parse(path, &text, allow_plaintext)?;
     let folder = Path::new(path).parent().unwrap_or(Path::new(""));
     for input in layer.inputs.iter_mut().filter(|input| *input != "-") {
         *input = folder.join(&input).to_string_lossy().into_owned();

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use jobplate::diagnostic::edits::{ConfigMapKeyRef, EditRecord, EditStatus, EditedItem, ObjectRef, to_json};
 use jobplate::inject::template_kind;
-use jobplate::render::{Pair, Rendering};
+use jobplate::render::{RenderedDocument, Rendering};
 use jobplate_diagnostic::{Error, ErrorKind, Result, describe_io_error};
 use jobplate_manifest::difference::{ChangedItem, ObjectName, differences};
 
@@ -85,7 +85,7 @@ impl Report {
             Err(_) => file.create(path, write)?,
             Ok(there) if !there.is_file() => return Ok(Report::Device(name.to_owned())),
             Ok(there) => {
-                let files = (0..rendering.len()).filter_map(|input| rendering.path(input));
+                let files = (0..rendering.len()).filter_map(|input| rendering.input_path(input));
                 let read = files.chain(manifests.specs.iter().map(Path::new)).filter_map(|file| file.metadata().ok());
                 if read.chain(of_stdin()).any(|other| is_same(&there, &other)) {
                     return Err(Error::usage("`--report` is one of the files that are read, which would be lost")
@@ -129,12 +129,12 @@ fn failed(error: &io::Error) -> Error {
 fn all(rendering: &mut Rendering) -> Result<Vec<EditRecord>> {
     let mut edits = Vec::new();
     for input in 0..rendering.len() {
-        if !rendering.changes(input) {
+        if !rendering.is_changed(input) {
             continue;
         }
         let mut documents = rendering.documents(Some(input));
         let mut document = 0;
-        while let Some(Pair { input, line, before, after, edited, .. }) = documents.next()? {
+        while let Some(RenderedDocument { input, line, before, after, edited, .. }) = documents.next_document()? {
             document += 1;
             if !edited {
                 continue;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use jobplate::render::{OPEN_FILES, Source};
+use jobplate::render::{InputSource, MAX_OPEN_FILES};
 use jobplate_diagnostic::{Error, Result, describe_io_error};
 
 use super::edit_args::{Manifests, STDIN};
@@ -19,7 +19,7 @@ pub(crate) const EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
 /// # Errors
 ///
 /// Fails if an input can't be opened, if a directory has no manifests, or if standard input is named twice.
-pub(crate) fn open(manifests: &Manifests) -> Result<Vec<Source>> {
+pub(crate) fn open(manifests: &Manifests) -> Result<Vec<InputSource>> {
     let mut sources = Vec::new();
     let mut stdin_taken = false;
     let specs: Vec<PathBuf> = manifests.specs.iter().filter_map(|spec| std::fs::canonicalize(spec).ok()).collect();
@@ -28,7 +28,7 @@ pub(crate) fn open(manifests: &Manifests) -> Result<Vec<Source>> {
             if std::mem::replace(&mut stdin_taken, true) {
                 return Err(Error::usage("standard input (`-`) is named twice").hint("it can be read once only"));
             }
-            sources.push(Source::spool(STDIN.to_owned(), std::io::stdin().lock())?);
+            sources.push(InputSource::spool(STDIN.to_owned(), std::io::stdin().lock())?);
             continue;
         }
         let path = Path::new(input);
@@ -44,7 +44,7 @@ pub(crate) fn open(manifests: &Manifests) -> Result<Vec<Source>> {
                     .hint(if manifests.recursive { "name the files" } else { "-R looks into folders below it too" }));
             }
             for file in files {
-                push(&mut sources, Source::open(&file)?);
+                push(&mut sources, InputSource::open(&file)?);
             }
         } else if !path.exists() && input.contains('=') {
             // A flag was forgotten, and this may hold a value.
@@ -60,16 +60,16 @@ pub(crate) fn open(manifests: &Manifests) -> Result<Vec<Source>> {
             return Err(Error::usage(format!("`{input}` is no file"))
                 .hint(format!("a flag whose value is optional takes it behind `=`: --local-secrets={input}")));
         } else {
-            push(&mut sources, Source::open(path)?);
+            push(&mut sources, InputSource::open(path)?);
         }
     }
     Ok(sources)
 }
 
 /// Adds an input; of very many, none is held open.
-fn push(sources: &mut Vec<Source>, mut source: Source) {
-    if sources.len() >= OPEN_FILES {
-        source.rest();
+fn push(sources: &mut Vec<InputSource>, mut source: InputSource) {
+    if sources.len() >= MAX_OPEN_FILES {
+        source.close();
     }
     sources.push(source);
 }

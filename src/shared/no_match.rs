@@ -1,8 +1,8 @@
 //! Nothing matched: what was asked for, what there is, and what to ask for instead.
 
 use jobplate::diagnostic;
-use jobplate::inject::{Asked, Injection};
-use jobplate::render::{Rendering, Seen, SeenText};
+use jobplate::inject::{Injection, VariableSource};
+use jobplate::render::{FoundEmbedded, FoundObject, Rendering};
 use jobplate_diagnostic::{Error, Message, ProgramName, Result};
 use jobplate_manifest::select::{ContainerChoice, Glob, Target};
 
@@ -50,9 +50,9 @@ pub(crate) fn refuse(rendering: &mut Rendering, command: &Manifests, matching: M
             return Ok(());
         }
         let what =
-            if rendering.is_all_empty() { "the input is empty" } else { "there is no Kubernetes object in the input" };
+            if rendering.has_no_bytes() { "the input is empty" } else { "there is no Kubernetes object in the input" };
         let error = Error::input(what);
-        let error = if rendering.len() == 1 { error.in_file(rendering.name(0)) } else { error };
+        let error = if rendering.len() == 1 { error.in_file(rendering.input_name(0)) } else { error };
         return Err(error.hint(match command.naming {
             Naming::Parameters => "an empty answer would have Argo CD delete what is there; name files with manifests",
             _ => "name a manifest, or pipe one in as `-`",
@@ -63,10 +63,14 @@ pub(crate) fn refuse(rendering: &mut Rendering, command: &Manifests, matching: M
     }
     let injection = &command.injection;
     // Those that match something are not what is wrong.
-    let targets = if rendering.unmatched.is_empty() { injection.targets.clone() } else { rendering.unmatched.clone() };
-    let seen = rendering.seen(&targets, CONSIDERED)?;
+    let targets = if rendering.unmatched_targets.is_empty() {
+        injection.targets.clone()
+    } else {
+        rendering.unmatched_targets.clone()
+    };
+    let seen = rendering.find_objects(&targets, CONSIDERED)?;
     let mut list = String::new();
-    for Seen { object, input, is_hook, containers, texts, .. } in seen.iter().take(LISTED) {
+    for FoundObject { object, input, is_hook, containers, embedded, .. } in seen.iter().take(LISTED) {
         let containers = match containers {
             None => String::new(),
             Some(names) if names.is_empty() => ", no containers".to_owned(),
@@ -76,7 +80,7 @@ pub(crate) fn refuse(rendering: &mut Rendering, command: &Manifests, matching: M
         // A pipe's name says nothing.
         let place = if input == STDIN { String::new() } else { format!(" in {input}") };
         list.push_str(&format!("\n  {}", diagnostic::escape_name(&format!("{object}{place}{hook}{containers}"))));
-        for SeenText { key, containers, .. } in texts {
+        for FoundEmbedded { key, containers, .. } in embedded {
             let line = format!("{object}:{key}, containers: {}", containers.join(", "));
             list.push_str(&format!("\n    with {}", diagnostic::escape_name(&line)));
         }
@@ -84,8 +88,8 @@ pub(crate) fn refuse(rendering: &mut Rendering, command: &Manifests, matching: M
     if seen.len() > LISTED {
         list.push_str("\n  and more");
     }
-    let needs_target = injection.only_named && injection.targets.is_empty() && !injection.is_settings_only();
-    let what = match rendering.unmatched.first() {
+    let needs_target = injection.no_default_targets && injection.targets.is_empty() && !injection.is_settings_only();
+    let what = match rendering.unmatched_targets.first() {
         Some(target) => format!("nothing matches the target {}; seen:", target.display()),
         None if needs_target && command.naming == Naming::FunctionConfig => {
             "only what `spec.targets` names is changed, and it is not given; seen:".to_owned()
@@ -105,7 +109,7 @@ pub(crate) fn refuse(rendering: &mut Rendering, command: &Manifests, matching: M
 fn asked_for(injection: &Injection) -> String {
     let targets: Vec<String> = injection.targets.iter().map(Target::display).collect();
     let objects = match (targets.as_slice(), injection.is_settings_only()) {
-        ([], true) if injection.only_named => "a Deployment that runs a Prefect agent or worker".to_owned(),
+        ([], true) if injection.no_default_targets => "a Deployment that runs a Prefect agent or worker".to_owned(),
         ([], true) => "a Job, a CronJob, a base job template or a Deployment that runs a Prefect agent".to_owned(),
         ([], false) => "a Job, CronJob or base job template".to_owned(),
         (targets, _) => targets.join(" or "),
@@ -129,17 +133,17 @@ struct Candidate {
 }
 
 /// What may be meant, the nearest to what was asked for first.
-fn candidates(seen: &[Seen], targets: &[Target]) -> Vec<Candidate> {
+fn candidates(seen: &[FoundObject], targets: &[Target]) -> Vec<Candidate> {
     let mut candidates = Vec::new();
     // A hook is rarely what is meant.
     let (hooks, others): (Vec<_>, Vec<_>) = seen.iter().partition(|seen| seen.is_hook);
-    for Seen { object, containers, texts, .. } in others.into_iter().chain(hooks) {
+    for FoundObject { object, containers, embedded, .. } in others.into_iter().chain(hooks) {
         let is_job = ["Job", "CronJob", "BaseJobTemplate", "KubernetesJob", "PrefectWorkPool"]
             .contains(&object.split('/').next().unwrap_or_default());
         if containers.as_ref().is_some_and(|names| !names.is_empty()) {
             candidates.push(Candidate { target: object.clone(), is_flow_run: is_job });
         }
-        for SeenText { key, is_job, .. } in texts {
+        for FoundEmbedded { key, is_job, .. } in embedded {
             candidates.push(Candidate { target: format!("{object}:{key}"), is_flow_run: *is_job });
         }
     }
@@ -175,19 +179,19 @@ fn in_spec(target: &str) -> String {
 }
 
 /// A line to paste, for what stands in the way first.
-fn instead(injection: &Injection, naming: Naming, targets: &[Target], seen: &[Seen]) -> Message {
+fn instead(injection: &Injection, naming: Naming, targets: &[Target], seen: &[FoundObject]) -> Message {
     let candidates = candidates(seen, targets);
     // Where the target itself is there, its containers are what does not fit.
     let mut of_meant = seen.iter().flat_map(|seen| {
-        let own = seen.containers.iter().flatten().filter(|_| seen.is_meant || targets.is_empty());
-        let texts = seen.texts.iter().filter(|text| text.is_meant || targets.is_empty());
-        own.chain(texts.flat_map(|text| &text.containers))
+        let own = seen.containers.iter().flatten().filter(|_| seen.is_matched || targets.is_empty());
+        let embedded = seen.embedded.iter().filter(|document| document.is_matched || targets.is_empty());
+        own.chain(embedded.flat_map(|document| &document.containers))
     });
     let is_plain = |name: &&String| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
     let container = of_meant.find(|name| is_plain(name) && !name.starts_with('-'));
-    let prefect_secret = injection.variables.iter().find_map(|variable| match &variable.asked {
-        Asked::PrefectSecret(reference) => Some((&variable.name, reference)),
-        Asked::Entry(_) => None,
+    let prefect_secret = injection.variables.iter().find_map(|variable| match &variable.source {
+        VariableSource::PrefectSecret(reference) => Some((&variable.name, reference)),
+        VariableSource::Entry(_) => None,
     });
     let flow_run = candidates.iter().find(|candidate| candidate.is_flow_run);
     // Helm hands each word on by a flag of its own.
@@ -204,9 +208,9 @@ fn instead(injection: &Injection, naming: Naming, targets: &[Target], seen: &[Se
         "leave -l out, or give the labels that the object has".into()
     } else if let (ContainerChoice::Named(_), Some(name)) = (&injection.containers, container) {
         format!("name a container that is there: -c {name}").into()
-    } else if injection.skip_hooks && seen.iter().any(|seen| seen.is_meant && seen.is_hook) {
+    } else if injection.skip_hooks && seen.iter().any(|seen| seen.is_matched && seen.is_hook) {
         "leave --skip-hooks out: what is named is a Helm hook".into()
-    } else if injection.only_named && injection.targets.is_empty() && injection.is_settings_only() {
+    } else if injection.no_default_targets && injection.targets.is_empty() && injection.is_settings_only() {
         "install the agent with this chart, or name another object with --target".into()
     } else if let (Some(_), Some(flow_run)) = (prefect_secret, flow_run) {
         format!("name what you mean: {}", named(&flow_run.target, "")).into()
@@ -218,7 +222,7 @@ fn instead(injection: &Injection, naming: Naming, targets: &[Target], seen: &[Se
             + named(target, &variable)
     } else if let Some(Candidate { target, .. }) = candidates.first() {
         format!("name what you mean: {}", named(target, "")).into()
-    } else if seen.iter().any(Seen::has_pods) {
+    } else if seen.iter().any(FoundObject::has_pods) {
         match naming {
             Naming::Flags | Naming::Helm => "name one of these with --target".into(),
             Naming::FunctionConfig | Naming::Parameters => "name one of these under `targets` in the spec".into(),

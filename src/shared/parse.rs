@@ -4,7 +4,7 @@
 //! that was typed into the wrong place.
 
 use jobplate::inject::layer;
-use jobplate::inject::{Asked, Variable};
+use jobplate::inject::{RequestedVariable, VariableSource};
 use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::embedded::is_config_map_keyword;
 use jobplate_manifest::env::{EnvFrom, EnvFromKind, EnvValue, KeyRef};
@@ -18,13 +18,13 @@ use jobplate_prefect::worker::version::WorkerVersion;
 /// # Errors
 ///
 /// Fails if there is no `=`, or if the name or the reference is invalid.
-pub(crate) fn secret(flag: &str, text: &str) -> Result<Variable> {
+pub(crate) fn secret(flag: &str, text: &str) -> Result<RequestedVariable> {
     let (name, rest) = assignment(flag, "NAME=SECRET[/KEY]", text)?;
     if name.is_empty() {
         return Err(Error::usage(format!("`{flag}` needs NAME=SECRET[/KEY]")).hint("there is no name before the `=`"));
     }
     let reference = reference("Secret", rest, Some(name)).map_err(|fault| about(fault, flag, name))?;
-    Ok(Variable { name: name.to_owned(), asked: Asked::PrefectSecret(reference) })
+    Ok(RequestedVariable { name: name.to_owned(), source: VariableSource::PrefectSecret(reference) })
 }
 
 /// `--secret-env VAR=SECRET/KEY[:optional]`
@@ -32,7 +32,7 @@ pub(crate) fn secret(flag: &str, text: &str) -> Result<Variable> {
 /// # Errors
 ///
 /// Fails if there is no `=`, or if the name or the reference is invalid.
-pub(crate) fn secret_env(flag: &str, text: &str) -> Result<Variable> {
+pub(crate) fn secret_env(flag: &str, text: &str) -> Result<RequestedVariable> {
     entry(flag, "VAR=SECRET/KEY", text, |rest| reference("Secret", rest, None).map(EnvValue::SecretKey))
 }
 
@@ -41,7 +41,7 @@ pub(crate) fn secret_env(flag: &str, text: &str) -> Result<Variable> {
 /// # Errors
 ///
 /// Fails if there is no `=`, or if the name or the reference is invalid.
-pub(crate) fn config_env(flag: &str, text: &str) -> Result<Variable> {
+pub(crate) fn config_env(flag: &str, text: &str) -> Result<RequestedVariable> {
     entry(flag, "VAR=CONFIGMAP/KEY", text, |rest| reference("ConfigMap", rest, None).map(EnvValue::ConfigMapKey))
 }
 
@@ -50,7 +50,7 @@ pub(crate) fn config_env(flag: &str, text: &str) -> Result<Variable> {
 /// # Errors
 ///
 /// Fails if there is no `=`, or if Kubernetes has no such field.
-pub(crate) fn field_env(flag: &str, text: &str) -> Result<Variable> {
+pub(crate) fn field_env(flag: &str, text: &str) -> Result<RequestedVariable> {
     entry(flag, "VAR=FIELDPATH", text, |rest| names::normalize_field_path(rest).map(EnvValue::Field))
 }
 
@@ -59,7 +59,7 @@ pub(crate) fn field_env(flag: &str, text: &str) -> Result<Variable> {
 /// # Errors
 ///
 /// Fails if there is no `=`.
-pub(crate) fn env(flag: &str, text: &str) -> Result<Variable> {
+pub(crate) fn env(flag: &str, text: &str) -> Result<RequestedVariable> {
     entry(flag, "VAR=VALUE", text, |rest| Ok(EnvValue::Literal(rest.to_owned())))
 }
 
@@ -118,7 +118,7 @@ pub(crate) fn worker_version(flag: &str, text: &str) -> Result<WorkerVersion> {
 pub(crate) fn target(flag: &str, text: &str) -> Result<Target> {
     let (object, key) = text.split_once(':').map_or((text, None), |(object, key)| (object, Some(key)));
     let (kind, name) = object.split_once('/').map_or((object, None), |(kind, name)| (kind, Some(name)));
-    layer::target(kind, name, key, None).map_err(|fault| fault.into_error(&format!("`{flag}`")))
+    layer::parse_target(kind, name, key, None).map_err(|fault| fault.into_error(&format!("`{flag}`")))
 }
 
 /// `--wrap configmap/NAME[:KEY]`: name and key
@@ -172,10 +172,10 @@ fn entry(
     form: &str,
     text: &str,
     value: impl FnOnce(&str) -> Result<EnvValue, ValidationError>,
-) -> Result<Variable> {
+) -> Result<RequestedVariable> {
     let (name, rest) = assignment(flag, form, text)?;
     let value = value(rest).map_err(|fault| about(fault, flag, name))?;
-    Ok(Variable { name: name.to_owned(), asked: Asked::Entry(value) })
+    Ok(RequestedVariable { name: name.to_owned(), source: VariableSource::Entry(value) })
 }
 
 fn optional(text: &str) -> (&str, bool) {
@@ -206,20 +206,20 @@ fn reference(kind: &str, text: &str, default_key: Option<&str>) -> Result<KeyRef
 mod tests {
     use super::*;
 
-    fn show(variable: Variable) -> String {
+    fn show(variable: RequestedVariable) -> String {
         let reference =
             |what, r: KeyRef| format!("{what} {} {}{}", r.name, r.key, if r.optional { " optional" } else { "" });
-        let value = match variable.asked {
-            Asked::PrefectSecret(r) => reference("prefect", r),
-            Asked::Entry(EnvValue::SecretKey(r)) => reference("secret", r),
-            Asked::Entry(EnvValue::ConfigMapKey(r)) => reference("config", r),
-            Asked::Entry(EnvValue::Field(path)) => path,
-            Asked::Entry(EnvValue::Literal(text)) => format!("{text:?}"),
+        let value = match variable.source {
+            VariableSource::PrefectSecret(r) => reference("prefect", r),
+            VariableSource::Entry(EnvValue::SecretKey(r)) => reference("secret", r),
+            VariableSource::Entry(EnvValue::ConfigMapKey(r)) => reference("config", r),
+            VariableSource::Entry(EnvValue::Field(path)) => path,
+            VariableSource::Entry(EnvValue::Literal(text)) => format!("{text:?}"),
         };
         format!("{} = {value}", variable.name)
     }
 
-    type Parse = fn(&str, &str) -> Result<Variable>;
+    type Parse = fn(&str, &str) -> Result<RequestedVariable>;
 
     #[test]
     fn variables() {

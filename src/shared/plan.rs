@@ -1,6 +1,6 @@
 //! Plans the manifests of a call, refuses a call that nothing matches, and notes what a person should know.
 
-use jobplate::render::{Rendering, Source};
+use jobplate::render::{InputSource, Rendering};
 use jobplate_diagnostic::{Error, Result};
 
 use super::edit_args::Manifests;
@@ -24,30 +24,30 @@ pub(crate) fn plan(manifests: &Manifests, matching: Matching, ui: &Ui) -> Result
 /// Fails if an input can't be read or edited, if nothing matches where `matching` requires it, and if one name is
 /// given to several objects.
 pub(crate) fn plan_sources(
-    sources: Vec<Source>,
+    sources: Vec<InputSource>,
     manifests: &Manifests,
     matching: Matching,
     ui: &Ui,
 ) -> Result<Rendering> {
     let injection = &manifests.injection;
     let mut rendering = Rendering::plan(sources, injection, manifests.max_document_size)?;
-    let nothing = rendering.targets == 0 || rendering.complete == 0 && !injection.is_settings_only();
+    let nothing = rendering.targets == 0 || rendering.fully_injected == 0 && !injection.is_settings_only();
     if nothing {
         no_match::refuse(&mut rendering, manifests, matching)?;
     }
-    let names = &injection.names;
+    let names = &injection.metadata;
     if rendering.targets > 1 && (names.name.is_some() || names.generate_name.is_some()) {
         let flag = if names.name.is_some() { "--name" } else { "--generate-name" };
         return Err(Error::usage(format!("{flag} gives one name, but {} objects match", rendering.targets))
             .hint("narrow it to one with --target KIND/NAME"));
     }
-    if injection.only_named && !rendering.unmatched.is_empty() {
+    if injection.no_default_targets && !rendering.unmatched_targets.is_empty() {
         // Helm shows no notes, and would go on without the reference.
         no_match::refuse(&mut rendering, manifests, matching)?;
     }
     if !ui.quiet {
         rendering
-            .unmatched
+            .unmatched_targets
             .iter()
             .for_each(|target| ui.note(format!("nothing matches the target {}", target.display())));
         rendering.notes.iter().for_each(|note| ui.note(note));

@@ -5,7 +5,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use jobplate::inject::{Asked, Injection, Names, Variable};
+use jobplate::inject::{Injection, MetadataChanges, RequestedVariable, VariableSource};
 use jobplate::render::to_string;
 use jobplate_manifest::difference::{ChangedItem, differences};
 use jobplate_manifest::env::{EnvFrom, EnvFromKind, EnvValue, KeyRef};
@@ -101,7 +101,8 @@ pub(crate) fn injection(op: &Op, all_containers: bool) -> Injection {
 }
 
 pub(crate) fn ask(op: &Op, injection: &mut Injection) {
-    let variable = |name: &str, value| Variable { name: name.to_owned(), asked: Asked::Entry(value) };
+    let variable =
+        |name: &str, value| RequestedVariable { name: name.to_owned(), source: VariableSource::Entry(value) };
     match op {
         Op::Many(ops) => ops.iter().for_each(|op| ask(op, injection)),
         Op::Secret(name, secret, key) => {
@@ -112,10 +113,11 @@ pub(crate) fn ask(op: &Op, injection: &mut Injection) {
         Op::Unset(name) => injection.unset = vec![(*name).to_owned()],
         Op::Source(prefix, secret) => {
             let (prefix, name) = ((*prefix).to_owned(), (*secret).to_owned());
-            injection.sources = vec![EnvFrom { prefix, kind: EnvFromKind::Secret, name, optional: false }];
+            injection.env_from = vec![EnvFrom { prefix, kind: EnvFromKind::Secret, name, optional: false }];
         }
         Op::Namespace(namespace) => {
-            injection.names = Names { namespace: Some((*namespace).to_owned()), ..Names::default() }
+            injection.metadata =
+                MetadataChanges { namespace: Some((*namespace).to_owned()), ..MetadataChanges::default() }
         }
     }
 }

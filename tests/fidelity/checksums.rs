@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use jobplate::inject::Injection;
-use jobplate::render::{Rendering, Source, to_string};
+use jobplate::render::{InputSource, Rendering, to_string};
 use serde_json::{Map, Value, json};
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 
@@ -435,12 +435,12 @@ fn lines(before: &str, after: &str) -> Result<(), String> {
 /// The documents of a stream as inputs of one run, planned and then printed.
 fn in_passes(stream: &str, injection: &Injection) -> Result<String, String> {
     let documents = model::documents(stream);
-    let sources = documents.iter().map(|text| Source::spool("-".to_owned(), text.as_bytes()));
-    let sources: Vec<Source> = sources.collect::<Result<_, _>>().map_err(|error| error.to_string())?;
+    let sources = documents.iter().map(|text| InputSource::spool("-".to_owned(), text.as_bytes()));
+    let sources: Vec<InputSource> = sources.collect::<Result<_, _>>().map_err(|error| error.to_string())?;
     let mut rendering = Rendering::plan(sources, injection, 1 << 20).map_err(|error| error.to_string())?;
     let mut out = Vec::new();
     for input in 0..rendering.len() {
-        rendering.write(input, &mut out).map_err(|error| error.to_string())?;
+        rendering.write_input(input, &mut out).map_err(|error| error.to_string())?;
     }
     String::from_utf8(out).map_err(|error| error.to_string())
 }

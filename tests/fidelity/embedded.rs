@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use jobplate::inject::Injection;
-use jobplate::render::{Rendered, to_string};
+use jobplate::render::{RenderedStream, to_string};
 use jobplate_diagnostic::Error;
 use jobplate_manifest::select::{ContainerChoice, Glob, Target};
 
@@ -57,8 +57,8 @@ struct Case {
 struct Prepared {
     case: Case,
     embedded: Embedded,
-    alone: Result<Rendered, Error>,
-    inside: Result<Rendered, Error>,
+    alone: Result<RenderedStream, Error>,
+    inside: Result<RenderedStream, Error>,
 }
 
 /// What became of a case.
@@ -121,7 +121,7 @@ fn read_by_go_yaml(answer: &Result<String, String>) -> Result<String, String> {
     read(answer.as_ref().map(|json| goyaml::tree(json)).map_err(Clone::clone))
 }
 
-fn render(text: &str, injection: &Injection) -> Result<Result<Rendered, Error>, String> {
+fn render(text: &str, injection: &Injection) -> Result<Result<RenderedStream, Error>, String> {
     catch_unwind(AssertUnwindSafe(|| to_string(text, injection))).map_err(|_| "the library panicked".to_owned())
 }
 

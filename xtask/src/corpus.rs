@@ -14,7 +14,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
-use jobplate::inject::{Asked, Injection, Variable};
+use jobplate::inject::{Injection, RequestedVariable, VariableSource};
 use jobplate_diagnostic::ErrorKind;
 use jobplate_manifest::env::{EnvFrom, EnvFromKind, EnvValue, KeyRef};
 use jobplate_manifest::select::{ContainerChoice, Glob, Target};
@@ -378,8 +378,8 @@ impl Job {
             EnvFrom { prefix: String::new(), kind: EnvFromKind::ConfigMap, name: SOURCE.to_owned(), optional: true };
         let secret = KeyRef { name: SECRET.to_owned(), key: KEY.to_owned(), optional: false };
         let injection = Injection {
-            variables: vec![Variable { name, asked: Asked::Entry(EnvValue::SecretKey(secret)) }],
-            sources: if ask == Ask::Add { vec![source] } else { Vec::new() },
+            variables: vec![RequestedVariable { name, source: VariableSource::Entry(EnvValue::SecretKey(secret)) }],
+            env_from: if ask == Ask::Add { vec![source] } else { Vec::new() },
             targets: targets.collect(),
             containers: ContainerChoice::All,
             init_containers: true,
@@ -587,7 +587,7 @@ impl Tally {
     }
 }
 
-fn render(text: &str, injection: &Injection) -> Result<jobplate::render::Rendered, Verdict> {
+fn render(text: &str, injection: &Injection) -> Result<jobplate::render::RenderedStream, Verdict> {
     match catch_unwind(AssertUnwindSafe(|| jobplate::render::to_string(text, injection))) {
         Ok(Ok(rendered)) => Ok(rendered),
         Ok(Err(error)) if matches!(error.kind(), ErrorKind::Refused | ErrorKind::Input) => {

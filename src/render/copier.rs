@@ -5,8 +5,8 @@ use std::io::{self, Read, Write};
 use jobplate_diagnostic::{Error, Result, output_error};
 use jobplate_yaml::StreamError;
 
+use super::edit_log::EditRecord;
 use super::errors::{changed, read_error};
-use super::log::Record;
 
 /// Copies an input to an output, stopping at the documents to be edited.
 pub(super) struct Copier<'a, R> {
@@ -63,7 +63,7 @@ impl<R: Read> Copier<'_, R> {
         })
     }
 
-    pub(super) fn splice(&mut self, document: &[u8], record: &Record) -> Result<(), CopyError> {
+    pub(super) fn splice(&mut self, document: &[u8], record: &EditRecord) -> Result<(), CopyError> {
         record.write(document, self.out).map_err(CopyError::Write)
     }
 }

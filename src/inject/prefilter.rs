@@ -5,7 +5,7 @@ use jobplate_manifest::select::Target;
 use jobplate_manifest::workload::canonical_kind;
 use jobplate_prefect::kubernetes_job_block;
 
-use super::request::Injection;
+use super::injection::Injection;
 
 /// What a document must hold, byte for byte, to have a target: the cheap proof that most have none.
 ///
@@ -13,7 +13,7 @@ use super::request::Injection;
 /// quotes, `!!binary` and `%TAG`. So a text without `containers` (and without the target's kind, where it
 /// is known) and without those has no target, whatever else it holds. (`ontainers`: `initContainers` too.)
 #[derive(Debug)]
-pub struct Filter {
+pub struct Prefilter {
     containers: memchr::memmem::Finder<'static>,
     /// What a `KubernetesJob` block says that has no container written out.
     block: memchr::memmem::Finder<'static>,
@@ -33,17 +33,17 @@ pub enum Relevance {
     /// It holds the words of a target as they are.
     Target,
     /// It may be a target whose words are written in another way.
-    MayHideTarget {
+    PossibleTarget {
         /// It holds the key that containers stand under as it is.
         names_containers: bool,
     },
     /// It holds the words of a pod that uses a ConfigMap.
-    UsesMap,
+    UsesConfigMap,
     /// It has no target, whatever else it holds: it is copied without being read.
     None,
 }
 
-impl Filter {
+impl Prefilter {
     /// The filter for an injection.
     pub fn new(injection: &Injection) -> Self {
         let finder = |kind: &str| memchr::memmem::Finder::new(kind).into_owned();
@@ -64,7 +64,7 @@ impl Filter {
         };
         let agents = injection.targets.is_empty() && !injection.prefect.is_empty();
         let (block, patches) = (finder(kubernetes_job_block::SLUG), finder(kubernetes_job_block::PATCHES));
-        Filter { containers: finder("ontainers"), block, patches, config_map: finder("configMap"), kinds, agents }
+        Prefilter { containers: finder("ontainers"), block, patches, config_map: finder("configMap"), kinds, agents }
     }
 
     /// Decides what a document can be, from its bytes alone. `map_changes`: a ConfigMap changes, so that pods that use
@@ -74,10 +74,10 @@ impl Filter {
         let names_containers = self.names_containers(text);
         if names_containers && self.names_kind(text) {
             Relevance::Target
-        } else if self.may_hide_words(text) {
-            Relevance::MayHideTarget { names_containers }
+        } else if self.may_contain_escapes(text) {
+            Relevance::PossibleTarget { names_containers }
         } else if names_containers && map_changes && self.config_map.find(text).is_some() {
-            Relevance::UsesMap
+            Relevance::UsesConfigMap
         } else {
             Relevance::None
         }
@@ -89,8 +89,8 @@ impl Filter {
         let names_containers = self.names_containers(text);
         if names_containers && (is_named || self.names_kind(text)) {
             Relevance::Target
-        } else if self.may_hide_words(text) {
-            Relevance::MayHideTarget { names_containers }
+        } else if self.may_contain_escapes(text) {
+            Relevance::PossibleTarget { names_containers }
         } else {
             Relevance::None
         }
@@ -113,7 +113,7 @@ impl Filter {
 
     /// Whether one of the words could be made of other characters than its own: by an escape, or by a line
     /// break that a double-quoted scalar joins over, or in another encoding or tag.
-    fn may_hide_words(&self, text: &[u8]) -> bool {
+    fn may_contain_escapes(&self, text: &[u8]) -> bool {
         memchr::memchr3_iter(b'\\', b'!', b'%', text).any(|at| {
             let rest = &text[at..];
             match rest[0] {

@@ -14,37 +14,37 @@ use xxhash_rust::xxh3::xxh3_64;
 /// Bytes of log that are kept in memory.
 const IN_MEMORY: usize = 256 * 1024;
 /// New texts that are kept to be named by number when they come again, as they do in every document.
-const KNOWN_TEXTS: usize = 256;
+const MAX_NUMBERED_TEXTS: usize = 256;
 
 /// A log that is written once, then read from the start as often as need be.
 pub(super) struct EditLog {
-    file: State,
+    file: LogFile,
     records: usize,
     texts: Vec<Rc<str>>,
     numbers: HashMap<Rc<str>, u64>,
     record: Vec<u8>,
 }
 
-enum State {
+enum LogFile {
     Writing(SpooledTempFile),
     Reading(BufReader<SpooledTempFile>),
     Taken,
 }
 
 /// The splices of one document.
-pub(super) struct Record {
+pub(super) struct EditRecord {
     /// Where the document begins in the input.
     pub offset: u64,
     /// Its length in bytes.
     pub length: usize,
-    seal: u64,
+    checksum: u64,
     splices: Vec<(Range<usize>, Rc<str>)>,
 }
 
 impl EditLog {
     pub(super) fn new() -> Self {
         EditLog {
-            file: State::Writing(SpooledTempFile::new(IN_MEMORY)),
+            file: LogFile::Writing(SpooledTempFile::new(IN_MEMORY)),
             records: 0,
             texts: Vec::new(),
             numbers: HashMap::new(),
@@ -86,7 +86,7 @@ impl EditLog {
                 }
             }
         }
-        if let State::Writing(file) = &mut self.file {
+        if let LogFile::Writing(file) = &mut self.file {
             file.write_all(&record)?;
         }
         self.records += 1;
@@ -95,7 +95,7 @@ impl EditLog {
     }
 
     fn learn(&mut self, text: &str) {
-        if self.texts.len() < KNOWN_TEXTS && !text.is_empty() {
+        if self.texts.len() < MAX_NUMBERED_TEXTS && !text.is_empty() {
             let text: Rc<str> = Rc::from(text);
             self.numbers.insert(Rc::clone(&text), self.texts.len() as u64);
             self.texts.push(text);
@@ -104,23 +104,23 @@ impl EditLog {
 
     /// Back to the first record.
     pub(super) fn rewind(&mut self) -> io::Result<()> {
-        let mut file = match std::mem::replace(&mut self.file, State::Taken) {
-            State::Writing(file) => file,
-            State::Reading(reader) => reader.into_inner(),
-            State::Taken => return Err(io::ErrorKind::Other.into()),
+        let mut file = match std::mem::replace(&mut self.file, LogFile::Taken) {
+            LogFile::Writing(file) => file,
+            LogFile::Reading(reader) => reader.into_inner(),
+            LogFile::Taken => return Err(io::ErrorKind::Other.into()),
         };
         file.rewind()?;
-        self.file = State::Reading(BufReader::with_capacity(16 * 1024, file));
+        self.file = LogFile::Reading(BufReader::with_capacity(16 * 1024, file));
         Ok(())
     }
 
     /// The next record; none behind the last.
-    pub(super) fn read(&mut self) -> io::Result<Option<Record>> {
-        let State::Reading(file) = &mut self.file else { return Err(io::ErrorKind::Other.into()) };
+    pub(super) fn read(&mut self) -> io::Result<Option<EditRecord>> {
+        let LogFile::Reading(file) = &mut self.file else { return Err(io::ErrorKind::Other.into()) };
         let Some(offset) = take_first(file)? else { return Ok(None) };
         let length = take_size(file)?;
-        let mut seal = [0; 8];
-        file.read_exact(&mut seal)?;
+        let mut checksum = [0; 8];
+        file.read_exact(&mut checksum)?;
         let count = take_size(file)?;
         let mut splices = Vec::with_capacity(count);
         let mut from = 0;
@@ -138,14 +138,14 @@ impl EditLog {
             };
             splices.push((start..end, text));
         }
-        Ok(Some(Record { offset, length, seal: u64::from_le_bytes(seal), splices }))
+        Ok(Some(EditRecord { offset, length, checksum: u64::from_le_bytes(checksum), splices }))
     }
 }
 
-impl Record {
+impl EditRecord {
     /// Whether these are the bytes that the record was made for.
-    pub(super) fn seals(&self, document: &[u8]) -> bool {
-        document.len() == self.length && xxh3_64(document) == self.seal
+    pub(super) fn matches_document(&self, document: &[u8]) -> bool {
+        document.len() == self.length && xxh3_64(document) == self.checksum
     }
 
     /// The bytes that are replaced, and how many take their place.
@@ -223,7 +223,7 @@ mod tests {
             for offset in [0, 500, 1 << 40] {
                 let record = log.read().unwrap().unwrap();
                 assert_eq!(record.offset, offset);
-                assert!(record.seals(document.as_bytes()) && !record.seals(b"another"));
+                assert!(record.matches_document(document.as_bytes()) && !record.matches_document(b"another"));
                 let mut out = Vec::new();
                 record.write(document.as_bytes(), &mut out).unwrap();
                 assert_eq!(out, document.replace("name: a", "name: b").as_bytes());

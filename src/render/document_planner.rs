@@ -4,37 +4,39 @@ use jobplate_diagnostic::Result;
 use jobplate_manifest::object::objects;
 use jobplate_yaml::{Document, Edit, Editor, NodeArena};
 
-use super::open::{Directives, open, refuse_directives};
-use super::outcome::{Counts, Outcome};
-use super::passes::Findings;
-use super::texts::TextEditor;
-use crate::inject::{EmbeddedText, Filter, Injection, Known, Plan, Planner, Relevance, hashed_name};
+use super::embedded::EmbeddedEditor;
+use super::outcome::{DocumentOutcome, TargetCounts};
+use super::parse::{Directives, open, refuse_directives};
+use super::passes::PassFindings;
+use crate::inject::{
+    EditPlan, EditPlanner, EmbeddedDocument, Injection, PassContext, Prefilter, Relevance, hashed_name,
+};
 
 /// Plans and edits documents, one after the other, with reused memory.
-pub(super) struct Engine<'i> {
+pub(super) struct DocumentPlanner<'i> {
     injection: &'i Injection,
-    filter: Filter,
-    pub(super) planner: Planner<'i>,
+    filter: Prefilter,
+    pub(super) planner: EditPlanner<'i>,
     before: NodeArena,
     editor: Editor,
     /// For the documents inside of a document's texts.
-    texts: TextEditor,
+    texts: EmbeddedEditor,
     directives: Directives,
-    found: Findings,
+    found: PassFindings,
 }
 
-impl<'i> Engine<'i> {
+impl<'i> DocumentPlanner<'i> {
     /// `known`: what the pass before this one has found out.
-    pub(super) fn new(injection: &'i Injection, known: Known) -> Self {
-        Engine {
+    pub(super) fn new(injection: &'i Injection, known: PassContext) -> Self {
+        DocumentPlanner {
             injection,
-            filter: Filter::new(injection),
-            planner: Planner::new(injection, known),
+            filter: Prefilter::new(injection),
+            planner: EditPlanner::new(injection, known),
             before: NodeArena::default(),
             editor: Editor::default(),
-            texts: TextEditor::default(),
+            texts: EmbeddedEditor::default(),
             directives: Directives::default(),
-            found: Findings::default(),
+            found: PassFindings::default(),
         }
     }
 
@@ -44,56 +46,60 @@ impl<'i> Engine<'i> {
     }
 
     /// What it has found so far.
-    pub(super) fn findings(self) -> Findings {
-        Findings { agent: self.planner.found_agent, ..self.found }
+    pub(super) fn findings(self) -> PassFindings {
+        PassFindings { agent: self.planner.found_agent, ..self.found }
     }
 
     /// Plans one document, and edits it.
-    pub(super) fn document(&mut self, text: &str) -> Result<Outcome<'_>> {
-        let behind_directives = self.directives.before(text);
-        let map_changes = !self.planner.known().changed.is_empty();
+    pub(super) fn document(&mut self, text: &str) -> Result<DocumentOutcome<'_>> {
+        let after_directives = self.directives.before(text);
+        let map_changes = !self.planner.context().changed.is_empty();
         let relevance = self.filter.relevance(text.as_bytes(), map_changes);
         let Some(document) = open(relevance, text, &mut self.before)? else {
-            return Ok(Outcome::default());
+            return Ok(DocumentOutcome::default());
         };
         let mut plan = match relevance {
-            Relevance::UsesMap => self.planner.plan_rolls(document)?,
-            _ => self.planner.plan(document, &[])?,
+            Relevance::UsesConfigMap => self.planner.plan_checksums(document)?,
+            _ => self.planner.plan_document(document, &[])?,
         };
-        let mut counts = Counts { targets: plan.targets.len(), containers: plan.containers, complete: plan.complete };
+        let mut counts = TargetCounts {
+            targets: plan.targets.len(),
+            containers: plan.containers,
+            fully_injected: plan.fully_injected,
+        };
         let by_fallback = document.arena.fallback_reason().is_some();
-        let texts = std::mem::take(&mut plan.texts);
+        let texts = std::mem::take(&mut plan.embedded);
         self.found.texts |= !texts.is_empty();
-        let TextEdits { edits, maps } =
+        let EmbeddedEdits { edits, maps } =
             plan_texts(&mut self.texts, &self.filter, &mut self.planner, document, &texts, &mut counts)?;
-        plan.settle(edits.iter().cloned())?;
-        if self.injection.names.hash && !plan.targets.is_empty() {
+        plan.add_edits(edits.iter().cloned())?;
+        if self.injection.metadata.hash && !plan.targets.is_empty() {
             let names = match plan.edits.is_empty() {
                 true => names_of(document, &plan)?,
                 false => {
-                    refuse_directives(behind_directives)?;
+                    refuse_directives(after_directives)?;
                     names_of(self.editor.apply(document, &plan.edits)?.document, &plan)?
                 }
             };
-            plan = self.planner.plan(document, &names)?;
-            plan.settle(edits)?;
+            plan = self.planner.plan_document(document, &names)?;
+            plan.add_edits(edits)?;
         }
         if plan.edits.is_empty() {
-            return Ok(Outcome { counts, edited: None, by_fallback });
+            return Ok(DocumentOutcome { counts, edited: None, by_fallback });
         }
-        refuse_directives(behind_directives)?;
+        refuse_directives(after_directives)?;
         let edited = self.editor.apply(document, &plan.edits)?;
         if !maps.is_empty() {
             let objects = objects(edited.document)?;
             maps.iter().filter_map(|&position| objects.get(position)).for_each(|map| self.found.changed.add(map));
         }
-        Ok(Outcome { counts, edited: Some(edited), by_fallback })
+        Ok(DocumentOutcome { counts, edited: Some(edited), by_fallback })
     }
 }
 
 /// What the texts of a document, which are documents of their own, need.
 #[derive(Default)]
-struct TextEdits {
+struct EmbeddedEdits {
     /// Edits of the texts, and of the ConfigMaps around them.
     edits: Vec<Edit>,
     /// The positions of the ConfigMaps whose data change.
@@ -101,18 +107,18 @@ struct TextEdits {
 }
 
 fn plan_texts(
-    editor: &mut TextEditor,
-    filter: &Filter,
-    planner: &mut Planner<'_>,
+    editor: &mut EmbeddedEditor,
+    filter: &Prefilter,
+    planner: &mut EditPlanner<'_>,
     document: Document<'_>,
-    texts: &[EmbeddedText<'_>],
-    counts: &mut Counts,
-) -> Result<TextEdits> {
-    let mut planned = TextEdits::default();
-    if texts.is_empty() || planner.known().agent.is_none() {
+    texts: &[EmbeddedDocument<'_>],
+    counts: &mut TargetCounts,
+) -> Result<EmbeddedEdits> {
+    let mut planned = EmbeddedEdits::default();
+    if texts.is_empty() || planner.context().agent.is_none() {
         return Ok(planned);
     }
-    let TextEdits { edits, maps } = &mut planned;
+    let EmbeddedEdits { edits, maps } = &mut planned;
     let mut around = Vec::new();
     let objects = objects(document)?;
     for &embedded in texts {
@@ -124,20 +130,20 @@ fn plan_texts(
         if counts.targets > before {
             around.push(embedded.object);
             let key = embedded.key.text().unwrap_or_default();
-            planner.match_text(&objects[embedded.object], &key);
+            planner.mark_embedded_matched(&objects[embedded.object], &key);
         }
     }
     around.dedup();
     maps.dedup();
     for position in around {
-        planner.plan_around(&objects[position], edits)?;
+        planner.plan_config_map_metadata(&objects[position], edits)?;
     }
     Ok(planned)
 }
 
 /// The hashed names of the Jobs among the targets. Other kinds can be changed, and keep their names: a
 /// CronJob of another name would run beside the old one.
-fn names_of(document: Document<'_>, plan: &Plan<'_>) -> Result<Vec<Option<String>>> {
+fn names_of(document: Document<'_>, plan: &EditPlan<'_>) -> Result<Vec<Option<String>>> {
     let objects = objects(document)?;
     let targets = plan.targets.iter().filter_map(|&position| objects.get(position));
     targets.map(|object| if object.kind == "Job" { hashed_name(object).map(Some) } else { Ok(None) }).collect()

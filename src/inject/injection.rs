@@ -10,16 +10,16 @@ use jobplate_yaml::Node;
 
 /// A variable to set.
 #[derive(Clone, Debug)]
-pub struct Variable {
-    /// Its name as the user gave it: an env name, or for [`Asked::PrefectSecret`] Prefect's name.
+pub struct RequestedVariable {
+    /// Its name as the user gave it: an env name, or for [`VariableSource::PrefectSecret`] Prefect's name.
     pub name: String,
     /// What it is to be.
-    pub asked: Asked,
+    pub source: VariableSource,
 }
 
 /// How a variable was asked for.
 #[derive(Clone, Debug)]
-pub enum Asked {
+pub enum VariableSource {
     /// `--secret`: a Prefect 1 secret, by Prefect's name for it.
     PrefectSecret(KeyRef),
     /// `--secret-env`, `--config-env`, `--field-env`, `--env`: this entry under this very name.
@@ -28,7 +28,7 @@ pub enum Asked {
 
 /// Changes to `metadata`.
 #[derive(Clone, Debug, Default)]
-pub struct Names {
+pub struct MetadataChanges {
     /// `--name`
     pub name: Option<String>,
     /// `--generate-name`
@@ -43,9 +43,9 @@ pub struct Names {
 #[derive(Clone, Debug, Default)]
 pub struct Injection {
     /// Variables to set, each name once, in the order in which new ones are written.
-    pub variables: Vec<Variable>,
+    pub variables: Vec<RequestedVariable>,
     /// `envFrom` sources to add.
-    pub sources: Vec<EnvFrom>,
+    pub env_from: Vec<EnvFrom>,
     /// Names of variables to remove.
     pub unset: Vec<String>,
     /// Prefect's own settings.
@@ -53,12 +53,12 @@ pub struct Injection {
     /// The version of Prefect's workers that base job templates are for.
     pub worker_version: WorkerVersion,
     /// Changes to `metadata`.
-    pub names: Names,
+    pub metadata: MetadataChanges,
     /// `--target`; empty stands for the default targets.
     pub targets: Vec<Target>,
     /// Without a target nothing is changed but agents and workers, by Prefect's settings: no Job of a stranger's
     /// chart gets a secret unasked.
-    pub only_named: bool,
+    pub no_default_targets: bool,
     /// `-l`
     pub selector: Option<LabelSelector>,
     /// `-c`, `--all-containers`
@@ -72,7 +72,7 @@ pub struct Injection {
 impl Injection {
     /// Refuses names for a base job template, whose Jobs the worker names.
     pub(super) fn refuse_names(&self, template: Node<'_>) -> Result<()> {
-        let Names { name, generate_name, hash, namespace } = &self.names;
+        let MetadataChanges { name, generate_name, hash, namespace } = &self.metadata;
         let flags = [
             ("--name", name.is_some()),
             ("--generate-name", generate_name.is_some()),
@@ -89,7 +89,7 @@ impl Injection {
     /// Refuses `--secret` for something that no flow run of Prefect 1 reads.
     pub(super) fn refuse_secrets(&self, node: Node<'_>, what: &str, why: &str) -> Result<()> {
         for variable in &self.variables {
-            if let Asked::PrefectSecret(reference) = &variable.asked {
+            if let VariableSource::PrefectSecret(reference) = &variable.source {
                 let optional = if reference.optional { ":optional" } else { "" };
                 let start = node.span().start;
                 return Err(Error::refused(format!("--secret {}: {what} {why}", variable.name))
@@ -105,19 +105,19 @@ impl Injection {
 
     /// Whether nothing but Prefect's settings and names is asked for: agents take those, too.
     pub fn is_settings_only(&self) -> bool {
-        self.variables.is_empty() && self.sources.is_empty() && self.unset.is_empty()
+        self.variables.is_empty() && self.env_from.is_empty() && self.unset.is_empty()
     }
 
     /// Whether it makes no sense without a target: a hash for the names of Jobs is for those that are there.
     pub fn needs_target(&self) -> bool {
-        let Names { name, generate_name, namespace, .. } = &self.names;
+        let MetadataChanges { name, generate_name, namespace, .. } = &self.metadata;
         let renames = [name, generate_name, namespace].into_iter().any(Option::is_some);
         !self.is_settings_only() || !self.prefect.is_empty() || renames
     }
 
     /// Whether nothing at all is asked for.
     pub fn is_empty(&self) -> bool {
-        let Names { name, generate_name, hash, namespace } = &self.names;
+        let MetadataChanges { name, generate_name, hash, namespace } = &self.metadata;
         let renames = *hash || [name, generate_name, namespace].into_iter().any(Option::is_some);
         self.is_settings_only() && self.prefect.is_empty() && !renames
     }

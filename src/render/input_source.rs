@@ -14,32 +14,32 @@ use super::errors::changed;
 const IN_MEMORY: usize = 4 * 1024 * 1024;
 
 /// An input, with the name that the user knows it by.
-pub struct Source {
+pub struct InputSource {
     name: String,
-    data: Data,
+    data: SourceData,
 }
 
-enum Data {
+enum SourceData {
     /// The handle is let go where there are many inputs, and the same file opened again.
     File {
         file: Option<File>,
         path: PathBuf,
-        stamp: Stamp,
+        version: FileVersion,
     },
     Spool(SpooledTempFile),
 }
 
 /// What changes when a file is written to or replaced.
 #[derive(Clone, PartialEq, Eq)]
-struct Stamp {
+struct FileVersion {
     length: u64,
     modified: Option<SystemTime>,
     inode: u64,
 }
 
-impl Stamp {
+impl FileVersion {
     fn of(metadata: &Metadata) -> Self {
-        Stamp { length: metadata.len(), modified: metadata.modified().ok(), inode: inode(metadata) }
+        FileVersion { length: metadata.len(), modified: metadata.modified().ok(), inode: inode(metadata) }
     }
 }
 
@@ -53,7 +53,7 @@ fn inode(_metadata: &Metadata) -> u64 {
     0
 }
 
-impl Source {
+impl InputSource {
     /// Opens a file. A pipe or device is read to its end.
     ///
     /// # Errors
@@ -69,10 +69,13 @@ impl Source {
             return Err(Error::input("is a directory").in_file(&name));
         }
         if metadata.is_file() {
-            let stamp = Stamp::of(&metadata);
-            return Ok(Source { name, data: Data::File { file: Some(file), path: path.to_owned(), stamp } });
+            let version = FileVersion::of(&metadata);
+            return Ok(InputSource {
+                name,
+                data: SourceData::File { file: Some(file), path: path.to_owned(), version },
+            });
         }
-        Source::spool(name, file)
+        InputSource::spool(name, file)
     }
 
     /// Reads something to its end.
@@ -87,14 +90,14 @@ impl Source {
                 .in_file(&name)
                 .hint("input from a pipe of more than 4 MiB goes through TMPDIR")
         })?;
-        Ok(Source { name, data: Data::Spool(spool) })
+        Ok(InputSource { name, data: SourceData::Spool(spool) })
     }
 
     /// The file that it is; none for anything spooled.
     pub fn path(&self) -> Option<&Path> {
         match &self.data {
-            Data::File { path, .. } => Some(path),
-            Data::Spool(_) => None,
+            SourceData::File { path, .. } => Some(path),
+            SourceData::Spool(_) => None,
         }
     }
 
@@ -104,8 +107,8 @@ impl Source {
     }
 
     /// Lets go of the file's handle until it is read again: a process can hold but so many.
-    pub fn rest(&mut self) {
-        if let Data::File { file, .. } = &mut self.data {
+    pub fn close(&mut self) {
+        if let SourceData::File { file, .. } = &mut self.data {
             *file = None;
         }
     }
@@ -117,17 +120,17 @@ impl Source {
     /// # Errors
     ///
     /// Fails if the file cannot be opened or read again, or has changed.
-    pub fn rewind(&mut self) -> Result<Box<dyn Read + '_>> {
+    pub fn read_from_start(&mut self) -> Result<Box<dyn Read + '_>> {
         let name = &self.name;
         let fail = |error: io::Error| {
             Error::input(format!("can't be read again: {}", describe_io_error(&error))).in_file(name)
         };
         match &mut self.data {
-            Data::Spool(spool) => {
+            SourceData::Spool(spool) => {
                 spool.rewind().map_err(fail)?;
                 Ok(Box::new(spool))
             }
-            Data::File { file, path, stamp } => {
+            SourceData::File { file, path, version } => {
                 let open = match file.take() {
                     Some(mut open) => {
                         open.rewind().map_err(fail)?;
@@ -135,20 +138,20 @@ impl Source {
                     }
                     None => {
                         let open = File::open(path).map_err(fail)?;
-                        if Stamp::of(&open.metadata().map_err(fail)?) != *stamp {
+                        if FileVersion::of(&open.metadata().map_err(fail)?) != *version {
                             return Err(changed(name));
                         }
                         open
                     }
                 };
-                Ok(Box::new(file.insert(open).take(stamp.length)))
+                Ok(Box::new(file.insert(open).take(version.length)))
             }
         }
     }
 
     /// The number of the line, from 1, of the byte at an offset.
     pub(super) fn line_at(&mut self, offset: u64) -> Result<usize> {
-        let mut reader = BufReader::new(self.rewind()?.take(offset));
+        let mut reader = BufReader::new(self.read_from_start()?.take(offset));
         let mut line = 1;
         loop {
             let block = reader.fill_buf().unwrap_or_default();
@@ -163,35 +166,35 @@ impl Source {
 
     /// Fails if the file has been written to, or another put in its place, since it was opened.
     pub(super) fn check_unchanged(&self) -> Result<()> {
-        let Data::File { file, stamp, .. } = &self.data else { return Ok(()) };
-        let same = |file: &File| file.metadata().is_ok_and(|metadata| Stamp::of(&metadata) == *stamp);
+        let SourceData::File { file, version, .. } = &self.data else { return Ok(()) };
+        let same = |file: &File| file.metadata().is_ok_and(|metadata| FileVersion::of(&metadata) == *version);
         if !file.as_ref().is_none_or(same) {
             return Err(changed(&self.name));
         }
-        self.watch().check()
+        self.change_detector().check()
     }
 
     /// What tells later, apart from the source, whether the file is still the same.
-    pub(super) fn watch(&self) -> Watch {
+    pub(super) fn change_detector(&self) -> ChangeDetector {
         let file = match &self.data {
-            Data::File { path, stamp, .. } => Some((path.clone(), stamp.clone())),
-            Data::Spool(_) => None,
+            SourceData::File { path, version, .. } => Some((path.clone(), version.clone())),
+            SourceData::Spool(_) => None,
         };
-        Watch { name: self.name.clone(), file }
+        ChangeDetector { name: self.name.clone(), file }
     }
 }
 
 /// A file as it was when it was opened.
-pub(super) struct Watch {
+pub(super) struct ChangeDetector {
     name: String,
-    file: Option<(PathBuf, Stamp)>,
+    file: Option<(PathBuf, FileVersion)>,
 }
 
-impl Watch {
+impl ChangeDetector {
     /// Fails if the file has been written to, or another put in its place.
     pub(super) fn check(&self) -> Result<()> {
         match &self.file {
-            Some((path, stamp)) if !path.metadata().is_ok_and(|metadata| Stamp::of(&metadata) == *stamp) => {
+            Some((path, version)) if !path.metadata().is_ok_and(|metadata| FileVersion::of(&metadata) == *version) => {
                 Err(changed(&self.name))
             }
             _ => Ok(()),

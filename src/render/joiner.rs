@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 /// Joins outputs of several inputs: each begins with `---` and on a line of its own.
-pub struct Joined<'a> {
+pub struct StreamJoiner<'a> {
     out: &'a mut dyn Write,
     /// The end of what was written so far, if anything was: whether it ends its line, and with CRLF.
     written: Option<(bool, bool)>,
@@ -11,10 +11,10 @@ pub struct Joined<'a> {
     head: Option<Vec<u8>>,
 }
 
-impl<'a> Joined<'a> {
+impl<'a> StreamJoiner<'a> {
     /// Writes to `out`.
     pub fn new(out: &'a mut dyn Write) -> Self {
-        Joined { out, written: None, head: None }
+        StreamJoiner { out, written: None, head: None }
     }
 
     /// Another input begins.
@@ -22,7 +22,7 @@ impl<'a> Joined<'a> {
     /// # Errors
     ///
     /// Fails if the output cannot be written.
-    pub fn begin(&mut self) -> io::Result<()> {
+    pub fn begin_input(&mut self) -> io::Result<()> {
         self.flush_head()?;
         if self.written.is_some() {
             self.head = Some(Vec::new());
@@ -74,7 +74,7 @@ impl<'a> Joined<'a> {
     }
 }
 
-impl Write for Joined<'_> {
+impl Write for StreamJoiner<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if let Some(head) = &mut self.head {
             head.extend_from_slice(bytes);

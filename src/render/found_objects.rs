@@ -11,12 +11,12 @@ use jobplate_manifest::workload::{is_builtin_workload, is_job};
 use jobplate_yaml::{Document, Documents, NodeArena, StreamError};
 
 use super::errors::read_error;
-use super::planned::Planned;
+use super::planned_input::PlannedInput;
 use super::rendering::Rendering;
 use crate::inject::template_kind;
 
 /// An object in an input.
-pub struct Seen {
+pub struct FoundObject {
     /// `Kind/name`
     pub object: String,
     /// The input's name.
@@ -24,19 +24,19 @@ pub struct Seen {
     /// Whether Helm runs it as a hook.
     pub is_hook: bool,
     /// Whether a target of those that are asked about names it.
-    pub is_meant: bool,
+    pub is_matched: bool,
     /// The names of its containers; none where it is of no kind that carries a pod.
     pub containers: Option<Vec<String>>,
     /// Of a ConfigMap: its texts that have a pod in them.
-    pub texts: Vec<SeenText>,
+    pub embedded: Vec<FoundEmbedded>,
 }
 
 /// A text of a ConfigMap that has a pod in it.
-pub struct SeenText {
+pub struct FoundEmbedded {
     /// Its key.
     pub key: String,
     /// Whether a target of those that are asked about names it.
-    pub is_meant: bool,
+    pub is_matched: bool,
     /// Whether it is what flows run in: a Job or CronJob.
     pub is_job: bool,
     /// The names of its containers.
@@ -51,7 +51,7 @@ impl Rendering {
     /// Fails if an input cannot be read again.
     pub fn has_objects(&mut self) -> Result<bool> {
         let mut found = false;
-        self.look(&mut |_, _| {
+        self.visit_objects(&mut |_, _| {
             found = true;
             false
         })?;
@@ -64,10 +64,10 @@ impl Rendering {
     /// # Errors
     ///
     /// Fails if an input cannot be read again.
-    pub fn seen(&mut self, targets: &[Target], most: usize) -> Result<Vec<Seen>> {
+    pub fn find_objects(&mut self, targets: &[Target], most: usize) -> Result<Vec<FoundObject>> {
         let (mut with_pods, mut others) = (Vec::new(), Vec::new());
-        self.look(&mut |input, object| {
-            let seen = Seen::new(input, object, targets);
+        self.visit_objects(&mut |input, object| {
+            let seen = FoundObject::new(input, object, targets);
             let list = if seen.has_pods() { &mut with_pods } else { &mut others };
             if list.len() < most {
                 list.push(seen);
@@ -83,10 +83,10 @@ impl Rendering {
     /// # Errors
     ///
     /// Fails if an input cannot be read again.
-    pub fn look(&mut self, show: &mut dyn FnMut(&str, &Object<'_>) -> bool) -> Result<()> {
-        for Planned { source, .. } in &mut self.inputs {
+    pub fn visit_objects(&mut self, show: &mut dyn FnMut(&str, &Object<'_>) -> bool) -> Result<()> {
+        for PlannedInput { source, .. } in &mut self.inputs {
             let name = source.name().to_owned();
-            let goes_on = each_object(source.rewind()?, &mut |object| show(&name, object));
+            let goes_on = visit_objects(source.read_from_start()?, &mut |object| show(&name, object));
             if !goes_on.map_err(|error| read_error(&name, error))? {
                 break;
             }
@@ -101,7 +101,7 @@ impl Rendering {
 /// # Errors
 ///
 /// Fails if the stream cannot be read.
-pub fn each_object(stream: impl Read, show: &mut dyn FnMut(&Object<'_>) -> bool) -> Result<bool, StreamError> {
+pub fn visit_objects(stream: impl Read, show: &mut dyn FnMut(&Object<'_>) -> bool) -> Result<bool, StreamError> {
     let mut documents = Documents::new(stream, usize::MAX);
     let mut arena = NodeArena::default();
     while let Some(chunk) = documents.next()? {
@@ -120,36 +120,36 @@ pub fn each_object(stream: impl Read, show: &mut dyn FnMut(&Object<'_>) -> bool)
     Ok(true)
 }
 
-impl Seen {
+impl FoundObject {
     fn new(input: &str, object: &Object<'_>, targets: &[Target]) -> Self {
         let names = container::names(object);
-        Seen {
+        FoundObject {
             object: match template_kind(object) {
                 Some(kind) if object.kind.is_empty() => kind,
                 _ => object.display(),
             },
             input: input.to_owned(),
             is_hook: is_helm_hook(object),
-            is_meant: targets.iter().any(|target| target.matches(object)),
+            is_matched: targets.iter().any(|target| target.matches(object)),
             containers: (!names.is_empty() || is_builtin_workload(object)).then_some(names),
-            texts: if is_config_map(object) { texts_in(object, targets) } else { Vec::new() },
+            embedded: if is_config_map(object) { texts_in(object, targets) } else { Vec::new() },
         }
     }
 
     /// Whether there is anything in it that could be changed.
     pub fn has_pods(&self) -> bool {
-        self.containers.as_ref().is_some_and(|names| !names.is_empty()) || !self.texts.is_empty()
+        self.containers.as_ref().is_some_and(|names| !names.is_empty()) || !self.embedded.is_empty()
     }
 }
 
 /// The texts of a ConfigMap that have a pod in them.
-fn texts_in(map: &Object<'_>, targets: &[Target]) -> Vec<SeenText> {
+fn texts_in(map: &Object<'_>, targets: &[Target]) -> Vec<FoundEmbedded> {
     let mut found = Vec::new();
     for (key, text) in embedded::document_candidates(map) {
-        let is_meant = targets.iter().any(|target| target.matches_embedded(map, &key));
-        let mut seen = SeenText { key, is_meant, is_job: false, containers: Vec::new() };
+        let is_matched = targets.iter().any(|target| target.matches_embedded(map, &key));
+        let mut seen = FoundEmbedded { key, is_matched, is_job: false, containers: Vec::new() };
         // It is in memory: there is nothing that could fail to be read.
-        drop(each_object(text.as_bytes(), &mut |object| {
+        drop(visit_objects(text.as_bytes(), &mut |object| {
             let names = container::names(object);
             seen.is_job |= !names.is_empty() && (is_job(object) || template_kind(object).is_some());
             seen.containers.extend(names);

@@ -5,26 +5,26 @@ use std::ops::Range;
 use jobplate_diagnostic::Result;
 use jobplate_yaml::{DecodedScalar, Documents, Edit, Edited, Editor, NodeArena};
 
-use super::open::{Directives, open, refuse_directives};
-use super::outcome::Counts;
-use crate::inject::{EmbeddedText, Filter, Planner};
+use super::outcome::TargetCounts;
+use super::parse::{Directives, open, refuse_directives};
+use crate::inject::{EditPlanner, EmbeddedDocument, Prefilter};
 
 /// Edits texts, one after the other, with reused memory.
 #[derive(Default)]
-pub(super) struct TextEditor {
+pub(super) struct EmbeddedEditor {
     before: NodeArena,
     editor: Editor,
 }
 
-impl TextEditor {
+impl EmbeddedEditor {
     /// Plans the documents that a scalar's text is, and edits them: the edit of the text, if it changes. Errors
     /// have their place in the document around it.
     pub(super) fn edit(
         &mut self,
-        filter: &Filter,
-        planner: &mut Planner<'_>,
-        embedded: EmbeddedText<'_>,
-        counts: &mut Counts,
+        filter: &Prefilter,
+        planner: &mut EditPlanner<'_>,
+        embedded: EmbeddedDocument<'_>,
+        counts: &mut TargetCounts,
     ) -> Result<Option<Edit>> {
         let value = embedded.value;
         let inner = DecodedScalar::new(*value);
@@ -35,8 +35,8 @@ impl TextEditor {
         while let Ok(Some(chunk)) = documents.next() {
             let offset = chunk.offset as usize;
             let document = &inner.text()[offset..offset + chunk.bytes.len()];
-            let behind_directives = directives.before(document);
-            let edited = self.document(filter, planner, embedded, document, behind_directives, counts);
+            let after_directives = directives.before(document);
+            let edited = self.document(filter, planner, embedded, document, after_directives, counts);
             let edited = edited.map_err(|error| {
                 let source_offset = |at: usize| inner.source_offset(offset + at);
                 error.map_span(|span| source_offset(span.start)..source_offset(span.end)).at(value.span())
@@ -67,23 +67,23 @@ impl TextEditor {
     /// Plans one document of a text, and edits it.
     fn document(
         &mut self,
-        filter: &Filter,
-        planner: &mut Planner<'_>,
-        embedded: EmbeddedText<'_>,
+        filter: &Prefilter,
+        planner: &mut EditPlanner<'_>,
+        embedded: EmbeddedDocument<'_>,
         text: &str,
-        behind_directives: bool,
-        counts: &mut Counts,
+        after_directives: bool,
+        counts: &mut TargetCounts,
     ) -> Result<Option<Edited<'_>>> {
         let relevance = filter.relevance_of_embedded(text.as_bytes(), embedded.is_named());
         let Some(document) = open(relevance, text, &mut self.before)? else { return Ok(None) };
-        let plan = planner.plan_text(document, embedded)?;
+        let plan = planner.plan_embedded(document, embedded)?;
         counts.targets += usize::from(!plan.targets.is_empty());
         counts.containers += plan.containers;
-        counts.complete += plan.complete;
+        counts.fully_injected += plan.fully_injected;
         if plan.edits.is_empty() {
             return Ok(None);
         }
-        refuse_directives(behind_directives)?;
+        refuse_directives(after_directives)?;
         self.editor.apply(document, &plan.edits).map(Some)
     }
 }

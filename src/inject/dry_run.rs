@@ -8,7 +8,7 @@ use jobplate_manifest::env::VALUE_FROM_SOURCES;
 use jobplate_manifest::object::objects;
 use jobplate_yaml::{Child, Document, Edit, Editor, StrictMap, Value};
 
-use super::plan::NamedEntries;
+use super::plan::RequestedEntries;
 
 /// The newest source: servers before 1.34 would refuse even a null there.
 const NEWEST_SOURCE: &str = "fileKeyRef";
@@ -19,10 +19,10 @@ const NEWEST_SOURCE: &str = "fileKeyRef";
 /// # Errors
 ///
 /// Refuses, with a span of the document, an entry that cannot be edited safely.
-pub fn trial(document: Document<'_>, named: &[NamedEntries]) -> Result<Option<String>> {
+pub fn dry_run_body(document: Document<'_>, named: &[RequestedEntries]) -> Result<Option<String>> {
     let objects = objects(document)?;
     let mut edits = Vec::new();
-    for NamedEntries { object, container, names } in named {
+    for RequestedEntries { object, container, names } in named {
         let Some(object) = objects.get(*object) else { continue };
         let found = container.resolve(object.node);
         let env = found.node.entries().find(|(key, _)| found.is_complete && key.has_text("env"));
@@ -75,12 +75,12 @@ mod tests {
         let text = "kind: Pod\nspec:\n  containers:\n  - name: c\n    env:\n    - name: X\n      valueFrom:\n        secretKeyRef: {name: s, key: k}\n    - {name: Y, value: y}\n    - name: W\n      value: w\n";
         let mut arena = NodeArena::default();
         scan(text, &mut arena).unwrap();
-        let named = NamedEntries {
+        let named = RequestedEntries {
             object: 0,
             container: FieldPath::parse("spec.containers[name=\"c\"]").unwrap(),
             names: ["X", "Y", "Z"].map(str::to_owned).to_vec(),
         };
-        let tried = trial(Document::new(text, &arena), &[named]).unwrap().unwrap();
+        let tried = dry_run_body(Document::new(text, &arena), &[named]).unwrap().unwrap();
         let expected = text
             .replace(
                 "key: k}\n",
@@ -96,8 +96,8 @@ mod tests {
         let mut arena = NodeArena::default();
         scan(text, &mut arena).unwrap();
         let container = FieldPath::parse("spec.containers[name=\"c\"]").unwrap();
-        let named = NamedEntries { object: 0, container, names: vec!["X".to_owned()] };
-        let error = trial(Document::new(text, &arena), &[named]).unwrap_err();
+        let named = RequestedEntries { object: 0, container, names: vec!["X".to_owned()] };
+        let error = dry_run_body(Document::new(text, &arena), &[named]).unwrap_err();
         assert!(error.message().starts_with("the entry of `env` carries the anchor `&x`"), "{error}");
     }
 }

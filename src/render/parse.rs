@@ -18,8 +18,8 @@ impl Directives {
 }
 
 /// Refuses to edit a document that directives may stand before.
-pub(super) fn refuse_directives(behind_directives: bool) -> Result<()> {
-    match behind_directives {
+pub(super) fn refuse_directives(after_directives: bool) -> Result<()> {
+    match after_directives {
         false => Ok(()),
         true => Err(Error::refused("a directive (`%`) stands before this document, and Kubernetes refuses those")
             .at(0..3)
@@ -39,9 +39,9 @@ pub(super) fn open<'t>(relevance: Relevance, text: &'t str, arena: &'t mut NodeA
     let must_be_read = match relevance {
         Relevance::Target => true,
         // A target's kind may be hidden; its containers are there to be seen.
-        Relevance::MayHideTarget { names_containers } => names_containers,
+        Relevance::PossibleTarget { names_containers } => names_containers,
         // A document that can't be read is not a pod.
-        Relevance::UsesMap | Relevance::None => false,
+        Relevance::UsesConfigMap | Relevance::None => false,
     };
     match read {
         Ok(()) => Ok(Some(Document::new(text, arena))),
