@@ -13,6 +13,7 @@ mod cli;
 mod compare;
 mod complete;
 #[path = "../cmd/console.rs"]
+#[allow(dead_code)] // tests/cmd uses all of it
 mod console;
 mod container;
 mod diff;
@@ -35,7 +36,7 @@ mod prefect_server;
 mod proxy;
 mod rows;
 #[path = "../cmd/run.rs"]
-#[allow(dead_code)] // golden commands use all of it
+#[allow(dead_code)] // tests/cmd uses all of it
 mod run;
 mod secret;
 mod sent_rows;

@@ -1,335 +1,315 @@
-//! One golden case: a TOML file that holds a command line, its input, and what must come of it, to the byte.
+//! A golden case: a TOML file with a command line, its input files and its expected output, compared byte for byte.
 //!
 //! | key | meaning |
 //! |---|---|
 //! | `about` | what the case shows, in one sentence |
-//! | `args`, `stdin` | the command line without the program, and its standard input |
-//! | `[env]` | variables in its environment |
-//! | `status` | the exit code (0 if not given) |
-//! | `[files]`, `[hex]` | input files by path, as text or as bytes in hexadecimal; they must not change |
-//! | `[change]` | input files and what becomes of them in one text: lines begin with ` `, `-` or `+` as in a diff |
+//! | `args`, `stdin` | the arguments of the program, and its standard input |
+//! | `[env]` | its environment variables |
+//! | `status` | the exit code (default: 0) |
+//! | `[files]`, `[hex]` | input files by path, as text or as hexadecimal digits; they must not change |
+//! | `[change]` | input files with their expected result: lines begin with ` `, `-` or `+`, as in a diff |
 //! | `in_place` | the results of `[change]` are expected in the files, not on stdout |
-//! | `stdout` | exact; if not given, the result of the one `[change]`, else nothing |
-//! | `stderr` | exact; if not given and nothing of the next line is, it must be empty |
-//! | `stderr_contains`, `stderr_lacks`, `stderr_lines` | parts of it, what must not be in it, the number of its lines |
+//! | `stdout` | expected stdout (default: the result of the only `[change]`, else nothing) |
+//! | `stderr` | expected stderr (default: nothing, unless one of the next keys is given) |
+//! | `stderr_contains`, `stderr_lacks`, `stderr_lines` | strings that are in it, strings that are not, its number of lines |
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use snapbox::Data;
+use snapbox::report::{Palette, write_diff};
 
 use super::run::{self, ProgramOutput};
 
-/// What a case asks for.
-#[derive(Default)]
-pub(crate) struct Case {
+/// Contents of files by their path, with slashes.
+type Files = BTreeMap<String, Vec<u8>>;
+
+/// The keys of a case. An unknown key is an error: a misspelled one would check nothing.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct CaseKeys {
+    about: String,
     args: Vec<String>,
-    stdin: Vec<u8>,
-    env: Vec<(String, String)>,
+    stdin: String,
+    env: BTreeMap<String, String>,
     status: i32,
-    before: BTreeMap<String, Vec<u8>>,
-    after: BTreeMap<String, Vec<u8>>,
-    changed: Vec<String>,
+    files: BTreeMap<String, String>,
+    hex: BTreeMap<String, String>,
+    change: BTreeMap<String, String>,
     in_place: bool,
-    stdout: Vec<u8>,
+    stdout: Option<String>,
     stderr: Option<String>,
     stderr_contains: Vec<String>,
     stderr_lacks: Vec<String>,
     stderr_lines: Option<usize>,
 }
 
-impl Case {
-    /// Reads a case. Whatever is odd about it is an error: a misspelled key would test nothing.
+/// A golden case, ready to run.
+pub(crate) struct GoldenCase {
+    keys: CaseKeys,
+    /// The input files.
+    before: Files,
+    /// The results of `[change]`.
+    changed: Files,
+    stdout: Vec<u8>,
+}
+
+impl GoldenCase {
+    /// Parses a case. Refuses cases that would check less than they seem to.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let table: toml::Table = text.parse().map_err(|error| format!("{error}"))?;
-        let mut case = Case::default();
-        let mut stdout = None;
-        let mut about = false;
-        for (key, value) in &table {
-            match key.as_str() {
-                "about" => about = !string(value)?.is_empty(),
-                "args" => case.args = strings(value)?,
-                "stdin" => case.stdin = string(value)?.into_bytes(),
-                "status" => case.status = i32::try_from(integer(value)?).map_err(|error| error.to_string())?,
-                "in_place" => case.in_place = value.as_bool().ok_or("in_place is true or false")?,
-                "stdout" => stdout = Some(string(value)?.into_bytes()),
-                "stderr" => case.stderr = Some(string(value)?),
-                "stderr_contains" => case.stderr_contains = strings(value)?,
-                "stderr_lacks" => case.stderr_lacks = strings(value)?,
-                "stderr_lines" => case.stderr_lines = Some(usize::try_from(integer(value)?).unwrap_or(0)),
-                "env" => {
-                    for (name, text) in entries(value)? {
-                        case.env.push((name.clone(), string(text)?));
-                    }
-                }
-                "files" => {
-                    for (name, content) in entries(value)? {
-                        case.before.insert(name.clone(), string(content)?.into_bytes());
-                    }
-                }
-                "hex" => {
-                    for (name, content) in entries(value)? {
-                        case.before.insert(name.clone(), unhex(&string(content)?)?);
-                    }
-                }
-                "change" => {
-                    for (name, content) in entries(value)? {
-                        let (before, after) = unmark(&string(content)?)?;
-                        case.before.insert(name.clone(), before);
-                        case.after.insert(name.clone(), after);
-                        case.changed.push(name.clone());
-                    }
-                }
-                other => return Err(format!("unknown key {other}")),
-            }
+        let keys: CaseKeys = toml::from_str(text).map_err(|error| error.to_string())?;
+        if keys.about.is_empty() || keys.args.is_empty() {
+            return Err("missing `about` or `args`".to_owned());
         }
-        if !about || case.args.is_empty() {
-            return Err("a case says what it is about, and has args".to_owned());
+        if keys.status > 1 && keys.stderr.is_none() && keys.stderr_contains.is_empty() {
+            return Err("a case that fails needs `stderr` or `stderr_contains`".to_owned());
         }
-        if case.status > 1 && case.stderr.is_none() && case.stderr_contains.is_empty() {
-            return Err("a failure has something to say on stderr".to_owned());
+        let (mut before, mut changed) = (Files::new(), Files::new());
+        for (name, text) in &keys.files {
+            before.insert(name.clone(), text.clone().into_bytes());
         }
-        case.stdout = match (stdout, case.changed.as_slice()) {
-            (Some(stdout), _) => stdout,
-            (None, [name]) if !case.in_place => case.after[name].clone(),
-            (None, [_, _, ..]) if !case.in_place => return Err("several changes: say what stdout is".to_owned()),
+        for (name, digits) in &keys.hex {
+            before.insert(name.clone(), decode_hex(digits)?);
+        }
+        for (name, diff) in &keys.change {
+            let (old, new) = split_diff(diff)?;
+            before.insert(name.clone(), old);
+            changed.insert(name.clone(), new);
+        }
+        let stdout = match (&keys.stdout, changed.len()) {
+            (Some(stdout), _) => stdout.clone().into_bytes(),
+            (None, 2..) if !keys.in_place => return Err("a case with several changes needs `stdout`".to_owned()),
+            (None, 1) if !keys.in_place => changed.values().next().cloned().unwrap_or_default(),
             (None, _) => Vec::new(),
         };
-        if !case.in_place {
-            case.after.clear();
-        }
-        Ok(case)
+        Ok(GoldenCase { keys, before, changed, stdout })
     }
 
-    /// Runs the case in a new folder. The faults, each a readable text; none if all is as it should be.
+    /// Runs the case in a new directory. Returns what the program printed, and a message for each difference.
     pub(crate) fn run(&self) -> (ProgramOutput, Vec<String>) {
-        let folder = self.folder();
-        let env: Vec<_> = self.env.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
-        let outcome = run::jobplate_with_env(folder.path(), &env, &self.args, &self.stdin);
-        let mut faults = Vec::new();
-        if outcome.status != self.status {
-            faults.push(format!("exit code: expected {}, got {}", self.status, outcome.status));
+        let dir = self.write_inputs();
+        let env: Vec<_> = self.keys.env.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let output = run::jobplate_with_env(dir.path(), &env, &self.keys.args, self.keys.stdin.as_bytes());
+        let mut failures = Vec::new();
+        if output.status != self.keys.status {
+            failures.push(format!("exit code: expected {}, got {}", self.keys.status, output.status));
         }
-        compare("stdout", &self.stdout, &outcome.stdout, &mut faults);
-        self.check_stderr(&outcome.stderr, &mut faults);
-        for path in run::files_below(folder.path()) {
-            let name = path.to_string_lossy().replace('\\', "/");
-            match self.after.get(&name).or_else(|| self.before.get(&name)) {
-                Some(expected) => {
-                    let found = std::fs::read(folder.path().join(&path)).expect("the file can be read");
-                    compare(&name, expected, &found, &mut faults);
-                }
-                None => faults.push(format!("a file was left behind: {name}")),
-            }
+        failures.extend(difference("stdout", &self.stdout, &output.stdout));
+        self.check_stderr(&output.stderr, &mut failures);
+        let mut expected = self.before.clone();
+        if self.keys.in_place {
+            expected.extend(self.changed.clone());
         }
-        if faults.is_empty() {
-            self.other_ways(&outcome, &mut faults);
+        compare_files(&expected, &read_files(dir.path()), &mut failures);
+        if failures.is_empty() {
+            self.run_variants(&mut failures);
         }
-        (outcome, faults)
+        (output, failures)
     }
 
-    fn check_stderr(&self, bytes: &[u8], faults: &mut Vec<String>) {
+    fn check_stderr(&self, bytes: &[u8], failures: &mut Vec<String>) {
+        let CaseKeys { stderr: expected, stderr_contains, stderr_lacks, stderr_lines, .. } = &self.keys;
+        if expected.is_some() || stderr_contains.is_empty() && stderr_lines.is_none() {
+            failures.extend(difference("stderr", expected.as_deref().unwrap_or_default().as_bytes(), bytes));
+        }
         let stderr = String::from_utf8_lossy(bytes);
-        if let Some(expected) = &self.stderr {
-            compare("stderr", expected.as_bytes(), bytes, faults);
-        } else if self.stderr_contains.is_empty() && self.stderr_lines.is_none() {
-            compare("stderr", b"", bytes, faults);
+        let mut require = |holds: bool, message: &str| {
+            if !holds {
+                failures.push(format!("{message}:\n{stderr}"));
+            }
+        };
+        let is_colored = self.keys.args.iter().any(|arg| arg == "--color=always");
+        require(
+            self.keys.status < 2 || is_colored || stderr.starts_with("error: "),
+            "stderr must start with `error: `",
+        );
+        for part in stderr_contains {
+            require(stderr.contains(part), &format!("stderr must contain {part:?}"));
         }
-        let coloured = self.args.iter().any(|arg| arg == "--color=always");
-        if self.status > 1 && !coloured && !stderr.starts_with("error: ") {
-            faults.push(format!("stderr does not begin with `error: `:\n{}", indented(&stderr)));
+        for part in stderr_lacks {
+            require(!stderr.contains(part), &format!("stderr must not contain {part:?}"));
         }
-        let missing = self.stderr_contains.iter().filter(|part| !stderr.contains(part.as_str()));
-        faults.extend(missing.map(|part| format!("stderr lacks {part:?}:\n{}", indented(&stderr))));
-        let surplus = self.stderr_lacks.iter().filter(|part| stderr.contains(part.as_str()));
-        faults.extend(surplus.map(|part| format!("stderr holds {part:?}:\n{}", indented(&stderr))));
-        if self.stderr_lines.is_some_and(|lines| lines != stderr.lines().count()) {
-            faults.push(format!("stderr has {} lines:\n{}", stderr.lines().count(), indented(&stderr)));
+        if let Some(lines) = stderr_lines {
+            require(stderr.lines().count() == *lines, &format!("stderr must have {lines} lines"));
         }
     }
 
-    /// The same edit in every other way it can be asked for: again, from stdin, in place, as a check.
+    /// Runs the same edit on its own output, from standard input, in place, and as a check.
     ///
-    /// Only for cases of one file that is named on the command line and edited to stdout.
-    fn other_ways(&self, outcome: &ProgramOutput, faults: &mut Vec<String>) {
-        let ([name], false, 0) = (self.changed.as_slice(), self.in_place, self.status) else { return };
-        if self.args.iter().filter(|arg| *arg == name).count() != 1 {
+    /// Only for cases that edit one file, which the command line names, to stdout.
+    fn run_variants(&self, failures: &mut Vec<String>) {
+        let CaseKeys { args, in_place: false, status: 0, .. } = &self.keys else { return };
+        let (1, Some(name)) = (self.changed.len(), self.changed.keys().next()) else { return };
+        if args.iter().filter(|arg| *arg == name).count() != 1 {
             return;
         }
-        let (before, after) = (&self.before[name], &self.stdout);
-        let mut with = |what: &str, more: &[&str], input: &[u8], from_stdin: bool| {
-            let folder = self.folder();
-            run::write_file(&folder.path().join(name), input);
-            let args = self.args.iter().map(|arg| if from_stdin && arg == name { "-" } else { arg.as_str() });
-            let args: Vec<&str> = args.chain(more.iter().copied()).collect();
-            let stdin = if from_stdin { input } else { b"" };
-            let again = run::jobplate(folder.path(), &args, stdin);
-            let file = std::fs::read(folder.path().join(name)).expect("the file can be read");
-            let status = i32::from(what == "--check" && before != after);
-            if again.status != status {
-                let stderr = String::from_utf8_lossy(&again.stderr).into_owned();
-                faults.push(format!("{what}: exit code {}, not {status}\n{}", again.status, indented(&stderr)));
+        let (before, after, listed) = (&self.before[name][..], &self.stdout[..], format!("{name}\n"));
+        let (check_status, check_stdout) = if before == after { (0, "") } else { (1, listed.as_str()) };
+        for (variant, option, input, status, stdout, file) in [
+            ("second run", None, after, 0, after, after),
+            ("from stdin", None, before, 0, after, before),
+            ("in place", Some("--in-place"), before, 0, &b""[..], after),
+            ("--check", Some("--check"), before, check_status, check_stdout.as_bytes(), before),
+        ] {
+            let dir = self.write_inputs();
+            run::write_file(&dir.path().join(name), input);
+            let is_stdin = variant == "from stdin";
+            let args = args.iter().map(|arg| if is_stdin && arg == name { "-" } else { arg.as_str() });
+            let args: Vec<&str> = args.chain(option).collect();
+            let output = run::jobplate(dir.path(), &args, if is_stdin { input } else { b"" });
+            if output.status != status {
+                let stderr = String::from_utf8_lossy(&output.stderr);
+                failures.push(format!("{variant}: exit code: expected {status}, got {}\n{stderr}", output.status));
             }
-            let listed = format!("{name}\n").into_bytes();
-            let stdout: &[u8] = match what {
-                "--check" if before != after => &listed,
-                "--check" | "in place" => b"",
-                _ => after,
-            };
-            compare(&format!("{what}: stdout"), stdout, &again.stdout, faults);
-            let expected_file: &[u8] = if what == "in place" { after } else { input };
-            compare(&format!("{what}: {name}"), expected_file, &file, faults);
-        };
-        with("a second run", &[], &outcome.stdout, false);
-        with("from stdin", &[], before, true);
-        with("in place", &["--in-place"], before, false);
-        with("--check", &["--check"], before, false);
+            failures.extend(difference(&format!("{variant}: stdout"), stdout, &output.stdout));
+            let mut expected = self.before.clone();
+            expected.insert(name.clone(), file.to_vec());
+            compare_files(&expected, &read_files(dir.path()), failures);
+        }
     }
 
-    fn folder(&self) -> tempfile::TempDir {
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    fn write_inputs(&self) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().expect("a temporary directory can be created");
         for (name, bytes) in &self.before {
-            run::write_file(&folder.path().join(name), bytes);
+            run::write_file(&dir.path().join(name), bytes);
         }
-        folder
+        dir
     }
 }
 
-/// The text of a case with the run's stdout and stderr in place of its own (where it states them).
-pub(crate) fn updated(text: &str, outcome: &ProgramOutput) -> String {
+/// Returns the text of a case with the output of a run in its `stdout` and `stderr`.
+///
+/// Adds `stderr` if the case does not have it. `stdout` stays out, since `[change]` or the default may give it.
+pub(crate) fn with_output(text: &str, output: &ProgramOutput) -> String {
     let mut text = text.to_owned();
-    for (key, bytes) in [("stdout", &outcome.stdout), ("stderr", &outcome.stderr)] {
-        let stated = text.parse::<toml::Table>().ok().and_then(|table| table.get(key)?.as_str().map(str::to_owned));
-        if stated.is_some_and(|stated| stated.as_bytes() == bytes.as_slice()) {
-            continue;
-        }
-        let value = literal(&String::from_utf8_lossy(bytes));
-        let head = text.find("\n[").map_or(text.len(), |at| at + 1);
-        match text[..head].find(&format!("\n{key} = ")) {
-            Some(at) => {
-                let start = at + 1 + key.len() + 3;
-                let end = start + literal_length(&text[start..]);
-                text.replace_range(start..end, &value);
-            }
+    for (key, bytes) in [("stdout", &output.stdout), ("stderr", &output.stderr)] {
+        let printed = String::from_utf8_lossy(bytes);
+        let value = string_literal(&printed);
+        let stated = {
+            let table = toml::de::DeTable::parse(&text).expect("the case was parsed before");
+            table.get_ref().get(key).map(|value| (value.span(), value.get_ref().as_str() == Some(&printed)))
+        };
+        match stated {
+            Some((span, false)) => text.replace_range(span, &value),
             None if key == "stderr" && !bytes.is_empty() => {
-                text.insert_str(text[..head].trim_end().len() + 1, &format!("stderr = {value}\n"));
+                let keys_end = text.find("\n[").unwrap_or(text.len());
+                let at = text[..keys_end].trim_end().len() + 1;
+                text.insert_str(at, &format!("stderr = {value}\n"));
             }
-            None => {}
+            _ => {}
         }
     }
     text
 }
 
-/// A TOML string: as it stands where that is possible.
-fn literal(text: &str) -> String {
-    let plain = |c: char| c == '\n' || !c.is_control() && c != '\u{feff}';
-    if text.ends_with('\n') && !text.contains("'''") && text.chars().all(plain) {
+/// Returns a TOML string: without escapes, over several lines, where TOML allows that.
+fn string_literal(text: &str) -> String {
+    if text.ends_with('\n') && !text.contains("'''") && text.chars().all(is_visible) {
         return format!("'''\n{text}'''");
     }
-    // TOML's basic strings have JSON's escapes, and a few more.
+    // TOML's basic strings have all escapes of JSON's.
     serde_json::Value::from(text).to_string()
 }
 
-/// The bytes of the TOML string at the start of `text`.
-fn literal_length(text: &str) -> usize {
-    for quotes in ["'''", "\"\"\""] {
-        if let Some(rest) = text.strip_prefix(quotes) {
-            return rest.find(&format!("{quotes}\n")).map_or(text.len(), |at| at + 2 * quotes.len());
-        }
-    }
-    text.find('\n').unwrap_or(text.len())
-}
-
-/// Both texts of a marked one.
-fn unmark(text: &str) -> Result<(Vec<u8>, Vec<u8>), String> {
+/// Splits a diff of a whole file into the file before and after it.
+fn split_diff(diff: &str) -> Result<(Vec<u8>, Vec<u8>), String> {
     let (mut before, mut after) = (Vec::new(), Vec::new());
-    for line in text.split_inclusive('\n') {
-        let (mark, content) = match line {
-            "\n" => (" ", line),
-            _ => line.split_at_checked(1).ok_or("a marked line begins with one character")?,
-        };
-        match mark {
-            " " => {
-                before.extend_from_slice(content.as_bytes());
-                after.extend_from_slice(content.as_bytes());
-            }
-            "-" => before.extend_from_slice(content.as_bytes()),
-            "+" => after.extend_from_slice(content.as_bytes()),
-            _ => return Err(format!("a marked line begins with a blank, - or +: {line:?}")),
+    for line in diff.split_inclusive('\n') {
+        let (mark, content) = if line == "\n" { (" ", line) } else { line.split_at_checked(1).unwrap_or((line, "")) };
+        if !["-", "+", " "].contains(&mark) {
+            return Err(format!("a line of `[change]` must start with a space, `-` or `+`: {line:?}"));
+        }
+        if mark != "+" {
+            before.extend_from_slice(content.as_bytes());
+        }
+        if mark != "-" {
+            after.extend_from_slice(content.as_bytes());
         }
     }
     Ok((before, after))
 }
 
-/// Adds a fault with a diff, if two contents differ.
-fn compare(what: &str, expected: &[u8], found: &[u8], faults: &mut Vec<String>) {
-    if expected == found {
-        return;
+fn decode_hex(digits: &str) -> Result<Vec<u8>, String> {
+    if !digits.len().is_multiple_of(2) || !digits.is_ascii() {
+        return Err("`[hex]` needs two digits for each byte".to_owned());
     }
-    let visible = |bytes: &[u8]| -> String {
-        let lines = bytes.split_inclusive(|&byte| byte == b'\n').map(|line| match std::str::from_utf8(line) {
-            Ok(text) if text.ends_with('\n') && !text.trim_end_matches('\n').contains(char::is_control) => {
-                text.to_owned()
-            }
-            // What cannot be seen is shown escaped.
-            Ok(text) => format!("{text:?}\n"),
-            Err(_) => format!("{line:?}\n"),
-        });
-        lines.collect()
+    let byte = |at: usize| u8::from_str_radix(&digits[at..at + 2], 16).map_err(|error| error.to_string());
+    (0..digits.len()).step_by(2).map(byte).collect()
+}
+
+fn read_files(dir: &Path) -> Files {
+    let read = |path: PathBuf| {
+        let bytes = std::fs::read(dir.join(&path)).expect("the file can be read");
+        (path.to_string_lossy().replace('\\', "/"), bytes)
     };
-    let (expected, found) = (visible(expected), visible(found));
-    let diff = similar::TextDiff::from_lines(&expected, &found);
-    let shown = diff.unified_diff().context_radius(3).header("expected", "got").to_string();
-    faults.push(format!("{what} differs:\n{}", indented(&shown)));
+    run::files_below(dir).into_iter().map(read).collect()
 }
 
-fn indented(text: &str) -> String {
-    text.lines().map(|line| format!("    {line}\n")).collect()
-}
-
-fn string(value: &toml::Value) -> Result<String, String> {
-    value.as_str().map(str::to_owned).ok_or_else(|| format!("not a string: {value}"))
-}
-
-fn strings(value: &toml::Value) -> Result<Vec<String>, String> {
-    value.as_array().ok_or_else(|| format!("not a list: {value}"))?.iter().map(string).collect()
-}
-
-fn integer(value: &toml::Value) -> Result<i64, String> {
-    value.as_integer().ok_or_else(|| format!("not a number: {value}"))
-}
-
-fn entries(value: &toml::Value) -> Result<&toml::Table, String> {
-    value.as_table().ok_or_else(|| format!("not a table: {value}"))
-}
-
-fn unhex(text: &str) -> Result<Vec<u8>, String> {
-    if !text.len().is_multiple_of(2) || !text.is_ascii() {
-        return Err("hexadecimal bytes have two digits".to_owned());
+fn compare_files(expected: &Files, found: &Files, failures: &mut Vec<String>) {
+    for name in expected.keys().chain(found.keys()).collect::<BTreeSet<_>>() {
+        match (expected.get(name), found.get(name)) {
+            (Some(expected), Some(found)) => failures.extend(difference(name, expected, found)),
+            (Some(_), None) => failures.push(format!("missing file: {name}")),
+            (None, _) => failures.push(format!("unexpected file: {name}")),
+        }
     }
-    let byte = |at: usize| u8::from_str_radix(&text[at..at + 2], 16).map_err(|error| error.to_string());
-    (0..text.len()).step_by(2).map(byte).collect()
 }
 
-/// That the functions of this page say no where they should: a runner that accepts all proves nothing.
-#[test]
-fn the_runner_itself() {
-    assert_eq!(unmark(" a\n-b\n+c\n\n").expect("marked"), (b"a\nb\n\n".to_vec(), b"a\nc\n\n".to_vec()));
-    assert!(unmark("a\n").is_err());
-    for odd in ["", "about = 'x'", "about = 'x'\nargs = ['a']\nstdotu = ''", "about = 'x'\nargs = ['a']\nstatus = 2"] {
-        assert!(Case::parse(odd).is_err(), "{odd}");
+/// Returns a diff of two contents, if they differ.
+///
+/// Compares bytes itself: snapbox's assertions ignore differences in line endings, which the program must preserve.
+fn difference(name: &str, expected: &[u8], found: &[u8]) -> Option<String> {
+    if expected == found {
+        return None;
     }
-    let mut faults = Vec::new();
-    compare("it", b"a\r\n", b"a\n", &mut faults);
-    assert!(faults[0].contains("\\r"), "{faults:?}");
-
-    let outcome = ProgramOutput { status: 2, stdout: Vec::new(), stderr: b"error: new\n".to_vec() };
-    let text = "about = 'x'\nstderr = '''\nold\n'''\nstatus = 2\n\n[files]\n'a' = '''\nstderr = 1\n'''\n";
-    assert_eq!(updated(text, &outcome), text.replace("old\n", "error: new\n"));
-    let text = "about = 'x'\nstatus = 2\n\n[files]\n";
-    assert_eq!(updated(text, &outcome), "about = 'x'\nstatus = 2\nstderr = '''\nerror: new\n'''\n\n[files]\n");
-    assert_eq!(literal("a\r\n"), "\"a\\r\\n\"");
+    let mut diff = String::new();
+    let (expected, found) = (Data::text(escape_invisible(expected)), Data::text(escape_invisible(found)));
+    write_diff(&mut diff, &expected, &found, Some(&name), Some(&name), Palette::color())
+        .expect("a string can be written");
+    Some(diff)
 }
 
-/// The folder that holds the cases.
-pub(crate) fn cases_dir() -> std::path::PathBuf {
+/// Escapes the lines that hold control characters or are not UTF-8, so that a diff shows them.
+fn escape_invisible(bytes: &[u8]) -> String {
+    let lines = bytes.split_inclusive(|&byte| byte == b'\n').map(|line| match std::str::from_utf8(line) {
+        Ok(text) if text.chars().all(is_visible) => text.to_owned(),
+        Ok(text) => format!("{text:?}\n"),
+        Err(_) => format!("{line:?}\n"),
+    });
+    lines.collect()
+}
+
+fn is_visible(c: char) -> bool {
+    c == '\n' || !c.is_control() && c != '\u{feff}'
+}
+
+/// The directory of the cases.
+pub(crate) fn cases_dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cmd")
+}
+
+pub(crate) fn refuses_incomplete_cases() {
+    assert_eq!(split_diff(" a\n-b\n+c\n\n"), Ok((b"a\nb\n\n".to_vec(), b"a\nc\n\n".to_vec())));
+    assert!(split_diff("a\n").is_err());
+    let changes = "about = 'x'\nargs = ['a']\n[change]\na = ''\nb = ''";
+    for text in
+        ["", "about = 'x'", "about = 'x'\nargs = ['a']\nstdotu = ''", "about = 'x'\nargs = ['a']\nstatus = 2", changes]
+    {
+        assert!(GoldenCase::parse(text).is_err(), "{text}");
+    }
+}
+
+pub(crate) fn shows_differences_in_line_endings() {
+    let diff = difference("stdout", b"a\r\n", b"a\n").expect("they differ");
+    assert!(diff.contains("\\r"), "{diff}");
+}
+
+pub(crate) fn updates_stdout_and_stderr() {
+    let output = ProgramOutput { status: 2, stdout: Vec::new(), stderr: b"error: new\n".to_vec() };
+    let text = "about = 'x'\nstderr = '''\nold\n'''\nstatus = 2\n\n[files]\n'a' = '''\nstderr = 1\n'''\n";
+    assert_eq!(with_output(text, &output), text.replace("old\n", "error: new\n"));
+    let text = "about = 'x'\nstatus = 2\n\n[files]\n";
+    assert_eq!(with_output(text, &output), "about = 'x'\nstatus = 2\nstderr = '''\nerror: new\n'''\n\n[files]\n");
+    assert_eq!(string_literal("a\r\n"), "\"a\\r\\n\"");
 }

@@ -1,158 +1,181 @@
-//! Examples of the papers, as commands with what they print.
+//! Runs the examples in the documentation and compares what they print.
 //!
-//! In a fenced block marked `console`, lines that begin with `$ ` are commands for `sh`, which go on where they
-//! end with `\`; the lines behind one, up to the next, are all that it prints, stdout and stderr as they come. A
-//! line `...` stands for any number of lines. A command that fails is followed by `$ echo $?` (which is not run)
-//! and the code. Blocks of one page share a folder that holds `templates/`, `charts/`, `integrations/` and what
-//! is in `docs/examples/`. Blocks marked `console cluster`, `console helm3`, `console helm4`, `console helm` (both) and
-//! others are for the tests that have these. What a page puts into `~/.local/bin` is on the path.
+//! In a fenced block marked `console`, a line that begins with `$ ` is a command for `sh`; a trailing `\` continues it
+//! on the next line. The lines up to the next command are its stdout and stderr, in the order of a terminal. A line
+//! `...` matches any number of lines. A command that fails is followed by `$ echo $?`, which is not run, and its exit
+//! code. Blocks of one page share a directory that holds `templates/`, `charts/`, `integrations/` and the files in
+//! `docs/examples/`; `~/.local/bin` in it is on the path. Blocks marked `console cluster`, `console helm3`,
+//! `console helm4`, `console helm` (both) and others are run by the tests that have these.
+//!
+//! trycmd, which snapbox belongs to, has such blocks too, but runs one program in each command, without a shell.
 
 use std::path::{Path, PathBuf};
 
+use snapbox::report::Palette;
+use snapbox::{Assert, IntoData};
+
 use super::run;
 
-/// Pages that are not in docs/.
-const OTHERS: [&str; 2] = ["README.md", "charts/prefect-agent/README.md"];
+/// Pages outside of docs/.
+const OTHER_PAGES: [&str; 2] = ["README.md", "charts/prefect-agent/README.md"];
 
-/// What the examples of one kind of block came to.
+/// Directories that the examples use.
+const EXAMPLE_DIRS: [&str; 4] = ["templates", "charts", "integrations", "docs/examples"];
+
+/// The results of all examples of one kind of block.
+#[derive(Default)]
 pub(crate) struct BlockResults {
+    /// The number of commands.
     pub(crate) commands: usize,
-    /// Empty if all hold.
+    /// A message for each command that differs.
     pub(crate) failures: String,
 }
 
-/// Runs all examples behind fences of these kinds, with the programs of a folder, and variables for each page.
+/// Runs the examples in all blocks that begin with one of `fences`.
+///
+/// `programs` is a directory on the path. `env` is called once for each page, for the variables of its commands.
 pub(crate) fn run_blocks(
     fences: &[&str],
     programs: &Path,
     env: impl Fn() -> Vec<(&'static str, String)>,
 ) -> BlockResults {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let docs = run::files_below(&root.join("docs")).into_iter().filter(|path| path.components().count() == 1);
-    let docs = docs.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
-    let papers: Vec<PathBuf> = docs.map(|path| Path::new("docs").join(path)).chain(OTHERS.map(PathBuf::from)).collect();
-    let mut outcome = BlockResults { commands: 0, failures: String::new() };
-    for paper in &papers {
-        let text = std::fs::read_to_string(root.join(paper)).expect("the paper can be read");
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let env = env();
-        for from in ["templates", "charts", "integrations", "docs/examples"] {
-            for file in run::files_below(&root.join(from)) {
-                // Examples stand at the top, as a user has them; all else in its folder.
-                let to = if from == "docs/examples" { file.clone() } else { Path::new(from).join(&file) };
-                let bytes = std::fs::read(root.join(from).join(&file)).expect("an example can be read");
-                run::write_file(&folder.path().join(to), &bytes);
-            }
-        }
-        for step in steps(&text, fences) {
-            outcome.commands += 1;
-            let place = format!("{}:{}: {}", paper.display(), step.line, step.command);
-            if let Err(fault) = step.run(folder.path(), programs, &env) {
-                outcome.failures.push_str(&format!("\n{place}\n{fault}"));
-            }
-        }
+    let mut results = BlockResults::default();
+    for page in pages() {
+        let of_page = run_page(&page, fences, programs, &env());
+        results.commands += of_page.commands;
+        results.failures.push_str(&of_page.failures);
     }
-    outcome
+    results
 }
 
-struct Step {
+/// Returns the pages of the documentation, as paths from the top of the project.
+pub(crate) fn pages() -> Vec<PathBuf> {
+    let docs = run::files_below(&project_dir().join("docs")).into_iter();
+    let is_page = |path: &PathBuf| path.components().count() == 1 && path.extension().is_some_and(|own| own == "md");
+    docs.filter(is_page).map(|path| Path::new("docs").join(path)).chain(OTHER_PAGES.map(PathBuf::from)).collect()
+}
+
+/// Returns the number of examples on a page.
+pub(crate) fn count_examples(page: &Path, fences: &[&str]) -> usize {
+    read_examples(page, fences).len()
+}
+
+/// Runs the examples of one page in a new directory.
+pub(crate) fn run_page(page: &Path, fences: &[&str], programs: &Path, env: &[(&str, String)]) -> BlockResults {
+    let examples = read_examples(page, fences);
+    let mut results = BlockResults { commands: examples.len(), ..BlockResults::default() };
+    let dir = tempfile::tempdir().expect("a temporary directory can be created");
+    copy_example_files(dir.path());
+    for example in examples {
+        if let Err(message) = example.run(dir.path(), programs, env) {
+            let Example { line, command, .. } = &example;
+            results.failures.push_str(&format!("\n{}:{line}: {command}\n{message}", page.display()));
+        }
+    }
+    results
+}
+
+fn project_dir() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Copies the files of [`EXAMPLE_DIRS`]: those of docs/examples to the top, all others with their directory.
+fn copy_example_files(dir: &Path) {
+    for from in EXAMPLE_DIRS {
+        for file in run::files_below(&project_dir().join(from)) {
+            let to = if from == "docs/examples" { file.clone() } else { Path::new(from).join(&file) };
+            let bytes = std::fs::read(project_dir().join(from).join(&file)).expect("an example file can be read");
+            run::write_file(&dir.join(to), &bytes);
+        }
+    }
+}
+
+/// A command with what it must print.
+struct Example {
     line: usize,
     command: String,
-    expected: Vec<String>,
-    status: Option<i32>,
+    output: String,
+    status: i32,
 }
 
-/// The commands of a page with what they are to print.
-fn steps(text: &str, fences: &[&str]) -> Vec<Step> {
-    let mut steps: Vec<Step> = Vec::new();
-    let mut inside = false;
-    let mut asks_status = false;
-    for (at, line) in text.lines().enumerate() {
-        match (inside, line) {
-            (false, line) if fences.contains(&line) => inside = true,
-            (true, "```") => inside = false,
-            (true, "$ echo $?") => asks_status = true,
-            (true, _) => match line.strip_prefix("$ ") {
-                Some(command) => {
-                    let command = command.to_owned();
-                    steps.push(Step { line: at + 1, command, expected: Vec::new(), status: None });
-                }
-                None if asks_status => {
-                    let step = steps.last_mut().expect("a status follows a command");
-                    step.status = Some(line.parse().expect("a status is a number"));
-                    asks_status = false;
-                }
-                None if steps.last().is_some_and(|step| step.expected.is_empty() && step.command.ends_with('\\')) => {
-                    let step = steps.last_mut().expect("it was looked at");
-                    step.command.truncate(step.command.len() - 1);
-                    step.command.push_str(line.trim_start());
-                }
-                None => steps.last_mut().expect("output follows a command").expected.push(line.to_owned()),
-            },
-            (false, _) => {}
+fn read_examples(page: &Path, fences: &[&str]) -> Vec<Example> {
+    parse_examples(&std::fs::read_to_string(project_dir().join(page)).expect("the page can be read"), fences)
+}
+
+/// Parses the commands of a page.
+fn parse_examples(page: &str, fences: &[&str]) -> Vec<Example> {
+    let mut examples: Vec<Example> = Vec::new();
+    let mut in_block = false;
+    let mut expects_status = false;
+    for (at, line) in page.lines().enumerate() {
+        if !in_block || line == "```" {
+            in_block = !in_block && fences.contains(&line);
+        } else if line == "$ echo $?" {
+            expects_status = true;
+        } else if let Some(command) = line.strip_prefix("$ ") {
+            let command = command.to_owned();
+            examples.push(Example { line: at + 1, command, output: String::new(), status: 0 });
+        } else {
+            let example = examples.last_mut().expect("a block begins with a command");
+            if std::mem::take(&mut expects_status) {
+                example.status = line.parse().expect("an exit code is a number");
+            } else if example.output.is_empty() && example.command.ends_with('\\') {
+                example.command.pop();
+                example.command.push_str(line.trim_start());
+            } else {
+                example.output.push_str(&format!("{line}\n"));
+            }
         }
     }
-    steps
+    examples
 }
 
-impl Step {
-    fn run(&self, folder: &Path, programs: &Path, env: &[(&str, String)]) -> Result<(), String> {
-        // One file for both streams, so that the lines are in the order of a terminal.
-        let terminal = tempfile::NamedTempFile::new().expect("a temporary file can be made");
-        let open = || std::fs::OpenOptions::new().append(true).open(terminal.path()).expect("the file can be written");
-        let bin = run::binary().parent().expect("a program is in a folder");
-        let status = run::isolated_command("sh", folder)
-            .arg("-c")
-            .arg(&self.command)
-            .env(
-                "PATH",
-                format!(
-                    "{}/.local/bin:{}:{}:/usr/local/bin:/usr/bin:/bin",
-                    folder.display(),
-                    bin.display(),
-                    programs.display()
-                ),
-            )
-            .envs(env.iter().map(|(name, value)| (name, value)))
-            .stdin(std::process::Stdio::null())
-            .stdout(open())
-            .stderr(open())
-            .status()
-            .expect("sh starts");
-        let printed = std::fs::read(terminal.path()).expect("the file can be read");
-        let printed = String::from_utf8_lossy(&printed).into_owned();
-        let lines: Vec<&str> = printed.lines().collect();
-        let expected: Vec<&str> = self.expected.iter().map(String::as_str).collect();
-        if !matches(&expected, &lines) {
-            return Err(format!("it prints:\n{printed}"));
+impl Example {
+    /// Runs the command in `dir`. Fails with a message if its output or its exit code differs.
+    fn run(&self, dir: &Path, programs: &Path, env: &[(&str, String)]) -> Result<(), String> {
+        let bin = run::binary().parent().expect("a program is in a directory");
+        let path = [dir.join(".local/bin").as_path(), bin, programs].map(|dir| dir.display().to_string()).join(":");
+        let shell =
+            snapbox::cmd::Command::from_std(run::isolated_command("sh", dir)).args(["-c", self.command.as_str()]);
+        let shell = shell.env("PATH", format!("{path}:/usr/local/bin:/usr/bin:/bin"));
+        let output = shell.envs(env.iter().cloned()).stderr_to_stdout().output().expect("sh starts");
+        let mut printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        // A page can't show that the last line has no end.
+        if !printed.is_empty() && !printed.ends_with('\n') {
+            printed.push('\n');
         }
-        let status = status.code().unwrap_or(-1);
-        if status != self.status.unwrap_or(0) {
-            return Err(format!("it ends with exit code {status}"));
+        compare_output(&self.output, &printed)?;
+        match output.status.code().unwrap_or(-1) {
+            status if status == self.status => Ok(()),
+            status => Err(format!("exit code: expected {}, got {status}", self.status)),
         }
-        Ok(())
     }
 }
 
-/// Whether lines are as expected, where `...` stands for any number of them.
-fn matches(expected: &[&str], lines: &[&str]) -> bool {
-    match expected.split_first() {
-        None => lines.is_empty(),
-        Some((&"...", rest)) => (0..=lines.len()).any(|skipped| matches(rest, &lines[skipped..])),
-        Some((first, rest)) => lines.first() == Some(first) && matches(rest, &lines[1..]),
-    }
+/// Compares lines, where `...` matches any number of them. Fails with a diff.
+fn compare_output(expected: &str, printed: &str) -> Result<(), String> {
+    let assert = Assert::new().normalize_paths(false).palette(Palette::plain());
+    assert.try_eq(Some(&"output"), printed.into_data(), expected.into_data()).map_err(|error| error.to_string())
 }
 
-#[test]
-fn the_reader_of_papers() {
-    let found = steps(
-        "x\n```console\n$ a \\\n  b\nout\n$ echo $?\n2\n$ c\n```\n$ no\n```sh\n$ no\n```\n```console cluster\n$ no\n```\n",
-        &["```console"],
-    );
-    let read: Vec<_> = found.iter().map(|step| (step.command.as_str(), step.expected.len(), step.status)).collect();
-    assert_eq!(read, [("a b", 1, Some(2)), ("c", 0, None)]);
-    assert!(matches(&["a", "...", "z"], &["a", "b", "c", "z"]));
-    assert!(matches(&["a", "..."], &["a"]));
-    assert!(!matches(&["a", "..."], &["b"]));
-    assert!(!matches(&[], &["b"]));
+pub(crate) fn parses_console_blocks() {
+    let page = "x\n```console\n$ a \\\n  b\nout\n$ echo $?\n2\n$ c\n```\n$ no\n```sh\n$ no\n```\n```console cluster\n$ no\n```\n";
+    let examples = parse_examples(page, &["```console"]);
+    let parsed: Vec<_> =
+        examples.iter().map(|example| (example.command.as_str(), example.output.as_str(), example.status)).collect();
+    assert_eq!(parsed, [("a b", "out\n", 2), ("c", "", 0)]);
+}
+
+pub(crate) fn an_ellipsis_matches_any_lines() {
+    for (expected, printed, is_match) in [
+        ("a\n...\nz\n", "a\nb\nc\nz\n", true),
+        ("a\n...\nz\n", "a\nz\n", true),
+        ("a\n...\n", "a\n", true),
+        ("a\n...\n", "b\n", false),
+        ("...\nz\n", "a\nz\ny\n", false),
+        ("", "b\n", false),
+        ("a/b\n", "a\\b\n", false),
+    ] {
+        assert_eq!(compare_output(expected, printed).is_ok(), is_match, "{expected:?} and {printed:?}");
+    }
 }

@@ -1,8 +1,8 @@
-//! What flows get for the secrets that `jobplate secret` writes, as the real Prefect 1.4.1 answered (0.15.13 answers
-//! the same), and references to them.
+//! Compares the secrets that `jobplate secret` writes with what flows of Prefect 1 read from them.
 //!
-//! The answers are in `tests/oracles/prefect1/flow_secrets.json`. With `JOBPLATE_TEST_PREFECT1` (a Python that has
-//! Prefect) they are asked for again; with `JOBPLATE_CMD_UPDATE` they are written there.
+//! `tests/oracles/prefect1/flow_secrets.json` holds the answers of Prefect 1.4.1; 0.15.13 answers the same. If
+//! `JOBPLATE_TEST_PREFECT1` names a Python that has Prefect, that Prefect answers instead, and with
+//! `JOBPLATE_CMD_UPDATE` its answers are written to the file.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use super::run;
 
-/// Texts of variables.
-const TEXTS: &[&str] = &[
+/// Values of environment variables that Prefect 1 may convert to another type or expand.
+const VALUES: &[&str] = &[
     "",
     "ghp_abc",
     "0123",
@@ -63,7 +63,7 @@ const TEXTS: &[&str] = &[
     "\"~\"",
 ];
 
-/// A configuration that has everything.
+/// A `config.toml` with secrets of every type.
 const CONFIG: &str = r#"
 [context.secrets]
 TOKEN = "ghp_abc"
@@ -108,6 +108,7 @@ a = "1"
 a = "$HOME"
 "#;
 
+/// An environment and configuration of a flow run, with the names of the secrets that the flow reads.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 struct Question {
     env: BTreeMap<String, String>,
@@ -115,171 +116,201 @@ struct Question {
     ask: Vec<String>,
 }
 
+/// The type and the value of each secret, by name.
 type Answers = BTreeMap<String, String>;
 
-/// What the Secret that a call prints holds, as the variables that refer to it.
-fn variables(env: &[(&str, &str)], args: &[&str]) -> BTreeMap<String, String> {
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    run::write_file(&folder.path().join("config.toml"), CONFIG.as_bytes());
-    let outcome = run::jobplate_with_env(folder.path(), env, &[&["secret", "s", "-q"], args].concat(), b"");
-    assert_eq!(outcome.status, 0, "{}", String::from_utf8_lossy(&outcome.stderr));
-    let secret: serde_yaml::Value = serde_yaml::from_slice(&outcome.stdout).expect("it prints YAML");
+/// Runs `jobplate secret s` and returns the environment variables that a reference to each key of the Secret gives.
+fn secret_variables(env: &[(&str, &str)], args: &[&str]) -> BTreeMap<String, String> {
+    let dir = tempfile::tempdir().expect("a temporary directory can be created");
+    run::write_file(&dir.path().join("config.toml"), CONFIG.as_bytes());
+    let output = run::jobplate_with_env(dir.path(), env, &[&["secret", "s", "-q"], args].concat(), b"");
+    assert_eq!(output.status, 0, "{}", String::from_utf8_lossy(&output.stderr));
+    let secret: serde_yaml::Value = serde_yaml::from_slice(&output.stdout).expect("it prints YAML");
     let data = secret["stringData"].as_mapping().expect("a Secret has data");
-    let text = |value: &serde_yaml::Value| value.as_str().expect("a text").to_owned();
-    data.iter().map(|(key, value)| (format!("PREFECT__CONTEXT__SECRETS__{}", text(key)), text(value))).collect()
+    let string = |value: &serde_yaml::Value| value.as_str().expect("a string").to_owned();
+    data.iter().map(|(key, value)| (variable_name(&string(key)), string(value))).collect()
 }
 
-/// The answers that are kept, or those of the real Prefect.
-fn answers(questions: &[Question]) -> Vec<Answers> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracles/prefect1");
-    let kept = folder.join("flow_secrets.json");
+/// Returns the environment variable from which Prefect 1 reads a secret.
+fn variable_name(secret: &str) -> String {
+    format!("PREFECT__CONTEXT__SECRETS__{secret}")
+}
+
+/// Returns the recorded answers, or those of the Prefect that `JOBPLATE_TEST_PREFECT1` names.
+fn ask_prefect(questions: &[Question]) -> Vec<Answers> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracles/prefect1");
+    let recorded = dir.join("flow_secrets.json");
     let Some(python) = std::env::var_os("JOBPLATE_TEST_PREFECT1") else {
-        let text = std::fs::read(kept).expect("the answers can be read");
-        let (asked, answers): (Vec<Question>, Vec<Answers>) = serde_json::from_slice(&text).expect("they are answers");
-        assert_eq!(asked, questions, "other questions: JOBPLATE_TEST_PREFECT1 and JOBPLATE_CMD_UPDATE ask them");
+        let bytes = std::fs::read(recorded).expect("the answers can be read");
+        let (asked, answers): (Vec<Question>, Vec<Answers>) =
+            serde_json::from_slice(&bytes).expect("the answers are JSON");
+        assert_eq!(asked, questions, "record new answers with JOBPLATE_TEST_PREFECT1 and JOBPLATE_CMD_UPDATE");
         return answers;
     };
     let mut script = Command::new(python);
-    script.arg(folder.join("flow_secrets.py")).stdin(Stdio::piped()).stdout(Stdio::piped());
+    script.arg(dir.join("flow_secrets.py")).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut script = script.spawn().expect("Python starts");
     let asked = serde_json::to_vec(questions).expect("questions are JSON");
-    script.stdin.take().expect("it is piped").write_all(&asked).expect("it reads");
-    let output = script.wait_with_output().expect("it ends");
+    script.stdin.take().expect("stdin is a pipe").write_all(&asked).expect("the script reads");
+    let output = script.wait_with_output().expect("the script ends");
     assert!(output.status.success(), "Prefect fails");
-    let answers: Vec<Answers> = serde_json::from_slice(&output.stdout).expect("it answers");
+    let answers: Vec<Answers> = serde_json::from_slice(&output.stdout).expect("the answers are JSON");
     if std::env::var_os("JOBPLATE_CMD_UPDATE").is_some() {
-        let text = serde_json::to_string_pretty(&(questions, &answers)).expect("they are JSON");
-        std::fs::write(kept, text + "\n").expect("the answers can be written");
+        let text = serde_json::to_string_pretty(&(questions, &answers)).expect("answers are JSON");
+        std::fs::write(recorded, text + "\n").expect("the answers can be written");
     }
     answers
 }
 
-#[test]
-fn flows_get_what_they_should() {
-    let variable = |secret: &str| format!("PREFECT__CONTEXT__SECRETS__{secret}");
-    let names: Vec<String> = (0..TEXTS.len()).map(|at| format!("V{at:02}")).collect();
-    let texts: Vec<(&str, &str)> = names.iter().map(String::as_str).zip(TEXTS.iter().copied()).collect();
-    // The same in a dict, but for what settings replace there whatever one does.
-    let in_dict: Vec<_> = texts.iter().filter(|(_, text)| !text.contains("${")).collect();
-    let keys = in_dict.iter().map(|(name, text)| (format!("D__{name}"), format!("D/{name}"), *text));
-    let all: Vec<(String, String, &str)> =
-        texts.iter().map(|(name, text)| ((*name).to_owned(), (*name).to_owned(), *text)).chain(keys).collect();
-
-    let env: Vec<(String, &str)> = all.iter().map(|(key, _, text)| (variable(key), *text)).collect();
-    let env: Vec<(&str, &str)> = env.iter().map(|(name, text)| (name.as_str(), *text)).collect();
-    let flags: Vec<&str> = all.iter().flat_map(|(key, ..)| ["--text", key]).collect();
-    let as_text = variables(&env, &[&["--from-environment"], &flags[..]].concat());
-    let table: toml::Table = CONFIG.parse().expect("it is TOML");
-    let in_config = table["context"]["secrets"].as_table().expect("it has secrets");
-    let in_config: Vec<String> = in_config.keys().cloned().collect();
-    let plain = texts.iter().map(|(name, text)| (variable(name), (*text).to_owned())).collect();
-    let answers = answers(&[
-        Question { env: plain, ask: names.clone(), ..Question::default() },
-        Question { env: as_text, ask: all.iter().map(|(_, ask, _)| ask.clone()).collect(), ..Question::default() },
-        Question { config: CONFIG.to_owned(), ask: in_config.clone(), ..Question::default() },
-        Question { env: variables(&[], &["--from-config=config.toml"]), ask: in_config, ..Question::default() },
-    ]);
-    let [plain, as_text, config, of_config] = answers.as_slice() else { panic!("four questions, four answers") };
-
-    let mut faults = String::new();
-    for (name, text) in texts {
-        let (kind, value) = plain[name].split_once(' ').expect("a type and a value");
-        let becomes = match kind {
-            "str" if value == text => None,
-            "str" => Some(secrets::UNQUOTED),
-            "int" | "float" => Some("a number"),
-            "complex" => Some("a complex number"),
-            "bool" => Some("true or false"),
-            "NoneType" => Some("None"),
-            "dict" => Some("a dict"),
-            "list" => Some("a list"),
-            "tuple" => Some("a tuple"),
-            "set" => Some("a set"),
-            "bytes" => Some("binary data"),
-            other => panic!("{text:?} is of type {other}"),
-        };
-        let said = secrets::becomes(name, text);
-        if said.as_deref() != becomes && !secrets::expands(text) {
-            faults.push_str(&format!("\n{text:?} becomes {becomes:?}, not {said:?}"));
-        }
-    }
-    for (_, asked, text) in &all {
-        if as_text[asked] != format!("str {text}") {
-            faults.push_str(&format!("\n{asked}, {text:?}, as a text is {}", as_text[asked]));
-        }
-    }
-    for (name, value) in config {
-        if of_config[name] != *value {
-            faults.push_str(&format!("\n{name} in the file is {value}, as a variable {}", of_config[name]));
-        }
-    }
-    assert!(faults.is_empty(), "{faults}");
+/// An environment variable with one of [`VALUES`].
+struct TestVariable {
+    /// The secret's key.
+    key: String,
+    /// The secret's name as a flow reads it: `A/B` is the key B of the dict A.
+    secret: String,
+    value: &'static str,
 }
 
-/// What the printed flags and the printed spec file make `render` refer to is what the printed Secret has.
-#[test]
-fn references_are_to_the_secret() {
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let done = |args: &[&str]| {
-        let outcome = run::jobplate(folder.path(), args, b"");
-        assert_eq!(outcome.status, 0, "{args:?}: {}", String::from_utf8_lossy(&outcome.stderr));
-        String::from_utf8(outcome.stdout).expect("text")
+/// Returns a variable for each value, and one for its use in a dict.
+fn test_variables() -> Vec<TestVariable> {
+    let mut variables = Vec::new();
+    for (at, &value) in VALUES.iter().enumerate() {
+        let name = format!("V{at:02}");
+        variables.push(TestVariable { key: name.clone(), secret: name, value });
+    }
+    for (at, &value) in VALUES.iter().enumerate() {
+        // Prefect 1 expands `${...}` in a dict even in strings.
+        if !value.contains("${") {
+            variables.push(TestVariable { key: format!("D__V{at:02}"), secret: format!("D/V{at:02}"), value });
+        }
+    }
+    variables
+}
+
+/// `jobplate secret` predicts how Prefect 1 converts a value, and writes Secrets that flows read as intended.
+pub(crate) fn flows_read_what_the_secret_holds() {
+    let variables = test_variables();
+    let plain = &variables[..VALUES.len()];
+    let names: Vec<String> = variables.iter().map(|variable| variable_name(&variable.key)).collect();
+    let env: Vec<(&str, &str)> =
+        names.iter().zip(&variables).map(|(name, variable)| (name.as_str(), variable.value)).collect();
+    let flags: Vec<&str> = variables.iter().flat_map(|variable| ["--text", &variable.key]).collect();
+    let config: toml::Table = CONFIG.parse().expect("it is TOML");
+    let in_config: Vec<String> =
+        config["context"]["secrets"].as_table().expect("it has secrets").keys().cloned().collect();
+    let asks = |variables: &[TestVariable]| variables.iter().map(|variable| variable.secret.clone()).collect();
+    let answers = ask_prefect(&[
+        Question {
+            env: plain.iter().map(|variable| (variable_name(&variable.key), variable.value.to_owned())).collect(),
+            ask: asks(plain),
+            ..Question::default()
+        },
+        Question {
+            env: secret_variables(&env, &[&["--from-environment"], &flags[..]].concat()),
+            ask: asks(&variables),
+            ..Question::default()
+        },
+        Question { config: CONFIG.to_owned(), ask: in_config.clone(), ..Question::default() },
+        Question { env: secret_variables(&[], &["--from-config=config.toml"]), ask: in_config, ..Question::default() },
+    ]);
+    let [as_is, as_strings, from_config, from_secret] = answers.as_slice() else { panic!("four answers") };
+
+    let mut failures = String::new();
+    for TestVariable { key, value, .. } in plain {
+        let expected = converted_type(&as_is[key], value);
+        let predicted = secrets::becomes(key, value);
+        if predicted.as_deref() != expected && !secrets::expands(value) {
+            failures.push_str(&format!("\n{value:?} becomes {expected:?}, not {predicted:?}"));
+        }
+    }
+    for TestVariable { secret, value, .. } in &variables {
+        if as_strings[secret] != format!("str {value}") {
+            failures.push_str(&format!("\n{secret}: with `--text`, {value:?} is {}", as_strings[secret]));
+        }
+    }
+    for (name, value) in from_config {
+        if from_secret[name] != *value {
+            failures.push_str(&format!("\n{name}: {value} in config.toml, {} from the Secret", from_secret[name]));
+        }
+    }
+    assert!(failures.is_empty(), "{failures}");
+}
+
+/// Returns in the program's words what a flow reads in place of `value`, or nothing if it reads the same string.
+///
+/// `answer` is Prefect's: the name of the Python type, and the value.
+fn converted_type(answer: &str, value: &str) -> Option<&'static str> {
+    match answer.split_once(' ').expect("a type and a value") {
+        ("str", read) if read == value => None,
+        ("str", _) => Some(secrets::UNQUOTED),
+        ("int" | "float", _) => Some("a number"),
+        ("complex", _) => Some("a complex number"),
+        ("bool", _) => Some("true or false"),
+        ("NoneType", _) => Some("None"),
+        ("dict", _) => Some("a dict"),
+        ("list", _) => Some("a list"),
+        ("tuple", _) => Some("a tuple"),
+        ("set", _) => Some("a set"),
+        ("bytes", _) => Some("binary data"),
+        (other, _) => panic!("{value:?} is of type {other}"),
+    }
+}
+
+/// The printed flags and the printed spec file make `render` refer to every key of the printed Secret.
+pub(crate) fn references_match_the_secret() {
+    let dir = tempfile::tempdir().expect("a temporary directory can be created");
+    let jobplate = |args: &[&str]| {
+        let output = run::jobplate(dir.path(), args, b"");
+        assert_eq!(output.status, 0, "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("stdout is UTF-8")
     };
-    run::write_file(&folder.path().join("a.env"), b"TOKEN=canary\non=canary\n-x=canary\nDB__a.b=canary\n_=canary\n");
-    run::write_file(
-        &folder.path().join("job.yaml"),
-        b"kind: Job\nspec: {template: {spec: {containers: [{name: flow}]}}}\n",
-    );
-    let call = ["secret", "my.secret", "--from-env-file", "a.env"];
-    let secret: serde_yaml::Value = serde_yaml::from_str(&done(&call)).expect("it prints YAML");
+    run::write_file(&dir.path().join("a.env"), b"TOKEN=canary\non=canary\n-x=canary\nDB__a.b=canary\n_=canary\n");
+    let job = b"kind: Job\nspec: {template: {spec: {containers: [{name: flow}]}}}\n";
+    run::write_file(&dir.path().join("job.yaml"), job);
+    let command = ["secret", "my.secret", "--from-env-file", "a.env"];
+    let secret: serde_yaml::Value = serde_yaml::from_str(&jobplate(&command)).expect("stdout is YAML");
 
-    let flags = done(&[&call[..], &["--print-flags"]].concat());
+    let flags = jobplate(&[&command[..], &["--print-flags"]].concat());
     let words: Vec<&str> = flags.split_whitespace().collect();
-    let shell = shlex::split(&flags).expect("words of a shell");
-    assert_eq!(words, shell, "a shell takes them as they are");
-    let by_flags = done(&[&["render", "job.yaml", "-q"], &words[..]].concat());
+    assert_eq!(shlex::split(&flags).expect("a shell accepts the flags"), words, "no flag needs quotes");
+    let from_flags = jobplate(&[&["render", "job.yaml", "-q"], &words[..]].concat());
 
-    let spec = done(&[&call[..], &["--print-spec"]].concat());
-    run::write_file(&folder.path().join("spec.yaml"), spec.as_bytes());
-    assert_eq!(done(&["render", "job.yaml", "-q", "--spec", "spec.yaml"]), by_flags);
-    assert!(!format!("{flags}{spec}{by_flags}").contains("canary"));
+    let spec = jobplate(&[&command[..], &["--print-spec"]].concat());
+    run::write_file(&dir.path().join("spec.yaml"), spec.as_bytes());
+    assert_eq!(jobplate(&["render", "job.yaml", "-q", "--spec", "spec.yaml"]), from_flags);
+    assert!(!format!("{flags}{spec}{from_flags}").contains("canary"));
 
-    let job: serde_yaml::Value = serde_yaml::from_str(&by_flags).expect("it prints YAML");
+    let job: serde_yaml::Value = serde_yaml::from_str(&from_flags).expect("stdout is YAML");
     let entries = job["spec"]["template"]["spec"]["containers"][0]["env"].as_sequence().expect("it has an env");
-    let data = secret["stringData"].as_mapping().expect("it has data");
+    let data = secret["stringData"].as_mapping().expect("a Secret has data");
     assert_eq!(entries.len(), data.len());
     for (entry, key) in entries.iter().zip(data.keys()) {
-        let key = key.as_str().expect("a text");
-        assert_eq!(entry["name"], format!("PREFECT__CONTEXT__SECRETS__{key}").as_str());
+        let key = key.as_str().expect("a key is a string");
+        assert_eq!(entry["name"], variable_name(key).as_str());
         assert_eq!(entry["valueFrom"]["secretKeyRef"]["name"], secret["metadata"]["name"]);
         assert_eq!(entry["valueFrom"]["secretKeyRef"]["key"], key);
     }
 }
 
-/// A variable that is not UTF-8 is refused by its name.
+/// The error names the variable and does not show its value.
 #[cfg(unix)]
-#[test]
-fn variables_that_are_no_text() {
+pub(crate) fn refuses_values_that_are_not_utf8() {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt as _;
 
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    run::write_file(&folder.path().join("a.env"), b"BARE\n");
-    for (variable, value, flag, said) in [
-        (
-            &b"PREFECT__CONTEXT__SECRETS__A"[..],
-            &b"canary\xff"[..],
-            "--from-environment",
-            "PREFECT__CONTEXT__SECRETS__A",
-        ),
+    let dir = tempfile::tempdir().expect("a temporary directory can be created");
+    run::write_file(&dir.path().join("a.env"), b"BARE\n");
+    let variable: &[u8] = b"PREFECT__CONTEXT__SECRETS__A";
+    for (variable, value, flag, message) in [
+        (variable, &b"canary\xff"[..], "--from-environment", "PREFECT__CONTEXT__SECRETS__A"),
         (b"PREFECT__CONTEXT__SECRETS__\xff", b"canary", "--from-environment", "is not UTF-8"),
         (b"BARE", b"canary\xff", "--from-env-file=a.env", "a.env:1: "),
     ] {
-        let mut command = run::isolated_command(run::binary(), folder.path());
+        let mut command = run::isolated_command(run::binary(), dir.path());
         command.args(["secret", "s", flag]).env(OsStr::from_bytes(variable), OsStr::from_bytes(value));
-        let output = command.output().expect("it starts");
+        let output = command.output().expect("the program starts");
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{stderr}");
-        assert!(stderr.contains(said) && stderr.contains("UTF-8") && !stderr.contains("canary"), "{stderr}");
+        assert!(stderr.contains(message) && stderr.contains("UTF-8") && !stderr.contains("canary"), "{stderr}");
     }
 }

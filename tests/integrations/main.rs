@@ -3,6 +3,7 @@
 
 mod argocd;
 #[path = "../cmd/console.rs"]
+#[allow(dead_code)] // tests/cmd uses all of it
 mod console;
 mod doc_example;
 mod docs;
@@ -16,7 +17,7 @@ mod pre_commit;
 mod programs;
 mod release;
 #[path = "../cmd/run.rs"]
-#[allow(dead_code)] // golden commands use all of it
+#[allow(dead_code)] // tests/cmd uses all of it
 mod run;
 mod same_bytes;
 mod shells;

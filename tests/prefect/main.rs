@@ -19,7 +19,7 @@ mod convert;
 mod expected;
 mod fold;
 #[path = "../cmd/case.rs"]
-#[allow(dead_code)] // golden commands use all of it
+#[allow(dead_code)] // tests/cmd uses all of it
 mod golden;
 mod json;
 mod one;
@@ -30,7 +30,7 @@ mod random;
 #[path = "../fidelity/rng.rs"]
 mod rng;
 #[path = "../cmd/run.rs"]
-#[allow(dead_code)] // golden commands use all of it
+#[allow(dead_code)] // tests/cmd uses all of it
 mod run;
 mod shared;
 mod side;

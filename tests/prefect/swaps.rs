@@ -87,7 +87,7 @@ fn checks() -> Vec<Check> {
     let folder = golden::cases_dir();
     for file in run::files_below(&folder).into_iter().filter(|file| file.extension().is_some_and(|own| own == "toml")) {
         let text = fs::read_to_string(folder.join(&file)).expect("a golden command");
-        if let Ok(case) = golden::Case::parse(&text) {
+        if let Ok(case) = golden::GoldenCase::parse(&text) {
             checks.push(Box::new(move || case.run().1.is_empty()));
         }
     }

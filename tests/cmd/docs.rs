@@ -1,0 +1,75 @@
+//! Checks that the documentation and the program's help agree on commands and flags.
+
+use std::path::{Path, PathBuf};
+
+use super::run;
+
+/// Flags in README.md's tables belong to one of these commands.
+const COMMANDS_IN_README: [&str; 4] = ["render", "apply", "diff", "secret"];
+
+/// docs/cli.md holds the help of the program and of each command. `JOBPLATE_CMD_UPDATE` rewrites it.
+pub(crate) fn cli_page_is_the_help() {
+    let top = help(&["--help"]);
+    let commands = listed_commands(&top);
+    assert!(commands.len() > 7, "{commands:?}");
+    let mut page = "# The command line\n\nWhat `--help` says, command by command. `jobplate man COMMAND` has the \
+        same as a manual page.\n"
+        .to_owned();
+    page.push_str(&format!("\n## jobplate\n\n```text\n{top}```\n"));
+    for command in commands {
+        page.push_str(&format!("\n## jobplate {command}\n\n```text\n{}```\n", help(&[command, "--help"])));
+        check_manual_page(command);
+    }
+    let file = project_file("docs/cli.md");
+    if std::env::var_os("JOBPLATE_CMD_UPDATE").is_some() {
+        std::fs::write(&file, &page).expect("the page can be written");
+    }
+    let written = std::fs::read_to_string(file).unwrap_or_default();
+    assert!(written == page, "docs/cli.md is not the help of the program: update it with JOBPLATE_CMD_UPDATE=1");
+}
+
+pub(crate) fn flags_in_the_readme_exist() {
+    let readme = std::fs::read_to_string(project_file("README.md")).expect("README.md can be read");
+    let help: String = COMMANDS_IN_README.iter().map(|command| help(&[command, "--help"])).collect();
+    let is_in_word = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    let known: Vec<&str> = help.split(|c: char| !is_in_word(c)).collect();
+    let section = readme.split("\n## Flags\n").nth(1).and_then(|rest| rest.split("\n## ").next()).expect("a section");
+    let rows = section.lines().filter(|line| line.starts_with('|'));
+    // Every second piece is between backticks.
+    let code = rows.flat_map(|line| line.split('`').skip(1).step_by(2));
+    let words = code.flat_map(|code| code.split(|c: char| !is_in_word(c)));
+    let flags: Vec<&str> = words.filter(|word| word.starts_with('-') && word.len() > 1).collect();
+    assert!(flags.len() > 25, "only {flags:?}");
+    for flag in flags {
+        assert!(known.contains(&flag), "{flag} is in no help:\n{help}");
+    }
+}
+
+/// Returns the names of the commands that the top-level help lists.
+fn listed_commands(help: &str) -> Vec<&str> {
+    let list = help.split("Commands:\n").nth(1).and_then(|rest| rest.split("\n\n").next()).expect("it lists commands");
+    // A line that is indented further continues a description.
+    let lines = list.lines().filter_map(|line| line.strip_prefix("  ")).filter(|line| !line.starts_with(' '));
+    lines.filter_map(|line| line.split(' ').next()).filter(|name| *name != "help").collect()
+}
+
+/// Checks that a command's manual page has every flag of its help.
+fn check_manual_page(command: &str) {
+    let page = help(&["man", command]).replace('\\', "");
+    let help = help(&[command, "--help"]);
+    let flags = help.split_whitespace().filter(|word| word.starts_with("--") && word.len() > 3);
+    for flag in flags.map(|flag| flag.trim_end_matches(|c: char| !c.is_ascii_lowercase())) {
+        assert!(page.contains(flag), "{flag} is not in the page about {command}:\n{page}");
+    }
+}
+
+fn help(args: &[&str]) -> String {
+    let dir = tempfile::tempdir().expect("a temporary directory can be created");
+    let output = run::jobplate(dir.path(), args, b"");
+    assert_eq!(output.status, 0, "{args:?}");
+    String::from_utf8(output.stdout).expect("help is UTF-8")
+}
+
+fn project_file(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}

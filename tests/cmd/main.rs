@@ -1,0 +1,196 @@
+//! Golden commands and the examples in the documentation, each a test of its own name.
+//!
+//! Every file `tests/cmd/TOPIC/CASE.toml` is a golden command, and the test `TOPIC/CASE`. The examples of a page are
+//! the test `docs/PAGE.md` or `README.md`. The functions in the list below are tests of what a golden command can't
+//! express. All arguments of a Rust test program work: `cargo test --test cmd -- --skip preview/ --test-threads=1`.
+//!
+//! | variable | effect |
+//! |---|---|
+//! | `JOBPLATE_CMD_UPDATE=1` | writes stdout and stderr into the cases that fail, and help into `docs/cli.md`: review them |
+//! | `JOBPLATE_CMD_UPDATE=all` | writes them into all cases that state them |
+//! | `JOBPLATE_CMD_SLOWEST=N` | how many tests are listed at the end with their time (10) |
+
+mod case;
+#[allow(dead_code)] // tests/cluster and tests/doors use the rest of it
+mod console;
+#[cfg(feature = "cluster")] // without it, the help lacks commands
+mod docs;
+mod render;
+#[cfg(unix)]
+mod reports;
+mod run;
+mod secrets;
+mod templates;
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use case::GoldenCase;
+use libtest_mimic::{Arguments, Failed, Trial};
+
+/// The names of the tests that have run, with the time each took.
+type Times = Arc<Mutex<Vec<(Duration, String)>>>;
+
+fn main() -> ExitCode {
+    let args = Arguments::from_args();
+    let times = Times::default();
+    let mut tests = golden_commands();
+    tests.extend(pages_with_examples());
+    tests.extend(functions());
+    let trials = tests.into_iter().map(|(name, test)| {
+        let times = Arc::clone(&times);
+        Trial::test(name.clone(), move || {
+            let start = Instant::now();
+            let result = test();
+            times.lock().expect("no test panics here").push((start.elapsed(), name));
+            result
+        })
+    });
+    let conclusion = libtest_mimic::run(&args, trials.collect());
+    print_slowest(&mut times.lock().expect("no test panics here"));
+    conclusion.exit_code()
+}
+
+/// The name and the body of a test.
+type Test = (String, Box<dyn FnOnce() -> Result<(), Failed> + Send>);
+
+/// Returns a test for each golden command, and one for the files that are none.
+fn golden_commands() -> Vec<Test> {
+    let update = std::env::var("JOBPLATE_CMD_UPDATE").unwrap_or_default();
+    let (sources, files): (Vec<_>, Vec<_>) =
+        run::files_below(&case::cases_dir()).into_iter().partition(|file| has_depth_and_extension(file, 1, "rs"));
+    let (cases, others): (Vec<_>, Vec<_>) =
+        files.into_iter().partition(|file| has_depth_and_extension(file, 2, "toml"));
+    let mut tests: Vec<Test> = Vec::new();
+    for file in cases {
+        let name = file.with_extension("").to_string_lossy().replace('\\', "/");
+        let update = update.clone();
+        tests.push((name, Box::new(move || run_case(&case::cases_dir().join(file), &update))));
+    }
+    assert!(tests.len() > 500, "only {} cases in {}", tests.len(), case::cases_dir().display());
+    tests.push(("no_file_is_forgotten".to_owned(), Box::new(move || check_files(&sources, &others))));
+    tests
+}
+
+fn has_depth_and_extension(file: &Path, depth: usize, extension: &str) -> bool {
+    file.components().count() == depth && file.extension().is_some_and(|own| own == extension)
+}
+
+/// Fails for a file that no test comes from, and for a `#[test]`, which only Rust's own test harness would run.
+fn check_files(sources: &[PathBuf], others: &[PathBuf]) -> Result<(), Failed> {
+    if !others.is_empty() {
+        return Err(format!("neither TOPIC/CASE.toml nor a module: {others:?}").into());
+    }
+    for source in sources {
+        let text = std::fs::read_to_string(case::cases_dir().join(source))?;
+        if text.lines().any(|line| line.trim() == "#[test]") {
+            return Err(
+                format!("{}: `#[test]` has no effect here: list the function in main.rs", source.display()).into()
+            );
+        }
+    }
+    Ok(())
+}
+
+fn run_case(path: &Path, update: &str) -> Result<(), Failed> {
+    let text = std::fs::read_to_string(path)?;
+    let (output, failures) = GoldenCase::parse(&text)?.run();
+    if update == "all" || update == "1" && !failures.is_empty() {
+        std::fs::write(path, case::with_output(&text, &output))?;
+    }
+    if failures.is_empty() { Ok(()) } else { Err(failures.join("\n").into()) }
+}
+
+/// Returns a test for each page with examples that need nothing but the program.
+fn pages_with_examples() -> Vec<Test> {
+    let fences = ["```console"];
+    let mut tests: Vec<Test> = Vec::new();
+    for page in console::pages() {
+        if console::count_examples(&page, &fences) > 0 {
+            let name = page.to_string_lossy().replace('\\', "/");
+            let check = move || match console::run_page(&page, &fences, Path::new("/bin"), &[]).failures {
+                failures if failures.is_empty() => Ok(()),
+                failures => Err(failures.into()),
+            };
+            tests.push((name, Box::new(check)));
+        }
+    }
+    assert!(tests.len() > 10, "only {} pages with examples", tests.len());
+    tests
+}
+
+/// Returns the tests that are functions and fail by a panic.
+///
+/// The compiler warns of a function that is not in the list, since nothing else calls it.
+fn functions() -> Vec<Test> {
+    let mut tests: Vec<Test> = Vec::new();
+    macro_rules! add {
+        ($($(#[$attribute:meta])* $module:ident::$function:ident,)*) => {
+            $(
+                $(#[$attribute])*
+                tests.push((
+                    concat!(stringify!($module), "::", stringify!($function)).to_owned(),
+                    Box::new(|| {
+                        $module::$function();
+                        Ok(())
+                    }),
+                ));
+            )*
+        };
+    }
+    add! {
+        case::refuses_incomplete_cases,
+        case::shows_differences_in_line_endings,
+        case::updates_stdout_and_stderr,
+        console::an_ellipsis_matches_any_lines,
+        console::parses_console_blocks,
+        #[cfg(feature = "cluster")]
+        docs::cli_page_is_the_help,
+        #[cfg(feature = "cluster")]
+        docs::flags_in_the_readme_exist,
+        render::closed_stdout_is_not_an_error,
+        render::error_file_holds_the_error,
+        #[cfg(unix)]
+        render::in_place_keeps_links_and_modes,
+        render::name_hash_depends_on_the_value_only,
+        #[cfg(unix)]
+        reports::a_directory_leaves_out_the_spec_file,
+        #[cfg(unix)]
+        reports::a_failed_run_keeps_the_old_report,
+        #[cfg(unix)]
+        reports::annotates_and_summarizes_in_github_actions,
+        #[cfg(unix)]
+        reports::escapes_workflow_commands_of_the_input,
+        #[cfg(unix)]
+        reports::follows_links_and_keeps_modes,
+        #[cfg(unix)]
+        reports::is_written_when_stdout_is_closed,
+        #[cfg(unix)]
+        reports::lists_all_edits,
+        #[cfg(unix)]
+        reports::refuses_to_run_if_the_report_cannot_be_written,
+        secrets::flows_read_what_the_secret_holds,
+        secrets::references_match_the_secret,
+        #[cfg(unix)]
+        secrets::refuses_values_that_are_not_utf8,
+        templates::agent_mounts_the_job_template,
+        templates::printed_as_in_their_files,
+        templates::schema_has_all_keys_of_a_spec_file,
+    }
+    tests
+}
+
+/// Prints the tests that took the longest, to stderr: stdout may be read by a program.
+fn print_slowest(times: &mut Vec<(Duration, String)>) {
+    let count = std::env::var("JOBPLATE_CMD_SLOWEST").ok().and_then(|count| count.parse().ok()).unwrap_or(10);
+    times.sort_by(|one, other| other.cmp(one));
+    times.truncate(count);
+    let lines = times.iter().map(|(time, name)| format!("{:8.3} s  {name}\n", time.as_secs_f64()));
+    let table: String = lines.collect();
+    if !table.is_empty() {
+        drop(write!(std::io::stderr(), "\nslowest tests:\n{table}"));
+    }
+}

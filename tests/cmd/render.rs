@@ -1,0 +1,88 @@
+//! What `jobplate render` does to names, streams and files, where a golden case can't express it.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::Stdio;
+
+use super::run;
+
+const JOB: &str = "kind: Job\nspec: {template: {spec: {containers: [{name: flow}]}}}\n";
+
+/// `--name-hash` appends eight characters. Layout, comments and the order of keys do not change them.
+pub(crate) fn name_hash_depends_on_the_value_only() {
+    let hash = |manifest: &str| {
+        let dir = tempfile::tempdir().expect("a temporary directory can be created");
+        let output = run::jobplate(dir.path(), &["render", "-", "--name-hash"], manifest.as_bytes());
+        assert_eq!(output.status, 0, "{}", String::from_utf8_lossy(&output.stderr));
+        let printed = String::from_utf8(output.stdout).expect("a manifest is UTF-8");
+        let at = printed.find("etl-").expect("the name is printed") + 4;
+        let hash = printed[at..at + 8].to_owned();
+        assert!(hash.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase()), "{printed}");
+        assert_eq!(printed.replace(&format!("-{hash}"), ""), manifest, "only the name changes");
+        hash
+    };
+    let block = "kind: Job\nmetadata:\n  name: etl\nspec:\n  template:\n    spec:\n      containers:\n        - name: flow\n          image: x\n";
+    let flow = "# the same\nspec: {template: {spec: {containers: [{image: 'x', name: flow}]}}}\nmetadata: {name: etl}\nkind: \"Job\"\n";
+    assert_eq!(hash(block), hash(flow));
+    assert_ne!(hash(block), hash(&block.replace("image: x", "image: y")));
+}
+
+/// A reader that closes the pipe early (`| head`) is not an error.
+pub(crate) fn closed_stdout_is_not_an_error() {
+    let dir = tempfile::tempdir().expect("a temporary directory can be created");
+    let mut child = run::isolated_command(run::binary(), dir.path())
+        .args(["render", "-", "--env", "A=b"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    // The program prints only after it has read all input, when the pipe is already closed.
+    drop(child.stdout.take());
+    let jobs = format!("{JOB}---\n").repeat(10_000);
+    child.stdin.take().expect("stdin is a pipe").write_all(jobs.as_bytes()).expect("the program reads");
+    let output = child.wait_with_output().expect("the program ends");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert_eq!(output.status.code(), Some(0));
+}
+
+/// The file that `JOBPLATE_ERROR_FILE` names, for callers that hide stderr, as Helm 4 does for plugins.
+pub(crate) fn error_file_holds_the_error() {
+    let dir = tempfile::tempdir().expect("a temporary directory can be created");
+    let file = dir.path().join("ERROR");
+    let read = || std::fs::read_to_string(&file).expect("the file can be read");
+    for args in [&["render", "nope.yaml", "--env", "A=b"], &["render", "nope.yaml", "--frobnicate", "A=b"]] {
+        run::write_file(&file, b"before");
+        let output = run::jobplate(dir.path(), args, b"");
+        assert_eq!(output.status, 2);
+        assert_eq!(read(), String::from_utf8_lossy(&output.stderr));
+        assert!(read().starts_with("error: "), "{}", read());
+        // A successful run removes the error of the run before.
+        assert_eq!(run::jobplate(dir.path(), &["template"], b"").status, 0);
+        assert_eq!(read(), "");
+    }
+    // A file that does not hold an error is kept.
+    run::write_file(&file, b"kind: Job\n");
+    assert_eq!(run::jobplate(dir.path(), &["template"], b"").status, 0);
+    assert_eq!(read(), "kind: Job\n");
+}
+
+/// `-i` writes to the target of a symbolic link and keeps its mode.
+#[cfg(unix)]
+pub(crate) fn in_place_keeps_links_and_modes() {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    let dir = tempfile::tempdir().expect("a temporary directory can be created");
+    let (file, link) = (dir.path().join("real/job.yaml"), dir.path().join("job.yaml"));
+    run::write_file(&file, JOB.as_bytes());
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).expect("the mode can be set");
+    symlink("real/job.yaml", &link).expect("a link can be created");
+    let output = run::jobplate(dir.path(), &["render", "-i", "job.yaml", "--env", "A=b"], b"");
+    assert_eq!(output.status, 0, "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(link.symlink_metadata().expect("the link exists").is_symlink());
+    let text = std::fs::read_to_string(&file).expect("the file can be read");
+    assert_eq!(text, JOB.replace("{name: flow}", "{name: flow, env: [{name: A, value: \"b\"}]}"));
+    let mode = file.metadata().expect("the file exists").permissions().mode();
+    assert_eq!(mode & 0o777, 0o640);
+    assert_eq!(run::files_below(&dir.path().join("real")), [Path::new("job.yaml")]);
+}

@@ -1,0 +1,57 @@
+//! The built-in templates and the schema of the spec file, as the program prints them.
+
+use std::path::{Path, PathBuf};
+
+use super::run::{self, ProgramOutput};
+
+/// Templates by name, with their file in `templates/`.
+const TEMPLATES: [(&str, &str); 3] =
+    [("job", "job_template.yaml"), ("cronjob", "cronjob.yaml"), ("agent", "agent.yaml")];
+
+/// Users may copy a template from the repository or from the program.
+pub(crate) fn printed_as_in_their_files() {
+    for (name, file) in TEMPLATES {
+        let output = run_jobplate(&["template", name]);
+        let expected = std::fs::read(templates_dir().join(file)).expect("the template can be read");
+        assert!(output.stdout == expected, "template {name} differs from templates/{file}");
+        assert!(output.stderr.is_empty(), "template {name} writes to stderr");
+    }
+    let list = String::from_utf8(run_jobplate(&["template"]).stdout).expect("the list is UTF-8");
+    for (name, _) in TEMPLATES {
+        assert!(list.lines().any(|line| line.split_whitespace().next() == Some(name)), "{name} is not in:\n{list}");
+    }
+}
+
+/// The agent's ConfigMap embeds the job template of this project.
+pub(crate) fn agent_mounts_the_job_template() {
+    let read = |file: &str| std::fs::read_to_string(templates_dir().join(file)).expect("the template can be read");
+    let embedded: String = read("job_template.yaml").lines().map(|line| format!("    {line}\n")).collect();
+    assert!(read("agent.yaml").contains(&format!("  job_template.yaml: |\n{embedded}---\n")));
+}
+
+pub(crate) fn schema_has_all_keys_of_a_spec_file() {
+    let output = run_jobplate(&["schema"]);
+    let schema: serde_json::Value = serde_json::from_slice(&output.stdout).expect("the schema is JSON");
+    let text = schema.to_string();
+    assert!(schema["$schema"].is_string(), "{text}");
+    for key in ["apiVersion", "kind", "metadata", "spec"] {
+        assert!(schema["properties"][key].is_object(), "no {key} in {text}");
+    }
+    for key in
+        ["inputs", "targets", "prefect", "secrets", "env", "envFrom", "unset", "apiKey", "localSecrets", "secretRef"]
+    {
+        assert!(text.contains(&format!("\"{key}\":{{")), "no {key} in {text}");
+    }
+    assert!(text.contains("\"additionalProperties\":false"), "{text}");
+}
+
+fn run_jobplate(args: &[&str]) -> ProgramOutput {
+    let dir = tempfile::tempdir().expect("a temporary directory can be created");
+    let output = run::jobplate(dir.path(), args, b"");
+    assert_eq!(output.status, 0, "{args:?}");
+    output
+}
+
+fn templates_dir() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("templates")
+}
