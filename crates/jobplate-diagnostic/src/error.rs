@@ -1,7 +1,7 @@
-//! What can go wrong, in one type: a kind, one sentence, a place in an input, a hint.
+//! The error type of all crates: a kind, a one-sentence message, a location in an input and a hint.
 //!
-//! Any crate can return one. [`ErrorKind::exit_code`] maps each kind to its exit code; only the program prints errors.
-//! A message never quotes a value from an input; the source line is added, masked, when it is printed.
+//! [`ErrorKind::exit_code`] maps each kind to its exit code. Only the program prints errors. A message never quotes a
+//! value from an input; the program adds the source line, with values masked, when it prints the error.
 
 use std::fmt;
 use std::ops::Range;
@@ -10,36 +10,36 @@ use std::sync::Arc;
 use crate::line_index::LineIndex;
 use crate::message::Message;
 
-/// A result whose error is a [`struct@Error`].
+/// A [`std::result::Result`] whose error is a [`struct@Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What kind of failure it is; it alone decides the exit code.
+/// The category of an error. It determines the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// The command line or a spec file asks for something that makes no sense.
+    /// The command line or a spec file is invalid.
     Usage,
-    /// An input can't be read, or is not what it should be.
+    /// An input can't be read or is invalid.
     Input,
-    /// An edit that can't be proven right, and so is not made.
+    /// An edit can't be proven correct and is not made.
     Refused,
-    /// The API server refused, or could not be reached.
+    /// The API server refused a request or could not be reached.
     Cluster,
     /// The Job failed, or its pod can't start.
     JobFailed,
-    /// What was waited for did not come in time.
+    /// A wait timed out.
     Timeout,
-    /// Ctrl-C.
+    /// The user pressed Ctrl-C.
     Interrupted,
     /// The output can't be written.
     Output,
-    /// Whoever read our output went away: no error to tell anyone.
+    /// The reader closed the pipe. The program exits silently.
     ClosedOutput,
-    /// A bug of ours: an edit failed its own verification. Nothing was written.
+    /// A bug in jobplate, such as an edit that failed its verification. Nothing was written.
     Internal,
 }
 
 impl ErrorKind {
-    /// The exit code of the process (README, "Exit codes").
+    /// Returns the exit code of the process. The README lists them under "Exit codes".
     pub fn exit_code(self) -> u8 {
         match self {
             ErrorKind::ClosedOutput => 0,
@@ -53,34 +53,34 @@ impl ErrorKind {
     }
 }
 
-/// A place in an input: bytes of one document, whose text is kept for the source line.
+/// A byte range in one document of an input. Keeps the document's text, from which the source line is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Location {
     /// The input as the user named it; `-` is standard input.
     pub file: String,
-    /// The line of the document's first byte in that file, from 1.
+    /// The 1-based line of `file` on which the document starts.
     pub first_line: usize,
-    /// The whole text of the document: the masker needs it to know what a line holds. Errors about one document share
-    /// it.
+    /// The complete text of the document, since masking a line needs its context. All errors about one document share
+    /// the same allocation.
     pub document: Arc<str>,
-    /// The bytes of `document` that the error is about.
+    /// The byte range in `document` that the error is about.
     pub span: Range<usize>,
 }
 
 impl Location {
-    /// Line and column in the file, both from 1; the column counts characters.
+    /// Returns the line and column in the file, both 1-based. The column counts characters.
     pub fn line_column(&self) -> (usize, usize) {
         self.line_column_with(&LineIndex::new(&self.document))
     }
 
-    /// Returns what [`Location::line_column`] does, from the lines of the document.
+    /// Returns the same as [`Location::line_column`], using an existing index of the document's lines.
     pub fn line_column_with(&self, lines: &LineIndex) -> (usize, usize) {
         let (line, column) = lines.line_column(&self.document, self.span.start);
         (self.first_line + line - 1, column)
     }
 }
 
-/// An error, ready to be reported.
+/// An error: a kind and a message, optionally with a location and a hint.
 #[derive(Debug)]
 pub struct Error(Box<Inner>);
 
@@ -95,69 +95,71 @@ struct Inner {
 }
 
 impl Error {
-    /// An error of a kind, with its one sentence: lower case, no full stop, no value of the input in it.
+    /// Creates an error. The message is one sentence in lower case, without a full stop and without input values.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Error(Box::new(Inner { kind, message: message.into(), hint: None, file: None, span: None, location: None }))
     }
 
-    /// The command line or a spec file is wrong.
+    /// Creates an error about the command line or a spec file.
     pub fn usage(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Usage, message)
     }
 
-    /// An input is wrong.
+    /// Creates an error about an input.
     pub fn input(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Input, message)
     }
 
-    /// An edit that is not made.
+    /// Creates an error about an edit that is not made.
     pub fn refused(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Refused, message)
     }
 
-    /// What to do about it: one sentence.
+    /// Sets the hint: one sentence that tells the user how to resolve the error.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<Message>) -> Self {
         self.0.hint = Some(hint.into());
         self
     }
 
-    /// The same error with more behind its sentence.
+    /// Appends `detail` to the message.
     #[must_use]
-    pub fn with_detail(mut self, more: &str) -> Self {
-        self.0.message.push_str(more);
+    pub fn with_detail(mut self, detail: &str) -> Self {
+        self.0.message.push_str(detail);
         self
     }
 
-    /// Returns the same error with what was attempted before its sentence.
+    /// Prefixes the message with the operation that failed.
     #[must_use]
     pub fn with_context(mut self, attempted: &str) -> Self {
         self.0.message.insert_str(0, &format!("{attempted}: "));
         self
     }
 
-    /// The bytes of the current document it is about; whoever knows the file turns them into a [`Location`].
+    /// Sets the byte range in the current document, unless one is set. A caller that knows the file turns it into a
+    /// [`Location`] with [`Error::in_document`].
     #[must_use]
     pub fn at(mut self, span: Range<usize>) -> Self {
         self.0.span.get_or_insert(span);
         self
     }
 
-    /// The same error about other bytes, where its place is not yet known.
+    /// Translates the byte range set by [`Error::at`] to that of an enclosing document. Does nothing once the location
+    /// is known.
     #[must_use]
-    pub fn map_span(mut self, to: impl FnOnce(Range<usize>) -> Range<usize>) -> Self {
-        self.0.span = self.0.span.map(to);
+    pub fn map_span(mut self, to_outer: impl FnOnce(Range<usize>) -> Range<usize>) -> Self {
+        self.0.span = self.0.span.map(to_outer);
         self
     }
 
-    /// The input it is about, when no place in it can be named.
+    /// Sets the input that the error is about, unless one is set. For errors without a location.
     #[must_use]
     pub fn in_file(mut self, file: impl Into<String>) -> Self {
         self.0.file.get_or_insert(file.into());
         self
     }
 
-    /// Turns the span of [`Error::at`] into a place, once file and document are known.
+    /// Turns the byte range set by [`Error::at`] into a location. Without a byte range, only sets the file.
     #[must_use]
     pub fn in_document(mut self, file: &str, first_line: usize, document: impl Into<Arc<str>>) -> Self {
         if self.0.location.is_none() {
@@ -172,48 +174,49 @@ impl Error {
         self
     }
 
-    /// Its kind.
+    /// Returns the kind of the error.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// Its one sentence.
+    /// Returns the message, without location and hint.
     pub fn message(&self) -> &str {
         &self.0.message
     }
 
-    /// What to do about it.
+    /// Returns the hint, if there is one.
     pub fn hint_message(&self) -> Option<&Message> {
         self.0.hint.as_ref()
     }
 
-    /// Where it is, if a place is known.
+    /// Returns the location, if it is known.
     pub fn location(&self) -> Option<&Location> {
         self.0.location.as_ref()
     }
 
-    /// The bytes it is about, while the document is not yet known.
+    /// Returns the byte range set by [`Error::at`], until [`Error::in_document`] turns it into a location.
     pub fn span(&self) -> Option<Range<usize>> {
         self.0.span.clone()
     }
 
-    /// The input it is about.
+    /// Returns the name of the input that the error is about, if it is known.
     pub fn file(&self) -> Option<&str> {
         self.0.location.as_ref().map(|location| location.file.as_str()).or(self.0.file.as_deref())
     }
 }
 
-/// Why reading or writing failed, in words; never the path or the text it was about.
+/// Returns the reason of an I/O error, without the path.
 pub fn describe_io_error(error: &std::io::Error) -> String {
     match error.kind() {
         std::io::ErrorKind::NotFound => "no such file or folder".to_owned(),
-        // The system's own words; they name no path.
+        // The operating system's message contains no path.
         _ if error.raw_os_error().is_some() => error.to_string(),
         kind => kind.to_string(),
     }
 }
 
-/// Returns the error of a failed write: the reason only, since whoever owns the output knows what it is.
+/// Converts a failed write to an output into an error. The message is only the reason: the caller adds which output
+/// failed.
 pub fn output_error(error: &std::io::Error) -> Error {
     match error.kind() {
         std::io::ErrorKind::BrokenPipe => Error::new(ErrorKind::ClosedOutput, "the output was closed"),

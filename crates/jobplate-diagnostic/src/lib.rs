@@ -1,4 +1,4 @@
-//! What can go wrong, as data: a kind, one sentence, a place in an input, a hint. Prints nothing.
+//! Errors as data: a kind, a one-sentence message, a location in an input and a hint. Prints nothing.
 //!
 //! ```
 //! use jobplate_diagnostic::{Error, suggest};
@@ -17,10 +17,10 @@
 //!
 //! | file | decides |
 //! |---|---|
-//! | `error` | what an error holds, and the exit code of each kind; that a closed pipe is no failure |
-//! | `message` | where the program's name goes in a hint |
+//! | `error` | the contents of an error and the exit code of each kind; a closed pipe is not a failure |
+//! | `message` | where the program's name is inserted in a hint |
 //! | `line_index` | the line and column of a byte offset |
-//! | [`suggest`] | which known name a misspelled one may mean |
+//! | [`suggest`] | which known name to suggest for a misspelled one |
 
 #![warn(clippy::missing_errors_doc)]
 

@@ -1,6 +1,6 @@
-//! Lines and columns of byte offsets.
+//! Converts byte offsets to lines and columns.
 
-/// Where the lines of a text begin: found once, in one pass, and searched for each offset.
+/// The start offsets of all lines of a text. Built in one pass; each lookup is a binary search.
 ///
 /// ```
 /// use jobplate_diagnostic::LineIndex;
@@ -13,26 +13,26 @@
 /// ```
 #[derive(Clone, Debug)]
 pub struct LineIndex {
-    /// The offset of the first byte of each line, in order; the first line begins at 0.
+    /// The offset of the first byte of each line, ascending. The first is 0.
     starts: Vec<usize>,
 }
 
 impl LineIndex {
-    /// Indexes a text whose lines end with a line feed.
+    /// Builds the index of a text whose lines end with a line feed.
     pub fn new(text: &str) -> Self {
         let after_breaks = text.match_indices('\n').map(|(at, _)| at + 1);
         LineIndex { starts: std::iter::once(0).chain(after_breaks).collect() }
     }
 
-    /// Returns the line of an offset, from 1. An offset past the end is on the last line.
+    /// Returns the 1-based line of a byte offset. An offset past the end is on the last line.
     pub fn line(&self, offset: usize) -> usize {
         self.starts.partition_point(|start| *start <= offset)
     }
 
-    /// Returns the line and the column of an offset, both from 1.
+    /// Returns the 1-based line and column of a byte offset.
     ///
-    /// The column counts characters, without a byte order mark at the beginning of the line. An offset within a
-    /// character is on that character.
+    /// The column counts characters and ignores a byte order mark at the start of the line. An offset inside a
+    /// multi-byte character has the column of that character.
     ///
     /// # Panics
     /// May panic if `text` is not the text that was indexed.
@@ -49,16 +49,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_lines_and_characters() {
+    fn counts_lines_and_characters_from_one() {
         let text = "\u{feff}é: 1\r\n\nb";
         let index = LineIndex::new(text);
-        let found: Vec<_> = (0..=text.len() + 1).map(|offset| index.line_column(text, offset)).collect();
-        let wanted = [
-            [(1, 1); 4].as_slice(), // The byte order mark, and the first byte of `é`.
+        let actual: Vec<_> = (0..=text.len() + 1).map(|offset| index.line_column(text, offset)).collect();
+        let expected = [
+            [(1, 1); 4].as_slice(), // The byte order mark and the first byte of `é`.
             &[(1, 1), (1, 2), (1, 3), (1, 4), (1, 5), (1, 6)],
             &[(2, 1), (3, 1), (3, 2), (3, 2)],
         ];
-        assert_eq!(found, wanted.concat());
+        assert_eq!(actual, expected.concat());
         assert_eq!(LineIndex::new("").line_column("", 0), (1, 1));
     }
 }

@@ -1,13 +1,13 @@
-//! Text for a person that names the program the way it was invoked.
+//! Messages that contain the program's name as the user invoked it.
 
 use std::ops::Add;
 
-/// The name of the program within a [`Message`].
+/// A placeholder for the program's name in a [`Message`].
 #[derive(Clone, Copy, Debug)]
 pub struct ProgramName;
 
-/// A hint or a note. A command in it begins with [`ProgramName`], whose name depends on how the program was invoked:
-/// it is filled in when the message is shown, and nothing else of the text is ever changed.
+/// A hint or a note. A command in it starts with [`ProgramName`], which is replaced when the message is shown: by
+/// `jobplate` or `kubectl jobplate`.
 ///
 /// ```
 /// use jobplate_diagnostic::{Message, ProgramName};
@@ -17,17 +17,17 @@ pub struct ProgramName;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// The parts between which the name of the program is.
+    /// The text before, between and after the placeholders.
     parts: Vec<String>,
 }
 
 impl Message {
-    /// Returns the text for a program that the user calls by this name.
+    /// Returns the text with each placeholder replaced by `name`.
     pub fn with_program(&self, name: &str) -> String {
         self.parts.join(name)
     }
 
-    /// Changes the text; the name of the program is no part of it.
+    /// Applies `change` to each part of the text between the placeholders.
     #[must_use]
     pub fn map(self, change: impl Fn(&str) -> String) -> Self {
         Message { parts: self.parts.iter().map(|part| change(part)).collect() }
@@ -49,12 +49,12 @@ impl From<ProgramName> for Message {
 impl<M: Into<Message>> Add<M> for Message {
     type Output = Message;
 
-    fn add(mut self, more: M) -> Message {
-        let mut more = more.into().parts.into_iter();
-        if let (Some(last), Some(first)) = (self.parts.last_mut(), more.next()) {
+    fn add(mut self, other: M) -> Message {
+        let mut other = other.into().parts.into_iter();
+        if let (Some(last), Some(first)) = (self.parts.last_mut(), other.next()) {
             last.push_str(&first);
         }
-        self.parts.extend(more);
+        self.parts.extend(other);
         self
     }
 }
@@ -62,8 +62,8 @@ impl<M: Into<Message>> Add<M> for Message {
 impl<M: Into<Message>> Add<M> for ProgramName {
     type Output = Message;
 
-    fn add(self, more: M) -> Message {
-        Message::from(self) + more
+    fn add(self, other: M) -> Message {
+        Message::from(self) + other
     }
 }
 
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_program_is_filled_in() {
+    fn replaces_placeholders_only() {
         let file = "jobplate render".to_owned();
         let message =
             ProgramName + " diff " + (Message::from(file) + ProgramName + " apply") + Message::from("; jobplate man");

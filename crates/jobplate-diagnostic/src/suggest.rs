@@ -1,12 +1,12 @@
-//! The known name that a misspelled one may mean.
+//! Suggests a known name for a misspelled one.
 
-/// The largest number of edits between a misspelled name and the name it may mean.
+/// The maximum edit distance between a misspelled name and a suggestion.
 const MAX_EDITS: usize = 3;
 
-/// Returns the known name that is closest to `name`, the first of several that are equally close.
+/// Returns the known name that is closest to `name`: the first one if several are equally close.
 ///
-/// An edit inserts, removes or replaces a character, or swaps two neighbours. At most a third of the characters of
-/// `name`, rounded up, may need one, and never more than three.
+/// Uses the Damerau-Levenshtein distance. It may be at most a third of the length of `name`, rounded up, and never
+/// more than three.
 ///
 /// ```
 /// use jobplate_diagnostic::suggest;
@@ -16,12 +16,12 @@ const MAX_EDITS: usize = 3;
 /// ```
 pub fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let max_edits = name.chars().count().div_ceil(3).min(MAX_EDITS);
-    let with_edits = known.into_iter().map(|known| (strsim::damerau_levenshtein(name, known), known));
-    let (edits, known) = with_edits.min_by_key(|(edits, _)| *edits)?;
-    (edits <= max_edits).then_some(known)
+    let distances = known.into_iter().map(|known| (strsim::damerau_levenshtein(name, known), known));
+    let (distance, known) = distances.min_by_key(|(distance, _)| *distance)?;
+    (distance <= max_edits).then_some(known)
 }
 
-/// Returns the hint that names the [`closest`] known name.
+/// Returns the hint "did you mean ...?" with the [`closest`] known name.
 pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     closest(name, known).map(|known| format!("did you mean `{known}`?"))
 }
@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_third_may_differ_and_three_at_most() {
+    fn allows_a_third_of_the_characters_to_differ_and_at_most_three() {
         for (name, known, is_close) in [
             ("kye", "key", true),
             ("kx", "key", false),
