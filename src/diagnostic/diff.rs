@@ -1,23 +1,24 @@
-//! A unified diff of one edited document, computed on what it is and shown masked.
+//! Renders a unified diff of one edited document: computed on the original text, shown with values masked.
 
 use anstyle::{AnsiColor, Style};
 use similar::{ChangeTag, TextDiff};
 
 use super::mask::MaskedText;
 
-/// Lines of context around a change.
-const CONTEXT: usize = 3;
+/// The number of context lines around a change.
+const CONTEXT_LINES: usize = 3;
 
-/// The hunks that lead from `before` to `after`, whose first lines are these lines of their files (from 1).
+/// Returns the hunks of a unified diff from `before` to `after`.
 ///
-/// With colours, for a stream that takes them out where they are not wanted.
+/// `first_before` and `first_after` are the 1-based lines in their files at which the two texts start. The result
+/// contains ANSI colour codes; the output stream strips them where colour is off.
 pub fn unified_diff(before: &str, after: &str, first_before: usize, first_after: usize) -> String {
-    let (old, new) = (lines(before), lines(after));
+    let (old, new) = (masked_lines(before), masked_lines(after));
     let diff = TextDiff::from_lines(before, after);
     let mut out = String::new();
     let (hunk, removed, added) =
         (AnsiColor::Cyan.on_default(), AnsiColor::Red.on_default(), AnsiColor::Green.on_default());
-    for group in diff.grouped_ops(CONTEXT) {
+    for group in diff.grouped_ops(CONTEXT_LINES) {
         let (Some(first), Some(last)) = (group.first(), group.last()) else { continue };
         let range = |start: usize, end: usize, offset: usize| match end - start {
             1 => format!("{}", start + offset),
@@ -26,14 +27,14 @@ pub fn unified_diff(before: &str, after: &str, first_before: usize, first_after:
         };
         let old_range = range(first.old_range().start, last.old_range().end, first_before);
         let new_range = range(first.new_range().start, last.new_range().end, first_after);
-        push(&mut out, hunk, &format!("@@ -{old_range} +{new_range} @@"));
+        push_line(&mut out, hunk, &format!("@@ -{old_range} +{new_range} @@"));
         for change in group.iter().flat_map(|op| diff.iter_changes(op)) {
             let (sign, style, line) = match change.tag() {
                 ChangeTag::Delete => ('-', removed, change.old_index().and_then(|index| old.get(index))),
                 ChangeTag::Insert => ('+', added, change.new_index().and_then(|index| new.get(index))),
                 ChangeTag::Equal => (' ', Style::new(), change.old_index().and_then(|index| old.get(index))),
             };
-            push(&mut out, style, &format!("{sign}{}", line.map_or("", String::as_str)));
+            push_line(&mut out, style, &format!("{sign}{}", line.map_or("", String::as_str)));
             if change.missing_newline() {
                 out.push_str("\\ No newline at end of file\n");
             }
@@ -42,18 +43,18 @@ pub fn unified_diff(before: &str, after: &str, first_before: usize, first_after:
     out
 }
 
-fn push(out: &mut String, style: Style, line: &str) {
+fn push_line(out: &mut String, style: Style, line: &str) {
     out.push_str(&format!("{style}{line}{style:#}\n"));
 }
 
-/// The masked lines of a text, without their line breaks. A carriage return and other controls are shown
-/// as symbols, so that they can't act on a terminal.
-fn lines(text: &str) -> Vec<String> {
+/// Returns the lines of a text with values masked, without line breaks. Replaces control characters, which could
+/// change the state of a terminal.
+fn masked_lines(text: &str) -> Vec<String> {
     let masked = MaskedText::new(text);
     let mut start = 0;
     let lines = text.split_inclusive('\n').map(|line| {
         let content = line.strip_suffix('\n').unwrap_or(line);
-        let shown = masked.slice(start..start + content.len(), start).0;
+        let shown = masked.mask_range(start..start + content.len(), start).0;
         start += line.len();
         let shown = shown.strip_suffix('\r').unwrap_or(&shown);
         shown.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
@@ -66,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_changed_value_shows_as_changed_and_stays_hidden() {
+    fn shows_that_a_value_changed_but_masks_it() {
         let before = "a: 1\nenv:\n- name: A\n  value: hush\n";
         let after = "a: 1\nenv:\n- name: A\n  value: other\n";
         let text = anstream::adapter::strip_str(&unified_diff(before, after, 10, 20)).to_string();

@@ -1,4 +1,4 @@
-//! What was found out about the document that was shown last: errors and warnings in a row are mostly about the same one.
+//! Caches the masked ranges and lines of the last shown document: consecutive errors are mostly about the same one.
 
 use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
@@ -9,37 +9,37 @@ use jobplate_diagnostic::LineIndex;
 use super::mask::MaskedText;
 use super::server_message::DocumentWords;
 
-/// What has to be known of a document to show a part of it.
+/// A document prepared for showing parts of it.
 pub(super) struct CachedDocument {
     document: Arc<str>,
     pub masked: MaskedText<Arc<str>>,
     pub lines: LineIndex,
-    /// Its words, once a warning is about it.
+    /// The document's words. Collected for the first server message about it.
     pub words: OnceCell<DocumentWords>,
 }
 
-/// The documents that errors and warnings are about. One is kept, so that many about it take the time of one.
+/// A cache of one document: the one that the last error or warning was about.
 #[derive(Default)]
 pub struct DocumentCache {
     last: RefCell<Option<Rc<CachedDocument>>>,
 }
 
 impl DocumentCache {
-    /// Returns what is known of a document, or finds it out.
+    /// Returns the prepared document, from the cache if it is the last one.
     pub(super) fn get(&self, document: &Arc<str>) -> Rc<CachedDocument> {
-        if let Some(shown) = self.last.borrow().as_ref().filter(|shown| Arc::ptr_eq(&shown.document, document)) {
-            return Rc::clone(shown);
+        if let Some(cached) = self.last.borrow().as_ref().filter(|cached| Arc::ptr_eq(&cached.document, document)) {
+            return Rc::clone(cached);
         }
         let (masked, lines) = (MaskedText::new(Arc::clone(document)), LineIndex::new(document));
-        let shown = Rc::new(CachedDocument { document: Arc::clone(document), masked, lines, words: OnceCell::new() });
-        self.last.replace(Some(Rc::clone(&shown)));
-        shown
+        let cached = Rc::new(CachedDocument { document: Arc::clone(document), masked, lines, words: OnceCell::new() });
+        self.last.replace(Some(Rc::clone(&cached)));
+        cached
     }
 
-    /// Masks the words of a server's warning about a document that may be values.
-    pub fn redact_server_message(&self, warning: &str, document: &Arc<str>) -> String {
-        let shown = self.get(document);
-        shown.words.get_or_init(|| DocumentWords::of(&shown.masked)).mask(warning)
+    /// Returns a server's message about a document with each word masked that may be a value.
+    pub fn redact_server_message(&self, message: &str, document: &Arc<str>) -> String {
+        let cached = self.get(document);
+        cached.words.get_or_init(|| DocumentWords::new(&cached.masked)).redact(message)
     }
 }
 
@@ -48,11 +48,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_document_is_masked_once_for_all_of_its_errors() {
+    fn masks_a_document_once_for_all_of_its_errors() {
         let [first, second] = ["value: hush\n", "value: hush\n"].map(Arc::<str>::from);
-        let documents = DocumentCache::default();
-        let shown = documents.get(&first);
-        assert!(Rc::ptr_eq(&shown, &documents.get(&first)));
-        assert!(!Rc::ptr_eq(&shown, &documents.get(&second)));
+        let cache = DocumentCache::default();
+        let cached = cache.get(&first);
+        assert!(Rc::ptr_eq(&cached, &cache.get(&first)));
+        assert!(!Rc::ptr_eq(&cached, &cache.get(&second)));
     }
 }

@@ -1,64 +1,64 @@
-//! What was edited, as data: for programs, and for the tables and annotations of others.
+//! The edits of a run as data: for the JSON report, the step summary and annotations.
 
 use serde::Serialize;
 
-/// One edit. Names only: no value is in it.
+/// One edit. Contains names only, never a value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EditRecord {
-    /// The input, as it was named; `-` is standard input.
+    /// The input as the user named it; `-` is standard input.
     pub file: String,
-    /// The document in it, from 1.
+    /// The 1-based index of the document in the file.
     pub document: usize,
-    /// The line in it, from 1: where the entry stood, or the list that it was added to.
+    /// The 1-based line in the file: of the previous entry, or of the list that an entry was added to.
     pub line: usize,
-    /// The object.
+    /// The edited object, by its names before the edit.
     #[serde(flatten)]
     pub object: ObjectRef,
-    /// The ConfigMap that the object is a text in.
+    /// The ConfigMap and key that contain the object as an embedded document.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub within: Option<ConfigMapKeyRef>,
-    /// The container, by name or place (`containers[0]`); left out for what is in none.
+    /// The container's name, or its index if it has no name: `containers[0]`. `None` for an edit outside containers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub container: Option<String>,
-    /// What was edited.
+    /// The edited entry or field.
     #[serde(flatten)]
-    pub what: EditedItem,
+    pub item: EditedItem,
     /// `added`, `replaced` or `removed`.
     pub action: &'static str,
 }
 
-/// An object, by its names before.
+/// A reference to an object, like Kubernetes' `ObjectReference`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ObjectRef {
-    /// Its kind.
+    /// `kind`.
     pub kind: String,
-    /// Its name; left out where it has none.
+    /// `metadata.name`, if it is set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Its namespace; left out where it says none.
+    /// `metadata.namespace`, if it is set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
 }
 
-/// A text of a ConfigMap.
+/// A reference to one key of a ConfigMap.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ConfigMapKeyRef {
     /// The ConfigMap.
     #[serde(flatten)]
     pub object: ObjectRef,
-    /// The key of the text.
+    /// The key in its `data`.
     pub key: String,
 }
 
 impl ObjectRef {
-    /// `Kind/name`
+    /// Returns `Kind/name`, or `Kind` if the object has no name.
     pub fn display(&self) -> String {
         self.name.as_ref().map_or_else(|| self.kind.clone(), |name| format!("{}/{name}", self.kind))
     }
 }
 
-/// What can be edited.
+/// What an edit changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum EditedItem {
@@ -71,31 +71,31 @@ pub enum EditedItem {
 }
 
 impl EditRecord {
-    /// `Kind/name`, and the text that it is in.
-    pub fn place(&self) -> String {
+    /// Returns `Kind/name`, followed by the ConfigMap and key if the object is embedded in one.
+    pub fn object_path(&self) -> String {
         let within = |ConfigMapKeyRef { object, key }: &ConfigMapKeyRef| format!(" in {}:{key}", object.display());
         self.object.display() + &self.within.as_ref().map(within).unwrap_or_default()
     }
 
-    /// The name of what was edited.
-    pub fn item(&self) -> &str {
-        let (EditedItem::Variable(name) | EditedItem::Source(name) | EditedItem::Field(name)) = &self.what;
+    /// Returns the name of the edited entry or field.
+    pub fn item_name(&self) -> &str {
+        let (EditedItem::Variable(name) | EditedItem::Source(name) | EditedItem::Field(name)) = &self.item;
         name
     }
 }
 
-/// What edits are told as.
+/// The status of a run's edits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EditStatus {
-    /// They are made.
+    /// The edits were applied: printed, written or sent to the cluster.
     Applied,
-    /// They are only shown.
+    /// The edits were only shown: by a diff or a dry run.
     Previewed,
-    /// They should have been made before.
+    /// The edits are missing in the files: `--check` found them.
     Missing,
 }
 
-/// The report for programs: `{"edits": [...]}`.
+/// Returns the JSON report: `{"edits": [...]}`.
 pub fn to_json(edits: &[EditRecord]) -> String {
     #[derive(Serialize)]
     struct Report<'e> {

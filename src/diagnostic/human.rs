@@ -1,4 +1,4 @@
-//! Errors and notes for people, with the source line and a caret.
+//! Renders errors, warnings and notes for a terminal. An error has its source line and a caret.
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
@@ -6,15 +6,16 @@ use jobplate_diagnostic::{Error, Location};
 
 use super::document_cache::{CachedDocument, DocumentCache};
 
-/// The text of an error of a program that is called by this name: what is wrong, where, the line, what to do. With
-/// colours, for a stream that takes them out where they are not wanted.
+/// Returns an error with its location, its source line and its hint. `program` is the program's name in the hint.
+///
+/// The result contains ANSI colour codes; the output stream strips them where colour is off.
 pub fn render_error(error: &Error, program: &str, documents: &DocumentCache) -> String {
     let message = match (error.location(), error.file()) {
         (None, Some(file)) => escape_controls(&format!("{file}: {}", error.message())),
         _ => escape_controls(error.message()),
     };
     let hint = error.hint_message().map(|hint| escape_controls(&hint.with_program(program)));
-    let line = error.location().map(|place| SourceLine::new(place, &documents.get(&place.document)));
+    let line = error.location().map(|location| SourceLine::new(location, &documents.get(&location.document)));
     let mut main = Group::with_title(Level::ERROR.primary_title(message.as_str()));
     if let Some(line) = &line {
         let end = line.text.ceil_char_boundary((line.caret + 1).min(line.text.len()));
@@ -27,78 +28,78 @@ pub fn render_error(error: &Error, program: &str, documents: &DocumentCache) -> 
     }
     let hint = hint.as_deref().map(|hint| Group::with_title(Level::HELP.with_name("hint").secondary_title(hint)));
     let renderer = Renderer::styled().decor_style(DecorStyle::Ascii);
-    // Groups of one report are drawn with a bar between them, which without a source line joins nothing.
+    // The renderer connects the groups of one report with a bar. Without a source line there is nothing to connect.
     let reports = if line.is_some() {
         vec![std::iter::once(main).chain(hint).collect()]
     } else {
         vec![vec![main], hint.into_iter().collect()]
     };
-    let drawn = reports.iter().filter(|report: &&Vec<_>| !report.is_empty());
-    let text: String = drawn.map(|report| renderer.render(report) + "\n").collect();
+    let reports = reports.iter().filter(|report: &&Vec<_>| !report.is_empty());
+    let text: String = reports.map(|report| renderer.render(report) + "\n").collect();
     match &line {
-        Some(line) => line.with_true_column(&text),
+        Some(line) => line.restore_column(&text),
         None => text,
     }
 }
 
-/// The text of a note.
+/// Returns a note as text.
 pub fn render_note(note: &str) -> String {
     let note = escape_controls(note);
     let report = [Group::with_title(Level::NOTE.secondary_title(note.as_str()))];
     Renderer::styled().decor_style(DecorStyle::Ascii).render(&report) + "\n"
 }
 
-/// The masked line that a place is in.
+/// The source line of an error, with values masked.
 struct SourceLine {
     file: String,
+    /// The 1-based line in the file.
     number: usize,
+    /// The 1-based column in the unmasked line.
     column: usize,
     text: String,
-    /// The byte of `text` to point at, at a character's boundary.
+    /// The byte offset in `text` that the caret points at, on a character boundary.
     caret: usize,
 }
 
 impl SourceLine {
-    fn new(place: &Location, shown: &CachedDocument) -> Self {
-        let text = &*place.document;
-        let at = text.floor_char_boundary(place.span.start);
+    fn new(location: &Location, shown: &CachedDocument) -> Self {
+        let text = &*location.document;
+        let at = text.floor_char_boundary(location.span.start);
         let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
         let end = text[at..].find('\n').map_or(text.len(), |newline| at + newline);
         let start = if text[start..].starts_with('\u{feff}') { start + 3 } else { start };
-        let (line, caret) = shown.masked.slice(start..end.max(start), at.max(start));
+        let (line, caret) = shown.masked.mask_range(start..end.max(start), at.max(start));
         let caret = line.floor_char_boundary(caret);
-        // A tab is drawn as wide as it may be: one column here, so that the caret stands right.
+        // A control character, such as a tab, becomes one space, so that the caret is below the right column.
         let text: String = line.trim_end_matches('\r').chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let caret = line[..caret].chars().map(|c| if c.is_control() { 1 } else { c.len_utf8() }).sum();
-        let (number, column) = place.line_column_with(&shown.lines);
-        SourceLine { file: escape_controls(&place.file), number, column, text, caret }
+        let (number, column) = location.line_column_with(&shown.lines);
+        SourceLine { file: escape_controls(&location.file), number, column, text, caret }
+    }
+
+    /// Replaces the column, which the renderer counts in the masked line, with that of the input.
+    fn restore_column(&self, rendered: &str) -> String {
+        let masked_column = self.text[..self.caret].chars().count() + 1;
+        let location = |column| format!("{}:{}:{column}", self.file, self.number);
+        rendered.replacen(&location(masked_column), &location(self.column), 1)
     }
 }
 
-impl SourceLine {
-    /// The renderer counts the column in the masked line; the input's own is told instead.
-    fn with_true_column(&self, drawn: &str) -> String {
-        let shown = self.text[..self.caret].chars().count() + 1;
-        let place = |column| format!("{}:{}:{column}", self.file, self.number);
-        drawn.replacen(&place(shown), &place(self.column), 1)
-    }
-}
-
-/// The text of a warning.
+/// Returns a warning as text.
 pub fn render_warning(warning: &str) -> String {
     let text = escape_controls(warning);
     let report = [Group::with_title(Level::WARNING.secondary_title(text.as_str()))];
     Renderer::styled().decor_style(DecorStyle::Ascii).render(&report) + "\n"
 }
 
-/// Names of an input as part of a line: without breaks that would pass for lines of ours.
+/// Escapes a name from an input for use in a line, so that the rest of the name can't pass for a line of the program.
 pub fn escape_name(text: &str) -> String {
-    // Others than control characters break lines, or turn their direction.
-    let is_odd = |c: char| c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars().flat_map(|c| if is_odd(c) { c.escape_default().collect() } else { vec![c] }).collect()
+    // U+2028 and U+2029 break lines; the others change the text direction.
+    let is_unsafe = |c: char| c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().flat_map(|c| if is_unsafe(c) { c.escape_default().collect() } else { vec![c] }).collect()
 }
 
-/// No control character of an input or argument reaches a terminal.
+/// Escapes all control characters except line feeds, so that an input or argument can't control the terminal.
 pub fn escape_controls(text: &str) -> String {
     text.chars()
         .flat_map(|c| if c.is_control() && c != '\n' { c.escape_default().collect() } else { vec![c] })
@@ -109,16 +110,16 @@ pub fn escape_controls(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn plain(error: &Error) -> String {
+    fn render_plain(error: &Error) -> String {
         anstream::adapter::strip_str(&render_error(error, "jobplate", &DocumentCache::default())).to_string()
     }
 
     #[test]
-    fn shows_the_place_and_no_value() {
+    fn shows_the_location_and_no_value() {
         let document = "kind: Job\nenv:\n- {name: A, value: hush, value: b}\n";
         let at = document.rfind("value").unwrap();
         let refusal = Error::refused("the key `value` stands twice").at(at..at + 5).hint("remove one of the two");
-        let text = plain(&refusal.in_document("a.yaml", 11, document));
+        let text = render_plain(&refusal.in_document("a.yaml", 11, document));
         assert!(text.starts_with("error: the key `value` stands twice\n"), "{text}");
         assert!(text.contains("--> a.yaml:13:"), "{text}");
         assert!(text.contains("- {name: A, value: ***, value: ***}"), "{text}");
@@ -127,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn control_characters_are_spelled_out() {
-        assert!(plain(&Error::usage("a\u{1b}[31mb")).contains("a\\u{1b}[31mb"));
+    fn escapes_control_characters() {
+        assert!(render_plain(&Error::usage("a\u{1b}[31mb")).contains("a\\u{1b}[31mb"));
     }
 }

@@ -1,8 +1,8 @@
-//! The one masker: which bytes of an input may not be shown, and a text without them.
+//! Masks sensitive values of an input. No other module decides what is masked.
 //!
-//! Masked are the values of `value` keys (env vars), of a Secret's `data` and `stringData`, and of
-//! last-applied annotations, in embedded documents too. Of a text that no parser understands, everything
-//! but keys is masked. It masks too much rather than too little.
+//! Masks the values of `value` keys (env vars), of a Secret's `data` and `stringData`, and of last-applied
+//! annotations, including those in embedded documents. In text that no parser accepts, masks everything but keys.
+//! In doubt, a value is masked.
 
 use std::ops::{Deref, Range};
 
@@ -11,70 +11,79 @@ use jobplate_prefect::base_job_template::has_job_configuration;
 use jobplate_prefect::placeholder;
 use jobplate_yaml::{DecodedScalar, Document, Node, NodeArena, NodeKind, read};
 
-/// What stands in the place of a masked text.
+/// The replacement for a masked value.
 pub(super) const MASK: &str = "***";
 
-/// A document and the bytes of it that may not be shown.
+/// A document and the byte ranges of its sensitive values.
 pub(super) struct MaskedText<T> {
     text: T,
-    /// Ascending, not overlapping.
-    secret: Vec<Range<usize>>,
+    /// Ascending and not overlapping.
+    masked_ranges: Vec<Range<usize>>,
 }
 
 impl<T: Deref<Target = str>> MaskedText<T> {
-    /// Finds out what may not be shown of a document.
+    /// Finds the sensitive values of a document.
     pub(super) fn new(text: T) -> Self {
-        let mut secret = Vec::new();
-        find_secrets(&text, 0, true, &mut secret);
-        secret.sort_by_key(|range| (range.start, range.end));
-        secret.dedup_by(|next, kept| {
+        let mut masked_ranges = Vec::new();
+        find_sensitive_ranges(&text, 0, true, &mut masked_ranges);
+        masked_ranges.sort_by_key(|range| (range.start, range.end));
+        masked_ranges.dedup_by(|next, kept| {
             let overlaps = next.start <= kept.end;
             if overlaps {
                 kept.end = kept.end.max(next.end);
             }
             overlaps
         });
-        MaskedText { text, secret }
+        MaskedText { text, masked_ranges }
     }
 
-    /// The pieces of the text that may be shown, and those that may not.
-    pub(super) fn pieces(&self) -> (Vec<&str>, Vec<&str>) {
-        let (mut open, mut at) = (Vec::new(), 0);
-        for secret in &self.secret {
-            open.push(&self.text[at..secret.start]);
-            at = secret.end;
+    /// Splits the text into its visible parts and its masked parts, each in order.
+    pub(super) fn visible_and_masked(&self) -> (Vec<&str>, Vec<&str>) {
+        let (mut visible, mut end) = (Vec::new(), 0);
+        for range in &self.masked_ranges {
+            visible.push(&self.text[end..range.start]);
+            end = range.end;
         }
-        open.push(&self.text[at..]);
-        (open, self.secret.iter().map(|secret| &self.text[secret.clone()]).collect())
+        visible.push(&self.text[end..]);
+        (visible, self.masked_ranges.iter().map(|range| &self.text[range.clone()]).collect())
     }
 
-    /// The text of a range, masked, and where the offset `at` of the document is in it.
-    pub(super) fn slice(&self, range: Range<usize>, at: usize) -> (String, usize) {
+    /// Returns the text of a byte range with sensitive values masked, and the byte offset in it that corresponds to
+    /// `offset` in the document.
+    pub(super) fn mask_range(&self, range: Range<usize>, offset: usize) -> (String, usize) {
         let mut out = String::new();
-        let mut moved = None;
+        let mut masked_offset = None;
         let mut from = range.start;
-        let first = self.secret.partition_point(|secret| secret.end <= range.start);
-        for secret in self.secret[first..].iter().take_while(|secret| secret.start < range.end) {
-            let (start, end) = (secret.start.max(range.start), secret.end.min(range.end));
-            if moved.is_none() && at < end {
-                moved = Some(if at < start { out.len() + at.saturating_sub(from) } else { out.len() + start - from });
+        let first = self.masked_ranges.partition_point(|masked| masked.end <= range.start);
+        for masked in self.masked_ranges[first..].iter().take_while(|masked| masked.start < range.end) {
+            let (start, end) = (masked.start.max(range.start), masked.end.min(range.end));
+            if masked_offset.is_none() && offset < end {
+                masked_offset = Some(if offset < start {
+                    out.len() + offset.saturating_sub(from)
+                } else {
+                    out.len() + start - from
+                });
             }
             out.push_str(&self.text[from..start]);
-            // The line break of a masked line stays, or lines would run into one another.
+            // A masked range ends before its line break, so that the lines stay apart.
             out.push_str(MASK);
             from = end;
         }
-        let moved = moved.unwrap_or(out.len() + at.saturating_sub(from).min(range.end.saturating_sub(from)));
+        let masked_offset =
+            masked_offset.unwrap_or(out.len() + offset.saturating_sub(from).min(range.end.saturating_sub(from)));
         out.push_str(&self.text[from..range.end.max(from)]);
-        (out, moved)
+        (out, masked_offset)
     }
 }
 
-/// Adds the secret spans of a text that stands at `offset` in the whole.
-fn find_secrets(text: &str, offset: usize, embedded_too: bool, secret: &mut Vec<Range<usize>>) {
+/// Adds the byte ranges of sensitive values in `text`, which starts at `offset` in the complete input.
+///
+/// `embedded_too`: whether string values are searched for embedded documents. `false` inside an embedded document:
+/// there, a string that may be a document is masked completely.
+fn find_sensitive_ranges(text: &str, offset: usize, embedded_too: bool, masked_ranges: &mut Vec<Range<usize>>) {
     let mut arena = NodeArena::default();
     if read(text, &mut arena).is_err() {
-        return mask_lines(text, offset, secret);
+        return mask_unparsed_lines(text, offset, masked_ranges);
     }
     let root = Document::new(text, &arena).root();
     for node in sensitive::find_sensitive_nodes(
@@ -82,87 +91,89 @@ fn find_secrets(text: &str, offset: usize, embedded_too: bool, secret: &mut Vec<
         !embedded_too,
         Recognizer { is_template: has_job_configuration, is_placeholder },
     ) {
-        add_lines(text, node.span(), offset, secret);
+        mask_lines_of_span(text, node.span(), offset, masked_ranges);
     }
     for node in root.descendants().filter(|node| node.is_scalar()) {
         let raw = node.raw();
         match node.kind() {
             NodeKind::Literal | NodeKind::Folded if embedded_too => {
                 let header = raw.find('\n').map_or(raw.len(), |newline| newline + 1);
-                find_secrets(&raw[header..], offset + node.span().start + header, false, secret);
+                find_sensitive_ranges(&raw[header..], offset + node.span().start + header, false, masked_ranges);
             }
-            NodeKind::Literal | NodeKind::Folded => add_lines(text, node.span(), offset, secret),
+            NodeKind::Literal | NodeKind::Folded => mask_lines_of_span(text, node.span(), offset, masked_ranges),
             NodeKind::SingleQuoted | NodeKind::DoubleQuoted | NodeKind::Plain => {
-                let names_values = raw.contains(':') && (raw.contains("value") || raw.contains("ata"));
-                match quoted(node) {
-                    Quoted::Manifest(inner) if embedded_too => {
+                let mentions_values = raw.contains(':') && (raw.contains("value") || raw.contains("ata"));
+                match classify_scalar(node) {
+                    ScalarContent::Manifest(inner) if embedded_too => {
                         let mut inside = Vec::new();
-                        find_secrets(inner.text(), 0, false, &mut inside);
+                        find_sensitive_ranges(inner.text(), 0, false, &mut inside);
                         for range in inside {
-                            add_lines(text, inner.source_range(range), offset, secret);
+                            mask_lines_of_span(text, inner.source_range(range), offset, masked_ranges);
                         }
                     }
-                    Quoted::Text if !names_values && !raw.contains('\n') => {}
-                    _ => add_lines(text, node.span(), offset, secret),
+                    ScalarContent::Text if !mentions_values && !raw.contains('\n') => {}
+                    _ => mask_lines_of_span(text, node.span(), offset, masked_ranges),
                 }
             }
             _ => {}
         }
     }
-    mask_comments(text, offset, secret);
+    mask_comments(text, offset, masked_ranges);
 }
 
-/// What is in a scalar on one line or in quotes.
-enum Quoted<'a> {
-    /// A manifest, whose values have known places.
+/// The content of a flow scalar.
+enum ScalarContent<'a> {
+    /// A manifest: its sensitive values can be found.
     Manifest(DecodedScalar<'a>),
-    /// A mapping or list of any kind, or what can't be read: there is no telling which of it is secret.
+    /// Another mapping or list, or invalid YAML: any part of it may be sensitive.
     Collection,
-    /// Nothing of that kind.
+    /// A plain string.
     Text,
 }
 
-fn quoted(node: Node<'_>) -> Quoted<'_> {
+fn classify_scalar(node: Node<'_>) -> ScalarContent<'_> {
     if node.kind() == NodeKind::Plain || !node.raw().contains([':', '{', '[', '-', '\\']) || is_placeholder(node) {
-        return Quoted::Text;
+        return ScalarContent::Text;
     }
     let inner = DecodedScalar::new(node);
     let mut arena = NodeArena::default();
     if read(inner.text(), &mut arena).is_err() {
-        // Several documents, or a broken one.
-        return Quoted::Collection;
+        // Several documents or invalid YAML.
+        return ScalarContent::Collection;
     }
     let root = Document::new(inner.text(), &arena).root();
     let has = |wanted: &str| root.entries().any(|(key, _)| key.has_text(wanted));
     match root.kind() {
-        NodeKind::Map if has("apiVersion") && has("kind") || has_job_configuration(root) => Quoted::Manifest(inner),
-        NodeKind::Map | NodeKind::Seq => Quoted::Collection,
-        _ => Quoted::Text,
+        NodeKind::Map if has("apiVersion") && has("kind") || has_job_configuration(root) => {
+            ScalarContent::Manifest(inner)
+        }
+        NodeKind::Map | NodeKind::Seq => ScalarContent::Collection,
+        _ => ScalarContent::Text,
     }
 }
 
-/// Returns whether a scalar is nothing but a placeholder of Prefect, `{{ name }}`. A name with capitals or digits could
-/// be a value.
+/// Returns whether a scalar is exactly one Prefect placeholder, `{{ name }}`. A name with upper-case letters or digits
+/// does not count: it could be a secret value.
 fn is_placeholder(node: Node<'_>) -> bool {
     let is_plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte == b'.');
     node.is_scalar() && node.text().is_some_and(|text| placeholder::sole_name(&text).is_some_and(is_plain))
 }
 
-/// The content of every line of a span.
-fn add_lines(text: &str, span: Range<usize>, offset: usize, secret: &mut Vec<Range<usize>>) {
+/// Adds each line of a span, without its indentation and line break.
+fn mask_lines_of_span(text: &str, span: Range<usize>, offset: usize, masked_ranges: &mut Vec<Range<usize>>) {
     let mut start = span.start;
     for line in text[span].split_inclusive('\n') {
         let content = line.trim_end_matches(['\n', '\r']);
         let blanks = content.len() - content.trim_start_matches(' ').len();
         if blanks < content.len() {
-            secret.push(offset + start + blanks..offset + start + content.len());
+            masked_ranges.push(offset + start + blanks..offset + start + content.len());
         }
         start += line.len();
     }
 }
 
-/// A text that is not understood: of each line only the key may be shown.
-fn mask_lines(text: &str, offset: usize, secret: &mut Vec<Range<usize>>) {
+/// Adds, for each line of text that no parser accepts, everything but the key.
+fn mask_unparsed_lines(text: &str, offset: usize, masked_ranges: &mut Vec<Range<usize>>) {
     let mut start = 0;
     for line in text.split_inclusive('\n') {
         let content = line.trim_end_matches(['\n', '\r']);
@@ -171,15 +182,15 @@ fn mask_lines(text: &str, offset: usize, secret: &mut Vec<Range<usize>>) {
             .map_or_else(|| content.len() - content.trim_start_matches([' ', '\t', '-']).len(), |colon| colon + 1);
         let blanks = content[open..].len() - content[open..].trim_start_matches([' ', '\t']).len();
         if open + blanks < content.len() {
-            secret.push(offset + start + open + blanks..offset + start + content.len());
+            masked_ranges.push(offset + start + open + blanks..offset + start + content.len());
         }
         start += line.len();
     }
 }
 
-/// An entry that is commented out holds its value still, on the lines below it too.
-fn mask_comments(text: &str, offset: usize, secret: &mut Vec<Range<usize>>) {
-    // The column of a commented-out `value:` whose value goes on below.
+/// Adds the values of commented-out `value:` keys, including their continuation lines.
+fn mask_comments(text: &str, offset: usize, masked_ranges: &mut Vec<Range<usize>>) {
+    // The column of the last commented-out `value:`, whose value may continue on deeper lines.
     let mut deeper_than = None;
     let mut start = 0;
     for line in text.split_inclusive('\n') {
@@ -195,13 +206,13 @@ fn mask_comments(text: &str, offset: usize, secret: &mut Vec<Range<usize>>) {
         let comment = content[hash + 1..].trim_start_matches(['#', ' ', '-']);
         let column = content.len() - comment.len();
         if deeper_than.is_some_and(|outer| column > outer) && !comment.is_empty() {
-            secret.push(offset + start + column..offset + start + content.len());
-        } else if let Some(at) = content[hash..].find("value:").map(|at| hash + at) {
-            deeper_than = Some(at);
-            let from = at + "value:".len();
+            masked_ranges.push(offset + start + column..offset + start + content.len());
+        } else if let Some(value_key) = content[hash..].find("value:").map(|value_key| hash + value_key) {
+            deeper_than = Some(value_key);
+            let from = value_key + "value:".len();
             let blanks = content[from..].len() - content[from..].trim_start().len();
             if from + blanks < content.len() {
-                secret.push(offset + start + from + blanks..offset + start + content.len());
+                masked_ranges.push(offset + start + from + blanks..offset + start + content.len());
             }
         } else if !comment.is_empty() {
             deeper_than = None;
@@ -214,12 +225,12 @@ fn mask_comments(text: &str, offset: usize, secret: &mut Vec<Range<usize>>) {
 mod tests {
     use super::*;
 
-    fn masked(text: &str) -> String {
-        MaskedText::new(text).slice(0..text.len(), 0).0
+    fn mask_all(text: &str) -> String {
+        MaskedText::new(text).mask_range(0..text.len(), 0).0
     }
 
     #[test]
-    fn values_are_masked_and_nothing_else() {
+    fn masks_values_and_nothing_else() {
         let cases = [
             ("env:\n- name: A\n  value: hush # c\n", "env:\n- name: A\n  value: *** # c\n"),
             ("env: [{name: A, value: \"hush\"}]\n", "env: [{name: A, value: ***}]\n"),
@@ -235,7 +246,10 @@ mod tests {
                 "env:\n- name: A\n  valueFrom: {secretKeyRef: {name: s, key: k}}\n",
                 "env:\n- name: A\n  valueFrom: {secretKeyRef: {name: s, key: k}}\n",
             ),
-            ("secrets: {T: hush, U: {secret: s, key: k}}\n", "secrets: {T: ***, U: {secret: s, key: k}}\n"),
+            (
+                "secrets: {T: hush, U: {masked_ranges: s, key: k}}\n",
+                "secrets: {T: ***, U: {masked_ranges: s, key: k}}\n",
+            ),
             ("kind: ConfigMap\ndata: {a: b}\n", "kind: ConfigMap\ndata: {a: b}\n"),
             ("x: &a hush\nvalue: *a\n", "x: &a ***\nvalue: *a\n"),
             (
@@ -273,16 +287,16 @@ mod tests {
             ("a: {{ hush }}\n\tb: \"hush\n  hush\n", "a: ***\n\tb: ***\n  ***\n"),
         ];
         for (text, expected) in cases {
-            assert_eq!(masked(text), expected, "{text:?}");
+            assert_eq!(mask_all(text), expected, "{text:?}");
         }
     }
 
     #[test]
-    fn an_offset_is_followed() {
+    fn translates_an_offset_into_masked_text() {
         let text = "value: hush # here\n";
-        let masked = MaskedText::new(text);
-        assert_eq!(masked.slice(0..18, 14), ("value: *** # here".to_owned(), 13));
-        assert_eq!(masked.slice(0..18, 9).1, 7);
-        assert_eq!(masked.slice(0..18, 2).1, 2);
+        let mask_all = MaskedText::new(text);
+        assert_eq!(mask_all.mask_range(0..18, 14), ("value: *** # here".to_owned(), 13));
+        assert_eq!(mask_all.mask_range(0..18, 9).1, 7);
+        assert_eq!(mask_all.mask_range(0..18, 2).1, 2);
     }
 }

@@ -1,17 +1,17 @@
-//! What people and programs read: errors, notes, diffs, edits. Every text of an input goes through `mask` first.
+//! Renders errors, notes, diffs and edit reports as text. All text of an input goes through `mask` first.
 //!
-//! Takes data and gives text; writes to no stream itself.
+//! Returns strings and writes to no stream.
 //!
 //! | file | decides |
 //! |---|---|
-//! | `human` | how an error, a warning and a note look on a terminal |
-//! | `github` | the texts of annotations and of the step summary in GitHub Actions |
-//! | `diff` | how a diff of a document looks |
-//! | `edits` | what a report of edits holds |
-//! | `mask` | how sensitive values are masked in every output, and what else is: comments, text that no parser reads |
-//! | `document_cache` | how long the masked ranges of a document are kept |
+//! | `human` | the format of errors, warnings and notes on a terminal |
+//! | `github` | the annotations and the step summary in GitHub Actions |
+//! | `diff` | the format of a document's diff |
+//! | `edits` | the fields of an edit report |
+//! | `mask` | which values, comments and unparsed text are masked in all outputs |
+//! | `document_cache` | how long a document's masked ranges and lines are kept |
 //! | `server_message` | which words of a server's warning are shown |
-//! | `table` | how columns are aligned |
+//! | `table` | the alignment of columns |
 
 mod diff;
 mod document_cache;

@@ -1,12 +1,14 @@
-//! Texts that somebody else wrote about a document: a server's warnings. They may quote values of the
-//! document or of what is on the server, so that a word is shown only if it is known to be none.
+//! Redacts messages of an API server about a document.
+//!
+//! A warning may quote values of the document or of the live object. A word is shown only if it is known not to be a
+//! value.
 
 use std::collections::HashSet;
 use std::ops::Deref;
 
 use super::mask::{MASK, MaskedText};
 
-/// Words of Kubernetes' own warnings, and of the checks that most clusters have.
+/// The words of Kubernetes' warnings and of common admission policies.
 const VOCABULARY: &str = "ALL Localhost PodSecurity RuntimeDefault a about above add added admission after all allow allowed allowPrivilegeEscalation already also \
     an and annotation annotations any api applied apply are argument as at audit available be because been before being \
     below between both but by can cannot capabilities change changed check cluster conflict conflicts container \
@@ -27,23 +29,23 @@ const VOCABULARY: &str = "ALL Localhost PodSecurity RuntimeDefault a about above
 
 /// The words of a document.
 pub(super) struct DocumentWords {
-    /// Those that stand outside of what is masked.
-    open: HashSet<String>,
-    /// Those that stand in what is masked.
-    hidden: HashSet<String>,
+    /// The words outside masked ranges.
+    visible: HashSet<String>,
+    /// The words in masked ranges.
+    masked: HashSet<String>,
 }
 
 impl DocumentWords {
-    /// Finds the words of a document.
-    pub(super) fn of<T: Deref<Target = str>>(document: &MaskedText<T>) -> Self {
-        let (open, hidden) = document.pieces();
-        let all = |pieces: Vec<&str>| pieces.into_iter().flat_map(words).map(str::to_owned).collect();
-        DocumentWords { open: all(open), hidden: all(hidden) }
+    /// Collects the words of a document.
+    pub(super) fn new<T: Deref<Target = str>>(document: &MaskedText<T>) -> Self {
+        let (visible, masked) = document.visible_and_masked();
+        let collect = |parts: Vec<&str>| parts.into_iter().flat_map(split_words).map(str::to_owned).collect();
+        DocumentWords { visible: collect(visible), masked: collect(masked) }
     }
 
-    /// Masks every word of a text that may be a value: one that stands neither in the document, outside of what is
-    /// masked there, nor in the vocabulary.
-    pub(super) fn mask(&self, text: &str) -> String {
+    /// Masks each word of a server's message that may be a value. Shows a word if it is visible in the document, or if
+    /// it is in the vocabulary and in no masked range.
+    pub(super) fn redact(&self, message: &str) -> String {
         let vocabulary: HashSet<&str> = VOCABULARY.split_whitespace().collect();
         let is_known = |word: &str| {
             let lower = word.to_ascii_lowercase();
@@ -53,12 +55,12 @@ impl DocumentWords {
             number || version || vocabulary.contains(word) || vocabulary.contains(&*lower)
         };
         let mut out = String::new();
-        let mut rest = text;
+        let mut rest = message;
         while let Some(start) = rest.find(is_word_character) {
             out.push_str(&rest[..start]);
             let end = rest[start..].find(|c: char| !is_word_character(c)).map_or(rest.len(), |length| start + length);
             let word = &rest[start..end];
-            let shown = self.open.contains(word) || is_known(word) && !self.hidden.contains(word);
+            let shown = self.visible.contains(word) || is_known(word) && !self.masked.contains(word);
             out.push_str(if shown { word } else { MASK });
             rest = &rest[end..];
         }
@@ -71,7 +73,7 @@ fn is_word_character(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
-fn words(text: &str) -> impl Iterator<Item = &str> {
+fn split_words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c| !is_word_character(c)).filter(|word| !word.is_empty())
 }
 
@@ -80,15 +82,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_of_others_come_through_only_where_they_are_no_values() {
+    fn shows_words_that_are_visible_in_the_document_or_in_the_vocabulary() {
         let document = "metadata: {name: web1}\nenv:\n- name: DB_URL\n  value: hush hush2\n";
-        for (text, shown) in [
+        for (message, expected) in [
             ("env[1]: hides previous definition of \"DB_URL\"", "env[1]: hides previous definition of \"DB_URL\""),
             ("web1 in v1beta1 is old, use v1.2", "web1 in v1beta1 is old, use v1.2"),
             ("value \"hush\" or hush2 or kanarie7f3a", "value \"***\" or *** or ***"),
             ("the password was Sesame", "the *** was ***"),
         ] {
-            assert_eq!(DocumentWords::of(&MaskedText::new(document)).mask(text), shown);
+            assert_eq!(DocumentWords::new(&MaskedText::new(document)).redact(message), expected);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Columns for people.
+//! Renders a table with aligned columns.
 
 use std::io::Write;
 
@@ -6,18 +6,18 @@ use tabwriter::TabWriter;
 
 use super::human::escape_name;
 
-/// A table without lines: a head, and rows of as many cells. Cells may be names of an input.
-pub fn format_table(head: &[&str], rows: &[Vec<String>]) -> String {
+/// Returns a table without borders. Each row has as many cells as `header`; cells are escaped.
+pub fn format_table(header: &[&str], rows: &[Vec<String>]) -> String {
     let mut columns = TabWriter::new(Vec::new());
-    let mut text = head.join("\t") + "\n";
+    let mut text = header.join("\t") + "\n";
     for row in rows {
-        // No tab is in a name that is printable.
+        // An escaped name contains no tab.
         text.push_str(&row.iter().map(|cell| escape_name(cell)).collect::<Vec<_>>().join("\t"));
         text.push('\n');
     }
-    let drawn = columns.write_all(text.as_bytes()).ok().and_then(|()| columns.into_inner().ok());
-    let drawn = drawn.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or(text);
-    drawn.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+    let aligned = columns.write_all(text.as_bytes()).ok().and_then(|()| columns.into_inner().ok());
+    let aligned = aligned.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or(text);
+    aligned.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
 #[cfg(test)]
@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_are_as_wide_as_their_cells() {
+    fn aligns_columns_and_escapes_cells() {
         let rows = [vec!["1".to_owned(), "a\tb".to_owned()], vec!["10".to_owned(), "c".to_owned()]];
         assert_eq!(format_table(&["#", "NAME"], &rows), "#   NAME\n1   a\\tb\n10  c\n");
     }

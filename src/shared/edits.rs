@@ -147,7 +147,7 @@ fn all(rendering: &mut Rendering) -> Result<Vec<EditRecord>> {
                 object: object(difference.object),
                 within: difference.text.map(|(map, key)| ConfigMapKeyRef { object: object(map), key }),
                 container: difference.container,
-                what: match difference.item {
+                item: match difference.item {
                     ChangedItem::Variable(name) => EditedItem::Variable(name),
                     ChangedItem::Source(name) => EditedItem::Source(name),
                     ChangedItem::Field(name) => EditedItem::Field(name),
