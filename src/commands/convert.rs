@@ -6,8 +6,8 @@ use clap::{Args, ValueEnum};
 use jobplate_diagnostic::Result;
 use jobplate_prefect::convert::convert;
 use jobplate_prefect::prefect1::template_source;
-use jobplate_prefect::pyvalue::heap::Heap;
-use jobplate_prefect::pyvalue::{send, yaml};
+use jobplate_prefect::pyvalue::arena::Arena;
+use jobplate_prefect::pyvalue::{serialize, yaml};
 use jobplate_prefect::worker::{template_source as base_job_template, values};
 
 use super::definition::Command;
@@ -72,26 +72,26 @@ Exit codes: 0 done, 2 input, or what can't be converted"
     fn run(self, ui: &mut Ui) -> Result<ExitCode> {
         ui.quiet = self.output.quiet;
         let mut files = Whole::default();
-        let mut heap = Heap::default();
+        let mut arena = Arena::default();
         let Some(name) = self.template.as_deref().or(self.filename.as_deref()) else { return Err(no_input()) };
-        let source = template_source::in_config_map(files.text(name, true)?)?;
-        let job = yaml::load(&mut heap, &source)?;
+        let source = template_source::find_in_config_map(files.text(name, true)?)?;
+        let job = yaml::load(&mut arena, &source)?;
         let on = match &self.from_default {
             Some(name) => {
                 let source = files.text(name, false)?;
                 // What is none is refused there, in words about what a conversion needs.
                 Some(match base_job_template::is_base_job_template(&source.text) {
-                    true => base_job_template::read(&mut heap, &source)?,
-                    false => values::load(&mut heap, &source)?,
+                    true => base_job_template::read(&mut arena, &source)?,
+                    false => values::load(&mut arena, &source)?,
                 })
             }
             None => None,
         };
-        let made = convert(&mut heap, job, on)?;
-        let template = send::check(&heap, made.root)?;
+        let made = convert(&mut arena, job, on)?;
+        let template = serialize::check_serializable(&arena, made.root)?;
         let printed = match self.output.output {
-            Format::Json => send::json(template),
-            Format::Yaml => send::yaml(template),
+            Format::Json => serialize::to_json(template),
+            Format::Yaml => serialize::to_yaml(template),
         };
         report(&made.notes, ui);
         ui.print_text(&printed)

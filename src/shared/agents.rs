@@ -5,7 +5,7 @@ use jobplate_diagnostic::{Message, ProgramName, Result};
 use jobplate_manifest::container;
 use jobplate_manifest::workload::pod_specs;
 use jobplate_prefect::generation::{Generation, Role, detect_role};
-use jobplate_prefect::prefect1::agent_container::LOCAL_ANYWAY;
+use jobplate_prefect::prefect1::agent_container::LOCAL_SECRETS_REASON;
 use jobplate_prefect::prefect1::managed;
 use jobplate_prefect::requested_settings::RequestedSettings;
 use jobplate_prefect::variables;
@@ -45,7 +45,7 @@ pub(crate) fn on_what_they_replace(rendering: &mut Rendering, settings: &Request
     }
     if !fixed.is_empty() {
         let anyway = match fixed.iter().any(|name| name == variables::LOCAL_SECRETS) {
-            true => format!("; {LOCAL_ANYWAY}"),
+            true => format!("; {LOCAL_SECRETS_REASON}"),
             false => String::new(),
         };
         let note = format!(

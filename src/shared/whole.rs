@@ -6,7 +6,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use jobplate_diagnostic::{Error, Result, describe_io_error};
-use jobplate_prefect::pyvalue::source::Text;
+use jobplate_prefect::pyvalue::source::SourceFile;
 
 use super::edit_args::STDIN;
 
@@ -44,7 +44,7 @@ impl Whole {
     /// # Errors
     ///
     /// Fails if the file can't be read or is not UTF-8.
-    pub(crate) fn text(&mut self, name: &str, is_manifest: bool) -> Result<Rc<Text>> {
+    pub(crate) fn text(&mut self, name: &str, is_manifest: bool) -> Result<Rc<SourceFile>> {
         let bytes = self.read(Path::new(name)).map_err(|why| {
             Error::input(why).in_file(name).hint("name a file that is there, or `-` for standard input")
         })?;
@@ -52,6 +52,6 @@ impl Whole {
             let at = error.utf8_error().valid_up_to();
             Error::input(format!("not UTF-8, at byte {at}")).in_file(name).hint("save the file as UTF-8")
         })?;
-        Ok(if is_manifest { Text::manifest(name, text) } else { Text::unshown(name, text) })
+        Ok(if is_manifest { SourceFile::new_manifest(name, text) } else { SourceFile::new_redacted(name, text) })
     }
 }

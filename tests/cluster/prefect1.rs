@@ -16,7 +16,7 @@ use crate::compare::differences;
 use crate::container::{self, Container, Environment, get, items};
 use crate::helm::repository;
 use crate::kubelet::{Kubelet, State, wait_for};
-use crate::oracles::{self, Version};
+use crate::oracles::{self, PrefectVersion};
 use crate::proxy::{Fate, Proxy};
 use crate::servers::{ADMIN, Servers};
 
@@ -51,14 +51,14 @@ struct Scene {
     namespace: String,
     /// The programs that Prefect's image brings.
     bin: PathBuf,
-    version: Version,
+    version: PrefectVersion,
     run: Run,
 }
 
 impl Scene {
     /// None where the servers or Prefect are missing, which is said. The run config is what `KubernetesRun` takes.
-    fn new(version: Version, run_config: &Value) -> Option<Self> {
-        let (servers, bin) = (Servers::shared()?, oracles::programs(version)?);
+    fn new(version: PrefectVersion, run_config: &Value) -> Option<Self> {
+        let (servers, bin) = (Servers::shared()?, oracles::require_venv(version)?);
         let run = Run::new(servers.kubeconfig(ADMIN));
         let (flow, kept) = (run.folder().join("flow.py"), run.folder().join("kept"));
         let text = format!(
@@ -224,7 +224,7 @@ fn entry<'j>(job: &'j Value, name: &str) -> Option<&'j Value> {
 }
 
 /// Agent, template and references as the program prints and renders them; the agent as its own ServiceAccount.
-fn from_template_to_flow(version: Version) {
+fn from_template_to_flow(version: PrefectVersion) {
     let run_config = json!({"env": {"REGION": "eu"}, "cpu_request": "2"});
     let Some(scene) = Scene::new(version, &run_config) else { return };
     let (namespace, client) = (scene.namespace.as_str(), scene.servers.client(ADMIN));
@@ -283,18 +283,18 @@ fn from_template_to_flow(version: Version) {
 
 #[test]
 fn a_secret_gets_from_a_template_to_its_flow() {
-    from_template_to_flow(Version::V1_4);
+    from_template_to_flow(PrefectVersion::V1_4);
 }
 
 #[test]
 fn a_secret_gets_from_a_template_to_its_flow_in_0_15() {
-    from_template_to_flow(Version::V0_15);
+    from_template_to_flow(PrefectVersion::V0_15);
 }
 
 /// A variable of the agent's pod stays there; its `--env` is handed on, as plain text.
 #[test]
 fn what_an_agent_hands_on() {
-    let Some(scene) = Scene::new(Version::V1_4, &json!({})) else { return };
+    let Some(scene) = Scene::new(PrefectVersion::V1_4, &json!({})) else { return };
     let env = json!([
         {"name": VARIABLE, "valueFrom": {"secretKeyRef": {"name": "prefect-secrets", "key": "github-access-token"}}},
         {"name": "GITHUB_ACCESS_TOKEN", "value": "x"},
@@ -311,7 +311,7 @@ fn what_an_agent_hands_on() {
 /// What the agent's command says wins over its variables: so a note on what is set there in vain is right.
 #[test]
 fn an_option_wins_over_a_variable() {
-    let Some(scene) = Scene::new(Version::V1_4, &json!({})) else { return };
+    let Some(scene) = Scene::new(PrefectVersion::V1_4, &json!({})) else { return };
     let names = ["PREFECT__CLOUD__API", "PREFECT__CLOUD__API_KEY"];
     let env = json!([{"name": names[0], "value": "http://127.0.0.1:9"}, {"name": names[1], "value": "other"}]);
     let url = scene.apollo.url();
@@ -324,7 +324,7 @@ fn an_option_wins_over_a_variable() {
 /// The environment of the shell is handed on by the local agent; for the Kubernetes agent a Secret is made of it.
 #[test]
 fn a_shells_environment() {
-    let Some(scene) = Scene::new(Version::V1_4, &json!({"type": "UniversalRun"})) else { return };
+    let Some(scene) = Scene::new(PrefectVersion::V1_4, &json!({"type": "UniversalRun"})) else { return };
     let (url, folder) = (scene.apollo.url(), scene.run.folder());
     let mut agent = crate::run::isolated_command(scene.bin.join("prefect"), folder);
     agent.env("PREFECT__BACKEND", "server").env("PREFECT__CLOUD__API", &url).env(VARIABLE, VALUE);
@@ -346,7 +346,7 @@ fn a_shells_environment() {
 fn plain_text_shadows_a_reference() {
     let option = format!("{VARIABLE}=plain");
     for (run_config, options) in [(json!({"env": {VARIABLE: "plain"}}), &[][..]), (json!({}), &["--env", &option])] {
-        let Some(scene) = Scene::new(Version::V1_4, &run_config) else { return };
+        let Some(scene) = Scene::new(PrefectVersion::V1_4, &run_config) else { return };
         let template = scene.render(JOB, &["--secret", SECRET]);
         let job = scene.deploy(&template, &json!([]), options);
         assert_eq!(entry(&job, VARIABLE), Some(&json!({"name": VARIABLE, "value": "plain"})));
@@ -369,7 +369,7 @@ fn a_reference_works_in_the_first_container() {
     let two = JOB
         .replace("        - name: flow\n", "        - name: first\n          image: sidecar:1\n        - name: flow\n");
     for (container, works) in [("first", true), ("flow", false)] {
-        let Some(scene) = Scene::new(Version::V1_4, &json!({})) else { return };
+        let Some(scene) = Scene::new(PrefectVersion::V1_4, &json!({})) else { return };
         let by_default = scene.render(&two, &["--secret", SECRET]);
         let template = scene.render(&two, &["--secret", SECRET, "-c", container]);
         assert_eq!(template == by_default, works, "by default it is the first");
@@ -385,7 +385,7 @@ fn a_reference_works_in_the_first_container() {
 /// A Secret's name in capitals, as a recipe that goes around has it, is refused: by the server, and before.
 #[test]
 fn a_secret_has_no_capitals() {
-    let Some(scene) = Scene::new(Version::V1_4, &json!({})) else { return };
+    let Some(scene) = Scene::new(PrefectVersion::V1_4, &json!({})) else { return };
     scene.run.write("render.yaml", JOB);
     scene.jobplate(&["render", "render.yaml", "--secret", "X=GITHUB_ACCESS_TOKEN/x"]).says(2, &["--secret"]);
     let template = scene.render(JOB, &["--secret", SECRET]).replace("prefect-secrets", "GITHUB_ACCESS_TOKEN");
@@ -403,7 +403,7 @@ fn a_secret_has_no_capitals() {
 /// Whoever sets it, flow runs get `false`; under Prefect Server they find the secrets in their environment all the same.
 #[test]
 fn local_secrets_have_no_say() {
-    let Some(scene) = Scene::new(Version::V1_4, &json!({"env": {LOCAL_SECRETS: "true"}})) else { return };
+    let Some(scene) = Scene::new(PrefectVersion::V1_4, &json!({"env": {LOCAL_SECRETS: "true"}})) else { return };
     let template = scene.render(JOB, &["--secret", SECRET, "--local-secrets"]);
     assert!(template.contains(LOCAL_SECRETS));
     let option = format!("{LOCAL_SECRETS}=true");
@@ -415,7 +415,7 @@ fn local_secrets_have_no_say() {
 /// A token that stayed beside the key would reach flow runs of 0.15, and they would use it before 0.15.0.
 #[test]
 fn one_key_for_all() {
-    for (version, option) in [(Version::V1_4, "--key"), (Version::V0_15, "--token")] {
+    for (version, option) in [(PrefectVersion::V1_4, "--key"), (PrefectVersion::V0_15, "--token")] {
         let Some(scene) = Scene::new(version, &json!({})) else { return };
         let installed = scene.install(&["--backend", "server", option, "plain-text"]);
         let api = scene.apollo.url();
@@ -456,7 +456,7 @@ fn agents_read_what_was_rendered() {
         &["--rbac", "--namespace", "flows", "--label", "a", "--label", "b"],
         &["--env", "TZ=UTC", "--image-pull-secrets", "registry", "--service-account-name", "flows"],
     ];
-    for version in Version::AGENTS {
+    for version in PrefectVersion::AGENTS {
         let Some(scene) = Scene::new(version, &json!({})) else { return };
         let texts = sets.iter().map(|options| (scene.install(options), format!("{options:?}")));
         let chart =
@@ -481,7 +481,7 @@ fn agents_read_what_was_rendered() {
 /// A configuration file with values of many kinds, and the same secrets by way of a Kubernetes Secret.
 #[test]
 fn a_configuration_file_becomes_a_secret() {
-    let Some(scene) = Scene::new(Version::V1_4, &json!({})) else { return };
+    let Some(scene) = Scene::new(PrefectVersion::V1_4, &json!({})) else { return };
     let config = "[context.secrets]\nTOKEN = \"ghp_x\"\nNUMBER = 42\nTEXT_NUMBER = \"42\"\nTUPLE = \"1,2\"\nYES = true\n\
         LIST = [1, 2]\nJSON = '{\"a\": [true, null]}'\nQUOTED = '\"x\"'\nLINES = \"a\\nb\\n\"\nUMLAUT = \"\u{e4}\"\nEMPTY = \"\"\n\
         HEX = \"0x1F\"\nDOLLAR = \"p$HOME\"\n[context.secrets.AWS_CREDENTIALS]\nACCESS_KEY = \"a\"\n";

@@ -66,7 +66,7 @@ impl PrefectServer {
     /// The one that the tests share; none where Prefect is missing, which is said.
     pub(crate) fn shared() -> Option<&'static PrefectServer> {
         static SHARED: OnceLock<Option<PrefectServer>> = OnceLock::new();
-        SHARED.get_or_init(|| Some(PrefectServer::start(oracles::installed(VERSION)?))).as_ref()
+        SHARED.get_or_init(|| Some(PrefectServer::start(oracles::require_venv_of(VERSION)?))).as_ref()
     }
 
     fn start(bin: PathBuf) -> Self {

@@ -218,8 +218,8 @@ pub(crate) fn flows_read_what_the_secret_holds() {
     let mut failures = String::new();
     for TestVariable { key, value, .. } in plain {
         let expected = converted_type(&as_is[key], value);
-        let predicted = secrets::becomes(key, value);
-        if predicted.as_deref() != expected && !secrets::expands(value) {
+        let predicted = secrets::describe_cast(key, value);
+        if predicted.as_deref() != expected && !secrets::may_expand(value) {
             failures.push_str(&format!("\n{value:?} becomes {expected:?}, not {predicted:?}"));
         }
     }

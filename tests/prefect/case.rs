@@ -1,19 +1,19 @@
 //! A case: a template, a scenario, and the version of Prefect that is asked.
 //!
 //! Hand-written cases are tables of `cases/TOPIC.toml` below the folder of a side, the name of each its key. Which
-//! other keys they have is told where they are read: `one/table.rs`, `worker/table.rs`.
+//! other keys they have is told where they are read: `prefect1/table.rs`, `worker/table.rs`.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use crate::side::Side;
-pub(crate) use crate::venv::Version;
+use crate::reference::Reference;
+pub(crate) use crate::venv::PrefectVersion;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
     pub(crate) name: String,
-    pub(crate) version: Version,
+    pub(crate) version: PrefectVersion,
     pub(crate) template: Option<Vec<u8>>,
     pub(crate) scenario: Option<String>,
     pub(crate) files: BTreeMap<String, String>,
@@ -23,7 +23,7 @@ impl Case {
     /// The case as a table of a file of cases, to be put there.
     pub(crate) fn print(&self) -> String {
         let mut out = format!("[{}]\n", self.name.replace(|c: char| !c.is_ascii_alphanumeric(), "-"));
-        let side = Side::of(self.version);
+        let side = Reference::of(self.version);
         if side.versions[0] != self.version {
             out += &format!("{} = \"{}\"\n", side.key, self.version.short());
         }
@@ -55,7 +55,7 @@ fn print_text(text: &str) -> String {
 }
 
 /// All hand-written cases of a side, by topic.
-pub(crate) fn topics(side: &Side) -> Vec<(String, Vec<Case>)> {
+pub(crate) fn topics(side: &Reference) -> Vec<(String, Vec<Case>)> {
     let mut files: Vec<PathBuf> = fs::read_dir(side.folder().join("cases"))
         .expect("the folder of cases")
         .map(|entry| entry.expect("an entry of it").path())
@@ -71,7 +71,7 @@ pub(crate) fn topics(side: &Side) -> Vec<(String, Vec<Case>)> {
 }
 
 /// Reads a file of cases. Whatever is odd about it is an error: a misspelled key would test nothing.
-pub(crate) fn parse(side: &Side, text: &str) -> Result<Vec<Case>, String> {
+pub(crate) fn parse(side: &Reference, text: &str) -> Result<Vec<Case>, String> {
     let table: toml::Table = text.parse().map_err(|error| format!("{error}"))?;
     let mut cases = Vec::new();
     for (name, value) in &table {
@@ -83,7 +83,7 @@ pub(crate) fn parse(side: &Side, text: &str) -> Result<Vec<Case>, String> {
 }
 
 /// The versions that a table names: one, or all of its side.
-pub(crate) fn versions(side: &Side, value: &toml::Value, all: &str) -> Result<Vec<Version>, String> {
+pub(crate) fn versions(side: &Reference, value: &toml::Value, all: &str) -> Result<Vec<PrefectVersion>, String> {
     let named = value.as_str().unwrap_or_default();
     match side.all().filter(|version| version.short() == named || named == all).collect::<Vec<_>>() {
         found if found.is_empty() => Err(format!("{} is a version, or `{all}`", side.key)),
@@ -130,7 +130,7 @@ pub(crate) fn smaller(case: &Case) -> Vec<Case> {
 
 #[test]
 fn a_printed_case_is_read_again() {
-    for side in Side::ALL {
+    for side in Reference::ALL {
         for case in topics(side).into_iter().flat_map(|(_, cases)| cases) {
             let again = parse(side, &case.print()).unwrap_or_else(|error| panic!("{}: {error}", case.name)).remove(0);
             assert_eq!(again.template, case.template, "{}", case.name);

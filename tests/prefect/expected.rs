@@ -9,10 +9,10 @@ use std::fs;
 use serde_json::Value;
 
 use crate::answer::Answer;
-use crate::case::{Case, Version};
+use crate::case::{Case, PrefectVersion};
 use crate::fold::{fold, unfold};
 use crate::json::Json;
-use crate::side::Side;
+use crate::reference::Reference;
 
 /// The case that has no setting. It is written out.
 pub(crate) const PLAIN: (&str, &str) = ("plain", "nothing-is-set");
@@ -47,7 +47,7 @@ impl Expected {
         }
     }
 
-    pub(crate) fn read(side: &Side, topic: &str, plain: Option<&Expected>) -> Result<Self, String> {
+    pub(crate) fn read(side: &Reference, topic: &str, plain: Option<&Expected>) -> Result<Self, String> {
         let path = side.folder().join("expected").join(format!("{topic}.json"));
         let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         let mut expected = Expected::default();
@@ -73,11 +73,13 @@ impl Expected {
     }
 
     /// Writes what is expected of a topic, of all these cases.
-    pub(crate) fn write(&self, side: &Side, topic: &str, cases: &[Case], plain: Option<&Expected>) {
-        let versions: Vec<Version> = side.all().filter(|version| self.versions.contains_key(version.short())).collect();
-        let made_by = |version: &Version| format!("\n\"{}\":{}", version.short(), self.versions[version.short()]);
+    pub(crate) fn write(&self, side: &Reference, topic: &str, cases: &[Case], plain: Option<&Expected>) {
+        let versions: Vec<PrefectVersion> =
+            side.all().filter(|version| self.versions.contains_key(version.short())).collect();
+        let made_by =
+            |version: &PrefectVersion| format!("\n\"{}\":{}", version.short(), self.versions[version.short()]);
         let mut out = format!("{{\"made by\":{{{}}},\n", versions.iter().map(made_by).collect::<Vec<_>>().join(","));
-        let of_version = |version: &Version| {
+        let of_version = |version: &PrefectVersion| {
             let line = |case: &Case| {
                 let answer = self.of(case).expect("an answer to every case");
                 format!(

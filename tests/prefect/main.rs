@@ -1,7 +1,7 @@
 //! Previews against the real thing: what `jobplate preview` prints is what Prefect 1's own agent, and the Kubernetes
 //! worker of Prefect 2 and 3, make of the same template and scenario, in every version that it follows.
 //!
-//! Hand-written cases are in `one/cases/` and `worker/cases/`, what Prefect makes of them in `expected/` beside them:
+//! Hand-written cases are in `prefect1/cases/` and `worker/cases/`, what Prefect makes of them in `expected/` beside them:
 //! these need no Python. The other tests ask Prefect itself, which `cargo xtask oracles` installs.
 //!
 //! | variable | what for |
@@ -17,25 +17,25 @@ mod case;
 mod choose;
 mod convert;
 mod expected;
+mod external;
 mod fold;
 #[path = "../cmd/case.rs"]
 #[allow(dead_code)] // tests/cmd uses all of it
 mod golden;
+mod handwritten;
 mod json;
-mod one;
 mod options;
 mod oracle;
+mod prefect1;
 mod preview;
 mod random;
+mod reference;
 #[path = "../fidelity/rng.rs"]
 mod rng;
 #[path = "../cmd/run.rs"]
 #[allow(dead_code)] // tests/cmd uses all of it
 mod run;
-mod shared;
-mod side;
 mod swaps;
-mod tree;
 mod venv;
 mod worker;
-mod written;
+mod yaml_node;

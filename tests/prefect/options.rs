@@ -7,24 +7,24 @@ use jobplate_prefect::deployment::Program;
 use jobplate_prefect::prefect1::deployment::AGENT;
 use jobplate_prefect::worker::deployment::WORKER;
 
-use crate::case::Version;
-use crate::venv::programs;
+use crate::case::PrefectVersion;
+use crate::venv::require_venv;
 
 #[test]
 fn options_are_those_of_the_agents_help() {
-    hold(&AGENT, &Version::AGENTS);
+    hold(&AGENT, &PrefectVersion::AGENTS);
 }
 
 #[test]
 fn options_are_those_of_the_workers_help() {
-    hold(&WORKER, &[Version::Worker0_8]);
+    hold(&WORKER, &[PrefectVersion::Worker0_8]);
 }
 
 /// Each of ours is in one version at least, and none of theirs is missing.
-fn hold(program: &Program, versions: &[Version]) {
+fn hold(program: &Program, versions: &[PrefectVersion]) {
     let mut listed = BTreeSet::new();
     for version in versions {
-        let Some(bin) = programs(*version) else { return };
+        let Some(bin) = require_venv(*version) else { return };
         let home = tempfile::tempdir().expect("a temporary folder can be made");
         let help = Command::new(bin.join("prefect"))
             .args(&program.start[1..])

@@ -6,10 +6,10 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
-use crate::case::{Case, Version};
+use crate::case::{Case, PrefectVersion};
 use crate::json::Json;
-use crate::side::Side;
-use crate::venv::{find, programs};
+use crate::reference::Reference;
+use crate::venv::{find_venv, require_venv};
 
 pub(crate) struct Oracle {
     process: Child,
@@ -20,22 +20,22 @@ pub(crate) struct Oracle {
 }
 
 /// Says something past what hides the words of tests that pass.
-pub(crate) fn say(line: &str) {
+pub(crate) fn report_line(line: &str) {
     drop(writeln!(std::io::stderr(), "{line}"));
 }
 
 impl Oracle {
     /// Starts it; none where Prefect is missing.
-    pub(crate) fn start(version: Version, options: &[&str]) -> Option<Self> {
-        programs(version)?;
+    pub(crate) fn start(version: PrefectVersion, options: &[&str]) -> Option<Self> {
+        require_venv(version)?;
         Oracle::start_seeded(version, options, 0)
     }
 
     /// The same with another order of Python's sets, which Prefect goes through as if they had none, and without a
     /// word where Prefect is missing.
-    pub(crate) fn start_seeded(version: Version, options: &[&str], seed: u32) -> Option<Self> {
-        let mut process = Command::new(find(version)?.join("python"))
-            .arg(Side::of(version).driver())
+    pub(crate) fn start_seeded(version: PrefectVersion, options: &[&str], seed: u32) -> Option<Self> {
+        let mut process = Command::new(find_venv(version)?.join("python"))
+            .arg(Reference::of(version).driver())
             .args(options)
             .env_clear()
             .env("PYTHONHASHSEED", seed.to_string())

@@ -7,8 +7,8 @@ use tempfile::TempDir;
 use crate::answer::Answer;
 use crate::case::Case;
 use crate::json::Json;
+use crate::reference::Reference;
 use crate::run;
-use crate::side::Side;
 
 /// A folder in which one case after the other is previewed.
 pub(crate) struct Preview(TempDir);
@@ -21,7 +21,7 @@ impl Preview {
     /// What jobplate makes of a case. A failure must be one that a user can work with.
     pub(crate) fn ask(&self, case: &Case) -> Answer {
         let folder = self.0.path();
-        let side = Side::of(case.version);
+        let side = Reference::of(case.version);
         let mut args = vec!["preview", "--output", "json", "--quiet", side.option, case.version.short()];
         if let Some(template) = &case.template {
             let name = if template.starts_with(b"{") { "template.json" } else { "template.yaml" };

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::mpsc;
 
 use crate::answer::Answer;
-use crate::case::{self, Case, Version, topics};
+use crate::case::{self, Case, PrefectVersion, topics};
 use crate::expected::{Expected, PLAIN};
-use crate::oracle::{Oracle, say};
+use crate::handwritten::{all_expected, failure};
+use crate::oracle::{Oracle, report_line};
 use crate::preview::Preview;
-use crate::side::Side;
-use crate::written::{all_expected, failure};
+use crate::reference::Reference;
 
 /// Failures that are made smaller and shown; of the others only the names.
 const SHOWN: u64 = 12;
@@ -29,14 +29,14 @@ fn number(name: &str, default: u64) -> u64 {
 }
 
 /// Prefect itself makes the same.
-pub(crate) fn check(side: &Side) {
+pub(crate) fn check(side: &Reference) {
     let mut oracles = BTreeMap::new();
     for (place, version) in side.versions.iter().copied().enumerate() {
         let options: &[&str] = if place == 0 { &["--coverage"] } else { &[] };
         let Some(oracle) = Oracle::start(version, options) else { return };
         oracles.insert(version, oracle);
     }
-    let recorded = |version: &Version| Some((*version, Oracle::start_seeded(*version, &[], 0)?));
+    let recorded = |version: &PrefectVersion| Some((*version, Oracle::start_seeded(*version, &[], 0)?));
     oracles.extend(side.recorded.iter().filter_map(recorded));
     if std::env::var_os("JOBPLATE_PREFECT_UPDATE").is_some() {
         return update(side, &mut oracles);
@@ -51,7 +51,7 @@ pub(crate) fn check(side: &Side) {
     }
     let of = |name: &str| measured[name].as_u64().expect("a number");
     let (covered, branches) = (of("covered"), of("branches"));
-    say(&format!("{}: {about}, {} differences; {covered} of {branches} branches", side.name, failures.len()));
+    report_line(&format!("{}: {about}, {} differences; {covered} of {branches} branches", side.name, failures.len()));
     assert!(failures.is_empty(), "{} differences; {about}\n{}", failures.len(), failures.join("\n"));
     assert!(covered * 100 >= branches * COVERED, "only {covered} of {branches} branches: {}", measured["missing"]);
 }
@@ -63,7 +63,7 @@ fn random_seed() -> u64 {
 
 /// Whether Prefect still makes of the hand-written cases what is expected of them: the same Job, or a failure of
 /// the same type, whose words depend on the version of Python.
-fn still_expected(side: &Side, oracles: &mut BTreeMap<Version, Oracle>) -> Vec<String> {
+fn still_expected(side: &Reference, oracles: &mut BTreeMap<PrefectVersion, Oracle>) -> Vec<String> {
     let kind = |why: &str| why.split(':').next().unwrap_or_default().to_owned();
     let mut failures = Vec::new();
     for (cases, expected) in all_expected(side) {
@@ -88,7 +88,7 @@ fn still_expected(side: &Side, oracles: &mut BTreeMap<Version, Oracle>) -> Vec<S
 }
 
 /// Asks both sides of random cases, at once.
-fn random(side: &Side, oracles: &mut BTreeMap<Version, Oracle>, count: u64, seed: u64) -> Vec<String> {
+fn random(side: &Reference, oracles: &mut BTreeMap<PrefectVersion, Oracle>, count: u64, seed: u64) -> Vec<String> {
     let cases: Vec<Case> = (0..count).map(|number| (side.random)(seed, number)).collect();
     let (send, receive) = mpsc::channel();
     let shown = usize::try_from(number("JOBPLATE_PREFECT_SHOWN", SHOWN)).expect("a small number");
@@ -127,7 +127,7 @@ fn random(side: &Side, oracles: &mut BTreeMap<Version, Oracle>, count: u64, seed
             failures.push(failure(&small, &prefect, &difference, &ours));
         }
     });
-    say(&format!(
+    report_line(&format!(
         "{}: of {count} random cases, {jobs} make a Job, {unsteady} now this Job, now that; {refused} are not followed",
         side.name
     ));
@@ -138,7 +138,7 @@ fn random(side: &Side, oracles: &mut BTreeMap<Version, Oracle>, count: u64, seed
 
 /// Whether Prefect's answer hangs on the order of a set: settings that refer to each other are looked up in one, and
 /// the text of a set has it.
-fn is_unsteady(orders: &mut BTreeMap<Version, Vec<Oracle>>, case: &Case, answer: &Answer) -> bool {
+fn is_unsteady(orders: &mut BTreeMap<PrefectVersion, Vec<Oracle>>, case: &Case, answer: &Answer) -> bool {
     let start = || (1..=ORDERS).filter_map(|seed| Oracle::start_seeded(case.version, &[], seed)).collect();
     let orders: &mut Vec<Oracle> = orders.entry(case.version).or_insert_with(start);
     orders.iter_mut().any(|oracle| oracle.ask(case).print() != answer.print())
@@ -171,7 +171,7 @@ fn make_smaller(case: &Case, oracle: &mut Oracle, preview: &Preview) -> Case {
 }
 
 /// Writes what is expected of the hand-written cases. Of versions that are not there, it stays as it is.
-fn update(side: &Side, oracles: &mut BTreeMap<Version, Oracle>) {
+fn update(side: &Reference, oracles: &mut BTreeMap<PrefectVersion, Oracle>) {
     let mut plain: Option<Expected> = None;
     let mut topics = topics(side);
     topics.sort_by_key(|(topic, _)| topic != PLAIN.0);

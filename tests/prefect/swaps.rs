@@ -7,11 +7,11 @@ use std::path::PathBuf;
 
 use crate::answer::Answer;
 use crate::golden;
-use crate::oracle::say;
+use crate::handwritten::all_expected;
+use crate::oracle::report_line;
 use crate::preview::Preview;
+use crate::reference::Reference;
 use crate::run;
-use crate::side::Side;
-use crate::written::all_expected;
 
 /// Something that holds of the program as it is.
 type Check = Box<dyn Fn() -> bool>;
@@ -42,7 +42,7 @@ fn swapped_arms_are_noticed() {
         }
     }
     fs::remove_file(&trace).expect("a file can be removed");
-    say(&format!("{} checks, {failing} of which fail without a swap", checks.len()));
+    report_line(&format!("{} checks, {failing} of which fail without a swap", checks.len()));
     let mut equivalent: BTreeSet<&str> =
         include_str!("equivalent.txt").lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
     let mut faults = Vec::new();
@@ -61,7 +61,7 @@ fn swapped_arms_are_noticed() {
     fs::remove_file(&chosen).expect("a file can be removed");
     faults.extend(equivalent.into_iter().map(|gone| format!("{gone}: is in equivalent.txt, and no swap")));
     assert!(faults.is_empty(), "{} of {} swaps\n{}", faults.len(), pairs.len(), faults.join("\n"));
-    say(&format!("all of {} swaps are noticed", pairs.len()));
+    report_line(&format!("all of {} swaps are noticed", pairs.len()));
 }
 
 /// A file beside the program.
@@ -71,8 +71,8 @@ fn beside(extension: &str) -> PathBuf {
 
 fn checks() -> Vec<Check> {
     let mut checks: Vec<Check> = Vec::new();
-    let of_side = |side: &'static Side| all_expected(side).into_iter().map(move |topic| (side, topic));
-    for (side, (cases, expected)) in Side::ALL.into_iter().flat_map(of_side) {
+    let of_side = |side: &'static Reference| all_expected(side).into_iter().map(move |topic| (side, topic));
+    for (side, (cases, expected)) in Reference::ALL.into_iter().flat_map(of_side) {
         for case in cases {
             let answer = expected.of(&case).expect("every case has an expectation").clone();
             let preview = Preview::new();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// A version of Prefect that is followed: of Prefect 1 itself, or of prefect-kubernetes, which has the workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Version {
+pub(crate) enum PrefectVersion {
     V1_4,
     V0_15,
     Worker0_8,
@@ -16,48 +16,48 @@ pub(crate) enum Version {
     Worker0_2,
 }
 
-impl Version {
-    pub(crate) const AGENTS: [Version; 2] = [Version::V1_4, Version::V0_15];
+impl PrefectVersion {
+    pub(crate) const AGENTS: [PrefectVersion; 2] = [PrefectVersion::V1_4, PrefectVersion::V0_15];
 
     /// Of Prefect itself.
     pub(crate) fn full(self) -> &'static str {
         match self {
-            Version::V0_15 => "0.15.13",
-            Version::V1_4 => "1.4.1",
-            Version::Worker0_8 => "3.8.8",
-            Version::Worker0_6 => "3.4.22",
-            Version::Worker0_5 => "3.2.9",
-            Version::Worker0_4 => "2.20.26",
-            Version::Worker0_2 => "2.10.21",
+            PrefectVersion::V0_15 => "0.15.13",
+            PrefectVersion::V1_4 => "1.4.1",
+            PrefectVersion::Worker0_8 => "3.8.8",
+            PrefectVersion::Worker0_6 => "3.4.22",
+            PrefectVersion::Worker0_5 => "3.2.9",
+            PrefectVersion::Worker0_4 => "2.20.26",
+            PrefectVersion::Worker0_2 => "2.10.21",
         }
     }
 
     /// As the option of `jobplate preview` takes it.
     pub(crate) fn short(self) -> &'static str {
         match self {
-            Version::V0_15 => "0.15",
-            Version::V1_4 => "1.4",
-            Version::Worker0_8 => "0.8.0",
-            Version::Worker0_6 => "0.6.5",
-            Version::Worker0_5 => "0.5.8",
-            Version::Worker0_4 => "0.4.6",
-            Version::Worker0_2 => "0.2.10",
+            PrefectVersion::V0_15 => "0.15",
+            PrefectVersion::V1_4 => "1.4",
+            PrefectVersion::Worker0_8 => "0.8.0",
+            PrefectVersion::Worker0_6 => "0.6.5",
+            PrefectVersion::Worker0_5 => "0.5.8",
+            PrefectVersion::Worker0_4 => "0.4.6",
+            PrefectVersion::Worker0_2 => "0.2.10",
         }
     }
 }
 
 /// The folder with the programs of one version; none where it is missing.
-pub(crate) fn find(version: Version) -> Option<PathBuf> {
+pub(crate) fn find_venv(version: PrefectVersion) -> Option<PathBuf> {
     Some(place(version.full())).filter(|bin| bin.join("prefect").is_file())
 }
 
 /// The same, and that it is missing is said, and is a failure in CI.
-pub(crate) fn programs(version: Version) -> Option<PathBuf> {
-    installed(version.full())
+pub(crate) fn require_venv(version: PrefectVersion) -> Option<PathBuf> {
+    require_venv_of(version.full())
 }
 
 /// The same for any version that `cargo xtask oracles` installs, by its number.
-pub(crate) fn installed(version: &str) -> Option<PathBuf> {
+pub(crate) fn require_venv_of(version: &str) -> Option<PathBuf> {
     let bin = place(version);
     if bin.join("prefect").is_file() {
         return Some(bin);

@@ -2,7 +2,7 @@
 
 use jobplate_diagnostic::Message;
 
-use crate::pyvalue::source::Place;
+use crate::pyvalue::source::Location;
 
 /// One remark, and what it is about. Shown as `FILE:LINE: TEXT`.
 #[derive(Debug)]
@@ -10,21 +10,21 @@ pub struct Note {
     /// One sentence.
     pub text: Message,
     /// Where it is written.
-    pub place: Option<Place>,
+    pub location: Option<Location>,
 }
 
 impl Note {
     /// A remark on what stands at a place.
-    pub fn new(text: impl Into<Message>, place: Option<&Place>) -> Self {
-        Note { text: text.into(), place: place.cloned() }
+    pub fn new(text: impl Into<Message>, location: Option<&Location>) -> Self {
+        Note { text: text.into(), location: location.cloned() }
     }
 }
 
 impl Note {
     /// Returns the text, after the place.
     pub fn message(&self) -> Message {
-        match &self.place {
-            Some(place) => Message::from(format!("{place}: ")) + self.text.clone(),
+        match &self.location {
+            Some(location) => Message::from(format!("{location}: ")) + self.text.clone(),
             None => self.text.clone(),
         }
     }

@@ -5,14 +5,14 @@ use std::rc::Rc;
 use clap::{Args, ValueEnum};
 use jobplate_diagnostic::{Error, Result};
 use jobplate_prefect::note::Note;
-use jobplate_prefect::prefect1::Version;
-use jobplate_prefect::prefect1::environment::{Origin, Source};
-use jobplate_prefect::prefect1::preview::{self, Preview};
-use jobplate_prefect::prefect1::scenario::Scenario;
+use jobplate_prefect::prefect1::AgentVersion;
+use jobplate_prefect::prefect1::environment::{FlowVariableOrigin, FlowVariableSource};
+use jobplate_prefect::prefect1::preview::{self, AgentPreview};
+use jobplate_prefect::prefect1::scenario::AgentScenario;
 use jobplate_prefect::prefect1::{deployment, notes};
-use jobplate_prefect::pyvalue::heap::{Data, Heap};
-use jobplate_prefect::pyvalue::source::Text;
-use jobplate_prefect::pyvalue::{text, yaml};
+use jobplate_prefect::pyvalue::arena::{Arena, Value};
+use jobplate_prefect::pyvalue::source::SourceFile;
+use jobplate_prefect::pyvalue::{string, yaml};
 use jobplate_prefect::value_description::ValueDescription;
 
 use super::shown::{Shows, table, value_in_words};
@@ -59,21 +59,21 @@ impl AgentArgs {
 ///
 /// Fails if a file or the scenario is invalid, or if Prefect itself would fail.
 pub(super) fn preview(
-    heap: &mut Heap,
+    arena: &mut Arena,
     files: &mut Whole,
-    template: Option<&Rc<Text>>,
+    template: Option<&Rc<SourceFile>>,
     scenario: Option<&str>,
     args: &AgentArgs,
 ) -> Result<Shows> {
-    let (scenario, deployed) = read_scenario(scenario, args, heap, files)?;
+    let (scenario, deployed) = read_scenario(scenario, args, arena, files)?;
     let image = deployed.as_ref().and_then(|deployed| deployed.version.as_deref());
     let version = match (args.prefect, image) {
-        (Some(PrefectVersion::ZeroFifteen), _) | (None, Some([0, ..])) => Version::V0_15,
-        (Some(PrefectVersion::OneFour), _) | (None, _) => Version::V1_4,
+        (Some(PrefectVersion::ZeroFifteen), _) | (None, Some([0, ..])) => AgentVersion::V0_15,
+        (Some(PrefectVersion::OneFour), _) | (None, _) => AgentVersion::V1_4,
     };
     let file = |path: &str| Whole::default().text(path, true);
-    let made = preview::preview(heap, version, template, &scenario, &file)?;
-    let mut notes = notes::find(heap, &made, &scenario, deployed.is_some());
+    let made = preview::preview(arena, version, template, &scenario, &file)?;
+    let mut notes = notes::collect(arena, &made, &scenario, deployed.is_some());
     if let Some(template) = template.filter(|_| !made.is_agents_template) {
         let name = &template.name;
         let text = format!(
@@ -81,8 +81,8 @@ pub(super) fn preview(
         );
         notes.insert(0, Note::new(text, None));
     }
-    notes.extend(deployed.into_iter().flat_map(|more| more.notes(heap, &made, version, template.is_some())));
-    Ok(Shows { job: made.job.root, table: rows(heap, &made), notes })
+    notes.extend(deployed.into_iter().flat_map(|more| more.notes(arena, &made, version, template.is_some())));
+    Ok(Shows { job: made.job.root, table: rows(arena, &made), notes })
 }
 
 /// What only a manifest of the agent tells.
@@ -93,12 +93,12 @@ struct Deployed {
 }
 
 impl Deployed {
-    fn notes(&self, heap: &Heap, made: &Preview, version: Version, has_template: bool) -> Vec<Note> {
+    fn notes(&self, arena: &Arena, made: &AgentPreview, version: AgentVersion, has_template: bool) -> Vec<Note> {
         let mut notes = Vec::new();
         let mut add = |text: String| notes.push(Note::new(text, None));
         let followed = match version {
-            Version::V0_15 => (&[0, 15], "0.15"),
-            Version::V1_4 => (&[1, 4], "1.4"),
+            AgentVersion::V0_15 => (&[0, 15], "0.15"),
+            AgentVersion::V1_4 => (&[1, 4], "1.4"),
         };
         if let Some(own) = self.version.as_deref().filter(|own| !own.starts_with(followed.0)) {
             let own: Vec<String> = own.iter().map(u32::to_string).collect();
@@ -116,7 +116,7 @@ impl Deployed {
             add(format!("{}: variables that the agent takes by `envFrom` are not known here", self.file));
         }
         if let Some(namespace) = made.agent.namespace
-            && let Data::Unknown(_) = heap.get(namespace)
+            && let Value::Unknown(_) = arena.get(namespace)
         {
             add(format!("{}: the namespace of its Jobs is not known here", self.file));
         }
@@ -128,12 +128,12 @@ impl Deployed {
 fn read_scenario(
     scenario: Option<&str>,
     args: &AgentArgs,
-    heap: &mut Heap,
+    arena: &mut Arena,
     files: &mut Whole,
-) -> Result<(Scenario, Option<Deployed>)> {
+) -> Result<(AgentScenario, Option<Deployed>)> {
     let mut scenario = match scenario {
-        Some(name) => Scenario::read(heap, &files.text(name, false)?)?,
-        None => Scenario::plain(heap),
+        Some(name) => AgentScenario::read(arena, &files.text(name, false)?)?,
+        None => AgentScenario::minimal(arena),
     };
     let twice = |flag: &str, key: &str| {
         Err(Error::usage(format!("`{flag}` and the scenario's `{key}` are both given")).hint("leave one of them out"))
@@ -142,8 +142,8 @@ fn read_scenario(
         if scenario.run_config.is_some() {
             return twice("--run-config", "run_config");
         }
-        let root = yaml::load(heap, &files.text(name, false)?)?;
-        scenario.run_config = Some(root).filter(|root| *heap.get(*root) != Data::None);
+        let root = yaml::load(arena, &files.text(name, false)?)?;
+        scenario.run_config = Some(root).filter(|root| *arena.get(*root) != Value::None);
     }
     let Some(name) = &args.agent else { return Ok((scenario, None)) };
     if scenario.start.kwargs.is_some() {
@@ -152,14 +152,14 @@ fn read_scenario(
     if !scenario.environ.0.is_empty() {
         return twice("--agent", "environ");
     }
-    let deployment::Deployed { start, environ, version, has_env_from } =
-        deployment::find(heap, &files.text(name, false)?)?;
+    let deployment::AgentDeployment { start, environ, version, has_env_from } =
+        deployment::find(arena, &files.text(name, false)?)?;
     (scenario.start, scenario.environ) = (start, environ);
     Ok((scenario, Some(Deployed { file: name.clone(), version, has_env_from })))
 }
 
 /// The variables of the flow's container, in the order in which it gets them.
-fn rows(heap: &Heap, made: &Preview) -> String {
+fn rows(arena: &Arena, made: &AgentPreview) -> String {
     let rows: Vec<Vec<String>> = made
         .job
         .environment
@@ -169,33 +169,33 @@ fn rows(heap: &Heap, made: &Preview) -> String {
         .map(|(position, variable)| {
             vec![
                 (position + 1).to_string(),
-                text::str(heap, variable.name),
+                string::str(arena, variable.name),
                 value_in_words(&variable.source.shown),
                 source_in_words(&variable.source),
-                variable.hides.iter().map(hidden_in_words).collect::<Vec<_>>().join("; "),
+                variable.overridden.iter().map(hidden_in_words).collect::<Vec<_>>().join("; "),
             ]
         })
         .collect();
-    table(heap, Some(made.job.container), &rows, &str::to_owned)
+    table(arena, Some(made.job.container), &rows, &str::to_owned)
 }
 
-fn source_in_words(source: &Source) -> String {
+fn source_in_words(source: &FlowVariableSource) -> String {
     let who = match source.origin {
-        Origin::Template => "template",
-        Origin::AgentEnv => "agent's --env",
-        Origin::RunConfig => "run config",
-        Origin::Agent => "agent",
-        Origin::FlowRun => "flow run",
-        Origin::Prefect => "Prefect",
+        FlowVariableOrigin::Template => "template",
+        FlowVariableOrigin::AgentEnv => "agent's --env",
+        FlowVariableOrigin::RunConfig => "run config",
+        FlowVariableOrigin::Agent => "agent",
+        FlowVariableOrigin::FlowRun => "flow run",
+        FlowVariableOrigin::Prefect => "Prefect",
     };
-    match &source.place {
+    match &source.location {
         Some(place) => format!("{who}, {place}"),
-        None if source.origin == Origin::Agent => "agent's default".to_owned(),
+        None if source.origin == FlowVariableOrigin::Agent => "agent's default".to_owned(),
         None => who.to_owned(),
     }
 }
 
-fn hidden_in_words(source: &Source) -> String {
+fn hidden_in_words(source: &FlowVariableSource) -> String {
     match &source.shown {
         ValueDescription::Reference(to) => format!("{} ({to})", source_in_words(source)),
         _ => source_in_words(source),

@@ -16,9 +16,9 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use jobplate_diagnostic::{Error, ProgramName, Result};
 use jobplate_prefect::prefect1::template_source;
-use jobplate_prefect::pyvalue::heap::Heap;
-use jobplate_prefect::pyvalue::send;
-use jobplate_prefect::pyvalue::source::Text;
+use jobplate_prefect::pyvalue::arena::Arena;
+use jobplate_prefect::pyvalue::serialize;
+use jobplate_prefect::pyvalue::source::SourceFile;
 use jobplate_prefect::worker::template_source as base_job_template;
 
 use self::agent::AgentArgs;
@@ -97,7 +97,7 @@ Exit codes: 0 done, 2 input, or Prefect itself would fail"
     fn run(self, ui: &mut Ui) -> Result<ExitCode> {
         ui.quiet = self.quiet;
         let mut files = Whole::default();
-        let mut heap = Heap::default();
+        let mut arena = Arena::default();
         let file = self.template.as_deref().or(self.filename.as_deref());
         let text = file.map(|name| files.text(name, true)).transpose()?;
         let scenario = self.scenario.as_deref();
@@ -112,12 +112,12 @@ Exit codes: 0 done, 2 input, or Prefect itself would fail"
             }
             Some(text) if base_job_template::is_base_job_template(&text.text) => {
                 refuse(self.agent.given(), &text, "is for Prefect 1, and this is a template of Prefect 2 or 3")?;
-                worker::preview(&mut heap, &mut files, &text, scenario, &self.worker)?
+                worker::preview(&mut arena, &mut files, &text, scenario, &self.worker)?
             }
             Some(text) => {
                 refuse(self.worker.given(), &text, "is for Prefect 2 and 3, and this is no base job template")?;
-                let template = template_source::in_config_map(text)?;
-                agent::preview(&mut heap, &mut files, Some(&template), scenario, &self.agent)?
+                let template = template_source::find_in_config_map(text)?;
+                agent::preview(&mut arena, &mut files, Some(&template), scenario, &self.agent)?
             }
             None => {
                 if let Some(flag) = self.worker.given() {
@@ -127,13 +127,13 @@ Exit codes: 0 done, 2 input, or Prefect itself would fail"
                 if scenario.is_none() && self.agent.agent.is_none() && self.agent.run_config.is_none() {
                     return Err(no_input());
                 }
-                agent::preview(&mut heap, &mut files, None, scenario, &self.agent)?
+                agent::preview(&mut arena, &mut files, None, scenario, &self.agent)?
             }
         };
-        let job = send::check(&heap, shows.job)?;
+        let job = serialize::check_serializable(&arena, shows.job)?;
         let printed = match self.output {
-            Format::Yaml => send::yaml(job),
-            Format::Json => send::json(job),
+            Format::Yaml => serialize::to_yaml(job),
+            Format::Json => serialize::to_json(job),
             Format::Env => shows.table,
         };
         report(&shows.notes, ui);
@@ -142,7 +142,7 @@ Exit codes: 0 done, 2 input, or Prefect itself would fail"
 }
 
 /// A flag of the other Prefect.
-fn refuse(flag: Option<&str>, text: &Text, why: &str) -> Result<()> {
+fn refuse(flag: Option<&str>, text: &SourceFile, why: &str) -> Result<()> {
     match flag {
         Some(flag) => Err(Error::usage(format!("`{flag}` {why}"))
             .in_file(&*text.name)

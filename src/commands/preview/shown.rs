@@ -3,12 +3,12 @@
 use jobplate::diagnostic;
 use jobplate_manifest::env::ENV_FROM_SOURCES;
 use jobplate_prefect::note::Note;
-use jobplate_prefect::pyvalue::heap::{Heap, Id};
+use jobplate_prefect::pyvalue::arena::{Arena, ValueId};
 use jobplate_prefect::value_description::ValueDescription;
 
 /// What is shown of a preview.
 pub(super) struct Shows {
-    pub(super) job: Id,
+    pub(super) job: ValueId,
     /// The table of variables.
     pub(super) table: String,
     pub(super) notes: Vec<Note>,
@@ -27,19 +27,19 @@ pub(super) fn value_in_words(shown: &ValueDescription) -> String {
 
 /// A table of variables, and a line for each source that gives many, by the name that `shown` makes of its own.
 pub(super) fn table(
-    heap: &Heap,
-    container: Option<Id>,
+    arena: &Arena,
+    container: Option<ValueId>,
     rows: &[Vec<String>],
     shown: &dyn Fn(&str) -> String,
 ) -> String {
     let mut out = diagnostic::format_table(&["#", "NAME", "VALUE", "FROM", "HIDES"], rows);
-    let sources = container.and_then(|container| heap.item(container, "envFrom"));
-    for source in sources.map(|sources| heap.items(sources)).unwrap_or_default() {
+    let sources = container.and_then(|container| arena.dict_get(container, "envFrom"));
+    for source in sources.map(|sources| arena.list_items(sources)).unwrap_or_default() {
         for (kind, word) in ENV_FROM_SOURCES {
-            let Some(of) = heap.item(*source, kind) else { continue };
-            let name = shown(heap.item(of, "name").and_then(|name| heap.str(name)).unwrap_or("?"));
-            let prefix = heap.item(*source, "prefix").and_then(|prefix| heap.str(prefix)).unwrap_or_default();
-            let place = heap.place(*source).map_or(String::new(), |place| format!(" ({place})"));
+            let Some(of) = arena.dict_get(*source, kind) else { continue };
+            let name = shown(arena.dict_get(of, "name").and_then(|name| arena.as_str(name)).unwrap_or("?"));
+            let prefix = arena.dict_get(*source, "prefix").and_then(|prefix| arena.as_str(prefix)).unwrap_or_default();
+            let place = arena.location(*source).map_or(String::new(), |place| format!(" ({place})"));
             let behind = if prefix.is_empty() { String::new() } else { format!(", behind {prefix}") };
             let line = format!("and every key of {word} {name}{behind}{place}, where no variable above has its name");
             out.push_str(&diagnostic::escape_name(&line));

@@ -4,9 +4,9 @@ use std::rc::Rc;
 
 use clap::Args;
 use jobplate_diagnostic::{Error, Result};
-use jobplate_prefect::pyvalue::heap::Heap;
-use jobplate_prefect::pyvalue::source::Text;
-use jobplate_prefect::pyvalue::text;
+use jobplate_prefect::pyvalue::arena::Arena;
+use jobplate_prefect::pyvalue::source::SourceFile;
+use jobplate_prefect::pyvalue::string;
 use jobplate_prefect::value_description::{ValueDescription, describe_entry};
 use jobplate_prefect::worker::deployment::{self, WorkerDeployment};
 use jobplate_prefect::worker::environment::{WorkerEnvEntry, WorkerEnvOrigin};
@@ -70,22 +70,22 @@ impl WorkerArgs {
 ///
 /// Fails if a file or the scenario is invalid, or if Prefect itself would fail.
 pub(super) fn preview(
-    heap: &mut Heap,
+    arena: &mut Arena,
     files: &mut Whole,
-    template: &Rc<Text>,
+    template: &Rc<SourceFile>,
     scenario: Option<&str>,
     args: &WorkerArgs,
 ) -> Result<Shows> {
     let version = args.prefect_kubernetes.as_deref();
     let version = version.map(|text| parse::worker_version("--prefect-kubernetes", text)).transpose()?;
     let version = version.unwrap_or_default();
-    let (scenario, deployed) = read_scenario(scenario, args, heap, files)?;
-    let made = preview::preview(heap, version, template, &scenario)?;
-    let table = rows(heap, &made);
-    let mut notes = notes::find(heap, version, &made, &scenario);
-    notes.extend(deployed.into_iter().flat_map(|(file, own)| own.notes(heap, &made, version, &file, template)));
+    let (scenario, deployed) = read_scenario(scenario, args, arena, files)?;
+    let made = preview::preview(arena, version, template, &scenario)?;
+    let table = rows(arena, &made);
+    let mut notes = notes::find(arena, version, &made, &scenario);
+    notes.extend(deployed.into_iter().flat_map(|(file, own)| own.notes(arena, &made, version, &file, template)));
     if args.kubectl {
-        manifest::for_kubectl(heap, made.job);
+        manifest::for_kubectl(arena, made.job);
     }
     Ok(Shows { job: made.job, table, notes })
 }
@@ -94,19 +94,19 @@ pub(super) fn preview(
 fn read_scenario(
     scenario: Option<&str>,
     args: &WorkerArgs,
-    heap: &mut Heap,
+    arena: &mut Arena,
     files: &mut Whole,
 ) -> Result<(WorkerScenario, Option<(String, WorkerDeployment)>)> {
     let mut scenario = match scenario {
-        Some(name) => WorkerScenario::read(heap, &files.text(name, false)?)?,
-        None => WorkerScenario::with_defaults(heap)?,
+        Some(name) => WorkerScenario::read(arena, &files.text(name, false)?)?,
+        None => WorkerScenario::with_defaults(arena)?,
     };
     if let Some(name) = &args.job_variables {
         if scenario.run_variables.is_some() {
             return Err(Error::usage("`--job-variables` and the scenario's `job_variables` are both given")
                 .hint("leave one of them out"));
         }
-        scenario.run_variables = Some(scenario::read_job_variables(heap, &files.text(name, false)?)?);
+        scenario.run_variables = Some(scenario::read_job_variables(arena, &files.text(name, false)?)?);
     }
     let mut deployed = None;
     if let Some(name) = &args.worker {
@@ -140,23 +140,24 @@ fn read_scenario(
 }
 
 /// The variables of the flow's container, in the order in which it gets them.
-fn rows(heap: &Heap, made: &WorkerPreview<'_>) -> String {
-    let name =
-        |entry: &WorkerEnvEntry| heap.item(entry.entry, "name").map_or("?".to_owned(), |name| text::str(heap, name));
+fn rows(arena: &Arena, made: &WorkerPreview<'_>) -> String {
+    let name = |entry: &WorkerEnvEntry| {
+        arena.dict_get(entry.entry, "name").map_or("?".to_owned(), |name| string::str(arena, name))
+    };
     let row = |(position, entry): (usize, &WorkerEnvEntry)| {
         let own = name(entry);
         let overridden = made.overridden.iter().filter(|overridden| name(overridden) == own);
         vec![
             (position + 1).to_string(),
             made.redacted_names.redact(&own),
-            made.redacted_names.redact(&value_in_words(&describe_entry(heap, entry.entry))),
+            made.redacted_names.redact(&value_in_words(&describe_entry(arena, entry.entry))),
             source_in_words(entry),
-            overridden.map(|entry| hidden_in_words(heap, entry)).collect::<Vec<_>>().join("; "),
+            overridden.map(|entry| hidden_in_words(arena, entry)).collect::<Vec<_>>().join("; "),
         ]
     };
     let rows: Vec<Vec<String>> = made.entries.iter().enumerate().map(row).collect();
     let shown = |name: &str| made.redacted_names.redact(name);
-    table(heap, manifest::container(heap, made.job), &rows, &shown)
+    table(arena, manifest::container(arena, made.job), &rows, &shown)
 }
 
 fn source_in_words(entry: &WorkerEnvEntry) -> String {
@@ -171,14 +172,14 @@ fn source_in_words(entry: &WorkerEnvEntry) -> String {
         WorkerEnvOrigin::Container => "container",
         WorkerEnvOrigin::Secret => "worker's setting",
     };
-    match &entry.place {
+    match &entry.location {
         Some(place) => format!("{who}, {place}"),
         None => who.to_owned(),
     }
 }
 
-fn hidden_in_words(heap: &Heap, entry: &WorkerEnvEntry) -> String {
-    match describe_entry(heap, entry.entry) {
+fn hidden_in_words(arena: &Arena, entry: &WorkerEnvEntry) -> String {
+    match describe_entry(arena, entry.entry) {
         ValueDescription::Reference(to) => format!("{} ({to})", source_in_words(entry)),
         _ => source_in_words(entry),
     }

@@ -162,7 +162,7 @@ fn data(found: Vec<Found>, as_text: &[String]) -> Result<(Data, String)> {
 fn dicts(found: &[Found]) -> String {
     let mut dicts: Vec<(&str, Vec<&str>)> = Vec::new();
     for name in found.iter().map(|found| found.name.as_str()) {
-        let Some((dict, _)) = secrets::nested(name) else { continue };
+        let Some((dict, _)) = secrets::split_dict(name) else { continue };
         match dicts.iter_mut().find(|(known, _)| *known == dict) {
             Some((_, parts)) => parts.push(name),
             None => dicts.push((dict, vec![name])),
@@ -184,7 +184,7 @@ fn plain(name: &str, value: Value, told: &mut String) -> Vec<u8> {
     };
     let is_text = std::str::from_utf8(&value).is_ok_and(|text| !text.contains('\0'));
     let own = own.as_deref().filter(|_| is_text);
-    let becomes = own.filter(|_| !is_cast_already).and_then(|own| secrets::becomes(name, own));
+    let becomes = own.filter(|_| !is_cast_already).and_then(|own| secrets::describe_cast(name, own));
     let warning = if !is_text {
         Some("is no text, and no variable can hold it: mount the Secret as a file".to_owned())
     } else if let Some(becomes) = becomes {
@@ -192,7 +192,7 @@ fn plain(name: &str, value: Value, told: &mut String) -> Vec<u8> {
             secrets::UNQUOTED => format!("has quotes, without which a flow gets it; --text {name} keeps them"),
             _ => format!("is {becomes} when a flow gets it; --text {name} keeps the text"),
         })
-    } else if own.is_some_and(secrets::expands) {
+    } else if own.is_some_and(secrets::may_expand) {
         Some(format!(
             "has `$NAME`, `${{...}}` or a leading `~` in it, which Prefect replaces; --text {name} keeps the text"
         ))
@@ -212,7 +212,7 @@ fn text(name: &str, place: &str, value: Value) -> Result<Vec<u8>> {
         Value::Unread => None,
     };
     let own = own.ok_or_else(|| Error::input(format!("{name} is no text, as `--text` needs it")).in_file(place))?;
-    let text = secrets::as_text(name, &own).ok_or_else(|| {
+    let text = secrets::to_string_literal(name, &own).ok_or_else(|| {
         Error::refused(format!("Prefect replaces what {name} has as `${{...}}`, and nothing prevents that"))
             .in_file(place)
             .hint("it can be kept in a secret that is in no dict: without a `__` in its name")

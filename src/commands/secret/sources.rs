@@ -9,8 +9,8 @@ use clap::Args;
 use jobplate_diagnostic::{Error, ProgramName, Result};
 use jobplate_manifest::env_file;
 use jobplate_prefect::prefect1::{config_secrets, secrets};
-use jobplate_prefect::pyvalue::environ::{Environ, Known, Variable};
-use jobplate_prefect::pyvalue::source::Text;
+use jobplate_prefect::pyvalue::environ::{Environ, EnvironVar, Resolved};
+use jobplate_prefect::pyvalue::source::SourceFile;
 use jobplate_prefect::variables::secret_variable;
 
 use crate::shared::whole::Whole;
@@ -118,7 +118,7 @@ impl Sources {
             return Err(Error::input(format!("no secret was found: {}", empty.join(", "))));
         }
         for part in &found {
-            let dicts = secrets::dicts_around(&part.name);
+            let dicts = secrets::enclosing_dicts(&part.name);
             if let Some(value) = dicts.filter_map(|dict| by_name.get(dict)).map(|at| &found[*at]).next() {
                 let (name, within) = (&value.name, &part.name);
                 return Err(Error::input(format!(
@@ -159,14 +159,14 @@ impl Gathered {
         })?;
         let text = utf8(bytes, &shown)?;
         // Lines of it, which may hold values, are not shown.
-        let source = Text::unshown(shown.clone(), text);
-        let found = config_secrets::secrets(&source)?;
+        let source = SourceFile::new_redacted(shown.clone(), text);
+        let found = config_secrets::read_secrets(&source)?;
         if found.is_empty() {
             self.empty.push(format!("{shown} has nothing under [context.secrets]"));
         }
-        for config_secrets::Found { name, own, value, place } in found {
-            let place = place.shown();
-            secrets::name(&name).map_err(|fault| fault.into_error(&format!("{place}: {name}")))?;
+        for config_secrets::ConfigSecret { name, own, value, location } in found {
+            let place = location.shown();
+            secrets::parse_name(&name).map_err(|fault| fault.into_error(&format!("{place}: {name}")))?;
             self.add(&name, place, Value::Config { own, value })?;
         }
         Ok(())
@@ -177,7 +177,7 @@ impl Gathered {
         // Without a name of its own, a variable is a dict of all secrets: told, not passed over.
         let is_secret = |variable: &OsString| {
             let rest = variable.as_encoded_bytes().strip_prefix(prefix.trim_end_matches('_').as_bytes());
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(secrets::NESTS.as_bytes()))
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(secrets::DICT_SEPARATOR.as_bytes()))
         };
         let mut variables: Vec<_> = std::env::vars_os().filter(|(variable, _)| is_secret(variable)).collect();
         // An environment has no order.
@@ -188,7 +188,7 @@ impl Gathered {
         for (variable, value) in variables {
             let shown = variable.to_string_lossy().into_owned();
             let variable = variable.to_str().ok_or_else(|| Error::input(format!("the name {shown} is not UTF-8")))?;
-            let name = secrets::name(variable).map_err(|fault| fault.into_error(&shown))?;
+            let name = secrets::parse_name(variable).map_err(|fault| fault.into_error(&shown))?;
             let value = value.into_string();
             let value = value.map_err(|_| Error::input(format!("the value of {shown} is not UTF-8")))?;
             self.add(name, "the environment".to_owned(), Value::Variable(value))?;
@@ -208,7 +208,7 @@ impl Gathered {
                 Some(value) => value.to_owned(),
                 None => from_environment(key, &place)?,
             };
-            let name = secrets::name(key).map_err(|fault| fault.into_error(&place))?;
+            let name = secrets::parse_name(key).map_err(|fault| fault.into_error(&place))?;
             self.add(name, place, Value::Variable(value))?;
         }
         Ok(())
@@ -220,7 +220,7 @@ impl Gathered {
                 .hint("there is no KEY, which is the name of the secret, before a `=`")
         })?;
         let flag = format!("`--from-file {key}`");
-        let name = secrets::name(key).map_err(|fault| fault.into_error("`--from-file`"))?;
+        let name = secrets::parse_name(key).map_err(|fault| fault.into_error("`--from-file`"))?;
         let value = if only_names {
             Value::Unread
         } else {
@@ -276,7 +276,11 @@ fn home(path: &str) -> PathBuf {
 /// The environment, as Prefect reads it.
 fn environ() -> Environ {
     let text = |(name, value): (OsString, OsString)| {
-        Some(Variable { name: name.into_string().ok()?, value: Known::Text(value.into_string().ok()?), place: None })
+        Some(EnvironVar {
+            name: name.into_string().ok()?,
+            value: Resolved::Text(value.into_string().ok()?),
+            location: None,
+        })
     };
     Environ(std::env::vars_os().filter_map(text).collect())
 }

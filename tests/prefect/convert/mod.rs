@@ -23,10 +23,10 @@ use serde_json::{Map, Value, json};
 
 use self::pools::{Answer, Pools};
 use crate::case::{Case, topics};
-use crate::one::generate;
-use crate::oracle::say;
+use crate::oracle::report_line;
+use crate::prefect1::generate;
+use crate::reference::PREFECT1;
 use crate::run;
-use crate::side::ONE;
 
 const FLOW: &str = "/spec/template/spec/containers/0";
 
@@ -249,7 +249,7 @@ fn whatever_is_converted_prefect_takes() {
     let Some(mut pools) = Pools::start() else { return };
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let seed = std::env::var("JOBPLATE_PREFECT_SEED").map_or(1, |seed| seed.parse().expect("a number"));
-    let written = topics(&ONE).into_iter().flat_map(|(topic, cases)| {
+    let written = topics(&PREFECT1).into_iter().flat_map(|(topic, cases)| {
         cases.into_iter().map(move |case| Case { name: format!("{topic}: {}", case.name), ..case })
     });
     let random = (0..RANDOM).map(|number| generate::case(seed, number));
@@ -273,7 +273,7 @@ fn whatever_is_converted_prefect_takes() {
             other => fail(format!("{other:?}")),
         }
     }
-    say(&format!("convert: {converted} templates converted, {refused} refused, seed {seed}"));
+    report_line(&format!("convert: {converted} templates converted, {refused} refused, seed {seed}"));
     assert!(converted > 200, "only {converted} were converted");
     assert!(failures.is_empty(), "{} failures\n{}", failures.len(), failures.join("\n"));
 }

@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::venv::installed;
+use crate::venv::require_venv_of;
 
 const VERSION: &str = "3.8.8";
 
@@ -36,7 +36,7 @@ impl Pools {
     /// Starts it; none where Prefect is missing.
     pub(super) fn start() -> Option<Self> {
         let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracles/prefect3/pools.py");
-        let mut process = Command::new(installed(VERSION)?.join("python"))
+        let mut process = Command::new(require_venv_of(VERSION)?.join("python"))
             .arg(program)
             .env_clear()
             .stdin(Stdio::piped())

@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 
 use super::quirks;
-use crate::case::{Case, Version};
+use crate::case::{Case, PrefectVersion};
 use crate::choose::Choose as _;
 use crate::rng::Rng;
-use crate::tree::Tree;
+use crate::yaml_node::YamlNode;
 
 /// So many different environments there are: reading one takes Prefect longer than all the rest.
 const ENVIRONMENTS: u64 = 150;
@@ -35,7 +35,7 @@ pub(crate) fn case(seed: u64, number: u64) -> Case {
     }
     Case {
         name: format!("random-{seed}-{number}"),
-        version: Version::Worker0_8,
+        version: PrefectVersion::Worker0_8,
         template: Some(template.print().into_bytes()),
         scenario: (!rng.one_in(12)).then(|| scenario.print()),
         files: BTreeMap::new(),
@@ -108,7 +108,7 @@ const ASKED: &[&str] = &[
 ];
 
 /// Changes a tree in one place.
-fn change(rng: &mut Rng, tree: &mut Tree, touched: &[&str]) {
+fn change(rng: &mut Rng, tree: &mut YamlNode, touched: &[&str]) {
     let count = tree.count();
     match rng.below(8) {
         0..=3 => {
@@ -127,14 +127,14 @@ fn change(rng: &mut Rng, tree: &mut Tree, touched: &[&str]) {
             }
         }
         5 | 6 => match tree.node(rng.below(count)) {
-            Some(Tree::Map(pairs)) if !pairs.is_empty() => drop(pairs.remove(rng.below(pairs.len()))),
-            Some(Tree::List(items)) if !items.is_empty() => drop(items.remove(rng.below(items.len()))),
-            Some(node) => *node = Tree::raw("null"),
+            Some(YamlNode::Map(pairs)) if !pairs.is_empty() => drop(pairs.remove(rng.below(pairs.len()))),
+            Some(YamlNode::List(items)) if !items.is_empty() => drop(items.remove(rng.below(items.len()))),
+            Some(node) => *node = YamlNode::raw("null"),
             None => {}
         },
         _ => {
             let (key, value) = (quoted(rng, quirks::KEYS), value(rng, 2));
-            if let Some(Tree::Map(pairs)) = tree.node(rng.below(count)) {
+            if let Some(YamlNode::Map(pairs)) = tree.node(rng.below(count)) {
                 pairs.retain(|(own, _)| *own != key);
                 pairs.insert(rng.below(pairs.len() + 1), (key, value));
             }
@@ -148,21 +148,21 @@ fn quoted(rng: &mut Rng, from: &[&str]) -> String {
 }
 
 /// Any value, of some depth.
-fn value(rng: &mut Rng, depth: usize) -> Tree {
+fn value(rng: &mut Rng, depth: usize) -> YamlNode {
     match rng.below(if depth == 0 { 6 } else { 9 }) {
-        0 | 1 => Tree::raw(rng.choose(quirks::SCALARS)),
-        2 | 3 => Tree::raw(quoted(rng, quirks::TEXTS)),
-        4 => Tree::text(&template_text(rng)),
-        5 => Tree::text(&name(rng)),
-        6 => Tree::List((0..rng.below(3)).map(|_| value(rng, depth - 1)).collect()),
+        0 | 1 => YamlNode::raw(rng.choose(quirks::SCALARS)),
+        2 | 3 => YamlNode::raw(quoted(rng, quirks::TEXTS)),
+        4 => YamlNode::text(&template_text(rng)),
+        5 => YamlNode::text(&name(rng)),
+        6 => YamlNode::List((0..rng.below(3)).map(|_| value(rng, depth - 1)).collect()),
         7 => mapping(rng, |rng| value(rng, depth - 1)),
         _ => entries(rng),
     }
 }
 
 /// A mapping of different keys.
-fn mapping(rng: &mut Rng, value: impl Fn(&mut Rng) -> Tree) -> Tree {
-    let mut tree = Tree::Map(Vec::new());
+fn mapping(rng: &mut Rng, value: impl Fn(&mut Rng) -> YamlNode) -> YamlNode {
+    let mut tree = YamlNode::Map(Vec::new());
     for _ in 0..rng.below(4) {
         let (key, value) = (quoted(rng, quirks::KEYS), value(rng));
         tree.set(&key, value);
@@ -203,177 +203,180 @@ fn name(rng: &mut Rng) -> String {
     name
 }
 
-fn entry(rng: &mut Rng) -> Tree {
-    let name = ("name", Tree::raw(quoted(rng, quirks::NAMES)));
-    let text = Tree::text(&if rng.one_in(3) { template_text(rng) } else { "own".to_owned() });
+fn entry(rng: &mut Rng) -> YamlNode {
+    let name = ("name", YamlNode::raw(quoted(rng, quirks::NAMES)));
+    let text = YamlNode::text(&if rng.one_in(3) { template_text(rng) } else { "own".to_owned() });
     match rng.below(6) {
         0 | 1 => {
-            let reference = Tree::map([("name", text), ("key", Tree::raw("token"))]);
-            Tree::map([name, ("valueFrom", Tree::map([("secretKeyRef", reference)]))])
+            let reference = YamlNode::map([("name", text), ("key", YamlNode::raw("token"))]);
+            YamlNode::map([name, ("valueFrom", YamlNode::map([("secretKeyRef", reference)]))])
         }
-        2 => Tree::map([name, ("value", Tree::raw(rng.choose(quirks::SCALARS)))]),
-        3 if rng.one_in(4) => Tree::map([("value", text)]),
-        3 if rng.one_in(4) => Tree::map([("value", text.clone()), name, ("valueFrom", Tree::raw("{}"))]),
-        _ => Tree::map([name, ("value", text)]),
+        2 => YamlNode::map([name, ("value", YamlNode::raw(rng.choose(quirks::SCALARS)))]),
+        3 if rng.one_in(4) => YamlNode::map([("value", text)]),
+        3 if rng.one_in(4) => YamlNode::map([("value", text.clone()), name, ("valueFrom", YamlNode::raw("{}"))]),
+        _ => YamlNode::map([name, ("value", text)]),
     }
 }
 
-fn entries(rng: &mut Rng) -> Tree {
-    Tree::List((0..rng.below(4)).map(|_| entry(rng)).collect())
+fn entries(rng: &mut Rng) -> YamlNode {
+    YamlNode::List((0..rng.below(4)).map(|_| entry(rng)).collect())
 }
 
 /// Variables as a mapping.
-fn env(rng: &mut Rng) -> Tree {
-    let mut tree = Tree::Map(Vec::new());
+fn env(rng: &mut Rng) -> YamlNode {
+    let mut tree = YamlNode::Map(Vec::new());
     for _ in 0..rng.below(4) {
         let value = match rng.below(4) {
-            0 => Tree::raw(rng.choose(quirks::SCALARS)),
-            1 => Tree::text(&template_text(rng)),
-            _ => Tree::raw(quoted(rng, quirks::TEXTS)),
+            0 => YamlNode::raw(rng.choose(quirks::SCALARS)),
+            1 => YamlNode::text(&template_text(rng)),
+            _ => YamlNode::raw(quoted(rng, quirks::TEXTS)),
         };
         tree.set(&quoted(rng, quirks::NAMES), value);
     }
     tree
 }
 
-fn either(rng: &mut Rng, placeholder: &str, own: fn(&mut Rng) -> Tree) -> Tree {
-    if rng.one_in(4) { own(rng) } else { Tree::text(placeholder) }
+fn either(rng: &mut Rng, placeholder: &str, own: fn(&mut Rng) -> YamlNode) -> YamlNode {
+    if rng.one_in(4) { own(rng) } else { YamlNode::text(placeholder) }
 }
 
-fn container(rng: &mut Rng, name: &str) -> Tree {
-    let mut pairs = vec![("name", Tree::raw(name))];
+fn container(rng: &mut Rng, name: &str) -> YamlNode {
+    let mut pairs = vec![("name", YamlNode::raw(name))];
     let env = match rng.below(6) {
         0 => None,
         1 | 2 => Some(entries(rng)),
         3 => match entries(rng) {
-            Tree::List(mut items) => {
-                items.insert(0, Tree::text("{{ env }}"));
-                Some(Tree::List(items))
+            YamlNode::List(mut items) => {
+                items.insert(0, YamlNode::text("{{ env }}"));
+                Some(YamlNode::List(items))
             }
             other => Some(other),
         },
-        _ => Some(Tree::text("{{ env }}")),
+        _ => Some(YamlNode::text("{{ env }}")),
     };
     pairs.extend(env.map(|env| ("env", env)));
     if !rng.one_in(5) {
-        pairs.push(("image", either(rng, "{{ image }}", |rng| Tree::text(&template_text(rng)))));
+        pairs.push(("image", either(rng, "{{ image }}", |rng| YamlNode::text(&template_text(rng)))));
     }
     if !rng.one_in(5) {
-        pairs.push(("args", either(rng, "{{ command }}", |rng| Tree::raw(quoted(rng, quirks::COMMANDS)))));
+        pairs.push(("args", either(rng, "{{ command }}", |rng| YamlNode::raw(quoted(rng, quirks::COMMANDS)))));
     }
     if rng.one_in(4) {
-        pairs.push(("envFrom", Tree::raw("[{secretRef: {name: s}}]")));
+        pairs.push(("envFrom", YamlNode::raw("[{secretRef: {name: s}}]")));
     }
     if rng.one_in(3) {
-        let amounts = Tree::map([("cpu", Tree::text("{{ cpu_limit }}")), ("memory", Tree::text(&template_text(rng)))]);
-        pairs.push(("resources", Tree::map([("limits", amounts)])));
+        let amounts = YamlNode::map([
+            ("cpu", YamlNode::text("{{ cpu_limit }}")),
+            ("memory", YamlNode::text(&template_text(rng))),
+        ]);
+        pairs.push(("resources", YamlNode::map([("limits", amounts)])));
     }
     if rng.one_in(3) {
         pairs.push(("x", value(rng, 2)));
     }
-    Tree::map(pairs)
+    YamlNode::map(pairs)
 }
 
-fn labels(rng: &mut Rng) -> Tree {
-    let mut tree = Tree::Map(Vec::new());
+fn labels(rng: &mut Rng) -> YamlNode {
+    let mut tree = YamlNode::Map(Vec::new());
     for _ in 0..rng.below(4) {
         let key = match rng.below(3) {
             0 => serde_json::Value::String(name(rng)).to_string(),
             _ => quoted(rng, quirks::KEYS),
         };
         let value = name(rng);
-        tree.set(&key, Tree::text(&value));
+        tree.set(&key, YamlNode::text(&value));
     }
     tree
 }
 
 /// A template as people write them.
-fn template(rng: &mut Rng) -> Tree {
+fn template(rng: &mut Rng) -> YamlNode {
     let mut containers = vec![container(rng, "prefect-job")];
     if rng.one_in(5) {
         containers.push(container(rng, "sidecar"));
     }
     let mut pod = vec![
-        ("parallelism", Tree::raw("1")),
-        ("completions", Tree::raw("1")),
-        ("restartPolicy", Tree::raw("Never")),
-        ("serviceAccountName", Tree::text("{{ service_account_name }}")),
-        ("containers", Tree::List(containers)),
+        ("parallelism", YamlNode::raw("1")),
+        ("completions", YamlNode::raw("1")),
+        ("restartPolicy", YamlNode::raw("Never")),
+        ("serviceAccountName", YamlNode::text("{{ service_account_name }}")),
+        ("containers", YamlNode::List(containers)),
     ];
     if rng.one_in(6) {
-        pod.push(("initContainers", Tree::List(vec![container(rng, "init")])));
+        pod.push(("initContainers", YamlNode::List(vec![container(rng, "init")])));
     }
-    let mut pod_template = vec![("spec", Tree::map(pod))];
+    let mut pod_template = vec![("spec", YamlNode::map(pod))];
     if rng.one_in(3) {
         let mut metadata = vec![("labels", labels(rng))];
         if rng.one_in(2) {
             metadata.push(("annotations", labels(rng)));
         }
-        pod_template.push(("metadata", Tree::map(metadata)));
+        pod_template.push(("metadata", YamlNode::map(metadata)));
     }
-    let mut spec = vec![("template", Tree::map(pod_template))];
+    let mut spec = vec![("template", YamlNode::map(pod_template))];
     if !rng.one_in(6) {
-        let limit = Tree::raw(rng.choose(&["0", "0", "0", "3", "\"{{ backoff_limit }}\"", "false", "0.0"]));
+        let limit = YamlNode::raw(rng.choose(&["0", "0", "0", "3", "\"{{ backoff_limit }}\"", "false", "0.0"]));
         spec.insert(0, ("backoffLimit", limit));
     }
     let mut metadata = vec![
         ("labels", either(rng, "{{ labels }}", labels)),
         ("annotations", either(rng, "{{ annotations }}", labels)),
-        ("namespace", either(rng, "{{ namespace }}", |_| Tree::raw("own"))),
-        ("generateName", either(rng, "{{ name }}-", |rng| Tree::text(&template_text(rng)))),
-        ("name", Tree::text("{{ name }}")),
+        ("namespace", either(rng, "{{ namespace }}", |_| YamlNode::raw("own"))),
+        ("generateName", either(rng, "{{ name }}-", |rng| YamlNode::text(&template_text(rng)))),
+        ("name", YamlNode::text("{{ name }}")),
     ];
     metadata.retain(|(key, _)| !rng.one_in(if *key == "name" { 2 } else { 5 }));
-    let mut job = vec![("apiVersion", Tree::raw("batch/v1")), ("kind", Tree::raw("Job"))];
+    let mut job = vec![("apiVersion", YamlNode::raw("batch/v1")), ("kind", YamlNode::raw("Job"))];
     if !rng.one_in(10) {
-        job.push(("metadata", Tree::map(metadata)));
+        job.push(("metadata", YamlNode::map(metadata)));
     }
-    job.push(("spec", Tree::map(spec)));
+    job.push(("spec", YamlNode::map(spec)));
     let mut configuration = vec![
-        ("command", either(rng, "{{ command }}", |rng| Tree::raw(quoted(rng, quirks::COMMANDS)))),
+        ("command", either(rng, "{{ command }}", |rng| YamlNode::raw(quoted(rng, quirks::COMMANDS)))),
         ("env", either(rng, "{{ env }}", |rng| if rng.one_in(3) { entries(rng) } else { env(rng) })),
         ("labels", either(rng, "{{ labels }}", labels)),
         ("annotations", either(rng, "{{ annotations }}", labels)),
-        ("name", either(rng, "{{ name }}", |rng| Tree::text(&template_text(rng)))),
-        ("namespace", either(rng, "{{ namespace }}", |_| Tree::raw("own"))),
-        ("stream_output", Tree::text("{{ stream_output }}")),
-        ("pod_watch_timeout_seconds", Tree::text("{{ pod_watch_timeout_seconds }}")),
+        ("name", either(rng, "{{ name }}", |rng| YamlNode::text(&template_text(rng)))),
+        ("namespace", either(rng, "{{ namespace }}", |_| YamlNode::raw("own"))),
+        ("stream_output", YamlNode::text("{{ stream_output }}")),
+        ("pod_watch_timeout_seconds", YamlNode::text("{{ pod_watch_timeout_seconds }}")),
     ];
     configuration.retain(|_| !rng.one_in(8));
-    configuration.push(("job_manifest", Tree::map(job)));
-    let mut properties = Tree::Map(Vec::new());
+    configuration.push(("job_manifest", YamlNode::map(job)));
+    let mut properties = YamlNode::Map(Vec::new());
     for (name, _) in quirks::VARIABLES {
         if rng.one_in(3) {
             continue;
         }
-        let mut schema = vec![("title", Tree::text(name))];
+        let mut schema = vec![("title", YamlNode::text(name))];
         if rng.one_in(2) {
             schema.push(("default", variable(rng, name)));
         }
-        properties.set(name, Tree::map(schema));
+        properties.set(name, YamlNode::map(schema));
     }
-    let variables = Tree::map([("type", Tree::raw("object")), ("properties", properties)]);
-    Tree::map([("job_configuration", Tree::map(configuration)), ("variables", variables)])
+    let variables = YamlNode::map([("type", YamlNode::raw("object")), ("properties", properties)]);
+    YamlNode::map([("job_configuration", YamlNode::map(configuration)), ("variables", variables)])
 }
 
 /// A value for a variable.
-fn variable(rng: &mut Rng, name: &str) -> Tree {
+fn variable(rng: &mut Rng, name: &str) -> YamlNode {
     match name {
         "env" if rng.one_in(4) => entries(rng),
         "env" => env(rng),
         "labels" | "annotations" => labels(rng),
-        "name" if rng.one_in(2) => Tree::text(&self::name(rng)),
-        "name" => Tree::text(&template_text(rng)),
+        "name" if rng.one_in(2) => YamlNode::text(&self::name(rng)),
+        "name" => YamlNode::text(&template_text(rng)),
         "m" | "l" => value(rng, 3),
         _ => match quirks::VARIABLES.iter().find(|(own, _)| *own == name) {
-            Some((_, values)) if !rng.one_in(8) => Tree::raw(rng.choose(values)),
+            Some((_, values)) if !rng.one_in(8) => YamlNode::raw(rng.choose(values)),
             _ => value(rng, 1),
         },
     }
 }
 
-fn variables(rng: &mut Rng) -> Tree {
-    let mut tree = Tree::Map(Vec::new());
+fn variables(rng: &mut Rng) -> YamlNode {
+    let mut tree = YamlNode::Map(Vec::new());
     for (name, _) in quirks::VARIABLES {
         if rng.one_in(4) {
             let value = variable(rng, name);
@@ -387,32 +390,32 @@ fn variables(rng: &mut Rng) -> Tree {
     tree
 }
 
-fn scenario(rng: &mut Rng, environment: &mut Rng) -> Tree {
-    let mut tree = Tree::Map(Vec::new());
-    let some = |rng: &mut Rng, tree: &mut Tree, key: &str, one_in: usize, value: fn(&mut Rng) -> Tree| {
+fn scenario(rng: &mut Rng, environment: &mut Rng) -> YamlNode {
+    let mut tree = YamlNode::Map(Vec::new());
+    let some = |rng: &mut Rng, tree: &mut YamlNode, key: &str, one_in: usize, value: fn(&mut Rng) -> YamlNode| {
         if rng.one_in(one_in) {
             let value = value(rng);
             tree.set(key, value);
         }
     };
     let named = |rng: &mut Rng| {
-        let mut tree = Tree::Map(Vec::new());
+        let mut tree = YamlNode::Map(Vec::new());
         some(rng, &mut tree, "name", 2, |rng| {
             let name = name(rng);
             // No server takes all of them.
-            Tree::text(&if rng.one_in(12) { name } else { name.replace(['/', '%', '&', '<', '>'], "+") })
+            YamlNode::text(&if rng.one_in(12) { name } else { name.replace(['/', '%', '&', '<', '>'], "+") })
         });
-        some(rng, &mut tree, "id", 6, |_| Tree::raw("00000000-0000-0000-0000-0000000ABCDE"));
+        some(rng, &mut tree, "id", 6, |_| YamlNode::raw("00000000-0000-0000-0000-0000000ABCDE"));
         tree
     };
     if !rng.one_in(3) {
         tree.set("job_variables", variables(rng));
     }
     if rng.one_in(8) {
-        tree.set("deployment", Tree::raw("null"));
+        tree.set("deployment", YamlNode::raw("null"));
     } else if rng.one_in(2) {
         let mut deployment = named(rng);
-        some(rng, &mut deployment, "updated", 5, |rng| Tree::raw(quoted(rng, quirks::TIMES)));
+        some(rng, &mut deployment, "updated", 5, |rng| YamlNode::raw(quoted(rng, quirks::TIMES)));
         some(rng, &mut deployment, "job_variables", 1, variables);
         tree.set("deployment", deployment);
     }
@@ -420,36 +423,36 @@ fn scenario(rng: &mut Rng, environment: &mut Rng) -> Tree {
         if rng.one_in(4) {
             let mut record = named(rng);
             if key == "flow_run" && rng.one_in(2) {
-                record.set("tags", Tree::raw("[t1, T 2]"));
+                record.set("tags", YamlNode::raw("[t1, T 2]"));
                 record.set("parameters", mapping(rng, |rng| value(rng, 1)));
             }
             tree.set(key, record);
         }
     }
-    let mut worker = if rng.one_in(4) { named(rng) } else { Tree::Map(Vec::new()) };
-    let mut environ = Tree::Map(Vec::new());
+    let mut worker = if rng.one_in(4) { named(rng) } else { YamlNode::Map(Vec::new()) };
+    let mut environ = YamlNode::Map(Vec::new());
     for _ in 0..environment.below(4) {
         let (name, value) = quirks::setting(environment);
-        environ.set(name, Tree::text(value));
+        environ.set(name, YamlNode::text(value));
     }
     if environment.one_in(3) {
         let (name, value) = quirks::setting_of_kubernetes(environment);
-        environ.set(&name, Tree::text(value));
+        environ.set(&name, YamlNode::text(value));
     }
     if environment.one_in(3) {
-        environ.set("PREFECT_API_URL", Tree::text("http://prefect:4200/api"));
+        environ.set("PREFECT_API_URL", YamlNode::text("http://prefect:4200/api"));
     }
     if environment.one_in(3) {
-        environ.set("PREFECT_API_KEY", Tree::text("pnu_plain"));
+        environ.set("PREFECT_API_KEY", YamlNode::text("pnu_plain"));
     }
     if environment.one_in(3) {
-        environ.set("OWN", Tree::raw(quoted(environment, quirks::TEXTS)));
+        environ.set("OWN", YamlNode::raw(quoted(environment, quirks::TEXTS)));
     }
     if environment.one_in(3) {
-        let mut settings = Tree::Map(Vec::new());
+        let mut settings = YamlNode::Map(Vec::new());
         for (name, values) in quirks::SETTINGS {
             if environment.one_in(3) {
-                settings.set(name, Tree::raw(environment.choose(values)));
+                settings.set(name, YamlNode::raw(environment.choose(values)));
             }
         }
         worker.set("settings", settings);

@@ -5,20 +5,20 @@ mod quirks;
 mod settings;
 pub(crate) mod table;
 
-use crate::side::WORKER;
-use crate::{random, written};
+use crate::reference::WORKER;
+use crate::{handwritten, random};
 
 /// Cases of which Prefect makes a Job and jobplate says that it does not follow them, in their order.
 pub(crate) const REFUSED: [&str; 4] = ["groups-as-json 1", "groups-as-json 2", "groups-as-json 3", "surrogates 1"];
 
 #[test]
 fn previews_are_what_prefect_makes() {
-    written::check(&WORKER);
+    handwritten::check(&WORKER);
 }
 
 #[test]
 fn one_process_answers_as_one_for_each_case_does() {
-    written::check_fresh(&WORKER);
+    handwritten::check_fresh(&WORKER);
 }
 
 #[test]

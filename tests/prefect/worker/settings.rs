@@ -4,8 +4,8 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::side::WORKER;
-use crate::venv::{find, programs};
+use crate::reference::WORKER;
+use crate::venv::{find_venv, require_venv};
 
 /// The tables, by their names.
 const TABLES: [(&str, &str); 3] = [
@@ -31,12 +31,12 @@ fn own(table: &str) -> Vec<Value> {
 fn tables_are_prefects() {
     let home = tempfile::tempdir().expect("a temporary folder can be made");
     let newest = WORKER.versions[0];
-    if programs(newest).is_none() {
+    if require_venv(newest).is_none() {
         return;
     }
     // Of what is recorded, Prefect 2 alone has a table.
     let asked = WORKER.recorded.iter().copied().filter(|version| version.full() == "2.20.26").chain([newest]);
-    for bin in asked.filter_map(find) {
+    for bin in asked.filter_map(find_venv) {
         let output = Command::new(bin.join("python"))
             .arg(WORKER.driver().with_file_name("settings.py"))
             .env_clear()

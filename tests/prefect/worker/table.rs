@@ -18,8 +18,8 @@ use std::collections::BTreeMap;
 
 use serde_yaml::{Mapping, Value};
 
-use crate::case::{Case, Version, string, versions};
-use crate::side::WORKER;
+use crate::case::{Case, PrefectVersion, string, versions};
+use crate::reference::WORKER;
 
 const SMALL: &str = r#"
 job_configuration:
@@ -100,7 +100,7 @@ pub(crate) fn parse(name: &str, table: &toml::Table) -> Result<Vec<Case>, String
 }
 
 fn parse_one(name: String, table: &toml::Table) -> Result<Vec<Case>, String> {
-    let mut of = vec![Version::Worker0_8];
+    let mut of = vec![PrefectVersion::Worker0_8];
     let mut whole = None;
     let mut template: Value = yaml(SMALL)?;
     let mut scenario = None;

@@ -6,76 +6,79 @@ use jobplate_manifest::env::{Segment, referenced_names, segments};
 
 use super::notes::Notes;
 use super::variable_mapping::Renamed;
-use crate::pyvalue::heap::{Data, Heap, Id};
-use crate::pyvalue::source::at;
-use crate::pyvalue::text;
+use crate::pyvalue::arena::{Arena, Value, ValueId};
+use crate::pyvalue::source::locate;
+use crate::pyvalue::string;
 
 /// A scalar as the text that Kubernetes wants there. Prefect 1 sends it as it is, and Kubernetes refuses that.
-pub(super) fn as_text(heap: &mut Heap, notes: &mut Notes, value: Id, what: &str) -> Result<Id> {
-    let place = heap.place(value).cloned();
-    let written = match heap.get(value) {
-        Data::Str(_) | Data::Unknown(_) => return Ok(value),
-        Data::None => String::new(),
+pub(super) fn as_text(arena: &mut Arena, notes: &mut Notes, value: ValueId, what: &str) -> Result<ValueId> {
+    let location = arena.location(value).cloned();
+    let written = match arena.get(value) {
+        Value::Str(_) | Value::Unknown(_) => return Ok(value),
+        Value::None => String::new(),
         // A date is sent as a text.
-        Data::Time(time) => time.iso(),
-        Data::Bool(_) | Data::Int(_) | Data::Float(_) => {
-            notes.add(format!("{what} is {}, and is made text: quotes are missing", heap.kind(value)), place.as_ref());
+        Value::Timestamp(time) => time.isoformat(),
+        Value::Bool(_) | Value::Int(_) | Value::Float(_) => {
+            notes.add(
+                format!("{what} is {}, and is made text: quotes are missing", arena.describe_kind(value)),
+                location.as_ref(),
+            );
             // `yes` and `0123` are to stay what was written.
-            let own = place.as_ref().map(|place| place.source.text[place.span.clone()].trim());
+            let own = location.as_ref().map(|location| location.source.text[location.span.clone()].trim());
             match own.filter(|own| !own.is_empty() && !own.contains([' ', '!', '&', '\n'])) {
                 Some(own) => own.to_owned(),
-                None => text::str(heap, value),
+                None => string::str(arena, value),
             }
         }
         _ => {
-            let error = Error::input(format!("{what} must be text, and is {}", heap.kind(value)));
-            return Err(at(error.hint("put it in quotes"), heap.place(value)));
+            let error = Error::input(format!("{what} must be text, and is {}", arena.describe_kind(value)));
+            return Err(locate(error.hint("put it in quotes"), arena.location(value)));
         }
     };
-    Ok(heap.put(Data::Str(written), place))
+    Ok(arena.alloc(Value::Str(written), location))
 }
 
 /// The same for all values of a mapping.
-pub(super) fn all_as_text(heap: &mut Heap, notes: &mut Notes, map: Id, what: &str) -> Result<Id> {
-    let Some(pairs) = heap.dict(map).map(<[_]>::to_vec) else {
-        let error = Error::input(format!("{what} must be a mapping, and is {}", heap.kind(map)));
-        return Err(at(error.hint("leave an empty key out"), heap.place(map)));
+pub(super) fn all_as_text(arena: &mut Arena, notes: &mut Notes, map: ValueId, what: &str) -> Result<ValueId> {
+    let Some(pairs) = arena.as_dict(map).map(<[_]>::to_vec) else {
+        let error = Error::input(format!("{what} must be a mapping, and is {}", arena.describe_kind(map)));
+        return Err(locate(error.hint("leave an empty key out"), arena.location(map)));
     };
     let mut texts = Vec::new();
     for (key, value) in pairs {
-        let name = heap.str(key).unwrap_or_default().to_owned();
-        texts.push((key, as_text(heap, notes, value, &format!("`{name}` of {what}"))?));
+        let name = arena.as_str(key).unwrap_or_default().to_owned();
+        texts.push((key, as_text(arena, notes, value, &format!("`{name}` of {what}"))?));
     }
-    let place = heap.place(map).cloned();
-    Ok(heap.put(Data::Dict(texts), place))
+    let location = arena.location(map).cloned();
+    Ok(arena.alloc(Value::Dict(texts), location))
 }
 
 /// A text, in which `$(NAME)` names variables by the names that they have now.
-pub(super) fn with_names(heap: &mut Heap, notes: &mut Notes, value: Id, renamed: &Renamed) -> Id {
-    let Some(old) = heap.str(value).map(str::to_owned) else { return value };
-    let place = heap.place(value).cloned();
+pub(super) fn with_names(arena: &mut Arena, notes: &mut Notes, value: ValueId, renamed: &Renamed) -> ValueId {
+    let Some(old) = arena.as_str(value).map(str::to_owned) else { return value };
+    let location = arena.location(value).cloned();
     for (name, new) in renamed {
         if new.is_none() && referenced_names(&old).any(|used| used == name) {
-            notes.add(format!("`$({name})` stands here, and that variable is left out"), place.as_ref());
+            notes.add(format!("`$({name})` stands here, and that variable is left out"), location.as_ref());
         }
     }
     let new = rewritten(&old, renamed);
-    if new == old { value } else { heap.put(Data::Str(new), place) }
+    if new == old { value } else { arena.alloc(Value::Str(new), location) }
 }
 
 /// The same for each text in a value.
-pub(super) fn all_with_names(heap: &mut Heap, notes: &mut Notes, value: Id, renamed: &Renamed) -> Id {
-    let place = heap.place(value).cloned();
-    match heap.get(value).clone() {
-        Data::Str(_) => with_names(heap, notes, value, renamed),
-        Data::List(items) => {
-            let items = items.into_iter().map(|item| all_with_names(heap, notes, item, renamed)).collect();
-            heap.put(Data::List(items), place)
+pub(super) fn all_with_names(arena: &mut Arena, notes: &mut Notes, value: ValueId, renamed: &Renamed) -> ValueId {
+    let location = arena.location(value).cloned();
+    match arena.get(value).clone() {
+        Value::Str(_) => with_names(arena, notes, value, renamed),
+        Value::List(items) => {
+            let items = items.into_iter().map(|item| all_with_names(arena, notes, item, renamed)).collect();
+            arena.alloc(Value::List(items), location)
         }
-        Data::Dict(pairs) => {
-            let pair = |(key, value)| (key, all_with_names(heap, notes, value, renamed));
+        Value::Dict(pairs) => {
+            let pair = |(key, value)| (key, all_with_names(arena, notes, value, renamed));
             let pairs = pairs.into_iter().map(pair).collect();
-            heap.put(Data::Dict(pairs), place)
+            arena.alloc(Value::Dict(pairs), location)
         }
         _ => value,
     }
@@ -97,26 +100,26 @@ fn rewritten(text: &str, renamed: &Renamed) -> String {
 }
 
 /// Whether a text in a value has a word in it.
-pub(super) fn mentions(heap: &Heap, value: Id, word: &str) -> bool {
-    match heap.get(value) {
-        Data::Str(text) => text.contains(word),
-        Data::List(items) => items.iter().any(|item| mentions(heap, *item, word)),
-        Data::Dict(pairs) => pairs.iter().any(|(_, own)| mentions(heap, *own, word)),
+pub(super) fn mentions(arena: &Arena, value: ValueId, word: &str) -> bool {
+    match arena.get(value) {
+        Value::Str(text) => text.contains(word),
+        Value::List(items) => items.iter().any(|item| mentions(arena, *item, word)),
+        Value::Dict(pairs) => pairs.iter().any(|(_, own)| mentions(arena, *own, word)),
         _ => false,
     }
 }
 
 /// Gives every `containerName` in a value that is the old name of the flow's container its new one.
-pub(super) fn rename_container(heap: &mut Heap, value: Id, old: &str, new: &str) {
-    match heap.get(value).clone() {
-        Data::List(items) => items.into_iter().for_each(|item| rename_container(heap, item, old, new)),
-        Data::Dict(pairs) => {
+pub(super) fn rename_container(arena: &mut Arena, value: ValueId, old: &str, new: &str) {
+    match arena.get(value).clone() {
+        Value::List(items) => items.into_iter().for_each(|item| rename_container(arena, item, old, new)),
+        Value::Dict(pairs) => {
             for (key, inner) in pairs {
-                if heap.str(key) == Some("containerName") && heap.str(inner) == Some(old) {
-                    let name = heap.text(new);
-                    heap.set(value, key, name);
+                if arena.as_str(key) == Some("containerName") && arena.as_str(inner) == Some(old) {
+                    let name = arena.alloc_str(new);
+                    arena.dict_set(value, key, name);
                 } else {
-                    rename_container(heap, inner, old, new);
+                    rename_container(arena, inner, old, new);
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use super::start::find_start;
 use crate::generation::{is_prefect, session_options};
-use crate::pyvalue::environ::{Environ, Known, references};
+use crate::pyvalue::environ::{Environ, Resolved, find_references};
 
 /// Commands before it that may change what it is told.
 const SETS: [&str; 13] =
@@ -26,7 +26,7 @@ pub(super) fn roughly(script: &str) -> Vec<&str> {
 ///
 /// None where the script does more that counts: sets or exports variables, or writes what Prefect reads, calls programs
 /// for words, uses variables that are not known or that it may split, quotes a dollar, matches names of files.
-pub(super) fn words(start: &[&str], script: &str, environ: &Environ) -> Option<Vec<Known>> {
+pub(super) fn words(start: &[&str], script: &str, environ: &Environ) -> Option<Vec<Resolved>> {
     let commands = commands(&joined(script))?;
     let at = commands.iter().position(|command| find_start(start, &roughly(command)).is_some())?;
     let before = commands[at].split_whitespace().take_while(|word| !is_prefect(word));
@@ -63,9 +63,9 @@ pub(super) fn words(start: &[&str], script: &str, environ: &Environ) -> Option<V
                 Some(inner) => inner.split_once('}')?,
                 None => inner.split_at(inner.find(|c| !is_name(c)).unwrap_or(inner.len())),
             };
-            let value = environ.get(name)?.value.text();
+            let value = environ.get(name)?.value.as_str();
             let splits = value.is_empty() || value.contains([' ', '\t', '\n', '*', '?', '[']);
-            if name.is_empty() || !name.chars().all(is_name) || splits && !quoted && references(value).is_empty() {
+            if name.is_empty() || !name.chars().all(is_name) || splits && !quoted && find_references(value).is_empty() {
                 return None;
             }
             marked.push_str(&format!("{MARK}{}{MARK}", values.len()));
@@ -83,7 +83,7 @@ pub(super) fn words(start: &[&str], script: &str, environ: &Environ) -> Option<V
         0 => part.to_owned(),
         _ => part.parse::<usize>().ok().and_then(|at| values.get(at).cloned()).unwrap_or_default(),
     };
-    Some(words.iter().map(|word| Known::of(word.split(MARK).enumerate().map(value_of).collect())).collect())
+    Some(words.iter().map(|word| Resolved::from_text(word.split(MARK).enumerate().map(value_of).collect())).collect())
 }
 
 /// Whether a command may change what one behind it is told.
@@ -107,7 +107,7 @@ fn commands(script: &str) -> Option<Vec<String>> {
     let mut rest = script;
     while let Some(c) = rest.chars().next() {
         let reference = (c == '<').then(|| rest.split_once('>')).flatten();
-        let reference = reference.filter(|(own, _)| !references(&format!("{own}>")).is_empty());
+        let reference = reference.filter(|(own, _)| !find_references(&format!("{own}>")).is_empty());
         if let (Some((own, behind)), false) = (reference, comment) {
             if !redirected {
                 commands.last_mut()?.push_str(&format!("{own}>"));
@@ -151,26 +151,26 @@ fn commands(script: &str) -> Option<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
-    use crate::pyvalue::environ::{Environ, Known, Variable};
+    use crate::pyvalue::environ::{Environ, EnvironVar, Resolved};
 
     const START: &str = "prefect agent kubernetes start";
 
-    fn words(script: &str, environ: &Environ) -> Option<Vec<Known>> {
+    fn words(script: &str, environ: &Environ) -> Option<Vec<Resolved>> {
         super::words(&START.split(' ').collect::<Vec<_>>(), script, environ)
     }
 
     #[test]
     fn scripts_are_followed_or_refused() {
-        let variable = |name: &str, value: Known| Variable { name: name.to_owned(), value, place: None };
-        let secret = variable("S", Known::Unknown("<Secret s, key k>".to_owned()));
-        let blank = variable("W", Known::Text("a b".to_owned()));
-        let environ = Environ(vec![variable("A", Known::Text("a".to_owned())), secret, blank]);
+        let variable = |name: &str, value: Resolved| EnvironVar { name: name.to_owned(), value, location: None };
+        let secret = variable("S", Resolved::Unknown("<Secret s, key k>".to_owned()));
+        let blank = variable("W", Resolved::Text("a b".to_owned()));
+        let environ = Environ(vec![variable("A", Resolved::Text("a".to_owned())), secret, blank]);
         let behind = |options: &str| {
             let words = words(&format!("cd /x && exec {START} {options}"), &environ)?;
             Some(words.into_iter().skip(5).collect::<Vec<_>>())
         };
-        let known = |text: &str| Known::Text(text.to_owned());
-        let unknown = |text: &str| Known::Unknown(text.to_owned());
+        let known = |text: &str| Resolved::Text(text.to_owned());
+        let unknown = |text: &str| Resolved::Unknown(text.to_owned());
         assert_eq!(behind("a \"$A b\" ${A}c"), Some(vec![known("a"), known("a b"), known("ac")]));
         assert_eq!(
             behind("K=$S -e x=<Secret s, key k>y"),

@@ -4,12 +4,12 @@
 use jobplate_diagnostic::{Error, Result};
 
 use super::config::{Config, check_level};
-use super::version::Version;
+use super::version::AgentVersion;
 use crate::kwargs::{Kwargs, iterate};
+use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::environ::Environ;
-use crate::pyvalue::heap::{Data, Heap, Id};
-use crate::pyvalue::source::at;
-use crate::pyvalue::text;
+use crate::pyvalue::source::locate;
+use crate::pyvalue::string;
 
 /// What stands for the tenant that an agent with an API key asks Prefect's API for.
 pub(super) const TENANT: &str = "00000000-0000-0000-0000-00000000d0d0";
@@ -18,44 +18,44 @@ pub(super) const TENANT: &str = "00000000-0000-0000-0000-00000000d0d0";
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Start {
     /// The arguments of Python's `KubernetesAgent`, as a mapping; none for no arguments.
-    pub kwargs: Option<Id>,
+    pub kwargs: Option<ValueId>,
     /// `--key`
-    pub key: Option<Id>,
+    pub key: Option<ValueId>,
     /// `--tenant-id`
-    pub tenant_id: Option<Id>,
+    pub tenant_id: Option<ValueId>,
     /// `--api`
-    pub api: Option<Id>,
+    pub api: Option<ValueId>,
     /// `--token`, which 0.15 still takes.
-    pub token: Option<Id>,
+    pub token: Option<ValueId>,
     /// `--log-level`
-    pub log_level: Option<Id>,
+    pub log_level: Option<ValueId>,
 }
 
 /// A started agent.
 #[derive(Debug)]
 pub struct Agent {
     /// Names and values for every flow run, in order.
-    pub env_vars: Vec<(Id, Id)>,
+    pub env_vars: Vec<(ValueId, ValueId)>,
     /// Variables for flow runs of which only the cluster knows.
-    pub unknown_env: Option<Id>,
+    pub unknown_env: Option<ValueId>,
     /// Its labels as Python prints them.
-    pub labels: Id,
+    pub labels: ValueId,
     /// For Jobs that name none.
-    pub service_account_name: Option<Id>,
+    pub service_account_name: Option<ValueId>,
     /// For Jobs that name none.
-    pub image_pull_secrets: Option<Id>,
+    pub image_pull_secrets: Option<ValueId>,
     /// Whether flow runs send their logs.
-    pub log_to_cloud: Id,
+    pub log_to_cloud: ValueId,
     /// The API key, or nothing.
-    pub api_key: Id,
+    pub api_key: ValueId,
     /// The tenant; nothing without an API key.
-    pub tenant_id: Id,
+    pub tenant_id: ValueId,
     /// Whether the tenant is only stood for.
     pub asks_for_tenant: bool,
     /// The job template that it is started with.
-    pub job_template_path: Option<Id>,
+    pub job_template_path: Option<ValueId>,
     /// Where its Jobs are made.
-    pub namespace: Option<Id>,
+    pub namespace: Option<ValueId>,
 }
 
 const ARGUMENTS: [&str; 14] = [
@@ -77,9 +77,15 @@ const ARGUMENTS: [&str; 14] = [
 
 impl Agent {
     /// Starts an agent; what it was started with goes into the configuration. Fails where the real one can't start.
-    pub fn start(heap: &mut Heap, version: Version, start: Start, environ: &Environ, config: Config) -> Result<Self> {
-        let given = start.kwargs.unwrap_or_else(|| heap.put(Data::Dict(Vec::new()), None));
-        let kwargs = Kwargs::read(heap, given, &ARGUMENTS, "KubernetesAgent")?;
+    pub fn start(
+        arena: &mut Arena,
+        version: AgentVersion,
+        start: Start,
+        environ: &Environ,
+        config: Config,
+    ) -> Result<Self> {
+        let given = start.kwargs.unwrap_or_else(|| arena.alloc(Value::Dict(Vec::new()), None));
+        let kwargs = Kwargs::read(arena, given, &ARGUMENTS, "KubernetesAgent")?;
         for (setting, value) in [
             ("cloud.api_key", start.key),
             ("cloud.tenant_id", start.tenant_id),
@@ -87,130 +93,131 @@ impl Agent {
             ("cloud.agent.auth_token", start.token),
             ("cloud.agent.level", start.log_level),
         ] {
-            if let Some(value) = value.filter(|value| heap.is_true(*value)) {
-                config.set(heap, setting, value);
+            if let Some(value) = value.filter(|value| arena.is_truthy(*value)) {
+                config.set(arena, setting, value);
             }
         }
-        let (api_key, tenant_id, asks_for_tenant) = credentials(heap, version, config)?;
-        check_name(heap, kwargs, config)?;
-        check_level(heap, config, "cloud.agent.level")?;
-        let attributes = config.get(heap, "logging.log_attributes");
-        let is_loud = config.get(heap, "cloud.agent.level").is_some_and(|level| heap.str(level) == Some("DEBUG"));
+        let (api_key, tenant_id, asks_for_tenant) = credentials(arena, version, config)?;
+        check_name(arena, kwargs, config)?;
+        check_level(arena, config, "cloud.agent.level")?;
+        let attributes = config.get(arena, "logging.log_attributes");
+        let is_loud = config.get(arena, "cloud.agent.level").is_some_and(|level| arena.as_str(level) == Some("DEBUG"));
         if let Some(attributes) = attributes.filter(|_| is_loud) {
             // What it says when it starts has them in it.
-            iterate(heap, attributes, "`logging.log_attributes`")?;
+            iterate(arena, attributes, "`logging.log_attributes`")?;
         }
         let mut unknown_env = None;
-        let env_vars = match kwargs.truthy(heap, "env_vars").or_else(|| config.get(heap, "cloud.agent.env_vars")) {
-            Some(given) if matches!(heap.get(given), Data::Unknown(_)) => {
+        let env_vars = match kwargs.truthy(arena, "env_vars").or_else(|| config.get(arena, "cloud.agent.env_vars")) {
+            Some(given) if matches!(arena.get(given), Value::Unknown(_)) => {
                 unknown_env = Some(given);
                 Vec::new()
             }
-            Some(given) => pairs(heap, given)?,
+            Some(given) => pairs(arena, given)?,
             None => Vec::new(),
         };
-        let log_to_cloud = match kwargs.get(heap, "no_cloud_logs") {
+        let log_to_cloud = match kwargs.get(arena, "no_cloud_logs") {
             Some(no) => {
-                let data = Data::Bool(!heap.is_true(no));
-                let place = heap.place(no).cloned();
-                heap.put(data, place)
+                let data = Value::Bool(!arena.is_truthy(no));
+                let location = arena.location(no).cloned();
+                arena.alloc(data, location)
             }
-            None => setting(heap, config, "cloud.send_flow_run_logs")?,
+            None => setting(arena, config, "cloud.send_flow_run_logs")?,
         };
-        let variable = |heap: &mut Heap, name: &str| {
+        let variable = |arena: &mut Arena, name: &str| {
             let variable = environ.get(name)?;
-            Some(heap.put(variable.value.clone().into(), variable.place.clone()))
+            Some(arena.alloc(variable.value.clone().into(), variable.location.clone()))
         };
-        let service_account_name = match kwargs.truthy(heap, "service_account_name") {
+        let service_account_name = match kwargs.truthy(arena, "service_account_name") {
             Some(name) => Some(name),
-            None => variable(heap, "SERVICE_ACCOUNT_NAME"),
+            None => variable(arena, "SERVICE_ACCOUNT_NAME"),
         };
-        let image_pull_secrets = match kwargs.truthy(heap, "image_pull_secrets") {
+        let image_pull_secrets = match kwargs.truthy(arena, "image_pull_secrets") {
             Some(secrets) => Some(secrets),
-            None => variable(heap, "IMAGE_PULL_SECRETS")
-                .filter(|secrets| heap.is_true(*secrets))
-                .map(|secrets| split_at_commas(heap, secrets)),
+            None => variable(arena, "IMAGE_PULL_SECRETS")
+                .filter(|secrets| arena.is_truthy(*secrets))
+                .map(|secrets| split_at_commas(arena, secrets)),
         };
-        let namespace = match kwargs.truthy(heap, "namespace") {
+        let namespace = match kwargs.truthy(arena, "namespace") {
             Some(namespace) => Some(namespace),
-            None => variable(heap, "NAMESPACE"),
+            None => variable(arena, "NAMESPACE"),
         };
         Ok(Agent {
             env_vars,
             unknown_env,
-            labels: labels(heap, kwargs, config)?,
+            labels: labels(arena, kwargs, config)?,
             service_account_name,
             image_pull_secrets,
             log_to_cloud,
             api_key,
             tenant_id,
             asks_for_tenant,
-            job_template_path: kwargs.truthy(heap, "job_template_path"),
+            job_template_path: kwargs.truthy(arena, "job_template_path"),
             namespace,
         })
     }
 }
 
 /// A setting that Prefect has by itself.
-pub(super) fn setting(heap: &Heap, config: Config, name: &str) -> Result<Id> {
-    config.get(heap, name).ok_or_else(|| Error::input(format!("Prefect has no setting `{name}` here")))
+pub(super) fn setting(arena: &Arena, config: Config, name: &str) -> Result<ValueId> {
+    config.get(arena, name).ok_or_else(|| Error::input(format!("Prefect has no setting `{name}` here")))
 }
 
 /// The names between commas, without the blanks around them.
-pub(super) fn split_at_commas(heap: &mut Heap, list: Id) -> Id {
-    let place = heap.place(list).cloned();
-    let items = match heap.get(list).clone() {
-        Data::Str(text) => {
-            text.split(',').map(|name| heap.put(Data::Str(text::strip(name).to_owned()), place.clone())).collect()
-        }
+pub(super) fn split_at_commas(arena: &mut Arena, list: ValueId) -> ValueId {
+    let location = arena.location(list).cloned();
+    let items = match arena.get(list).clone() {
+        Value::Str(text) => text
+            .split(',')
+            .map(|name| arena.alloc(Value::Str(string::strip(name).to_owned()), location.clone()))
+            .collect(),
         _ => vec![list],
     };
-    heap.put(Data::List(items), place)
+    arena.alloc(Value::List(items), location)
 }
 
 /// API key and tenant, and whether the tenant is asked for.
-fn credentials(heap: &mut Heap, version: Version, config: Config) -> Result<(Id, Id, bool)> {
-    let key = config.get(heap, "cloud.api_key").filter(|key| heap.is_true(*key));
-    let tenant = config.get(heap, "cloud.tenant_id").filter(|tenant| heap.is_true(*tenant));
+fn credentials(arena: &mut Arena, version: AgentVersion, config: Config) -> Result<(ValueId, ValueId, bool)> {
+    let key = config.get(arena, "cloud.api_key").filter(|key| arena.is_truthy(*key));
+    let tenant = config.get(arena, "cloud.tenant_id").filter(|tenant| arena.is_truthy(*tenant));
     let tenant = match (tenant, version) {
-        (Some(tenant), Version::V1_4) => Some(uuid(heap, tenant)?),
-        (tenant, Version::V0_15) => {
-            let has = |name: &str| config.get(heap, name).is_some_and(|value| heap.is_true(value));
+        (Some(tenant), AgentVersion::V1_4) => Some(uuid(arena, tenant)?),
+        (tenant, AgentVersion::V0_15) => {
+            let has = |name: &str| config.get(arena, name).is_some_and(|value| arena.is_truthy(value));
             let has_token = has("cloud.agent.auth_token") || has("cloud.auth_token");
-            let is_cloud = heap.str(setting(heap, config, "backend")?) == Some("cloud");
+            let is_cloud = arena.as_str(setting(arena, config, "backend")?) == Some("cloud");
             if key.is_none() && !has_token && is_cloud {
                 // It looks for a token in a file that is called by the API, and logs in to the tenant.
-                let api = setting(heap, config, "cloud.api")?;
-                if heap.is_true(api) && !matches!(heap.get(api), Data::Str(_) | Data::Unknown(_)) {
+                let api = setting(arena, config, "cloud.api")?;
+                if arena.is_truthy(api) && !matches!(arena.get(api), Value::Str(_) | Value::Unknown(_)) {
                     let error = Error::input("Prefect's agent can't start: its API is no text");
-                    return Err(at(error.hint("write a URL"), heap.place(api)));
+                    return Err(locate(error.hint("write a URL"), arena.location(api)));
                 }
                 if let Some(tenant) = tenant {
-                    uuid(heap, tenant)?;
+                    uuid(arena, tenant)?;
                 }
             }
             tenant
         }
         (None, _) => None,
     };
-    let Some(key) = key else { return Ok((heap.text(""), heap.text(""), false)) };
+    let Some(key) = key else { return Ok((arena.alloc_str(""), arena.alloc_str(""), false)) };
     if let Some(tenant) = tenant {
         return Ok((key, tenant, false));
     }
-    let backend = setting(heap, config, "backend")?;
-    if !["cloud", "server"].iter().any(|known| heap.str(backend) == Some(known)) {
+    let backend = setting(arena, config, "backend")?;
+    if !["cloud", "server"].iter().any(|known| arena.as_str(backend) == Some(known)) {
         let error = Error::input("with this backend Prefect can't tell the tenant of its API key");
-        return Err(at(error.hint("PREFECT__BACKEND is `cloud` or `server`"), heap.place(backend)));
+        return Err(locate(error.hint("PREFECT__BACKEND is `cloud` or `server`"), arena.location(backend)));
     }
-    Ok((key, heap.text(TENANT), true))
+    Ok((key, arena.alloc_str(TENANT), true))
 }
 
 /// A tenant as Prefect 1 takes it: 32 hexadecimal digits.
-fn uuid(heap: &mut Heap, tenant: Id) -> Result<Id> {
-    if let Data::Unknown(_) = heap.get(tenant) {
+fn uuid(arena: &mut Arena, tenant: ValueId) -> Result<ValueId> {
+    if let Value::Unknown(_) = arena.get(tenant) {
         return Ok(tenant);
     }
-    let digits = heap.str(tenant).map(|text| {
+    let digits = arena.as_str(tenant).map(|text| {
         let bare = text.replace("urn:", "").replace("uuid:", "");
         bare.trim_matches(['{', '}']).replace('-', "").to_lowercase()
     });
@@ -218,62 +225,65 @@ fn uuid(heap: &mut Heap, tenant: Id) -> Result<Id> {
         digits.filter(|digits| digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
     else {
         let error = Error::input("Prefect's agent can't start: the tenant is no UUID");
-        return Err(at(error.hint("a tenant looks like 12345678-1234-1234-1234-123456789abc"), heap.place(tenant)));
+        return Err(locate(
+            error.hint("a tenant looks like 12345678-1234-1234-1234-123456789abc"),
+            arena.location(tenant),
+        ));
     };
     let parts = [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]];
-    let place = heap.place(tenant).cloned();
-    Ok(heap.put(Data::Str(parts.join("-")), place))
+    let location = arena.location(tenant).cloned();
+    Ok(arena.alloc(Value::Str(parts.join("-")), location))
 }
 
 /// Fails where the agent's name is none for a logger.
-fn check_name(heap: &Heap, kwargs: Kwargs, config: Config) -> Result<()> {
-    let name = kwargs.truthy(heap, "name").or_else(|| config.get(heap, "cloud.agent.name"));
-    match name.filter(|name| heap.is_true(*name)) {
-        Some(name) if !matches!(heap.get(name), Data::Str(_) | Data::Unknown(_)) => {
+fn check_name(arena: &Arena, kwargs: Kwargs, config: Config) -> Result<()> {
+    let name = kwargs.truthy(arena, "name").or_else(|| config.get(arena, "cloud.agent.name"));
+    match name.filter(|name| arena.is_truthy(*name)) {
+        Some(name) if !matches!(arena.get(name), Value::Str(_) | Value::Unknown(_)) => {
             let error = Error::input("Prefect's agent can't start: its name is no text");
-            Err(at(error.hint("a name like 42 is read as a number"), heap.place(name)))
+            Err(locate(error.hint("a name like 42 is read as a number"), arena.location(name)))
         }
         _ => Ok(()),
     }
 }
 
 /// The labels as Python prints them.
-fn labels(heap: &mut Heap, kwargs: Kwargs, config: Config) -> Result<Id> {
-    if let Some(labels) = kwargs.truthy(heap, "labels") {
-        let place = heap.place(labels).cloned();
-        let printed = text::str(heap, labels);
-        return Ok(heap.put(Data::Str(printed), place));
+fn labels(arena: &mut Arena, kwargs: Kwargs, config: Config) -> Result<ValueId> {
+    if let Some(labels) = kwargs.truthy(arena, "labels") {
+        let location = arena.location(labels).cloned();
+        let printed = string::str(arena, labels);
+        return Ok(arena.alloc(Value::Str(printed), location));
     }
-    let Some(labels) = config.get(heap, "cloud.agent.labels") else { return Ok(heap.text("[]")) };
-    if let Data::Unknown(_) = heap.get(labels) {
+    let Some(labels) = config.get(arena, "cloud.agent.labels") else { return Ok(arena.alloc_str("[]")) };
+    if let Value::Unknown(_) = arena.get(labels) {
         return Ok(labels);
     }
-    let items = iterate(heap, labels, "the agent's labels")?;
+    let items = iterate(arena, labels, "the agent's labels")?;
     // What the configuration holds are lists and mappings of its own kind.
-    let shown = |item: &Id| match heap.get(*item) {
-        Data::List(_) => format!("BoxList({})", text::repr(heap, *item)),
-        Data::Dict(_) => format!("Config({})", text::repr(heap, *item)),
-        _ => text::repr(heap, *item),
+    let shown = |item: &ValueId| match arena.get(*item) {
+        Value::List(_) => format!("BoxList({})", string::repr(arena, *item)),
+        Value::Dict(_) => format!("Config({})", string::repr(arena, *item)),
+        _ => string::repr(arena, *item),
     };
     let printed = format!("[{}]", items.iter().map(shown).collect::<Vec<_>>().join(", "));
-    let place = heap.place(labels).cloned();
-    Ok(heap.put(Data::Str(printed), place))
+    let location = arena.location(labels).cloned();
+    Ok(arena.alloc(Value::Str(printed), location))
 }
 
 /// What Python's `dict.update` takes: a mapping, or things of two items each.
-fn pairs(heap: &mut Heap, given: Id) -> Result<Vec<(Id, Id)>> {
-    if let Some(pairs) = heap.dict(given) {
+fn pairs(arena: &mut Arena, given: ValueId) -> Result<Vec<(ValueId, ValueId)>> {
+    if let Some(pairs) = arena.as_dict(given) {
         return Ok(pairs.to_vec());
     }
     let mut out = Vec::new();
-    for item in iterate(heap, given, "the agent's env")? {
-        match iterate(heap, item, "an item of the agent's env")?.as_slice() {
-            [name, value] if heap.is_hashable(*name) => out.push((*name, *value)),
+    for item in iterate(arena, given, "the agent's env")? {
+        match iterate(arena, item, "an item of the agent's env")?.as_slice() {
+            [name, value] if arena.is_hashable(*name) => out.push((*name, *value)),
             _ => {
                 let error = Error::input("the agent's env is no mapping of names to values");
-                return Err(at(
+                return Err(locate(
                     error.hint("Prefect itself fails here; write {\"NAME\": \"value\"}"),
-                    heap.place(given),
+                    arena.location(given),
                 ));
             }
         }

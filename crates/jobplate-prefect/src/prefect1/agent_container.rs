@@ -19,7 +19,7 @@ use crate::variables::{API, API_KEY, BACKEND, CLOUD_API_URL, LOCAL_SECRETS};
 pub const TOKEN: &str = "PREFECT__CLOUD__AGENT__AUTH_TOKEN";
 
 /// Why nobody misses `USE_LOCAL_SECRETS`.
-pub const LOCAL_ANYWAY: &str = "under Prefect Server flows find the secrets in their environment all the same";
+pub const LOCAL_SECRETS_REASON: &str = "under Prefect Server flows find the secrets in their environment all the same";
 
 /// The first version that knows API keys.
 const FIRST_WITH_KEYS: [u32; 2] = [0, 15];
@@ -63,7 +63,7 @@ impl<'a> AgentContainer<'a> {
         }
         if settings.local_secrets.is_some() {
             remarks.push(format!(
-                "{LOCAL_SECRETS} has no effect on {object}: an agent gives every flow run \"false\"; {LOCAL_ANYWAY}"
+                "{LOCAL_SECRETS} has no effect on {object}: an agent gives every flow run \"false\"; {LOCAL_SECRETS_REASON}"
             ));
         }
         remarks

@@ -10,12 +10,12 @@ use toml::de::{DeTable, DeValue};
 
 use super::defaults::{Default, RESERVED, SETTINGS};
 use crate::kwargs::iterate;
-use crate::pyvalue::environ::{Environ, Known, Variable};
-use crate::pyvalue::heap::{Data, Heap, Id};
+use crate::pyvalue::arena::{Arena, Value, ValueId};
+use crate::pyvalue::environ::{Environ, EnvironVar, Resolved};
 use crate::pyvalue::literal;
-use crate::pyvalue::source::{Place, Text, at};
-use crate::pyvalue::text;
-use crate::pyvalue::time::Time;
+use crate::pyvalue::source::{Location, SourceFile, locate};
+use crate::pyvalue::string;
+use crate::pyvalue::timestamp::Timestamp;
 
 /// What every variable that Prefect reads begins with.
 pub(super) const PREFIX: &str = "PREFECT__";
@@ -25,20 +25,20 @@ const ROUNDS: usize = 10;
 
 /// The settings of a process, by section and key.
 #[derive(Clone, Copy, Debug)]
-pub struct Config(Id);
+pub struct Config(ValueId);
 
 impl Config {
     /// The value of a setting, such as `cloud.api`; none where it is not there.
-    pub fn get(self, heap: &Heap, setting: &str) -> Option<Id> {
-        setting.split('.').try_fold(self.0, |section, key| heap.item(section, key))
+    pub fn get(self, arena: &Arena, setting: &str) -> Option<ValueId> {
+        setting.split('.').try_fold(self.0, |section, key| arena.dict_get(section, key))
     }
 
     /// Sets `section.key`; nothing where the section is none.
-    pub fn set(self, heap: &mut Heap, setting: &str, value: Id) {
+    pub fn set(self, arena: &mut Arena, setting: &str, value: ValueId) {
         if let Some((section, key)) = setting.rsplit_once('.')
-            && let Some(section) = self.get(heap, section)
+            && let Some(section) = self.get(arena, section)
         {
-            heap.set_item(section, key, value);
+            arena.dict_set_str(section, key, value);
         }
     }
 }
@@ -46,49 +46,52 @@ impl Config {
 /// Loads the configuration of a process with this environment and this text as the user's `config.toml`.
 ///
 /// Fails where Prefect can't start with it.
-pub(super) fn load(heap: &mut Heap, environ: &Environ, user: Option<&Rc<Text>>) -> Result<Config> {
+pub(super) fn load(arena: &mut Arena, environ: &Environ, user: Option<&Rc<SourceFile>>) -> Result<Config> {
     let mut flat = Flat::default();
     for (name, value) in &SETTINGS {
         let data = match value {
-            Default::Bool(is) => Data::Bool(*is),
-            Default::Float(float) => Data::Float(*float),
-            Default::Int(whole) => Data::Int(BigInt::from(*whole)),
-            Default::Str(text) => Data::Str((*text).to_owned()),
+            Default::Bool(is) => Value::Bool(*is),
+            Default::Float(float) => Value::Float(*float),
+            Default::Int(whole) => Value::Int(BigInt::from(*whole)),
+            Default::Str(text) => Value::Str((*text).to_owned()),
         };
-        let value = heap.put(data, None);
+        let value = arena.alloc(data, None);
         flat.set(name.split('.').map(str::to_owned).collect(), value);
     }
     if let Some(user) = user {
         let table = parse_toml(user)?;
         check_lists(table.get_ref().values(), user)?;
-        flat.merge(heap, &mut Vec::new(), table.get_ref(), user);
+        flat.merge(arena, &mut Vec::new(), table.get_ref(), user);
     }
     for variable in environ.0.iter().filter(|variable| variable.name.starts_with(PREFIX)) {
-        let value = of_variable(heap, environ, variable)?;
+        let value = of_variable(arena, environ, variable)?;
         flat.set(path(&variable.name[PREFIX.len()..]), value);
     }
     for position in 0..flat.0.len() {
         let value = flat.0[position].1;
-        flat.0[position].1 = settle(heap, environ, value);
+        flat.0[position].1 = settle(arena, environ, value);
     }
-    flat.refer(heap)?;
-    let root = flat.nest(heap)?;
-    check_keys(heap, root)?;
-    check(heap, Config(root))
+    flat.refer(arena)?;
+    let root = flat.nest(arena)?;
+    check_keys(arena, root)?;
+    check(arena, Config(root))
 }
 
 /// Reads a `config.toml`.
-pub(super) fn parse_toml(source: &Rc<Text>) -> Result<toml::Spanned<DeTable<'_>>> {
+pub(super) fn parse_toml(source: &Rc<SourceFile>) -> Result<toml::Spanned<DeTable<'_>>> {
     DeTable::parse(&source.text).map_err(|error| {
         let error_at = error.span().unwrap_or(0..0);
-        let place = Place { source: Rc::clone(source), span: error_at };
+        let location = Location { source: Rc::clone(source), span: error_at };
         // The library's words may quote the text.
-        at(Error::input("this is no TOML").hint("see https://toml.io for its grammar"), Some(&place))
+        locate(Error::input("this is no TOML").hint("see https://toml.io for its grammar"), Some(&location))
     })
 }
 
 /// Fails at a list whose items are of several types: Prefect's own TOML reader takes none.
-fn check_lists<'t>(values: impl Iterator<Item = &'t toml::Spanned<DeValue<'t>>>, source: &Rc<Text>) -> Result<()> {
+fn check_lists<'t>(
+    values: impl Iterator<Item = &'t toml::Spanned<DeValue<'t>>>,
+    source: &Rc<SourceFile>,
+) -> Result<()> {
     for value in values {
         match value.get_ref() {
             DeValue::Table(table) => check_lists(table.values(), source)?,
@@ -98,9 +101,9 @@ fn check_lists<'t>(values: impl Iterator<Item = &'t toml::Spanned<DeValue<'t>>>,
                 }
                 let kind = |item: &toml::Spanned<DeValue<'_>>| item.get_ref().type_str();
                 if let Some(odd) = items.iter().find(|item| items.iter().next().map(kind) != Some(kind(item))) {
-                    let place = Place { source: Rc::clone(source), span: odd.span() };
+                    let location = Location { source: Rc::clone(source), span: odd.span() };
                     let error = Error::input("Prefect can't start: a list of several types");
-                    return Err(at(error.hint("Prefect's TOML reader takes lists of one type"), Some(&place)));
+                    return Err(locate(error.hint("Prefect's TOML reader takes lists of one type"), Some(&location)));
                 }
                 check_lists(items.iter(), source)?;
             }
@@ -120,36 +123,36 @@ fn path(option: &str) -> Vec<String> {
 }
 
 /// The value of a variable, as it is taken in; `settle` comes after that.
-fn of_variable(heap: &mut Heap, environ: &Environ, variable: &Variable) -> Result<Id> {
-    let place = variable.place.as_ref();
-    let expanded = expand(heap, environ, &variable.value, place);
-    match heap.get(expanded).clone() {
-        Data::Str(text) => Ok(string_to_type(heap, &text, place)),
-        Data::Unknown(_) => Ok(expanded),
-        _ => Err(at(
+fn of_variable(arena: &mut Arena, environ: &Environ, variable: &EnvironVar) -> Result<ValueId> {
+    let location = variable.location.as_ref();
+    let expanded = expand(arena, environ, &variable.value, location);
+    match arena.get(expanded).clone() {
+        Value::Str(text) => Ok(string_to_type(arena, &text, location)),
+        Value::Unknown(_) => Ok(expanded),
+        _ => Err(locate(
             Error::input(format!(
                 "Prefect can't start: `{}` is expanded several times over, to no text",
                 variable.name
             ))
             .hint("write its value out"),
-            place,
+            location,
         )),
     }
 }
 
 /// Expands and casts a value that is still a text.
-fn settle(heap: &mut Heap, environ: &Environ, value: Id) -> Id {
-    let Data::Str(text) = heap.get(value).clone() else { return value };
-    let place = heap.place(value).cloned();
-    let expanded = expand(heap, environ, &Known::Text(text), place.as_ref());
-    match heap.get(expanded).clone() {
-        Data::Str(text) => string_to_type(heap, &text, place.as_ref()),
+fn settle(arena: &mut Arena, environ: &Environ, value: ValueId) -> ValueId {
+    let Value::Str(text) = arena.get(value).clone() else { return value };
+    let location = arena.location(value).cloned();
+    let expanded = expand(arena, environ, &Resolved::Text(text), location.as_ref());
+    match arena.get(expanded).clone() {
+        Value::Str(text) => string_to_type(arena, &text, location.as_ref()),
         _ => expanded,
     }
 }
 
 /// `interpolate_env_vars`: expands until nothing changes; what was expanded more than once is cast.
-fn expand(heap: &mut Heap, environ: &Environ, value: &Known, place: Option<&Place>) -> Id {
+fn expand(arena: &mut Arena, environ: &Environ, value: &Resolved, location: Option<&Location>) -> ValueId {
     let mut known = value.clone();
     for round in 0..ROUNDS {
         let next = environ.expand(&known);
@@ -158,36 +161,36 @@ fn expand(heap: &mut Heap, environ: &Environ, value: &Known, place: Option<&Plac
             continue;
         }
         return match known {
-            Known::Unknown(text) => heap.put(Data::Unknown(text), place.cloned()),
-            Known::Text(text) if round > 1 => string_to_type(heap, &text, place),
-            Known::Text(text) => heap.put(Data::Str(text), place.cloned()),
+            Resolved::Unknown(text) => arena.alloc(Value::Unknown(text), location.cloned()),
+            Resolved::Text(text) if round > 1 => string_to_type(arena, &text, location),
+            Resolved::Text(text) => arena.alloc(Value::Str(text), location.cloned()),
         };
     }
-    heap.put(Data::None, place.cloned())
+    arena.alloc(Value::None, location.cloned())
 }
 
 /// `string_to_type`: `true` and `false` in any case, else a Python literal, else the text.
-pub(super) fn string_to_type(heap: &mut Heap, text: &str, place: Option<&Place>) -> Id {
+pub(super) fn string_to_type(arena: &mut Arena, text: &str, location: Option<&Location>) -> ValueId {
     match text.to_uppercase().as_str() {
-        "TRUE" => heap.put(Data::Bool(true), place.cloned()),
-        "FALSE" => heap.put(Data::Bool(false), place.cloned()),
-        _ => match literal::eval(heap, text, place) {
+        "TRUE" => arena.alloc(Value::Bool(true), location.cloned()),
+        "FALSE" => arena.alloc(Value::Bool(false), location.cloned()),
+        _ => match literal::eval(arena, text, location) {
             Some(value) => value,
-            None => heap.put(Data::Str(text.to_owned()), place.cloned()),
+            None => arena.alloc(Value::Str(text.to_owned()), location.cloned()),
         },
     }
 }
 
 /// Settings by the whole way to them, in the order in which they came.
 #[derive(Default)]
-struct Flat(Vec<(Vec<String>, Id)>);
+struct Flat(Vec<(Vec<String>, ValueId)>);
 
 impl Flat {
-    fn get(&self, path: &[String]) -> Option<Id> {
+    fn get(&self, path: &[String]) -> Option<ValueId> {
         self.0.iter().find(|(own, _)| own == path).map(|(_, value)| *value)
     }
 
-    fn set(&mut self, path: Vec<String>, value: Id) {
+    fn set(&mut self, path: Vec<String>, value: ValueId) {
         match self.0.iter_mut().find(|(own, _)| *own == path) {
             Some((_, own)) => *own = value,
             None => self.0.push((path, value)),
@@ -195,20 +198,20 @@ impl Flat {
     }
 
     /// Lays a table over what is there.
-    fn merge(&mut self, heap: &mut Heap, above: &mut Vec<String>, table: &DeTable<'_>, source: &Rc<Text>) {
+    fn merge(&mut self, arena: &mut Arena, above: &mut Vec<String>, table: &DeTable<'_>, source: &Rc<SourceFile>) {
         for (key, value) in table {
             above.push(key.get_ref().to_string());
-            let is_section = |(own, _): &(Vec<String>, Id)| own.len() > above.len() && own.starts_with(above);
+            let is_section = |(own, _): &(Vec<String>, ValueId)| own.len() > above.len() && own.starts_with(above);
             match value.get_ref() {
                 DeValue::Table(inner) => {
                     if !self.0.iter().any(is_section) {
                         self.0.retain(|(own, _)| own != above);
                     }
-                    self.merge(heap, above, inner, source);
+                    self.merge(arena, above, inner, source);
                 }
                 _ => {
                     self.0.retain(|(own, _)| !(own.len() > above.len() && own.starts_with(above)));
-                    let value = of_toml(heap, value, source);
+                    let value = of_toml(arena, value, source);
                     self.set(above.clone(), value);
                 }
             }
@@ -217,31 +220,32 @@ impl Flat {
     }
 
     /// Puts the values of other settings where `${section.key}` stands, at most ten times over.
-    fn refer(&mut self, heap: &mut Heap) -> Result<()> {
+    fn refer(&mut self, arena: &mut Arena) -> Result<()> {
         let pattern =
             Regex::new(r"\$\{(.[^${}]*)\}").map_err(|_| Error::new(ErrorKind::Internal, "a pattern that is none"))?;
         for _ in 0..ROUNDS {
             for position in 0..self.0.len() {
                 let value = self.0[position].1;
-                let Data::Str(text) = heap.get(value).clone() else { continue };
+                let Value::Str(text) = arena.get(value).clone() else { continue };
                 let Some(found) = pattern.captures(&text) else { continue };
                 let (whole, key) = (found[0].to_owned(), found[1].split('.').map(str::to_owned).collect::<Vec<_>>());
                 let referred = self.get(&key);
-                let place = heap.place(value).or(referred.and_then(|referred| heap.place(referred))).cloned();
+                let location =
+                    arena.location(value).or(referred.and_then(|referred| arena.location(referred))).cloned();
                 self.0[position].1 = match referred {
-                    Some(referred) if text == whole => match heap.place(referred) {
+                    Some(referred) if text == whole => match arena.location(referred) {
                         Some(_) => referred,
                         // Prefect's own value, but it counts because of this reference.
                         None => {
-                            let data = heap.get(referred).clone();
-                            heap.put(data, place)
+                            let data = arena.get(referred).clone();
+                            arena.alloc(data, location)
                         }
                     },
                     _ => {
-                        let inner = referred.map_or(String::new(), |referred| text::str(heap, referred));
+                        let inner = referred.map_or(String::new(), |referred| string::str(arena, referred));
                         let replaced = text.replacen(&whole, &inner, 1);
-                        let unknown = referred.is_some_and(|referred| matches!(heap.get(referred), Data::Unknown(_)));
-                        heap.put(if unknown { Data::Unknown(replaced) } else { Data::Str(replaced) }, place)
+                        let unknown = referred.is_some_and(|referred| matches!(arena.get(referred), Value::Unknown(_)));
+                        arena.alloc(if unknown { Value::Unknown(replaced) } else { Value::Str(replaced) }, location)
                     }
                 };
             }
@@ -250,114 +254,117 @@ impl Flat {
     }
 
     /// Sections within sections. Fails where a setting is a section to another.
-    fn nest(&self, heap: &mut Heap) -> Result<Id> {
-        let root = heap.put(Data::Dict(Vec::new()), None);
+    fn nest(&self, arena: &mut Arena) -> Result<ValueId> {
+        let root = arena.alloc(Value::Dict(Vec::new()), None);
         for (path, value) in &self.0 {
             let Some((key, sections)) = path.split_last() else { continue };
             let mut section = root;
             for name in sections {
-                section = match heap.item(section, name) {
+                section = match arena.dict_get(section, name) {
                     Some(inner) => inner,
                     None => {
-                        let inner = heap.put(Data::Dict(Vec::new()), None);
-                        heap.set_item(section, name, inner);
+                        let inner = arena.alloc(Value::Dict(Vec::new()), None);
+                        arena.dict_set_str(section, name, inner);
                         inner
                     }
                 };
-                if heap.dict(section).is_none() {
+                if arena.as_dict(section).is_none() {
                     let error = Error::input(format!("Prefect can't start: its setting `{name}` is no section"));
-                    return Err(at(error, heap.place(*value)));
+                    return Err(locate(error, arena.location(*value)));
                 }
             }
-            heap.set_item(section, key, *value);
+            arena.dict_set_str(section, key, *value);
         }
         Ok(root)
     }
 }
 
 /// A value of a `config.toml`.
-pub(super) fn of_toml(heap: &mut Heap, value: &toml::Spanned<DeValue<'_>>, source: &Rc<Text>) -> Id {
-    let place = Place { source: Rc::clone(source), span: value.span() };
+pub(super) fn of_toml(arena: &mut Arena, value: &toml::Spanned<DeValue<'_>>, source: &Rc<SourceFile>) -> ValueId {
+    let location = Location { source: Rc::clone(source), span: value.span() };
     let data = match value.get_ref() {
-        DeValue::String(text) => Data::Str(text.to_string()),
+        DeValue::String(text) => Value::Str(text.to_string()),
         DeValue::Integer(whole) => {
-            Data::Int(BigInt::parse_bytes(whole.as_str().as_bytes(), whole.radix()).unwrap_or_default())
+            Value::Int(BigInt::parse_bytes(whole.as_str().as_bytes(), whole.radix()).unwrap_or_default())
         }
-        DeValue::Float(float) => Data::Float(float.as_str().parse().unwrap_or(f64::NAN)),
-        DeValue::Boolean(is) => Data::Bool(*is),
-        DeValue::Datetime(time) => match Time::parse(&time.to_string()) {
-            Some(time) => Data::Time(time),
-            None => Data::Other("a time of day"),
+        DeValue::Float(float) => Value::Float(float.as_str().parse().unwrap_or(f64::NAN)),
+        DeValue::Boolean(is) => Value::Bool(*is),
+        DeValue::Datetime(time) => match Timestamp::parse(&time.to_string()) {
+            Some(time) => Value::Timestamp(time),
+            None => Value::Unsupported("a time of day"),
         },
         DeValue::Array(items) => {
             // Behind a table, Prefect's reader sees tables only.
             let tables_only = items.iter().next().is_some_and(|first| first.get_ref().is_table());
             let items = items.iter().filter(|item| !tables_only || item.get_ref().is_table());
-            Data::List(items.map(|item| of_toml(heap, item, source)).collect())
+            Value::List(items.map(|item| of_toml(arena, item, source)).collect())
         }
         DeValue::Table(table) => {
             let pair = |(key, value): (&toml::Spanned<std::borrow::Cow<'_, str>>, &toml::Spanned<DeValue<'_>>)| {
-                (heap.text(key.get_ref().to_string()), of_toml(heap, value, source))
+                (arena.alloc_str(key.get_ref().to_string()), of_toml(arena, value, source))
             };
-            Data::Dict(table.iter().map(pair).collect())
+            Value::Dict(table.iter().map(pair).collect())
         }
     };
-    heap.put(data, Some(place))
+    arena.alloc(data, Some(location))
 }
 
 /// Fails at a key that is a method of Prefect's configuration: Prefect then can't be imported.
-fn check_keys(heap: &Heap, section: Id) -> Result<()> {
-    for (key, value) in heap.dict(section).unwrap_or_default() {
-        if let Some(name) = heap.str(*key)
+fn check_keys(arena: &Arena, section: ValueId) -> Result<()> {
+    for (key, value) in arena.as_dict(section).unwrap_or_default() {
+        if let Some(name) = arena.as_str(*key)
             && RESERVED.contains(&name)
         {
             let error = Error::input(format!("Prefect can't start: no setting or secret can be called `{name}`"));
-            return Err(at(error.hint("choose another name"), heap.place(*value).or(heap.place(*key))));
+            return Err(locate(error.hint("choose another name"), arena.location(*value).or(arena.location(*key))));
         }
-        check_keys(heap, *value)?;
+        check_keys(arena, *value)?;
     }
     Ok(())
 }
 
 /// Fails at settings with which Prefect's agent can't start.
-fn check(heap: &mut Heap, config: Config) -> Result<Config> {
-    let fail = |heap: &Heap, setting: &str, what: &str| {
+fn check(arena: &mut Arena, config: Config) -> Result<Config> {
+    let fail = |arena: &Arena, setting: &str, what: &str| {
         let error = Error::input(format!("Prefect can't start: its setting `{setting}` {what}"));
-        Err(at(error, config.get(heap, setting).and_then(|own| heap.place(own))))
+        Err(locate(error, config.get(arena, setting).and_then(|own| arena.location(own))))
     };
     for section in SECTIONS {
-        if config.get(heap, section).is_none_or(|own| heap.dict(own).is_none()) {
-            return fail(heap, section, "is no section");
+        if config.get(arena, section).is_none_or(|own| arena.as_dict(own).is_none()) {
+            return fail(arena, section, "is no section");
         }
     }
     for section in ["context", "context.config"] {
-        if config.get(heap, section).is_some_and(|own| heap.dict(own).is_none()) {
-            return fail(heap, section, "is no section");
+        if config.get(arena, section).is_some_and(|own| arena.as_dict(own).is_none()) {
+            return fail(arena, section, "is no section");
         }
     }
-    if let Some(Data::Int(seconds)) = config.get(heap, "tasks.defaults.retry_delay").map(|delay| heap.get(delay))
+    if let Some(Value::Int(seconds)) = config.get(arena, "tasks.defaults.retry_delay").map(|delay| arena.get(delay))
         && seconds.magnitude() >= BigInt::from(MOST_SECONDS).magnitude()
     {
-        return fail(heap, "tasks.defaults.retry_delay", "is longer than Python can count");
+        return fail(arena, "tasks.defaults.retry_delay", "is longer than Python can count");
     }
-    if config.get(heap, "home_dir").is_none_or(|own| !matches!(heap.get(own), Data::Str(_) | Data::Unknown(_))) {
-        return fail(heap, "home_dir", "is no text");
+    if config.get(arena, "home_dir").is_none_or(|own| !matches!(arena.get(own), Value::Str(_) | Value::Unknown(_))) {
+        return fail(arena, "home_dir", "is no text");
     }
-    let fits = |format: Id| match heap.get(format) {
-        Data::Unknown(_) => true,
-        Data::Str(text) => Regex::new(FORMAT).is_ok_and(|pattern| pattern.is_match(text)),
+    let fits = |format: ValueId| match arena.get(format) {
+        Value::Unknown(_) => true,
+        Value::Str(text) => Regex::new(FORMAT).is_ok_and(|pattern| pattern.is_match(text)),
         _ => false,
     };
-    if config.get(heap, "logging.format").is_some_and(|format| heap.is_true(format) && !fits(format)) {
-        return fail(heap, "logging.format", "is no format of Python's logging");
+    if config.get(arena, "logging.format").is_some_and(|format| arena.is_truthy(format) && !fits(format)) {
+        return fail(arena, "logging.format", "is no format of Python's logging");
     }
-    if let Some(loggers) = config.get(heap, "logging.extra_loggers") {
-        let names = iterate(heap, loggers, "`logging.extra_loggers`")?;
-        if names.iter().any(|name| heap.is_true(*name) && !matches!(heap.get(*name), Data::Str(_) | Data::Unknown(_))) {
-            return fail(heap, "logging.extra_loggers", "holds what is no text");
+    if let Some(loggers) = config.get(arena, "logging.extra_loggers") {
+        let names = iterate(arena, loggers, "`logging.extra_loggers`")?;
+        if names
+            .iter()
+            .any(|name| arena.is_truthy(*name) && !matches!(arena.get(*name), Value::Str(_) | Value::Unknown(_)))
+        {
+            return fail(arena, "logging.extra_loggers", "holds what is no text");
         }
     }
-    check_level(heap, config, "logging.level")?;
+    check_level(arena, config, "logging.level")?;
     Ok(config)
 }
 
@@ -372,17 +379,17 @@ const SECTIONS: [&str; 8] =
 const FORMAT: &str = r"%\([a-zA-Z_][0-9A-Za-z_]*\)[#0+ -]*(\*|\d+)?(\.(\*|\d+))?[diouxefgcrsaDIOUXEFGCRSA%]";
 
 /// Fails where a level of logging is none to Python.
-pub(super) fn check_level(heap: &Heap, config: Config, setting: &str) -> Result<()> {
+pub(super) fn check_level(arena: &Arena, config: Config, setting: &str) -> Result<()> {
     const LEVELS: [&str; 8] = ["CRITICAL", "FATAL", "ERROR", "WARN", "WARNING", "INFO", "DEBUG", "NOTSET"];
-    let Some(level) = config.get(heap, setting) else { return Ok(()) };
-    let is_level = match heap.get(level) {
-        Data::Int(_) | Data::Bool(_) | Data::Unknown(_) => true,
-        Data::Str(name) => LEVELS.contains(&name.as_str()),
+    let Some(level) = config.get(arena, setting) else { return Ok(()) };
+    let is_level = match arena.get(level) {
+        Value::Int(_) | Value::Bool(_) | Value::Unknown(_) => true,
+        Value::Str(name) => LEVELS.contains(&name.as_str()),
         _ => false,
     };
     if is_level {
         return Ok(());
     }
     let error = Error::input(format!("Prefect can't start: `{setting}` is no level of logging"));
-    Err(at(error.hint("levels are DEBUG, INFO, WARNING, ERROR and CRITICAL, in capitals"), heap.place(level)))
+    Err(locate(error.hint("levels are DEBUG, INFO, WARNING, ERROR and CRITICAL, in capitals"), arena.location(level)))
 }

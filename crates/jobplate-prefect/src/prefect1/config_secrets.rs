@@ -13,12 +13,12 @@ use toml::de::{DeTable, DeValue};
 
 use super::config::{of_toml, parse_toml};
 use super::secrets;
-use crate::pyvalue::heap::{Data, Heap, Id};
-use crate::pyvalue::source::{Place, Text, at};
+use crate::pyvalue::arena::{Arena, Value, ValueId};
+use crate::pyvalue::source::{Location, SourceFile, locate};
 
 /// A secret of the file.
 #[derive(Debug)]
-pub struct Found {
+pub struct ConfigSecret {
     /// Its name; in tables, joined by `__`.
     pub name: String,
     /// The text as the file has it; none for what is no text there.
@@ -26,14 +26,14 @@ pub struct Found {
     /// The text that its variable must have.
     pub value: String,
     /// Where its name stands.
-    pub place: Place,
+    pub location: Location,
 }
 
 /// The secrets of `[context.secrets]`, in the order of the file.
 ///
 /// # Errors
 /// Fails at invalid TOML, and at a secret that no variable can hold.
-pub fn secrets(source: &Rc<Text>) -> Result<Vec<Found>> {
+pub fn read_secrets(source: &Rc<SourceFile>) -> Result<Vec<ConfigSecret>> {
     let root = parse_toml(source)?;
     let mut found = Vec::new();
     let Some(DeValue::Table(context)) = root.get_ref().get("context").map(Spanned::get_ref) else { return Ok(found) };
@@ -41,31 +41,32 @@ pub fn secrets(source: &Rc<Text>) -> Result<Vec<Found>> {
         None => {}
         Some((DeValue::Table(table), _)) => add(table, "", source, &mut found)?,
         Some((_, span)) => {
-            let place = Place { source: Rc::clone(source), span };
-            return Err(at(Error::input("`context.secrets` is no table"), Some(&place)));
+            let location = Location { source: Rc::clone(source), span };
+            return Err(locate(Error::input("`context.secrets` is no table"), Some(&location)));
         }
     }
     Ok(found)
 }
 
-fn add(table: &DeTable<'_>, before: &str, source: &Rc<Text>, found: &mut Vec<Found>) -> Result<()> {
+fn add(table: &DeTable<'_>, before: &str, source: &Rc<SourceFile>, found: &mut Vec<ConfigSecret>) -> Result<()> {
     for (key, value) in table {
         let own = key.get_ref();
         let name = format!("{before}{own}");
-        let place = Place { source: Rc::clone(source), span: key.span() };
-        let refuse = |what: &str, hint: &str| at(Error::input(format!("{name} {what}")).hint(hint), Some(&place));
-        if own.contains(secrets::NESTS) {
+        let location = Location { source: Rc::clone(source), span: key.span() };
+        let refuse =
+            |what: &str, hint: &str| locate(Error::input(format!("{name} {what}")).hint(hint), Some(&location));
+        if own.contains(secrets::DICT_SEPARATOR) {
             return Err(refuse("has a `__` in its name, which in a variable's leads into a dict", "rename the secret"));
         }
         let (own, value) = match value.get_ref() {
             DeValue::Table(inner) => {
-                add(inner, &format!("{name}{}", secrets::NESTS), source, found)?;
+                add(inner, &format!("{name}{}", secrets::DICT_SEPARATOR), source, found)?;
                 continue;
             }
-            DeValue::String(text) => (Some(text.to_string()), secrets::of_config(text)),
+            DeValue::String(text) => (Some(text.to_string()), secrets::from_config(text)),
             _ => (None, literal(value, source).ok_or_else(|| refuse(NO_LITERAL, "write it as a text, in quotes"))?),
         };
-        found.push(Found { name, own, value, place });
+        found.push(ConfigSecret { name, own, value, location });
     }
     Ok(())
 }
@@ -73,18 +74,18 @@ fn add(table: &DeTable<'_>, before: &str, source: &Rc<Text>, found: &mut Vec<Fou
 const NO_LITERAL: &str = "holds a date, an infinity or a NaN, and no variable can be made to hold one";
 
 /// A value as Python writes it; none for what has no literal there.
-fn literal(value: &Spanned<DeValue<'_>>, source: &Rc<Text>) -> Option<String> {
-    let mut heap = Heap::default();
-    let value = of_toml(&mut heap, value, source);
-    has_literal(&heap, value).then(|| secrets::literal(&heap, value))
+fn literal(value: &Spanned<DeValue<'_>>, source: &Rc<SourceFile>) -> Option<String> {
+    let mut arena = Arena::default();
+    let value = of_toml(&mut arena, value, source);
+    has_literal(&arena, value).then(|| secrets::to_literal(&arena, value))
 }
 
-fn has_literal(heap: &Heap, value: Id) -> bool {
-    match heap.get(value) {
-        Data::Float(float) => float.is_finite(),
-        Data::List(items) => items.iter().all(|item| has_literal(heap, *item)),
-        Data::Dict(pairs) => pairs.iter().all(|(_, value)| has_literal(heap, *value)),
-        other => matches!(other, Data::Str(_) | Data::Int(_) | Data::Bool(_)),
+fn has_literal(arena: &Arena, value: ValueId) -> bool {
+    match arena.get(value) {
+        Value::Float(float) => float.is_finite(),
+        Value::List(items) => items.iter().all(|item| has_literal(arena, *item)),
+        Value::Dict(pairs) => pairs.iter().all(|(_, value)| has_literal(arena, *value)),
+        other => matches!(other, Value::Str(_) | Value::Int(_) | Value::Bool(_)),
     }
 }
 
@@ -92,12 +93,12 @@ fn has_literal(heap: &Heap, value: Id) -> bool {
 mod tests {
     use super::*;
 
-    fn source(text: &str) -> Rc<Text> {
-        Text::unshown("c.toml", text)
+    fn source(text: &str) -> Rc<SourceFile> {
+        SourceFile::new_redacted("c.toml", text)
     }
 
     fn read(text: &str) -> Vec<(String, String)> {
-        secrets(&source(text)).unwrap().into_iter().map(|found| (found.name, found.value)).collect()
+        read_secrets(&source(text)).unwrap().into_iter().map(|found| (found.name, found.value)).collect()
     }
 
     #[test]
@@ -147,7 +148,7 @@ mod tests {
             ("[context.secrets]\nA = [1, nan]", "c.toml:2:1: A holds a date, an infinity or a NaN"),
             ("[context.secrets]\nA = -inf", "c.toml:2:1: A holds"),
         ] {
-            let error = secrets(&source(text)).unwrap_err().to_string();
+            let error = read_secrets(&source(text)).unwrap_err().to_string();
             assert!(error.starts_with(expected) && !error.contains("canary"), "{text}: {error}");
         }
     }

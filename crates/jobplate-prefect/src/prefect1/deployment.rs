@@ -10,13 +10,13 @@ use jobplate_diagnostic::{Error, Result};
 use super::agent::Start;
 use crate::deployment::{self, Options, Program};
 use crate::generation::Generation;
-use crate::pyvalue::environ::{Environ, Known};
-use crate::pyvalue::heap::{Data, Heap, Id};
-use crate::pyvalue::source::{Place, Text, at};
+use crate::pyvalue::arena::{Arena, Value, ValueId};
+use crate::pyvalue::environ::{Environ, Resolved};
+use crate::pyvalue::source::{Location, SourceFile, locate};
 
 /// What a manifest says of an agent.
 #[derive(Debug)]
-pub struct Deployed {
+pub struct AgentDeployment {
     /// How it is started.
     pub start: Start,
     /// Its environment.
@@ -43,11 +43,11 @@ pub const AGENT: Program = Program {
 ///
 /// # Errors
 /// Fails where there is no agent, or more than one, or one whose command can't be followed.
-pub fn find(heap: &mut Heap, source: &Rc<Text>) -> Result<Deployed> {
-    let deployment::ProgramContainer { options, place, environ, version, has_env_from, .. } =
+pub fn find(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<AgentDeployment> {
+    let deployment::ProgramContainer { options, location, environ, version, has_env_from, .. } =
         deployment::find(&AGENT, source)?;
-    let start = start(heap, &options, &place)?;
-    Ok(Deployed { start, environ, version, has_env_from })
+    let start = start(arena, &options, &location)?;
+    Ok(AgentDeployment { start, environ, version, has_env_from })
 }
 
 /// The options of `prefect agent kubernetes start` that have a value.
@@ -70,31 +70,33 @@ const OPTIONS: [(&str, Option<char>, bool); 15] = [
 ];
 
 /// What the options say.
-fn start(heap: &mut Heap, found: &Options, place: &Place) -> Result<Start> {
-    let put = |heap: &mut Heap, text: &str| heap.put(Known::of(text.to_owned()).into(), Some(place.clone()));
-    let one = |heap: &mut Heap, name: &str| found.value(name).map(|text| put(heap, text));
+fn start(arena: &mut Arena, found: &Options, location: &Location) -> Result<Start> {
+    let put = |arena: &mut Arena, text: &str| {
+        arena.alloc(Resolved::from_text(text.to_owned()).into(), Some(location.clone()))
+    };
+    let one = |arena: &mut Arena, name: &str| found.value(name).map(|text| put(arena, text));
     let mut labels = found.values("label");
     labels.sort();
     labels.dedup();
-    let labels = labels.iter().map(|label| put(heap, label)).collect();
-    let env_vars = heap.put(Data::Dict(Vec::new()), Some(place.clone()));
+    let labels = labels.iter().map(|label| put(arena, label)).collect();
+    let env_vars = arena.alloc(Value::Dict(Vec::new()), Some(location.clone()));
     for pair in found.values("env") {
         let Some((name, value)) = pair.split_once('=') else {
-            return Err(at(Error::input("an `--env` of the agent has no `=`"), Some(place)));
+            return Err(locate(Error::input("an `--env` of the agent has no `=`"), Some(location)));
         };
-        let name = heap.put(Data::Str(name.to_owned()), Some(place.clone()));
-        let value = put(heap, value);
-        heap.set(env_vars, name, value);
+        let name = arena.alloc(Value::Str(name.to_owned()), Some(location.clone()));
+        let value = put(arena, value);
+        arena.dict_set(env_vars, name, value);
     }
-    let kwargs = heap.put(Data::Dict(Vec::new()), Some(place.clone()));
-    let set = |heap: &mut Heap, name: &str, value: Option<Id>| {
+    let kwargs = arena.alloc(Value::Dict(Vec::new()), Some(location.clone()));
+    let set = |arena: &mut Arena, name: &str, value: Option<ValueId>| {
         if let Some(value) = value {
-            heap.set_item(kwargs, name, value);
+            arena.dict_set_str(kwargs, name, value);
         }
     };
-    let labels = heap.put(Data::List(labels), Some(place.clone()));
-    set(heap, "labels", Some(labels));
-    set(heap, "env_vars", Some(env_vars));
+    let labels = arena.alloc(Value::List(labels), Some(location.clone()));
+    set(arena, "labels", Some(labels));
+    set(arena, "env_vars", Some(env_vars));
     for (argument, option) in [
         ("agent_config_id", "agent-config-id"),
         ("name", "name"),
@@ -102,22 +104,22 @@ fn start(heap: &mut Heap, found: &Options, place: &Place) -> Result<Start> {
         ("job_template_path", "job-template"),
         ("service_account_name", "service-account-name"),
     ] {
-        let value = one(heap, option);
-        set(heap, argument, value);
+        let value = one(arena, option);
+        set(arena, argument, value);
     }
-    let secrets = one(heap, "image-pull-secrets").map(|secrets| super::agent::split_at_commas(heap, secrets));
-    set(heap, "image_pull_secrets", secrets);
+    let secrets = one(arena, "image-pull-secrets").map(|secrets| super::agent::split_at_commas(arena, secrets));
+    set(arena, "image_pull_secrets", secrets);
     if found.is_on("no-cloud-logs") {
-        let no = heap.put(Data::Bool(true), Some(place.clone()));
-        set(heap, "no_cloud_logs", Some(no));
+        let no = arena.alloc(Value::Bool(true), Some(location.clone()));
+        set(arena, "no_cloud_logs", Some(no));
     }
     let log_level = found.value("log-level").map(str::to_uppercase);
     Ok(Start {
         kwargs: Some(kwargs),
-        key: one(heap, "key"),
-        tenant_id: one(heap, "tenant-id"),
-        api: one(heap, "api"),
-        token: one(heap, "token"),
-        log_level: log_level.map(|level| put(heap, &level)),
+        key: one(arena, "key"),
+        tenant_id: one(arena, "tenant-id"),
+        api: one(arena, "api"),
+        token: one(arena, "token"),
+        log_level: log_level.map(|level| put(arena, &level)),
     })
 }

@@ -1,12 +1,12 @@
 //! The environment of the flow container: which source of a variable wins, and what it hides.
 
-use crate::pyvalue::heap::{Heap, Id};
-use crate::pyvalue::source::Place;
+use crate::pyvalue::arena::{Arena, ValueId};
+use crate::pyvalue::source::Location;
 use crate::value_description::{ValueDescription, describe_entry, describe_value};
 
 /// Who says what a variable is, the weakest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub enum FlowVariableOrigin {
     /// An entry of the job template.
     Template,
     /// The agent's `--env`.
@@ -23,64 +23,67 @@ pub enum Origin {
 
 /// One source of a variable.
 #[derive(Clone, Debug)]
-pub struct Source {
+pub struct FlowVariableSource {
     /// Who it is.
-    pub origin: Origin,
+    pub origin: FlowVariableOrigin,
     /// Where it is written; none for what is nowhere.
-    pub place: Option<Place>,
+    pub location: Option<Location>,
     /// What it gives.
     pub shown: ValueDescription,
 }
 
 /// A variable of the flow container.
 #[derive(Clone, Debug)]
-pub struct Variable {
+pub struct FlowVariable {
     /// Its name.
-    pub name: Id,
+    pub name: ValueId,
     /// Its value; of an entry of the template, the entry.
-    pub value: Id,
+    pub value: ValueId,
     /// Who won.
-    pub source: Source,
+    pub source: FlowVariableSource,
     /// Who was hidden.
-    pub hides: Vec<Source>,
+    pub overridden: Vec<FlowVariableSource>,
 }
 
 /// Variables in the order in which the container gets them: a name stays where it came first.
 #[derive(Debug, Default)]
-pub struct Environment(pub Vec<Variable>);
+pub struct FlowEnvironment(pub Vec<FlowVariable>);
 
-impl Environment {
+impl FlowEnvironment {
     /// The variable of a name.
-    pub fn get(&self, heap: &Heap, name: Id) -> Option<&Variable> {
-        self.0.iter().find(|variable| heap.equal(variable.name, name))
+    pub fn get(&self, arena: &Arena, name: ValueId) -> Option<&FlowVariable> {
+        self.0.iter().find(|variable| arena.is_same_key(variable.name, name))
     }
 
     /// Sets a variable, over what was there.
-    pub fn set(&mut self, heap: &Heap, name: Id, value: Id, origin: Origin) {
-        let place = heap.place(value).or_else(|| heap.place(name)).cloned();
-        let source = Source { origin, place, shown: describe_value(heap, value) };
-        match self.0.iter_mut().find(|variable| heap.equal(variable.name, name)) {
+    pub fn set(&mut self, arena: &Arena, name: ValueId, value: ValueId, origin: FlowVariableOrigin) {
+        let location = arena.location(value).or_else(|| arena.location(name)).cloned();
+        let source = FlowVariableSource { origin, location, shown: describe_value(arena, value) };
+        match self.0.iter_mut().find(|variable| arena.is_same_key(variable.name, name)) {
             Some(own) => {
                 let before = std::mem::replace(&mut own.source, source);
-                own.hides.push(before);
+                own.overridden.push(before);
                 own.value = value;
             }
-            None => self.0.push(Variable { name, value, source, hides: Vec::new() }),
+            None => self.0.push(FlowVariable { name, value, source, overridden: Vec::new() }),
         }
     }
 
     /// Adds an entry of the template as it stands, unless its name is taken: then it is hidden. `taken` is how many
     /// variables are no entries of the template.
-    pub fn add_entry(&mut self, heap: &Heap, name: Id, entry: Id, taken: usize) -> bool {
-        let source =
-            Source { origin: Origin::Template, place: heap.place(name).cloned(), shown: describe_entry(heap, entry) };
-        match self.0[..taken].iter_mut().find(|variable| heap.equal(variable.name, name)) {
+    pub fn add_entry(&mut self, arena: &Arena, name: ValueId, entry: ValueId, taken: usize) -> bool {
+        let source = FlowVariableSource {
+            origin: FlowVariableOrigin::Template,
+            location: arena.location(name).cloned(),
+            shown: describe_entry(arena, entry),
+        };
+        match self.0[..taken].iter_mut().find(|variable| arena.is_same_key(variable.name, name)) {
             Some(own) => {
-                own.hides.push(source);
+                own.overridden.push(source);
                 false
             }
             None => {
-                self.0.push(Variable { name, value: entry, source, hides: Vec::new() });
+                self.0.push(FlowVariable { name, value: entry, source, overridden: Vec::new() });
                 true
             }
         }

@@ -4,63 +4,63 @@ use std::str::FromStr;
 
 use jobplate_diagnostic::{Error, Result};
 
-use super::{Version, storage};
-use crate::pyvalue::heap::{Data, Heap, Id};
-use crate::pyvalue::source::at;
+use super::{AgentVersion, storage};
+use crate::pyvalue::arena::{Arena, Value, ValueId};
+use crate::pyvalue::source::locate;
 
 /// What Prefect knows of the flow.
 #[derive(Clone, Copy, Debug)]
 pub struct Flow {
     /// Its id.
-    pub id: Id,
+    pub id: ValueId,
     /// The version of Prefect that it was registered with; none where it is not known.
-    pub core_version: Option<Id>,
+    pub core_version: Option<ValueId>,
     /// Its storage as Prefect writes it down; Local, if there is none.
-    pub storage: Option<Id>,
+    pub storage: Option<ValueId>,
 }
 
 impl Flow {
     /// The image: of the Docker storage, of the run config, of the template, or Prefect's own of the flow's version.
-    pub fn image(self, heap: &mut Heap, run_config: Option<Id>, template: Option<Id>) -> Result<Id> {
+    pub fn image(self, arena: &mut Arena, run_config: Option<ValueId>, template: Option<ValueId>) -> Result<ValueId> {
         if let Some(storage) = self.storage
-            && let Some(image) = storage::image(heap, storage)?
+            && let Some(image) = storage::image(arena, storage)?
         {
             return Ok(image);
         }
-        if let Some(image) = run_config.or(template.filter(|image| *heap.get(*image) != Data::None)) {
+        if let Some(image) = run_config.or(template.filter(|image| *arena.get(*image) != Value::None)) {
             return Ok(image);
         }
-        let version = match self.core_version.filter(|version| heap.is_true(*version)) {
+        let version = match self.core_version.filter(|version| arena.is_truthy(*version)) {
             None => "latest",
-            Some(version) => match heap.str(version) {
+            Some(version) => match arena.as_str(version) {
                 Some(version) => version.split('+').next().unwrap_or_default(),
-                None => return Err(self.bad_version(heap)),
+                None => return Err(self.bad_version(arena)),
             },
         };
         let image = format!("prefecthq/prefect:{version}");
-        Ok(heap.put(Data::Str(image), self.core_version.and_then(|version| heap.place(version).cloned())))
+        Ok(arena.alloc(Value::Str(image), self.core_version.and_then(|version| arena.location(version).cloned())))
     }
 
     /// The command of a flow run, which Prefect 0.13 renamed.
-    pub fn command(self, heap: &Heap, version: Version) -> Result<[&'static str; 3]> {
-        let core_version = match self.core_version.filter(|version| heap.is_true(*version)) {
+    pub fn command(self, arena: &Arena, version: AgentVersion) -> Result<[&'static str; 3]> {
+        let core_version = match self.core_version.filter(|version| arena.is_truthy(*version)) {
             None => "0.0.0",
-            Some(version) => heap.str(version).ok_or_else(|| self.bad_version(heap))?,
+            Some(version) => arena.as_str(version).ok_or_else(|| self.bad_version(arena))?,
         };
         let is_old = match version {
-            Version::V0_15 => is_loosely_before(core_version),
-            Version::V1_4 => pep440_rs::Version::from_str(core_version).ok().map(|own| {
+            AgentVersion::V0_15 => is_loosely_before(core_version),
+            AgentVersion::V1_4 => pep440_rs::Version::from_str(core_version).ok().map(|own| {
                 let renamed = pep440_rs::Version::new([0, 13, 0]);
                 own < renamed
             }),
         };
-        let run = if is_old.ok_or_else(|| self.bad_version(heap))? { "cloud-flow" } else { "flow-run" };
+        let run = if is_old.ok_or_else(|| self.bad_version(arena))? { "cloud-flow" } else { "flow-run" };
         Ok(["prefect", "execute", run])
     }
 
-    fn bad_version(self, heap: &Heap) -> Error {
-        let place = self.core_version.and_then(|version| heap.place(version));
-        at(Error::input("the flow's `core_version` is no version").hint("put it in quotes: \"1.4.1\""), place)
+    fn bad_version(self, arena: &Arena) -> Error {
+        let location = self.core_version.and_then(|version| arena.location(version));
+        locate(Error::input("the flow's `core_version` is no version").hint("put it in quotes: \"1.4.1\""), location)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The variables that the agent sets in each flow run itself, whatever the job template says (`generate_job_spec` of
 //! prefect 0.14.7 to 1.4.1).
 
-use super::version::Version;
+use super::version::AgentVersion;
 use crate::requested_settings::{Backend, RequestedSettings};
 use crate::variables::{API, API_KEY, AUTH_TOKEN, BACKEND, LOCAL_SECRETS};
 
@@ -32,33 +32,33 @@ pub(super) enum Managed {
 }
 
 /// What is set after everything else, in the agent's order, each with the only version that sets it there.
-const LAST: [(&str, Managed, Option<Version>); 15] = [
+const LAST: [(&str, Managed, Option<AgentVersion>); 15] = [
     (BACKEND, Managed::Backend, None),
     (LABELS, Managed::Labels, None),
     (API, Managed::ApiUrl, None),
-    (AUTH_TOKEN, Managed::AuthToken, Some(Version::V0_15)),
+    (AUTH_TOKEN, Managed::AuthToken, Some(AgentVersion::V0_15)),
     (API_KEY, Managed::ApiKey, None),
     (TENANT_ID, Managed::TenantId, None),
     (LOCAL_SECRETS, Managed::LocalSecrets, None),
-    (SEND_LOGS, Managed::SendLogs, Some(Version::V0_15)),
+    (SEND_LOGS, Managed::SendLogs, Some(AgentVersion::V0_15)),
     ("PREFECT__CONTEXT__FLOW_RUN_ID", Managed::FlowRunId, None),
     ("PREFECT__CONTEXT__FLOW_ID", Managed::FlowId, None),
     ("PREFECT__CONTEXT__IMAGE", Managed::Image, None),
     ("PREFECT__ENGINE__FLOW_RUNNER__DEFAULT_CLASS", Managed::FlowRunner, None),
-    ("PREFECT__ENGINE__TASK_RUNNER__DEFAULT_CLASS", Managed::TaskRunner, Some(Version::V0_15)),
+    ("PREFECT__ENGINE__TASK_RUNNER__DEFAULT_CLASS", Managed::TaskRunner, Some(AgentVersion::V0_15)),
     ("PREFECT__LOGGING__LOG_TO_CLOUD", Managed::SendLogs, None),
-    (AUTH_TOKEN, Managed::AuthToken, Some(Version::V1_4)),
+    (AUTH_TOKEN, Managed::AuthToken, Some(AgentVersion::V1_4)),
 ];
 
 /// Returns what a version of the agent sets after everything else, in its order.
-pub(super) fn last(version: Version) -> impl Iterator<Item = (&'static str, Managed)> {
-    let of_version = move |own: Option<Version>| own.is_none_or(|own| own == version);
+pub(super) fn last(version: AgentVersion) -> impl Iterator<Item = (&'static str, Managed)> {
+    let of_version = move |own: Option<AgentVersion>| own.is_none_or(|own| own == version);
     LAST.into_iter().filter(move |(.., own)| of_version(*own)).map(|(name, managed, _)| (name, managed))
 }
 
 /// Returns whether the agent overrides a variable in flow runs.
 pub fn is_managed(name: &str) -> bool {
-    [LOGGING_LEVEL, SEND_LOGS].contains(&name) || last(Version::V1_4).any(|(own, _)| own == name)
+    [LOGGING_LEVEL, SEND_LOGS].contains(&name) || last(AgentVersion::V1_4).any(|(own, _)| own == name)
 }
 
 /// Returns the flag that sets a variable on an agent, which passes it on. `None` for what the agent decides itself for

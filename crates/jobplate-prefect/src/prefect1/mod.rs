@@ -44,4 +44,4 @@ mod storage;
 pub mod template_source;
 mod version;
 
-pub use version::Version;
+pub use version::AgentVersion;

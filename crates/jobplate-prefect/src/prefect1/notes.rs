@@ -7,15 +7,15 @@ use jobplate_manifest::env::referenced_names;
 
 use super::agent::Agent;
 use super::config::Config;
-use super::environment::{Origin, Source, Variable};
+use super::environment::{FlowVariable, FlowVariableOrigin, FlowVariableSource};
 use super::managed::is_managed;
-use super::preview::Preview;
-use super::scenario::Scenario;
+use super::preview::AgentPreview;
+use super::scenario::AgentScenario;
 use crate::note::Note;
-use crate::pyvalue::environ::references;
-use crate::pyvalue::heap::{Data, Heap, Id};
-use crate::pyvalue::source::Place;
-use crate::pyvalue::text;
+use crate::pyvalue::arena::{Arena, Value, ValueId};
+use crate::pyvalue::environ::find_references;
+use crate::pyvalue::source::Location;
+use crate::pyvalue::string;
 use crate::value_description::ValueDescription;
 use crate::variables::{CLOUD_API_URL, secret_name};
 
@@ -24,8 +24,8 @@ const DEAD: [&str; 6] =
     ["JOB_MEM_REQUEST", "JOB_MEM_LIMIT", "JOB_CPU_REQUEST", "JOB_CPU_LIMIT", "IMAGE_PULL_POLICY", "YAML_TEMPLATE"];
 
 /// Finds the remarks on a preview. `deployed`: the scenario's environment is that of a Deployment.
-pub fn find(heap: &Heap, preview: &Preview, scenario: &Scenario, deployed: bool) -> Vec<Note> {
-    let mut notes = Notes { heap, found: Vec::new() };
+pub fn collect(arena: &Arena, preview: &AgentPreview, scenario: &AgentScenario, deployed: bool) -> Vec<Note> {
+    let mut notes = Notes { arena, found: Vec::new() };
     notes.on_template(preview);
     preview.job.environment.0.iter().for_each(|variable| notes.on_variable(variable));
     notes.on_order(&preview.job.environment.0);
@@ -37,26 +37,26 @@ pub fn find(heap: &Heap, preview: &Preview, scenario: &Scenario, deployed: bool)
 }
 
 struct Notes<'h> {
-    heap: &'h Heap,
+    arena: &'h Arena,
     found: Vec<Note>,
 }
 
 impl Notes<'_> {
-    fn add(&mut self, text: impl Into<Message>, place: Option<&Place>) {
-        self.found.push(Note::new(text, place));
+    fn add(&mut self, text: impl Into<Message>, location: Option<&Location>) {
+        self.found.push(Note::new(text, location));
     }
 
-    fn on_template(&mut self, preview: &Preview) {
-        let heap = self.heap;
-        if let Some(kind) = heap.item(preview.job.root, "kind").filter(|kind| heap.str(*kind) != Some("Job")) {
-            let own = text::str(heap, kind);
+    fn on_template(&mut self, preview: &AgentPreview) {
+        let arena = self.arena;
+        if let Some(kind) = arena.dict_get(preview.job.root, "kind").filter(|kind| arena.as_str(*kind) != Some("Job")) {
+            let own = string::str(arena, kind);
             let text = match own.as_ref() {
                 "Deployment" => "this is a Deployment, and an agent can make nothing but a Job: the manifest of an \
                                  agent goes behind `--agent`, that of a worker behind `--worker`"
                     .to_owned(),
                 own => format!("this is a {own}, and an agent can make nothing but a Job"),
             };
-            self.add(text, heap.place(kind));
+            self.add(text, arena.location(kind));
         }
         for (key, own) in &preview.job.replaced {
             let what = match *key {
@@ -65,12 +65,12 @@ impl Notes<'_> {
                 "image" if preview.run_config.image.is_some() => "is replaced by that of the run config".to_owned(),
                 "image" => "is replaced by that of the flow's storage".to_owned(),
                 key => {
-                    let new = heap.item(preview.job.pod, key);
+                    let new = arena.dict_get(preview.job.pod, key);
                     let of_run = match key {
                         "serviceAccountName" => preview.run_config.service_account_name.is_some(),
                         _ => !preview.run_config.image_pull_secrets.is_empty(),
                     };
-                    match (of_run, new.and_then(|new| heap.str(new))) {
+                    match (of_run, new.and_then(|new| arena.as_str(new))) {
                         (true, _) => "is replaced by that of the run config".to_owned(),
                         (false, Some("")) => {
                             "is blanked by the agent's SERVICE_ACCOUNT_NAME, which is empty: remove that variable"
@@ -80,14 +80,14 @@ impl Notes<'_> {
                     }
                 }
             };
-            self.add(format!("`{key}` {what}"), heap.place(*own));
+            self.add(format!("`{key}` {what}"), arena.location(*own));
         }
-        let containers = heap.item(preview.job.pod, "containers");
-        let items = match containers.map(|list| heap.get(list)) {
-            Some(Data::List(items)) => items.as_slice(),
+        let containers = arena.dict_get(preview.job.pod, "containers");
+        let items = match containers.map(|list| arena.get(list)) {
+            Some(Value::List(items)) => items.as_slice(),
             _ => &[],
         };
-        let name = |container: &Id| heap.item(*container, "name").and_then(|name| heap.str(name));
+        let name = |container: &ValueId| arena.dict_get(*container, "name").and_then(|name| arena.as_str(name));
         let first = items.first().and_then(name);
         match items.iter().skip(1).find(|container| name(container) == Some("flow")) {
             Some(flow) => {
@@ -96,86 +96,89 @@ impl Notes<'_> {
                     "the flow runs in the first container{first}, not in `flow`, whose variables do not reach it: put \
                      `flow` first"
                 );
-                self.add(text, heap.item(*flow, "name").and_then(|name| heap.place(name)));
+                self.add(text, arena.dict_get(*flow, "name").and_then(|name| arena.location(name)));
             }
             None if first.is_none() => {
                 self.add("the flow's container has no name: Kubernetes will refuse the Job", None);
             }
             None => {}
         }
-        let namespace = heap.item(preview.job.root, "metadata").and_then(|own| heap.item(own, "namespace"));
+        let namespace = arena.dict_get(preview.job.root, "metadata").and_then(|own| arena.dict_get(own, "namespace"));
         if let Some(own) = namespace {
-            let agents = preview.agent.namespace.map_or("default", |agents| heap.str(agents).unwrap_or_default());
-            let is_known = !preview.agent.namespace.is_some_and(|agents| matches!(heap.get(agents), Data::Unknown(_)));
-            if is_known && heap.str(own) != Some(agents) {
+            let agents = preview.agent.namespace.map_or("default", |agents| arena.as_str(agents).unwrap_or_default());
+            let is_known =
+                !preview.agent.namespace.is_some_and(|agents| matches!(arena.get(agents), Value::Unknown(_)));
+            if is_known && arena.as_str(own) != Some(agents) {
                 let text =
                     format!("the agent makes its Jobs in the namespace `{agents}`: Kubernetes will refuse this one");
-                self.add(text, heap.place(own));
+                self.add(text, arena.location(own));
             }
         }
     }
 
-    fn on_variable(&mut self, variable: &Variable) {
-        let heap = self.heap;
-        let name = text::str(heap, variable.name);
+    fn on_variable(&mut self, variable: &FlowVariable) {
+        let arena = self.arena;
+        let name = string::str(arena, variable.name);
         let winner = match variable.source.origin {
-            Origin::Template => "another entry",
-            Origin::AgentEnv => "the agent's `--env`",
-            Origin::RunConfig => "the run config",
-            Origin::Agent | Origin::FlowRun => "the agent",
-            Origin::Prefect => "Prefect",
+            FlowVariableOrigin::Template => "another entry",
+            FlowVariableOrigin::AgentEnv => "the agent's `--env`",
+            FlowVariableOrigin::RunConfig => "the run config",
+            FlowVariableOrigin::Agent | FlowVariableOrigin::FlowRun => "the agent",
+            FlowVariableOrigin::Prefect => "Prefect",
         };
-        for Source { origin, place, shown } in &variable.hides {
-            let managed = is_managed(&name) && !matches!(variable.source.origin, Origin::AgentEnv | Origin::RunConfig);
+        for FlowVariableSource { origin, location, shown } in &variable.overridden {
+            let managed = is_managed(&name)
+                && !matches!(variable.source.origin, FlowVariableOrigin::AgentEnv | FlowVariableOrigin::RunConfig);
             let text = match (origin, shown) {
-                (Origin::Template, ValueDescription::Reference(to)) if managed => {
+                (FlowVariableOrigin::Template, ValueDescription::Reference(to)) if managed => {
                     format!(
                         "`{name}` is lost here, and its reference to {to}: {winner} puts its own value in its place"
                     )
                 }
-                (Origin::Template, ValueDescription::Reference(to)) => {
+                (FlowVariableOrigin::Template, ValueDescription::Reference(to)) => {
                     format!("`{name}` is lost here, and its reference to {to}: {winner} puts plain text in its place")
                 }
-                (Origin::Template, _) => {
+                (FlowVariableOrigin::Template, _) => {
                     format!("`{name}` has no effect here: {winner} puts its own value in its place")
                 }
-                (Origin::RunConfig | Origin::AgentEnv, _) if managed => {
+                (FlowVariableOrigin::RunConfig | FlowVariableOrigin::AgentEnv, _) if managed => {
                     format!("`{name}` has no effect here: {winner} puts its own value in its place")
                 }
                 _ => continue,
             };
-            self.add(text, place.as_ref());
+            self.add(text, location.as_ref());
         }
-        if let (Origin::AgentEnv, ValueDescription::ResolvedReference(from)) =
+        if let (FlowVariableOrigin::AgentEnv, ValueDescription::ResolvedReference(from)) =
             (variable.source.origin, &variable.source.shown)
         {
             let text = format!("the agent's `--env` puts {from} into every flow run as plain text, under `{name}`");
-            self.add(text, variable.source.place.as_ref());
+            self.add(text, variable.source.location.as_ref());
         }
         if let ValueDescription::NotText(kind) = variable.source.shown {
             let text = match variable.source.origin {
-                Origin::Agent => {
+                FlowVariableOrigin::Agent => {
                     format!(
                         "Prefect takes what is set here for {kind}, as the value of `{name}`: Kubernetes will refuse the Job"
                     )
                 }
                 _ => format!("the value of `{name}` is {kind}: Kubernetes will refuse the Job; put it in quotes"),
             };
-            self.add(text, variable.source.place.as_ref());
+            self.add(text, variable.source.location.as_ref());
         }
-        if !matches!(heap.get(variable.name), Data::Str(_) | Data::Unknown(_)) {
-            let kind = heap.kind(variable.name);
+        if !matches!(arena.get(variable.name), Value::Str(_) | Value::Unknown(_)) {
+            let kind = arena.describe_kind(variable.name);
             let text = format!(
                 "the name of this variable is {kind} to PyYAML: Kubernetes will refuse the Job; put it in quotes"
             );
-            self.add(text, heap.place(variable.name));
+            self.add(text, arena.location(variable.name));
         }
     }
 
     /// A value can only use variables that stand before it.
-    fn on_order(&mut self, variables: &[Variable]) {
-        let heap = self.heap;
-        let names = variables.iter().enumerate().map(|(position, variable)| (text::str(heap, variable.name), position));
+    fn on_order(&mut self, variables: &[FlowVariable]) {
+        let arena = self.arena;
+        let names =
+            variables.iter().enumerate().map(|(position, variable)| (string::str(arena, variable.name), position));
         // Of two of one name, the first counts: behind it there is a value.
         let mut first: HashMap<String, usize> = HashMap::new();
         names.for_each(|(name, position)| {
@@ -183,32 +186,35 @@ impl Notes<'_> {
         });
         for (position, variable) in variables.iter().enumerate() {
             let value = match variable.source.origin {
-                Origin::Template => heap.item(variable.value, "value"),
+                FlowVariableOrigin::Template => arena.dict_get(variable.value, "value"),
                 _ => Some(variable.value),
             };
-            let Some(value) = value.and_then(|value| heap.str(value)) else { continue };
+            let Some(value) = value.and_then(|value| arena.as_str(value)) else { continue };
             let mut used: Vec<&str> = referenced_names(value).collect();
             used.dedup();
             for later in used.into_iter().filter(|name| first.get(*name).is_some_and(|first| *first > position)) {
-                let own = text::str(heap, variable.name);
+                let own = string::str(arena, variable.name);
                 let text = format!("`{own}` uses $({later}), which comes later: Kubernetes will not expand it");
-                self.add(text, variable.source.place.as_ref());
+                self.add(text, variable.source.location.as_ref());
             }
         }
     }
 
     fn on_agent(&mut self, agent: &Agent, config: Config) {
-        let heap = self.heap;
-        let setting = |name: &str| config.get(heap, name);
+        let arena = self.arena;
+        let setting = |name: &str| config.get(arena, name);
         let (backend, api) = (setting("backend"), setting("cloud.api"));
-        let backend_is = |wanted: &str| backend.and_then(|backend| heap.str(backend)) == Some(wanted);
-        let is_unknown = backend.is_some_and(|backend| matches!(heap.get(backend), Data::Unknown(_)));
-        let place = backend.and_then(|backend| heap.place(backend));
+        let backend_is = |wanted: &str| backend.and_then(|backend| arena.as_str(backend)) == Some(wanted);
+        let is_unknown = backend.is_some_and(|backend| matches!(arena.get(backend), Value::Unknown(_)));
+        let location = backend.and_then(|backend| arena.location(backend));
         if !backend_is("cloud") && !backend_is("server") && !is_unknown {
-            self.add("PREFECT__BACKEND of the agent is neither `cloud` nor `server`: flows find no API with it", place);
-        } else if backend_is("server") && api.and_then(|api| heap.str(api)) == Some(CLOUD_API_URL) {
+            self.add(
+                "PREFECT__BACKEND of the agent is neither `cloud` nor `server`: flows find no API with it",
+                location,
+            );
+        } else if backend_is("server") && api.and_then(|api| arena.as_str(api)) == Some(CLOUD_API_URL) {
             let text = "the agent's backend is `server`, but its PREFECT__CLOUD__API is that of Prefect Cloud";
-            self.add(text, api.and_then(|api| heap.place(api)));
+            self.add(text, api.and_then(|api| arena.location(api)));
         }
         if agent.asks_for_tenant {
             self.add("PREFECT__CLOUD__TENANT_ID is made up here: the agent asks Prefect's API for it", None);
@@ -216,37 +222,37 @@ impl Notes<'_> {
         if let Some(unknown) = agent.unknown_env {
             let text =
                 "the variables that PREFECT__CLOUD__AGENT__ENV_VARS holds are not known here: they may hide others";
-            self.add(text, heap.place(unknown));
+            self.add(text, arena.location(unknown));
         }
         if let Some(account) = agent.service_account_name
-            && let Data::Unknown(from) = heap.get(account)
+            && let Value::Unknown(from) = arena.get(account)
         {
-            let text = format!("the agent's service account ({}) is not known here", references(from));
-            self.add(text, heap.place(account));
+            let text = format!("the agent's service account ({}) is not known here", find_references(from));
+            self.add(text, arena.location(account));
         }
-        if let Data::Unknown(from) = heap.get(agent.api_key) {
-            let from = references(from);
+        if let Value::Unknown(from) = arena.get(agent.api_key) {
+            let from = find_references(from);
             let text = format!("the agent hands its API key ({from}) to every flow run as plain text");
-            self.add(text, heap.place(agent.api_key));
+            self.add(text, arena.location(agent.api_key));
         }
     }
 
-    fn on_deployment(&mut self, scenario: &Scenario) {
+    fn on_deployment(&mut self, scenario: &AgentScenario) {
         for variable in &scenario.environ.0 {
-            let place = variable.place.as_ref();
+            let location = variable.location.as_ref();
             if secret_name(&variable.name).is_some() {
                 let text = Message::from(format!(
                     "`{}` of the agent is not handed on to flow runs: put it into the job template (`",
                     variable.name
                 )) + ProgramName
                     + " render FILE --secret ...`)";
-                self.add(text, place);
-            } else if DEAD.contains(&variable.name.as_str()) && !variable.value.text().is_empty() {
-                self.add(format!("nothing reads `{}` of the agent since Prefect 1.0", variable.name), place);
+                self.add(text, location);
+            } else if DEAD.contains(&variable.name.as_str()) && !variable.value.as_str().is_empty() {
+                self.add(format!("nothing reads `{}` of the agent since Prefect 1.0", variable.name), location);
             } else if variable.name == "PREFECT__CLOUD__USE_LOCAL_SECRETS" {
                 let text =
                     "PREFECT__CLOUD__USE_LOCAL_SECRETS of the agent is not handed on: flow runs always get `false`";
-                self.add(text, place);
+                self.add(text, location);
             }
         }
     }

@@ -8,16 +8,16 @@ use super::agent::Agent;
 use super::config::{self, Config};
 use super::job::{Job, Run, generate};
 use super::run_config::{ReadFile, RunConfig};
-use super::scenario::Scenario;
+use super::scenario::AgentScenario;
 use super::template_source;
-use super::version::Version;
-use crate::pyvalue::heap::{Data, Heap, Id};
-use crate::pyvalue::source::{Text, at};
+use super::version::AgentVersion;
+use crate::pyvalue::arena::{Arena, Value, ValueId};
+use crate::pyvalue::source::{SourceFile, locate};
 use crate::pyvalue::yaml;
 
 /// A Job, and who made it.
 #[derive(Debug)]
-pub struct Preview {
+pub struct AgentPreview {
     /// The Job.
     pub job: Job,
     /// The agent.
@@ -36,26 +36,26 @@ pub struct Preview {
 /// # Errors
 /// Fails where Prefect fails, and at what is not followed.
 pub fn preview(
-    heap: &mut Heap,
-    version: Version,
-    template: Option<&Rc<Text>>,
-    scenario: &Scenario,
+    arena: &mut Arena,
+    version: AgentVersion,
+    template: Option<&Rc<SourceFile>>,
+    scenario: &AgentScenario,
     file: &ReadFile<'_>,
-) -> Result<Preview> {
-    let config = config::load(heap, &scenario.environ, scenario.user_config.as_ref())?;
-    let agent = Agent::start(heap, version, scenario.start, &scenario.environ, config)?;
+) -> Result<AgentPreview> {
+    let config = config::load(arena, &scenario.environ, scenario.user_config.as_ref())?;
+    let agent = Agent::start(arena, version, scenario.start, &scenario.environ, config)?;
     let run_config = match scenario.run_config {
-        Some(given) => RunConfig::read(heap, given, file)?,
+        Some(given) => RunConfig::read(arena, given, file)?,
         None => RunConfig::default(),
     };
     let is_agents_template = !run_config.has_template();
     let root = match (run_config.job_template, run_config.job_template_path, agent.job_template_path) {
         (Some(own), _, _) => own,
-        (None, Some(path), _) => template_source::read(heap, path, file)?,
-        (None, None, Some(path)) if template.is_none() => template_source::read(heap, path, file)?,
+        (None, Some(path), _) => template_source::read(arena, path, file)?,
+        (None, None, Some(path)) if template.is_none() => template_source::read(arena, path, file)?,
         _ => match template {
-            Some(template) => yaml::load(heap, template)?,
-            None => yaml::load(heap, &template_source::default())?,
+            Some(template) => yaml::load(arena, template)?,
+            None => yaml::load(arena, &template_source::default())?,
         },
     };
     let run = Run {
@@ -68,23 +68,23 @@ pub fn preview(
         flow_run_id: scenario.flow_run_id,
         identifier: &scenario.identifier,
     };
-    let job = generate(heap, &run)?;
+    let job = generate(arena, &run)?;
     if run_config.job_template.is_some() {
-        refuse_dates(heap, &[scenario.flow.id, scenario.flow_run_id])?;
+        refuse_dates(arena, &[scenario.flow.id, scenario.flow_run_id])?;
     }
-    Ok(Preview { job, agent, config, run_config, is_agents_template })
+    Ok(AgentPreview { job, agent, config, run_config, is_agents_template })
 }
 
 /// Ids become labels of the run config's own template, which Prefect then writes down once more: as JSON, which has
 /// no dates.
-fn refuse_dates(heap: &Heap, ids: &[Id]) -> Result<()> {
-    ids.iter().try_for_each(|id| match heap.get(*id) {
-        Data::Time(_) => {
+fn refuse_dates(arena: &Arena, ids: &[ValueId]) -> Result<()> {
+    ids.iter().try_for_each(|id| match arena.get(*id) {
+        Value::Timestamp(_) => {
             let error = Error::input("a date as an id can't be in the job template of a run config");
-            Err(at(error.hint("put it in quotes"), heap.place(*id)))
+            Err(locate(error.hint("put it in quotes"), arena.location(*id)))
         }
-        Data::List(items) | Data::Tuple(items) => refuse_dates(heap, items),
-        Data::Dict(pairs) => pairs.iter().try_for_each(|(key, value)| refuse_dates(heap, &[*key, *value])),
+        Value::List(items) | Value::Tuple(items) => refuse_dates(arena, items),
+        Value::Dict(pairs) => pairs.iter().try_for_each(|(key, value)| refuse_dates(arena, &[*key, *value])),
         _ => Ok(()),
     })
 }

@@ -6,32 +6,32 @@ use std::rc::Rc;
 use jobplate_diagnostic::{Error, Result};
 
 use crate::kwargs::{Kwargs, iterate};
-use crate::pyvalue::heap::{Data, Heap, Id};
-use crate::pyvalue::source::{Text, at};
-use crate::pyvalue::{send, text, yaml};
+use crate::pyvalue::arena::{Arena, Value, ValueId};
+use crate::pyvalue::source::{SourceFile, locate};
+use crate::pyvalue::{serialize, string, yaml};
 
 /// Reads a file that a path names.
-pub(super) type ReadFile<'r> = dyn Fn(&str) -> Result<Rc<Text>> + 'r;
+pub(super) type ReadFile<'r> = dyn Fn(&str) -> Result<Rc<SourceFile>> + 'r;
 
 /// A run config for Kubernetes. Texts are texts by now; a value that is absent is none.
 #[derive(Debug, Default)]
 pub struct RunConfig {
     /// Names and values, in order.
-    pub env: Vec<(Id, Id)>,
+    pub env: Vec<(ValueId, ValueId)>,
     /// `image`
-    pub image: Option<Id>,
+    pub image: Option<ValueId>,
     /// `image_pull_policy`
-    pub image_pull_policy: Option<Id>,
+    pub image_pull_policy: Option<ValueId>,
     /// `image_pull_secrets`
-    pub image_pull_secrets: Vec<Id>,
+    pub image_pull_secrets: Vec<ValueId>,
     /// `service_account_name`
-    pub service_account_name: Option<Id>,
+    pub service_account_name: Option<ValueId>,
     /// Of `requests` and `limits`: the key, and what it is set to.
-    pub resources: Vec<(&'static str, &'static str, Id)>,
+    pub resources: Vec<(&'static str, &'static str, ValueId)>,
     /// The template itself.
-    pub job_template: Option<Id>,
+    pub job_template: Option<ValueId>,
     /// Where the agent reads it.
-    pub job_template_path: Option<Id>,
+    pub job_template_path: Option<ValueId>,
 }
 
 /// What `KubernetesRun` takes, and how it is named.
@@ -67,13 +67,13 @@ const RESOURCES: [(&str, &str, &str); 4] = [
 impl RunConfig {
     /// Reads a run config: the arguments of its class, with `kind` or Prefect's own `type` for the class. Fails where
     /// Prefect does, and where the agent takes no run config of the class.
-    pub fn read(heap: &mut Heap, given: Id, file: &ReadFile<'_>) -> Result<Self> {
-        if !heap.is_true(given) {
+    pub fn read(arena: &mut Arena, given: ValueId, file: &ReadFile<'_>) -> Result<Self> {
+        if !arena.is_truthy(given) {
             return Ok(RunConfig::default());
         }
-        let named = ["kind", "type"].iter().filter_map(|key| heap.item(given, key));
-        let named = named.into_iter().find(|class| *heap.get(*class) != Data::None);
-        let class = named.map(|class| text::str(heap, class)).filter(|class| !class.is_empty());
+        let named = ["kind", "type"].iter().filter_map(|key| arena.dict_get(given, key));
+        let named = named.into_iter().find(|class| *arena.get(*class) != Value::None);
+        let class = named.map(|class| string::str(arena, class)).filter(|class| !class.is_empty());
         let class = class.as_deref().unwrap_or("KubernetesRun");
         let known = match class {
             "KubernetesRun" => &KUBERNETES[..],
@@ -83,46 +83,46 @@ impl RunConfig {
                 let class = if known { class } else { "that is named here" };
                 let error = Error::input(format!("the Kubernetes agent takes no run config of the kind {class}"));
                 let hint = "it takes KubernetesRun, and of UniversalRun env and labels";
-                return Err(at(error.hint(hint), named.and_then(|named| heap.place(named))));
+                return Err(locate(error.hint(hint), named.and_then(|named| arena.location(named))));
             }
         };
-        let kwargs = Kwargs::read(heap, given, known, class)?;
+        let kwargs = Kwargs::read(arena, given, known, class)?;
         let mut config = RunConfig::default();
-        if let Some(env) = kwargs.get(heap, "env") {
-            config.env = read_env(heap, env)?;
+        if let Some(env) = kwargs.get(arena, "env") {
+            config.env = read_env(arena, env)?;
         }
-        if let Some(labels) = kwargs.truthy(heap, "labels") {
-            texts(heap, labels, "`labels`")?;
-            if let Data::List(items) = heap.get(labels)
-                && let Some(odd) = items.iter().find(|item| !heap.is_hashable(**item))
+        if let Some(labels) = kwargs.truthy(arena, "labels") {
+            texts(arena, labels, "`labels`")?;
+            if let Value::List(items) = arena.get(labels)
+                && let Some(odd) = items.iter().find(|item| !arena.is_hashable(**item))
             {
-                return Err(at(Error::input("a label of the run config is no text"), heap.place(*odd)));
+                return Err(locate(Error::input("a label of the run config is no text"), arena.location(*odd)));
             }
         }
-        config.read_template(heap, kwargs, file)?;
-        config.image = text_of(heap, kwargs.get(heap, "image"))?;
-        config.service_account_name = text_of(heap, kwargs.get(heap, "service_account_name"))?;
-        if let Some(secrets) = kwargs.get(heap, "image_pull_secrets") {
-            config.image_pull_secrets = texts(heap, secrets, "`image_pull_secrets`")?;
+        config.read_template(arena, kwargs, file)?;
+        config.image = text_of(arena, kwargs.get(arena, "image"))?;
+        config.service_account_name = text_of(arena, kwargs.get(arena, "service_account_name"))?;
+        if let Some(secrets) = kwargs.get(arena, "image_pull_secrets") {
+            config.image_pull_secrets = texts(arena, secrets, "`image_pull_secrets`")?;
         }
-        if let Some(policy) = kwargs.get(heap, "image_pull_policy") {
-            if !["Always", "IfNotPresent", "Never"].iter().any(|known| heap.str(policy) == Some(known)) {
+        if let Some(policy) = kwargs.get(arena, "image_pull_policy") {
+            if !["Always", "IfNotPresent", "Never"].iter().any(|known| arena.as_str(policy) == Some(known)) {
                 let error = Error::input("`image_pull_policy` is none that Prefect knows");
-                return Err(at(error.hint("it is Always, IfNotPresent or Never"), heap.place(policy)));
+                return Err(locate(error.hint("it is Always, IfNotPresent or Never"), arena.location(policy)));
             }
             config.image_pull_policy = Some(policy);
         }
         for (argument, group, key) in RESOURCES {
-            let given = kwargs.get(heap, argument);
-            let value = match given.map(|given| heap.get(given)) {
+            let given = kwargs.get(arena, argument);
+            let value = match given.map(|given| arena.get(given)) {
                 // Python prints what is no text, before all others are read as text.
-                Some(Data::Bytes(_)) if key == "cpu" => given.map(|given| {
-                    let printed = text::str(heap, given);
-                    heap.put(Data::Str(printed), None)
+                Some(Value::Bytes(_)) if key == "cpu" => given.map(|given| {
+                    let printed = string::str(arena, given);
+                    arena.alloc(Value::Str(printed), None)
                 }),
-                _ => text_of(heap, given)?,
+                _ => text_of(arena, given)?,
             };
-            if let Some(value) = value.filter(|value| heap.is_true(*value)) {
+            if let Some(value) = value.filter(|value| arena.is_truthy(*value)) {
                 config.resources.push((group, key, value));
             }
         }
@@ -134,131 +134,139 @@ impl RunConfig {
         self.job_template.is_some() || self.job_template_path.is_some()
     }
 
-    fn read_template(&mut self, heap: &mut Heap, kwargs: Kwargs, file: &ReadFile<'_>) -> Result<()> {
-        let path = kwargs.get(heap, "job_template_path");
-        let mut template = kwargs.get(heap, "job_template");
+    fn read_template(&mut self, arena: &mut Arena, kwargs: Kwargs, file: &ReadFile<'_>) -> Result<()> {
+        let path = kwargs.get(arena, "job_template_path");
+        let mut template = kwargs.get(arena, "job_template");
         match (path, template) {
             (Some(_), Some(template)) => {
                 let error = Error::input("`job_template` and `job_template_path` are both given");
-                return Err(at(error.hint("leave one of them out"), heap.place(template)));
+                return Err(locate(error.hint("leave one of them out"), arena.location(template)));
             }
             (Some(path), None) => {
-                let Some(name) = heap.str(path) else {
-                    return Err(at(Error::input("`job_template_path` must be text"), heap.place(path)));
+                let Some(name) = arena.as_str(path) else {
+                    return Err(locate(Error::input("`job_template_path` must be text"), arena.location(path)));
                 };
                 match Path::parse(name) {
                     // Where the flow is registered, not where its agent runs.
                     Path { scheme, path: local } if scheme == "file" => {
                         let read = file(&local)
-                            .map_err(|error| at_path(error, heap, path, "paths are relative to the current folder"))?;
-                        template = Some(yaml::load(heap, &read)?);
+                            .map_err(|error| at_path(error, arena, path, "paths are relative to the current folder"))?;
+                        template = Some(yaml::load(arena, &read)?);
                     }
                     _ => self.job_template_path = Some(path),
                 }
             }
             (None, Some(text)) => {
-                if let Data::Str(inner) = heap.get(text).clone() {
-                    let source = inner_text(heap, text, inner);
-                    template = Some(yaml::load(heap, &source)?);
+                if let Value::Str(inner) = arena.get(text).clone() {
+                    let source = inner_text(arena, text, inner);
+                    template = Some(yaml::load(arena, &source)?);
                 }
             }
             (None, None) => {}
         }
-        let Some(template) = template.filter(|template| *heap.get(*template) != Data::None) else { return Ok(()) };
-        if heap.dict(template).is_none() {
-            let error =
-                Error::input(format!("the run config's job template is {}, not a mapping", heap.kind(template)));
-            return Err(at(error, heap.place(template)));
+        let Some(template) = template.filter(|template| *arena.get(*template) != Value::None) else { return Ok(()) };
+        if arena.as_dict(template).is_none() {
+            let error = Error::input(format!(
+                "the run config's job template is {}, not a mapping",
+                arena.describe_kind(template)
+            ));
+            return Err(locate(error, arena.location(template)));
         }
-        if heap.is_larger_than(template, send::MOST) {
-            return Err(at(
+        if arena.exceeds_size(template, serialize::MAX_VALUES) {
+            return Err(locate(
                 Error::input("aliases make this template larger than any Job can be"),
-                heap.place(template),
+                arena.location(template),
             ));
         }
-        check_json(heap, template)?;
+        check_json(arena, template)?;
         // An empty one is none.
-        self.job_template = heap.is_true(template).then(|| heap.deep_copy(template));
+        self.job_template = arena.is_truthy(template).then(|| arena.deep_copy(template));
         Ok(())
     }
 }
 
 /// An error about a file, with the place that names the file, and what may be wrong with the name.
-pub(super) fn at_path(error: Error, heap: &Heap, path: Id, hint: &str) -> Error {
-    match heap.place(path) {
+pub(super) fn at_path(error: Error, arena: &Arena, path: ValueId, hint: &str) -> Error {
+    match arena.location(path) {
         None => error,
-        place => {
+        location => {
             let name = error.file().map_or(String::new(), |file| format!("`{file}`: "));
-            at(Error::input(format!("{name}{}", error.message())).hint(hint), place)
+            locate(Error::input(format!("{name}{}", error.message())).hint(hint), location)
         }
     }
 }
 
 /// A text within a text as a source of its own. Lines of it are those of the whole, where it is a literal block.
-pub(super) fn inner_text(heap: &Heap, id: Id, text: String) -> Rc<Text> {
-    match heap.place(id) {
-        Some(place) => Text::embedded(place, text, false),
-        None => Text::unshown("-", text),
+pub(super) fn inner_text(arena: &Arena, id: ValueId, text: String) -> Rc<SourceFile> {
+    match arena.location(id) {
+        Some(location) => SourceFile::new_embedded(location, text, false),
+        None => SourceFile::new_redacted("-", text),
     }
 }
 
 /// A value as text, bytes as the text that they are; none stays none.
-fn text_of(heap: &mut Heap, value: Option<Id>) -> Result<Option<Id>> {
+fn text_of(arena: &mut Arena, value: Option<ValueId>) -> Result<Option<ValueId>> {
     let Some(value) = value else { return Ok(None) };
-    let text = match heap.get(value) {
-        Data::Str(_) | Data::Unknown(_) => return Ok(Some(value)),
-        Data::Bytes(bytes) => String::from_utf8(bytes.clone())
-            .map_err(|_| at(Error::input("binary data that is no text"), heap.place(value)))?,
-        _ => text::str(heap, value),
+    let text = match arena.get(value) {
+        Value::Str(_) | Value::Unknown(_) => return Ok(Some(value)),
+        Value::Bytes(bytes) => String::from_utf8(bytes.clone())
+            .map_err(|_| locate(Error::input("binary data that is no text"), arena.location(value)))?,
+        _ => string::str(arena, value),
     };
-    let place = heap.place(value).cloned();
-    Ok(Some(heap.put(Data::Str(text), place)))
+    let location = arena.location(value).cloned();
+    Ok(Some(arena.alloc(Value::Str(text), location)))
 }
 
 /// Items as texts. Fails at one that is empty.
-fn texts(heap: &mut Heap, list: Id, what: &str) -> Result<Vec<Id>> {
-    let items = iterate(heap, list, what)?;
+fn texts(arena: &mut Arena, list: ValueId, what: &str) -> Result<Vec<ValueId>> {
+    let items = iterate(arena, list, what)?;
     let mut out = Vec::new();
     for item in items {
-        if *heap.get(item) == Data::None {
-            return Err(at(Error::input(format!("an item of {what} is empty")), heap.place(item)));
+        if *arena.get(item) == Value::None {
+            return Err(locate(Error::input(format!("an item of {what} is empty")), arena.location(item)));
         }
-        out.extend(text_of(heap, Some(item))?);
+        out.extend(text_of(arena, Some(item))?);
     }
     Ok(out)
 }
 
 /// Names become texts, values stay as they are.
-fn read_env(heap: &mut Heap, env: Id) -> Result<Vec<(Id, Id)>> {
-    let Some(pairs) = heap.dict(env) else {
-        let error = Error::input(format!("`env` of the run config is {}, not a mapping", heap.kind(env)));
-        return Err(at(error.hint("write `env: {NAME: value}`"), heap.place(env)));
+fn read_env(arena: &mut Arena, env: ValueId) -> Result<Vec<(ValueId, ValueId)>> {
+    let Some(pairs) = arena.as_dict(env) else {
+        let error = Error::input(format!("`env` of the run config is {}, not a mapping", arena.describe_kind(env)));
+        return Err(locate(error.hint("write `env: {NAME: value}`"), arena.location(env)));
     };
     let pairs = pairs.to_vec();
-    let named = heap.put(Data::Dict(Vec::new()), None);
+    let named = arena.alloc(Value::Dict(Vec::new()), None);
     for (key, value) in pairs {
-        if *heap.get(key) == Data::None {
-            return Err(at(Error::input("a name in `env` of the run config is empty"), heap.place(key)));
+        if *arena.get(key) == Value::None {
+            return Err(locate(Error::input("a name in `env` of the run config is empty"), arena.location(key)));
         }
-        if let Some(name) = text_of(heap, Some(key))? {
-            heap.set(named, name, value);
+        if let Some(name) = text_of(arena, Some(key))? {
+            arena.dict_set(named, name, value);
         }
     }
-    Ok(heap.dict(named).unwrap_or_default().to_vec())
+    Ok(arena.as_dict(named).unwrap_or_default().to_vec())
 }
 
 /// Fails at a value that Prefect's API can't be sent.
-fn check_json(heap: &Heap, id: Id) -> Result<()> {
-    let fail = |id: Id| {
-        let error = Error::input(format!("{} in the run config's job template can't be registered", heap.kind(id)));
-        Err(at(error.hint("put it in quotes"), heap.place(id)))
+fn check_json(arena: &Arena, id: ValueId) -> Result<()> {
+    let fail = |id: ValueId| {
+        let error =
+            Error::input(format!("{} in the run config's job template can't be registered", arena.describe_kind(id)));
+        Err(locate(error.hint("put it in quotes"), arena.location(id)))
     };
-    match heap.get(id) {
-        Data::Bytes(_) | Data::Time(_) | Data::Set(_) | Data::Complex(..) | Data::Ellipsis | Data::Other(_) => fail(id),
-        Data::List(items) | Data::Tuple(items) => items.iter().try_for_each(|item| check_json(heap, *item)),
-        Data::Dict(pairs) => pairs.iter().try_for_each(|(key, value)| match heap.get(*key) {
-            Data::Bytes(_) | Data::Time(_) | Data::Tuple(_) => fail(*key),
-            _ => check_json(heap, *value),
+    match arena.get(id) {
+        Value::Bytes(_)
+        | Value::Timestamp(_)
+        | Value::Set(_)
+        | Value::Complex(..)
+        | Value::Ellipsis
+        | Value::Unsupported(_) => fail(id),
+        Value::List(items) | Value::Tuple(items) => items.iter().try_for_each(|item| check_json(arena, *item)),
+        Value::Dict(pairs) => pairs.iter().try_for_each(|(key, value)| match arena.get(*key) {
+            Value::Bytes(_) | Value::Timestamp(_) | Value::Tuple(_) => fail(*key),
+            _ => check_json(arena, *value),
         }),
         _ => Ok(()),
     }

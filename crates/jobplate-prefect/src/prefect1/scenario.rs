@@ -8,26 +8,26 @@ use super::agent::Start;
 use super::flow::Flow;
 use super::run_config::{self, inner_text};
 use crate::kwargs::{Kwargs, first_key};
+use crate::pyvalue::arena::{Arena, ValueId};
 use crate::pyvalue::environ::Environ;
-use crate::pyvalue::heap::{Heap, Id};
-use crate::pyvalue::source::{Text, at};
+use crate::pyvalue::source::{SourceFile, locate};
 use crate::pyvalue::yaml;
 
 /// The flow run, its flow, and the agent.
 #[derive(Debug)]
-pub struct Scenario {
+pub struct AgentScenario {
     /// The run config as it was given; none for a flow run without one.
-    pub run_config: Option<Id>,
+    pub run_config: Option<ValueId>,
     /// How the agent is started.
     pub start: Start,
     /// The environment of the agent.
     pub environ: Environ,
     /// The agent's `config.toml`.
-    pub user_config: Option<Rc<Text>>,
+    pub user_config: Option<Rc<SourceFile>>,
     /// The flow.
     pub flow: Flow,
     /// The id of the flow run.
-    pub flow_run_id: Id,
+    pub flow_run_id: ValueId,
     /// The eight letters behind the name of the Job, which Prefect draws at random.
     pub identifier: String,
 }
@@ -43,17 +43,17 @@ const NEW_ID: &str = "new_id";
 /// What stands for the letters behind the Job's name.
 const IDENTIFIER: &str = "0a1b2c3d";
 
-impl Scenario {
+impl AgentScenario {
     /// A flow run with nothing special to it.
-    pub fn plain(heap: &mut Heap) -> Self {
-        let flow = Flow { id: heap.text(NEW_ID), core_version: Some(heap.text("1.4.1")), storage: None };
-        Scenario {
+    pub fn minimal(arena: &mut Arena) -> Self {
+        let flow = Flow { id: arena.alloc_str(NEW_ID), core_version: Some(arena.alloc_str("1.4.1")), storage: None };
+        AgentScenario {
             run_config: None,
             start: Start::default(),
             environ: Environ::default(),
             user_config: None,
             flow,
-            flow_run_id: heap.text(NEW_ID),
+            flow_run_id: arena.alloc_str(NEW_ID),
             identifier: IDENTIFIER.to_owned(),
         }
     }
@@ -62,53 +62,53 @@ impl Scenario {
     ///
     /// # Errors
     /// Fails at a key or value that no scenario has.
-    pub fn read(heap: &mut Heap, source: &Rc<Text>) -> Result<Self> {
-        let root = yaml::load(heap, source)?;
-        let mut scenario = Scenario::plain(heap);
-        if !heap.is_true(root) {
+    pub fn read(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<Self> {
+        let root = yaml::load(arena, source)?;
+        let mut scenario = AgentScenario::minimal(arena);
+        if !arena.is_truthy(root) {
             return Ok(scenario);
         }
-        if let Some(key) = first_key(heap, root, &["template", "template_text"]) {
+        if let Some(key) = first_key(arena, root, &["template", "template_text"]) {
             let error = Error::input("a scenario holds no job template");
-            return Err(at(error.hint("the template is the FILE of the command line"), heap.place(key)));
+            return Err(locate(error.hint("the template is the FILE of the command line"), arena.location(key)));
         }
-        if let Some(key) = first_key(heap, root, &run_config::KUBERNETES) {
+        if let Some(key) = first_key(arena, root, &run_config::KUBERNETES) {
             let error = Error::input("a scenario has its run config under `run_config`");
-            return Err(at(error.hint("a run config alone is for `--run-config`"), heap.place(key)));
+            return Err(locate(error.hint("a run config alone is for `--run-config`"), arena.location(key)));
         }
-        if let Some(key) = first_key(heap, root, &OF_PREFECT_3) {
+        if let Some(key) = first_key(arena, root, &OF_PREFECT_3) {
             let error = Error::input("this is a scenario for Prefect 2 or 3, and the template is one of Prefect 1");
             let hint = format!("for an agent it takes {}", KEYS.join(", "));
-            return Err(at(error.hint(hint), heap.place(key)));
+            return Err(locate(error.hint(hint), arena.location(key)));
         }
-        let scenario_keys = Kwargs::read(heap, root, &KEYS, "a scenario")?;
-        scenario.run_config = scenario_keys.get(heap, "run_config");
-        scenario.start.kwargs = scenario_keys.truthy(heap, "agent");
-        if let Some(environ) = scenario_keys.truthy(heap, "environ") {
-            scenario.environ = Environ::read(heap, environ, "`environ`")?;
+        let scenario_keys = Kwargs::read(arena, root, &KEYS, "a scenario")?;
+        scenario.run_config = scenario_keys.get(arena, "run_config");
+        scenario.start.kwargs = scenario_keys.truthy(arena, "agent");
+        if let Some(environ) = scenario_keys.truthy(arena, "environ") {
+            scenario.environ = Environ::read(arena, environ, "`environ`")?;
         }
-        if let Some(config) = scenario_keys.truthy(heap, "user_config") {
-            let Some(text) = heap.str(config) else {
+        if let Some(config) = scenario_keys.truthy(arena, "user_config") {
+            let Some(text) = arena.as_str(config) else {
                 let error = Error::input("`user_config` must be the text of a config.toml");
-                return Err(at(error.hint("write it as a block: `user_config: |`"), heap.place(config)));
+                return Err(locate(error.hint("write it as a block: `user_config: |`"), arena.location(config)));
             };
-            scenario.user_config = Some(inner_text(heap, config, text.to_owned()));
+            scenario.user_config = Some(inner_text(arena, config, text.to_owned()));
         }
-        if let Some(flow) = scenario_keys.truthy(heap, "flow") {
-            let flow_keys = Kwargs::read(heap, flow, &["id", "core_version", "storage"], "the flow")?;
-            scenario.flow.id = heap.item(flow, "id").unwrap_or(scenario.flow.id);
-            if let Some(version) = heap.item(flow, "core_version") {
+        if let Some(flow) = scenario_keys.truthy(arena, "flow") {
+            let flow_keys = Kwargs::read(arena, flow, &["id", "core_version", "storage"], "the flow")?;
+            scenario.flow.id = arena.dict_get(flow, "id").unwrap_or(scenario.flow.id);
+            if let Some(version) = arena.dict_get(flow, "core_version") {
                 scenario.flow.core_version = Some(version);
             }
-            scenario.flow.storage = flow_keys.truthy(heap, "storage");
+            scenario.flow.storage = flow_keys.truthy(arena, "storage");
         }
-        scenario.flow_run_id = heap.item(root, "flow_run_id").unwrap_or(scenario.flow_run_id);
-        if let Some(identifier) = scenario_keys.truthy(heap, "identifier") {
-            match heap.str(identifier) {
+        scenario.flow_run_id = arena.dict_get(root, "flow_run_id").unwrap_or(scenario.flow_run_id);
+        if let Some(identifier) = scenario_keys.truthy(arena, "identifier") {
+            match arena.as_str(identifier) {
                 Some(text) => scenario.identifier = text.chars().chain(['0'; 8]).take(8).collect(),
                 None => {
                     let error = Error::input("`identifier` must be text");
-                    return Err(at(error.hint("put it in quotes"), heap.place(identifier)));
+                    return Err(locate(error.hint("put it in quotes"), arena.location(identifier)));
                 }
             }
         }

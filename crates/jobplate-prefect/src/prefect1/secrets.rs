@@ -10,23 +10,23 @@ use jobplate_manifest::names::{self, ValidationError};
 
 use super::config::string_to_type;
 use super::defaults::RESERVED;
-use crate::pyvalue::heap::{Data, Heap, Id};
-use crate::pyvalue::text;
+use crate::pyvalue::arena::{Arena, Value, ValueId};
+use crate::pyvalue::string;
 use crate::variables::secret_name;
 
 /// Between the name of a dict and the name of a value in it.
-pub const NESTS: &str = "__";
+pub const DICT_SEPARATOR: &str = "__";
 
 /// The secret that a key names: by Prefect's name for it, or by that of its variable. It can be a key of a
 /// Kubernetes Secret, too.
 ///
 /// # Errors
 /// Returns what is wrong with a name that Prefect or Kubernetes does not accept.
-pub fn name(key: &str) -> Result<&str, ValidationError> {
+pub fn parse_name(key: &str) -> Result<&str, ValidationError> {
     let name = secret_name(key).unwrap_or(key);
     names::check_data_key(name)?;
     if name.starts_with("PREFECT__") {
-        if secret_name(&format!("{name}{NESTS}")).is_some() {
+        if secret_name(&format!("{name}{DICT_SEPARATOR}")).is_some() {
             return Err(
                 ValidationError::new("this is a dict of all secrets").hint("give each secret a variable of its own")
             );
@@ -34,7 +34,7 @@ pub fn name(key: &str) -> Result<&str, ValidationError> {
         return Err(ValidationError::new(format!("{name} is a setting of Prefect's, and no secret of a flow"))
             .hint("leave it out; settings are for `" + ProgramName + " render`: --backend, --api, --api-key, --env"));
     }
-    if let Some(method) = name.split(NESTS).find(|part| RESERVED.contains(part)) {
+    if let Some(method) = name.split(DICT_SEPARATOR).find(|part| RESERVED.contains(part)) {
         return Err(ValidationError::new(format!(
             "Prefect can't start: no setting or secret can be called `{method}`"
         ))
@@ -44,37 +44,37 @@ pub fn name(key: &str) -> Result<&str, ValidationError> {
 }
 
 /// The dict that a name says it is in, and the rest of it.
-pub fn nested(name: &str) -> Option<(&str, &str)> {
-    name.split_once(NESTS)
+pub fn split_dict(name: &str) -> Option<(&str, &str)> {
+    name.split_once(DICT_SEPARATOR)
 }
 
 /// The dicts that a name leads through: no value can have the name of one.
-pub fn dicts_around(name: &str) -> impl Iterator<Item = &str> {
-    name.match_indices(NESTS).map(|(at, _)| &name[..at])
+pub fn enclosing_dicts(name: &str) -> impl Iterator<Item = &str> {
+    name.match_indices(DICT_SEPARATOR).map(|(at, _)| &name[..at])
 }
 
 /// What a flow gets that is not the text itself.
-pub fn becomes(name: &str, value: &str) -> Option<String> {
-    let mut heap = Heap::default();
-    if let Some(read) = cast(&mut heap, value) {
+pub fn describe_cast(name: &str, value: &str) -> Option<String> {
+    let mut arena = Arena::default();
+    if let Some(read) = cast(&mut arena, value) {
         // A text that loses its quotes is read once more.
-        let inner = heap.str(read).map(str::to_owned);
-        let read = inner.and_then(|inner| cast(&mut heap, &inner)).unwrap_or(read);
-        let inner = heap.str(read).map(str::to_owned);
-        let json = inner.filter(|_| nested(name).is_none()).and_then(|inner| json_kind(&inner));
-        return Some(match (json, heap.get(read)) {
+        let inner = arena.as_str(read).map(str::to_owned);
+        let read = inner.and_then(|inner| cast(&mut arena, &inner)).unwrap_or(read);
+        let inner = arena.as_str(read).map(str::to_owned);
+        let json = inner.filter(|_| split_dict(name).is_none()).and_then(|inner| json_kind(&inner));
+        return Some(match (json, arena.get(read)) {
             (Some(kind), _) => kind.to_owned(),
-            (None, Data::Str(_)) => UNQUOTED.to_owned(),
-            (None, Data::None) => NONE.to_owned(),
-            (None, Data::Dict(_)) => match reserved_key(&heap, read) {
+            (None, Value::Str(_)) => UNQUOTED.to_owned(),
+            (None, Value::None) => NONE.to_owned(),
+            (None, Value::Dict(_)) => match reserved_key(&arena, read) {
                 Some(key) => format!("{DICT} with the key `{key}`, with which no Prefect can start,"),
                 None => DICT.to_owned(),
             },
-            (None, _) => heap.kind(read).to_owned(),
+            (None, _) => arena.describe_kind(read).to_owned(),
         });
     }
     // Only what is at the top is read as JSON.
-    (nested(name).is_none()).then(|| json_kind(value)).flatten().map(str::to_owned)
+    (split_dict(name).is_none()).then(|| json_kind(value)).flatten().map(str::to_owned)
 }
 
 /// What becomes of a text in quotes.
@@ -84,10 +84,10 @@ const NONE: &str = "None";
 const DICT: &str = "a dict";
 
 /// A key of a dict, or of one in it, that ends Prefect at its start.
-fn reserved_key(heap: &Heap, dict: Id) -> Option<&'static str> {
-    heap.dict(dict)?.iter().find_map(|(key, value)| {
-        let own = RESERVED.iter().find(|reserved| heap.str(*key) == Some(**reserved)).copied();
-        own.or_else(|| reserved_key(heap, *value))
+fn reserved_key(arena: &Arena, dict: ValueId) -> Option<&'static str> {
+    arena.as_dict(dict)?.iter().find_map(|(key, value)| {
+        let own = RESERVED.iter().find(|reserved| arena.as_str(*key) == Some(**reserved)).copied();
+        own.or_else(|| reserved_key(arena, *value))
     })
 }
 
@@ -107,13 +107,13 @@ fn json_kind(value: &str) -> Option<&'static str> {
 }
 
 /// What Prefect reads a text as, where that is not the same text.
-fn cast(heap: &mut Heap, value: &str) -> Option<Id> {
-    let read = string_to_type(heap, value, None);
-    (heap.str(read) != Some(value)).then_some(read)
+fn cast(arena: &mut Arena, value: &str) -> Option<ValueId> {
+    let read = string_to_type(arena, value, None);
+    (arena.as_str(read) != Some(value)).then_some(read)
 }
 
 /// Whether variables, a home folder or settings may take the place of parts of a text.
-pub fn expands(value: &str) -> bool {
+pub fn may_expand(value: &str) -> bool {
     let refers = |rest: &str| match rest.strip_prefix('{') {
         Some(braced) => braced.contains('}'),
         None => rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_'),
@@ -123,34 +123,34 @@ pub fn expands(value: &str) -> bool {
 
 /// The text that a variable must have for a flow to get this one, whatever it looks like; none for a part of a dict
 /// in which settings would take the place of `${...}`.
-pub fn as_text(name: &str, value: &str) -> Option<String> {
-    if nested(name).is_none() {
+pub fn to_string_literal(name: &str, value: &str) -> Option<String> {
+    if split_dict(name).is_none() {
         let json = serde_json::Value::from(value).to_string().replace('$', "\\u0024");
-        return Some(literal_of(&literal_of(&json)));
+        return Some(quote_literal(&quote_literal(&json)));
     }
     // What is in a dict is not read as JSON.
-    (!value.contains("${")).then(|| literal_of(&literal_of(value)))
+    (!value.contains("${")).then(|| quote_literal(&quote_literal(value)))
 }
 
 /// The text that a variable must have for a flow to get what it gets for this one in `config.toml`, where it is read
 /// as a literal once, not twice.
-pub fn of_config(value: &str) -> String {
-    let mut heap = Heap::default();
-    let is_text = cast(&mut heap, value).is_some_and(|read| heap.str(read).is_some());
-    if is_text { literal_of(value) } else { value.to_owned() }
+pub fn from_config(value: &str) -> String {
+    let mut arena = Arena::default();
+    let is_text = cast(&mut arena, value).is_some_and(|read| arena.as_str(read).is_some());
+    if is_text { quote_literal(value) } else { value.to_owned() }
 }
 
 /// A text as a Python literal in which no variable is put.
-fn literal_of(value: &str) -> String {
-    let mut heap = Heap::default();
-    let id = heap.text(value);
-    literal(&heap, id)
+fn quote_literal(value: &str) -> String {
+    let mut arena = Arena::default();
+    let id = arena.alloc_str(value);
+    to_literal(&arena, id)
 }
 
 /// The same for any value that has a literal.
-pub(super) fn literal(heap: &Heap, value: Id) -> String {
+pub(super) fn to_literal(arena: &Arena, value: ValueId) -> String {
     // A dollar sign stands in texts only.
-    text::repr(heap, value).replace('$', "\\x24")
+    string::repr(arena, value).replace('$', "\\x24")
 }
 
 #[cfg(test)]
@@ -166,12 +166,12 @@ mod tests {
             ("a.b-C", "a.b-C"),
             ("KEYS", "KEYS"),
         ] {
-            assert_eq!(name(key).ok(), Some(expected));
+            assert_eq!(parse_name(key).ok(), Some(expected));
         }
         for key in ["", "a b", "PREFECT__CONTEXT__SECRETS__", "PREFECT__BACKEND", "keys", "A__items", "é"] {
-            assert!(name(key).is_err(), "{key}");
+            assert!(parse_name(key).is_err(), "{key}");
         }
-        assert_eq!(dicts_around("A__b__C").collect::<Vec<_>>(), ["A", "A__b"]);
+        assert_eq!(enclosing_dicts("A__b__C").collect::<Vec<_>>(), ["A", "A__b"]);
     }
 
     #[test]
@@ -198,25 +198,25 @@ mod tests {
             ("[null]", Some("a list")),
             ("b'x'", Some("binary data")),
         ] {
-            assert_eq!(becomes("A", value).as_deref(), expected, "{value}");
+            assert_eq!(describe_cast("A", value).as_deref(), expected, "{value}");
         }
-        assert_eq!(becomes("A__B", "null"), None);
+        assert_eq!(describe_cast("A__B", "null"), None);
         for value in ["p$HOME", "${a.b}", "~/x", "~"] {
-            assert!(expands(value), "{value}");
+            assert!(may_expand(value), "{value}");
         }
         for value in ["p$", "$$", "a~", "${a", "$ a"] {
-            assert!(!expands(value), "{value}");
+            assert!(!may_expand(value), "{value}");
         }
     }
 
     #[test]
     fn texts_for_variables() {
-        assert_eq!(as_text("A", "42").as_deref(), Some(r#"'\'"42"\''"#));
-        assert_eq!(as_text("A", "$x").as_deref(), Some(r#"'\'"\\\\u0024x"\''"#));
-        assert_eq!(as_text("A__B", "42").as_deref(), Some(r#""'42'""#));
-        assert_eq!(as_text("A__B", "${x}"), None);
-        assert_eq!(of_config("42"), "42");
-        assert_eq!(of_config("a'b"), "a'b");
-        assert_eq!(of_config("'$x'"), r#""'\x24x'""#);
+        assert_eq!(to_string_literal("A", "42").as_deref(), Some(r#"'\'"42"\''"#));
+        assert_eq!(to_string_literal("A", "$x").as_deref(), Some(r#"'\'"\\\\u0024x"\''"#));
+        assert_eq!(to_string_literal("A__B", "42").as_deref(), Some(r#""'42'""#));
+        assert_eq!(to_string_literal("A__B", "${x}"), None);
+        assert_eq!(from_config("42"), "42");
+        assert_eq!(from_config("a'b"), "a'b");
+        assert_eq!(from_config("'$x'"), r#""'\x24x'""#);
     }
 }

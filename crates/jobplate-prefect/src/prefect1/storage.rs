@@ -2,8 +2,8 @@
 
 use jobplate_diagnostic::{Error, Result};
 
-use crate::pyvalue::heap::{Data, Heap, Id};
-use crate::pyvalue::source::at;
+use crate::pyvalue::arena::{Arena, Value, ValueId};
+use crate::pyvalue::source::locate;
 
 /// The kinds of storage that Prefect 1 has, and what each can't be made without.
 const KINDS: [(&str, &[&str]); 13] = [
@@ -31,45 +31,46 @@ const KINDS: [(&str, &[&str]); 13] = [
 ];
 
 /// The image that a storage names; none where it is not Docker's. Fails where Prefect can't read it.
-pub(super) fn image(heap: &mut Heap, storage: Id) -> Result<Option<Id>> {
-    let fail = |heap: &Heap, what: String| at(Error::input(what), heap.place(storage));
-    let kind = heap.item(storage, "type").and_then(|kind| heap.str(kind)).unwrap_or_default();
+pub(super) fn image(arena: &mut Arena, storage: ValueId) -> Result<Option<ValueId>> {
+    let fail = |arena: &Arena, what: String| locate(Error::input(what), arena.location(storage));
+    let kind = arena.dict_get(storage, "type").and_then(|kind| arena.as_str(kind)).unwrap_or_default();
     let Some((kind, needed)) = KINDS.iter().find(|(known, _)| *known == kind) else {
         let kinds: Vec<&str> = KINDS.iter().map(|(kind, _)| *kind).collect();
-        let error = fail(heap, "the flow's storage has no `type` that Prefect knows".to_owned());
+        let error = fail(arena, "the flow's storage has no `type` that Prefect knows".to_owned());
         return Err(error.hint(format!("it is one of {}", kinds.join(", "))));
     };
-    let filled = |key: &&&str| heap.item(storage, key).is_some_and(|value| *heap.get(value) != Data::None);
+    let filled = |key: &&&str| arena.dict_get(storage, key).is_some_and(|value| *arena.get(value) != Value::None);
     if let Some(missing) = needed.iter().find(|key| !filled(key)) {
-        return Err(fail(heap, format!("the flow's {kind} storage lacks `{missing}`")));
+        return Err(fail(arena, format!("the flow's {kind} storage lacks `{missing}`")));
     }
-    let is_odd = |key: &str, fits: fn(&Data) -> bool| heap.item(storage, key).is_some_and(|own| !fits(heap.get(own)));
-    if is_odd("flows", |data| matches!(data, Data::Dict(_))) {
-        return Err(fail(heap, "`flows` of the flow's storage is no mapping".to_owned()));
+    let is_odd =
+        |key: &str, fits: fn(&Value) -> bool| arena.dict_get(storage, key).is_some_and(|own| !fits(arena.get(own)));
+    if is_odd("flows", |data| matches!(data, Value::Dict(_))) {
+        return Err(fail(arena, "`flows` of the flow's storage is no mapping".to_owned()));
     }
-    if is_odd("secrets", |data| matches!(data, Data::List(_) | Data::Tuple(_) | Data::None)) {
-        return Err(fail(heap, "`secrets` of the flow's storage is no list".to_owned()));
+    if is_odd("secrets", |data| matches!(data, Value::List(_) | Value::Tuple(_) | Value::None)) {
+        return Err(fail(arena, "`secrets` of the flow's storage is no list".to_owned()));
     }
     if *kind != "Docker" {
         return Ok(None);
     }
-    if is_odd("prefect_version", |data| matches!(data, Data::Str(_))) {
-        return Err(fail(heap, "`prefect_version` of the flow's Docker storage is no text".to_owned()));
+    if is_odd("prefect_version", |data| matches!(data, Value::Str(_))) {
+        return Err(fail(arena, "`prefect_version` of the flow's Docker storage is no text".to_owned()));
     }
     let mut parts = [const { None }; 3];
     for (part, key) in parts.iter_mut().zip(["registry_url", "image_name", "image_tag"]) {
-        *part = match heap.item(storage, key).map(|value| heap.get(value)) {
-            None | Some(Data::None) => None,
-            Some(Data::Str(text)) => Some(text.clone()),
-            Some(_) => return Err(fail(heap, format!("`{key}` of the flow's Docker storage is no text"))),
+        *part = match arena.dict_get(storage, key).map(|value| arena.get(value)) {
+            None | Some(Value::None) => None,
+            Some(Value::Str(text)) => Some(text.clone()),
+            Some(_) => return Err(fail(arena, format!("`{key}` of the flow's Docker storage is no text"))),
         };
     }
     let [registry, Some(name), Some(tag)] = parts else {
-        return Err(fail(heap, "the flow's Docker storage lacks `image_name` or `image_tag`".to_owned()));
+        return Err(fail(arena, "the flow's Docker storage lacks `image_name` or `image_tag`".to_owned()));
     };
     let image = format!("{}:{tag}", join_paths(&registry.unwrap_or_default(), &name));
-    let place = heap.place(storage).cloned();
-    Ok(Some(heap.put(Data::Str(image), place)))
+    let location = arena.location(storage).cloned();
+    Ok(Some(arena.alloc(Value::Str(image), location)))
 }
 
 /// Two paths as Python's `PurePosixPath` joins them: an absolute second one replaces the first.

@@ -8,21 +8,21 @@ use jobplate_manifest::object::for_each_object;
 
 use super::defaults::JOB_TEMPLATE;
 use super::run_config::{Path, ReadFile, at_path};
-use crate::pyvalue::heap::{Heap, Id};
-use crate::pyvalue::source::{Place, Text, at};
+use crate::pyvalue::arena::{Arena, ValueId};
+use crate::pyvalue::source::{Location, SourceFile, locate};
 use crate::pyvalue::yaml;
 use crate::template_keys;
 
 /// The template of an agent that is given none.
-pub(super) fn default() -> Rc<Text> {
-    Text::manifest("Prefect's own template", JOB_TEMPLATE)
+pub(super) fn default() -> Rc<SourceFile> {
+    SourceFile::new_manifest("Prefect's own template", JOB_TEMPLATE)
 }
 
 /// The job template that a ConfigMap in a manifest holds; else the text itself.
 ///
 /// # Errors
 /// Fails where there are several.
-pub fn in_config_map(source: Rc<Text>) -> Result<Rc<Text>> {
+pub fn find_in_config_map(source: Rc<SourceFile>) -> Result<Rc<SourceFile>> {
     let mut found = None;
     for_each_object(&source.text, &mut |offset, object| {
         if !embedded::is_config_map(object) {
@@ -33,8 +33,8 @@ pub fn in_config_map(source: Rc<Text>) -> Result<Rc<Text>> {
                 continue;
             }
             let span = offset + value.span().start..offset + value.span().end;
-            let place = Place { source: Rc::clone(&source), span };
-            let inner = Text::embedded(&place, value.text().unwrap_or_default(), true);
+            let location = Location { source: Rc::clone(&source), span };
+            let inner = SourceFile::new_embedded(&location, value.text().unwrap_or_default(), true);
             if found.replace(inner).is_some() {
                 return Err(Error::input("there are several ConfigMaps with a job template here")
                     .in_file(&source.name)
@@ -47,26 +47,26 @@ pub fn in_config_map(source: Rc<Text>) -> Result<Rc<Text>> {
 }
 
 /// Reads a template where an agent would.
-pub(super) fn read(heap: &mut Heap, path: Id, file: &ReadFile<'_>) -> Result<Id> {
-    let Some(text) = heap.str(path) else {
-        return Err(at(Error::input("the path of a job template must be text"), heap.place(path)));
+pub(super) fn read(arena: &mut Arena, path: ValueId, file: &ReadFile<'_>) -> Result<ValueId> {
+    let Some(text) = arena.as_str(path) else {
+        return Err(locate(Error::input("the path of a job template must be text"), arena.location(path)));
     };
     let Path { scheme, path: local } = Path::parse(text);
     match scheme.as_str() {
         "file" | "agent" => {
             let template = file(&local).map_err(|error| {
-                at_path(error, heap, path, "where the agent runs it may be there: name the job template as FILE")
+                at_path(error, arena, path, "where the agent runs it may be there: name the job template as FILE")
             })?;
-            yaml::load(heap, &template)
+            yaml::load(arena, &template)
         }
         "http" | "https" | "s3" | "gcs" | "gs" => {
             let error = Error::input(format!("a job template behind `{scheme}:` is not fetched"));
             let hint = "download it, and name it as FILE, without this path";
-            Err(at(error.hint(hint), heap.place(path)))
+            Err(locate(error.hint(hint), arena.location(path)))
         }
         _ => {
             let error = Error::input("Prefect reads no job template by this scheme");
-            Err(at(error.hint("it knows files, http, https, s3, gs, gcs and agent"), heap.place(path)))
+            Err(locate(error.hint("it knows files, http, https, s3, gs, gcs and agent"), arena.location(path)))
         }
     }
 }

@@ -2,7 +2,7 @@
 
 /// A version of Prefect 1, as far as agents differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Version {
+pub enum AgentVersion {
     /// 0.15.x
     V0_15,
     /// 1.3 and 1.4

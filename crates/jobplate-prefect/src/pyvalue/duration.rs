@@ -20,12 +20,12 @@ const HOURS: u64 = 2_400_000_000;
 
 impl Duration {
     /// So many whole seconds.
-    pub(crate) fn of_seconds(seconds: i64) -> Self {
+    pub(crate) fn from_secs(seconds: i64) -> Self {
         Duration(i128::from(seconds) * SECOND)
     }
 
     /// `timedelta(seconds=...)`: to the nearest microsecond, of two the even one.
-    pub(crate) fn of_float(seconds: f64) -> Option<Self> {
+    pub(crate) fn from_secs_f64(seconds: f64) -> Option<Self> {
         if !seconds.is_finite() || seconds.abs() > 1e15 {
             return None;
         }
@@ -57,7 +57,7 @@ impl Duration {
 
     /// Reads a text as pydantic 1 does: numbers of seconds and signs of all parts are taken too, ISO 8601 has days and
     /// what is shorter, and words have a comma behind them. Digits are ASCII's, and fractions as exact as 64 bits are.
-    pub(crate) fn parse_as_before(text: &str) -> Option<Self> {
+    pub(crate) fn parse_pydantic1(text: &str) -> Option<Self> {
         const UNITS: [i128; 4] = [86_400, 3600, 60, 1];
         static CLOCK: LazyLock<Option<Regex>> = LazyLock::new(|| {
             let days = r"^(?:(-?[0-9]+) (?:days?, )?)?";
@@ -93,7 +93,7 @@ impl Duration {
     }
 
     /// `str(timedelta)`: a sign stands before the days alone.
-    pub(crate) fn text(self) -> String {
+    pub(crate) fn to_python_string(self) -> String {
         let (days, rest) = (self.0.div_euclid(DAY), self.0.rem_euclid(DAY));
         let (seconds, micros) = (rest / SECOND, rest % SECOND);
         let days = match days {
@@ -106,7 +106,7 @@ impl Duration {
     }
 
     /// ISO 8601, as pydantic writes it: years have 365 days, a sign stands before all.
-    pub(crate) fn iso(self) -> String {
+    pub(crate) fn to_iso(self) -> String {
         let micros = self.0.unsigned_abs();
         let (second, day) = (SECOND.unsigned_abs(), DAY.unsigned_abs());
         let (days, seconds, micros) = (micros / day, micros % day / second, micros % second);
@@ -276,7 +276,7 @@ mod tests {
             ("300", None),
             ("", None),
         ] {
-            assert_eq!(Duration::parse(text).map(Duration::iso).as_deref(), wanted, "{text}");
+            assert_eq!(Duration::parse(text).map(Duration::to_iso).as_deref(), wanted, "{text}");
         }
     }
 
@@ -308,7 +308,7 @@ mod tests {
             ("P1000000000D", None),
             ("", None),
         ] {
-            assert_eq!(Duration::parse_as_before(text).map(Duration::text).as_deref(), wanted, "{text}");
+            assert_eq!(Duration::parse_pydantic1(text).map(Duration::to_python_string).as_deref(), wanted, "{text}");
         }
     }
 
@@ -322,7 +322,7 @@ mod tests {
             (1e14, None),
             (f64::NAN, None),
         ] {
-            assert_eq!(Duration::of_float(seconds).map(Duration::iso).as_deref(), wanted, "{seconds}");
+            assert_eq!(Duration::from_secs_f64(seconds).map(Duration::to_iso).as_deref(), wanted, "{seconds}");
         }
     }
 }

@@ -5,23 +5,23 @@ use std::sync::LazyLock;
 use jobplate_diagnostic::{Error, Result};
 use regex_lite::Regex;
 
-use super::heap::{Data, Heap, Id};
-use super::source::{Place, at};
+use super::arena::{Arena, Value, ValueId};
+use super::source::{Location, locate};
 
 /// One variable.
 #[derive(Clone, Debug)]
-pub struct Variable {
+pub struct EnvironVar {
     /// Its name.
     pub name: String,
     /// Its value.
-    pub value: Known,
+    pub value: Resolved,
     /// Where it was written.
-    pub place: Option<Place>,
+    pub location: Option<Location>,
 }
 
 /// A value that is known, or what stands for one that only the cluster knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Known {
+pub enum Resolved {
     /// The value.
     Text(String),
     /// What stands for it.
@@ -30,7 +30,7 @@ pub enum Known {
 
 /// The words in a text that stand for values of the cluster, such as `Secret gh, key token`; nothing else of the
 /// text. Empty where there are none.
-pub fn references(text: &str) -> String {
+pub fn find_references(text: &str) -> String {
     static PATTERN: LazyLock<Option<Regex>> =
         LazyLock::new(|| Regex::new("<((?:Secret|ConfigMap) [^<>, ]*, key [^<>, ]*|field [^<> ]*|a reference)>").ok());
     let Some(pattern) = &*PATTERN else { return String::new() };
@@ -39,25 +39,25 @@ pub fn references(text: &str) -> String {
     words.join(" and ")
 }
 
-impl From<Known> for Data {
-    fn from(value: Known) -> Self {
+impl From<Resolved> for Value {
+    fn from(value: Resolved) -> Self {
         match value {
-            Known::Text(text) => Data::Str(text),
-            Known::Unknown(text) => Data::Unknown(text),
+            Resolved::Text(text) => Value::Str(text),
+            Resolved::Unknown(text) => Value::Unknown(text),
         }
     }
 }
 
-impl Known {
+impl Resolved {
     /// A text: known, if nothing in it stands for a value of the cluster.
-    pub fn of(text: String) -> Self {
-        if references(&text).is_empty() { Known::Text(text) } else { Known::Unknown(text) }
+    pub fn from_text(text: String) -> Self {
+        if find_references(&text).is_empty() { Resolved::Text(text) } else { Resolved::Unknown(text) }
     }
 
     /// The text, or what stands for it.
-    pub fn text(&self) -> &str {
+    pub fn as_str(&self) -> &str {
         match self {
-            Known::Text(text) | Known::Unknown(text) => text,
+            Resolved::Text(text) | Resolved::Unknown(text) => text,
         }
     }
 }
@@ -67,16 +67,16 @@ const HOME: &str = "/root";
 
 /// The variables of a process, in order.
 #[derive(Clone, Debug, Default)]
-pub struct Environ(pub Vec<Variable>);
+pub struct Environ(pub Vec<EnvironVar>);
 
 impl Environ {
     /// Returns variables that are written nowhere.
     #[cfg(test)]
-    pub(crate) fn of(pairs: &[(&str, &str)]) -> Self {
-        let variable = |(name, value): &(&str, &str)| Variable {
+    pub(crate) fn from_pairs(pairs: &[(&str, &str)]) -> Self {
+        let variable = |(name, value): &(&str, &str)| EnvironVar {
             name: (*name).to_owned(),
-            value: Known::of((*value).to_owned()),
-            place: None,
+            value: Resolved::from_text((*value).to_owned()),
+            location: None,
         };
         Environ(pairs.iter().map(variable).collect())
     }
@@ -86,43 +86,43 @@ impl Environ {
     ///
     /// # Errors
     /// Fails at what no process can have.
-    pub fn read(heap: &Heap, given: Id, what: &str) -> Result<Self> {
-        let Some(pairs) = heap.dict(given) else {
-            let error = Error::input(format!("{what} is {}, not a mapping", heap.kind(given)));
-            return Err(at(error.hint("write `NAME: \"value\"` below it"), heap.place(given)));
+    pub fn read(arena: &Arena, given: ValueId, what: &str) -> Result<Self> {
+        let Some(pairs) = arena.as_dict(given) else {
+            let error = Error::input(format!("{what} is {}, not a mapping", arena.describe_kind(given)));
+            return Err(locate(error.hint("write `NAME: \"value\"` below it"), arena.location(given)));
         };
-        let variable = |(name, value): &(Id, Id)| match (heap.get(*name), heap.get(*value)) {
-            (Data::Str(own), _) if own.is_empty() || own.contains(['=', '\0']) => {
+        let variable = |(name, value): &(ValueId, ValueId)| match (arena.get(*name), arena.get(*value)) {
+            (Value::Str(own), _) if own.is_empty() || own.contains(['=', '\0']) => {
                 let error = Error::input("this is no name of a variable");
-                Err(at(error.hint("a name has one character at least, no `=` and no NUL"), heap.place(*name)))
+                Err(locate(error.hint("a name has one character at least, no `=` and no NUL"), arena.location(*name)))
             }
-            (_, Data::Str(text)) if text.contains('\0') => {
-                Err(at(Error::input("no variable can hold a NUL").hint("take it out"), heap.place(*value)))
+            (_, Value::Str(text)) if text.contains('\0') => {
+                Err(locate(Error::input("no variable can hold a NUL").hint("take it out"), arena.location(*value)))
             }
-            (Data::Str(name), Data::Str(text)) => Ok(Variable {
+            (Value::Str(name), Value::Str(text)) => Ok(EnvironVar {
                 name: name.clone(),
-                value: Known::Text(text.clone()),
-                place: heap.place(*value).cloned(),
+                value: Resolved::Text(text.clone()),
+                location: arena.location(*value).cloned(),
             }),
             _ => {
                 let error = Error::input("names and values of an environment are texts");
-                Err(at(error.hint("put it in quotes"), heap.place(*value)))
+                Err(locate(error.hint("put it in quotes"), arena.location(*value)))
             }
         };
         pairs.iter().map(variable).collect::<Result<_>>().map(Environ)
     }
 
     /// The variable of a name: the last one, if there are several.
-    pub fn get(&self, name: &str) -> Option<&Variable> {
+    pub fn get(&self, name: &str) -> Option<&EnvironVar> {
         self.0.iter().rev().find(|variable| variable.name == name)
     }
 
     /// `os.path.expandvars`, then `os.path.expanduser`. What has an unknown value in it is unknown.
-    pub fn expand(&self, value: &Known) -> Known {
+    pub fn expand(&self, value: &Resolved) -> Resolved {
         match value {
-            Known::Unknown(_) => value.clone(),
-            Known::Text(text) if !text.contains('$') => Known::Text(self.expand_user(text)),
-            Known::Text(text) => Known::of(self.expand_user(&self.expand_vars(text))),
+            Resolved::Unknown(_) => value.clone(),
+            Resolved::Text(text) if !text.contains('$') => Resolved::Text(self.expand_user(text)),
+            Resolved::Text(text) => Resolved::from_text(self.expand_user(&self.expand_vars(text))),
         }
     }
 
@@ -133,7 +133,7 @@ impl Environ {
         let replaced = |found: &regex_lite::Captures<'_>| {
             let name = found[1].strip_prefix('{').and_then(|name| name.strip_suffix('}')).unwrap_or(&found[1]);
             match (self.get(name), name) {
-                (Some(variable), _) => variable.value.text().to_owned(),
+                (Some(variable), _) => variable.value.as_str().to_owned(),
                 (None, "HOME") => HOME.to_owned(),
                 (None, _) => found[0].to_owned(),
             }
@@ -146,7 +146,7 @@ impl Environ {
         let Some(rest) = text.strip_prefix('~') else { return text.to_owned() };
         let (user, behind) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let home = match user {
-            "" => self.get("HOME").map_or(HOME, |variable| variable.value.text()),
+            "" => self.get("HOME").map_or(HOME, |variable| variable.value.as_str()),
             "root" => HOME,
             _ => return text.to_owned(),
         };
@@ -161,10 +161,10 @@ mod tests {
 
     #[test]
     fn expansion() {
-        let variable = |name: &str, value: &str| Variable {
+        let variable = |name: &str, value: &str| EnvironVar {
             name: name.to_owned(),
-            value: Known::Text(value.to_owned()),
-            place: None,
+            value: Resolved::Text(value.to_owned()),
+            location: None,
         };
         let environ = Environ(vec![variable("A", "x$B"), variable("B", "y"), variable("HOME", "/h/")]);
         for (text, vars) in [

@@ -10,27 +10,27 @@ use jobplate_yaml::{Document, Node, NodeArena, NodeKind, read};
 use num_bigint::BigInt;
 use serde_json::value::RawValue;
 
-use super::heap::{Data, Heap, Id, LastOfEach};
-use super::source::{Place, Text, at};
+use super::arena::{Arena, DictBuilder, Value, ValueId};
+use super::source::{Location, SourceFile, locate};
 
 /// Loads a text; none where it is no JSON.
-pub(crate) fn load(heap: &mut Heap, source: &Rc<Text>) -> Option<Id> {
+pub(crate) fn load(arena: &mut Arena, source: &Rc<SourceFile>) -> Option<ValueId> {
     let text = source.text.strip_prefix('\u{feff}').unwrap_or(&source.text);
     let start = source.text.len() - text.len();
     if !is_json(text) {
         return None;
     }
     let whole: &RawValue = serde_json::from_str(text).ok()?;
-    let mut arena = NodeArena::default();
-    match read(text, &mut arena) {
-        Ok(_) => Some(Reader { heap, source, start }.value(Document::new(text, &arena).root())),
+    let mut nodes = NodeArena::default();
+    match read(text, &mut nodes) {
+        Ok(_) => Some(Reader { arena, source, start }.value(Document::new(text, &nodes).root())),
         // JSON that YAML does not take, such as halves of characters: it has no places.
-        Err(_) => Some(without_places(heap, whole)),
+        Err(_) => Some(without_places(arena, whole)),
     }
 }
 
 /// Why a text that begins as JSON does is none, and where; none where it is JSON, or does not begin so.
-pub(crate) fn fault(source: &Rc<Text>) -> Option<(String, Place)> {
+pub(crate) fn find_error(source: &Rc<SourceFile>) -> Option<(String, Location)> {
     let text = source.text.trim_start_matches('\u{feff}');
     let start = source.text.len() - text.len();
     let first = text.trim_start().strip_prefix('{')?.trim_start();
@@ -52,15 +52,15 @@ pub(crate) fn fault(source: &Rc<Text>) -> Option<(String, Place)> {
     };
     let why = why.to_owned();
     let span = start + at..(start + at + 1).min(source.text.len());
-    (!is_stream && !is_number).then(|| (why, Place { source: Rc::clone(source), span }))
+    (!is_stream && !is_number).then(|| (why, Location { source: Rc::clone(source), span }))
 }
 
 /// The error of a text that begins as JSON does, and is none.
-pub(crate) fn no_json(source: &Rc<Text>) -> Option<Error> {
-    let (why, place) = fault(source)?;
-    Some(at(
+pub(crate) fn invalid_json(source: &Rc<SourceFile>) -> Option<Error> {
+    let (why, location) = find_error(source)?;
+    Some(locate(
         Error::input(format!("this is no JSON: {why}")).hint("what begins with a brace is taken for JSON"),
-        Some(&place),
+        Some(&location),
     ))
 }
 
@@ -95,32 +95,32 @@ fn depth(text: &str) -> usize {
 }
 
 struct Reader<'h> {
-    heap: &'h mut Heap,
-    source: &'h Rc<Text>,
+    arena: &'h mut Arena,
+    source: &'h Rc<SourceFile>,
     start: usize,
 }
 
 impl Reader<'_> {
-    fn put(&mut self, node: Node<'_>, data: Data) -> Id {
+    fn put(&mut self, node: Node<'_>, data: Value) -> ValueId {
         let span = node.span();
         let span = self.start + span.start..self.start + span.end;
-        self.heap.put(data, Some(Place { source: Rc::clone(self.source), span }))
+        self.arena.alloc(data, Some(Location { source: Rc::clone(self.source), span }))
     }
 
-    fn value(&mut self, node: Node<'_>) -> Id {
+    fn value(&mut self, node: Node<'_>) -> ValueId {
         match node.kind() {
             NodeKind::Map => {
-                let mut pairs = LastOfEach::default();
+                let mut pairs = DictBuilder::default();
                 for (key, value) in node.entries() {
                     let (id, value) = (self.value(key), self.value(value));
-                    let name = self.heap.str(id).unwrap_or_default().to_owned();
+                    let name = self.arena.as_str(id).unwrap_or_default().to_owned();
                     pairs.set(name, id, value);
                 }
                 self.put(node, pairs.dict())
             }
             NodeKind::Seq => {
                 let items = node.items().map(|item| self.value(item)).collect();
-                self.put(node, Data::List(items))
+                self.put(node, Value::List(items))
             }
             _ => {
                 let data = scalar(node.raw());
@@ -131,40 +131,40 @@ impl Reader<'_> {
 }
 
 /// A scalar as it is written.
-fn scalar(raw: &str) -> Data {
+fn scalar(raw: &str) -> Value {
     match raw {
-        "null" => Data::None,
-        "true" => Data::Bool(true),
-        "false" => Data::Bool(false),
-        raw if raw.starts_with('"') => Data::Str(serde_json::from_str(raw).unwrap_or_default()),
+        "null" => Value::None,
+        "true" => Value::Bool(true),
+        "false" => Value::Bool(false),
+        raw if raw.starts_with('"') => Value::Str(serde_json::from_str(raw).unwrap_or_default()),
         raw => match raw.parse::<BigInt>() {
-            Ok(whole) => Data::Int(whole),
+            Ok(whole) => Value::Int(whole),
             // Python takes an overflow for infinity.
-            Err(_) => Data::Float(raw.parse().unwrap_or(f64::NAN)),
+            Err(_) => Value::Float(raw.parse().unwrap_or(f64::NAN)),
         },
     }
 }
 
 /// A value by its parts, each of which is JSON again.
-fn without_places(heap: &mut Heap, raw: &RawValue) -> Id {
+fn without_places(arena: &mut Arena, raw: &RawValue) -> ValueId {
     let text = raw.get();
     let data = match text.as_bytes().first() {
         Some(b'[') => {
             let items: Vec<&RawValue> = serde_json::from_str(text).unwrap_or_default();
-            Data::List(items.into_iter().map(|item| without_places(heap, item)).collect())
+            Value::List(items.into_iter().map(|item| without_places(arena, item)).collect())
         }
         Some(b'{') => {
             let Pairs(all) = serde_json::from_str(text).unwrap_or_default();
-            let mut pairs = LastOfEach::default();
+            let mut pairs = DictBuilder::default();
             for (key, value) in all {
-                let (id, value) = (heap.text(key.as_str()), without_places(heap, value));
+                let (id, value) = (arena.alloc_str(key.as_str()), without_places(arena, value));
                 pairs.set(key, id, value);
             }
             pairs.dict()
         }
         _ => scalar(text),
     };
-    heap.put(data, None)
+    arena.alloc(data, None)
 }
 
 /// The pairs of an object in their order.
@@ -196,7 +196,7 @@ impl<'de: 't, 't> serde::Deserialize<'de> for Pairs<'t> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pyvalue::text;
+    use crate::pyvalue::string;
 
     #[test]
     fn json_is_read_as_python_does() {
@@ -209,9 +209,9 @@ mod tests {
             (r#"{"z": "\ud83d\ude00", "a": {"y": 1, "b": [2]}}"#, "{'z': '😀', 'a': {'y': 1, 'b': [2]}}"),
             ("{\n\t\"a\": 1\n}", "{'a': 1}"),
         ] {
-            let mut heap = Heap::default();
-            let root = load(&mut heap, &Text::manifest("t", json)).unwrap();
-            assert_eq!(text::repr(&heap, root), wanted, "{json}");
+            let mut arena = Arena::default();
+            let root = load(&mut arena, &SourceFile::new_manifest("t", json)).unwrap();
+            assert_eq!(string::repr(&arena, root), wanted, "{json}");
         }
         assert!(!is_json("{a: b}") && !is_json("1"));
         let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));

@@ -24,7 +24,7 @@ pub(crate) enum Json {
     Map(Vec<(String, Json)>),
     /// What Python reads and is not followed here, though Prefect may take it: half a surrogate pair, brackets within
     /// hundreds of brackets.
-    Odd,
+    Unsupported,
 }
 
 impl Json {
@@ -38,7 +38,7 @@ impl Json {
             Json::Text(text) => !text.is_empty(),
             Json::List(items) => !items.is_empty(),
             Json::Map(pairs) => !pairs.is_empty(),
-            Json::Odd => true,
+            Json::Unsupported => true,
         }
     }
 }
@@ -47,7 +47,7 @@ impl Json {
 const DEPTH: usize = 200;
 
 /// Reads a text; none where it is no JSON to Python.
-pub(crate) fn read(text: &str) -> Option<Json> {
+pub(crate) fn parse(text: &str) -> Option<Json> {
     let mut reader = Reader { rest: text, depth: 0, is_odd: false };
     reader.skip();
     let value = reader.value()?;
@@ -60,7 +60,7 @@ pub(crate) fn read(text: &str) -> Option<Json> {
 fn odd(value: Json) -> Json {
     match value {
         Json::Null | Json::Bool(_) | Json::Int(_) | Json::Float(_) => value,
-        _ => Json::Odd,
+        _ => Json::Unsupported,
     }
 }
 
@@ -86,7 +86,7 @@ impl Reader<'_> {
             // Nothing behind is of interest, as long as the whole is refused.
             self.is_odd = true;
             self.rest = "";
-            return Some(Json::Odd);
+            return Some(Json::Unsupported);
         }
         let words = [
             ("null", Json::Null),
@@ -123,7 +123,7 @@ impl Reader<'_> {
             }
             items.push(self.value()?);
             if self.is_cut() {
-                return Some(Json::Odd);
+                return Some(Json::Unsupported);
             }
             self.skip();
         }
@@ -147,7 +147,7 @@ impl Reader<'_> {
             self.skip();
             let value = self.value()?;
             if self.is_cut() {
-                return Some(Json::Odd);
+                return Some(Json::Unsupported);
             }
             match pairs.iter_mut().find(|(own, _)| *own == key) {
                 Some((_, own)) => *own = value,
@@ -266,9 +266,9 @@ mod tests {
                 Some(Json::Map(vec![("a".to_owned(), int(2)), ("b".to_owned(), Json::Map(vec![]))]))
             }),
             (r#""\ud83d\ude00\u00e9\/""#, text("\u{1f600}\u{e9}/")),
-            (r#""\ud83d""#, Some(Json::Odd)),
-            (r#"["\udc00"]"#, Some(Json::Odd)),
-            (r#""\ud83d\u0041""#, Some(Json::Odd)),
+            (r#""\ud83d""#, Some(Json::Unsupported)),
+            (r#"["\udc00"]"#, Some(Json::Unsupported)),
+            (r#""\ud83d\u0041""#, Some(Json::Unsupported)),
             ("\"a\tb\"", None),
             ("\"a\u{7f}b\"", text("a\u{7f}b")),
             ("01", None),
@@ -282,10 +282,10 @@ mod tests {
             ("", None),
             ("\u{feff}1", None),
         ] {
-            assert_eq!(read(written), wanted, "{written}");
+            assert_eq!(parse(written), wanted, "{written}");
         }
-        assert_eq!(read(&"[".repeat(5000)), Some(Json::Odd), "no stack is large enough for all");
-        assert_eq!(read(&"9".repeat(4301)), None);
-        assert!(read(&"9".repeat(4300)).is_some());
+        assert_eq!(parse(&"[".repeat(5000)), Some(Json::Unsupported), "no stack is large enough for all");
+        assert_eq!(parse(&"9".repeat(4301)), None);
+        assert!(parse(&"9".repeat(4300)).is_some());
     }
 }

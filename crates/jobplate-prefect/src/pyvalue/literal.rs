@@ -4,17 +4,22 @@
 
 use num_bigint::BigInt;
 
-use super::heap::{Data, Heap, Id};
+use super::arena::{Arena, Value, ValueId};
 use super::limits::MAX_DIGITS;
-use super::source::Place;
+use super::source::Location;
 
 /// Brackets within brackets that Python reads.
 const DEPTH: usize = 200;
 
 /// The value of a literal; none where the text is none.
-pub(crate) fn eval(heap: &mut Heap, text: &str, place: Option<&Place>) -> Option<Id> {
-    let mut reader =
-        Reader { rest: text.trim_start_matches([' ', '\t']), whole: text, depth: 0, heap, place: place.cloned() };
+pub(crate) fn eval(arena: &mut Arena, text: &str, location: Option<&Location>) -> Option<ValueId> {
+    let mut reader = Reader {
+        rest: text.trim_start_matches([' ', '\t']),
+        whole: text,
+        depth: 0,
+        arena,
+        location: location.cloned(),
+    };
     reader.skip_lines()?;
     let value = reader.list_or_one()?;
     reader.skip();
@@ -34,13 +39,13 @@ struct Reader<'h, 't> {
     rest: &'t str,
     whole: &'t str,
     depth: usize,
-    heap: &'h mut Heap,
-    place: Option<Place>,
+    arena: &'h mut Arena,
+    location: Option<Location>,
 }
 
 impl Reader<'_, '_> {
-    fn put(&mut self, data: Data) -> Id {
-        self.heap.put(data, self.place.clone())
+    fn put(&mut self, data: Value) -> ValueId {
+        self.arena.alloc(data, self.location.clone())
     }
 
     /// Lines with nothing on them before the first that has something, which is not indented.
@@ -86,7 +91,7 @@ impl Reader<'_, '_> {
     }
 
     /// A value, or values with commas behind them: a tuple without brackets.
-    fn list_or_one(&mut self) -> Option<Id> {
+    fn list_or_one(&mut self) -> Option<ValueId> {
         let first = self.value()?;
         if !self.take(",") {
             return Some(first);
@@ -102,11 +107,11 @@ impl Reader<'_, '_> {
                 break;
             }
         }
-        Some(self.put(Data::Tuple(items)))
+        Some(self.put(Value::Tuple(items)))
     }
 
     /// What one value may be: a complex number is a sum.
-    fn value(&mut self) -> Option<Id> {
+    fn value(&mut self) -> Option<ValueId> {
         let left = self.signed()?;
         self.skip();
         if !self.rest.starts_with(['+', '-']) {
@@ -115,18 +120,18 @@ impl Reader<'_, '_> {
         let sign = if self.rest.starts_with('-') { -1.0 } else { 1.0 };
         self.rest = &self.rest[1..];
         let right = self.atom()?;
-        let real = match self.heap.get(left) {
-            Data::Int(whole) => whole.to_string().parse().ok()?,
-            Data::Float(float) => *float,
+        let real = match self.arena.get(left) {
+            Value::Int(whole) => whole.to_string().parse().ok()?,
+            Value::Float(float) => *float,
             _ => return None,
         };
-        match *self.heap.get(right) {
-            Data::Complex(more, imaginary) => Some(self.put(Data::Complex(real + sign * more, sign * imaginary))),
+        match *self.arena.get(right) {
+            Value::Complex(more, imaginary) => Some(self.put(Value::Complex(real + sign * more, sign * imaginary))),
             _ => None,
         }
     }
 
-    fn signed(&mut self) -> Option<Id> {
+    fn signed(&mut self) -> Option<ValueId> {
         self.skip();
         let negative = self.rest.starts_with('-');
         if !negative && !self.rest.starts_with('+') {
@@ -134,24 +139,24 @@ impl Reader<'_, '_> {
         }
         self.rest = &self.rest[1..];
         let operand = self.atom()?;
-        let data = match (self.heap.get(operand).clone(), negative) {
-            (Data::Int(whole), true) => Data::Int(-whole),
-            (Data::Float(float), true) => Data::Float(-float),
-            (Data::Complex(real, imaginary), true) => Data::Complex(-real, -imaginary),
-            (data @ (Data::Int(_) | Data::Float(_) | Data::Complex(..)), _) => data,
+        let data = match (self.arena.get(operand).clone(), negative) {
+            (Value::Int(whole), true) => Value::Int(-whole),
+            (Value::Float(float), true) => Value::Float(-float),
+            (Value::Complex(real, imaginary), true) => Value::Complex(-real, -imaginary),
+            (data @ (Value::Int(_) | Value::Float(_) | Value::Complex(..)), _) => data,
             _ => return None,
         };
         Some(self.put(data))
     }
 
-    fn atom(&mut self) -> Option<Id> {
+    fn atom(&mut self) -> Option<ValueId> {
         self.skip();
         let first = self.rest.chars().next()?;
         match first {
             '(' => self.tuple(),
             '[' => {
                 let items = self.items(']')?;
-                Some(self.put(Data::List(items)))
+                Some(self.put(Value::List(items)))
             }
             '{' => self.braces(),
             '0'..='9' => self.number(),
@@ -178,7 +183,7 @@ impl Reader<'_, '_> {
         self.rest.starts_with(mark)
     }
 
-    fn items(&mut self, mark: char) -> Option<Vec<Id>> {
+    fn items(&mut self, mark: char) -> Option<Vec<ValueId>> {
         self.open()?;
         let mut items = Vec::new();
         while !self.is_at(mark) {
@@ -192,7 +197,7 @@ impl Reader<'_, '_> {
     }
 
     /// Values in round brackets, or one value, whose brackets say nothing.
-    fn tuple(&mut self) -> Option<Id> {
+    fn tuple(&mut self) -> Option<ValueId> {
         self.open()?;
         let mut items = Vec::new();
         let mut comma = false;
@@ -206,28 +211,28 @@ impl Reader<'_, '_> {
         self.close(')')?;
         match items.as_slice() {
             [only] if !comma => Some(*only),
-            _ => Some(self.put(Data::Tuple(items))),
+            _ => Some(self.put(Value::Tuple(items))),
         }
     }
 
-    fn braces(&mut self) -> Option<Id> {
+    fn braces(&mut self) -> Option<ValueId> {
         self.open()?;
         if self.is_at('}') {
             self.close('}')?;
-            return Some(self.put(Data::Dict(Vec::new())));
+            return Some(self.put(Value::Dict(Vec::new())));
         }
         let first = self.value()?;
         let is_dict = self.take(":");
         let mut keys = Vec::new();
-        let dict = self.put(Data::Dict(Vec::new()));
+        let dict = self.put(Value::Dict(Vec::new()));
         let mut key = first;
         loop {
-            if !self.heap.is_hashable(key) {
+            if !self.arena.is_hashable(key) {
                 return None;
             }
             if is_dict {
                 let value = self.value()?;
-                self.heap.set(dict, key, value);
+                self.arena.dict_set(dict, key, value);
             } else {
                 keys.push(key);
             }
@@ -243,35 +248,35 @@ impl Reader<'_, '_> {
         if is_dict {
             return Some(dict);
         }
-        let mut items: Vec<Id> = Vec::new();
+        let mut items: Vec<ValueId> = Vec::new();
         for key in keys {
-            if !items.iter().any(|item| self.heap.equal(*item, key)) {
+            if !items.iter().any(|item| self.arena.is_same_key(*item, key)) {
                 items.push(key);
             }
         }
-        Some(self.put(Data::Set(items)))
+        Some(self.put(Value::Set(items)))
     }
 
     /// `True`, `False`, `None`, `...`, `set()`, or the prefix of a text.
-    fn word(&mut self) -> Option<Id> {
+    fn word(&mut self) -> Option<ValueId> {
         if let Some(behind) = self.rest.strip_prefix("...") {
             self.rest = behind;
-            return Some(self.put(Data::Ellipsis));
+            return Some(self.put(Value::Ellipsis));
         }
         let end = self.rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(self.rest.len());
         if self.rest[end..].starts_with(['\'', '"']) {
             return self.texts();
         }
         let data = match &self.rest[..end] {
-            "True" => Data::Bool(true),
-            "False" => Data::Bool(false),
-            "None" => Data::None,
+            "True" => Value::Bool(true),
+            "False" => Value::Bool(false),
+            "None" => Value::None,
             "set" => {
                 self.rest = &self.rest[end..];
                 if !self.is_at('(') || !self.items(')')?.is_empty() {
                     return None;
                 }
-                return Some(self.put(Data::Set(Vec::new())));
+                return Some(self.put(Value::Set(Vec::new())));
             }
             _ => return None,
         };
@@ -279,7 +284,7 @@ impl Reader<'_, '_> {
         Some(self.put(data))
     }
 
-    fn number(&mut self) -> Option<Id> {
+    fn number(&mut self) -> Option<ValueId> {
         let end = number_end(self.rest);
         let (number, behind) = self.rest.split_at(end);
         if behind.starts_with(|c: char| c.is_alphanumeric() || c == '_') {
@@ -291,7 +296,7 @@ impl Reader<'_, '_> {
     }
 
     /// Quoted texts one behind the other are one.
-    fn texts(&mut self) -> Option<Id> {
+    fn texts(&mut self) -> Option<ValueId> {
         let mut whole: Option<(bool, Vec<char>)> = None;
         loop {
             let quote = self.rest.find(['\'', '"'])?;
@@ -318,9 +323,9 @@ impl Reader<'_, '_> {
         }
         let (bytes, chars) = whole?;
         let data = match bytes {
-            false if chars.contains(&BEYOND_MARK) => Data::Other(BEYOND),
-            true => Data::Bytes(chars.into_iter().map(|c| u32::from(c) as u8).collect()),
-            false => Data::Str(chars.into_iter().collect()),
+            false if chars.contains(&UNSUPPORTED_MARK) => Value::Unsupported(UNSUPPORTED_ESCAPE),
+            true => Value::Bytes(chars.into_iter().map(|c| u32::from(c) as u8).collect()),
+            false => Value::Str(chars.into_iter().collect()),
         };
         Some(self.put(data))
     }
@@ -364,10 +369,10 @@ impl Reader<'_, '_> {
 }
 
 /// What is in a text that has no text here: the name of a character (`\N{...}`), or half of one (`\ud800`).
-pub(super) const BEYOND: &str = "text with the name of a character, or half of one, in it";
+pub(super) const UNSUPPORTED_ESCAPE: &str = "text with the name of a character, or half of one, in it";
 
 /// Stands for it among the characters of a text.
-const BEYOND_MARK: char = '\u{10ffff}';
+const UNSUPPORTED_MARK: char = '\u{10ffff}';
 
 /// Decodes the escape behind a backslash, and gives what is behind it. Names of characters (`\N{...}`) and
 /// halves of characters are marked.
@@ -404,7 +409,7 @@ fn escape<'t>(rest: &'t str, bytes: bool, out: &mut Vec<char>) -> Option<&'t str
             if name.is_empty() {
                 return None;
             }
-            out.push(BEYOND_MARK);
+            out.push(UNSUPPORTED_MARK);
             return Some(behind);
         }
         c if bytes && !c.is_ascii() => return None,
@@ -425,7 +430,7 @@ fn surrogate<'t>(behind: &'t str, out: &mut Vec<char>) -> Option<&'t str> {
     let rest = &behind[4..];
     let second = rest.strip_prefix("\\u").and_then(unit);
     let both = second.and_then(|second| char::decode_utf16([first, second]).next()?.ok());
-    out.push(both.unwrap_or(BEYOND_MARK));
+    out.push(both.unwrap_or(UNSUPPORTED_MARK));
     Some(if both.is_some() { &rest[6..] } else { rest })
 }
 
@@ -449,12 +454,12 @@ fn number_end(text: &str) -> usize {
 }
 
 /// A number as Python writes them: underscores stand between digits only, and a whole number has no zero in front.
-fn parse_number(text: &str) -> Option<Data> {
+fn parse_number(text: &str) -> Option<Value> {
     let lower = text.to_ascii_lowercase();
     for (prefix, radix) in [("0x", 16), ("0o", 8), ("0b", 2)] {
         if let Some(digits) = lower.strip_prefix(prefix) {
             let digits = digits.strip_prefix('_').unwrap_or(digits);
-            return BigInt::parse_bytes(without_underscores(digits)?.as_bytes(), radix).map(Data::Int);
+            return BigInt::parse_bytes(without_underscores(digits)?.as_bytes(), radix).map(Value::Int);
         }
     }
     let (real, imaginary) = match lower.strip_suffix('j') {
@@ -468,7 +473,7 @@ fn parse_number(text: &str) -> Option<Data> {
         {
             return None;
         }
-        return BigInt::parse_bytes(digits.as_bytes(), 10).map(Data::Int);
+        return BigInt::parse_bytes(digits.as_bytes(), 10).map(Value::Int);
     }
     let (mantissa, exponent) = match real.split_once('e') {
         Some((mantissa, exponent)) => (mantissa, Some(exponent.strip_prefix(['+', '-']).unwrap_or(exponent))),
@@ -487,7 +492,7 @@ fn parse_number(text: &str) -> Option<Data> {
         without_underscores(exponent)?;
     }
     let float: f64 = real.replace('_', "").parse().ok()?;
-    Some(if imaginary { Data::Complex(0.0, float) } else { Data::Float(float) })
+    Some(if imaginary { Value::Complex(0.0, float) } else { Value::Float(float) })
 }
 
 /// Digits without the underscores between them; none where one stands elsewhere, or where there is no digit.
@@ -499,12 +504,12 @@ fn without_underscores(digits: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::text::repr;
+    use super::super::string::repr;
     use super::*;
 
     fn shown(text: &str) -> Option<String> {
-        let mut heap = Heap::default();
-        eval(&mut heap, text, None).map(|id| repr(&heap, id))
+        let mut arena = Arena::default();
+        eval(&mut arena, text, None).map(|id| repr(&arena, id))
     }
 
     #[test]
@@ -599,8 +604,8 @@ mod tests {
             assert_eq!(shown(text), None, "{text}");
         }
         assert_eq!(shown("'\\ud83d\\ude00'").as_deref(), Some("'\u{1f600}'"));
-        assert_eq!(shown("'a\\N{BULLET}'").as_deref(), Some(BEYOND));
-        assert_eq!(shown("'\\ud800'").as_deref(), Some(BEYOND));
+        assert_eq!(shown("'a\\N{BULLET}'").as_deref(), Some(UNSUPPORTED_ESCAPE));
+        assert_eq!(shown("'\\ud800'").as_deref(), Some(UNSUPPORTED_ESCAPE));
         for (text, wanted) in
             [("1+2j", "(1+2j)"), ("1.5-2e16j", "(1.5-2e+16j)"), ("1J", "1j"), ("-1j", "(-0-1j)"), ("...", "Ellipsis")]
         {

@@ -1,10 +1,10 @@
-//! `int()` and `float()` of a text, as Python reads it: with blanks around it, single underscores between digits, and
+//! `parse_int()` and `parse_float()` of a text, as Python reads it: with blanks around it, single underscores between digits, and
 //! digits of any script.
 
 use num_bigint::BigInt;
 
 use super::limits::MAX_DIGITS;
-use super::text::strip;
+use super::string::strip;
 
 /// The zeros of all scripts but our own, each with its nine other digits behind it (Unicode 14, as in Python 3.11).
 const ZEROS: [char; 65] = [
@@ -75,16 +75,16 @@ const ZEROS: [char; 65] = [
     '\u{1fbf0}',
 ];
 
-/// `int(text)`
-pub(crate) fn int(text: &str) -> Option<BigInt> {
+/// `parse_int(text)`
+pub(crate) fn parse_int(text: &str) -> Option<BigInt> {
     let text = plain(text)?;
     let digits = text.strip_prefix(['+', '-']).unwrap_or(&text);
     let is_whole = !digits.is_empty() && digits.len() <= MAX_DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit());
     if is_whole { text.parse().ok() } else { None }
 }
 
-/// `float(text)`
-pub(crate) fn float(text: &str) -> Option<f64> {
+/// `parse_float(text)`
+pub(crate) fn parse_float(text: &str) -> Option<f64> {
     plain(text)?.parse().ok()
 }
 
@@ -125,7 +125,7 @@ mod tests {
             ("_1", None),
             ("", None),
         ] {
-            assert_eq!(float(text), wanted, "{text:?}");
+            assert_eq!(parse_float(text), wanted, "{text:?}");
         }
         for (text, wanted) in [
             (" +007 ", Some("7")),
@@ -135,8 +135,8 @@ mod tests {
             ("5.0", None),
             ("", None),
         ] {
-            assert_eq!(int(text).map(|whole| whole.to_string()).as_deref(), wanted, "{text:?}");
+            assert_eq!(parse_int(text).map(|whole| whole.to_string()).as_deref(), wanted, "{text:?}");
         }
-        assert!(int(&"9".repeat(MAX_DIGITS)).is_some() && int(&"9".repeat(MAX_DIGITS + 1)).is_none());
+        assert!(parse_int(&"9".repeat(MAX_DIGITS)).is_some() && parse_int(&"9".repeat(MAX_DIGITS + 1)).is_none());
     }
 }

@@ -6,7 +6,7 @@ use num_bigint::BigInt;
 use super::limits::MAX_DIGITS;
 
 /// A truth, in one of pydantic's words for it.
-pub(crate) fn boolean(text: &str) -> Option<bool> {
+pub(crate) fn parse_bool(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
         "1" | "on" | "t" | "true" | "y" | "yes" => Some(true),
         "0" | "off" | "f" | "false" | "n" | "no" => Some(false),
@@ -16,7 +16,7 @@ pub(crate) fn boolean(text: &str) -> Option<bool> {
 
 /// A whole number: with a sign, zeros before it and behind a point, underscores between its digits. `0-1`, which is -1
 /// to pydantic, is none here.
-pub(crate) fn whole(text: &str) -> Option<BigInt> {
+pub(crate) fn parse_int(text: &str) -> Option<BigInt> {
     let text = text.trim();
     let (is_negative, digits) = match text.strip_prefix('-') {
         Some(digits) => (true, digits),
@@ -42,7 +42,7 @@ pub(crate) fn whole(text: &str) -> Option<BigInt> {
 }
 
 /// A number, with blanks around it or underscores in it, but not both.
-pub(crate) fn float(text: &str) -> Option<f64> {
+pub(crate) fn parse_float(text: &str) -> Option<f64> {
     let is_grouped = text.contains('_') && !text.starts_with('_') && !text.ends_with('_') && !text.contains("__");
     let grouped = || is_grouped.then(|| text.replace('_', "").parse().ok()).flatten();
     text.trim().parse().ok().or_else(grouped)
@@ -55,7 +55,7 @@ mod tests {
     #[test]
     fn truths_have_words() {
         for (text, wanted) in [("YES", Some(true)), ("f", Some(false)), ("", None), (" true", None), ("2", None)] {
-            assert_eq!(boolean(text), wanted, "{text:?}");
+            assert_eq!(parse_bool(text), wanted, "{text:?}");
         }
     }
 
@@ -89,7 +89,7 @@ mod tests {
             ("_", None),
             ("", None),
         ] {
-            assert_eq!(whole(text).map(|whole| whole.to_string()).as_deref(), wanted, "{text:?}");
+            assert_eq!(parse_int(text).map(|whole| whole.to_string()).as_deref(), wanted, "{text:?}");
         }
         let most = "9".repeat(MAX_DIGITS);
         for (text, is) in [
@@ -99,7 +99,7 @@ mod tests {
             ("9_".repeat(MAX_DIGITS - 1) + "9", true),
             (format!("{most}9"), false),
         ] {
-            assert_eq!(whole(&text).is_some(), is, "{} of them", text.len());
+            assert_eq!(parse_int(&text).is_some(), is, "{} of them", text.len());
         }
     }
 
@@ -122,7 +122,7 @@ mod tests {
             ("\u{1c}5", None),
             ("", None),
         ] {
-            assert_eq!(float(text), wanted, "{text:?}");
+            assert_eq!(parse_float(text), wanted, "{text:?}");
         }
     }
 }

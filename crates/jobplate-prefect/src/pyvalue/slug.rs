@@ -31,7 +31,7 @@ static ENTITIES: LazyLock<BTreeMap<&str, char>> = LazyLock::new(|| {
 
 /// What is asked of `slugify`.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Slug {
+pub(crate) struct SlugOptions {
     /// Whether capitals become small letters.
     pub lowercase: bool,
     /// The most characters of a slug.
@@ -41,9 +41,9 @@ pub(crate) struct Slug {
     pub kept: &'static str,
 }
 
-impl Slug {
+impl SlugOptions {
     /// The slug of a text, which may come out empty.
-    pub(crate) fn of(&self, text: &str) -> String {
+    pub(crate) fn slugify(&self, text: &str) -> String {
         // A quote that is written parts words; one that comes of another character does not.
         let mut plain = String::new();
         for char in text.replace('\'', "-").nfkd() {
@@ -157,7 +157,7 @@ fn character(digits: &str, radix: u32) -> Result<char, NoCharacter> {
 mod tests {
     use super::*;
 
-    const SLUG: Slug = Slug { lowercase: false, max_length: 100, kept: "" };
+    const SLUG: SlugOptions = SlugOptions { lowercase: false, max_length: 100, kept: "" };
 
     #[test]
     fn the_tables_are_whole() {
@@ -187,15 +187,15 @@ mod tests {
 
     #[test]
     fn python_reads_no_more_decimal_digits() {
-        let decimal = |zeros| SLUG.of(&format!("&#{}65;", "0".repeat(zeros)));
+        let decimal = |zeros| SLUG.slugify(&format!("&#{}65;", "0".repeat(zeros)));
         assert_eq!(decimal(4298), "A");
         assert!(decimal(4299).starts_with("000"));
-        assert_eq!(SLUG.of(&format!("&#x{}41;", "0".repeat(4300))), "A");
+        assert_eq!(SLUG.slugify(&format!("&#x{}41;", "0".repeat(4300))), "A");
     }
 
     #[test]
     fn what_is_kept() {
-        let kept = |kept, lowercase| Slug { lowercase, kept, ..SLUG }.of("_A.-b:_");
+        let kept = |kept, lowercase| SlugOptions { lowercase, kept, ..SLUG }.slugify("_A.-b:_");
         assert_eq!(kept("", false), "A-b");
         assert_eq!(kept(".", true), "a.-b");
         assert_eq!(kept("_.", false), "_A.-b-_");

@@ -9,7 +9,7 @@ use jobplate_diagnostic::{Error, LineIndex};
 
 /// A text that values are read from.
 #[derive(Debug)]
-pub struct Text {
+pub struct SourceFile {
     /// How errors name it: a file as the user named it.
     pub name: String,
     /// The line of its first byte in that file, from 1.
@@ -24,29 +24,29 @@ pub struct Text {
     lines: OnceCell<LineIndex>,
 }
 
-impl Text {
+impl SourceFile {
     /// Returns a whole file whose lines errors may show, masked as those of a manifest.
-    pub fn manifest(name: impl Into<String>, text: impl Into<String>) -> Rc<Self> {
+    pub fn new_manifest(name: impl Into<String>, text: impl Into<String>) -> Rc<Self> {
         Self::new(name.into(), 1, text.into(), true, true)
     }
 
     /// Returns a whole file of which errors show the line and the column only.
-    pub fn unshown(name: impl Into<String>, text: impl Into<String>) -> Rc<Self> {
+    pub fn new_redacted(name: impl Into<String>, text: impl Into<String>) -> Rc<Self> {
         Self::new(name.into(), 1, text.into(), true, false)
     }
 
     /// Returns the text of a scalar at a place, whose lines are those of the file if it is a literal block.
     ///
     /// With `shown`, errors may show the lines of a literal block.
-    pub fn embedded(place: &Place, text: impl Into<String>, shown: bool) -> Rc<Self> {
-        let outer = &place.source;
-        let has_lines = outer.has_lines && outer.text[place.span.clone()].starts_with('|');
-        let first_line = place.line() + usize::from(has_lines);
+    pub fn new_embedded(location: &Location, text: impl Into<String>, shown: bool) -> Rc<Self> {
+        let outer = &location.source;
+        let has_lines = outer.has_lines && outer.text[location.span.clone()].starts_with('|');
+        let first_line = location.line() + usize::from(has_lines);
         Self::new(outer.name.clone(), first_line, text.into(), has_lines, shown && has_lines)
     }
 
     fn new(name: String, first_line: usize, text: String, has_lines: bool, is_manifest: bool) -> Rc<Self> {
-        Rc::new(Text { name, first_line, text, has_lines, is_manifest, lines: OnceCell::new() })
+        Rc::new(SourceFile { name, first_line, text, has_lines, is_manifest, lines: OnceCell::new() })
     }
 
     fn lines(&self) -> &LineIndex {
@@ -56,21 +56,21 @@ impl Text {
 
 /// Where a value was written: bytes of a text.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub struct Location {
     /// The text.
-    pub source: Rc<Text>,
+    pub source: Rc<SourceFile>,
     /// Its bytes.
     pub span: Range<usize>,
 }
 
 /// `FILE:LINE`
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.source.name, self.line())
     }
 }
 
-impl Place {
+impl Location {
     /// The line, from 1.
     pub fn line(&self) -> usize {
         let before = if self.source.has_lines { self.source.lines().line(self.span.start) - 1 } else { 0 };
@@ -88,12 +88,12 @@ impl Place {
 }
 
 /// Completes an error with the place that it is about, where one is known.
-pub fn at(error: Error, place: Option<&Place>) -> Error {
-    match place {
+pub fn locate(error: Error, location: Option<&Location>) -> Error {
+    match location {
         None => error,
-        Some(Place { source, span }) if source.is_manifest => {
+        Some(Location { source, span }) if source.is_manifest => {
             error.at(span.clone()).in_document(&source.name, source.first_line, source.text.as_str())
         }
-        Some(place) => error.in_file(place.shown()),
+        Some(location) => error.in_file(location.shown()),
     }
 }

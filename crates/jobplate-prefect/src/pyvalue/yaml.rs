@@ -12,10 +12,10 @@ use jobplate_yaml::{Document, Documents, Node, NodeArena, NodeKind, check_charac
 use num_bigint::BigInt;
 use regex_lite::Regex;
 
-use super::heap::{Data, Heap, Id};
-use super::limits::{MAX_DIGITS, NOT_FOLLOWED};
-use super::source::{Place, Text, at};
-use super::time::Time;
+use super::arena::{Arena, Value, ValueId};
+use super::limits::{MAX_DIGITS, UNSUPPORTED_HINT};
+use super::source::{Location, SourceFile, locate};
+use super::timestamp::Timestamp;
 
 /// Keys of one mapping, those of merge keys counted each time.
 const MOST_PAIRS: usize = 200_000;
@@ -27,8 +27,8 @@ const DEPTH: usize = 200;
 ///
 /// # Errors
 /// Fails, with a place, where PyYAML fails, and at the characters that YAML readers take for different things.
-pub fn load(heap: &mut Heap, source: &Rc<Text>) -> Result<Id> {
-    let place = |span| Place { source: Rc::clone(source), span };
+pub fn load(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<ValueId> {
+    let location = |span| Location { source: Rc::clone(source), span };
     let text = with_line_feeds(&source.text);
     // A byte order mark inside of the text is a letter like others to PyYAML: another one of as many bytes stands
     // for it while places are found.
@@ -36,34 +36,34 @@ pub fn load(heap: &mut Heap, source: &Rc<Text>) -> Result<Id> {
     let first = mark.min('\u{feff}'.len_utf8());
     let letters = format!("{}{}", &text[..first], text[first..].replace('\u{feff}', "\u{fffd}"));
     if let Err(fault) = check_characters(&letters) {
-        let error = Error::refused(format!("{} stands here", fault.reason)).hint(NOT_FOLLOWED);
-        return Err(at(error, Some(&place(fault.span))));
+        let error = Error::refused(format!("{} stands here", fault.reason)).hint(UNSUPPORTED_HINT);
+        return Err(locate(error, Some(&location(fault.span))));
     }
     if source.text.contains('\u{7f}') {
         return Err(Error::input("a control character stands here").in_file(&source.name));
     }
-    let start = only_document(&text).map_err(|error| at(error, Some(&place(0..0))))?;
-    let mut arena = NodeArena::default();
+    let start = only_document(&text).map_err(|error| locate(error, Some(&location(0..0))))?;
+    let mut nodes = NodeArena::default();
     // The lines before it are blank, comments or directives.
     let text = &text[start..];
-    if let Err(step) = read(&letters[start..], &mut arena) {
+    if let Err(step) = read(&letters[start..], &mut nodes) {
         let from = start + step.offset;
         // With such a tag anywhere, the second of our readers reads nothing. An alias as a key is one up to its colon.
         let beyond = ["an unusual tag", "an escape that is no Unicode character", "text behind an alias"];
         let is_beyond = beyond.contains(&step.reason) || letters.contains("!<");
         let error = match is_beyond {
-            true => Error::refused(format!("{} stands here", step.reason)).hint(NOT_FOLLOWED),
+            true => Error::refused(format!("{} stands here", step.reason)).hint(UNSUPPORTED_HINT),
             false => Error::input(format!("this is no YAML: {}", step.reason)).hint("Prefect reads it with PyYAML"),
         };
-        return Err(at(error, Some(&place(from..source.text.len().min(from + 1)))));
+        return Err(locate(error, Some(&location(from..source.text.len().min(from + 1)))));
     }
-    let document = Document::new(text, &arena);
+    let document = Document::new(text, &nodes);
     if let Some(tab) = stray_tab(document) {
         let error = Error::input("a tab where PyYAML, which Prefect reads templates with, takes none");
-        return Err(at(error.hint("write spaces"), Some(&place(start + tab..start + tab + 1))));
+        return Err(locate(error.hint("write spaces"), Some(&location(start + tab..start + tab + 1))));
     }
     let patterns = Patterns::new()?;
-    let mut loader = Loader { heap, source, start, anchors: HashMap::new(), made: HashMap::new(), patterns };
+    let mut loader = Loader { arena, source, start, anchors: HashMap::new(), made: HashMap::new(), patterns };
     loader.find_anchors(document)?;
     loader.value(document.root(), DEPTH)
 }
@@ -99,7 +99,7 @@ fn only_document(text: &str) -> Result<usize> {
                 return Err(Error::input("the directive %YAML stands twice").hint("remove one of the two"));
             }
             if chunk_text.lines().any(|line| line.starts_with("%TAG")) {
-                return Err(Error::refused("a directive %TAG stands here").hint(NOT_FOLLOWED));
+                return Err(Error::refused("a directive %TAG stands here").hint(UNSUPPORTED_HINT));
             }
             if chunk_text.lines().all(|line| is_blank(line) || line.starts_with('%')) {
                 continue;
@@ -194,25 +194,28 @@ impl Patterns {
 }
 
 struct Loader<'h, 's> {
-    heap: &'h mut Heap,
-    source: &'s Rc<Text>,
+    arena: &'h mut Arena,
+    source: &'s Rc<SourceFile>,
     /// Where the document begins in the source.
     start: usize,
     /// Of every alias, the node that it means.
     anchors: HashMap<u32, u32>,
     /// The values of nodes that are made; none while one is being made.
-    made: HashMap<u32, Option<Id>>,
+    made: HashMap<u32, Option<ValueId>>,
     patterns: Patterns,
 }
 
 impl Loader<'_, '_> {
-    fn place(&self, node: Node<'_>) -> Place {
+    fn location(&self, node: Node<'_>) -> Location {
         let span = node.span();
-        Place { source: Rc::clone(self.source), span: self.start + span.start..self.start + span.end }
+        Location { source: Rc::clone(self.source), span: self.start + span.start..self.start + span.end }
     }
 
     fn fail(&self, node: Node<'_>, what: impl Into<String>) -> Error {
-        at(Error::input(what).hint("PyYAML, which Prefect reads templates with, fails here"), Some(&self.place(node)))
+        locate(
+            Error::input(what).hint("PyYAML, which Prefect reads templates with, fails here"),
+            Some(&self.location(node)),
+        )
     }
 
     fn find_anchors(&mut self, document: Document<'_>) -> Result<()> {
@@ -240,13 +243,13 @@ impl Loader<'_, '_> {
         self.anchors.get(&node.index()).map_or(node, |target| node.document().node(*target))
     }
 
-    fn value(&mut self, node: Node<'_>, depth: usize) -> Result<Id> {
+    fn value(&mut self, node: Node<'_>, depth: usize) -> Result<ValueId> {
         let node = self.target(node);
         match self.made.get(&node.index()) {
             Some(Some(made)) => return Ok(*made),
             Some(None) => {
-                let error = Error::refused("a value that holds itself").hint(NOT_FOLLOWED);
-                return Err(at(error, Some(&self.place(node))));
+                let error = Error::refused("a value that holds itself").hint(UNSUPPORTED_HINT);
+                return Err(locate(error, Some(&self.location(node))));
             }
             None => {}
         }
@@ -257,20 +260,20 @@ impl Loader<'_, '_> {
             NodeKind::Seq => self.seq(node, depth)?,
             _ => self.scalar(node)?,
         };
-        let place = self.place(node);
-        let made = self.heap.put(data, Some(place));
+        let location = self.location(node);
+        let made = self.arena.alloc(data, Some(location));
         self.made.insert(node.index(), Some(made));
         Ok(made)
     }
 
-    fn map(&mut self, node: Node<'_>, depth: usize) -> Result<Data> {
+    fn map(&mut self, node: Node<'_>, depth: usize) -> Result<Value> {
         let tag = tag_name(node);
         if !matches!(tag, None | Some("!" | "map" | "set")) {
             return Err(self.fail(node, "a tag that PyYAML does not take for a mapping"));
         }
         let mut pairs = Vec::new();
         self.flatten(node, depth, &mut pairs)?;
-        let dict = self.heap.put(Data::Dict(Vec::new()), None);
+        let dict = self.arena.alloc(Value::Dict(Vec::new()), None);
         // Of keys that are texts, where they stand: not to be looked for one by one.
         let mut texts: HashMap<String, usize> = HashMap::new();
         for (key, value) in pairs {
@@ -280,17 +283,17 @@ impl Loader<'_, '_> {
             }
             let made = match key.kind() {
                 // What PyYAML has no value for is a key by its text.
-                NodeKind::Plain if key.has_text("=") && key.tag().is_none() => self.heap.text("="),
+                NodeKind::Plain if key.has_text("=") && key.tag().is_none() => self.arena.alloc_str("="),
                 _ => self.value(key, depth)?,
             };
-            if !self.heap.is_hashable(made) {
+            if !self.arena.is_hashable(made) {
                 return Err(self.fail(key, "a list or mapping as a key"));
             }
             let value = self.value(value, depth)?;
-            match self.heap.str(made).map(str::to_owned) {
-                None => self.heap.set(dict, made, value),
+            match self.arena.as_str(made).map(str::to_owned) {
+                None => self.arena.dict_set(dict, made, value),
                 Some(text) => {
-                    if let Data::Dict(pairs) = self.heap.get_mut(dict) {
+                    if let Value::Dict(pairs) = self.arena.get_mut(dict) {
                         match texts.get(&text) {
                             Some(at) => pairs[*at].1 = value,
                             None => {
@@ -302,8 +305,8 @@ impl Loader<'_, '_> {
                 }
             }
         }
-        Ok(match (tag, self.heap.get(dict).clone()) {
-            (Some("set"), Data::Dict(pairs)) => Data::Set(pairs.into_iter().map(|(key, _)| key).collect()),
+        Ok(match (tag, self.arena.get(dict).clone()) {
+            (Some("set"), Value::Dict(pairs)) => Value::Set(pairs.into_iter().map(|(key, _)| key).collect()),
             (_, data) => data,
         })
     }
@@ -347,10 +350,10 @@ impl Loader<'_, '_> {
         Ok(())
     }
 
-    fn seq(&mut self, node: Node<'_>, depth: usize) -> Result<Data> {
+    fn seq(&mut self, node: Node<'_>, depth: usize) -> Result<Value> {
         match tag_name(node) {
             None | Some("!" | "seq") => {
-                Ok(Data::List(node.items().map(|item| self.value(item, depth)).collect::<Result<_>>()?))
+                Ok(Value::List(node.items().map(|item| self.value(item, depth)).collect::<Result<_>>()?))
             }
             Some("omap" | "pairs") => {
                 let mut pairs = Vec::new();
@@ -361,16 +364,16 @@ impl Loader<'_, '_> {
                         return Err(self.fail(item, "an ordered mapping has items of one key each"));
                     };
                     let pair = vec![self.value(key, depth)?, self.value(value, depth)?];
-                    let place = self.place(item);
-                    pairs.push(self.heap.put(Data::Tuple(pair), Some(place)));
+                    let location = self.location(item);
+                    pairs.push(self.arena.alloc(Value::Tuple(pair), Some(location)));
                 }
-                Ok(Data::List(pairs))
+                Ok(Value::List(pairs))
             }
             _ => Err(self.fail(node, "a tag that PyYAML does not take for a list")),
         }
     }
 
-    fn scalar(&self, node: Node<'_>) -> Result<Data> {
+    fn scalar(&self, node: Node<'_>) -> Result<Value> {
         let text = node.text().unwrap_or_default();
         if node.kind() == NodeKind::DoubleQuoted && has_escaped_quote(node.raw()) {
             return Err(self.fail(node, "an escape (`\\'`) that PyYAML does not know"));
@@ -386,21 +389,24 @@ impl Loader<'_, '_> {
         };
         let wrong = || self.fail(node, format!("this is no {tag}, as its tag or its looks say"));
         Ok(match tag {
-            "str" => Data::Str(text.into_owned()),
-            "null" => Data::None,
+            "str" => Value::Str(text.into_owned()),
+            "null" => Value::None,
             "bool" => match &*text.to_lowercase() {
-                "yes" | "true" | "on" => Data::Bool(true),
-                "no" | "false" | "off" => Data::Bool(false),
+                "yes" | "true" | "on" => Value::Bool(true),
+                "no" | "false" | "off" => Value::Bool(false),
                 _ => return Err(wrong()),
             },
-            "int" => Data::Int(int(&text).ok_or_else(wrong)?),
-            "float" => Data::Float(float(&text).ok_or_else(wrong)?),
-            "timestamp" => Data::Time(Time::parse(&text).ok_or_else(wrong)?),
-            "binary" => Data::Bytes(bytes(&text).ok_or_else(wrong)?),
+            "int" => Value::Int(int(&text).ok_or_else(wrong)?),
+            "float" => Value::Float(float(&text).ok_or_else(wrong)?),
+            "timestamp" => Value::Timestamp(Timestamp::parse(&text).ok_or_else(wrong)?),
+            "binary" => Value::Bytes(bytes(&text).ok_or_else(wrong)?),
             "value" => return Err(self.fail(node, "PyYAML has no value for `=`")),
             "merge" => return Err(self.fail(node, "PyYAML has no value for `<<`")),
             _ if tag.contains('%') => {
-                return Err(at(Error::refused("an unusual tag").hint(NOT_FOLLOWED), Some(&self.place(node))));
+                return Err(locate(
+                    Error::refused("an unusual tag").hint(UNSUPPORTED_HINT),
+                    Some(&self.location(node)),
+                ));
             }
             _ => return Err(self.fail(node, "a tag that PyYAML does not know")),
         })
@@ -484,12 +490,12 @@ fn float(text: &str) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::text::repr;
+    use super::super::string::repr;
     use super::*;
 
     fn shown(text: &str) -> Result<String> {
-        let mut heap = Heap::default();
-        load(&mut heap, &Text::manifest("f", text)).map(|id| repr(&heap, id))
+        let mut arena = Arena::default();
+        load(&mut arena, &SourceFile::new_manifest("f", text)).map(|id| repr(&arena, id))
     }
 
     #[test]
@@ -553,10 +559,10 @@ mod tests {
 
     #[test]
     fn aliases_are_the_same_value() {
-        let mut heap = Heap::default();
+        let mut arena = Arena::default();
         let text = "a: &x {b: 1}\nc: *x\nd: {<<: {e: *x}}";
-        let root = load(&mut heap, &Text::manifest("f", text)).unwrap();
-        assert_eq!(heap.item(root, "a"), heap.item(root, "c"));
-        assert_eq!(heap.item(root, "a"), heap.item(heap.item(root, "d").unwrap(), "e"));
+        let root = load(&mut arena, &SourceFile::new_manifest("f", text)).unwrap();
+        assert_eq!(arena.dict_get(root, "a"), arena.dict_get(root, "c"));
+        assert_eq!(arena.dict_get(root, "a"), arena.dict_get(arena.dict_get(root, "d").unwrap(), "e"));
     }
 }

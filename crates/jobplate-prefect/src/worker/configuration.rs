@@ -8,328 +8,356 @@ use super::required;
 use super::values::{as_json, copy, deep_merge, fails, set_in_dict, union, update};
 use super::version::{ListOfEnv, WorkerVersion};
 use crate::placeholder::PlaceholderSource;
+use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::environ::Environ;
-use crate::pyvalue::heap::{Data, Heap, Id};
-use crate::pyvalue::source::at;
-use crate::pyvalue::{pydantic, text};
+use crate::pyvalue::source::locate;
+use crate::pyvalue::{pydantic, string};
 
 /// What a worker has to know of a base job template, filled.
 #[derive(Clone, Copy, Debug)]
 pub struct Configuration {
     /// `command`: a text; none where it is empty.
-    pub command: Option<Id>,
+    pub command: Option<ValueId>,
     /// `env`: a mapping of texts and nulls, or a list of entries.
-    pub env: Id,
+    pub env: ValueId,
     /// `labels`: texts.
-    pub labels: Id,
+    pub labels: ValueId,
     /// `annotations`: texts.
-    pub annotations: Id,
+    pub annotations: ValueId,
     /// `name`: a text; none where it is not given.
-    pub name: Option<Id>,
+    pub name: Option<ValueId>,
     /// `namespace`: where the Job goes.
-    pub namespace: Id,
+    pub namespace: ValueId,
     /// `job_manifest`
-    pub manifest: Id,
+    pub manifest: ValueId,
 }
 
 /// What goes into a base job template, the weakest first.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Given {
     /// The base job template.
-    pub template: Id,
+    pub template: ValueId,
     /// Job variables of the deployment; none where it has none.
-    pub deployment: Option<Id>,
+    pub deployment: Option<ValueId>,
     /// Job variables of the flow run; none where it has none.
-    pub run: Option<Id>,
+    pub run: Option<ValueId>,
 }
 
 /// The defaults of the template's variables: those that are there and no null.
-pub(super) fn defaults(heap: &mut Heap, version: WorkerVersion, template: Id) -> Result<Id> {
-    let dict = heap.put(Data::Dict(Vec::new()), None);
-    let Some(variables) = heap.item(template, "variables") else {
-        return Err(fails(heap, template, "the base job template has no `variables`"));
+pub(super) fn defaults(arena: &mut Arena, version: WorkerVersion, template: ValueId) -> Result<ValueId> {
+    let dict = arena.alloc(Value::Dict(Vec::new()), None);
+    let Some(variables) = arena.dict_get(template, "variables") else {
+        return Err(fails(arena, template, "the base job template has no `variables`"));
     };
-    let Some(_) = heap.dict(variables) else {
-        return Err(fails(heap, variables, format!("`variables` is {}, not a mapping", heap.kind(variables))));
+    let Some(_) = arena.as_dict(variables) else {
+        return Err(fails(
+            arena,
+            variables,
+            format!("`variables` is {}, not a mapping", arena.describe_kind(variables)),
+        ));
     };
-    let Some(properties) = heap.item(variables, "properties") else { return Ok(dict) };
-    let Some(pairs) = heap.dict(properties).map(<[_]>::to_vec) else {
-        return Err(fails(heap, properties, format!("`properties` is {}, not a mapping", heap.kind(properties))));
+    let Some(properties) = arena.dict_get(variables, "properties") else { return Ok(dict) };
+    let Some(pairs) = arena.as_dict(properties).map(<[_]>::to_vec) else {
+        return Err(fails(
+            arena,
+            properties,
+            format!("`properties` is {}, not a mapping", arena.describe_kind(properties)),
+        ));
     };
     for (name, schema) in pairs {
-        let default = match heap.get(schema) {
-            Data::Dict(_) => heap.item(schema, "default"),
-            Data::List(items) if !items.iter().any(|item| heap.str(*item) == Some("default")) => None,
-            Data::Str(text) if !text.contains("default") => None,
-            _ => return Err(fails(heap, schema, format!("the schema of a variable is {}", heap.kind(schema)))),
+        let default = match arena.get(schema) {
+            Value::Dict(_) => arena.dict_get(schema, "default"),
+            Value::List(items) if !items.iter().any(|item| arena.as_str(*item) == Some("default")) => None,
+            Value::Str(text) if !text.contains("default") => None,
+            _ => {
+                return Err(fails(
+                    arena,
+                    schema,
+                    format!("the schema of a variable is {}", arena.describe_kind(schema)),
+                ));
+            }
         };
-        let counts = |default: &Id| *heap.get(*default) != Data::None || !version.drops_null_defaults();
+        let counts = |default: &ValueId| *arena.get(*default) != Value::None || !version.drops_null_defaults();
         if let Some(default) = default.filter(counts) {
-            heap.set(dict, name, default);
+            arena.dict_set(dict, name, default);
         }
     }
     Ok(dict)
 }
 
 /// The job variables of a flow run: those of the deployment, and those of the run over them; `env` is merged.
-fn job_variables(heap: &mut Heap, version: WorkerVersion, given: &Given) -> Result<Id> {
-    let or_empty = |heap: &mut Heap, variables: Option<Id>, whose: &str| match variables {
-        Some(variables) if *heap.get(variables) != Data::None => match heap.dict(variables) {
-            Some(_) => Ok(copy(heap, variables)),
+fn job_variables(arena: &mut Arena, version: WorkerVersion, given: &Given) -> Result<ValueId> {
+    let or_empty = |arena: &mut Arena, variables: Option<ValueId>, whose: &str| match variables {
+        Some(variables) if *arena.get(variables) != Value::None => match arena.as_dict(variables) {
+            Some(_) => Ok(copy(arena, variables)),
             None => {
-                let kind = heap.kind(variables);
-                Err(at(Error::input(format!("job variables of the {whose} are {kind}")), heap.place(variables))
+                let kind = arena.describe_kind(variables);
+                Err(locate(Error::input(format!("job variables of the {whose} are {kind}")), arena.location(variables))
                     .hint("they are a mapping: `image: my/flow:1`"))
             }
         },
-        _ => Ok(heap.put(Data::Dict(Vec::new()), None)),
+        _ => Ok(arena.alloc(Value::Dict(Vec::new()), None)),
     };
-    let variables = or_empty(heap, given.deployment, "deployment")?;
-    let mut run = or_empty(heap, given.run, "flow run")?;
+    let variables = or_empty(arena, given.deployment, "deployment")?;
+    let mut run = or_empty(arena, given.run, "flow run")?;
     if !version.reads_run_variables() {
         return Ok(variables);
     }
-    if let Some(env) = heap.item(variables, "env").filter(|env| heap.dict(*env).is_some()) {
-        let merged = copy(heap, env);
-        if let Some(own) = heap.item(run, "env") {
-            update(heap, merged, own)?;
-            run = copy(heap, run);
-            if let Data::Dict(pairs) = heap.get(run).clone() {
-                let rest = pairs.into_iter().filter(|(key, _)| heap.str(*key) != Some("env")).collect();
-                *heap.get_mut(run) = Data::Dict(rest);
+    if let Some(env) = arena.dict_get(variables, "env").filter(|env| arena.as_dict(*env).is_some()) {
+        let merged = copy(arena, env);
+        if let Some(own) = arena.dict_get(run, "env") {
+            update(arena, merged, own)?;
+            run = copy(arena, run);
+            if let Value::Dict(pairs) = arena.get(run).clone() {
+                let rest = pairs.into_iter().filter(|(key, _)| arena.as_str(*key) != Some("env")).collect();
+                *arena.get_mut(run) = Value::Dict(rest);
             }
         }
-        heap.set_item(variables, "env", merged);
+        arena.dict_set_str(variables, "env", merged);
     }
-    union(heap, variables, run)
+    union(arena, variables, run)
 }
 
 /// Dotted variables become mappings, over which the others are merged or laid.
-fn undotted(heap: &mut Heap, variables: Id) -> Result<Id> {
-    let pairs = heap.dict(variables).unwrap_or_default().to_vec();
-    let is_dotted = |heap: &Heap, key: Id| heap.str(key).is_some_and(|key| key.contains('.'));
-    let nested = heap.put(Data::Dict(Vec::new()), None);
-    for (key, value) in pairs.iter().filter(|(key, _)| is_dotted(heap, *key)).copied().collect::<Vec<_>>() {
-        set_in_dict(heap, nested, key, value)?;
+fn undotted(arena: &mut Arena, variables: ValueId) -> Result<ValueId> {
+    let pairs = arena.as_dict(variables).unwrap_or_default().to_vec();
+    let is_dotted = |arena: &Arena, key: ValueId| arena.as_str(key).is_some_and(|key| key.contains('.'));
+    let nested = arena.alloc(Value::Dict(Vec::new()), None);
+    for (key, value) in pairs.iter().filter(|(key, _)| is_dotted(arena, *key)).copied().collect::<Vec<_>>() {
+        set_in_dict(arena, nested, key, value)?;
     }
     for (key, value) in pairs {
-        if is_dotted(heap, key) {
+        if is_dotted(arena, key) {
             continue;
         }
-        let value = match heap.item_of(nested, key) {
-            Some(own) if heap.dict(own).is_some() && heap.dict(value).is_some() => deep_merge(heap, own, value),
+        let value = match arena.dict_get_by_key(nested, key) {
+            Some(own) if arena.as_dict(own).is_some() && arena.as_dict(value).is_some() => {
+                deep_merge(arena, own, value)
+            }
             _ => value,
         };
-        heap.set(nested, key, value);
+        arena.dict_set(nested, key, value);
     }
     Ok(nested)
 }
 
 /// Fills a base job template. Fails where Prefect fails.
-pub(super) fn fill(heap: &mut Heap, version: WorkerVersion, given: &Given, environ: &Environ) -> Result<Configuration> {
-    let variables = job_variables(heap, version, given)?;
-    let Some(base) = heap.item(given.template, "job_configuration") else {
-        return Err(fails(heap, given.template, "the base job template has no `job_configuration`"));
+pub(super) fn fill(
+    arena: &mut Arena,
+    version: WorkerVersion,
+    given: &Given,
+    environ: &Environ,
+) -> Result<Configuration> {
+    let variables = job_variables(arena, version, given)?;
+    let Some(base) = arena.dict_get(given.template, "job_configuration") else {
+        return Err(fails(arena, given.template, "the base job template has no `job_configuration`"));
     };
-    let Some(_) = heap.dict(base) else {
-        return Err(fails(heap, base, format!("`job_configuration` is {}, not a mapping", heap.kind(base))));
+    let Some(_) = arena.as_dict(base) else {
+        return Err(fails(arena, base, format!("`job_configuration` is {}, not a mapping", arena.describe_kind(base))));
     };
-    let base = copy(heap, base);
-    let defaults = defaults(heap, version, given.template)?;
-    let own_env = |heap: &Heap, of: Id| heap.item(of, "env").filter(|env| heap.dict(*env).is_some());
-    let set_env = |heap: &mut Heap, env: Id| heap.set_item(base, "env", env);
+    let base = copy(arena, base);
+    let defaults = defaults(arena, version, given.template)?;
+    let own_env = |arena: &Arena, of: ValueId| arena.dict_get(of, "env").filter(|env| arena.as_dict(*env).is_some());
+    let set_env = |arena: &mut Arena, env: ValueId| arena.dict_set_str(base, "env", env);
     if version.merges_env()
-        && let Some(default) = heap.item(defaults, "env").filter(|env| heap.is_true(*env))
+        && let Some(default) = arena.dict_get(defaults, "env").filter(|env| arena.is_truthy(*env))
     {
-        let env = match own_env(heap, base).filter(|_| version.merges_default_env()) {
-            Some(env) => union(heap, env, default)?,
+        let env = match own_env(arena, base).filter(|_| version.merges_default_env()) {
+            Some(env) => union(arena, env, default)?,
             None => default,
         };
-        set_env(heap, env);
+        set_env(arena, env);
     }
-    let variables = if version.reads_dotted_variables() { undotted(heap, variables)? } else { variables };
-    let values = union(heap, defaults, variables)?;
+    let variables = if version.reads_dotted_variables() { undotted(arena, variables)? } else { variables };
+    let values = union(arena, defaults, variables)?;
     if version.merges_env()
-        && let Some(env) = own_env(heap, base)
-        && let Some(over) = heap.item(values, "env").filter(|env| heap.is_true(*env))
+        && let Some(env) = own_env(arena, base)
+        && let Some(over) = arena.dict_get(values, "env").filter(|env| arena.is_truthy(*env))
     {
-        let env = union(heap, env, over)?;
-        set_env(heap, env);
+        let env = union(arena, env, over)?;
+        set_env(arena, env);
     }
-    let filled = fill::filled(heap, base, values, environ)?.unwrap_or(base);
-    refuse_what_the_api_knows(heap, filled)?;
-    read(heap, version, filled)
+    let filled = fill::filled(arena, base, values, environ)?.unwrap_or(base);
+    refuse_what_the_api_knows(arena, filled)?;
+    read(arena, version, filled)
 }
 
 /// Blocks and variables of Prefect are put in by its API.
-fn refuse_what_the_api_knows(heap: &Heap, filled: Id) -> Result<()> {
+fn refuse_what_the_api_knows(arena: &Arena, filled: ValueId) -> Result<()> {
     let mut found = Vec::new();
-    fill::in_value(heap, filled, &mut found);
+    fill::in_value(arena, filled, &mut found);
     match found.iter().find(|(_, placeholder)| placeholder.source() == PlaceholderSource::Api) {
         Some((value, placeholder)) => {
             let error = Error::input(format!("only Prefect's API knows `{}`", placeholder.name));
             let hint = "a preview asks nobody: write what it stands for in its place";
-            Err(at(error.hint(hint), heap.place(*value)))
+            Err(locate(error.hint(hint), arena.location(*value)))
         }
-        None => refuse_references(heap, filled),
+        None => refuse_references(arena, filled),
     }
 }
 
 /// `{"$ref": {"block_document_id": ...}}`
-fn refuse_references(heap: &Heap, value: Id) -> Result<()> {
-    match heap.get(value) {
-        Data::List(items) => items.iter().try_for_each(|item| refuse_references(heap, *item)),
-        Data::Dict(pairs) => {
-            if let Some(reference) = heap.item(value, "$ref") {
-                let id = heap.item(reference, "block_document_id");
-                if heap.dict(reference).is_none() {
-                    return Err(fails(heap, reference, "a `$ref` that is no mapping"));
+fn refuse_references(arena: &Arena, value: ValueId) -> Result<()> {
+    match arena.get(value) {
+        Value::List(items) => items.iter().try_for_each(|item| refuse_references(arena, *item)),
+        Value::Dict(pairs) => {
+            if let Some(reference) = arena.dict_get(value, "$ref") {
+                let id = arena.dict_get(reference, "block_document_id");
+                if arena.as_dict(reference).is_none() {
+                    return Err(fails(arena, reference, "a `$ref` that is no mapping"));
                 }
-                if id.is_some_and(|id| heap.is_true(id)) {
+                if id.is_some_and(|id| arena.is_truthy(id)) {
                     let error = Error::input("only Prefect's API knows the block that stands here");
                     let hint = "a preview asks nobody: write what it stands for in its place";
-                    return Err(at(error.hint(hint), heap.place(reference)));
+                    return Err(locate(error.hint(hint), arena.location(reference)));
                 }
             }
-            pairs.iter().try_for_each(|(_, value)| refuse_references(heap, *value))
+            pairs.iter().try_for_each(|(_, value)| refuse_references(arena, *value))
         }
         _ => Ok(()),
     }
 }
 
 /// Reads the fields that there are, each as its type (pydantic, which is not strict).
-fn read(heap: &mut Heap, version: WorkerVersion, filled: Id) -> Result<Configuration> {
-    let is_null = |heap: &Heap, id: Id| *heap.get(id) == Data::None;
-    let wrong = |heap: &Heap, id: Id, key: &str, wanted: &str| {
-        fails(heap, id, format!("`{key}` is {}, and must be {wanted}", heap.kind(id)))
+fn read(arena: &mut Arena, version: WorkerVersion, filled: ValueId) -> Result<Configuration> {
+    let is_null = |arena: &Arena, id: ValueId| *arena.get(id) == Value::None;
+    let wrong = |arena: &Arena, id: ValueId, key: &str, wanted: &str| {
+        fails(arena, id, format!("`{key}` is {}, and must be {wanted}", arena.describe_kind(id)))
     };
-    let text = |heap: &Heap, key: &str| match heap.item(filled, key) {
+    let text = |arena: &Arena, key: &str| match arena.dict_get(filled, key) {
         None => Ok(None),
-        Some(id) if is_null(heap, id) => Ok(None),
-        Some(id) => match heap.get(id) {
-            Data::Str(_) | Data::Unknown(_) => Ok(Some(id)),
-            _ => Err(wrong(heap, id, key, "text")),
+        Some(id) if is_null(arena, id) => Ok(None),
+        Some(id) => match arena.get(id) {
+            Value::Str(_) | Value::Unknown(_) => Ok(Some(id)),
+            _ => Err(wrong(arena, id, key, "text")),
         },
     };
-    let env = env(heap, version, filled)?;
-    let command = text(heap, "command")?.filter(|id| heap.is_true(*id));
-    let name = text(heap, "name")?;
-    let namespace = match heap.item(filled, "namespace") {
-        None => heap.text("default"),
-        Some(id) if is_null(heap, id) => return Err(wrong(heap, id, "namespace", "text")),
-        Some(_) => text(heap, "namespace")?.unwrap_or(filled),
+    let env = env(arena, version, filled)?;
+    let command = text(arena, "command")?.filter(|id| arena.is_truthy(*id));
+    let name = text(arena, "name")?;
+    let namespace = match arena.dict_get(filled, "namespace") {
+        None => arena.alloc_str("default"),
+        Some(id) if is_null(arena, id) => return Err(wrong(arena, id, "namespace", "text")),
+        Some(_) => text(arena, "namespace")?.unwrap_or(filled),
     };
-    let texts = |heap: &mut Heap, key: &str| -> Result<Id> {
-        let Some(id) = heap.item(filled, key) else { return Ok(heap.put(Data::Dict(Vec::new()), None)) };
-        let Some(pairs) = heap.dict(id) else { return Err(wrong(heap, id, key, "a mapping")) };
-        match pairs.iter().find(|(_, value)| !matches!(heap.get(*value), Data::Str(_) | Data::Unknown(_))) {
+    let texts = |arena: &mut Arena, key: &str| -> Result<ValueId> {
+        let Some(id) = arena.dict_get(filled, key) else { return Ok(arena.alloc(Value::Dict(Vec::new()), None)) };
+        let Some(pairs) = arena.as_dict(id) else { return Err(wrong(arena, id, key, "a mapping")) };
+        match pairs.iter().find(|(_, value)| !matches!(arena.get(*value), Value::Str(_) | Value::Unknown(_))) {
             Some((name, value)) => {
-                let name = heap.str(*name).unwrap_or_default();
-                let kind = heap.kind(*value);
-                Err(fails(heap, *value, format!("`{name}` among the {key} is {kind}, and must be text")))
+                let name = arena.as_str(*name).unwrap_or_default();
+                let kind = arena.describe_kind(*value);
+                Err(fails(arena, *value, format!("`{name}` among the {key} is {kind}, and must be text")))
             }
             None => Ok(id),
         }
     };
-    let labels = texts(heap, "labels")?;
+    let labels = texts(arena, "labels")?;
     let annotations = match version.has_annotations() {
-        true => texts(heap, "annotations")?,
-        false => heap.put(Data::Dict(Vec::new()), None),
+        true => texts(arena, "annotations")?,
+        false => arena.alloc(Value::Dict(Vec::new()), None),
     };
-    check_numbers(heap, filled)?;
-    check_cluster(heap, filled)?;
-    let Some(manifest) = heap.item(filled, "job_manifest") else {
-        return Err(fails(heap, filled, "`job_configuration` has no `job_manifest`"));
+    check_numbers(arena, filled)?;
+    check_cluster(arena, filled)?;
+    let Some(manifest) = arena.dict_get(filled, "job_manifest") else {
+        return Err(fails(arena, filled, "`job_configuration` has no `job_manifest`"));
     };
-    if heap.dict(manifest).is_none() {
-        return Err(wrong(heap, manifest, "job_manifest", "a mapping"));
+    if arena.as_dict(manifest).is_none() {
+        return Err(wrong(arena, manifest, "job_manifest", "a mapping"));
     }
     // What goes into one place of the manifest must not reach another that holds the same value.
-    let manifest = as_json(heap, manifest)?;
-    required::check(heap, version, manifest, namespace)?;
+    let manifest = as_json(arena, manifest)?;
+    required::check(arena, version, manifest, namespace)?;
     Ok(Configuration { command, env, labels, annotations, name, namespace, manifest })
 }
 
 /// `env`: values of a mapping become texts as Python's `str()` makes them; a list stays as it is.
-fn env(heap: &mut Heap, version: WorkerVersion, filled: Id) -> Result<Id> {
-    let Some(env) = heap.item(filled, "env") else { return Ok(heap.put(Data::Dict(Vec::new()), None)) };
-    match heap.get(env).clone() {
-        Data::List(items) => match version.list_of_env() {
-            ListOfEnv::Lost => Ok(heap.put(Data::Dict(Vec::new()), None)),
+fn env(arena: &mut Arena, version: WorkerVersion, filled: ValueId) -> Result<ValueId> {
+    let Some(env) = arena.dict_get(filled, "env") else { return Ok(arena.alloc(Value::Dict(Vec::new()), None)) };
+    match arena.get(env).clone() {
+        Value::List(items) => match version.list_of_env() {
+            ListOfEnv::Lost => Ok(arena.alloc(Value::Dict(Vec::new()), None)),
             ListOfEnv::Pairs => {
-                let pairs = heap.put(Data::Dict(Vec::new()), None);
-                update(heap, pairs, env)?;
+                let pairs = arena.alloc(Value::Dict(Vec::new()), None);
+                update(arena, pairs, env)?;
                 Ok(pairs)
             }
-            ListOfEnv::Entries => match items.iter().find(|item| heap.dict(**item).is_none()) {
-                Some(odd) => Err(fails(heap, *odd, format!("an entry of `env` is {}", heap.kind(*odd)))),
+            ListOfEnv::Entries => match items.iter().find(|item| arena.as_dict(**item).is_none()) {
+                Some(odd) => Err(fails(arena, *odd, format!("an entry of `env` is {}", arena.describe_kind(*odd)))),
                 None => Ok(env),
             },
         },
-        Data::Dict(pairs) => {
-            let odd = pairs.iter().find(|(_, value)| matches!(heap.get(*value), Data::Dict(_) | Data::List(_)));
+        Value::Dict(pairs) => {
+            let odd = pairs.iter().find(|(_, value)| matches!(arena.get(*value), Value::Dict(_) | Value::List(_)));
             if let Some((_, odd)) = odd.filter(|_| !version.makes_text()) {
-                return Err(fails(heap, *odd, format!("a value of `env` is {}, and must be text", heap.kind(*odd))));
+                return Err(fails(
+                    arena,
+                    *odd,
+                    format!("a value of `env` is {}, and must be text", arena.describe_kind(*odd)),
+                ));
             }
             let pairs = pairs.into_iter().map(|(key, value)| {
-                let value = match heap.get(value) {
-                    Data::None | Data::Str(_) | Data::Unknown(_) => value,
+                let value = match arena.get(value) {
+                    Value::None | Value::Str(_) | Value::Unknown(_) => value,
                     _ => {
-                        let (text, place) = (text::str(heap, value), heap.place(value).cloned());
-                        heap.put(Data::Str(text), place)
+                        let (text, location) = (string::str(arena, value), arena.location(value).cloned());
+                        arena.alloc(Value::Str(text), location)
                     }
                 };
                 (key, value)
             });
             let pairs = pairs.collect();
-            let place = heap.place(env).cloned();
-            Ok(heap.put(Data::Dict(pairs), place))
+            let location = arena.location(env).cloned();
+            Ok(arena.alloc(Value::Dict(pairs), location))
         }
-        _ => Err(fails(heap, env, format!("`env` is {}, not a mapping", heap.kind(env)))),
+        _ => Err(fails(arena, env, format!("`env` is {}, not a mapping", arena.describe_kind(env)))),
     }
 }
 
 /// Settings that do not reach the Job, but must be what they are.
-fn check_numbers(heap: &Heap, filled: Id) -> Result<()> {
-    let whole = |id: Id| match heap.get(id) {
-        Data::Bool(_) | Data::Int(_) | Data::Unknown(_) => true,
+fn check_numbers(arena: &Arena, filled: ValueId) -> Result<()> {
+    let whole = |id: ValueId| match arena.get(id) {
+        Value::Bool(_) | Value::Int(_) | Value::Unknown(_) => true,
         // Up to what 64 bits hold: pydantic makes no larger number of one with a point.
-        Data::Float(float) => float.fract() == 0.0 && float.abs() < 2f64.powi(63),
-        Data::Str(text) => pydantic::whole(text).is_some(),
+        Value::Float(float) => float.fract() == 0.0 && float.abs() < 2f64.powi(63),
+        Value::Str(text) => pydantic::parse_int(text).is_some(),
         _ => false,
     };
-    let yes_or_no = |id: Id| match heap.get(id) {
-        Data::Bool(_) | Data::Unknown(_) => true,
-        Data::Int(_) | Data::Float(_) => matches!(text::str(heap, id).as_str(), "0" | "1" | "0.0" | "1.0" | "-0.0"),
-        Data::Str(text) => pydantic::boolean(text).is_some(),
+    let yes_or_no = |id: ValueId| match arena.get(id) {
+        Value::Bool(_) | Value::Unknown(_) => true,
+        Value::Int(_) | Value::Float(_) => {
+            matches!(string::str(arena, id).as_str(), "0" | "1" | "0.0" | "1.0" | "-0.0")
+        }
+        Value::Str(text) => pydantic::parse_bool(text).is_some(),
         _ => false,
     };
-    type Check<'c> = &'c dyn Fn(Id) -> bool;
+    type Check<'c> = &'c dyn Fn(ValueId) -> bool;
     let fields: [(&str, Check<'_>, bool, &str); 3] = [
         ("job_watch_timeout_seconds", &whole, true, "a whole number"),
         ("pod_watch_timeout_seconds", &whole, false, "a whole number"),
         ("stream_output", &yes_or_no, false, "true or false"),
     ];
     for (key, is_one, may_be_null, wanted) in fields {
-        if let Some(id) = heap.item(filled, key)
+        if let Some(id) = arena.dict_get(filled, key)
             && !is_one(id)
-            && !(may_be_null && *heap.get(id) == Data::None)
+            && !(may_be_null && *arena.get(id) == Value::None)
         {
-            return Err(fails(heap, id, format!("`{key}` is {}, and must be {wanted}", heap.kind(id))));
+            return Err(fails(arena, id, format!("`{key}` is {}, and must be {wanted}", arena.describe_kind(id))));
         }
     }
     Ok(())
 }
 
 /// `cluster_config` is a block of a kubeconfig and a context.
-fn check_cluster(heap: &Heap, filled: Id) -> Result<()> {
-    let Some(cluster) = heap.item(filled, "cluster_config").filter(|id| *heap.get(*id) != Data::None) else {
+fn check_cluster(arena: &Arena, filled: ValueId) -> Result<()> {
+    let Some(cluster) = arena.dict_get(filled, "cluster_config").filter(|id| *arena.get(*id) != Value::None) else {
         return Ok(());
     };
-    let config = heap.item(cluster, "config").filter(|id| matches!(heap.get(*id), Data::Dict(_) | Data::Str(_)));
-    let context = heap.item(cluster, "context_name").filter(|id| heap.str(*id).is_some());
+    let config =
+        arena.dict_get(cluster, "config").filter(|id| matches!(arena.get(*id), Value::Dict(_) | Value::Str(_)));
+    let context = arena.dict_get(cluster, "context_name").filter(|id| arena.as_str(*id).is_some());
     match (config, context) {
         (Some(_), Some(_)) => Ok(()),
-        _ => Err(fails(heap, cluster, "`cluster_config` must have a `config` and a `context_name`")),
+        _ => Err(fails(arena, cluster, "`cluster_config` must have a `config` and a `context_name`")),
     }
 }

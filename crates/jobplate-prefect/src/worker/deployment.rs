@@ -16,9 +16,9 @@ use crate::deployment::{self, Program};
 use crate::generation::Generation;
 use crate::note::Note;
 use crate::placeholder::{self, PlaceholderSource};
-use crate::pyvalue::environ::{Environ, Known, Variable, references};
-use crate::pyvalue::heap::{Data, Heap};
-use crate::pyvalue::source::{Place, Text, at};
+use crate::pyvalue::arena::{Arena, Value};
+use crate::pyvalue::environ::{Environ, EnvironVar, Resolved, find_references};
+use crate::pyvalue::source::{Location, SourceFile, locate};
 
 /// What a worker is called that is given no name, where Prefect draws an id at random (`BaseWorker.__init__`).
 const UNNAMED: &str = "KubernetesWorker 00000000-0000-0000-0000-000000000005";
@@ -68,7 +68,7 @@ pub struct WorkerDeployment {
     /// Whether it is started with `--base-job-template`.
     pub has_template: bool,
     /// Where its options stand.
-    pub place: Place,
+    pub location: Location,
     /// Its environment.
     pub environ: Environ,
     /// The version of Prefect in its image, where it is one of Prefect's own.
@@ -81,36 +81,39 @@ pub struct WorkerDeployment {
 ///
 /// # Errors
 /// Fails where there is no worker, or more than one, or one that creates no Jobs.
-pub fn find(source: &Rc<Text>) -> Result<WorkerDeployment> {
-    let deployment::ProgramContainer { options, profile, place, mut environ, version, has_env_from } =
+pub fn find(source: &Rc<SourceFile>) -> Result<WorkerDeployment> {
+    let deployment::ProgramContainer { options, profile, location, mut environ, version, has_env_from } =
         deployment::find(&WORKER, source)?;
     if let Some(profile) = profile {
-        set_profile(&mut environ, profile, &place)?;
+        set_profile(&mut environ, profile, &location)?;
     }
     let one = |name: &str| options.value(name).map(str::to_owned);
     if let Some(kind) = one("type")
         && kind != "kubernetes"
-        && references(&kind).is_empty()
+        && find_references(&kind).is_empty()
     {
         let error = Error::input("this worker is of another type than `kubernetes`");
-        return Err(at(error.hint("Jobs are made by workers of the type `kubernetes` only"), Some(&place)));
+        return Err(locate(error.hint("Jobs are made by workers of the type `kubernetes` only"), Some(&location)));
     }
     if options.value("profile").is_some() {
         let error = Error::input("`--profile` wins over the worker's variables here, which is not followed");
-        return Err(at(error.hint("write `prefect --profile NAME worker start`, where variables win"), Some(&place)));
+        return Err(locate(
+            error.hint("write `prefect --profile NAME worker start`, where variables win"),
+            Some(&location),
+        ));
     }
     let (name, pool, has_template) = (one("name"), one("pool"), options.value("base-job-template").is_some());
-    Ok(WorkerDeployment { name, pool, has_template, place, environ, version, has_env_from })
+    Ok(WorkerDeployment { name, pool, has_template, location, environ, version, has_env_from })
 }
 
 /// The profile that is active by the command line: as if the variable named it.
-fn set_profile(environ: &mut Environ, profile: Known, place: &Place) -> Result<()> {
-    if !settings::has_profile(profile.text()) {
+fn set_profile(environ: &mut Environ, profile: Resolved, location: &Location) -> Result<()> {
+    if !settings::has_profile(profile.as_str()) {
         let error = Error::input("the worker's profile is none of Prefect's own, and its file is not known here");
-        return Err(at(error.hint("set the profile's settings as variables of the worker"), Some(place)));
+        return Err(locate(error.hint("set the profile's settings as variables of the worker"), Some(location)));
     }
     environ.0.retain(|variable| variable.name != settings::PROFILE);
-    environ.0.push(Variable { name: settings::PROFILE.to_owned(), value: profile, place: Some(place.clone()) });
+    environ.0.push(EnvironVar { name: settings::PROFILE.to_owned(), value: profile, location: Some(location.clone()) });
     Ok(())
 }
 
@@ -127,14 +130,14 @@ impl WorkerDeployment {
     /// What is to be said of it; `file` is what it was read from.
     pub fn notes(
         &self,
-        heap: &Heap,
+        arena: &Arena,
         made: &WorkerPreview<'_>,
         version: WorkerVersion,
         file: &str,
-        template: &Text,
+        template: &SourceFile,
     ) -> Vec<Note> {
         let mut notes = Vec::new();
-        let mut add = |text: Message, place: Option<&Place>| notes.push(Note::new(text, place));
+        let mut add = |text: Message, location: Option<&Location>| notes.push(Note::new(text, location));
         let followed = version.prefect();
         let numbers = followed.split('.').take(2).map(|number| number.parse().ok());
         if let Some(own) = &self.version
@@ -149,24 +152,24 @@ impl WorkerDeployment {
         }
         if self.name.is_none() {
             let text = "the worker's name is made up here: without `--name` it has another one each time it starts";
-            add(text.into(), Some(&self.place));
+            add(text.into(), Some(&self.location));
         }
         if self.has_template {
             let text = "the worker reads its `--base-job-template` only as it creates the work pool: a pool that is there keeps its own";
-            add(text.into(), Some(&self.place));
+            add(text.into(), Some(&self.location));
         }
         if self.has_env_from {
             add(format!("{file}: variables that the worker takes by `envFrom` are not known here").into(), None);
         }
         for entry in made.entries.iter().filter(|entry| entry.origin == WorkerEnvOrigin::Worker) {
-            let text = |key: &str| heap.item(entry.entry, key).map(|id| heap.get(id));
-            let (Some(Data::Str(name)), Some(Data::Unknown(from))) = (text("name"), text("value")) else { continue };
+            let text = |key: &str| arena.dict_get(entry.entry, key).map(|id| arena.get(id));
+            let (Some(Value::Str(name)), Some(Value::Unknown(from))) = (text("name"), text("value")) else { continue };
             if is_secret_setting(name) {
                 continue; // that is said of every preview
             }
-            let from = references(from);
+            let from = find_references(from);
             let text = format!("the worker hands `{name}` ({from}) to every flow run as plain text");
-            add(text.into(), entry.place.as_ref());
+            add(text.into(), entry.location.as_ref());
         }
         // A template can ask for a variable of the worker: `{{ $NAME }}`.
         let in_template =
@@ -174,20 +177,20 @@ impl WorkerDeployment {
         let asked_for: HashSet<&str> = in_template.map(|own| own.name.trim_start_matches('$')).collect();
         for variable in &self.environ.0 {
             let name = &variable.name;
-            let is_entry = |id| heap.item(id, "name").and_then(|own| heap.str(own)) == Some(name.as_str());
+            let is_entry = |id| arena.dict_get(id, "name").and_then(|own| arena.as_str(own)) == Some(name.as_str());
             let is_asked_for = asked_for.contains(name.as_str());
             let is_setting = name.to_ascii_uppercase().starts_with("PREFECT_");
             if is_setting || name == "HOME" || is_asked_for || made.entries.iter().any(|own| is_entry(own.entry)) {
                 continue;
             }
             let how = match &variable.value {
-                Known::Unknown(_) => " (`" + ProgramName + " render FILE --secret-env ...`)",
-                Known::Text(_) => "".into(),
+                Resolved::Unknown(_) => " (`" + ProgramName + " render FILE --secret-env ...`)",
+                Resolved::Text(_) => "".into(),
             };
             let text = format!(
                 "`{name}` of the worker is not handed on to flow runs: if they need it, put it into the base job template"
             );
-            add(Message::from(text) + how, variable.place.as_ref());
+            add(Message::from(text) + how, variable.location.as_ref());
         }
         notes
     }

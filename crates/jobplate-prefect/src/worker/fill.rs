@@ -4,11 +4,11 @@ use jobplate_diagnostic::{Error, Result};
 
 use super::values::get_from_dict;
 use crate::placeholder::{self, Placeholder, PlaceholderSource};
-use crate::pyvalue::environ::{Environ, Known};
-use crate::pyvalue::heap::{Data, Heap, Id};
-use crate::pyvalue::send::MOST;
-use crate::pyvalue::source::at;
-use crate::pyvalue::text;
+use crate::pyvalue::arena::{Arena, Value, ValueId};
+use crate::pyvalue::environ::{Environ, Resolved};
+use crate::pyvalue::serialize::MAX_VALUES;
+use crate::pyvalue::source::locate;
+use crate::pyvalue::string;
 
 /// The placeholders of a text, each once, in their order. (Prefect goes through them in the order of a set, which is
 /// none; it shows only where a value holds another placeholder of the same text.)
@@ -23,11 +23,11 @@ fn in_text(text: &str) -> Vec<Placeholder<'_>> {
 }
 
 /// The placeholders of everything in a value but its keys.
-pub(super) fn in_value<'h>(heap: &'h Heap, value: Id, found: &mut Vec<(Id, Placeholder<'h>)>) {
-    match heap.get(value) {
-        Data::Str(text) => found.extend(in_text(text).into_iter().map(|placeholder| (value, placeholder))),
-        Data::List(items) => items.iter().for_each(|item| in_value(heap, *item, found)),
-        Data::Dict(pairs) => pairs.iter().for_each(|(_, value)| in_value(heap, *value, found)),
+pub(super) fn in_value<'h>(arena: &'h Arena, value: ValueId, found: &mut Vec<(ValueId, Placeholder<'h>)>) {
+    match arena.get(value) {
+        Value::Str(text) => found.extend(in_text(text).into_iter().map(|placeholder| (value, placeholder))),
+        Value::List(items) => items.iter().for_each(|item| in_value(arena, *item, found)),
+        Value::Dict(pairs) => pairs.iter().for_each(|(_, value)| in_value(arena, *value, found)),
         _ => {}
     }
 }
@@ -41,12 +41,12 @@ pub struct RedactedNames(Vec<String>);
 
 impl RedactedNames {
     /// Finds what the placeholders of values take, as far as it is known.
-    pub fn of(heap: &Heap, values: impl IntoIterator<Item = Id>, environ: &Environ) -> Self {
+    pub fn of(arena: &Arena, values: impl IntoIterator<Item = ValueId>, environ: &Environ) -> Self {
         let mut found = Vec::new();
-        values.into_iter().for_each(|value| in_value(heap, value, &mut found));
+        values.into_iter().for_each(|value| in_value(arena, value, &mut found));
         let of_environment = found.into_iter().filter(|(_, own)| own.source() == PlaceholderSource::Environment);
         let texts = of_environment.filter_map(|(_, own)| match &environ.get(own.name.strip_prefix('$')?)?.value {
-            Known::Text(text) if text.chars().count() >= SHORTEST => Some(text.clone()),
+            Resolved::Text(text) if text.chars().count() >= SHORTEST => Some(text.clone()),
             _ => None,
         });
         let mut redacted_names = RedactedNames(texts.collect());
@@ -75,30 +75,41 @@ impl RedactedNames {
 
 /// Fills the placeholders of a template. None where it is nothing but one that has no value: the key or item that it
 /// stands for is left out. Fails where values that hold placeholders of their own make a text too long.
-pub(super) fn filled(heap: &mut Heap, template: Id, values: Id, environ: &Environ) -> Result<Option<Id>> {
-    match heap.get(template).clone() {
-        Data::Str(text) => fill_text(heap, template, &text, values, environ),
-        Data::List(items) => {
+pub(super) fn filled(
+    arena: &mut Arena,
+    template: ValueId,
+    values: ValueId,
+    environ: &Environ,
+) -> Result<Option<ValueId>> {
+    match arena.get(template).clone() {
+        Value::Str(text) => fill_text(arena, template, &text, values, environ),
+        Value::List(items) => {
             let mut all = Vec::new();
             for item in items {
-                all.extend(filled(heap, item, values, environ)?);
+                all.extend(filled(arena, item, values, environ)?);
             }
-            let place = heap.place(template).cloned();
-            Ok(Some(heap.put(Data::List(all), place)))
+            let location = arena.location(template).cloned();
+            Ok(Some(arena.alloc(Value::List(all), location)))
         }
-        Data::Dict(pairs) => {
+        Value::Dict(pairs) => {
             let mut all = Vec::new();
             for (key, value) in pairs {
-                all.extend(filled(heap, value, values, environ)?.map(|value| (key, value)));
+                all.extend(filled(arena, value, values, environ)?.map(|value| (key, value)));
             }
-            let place = heap.place(template).cloned();
-            Ok(Some(heap.put(Data::Dict(all), place)))
+            let location = arena.location(template).cloned();
+            Ok(Some(arena.alloc(Value::Dict(all), location)))
         }
         _ => Ok(Some(template)),
     }
 }
 
-fn fill_text(heap: &mut Heap, template: Id, text: &str, values: Id, environ: &Environ) -> Result<Option<Id>> {
+fn fill_text(
+    arena: &mut Arena,
+    template: ValueId,
+    text: &str,
+    values: ValueId,
+    environ: &Environ,
+) -> Result<Option<ValueId>> {
     let placeholders = in_text(text);
     if placeholders.is_empty() {
         return Ok(Some(template));
@@ -107,7 +118,7 @@ fn fill_text(heap: &mut Heap, template: Id, text: &str, values: Id, environ: &En
         && placeholder.full == text
         && placeholder.source() == PlaceholderSource::Variable
     {
-        return Ok(get_from_dict(heap, values, placeholder.name));
+        return Ok(get_from_dict(arena, values, placeholder.name));
     }
     let mut filled = text.to_owned();
     let mut is_unknown = false;
@@ -115,24 +126,24 @@ fn fill_text(heap: &mut Heap, template: Id, text: &str, values: Id, environ: &En
         let value = match placeholder.source() {
             PlaceholderSource::Api => continue,
             PlaceholderSource::Variable => {
-                let value = get_from_dict(heap, values, placeholder.name);
-                is_unknown |= value.is_some_and(|value| matches!(heap.get(value), Data::Unknown(_)));
-                value.map(|value| text::str(heap, value))
+                let value = get_from_dict(arena, values, placeholder.name);
+                is_unknown |= value.is_some_and(|value| matches!(arena.get(value), Value::Unknown(_)));
+                value.map(|value| string::str(arena, value))
             }
             PlaceholderSource::Environment => {
                 let variable = environ.get(placeholder.name.trim_start_matches('$'));
-                is_unknown |= variable.is_some_and(|variable| matches!(variable.value, Known::Unknown(_)));
-                variable.map(|variable| variable.value.text().to_owned())
+                is_unknown |= variable.is_some_and(|variable| matches!(variable.value, Resolved::Unknown(_)));
+                variable.map(|variable| variable.value.as_str().to_owned())
             }
         };
         let value = value.unwrap_or_default();
         let times = filled.matches(placeholder.full).count();
-        if filled.len().saturating_add(times.saturating_mul(value.len())) > MOST {
+        if filled.len().saturating_add(times.saturating_mul(value.len())) > MAX_VALUES {
             let error = Error::input("values that are put in here make this longer than any object can be");
-            return Err(at(error, heap.place(template)));
+            return Err(locate(error, arena.location(template)));
         }
         filled = filled.replace(placeholder.full, &value);
     }
-    let place = heap.place(template).cloned();
-    Ok(Some(heap.put(if is_unknown { Data::Unknown(filled) } else { Data::Str(filled) }, place)))
+    let location = arena.location(template).cloned();
+    Ok(Some(arena.alloc(if is_unknown { Value::Unknown(filled) } else { Value::Str(filled) }, location)))
 }

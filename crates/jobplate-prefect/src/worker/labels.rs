@@ -1,22 +1,23 @@
 //! Names and labels as Prefect 3's worker writes them: `prefect_kubernetes.utilities` 0.8.0, which makes slugs of them
 //! so that Kubernetes takes them.
 
-use crate::pyvalue::slug::Slug;
+use crate::pyvalue::slug::SlugOptions;
 
 /// Shorter than the 63 characters that Kubernetes takes: it adds some to a `generateName`.
-const NAME: Slug = Slug { lowercase: true, max_length: 45, kept: "" };
-const PREFIX: Slug = Slug { lowercase: false, max_length: 253, kept: "." };
-const LABEL: Slug = Slug { lowercase: false, max_length: 63, kept: "_." };
+const NAME: SlugOptions = SlugOptions { lowercase: true, max_length: 45, kept: "" };
+const PREFIX: SlugOptions = SlugOptions { lowercase: false, max_length: 253, kept: "." };
+const LABEL: SlugOptions = SlugOptions { lowercase: false, max_length: 63, kept: "_." };
 
 /// `_slugify_name`: what the name of a flow run gives for `generateName`; none where nothing of it is left.
 pub(super) fn name(text: &str) -> Option<String> {
-    Some(NAME.of(text)).filter(|slug| !slug.is_empty())
+    Some(NAME.slugify(text)).filter(|slug| !slug.is_empty())
 }
 
 /// `_slugify_label_key`: the key of a label or an annotation, its prefix for itself. Up to prefect-kubernetes 0.6.5 it
 /// has small letters only.
 pub(super) fn key(text: &str, keeps_case: bool) -> String {
-    let (prefix, label) = (Slug { lowercase: !keeps_case, ..PREFIX }, Slug { lowercase: !keeps_case, ..LABEL });
+    let (prefix, label) =
+        (SlugOptions { lowercase: !keeps_case, ..PREFIX }, SlugOptions { lowercase: !keeps_case, ..LABEL });
     match text.split_once('/') {
         Some(("", name)) => trimmed(label, name),
         Some((before, name)) => format!("{}/{}", trimmed(prefix, before), trimmed(label, name)),
@@ -26,13 +27,13 @@ pub(super) fn key(text: &str, keeps_case: bool) -> String {
 
 /// `_slugify_label_value`: the value of a label. Up to prefect-kubernetes 0.5.8 it has small letters only.
 pub(super) fn value(text: &str, keeps_case: bool) -> String {
-    trimmed(Slug { lowercase: !keeps_case, ..LABEL }, text)
+    trimmed(SlugOptions { lowercase: !keeps_case, ..LABEL }, text)
 }
 
 /// A slug between letters or digits, as Kubernetes wants it. Where nothing is left, the text stays as it is, for
 /// Kubernetes to refuse.
-fn trimmed(slug: Slug, text: &str) -> String {
-    let slug = slug.of(text);
+fn trimmed(slug: SlugOptions, text: &str) -> String {
+    let slug = slug.slugify(text);
     let trimmed = slug.trim_matches(['_', '-', '.']);
     if trimmed.is_empty() { text.to_owned() } else { trimmed.to_owned() }
 }

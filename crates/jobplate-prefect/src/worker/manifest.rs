@@ -11,32 +11,32 @@ use super::scenario::WorkerScenario;
 use super::settings;
 use super::values::fails;
 use super::version::WorkerVersion;
-use crate::pyvalue::heap::{Data, Heap, Id};
-use crate::pyvalue::text;
+use crate::pyvalue::arena::{Arena, Value, ValueId};
+use crate::pyvalue::string;
 
 /// The way from the Job to its pod, and to the containers of that.
-pub fn pod(heap: &Heap, manifest: Id) -> Option<Id> {
-    ["spec", "template", "spec"].iter().try_fold(manifest, |at, key| heap.item(at, key))
+pub fn pod(arena: &Arena, manifest: ValueId) -> Option<ValueId> {
+    ["spec", "template", "spec"].iter().try_fold(manifest, |at, key| arena.dict_get(at, key))
 }
 
 /// The containers of a pod in one of its lists.
-pub fn containers<'h>(heap: &'h Heap, pod: Id, list: &str) -> &'h [Id] {
-    heap.item(pod, list).map(|list| heap.items(list)).unwrap_or_default()
+pub fn containers<'h>(arena: &'h Arena, pod: ValueId, list: &str) -> &'h [ValueId] {
+    arena.dict_get(pod, list).map(|list| arena.list_items(list)).unwrap_or_default()
 }
 
 /// The container that the flow runs in. A checked manifest has it.
-pub fn container(heap: &Heap, manifest: Id) -> Option<Id> {
-    match heap.get(heap.item(pod(heap, manifest)?, "containers")?) {
-        Data::List(items) => items.first().copied(),
+pub fn container(arena: &Arena, manifest: ValueId) -> Option<ValueId> {
+    match arena.get(arena.dict_get(pod(arena, manifest)?, "containers")?) {
+        Value::List(items) => items.first().copied(),
         _ => None,
     }
 }
 
 /// Names and values that are texts, in order.
-type Texts = Vec<(Id, Id)>;
+type Texts = Vec<(ValueId, ValueId)>;
 
-fn set(heap: &Heap, texts: &mut Texts, name: Id, value: Id) {
-    match texts.iter_mut().find(|(own, _)| heap.equal(*own, name)) {
+fn set(arena: &Arena, texts: &mut Texts, name: ValueId, value: ValueId) {
+    match texts.iter_mut().find(|(own, _)| arena.is_same_key(*own, name)) {
         Some((_, own)) => *own = value,
         None => texts.push((name, value)),
     }
@@ -44,7 +44,7 @@ fn set(heap: &Heap, texts: &mut Texts, name: Id, value: Id) {
 
 /// The labels that Prefect gives a Job and its pod, those of the configuration over them.
 fn own_labels(
-    heap: &mut Heap,
+    arena: &mut Arena,
     version: WorkerVersion,
     scenario: &WorkerScenario,
     configuration: &Configuration,
@@ -91,153 +91,161 @@ fn own_labels(
     }
     let mut texts = Texts::new();
     for (name, value) in own {
-        let (name, value) = (heap.text(name), heap.text(value));
+        let (name, value) = (arena.alloc_str(name), arena.alloc_str(value));
         texts.push((name, value));
     }
-    for (name, value) in heap.dict(configuration.labels).unwrap_or_default() {
-        set(heap, &mut texts, *name, *value);
+    for (name, value) in arena.as_dict(configuration.labels).unwrap_or_default() {
+        set(arena, &mut texts, *name, *value);
     }
     texts
 }
 
 /// What stands under a key of a mapping: of a missing one, nothing. Fails where it is no mapping.
-fn pairs(heap: &Heap, of: Id, key: &str) -> Result<Texts> {
-    let Some(map) = heap.item(of, key) else { return Ok(Texts::new()) };
-    match heap.dict(map) {
+fn pairs(arena: &Arena, of: ValueId, key: &str) -> Result<Texts> {
+    let Some(map) = arena.dict_get(of, key) else { return Ok(Texts::new()) };
+    match arena.as_dict(map) {
         Some(pairs) => Ok(pairs.to_vec()),
-        None => Err(fails(heap, map, format!("`{key}` is {}, not a mapping", heap.kind(map)))),
+        None => Err(fails(arena, map, format!("`{key}` is {}, not a mapping", arena.describe_kind(map)))),
     }
 }
 
 /// Labels as Kubernetes takes them.
-fn slugged(heap: &mut Heap, version: WorkerVersion, texts: Texts) -> Result<Id> {
-    let dict = heap.put(Data::Dict(Vec::new()), None);
+fn slugged(arena: &mut Arena, version: WorkerVersion, texts: Texts) -> Result<ValueId> {
+    let dict = arena.alloc(Value::Dict(Vec::new()), None);
     for (name, value) in texts {
-        let (Some(key), Data::Str(text) | Data::Unknown(text)) = (heap.str(name), heap.get(value)) else {
-            return Err(fails(heap, value, format!("the value of a label is {}, and must be text", heap.kind(value))));
+        let (Some(key), Value::Str(text) | Value::Unknown(text)) = (arena.as_str(name), arena.get(value)) else {
+            return Err(fails(
+                arena,
+                value,
+                format!("the value of a label is {}, and must be text", arena.describe_kind(value)),
+            ));
         };
-        let is_unknown = matches!(heap.get(value), Data::Unknown(_));
+        let is_unknown = matches!(arena.get(value), Value::Unknown(_));
         let key = labels::key(key, version.keeps_case_of_keys());
         let text = match is_unknown {
             true => text.clone(),
             false => labels::value(text, version.keeps_case_of_values()),
         };
-        let place = heap.place(value).cloned();
-        let value = heap.put(if is_unknown { Data::Unknown(text) } else { Data::Str(text) }, place);
-        heap.set_item(dict, &key, value);
+        let location = arena.location(value).cloned();
+        let value = arena.alloc(if is_unknown { Value::Unknown(text) } else { Value::Str(text) }, location);
+        arena.dict_set_str(dict, &key, value);
     }
     Ok(dict)
 }
 
 /// The name of the Job, as far as Prefect makes one.
 fn name(
-    heap: &mut Heap,
+    arena: &mut Arena,
     version: WorkerVersion,
     scenario: &WorkerScenario,
     configuration: &Configuration,
-) -> Result<Option<Id>> {
-    let run_name = heap.text(scenario.run.flow_run.name.as_str());
-    let Some(own) = configuration.name.filter(|name| heap.is_true(*name)) else { return Ok(Some(run_name)) };
+) -> Result<Option<ValueId>> {
+    let run_name = arena.alloc_str(scenario.run.flow_run.name.as_str());
+    let Some(own) = configuration.name.filter(|name| arena.is_truthy(*name)) else { return Ok(Some(run_name)) };
     if !version.fills_names() {
         return Ok(Some(own));
     }
-    let values = scenario.run.context(heap);
+    let values = scenario.run.context(arena);
     // Nothing but a placeholder that has no value: it stays as it is.
-    let filled = fill::filled(heap, own, values, &scenario.worker.environ)?.unwrap_or(own);
-    Ok(Some(if heap.is_true(filled) { filled } else { run_name }))
+    let filled = fill::filled(arena, own, values, &scenario.worker.environ)?.unwrap_or(own);
+    Ok(Some(if arena.is_truthy(filled) { filled } else { run_name }))
 }
 
 /// Prepares a manifest; its `env` is there already.
 pub(super) fn prepare(
-    heap: &mut Heap,
+    arena: &mut Arena,
     version: WorkerVersion,
     scenario: &WorkerScenario,
     configuration: &Configuration,
 ) -> Result<()> {
     let manifest = configuration.manifest;
-    let name = name(heap, version, scenario, configuration)?;
-    let own = own_labels(heap, version, scenario, configuration);
-    let (Some(metadata), Some(spec)) = (heap.item(manifest, "metadata"), heap.item(manifest, "spec")) else {
+    let name = name(arena, version, scenario, configuration)?;
+    let own = own_labels(arena, version, scenario, configuration);
+    let (Some(metadata), Some(spec)) = (arena.dict_get(manifest, "metadata"), arena.dict_get(manifest, "spec")) else {
         return Ok(());
     };
-    let mut of_job = pairs(heap, metadata, "labels")?;
-    own.iter().for_each(|(name, value)| set(heap, &mut of_job, *name, *value));
-    let labels = slugged(heap, version, of_job)?;
-    heap.set_item(metadata, "labels", labels);
+    let mut of_job = pairs(arena, metadata, "labels")?;
+    own.iter().for_each(|(name, value)| set(arena, &mut of_job, *name, *value));
+    let labels = slugged(arena, version, of_job)?;
+    arena.dict_set_str(metadata, "labels", labels);
     let mut annotations = Texts::new();
     if version.has_annotations() {
-        annotations = pairs(heap, metadata, "annotations")?;
-        let own = heap.dict(configuration.annotations).unwrap_or_default().to_vec();
-        own.into_iter().for_each(|(name, value)| set(heap, &mut annotations, name, value));
-        let dict = heap.put(Data::Dict(Vec::new()), None);
+        annotations = pairs(arena, metadata, "annotations")?;
+        let own = arena.as_dict(configuration.annotations).unwrap_or_default().to_vec();
+        own.into_iter().for_each(|(name, value)| set(arena, &mut annotations, name, value));
+        let dict = arena.alloc(Value::Dict(Vec::new()), None);
         for (name, value) in &annotations {
-            let key = labels::key(heap.str(*name).unwrap_or_default(), version.keeps_case_of_keys());
-            heap.set_item(dict, &key, *value);
+            let key = labels::key(arena.as_str(*name).unwrap_or_default(), version.keeps_case_of_keys());
+            arena.dict_set_str(dict, &key, *value);
         }
-        annotations = heap.dict(dict).unwrap_or_default().to_vec();
-        heap.set_item(metadata, "annotations", dict);
+        annotations = arena.as_dict(dict).unwrap_or_default().to_vec();
+        arena.dict_set_str(metadata, "annotations", dict);
     }
-    if let Some(container) = container(heap, manifest) {
+    if let Some(container) = container(arena, manifest) {
         let command = version.command(settings::runs_engine(&scenario.worker.environ));
-        image_and_command(heap, version, container, command)?;
+        image_and_command(arena, version, container, command)?;
     }
-    generate_name(heap, version, metadata, name)?;
+    generate_name(arena, version, metadata, name)?;
     if !version.labels_pools_and_pods() {
         return Ok(());
     }
-    let Some(template) = heap.item(spec, "template") else { return Ok(()) };
-    of_pod(heap, version, template, own, annotations)
+    let Some(template) = arena.dict_get(spec, "template") else { return Ok(()) };
+    of_pod(arena, version, template, own, annotations)
 }
 
 /// Labels and annotations of the pod.
-fn of_pod(heap: &mut Heap, version: WorkerVersion, template: Id, own: Texts, annotations: Texts) -> Result<()> {
-    let metadata = match heap.item(template, "metadata") {
+fn of_pod(arena: &mut Arena, version: WorkerVersion, template: ValueId, own: Texts, annotations: Texts) -> Result<()> {
+    let metadata = match arena.dict_get(template, "metadata") {
         Some(metadata) => metadata,
-        None => heap.put(Data::Dict(Vec::new()), None),
+        None => arena.alloc(Value::Dict(Vec::new()), None),
     };
-    if heap.dict(metadata).is_none() {
-        return Err(fails(heap, metadata, format!("`metadata` of the pod is {}, not a mapping", heap.kind(metadata))));
+    if arena.as_dict(metadata).is_none() {
+        return Err(fails(
+            arena,
+            metadata,
+            format!("`metadata` of the pod is {}, not a mapping", arena.describe_kind(metadata)),
+        ));
     }
-    let mut labels = pairs(heap, metadata, "labels")?;
-    own.into_iter().for_each(|(name, value)| set(heap, &mut labels, name, value));
-    let labels = slugged(heap, version, labels)?;
-    heap.set_item(metadata, "labels", labels);
+    let mut labels = pairs(arena, metadata, "labels")?;
+    own.into_iter().for_each(|(name, value)| set(arena, &mut labels, name, value));
+    let labels = slugged(arena, version, labels)?;
+    arena.dict_set_str(metadata, "labels", labels);
     if !annotations.is_empty() {
-        let mut all = pairs(heap, metadata, "annotations")?;
-        annotations.into_iter().for_each(|(name, value)| set(heap, &mut all, name, value));
-        let dict = heap.put(Data::Dict(all), None);
-        heap.set_item(metadata, "annotations", dict);
+        let mut all = pairs(arena, metadata, "annotations")?;
+        annotations.into_iter().for_each(|(name, value)| set(arena, &mut all, name, value));
+        let dict = arena.alloc(Value::Dict(all), None);
+        arena.dict_set_str(metadata, "annotations", dict);
     }
-    heap.set_item(template, "metadata", metadata);
+    arena.dict_set_str(template, "metadata", metadata);
     Ok(())
 }
 
-fn image_and_command(heap: &mut Heap, version: WorkerVersion, container: Id, default: &str) -> Result<()> {
-    if heap.item(container, "image").is_none() {
-        let image = heap.text(format!("prefecthq/prefect:{}-python3.11", version.prefect()));
-        heap.set_item(container, "image", image);
+fn image_and_command(arena: &mut Arena, version: WorkerVersion, container: ValueId, default: &str) -> Result<()> {
+    if arena.dict_get(container, "image").is_none() {
+        let image = arena.alloc_str(format!("prefecthq/prefect:{}-python3.11", version.prefect()));
+        arena.dict_set_str(container, "image", image);
     }
-    let command = heap.item(container, "args");
-    let line = match command.map(|command| (command, heap.get(command))) {
-        None | Some((_, Data::None)) => default.to_owned(),
-        Some((_, Data::List(_))) => return Ok(()),
-        Some((_, Data::Str(text) | Data::Unknown(text))) => text.clone(),
+    let command = arena.dict_get(container, "args");
+    let line = match command.map(|command| (command, arena.get(command))) {
+        None | Some((_, Value::None)) => default.to_owned(),
+        Some((_, Value::List(_))) => return Ok(()),
+        Some((_, Value::Str(text) | Value::Unknown(text))) => text.clone(),
         Some((other, _)) => {
-            let why = format!("the command is {}, and must be text or a list", heap.kind(other));
-            return Err(fails(heap, other, why));
+            let why = format!("the command is {}, and must be text or a list", arena.describe_kind(other));
+            return Err(fails(arena, other, why));
         }
     };
-    let place = command.and_then(|command| heap.place(command)).cloned();
+    let location = command.and_then(|command| arena.location(command)).cloned();
     let words = match version.reads_quotes() {
         true => shlex(&line),
         false => Some(line.split_whitespace().map(str::to_owned).collect()),
     };
     let Some(words) = words else {
-        return Err(fails(heap, command.unwrap_or(container), "the command has a quote that is not closed"));
+        return Err(fails(arena, command.unwrap_or(container), "the command has a quote that is not closed"));
     };
-    let words = words.into_iter().map(|word| heap.put(Data::Str(word), place.clone())).collect();
-    let words = heap.put(Data::List(words), place);
-    heap.set_item(container, "args", words);
+    let words = words.into_iter().map(|word| arena.alloc(Value::Str(word), location.clone())).collect();
+    let words = arena.alloc(Value::List(words), location);
+    arena.dict_set_str(container, "args", words);
     Ok(())
 }
 
@@ -280,48 +288,50 @@ fn shlex(line: &str) -> Option<Vec<String>> {
 }
 
 /// `generateName`, where the template has none of its own.
-fn generate_name(heap: &mut Heap, version: WorkerVersion, metadata: Id, name: Option<Id>) -> Result<()> {
-    if let Some(own) = heap.item(metadata, "generateName") {
+fn generate_name(arena: &mut Arena, version: WorkerVersion, metadata: ValueId, name: Option<ValueId>) -> Result<()> {
+    if let Some(own) = arena.dict_get(metadata, "generateName") {
         let mut found = Vec::new();
-        fill::in_value(heap, own, &mut found);
-        let is_filler = match heap.str(own) {
+        fill::in_value(arena, own, &mut found);
+        let is_filler = match arena.as_str(own) {
             Some("-") => true,
             Some("None-") => version.knows_null_names(),
             _ => false,
         };
-        if heap.is_true(own) && found.is_empty() && !is_filler {
+        if arena.is_truthy(own) && found.is_empty() && !is_filler {
             return Ok(());
         }
     }
-    let slug = match name.filter(|name| heap.is_true(*name)) {
+    let slug = match name.filter(|name| arena.is_truthy(*name)) {
         None => None,
-        Some(name) => match heap.get(name) {
-            Data::Str(text) | Data::Unknown(text) => labels::name(text),
-            _ => return Err(fails(heap, name, format!("the name is {}, and must be text", heap.kind(name)))),
+        Some(name) => match arena.get(name) {
+            Value::Str(text) | Value::Unknown(text) => labels::name(text),
+            _ => {
+                return Err(fails(arena, name, format!("the name is {}, and must be text", arena.describe_kind(name))));
+            }
         },
     };
-    let generated = heap.text(format!("{}-", slug.as_deref().unwrap_or("prefect-job")));
-    heap.set_item(metadata, "generateName", generated);
+    let generated = arena.alloc_str(format!("{}-", slug.as_deref().unwrap_or("prefect-job")));
+    arena.dict_set_str(metadata, "generateName", generated);
     Ok(())
 }
 
 /// Moves what Kubernetes has in the spec of a Job, and Prefect wants in that of the pod, to where it belongs.
-pub fn for_kubectl(heap: &mut Heap, manifest: Id) {
-    let (Some(spec), Some(pod)) = (heap.item(manifest, "spec"), pod(heap, manifest)) else { return };
+pub fn for_kubectl(arena: &mut Arena, manifest: ValueId) {
+    let (Some(spec), Some(pod)) = (arena.dict_get(manifest, "spec"), pod(arena, manifest)) else { return };
     for key in ["parallelism", "completions"] {
-        let Some(value) = heap.item(pod, key) else { continue };
-        if heap.item(spec, key).is_none() {
-            heap.set_item(spec, key, value);
+        let Some(value) = arena.dict_get(pod, key) else { continue };
+        if arena.dict_get(spec, key).is_none() {
+            arena.dict_set_str(spec, key, value);
         }
-        let rest = heap.dict(pod).unwrap_or_default().iter().filter(|(own, _)| heap.str(*own) != Some(key));
+        let rest = arena.as_dict(pod).unwrap_or_default().iter().filter(|(own, _)| arena.as_str(*own) != Some(key));
         let rest = rest.copied().collect();
-        *heap.get_mut(pod) = Data::Dict(rest);
+        *arena.get_mut(pod) = Value::Dict(rest);
     }
 }
 
 /// `str(value)` of the namespace that the Job goes to.
-pub fn namespace(heap: &Heap, configuration: &Configuration) -> String {
-    text::str(heap, configuration.namespace)
+pub fn namespace(arena: &Arena, configuration: &Configuration) -> String {
+    string::str(arena, configuration.namespace)
 }
 
 #[cfg(test)]

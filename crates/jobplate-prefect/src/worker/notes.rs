@@ -16,19 +16,24 @@ use super::version::WorkerVersion;
 use crate::base_job_template::is_worker_setting;
 use crate::note::Note;
 use crate::placeholder::{self, Placeholder};
-use crate::pyvalue::environ::{Variable, references};
-use crate::pyvalue::heap::{Data, Heap, Id};
-use crate::pyvalue::source::Place;
-use crate::pyvalue::{json, text};
+use crate::pyvalue::arena::{Arena, Value, ValueId};
+use crate::pyvalue::environ::{EnvironVar, find_references};
+use crate::pyvalue::source::Location;
+use crate::pyvalue::{json, string};
 use crate::variables::is_sensitive;
 
 /// Finds the remarks on a preview.
-pub fn find(heap: &Heap, version: WorkerVersion, preview: &WorkerPreview<'_>, scenario: &WorkerScenario) -> Vec<Note> {
-    let mut notes = Notes { heap, redacted_names: &preview.redacted_names, found: Vec::new() };
+pub fn find(
+    arena: &Arena,
+    version: WorkerVersion,
+    preview: &WorkerPreview<'_>,
+    scenario: &WorkerScenario,
+) -> Vec<Note> {
+    let mut notes = Notes { arena, redacted_names: &preview.redacted_names, found: Vec::new() };
     if let Some(remark) = version.remark() {
         notes.add(remark, None);
     }
-    let variables = heap.item(preview.template, "variables").and_then(|own| heap.item(own, "properties"));
+    let variables = arena.dict_get(preview.template, "variables").and_then(|own| arena.dict_get(own, "properties"));
     notes.on_template(preview, variables);
     notes.on_fields(scenario);
     notes.on_required(preview, scenario);
@@ -40,18 +45,18 @@ pub fn find(heap: &Heap, version: WorkerVersion, preview: &WorkerPreview<'_>, sc
     notes.on_names(preview);
     for IncompleteSetting { given, missing, what, variable } in preview.settings.halves() {
         let is_plain = |own: &&WorkerEnvEntry| {
-            let text = |key: &str| heap.item(own.entry, key).filter(|value| heap.is_true(*value));
-            text("value").is_some() && text("name").and_then(|name| heap.str(name)) == Some(variable)
+            let text = |key: &str| arena.dict_get(own.entry, key).filter(|value| arena.is_truthy(*value));
+            text("value").is_some() && text("name").and_then(|name| arena.as_str(name)) == Some(variable)
         };
         let so = match preview.entries.iter().find(is_plain) {
             Some(_) => format!(": the {what} stays in plain text"),
             None => String::new(),
         };
-        notes.add(format!("`{}` does nothing without `{missing}`{so}", given.name), given.place.as_ref());
+        notes.add(format!("`{}` does nothing without `{missing}`{so}", given.name), given.location.as_ref());
     }
-    for Variable { name, value, place } in &preview.settings.unknown {
-        let from = references(value.text());
-        notes.add(format!("only the cluster knows `{name}` ({from}): it is taken as not set"), place.as_ref());
+    for EnvironVar { name, value, location } in &preview.settings.unknown {
+        let from = find_references(value.as_str());
+        notes.add(format!("only the cluster knows `{name}` ({from}): it is taken as not set"), location.as_ref());
     }
     for secret in &preview.secrets {
         let keys = secret.keys.join(", ");
@@ -64,35 +69,37 @@ pub fn find(heap: &Heap, version: WorkerVersion, preview: &WorkerPreview<'_>, sc
 }
 
 struct Notes<'h> {
-    heap: &'h Heap,
+    arena: &'h Arena,
     redacted_names: &'h RedactedNames,
     found: Vec<Note>,
 }
 
 impl Notes<'_> {
-    fn add(&mut self, text: impl Into<Message>, place: Option<&Place>) {
+    fn add(&mut self, text: impl Into<Message>, location: Option<&Location>) {
         let text = text.into().map(|text| self.redacted_names.redact(text));
         if !self.found.iter().any(|note| note.text == text) {
-            self.found.push(Note::new(text, place));
+            self.found.push(Note::new(text, location));
         }
     }
 
-    fn names(&self, dict: Option<Id>) -> Vec<String> {
-        let pairs = dict.and_then(|dict| self.heap.dict(dict)).unwrap_or_default();
-        pairs.iter().filter_map(|(key, _)| self.heap.str(*key).map(str::to_owned)).collect()
+    fn names(&self, dict: Option<ValueId>) -> Vec<String> {
+        let pairs = dict.and_then(|dict| self.arena.as_dict(dict)).unwrap_or_default();
+        pairs.iter().filter_map(|(key, _)| self.arena.as_str(*key).map(str::to_owned)).collect()
     }
 
     /// What the server refuses before a worker sees it (`validate_base_job_template`).
-    fn on_template(&mut self, preview: &WorkerPreview<'_>, variables: Option<Id>) {
-        let heap = self.heap;
-        if let Some((why, place)) = heap.place(preview.template).and_then(|place| json::fault(&place.source)) {
+    fn on_template(&mut self, preview: &WorkerPreview<'_>, variables: Option<ValueId>) {
+        let arena = self.arena;
+        if let Some((why, location)) =
+            arena.location(preview.template).and_then(|location| json::find_error(&location.source))
+        {
             let text = format!("Prefect's commands take JSON alone, and this is none: {why}; here it is read as YAML");
-            self.add(text, Some(&place));
+            self.add(text, Some(&location));
         }
         let declared = self.names(variables);
         let mut used = Vec::new();
-        if let Some(configuration) = heap.item(preview.template, "job_configuration") {
-            in_keys_and_values(heap, configuration, &mut used);
+        if let Some(configuration) = arena.dict_get(preview.template, "job_configuration") {
+            in_keys_and_values(arena, configuration, &mut used);
         }
         for (id, placeholder) in used {
             if !declared.iter().any(|own| own == placeholder.name) {
@@ -102,38 +109,39 @@ impl Notes<'_> {
                         "the server refuses this template: `{{{{ {} }}}}` is none of its variables{near}",
                         placeholder.name
                     ),
-                    heap.place(id),
+                    arena.location(id),
                 );
             }
         }
-        if heap.item(preview.template, "variables").is_some() && variables.is_none() {
-            let variables = heap.item(preview.template, "variables");
-            let place = variables.and_then(|id| heap.place(id));
-            self.add("`variables` has no `properties`, so no variable has a default", place);
+        if arena.dict_get(preview.template, "variables").is_some() && variables.is_none() {
+            let variables = arena.dict_get(preview.template, "variables");
+            let location = variables.and_then(|id| arena.location(id));
+            self.add("`variables` has no `properties`, so no variable has a default", location);
         }
-        for (name, schema) in variables.and_then(|own| heap.dict(own)).unwrap_or_default() {
-            let Some(default) = heap.item(*schema, "default").filter(|own| *heap.get(*own) != Data::None) else {
+        for (name, schema) in variables.and_then(|own| arena.as_dict(own)).unwrap_or_default() {
+            let Some(default) = arena.dict_get(*schema, "default").filter(|own| *arena.get(*own) != Value::None) else {
                 continue;
             };
-            if let Some(why) = schema::misfit(heap, default, *schema) {
-                let name = text::str(heap, *name);
+            if let Some(why) = schema::misfit(arena, default, *schema) {
+                let name = string::str(arena, *name);
                 let why = format!("the server refuses this template: the default of `{name}` {why}");
-                self.add(why, heap.place(default));
+                self.add(why, arena.location(default));
             }
         }
     }
 
     /// Job variables that no template asks for, or whose values the server refuses.
-    fn on_job_variables(&mut self, version: WorkerVersion, scenario: &WorkerScenario, variables: Option<Id>) {
-        let heap = self.heap;
-        if let Some(run) = scenario.run_variables.filter(|run| heap.is_true(*run) && !version.reads_run_variables()) {
+    fn on_job_variables(&mut self, version: WorkerVersion, scenario: &WorkerScenario, variables: Option<ValueId>) {
+        let arena = self.arena;
+        if let Some(run) = scenario.run_variables.filter(|run| arena.is_truthy(*run) && !version.reads_run_variables())
+        {
             let why = "prefect-kubernetes before 0.2.12 ignores the job variables of a flow run";
-            self.add(why, heap.place(run));
+            self.add(why, arena.location(run));
         }
         let declared = self.names(variables);
         for given in [scenario.deployment_variables, scenario.run_variables].into_iter().flatten() {
-            for (key, value) in heap.dict(given).unwrap_or_default() {
-                let name = text::str(heap, *key);
+            for (key, value) in arena.as_dict(given).unwrap_or_default() {
+                let name = string::str(arena, *key);
                 let first = name.split(['.', '[']).next().unwrap_or_default();
                 let is_read = version.reads_dotted_variables() || first == name;
                 let has_first = declared.iter().any(|own| own == first);
@@ -143,20 +151,23 @@ impl Notes<'_> {
                         true => format!("set it in `{first}`"),
                         false => "give the template's variable a name without".to_owned(),
                     };
-                    self.add(format!("`{name}` is ignored: {why}; {way}"), heap.place(*key));
+                    self.add(format!("`{name}` is ignored: {why}; {way}"), arena.location(*key));
                     continue;
                 }
                 if !has_first && !declared.contains(&name) {
                     let near = near(first, &declared);
                     self.add(
                         format!("`{name}` is no variable of the template, and is ignored{near}"),
-                        heap.place(*key),
+                        arena.location(*key),
                     );
                     continue;
                 }
-                let Some(schema) = variables.and_then(|own| heap.item(own, &name)) else { continue };
-                if let Some(why) = schema::misfit(heap, *value, schema) {
-                    self.add(format!("the server refuses the job variable `{name}`, which {why}"), heap.place(*value));
+                let Some(schema) = variables.and_then(|own| arena.dict_get(own, &name)) else { continue };
+                if let Some(why) = schema::misfit(arena, *value, schema) {
+                    self.add(
+                        format!("the server refuses the job variable `{name}`, which {why}"),
+                        arena.location(*value),
+                    );
                 }
             }
         }
@@ -164,43 +175,46 @@ impl Notes<'_> {
 
     /// What a scenario says of its flow, run, deployment and work pool that Prefect does not know.
     fn on_fields(&mut self, scenario: &WorkerScenario) {
-        let heap = self.heap;
-        for (key, what, known) in scenario.run.unknown(heap) {
-            let name = text::str(heap, key);
+        let arena = self.arena;
+        for (key, what, known) in scenario.run.unknown(arena) {
+            let name = string::str(arena, key);
             let near = near(&name, &known);
             self.add(
                 format!("`{name}` is nothing that Prefect knows of a `{what}`, and is ignored{near}"),
-                heap.place(key),
+                arena.location(key),
             );
         }
     }
 
     /// Variables that a run of a deployment must have (`validate_job_variables_for_deployment_flow_run`).
     fn on_required(&mut self, preview: &WorkerPreview<'_>, scenario: &WorkerScenario) {
-        let heap = self.heap;
+        let arena = self.arena;
         if scenario.run.deployment.is_none() {
             return;
         }
-        let Some(variables) = heap.item(preview.template, "variables") else { return };
+        let Some(variables) = arena.dict_get(preview.template, "variables") else { return };
         let given = [scenario.deployment_variables, scenario.run_variables];
-        for required in heap.item(variables, "required").map(|own| heap.items(own)).unwrap_or_default() {
-            let Some(name) = heap.str(*required) else { continue };
-            let schema = heap.item(variables, "properties").and_then(|own| heap.item(own, name));
-            let has_default = schema.is_some_and(|schema| heap.item(schema, "default").is_some());
-            let is_set = given.iter().flatten().any(|own| heap.item(*own, name).is_some());
+        for required in arena.dict_get(variables, "required").map(|own| arena.list_items(own)).unwrap_or_default() {
+            let Some(name) = arena.as_str(*required) else { continue };
+            let schema = arena.dict_get(variables, "properties").and_then(|own| arena.dict_get(own, name));
+            let has_default = schema.is_some_and(|schema| arena.dict_get(schema, "default").is_some());
+            let is_set = given.iter().flatten().any(|own| arena.dict_get(*own, name).is_some());
             if !has_default && !is_set {
                 let why = "the variable is required, has no default, and is not set";
-                self.add(format!("the server refuses runs of a deployment: {why}: `{name}`"), heap.place(*required));
+                self.add(
+                    format!("the server refuses runs of a deployment: {why}: `{name}`"),
+                    arena.location(*required),
+                );
             }
         }
     }
 
     /// What the API server refuses of the flow's `env`, and references that something hides.
     fn on_entries(&mut self, preview: &WorkerPreview<'_>) {
-        let heap = self.heap;
-        for WorkerEnvEntry { entry, place, .. } in &preview.entries {
-            let Some(name) = heap.item(*entry, "name") else {
-                let is_entry = ["value", "valueFrom"].iter().any(|key| heap.item(*entry, key).is_some());
+        let arena = self.arena;
+        for WorkerEnvEntry { entry, location, .. } in &preview.entries {
+            let Some(name) = arena.dict_get(*entry, "name") else {
+                let is_entry = ["value", "valueFrom"].iter().any(|key| arena.dict_get(*entry, key).is_some());
                 let why = match is_entry {
                     true => "".into(),
                     false => {
@@ -208,34 +222,34 @@ impl Notes<'_> {
                     }
                 };
                 let text = Message::from("Kubernetes refuses the Job: this is no entry of `env`, which has a `name`");
-                self.add(text + why, place.as_ref());
+                self.add(text + why, location.as_ref());
                 continue;
             };
-            let name = text::str(heap, name);
-            if let Some(value) = heap.item(*entry, "value") {
-                match heap.get(value) {
-                    Data::Str(_) | Data::Unknown(_) | Data::None => {}
+            let name = string::str(arena, name);
+            if let Some(value) = arena.dict_get(*entry, "value") {
+                match arena.get(value) {
+                    Value::Str(_) | Value::Unknown(_) | Value::None => {}
                     _ => {
-                        let kind = heap.kind(value);
+                        let kind = arena.describe_kind(value);
                         self.add(
                             format!("Kubernetes refuses the Job: the value of {name} is {kind}, not text"),
-                            heap.place(value),
+                            arena.location(value),
                         );
                     }
                 }
             }
-            self.on_reference(&name, *entry, place.as_ref());
+            self.on_reference(&name, *entry, location.as_ref());
         }
-        for WorkerEnvEntry { entry, place, origin } in &preview.overridden {
-            let is_reference = heap.item(*entry, "valueFrom").is_some();
-            let Some(name) = heap.item(*entry, "name").map(|name| text::str(heap, name)) else { continue };
+        for WorkerEnvEntry { entry, location, origin } in &preview.overridden {
+            let is_reference = arena.dict_get(*entry, "valueFrom").is_some();
+            let Some(name) = arena.dict_get(*entry, "name").map(|name| string::str(arena, name)) else { continue };
             let winner = preview.entries.iter().find(|own| {
-                heap.item(own.entry, "name").map(|own| text::str(heap, own)).as_deref() == Some(name.as_str())
+                arena.dict_get(own.entry, "name").map(|own| string::str(arena, own)).as_deref() == Some(name.as_str())
             });
             let Some(winner) = winner.filter(|_| is_reference && *origin == WorkerEnvOrigin::Container) else {
                 continue;
             };
-            if heap.item(winner.entry, "valueFrom").is_some() {
+            if arena.dict_get(winner.entry, "valueFrom").is_some() {
                 continue;
             }
             let way_out = match winner.origin {
@@ -247,19 +261,20 @@ impl Notes<'_> {
                 _ => "whoever sets it there must leave it out".into(),
             };
             let text = format!("the reference of {name} is lost: plain text takes its place; ");
-            self.add(Message::from(text) + way_out, place.as_ref());
+            self.add(Message::from(text) + way_out, location.as_ref());
         }
     }
 
     /// A reference that Kubernetes refuses.
-    fn on_reference(&mut self, name: &str, entry: Id, place: Option<&Place>) {
-        let heap = self.heap;
+    fn on_reference(&mut self, name: &str, entry: ValueId, location: Option<&Location>) {
+        let arena = self.arena;
         for (kind, word) in KEY_SOURCES {
-            let Some(reference) = heap.item(entry, "valueFrom").and_then(|from| heap.item(from, kind)) else {
+            let Some(reference) = arena.dict_get(entry, "valueFrom").and_then(|from| arena.dict_get(from, kind)) else {
                 continue;
             };
-            let own = |key: &str| heap.item(reference, key).and_then(|own| heap.str(own)).map(str::to_owned);
-            let place_of = |key: &str| heap.item(reference, key).and_then(|own| heap.place(own)).or(place).cloned();
+            let own = |key: &str| arena.dict_get(reference, key).and_then(|own| arena.as_str(own)).map(str::to_owned);
+            let place_of =
+                |key: &str| arena.dict_get(reference, key).and_then(|own| arena.location(own)).or(location).cloned();
             let object = own("name").filter(|name| !name.is_empty());
             let fault = match &object {
                 Some(object) => names::check_object_name(word, object).err().map(ValidationError::message),
@@ -282,10 +297,10 @@ impl Notes<'_> {
 
     /// Secrets that everybody can read who can read the Job.
     fn on_plain_text(&mut self, preview: &WorkerPreview<'_>) {
-        let heap = self.heap;
-        for WorkerEnvEntry { entry, place, origin } in &preview.entries {
-            let Some(name) = heap.item(*entry, "name").and_then(|name| heap.str(name)) else { continue };
-            let is_plain = heap.item(*entry, "value").is_some_and(|value| heap.is_true(value));
+        let arena = self.arena;
+        for WorkerEnvEntry { entry, location, origin } in &preview.entries {
+            let Some(name) = arena.dict_get(*entry, "name").and_then(|name| arena.as_str(name)) else { continue };
+            let is_plain = arena.dict_get(*entry, "value").is_some_and(|value| arena.is_truthy(value));
             let is_secret = is_secret_setting(name) || is_sensitive(name);
             let what = match origin {
                 _ if !is_plain || !is_secret => continue,
@@ -305,30 +320,31 @@ impl Notes<'_> {
                 "PREFECT_API_KEY" => "--api-key SECRET/KEY".to_owned(),
                 _ => format!("--secret-env {name}=SECRET/KEY"),
             };
-            let file = heap.place(preview.template).map_or("FILE", |place| &place.source.name);
+            let file = arena.location(preview.template).map_or("FILE", |location| &location.source.name);
             self.add(
                 Message::from(format!("{what}: `")) + ProgramName + format!(" render {file} {flag}`"),
-                place.as_ref(),
+                location.as_ref(),
             );
         }
     }
 
     /// Other containers that have a placeholder as their `env`.
     fn on_containers(&mut self, preview: &WorkerPreview<'_>) {
-        let heap = self.heap;
-        let Some(pod) = manifest::pod(heap, preview.job) else { return };
+        let arena = self.arena;
+        let Some(pod) = manifest::pod(arena, preview.job) else { return };
         for (list, first) in [("containers", 1), ("initContainers", 0)] {
-            for container in manifest::containers(heap, pod, list).iter().skip(first) {
-                let Some(env) = heap.item(*container, "env") else { continue };
-                if !matches!(heap.get(env), Data::List(_) | Data::None) {
-                    let name = heap.item(*container, "name").map_or(String::new(), |name| text::str(heap, name));
+            for container in manifest::containers(arena, pod, list).iter().skip(first) {
+                let Some(env) = arena.dict_get(*container, "env") else { continue };
+                if !matches!(arena.get(env), Value::List(_) | Value::None) {
+                    let name =
+                        arena.dict_get(*container, "name").map_or(String::new(), |name| string::str(arena, name));
                     self.add(
                         format!(
                             "Kubernetes refuses the Job: `env` of {list} {name} is {}; the worker makes a list of it in \
                              the first container only",
-                            heap.kind(env)
+                            arena.describe_kind(env)
                         ),
-                        heap.place(*container),
+                        arena.location(*container),
                     );
                 }
             }
@@ -338,45 +354,45 @@ impl Notes<'_> {
     /// `{{ env }}` where it can't be, while nothing sets a variable: neither the worker nor Kubernetes minds, until a
     /// deployment sets one.
     fn on_what_is_to_come(&mut self, preview: &WorkerPreview<'_>) {
-        let heap = self.heap;
-        let Some(pod) = heap
-            .item(preview.template, "job_configuration")
-            .and_then(|own| heap.item(own, "job_manifest"))
-            .and_then(|manifest| manifest::pod(heap, manifest))
+        let arena = self.arena;
+        let Some(pod) = arena
+            .dict_get(preview.template, "job_configuration")
+            .and_then(|own| arena.dict_get(own, "job_manifest"))
+            .and_then(|manifest| manifest::pod(arena, manifest))
         else {
             return;
         };
-        let is_env = |id: Id| heap.str(id).and_then(placeholder::sole_name) == Some("env");
+        let is_env = |id: ValueId| arena.as_str(id).and_then(placeholder::sole_name) == Some("env");
         // What has come to pass is told of the Job.
-        let has_come = preview.entries.iter().any(|own| heap.item(own.entry, "name").is_none());
-        let first = manifest::containers(heap, pod, "containers").first();
-        let entries = first.and_then(|container| heap.item(*container, "env"));
-        let among = entries.and_then(|entries| heap.items(entries).iter().find(|entry| is_env(**entry)));
+        let has_come = preview.entries.iter().any(|own| arena.dict_get(own.entry, "name").is_none());
+        let first = manifest::containers(arena, pod, "containers").first();
+        let entries = first.and_then(|container| arena.dict_get(*container, "env"));
+        let among = entries.and_then(|entries| arena.list_items(entries).iter().find(|entry| is_env(**entry)));
         if let Some(among) = among.filter(|_| !has_come) {
             self.add(
                 "once anything sets a variable, `{{ env }}` among entries becomes a mapping, and Kubernetes refuses the \
                  Job (`"
                     + ProgramName
                     + " render` takes it out)",
-                heap.place(*among),
+                arena.location(*among),
             );
         }
-        let Some(made) = manifest::pod(heap, preview.job) else { return };
+        let Some(made) = manifest::pod(arena, preview.job) else { return };
         for (list, first) in [("containers", 1), ("initContainers", 0)] {
-            let env = |container: &Id| heap.item(*container, "env");
-            let has_come = |env: Id| !matches!(heap.get(env), Data::List(_) | Data::None);
-            if manifest::containers(heap, made, list).iter().skip(first).filter_map(env).any(has_come) {
+            let env = |container: &ValueId| arena.dict_get(*container, "env");
+            let has_come = |env: ValueId| !matches!(arena.get(env), Value::List(_) | Value::None);
+            if manifest::containers(arena, made, list).iter().skip(first).filter_map(env).any(has_come) {
                 continue;
             }
-            for container in manifest::containers(heap, pod, list).iter().skip(first) {
+            for container in manifest::containers(arena, pod, list).iter().skip(first) {
                 let Some(env) = env(container).filter(|env| is_env(*env)) else { continue };
-                let name = heap.item(*container, "name").map_or(String::new(), |name| text::str(heap, name));
+                let name = arena.dict_get(*container, "name").map_or(String::new(), |name| string::str(arena, name));
                 self.add(
                     format!(
                         "once anything sets a variable, `env` of {list} {name} becomes a mapping, and Kubernetes refuses \
                          the Job: the worker makes a list of it in the first container only"
                     ),
-                    heap.place(env),
+                    arena.location(env),
                 );
             }
         }
@@ -384,26 +400,26 @@ impl Notes<'_> {
 
     /// Names and the namespace.
     fn on_names(&mut self, preview: &WorkerPreview<'_>) {
-        let heap = self.heap;
-        let metadata = heap.item(preview.job, "metadata");
-        let own = |key: &str| metadata.and_then(|metadata| heap.item(metadata, key));
+        let arena = self.arena;
+        let metadata = arena.dict_get(preview.job, "metadata");
+        let own = |key: &str| metadata.and_then(|metadata| arena.dict_get(metadata, key));
         for (key, ending) in [("generateName", "x"), ("name", "")] {
             let Some(id) = own(key) else { continue };
-            let name = heap.str(id).unwrap_or_default();
+            let name = arena.as_str(id).unwrap_or_default();
             // What a placeholder gives may be anybody's.
             if let Err(fault) = names::check_object_name("Job", &format!("{name}{ending}")) {
                 let text = Message::from(format!("Kubernetes refuses the Job: `{key}`: "));
-                self.add(text + fault.message(), heap.place(id));
+                self.add(text + fault.message(), arena.location(id));
             }
         }
-        let namespace = manifest::namespace(heap, &preview.configuration);
-        let place = heap.place(preview.configuration.namespace);
-        if let Some(other) = own("namespace").filter(|id| text::str(heap, *id) != namespace) {
+        let namespace = manifest::namespace(arena, &preview.configuration);
+        let location = arena.location(preview.configuration.namespace);
+        if let Some(other) = own("namespace").filter(|id| string::str(arena, *id) != namespace) {
             let why = "Kubernetes refuses the Job: its manifest names another namespace than the variable `namespace`";
-            self.add(why, heap.place(other).or(place));
+            self.add(why, arena.location(other).or(location));
         } else if namespace != "default" {
             let what = "the namespace of the Job must be there, and the Secrets that it refers to in it";
-            self.add(format!("{what}: {namespace}"), place);
+            self.add(format!("{what}: {namespace}"), location);
         }
     }
 }
@@ -414,14 +430,14 @@ pub(super) fn is_secret_setting(name: &str) -> bool {
 }
 
 /// The placeholders of a value; the server looks at keys, too.
-fn in_keys_and_values<'h>(heap: &'h Heap, value: Id, found: &mut Vec<(Id, Placeholder<'h>)>) {
-    match heap.get(value) {
-        Data::Dict(pairs) => pairs.iter().for_each(|(key, value)| {
-            fill::in_value(heap, *key, found);
-            in_keys_and_values(heap, *value, found);
+fn in_keys_and_values<'h>(arena: &'h Arena, value: ValueId, found: &mut Vec<(ValueId, Placeholder<'h>)>) {
+    match arena.get(value) {
+        Value::Dict(pairs) => pairs.iter().for_each(|(key, value)| {
+            fill::in_value(arena, *key, found);
+            in_keys_and_values(arena, *value, found);
         }),
-        Data::List(items) => items.iter().for_each(|item| in_keys_and_values(heap, *item, found)),
-        _ => fill::in_value(heap, value, found),
+        Value::List(items) => items.iter().for_each(|item| in_keys_and_values(arena, *item, found)),
+        _ => fill::in_value(arena, value, found),
     }
 }
 

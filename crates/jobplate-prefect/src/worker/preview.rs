@@ -13,17 +13,17 @@ use super::secret_references::{self, SecretSettings, WrittenSecret};
 use super::settings::Exported;
 use super::version::WorkerVersion;
 use super::{manifest, settings, template_source};
-use crate::pyvalue::heap::{Data, Heap, Id};
+use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::json;
-use crate::pyvalue::source::{Place, Text};
+use crate::pyvalue::source::{Location, SourceFile};
 
 /// A Job, and how it came to be.
 #[derive(Debug)]
 pub struct WorkerPreview<'s> {
     /// The Job that the worker posts.
-    pub job: Id,
+    pub job: ValueId,
     /// The base job template.
-    pub template: Id,
+    pub template: ValueId,
     /// The configuration that it was made of.
     pub configuration: Configuration,
     /// The `env` of the flow's container.
@@ -43,49 +43,49 @@ pub struct WorkerPreview<'s> {
 /// # Errors
 /// Fails where Prefect fails, and at what is not followed.
 pub fn preview<'s>(
-    heap: &mut Heap,
+    arena: &mut Arena,
     version: WorkerVersion,
-    source: &Rc<Text>,
+    source: &Rc<SourceFile>,
     scenario: &'s WorkerScenario,
 ) -> Result<WorkerPreview<'s>> {
-    let template = template_source::read(heap, source)?;
+    let template = template_source::read(arena, source)?;
     // YAML makes something else of JSON with a slip in it: that is the reason of whatever fails then.
-    let source = heap.place(template).map(|place| Rc::clone(&place.source));
-    let slip = |error| source.as_ref().and_then(json::no_json).unwrap_or(error);
-    make(heap, version, template, scenario).map_err(slip)
+    let source = arena.location(template).map(|location| Rc::clone(&location.source));
+    let slip = |error| source.as_ref().and_then(json::invalid_json).unwrap_or(error);
+    make(arena, version, template, scenario).map_err(slip)
 }
 
 fn make<'s>(
-    heap: &mut Heap,
+    arena: &mut Arena,
     version: WorkerVersion,
-    template: Id,
+    template: ValueId,
     scenario: &'s WorkerScenario,
 ) -> Result<WorkerPreview<'s>> {
     let exported = settings::export(&scenario.worker.environ, version)?;
     let settings = SecretSettings::read(&scenario.worker)?;
     let given = Given { template, deployment: scenario.deployment_variables, run: scenario.run_variables };
-    let origins = Origins::of(heap, &given);
-    let mut candidates = candidates(heap, &given, &exported);
-    let configuration = configuration::fill(heap, version, &given, &scenario.worker.environ)?;
-    let own = environment::prepare(heap, version, scenario, exported, &configuration, &|heap, id| {
-        origins.get(heap.place(id)).unwrap_or(WorkerEnvOrigin::Template)
+    let origins = Origins::of(arena, &given);
+    let mut candidates = candidates(arena, &given, &exported);
+    let configuration = configuration::fill(arena, version, &given, &scenario.worker.environ)?;
+    let own = environment::prepare(arena, version, scenario, exported, &configuration, &|arena, id| {
+        origins.get(arena.location(id)).unwrap_or(WorkerEnvOrigin::Template)
     })?;
-    let container = manifest::container(heap, configuration.manifest);
-    let container_env = container.and_then(|container| heap.item(container, "env"));
-    let (mut entries, dropped) = environment::merge(heap, version, own, container_env)?;
+    let container = manifest::container(arena, configuration.manifest);
+    let container_env = container.and_then(|container| arena.dict_get(container, "env"));
+    let (mut entries, dropped) = environment::merge(arena, version, own, container_env)?;
     if let Some(container) = container {
-        let list = heap.put(Data::List(entries.iter().map(|entry| entry.entry).collect()), None);
-        heap.set_item(container, "env", list);
+        let list = arena.alloc(Value::List(entries.iter().map(|entry| entry.entry).collect()), None);
+        arena.dict_set_str(container, "env", list);
     }
-    manifest::prepare(heap, version, scenario, &configuration)?;
-    let secrets = secret_references::apply(heap, &settings, &scenario.worker, &configuration, &mut entries)?;
+    manifest::prepare(arena, version, scenario, &configuration)?;
+    let secrets = secret_references::apply(arena, &settings, &scenario.worker, &configuration, &mut entries)?;
     // What a placeholder put into the container came from elsewhere, and is in the list already.
-    candidates.extend(dropped.into_iter().filter(|own| origins.get(own.place.as_ref()).is_none()));
-    let winners = Winners::of(heap, &entries);
-    candidates.retain(|own| !winners.has(heap, own));
+    candidates.extend(dropped.into_iter().filter(|own| origins.get(own.location.as_ref()).is_none()));
+    let winners = Winners::of(arena, &entries);
+    candidates.retain(|own| !winners.has(arena, own));
     let overridden = candidates;
     let texts = [Some(template), given.deployment, given.run].into_iter().flatten();
-    let mut redacted_names = RedactedNames::of(heap, texts, &scenario.worker.environ);
+    let mut redacted_names = RedactedNames::of(arena, texts, &scenario.worker.environ);
     redacted_names.extend(secrets.iter().map(|secret| secret.name.as_str()));
     Ok(WorkerPreview {
         job: configuration.manifest,
@@ -100,17 +100,18 @@ fn make<'s>(
 }
 
 /// Who gave which value of `env`: by the bytes it was written in, for values are copied and made into texts.
-struct Origins(HashMap<(*const Text, usize), WorkerEnvOrigin>);
+struct Origins(HashMap<(*const SourceFile, usize), WorkerEnvOrigin>);
 
 impl Origins {
-    fn of(heap: &Heap, given: &Given) -> Self {
+    fn of(arena: &Arena, given: &Given) -> Self {
         let mut origins = HashMap::new();
-        let variables = heap.item(given.template, "variables").and_then(|own| heap.item(own, "properties"));
-        let default = variables.and_then(|own| heap.item(own, "env")).and_then(|own| heap.item(own, "default"));
-        let base = heap.item(given.template, "job_configuration").and_then(|own| heap.item(own, "env"));
-        let mut add = |env: Option<Id>, origin| {
-            for value in env.into_iter().flat_map(|env| values(heap, env)) {
-                origins.extend(heap.place(value).map(|place| (key_of(place), origin)));
+        let variables = arena.dict_get(given.template, "variables").and_then(|own| arena.dict_get(own, "properties"));
+        let default =
+            variables.and_then(|own| arena.dict_get(own, "env")).and_then(|own| arena.dict_get(own, "default"));
+        let base = arena.dict_get(given.template, "job_configuration").and_then(|own| arena.dict_get(own, "env"));
+        let mut add = |env: Option<ValueId>, origin| {
+            for value in env.into_iter().flat_map(|env| values(arena, env)) {
+                origins.extend(arena.location(value).map(|location| (key_of(location), origin)));
             }
         };
         add(base, WorkerEnvOrigin::Template);
@@ -118,9 +119,9 @@ impl Origins {
         for (variables, origin) in
             [(given.deployment, WorkerEnvOrigin::Deployment), (given.run, WorkerEnvOrigin::JobVariables)]
         {
-            let pairs = variables.and_then(|variables| heap.dict(variables)).unwrap_or_default();
+            let pairs = variables.and_then(|variables| arena.as_dict(variables)).unwrap_or_default();
             for (key, value) in pairs {
-                match heap.str(*key) {
+                match arena.as_str(*key) {
                     Some("env") => add(Some(*value), origin),
                     Some(key) if key.starts_with("env.") => add(Some(*value), origin),
                     _ => {}
@@ -130,71 +131,71 @@ impl Origins {
         Origins(origins)
     }
 
-    fn get(&self, place: Option<&Place>) -> Option<WorkerEnvOrigin> {
-        self.0.get(&key_of(place?)).copied()
+    fn get(&self, location: Option<&Location>) -> Option<WorkerEnvOrigin> {
+        self.0.get(&key_of(location?)).copied()
     }
 }
 
-fn key_of(place: &Place) -> (*const Text, usize) {
-    (Rc::as_ptr(&place.source), place.span.start)
+fn key_of(location: &Location) -> (*const SourceFile, usize) {
+    (Rc::as_ptr(&location.source), location.span.start)
 }
 
 /// All that sets a variable to something, whether or not it wins.
-fn candidates(heap: &mut Heap, given: &Given, exported: &[Exported]) -> Vec<WorkerEnvEntry> {
+fn candidates(arena: &mut Arena, given: &Given, exported: &[Exported]) -> Vec<WorkerEnvEntry> {
     let mut found = Vec::new();
-    for Exported { name, value, place } in exported {
-        let value = heap.put(value.clone().into(), place.clone());
+    for Exported { name, value, location } in exported {
+        let value = arena.alloc(value.clone().into(), location.clone());
         found.push((name.clone(), value, WorkerEnvOrigin::Worker));
     }
-    let item = |heap: &Heap, of: Option<Id>, key: &str| of.and_then(|of| heap.item(of, key));
-    let base = item(heap, Some(given.template), "job_configuration");
-    let variables = item(heap, Some(given.template), "variables");
-    let variables = item(heap, variables, "properties");
-    let of_env = item(heap, variables, "env");
+    let item = |arena: &Arena, of: Option<ValueId>, key: &str| of.and_then(|of| arena.dict_get(of, key));
+    let base = item(arena, Some(given.template), "job_configuration");
+    let variables = item(arena, Some(given.template), "variables");
+    let variables = item(arena, variables, "properties");
+    let of_env = item(arena, variables, "env");
     let envs = [
-        (item(heap, base, "env"), WorkerEnvOrigin::Template),
-        (item(heap, of_env, "default"), WorkerEnvOrigin::Default),
-        (item(heap, given.deployment, "env"), WorkerEnvOrigin::Deployment),
-        (item(heap, given.run, "env"), WorkerEnvOrigin::JobVariables),
+        (item(arena, base, "env"), WorkerEnvOrigin::Template),
+        (item(arena, of_env, "default"), WorkerEnvOrigin::Default),
+        (item(arena, given.deployment, "env"), WorkerEnvOrigin::Deployment),
+        (item(arena, given.run, "env"), WorkerEnvOrigin::JobVariables),
     ];
     for (env, origin) in envs {
-        let pairs = env.and_then(|env| heap.dict(env)).unwrap_or_default();
-        let pairs = pairs.iter().filter(|(_, value)| *heap.get(*value) != Data::None);
-        found.extend(pairs.filter_map(|(name, value)| Some((heap.str(*name)?.to_owned(), *value, origin))));
+        let pairs = env.and_then(|env| arena.as_dict(env)).unwrap_or_default();
+        let pairs = pairs.iter().filter(|(_, value)| *arena.get(*value) != Value::None);
+        found.extend(pairs.filter_map(|(name, value)| Some((arena.as_str(*name)?.to_owned(), *value, origin))));
     }
-    let entry = |(name, value, origin): (String, Id, WorkerEnvOrigin)| {
-        let place = heap.place(value).cloned();
-        let (entry, name) = (heap.put(Data::Dict(Vec::new()), None), heap.text(name));
-        heap.set_item(entry, "name", name);
-        heap.set_item(entry, "value", value);
-        WorkerEnvEntry { entry, origin, place }
+    let entry = |(name, value, origin): (String, ValueId, WorkerEnvOrigin)| {
+        let location = arena.location(value).cloned();
+        let (entry, name) = (arena.alloc(Value::Dict(Vec::new()), None), arena.alloc_str(name));
+        arena.dict_set_str(entry, "name", name);
+        arena.dict_set_str(entry, "value", value);
+        WorkerEnvEntry { entry, origin, location }
     };
     found.into_iter().map(entry).collect()
 }
 
 /// Who set which name, of entries that the container gets.
-struct Winners<'h>(HashSet<(WorkerEnvOrigin, &'h str)>, HashSet<Id>);
+struct Winners<'h>(HashSet<(WorkerEnvOrigin, &'h str)>, HashSet<ValueId>);
 
 impl<'h> Winners<'h> {
-    fn of(heap: &'h Heap, entries: &[WorkerEnvEntry]) -> Self {
-        let names = entries.iter().filter_map(|entry| Some((entry.origin, name(heap, entry)?)));
+    fn of(arena: &'h Arena, entries: &[WorkerEnvEntry]) -> Self {
+        let names = entries.iter().filter_map(|entry| Some((entry.origin, name(arena, entry)?)));
         Winners(names.collect(), entries.iter().map(|entry| entry.entry).collect())
     }
 
-    fn has(&self, heap: &Heap, own: &WorkerEnvEntry) -> bool {
-        self.1.contains(&own.entry) || name(heap, own).is_some_and(|name| self.0.contains(&(own.origin, name)))
+    fn has(&self, arena: &Arena, own: &WorkerEnvEntry) -> bool {
+        self.1.contains(&own.entry) || name(arena, own).is_some_and(|name| self.0.contains(&(own.origin, name)))
     }
 }
 
-fn name<'h>(heap: &'h Heap, entry: &WorkerEnvEntry) -> Option<&'h str> {
-    heap.item(entry.entry, "name").and_then(|name| heap.str(name))
+fn name<'h>(arena: &'h Arena, entry: &WorkerEnvEntry) -> Option<&'h str> {
+    arena.dict_get(entry.entry, "name").and_then(|name| arena.as_str(name))
 }
 
 /// The values of variables in a mapping, the entries of a list.
-fn values(heap: &Heap, env: Id) -> Vec<Id> {
-    match heap.get(env) {
-        Data::List(items) => items.clone(),
-        Data::Dict(pairs) => pairs.iter().map(|(_, value)| *value).collect(),
+fn values(arena: &Arena, env: ValueId) -> Vec<ValueId> {
+    match arena.get(env) {
+        Value::List(items) => items.clone(),
+        Value::Dict(pairs) => pairs.iter().map(|(_, value)| *value).collect(),
         _ => vec![env],
     }
 }

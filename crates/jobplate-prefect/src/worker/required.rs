@@ -7,9 +7,9 @@ use jobplate_diagnostic::{Error, Result};
 
 use super::values::fails;
 use super::version::WorkerVersion;
-use crate::pyvalue::heap::{Data, Heap, Id};
-use crate::pyvalue::source::at;
-use crate::pyvalue::text;
+use crate::pyvalue::arena::{Arena, Value, ValueId};
+use crate::pyvalue::source::locate;
+use crate::pyvalue::string;
 
 /// A value of the Job that is compared with.
 enum Wanted {
@@ -46,29 +46,29 @@ const POD: &[(&str, Wanted)] = &[
 const CONTAINER: &[(&str, Wanted)] = &[("name", Wanted::Text("prefect-job"))];
 
 /// Gives a manifest the metadata that it must have, and checks the rest of it.
-pub(super) fn check(heap: &mut Heap, version: WorkerVersion, manifest: Id, namespace: Id) -> Result<()> {
-    let metadata = match heap.item(manifest, "metadata") {
+pub(super) fn check(arena: &mut Arena, version: WorkerVersion, manifest: ValueId, namespace: ValueId) -> Result<()> {
+    let metadata = match arena.dict_get(manifest, "metadata") {
         Some(metadata) => metadata,
         None => {
-            let metadata = heap.put(Data::Dict(Vec::new()), None);
-            heap.set_item(manifest, "metadata", metadata);
+            let metadata = arena.alloc(Value::Dict(Vec::new()), None);
+            arena.dict_set_str(manifest, "metadata", metadata);
             metadata
         }
     };
-    if heap.dict(metadata).is_none() {
-        return Err(fails(heap, metadata, format!("`metadata` is {}, not a mapping", heap.kind(metadata))));
+    if arena.as_dict(metadata).is_none() {
+        return Err(fails(arena, metadata, format!("`metadata` is {}, not a mapping", arena.describe_kind(metadata))));
     }
     let maps = if version.has_annotations() { &["annotations", "labels"][..] } else { &["labels"] };
     for key in maps {
-        if heap.item(metadata, key).is_none() {
-            let empty = heap.put(Data::Dict(Vec::new()), None);
-            heap.set_item(metadata, key, empty);
+        if arena.dict_get(metadata, key).is_none() {
+            let empty = arena.alloc(Value::Dict(Vec::new()), None);
+            arena.dict_set_str(metadata, key, empty);
         }
     }
-    if heap.item(metadata, "namespace").is_none() {
-        heap.set_item(metadata, "namespace", namespace);
+    if arena.dict_get(metadata, "namespace").is_none() {
+        arena.dict_set_str(metadata, "namespace", namespace);
     }
-    let mut difference = Difference::new(heap);
+    let mut difference = Difference::new(arena);
     let job = if version.has_annotations() { JOB } else { JOB_WITHOUT_ANNOTATIONS };
     difference.maps("", manifest, job);
     let Difference { mut missing, mut wrong, .. } = difference;
@@ -83,15 +83,15 @@ pub(super) fn check(heap: &mut Heap, version: WorkerVersion, manifest: Id, names
                 Error::input(format!("the Job of the base job template lacks {}", paths.join(" and ")))
             }
         };
-        let place = find(heap, manifest, around);
-        return Err(at(error.hint(hint(first)), heap.place(place)));
+        let location = find(arena, manifest, around);
+        return Err(locate(error.hint(hint(first)), arena.location(location)));
     }
     if let Some((path, value, wanted)) = wrong.into_iter().next() {
         let key = path.rsplit('/').next().unwrap_or_default();
         let key = if key == "0" { "the first container" } else { &format!("`{key}`") };
         let error =
             Error::input(format!("{key}{} must be {wanted}", under(path.rsplit_once('/').map_or("", |(a, _)| a))));
-        return Err(at(error.hint(hint(&path)), heap.place(value)));
+        return Err(locate(error.hint(hint(&path)), arena.location(value)));
     }
     Ok(())
 }
@@ -123,50 +123,50 @@ fn hint(path: &str) -> &'static str {
 }
 
 /// The value nearest to a path.
-fn find(heap: &Heap, manifest: Id, path: &str) -> Id {
-    path.split('/').skip(1).fold(manifest, |at, word| match heap.get(at) {
-        Data::List(items) => word.parse().ok().and_then(|position: usize| items.get(position).copied()).unwrap_or(at),
-        _ => heap.item(at, word).unwrap_or(at),
+fn find(arena: &Arena, manifest: ValueId, path: &str) -> ValueId {
+    path.split('/').skip(1).fold(manifest, |at, word| match arena.get(at) {
+        Value::List(items) => word.parse().ok().and_then(|position: usize| items.get(position).copied()).unwrap_or(at),
+        _ => arena.dict_get(at, word).unwrap_or(at),
     })
 }
 
 /// A JSON patch, as far as it tells what is missing or other (`jsonpatch` 1.47): what is added in one place and was
 /// removed in another is moved, and counts as neither.
 struct Difference<'h> {
-    heap: &'h Heap,
+    arena: &'h Arena,
     /// How many values of this JSON were removed.
     removed: HashMap<String, usize>,
     missing: Vec<String>,
     /// The JSON of each of those.
     added: Vec<(String, String)>,
-    wrong: Vec<(String, Id, String)>,
+    wrong: Vec<(String, ValueId, String)>,
 }
 
 impl<'h> Difference<'h> {
-    fn new(heap: &'h Heap) -> Self {
+    fn new(arena: &'h Arena) -> Self {
         let (removed, missing, added, wrong) = (HashMap::new(), Vec::new(), Vec::new(), Vec::new());
-        Difference { heap, removed, missing, added, wrong }
+        Difference { arena, removed, missing, added, wrong }
     }
 
-    fn json(&self, id: Id) -> String {
-        fn sorted(heap: &Heap, id: Id) -> serde_json::Value {
-            match heap.get(id) {
-                Data::Dict(pairs) => {
+    fn json(&self, id: ValueId) -> String {
+        fn sorted(arena: &Arena, id: ValueId) -> serde_json::Value {
+            match arena.get(id) {
+                Value::Dict(pairs) => {
                     let pairs = pairs
                         .iter()
-                        .map(|(key, value)| (heap.str(*key).unwrap_or_default().to_owned(), sorted(heap, *value)));
+                        .map(|(key, value)| (arena.as_str(*key).unwrap_or_default().to_owned(), sorted(arena, *value)));
                     let mut pairs: Vec<_> = pairs.collect();
                     pairs.sort_by(|one, other| one.0.cmp(&other.0));
                     serde_json::Value::Object(pairs.into_iter().collect())
                 }
-                Data::List(items) => items.iter().map(|item| sorted(heap, *item)).collect(),
-                _ => serde_json::Value::String(scalar(heap, id)),
+                Value::List(items) => items.iter().map(|item| sorted(arena, *item)).collect(),
+                _ => serde_json::Value::String(scalar(arena, id)),
             }
         }
-        sorted(self.heap, id).to_string()
+        sorted(self.arena, id).to_string()
     }
 
-    fn remove(&mut self, id: Id) {
+    fn remove(&mut self, id: ValueId) {
         let json = self.json(id);
         // Added before: it was moved there.
         if let Some(position) = self.added.iter().rposition(|(_, added)| *added == json) {
@@ -187,11 +187,11 @@ impl<'h> Difference<'h> {
         self.missing.push(path);
     }
 
-    fn maps(&mut self, path: &str, own: Id, wanted: &[(&'static str, Wanted)]) {
-        let pairs = self.heap.dict(own).unwrap_or_default().to_vec();
-        let find = |key: Id| self.heap.str(key).and_then(|key| wanted.iter().find(|(name, _)| *name == key));
+    fn maps(&mut self, path: &str, own: ValueId, wanted: &[(&'static str, Wanted)]) {
+        let pairs = self.arena.as_dict(own).unwrap_or_default().to_vec();
+        let find = |key: ValueId| self.arena.as_str(key).and_then(|key| wanted.iter().find(|(name, _)| *name == key));
         let (known, others): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|(key, _)| find(*key).is_some());
-        let known: Vec<(&(&str, Wanted), Id)> =
+        let known: Vec<(&(&str, Wanted), ValueId)> =
             known.into_iter().filter_map(|(key, value)| Some((find(key)?, value))).collect();
         others.into_iter().for_each(|(_, value)| self.remove(value));
         for (name, wanted) in wanted {
@@ -204,17 +204,17 @@ impl<'h> Difference<'h> {
         }
     }
 
-    fn values(&mut self, path: String, own: Id, wanted: &Wanted) {
-        match (self.heap.get(own), wanted) {
-            (Data::Dict(_), Wanted::Map(wanted)) => self.maps(&path, own, wanted),
-            (Data::List(items), Wanted::List(first)) => self.lists(&path, &items.clone(), first),
+    fn values(&mut self, path: String, own: ValueId, wanted: &Wanted) {
+        match (self.arena.get(own), wanted) {
+            (Value::Dict(_), Wanted::Map(wanted)) => self.maps(&path, own, wanted),
+            (Value::List(items), Wanted::List(first)) => self.lists(&path, &items.clone(), first),
             _ if self.json(own) == wanted.json() => {}
             _ => self.wrong.push((path, own, wanted.in_words())),
         }
     }
 
     /// A list against one with a single item.
-    fn lists(&mut self, path: &str, items: &[Id], first: &'static [(&'static str, Wanted)]) {
+    fn lists(&mut self, path: &str, items: &[ValueId], first: &'static [(&'static str, Wanted)]) {
         let item = Wanted::Map(first);
         let json = item.json();
         if let Some(same) = items.iter().position(|own| self.json(*own) == json) {
@@ -225,7 +225,7 @@ impl<'h> Difference<'h> {
         match items.split_first() {
             None => self.add(path, &item),
             Some((own, others)) => {
-                if self.heap.dict(*own).is_some() {
+                if self.arena.as_dict(*own).is_some() {
                     self.maps(&path, *own, first);
                 } else {
                     self.wrong.push((path, *own, item.in_words()));
@@ -237,10 +237,10 @@ impl<'h> Difference<'h> {
 }
 
 /// What tells scalars apart: `1`, `1.0`, `true` and `"1"` are four.
-fn scalar(heap: &Heap, id: Id) -> String {
-    match heap.get(id) {
-        Data::Str(text) | Data::Unknown(text) => format!("\"{text}\""),
-        _ => text::repr(heap, id),
+fn scalar(arena: &Arena, id: ValueId) -> String {
+    match arena.get(id) {
+        Value::Str(text) | Value::Unknown(text) => format!("\"{text}\""),
+        _ => string::repr(arena, id),
     }
 }
 

@@ -2,9 +2,9 @@
 
 use jobplate_diagnostic::{Error, Result};
 
-use crate::pyvalue::heap::{Data, Heap, Id};
-use crate::pyvalue::source::at;
-use crate::pyvalue::time::Time;
+use crate::pyvalue::arena::{Arena, Value, ValueId};
+use crate::pyvalue::source::locate;
+use crate::pyvalue::timestamp::Timestamp;
 
 /// Something that Prefect knows by an id and a name.
 #[derive(Clone, Debug)]
@@ -14,7 +14,7 @@ pub struct Record {
     /// Its name.
     pub name: String,
     /// All that is known of it.
-    pub fields: Id,
+    pub fields: ValueId,
 }
 
 /// The flow run, and what it belongs to.
@@ -59,31 +59,31 @@ active_slots storage_configuration default_queue_id";
 
 impl Record {
     /// Reads what is given of a record; what is not, is called `test-...`, with the `number` as its id.
-    pub fn read(heap: &mut Heap, given: Option<Id>, number: u8, name: &str) -> Result<Self> {
-        let fields = heap.put(Data::Dict(Vec::new()), None);
-        for (key, value) in given.and_then(|given| heap.dict(given)).unwrap_or_default().to_vec() {
-            heap.set(fields, key, value);
+    pub fn read(arena: &mut Arena, given: Option<ValueId>, number: u8, name: &str) -> Result<Self> {
+        let fields = arena.alloc(Value::Dict(Vec::new()), None);
+        for (key, value) in given.and_then(|given| arena.as_dict(given)).unwrap_or_default().to_vec() {
+            arena.dict_set(fields, key, value);
         }
         let mut text = |key: &str, default: String| -> Result<String> {
-            let Some(id) = heap.item(fields, key) else {
-                let value = heap.text(default.clone());
-                heap.set_item(fields, key, value);
+            let Some(id) = arena.dict_get(fields, key) else {
+                let value = arena.alloc_str(default.clone());
+                arena.dict_set_str(fields, key, value);
                 return Ok(default);
             };
-            match heap.str(id) {
+            match arena.as_str(id) {
                 Some(text) => Ok(text.to_owned()),
                 None => {
-                    let error = Error::input(format!("`{key}` is {}, and must be text", heap.kind(id)));
-                    Err(at(error.hint("put it in quotes"), heap.place(id)))
+                    let error = Error::input(format!("`{key}` is {}, and must be text", arena.describe_kind(id)));
+                    Err(locate(error.hint("put it in quotes"), arena.location(id)))
                 }
             }
         };
         let id = text("id", format!("00000000-0000-0000-0000-{number:012}"))?;
         let name = text("name", name.to_owned())?;
         let Some(id) = uuid(&id) else {
-            let place = heap.item(fields, "id").and_then(|id| heap.place(id));
+            let location = arena.dict_get(fields, "id").and_then(|id| arena.location(id));
             let error = Error::input("this is no id: Prefect's are UUIDs");
-            return Err(at(error.hint("it looks like 00000000-0000-0000-0000-000000000001"), place));
+            return Err(locate(error.hint("it looks like 00000000-0000-0000-0000-000000000001"), location));
         };
         Ok(Record { id, name, fields })
     }
@@ -106,24 +106,24 @@ fn uuid(text: &str) -> Option<String> {
 }
 
 /// The label of a time: in UTC.
-pub(super) fn updated(heap: &Heap, deployment: &Record) -> Result<Option<String>> {
-    let Some(id) = heap.item(deployment.fields, "updated").filter(|id| *heap.get(*id) != Data::None) else {
+pub(super) fn updated(arena: &Arena, deployment: &Record) -> Result<Option<String>> {
+    let Some(id) = arena.dict_get(deployment.fields, "updated").filter(|id| *arena.get(*id) != Value::None) else {
         return Ok(None);
     };
     // YAML's times have months and hours of one digit, too; pydantic's do not.
     let is_full = |text: &&str| text.get(..10).is_some_and(|date| date.split('-').map(str::len).eq([4, 2, 2]));
-    match heap.str(id).filter(is_full).and_then(Time::parse).and_then(|time| time.in_utc()) {
-        Some(time) => Ok(Some(time.iso())),
+    match arena.as_str(id).filter(is_full).and_then(Timestamp::parse).and_then(|time| time.to_utc()) {
+        Some(time) => Ok(Some(time.isoformat())),
         None => {
             let error = Error::input("`updated` is no time that is known here");
-            Err(at(error.hint("write it as \"2026-02-03T04:05:06+00:00\""), heap.place(id)))
+            Err(locate(error.hint("write it as \"2026-02-03T04:05:06+00:00\""), arena.location(id)))
         }
     }
 }
 
 impl Run {
     /// Keys that Prefect's API does not have (3.8.8), with what they are given for and what that has.
-    pub fn unknown(&self, heap: &Heap) -> Vec<(Id, &'static str, Vec<String>)> {
+    pub fn unknown(&self, arena: &Arena) -> Vec<(ValueId, &'static str, Vec<String>)> {
         let of_json = |text: &str| {
             let fields: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
             fields.as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect()
@@ -137,9 +137,9 @@ impl Run {
         ];
         let mut found = Vec::new();
         for (what, record, known) in records {
-            let keys = record.and_then(|record| heap.dict(record.fields)).unwrap_or_default();
+            let keys = record.and_then(|record| arena.as_dict(record.fields)).unwrap_or_default();
             for (key, _) in keys {
-                if heap.str(*key).is_none_or(|key| known.iter().all(|own| own != key)) {
+                if arena.as_str(*key).is_none_or(|key| known.iter().all(|own| own != key)) {
                     found.push((*key, what, known.clone()));
                 }
             }
@@ -148,53 +148,52 @@ impl Run {
     }
 
     /// What `{{ ctx... }}` in a name stands for.
-    pub fn context(&self, heap: &mut Heap) -> Id {
-        let dict = |heap: &mut Heap| heap.put(Data::Dict(Vec::new()), None);
-        let (values, ctx) = (dict(heap), dict(heap));
-        heap.set_item(values, "ctx", ctx);
+    pub fn context(&self, arena: &mut Arena) -> ValueId {
+        let dict = |arena: &mut Arena| arena.alloc(Value::Dict(Vec::new()), None);
+        let (values, ctx) = (dict(arena), dict(arena));
+        arena.dict_set_str(values, "ctx", ctx);
         for (key, record, defaults) in [("flow", &self.flow, FLOW), ("flow_run", &self.flow_run, FLOW_RUN)] {
-            let fields = dict(heap);
+            let fields = dict(arena);
             let defaults: serde_json::Value = serde_json::from_str(defaults).unwrap_or_default();
             for (name, value) in defaults.as_object().into_iter().flatten() {
-                let value = of_json(heap, value);
-                heap.set_item(fields, name, value);
+                let value = of_json(arena, value);
+                arena.dict_set_str(fields, name, value);
             }
-            for (name, value) in heap.dict(record.fields).unwrap_or_default().to_vec() {
-                heap.set(fields, name, value);
+            for (name, value) in arena.as_dict(record.fields).unwrap_or_default().to_vec() {
+                arena.dict_set(fields, name, value);
             }
             let mut set = |name: &str, text: &str| {
-                let value = heap.text(text);
-                heap.set_item(fields, name, value);
+                let value = arena.alloc_str(text);
+                arena.dict_set_str(fields, name, value);
             };
             set("id", &record.id);
             if key == "flow_run" {
                 set("flow_id", &self.flow.id);
                 self.deployment.iter().for_each(|deployment| set("deployment_id", &deployment.id));
             }
-            heap.set_item(ctx, key, fields);
+            arena.dict_set_str(ctx, key, fields);
         }
         values
     }
 }
 
 /// A value of JSON that was written nowhere.
-fn of_json(heap: &mut Heap, value: &serde_json::Value) -> Id {
-    use serde_json::Value;
+fn of_json(arena: &mut Arena, value: &serde_json::Value) -> ValueId {
     let data = match value {
-        Value::Null => Data::None,
-        Value::Bool(is) => Data::Bool(*is),
-        Value::Number(number) => match number.as_i64() {
-            Some(whole) => Data::Int(whole.into()),
-            None => Data::Float(number.as_f64().unwrap_or_default()),
+        serde_json::Value::Null => Value::None,
+        serde_json::Value::Bool(is) => Value::Bool(*is),
+        serde_json::Value::Number(number) => match number.as_i64() {
+            Some(whole) => Value::Int(whole.into()),
+            None => Value::Float(number.as_f64().unwrap_or_default()),
         },
-        Value::String(text) => Data::Str(text.clone()),
-        Value::Array(items) => Data::List(items.iter().map(|item| of_json(heap, item)).collect()),
-        Value::Object(pairs) => {
-            let pairs = pairs.iter().map(|(key, value)| (heap.text(key.as_str()), of_json(heap, value)));
-            Data::Dict(pairs.collect())
+        serde_json::Value::String(text) => Value::Str(text.clone()),
+        serde_json::Value::Array(items) => Value::List(items.iter().map(|item| of_json(arena, item)).collect()),
+        serde_json::Value::Object(pairs) => {
+            let pairs = pairs.iter().map(|(key, value)| (arena.alloc_str(key.as_str()), of_json(arena, value)));
+            Value::Dict(pairs.collect())
         }
     };
-    heap.put(data, None)
+    arena.alloc(data, None)
 }
 
 #[cfg(test)]

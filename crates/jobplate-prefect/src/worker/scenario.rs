@@ -8,10 +8,10 @@ use super::run::{self, Record, Run};
 use super::settings;
 use super::values::{as_json, load};
 use crate::kwargs::{Kwargs, first_key};
-use crate::pyvalue::environ::{Environ, Known, Variable};
-use crate::pyvalue::heap::{Data, Heap, Id};
-use crate::pyvalue::source::{Text, at};
-use crate::pyvalue::text;
+use crate::pyvalue::arena::{Arena, Value, ValueId};
+use crate::pyvalue::environ::{Environ, EnvironVar, Resolved};
+use crate::pyvalue::source::{SourceFile, locate};
+use crate::pyvalue::string;
 
 /// The flow run with its job variables, and the worker.
 #[derive(Debug)]
@@ -19,9 +19,9 @@ pub struct WorkerScenario {
     /// Who the Job is made for.
     pub run: Run,
     /// Job variables of the deployment.
-    pub deployment_variables: Option<Id>,
+    pub deployment_variables: Option<ValueId>,
     /// Job variables of the flow run.
-    pub run_variables: Option<Id>,
+    pub run_variables: Option<ValueId>,
     /// The worker.
     pub worker: Worker,
     /// Whether the scenario itself says who the worker is.
@@ -53,9 +53,9 @@ pub const SETTINGS_PREFIX: &str = "PREFECT_INTEGRATIONS_KUBERNETES_WORKER_";
 ///
 /// # Errors
 /// Fails at what is another file by mistake.
-pub fn read_job_variables(heap: &mut Heap, source: &Rc<Text>) -> Result<Id> {
-    let root = load(heap, source)?;
-    let has = |keys: &[&str]| keys.iter().all(|key| heap.item(root, key).is_some());
+pub fn read_job_variables(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<ValueId> {
+    let root = load(arena, source)?;
+    let has = |keys: &[&str]| keys.iter().all(|key| arena.dict_get(root, key).is_some());
     let (what, hint) = match () {
         () if has(&["apiVersion", "kind"]) => ("a Kubernetes object", "the Deployment of a worker is for `--worker`"),
         () if has(&["job_configuration", "variables"]) => ("a base job template", "it is FILE, without a flag"),
@@ -66,7 +66,7 @@ pub fn read_job_variables(heap: &mut Heap, source: &Rc<Text>) -> Result<Id> {
         },
         () => return Ok(root),
     };
-    Err(at(Error::input(format!("this is {what}, not job variables")).hint(hint), heap.place(root)))
+    Err(locate(Error::input(format!("this is {what}, not job variables")).hint(hint), arena.location(root)))
 }
 
 impl WorkerScenario {
@@ -74,94 +74,94 @@ impl WorkerScenario {
     ///
     /// # Errors
     /// Fails only if the built-in scenario could not be read.
-    pub fn with_defaults(heap: &mut Heap) -> Result<Self> {
-        let empty = heap.put(Data::Dict(Vec::new()), None);
-        WorkerScenario::of(heap, empty)
+    pub fn with_defaults(arena: &mut Arena) -> Result<Self> {
+        let empty = arena.alloc(Value::Dict(Vec::new()), None);
+        WorkerScenario::of(arena, empty)
     }
 
     /// Reads a scenario file.
     ///
     /// # Errors
     /// Fails at a key or value that no scenario has.
-    pub fn read(heap: &mut Heap, source: &Rc<Text>) -> Result<Self> {
-        let root = load(heap, source)?;
-        let root = match heap.get(root) {
-            Data::None => heap.put(Data::Dict(Vec::new()), None),
-            _ => as_json(heap, root)?,
+    pub fn read(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<Self> {
+        let root = load(arena, source)?;
+        let root = match arena.get(root) {
+            Value::None => arena.alloc(Value::Dict(Vec::new()), None),
+            _ => as_json(arena, root)?,
         };
-        if let Some(key) = first_key(heap, root, &OF_PREFECT_1) {
+        if let Some(key) = first_key(arena, root, &OF_PREFECT_1) {
             let error = Error::input("this is a scenario for Prefect 1, and the template is one of Prefect 2 or 3");
             let hint = format!("for a worker it takes {}", KEYS.join(", "));
-            return Err(at(error.hint(hint), heap.place(key)));
+            return Err(locate(error.hint(hint), arena.location(key)));
         }
-        WorkerScenario::of(heap, root)
+        WorkerScenario::of(arena, root)
     }
 
-    fn of(heap: &mut Heap, root: Id) -> Result<Self> {
-        let keys = Kwargs::read(heap, root, &KEYS, "a scenario")?;
-        let record = |heap: &mut Heap, key: &str, number: u8, name: &str| {
-            let given = keys.truthy(heap, key);
-            if let Some(given) = given.filter(|given| heap.dict(*given).is_none()) {
-                let error = Error::input(format!("`{key}` is {}, not a mapping", heap.kind(given)));
-                return Err(at(error.hint("write `name: NAME` below it"), heap.place(given)));
+    fn of(arena: &mut Arena, root: ValueId) -> Result<Self> {
+        let keys = Kwargs::read(arena, root, &KEYS, "a scenario")?;
+        let record = |arena: &mut Arena, key: &str, number: u8, name: &str| {
+            let given = keys.truthy(arena, key);
+            if let Some(given) = given.filter(|given| arena.as_dict(*given).is_none()) {
+                let error = Error::input(format!("`{key}` is {}, not a mapping", arena.describe_kind(given)));
+                return Err(locate(error.hint("write `name: NAME` below it"), arena.location(given)));
             }
-            Record::read(heap, given, number, name)
+            Record::read(arena, given, number, name)
         };
-        let flow = record(heap, "flow", 2, "test-flow")?;
-        let has_deployment = heap.item(root, "deployment").is_none_or(|id| *heap.get(id) != Data::None);
+        let flow = record(arena, "flow", 2, "test-flow")?;
+        let has_deployment = arena.dict_get(root, "deployment").is_none_or(|id| *arena.get(id) != Value::None);
         let deployment = match has_deployment {
-            true => Some(record(heap, "deployment", 3, "test-deployment")?),
+            true => Some(record(arena, "deployment", 3, "test-deployment")?),
             false => None,
         };
-        let flow_run = record(heap, "flow_run", 1, "test-run")?;
-        if let Some(key) = first_key(heap, flow_run.fields, &["job_variables"]) {
+        let flow_run = record(arena, "flow_run", 1, "test-run")?;
+        if let Some(key) = first_key(arena, flow_run.fields, &["job_variables"]) {
             let error = Error::input("a scenario has the job variables of the flow run beside `flow_run`");
-            return Err(at(error.hint("write `job_variables:` at the margin"), heap.place(key)));
+            return Err(locate(error.hint("write `job_variables:` at the margin"), arena.location(key)));
         }
-        let work_pool = record(heap, "work_pool", 4, "test-pool")?;
+        let work_pool = record(arena, "work_pool", 4, "test-pool")?;
         for (record, odd, is_drawn) in [(&flow, "/%&><", false), (&work_pool, "/%&><", false), (&flow_run, "", true)] {
-            check_name(heap, record, odd, is_drawn)?;
+            check_name(arena, record, odd, is_drawn)?;
         }
         for record in [&flow, &flow_run] {
-            check_fields(heap, record)?;
+            check_fields(arena, record)?;
         }
         let deployment_updated = match &deployment {
-            Some(deployment) => run::updated(heap, deployment)?,
+            Some(deployment) => run::updated(arena, deployment)?,
             None => None,
         };
         let deployment_variables =
-            deployment.as_ref().and_then(|deployment| heap.item(deployment.fields, "job_variables"));
+            deployment.as_ref().and_then(|deployment| arena.dict_get(deployment.fields, "job_variables"));
         Ok(WorkerScenario {
-            run_variables: keys.get(heap, "job_variables"),
+            run_variables: keys.get(arena, "job_variables"),
             deployment_variables,
             run: Run { flow, flow_run, deployment, work_pool, deployment_updated },
-            has_worker: keys.get(heap, "worker").is_some(),
-            has_work_pool: keys.get(heap, "work_pool").is_some(),
-            worker: worker(heap, keys.truthy(heap, "worker"))?,
+            has_worker: keys.get(arena, "worker").is_some(),
+            has_work_pool: keys.get(arena, "work_pool").is_some(),
+            worker: worker(arena, keys.truthy(arena, "worker"))?,
         })
     }
 }
 
 /// The fields that Prefect's models have types for, and a name may refer to.
-fn check_fields(heap: &Heap, record: &Record) -> Result<()> {
-    let field = |key: &str| heap.item(record.fields, key);
-    let is_null = |id: Id| *heap.get(id) == Data::None;
+fn check_fields(arena: &Arena, record: &Record) -> Result<()> {
+    let field = |key: &str| arena.dict_get(record.fields, key);
+    let is_null = |id: ValueId| *arena.get(id) == Value::None;
     let fault = [
-        ("parameters", "a mapping", field("parameters").filter(|id| heap.dict(*id).is_none())),
-        ("labels", "a mapping", field("labels").filter(|id| heap.dict(*id).is_none() && !is_null(*id))),
-        ("tags", "a list", field("tags").filter(|id| !matches!(heap.get(*id), Data::List(_)))),
+        ("parameters", "a mapping", field("parameters").filter(|id| arena.as_dict(*id).is_none())),
+        ("labels", "a mapping", field("labels").filter(|id| arena.as_dict(*id).is_none() && !is_null(*id))),
+        ("tags", "a list", field("tags").filter(|id| !matches!(arena.get(*id), Value::List(_)))),
     ];
     match fault.into_iter().find_map(|(key, wanted, id)| Some((key, wanted, id?))) {
         Some((key, wanted, id)) => {
-            let error = Error::input(format!("`{key}` is {}, and must be {wanted}", heap.kind(id)));
-            Err(at(error.hint("Prefect itself fails here"), heap.place(id)))
+            let error = Error::input(format!("`{key}` is {}, and must be {wanted}", arena.describe_kind(id)));
+            Err(locate(error.hint("Prefect itself fails here"), arena.location(id)))
         }
         None => Ok(()),
     }
 }
 
 /// What no server takes as a name. In the place of an empty one of a flow run or a worker, Prefect draws one.
-fn check_name(heap: &Heap, record: &Record, odd: &str, is_drawn: bool) -> Result<()> {
+fn check_name(arena: &Arena, record: &Record, odd: &str, is_drawn: bool) -> Result<()> {
     let error = match record.name.as_str() {
         "" if is_drawn => Error::input("an empty name: Prefect draws one").hint("leave it out, or give one"),
         "" => Error::input("an empty name").hint("Prefect itself fails here: give one"),
@@ -170,42 +170,42 @@ fn check_name(heap: &Heap, record: &Record, odd: &str, is_drawn: bool) -> Result
         }
         _ => return Ok(()),
     };
-    let place = heap.item(record.fields, "name").and_then(|name| heap.place(name));
-    Err(at(error, place))
+    let location = arena.dict_get(record.fields, "name").and_then(|name| arena.location(name));
+    Err(locate(error, location))
 }
 
-fn worker(heap: &mut Heap, given: Option<Id>) -> Result<Worker> {
+fn worker(arena: &mut Arena, given: Option<ValueId>) -> Result<Worker> {
     let mut worker = Worker { id: None, name: Some("test-worker".to_owned()), environ: Environ::default() };
     let Some(given) = given else { return Ok(worker) };
-    let keys = Kwargs::read(heap, given, &["id", "name", "env", "settings"], "a worker")?;
-    worker.id = keys.get(heap, "id").map(|id| text::str(heap, id));
-    if let Some(name) = heap.item(given, "name") {
-        let text = match heap.get(name) {
-            Data::None => String::new(),
-            Data::Str(text) => text.clone(),
+    let keys = Kwargs::read(arena, given, &["id", "name", "env", "settings"], "a worker")?;
+    worker.id = keys.get(arena, "id").map(|id| string::str(arena, id));
+    if let Some(name) = arena.dict_get(given, "name") {
+        let text = match arena.get(name) {
+            Value::None => String::new(),
+            Value::Str(text) => text.clone(),
             _ => {
-                let error = Error::input(format!("the name of the worker is {}", heap.kind(name)));
-                return Err(at(error.hint("put it in quotes"), heap.place(name)));
+                let error = Error::input(format!("the name of the worker is {}", arena.describe_kind(name)));
+                return Err(locate(error.hint("put it in quotes"), arena.location(name)));
             }
         };
         let record = Record { id: String::new(), name: text.clone(), fields: given };
-        check_name(heap, &record, "/%", true)?;
+        check_name(arena, &record, "/%", true)?;
         worker.name = Some(text);
     }
-    if let Some(environ) = keys.truthy(heap, "env") {
-        worker.environ = Environ::read(heap, environ, "`env` of the worker")?;
+    if let Some(environ) = keys.truthy(arena, "env") {
+        worker.environ = Environ::read(arena, environ, "`env` of the worker")?;
     }
-    if let Some(given) = keys.get(heap, "settings") {
+    if let Some(given) = keys.get(arena, "settings") {
         let keys = settings::keys(SETTINGS_PREFIX);
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-        Kwargs::read(heap, given, &keys, "the settings of a worker")?;
-        for (key, value) in heap.dict(given).unwrap_or_default().to_vec() {
-            let name = format!("{SETTINGS_PREFIX}{}", heap.str(key).unwrap_or_default().to_uppercase());
-            let text = match heap.get(value) {
-                Data::Bool(is) => is.to_string(),
-                _ => text::str(heap, value),
+        Kwargs::read(arena, given, &keys, "the settings of a worker")?;
+        for (key, value) in arena.as_dict(given).unwrap_or_default().to_vec() {
+            let name = format!("{SETTINGS_PREFIX}{}", arena.as_str(key).unwrap_or_default().to_uppercase());
+            let text = match arena.get(value) {
+                Value::Bool(is) => is.to_string(),
+                _ => string::str(arena, value),
             };
-            worker.set(&name, text, heap.place(value).cloned());
+            worker.set(&name, text, arena.location(value).cloned());
         }
     }
     Ok(worker)
@@ -213,8 +213,8 @@ fn worker(heap: &mut Heap, given: Option<Id>) -> Result<Worker> {
 
 impl Worker {
     /// Sets a variable of its environment.
-    pub fn set(&mut self, name: &str, text: String, place: Option<crate::pyvalue::source::Place>) {
+    pub fn set(&mut self, name: &str, text: String, location: Option<crate::pyvalue::source::Location>) {
         self.environ.0.retain(|variable| variable.name != name);
-        self.environ.0.push(Variable { name: name.to_owned(), value: Known::Text(text), place });
+        self.environ.0.push(EnvironVar { name: name.to_owned(), value: Resolved::Text(text), location });
     }
 }

@@ -1,47 +1,47 @@
 //! Whether a value fits the schema of a variable, as far as schemas of work pools go: types, `anyOf`, `enum`, texts as
 //! values of mappings. What is said in another way is taken to fit.
 
-use crate::pyvalue::heap::{Data, Heap, Id};
+use crate::pyvalue::arena::{Arena, Value, ValueId};
 
 /// Why a value does not fit; none where it does.
-pub(super) fn misfit(heap: &Heap, value: Id, schema: Id) -> Option<String> {
-    if matches!(heap.get(value), Data::Unknown(_)) {
+pub(super) fn misfit(arena: &Arena, value: ValueId, schema: ValueId) -> Option<String> {
+    if matches!(arena.get(value), Value::Unknown(_)) {
         return None;
     }
-    if let Some(others) = heap.item(schema, "anyOf") {
-        let any = heap.items(others);
-        let fits = any.is_empty() || any.iter().any(|own| misfit(heap, value, *own).is_none());
-        return if fits { None } else { any.iter().find_map(|own| misfit(heap, value, *own)) };
+    if let Some(others) = arena.dict_get(schema, "anyOf") {
+        let any = arena.list_items(others);
+        let fits = any.is_empty() || any.iter().any(|own| misfit(arena, value, *own).is_none());
+        return if fits { None } else { any.iter().find_map(|own| misfit(arena, value, *own)) };
     }
-    if let Some(allowed) = heap.item(schema, "enum") {
-        let fits = heap.items(allowed).iter().any(|own| heap.equal(*own, value));
+    if let Some(allowed) = arena.dict_get(schema, "enum") {
+        let fits = arena.list_items(allowed).iter().any(|own| arena.is_same_key(*own, value));
         return (!fits).then(|| "is none of the values that its schema has".to_owned());
     }
-    let types: Vec<&str> = match heap.item(schema, "type").map(|own| (own, heap.get(own))) {
-        Some((_, Data::Str(one))) => vec![one],
-        Some((own, Data::List(_))) => heap.items(own).iter().filter_map(|own| heap.str(*own)).collect(),
+    let types: Vec<&str> = match arena.dict_get(schema, "type").map(|own| (own, arena.get(own))) {
+        Some((_, Value::Str(one))) => vec![one],
+        Some((own, Value::List(_))) => arena.list_items(own).iter().filter_map(|own| arena.as_str(*own)).collect(),
         _ => return None,
     };
-    if !types.iter().any(|own| is_of_type(heap, value, own)) {
-        return Some(format!("is {}, where its schema has {}", heap.kind(value), types.join(" or ")));
+    if !types.iter().any(|own| is_of_type(arena, value, own)) {
+        return Some(format!("is {}, where its schema has {}", arena.describe_kind(value), types.join(" or ")));
     }
-    let inner = heap.item(schema, "additionalProperties")?;
-    heap.dict(value)?.iter().find_map(|(key, value)| {
-        let why = misfit(heap, *value, inner)?;
-        Some(format!("has `{}`, which {why}", heap.str(*key).unwrap_or_default()))
+    let inner = arena.dict_get(schema, "additionalProperties")?;
+    arena.as_dict(value)?.iter().find_map(|(key, value)| {
+        let why = misfit(arena, *value, inner)?;
+        Some(format!("has `{}`, which {why}", arena.as_str(*key).unwrap_or_default()))
     })
 }
 
-fn is_of_type(heap: &Heap, value: Id, name: &str) -> bool {
-    match (name, heap.get(value)) {
-        ("string", Data::Str(_))
-        | ("boolean", Data::Bool(_))
-        | ("number" | "integer", Data::Int(_))
-        | ("number", Data::Float(_))
-        | ("object", Data::Dict(_))
-        | ("array", Data::List(_))
-        | ("null", Data::None) => true,
-        ("integer", Data::Float(float)) => float.fract() == 0.0,
+fn is_of_type(arena: &Arena, value: ValueId, name: &str) -> bool {
+    match (name, arena.get(value)) {
+        ("string", Value::Str(_))
+        | ("boolean", Value::Bool(_))
+        | ("number" | "integer", Value::Int(_))
+        | ("number", Value::Float(_))
+        | ("object", Value::Dict(_))
+        | ("array", Value::List(_))
+        | ("null", Value::None) => true,
+        ("integer", Value::Float(float)) => float.fract() == 0.0,
         ("string" | "boolean" | "number" | "integer" | "object" | "array" | "null", _) => false,
         _ => true,
     }
@@ -51,7 +51,7 @@ fn is_of_type(heap: &Heap, value: Id, name: &str) -> bool {
 mod tests {
 
     use super::*;
-    use crate::pyvalue::source::Text;
+    use crate::pyvalue::source::SourceFile;
     use crate::pyvalue::yaml;
 
     #[test]
@@ -74,10 +74,10 @@ mod tests {
             ("{type: object}", "[a]", Some("is a list, where its schema has object")),
             ("{$ref: '#/definitions/x'}", "[a]", None),
         ] {
-            let mut heap = Heap::default();
-            let mut load = |text: &str| yaml::load(&mut heap, &Text::manifest("t", text)).unwrap();
+            let mut arena = Arena::default();
+            let mut load = |text: &str| yaml::load(&mut arena, &SourceFile::new_manifest("t", text)).unwrap();
             let (schema_id, value_id) = (load(schema), load(value));
-            assert_eq!(misfit(&heap, value_id, schema_id).as_deref(), why, "{value} for {schema}");
+            assert_eq!(misfit(&arena, value_id, schema_id).as_deref(), why, "{value} for {schema}");
         }
     }
 }

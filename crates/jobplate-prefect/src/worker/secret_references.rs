@@ -11,10 +11,10 @@ use super::settings::Given;
 use super::values::fails;
 use super::{labels, settings};
 use crate::kwargs::iterate;
-use crate::pyvalue::environ::{Known, Variable};
-use crate::pyvalue::heap::{Data, Heap, Id};
-use crate::pyvalue::source::Place;
-use crate::pyvalue::text;
+use crate::pyvalue::arena::{Arena, Value, ValueId};
+use crate::pyvalue::environ::{EnvironVar, Resolved};
+use crate::pyvalue::source::Location;
+use crate::pyvalue::string;
 
 /// The letters that Prefect draws at random for the name of a Secret.
 const DRAWN: &str = "0a1b2c3d";
@@ -34,7 +34,7 @@ pub struct WrittenSecret {
 #[derive(Debug)]
 pub struct IncompleteSetting<'w> {
     /// The one that is there.
-    pub given: &'w Variable,
+    pub given: &'w EnvironVar,
     /// The name of the one that is not.
     pub missing: String,
     /// What stays where it is.
@@ -46,12 +46,12 @@ pub struct IncompleteSetting<'w> {
 /// The settings of a worker that are about secrets.
 #[derive(Debug, Default)]
 pub struct SecretSettings<'w> {
-    api_key: [Option<&'w Variable>; 2],
-    auth_string: [Option<&'w Variable>; 2],
+    api_key: [Option<&'w EnvironVar>; 2],
+    auth_string: [Option<&'w EnvironVar>; 2],
     creates_secret: bool,
     stores_env: bool,
     /// Switches whose value only the cluster knows: they are taken as not set.
-    pub unknown: Vec<&'w Variable>,
+    pub unknown: Vec<&'w EnvironVar>,
 }
 
 impl<'w> SecretSettings<'w> {
@@ -64,9 +64,9 @@ impl<'w> SecretSettings<'w> {
         };
         let text = |name: &str| find(name).map(|own| own.variable);
         let switches = ["CREATE_SECRET_FOR_API_KEY", "STORE_ENV_AS_SECRET"].map(find);
-        let is_on = |own: Option<&Given<'_>>| own.is_some_and(|own| own.value == Known::Text("True".to_owned()));
+        let is_on = |own: Option<&Given<'_>>| own.is_some_and(|own| own.value == Resolved::Text("True".to_owned()));
         let [creates_secret, stores_env] = switches.map(is_on);
-        let is_unknown = |own: &&Given<'_>| matches!(own.value, Known::Unknown(_));
+        let is_unknown = |own: &&Given<'_>| matches!(own.value, Resolved::Unknown(_));
         let unknown = switches.into_iter().flatten().filter(is_unknown).map(|own| own.variable).collect();
         Ok(SecretSettings {
             api_key: [text("API_KEY_SECRET_NAME"), text("API_KEY_SECRET_KEY")],
@@ -80,7 +80,7 @@ impl<'w> SecretSettings<'w> {
     /// Settings that do nothing without another: the name of a Secret without a key, a key without a name.
     pub fn halves(&self) -> Vec<IncompleteSetting<'w>> {
         let half =
-            |pair: [Option<&'w Variable>; 2], stem: &str, what, variable| match pair.map(|own| own.filter(is_set)) {
+            |pair: [Option<&'w EnvironVar>; 2], stem: &str, what, variable| match pair.map(|own| own.filter(is_set)) {
                 [Some(given), None] => {
                     Some(IncompleteSetting { given, missing: format!("{SETTINGS_PREFIX}{stem}_KEY"), what, variable })
                 }
@@ -99,87 +99,94 @@ impl<'w> SecretSettings<'w> {
 }
 
 /// The reference that two settings make, if both are there.
-fn reference([name, key]: [Option<&Variable>; 2]) -> Option<(&Variable, &Variable)> {
+fn reference([name, key]: [Option<&EnvironVar>; 2]) -> Option<(&EnvironVar, &EnvironVar)> {
     Some((name.filter(is_set)?, key.filter(is_set)?))
 }
 
-fn is_set(variable: &&Variable) -> bool {
-    !variable.value.text().is_empty()
+fn is_set(variable: &&EnvironVar) -> bool {
+    !variable.value.as_str().is_empty()
 }
 
 /// Puts secrets where the settings say. Gives the Secrets that are written.
 pub(super) fn apply(
-    heap: &mut Heap,
+    arena: &mut Arena,
     settings: &SecretSettings<'_>,
     worker: &Worker,
     configuration: &Configuration,
     entries: &mut Vec<WorkerEnvEntry>,
 ) -> Result<Vec<WrittenSecret>> {
     let mut written = Vec::new();
-    let named = settings.api_key[0].is_some_and(|name| !name.value.text().is_empty());
+    let named = settings.api_key[0].is_some_and(|name| !name.value.as_str().is_empty());
     if let Some((name, key)) = reference(settings.api_key) {
-        replace(heap, entries, "PREFECT_API_KEY", name.value.text(), key.value.text(), name.place.as_ref());
-    } else if settings.creates_secret && !named && has_value(heap, entries, "PREFECT_API_KEY") {
+        replace(arena, entries, "PREFECT_API_KEY", name.value.as_str(), key.value.as_str(), name.location.as_ref());
+    } else if settings.creates_secret && !named && has_value(arena, entries, "PREFECT_API_KEY") {
         let slug = labels::name(worker.name.as_deref().unwrap_or_default());
         let name = format!("prefect-{}-api-key", slug.as_deref().unwrap_or("None"));
-        replace(heap, entries, "PREFECT_API_KEY", &name, "value", None);
+        replace(arena, entries, "PREFECT_API_KEY", &name, "value", None);
         written.push(WrittenSecret { name, keys: vec!["value".to_owned()], ends_with_worker: true });
     }
     if let Some((name, key)) = reference(settings.auth_string) {
-        replace(heap, entries, "PREFECT_API_AUTH_STRING", name.value.text(), key.value.text(), name.place.as_ref());
+        replace(
+            arena,
+            entries,
+            "PREFECT_API_AUTH_STRING",
+            name.value.as_str(),
+            key.value.as_str(),
+            name.location.as_ref(),
+        );
     }
-    let Some(container) = container(heap, configuration.manifest) else { return Ok(written) };
+    let Some(container) = container(arena, configuration.manifest) else { return Ok(written) };
     if settings.stores_env {
-        written.extend(store(heap, configuration, container, entries)?);
+        written.extend(store(arena, configuration, container, entries)?);
     }
-    let list = heap.put(Data::List(entries.iter().map(|entry| entry.entry).collect()), None);
-    heap.set_item(container, "env", list);
+    let list = arena.alloc(Value::List(entries.iter().map(|entry| entry.entry).collect()), None);
+    arena.dict_set_str(container, "env", list);
     Ok(written)
 }
 
-fn is_named(heap: &Heap, entry: &WorkerEnvEntry, name: &str) -> bool {
-    heap.item(entry.entry, "name").and_then(|own| heap.str(own)) == Some(name)
+fn is_named(arena: &Arena, entry: &WorkerEnvEntry, name: &str) -> bool {
+    arena.dict_get(entry.entry, "name").and_then(|own| arena.as_str(own)) == Some(name)
 }
 
 /// Whether the first entry of a name has a value.
-fn has_value(heap: &Heap, entries: &[WorkerEnvEntry], name: &str) -> bool {
-    let entry = entries.iter().find(|entry| is_named(heap, entry, name));
-    entry.and_then(|entry| heap.item(entry.entry, "value")).is_some_and(|value| heap.is_true(value))
+fn has_value(arena: &Arena, entries: &[WorkerEnvEntry], name: &str) -> bool {
+    let entry = entries.iter().find(|entry| is_named(arena, entry, name));
+    entry.and_then(|entry| arena.dict_get(entry.entry, "value")).is_some_and(|value| arena.is_truthy(value))
 }
 
 fn replace(
-    heap: &mut Heap,
+    arena: &mut Arena,
     entries: &mut [WorkerEnvEntry],
     variable: &str,
     name: &str,
     key: &str,
-    place: Option<&Place>,
+    location: Option<&Location>,
 ) {
-    for entry in entries.iter_mut().filter(|entry| is_named(heap, entry, variable)).collect::<Vec<_>>() {
-        let dict = |heap: &mut Heap| heap.put(Data::Dict(Vec::new()), None);
-        let (own, from, reference) = (dict(heap), dict(heap), dict(heap));
+    for entry in entries.iter_mut().filter(|entry| is_named(arena, entry, variable)).collect::<Vec<_>>() {
+        let dict = |arena: &mut Arena| arena.alloc(Value::Dict(Vec::new()), None);
+        let (own, from, reference) = (dict(arena), dict(arena), dict(arena));
         for (of, name, text) in [(own, "name", variable), (reference, "name", name), (reference, "key", key)] {
-            let value = heap.text(text);
-            heap.set_item(of, name, value);
+            let value = arena.alloc_str(text);
+            arena.dict_set_str(of, name, value);
         }
-        heap.set_item(from, "secretKeyRef", reference);
-        heap.set_item(own, "valueFrom", from);
-        *entry = WorkerEnvEntry { entry: own, origin: WorkerEnvOrigin::Secret, place: place.cloned() };
+        arena.dict_set_str(from, "secretKeyRef", reference);
+        arena.dict_set_str(own, "valueFrom", from);
+        *entry = WorkerEnvEntry { entry: own, origin: WorkerEnvOrigin::Secret, location: location.cloned() };
     }
 }
 
 /// Moves all values into a Secret of their own, of which the container gets every key.
 fn store(
-    heap: &mut Heap,
+    arena: &mut Arena,
     configuration: &Configuration,
-    container: Id,
+    container: ValueId,
     entries: &mut Vec<WorkerEnvEntry>,
 ) -> Result<Option<WrittenSecret>> {
     let mut keys: Vec<String> = Vec::new();
-    for entry in entries.iter().filter(|entry| heap.item(entry.entry, "valueFrom").is_none()) {
-        let name = heap.item(entry.entry, "name").filter(|name| heap.is_true(*name));
-        if let Some(name) = name.filter(|_| heap.item(entry.entry, "value").is_some()) {
-            let name = text::str(heap, name);
+    for entry in entries.iter().filter(|entry| arena.dict_get(entry.entry, "valueFrom").is_none()) {
+        let name = arena.dict_get(entry.entry, "name").filter(|name| arena.is_truthy(*name));
+        if let Some(name) = name.filter(|_| arena.dict_get(entry.entry, "value").is_some()) {
+            let name = string::str(arena, name);
             if !keys.contains(&name) {
                 keys.push(name);
             }
@@ -188,30 +195,31 @@ fn store(
     if keys.is_empty() {
         return Ok(None);
     }
-    let metadata = heap.item(configuration.manifest, "metadata");
-    let generated = metadata.and_then(|metadata| heap.item(metadata, "generateName"));
-    let base = match generated.map(|name| (name, heap.get(name))) {
+    let metadata = arena.dict_get(configuration.manifest, "metadata");
+    let generated = metadata.and_then(|metadata| arena.dict_get(metadata, "generateName"));
+    let base = match generated.map(|name| (name, arena.get(name))) {
         None => "prefect-job-",
-        Some((_, Data::Str(text) | Data::Unknown(text))) => text,
+        Some((_, Value::Str(text) | Value::Unknown(text))) => text,
         // A manifest may have any; the name of the Secret is made of it.
         Some((name, _)) => {
-            let why = format!("`generateName` is {}, and the worker names its Secret after it", heap.kind(name));
-            return Err(fails(heap, name, why));
+            let why =
+                format!("`generateName` is {}, and the worker names its Secret after it", arena.describe_kind(name));
+            return Err(fails(arena, name, why));
         }
     };
     let base = base.trim_end_matches('-').to_owned();
     let name = format!("{base}-env-{DRAWN}");
-    entries.retain(|entry| heap.item(entry.entry, "valueFrom").is_some());
-    let mut sources = match heap.item(container, "envFrom") {
+    entries.retain(|entry| arena.dict_get(entry.entry, "valueFrom").is_some());
+    let mut sources = match arena.dict_get(container, "envFrom") {
         None => Vec::new(),
-        Some(own) => iterate(heap, own, "`envFrom`")?,
+        Some(own) => iterate(arena, own, "`envFrom`")?,
     };
-    let (source, reference) = (heap.put(Data::Dict(Vec::new()), None), heap.put(Data::Dict(Vec::new()), None));
-    let id = heap.text(name.as_str());
-    heap.set_item(reference, "name", id);
-    heap.set_item(source, "secretRef", reference);
+    let (source, reference) = (arena.alloc(Value::Dict(Vec::new()), None), arena.alloc(Value::Dict(Vec::new()), None));
+    let id = arena.alloc_str(name.as_str());
+    arena.dict_set_str(reference, "name", id);
+    arena.dict_set_str(source, "secretRef", reference);
     sources.push(source);
-    let sources = heap.put(Data::List(sources), None);
-    heap.set_item(container, "envFrom", sources);
+    let sources = arena.alloc(Value::List(sources), None);
+    arena.dict_set_str(container, "envFrom", sources);
     Ok(Some(WrittenSecret { name, keys, ends_with_worker: false }))
 }

@@ -8,9 +8,9 @@ use jobplate_manifest::object::{Object, for_each_object};
 use jobplate_yaml::{Node, StrictMap};
 
 use super::values::{as_json, load};
-use crate::pyvalue::heap::{Heap, Id};
+use crate::pyvalue::arena::{Arena, ValueId};
 use crate::pyvalue::json;
-use crate::pyvalue::source::{Place, Text, at};
+use crate::pyvalue::source::{Location, SourceFile, locate};
 use crate::{base_job_template, kubernetes_job_block, template_keys};
 
 /// Where the chart `prefect-worker` has it among its values, as a text.
@@ -52,16 +52,16 @@ fn in_texts<'a>(object: &Object<'a>) -> Vec<Node<'a>> {
 ///
 /// # Errors
 /// Fails where there is none, or more than one.
-pub fn read(heap: &mut Heap, source: &Rc<Text>) -> Result<Id> {
-    find(heap, source).map_err(|error| json::no_json(source).unwrap_or(error))
+pub fn read(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<ValueId> {
+    find(arena, source).map_err(|error| json::invalid_json(source).unwrap_or(error))
 }
 
-fn find(heap: &mut Heap, source: &Rc<Text>) -> Result<Id> {
-    let whole = Place { source: Rc::clone(source), span: 0..0 };
-    if let Some(template) = json::load(heap, source).and_then(|root| in_value(heap, root)) {
-        return as_json(heap, template);
+fn find(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<ValueId> {
+    let whole = Location { source: Rc::clone(source), span: 0..0 };
+    if let Some(template) = json::load(arena, source).and_then(|root| in_value(arena, root)) {
+        return as_json(arena, template);
     }
-    let mut inner: Vec<Rc<Text>> = Vec::new();
+    let mut inner: Vec<Rc<SourceFile>> = Vec::new();
     let mut is_block = false;
     let mut count = 0;
     for_each_object(&source.text, &mut |offset, object| {
@@ -69,8 +69,8 @@ fn find(heap: &mut Heap, source: &Rc<Text>) -> Result<Id> {
         count += usize::from(base_job_template::find(object).is_some());
         if let Some(patches) = base_job_template::patches(object) {
             let span = offset + patches.span().start..offset + patches.span().end;
-            let place = Place { source: Rc::clone(source), span };
-            return Err(at(base_job_template::unsupported_patches_error(), Some(&place)));
+            let location = Location { source: Rc::clone(source), span };
+            return Err(locate(base_job_template::unsupported_patches_error(), Some(&location)));
         }
         inner.extend(in_texts(object).into_iter().map(|value| text_of(source, offset, value)));
         Ok(())
@@ -78,40 +78,41 @@ fn find(heap: &mut Heap, source: &Rc<Text>) -> Result<Id> {
     match (count, inner.as_slice()) {
         (0, [text]) => {
             let text = Rc::clone(text);
-            return read(heap, &text);
+            return read(arena, &text);
         }
         (0, []) if is_block => {
             let error = Error::input("this is a KubernetesJob block, which agents of Prefect 2 make Jobs of");
             let hint = "previews are of workers: `publish_as_work_pool()` of Prefect 2 makes a base job template of it";
-            return Err(at(error.hint(hint), Some(&whole)));
+            return Err(locate(error.hint(hint), Some(&whole)));
         }
         (1, []) => {}
         (0, []) => {
             let error = Error::input("no base job template is here");
-            return Err(at(error.hint("one has `job_configuration` and `variables`"), Some(&whole)));
+            return Err(locate(error.hint("one has `job_configuration` and `variables`"), Some(&whole)));
         }
         _ => {
             let error = Error::input("there are several base job templates here");
-            return Err(at(error.hint("name a file with one of them"), Some(&whole)));
+            return Err(locate(error.hint("name a file with one of them"), Some(&whole)));
         }
     }
-    let root = load(heap, source)?;
-    let template = in_value(heap, root).unwrap_or(root);
-    as_json(heap, template)
+    let root = load(arena, source)?;
+    let template = in_value(arena, root).unwrap_or(root);
+    as_json(arena, template)
 }
 
 /// The base job template that a value is, or has in it.
-fn in_value(heap: &Heap, root: Id) -> Option<Id> {
-    let is_template = |id: &Id| ["job_configuration", "variables"].iter().all(|key| heap.item(*id, key).is_some());
+fn in_value(arena: &Arena, root: ValueId) -> Option<ValueId> {
+    let is_template =
+        |id: &ValueId| ["job_configuration", "variables"].iter().all(|key| arena.dict_get(*id, key).is_some());
     let mut found =
-        base_job_template::PATHS.iter().filter_map(|way| way.iter().try_fold(root, |at, key| heap.item(at, key)));
+        base_job_template::PATHS.iter().filter_map(|way| way.iter().try_fold(root, |at, key| arena.dict_get(at, key)));
     found.find(is_template)
 }
 
 /// The text under a key of a ConfigMap.
-fn text_of(source: &Rc<Text>, offset: usize, value: Node<'_>) -> Rc<Text> {
+fn text_of(source: &Rc<SourceFile>, offset: usize, value: Node<'_>) -> Rc<SourceFile> {
     // The chart also takes a mapping, which Kubernetes refuses as data: it is read as what was meant.
     let text = if value.is_scalar() { value.text().unwrap_or_default().into_owned() } else { value.raw().to_owned() };
     let span = offset + value.span().start..offset + value.span().end;
-    Text::embedded(&Place { source: Rc::clone(source), span }, text, true)
+    SourceFile::new_embedded(&Location { source: Rc::clone(source), span }, text, true)
 }

@@ -4,37 +4,37 @@ use std::rc::Rc;
 
 use jobplate_diagnostic::{Error, Result};
 
-use crate::pyvalue::heap::{Data, Heap, Id, LastOfEach};
-use crate::pyvalue::limits::NOT_FOLLOWED;
-use crate::pyvalue::send::{MOST, key_text};
-use crate::pyvalue::source::{Text, at};
+use crate::pyvalue::arena::{Arena, DictBuilder, Value, ValueId};
+use crate::pyvalue::limits::UNSUPPORTED_HINT;
+use crate::pyvalue::serialize::{MAX_VALUES, json_key};
+use crate::pyvalue::source::{SourceFile, locate};
 use crate::pyvalue::{json, yaml};
 
 /// Words of a dotted variable: as deep as anything may be nested here.
 const DEEPEST: usize = 200;
 
 /// An error where Prefect fails, too.
-pub fn fails(heap: &Heap, id: Id, why: impl Into<String>) -> Error {
-    at(Error::input(why).hint("Prefect itself fails here"), heap.place(id))
+pub fn fails(arena: &Arena, id: ValueId, why: impl Into<String>) -> Error {
+    locate(Error::input(why).hint("Prefect itself fails here"), arena.location(id))
 }
 
 /// A text as a value: JSON, if it is JSON, else YAML.
 ///
 /// # Errors
 /// Fails, with a place, where the text can't be read as either.
-pub fn load(heap: &mut Heap, source: &Rc<Text>) -> Result<Id> {
-    let root = match json::load(heap, source) {
+pub fn load(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<ValueId> {
+    let root = match json::load(arena, source) {
         Some(root) => root,
-        None => yaml::load(heap, source).map_err(|error| json::no_json(source).unwrap_or(error))?,
+        None => yaml::load(arena, source).map_err(|error| json::invalid_json(source).unwrap_or(error))?,
     };
-    check_size(heap, root)?;
+    check_size(arena, root)?;
     Ok(root)
 }
 
 /// Refuses what aliases make larger than any object can be.
-fn check_size(heap: &Heap, id: Id) -> Result<()> {
-    match heap.is_larger_than(id, MOST) {
-        true => Err(at(Error::input("this is larger than any object can be"), heap.place(id))),
+fn check_size(arena: &Arena, id: ValueId) -> Result<()> {
+    match arena.exceeds_size(id, MAX_VALUES) {
+        true => Err(locate(Error::input("this is larger than any object can be"), arena.location(id))),
         false => Ok(()),
     }
 }
@@ -43,95 +43,104 @@ fn check_size(heap: &Heap, id: Id) -> Result<()> {
 ///
 /// # Errors
 /// Fails at what JSON does not have, and at what aliases make larger than any object can be.
-pub fn as_json(heap: &mut Heap, id: Id) -> Result<Id> {
-    check_size(heap, id)?;
-    unshared(heap, id)
+pub fn as_json(arena: &mut Arena, id: ValueId) -> Result<ValueId> {
+    check_size(arena, id)?;
+    unshared(arena, id)
 }
 
-fn unshared(heap: &mut Heap, id: Id) -> Result<Id> {
-    let data = match heap.get(id).clone() {
-        Data::List(items) | Data::Tuple(items) => {
-            Data::List(items.into_iter().map(|item| unshared(heap, item)).collect::<Result<_>>()?)
+fn unshared(arena: &mut Arena, id: ValueId) -> Result<ValueId> {
+    let data = match arena.get(id).clone() {
+        Value::List(items) | Value::Tuple(items) => {
+            Value::List(items.into_iter().map(|item| unshared(arena, item)).collect::<Result<_>>()?)
         }
-        Data::Dict(pairs) => {
-            let place = heap.place(id).cloned();
-            let mut own = LastOfEach::default();
+        Value::Dict(pairs) => {
+            let location = arena.location(id).cloned();
+            let mut own = DictBuilder::default();
             for (key, value) in pairs {
-                let Some(name) = key_text(heap, key) else { return Err(no_json(heap, key)) };
-                let place = heap.place(key).cloned();
-                let (key, value) = (heap.put(Data::Str(name.clone()), place), unshared(heap, value)?);
+                let Some(name) = json_key(arena, key) else { return Err(no_json(arena, key)) };
+                let location = arena.location(key).cloned();
+                let (key, value) = (arena.alloc(Value::Str(name.clone()), location), unshared(arena, value)?);
                 own.set(name, key, value);
             }
-            return Ok(heap.put(own.dict(), place));
+            return Ok(arena.alloc(own.dict(), location));
         }
-        Data::Time(_) | Data::Bytes(_) | Data::Set(_) | Data::Complex(..) | Data::Ellipsis | Data::Other(_) => {
-            return Err(no_json(heap, id));
+        Value::Timestamp(_)
+        | Value::Bytes(_)
+        | Value::Set(_)
+        | Value::Complex(..)
+        | Value::Ellipsis
+        | Value::Unsupported(_) => {
+            return Err(no_json(arena, id));
         }
         data => data,
     };
-    let place = heap.place(id).cloned();
-    Ok(heap.put(data, place))
+    let location = arena.location(id).cloned();
+    Ok(arena.alloc(data, location))
 }
 
-fn no_json(heap: &Heap, id: Id) -> Error {
-    let (what, hint) = match heap.get(id) {
-        Data::Time(_) => ("a date".to_owned(), "put it in quotes"),
-        Data::Other(what) => ((*what).to_owned(), NOT_FOLLOWED),
-        _ => (heap.kind(id).to_owned(), "put it in quotes"),
+fn no_json(arena: &Arena, id: ValueId) -> Error {
+    let (what, hint) = match arena.get(id) {
+        Value::Timestamp(_) => ("a date".to_owned(), "put it in quotes"),
+        Value::Unsupported(what) => ((*what).to_owned(), UNSUPPORTED_HINT),
+        _ => (arena.describe_kind(id).to_owned(), "put it in quotes"),
     };
-    at(Error::input(format!("{what} can't be sent to Prefect, which takes JSON")).hint(hint), heap.place(id))
+    locate(Error::input(format!("{what} can't be sent to Prefect, which takes JSON")).hint(hint), arena.location(id))
 }
 
 /// A copy of a dictionary with the same values.
-pub fn copy(heap: &mut Heap, dict: Id) -> Id {
-    let (data, place) = (heap.get(dict).clone(), heap.place(dict).cloned());
-    heap.put(data, place)
+pub fn copy(arena: &mut Arena, dict: ValueId) -> ValueId {
+    let (data, location) = (arena.get(dict).clone(), arena.location(dict).cloned());
+    arena.alloc(data, location)
 }
 
 /// `one | other`, of which both must be dictionaries.
-pub(super) fn union(heap: &mut Heap, one: Id, other: Id) -> Result<Id> {
-    let Some(pairs) = heap.dict(other).map(<[_]>::to_vec) else {
-        return Err(fails(heap, other, format!("{} cannot be merged into a mapping", heap.kind(other))));
+pub(super) fn union(arena: &mut Arena, one: ValueId, other: ValueId) -> Result<ValueId> {
+    let Some(pairs) = arena.as_dict(other).map(<[_]>::to_vec) else {
+        return Err(fails(arena, other, format!("{} cannot be merged into a mapping", arena.describe_kind(other))));
     };
-    let both = copy(heap, one);
-    pairs.into_iter().for_each(|(key, value)| heap.set(both, key, value));
+    let both = copy(arena, one);
+    pairs.into_iter().for_each(|(key, value)| arena.dict_set(both, key, value));
     Ok(both)
 }
 
 /// `dict.update(other)`: of a mapping, or of pairs. A mapping of two keys is a pair, too: Python goes through its keys.
-pub(super) fn update(heap: &mut Heap, dict: Id, other: Id) -> Result<()> {
-    let pairs = match heap.get(other).clone() {
-        Data::Dict(pairs) => pairs,
-        Data::List(items) => items.into_iter().map(|item| pair(heap, item)).collect::<Result<Vec<_>>>()?,
-        Data::Str(text) if text.is_empty() => Vec::new(),
-        _ => return Err(fails(heap, other, format!("{} cannot be merged into a mapping", heap.kind(other)))),
+pub(super) fn update(arena: &mut Arena, dict: ValueId, other: ValueId) -> Result<()> {
+    let pairs = match arena.get(other).clone() {
+        Value::Dict(pairs) => pairs,
+        Value::List(items) => items.into_iter().map(|item| pair(arena, item)).collect::<Result<Vec<_>>>()?,
+        Value::Str(text) if text.is_empty() => Vec::new(),
+        _ => {
+            return Err(fails(arena, other, format!("{} cannot be merged into a mapping", arena.describe_kind(other))));
+        }
     };
-    pairs.into_iter().for_each(|(key, value)| heap.set(dict, key, value));
+    pairs.into_iter().for_each(|(key, value)| arena.dict_set(dict, key, value));
     Ok(())
 }
 
-fn pair(heap: &mut Heap, item: Id) -> Result<(Id, Id)> {
-    let parts: Vec<Id> = match heap.get(item).clone() {
-        Data::List(items) => items,
-        Data::Dict(pairs) => pairs.into_iter().map(|(key, _)| key).collect(),
-        Data::Str(text) => text.chars().map(|c| heap.text(c)).collect(),
+fn pair(arena: &mut Arena, item: ValueId) -> Result<(ValueId, ValueId)> {
+    let parts: Vec<ValueId> = match arena.get(item).clone() {
+        Value::List(items) => items,
+        Value::Dict(pairs) => pairs.into_iter().map(|(key, _)| key).collect(),
+        Value::Str(text) => text.chars().map(|c| arena.alloc_str(c)).collect(),
         _ => Vec::new(),
     };
     match parts.as_slice() {
-        [key, value] if heap.is_hashable(*key) => Ok((*key, *value)),
-        _ => Err(fails(heap, item, "an entry that is no pair cannot be merged into a mapping")),
+        [key, value] if arena.is_hashable(*key) => Ok((*key, *value)),
+        _ => Err(fails(arena, item, "an entry that is no pair cannot be merged into a mapping")),
     }
 }
 
 /// Prefect's `deep_merge`: mappings within one another are merged, all else is replaced.
-pub fn deep_merge(heap: &mut Heap, one: Id, other: Id) -> Id {
-    let merged = copy(heap, one);
-    for (key, value) in heap.dict(other).unwrap_or_default().to_vec() {
-        let value = match heap.item_of(merged, key) {
-            Some(own) if heap.dict(own).is_some() && heap.dict(value).is_some() => deep_merge(heap, own, value),
+pub fn deep_merge(arena: &mut Arena, one: ValueId, other: ValueId) -> ValueId {
+    let merged = copy(arena, one);
+    for (key, value) in arena.as_dict(other).unwrap_or_default().to_vec() {
+        let value = match arena.dict_get_by_key(merged, key) {
+            Some(own) if arena.as_dict(own).is_some() && arena.as_dict(value).is_some() => {
+                deep_merge(arena, own, value)
+            }
             _ => value,
         };
-        heap.set(merged, key, value);
+        arena.dict_set(merged, key, value);
     }
     merged
 }
@@ -142,48 +151,48 @@ fn words(path: &str) -> Vec<String> {
 }
 
 /// Prefect's `set_in_dict`: makes mappings on the way.
-pub(super) fn set_in_dict(heap: &mut Heap, dict: Id, path: Id, value: Id) -> Result<()> {
-    let words = words(heap.str(path).unwrap_or_default());
+pub(super) fn set_in_dict(arena: &mut Arena, dict: ValueId, path: ValueId, value: ValueId) -> Result<()> {
+    let words = words(arena.as_str(path).unwrap_or_default());
     if words.len() > DEEPEST {
         let error = Error::input(format!("a variable of more than {DEEPEST} words with dots between them"));
-        return Err(at(error, heap.place(path)));
+        return Err(locate(error, arena.location(path)));
     }
     let Some((last, way)) = words.split_last() else { return Ok(()) };
     let mut dict = dict;
     for word in way {
-        dict = match heap.item(dict, word) {
-            Some(inner) if heap.dict(inner).is_some() => inner,
+        dict = match arena.dict_get(dict, word) {
+            Some(inner) if arena.as_dict(inner).is_some() => inner,
             Some(_) => {
-                return Err(fails(heap, path, "a dotted variable that leads through a value that is no mapping"));
+                return Err(fails(arena, path, "a dotted variable that leads through a value that is no mapping"));
             }
             None => {
-                let place = heap.place(path).cloned();
-                let inner = heap.put(Data::Dict(Vec::new()), place);
-                heap.set_item(dict, word, inner);
+                let location = arena.location(path).cloned();
+                let inner = arena.alloc(Value::Dict(Vec::new()), location);
+                arena.dict_set_str(dict, word, inner);
                 inner
             }
         };
     }
-    let place = heap.place(path).cloned();
-    let key = heap.put(Data::Str(last.clone()), place);
-    heap.set(dict, key, value);
+    let location = arena.location(path).cloned();
+    let key = arena.alloc(Value::Str(last.clone()), location);
+    arena.dict_set(dict, key, value);
     Ok(())
 }
 
 /// Prefect's `get_from_dict`: none where the path leads nowhere. Whole numbers are positions in lists and texts,
 /// negative ones from their end, and never keys that are text.
-pub fn get_from_dict(heap: &mut Heap, dict: Id, path: &str) -> Option<Id> {
+pub fn get_from_dict(arena: &mut Arena, dict: ValueId, path: &str) -> Option<ValueId> {
     words(path).iter().try_fold(dict, |at, word| {
-        let Some(number) = whole_number(word) else { return heap.item(at, word) };
+        let Some(number) = whole_number(word) else { return arena.dict_get(at, word) };
         let position = |count: usize| {
             let number = if number < 0 { number.checked_add(i64::try_from(count).ok()?)? } else { number };
             usize::try_from(number).ok()
         };
-        match heap.get(at) {
-            Data::List(items) => items.get(position(items.len())?).copied(),
-            Data::Str(text) => {
+        match arena.get(at) {
+            Value::List(items) => items.get(position(items.len())?).copied(),
+            Value::Str(text) => {
                 let letter = text.chars().nth(position(text.chars().count())?)?;
-                Some(heap.text(letter))
+                Some(arena.alloc_str(letter))
             }
             _ => None,
         }
@@ -202,16 +211,16 @@ fn whole_number(text: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pyvalue::text;
+    use crate::pyvalue::string;
 
-    fn load(heap: &mut Heap, text: &str) -> Id {
-        yaml::load(heap, &Text::manifest("t", text)).unwrap()
+    fn load(arena: &mut Arena, text: &str) -> ValueId {
+        yaml::load(arena, &SourceFile::new_manifest("t", text)).unwrap()
     }
 
     #[test]
     fn paths_lead_into_values() {
-        let mut heap = Heap::default();
-        let values = load(&mut heap, "{a: {b: [1, {c: d}], '1': no}, s: text, '0': zero}");
+        let mut arena = Arena::default();
+        let values = load(&mut arena, "{a: {b: [1, {c: d}], '1': no}, s: text, '0': zero}");
         for (path, wanted) in [
             ("a.b[1].c", Some("d")),
             ("a.b.1.c", Some("d")),
@@ -226,20 +235,20 @@ mod tests {
             ("a.", None),
             ("nope", None),
         ] {
-            let found = get_from_dict(&mut heap, values, path);
-            assert_eq!(found.map(|id| text::str(&heap, id)).as_deref(), wanted, "{path}");
+            let found = get_from_dict(&mut arena, values, path);
+            assert_eq!(found.map(|id| string::str(&arena, id)).as_deref(), wanted, "{path}");
         }
     }
 
     #[test]
     fn dotted_variables_make_mappings() {
-        let mut heap = Heap::default();
-        let dict = load(&mut heap, "{a: {b: c}, s: text}");
+        let mut arena = Arena::default();
+        let dict = load(&mut arena, "{a: {b: c}, s: text}");
         for (path, works) in [("a.x.y", true), ("n[0].m", true), ("s.x", false), ("plain", true)] {
-            let (path_id, value) = (heap.text(path), heap.text("v"));
-            assert_eq!(set_in_dict(&mut heap, dict, path_id, value).is_ok(), works, "{path}");
+            let (path_id, value) = (arena.alloc_str(path), arena.alloc_str("v"));
+            assert_eq!(set_in_dict(&mut arena, dict, path_id, value).is_ok(), works, "{path}");
         }
-        let repr = text::repr(&heap, dict);
+        let repr = string::repr(&arena, dict);
         assert_eq!(repr, "{'a': {'b': 'c', 'x': {'y': 'v'}}, 's': 'text', 'n': {'0': {'m': 'v'}}, 'plain': 'v'}");
     }
 
@@ -254,9 +263,9 @@ mod tests {
             ("~", None),
             ("3", None),
         ] {
-            let mut heap = Heap::default();
-            let (dict, other) = (load(&mut heap, "{k: v}"), load(&mut heap, list));
-            let done = update(&mut heap, dict, other).ok().map(|()| text::repr(&heap, dict));
+            let mut arena = Arena::default();
+            let (dict, other) = (load(&mut arena, "{k: v}"), load(&mut arena, list));
+            let done = update(&mut arena, dict, other).ok().map(|()| string::repr(&arena, dict));
             assert_eq!(done.as_deref(), wanted, "{list}");
         }
     }

@@ -7,7 +7,7 @@ use super::prefect2;
 use super::read::{Variables, group, plain, read_by};
 use super::set::{Exported, Set};
 use super::table::{PREFIX, Setting, lines, settings};
-use crate::pyvalue::environ::{Environ, Known, Variable};
+use crate::pyvalue::environ::{Environ, EnvironVar, Resolved};
 use crate::pyvalue::pydantic;
 use crate::worker::version::WorkerVersion;
 
@@ -25,8 +25,8 @@ pub(crate) fn export(environ: &Environ, version: WorkerVersion) -> Result<Vec<Ex
         let variable = variables.of_setting(setting);
         let by_profile = || {
             let (name, value) = profile.iter().find(|(own, _)| *own == name)?;
-            let value = Known::Text((*value).to_owned());
-            Some(Variable { name: format!("{PREFIX}{name}"), value, place: None })
+            let value = Resolved::Text((*value).to_owned());
+            Some(EnvironVar { name: format!("{PREFIX}{name}"), value, location: None })
         };
         let Some(variable) = variable.cloned().or_else(by_profile) else { continue };
         let value = match kind {
@@ -42,7 +42,7 @@ pub(crate) fn export(environ: &Environ, version: WorkerVersion) -> Result<Vec<Ex
             _ => plain(&variable, kind)?,
         };
         if let Some(value) = value {
-            set.entries.push((setting, value, variable.place));
+            set.entries.push((setting, value, variable.location));
         }
     }
     set.check_url()?;
@@ -56,11 +56,11 @@ pub(crate) fn export(environ: &Environ, version: WorkerVersion) -> Result<Vec<Ex
 /// The same for a worker of Prefect 2.
 fn export_of_2(environ: &Environ) -> Result<Vec<Exported>> {
     let variables = Variables::of(environ);
-    let mut set = Set { entries: Vec::new(), home: Known::Text(String::new()) };
+    let mut set = Set { entries: Vec::new(), home: Resolved::Text(String::new()) };
     for setting in lines(prefect2::TABLE) {
         let Some(variable) = variables.of_setting(setting) else { continue };
         if let Some(value) = read_by(prefect2::written_again, variable, setting.kind)? {
-            set.entries.push((setting, value, variable.place.clone()));
+            set.entries.push((setting, value, variable.location.clone()));
         }
     }
     set.check_url()?;
@@ -72,7 +72,7 @@ fn export_of_2(environ: &Environ) -> Result<Vec<Exported>> {
 pub(in crate::worker) fn runs_engine(environ: &Environ) -> bool {
     let setting = lines(prefect2::TABLE).find(|own| own.name == "EXPERIMENTAL_ENABLE_ENHANCED_CANCELLATION");
     let variable = setting.and_then(|setting| Variables::of(environ).of_setting(setting));
-    variable.is_some_and(|own| pydantic::boolean(own.value.text()) == Some(false))
+    variable.is_some_and(|own| pydantic::parse_bool(own.value.as_str()) == Some(false))
 }
 
 #[cfg(test)]
@@ -81,9 +81,9 @@ mod tests {
 
     /// What is exported, as `NAME=VALUE` without `PREFECT_`; of a failure what is wrong.
     fn exported(pairs: &[(&str, &str)]) -> String {
-        match export(&Environ::of(pairs), WorkerVersion::default()) {
+        match export(&Environ::from_pairs(pairs), WorkerVersion::default()) {
             Ok(exported) => {
-                let line = |own: &Exported| format!("{}={}", own.name.trim_start_matches(PREFIX), own.value.text());
+                let line = |own: &Exported| format!("{}={}", own.name.trim_start_matches(PREFIX), own.value.as_str());
                 exported.iter().map(line).collect::<Vec<_>>().join(" ")
             }
             Err(error) => format!("! {}", error.message()),
@@ -147,13 +147,13 @@ mod tests {
         ] {
             assert_eq!(exported(environ), wanted, "{environ:?}");
         }
-        let old = export(&Environ::of(&[("PREFECT_API", "x")]), WorkerVersion([0, 4, 0]));
+        let old = export(&Environ::from_pairs(&[("PREFECT_API", "x")]), WorkerVersion([0, 4, 0]));
         assert!(old.is_ok_and(|exported| exported.is_empty()), "Prefect 2 has neither");
     }
 
     #[test]
     fn settings_of_prefect_2_keep_their_names() {
-        let environ = Environ::of(&[
+        let environ = Environ::from_pairs(&[
             ("PREFECT_AGENT_QUERY_INTERVAL", "5"),
             ("PREFECT_LOGGING_SERVER_LEVEL", "info"),
             ("PREFECT_SERVER_LOGGING_LEVEL", "x"),
@@ -162,7 +162,7 @@ mod tests {
             ("PREFECT_HOME", "~/p/"),
         ]);
         let exported = export(&environ, WorkerVersion([0, 4, 6])).expect("what Prefect 2 takes");
-        let line = |own: &Exported| format!("{}={}", own.name.trim_start_matches(PREFIX), own.value.text());
+        let line = |own: &Exported| format!("{}={}", own.name.trim_start_matches(PREFIX), own.value.as_str());
         assert_eq!(
             exported.iter().map(line).collect::<Vec<_>>(),
             [

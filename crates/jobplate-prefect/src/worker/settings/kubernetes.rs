@@ -4,7 +4,7 @@ use jobplate_diagnostic::Result;
 
 use super::read::{Variables, group, plain};
 use super::table::{KUBERNETES, PREFIX, Setting, lines};
-use crate::pyvalue::environ::{Environ, Known, Variable};
+use crate::pyvalue::environ::{Environ, EnvironVar, Resolved};
 
 /// A setting of prefect-kubernetes that is set.
 #[derive(Debug)]
@@ -12,9 +12,9 @@ pub(in crate::worker) struct Given<'e> {
     /// Its name in the table, which stands without `PREFECT_`.
     pub name: &'static str,
     /// What sets it.
-    pub variable: &'e Variable,
+    pub variable: &'e EnvironVar,
     /// Its value, written again.
-    pub value: Known,
+    pub value: Resolved,
 }
 
 /// The settings of prefect-kubernetes that are set. Fails where the worker would not start.
@@ -62,18 +62,18 @@ mod tests {
             ("OBSERVER_ENABLED", "x", "! the worker does not start: {} is neither true nor false"),
         ] {
             let name = worker(name);
-            let own = match of_kubernetes(&Environ::of(&[(name.as_str(), value)])) {
-                Ok(given) => given.first().map_or("-".to_owned(), |given| given.value.text().to_owned()),
+            let own = match of_kubernetes(&Environ::from_pairs(&[(name.as_str(), value)])) {
+                Ok(given) => given.first().map_or("-".to_owned(), |given| given.value.as_str().to_owned()),
                 Err(error) => format!("! {}", error.message()),
             };
             assert_eq!(own, wanted.replace("{}", &name), "{name}={value}");
         }
-        let old = Environ::of(&[
+        let old = Environ::from_pairs(&[
             ("PREFECT_KUBERNETES_CLUSTER_UID", "a"),
             ("prefect_kubernetes_worker_add_tcp_keepalive", "0"),
         ]);
         let given = of_kubernetes(&old).expect("old names are read");
-        assert_eq!(given.iter().map(|own| own.value.text()).collect::<Vec<_>>(), ["a", "False"]);
+        assert_eq!(given.iter().map(|own| own.value.as_str()).collect::<Vec<_>>(), ["a", "False"]);
         assert_eq!(keys("PREFECT_INTEGRATIONS_KUBERNETES_WORKER_").len(), 8);
     }
 }

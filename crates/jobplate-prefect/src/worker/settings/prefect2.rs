@@ -3,10 +3,10 @@
 
 use super::value::{Fault, Written, is_within, is_within_whole, level, path, truth};
 use crate::pyvalue::duration::Duration;
-use crate::pyvalue::json_value::{Json, read};
-use crate::pyvalue::number::{float, int};
-use crate::pyvalue::pydantic::boolean;
-use crate::pyvalue::text::repr_float;
+use crate::pyvalue::json_value::{Json, parse};
+use crate::pyvalue::number::{parse_float, parse_int};
+use crate::pyvalue::pydantic::parse_bool;
+use crate::pyvalue::string::repr_float;
 
 /// All settings.
 pub(super) const TABLE: &str = include_str!("prefect2.txt");
@@ -20,24 +20,26 @@ pub(super) fn written_again(kind: &str, text: &str) -> Written {
     let (value, is, write) = match kind {
         "text" | "secret" => return Ok(Some(text.to_owned())),
         "path" => return Ok(Some(path(text))),
-        "bool" => (boolean(text).map(truth), "neither true nor false", "true or false"),
+        "bool" => (parse_bool(text).map(truth), "neither true nor false", "true or false"),
         "int" => {
-            let whole = int(text).filter(|whole| is_within_whole(whole, bounds));
+            let whole = parse_int(text).filter(|whole| is_within_whole(whole, bounds));
             (whole.map(|whole| whole.to_string()), "no whole number that Prefect takes", "digits")
         }
         "float" => {
-            let float = float(text).filter(|float| is_within(*float, bounds));
+            let float = parse_float(text).filter(|float| is_within(*float, bounds));
             (float.map(repr_float), "no number that Prefect takes", "a number")
         }
         "level" => {
             let other = LEVELS.contains(&text.to_uppercase().as_str()).then(|| text.to_uppercase());
             (level(text).or(other), "no level of logging", "DEBUG, INFO, WARNING, ERROR or CRITICAL")
         }
-        "span" => (Duration::parse_as_before(text).map(Duration::text), "no span of time", "seconds, or 00:00:30"),
-        "number" => {
-            (int(text).map(|whole| whole.to_string()).or_else(|| cut(text)), "no number of seconds", "a number")
+        "span" => {
+            (Duration::parse_pydantic1(text).map(Duration::to_python_string), "no span of time", "seconds, or 00:00:30")
         }
-        "numbers" if read(text) == Some(Json::Odd) => return Err(Fault::Odd),
+        "number" => {
+            (parse_int(text).map(|whole| whole.to_string()).or_else(|| cut(text)), "no number of seconds", "a number")
+        }
+        "numbers" if parse(text) == Some(Json::Unsupported) => return Err(Fault::Odd),
         "numbers" => (numbers(text), "no number of seconds", "a number, or a list of numbers in brackets"),
         words => {
             let word = words.split('|').find(|word| *word == text).map(str::to_owned);
@@ -49,7 +51,7 @@ pub(super) fn written_again(kind: &str, text: &str) -> Written {
 
 /// A number. Prefect reads its settings twice, and the second time what stands behind the point is cut off.
 fn cut(text: &str) -> Option<String> {
-    let number = float(text)?;
+    let number = parse_float(text)?;
     // There is no zero below zero among whole numbers.
     Some(if number.is_finite() { format!("{:.0}", number.trunc() + 0.0) } else { repr_float(number) })
 }
@@ -60,10 +62,10 @@ fn numbers(text: &str) -> Option<String> {
         Json::Bool(is) => Some(f64::from(u8::from(is))),
         Json::Int(whole) => whole.to_string().parse().ok(),
         Json::Float(float) => Some(float),
-        Json::Text(text) => float(&text),
+        Json::Text(text) => parse_float(&text),
         _ => None,
     };
-    match read(text).unwrap_or_else(|| Json::Text(text.to_owned())) {
+    match parse(text).unwrap_or_else(|| Json::Text(text.to_owned())) {
         Json::List(items) => {
             let numbers: Vec<String> =
                 items.into_iter().map(|item| number(item).map(repr_float)).collect::<Option<_>>()?;

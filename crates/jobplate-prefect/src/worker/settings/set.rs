@@ -5,8 +5,8 @@ use num_bigint::BigInt;
 
 use super::table::{PREFIX, Setting, settings};
 use super::url;
-use crate::pyvalue::environ::Known;
-use crate::pyvalue::source::{Place, at};
+use crate::pyvalue::environ::Resolved;
+use crate::pyvalue::source::{Location, locate};
 
 /// A variable that a worker exports to its flow runs.
 #[derive(Clone, Debug)]
@@ -14,38 +14,38 @@ pub(in crate::worker) struct Exported {
     /// Its name.
     pub name: String,
     /// Its value.
-    pub value: Known,
+    pub value: Resolved,
     /// Where it is written; none for what Prefect sets without being asked.
-    pub place: Option<Place>,
+    pub location: Option<Location>,
 }
 
 /// All settings that are set, in their order.
 pub(super) struct Set {
-    pub(super) entries: Vec<(Setting, Known, Option<Place>)>,
-    pub(super) home: Known,
+    pub(super) entries: Vec<(Setting, Resolved, Option<Location>)>,
+    pub(super) home: Resolved,
 }
 
 impl Set {
     pub(super) fn exported(self) -> Vec<Exported> {
         let exported =
-            |(Setting { name, .. }, value, place)| Exported { name: format!("{PREFIX}{name}"), value, place };
+            |(Setting { name, .. }, value, location)| Exported { name: format!("{PREFIX}{name}"), value, location };
         self.entries.into_iter().map(exported).collect()
     }
 
-    fn get(&self, name: &str) -> Option<&(Setting, Known, Option<Place>)> {
+    fn get(&self, name: &str) -> Option<&(Setting, Resolved, Option<Location>)> {
         self.entries.iter().find(|(setting, ..)| setting.name == name)
     }
 
-    fn value(&self, name: &str) -> Option<&Known> {
+    fn value(&self, name: &str) -> Option<&Resolved> {
         self.get(name).map(|(_, value, _)| value)
     }
 
     fn text(&self, name: &str) -> Option<&str> {
-        self.value(name).map(Known::text)
+        self.value(name).map(Resolved::as_str)
     }
 
     fn is_on(&self, name: &str) -> bool {
-        self.value(name) == Some(&Known::Text("True".to_owned()))
+        self.value(name) == Some(&Resolved::Text("True".to_owned()))
     }
 
     /// A whole number; none where it is not known.
@@ -59,14 +59,14 @@ impl Set {
 
     /// The worker would not start, for what one of these settings says.
     fn fail(&self, names: &[&str], why: &str, write: &str) -> Error {
-        let place = names.iter().find_map(|name| self.get(name)?.2.as_ref());
+        let location = names.iter().find_map(|name| self.get(name)?.2.as_ref());
         let error = Error::input(format!("the worker does not start: {why}"));
-        at(error.hint(format!("Prefect itself fails here; {write}")), place)
+        locate(error.hint(format!("Prefect itself fails here; {write}")), location)
     }
 
     /// Prefect looks for mistakes in the URL of the API, unless it is told not to.
     pub(super) fn check_url(&self) -> Result<()> {
-        let is_refused = matches!(self.value("API_URL"), Some(Known::Text(url)) if !url::is_parsed(url));
+        let is_refused = matches!(self.value("API_URL"), Some(Resolved::Text(url)) if !url::is_parsed(url));
         if is_refused && !self.is_on("SILENCE_API_URL_MISCONFIGURATION") {
             return Err(self.fail(&["API_URL"], "PREFECT_API_URL is no URL", "write http://HOST:4200/api"));
         }
@@ -101,7 +101,7 @@ impl Set {
                 needed.map(|(_, own)| own.unwrap_or_default()).join(" ")
             }
             (None, "sqlite+aiosqlite", Some(name)) if !name.is_empty() => name.to_owned(),
-            (None, ..) => self.home.text().to_owned(),
+            (None, ..) => self.home.as_str().to_owned(),
         };
         if ["PREFECT_API_DATABASE_PASSWORD", "PREFECT_SERVER_DATABASE_PASSWORD"].iter().any(|name| url.contains(name)) {
             if part("PASSWORD").is_none() {
@@ -131,9 +131,9 @@ impl Set {
             return;
         }
         let value = match (self.number(SIZE, 1_000_000), self.number(CLOUD_SIZE, 25_000)) {
-            (Some(own), Some(most)) => Known::Text(own.min(most).to_string()),
+            (Some(own), Some(most)) => Resolved::Text(own.min(most).to_string()),
             (None, _) => return,
-            (_, None) => Known::Unknown(self.text(CLOUD_SIZE).unwrap_or_default().to_owned()),
+            (_, None) => Resolved::Unknown(self.text(CLOUD_SIZE).unwrap_or_default().to_owned()),
         };
         if let Some((_, own, _)) = self.entries.iter_mut().find(|(setting, ..)| setting.name == SIZE) {
             *own = value;

@@ -4,10 +4,10 @@
 use num_bigint::BigInt;
 
 use crate::pyvalue::duration::Duration;
-use crate::pyvalue::json_value::{Json, read};
+use crate::pyvalue::json_value::{Json, parse};
 use crate::pyvalue::number;
-use crate::pyvalue::pydantic::{boolean, float, whole};
-use crate::pyvalue::text::{repr_float, strip};
+use crate::pyvalue::pydantic::{parse_bool, parse_float, parse_int};
+use crate::pyvalue::string::{repr_float, strip};
 
 /// Why a value is not handed on.
 pub(super) enum Fault {
@@ -26,27 +26,27 @@ pub(super) fn written_again(kind: &str, text: &str) -> Written {
     match kind {
         "text" | "secret" => Ok(Some(text.to_owned())),
         "path" => Ok(Some(path(text))),
-        "bool" => or_fault(boolean(text).map(truth), "neither true nor false", "true or false"),
+        "bool" => or_fault(parse_bool(text).map(truth), "neither true nor false", "true or false"),
         "int" => {
-            let whole = whole(text).ok_or(Fault::Wrong { is: "no whole number", write: "digits" })?;
+            let whole = parse_int(text).ok_or(Fault::Wrong { is: "no whole number", write: "digits" })?;
             within(is_within_whole(&whole, bounds))?;
             Ok(Some(whole.to_string()))
         }
         "float" => {
-            let float = float(text).ok_or(Fault::Wrong { is: "no number", write: "a number" })?;
+            let float = parse_float(text).ok_or(Fault::Wrong { is: "no number", write: "a number" })?;
             within(is_within(float, bounds))?;
             Ok(finite(float))
         }
         "level" => or_fault(level(text), "no level of logging", "DEBUG, INFO, WARNING, ERROR or CRITICAL"),
-        "time" => or_fault(Duration::parse(text).map(Duration::iso), "no span of time", "PT30S or 00:00:30"),
+        "time" => or_fault(Duration::parse(text).map(Duration::to_iso), "no span of time", "PT30S or 00:00:30"),
         "seconds" => {
             // A number that is too large for Python is no longer looked at.
-            let number = number::float(text).filter(|number| !number.is_nan());
-            let span = number.map_or_else(|| Duration::parse(text), Duration::of_float);
+            let number = number::parse_float(text).filter(|number| !number.is_nan());
+            let span = number.map_or_else(|| Duration::parse(text), Duration::from_secs_f64);
             let span = span.ok_or(Fault::Wrong { is: "no span of time", write: "seconds, or PT30S" })?;
-            let least = bounds.strip_prefix('>').and_then(|least| least.parse().ok()).map(Duration::of_seconds);
+            let least = bounds.strip_prefix('>').and_then(|least| least.parse().ok()).map(Duration::from_secs);
             within(least.is_none_or(|least| span > least))?;
-            Ok(Some(span.iso()))
+            Ok(Some(span.to_iso()))
         }
         "words" => complex(text, words, "no list of names", "names with commas between"),
         "bool|words" => complex(text, bool_or_words, "no list of names", "names with commas between"),
@@ -84,18 +84,18 @@ fn within(is_within: bool) -> std::result::Result<(), Fault> {
 
 /// What is JSON, and else a text, which is read as such. Null is as if nothing was set.
 fn complex(text: &str, value: fn(Json) -> Option<Option<String>>, is: &'static str, write: &'static str) -> Written {
-    match read(text).unwrap_or_else(|| Json::Text(text.to_owned())) {
+    match parse(text).unwrap_or_else(|| Json::Text(text.to_owned())) {
         Json::Null => Ok(None),
-        Json::Odd => Err(Fault::Odd),
+        Json::Unsupported => Err(Fault::Odd),
         json => value(json).ok_or(Fault::Wrong { is, write }),
     }
 }
 
 /// What must be JSON. Null is as if nothing was set.
 fn json(text: &str, value: fn(Json) -> Option<String>, is: &'static str, write: &'static str) -> Written {
-    match read(text) {
+    match parse(text) {
         Some(Json::Null) => Ok(None),
-        Some(Json::Odd) => Err(Fault::Odd),
+        Some(Json::Unsupported) => Err(Fault::Odd),
         read => or_fault(read.and_then(value), is, write),
     }
 }
@@ -185,7 +185,7 @@ fn one_or_zero(whole: &BigInt) -> Option<bool> {
 fn codes(json: Json) -> Option<Option<String>> {
     let codes = match json {
         json if !json.is_true() => Vec::new(),
-        Json::Text(text) => text.split(',').map(|code| whole(strip(code))).collect::<Option<Vec<_>>>()?,
+        Json::Text(text) => text.split(',').map(|code| parse_int(strip(code))).collect::<Option<Vec<_>>>()?,
         Json::List(items) => items.into_iter().map(as_whole).collect::<Option<_>>()?,
         json => vec![as_whole(json)?],
     };
@@ -197,7 +197,7 @@ fn as_whole(json: Json) -> Option<BigInt> {
     match json {
         Json::Int(whole) => Some(whole),
         Json::Float(float) if float.fract() == 0.0 && float.abs() < 1e15 => Some(BigInt::from(float as i64)),
-        Json::Text(text) => whole(&text),
+        Json::Text(text) => parse_int(&text),
         _ => None,
     }
 }
@@ -205,9 +205,9 @@ fn as_whole(json: Json) -> Option<BigInt> {
 /// A number, or a list of numbers in JSON.
 fn delay(json: Json) -> Option<Option<String>> {
     match json {
-        Json::Text(text) => match whole(&text) {
+        Json::Text(text) => match parse_int(&text) {
             Some(whole) => Some(Some(whole.to_string())),
-            None => float(&text).map(finite),
+            None => parse_float(&text).map(finite),
         },
         json => number_or_list(json),
     }
@@ -217,7 +217,7 @@ fn delay(json: Json) -> Option<Option<String>> {
 fn delays(json: Json) -> Option<Option<String>> {
     let Json::Text(text) = json else { return number_or_list(json) };
     let parts = text.split(',').map(strip).filter(|part| !part.is_empty());
-    let numbers: Vec<f64> = parts.map(float).collect::<Option<_>>()?;
+    let numbers: Vec<f64> = parts.map(parse_float).collect::<Option<_>>()?;
     match numbers[..] {
         [] => Some(None),
         [number] => Some(finite(number)),
@@ -240,7 +240,7 @@ fn as_float(json: Json) -> Option<f64> {
         Json::Bool(is) => Some(f64::from(u8::from(is))),
         Json::Int(whole) => whole.to_string().parse().ok(),
         Json::Float(float) => Some(float),
-        Json::Text(text) => float(&text),
+        Json::Text(text) => parse_float(&text),
         _ => None,
     }
 }
@@ -258,7 +258,7 @@ fn headers(json: Json) -> Option<String> {
     let pairs = match json {
         // A text in JSON is JSON itself.
         Json::Text(text) => {
-            match serde_json::from_str::<serde::de::IgnoredAny>(&text).ok().and_then(|_| read(&text))? {
+            match serde_json::from_str::<serde::de::IgnoredAny>(&text).ok().and_then(|_| parse(&text))? {
                 Json::Map(pairs) => pairs,
                 _ => return None,
             }
@@ -296,14 +296,14 @@ fn overrides(json: Json) -> Option<String> {
     let Json::Map(pairs) = json else { return None };
     let span = |json: Json| match json {
         Json::Text(text) => {
-            let number = number::float(&text).filter(|number| !number.is_nan());
-            number.map_or_else(|| Duration::parse(&text), Duration::of_float)
+            let number = number::parse_float(&text).filter(|number| !number.is_nan());
+            number.map_or_else(|| Duration::parse(&text), Duration::from_secs_f64)
         }
-        Json::Bool(_) | Json::Int(_) | Json::Float(_) => Duration::of_float(as_float(json)?),
+        Json::Bool(_) | Json::Int(_) | Json::Float(_) => Duration::from_secs_f64(as_float(json)?),
         _ => None,
     };
-    let above = |span: &Duration| *span > Duration::of_seconds(0);
-    let pairs = pairs.into_iter().map(|(name, value)| Some((name, span(value).filter(above)?.iso())));
+    let above = |span: &Duration| *span > Duration::from_secs(0);
+    let pairs = pairs.into_iter().map(|(name, value)| Some((name, span(value).filter(above)?.to_iso())));
     Some(dumped(pairs.collect::<Option<_>>()?))
 }
 

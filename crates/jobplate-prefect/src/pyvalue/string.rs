@@ -1,6 +1,6 @@
 //! `str()`, `repr()` and `str.strip`.
 
-use super::heap::{Data, Heap, Id};
+use super::arena::{Arena, Value, ValueId};
 
 /// `str.strip`, which takes four control characters more for blanks than Rust does.
 pub fn strip(text: &str) -> &str {
@@ -8,39 +8,39 @@ pub fn strip(text: &str) -> &str {
 }
 
 /// `str(value)`
-pub fn str(heap: &Heap, id: Id) -> String {
-    match heap.get(id) {
-        Data::Str(text) | Data::Unknown(text) => text.clone(),
-        Data::Time(time) => time.text(),
-        _ => repr(heap, id),
+pub fn str(arena: &Arena, id: ValueId) -> String {
+    match arena.get(id) {
+        Value::Str(text) | Value::Unknown(text) => text.clone(),
+        Value::Timestamp(time) => time.str(),
+        _ => repr(arena, id),
     }
 }
 
 /// `repr(value)`
-pub fn repr(heap: &Heap, id: Id) -> String {
-    let list = |items: &[Id]| items.iter().map(|item| repr(heap, *item)).collect::<Vec<_>>().join(", ");
-    match heap.get(id) {
-        Data::None => "None".to_owned(),
-        Data::Bool(true) => "True".to_owned(),
-        Data::Bool(false) => "False".to_owned(),
-        Data::Int(whole) => whole.to_string(),
-        Data::Float(float) => repr_float(*float),
-        Data::Str(text) => quote(text.chars()),
-        Data::Unknown(text) => text.clone(),
-        Data::Bytes(bytes) => format!("b{}", quote_bytes(bytes)),
-        Data::Time(time) => time.repr(),
-        Data::List(items) => format!("[{}]", list(items)),
-        Data::Tuple(items) if items.len() == 1 => format!("({},)", list(items)),
-        Data::Tuple(items) => format!("({})", list(items)),
-        Data::Set(items) if items.is_empty() => "set()".to_owned(),
-        Data::Set(items) => format!("{{{}}}", list(items)),
-        Data::Dict(pairs) => {
-            let pair = |(key, value): &(Id, Id)| format!("{}: {}", repr(heap, *key), repr(heap, *value));
+pub fn repr(arena: &Arena, id: ValueId) -> String {
+    let list = |items: &[ValueId]| items.iter().map(|item| repr(arena, *item)).collect::<Vec<_>>().join(", ");
+    match arena.get(id) {
+        Value::None => "None".to_owned(),
+        Value::Bool(true) => "True".to_owned(),
+        Value::Bool(false) => "False".to_owned(),
+        Value::Int(whole) => whole.to_string(),
+        Value::Float(float) => repr_float(*float),
+        Value::Str(text) => quote(text.chars()),
+        Value::Unknown(text) => text.clone(),
+        Value::Bytes(bytes) => format!("b{}", quote_bytes(bytes)),
+        Value::Timestamp(time) => time.repr(),
+        Value::List(items) => format!("[{}]", list(items)),
+        Value::Tuple(items) if items.len() == 1 => format!("({},)", list(items)),
+        Value::Tuple(items) => format!("({})", list(items)),
+        Value::Set(items) if items.is_empty() => "set()".to_owned(),
+        Value::Set(items) => format!("{{{}}}", list(items)),
+        Value::Dict(pairs) => {
+            let pair = |(key, value): &(ValueId, ValueId)| format!("{}: {}", repr(arena, *key), repr(arena, *value));
             format!("{{{}}}", pairs.iter().map(pair).collect::<Vec<_>>().join(", "))
         }
-        Data::Complex(real, imaginary) => repr_complex(*real, *imaginary),
-        Data::Ellipsis => "Ellipsis".to_owned(),
-        Data::Other(name) => (*name).to_owned(),
+        Value::Complex(real, imaginary) => repr_complex(*real, *imaginary),
+        Value::Ellipsis => "Ellipsis".to_owned(),
+        Value::Unsupported(name) => (*name).to_owned(),
     }
 }
 

@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 
 use super::quirks;
-use crate::case::{Case, Version};
+use crate::case::{Case, PrefectVersion};
 use crate::choose::Choose as _;
 use crate::rng::Rng;
-use crate::tree::Tree;
+use crate::yaml_node::YamlNode;
 
 /// Of how many of a thousand cases Prefect 0.15 is asked.
 const OF_0_15: u64 = 150;
@@ -15,8 +15,8 @@ const OF_0_15: u64 = 150;
 /// The case of a number.
 pub(crate) fn case(seed: u64, number: u64) -> Case {
     let version = match number * OF_0_15 % 1_000 < OF_0_15 {
-        true => Version::V0_15,
-        false => Version::V1_4,
+        true => PrefectVersion::V0_15,
+        false => PrefectVersion::V1_4,
     };
     let rng = &mut Rng::new(seed, number);
     let mut files = BTreeMap::new();
@@ -34,18 +34,18 @@ pub(crate) fn case(seed: u64, number: u64) -> Case {
 }
 
 /// A value that may be odd where it stands; one in six is odd anywhere.
-fn odd(rng: &mut Rng) -> Tree {
+fn odd(rng: &mut Rng) -> YamlNode {
     let stock = if rng.one_in(6) { quirks::NODES } else { quirks::VALUES_OF_ALL_KINDS };
-    let node = Tree::raw(rng.choose(stock));
+    let node = YamlNode::raw(rng.choose(stock));
     match rng.below(8) {
-        0 => Tree::List(vec![node, Tree::raw(rng.choose(quirks::NODES))]),
-        1 => Tree::map([
+        0 => YamlNode::List(vec![node, YamlNode::raw(rng.choose(quirks::NODES))]),
+        1 => YamlNode::map([
             (rng.choose(quirks::KEYS), node),
-            (rng.choose(quirks::KEYS), Tree::raw(rng.choose(quirks::NODES))),
+            (rng.choose(quirks::KEYS), YamlNode::raw(rng.choose(quirks::NODES))),
         ]),
         2 => {
             let tag = rng.choose(&["!!str", "!!int", "!!map", "!!seq", "!!set", "!", "!own", "&b", "!!null", "!!omap"]);
-            Tree::Of(tag.to_owned(), Box::new(node))
+            YamlNode::Of(tag.to_owned(), Box::new(node))
         }
         _ => node,
     }
@@ -94,102 +94,104 @@ const NAMES: &[&str] = &[
     "prefect__backend",
 ];
 
-fn entry(rng: &mut Rng) -> Tree {
-    let name = ("name", Tree::raw(rng.choose(NAMES)));
+fn entry(rng: &mut Rng) -> YamlNode {
+    let name = ("name", YamlNode::raw(rng.choose(NAMES)));
     match rng.below(4) {
         0 => {
-            let reference = Tree::map([("name", Tree::raw("gh")), ("key", Tree::raw("token"))]);
-            Tree::map([name, ("valueFrom", Tree::map([("secretKeyRef", reference)]))])
+            let reference = YamlNode::map([("name", YamlNode::raw("gh")), ("key", YamlNode::raw("token"))]);
+            YamlNode::map([name, ("valueFrom", YamlNode::map([("secretKeyRef", reference)]))])
         }
-        1 => Tree::map([name, ("value", Tree::raw(rng.choose(quirks::NODES)))]),
-        2 => Tree::map([("value", Tree::text("first")), name]),
-        _ => Tree::map([name, ("value", Tree::text("t"))]),
+        1 => YamlNode::map([name, ("value", YamlNode::raw(rng.choose(quirks::NODES)))]),
+        2 => YamlNode::map([("value", YamlNode::text("first")), name]),
+        _ => YamlNode::map([name, ("value", YamlNode::text("t"))]),
     }
 }
 
-fn entries(rng: &mut Rng) -> Tree {
-    Tree::List((0..rng.below(5)).map(|_| entry(rng)).collect())
+fn entries(rng: &mut Rng) -> YamlNode {
+    YamlNode::List((0..rng.below(5)).map(|_| entry(rng)).collect())
 }
 
-fn container(rng: &mut Rng, name: &str) -> Tree {
-    let mut pairs = vec![("name".to_owned(), Tree::raw(name))];
-    let mut add = |rng: &mut Rng, one_in: usize, key: &str, value: fn(&mut Rng) -> Tree| {
+fn container(rng: &mut Rng, name: &str) -> YamlNode {
+    let mut pairs = vec![("name".to_owned(), YamlNode::raw(name))];
+    let mut add = |rng: &mut Rng, one_in: usize, key: &str, value: fn(&mut Rng) -> YamlNode| {
         if rng.one_in(one_in) {
             let value = value(rng);
             pairs.push((key.to_owned(), value));
         }
     };
-    add(rng, 2, "image", |_| Tree::raw("own/image:1"));
-    add(rng, 4, "imagePullPolicy", |_| Tree::raw("Always"));
-    add(rng, 3, "command", |_| Tree::raw("[tini, --]"));
-    add(rng, 3, "args", |_| Tree::raw("[a]"));
+    add(rng, 2, "image", |_| YamlNode::raw("own/image:1"));
+    add(rng, 4, "imagePullPolicy", |_| YamlNode::raw("Always"));
+    add(rng, 3, "command", |_| YamlNode::raw("[tini, --]"));
+    add(rng, 3, "args", |_| YamlNode::raw("[a]"));
     add(rng, 2, "env", entries);
-    add(rng, 5, "envFrom", |_| Tree::raw("[{secretRef: {name: s}}]"));
+    add(rng, 5, "envFrom", |_| YamlNode::raw("[{secretRef: {name: s}}]"));
     add(rng, 2, "resources", |rng| {
-        let amounts = [("cpu", Tree::raw("100m")), ("memory", Tree::raw("1Gi")), ("nvidia.com/gpu", Tree::raw("1"))];
-        let some = |rng: &mut Rng| Tree::map(amounts.iter().filter(|_| rng.one_in(2)).cloned());
+        let amounts =
+            [("cpu", YamlNode::raw("100m")), ("memory", YamlNode::raw("1Gi")), ("nvidia.com/gpu", YamlNode::raw("1"))];
+        let some = |rng: &mut Rng| YamlNode::map(amounts.iter().filter(|_| rng.one_in(2)).cloned());
         let mut groups = vec![("requests", some(rng)), ("limits", some(rng))];
         groups.retain(|_| !rng.one_in(4));
-        Tree::map(groups)
+        YamlNode::map(groups)
     });
-    add(rng, 5, "volumeMounts", |_| Tree::raw("[{name: v, mountPath: /v}]"));
-    Tree::Map(pairs)
+    add(rng, 5, "volumeMounts", |_| YamlNode::raw("[{name: v, mountPath: /v}]"));
+    YamlNode::Map(pairs)
 }
 
 /// A template as people write them.
-fn job(rng: &mut Rng) -> Tree {
+fn job(rng: &mut Rng) -> YamlNode {
     let mut pod = Vec::new();
     if rng.one_in(3) {
-        pod.push(("serviceAccountName", Tree::raw("own")));
+        pod.push(("serviceAccountName", YamlNode::raw("own")));
     }
     if rng.one_in(3) {
-        pod.push(("imagePullSecrets", Tree::List(vec![Tree::raw("{name: own}")])));
+        pod.push(("imagePullSecrets", YamlNode::List(vec![YamlNode::raw("{name: own}")])));
     }
     if rng.one_in(3) {
-        pod.push(("restartPolicy", Tree::raw("OnFailure")));
+        pod.push(("restartPolicy", YamlNode::raw("OnFailure")));
     }
     if rng.one_in(4) {
-        pod.push(("initContainers", Tree::List(vec![container(rng, "init")])));
+        pod.push(("initContainers", YamlNode::List(vec![container(rng, "init")])));
     }
     let mut containers = vec![container(rng, "flow")];
     if rng.one_in(4) {
         containers.push(container(rng, "sidecar"));
     }
     if !rng.one_in(12) {
-        pod.push(("containers", Tree::List(containers)));
+        pod.push(("containers", YamlNode::List(containers)));
     }
-    let mut template = vec![("spec", Tree::map(pod))];
+    let mut template = vec![("spec", YamlNode::map(pod))];
     if rng.one_in(2) {
-        let labels = ("labels", Tree::map([("team", Tree::raw("x")), ("prefect.io/flow_id", Tree::raw("own"))]));
-        template.insert(0, ("metadata", Tree::map([labels])));
+        let labels =
+            ("labels", YamlNode::map([("team", YamlNode::raw("x")), ("prefect.io/flow_id", YamlNode::raw("own"))]));
+        template.insert(0, ("metadata", YamlNode::map([labels])));
     }
-    let mut job = vec![("apiVersion", Tree::raw("batch/v1")), ("kind", Tree::raw("Job"))];
+    let mut job = vec![("apiVersion", YamlNode::raw("batch/v1")), ("kind", YamlNode::raw("Job"))];
     if rng.one_in(2) {
         let mut metadata = vec![(
             "name",
-            Tree::raw(rng.choose(&["etl", "'1'", "a-name-that-is-much-longer-than-forty-eight-letters"])),
+            YamlNode::raw(rng.choose(&["etl", "'1'", "a-name-that-is-much-longer-than-forty-eight-letters"])),
         )];
         if rng.one_in(2) {
-            metadata.push(("labels", Tree::raw("{app: etl, \"prefect.io/identifier\": own}")));
+            metadata.push(("labels", YamlNode::raw("{app: etl, \"prefect.io/identifier\": own}")));
         }
         if rng.one_in(2) {
-            metadata.push(("annotations", Tree::map([("a/b", Tree::raw(rng.choose(quirks::NODES)))])));
+            metadata.push(("annotations", YamlNode::map([("a/b", YamlNode::raw(rng.choose(quirks::NODES)))])));
         }
         if rng.one_in(3) {
-            metadata.push(("namespace", Tree::raw("flows")));
+            metadata.push(("namespace", YamlNode::raw("flows")));
         }
-        job.push(("metadata", Tree::map(metadata)));
+        job.push(("metadata", YamlNode::map(metadata)));
     }
-    let mut spec = vec![("template", Tree::map(template))];
+    let mut spec = vec![("template", YamlNode::map(template))];
     if rng.one_in(3) {
-        spec.insert(0, ("backoffLimit", Tree::raw("0")));
+        spec.insert(0, ("backoffLimit", YamlNode::raw("0")));
     }
-    job.push(("spec", Tree::map(spec)));
-    Tree::map(job)
+    job.push(("spec", YamlNode::map(spec)));
+    YamlNode::map(job)
 }
 
 /// Changes a tree in one place.
-fn change(rng: &mut Rng, tree: &mut Tree) {
+fn change(rng: &mut Rng, tree: &mut YamlNode) {
     let count = tree.count();
     match rng.below(12) {
         0..=3 => {
@@ -199,7 +201,7 @@ fn change(rng: &mut Rng, tree: &mut Tree) {
                 *node = value;
             } else if let Some(node) = tree.at(&path[..path.len() - 1]) {
                 let node = match node {
-                    Tree::List(items) if !items.is_empty() => &mut items[0],
+                    YamlNode::List(items) if !items.is_empty() => &mut items[0],
                     other => other,
                 };
                 node.set(path[path.len() - 1], value);
@@ -212,13 +214,13 @@ fn change(rng: &mut Rng, tree: &mut Tree) {
             }
         }
         6 => match tree.node(rng.below(count)) {
-            Some(Tree::Map(pairs)) if !pairs.is_empty() => drop(pairs.remove(rng.below(pairs.len()))),
-            Some(Tree::List(items)) if !items.is_empty() => drop(items.remove(rng.below(items.len()))),
-            Some(node) => *node = Tree::raw(""),
+            Some(YamlNode::Map(pairs)) if !pairs.is_empty() => drop(pairs.remove(rng.below(pairs.len()))),
+            Some(YamlNode::List(items)) if !items.is_empty() => drop(items.remove(rng.below(items.len()))),
+            Some(node) => *node = YamlNode::raw(""),
             None => {}
         },
         7 => {
-            if let Some(Tree::Map(pairs)) = tree.node(rng.below(count)) {
+            if let Some(YamlNode::Map(pairs)) = tree.node(rng.below(count)) {
                 let key = match pairs.is_empty() || rng.one_in(2) {
                     true => rng.choose(quirks::KEYS).to_owned(),
                     false => pairs[rng.below(pairs.len())].0.clone(),
@@ -232,19 +234,19 @@ fn change(rng: &mut Rng, tree: &mut Tree) {
             let (first, second) = (rng.below(count), rng.below(count));
             let (first, second) = (first.min(second), first.max(second));
             if let Some(node) = tree.node(second) {
-                *node = Tree::raw("*shared");
+                *node = YamlNode::raw("*shared");
             }
             if let Some(node) = tree.node(first) {
-                *node = Tree::Of("&shared".to_owned(), Box::new(node.clone()));
+                *node = YamlNode::Of("&shared".to_owned(), Box::new(node.clone()));
             }
         }
         9 => {
             let merged = match rng.below(3) {
-                0 => Tree::raw("{env: [{name: M, value: m}], image: m, name: m}"),
-                1 => Tree::raw("[{name: m1, labels: {a: b}}, {name: m2, image: m2}]"),
+                0 => YamlNode::raw("{env: [{name: M, value: m}], image: m, name: m}"),
+                1 => YamlNode::raw("[{name: m1, labels: {a: b}}, {name: m2, image: m2}]"),
                 _ => odd(rng),
             };
-            if let Some(Tree::Map(pairs)) = tree.node(rng.below(count)) {
+            if let Some(YamlNode::Map(pairs)) = tree.node(rng.below(count)) {
                 let at = rng.below(pairs.len() + 1);
                 pairs.insert(at, ("<<".to_owned(), merged));
             }
@@ -262,13 +264,13 @@ fn change(rng: &mut Rng, tree: &mut Tree) {
                     "&x",
                     "!<tag:yaml.org,2002:map>",
                 ]);
-                *node = Tree::Of(tag.to_owned(), Box::new(node.clone()));
+                *node = YamlNode::Of(tag.to_owned(), Box::new(node.clone()));
             }
         }
         _ => {
             let env = entries(rng);
             if let Some(container) = tree.at(&["spec", "template", "spec", "containers"])
-                && let Tree::List(items) = container
+                && let YamlNode::List(items) = container
                 && let Some(first) = items.first_mut()
             {
                 first.set("env", env);
@@ -311,23 +313,23 @@ fn scribble(rng: &mut Rng, text: &mut String) {
     }
 }
 
-fn quoted(values: &[&str], rng: &mut Rng) -> Tree {
-    Tree::text(rng.choose(values))
+fn quoted(values: &[&str], rng: &mut Rng) -> YamlNode {
+    YamlNode::text(rng.choose(values))
 }
 
 /// A mapping of some of these arguments. Where it is odd, one or two have a value that is.
-fn arguments(rng: &mut Rng, known: &[(&str, &[&str])], is_odd: bool) -> Tree {
+fn arguments(rng: &mut Rng, known: &[(&str, &[&str])], is_odd: bool) -> YamlNode {
     let mut pairs = Vec::new();
     for (name, values) in known {
         if rng.one_in(4) {
-            let value = Tree::raw(rng.choose(values));
+            let value = YamlNode::raw(rng.choose(values));
             pairs.push(((*name).to_owned(), if is_odd && rng.one_in(4) { odd(rng) } else { value }));
         }
     }
     if is_odd && rng.one_in(12) {
         pairs.push((rng.choose(quirks::KEYS).to_owned(), odd(rng)));
     }
-    Tree::Map(pairs)
+    YamlNode::Map(pairs)
 }
 
 const RUN_CONFIG: &[(&str, &[&str])] = &[
@@ -342,18 +344,18 @@ const RUN_CONFIG: &[(&str, &[&str])] = &[
     ("labels", &["[l1, l2]", "[]", "ab", "null"]),
 ];
 
-fn run_config(rng: &mut Rng, is_odd: bool, files: &mut BTreeMap<String, String>) -> Tree {
+fn run_config(rng: &mut Rng, is_odd: bool, files: &mut BTreeMap<String, String>) -> YamlNode {
     let mut tree = arguments(rng, RUN_CONFIG, is_odd);
     if rng.one_in(2) {
-        let mut pairs: Vec<(String, Tree)> = Vec::new();
+        let mut pairs: Vec<(String, YamlNode)> = Vec::new();
         for _ in 0..rng.below(4) {
             let value = match rng.below(3) {
-                0 => Tree::raw(rng.choose(quirks::NODES)),
-                _ => Tree::text("rc"),
+                0 => YamlNode::raw(rng.choose(quirks::NODES)),
+                _ => YamlNode::text("rc"),
             };
-            pairs.push((rng.choose(NAMES).to_owned(), if is_odd { value } else { Tree::text("rc") }));
+            pairs.push((rng.choose(NAMES).to_owned(), if is_odd { value } else { YamlNode::text("rc") }));
         }
-        tree.set("env", Tree::Map(pairs));
+        tree.set("env", YamlNode::Map(pairs));
     }
     match rng.below(10) {
         0 => {
@@ -365,7 +367,7 @@ fn run_config(rng: &mut Rng, is_odd: bool, files: &mut BTreeMap<String, String>)
         }
         1 => {
             let text = template(rng, is_odd);
-            tree.set("job_template", Tree::text(&text));
+            tree.set("job_template", YamlNode::text(&text));
         }
         2 => {
             files.insert("own.yaml".to_owned(), template(rng, is_odd));
@@ -378,18 +380,18 @@ fn run_config(rng: &mut Rng, is_odd: bool, files: &mut BTreeMap<String, String>)
                 "file:own.yaml#a",
                 "nope.yaml",
             ]);
-            tree.set("job_template_path", Tree::text(path));
+            tree.set("job_template_path", YamlNode::text(path));
         }
         3 => {
-            if let Tree::Map(pairs) = &mut tree {
+            if let YamlNode::Map(pairs) = &mut tree {
                 pairs.retain(|(name, _)| ["env", "labels"].contains(&name.as_str()) || rng.one_in(8));
             }
-            tree.set("kind", Tree::raw("UniversalRun"));
+            tree.set("kind", YamlNode::raw("UniversalRun"));
         }
         4 if is_odd => {
             tree.set(
                 rng.choose(&["kind", "type"]),
-                Tree::raw(rng.choose(&["LocalRun", "DockerRun", "KubernetesRun", "Nope", "null"])),
+                YamlNode::raw(rng.choose(&["LocalRun", "DockerRun", "KubernetesRun", "Nope", "null"])),
             );
         }
         _ => {}
@@ -412,8 +414,8 @@ const AGENT: &[(&str, &[&str])] = &[
     ("volume_mounts", &["[{name: v, mountPath: /v}]"]),
 ];
 
-fn environ(rng: &mut Rng, is_odd: bool) -> Tree {
-    let mut pairs: Vec<(String, Tree)> = Vec::new();
+fn environ(rng: &mut Rng, is_odd: bool) -> YamlNode {
+    let mut pairs: Vec<(String, YamlNode)> = Vec::new();
     for _ in 0..rng.below(4) + 1 {
         let name = rng.choose(quirks::VARIABLES);
         let value = match is_odd && rng.one_in(20) {
@@ -422,27 +424,27 @@ fn environ(rng: &mut Rng, is_odd: bool) -> Tree {
         };
         pairs.push((name.to_owned(), value));
     }
-    Tree::Map(pairs)
+    YamlNode::Map(pairs)
 }
 
-fn flow(rng: &mut Rng, is_odd: bool) -> Tree {
+fn flow(rng: &mut Rng, is_odd: bool) -> YamlNode {
     let mut pairs = Vec::new();
     if rng.one_in(3) {
-        pairs.push(("id", if is_odd { odd(rng) } else { Tree::text("f10") }));
+        pairs.push(("id", if is_odd { odd(rng) } else { YamlNode::text("f10") }));
     }
     if rng.one_in(2) {
         let number = if is_odd { rng.below(quirks::CORE_VERSIONS.len()) } else { rng.below(6) };
-        pairs.push(("core_version", Tree::raw(quirks::CORE_VERSIONS[number])));
+        pairs.push(("core_version", YamlNode::raw(quirks::CORE_VERSIONS[number])));
     }
     if rng.one_in(2) {
         let number = if is_odd { rng.below(quirks::STORAGES.len()) } else { rng.below(6) };
-        pairs.push(("storage", Tree::raw(quirks::STORAGES[number])));
+        pairs.push(("storage", YamlNode::raw(quirks::STORAGES[number])));
     }
-    Tree::map(pairs)
+    YamlNode::map(pairs)
 }
 
 fn scenario(rng: &mut Rng, is_odd: bool, files: &mut BTreeMap<String, String>) -> String {
-    let mut tree = Tree::Map(Vec::new());
+    let mut tree = YamlNode::Map(Vec::new());
     if rng.one_in(2) {
         tree.set("run_config", run_config(rng, is_odd, files));
     }
@@ -454,16 +456,16 @@ fn scenario(rng: &mut Rng, is_odd: bool, files: &mut BTreeMap<String, String>) -
     }
     if rng.one_in(5) {
         let lines: String = (0..rng.below(2) + 1).map(|_| rng.choose(quirks::CONFIG_LINES)).collect();
-        tree.set("user_config", Tree::text(&lines));
+        tree.set("user_config", YamlNode::text(&lines));
     }
     if rng.one_in(3) {
         tree.set("flow", flow(rng, is_odd));
     }
     if rng.one_in(5) {
-        tree.set("flow_run_id", if is_odd { odd(rng) } else { Tree::text("run-1") });
+        tree.set("flow_run_id", if is_odd { odd(rng) } else { YamlNode::text("run-1") });
     }
     if rng.one_in(8) {
-        tree.set("identifier", Tree::text(rng.choose(&["abcdef01", "short", "longer-than-eight", "é"])));
+        tree.set("identifier", YamlNode::text(rng.choose(&["abcdef01", "short", "longer-than-eight", "é"])));
     }
     if is_odd && rng.one_in(12) {
         change(rng, &mut tree);

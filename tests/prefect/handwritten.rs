@@ -3,12 +3,12 @@
 use crate::answer::Answer;
 use crate::case::{Case, topics};
 use crate::expected::{Expected, PLAIN};
-use crate::oracle::{Oracle, say};
+use crate::oracle::{Oracle, report_line};
 use crate::preview::Preview;
-use crate::side::Side;
+use crate::reference::Reference;
 
 /// What is expected of all of them, by topic.
-pub(crate) fn all_expected(side: &Side) -> Vec<(Vec<Case>, Expected)> {
+pub(crate) fn all_expected(side: &Reference) -> Vec<(Vec<Case>, Expected)> {
     let plain = Expected::read(side, PLAIN.0, None).expect("what is expected of the plain case");
     let read = |(topic, cases): (String, Vec<Case>)| {
         let expected = Expected::read(side, &topic, Some(&plain)).unwrap_or_else(|error| panic!("{topic}: {error}"));
@@ -31,9 +31,9 @@ pub(crate) fn failure(case: &Case, prefect: &Answer, difference: &str, ours: &An
 }
 
 /// Previews are what Prefect makes.
-pub(crate) fn check(side: &Side) {
+pub(crate) fn check(side: &Reference) {
     if std::env::var_os("JOBPLATE_PREFECT_UPDATE").is_some() {
-        return say("LEFT OUT, the hand-written cases: what is expected of them is being written");
+        return report_line("LEFT OUT, the hand-written cases: what is expected of them is being written");
     }
     let mut failures = Vec::new();
     let mut count = 0;
@@ -60,7 +60,7 @@ pub(crate) fn check(side: &Side) {
 }
 
 /// That one process answers thousands of cases is our doing, not Prefect's: it must not show.
-pub(crate) fn check_fresh(side: &Side) {
+pub(crate) fn check_fresh(side: &Reference) {
     let wants_all = std::env::var_os("JOBPLATE_PREFECT_FRESH").is_some_and(|all| all == "all");
     for version in side.versions.iter().copied() {
         let cases: Vec<Case> =

@@ -6,13 +6,13 @@ use regex_lite::Regex;
 
 /// A `datetime.date`, or a `datetime.datetime`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Time {
+pub struct Timestamp {
     date: [u32; 3],
     /// Hour, minute, second, microsecond, and minutes east of Greenwich where they are given; none for a date.
     clock: Option<([u32; 4], Option<i32>)>,
 }
 
-impl Time {
+impl Timestamp {
     /// Reads a timestamp; none where the text is none, or names no day.
     pub fn parse(text: &str) -> Option<Self> {
         static PATTERN: LazyLock<Option<Regex>> = LazyLock::new(|| {
@@ -26,7 +26,7 @@ impl Time {
         if date[0] == 0 || !(1..=12).contains(&date[1]) || !(1..=days(date[0], date[1])).contains(&date[2]) {
             return None;
         }
-        let Some(hour) = number(4) else { return Some(Time { date, clock: None }) };
+        let Some(hour) = number(4) else { return Some(Timestamp { date, clock: None }) };
         let micro = found.get(7).map_or("", |digits| digits.as_str());
         let micro: u32 = format!("{:0<6}", &micro[..micro.len().min(6)]).parse().ok()?;
         let clock = [hour, number(5)?, number(6)?, micro];
@@ -38,11 +38,11 @@ impl Time {
             None => found.get(8).map(|_| 0),
         };
         let fits = clock[0] < 24 && clock[1] < 60 && clock[2] < 60 && east.unwrap_or(0).abs() < 24 * 60;
-        fits.then_some(Time { date, clock: Some((clock, east)) })
+        fits.then_some(Timestamp { date, clock: Some((clock, east)) })
     }
 
     /// The same moment in UTC, if Python has years for it; a time without a zone is taken to be in it.
-    pub fn in_utc(&self) -> Option<Self> {
+    pub fn to_utc(&self) -> Option<Self> {
         let (clock, east) = self.clock.unwrap_or(([0; 4], None));
         let minutes = (clock[0] * 60 + clock[1]) as i32 - east.unwrap_or(0);
         let mut date = self.date;
@@ -53,16 +53,16 @@ impl Time {
         }
         let minutes = minutes.rem_euclid(24 * 60) as u32;
         let clock = Some(([minutes / 60, minutes % 60, clock[2], clock[3]], Some(0)));
-        (1..=9999).contains(&date[0]).then_some(Time { date, clock })
+        (1..=9999).contains(&date[0]).then_some(Timestamp { date, clock })
     }
 
     /// `isoformat()`
-    pub fn iso(&self) -> String {
+    pub fn isoformat(&self) -> String {
         self.print("T")
     }
 
     /// `str()`
-    pub fn text(&self) -> String {
+    pub fn str(&self) -> String {
         self.print(" ")
     }
 
@@ -158,7 +158,7 @@ mod tests {
             ("2001-12-14T24:00:00", None),
             ("2001-12-14T01:00:00+24:00", None),
         ] {
-            assert_eq!(Time::parse(text).map(|time| time.iso()).as_deref(), iso, "{text}");
+            assert_eq!(Timestamp::parse(text).map(|time| time.isoformat()).as_deref(), iso, "{text}");
         }
     }
     #[test]
@@ -175,10 +175,14 @@ mod tests {
             ("2026-04-29T20:00:00-04:00", "2026-04-30T00:00:00+00:00"),
             ("2026-06-15T12:00:00+02:00", "2026-06-15T10:00:00+00:00"),
         ] {
-            assert_eq!(Time::parse(text).and_then(|time| Some(time.in_utc()?.iso())).as_deref(), Some(utc), "{text}");
+            assert_eq!(
+                Timestamp::parse(text).and_then(|time| Some(time.to_utc()?.isoformat())).as_deref(),
+                Some(utc),
+                "{text}"
+            );
         }
         for text in ["0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00"] {
-            assert_eq!(Time::parse(text).and_then(|time| time.in_utc()), None, "{text}");
+            assert_eq!(Timestamp::parse(text).and_then(|time| time.to_utc()), None, "{text}");
         }
     }
 }

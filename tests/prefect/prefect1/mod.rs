@@ -4,8 +4,8 @@ pub(crate) mod generate;
 mod quirks;
 pub(crate) mod table;
 
-use crate::side::ONE;
-use crate::{random, written};
+use crate::reference::PREFECT1;
+use crate::{handwritten, random};
 
 /// Cases of which Prefect makes a Job and jobplate says that it does not follow them, in their order.
 pub(crate) const REFUSED: [&str; 11] = [
@@ -24,15 +24,15 @@ pub(crate) const REFUSED: [&str; 11] = [
 
 #[test]
 fn previews_are_what_prefect_makes() {
-    written::check(&ONE);
+    handwritten::check(&PREFECT1);
 }
 
 #[test]
 fn one_process_answers_as_one_for_each_case_does() {
-    written::check_fresh(&ONE);
+    handwritten::check_fresh(&PREFECT1);
 }
 
 #[test]
 fn prefect_itself_makes_the_same() {
-    random::check(&ONE);
+    random::check(&PREFECT1);
 }

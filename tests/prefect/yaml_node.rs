@@ -2,27 +2,27 @@
 
 /// A node.
 #[derive(Clone, Debug)]
-pub(crate) enum Tree {
+pub(crate) enum YamlNode {
     /// What stands there as it is, on one line or several: a scalar, a flow collection, an alias.
     Raw(String),
-    Map(Vec<(String, Tree)>),
-    List(Vec<Tree>),
+    Map(Vec<(String, YamlNode)>),
+    List(Vec<YamlNode>),
     /// A tag or an anchor, and what it is of.
-    Of(String, Box<Tree>),
+    Of(String, Box<YamlNode>),
 }
 
-impl Tree {
+impl YamlNode {
     pub(crate) fn raw(text: impl Into<String>) -> Self {
-        Tree::Raw(text.into())
+        YamlNode::Raw(text.into())
     }
 
     /// A text in double quotes: it says the same in every dialect.
     pub(crate) fn text(text: &str) -> Self {
-        Tree::Raw(serde_json::Value::String(text.to_owned()).to_string())
+        YamlNode::Raw(serde_json::Value::String(text.to_owned()).to_string())
     }
 
-    pub(crate) fn map<K: Into<String>>(pairs: impl IntoIterator<Item = (K, Tree)>) -> Self {
-        Tree::Map(pairs.into_iter().map(|(key, value)| (key.into(), value)).collect())
+    pub(crate) fn map<K: Into<String>>(pairs: impl IntoIterator<Item = (K, YamlNode)>) -> Self {
+        YamlNode::Map(pairs.into_iter().map(|(key, value)| (key.into(), value)).collect())
     }
 
     pub(crate) fn print(&self) -> String {
@@ -33,7 +33,7 @@ impl Tree {
 
     fn print_to(&self, out: &mut String, indent: usize) {
         match self {
-            Tree::Raw(text) => {
+            YamlNode::Raw(text) => {
                 // Further lines belong to the node.
                 let mut lines = text.split('\n');
                 out.push_str(lines.next().unwrap_or_default());
@@ -46,9 +46,9 @@ impl Tree {
                 }
                 out.push('\n');
             }
-            Tree::Map(pairs) if pairs.is_empty() => out.push_str("{}\n"),
-            Tree::List(items) if items.is_empty() => out.push_str("[]\n"),
-            Tree::Map(pairs) => {
+            YamlNode::Map(pairs) if pairs.is_empty() => out.push_str("{}\n"),
+            YamlNode::List(items) if items.is_empty() => out.push_str("[]\n"),
+            YamlNode::Map(pairs) => {
                 for (position, (key, value)) in pairs.iter().enumerate() {
                     if position > 0 {
                         out.push_str(&" ".repeat(indent));
@@ -58,7 +58,7 @@ impl Tree {
                     value.print_below(out, indent + 2);
                 }
             }
-            Tree::List(items) => {
+            YamlNode::List(items) => {
                 for (position, item) in items.iter().enumerate() {
                     if position > 0 {
                         out.push_str(&" ".repeat(indent));
@@ -67,7 +67,7 @@ impl Tree {
                     item.print_to(out, indent + 2);
                 }
             }
-            Tree::Of(what, node) => {
+            YamlNode::Of(what, node) => {
                 out.push_str(what);
                 node.print_below(out, indent);
             }
@@ -77,8 +77,8 @@ impl Tree {
     /// Behind a key, a tag or an anchor.
     fn print_below(&self, out: &mut String, indent: usize) {
         let is_block = match self {
-            Tree::Map(pairs) => !pairs.is_empty(),
-            Tree::List(items) => !items.is_empty(),
+            YamlNode::Map(pairs) => !pairs.is_empty(),
+            YamlNode::List(items) => !items.is_empty(),
             _ => false,
         };
         if is_block {
@@ -93,42 +93,42 @@ impl Tree {
     /// How many nodes there are, this one among them.
     pub(crate) fn count(&self) -> usize {
         1 + match self {
-            Tree::Raw(_) => 0,
-            Tree::Map(pairs) => pairs.iter().map(|(_, value)| value.count()).sum(),
-            Tree::List(items) => items.iter().map(Tree::count).sum(),
-            Tree::Of(_, node) => node.count(),
+            YamlNode::Raw(_) => 0,
+            YamlNode::Map(pairs) => pairs.iter().map(|(_, value)| value.count()).sum(),
+            YamlNode::List(items) => items.iter().map(YamlNode::count).sum(),
+            YamlNode::Of(_, node) => node.count(),
         }
     }
 
     /// A node by its number, in the order in which they are printed.
-    pub(crate) fn node(&mut self, number: usize) -> Option<&mut Tree> {
+    pub(crate) fn node(&mut self, number: usize) -> Option<&mut YamlNode> {
         let mut left = number;
         self.find(&mut left)
     }
 
-    fn find(&mut self, left: &mut usize) -> Option<&mut Tree> {
+    fn find(&mut self, left: &mut usize) -> Option<&mut YamlNode> {
         if *left == 0 {
             return Some(self);
         }
         *left -= 1;
         match self {
-            Tree::Raw(_) => None,
-            Tree::Map(pairs) => pairs.iter_mut().find_map(|(_, value)| value.find(left)),
-            Tree::List(items) => items.iter_mut().find_map(|item| item.find(left)),
-            Tree::Of(_, node) => node.find(left),
+            YamlNode::Raw(_) => None,
+            YamlNode::Map(pairs) => pairs.iter_mut().find_map(|(_, value)| value.find(left)),
+            YamlNode::List(items) => items.iter_mut().find_map(|item| item.find(left)),
+            YamlNode::Of(_, node) => node.find(left),
         }
     }
 
     /// The node at a path of keys; in a list, its first item.
-    pub(crate) fn at(&mut self, path: &[&str]) -> Option<&mut Tree> {
+    pub(crate) fn at(&mut self, path: &[&str]) -> Option<&mut YamlNode> {
         let mut node = self;
         for key in path {
             node = match node {
-                Tree::List(items) => items.first_mut()?,
+                YamlNode::List(items) => items.first_mut()?,
                 other => other,
             };
             node = match node {
-                Tree::Map(pairs) => &mut pairs.iter_mut().find(|(own, _)| own == key)?.1,
+                YamlNode::Map(pairs) => &mut pairs.iter_mut().find(|(own, _)| own == key)?.1,
                 _ => return None,
             };
         }
@@ -136,8 +136,8 @@ impl Tree {
     }
 
     /// Sets a key of a map, as its last.
-    pub(crate) fn set(&mut self, key: &str, value: Tree) {
-        if let Tree::Map(pairs) = self {
+    pub(crate) fn set(&mut self, key: &str, value: YamlNode) {
+        if let YamlNode::Map(pairs) = self {
             pairs.retain(|(own, _)| own != key);
             pairs.push((key.to_owned(), value));
         }
@@ -146,12 +146,15 @@ impl Tree {
 
 #[test]
 fn trees_print_as_yaml() {
-    let tree = Tree::map([
+    let tree = YamlNode::map([
         (
             "a",
-            Tree::List(vec![Tree::map([("b", Tree::raw("1")), ("c", Tree::List(vec![]))]), Tree::raw("|\n  x\n  y")]),
+            YamlNode::List(vec![
+                YamlNode::map([("b", YamlNode::raw("1")), ("c", YamlNode::List(vec![]))]),
+                YamlNode::raw("|\n  x\n  y"),
+            ]),
         ),
-        ("d", Tree::Of("&x".to_owned(), Box::new(Tree::map([("e", Tree::text("\n"))])))),
+        ("d", YamlNode::Of("&x".to_owned(), Box::new(YamlNode::map([("e", YamlNode::text("\n"))])))),
     ]);
     assert_eq!(tree.print(), "a:\n  - b: 1\n    c: []\n  - |\n      x\n      y\nd: &x\n  e: \"\\n\"\n");
     assert_eq!(tree.count(), 9);

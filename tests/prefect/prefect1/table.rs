@@ -17,8 +17,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::case::{Case, Version, string, strings, versions};
-use crate::side::ONE;
+use crate::case::{Case, PrefectVersion, string, strings, versions};
+use crate::reference::PREFECT1;
 
 const HEAD: &str = "apiVersion: batch/v1\nkind: Job\n";
 const POD: &str = "spec:\n  template:\n    spec:\n";
@@ -29,7 +29,7 @@ pub(crate) fn parse(name: &str, table: &toml::Table) -> Result<Vec<Case>, String
     let mut templates: Vec<Vec<u8>> = Vec::new();
     let mut scenarios: Vec<String> = Vec::new();
     let mut files = BTreeMap::new();
-    let mut of = vec![Version::V1_4];
+    let mut of = vec![PrefectVersion::V1_4];
     let only_one = || format!("{name}: two templates, or two scenarios");
     for (key, value) in table {
         let mut template = Vec::new();
@@ -57,7 +57,7 @@ pub(crate) fn parse(name: &str, table: &toml::Table) -> Result<Vec<Case>, String
                     files.insert(name.clone(), string(text)?);
                 }
             }
-            "prefect" => of = versions(&ONE, value, "both")?,
+            "prefect" => of = versions(&PREFECT1, value, "both")?,
             other => return Err(format!("unknown key {other}")),
         }
         let is_second = !templates.is_empty() && !template.is_empty() || !scenarios.is_empty() && !scenario.is_empty();

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::case::{Case, Version};
-use crate::{one, worker};
+use crate::case::{Case, PrefectVersion};
+use crate::{prefect1, worker};
 
 /// What there is to know of one of them.
-pub(crate) struct Side {
+pub(crate) struct Reference {
     /// As messages call it.
     pub(crate) name: &'static str,
     /// Its folder of cases and expectations.
@@ -18,9 +18,9 @@ pub(crate) struct Side {
     /// The key of a hand-written case that has one.
     pub(crate) key: &'static str,
     /// Versions that are asked in each run. The first is asked of random cases, and measured.
-    pub(crate) versions: &'static [Version],
+    pub(crate) versions: &'static [PrefectVersion],
     /// Versions whose answers are recorded: they are asked where they are, and missed nowhere.
-    pub(crate) recorded: &'static [Version],
+    pub(crate) recorded: &'static [PrefectVersion],
     /// What must not have changed since the expectations were written.
     pub(crate) made_by: &'static [&'static str],
     /// Reads a table of a file of cases.
@@ -37,31 +37,36 @@ pub(crate) struct Side {
     pub(crate) elsewhere: (&'static str, usize),
 }
 
-pub(crate) static ONE: Side = Side {
+pub(crate) static PREFECT1: Reference = Reference {
     name: "Prefect 1",
-    folder: "one",
+    folder: "prefect1",
     driver: "prefect1",
     option: "--prefect",
     key: "prefect",
-    versions: &Version::AGENTS,
+    versions: &PrefectVersion::AGENTS,
     recorded: &[],
     made_by: &["prefect", "pyyaml", "kubernetes"],
-    parse: one::table::parse,
-    random: one::generate::case,
+    parse: prefect1::table::parse,
+    random: prefect1::generate::case,
     count: 2_000,
     least: 300,
-    refused: &one::REFUSED,
+    refused: &prefect1::REFUSED,
     elsewhere: ("../shared/oracles/prefect1", 99),
 };
 
-pub(crate) static WORKER: Side = Side {
+pub(crate) static WORKER: Reference = Reference {
     name: "the worker",
     folder: "worker",
     driver: "prefect3",
     option: "--prefect-kubernetes",
     key: "prefect_kubernetes",
-    versions: &[Version::Worker0_8],
-    recorded: &[Version::Worker0_6, Version::Worker0_5, Version::Worker0_4, Version::Worker0_2],
+    versions: &[PrefectVersion::Worker0_8],
+    recorded: &[
+        PrefectVersion::Worker0_6,
+        PrefectVersion::Worker0_5,
+        PrefectVersion::Worker0_4,
+        PrefectVersion::Worker0_2,
+    ],
     made_by: &["prefect", "prefect-kubernetes", "pydantic", "jsonpatch", "python-slugify", "text-unidecode"],
     parse: worker::table::parse,
     random: worker::generate::case,
@@ -71,19 +76,19 @@ pub(crate) static WORKER: Side = Side {
     elsewhere: ("../shared/oracles/prefect3", 153),
 };
 
-impl Side {
-    pub(crate) const ALL: [&'static Side; 2] = [&ONE, &WORKER];
+impl Reference {
+    pub(crate) const ALL: [&'static Reference; 2] = [&PREFECT1, &WORKER];
 
     /// The side of a version.
-    pub(crate) fn of(version: Version) -> &'static Side {
-        match ONE.versions.contains(&version) {
-            true => &ONE,
+    pub(crate) fn of(version: PrefectVersion) -> &'static Reference {
+        match PREFECT1.versions.contains(&version) {
+            true => &PREFECT1,
             false => &WORKER,
         }
     }
 
     /// All its versions, the first one first.
-    pub(crate) fn all(&self) -> impl Iterator<Item = Version> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = PrefectVersion> {
         self.versions.iter().chain(self.recorded).copied()
     }
 

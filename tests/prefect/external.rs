@@ -8,16 +8,16 @@ use std::path::Path;
 use serde_yaml::{Mapping, Value};
 
 use crate::answer::Answer;
-use crate::case::{Case, Version};
+use crate::case::{Case, PrefectVersion};
+use crate::handwritten::failure;
 use crate::json::Json;
-use crate::oracle::say;
+use crate::oracle::report_line;
 use crate::preview::{Preview, beside};
-use crate::side::{ONE, Side, WORKER};
-use crate::written::failure;
+use crate::reference::{PREFECT1, Reference, WORKER};
 
 #[test]
 fn cases_from_elsewhere() {
-    hold(&ONE, read_one);
+    hold(&PREFECT1, read_one);
 }
 
 #[test]
@@ -25,10 +25,13 @@ fn cases_of_workers_from_elsewhere() {
     hold(&WORKER, read_worker);
 }
 
-fn hold(side: &Side, read: fn(&str, Mapping, &Path) -> Case) {
+fn hold(side: &Reference, read: fn(&str, Mapping, &Path) -> Case) {
     let (folder, count) = side.elsewhere;
     let Some(folder) = beside(folder) else {
-        return say(&format!("LEFT OUT, the cases from elsewhere of {}: no {folder} beside the package", side.name));
+        return report_line(&format!(
+            "LEFT OUT, the cases from elsewhere of {}: no {folder} beside the package",
+            side.name
+        ));
     };
     let cases = folder.join("cases");
     let expected = [folder.join("expected.json"), cases.join("expected.json")];
@@ -69,7 +72,7 @@ fn read_one(name: &str, mut scenario: Mapping, _: &Path) -> Case {
     let scenario = if scenario == Mapping::new() { String::new() } else { quoted(&Value::Mapping(scenario)) };
     Case {
         name: name.to_owned(),
-        version: Version::V1_4,
+        version: PrefectVersion::V1_4,
         template: text.map(String::into_bytes),
         scenario: Some(scenario),
         files: BTreeMap::new(),
@@ -88,7 +91,7 @@ fn read_worker(name: &str, mut scenario: Mapping, folder: &Path) -> Case {
     };
     Case {
         name: name.to_owned(),
-        version: Version::Worker0_8,
+        version: PrefectVersion::Worker0_8,
         template: Some(template.into_bytes()),
         scenario: Some(quoted(&Value::Mapping(scenario))),
         files: BTreeMap::new(),
