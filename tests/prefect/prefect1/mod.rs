@@ -9,17 +9,17 @@ use crate::{handwritten, random};
 
 /// Cases of which Prefect makes a Job and jobplate says that it does not follow them, in their order.
 pub(crate) const REFUSED: [&str; 11] = [
-    "names-of-characters 1",
-    "names-of-characters 2",
-    "halves-of-characters 1",
-    "halves-of-characters 2",
-    "halves-of-characters 3",
-    "block-alone 2",
+    "unicode-name-escapes 1",
+    "unicode-name-escapes 2",
+    "surrogates 1",
+    "surrogates 2",
+    "surrogates 3",
+    "edge-case-block-scalars 2",
     "tags",
-    "tags-alone 38",
+    "edge-case-tags 38",
     "directives",
-    "a-tag-directive-for-one-mark",
-    "other-ends-of-lines",
+    "tag-directive-for-primary-handle",
+    "unicode-line-breaks",
 ];
 
 #[test]
