@@ -27,7 +27,7 @@ use crate::ui::invocation::Invocation;
 fn main() -> ExitCode {
     // Its own name first.
     let args: Vec<OsString> = std::env::args_os().collect();
-    let invocation = Invocation::of(args.first());
+    let invocation = Invocation::from_program(args.first());
     hide_panics(invocation);
     let mut ui = Ui::from_environment(invocation, command_line);
     if invocation == Invocation::KubectlCompletion {
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
     if let Some(shell) = completion::asking_shell() {
         return completion::for_shell(&shell, &args, &ui);
     }
-    ui.empty_error_file();
+    ui.truncate_error_file();
     commands::run(&args, &mut ui)
 }
 
@@ -46,7 +46,7 @@ fn hide_panics(invocation: Invocation) {
         let place = panic.location().map_or(String::new(), |at| format!(" ({}:{})", at.file(), at.line()));
         let error = Error::new(ErrorKind::Internal, format!("a bug in jobplate{place}; nothing more was written"))
             .hint("please report this place with the command, without any secrets");
-        let _ = Ui::from_environment(invocation, command_line).fail(&error);
+        let _ = Ui::from_environment(invocation, command_line).report_failure(&error);
         std::process::exit(i32::from(ErrorKind::Internal.exit_code()));
     }));
 }

@@ -27,7 +27,7 @@ use self::github::{Workflow, escape_workflow_commands};
 use self::invocation::Invocation;
 
 /// Bytes that are gathered before they are written.
-const BUFFER: usize = 64 * 1024;
+const BUFFER_SIZE: usize = 64 * 1024;
 
 /// The name of the plugin for Helm 4 (`integrations/helm/plugin.yaml`).
 const HELM_PLUGIN: &str = "jobplate";
@@ -94,8 +94,8 @@ impl Ui {
     pub(crate) fn print(&self, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<ExitCode> {
         let print = || {
             // Not `io::stdout()`: it looks for line breaks in all that goes through it.
-            let out = stdout().map_err(|error| output_error(&error))?;
-            let mut out = BufWriter::with_capacity(BUFFER, out);
+            let out = unbuffered_stdout().map_err(|error| output_error(&error))?;
+            let mut out = BufWriter::with_capacity(BUFFER_SIZE, out);
             write(&mut out)?;
             out.flush().map_err(|error| output_error(&error))
         };
@@ -129,8 +129,8 @@ impl Ui {
     }
 
     /// Writes a note to standard error, unless notes are left out.
-    pub(crate) fn note(&self, note: impl Into<Message>) {
-        self.write_notes(&diagnostic::render_note(&self.text(&note.into())));
+    pub(crate) fn write_note(&self, note: impl Into<Message>) {
+        self.write_notes(&diagnostic::render_note(&self.render_message(&note.into())));
     }
 
     /// Writes notes and warnings, as `diagnostic` formats them, to standard error, unless notes are left out.
@@ -141,8 +141,8 @@ impl Ui {
     }
 
     /// Returns the text of a message, in which the program has the name by which the user calls it.
-    pub(crate) fn text(&self, message: &Message) -> String {
-        message.with_program(self.invocation.name())
+    pub(crate) fn render_message(&self, message: &Message) -> String {
+        message.with_program(self.invocation.program_name())
     }
 
     /// Writes to standard error. A closed standard error does not stop the program.
@@ -155,12 +155,12 @@ impl Ui {
     }
 
     /// Reports an error to whoever may read it, and returns the exit code.
-    pub(crate) fn fail(&self, error: &Error) -> ExitCode {
+    pub(crate) fn report_failure(&self, error: &Error) -> ExitCode {
         if error.kind() != ErrorKind::ClosedOutput {
             let helm = "to see it without Helm: helm template RELEASE CHART | "
                 + ProgramName
                 + " post-render, with the same arguments";
-            let helm = self.is_helm_plugin.then(|| diagnostic::render_note(&self.text(&helm)));
+            let helm = self.is_helm_plugin.then(|| diagnostic::render_note(&self.render_message(&helm)));
             self.report_error(error, &helm.unwrap_or_default());
         }
         ExitCode::from(error.kind().exit_code())
@@ -168,7 +168,7 @@ impl Ui {
 
     /// Reports an error, and something about it, on standard error and to those who do not read that.
     pub(crate) fn report_error(&self, error: &Error, more: &str) {
-        let text = diagnostic::render_error(error, self.invocation.name(), &self.documents) + more;
+        let text = diagnostic::render_error(error, self.invocation.program_name(), &self.documents) + more;
         self.write_stderr(&text);
         self.write_error_file(&anstream::adapter::strip_str(&text).to_string());
         if let Some(workflow) = &self.github {
@@ -198,7 +198,7 @@ impl Ui {
 
     /// Empties an error file in which an error is: what is in it afterwards is of this run. Whatever else somebody
     /// may have named stays as it is.
-    pub(crate) fn empty_error_file(&self) {
+    pub(crate) fn truncate_error_file(&self) {
         let Some(path) = &self.error_file else { return };
         let mut start = [0; 6];
         let is_error = !Path::new(path).starts_with("/dev")
@@ -266,7 +266,7 @@ impl DiffOutput<'_> {
 }
 
 /// Ignores that nobody reads any more what was only to be reported: it does not change what is done.
-pub(crate) fn unless_closed(printed: Result<ExitCode>) -> Result<()> {
+pub(crate) fn ignore_closed_output(printed: Result<ExitCode>) -> Result<()> {
     match printed {
         Err(error) if error.kind() != ErrorKind::ClosedOutput => Err(error),
         _ => Ok(()),
@@ -275,18 +275,18 @@ pub(crate) fn unless_closed(printed: Result<ExitCode>) -> Result<()> {
 
 /// Ends the process at once, as interrupted.
 #[cfg(feature = "cluster")]
-pub(crate) fn end_interrupted() {
+pub(crate) fn exit_interrupted() {
     std::process::exit(i32::from(ErrorKind::Interrupted.exit_code()));
 }
 
 #[cfg(unix)]
-fn stdout() -> io::Result<File> {
+fn unbuffered_stdout() -> io::Result<File> {
     use std::os::fd::AsFd;
     Ok(File::from(io::stdout().as_fd().try_clone_to_owned()?))
 }
 
 #[cfg(not(unix))]
-fn stdout() -> io::Result<io::Stdout> {
+fn unbuffered_stdout() -> io::Result<io::Stdout> {
     Ok(io::stdout())
 }
 

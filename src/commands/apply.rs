@@ -11,15 +11,15 @@ use jobplate_diagnostic::{Error, ProgramName, Result};
 use serde::Serialize;
 
 use super::definition::Command;
-use crate::shared::choice::{Choice, ChoiceParser, candidates};
-use crate::shared::cluster_args::{AGES, ClusterArgs, duration, manifests};
-use crate::shared::documents::Rendered;
-use crate::shared::edit_args::{ManifestArgs, Manifests};
-use crate::shared::edits;
-use crate::shared::no_match::Matching;
+use crate::shared::choice::{Choice, ChoiceParser, value_candidates};
+use crate::shared::cluster_args::{ClusterArgs, MAX_DURATION, parse_duration, resolve_manifests};
+use crate::shared::edit_args::{ManifestArgs, RenderRequest};
+use crate::shared::edit_report;
+use crate::shared::no_match::MatchPolicy;
 use crate::shared::plan::plan;
-use crate::ui::events::Terminal;
-use crate::ui::{Ui, unless_closed};
+use crate::shared::rendered_documents::RenderedDocuments;
+use crate::ui::events::ProgressReporter;
+use crate::ui::{Ui, ignore_closed_output};
 
 #[derive(Args)]
 pub(crate) struct ApplyArgs {
@@ -43,7 +43,7 @@ struct HowArgs {
         require_equals = true,
         default_missing_value = "",
         value_parser = ChoiceParser::<DryRun>::new(),
-        add = ArgValueCandidates::new(candidates::<DryRun>)
+        add = ArgValueCandidates::new(value_candidates::<DryRun>)
     )]
     dry_run: Choice<DryRun>,
     /// For a Job whose pod template differs: fail, recreate, new-name, skip
@@ -52,7 +52,7 @@ struct HowArgs {
         value_name = "POLICY",
         default_value = "fail",
         value_parser = ChoiceParser::<Policy>::new(),
-        add = ArgValueCandidates::new(candidates::<Policy>)
+        add = ArgValueCandidates::new(value_candidates::<Policy>)
     )]
     on_immutable: Choice<Policy>,
     /// Let --on-immutable=recreate delete a Job that is running
@@ -76,7 +76,7 @@ struct HowArgs {
         long,
         value_name = "FORMAT",
         value_parser = ChoiceParser::<Format>::new(),
-        add = ArgValueCandidates::new(candidates::<Format>)
+        add = ArgValueCandidates::new(value_candidates::<Format>)
     )]
     output: Option<Choice<Format>>,
 }
@@ -84,7 +84,7 @@ struct HowArgs {
 /// `apply`, with everything decided.
 struct Apply {
     /// What is rendered.
-    manifests: Manifests,
+    request: RenderRequest,
     /// The session.
     session: SessionOptions,
     /// How to apply.
@@ -128,8 +128,8 @@ impl ApplyArgs {
     /// Resolves what the arguments mean.
     fn resolve(self) -> Result<Apply> {
         let HowArgs { dry_run, on_immutable, recreate_running, no_preflight, wait, logs, timeout, output } = self.how;
-        let mut manifests = manifests(self.manifests, &self.cluster)?;
-        let dry_run = match dry_run.or("`--dry-run` is `server` or `none`")? {
+        let mut request = resolve_manifests(self.manifests, &self.cluster)?;
+        let dry_run = match dry_run.require("`--dry-run` is `server` or `none`")? {
             DryRun::None => false,
             DryRun::Server => true,
             DryRun::Client => {
@@ -139,11 +139,11 @@ impl ApplyArgs {
             DryRun::Missing => return Err(Error::usage("`--dry-run` needs a value").hint("write --dry-run=server")),
         };
         let running = recreate_running;
-        let on_immutable = match on_immutable.or("`--on-immutable` is `fail`, `recreate`, `new-name` or `skip`")? {
+        let on_immutable = match on_immutable.require("`--on-immutable` is `fail`, `recreate`, `new-name` or `skip`")? {
             Policy::Fail => OnImmutable::Fail,
             Policy::Recreate => OnImmutable::Recreate { include_running: running },
             Policy::NewName => {
-                manifests.injection.metadata.hash = true;
+                request.injection.metadata.hash = true;
                 OnImmutable::Fail
             }
             Policy::Skip => OnImmutable::Skip,
@@ -151,9 +151,9 @@ impl ApplyArgs {
         if running && !matches!(on_immutable, OnImmutable::Recreate { .. }) {
             return Err(Error::usage("`--recreate-running` needs `--on-immutable=recreate`"));
         }
-        let format = output.map(|format| format.or("`--output` is `name` or `json`")).transpose();
+        let format = output.map(|format| format.require("`--output` is `name` or `json`")).transpose();
         let format = format.map_err(|error| error.hint("`" + ProgramName + " render` prints manifests"))?;
-        let timeout = duration("--timeout", &timeout)?.unwrap_or(AGES);
+        let timeout = parse_duration("--timeout", &timeout)?.unwrap_or(MAX_DURATION);
         let wait = (wait || logs).then_some(WaitOptions { follow_logs: logs });
         let options = ApplyOptions {
             dry_run,
@@ -164,7 +164,7 @@ impl ApplyArgs {
             wait,
             timeout,
         };
-        Ok(Apply { manifests, session: self.cluster.session()?, options, format })
+        Ok(Apply { request, session: self.cluster.resolve_session()?, options, format })
     }
 }
 
@@ -191,16 +191,16 @@ Exit codes: 0 done, 2 input, 3 refused or unreachable, 4 the Job failed, 5 out o
     /// Runs the command; the exit code is that of the first failure.
     fn run(self, ui: &mut Ui) -> Result<ExitCode> {
         ui.verbose = self.cluster.verbose;
-        let Apply { manifests, session, options, format } = self.resolve()?;
-        ui.quiet = manifests.quiet;
-        let mut rendering = plan(&manifests, Matching::must_if(manifests.injection.needs_target()), ui)?;
-        let edits = edits::find(&mut rendering, &manifests, ui)?;
-        let injection = &manifests.injection;
+        let Apply { request, session, options, format } = self.resolve()?;
+        ui.quiet = request.quiet;
+        let mut rendering = plan(&request, MatchPolicy::required_if(request.injection.needs_target()), ui)?;
+        let edits = edit_report::prepare(&mut rendering, &request, ui)?;
+        let injection = &request.injection;
         let named = (options.take_over || !injection.unset.is_empty()).then_some(injection);
-        let documents = Rendered::new(&mut rendering, named, options.take_over);
-        let terminal = Terminal::new(ui);
-        let report = jobplate_cluster::apply(documents, &session, &options, &terminal);
-        terminal.clear();
+        let documents = RenderedDocuments::new(&mut rendering, named, options.take_over);
+        let progress = ProgressReporter::new(ui);
+        let report = jobplate_cluster::apply(documents, &session, &options, &progress);
+        progress.clear();
         let report = report?;
         print(&report, format, ui)?;
         if let Some(workflow) = ui.github() {
@@ -209,7 +209,7 @@ Exit codes: 0 done, 2 input, 3 refused or unreachable, 4 the Job failed, 5 out o
             workflow.report_outcomes(outcomes, report.dry_run);
         }
         let is_done = !report.dry_run && report.failure.is_none();
-        let told = edits::tell(
+        let told = edit_report::emit(
             edits,
             if is_done { EditStatus::Applied } else { EditStatus::Previewed },
             Ok(ExitCode::SUCCESS),
@@ -246,7 +246,7 @@ fn print(done: &Report, format: Option<Format>, ui: &Ui) -> Result<()> {
             text = serde_json::to_string_pretty(&printed).unwrap_or_default() + "\n";
         }
     }
-    unless_closed(ui.print_text(&text))
+    ignore_closed_output(ui.print_text(&text))
 }
 
 /// An object of the report, for programs.

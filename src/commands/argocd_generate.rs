@@ -19,12 +19,12 @@ use serde::Deserialize;
 
 use super::definition::{Command, arguments};
 use super::render::{RenderArgs, print_all};
-use crate::shared::edit_args::{Manifests, Naming, STDIN};
-use crate::shared::edits;
-use crate::shared::inputs::{self, SPECS};
-use crate::shared::no_match::Matching;
+use crate::shared::edit_args::{RenderRequest, STDIN, TargetSyntax};
+use crate::shared::edit_report;
+use crate::shared::inputs::{self, DEFAULT_SPEC_FILES};
+use crate::shared::no_match::MatchPolicy;
 use crate::shared::plan::plan_sources;
-use crate::shared::usage::without_values;
+use crate::shared::usage::redact_values;
 use crate::ui::Ui;
 
 /// The parameters, and what they take: but for [`FILES`] they are flags.
@@ -92,49 +92,49 @@ impl Command for ArgocdGenerateArgs {
 
     fn run(self, ui: &mut Ui) -> Result<ExitCode> {
         let root = repository();
-        let manifests = manifests(root.as_deref())?;
-        let sources = inputs::open(&manifests)?;
+        let request = request(root.as_deref())?;
+        let sources = inputs::open_inputs(&request)?;
         // Files of a folder may be links.
         sources.iter().filter_map(InputSource::path).try_for_each(|file| check_inside(file, root.as_deref()))?;
-        let mut rendering = plan_sources(sources, &manifests, Matching::Must, ui)?;
+        let mut rendering = plan_sources(sources, &request, MatchPolicy::Required, ui)?;
         check_objects(&mut rendering)?;
-        let edits = edits::find(&mut rendering, &manifests, ui)?;
+        let report = edit_report::prepare(&mut rendering, &request, ui)?;
         let done = print_all(&mut rendering, ui);
-        edits::tell(edits, EditStatus::Applied, done, ui)
+        edit_report::emit(report, EditStatus::Applied, done, ui)
     }
 }
 
 /// What the folder and the parameters ask for.
-fn manifests(root: Option<&Path>) -> Result<Manifests> {
+fn request(root: Option<&Path>) -> Result<RenderRequest> {
     let given = match env::var("ARGOCD_APP_PARAMETERS") {
         Ok(given) => given,
         Err(env::VarError::NotPresent) => String::new(),
         Err(env::VarError::NotUnicode(_)) => return Err(no_parameters()),
     };
-    let words = words(&given, SPECS.into_iter().find(|spec| Path::new(spec).exists()))?;
+    let words = words(&given, DEFAULT_SPEC_FILES.into_iter().find(|spec| Path::new(spec).exists()))?;
     // Read before it is known what is in them.
     let mut specs = words.iter().filter_map(|word| word.strip_prefix("--spec="));
     specs.try_for_each(|spec| check_inside(Path::new(spec), root))?;
     let args = arguments::<RenderArgs>(words).map_err(|usage| {
-        let text = without_values(usage).to_string();
+        let text = redact_values(usage).to_string();
         let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
         Error::usage(first).hint("a parameter is the flag of `" + ProgramName + " render` of the same name")
     })?;
-    let mut manifests = args
+    let mut request = args
         .resolve()
         .map_err(|error| match error.message().starts_with("no input") {
             true => no_files(),
             false => error,
         })?
-        .manifests;
-    manifests.naming = Naming::Parameters;
-    for input in &manifests.inputs {
+        .request;
+    request.target_syntax = TargetSyntax::Parameters;
+    for input in &request.inputs {
         if input == STDIN {
             return Err(Error::usage("Argo CD gives a plugin no standard input (`-`)").hint("name files"));
         }
         check_inside(Path::new(input), root)?;
     }
-    Ok(manifests)
+    Ok(request)
 }
 
 fn no_files() -> Error {
@@ -144,7 +144,7 @@ fn no_files() -> Error {
         false => "",
     };
     Error::usage("no input is named")
-        .hint(format!("name files under `inputs` in {}, or in the parameter `{FILES}`{other}", SPECS[0]))
+        .hint(format!("name files under `inputs` in {}, or in the parameter `{FILES}`{other}", DEFAULT_SPEC_FILES[0]))
 }
 
 fn no_parameters() -> Error {

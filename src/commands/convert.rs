@@ -11,8 +11,8 @@ use jobplate_prefect::pyvalue::{serialize, yaml};
 use jobplate_prefect::worker::{template_source as base_job_template, values};
 
 use super::definition::Command;
-use crate::shared::one_template::{no_input, report};
-use crate::shared::whole::Whole;
+use crate::shared::input_reader::InputReader;
+use crate::shared::preview_common::{no_input_error, report_notes};
 use crate::ui::Ui;
 
 #[derive(Args)]
@@ -71,14 +71,14 @@ Exit codes: 0 done, 2 input, or what can't be converted"
     /// Prints the base job template, and says what of the job template has no place in it.
     fn run(self, ui: &mut Ui) -> Result<ExitCode> {
         ui.quiet = self.output.quiet;
-        let mut files = Whole::default();
+        let mut files = InputReader::default();
         let mut arena = Arena::default();
-        let Some(name) = self.template.as_deref().or(self.filename.as_deref()) else { return Err(no_input()) };
-        let source = template_source::find_in_config_map(files.text(name, true)?)?;
+        let Some(name) = self.template.as_deref().or(self.filename.as_deref()) else { return Err(no_input_error()) };
+        let source = template_source::find_in_config_map(files.read_source(name, true)?)?;
         let job = yaml::load(&mut arena, &source)?;
         let on = match &self.from_default {
             Some(name) => {
-                let source = files.text(name, false)?;
+                let source = files.read_source(name, false)?;
                 // What is none is refused there, in words about what a conversion needs.
                 Some(match base_job_template::is_base_job_template(&source.text) {
                     true => base_job_template::read(&mut arena, &source)?,
@@ -93,7 +93,7 @@ Exit codes: 0 done, 2 input, or what can't be converted"
             Format::Json => serialize::to_json(template),
             Format::Yaml => serialize::to_yaml(template),
         };
-        report(&made.notes, ui);
+        report_notes(&made.notes, ui);
         ui.print_text(&printed)
     }
 }

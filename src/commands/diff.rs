@@ -9,14 +9,14 @@ use jobplate_cluster::Difference;
 use jobplate_diagnostic::{ErrorKind, Result};
 
 use super::definition::Command;
-use crate::shared::cluster_args::{ClusterArgs, manifests};
-use crate::shared::documents::Rendered;
+use crate::shared::cluster_args::{ClusterArgs, resolve_manifests};
 use crate::shared::edit_args::ManifestArgs;
-use crate::shared::edits;
-use crate::shared::no_match::Matching;
+use crate::shared::edit_report;
+use crate::shared::no_match::MatchPolicy;
 use crate::shared::plan::plan;
-use crate::ui::events::Terminal;
-use crate::ui::{Ui, unless_closed};
+use crate::shared::rendered_documents::RenderedDocuments;
+use crate::ui::events::ProgressReporter;
+use crate::ui::{Ui, ignore_closed_output};
 
 #[derive(Args)]
 pub(crate) struct DiffArgs {
@@ -42,25 +42,25 @@ Exit codes: 0 nothing differs, 1 something does, 2 input, 3 refused or unreachab
 
     /// Runs the command: exit code 1 if there are differences.
     fn run(self, ui: &mut Ui) -> Result<ExitCode> {
-        let manifests = manifests(self.manifests, &self.cluster)?;
+        let request = resolve_manifests(self.manifests, &self.cluster)?;
         let ClusterArgs { force_conflicts: force, take_over, verbose, .. } = self.cluster;
-        ui.quiet = manifests.quiet;
+        ui.quiet = request.quiet;
         ui.verbose = verbose;
-        let session = self.cluster.session()?;
-        let mut rendering = plan(&manifests, Matching::must_if(manifests.injection.needs_target()), ui)?;
-        let edits = edits::find(&mut rendering, &manifests, ui)?;
-        let documents = Rendered::new(&mut rendering, take_over.then_some(&manifests.injection), take_over);
-        let terminal = Terminal::new(ui);
+        let session = self.cluster.resolve_session()?;
+        let mut rendering = plan(&request, MatchPolicy::required_if(request.injection.needs_target()), ui)?;
+        let report = edit_report::prepare(&mut rendering, &request, ui)?;
+        let documents = RenderedDocuments::new(&mut rendering, take_over.then_some(&request.injection), take_over);
+        let progress = ProgressReporter::new(ui);
         let (mut differs, mut failure) = (false, None);
         let told = ui.print_diff(|out| {
-            failure = jobplate_cluster::diff(documents, &session, force, take_over, &terminal, |difference| {
+            failure = jobplate_cluster::diff(documents, &session, force, take_over, &progress, |difference| {
                 let Difference { object, file, before, after, immutable } = difference;
                 if before == after {
                     return Ok(());
                 }
                 differs = true;
                 if *immutable {
-                    terminal.tell_note(&format!(
+                    progress.write_note(&format!(
                         "{object} is a Job with another pod template: applying needs --on-immutable"
                     ));
                 }
@@ -69,8 +69,8 @@ Exit codes: 0 nothing differs, 1 something does, 2 input, 3 refused or unreachab
             })?;
             Ok(())
         });
-        unless_closed(told)?;
+        ignore_closed_output(told)?;
         let code = ExitCode::from(failure.map_or(u8::from(differs), ErrorKind::exit_code));
-        edits::tell(edits, EditStatus::Previewed, Ok(code), ui)
+        edit_report::emit(report, EditStatus::Previewed, Ok(code), ui)
     }
 }

@@ -16,9 +16,9 @@ use jobplate_diagnostic::{Error, LineIndex, ProgramName, Result, describe_io_err
 use jobplate_yaml::{Child, Document, Documents, Editor, Node, NodeArena, NodeKind, StrictMap, Value};
 
 use super::definition::Command;
-use crate::shared::edit_args::{EditArgs, Manifests, Naming};
-use crate::shared::edits::{self, Edits};
-use crate::shared::no_match::Matching;
+use crate::shared::edit_args::{EditArgs, RenderRequest, TargetSyntax};
+use crate::shared::edit_report::{self, EditReport};
+use crate::shared::no_match::MatchPolicy;
 use crate::shared::plan::plan_sources;
 use crate::ui::Ui;
 
@@ -43,16 +43,16 @@ pub(crate) struct KrmArgs {
 
 impl KrmArgs {
     /// Resolves what the arguments mean, laid over what the function's own configuration says.
-    fn resolve(self, config: Option<Layer>) -> Result<Manifests> {
-        let manifests = self.edit.of_a_stranger(config, self.namespace, Naming::FunctionConfig)?;
-        if manifests.injection.is_empty() {
+    fn resolve(self, config: Option<Layer>) -> Result<RenderRequest> {
+        let request = self.edit.require_explicit_targets(config, self.namespace, TargetSyntax::FunctionConfig)?;
+        if request.injection.is_empty() {
             return Err(Error::usage("nothing to set is given").hint(
                 "say what is to be put in, in the `spec` of the functionConfig; `"
                     + ProgramName
                     + " schema` has its keys",
             ));
         }
-        Ok(manifests)
+        Ok(request)
     }
 }
 
@@ -75,7 +75,7 @@ impl Command for KrmArgs {
             // Nothing of it is printed before all is well.
             Ok((rendered, edits)) => {
                 let done = ui.print(|out| out.write_all(&rendered).map_err(|error| output_error(&error)));
-                edits::tell(edits, EditStatus::Applied, done, ui)
+                edit_report::emit(edits, EditStatus::Applied, done, ui)
             }
             Err(error) => {
                 // Whoever piped it in reads the reason there; a person reads standard error.
@@ -163,14 +163,14 @@ fn render(
     list: Document<'_>,
     in_list: &dyn Fn(Error) -> Error,
     ui: &mut Ui,
-) -> Result<(Vec<u8>, Option<Edits>)> {
+) -> Result<(Vec<u8>, Option<EditReport>)> {
     let config = list.root().get_first("functionConfig").filter(|config| !config.is_null());
     let config = config.map(|config| spec::parse_node(config, args.edit.allow_plaintext())).transpose();
-    let manifests = args.resolve(config.map_err(in_list)?)?;
-    ui.quiet = manifests.quiet;
+    let request = args.resolve(config.map_err(in_list)?)?;
+    ui.quiet = request.quiet;
     let source = InputSource::spool("-".to_owned(), text.as_bytes())?;
-    let mut rendering = plan_sources(vec![source], &manifests, Matching::OrNoObject, ui)?;
-    let edits = edits::find(&mut rendering, &manifests, ui)?;
+    let mut rendering = plan_sources(vec![source], &request, MatchPolicy::RequiredIfAnyObject, ui)?;
+    let edits = edit_report::prepare(&mut rendering, &request, ui)?;
     let mut rendered = Vec::new();
     rendering.write_input(0, &mut rendered)?;
     Ok((rendered, edits))
@@ -200,7 +200,7 @@ fn with_result(list: Document<'_>, error: &Error, ui: &Ui) -> Option<String> {
 
 /// An error as a result: what is wrong, and with which object.
 fn result(list: Document<'_>, error: &Error, ui: &Ui) -> Value {
-    let hint = error.hint_message().map(|hint| format!("\nhint: {}", ui.text(hint))).unwrap_or_default();
+    let hint = error.hint_message().map(|hint| format!("\nhint: {}", ui.render_message(hint))).unwrap_or_default();
     let message = format!("{}{hint}", error.message());
     let mut entries = vec![("message", Value::string(&message)), ("severity", Value::name("error"))];
     if let Some((object, path)) = about(list, error) {

@@ -31,7 +31,7 @@ impl Command for ManArgs {
 
     /// Prints the page of a command, or that of the program.
     fn run(self, ui: &mut Ui) -> Result<ExitCode> {
-        let mut program = (ui.command_line)(ui.invocation.name()).disable_help_subcommand(true);
+        let mut program = (ui.command_line)(ui.invocation.program_name()).disable_help_subcommand(true);
         program.build();
         let page = match self.command {
             None => program,

@@ -43,7 +43,7 @@ use clap::{ArgMatches, Args as _, FromArgMatches as _, Parser};
 use jobplate_diagnostic::{Error, ErrorKind};
 
 use self::definition::{Definition, Failure};
-use crate::shared::usage::{explain, without_values};
+use crate::shared::usage::{explain_usage_error, redact_values};
 use crate::ui::Ui;
 
 /// The commands, in the order in which the help lists them.
@@ -91,14 +91,15 @@ pub(crate) fn run(args: &[OsString], ui: &mut Ui) -> ExitCode {
         Err(Failure::Error(error)) => Err(error),
         Ok(code) => Ok(code),
     };
-    done.unwrap_or_else(|error| ui.fail(&error))
+    done.unwrap_or_else(|error| ui.report_failure(&error))
 }
 
 /// Reads a command line: the command, and its arguments as clap has read them.
 fn parse(args: &[OsString], ui: &mut Ui) -> Result<(Definition, ArgMatches), Failure> {
-    let flag_first = args.get(1).is_some_and(|word| word.as_encoded_bytes().starts_with(b"-"));
-    let mut matches = command_line(ui.invocation.name()).try_get_matches_from(args).map_err(|usage| {
-        explain(&usage, flag_first).map_or_else(|| Failure::Usage(without_values(usage)), Failure::Error)
+    let starts_with_flag = args.get(1).is_some_and(|word| word.as_encoded_bytes().starts_with(b"-"));
+    let mut matches = command_line(ui.invocation.program_name()).try_get_matches_from(args).map_err(|usage| {
+        explain_usage_error(&usage, starts_with_flag)
+            .map_or_else(|| Failure::Usage(redact_values(usage)), Failure::Error)
     })?;
     ui.color = match Globals::from_arg_matches_mut(&mut matches)?.color {
         clap::ColorChoice::Auto => anstream::ColorChoice::Auto,

@@ -9,9 +9,9 @@ use jobplate::diagnostic::edits::EditStatus;
 use jobplate_diagnostic::{Error, Result, output_error};
 
 use super::definition::Command;
-use crate::shared::edit_args::{EditArgs, Manifests, Naming};
-use crate::shared::edits;
-use crate::shared::no_match::Matching;
+use crate::shared::edit_args::{EditArgs, RenderRequest, TargetSyntax};
+use crate::shared::edit_report;
+use crate::shared::no_match::MatchPolicy;
 use crate::shared::plan::plan;
 use crate::ui::Ui;
 
@@ -29,17 +29,17 @@ pub(crate) struct PostRenderArgs {
 }
 
 impl PostRenderArgs {
-    fn resolve(self) -> Result<Manifests> {
+    fn resolve(self) -> Result<RenderRequest> {
         if self.again.iter().any(|word| word != "post-render") {
             return Err(Error::usage("`post-render` takes no FILE: it reads what is piped in")
                 .hint("files are for `render`; in Helm, each argument goes behind a --post-renderer-args of its own"));
         }
-        let manifests = self.edit.of_a_stranger(None, self.namespace, Naming::Helm)?;
-        if manifests.injection.is_empty() {
+        let request = self.edit.require_explicit_targets(None, self.namespace, TargetSyntax::Helm)?;
+        if request.injection.is_empty() {
             return Err(Error::usage("nothing to set is given")
                 .hint("say what is to be put in: --secret-env VAR=SECRET/KEY, or another of `post-render --help`"));
         }
-        Ok(manifests)
+        Ok(request)
     }
 }
 
@@ -73,10 +73,10 @@ Neither Helm shows its notes."
     }
 
     fn run(self, ui: &mut Ui) -> Result<ExitCode> {
-        let manifests = self.resolve()?;
-        ui.quiet = manifests.quiet;
-        let mut rendering = plan(&manifests, Matching::OrNoObject, ui)?;
-        let edits = edits::find(&mut rendering, &manifests, ui)?;
+        let request = self.resolve()?;
+        ui.quiet = request.quiet;
+        let mut rendering = plan(&request, MatchPolicy::RequiredIfAnyObject, ui)?;
+        let report = edit_report::prepare(&mut rendering, &request, ui)?;
         let done = ui.print(|out| {
             if rendering.has_no_bytes() && ui.is_helm_plugin() {
                 // Helm 4 takes an empty output for a failure, even where its chart makes no objects.
@@ -84,6 +84,6 @@ Neither Helm shows its notes."
             }
             rendering.write_input(0, out)
         });
-        edits::tell(edits, EditStatus::Applied, done, ui)
+        edit_report::emit(report, EditStatus::Applied, done, ui)
     }
 }

@@ -12,13 +12,13 @@ use jobplate_diagnostic::{Error, LineIndex, Result, output_error};
 use jobplate_manifest::embedded;
 
 use super::definition::Command;
-use crate::shared::edit_args::{ManifestArgs, Manifests, namespace};
-use crate::shared::edits;
-use crate::shared::no_match::Matching;
-use crate::shared::outputs::Replacements;
-use crate::shared::parse;
+use crate::shared::edit_args::{ManifestArgs, RenderRequest, parse_namespace};
+use crate::shared::edit_report;
+use crate::shared::flag_values;
+use crate::shared::no_match::MatchPolicy;
 use crate::shared::plan::plan;
-use crate::ui::{Ui, unless_closed};
+use crate::shared::staged_files::StagedFiles;
+use crate::ui::{Ui, ignore_closed_output};
 
 #[derive(Args)]
 pub(crate) struct RenderArgs {
@@ -52,7 +52,7 @@ struct OutputArgs {
 /// `render`, with everything decided.
 pub(crate) struct Render {
     /// What is rendered.
-    pub(crate) manifests: Manifests,
+    pub(crate) request: RenderRequest,
     /// Where the result goes.
     output: Output,
     /// Whether to print a diff, not the result.
@@ -90,20 +90,20 @@ impl RenderArgs {
     ///
     /// Fails if a flag or a spec file is invalid.
     pub(crate) fn resolve(self) -> Result<Render> {
-        let mut manifests = self.manifests.meaning(self.output.in_place)?;
-        let mut namespace = namespace(self.namespace)?;
+        let mut request = self.manifests.resolve(self.output.in_place)?;
+        let mut namespace = parse_namespace(self.namespace)?;
         let OutputArgs { in_place, check, diff, wrap } = self.output;
         let output = match wrap {
             Some(text) => {
-                let (name, key) = parse::wrap("--wrap", &text)?;
+                let (name, key) = flag_values::parse_wrap("--wrap", &text)?;
                 Output::Wrap(Wrap { name, namespace: namespace.take(), key })
             }
             None if in_place => Output::InPlace,
             None if check => Output::Check,
             None => Output::Print,
         };
-        manifests.injection.metadata.namespace = namespace;
-        Ok(Render { manifests, output, diff })
+        request.injection.metadata.namespace = namespace;
+        Ok(Render { request, output, diff })
     }
 }
 
@@ -132,11 +132,11 @@ Exit codes: 0 done, 1 with --check: a file would change, 2 input, or an edit tha
 
     /// Runs the command; the exit code says whether files would change (`--check`).
     fn run(self, ui: &mut Ui) -> Result<ExitCode> {
-        let Render { manifests, output, diff } = self.resolve()?;
-        ui.quiet = manifests.quiet;
-        let mut rendering = plan(&manifests, Matching::Must, ui)?;
+        let Render { request, output, diff } = self.resolve()?;
+        ui.quiet = request.quiet;
+        let mut rendering = plan(&request, MatchPolicy::Required, ui)?;
         let wraps = matches!(output, Output::Wrap(_));
-        let sets_nothing = manifests.injection.is_empty() && !wraps;
+        let sets_nothing = request.injection.is_empty() && !wraps;
         if sets_nothing && matches!(output, Output::Check | Output::InPlace) {
             // Where something is to be guarded, a forgotten spec file is no success.
             return Err(
@@ -144,18 +144,18 @@ Exit codes: 0 done, 1 with --check: a file would change, 2 input, or an edit tha
             );
         }
         if sets_nothing {
-            ui.note("nothing to set is given, so nothing changes");
+            ui.write_note("nothing to set is given, so nothing changes");
         }
         // Found out before files are replaced, and told once they are.
-        let edits = edits::find(&mut rendering, &manifests, ui)?;
-        let (done, what) = match output {
+        let report = edit_report::prepare(&mut rendering, &request, ui)?;
+        let (done, status) = match output {
             Output::Check => (check(&mut rendering, diff, ui), EditStatus::Missing),
             Output::InPlace => (replace(&mut rendering, diff, ui), EditStatus::Applied),
             Output::Print if diff => (print_diff(&mut rendering, ui), EditStatus::Previewed),
             Output::Print => (print_all(&mut rendering, ui), EditStatus::Applied),
             Output::Wrap(into) => (ui.print(|out| wrap(&mut rendering, &into, out)), EditStatus::Applied),
         };
-        edits::tell(edits, what, done, ui)
+        edit_report::emit(report, status, done, ui)
     }
 }
 
@@ -193,13 +193,13 @@ fn wrap(rendering: &mut Rendering, Wrap { name, namespace, key }: &Wrap, out: &m
 fn check(rendering: &mut Rendering, diff: bool, ui: &Ui) -> Result<ExitCode> {
     let changing: Vec<usize> = (0..rendering.len()).filter(|&input| rendering.is_changed(input)).collect();
     if diff {
-        unless_closed(print_diff(rendering, ui))?;
+        ignore_closed_output(print_diff(rendering, ui))?;
     } else {
         let list: String = changing
             .iter()
             .map(|&input| format!("{}\n", diagnostic::escape_name(rendering.input_name(input))))
             .collect();
-        unless_closed(ui.print_text(&list))?;
+        ignore_closed_output(ui.print_text(&list))?;
     }
     Ok(ExitCode::from(u8::from(!changing.is_empty())))
 }
@@ -207,9 +207,9 @@ fn check(rendering: &mut Rendering, diff: bool, ui: &Ui) -> Result<ExitCode> {
 /// Replaces the files that change, once all of them are written.
 fn replace(rendering: &mut Rendering, diff: bool, ui: &Ui) -> Result<ExitCode> {
     if diff {
-        unless_closed(print_diff(rendering, ui))?;
+        ignore_closed_output(print_diff(rendering, ui))?;
     }
-    let mut replacements = Replacements::default();
+    let mut staged = StagedFiles::default();
     let mut replaced = Vec::new();
     for input in 0..rendering.len() {
         if rendering.is_changed(input) {
@@ -217,13 +217,13 @@ fn replace(rendering: &mut Rendering, diff: bool, ui: &Ui) -> Result<ExitCode> {
                 let name = rendering.input_name(input);
                 return Err(Error::usage("is no file that could be replaced").in_file(name).hint("leave -i out"));
             };
-            replacements.add(&path, |out| rendering.write_input(input, out))?;
+            staged.replace(&path, |out| rendering.write_input(input, out))?;
             replaced.push(input);
         }
     }
     // Writing the others took its time.
     replaced.iter().try_for_each(|&input| rendering.check_unchanged(input))?;
-    replacements.commit()?;
+    staged.commit()?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -269,8 +269,8 @@ mod tests {
         })
     }
 
-    fn render(args: &[&str]) -> Result<Manifests, String> {
-        resolved(args).map(|render| render.manifests)
+    fn render(args: &[&str]) -> Result<RenderRequest, String> {
+        resolved(args).map(|render| render.request)
     }
 
     #[test]
@@ -397,7 +397,7 @@ mod tests {
         let flags = render(&["x", "--spec", &one, "--env", "C=0", "--unset", "A", "-c", "y"]).unwrap();
         assert_eq!(flags.inputs, ["x"]);
         assert_eq!(flags.injection.unset, ["D", "A"]);
-        let names = |render: &Manifests| {
+        let names = |render: &RenderRequest| {
             render.injection.variables.iter().map(|variable| variable.name.clone()).collect::<String>()
         };
         assert_eq!(names(&flags), "BC");

@@ -26,14 +26,14 @@ const TEMPLATES: [(&str, &str, &str); 4] = [
 ];
 
 /// Lists the templates for completion.
-fn candidates() -> Vec<CompletionCandidate> {
+fn template_candidates() -> Vec<CompletionCandidate> {
     TEMPLATES.iter().map(|(name, about, _)| CompletionCandidate::new(*name).help(Some((*about).into()))).collect()
 }
 
 #[derive(Args)]
 pub(crate) struct TemplateArgs {
     /// The template; without it they are listed
-    #[arg(add = ArgValueCandidates::new(candidates))]
+    #[arg(add = ArgValueCandidates::new(template_candidates))]
     name: Option<String>,
 }
 

@@ -62,10 +62,10 @@ impl Found {
         let mut inputs = said.inputs.clone();
         if inputs.is_empty() {
             let specs = said.specs.iter().filter(|spec| size(Path::new(spec)).is_some());
-            inputs = specs.flat_map(|spec| edit_args::inputs_of_spec(spec)).collect();
+            inputs = specs.flat_map(|spec| edit_args::read_spec_inputs(spec)).collect();
         }
         let files = inputs.iter().map(Path::new).flat_map(|input| match input.is_dir() {
-            true => inputs::files_in(input, said.recursive, MOST_ENTRIES).unwrap_or_default(),
+            true => inputs::list_manifests(input, said.recursive, MOST_ENTRIES).unwrap_or_default(),
             false => vec![input.to_owned()],
         });
         let mut left = MOST_BYTES;

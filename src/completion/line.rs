@@ -9,8 +9,8 @@ use jobplate_cluster::ClusterOptions;
 use jobplate_manifest::select::Target;
 
 #[cfg(feature = "cluster")]
-use crate::shared::cluster_args::kubeconfigs;
-use crate::shared::parse;
+use crate::shared::cluster_args::find_kubeconfig;
+use crate::shared::flag_values;
 
 /// A line.
 pub(crate) struct Line {
@@ -65,7 +65,8 @@ impl Line {
             let expand = |path: String| path.strip_prefix("~/").map(|rest| format!("{home}/{rest}")).unwrap_or(path);
             all(id).into_iter().map(expand).collect()
         };
-        let targets = all("target").iter().filter_map(|text| parse::target("--target", text).ok()).collect();
+        let targets =
+            all("target").iter().filter_map(|text| flag_values::parse_target("--target", text).ok()).collect();
         Said {
             inputs: [paths("inputs"), paths("filename")].concat(),
             recursive: matches.try_get_one::<bool>("recursive").ok().flatten().copied().unwrap_or_default(),
@@ -75,7 +76,7 @@ impl Line {
             namespace: all("namespace").pop(),
             #[cfg(feature = "cluster")]
             cluster: Some(ClusterOptions {
-                kubeconfigs: kubeconfigs(matches.try_get_one::<PathBuf>("kubeconfig").ok().flatten().cloned()),
+                kubeconfigs: find_kubeconfig(matches.try_get_one::<PathBuf>("kubeconfig").ok().flatten().cloned()),
                 context: all("context").pop(),
                 cluster: all("cluster").pop(),
                 user: all("user").pop(),

@@ -119,7 +119,7 @@ impl Line {
         let Some(last) = self.words.len().checked_sub(1) else { return Default::default() };
         let folder = std::env::current_dir().ok();
         // It knows what the values of its flags can be.
-        let mut command = offers::attach((ui.command_line)(ui.invocation.name()), &self);
+        let mut command = offers::attach((ui.command_line)(ui.invocation.program_name()), &self);
         let is_flag = self.words[last].as_encoded_bytes().starts_with(b"-");
         if self.words[last] == "-" {
             // Long flags say what they are.

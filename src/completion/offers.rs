@@ -11,7 +11,7 @@ use jobplate_prefect::variables::secret_name;
 
 use super::files::{Found, Names};
 use super::line::{Line, Said};
-use crate::shared::inputs::EXTENSIONS;
+use crate::shared::inputs::MANIFEST_EXTENSIONS;
 
 type Pairs = Vec<(String, String)>;
 
@@ -57,7 +57,7 @@ fn completer(
         | "template" | "from_default" => {
             let wants_file = Arc::clone(wants_file);
             ArgValueCompleter::new(move |typed: &OsStr| {
-                let _ = wants_file.set(&EXTENSIONS);
+                let _ = wants_file.set(&MANIFEST_EXTENSIONS);
                 manifests(typed)
             })
         }
@@ -160,7 +160,7 @@ fn is_safe(value: &str) -> bool {
 /// Folders, and files that manifests are in.
 fn manifests(typed: &OsStr) -> Vec<CompletionCandidate> {
     let is_manifest = |path: &std::path::Path| {
-        path.is_dir() || path.extension().is_some_and(|own| EXTENSIONS.iter().any(|known| own == *known))
+        path.is_dir() || path.extension().is_some_and(|own| MANIFEST_EXTENSIONS.iter().any(|known| own == *known))
     };
     let mut offered = PathCompleter::any().filter(is_manifest).complete(typed);
     offered.retain(|path| path.get_value() != ".");

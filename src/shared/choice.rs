@@ -23,7 +23,7 @@ impl<E> Choice<E> {
     /// # Errors
     ///
     /// Fails with the message if the value is none of the set.
-    pub(crate) fn or(self, message: &str) -> Result<E> {
+    pub(crate) fn require(self, message: &str) -> Result<E> {
         match self {
             Choice::Known(value) => Ok(value),
             Choice::Unknown => Err(Error::usage(message)),
@@ -51,7 +51,7 @@ impl<E: ValueEnum + Clone + Send + Sync + 'static> TypedValueParser for ChoicePa
 }
 
 /// Lists the values of a set for completion.
-pub(crate) fn candidates<E: ValueEnum>() -> Vec<CompletionCandidate> {
+pub(crate) fn value_candidates<E: ValueEnum>() -> Vec<CompletionCandidate> {
     let values = E::value_variants().iter().filter_map(ValueEnum::to_possible_value);
     values.filter(|value| !value.is_hide_set()).map(|value| CompletionCandidate::new(value.get_name())).collect()
 }
@@ -73,7 +73,10 @@ mod tests {
     fn a_value_outside_of_the_set_is_no_error_of_claps() {
         let read = |value: &str| {
             let parser = ChoiceParser::<Size>::new();
-            parser.parse_ref(&Command::new("x"), None, OsStr::new(value)).unwrap().or("`--size` is `small` or `large`")
+            parser
+                .parse_ref(&Command::new("x"), None, OsStr::new(value))
+                .unwrap()
+                .require("`--size` is `small` or `large`")
         };
         assert_eq!(read("small").unwrap(), Size::Small);
         assert_eq!(read("huge").unwrap(), Size::Large);
@@ -83,7 +86,7 @@ mod tests {
 
     #[test]
     fn hidden_values_are_not_offered() {
-        let names: Vec<_> = candidates::<Size>().iter().map(|own| own.get_value().to_owned()).collect();
+        let names: Vec<_> = value_candidates::<Size>().iter().map(|own| own.get_value().to_owned()).collect();
         assert_eq!(names, ["small", "large"]);
     }
 }

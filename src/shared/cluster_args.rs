@@ -9,11 +9,11 @@ use clap_complete::engine::ArgValueCandidates;
 use jobplate_cluster::{ClusterOptions, FieldValidation, KubeconfigSource, SessionOptions, WriteOptions};
 use jobplate_diagnostic::{Error, Result};
 
-use super::choice::{Choice, ChoiceParser, candidates};
-use super::edit_args::{ManifestArgs, Manifests, namespace};
+use super::choice::{Choice, ChoiceParser, value_candidates};
+use super::edit_args::{ManifestArgs, RenderRequest, parse_namespace};
 
 /// As long as it takes.
-pub(crate) const AGES: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+pub(crate) const MAX_DURATION: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 #[derive(Args)]
 #[command(next_help_heading = "Cluster")]
@@ -56,10 +56,10 @@ pub(crate) struct ClusterArgs {
         num_args = 0..=1,
         require_equals = true,
         default_missing_value = "strict",
-        value_parser = ChoiceParser::<Validate>::new(),
-        add = ArgValueCandidates::new(candidates::<Validate>)
+        value_parser = ChoiceParser::<ValidateMode>::new(),
+        add = ArgValueCandidates::new(value_candidates::<ValidateMode>)
     )]
-    validate: Choice<Validate>,
+    validate: Choice<ValidateMode>,
     /// Take fields that others own, all of them
     #[arg(long)]
     pub(crate) force_conflicts: bool,
@@ -76,20 +76,20 @@ pub(crate) struct ClusterArgs {
 /// # Errors
 ///
 /// Fails if a flag or spec file is invalid, or if `--take-over` is given and no env entry is named.
-pub(crate) fn manifests(args: ManifestArgs, cluster: &ClusterArgs) -> Result<Manifests> {
-    let manifests = args.meaning(false)?;
-    let injection = &manifests.injection;
+pub(crate) fn resolve_manifests(args: ManifestArgs, cluster: &ClusterArgs) -> Result<RenderRequest> {
+    let request = args.resolve(false)?;
+    let injection = &request.injection;
     let names_entries = !injection.variables.is_empty() || !injection.unset.is_empty() || !injection.prefect.is_empty();
     if cluster.take_over && !names_entries {
         return Err(Error::usage("`--take-over` is for env entries that the call names, and it names none")
             .hint("name them: --take-over --secret-env VAR=SECRET/KEY, or --unset VAR"));
     }
-    Ok(manifests)
+    Ok(request)
 }
 
 /// The values of `--validate`: those of kubectl.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Validate {
+enum ValidateMode {
     #[value(alias = "true")]
     Strict,
     Warn,
@@ -103,20 +103,20 @@ impl ClusterArgs {
     /// # Errors
     ///
     /// Fails if the value of a flag is invalid.
-    pub(crate) fn session(self) -> Result<SessionOptions> {
+    pub(crate) fn resolve_session(self) -> Result<SessionOptions> {
         let concurrency = self.concurrency.parse().ok().filter(|number| (1..=100).contains(number));
         let concurrency = concurrency.ok_or_else(|| Error::usage("`--concurrency` is a number from 1 to 100"))?;
-        let validation = match self.validate.or("`--validate` is `strict`, `warn` or `ignore`")? {
-            Validate::Strict => FieldValidation::Strict,
-            Validate::Warn => FieldValidation::Warn,
-            Validate::Ignore => FieldValidation::Ignore,
+        let validation = match self.validate.require("`--validate` is `strict`, `warn` or `ignore`")? {
+            ValidateMode::Strict => FieldValidation::Strict,
+            ValidateMode::Warn => FieldValidation::Warn,
+            ValidateMode::Ignore => FieldValidation::Ignore,
         };
         let manager = self.field_manager;
         if manager.is_empty() || manager.len() > 128 || manager.chars().any(|c| c.is_control() || !c.is_ascii()) {
             return Err(Error::usage("`--field-manager` is a name of 1 to 128 printable characters"));
         }
         let cluster = ClusterOptions {
-            kubeconfigs: kubeconfigs(self.kubeconfig),
+            kubeconfigs: find_kubeconfig(self.kubeconfig),
             context: self.context,
             cluster: self.cluster,
             user: self.user,
@@ -125,17 +125,17 @@ impl ClusterArgs {
         };
         Ok(SessionOptions {
             cluster,
-            namespace: namespace(self.namespace)?,
-            request_timeout: duration("--request-timeout", &self.request_timeout)?,
+            namespace: parse_namespace(self.namespace)?,
+            request_timeout: parse_duration("--request-timeout", &self.request_timeout)?,
             concurrency,
             writing: WriteOptions { field_manager: manager, field_validation: validation },
-            on_second_interrupt: crate::ui::end_interrupted,
+            on_second_interrupt: crate::ui::exit_interrupted,
         })
     }
 }
 
 /// The kubeconfig files, in kubectl's order of preference.
-pub(crate) fn kubeconfigs(named: Option<PathBuf>) -> Option<KubeconfigSource> {
+pub(crate) fn find_kubeconfig(named: Option<PathBuf>) -> Option<KubeconfigSource> {
     if let Some(path) = named {
         return Some(KubeconfigSource::Flag(path));
     }
@@ -157,12 +157,12 @@ pub(crate) fn kubeconfigs(named: Option<PathBuf>) -> Option<KubeconfigSource> {
 /// # Errors
 ///
 /// Fails if the text is not a duration.
-pub(crate) fn duration(flag: &str, text: &str) -> Result<Option<Duration>> {
+pub(crate) fn parse_duration(flag: &str, text: &str) -> Result<Option<Duration>> {
     let seconds = text.parse::<u64>().ok().map(Duration::from_secs);
     let spelled = || text.parse::<jiff::SignedDuration>().ok().and_then(|span| Duration::try_from(span).ok());
     match seconds.or_else(spelled) {
         Some(Duration::ZERO) => Ok(None),
-        Some(duration) => Ok(Some(duration.min(AGES))),
+        Some(duration) => Ok(Some(duration.min(MAX_DURATION))),
         None => Err(Error::usage(format!("`{flag}` is no duration")).hint("write it such as 30s, 5m or 1h30m")),
     }
 }
@@ -174,10 +174,10 @@ mod tests {
     #[test]
     fn durations() {
         for (text, seconds) in [("30", Some(30)), ("30s", Some(30)), ("1h30m", Some(5400)), ("0", None), ("0s", None)] {
-            assert_eq!(duration("--x", text).unwrap(), seconds.map(Duration::from_secs), "{text}");
+            assert_eq!(parse_duration("--x", text).unwrap(), seconds.map(Duration::from_secs), "{text}");
         }
         for text in ["", "-1s", "five", "1x"] {
-            assert!(duration("--x", text).is_err(), "{text}");
+            assert!(parse_duration("--x", text).is_err(), "{text}");
         }
     }
 }

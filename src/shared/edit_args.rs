@@ -16,14 +16,14 @@ use jobplate_manifest::select::ContainerChoice;
 use jobplate_manifest::selector::LabelSelector;
 use jobplate_prefect::requested_settings::{Backend, RequestedSettings};
 
-use super::choice::{Choice, ChoiceParser, candidates};
-use super::parse;
+use super::choice::{Choice, ChoiceParser, value_candidates};
+use super::flag_values;
 
 /// What stands for standard input among the inputs.
 pub(crate) const STDIN: &str = "-";
 
 /// Which manifests, and what is done to them before anything else.
-pub(crate) struct Manifests {
+pub(crate) struct RenderRequest {
     /// Files and directories to read; `-` is standard input.
     pub inputs: Vec<String>,
     /// Whether to descend into directories.
@@ -41,12 +41,12 @@ pub(crate) struct Manifests {
     /// The file that tells of the edits.
     pub report: Option<String>,
     /// How targets are named where this call comes from.
-    pub naming: Naming,
+    pub target_syntax: TargetSyntax,
 }
 
 /// In whose words a target is named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Naming {
+pub(crate) enum TargetSyntax {
     /// By flags.
     Flags,
     /// By flags that Helm hands on.
@@ -78,7 +78,7 @@ pub(crate) struct EditArgs {
     #[command(flatten)]
     set: SetArgs,
     #[command(flatten)]
-    place: PlaceArgs,
+    place: WhereArgs,
     #[command(flatten)]
     names: NameArgs,
     /// Leave out notes
@@ -121,7 +121,7 @@ struct SetArgs {
         long,
         value_name = "BACKEND",
         value_parser = ChoiceParser::<BackendName>::new(),
-        add = ArgValueCandidates::new(candidates::<BackendName>)
+        add = ArgValueCandidates::new(value_candidates::<BackendName>)
     )]
     backend: Option<Choice<BackendName>>,
     /// The URL of Prefect's API
@@ -137,10 +137,10 @@ struct SetArgs {
         num_args = 0..=1,
         require_equals = true,
         default_missing_value = "true",
-        value_parser = ChoiceParser::<Switch>::new(),
-        add = ArgValueCandidates::new(candidates::<Switch>)
+        value_parser = ChoiceParser::<BoolChoice>::new(),
+        add = ArgValueCandidates::new(value_candidates::<BoolChoice>)
     )]
-    local_secrets: Option<Choice<Switch>>,
+    local_secrets: Option<Choice<BoolChoice>>,
     /// Prefect 2 and 3: the version of prefect-kubernetes that the workers have; else the newest
     #[arg(long, value_name = "VERSION")]
     prefect_kubernetes: Option<String>,
@@ -161,14 +161,14 @@ enum BackendName {
 
 /// The values of a flag that is true or false.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Switch {
+enum BoolChoice {
     True,
     False,
 }
 
 #[derive(Args)]
 #[command(next_help_heading = "Where")]
-struct PlaceArgs {
+struct WhereArgs {
     /// Objects to change, by patterns such as deployment/web-*, and texts in ConfigMaps: configmap/NAME:KEY.
     /// Without it Jobs, CronJobs, job_template.yaml in ConfigMaps, and for Prefect's settings agents and
     /// workers; with post-render these last only
@@ -213,7 +213,7 @@ struct NameArgs {
 /// # Errors
 ///
 /// Fails if the namespace is invalid.
-pub(crate) fn namespace(text: Option<String>) -> Result<Option<String>> {
+pub(crate) fn parse_namespace(text: Option<String>) -> Result<Option<String>> {
     if let Some(namespace) = &text {
         names::check_label_name("namespace", namespace).map_err(|fault| fault.into_error("`--namespace`"))?;
     }
@@ -226,15 +226,15 @@ impl ManifestArgs {
     /// # Errors
     ///
     /// Fails if a flag, a spec file or the name of an input is invalid.
-    pub(crate) fn meaning(self, in_place: bool) -> Result<Manifests> {
-        let mut manifests = self.edit.meaning(None)?;
+    pub(crate) fn resolve(self, in_place: bool) -> Result<RenderRequest> {
+        let mut request = self.edit.resolve(None)?;
         let inputs = [self.inputs, self.filename].concat();
         if !inputs.is_empty() {
-            manifests.inputs = inputs;
+            request.inputs = inputs;
         }
-        manifests.recursive = self.recursive;
-        check_inputs(&manifests.inputs, &manifests.specs, in_place)?;
-        Ok(manifests)
+        request.recursive = self.recursive;
+        check_inputs(&request.inputs, &request.specs, in_place)?;
+        Ok(request)
     }
 }
 
@@ -244,13 +244,18 @@ impl EditArgs {
     /// # Errors
     ///
     /// Fails if a flag or a spec file is invalid.
-    pub(crate) fn of_a_stranger(self, lower: Option<Layer>, own: Option<String>, naming: Naming) -> Result<Manifests> {
-        let mut manifests = self.meaning(lower)?;
-        manifests.injection.metadata.namespace = namespace(own)?;
-        manifests.injection.no_default_targets = true;
-        manifests.inputs = vec![STDIN.to_owned()];
-        manifests.naming = naming;
-        Ok(manifests)
+    pub(crate) fn require_explicit_targets(
+        self,
+        lower: Option<Layer>,
+        own: Option<String>,
+        target_syntax: TargetSyntax,
+    ) -> Result<RenderRequest> {
+        let mut request = self.resolve(lower)?;
+        request.injection.metadata.namespace = parse_namespace(own)?;
+        request.injection.no_default_targets = true;
+        request.inputs = vec![STDIN.to_owned()];
+        request.target_syntax = target_syntax;
+        Ok(request)
     }
 
     /// Whether literals under names that look secret are taken.
@@ -264,14 +269,14 @@ impl EditArgs {
     ///
     /// Fails if the flag is not a size.
     pub(crate) fn max_document_size(&self) -> Result<usize> {
-        parse::size("--max-document-size", &self.max_document_size)
+        flag_values::parse_size("--max-document-size", &self.max_document_size)
     }
 
     /// What they mean, laid over what is said elsewhere; inputs are those of spec files.
-    fn meaning(self, lower: Option<Layer>) -> Result<Manifests> {
+    fn resolve(self, lower: Option<Layer>) -> Result<RenderRequest> {
         let mut layer = self.set.layer()?;
         for text in &self.place.target {
-            layer.targets.push(parse::target("--target", text)?);
+            layer.targets.push(flag_values::parse_target("--target", text)?);
         }
         for path in self.set.spec.iter().rev() {
             layer = layer.merge_over(read_spec(path, self.set.allow_plaintext)?);
@@ -282,22 +287,25 @@ impl EditArgs {
         let inputs = std::mem::take(&mut layer.inputs);
 
         let max_document_size = self.max_document_size()?;
-        let worker_version =
-            self.set.prefect_kubernetes.as_deref().map(|text| parse::worker_version("--prefect-kubernetes", text));
+        let worker_version = self
+            .set
+            .prefect_kubernetes
+            .as_deref()
+            .map(|text| flag_values::parse_worker_version("--prefect-kubernetes", text));
         let containers = self.place.containers()?;
         if containers.is_some() {
             layer.targets.iter_mut().for_each(|target| target.containers = None);
         }
         let injection = Injection {
             worker_version: worker_version.transpose()?.unwrap_or_default(),
-            metadata: self.names.meaning()?,
+            metadata: self.names.resolve()?,
             selector: self.place.selector()?,
             containers: containers.unwrap_or_default(),
             init_containers: self.place.init_containers,
             skip_hooks: self.place.skip_hooks,
             ..layer.into_injection()
         };
-        Ok(Manifests {
+        Ok(RenderRequest {
             inputs,
             recursive: false,
             injection,
@@ -306,7 +314,7 @@ impl EditArgs {
             quiet: self.quiet,
             specs: self.set.spec,
             report: self.report,
-            naming: Naming::Flags,
+            target_syntax: TargetSyntax::Flags,
         })
     }
 }
@@ -317,11 +325,11 @@ impl SetArgs {
         let mut layer = Layer::new(self.allow_plaintext);
         type Parse = fn(&str, &str) -> Result<RequestedVariable>;
         let variables: [(&str, &[String], Parse); 5] = [
-            ("--secret", &self.secret, parse::secret),
-            ("--secret-env", &self.secret_env, parse::secret_env),
-            ("--config-env", &self.config_env, parse::config_env),
-            ("--field-env", &self.field_env, parse::field_env),
-            ("--env", &self.env, parse::env),
+            ("--secret", &self.secret, flag_values::parse_secret),
+            ("--secret-env", &self.secret_env, flag_values::parse_secret_env),
+            ("--config-env", &self.config_env, flag_values::parse_config_env),
+            ("--field-env", &self.field_env, flag_values::parse_field_env),
+            ("--env", &self.env, flag_values::parse_env),
         ];
         for (flag, texts, parse) in variables {
             for text in texts {
@@ -329,13 +337,13 @@ impl SetArgs {
             }
         }
         for text in &self.env_from {
-            layer.add_env_from(parse::env_from("--env-from", text)?);
+            layer.add_env_from(flag_values::parse_env_from("--env-from", text)?);
         }
         for name in &self.unset {
             layer.unset_variable(name, "`--unset`")?;
         }
         if let Some(backend) = self.backend {
-            let backend = match backend.or("`--backend` is `server` or `cloud`")? {
+            let backend = match backend.require("`--backend` is `server` or `cloud`")? {
                 BackendName::Server => Some(Backend::Server),
                 BackendName::Cloud => Some(Backend::Cloud),
             };
@@ -347,12 +355,12 @@ impl SetArgs {
                 .set_prefect(RequestedSettings { api: Some(url.clone()), ..RequestedSettings::default() }, "`--api`")?;
         }
         if let Some(text) = &self.api_key {
-            let api_key = Some(parse::api_key("--api-key", text)?);
+            let api_key = Some(flag_values::parse_api_key("--api-key", text)?);
             layer.set_prefect(RequestedSettings { api_key, ..RequestedSettings::default() }, "`--api-key`")?;
         }
         if let Some(switch) = self.local_secrets {
-            let switch = switch.or("`--local-secrets` is `true` or `false`")?;
-            let local_secrets = Some(matches!(switch, Switch::True));
+            let switch = switch.require("`--local-secrets` is `true` or `false`")?;
+            let local_secrets = Some(matches!(switch, BoolChoice::True));
             layer.set_prefect(
                 RequestedSettings { local_secrets, ..RequestedSettings::default() },
                 "`--local-secrets`",
@@ -362,7 +370,7 @@ impl SetArgs {
     }
 }
 
-impl PlaceArgs {
+impl WhereArgs {
     fn containers(&self) -> Result<Option<ContainerChoice>> {
         if self.all_containers {
             return Ok(Some(ContainerChoice::All));
@@ -383,7 +391,7 @@ impl PlaceArgs {
 }
 
 impl NameArgs {
-    fn meaning(self) -> Result<MetadataChanges> {
+    fn resolve(self) -> Result<MetadataChanges> {
         if let Some(name) = &self.name {
             names::check_object_name("object", name).map_err(|fault| fault.into_error("`--name`"))?;
         }
@@ -415,7 +423,7 @@ fn read_spec(path: &str, allow_plaintext: bool) -> Result<Layer> {
 }
 
 /// The inputs that a spec file names, as far as it can be read.
-pub(crate) fn inputs_of_spec(path: &str) -> Vec<String> {
+pub(crate) fn read_spec_inputs(path: &str) -> Vec<String> {
     read_spec(path, true).map(|layer| layer.inputs).unwrap_or_default()
 }
 

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use jobplate::render::{InputSource, MAX_OPEN_FILES};
 use jobplate_diagnostic::{Error, Result, describe_io_error};
 
-use super::edit_args::{Manifests, STDIN};
+use super::edit_args::{RenderRequest, STDIN};
 
 /// The usual names of a spec file.
-pub(crate) const SPECS: [&str; 2] = ["jobplate.yaml", "jobplate.yml"];
+pub(crate) const DEFAULT_SPEC_FILES: [&str; 2] = ["jobplate.yaml", "jobplate.yml"];
 
 /// Files that are read when a folder is named.
-pub(crate) const EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
+pub(crate) const MANIFEST_EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
 
 /// Opens the inputs of a call in the order in which they were named; files of a folder in the order of their names,
 /// but for spec files of the same call.
@@ -19,13 +19,13 @@ pub(crate) const EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
 /// # Errors
 ///
 /// Fails if an input can't be opened, if a directory has no manifests, or if standard input is named twice.
-pub(crate) fn open(manifests: &Manifests) -> Result<Vec<InputSource>> {
+pub(crate) fn open_inputs(request: &RenderRequest) -> Result<Vec<InputSource>> {
     let mut sources = Vec::new();
-    let mut stdin_taken = false;
-    let specs: Vec<PathBuf> = manifests.specs.iter().filter_map(|spec| std::fs::canonicalize(spec).ok()).collect();
-    for input in &manifests.inputs {
+    let mut stdin_was_read = false;
+    let specs: Vec<PathBuf> = request.specs.iter().filter_map(|spec| std::fs::canonicalize(spec).ok()).collect();
+    for input in &request.inputs {
         if input == STDIN {
-            if std::mem::replace(&mut stdin_taken, true) {
+            if std::mem::replace(&mut stdin_was_read, true) {
                 return Err(Error::usage("standard input (`-`) is named twice").hint("it can be read once only"));
             }
             sources.push(InputSource::spool(STDIN.to_owned(), std::io::stdin().lock())?);
@@ -33,18 +33,18 @@ pub(crate) fn open(manifests: &Manifests) -> Result<Vec<InputSource>> {
         }
         let path = Path::new(input);
         if path.is_dir() {
-            let mut files = files_in(path, manifests.recursive, usize::MAX)?;
+            let mut files = list_manifests(path, request.recursive, usize::MAX)?;
             if !specs.is_empty() {
                 files.retain(|file| std::fs::canonicalize(file).map_or(true, |file| !specs.contains(&file)));
             }
             if files.is_empty() {
-                let below = if manifests.recursive { " or below it" } else { "" };
+                let below = if request.recursive { " or below it" } else { "" };
                 return Err(Error::usage(format!("the folder holds no .yaml, .yml or .json file{below}"))
                     .in_file(input)
-                    .hint(if manifests.recursive { "name the files" } else { "-R looks into folders below it too" }));
+                    .hint(if request.recursive { "name the files" } else { "-R looks into folders below it too" }));
             }
             for file in files {
-                push(&mut sources, InputSource::open(&file)?);
+                push_source(&mut sources, InputSource::open(&file)?);
             }
         } else if !path.exists() && input.contains('=') {
             // A flag was forgotten, and this may hold a value.
@@ -60,14 +60,14 @@ pub(crate) fn open(manifests: &Manifests) -> Result<Vec<InputSource>> {
             return Err(Error::usage(format!("`{input}` is no file"))
                 .hint(format!("a flag whose value is optional takes it behind `=`: --local-secrets={input}")));
         } else {
-            push(&mut sources, InputSource::open(path)?);
+            push_source(&mut sources, InputSource::open(path)?);
         }
     }
     Ok(sources)
 }
 
 /// Adds an input; of very many, none is held open.
-fn push(sources: &mut Vec<InputSource>, mut source: InputSource) {
+fn push_source(sources: &mut Vec<InputSource>, mut source: InputSource) {
     if sources.len() >= MAX_OPEN_FILES {
         source.close();
     }
@@ -80,7 +80,7 @@ fn push(sources: &mut Vec<InputSource>, mut source: InputSource) {
 /// # Errors
 ///
 /// Fails if a directory can't be listed.
-pub(crate) fn files_in(folder: &Path, recursive: bool, most: usize) -> Result<Vec<PathBuf>> {
+pub(crate) fn list_manifests(folder: &Path, recursive: bool, most: usize) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     let mut left = most;
     let mut folders = vec![folder.to_owned()];
@@ -95,7 +95,7 @@ pub(crate) fn files_in(folder: &Path, recursive: bool, most: usize) -> Result<Ve
             left = rest;
             let path = entry.path();
             let name = entry.file_name();
-            if name.as_encoded_bytes().starts_with(b".") || SPECS.iter().any(|spec| name == *spec) {
+            if name.as_encoded_bytes().starts_with(b".") || DEFAULT_SPEC_FILES.iter().any(|spec| name == *spec) {
                 continue;
             }
             // A link to a folder could lead back up: it is not followed.
@@ -103,7 +103,8 @@ pub(crate) fn files_in(folder: &Path, recursive: bool, most: usize) -> Result<Ve
                 if recursive {
                     folders.push(path);
                 }
-            } else if path.is_file() && path.extension().is_some_and(|own| EXTENSIONS.iter().any(|known| own == *known))
+            } else if path.is_file()
+                && path.extension().is_some_and(|own| MANIFEST_EXTENSIONS.iter().any(|known| own == *known))
             {
                 files.push(path);
             }

@@ -3,9 +3,9 @@
 use jobplate::render::{InputSource, Rendering};
 use jobplate_diagnostic::{Error, Result};
 
-use super::edit_args::Manifests;
-use super::no_match::{self, Matching};
-use super::{agents, inputs};
+use super::edit_args::RenderRequest;
+use super::no_match::{self, MatchPolicy};
+use super::{agent_notes, inputs};
 use crate::ui::Ui;
 
 /// Plans and verifies all manifests of a call, and reports the notes about them.
@@ -13,27 +13,27 @@ use crate::ui::Ui;
 /// # Errors
 ///
 /// Fails if an input can't be opened, and as [`plan_sources`] does.
-pub(crate) fn plan(manifests: &Manifests, matching: Matching, ui: &Ui) -> Result<Rendering> {
-    plan_sources(inputs::open(manifests)?, manifests, matching, ui)
+pub(crate) fn plan(request: &RenderRequest, match_policy: MatchPolicy, ui: &Ui) -> Result<Rendering> {
+    plan_sources(inputs::open_inputs(request)?, request, match_policy, ui)
 }
 
 /// The same for inputs that are open.
 ///
 /// # Errors
 ///
-/// Fails if an input can't be read or edited, if nothing matches where `matching` requires it, and if one name is
+/// Fails if an input can't be read or edited, if nothing matches where `match_policy` requires it, and if one name is
 /// given to several objects.
 pub(crate) fn plan_sources(
     sources: Vec<InputSource>,
-    manifests: &Manifests,
-    matching: Matching,
+    request: &RenderRequest,
+    match_policy: MatchPolicy,
     ui: &Ui,
 ) -> Result<Rendering> {
-    let injection = &manifests.injection;
-    let mut rendering = Rendering::plan(sources, injection, manifests.max_document_size)?;
+    let injection = &request.injection;
+    let mut rendering = Rendering::plan(sources, injection, request.max_document_size)?;
     let nothing = rendering.targets == 0 || rendering.fully_injected == 0 && !injection.is_settings_only();
     if nothing {
-        no_match::refuse(&mut rendering, manifests, matching)?;
+        no_match::fail_unless_allowed(&mut rendering, request, match_policy)?;
     }
     let names = &injection.metadata;
     if rendering.targets > 1 && (names.name.is_some() || names.generate_name.is_some()) {
@@ -43,15 +43,17 @@ pub(crate) fn plan_sources(
     }
     if injection.no_default_targets && !rendering.unmatched_targets.is_empty() {
         // Helm shows no notes, and would go on without the reference.
-        no_match::refuse(&mut rendering, manifests, matching)?;
+        no_match::fail_unless_allowed(&mut rendering, request, match_policy)?;
     }
     if !ui.quiet {
         rendering
             .unmatched_targets
             .iter()
-            .for_each(|target| ui.note(format!("nothing matches the target {}", target.display())));
-        rendering.notes.iter().for_each(|note| ui.note(note));
-        agents::on_what_they_replace(&mut rendering, &injection.prefect)?.into_iter().for_each(|note| ui.note(note));
+            .for_each(|target| ui.write_note(format!("nothing matches the target {}", target.display())));
+        rendering.notes.iter().for_each(|note| ui.write_note(note));
+        agent_notes::overridden_variable_notes(&mut rendering, &injection.prefect)?
+            .into_iter()
+            .for_each(|note| ui.write_note(note));
     }
     Ok(rendering)
 }

@@ -3,8 +3,8 @@
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use jobplate_diagnostic::{Error, ProgramName};
 
-/// Returns an error in better words than clap's, where there are any. `flag_first`: the first word is a flag.
-pub(crate) fn explain(error: &clap::Error, flag_first: bool) -> Option<Error> {
+/// Returns an error in better words than clap's, where there are any. `starts_with_flag`: the first word is a flag.
+pub(crate) fn explain_usage_error(error: &clap::Error, starts_with_flag: bool) -> Option<Error> {
     match error.kind() {
         ErrorKind::UnknownArgument if joined_flag(error).is_some() => {
             let flag = joined_flag(error)?;
@@ -12,7 +12,7 @@ pub(crate) fn explain(error: &clap::Error, flag_first: bool) -> Option<Error> {
                 format!("write {flag}=VALUE, or two words (in Helm: {flag}=VALUE behind one --post-renderer-args)");
             Some(Error::usage(format!("`{flag}` and its value came as one word")).hint(hint))
         }
-        ErrorKind::UnknownArgument if flag_first => {
+        ErrorKind::UnknownArgument if starts_with_flag => {
             let hint = "the command comes first: "
                 + ProgramName
                 + " render FILE ... (in Helm 3, --post-renderer-args post-render)";
@@ -37,7 +37,7 @@ fn joined_flag(error: &clap::Error) -> Option<String> {
 }
 
 /// Takes words out of a message of clap's that may be values: all that look like no flag or command.
-pub(crate) fn without_values(mut error: clap::Error) -> clap::Error {
+pub(crate) fn redact_values(mut error: clap::Error) -> clap::Error {
     let plain = |word: &str| word.len() == 2 || word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
     let (about, may_stay): (_, fn(&str) -> bool) = match error.kind() {
         ErrorKind::UnknownArgument => (ContextKind::InvalidArg, |word| word.starts_with('-')),

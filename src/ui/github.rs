@@ -47,7 +47,7 @@ impl Workflow {
 
     /// Reports an error.
     pub(crate) fn report_error(&self, error: &Error) {
-        let program = self.invocation.name();
+        let program = self.invocation.program_name();
         annotate(&annotate_error(error, program, |file| self.in_repository(file)));
         self.summarize(&summarize_error(error, program));
     }

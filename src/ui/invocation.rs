@@ -16,7 +16,7 @@ pub(crate) enum Invocation {
 
 impl Invocation {
     /// Reads it from the first word of the command line.
-    pub(crate) fn of(program: Option<&OsString>) -> Self {
+    pub(crate) fn from_program(program: Option<&OsString>) -> Self {
         let stem = program.and_then(|program| Path::new(program).file_stem());
         match stem.and_then(|stem| stem.to_str()) {
             Some("kubectl-jobplate") => Invocation::KubectlPlugin,
@@ -26,7 +26,7 @@ impl Invocation {
     }
 
     /// Returns what the user types to call the program.
-    pub(crate) fn name(self) -> &'static str {
+    pub(crate) fn program_name(self) -> &'static str {
         match self {
             Invocation::Program => "jobplate",
             Invocation::KubectlPlugin | Invocation::KubectlCompletion => "kubectl jobplate",

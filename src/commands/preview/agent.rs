@@ -16,7 +16,7 @@ use jobplate_prefect::pyvalue::{string, yaml};
 use jobplate_prefect::value_description::ValueDescription;
 
 use super::shown::{Shows, table, value_in_words};
-use crate::shared::whole::Whole;
+use crate::shared::input_reader::InputReader;
 
 // (A doc comment would become the help of the command.)
 #[derive(Args)]
@@ -60,7 +60,7 @@ impl AgentArgs {
 /// Fails if a file or the scenario is invalid, or if Prefect itself would fail.
 pub(super) fn preview(
     arena: &mut Arena,
-    files: &mut Whole,
+    files: &mut InputReader,
     template: Option<&Rc<SourceFile>>,
     scenario: Option<&str>,
     args: &AgentArgs,
@@ -71,7 +71,7 @@ pub(super) fn preview(
         (Some(PrefectVersion::ZeroFifteen), _) | (None, Some([0, ..])) => AgentVersion::V0_15,
         (Some(PrefectVersion::OneFour), _) | (None, _) => AgentVersion::V1_4,
     };
-    let file = |path: &str| Whole::default().text(path, true);
+    let file = |path: &str| InputReader::default().read_source(path, true);
     let made = preview::preview(arena, version, template, &scenario, &file)?;
     let mut notes = notes::collect(arena, &made, &scenario, deployed.is_some());
     if let Some(template) = template.filter(|_| !made.is_agents_template) {
@@ -129,10 +129,10 @@ fn read_scenario(
     scenario: Option<&str>,
     args: &AgentArgs,
     arena: &mut Arena,
-    files: &mut Whole,
+    files: &mut InputReader,
 ) -> Result<(AgentScenario, Option<Deployed>)> {
     let mut scenario = match scenario {
-        Some(name) => AgentScenario::read(arena, &files.text(name, false)?)?,
+        Some(name) => AgentScenario::read(arena, &files.read_source(name, false)?)?,
         None => AgentScenario::minimal(arena),
     };
     let twice = |flag: &str, key: &str| {
@@ -142,7 +142,7 @@ fn read_scenario(
         if scenario.run_config.is_some() {
             return twice("--run-config", "run_config");
         }
-        let root = yaml::load(arena, &files.text(name, false)?)?;
+        let root = yaml::load(arena, &files.read_source(name, false)?)?;
         scenario.run_config = Some(root).filter(|root| *arena.get(*root) != Value::None);
     }
     let Some(name) = &args.agent else { return Ok((scenario, None)) };
@@ -153,7 +153,7 @@ fn read_scenario(
         return twice("--agent", "environ");
     }
     let deployment::AgentDeployment { start, environ, version, has_env_from } =
-        deployment::find(arena, &files.text(name, false)?)?;
+        deployment::find(arena, &files.read_source(name, false)?)?;
     (scenario.start, scenario.environ) = (start, environ);
     Ok((scenario, Some(Deployed { file: name.clone(), version, has_env_from })))
 }

@@ -24,8 +24,8 @@ use jobplate_prefect::worker::template_source as base_job_template;
 use self::agent::AgentArgs;
 use self::worker::WorkerArgs;
 use super::definition::Command;
-use crate::shared::one_template::{no_input, report};
-use crate::shared::whole::Whole;
+use crate::shared::input_reader::InputReader;
+use crate::shared::preview_common::{no_input_error, report_notes};
 use crate::ui::Ui;
 
 #[derive(Args)]
@@ -96,10 +96,10 @@ Exit codes: 0 done, 2 input, or Prefect itself would fail"
     /// Prints the Job, and says what is lost on the way to it.
     fn run(self, ui: &mut Ui) -> Result<ExitCode> {
         ui.quiet = self.quiet;
-        let mut files = Whole::default();
+        let mut files = InputReader::default();
         let mut arena = Arena::default();
         let file = self.template.as_deref().or(self.filename.as_deref());
-        let text = file.map(|name| files.text(name, true)).transpose()?;
+        let text = file.map(|name| files.read_source(name, true)).transpose()?;
         let scenario = self.scenario.as_deref();
         let shows = match text {
             Some(text) if text.text.trim().is_empty() => {
@@ -125,7 +125,7 @@ Exit codes: 0 done, 2 input, or Prefect itself would fail"
                         .hint("`" + ProgramName + " template base-job-template` prints one"));
                 }
                 if scenario.is_none() && self.agent.agent.is_none() && self.agent.run_config.is_none() {
-                    return Err(no_input());
+                    return Err(no_input_error());
                 }
                 agent::preview(&mut arena, &mut files, None, scenario, &self.agent)?
             }
@@ -136,7 +136,7 @@ Exit codes: 0 done, 2 input, or Prefect itself would fail"
             Format::Json => serialize::to_json(job),
             Format::Env => shows.table,
         };
-        report(&shows.notes, ui);
+        report_notes(&shows.notes, ui);
         ui.print_text(&printed)
     }
 }

@@ -15,8 +15,8 @@ use jobplate_prefect::worker::scenario::{self, SETTINGS_PREFIX, WorkerScenario};
 use jobplate_prefect::worker::{manifest, notes};
 
 use super::shown::{Shows, table, value_in_words};
-use crate::shared::parse;
-use crate::shared::whole::Whole;
+use crate::shared::flag_values;
+use crate::shared::input_reader::InputReader;
 
 #[derive(Args)]
 #[command(next_help_heading = "Prefect 2 and 3")]
@@ -71,13 +71,13 @@ impl WorkerArgs {
 /// Fails if a file or the scenario is invalid, or if Prefect itself would fail.
 pub(super) fn preview(
     arena: &mut Arena,
-    files: &mut Whole,
+    files: &mut InputReader,
     template: &Rc<SourceFile>,
     scenario: Option<&str>,
     args: &WorkerArgs,
 ) -> Result<Shows> {
     let version = args.prefect_kubernetes.as_deref();
-    let version = version.map(|text| parse::worker_version("--prefect-kubernetes", text)).transpose()?;
+    let version = version.map(|text| flag_values::parse_worker_version("--prefect-kubernetes", text)).transpose()?;
     let version = version.unwrap_or_default();
     let (scenario, deployed) = read_scenario(scenario, args, arena, files)?;
     let made = preview::preview(arena, version, template, &scenario)?;
@@ -95,10 +95,10 @@ fn read_scenario(
     scenario: Option<&str>,
     args: &WorkerArgs,
     arena: &mut Arena,
-    files: &mut Whole,
+    files: &mut InputReader,
 ) -> Result<(WorkerScenario, Option<(String, WorkerDeployment)>)> {
     let mut scenario = match scenario {
-        Some(name) => WorkerScenario::read(arena, &files.text(name, false)?)?,
+        Some(name) => WorkerScenario::read(arena, &files.read_source(name, false)?)?,
         None => WorkerScenario::with_defaults(arena)?,
     };
     if let Some(name) = &args.job_variables {
@@ -106,7 +106,7 @@ fn read_scenario(
             return Err(Error::usage("`--job-variables` and the scenario's `job_variables` are both given")
                 .hint("leave one of them out"));
         }
-        scenario.run_variables = Some(scenario::read_job_variables(arena, &files.text(name, false)?)?);
+        scenario.run_variables = Some(scenario::read_job_variables(arena, &files.read_source(name, false)?)?);
     }
     let mut deployed = None;
     if let Some(name) = &args.worker {
@@ -115,7 +115,7 @@ fn read_scenario(
                 Error::usage("`--worker` and the scenario's `worker` are both given").hint("leave one of them out")
             );
         }
-        let own = deployment::find(&files.text(name, false)?)?;
+        let own = deployment::find(&files.read_source(name, false)?)?;
         own.apply_to(&mut scenario);
         deployed = Some((name.clone(), own));
     }
@@ -124,7 +124,7 @@ fn read_scenario(
         ("--api-auth-string-secret", &args.api_auth_string_secret, "API_AUTH_STRING_SECRET"),
     ] {
         let Some(given) = given else { continue };
-        let reference = parse::api_key(flag, given)?;
+        let reference = flag_values::parse_api_key(flag, given)?;
         scenario.worker.set(&format!("{SETTINGS_PREFIX}{setting}_NAME"), reference.name, None);
         scenario.worker.set(&format!("{SETTINGS_PREFIX}{setting}_KEY"), reference.key, None);
     }

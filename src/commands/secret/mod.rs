@@ -22,7 +22,7 @@ use jobplate_yaml::quote_name;
 
 use self::sources::{Found, Sources, Value};
 use super::definition::Command;
-use crate::shared::edit_args::namespace;
+use crate::shared::edit_args::parse_namespace;
 use crate::ui::Ui;
 
 #[derive(Args)]
@@ -104,7 +104,7 @@ Exit codes: 0 done, 2 input"
         let hint =
             "this is the name of the Secret to print, such as prefect-secrets; the keys in it have Prefect's names";
         names::check_object_name("Secret", &name).map_err(|fault| fault.hint(hint).into_error("NAME"))?;
-        let namespace = namespace(output.namespace)?;
+        let namespace = parse_namespace(output.namespace)?;
         let found = sources.read(output.print_flags || output.print_spec)?;
         let printed = if output.print_flags {
             flags(&name, &found)

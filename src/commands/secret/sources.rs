@@ -13,7 +13,7 @@ use jobplate_prefect::pyvalue::environ::{Environ, EnvironVar, Resolved};
 use jobplate_prefect::pyvalue::source::SourceFile;
 use jobplate_prefect::variables::secret_variable;
 
-use crate::shared::whole::Whole;
+use crate::shared::input_reader::InputReader;
 
 /// The configuration that Prefect reads where nothing else is said.
 const CONFIG: &str = "~/.prefect/config.toml";
@@ -71,7 +71,7 @@ struct Gathered {
     by_name: HashMap<String, usize>,
     /// What was looked at without finding anything.
     empty: Vec<String>,
-    files: Whole,
+    files: InputReader,
 }
 
 impl Sources {
@@ -153,7 +153,7 @@ impl Gathered {
             }
             _ => (file.to_owned(), None),
         };
-        let bytes = self.files.read(&home(&shown)).map_err(|what| {
+        let bytes = self.files.read_bytes(&home(&shown)).map_err(|what| {
             let error = unreadable("--from-config", &shown, what);
             hint.into_iter().fold(error, Error::hint)
         })?;
@@ -197,7 +197,7 @@ impl Gathered {
     }
 
     fn env_file(&mut self, file: &str) -> Result<()> {
-        let bytes = self.files.read(&home(file)).map_err(|what| unreadable("--from-env-file", file, what))?;
+        let bytes = self.files.read_bytes(&home(file)).map_err(|what| unreadable("--from-env-file", file, what))?;
         let lines = env_file::parse(&bytes).map_err(|(line, fault)| fault.into_error(&format!("{file}:{line}")))?;
         if lines.is_empty() {
             self.empty.push(format!("{file} has no line KEY=VALUE"));
@@ -225,7 +225,7 @@ impl Gathered {
             Value::Unread
         } else {
             // Not named: it may be a value.
-            let bytes = self.files.read(&home(path)).map_err(|error| {
+            let bytes = self.files.read_bytes(&home(path)).map_err(|error| {
                 Error::usage(format!("{flag}: {error}"))
                     .hint("behind the `=` is a path, or - for standard input; never the value itself")
             })?;

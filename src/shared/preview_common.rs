@@ -8,7 +8,7 @@ use jobplate_prefect::note::Note;
 use crate::ui::Ui;
 
 /// The error of a call that names no template.
-pub(crate) fn no_input() -> Error {
+pub(crate) fn no_input_error() -> Error {
     let error = Error::usage("no input");
     match Path::new("job_template.yaml").exists() {
         true => error.hint("name a job template, such as ./job_template.yaml, or `-` for standard input"),
@@ -17,6 +17,6 @@ pub(crate) fn no_input() -> Error {
 }
 
 /// Writes remarks to standard error, a line each.
-pub(crate) fn report(notes: &[Note], ui: &Ui) {
-    notes.iter().for_each(|note| ui.note(note.message()));
+pub(crate) fn report_notes(notes: &[Note], ui: &Ui) {
+    notes.iter().for_each(|note| ui.write_note(note.message()));
 }

@@ -1,4 +1,4 @@
-//! What was edited, told to those who asked: `--report FILE`, and GitHub where it runs us.
+//! Reports the edits of a run: as JSON to `--report FILE`, and to GitHub Actions.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Write};
@@ -11,122 +11,132 @@ use jobplate::render::{RenderedDocument, Rendering};
 use jobplate_diagnostic::{Error, ErrorKind, Result, describe_io_error};
 use jobplate_manifest::difference::{ChangedItem, ObjectName, differences};
 
-use super::edit_args::{Manifests, STDIN};
-use super::outputs::Replacements;
+use super::edit_args::{RenderRequest, STDIN};
+use super::staged_files::StagedFiles;
 use crate::ui::Ui;
 
-/// The edits of a call, and what is to tell of them.
-pub(crate) struct Edits {
-    all: Vec<EditRecord>,
-    report: Option<Report>,
+/// The edits of a run and where `--report` writes them.
+pub(crate) struct EditReport {
+    edits: Vec<EditRecord>,
+    target: Option<ReportTarget>,
 }
 
-/// A report that is about to be told.
-enum Report {
-    /// Written beside the file that it will be, so that until then the last one stays.
-    File(Replacements),
-    /// A pipe or device, by name.
+/// The destination of `--report`.
+enum ReportTarget {
+    /// A file, staged next to its final path: the previous report stays until [`emit`].
+    File(StagedFiles),
+    /// The path of a pipe or device.
     Device(String),
 }
 
-/// The edits of all documents, in their order; none where nobody asks for them. Called before anything is printed
-/// or replaced: that a report can't be written is no news for afterwards.
+/// Collects the edits of all documents in input order. Returns `None` if neither `--report` nor GitHub Actions needs
+/// them.
+///
+/// Call it before any output is written, so that a report that can't be written is found before files change.
 ///
 /// # Errors
 ///
 /// Fails if an edited document can't be read again, or if the report can't be written.
-pub(crate) fn find(rendering: &mut Rendering, manifests: &Manifests, ui: &Ui) -> Result<Option<Edits>> {
-    if manifests.report.is_none() && ui.github().is_none() {
+pub(crate) fn prepare(rendering: &mut Rendering, request: &RenderRequest, ui: &Ui) -> Result<Option<EditReport>> {
+    if request.report.is_none() && ui.github().is_none() {
         return Ok(None);
     }
-    let all = all(rendering)?;
-    let report = manifests.report.as_ref().map(|name| Report::write(name, &to_json(&all), rendering, manifests));
-    Ok(Some(Edits { report: report.transpose()?, all }))
+    let edits = collect_edits(rendering)?;
+    let target = request.report.as_ref().map(|name| ReportTarget::stage(name, &to_json(&edits), rendering, request));
+    Ok(Some(EditReport { target: target.transpose()?, edits }))
 }
 
-/// Tells those who asked, once it is done; a reader who went away has had what was wanted.
+/// Writes the report after the output. `done` is the result of writing the output: if that failed, no report is
+/// written. A closed pipe does not count as a failure.
 ///
 /// # Errors
 ///
 /// Fails as `done` does, or if the report can't be written.
-pub(crate) fn tell(edits: Option<Edits>, what: EditStatus, done: Result<ExitCode>, ui: &Ui) -> Result<ExitCode> {
+pub(crate) fn emit(
+    report: Option<EditReport>,
+    status: EditStatus,
+    done: Result<ExitCode>,
+    ui: &Ui,
+) -> Result<ExitCode> {
     if done.as_ref().is_err_and(|error| error.kind() != ErrorKind::ClosedOutput) {
         return done;
     }
-    let Some(Edits { all, report }) = edits else { return done };
-    match report {
-        Some(Report::File(file)) => file.commit()?,
-        Some(Report::Device(name)) => {
+    let Some(EditReport { edits, target }) = report else { return done };
+    match target {
+        Some(ReportTarget::File(file)) => file.commit()?,
+        Some(ReportTarget::Device(name)) => {
             let device = OpenOptions::new().append(true).open(&name);
-            let written = device.and_then(|mut device| device.write_all(to_json(&all).as_bytes()));
-            written.map_err(|error| failed(&error).in_file(name))?;
+            let written = device.and_then(|mut device| device.write_all(to_json(&edits).as_bytes()));
+            written.map_err(|error| report_write_error(&error).in_file(name))?;
         }
         None => {}
     }
     if let Some(workflow) = ui.github() {
-        workflow.report_edits(&all, what);
+        workflow.report_edits(&edits, status);
     }
     done
 }
 
-impl Report {
-    fn write(name: &str, text: &str, rendering: &Rendering, manifests: &Manifests) -> Result<Self> {
+impl ReportTarget {
+    fn stage(name: &str, text: &str, rendering: &Rendering, request: &RenderRequest) -> Result<Self> {
         if name == STDIN {
             return Err(Error::usage("`--report` is a file; standard output is for manifests")
                 .hint("/dev/stderr is a file, too"));
         }
         let path = Path::new(name);
-        let mut file = Replacements::default();
-        let write = |out: &mut dyn Write| out.write_all(text.as_bytes()).map_err(|error| failed(&error).in_file(name));
+        let mut file = StagedFiles::default();
+        let write = |out: &mut dyn Write| {
+            out.write_all(text.as_bytes()).map_err(|error| report_write_error(&error).in_file(name))
+        };
         match path.metadata() {
             Err(_) if path.is_symlink() => {
                 return Err(Error::input("the report can't be written: this is a link to nothing").in_file(name));
             }
             Err(_) => file.create(path, write)?,
-            Ok(there) if !there.is_file() => return Ok(Report::Device(name.to_owned())),
+            Ok(there) if !there.is_file() => return Ok(ReportTarget::Device(name.to_owned())),
             Ok(there) => {
                 let files = (0..rendering.len()).filter_map(|input| rendering.input_path(input));
-                let read = files.chain(manifests.specs.iter().map(Path::new)).filter_map(|file| file.metadata().ok());
-                if read.chain(of_stdin()).any(|other| is_same(&there, &other)) {
+                let read = files.chain(request.specs.iter().map(Path::new)).filter_map(|file| file.metadata().ok());
+                if read.chain(stdin_metadata()).any(|other| is_same_file(&there, &other)) {
                     return Err(Error::usage("`--report` is one of the files that are read, which would be lost")
                         .in_file(name)
                         .hint("name another file"));
                 }
-                file.add(path, write)?;
+                file.replace(path, write)?;
             }
         }
-        Ok(Report::File(file))
+        Ok(ReportTarget::File(file))
     }
 }
 
 #[cfg(unix)]
-fn is_same(one: &Metadata, other: &Metadata) -> bool {
+fn is_same_file(one: &Metadata, other: &Metadata) -> bool {
     use std::os::unix::fs::MetadataExt;
     (one.dev(), one.ino()) == (other.dev(), other.ino())
 }
 
 #[cfg(not(unix))]
-fn is_same(_: &Metadata, _: &Metadata) -> bool {
+fn is_same_file(_: &Metadata, _: &Metadata) -> bool {
     false
 }
 
-/// The file that standard input is, if it is one.
+/// Returns the metadata of the file that standard input is redirected from.
 #[cfg(unix)]
-fn of_stdin() -> Option<Metadata> {
+fn stdin_metadata() -> Option<Metadata> {
     use std::os::fd::AsFd;
     File::from(io::stdin().as_fd().try_clone_to_owned().ok()?).metadata().ok()
 }
 
 #[cfg(not(unix))]
-fn of_stdin() -> Option<Metadata> {
+fn stdin_metadata() -> Option<Metadata> {
     None
 }
 
-fn failed(error: &io::Error) -> Error {
+fn report_write_error(error: &io::Error) -> Error {
     Error::input(format!("the report can't be written: {}", describe_io_error(error)))
 }
 
-fn all(rendering: &mut Rendering) -> Result<Vec<EditRecord>> {
+fn collect_edits(rendering: &mut Rendering) -> Result<Vec<EditRecord>> {
     let mut edits = Vec::new();
     for input in 0..rendering.len() {
         if !rendering.is_changed(input) {
@@ -144,8 +154,8 @@ fn all(rendering: &mut Rendering) -> Result<Vec<EditRecord>> {
                 file: input.to_owned(),
                 document,
                 line: line + breaks.partition_point(|&at| at < difference.at),
-                object: object(difference.object),
-                within: difference.text.map(|(map, key)| ConfigMapKeyRef { object: object(map), key }),
+                object: to_object_ref(difference.object),
+                within: difference.text.map(|(map, key)| ConfigMapKeyRef { object: to_object_ref(map), key }),
                 container: difference.container,
                 item: match difference.item {
                     ChangedItem::Variable(name) => EditedItem::Variable(name),
@@ -159,6 +169,6 @@ fn all(rendering: &mut Rendering) -> Result<Vec<EditRecord>> {
     Ok(edits)
 }
 
-fn object(ObjectName { kind, name, namespace }: ObjectName) -> ObjectRef {
+fn to_object_ref(ObjectName { kind, name, namespace }: ObjectName) -> ObjectRef {
     ObjectRef { kind, name, namespace }
 }

@@ -7,7 +7,7 @@ use jobplate_diagnostic::Result;
 use jobplate_yaml::NodeArena;
 
 /// Iterates over the documents of a rendering.
-pub(crate) struct Rendered<'r> {
+pub(crate) struct RenderedDocuments<'r> {
     cursor: DocumentCursor<'r>,
     /// Finds the entries that are named in each document; none where that is not wanted.
     planner: Option<EditPlanner<'r>>,
@@ -15,11 +15,11 @@ pub(crate) struct Rendered<'r> {
     takes_over: bool,
 }
 
-impl<'r> Rendered<'r> {
+impl<'r> RenderedDocuments<'r> {
     /// Returns all documents; with the entries that an injection names, if one is given.
     pub(crate) fn new(rendering: &'r mut Rendering, named: Option<&'r Injection>, takes_over: bool) -> Self {
         let planner = named.map(|injection| EditPlanner::new(injection, PassContext::default()));
-        Rendered { cursor: rendering.documents(None), planner, takes_over }
+        RenderedDocuments { cursor: rendering.documents(None), planner, takes_over }
     }
 
     fn document(&mut self) -> Result<Option<Document>> {
@@ -49,7 +49,7 @@ impl<'r> Rendered<'r> {
     }
 }
 
-impl Iterator for Rendered<'_> {
+impl Iterator for RenderedDocuments<'_> {
     type Item = Result<Document>;
 
     fn next(&mut self) -> Option<Self::Item> {

@@ -18,12 +18,12 @@ use jobplate_prefect::worker::version::WorkerVersion;
 /// # Errors
 ///
 /// Fails if there is no `=`, or if the name or the reference is invalid.
-pub(crate) fn secret(flag: &str, text: &str) -> Result<RequestedVariable> {
-    let (name, rest) = assignment(flag, "NAME=SECRET[/KEY]", text)?;
+pub(crate) fn parse_secret(flag: &str, text: &str) -> Result<RequestedVariable> {
+    let (name, rest) = split_assignment(flag, "NAME=SECRET[/KEY]", text)?;
     if name.is_empty() {
         return Err(Error::usage(format!("`{flag}` needs NAME=SECRET[/KEY]")).hint("there is no name before the `=`"));
     }
-    let reference = reference("Secret", rest, Some(name)).map_err(|fault| about(fault, flag, name))?;
+    let reference = parse_key_ref("Secret", rest, Some(name)).map_err(|fault| name_flag(fault, flag, name))?;
     Ok(RequestedVariable { name: name.to_owned(), source: VariableSource::PrefectSecret(reference) })
 }
 
@@ -32,8 +32,8 @@ pub(crate) fn secret(flag: &str, text: &str) -> Result<RequestedVariable> {
 /// # Errors
 ///
 /// Fails if there is no `=`, or if the name or the reference is invalid.
-pub(crate) fn secret_env(flag: &str, text: &str) -> Result<RequestedVariable> {
-    entry(flag, "VAR=SECRET/KEY", text, |rest| reference("Secret", rest, None).map(EnvValue::SecretKey))
+pub(crate) fn parse_secret_env(flag: &str, text: &str) -> Result<RequestedVariable> {
+    parse_env_entry(flag, "VAR=SECRET/KEY", text, |rest| parse_key_ref("Secret", rest, None).map(EnvValue::SecretKey))
 }
 
 /// `--config-env VAR=CONFIGMAP/KEY[:optional]`
@@ -41,8 +41,10 @@ pub(crate) fn secret_env(flag: &str, text: &str) -> Result<RequestedVariable> {
 /// # Errors
 ///
 /// Fails if there is no `=`, or if the name or the reference is invalid.
-pub(crate) fn config_env(flag: &str, text: &str) -> Result<RequestedVariable> {
-    entry(flag, "VAR=CONFIGMAP/KEY", text, |rest| reference("ConfigMap", rest, None).map(EnvValue::ConfigMapKey))
+pub(crate) fn parse_config_env(flag: &str, text: &str) -> Result<RequestedVariable> {
+    parse_env_entry(flag, "VAR=CONFIGMAP/KEY", text, |rest| {
+        parse_key_ref("ConfigMap", rest, None).map(EnvValue::ConfigMapKey)
+    })
 }
 
 /// `--field-env VAR=FIELDPATH`
@@ -50,8 +52,8 @@ pub(crate) fn config_env(flag: &str, text: &str) -> Result<RequestedVariable> {
 /// # Errors
 ///
 /// Fails if there is no `=`, or if Kubernetes has no such field.
-pub(crate) fn field_env(flag: &str, text: &str) -> Result<RequestedVariable> {
-    entry(flag, "VAR=FIELDPATH", text, |rest| names::normalize_field_path(rest).map(EnvValue::Field))
+pub(crate) fn parse_field_env(flag: &str, text: &str) -> Result<RequestedVariable> {
+    parse_env_entry(flag, "VAR=FIELDPATH", text, |rest| names::normalize_field_path(rest).map(EnvValue::Field))
 }
 
 /// `--env VAR=VALUE`
@@ -59,8 +61,8 @@ pub(crate) fn field_env(flag: &str, text: &str) -> Result<RequestedVariable> {
 /// # Errors
 ///
 /// Fails if there is no `=`.
-pub(crate) fn env(flag: &str, text: &str) -> Result<RequestedVariable> {
-    entry(flag, "VAR=VALUE", text, |rest| Ok(EnvValue::Literal(rest.to_owned())))
+pub(crate) fn parse_env(flag: &str, text: &str) -> Result<RequestedVariable> {
+    parse_env_entry(flag, "VAR=VALUE", text, |rest| Ok(EnvValue::Literal(rest.to_owned())))
 }
 
 /// `--env-from [PREFIX=]secret/NAME[:optional]` or `configmap/NAME[:optional]`
@@ -68,9 +70,9 @@ pub(crate) fn env(flag: &str, text: &str) -> Result<RequestedVariable> {
 /// # Errors
 ///
 /// Fails if the kind is neither `secret` nor `configmap`, or if the name or the prefix is invalid.
-pub(crate) fn env_from(flag: &str, text: &str) -> Result<EnvFrom> {
+pub(crate) fn parse_env_from(flag: &str, text: &str) -> Result<EnvFrom> {
     let (prefix, rest) = text.split_once('=').unwrap_or(("", text));
-    let (rest, optional) = optional(rest);
+    let (rest, optional) = strip_optional(rest);
     let (kind, name, what) = match rest.split_once('/') {
         Some(("secret", name)) => (EnvFromKind::Secret, name, "Secret"),
         Some(("configmap", name)) => (EnvFromKind::ConfigMap, name, "ConfigMap"),
@@ -91,8 +93,8 @@ pub(crate) fn env_from(flag: &str, text: &str) -> Result<EnvFrom> {
 /// # Errors
 ///
 /// Fails if the reference is invalid.
-pub(crate) fn api_key(flag: &str, text: &str) -> Result<KeyRef> {
-    reference("Secret", text, None).map_err(|fault| fault.into_error(&format!("`{flag}`")))
+pub(crate) fn parse_api_key(flag: &str, text: &str) -> Result<KeyRef> {
+    parse_key_ref("Secret", text, None).map_err(|fault| fault.into_error(&format!("`{flag}`")))
 }
 
 /// A version of prefect-kubernetes, such as `0.6.5`
@@ -100,7 +102,7 @@ pub(crate) fn api_key(flag: &str, text: &str) -> Result<KeyRef> {
 /// # Errors
 ///
 /// Fails if the text is not two or three numbers.
-pub(crate) fn worker_version(flag: &str, text: &str) -> Result<WorkerVersion> {
+pub(crate) fn parse_worker_version(flag: &str, text: &str) -> Result<WorkerVersion> {
     let numbers: Option<Vec<u32>> = text.split('.').map(|number| number.parse().ok()).collect();
     match numbers.as_deref() {
         Some(&[major, minor, patch]) => Ok(WorkerVersion([major, minor, patch])),
@@ -115,7 +117,7 @@ pub(crate) fn worker_version(flag: &str, text: &str) -> Result<WorkerVersion> {
 /// # Errors
 ///
 /// Fails if the kind or a pattern is invalid.
-pub(crate) fn target(flag: &str, text: &str) -> Result<Target> {
+pub(crate) fn parse_target(flag: &str, text: &str) -> Result<Target> {
     let (object, key) = text.split_once(':').map_or((text, None), |(object, key)| (object, Some(key)));
     let (kind, name) = object.split_once('/').map_or((object, None), |(kind, name)| (kind, Some(name)));
     layer::parse_target(kind, name, key, None).map_err(|fault| fault.into_error(&format!("`{flag}`")))
@@ -126,7 +128,7 @@ pub(crate) fn target(flag: &str, text: &str) -> Result<Target> {
 /// # Errors
 ///
 /// Fails if the kind is not a ConfigMap, or if the name or the key is invalid.
-pub(crate) fn wrap(flag: &str, text: &str) -> Result<(String, String)> {
+pub(crate) fn parse_wrap(flag: &str, text: &str) -> Result<(String, String)> {
     let (object, key) = text.split_once(':').unwrap_or((text, template_keys::JOB_TEMPLATE[0]));
     let name = match object.split_once('/') {
         Some((kind, name)) if is_config_map_keyword(kind) => name,
@@ -142,7 +144,7 @@ pub(crate) fn wrap(flag: &str, text: &str) -> Result<(String, String)> {
 /// # Errors
 ///
 /// Fails if the text is not a size, or if it is zero.
-pub(crate) fn size(flag: &str, text: &str) -> Result<usize> {
+pub(crate) fn parse_size(flag: &str, text: &str) -> Result<usize> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);
     let shift = match unit.to_ascii_lowercase().as_str() {
@@ -158,33 +160,33 @@ pub(crate) fn size(flag: &str, text: &str) -> Result<usize> {
     })
 }
 
-fn about(fault: ValidationError, flag: &str, name: &str) -> Error {
+fn name_flag(fault: ValidationError, flag: &str, name: &str) -> Error {
     fault.into_error(&format!("`{flag} {name}`"))
 }
 
 /// What stands before and behind the `=`.
-fn assignment<'t>(flag: &str, form: &str, text: &'t str) -> Result<(&'t str, &'t str)> {
+fn split_assignment<'t>(flag: &str, form: &str, text: &'t str) -> Result<(&'t str, &'t str)> {
     text.split_once('=').ok_or_else(|| Error::usage(format!("`{flag}` needs {form}")).hint("there is no `=` in it"))
 }
 
-fn entry(
+fn parse_env_entry(
     flag: &str,
     form: &str,
     text: &str,
     value: impl FnOnce(&str) -> Result<EnvValue, ValidationError>,
 ) -> Result<RequestedVariable> {
-    let (name, rest) = assignment(flag, form, text)?;
-    let value = value(rest).map_err(|fault| about(fault, flag, name))?;
+    let (name, rest) = split_assignment(flag, form, text)?;
+    let value = value(rest).map_err(|fault| name_flag(fault, flag, name))?;
     Ok(RequestedVariable { name: name.to_owned(), source: VariableSource::Entry(value) })
 }
 
-fn optional(text: &str) -> (&str, bool) {
+fn strip_optional(text: &str) -> (&str, bool) {
     text.strip_suffix(":optional").map_or((text, false), |rest| (rest, true))
 }
 
 /// `NAME/KEY[:optional]`; the key may be missing where there is a default.
-fn reference(kind: &str, text: &str, default_key: Option<&str>) -> Result<KeyRef, ValidationError> {
-    let (rest, optional) = optional(text);
+fn parse_key_ref(kind: &str, text: &str, default_key: Option<&str>) -> Result<KeyRef, ValidationError> {
+    let (rest, optional) = strip_optional(text);
     let (name, key) = match (rest.split_once('/'), default_key) {
         (Some(both), _) => both,
         (None, Some(key)) => (rest, key),
@@ -219,23 +221,23 @@ mod tests {
         format!("{} = {value}", variable.name)
     }
 
-    type Parse = fn(&str, &str) -> Result<RequestedVariable>;
+    type ParseFlag = fn(&str, &str) -> Result<RequestedVariable>;
 
     #[test]
     fn variables() {
-        let cases: [(Parse, &str, &str); 12] = [
-            (secret, "T=s", "T = prefect s T"),
-            (secret, "T=s:optional", "T = prefect s T optional"),
-            (secret, "T=s/k", "T = prefect s k"),
-            (secret, "T=s.a/k_1:optional", "T = prefect s.a k_1 optional"),
-            (secret_env, "T=s/k", "T = secret s k"),
-            (config_env, "T=s/k:optional", "T = config s k optional"),
-            (field_env, "T=label/a", "T = metadata.labels['a']"),
-            (env, "T=", "T = \"\""),
-            (env, "T=a=b", "T = \"a=b\""),
-            (env, "T=a:optional", "T = \"a:optional\""),
-            (env, "=a", " = \"a\""),
-            (env, "T= a ", "T = \" a \""),
+        let cases: [(ParseFlag, &str, &str); 12] = [
+            (parse_secret, "T=s", "T = prefect s T"),
+            (parse_secret, "T=s:optional", "T = prefect s T optional"),
+            (parse_secret, "T=s/k", "T = prefect s k"),
+            (parse_secret, "T=s.a/k_1:optional", "T = prefect s.a k_1 optional"),
+            (parse_secret_env, "T=s/k", "T = secret s k"),
+            (parse_config_env, "T=s/k:optional", "T = config s k optional"),
+            (parse_field_env, "T=label/a", "T = metadata.labels['a']"),
+            (parse_env, "T=", "T = \"\""),
+            (parse_env, "T=a=b", "T = \"a=b\""),
+            (parse_env, "T=a:optional", "T = \"a:optional\""),
+            (parse_env, "=a", " = \"a\""),
+            (parse_env, "T= a ", "T = \" a \""),
         ];
         for (parse, text, expected) in cases {
             assert_eq!(show(parse("--flag", text).unwrap()), expected, "{text}");
@@ -244,22 +246,22 @@ mod tests {
 
     #[test]
     fn faults_name_flag_and_variable_and_never_the_value() {
-        let cases: [(Parse, &str, &str); 15] = [
-            (secret, "canary", "`--flag` needs NAME=SECRET[/KEY]"),
-            (secret, "=canary/k", "`--flag` needs NAME=SECRET[/KEY]"),
-            (secret_env, "T=s/k:canary", "`--flag T`: the key is none"),
-            (secret, "T=", "`--flag T`: the Secret's name is missing"),
-            (secret, "T=/k", "`--flag T`: the Secret's name is missing"),
-            (secret, "T=CANARY1/k", "`--flag T`: the Secret's name can't have upper-case letters"),
-            (secret, "T=canary!/k", "`--flag T`: the Secret's name is none"),
-            (secret, "T=canary:opt", "`--flag T`: the Secret's name is none"),
-            (secret, "T=s/canary/x", "`--flag T`: the key is none that"),
-            (secret, "a b=canary", "`--flag a b`: the key is none that"),
-            (secret_env, "T=canary", "`--flag T`: no key of the Secret is named"),
-            (secret_env, "T=canary/", "`--flag T`: the key is missing"),
-            (config_env, "T=canary:optional", "`--flag T`: no key of the ConfigMap is named"),
-            (field_env, "T=canary", "`--flag T`: Kubernetes has no such field"),
-            (env, "canary", "`--flag` needs VAR=VALUE"),
+        let cases: [(ParseFlag, &str, &str); 15] = [
+            (parse_secret, "canary", "`--flag` needs NAME=SECRET[/KEY]"),
+            (parse_secret, "=canary/k", "`--flag` needs NAME=SECRET[/KEY]"),
+            (parse_secret_env, "T=s/k:canary", "`--flag T`: the key is none"),
+            (parse_secret, "T=", "`--flag T`: the Secret's name is missing"),
+            (parse_secret, "T=/k", "`--flag T`: the Secret's name is missing"),
+            (parse_secret, "T=CANARY1/k", "`--flag T`: the Secret's name can't have upper-case letters"),
+            (parse_secret, "T=canary!/k", "`--flag T`: the Secret's name is none"),
+            (parse_secret, "T=canary:opt", "`--flag T`: the Secret's name is none"),
+            (parse_secret, "T=s/canary/x", "`--flag T`: the key is none that"),
+            (parse_secret, "a b=canary", "`--flag a b`: the key is none that"),
+            (parse_secret_env, "T=canary", "`--flag T`: no key of the Secret is named"),
+            (parse_secret_env, "T=canary/", "`--flag T`: the key is missing"),
+            (parse_config_env, "T=canary:optional", "`--flag T`: no key of the ConfigMap is named"),
+            (parse_field_env, "T=canary", "`--flag T`: Kubernetes has no such field"),
+            (parse_env, "canary", "`--flag` needs VAR=VALUE"),
         ];
         for (parse, text, expected) in cases {
             let error = parse("--flag", text).unwrap_err();
@@ -282,7 +284,7 @@ mod tests {
             ("configmap/c:optional", "\"\" ConfigMap c true"),
             ("DB_=secret/s:optional", "\"DB_\" Secret s true"),
         ] {
-            assert_eq!(show(env_from("--env-from", text).unwrap()), expected);
+            assert_eq!(show(parse_env_from("--env-from", text).unwrap()), expected);
         }
         for text in [
             "canary",
@@ -294,7 +296,7 @@ mod tests {
             "secret/CANARY1",
             "secret/a/b",
         ] {
-            let error = env_from("--env-from", text).unwrap_err();
+            let error = parse_env_from("--env-from", text).unwrap_err();
             assert!(error.message().starts_with("`--env-from`"), "{text}");
             assert!(!format!("{error} {:?}", error.hint_message()).contains("canary"), "{text}");
         }
@@ -302,28 +304,31 @@ mod tests {
 
     #[test]
     fn settings_and_places() {
-        assert_eq!(api_key("--api-key", "s/k").unwrap(), KeyRef { name: "s".into(), key: "k".into(), optional: false });
-        assert!(api_key("--api-key", "canary").is_err());
+        assert_eq!(
+            parse_api_key("--api-key", "s/k").unwrap(),
+            KeyRef { name: "s".into(), key: "k".into(), optional: false }
+        );
+        assert!(parse_api_key("--api-key", "canary").is_err());
 
-        let both = target("--target", "job/etl-*").unwrap();
+        let both = parse_target("--target", "job/etl-*").unwrap();
         assert!(
             both.kind.matches("Job") && both.name.is_some_and(|name| name.matches("etl-1") && !name.matches("ETL-1"))
         );
-        assert!(target("--target", "*").unwrap().name.is_none());
-        let key = target("--target", "cm/a:job_*.yaml").unwrap();
+        assert!(parse_target("--target", "*").unwrap().name.is_none());
+        let key = parse_target("--target", "cm/a:job_*.yaml").unwrap();
         assert_eq!(key.display(), "ConfigMap/a:job_*.yaml");
         for text in ["", "/a", "Job/", "ConfigMap/a:", "Secret/a:b", "[", "Job/["] {
-            assert!(target("--target", text).is_err(), "{text:?}");
+            assert!(parse_target("--target", text).is_err(), "{text:?}");
         }
     }
 
     #[test]
     fn sizes() {
         for (text, bytes) in [("1", 1), ("10b", 10), ("2KiB", 2048), ("64MiB", 64 << 20), ("1gib", 1 << 30)] {
-            assert_eq!(size("--size", text).unwrap(), bytes);
+            assert_eq!(parse_size("--size", text).unwrap(), bytes);
         }
         for text in ["", "0", "MiB", "-1", "1.5MiB", "1MB", "99999999999999GiB", "99999999999999999999"] {
-            assert!(size("--size", text).is_err(), "{text}");
+            assert!(parse_size("--size", text).is_err(), "{text}");
         }
     }
 }

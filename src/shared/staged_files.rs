@@ -8,22 +8,22 @@ use jobplate_diagnostic::{Error, ErrorKind, Result, describe_io_error};
 use tempfile::NamedTempFile;
 
 /// Bytes gathered before they are written.
-const BUFFER: usize = 64 * 1024;
+const BUFFER_SIZE: usize = 64 * 1024;
 
 /// What the names of unfinished files begin with.
-const PREFIX: &str = ".jobplate-";
+const TEMP_PREFIX: &str = ".jobplate-";
 
 /// Files that are written beside those they will replace.
 #[derive(Default)]
-pub(crate) struct Replacements(Vec<(NamedTempFile, PathBuf)>);
+pub(crate) struct StagedFiles(Vec<(NamedTempFile, PathBuf)>);
 
-impl Replacements {
-    /// Writes what is to replace a file; the file itself stays as it is until [`Replacements::commit`].
+impl StagedFiles {
+    /// Writes what is to replace a file; the file itself stays as it is until [`StagedFiles::commit`].
     ///
     /// # Errors
     ///
     /// Fails as `write` does, if the file is not writable, or if no file can be written next to it.
-    pub(crate) fn add(&mut self, path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+    pub(crate) fn replace(&mut self, path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
         let name = path.display().to_string();
         let fail = |what: &str, error: io::Error| {
             Error::input(format!("{what}: {}", describe_io_error(&error))).in_file(&name)
@@ -37,9 +37,9 @@ impl Replacements {
                 .hint("change its mode, or print to standard output"));
         }
         let folder = target.parent().unwrap_or(Path::new("."));
-        let file = NamedTempFile::with_prefix_in(PREFIX, folder)
+        let file = NamedTempFile::with_prefix_in(TEMP_PREFIX, folder)
             .map_err(|error| fail("no file can be made beside it", error))?;
-        let mut out = BufWriter::with_capacity(BUFFER, file);
+        let mut out = BufWriter::with_capacity(BUFFER_SIZE, file);
         write(&mut out).map_err(|error| match error.kind() {
             ErrorKind::Output => error.with_context("can't be written").in_file(&name),
             _ => error,
@@ -54,7 +54,7 @@ impl Replacements {
         Ok(())
     }
 
-    /// Writes what is to be a new file, with the mode that every new one has; until [`Replacements::commit`] it is
+    /// Writes what is to be a new file, with the mode that every new one has; until [`StagedFiles::commit`] it is
     /// none.
     ///
     /// # Errors
@@ -63,7 +63,7 @@ impl Replacements {
     pub(crate) fn create(&mut self, path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let mut builder = tempfile::Builder::new();
-        builder.prefix(PREFIX);
+        builder.prefix(TEMP_PREFIX);
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         let mut file = builder.tempfile_in(folder).map_err(|error| {

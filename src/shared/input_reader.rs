@@ -11,32 +11,32 @@ use jobplate_prefect::pyvalue::source::SourceFile;
 use super::edit_args::STDIN;
 
 /// The most that is read of a file.
-const MOST: u64 = 64 << 20;
+const MAX_BYTES: u64 = 64 << 20;
 
 /// The files of one call.
 #[derive(Default)]
-pub(crate) struct Whole {
-    stdin_taken: bool,
+pub(crate) struct InputReader {
+    stdin_was_read: bool,
 }
 
-impl Whole {
+impl InputReader {
     /// All of a file, or of standard input (`-`); or why there is nothing, without its name.
     ///
     /// # Errors
     ///
     /// Fails with the reason if the file can't be read or is too large, or if standard input was read before.
-    pub(crate) fn read(&mut self, path: &Path) -> Result<Vec<u8>, String> {
+    pub(crate) fn read_bytes(&mut self, path: &Path) -> Result<Vec<u8>, String> {
         let mut bytes = Vec::new();
         let fail = |error: std::io::Error| format!("can't be read: {}", describe_io_error(&error));
         if path == Path::new(STDIN) {
-            if std::mem::replace(&mut self.stdin_taken, true) {
+            if std::mem::replace(&mut self.stdin_was_read, true) {
                 return Err("standard input can be read once only".to_owned());
             }
-            stdin().take(MOST).read_to_end(&mut bytes).map_err(fail)?;
+            stdin().take(MAX_BYTES).read_to_end(&mut bytes).map_err(fail)?;
         } else {
-            File::open(path).and_then(|file| file.take(MOST).read_to_end(&mut bytes)).map_err(fail)?;
+            File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut bytes)).map_err(fail)?;
         }
-        if bytes.len() as u64 == MOST { Err("is too much: more than 64 MiB".to_owned()) } else { Ok(bytes) }
+        if bytes.len() as u64 == MAX_BYTES { Err("is too much: more than 64 MiB".to_owned()) } else { Ok(bytes) }
     }
 
     /// A file as a text that errors can name, and whether it is a manifest, whose lines can be shown.
@@ -44,8 +44,8 @@ impl Whole {
     /// # Errors
     ///
     /// Fails if the file can't be read or is not UTF-8.
-    pub(crate) fn text(&mut self, name: &str, is_manifest: bool) -> Result<Rc<SourceFile>> {
-        let bytes = self.read(Path::new(name)).map_err(|why| {
+    pub(crate) fn read_source(&mut self, name: &str, is_manifest: bool) -> Result<Rc<SourceFile>> {
+        let bytes = self.read_bytes(Path::new(name)).map_err(|why| {
             Error::input(why).in_file(name).hint("name a file that is there, or `-` for standard input")
         })?;
         let text = String::from_utf8(bytes).map_err(|error| {

@@ -13,7 +13,7 @@ use jobplate_prefect::variables;
 use super::edit_args::STDIN;
 
 /// An agent in the inputs.
-struct Agent {
+struct AgentManifest {
     /// `KIND/NAME`
     object: String,
     /// The input it is in.
@@ -25,7 +25,10 @@ struct Agent {
 /// # Errors
 ///
 /// Fails if an input can't be read again.
-pub(crate) fn on_what_they_replace(rendering: &mut Rendering, settings: &RequestedSettings) -> Result<Vec<Message>> {
+pub(crate) fn overridden_variable_notes(
+    rendering: &mut Rendering,
+    settings: &RequestedSettings,
+) -> Result<Vec<Message>> {
     let names = std::mem::take(&mut rendering.overridden);
     let (of_agent, fixed): (Vec<_>, Vec<_>) = names
         .into_iter()
@@ -41,7 +44,7 @@ pub(crate) fn on_what_they_replace(rendering: &mut Rendering, settings: &Request
             "the Prefect 1 agent (0.14.7 and later) puts its own {} into every flow run; set it on the agent: ",
             names.join(", ")
         );
-        notes.push(Message::from(note) + command(&agents(rendering)?, &flags));
+        notes.push(Message::from(note) + agent_command(&find_agents(rendering)?, &flags));
     }
     if !fixed.is_empty() {
         let anyway = match fixed.iter().any(|name| name == variables::LOCAL_SECRETS) {
@@ -58,9 +61,9 @@ pub(crate) fn on_what_they_replace(rendering: &mut Rendering, settings: &Request
 }
 
 /// The command that gives these agents the flags; a general one where there are none.
-fn command(agents: &[Agent], flags: &[String]) -> Message {
+fn agent_command(agents: &[AgentManifest], flags: &[String]) -> Message {
     let (mut inputs, mut targets): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
-    for Agent { object, input } in agents {
+    for AgentManifest { object, input } in agents {
         inputs.push(input.clone());
         targets.push(format!("--target {object}"));
     }
@@ -78,7 +81,7 @@ fn command(agents: &[Agent], flags: &[String]) -> Message {
 }
 
 /// The agents in the inputs, as far as they can be named in a command.
-fn agents(rendering: &mut Rendering) -> Result<Vec<Agent>> {
+fn find_agents(rendering: &mut Rendering) -> Result<Vec<AgentManifest>> {
     let mut agents = Vec::new();
     rendering.visit_objects(&mut |input, object| {
         let pods = pod_specs(object).unwrap_or_default();
@@ -91,7 +94,7 @@ fn agents(rendering: &mut Rendering) -> Result<Vec<Agent>> {
         if let (true, (object, Ok(input))) = (is_agent && input != STDIN, named)
             && object.chars().all(is_plain)
         {
-            agents.push(Agent { object, input: input.into_owned() });
+            agents.push(AgentManifest { object, input: input.into_owned() });
         }
         true
     })?;
