@@ -21,9 +21,8 @@ fn examples_hold_on_a_real_server() {
         vec![("KUBECONFIG", config.to_string_lossy().into_owned())]
     };
     let kubectl = servers.program("kubectl");
-    let outcome = console::run_blocks(&["```console cluster"], kubectl.parent().expect("it is in a folder"), page);
-    assert!(outcome.failures.is_empty(), "examples that do not hold:\n{}", outcome.failures);
-    assert!(outcome.commands > 5, "only {} examples found", outcome.commands);
+    let examples = console::run_blocks(&["```console cluster"], kubectl.parent().expect("it is in a folder"), page);
+    assert!(examples > 5, "only {examples} examples found");
 }
 
 #[test]
@@ -41,8 +40,7 @@ fn examples_hold_with_helm() {
             environment
         };
         let own = format!("```console {version}");
-        let outcome = console::run_blocks(&[&own, "```console helm"], Path::new("/bin"), page);
-        assert!(outcome.failures.is_empty(), "examples that do not hold:\n{}", outcome.failures);
-        assert!(outcome.commands > 6, "only {} examples found for {version}", outcome.commands);
+        let examples = console::run_blocks(&[&own, "```console helm"], Path::new("/bin"), page);
+        assert!(examples > 6, "only {examples} examples found for {version}");
     }
 }

@@ -22,57 +22,38 @@ const OTHER_PAGES: [&str; 2] = ["README.md", "charts/prefect-agent/README.md"];
 /// Directories that the examples use.
 const EXAMPLE_DIRS: [&str; 4] = ["templates", "charts", "integrations", "docs/examples"];
 
-/// The results of all examples of one kind of block.
-#[derive(Default)]
-pub(crate) struct BlockResults {
-    /// The number of commands.
-    pub(crate) commands: usize,
-    /// A message for each command that differs.
-    pub(crate) failures: String,
-}
-
-/// Runs the examples in all blocks that begin with one of `fences`.
+/// Runs the examples in all blocks that begin with one of `fences`. Returns how many there are.
 ///
 /// `programs` is a directory on the path. `env` is called once for each page, for the variables of its commands.
-pub(crate) fn run_blocks(
-    fences: &[&str],
-    programs: &Path,
-    env: impl Fn() -> Vec<(&'static str, String)>,
-) -> BlockResults {
-    let mut results = BlockResults::default();
-    for page in pages() {
-        let of_page = run_page(&page, fences, programs, &env());
-        results.commands += of_page.commands;
-        results.failures.push_str(&of_page.failures);
-    }
-    results
+/// Panics if a command prints something else than the page.
+pub(crate) fn run_blocks(fences: &[&str], programs: &Path, env: impl Fn() -> Vec<(&'static str, String)>) -> usize {
+    let pages = pages_with_blocks(fences);
+    let results: Vec<_> = pages.iter().map(|page| run_page(page, fences, programs, &env())).collect();
+    let failures: String = results.iter().filter_map(|result| result.as_ref().err()).map(String::as_str).collect();
+    assert!(failures.is_empty(), "examples that differ:\n{failures}");
+    results.into_iter().flatten().sum()
 }
 
-/// Returns the pages of the documentation, as paths from the top of the project.
-pub(crate) fn pages() -> Vec<PathBuf> {
+/// Returns the pages that have such blocks, as paths from the top of the project.
+pub(crate) fn pages_with_blocks(fences: &[&str]) -> Vec<PathBuf> {
     let docs = run::files_below(&project_dir().join("docs")).into_iter();
-    let is_page = |path: &PathBuf| path.components().count() == 1 && path.extension().is_some_and(|own| own == "md");
-    docs.filter(is_page).map(|path| Path::new("docs").join(path)).chain(OTHER_PAGES.map(PathBuf::from)).collect()
+    let docs = docs.filter(|path| path.components().count() == 1 && path.extension().is_some_and(|own| own == "md"));
+    let pages = docs.map(|path| Path::new("docs").join(path)).chain(OTHER_PAGES.map(PathBuf::from));
+    pages.filter(|page| !read_examples(page, fences).is_empty()).collect()
 }
 
-/// Returns the number of examples on a page.
-pub(crate) fn count_examples(page: &Path, fences: &[&str]) -> usize {
-    read_examples(page, fences).len()
-}
-
-/// Runs the examples of one page in a new directory.
-pub(crate) fn run_page(page: &Path, fences: &[&str], programs: &Path, env: &[(&str, String)]) -> BlockResults {
+/// Runs the examples of one page in a new directory. Returns how many there are, or the differences.
+pub(crate) fn run_page(page: &Path, fences: &[&str], programs: &Path, env: &[(&str, String)]) -> Result<usize, String> {
     let examples = read_examples(page, fences);
-    let mut results = BlockResults { commands: examples.len(), ..BlockResults::default() };
     let dir = tempfile::tempdir().expect("a temporary directory can be created");
     copy_example_files(dir.path());
-    for example in examples {
+    let mut failures = String::new();
+    for example in &examples {
         if let Err(message) = example.run(dir.path(), programs, env) {
-            let Example { line, command, .. } = &example;
-            results.failures.push_str(&format!("\n{}:{line}: {command}\n{message}", page.display()));
+            failures.push_str(&format!("\n{}:{}: {}\n{message}", page.display(), example.line, example.command));
         }
     }
-    results
+    if failures.is_empty() { Ok(examples.len()) } else { Err(failures) }
 }
 
 fn project_dir() -> &'static Path {

