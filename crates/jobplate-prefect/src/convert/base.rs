@@ -127,7 +127,7 @@ impl Base {
         let name =
             numbers.map(|number| format!("text_{number}")).find(|name| arena.dict_get(self.properties, name).is_none());
         let name = name.unwrap_or_default();
-        let schema = arena.alloc(Value::Dict(Vec::new()), None);
+        let schema = arena.alloc(Value::empty_dict(), None);
         for (key, value) in [
             ("default", text),
             ("description", "Text of the job template that looks like a placeholder, and is to stay as it is."),
@@ -164,7 +164,7 @@ fn part(arena: &Arena, dict: ValueId, key: &str) -> Result<ValueId> {
 /// The same, made where it is missing.
 fn part_or_new(arena: &mut Arena, dict: ValueId, key: &str) -> Result<ValueId> {
     if arena.dict_get(dict, key).is_none_or(|part| *arena.get(part) == Value::None) {
-        let made = arena.alloc(Value::Dict(Vec::new()), None);
+        let made = arena.alloc(Value::empty_dict(), None);
         arena.dict_set_str(dict, key, made);
     }
     part(arena, dict, key)

@@ -183,14 +183,15 @@ impl Work<'_> {
                 }
             }
         }
-        self.arena.alloc(Value::Dict(pairs), None)
+        let pairs = self.arena.new_dict(pairs);
+        self.arena.alloc(pairs, None)
     }
 
     fn pod_metadata(&mut self, parts: &input::Parts) -> Result<()> {
         let Some(metadata) = parts.pod_metadata else { return Ok(()) };
         let over = match self.arena.dict_get(self.base.template, "metadata") {
             Some(own) if self.arena.as_dict(own).is_some() => own,
-            _ => self.arena.alloc(Value::Dict(Vec::new()), None),
+            _ => self.arena.alloc(Value::empty_dict(), None),
         };
         self.labels(over, metadata, "spec.template.metadata")?;
         let but = [&OF_THE_SERVER[..], &["labels", "annotations"]].concat();
@@ -301,9 +302,8 @@ impl Work<'_> {
                 Some(rest) => {
                     let rest = rest.to_owned();
                     let pairs = self.arena.as_dict(source).unwrap_or_default().to_vec();
-                    let others =
-                        pairs.into_iter().filter(|(key, _)| self.arena.as_str(*key) != Some("prefix")).collect();
-                    *self.arena.get_mut(source) = Value::Dict(others);
+                    let others = pairs.into_iter().filter(|(key, _)| self.arena.as_str(*key) != Some("prefix"));
+                    *self.arena.get_mut(source) = self.arena.new_dict(others);
                     if !rest.is_empty() {
                         let rest = self.arena.alloc_str(rest);
                         self.arena.dict_set_str(source, "prefix", rest);
@@ -367,8 +367,8 @@ impl Work<'_> {
     fn required(&mut self) {
         if self.arena.as_dict(self.base.metadata).is_some_and(<[_]>::is_empty) {
             let pairs = self.arena.as_dict(self.base.manifest).unwrap_or_default().to_vec();
-            let others = pairs.into_iter().filter(|(_, value)| *value != self.base.metadata).collect();
-            *self.arena.get_mut(self.base.manifest) = Value::Dict(others);
+            let others = pairs.into_iter().filter(|(_, value)| *value != self.base.metadata);
+            *self.arena.get_mut(self.base.manifest) = self.arena.new_dict(others);
         }
         let one = BigInt::from(1);
         for (key, value) in [

@@ -265,9 +265,9 @@ fn must_stay(arena: &Arena, entries: &[&Entry], at: usize) -> bool {
 
 /// The entry under its new name, with the value it has now.
 fn with_name(arena: &mut Arena, entry: &Entry, name: &str) -> ValueId {
-    let pairs = arena.as_dict(entry.entry).unwrap_or_default().to_vec();
+    let copy = arena.get(entry.entry).clone();
     let location = arena.location(entry.entry).cloned();
-    let own = arena.alloc(Value::Dict(pairs), location);
+    let own = arena.alloc(copy, location);
     let name = arena.alloc_str(name);
     arena.dict_set_str(own, "name", name);
     if let Some(value) = entry.value {
@@ -282,7 +282,7 @@ fn put_default(arena: &mut Arena, base: &Base, name: &str, value: ValueId) -> Re
     let default = match arena.dict_get(schema, "default").filter(|own| arena.as_dict(*own).is_some()) {
         Some(default) => default,
         None => {
-            let made = arena.alloc(Value::Dict(Vec::new()), None);
+            let made = arena.alloc(Value::empty_dict(), None);
             arena.dict_set_str(schema, "default", made);
             made
         }
@@ -320,8 +320,8 @@ fn put_hard_coded(
         if let Some(default) = default
             && let Value::Dict(pairs) = arena.get(default).clone()
         {
-            let others = pairs.into_iter().filter(|(key, _)| arena.as_str(*key) != Some(name.as_str())).collect();
-            *arena.get_mut(default) = Value::Dict(others);
+            let others = pairs.into_iter().filter(|(key, _)| arena.as_str(*key) != Some(name.as_str()));
+            *arena.get_mut(default) = arena.new_dict(others);
         }
         if is_worker_setting(&name) {
             unset_of_worker(arena, base, &name, location)?;
@@ -363,7 +363,7 @@ fn unset_of_worker(arena: &mut Arena, base: &Base, name: &str, location: ValueId
         _ => None,
     };
     let env = env.unwrap_or_else(|| {
-        let made = arena.alloc(Value::Dict(Vec::new()), None);
+        let made = arena.alloc(Value::empty_dict(), None);
         arena.dict_set_str(base.configuration, "env", made);
         made
     });

@@ -102,7 +102,8 @@ pub(super) fn literal(arena: &mut Arena, base: &mut Base, notes: &mut Notes, val
         }
         Value::Dict(pairs) => {
             let pair = |(key, value)| Ok((literal_key(arena, key)?, literal(arena, base, notes, value)?));
-            Value::Dict(pairs.into_iter().map(pair).collect::<Result<_>>()?)
+            let pairs = pairs.into_iter().map(pair).collect::<Result<Vec<_>>>()?;
+            arena.new_dict(pairs)
         }
         data => data,
     };

@@ -50,7 +50,8 @@ pub(super) fn all_as_text(arena: &mut Arena, notes: &mut Notes, map: ValueId, wh
         texts.push((key, as_text(arena, notes, value, &format!("`{name}` of {what}"))?));
     }
     let location = arena.location(map).cloned();
-    Ok(arena.alloc(Value::Dict(texts), location))
+    let texts = arena.new_dict(texts);
+    Ok(arena.alloc(texts, location))
 }
 
 /// A text, in which `$(NAME)` names variables by the names that they have now.
@@ -77,8 +78,9 @@ pub(super) fn all_with_names(arena: &mut Arena, notes: &mut Notes, value: ValueI
         }
         Value::Dict(pairs) => {
             let pair = |(key, value)| (key, all_with_names(arena, notes, value, renamed));
-            let pairs = pairs.into_iter().map(pair).collect();
-            arena.alloc(Value::Dict(pairs), location)
+            let pairs: Vec<_> = pairs.into_iter().map(pair).collect();
+            let pairs = arena.new_dict(pairs);
+            arena.alloc(pairs, location)
         }
         _ => value,
     }

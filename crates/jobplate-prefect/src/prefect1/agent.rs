@@ -84,7 +84,7 @@ impl Agent {
         environ: &Environ,
         config: Config,
     ) -> Result<Self> {
-        let given = start.kwargs.unwrap_or_else(|| arena.alloc(Value::Dict(Vec::new()), None));
+        let given = start.kwargs.unwrap_or_else(|| arena.alloc(Value::empty_dict(), None));
         let kwargs = Kwargs::read(arena, given, &ARGUMENTS, "KubernetesAgent")?;
         for (setting, value) in [
             ("cloud.api_key", start.key),

@@ -255,7 +255,7 @@ impl Flat {
 
     /// Sections within sections. Fails where a setting is a section to another.
     fn nest(&self, arena: &mut Arena) -> Result<ValueId> {
-        let root = arena.alloc(Value::Dict(Vec::new()), None);
+        let root = arena.alloc(Value::empty_dict(), None);
         for (path, value) in &self.0 {
             let Some((key, sections)) = path.split_last() else { continue };
             let mut section = root;
@@ -263,7 +263,7 @@ impl Flat {
                 section = match arena.dict_get(section, name) {
                     Some(inner) => inner,
                     None => {
-                        let inner = arena.alloc(Value::Dict(Vec::new()), None);
+                        let inner = arena.alloc(Value::empty_dict(), None);
                         arena.dict_set_str(section, name, inner);
                         inner
                     }
@@ -303,7 +303,8 @@ pub(super) fn of_toml(arena: &mut Arena, value: &toml::Spanned<DeValue<'_>>, sou
             let pair = |(key, value): (&toml::Spanned<std::borrow::Cow<'_, str>>, &toml::Spanned<DeValue<'_>>)| {
                 (arena.alloc_str(key.get_ref().to_string()), of_toml(arena, value, source))
             };
-            Value::Dict(table.iter().map(pair).collect())
+            let pairs: Vec<_> = table.iter().map(pair).collect();
+            arena.new_dict(pairs)
         }
     };
     arena.alloc(data, Some(location))

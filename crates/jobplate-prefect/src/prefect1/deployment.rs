@@ -79,7 +79,7 @@ fn start(arena: &mut Arena, found: &Options, location: &Location) -> Result<Star
     labels.sort();
     labels.dedup();
     let labels = labels.iter().map(|label| put(arena, label)).collect();
-    let env_vars = arena.alloc(Value::Dict(Vec::new()), Some(location.clone()));
+    let env_vars = arena.alloc(Value::empty_dict(), Some(location.clone()));
     for pair in found.values("env") {
         let Some((name, value)) = pair.split_once('=') else {
             return Err(locate(Error::input("an `--env` of the agent has no `=`"), Some(location)));
@@ -88,7 +88,7 @@ fn start(arena: &mut Arena, found: &Options, location: &Location) -> Result<Star
         let value = put(arena, value);
         arena.dict_set(env_vars, name, value);
     }
-    let kwargs = arena.alloc(Value::Dict(Vec::new()), Some(location.clone()));
+    let kwargs = arena.alloc(Value::empty_dict(), Some(location.clone()));
     let set = |arena: &mut Arena, name: &str, value: Option<ValueId>| {
         if let Some(value) = value {
             arena.dict_set_str(kwargs, name, value);

@@ -79,8 +79,8 @@ pub(super) fn generate(arena: &mut Arena, run: &Run<'_>) -> Result<Job> {
         ("prefect.io/flow_run_id", run.flow_run_id),
         ("prefect.io/flow_id", run.flow.id),
     ];
-    let own_labels = get_or_create(arena, job, &["metadata", "labels"], Value::Dict(Vec::new()))?;
-    let pod_labels = get_or_create(arena, job, &["spec", "template", "metadata", "labels"], Value::Dict(Vec::new()))?;
+    let own_labels = get_or_create(arena, job, &["metadata", "labels"], Value::empty_dict())?;
+    let pod_labels = get_or_create(arena, job, &["spec", "template", "metadata", "labels"], Value::empty_dict())?;
     let metadata = step(arena, job, "metadata")?;
     let name = arena.alloc_str(name);
     arena.dict_set_str(metadata, "name", name);
@@ -150,7 +150,7 @@ fn get_or_create(arena: &mut Arena, root: ValueId, way: &[&str], last: Value) ->
         here = match arena.dict_get(here, key) {
             Some(next) => next,
             None => {
-                let data = if position + 1 == way.len() { last.clone() } else { Value::Dict(Vec::new()) };
+                let data = if position + 1 == way.len() { last.clone() } else { Value::empty_dict() };
                 let made = arena.alloc(data, None);
                 arena.dict_set_str(here, key, made);
                 made
@@ -224,7 +224,8 @@ fn set_pull_secrets(
     let entry = |name: ValueId| {
         let key = arena.alloc_str("name");
         let location = arena.location(name).cloned();
-        arena.alloc(Value::Dict(vec![(key, name)]), location)
+        let entry = arena.new_dict([(key, name)]);
+        arena.alloc(entry, location)
     };
     let entries = names.into_iter().map(entry).collect();
     let list = arena.alloc(Value::List(entries), None);
@@ -237,7 +238,7 @@ fn first_container(arena: &mut Arena, pod: ValueId) -> Result<ValueId> {
     let containers = get_or_create(arena, pod, &["containers"], Value::List(Vec::new()))?;
     let container = match arena.get(containers).clone() {
         Value::List(items) => items.first().copied().unwrap_or_else(|| {
-            let made = arena.alloc(Value::Dict(Vec::new()), None);
+            let made = arena.alloc(Value::empty_dict(), None);
             if let Value::List(items) = arena.get_mut(containers) {
                 items.push(made);
             }
@@ -309,7 +310,8 @@ fn set_env(arena: &mut Arena, run: &Run<'_>, container: ValueId, image: ValueId)
     for position in 0..env.0.len() {
         let (name, value) = (env.0[position].name, env.0[position].value);
         let keys = ["name", "value"].map(|key| arena.alloc_str(key));
-        entries.push(arena.alloc(Value::Dict(vec![(keys[0], name), (keys[1], value)]), None));
+        let entry = arena.new_dict([(keys[0], name), (keys[1], value)]);
+        entries.push(arena.alloc(entry, None));
     }
     let taken = entries.len();
     let own = match arena.dict_get(container, "env") {
@@ -336,7 +338,7 @@ fn set_env(arena: &mut Arena, run: &Run<'_>, container: ValueId, image: ValueId)
 /// Sets what the run config asks for; `requests` and `limits` are there in any case.
 fn set_resources(arena: &mut Arena, run: &Run<'_>, container: ValueId) -> Result<()> {
     for group in ["requests", "limits"] {
-        get_or_create(arena, container, &["resources", group], Value::Dict(Vec::new()))?;
+        get_or_create(arena, container, &["resources", group], Value::empty_dict())?;
     }
     let resources = step(arena, container, "resources")?;
     for (group, key, value) in &run.run_config.resources {

@@ -237,7 +237,7 @@ fn read_env(arena: &mut Arena, env: ValueId) -> Result<Vec<(ValueId, ValueId)>> 
         return Err(locate(error.hint("write `env: {NAME: value}`"), arena.location(env)));
     };
     let pairs = pairs.to_vec();
-    let named = arena.alloc(Value::Dict(Vec::new()), None);
+    let named = arena.alloc(Value::empty_dict(), None);
     for (key, value) in pairs {
         if *arena.get(key) == Value::None {
             return Err(locate(Error::input("a name in `env` of the run config is empty"), arena.location(key)));

@@ -1,28 +1,27 @@
-//! Python's objects: values that know where they were written, and that several places can hold at once.
+//! Python's objects: values with the location where they are written. Several containers can hold the same value.
 //!
-//! A list or dictionary is a thing of its own in Python: with a YAML alias two containers hold the same one, and
-//! what changes it in one place changes it in the other. So values are kept in a heap and named by an [`ValueId`].
-
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+//! A list or dictionary has an identity in Python: with a YAML alias, two containers hold the same one, and a change
+//! through one of them shows in the other. So an [`Arena`] owns all values, and a [`ValueId`] names one of them.
 
 use num_bigint::BigInt;
 
+use super::dict::{Dict, DictKey};
 use super::source::Location;
+use super::string::repr;
 use super::timestamp::Timestamp;
 
-/// A value of a [`Arena`].
+/// The identity of a value in an [`Arena`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ValueId(u32);
 
-/// What a value is. Names are Python's.
+/// A Python value. The variants have the names of Python's types.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     /// `None`
     None,
     /// `bool`
     Bool(bool),
-    /// `int`: of any size.
+    /// `int`, which has no limit in Python.
     Int(BigInt),
     /// `float`
     Float(f64),
@@ -30,85 +29,74 @@ pub enum Value {
     Str(String),
     /// `bytes`
     Bytes(Vec<u8>),
-    /// `datetime.date` and `datetime.datetime`
+    /// `datetime.date` or `datetime.datetime`
     Timestamp(Timestamp),
     /// `list`
     List(Vec<ValueId>),
     /// `tuple`
     Tuple(Vec<ValueId>),
-    /// `dict`: keys and values, in the order in which the keys came.
-    Dict(Vec<(ValueId, ValueId)>),
+    /// `dict`
+    Dict(Dict),
     /// `set`
     Set(Vec<ValueId>),
-    /// A text that only the cluster knows, such as a key of a Secret; what stands for it.
+    /// A string that only the cluster knows, such as the value of a Secret's key; holds its placeholder.
     Unknown(String),
-    /// `complex`: its real and its imaginary part.
+    /// `complex`: the real and the imaginary part.
     Complex(f64, f64),
     /// `...`
     Ellipsis,
-    /// What Python has and this does not; its name.
+    /// A Python value that this crate cannot represent; holds its description.
     Unsupported(&'static str),
 }
 
-/// A dictionary in the making, of texts as keys. A key that comes again has the value that came last.
-#[derive(Default)]
-pub struct DictBuilder {
-    pairs: Vec<(ValueId, ValueId)>,
-    positions: HashMap<String, usize>,
-}
-
-impl DictBuilder {
-    /// Sets a key, whose text is `name`.
-    pub fn set(&mut self, name: String, key: ValueId, value: ValueId) {
-        match self.positions.entry(name) {
-            Entry::Occupied(own) => self.pairs[*own.get()].1 = value,
-            Entry::Vacant(own) => {
-                own.insert(self.pairs.len());
-                self.pairs.push((key, value));
-            }
-        }
-    }
-
-    /// The dictionary.
-    pub fn dict(self) -> Value {
-        Value::Dict(self.pairs)
+impl Value {
+    /// Returns a dictionary without pairs.
+    pub fn empty_dict() -> Self {
+        Value::Dict(Dict::default())
     }
 }
 
-/// All values of a program.
+/// Owns all values of one run.
 #[derive(Debug, Default)]
 pub struct Arena {
     values: Vec<(Value, Option<Location>)>,
 }
 
 impl Arena {
-    /// A new value, and where it was written.
+    /// Adds a value, with the location where it is written.
     pub fn alloc(&mut self, data: Value, location: Option<Location>) -> ValueId {
         self.values.push((data, location));
         ValueId(self.values.len() as u32 - 1)
     }
 
-    /// A new text that was written nowhere.
+    /// Adds a string without a location.
     pub fn alloc_str(&mut self, text: impl Into<String>) -> ValueId {
         self.alloc(Value::Str(text.into()), None)
     }
 
-    /// What a value is.
+    /// Returns a dictionary of these pairs. Of several pairs with the same key, the last one sets the value.
+    pub fn new_dict(&self, pairs: impl IntoIterator<Item = (ValueId, ValueId)>) -> Value {
+        let mut dict = Dict::default();
+        pairs.into_iter().for_each(|(key, value)| dict.insert(self.dict_key(key), key, value));
+        Value::Dict(dict)
+    }
+
+    /// Returns a value.
     pub fn get(&self, id: ValueId) -> &Value {
         &self.values[id.0 as usize].0
     }
 
-    /// The same, to change it.
+    /// Returns a value for a change.
     pub fn get_mut(&mut self, id: ValueId) -> &mut Value {
         &mut self.values[id.0 as usize].0
     }
 
-    /// Where it was written.
+    /// Returns the location where a value is written.
     pub fn location(&self, id: ValueId) -> Option<&Location> {
         self.values[id.0 as usize].1.as_ref()
     }
 
-    /// The text of a `str`.
+    /// Returns the text of a `str`.
     pub fn as_str(&self, id: ValueId) -> Option<&str> {
         match self.get(id) {
             Value::Str(text) => Some(text),
@@ -116,7 +104,7 @@ impl Arena {
         }
     }
 
-    /// Keys and values of a `dict`; none for others.
+    /// Returns the pairs of a `dict`.
     pub fn as_dict(&self, id: ValueId) -> Option<&[(ValueId, ValueId)]> {
         match self.get(id) {
             Value::Dict(pairs) => Some(pairs),
@@ -124,7 +112,7 @@ impl Arena {
         }
     }
 
-    /// The items of a `list`; none for others.
+    /// Returns the items of a `list`, and none for other values.
     pub fn list_items(&self, id: ValueId) -> &[ValueId] {
         match self.get(id) {
             Value::List(items) => items,
@@ -132,54 +120,64 @@ impl Arena {
         }
     }
 
-    /// The value under a text key of a `dict`; none where there is none, and for what is no `dict`.
+    /// Returns the value of a string key. `None` if the key is missing, or `dict` is not a `dict`.
     pub fn dict_get(&self, dict: ValueId, key: &str) -> Option<ValueId> {
-        self.as_dict(dict)?.iter().find(|(own, _)| self.as_str(*own) == Some(key)).map(|(_, value)| *value)
-    }
-
-    /// The value under any key.
-    pub fn dict_get_by_key(&self, dict: ValueId, key: ValueId) -> Option<ValueId> {
-        self.as_dict(dict)?.iter().find(|(own, _)| self.is_same_key(*own, key)).map(|(_, value)| *value)
-    }
-
-    /// `dict[key] = value`: an equal key stays where and as it is. Nothing for what is no `dict`.
-    pub fn dict_set(&mut self, dict: ValueId, key: ValueId, value: ValueId) {
-        let position = self.as_dict(dict).unwrap_or_default().iter().position(|(own, _)| self.is_same_key(*own, key));
-        if let Value::Dict(pairs) = self.get_mut(dict) {
-            match position {
-                Some(position) => pairs[position].1 = value,
-                None => pairs.push((key, value)),
-            }
+        match self.get(dict) {
+            Value::Dict(pairs) => pairs.get_str(key),
+            _ => None,
         }
     }
 
-    /// `dict[key] = value`
+    /// Returns the value of a key of any type. `None` if the key is missing, or `dict` is not a `dict`.
+    pub fn dict_get_by_key(&self, dict: ValueId, key: ValueId) -> Option<ValueId> {
+        match self.get(dict) {
+            Value::Dict(pairs) => pairs.get(&self.dict_key(key)),
+            _ => None,
+        }
+    }
+
+    /// `dict[key] = value`. Does nothing if `dict` is not a `dict`.
+    pub fn dict_set(&mut self, dict: ValueId, key: ValueId, value: ValueId) {
+        let dict_key = self.dict_key(key);
+        if let Value::Dict(pairs) = self.get_mut(dict) {
+            pairs.insert(dict_key, key, value);
+        }
+    }
+
+    /// `dict[key] = value` for a string key. Does nothing if `dict` is not a `dict`.
     pub fn dict_set_str(&mut self, dict: ValueId, key: &str, value: ValueId) {
         let key = self.alloc_str(key);
         self.dict_set(dict, key, value);
     }
 
-    /// Whether two values are the same key of a `dict`: `1`, `1.0` and `True` are.
-    pub fn is_same_key(&self, one: ValueId, other: ValueId) -> bool {
-        let number = |id: ValueId| match self.get(id) {
-            Value::Bool(is) => Some(BigInt::from(u8::from(*is))),
-            Value::Int(whole) => Some(whole.clone()),
-            Value::Float(float) if float.fract() == 0.0 && float.abs() < 1e15 => Some(BigInt::from(*float as i64)),
-            _ => None,
-        };
-        match (self.get(one), self.get(other)) {
-            (Value::Str(one), Value::Str(other)) => one == other,
-            (Value::Tuple(one), Value::Tuple(other)) => {
-                one.len() == other.len() && one.iter().zip(other).all(|(one, other)| self.is_same_key(*one, *other))
-            }
-            (one_data, other_data) => match (number(one), number(other)) {
-                (Some(one), Some(other)) => one == other,
-                _ => one_data == other_data,
+    /// Returns the key of a value in dictionaries. A value that is not hashable is equal only to itself.
+    pub fn dict_key(&self, id: ValueId) -> DictKey {
+        match self.get(id) {
+            Value::Str(text) => DictKey::Str(text.clone()),
+            Value::Unknown(text) => DictKey::Unknown(text.clone()),
+            Value::Bool(is) => DictKey::Int(BigInt::from(u8::from(*is))),
+            Value::Int(whole) => DictKey::Int(whole.clone()),
+            Value::Float(float) if float.is_nan() => DictKey::Identity(id),
+            // Printed without an exponent, a whole number is exact.
+            Value::Float(float) => match format!("{float}").parse() {
+                Ok(whole) => DictKey::Int(whole),
+                Err(_) => DictKey::Repr(repr(self, id)),
             },
+            Value::Tuple(items) => DictKey::Tuple(items.iter().map(|item| self.dict_key(*item)).collect()),
+            Value::List(_) | Value::Dict(_) | Value::Set(_) => DictKey::Identity(id),
+            _ => DictKey::Repr(repr(self, id)),
         }
     }
 
-    /// Whether it can be a key of a `dict`.
+    /// Returns whether two values are the same key of a `dict`, as `1`, `1.0` and `True` are.
+    pub fn is_same_key(&self, one: ValueId, other: ValueId) -> bool {
+        match (self.get(one), self.get(other)) {
+            (Value::Str(one), Value::Str(other)) => one == other,
+            _ => self.dict_key(one) == self.dict_key(other),
+        }
+    }
+
+    /// Returns whether a value can be a key of a `dict`.
     pub fn is_hashable(&self, id: ValueId) -> bool {
         match self.get(id) {
             Value::List(_) | Value::Dict(_) | Value::Set(_) => false,
@@ -204,7 +202,7 @@ impl Arena {
         }
     }
 
-    /// What a value is, for people.
+    /// Returns the type of a value as messages name it.
     pub fn describe_kind(&self, id: ValueId) -> &'static str {
         match self.get(id) {
             Value::None => "empty",
@@ -219,37 +217,91 @@ impl Arena {
             Value::Set(_) => "a set",
             Value::Complex(..) => "a complex number",
             Value::Ellipsis => "an ellipsis",
-            Value::Unsupported(name) => name,
+            Value::Unsupported(description) => description,
         }
     }
 
-    /// Whether a value is more than this many, all that its aliases repeat counted each time.
-    pub fn exceeds_size(&self, id: ValueId, most: usize) -> bool {
-        self.count(id, most).is_none()
+    /// Returns whether a value consists of more than `max` values. A value that several containers hold counts once
+    /// for each of them.
+    pub fn exceeds_size(&self, id: ValueId, max: usize) -> bool {
+        self.subtract_size(id, max).is_none()
     }
 
-    /// What is left of so many when a value is counted; none where it is more.
-    fn count(&self, id: ValueId, left: usize) -> Option<usize> {
+    /// Returns what remains of `left` after all values of `id` are subtracted; `None` if there are more.
+    fn subtract_size(&self, id: ValueId, left: usize) -> Option<usize> {
         let left = left.checked_sub(1)?;
         match self.get(id) {
             Value::List(items) | Value::Tuple(items) | Value::Set(items) => {
-                items.iter().try_fold(left, |left, item| self.count(*item, left))
+                items.iter().try_fold(left, |left, item| self.subtract_size(*item, left))
             }
-            Value::Dict(pairs) => pairs.iter().try_fold(left, |left, (_, value)| self.count(*value, left)),
+            Value::Dict(pairs) => pairs.iter().try_fold(left, |left, (_, value)| self.subtract_size(*value, left)),
             _ => Some(left),
         }
     }
 
-    /// A copy in which nothing is shared: what becomes of a value that was written down and read again.
+    /// Copies a value so that no containers share a part: the result of writing a value and reading it again.
     pub fn deep_copy(&mut self, id: ValueId) -> ValueId {
         let data = match self.get(id).clone() {
             Value::List(items) => Value::List(items.into_iter().map(|item| self.deep_copy(item)).collect()),
             Value::Dict(pairs) => {
-                Value::Dict(pairs.into_iter().map(|(key, value)| (key, self.deep_copy(value))).collect())
+                let pairs: Vec<_> = pairs.into_iter().map(|(key, value)| (key, self.deep_copy(value))).collect();
+                self.new_dict(pairs)
             }
             data => data,
         };
         let location = self.location(id).cloned();
         self.alloc(data, location)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    #[test]
+    fn equal_numbers_are_the_same_key() {
+        let mut arena = Arena::default();
+        let dict = arena.alloc(Value::empty_dict(), None);
+        let numbers = [
+            Value::Int(1.into()),
+            Value::Float(1.0),
+            Value::Bool(true),
+            Value::Float(1e16),
+            Value::Int(10_000_000_000_000_000_i64.into()),
+            Value::Float(0.5),
+            Value::Float(f64::NAN),
+            Value::Float(f64::NAN),
+            Value::Str("1".to_owned()),
+        ];
+        for number in numbers {
+            let key = arena.alloc(number, None);
+            let value = arena.alloc_str("");
+            arena.dict_set(dict, key, value);
+        }
+        assert_eq!(repr(&arena, dict), "{1: '', 1e+16: '', 0.5: '', nan: '', nan: '', '1': ''}");
+    }
+
+    /// Sets `count` keys, then sets and reads each of them again.
+    fn fill(count: usize) -> Duration {
+        let start = Instant::now();
+        let mut arena = Arena::default();
+        let dict = arena.alloc(Value::empty_dict(), None);
+        for _ in 0..2 {
+            for number in 0..count {
+                let value = arena.alloc(Value::None, None);
+                arena.dict_set_str(dict, &number.to_string(), value);
+                assert_eq!(arena.dict_get(dict, &number.to_string()), Some(value));
+            }
+        }
+        start.elapsed()
+    }
+
+    #[test]
+    fn twice_the_keys_take_less_than_three_times_as_long() {
+        let fastest = |count| (0..5).map(|_| fill(count)).min().unwrap_or_default();
+        let (single, double) = (fastest(4_000), fastest(8_000));
+        assert!(double < single * 3, "{single:?}, then {double:?}");
     }
 }

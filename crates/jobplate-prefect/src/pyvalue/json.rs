@@ -10,7 +10,7 @@ use jobplate_yaml::{Document, Node, NodeArena, NodeKind, read};
 use num_bigint::BigInt;
 use serde_json::value::RawValue;
 
-use super::arena::{Arena, DictBuilder, Value, ValueId};
+use super::arena::{Arena, Value, ValueId};
 use super::source::{Location, SourceFile, locate};
 
 /// Loads a text; none where it is no JSON.
@@ -110,13 +110,9 @@ impl Reader<'_> {
     fn value(&mut self, node: Node<'_>) -> ValueId {
         match node.kind() {
             NodeKind::Map => {
-                let mut pairs = DictBuilder::default();
-                for (key, value) in node.entries() {
-                    let (id, value) = (self.value(key), self.value(value));
-                    let name = self.arena.as_str(id).unwrap_or_default().to_owned();
-                    pairs.set(name, id, value);
-                }
-                self.put(node, pairs.dict())
+                let pairs: Vec<_> = node.entries().map(|(key, value)| (self.value(key), self.value(value))).collect();
+                let dict = self.arena.new_dict(pairs);
+                self.put(node, dict)
             }
             NodeKind::Seq => {
                 let items = node.items().map(|item| self.value(item)).collect();
@@ -155,12 +151,9 @@ fn without_places(arena: &mut Arena, raw: &RawValue) -> ValueId {
         }
         Some(b'{') => {
             let Pairs(all) = serde_json::from_str(text).unwrap_or_default();
-            let mut pairs = DictBuilder::default();
-            for (key, value) in all {
-                let (id, value) = (arena.alloc_str(key.as_str()), without_places(arena, value));
-                pairs.set(key, id, value);
-            }
-            pairs.dict()
+            let pairs: Vec<_> =
+                all.into_iter().map(|(key, value)| (arena.alloc_str(key), without_places(arena, value))).collect();
+            arena.new_dict(pairs)
         }
         _ => scalar(text),
     };

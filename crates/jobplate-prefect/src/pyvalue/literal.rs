@@ -219,12 +219,12 @@ impl Reader<'_, '_> {
         self.open()?;
         if self.is_at('}') {
             self.close('}')?;
-            return Some(self.put(Value::Dict(Vec::new())));
+            return Some(self.put(Value::empty_dict()));
         }
         let first = self.value()?;
         let is_dict = self.take(":");
         let mut keys = Vec::new();
-        let dict = self.put(Value::Dict(Vec::new()));
+        let dict = self.put(Value::empty_dict());
         let mut key = first;
         loop {
             if !self.arena.is_hashable(key) {

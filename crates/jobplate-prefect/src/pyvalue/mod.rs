@@ -4,6 +4,7 @@
 //! | file | decides |
 //! |---|---|
 //! | [`arena`] | what values are, and which of them are the same |
+//! | [`dict`] | which keys of a `dict` are the same |
 //! | [`source`] | which line a value is written on, and how errors name the place |
 //! | [`yaml`] | what a YAML file means to PyYAML's `safe_load` |
 //! | `json` | what a JSON file means to `json.load`, with places; why a text is not JSON |
@@ -20,6 +21,7 @@
 //! | `limits` | how many digits Python reads, and the hint on what is not followed |
 
 pub mod arena;
+pub mod dict;
 pub(crate) mod duration;
 pub mod environ;
 pub(crate) mod json;

@@ -273,9 +273,7 @@ impl Loader<'_, '_> {
         }
         let mut pairs = Vec::new();
         self.flatten(node, depth, &mut pairs)?;
-        let dict = self.arena.alloc(Value::Dict(Vec::new()), None);
-        // Of keys that are texts, where they stand: not to be looked for one by one.
-        let mut texts: HashMap<String, usize> = HashMap::new();
+        let dict = self.arena.alloc(Value::empty_dict(), None);
         for (key, value) in pairs {
             let before = key.document().text[..key.span().start].trim_end();
             if key.kind() == NodeKind::Empty && !before.ends_with('?') {
@@ -290,20 +288,7 @@ impl Loader<'_, '_> {
                 return Err(self.fail(key, "a list or mapping as a key"));
             }
             let value = self.value(value, depth)?;
-            match self.arena.as_str(made).map(str::to_owned) {
-                None => self.arena.dict_set(dict, made, value),
-                Some(text) => {
-                    if let Value::Dict(pairs) = self.arena.get_mut(dict) {
-                        match texts.get(&text) {
-                            Some(at) => pairs[*at].1 = value,
-                            None => {
-                                texts.insert(text, pairs.len());
-                                pairs.push((made, value));
-                            }
-                        }
-                    }
-                }
-            }
+            self.arena.dict_set(dict, made, value);
         }
         Ok(match (tag, self.arena.get(dict).clone()) {
             (Some("set"), Value::Dict(pairs)) => Value::Set(pairs.into_iter().map(|(key, _)| key).collect()),

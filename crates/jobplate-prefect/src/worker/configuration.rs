@@ -45,7 +45,7 @@ pub(super) struct Given {
 
 /// The defaults of the template's variables: those that are there and no null.
 pub(super) fn defaults(arena: &mut Arena, version: WorkerVersion, template: ValueId) -> Result<ValueId> {
-    let dict = arena.alloc(Value::Dict(Vec::new()), None);
+    let dict = arena.alloc(Value::empty_dict(), None);
     let Some(variables) = arena.dict_get(template, "variables") else {
         return Err(fails(arena, template, "the base job template has no `variables`"));
     };
@@ -96,7 +96,7 @@ fn job_variables(arena: &mut Arena, version: WorkerVersion, given: &Given) -> Re
                     .hint("they are a mapping: `image: my/flow:1`"))
             }
         },
-        _ => Ok(arena.alloc(Value::Dict(Vec::new()), None)),
+        _ => Ok(arena.alloc(Value::empty_dict(), None)),
     };
     let variables = or_empty(arena, given.deployment, "deployment")?;
     let mut run = or_empty(arena, given.run, "flow run")?;
@@ -109,8 +109,8 @@ fn job_variables(arena: &mut Arena, version: WorkerVersion, given: &Given) -> Re
             update(arena, merged, own)?;
             run = copy(arena, run);
             if let Value::Dict(pairs) = arena.get(run).clone() {
-                let rest = pairs.into_iter().filter(|(key, _)| arena.as_str(*key) != Some("env")).collect();
-                *arena.get_mut(run) = Value::Dict(rest);
+                let rest = pairs.into_iter().filter(|(key, _)| arena.as_str(*key) != Some("env"));
+                *arena.get_mut(run) = arena.new_dict(rest);
             }
         }
         arena.dict_set_str(variables, "env", merged);
@@ -122,7 +122,7 @@ fn job_variables(arena: &mut Arena, version: WorkerVersion, given: &Given) -> Re
 fn undotted(arena: &mut Arena, variables: ValueId) -> Result<ValueId> {
     let pairs = arena.as_dict(variables).unwrap_or_default().to_vec();
     let is_dotted = |arena: &Arena, key: ValueId| arena.as_str(key).is_some_and(|key| key.contains('.'));
-    let nested = arena.alloc(Value::Dict(Vec::new()), None);
+    let nested = arena.alloc(Value::empty_dict(), None);
     for (key, value) in pairs.iter().filter(|(key, _)| is_dotted(arena, *key)).copied().collect::<Vec<_>>() {
         set_in_dict(arena, nested, key, value)?;
     }
@@ -241,7 +241,7 @@ fn read(arena: &mut Arena, version: WorkerVersion, filled: ValueId) -> Result<Co
         Some(_) => text(arena, "namespace")?.unwrap_or(filled),
     };
     let texts = |arena: &mut Arena, key: &str| -> Result<ValueId> {
-        let Some(id) = arena.dict_get(filled, key) else { return Ok(arena.alloc(Value::Dict(Vec::new()), None)) };
+        let Some(id) = arena.dict_get(filled, key) else { return Ok(arena.alloc(Value::empty_dict(), None)) };
         let Some(pairs) = arena.as_dict(id) else { return Err(wrong(arena, id, key, "a mapping")) };
         match pairs.iter().find(|(_, value)| !matches!(arena.get(*value), Value::Str(_) | Value::Unknown(_))) {
             Some((name, value)) => {
@@ -255,7 +255,7 @@ fn read(arena: &mut Arena, version: WorkerVersion, filled: ValueId) -> Result<Co
     let labels = texts(arena, "labels")?;
     let annotations = match version.has_annotations() {
         true => texts(arena, "annotations")?,
-        false => arena.alloc(Value::Dict(Vec::new()), None),
+        false => arena.alloc(Value::empty_dict(), None),
     };
     check_numbers(arena, filled)?;
     check_cluster(arena, filled)?;
@@ -273,12 +273,12 @@ fn read(arena: &mut Arena, version: WorkerVersion, filled: ValueId) -> Result<Co
 
 /// `env`: values of a mapping become texts as Python's `str()` makes them; a list stays as it is.
 fn env(arena: &mut Arena, version: WorkerVersion, filled: ValueId) -> Result<ValueId> {
-    let Some(env) = arena.dict_get(filled, "env") else { return Ok(arena.alloc(Value::Dict(Vec::new()), None)) };
+    let Some(env) = arena.dict_get(filled, "env") else { return Ok(arena.alloc(Value::empty_dict(), None)) };
     match arena.get(env).clone() {
         Value::List(items) => match version.list_of_env() {
-            ListOfEnv::Lost => Ok(arena.alloc(Value::Dict(Vec::new()), None)),
+            ListOfEnv::Lost => Ok(arena.alloc(Value::empty_dict(), None)),
             ListOfEnv::Pairs => {
-                let pairs = arena.alloc(Value::Dict(Vec::new()), None);
+                let pairs = arena.alloc(Value::empty_dict(), None);
                 update(arena, pairs, env)?;
                 Ok(pairs)
             }
@@ -306,9 +306,9 @@ fn env(arena: &mut Arena, version: WorkerVersion, filled: ValueId) -> Result<Val
                 };
                 (key, value)
             });
-            let pairs = pairs.collect();
-            let location = arena.location(env).cloned();
-            Ok(arena.alloc(Value::Dict(pairs), location))
+            let pairs: Vec<_> = pairs.collect();
+            let (pairs, location) = (arena.new_dict(pairs), arena.location(env).cloned());
+            Ok(arena.alloc(pairs, location))
         }
         _ => Err(fails(arena, env, format!("`env` is {}, not a mapping", arena.describe_kind(env)))),
     }

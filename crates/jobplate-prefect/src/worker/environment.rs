@@ -75,7 +75,7 @@ impl Variables {
 
     fn entries(&self, arena: &mut Arena) -> Vec<WorkerEnvEntry> {
         let entry = |own: &Variable| {
-            let entry = arena.alloc(Value::Dict(Vec::new()), None);
+            let entry = arena.alloc(Value::empty_dict(), None);
             arena.dict_set_str(entry, "name", own.name);
             arena.dict_set_str(entry, "value", own.value);
             WorkerEnvEntry {

@@ -97,7 +97,8 @@ pub(super) fn filled(
                 all.extend(filled(arena, value, values, environ)?.map(|value| (key, value)));
             }
             let location = arena.location(template).cloned();
-            Ok(Some(arena.alloc(Value::Dict(all), location)))
+            let all = arena.new_dict(all);
+            Ok(Some(arena.alloc(all, location)))
         }
         _ => Ok(Some(template)),
     }

@@ -111,7 +111,7 @@ fn pairs(arena: &Arena, of: ValueId, key: &str) -> Result<Texts> {
 
 /// Labels as Kubernetes takes them.
 fn slugged(arena: &mut Arena, version: WorkerVersion, texts: Texts) -> Result<ValueId> {
-    let dict = arena.alloc(Value::Dict(Vec::new()), None);
+    let dict = arena.alloc(Value::empty_dict(), None);
     for (name, value) in texts {
         let (Some(key), Value::Str(text) | Value::Unknown(text)) = (arena.as_str(name), arena.get(value)) else {
             return Err(fails(
@@ -173,7 +173,7 @@ pub(super) fn prepare(
         annotations = pairs(arena, metadata, "annotations")?;
         let own = arena.as_dict(configuration.annotations).unwrap_or_default().to_vec();
         own.into_iter().for_each(|(name, value)| set(arena, &mut annotations, name, value));
-        let dict = arena.alloc(Value::Dict(Vec::new()), None);
+        let dict = arena.alloc(Value::empty_dict(), None);
         for (name, value) in &annotations {
             let key = labels::key(arena.as_str(*name).unwrap_or_default(), version.keeps_case_of_keys());
             arena.dict_set_str(dict, &key, *value);
@@ -197,7 +197,7 @@ pub(super) fn prepare(
 fn of_pod(arena: &mut Arena, version: WorkerVersion, template: ValueId, own: Texts, annotations: Texts) -> Result<()> {
     let metadata = match arena.dict_get(template, "metadata") {
         Some(metadata) => metadata,
-        None => arena.alloc(Value::Dict(Vec::new()), None),
+        None => arena.alloc(Value::empty_dict(), None),
     };
     if arena.as_dict(metadata).is_none() {
         return Err(fails(
@@ -213,7 +213,8 @@ fn of_pod(arena: &mut Arena, version: WorkerVersion, template: ValueId, own: Tex
     if !annotations.is_empty() {
         let mut all = pairs(arena, metadata, "annotations")?;
         annotations.into_iter().for_each(|(name, value)| set(arena, &mut all, name, value));
-        let dict = arena.alloc(Value::Dict(all), None);
+        let all = arena.new_dict(all);
+        let dict = arena.alloc(all, None);
         arena.dict_set_str(metadata, "annotations", dict);
     }
     arena.dict_set_str(template, "metadata", metadata);
@@ -324,8 +325,8 @@ pub fn for_kubectl(arena: &mut Arena, manifest: ValueId) {
             arena.dict_set_str(spec, key, value);
         }
         let rest = arena.as_dict(pod).unwrap_or_default().iter().filter(|(own, _)| arena.as_str(*own) != Some(key));
-        let rest = rest.copied().collect();
-        *arena.get_mut(pod) = Value::Dict(rest);
+        let rest: Vec<_> = rest.copied().collect();
+        *arena.get_mut(pod) = arena.new_dict(rest);
     }
 }
 

@@ -165,7 +165,7 @@ fn candidates(arena: &mut Arena, given: &Given, exported: &[Exported]) -> Vec<Wo
     }
     let entry = |(name, value, origin): (String, ValueId, WorkerEnvOrigin)| {
         let location = arena.location(value).cloned();
-        let (entry, name) = (arena.alloc(Value::Dict(Vec::new()), None), arena.alloc_str(name));
+        let (entry, name) = (arena.alloc(Value::empty_dict(), None), arena.alloc_str(name));
         arena.dict_set_str(entry, "name", name);
         arena.dict_set_str(entry, "value", value);
         WorkerEnvEntry { entry, origin, location }

@@ -50,7 +50,7 @@ pub(super) fn check(arena: &mut Arena, version: WorkerVersion, manifest: ValueId
     let metadata = match arena.dict_get(manifest, "metadata") {
         Some(metadata) => metadata,
         None => {
-            let metadata = arena.alloc(Value::Dict(Vec::new()), None);
+            let metadata = arena.alloc(Value::empty_dict(), None);
             arena.dict_set_str(manifest, "metadata", metadata);
             metadata
         }
@@ -61,7 +61,7 @@ pub(super) fn check(arena: &mut Arena, version: WorkerVersion, manifest: ValueId
     let maps = if version.has_annotations() { &["annotations", "labels"][..] } else { &["labels"] };
     for key in maps {
         if arena.dict_get(metadata, key).is_none() {
-            let empty = arena.alloc(Value::Dict(Vec::new()), None);
+            let empty = arena.alloc(Value::empty_dict(), None);
             arena.dict_set_str(metadata, key, empty);
         }
     }

@@ -60,7 +60,7 @@ active_slots storage_configuration default_queue_id";
 impl Record {
     /// Reads what is given of a record; what is not, is called `test-...`, with the `number` as its id.
     pub fn read(arena: &mut Arena, given: Option<ValueId>, number: u8, name: &str) -> Result<Self> {
-        let fields = arena.alloc(Value::Dict(Vec::new()), None);
+        let fields = arena.alloc(Value::empty_dict(), None);
         for (key, value) in given.and_then(|given| arena.as_dict(given)).unwrap_or_default().to_vec() {
             arena.dict_set(fields, key, value);
         }
@@ -149,7 +149,7 @@ impl Run {
 
     /// What `{{ ctx... }}` in a name stands for.
     pub fn context(&self, arena: &mut Arena) -> ValueId {
-        let dict = |arena: &mut Arena| arena.alloc(Value::Dict(Vec::new()), None);
+        let dict = |arena: &mut Arena| arena.alloc(Value::empty_dict(), None);
         let (values, ctx) = (dict(arena), dict(arena));
         arena.dict_set_str(values, "ctx", ctx);
         for (key, record, defaults) in [("flow", &self.flow, FLOW), ("flow_run", &self.flow_run, FLOW_RUN)] {
@@ -190,7 +190,8 @@ fn of_json(arena: &mut Arena, value: &serde_json::Value) -> ValueId {
         serde_json::Value::Array(items) => Value::List(items.iter().map(|item| of_json(arena, item)).collect()),
         serde_json::Value::Object(pairs) => {
             let pairs = pairs.iter().map(|(key, value)| (arena.alloc_str(key.as_str()), of_json(arena, value)));
-            Value::Dict(pairs.collect())
+            let pairs: Vec<_> = pairs.collect();
+            arena.new_dict(pairs)
         }
     };
     arena.alloc(data, None)

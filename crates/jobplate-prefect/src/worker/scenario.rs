@@ -75,7 +75,7 @@ impl WorkerScenario {
     /// # Errors
     /// Fails only if the built-in scenario could not be read.
     pub fn with_defaults(arena: &mut Arena) -> Result<Self> {
-        let empty = arena.alloc(Value::Dict(Vec::new()), None);
+        let empty = arena.alloc(Value::empty_dict(), None);
         WorkerScenario::of(arena, empty)
     }
 
@@ -86,7 +86,7 @@ impl WorkerScenario {
     pub fn read(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<Self> {
         let root = load(arena, source)?;
         let root = match arena.get(root) {
-            Value::None => arena.alloc(Value::Dict(Vec::new()), None),
+            Value::None => arena.alloc(Value::empty_dict(), None),
             _ => as_json(arena, root)?,
         };
         if let Some(key) = first_key(arena, root, &OF_PREFECT_1) {

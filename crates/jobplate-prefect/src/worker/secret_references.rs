@@ -163,7 +163,7 @@ fn replace(
     location: Option<&Location>,
 ) {
     for entry in entries.iter_mut().filter(|entry| is_named(arena, entry, variable)).collect::<Vec<_>>() {
-        let dict = |arena: &mut Arena| arena.alloc(Value::Dict(Vec::new()), None);
+        let dict = |arena: &mut Arena| arena.alloc(Value::empty_dict(), None);
         let (own, from, reference) = (dict(arena), dict(arena), dict(arena));
         for (of, name, text) in [(own, "name", variable), (reference, "name", name), (reference, "key", key)] {
             let value = arena.alloc_str(text);
@@ -214,7 +214,7 @@ fn store(
         None => Vec::new(),
         Some(own) => iterate(arena, own, "`envFrom`")?,
     };
-    let (source, reference) = (arena.alloc(Value::Dict(Vec::new()), None), arena.alloc(Value::Dict(Vec::new()), None));
+    let (source, reference) = (arena.alloc(Value::empty_dict(), None), arena.alloc(Value::empty_dict(), None));
     let id = arena.alloc_str(name.as_str());
     arena.dict_set_str(reference, "name", id);
     arena.dict_set_str(source, "secretRef", reference);

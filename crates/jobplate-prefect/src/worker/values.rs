@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use jobplate_diagnostic::{Error, Result};
 
-use crate::pyvalue::arena::{Arena, DictBuilder, Value, ValueId};
+use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::limits::UNSUPPORTED_HINT;
 use crate::pyvalue::serialize::{MAX_VALUES, json_key};
 use crate::pyvalue::source::{SourceFile, locate};
@@ -55,14 +55,15 @@ fn unshared(arena: &mut Arena, id: ValueId) -> Result<ValueId> {
         }
         Value::Dict(pairs) => {
             let location = arena.location(id).cloned();
-            let mut own = DictBuilder::default();
+            let mut own = Vec::new();
             for (key, value) in pairs {
                 let Some(name) = json_key(arena, key) else { return Err(no_json(arena, key)) };
                 let location = arena.location(key).cloned();
-                let (key, value) = (arena.alloc(Value::Str(name.clone()), location), unshared(arena, value)?);
-                own.set(name, key, value);
+                let (key, value) = (arena.alloc(Value::Str(name), location), unshared(arena, value)?);
+                own.push((key, value));
             }
-            return Ok(arena.alloc(own.dict(), location));
+            let own = arena.new_dict(own);
+            return Ok(arena.alloc(own, location));
         }
         Value::Timestamp(_)
         | Value::Bytes(_)
@@ -106,7 +107,7 @@ pub(super) fn union(arena: &mut Arena, one: ValueId, other: ValueId) -> Result<V
 /// `dict.update(other)`: of a mapping, or of pairs. A mapping of two keys is a pair, too: Python goes through its keys.
 pub(super) fn update(arena: &mut Arena, dict: ValueId, other: ValueId) -> Result<()> {
     let pairs = match arena.get(other).clone() {
-        Value::Dict(pairs) => pairs,
+        Value::Dict(pairs) => pairs.to_vec(),
         Value::List(items) => items.into_iter().map(|item| pair(arena, item)).collect::<Result<Vec<_>>>()?,
         Value::Str(text) if text.is_empty() => Vec::new(),
         _ => {
@@ -167,7 +168,7 @@ pub(super) fn set_in_dict(arena: &mut Arena, dict: ValueId, path: ValueId, value
             }
             None => {
                 let location = arena.location(path).cloned();
-                let inner = arena.alloc(Value::Dict(Vec::new()), location);
+                let inner = arena.alloc(Value::empty_dict(), location);
                 arena.dict_set_str(dict, word, inner);
                 inner
             }

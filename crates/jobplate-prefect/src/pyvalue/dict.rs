@@ -1,0 +1,110 @@
+//! Python's `dict`: pairs in insertion order, found by a key that joins equal Python values.
+
+use std::hash::{Hash, Hasher};
+use std::ops::Deref;
+
+use indexmap::{Equivalent, IndexSet};
+use num_bigint::BigInt;
+
+use super::arena::ValueId;
+
+/// What Python hashes and compares of a dictionary key: `1`, `1.0` and `True` are the same key.
+///
+/// [`Arena::dict_key`](super::arena::Arena::dict_key) returns the key of a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DictKey {
+    /// A `str`.
+    Str(String),
+    /// An `int`, a `bool`, or a `float` without a fraction.
+    Int(BigInt),
+    /// A `tuple`.
+    Tuple(Vec<DictKey>),
+    /// A string that only the cluster knows, by its placeholder.
+    Unknown(String),
+    /// Any other value that is equal to those with the same `repr()`.
+    Repr(String),
+    /// A value that is equal only to itself, such as NaN.
+    Identity(ValueId),
+}
+
+impl Hash for DictKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match self {
+            DictKey::Str(text) => StrKey(text).hash(state),
+            DictKey::Int(whole) => (1_u8, whole).hash(state),
+            DictKey::Tuple(items) => (2_u8, items).hash(state),
+            DictKey::Unknown(text) => (3_u8, text).hash(state),
+            DictKey::Repr(text) => (4_u8, text).hash(state),
+            DictKey::Identity(id) => (5_u8, id).hash(state),
+        }
+    }
+}
+
+/// A borrowed [`DictKey::Str`] with the same hash, for lookups without an allocation.
+struct StrKey<'t>(&'t str);
+
+impl Hash for StrKey<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (0_u8, self.0).hash(state);
+    }
+}
+
+impl Equivalent<DictKey> for StrKey<'_> {
+    fn equivalent(&self, key: &DictKey) -> bool {
+        matches!(key, DictKey::Str(text) if text == self.0)
+    }
+}
+
+/// The pairs of key and value of a `dict`, in insertion order. Dereferences to a slice of them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Dict {
+    /// The key of each pair, at the same position.
+    keys: IndexSet<DictKey>,
+    pairs: Vec<(ValueId, ValueId)>,
+}
+
+impl Dict {
+    /// Returns the value of a string key.
+    pub(super) fn get_str(&self, key: &str) -> Option<ValueId> {
+        Some(self.pairs[self.keys.get_index_of(&StrKey(key))?].1)
+    }
+
+    /// Returns the value of a key.
+    pub(super) fn get(&self, key: &DictKey) -> Option<ValueId> {
+        Some(self.pairs[self.keys.get_index_of(key)?].1)
+    }
+
+    /// Sets the value of a key. As in Python, a key that exists keeps its position and its own form.
+    pub(super) fn insert(&mut self, key: DictKey, id: ValueId, value: ValueId) {
+        match self.keys.insert_full(key) {
+            (position, false) => self.pairs[position].1 = value,
+            (_, true) => self.pairs.push((id, value)),
+        }
+    }
+}
+
+impl Deref for Dict {
+    type Target = [(ValueId, ValueId)];
+
+    fn deref(&self) -> &Self::Target {
+        &self.pairs
+    }
+}
+
+impl<'d> IntoIterator for &'d Dict {
+    type Item = &'d (ValueId, ValueId);
+    type IntoIter = std::slice::Iter<'d, (ValueId, ValueId)>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.pairs.iter()
+    }
+}
+
+impl IntoIterator for Dict {
+    type Item = (ValueId, ValueId);
+    type IntoIter = std::vec::IntoIter<(ValueId, ValueId)>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.pairs.into_iter()
+    }
+}
