@@ -1,9 +1,8 @@
-//! How jobplate edits manifests, without a command line: what is asked for, the edits that it needs, inputs to
-//! output, and how errors look.
+//! The library behind the `jobplate` program: plans and applies the edits of manifests, and prints diagnostics.
 //!
-//! The program in `main.rs` adds commands and a terminal. The libraries below are in `crates/`: `jobplate_yaml` makes
-//! edits, `jobplate_manifest` knows Kubernetes' objects, `jobplate_prefect` knows Prefect, and `jobplate_diagnostic`
-//! holds errors.
+//! The program in `main.rs` adds commands and a terminal. The library uses the crates in `crates/`: `jobplate_yaml`
+//! applies edits, `jobplate_manifest` knows Kubernetes' objects, `jobplate_prefect` knows Prefect, and
+//! `jobplate_diagnostic` defines errors.
 //!
 //! | directory | decides |
 //! |---|---|

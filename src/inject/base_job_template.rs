@@ -1,10 +1,10 @@
-//! The edits of a base job template beside its container: what else would stand before an entry of the container's
-//! `env`, or take its place.
+//! Plans the edits of a base job template outside its container: removes variables that would override an entry of the
+//! container's `env`.
 //!
-//! A worker puts its own settings, then `job_configuration.env`, the default of the variable `env` and what the
-//! deployment sets before the container's entries, and drops an entry whose name is among them. So a name that is set
-//! in the container must be nowhere else, and one that the worker sets itself must be null in `job_configuration.env`:
-//! the worker then leaves it out.
+//! Before the container's entries, a worker inserts its own settings, `job_configuration.env`, the default of the
+//! variable `env` and the deployment's variables. It drops a container's entry whose name is among them. Therefore a
+//! variable that is set in the container must not be set elsewhere. A variable that the worker sets itself must be null
+//! in `job_configuration.env`: the worker then omits it.
 
 use jobplate_diagnostic::{Error, Result};
 use jobplate_prefect::base_job_template::{BaseJobTemplate, is_env_placeholder, is_worker_setting};
@@ -14,10 +14,10 @@ use jobplate_yaml::{Child, Edit, Editable, Node, NodeKind, Value};
 use super::env::DesiredEnv;
 use super::notes::Notes;
 
-/// Adds those edits. Fails where they would not hold in workers of that version.
-pub(super) fn plan(
+/// Adds the edits outside the container. Fails if a worker of this version would still override an entry.
+pub(super) fn plan_base_job_template(
     template: &BaseJobTemplate<'_>,
-    wanted: &DesiredEnv,
+    desired: &DesiredEnv,
     version: WorkerVersion,
     edits: &mut Vec<Edit>,
     notes: &mut Notes,
@@ -25,18 +25,18 @@ pub(super) fn plan(
     if let Some(remark) = version.remark() {
         notes.add(remark);
     }
-    let claims = Claims::new(wanted);
+    let names = RequestedNames::new(desired);
     let start = template.job_configuration.span().start;
     let refused = |why: String, hint: &str| Err(Error::refused(why).at(start..start + 1).hint(hint));
     if !version.keeps_entries()
-        && let Some(name) = wanted.names().next()
+        && let Some(name) = desired.names().next()
     {
         let why = format!("{name}: workers with prefect-kubernetes {version} put their own list in the place of `env`");
         return refused(why, "entries of the container are kept from 0.2.12 on; --env-from holds in all versions");
     }
     let before = edits.len();
-    plan_env(template, &claims, edits, notes)?;
-    let [name, ..] = claims.settings.as_slice() else { return Ok(()) };
+    plan_job_env(template, &names, edits, notes)?;
+    let [name, ..] = names.worker_settings.as_slice() else { return Ok(()) };
     if !version.merges_env() && edits.len() > before {
         let why = format!(
             "{name}: it must be null in `job_configuration.env`, and with prefect-kubernetes {version} a mapping there \
@@ -44,9 +44,8 @@ pub(super) fn plan(
         );
         return refused(why, "set it to null in the `env` of each deployment, or update the workers to 0.4 or later");
     }
-    let is_claimed = |key: Node<'_>| claims.wanted.all_names().any(|name| key.has_text(name));
-    let is_left = |default: Node<'_>| default.entries().any(|(key, _)| !is_claimed(key));
-    if !version.merges_default_env() && template.default_env.is_some_and(is_left) {
+    let is_not_emptied = |default: Node<'_>| default.entries().any(|(key, _)| !names.contain(key));
+    if !version.merges_default_env() && template.default_env.is_some_and(is_not_emptied) {
         let why = format!(
             "{name}: it must be null in `job_configuration.env`, and with prefect-kubernetes {version} the default of \
              `env` takes the place of that"
@@ -56,27 +55,34 @@ pub(super) fn plan(
     Ok(())
 }
 
-/// The names that a call is about.
-pub(super) struct Claims<'w> {
-    wanted: &'w DesiredEnv,
-    /// Those that the worker would set itself.
-    pub(super) settings: Vec<&'w str>,
+/// The names of the variables to set or to remove.
+pub(super) struct RequestedNames<'d> {
+    desired: &'d DesiredEnv,
+    /// The names of variables that a worker sets itself.
+    pub(super) worker_settings: Vec<&'d str>,
 }
 
-impl<'w> Claims<'w> {
-    pub(super) fn new(wanted: &'w DesiredEnv) -> Self {
-        Claims { wanted, settings: wanted.all_names().filter(|name| is_worker_setting(name)).collect() }
+impl<'d> RequestedNames<'d> {
+    pub(super) fn new(desired: &'d DesiredEnv) -> Self {
+        let worker_settings = desired.all_names().filter(|name| is_worker_setting(name)).collect();
+        RequestedNames { desired, worker_settings }
     }
 
-    /// A mapping in which the worker's are null: it leaves those out.
-    pub(super) fn nulls(&self) -> Value {
-        Value::map(self.settings.iter().map(|name| ((*name).to_owned(), Value::Null)))
+    /// Returns whether a node's text is one of the names.
+    fn contain(&self, node: Node<'_>) -> bool {
+        self.desired.all_names().any(|name| node.has_text(name))
+    }
+
+    /// Returns a mapping that sets each of the worker's variables to null, so that the worker omits it.
+    pub(super) fn null_worker_settings(&self) -> Value {
+        Value::map(self.worker_settings.iter().map(|name| ((*name).to_owned(), Value::Null)))
     }
 }
 
-fn plan_env(
+/// Adds the edits of `job_configuration.env` and of the default of the variable `env`.
+fn plan_job_env(
     template: &BaseJobTemplate<'_>,
-    claims: &Claims<'_>,
+    names: &RequestedNames<'_>,
     edits: &mut Vec<Edit>,
     notes: &mut Notes,
 ) -> Result<()> {
@@ -86,24 +92,25 @@ fn plan_env(
                 .at(default.span())
                 .hint("write it as one: `NAME: value`"));
         }
-        let defaults = Claims { settings: Vec::new(), ..*claims };
-        take_out(default, "the default of `env`", &defaults, edits, notes)?;
+        // Null in the default would not keep the worker from setting its variables: only the entries are removed.
+        let without_nulls = RequestedNames { worker_settings: Vec::new(), ..*names };
+        remove_variables(default, "the default of `env`", &without_nulls, edits, notes)?;
     }
     let what = "`job_configuration.env`";
     let env = template.env()?;
-    match (env, claims.settings.as_slice()) {
+    match (env, names.worker_settings.as_slice()) {
         (Some(env), [name, ..]) if env.kind() == NodeKind::Seq => {
             Err(Error::refused(format!("{what} is a list, which can't keep the worker from setting {name}"))
                 .at(env.span())
                 .hint("write it as a mapping, `NAME: value`, and move references to the container's `env`"))
         }
         (Some(env), _) if matches!(env.kind(), NodeKind::Map | NodeKind::Seq) => {
-            take_out(env, what, claims, edits, notes)
+            remove_variables(env, what, names, edits, notes)
         }
         (_, []) => Ok(()),
         (Some(env), _) if is_env_placeholder(env) => {
-            edits.push(Editable::from_node(env, what)?.replace(claims.nulls()));
-            let names = claims.settings.join(", ");
+            edits.push(Editable::from_node(env, what)?.replace(names.null_worker_settings()));
+            let names = names.worker_settings.join(", ");
             notes.add(format!(
                 "{what} is a mapping now: {names} must be null there, or the worker sets its own; what deployments set \
                  is merged with it"
@@ -120,62 +127,78 @@ fn plan_env(
     }
 }
 
-/// Takes the names out of a mapping of variables, or a list of entries; in a mapping, the worker's become null.
-pub(super) fn take_out(
+/// Removes the requested names from a mapping of variables or from a list of entries. `description` is what errors call
+/// it. In a mapping, the variables that a worker sets itself become null instead.
+pub(super) fn remove_variables(
     env: Node<'_>,
-    what: &str,
-    claims: &Claims<'_>,
+    description: &str,
+    names: &RequestedNames<'_>,
     edits: &mut Vec<Edit>,
     notes: &mut Notes,
 ) -> Result<()> {
-    let is_claimed = |node: Node<'_>| claims.wanted.all_names().any(|name| node.has_text(name));
-    let (mut remove, mut insert, mut gone) = (Vec::new(), Vec::new(), Vec::new());
-    match env.kind() {
-        NodeKind::Map => {
-            for (position, (key, value)) in env.entries().enumerate() {
-                if !is_claimed(key) {
-                    continue;
-                }
-                env.get(&key.text().unwrap_or_default())?;
-                let becomes_null = claims.settings.iter().any(|name| key.has_text(name));
-                if becomes_null && value.is_null() {
-                    continue;
-                }
-                Editable::from_node(value, "the variable")?;
-                remove.push(position);
-                let name = key.text().unwrap_or_default().into_owned();
-                gone.push(name.clone());
-                if becomes_null {
-                    insert.push((position, Child::entry(name, Value::Null)));
-                }
-            }
-            let end = env.entries().count();
-            let is_free = |at: &usize| insert.iter().all(|(taken, _)| taken != at);
-            // What comes takes the place of what goes: a mapping is not left without entries in between.
-            let first = remove.iter().copied().find(|at| remove.len() == end && is_free(at)).unwrap_or(end);
-            let missing = claims.settings.iter().filter(|name| env.get_first(name).is_none());
-            let places = std::iter::once(first).chain(std::iter::repeat(end));
-            insert.extend(places.zip(missing).map(|(at, name)| (at, Child::entry((*name).to_owned(), Value::Null))));
-            insert.sort_by_key(|(at, _)| *at);
-        }
-        NodeKind::Seq => {
-            for (position, item) in env.items().enumerate() {
-                if let Some(name) = item.get_first("name").filter(|name| is_claimed(*name)) {
-                    Editable::from_node(item, "the entry")?;
-                    remove.push(position);
-                    gone.push(name.text().unwrap_or_default().into_owned());
-                }
-            }
-        }
-        _ => {}
-    }
-    if remove.is_empty() && insert.is_empty() {
+    let changes = match env.kind() {
+        NodeKind::Map => mapping_changes(env, names)?,
+        NodeKind::Seq => list_changes(env, names)?,
+        _ => EnvChanges::default(),
+    };
+    if changes.remove.is_empty() && changes.insert.is_empty() {
         return Ok(());
     }
-    let env = Editable::from_node(env, what)?;
-    for name in gone.iter().filter(|name| claims.wanted.names().any(|set| set == *name)) {
-        notes.add(format!("{name} was set by {what}, too: it was taken out there"));
+    let env = Editable::from_node(env, description)?;
+    for name in changes.removed_names.iter().filter(|name| names.desired.names().any(|set| set == *name)) {
+        notes.add(format!("{name} was set by {description}, too: it was taken out there"));
     }
-    edits.push(env.change_children(remove, insert));
+    edits.push(env.change_children(changes.remove, changes.insert));
     Ok(())
+}
+
+/// The changes to the children of a mapping of variables or of a list of entries.
+#[derive(Default)]
+struct EnvChanges {
+    /// The positions of the children to remove.
+    remove: Vec<usize>,
+    insert: Vec<(usize, Child)>,
+    removed_names: Vec<String>,
+}
+
+fn mapping_changes(env: Node<'_>, names: &RequestedNames<'_>) -> Result<EnvChanges> {
+    let EnvChanges { mut remove, mut insert, mut removed_names } = EnvChanges::default();
+    for (position, (key, value)) in env.entries().enumerate() {
+        if !names.contain(key) {
+            continue;
+        }
+        env.get(&key.text().unwrap_or_default())?;
+        let becomes_null = names.worker_settings.iter().any(|name| key.has_text(name));
+        if becomes_null && value.is_null() {
+            continue;
+        }
+        Editable::from_node(value, "the variable")?;
+        remove.push(position);
+        let name = key.text().unwrap_or_default().into_owned();
+        removed_names.push(name.clone());
+        if becomes_null {
+            insert.push((position, Child::entry(name, Value::Null)));
+        }
+    }
+    let end = env.entries().count();
+    let is_free = |position: &usize| insert.iter().all(|(taken, _)| taken != position);
+    // If every entry is removed, the first new one goes where an entry was, so that the mapping is never empty.
+    let first = remove.iter().copied().find(|position| remove.len() == end && is_free(position)).unwrap_or(end);
+    let missing = names.worker_settings.iter().filter(|name| env.get_first(name).is_none());
+    let positions = std::iter::once(first).chain(std::iter::repeat(end));
+    insert.extend(positions.zip(missing).map(|(at, name)| (at, Child::entry((*name).to_owned(), Value::Null))));
+    insert.sort_by_key(|(position, _)| *position);
+    Ok(EnvChanges { remove, insert, removed_names })
+}
+
+fn list_changes(env: Node<'_>, names: &RequestedNames<'_>) -> Result<EnvChanges> {
+    let mut changes = EnvChanges::default();
+    for (position, item) in env.items().enumerate() {
+        if let Some(name) = item.get_first("name").filter(|name| names.contain(*name)) {
+            Editable::from_node(item, "the entry")?;
+            changes.remove.push(position);
+            changes.removed_names.push(name.text().unwrap_or_default().into_owned());
+        }
+    }
+    Ok(changes)
 }

@@ -1,54 +1,57 @@
-//! The edits of a `KubernetesJob` block beside its Job: its patches where it has no Job of its own, and what else an
-//! agent would set under the same names.
+//! Plans the edits of a `KubernetesJob` block outside its Job: its patches if it has no Job, and its `env`, with which
+//! an agent would override the same variables.
 
 use jobplate_diagnostic::{Error, Result};
 use jobplate_prefect::kubernetes_job_block::{APPEND, EnvPatch, KubernetesJobBlock, PATCHES, classify_env_patch};
 use jobplate_yaml::{Child, Edit, Editable, Node, NodeKind, StrictMap, Value};
 
-use super::base_job_template::{Claims, take_out};
+use super::base_job_template::{RequestedNames, remove_variables};
 use super::env::{DesiredEnv, set_entry};
 use super::notes::Notes;
 
-/// Adds those edits.
-pub(super) fn plan(
+/// Adds the edits outside the block's Job.
+pub(super) fn plan_block(
     block: &KubernetesJobBlock<'_>,
-    wanted: &DesiredEnv,
+    desired: &DesiredEnv,
     edits: &mut Vec<Edit>,
     notes: &mut Notes,
 ) -> Result<()> {
-    let mut fresh = Vec::new();
-    let patches = patches(block)?;
-    if let Some((patch, _)) = patches.iter().find(|(_, on_env)| *on_env == EnvPatch::Other) {
+    let mut new_keys = Vec::new();
+    let patches = read_patches(block)?;
+    if let Some((patch, _)) = patches.iter().find(|(_, effect)| *effect == EnvPatch::Other) {
         return Err(Error::refused("a patch of the flow's `env` goes by what stands where, which an edit may change")
             .at(patch.span())
             .hint(format!("write it as `add` of a whole entry with the path `{APPEND}`")));
     }
-    if block.pod_spec.is_none() && wanted.has_env_from() {
+    if block.pod_spec.is_none() && desired.has_env_from() {
         let start = block.node.span().start;
         return Err(Error::refused("`envFrom` needs a Job in the block, under `job`")
             .at(start..start + 1)
             .hint("`prefect kubernetes manifest flow-run-job` prints the one that it stands for"));
     }
-    plan_patches(block, &patches, wanted, &mut fresh, edits)?;
+    plan_patches(block, &patches, desired, &mut new_keys, edits)?;
 
-    let claims = Claims::new(wanted);
+    let names = RequestedNames::new(desired);
     match block.env {
-        Some(env) if env.kind() == NodeKind::Map => take_out(env, "the block's `env`", &claims, edits, notes)?,
+        Some(env) if env.kind() == NodeKind::Map => {
+            remove_variables(env, "the block's `env`", &names, edits, notes)?;
+        }
         Some(env) => {
             return Err(Error::input("the block's `env` is no mapping")
                 .at(env.span())
                 .hint("write it as one: `NAME: value`"));
         }
-        None if claims.settings.is_empty() => {}
-        None => set_missing(block, "env", claims.nulls(), &mut fresh, edits)?,
+        None if names.worker_settings.is_empty() => {}
+        None => set_missing_key(block, "env", names.null_worker_settings(), &mut new_keys, edits)?,
     }
-    if !fresh.is_empty() {
-        edits.push(StrictMap::from_node(block.node, "the block")?.into_editable().append(fresh));
+    if !new_keys.is_empty() {
+        edits.push(StrictMap::from_node(block.node, "the block")?.into_editable().append(new_keys));
     }
     Ok(())
 }
 
-fn patches<'a>(block: &KubernetesJobBlock<'a>) -> Result<Vec<(Node<'a>, EnvPatch)>> {
+/// Returns the block's patches with what each of them does to `env`.
+fn read_patches<'a>(block: &KubernetesJobBlock<'a>) -> Result<Vec<(Node<'a>, EnvPatch)>> {
     let Some(list) = block.customizations else { return Ok(Vec::new()) };
     if list.kind() != NodeKind::Seq {
         return Err(Error::refused("`customizations` is no list, and is not looked into")
@@ -58,38 +61,39 @@ fn patches<'a>(block: &KubernetesJobBlock<'a>) -> Result<Vec<(Node<'a>, EnvPatch
     Ok(list.items().map(|item| (item, classify_env_patch(item))).collect())
 }
 
-/// Of a block with a Job, patches that append what is set in the Job go; of one without, they are where it is set.
+/// Adds the edits of the block's patches. If the block has a Job, removes patches that append a requested variable,
+/// which is set in the Job. If it has no Job, sets the variables in patches.
 fn plan_patches(
     block: &KubernetesJobBlock<'_>,
     patches: &[(Node<'_>, EnvPatch)],
-    wanted: &DesiredEnv,
-    fresh: &mut Vec<Child>,
+    desired: &DesiredEnv,
+    new_keys: &mut Vec<Child>,
     edits: &mut Vec<Edit>,
 ) -> Result<()> {
-    let named = |name: &str| -> Result<Option<(usize, Node<'_>)>> {
-        let appended = patches.iter().enumerate().filter(|(_, (_, on_env))| *on_env == EnvPatch::Appends);
-        let mut own = appended.filter_map(|(position, (patch, _))| {
+    let find_appended = |name: &str| -> Result<Option<(usize, Node<'_>)>> {
+        let appended = patches.iter().enumerate().filter(|(_, (_, effect))| *effect == EnvPatch::Appends);
+        let mut found = appended.filter_map(|(position, (patch, _))| {
             let value = patch.get_first("value")?;
             value.get_first("name").filter(|own| own.has_text(name)).map(|_| (position, value))
         });
-        match (own.next(), own.next()) {
+        match (found.next(), found.next()) {
             (_, Some((_, value))) => Err(Error::refused(format!("the variable {name} is patched in twice"))
                 .at(value.span())
                 .hint("remove one of the two patches")),
-            (own, None) => Ok(own),
+            (first, None) => Ok(first),
         }
     };
     let (mut remove, mut insert) = (Vec::new(), Vec::new());
-    for name in wanted.unset() {
-        remove.extend(named(name)?.map(|(position, _)| position));
+    for name in desired.unset() {
+        remove.extend(find_appended(name)?.map(|(position, _)| position));
     }
-    for variable in wanted.variables() {
-        match named(variable.name())? {
+    for entry in desired.entries() {
+        match find_appended(entry.name())? {
             Some((position, _)) if block.pod_spec.is_some() => remove.push(position),
-            Some((_, entry)) => set_entry(entry, variable, edits)?,
+            Some((_, existing)) => set_entry(existing, entry, edits)?,
             None if block.pod_spec.is_some() => {}
             None => {
-                let patch = [("op", Value::name("add")), ("path", Value::name(APPEND)), ("value", variable.entry())];
+                let patch = [("op", Value::name("add")), ("path", Value::name(APPEND)), ("value", entry.to_yaml())];
                 insert.push((patches.len(), Value::map(patch)));
             }
         }
@@ -101,7 +105,7 @@ fn plan_patches(
     match block.customizations {
         None => {
             let patches = Value::seq(insert.into_iter().map(|(_, patch)| patch));
-            set_missing(block, PATCHES, patches, fresh, edits)
+            set_missing_key(block, PATCHES, patches, new_keys, edits)
         }
         Some(list) => {
             let list = Editable::from_node(list, "`customizations`")?;
@@ -113,17 +117,17 @@ fn plan_patches(
     }
 }
 
-/// Gives the block a key that it has not, or has with null.
-fn set_missing(
+/// Sets a key of the block that is missing or null.
+fn set_missing_key(
     block: &KubernetesJobBlock<'_>,
     key: &'static str,
     value: Value,
-    fresh: &mut Vec<Child>,
+    new_keys: &mut Vec<Child>,
     edits: &mut Vec<Edit>,
 ) -> Result<()> {
     match block.node.get(key)? {
         Some(null) => edits.push(StrictMap::from_node(null, &format!("`{key}`"))?.into_editable().replace(value)),
-        None => fresh.push(Child::entry(key, value)),
+        None => new_keys.push(Child::entry(key, value)),
     }
     Ok(())
 }

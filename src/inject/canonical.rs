@@ -1,27 +1,29 @@
-//! A value in a form in which only its meaning counts: comments, layout and the order of keys do not.
+//! Hashes a YAML value so that comments, layout and the order of keys do not change the hash.
 
 use jobplate_yaml::{Node, NodeKind, ScalarKind};
 use sha2::{Digest, Sha256};
 
-/// Helm 4 tells by this annotation which file an object came from, and takes it off again.
-const HELM_FILE: &str = "postrenderer.helm.sh/postrender-filename";
+/// The annotation with which Helm 4 passes an object's file name to a post-renderer. Helm removes it afterwards, so it
+/// must not change the hash.
+const HELM_FILE_ANNOTATION: &str = "postrenderer.helm.sh/postrender-filename";
 
-/// The SHA-256 of a value; one node may count with another text than its own.
-pub(super) fn digest(root: Node<'_>, instead: Option<(Node<'_>, &str)>) -> [u8; 32] {
+/// Returns the SHA-256 of a value. `replacement` gives one node another text than its own.
+pub(super) fn digest(root: Node<'_>, replacement: Option<(Node<'_>, &str)>) -> [u8; 32] {
     let mut canonical = String::new();
-    write(root, instead, &mut canonical);
+    write_canonical(root, replacement, &mut canonical);
     Sha256::digest(canonical.as_bytes()).into()
 }
 
-/// Bytes in hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
+/// Returns bytes in hexadecimal.
+pub(super) fn to_hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Length-prefixed text, so that no two values look alike; keys in order. Depth is bounded by the scanner.
-fn write(node: Node<'_>, instead: Option<(Node<'_>, &str)>, out: &mut String) {
+/// Writes a value with each text prefixed by its length, so that different values never have the same form, and with
+/// sorted keys. The parser limits the depth.
+fn write_canonical(node: Node<'_>, replacement: Option<(Node<'_>, &str)>, out: &mut String) {
     let mut text = |kind: char, text: &str| out.push_str(&format!("{kind}{}:{text}", text.len()));
-    if let Some((other, own)) = instead
+    if let Some((other, own)) = replacement
         && node.index() == other.index()
     {
         return text('s', own);
@@ -29,16 +31,17 @@ fn write(node: Node<'_>, instead: Option<(Node<'_>, &str)>, out: &mut String) {
     match node.kind() {
         NodeKind::Map => {
             let kept = |key: Node<'_>, value: Node<'_>| {
-                let only_helms =
-                    |map: Node<'_>| map.entries().count() == 1 && map.entries().all(|(key, _)| key.has_text(HELM_FILE));
-                !(key.has_text(HELM_FILE) || key.has_text("annotations") && only_helms(value))
+                let has_only_helms_annotation = |map: Node<'_>| {
+                    map.entries().count() == 1 && map.entries().all(|(key, _)| key.has_text(HELM_FILE_ANNOTATION))
+                };
+                !(key.has_text(HELM_FILE_ANNOTATION) || key.has_text("annotations") && has_only_helms_annotation(value))
             };
             let mut entries: Vec<(String, String)> = node
                 .entries()
                 .filter(|(key, value)| kept(*key, *value))
                 .map(|(key, value)| {
                     let mut written = String::new();
-                    write(value, instead, &mut written);
+                    write_canonical(value, replacement, &mut written);
                     (key.text().unwrap_or_default().into_owned(), written)
                 })
                 .collect();
@@ -52,7 +55,7 @@ fn write(node: Node<'_>, instead: Option<(Node<'_>, &str)>, out: &mut String) {
         NodeKind::Seq => {
             text('l', &node.items().count().to_string());
             for item in node.items() {
-                write(item, instead, out);
+                write_canonical(item, replacement, out);
             }
         }
         NodeKind::Alias => text('a', node.raw()),

@@ -1,8 +1,8 @@
-//! Checksums: where a ConfigMap's data change, pods that use it must be replaced, or they go on with what
-//! they read when they started.
+//! Plans the `new_checksum/` annotations of pod templates: if the data of a ConfigMap change, the pods that use it must be
+//! replaced, because a running pod does not read the new data.
 //!
-//! Helm charts have `checksum/...` annotations on pod templates for that. A post-renderer comes after the
-//! chart has made them, so they are made anew here, from the old one and the new data.
+//! Helm charts set `new_checksum/...` annotations on pod templates for this purpose. A post-renderer changes the ConfigMap
+//! after the chart has computed them, so each is computed again from its old value and the new data.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -15,56 +15,56 @@ use sha2::{Digest, Sha256};
 
 use super::canonical;
 
-/// What the names of such annotations begin with.
-const PREFIX: &str = "checksum/";
-/// The annotation of a pod template that had none.
-const OWN: &str = "checksum/jobplate";
+/// The prefix of the annotations.
+const ANNOTATION_PREFIX: &str = "checksum/";
+/// The annotation that is added to a pod template without one.
+const ADDED_ANNOTATION: &str = "checksum/jobplate";
 
-/// A ConfigMap whose data were changed.
+/// A ConfigMap whose data change.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct ChangedMap {
+struct ChangedConfigMap {
     namespace: Option<String>,
-    /// Of its name and its new data.
+    /// The SHA-256 of its name and its new data.
     digest: [u8; 32],
 }
 
-/// The ConfigMaps whose data a run changes, by name.
+/// The ConfigMaps whose data change in a run, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ChangedConfigMaps(HashMap<String, Vec<ChangedMap>>);
+pub struct ChangedConfigMaps(HashMap<String, Vec<ChangedConfigMap>>);
 
 impl ChangedConfigMaps {
-    /// Whether there are none.
+    /// Returns whether no ConfigMap changes.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Adds a ConfigMap as it is now. Nothing can refer to one that has no name yet.
+    /// Adds a ConfigMap with its new data. Ignores one without a name, which nothing can refer to.
     pub fn add(&mut self, object: &Object<'_>) {
         let Some(name) = object.metadata_name() else { return };
         let Some(data) = object.node.get_first("data") else { return };
         let namespace = object.namespace().map(|namespace| namespace.into_owned());
         let digest = Sha256::new_with_prefix(name.as_bytes()).chain_update(canonical::digest(data, None));
-        let map = ChangedMap { namespace, digest: digest.finalize().into() };
+        let map = ChangedConfigMap { namespace, digest: digest.finalize().into() };
         self.0.entry(name.into_owned()).or_default().push(map);
     }
 }
 
 /// The changed ConfigMaps that a document uses.
-pub(super) struct UsedMaps<'a, 'm> {
+pub(super) struct UsedConfigMaps<'a, 'm> {
     changed: &'m ChangedConfigMaps,
-    /// What aliases stand for: the nodes with an anchor, by its name, in the order of the document.
+    /// The nodes with an anchor, by the anchor's name, in the order of the document. They resolve aliases.
     anchors: HashMap<&'a str, Vec<Node<'a>>>,
 }
 
-impl<'a, 'm> UsedMaps<'a, 'm> {
-    /// Whether a document could use one by its bytes: all keys that refer to a ConfigMap begin alike, and only
-    /// an escape could hide that.
+impl<'a, 'm> UsedConfigMaps<'a, 'm> {
+    /// Returns whether a document may use a changed ConfigMap, judged by its bytes. All keys that refer to a ConfigMap
+    /// begin with `configMap`, which only an escape can hide.
     pub(super) fn may_be_in(text: &str, changed: &ChangedConfigMaps) -> bool {
         let bytes = text.as_bytes();
         !changed.is_empty() && (memmem::find(bytes, b"configMap").is_some() || memchr::memchr(b'\\', bytes).is_some())
     }
 
-    /// Prepares the search in one document.
+    /// Prepares the search in a document.
     pub(super) fn new(document: Document<'a>, changed: &'m ChangedConfigMaps) -> Self {
         let mut anchors: HashMap<&str, Vec<Node<'_>>> = HashMap::new();
         if document.text.contains('&') {
@@ -74,16 +74,16 @@ impl<'a, 'm> UsedMaps<'a, 'm> {
                 }
             }
         }
-        UsedMaps { changed, anchors }
+        UsedConfigMaps { changed, anchors }
     }
 
-    /// Whether anything in a subtree uses one.
-    pub(super) fn any(&self, node: Node<'a>) -> bool {
-        !self.changed.is_empty() && self.names(node).iter().any(|name| self.changed.0.contains_key(name))
+    /// Returns whether a subtree uses a changed ConfigMap.
+    pub(super) fn are_in(&self, node: Node<'a>) -> bool {
+        !self.changed.is_empty() && self.referenced_names(node).iter().any(|name| self.changed.0.contains_key(name))
     }
 
-    /// The names of the ConfigMaps that a pod uses, each once: by volume, projected volume, `envFrom`, `env`.
-    fn names(&self, node: Node<'a>) -> BTreeSet<String> {
+    /// Returns the names of the ConfigMaps that a subtree refers to: in volumes, projected volumes, `envFrom` and `env`.
+    fn referenced_names(&self, node: Node<'a>) -> BTreeSet<String> {
         let references = ["configMap", "configMapRef", "configMapKeyRef"];
         let (mut names, mut visited, mut open) = (BTreeSet::new(), HashSet::new(), vec![node]);
         while let Some(root) = open.pop() {
@@ -92,20 +92,20 @@ impl<'a, 'm> UsedMaps<'a, 'm> {
             }
             for node in root.descendants() {
                 if node.kind() == NodeKind::Alias {
-                    open.push(self.resolved(node));
+                    open.push(self.resolve_alias(node));
                 }
                 let used = node.entries().filter(|(key, _)| references.iter().any(|reference| key.has_text(reference)));
-                let all = used.flat_map(|(_, value)| self.resolved(value).entries());
+                let all = used.flat_map(|(_, value)| self.resolve_alias(value).entries());
                 let named =
-                    all.filter(|(key, _)| key.has_text("name")).filter_map(|(_, name)| self.resolved(name).text());
+                    all.filter(|(key, _)| key.has_text("name")).filter_map(|(_, name)| self.resolve_alias(name).text());
                 names.extend(named.map(|name| name.into_owned()));
             }
         }
         names
     }
 
-    /// What an alias stands for: the last node before it that has the anchor. Others stand for themselves.
-    fn resolved(&self, node: Node<'a>) -> Node<'a> {
+    /// Resolves an alias to the last node before it with that anchor. Returns any other node unchanged.
+    fn resolve_alias(&self, node: Node<'a>) -> Node<'a> {
         if node.kind() != NodeKind::Alias {
             return node;
         }
@@ -114,35 +114,36 @@ impl<'a, 'm> UsedMaps<'a, 'm> {
         before.checked_sub(1).map_or(node, |last| nodes[last])
     }
 
-    /// Those that a pod of an object's namespace uses. Where only one of the two has a namespace, the other
-    /// gets its own when it is applied, which may be the same.
-    fn of_pod(&self, object: &Object<'a>, pod_spec: Node<'a>) -> Vec<&'m ChangedMap> {
+    /// Returns the changed ConfigMaps that a pod uses. If only the object or only the ConfigMap has a namespace, they
+    /// count as being in the same one: the other gets its namespace when it is applied.
+    fn used_by_pod(&self, object: &Object<'a>, pod_spec: Node<'a>) -> Vec<&'m ChangedConfigMap> {
         let namespace = object.namespace();
-        let same = |map: &&ChangedMap| match (&namespace, &map.namespace) {
-            (Some(own), Some(other)) => own == other,
+        let is_same_namespace = |map: &&ChangedConfigMap| match (&namespace, &map.namespace) {
+            (Some(pod), Some(map)) => pod == map,
             _ => true,
         };
-        let used = self.names(pod_spec);
-        let mut maps: Vec<_> = used.iter().filter_map(|name| self.changed.0.get(name)).flatten().filter(same).collect();
-        // The order of documents is nobody's wish: Helm 3 and Helm 4 have each their own.
+        let used = self.referenced_names(pod_spec);
+        let mut maps: Vec<_> =
+            used.iter().filter_map(|name| self.changed.0.get(name)).flatten().filter(is_same_namespace).collect();
+        // The checksum must not depend on the order of documents, which differs between Helm 3 and Helm 4.
         maps.sort_by_key(|map| map.digest);
         maps.dedup_by_key(|map| map.digest);
         maps
     }
 
-    /// Adds the edits of the annotations of an object's pod template, if its pods use a changed ConfigMap, and
-    /// are replaced when their template changes.
-    pub(super) fn plan(&self, object: &Object<'a>, edits: &mut Vec<Edit>) -> Result<()> {
-        // A Job's pods are not replaced, and its template can't be changed; a CronJob's next pod is a new one.
-        let stays = is_builtin_workload(object)
+    /// Adds the edits of the annotations of an object's pod templates, if their pods use a changed ConfigMap and are
+    /// replaced when the template changes.
+    pub(super) fn plan_checksums(&self, object: &Object<'a>, edits: &mut Vec<Edit>) -> Result<()> {
+        // A Job's pod template is immutable, and a CronJob's next pod reads the new data anyway.
+        let keeps_pods = is_builtin_workload(object)
             && !matches!(&*object.kind, "Deployment" | "StatefulSet" | "DaemonSet" | "PodTemplate");
-        // What uses none is not looked at closely.
-        if self.changed.is_empty() || stays || !self.any(object.node) {
+        // An object that uses no changed ConfigMap is not validated.
+        if self.changed.is_empty() || keeps_pods || !self.are_in(object.node) {
             return Ok(());
         }
         for pod_spec in pod_specs(object)? {
-            let used = self.of_pod(object, pod_spec);
-            if let Some(template) = template_of(object, pod_spec).filter(|_| !used.is_empty()) {
+            let used = self.used_by_pod(object, pod_spec);
+            if let Some(template) = pod_template_of(object, pod_spec).filter(|_| !used.is_empty()) {
                 plan_annotations(template, &used, edits)?;
             }
         }
@@ -151,48 +152,50 @@ impl<'a, 'm> UsedMaps<'a, 'm> {
 }
 
 /// Adds the edits of the annotations of a pod template.
-fn plan_annotations(template: Node<'_>, used: &[&ChangedMap], edits: &mut Vec<Edit>) -> Result<()> {
-    let checksum = |old: &str| {
-        let sum = used.iter().fold(Sha256::new_with_prefix(old), |sum, map| sum.chain_update(map.digest));
-        Value::string(&canonical::hex(&sum.finalize()))
+fn plan_annotations(template: Node<'_>, used: &[&ChangedConfigMap], edits: &mut Vec<Edit>) -> Result<()> {
+    let new_checksum = |old: &str| {
+        let hash = used.iter().fold(Sha256::new_with_prefix(old), |hash, map| hash.chain_update(map.digest));
+        Value::string(&canonical::to_hex(&hash.finalize()))
     };
-    let own = || Value::map([(OWN, checksum(""))]);
+    let added = || Value::map([(ADDED_ANNOTATION, new_checksum(""))]);
     let template = Editable::from_node(template, "the pod template")?;
     let Some(metadata) = template.get("metadata")? else {
-        edits.push(template.append([Child::entry("metadata", Value::map([("annotations", own())]))]));
+        edits.push(template.append([Child::entry("metadata", Value::map([("annotations", added())]))]));
         return Ok(());
     };
     let metadata = mapping_or_null(metadata, "the pod template's `metadata`")?;
     if metadata.is_null() {
-        edits.push(metadata.replace(Value::map([("annotations", own())])));
+        edits.push(metadata.replace(Value::map([("annotations", added())])));
         return Ok(());
     }
     let Some(annotations) = metadata.get("annotations")? else {
-        edits.push(metadata.append([Child::entry("annotations", own())]));
+        edits.push(metadata.append([Child::entry("annotations", added())]));
         return Ok(());
     };
     let annotations = mapping_or_null(annotations, "the pod template's `annotations`")?;
     if annotations.is_null() {
-        edits.push(annotations.replace(own()));
+        edits.push(annotations.replace(added()));
         return Ok(());
     }
-    let sums: Vec<_> =
-        annotations.entries().filter(|(key, _)| key.text().is_some_and(|key| key.starts_with(PREFIX))).collect();
-    for (key, value) in &sums {
+    let checksums: Vec<_> = annotations
+        .entries()
+        .filter(|(key, _)| key.text().is_some_and(|key| key.starts_with(ANNOTATION_PREFIX)))
+        .collect();
+    for (key, value) in &checksums {
         annotations.get(&key.text().unwrap_or_default())?;
         let value = Editable::from_node(*value, "the checksum")?;
         if !value.is_scalar() {
             return Err(Error::input("a checksum is no text").at(value.span()).hint("an annotation holds text only"));
         }
-        edits.push(value.replace(checksum(&value.text().unwrap_or_default())));
+        edits.push(value.replace(new_checksum(&value.text().unwrap_or_default())));
     }
-    if sums.is_empty() {
-        edits.push(annotations.append([Child::entry(OWN, checksum(""))]));
+    if checksums.is_empty() {
+        edits.push(annotations.append([Child::entry(ADDED_ANNOTATION, new_checksum(""))]));
     }
     Ok(())
 }
 
-/// A node as the mapping or null that it must be.
+/// Returns a node for editing. Refuses one that is neither a mapping nor null. `what` is what the error calls it.
 fn mapping_or_null<'a>(node: Node<'a>, what: &str) -> Result<Editable<'a>> {
     let node = Editable::from_node(node, what)?;
     match node.kind() {
@@ -202,12 +205,12 @@ fn mapping_or_null<'a>(node: Node<'a>, what: &str) -> Result<Editable<'a>> {
     }
 }
 
-/// The pod template that a pod spec stands in: the mapping under `template` that has it as its `spec`.
-fn template_of<'a>(object: &Object<'a>, pod_spec: Node<'a>) -> Option<Node<'a>> {
-    let way: Vec<Node<'a>> = object.node.path_to(pod_spec).collect();
-    let [.., above, template] = way.as_slice() else { return None };
+/// Returns the pod template that contains a pod spec: the mapping under `template` whose `spec` it is.
+fn pod_template_of<'a>(object: &Object<'a>, pod_spec: Node<'a>) -> Option<Node<'a>> {
+    let path: Vec<Node<'a>> = object.node.path_to(pod_spec).collect();
+    let [.., parent, template] = path.as_slice() else { return None };
     let is_child = |map: Node<'a>, key: &str, child: Node<'a>| {
         map.entries().any(|(own, value)| own.has_text(key) && value.index() == child.index())
     };
-    (is_child(*above, "template", *template) && is_child(*template, "spec", pod_spec)).then_some(*template)
+    (is_child(*parent, "template", *template) && is_child(*template, "spec", pod_spec)).then_some(*template)
 }

@@ -1,34 +1,34 @@
-//! A document as it is tried on a server whose objects have env entries in another way.
+//! Builds the body of the dry run for `--take-over`: `env` entries that replace those of another field manager.
 //!
-//! While somebody else owns the literal of an entry, an apply can't take it away by leaving it out: only by
-//! `value: null`. A text that says so is tried, never applied.
+//! While another manager owns an entry's `value`, an apply that leaves out `value` does not remove it. Only
+//! `value: null` does. Such a body is sent only as a dry run and is never applied.
 
 use jobplate_diagnostic::Result;
 use jobplate_manifest::env::VALUE_FROM_SOURCES;
 use jobplate_manifest::object::objects;
 use jobplate_yaml::{Child, Document, Edit, Editor, StrictMap, Value};
 
-use super::plan::RequestedEntries;
+use super::edit_plan::RequestedEntries;
 
-/// The newest source: servers before 1.34 would refuse even a null there.
+/// The newest `valueFrom` source. Servers before Kubernetes 1.34 refuse it even if it is null.
 const NEWEST_SOURCE: &str = "fileKeyRef";
 
-/// The text of a document in which the named entries say outright what they have not; none where it has
-/// none of them.
+/// Returns the text of a document in which the requested entries set to null every field that they do not have.
+/// Returns `None` if the document has none of these entries.
 ///
 /// # Errors
 ///
 /// Refuses, with a span of the document, an entry that cannot be edited safely.
-pub fn dry_run_body(document: Document<'_>, named: &[RequestedEntries]) -> Result<Option<String>> {
+pub fn dry_run_body(document: Document<'_>, requested: &[RequestedEntries]) -> Result<Option<String>> {
     let objects = objects(document)?;
     let mut edits = Vec::new();
-    for RequestedEntries { object, container, names } in named {
+    for RequestedEntries { object, container, names } in requested {
         let Some(object) = objects.get(*object) else { continue };
         let found = container.resolve(object.node);
         let env = found.node.entries().find(|(key, _)| found.is_complete && key.has_text("env"));
         for entry in env.into_iter().flat_map(|(_, env)| env.items()) {
-            if entry.get_first("name").is_some_and(|name| names.iter().any(|wanted| name.has_text(wanted))) {
-                deny_others(StrictMap::from_node(entry, "the entry of `env`")?, &mut edits)?;
+            if entry.get_first("name").is_some_and(|name| names.iter().any(|requested| name.has_text(requested))) {
+                null_other_fields(StrictMap::from_node(entry, "the entry of `env`")?, &mut edits)?;
             }
         }
     }
@@ -41,19 +41,21 @@ pub fn dry_run_body(document: Document<'_>, named: &[RequestedEntries]) -> Resul
     Ok(Some(edited.document.text.to_owned()))
 }
 
-/// Adds a null for every way that a reference does not have its value in. A literal becomes empty: that is
-/// the only one that Kubernetes takes beside a reference, which no apply can take away.
-fn deny_others(entry: StrictMap<'_>, edits: &mut Vec<Edit>) -> Result<()> {
-    let nulls = |map: StrictMap<'_>, keys: &[&'static str]| {
+/// Adds the edits that set every other source of an entry's value to null.
+///
+/// A literal becomes empty instead: an apply cannot remove another manager's reference, and beside a reference
+/// Kubernetes accepts only an empty literal.
+fn null_other_fields(entry: StrictMap<'_>, edits: &mut Vec<Edit>) -> Result<()> {
+    let append_nulls = |map: StrictMap<'_>, keys: &[&'static str]| {
         let missing = keys.iter().filter(|key| map.node().get_first(key).is_none());
         map.into_editable().append(missing.map(|key| Child::entry(*key, Value::Null)))
     };
     match (entry.get("value")?, entry.get("valueFrom")?) {
         (None, Some(from)) => {
-            edits.push(nulls(entry, &["value"]));
-            let known: Vec<&'static str> =
+            edits.push(append_nulls(entry, &["value"]));
+            let sources: Vec<&'static str> =
                 VALUE_FROM_SOURCES.into_iter().filter(|source| *source != NEWEST_SOURCE).collect();
-            edits.push(nulls(StrictMap::from_node(from, "`valueFrom`")?, &known));
+            edits.push(append_nulls(StrictMap::from_node(from, "`valueFrom`")?, &sources));
         }
         (Some(value), None) => {
             edits.push(StrictMap::from_node(value, "`value`")?.into_editable().replace(Value::string("")))
@@ -71,33 +73,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn named_entries_deny_what_they_are_not() {
+    fn sets_other_sources_to_null() {
         let text = "kind: Pod\nspec:\n  containers:\n  - name: c\n    env:\n    - name: X\n      valueFrom:\n        secretKeyRef: {name: s, key: k}\n    - {name: Y, value: y}\n    - name: W\n      value: w\n";
         let mut arena = NodeArena::default();
         scan(text, &mut arena).unwrap();
-        let named = RequestedEntries {
+        let requested = RequestedEntries {
             object: 0,
             container: FieldPath::parse("spec.containers[name=\"c\"]").unwrap(),
             names: ["X", "Y", "Z"].map(str::to_owned).to_vec(),
         };
-        let tried = dry_run_body(Document::new(text, &arena), &[named]).unwrap().unwrap();
+        let body = dry_run_body(Document::new(text, &arena), &[requested]).unwrap().unwrap();
         let expected = text
             .replace(
                 "key: k}\n",
                 "key: k}\n        configMapKeyRef: null\n        fieldRef: null\n        resourceFieldRef: null\n      value: null\n",
             )
             .replace("value: y}", "value: \"\"}");
-        assert_eq!(tried, expected);
+        assert_eq!(body, expected);
     }
 
     #[test]
-    fn an_entry_that_is_used_elsewhere_is_refused() {
+    fn refuses_an_entry_with_an_anchor() {
         let text = "kind: Pod\nspec:\n  containers:\n  - name: c\n    env:\n    - &x {name: X, value: x}\n  - name: d\n    env:\n    - *x\n";
         let mut arena = NodeArena::default();
         scan(text, &mut arena).unwrap();
         let container = FieldPath::parse("spec.containers[name=\"c\"]").unwrap();
-        let named = RequestedEntries { object: 0, container, names: vec!["X".to_owned()] };
-        let error = dry_run_body(Document::new(text, &arena), &[named]).unwrap_err();
+        let requested = RequestedEntries { object: 0, container, names: vec!["X".to_owned()] };
+        let error = dry_run_body(Document::new(text, &arena), &[requested]).unwrap_err();
         assert!(error.message().starts_with("the entry of `env` carries the anchor `&x`"), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! What is asked for: flags and spec files become one [`Injection`].
+//! Defines what one call requests: flags and spec files become one [`Injection`].
 
 use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::env::{EnvFrom, EnvValue, KeyRef};
@@ -8,25 +8,26 @@ use jobplate_prefect::requested_settings::RequestedSettings;
 use jobplate_prefect::worker::version::WorkerVersion;
 use jobplate_yaml::Node;
 
-/// A variable to set.
+/// A requested variable.
 #[derive(Clone, Debug)]
 pub struct RequestedVariable {
-    /// Its name as the user gave it: an env name, or for [`VariableSource::PrefectSecret`] Prefect's name.
+    /// The name as the user wrote it: the name of the variable, or of the secret for
+    /// [`VariableSource::PrefectSecret`].
     pub name: String,
-    /// What it is to be.
+    /// Where the value comes from.
     pub source: VariableSource,
 }
 
-/// How a variable was asked for.
+/// Where the value of a requested variable comes from.
 #[derive(Clone, Debug)]
 pub enum VariableSource {
-    /// `--secret`: a Prefect 1 secret, by Prefect's name for it.
+    /// `--secret`: a Prefect 1 secret. The variable's name is derived from Prefect's name for the secret.
     PrefectSecret(KeyRef),
-    /// `--secret-env`, `--config-env`, `--field-env`, `--env`: this entry under this very name.
+    /// `--secret-env`, `--config-env`, `--field-env`, `--env`: an entry with the requested name.
     Entry(EnvValue),
 }
 
-/// Changes to `metadata`.
+/// Changes to the `metadata` of targets.
 #[derive(Clone, Debug, Default)]
 pub struct MetadataChanges {
     /// `--name`
@@ -35,43 +36,43 @@ pub struct MetadataChanges {
     pub generate_name: Option<String>,
     /// `--name-hash`
     pub hash: bool,
-    /// `-n`: fills a missing namespace; a different one is an error.
+    /// `-n`: sets a missing namespace. A different namespace is an error.
     pub namespace: Option<String>,
 }
 
-/// Everything one call asks for.
+/// Everything that one call requests.
 #[derive(Clone, Debug, Default)]
 pub struct Injection {
-    /// Variables to set, each name once, in the order in which new ones are written.
+    /// Variables to set, without duplicate names, in the order in which new entries are written.
     pub variables: Vec<RequestedVariable>,
-    /// `envFrom` sources to add.
+    /// The `envFrom` sources to add.
     pub env_from: Vec<EnvFrom>,
-    /// Names of variables to remove.
+    /// The names of the variables to remove.
     pub unset: Vec<String>,
-    /// Prefect's own settings.
+    /// Prefect's own settings, such as the API's URL.
     pub prefect: RequestedSettings,
-    /// The version of Prefect's workers that base job templates are for.
+    /// The version of the Prefect workers that read the base job templates.
     pub worker_version: WorkerVersion,
-    /// Changes to `metadata`.
+    /// Changes to the `metadata` of targets.
     pub metadata: MetadataChanges,
-    /// `--target`; empty stands for the default targets.
+    /// `--target`. If empty, the default targets are used.
     pub targets: Vec<Target>,
-    /// Without a target nothing is changed but agents and workers, by Prefect's settings: no Job of a stranger's
-    /// chart gets a secret unasked.
+    /// Whether Jobs and templates are targets only if `targets` names them. Set for manifests written by others, such
+    /// as a Helm chart, whose Jobs must not get a secret by default. Agents and workers still get Prefect's settings.
     pub no_default_targets: bool,
     /// `-l`
     pub selector: Option<LabelSelector>,
     /// `-c`, `--all-containers`
     pub containers: ContainerChoice,
-    /// `--init-containers`: init containers too (those that the choice names, or all of them).
+    /// `--init-containers`: also select init containers, those that `containers` names or all of them.
     pub init_containers: bool,
-    /// `--skip-hooks`: leave objects alone that are Helm hooks.
+    /// `--skip-hooks`: leave Helm hooks unchanged.
     pub skip_hooks: bool,
 }
 
 impl Injection {
-    /// Refuses names for a base job template, whose Jobs the worker names.
-    pub(super) fn refuse_names(&self, template: Node<'_>) -> Result<()> {
+    /// Refuses changes to `metadata` for a base job template: the worker names its Jobs.
+    pub(super) fn refuse_metadata_changes(&self, template: Node<'_>) -> Result<()> {
         let MetadataChanges { name, generate_name, hash, namespace } = &self.metadata;
         let flags = [
             ("--name", name.is_some()),
@@ -86,13 +87,14 @@ impl Injection {
             .hint("change the defaults of its variables `name` and `namespace`, or name another target"))
     }
 
-    /// Refuses `--secret` for something that no flow run of Prefect 1 reads.
-    pub(super) fn refuse_secrets(&self, node: Node<'_>, what: &str, why: &str) -> Result<()> {
+    /// Refuses `--secret` for an object that no flow run of Prefect 1 reads. The error's message is `object` followed
+    /// by `reason`.
+    pub(super) fn refuse_prefect1_secrets(&self, node: Node<'_>, object: &str, reason: &str) -> Result<()> {
         for variable in &self.variables {
             if let VariableSource::PrefectSecret(reference) = &variable.source {
                 let optional = if reference.optional { ":optional" } else { "" };
                 let start = node.span().start;
-                return Err(Error::refused(format!("--secret {}: {what} {why}", variable.name))
+                return Err(Error::refused(format!("--secret {}: {object} {reason}", variable.name))
                     .at(start..start + 1)
                     .hint(format!(
                         "name the variable itself: --secret-env {}={}/{}{optional}",
@@ -103,19 +105,19 @@ impl Injection {
         Ok(())
     }
 
-    /// Whether nothing but Prefect's settings and names is asked for: agents take those, too.
+    /// Returns whether only Prefect's settings and changes to `metadata` are requested, which agents also get.
     pub fn is_settings_only(&self) -> bool {
         self.variables.is_empty() && self.env_from.is_empty() && self.unset.is_empty()
     }
 
-    /// Whether it makes no sense without a target: a hash for the names of Jobs is for those that are there.
+    /// Returns whether it is an error if nothing matches. `--name-hash` alone may match nothing.
     pub fn needs_target(&self) -> bool {
         let MetadataChanges { name, generate_name, namespace, .. } = &self.metadata;
         let renames = [name, generate_name, namespace].into_iter().any(Option::is_some);
         !self.is_settings_only() || !self.prefect.is_empty() || renames
     }
 
-    /// Whether nothing at all is asked for.
+    /// Returns whether nothing is requested.
     pub fn is_empty(&self) -> bool {
         let MetadataChanges { name, generate_name, hash, namespace } = &self.metadata;
         let renames = *hash || [name, generate_name, namespace].into_iter().any(Option::is_some);

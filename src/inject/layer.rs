@@ -1,7 +1,7 @@
-//! What one source asks for (the command line, a spec file), and how one is laid over another.
+//! Collects the settings from one source (the command line or a spec file), and merges one source over another.
 //!
-//! Both sources come down to the same calls, so that both are checked in the same way. Knows neither
-//! flags nor YAML; who says what is a word for errors only.
+//! Both sources call the same methods, so that both are validated in the same way. The module knows neither flags nor
+//! YAML: each setting has an `origin`, the name of its flag or key, which is used only in errors.
 
 use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::embedded::{CONFIG_MAP, is_config_map_keyword};
@@ -14,26 +14,28 @@ use jobplate_prefect::variables;
 
 use super::injection::{Injection, RequestedVariable, VariableSource};
 
-/// One source's wishes.
+/// The settings from one source: the command line or a spec file.
 #[derive(Debug, Default)]
 pub struct Layer {
-    /// Files, as the source names them.
+    /// The input files, as the source names them.
     pub inputs: Vec<String>,
-    /// Where; none leaves it to other layers, and then to the default targets.
+    /// The targets. If empty, another layer's targets or the default targets are used.
     pub targets: Vec<Target>,
     assignments: Vec<Assignment>,
     env_from: Vec<EnvFrom>,
     allow_plaintext: bool,
 }
 
-/// A wish about one variable; a setting of Prefect's has a variable for each generation.
+/// A setting, with the names of the variables that it sets or removes. One of Prefect's settings has a variable for
+/// each generation of Prefect.
 #[derive(Debug)]
 struct Assignment {
     variables: Vec<String>,
     op: Op,
-    by: String,
+    origin: String,
 }
 
+/// What an assignment does.
 #[derive(Debug)]
 enum Op {
     Set(RequestedVariable),
@@ -42,42 +44,42 @@ enum Op {
 }
 
 impl Assignment {
-    /// The variable that both are about.
-    fn shared<'c>(&'c self, other: &Assignment) -> Option<&'c str> {
+    /// Returns a variable that both assignments set or remove.
+    fn shared_variable<'c>(&'c self, other: &Assignment) -> Option<&'c str> {
         self.variables.iter().find(|name| other.variables.contains(name)).map(String::as_str)
     }
 }
 
 impl Layer {
-    /// A layer without a wish; literals under secret-looking names are refused unless they are allowed.
+    /// Creates an empty layer. Literals with secret-looking names are refused unless `allow_plaintext` is set.
     pub fn new(allow_plaintext: bool) -> Self {
         Layer { allow_plaintext, ..Layer::default() }
     }
 
-    /// Sets a variable; `by` is the flag or key that says so.
+    /// Sets a variable. `origin` is the flag or key that sets it.
     ///
     /// # Errors
     ///
     /// Refuses an invalid variable name, a literal with a secret-looking name, and a variable that is already set.
-    pub fn set_variable(&mut self, variable: RequestedVariable, by: &str) -> Result<()> {
-        names::check_env_name(&variable.name).map_err(|fault| fault.into_error(by))?;
+    pub fn set_variable(&mut self, variable: RequestedVariable, origin: &str) -> Result<()> {
+        names::check_env_name(&variable.name).map_err(|error| error.into_error(origin))?;
         let name = match &variable.source {
             VariableSource::PrefectSecret(_) => {
-                prefect_name(&variable.name).map_err(|fault| fault.into_error(by))?;
+                check_prefect_secret_name(&variable.name).map_err(|error| error.into_error(origin))?;
                 variables::secret_variable(&variable.name)
             }
             VariableSource::Entry(EnvValue::Literal(_))
                 if !self.allow_plaintext && variables::is_sensitive(&variable.name) =>
             {
                 let name = &variable.name;
-                return Err(Error::usage(format!("{by}: {name} looks like a secret, which would stand in plain text"))
+                return Err(Error::usage(format!("{origin}: {name} looks like a secret, which would stand in plain text"))
                     .hint(format!(
                         "refer to it with --secret-env {name}=SECRET/KEY, with Prefect 1 also --secret, or add --allow-plaintext"
                     )));
             }
             VariableSource::Entry(_) => variable.name.clone(),
         };
-        self.assign(vec![name], Op::Set(variable), by)
+        self.assign(vec![name], Op::Set(variable), origin)
     }
 
     /// Removes a variable.
@@ -85,25 +87,25 @@ impl Layer {
     /// # Errors
     ///
     /// Refuses an invalid variable name, and a variable that is already set.
-    pub fn unset_variable(&mut self, name: &str, by: &str) -> Result<()> {
-        names::check_env_name(name).map_err(|fault| fault.into_error(by))?;
-        self.assign(vec![name.to_owned()], Op::Unset, by)
+    pub fn unset_variable(&mut self, name: &str, origin: &str) -> Result<()> {
+        names::check_env_name(name).map_err(|error| error.into_error(origin))?;
+        self.assign(vec![name.to_owned()], Op::Unset, origin)
     }
 
-    /// Makes one of Prefect's settings.
+    /// Sets one of Prefect's settings.
     ///
     /// # Errors
     ///
-    /// Refuses a setting that is already made.
-    pub fn set_prefect(&mut self, setting: RequestedSettings, by: &str) -> Result<()> {
+    /// Refuses a setting that is already set.
+    pub fn set_prefect(&mut self, setting: RequestedSettings, origin: &str) -> Result<()> {
         let generations = [Generation::Prefect1, Generation::Prefect2Or3];
         let entries =
             generations.iter().filter_map(|generation| variables::setting_env_vars(&setting, *generation).ok());
         let names = entries.flatten().map(|variable| variable.name).collect();
-        self.assign(names, Op::Setting(setting), by)
+        self.assign(names, Op::Setting(setting), origin)
     }
 
-    /// Adds an `envFrom` source; of two that differ only in `optional` the later one counts.
+    /// Adds an `envFrom` source. It replaces an earlier one that differs only in `optional`.
     pub fn add_env_from(&mut self, source: EnvFrom) {
         let same =
             |other: &EnvFrom| (other.kind, &other.name, &other.prefix) == (source.kind, &source.name, &source.prefix);
@@ -111,25 +113,31 @@ impl Layer {
         self.env_from.push(source);
     }
 
-    fn assign(&mut self, variables: Vec<String>, op: Op, by: &str) -> Result<()> {
-        let assignment = Assignment { variables, op, by: by.to_owned() };
-        match self.assignments.iter().find_map(|earlier| Some((earlier, earlier.shared(&assignment)?))) {
+    fn assign(&mut self, variables: Vec<String>, op: Op, origin: &str) -> Result<()> {
+        let assignment = Assignment { variables, op, origin: origin.to_owned() };
+        match self.assignments.iter().find_map(|earlier| Some((earlier, earlier.shared_variable(&assignment)?))) {
             None => self.assignments.push(assignment),
             Some((Assignment { op: Op::Unset, .. }, _)) if matches!(assignment.op, Op::Unset) => {}
             Some((earlier, name)) => {
-                let who = if earlier.by == by { by.to_owned() } else { format!("{} and by {by}", earlier.by) };
+                let origins = if earlier.origin == origin {
+                    origin.to_owned()
+                } else {
+                    format!("{} and by {origin}", earlier.origin)
+                };
                 return Err(
-                    Error::usage(format!("{name} is asked for twice: by {who}")).hint("leave one of the two out")
+                    Error::usage(format!("{name} is asked for twice: by {origins}")).hint("leave one of the two out")
                 );
             }
         }
         Ok(())
     }
 
-    /// Lays this layer over another: what it says about a variable, the other no longer says.
+    /// Merges this layer over another one. Where both set or remove a variable, this layer's assignment is kept.
     #[must_use]
     pub fn merge_over(self, mut lower: Layer) -> Layer {
-        lower.assignments.retain(|assignment| self.assignments.iter().all(|own| own.shared(assignment).is_none()));
+        lower
+            .assignments
+            .retain(|assignment| self.assignments.iter().all(|own| own.shared_variable(assignment).is_none()));
         lower.assignments.extend(self.assignments);
         self.env_from.into_iter().for_each(|source| lower.add_env_from(source));
         if !self.inputs.is_empty() {
@@ -141,7 +149,7 @@ impl Layer {
         lower
     }
 
-    /// The injection that it comes to.
+    /// Returns the injection that the settings request.
     pub fn into_injection(self) -> Injection {
         let mut injection = Injection { env_from: self.env_from, targets: self.targets, ..Injection::default() };
         for Assignment { variables, op, .. } in self.assignments {
@@ -163,15 +171,15 @@ impl Layer {
     }
 }
 
-/// Prefect's own name for a secret; its variable has the prefix.
-fn prefect_name(name: &str) -> Result<(), ValidationError> {
+/// Refuses a variable name where Prefect's name for a secret is expected: the prefix would be added twice.
+fn check_prefect_secret_name(name: &str) -> Result<(), ValidationError> {
     if !name.starts_with("PREFECT__") {
         return Ok(());
     }
-    let fault = ValidationError::new(format!("{name} is a variable's name, and would get Prefect's prefix once more"));
+    let error = ValidationError::new(format!("{name} is a variable's name, and would get Prefect's prefix once more"));
     Err(match name.strip_prefix(&variables::secret_variable("")).filter(|own| !own.is_empty()) {
-        Some(own) => fault.hint(format!("give Prefect's name for the secret, without the prefix: {own}")),
-        None => fault.hint("for a variable with this very name use --secret-env"),
+        Some(own) => error.hint(format!("give Prefect's name for the secret, without the prefix: {own}")),
+        None => error.hint("for a variable with this very name use --secret-env"),
     })
 }
 
@@ -181,16 +189,16 @@ fn prefect_name(name: &str) -> Result<(), ValidationError> {
 ///
 /// Fails if the URL is not `http://` or `https://` with a host.
 pub fn check_api_url(url: &str) -> Result<(), ValidationError> {
-    let behind = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
-    let host = behind.and_then(|rest| rest.split(['/', '?', '#']).next());
-    let clean = url.chars().all(|c| !c.is_whitespace() && !c.is_control());
-    if clean && host.is_some_and(|host| !host.is_empty() && !host.starts_with(':')) {
+    let after_scheme = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+    let host = after_scheme.and_then(|rest| rest.split(['/', '?', '#']).next());
+    let is_clean = url.chars().all(|c| !c.is_whitespace() && !c.is_control());
+    if is_clean && host.is_some_and(|host| !host.is_empty() && !host.starts_with(':')) {
         return Ok(());
     }
     Err(ValidationError::new("this is no URL").hint("it looks like http://HOST:4200 or https://HOST/api"))
 }
 
-/// A target from its parts: globs.
+/// Parses a target from its parts, each of which is a glob.
 ///
 /// # Errors
 ///
@@ -201,9 +209,9 @@ pub fn parse_target(
     key: Option<&str>,
     container: Option<&str>,
 ) -> Result<Target, ValidationError> {
-    let is_odd = |part: &&str| part.contains(|c: char| c == '=' || c == ',' || c.is_whitespace());
-    if [Some(kind), name, key].into_iter().flatten().any(|part| is_odd(&part)) {
-        // It may be a value that was typed into the wrong place.
+    let is_invalid = |part: &&str| part.contains(|c: char| c == '=' || c == ',' || c.is_whitespace());
+    if [Some(kind), name, key].into_iter().flatten().any(|part| is_invalid(&part)) {
+        // The message does not repeat the value: it may be a secret given to the wrong flag.
         return Err(ValidationError::new("no kind, name or key is like this".to_owned())
             .hint("write KIND, KIND/NAME or ConfigMap/NAME:KEY, one in each flag"));
     }
@@ -225,7 +233,7 @@ pub fn parse_target(
     })
 }
 
-/// A glob for what is called `subject`.
+/// Parses a glob. `subject` is what errors call it.
 ///
 /// # Errors
 ///
@@ -268,9 +276,9 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_is_asked_for_once() {
-        type Ask = fn(&mut Layer) -> Result<()>;
-        let cases: [(Ask, &str); 7] = [
+    fn refuses_a_second_assignment_of_a_variable() {
+        type Set = fn(&mut Layer) -> Result<()>;
+        let cases: [(Set, &str); 7] = [
             (|layer| layer.set_variable(literal("A", "1"), "`--env`"), "A is asked for twice: by `--env`"),
             (|layer| layer.unset_variable("A", "`--unset`"), "A is asked for twice: by `--env` and by `--unset`"),
             (
@@ -282,19 +290,20 @@ mod tests {
             (|layer| layer.set_prefect(api("x"), "`--api`"), "PREFECT__CLOUD__API is asked for twice: by `--api`"),
             (|layer| layer.unset_variable("U", "`--unset`"), ""),
         ];
-        for (ask, message) in cases {
+        for (set, expected) in cases {
             let mut layer = Layer::default();
             layer.set_variable(literal("A", "0"), "`--env`").unwrap();
             layer.set_variable(secret("T"), "`--secret`").unwrap();
             layer.set_prefect(api("x"), "`--api`").unwrap();
             layer.unset_variable("U", "`--unset`").unwrap();
-            let said = ask(&mut layer).map_or_else(|error| error.message().to_owned(), |()| String::new());
-            assert!(said.contains(message) && said.is_empty() == message.is_empty(), "{said:?} for {message:?}");
+            let message = set(&mut layer).map_or_else(|error| error.message().to_owned(), |()| String::new());
+            let is_expected = message.contains(expected) && message.is_empty() == expected.is_empty();
+            assert!(is_expected, "{message:?} for {expected:?}");
         }
     }
 
     #[test]
-    fn plain_text_and_names_are_refused() {
+    fn refuses_plaintext_secrets_and_invalid_names() {
         let refused = |variable| Layer::default().set_variable(variable, "`--env`").unwrap_err();
         assert!(refused(literal("DB_PASSWORD", "canary")).message().contains("DB_PASSWORD"));
         assert!(Layer::new(true).set_variable(literal("DB_PASSWORD", "x"), "`--env`").is_ok());
@@ -311,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn the_upper_layer_wins() {
+    fn keeps_the_upper_layers_assignments() {
         let mut lower = Layer::new(false);
         lower.inputs = vec!["lower".to_owned()];
         lower.targets = vec![parse_target("Job", None, None, None).unwrap()];
@@ -351,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn urls() {
+    fn checks_the_scheme_and_host_of_urls() {
         for url in [
             "http://prefect-apollo:4200",
             "https://api.prefect.io/graphql",

@@ -1,4 +1,4 @@
-//! Edits of `metadata`: name, generateName, namespace, and the name's hash.
+//! Plans the edits of `metadata`: `name`, `generateName` and `namespace`, and computes the name for `--name-hash`.
 
 use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::object::Object;
@@ -7,65 +7,26 @@ use jobplate_yaml::{Child, Edit, Editable, Node, NodeKind, ScalarKind, StrictMap
 use super::canonical;
 use super::injection::MetadataChanges;
 
-/// Adds the edits that an object's names need.
-pub(super) fn plan_names(object: &Object<'_>, names: &MetadataChanges, edits: &mut Vec<Edit>) -> Result<()> {
-    if names.name.is_none() && names.generate_name.is_none() && names.namespace.is_none() {
+/// Adds the edits of an object's `metadata`.
+pub(super) fn plan_metadata(object: &Object<'_>, changes: &MetadataChanges, edits: &mut Vec<Edit>) -> Result<()> {
+    if changes.name.is_none() && changes.generate_name.is_none() && changes.namespace.is_none() {
         return Ok(());
     }
     let Some(metadata) = object.node.get("metadata")? else {
-        return create_metadata(object, names, edits);
+        return create_metadata(object, changes, edits);
     };
     let map = StrictMap::from_node(metadata, "`metadata`")?;
     if metadata.is_null() {
-        edits.push(map.into_editable().replace(Value::map(fresh_entries(names))));
+        edits.push(map.into_editable().replace(Value::map(new_entries(changes))));
         return Ok(());
     }
     if metadata.kind() != NodeKind::Map {
         return Err(Error::input("`metadata` is no mapping").at(metadata.span()).hint("write `name: ...` below it"));
     }
-    let (mut remove, mut insert) = (Vec::new(), Vec::new());
-    let position = |key: &str| metadata.entries().position(|(name, _)| name.has_text(key));
-    let count = metadata.entries().count();
-    let pairs = [("name", &names.name, "generateName"), ("generateName", &names.generate_name, "name")];
-    for (key, wanted, rival) in pairs {
-        let Some(wanted) = wanted else { continue };
-        match (metadata.get(key)?, metadata.get(rival)?) {
-            (Some(own), _) if own.has_text(wanted) && own.scalar_kind() == ScalarKind::String => {
-                remove.extend(position(rival))
-            }
-            (Some(own), _) => {
-                edits.push(plain_text(own, key)?.replace(Value::name(wanted)));
-                remove.extend(position(rival));
-            }
-            (None, Some(_)) => {
-                // In the place of the other one.
-                let at = position(rival).unwrap_or(count);
-                remove.push(at);
-                insert.push((at, Child::entry(key, Value::name(wanted))));
-            }
-            (None, None) => insert.push((count, Child::entry(key, Value::name(wanted)))),
-        }
-    }
-    if let Some(wanted) = &names.namespace {
-        match metadata.get("namespace")? {
-            Some(own) if own.tag().is_some() => return plain_text(own, "namespace").map(drop),
-            Some(own) if own.has_text(wanted) => {}
-            Some(own) if !own.is_null() => {
-                return Err(Error::refused(format!("{} is in another namespace than -n asks for", object.display()))
-                    .at(own.span())
-                    .hint("leave -n out, or change the manifest"));
-            }
-            Some(null) => {
-                edits.push(
-                    StrictMap::from_node(null, "`metadata.namespace`")?.into_editable().replace(Value::name(wanted)),
-                );
-            }
-            None => {
-                let behind = position("name").or(position("generateName")).map_or(count, |at| at + 1);
-                insert.push((behind, Child::entry("namespace", Value::name(wanted))));
-            }
-        }
-    }
+    let mut children = ChildChanges::default();
+    plan_name(metadata, changes, &mut children, edits)?;
+    plan_namespace(object, metadata, changes, &mut children, edits)?;
+    let ChildChanges { mut remove, mut insert } = children;
     remove.sort_unstable();
     insert.sort_by_key(|(position, _)| *position);
     if !(remove.is_empty() && insert.is_empty()) {
@@ -74,22 +35,93 @@ pub(super) fn plan_names(object: &Object<'_>, names: &MetadataChanges, edits: &m
     Ok(())
 }
 
-/// The value of a key of `metadata`, which must be a plain text on one line.
-fn plain_text<'a>(node: Node<'a>, key: &str) -> Result<Editable<'a>> {
-    let scalar = node.is_scalar() && node.anchor().is_none() && node.tag().is_none();
-    let one_line = !node.raw().contains('\n');
-    if scalar && one_line {
+/// The entries of `metadata` to remove, and the entries to insert at these positions.
+#[derive(Default)]
+struct ChildChanges {
+    remove: Vec<usize>,
+    insert: Vec<(usize, Child)>,
+}
+
+/// Sets `name` or `generateName`, and removes the other one.
+fn plan_name(
+    metadata: Node<'_>,
+    changes: &MetadataChanges,
+    children: &mut ChildChanges,
+    edits: &mut Vec<Edit>,
+) -> Result<()> {
+    let ChildChanges { remove, insert } = children;
+    let count = metadata.entries().count();
+    let keys = [("name", &changes.name, "generateName"), ("generateName", &changes.generate_name, "name")];
+    for (key, new, other_key) in keys {
+        let Some(new) = new else { continue };
+        match (metadata.get(key)?, metadata.get(other_key)?) {
+            (Some(old), _) if old.has_text(new) && old.scalar_kind() == ScalarKind::String => {
+                remove.extend(position_of(metadata, other_key));
+            }
+            (Some(old), _) => {
+                edits.push(plain_scalar(old, key)?.replace(Value::name(new)));
+                remove.extend(position_of(metadata, other_key));
+            }
+            (None, Some(_)) => {
+                let position = position_of(metadata, other_key).unwrap_or(count);
+                remove.push(position);
+                insert.push((position, Child::entry(key, Value::name(new))));
+            }
+            (None, None) => insert.push((count, Child::entry(key, Value::name(new)))),
+        }
+    }
+    Ok(())
+}
+
+/// Sets a missing namespace, after the name. Refuses a different namespace.
+fn plan_namespace(
+    object: &Object<'_>,
+    metadata: Node<'_>,
+    changes: &MetadataChanges,
+    children: &mut ChildChanges,
+    edits: &mut Vec<Edit>,
+) -> Result<()> {
+    let Some(new) = &changes.namespace else { return Ok(()) };
+    match metadata.get("namespace")? {
+        Some(old) if old.tag().is_some() => return plain_scalar(old, "namespace").map(drop),
+        Some(old) if old.has_text(new) => {}
+        Some(old) if !old.is_null() => {
+            return Err(Error::refused(format!("{} is in another namespace than -n asks for", object.display()))
+                .at(old.span())
+                .hint("leave -n out, or change the manifest"));
+        }
+        Some(null) => {
+            edits.push(StrictMap::from_node(null, "`metadata.namespace`")?.into_editable().replace(Value::name(new)));
+        }
+        None => {
+            let name = position_of(metadata, "name").or(position_of(metadata, "generateName"));
+            let position = name.map_or(metadata.entries().count(), |position| position + 1);
+            children.insert.push((position, Child::entry("namespace", Value::name(new))));
+        }
+    }
+    Ok(())
+}
+
+fn position_of(metadata: Node<'_>, key: &str) -> Option<usize> {
+    metadata.entries().position(|(name, _)| name.has_text(key))
+}
+
+/// Returns the value of a key of `metadata` for editing. Refuses anything but an untagged scalar on one line.
+fn plain_scalar<'a>(node: Node<'a>, key: &str) -> Result<Editable<'a>> {
+    let is_plain = node.is_scalar() && node.anchor().is_none() && node.tag().is_none();
+    let is_one_line = !node.raw().contains('\n');
+    if is_plain && is_one_line {
         return Editable::from_node(node, &format!("`metadata.{key}`"));
     }
     Err(Error::refused(format!("`metadata.{key}` is not a plain text on one line")).at(node.span()).hint("write it so"))
 }
 
-fn fresh_entries(names: &MetadataChanges) -> Vec<(&'static str, Value)> {
-    let all = [("name", &names.name), ("generateName", &names.generate_name), ("namespace", &names.namespace)];
+fn new_entries(changes: &MetadataChanges) -> Vec<(&'static str, Value)> {
+    let all = [("name", &changes.name), ("generateName", &changes.generate_name), ("namespace", &changes.namespace)];
     all.into_iter().filter_map(|(key, value)| Some((key, Value::name(value.as_ref()?)))).collect()
 }
 
-fn create_metadata(object: &Object<'_>, names: &MetadataChanges, edits: &mut Vec<Edit>) -> Result<()> {
+fn create_metadata(object: &Object<'_>, changes: &MetadataChanges, edits: &mut Vec<Edit>) -> Result<()> {
     let behind = object
         .node
         .entries()
@@ -97,15 +129,15 @@ fn create_metadata(object: &Object<'_>, names: &MetadataChanges, edits: &mut Vec
         .filter(|(_, (key, _))| key.has_text("kind") || key.has_text("apiVersion"))
         .last();
     let at = behind.map_or(object.node.entries().count(), |(position, _)| position + 1);
-    let insert = vec![(at, Child::entry("metadata", Value::map(fresh_entries(names))))];
+    let insert = vec![(at, Child::entry("metadata", Value::map(new_entries(changes))))];
     edits.push(StrictMap::from_node(object.node, "the object")?.into_editable().change_children(Vec::new(), insert));
     Ok(())
 }
 
-/// An object's name with 8 characters of a hash of the object's value behind it.
+/// Returns an object's name followed by `-` and 8 characters of a hash of the object's value.
 ///
-/// The hash is of what the object means: comments, layout and the order of keys do not count, and the
-/// name counts without the hash, so that a name which has it already stays.
+/// Comments, layout and the order of keys do not change the hash. The name is hashed without an existing hash suffix, so
+/// that a name that already ends in the hash stays the same.
 ///
 /// # Errors
 ///
@@ -121,7 +153,7 @@ pub fn hashed_name(object: &Object<'_>) -> Result<String> {
             .at(start..start + 1)
             .hint("give it a name, with --name or in the manifest"));
     };
-    plain_text(name, "name")?;
+    plain_scalar(name, "name")?;
     let text = name.text().unwrap_or_default();
     if let Some((base, suffix)) = text.rsplit_once('-')
         && suffix.len() == 8
@@ -132,7 +164,7 @@ pub fn hashed_name(object: &Object<'_>) -> Result<String> {
     Ok(format!("{text}-{}", hash(object.node, name, &text)))
 }
 
-/// 8 hexadecimal characters of a hash of an object whose name counts as `base`.
+/// Returns 8 hexadecimal characters of the hash of an object, with `base` in place of its name.
 fn hash(object: Node<'_>, name: Node<'_>, base: &str) -> String {
-    canonical::hex(&canonical::digest(object, Some((name, base)))[..4])
+    canonical::to_hex(&canonical::digest(object, Some((name, base)))[..4])
 }

@@ -1,6 +1,6 @@
-//! Remarks of planning.
+//! Collects notes for the user, each of them once.
 
-/// Remarks for the user, each once, in the order in which they came up.
+/// Notes for the user, without duplicates, in the order in which they were added.
 #[derive(Clone, Debug, Default)]
 pub struct Notes(Vec<String>);
 
@@ -11,12 +11,7 @@ impl Notes {
         }
     }
 
-    /// Takes over another's remarks.
-    pub fn extend(&mut self, other: Notes) {
-        other.0.into_iter().for_each(|note| self.add(note));
-    }
-
-    /// The remarks.
+    /// Returns the notes in the order in which they were added.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
     }

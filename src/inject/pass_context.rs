@@ -1,13 +1,13 @@
-//! What one pass of planning finds out for the next.
+//! The facts that one pass over the inputs finds and the next pass uses.
 
 use super::checksum::ChangedConfigMaps;
 
-/// What is known of all documents before the first of them is planned: what the pass before has found out.
+/// Facts about all documents, found by the previous pass.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PassContext {
-    /// Whether an agent or worker takes Prefect's settings, so that the job template it mounts needs none: it
-    /// would put its own in their place. None as long as nobody has looked: texts in ConfigMaps wait for that.
-    pub agent: Option<bool>,
+    /// Whether an agent or worker gets Prefect's settings. If so, the job template that it mounts does not need them:
+    /// the agent overrides them. `None` until a pass has looked for one; embedded documents are planned after that.
+    pub agent_gets_settings: Option<bool>,
     /// The ConfigMaps whose data change.
-    pub changed: ChangedConfigMaps,
+    pub changed_config_maps: ChangedConfigMaps,
 }

@@ -1,4 +1,4 @@
-//! The cheap proof that a document has no target: most have none, and are copied without being understood.
+//! Proves from a document's bytes alone that it has no target. Most documents have none and are copied unparsed.
 
 use jobplate_manifest::embedded::CONFIG_MAP;
 use jobplate_manifest::select::Target;
@@ -7,48 +7,48 @@ use jobplate_prefect::kubernetes_job_block;
 
 use super::injection::Injection;
 
-/// What a document must hold, byte for byte, to have a target: the cheap proof that most have none.
+/// The byte sequences that a document must contain to have a target.
 ///
-/// Every character of a key or kind comes from the same character in the text, but for escapes in double
-/// quotes, `!!binary` and `%TAG`. So a text without `containers` (and without the target's kind, where it
-/// is known) and without those has no target, whatever else it holds. (`ontainers`: `initContainers` too.)
+/// In YAML, each character of a key or kind is written as itself, except with escapes in double quotes, `!!binary` and
+/// `%TAG`. Therefore a document without `containers`, without the target's kind (if it is known) and without these
+/// exceptions has no target. The search is for `ontainers`, which `initContainers` contains, too.
 #[derive(Debug)]
 pub struct Prefilter {
     containers: memchr::memmem::Finder<'static>,
-    /// What a `KubernetesJob` block says that has no container written out.
-    block: memchr::memmem::Finder<'static>,
-    /// What one says whose patches are about containers, and that has no kind.
-    patches: memchr::memmem::Finder<'static>,
-    /// What all keys of a pod begin with that refer to a ConfigMap.
+    /// The text that a `KubernetesJob` block contains even if it has no container.
+    block_slug: memchr::memmem::Finder<'static>,
+    /// The key that a block contains if its patches change containers and it has no kind.
+    block_patches: memchr::memmem::Finder<'static>,
+    /// The prefix of all keys of a pod that refer to a ConfigMap.
     config_map: memchr::memmem::Finder<'static>,
-    /// Any of these kinds; none where a target's kind is a pattern.
+    /// The kinds of the targets, one of which the document must contain. `None` if the kind of a target is a pattern.
     kinds: Option<Vec<memchr::memmem::Finder<'static>>>,
-    /// Kinds that count only together with the word `prefect`.
-    agents: bool,
+    /// Whether agents and workers are targets. They contain `prefect`.
+    includes_agents: bool,
 }
 
-/// What the bytes of a document say about its targets.
+/// Whether a document can have a target, judged by its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Relevance {
-    /// It holds the words of a target as they are.
+    /// The document contains the keywords of a target.
     Target,
-    /// It may be a target whose words are written in another way.
+    /// The document contains escapes that may hide the keywords of a target.
     PossibleTarget {
-        /// It holds the key that containers stand under as it is.
-        names_containers: bool,
+        /// Whether the document contains the key of a container list without escapes.
+        mentions_containers: bool,
     },
-    /// It holds the words of a pod that uses a ConfigMap.
+    /// The document contains the keywords of a pod that uses a ConfigMap.
     UsesConfigMap,
-    /// It has no target, whatever else it holds: it is copied without being read.
+    /// The document has no target and is copied without being parsed.
     None,
 }
 
 impl Prefilter {
-    /// The filter for an injection.
+    /// Creates the filter for an injection.
     pub fn new(injection: &Injection) -> Self {
         let finder = |kind: &str| memchr::memmem::Finder::new(kind).into_owned();
         let kinds = if injection.targets.is_empty() {
-            // "CronJob" holds "Job", and so does a ConfigMap with a job template in it.
+            // `CronJob` contains `Job`, and so does a ConfigMap with an embedded job template.
             Some(vec![finder("Job")])
         } else {
             let kind = |target: &Target| match target.key {
@@ -62,69 +62,77 @@ impl Prefilter {
                 kinds.into_iter().map(finder).collect()
             })
         };
-        let agents = injection.targets.is_empty() && !injection.prefect.is_empty();
-        let (block, patches) = (finder(kubernetes_job_block::SLUG), finder(kubernetes_job_block::PATCHES));
-        Prefilter { containers: finder("ontainers"), block, patches, config_map: finder("configMap"), kinds, agents }
+        let includes_agents = injection.targets.is_empty() && !injection.prefect.is_empty();
+        let (block_slug, block_patches) = (finder(kubernetes_job_block::SLUG), finder(kubernetes_job_block::PATCHES));
+        Prefilter {
+            containers: finder("ontainers"),
+            block_slug,
+            block_patches,
+            config_map: finder("configMap"),
+            kinds,
+            includes_agents,
+        }
     }
 
-    /// Decides what a document can be, from its bytes alone. `map_changes`: a ConfigMap changes, so that pods that use
-    /// one count, too.
+    /// Returns whether a document can have a target. `map_changes` says that the data of a ConfigMap change, so that
+    /// pods that use one are relevant, too.
     pub fn relevance(&self, text: &[u8], map_changes: bool) -> Relevance {
-        // Without the word that all need, the others are not looked for.
-        let names_containers = self.names_containers(text);
-        if names_containers && self.names_kind(text) {
+        // Every target mentions containers. Documents without this keyword are not searched for others.
+        let mentions_containers = self.mentions_containers(text);
+        if mentions_containers && self.mentions_target_kind(text) {
             Relevance::Target
         } else if self.may_contain_escapes(text) {
-            Relevance::PossibleTarget { names_containers }
-        } else if names_containers && map_changes && self.config_map.find(text).is_some() {
+            Relevance::PossibleTarget { mentions_containers }
+        } else if mentions_containers && map_changes && self.config_map.find(text).is_some() {
             Relevance::UsesConfigMap
         } else {
             Relevance::None
         }
     }
 
-    /// Decides the same for a document embedded in a ConfigMap. `is_named`: a target names it, so that its kind does
-    /// not count.
+    /// Returns whether an embedded document can have a target. `is_named` says that a target names it, so that any kind
+    /// is a target.
     pub fn relevance_of_embedded(&self, text: &[u8], is_named: bool) -> Relevance {
-        let names_containers = self.names_containers(text);
-        if names_containers && (is_named || self.names_kind(text)) {
+        let mentions_containers = self.mentions_containers(text);
+        if mentions_containers && (is_named || self.mentions_target_kind(text)) {
             Relevance::Target
         } else if self.may_contain_escapes(text) {
-            Relevance::PossibleTarget { names_containers }
+            Relevance::PossibleTarget { mentions_containers }
         } else {
             Relevance::None
         }
     }
 
-    /// Returns whether the text holds the key that containers stand under, or a word that stands for one.
-    fn names_containers(&self, text: &[u8]) -> bool {
-        self.containers.find(text).is_some() || self.block.find(text).is_some()
+    /// Returns whether the text contains the key of a container list, or the slug of a `KubernetesJob` block.
+    fn mentions_containers(&self, text: &[u8]) -> bool {
+        self.containers.find(text).is_some() || self.block_slug.find(text).is_some()
     }
 
-    /// Whether a text that names containers holds the kind of a target, too, or what stands for one.
-    fn names_kind(&self, text: &[u8]) -> bool {
+    /// Returns whether a text that mentions containers also contains the kind of a target, or a keyword of an agent or
+    /// block.
+    fn mentions_target_kind(&self, text: &[u8]) -> bool {
         let kind = match &self.kinds {
             None => true,
             Some(kinds) => kinds.iter().any(|kind| kind.find(text).is_some()),
         };
-        let block = || [&self.block, &self.patches].iter().any(|word| word.find(text).is_some());
-        kind || self.agents && memchr::memmem::find(text, b"prefect").is_some() || block()
+        let block = || [&self.block_slug, &self.block_patches].iter().any(|keyword| keyword.find(text).is_some());
+        kind || self.includes_agents && memchr::memmem::find(text, b"prefect").is_some() || block()
     }
 
-    /// Whether one of the words could be made of other characters than its own: by an escape, or by a line
-    /// break that a double-quoted scalar joins over, or in another encoding or tag.
+    /// Returns whether the text contains an escape, an escaped line break, a binary scalar or a tag that may hide a
+    /// keyword.
     fn may_contain_escapes(&self, text: &[u8]) -> bool {
         memchr::memchr3_iter(b'\\', b'!', b'%', text).any(|at| {
             let rest = &text[at..];
             match rest[0] {
                 b'\\' => match rest.get(1) {
                     Some(b'x' | b'u' | b'U') => true,
-                    Some(b'\n' | b'\r') => self.is_split_word(&text[..at], &rest[1..]),
-                    // The same in an embedded document, in double quotes.
+                    Some(b'\n' | b'\r') => self.may_be_split_keyword(&text[..at], &rest[1..]),
+                    // An escaped line break in an embedded document that is double-quoted itself.
                     Some(b'\\') => {
-                        let behind = rest[2..].strip_prefix(br"\r").unwrap_or(&rest[2..]);
-                        let behind = behind.strip_prefix(br"\n").unwrap_or(behind);
-                        behind.len() < rest.len() - 2 && self.is_split_word(&text[..at], behind)
+                        let after = rest[2..].strip_prefix(br"\r").unwrap_or(&rest[2..]);
+                        let after = after.strip_prefix(br"\n").unwrap_or(after);
+                        after.len() < rest.len() - 2 && self.may_be_split_keyword(&text[..at], after)
                     }
                     _ => false,
                 },
@@ -134,17 +142,17 @@ impl Prefilter {
         })
     }
 
-    /// Whether a word could stand across an escaped line break, so that `Jo\` and `b` are one.
-    fn is_split_word(&self, before: &[u8], behind: &[u8]) -> bool {
-        /// No word that is looked for is longer.
-        const LONGEST: usize = 32;
-        let before = &before[before.len().saturating_sub(LONGEST)..];
-        let behind = behind.trim_ascii_start();
-        let behind = &behind[..behind.len().min(LONGEST)];
-        let joined = [before, behind].concat();
+    /// Returns whether an escaped line break between `before` and `after` may split a keyword, such as `Jo\` and `b`.
+    fn may_be_split_keyword(&self, before: &[u8], after: &[u8]) -> bool {
+        /// No keyword is longer.
+        const MAX_KEYWORD_LENGTH: usize = 32;
+        let before = &before[before.len().saturating_sub(MAX_KEYWORD_LENGTH)..];
+        let after = after.trim_ascii_start();
+        let after = &after[..after.len().min(MAX_KEYWORD_LENGTH)];
+        let joined = [before, after].concat();
         let kinds = self.kinds.iter().flatten().any(|kind| kind.find(&joined).is_some());
-        let words = [&self.patches, &self.config_map].iter().any(|word| word.find(&joined).is_some());
-        let keys = self.names_containers(&joined) || words;
-        joined.contains(&b'\\') || kinds || self.kinds.is_none() || keys
+        let keys = [&self.block_patches, &self.config_map].iter().any(|keyword| keyword.find(&joined).is_some());
+        let is_keyword = kinds || keys || self.mentions_containers(&joined);
+        joined.contains(&b'\\') || self.kinds.is_none() || is_keyword
     }
 }

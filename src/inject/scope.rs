@@ -1,4 +1,4 @@
-//! Which objects an injection is for, and how much of it each of them gets.
+//! Decides which objects get an injection, and how much of it each of them gets.
 
 use jobplate_diagnostic::Result;
 use jobplate_manifest::object::{Object, is_helm_hook};
@@ -11,68 +11,68 @@ use super::injection::Injection;
 /// How much of an injection an object gets.
 #[derive(Clone, Copy)]
 pub(super) enum Scope<'i> {
-    /// All of it: named by a target, or a Job or CronJob.
+    /// The whole injection. The target that matched the object, or `None` for a default target.
     All(Option<&'i Target>),
-    /// All but Prefect's settings.
+    /// Everything but Prefect's settings.
     WithoutSettings,
-    /// Prefect's settings, if it turns out to be an agent or worker.
-    Settings,
+    /// Only Prefect's settings, and only if the object is an agent or worker.
+    SettingsOnly,
 }
 
-/// A share, apart from the target that gives it.
+/// A [`Scope`] without its target, so that it can be compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ScopeKind {
     Named,
     Default,
     WithoutSettings,
-    Settings,
+    SettingsOnly,
 }
 
 impl<'i> Scope<'i> {
-    /// Without the target.
-    pub(super) fn part(self) -> ScopeKind {
+    /// Returns the scope without its target.
+    pub(super) fn kind(self) -> ScopeKind {
         match self {
             Scope::All(Some(_)) => ScopeKind::Named,
             Scope::All(None) => ScopeKind::Default,
             Scope::WithoutSettings => ScopeKind::WithoutSettings,
-            Scope::Settings => ScopeKind::Settings,
+            Scope::SettingsOnly => ScopeKind::SettingsOnly,
         }
     }
 
-    /// The target that gives it.
+    /// Returns the target that matched the object.
     pub(super) fn target(self) -> Option<&'i Target> {
         if let Scope::All(target) = self { target } else { None }
     }
 }
 
-/// How much of an injection an object gets; none of it where it is not meant.
+/// Returns how much of an injection an object gets. Returns `None` if it is not a target.
 pub(super) fn scope_of<'i>(object: &Object<'_>, injection: &'i Injection) -> Result<Option<Scope<'i>>> {
-    let scope = scope_by_kind(object, injection);
-    Ok(if scope.is_some() && passes(object, injection)? { scope } else { None })
+    let scope = scope_without_filters(object, injection);
+    Ok(if scope.is_some() && passes_filters(object, injection)? { scope } else { None })
 }
 
 /// Returns whether an object passes `--skip-hooks` and `-l`.
-pub(super) fn passes(object: &Object<'_>, injection: &Injection) -> Result<bool> {
+pub(super) fn passes_filters(object: &Object<'_>, injection: &Injection) -> Result<bool> {
     if injection.skip_hooks || injection.selector.is_some() {
         object.check_metadata()?;
     }
-    let hook = injection.skip_hooks && is_helm_hook(object);
-    Ok(!hook && injection.selector.as_ref().is_none_or(|selector| selector.matches(object)))
+    let is_skipped_hook = injection.skip_hooks && is_helm_hook(object);
+    Ok(!is_skipped_hook && injection.selector.as_ref().is_none_or(|selector| selector.matches(object)))
 }
 
-fn scope_by_kind<'i>(object: &Object<'_>, injection: &'i Injection) -> Option<Scope<'i>> {
+fn scope_without_filters<'i>(object: &Object<'_>, injection: &'i Injection) -> Option<Scope<'i>> {
     if !injection.targets.is_empty() {
         let target = injection.targets.iter().find(|target| target.matches(object))?;
         return Some(Scope::All(Some(target)));
     }
     match object {
         _ if is_job(object) && !injection.no_default_targets => Some(Scope::All(None)),
-        _ if !injection.prefect.is_empty() && is_builtin_workload(object) => Some(Scope::Settings),
+        _ if !injection.prefect.is_empty() && is_builtin_workload(object) => Some(Scope::SettingsOnly),
         _ => None,
     }
 }
 
-/// Whether a scalar has Prefect's name in it, as every agent's and worker's does somewhere.
+/// Returns whether a scalar contains `prefect`. Every agent and worker has such a scalar: its image or its command.
 pub(super) fn mentions_prefect(node: Node<'_>) -> bool {
     node.is_scalar() && node.raw().contains("prefect")
 }

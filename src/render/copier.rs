@@ -1,4 +1,4 @@
-//! Copying an input to an output, stopping at the documents to be edited.
+//! Copies an input to an output, except for the documents to be edited.
 
 use std::io::{self, Read, Write};
 
@@ -6,45 +6,50 @@ use jobplate_diagnostic::{Error, Result, output_error};
 use jobplate_yaml::StreamError;
 
 use super::edit_log::EditRecord;
-use super::errors::{changed, read_error};
+use super::errors::{input_changed_error, read_error};
 
-/// Copies an input to an output, stopping at the documents to be edited.
+/// Copies the bytes between edited documents from an input to an output.
 pub(super) struct Copier<'a, R> {
     pub(super) reader: R,
     pub(super) out: &'a mut dyn Write,
+    /// The number of bytes read from the input.
     pub(super) position: u64,
     pub(super) buffer: Vec<u8>,
 }
 
-/// A failure while copying, told apart by side.
+/// An error while copying.
 pub(super) enum CopyError {
+    /// The input cannot be read.
     Read(io::Error),
+    /// The output cannot be written.
     Write(io::Error),
-    Short,
+    /// The input is shorter than when it was planned.
+    UnexpectedEnd,
 }
 
 impl CopyError {
-    pub(super) fn report(self, name: &str) -> Error {
+    /// Converts to an error about the input of this name.
+    pub(super) fn into_error(self, name: &str) -> Error {
         match self {
             CopyError::Read(error) => read_error(name, StreamError::Io(error)),
             CopyError::Write(error) => output_error(&error),
-            CopyError::Short => changed(name),
+            CopyError::UnexpectedEnd => input_changed_error(name),
         }
     }
 }
 
 impl<R: Read> Copier<'_, R> {
-    /// Copies up to an offset, or to the end.
+    /// Copies up to an offset, or to the end of the input if `offset` is `None`.
     pub(super) fn copy_until(&mut self, offset: Option<u64>) -> Result<(), CopyError> {
         let mut left = offset.map_or(u64::MAX, |offset| offset - self.position);
         while left > 0 {
-            let most = self.buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-            let count = match self.reader.read(&mut self.buffer[..most]) {
+            let max = self.buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+            let count = match self.reader.read(&mut self.buffer[..max]) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 read => read.map_err(CopyError::Read)?,
             };
             if count == 0 {
-                return if offset.is_none() { Ok(()) } else { Err(CopyError::Short) };
+                return if offset.is_none() { Ok(()) } else { Err(CopyError::UnexpectedEnd) };
             }
             self.out.write_all(&self.buffer[..count]).map_err(CopyError::Write)?;
             self.position += count as u64;
@@ -53,17 +58,18 @@ impl<R: Read> Copier<'_, R> {
         Ok(())
     }
 
-    /// Reads a document without writing it.
-    pub(super) fn read(&mut self, document: &mut Vec<u8>, length: usize) -> Result<(), CopyError> {
+    /// Reads a document of `length` bytes without writing it.
+    pub(super) fn read_document(&mut self, document: &mut Vec<u8>, length: usize) -> Result<(), CopyError> {
         document.resize(length, 0);
         self.position += length as u64;
         self.reader.read_exact(document).map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => CopyError::Short,
+            io::ErrorKind::UnexpectedEof => CopyError::UnexpectedEnd,
             _ => CopyError::Read(error),
         })
     }
 
-    pub(super) fn splice(&mut self, document: &[u8], record: &EditRecord) -> Result<(), CopyError> {
-        record.write(document, self.out).map_err(CopyError::Write)
+    /// Writes a document with the splices of its record.
+    pub(super) fn write_edited(&mut self, document: &[u8], record: &EditRecord) -> Result<(), CopyError> {
+        record.write_edited(document, self.out).map_err(CopyError::Write)
     }
 }

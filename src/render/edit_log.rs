@@ -1,7 +1,7 @@
-//! The edit log: what the first pass decided, for the second one to do.
+//! The edit log: keeps the planned splices until the input is printed.
 //!
-//! One record per edited document: where it is, a seal on its bytes, its splices. It goes to a temporary
-//! file beyond a size that any ordinary input stays under, so that it bounds no input's length.
+//! It has one record for each edited document: its offset, its length, a checksum of its bytes, and its splices. A large
+//! log is moved to a temporary file, so that its memory does not grow with the input.
 
 use std::collections::HashMap;
 use std::io::{self, BufReader, Read, Seek, Write};
@@ -11,31 +11,37 @@ use std::rc::Rc;
 use tempfile::SpooledTempFile;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// Bytes of log that are kept in memory.
-const IN_MEMORY: usize = 256 * 1024;
-/// New texts that are kept to be named by number when they come again, as they do in every document.
+/// The maximum size, in bytes, of a log in memory. A larger log is moved to a temporary file.
+const MAX_IN_MEMORY: usize = 256 * 1024;
+/// The maximum number of inserted texts that get a number. Most documents insert the same texts, which are then written
+/// once and referred to by number.
 const MAX_NUMBERED_TEXTS: usize = 256;
 
-/// A log that is written once, then read from the start as often as need be.
+/// A log that is written once and then read from the start any number of times.
 pub(super) struct EditLog {
     file: LogFile,
     records: usize,
+    /// The texts that have a number, by number.
     texts: Vec<Rc<str>>,
+    /// The numbers of these texts.
     numbers: HashMap<Rc<str>, u64>,
+    /// The bytes of the last record, kept to reuse their memory.
     record: Vec<u8>,
 }
 
+/// The file of a log, by how it is used.
 enum LogFile {
     Writing(SpooledTempFile),
     Reading(BufReader<SpooledTempFile>),
+    /// The file is being moved from one variant to another.
     Taken,
 }
 
 /// The splices of one document.
 pub(super) struct EditRecord {
-    /// Where the document begins in the input.
+    /// The offset of the document in the input.
     pub offset: u64,
-    /// Its length in bytes.
+    /// The length of the document in bytes.
     pub length: usize,
     checksum: u64,
     splices: Vec<(Range<usize>, Rc<str>)>,
@@ -44,7 +50,7 @@ pub(super) struct EditRecord {
 impl EditLog {
     pub(super) fn new() -> Self {
         EditLog {
-            file: LogFile::Writing(SpooledTempFile::new(IN_MEMORY)),
+            file: LogFile::Writing(SpooledTempFile::new(MAX_IN_MEMORY)),
             records: 0,
             texts: Vec::new(),
             numbers: HashMap::new(),
@@ -52,12 +58,12 @@ impl EditLog {
         }
     }
 
-    /// Whether no document is edited.
+    /// Returns whether no document is edited.
     pub(super) fn is_empty(&self) -> bool {
         self.records == 0
     }
 
-    /// Writes down the splices of the document at an offset; offsets only grow.
+    /// Writes the splices of the document at an offset. Offsets must be ascending.
     pub(super) fn push<'t>(
         &mut self,
         offset: u64,
@@ -66,23 +72,22 @@ impl EditLog {
     ) -> io::Result<()> {
         let mut record = std::mem::take(&mut self.record);
         record.clear();
-        put(&mut record, offset);
-        put(&mut record, document.len() as u64);
+        write_number(&mut record, offset);
+        write_number(&mut record, document.len() as u64);
         record.extend_from_slice(&xxh3_64(document.as_bytes()).to_le_bytes());
-        put(&mut record, splices.len() as u64);
+        write_number(&mut record, splices.len() as u64);
         let mut from = 0;
         for (range, text) in splices {
-            put(&mut record, (range.start - from) as u64);
-            put(&mut record, range.len() as u64);
+            write_number(&mut record, (range.start - from) as u64);
+            write_number(&mut record, range.len() as u64);
             from = range.end;
             match self.numbers.get(text) {
-                Some(&number) => put(&mut record, number + 1),
+                Some(&number) => write_number(&mut record, number + 1),
                 None => {
-                    put(&mut record, 0);
-                    put(&mut record, text.len() as u64);
+                    write_number(&mut record, 0);
+                    write_number(&mut record, text.len() as u64);
                     record.extend_from_slice(text.as_bytes());
-                    // The reader learns the same texts in the same order.
-                    self.learn(text);
+                    self.number_text(text);
                 }
             }
         }
@@ -94,7 +99,7 @@ impl EditLog {
         Ok(())
     }
 
-    fn learn(&mut self, text: &str) {
+    fn number_text(&mut self, text: &str) {
         if self.texts.len() < MAX_NUMBERED_TEXTS && !text.is_empty() {
             let text: Rc<str> = Rc::from(text);
             self.numbers.insert(Rc::clone(&text), self.texts.len() as u64);
@@ -102,7 +107,7 @@ impl EditLog {
         }
     }
 
-    /// Back to the first record.
+    /// Returns to the first record.
     pub(super) fn rewind(&mut self) -> io::Result<()> {
         let mut file = match std::mem::replace(&mut self.file, LogFile::Taken) {
             LogFile::Writing(file) => file,
@@ -114,24 +119,24 @@ impl EditLog {
         Ok(())
     }
 
-    /// The next record; none behind the last.
-    pub(super) fn read(&mut self) -> io::Result<Option<EditRecord>> {
+    /// Reads the next record. Returns `None` after the last one.
+    pub(super) fn read_record(&mut self) -> io::Result<Option<EditRecord>> {
         let LogFile::Reading(file) = &mut self.file else { return Err(io::ErrorKind::Other.into()) };
-        let Some(offset) = take_first(file)? else { return Ok(None) };
-        let length = take_size(file)?;
+        let Some(offset) = read_number_or_end(file)? else { return Ok(None) };
+        let length = read_size(file)?;
         let mut checksum = [0; 8];
         file.read_exact(&mut checksum)?;
-        let count = take_size(file)?;
+        let count = read_size(file)?;
         let mut splices = Vec::with_capacity(count);
         let mut from = 0;
         for _ in 0..count {
-            let start = from + take_size(file)?;
-            let end = start + take_size(file)?;
+            let start = from + read_size(file)?;
+            let end = start + read_size(file)?;
             from = end;
-            let text = match take(file)?.checked_sub(1) {
+            let text = match read_number(file)?.checked_sub(1) {
                 Some(number) => Rc::clone(&self.texts[number as usize]),
                 None => {
-                    let mut text = vec![0; take_size(file)?];
+                    let mut text = vec![0; read_size(file)?];
                     file.read_exact(&mut text)?;
                     String::from_utf8(text).map_err(|_| io::ErrorKind::InvalidData)?.into()
                 }
@@ -143,18 +148,18 @@ impl EditLog {
 }
 
 impl EditRecord {
-    /// Whether these are the bytes that the record was made for.
+    /// Returns whether the document has the same bytes as when it was planned.
     pub(super) fn matches_document(&self, document: &[u8]) -> bool {
         document.len() == self.length && xxh3_64(document) == self.checksum
     }
 
-    /// The bytes that are replaced, and how many take their place.
+    /// Returns the byte ranges that are replaced, each with the length of its replacement.
     pub(super) fn changes(&self) -> Vec<(Range<usize>, usize)> {
         self.splices.iter().map(|(range, text)| (range.clone(), text.len())).collect()
     }
 
-    /// Writes the document with the splices made.
-    pub(super) fn write(&self, document: &[u8], out: &mut (impl Write + ?Sized)) -> io::Result<()> {
+    /// Writes the document with the splices applied.
+    pub(super) fn write_edited(&self, document: &[u8], out: &mut (impl Write + ?Sized)) -> io::Result<()> {
         let mut from = 0;
         for (range, text) in &self.splices {
             out.write_all(&document[from..range.start])?;
@@ -165,8 +170,8 @@ impl EditRecord {
     }
 }
 
-/// Writes a number, 7 bits to a byte, lowest first.
-fn put(out: &mut Vec<u8>, mut number: u64) {
+/// Writes a number as an unsigned LEB128: 7 bits in each byte, the lowest first.
+fn write_number(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         out.push(number as u8 | 0x80);
         number >>= 7;
@@ -174,16 +179,16 @@ fn put(out: &mut Vec<u8>, mut number: u64) {
     out.push(number as u8);
 }
 
-fn take(file: &mut impl Read) -> io::Result<u64> {
-    take_first(file)?.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+fn read_number(file: &mut impl Read) -> io::Result<u64> {
+    read_number_or_end(file)?.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
 }
 
-fn take_size(file: &mut impl Read) -> io::Result<usize> {
-    usize::try_from(take(file)?).map_err(|_| io::ErrorKind::InvalidData.into())
+fn read_size(file: &mut impl Read) -> io::Result<usize> {
+    usize::try_from(read_number(file)?).map_err(|_| io::ErrorKind::InvalidData.into())
 }
 
-/// A number, or none at the end of the file.
-fn take_first(file: &mut impl Read) -> io::Result<Option<u64>> {
+/// Reads a number. Returns `None` at the end of the file.
+fn read_number_or_end(file: &mut impl Read) -> io::Result<Option<u64>> {
     let (mut number, mut shift) = (0, 0);
     let mut byte = [0];
     loop {
@@ -212,7 +217,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_back_what_was_written_twice() {
+    fn reads_the_same_records_twice() {
         let document = "kind: Job\nmetadata:\n  name: a\n";
         let mut log = EditLog::new();
         for offset in [0, 500, 1 << 40] {
@@ -221,14 +226,14 @@ mod tests {
         for _ in 0..2 {
             log.rewind().unwrap();
             for offset in [0, 500, 1 << 40] {
-                let record = log.read().unwrap().unwrap();
+                let record = log.read_record().unwrap().unwrap();
                 assert_eq!(record.offset, offset);
                 assert!(record.matches_document(document.as_bytes()) && !record.matches_document(b"another"));
                 let mut out = Vec::new();
-                record.write(document.as_bytes(), &mut out).unwrap();
+                record.write_edited(document.as_bytes(), &mut out).unwrap();
                 assert_eq!(out, document.replace("name: a", "name: b").as_bytes());
             }
-            assert!(log.read().unwrap().is_none());
+            assert!(log.read_record().unwrap().is_none());
         }
     }
 }

@@ -1,28 +1,76 @@
-//! Documents inside of a document: a text in the data of a ConfigMap, planned and edited as a stream of its own.
+//! Plans and edits the documents embedded in a ConfigMap: each scalar is a stream of its own.
 
 use std::ops::Range;
 
 use jobplate_diagnostic::Result;
-use jobplate_yaml::{DecodedScalar, Documents, Edit, Edited, Editor, NodeArena};
+use jobplate_manifest::object::objects;
+use jobplate_yaml::{DecodedScalar, Document, Documents, Edit, Edited, Editor, NodeArena};
 
 use super::outcome::TargetCounts;
-use super::parse::{Directives, open, refuse_directives};
+use super::parse::{Directives, parse_if_relevant, refuse_directives};
 use crate::inject::{EditPlanner, EmbeddedDocument, Prefilter};
 
-/// Edits texts, one after the other, with reused memory.
+/// Edits one embedded document after the other. Reuses its memory.
 #[derive(Default)]
 pub(super) struct EmbeddedEditor {
-    before: NodeArena,
+    arena: NodeArena,
     editor: Editor,
 }
 
+/// The edits that the embedded documents of a document need.
+#[derive(Default)]
+pub(super) struct EmbeddedEdits {
+    /// The edits of the scalars, and of the metadata of their ConfigMaps.
+    pub edits: Vec<Edit>,
+    /// The positions, among the document's objects, of the ConfigMaps whose data change.
+    pub config_maps: Vec<usize>,
+}
+
 impl EmbeddedEditor {
-    /// Plans the documents that a scalar's text is, and edits them: the edit of the text, if it changes. Errors
-    /// have their place in the document around it.
-    pub(super) fn edit(
+    /// Plans all embedded documents of a document. Plans none until it is known whether an agent gets Prefect's
+    /// settings.
+    pub(super) fn plan_all(
         &mut self,
-        filter: &Prefilter,
-        planner: &mut EditPlanner<'_>,
+        prefilter: &Prefilter,
+        edit_planner: &mut EditPlanner<'_>,
+        document: Document<'_>,
+        embedded: &[EmbeddedDocument<'_>],
+        counts: &mut TargetCounts,
+    ) -> Result<EmbeddedEdits> {
+        let mut planned = EmbeddedEdits::default();
+        if embedded.is_empty() || edit_planner.context().agent_gets_settings.is_none() {
+            return Ok(planned);
+        }
+        let EmbeddedEdits { edits, config_maps } = &mut planned;
+        let mut with_targets = Vec::new();
+        let objects = objects(document)?;
+        for &embedded in embedded {
+            let targets_before = counts.targets;
+            if let Some(edit) = self.plan_scalar(prefilter, edit_planner, embedded, counts)? {
+                edits.push(edit);
+                config_maps.push(embedded.object);
+            }
+            if counts.targets > targets_before {
+                with_targets.push(embedded.object);
+                let key = embedded.key.text().unwrap_or_default();
+                edit_planner.mark_embedded_matched(&objects[embedded.object], &key);
+            }
+        }
+        with_targets.dedup();
+        config_maps.dedup();
+        for position in with_targets {
+            edit_planner.plan_config_map_metadata(&objects[position], edits)?;
+        }
+        Ok(planned)
+    }
+
+    /// Plans and edits the documents in a scalar. Returns the edit of the scalar, or `None` if it does not change.
+    ///
+    /// Errors have a span of the document that contains the scalar.
+    fn plan_scalar(
+        &mut self,
+        prefilter: &Prefilter,
+        edit_planner: &mut EditPlanner<'_>,
         embedded: EmbeddedDocument<'_>,
         counts: &mut TargetCounts,
     ) -> Result<Option<Edit>> {
@@ -31,12 +79,12 @@ impl EmbeddedEditor {
         let mut documents = Documents::new(inner.text().as_bytes(), usize::MAX);
         let (mut splices, mut text) = (Vec::<(Range<usize>, String)>::new(), String::new());
         let mut directives = Directives::default();
-        // It is in memory: there is nothing that could fail to be read.
+        // Reading from memory cannot fail.
         while let Ok(Some(chunk)) = documents.next() {
             let offset = chunk.offset as usize;
             let document = &inner.text()[offset..offset + chunk.bytes.len()];
-            let after_directives = directives.before(document);
-            let edited = self.document(filter, planner, embedded, document, after_directives, counts);
+            let after_directives = directives.may_precede(document);
+            let edited = self.plan_and_edit(prefilter, edit_planner, embedded, document, after_directives, counts);
             let edited = edited.map_err(|error| {
                 let source_offset = |at: usize| inner.source_offset(offset + at);
                 error.map_span(|span| source_offset(span.start)..source_offset(span.end)).at(value.span())
@@ -48,7 +96,7 @@ impl EmbeddedEditor {
             text.push_str(edited.document.text);
             for (Range { start, end }, new) in edited.splices() {
                 match splices.last_mut() {
-                    // What meets is one: whether the second begins a line is for the first to say.
+                    // Adjacent splices are joined: whether the second begins a line depends on the first.
                     Some((before, text)) if before.end == offset + start => {
                         before.end = offset + end;
                         text.push_str(new);
@@ -64,19 +112,19 @@ impl EmbeddedEditor {
         Ok(Some(value.change_text(splices, text.into())))
     }
 
-    /// Plans one document of a text, and edits it.
-    fn document(
+    /// Plans and edits one document of a scalar. Returns `None` if it does not change.
+    fn plan_and_edit(
         &mut self,
-        filter: &Prefilter,
-        planner: &mut EditPlanner<'_>,
+        prefilter: &Prefilter,
+        edit_planner: &mut EditPlanner<'_>,
         embedded: EmbeddedDocument<'_>,
         text: &str,
         after_directives: bool,
         counts: &mut TargetCounts,
     ) -> Result<Option<Edited<'_>>> {
-        let relevance = filter.relevance_of_embedded(text.as_bytes(), embedded.is_named());
-        let Some(document) = open(relevance, text, &mut self.before)? else { return Ok(None) };
-        let plan = planner.plan_embedded(document, embedded)?;
+        let relevance = prefilter.relevance_of_embedded(text.as_bytes(), embedded.is_named());
+        let Some(document) = parse_if_relevant(relevance, text, &mut self.arena)? else { return Ok(None) };
+        let plan = edit_planner.plan_embedded(document, embedded)?;
         counts.targets += usize::from(!plan.targets.is_empty());
         counts.containers += plan.containers;
         counts.fully_injected += plan.fully_injected;

@@ -1,4 +1,5 @@
-//! What is in the inputs, for an error that nothing matched: objects, their containers, and texts with pods.
+//! Lists the objects found in the inputs, with their containers and embedded documents, for the error that nothing
+//! matches.
 
 use std::io::Read;
 
@@ -15,36 +16,36 @@ use super::planned_input::PlannedInput;
 use super::rendering::Rendering;
 use crate::inject::template_kind;
 
-/// An object in an input.
+/// An object found in an input.
 pub struct FoundObject {
     /// `Kind/name`
     pub object: String,
-    /// The input's name.
+    /// The name of the input.
     pub input: String,
-    /// Whether Helm runs it as a hook.
+    /// Whether it is a Helm hook.
     pub is_hook: bool,
-    /// Whether a target of those that are asked about names it.
+    /// Whether one of the given targets matches it.
     pub is_matched: bool,
-    /// The names of its containers; none where it is of no kind that carries a pod.
+    /// The names of its containers. `None` if its kind has no pod template.
     pub containers: Option<Vec<String>>,
-    /// Of a ConfigMap: its texts that have a pod in them.
+    /// The embedded documents of a ConfigMap that have containers.
     pub embedded: Vec<FoundEmbedded>,
 }
 
-/// A text of a ConfigMap that has a pod in it.
+/// An embedded document with containers.
 pub struct FoundEmbedded {
-    /// Its key.
+    /// The key in the ConfigMap's `data`.
     pub key: String,
-    /// Whether a target of those that are asked about names it.
+    /// Whether one of the given targets matches it.
     pub is_matched: bool,
-    /// Whether it is what flows run in: a Job or CronJob.
+    /// Whether flows run in it: it is a Job, a CronJob or a template of Prefect 2 or 3.
     pub is_job: bool,
     /// The names of its containers.
     pub containers: Vec<String>,
 }
 
 impl Rendering {
-    /// Whether there is any object in the inputs.
+    /// Returns whether the inputs have any object.
     ///
     /// # Errors
     ///
@@ -58,36 +59,35 @@ impl Rendering {
         Ok(found)
     }
 
-    /// Objects in the inputs, for an error that nothing matched: at most so many that have pods, which come
-    /// first, and so many that have none.
+    /// Returns objects found in the inputs: at most `max` with containers, then at most `max` without.
     ///
     /// # Errors
     ///
     /// Fails if an input cannot be read again.
-    pub fn find_objects(&mut self, targets: &[Target], most: usize) -> Result<Vec<FoundObject>> {
-        let (mut with_pods, mut others) = (Vec::new(), Vec::new());
+    pub fn find_objects(&mut self, targets: &[Target], max: usize) -> Result<Vec<FoundObject>> {
+        let (mut with_containers, mut others) = (Vec::new(), Vec::new());
         self.visit_objects(&mut |input, object| {
-            let seen = FoundObject::new(input, object, targets);
-            let list = if seen.has_pods() { &mut with_pods } else { &mut others };
-            if list.len() < most {
-                list.push(seen);
+            let found = FoundObject::new(input, object, targets);
+            let list = if found.has_containers() { &mut with_containers } else { &mut others };
+            if list.len() < max {
+                list.push(found);
             }
-            with_pods.len() < most
+            with_containers.len() < max
         })?;
-        with_pods.append(&mut others);
-        Ok(with_pods)
+        with_containers.append(&mut others);
+        Ok(with_containers)
     }
 
-    /// Shows the objects in the inputs, one after the other, as long as it is answered with true.
+    /// Calls `visit` for each object in the inputs with the input's name, until it returns `false`.
     ///
     /// # Errors
     ///
     /// Fails if an input cannot be read again.
-    pub fn visit_objects(&mut self, show: &mut dyn FnMut(&str, &Object<'_>) -> bool) -> Result<()> {
+    pub fn visit_objects(&mut self, visit: &mut dyn FnMut(&str, &Object<'_>) -> bool) -> Result<()> {
         for PlannedInput { source, .. } in &mut self.inputs {
             let name = source.name().to_owned();
-            let goes_on = visit_objects(source.read_from_start()?, &mut |object| show(&name, object));
-            if !goes_on.map_err(|error| read_error(&name, error))? {
+            let continues = visit_objects(source.read_from_start()?, &mut |object| visit(&name, object));
+            if !continues.map_err(|error| read_error(&name, error))? {
                 break;
             }
         }
@@ -95,13 +95,13 @@ impl Rendering {
     }
 }
 
-/// Shows the objects of a stream, one after the other, as long as it is answered with true; the last answer.
-/// Documents that can't be read are passed over.
+/// Calls `visit` for each object of a stream until it returns `false`. Returns its last result. Skips documents that
+/// cannot be parsed.
 ///
 /// # Errors
 ///
 /// Fails if the stream cannot be read.
-pub fn visit_objects(stream: impl Read, show: &mut dyn FnMut(&Object<'_>) -> bool) -> Result<bool, StreamError> {
+pub fn visit_objects(stream: impl Read, visit: &mut dyn FnMut(&Object<'_>) -> bool) -> Result<bool, StreamError> {
     let mut documents = Documents::new(stream, usize::MAX);
     let mut arena = NodeArena::default();
     while let Some(chunk) = documents.next()? {
@@ -112,7 +112,7 @@ pub fn visit_objects(stream: impl Read, show: &mut dyn FnMut(&Object<'_>) -> boo
         for object in objects(Document::new(text, &arena)).unwrap_or_default() {
             let is_object =
                 !(object.kind.is_empty() && object.api_version.is_empty()) || template_kind(&object).is_some();
-            if is_object && !show(&object) {
+            if is_object && !visit(&object) {
                 return Ok(false);
             }
         }
@@ -132,31 +132,31 @@ impl FoundObject {
             is_hook: is_helm_hook(object),
             is_matched: targets.iter().any(|target| target.matches(object)),
             containers: (!names.is_empty() || is_builtin_workload(object)).then_some(names),
-            embedded: if is_config_map(object) { texts_in(object, targets) } else { Vec::new() },
+            embedded: if is_config_map(object) { find_embedded(object, targets) } else { Vec::new() },
         }
     }
 
-    /// Whether there is anything in it that could be changed.
-    pub fn has_pods(&self) -> bool {
+    /// Returns whether the object or one of its embedded documents has containers.
+    pub fn has_containers(&self) -> bool {
         self.containers.as_ref().is_some_and(|names| !names.is_empty()) || !self.embedded.is_empty()
     }
 }
 
-/// The texts of a ConfigMap that have a pod in them.
-fn texts_in(map: &Object<'_>, targets: &[Target]) -> Vec<FoundEmbedded> {
+/// Returns the embedded documents of a ConfigMap that have containers.
+fn find_embedded(map: &Object<'_>, targets: &[Target]) -> Vec<FoundEmbedded> {
     let mut found = Vec::new();
     for (key, text) in embedded::document_candidates(map) {
         let is_matched = targets.iter().any(|target| target.matches_embedded(map, &key));
-        let mut seen = FoundEmbedded { key, is_matched, is_job: false, containers: Vec::new() };
-        // It is in memory: there is nothing that could fail to be read.
+        let mut document = FoundEmbedded { key, is_matched, is_job: false, containers: Vec::new() };
+        // Reading from memory cannot fail.
         drop(visit_objects(text.as_bytes(), &mut |object| {
             let names = container::names(object);
-            seen.is_job |= !names.is_empty() && (is_job(object) || template_kind(object).is_some());
-            seen.containers.extend(names);
+            document.is_job |= !names.is_empty() && (is_job(object) || template_kind(object).is_some());
+            document.containers.extend(names);
             true
         }));
-        if !seen.containers.is_empty() {
-            found.push(seen);
+        if !document.containers.is_empty() {
+            found.push(document);
         }
     }
     found

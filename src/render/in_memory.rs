@@ -1,4 +1,4 @@
-//! Rendering a stream that is in memory, for tests and whoever has it there anyway.
+//! Renders a stream that is in memory, for tests and benchmarks.
 
 use jobplate_diagnostic::{Error, LineIndex, Result};
 use jobplate_yaml::Documents;
@@ -9,32 +9,32 @@ use super::outcome::DocumentOutcome;
 use super::passes;
 use crate::inject::Injection;
 
-/// What became of a whole stream in memory.
+/// The result of rendering a stream in memory.
 #[derive(Debug, Default)]
 pub struct RenderedStream {
     /// The output.
     pub text: String,
-    /// Documents in the stream.
+    /// The number of documents in the stream.
     pub documents: usize,
-    /// Documents with a target.
+    /// The number of documents with a target.
     pub targets: usize,
-    /// Containers that were selected.
+    /// The number of selected containers.
     pub containers: usize,
-    /// Documents that were edited.
+    /// The number of edited documents.
     pub edited: usize,
-    /// Documents with a target that needed the fallback parser.
+    /// The number of documents with a target that the fallback parser read.
     pub by_fallback: usize,
 }
 
-/// Renders a stream that is in memory. That nothing matches is no error here.
+/// Renders a stream that is in memory. Succeeds even if nothing matches.
 ///
 /// # Errors
 ///
-/// Fails where a document is not what it must be for what is asked.
+/// Fails if a document that may have a target cannot be parsed or safely edited.
 pub fn to_string(text: &str, injection: &Injection) -> Result<RenderedStream> {
-    passes::repeat(injection, RenderedStream::default(), |_, known| {
-        let mut planner = DocumentPlanner::new(injection, known);
-        Ok((pass(text, &mut planner)?, planner.findings()))
+    passes::repeat(injection, RenderedStream::default(), |_, context| {
+        let mut planner = DocumentPlanner::new(injection, context);
+        Ok((pass(text, &mut planner)?, planner.into_findings()))
     })
 }
 
@@ -43,7 +43,7 @@ fn pass(text: &str, planner: &mut DocumentPlanner<'_>) -> Result<RenderedStream>
     let mut documents = Documents::new(text.as_bytes(), usize::MAX);
     while let Some(chunk) = documents.next().map_err(|error| read_error("-", error))? {
         let document = std::str::from_utf8(chunk.bytes).map_err(|_| Error::input("not UTF-8"))?;
-        let outcome = planner.document(document).map_err(|error| {
+        let outcome = planner.plan_and_edit(document).map_err(|error| {
             let line = LineIndex::new(text).line(chunk.offset as usize);
             error.in_document("-", line, document)
         })?;

@@ -1,4 +1,4 @@
-//! One input: a regular file that is opened once, or anything else, spooled. Both can be read twice.
+//! An input that can be read more than once: a regular file, or anything else, kept in a spool.
 
 use std::fs::{File, Metadata};
 use std::io::{self, BufRead, BufReader, Read, Seek};
@@ -8,20 +8,21 @@ use std::time::SystemTime;
 use jobplate_diagnostic::{Error, Result, describe_io_error};
 use tempfile::SpooledTempFile;
 
-use super::errors::changed;
+use super::errors::input_changed_error;
 
-/// What is kept in memory of an input that is no regular file.
-const IN_MEMORY: usize = 4 * 1024 * 1024;
+/// The maximum size, in bytes, of a spool in memory. A larger spool is moved to a temporary file.
+const MAX_IN_MEMORY: usize = 4 * 1024 * 1024;
 
-/// An input, with the name that the user knows it by.
+/// An input with the name by which the user knows it.
 pub struct InputSource {
     name: String,
     data: SourceData,
 }
 
+/// Where the bytes of an input are.
 enum SourceData {
-    /// The handle is let go where there are many inputs, and the same file opened again.
     File {
+        /// The open file. `None` after [`InputSource::close`].
         file: Option<File>,
         path: PathBuf,
         version: FileVersion,
@@ -29,7 +30,7 @@ enum SourceData {
     Spool(SpooledTempFile),
 }
 
-/// What changes when a file is written to or replaced.
+/// The metadata of a file that change when the file is written to or replaced.
 #[derive(Clone, PartialEq, Eq)]
 struct FileVersion {
     length: u64,
@@ -38,7 +39,7 @@ struct FileVersion {
 }
 
 impl FileVersion {
-    fn of(metadata: &Metadata) -> Self {
+    fn from_metadata(metadata: &Metadata) -> Self {
         FileVersion { length: metadata.len(), modified: metadata.modified().ok(), inode: inode(metadata) }
     }
 }
@@ -54,7 +55,7 @@ fn inode(_metadata: &Metadata) -> u64 {
 }
 
 impl InputSource {
-    /// Opens a file. A pipe or device is read to its end.
+    /// Opens a file. Reads a pipe or device to its end.
     ///
     /// # Errors
     ///
@@ -69,7 +70,7 @@ impl InputSource {
             return Err(Error::input("is a directory").in_file(&name));
         }
         if metadata.is_file() {
-            let version = FileVersion::of(&metadata);
+            let version = FileVersion::from_metadata(&metadata);
             return Ok(InputSource {
                 name,
                 data: SourceData::File { file: Some(file), path: path.to_owned(), version },
@@ -78,13 +79,13 @@ impl InputSource {
         InputSource::spool(name, file)
     }
 
-    /// Reads something to its end.
+    /// Reads an input to its end and keeps its bytes.
     ///
     /// # Errors
     ///
     /// Fails if the reader fails, or if the temporary file cannot be written.
     pub fn spool(name: String, mut reader: impl Read) -> Result<Self> {
-        let mut spool = SpooledTempFile::new(IN_MEMORY);
+        let mut spool = SpooledTempFile::new(MAX_IN_MEMORY);
         io::copy(&mut reader, &mut spool).map_err(|error| {
             Error::input(format!("can't be read, or not be kept in a temporary file: {}", describe_io_error(&error)))
                 .in_file(&name)
@@ -93,7 +94,7 @@ impl InputSource {
         Ok(InputSource { name, data: SourceData::Spool(spool) })
     }
 
-    /// The file that it is; none for anything spooled.
+    /// Returns the path of a regular file. Returns `None` for a spool.
     pub fn path(&self) -> Option<&Path> {
         match &self.data {
             SourceData::File { path, .. } => Some(path),
@@ -101,21 +102,21 @@ impl InputSource {
         }
     }
 
-    /// The name of the input; `-` is standard input.
+    /// Returns the name of the input. Standard input is `-`.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Lets go of the file's handle until it is read again: a process can hold but so many.
+    /// Closes the file until the next read, to stay below the limit of open files.
     pub fn close(&mut self) {
         if let SourceData::File { file, .. } = &mut self.data {
             *file = None;
         }
     }
 
-    /// A reader from the first byte.
+    /// Returns a reader that starts at the first byte.
     ///
-    /// A file is read to the length it had: its own output may be appended to it.
+    /// It reads a file only up to the length at which it was opened: the output may be appended to the same file.
     ///
     /// # Errors
     ///
@@ -138,8 +139,8 @@ impl InputSource {
                     }
                     None => {
                         let open = File::open(path).map_err(fail)?;
-                        if FileVersion::of(&open.metadata().map_err(fail)?) != *version {
-                            return Err(changed(name));
+                        if FileVersion::from_metadata(&open.metadata().map_err(fail)?) != *version {
+                            return Err(input_changed_error(name));
                         }
                         open
                     }
@@ -149,7 +150,7 @@ impl InputSource {
         }
     }
 
-    /// The number of the line, from 1, of the byte at an offset.
+    /// Returns the line number of the byte at an offset. The first line is 1.
     pub(super) fn line_at(&mut self, offset: u64) -> Result<usize> {
         let mut reader = BufReader::new(self.read_from_start()?.take(offset));
         let mut line = 1;
@@ -164,17 +165,18 @@ impl InputSource {
         }
     }
 
-    /// Fails if the file has been written to, or another put in its place, since it was opened.
+    /// Checks that the file has not been written to or replaced since it was opened.
     pub(super) fn check_unchanged(&self) -> Result<()> {
         let SourceData::File { file, version, .. } = &self.data else { return Ok(()) };
-        let same = |file: &File| file.metadata().is_ok_and(|metadata| FileVersion::of(&metadata) == *version);
-        if !file.as_ref().is_none_or(same) {
-            return Err(changed(&self.name));
+        let is_unchanged =
+            |file: &File| file.metadata().is_ok_and(|metadata| FileVersion::from_metadata(&metadata) == *version);
+        if !file.as_ref().is_none_or(is_unchanged) {
+            return Err(input_changed_error(&self.name));
         }
-        self.change_detector().check()
+        self.change_detector().check_unchanged()
     }
 
-    /// What tells later, apart from the source, whether the file is still the same.
+    /// Returns a check, independent of this source, that the file has not been written to or replaced.
     pub(super) fn change_detector(&self) -> ChangeDetector {
         let file = match &self.data {
             SourceData::File { path, version, .. } => Some((path.clone(), version.clone())),
@@ -184,18 +186,20 @@ impl InputSource {
     }
 }
 
-/// A file as it was when it was opened.
+/// Detects that a file has been written to or replaced since it was opened.
 pub(super) struct ChangeDetector {
     name: String,
     file: Option<(PathBuf, FileVersion)>,
 }
 
 impl ChangeDetector {
-    /// Fails if the file has been written to, or another put in its place.
-    pub(super) fn check(&self) -> Result<()> {
+    /// Checks that the file has not been written to or replaced.
+    pub(super) fn check_unchanged(&self) -> Result<()> {
         match &self.file {
-            Some((path, version)) if !path.metadata().is_ok_and(|metadata| FileVersion::of(&metadata) == *version) => {
-                Err(changed(&self.name))
+            Some((path, version))
+                if !path.metadata().is_ok_and(|metadata| FileVersion::from_metadata(&metadata) == *version) =>
+            {
+                Err(input_changed_error(&self.name))
             }
             _ => Ok(()),
         }

@@ -1,36 +1,45 @@
-//! Several inputs in one stream: each begins with `---`, on a line of its own.
+//! Joins several inputs to one stream: each begins with `---` on a line of its own.
 
 use std::io::{self, Write};
 
-/// Joins outputs of several inputs: each begins with `---` and on a line of its own.
+/// Joins the outputs of several inputs. Inserts `---` and line breaks between them where they are missing.
 pub struct StreamJoiner<'a> {
     out: &'a mut dyn Write,
-    /// The end of what was written so far, if anything was: whether it ends its line, and with CRLF.
-    written: Option<(bool, bool)>,
-    /// The first bytes of an input, held back until it is clear whether they are its `---`.
+    /// The end of the output. `None` if nothing has been written.
+    end: Option<OutputEnd>,
+    /// The first bytes of an input, not yet written: they show whether it begins with `---`.
     head: Option<Vec<u8>>,
 }
 
+/// The end of an output.
+#[derive(Clone, Copy)]
+struct OutputEnd {
+    /// Whether the last line ends with a line break.
+    has_newline: bool,
+    /// Whether lines end with CRLF.
+    is_crlf: bool,
+}
+
 impl<'a> StreamJoiner<'a> {
-    /// Writes to `out`.
+    /// Creates a joiner that writes to `out`.
     pub fn new(out: &'a mut dyn Write) -> Self {
-        StreamJoiner { out, written: None, head: None }
+        StreamJoiner { out, end: None, head: None }
     }
 
-    /// Another input begins.
+    /// Begins the next input.
     ///
     /// # Errors
     ///
     /// Fails if the output cannot be written.
     pub fn begin_input(&mut self) -> io::Result<()> {
         self.flush_head()?;
-        if self.written.is_some() {
+        if self.end.is_some() {
             self.head = Some(Vec::new());
         }
         Ok(())
     }
 
-    /// No more input comes.
+    /// Ends the last input.
     ///
     /// # Errors
     ///
@@ -42,33 +51,33 @@ impl<'a> StreamJoiner<'a> {
 
     fn flush_head(&mut self) -> io::Result<()> {
         let Some(head) = self.head.take() else { return Ok(()) };
-        // A byte order mark belongs to the start of a stream only.
+        // A byte order mark is valid only at the start of a stream.
         let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&head);
         if head.is_empty() {
             return Ok(());
         }
-        let (ended, crlf) = self.written.unwrap_or((true, false));
-        let newline: &[u8] = if crlf { b"\r\n" } else { b"\n" };
-        if !ended {
+        let end = self.end.unwrap_or(OutputEnd { has_newline: true, is_crlf: false });
+        let newline: &[u8] = if end.is_crlf { b"\r\n" } else { b"\n" };
+        if !end.has_newline {
             self.out.write_all(newline)?;
         }
-        let marked = head.starts_with(b"---") && matches!(head.get(3), None | Some(b' ' | b'\t' | b'\r' | b'\n'));
-        if !marked {
+        let has_marker = head.starts_with(b"---") && matches!(head.get(3), None | Some(b' ' | b'\t' | b'\r' | b'\n'));
+        if !has_marker {
             self.out.write_all(b"---")?;
             self.out.write_all(newline)?;
         }
-        self.put(head)
+        self.write_bytes(head)
     }
 
-    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+    fn write_bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.out.write_all(bytes)?;
         if !bytes.is_empty() {
-            let crlf = match bytes {
+            let is_crlf = match bytes {
                 [.., b'\r', b'\n'] => true,
                 [.., b'\n'] => false,
-                _ => memchr::memmem::find(bytes, b"\r\n").is_some() || self.written.is_some_and(|(_, crlf)| crlf),
+                _ => memchr::memmem::find(bytes, b"\r\n").is_some() || self.end.is_some_and(|end| end.is_crlf),
             };
-            self.written = Some((bytes.ends_with(b"\n"), crlf));
+            self.end = Some(OutputEnd { has_newline: bytes.ends_with(b"\n"), is_crlf });
         }
         Ok(())
     }
@@ -82,7 +91,7 @@ impl Write for StreamJoiner<'_> {
                 self.flush_head()?;
             }
         } else {
-            self.put(bytes)?;
+            self.write_bytes(bytes)?;
         }
         Ok(bytes.len())
     }

@@ -1,7 +1,7 @@
-//! Rendering: inputs to edited output in several passes, in the memory of the largest document.
+//! Rendering: turns inputs into edited output in several passes, with only one document in memory at a time.
 //!
-//! Passes of planning write down the splices of every document. Only when all has succeeded does a last pass print,
-//! copying the input's bytes around the splices. Knows files and streams, but no flags and nothing of YAML's inside.
+//! The planning passes record the splices of every document. If all of them succeed, the last pass prints the inputs: it
+//! copies their bytes around the splices. The module knows files and streams, but neither flags nor YAML syntax.
 //!
 //! | file | decides |
 //! |---|---|

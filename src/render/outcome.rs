@@ -1,24 +1,24 @@
-//! What became of a document.
+//! The types for the result of planning and editing one document.
 
 use jobplate_yaml::Edited;
 
-/// What a document holds.
+/// The numbers of targets and containers in a document.
 #[derive(Debug, Default)]
 pub(super) struct TargetCounts {
-    /// Objects in it that are targets; a text that is a document of its own counts as one.
+    /// The number of objects that are targets. An embedded document with a target counts as one.
     pub targets: usize,
-    /// Containers selected in them.
+    /// The number of containers selected in them.
     pub containers: usize,
-    /// Those that get everything, not only Prefect's settings.
+    /// The number of these containers that get the whole injection, not only Prefect's settings.
     pub fully_injected: usize,
 }
 
-/// What became of a document.
+/// The result of planning and editing a document.
 #[derive(Debug, Default)]
 pub(super) struct DocumentOutcome<'e> {
     pub counts: TargetCounts,
-    /// The document with its edits, if it needs any.
+    /// The edited document. `None` if it needs no edits.
     pub edited: Option<Edited<'e>>,
-    /// Whether the scanner stepped back and the fallback read it.
+    /// Whether the fallback parser read the document, because the scanner does not support it.
     pub by_fallback: bool,
 }

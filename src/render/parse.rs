@@ -1,23 +1,24 @@
-//! Which documents are read at all, and which of those that can't be read are errors.
+//! Decides which documents are parsed, and which parse errors are reported.
 
 use jobplate_diagnostic::{Error, ProgramName, Result};
 use jobplate_yaml::{Document, ForbiddenCharacter, NodeArena, Unsupported, check_characters};
 
 use crate::inject::Relevance;
 
-/// Directives (`%YAML`): a stream is split behind them, so that they are a document before the one they hold for.
+/// Whether the previous document of a stream consists of directives (`%YAML`). A stream is split at `---`, so directives
+/// are a document of their own before the one that they apply to.
 #[derive(Default)]
 pub(super) struct Directives(bool);
 
 impl Directives {
-    /// Another document comes: whether directives may stand before it.
-    pub(super) fn before(&mut self, text: &str) -> bool {
-        let has_some = text.trim_start_matches('\u{feff}').starts_with('%') || text.contains("\n%");
-        std::mem::replace(&mut self.0, has_some)
+    /// Returns whether directives may precede this document, which is the next one of the stream.
+    pub(super) fn may_precede(&mut self, text: &str) -> bool {
+        let has_directives = text.trim_start_matches('\u{feff}').starts_with('%') || text.contains("\n%");
+        std::mem::replace(&mut self.0, has_directives)
     }
 }
 
-/// Refuses to edit a document that directives may stand before.
+/// Refuses to edit a document that directives may precede.
 pub(super) fn refuse_directives(after_directives: bool) -> Result<()> {
     match after_directives {
         false => Ok(()),
@@ -27,8 +28,12 @@ pub(super) fn refuse_directives(after_directives: bool) -> Result<()> {
     }
 }
 
-/// Reads a document; nothing where it can't have a target.
-pub(super) fn open<'t>(relevance: Relevance, text: &'t str, arena: &'t mut NodeArena) -> Result<Option<Document<'t>>> {
+/// Parses a document. Returns `None` if it cannot have a target.
+pub(super) fn parse_if_relevant<'t>(
+    relevance: Relevance,
+    text: &'t str,
+    arena: &'t mut NodeArena,
+) -> Result<Option<Document<'t>>> {
     if relevance == Relevance::None {
         return Ok(None);
     }
@@ -36,22 +41,22 @@ pub(super) fn open<'t>(relevance: Relevance, text: &'t str, arena: &'t mut NodeA
     if relevance == Relevance::Target && (read.is_err() || arena.fallback_reason().is_some()) {
         check_characters(text).map_err(ForbiddenCharacter::into_error)?;
     }
-    let must_be_read = match relevance {
+    let must_parse = match relevance {
         Relevance::Target => true,
-        // A target's kind may be hidden; its containers are there to be seen.
-        Relevance::PossibleTarget { names_containers } => names_containers,
-        // A document that can't be read is not a pod.
+        // An escape may hide the kind of a target. Its containers are visible.
+        Relevance::PossibleTarget { mentions_containers } => mentions_containers,
+        // A document that cannot be parsed is not a pod.
         Relevance::UsesConfigMap | Relevance::None => false,
     };
     match read {
         Ok(()) => Ok(Some(Document::new(text, arena))),
-        Err(unsupported) if must_be_read => Err(unreadable(text, unsupported)),
+        Err(unsupported) if must_parse => Err(parse_error(text, unsupported)),
         Err(_) => Ok(None),
     }
 }
 
-/// A document that may hold a target and that neither parser reads.
-fn unreadable(text: &str, unsupported: Unsupported) -> Error {
+/// Returns the error for a document that may have a target and that neither parser supports.
+fn parse_error(text: &str, unsupported: Unsupported) -> Error {
     let hint = if unsupported.reason.contains("{{") {
         "this is a template, not yet YAML: render it first (`helm template ... | " + ProgramName + " render -`)"
     } else if unsupported.reason.contains("tab") {

@@ -1,64 +1,67 @@
-//! How often all documents are planned, and when they are planned again.
+//! Repeats the planning of all documents until no pass finds new facts.
 //!
-//! Two facts can concern documents before the one that they are found in: that an agent takes Prefect's settings
-//! (the job template that it mounts needs none then), and that a ConfigMap's data change (pods that use it must be
-//! replaced). Each pass is planned with the facts that the pass before it found; the first pass that finds nothing
-//! new is the plan. The hash of `--name-hash` is no such fact: it concerns its own document alone, which is
-//! planned again on the spot (`document`).
+//! Two facts can affect documents before the one in which they are found: that an agent gets Prefect's settings (the
+//! job template that it mounts then does not need them), and that the data of a ConfigMap change (pods that use it must
+//! be replaced). Each pass uses the facts that the previous pass found. The first pass that finds no new facts is the
+//! plan. The hash of `--name-hash` affects only its own document, which `document_planner` plans twice instead.
 
 use jobplate_diagnostic::{Error, Result};
 
 use crate::inject::{ChangedConfigMaps, Injection, PassContext};
 
-/// Whether an agent is there, which ConfigMaps then change, and what uses them.
+/// The maximum number of passes. The first looks for an agent, the second finds the ConfigMaps that change, and the
+/// third plans the pods that use them.
 const MAX_PASSES: usize = 3;
 
-/// What a pass finds.
+/// The facts that a pass finds.
 #[derive(Debug, Default)]
 pub(super) struct PassFindings {
-    /// Whether an agent or worker takes Prefect's settings.
-    pub agent: bool,
+    /// Whether an agent or worker gets Prefect's settings.
+    pub agent_gets_settings: bool,
     /// The ConfigMaps whose data change.
-    pub changed: ChangedConfigMaps,
-    /// Whether there is a text in a ConfigMap that may be a target.
-    pub texts: bool,
+    pub changed_config_maps: ChangedConfigMaps,
+    /// Whether an embedded document may be a target.
+    pub has_embedded: bool,
 }
 
-/// Makes passes until one finds nothing new, each from what the pass before it has made.
+/// Calls `pass` until it finds no new facts, each time with the previous plan and the facts found so far.
 ///
 /// # Errors
 ///
-/// Fails with the error of a pass, and where the last pass still finds something new.
+/// Returns the error of a pass. Fails if the last pass still finds new facts.
 pub(super) fn repeat<T>(
     injection: &Injection,
     mut planned: T,
     mut pass: impl FnMut(T, PassContext) -> Result<(T, PassFindings)>,
 ) -> Result<T> {
-    let mut known = known_at_first(injection);
+    let mut context = initial_context(injection);
     for _ in 0..MAX_PASSES {
-        let found;
-        (planned, found) = pass(planned, known.clone())?;
-        match new_facts(known, found) {
+        let findings;
+        (planned, findings) = pass(planned, context.clone())?;
+        match next_context(context, findings) {
             None => return Ok(planned),
-            Some(facts) => known = facts,
+            Some(next) => context = next,
         }
     }
-    // The last pass has found something else than the one before it, in the same bytes.
+    // The same bytes give the same facts, so the input has changed.
     Err(Error::input("an input changed while it was read").hint("run again when nothing writes to it"))
 }
 
-/// What is known before the first pass: without settings for agents, none is looked for.
-fn known_at_first(injection: &Injection) -> PassContext {
+/// Returns the facts known before the first pass. No agent is looked for unless agents get settings by default.
+fn initial_context(injection: &Injection) -> PassContext {
     let settings_by_default = !injection.prefect.is_empty() && injection.targets.is_empty();
-    PassContext { agent: (!settings_by_default).then_some(false), ..PassContext::default() }
+    PassContext { agent_gets_settings: (!settings_by_default).then_some(false), ..PassContext::default() }
 }
 
-/// What the next pass must know; none where the one that has ended knew all that it found.
-fn new_facts(known: PassContext, found: PassFindings) -> Option<PassContext> {
-    match known.agent {
-        // Texts wait until every document has been looked at for an agent.
-        None => found.texts.then(|| PassContext { agent: Some(found.agent), ..PassContext::default() }),
-        agent => (found.changed != known.changed).then_some(PassContext { changed: found.changed, agent }),
+/// Returns the facts for the next pass. Returns `None` if a pass has found nothing new.
+fn next_context(context: PassContext, findings: PassFindings) -> Option<PassContext> {
+    let PassFindings { agent_gets_settings, changed_config_maps, has_embedded } = findings;
+    match context.agent_gets_settings {
+        // Embedded documents are planned after all documents have been searched for an agent.
+        None => has_embedded
+            .then(|| PassContext { agent_gets_settings: Some(agent_gets_settings), ..PassContext::default() }),
+        _ if changed_config_maps == context.changed_config_maps => None,
+        known => Some(PassContext { changed_config_maps, agent_gets_settings: known }),
     }
 }
 
@@ -70,34 +73,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn passes_go_on_until_one_finds_nothing_new() {
-        let agents_known = |injection: &Injection, texts: bool| {
-            let mut agents = Vec::new();
-            repeat(injection, (), |(), known| {
-                agents.push(known.agent);
-                Ok(((), PassFindings { agent: true, texts, ..PassFindings::default() }))
+    fn repeats_until_a_pass_finds_nothing_new() {
+        let agent_facts = |injection: &Injection, has_embedded: bool| {
+            let mut facts = Vec::new();
+            repeat(injection, (), |(), context| {
+                facts.push(context.agent_gets_settings);
+                Ok(((), PassFindings { agent_gets_settings: true, has_embedded, ..PassFindings::default() }))
             })
             .unwrap();
-            agents
+            facts
         };
         let mut injection = Injection::default();
-        assert_eq!(agents_known(&injection, true), [Some(false)]);
+        assert_eq!(agent_facts(&injection, true), [Some(false)]);
         injection.prefect.local_secrets = Some(true);
-        assert_eq!(agents_known(&injection, true), [None, Some(true)]);
-        assert_eq!(agents_known(&injection, false), [None]);
+        assert_eq!(agent_facts(&injection, true), [None, Some(true)]);
+        assert_eq!(agent_facts(&injection, false), [None]);
     }
 
     #[test]
-    fn an_input_that_changes_in_every_pass_is_an_error() {
+    fn fails_if_an_input_changes_in_every_pass() {
         let mut passes = 0;
         let result = repeat(&Injection::default(), (), |(), _| {
             passes += 1;
             let text = format!("kind: ConfigMap\nmetadata: {{name: a}}\ndata: {{b: c{passes}}}\n");
             let mut arena = NodeArena::default();
             read(&text, &mut arena).unwrap();
-            let mut found = PassFindings::default();
-            found.changed.add(&objects(Document::new(&text, &arena))?[0]);
-            Ok(((), found))
+            let mut findings = PassFindings::default();
+            findings.changed_config_maps.add(&objects(Document::new(&text, &arena))?[0]);
+            Ok(((), findings))
         });
         assert_eq!((result.unwrap_err().message(), passes), ("an input changed while it was read", MAX_PASSES));
     }

@@ -1,18 +1,18 @@
-//! One input with its planned edits.
+//! The type for an input with its planned edits.
 
 use super::edit_log::EditLog;
 use super::input_source::InputSource;
 
-/// An input whose documents are planned.
+/// An input with the planned edits of its documents.
 pub(super) struct PlannedInput {
     pub source: InputSource,
     pub log: EditLog,
-    /// It ends in a block scalar without a line break: one more byte would change its value.
+    /// Whether the input ends in a block scalar without a line break. Joining would then change the scalar's value.
     pub ends_in_open_scalar: bool,
 }
 
 impl PlannedInput {
-    /// An input of which nothing is planned yet.
+    /// Creates an input without planned edits.
     pub(super) fn new(source: InputSource) -> Self {
         PlannedInput { source, log: EditLog::new(), ends_in_open_scalar: false }
     }

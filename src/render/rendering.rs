@@ -1,5 +1,5 @@
-//! A rendering: all inputs planned and verified, then printed. Nothing is printed before all has succeeded, and
-//! nothing that is not what was planned.
+//! Plans and verifies all inputs, then prints them. Prints nothing before all inputs are planned, and nothing but what
+//! was planned.
 
 use std::io::Write;
 use std::path::Path;
@@ -12,57 +12,58 @@ use super::copier::Copier;
 use super::cursor::DocumentCursor;
 use super::document_planner::{DocumentPlanner, ends_in_block_scalar};
 use super::edit_log::EditLog;
-use super::errors::{changed, not_utf8, read_error, spool_error};
+use super::errors::{input_changed_error, not_utf8_error, read_error, spool_error};
 use super::input_source::InputSource;
 use super::outcome::{DocumentOutcome, TargetCounts};
 use super::passes;
 use super::planned_input::PlannedInput;
 use crate::inject::{Injection, Notes};
 
-/// Files whose handles are kept between passes; others are opened again.
+/// The maximum number of files that stay open between passes. The others are opened again for each pass.
 pub const MAX_OPEN_FILES: usize = 128;
 
-/// Inputs whose every document is planned and verified, ready to be printed.
+/// The planned and verified inputs, ready to be printed.
 #[derive(Default)]
 pub struct Rendering {
     pub(super) inputs: Vec<PlannedInput>,
-    /// Remarks for the user.
+    /// The notes for the user.
     pub notes: Notes,
-    /// Variables that flow runs get in vain, since their agent puts its own in their place.
+    /// The variables set on flow runs that their Prefect 1 agent overrides.
     pub overridden: Vec<String>,
-    /// Targets asked for that nothing matches, where others match something.
+    /// The targets that nothing matches, if another target matches something.
     pub unmatched_targets: Vec<Target>,
-    /// Objects that are targets.
+    /// The number of objects that are targets.
     pub targets: usize,
-    /// Containers that get everything, not only Prefect's settings.
+    /// The number of containers that get the whole injection, not only Prefect's settings.
     pub fully_injected: usize,
-    /// Bytes read.
+    /// The number of bytes in all inputs.
     bytes: u64,
-    limit: usize,
+    max_document_size: usize,
 }
 
 impl Rendering {
-    /// Plans and verifies every document of every source; documents of more than `limit` bytes are refused.
+    /// Plans and verifies every document of every source.
     ///
     /// # Errors
     ///
-    /// Fails where a source can't be read, and where a document is not what it must be for what is asked.
-    pub fn plan(sources: Vec<InputSource>, injection: &Injection, limit: usize) -> Result<Self> {
+    /// Fails if a source cannot be read, if a document is larger than `max_document_size` bytes, or if a document that
+    /// may have a target cannot be parsed or safely edited.
+    pub fn plan(sources: Vec<InputSource>, injection: &Injection, max_document_size: usize) -> Result<Self> {
         let inputs = sources.into_iter().map(PlannedInput::new).collect();
-        let rendering = Rendering { inputs, limit, ..Rendering::default() };
-        passes::repeat(injection, rendering, |rendering, known| {
-            let mut planner = DocumentPlanner::new(injection, known);
-            Ok((rendering.pass(&mut planner)?, planner.findings()))
+        let rendering = Rendering { inputs, max_document_size, ..Rendering::default() };
+        passes::repeat(injection, rendering, |rendering, context| {
+            let mut planner = DocumentPlanner::new(injection, context);
+            Ok((rendering.plan_pass(&mut planner)?, planner.into_findings()))
         })
     }
 
-    /// Plans and verifies everything once.
-    fn pass(self, planner: &mut DocumentPlanner<'_>) -> Result<Self> {
-        let mut rendering = Rendering { limit: self.limit, ..Rendering::default() };
+    /// Plans and verifies all inputs once.
+    fn plan_pass(self, planner: &mut DocumentPlanner<'_>) -> Result<Self> {
+        let mut rendering = Rendering { max_document_size: self.max_document_size, ..Rendering::default() };
         self.inputs.into_iter().try_for_each(|input| rendering.plan_source(input.source, planner))?;
-        rendering.unmatched_targets = planner.planner.unmatched_targets();
-        rendering.overridden = planner.planner.overridden();
-        rendering.notes = std::mem::take(&mut planner.planner.notes);
+        rendering.unmatched_targets = planner.edit_planner.unmatched_targets();
+        rendering.overridden = planner.edit_planner.overridden();
+        rendering.notes = planner.edit_planner.take_notes();
         Ok(rendering)
     }
 
@@ -70,19 +71,19 @@ impl Rendering {
         let mut log = EditLog::new();
         planner.begin_stream();
         let name = source.name().to_owned();
-        let mut failure = None;
+        let mut first_error = None;
         let mut ends_in_open_scalar = false;
         {
-            let mut documents = Documents::new(source.read_from_start()?, self.limit);
+            let mut documents = Documents::new(source.read_from_start()?, self.max_document_size);
             loop {
                 let chunk = match documents.next() {
                     Ok(Some(chunk)) => chunk,
                     Ok(None) => break,
                     Err(StreamError::TooLarge(offset)) => {
-                        let limit = self.limit;
+                        let limit = self.max_document_size;
                         let error = Error::input(format!("a document is larger than {limit} bytes"))
                             .hint("raise --max-document-size if this is what you mean");
-                        failure = Some((error.at(0..1), offset, String::new()));
+                        first_error = Some((error.at(0..1), offset, String::new()));
                         break;
                     }
                     Err(error) => return Err(read_error(&name, error)),
@@ -91,28 +92,28 @@ impl Rendering {
                 let text = match std::str::from_utf8(chunk.bytes) {
                     Ok(text) => text,
                     Err(error) => {
-                        failure = Some(not_utf8(chunk.bytes, error.valid_up_to(), chunk.offset));
+                        first_error = Some(not_utf8_error(chunk.bytes, error.valid_up_to(), chunk.offset));
                         break;
                     }
                 };
                 if !text.ends_with('\n') {
                     ends_in_open_scalar = ends_in_block_scalar(text);
                 }
-                match planner.document(text) {
+                match planner.plan_and_edit(text) {
                     Ok(DocumentOutcome { counts, edited, .. }) => {
-                        self.count(&counts);
+                        self.add_counts(&counts);
                         if let Some(edited) = edited {
                             log.push(chunk.offset, text, edited.splices()).map_err(|error| spool_error(&error))?;
                         }
                     }
                     Err(error) => {
-                        failure = Some((error, chunk.offset, text.to_owned()));
+                        first_error = Some((error, chunk.offset, text.to_owned()));
                         break;
                     }
                 }
             }
         }
-        if let Some((error, offset, text)) = failure {
+        if let Some((error, offset, text)) = first_error {
             let line = source.line_at(offset)?;
             return Err(error.in_document(source.name(), line, text));
         }
@@ -123,32 +124,32 @@ impl Rendering {
         Ok(())
     }
 
-    fn count(&mut self, counts: &TargetCounts) {
+    fn add_counts(&mut self, counts: &TargetCounts) {
         self.targets += counts.targets;
         self.fully_injected += counts.fully_injected;
     }
 
-    /// The number of inputs.
+    /// Returns the number of inputs.
     pub fn len(&self) -> usize {
         self.inputs.len()
     }
 
-    /// Whether there are no inputs.
+    /// Returns whether there are no inputs.
     pub fn is_empty(&self) -> bool {
         self.inputs.is_empty()
     }
 
-    /// The name of an input.
+    /// Returns the name of an input.
     pub fn input_name(&self, input: usize) -> &str {
         self.inputs[input].source.name()
     }
 
-    /// The file that an input is; none for a pipe.
+    /// Returns the path of an input. Returns `None` if it is not a regular file.
     pub fn input_path(&self, input: usize) -> Option<&Path> {
         self.inputs[input].source.path()
     }
 
-    /// Checks that an input is still what was planned.
+    /// Checks that an input has not changed since it was planned.
     ///
     /// # Errors
     ///
@@ -157,14 +158,15 @@ impl Rendering {
         self.inputs[input].source.check_unchanged()
     }
 
-    /// Fails where joining the inputs would change one: a line break after an open block scalar is part of its value.
+    /// Checks that joining the inputs changes none of them. A line break after an open block scalar would become part of
+    /// its value.
     ///
     /// # Errors
     ///
     /// Refuses to join an input other than the last that ends in an open block scalar.
     pub fn check_joinable(&self) -> Result<()> {
-        let but_last = self.inputs.len().saturating_sub(1);
-        match self.inputs[..but_last].iter().find(|input| input.ends_in_open_scalar) {
+        let last = self.inputs.len().saturating_sub(1);
+        match self.inputs[..last].iter().find(|input| input.ends_in_open_scalar) {
             None => Ok(()),
             Some(input) => {
                 Err(Error::refused("ends in a block scalar without a line break, which joining would add to it")
@@ -174,12 +176,12 @@ impl Rendering {
         }
     }
 
-    /// Whether rendering changes an input.
+    /// Returns whether rendering changes an input.
     pub fn is_changed(&self, input: usize) -> bool {
         !self.inputs[input].log.is_empty()
     }
 
-    /// Prints one input: its bytes with the splices made.
+    /// Writes one input with its edits.
     ///
     /// # Errors
     ///
@@ -190,15 +192,15 @@ impl Rendering {
         let mut copier = Copier { reader: source.read_from_start()?, out, position: 0, buffer: vec![0; 128 * 1024] };
         log.rewind().map_err(|error| spool_error(&error))?;
         let mut document = Vec::new();
-        while let Some(record) = log.read().map_err(|error| spool_error(&error))? {
-            copier.copy_until(Some(record.offset)).map_err(|error| error.report(&name))?;
-            copier.read(&mut document, record.length).map_err(|error| error.report(&name))?;
+        while let Some(record) = log.read_record().map_err(|error| spool_error(&error))? {
+            copier.copy_until(Some(record.offset)).map_err(|error| error.into_error(&name))?;
+            copier.read_document(&mut document, record.length).map_err(|error| error.into_error(&name))?;
             if !record.matches_document(&document) {
-                return Err(changed(&name));
+                return Err(input_changed_error(&name));
             }
-            copier.splice(&document, &record).map_err(|error| error.report(&name))?;
+            copier.write_edited(&document, &record).map_err(|error| error.into_error(&name))?;
         }
-        copier.copy_until(None).map_err(|error| error.report(&name))?;
+        copier.copy_until(None).map_err(|error| error.into_error(&name))?;
         drop(copier);
         source.check_unchanged()?;
         if input >= MAX_OPEN_FILES {
@@ -207,13 +209,13 @@ impl Rendering {
         Ok(())
     }
 
-    /// The documents of all inputs, or of one, as they are and as they are printed.
+    /// Returns the documents of all inputs, or of one, before and after their edits.
     pub fn documents(&mut self, input: Option<usize>) -> DocumentCursor<'_> {
         let range = input.map_or(0..self.inputs.len(), |input| input..input + 1);
-        DocumentCursor::new(&mut self.inputs[range], self.limit)
+        DocumentCursor::new(&mut self.inputs[range], self.max_document_size)
     }
 
-    /// Whether there is not one byte in the inputs.
+    /// Returns whether all inputs are empty.
     pub fn has_no_bytes(&self) -> bool {
         self.bytes == 0
     }

@@ -238,7 +238,7 @@ fn suggest_fix(
             + named(target, &variable)
     } else if let Some(TargetCandidate { target, .. }) = candidates.first() {
         format!("name what you mean: {}", named(target, "")).into()
-    } else if seen.iter().any(FoundObject::has_pods) {
+    } else if seen.iter().any(FoundObject::has_containers) {
         match target_syntax {
             TargetSyntax::Flags | TargetSyntax::Helm => "name one of these with --target".into(),
             TargetSyntax::FunctionConfig | TargetSyntax::Parameters => {

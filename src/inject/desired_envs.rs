@@ -1,0 +1,204 @@
+//! Decides which environment each container gets, and notes what the user should know about it.
+
+use std::rc::Rc;
+
+use jobplate_diagnostic::Result;
+use jobplate_manifest::env::{EnvValue, EnvVar};
+use jobplate_manifest::object::Object;
+use jobplate_prefect::base_job_template::is_worker_setting;
+use jobplate_prefect::generation::{Generation, Role, agent_generation, is_prefect2_or_3_flow_container};
+use jobplate_prefect::prefect1::agent_container::AgentContainer;
+use jobplate_prefect::prefect1::managed;
+use jobplate_prefect::variables;
+use jobplate_yaml::Node;
+
+use super::env::DesiredEnv;
+use super::injection::{Injection, VariableSource};
+use super::notes::Notes;
+use super::scope::{Scope, ScopeKind};
+
+/// Why `--secret` is refused for templates of Prefect 2 and 3.
+pub(super) const PREFECT_2_OR_3: &str = "is for Prefect 2 or 3, which know no such secrets";
+
+/// The environments that an injection gives to containers.
+pub(super) struct DesiredEnvs<'i> {
+    injection: &'i Injection,
+    /// The notes about these environments.
+    pub notes: Notes,
+    /// One environment for each kind of container, shared by all containers of that kind.
+    cache: Vec<(EnvTarget, Rc<DesiredEnv>)>,
+    /// Variables set on flow runs that the Prefect 1 agent overrides.
+    overridden_by_agent: Vec<String>,
+    /// Variables set on Prefect 1 agents.
+    set_on_agents: Vec<String>,
+}
+
+/// The properties of a container that decide which environment it gets.
+#[derive(Debug, PartialEq, Eq)]
+struct EnvTarget {
+    role: Role,
+    scope: ScopeKind,
+    /// The variable of an agent that must have the same value as its API key.
+    token: Option<EnvVar>,
+}
+
+impl<'i> DesiredEnvs<'i> {
+    pub(super) fn new(injection: &'i Injection) -> Self {
+        DesiredEnvs {
+            injection,
+            notes: Notes::default(),
+            cache: Vec::new(),
+            overridden_by_agent: Vec::new(),
+            set_on_agents: Vec::new(),
+        }
+    }
+
+    /// Returns the environment of a container of an object that has this role.
+    pub(super) fn for_container(
+        &mut self,
+        object: &Object<'_>,
+        role: Role,
+        scope: Scope<'_>,
+        container: Node<'_>,
+    ) -> Result<Rc<DesiredEnv>> {
+        let injection = self.injection;
+        let agent = (role == Role::Agent(Generation::Prefect1) && agent_generation(container).is_some())
+            .then_some(AgentContainer(container))
+            .filter(|_| !matches!(scope, Scope::WithoutSettings));
+        let is_requested = |name: &str| {
+            injection.variables.iter().any(|variable| variable.name == name)
+                || injection.unset.iter().any(|unset| unset == name)
+        };
+        if is_prefect2_or_3_flow_container(container)
+            && role != Role::FlowRun(Generation::Prefect1)
+            && matches!(scope, Scope::All(_))
+        {
+            self.note_worker_settings(role)?;
+        }
+        let token = agent.and_then(|agent| agent.token(&injection.prefect)).filter(|token| !is_requested(&token.name));
+        let has_token = token.is_some();
+        let desired = self.for_role(object, role, scope, token)?;
+        if let Some(agent) = agent {
+            let names: Vec<&str> = desired.names().collect();
+            let notes = agent.remarks(&injection.prefect, &object.display(), &names, has_token);
+            self.set_on_agents.extend(names.into_iter().map(str::to_owned));
+            notes.into_iter().for_each(|note| self.notes.add(note));
+        }
+        Ok(desired)
+    }
+
+    /// Returns the environment of the containers of a base job template or `KubernetesJob` block.
+    pub(super) fn for_template(&mut self, object: &Object<'_>) -> Result<Rc<DesiredEnv>> {
+        self.for_role(object, Role::FlowRun(Generation::Prefect2Or3), Scope::All(None), None)
+    }
+
+    /// Returns the variables set on flow runs that their agent overrides, without those that are set on an agent, too.
+    pub(super) fn overridden(&self) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for name in &self.overridden_by_agent {
+            if !self.set_on_agents.contains(name) && !names.contains(name) {
+                names.push(name.clone());
+            }
+        }
+        names
+    }
+
+    fn for_role(
+        &mut self,
+        object: &Object<'_>,
+        role: Role,
+        scope: Scope<'_>,
+        token: Option<EnvVar>,
+    ) -> Result<Rc<DesiredEnv>> {
+        let target = EnvTarget { role, scope: scope.kind(), token };
+        if let Some((_, desired)) = self.cache.iter().find(|(known, _)| *known == target) {
+            return Ok(Rc::clone(desired));
+        }
+        let injection = self.injection;
+        let token = target.token.iter().cloned();
+        let desired = Rc::new(match (scope, role) {
+            (Scope::SettingsOnly, Role::Agent(generation)) => DesiredEnv::new(
+                variables::setting_env_vars(&injection.prefect, generation)?.into_iter().chain(token),
+                &[],
+                &[],
+            ),
+            (Scope::SettingsOnly, _) => DesiredEnv::default(),
+            (Scope::All(_) | Scope::WithoutSettings, _) => {
+                let reason = match role {
+                    Role::FlowRun(Generation::Prefect1) => None,
+                    Role::FlowRun(Generation::Prefect2Or3) => Some(PREFECT_2_OR_3),
+                    _ => scope.target().map(|_| "is no flow run's template, so no flow would read it there"),
+                };
+                if let Some(reason) = reason {
+                    injection.refuse_prefect1_secrets(object.node, &object.display(), reason)?;
+                }
+                let variables = requested_env_vars(role, injection, !matches!(scope, Scope::WithoutSettings))?;
+                DesiredEnv::new(variables.into_iter().chain(token), &injection.env_from, &injection.unset)
+            }
+        });
+        self.note_flow_run_variables(&desired, role);
+        self.cache.push((target, Rc::clone(&desired)));
+        Ok(desired)
+    }
+
+    /// Notes the requested variables that a worker sets itself. The container is part of a template, where the entries
+    /// beside it decide whether the worker does so.
+    fn note_worker_settings(&mut self, role: Role) -> Result<()> {
+        let variables = requested_env_vars(role, self.injection, true)?;
+        for EnvVar { name, .. } in variables.iter().filter(|variable| is_worker_setting(&variable.name)) {
+            self.notes.add(format!(
+                "{name}: what makes a Job of this sets it itself, in plain text; `{name}: null` under `env` of the \
+                 block or of `job_configuration` keeps it from that"
+            ));
+        }
+        Ok(())
+    }
+
+    /// Notes the variable of each Prefect 1 secret, and collects the variables that the Prefect 1 agent overrides.
+    fn note_flow_run_variables(&mut self, desired: &DesiredEnv, role: Role) {
+        let Role::FlowRun(generation) = role else { return };
+        for variable in &self.injection.variables {
+            if matches!(variable.source, VariableSource::PrefectSecret(_)) {
+                let env_name = variables::secret_variable(&variable.name);
+                self.notes.add(format!("the secret {} is the variable {env_name}", variable.name));
+                if variable.name.contains("__") {
+                    self.notes.add(format!(
+                        "Prefect 1 splits {env_name} at every `__`, so no flow finds a secret of the name {}",
+                        variable.name
+                    ));
+                }
+            }
+        }
+        if generation == Generation::Prefect1 {
+            let overridden = desired.names().filter(|name| managed::is_managed(name));
+            self.overridden_by_agent.extend(overridden.map(str::to_owned));
+        }
+    }
+}
+
+/// Returns all requested variables as entries for an object of this role. Includes Prefect's settings if
+/// `with_settings`; a variable requested by name overrides the setting of that name.
+fn requested_env_vars(role: Role, injection: &Injection, with_settings: bool) -> Result<Vec<EnvVar>> {
+    let mut entries: Vec<EnvVar> = Vec::new();
+    for variable in &injection.variables {
+        entries.push(match &variable.source {
+            VariableSource::Entry(value) => EnvVar { name: variable.name.clone(), value: value.clone() },
+            VariableSource::PrefectSecret(reference) => {
+                let name = variables::secret_variable(&variable.name);
+                EnvVar { name, value: EnvValue::SecretKey(reference.clone()) }
+            }
+        });
+    }
+    let generation = match role {
+        Role::FlowRun(generation) | Role::Agent(generation) => generation,
+        Role::Other => Generation::Prefect1,
+    };
+    if with_settings && !injection.prefect.is_empty() {
+        for setting in variables::setting_env_vars(&injection.prefect, generation)? {
+            if !entries.iter().any(|variable| variable.name == setting.name) {
+                entries.push(setting);
+            }
+        }
+    }
+    Ok(entries)
+}

@@ -1,0 +1,70 @@
+//! The plan of one document: its edits, its targets and its embedded documents.
+
+use jobplate_diagnostic::{Error, ErrorKind, Result};
+use jobplate_manifest::field::FieldPath;
+use jobplate_yaml::{Edit, Editable, Node};
+
+/// The edits and targets of one document.
+#[derive(Debug, Default)]
+pub struct EditPlan<'a> {
+    /// The edits, ordered by their nodes.
+    pub edits: Vec<Edit>,
+    /// The targets, as positions among the document's objects.
+    pub targets: Vec<usize>,
+    /// The number of selected containers.
+    pub containers: usize,
+    /// The number of selected containers that get the whole injection, not only Prefect's settings.
+    pub fully_injected: usize,
+    /// The requested entries of each selected container. Filled only by
+    /// [`EditPlanner::requested_entries`](super::EditPlanner::requested_entries).
+    pub requested: Vec<RequestedEntries>,
+    /// The embedded documents to plan with [`EditPlanner::plan_embedded`](super::EditPlanner::plan_embedded).
+    pub embedded: Vec<EmbeddedDocument<'a>>,
+}
+
+impl EditPlan<'_> {
+    /// Adds edits and sorts all edits by their nodes.
+    ///
+    /// # Errors
+    ///
+    /// Fails with an internal error if two edits change the same node.
+    pub fn add_edits(&mut self, edits: impl IntoIterator<Item = Edit>) -> Result<()> {
+        self.edits.extend(edits);
+        self.edits.sort_by_key(Edit::node);
+        match self.edits.windows(2).any(|pair| pair[0].node() == pair[1].node()) {
+            true => Err(Error::new(ErrorKind::Internal, "two edits of one node")),
+            false => Ok(()),
+        }
+    }
+}
+
+/// A document embedded in a ConfigMap's `data`, to be planned like a document of its own.
+#[derive(Clone, Copy, Debug)]
+pub struct EmbeddedDocument<'a> {
+    /// The ConfigMap's position among the document's objects.
+    pub object: usize,
+    /// The key in `data`.
+    pub key: Node<'a>,
+    /// The scalar that holds the document.
+    pub value: Editable<'a>,
+    /// The position, among the injection's targets, of the target that names it. `None` for a default target.
+    pub(super) target: Option<usize>,
+}
+
+impl EmbeddedDocument<'_> {
+    /// Returns whether a target names the document. If not, its key is that of a job template.
+    pub fn is_named(self) -> bool {
+        self.target.is_some()
+    }
+}
+
+/// The `env` entries of one container that an injection sets or removes.
+#[derive(Clone, Debug)]
+pub struct RequestedEntries {
+    /// The object's position among the document's objects.
+    pub object: usize,
+    /// The path from the object to the container.
+    pub container: FieldPath,
+    /// The names of the variables.
+    pub names: Vec<String>,
+}

@@ -1,0 +1,154 @@
+//! Plans the edits of one existing entry of `env`.
+
+use jobplate_diagnostic::{Error, Result};
+use jobplate_manifest::env::{EnvValue, KeyRef};
+use jobplate_yaml::{Child, Edit, Editable, Node, NodeKind, ScalarKind, Value};
+
+use super::desired::DesiredEntry;
+use super::existing::DESCRIPTION;
+
+/// Adds the edits that give an existing entry the desired value. Adds none if it already has that value.
+pub(in crate::inject) fn set_entry(entry: Node<'_>, desired: &DesiredEntry, edits: &mut Vec<Edit>) -> Result<()> {
+    entry.refuse_duplicate_keys()?;
+    if !has_value(entry, desired.value())? {
+        let entry = Editable::for_replacement(entry, DESCRIPTION)?;
+        refuse_unknown_keys(*entry)?;
+        match update_key_ref(*entry, desired.value()) {
+            Some(updates) => edits.extend(updates),
+            None => edits.push(replace_value(entry, desired.value_field())),
+        }
+    }
+    Ok(())
+}
+
+/// Returns whether an entry already has this value, so that it can stay as it is written.
+fn has_value(entry: Node<'_>, value: &EnvValue) -> Result<bool> {
+    let mut pairs = entry.entries().filter(|(key, _)| !key.has_text("name"));
+    let (Some((key, own)), None) = (pairs.next(), pairs.next()) else { return Ok(false) };
+    if !is_plain_tree(own) {
+        return Ok(false);
+    }
+    let is_string = |node: Node<'_>, text: &str| {
+        node.is_scalar() && node.has_text(text) && node.scalar_kind() == ScalarKind::String
+    };
+    match value {
+        EnvValue::Literal(text) => Ok(key.has_text("value") && is_string(own, text)),
+        EnvValue::SecretKey(reference) => {
+            Ok(key.has_text("valueFrom") && is_reference(own, "secretKeyRef", reference)?)
+        }
+        EnvValue::ConfigMapKey(reference) => {
+            Ok(key.has_text("valueFrom") && is_reference(own, "configMapKeyRef", reference)?)
+        }
+        EnvValue::Field(path) => {
+            let Some(field) = only_entry(own, "fieldRef").filter(|_| key.has_text("valueFrom")) else {
+                return Ok(false);
+            };
+            let others_default = field
+                .entries()
+                .all(|(key, value)| key.has_text("fieldPath") || (key.has_text("apiVersion") && value.has_text("v1")));
+            Ok(others_default && field.get("fieldPath")?.is_some_and(|own| is_string(own, path)))
+        }
+    }
+}
+
+/// Returns whether a tree has no anchor, alias or tag, which could change its meaning.
+fn is_plain_tree(node: Node<'_>) -> bool {
+    node.descendants().all(|node| node.anchor().is_none() && node.tag().is_none() && node.kind() != NodeKind::Alias)
+}
+
+/// Returns the value of a key if it is the only key of the mapping.
+fn only_entry<'a>(map: Node<'a>, name: &str) -> Option<Node<'a>> {
+    let mut entries = map.entries();
+    match (entries.next(), entries.next()) {
+        (Some((key, value)), None) if key.has_text(name) => Some(value),
+        _ => None,
+    }
+}
+
+/// Returns whether a `valueFrom` holds exactly this reference under `field`.
+fn is_reference(value_from: Node<'_>, field: &str, desired: &KeyRef) -> Result<bool> {
+    let Some(reference) = only_entry(value_from, field) else { return Ok(false) };
+    let mut own = KeyRef { name: String::new(), key: String::new(), optional: false };
+    for (key, value) in reference.entries() {
+        let text = value.text().unwrap_or_default();
+        let is_string = value.scalar_kind() == ScalarKind::String;
+        if key.has_text("name") && is_string {
+            own.name = text.into_owned();
+        } else if key.has_text("key") && is_string {
+            own.key = text.into_owned();
+        } else if key.has_text("optional") && (value.raw() == "true" || value.raw() == "false") {
+            own.optional = value.raw() == "true";
+        } else {
+            return Ok(false);
+        }
+    }
+    Ok(own == *desired)
+}
+
+/// Refuses an entry with keys that Kubernetes does not know: a replacement would delete them.
+fn refuse_unknown_keys(entry: Node<'_>) -> Result<()> {
+    let known = ["name", "value", "valueFrom"];
+    match entry.entries().find(|(key, _)| !known.iter().any(|name| key.has_text(name))) {
+        None => Ok(()),
+        Some((key, _)) => Err(Error::refused("the entry of `env` has a key that is neither name, value nor valueFrom")
+            .at(key.span())
+            .hint("correct or remove that key first")),
+    }
+}
+
+/// Returns edits that change only the differing fields of a Secret or ConfigMap reference, so that its comments stay.
+///
+/// Returns `None` if the entry does not hold a complete reference of the same kind.
+fn update_key_ref(entry: Node<'_>, value: &EnvValue) -> Option<Vec<Edit>> {
+    let (field, desired) = match value {
+        EnvValue::SecretKey(desired) => ("secretKeyRef", desired),
+        EnvValue::ConfigMapKey(desired) => ("configMapKeyRef", desired),
+        EnvValue::Literal(_) | EnvValue::Field(_) => return None,
+    };
+    let mut pairs = entry.entries().filter(|(key, _)| !key.has_text("name"));
+    let (_, value_from) = pairs.next().filter(|(key, value)| key.has_text("valueFrom") && is_plain_tree(*value))?;
+    let reference = only_entry(value_from, field).filter(|_| pairs.next().is_none())?;
+    let reference = Editable::from_node(reference, DESCRIPTION).ok()?;
+    let mut edits = Vec::new();
+    let (mut has_name, mut has_key, mut optional) = (false, false, None);
+    for (position, (field, own)) in reference.entries().enumerate() {
+        let is_simple = own.is_scalar() && !own.raw().is_empty() && !own.raw().contains('\n');
+        let own = Editable::from_node(own, DESCRIPTION).ok()?;
+        // Returns whether the field was not seen before.
+        let mut set_text = |seen: &mut bool, text: &str| {
+            if !(own.has_text(text) && own.scalar_kind() == ScalarKind::String) {
+                edits.push(own.replace(Value::name(text)));
+            }
+            !std::mem::replace(seen, true)
+        };
+        let is_first = match () {
+            () if field.has_text("name") => set_text(&mut has_name, &desired.name),
+            () if field.has_text("key") => set_text(&mut has_key, &desired.key),
+            () if field.has_text("optional") => optional.replace((position, own)).is_none(),
+            () => false,
+        };
+        if !is_first || !is_simple {
+            return None;
+        }
+    }
+    match (optional, desired.optional) {
+        _ if !has_name || !has_key => return None,
+        (None, true) => edits.push(reference.append([Child::entry("optional", Value::Bool(true))])),
+        (Some((position, own)), false) if own.raw() != "false" => {
+            edits.push(reference.change_children(vec![position], Vec::new()));
+        }
+        (Some((_, own)), true) if own.raw() != "true" => {
+            edits.push(own.replace(Value::Bool(true)));
+        }
+        _ => {}
+    }
+    Some(edits)
+}
+
+/// Returns the edit that replaces every key of an entry but `name` by one key and its value.
+fn replace_value(entry: Editable<'_>, (key, value): (&'static str, Value)) -> Edit {
+    let names: Vec<bool> = entry.entries().map(|(key, _)| key.has_text("name")).collect();
+    let remove: Vec<usize> = (0..names.len()).filter(|&position| !names[position]).collect();
+    let at = remove.first().copied().unwrap_or(names.len());
+    entry.change_children(remove, vec![(at, Child::entry(key, value))])
+}

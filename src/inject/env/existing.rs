@@ -1,0 +1,83 @@
+//! Reads the existing entries of `env`.
+
+use std::borrow::Cow;
+
+use jobplate_diagnostic::{Error, Result};
+use jobplate_prefect::base_job_template::is_env_placeholder;
+use jobplate_yaml::{Node, NodeKind};
+
+/// What errors call an entry.
+pub(super) const DESCRIPTION: &str = "the entry of `env`";
+
+/// An entry of `env` in the input.
+pub(super) struct ExistingEntry<'a> {
+    pub node: Node<'a>,
+    /// The variable's name. Empty for a placeholder or a kustomize directive.
+    pub name: Cow<'a, str>,
+    /// The literal value after the edits. `None` for a reference.
+    pub literal: Option<Cow<'a, str>>,
+}
+
+/// Reads an entry of `env`. Refuses one whose name is missing or ambiguous.
+pub(super) fn read_entry(item: Node<'_>) -> Result<ExistingEntry<'_>> {
+    if item.kind() == NodeKind::Alias {
+        return Err(Error::refused("an entry of `env` is an alias of something written elsewhere")
+            .at(item.span())
+            .hint("write it out here; under an alias its name can't be told from here"));
+    }
+    if is_env_placeholder(item) {
+        return Ok(ExistingEntry { node: item, name: Cow::Borrowed(""), literal: None });
+    }
+    if item.kind() != NodeKind::Map {
+        return Err(Error::input("an entry of `env` is no mapping")
+            .at(item.span())
+            .hint("write it as `- name: NAME` with `value` or `valueFrom` below"));
+    }
+    let mut entry = ExistingEntry { node: item, name: Cow::Borrowed(""), literal: None };
+    let (mut named, mut patch) = (false, false);
+    for (key, value) in item.entries() {
+        if key.has_text("name") {
+            if named {
+                return Err(Error::refused("an entry of `env` has two names")
+                    .at(key.span())
+                    .hint("remove one of the two; YAML readers disagree about which one counts"));
+            }
+            if value.tag().is_some_and(|tag| tag != "!!str") {
+                return Err(Error::refused("the name of an entry of `env` has a tag, and may mean another name")
+                    .at(value.span())
+                    .hint("write the name without the tag"));
+            }
+            named = value.is_scalar();
+            entry.name = value.text().unwrap_or_default();
+        } else if key.has_text("$patch") {
+            // A directive of a kustomize patch (`$patch: replace`) is not a variable.
+            patch = true;
+        } else if key.has_text("value") {
+            entry.literal = value.text();
+        } else if key.is_merge_key() {
+            return Err(Error::refused("an entry of `env` has a merge key (`<<`), which may give it another name")
+                .at(key.span())
+                .hint("write the merged keys out"));
+        }
+    }
+    if !named && !patch {
+        return Err(Error::input("an entry of `env` has no name").at(item.span()).hint("give it a `name`"));
+    }
+    Ok(entry)
+}
+
+/// Returns the position of the entry of a variable. Refuses two entries of that name.
+pub(super) fn find_entry(entries: &[ExistingEntry<'_>], name: &str) -> Result<Option<usize>> {
+    let mut found = None;
+    for (position, entry) in entries.iter().enumerate() {
+        if entry.name == name {
+            if found.is_some() {
+                return Err(Error::refused(format!("the variable {name} stands twice in one container"))
+                    .at(entry.node.span())
+                    .hint("remove one of the two; Kubernetes keeps the last, server-side apply refuses both"));
+            }
+            found = Some(position);
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,115 @@
+//! Plans the edits of one container's `env` and `envFrom`.
+//!
+//! | file | decides |
+//! |---|---|
+//! | `desired` | how a requested variable is written as an entry |
+//! | `list` | which values of `env` and `envFrom` can be edited, and that a missing list is created |
+//! | `existing` | which existing entries are refused because their name is unclear |
+//! | `entry` | what changes in an existing entry, and when it already has the requested value |
+//! | `order` | where new entries go so that Kubernetes expands every `$(VAR)` |
+//! | `env_from` | when an `envFrom` source is added and when it replaces one |
+
+mod desired;
+mod entry;
+mod env_from;
+mod existing;
+mod list;
+mod order;
+
+use jobplate_diagnostic::Result;
+use jobplate_manifest::env::EnvValue;
+use jobplate_prefect::base_job_template::is_env_placeholder;
+use jobplate_yaml::{Child, Edit, Editable, Node, Value};
+
+pub(super) use self::desired::DesiredEnv;
+pub(super) use self::entry::set_entry;
+use self::env_from::plan_env_from;
+use self::existing::{ExistingEntry, find_entry, read_entry};
+use self::list::{EnvList, change_list, read_list};
+use self::order::{insert_positions, refuse_later_references};
+
+/// Adds the edits that bring a container's `env` and `envFrom` to the desired state. Adds none if they already are in
+/// that state.
+pub(super) fn plan_container_env(container: Editable<'_>, desired: &DesiredEnv, edits: &mut Vec<Edit>) -> Result<()> {
+    let mut new_keys = Vec::new();
+    if desired.has_env_from() {
+        plan_env_from(*container, desired.env_from(), &mut new_keys, edits)?;
+    }
+    if desired.all_names().next().is_some() {
+        plan_env(*container, desired, &mut new_keys, edits)?;
+    }
+    if !new_keys.is_empty() {
+        edits.push(container.change_children(Vec::new(), place_keys(*container, new_keys)));
+    }
+    Ok(())
+}
+
+/// The keys that kubectl prints before `envFrom` and `env`, last first. A new key goes after the first of these that
+/// the container has.
+const KEYS_BEFORE_ENV: [&str; 6] = ["ports", "workingDir", "args", "command", "image", "name"];
+
+/// Returns the positions of new `envFrom` and `env` keys, in the order in which kubectl prints a container.
+fn place_keys(container: Node<'_>, new_keys: Vec<(&'static str, Value)>) -> Vec<(usize, Child)> {
+    let position_of = |name: &str| container.entries().position(|(key, _)| key.has_text(name));
+    let count = container.entries().count();
+    let base = KEYS_BEFORE_ENV.iter().find_map(|key| position_of(key)).map_or(count, |position| position + 1);
+    let insert = new_keys.into_iter().map(|(key, value)| {
+        let env_from = if key == "env" { position_of("envFrom") } else { None };
+        (env_from.map_or(base, |position| position + 1), Child::entry(key, value))
+    });
+    insert.collect()
+}
+
+/// Adds the edits of `env`. If the container has no such key, adds the new list to `new_keys`.
+fn plan_env(
+    container: Node<'_>,
+    desired: &DesiredEnv,
+    new_keys: &mut Vec<(&'static str, Value)>,
+    edits: &mut Vec<Edit>,
+) -> Result<()> {
+    let list = read_list(container, "env")?;
+    let mut entries = Vec::new();
+    if let EnvList::Items(node) = list {
+        entries.reserve(8);
+        for item in node.items() {
+            entries.push(read_entry(item)?);
+        }
+    }
+    let mut removed = removed_positions(&entries, desired)?;
+    removed.sort_unstable();
+    let (mut new, mut changed) = (Vec::new(), Vec::new());
+    for entry in desired.entries() {
+        match find_entry(&entries, entry.name())? {
+            None => new.push(entry),
+            Some(position) => {
+                let existing = &mut entries[position];
+                set_entry(existing.node, entry, edits)?;
+                changed.push(position);
+                existing.literal = match entry.value() {
+                    EnvValue::Literal(text) => Some(text.clone().into()),
+                    _ => None,
+                };
+            }
+        }
+    }
+    for position in changed {
+        refuse_later_references(&entries, position)?;
+    }
+    let insert = insert_positions(&entries, &removed, &new)?;
+    change_list(&list, "env", removed, insert, new_keys, edits);
+    Ok(())
+}
+
+/// Returns the positions of the entries to remove: those to unset, and the worker's placeholder `{{ env }}`, which the
+/// worker would replace by a mapping among the entries.
+fn removed_positions(entries: &[ExistingEntry<'_>], desired: &DesiredEnv) -> Result<Vec<usize>> {
+    let placeholders = entries.iter().enumerate().filter(|(_, entry)| is_env_placeholder(entry.node));
+    let mut removed: Vec<usize> = placeholders.map(|(position, _)| position).collect();
+    for name in desired.unset() {
+        if let Some(position) = find_entry(entries, name)? {
+            Editable::for_replacement(entries[position].node, existing::DESCRIPTION)?;
+            removed.push(position);
+        }
+    }
+    Ok(removed)
+}

@@ -1,0 +1,330 @@
+//! Plans the edits of one document after the other.
+
+use jobplate_diagnostic::{Error, Result};
+use jobplate_manifest::container;
+use jobplate_manifest::embedded::{self, is_config_map};
+use jobplate_manifest::field::FieldPath;
+use jobplate_manifest::object::{Object, objects};
+use jobplate_manifest::select::{ContainerChoice, Target};
+use jobplate_manifest::workload::{is_job, pod_specs};
+use jobplate_prefect::generation::{Role, agent_generation, detect_role};
+use jobplate_prefect::template_keys;
+use jobplate_yaml::{Document, Edit, Node};
+
+use super::checksum::UsedConfigMaps;
+use super::desired_envs::{DesiredEnvs, PREFECT_2_OR_3};
+use super::edit_plan::{EditPlan, EmbeddedDocument, RequestedEntries};
+use super::env::plan_container_env;
+use super::injection::{Injection, MetadataChanges};
+use super::metadata::plan_metadata;
+use super::notes::Notes;
+use super::pass_context::PassContext;
+use super::prefect_template::PrefectTemplate;
+use super::scope::{Scope, mentions_prefect, passes_filters, scope_of};
+
+/// Plans the edits that an injection needs in each document of an input.
+pub struct EditPlanner<'i> {
+    injection: &'i Injection,
+    context: PassContext,
+    desired_envs: DesiredEnvs<'i>,
+    /// For each target of the injection, whether it has matched an object so far.
+    matched: Vec<bool>,
+    /// Whether plans list the requested entries.
+    keep_requested: bool,
+    /// Whether an agent or worker has received Prefect's settings so far.
+    pub agent_gets_settings: bool,
+}
+
+impl<'i> EditPlanner<'i> {
+    /// Creates a planner. `context` holds the facts that the previous pass found.
+    pub fn new(injection: &'i Injection, context: PassContext) -> Self {
+        EditPlanner {
+            injection,
+            context,
+            desired_envs: DesiredEnvs::new(injection),
+            matched: vec![false; injection.targets.len()],
+            keep_requested: false,
+            agent_gets_settings: false,
+        }
+    }
+
+    /// Returns the facts that the previous pass found.
+    pub fn context(&self) -> &PassContext {
+        &self.context
+    }
+
+    /// Returns the entries that the injection sets or removes in a document, whether or not they have to change.
+    ///
+    /// # Errors
+    ///
+    /// Fails like [`EditPlanner::plan_document`].
+    pub fn requested_entries(&mut self, document: Document<'_>) -> Result<Vec<RequestedEntries>> {
+        self.keep_requested = true;
+        let plan = self.plan_document(document, &[]);
+        self.keep_requested = false;
+        Ok(plan?.requested)
+    }
+
+    /// Plans the edits of a document.
+    ///
+    /// `names` are the final names of the targets, in their order, and override the injection's name. It is empty until
+    /// the names for `--name-hash` are known.
+    ///
+    /// # Errors
+    ///
+    /// Refuses, with a span of the document, what cannot be edited safely: duplicate keys and names, aliases, merge
+    /// keys, settings that the target does not support.
+    pub fn plan_document<'a>(&mut self, document: Document<'a>, names: &[Option<String>]) -> Result<EditPlan<'a>> {
+        let mut plan = self.plan_checksums(document)?;
+        for (position, object) in objects(document)?.iter().enumerate() {
+            if is_config_map(object) {
+                self.find_embedded(object, position, &mut plan)?;
+                continue;
+            }
+            if let Some(template) = PrefectTemplate::find_in(object) {
+                if self.is_target_template(object, template)? && self.plan_template(object, template, &mut plan)? {
+                    plan.targets.push(position);
+                    match object.kind.is_empty() {
+                        true => self.injection.refuse_metadata_changes(template.node())?,
+                        false => plan_metadata(object, &self.injection.metadata, &mut plan.edits)?,
+                    }
+                }
+                continue;
+            }
+            let Some(scope) = scope_of(object, self.injection)? else { continue };
+            let (containers_before, requested_before) = (plan.containers, plan.requested.len());
+            self.plan_object(object, scope, &mut plan)?;
+            plan.requested[requested_before..].iter_mut().for_each(|entries| entries.object = position);
+            if plan.containers > containers_before {
+                self.mark_matched(|target| target.matches(object));
+                let name = names.get(plan.targets.len()).cloned().flatten();
+                plan.targets.push(position);
+                let changes = &self.injection.metadata;
+                match name {
+                    None => plan_metadata(object, changes, &mut plan.edits)?,
+                    name => {
+                        plan_metadata(object, &MetadataChanges { name, ..changes.clone() }, &mut plan.edits)?;
+                    }
+                }
+            }
+        }
+        plan.add_edits([])?;
+        Ok(plan)
+    }
+
+    /// Plans only the checksum annotations of pods that use changed ConfigMaps, for a document without a target.
+    ///
+    /// # Errors
+    ///
+    /// Refuses, with a span of the document, a pod template that cannot be edited safely.
+    pub fn plan_checksums<'a>(&self, document: Document<'a>) -> Result<EditPlan<'a>> {
+        let mut plan = EditPlan::default();
+        let changed = &self.context.changed_config_maps;
+        if !UsedConfigMaps::may_be_in(document.text, changed) {
+            return Ok(plan);
+        }
+        let used = UsedConfigMaps::new(document, changed);
+        if used.are_in(document.root()) {
+            objects(document)?.iter().try_for_each(|object| used.plan_checksums(object, &mut plan.edits))?;
+            plan.add_edits([])?;
+        }
+        Ok(plan)
+    }
+
+    /// Plans the edits of an embedded document. If a target names it, all its workloads are targets; otherwise only its
+    /// Jobs and CronJobs are.
+    ///
+    /// # Errors
+    ///
+    /// Fails like [`EditPlanner::plan_document`].
+    pub fn plan_embedded<'a>(
+        &mut self,
+        document: Document<'a>,
+        embedded: EmbeddedDocument<'_>,
+    ) -> Result<EditPlan<'a>> {
+        let mut plan = EditPlan::default();
+        let target = embedded.target.map(|position| &self.injection.targets[position]);
+        for (position, object) in objects(document)?.iter().enumerate() {
+            if let Some(template) = PrefectTemplate::find_in(object) {
+                if self.plan_template(object, template, &mut plan)? {
+                    plan.targets.push(position);
+                }
+                continue;
+            }
+            if target.is_none() && !is_job(object) || is_config_map(object) {
+                continue;
+            }
+            let containers_before = plan.containers;
+            let scope = match target {
+                None if self.context.agent_gets_settings == Some(true) => Scope::WithoutSettings,
+                target => Scope::All(target),
+            };
+            self.plan_object(object, scope, &mut plan)?;
+            if plan.containers > containers_before {
+                plan.targets.push(position);
+            }
+        }
+        // A field manager owns the ConfigMap's value, not the entries of the document embedded in it.
+        plan.requested.clear();
+        plan.add_edits([])?;
+        Ok(plan)
+    }
+
+    /// Marks every target that matches an embedded document as matched.
+    pub fn mark_embedded_matched(&mut self, object: &Object<'_>, key: &str) {
+        self.mark_matched(|target| target.matches_embedded(object, key));
+    }
+
+    /// Adds the edits of the metadata of a ConfigMap in which an embedded document is a target.
+    ///
+    /// # Errors
+    ///
+    /// Refuses, with a span of the document, metadata that cannot be edited safely, and a new name: the ConfigMap keeps
+    /// its name.
+    pub fn plan_config_map_metadata(&self, object: &Object<'_>, edits: &mut Vec<Edit>) -> Result<()> {
+        let MetadataChanges { name, generate_name, namespace, .. } = &self.injection.metadata;
+        let flags = [("--name", name), ("--generate-name", generate_name)];
+        if let Some((flag, _)) = flags.into_iter().find(|(_, name)| name.is_some()) {
+            let start = object.node.span().start;
+            return Err(Error::usage(format!(
+                "`{flag}`: the target is a text in {}, which keeps its name",
+                object.display()
+            ))
+            .at(start..start + 1)
+            .hint("change the name in the text itself, or name another target"));
+        }
+        let changes = MetadataChanges { namespace: namespace.clone(), ..MetadataChanges::default() };
+        plan_metadata(object, &changes, edits)
+    }
+
+    /// Returns the targets that have matched nothing, if another target has matched something. One of them may be
+    /// misspelled.
+    pub fn unmatched_targets(&self) -> Vec<Target> {
+        let targets = self.matched.iter().zip(&self.injection.targets);
+        let unmatched = targets.filter(|(matched, _)| !**matched && self.matched.contains(&true));
+        unmatched.map(|(_, target)| target.clone()).collect()
+    }
+
+    /// Returns the variables set on flow runs that their Prefect 1 agent overrides, and that are not set on an agent.
+    pub fn overridden(&self) -> Vec<String> {
+        self.desired_envs.overridden()
+    }
+
+    /// Takes the notes of all documents planned so far.
+    pub fn take_notes(&mut self) -> Notes {
+        std::mem::take(&mut self.desired_envs.notes)
+    }
+
+    fn mark_matched(&mut self, is_match: impl Fn(&Target) -> bool) {
+        for (matched, target) in self.matched.iter_mut().zip(&self.injection.targets) {
+            *matched = *matched || is_match(target);
+        }
+    }
+
+    /// Returns whether a template of Prefect 2 or 3 is a target, by default or because a target matches it.
+    fn is_target_template(&mut self, object: &Object<'_>, template: PrefectTemplate<'_>) -> Result<bool> {
+        let is_match = |target: &Target| template.matches(object, target);
+        let is_target = self.has_default_targets() || self.injection.targets.iter().any(is_match);
+        if !is_target || !passes_filters(object, self.injection)? {
+            return Ok(false);
+        }
+        self.mark_matched(is_match);
+        Ok(true)
+    }
+
+    /// Returns whether Jobs and templates are targets without being named.
+    fn has_default_targets(&self) -> bool {
+        self.injection.targets.is_empty() && !self.injection.no_default_targets
+    }
+
+    /// Adds the edits of a template. Returns whether any of its containers is selected.
+    fn plan_template(
+        &mut self,
+        object: &Object<'_>,
+        template: PrefectTemplate<'_>,
+        plan: &mut EditPlan<'_>,
+    ) -> Result<bool> {
+        self.injection.refuse_prefect1_secrets(template.node(), template.description(), PREFECT_2_OR_3)?;
+        let desired = self.desired_envs.for_template(object)?;
+        let notes = &mut self.desired_envs.notes;
+        let containers = template.plan_edits(object, &desired, self.injection, &mut plan.edits, notes)?;
+        plan.containers += containers;
+        plan.fully_injected += containers;
+        Ok(containers > 0)
+    }
+
+    /// Adds the embedded documents of a ConfigMap that are targets to the plan.
+    fn find_embedded<'a>(&self, object: &Object<'a>, position: usize, plan: &mut EditPlan<'a>) -> Result<()> {
+        let targets = &self.injection.targets;
+        let by_default = self.has_default_targets();
+        let is_match = |target: &Target| target.key.is_some() && target.matches_kind_and_name(object);
+        if !(by_default || targets.iter().any(is_match)) || !passes_filters(object, self.injection)? {
+            return Ok(());
+        }
+        let Some(data) = embedded::config_map_data(object)? else { return Ok(()) };
+        for (key, _) in data.entries() {
+            let name = key.text().unwrap_or_default();
+            let target = targets.iter().position(|target| target.matches_embedded(object, &name));
+            let is_default_target = by_default && template_keys::is_template_key(&name);
+            if !(target.is_some() || is_default_target) {
+                continue;
+            }
+            if let Some(value) = embedded::find_document(data, key)? {
+                plan.embedded.push(EmbeddedDocument { object: position, key, value, target });
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the edits of the selected containers of an object.
+    fn plan_object(&mut self, object: &Object<'_>, scope: Scope<'_>, plan: &mut EditPlan<'_>) -> Result<()> {
+        match scope {
+            // Only agents get settings here. Objects that cannot be agents are not validated.
+            Scope::SettingsOnly if !object.node.descendants().any(mentions_prefect) => return Ok(()),
+            Scope::WithoutSettings if self.injection.is_settings_only() => return Ok(()),
+            _ => {}
+        }
+        let injection = self.injection;
+        let settings_only = matches!(scope, Scope::SettingsOnly);
+        for pod_spec in pod_specs(object)? {
+            let all = container::containers(pod_spec);
+            let role = detect_role(object, &all);
+            let choice = container_choice(injection, scope, role, &all);
+            let init = injection.init_containers && !settings_only;
+            let selected = container::select(pod_spec, &choice, init)?;
+            if selected.is_empty() || settings_only && !matches!(role, Role::Agent(_)) {
+                continue;
+            }
+            self.agent_gets_settings |= settings_only;
+            for container in selected {
+                let desired = self.desired_envs.for_container(object, role, scope, *container)?;
+                plan.containers += 1;
+                plan.fully_injected += usize::from(!settings_only);
+                if self.keep_requested {
+                    let container = FieldPath::between(object.node, *container);
+                    let names = desired.all_names().map(str::to_owned).collect();
+                    plan.requested.push(RequestedEntries { object: 0, container, names });
+                }
+                if !desired.is_empty() {
+                    plan_container_env(container, &desired, &mut plan.edits)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Returns which containers of a pod to edit. In an agent's pod, the agent's container takes the place of the first
+/// container; if only settings are set, it is the only one, whatever `--container` says.
+fn container_choice(injection: &Injection, scope: Scope<'_>, role: Role, all: &[Node<'_>]) -> ContainerChoice {
+    let choice = match scope {
+        Scope::All(Some(Target { containers: Some(choice), .. })) => choice,
+        _ => &injection.containers,
+    };
+    let agent_position = all.iter().position(|container| agent_generation(*container).is_some());
+    match (role, choice, agent_position) {
+        (Role::Agent(_), ContainerChoice::First, Some(position)) => ContainerChoice::Index(position),
+        (Role::Agent(_), _, Some(position)) if matches!(scope, Scope::SettingsOnly) => ContainerChoice::Index(position),
+        _ => choice.clone(),
+    }
+}

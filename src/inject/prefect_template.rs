@@ -1,0 +1,141 @@
+//! Finds the templates of Prefect 2 and 3 that are not Kubernetes objects, base job templates and `KubernetesJob`
+//! blocks, and plans the edits of their containers. `base_job_template` and `block` plan the edits outside them.
+
+use jobplate_diagnostic::Result;
+use jobplate_manifest::container;
+use jobplate_manifest::object::Object;
+use jobplate_manifest::select::{ContainerChoice, Target};
+use jobplate_prefect::base_job_template::{self, BaseJobTemplate, mixed_placeholder};
+use jobplate_prefect::generation::FLOW_CONTAINER;
+use jobplate_prefect::kubernetes_job_block::{self, KubernetesJobBlock};
+use jobplate_yaml::{Edit, Node};
+
+use super::base_job_template::plan_base_job_template;
+use super::block::plan_block;
+use super::env::{DesiredEnv, plan_container_env};
+use super::injection::Injection;
+use super::notes::Notes;
+
+/// A template of Prefect 2 or 3 in an object.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum PrefectTemplate<'a> {
+    BaseJobTemplate(Node<'a>),
+    KubernetesJobBlock(Node<'a>),
+}
+
+impl<'a> PrefectTemplate<'a> {
+    /// Returns the template that an object is or contains.
+    pub(super) fn find_in(object: &Object<'a>) -> Option<Self> {
+        let base = base_job_template::find(object).map(PrefectTemplate::BaseJobTemplate);
+        base.or_else(|| kubernetes_job_block::find(object).map(PrefectTemplate::KubernetesJobBlock))
+    }
+
+    /// Returns the template's node.
+    pub(super) fn node(self) -> Node<'a> {
+        let (PrefectTemplate::BaseJobTemplate(node) | PrefectTemplate::KubernetesJobBlock(node)) = self;
+        node
+    }
+
+    /// Returns what stands for the kind of an object in targets and messages.
+    fn kind(self) -> &'static str {
+        match self {
+            PrefectTemplate::BaseJobTemplate(_) => base_job_template::KIND,
+            PrefectTemplate::KubernetesJobBlock(_) => kubernetes_job_block::KIND,
+        }
+    }
+
+    /// Returns what errors call the template.
+    pub(super) fn description(self) -> &'static str {
+        match self {
+            PrefectTemplate::BaseJobTemplate(_) => "the base job template",
+            PrefectTemplate::KubernetesJobBlock(_) => "the KubernetesJob block",
+        }
+    }
+
+    /// Returns whether a target matches the template: by the object that contains it, or by the template's kind.
+    pub(super) fn matches(self, object: &Object<'_>, target: &Target) -> bool {
+        let by_kind = object.kind.is_empty() && target.kind.matches(self.kind());
+        target.matches(object) || by_kind && target.name.is_none() && target.key.is_none()
+    }
+
+    /// Adds the template's edits. Returns the number of selected containers.
+    pub(super) fn plan_edits(
+        self,
+        object: &Object<'a>,
+        desired: &DesiredEnv,
+        injection: &Injection,
+        edits: &mut Vec<Edit>,
+        notes: &mut Notes,
+    ) -> Result<usize> {
+        let selected = match self {
+            PrefectTemplate::BaseJobTemplate(node) => {
+                let template = BaseJobTemplate::read(object, node)?;
+                let Some(pod_spec) = template.pod_spec else { return Ok(0) };
+                let selected = plan_containers(pod_spec, desired, injection, edits, notes)?;
+                if selected.has_flow_container {
+                    plan_base_job_template(&template, desired, injection.worker_version, edits, notes)?;
+                }
+                selected
+            }
+            PrefectTemplate::KubernetesJobBlock(node) => {
+                let block = KubernetesJobBlock::read(object, node)?;
+                let selected = match block.pod_spec {
+                    Some(pod_spec) => plan_containers(pod_spec, desired, injection, edits, notes)?,
+                    None => implied_container(&injection.containers),
+                };
+                if selected.has_flow_container {
+                    plan_block(&block, desired, edits, notes)?;
+                }
+                selected
+            }
+        };
+        Ok(selected.count)
+    }
+}
+
+/// Returns what to call an object that is or contains a template of Prefect 2 or 3: its own kind, or that of the
+/// template. Returns `None` if there is no template.
+pub fn template_kind(object: &Object<'_>) -> Option<String> {
+    let template = PrefectTemplate::find_in(object)?;
+    Some(if object.kind.is_empty() { template.kind().to_owned() } else { object.kind.to_string() })
+}
+
+/// The selected containers of a template.
+struct SelectedContainers {
+    count: usize,
+    /// Whether the first container is selected, which runs the flow.
+    has_flow_container: bool,
+}
+
+/// Adds the edits of the selected containers of a pod.
+fn plan_containers(
+    pod_spec: Node<'_>,
+    desired: &DesiredEnv,
+    injection: &Injection,
+    edits: &mut Vec<Edit>,
+    notes: &mut Notes,
+) -> Result<SelectedContainers> {
+    let selected = container::select(pod_spec, &injection.containers, injection.init_containers)?;
+    let flow_container = container::containers(pod_spec).first().map(|container| container.index());
+    for container in &selected {
+        if mixed_placeholder(**container).is_some() && !desired.is_empty() {
+            notes.add(
+                "`{{ env }}` was taken out from among the entries of a container's `env`: the worker would have \
+                 put a mapping there, which Kubernetes refuses; what it stands for comes before the entries anyway"
+                    .to_owned(),
+            );
+        }
+        plan_container_env(*container, desired, edits)?;
+    }
+    let has_flow_container = selected.iter().any(|container| Some(container.index()) == flow_container);
+    Ok(SelectedContainers { count: selected.len(), has_flow_container })
+}
+
+/// Returns the container of the default Job, which a block without its own Job uses, if `choice` selects it.
+fn implied_container(choice: &ContainerChoice) -> SelectedContainers {
+    let is_selected = match choice {
+        ContainerChoice::Named(globs) => globs.iter().any(|glob| glob.matches(FLOW_CONTAINER)),
+        _ => true,
+    };
+    SelectedContainers { count: usize::from(is_selected), has_flow_container: is_selected }
+}
