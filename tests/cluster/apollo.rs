@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 
-use crate::proxy::{Fate, Proxy, Request};
+use crate::proxy::{Action, Proxy, Request};
 use crate::servers::Servers;
 
 /// The one tenant: the one that previews make up.
@@ -85,7 +85,7 @@ fn lock(run: &Mutex<Run>) -> MutexGuard<'_, Run> {
     run.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn answer(flow: &Flow, run: &mut Run, request: &Request) -> Fate {
+fn answer(flow: &Flow, run: &mut Run, request: &Request) -> Action {
     let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
     let query = body["query"].as_str().unwrap_or_default();
     // The first field of the operation; only one is ever asked for.
@@ -127,9 +127,9 @@ fn answer(flow: &Flow, run: &mut Run, request: &Request) -> Fate {
     json_answer(&json!({"data": {field: data}}))
 }
 
-fn json_answer(body: &Value) -> Fate {
+fn json_answer(body: &Value) -> Action {
     let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-    Fate::Answer(200, headers, body.to_string().into_bytes())
+    Action::Answer(200, headers, body.to_string().into_bytes())
 }
 
 fn flow_run(flow: &Flow, run: &Run) -> Value {

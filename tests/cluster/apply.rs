@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{Ran, Run};
 use crate::http::Client;
-use crate::proxy::{Fate, Proxy, Request};
+use crate::proxy::{Action, Proxy, Request};
 use crate::rows::path;
 use crate::run;
 use crate::servers::{ADMIN, Servers, kubeconfig};
@@ -55,7 +55,7 @@ struct Site {
 
 impl Site {
     fn new(servers: &'static Servers) -> Self {
-        let proxy = Proxy::start(servers, |_| Fate::Pass);
+        let proxy = Proxy::start(servers, |_| Action::Pass);
         let run = Run::new(proxy.kubeconfig());
         Site { namespace: servers.namespace("apply"), admin: servers.client(ADMIN), proxy, run }
     }
@@ -260,7 +260,7 @@ fn files_folders_and_standard_input() {
     lines.sort_unstable();
     assert_eq!(lines, ["configmap/a created", "configmap/b created", "configmap/c created", "configmap/d created"]);
 
-    let mut command = run::isolated_command(run::binary(), site.run.folder());
+    let mut command = run::isolated_command(run::binary(), site.run.directory());
     command.env("KUBECONFIG", site.proxy.kubeconfig()).args(["apply", "a.yaml", "-", "-n", &site.namespace]);
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
@@ -561,7 +561,7 @@ fn what_the_server_warns_of_is_told() {
 fn no_warning_holds_a_value() {
     let Some(servers) = Servers::shared() else { return };
     let text = format!("299 - \"spec.template.spec.containers[0].env[0]: {CANARY} hides {CANARY}-2\"");
-    let proxy = Proxy::start(servers, move |_| Fate::Header("warning", text.clone()));
+    let proxy = Proxy::start(servers, move |_| Action::Header("warning", text.clone()));
     let namespace = servers.namespace("warned");
     let run = Run::new(proxy.kubeconfig()).file("job.yaml", job("name: etl"));
     for args in [&["apply"][..], &["apply", "-v"], &["diff"]] {

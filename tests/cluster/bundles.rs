@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::json;
 
 use crate::cli::Run;
-use crate::proxy::{Fate, Proxy};
+use crate::proxy::{Action, Proxy};
 use crate::rows::path;
 use crate::servers::{ADMIN, Servers};
 
@@ -97,8 +97,8 @@ fn definitions_that_change_with_their_objects() {
 fn a_file_that_changes_meanwhile() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.namespace("change");
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let file = folder.path().join("all.yaml");
+    let directory = tempfile::tempdir().expect("a temporary folder can be made");
+    let file = directory.path().join("all.yaml");
     let text = |name: &str| (0..9).map(|at| config_map(&format!("{name}-{at}"), "v")).collect::<Vec<_>>().join("---\n");
     std::fs::write(&file, text("old")).expect("a file can be written");
     let (changed, target, new) = (AtomicBool::new(false), PathBuf::from(&file), text("new"));
@@ -106,7 +106,7 @@ fn a_file_that_changes_meanwhile() {
         if request.is_dry_run() && !changed.swap(true, Ordering::SeqCst) {
             std::fs::write(&target, &new).expect("a file can be written");
         }
-        Fate::Pass
+        Action::Pass
     });
     let ran = Run::new(proxy.kubeconfig()).run(&["apply", &file.to_string_lossy(), "-n", &namespace]);
     let ran = ran.says(0, &[]);
@@ -126,7 +126,7 @@ fn a_literal_of_a_job_becomes_a_reference_in_a_new_one() {
          - {{name: TOKEN, value: {CANARY}}}\n"
     );
     let run = Run::new(servers.kubeconfig(ADMIN)).file("job.yaml", job);
-    let file = run.folder().join("job.yaml");
+    let file = run.directory().join("job.yaml");
     let made = servers.run("kubectl", &["apply", "-n", &namespace, "-f", &file.to_string_lossy()]);
     assert!(made.status.success(), "{made:?}");
     let args = ["apply", "job.yaml", "-n", &namespace, "--secret-env", "TOKEN=s/k"];

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use crate::cli::{Ran, Run};
 use crate::http::{Client, Header};
-use crate::kubelet::{Kubelet, State, wait_for};
-use crate::proxy::{Fate, Proxy, Request};
+use crate::kubelet::{Kubelet, PodState, wait_for};
+use crate::proxy::{Action, Proxy, Request};
 use crate::rows::path;
 use crate::servers::{ADMIN, Servers, kubeconfig};
 
@@ -361,7 +361,7 @@ fn status(code: u16, reason: &str, message: &str, field: &str) -> Vec<u8> {
 }
 
 /// Answers of every code. None is to be tried again: the server wants to be left alone.
-fn answers() -> Vec<Fate> {
+fn answers() -> Vec<Action> {
     let mut answers = Vec::new();
     let headers = || -> Vec<Header> {
         let warning = with_canary("299 - \"value \\\"@\\\" of @ and % is old\"");
@@ -391,28 +391,28 @@ fn answers() -> Vec<Fate> {
     // Each code with some message and field, each message with the codes that it can come with, each field.
     for (at, (code, reason)) in reasons.into_iter().enumerate() {
         let (message, field) = (MESSAGES[at % MESSAGES.len()], FIELDS[at % FIELDS.len()]);
-        answers.push(Fate::Answer(code, headers(), status(code, reason, message, field)));
+        answers.push(Action::Answer(code, headers(), status(code, reason, message, field)));
     }
     for (at, message) in MESSAGES.iter().enumerate() {
         for code in [400, 403, 500] {
-            answers.push(Fate::Answer(code, headers(), status(code, "Invalid", message, FIELDS[at % FIELDS.len()])));
+            answers.push(Action::Answer(code, headers(), status(code, "Invalid", message, FIELDS[at % FIELDS.len()])));
         }
     }
     for field in FIELDS {
         for code in [409, 422] {
-            answers.push(Fate::Answer(code, headers(), status(code, "Invalid", "@", field)));
+            answers.push(Action::Answer(code, headers(), status(code, "Invalid", "@", field)));
         }
     }
     for body in
         ["@", "\"@\"", "{\"@\": ", "<html>@</html>", "{\"kind\": \"@\", \"metadata\": {\"labels\": {\"@\": \"@\"}}}"]
     {
         for code in [200, 404, 500] {
-            answers.push(Fate::Answer(code, headers(), with_canary(body).into_bytes()));
+            answers.push(Action::Answer(code, headers(), with_canary(body).into_bytes()));
         }
     }
     let mut moved = headers();
     moved.push(("location".to_owned(), with_canary("http://127.0.0.1:1/@?@")));
-    answers.push(Fate::Answer(302, moved, Vec::new()));
+    answers.push(Action::Answer(302, moved, Vec::new()));
     answers
 }
 
@@ -450,20 +450,20 @@ fn values_in_answers_stay_hidden() {
         let (_, is_meant) = PHASES.iter().find(|(name, _)| name == phase).expect("it is in the table");
         for answer in &answers {
             // No write may go through, or the next command would find another world.
-            let (fate, is_meant) = (answer.clone(), *is_meant);
+            let (action, is_meant) = (answer.clone(), *is_meant);
             let rule = move |request: &Request| {
                 let reads = request.method == "GET" || request.is_dry_run();
                 match is_meant(request) {
-                    true => fate.clone(),
-                    false if reads => Fate::Pass,
-                    false => Fate::status(405, "MethodNotAllowed", "no"),
+                    true => action.clone(),
+                    false if reads => Action::Pass,
+                    false => Action::status(405, "MethodNotAllowed", "no"),
                 }
             };
             let proxy = Proxy::start(servers, rule);
             let run = Run::new(proxy.kubeconfig()).file("input.yaml", with_canary(input));
             let ran = run.run(&[&command[..1], &["input.yaml", "-n", &namespace], &command[1..]].concat());
             if let Some(leak) = leak(&ran) {
-                let Fate::Answer(code, _, body) = answer else { unreachable!("all are answers") };
+                let Action::Answer(code, _, body) = answer else { unreachable!("all are answers") };
                 let body = String::from_utf8_lossy(body);
                 let _ = write!(leaks, "\n{phase}: {}: {code} {body}\n{leak}\n", command.join(" "));
             }
@@ -479,15 +479,15 @@ fn values_in_answers_stay_hidden() {
 fn values_in_pods_stay_hidden() {
     let Some(servers) = Servers::shared() else { return };
     let kubelet = Kubelet::start(servers);
-    let waiting = |reason, message: &str| State::Waiting(reason, with_canary(message));
+    let waiting = |reason, message: &str| PodState::Waiting(reason, with_canary(message));
     let states = [
         waiting("CreateContainerConfigError", "@"),
         waiting("CreateContainerConfigError", "secret \"@ @\" not found"),
         waiting("CreateContainerConfigError", "couldn't find key a in Secret x/@ @"),
         waiting("CreateContainerError", "invalid environment variable X=@"),
         waiting("ImagePullBackOff", "Back-off pulling image \"none:@\": unauthorized: @"),
-        State::Failed(1, CANARY),
-        State::Failed(137, "OOMKilled"),
+        PodState::Failed(1, CANARY),
+        PodState::Failed(137, "OOMKilled"),
     ];
     let running = with_canary(&JOB.replace("suspend: true", "backoffLimit: 0"));
     for state in states {
@@ -495,9 +495,9 @@ fn values_in_pods_stay_hidden() {
         let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", &running);
         let args = ["apply", "input.yaml", "-n", &namespace, "--wait", "-v", "-o", "json", "--timeout", "60s"];
         let started = run.start(&args);
-        let pod = kubelet.play(&namespace, "etl", &State::Running);
+        let pod = kubelet.start_pod(&namespace, "etl", &PodState::Running);
         tell_messages(&admin, &namespace, &pod);
-        kubelet.set(&namespace, &pod, &state);
+        kubelet.set_state(&namespace, &pod, &state);
         tell_messages(&admin, &namespace, &pod);
         let ran = started.end();
         assert_eq!(ran.status, 4, "{state:?}: {ran:?}");

@@ -69,13 +69,13 @@ struct Site {
 
 impl Site {
     fn new(servers: &'static Servers, program: &'static str) -> Self {
-        let helm = Helm::bare(servers, program);
+        let helm = Helm::without_plugin(servers, program);
         Site { servers, program, namespace: helm.namespace.clone(), helm }
     }
 
     fn write(&self, name: &str, text: impl AsRef<[u8]>) -> String {
         self.helm.write(name, text);
-        self.helm.folder().join(name).to_string_lossy().into_owned()
+        self.helm.directory().join(name).to_string_lossy().into_owned()
     }
 
     fn run(&self, args: &[&str]) -> Output {
@@ -84,7 +84,7 @@ impl Site {
 
     /// Its standard output, having made sure that it did what it was asked for.
     #[track_caller]
-    fn done(&self, args: &[&str]) -> String {
+    fn run_ok(&self, args: &[&str]) -> String {
         let output = self.run(args);
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it prints UTF-8");
         let (stdout, stderr) = (text(output.stdout), text(output.stderr));
@@ -103,13 +103,13 @@ impl Site {
 
     #[track_caller]
     fn template(&self, release: &str, args: &[&str]) -> Vec<Value> {
-        documents(&self.done(&[&["template", release, "."], &VERSION[..], args].concat()))
+        documents(&self.run_ok(&[&["template", release, "."], &VERSION[..], args].concat()))
     }
 
     /// Installs the release, or makes it anew; its notes.
     #[track_caller]
     fn upgrade(&self, release: &str, args: &[&str]) -> String {
-        self.done(&[&["upgrade", "--install", release, "."], args].concat())
+        self.run_ok(&[&["upgrade", "--install", release, "."], args].concat())
     }
 
     fn admin(&self) -> Client {
@@ -198,7 +198,7 @@ fn each_helm(test: impl Fn(&Site)) {
 fn lint_finds_nothing() {
     each_helm(|helm| {
         for file in value_files() {
-            let said = helm.done(&["lint", "--strict", ".", "-f", &file]);
+            let said = helm.run_ok(&["lint", "--strict", ".", "-f", &file]);
             assert!(said.contains("1 chart(s) linted, 0 chart(s) failed"), "{said}");
             assert!(!said.contains("[WARNING]") && !said.contains("[ERROR]"), "{said}");
         }
@@ -426,7 +426,7 @@ fn from_installation_to_the_end() {
         let program = helm.program;
         // What the client sends, the server knows all of.
         for file in value_files() {
-            let text = helm.done(&[&["template", RELEASE, "."], &VERSION[..], &["-f", &file]].concat());
+            let text = helm.run_ok(&[&["template", RELEASE, "."], &VERSION[..], &["-f", &file]].concat());
             // Role and RoleBinding can be for another namespace.
             let text = text.replace("\"flows\"", &format!("{:?}", helm.namespace));
             let path = helm.write("all.yaml", text);
@@ -473,7 +473,7 @@ fn from_installation_to_the_end() {
         *new = old.clone();
         assert_eq!(second, first, "{program}");
 
-        helm.done(&["uninstall", RELEASE]);
+        helm.run_ok(&["uninstall", RELEASE]);
         wait_for("the end of what it made", || helm.live().is_empty().then_some(()));
     });
 }
@@ -528,7 +528,7 @@ fn flow_runs_can_be_elsewhere() {
 fn the_notes_have_the_line_to_type() {
     each_helm(|helm| {
         let dry = ["install", "x", ".", "--dry-run=server"];
-        let notes = helm.done(&[&dry, &SERVER[..]].concat());
+        let notes = helm.run_ok(&[&dry, &SERVER[..]].concat());
         let (_, notes) = notes.split_once("NOTES:").expect("it has notes");
         assert!(notes.contains("--target=ConfigMap/x-prefect-agent-job-template:job_template.yaml"), "{notes}");
         assert_eq!(notes.contains("--post-renderer-args post-render "), helm.program == "helm3", "{notes}");
@@ -540,7 +540,7 @@ fn the_notes_have_the_line_to_type() {
         let warned = |text: &str| {
             let file = format!("jobTemplate={}", helm.write("job.yaml", text));
             let more = ["--set-file", &file, "--set", "env[0].name=SERVICE_ACCOUNT_NAME,env[0].value=b"];
-            let notes = helm.done(&[&dry, &SERVER[..], &more].concat());
+            let notes = helm.run_ok(&[&dry, &SERVER[..], &more].concat());
             let (_, notes) = notes.split_once("NOTES:").expect("it has notes");
             let warnings = notes.lines().filter_map(|line| line.strip_prefix("WARNING: "));
             warnings.map(|line| line.split(' ').next().unwrap_or_default().to_owned()).collect::<Vec<_>>()

@@ -16,7 +16,7 @@ const ERROR_FILE: &str = "ERROR";
 
 /// A folder of files, and who the program is to be in it.
 pub(crate) struct Run {
-    folder: TempDir,
+    directory: TempDir,
     environment: Vec<(OsString, OsString)>,
 }
 
@@ -38,8 +38,8 @@ impl Run {
 
     /// With no cluster configured.
     pub(crate) fn without_kubeconfig() -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        Run { folder, environment: Vec::new() }
+        let directory = tempfile::tempdir().expect("a temporary folder can be made");
+        Run { directory, environment: Vec::new() }
     }
 
     /// One more variable of the environment.
@@ -55,25 +55,25 @@ impl Run {
     }
 
     pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) {
-        run::write_file(&self.folder.path().join(name), text.as_ref());
+        run::write_file(&self.directory.path().join(name), text.as_ref());
     }
 
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
     }
 
     /// Runs it to its end.
     pub(crate) fn run<S: AsRef<OsStr>>(&self, args: &[S]) -> Ran {
-        Started { child: self.spawn(args), error_file: self.folder.path().join(ERROR_FILE) }.end()
+        Started { child: self.spawn(args), error_file: self.directory.path().join(ERROR_FILE) }.end()
     }
 
     /// Starts it, with both streams caught.
     pub(crate) fn start<S: AsRef<OsStr>>(&self, args: &[S]) -> Started {
-        Started { child: self.spawn(args), error_file: self.folder.path().join(ERROR_FILE) }
+        Started { child: self.spawn(args), error_file: self.directory.path().join(ERROR_FILE) }
     }
 
     fn spawn<S: AsRef<OsStr>>(&self, args: &[S]) -> Child {
-        let mut command = run::isolated_command(run::binary(), self.folder.path());
+        let mut command = run::isolated_command(run::binary(), self.directory.path());
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.env("JOBPLATE_ERROR_FILE", ERROR_FILE).env("PATH", "/usr/bin:/bin").args(args);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts")

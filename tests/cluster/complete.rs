@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::proxy::{Fate, Proxy};
+use crate::proxy::{Action, Proxy};
 use crate::run;
 use crate::servers::{ADMIN, NOBODY, Servers, kubeconfig};
 
@@ -17,12 +17,12 @@ const A_MOMENT: Duration = Duration::from_secs(20);
 
 /// What the real kubectl is told to offer, without flags.
 fn offered(servers: &Servers, kubeconfig: &Path, asks_cluster: bool, words: &[&str]) -> Vec<String> {
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let directory = tempfile::tempdir().expect("a temporary folder can be made");
     for name in ["kubectl-jobplate", "kubectl_complete-jobplate"] {
-        symlink(run::binary(), folder.path().join(name)).expect("a link can be made");
+        symlink(run::binary(), directory.path().join(name)).expect("a link can be made");
     }
     let mut command = Command::new(servers.program("kubectl"));
-    command.env_clear().env("HOME", folder.path()).env("KUBECONFIG", kubeconfig).env("PATH", folder.path());
+    command.env_clear().env("HOME", directory.path()).env("KUBECONFIG", kubeconfig).env("PATH", directory.path());
     if asks_cluster {
         command.env("JOBPLATE_COMPLETE_CLUSTER", "1");
     }
@@ -47,7 +47,7 @@ fn names_come_from_the_cluster_only_when_asked_for() {
         "stringData": {"canary-key": "canary-value"},
     });
     servers.client(ADMIN).post(&format!("/api/v1/namespaces/{namespace}/secrets"), &secret).done();
-    let proxy = Proxy::start(servers, |_| Fate::Pass);
+    let proxy = Proxy::start(servers, |_| Action::Pass);
     let config = proxy.kubeconfig();
 
     for words in [
@@ -84,16 +84,16 @@ fn a_cluster_that_gives_nothing_is_passed_over() {
     let words = ["apply", "x.yaml", "--secret-env", "TOKEN="];
     let started = Instant::now();
     assert!(offered(servers, &servers.kubeconfig(NOBODY), true, &words).is_empty());
-    let silent = Proxy::start(servers, |_| Fate::Late(4 * A_MOMENT));
+    let silent = Proxy::start(servers, |_| Action::Late(4 * A_MOMENT));
     assert!(offered(servers, &silent.kubeconfig(), true, &words).is_empty());
-    let broken = Proxy::start(servers, |_| Fate::Answer(200, Vec::new(), b"canary".to_vec()));
+    let broken = Proxy::start(servers, |_| Action::Answer(200, Vec::new(), b"canary".to_vec()));
     assert!(offered(servers, &broken.kubeconfig(), true, &words).is_empty());
     assert!(offered(servers, Path::new("/nowhere"), true, &words).is_empty());
     // A credential plugin that waits for somebody.
     let plugin = "exec: {apiVersion: client.authentication.k8s.io/v1, command: sh, args: ['-c', 'sleep 60'], \
                   interactiveMode: IfAvailable}";
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let config = folder.path().join("config");
+    let directory = tempfile::tempdir().expect("a temporary folder can be made");
+    let config = directory.path().join("config");
     let text = kubeconfig("https://127.0.0.1:1", None, "none").replace("token: none", plugin);
     std::fs::write(&config, text).expect("a file can be written");
     assert!(offered(servers, &config, true, &words).is_empty());

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{Ran, Run};
 use crate::http::Client;
-use crate::proxy::{Fate, Proxy};
+use crate::proxy::{Action, Proxy};
 use crate::rows::path;
 use crate::servers::{ADMIN, Servers};
 
@@ -59,7 +59,7 @@ struct Site {
 
 impl Site {
     fn new(servers: &'static Servers) -> Self {
-        let proxy = Proxy::start(servers, |_| Fate::Pass);
+        let proxy = Proxy::start(servers, |_| Action::Pass);
         let run = Run::new(proxy.kubeconfig());
         Site { servers, namespace: servers.namespace("diff"), admin: servers.client(ADMIN), proxy, run }
     }
@@ -139,7 +139,7 @@ fn an_object_of_others_that_is_the_same() {
     let Some(servers) = Servers::shared() else { return };
     let site = Site::new(servers);
     site.run.write("theirs.yaml", CRON_JOB);
-    let file = site.run.folder().join("theirs.yaml");
+    let file = site.run.directory().join("theirs.yaml");
     let args = ["apply", "-n", &site.namespace, "-f", &file.to_string_lossy()];
     assert!(servers.run("kubectl", &args).status.success());
     let ran = site.diff(CRON_JOB, &[]);
@@ -218,7 +218,7 @@ fn secrets_are_masked_on_both_sides() {
     assert_eq!(site.diff(&text.replace(CANARY, &format!("{CANARY}-2")), &[]).status, 1);
     // What kubectl keeps of a Secret or of env holds all values.
     site.run.write("theirs.yaml", format!("{}---\n{text}", CRON_JOB.replace("name: nightly", "name: theirs")));
-    let file = site.run.folder().join("theirs.yaml");
+    let file = site.run.directory().join("theirs.yaml");
     let args = ["apply", "--force-conflicts", "--server-side", "-n", &site.namespace, "-f", &file.to_string_lossy()];
     assert!(servers.run("kubectl", &args).status.success());
     let args = ["apply", "-n", &site.namespace, "-f", &file.to_string_lossy()];
@@ -344,7 +344,7 @@ fn taking_over_is_shown_and_not_done() {
     let Some(servers) = Servers::shared() else { return };
     let site = Site::new(servers);
     site.run.write("theirs.yaml", CRON_JOB);
-    let file = site.run.folder().join("theirs.yaml");
+    let file = site.run.directory().join("theirs.yaml");
     let args = ["apply", "-n", &site.namespace, "-f", &file.to_string_lossy()];
     assert!(servers.run("kubectl", &args).status.success());
     site.diff(CRON_JOB, &["--secret-env", "TOKEN=s/k"]).says(3, &["TOKEN", "--take-over"]);

@@ -21,7 +21,7 @@ fn an_apply_tells_its_edits_and_outcomes() {
     let namespace = servers.namespace("edits");
     let run = Run::new(servers.kubeconfig(ADMIN)).env("GITHUB_ACTIONS", "true").env("GITHUB_STEP_SUMMARY", "summary");
     let run = run.file("job.yaml", JOB);
-    let read = |name: &str| std::fs::read_to_string(run.folder().join(name)).unwrap_or_default();
+    let read = |name: &str| std::fs::read_to_string(run.directory().join(name)).unwrap_or_default();
     let apply = |value: &str, more: &[&str]| {
         let set = format!("TOKEN=s/{value}");
         let args = ["apply", "job.yaml", "-n", &namespace, "--secret-env", &set, "--report", "report.json"];

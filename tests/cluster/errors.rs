@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{Ran, Run};
 use crate::kubelet::wait_for;
-use crate::proxy::{Fate, Proxy, Request};
+use crate::proxy::{Action, Proxy, Request};
 use crate::rows::path;
 use crate::servers::{ADMIN, NOBODY, Servers, kubeconfig};
 
@@ -85,7 +85,7 @@ fn url(servers: &Servers) -> String {
 /// A run with a kubeconfig of the test's own, which stands in a folder beside the input.
 fn with_config(config: &str) -> Run {
     let run = Run::without_kubeconfig().file("input.yaml", CONFIG_MAP).file("conf/config", config);
-    let path = run.folder().join("conf/config");
+    let path = run.directory().join("conf/config");
     run.env("KUBECONFIG", path)
 }
 
@@ -348,11 +348,11 @@ fn servers_that_can_not_be_reached() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is a free port");
     let closed = listener.local_addr().expect("it has an address").port();
     drop(listener);
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let stranger = folder.path().join("stranger.crt");
+    let directory = tempfile::tempdir().expect("a temporary folder can be made");
+    let stranger = directory.path().join("stranger.crt");
     let certificate = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate can be made");
     std::fs::write(&stranger, certificate.cert.pem()).expect("a file can be written");
-    let no_certificate = folder.path().join("no.crt");
+    let no_certificate = directory.path().join("no.crt");
     std::fs::write(&no_certificate, "none").expect("a file can be written");
     let authority = servers.authority();
     let config = |server: &str, authority: &Path| kubeconfig(server, Some(authority), ADMIN);
@@ -366,7 +366,7 @@ fn servers_that_can_not_be_reached() {
         (config(&url(servers), &stranger), &["can't be trusted", "certificate authority", "certificate-authority"]),
         (other_name, &["can't be trusted", "for another name", "tls-server-name"]),
         (config(&url(servers), &no_certificate), &["certificate"]),
-        (config(&url(servers), &folder.path().join("missing.crt")), &["certificate authority", "missing.crt"]),
+        (config(&url(servers), &directory.path().join("missing.crt")), &["certificate authority", "missing.crt"]),
         // The server answers this in plain words: it wants TLS.
         (plain, &["https"]),
     ];
@@ -406,7 +406,7 @@ fn with_plugin(servers: &Servers, command: &str, script: &str) -> Run {
     {
         use std::os::unix::fs::PermissionsExt as _;
         let mode = std::fs::Permissions::from_mode(0o755);
-        std::fs::set_permissions(run.folder().join("conf/plugin.sh"), mode).expect("a mode can be set");
+        std::fs::set_permissions(run.directory().join("conf/plugin.sh"), mode).expect("a mode can be set");
     }
     run
 }
@@ -460,7 +460,7 @@ fn files_beside_the_kubeconfig() {
     let namespace = servers.namespace("beside");
     let config = kubeconfig(&url(servers), Some(Path::new("own.crt")), "TOKEN");
     let run = with_config(&config.replace("token: TOKEN", "tokenFile: own.token"));
-    std::fs::copy(servers.authority(), run.folder().join("conf/own.crt")).expect("a file can be copied");
+    std::fs::copy(servers.authority(), run.directory().join("conf/own.crt")).expect("a file can be copied");
     apply(&run, &namespace, &[]).fails(3, &["own.token"]);
     run.write("conf/own.token", format!("{ADMIN}\n"));
     apply(&run, &namespace, &[]).says(0, &[]);
@@ -478,7 +478,7 @@ fn several_kubeconfigs_are_one() {
         format!("{head}current-context: other\n{clusters}users:\n- {{name: test, user: {{token: stranger}}}}\n");
     let run = Run::without_kubeconfig().file("input.yaml", CONFIG_MAP).file("one", &one).file("other", other);
     let list = |names: &[&str]| {
-        let paths = names.iter().map(|name| run.folder().join(name));
+        let paths = names.iter().map(|name| run.directory().join(name));
         std::env::join_paths(paths).expect("they can be joined")
     };
     // What comes first counts, and what is not there does not.
@@ -663,8 +663,8 @@ fn webhooks_that_do_not_work() {
     // In v1 no webhook may have side effects in dry runs; older ones had, and the server says it so.
     let message = "admission webhook \"checks.example.io\" does not support dry run";
     let rule = move |request: &Request| match request.is_dry_run() {
-        true => Fate::status(400, "BadRequest", message),
-        false => Fate::Pass,
+        true => Action::status(400, "BadRequest", message),
+        false => Action::Pass,
     };
     let proxy = Proxy::start(servers, rule);
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", CONFIG_MAP);
@@ -700,7 +700,7 @@ fn warnings_are_shown_masked() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.namespace("warning");
     let text = "299 - \"unknown field \\\"spec.schedule\\\", not hush9 and not aHVzaDkx1=\"".to_owned();
-    let proxy = Proxy::start(servers, move |_| Fate::Header("warning", text.clone()));
+    let proxy = Proxy::start(servers, move |_| Action::Header("warning", text.clone()));
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", CRON_JOB.replace("plain", "hush9"));
     for args in [&["apply", "input.yaml", "-n", &namespace, "-q"][..], &["diff", "input.yaml", "-n", &namespace]] {
         let ran = run.run(args).says(0, &["the server warns", "unknown field \"spec.schedule\", "]);
@@ -713,7 +713,7 @@ fn a_warning_about_an_item_may_name_another() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.namespace("warning-list");
     let text = "299 - \"okapi and zebra, not hush9\"".to_owned();
-    let proxy = Proxy::start(servers, move |_| Fate::Header("warning", text.clone()));
+    let proxy = Proxy::start(servers, move |_| Action::Header("warning", text.clone()));
     let item = |name| format!("- {{apiVersion: v1, kind: ConfigMap, metadata: {{name: {name}}}}}\n");
     let list = format!("apiVersion: v1\nkind: List\nitems:\n{}{}", item("okapi"), item("zebra"));
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", list);
@@ -726,7 +726,7 @@ fn a_warning_about_an_item_may_name_another() {
 fn nothing_is_asked_about_what_can_not_be_sent() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.namespace("unsent");
-    let proxy = Proxy::start(servers, |_| Fate::Pass);
+    let proxy = Proxy::start(servers, |_| Action::Pass);
     let with = |metadata: &str| format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: z, {metadata}}}\n");
     let twice = format!("{CONFIG_MAP}---\n{}---\n{CONFIG_MAP}", CONFIG_MAP.replace("name: a", "name: b"));
     let explicit =
@@ -785,7 +785,7 @@ fn the_server_is_asked_about_kinds_once_if_at_all() {
     admin.post("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", &crd(&group)).done();
     let all = format!("/apis/{group}/v1");
     wait_for("the kind", || (admin.get(&all).status == 200).then_some(()));
-    let proxy = Proxy::start(servers, |_| Fate::Pass);
+    let proxy = Proxy::start(servers, |_| Action::Pass);
     let flow = |number: usize| format!("apiVersion: {group}/v1\nkind: Flow\nmetadata: {{name: f{number}}}\n");
     let flows: Vec<String> = (0..12).map(flow).collect();
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", flows.join("---\n"));
@@ -796,14 +796,14 @@ fn the_server_is_asked_about_kinds_once_if_at_all() {
     apply(&run, &namespace, &[]).says(0, &[]);
     let asked: Vec<String> = questions(&proxy);
     assert_eq!(asked, std::slice::from_ref(&all));
-    let proxy = Proxy::start(servers, |_| Fate::Pass);
+    let proxy = Proxy::start(servers, |_| Action::Pass);
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", flows.join("---\n"));
     run.run(&["diff", "input.yaml", "-n", &namespace]).says(0, &[]);
     let asked: Vec<String> = questions(&proxy);
     assert_eq!(asked, [all]);
 
     // Nothing about Kubernetes' own kinds.
-    let proxy = Proxy::start(servers, |_| Fate::Pass);
+    let proxy = Proxy::start(servers, |_| Action::Pass);
     let input = [CONFIG_MAP, JOB, CRON_JOB, GENERATED].join("---\n");
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", input);
     apply(&run, &namespace, &[]).says(0, &[]);

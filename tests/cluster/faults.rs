@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use crate::cli::{Ran, Run};
 use crate::http::Client;
-use crate::kubelet::{Kubelet, State, wait_for};
-use crate::proxy::{Fate, Proxy, Request};
+use crate::kubelet::{Kubelet, PodState, wait_for};
+use crate::proxy::{Action, Proxy, Request};
 use crate::rows::path;
 use crate::servers::{ADMIN, Servers};
 
@@ -43,25 +43,25 @@ fn job(image: &str) -> String {
     job.replace("image: none", &format!("image: {image}"))
 }
 
-fn html(code: u16) -> Fate {
+fn html(code: u16) -> Action {
     let page = b"<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>".to_vec();
-    Fate::Answer(code, vec![("content-type".to_owned(), "text/html".to_owned())], page)
+    Action::Answer(code, vec![("content-type".to_owned(), "text/html".to_owned())], page)
 }
 
-fn internal(message: &str) -> Fate {
-    Fate::status(500, "InternalError", message)
+fn internal(message: &str) -> Action {
+    Action::status(500, "InternalError", message)
 }
 
 /// One fault for the first request of each path that `is_meant`.
 fn once(
     is_meant: impl Fn(&Request) -> bool + Send + Sync + 'static,
-    fate: Fate,
-) -> impl Fn(&Request) -> Fate + Send + Sync {
+    action: Action,
+) -> impl Fn(&Request) -> Action + Send + Sync {
     let met = Mutex::new(HashSet::new());
     move |request| {
         let path = request.path().to_owned();
         let new = is_meant(request) && met.lock().unwrap_or_else(PoisonError::into_inner).insert(path);
-        if new { fate.clone() } else { Fate::Pass }
+        if new { action.clone() } else { Action::Pass }
     }
 }
 
@@ -93,18 +93,18 @@ fn apply(run: &Run, namespace: &str, more: &[&str]) -> Ran {
 
 /// Faults that are gone at the next attempt.
 #[rustfmt::skip]
-fn passing() -> Vec<(&'static str, Fate)> {
+fn passing() -> Vec<(&'static str, Action)> {
     vec![
-        ("429", Fate::too_many(1)),
-        ("503", Fate::status(503, "ServiceUnavailable", "apiserver not ready")),
-        ("504", Fate::status(504, "Timeout", "request did not complete within the allotted timeout")),
-        ("502", Fate::status(502, "", "")),
+        ("429", Action::too_many(1)),
+        ("503", Action::status(503, "ServiceUnavailable", "apiserver not ready")),
+        ("504", Action::status(504, "Timeout", "request did not complete within the allotted timeout")),
+        ("502", Action::status(502, "", "")),
         ("502 of a load balancer", html(502)),
         ("503 of a load balancer", html(503)),
-        ("reset before", Fate::ResetBefore),
-        ("reset after", Fate::ResetAfter),
-        ("closed after", Fate::CloseAfter),
-        ("truncated", Fate::Truncated),
+        ("reset before", Action::ResetBefore),
+        ("reset after", Action::ResetAfter),
+        ("closed after", Action::CloseAfter),
+        ("truncated", Action::Truncated),
         ("500 of the storage", internal("etcdserver: leader changed")),
         ("500 of a webhook", internal("Internal error occurred: failed calling webhook \"a.example.io\": EOF")),
     ]
@@ -115,9 +115,9 @@ fn an_apply_is_tried_again_and_the_report_is_true() {
     let Some(servers) = Servers::shared() else { return };
     for preflight in [true, false] {
         let more: &[&str] = if preflight { &[] } else { &["--no-preflight"] };
-        for (what, fate) in passing() {
+        for (what, action) in passing() {
             let (namespace, admin) = (servers.namespace("again"), servers.client(ADMIN));
-            let proxy = Proxy::start(servers, once(is_written, fate));
+            let proxy = Proxy::start(servers, once(is_written, action));
             let run = Run::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
             let ran = apply(&run, &namespace, more);
             assert_eq!(ran.status, 0, "{what}: {ran:?}");
@@ -140,11 +140,11 @@ fn a_change_whose_answer_was_lost_is_reported_as_one() {
         assert_eq!(apply(&direct, &namespace, &[]).outcomes(), ["created"]);
         // Times of objects have whole seconds: what is changed as it is made looks like made.
         thread::sleep(Duration::from_millis(2100));
-        let proxy = Proxy::start(servers, once(is_written, Fate::ResetAfter));
+        let proxy = Proxy::start(servers, once(is_written, Action::ResetAfter));
         let run = Run::new(proxy.kubeconfig()).file("input.yaml", config_map("a").replace("k: v", "k: w"));
         assert_eq!(apply(&run, &namespace, more).outcomes(), ["configured"], "{more:?}");
         thread::sleep(Duration::from_millis(2100));
-        let proxy = Proxy::start(servers, once(is_written, Fate::ResetAfter));
+        let proxy = Proxy::start(servers, once(is_written, Action::ResetAfter));
         let run = Run::new(proxy.kubeconfig()).file("input.yaml", config_map("a").replace("k: v", "k: w"));
         assert_eq!(apply(&run, &namespace, more).outcomes(), ["unchanged"], "{more:?}");
     }
@@ -153,9 +153,9 @@ fn a_change_whose_answer_was_lost_is_reported_as_one() {
 #[test]
 fn the_trial_and_questions_are_tried_again() {
     let Some(servers) = Servers::shared() else { return };
-    for (what, fate) in passing() {
+    for (what, action) in passing() {
         let namespace = servers.namespace("trial");
-        let proxy = Proxy::start(servers, once(|_| true, fate));
+        let proxy = Proxy::start(servers, once(|_| true, action));
         let run = Run::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
         assert_eq!(apply(&run, &namespace, &["--dry-run=server"]).says(0, &[]).outcomes(), ["created"], "{what}");
         // A GET of the live object, and a trial.
@@ -167,9 +167,9 @@ fn the_trial_and_questions_are_tried_again() {
 #[test]
 fn retries_are_said_where_that_is_wanted() {
     let Some(servers) = Servers::shared() else { return };
-    for (what, fate) in passing() {
+    for (what, action) in passing() {
         let namespace = servers.namespace("said");
-        let proxy = Proxy::start(servers, once(is_written, fate));
+        let proxy = Proxy::start(servers, once(is_written, action));
         let run = Run::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
         let ran = apply(&run, &namespace, &["-v"]).says(0, &["PATCH /api/v1/namespaces/", "again in"]);
         assert_eq!(ran.stderr.matches("again in").count(), 1, "{what}: {}", ran.stderr);
@@ -180,26 +180,26 @@ fn retries_are_said_where_that_is_wanted() {
 #[test]
 fn a_creation_is_sent_again_only_when_the_server_did_not_take_it() {
     let Some(servers) = Servers::shared() else { return };
-    let slow = Fate::Late(Duration::from_secs(4));
+    let slow = Action::Late(Duration::from_secs(4));
     let maybe = &["may have been made", "kubectl get"][..];
     #[rustfmt::skip]
     let cases = [
         // The fault, how often it is sent, how many there are then, what is said.
-        ("429", Fate::too_many(1), 2, 1, &[][..]),
-        ("503", Fate::status(503, "ServiceUnavailable", "no"), 1, 0, &["503"]),
+        ("429", Action::too_many(1), 2, 1, &[][..]),
+        ("503", Action::status(503, "ServiceUnavailable", "no"), 1, 0, &["503"]),
         ("502", html(502), 1, 0, maybe),
         ("504", html(504), 1, 0, maybe),
         ("500", internal("etcdserver: request timed out"), 1, 0, &["error"]),
-        ("reset before", Fate::ResetBefore, 1, 0, maybe),
-        ("reset after", Fate::ResetAfter, 1, 1, maybe),
-        ("closed after", Fate::CloseAfter, 1, 1, maybe),
-        ("truncated", Fate::Truncated, 1, 1, maybe),
+        ("reset before", Action::ResetBefore, 1, 0, maybe),
+        ("reset after", Action::ResetAfter, 1, 1, maybe),
+        ("closed after", Action::CloseAfter, 1, 1, maybe),
+        ("truncated", Action::Truncated, 1, 1, maybe),
         ("slow", slow, 1, 1, maybe),
     ];
     let mut wrong = String::new();
-    for (what, fate, sent, made, said) in cases {
+    for (what, action, sent, made, said) in cases {
         let (namespace, admin) = (servers.namespace("creation"), servers.client(ADMIN));
-        let proxy = Proxy::start(servers, once(is_written, fate));
+        let proxy = Proxy::start(servers, once(is_written, action));
         let run = Run::new(proxy.kubeconfig()).file("input.yaml", generated("a"));
         let ran = apply(&run, &namespace, &["--request-timeout", "2s"]);
         let success = made == 1 && sent == 2;
@@ -229,7 +229,7 @@ fn a_creation_is_sent_again_only_when_the_server_did_not_take_it() {
 fn one_creation_that_is_lost_does_not_end_the_run() {
     let Some(servers) = Servers::shared() else { return };
     let (namespace, admin) = (servers.namespace("rest"), servers.client(ADMIN));
-    let proxy = Proxy::start(servers, once(is_written, Fate::ResetAfter));
+    let proxy = Proxy::start(servers, once(is_written, Action::ResetAfter));
     let input = ["a", "b", "c"].map(generated).join("---\n");
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", input);
     let ran = apply(&run, &namespace, &["--concurrency", "1"]).says(3, &["may have been made"]);
@@ -245,16 +245,16 @@ fn what_does_not_pass_is_not_tried_again() {
     let cases = [
         internal("failed to create typed patch object (x/a; /v1, Kind=ConfigMap): .dat: field not declared in schema"),
         internal("something else"),
-        Fate::status(400, "BadRequest", "no"),
-        Fate::status(403, "Forbidden", "no"),
-        Fate::status(404, "NotFound", "no"),
-        Fate::status(409, "Conflict", "no"),
-        Fate::status(413, "RequestEntityTooLarge", "no"),
-        Fate::status(422, "Invalid", "no"),
+        Action::status(400, "BadRequest", "no"),
+        Action::status(403, "Forbidden", "no"),
+        Action::status(404, "NotFound", "no"),
+        Action::status(409, "Conflict", "no"),
+        Action::status(413, "RequestEntityTooLarge", "no"),
+        Action::status(422, "Invalid", "no"),
     ];
-    for fate in cases {
-        let (namespace, text) = (servers.namespace("final"), format!("{fate:?}"));
-        let proxy = Proxy::start(servers, once(is_written, fate));
+    for action in cases {
+        let (namespace, text) = (servers.namespace("final"), format!("{action:?}"));
+        let proxy = Proxy::start(servers, once(is_written, action));
         let run = Run::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
         let ran = apply(&run, &namespace, &["--no-preflight"]).says(3, &["error: ", "hint: "]);
         assert_eq!(ran.outcomes(), ["failed"], "{text}");
@@ -267,21 +267,21 @@ fn what_does_not_pass_is_not_tried_again() {
 fn a_busy_server_says_when() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.namespace("busy");
-    let applied = |rule: Box<dyn Fn(&Request) -> Fate + Send + Sync>| {
+    let applied = |rule: Box<dyn Fn(&Request) -> Action + Send + Sync>| {
         let proxy = Proxy::start(servers, rule);
         let run = Run::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
         let start = Instant::now();
         let ran = apply(&run, &namespace, &["--no-preflight"]);
         (ran, start.elapsed(), count(&proxy, is_written))
     };
-    let (ran, took, sent) = applied(Box::new(once(is_written, Fate::too_many(2))));
+    let (ran, took, sent) = applied(Box::new(once(is_written, Action::too_many(2))));
     assert!(ran.status == 0 && took >= Duration::from_secs(2) && sent == 2, "{took:?} {ran:?}");
     // An hour is nothing to wait for.
-    let (ran, took, sent) = applied(Box::new(|_| Fate::too_many(3600)));
+    let (ran, took, sent) = applied(Box::new(|_| Action::too_many(3600)));
     assert!(took < A_MOMENT && sent == 1, "{took:?} {sent}");
     assert_eq!(ran.says(3, &["no time for configmap/a", "run again later"]).outcomes(), ["failed"]);
     // One that wants to be asked at once is not asked a thousand times.
-    let (ran, _, sent) = applied(Box::new(|_| Fate::too_many(0)));
+    let (ran, _, sent) = applied(Box::new(|_| Action::too_many(0)));
     assert!(ran.status == 3 && sent <= 50, "{sent} requests, {ran:?}");
 }
 
@@ -289,21 +289,21 @@ fn a_busy_server_says_when() {
 fn a_slow_server_is_given_up() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.namespace("slow");
-    for fate in [Fate::Late(Duration::from_secs(3)), Fate::Slow(Duration::from_secs(3))] {
+    for action in [Action::Late(Duration::from_secs(3)), Action::Slow(Duration::from_secs(3))] {
         // Once slow, then as always.
-        let proxy = Proxy::start(servers, once(is_written, fate.clone()));
+        let proxy = Proxy::start(servers, once(is_written, action.clone()));
         let run = Run::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
         let ran = apply(&run, &namespace, &["--request-timeout", "1s"]).says(0, &[]);
-        assert_eq!(ran.outcomes(), ["created"], "{fate:?}");
+        assert_eq!(ran.outcomes(), ["created"], "{action:?}");
         servers.client(ADMIN).delete(&path(&namespace, "configmaps", "a")).done();
         // And given the time it needs no second attempt.
-        let proxy = Proxy::start(servers, once(is_written, fate.clone()));
+        let proxy = Proxy::start(servers, once(is_written, action.clone()));
         let run = Run::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
         apply(&run, &namespace, &[]).says(0, &[]);
-        assert_eq!(count(&proxy, is_written), 1, "{fate:?}");
+        assert_eq!(count(&proxy, is_written), 1, "{action:?}");
         servers.client(ADMIN).delete(&path(&namespace, "configmaps", "a")).done();
     }
-    let proxy = Proxy::start(servers, |_| Fate::Late(Duration::from_secs(3)));
+    let proxy = Proxy::start(servers, |_| Action::Late(Duration::from_secs(3)));
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
     let start = Instant::now();
     let ran = apply(&run, &namespace, &["--request-timeout", "1s"]);
@@ -316,16 +316,16 @@ fn a_slow_server_is_given_up() {
 fn an_answer_that_is_none_is_no_success() {
     let Some(servers) = Servers::shared() else { return };
     let garbage = |body: &str| {
-        Fate::Answer(200, vec![("content-type".to_owned(), "application/json".to_owned())], body.as_bytes().to_vec())
+        Action::Answer(200, vec![("content-type".to_owned(), "application/json".to_owned())], body.as_bytes().to_vec())
     };
     let answers = [html(200), garbage("{"), garbage("\u{0}"), garbage("[]"), garbage("{}"), garbage("")];
     let mut wrong = String::new();
     for (input, kind) in [(config_map("a"), "configmaps"), (generated("a"), "jobs")] {
         for answer in &answers {
             for dry_runs in [true, false] {
-                let (namespace, admin, fate) = (servers.namespace("garbage"), servers.client(ADMIN), answer.clone());
+                let (namespace, admin, action) = (servers.namespace("garbage"), servers.client(ADMIN), answer.clone());
                 let is_meant = move |request: &Request| request.is_dry_run() == dry_runs;
-                let rule = move |request: &Request| if is_meant(request) { fate.clone() } else { Fate::Pass };
+                let rule = move |request: &Request| if is_meant(request) { action.clone() } else { Action::Pass };
                 let proxy = Proxy::start(servers, rule);
                 let run = Run::new(proxy.kubeconfig()).file("input.yaml", &input);
                 let ran = apply(&run, &namespace, &[]);
@@ -360,13 +360,15 @@ fn patience_is_for_the_run_and_not_for_every_object() {
 #[test]
 fn a_deletion_whose_answer_is_lost_is_one() {
     let Some(servers) = Servers::shared() else { return };
-    for fate in [Fate::ResetAfter, Fate::Truncated, Fate::ResetBefore, Fate::status(503, "ServiceUnavailable", "no")] {
-        let (namespace, admin, text) = (servers.namespace("deletion"), servers.client(ADMIN), format!("{fate:?}"));
+    for action in
+        [Action::ResetAfter, Action::Truncated, Action::ResetBefore, Action::status(503, "ServiceUnavailable", "no")]
+    {
+        let (namespace, admin, text) = (servers.namespace("deletion"), servers.client(ADMIN), format!("{action:?}"));
         let direct = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", job("one"));
         assert_eq!(apply(&direct, &namespace, &[]).says(0, &[]).outcomes(), ["created"]);
         let uid = || admin.get(&path(&namespace, "jobs", "etl")).done()["metadata"]["uid"].clone();
         let old = uid();
-        let proxy = Proxy::start(servers, once(|request| request.method == "DELETE", fate));
+        let proxy = Proxy::start(servers, once(|request| request.method == "DELETE", action));
         let run = Run::new(proxy.kubeconfig()).file("input.yaml", job("two"));
         let ran = apply(&run, &namespace, &["--on-immutable", "recreate"]);
         assert_eq!(ran.status, 0, "{text}: {ran:?}");
@@ -382,9 +384,9 @@ fn credentials_that_expire_on_the_way_end_the_run() {
     let written = AtomicUsize::new(0);
     let proxy = Proxy::start(servers, move |request| {
         if is_written(request) && written.fetch_add(1, Ordering::SeqCst) >= 20 {
-            return Fate::status(401, "Unauthorized", "Unauthorized");
+            return Action::status(401, "Unauthorized", "Unauthorized");
         }
-        Fate::Pass
+        Action::Pass
     });
     let names: Vec<String> = (0..40).map(|number| format!("m{number}")).collect();
     let input: Vec<String> = names.iter().map(|name| config_map(name)).collect();
@@ -444,7 +446,7 @@ fn killer(servers: &Arc<Servers>, at: usize, then: impl Fn(&Arc<Servers>) + Send
             victim.kill_apiserver();
             then(&victim);
         }
-        Fate::Pass
+        Action::Pass
     })
 }
 
@@ -517,7 +519,7 @@ fn a_server_that_stays_away_leaves_a_true_report() {
 fn a_server_that_is_lost_during_the_trial_has_changed_nothing() {
     let Some(servers) = Servers::shared() else { return };
     let (namespace, admin) = (servers.namespace("tried"), servers.client(ADMIN));
-    let proxy = Proxy::start(servers, |request| if request.number < 20 { Fate::Pass } else { Fate::ResetAfter });
+    let proxy = Proxy::start(servers, |request| if request.number < 20 { Action::Pass } else { Action::ResetAfter });
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", many(0));
     let ran = apply(&run, &namespace, &[]).says(3, &["can't be reached", "nothing was applied"]);
     assert!(!ran.stderr.contains("may have been"), "{}", ran.stderr);
@@ -531,7 +533,7 @@ fn ctrl_c_leaves_a_true_report() {
     let Some(servers) = Servers::shared() else { return };
     let (namespace, admin) = (servers.namespace("interrupt"), servers.client(ADMIN));
     let slow =
-        |request: &Request| if is_written(request) { Fate::Late(Duration::from_millis(300)) } else { Fate::Pass };
+        |request: &Request| if is_written(request) { Action::Late(Duration::from_millis(300)) } else { Action::Pass };
     let proxy = Proxy::start(servers, slow);
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", many(10));
     let started = run.start(&[APPLY, &[&namespace]].concat());
@@ -556,7 +558,7 @@ fn ctrl_c_does_not_wait_for_answers_that_do_not_come() {
     let written = AtomicUsize::new(0);
     let proxy = Proxy::start(servers, move |request| {
         let hangs = is_written(request) && written.fetch_add(1, Ordering::SeqCst) >= 10;
-        if hangs { Fate::Late(Duration::from_secs(50)) } else { Fate::Pass }
+        if hangs { Action::Late(Duration::from_secs(50)) } else { Action::Pass }
     });
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", many(0));
     let started = run.start(&[APPLY, &[&namespace]].concat());
@@ -577,7 +579,7 @@ fn ctrl_c_does_not_wait_for_answers_that_do_not_come() {
 fn ctrl_c_during_the_trial_changes_nothing() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.namespace("early");
-    let rule = |request: &Request| Fate::Late(Duration::from_secs(if request.number < 8 { 0 } else { 30 }));
+    let rule = |request: &Request| Action::Late(Duration::from_secs(if request.number < 8 { 0 } else { 30 }));
     let proxy = Proxy::start(servers, rule);
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", many(0));
     let started = run.start(&[APPLY, &[&namespace]].concat());
@@ -594,7 +596,7 @@ fn ctrl_c_during_the_trial_changes_nothing() {
 fn a_second_ctrl_c_waits_for_nothing() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.namespace("twice");
-    let proxy = Proxy::start(servers, |_| Fate::Late(Duration::from_secs(50)));
+    let proxy = Proxy::start(servers, |_| Action::Late(Duration::from_secs(50)));
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
     let started = run.start(&[APPLY, &[&namespace]].concat());
     wait_for("the first request", || (count(&proxy, |_| true) > 0).then_some(()));
@@ -612,7 +614,7 @@ fn a_second_ctrl_c_waits_for_nothing() {
 fn ctrl_c_ends_a_wait_for_the_server() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.namespace("patience");
-    let proxy = Proxy::start(servers, |_| Fate::too_many(20));
+    let proxy = Proxy::start(servers, |_| Action::too_many(20));
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", config_map("a"));
     let started = run.start(&[APPLY, &[&namespace]].concat());
     wait_for("the first request", || (count(&proxy, |_| true) > 0).then_some(()));
@@ -637,7 +639,7 @@ fn a_take_over_whose_answer_is_lost_is_one() {
     });
     admin.post(&format!("{}?fieldManager=other", path(&namespace, "cronjobs", "")), &cron_job).done();
     let is_move = |request: &Request| request.header("content-type") == Some("application/json-patch+json");
-    let proxy = Proxy::start(servers, once(is_move, Fate::ResetAfter));
+    let proxy = Proxy::start(servers, once(is_move, Action::ResetAfter));
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", cron_job.to_string());
     let ran = apply(&run, &namespace, &["--secret-env", "X=s/k", "--take-over"]);
     assert_eq!(ran.status, 0, "{ran:?}");
@@ -654,32 +656,32 @@ fn a_take_over_whose_answer_is_lost_is_one() {
 fn waiting_survives_bad_answers() {
     let Some(servers) = Servers::shared() else { return };
     let kubelet = Kubelet::start(servers);
-    let garbage = |body: &str| Fate::Answer(200, Vec::new(), body.as_bytes().to_vec());
-    let bad =
-        [html(200), garbage("{}"), garbage("{"), html(404), html(500)].map(|fate| ("no answer of the server", fate));
+    let garbage = |body: &str| Action::Answer(200, Vec::new(), body.as_bytes().to_vec());
+    let bad = [html(200), garbage("{}"), garbage("{"), html(404), html(500)]
+        .map(|action| ("no answer of the server", action));
     // Each waits for its Job most of the time: all at once.
     thread::scope(|scope| {
-        for (what, fate) in passing().into_iter().chain(bad) {
+        for (what, action) in passing().into_iter().chain(bad) {
             let kubelet = &kubelet;
-            scope.spawn(move || watch_over(servers, kubelet, what, fate));
+            scope.spawn(move || watch_over(servers, kubelet, what, action));
         }
     });
 }
 
 /// Waits for a Job while every second look at it goes wrong.
-fn watch_over(servers: &Servers, kubelet: &Kubelet, what: &str, fate: Fate) {
-    let (namespace, text) = (servers.namespace("watch"), format!("{what}: {fate:?}"));
+fn watch_over(servers: &Servers, kubelet: &Kubelet, what: &str, action: Action) {
+    let (namespace, text) = (servers.namespace("watch"), format!("{what}: {action:?}"));
     let looks = AtomicUsize::new(0);
     let proxy = Proxy::start(servers, move |request| {
         let is_bad = request.method == "GET" && !looks.fetch_add(1, Ordering::SeqCst).is_multiple_of(2);
-        if is_bad { fate.clone() } else { Fate::Pass }
+        if is_bad { action.clone() } else { Action::Pass }
     });
     let input = job("none").replace("suspend: true", "backoffLimit: 0");
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", input);
     let started = run.start(&[APPLY, &[&namespace, "--wait", "--timeout", "60s"]].concat());
-    let pod = kubelet.play(&namespace, "etl", &State::Running);
+    let pod = kubelet.start_pod(&namespace, "etl", &PodState::Running);
     wait_for("some looks", || (count(&proxy, |request| request.method == "GET") >= 5).then_some(()));
-    kubelet.set(&namespace, &pod, &State::Succeeded);
+    kubelet.set_state(&namespace, &pod, &PodState::Succeeded);
     let ran = started.end();
     assert_eq!(ran.status, 0, "{text}: {ran:?}");
     let ended = ran.objects()[0]["job"].as_str().unwrap_or_default().to_owned();
@@ -690,7 +692,7 @@ fn watch_over(servers: &Servers, kubelet: &Kubelet, what: &str, fate: Fate) {
 fn a_comparison_can_be_interrupted_and_loses_nothing() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.namespace("compare");
-    let rule = |request: &Request| Fate::Late(Duration::from_secs(if request.number < 20 { 0 } else { 30 }));
+    let rule = |request: &Request| Action::Late(Duration::from_secs(if request.number < 20 { 0 } else { 30 }));
     let proxy = Proxy::start(servers, rule);
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", many(0));
     let started = run.start(&["diff", "input.yaml", "-n", &namespace]);
@@ -701,7 +703,7 @@ fn a_comparison_can_be_interrupted_and_loses_nothing() {
     assert!(start.elapsed() < A_MOMENT, "{:?}", start.elapsed());
     assert_eq!(ran.status, 130, "{}", ran.stderr);
     // And one that can not be finished is no difference, nor the lack of one.
-    let proxy = Proxy::start(servers, |request| if request.number < 20 { Fate::Pass } else { Fate::ResetBefore });
+    let proxy = Proxy::start(servers, |request| if request.number < 20 { Action::Pass } else { Action::ResetBefore });
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", many(0));
     run.run(&["diff", "input.yaml", "-n", &namespace]).says(3, &["can't be reached"]);
 }

@@ -9,9 +9,9 @@ use serde_json::json;
 
 use crate::container;
 use crate::http::{Client, Endpoint};
-use crate::kubelet::{Kubelet, State, wait_for};
+use crate::kubelet::{Kubelet, PodState, wait_for};
 use crate::prefect_server;
-use crate::proxy::{Fate, Proxy, Request};
+use crate::proxy::{Action, Proxy, Request};
 use crate::servers::{ADMIN, NOBODY, Servers};
 
 const JOB: &str = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: job}\nspec:\n  backoffLimit: 0\n  template:\n    \
@@ -45,8 +45,8 @@ fn servers_know_their_version_and_their_users() {
 #[test]
 fn only_its_own_authority_is_trusted() {
     let Some(servers) = Servers::shared() else { return };
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let stranger = folder.path().join("stranger.crt");
+    let directory = tempfile::tempdir().expect("a temporary folder can be made");
+    let stranger = directory.path().join("stranger.crt");
     let certificate = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate can be made");
     std::fs::write(&stranger, certificate.cert.pem()).expect("a file can be written");
     for (authority, is_trusted) in [(servers.authority(), true), (stranger, false)] {
@@ -60,10 +60,10 @@ fn a_played_pod_ends_its_job() {
     let Some(servers) = Servers::shared() else { return };
     let (namespace, admin, kubelet) = (servers.namespace("play"), servers.client(ADMIN), Kubelet::start(servers));
     let path = format!("/apis/batch/v1/namespaces/{namespace}/jobs/job");
-    for (state, condition) in [(State::Succeeded, "Complete"), (State::Failed(3, "Error"), "Failed")] {
+    for (state, condition) in [(PodState::Succeeded, "Complete"), (PodState::Failed(3, "Error"), "Failed")] {
         assert_eq!(admin.patch(&format!("{path}?{APPLY}"), "apply", JOB).status, 201);
-        let pod = kubelet.play(&namespace, "job", &State::Running);
-        kubelet.set(&namespace, &pod, &state);
+        let pod = kubelet.start_pod(&namespace, "job", &PodState::Running);
+        kubelet.set_state(&namespace, &pod, &state);
         wait_for(condition, || {
             let job = admin.get(&path).done();
             let conditions = job["status"]["conditions"].as_array()?.clone();
@@ -81,7 +81,7 @@ fn a_running_job_can_be_deleted() {
     let (namespace, admin, kubelet) = (servers.namespace("delete"), servers.client(ADMIN), Kubelet::start(servers));
     let path = format!("/apis/batch/v1/namespaces/{namespace}/jobs/job");
     admin.patch(&format!("{path}?{APPLY}"), "apply", JOB).done();
-    let pod = kubelet.play(&namespace, "job", &State::Running);
+    let pod = kubelet.start_pod(&namespace, "job", &PodState::Running);
     admin.delete(&format!("{path}?propagationPolicy=Foreground")).done();
     wait_for("the deletion", || (admin.get(&path).status == 404).then_some(()));
     assert_eq!(admin.get(&format!("/api/v1/namespaces/{namespace}/pods/{pod}")).status, 404);
@@ -92,14 +92,14 @@ fn a_pod_that_cannot_start_says_why() {
     let Some(servers) = Servers::shared() else { return };
     let (namespace, admin, kubelet) = (servers.namespace("wait"), servers.client(ADMIN), Kubelet::start(servers));
     admin.patch(&format!("/apis/batch/v1/namespaces/{namespace}/jobs/job?{APPLY}"), "apply", JOB).done();
-    let pod = kubelet.play(&namespace, "job", &State::secret_missing("prefect"));
+    let pod = kubelet.start_pod(&namespace, "job", &PodState::secret_missing("prefect"));
     let path = format!("/api/v1/namespaces/{namespace}/pods/{pod}");
     let message = |at: &str| admin.get(&path).done().pointer(at).and_then(|text| text.as_str().map(str::to_owned));
     let at = "/status/containerStatuses/0/state/waiting/message";
     assert_eq!(message(at).as_deref(), Some("secret \"prefect\" not found"));
-    kubelet.set(&namespace, &pod, &State::key_missing(&namespace, "prefect", "token"));
+    kubelet.set_state(&namespace, &pod, &PodState::key_missing(&namespace, "prefect", "token"));
     assert_eq!(message(at), Some(format!("couldn't find key token in Secret {namespace}/prefect")));
-    kubelet.set(&namespace, &pod, &State::image_missing("none"));
+    kubelet.set_state(&namespace, &pod, &PodState::image_missing("none"));
     assert_eq!(message(at).as_deref(), Some("Back-off pulling image \"none\""));
 }
 
@@ -108,17 +108,17 @@ fn logs_are_followed() {
     let Some(servers) = Servers::shared() else { return };
     let (namespace, admin, kubelet) = (servers.namespace("logs"), servers.client(ADMIN), Kubelet::start(servers));
     admin.patch(&format!("/apis/batch/v1/namespaces/{namespace}/jobs/job?{APPLY}"), "apply", JOB).done();
-    let pod = kubelet.play(&namespace, "job", &State::Running);
+    let pod = kubelet.start_pod(&namespace, "job", &PodState::Running);
     let mut kubectl = servers.command("kubectl");
     let kubectl = kubectl.args(["logs", "-f", &pod, "-n", &namespace]);
     let mut kubectl = kubectl.stdout(Stdio::piped()).spawn().expect("kubectl starts");
     let mut lines = BufReader::new(kubectl.stdout.take().expect("it is a pipe")).lines();
     // Each line is written only when the one before has arrived.
     for line in ["one", "two", "three"] {
-        kubelet.log(&namespace, &pod, "flow", &format!("{line}\n"));
+        kubelet.append_log(&namespace, &pod, "flow", &format!("{line}\n"));
         assert_eq!(lines.next().expect("a line comes").expect("it is text"), line);
     }
-    kubelet.set(&namespace, &pod, &State::Succeeded);
+    kubelet.set_state(&namespace, &pod, &PodState::Succeeded);
     assert!(lines.next().is_none());
     assert!(kubectl.wait().expect("kubectl ends").success());
     assert!(kubelet.log_requests().iter().any(|target| target.contains(&format!("{pod}/flow?follow=true"))));
@@ -131,8 +131,8 @@ fn a_followed_log_can_break() {
     let Some(servers) = Servers::shared() else { return };
     let (namespace, admin, kubelet) = (servers.namespace("break"), servers.client(ADMIN), Kubelet::start(servers));
     admin.patch(&format!("/apis/batch/v1/namespaces/{namespace}/jobs/job?{APPLY}"), "apply", JOB).done();
-    let pod = kubelet.play(&namespace, "job", &State::Running);
-    kubelet.log(&namespace, &pod, "flow", "one\n");
+    let pod = kubelet.start_pod(&namespace, "job", &PodState::Running);
+    kubelet.append_log(&namespace, &pod, "flow", "one\n");
     let mut kubectl = servers.command("kubectl");
     let kubectl = kubectl.args(["logs", "-f", &pod, "-n", &namespace]);
     let mut kubectl = kubectl.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("kubectl starts");
@@ -159,16 +159,16 @@ fn the_proxy_makes_bad_days() {
     let Some(servers) = Servers::shared() else { return };
     let (namespace, admin) = (servers.namespace("proxy"), servers.client(ADMIN));
     let rule = |request: &Request| match request.path().rsplit('/').next().unwrap_or_default() {
-        "busy" if request.seen == 0 => Fate::too_many(1),
-        "down" => Fate::status(503, "ServiceUnavailable", "no"),
-        "before" => Fate::ResetBefore,
-        "after" => Fate::ResetAfter,
-        "close" => Fate::CloseAfter,
-        "late" => Fate::Late(Duration::from_millis(300)),
-        "slow" => Fate::Slow(Duration::from_millis(300)),
-        "truncated" => Fate::Truncated,
-        "warning" => Fate::Header("warning", "299 - \"careful\"".to_owned()),
-        _ => Fate::Pass,
+        "busy" if request.seen == 0 => Action::too_many(1),
+        "down" => Action::status(503, "ServiceUnavailable", "no"),
+        "before" => Action::ResetBefore,
+        "after" => Action::ResetAfter,
+        "close" => Action::CloseAfter,
+        "late" => Action::Late(Duration::from_millis(300)),
+        "slow" => Action::Slow(Duration::from_millis(300)),
+        "truncated" => Action::Truncated,
+        "warning" => Action::Header("warning", "299 - \"careful\"".to_owned()),
+        _ => Action::Pass,
     };
     let proxy = Proxy::start(servers, rule);
     let names = ["busy", "before", "after", "close", "late", "slow", "truncated", "warning", "pass"];
@@ -209,8 +209,8 @@ fn the_proxy_makes_bad_days() {
 fn a_client_works_through_the_proxy() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.namespace("through");
-    let proxy = Proxy::start(servers, |_| Fate::Pass);
-    let path = proxy.folder().join("a.yaml");
+    let proxy = Proxy::start(servers, |_| Action::Pass);
+    let path = proxy.directory().join("a.yaml");
     std::fs::write(&path, CONFIG_MAP).expect("a file can be written");
     let mut kubectl = servers.command("kubectl");
     kubectl.env("KUBECONFIG", proxy.kubeconfig()).args(["apply", "--server-side", "-n", &namespace, "-f"]);
@@ -233,7 +233,7 @@ fn the_api_server_can_be_killed_and_comes_back() {
     let (namespace, admin) = (servers.namespace("kill"), servers.client(ADMIN));
     let path = config_map(&namespace, "a");
     admin.patch(&format!("{path}?{APPLY}"), "apply", CONFIG_MAP).done();
-    let proxy = Proxy::start(&servers, |_| Fate::Pass);
+    let proxy = Proxy::start(&servers, |_| Action::Pass);
     servers.kill_apiserver();
     assert!(admin.request("GET", &path, "", b"").is_err());
     assert!(raw(&proxy, "GET", &path).is_err());
@@ -249,15 +249,15 @@ fn is_killed() {
     let Some(servers) = Servers::shared() else { return };
     println!("\nfolder {}", servers.kubeconfig("").display());
     // What takes the place of Prefect's server has a child, as a server may.
-    let folder = tempfile::tempdir().expect("a temporary folder can be made").keep();
-    std::fs::write(folder.join("log"), "").expect("a file can be written");
-    let mut keeper = prefect_server::keeper(&folder, Path::new("/bin/sh"));
-    keeper.args(["-c", "tail -f \"$0/log\" & wait"]).arg(&folder).stdout(Stdio::null());
-    let mut keeper = keeper.spawn().expect("there is a shell");
-    wait_for("its child", || processes_of(&folder.display().to_string()).get(2).copied());
-    println!("\nfolder {}", folder.display());
+    let directory = tempfile::tempdir().expect("a temporary folder can be made").keep();
+    std::fs::write(directory.join("log"), "").expect("a file can be written");
+    let mut supervisor = prefect_server::supervisor(&directory, Path::new("/bin/sh"));
+    supervisor.args(["-c", "tail -f \"$0/log\" & wait"]).arg(&directory).stdout(Stdio::null());
+    let mut supervisor = supervisor.spawn().expect("there is a shell");
+    wait_for("its child", || processes_of(&directory.display().to_string()).get(2).copied());
+    println!("\nfolder {}", directory.display());
     std::thread::sleep(Duration::from_secs(60));
-    drop(keeper.wait());
+    drop(supervisor.wait());
 }
 
 /// SIGKILL lets nobody clean up behind himself; yet no server stays.
@@ -273,25 +273,25 @@ fn servers_stop_with_a_killed_test() {
     let folders = lines.filter_map(|line| line.strip_prefix("folder ").map(str::to_owned));
     let folders: Vec<String> = folders.take(2).collect();
     assert_eq!(folders.len(), 2, "it says where its servers are");
-    assert!(folders.iter().all(|folder| !processes_of(folder).is_empty()));
+    assert!(folders.iter().all(|directory| !processes_of(directory).is_empty()));
     victim.kill().expect("it can be killed");
     victim.wait().expect("it is gone");
-    for folder in folders {
-        wait_for("the end of its servers", || processes_of(&folder).is_empty().then_some(()));
-        wait_for("the end of their folder", || (!Path::new(&folder).exists()).then_some(()));
+    for directory in folders {
+        wait_for("the end of its servers", || processes_of(&directory).is_empty().then_some(()));
+        wait_for("the end of their folder", || (!Path::new(&directory).exists()).then_some(()));
     }
 }
 
 /// Processes that name a folder on their command lines.
-fn processes_of(folder: &str) -> Vec<u32> {
+fn processes_of(directory: &str) -> Vec<u32> {
     let processes = std::fs::read_dir("/proc").expect("this is Linux").flatten();
     let ids = processes.filter_map(|process| process.file_name().to_string_lossy().parse().ok());
-    let is_of = |id: &u32| std::fs::read(format!("/proc/{id}/cmdline")).is_ok_and(|line| names(&line, folder));
+    let is_of = |id: &u32| std::fs::read(format!("/proc/{id}/cmdline")).is_ok_and(|line| names(&line, directory));
     ids.filter(is_of).collect()
 }
 
-fn names(line: &[u8], folder: &str) -> bool {
-    String::from_utf8_lossy(line).contains(folder.trim_end_matches('/'))
+fn names(line: &[u8], directory: &str) -> bool {
+    String::from_utf8_lossy(line).contains(directory.trim_end_matches('/'))
 }
 
 /// Sources in their order, references, `$(VAR)` of what stands before, and what keeps a container from starting.
@@ -317,7 +317,7 @@ fn a_played_container_has_the_environment_of_a_real_one() {
             {"name": "EMPTY"},
         ],
     });
-    let found = container::environment(&admin, &pod, &container).expect("all of it is there");
+    let found = container::resolve_environment(&admin, &pod, &container).expect("all of it is there");
     let wanted = [
         ("P_KEY", "secret"),
         ("P_OTHER", "secret"),
@@ -334,7 +334,7 @@ fn a_played_container_has_the_environment_of_a_real_one() {
         (json!({"resourceFieldRef": {"resource": "limits.cpu"}}), "is not played"),
     ] {
         let container = json!({"env": [{"name": "A", "valueFrom": from}]});
-        let error = container::environment(&admin, &pod, &container).expect_err(why);
+        let error = container::resolve_environment(&admin, &pod, &container).expect_err(why);
         assert!(error.contains(why), "{error}");
     }
 }

@@ -26,23 +26,23 @@ pub(crate) struct Helm {
 impl Helm {
     /// With our plugin, where it needs one.
     pub(crate) fn new(servers: &Servers, version: &'static str) -> Self {
-        let helm = Helm::bare(servers, version);
+        let helm = Helm::without_plugin(servers, version);
         if version == "helm4" {
             let plugin = repository().join("integrations/helm");
-            helm.done(&["plugin", "install", &plugin.display().to_string()]);
+            helm.run_ok(&["plugin", "install", &plugin.display().to_string()]);
         }
         helm
     }
 
     /// As it comes.
-    pub(crate) fn bare(servers: &Servers, version: &'static str) -> Self {
+    pub(crate) fn without_plugin(servers: &Servers, version: &'static str) -> Self {
         let namespace = servers.namespace("helm");
         let run = Run::without_kubeconfig();
         let server = format!("https://127.0.0.1:{}", servers.endpoint().port);
         let context = format!("context: {{namespace: {namespace}, ");
         run.write("kubeconfig", kubeconfig(&server, Some(&servers.authority()), ADMIN).replace("context: {", &context));
         let helm = Helm { version, namespace, admin: servers.client(ADMIN), run };
-        let programs = helm.folder().join("bin");
+        let programs = helm.directory().join("bin");
         std::fs::create_dir(&programs).expect("a folder can be made");
         for (name, program) in [
             ("helm", servers.program(version)),
@@ -55,8 +55,8 @@ impl Helm {
     }
 
     /// Where its files are.
-    pub(crate) fn folder(&self) -> &Path {
-        self.run.folder()
+    pub(crate) fn directory(&self) -> &Path {
+        self.run.directory()
     }
 
     /// Writes a file of a chart.
@@ -65,7 +65,7 @@ impl Helm {
     }
 
     /// Writes a chart of these templates.
-    pub(crate) fn chart(&self, name: &str, templates: &[(&str, &str)]) {
+    pub(crate) fn write_chart(&self, name: &str, templates: &[(&str, &str)]) {
         self.write(&format!("{name}/Chart.yaml"), format!("apiVersion: v2\nname: {name}\nversion: 0.1.0\n"));
         for (file, text) in templates {
             self.write(&format!("{name}/{file}"), text);
@@ -81,21 +81,21 @@ impl Helm {
             ("HELM_DATA_HOME", "data"),
             ("HELM_PLUGINS", "data/plugins"),
         ];
-        let homes = homes.map(|(name, folder)| (name, self.folder().join("home").join(folder)));
-        let path = format!("{}:/usr/bin:/bin", self.folder().join("bin").display());
-        [("PATH", path.into()), ("KUBECONFIG", self.folder().join("kubeconfig"))].into_iter().chain(homes).collect()
+        let homes = homes.map(|(name, directory)| (name, self.directory().join("home").join(directory)));
+        let path = format!("{}:/usr/bin:/bin", self.directory().join("bin").display());
+        [("PATH", path.into()), ("KUBECONFIG", self.directory().join("kubeconfig"))].into_iter().chain(homes).collect()
     }
 
     /// A command in its folder.
     pub(crate) fn command(&self, program: &str) -> Command {
-        let mut command = run::isolated_command(program, self.folder());
+        let mut command = run::isolated_command(program, self.directory());
         command.envs(self.environment()).stdin(Stdio::null());
         command
     }
 
     /// Runs `helm` to its end.
     pub(crate) fn run(&self, args: &[&str]) -> Ran {
-        let error_file = self.folder().join("ERROR");
+        let error_file = self.directory().join("ERROR");
         drop(std::fs::remove_file(&error_file));
         let output = self.command("helm").env("JOBPLATE_ERROR_FILE", &error_file).args(args).output();
         let output = output.expect("it was built, so it starts");
@@ -110,7 +110,7 @@ impl Helm {
 
     /// The same, which must succeed; gives what it prints.
     #[track_caller]
-    pub(crate) fn done(&self, args: &[&str]) -> String {
+    pub(crate) fn run_ok(&self, args: &[&str]) -> String {
         let ran = self.run(args);
         assert_eq!(ran.status, 0, "{} {args:?}: {ran:?}", self.version);
         ran.stdout
@@ -125,7 +125,7 @@ impl Helm {
     }
 
     /// Runs `helm` with jobplate as its post-renderer.
-    pub(crate) fn rendered(&self, args: &[&str], own: &[&str]) -> Ran {
+    pub(crate) fn run_post_rendered(&self, args: &[&str], own: &[&str]) -> Ran {
         let words = self.post_renderer(own);
         let words: Vec<&str> = args.iter().copied().chain(words.iter().map(String::as_str)).collect();
         self.run(&words)
@@ -133,14 +133,14 @@ impl Helm {
 
     /// The same, which must succeed.
     #[track_caller]
-    pub(crate) fn rendered_done(&self, args: &[&str], own: &[&str]) -> String {
-        let ran = self.rendered(args, own);
+    pub(crate) fn run_post_rendered_ok(&self, args: &[&str], own: &[&str]) -> String {
+        let ran = self.run_post_rendered(args, own);
         assert_eq!(ran.status, 0, "{} {args:?} {own:?}: {ran:?}", self.version);
         ran.stdout
     }
 
     /// A live object of its namespace; none where it is not there. `kind`: `apis/apps/v1/deployments`, `api/v1/configmaps`.
-    pub(crate) fn live(&self, kind: &str, name: &str) -> Option<Value> {
+    pub(crate) fn live_object(&self, kind: &str, name: &str) -> Option<Value> {
         let (group, plural) = kind.rsplit_once('/').expect("a kind has a group and a plural");
         let answer = self.admin.get(&format!("/{group}/namespaces/{}/{plural}/{name}", self.namespace));
         (answer.status != 404).then(|| answer.done())

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use crate::cli::{Ran, Run};
 use crate::http::Client;
-use crate::kubelet::{Kubelet, State, wait_for};
-use crate::proxy::{Fate, Proxy, Request};
+use crate::kubelet::{Kubelet, PodState, wait_for};
+use crate::proxy::{Action, Proxy, Request};
 use crate::rows::path;
 use crate::run;
 use crate::servers::{ADMIN, Servers};
@@ -55,10 +55,10 @@ struct Site {
 
 impl Site {
     fn new(servers: &Servers) -> Self {
-        Site::with(servers, |_| Fate::Pass)
+        Site::with(servers, |_| Action::Pass)
     }
 
-    fn with(servers: &Servers, rule: impl Fn(&Request) -> Fate + Send + Sync + 'static) -> Self {
+    fn with(servers: &Servers, rule: impl Fn(&Request) -> Action + Send + Sync + 'static) -> Self {
         let proxy = Proxy::start(servers, rule);
         let run = Run::new(proxy.kubeconfig()).file("job.yaml", JOB);
         Site { namespace: servers.namespace("job"), admin: servers.client(ADMIN), proxy, run }
@@ -93,12 +93,12 @@ impl Site {
     }
 
     /// Has the Job of a name run to its end.
-    fn finish(&self, kubelet: &Kubelet, name: &str, state: &State) {
-        let pod = kubelet.pod_of(&self.namespace, name);
+    fn finish(&self, kubelet: &Kubelet, name: &str, state: &PodState) {
+        let pod = kubelet.wait_for_job_pod(&self.namespace, name);
         if self.admin.get(&path(&self.namespace, "pods", &pod)).done()["spec"]["nodeName"].is_null() {
             kubelet.bind(&self.namespace, &pod);
         }
-        kubelet.set(&self.namespace, &pod, state);
+        kubelet.set_state(&self.namespace, &pod, state);
         wait_for("the end of the Job", || {
             let job = self.live(name);
             let conditions = job["status"]["conditions"].as_array()?.clone();
@@ -110,7 +110,7 @@ impl Site {
     /// Starts an apply whose lines of stderr can be read as they come.
     fn watch(&self, text: &str, args: &[&str]) -> Watched {
         self.run.write("job.yaml", text);
-        let mut command = run::isolated_command(run::binary(), self.run.folder());
+        let mut command = run::isolated_command(run::binary(), self.run.directory());
         command.env("KUBECONFIG", self.proxy.kubeconfig()).args(["apply", "job.yaml", "-n", &self.namespace]);
         command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("it starts");
@@ -218,7 +218,7 @@ fn policies_that_make_no_sense() {
 fn an_ended_job_is_made_anew() {
     let Some(servers) = Servers::shared() else { return };
     let kubelet = Kubelet::start(servers);
-    for (state, extra) in [(State::Succeeded, &[][..]), (State::Failed(1, "Error"), &["--no-preflight"])] {
+    for (state, extra) in [(PodState::Succeeded, &[][..]), (PodState::Failed(1, "Error"), &["--no-preflight"])] {
         let site = Site::new(servers);
         site.apply(JOB, &[]).says(0, &[]);
         site.finish(&kubelet, "etl", &state);
@@ -257,7 +257,7 @@ fn a_running_job_is_deleted_only_if_that_is_said() {
         let args = [&["--on-immutable=recreate"], extra].concat();
         site.apply(&changed(), &args).says(3, &["running", "--recreate-running"]);
     }
-    let pod = kubelet.play(&site.namespace, "etl", &State::Running);
+    let pod = kubelet.start_pod(&site.namespace, "etl", &PodState::Running);
     site.apply(&changed(), &["--on-immutable=recreate"]).says(3, &["running", "--recreate-running"]);
     assert_eq!(site.uid("etl"), uid);
     assert!(site.writes().iter().all(|request| request.method != "DELETE"));
@@ -301,7 +301,7 @@ fn an_invalid_replacement_deletes_nothing() {
     let kubelet = Kubelet::start(servers);
     let site = Site::new(servers);
     site.apply(JOB, &[]).says(0, &[]);
-    site.finish(&kubelet, "etl", &State::Succeeded);
+    site.finish(&kubelet, "etl", &PodState::Succeeded);
     let uid = site.uid("etl");
 
     // What a check of the cluster says about new Jobs only: no dry run of an apply hears of it.
@@ -371,7 +371,7 @@ fn a_job_that_changes_before_its_deletion_stays() {
                 json!({"spec": {"suspend": false}, "metadata": {"labels": {"seen": request.seen.to_string()}}});
             admin.patch(of_rule.get().expect("it is known"), "merge", resume.to_string()).done();
         }
-        Fate::Pass
+        Action::Pass
     });
     place.set(path(&site.namespace, "jobs", "etl")).expect("it is set once");
     let suspended = with_spec(JOB, "suspend: true");
@@ -397,7 +397,7 @@ fn another_job_of_the_name_stays() {
             let text = JOB.replace("image: none", "image: third");
             admin.patch(&format!("{path}?fieldManager=somebody"), "apply", text).done();
         }
-        Fate::Pass
+        Action::Pass
     });
     place.set(path(&site.namespace, "jobs", "etl")).expect("it is set once");
     let suspended = with_spec(JOB, "suspend: true");
@@ -418,13 +418,13 @@ fn a_deletion_whose_answer_is_lost_is_no_change_by_somebody_else() {
     let site = Site::with(servers, move |request| {
         if request.method == "DELETE" && request.seen == 0 {
             is_asked.store(true, Ordering::SeqCst);
-            return Fate::ResetAfter;
+            return Action::ResetAfter;
         }
         if request.is("GET", "/jobs/etl") && is_asked.swap(false, Ordering::SeqCst) {
             let free = json!({"metadata": {"finalizers": null}});
             admin.patch(of_rule.get().expect("it is known"), "merge", free.to_string()).done();
         }
-        Fate::Pass
+        Action::Pass
     });
     place.set(path(&site.namespace, "jobs", "etl")).expect("it is set once");
     let held = with_spec(JOB, "suspend: true").replace("name: etl", "name: etl\n  finalizers: [example.com/held]");
@@ -460,8 +460,8 @@ fn it_is_said_when_the_old_one_is_gone_and_the_new_one_is_not_there() {
     let site = Site::with(servers, move |request| {
         is_deleted.fetch_or(request.method == "DELETE" && !request.is_dry_run(), Ordering::SeqCst);
         match is_deleted.load(Ordering::SeqCst) && request.method == "PATCH" {
-            true => Fate::status(403, "Forbidden", "admission webhook \"a.example.com\" denied the request: no"),
-            false => Fate::Pass,
+            true => Action::status(403, "Forbidden", "admission webhook \"a.example.com\" denied the request: no"),
+            false => Action::Pass,
         }
     });
     let suspended = with_spec(JOB, "suspend: true");
@@ -567,10 +567,15 @@ fn ends_that_are_waited_for() {
     let Some(servers) = Servers::shared() else { return };
     type Act = fn(&Site, &Kubelet);
     let cases: &[(&str, Act, i32, &[&str])] = &[
-        ("complete", |site, kubelet| site.finish(kubelet, "etl", &State::Succeeded), 0, &["job.batch/etl", "complete"]),
+        (
+            "complete",
+            |site, kubelet| site.finish(kubelet, "etl", &PodState::Succeeded),
+            0,
+            &["job.batch/etl", "complete"],
+        ),
         (
             "failed",
-            |site, kubelet| site.finish(kubelet, "etl", &State::Failed(137, "OOMKilled")),
+            |site, kubelet| site.finish(kubelet, "etl", &PodState::Failed(137, "OOMKilled")),
             4,
             &["job.batch/etl", "failed", "137", "OOMKilled", "container flow"],
         ),
@@ -596,21 +601,25 @@ fn ends_that_are_waited_for() {
         ),
         (
             "no such Secret",
-            |site, kubelet| drop(kubelet.play(&site.namespace, "etl", &State::secret_missing("prefect"))),
+            |site, kubelet| drop(kubelet.start_pod(&site.namespace, "etl", &PodState::secret_missing("prefect"))),
             4,
             &["CreateContainerConfigError", "Secret prefect", "kubectl create secret"],
         ),
         (
             "no such key",
             |site, kubelet| {
-                drop(kubelet.play(&site.namespace, "etl", &State::key_missing(&site.namespace, "prefect", "token")))
+                drop(kubelet.start_pod(
+                    &site.namespace,
+                    "etl",
+                    &PodState::key_missing(&site.namespace, "prefect", "token"),
+                ))
             },
             4,
             &["CreateContainerConfigError", "Secret prefect", "key token"],
         ),
         (
             "no such image",
-            |site, kubelet| drop(kubelet.play(&site.namespace, "etl", &State::image_missing("none"))),
+            |site, kubelet| drop(kubelet.start_pod(&site.namespace, "etl", &PodState::image_missing("none"))),
             4,
             &["ImagePullBackOff", "container flow"],
         ),
@@ -618,7 +627,7 @@ fn ends_that_are_waited_for() {
             "a message that holds a value",
             |site, kubelet| {
                 let message = format!("failed to prepare {CANARY} for {CANARY}");
-                kubelet.play(&site.namespace, "etl", &State::Waiting("CreateContainerError", message));
+                kubelet.start_pod(&site.namespace, "etl", &PodState::Waiting("CreateContainerError", message));
             },
             4,
             &["CreateContainerError", "container flow"],
@@ -641,8 +650,8 @@ fn of_two_jobs_one_fails() {
     let Some(servers) = Servers::shared() else { return };
     let two = format!("{}---\n{JOB}", JOB.replace("name: etl", "name: good"));
     let (status, stdout, stderr) = waited(servers, &two, &[], |site, kubelet| {
-        site.finish(kubelet, "etl", &State::Failed(3, "Error"));
-        site.finish(kubelet, "good", &State::Succeeded);
+        site.finish(kubelet, "etl", &PodState::Failed(3, "Error"));
+        site.finish(kubelet, "good", &PodState::Succeeded);
     });
     assert_eq!(status, 4, "{stderr}");
     let lines: Vec<&str> = stdout.lines().collect();
@@ -668,7 +677,7 @@ fn a_refusal_before_a_failed_job() {
     let bad = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: UPPER}\n";
     let (status, stdout, stderr) =
         waited(servers, &format!("{JOB}---\n{bad}"), &["--no-preflight"], |site, kubelet| {
-            site.finish(kubelet, "etl", &State::Failed(3, "Error"));
+            site.finish(kubelet, "etl", &PodState::Failed(3, "Error"));
         });
     assert_eq!(status, 3, "{stderr}");
     assert!(stdout.contains("exit code 3") && stdout.contains("configmap/UPPER failed"), "{stdout}");
@@ -680,7 +689,7 @@ fn times_without_an_end() {
     for time in ["0", "18446744073709551615", "9223372036854775807s", "2562047788015215h"] {
         let (site, kubelet) = (Site::new(servers), Kubelet::start(servers));
         site.apply(JOB, &[]).says(0, &[]);
-        site.finish(&kubelet, "etl", &State::Succeeded);
+        site.finish(&kubelet, "etl", &PodState::Succeeded);
         let ran = site.apply(JOB, &["--wait", "--timeout", time, "--request-timeout", time]);
         assert!(matches!(ran.status, 0 | 2), "{time}: {ran:?}");
     }
@@ -690,7 +699,9 @@ fn times_without_an_end() {
 fn what_has_ended_needs_no_waiting() {
     let Some(servers) = Servers::shared() else { return };
     let kubelet = Kubelet::start(servers);
-    for (state, status, says) in [(State::Succeeded, 0, "complete"), (State::Failed(2, "Error"), 4, "exit code 2")] {
+    for (state, status, says) in
+        [(PodState::Succeeded, 0, "complete"), (PodState::Failed(2, "Error"), 4, "exit code 2")]
+    {
         let site = Site::new(servers);
         site.apply(JOB, &[]).says(0, &[]);
         site.finish(&kubelet, "etl", &state);
@@ -713,7 +724,7 @@ fn a_generated_name_is_waited_for() {
     let (status, stdout, stderr) = waited(servers, &text, &[], |site, kubelet| {
         let jobs = site.admin.get(&path(&site.namespace, "jobs", "")).done();
         let name = jobs["items"][0]["metadata"]["name"].as_str().expect("it is made").to_owned();
-        site.finish(kubelet, &name, &State::Succeeded);
+        site.finish(kubelet, &name, &PodState::Succeeded);
     });
     assert_eq!(status, 0, "{stderr}");
     assert!(stdout.starts_with("job.batch/etl-") && stdout.contains(" created, complete"), "{stdout}");
@@ -724,14 +735,14 @@ fn a_job_that_is_made_anew_is_waited_for() {
     let Some(servers) = Servers::shared() else { return };
     let (site, kubelet) = (Site::new(servers), Kubelet::start(servers));
     site.apply(JOB, &[]).says(0, &[]);
-    site.finish(&kubelet, "etl", &State::Failed(1, "Error"));
+    site.finish(&kubelet, "etl", &PodState::Failed(1, "Error"));
     let old = site.uid("etl");
     let watched = site.watch(&changed(), &["--wait", "--on-immutable=recreate", "-o", "json"]);
     wait_for("the new one", || {
         let answer = site.admin.get(&path(&site.namespace, "jobs", "etl"));
         (answer.status == 200 && answer.json()["metadata"]["uid"] != old.as_str()).then_some(())
     });
-    site.finish(&kubelet, "etl", &State::Succeeded);
+    site.finish(&kubelet, "etl", &PodState::Succeeded);
     let (status, stdout, stderr) = watched.end();
     assert_eq!(status, 0, "{stderr}");
     let report: Value = serde_json::from_str(&stdout).expect("it is JSON");
@@ -745,10 +756,10 @@ fn whoever_stops_watching_stops_nothing() {
     let (site, kubelet) = (Site::new(servers), Kubelet::start(servers));
     for args in [&["--wait"][..], &["--logs"]] {
         let watched = site.watch(JOB, args);
-        let pod = kubelet.pod_of(&site.namespace, "etl");
+        let pod = kubelet.wait_for_job_pod(&site.namespace, "etl");
         if args == ["--wait"] {
             kubelet.bind(&site.namespace, &pod);
-            kubelet.set(&site.namespace, &pod, &State::Running);
+            kubelet.set_state(&site.namespace, &pod, &PodState::Running);
         }
         let looks = site.proxy.requests().len();
         wait_for("a look", || (site.proxy.requests().len() > looks + 3).then_some(()));
@@ -772,16 +783,16 @@ fn the_api_server_restarts_while_somebody_waits() {
     let Some(servers) = Servers::separate() else { return };
     let (site, kubelet) = (Site::new(&servers), Kubelet::start(&servers));
     let mut watched = site.watch(JOB, &["--logs"]);
-    let pod = kubelet.play(&site.namespace, "etl", &State::Running);
-    kubelet.log(&site.namespace, &pod, "flow", &stamped(1, "one"));
+    let pod = kubelet.start_pod(&site.namespace, "etl", &PodState::Running);
+    kubelet.append_log(&site.namespace, &pod, "flow", &stamped(1, "one"));
     assert_eq!(watched.log(), "one");
     servers.kill_apiserver();
     let looks = site.proxy.requests().len();
     wait_for("a look in vain", || (site.proxy.requests().len() > looks + 1).then_some(()));
     servers.start_apiserver();
-    kubelet.log(&site.namespace, &pod, "flow", &stamped(2, "two"));
+    kubelet.append_log(&site.namespace, &pod, "flow", &stamped(2, "two"));
     assert_eq!(watched.log(), "two");
-    site.finish(&kubelet, "etl", &State::Succeeded);
+    site.finish(&kubelet, "etl", &PodState::Succeeded);
     let (status, stdout, stderr) = watched.end();
     assert_eq!(status, 0, "{stderr}");
     assert!(stdout.starts_with("job.batch/etl created, complete"), "{stdout}");
@@ -798,20 +809,20 @@ fn logs_are_told_as_they_come() {
     let Some(servers) = Servers::shared() else { return };
     let (site, kubelet) = (Site::new(servers), Kubelet::start(servers));
     let mut watched = site.watch(JOB, &["--logs"]);
-    let pod = kubelet.play(&site.namespace, "etl", &State::Running);
+    let pod = kubelet.start_pod(&site.namespace, "etl", &PodState::Running);
     // Each line is written only when the one before has arrived.
     for (second, line) in [(1, "one"), (2, "two: a b"), (3, ""), (4, "  indented")] {
-        kubelet.log(&site.namespace, &pod, "flow", &stamped(second, line));
+        kubelet.append_log(&site.namespace, &pod, "flow", &stamped(second, line));
         assert_eq!(watched.log(), line);
     }
     // What could act on a terminal does not reach it; half a line waits for its end.
-    kubelet.log(&site.namespace, &pod, "flow", &stamped(5, "\u{1b}[31mred\r"));
+    kubelet.append_log(&site.namespace, &pod, "flow", &stamped(5, "\u{1b}[31mred\r"));
     assert!(watched.log().contains("red"));
-    kubelet.log(&site.namespace, &pod, "flow", "2026-01-01T00:00:06Z half");
-    kubelet.log(&site.namespace, &pod, "flow", " and half\n");
+    kubelet.append_log(&site.namespace, &pod, "flow", "2026-01-01T00:00:06Z half");
+    kubelet.append_log(&site.namespace, &pod, "flow", " and half\n");
     assert_eq!(watched.log(), "half and half");
-    kubelet.log(&site.namespace, &pod, "flow", "2026-01-01T00:00:07Z no end");
-    site.finish(&kubelet, "etl", &State::Succeeded);
+    kubelet.append_log(&site.namespace, &pod, "flow", "2026-01-01T00:00:07Z no end");
+    site.finish(&kubelet, "etl", &PodState::Succeeded);
     assert_eq!(watched.log(), "no end");
     let (status, stdout, stderr) = watched.end();
     assert_eq!(status, 0, "{stderr}");
@@ -826,16 +837,16 @@ fn no_line_is_lost_for_its_time() {
     let Some(servers) = Servers::shared() else { return };
     let (site, kubelet) = (Site::new(servers), Kubelet::start(servers));
     let mut watched = site.watch(JOB, &["--logs"]);
-    let pod = kubelet.play(&site.namespace, "etl", &State::Running);
+    let pod = kubelet.start_pod(&site.namespace, "etl", &PodState::Running);
     for (second, line) in [(5, "a"), (5, "b"), (3, "c"), (4, "d"), (6, "e"), (6, "e"), (6, "f")] {
-        kubelet.log(&site.namespace, &pod, "flow", &stamped(second, line));
+        kubelet.append_log(&site.namespace, &pod, "flow", &stamped(second, line));
         assert_eq!(watched.log(), line);
     }
     // Of the moment that it breaks in there is more to come.
     kubelet.break_logs();
-    kubelet.log(&site.namespace, &pod, "flow", &stamped(6, "g"));
+    kubelet.append_log(&site.namespace, &pod, "flow", &stamped(6, "g"));
     assert_eq!(watched.log(), "g");
-    site.finish(&kubelet, "etl", &State::Succeeded);
+    site.finish(&kubelet, "etl", &PodState::Succeeded);
     assert_eq!(watched.end().0, 0);
 }
 
@@ -844,19 +855,19 @@ fn a_broken_log_is_taken_up_without_repeating() {
     let Some(servers) = Servers::shared() else { return };
     let (site, kubelet) = (Site::new(servers), Kubelet::start(servers));
     let mut watched = site.watch(JOB, &["--logs"]);
-    let pod = kubelet.play(&site.namespace, "etl", &State::Running);
+    let pod = kubelet.start_pod(&site.namespace, "etl", &PodState::Running);
     let mut told = Vec::new();
     // A Job of a night breaks more connections than one would count.
     for round in 0..8 {
         for (second, line) in [(3 * round, "a"), (3 * round + 1, "b"), (3 * round + 2, "c")] {
             let line = format!("{line}{round}");
-            kubelet.log(&site.namespace, &pod, "flow", &stamped(second, &line));
+            kubelet.append_log(&site.namespace, &pod, "flow", &stamped(second, &line));
             assert_eq!(watched.log(), line);
             told.push(line);
         }
         kubelet.break_logs();
     }
-    site.finish(&kubelet, "etl", &State::Succeeded);
+    site.finish(&kubelet, "etl", &PodState::Succeeded);
     let (status, _, stderr) = watched.end();
     assert_eq!(status, 0, "{stderr}");
     assert_eq!(Watched::logs(&stderr), told);
@@ -869,19 +880,19 @@ fn logs_of_init_containers() {
     let text = JOB
         .replace("      containers:", "      initContainers:\n      - {name: first, image: none}\n      containers:");
     let mut watched = site.watch(&text, &["--logs"]);
-    let pod = kubelet.pod_of(&site.namespace, "etl");
+    let pod = kubelet.wait_for_job_pod(&site.namespace, "etl");
     kubelet.bind(&site.namespace, &pod);
     let state = json!({"running": {"startedAt": "2026-01-01T00:00:00Z"}});
     let container =
         json!({"name": "first", "image": "none", "imageID": "", "restartCount": 0, "ready": false, "state": state});
     let status = json!({"status": {"phase": "Pending", "initContainerStatuses": [container]}});
     site.admin.patch(&format!("{}/status", path(&site.namespace, "pods", &pod)), "merge", status.to_string()).done();
-    kubelet.log(&site.namespace, &pod, "first", &stamped(1, "getting ready"));
+    kubelet.append_log(&site.namespace, &pod, "first", &stamped(1, "getting ready"));
     assert_eq!(watched.log(), "getting ready");
-    kubelet.set(&site.namespace, &pod, &State::Running);
-    kubelet.log(&site.namespace, &pod, "flow", &stamped(2, "working"));
+    kubelet.set_state(&site.namespace, &pod, &PodState::Running);
+    kubelet.append_log(&site.namespace, &pod, "flow", &stamped(2, "working"));
     assert_eq!(watched.log(), "working");
-    site.finish(&kubelet, "etl", &State::Succeeded);
+    site.finish(&kubelet, "etl", &PodState::Succeeded);
     let (status, _, stderr) = watched.end();
     assert_eq!(status, 0, "{stderr}");
     assert!(stderr.contains(&format!("[{pod} first] getting ready\n[{pod} flow] working\n")), "{stderr}");
@@ -892,16 +903,17 @@ fn logs_of_the_pod_after_one_that_failed() {
     let Some(servers) = Servers::shared() else { return };
     let (site, kubelet) = (Site::new(servers), Kubelet::start(servers));
     let mut watched = site.watch(&JOB.replace("backoffLimit: 0", "backoffLimit: 1"), &["--logs"]);
-    let first = kubelet.play(&site.namespace, "etl", &State::Running);
-    kubelet.log(&site.namespace, &first, "flow", &stamped(1, "no luck"));
+    let first = kubelet.start_pod(&site.namespace, "etl", &PodState::Running);
+    kubelet.append_log(&site.namespace, &first, "flow", &stamped(1, "no luck"));
     assert_eq!(watched.log(), "no luck");
-    kubelet.set(&site.namespace, &first, &State::Failed(1, "Error"));
-    let second = wait_for("another pod", || Some(kubelet.pod_of(&site.namespace, "etl")).filter(|pod| *pod != first));
+    kubelet.set_state(&site.namespace, &first, &PodState::Failed(1, "Error"));
+    let second =
+        wait_for("another pod", || Some(kubelet.wait_for_job_pod(&site.namespace, "etl")).filter(|pod| *pod != first));
     kubelet.bind(&site.namespace, &second);
-    kubelet.set(&site.namespace, &second, &State::Running);
-    kubelet.log(&site.namespace, &second, "flow", &stamped(2, "luck"));
+    kubelet.set_state(&site.namespace, &second, &PodState::Running);
+    kubelet.append_log(&site.namespace, &second, "flow", &stamped(2, "luck"));
     assert_eq!(watched.log(), "luck");
-    site.finish(&kubelet, "etl", &State::Succeeded);
+    site.finish(&kubelet, "etl", &PodState::Succeeded);
     let (status, _, stderr) = watched.end();
     assert_eq!(status, 0, "{stderr}");
     assert_eq!(Watched::logs(&stderr), ["no luck", "luck"]);
@@ -913,9 +925,9 @@ fn logs_of_a_pod_that_has_ended() {
     let Some(servers) = Servers::shared() else { return };
     let (site, kubelet) = (Site::new(servers), Kubelet::start(servers));
     site.apply(JOB, &[]).says(0, &[]);
-    let pod = kubelet.play(&site.namespace, "etl", &State::Running);
-    kubelet.log(&site.namespace, &pod, "flow", &(stamped(1, "one") + &stamped(2, "two")));
-    site.finish(&kubelet, "etl", &State::Failed(1, "Error"));
+    let pod = kubelet.start_pod(&site.namespace, "etl", &PodState::Running);
+    kubelet.append_log(&site.namespace, &pod, "flow", &(stamped(1, "one") + &stamped(2, "two")));
+    site.finish(&kubelet, "etl", &PodState::Failed(1, "Error"));
     let ran = site.apply(JOB, &["--logs"]).says(4, &["exit code 1"]);
     assert_eq!(Watched::logs(&ran.stderr), ["one", "two"]);
 }

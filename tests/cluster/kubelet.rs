@@ -19,11 +19,11 @@ use serde_json::{Value, json};
 use crate::http::{Body, Client, Head, write_chunk};
 use crate::servers::{ADMIN, Servers};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const MAX_WAIT: Duration = Duration::from_secs(60);
 
 /// What a kubelet says about a pod's containers.
 #[derive(Clone, Debug)]
-pub(crate) enum State {
+pub(crate) enum PodState {
     Running,
     Succeeded,
     /// With the exit code, and the reason as in `OOMKilled` (or just `Error`).
@@ -32,51 +32,51 @@ pub(crate) enum State {
     Waiting(&'static str, String),
 }
 
-impl State {
+impl PodState {
     pub(crate) fn secret_missing(secret: &str) -> Self {
-        State::Waiting("CreateContainerConfigError", format!("secret {secret:?} not found"))
+        PodState::Waiting("CreateContainerConfigError", format!("secret {secret:?} not found"))
     }
 
     pub(crate) fn key_missing(namespace: &str, secret: &str, key: &str) -> Self {
         let message = format!("couldn't find key {key} in Secret {namespace}/{secret}");
-        State::Waiting("CreateContainerConfigError", message)
+        PodState::Waiting("CreateContainerConfigError", message)
     }
 
     pub(crate) fn image_missing(image: &str) -> Self {
-        State::Waiting("ImagePullBackOff", format!("Back-off pulling image {image:?}"))
+        PodState::Waiting("ImagePullBackOff", format!("Back-off pulling image {image:?}"))
     }
 
     fn phase(&self) -> &'static str {
         match self {
-            State::Running => "Running",
-            State::Succeeded => "Succeeded",
-            State::Failed(..) => "Failed",
-            State::Waiting(..) => "Pending",
+            PodState::Running => "Running",
+            PodState::Succeeded => "Succeeded",
+            PodState::Failed(..) => "Failed",
+            PodState::Waiting(..) => "Pending",
         }
     }
 
-    fn of_container(&self) -> Value {
+    fn container_state(&self) -> Value {
         let (start, end) = ("2026-01-01T00:00:00Z", "2026-01-01T00:00:01Z");
         match self {
-            State::Running => json!({"running": {"startedAt": start}}),
-            State::Succeeded => {
+            PodState::Running => json!({"running": {"startedAt": start}}),
+            PodState::Succeeded => {
                 json!({"terminated": {"exitCode": 0, "reason": "Completed", "startedAt": start, "finishedAt": end}})
             }
-            State::Failed(code, reason) => {
+            PodState::Failed(code, reason) => {
                 json!({"terminated": {"exitCode": code, "reason": reason, "startedAt": start, "finishedAt": end}})
             }
-            State::Waiting(reason, message) => json!({"waiting": {"reason": reason, "message": message}}),
+            PodState::Waiting(reason, message) => json!({"waiting": {"reason": reason, "message": message}}),
         }
     }
 }
 
 /// What containers have written, each by `NAMESPACE/POD/CONTAINER`.
 #[derive(Default)]
-struct Logs {
-    texts: Mutex<HashMap<String, Log>>,
+struct LogStore {
+    by_container: Mutex<HashMap<String, Log>>,
     more: Condvar,
     /// Counts up when the connections are to break.
-    breaks: AtomicUsize,
+    break_count: AtomicUsize,
     /// Requests, as the API server sent them.
     requests: Mutex<Vec<String>>,
 }
@@ -92,7 +92,7 @@ pub(crate) struct Kubelet {
     node: String,
     port: u16,
     client: Client,
-    logs: Arc<Logs>,
+    logs: Arc<LogStore>,
     is_over: Arc<AtomicBool>,
 }
 
@@ -108,23 +108,23 @@ impl Kubelet {
         let object = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": node}, "status": status});
         client.post("/api/v1/nodes", &object).done();
 
-        let (logs, is_over) = (Arc::<Logs>::default(), Arc::<AtomicBool>::default());
+        let (logs, is_over) = (Arc::<LogStore>::default(), Arc::<AtomicBool>::default());
         let (server_logs, server_is_over) = (Arc::clone(&logs), Arc::clone(&is_over));
-        let tls = Arc::new(tls());
+        let tls_config = Arc::new(tls_config());
         thread::spawn(move || {
             for stream in listener.incoming() {
                 if server_is_over.load(Ordering::Relaxed) {
                     return;
                 }
-                let (tls, logs) = (Arc::clone(&tls), Arc::clone(&server_logs));
+                let (tls_config, logs) = (Arc::clone(&tls_config), Arc::clone(&server_logs));
                 // A reader of logs that goes away is no failure.
-                thread::spawn(move || drop(stream.and_then(|stream| serve_logs(tls, stream, &logs))));
+                thread::spawn(move || drop(stream.and_then(|stream| serve_logs(tls_config, stream, &logs))));
             }
         });
         let (reaper, reaped, reaper_is_over) = (servers.client(ADMIN), node.clone(), Arc::clone(&is_over));
         thread::spawn(move || {
             while !reaper_is_over.load(Ordering::Relaxed) {
-                let_go(&reaper, &reaped);
+                confirm_deletions(&reaper, &reaped);
                 thread::sleep(Duration::from_millis(200));
             }
         });
@@ -132,12 +132,12 @@ impl Kubelet {
     }
 
     /// Waits until a Job has a pod that has not ended, and gives its name.
-    pub(crate) fn pod_of(&self, namespace: &str, job: &str) -> String {
-        self.pod_with(namespace, "batch.kubernetes.io/job-name", job)
+    pub(crate) fn wait_for_job_pod(&self, namespace: &str, job: &str) -> String {
+        self.wait_for_pod(namespace, "batch.kubernetes.io/job-name", job)
     }
 
     /// Waits for a pod with a label that has not ended, and gives its name.
-    pub(crate) fn pod_with(&self, namespace: &str, label: &str, value: &str) -> String {
+    pub(crate) fn wait_for_pod(&self, namespace: &str, label: &str, value: &str) -> String {
         let selector = format!("/api/v1/namespaces/{namespace}/pods?labelSelector={label}%3D{value}");
         wait_for(&format!("a pod with {label}={value}"), || {
             let pods = self.client.get(&selector).done();
@@ -159,7 +159,7 @@ impl Kubelet {
     }
 
     /// Reports all containers of a pod as being in a state. Logs of a pod that has ended are complete.
-    pub(crate) fn set(&self, namespace: &str, pod: &str, state: &State) {
+    pub(crate) fn set_state(&self, namespace: &str, pod: &str, state: &PodState) {
         let path = format!("/api/v1/namespaces/{namespace}/pods/{pod}");
         let object = self.client.get(&path).done();
         let containers = object["spec"]["containers"].as_array().expect("a pod has containers");
@@ -167,10 +167,10 @@ impl Kubelet {
         for container in containers {
             statuses.push(json!({
                 "name": container["name"], "image": container["image"], "imageID": "", "restartCount": 0,
-                "ready": matches!(state, State::Running), "started": matches!(state, State::Running),
-                "state": state.of_container(),
+                "ready": matches!(state, PodState::Running), "started": matches!(state, PodState::Running),
+                "state": state.container_state(),
             }));
-            if matches!(state, State::Succeeded | State::Failed(..)) {
+            if matches!(state, PodState::Succeeded | PodState::Failed(..)) {
                 let name = container["name"].as_str().expect("a container has a name");
                 self.logs.change(namespace, pod, name, |log| log.is_over = true);
             }
@@ -180,22 +180,22 @@ impl Kubelet {
     }
 
     /// Takes the next pod of a Job through binding to a state, and gives its name.
-    pub(crate) fn play(&self, namespace: &str, job: &str, state: &State) -> String {
-        let pod = self.pod_of(namespace, job);
+    pub(crate) fn start_pod(&self, namespace: &str, job: &str, state: &PodState) -> String {
+        let pod = self.wait_for_job_pod(namespace, job);
         self.bind(namespace, &pod);
-        self.set(namespace, &pod, state);
+        self.set_state(namespace, &pod, state);
         pod
     }
 
     /// What a container writes; who follows its log sees it at once.
-    pub(crate) fn log(&self, namespace: &str, pod: &str, container: &str, text: &str) {
+    pub(crate) fn append_log(&self, namespace: &str, pod: &str, container: &str, text: &str) {
         self.logs.change(namespace, pod, container, |log| log.text.extend(text.as_bytes()));
     }
 
     /// Breaks every connection on which a log is being followed.
     pub(crate) fn break_logs(&self) {
-        self.logs.breaks.fetch_add(1, Ordering::SeqCst);
-        drop(lock(&self.logs.texts));
+        self.logs.break_count.fetch_add(1, Ordering::SeqCst);
+        drop(lock(&self.logs.by_container));
         self.logs.more.notify_all();
     }
 
@@ -213,27 +213,27 @@ impl Drop for Kubelet {
     }
 }
 
-impl Logs {
+impl LogStore {
     fn change(&self, namespace: &str, pod: &str, container: &str, change: impl FnOnce(&mut Log)) {
-        change(lock(&self.texts).entry(format!("{namespace}/{pod}/{container}")).or_default());
+        change(lock(&self.by_container).entry(format!("{namespace}/{pod}/{container}")).or_default());
         self.more.notify_all();
     }
 
     /// What a log holds behind `seen`, as soon as there is something; none at its end.
-    fn next(&self, key: &str, seen: usize, breaks: usize) -> io::Result<Option<Vec<u8>>> {
-        let mut texts = lock(&self.texts);
+    fn next(&self, key: &str, seen: usize, break_count: usize) -> io::Result<Option<Vec<u8>>> {
+        let mut by_container = lock(&self.by_container);
         loop {
-            if self.breaks.load(Ordering::SeqCst) != breaks {
+            if self.break_count.load(Ordering::SeqCst) != break_count {
                 return Err(Error::other("the connection breaks"));
             }
-            let log = texts.entry(key.to_owned()).or_default();
+            let log = by_container.entry(key.to_owned()).or_default();
             if log.text.len() > seen {
                 return Ok(Some(log.text[seen..].to_vec()));
             }
             if log.is_over {
                 return Ok(None);
             }
-            texts = self.more.wait(texts).unwrap_or_else(PoisonError::into_inner);
+            by_container = self.more.wait(by_container).unwrap_or_else(PoisonError::into_inner);
         }
     }
 }
@@ -244,7 +244,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// A certificate that nobody has signed: the API server does not ask for more.
-fn tls() -> ServerConfig {
+fn tls_config() -> ServerConfig {
     let own = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate can be made");
     let key = PrivatePkcs8KeyDer::from(own.signing_key.serialize_der());
     ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
@@ -256,10 +256,10 @@ fn tls() -> ServerConfig {
 }
 
 /// Answers requests for `/containerLogs/NAMESPACE/POD/CONTAINER?follow=true`.
-fn serve_logs(tls: Arc<ServerConfig>, stream: TcpStream, logs: &Logs) -> io::Result<()> {
+fn serve_logs(tls_config: Arc<ServerConfig>, stream: TcpStream, logs: &LogStore) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    let tls = ServerConnection::new(tls).map_err(Error::other)?;
-    let mut stream = BufReader::new(StreamOwned::new(tls, stream));
+    let tls_config = ServerConnection::new(tls_config).map_err(Error::other)?;
+    let mut stream = BufReader::new(StreamOwned::new(tls_config, stream));
     while let Some(head) = Head::read(&mut stream)? {
         Body::of_request(&head.headers).whole(&mut stream)?;
         let target = head.first_line.split(' ').nth(1).unwrap_or_default();
@@ -270,14 +270,14 @@ fn serve_logs(tls: Arc<ServerConfig>, stream: TcpStream, logs: &Logs) -> io::Res
         to.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ntransfer-encoding: chunked\r\n\r\n")?;
         to.flush()?;
         if query.split('&').any(|pair| pair == "follow=true") {
-            let breaks = logs.breaks.load(Ordering::SeqCst);
+            let break_count = logs.break_count.load(Ordering::SeqCst);
             let mut seen = 0;
-            while let Some(text) = logs.next(key, seen, breaks)? {
+            while let Some(text) = logs.next(key, seen, break_count)? {
                 write_chunk(to, &text)?;
                 seen += text.len();
             }
         } else {
-            let text = lock(&logs.texts).get(key).map(|log| log.text.clone()).unwrap_or_default();
+            let text = lock(&logs.by_container).get(key).map(|log| log.text.clone()).unwrap_or_default();
             if !text.is_empty() {
                 write_chunk(to, &text)?;
             }
@@ -288,7 +288,7 @@ fn serve_logs(tls: Arc<ServerConfig>, stream: TcpStream, logs: &Logs) -> io::Res
 }
 
 /// Confirms that the containers of pods that are to be deleted have stopped.
-fn let_go(client: &Client, node: &str) {
+fn confirm_deletions(client: &Client, node: &str) {
     // The API server may be down for a moment: next time, then.
     let get = |path: &str| client.request("GET", path, "", b"").ok().filter(|answer| answer.status == 200);
     let Some(pods) = get(&format!("/api/v1/pods?fieldSelector=spec.nodeName%3D{node}")) else { return };
@@ -311,7 +311,7 @@ pub(crate) fn wait_for<T>(what: &str, ask: impl Fn() -> Option<T>) -> T {
         if let Some(answer) = ask() {
             return answer;
         }
-        assert!(start.elapsed() < PATIENCE, "waited in vain for {what}");
+        assert!(start.elapsed() < MAX_WAIT, "waited in vain for {what}");
         thread::sleep(Duration::from_millis(50));
     }
 }

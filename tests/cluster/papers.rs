@@ -10,8 +10,8 @@ use crate::servers::{ADMIN, Servers, kubeconfig};
 #[test]
 fn examples_hold_on_a_real_server() {
     let Some(servers) = Servers::shared() else { return };
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let config = folder.path().join("kubeconfig");
+    let directory = tempfile::tempdir().expect("a temporary folder can be made");
+    let config = directory.path().join("kubeconfig");
     // A reader has a namespace of their own, and does not say so in every line.
     let page = || {
         let server = format!("https://127.0.0.1:{}", servers.endpoint().port);
@@ -33,7 +33,7 @@ fn examples_hold_with_helm() {
         // A reader of one page has not read the others.
         let readers = RefCell::new(Vec::new());
         let page = || {
-            let helm = Helm::bare(&servers, version);
+            let helm = Helm::without_plugin(&servers, version);
             let text = |(name, value): (_, PathBuf)| (name, value.to_string_lossy().into_owned());
             let environment = helm.environment().into_iter().map(text).collect();
             readers.borrow_mut().push(helm);

@@ -64,7 +64,7 @@ fn reference(name: &str) -> Value {
 
 /// Passes what comes in through jobplate, outside of Helm.
 fn piped(helm: &Helm, args: &[&str], stdin: &str) -> String {
-    let outcome = run::jobplate(helm.folder(), &[&["post-render"], args].concat(), stdin.as_bytes());
+    let outcome = run::jobplate(helm.directory(), &[&["post-render"], args].concat(), stdin.as_bytes());
     assert_eq!(outcome.status, 0, "{}", String::from_utf8_lossy(&outcome.stderr));
     String::from_utf8(outcome.stdout).expect("it is text")
 }
@@ -83,7 +83,7 @@ fn only_the_entries_asked_for_are_added() {
     let Some(servers) = Servers::shared() else { return };
     for version in VERSIONS {
         let helm = Helm::new(servers, version);
-        helm.chart("web", STRANGERS);
+        helm.write_chart("web", STRANGERS);
         let targets = [
             "--target=deployment/web",
             "--target=cronjob/*",
@@ -91,14 +91,14 @@ fn only_the_entries_asked_for_are_added() {
             "--allow-no-match",
             "--secret-env=ADDED=s/k",
         ];
-        let after = helm.rendered_done(&["template", "r", "web", "--include-crds"], &targets);
+        let after = helm.run_post_rendered_ok(&["template", "r", "web", "--include-crds"], &targets);
         // What Helm itself makes of its chart on the way to a post-renderer.
         let before = if version == "helm3" {
-            helm.done(&["template", "r", "web", "--include-crds"])
+            helm.run_ok(&["template", "r", "web", "--include-crds"])
         } else {
             helm.write("cat/plugin.yaml", "apiVersion: v1\ntype: postrenderer/v1\nname: cat\nversion: 0.1.0\nruntime: subprocess\nruntimeConfig: {platformCommand: [{command: cat}]}\n");
-            helm.done(&["plugin", "install", "cat"]);
-            helm.done(&["template", "r", "web", "--include-crds", "--post-renderer", "cat"])
+            helm.run_ok(&["plugin", "install", "cat"]);
+            helm.run_ok(&["template", "r", "web", "--include-crds", "--post-renderer", "cat"])
         };
         let added = added(&before, &after);
         // Helm 3 hands no hooks to a post-renderer.
@@ -106,9 +106,9 @@ fn only_the_entries_asked_for_are_added() {
         assert_eq!(added.iter().filter(|line| line.contains("name: ADDED")).count(), pods, "{version}:\n{after}");
         assert!(added.len() <= pods * 6, "{version}: {added:?}");
         // Once more changes nothing.
-        let manifest = helm.rendered_done(&["template", "r", "web", "--no-hooks"], &targets);
+        let manifest = helm.run_post_rendered_ok(&["template", "r", "web", "--no-hooks"], &targets);
         assert_eq!(piped(&helm, &targets, &manifest), manifest, "{version}");
-        let skipped = helm.rendered_done(&["template", "r", "web"], &[&targets[..], &["--skip-hooks"]].concat());
+        let skipped = helm.run_post_rendered_ok(&["template", "r", "web"], &[&targets[..], &["--skip-hooks"]].concat());
         assert_eq!(skipped.matches("name: ADDED").count(), 2, "{version}:\n{skipped}");
     }
 }
@@ -118,9 +118,9 @@ fn a_strangers_chart_gets_nothing_unasked() {
     let Some(servers) = Servers::shared() else { return };
     for version in VERSIONS {
         let helm = Helm::new(servers, version);
-        helm.chart("web", STRANGERS);
+        helm.write_chart("web", STRANGERS);
         let install = ["install", "r", "web", "--no-hooks"];
-        let refused = helm.rendered(&install, &["--secret-env=TOKEN=s/k"]);
+        let refused = helm.run_post_rendered(&install, &["--secret-env=TOKEN=s/k"]);
         assert_eq!(refused.status, 1, "{version}: {refused:?}");
         let said = &refused.error_file;
         for object in ["Deployment/web, containers: web, proxy", "CronJob/clean, containers: clean"] {
@@ -137,23 +137,23 @@ fn a_strangers_chart_gets_nothing_unasked() {
                 "{said}"
             );
         }
-        assert!(helm.live(DEPLOYMENT, "web").is_none(), "{version}");
+        assert!(helm.live_object(DEPLOYMENT, "web").is_none(), "{version}");
 
         // The line to paste is pasted.
         let line = said.split("with Helm: ").nth(1).and_then(|rest| rest.split(')').next()).expect("there is a line");
         let own = line.strip_prefix("--post-renderer-args=").expect("it is for Helm");
-        let pasted = helm.rendered_done(&["template", "r", "web"], &["--secret-env=TOKEN=s/k", own]);
+        let pasted = helm.run_post_rendered_ok(&["template", "r", "web"], &["--secret-env=TOKEN=s/k", own]);
         assert_eq!(pasted.matches("secretKeyRef").count(), 1, "{version} {own}:\n{pasted}");
         drop(helm.run(&["uninstall", "r", "--no-hooks"]));
-        helm.rendered_done(&install, &["--secret-env=TOKEN=s/k", "--target=deployment/web"]);
-        let live = helm.live(DEPLOYMENT, "web").expect("it is there");
+        helm.run_post_rendered_ok(&install, &["--secret-env=TOKEN=s/k", "--target=deployment/web"]);
+        let live = helm.live_object(DEPLOYMENT, "web").expect("it is there");
         assert_eq!(entry(&live, "TOKEN"), Some(&reference("TOKEN")), "{version}");
         let others = live.to_string().matches("secretKeyRef").count();
         // One in the spec, one in managedFields.
         assert_eq!(others, 2, "{version}: {live}");
         assert!(!live.to_string().contains(CANARY), "{version}: {live}");
-        helm.done(&["uninstall", "r", "--no-hooks"]);
-        assert!(helm.live(DEPLOYMENT, "web").is_none(), "{version}");
+        helm.run_ok(&["uninstall", "r", "--no-hooks"]);
+        assert!(helm.live_object(DEPLOYMENT, "web").is_none(), "{version}");
     }
 }
 
@@ -163,27 +163,27 @@ fn a_literal_of_the_chart_becomes_a_reference_on_upgrade() {
     // From, and to: a release may move from Helm 3 to Helm 4.
     for (from, to) in [("helm3", "helm3"), ("helm4", "helm4"), ("helm3", "helm4")] {
         let helm = Helm::new(servers, from);
-        helm.chart("web", STRANGERS);
-        helm.done(&["install", "r", "web", "--no-hooks"]);
-        let before = helm.live(DEPLOYMENT, "web").expect("it is there");
+        helm.write_chart("web", STRANGERS);
+        helm.run_ok(&["install", "r", "web", "--no-hooks"]);
+        let before = helm.live_object(DEPLOYMENT, "web").expect("it is there");
         assert_eq!(entry(&before, "TOKEN"), Some(&json!({"name": "TOKEN", "value": CANARY})));
 
         let mut next = Helm::new(servers, to);
         next.namespace.clone_from(&helm.namespace);
-        next.chart("web", STRANGERS);
+        next.write_chart("web", STRANGERS);
         let upgrade = ["upgrade", "r", "web", "--no-hooks", "-n", &helm.namespace];
         let own = ["--target=deployment/web", "--secret-env=TOKEN=s/k"];
-        next.rendered_done(&upgrade, &own);
-        let live = helm.live(DEPLOYMENT, "web").expect("it is there");
+        next.run_post_rendered_ok(&upgrade, &own);
+        let live = helm.live_object(DEPLOYMENT, "web").expect("it is there");
         assert_eq!(entry(&live, "TOKEN"), Some(&reference("TOKEN")), "{from} to {to}");
         assert!(!live.to_string().contains(CANARY), "{from} to {to}: {live}");
 
         // Nothing new, so nothing rolls.
-        next.rendered_done(&upgrade, &own);
-        let again = helm.live(DEPLOYMENT, "web").expect("it is there");
+        next.run_post_rendered_ok(&upgrade, &own);
+        let again = helm.live_object(DEPLOYMENT, "web").expect("it is there");
         assert_eq!(again["metadata"]["generation"], live["metadata"]["generation"], "{from} to {to}");
-        next.done(&["uninstall", "r", "-n", &helm.namespace]);
-        assert!(helm.live(DEPLOYMENT, "web").is_none(), "{from} to {to}");
+        next.run_ok(&["uninstall", "r", "-n", &helm.namespace]);
+        assert!(helm.live_object(DEPLOYMENT, "web").is_none(), "{from} to {to}");
     }
 }
 
@@ -210,23 +210,23 @@ fn a_job_template_in_a_config_map_is_edited_and_its_pods_are_rolled() {
     let Some(servers) = Servers::shared() else { return };
     for version in VERSIONS {
         let helm = Helm::new(servers, version);
-        helm.chart("flows", MOUNTED);
+        helm.write_chart("flows", MOUNTED);
         let target = "--target=ConfigMap/templates:job_template.yaml";
         let upgrade = ["upgrade", "--install", "r", "flows"];
         let checksum = |live: &Value| live.pointer("/spec/template/metadata/annotations/checksum~1config").cloned();
-        let live = || helm.live(DEPLOYMENT, "agent").expect("it is there");
-        helm.done(&upgrade);
+        let live = || helm.live_object(DEPLOYMENT, "agent").expect("it is there");
+        helm.run_ok(&upgrade);
         let plain = live();
-        helm.rendered_done(&upgrade, &[target, "--secret=TOKEN=s/k"]);
-        let map = helm.live("api/v1/configmaps", "templates").expect("it is there");
+        helm.run_post_rendered_ok(&upgrade, &[target, "--secret=TOKEN=s/k"]);
+        let map = helm.live_object("api/v1/configmaps", "templates").expect("it is there");
         let text = map["data"]["job_template.yaml"].as_str().expect("it is text");
         assert!(text.starts_with("# Comments stay.\n"), "{version}:\n{text}");
         assert!(text.contains("name: PREFECT__CONTEXT__SECRETS__TOKEN"), "{version}:\n{text}");
         let first = live();
         assert_ne!(checksum(&first), checksum(&plain), "{version}");
-        helm.rendered_done(&upgrade, &[target, "--secret=TOKEN=s/k"]);
+        helm.run_post_rendered_ok(&upgrade, &[target, "--secret=TOKEN=s/k"]);
         assert_eq!(live()["metadata"]["generation"], first["metadata"]["generation"], "{version}");
-        helm.rendered_done(&upgrade, &[target, "--secret=TOKEN=s/other"]);
+        helm.run_post_rendered_ok(&upgrade, &[target, "--secret=TOKEN=s/other"]);
         assert_ne!(checksum(&live()), checksum(&first), "{version}");
     }
 }
@@ -236,10 +236,10 @@ fn a_chart_without_objects_is_rendered() {
     let Some(servers) = Servers::shared() else { return };
     for version in VERSIONS {
         let helm = Helm::new(servers, version);
-        helm.chart("none", &[("templates/none.yaml", "{{- if .Values.none }}\nkind: None\n{{- end }}\n")]);
-        let printed = helm.rendered_done(&["template", "r", "none"], &["--target=job", "--env=A=b"]);
+        helm.write_chart("none", &[("templates/none.yaml", "{{- if .Values.none }}\nkind: None\n{{- end }}\n")]);
+        let printed = helm.run_post_rendered_ok(&["template", "r", "none"], &["--target=job", "--env=A=b"]);
         assert_eq!(printed.trim(), "", "{version}");
-        helm.rendered_done(&["install", "r", "none"], &["--target=job", "--env=A=b"]);
+        helm.run_post_rendered_ok(&["install", "r", "none"], &["--target=job", "--env=A=b"]);
     }
 }
 
@@ -248,7 +248,7 @@ fn a_chart_without_objects_is_rendered() {
 fn under_helm_4_an_error_reaches_the_terminal() {
     let Some(servers) = Servers::shared() else { return };
     let helm = Helm::new(servers, "helm4");
-    helm.chart("web", STRANGERS);
+    helm.write_chart("web", STRANGERS);
     let call = "helm template r web --post-renderer jobplate --post-renderer-args=--secret-env=TOKEN=s/k";
     let mut script = helm.command("script");
     let output = script.args(["-qec", call, "/dev/null"]).stdin(Stdio::null()).output().expect("script is there");
@@ -261,12 +261,13 @@ fn under_helm_4_an_error_reaches_the_terminal() {
 #[test]
 fn the_plugin_is_installed_from_an_archive() {
     let Some(servers) = Servers::shared() else { return };
-    let helm = Helm::bare(servers, "helm4");
-    helm.chart("web", STRANGERS);
+    let helm = Helm::without_plugin(servers, "helm4");
+    helm.write_chart("web", STRANGERS);
     let plugin = repository().join("integrations/helm").display().to_string();
-    helm.done(&["plugin", "package", &plugin, "--sign=false"]);
+    helm.run_ok(&["plugin", "package", &plugin, "--sign=false"]);
     let archive = format!("jobplate-{}.tgz", env!("CARGO_PKG_VERSION"));
-    helm.done(&["plugin", "install", &archive, "--verify=false"]);
-    let printed = helm.rendered_done(&["template", "r", "web"], &["--target=deployment/web", "--secret-env=A=s/k"]);
+    helm.run_ok(&["plugin", "install", &archive, "--verify=false"]);
+    let printed =
+        helm.run_post_rendered_ok(&["template", "r", "web"], &["--target=deployment/web", "--secret-env=A=s/k"]);
     assert!(printed.contains("- name: A\n"), "{printed}");
 }

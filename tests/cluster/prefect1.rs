@@ -13,14 +13,14 @@ use serde_json::{Value, json};
 use crate::apollo::{self, Apollo, Flow};
 use crate::cli::{Ran, Run};
 use crate::compare::differences;
-use crate::container::{self, Container, Environment, get, items};
+use crate::container::{self, Container, Environment, find_variable, items};
 use crate::helm::repository;
-use crate::kubelet::{Kubelet, State, wait_for};
+use crate::kubelet::{Kubelet, PodState, wait_for};
 use crate::oracles::{self, PrefectVersion};
-use crate::proxy::{Fate, Proxy};
+use crate::proxy::{Action, Proxy};
 use crate::servers::{ADMIN, Servers};
 
-const KEY: &str = "pcu_canary7f3a";
+const API_KEY: &str = "pcu_canary7f3a";
 const VALUE: &str = "ghp_canary7f3a";
 /// What the flow's secret is in its environment.
 const VARIABLE: &str = "PREFECT__CONTEXT__SECRETS__GITHUB_ACCESS_TOKEN";
@@ -42,7 +42,7 @@ spec:
 
 /// A namespace, a Prefect Server with one flow run, and a folder with the flow: it asks for its secret, and keeps what
 /// it gets in a file.
-struct Scene {
+struct AgentFixture {
     servers: &'static Servers,
     kubelet: Kubelet,
     apollo: Apollo,
@@ -55,12 +55,12 @@ struct Scene {
     run: Run,
 }
 
-impl Scene {
+impl AgentFixture {
     /// None where the servers or Prefect are missing, which is said. The run config is what `KubernetesRun` takes.
     fn new(version: PrefectVersion, run_config: &Value) -> Option<Self> {
         let (servers, bin) = (Servers::shared()?, oracles::require_venv(version)?);
         let run = Run::new(servers.kubeconfig(ADMIN));
-        let (flow, kept) = (run.folder().join("flow.py"), run.folder().join("kept"));
+        let (flow, kept) = (run.directory().join("flow.py"), run.directory().join("kept"));
         let text = format!(
             "from prefect import Flow, task\nfrom prefect.client import Secret\n\n@task\ndef keep():\n    \
              value = Secret(\"GITHUB_ACCESS_TOKEN\").get()\n    open({kept:?}, \"w\").write(repr(value))\n\n\
@@ -69,7 +69,7 @@ impl Scene {
         run.write("flow.py", text);
         let core_version = version.full();
         let storage = json!({
-            "type": "Local", "directory": run.folder(), "path": flow, "flows": {"etl": flow}, "secrets": [],
+            "type": "Local", "directory": run.directory(), "path": flow, "flows": {"etl": flow}, "secrets": [],
             "stored_as_script": true, "__version__": core_version,
         });
         let kubernetes = [
@@ -97,12 +97,12 @@ impl Scene {
         let namespace = servers.namespace("prefect");
         let secret = json!({
             "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "prefect-secrets"},
-            "stringData": {"github-access-token": VALUE, "api-key": KEY},
+            "stringData": {"github-access-token": VALUE, "api-key": API_KEY},
         });
         servers.client(ADMIN).post(&format!("/api/v1/namespaces/{namespace}/secrets"), &secret).done();
         let (kubelet, apollo) = (Kubelet::start(servers), Apollo::start(servers, flow));
-        let proxy = Proxy::start(servers, |_| Fate::Pass);
-        Some(Scene { servers, kubelet, apollo, proxy, namespace, bin, version, run })
+        let proxy = Proxy::start(servers, |_| Action::Pass);
+        Some(AgentFixture { servers, kubelet, apollo, proxy, namespace, bin, version, run })
     }
 
     /// Renders a text, and says nothing about it.
@@ -125,7 +125,7 @@ impl Scene {
             {"name": "NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
         ]);
         let env: Vec<&Value> = items(&own).chain(items(env)).collect();
-        let template = self.run.folder().join("job_template.yaml");
+        let template = self.run.directory().join("job_template.yaml");
         let start = ["prefect", "agent", "kubernetes", "start", "--job-template"];
         let args: Vec<String> =
             start.iter().map(|word| (*word).to_owned()).chain([template.display().to_string()]).collect();
@@ -139,7 +139,7 @@ impl Scene {
     fn start_agent(&self, agent: &Container, options: &[&str], kubeconfig: &std::path::Path) {
         let options = [options, &["--max-polls", "1"]].concat();
         let ran = agent.run(&self.bin, &options, &[("KUBECONFIG", kubeconfig)]);
-        assert!(ran.status.success() && !self.posted().is_null(), "the agent makes no Job:\n{}", said(&ran));
+        assert!(ran.status.success() && !self.posted().is_null(), "the agent makes no Job:\n{}", output_text(&ran));
     }
 
     /// The Job as the agent sent it.
@@ -162,20 +162,22 @@ impl Scene {
     /// The environment of a flow's container, as its Job says it.
     fn environment(&self, job: &Value) -> Environment {
         let pod = json!({"metadata": {"namespace": self.namespace}, "spec": job["spec"]["template"]["spec"]});
-        let environment = container::environment(&self.servers.client(ADMIN), &pod, &pod["spec"]["containers"][0]);
+        let environment =
+            container::resolve_environment(&self.servers.client(ADMIN), &pod, &pod["spec"]["containers"][0]);
         environment.expect("all of it is there")
     }
 
     /// Runs the pod of a Job to its end; gives what the flow has kept, as Python writes it.
     fn run_flow(&self, job: &Value) -> Result<String, String> {
         let name = job["metadata"]["name"].as_str().expect("it has a name");
-        let (client, pod) = (self.servers.client(ADMIN), self.kubelet.play(&self.namespace, name, &State::Running));
+        let (client, pod) =
+            (self.servers.client(ADMIN), self.kubelet.start_pod(&self.namespace, name, &PodState::Running));
         let object = client.get(&format!("/api/v1/namespaces/{}/pods/{pod}", self.namespace)).done();
         let flow = Container::new(&client, &object, &object["spec"]["containers"][0])?;
         let ran = flow.run(&self.bin, &[], &[]);
-        let end = if ran.status.success() { State::Succeeded } else { State::Failed(1, "Error") };
-        self.kubelet.set(&self.namespace, &pod, &end);
-        std::fs::read_to_string(self.run.folder().join("kept")).map_err(|_| said(&ran))
+        let end = if ran.status.success() { PodState::Succeeded } else { PodState::Failed(1, "Error") };
+        self.kubelet.set_state(&self.namespace, &pod, &end);
+        std::fs::read_to_string(self.run.directory().join("kept")).map_err(|_| output_text(&ran))
     }
 
     /// What `jobplate preview` says of a template and a scenario: the Job.
@@ -192,28 +194,28 @@ impl Scene {
 
     /// What `prefect agent kubernetes install` prints.
     fn install(&self, options: &[&str]) -> String {
-        let mut install = crate::run::isolated_command(self.bin.join("prefect"), self.run.folder());
+        let mut install = crate::run::isolated_command(self.bin.join("prefect"), self.run.directory());
         let ran = install.args(["agent", "kubernetes", "install"]).args(options).output().expect("it starts");
-        assert!(ran.status.success(), "{}", said(&ran));
+        assert!(ran.status.success(), "{}", output_text(&ran));
         String::from_utf8(ran.stdout).expect("text")
     }
 
     /// What a program of Python's prints in an environment.
     fn python(&self, program: &str, environment: &Environment) -> Value {
-        let mut python = crate::run::isolated_command(self.bin.join("python"), self.run.folder());
+        let mut python = crate::run::isolated_command(self.bin.join("python"), self.run.directory());
         let ran = python.envs(environment.iter().cloned()).args(["-c", program]).output().expect("it starts");
-        assert!(ran.status.success(), "{}", said(&ran));
-        serde_json::from_slice(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {}", said(&ran)))
+        assert!(ran.status.success(), "{}", output_text(&ran));
+        serde_json::from_slice(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {}", output_text(&ran)))
     }
 
     /// The environment of a container in a text.
     fn environment_in(&self, container: &Value) -> Environment {
         let pod = json!({"metadata": {"namespace": self.namespace}});
-        container::environment(&self.servers.client(ADMIN), &pod, container).expect("all of it is there")
+        container::resolve_environment(&self.servers.client(ADMIN), &pod, container).expect("all of it is there")
     }
 }
 
-fn said(ran: &Output) -> String {
+fn output_text(ran: &Output) -> String {
     String::from_utf8_lossy(&ran.stdout).into_owned() + &String::from_utf8_lossy(&ran.stderr)
 }
 
@@ -226,20 +228,20 @@ fn entry<'j>(job: &'j Value, name: &str) -> Option<&'j Value> {
 /// Agent, template and references as the program prints and renders them; the agent as its own ServiceAccount.
 fn from_template_to_flow(version: PrefectVersion) {
     let run_config = json!({"env": {"REGION": "eu"}, "cpu_request": "2"});
-    let Some(scene) = Scene::new(version, &run_config) else { return };
-    let (namespace, client) = (scene.namespace.as_str(), scene.servers.client(ADMIN));
-    let agent = scene.jobplate(&["template", "agent"]).says(0, &[]).stdout;
-    scene.run.write(
+    let Some(fixture) = AgentFixture::new(version, &run_config) else { return };
+    let (namespace, client) = (fixture.namespace.as_str(), fixture.servers.client(ADMIN));
+    let agent = fixture.jobplate(&["template", "agent"]).says(0, &[]).stdout;
+    fixture.run.write(
         "agent.yaml",
         agent.replace("prefecthq/prefect:1.4.1", &format!("prefecthq/prefect:{}", version.full())),
     );
-    let api = scene.apollo.url();
+    let api = fixture.apollo.url();
     let flags =
         ["--backend", "server", "--api", &api, "--api-key", "prefect-secrets/api-key", "--secret", SECRET, "-q"];
-    scene.jobplate(&[&["render", "agent.yaml", "-i"], &flags[..]].concat()).says(0, &[]);
-    scene.jobplate(&["apply", "agent.yaml", "-n", namespace, "-q"]).says(0, &[]);
+    fixture.jobplate(&[&["render", "agent.yaml", "-i"], &flags[..]].concat()).says(0, &[]);
+    fixture.jobplate(&["apply", "agent.yaml", "-n", namespace, "-q"]).says(0, &[]);
 
-    let pod = scene.kubelet.pod_with(namespace, "app.kubernetes.io/name", "prefect-agent");
+    let pod = fixture.kubelet.wait_for_pod(namespace, "app.kubernetes.io/name", "prefect-agent");
     let pod = client.get(&format!("/api/v1/namespaces/{namespace}/pods/{pod}")).done();
     let account = pod["spec"]["serviceAccountName"].as_str().expect("it has one");
     let token = format!("/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token");
@@ -247,36 +249,37 @@ fn from_template_to_flow(version: PrefectVersion) {
         client.post(&token, &json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}));
     let token = token.done()["status"]["token"].as_str().expect("a token").to_owned();
     let agent = Container::new(&client, &pod, &pod["spec"]["containers"][0]).expect("all of it is there");
-    scene.start_agent(&agent, &[], &scene.proxy.kubeconfig_for(&token));
-    assert_eq!(scene.apollo.keys(), [Some(format!("Bearer {KEY}"))], "the key of the Secret");
+    fixture.start_agent(&agent, &[], &fixture.proxy.kubeconfig_for(&token));
+    assert_eq!(fixture.apollo.keys(), [Some(format!("Bearer {API_KEY}"))], "the key of the Secret");
 
     // What was sent is what was foreseen, and what the server has is that, and its defaults.
-    let (posted, job) = (scene.posted(), scene.job());
+    let (posted, job) = (fixture.posted(), fixture.job());
     let map = client.get(&format!("/api/v1/namespaces/{namespace}/configmaps/prefect-job-template")).done();
     let template = map["data"]["job_template.yaml"].as_str().expect("it is text");
     let identifier = posted["metadata"]["labels"]["prefect.io/identifier"].as_str().expect("a label").to_owned();
-    let foreseen = scene.preview(template, &agent.environment, &identifier);
-    assert_eq!(foreseen, posted);
+    let previewed_job = fixture.preview(template, &agent.environment, &identifier);
+    assert_eq!(previewed_job, posted);
     // So it is with what users have: the agent's manifest, and no word of the flow.
     let files = ["preview", "agent.yaml", "--agent", "agent.yaml", "--run-config", "run.yaml"];
-    scene.run.write("run.yaml", run_config.to_string());
-    let told = scene.jobplate(&[&files[..], &["--prefect", version.short(), "-o", "json", "-q"]].concat()).says(0, &[]);
-    let told = told.stdout.replace("<Secret prefect-secrets, key api-key>", KEY);
+    fixture.run.write("run.yaml", run_config.to_string());
+    let told =
+        fixture.jobplate(&[&files[..], &["--prefect", version.short(), "-o", "json", "-q"]].concat()).says(0, &[]);
+    let told = told.stdout.replace("<Secret prefect-secrets, key api-key>", API_KEY);
     let made_up = [(apollo::FLOW_RUN, "new_id"), (apollo::FLOW, "new_id"), (&identifier, "0a1b2c3d")];
     let of_anyone = made_up.iter().fold(posted.to_string(), |text, (own, anyones)| text.replace(own, anyones));
     let json = |text: &str| serde_json::from_str::<Value>(text).expect("it is JSON");
     assert_eq!(json(&told), json(&of_anyone));
-    assert_eq!(differences(&foreseen, &job), [] as [&str; 0]);
+    assert_eq!(differences(&previewed_job, &job), [] as [&str; 0]);
     let defaults = ["terminationMessagePath", "terminationMessagePolicy", "imagePullPolicy"];
     let container = job["spec"]["template"]["spec"]["containers"][0].as_object().expect("a container");
-    let own = foreseen["spec"]["template"]["spec"]["containers"][0].as_object().expect("a container");
+    let own = previewed_job["spec"]["template"]["spec"]["containers"][0].as_object().expect("a container");
     let added: Vec<&String> = container.keys().filter(|key| !own.contains_key(*key)).collect();
     assert!(added.iter().all(|key| defaults.contains(&key.as_str())), "{added:?}");
 
-    assert_eq!(scene.run_flow(&job).as_deref(), Ok(format!("'{VALUE}'").as_str()));
-    assert_eq!(scene.apollo.states(), ["Submitted", "Running", "Success"]);
+    assert_eq!(fixture.run_flow(&job).as_deref(), Ok(format!("'{VALUE}'").as_str()));
+    assert_eq!(fixture.apollo.states(), ["Submitted", "Running", "Success"]);
     wait_for("the end of the Job", || {
-        let job = scene.job();
+        let job = fixture.job();
         items(&job["status"]["conditions"]).find(|is| is["type"] == "Complete" && is["status"] == "True").map(|_| ())
     });
 }
@@ -294,29 +297,29 @@ fn a_secret_gets_from_a_template_to_its_flow_in_0_15() {
 /// A variable of the agent's pod stays there; its `--env` is handed on, as plain text.
 #[test]
 fn what_an_agent_hands_on() {
-    let Some(scene) = Scene::new(PrefectVersion::V1_4, &json!({})) else { return };
+    let Some(fixture) = AgentFixture::new(PrefectVersion::V1_4, &json!({})) else { return };
     let env = json!([
         {"name": VARIABLE, "valueFrom": {"secretKeyRef": {"name": "prefect-secrets", "key": "github-access-token"}}},
         {"name": "GITHUB_ACCESS_TOKEN", "value": "x"},
     ]);
     let flag = format!("PREFECT__CONTEXT__SECRETS__OTHER={VALUE}");
-    let job = scene.deploy(JOB, &env, &["--env", &flag]);
+    let job = fixture.deploy(JOB, &env, &["--env", &flag]);
     assert_eq!((entry(&job, VARIABLE), entry(&job, "GITHUB_ACCESS_TOKEN")), (None, None));
     assert_eq!(entry(&job, "PREFECT__CONTEXT__SECRETS__OTHER").expect("it is handed on")["value"], VALUE);
-    let error = scene.run_flow(&job).expect_err("there is no secret");
+    let error = fixture.run_flow(&job).expect_err("there is no secret");
     assert!(error.contains("Local Secret \"GITHUB_ACCESS_TOKEN\" was not found"), "{error}");
-    assert_eq!(scene.apollo.states().last().map(String::as_str), Some("Failed"));
+    assert_eq!(fixture.apollo.states().last().map(String::as_str), Some("Failed"));
 }
 
 /// What the agent's command says wins over its variables: so a note on what is set there in vain is right.
 #[test]
 fn an_option_wins_over_a_variable() {
-    let Some(scene) = Scene::new(PrefectVersion::V1_4, &json!({})) else { return };
+    let Some(fixture) = AgentFixture::new(PrefectVersion::V1_4, &json!({})) else { return };
     let names = ["PREFECT__CLOUD__API", "PREFECT__CLOUD__API_KEY"];
     let env = json!([{"name": names[0], "value": "http://127.0.0.1:9"}, {"name": names[1], "value": "other"}]);
-    let url = scene.apollo.url();
-    let job = scene.deploy(JOB, &env, &["--api", &url, "--key", KEY]);
-    for (name, value) in names.into_iter().zip([url.as_str(), KEY]) {
+    let url = fixture.apollo.url();
+    let job = fixture.deploy(JOB, &env, &["--api", &url, "--key", API_KEY]);
+    for (name, value) in names.into_iter().zip([url.as_str(), API_KEY]) {
         assert_eq!(entry(&job, name).expect("it is there")["value"], value);
     }
 }
@@ -324,17 +327,17 @@ fn an_option_wins_over_a_variable() {
 /// The environment of the shell is handed on by the local agent; for the Kubernetes agent a Secret is made of it.
 #[test]
 fn a_shells_environment() {
-    let Some(scene) = Scene::new(PrefectVersion::V1_4, &json!({"type": "UniversalRun"})) else { return };
-    let (url, folder) = (scene.apollo.url(), scene.run.folder());
-    let mut agent = crate::run::isolated_command(scene.bin.join("prefect"), folder);
+    let Some(fixture) = AgentFixture::new(PrefectVersion::V1_4, &json!({"type": "UniversalRun"})) else { return };
+    let (url, directory) = (fixture.apollo.url(), fixture.run.directory());
+    let mut agent = crate::run::isolated_command(fixture.bin.join("prefect"), directory);
     agent.env("PREFECT__BACKEND", "server").env("PREFECT__CLOUD__API", &url).env(VARIABLE, VALUE);
-    agent.env("PATH", format!("{}:/usr/bin:/bin", scene.bin.display()));
+    agent.env("PATH", format!("{}:/usr/bin:/bin", fixture.bin.display()));
     let ran = agent.args(["agent", "local", "start", "--max-polls", "1"]).output().expect("it starts");
-    assert!(ran.status.success(), "{}", said(&ran));
-    let kept = folder.join("kept");
+    assert!(ran.status.success(), "{}", output_text(&ran));
+    let kept = directory.join("kept");
     let found = wait_for("the flow", || std::fs::read_to_string(&kept).ok().filter(|text| text.ends_with('\'')));
     assert_eq!(found, format!("'{VALUE}'"));
-    wait_for("its end", || scene.apollo.states().contains(&"Success".to_owned()).then_some(()));
+    wait_for("its end", || fixture.apollo.states().contains(&"Success".to_owned()).then_some(()));
 
     let shell = Run::without_kubeconfig().env(VARIABLE, VALUE);
     let secret = shell.run(&["secret", "s", "--from-environment", "-q"]).says(0, &[]).stdout;
@@ -346,20 +349,20 @@ fn a_shells_environment() {
 fn plain_text_shadows_a_reference() {
     let option = format!("{VARIABLE}=plain");
     for (run_config, options) in [(json!({"env": {VARIABLE: "plain"}}), &[][..]), (json!({}), &["--env", &option])] {
-        let Some(scene) = Scene::new(PrefectVersion::V1_4, &run_config) else { return };
-        let template = scene.render(JOB, &["--secret", SECRET]);
-        let job = scene.deploy(&template, &json!([]), options);
+        let Some(fixture) = AgentFixture::new(PrefectVersion::V1_4, &run_config) else { return };
+        let template = fixture.render(JOB, &["--secret", SECRET]);
+        let job = fixture.deploy(&template, &json!([]), options);
         assert_eq!(entry(&job, VARIABLE), Some(&json!({"name": VARIABLE, "value": "plain"})));
-        assert_eq!(scene.run_flow(&job).as_deref(), Ok("'plain'"));
+        assert_eq!(fixture.run_flow(&job).as_deref(), Ok("'plain'"));
 
         let args = [&["prefect", "agent", "kubernetes", "start"], options].concat();
         let pod = json!({"spec": {"containers": [{"name": "agent", "args": args}]}});
-        scene.run.write("agent.json", json!({"kind": "Deployment", "spec": {"template": pod}}).to_string());
-        scene.run.write("run.json", run_config.to_string());
+        fixture.run.write("agent.json", json!({"kind": "Deployment", "spec": {"template": pod}}).to_string());
+        fixture.run.write("run.json", run_config.to_string());
         let preview =
             ["preview", "job_template.yaml", "--agent", "agent.json", "--run-config", "run.json", "-o", "env"];
         let reference = "its reference to Secret prefect-secrets, key github-access-token";
-        scene.jobplate(&preview).says(0, &["is lost here", reference]);
+        fixture.jobplate(&preview).says(0, &["is lost here", reference]);
     }
 }
 
@@ -369,12 +372,12 @@ fn a_reference_works_in_the_first_container() {
     let two = JOB
         .replace("        - name: flow\n", "        - name: first\n          image: sidecar:1\n        - name: flow\n");
     for (container, works) in [("first", true), ("flow", false)] {
-        let Some(scene) = Scene::new(PrefectVersion::V1_4, &json!({})) else { return };
-        let by_default = scene.render(&two, &["--secret", SECRET]);
-        let template = scene.render(&two, &["--secret", SECRET, "-c", container]);
+        let Some(fixture) = AgentFixture::new(PrefectVersion::V1_4, &json!({})) else { return };
+        let by_default = fixture.render(&two, &["--secret", SECRET]);
+        let template = fixture.render(&two, &["--secret", SECRET, "-c", container]);
         assert_eq!(template == by_default, works, "by default it is the first");
-        let job = scene.deploy(&template, &json!([]), &[]);
-        match (scene.run_flow(&job), works) {
+        let job = fixture.deploy(&template, &json!([]), &[]);
+        match (fixture.run_flow(&job), works) {
             (Ok(kept), true) => assert_eq!(kept, format!("'{VALUE}'")),
             (Err(error), false) => assert!(error.contains("was not found"), "{error}"),
             (other, _) => panic!("{container}: {other:?}"),
@@ -385,44 +388,46 @@ fn a_reference_works_in_the_first_container() {
 /// A Secret's name in capitals, as a recipe that goes around has it, is refused: by the server, and before.
 #[test]
 fn a_secret_has_no_capitals() {
-    let Some(scene) = Scene::new(PrefectVersion::V1_4, &json!({})) else { return };
-    scene.run.write("render.yaml", JOB);
-    scene.jobplate(&["render", "render.yaml", "--secret", "X=GITHUB_ACCESS_TOKEN/x"]).says(2, &["--secret"]);
-    let template = scene.render(JOB, &["--secret", SECRET]).replace("prefect-secrets", "GITHUB_ACCESS_TOKEN");
+    let Some(fixture) = AgentFixture::new(PrefectVersion::V1_4, &json!({})) else { return };
+    fixture.run.write("render.yaml", JOB);
+    fixture.jobplate(&["render", "render.yaml", "--secret", "X=GITHUB_ACCESS_TOKEN/x"]).says(2, &["--secret"]);
+    let template = fixture.render(JOB, &["--secret", SECRET]).replace("prefect-secrets", "GITHUB_ACCESS_TOKEN");
     let secret = json!({"metadata": {"name": "GITHUB_ACCESS_TOKEN"}});
-    let path = format!("/api/v1/namespaces/{}/secrets", scene.namespace);
-    assert_eq!(scene.servers.client(ADMIN).post(&path, &secret).status, 422);
+    let path = format!("/api/v1/namespaces/{}/secrets", fixture.namespace);
+    assert_eq!(fixture.servers.client(ADMIN).post(&path, &secret).status, 422);
     let object: Value = serde_yaml::from_str(&template).expect("it is YAML");
     let mut job = object.clone();
     job["metadata"] = json!({"name": "capitals"});
     job["spec"]["template"]["spec"]["restartPolicy"] = json!("Never");
-    let path = format!("/apis/batch/v1/namespaces/{}/jobs", scene.namespace);
-    assert_eq!(scene.servers.client(ADMIN).post(&path, &job).status, 422);
+    let path = format!("/apis/batch/v1/namespaces/{}/jobs", fixture.namespace);
+    assert_eq!(fixture.servers.client(ADMIN).post(&path, &job).status, 422);
 }
 
 /// Whoever sets it, flow runs get `false`; under Prefect Server they find the secrets in their environment all the same.
 #[test]
 fn local_secrets_have_no_say() {
-    let Some(scene) = Scene::new(PrefectVersion::V1_4, &json!({"env": {LOCAL_SECRETS: "true"}})) else { return };
-    let template = scene.render(JOB, &["--secret", SECRET, "--local-secrets"]);
+    let Some(fixture) = AgentFixture::new(PrefectVersion::V1_4, &json!({"env": {LOCAL_SECRETS: "true"}})) else {
+        return;
+    };
+    let template = fixture.render(JOB, &["--secret", SECRET, "--local-secrets"]);
     assert!(template.contains(LOCAL_SECRETS));
     let option = format!("{LOCAL_SECRETS}=true");
-    let job = scene.deploy(&template, &json!([{"name": LOCAL_SECRETS, "value": "true"}]), &["--env", &option]);
+    let job = fixture.deploy(&template, &json!([{"name": LOCAL_SECRETS, "value": "true"}]), &["--env", &option]);
     assert_eq!(entry(&job, LOCAL_SECRETS).expect("it is there")["value"], "false");
-    assert_eq!(scene.run_flow(&job).as_deref(), Ok(format!("'{VALUE}'").as_str()));
+    assert_eq!(fixture.run_flow(&job).as_deref(), Ok(format!("'{VALUE}'").as_str()));
 }
 
 /// A token that stayed beside the key would reach flow runs of 0.15, and they would use it before 0.15.0.
 #[test]
 fn one_key_for_all() {
     for (version, option) in [(PrefectVersion::V1_4, "--key"), (PrefectVersion::V0_15, "--token")] {
-        let Some(scene) = Scene::new(version, &json!({})) else { return };
-        let installed = scene.install(&["--backend", "server", option, "plain-text"]);
-        let api = scene.apollo.url();
-        let rendered = scene.render(&installed, &["--api", &api, "--api-key", "prefect-secrets/api-key"]);
-        let job = scene.deploy(JOB, &of_agent(&rendered)["env"], &["--namespace", &scene.namespace]);
+        let Some(fixture) = AgentFixture::new(version, &json!({})) else { return };
+        let installed = fixture.install(&["--backend", "server", option, "plain-text"]);
+        let api = fixture.apollo.url();
+        let rendered = fixture.render(&installed, &["--api", &api, "--api-key", "prefect-secrets/api-key"]);
+        let job = fixture.deploy(JOB, &of_agent(&rendered)["env"], &["--namespace", &fixture.namespace]);
         for name in ["PREFECT__CLOUD__API_KEY", "PREFECT__CLOUD__AUTH_TOKEN"] {
-            assert_eq!(entry(&job, name).expect("it is there")["value"], KEY, "{name}");
+            assert_eq!(entry(&job, name).expect("it is there")["value"], API_KEY, "{name}");
         }
     }
 }
@@ -457,23 +462,23 @@ fn agents_read_what_was_rendered() {
         &["--env", "TZ=UTC", "--image-pull-secrets", "registry", "--service-account-name", "flows"],
     ];
     for version in PrefectVersion::AGENTS {
-        let Some(scene) = Scene::new(version, &json!({})) else { return };
-        let texts = sets.iter().map(|options| (scene.install(options), format!("{options:?}")));
+        let Some(fixture) = AgentFixture::new(version, &json!({})) else { return };
+        let texts = sets.iter().map(|options| (fixture.install(options), format!("{options:?}")));
         let chart =
             std::fs::read_to_string(repository().join("tests/cluster/server-chart-agent.yaml")).expect("a file");
         for (text, about) in texts.chain([(chart, "the chart of Prefect Server".to_owned())]) {
             let api = "http://prefect-apollo:4200";
             let flags =
                 ["--backend", "server", "--api", api, "--api-key", "prefect-secrets/api-key", "--local-secrets"];
-            let rendered = scene.render(&text, &flags);
+            let rendered = fixture.render(&text, &flags);
             assert!(!rendered.contains("plain-text"), "{about}: {rendered}");
-            assert_eq!(scene.render(&rendered, &flags), rendered, "{about}: a second run changes nothing");
-            let environment = scene.environment_in(&of_agent(&rendered));
-            let reads = scene.python(AGENT_READS, &environment);
-            let token = get(&environment, "PREFECT__CLOUD__AGENT__AUTH_TOKEN").unwrap_or_default();
-            assert_eq!(reads, json!(["server", api, KEY, token, true]), "{about}");
+            assert_eq!(fixture.render(&rendered, &flags), rendered, "{about}: a second run changes nothing");
+            let environment = fixture.environment_in(&of_agent(&rendered));
+            let reads = fixture.python(AGENT_READS, &environment);
+            let token = find_variable(&environment, "PREFECT__CLOUD__AGENT__AUTH_TOKEN").unwrap_or_default();
+            assert_eq!(reads, json!(["server", api, API_KEY, token, true]), "{about}");
             // One key, in both places if it was in both.
-            assert!(token.is_empty() || token == KEY, "{about}: {token}");
+            assert!(token.is_empty() || token == API_KEY, "{about}: {token}");
         }
     }
 }
@@ -481,28 +486,28 @@ fn agents_read_what_was_rendered() {
 /// A configuration file with values of many kinds, and the same secrets by way of a Kubernetes Secret.
 #[test]
 fn a_configuration_file_becomes_a_secret() {
-    let Some(scene) = Scene::new(PrefectVersion::V1_4, &json!({})) else { return };
+    let Some(fixture) = AgentFixture::new(PrefectVersion::V1_4, &json!({})) else { return };
     let config = "[context.secrets]\nTOKEN = \"ghp_x\"\nNUMBER = 42\nTEXT_NUMBER = \"42\"\nTUPLE = \"1,2\"\nYES = true\n\
         LIST = [1, 2]\nJSON = '{\"a\": [true, null]}'\nQUOTED = '\"x\"'\nLINES = \"a\\nb\\n\"\nUMLAUT = \"\u{e4}\"\nEMPTY = \"\"\n\
         HEX = \"0x1F\"\nDOLLAR = \"p$HOME\"\n[context.secrets.AWS_CREDENTIALS]\nACCESS_KEY = \"a\"\n";
-    scene.run.write("config.toml", config);
+    fixture.run.write("config.toml", config);
     let program = "
 import json, prefect
 from prefect.client import Secret
 print(json.dumps({name: repr(Secret(name).get()) for name in sorted(prefect.config.context.secrets)}))
 ";
-    let file = scene.run.folder().join("config.toml").display().to_string();
+    let file = fixture.run.directory().join("config.toml").display().to_string();
     let server = ("PREFECT__BACKEND".to_owned(), "server".to_owned());
-    let from_file = scene.python(program, &vec![server.clone(), ("PREFECT__USER_CONFIG_PATH".to_owned(), file)]);
+    let from_file = fixture.python(program, &vec![server.clone(), ("PREFECT__USER_CONFIG_PATH".to_owned(), file)]);
     assert!(from_file.as_object().is_some_and(|secrets| secrets.len() == 14), "{from_file}");
 
     let secret = ["secret", "from-config", "--from-config=config.toml", "-q"];
-    scene.run.write("secret.yaml", scene.jobplate(&secret).says(0, &[]).stdout);
-    scene.jobplate(&["apply", "secret.yaml", "-n", &scene.namespace, "-q"]).says(0, &[]);
-    let flags = scene.jobplate(&[&secret[..], &["--print-flags"]].concat()).says(0, &[]).stdout;
+    fixture.run.write("secret.yaml", fixture.jobplate(&secret).says(0, &[]).stdout);
+    fixture.jobplate(&["apply", "secret.yaml", "-n", &fixture.namespace, "-q"]).says(0, &[]);
+    let flags = fixture.jobplate(&[&secret[..], &["--print-flags"]].concat()).says(0, &[]).stdout;
     let flags: Vec<&str> = flags.split_whitespace().collect();
-    let template: Value = serde_yaml::from_str(&scene.render(JOB, &flags)).expect("it is YAML");
-    let mut environment = scene.environment(&template);
+    let template: Value = serde_yaml::from_str(&fixture.render(JOB, &flags)).expect("it is YAML");
+    let mut environment = fixture.environment(&template);
     environment.push(server);
-    assert_eq!(scene.python(program, &environment), from_file);
+    assert_eq!(fixture.python(program, &environment), from_file);
 }

@@ -23,7 +23,7 @@ pub(crate) const VERSION: &str = "3.8.8";
 
 /// Starts `"$@"` in the folder `$1`, and ends it when standard input ends, as a process manager does: all that it
 /// has started is asked to end, and killed only if it does not. The folder goes with it.
-const KEEPER: &str = r#"
+const SUPERVISOR: &str = r#"
 exec 3<&0
 folder=$1
 shift
@@ -38,7 +38,7 @@ cd /
 rm -rf "$folder"
 "#;
 
-const PATIENCE: Duration = Duration::from_secs(180);
+const STARTUP_TIMEOUT: Duration = Duration::from_secs(180);
 const LOG: &str = "server.log";
 const FLOW: &str = "etl";
 
@@ -50,9 +50,9 @@ pub(crate) struct PrefectServer {
     bin: PathBuf,
     port: u16,
     client: Client,
-    stock: String,
+    default_template: String,
     names: AtomicUsize,
-    _keeper: Child,
+    _supervisor: Child,
 }
 
 /// A flow run that waits for a worker, and what a worker will be told about it.
@@ -77,29 +77,29 @@ impl PrefectServer {
     }
 
     fn try_start(bin: &Path) -> Result<Self, String> {
-        let folder = tempfile::Builder::new().prefix("jobplate-prefect-").tempdir();
+        let directory = tempfile::Builder::new().prefix("jobplate-prefect-").tempdir();
         // From here on the keeper removes it.
-        let folder = folder.expect("a temporary folder can be made").keep();
+        let directory = directory.expect("a temporary folder can be made").keep();
         let [port] = free_ports();
-        let log = File::create(folder.join(LOG)).expect("a file can be made");
-        let mut keeper = keeper(&folder, &bin.join("prefect"));
-        keeper.args(["server", "start", "--host", "127.0.0.1", "--no-ui", "--port", &port.to_string()]);
-        keeper.envs(environment(bin, &folder)).env("PREFECT_SERVER_ANALYTICS_ENABLED", "false");
-        keeper.stderr(log.try_clone().expect("a file can be shared")).stdout(log);
-        let keeper = keeper.spawn().expect("there is a shell");
+        let log = File::create(directory.join(LOG)).expect("a file can be made");
+        let mut supervisor = supervisor(&directory, &bin.join("prefect"));
+        supervisor.args(["server", "start", "--host", "127.0.0.1", "--no-ui", "--port", &port.to_string()]);
+        supervisor.envs(environment(bin, &directory)).env("PREFECT_SERVER_ANALYTICS_ENABLED", "false");
+        supervisor.stderr(log.try_clone().expect("a file can be shared")).stdout(log);
+        let supervisor = supervisor.spawn().expect("there is a shell");
         let client = Client::new(Endpoint::plain(port), "");
         let start = Instant::now();
         // Meanwhile; it asks nobody.
         let home = tempfile::tempdir().expect("a temporary folder can be made");
-        let stock = ["work-pool", "get-default-base-job-template", "--type", "kubernetes"];
-        let stock = prefect(bin, &stock, home.path(), &environment(bin, home.path()));
-        let stock = String::from_utf8(stock.stdout).expect("it prints JSON");
+        let default_template = ["work-pool", "get-default-base-job-template", "--type", "kubernetes"];
+        let default_template = prefect(bin, &default_template, home.path(), &environment(bin, home.path()));
+        let default_template = String::from_utf8(default_template.stdout).expect("it prints JSON");
         let (bin, names) = (bin.to_owned(), AtomicUsize::new(0));
-        let server = PrefectServer { bin, port, client, stock, names, _keeper: keeper };
+        let server = PrefectServer { bin, port, client, default_template, names, _supervisor: supervisor };
         while !server.client.request("GET", "/api/health", "", b"").is_ok_and(|answer| answer.status == 200) {
-            let log = fs::read_to_string(folder.join(LOG)).unwrap_or_default();
+            let log = fs::read_to_string(directory.join(LOG)).unwrap_or_default();
             let has_failed = ["already in use", "Traceback"].iter().any(|word| log.contains(word));
-            if has_failed || start.elapsed() > PATIENCE {
+            if has_failed || start.elapsed() > STARTUP_TIMEOUT {
                 return Err(format!("Prefect's server does not start:\n{log}"));
             }
             thread::sleep(Duration::from_millis(100));
@@ -127,8 +127,8 @@ impl PrefectServer {
     }
 
     /// The base job template that a pool gets which is made without one.
-    pub(crate) fn stock(&self) -> &str {
-        &self.stock
+    pub(crate) fn default_template(&self) -> &str {
+        &self.default_template
     }
 
     /// Runs `prefect` to its end, which is made if it does not come.
@@ -137,19 +137,19 @@ impl PrefectServer {
     }
 
     pub(crate) fn get(&self, path: &str) -> Value {
-        self.ask(|| self.client.get(&format!("/api{path}"))).done()
+        self.retry_while_busy(|| self.client.get(&format!("/api{path}"))).done()
     }
 
     pub(crate) fn post(&self, path: &str, body: &Value) -> Answer {
-        self.ask(|| self.client.post(&format!("/api{path}"), body))
+        self.retry_while_busy(|| self.client.post(&format!("/api{path}"), body))
     }
 
     /// Asks again where its database was busy, as Prefect's own client does.
-    fn ask(&self, ask: impl Fn() -> Answer) -> Answer {
+    fn retry_while_busy(&self, send: impl Fn() -> Answer) -> Answer {
         let start = Instant::now();
         loop {
-            let answer = ask();
-            if answer.status != 503 || start.elapsed() > PATIENCE {
+            let answer = send();
+            if answer.status != 503 || start.elapsed() > STARTUP_TIMEOUT {
                 return answer;
             }
             thread::sleep(Duration::from_millis(200));
@@ -157,14 +157,14 @@ impl PrefectServer {
     }
 
     /// A name that no other pool has.
-    pub(crate) fn fresh_name(&self) -> String {
+    pub(crate) fn fresh_pool_name(&self) -> String {
         format!("pool-{}", self.names.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Makes a pool of a template, by the same checks that `prefect work-pool create` goes through.
     #[track_caller]
-    pub(crate) fn pool(&self, template: &Value) -> String {
-        let name = self.fresh_name();
+    pub(crate) fn create_pool(&self, template: &Value) -> String {
+        let name = self.fresh_pool_name();
         let pool = json!({"name": name, "type": "kubernetes", "base_job_template": template});
         self.post("/work_pools/", &pool).done();
         name
@@ -172,21 +172,28 @@ impl PrefectServer {
 
     /// Deploys the flow `f` of a folder's `flow.py` to a pool and asks for a run of it, each with job variables.
     #[track_caller]
-    pub(crate) fn schedule(&self, pool: &str, folder: &Path, of_deployment: &Value, of_run: &Value) -> FlowRun {
+    pub(crate) fn schedule_flow_run(
+        &self,
+        pool: &str,
+        directory: &Path,
+        deployment_variables: &Value,
+        run_variables: &Value,
+    ) -> FlowRun {
         let flow = self.post("/flows/", &json!({"name": FLOW})).done();
         let deployment = json!({
-            "name": pool, "flow_id": flow["id"], "work_pool_name": pool, "entrypoint": "flow.py:f", "path": folder,
-            "job_variables": of_deployment,
+            "name": pool, "flow_id": flow["id"], "work_pool_name": pool, "entrypoint": "flow.py:f", "path": directory,
+            "job_variables": deployment_variables,
         });
         let deployment = self.post("/deployments/", &deployment).done();
-        let run = json!({"name": "Nightly Run", "state": {"type": "SCHEDULED"}, "job_variables": of_run});
+        let run = json!({"name": "Nightly Run", "state": {"type": "SCHEDULED"}, "job_variables": run_variables});
         let id = deployment["id"].as_str().expect("an id");
         let run = self.post(&format!("/deployments/{id}/create_flow_run"), &run).done();
         let id = run["id"].as_str().expect("an id").to_owned();
         // As the worker will ask for them.
-        let [deployment, run] = [&format!("/deployments/{}", of(&deployment, "id")), &format!("/flow_runs/{id}")]
-            .map(|path| self.get(path));
-        let pool_now = self.get(&format!("/work_pools/{pool}"));
+        let [deployment, run] =
+            [&format!("/deployments/{}", string_at(&deployment, "id")), &format!("/flow_runs/{id}")]
+                .map(|path| self.get(path));
+        let pool_as_stored = self.get(&format!("/work_pools/{pool}"));
         let scenario = json!({
             "flow": {"id": flow["id"], "name": flow["name"]},
             "deployment": {
@@ -195,25 +202,25 @@ impl PrefectServer {
             },
             "flow_run": {"id": id, "name": run["name"], "labels": run["labels"]},
             "job_variables": run["job_variables"],
-            "work_pool": {"id": pool_now["id"], "name": pool},
+            "work_pool": {"id": pool_as_stored["id"], "name": pool},
         });
         FlowRun { id, scenario }
     }
 
     /// The state of a flow run: its type, its name and what is said about it.
-    pub(crate) fn state(&self, run: &FlowRun) -> Value {
+    pub(crate) fn flow_run_state(&self, run: &FlowRun) -> Value {
         self.get(&format!("/flow_runs/{}", run.id))["state"].clone()
     }
 }
 
 /// What starts a program in a folder, and ends both with us: with its standard input, that is.
-pub(crate) fn keeper(folder: &Path, program: &Path) -> Command {
-    let mut keeper = Command::new("/bin/sh");
-    keeper.args(["-c", KEEPER, "sh"]).arg(folder).arg(program).current_dir(folder);
-    keeper.env_clear().env("PATH", "/usr/bin:/bin").stdin(Stdio::piped());
+pub(crate) fn supervisor(directory: &Path, program: &Path) -> Command {
+    let mut supervisor = Command::new("/bin/sh");
+    supervisor.args(["-c", SUPERVISOR, "sh"]).arg(directory).arg(program).current_dir(directory);
+    supervisor.env_clear().env("PATH", "/usr/bin:/bin").stdin(Stdio::piped());
     // A Ctrl-C is not for it: it ends behind us, in order.
-    std::os::unix::process::CommandExt::process_group(&mut keeper, 0);
-    keeper
+    std::os::unix::process::CommandExt::process_group(&mut supervisor, 0);
+    supervisor
 }
 
 fn prefect(bin: &Path, args: &[&str], home: &Path, environment: &Variables) -> Output {
@@ -223,7 +230,7 @@ fn prefect(bin: &Path, args: &[&str], home: &Path, environment: &Variables) -> O
     command.output().expect("there is a timeout")
 }
 
-fn of<'v>(value: &'v Value, key: &str) -> &'v str {
+fn string_at<'v>(value: &'v Value, key: &str) -> &'v str {
     value[key].as_str().expect("it is text")
 }
 

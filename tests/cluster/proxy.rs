@@ -53,7 +53,7 @@ impl Request {
 
 /// What happens to a request.
 #[derive(Clone, Debug)]
-pub(crate) enum Fate {
+pub(crate) enum Action {
     /// Nothing: on to the server, and its answer back.
     Pass,
     /// An answer that the server knows nothing of: status, headers, body.
@@ -74,7 +74,7 @@ pub(crate) enum Fate {
     Header(&'static str, String),
 }
 
-impl Fate {
+impl Action {
     /// An answer with a Status, as the API server gives it.
     pub(crate) fn status(code: u16, reason: &str, message: &str) -> Self {
         let status = serde_json::json!({
@@ -82,20 +82,20 @@ impl Fate {
             "message": message, "reason": reason, "code": code,
         });
         let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-        Fate::Answer(code, headers, status.to_string().into_bytes())
+        Action::Answer(code, headers, status.to_string().into_bytes())
     }
 
     /// 429, to be tried again after so many seconds.
     pub(crate) fn too_many(seconds: u32) -> Self {
-        let mut fate = Fate::status(429, "TooManyRequests", "too many requests, please try again later");
-        if let Fate::Answer(_, headers, _) = &mut fate {
+        let mut action = Action::status(429, "TooManyRequests", "too many requests, please try again later");
+        if let Action::Answer(_, headers, _) = &mut action {
             headers.push(("retry-after".to_owned(), seconds.to_string()));
         }
-        fate
+        action
     }
 }
 
-type Rule = Box<dyn Fn(&Request) -> Fate + Send + Sync>;
+type Rule = Box<dyn Fn(&Request) -> Action + Send + Sync>;
 
 struct Shared {
     endpoint: Endpoint,
@@ -108,16 +108,16 @@ struct Shared {
 pub(crate) struct Proxy {
     shared: Arc<Shared>,
     port: u16,
-    folder: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 impl Proxy {
-    pub(crate) fn start(servers: &Servers, rule: impl Fn(&Request) -> Fate + Send + Sync + 'static) -> Self {
+    pub(crate) fn start(servers: &Servers, rule: impl Fn(&Request) -> Action + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is a free port");
         let port = listener.local_addr().expect("it has an address").port();
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let directory = tempfile::tempdir().expect("a temporary folder can be made");
         let config = kubeconfig(&format!("http://127.0.0.1:{port}"), None, ADMIN);
-        std::fs::write(folder.path().join("kubeconfig"), config).expect("a file can be written");
+        std::fs::write(directory.path().join("kubeconfig"), config).expect("a file can be written");
         let (endpoint, rule) = (servers.endpoint().clone(), Box::new(rule));
         let shared = Arc::new(Shared { endpoint, rule, is_over: AtomicBool::new(false), log: Mutex::default() });
         let listening = Arc::clone(&shared);
@@ -131,17 +131,17 @@ impl Proxy {
                 thread::spawn(move || drop(stream.and_then(|stream| serve(&shared, stream))));
             }
         });
-        Proxy { shared, port, folder }
+        Proxy { shared, port, directory }
     }
 
     /// A kubeconfig that leads here.
     pub(crate) fn kubeconfig(&self) -> PathBuf {
-        self.folder.path().join("kubeconfig")
+        self.directory.path().join("kubeconfig")
     }
 
     /// The same for who has this token.
     pub(crate) fn kubeconfig_for(&self, token: &str) -> PathBuf {
-        let file = self.folder.path().join("kubeconfig-for");
+        let file = self.directory.path().join("kubeconfig-for");
         let config = kubeconfig(&format!("http://127.0.0.1:{}", self.port), None, token);
         std::fs::write(&file, config).expect("a file can be written");
         file
@@ -152,8 +152,8 @@ impl Proxy {
     }
 
     /// A folder that goes with the proxy.
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
     }
 
     /// All requests so far, in the order in which they came.
@@ -178,11 +178,11 @@ fn serve(shared: &Shared, stream: TcpStream) -> io::Result<()> {
     while let Some(head) = Head::read(&mut client)? {
         let body = Body::of_request(&head.headers).whole(&mut client)?;
         let request = shared.record(head, body)?;
-        let fate = (shared.rule)(&request);
+        let action = (shared.rule)(&request);
         let to = client.get_mut();
-        match &fate {
-            Fate::ResetBefore => return reset(to),
-            Fate::Answer(status, headers, body) => {
+        match &action {
+            Action::ResetBefore => return reset(to),
+            Action::Answer(status, headers, body) => {
                 write_head(to, *status, headers, Body::Bytes(body.len() as u64))?;
                 to.write_all(body)?;
                 continue;
@@ -194,10 +194,10 @@ fn serve(shared: &Shared, stream: TcpStream) -> io::Result<()> {
             server = Some(shared.endpoint.connect().or_else(|error| reset(to).and(Err(error)))?);
         }
         let server = server.as_mut().ok_or(ErrorKind::NotConnected)?;
-        if let Err(error) = forward(server, &request).and_then(|()| pass_back(server, to, &fate)) {
+        if let Err(error) = forward(server, &request).and_then(|()| pass_back(server, to, &action)) {
             return reset(to).and(Err(error));
         }
-        if matches!(fate, Fate::ResetAfter | Fate::CloseAfter | Fate::Truncated) {
+        if matches!(action, Action::ResetAfter | Action::CloseAfter | Action::Truncated) {
             return Ok(());
         }
     }
@@ -231,18 +231,18 @@ fn forward(server: &mut Connection, request: &Request) -> io::Result<()> {
     server.send(&request.method, &request.target, &headers, &request.body)
 }
 
-fn pass_back(server: &mut Connection, to: &mut TcpStream, fate: &Fate) -> io::Result<()> {
+fn pass_back(server: &mut Connection, to: &mut TcpStream, action: &Action) -> io::Result<()> {
     let (status, mut headers, mut body) = server.head()?;
-    match fate {
-        Fate::ResetAfter | Fate::CloseAfter => {
+    match action {
+        Action::ResetAfter | Action::CloseAfter => {
             while server.piece(&mut body)?.is_some() {}
-            return if matches!(fate, Fate::ResetAfter) { reset(to) } else { Ok(()) };
+            return if matches!(action, Action::ResetAfter) { reset(to) } else { Ok(()) };
         }
-        Fate::Late(by) => thread::sleep(*by),
-        Fate::Header(name, value) => headers.push(((*name).to_owned(), value.clone())),
+        Action::Late(by) => thread::sleep(*by),
+        Action::Header(name, value) => headers.push(((*name).to_owned(), value.clone())),
         _ => {}
     }
-    if matches!(fate, Fate::Slow(_) | Fate::Truncated) {
+    if matches!(action, Action::Slow(_) | Action::Truncated) {
         let mut whole = Vec::new();
         while let Some(piece) = server.piece(&mut body)? {
             whole.extend(piece);
@@ -250,7 +250,7 @@ fn pass_back(server: &mut Connection, to: &mut TcpStream, fate: &Fate) -> io::Re
         write_head(to, status, &headers, Body::Bytes(whole.len() as u64))?;
         let (half, rest) = whole.split_at(whole.len() / 2);
         to.write_all(half)?;
-        let Fate::Slow(by) = fate else { return Ok(()) };
+        let Action::Slow(by) = action else { return Ok(()) };
         thread::sleep(*by);
         return to.write_all(rest);
     }

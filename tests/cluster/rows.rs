@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 
 use crate::http::{Answer, Client};
-use crate::kubelet::{Kubelet, State, wait_for};
+use crate::kubelet::{Kubelet, PodState, wait_for};
 use crate::servers::{ADMIN, Servers};
 
 /// A text that is applied, strictly, in an empty namespace, and what comes back.
@@ -205,7 +205,7 @@ fn a_job_that_is_deleted_without_a_policy_leaves_its_pods() {
     let (namespace, admin, kubelet) = (servers.namespace("orphan"), servers.client(ADMIN), Kubelet::start(servers));
     let job = path(&namespace, "jobs", "x");
     apply(&admin, &job, "", JOB).done();
-    let pod = kubelet.play(&namespace, "x", &State::Running);
+    let pod = kubelet.start_pod(&namespace, "x", &PodState::Running);
     let answer = admin.delete(&job);
     assert_eq!(answer.status, 200);
     assert!(answer.header("warning").is_some_and(|warning| warning.contains("preserved")), "{:?}", answer.headers);
@@ -220,8 +220,8 @@ fn kubectl_waits_for_the_completion_of_a_failed_job_to_its_timeout() {
     let Some(servers) = Servers::shared() else { return };
     let (namespace, admin, kubelet) = (servers.namespace("wait"), servers.client(ADMIN), Kubelet::start(servers));
     apply(&admin, &path(&namespace, "jobs", "x"), "", JOB).done();
-    let pod = kubelet.play(&namespace, "x", &State::Running);
-    kubelet.set(&namespace, &pod, &State::Failed(1, "Error"));
+    let pod = kubelet.start_pod(&namespace, "x", &PodState::Running);
+    kubelet.set_state(&namespace, &pod, &PodState::Failed(1, "Error"));
     let wait = |condition: &str, timeout: &str| {
         let condition = format!("--for=condition={condition}");
         servers.run("kubectl", &["wait", &condition, "job/x", "-n", &namespace, timeout]).status.success()
@@ -260,8 +260,8 @@ fn a_literal_of_another_manager_keeps_a_reference_out() {
     let Some(servers) = Servers::shared() else { return };
     let (namespace, admin) = (servers.namespace("literal"), servers.client(ADMIN));
     let cron_job = path(&namespace, "cronjobs", "x");
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let file = folder.path().join("x.yaml");
+    let directory = tempfile::tempdir().expect("a temporary folder can be made");
+    let file = directory.path().join("x.yaml");
     let kubectl = |text: &str, options: &[&str]| {
         std::fs::write(&file, text).expect("a file can be written");
         let file = file.to_string_lossy().into_owned();

@@ -2,7 +2,7 @@
 //! anything is sent, with its place, or what the server says is told with what to do about it.
 
 use crate::cli::Run;
-use crate::proxy::{Fate, Proxy};
+use crate::proxy::{Action, Proxy};
 use crate::rows::{Row, path, rows};
 use crate::servers::{ADMIN, Servers};
 
@@ -89,7 +89,7 @@ fn each_text_is_applied_or_told_about() {
 }
 
 fn fault(servers: &Servers, row: &Row, does: &Does, flags: &[&str]) -> Option<String> {
-    let (namespace, proxy) = (servers.namespace("sent"), Proxy::start(servers, |_| Fate::Pass));
+    let (namespace, proxy) = (servers.namespace("sent"), Proxy::start(servers, |_| Action::Pass));
     let text = row.text.replace("value: a", &format!("value: {CANARY}"));
     let text = text.replace("value: b", &format!("value: {CANARY}-2")).replace("1_000", "7_654_321");
     let run = Run::new(proxy.kubeconfig()).file("x.yaml", &text);

@@ -52,12 +52,12 @@ struct Server {
 }
 
 impl Server {
-    fn start(folder: &Path, program: &Path, args: &[String]) -> Result<Self, String> {
+    fn start(directory: &Path, program: &Path, args: &[String]) -> Result<Self, String> {
         let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let log = OpenOptions::new().create(true).append(true).open(folder.join(format!("{name}.log")));
+        let log = OpenOptions::new().create(true).append(true).open(directory.join(format!("{name}.log")));
         let log = log.map_err(|error| format!("{name}: {error}"))?;
         let output = || log.try_clone().map_or_else(|_| Stdio::null(), Stdio::from);
-        let mut keeper = shell(KEEPER, folder);
+        let mut keeper = shell(KEEPER, directory);
         keeper.arg(program).args(args).stdout(output()).stderr(output());
         Ok(Server { keeper: keeper.spawn().map_err(|error| format!("{name}: {error}"))? })
     }
@@ -75,10 +75,10 @@ impl Drop for Server {
 }
 
 /// A shell with nothing of this machine in its environment, and a standard input that ends with us.
-fn shell(script: &str, folder: &Path) -> Command {
+fn shell(script: &str, directory: &Path) -> Command {
     let mut shell = Command::new("/bin/sh");
-    shell.args(["-c", script, "sh"]).env_clear().env("HOME", folder).env("PATH", "/usr/bin:/bin");
-    shell.current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    shell.args(["-c", script, "sh"]).env_clear().env("HOME", directory).env("PATH", "/usr/bin:/bin");
+    shell.current_dir(directory).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     // A Ctrl-C, or what kills a whole group, is not for it: it ends behind us, in order.
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut shell, 0);
@@ -96,7 +96,7 @@ struct Up {
 /// A set of servers.
 pub(crate) struct Servers {
     programs: PathBuf,
-    folder: PathBuf,
+    directory: PathBuf,
     endpoint: Endpoint,
     apiserver_args: Vec<String>,
     up: Mutex<Up>,
@@ -129,14 +129,14 @@ impl Servers {
     }
 
     fn try_start(programs: &Path) -> Result<Servers, String> {
-        let folder = tempfile::Builder::new().prefix("jobplate-servers-").tempdir();
+        let directory = tempfile::Builder::new().prefix("jobplate-servers-").tempdir();
         // From here on the cleaner removes it.
-        let folder = folder.map_err(|error| error.to_string())?.keep();
-        let cleaner = shell(CLEANER, Path::new("/")).arg(&folder).spawn().map_err(|error| error.to_string())?;
+        let directory = directory.map_err(|error| error.to_string())?.keep();
+        let cleaner = shell(CLEANER, Path::new("/")).arg(&directory).spawn().map_err(|error| error.to_string())?;
         let [client, peer, port] = free_ports();
-        let (certificates, authority) = (folder.join("certificates"), folder.join(AUTHORITY));
-        let path = |name: &str| folder.join(name).to_string_lossy().into_owned();
-        let write = |name: &str, text: &str| fs::write(folder.join(name), text).map_err(|error| error.to_string());
+        let (certificates, authority) = (directory.join("certificates"), directory.join(AUTHORITY));
+        let path = |name: &str| directory.join(name).to_string_lossy().into_owned();
+        let write = |name: &str, text: &str| fs::write(directory.join(name), text).map_err(|error| error.to_string());
         let key = rcgen::KeyPair::generate().map_err(|error| error.to_string())?;
         write("sa.key", &key.serialize_pem())?;
         write("sa.pub", &key.public_key_pem())?;
@@ -180,18 +180,18 @@ impl Servers {
             ("secure-port", "0"),
         ]);
 
-        let mut up = Up { etcd: Some(Server::start(&folder, &programs.join("etcd"), &etcd_args)?), ..Up::default() };
-        up.apiserver = Some(Server::start(&folder, &programs.join("kube-apiserver"), &apiserver_args)?);
+        let mut up = Up { etcd: Some(Server::start(&directory, &programs.join("etcd"), &etcd_args)?), ..Up::default() };
+        up.apiserver = Some(Server::start(&directory, &programs.join("kube-apiserver"), &apiserver_args)?);
         // It makes its own certificate; until then there is nothing to ask it with.
-        let endpoint = until_ready(&folder, &mut up, || {
-            if !folder.join("certificates/apiserver.key").exists() {
+        let endpoint = until_ready(&directory, &mut up, || {
+            if !directory.join("certificates/apiserver.key").exists() {
                 return None;
             }
             Endpoint::new(port, &authority).ok().filter(is_ready)
         })?;
-        up.controllers = Some(Server::start(&folder, &programs.join("kube-controller-manager"), &controllers_args)?);
+        up.controllers = Some(Server::start(&directory, &programs.join("kube-controller-manager"), &controllers_args)?);
         let (programs, up, names) = (programs.to_owned(), Mutex::new(up), AtomicUsize::new(0));
-        Ok(Servers { programs, folder, endpoint, apiserver_args, up, names, cleaner })
+        Ok(Servers { programs, directory, endpoint, apiserver_args, up, names, cleaner })
     }
 
     /// Kills the API server, as a machine that loses its power does.
@@ -207,9 +207,9 @@ impl Servers {
     /// Starts the API server again: same port, same certificate, same objects.
     pub(crate) fn start_apiserver(&self) {
         let mut up = self.up.lock().unwrap_or_else(PoisonError::into_inner);
-        let server = Server::start(&self.folder, &self.program("kube-apiserver"), &self.apiserver_args);
+        let server = Server::start(&self.directory, &self.program("kube-apiserver"), &self.apiserver_args);
         up.apiserver = Some(server.unwrap_or_else(|error| panic!("{error}")));
-        let ready = until_ready(&self.folder, &mut up, || is_ready(&self.endpoint).then_some(()));
+        let ready = until_ready(&self.directory, &mut up, || is_ready(&self.endpoint).then_some(()));
         ready.unwrap_or_else(|error| panic!("{error}"));
     }
 
@@ -224,12 +224,12 @@ impl Servers {
 
     /// The certificate that the API server is to be trusted by.
     pub(crate) fn authority(&self) -> PathBuf {
-        self.folder.join(AUTHORITY)
+        self.directory.join(AUTHORITY)
     }
 
     /// The kubeconfig of `ADMIN` or `NOBODY`.
     pub(crate) fn kubeconfig(&self, user: &str) -> PathBuf {
-        self.folder.join(user)
+        self.directory.join(user)
     }
 
     pub(crate) fn program(&self, name: &str) -> PathBuf {
@@ -257,8 +257,8 @@ impl Servers {
     /// One of the programs, set up to be `ADMIN` here, with nothing of this machine in its environment.
     pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.program(program));
-        command.env_clear().env("HOME", &self.folder).env("KUBECONFIG", self.kubeconfig(ADMIN));
-        command.current_dir(&self.folder);
+        command.env_clear().env("HOME", &self.directory).env("KUBECONFIG", self.kubeconfig(ADMIN));
+        command.current_dir(&self.directory);
         command
     }
 }
@@ -274,10 +274,12 @@ impl Drop for Servers {
 /// The folder of the programs, if they are there.
 fn programs() -> Option<PathBuf> {
     let built = || Path::new(option_env!("CARGO_TARGET_TMPDIR").unwrap_or("target/tmp")).with_file_name("servers");
-    let folder = std::env::var_os("JOBPLATE_TEST_SERVERS").map_or_else(built, PathBuf::from);
+    let directory = std::env::var_os("JOBPLATE_TEST_SERVERS").map_or_else(built, PathBuf::from);
     let missing = ["etcd", "kube-apiserver", "kube-controller-manager", "kubectl"];
-    let Some(missing) = missing.iter().find(|program| !folder.join(program).is_file()) else { return Some(folder) };
-    let message = format!("no {missing} in {}; `cargo xtask servers` builds it", folder.display());
+    let Some(missing) = missing.iter().find(|program| !directory.join(program).is_file()) else {
+        return Some(directory);
+    };
+    let message = format!("no {missing} in {}; `cargo xtask servers` builds it", directory.display());
     assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{message}");
     // Past what hides the words of tests that pass.
     drop(writeln!(std::io::stderr(), "LEFT OUT, all tests on real servers: {message}"));
@@ -319,7 +321,7 @@ fn is_ready(endpoint: &Endpoint) -> bool {
 }
 
 /// Waits, unless a server ends meanwhile.
-fn until_ready<T>(folder: &Path, up: &mut Up, ready: impl Fn() -> Option<T>) -> Result<T, String> {
+fn until_ready<T>(directory: &Path, up: &mut Up, ready: impl Fn() -> Option<T>) -> Result<T, String> {
     let start = Instant::now();
     while start.elapsed() < PATIENCE {
         if let Some(ready) = ready() {
@@ -327,16 +329,16 @@ fn until_ready<T>(folder: &Path, up: &mut Up, ready: impl Fn() -> Option<T>) -> 
         }
         for (name, server) in [("etcd", &mut up.etcd), ("kube-apiserver", &mut up.apiserver)] {
             if server.as_mut().is_some_and(Server::has_ended) {
-                return Err(format!("{name} ended:\n{}", end_of_log(folder, name)));
+                return Err(format!("{name} ended:\n{}", end_of_log(directory, name)));
             }
         }
         thread::sleep(Duration::from_millis(50));
     }
-    Err(format!("not ready after {PATIENCE:?}:\n{}", end_of_log(folder, "kube-apiserver")))
+    Err(format!("not ready after {PATIENCE:?}:\n{}", end_of_log(directory, "kube-apiserver")))
 }
 
-fn end_of_log(folder: &Path, name: &str) -> String {
-    let log = File::open(folder.join(format!("{name}.log"))).and_then(std::io::read_to_string).unwrap_or_default();
+fn end_of_log(directory: &Path, name: &str) -> String {
+    let log = File::open(directory.join(format!("{name}.log"))).and_then(std::io::read_to_string).unwrap_or_default();
     let lines: Vec<&str> = log.lines().collect();
     lines[lines.len().saturating_sub(20)..].join("\n")
 }

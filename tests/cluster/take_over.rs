@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{Ran, Run};
 use crate::http::Client;
-use crate::proxy::{Fate, Proxy};
+use crate::proxy::{Action, Proxy};
 use crate::servers::{ADMIN, Servers};
 
 const CANARY: &str = "kanarie7f3a";
@@ -128,9 +128,9 @@ impl Site {
     fn program(&self, program: &str, args: &[&str]) {
         let mut command = self.servers.command(program);
         for name in ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME", "HELM_PLUGINS"] {
-            command.env(name, self.run.folder().join(program));
+            command.env(name, self.run.directory().join(program));
         }
-        command.current_dir(self.run.folder()).args(args).args(["-n", &self.namespace]).stdin(Stdio::null());
+        command.current_dir(self.run.directory()).args(args).args(["-n", &self.namespace]).stdin(Stdio::null());
         let output = command.output().expect("it was built, so it starts");
         assert!(output.status.success(), "{program} {args:?}: {}", String::from_utf8_lossy(&output.stderr));
     }
@@ -634,7 +634,7 @@ fn disturbed(servers: &'static Servers, times: usize) -> (Proxy, Site) {
                 admin.patch(of_rule.get().expect("it is known by now"), "merge", label.to_string()).done();
             }
         }
-        Fate::Pass
+        Action::Pass
     });
     let site = Site::through(servers, "CronJob", &proxy.kubeconfig());
     path.set(site.path()).expect("it is set once");
@@ -708,7 +708,7 @@ fn nothing_is_written_when_the_trial_fails() {
         ),
         ("another document is refused", named.clone() + other, "UPPER"),
     ] {
-        let proxy = Proxy::start(servers, |_| Fate::Pass);
+        let proxy = Proxy::start(servers, |_| Action::Pass);
         let site = Site::through(servers, "CronJob", &proxy.kubeconfig());
         site.kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
         let before = site.live();
@@ -722,7 +722,7 @@ fn nothing_is_written_when_the_trial_fails() {
 #[test]
 fn it_is_for_named_entries_only() {
     let Some(servers) = Servers::shared() else { return };
-    let proxy = Proxy::start(servers, |_| Fate::Pass);
+    let proxy = Proxy::start(servers, |_| Action::Pass);
     let site = Site::through(servers, "CronJob", &proxy.kubeconfig());
     for flags in [&[][..], &["--env-from", "secret/s"], &["--name-hash"]] {
         let line = [&["apply", "old.yaml", "--take-over"], flags].concat();

@@ -10,23 +10,24 @@ use serde_json::{Value, json};
 
 use crate::cli::{Ran, Run};
 use crate::compare::{additions, differences};
-use crate::container::{Container, Environment, environment, items};
-use crate::kubelet::{Kubelet, State, wait_for};
+use crate::container::{Container, Environment, items, resolve_environment};
+use crate::kubelet::{Kubelet, PodState, wait_for};
 use crate::prefect_server::{FlowRun, PrefectServer, Variables};
-use crate::proxy::{Fate, Proxy, Request};
+use crate::proxy::{Action, Proxy, Request};
 use crate::servers::{ADMIN, Servers};
 
 /// The API key in the environment of the worker, as text, and the one that flow runs are to get.
-pub(crate) const PLAIN_KEY: &str = "pnu_plain7f3a";
-pub(crate) const KEY: &str = "pnu_canary7f3a";
+pub(crate) const WORKER_API_KEY: &str = "pnu_plain7f3a";
+pub(crate) const API_KEY: &str = "pnu_canary7f3a";
 pub(crate) const TOKEN: &str = "ghp_canary7f3a";
 /// Both references, as flags have them.
-pub(crate) const SECRETS: [&str; 4] = ["--secret-env", "GITHUB_ACCESS_TOKEN=gh/token", "--api-key", "prefect/api-key"];
-pub(crate) const SETTING: &str = "PREFECT_INTEGRATIONS_KUBERNETES_WORKER";
+pub(crate) const SECRET_FLAGS: [&str; 4] =
+    ["--secret-env", "GITHUB_ACCESS_TOKEN=gh/token", "--api-key", "prefect/api-key"];
+pub(crate) const SETTING_PREFIX: &str = "PREFECT_INTEGRATIONS_KUBERNETES_WORKER";
 
 /// A namespace with two Secrets, a pool's worker, and a folder with a flow: it reads both, and keeps what it gets in a
 /// file.
-pub(crate) struct Scene {
+pub(crate) struct WorkerFixture {
     pub(crate) servers: &'static Servers,
     pub(crate) prefect: &'static PrefectServer,
     pub(crate) kubelet: Kubelet,
@@ -37,30 +38,30 @@ pub(crate) struct Scene {
 }
 
 /// A worker that has gone through a flow run.
-pub(crate) struct Worked {
+pub(crate) struct WorkerRun {
     pub(crate) run: FlowRun,
     pub(crate) environ: Variables,
     pub(crate) ran: Output,
 }
 
-impl Scene {
+impl WorkerFixture {
     /// None where the servers or Prefect are missing, which is said.
     pub(crate) fn new() -> Option<Self> {
         let (servers, prefect) = (Servers::shared()?, PrefectServer::shared()?);
         let run = Run::new(servers.kubeconfig(ADMIN));
-        let kept = run.folder().join("kept");
+        let kept = run.directory().join("kept");
         let flow = format!(
             "import json, os\nfrom prefect import flow\n\n@flow\ndef f():\n    names = [\"GITHUB_ACCESS_TOKEN\", \
              \"PREFECT_API_KEY\", \"REGION\"]\n    json.dump([os.environ.get(name) for name in names], open({kept:?}, \"w\"))\n"
         );
         run.write("flow/flow.py", flow);
         let namespace = servers.namespace("worker");
-        for (name, key, value) in [("gh", "token", TOKEN), ("prefect", "api-key", KEY)] {
+        for (name, key, value) in [("gh", "token", TOKEN), ("prefect", "api-key", API_KEY)] {
             let secret = json!({"metadata": {"name": name}, "stringData": {key: value}});
             servers.client(ADMIN).post(&format!("/api/v1/namespaces/{namespace}/secrets"), &secret).done();
         }
-        let (kubelet, proxy) = (Kubelet::start(servers), Proxy::start(servers, |_| Fate::Pass));
-        Some(Scene { servers, prefect, kubelet, proxy, namespace, run })
+        let (kubelet, proxy) = (Kubelet::start(servers), Proxy::start(servers, |_| Action::Pass));
+        Some(WorkerFixture { servers, prefect, kubelet, proxy, namespace, run })
     }
 
     pub(crate) fn jobplate(&self, args: &[&str]) -> Ran {
@@ -75,7 +76,7 @@ impl Scene {
 
     /// Runs one of Prefect's programs.
     pub(crate) fn prefect(&self, args: &[&str], more: &[(&str, &str)]) -> (Variables, Output) {
-        let home = self.run.folder().join("home");
+        let home = self.run.directory().join("home");
         std::fs::create_dir_all(&home).expect("a folder can be made");
         let mut environ = self.prefect.environment(&home);
         environ.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
@@ -85,28 +86,34 @@ impl Scene {
 
     /// Makes a pool by hand, as a user does.
     pub(crate) fn create_pool(&self, template: &str) -> (String, Output) {
-        let name = self.prefect.fresh_name();
+        let name = self.prefect.fresh_pool_name();
         self.run.write("pool.json", template);
-        let file = self.run.folder().join("pool.json").display().to_string();
+        let file = self.run.directory().join("pool.json").display().to_string();
         let create = ["work-pool", "create", &name, "--type", "kubernetes", "--base-job-template", &file];
         let (_, ran) = self.prefect(&create, &[]);
         (name, ran)
     }
 
     /// Has a worker, with what it has in its environment, go through one flow run of a pool.
-    pub(crate) fn work(&self, pool: &str, of_deployment: &Value, of_run: &Value, more: &[(&str, &str)]) -> Worked {
+    pub(crate) fn run_worker(
+        &self,
+        pool: &str,
+        deployment_variables: &Value,
+        run_variables: &Value,
+        more: &[(&str, &str)],
+    ) -> WorkerRun {
         let mut variables = json!({"namespace": self.namespace});
-        variables.as_object_mut().expect("a map").extend(of_deployment.as_object().expect("a map").clone());
-        let run = self.prefect.schedule(pool, &self.run.folder().join("flow"), &variables, of_run);
+        variables.as_object_mut().expect("a map").extend(deployment_variables.as_object().expect("a map").clone());
+        let run = self.prefect.schedule_flow_run(pool, &self.run.directory().join("flow"), &variables, run_variables);
         let kubeconfig = self.proxy.kubeconfig().display().to_string();
-        let own = [("KUBECONFIG", kubeconfig.as_str()), ("PREFECT_API_KEY", PLAIN_KEY)];
+        let own = [("KUBECONFIG", kubeconfig.as_str()), ("PREFECT_API_KEY", WORKER_API_KEY)];
         // What watches over running Jobs is of no use here.
         let observer = [("PREFECT_INTEGRATIONS_KUBERNETES_OBSERVER_ENABLED", "false")];
         let start = ["worker", "start", "--type", "kubernetes", "--pool", pool, "--run-once", "--name", "Worker 1"];
         let (environ, ran) = self.prefect(&start, &[&own[..], &observer, more].concat());
         // Whatever becomes of its runs.
-        assert!(ran.status.success(), "{}", said(&ran));
-        Worked { run, environ, ran }
+        assert!(ran.status.success(), "{}", output_text(&ran));
+        WorkerRun { run, environ, ran }
     }
 
     /// What the worker has sent to create objects of a kind.
@@ -118,14 +125,14 @@ impl Scene {
 
     /// The one Job that was sent.
     #[track_caller]
-    pub(crate) fn posted_job(&self, worked: &Worked) -> Value {
+    pub(crate) fn posted_job(&self, worker_run: &WorkerRun) -> Value {
         let mut posted = self.posted("jobs");
-        assert_eq!(posted.len(), 1, "{}", said(&worked.ran));
+        assert_eq!(posted.len(), 1, "{}", output_text(&worker_run.ran));
         posted.remove(0)
     }
 
     /// Whether a text stands anywhere in what the worker sent to the API server.
-    pub(crate) fn sends(&self, text: &str) -> bool {
+    pub(crate) fn has_sent(&self, text: &str) -> bool {
         let is_in = |bytes: &[u8]| bytes.windows(text.len()).any(|window| window == text.as_bytes());
         self.proxy.requests().iter().any(|request| is_in(&request.body) || request.target.contains(text))
     }
@@ -141,30 +148,31 @@ impl Scene {
     #[track_caller]
     pub(crate) fn job(&self, run: &FlowRun) -> Value {
         let jobs = self.jobs(run);
-        assert_eq!(jobs.len(), 1, "{}", self.prefect.state(run));
+        assert_eq!(jobs.len(), 1, "{}", self.prefect.flow_run_state(run));
         let path = format!("/apis/batch/v1/namespaces/{}/jobs/{}", self.namespace, jobs[0]);
         self.servers.client(ADMIN).get(&path).done()
     }
 
     /// Asks for a preview of a template in the same circumstances, with options.
-    pub(crate) fn preview(&self, template: &str, worked: &Worked, options: &[&str]) -> Ran {
-        let mut scenario = worked.run.scenario.clone();
-        scenario["worker"] = json!({"name": "Worker 1", "env": worked.environ});
+    pub(crate) fn preview(&self, template: &str, worker_run: &WorkerRun, options: &[&str]) -> Ran {
+        let mut scenario = worker_run.run.scenario.clone();
+        scenario["worker"] = json!({"name": "Worker 1", "env": worker_run.environ});
         self.run.write("preview.json", template);
         self.run.write("scenario.json", scenario.to_string());
         self.jobplate(&[&["preview", "preview.json", "--scenario", "scenario.json", "-q"], options].concat())
     }
 
     #[track_caller]
-    pub(crate) fn foreseen(&self, template: &str, worked: &Worked) -> Value {
-        let ran = self.preview(template, worked, &["-o", "json"]).says(0, &[]);
+    pub(crate) fn previewed_job(&self, template: &str, worker_run: &WorkerRun) -> Value {
+        let ran = self.preview(template, worker_run, &["-o", "json"]).says(0, &[]);
         serde_json::from_str(&ran.stdout).expect("it prints JSON")
     }
 
     /// The container that the Job's pod would have, on a node.
     pub(crate) fn container(&self, job: &Value) -> Result<(String, Container), String> {
         let name = job["metadata"]["name"].as_str().expect("it has a name");
-        let (client, pod) = (self.servers.client(ADMIN), self.kubelet.play(&self.namespace, name, &State::Running));
+        let (client, pod) =
+            (self.servers.client(ADMIN), self.kubelet.start_pod(&self.namespace, name, &PodState::Running));
         let object = client.get(&format!("/api/v1/namespaces/{}/pods/{pod}", self.namespace)).done();
         Ok((pod, Container::new(&client, &object, &object["spec"]["containers"][0])?))
     }
@@ -174,22 +182,22 @@ impl Scene {
     pub(crate) fn run_flow(&self, job: &Value) -> Value {
         let (pod, flow) = self.container(job).expect("all of it is there");
         let ran = flow.run(self.prefect.bin(), &[], &[("DO_NOT_TRACK", "1".as_ref())]);
-        let end = if ran.status.success() { State::Succeeded } else { State::Failed(1, "Error") };
-        self.kubelet.set(&self.namespace, &pod, &end);
-        let kept = std::fs::read_to_string(self.run.folder().join("kept"));
-        serde_json::from_str(&kept.unwrap_or_else(|_| panic!("{}", said(&ran)))).expect("it writes JSON")
+        let end = if ran.status.success() { PodState::Succeeded } else { PodState::Failed(1, "Error") };
+        self.kubelet.set_state(&self.namespace, &pod, &end);
+        let kept = std::fs::read_to_string(self.run.directory().join("kept"));
+        serde_json::from_str(&kept.unwrap_or_else(|_| panic!("{}", output_text(&ran)))).expect("it writes JSON")
     }
 
     /// The environment that the first container of a pod of this Job would get.
     pub(crate) fn environment(&self, job: &Value) -> Environment {
         let pod = json!({"metadata": {"namespace": self.namespace}});
         let container = &job["spec"]["template"]["spec"]["containers"][0];
-        environment(&self.servers.client(ADMIN), &pod, container).expect("all of it is there")
+        resolve_environment(&self.servers.client(ADMIN), &pod, container).expect("all of it is there")
     }
 
     #[track_caller]
-    pub(crate) fn completes(&self, run: &FlowRun) {
-        let state = self.prefect.state(run);
+    pub(crate) fn assert_completes(&self, run: &FlowRun) {
+        let state = self.prefect.flow_run_state(run);
         assert_eq!(state["type"], "COMPLETED", "{state}");
         wait_for("the end of the Job", || {
             let job = self.job(run);
@@ -200,11 +208,11 @@ impl Scene {
     }
 }
 
-pub(crate) fn said(ran: &Output) -> String {
+pub(crate) fn output_text(ran: &Output) -> String {
     String::from_utf8_lossy(&ran.stdout).into_owned() + &String::from_utf8_lossy(&ran.stderr)
 }
 
-pub(crate) fn parsed(text: &str) -> Value {
+pub(crate) fn parse_json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
@@ -247,15 +255,15 @@ const DROPPED: [&str; 2] = [".spec.template.spec.completions: 1 is null", ".spec
 
 /// What was sent is what was foreseen, and the server keeps all of it that Kubernetes knows.
 #[track_caller]
-pub(crate) fn is_as_foreseen(foreseen: &Value, posted: &Value, live: &Value) {
+pub(crate) fn assert_matches_preview(previewed_job: &Value, posted: &Value, live: &Value) {
     // Said shortly first.
-    assert_eq!((differences(foreseen, posted), additions(foreseen, posted)), (vec![], vec![]));
-    assert_eq!(foreseen, posted);
-    let mut found = differences(foreseen, live);
+    assert_eq!((differences(previewed_job, posted), additions(previewed_job, posted)), (vec![], vec![]));
+    assert_eq!(previewed_job, posted);
+    let mut found = differences(previewed_job, live);
     // What is empty is not kept.
     found.retain(|difference| !difference.ends_with(": {} is null"));
     assert_eq!(found, DROPPED);
-    let mut added = additions(foreseen, live);
+    let mut added = additions(previewed_job, live);
     added.retain(|path| !DEFAULTS.contains(&path.as_str()) && !path.starts_with(OF_CONTROLLER));
     assert_eq!(added, [] as [&str; 0]);
 }

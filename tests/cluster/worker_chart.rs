@@ -8,14 +8,14 @@ use std::process::Output;
 
 use serde_json::{Value, json};
 
-use crate::container::{self, Container, get, items};
+use crate::container::{self, Container, find_variable, items};
 use crate::helm::{Helm, VERSIONS, repository};
 use crate::kubelet::wait_for;
 use crate::prefect_server::PrefectServer;
-use crate::proxy::{Fate, Proxy};
+use crate::proxy::{Action, Proxy};
 use crate::run;
 use crate::servers::Servers;
-use crate::worker::{KEY, TOKEN, parsed, reference, said};
+use crate::worker::{API_KEY, TOKEN, output_text, parse_json, reference};
 
 const RELEASE: &str = "worker";
 const DEPLOYMENT: &str = "apis/apps/v1/deployments";
@@ -34,12 +34,12 @@ impl Site {
     fn new(version: &'static str) -> Option<Self> {
         let (servers, prefect) = (Servers::shared()?, PrefectServer::shared()?);
         let helm = Helm::new(servers, version);
-        helm.write("base.json", prefect.stock());
-        for (name, key, value) in [("gh", "token", TOKEN), ("prefect-api-key", "key", KEY)] {
+        helm.write("base.json", prefect.default_template());
+        for (name, key, value) in [("gh", "token", TOKEN), ("prefect-api-key", "key", API_KEY)] {
             let secret = json!({"metadata": {"name": name}, "stringData": {key: value}});
             helm.admin.post(&format!("/api/v1/namespaces/{}/secrets", helm.namespace), &secret).done();
         }
-        Some(Site { servers, prefect, helm, pool: prefect.fresh_name() })
+        Some(Site { servers, prefect, helm, pool: prefect.fresh_pool_name() })
     }
 
     /// The words of Helm for this chart.
@@ -57,7 +57,7 @@ impl Site {
 
     fn helm(&self, command: &[&str], post_renderer: &[String]) -> String {
         let words = [&self.words(command)[..], post_renderer].concat();
-        self.helm.done(&words.iter().map(String::as_str).collect::<Vec<_>>())
+        self.helm.run_ok(&words.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
     /// What Helm makes of the chart on the way to a post-renderer, and what comes of it behind jobplate.
@@ -68,7 +68,7 @@ impl Site {
                 "apiVersion: v1\ntype: postrenderer/v1\nname: cat\nversion: 0.1.0\nruntime: subprocess\n\
                  runtimeConfig: {platformCommand: [{command: cat}]}\n",
             );
-            self.helm.done(&["plugin", "install", "cat"]);
+            self.helm.run_ok(&["plugin", "install", "cat"]);
         }
         (
             self.helm(&["template"], &["--post-renderer=cat".to_owned()]),
@@ -83,12 +83,12 @@ impl Site {
 
     /// The base job template that the cluster has.
     fn live_template(&self) -> String {
-        let map = self.helm.live("api/v1/configmaps", MAP).expect("it is there");
+        let map = self.helm.live_object("api/v1/configmaps", MAP).expect("it is there");
         map["data"]["baseJobTemplate.json"].as_str().expect("it is text").to_owned()
     }
 
     fn deployment(&self) -> Value {
-        self.helm.live(DEPLOYMENT, "prefect-worker").expect("it is there")
+        self.helm.live_object(DEPLOYMENT, "prefect-worker").expect("it is there")
     }
 
     /// The pod of the worker as it was rolled out last.
@@ -110,7 +110,7 @@ impl Site {
         let container = Container::new(&self.helm.admin, &self.pod(), container).expect("all of it is there");
         let more_env = [&[("DO_NOT_TRACK", "1".as_ref())], more_env].concat();
         let ran = container.run(self.prefect.bin(), &[], &more_env);
-        assert!(ran.status.success(), "{}", said(&ran));
+        assert!(ran.status.success(), "{}", output_text(&ran));
         ran
     }
 
@@ -122,7 +122,7 @@ impl Site {
 
     /// What makes the pool if need be, and goes through what waits in it, once.
     #[track_caller]
-    fn work(&self, proxy: &Proxy) -> Output {
+    fn run_worker(&self, proxy: &Proxy) -> Output {
         let mut container = self.pod()["spec"]["containers"][0].clone();
         // What starts every program in Prefect's image is not played.
         container["command"] = Value::Null;
@@ -166,8 +166,8 @@ fn text_of(line: &str) -> String {
 }
 
 /// What the edits are to come to, for the default template.
-fn expected(stock: &str) -> Value {
-    let mut template = parsed(stock);
+fn expected(default_template: &str) -> Value {
+    let mut template = parse_json(default_template);
     template["job_configuration"]["env"] = json!({"PREFECT_API_KEY": null});
     template["job_configuration"]["job_manifest"]["spec"]["template"]["spec"]["containers"][0]["env"] = json!([
         reference("GITHUB_ACCESS_TOKEN", "gh", "token"),
@@ -191,8 +191,8 @@ fn a_template_in_the_charts_string_is_edited() {
         );
         let line = changed.iter().find(|(before, _)| before.contains("baseJobTemplate.json: ")).expect("it is there");
         let (old, new) = (text_of(line.0), text_of(line.1));
-        assert_eq!(old, site.prefect.stock(), "{version}");
-        assert_eq!(parsed(&new), expected(&old), "{version}");
+        assert_eq!(old, site.prefect.default_template(), "{version}");
+        assert_eq!(parse_json(&new), expected(&old), "{version}");
         // Both the same value; and all other lines of the text, in their order.
         let diff = similar::TextDiff::from_lines(&old, &new);
         let gone: Vec<&str> = diff
@@ -202,7 +202,8 @@ fn a_template_in_the_charts_string_is_edited() {
             .collect();
         assert_eq!(gone, ["\"env\": \"{{ env }}\","; 2], "{version}");
         // Once more changes nothing.
-        let again = run::jobplate(site.helm.folder(), &[&["post-render"], &own(SECRET)[..]].concat(), after.as_bytes());
+        let again =
+            run::jobplate(site.helm.directory(), &[&["post-render"], &own(SECRET)[..]].concat(), after.as_bytes());
         assert_eq!(again.status, 0, "{}", String::from_utf8_lossy(&again.stderr));
         assert_eq!(String::from_utf8_lossy(&again.stdout), after, "{version}");
 
@@ -212,8 +213,12 @@ fn a_template_in_the_charts_string_is_edited() {
         site.upgrade(&own(SECRET));
         assert_eq!(site.deployment()["metadata"]["generation"], first["metadata"]["generation"], "{version}");
         // Prefect's server takes it, and keeps it as it is.
-        let pool = site.prefect.pool(&parsed(&new));
-        assert_eq!(site.prefect.get(&format!("/work_pools/{pool}"))["base_job_template"], parsed(&new), "{version}");
+        let pool = site.prefect.create_pool(&parse_json(&new));
+        assert_eq!(
+            site.prefect.get(&format!("/work_pools/{pool}"))["base_job_template"],
+            parse_json(&new),
+            "{version}"
+        );
     }
 }
 
@@ -221,29 +226,29 @@ fn a_template_in_the_charts_string_is_edited() {
 #[test]
 fn a_chart_rolls_its_template_out() {
     let Some(site) = Site::new("helm4") else { return };
-    let proxy = Proxy::start(site.servers, |_| Fate::Pass);
+    let proxy = Proxy::start(site.servers, |_| Action::Pass);
     site.upgrade(&own("--secret-env=GITHUB_ACCESS_TOKEN=old/token"));
-    assert!(said(&site.sync()).contains("the worker makes it"));
-    site.work(&proxy);
-    assert_eq!(site.template_of_pool(), parsed(&site.live_template()));
+    assert!(output_text(&site.sync()).contains("the worker makes it"));
+    site.run_worker(&proxy);
+    assert_eq!(site.template_of_pool(), parse_json(&site.live_template()));
     let old = site.deployment();
 
     site.upgrade(&own(SECRET));
     assert_ne!(checksum(&site.deployment()), checksum(&old));
     site.sync();
-    assert_eq!(site.template_of_pool(), parsed(&site.live_template()));
-    assert_eq!(site.template_of_pool(), expected(site.prefect.stock()));
+    assert_eq!(site.template_of_pool(), parse_json(&site.live_template()));
+    assert_eq!(site.template_of_pool(), expected(site.prefect.default_template()));
 
     let variables = json!({"namespace": site.helm.namespace});
-    let flow_run = site.prefect.schedule(&site.pool, site.helm.folder(), &variables, &json!({}));
-    let ran = site.work(&proxy);
+    let flow_run = site.prefect.schedule_flow_run(&site.pool, site.helm.directory(), &variables, &json!({}));
+    let ran = site.run_worker(&proxy);
     let jobs = site.helm.admin.get(&format!("/apis/batch/v1/namespaces/{}/jobs", site.helm.namespace)).done();
-    assert_eq!(items(&jobs["items"]).count(), 1, "{} {}", site.prefect.state(&flow_run), said(&ran));
+    assert_eq!(items(&jobs["items"]).count(), 1, "{} {}", site.prefect.flow_run_state(&flow_run), output_text(&ran));
     let job = &jobs["items"][0];
-    assert!(!job.to_string().contains(KEY), "{job}");
+    assert!(!job.to_string().contains(API_KEY), "{job}");
     let pod = json!({"metadata": {"namespace": site.helm.namespace}});
     let container = &job["spec"]["template"]["spec"]["containers"][0];
-    let environment = container::environment(&site.helm.admin, &pod, container).expect("all of it is there");
-    let values = ["GITHUB_ACCESS_TOKEN", "PREFECT_API_KEY"].map(|name| get(&environment, name));
-    assert_eq!(values, [Some(TOKEN), Some(KEY)]);
+    let environment = container::resolve_environment(&site.helm.admin, &pod, container).expect("all of it is there");
+    let values = ["GITHUB_ACCESS_TOKEN", "PREFECT_API_KEY"].map(|name| find_variable(&environment, name));
+    assert_eq!(values, [Some(TOKEN), Some(API_KEY)]);
 }
