@@ -1,5 +1,5 @@
-//! Inputs of many kinds that need one another, applied by people who may not do everything; and inputs that
-//! change under one's hands.
+//! `apply` and `diff` of inputs whose objects depend on each other, of inputs that change during a run, and of users
+//! with restricted permissions.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,19 +17,20 @@ fn config_map(name: &str, value: &str) -> String {
     format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\ndata: {{k: {value}}}\n")
 }
 
-/// Whoever may not bind a Role that is not there yet, nor give rights that they do not have.
+/// The user may create Roles, but a RoleBinding may only refer to a Role that exists, and a Role must not grant
+/// permissions that the user lacks.
 #[test]
-fn roles_and_their_bindings_by_somebody_who_is_no_cluster_admin() {
+fn applies_a_role_and_its_binding_without_cluster_admin() {
     let Some(servers) = Servers::shared() else { return };
     let (namespace, admin) = (servers.namespace("bundle"), servers.client(ADMIN));
     let rbac = |resource: &str| format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/{resource}");
-    let all = json!({
+    let role = json!({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "ci"},
         "rules": [{"apiGroups": ["", "apps", "batch"], "resources": ["*"], "verbs": ["*"]},
                   {"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["roles", "rolebindings"],
                    "verbs": ["get", "list", "create", "patch"]}],
     });
-    admin.post(&rbac("roles"), &all).done();
+    admin.post(&rbac("roles"), &role).done();
     let binding = json!({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "ci"},
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "ci"},
@@ -47,17 +48,17 @@ fn roles_and_their_bindings_by_somebody_who_is_no_cluster_admin() {
         admin.delete(&format!("{}/prefect-agent", rbac("rolebindings"))).done();
         admin.delete(&format!("{}/prefect-agent", rbac("roles"))).done();
     }
-    // Rights that they do not have themselves.
-    let more = "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: more}\nrules:\n- {apiGroups: [\"\"], resources: [nodes], verbs: [get]}\n";
-    let more = more.replace("\"\"", "storage.k8s.io");
-    let run = run.file("more.yaml", more);
+    // This Role grants a permission that the user does not have.
+    let role = "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: more}\nrules:\n- {apiGroups: [\"\"], resources: [nodes], verbs: [get]}\n";
+    let role = role.replace("\"\"", "storage.k8s.io");
+    let run = run.file("more.yaml", role);
     run.run(&["apply", "more.yaml", "-n", &namespace, "--as", &user])
         .says(3, &["role.rbac.authorization.k8s.io/more grants rights that you do not have yourself"]);
 }
 
-/// A definition that changes together with its objects, and objects in a namespace that is there.
+/// The objects use a field that only the new version of the definition has.
 #[test]
-fn definitions_that_change_with_their_objects() {
+fn applies_a_changed_crd_together_with_its_objects() {
     let Some(servers) = Servers::shared() else { return };
     let (namespace, other) = (servers.namespace("upgrade"), servers.fresh_name("new"));
     let group = format!("{}.example.com", servers.fresh_name("gizmos"));
@@ -75,49 +76,51 @@ fn definitions_that_change_with_their_objects() {
         )
     };
     let run = Run::new(servers.kubeconfig(ADMIN));
-    let (one, two) = ("a: {type: string}", "a: {type: string}, b: {type: string}");
-    run.write("all.yaml", definition(one) + &gizmo("a: x"));
+    let (old_fields, new_fields) = ("a: {type: string}", "a: {type: string}, b: {type: string}");
+    run.write("all.yaml", definition(old_fields) + &gizmo("a: x"));
     run.run(&["diff", "all.yaml"]).says(1, &[]);
     run.run(&["apply", "all.yaml"]).says(0, &[]);
     run.run(&["diff", "all.yaml"]).says(0, &[]);
-    run.write("all.yaml", definition(two) + &gizmo("a: x, b: z"));
+    run.write("all.yaml", definition(new_fields) + &gizmo("a: x, b: z"));
     let ran = run.run(&["apply", "all.yaml", "-o", "json"]).says(0, &[]);
     assert_eq!(ran.outcomes(), ["configured", "configured"]);
 
-    // What is in a namespace that is there can be tried, whatever else is new.
-    let made = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {other}}}\n---\n");
-    let there = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {namespace}}}\n---\n");
-    run.write("all.yaml", made + &there + &config_map("a", "v"));
+    // An object in an existing namespace can be dry-run even if the input also creates other namespaces.
+    let new_namespace = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {other}}}\n---\n");
+    let existing_namespace = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {namespace}}}\n---\n");
+    run.write("all.yaml", new_namespace + &existing_namespace + &config_map("a", "v"));
     let ran = run.run(&["apply", "all.yaml", "-n", &namespace, "--dry-run=server", "-o", "json"]).says(0, &[]);
     assert_eq!(ran.outcomes()[2], "created", "{ran:?}");
 }
 
-/// The file is written to while its first half is tried: what is sent is what was tried.
+/// The proxy overwrites the file during the first dry run. The objects that are written must still be the ones that
+/// were dry-run.
 #[test]
-fn a_file_that_changes_meanwhile() {
+fn sends_what_was_dry_run_if_the_file_changes() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.namespace("change");
-    let directory = tempfile::tempdir().expect("a temporary folder can be made");
+    let directory = tempfile::tempdir().expect("a temporary directory can be created");
     let file = directory.path().join("all.yaml");
-    let text = |name: &str| (0..9).map(|at| config_map(&format!("{name}-{at}"), "v")).collect::<Vec<_>>().join("---\n");
+    let text =
+        |name: &str| (0..9).map(|index| config_map(&format!("{name}-{index}"), "v")).collect::<Vec<_>>().join("---\n");
     std::fs::write(&file, text("old")).expect("a file can be written");
-    let (changed, target, new) = (AtomicBool::new(false), PathBuf::from(&file), text("new"));
+    let (has_changed, path_to_change, new_text) = (AtomicBool::new(false), PathBuf::from(&file), text("new"));
     let proxy = Proxy::start(servers, move |request| {
-        if request.is_dry_run() && !changed.swap(true, Ordering::SeqCst) {
-            std::fs::write(&target, &new).expect("a file can be written");
+        if request.is_dry_run() && !has_changed.swap(true, Ordering::SeqCst) {
+            std::fs::write(&path_to_change, &new_text).expect("a file can be written");
         }
         Action::Pass
     });
     let ran = Run::new(proxy.kubeconfig()).run(&["apply", &file.to_string_lossy(), "-n", &namespace]);
     let ran = ran.says(0, &[]);
     let sent = proxy.requests();
-    let about = |text: &str| sent.iter().filter(|request| request.target.contains(text)).count();
-    assert!(about("old-") >= 18 && about("new-") == 0, "{ran:?}");
+    let count_requests = |text: &str| sent.iter().filter(|request| request.target.contains(text)).count();
+    assert!(count_requests("old-") >= 18 && count_requests("new-") == 0, "{ran:?}");
 }
 
-/// The main use on the main kind: the literal of a Job that `kubectl apply` has made.
+/// The most common case: a Job created with `kubectl apply` that holds a secret as a literal value.
 #[test]
-fn a_literal_of_a_job_becomes_a_reference_in_a_new_one() {
+fn recreates_a_job_to_replace_a_literal() {
     let Some(servers) = Servers::shared() else { return };
     let (namespace, admin) = (servers.namespace("job-literal"), servers.client(ADMIN));
     let job = format!(
@@ -127,8 +130,8 @@ fn a_literal_of_a_job_becomes_a_reference_in_a_new_one() {
     );
     let run = Run::new(servers.kubeconfig(ADMIN)).file("job.yaml", job);
     let file = run.directory().join("job.yaml");
-    let made = servers.run("kubectl", &["apply", "-n", &namespace, "-f", &file.to_string_lossy()]);
-    assert!(made.status.success(), "{made:?}");
+    let created = servers.run("kubectl", &["apply", "-n", &namespace, "-f", &file.to_string_lossy()]);
+    assert!(created.status.success(), "{created:?}");
     let args = ["apply", "job.yaml", "-n", &namespace, "--secret-env", "TOKEN=s/k"];
     for extra in [&[][..], &["--take-over"], &["--no-preflight"]] {
         run.run(&[&args[..], extra].concat()).says(3, &["another pod template", "--on-immutable"]);
@@ -140,9 +143,9 @@ fn a_literal_of_a_job_becomes_a_reference_in_a_new_one() {
     assert!(!live.to_string().contains(CANARY), "{live}");
 }
 
-/// Errors of the server have the lines of the file, not those of what is sent.
+/// The server reports lines of the request body. The message must point to the line in the input file instead.
 #[test]
-fn places_are_those_of_the_file() {
+fn server_errors_point_into_the_file() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.namespace("places");
     let text = "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: x}\nspec:\n  schedule: '@daily'\n  jobTemplate:\n    \

@@ -1,50 +1,51 @@
-//! What a server has made of an object: where it differs from what was sent, and what stands beside it.
+//! Compares a live object with the object that was sent.
 
 use serde_json::Value;
 
-/// What in `all` differs from `part`, apart from what `all` has beside it.
-pub(crate) fn differences(part: &Value, all: &Value) -> Vec<String> {
+/// Returns the differences between `sent` and `live`. Ignores fields that only `live` has.
+pub(crate) fn differences(sent: &Value, live: &Value) -> Vec<String> {
     let mut found = Vec::new();
-    differ(part, all, "", &mut found);
+    collect_differences(sent, live, "", &mut found);
     found
 }
 
-fn differ(part: &Value, all: &Value, path: &str, found: &mut Vec<String>) {
-    match (part, all) {
-        (Value::Object(part), Value::Object(_)) => {
-            part.iter().for_each(|(key, value)| differ(value, &all[key], &format!("{path}.{key}"), found));
+fn collect_differences(sent: &Value, live: &Value, path: &str, found: &mut Vec<String>) {
+    match (sent, live) {
+        (Value::Object(sent), Value::Object(_)) => {
+            sent.iter()
+                .for_each(|(key, value)| collect_differences(value, &live[key], &format!("{path}.{key}"), found));
         }
-        (Value::Array(part), Value::Array(other)) if part.len() == other.len() => {
-            let pairs = part.iter().zip(other).enumerate();
-            pairs.for_each(|(at, (part, all))| differ(part, all, &format!("{path}[{at}]"), found));
+        (Value::Array(sent), Value::Array(live)) if sent.len() == live.len() => {
+            let pairs = sent.iter().zip(live).enumerate();
+            pairs.for_each(|(index, (sent, live))| collect_differences(sent, live, &format!("{path}[{index}]"), found));
         }
-        _ if part == all => {}
-        _ => found.push(format!("{path}: {part} is {all}")),
+        _ if sent == live => {}
+        _ => found.push(format!("{path}: {sent} is {live}")),
     }
 }
 
-/// The paths of what `all` has beside `part`, of each only the uppermost.
-pub(crate) fn additions(part: &Value, all: &Value) -> Vec<String> {
+/// Returns the paths of the fields that only `live` has, without the fields below them.
+pub(crate) fn additions(sent: &Value, live: &Value) -> Vec<String> {
     let mut found = Vec::new();
-    add(part, all, "", &mut found);
+    collect_additions(sent, live, "", &mut found);
     found
 }
 
-fn add(part: &Value, all: &Value, path: &str, found: &mut Vec<String>) {
-    match (part, all) {
-        (Value::Object(part), Value::Object(all)) => {
-            for (key, value) in all {
-                match part.get(key) {
-                    Some(part) => add(part, value, &format!("{path}.{key}"), found),
+fn collect_additions(sent: &Value, live: &Value, path: &str, found: &mut Vec<String>) {
+    match (sent, live) {
+        (Value::Object(sent), Value::Object(live)) => {
+            for (key, value) in live {
+                match sent.get(key) {
+                    Some(sent) => collect_additions(sent, value, &format!("{path}.{key}"), found),
                     None => found.push(format!("{path}.{key}")),
                 }
             }
         }
-        (Value::Array(part), Value::Array(all)) => {
-            for (at, value) in all.iter().enumerate() {
-                match part.get(at) {
-                    Some(part) => add(part, value, &format!("{path}[{at}]"), found),
-                    None => found.push(format!("{path}[{at}]")),
+        (Value::Array(sent), Value::Array(live)) => {
+            for (index, value) in live.iter().enumerate() {
+                match sent.get(index) {
+                    Some(sent) => collect_additions(sent, value, &format!("{path}[{index}]"), found),
+                    None => found.push(format!("{path}[{index}]")),
                 }
             }
         }

@@ -1,5 +1,5 @@
-//! Completion of `kubectl jobplate` with names of the cluster: by metadata alone, only where it is asked for, and
-//! without a word when it can't be had.
+//! Completion of `kubectl jobplate` with names from the cluster. The program reads only metadata, only with
+//! `JOBPLATE_COMPLETE_CLUSTER`, and prints nothing if the cluster does not answer.
 
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -12,34 +12,34 @@ use crate::proxy::{Action, Proxy};
 use crate::run;
 use crate::servers::{ADMIN, NOBODY, Servers, kubeconfig};
 
-/// More than the program waits, five times over and on a busy machine; less than what it must not wait for.
-const A_MOMENT: Duration = Duration::from_secs(20);
+/// Upper limit for five completions on a busy machine. Much shorter than what a completion must not wait for.
+const MAX_DURATION: Duration = Duration::from_secs(20);
 
-/// What the real kubectl is told to offer, without flags.
-fn offered(servers: &Servers, kubeconfig: &Path, asks_cluster: bool, words: &[&str]) -> Vec<String> {
-    let directory = tempfile::tempdir().expect("a temporary folder can be made");
+/// Returns the candidates that the real kubectl offers for `arguments`, without flags.
+fn complete_with_kubectl(servers: &Servers, kubeconfig: &Path, reads_cluster: bool, arguments: &[&str]) -> Vec<String> {
+    let directory = tempfile::tempdir().expect("a temporary directory can be created");
     for name in ["kubectl-jobplate", "kubectl_complete-jobplate"] {
-        symlink(run::binary(), directory.path().join(name)).expect("a link can be made");
+        symlink(run::binary(), directory.path().join(name)).expect("a link can be created");
     }
     let mut command = Command::new(servers.program("kubectl"));
     command.env_clear().env("HOME", directory.path()).env("KUBECONFIG", kubeconfig).env("PATH", directory.path());
-    if asks_cluster {
+    if reads_cluster {
         command.env("JOBPLATE_COMPLETE_CLUSTER", "1");
     }
-    let output = command.args(["__complete", "jobplate"]).args(words).stdin(Stdio::null()).output();
+    let output = command.args(["__complete", "jobplate"]).args(arguments).stdin(Stdio::null()).output();
     let output = output.expect("it starts");
     let printed = String::from_utf8(output.stdout).expect("text");
     assert!(output.status.success() && !printed.contains("canary"), "{printed}");
-    let said = String::from_utf8_lossy(&output.stderr);
-    // kubectl itself is talkative here.
-    let is_of_kubectl = |line: &str| line.starts_with("[Debug]") || line.starts_with("Completion ended with");
-    assert!(said.lines().all(is_of_kubectl) && !said.contains("canary"), "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    // kubectl itself writes these lines to stderr.
+    let is_from_kubectl = |line: &str| line.starts_with("[Debug]") || line.starts_with("Completion ended with");
+    assert!(stderr.lines().all(is_from_kubectl) && !stderr.contains("canary"), "{stderr}");
     let values = printed.lines().filter_map(|line| line.split('\t').next());
     values.filter(|value| !value.starts_with([':', '-'])).map(str::to_owned).collect()
 }
 
 #[test]
-fn names_come_from_the_cluster_only_when_asked_for() {
+fn offers_names_from_the_cluster_only_on_request() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.namespace("complete");
     let secret = json!({
@@ -50,27 +50,33 @@ fn names_come_from_the_cluster_only_when_asked_for() {
     let proxy = Proxy::start(servers, |_| Action::Pass);
     let config = proxy.kubeconfig();
 
-    for words in [
+    for arguments in [
         &["apply", "x.yaml", "-n", &namespace, "--secret-env", "TOKEN="][..],
         &["apply", "x.yaml", "--namespace", &namespace, "--secret", "TOKEN=flow"],
     ] {
-        assert!(offered(servers, &config, false, words).is_empty(), "{words:?}");
-        assert!(proxy.requests().is_empty(), "{words:?}: the cluster was asked");
+        assert!(complete_with_kubectl(servers, &config, false, arguments).is_empty(), "{arguments:?}");
+        assert!(proxy.requests().is_empty(), "{arguments:?}: the cluster was asked");
     }
-    // A busy server is passed over: Tab is pressed once more.
-    let is_offered = |words: &[&str], name: &str| {
-        (0..5).any(|_| offered(servers, &config, true, words).iter().any(|offered| offered == name))
+    // On a busy machine one completion may time out. A user presses Tab again.
+    let is_offered = |arguments: &[&str], name: &str| {
+        (0..5)
+            .any(|_| complete_with_kubectl(servers, &config, true, arguments).iter().any(|candidate| candidate == name))
     };
     assert!(is_offered(&["apply", "x.yaml", "-n", &namespace, "--secret-env", "TOKEN="], "TOKEN=flow-secrets/"));
     assert!(is_offered(&["apply", "x.yaml", "-n", &namespace, "--api-key", "f"], "flow-secrets/"));
     assert!(is_offered(&["render", "x.yaml", "-n", "complete-"], &namespace));
-    // Behind the name stands a key, and nobody is asked for those.
-    let asked = proxy.requests().len();
-    let words = ["apply", "x.yaml", "-n", &namespace, "--secret-env", "TOKEN=flow-secrets/c"];
-    assert!(offered(servers, &config, true, &words).is_empty());
+    // After the Secret's name comes a key. Keys are not looked up, since that would read the Secret's data.
+    let request_count = proxy.requests().len();
+    let arguments = ["apply", "x.yaml", "-n", &namespace, "--secret-env", "TOKEN=flow-secrets/c"];
+    assert!(complete_with_kubectl(servers, &config, true, &arguments).is_empty());
 
     let requests = proxy.requests();
-    assert!(asked > 0 && requests.len() == asked, "{} requests, then {}", asked, requests.len());
+    assert!(
+        request_count > 0 && requests.len() == request_count,
+        "{} requests, then {}",
+        request_count,
+        requests.len()
+    );
     for request in &requests {
         let accept = request.header("accept").unwrap_or_default();
         assert!(request.method == "GET" && accept.contains("as=PartialObjectMetadataList"), "{accept}");
@@ -79,23 +85,23 @@ fn names_come_from_the_cluster_only_when_asked_for() {
 }
 
 #[test]
-fn a_cluster_that_gives_nothing_is_passed_over() {
+fn offers_nothing_if_the_cluster_does_not_answer() {
     let Some(servers) = Servers::shared() else { return };
-    let words = ["apply", "x.yaml", "--secret-env", "TOKEN="];
+    let arguments = ["apply", "x.yaml", "--secret-env", "TOKEN="];
     let started = Instant::now();
-    assert!(offered(servers, &servers.kubeconfig(NOBODY), true, &words).is_empty());
-    let silent = Proxy::start(servers, |_| Action::Late(4 * A_MOMENT));
-    assert!(offered(servers, &silent.kubeconfig(), true, &words).is_empty());
+    assert!(complete_with_kubectl(servers, &servers.kubeconfig(NOBODY), true, &arguments).is_empty());
+    let silent = Proxy::start(servers, |_| Action::Late(4 * MAX_DURATION));
+    assert!(complete_with_kubectl(servers, &silent.kubeconfig(), true, &arguments).is_empty());
     let broken = Proxy::start(servers, |_| Action::Answer(200, Vec::new(), b"canary".to_vec()));
-    assert!(offered(servers, &broken.kubeconfig(), true, &words).is_empty());
-    assert!(offered(servers, Path::new("/nowhere"), true, &words).is_empty());
-    // A credential plugin that waits for somebody.
+    assert!(complete_with_kubectl(servers, &broken.kubeconfig(), true, &arguments).is_empty());
+    assert!(complete_with_kubectl(servers, Path::new("/nowhere"), true, &arguments).is_empty());
+    // A credential plugin that hangs.
     let plugin = "exec: {apiVersion: client.authentication.k8s.io/v1, command: sh, args: ['-c', 'sleep 60'], \
                   interactiveMode: IfAvailable}";
-    let directory = tempfile::tempdir().expect("a temporary folder can be made");
+    let directory = tempfile::tempdir().expect("a temporary directory can be created");
     let config = directory.path().join("config");
     let text = kubeconfig("https://127.0.0.1:1", None, "none").replace("token: none", plugin);
     std::fs::write(&config, text).expect("a file can be written");
-    assert!(offered(servers, &config, true, &words).is_empty());
-    assert!(started.elapsed() < A_MOMENT, "it took {:?}", started.elapsed());
+    assert!(complete_with_kubectl(servers, &config, true, &arguments).is_empty());
+    assert!(started.elapsed() < MAX_DURATION, "it took {:?}", started.elapsed());
 }

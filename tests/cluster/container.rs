@@ -1,7 +1,7 @@
-//! A container of a pod, run on this machine: the environment that a kubelet works out, what the pod mounts as
-//! folders, and the container's command, with the programs that its image would bring.
+//! Runs a container of a pod on this machine: with the environment that a kubelet would resolve, mounted ConfigMaps as
+//! files in a temporary directory, and programs from `bin` instead of an image.
 //!
-//! Knows nothing of what runs in it. Resources, users and probes are not played.
+//! Knows nothing of the program that runs. Ignores resources, users and probes.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,15 +15,19 @@ use tempfile::TempDir;
 use crate::http::Client;
 use crate::run;
 
-/// Variables in the order in which a container gets them.
+/// Environment variables in the order in which the container gets them.
 pub(crate) type Environment = Vec<(String, String)>;
 
-/// The value of a variable.
+/// Returns the value of a variable.
 pub(crate) fn find_variable<'e>(environment: &'e Environment, name: &str) -> Option<&'e str> {
     environment.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
 }
 
-/// The environment of a container; why it can't start, where something that it refers to is missing.
+/// Resolves the environment of a container.
+///
+/// # Errors
+///
+/// Returns the message of a kubelet if a required Secret, ConfigMap or key is missing.
 pub(crate) fn resolve_environment(client: &Client, pod: &Value, container: &Value) -> Result<Environment, String> {
     let context = PodContext::new(client, pod);
     let mut environment = Environment::new();
@@ -45,7 +49,7 @@ pub(crate) fn resolve_environment(client: &Client, pod: &Value, container: &Valu
     Ok(environment)
 }
 
-/// What a pod can refer to.
+/// A pod and the API that its references are looked up in.
 struct PodContext<'c> {
     client: &'c Client,
     namespace: &'c str,
@@ -58,7 +62,7 @@ impl<'c> PodContext<'c> {
         PodContext { client, namespace, pod }
     }
 
-    /// The value of a reference; none for one that is optional and leads nowhere.
+    /// Resolves a `valueFrom`. Returns `None` if it is optional and its target is missing.
     fn resolve_reference(&self, from: &Value) -> Result<Option<String>, String> {
         if let Some(path) = from["fieldRef"]["fieldPath"].as_str() {
             let field = path.split('.').fold(self.pod, |value, part| &value[part]);
@@ -73,10 +77,10 @@ impl<'c> PodContext<'c> {
             });
             return if optional { Ok(value.ok()) } else { value.map(Some) };
         }
-        Err(format!("{from} is not played"))
+        Err(format!("{from} is not supported by the fake container"))
     }
 
-    /// What an `envFrom` source holds.
+    /// Returns the data of the Secret or ConfigMap that an `envFrom` entry names.
     fn read_env_from(&self, source: &Value) -> Result<BTreeMap<String, String>, String> {
         for (field, kind) in [("secretRef", "secret"), ("configMapRef", "configmap")] {
             if let Some(name) = source[field]["name"].as_str() {
@@ -84,7 +88,7 @@ impl<'c> PodContext<'c> {
                 return if source[field]["optional"] == true { Ok(data.unwrap_or_default()) } else { data };
             }
         }
-        Err(format!("{source} is not played"))
+        Err(format!("{source} is not supported by the fake container"))
     }
 
     fn read_data(&self, kind: &str, name: &str) -> Result<BTreeMap<String, String>, String> {
@@ -94,13 +98,13 @@ impl<'c> PodContext<'c> {
         }
         let object = answer.done();
         let data = object["data"].as_object().cloned().unwrap_or_default();
-        let text = |value: &Value| value.as_str().expect("data are text").to_owned();
+        let text = |value: &Value| value.as_str().expect("data values are strings").to_owned();
         let plain = |value: &Value| if kind == "secret" { from_base64(&text(value)) } else { text(value) };
         Ok(data.iter().map(|(key, value)| (key.clone(), plain(value))).collect())
     }
 }
 
-/// Of two entries of one name the last one counts, where the first one stands.
+/// Sets a variable. A duplicate name overrides the value and keeps the position, as in a kubelet.
 fn set_variable(environment: &mut Environment, name: &str, value: String) {
     match environment.iter_mut().find(|(own, _)| own == name) {
         Some((_, old)) => *old = value,
@@ -108,7 +112,9 @@ fn set_variable(environment: &mut Environment, name: &str, value: String) {
     }
 }
 
-/// `$(NAME)` of variables that are set before; `$$` is a dollar.
+/// Expands `$(NAME)` for variables that are defined earlier, and `$$` to `$`.
+///
+/// See <https://kubernetes.io/docs/tasks/inject-data-application/define-interdependent-environment-variables/>.
 fn expand_references(environment: &Environment, text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
@@ -133,31 +139,38 @@ fn expand_references(environment: &Environment, text: &str) -> String {
 
 fn from_base64(text: &str) -> String {
     let bytes = STANDARD.decode(text).expect("the server writes base64");
-    String::from_utf8(bytes).expect("what goes into a variable is text")
+    String::from_utf8(bytes).expect("values of variables are UTF-8")
 }
 
 /// A container that is ready to start.
 pub(crate) struct Container {
-    /// Its environment, as the pod says it.
+    /// The environment that the pod spec defines.
     pub(crate) environment: Environment,
     args: Vec<String>,
-    /// Paths in the container that something is mounted at; here they are below `directory`.
+    /// Mount paths in the container. On this machine they are below `directory`.
     mounts: Vec<String>,
-    /// Where it starts, in the container.
+    /// The working directory, as a path in the container.
     working_dir: String,
     directory: TempDir,
 }
 
 impl Container {
-    /// Works out all that a container of a pod needs; why it can't start, if it can't.
+    /// Resolves the environment and the mounts of a container.
+    ///
+    /// # Errors
+    ///
+    /// Returns the reason why a kubelet could not start the container.
     pub(crate) fn new(client: &Client, pod: &Value, container: &Value) -> Result<Self, String> {
-        let directory = tempfile::tempdir().expect("a temporary folder can be made");
+        let directory = tempfile::tempdir().expect("a temporary directory can be created");
         let environment = resolve_environment(client, pod, container)?;
-        let words = items(&container["command"]).chain(items(&container["args"]));
-        let args = words.map(|word| expand_references(&environment, word.as_str().expect("words are text"))).collect();
+        let arguments = items(&container["command"]).chain(items(&container["args"]));
+        let args = arguments
+            .map(|argument| expand_references(&environment, argument.as_str().expect("arguments are strings")))
+            .collect();
         let mut mounts = Vec::new();
         for mount in items(&container["volumeMounts"]) {
-            let (name, path) = (mount["name"].as_str().expect("a name"), mount["mountPath"].as_str().expect("a path"));
+            let (name, path) =
+                (mount["name"].as_str().expect("it has a name"), mount["mountPath"].as_str().expect("it has a path"));
             let volume = items(&pod["spec"]["volumes"]).find(|volume| volume["name"] == name);
             let map = match volume.and_then(|volume| volume["configMap"]["name"].as_str()) {
                 Some(map) => PodContext::new(client, pod).read_data("configmap", map)?,
@@ -168,7 +181,7 @@ impl Container {
                 Some((_, Some(text))) => run::write_file(&path_on_host, text.as_bytes()),
                 Some((key, None)) => return Err(format!("no {key} to mount at {path}")),
                 None => {
-                    std::fs::create_dir_all(&path_on_host).expect("a folder can be made");
+                    std::fs::create_dir_all(&path_on_host).expect("a directory can be created");
                     map.iter().for_each(|(key, text)| run::write_file(&path_on_host.join(key), text.as_bytes()));
                 }
             }
@@ -178,12 +191,12 @@ impl Container {
         Ok(Container { environment, args, mounts, working_dir, directory })
     }
 
-    /// Runs it to its end, with the programs in `bin`, which its image would bring, and what is added here: words
-    /// behind its own, variables beside its own.
+    /// Runs the container until it exits. Takes programs from `bin` if it has them, appends `more_args` to the command
+    /// line and adds `more_env` to the environment.
     pub(crate) fn run(&self, bin: &Path, more_args: &[&str], more_env: &[(&str, &Path)]) -> Output {
-        let mut args = self.args.iter().map(|word| self.on_host(word));
-        let program = args.next().expect("the image's own program is not played");
-        // By its path: the caller's own is looked through otherwise.
+        let mut args = self.args.iter().map(|argument| self.on_host(argument));
+        let program = args.next().expect("the container has a command");
+        // `Command` would search the `PATH` of this process, so the path is resolved here.
         let program = Some(bin.join(&program)).filter(|path| path.is_file()).unwrap_or_else(|| program.into());
         let mut command = Command::new(program);
         let directory = Path::new(&self.on_host(&self.working_dir)).to_owned();
@@ -193,10 +206,10 @@ impl Container {
         command.env("HOME", self.directory.path()).env("PATH", format!("{}:/usr/bin:/bin", bin.display()));
         command.envs(self.environment.iter().map(|(name, value)| (name, self.on_host(value))));
         command.envs(more_env.iter().copied()).stdin(Stdio::null());
-        command.output().expect("it starts")
+        command.output().expect("the program starts")
     }
 
-    /// A path under a mount, where it is here.
+    /// Translates a path at or below a mount to its path on this machine. Leaves other strings unchanged.
     fn on_host(&self, text: &str) -> String {
         let is_inside = |mount: &String| {
             text.strip_prefix(mount.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -208,12 +221,12 @@ impl Container {
     }
 }
 
-/// A path of the container, below the folder that is its root here.
+/// Returns where a path of the container is below `directory`.
 fn host_path(directory: &Path, path: &str) -> PathBuf {
     directory.join("root").join(path.trim_start_matches('/'))
 }
 
-/// The items of a list, which may not be there.
+/// Iterates over the items of a JSON array. A missing array counts as empty.
 pub(crate) fn items(list: &Value) -> impl Iterator<Item = &Value> {
     list.as_array().into_iter().flatten()
 }

@@ -331,7 +331,7 @@ fn a_played_container_has_the_environment_of_a_real_one() {
     for (from, why) in [
         (secret("none", false), "couldn't find key none in secret s"),
         (json!({"secretKeyRef": {"name": "none", "key": "k"}}), "secret \"none\" not found"),
-        (json!({"resourceFieldRef": {"resource": "limits.cpu"}}), "is not played"),
+        (json!({"resourceFieldRef": {"resource": "limits.cpu"}}), "is not supported"),
     ] {
         let container = json!({"env": [{"name": "A", "valueFrom": from}]});
         let error = container::resolve_environment(&admin, &pod, &container).expect_err(why);

@@ -1,5 +1,5 @@
-//! Helm 3 and Helm 4 as their users have them: `helm`, `kubectl` and `jobplate` on the path, a kubeconfig, a
-//! folder with charts. What differs between the two is how a post-renderer is named, and that is here.
+//! Helm 3 and Helm 4 in a user's environment: `helm`, `kubectl` and `jobplate` on the `PATH`, a kubeconfig, and a
+//! directory for charts. Hides how the two versions name a post-renderer.
 
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -12,10 +12,10 @@ use crate::http::Client;
 use crate::run;
 use crate::servers::{ADMIN, Servers, kubeconfig};
 
-/// The versions that a chart's user may have.
+/// The supported versions of Helm, as names of their programs.
 pub(crate) const VERSIONS: [&str; 2] = ["helm3", "helm4"];
 
-/// One version of Helm, in a namespace of its own.
+/// One version of Helm, with a namespace and a directory of its own.
 pub(crate) struct Helm {
     pub(crate) version: &'static str,
     pub(crate) namespace: String,
@@ -24,7 +24,7 @@ pub(crate) struct Helm {
 }
 
 impl Helm {
-    /// With our plugin, where it needs one.
+    /// Creates the environment. Installs the `jobplate` plugin in Helm 4, which accepts only plugins as post-renderers.
     pub(crate) fn new(servers: &Servers, version: &'static str) -> Self {
         let helm = Helm::without_plugin(servers, version);
         if version == "helm4" {
@@ -34,7 +34,7 @@ impl Helm {
         helm
     }
 
-    /// As it comes.
+    /// Creates the environment without any plugin.
     pub(crate) fn without_plugin(servers: &Servers, version: &'static str) -> Self {
         let namespace = servers.namespace("helm");
         let run = Run::without_kubeconfig();
@@ -42,29 +42,29 @@ impl Helm {
         let context = format!("context: {{namespace: {namespace}, ");
         run.write("kubeconfig", kubeconfig(&server, Some(&servers.authority()), ADMIN).replace("context: {", &context));
         let helm = Helm { version, namespace, admin: servers.client(ADMIN), run };
-        let programs = helm.directory().join("bin");
-        std::fs::create_dir(&programs).expect("a folder can be made");
+        let bin = helm.directory().join("bin");
+        std::fs::create_dir(&bin).expect("a directory can be created");
         for (name, program) in [
             ("helm", servers.program(version)),
             ("kubectl", servers.program("kubectl")),
             ("jobplate", run::binary().into()),
         ] {
-            symlink(program, programs.join(name)).expect("a link can be made");
+            symlink(program, bin.join(name)).expect("a link can be created");
         }
         helm
     }
 
-    /// Where its files are.
+    /// Returns the directory of charts and other files.
     pub(crate) fn directory(&self) -> &Path {
         self.run.directory()
     }
 
-    /// Writes a file of a chart.
+    /// Writes a file into that directory.
     pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) {
         self.run.write(name, text);
     }
 
-    /// Writes a chart of these templates.
+    /// Writes a chart with these files besides its `Chart.yaml`.
     pub(crate) fn write_chart(&self, name: &str, templates: &[(&str, &str)]) {
         self.write(&format!("{name}/Chart.yaml"), format!("apiVersion: v2\nname: {name}\nversion: 0.1.0\n"));
         for (file, text) in templates {
@@ -72,9 +72,9 @@ impl Helm {
         }
     }
 
-    /// The environment that a user's programs have.
+    /// Returns the environment variables of a user's shell.
     pub(crate) fn environment(&self) -> Vec<(&'static str, PathBuf)> {
-        // Plugins are installed below the data, wherever they are looked for.
+        // Helm installs plugins below `HELM_DATA_HOME`, even if `HELM_PLUGINS` names another directory.
         let homes = [
             ("HELM_CACHE_HOME", "cache"),
             ("HELM_CONFIG_HOME", "config"),
@@ -86,19 +86,19 @@ impl Helm {
         [("PATH", path.into()), ("KUBECONFIG", self.directory().join("kubeconfig"))].into_iter().chain(homes).collect()
     }
 
-    /// A command in its folder.
+    /// Returns a command with the user's environment, in the directory of charts.
     pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = run::isolated_command(program, self.directory());
         command.envs(self.environment()).stdin(Stdio::null());
         command
     }
 
-    /// Runs `helm` to its end.
+    /// Runs `helm` until it exits.
     pub(crate) fn run(&self, args: &[&str]) -> Ran {
         let error_file = self.directory().join("ERROR");
         drop(std::fs::remove_file(&error_file));
         let output = self.command("helm").env("JOBPLATE_ERROR_FILE", &error_file).args(args).output();
-        let output = output.expect("it was built, so it starts");
+        let output = output.expect("helm starts");
         let text = |bytes| String::from_utf8(bytes).expect("it prints UTF-8");
         Ran {
             status: output.status.code().unwrap_or(-1),
@@ -108,7 +108,7 @@ impl Helm {
         }
     }
 
-    /// The same, which must succeed; gives what it prints.
+    /// Runs `helm` and returns its standard output. Panics if it fails.
     #[track_caller]
     pub(crate) fn run_ok(&self, args: &[&str]) -> String {
         let ran = self.run(args);
@@ -116,30 +116,31 @@ impl Helm {
         ran.stdout
     }
 
-    /// The words that make jobplate the post-renderer, with arguments of its own.
+    /// Returns the flags that make jobplate the post-renderer, with `args` for jobplate.
     pub(crate) fn post_renderer(&self, args: &[&str]) -> Vec<String> {
-        let mut words = vec!["--post-renderer=jobplate".to_owned()];
-        let own = if self.version == "helm3" { &["post-render"][..] } else { &[] };
-        words.extend(own.iter().chain(args).map(|arg| format!("--post-renderer-args={arg}")));
-        words
+        let mut flags = vec!["--post-renderer=jobplate".to_owned()];
+        let subcommand = if self.version == "helm3" { &["post-render"][..] } else { &[] };
+        flags.extend(subcommand.iter().chain(args).map(|arg| format!("--post-renderer-args={arg}")));
+        flags
     }
 
-    /// Runs `helm` with jobplate as its post-renderer.
-    pub(crate) fn run_post_rendered(&self, args: &[&str], own: &[&str]) -> Ran {
-        let words = self.post_renderer(own);
-        let words: Vec<&str> = args.iter().copied().chain(words.iter().map(String::as_str)).collect();
-        self.run(&words)
+    /// Runs `helm` with jobplate as the post-renderer.
+    pub(crate) fn run_post_rendered(&self, args: &[&str], jobplate_args: &[&str]) -> Ran {
+        let flags = self.post_renderer(jobplate_args);
+        let flags: Vec<&str> = args.iter().copied().chain(flags.iter().map(String::as_str)).collect();
+        self.run(&flags)
     }
 
-    /// The same, which must succeed.
+    /// Runs `helm` with jobplate as the post-renderer and returns its standard output. Panics if it fails.
     #[track_caller]
-    pub(crate) fn run_post_rendered_ok(&self, args: &[&str], own: &[&str]) -> String {
-        let ran = self.run_post_rendered(args, own);
-        assert_eq!(ran.status, 0, "{} {args:?} {own:?}: {ran:?}", self.version);
+    pub(crate) fn run_post_rendered_ok(&self, args: &[&str], jobplate_args: &[&str]) -> String {
+        let ran = self.run_post_rendered(args, jobplate_args);
+        assert_eq!(ran.status, 0, "{} {args:?} {jobplate_args:?}: {ran:?}", self.version);
         ran.stdout
     }
 
-    /// A live object of its namespace; none where it is not there. `kind`: `apis/apps/v1/deployments`, `api/v1/configmaps`.
+    /// Returns a live object of the namespace, or `None` if it does not exist. `kind` is a path like
+    /// `apis/apps/v1/deployments` or `api/v1/configmaps`.
     pub(crate) fn live_object(&self, kind: &str, name: &str) -> Option<Value> {
         let (group, plural) = kind.rsplit_once('/').expect("a kind has a group and a plural");
         let answer = self.admin.get(&format!("/{group}/namespaces/{}/{plural}/{name}", self.namespace));
@@ -147,7 +148,7 @@ impl Helm {
     }
 }
 
-/// The folder of this repository.
+/// Returns the root directory of this repository.
 pub(crate) fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }

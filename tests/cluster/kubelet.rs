@@ -1,8 +1,8 @@
-//! A played kubelet: a node of its own, states of pods as a real kubelet reports them, and their logs.
+//! A fake kubelet: a node, pod statuses as a real kubelet reports them, and container logs.
 //!
-//! The Job controller makes the pods; `bind` puts one on the node, `set` says what became of it. Pods that are
-//! to be deleted are let go in the background, as a kubelet does when their containers have stopped. The API
-//! server asks the node for logs, and gets what the test has written with `log`.
+//! The real Job controller creates the pods. `bind` assigns a pod to the node and `set_state` reports the state of its
+//! containers. A background thread confirms deletions, like a kubelet whose containers have stopped. The API server
+//! requests logs from the node and gets what the test wrote with `append_log`.
 
 use std::collections::HashMap;
 use std::io::{self, BufReader, Error, Write as _};
@@ -21,14 +21,14 @@ use crate::servers::{ADMIN, Servers};
 
 const MAX_WAIT: Duration = Duration::from_secs(60);
 
-/// What a kubelet says about a pod's containers.
+/// The state of a pod's containers.
 #[derive(Clone, Debug)]
 pub(crate) enum PodState {
     Running,
     Succeeded,
-    /// With the exit code, and the reason as in `OOMKilled` (or just `Error`).
+    /// The exit code and the reason, such as `OOMKilled` or `Error`.
     Failed(i32, &'static str),
-    /// Can't start: reason and message.
+    /// The containers cannot start: reason and message.
     Waiting(&'static str, String),
 }
 
@@ -70,34 +70,34 @@ impl PodState {
     }
 }
 
-/// What containers have written, each by `NAMESPACE/POD/CONTAINER`.
+/// Logs of containers by `NAMESPACE/POD/CONTAINER`.
 #[derive(Default)]
 struct LogStore {
     by_container: Mutex<HashMap<String, Log>>,
     more: Condvar,
-    /// Counts up when the connections are to break.
+    /// Increases each time the open connections are to be broken.
     break_count: AtomicUsize,
-    /// Requests, as the API server sent them.
+    /// Paths and queries of the API server's requests.
     requests: Mutex<Vec<String>>,
 }
 
 #[derive(Default)]
 struct Log {
     text: Vec<u8>,
-    is_over: bool,
+    is_complete: bool,
 }
 
-/// The played kubelet. Dropping it ends it; its node stays.
+/// The fake kubelet. Stops when dropped; its node remains.
 pub(crate) struct Kubelet {
     node: String,
     port: u16,
     client: Client,
     logs: Arc<LogStore>,
-    is_over: Arc<AtomicBool>,
+    is_stopped: Arc<AtomicBool>,
 }
 
 impl Kubelet {
-    /// Makes a node and takes its place.
+    /// Creates a node and starts serving it.
     pub(crate) fn start(servers: &Servers) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is a free port");
         let port = listener.local_addr().expect("it has an address").port();
@@ -108,57 +108,58 @@ impl Kubelet {
         let object = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": node}, "status": status});
         client.post("/api/v1/nodes", &object).done();
 
-        let (logs, is_over) = (Arc::<LogStore>::default(), Arc::<AtomicBool>::default());
-        let (server_logs, server_is_over) = (Arc::clone(&logs), Arc::clone(&is_over));
+        let (logs, is_stopped) = (Arc::<LogStore>::default(), Arc::<AtomicBool>::default());
+        let (server_logs, server_is_stopped) = (Arc::clone(&logs), Arc::clone(&is_stopped));
         let tls_config = Arc::new(tls_config());
         thread::spawn(move || {
             for stream in listener.incoming() {
-                if server_is_over.load(Ordering::Relaxed) {
+                if server_is_stopped.load(Ordering::Relaxed) {
                     return;
                 }
                 let (tls_config, logs) = (Arc::clone(&tls_config), Arc::clone(&server_logs));
-                // A reader of logs that goes away is no failure.
+                // A client that stops reading a log is not an error.
                 thread::spawn(move || drop(stream.and_then(|stream| serve_logs(tls_config, stream, &logs))));
             }
         });
-        let (reaper, reaped, reaper_is_over) = (servers.client(ADMIN), node.clone(), Arc::clone(&is_over));
+        let (deleter, deleter_node, deleter_is_stopped) =
+            (servers.client(ADMIN), node.clone(), Arc::clone(&is_stopped));
         thread::spawn(move || {
-            while !reaper_is_over.load(Ordering::Relaxed) {
-                confirm_deletions(&reaper, &reaped);
+            while !deleter_is_stopped.load(Ordering::Relaxed) {
+                confirm_deletions(&deleter, &deleter_node);
                 thread::sleep(Duration::from_millis(200));
             }
         });
-        Kubelet { node, port, client, logs, is_over }
+        Kubelet { node, port, client, logs, is_stopped }
     }
 
-    /// Waits until a Job has a pod that has not ended, and gives its name.
+    /// Waits until a Job has an unfinished pod and returns its name.
     pub(crate) fn wait_for_job_pod(&self, namespace: &str, job: &str) -> String {
         self.wait_for_pod(namespace, "batch.kubernetes.io/job-name", job)
     }
 
-    /// Waits for a pod with a label that has not ended, and gives its name.
+    /// Waits for an unfinished pod with a label and returns its name.
     pub(crate) fn wait_for_pod(&self, namespace: &str, label: &str, value: &str) -> String {
         let selector = format!("/api/v1/namespaces/{namespace}/pods?labelSelector={label}%3D{value}");
         wait_for(&format!("a pod with {label}={value}"), || {
             let pods = self.client.get(&selector).done();
             let pods = pods["items"].as_array()?.clone();
-            let is_over = |pod: &Value| {
+            let has_ended = |pod: &Value| {
                 !pod["metadata"]["deletionTimestamp"].is_null()
                     || matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"))
             };
-            let pod = pods.iter().find(|pod| !is_over(pod))?;
+            let pod = pods.iter().find(|pod| !has_ended(pod))?;
             Some(pod["metadata"]["name"].as_str()?.to_owned())
         })
     }
 
-    /// Puts a pod on this node.
+    /// Assigns a pod to this node.
     pub(crate) fn bind(&self, namespace: &str, pod: &str) {
         let target = json!({"apiVersion": "v1", "kind": "Node", "name": self.node});
         let binding = json!({"apiVersion": "v1", "kind": "Binding", "metadata": {"name": pod}, "target": target});
         self.client.post(&format!("/api/v1/namespaces/{namespace}/pods/{pod}/binding"), &binding).done();
     }
 
-    /// Reports all containers of a pod as being in a state. Logs of a pod that has ended are complete.
+    /// Reports a state for all containers of a pod. Closes the logs of a pod that has ended.
     pub(crate) fn set_state(&self, namespace: &str, pod: &str, state: &PodState) {
         let path = format!("/api/v1/namespaces/{namespace}/pods/{pod}");
         let object = self.client.get(&path).done();
@@ -172,14 +173,14 @@ impl Kubelet {
             }));
             if matches!(state, PodState::Succeeded | PodState::Failed(..)) {
                 let name = container["name"].as_str().expect("a container has a name");
-                self.logs.change(namespace, pod, name, |log| log.is_over = true);
+                self.logs.change(namespace, pod, name, |log| log.is_complete = true);
             }
         }
         let status = json!({"status": {"phase": state.phase(), "containerStatuses": statuses}});
         self.client.patch(&format!("{path}/status"), "merge", status.to_string()).done();
     }
 
-    /// Takes the next pod of a Job through binding to a state, and gives its name.
+    /// Waits for the next pod of a Job, assigns it to this node, reports `state` and returns the pod's name.
     pub(crate) fn start_pod(&self, namespace: &str, job: &str, state: &PodState) -> String {
         let pod = self.wait_for_job_pod(namespace, job);
         self.bind(namespace, &pod);
@@ -187,19 +188,19 @@ impl Kubelet {
         pod
     }
 
-    /// What a container writes; who follows its log sees it at once.
+    /// Appends to the log of a container. Clients that follow the log get it at once.
     pub(crate) fn append_log(&self, namespace: &str, pod: &str, container: &str, text: &str) {
         self.logs.change(namespace, pod, container, |log| log.text.extend(text.as_bytes()));
     }
 
-    /// Breaks every connection on which a log is being followed.
+    /// Breaks every connection on which a log is followed.
     pub(crate) fn break_logs(&self) {
         self.logs.break_count.fetch_add(1, Ordering::SeqCst);
         drop(lock(&self.logs.by_container));
         self.logs.more.notify_all();
     }
 
-    /// Paths and queries of all requests for logs so far.
+    /// Returns the paths and queries of all requests for logs so far.
     pub(crate) fn log_requests(&self) -> Vec<String> {
         lock(&self.logs.requests).clone()
     }
@@ -207,8 +208,8 @@ impl Kubelet {
 
 impl Drop for Kubelet {
     fn drop(&mut self) {
-        self.is_over.store(true, Ordering::Relaxed);
-        // Wakes the listener, so that it sees.
+        self.is_stopped.store(true, Ordering::Relaxed);
+        // Wakes the listener, so that it checks `is_stopped`.
         drop(TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)));
     }
 }
@@ -219,7 +220,7 @@ impl LogStore {
         self.more.notify_all();
     }
 
-    /// What a log holds behind `seen`, as soon as there is something; none at its end.
+    /// Waits for log text after offset `seen`. Returns `None` at the end of a complete log.
     fn next(&self, key: &str, seen: usize, break_count: usize) -> io::Result<Option<Vec<u8>>> {
         let mut by_container = lock(&self.by_container);
         loop {
@@ -230,7 +231,7 @@ impl LogStore {
             if log.text.len() > seen {
                 return Ok(Some(log.text[seen..].to_vec()));
             }
-            if log.is_over {
+            if log.is_complete {
                 return Ok(None);
             }
             by_container = self.more.wait(by_container).unwrap_or_else(PoisonError::into_inner);
@@ -238,12 +239,12 @@ impl LogStore {
     }
 }
 
-/// A lock that a failed test does not poison for the others.
+/// Locks a mutex, even if a failed test has poisoned it.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A certificate that nobody has signed: the API server does not ask for more.
+/// Returns a TLS configuration with a self-signed certificate, which the API server accepts from a kubelet.
 fn tls_config() -> ServerConfig {
     let own = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate can be made");
     let key = PrivatePkcs8KeyDer::from(own.signing_key.serialize_der());
@@ -287,9 +288,9 @@ fn serve_logs(tls_config: Arc<ServerConfig>, stream: TcpStream, logs: &LogStore)
     Ok(())
 }
 
-/// Confirms that the containers of pods that are to be deleted have stopped.
+/// Confirms that the containers of pods in deletion have stopped.
 fn confirm_deletions(client: &Client, node: &str) {
-    // The API server may be down for a moment: next time, then.
+    // The API server may be down for a moment. The next round tries again.
     let get = |path: &str| client.request("GET", path, "", b"").ok().filter(|answer| answer.status == 200);
     let Some(pods) = get(&format!("/api/v1/pods?fieldSelector=spec.nodeName%3D{node}")) else { return };
     for pod in pods.json()["items"].as_array().into_iter().flatten() {
@@ -303,15 +304,15 @@ fn confirm_deletions(client: &Client, node: &str) {
     }
 }
 
-/// Asks again and again until there is an answer.
+/// Polls until `poll` returns a value. Panics after `MAX_WAIT`.
 #[track_caller]
-pub(crate) fn wait_for<T>(what: &str, ask: impl Fn() -> Option<T>) -> T {
+pub(crate) fn wait_for<T>(what: &str, poll: impl Fn() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
-        if let Some(answer) = ask() {
+        if let Some(answer) = poll() {
             return answer;
         }
-        assert!(start.elapsed() < MAX_WAIT, "waited in vain for {what}");
+        assert!(start.elapsed() < MAX_WAIT, "timed out waiting for {what}");
         thread::sleep(Duration::from_millis(50));
     }
 }

@@ -17,6 +17,7 @@ mod complete;
 mod console;
 mod container;
 mod diff;
+mod docs;
 mod edits;
 mod errors;
 mod faults;
@@ -28,7 +29,6 @@ mod kubelet;
 #[path = "../prefect/venv.rs"]
 #[allow(dead_code)] // previews are held to more versions
 mod oracles;
-mod papers;
 mod post_render;
 mod prefect1;
 mod prefect3;

@@ -1,4 +1,4 @@
-//! `post-render` in the hands of the real Helm 3 and Helm 4, from `template` to `uninstall`.
+//! `jobplate post-render` in the real Helm 3 and Helm 4, from `helm template` to `helm uninstall`.
 
 use std::process::Stdio;
 
@@ -8,8 +8,9 @@ use crate::helm::{Helm, VERSIONS, repository};
 use crate::run;
 use crate::servers::Servers;
 
-/// A chart of strangers: hooks, a CRD, a List, JSON, an empty file, odd indentation, a block scalar at the end.
-const STRANGERS: &[(&str, &str)] = &[
+/// A chart that knows nothing of jobplate: a hook, a CRD, a List, JSON, an empty file, unusual indentation, a block
+/// scalar at the end.
+const UNMODIFIED_CHART: &[(&str, &str)] = &[
     (
         "crds/things.yaml",
         "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: things.example.test}\n\
@@ -52,7 +53,7 @@ const CANARY: &str = "kanarie7f3a";
 
 const DEPLOYMENT: &str = "apis/apps/v1/deployments";
 
-/// The entry of a live container.
+/// Returns an `env` entry of a live Deployment's first container.
 fn entry<'l>(live: &'l Value, name: &str) -> Option<&'l Value> {
     let env = live.pointer("/spec/template/spec/containers/0/env")?;
     env.as_array()?.iter().find(|entry| entry["name"] == name)
@@ -62,16 +63,16 @@ fn reference(name: &str) -> Value {
     json!({"name": name, "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}})
 }
 
-/// Passes what comes in through jobplate, outside of Helm.
-fn piped(helm: &Helm, args: &[&str], stdin: &str) -> String {
+/// Runs `jobplate post-render` outside of Helm.
+fn post_render(helm: &Helm, args: &[&str], stdin: &str) -> String {
     let outcome = run::jobplate(helm.directory(), &[&["post-render"], args].concat(), stdin.as_bytes());
     assert_eq!(outcome.status, 0, "{}", String::from_utf8_lossy(&outcome.stderr));
     String::from_utf8(outcome.stdout).expect("it is text")
 }
 
-/// The lines that one text has more than another, which must have all lines of the first, in order.
+/// Returns the lines that were added to `before`. Panics if a line was removed or changed.
 #[track_caller]
-fn added<'t>(before: &str, after: &'t str) -> Vec<&'t str> {
+fn added_lines<'t>(before: &str, after: &'t str) -> Vec<&'t str> {
     let mut rest = before.lines().peekable();
     let added = after.lines().filter(|line| rest.next_if_eq(line).is_none()).collect();
     assert_eq!(rest.next(), None, "lines are gone or changed:\n{after}");
@@ -79,11 +80,11 @@ fn added<'t>(before: &str, after: &'t str) -> Vec<&'t str> {
 }
 
 #[test]
-fn only_the_entries_asked_for_are_added() {
+fn adds_only_the_requested_entries() {
     let Some(servers) = Servers::shared() else { return };
     for version in VERSIONS {
         let helm = Helm::new(servers, version);
-        helm.write_chart("web", STRANGERS);
+        helm.write_chart("web", UNMODIFIED_CHART);
         let targets = [
             "--target=deployment/web",
             "--target=cronjob/*",
@@ -92,7 +93,7 @@ fn only_the_entries_asked_for_are_added() {
             "--secret-env=ADDED=s/k",
         ];
         let after = helm.run_post_rendered_ok(&["template", "r", "web", "--include-crds"], &targets);
-        // What Helm itself makes of its chart on the way to a post-renderer.
+        // The input that Helm gives to a post-renderer.
         let before = if version == "helm3" {
             helm.run_ok(&["template", "r", "web", "--include-crds"])
         } else {
@@ -100,47 +101,48 @@ fn only_the_entries_asked_for_are_added() {
             helm.run_ok(&["plugin", "install", "cat"]);
             helm.run_ok(&["template", "r", "web", "--include-crds", "--post-renderer", "cat"])
         };
-        let added = added(&before, &after);
-        // Helm 3 hands no hooks to a post-renderer.
+        let added = added_lines(&before, &after);
+        // Helm 3 does not pass hooks to a post-renderer.
         let pods = if version == "helm3" { 2 } else { 3 };
         assert_eq!(added.iter().filter(|line| line.contains("name: ADDED")).count(), pods, "{version}:\n{after}");
         assert!(added.len() <= pods * 6, "{version}: {added:?}");
-        // Once more changes nothing.
+        // Rendering is idempotent.
         let manifest = helm.run_post_rendered_ok(&["template", "r", "web", "--no-hooks"], &targets);
-        assert_eq!(piped(&helm, &targets, &manifest), manifest, "{version}");
+        assert_eq!(post_render(&helm, &targets, &manifest), manifest, "{version}");
         let skipped = helm.run_post_rendered_ok(&["template", "r", "web"], &[&targets[..], &["--skip-hooks"]].concat());
         assert_eq!(skipped.matches("name: ADDED").count(), 2, "{version}:\n{skipped}");
     }
 }
 
 #[test]
-fn a_strangers_chart_gets_nothing_unasked() {
+fn changes_nothing_without_a_target() {
     let Some(servers) = Servers::shared() else { return };
     for version in VERSIONS {
         let helm = Helm::new(servers, version);
-        helm.write_chart("web", STRANGERS);
+        helm.write_chart("web", UNMODIFIED_CHART);
         let install = ["install", "r", "web", "--no-hooks"];
         let refused = helm.run_post_rendered(&install, &["--secret-env=TOKEN=s/k"]);
         assert_eq!(refused.status, 1, "{version}: {refused:?}");
-        let said = &refused.error_file;
+        let message = &refused.error_file;
         for object in ["Deployment/web, containers: web, proxy", "CronJob/clean, containers: clean"] {
-            assert!(said.contains(object), "{version}:\n{said}");
+            assert!(message.contains(object), "{version}:\n{message}");
         }
         assert!(!format!("{refused:?}").contains(CANARY), "{version}: {refused:?}");
         if version == "helm3" {
             assert!(refused.stderr.contains("--target"), "{refused:?}");
         } else {
-            // All that Helm 4 lets through.
+            // Helm 4 discards the standard error of a post-renderer. The error file has it.
             assert!(!refused.stderr.contains("--target"), "{refused:?}");
             assert!(
-                said.contains("to see it without Helm: helm template RELEASE CHART | jobplate post-render"),
-                "{said}"
+                message.contains("to see it without Helm: helm template RELEASE CHART | jobplate post-render"),
+                "{message}"
             );
         }
         assert!(helm.live_object(DEPLOYMENT, "web").is_none(), "{version}");
 
-        // The line to paste is pasted.
-        let line = said.split("with Helm: ").nth(1).and_then(|rest| rest.split(')').next()).expect("there is a line");
+        // The flag that the error suggests works as it is.
+        let line =
+            message.split("with Helm: ").nth(1).and_then(|rest| rest.split(')').next()).expect("there is a line");
         let own = line.strip_prefix("--post-renderer-args=").expect("it is for Helm");
         let pasted = helm.run_post_rendered_ok(&["template", "r", "web"], &["--secret-env=TOKEN=s/k", own]);
         assert_eq!(pasted.matches("secretKeyRef").count(), 1, "{version} {own}:\n{pasted}");
@@ -158,19 +160,19 @@ fn a_strangers_chart_gets_nothing_unasked() {
 }
 
 #[test]
-fn a_literal_of_the_chart_becomes_a_reference_on_upgrade() {
+fn replaces_a_literal_of_the_chart_on_upgrade() {
     let Some(servers) = Servers::shared() else { return };
-    // From, and to: a release may move from Helm 3 to Helm 4.
+    // The versions before and after the upgrade: a release may move from Helm 3 to Helm 4.
     for (from, to) in [("helm3", "helm3"), ("helm4", "helm4"), ("helm3", "helm4")] {
         let helm = Helm::new(servers, from);
-        helm.write_chart("web", STRANGERS);
+        helm.write_chart("web", UNMODIFIED_CHART);
         helm.run_ok(&["install", "r", "web", "--no-hooks"]);
         let before = helm.live_object(DEPLOYMENT, "web").expect("it is there");
         assert_eq!(entry(&before, "TOKEN"), Some(&json!({"name": "TOKEN", "value": CANARY})));
 
         let mut next = Helm::new(servers, to);
         next.namespace.clone_from(&helm.namespace);
-        next.write_chart("web", STRANGERS);
+        next.write_chart("web", UNMODIFIED_CHART);
         let upgrade = ["upgrade", "r", "web", "--no-hooks", "-n", &helm.namespace];
         let own = ["--target=deployment/web", "--secret-env=TOKEN=s/k"];
         next.run_post_rendered_ok(&upgrade, &own);
@@ -178,7 +180,7 @@ fn a_literal_of_the_chart_becomes_a_reference_on_upgrade() {
         assert_eq!(entry(&live, "TOKEN"), Some(&reference("TOKEN")), "{from} to {to}");
         assert!(!live.to_string().contains(CANARY), "{from} to {to}: {live}");
 
-        // Nothing new, so nothing rolls.
+        // A second upgrade changes nothing, so no pods are replaced.
         next.run_post_rendered_ok(&upgrade, &own);
         let again = helm.live_object(DEPLOYMENT, "web").expect("it is there");
         assert_eq!(again["metadata"]["generation"], live["metadata"]["generation"], "{from} to {to}");
@@ -187,7 +189,7 @@ fn a_literal_of_the_chart_becomes_a_reference_on_upgrade() {
     }
 }
 
-const MOUNTED: &[(&str, &str)] = &[
+const CHART_WITH_JOB_TEMPLATE: &[(&str, &str)] = &[
     (
         "templates/agent.yaml",
         "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: agent}\nspec:\n  selector: {matchLabels: {app: agent}}\n  \
@@ -206,11 +208,11 @@ const MOUNTED: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn a_job_template_in_a_config_map_is_edited_and_its_pods_are_rolled() {
+fn edits_a_job_template_in_a_config_map_and_rolls_its_pods() {
     let Some(servers) = Servers::shared() else { return };
     for version in VERSIONS {
         let helm = Helm::new(servers, version);
-        helm.write_chart("flows", MOUNTED);
+        helm.write_chart("flows", CHART_WITH_JOB_TEMPLATE);
         let target = "--target=ConfigMap/templates:job_template.yaml";
         let upgrade = ["upgrade", "--install", "r", "flows"];
         let checksum = |live: &Value| live.pointer("/spec/template/metadata/annotations/checksum~1config").cloned();
@@ -232,7 +234,7 @@ fn a_job_template_in_a_config_map_is_edited_and_its_pods_are_rolled() {
 }
 
 #[test]
-fn a_chart_without_objects_is_rendered() {
+fn accepts_a_chart_without_objects() {
     let Some(servers) = Servers::shared() else { return };
     for version in VERSIONS {
         let helm = Helm::new(servers, version);
@@ -243,12 +245,12 @@ fn a_chart_without_objects_is_rendered() {
     }
 }
 
-/// Helm 4 drops what a post-renderer says; the terminal that Helm was called from has it all the same.
+/// Helm 4 discards the standard error of a post-renderer, so jobplate also writes errors to the terminal.
 #[test]
-fn under_helm_4_an_error_reaches_the_terminal() {
+fn helm_4_shows_errors_on_the_terminal() {
     let Some(servers) = Servers::shared() else { return };
     let helm = Helm::new(servers, "helm4");
-    helm.write_chart("web", STRANGERS);
+    helm.write_chart("web", UNMODIFIED_CHART);
     let call = "helm template r web --post-renderer jobplate --post-renderer-args=--secret-env=TOKEN=s/k";
     let mut script = helm.command("script");
     let output = script.args(["-qec", call, "/dev/null"]).stdin(Stdio::null()).output().expect("script is there");
@@ -262,7 +264,7 @@ fn under_helm_4_an_error_reaches_the_terminal() {
 fn the_plugin_is_installed_from_an_archive() {
     let Some(servers) = Servers::shared() else { return };
     let helm = Helm::without_plugin(servers, "helm4");
-    helm.write_chart("web", STRANGERS);
+    helm.write_chart("web", UNMODIFIED_CHART);
     let plugin = repository().join("integrations/helm").display().to_string();
     helm.run_ok(&["plugin", "package", &plugin, "--sign=false"]);
     let archive = format!("jobplate-{}.tgz", env!("CARGO_PKG_VERSION"));

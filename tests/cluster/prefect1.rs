@@ -250,7 +250,7 @@ fn from_template_to_flow(version: PrefectVersion) {
     let token = token.done()["status"]["token"].as_str().expect("a token").to_owned();
     let agent = Container::new(&client, &pod, &pod["spec"]["containers"][0]).expect("all of it is there");
     fixture.start_agent(&agent, &[], &fixture.proxy.kubeconfig_for(&token));
-    assert_eq!(fixture.apollo.keys(), [Some(format!("Bearer {API_KEY}"))], "the key of the Secret");
+    assert_eq!(fixture.apollo.authorization_headers(), [Some(format!("Bearer {API_KEY}"))], "the key of the Secret");
 
     // What was sent is what was foreseen, and what the server has is that, and its defaults.
     let (posted, job) = (fixture.posted(), fixture.job());

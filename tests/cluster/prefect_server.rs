@@ -1,7 +1,8 @@
-//! Prefect 3's own server, on a free port of the loopback interface: one for all tests of the process, with a database
-//! of its own, and what it keeps of pools, deployments and flow runs, asked for over its API.
+//! A Prefect 3 server on a free port of the loopback interface, with a temporary database. Creates pools, deployments
+//! and flow runs over its API.
 //!
-//! Knows nothing of Kubernetes. It takes half a minute of a busy machine to start, so nobody starts a second one.
+//! Knows nothing of Kubernetes. The server takes up to 30 seconds to start on a busy machine, so all tests of the
+//! process share one.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -18,34 +19,34 @@ use crate::http::{Answer, Client, Endpoint};
 use crate::oracles;
 use crate::servers::free_ports;
 
-/// The version that is followed; its Kubernetes worker is 0.8.0.
+/// The version under test. Its Kubernetes worker is 0.8.0.
 pub(crate) const VERSION: &str = "3.8.8";
 
-/// Starts `"$@"` in the folder `$1`, and ends it when standard input ends, as a process manager does: all that it
-/// has started is asked to end, and killed only if it does not. The folder goes with it.
+/// Starts `"$@"` in the directory `$1` and stops it when standard input ends: first SIGTERM to the whole process group,
+/// then SIGKILL after 10 seconds. Removes the directory at the end.
 const SUPERVISOR: &str = r#"
 exec 3<&0
-folder=$1
+directory=$1
 shift
 setsid "$@" 3<&- </dev/null &
 server=$!
 read -r _ <&3
 kill -TERM -$server 2>/dev/null
-tries=0
-while kill -0 -$server 2>/dev/null && [ $tries -lt 100 ]; do sleep 0.1; tries=$((tries + 1)); done
+attempts=0
+while kill -0 -$server 2>/dev/null && [ $attempts -lt 100 ]; do sleep 0.1; attempts=$((attempts + 1)); done
 kill -KILL -$server 2>/dev/null
 cd /
-rm -rf "$folder"
+rm -rf "$directory"
 "#;
 
 const STARTUP_TIMEOUT: Duration = Duration::from_secs(180);
 const LOG: &str = "server.log";
 const FLOW: &str = "etl";
 
-/// Variables of a process, by name.
+/// Environment variables of a process, by name.
 pub(crate) type Variables = BTreeMap<String, String>;
 
-/// The server. It ends with the process, however that ends.
+/// The running server. It stops when this process ends, even if the process is killed.
 pub(crate) struct PrefectServer {
     bin: PathBuf,
     port: u16,
@@ -55,42 +56,42 @@ pub(crate) struct PrefectServer {
     _supervisor: Child,
 }
 
-/// A flow run that waits for a worker, and what a worker will be told about it.
+/// A scheduled flow run.
 pub(crate) struct FlowRun {
     pub(crate) id: String,
-    /// The flow run, its deployment, flow and pool as a scenario of `jobplate preview` has them.
+    /// The flow run, its deployment, flow and pool as a scenario file of `jobplate preview`.
     pub(crate) scenario: Value,
 }
 
 impl PrefectServer {
-    /// The one that the tests share; none where Prefect is missing, which is said.
+    /// Returns the shared server, or `None` with a message if Prefect is not installed.
     pub(crate) fn shared() -> Option<&'static PrefectServer> {
         static SHARED: OnceLock<Option<PrefectServer>> = OnceLock::new();
         SHARED.get_or_init(|| Some(PrefectServer::start(oracles::require_venv_of(VERSION)?))).as_ref()
     }
 
     fn start(bin: PathBuf) -> Self {
-        // Somebody else may have taken the port meanwhile: then another is tried.
-        let mut tries = (0..3).map(|_| PrefectServer::try_start(&bin));
-        let server = tries.by_ref().find_map(Result::ok);
+        // Another process may take the free port before the server does, so the start is tried up to four times.
+        let mut attempts = (0..3).map(|_| PrefectServer::try_start(&bin));
+        let server = attempts.by_ref().find_map(Result::ok);
         server.unwrap_or_else(|| PrefectServer::try_start(&bin).unwrap_or_else(|log| panic!("{log}")))
     }
 
     fn try_start(bin: &Path) -> Result<Self, String> {
         let directory = tempfile::Builder::new().prefix("jobplate-prefect-").tempdir();
-        // From here on the keeper removes it.
-        let directory = directory.expect("a temporary folder can be made").keep();
+        // The supervisor removes the directory.
+        let directory = directory.expect("a temporary directory can be created").keep();
         let [port] = free_ports();
-        let log = File::create(directory.join(LOG)).expect("a file can be made");
+        let log = File::create(directory.join(LOG)).expect("a file can be created");
         let mut supervisor = supervisor(&directory, &bin.join("prefect"));
         supervisor.args(["server", "start", "--host", "127.0.0.1", "--no-ui", "--port", &port.to_string()]);
         supervisor.envs(environment(bin, &directory)).env("PREFECT_SERVER_ANALYTICS_ENABLED", "false");
         supervisor.stderr(log.try_clone().expect("a file can be shared")).stdout(log);
-        let supervisor = supervisor.spawn().expect("there is a shell");
+        let supervisor = supervisor.spawn().expect("a shell is installed");
         let client = Client::new(Endpoint::plain(port), "");
         let start = Instant::now();
-        // Meanwhile; it asks nobody.
-        let home = tempfile::tempdir().expect("a temporary folder can be made");
+        // Runs while the server starts. The command needs no server.
+        let home = tempfile::tempdir().expect("a temporary directory can be created");
         let default_template = ["work-pool", "get-default-base-job-template", "--type", "kubernetes"];
         let default_template = prefect(bin, &default_template, home.path(), &environment(bin, home.path()));
         let default_template = String::from_utf8(default_template.stdout).expect("it prints JSON");
@@ -100,38 +101,39 @@ impl PrefectServer {
             let log = fs::read_to_string(directory.join(LOG)).unwrap_or_default();
             let has_failed = ["already in use", "Traceback"].iter().any(|word| log.contains(word));
             if has_failed || start.elapsed() > STARTUP_TIMEOUT {
-                return Err(format!("Prefect's server does not start:\n{log}"));
+                return Err(format!("Prefect's server did not start:\n{log}"));
             }
             thread::sleep(Duration::from_millis(100));
         }
         let version = server.client.get("/api/admin/version").json();
-        assert_eq!(version, VERSION, "something else is at port {port}");
+        assert_eq!(version, VERSION, "another program listens at port {port}");
         Ok(server)
     }
 
-    /// The programs that Prefect's image brings.
+    /// Returns the directory with Prefect's programs.
     pub(crate) fn bin(&self) -> &Path {
         &self.bin
     }
 
-    /// Where its API is.
+    /// Returns the URL of the API.
     pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}/api", self.port)
     }
 
-    /// The environment of one of its programs that is at home in a folder, and has nothing else of this machine.
+    /// Returns the environment for one of Prefect's programs, with `home` as its home directory and without this
+    /// process's own variables.
     pub(crate) fn environment(&self, home: &Path) -> Variables {
         let mut environment = environment(&self.bin, home);
         environment.insert("PREFECT_API_URL".to_owned(), self.url());
         environment
     }
 
-    /// The base job template that a pool gets which is made without one.
+    /// Returns the default base job template of a Kubernetes pool.
     pub(crate) fn default_template(&self) -> &str {
         &self.default_template
     }
 
-    /// Runs `prefect` to its end, which is made if it does not come.
+    /// Runs `prefect` until it exits or its time limit passes.
     pub(crate) fn prefect(&self, args: &[&str], home: &Path, environment: &Variables) -> Output {
         prefect(&self.bin, args, home, environment)
     }
@@ -144,7 +146,7 @@ impl PrefectServer {
         self.retry_while_busy(|| self.client.post(&format!("/api{path}"), body))
     }
 
-    /// Asks again where its database was busy, as Prefect's own client does.
+    /// Repeats a request while the database is busy (503), as Prefect's own client does.
     fn retry_while_busy(&self, send: impl Fn() -> Answer) -> Answer {
         let start = Instant::now();
         loop {
@@ -156,12 +158,12 @@ impl PrefectServer {
         }
     }
 
-    /// A name that no other pool has.
+    /// Returns a name that no other pool has.
     pub(crate) fn fresh_pool_name(&self) -> String {
         format!("pool-{}", self.names.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Makes a pool of a template, by the same checks that `prefect work-pool create` goes through.
+    /// Creates a pool with a base job template. The server validates it as in `prefect work-pool create`.
     #[track_caller]
     pub(crate) fn create_pool(&self, template: &Value) -> String {
         let name = self.fresh_pool_name();
@@ -170,7 +172,7 @@ impl PrefectServer {
         name
     }
 
-    /// Deploys the flow `f` of a folder's `flow.py` to a pool and asks for a run of it, each with job variables.
+    /// Deploys the flow `f` of `flow.py` in `directory` to a pool and schedules a run of it, both with job variables.
     #[track_caller]
     pub(crate) fn schedule_flow_run(
         &self,
@@ -186,10 +188,10 @@ impl PrefectServer {
         });
         let deployment = self.post("/deployments/", &deployment).done();
         let run = json!({"name": "Nightly Run", "state": {"type": "SCHEDULED"}, "job_variables": run_variables});
-        let id = deployment["id"].as_str().expect("an id");
+        let id = deployment["id"].as_str().expect("it has an ID");
         let run = self.post(&format!("/deployments/{id}/create_flow_run"), &run).done();
-        let id = run["id"].as_str().expect("an id").to_owned();
-        // As the worker will ask for them.
+        let id = run["id"].as_str().expect("it has an ID").to_owned();
+        // Read back as a worker reads them.
         let [deployment, run] =
             [&format!("/deployments/{}", string_at(&deployment, "id")), &format!("/flow_runs/{id}")]
                 .map(|path| self.get(path));
@@ -207,18 +209,18 @@ impl PrefectServer {
         FlowRun { id, scenario }
     }
 
-    /// The state of a flow run: its type, its name and what is said about it.
+    /// Returns the state of a flow run: type, name and message.
     pub(crate) fn flow_run_state(&self, run: &FlowRun) -> Value {
         self.get(&format!("/flow_runs/{}", run.id))["state"].clone()
     }
 }
 
-/// What starts a program in a folder, and ends both with us: with its standard input, that is.
+/// Returns a command that runs `program` in `directory` until its standard input is closed.
 pub(crate) fn supervisor(directory: &Path, program: &Path) -> Command {
     let mut supervisor = Command::new("/bin/sh");
     supervisor.args(["-c", SUPERVISOR, "sh"]).arg(directory).arg(program).current_dir(directory);
     supervisor.env_clear().env("PATH", "/usr/bin:/bin").stdin(Stdio::piped());
-    // A Ctrl-C is not for it: it ends behind us, in order.
+    // A process group of its own keeps Ctrl-C from reaching the server before its supervisor.
     std::os::unix::process::CommandExt::process_group(&mut supervisor, 0);
     supervisor
 }
@@ -227,14 +229,14 @@ fn prefect(bin: &Path, args: &[&str], home: &Path, environment: &Variables) -> O
     let mut command = Command::new("/usr/bin/timeout");
     command.arg("150").arg(bin.join("prefect")).args(args);
     command.env_clear().envs(environment).current_dir(home).stdin(Stdio::null());
-    command.output().expect("there is a timeout")
+    command.output().expect("timeout is installed")
 }
 
 fn string_at<'v>(value: &'v Value, key: &str) -> &'v str {
-    value[key].as_str().expect("it is text")
+    value[key].as_str().expect("it is a string")
 }
 
-/// What every program of Prefect's gets: no word of this machine, and none to anybody outside.
+/// Returns the environment of Prefect's programs: a home directory of their own, no telemetry.
 fn environment(bin: &Path, home: &Path) -> Variables {
     let text = |path: &Path| path.display().to_string();
     let pairs = [

@@ -1,4 +1,4 @@
-//! Secrets that `jobplate secret` prints, as the API server keeps them.
+//! Manifests from `jobplate secret`, applied to a real API server.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,11 +8,11 @@ use crate::cli::Run;
 use crate::rows::path;
 use crate::servers::{ADMIN, Servers};
 
-/// The most bytes of a Secret.
-const MOST: usize = 1 << 20;
+/// The maximum size of a Secret's data in bytes.
+const MAX_DATA_BYTES: usize = 1 << 20;
 
 #[test]
-fn the_server_keeps_what_is_printed() {
+fn the_server_stores_the_printed_values() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.namespace("secret");
     let text = "a\"\\ \t\r\n: # \u{0}\u{1b}\u{7f}\u{85}\u{a0}\u{2028}\u{feff}\u{fffe}é😀 \n";
@@ -24,44 +24,47 @@ fn the_server_keeps_what_is_printed() {
     }
     let flags: Vec<String> = files.iter().map(|(name, _)| format!("--from-file={name}={name}")).collect();
     let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
-    let printed = run.run(&[&["secret", "odd", "-n", &namespace, "-q", "--immutable"], &flags[..]].concat());
+    let printed = run.run(&[&["secret", "special", "-n", &namespace, "-q", "--immutable"], &flags[..]].concat());
     assert_eq!((printed.status, printed.stderr.as_str()), (0, ""));
     run.write("secret.yaml", &printed.stdout);
     let applied = run.run(&["apply", "secret.yaml", "-q"]);
-    assert_eq!((applied.status, applied.stdout.as_str()), (0, "secret/odd created\n"), "{applied:?}");
+    assert_eq!((applied.status, applied.stdout.as_str()), (0, "secret/special created\n"), "{applied:?}");
     let again = run.run(&["apply", "secret.yaml", "-q"]);
-    assert_eq!((again.status, again.stdout.as_str()), (0, "secret/odd unchanged\n"), "{again:?}");
-    let kept = servers.client(ADMIN).get(&path(&namespace, "secrets", "odd")).done();
-    assert_eq!((&kept["type"], &kept["immutable"]), (&Value::from("Opaque"), &Value::from(true)));
-    let data = kept["data"].as_object().expect("it has data");
+    assert_eq!((again.status, again.stdout.as_str()), (0, "secret/special unchanged\n"), "{again:?}");
+    let stored = servers.client(ADMIN).get(&path(&namespace, "secrets", "special")).done();
+    assert_eq!((&stored["type"], &stored["immutable"]), (&Value::from("Opaque"), &Value::from(true)));
+    let data = stored["data"].as_object().expect("it has data");
     assert_eq!(data.len(), files.len());
     for (name, bytes) in files {
-        let value = STANDARD.decode(data[name].as_str().expect("a text")).expect("base64");
+        let value = STANDARD.decode(data[name].as_str().expect("it is a string")).expect("base64");
         assert_eq!(value, bytes, "{name}");
     }
 }
 
-/// What is refused for its size is what the server refuses.
+/// `jobplate secret` accepts as many bytes as the API server does.
 #[test]
-fn the_limit_is_the_servers() {
+fn accepts_as_much_data_as_the_server() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.namespace("secret");
-    let run = Run::new(servers.kubeconfig(ADMIN)).file("most", "x".repeat(MOST - 1)).file("one", "x").file("two", "xx");
-    let call = ["secret", "big", "-n", &namespace, "--from-file=A=most"];
-    let most = run.run(&[&call[..], &["--from-file=B=one"]].concat());
-    assert_eq!(most.status, 0, "{}", most.stderr);
-    run.run(&[&call[..], &["--from-file=B=two"]].concat()).says(2, &["more than 1 MiB"]);
+    let run = Run::new(servers.kubeconfig(ADMIN))
+        .file("most", "x".repeat(MAX_DATA_BYTES - 1))
+        .file("one", "x")
+        .file("two", "xx");
+    let args = ["secret", "big", "-n", &namespace, "--from-file=A=most"];
+    let largest = run.run(&[&args[..], &["--from-file=B=one"]].concat());
+    assert_eq!(largest.status, 0, "{}", largest.stderr);
+    run.run(&[&args[..], &["--from-file=B=two"]].concat()).says(2, &["more than 1 MiB"]);
     let apply = |text: &str| {
         run.write("secret.yaml", text);
         run.run(&["apply", "secret.yaml", "-q"]).status
     };
-    assert_eq!(apply(&most.stdout.replace("B: \"x\"", "B: \"xx\"")), 3);
-    assert_eq!(apply(&most.stdout), 0);
+    assert_eq!(apply(&largest.stdout.replace("B: \"x\"", "B: \"xx\"")), 3);
+    assert_eq!(apply(&largest.stdout), 0);
 }
 
-/// Of `stringData` the server takes nothing away: the papers say so.
+/// The API server merges `stringData` into `data` and never removes a key. The docs say so.
 #[test]
-fn a_key_that_is_left_out_stays() {
+fn applying_keeps_keys_that_are_no_longer_printed() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.namespace("secret");
     let run = Run::new(servers.kubeconfig(ADMIN));
@@ -70,8 +73,8 @@ fn a_key_that_is_left_out_stays() {
         let printed = run.run(&["secret", "less", "-n", &namespace, "--from-env-file=a.env"]);
         run.write("secret.yaml", &printed.stdout);
         assert_eq!(run.run(&["apply", "secret.yaml"]).status, 0);
-        let kept = servers.client(ADMIN).get(&path(&namespace, "secrets", "less")).done();
-        assert_eq!(kept["data"].as_object().expect("it has data").keys().cloned().collect::<String>(), keys);
-        assert_eq!(kept["data"]["A"], STANDARD.encode(&lines[2..3]));
+        let stored = servers.client(ADMIN).get(&path(&namespace, "secrets", "less")).done();
+        assert_eq!(stored["data"].as_object().expect("it has data").keys().cloned().collect::<String>(), keys);
+        assert_eq!(stored["data"]["A"], STANDARD.encode(&lines[2..3]));
     }
 }

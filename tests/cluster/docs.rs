@@ -1,4 +1,4 @@
-//! The examples in README.md and docs/ that need a cluster, each page in a namespace where nothing else is.
+//! Runs the console examples in README.md and docs/ that need a cluster, each page in an empty namespace.
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -8,35 +8,35 @@ use crate::helm::{Helm, VERSIONS};
 use crate::servers::{ADMIN, Servers, kubeconfig};
 
 #[test]
-fn examples_hold_on_a_real_server() {
+fn examples_run_on_a_real_server() {
     let Some(servers) = Servers::shared() else { return };
-    let directory = tempfile::tempdir().expect("a temporary folder can be made");
+    let directory = tempfile::tempdir().expect("a temporary directory can be created");
     let config = directory.path().join("kubeconfig");
-    // A reader has a namespace of their own, and does not say so in every line.
+    // The kubeconfig sets the namespace, so that the examples need no `-n`.
     let page = || {
         let server = format!("https://127.0.0.1:{}", servers.endpoint().port);
-        let namespace = format!("context: {{namespace: {}, ", servers.namespace("papers"));
+        let namespace = format!("context: {{namespace: {}, ", servers.namespace("docs"));
         let text = kubeconfig(&server, Some(&servers.authority()), ADMIN).replace("context: {", &namespace);
         std::fs::write(&config, text).expect("a file can be written");
         vec![("KUBECONFIG", config.to_string_lossy().into_owned())]
     };
     let kubectl = servers.program("kubectl");
-    let examples = console::run_blocks(&["```console cluster"], kubectl.parent().expect("it is in a folder"), page);
+    let examples = console::run_blocks(&["```console cluster"], kubectl.parent().expect("it is in a directory"), page);
     assert!(examples > 5, "only {examples} examples found");
 }
 
 #[test]
-fn examples_hold_with_helm() {
+fn examples_run_with_helm() {
     for version in VERSIONS {
-        // They make a namespace and a release by name.
+        // The examples create a namespace and a release with fixed names.
         let Some(servers) = Servers::separate() else { return };
-        // A reader of one page has not read the others.
-        let readers = RefCell::new(Vec::new());
+        // Each page starts with a new environment, since a reader may not have read the others.
+        let environments = RefCell::new(Vec::new());
         let page = || {
             let helm = Helm::without_plugin(&servers, version);
             let text = |(name, value): (_, PathBuf)| (name, value.to_string_lossy().into_owned());
             let environment = helm.environment().into_iter().map(text).collect();
-            readers.borrow_mut().push(helm);
+            environments.borrow_mut().push(helm);
             environment
         };
         let own = format!("```console {version}");
