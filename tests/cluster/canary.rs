@@ -1,5 +1,5 @@
-//! Values come out nowhere: a canary sits in literals, Secrets, embedded documents, live objects and in all
-//! that a server can answer, and no command, flag or failure may print it.
+//! No command, flag or failure prints a secret value. A canary is in literals, Secrets, embedded documents, live
+//! objects and every answer that a server can give.
 
 use std::fmt::Write as _;
 
@@ -12,28 +12,28 @@ use crate::proxy::{Action, Proxy, Request};
 use crate::rows::path;
 use crate::servers::{ADMIN, Servers, kubeconfig};
 
-/// No English word, and no name of anything.
+/// A string that is part of no English word and no name.
 const CANARY: &str = "kanarie7f3a9";
-/// The same as Secrets hold it.
+/// The canary as it appears in the data of a Secret.
 const CANARY_IN_BASE64: &str = "a2FuYXJpZTdmM2E5";
 
-/// In texts `@` stands for the canary, `%` for it in base64.
+/// Replaces `@` by the canary and `%` by its base64 form.
 fn with_canary(text: &str) -> String {
     text.replace('@', CANARY).replace('%', CANARY_IN_BASE64)
 }
 
-fn holds_canary(text: &str) -> bool {
-    // Without its end, too: what is cut off is no less of a leak.
+fn contains_canary(text: &str) -> bool {
+    // A truncated canary is a leak too.
     [CANARY, CANARY_IN_BASE64, &CANARY[..8], &CANARY_IN_BASE64[..10]].iter().any(|canary| text.contains(canary))
 }
 
-/// Where the canary came out, if it did, or the program crashed.
-fn leak(ran: &Ran) -> Option<String> {
+/// Returns a description of the leak if the canary was printed or the program crashed.
+fn find_leak(ran: &Ran) -> Option<String> {
     let crashed = !(0..=5).contains(&ran.status) || ran.stderr.contains("panicked");
     let streams = [("stdout", &ran.stdout), ("stderr", &ran.stderr), ("the error file", &ran.error_file)];
-    let found = streams.into_iter().find(|(_, text)| holds_canary(text));
+    let found = streams.into_iter().find(|(_, text)| contains_canary(text));
     match found {
-        _ if crashed => Some(format!("a crash: {ran:?}")),
+        _ if crashed => Some(format!("the program crashed: {ran:?}")),
         Some((place, text)) => Some(format!("{place}:\n{text}")),
         None => None,
     }
@@ -97,8 +97,8 @@ data:
               value: @
 ";
 
-/// As kubectl's two kinds of apply make it: with its annotation, or with ownership alone.
-fn make_live(servers: &Servers, namespace: &str) {
+/// Creates the live objects as kubectl's two ways to apply do: client-side with its annotation, and server-side.
+fn create_live_objects(servers: &Servers, namespace: &str) {
     let admin = servers.client(ADMIN);
     let annotated = |text: &str, name: &str| {
         let annotation = "kubectl.kubernetes.io/last-applied-configuration: '{\"value\":\"@\"}'";
@@ -109,10 +109,11 @@ fn make_live(servers: &Servers, namespace: &str) {
     for (resource, name, text) in
         [("batch/v1/cronjobs", "nightly", CRON_JOB), ("apps/v1/deployments", "web", DEPLOYMENT)]
     {
-        let (group, plural) = resource.rsplit_once('/').expect("it has a group");
-        let all = format!("/apis/{group}/namespaces/{namespace}/{plural}?fieldManager=kubectl-client-side-apply");
-        let made = admin.request("POST", &all, "application/yaml", annotated(text, name).as_bytes());
-        made.expect("it answers").done();
+        let (group, plural) = resource.rsplit_once('/').expect("a resource has a group");
+        let collection =
+            format!("/apis/{group}/namespaces/{namespace}/{plural}?fieldManager=kubectl-client-side-apply");
+        let created = admin.request("POST", &collection, "application/yaml", annotated(text, name).as_bytes());
+        created.expect("it answers").done();
     }
     for (resource, name, text) in
         [("jobs", "etl", JOB), ("secrets", "s", SECRET), ("configmaps", "templates", CONFIG_MAP)]
@@ -122,7 +123,8 @@ fn make_live(servers: &Servers, namespace: &str) {
     }
 }
 
-/// What is sent: changed, broken, refused by us or by the server, always with the canary.
+/// Returns inputs that contain the canary: valid changes, broken documents, and documents that jobplate or the server
+/// rejects.
 #[rustfmt::skip]
 fn inputs() -> Vec<(&'static str, String)> {
     let env = |env: &str| JOB.replace("{name: X, value: @}", env);
@@ -132,40 +134,40 @@ fn inputs() -> Vec<(&'static str, String)> {
         ("a Job", JOB.replace("image: none", "image: other")),
         ("a Job with another value", JOB.replace("value: @", "value: '@ @'")),
         ("a new Job", JOB.replace("name: etl", "name: new")),
-        ("a Job that gets a name", JOB.replace("name: etl", "generateName: run-")),
+        ("a Job with a generated name", JOB.replace("name: etl", "generateName: run-")),
         ("a Secret", SECRET.replace("data: {a: %}", "data: {a: eA==, b: %}\nstringData: {c: '@', d: \"x@\"}")),
         ("a Secret, block", SECRET.replace("data: {a: %}", "stringData:\n  a: |\n    one @\n    two @\n")),
-        ("a Secret that is none", SECRET.replace('%', "'@!'")),
+        ("an invalid Secret", SECRET.replace('%', "'@!'")),
         ("a Secret with a nested value", SECRET.replace("a: %", "a: {b: '@'}")),
         ("a Secret with a list", SECRET.replace("a: %", "a: ['@']")),
         ("a Secret without a name", SECRET.replace("name: s", "labels: {a: b}")),
         ("an embedded document", CONFIG_MAP.replace("value: @", "value: @b")),
         ("an embedded document in JSON", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: templates}\ndata:\n  baseJobTemplate.json: '{\"variables\": {}, \"job_configuration\": {\"env\": [{\"name\": \"X\", \"value\": \"@\"}]}}'\n".to_owned()),
         ("value and valueFrom", env("{name: X, value: '@', valueFrom: {secretKeyRef: {name: s, key: k}}}")),
-        ("an entry twice", env("{name: X, value: '@'}, {name: X, value: '@b'}")),
-        ("a name that is refused", env("{name: 'X=Y', value: '@'}")),
+        ("a duplicate entry", env("{name: X, value: '@'}, {name: X, value: '@b'}")),
+        ("an invalid name", env("{name: 'X=Y', value: '@'}")),
         ("a list as a value", env("{name: X, value: ['@']}")),
         ("a mapping as a value", env("{name: X, value: {a: '@'}}")),
         ("a misspelled value", env("{name: X, valeu: '@'}")),
-        ("a wrong reference", env("{name: X, value: '@'}, {name: Y, valueFrom: {secretKeyRef: {name: UP, key: a/b}}}")),
-        ("a key twice", env("{name: X, value: '@', value: '@'}")),
-        ("a wrong policy", JOB.replace("Never", "Always")),
-        ("an unknown field beside", JOB.replace("suspend: true", "suspended: true")),
+        ("an invalid reference", env("{name: X, value: '@'}, {name: Y, valueFrom: {secretKeyRef: {name: UP, key: a/b}}}")),
+        ("a duplicate key", env("{name: X, value: '@', value: '@'}")),
+        ("an invalid policy", JOB.replace("Never", "Always")),
+        ("an unknown field", JOB.replace("suspend: true", "suspended: true")),
         ("an annotation", CRON_JOB.replace("{name: nightly}", "{name: nightly, annotations: {kubectl.kubernetes.io/last-applied-configuration: '@'}}")),
         ("an export", CRON_JOB.replace("{name: nightly}", "{name: nightly, resourceVersion: '1'}")),
         ("an unknown kind", CRON_JOB.replace("batch/v1", "example.io/v1")),
         ("an unknown kind of Secret", SECRET.replace("apiVersion: v1", "apiVersion: example.io/v1")),
         ("another namespace", CRON_JOB.replace("{name: nightly}", "{name: nightly, namespace: elsewhere}")),
-        ("a List", format!("apiVersion: v1\nkind: List\nitems:\n{}", [JOB, SECRET].map(item).concat())),
+        ("a List", format!("apiVersion: v1\nkind: List\nitems:\n{}", [JOB, SECRET].map(list_item).concat())),
         ("a stream", [CRON_JOB, DEPLOYMENT, JOB, SECRET, CONFIG_MAP].join("---\n").replace("value: @", "value: @c").replace("image: none", "image: new")),
-        ("twice the same", [SECRET, JOB, SECRET].join("---\n")),
-        ("no YAML", format!("{CRON_JOB}\tvalue: \"@\n  @\n")),
-        ("no YAML behind a document", format!("{CRON_JOB}---\nvalue: \"@\n")),
+        ("a duplicate object", [SECRET, JOB, SECRET].join("---\n")),
+        ("invalid YAML", format!("{CRON_JOB}\tvalue: \"@\n  @\n")),
+        ("invalid YAML after a document", format!("{CRON_JOB}---\nvalue: \"@\n")),
         ("a template", CRON_JOB.replace("value: @", "value: {{ default \"@\" .x }}")),
     ]
 }
 
-fn item(document: &str) -> String {
+fn list_item(document: &str) -> String {
     let lines: String = document.lines().map(|line| format!("  {line}\n")).collect();
     lines.replacen("  ", "- ", 1)
 }
@@ -201,103 +203,103 @@ const COMMANDS: &[&[&str]] = &[
     &["diff", "--env", "Z=@", "--allow-no-match", "--target", "*", "--force-conflicts"],
 ];
 
-/// One share of the commands: they run beside one another.
-fn listen_to(servers: &Servers, commands: &[&[&str]]) {
+/// Runs a part of `COMMANDS` with every input. The tests that call this run in parallel.
+fn assert_no_leaks(servers: &Servers, commands: &[&[&str]]) {
     let mut leaks = String::new();
     for command in commands {
         let mut namespace = servers.namespace("canary");
-        make_live(servers, &namespace);
+        create_live_objects(servers, &namespace);
         let reads_only = command[0] == "diff" || command.contains(&"--dry-run=server");
-        for (what, input) in inputs() {
+        for (label, input) in inputs() {
             let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", with_canary(&input));
             let args: Vec<String> = command.iter().map(|arg| with_canary(arg)).collect();
             let args = [&args[..1], &["input.yaml", "-n", &namespace].map(str::to_owned), &args[1..]].concat();
             let ran = run.run(&args);
-            if let Some(leak) = leak(&ran) {
-                let _ = write!(leaks, "\n{what}: {}\n{leak}\n", command.join(" "));
+            if let Some(leak) = find_leak(&ran) {
+                let _ = write!(leaks, "\n{label}: {}\n{leak}\n", command.join(" "));
             }
-            // What was changed is made anew.
+            // The objects were changed, so the next input gets new ones.
             if !reads_only && ran.status != 2 && ran.stdout.contains("ed") {
                 namespace = servers.namespace("canary");
-                make_live(servers, &namespace);
+                create_live_objects(servers, &namespace);
             }
         }
     }
-    assert!(leaks.is_empty(), "a value came out:\n{leaks}");
+    assert!(leaks.is_empty(), "a value was printed:\n{leaks}");
 }
 
 #[test]
-fn values_of_applied_objects_stay_hidden() {
+fn hides_values_of_applied_objects() {
     let Some(servers) = Servers::shared() else { return };
-    listen_to(servers, &COMMANDS[..10]);
+    assert_no_leaks(servers, &COMMANDS[..10]);
 }
 
 #[test]
-fn values_of_objects_with_edits_stay_hidden() {
+fn hides_values_of_edited_objects() {
     let Some(servers) = Servers::shared() else { return };
-    listen_to(servers, &COMMANDS[10..19]);
+    assert_no_leaks(servers, &COMMANDS[10..19]);
 }
 
 #[test]
-fn values_of_compared_objects_stay_hidden() {
+fn hides_values_of_compared_objects() {
     let Some(servers) = Servers::shared() else { return };
-    listen_to(servers, &COMMANDS[19..]);
+    assert_no_leaks(servers, &COMMANDS[19..]);
 }
 
-/// A canary that never sings proves nothing.
+/// Guards against tests that pass because the canary is nowhere.
 #[test]
-fn the_canary_is_alive() {
+fn the_canary_can_be_found() {
     let Some(servers) = Servers::shared() else { return };
-    let (namespace, admin) = (servers.namespace("alive"), servers.client(ADMIN));
-    make_live(servers, &namespace);
+    let (namespace, admin) = (servers.namespace("found"), servers.client(ADMIN));
+    create_live_objects(servers, &namespace);
     let cron_job = admin.get(&path(&namespace, "cronjobs", "nightly")).text();
     // In the entry, and in kubectl's annotation.
     assert_eq!(cron_job.matches(CANARY).count(), 2, "{cron_job}");
     assert!(cron_job.contains("last-applied-configuration"));
     for (resource, name) in [("jobs", "etl"), ("secrets", "s"), ("configmaps", "templates")] {
-        assert!(holds_canary(&admin.get(&path(&namespace, resource, name)).text()), "{resource}");
+        assert!(contains_canary(&admin.get(&path(&namespace, resource, name)).text()), "{resource}");
     }
-    // The server quotes it in what it refuses.
+    // The server quotes it in its rejection.
     let job = with_canary(&JOB.replace("image: none", "image: other"));
     let refused = admin.patch(&format!("{}?fieldManager=t&force=true", path(&namespace, "jobs", "etl")), "apply", &job);
-    assert!(refused.status == 422 && holds_canary(&refused.text()), "{}", refused.text());
-    let mut sang = 0;
-    for (what, input) in inputs() {
+    assert!(refused.status == 422 && contains_canary(&refused.text()), "{}", refused.text());
+    let mut printed_count = 0;
+    for (label, input) in inputs() {
         let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", with_canary(&input));
         let args = ["render", "input.yaml", "--env", "A=b", "--target", "*", "--allow-no-match"];
         let printed = run.run(&args);
-        assert!(printed.status != 0 || holds_canary(&printed.stdout), "{what}: {printed:?}");
-        sang += usize::from(printed.status == 0);
+        assert!(printed.status != 0 || contains_canary(&printed.stdout), "{label}: {printed:?}");
+        printed_count += usize::from(printed.status == 0);
     }
-    assert!(sang > 20, "render prints it only {sang} times");
-    // A change of nothing but the value is seen as one.
+    assert!(printed_count > 20, "render prints it only {printed_count} times");
+    // A change of only the value is shown as a difference.
     for document in [CRON_JOB, SECRET, CONFIG_MAP] {
         let changed = with_canary(&document.replace('@', "@b").replace('%', "eA=="));
         let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", changed);
         let ran = run.run(&["diff", "input.yaml", "-n", &namespace, "--force-conflicts"]);
-        assert!(ran.status == 1 && !ran.stdout.is_empty() && !holds_canary(&ran.stdout), "{ran:?}");
+        assert!(ran.status == 1 && !ran.stdout.is_empty() && !contains_canary(&ran.stdout), "{ran:?}");
     }
-    // And is applied as it is.
+    // The value itself is applied unmasked.
     let run =
         Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", with_canary(&SECRET.replace("name: s", "name: new")));
     run.run(&["apply", "input.yaml", "-n", &namespace]).says(0, &[]);
-    assert!(holds_canary(&admin.get(&path(&namespace, "secrets", "new")).text()));
+    assert!(contains_canary(&admin.get(&path(&namespace, "secrets", "new")).text()));
 }
 
-/// A request of the program, by what it is for.
-type Phase = (&'static str, fn(&Request) -> bool);
+/// A kind of request that the program sends: its name and how to recognize it.
+type RequestKind = (&'static str, fn(&Request) -> bool);
 
-const PHASES: &[Phase] = &[
-    ("a trial", |request| request.method == "PATCH" && request.is_dry_run()),
+const REQUEST_KINDS: &[RequestKind] = &[
+    ("a dry run", |request| request.method == "PATCH" && request.is_dry_run()),
     ("a write", |request| request.method == "PATCH" && !request.is_dry_run()),
-    ("a look", |request| request.method == "GET" && request.path().contains("/namespaces/")),
-    ("a question", |request| request.method == "GET" && !request.path().contains("/namespaces/")),
+    ("a read", |request| request.method == "GET" && request.path().contains("/namespaces/")),
+    ("discovery", |request| request.method == "GET" && !request.path().contains("/namespaces/")),
     ("a creation", |request| request.method == "POST"),
     ("a deletion", |request| request.method == "DELETE"),
-    ("a move", |request| request.header("content-type") == Some("application/json-patch+json")),
+    ("a transfer of ownership", |request| request.header("content-type") == Some("application/json-patch+json")),
 ];
 
-/// Words that the program looks for, with the canary around and in them.
+/// Messages that the program parses, with the canary around and inside the parsed parts.
 const MESSAGES: &[&str] = &[
     "@",
     "\"@\"",
@@ -344,7 +346,7 @@ const FIELDS: &[&str] = &[
     "]@[",
 ];
 
-fn status(code: u16, reason: &str, message: &str, field: &str) -> Vec<u8> {
+fn status_body(code: u16, reason: &str, message: &str, field: &str) -> Vec<u8> {
     let cause =
         |reason: &str, message: &str| json!({"reason": reason, "message": message, "field": with_canary(field)});
     let causes = [
@@ -360,8 +362,9 @@ fn status(code: u16, reason: &str, message: &str, field: &str) -> Vec<u8> {
     status.to_string().into_bytes()
 }
 
-/// Answers of every code. None is to be tried again: the server wants to be left alone.
-fn answers() -> Vec<Action> {
+/// Returns errors with every status code, and bodies that are not from a Kubernetes API. Each answer asks not to be
+/// retried for an hour.
+fn bad_answers() -> Vec<Action> {
     let mut answers = Vec::new();
     let headers = || -> Vec<Header> {
         let warning = with_canary("299 - \"value \\\"@\\\" of @ and % is old\"");
@@ -388,19 +391,24 @@ fn answers() -> Vec<Action> {
         (504, "Timeout"),
         (418, CANARY),
     ];
-    // Each code with some message and field, each message with the codes that it can come with, each field.
-    for (at, (code, reason)) in reasons.into_iter().enumerate() {
-        let (message, field) = (MESSAGES[at % MESSAGES.len()], FIELDS[at % FIELDS.len()]);
-        answers.push(Action::Answer(code, headers(), status(code, reason, message, field)));
+    // Combines each code with one message and field, each message with the codes that it occurs with, and each field
+    // with the codes of invalid objects.
+    for (index, (code, reason)) in reasons.into_iter().enumerate() {
+        let (message, field) = (MESSAGES[index % MESSAGES.len()], FIELDS[index % FIELDS.len()]);
+        answers.push(Action::Answer(code, headers(), status_body(code, reason, message, field)));
     }
-    for (at, message) in MESSAGES.iter().enumerate() {
+    for (index, message) in MESSAGES.iter().enumerate() {
         for code in [400, 403, 500] {
-            answers.push(Action::Answer(code, headers(), status(code, "Invalid", message, FIELDS[at % FIELDS.len()])));
+            answers.push(Action::Answer(
+                code,
+                headers(),
+                status_body(code, "Invalid", message, FIELDS[index % FIELDS.len()]),
+            ));
         }
     }
     for field in FIELDS {
         for code in [409, 422] {
-            answers.push(Action::Answer(code, headers(), status(code, "Invalid", "@", field)));
+            answers.push(Action::Answer(code, headers(), status_body(code, "Invalid", "@", field)));
         }
     }
     for body in
@@ -410,18 +418,18 @@ fn answers() -> Vec<Action> {
             answers.push(Action::Answer(code, headers(), with_canary(body).into_bytes()));
         }
     }
-    let mut moved = headers();
-    moved.push(("location".to_owned(), with_canary("http://127.0.0.1:1/@?@")));
-    answers.push(Action::Answer(302, moved, Vec::new()));
+    let mut redirect = headers();
+    redirect.push(("location".to_owned(), with_canary("http://127.0.0.1:1/@?@")));
+    answers.push(Action::Answer(302, redirect, Vec::new()));
     answers
 }
 
-/// Everything that a server, or what stands before it, can answer to anything.
+/// Everything that a server, or a load balancer in front of it, can answer to any request.
 #[test]
-fn values_in_answers_stay_hidden() {
+fn hides_values_in_answers() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.namespace("answers");
-    make_live(servers, &namespace);
+    create_live_objects(servers, &namespace);
     let unknown = format!(
         "{}---\n{}",
         JOB.replace("value: @", "value: @b"),
@@ -432,28 +440,28 @@ fn values_in_answers_stay_hidden() {
     let job = JOB.replace("image: none", "image: other");
     #[rustfmt::skip]
     let commands: &[(&str, &str, &[&str])] = &[
-        ("a trial", &changed, &["apply", "-v"]),
-        ("a trial", &changed, &["apply", "--take-over", "--secret-env", "X=s/k"]),
-        ("a trial", &job, &["diff", "--force-conflicts"]),
+        ("a dry run", &changed, &["apply", "-v"]),
+        ("a dry run", &changed, &["apply", "--take-over", "--secret-env", "X=s/k"]),
+        ("a dry run", &job, &["diff", "--force-conflicts"]),
         ("a write", &changed, &["apply", "--no-preflight", "-o", "json"]),
-        ("a look", &changed, &["diff", "--force-conflicts"]),
-        ("a look", &job, &["apply", "--force-conflicts", "--on-immutable=recreate", "--recreate-running"]),
-        ("a question", &unknown, &["apply", "-v"]),
+        ("a read", &changed, &["diff", "--force-conflicts"]),
+        ("a read", &job, &["apply", "--force-conflicts", "--on-immutable=recreate", "--recreate-running"]),
+        ("discovery", &unknown, &["apply", "-v"]),
         ("a creation", &generated, &["apply", "-o", "json"]),
         ("a creation", &job, &["apply", "--force-conflicts", "--on-immutable=recreate", "--recreate-running"]),
         ("a deletion", &job, &["apply", "--force-conflicts", "--on-immutable=recreate", "--recreate-running"]),
-        ("a move", &changed, &["apply", "--take-over", "--secret-env", "X=s/k", "--no-preflight"]),
+        ("a transfer of ownership", &changed, &["apply", "--take-over", "--secret-env", "X=s/k", "--no-preflight"]),
     ];
-    let answers = answers();
-    let (mut leaks, mut asked) = (String::new(), 0);
-    for (phase, input, command) in commands {
-        let (_, is_meant) = PHASES.iter().find(|(name, _)| name == phase).expect("it is in the table");
+    let answers = bad_answers();
+    let (mut leaks, mut matched) = (String::new(), 0);
+    for (kind, input, command) in commands {
+        let (_, is_match) = REQUEST_KINDS.iter().find(|(name, _)| name == kind).expect("it is in the table");
         for answer in &answers {
-            // No write may go through, or the next command would find another world.
-            let (action, is_meant) = (answer.clone(), *is_meant);
+            // No write may succeed, or the next command would find other objects.
+            let (action, is_match) = (answer.clone(), *is_match);
             let rule = move |request: &Request| {
                 let reads = request.method == "GET" || request.is_dry_run();
-                match is_meant(request) {
+                match is_match(request) {
                     true => action.clone(),
                     false if reads => Action::Pass,
                     false => Action::status(405, "MethodNotAllowed", "no"),
@@ -462,21 +470,21 @@ fn values_in_answers_stay_hidden() {
             let proxy = Proxy::start(servers, rule);
             let run = Run::new(proxy.kubeconfig()).file("input.yaml", with_canary(input));
             let ran = run.run(&[&command[..1], &["input.yaml", "-n", &namespace], &command[1..]].concat());
-            if let Some(leak) = leak(&ran) {
+            if let Some(leak) = find_leak(&ran) {
                 let Action::Answer(code, _, body) = answer else { unreachable!("all are answers") };
                 let body = String::from_utf8_lossy(body);
-                let _ = write!(leaks, "\n{phase}: {}: {code} {body}\n{leak}\n", command.join(" "));
+                let _ = write!(leaks, "\n{kind}: {}: {code} {body}\n{leak}\n", command.join(" "));
             }
-            asked += usize::from(proxy.requests().iter().any(is_meant));
+            matched += usize::from(proxy.requests().iter().any(is_match));
         }
     }
-    assert!(leaks.is_empty(), "a value came out:\n{}", &leaks[..leaks.len().min(20_000)]);
-    assert!(asked * 10 >= commands.len() * answers.len() * 9, "only {asked} commands asked for such an answer");
+    assert!(leaks.is_empty(), "a value was printed:\n{}", &leaks[..leaks.len().min(20_000)]);
+    assert!(matched * 10 >= commands.len() * answers.len() * 9, "only {matched} commands got such an answer");
 }
 
-/// Texts of pods that can't start or that fail.
+/// Statuses of pods that cannot start or that fail.
 #[test]
-fn values_in_pods_stay_hidden() {
+fn hides_values_in_pod_statuses() {
     let Some(servers) = Servers::shared() else { return };
     let kubelet = Kubelet::start(servers);
     let waiting = |reason, message: &str| PodState::Waiting(reason, with_canary(message));
@@ -496,18 +504,18 @@ fn values_in_pods_stay_hidden() {
         let args = ["apply", "input.yaml", "-n", &namespace, "--wait", "-v", "-o", "json", "--timeout", "60s"];
         let started = run.start(&args);
         let pod = kubelet.start_pod(&namespace, "etl", &PodState::Running);
-        tell_messages(&admin, &namespace, &pod);
+        set_status_messages(&admin, &namespace, &pod);
         kubelet.set_state(&namespace, &pod, &state);
-        tell_messages(&admin, &namespace, &pod);
+        set_status_messages(&admin, &namespace, &pod);
         let ran = started.end();
         assert_eq!(ran.status, 4, "{state:?}: {ran:?}");
-        assert_eq!(leak(&ran), None, "{state:?}");
+        assert_eq!(find_leak(&ran), None, "{state:?}");
         assert!(ran.stderr.contains("etl"), "{ran:?}");
     }
 }
 
-/// Messages that nobody asked for, wherever a pod has room for one.
-fn tell_messages(admin: &Client, namespace: &str, pod: &str) {
+/// Sets the canary in every message field of a pod's status.
+fn set_status_messages(admin: &Client, namespace: &str, pod: &str) {
     let path = path(namespace, "pods", &format!("{pod}/status"));
     let pod: Value = admin.get(&path).done();
     let mut statuses = pod["status"]["containerStatuses"].clone();
@@ -515,18 +523,18 @@ fn tell_messages(admin: &Client, namespace: &str, pod: &str) {
         terminated.insert("message".to_owned(), json!(CANARY));
     }
     let status = json!({"status": {"message": CANARY, "reason": CANARY, "containerStatuses": statuses}});
-    // The pod may be gone already.
+    // The pod may already be deleted.
     drop(admin.request("PATCH", &path, "application/merge-patch+json", status.to_string().as_bytes()));
 }
 
-/// Credentials are values, too.
+/// Credentials in kubeconfigs are secret values too.
 #[test]
-fn values_in_kubeconfigs_stay_hidden() {
+fn hides_values_in_kubeconfigs() {
     let Some(servers) = Servers::shared() else { return };
     let server = format!("https://127.0.0.1:{}", servers.endpoint().port);
-    let whole = kubeconfig(&server, Some(&servers.authority()), "TOKEN");
-    let user = |user: &str| whole.replace("{token: TOKEN}", &format!("{{{user}}}"));
-    let url = |url: &str| whole.replace(&format!("server: \"{server}\""), url);
+    let valid = kubeconfig(&server, Some(&servers.authority()), "TOKEN");
+    let user = |user: &str| valid.replace("{token: TOKEN}", &format!("{{{user}}}"));
+    let url = |url: &str| valid.replace(&format!("server: \"{server}\""), url);
     let exec = |args: &str| {
         user(&format!("exec: {{apiVersion: client.authentication.k8s.io/v1, interactiveMode: Never, {args}}}"))
     };
@@ -555,9 +563,9 @@ fn values_in_kubeconfigs_stay_hidden() {
         url("server: \"https://127.0.0.1:2\", proxy-url: \"foo://u:@@127.0.0.1:1\""),
         url("server: \"https://127.0.0.1:2\", proxy-url: \"@ @\""),
         url(&format!("server: \"{server}\", certificate-authority-data: '@'")),
-        whole.replace("TOKEN", "\"@"),
-        whole.replace("TOKEN", "@, token: @"),
-        format!("token: @\n{whole}"),
+        valid.replace("TOKEN", "\"@"),
+        valid.replace("TOKEN", "@, token: @"),
+        format!("token: @\n{valid}"),
         "@".to_owned(),
         "@: [@".to_owned(),
     ];
@@ -567,17 +575,17 @@ fn values_in_kubeconfigs_stay_hidden() {
         let run = run.file("config", with_canary(&config)).env("KUBECONFIG", "config");
         for command in [&["apply", "input.yaml", "-n", "x", "-v"][..], &["diff", "input.yaml", "-n", "x"]] {
             let ran = run.run(command);
-            // Without the server's consent nothing can be said to have been done.
-            let leak = leak(&ran).or_else(|| (![2, 3].contains(&ran.status)).then(|| format!("{ran:?}")));
+            // Without valid credentials no command can succeed.
+            let leak = find_leak(&ran).or_else(|| (![2, 3].contains(&ran.status)).then(|| format!("{ran:?}")));
             if let Some(leak) = leak {
                 let _ = write!(leaks, "\n{config}\n{}: {leak}\n", command.join(" "));
             }
         }
     }
-    assert!(leaks.is_empty(), "a value came out:\n{leaks}");
-    // The same with the token that is right works.
+    assert!(leaks.is_empty(), "a value was printed:\n{leaks}");
+    // The same kubeconfig with a valid token works.
     let namespace = servers.namespace("right");
     let run = Run::without_kubeconfig().file("input.yaml", with_canary(CRON_JOB));
-    let run = run.file("config", whole.replace("TOKEN", ADMIN)).env("KUBECONFIG", "config");
+    let run = run.file("config", valid.replace("TOKEN", ADMIN)).env("KUBECONFIG", "config");
     wait_for("the apply", || (run.run(&["apply", "input.yaml", "-n", &namespace]).status == 0).then_some(()));
 }

@@ -1,4 +1,4 @@
-//! The chart of the agent, as both Helms read it and as a real server takes it.
+//! The Helm chart of the Prefect 1 agent, in Helm 3, Helm 4 and on a real API server.
 
 use std::path::PathBuf;
 use std::process::Output;
@@ -14,7 +14,7 @@ use crate::servers::{ADMIN, Servers};
 
 const CANARY: &str = "kanarie7f3a";
 const SERVER: [&str; 2] = ["--set", "api=http://prefect-apollo.prefect:4200"];
-/// Rendering without a server, Helm goes by the version that it was built with, or by none.
+/// Without a server, `helm template` assumes the Kubernetes version that it was built with.
 const VERSION: [&str; 2] = ["--kube-version", "1.30.0"];
 const RELEASE: &str = "prefect-agent";
 
@@ -26,7 +26,7 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(repository().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// The values that the chart comes with for trying it.
+/// Returns the paths of the example values in the chart's `ci` directory.
 fn value_files() -> Vec<String> {
     let files = run::files_below(&chart().join("ci"));
     assert!(files.len() >= 3, "{files:?}");
@@ -40,26 +40,26 @@ fn documents(text: &str) -> Vec<Value> {
 }
 
 #[track_caller]
-fn only<'o>(objects: &'o [Value], kind: &str) -> &'o Value {
+fn find_only<'o>(objects: &'o [Value], kind: &str) -> &'o Value {
     let found: Vec<&Value> = objects.iter().filter(|object| object["kind"] == kind).collect();
     assert!(found.len() == 1, "{} of {kind}: {objects:?}", found.len());
     found[0]
 }
 
 fn agent(objects: &[Value]) -> &Value {
-    &only(objects, "Deployment")["spec"]["template"]["spec"]["containers"][0]
+    &find_only(objects, "Deployment")["spec"]["template"]["spec"]["containers"][0]
 }
 
-/// An entry of the agent's env.
+/// Returns an `env` entry of the agent's container.
 fn entry<'o>(objects: &'o [Value], name: &str) -> Option<&'o Value> {
     agent(objects)["env"].as_array().expect("it has env").iter().find(|entry| entry["name"] == name)
 }
 
 fn job_template(objects: &[Value]) -> &str {
-    only(objects, "ConfigMap")["data"]["job_template.yaml"].as_str().expect("it is text")
+    find_only(objects, "ConfigMap")["data"]["job_template.yaml"].as_str().expect("it is a string")
 }
 
-/// One Helm in the folder of the chart.
+/// One version of Helm, run in the directory of the chart.
 struct Site {
     servers: &'static Servers,
     program: &'static str,
@@ -79,10 +79,10 @@ impl Site {
     }
 
     fn run(&self, args: &[&str]) -> Output {
-        self.helm.command("helm").current_dir(chart()).args(args).output().expect("it was built, so it starts")
+        self.helm.command("helm").current_dir(chart()).args(args).output().expect("helm starts")
     }
 
-    /// Its standard output, having made sure that it did what it was asked for.
+    /// Runs Helm and returns its standard output. Panics if it fails.
     #[track_caller]
     fn run_ok(&self, args: &[&str]) -> String {
         let output = self.run(args);
@@ -92,13 +92,13 @@ impl Site {
         stdout
     }
 
-    /// What it says when it refuses.
+    /// Runs Helm and returns its standard error. Panics if it succeeds.
     #[track_caller]
-    fn refused(&self, args: &[&str]) -> String {
+    fn run_failing(&self, args: &[&str]) -> String {
         let output = self.run(args);
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success(), "{} {args:?} is accepted", self.program);
-        said
+        message
     }
 
     #[track_caller]
@@ -106,7 +106,7 @@ impl Site {
         documents(&self.run_ok(&[&["template", release, "."], &VERSION[..], args].concat()))
     }
 
-    /// Installs the release, or makes it anew; its notes.
+    /// Installs or upgrades the release. Returns the printed notes.
     #[track_caller]
     fn upgrade(&self, release: &str, args: &[&str]) -> String {
         self.run_ok(&[&["upgrade", "--install", release, "."], args].concat())
@@ -120,11 +120,11 @@ impl Site {
     fn live_template(&self, release: &str) -> String {
         let name = format!("{release}-job-template");
         let map = self.admin().get(&format!("/api/v1/namespaces/{}/configmaps/{name}", self.namespace)).done();
-        map["data"]["job_template.yaml"].as_str().expect("it is text").to_owned()
+        map["data"]["job_template.yaml"].as_str().expect("it is a string").to_owned()
     }
 
-    /// What of a namespace is somebody's wish, by kind and name: not what controllers note down.
-    fn live(&self) -> Vec<(String, Value)> {
+    /// Returns the objects of the namespace by kind and name, without fields that controllers write.
+    fn live_objects(&self) -> Vec<(String, Value)> {
         let kinds = [
             "api/v1/NS/configmaps",
             "api/v1/NS/secrets",
@@ -156,14 +156,17 @@ impl Site {
         live
     }
 
-    /// The same without what Helm and the controllers make beside it.
-    fn made(&self) -> Vec<(String, Value)> {
-        let others = ["secrets/", "pods/", "replicasets/"];
-        self.live().into_iter().filter(|(name, _)| !others.iter().any(|other| name.starts_with(other))).collect()
+    /// Returns the objects that the chart created, without those of Helm and the controllers.
+    fn chart_objects(&self) -> Vec<(String, Value)> {
+        let not_from_chart = ["secrets/", "pods/", "replicasets/"];
+        self.live_objects()
+            .into_iter()
+            .filter(|(name, _)| !not_from_chart.iter().any(|prefix| name.starts_with(prefix)))
+            .collect()
     }
 
-    /// Whether the API server would let the agent do something.
-    fn may(&self, account: &str, namespace: &str, verb: &str, group: &str, resource: &str) -> bool {
+    /// Returns whether RBAC allows a ServiceAccount to do something.
+    fn is_allowed(&self, account: &str, namespace: &str, verb: &str, group: &str, resource: &str) -> bool {
         let review = json!({
             "apiVersion": "authorization.k8s.io/v1",
             "kind": "SubjectAccessReview",
@@ -176,46 +179,47 @@ impl Site {
         answer["status"]["allowed"] == true
     }
 
-    /// What the agent may do in a namespace.
-    fn rights(&self, account: &str, namespace: &str) -> Vec<String> {
+    /// Returns what a ServiceAccount may do in a namespace.
+    fn permissions(&self, account: &str, namespace: &str) -> Vec<String> {
         let resources =
             [("batch", "jobs"), ("batch", "cronjobs"), ("", "pods"), ("", "pods/log"), ("", "events"), ("", "secrets")];
         let verbs = ["create", "get", "list", "watch", "update", "patch", "delete", "deletecollection"];
         let pairs = resources.into_iter().flat_map(|resource| verbs.map(|verb| (resource, verb)));
-        let allowed = pairs.filter(|((group, resource), verb)| self.may(account, namespace, verb, group, resource));
+        let allowed =
+            pairs.filter(|((group, resource), verb)| self.is_allowed(account, namespace, verb, group, resource));
         allowed.map(|((_, resource), verb)| format!("{verb} {resource}")).collect()
     }
 }
 
-const RIGHTS: [&str; 5] = ["create jobs", "list jobs", "delete jobs", "list pods", "list events"];
+const AGENT_PERMISSIONS: [&str; 5] = ["create jobs", "list jobs", "delete jobs", "list pods", "list events"];
 
-fn each_helm(test: impl Fn(&Site)) {
+fn with_each_helm(test: impl Fn(&Site)) {
     let Some(servers) = Servers::shared() else { return };
     VERSIONS.iter().for_each(|program| test(&Site::new(servers, program)));
 }
 
 #[test]
-fn lint_finds_nothing() {
-    each_helm(|helm| {
+fn passes_helm_lint() {
+    with_each_helm(|helm| {
         for file in value_files() {
-            let said = helm.run_ok(&["lint", "--strict", ".", "-f", &file]);
-            assert!(said.contains("1 chart(s) linted, 0 chart(s) failed"), "{said}");
-            assert!(!said.contains("[WARNING]") && !said.contains("[ERROR]"), "{said}");
+            let message = helm.run_ok(&["lint", "--strict", ".", "-f", &file]);
+            assert!(message.contains("1 chart(s) linted, 0 chart(s) failed"), "{message}");
+            assert!(!message.contains("[WARNING]") && !message.contains("[ERROR]"), "{message}");
         }
     });
 }
 
 #[test]
-fn the_papers_know_all_values() {
+fn docs_and_schema_list_all_values() {
     let values = documents(&read("charts/prefect-agent/values.yaml")).remove(0);
     let schema: Value = serde_json::from_str(&read("charts/prefect-agent/values.schema.json")).expect("it is JSON");
     let readme = read("charts/prefect-agent/README.md");
-    // Those that Kubernetes describes, and lists and maps that are empty, are named as a whole.
-    let whole = ["resources", "podSecurityContext", "securityContext"];
+    // The README names objects of the Kubernetes API, and empty lists and maps, without their keys.
+    let named_without_keys = ["resources", "podSecurityContext", "securityContext"];
     let (mut named, mut described) = (Vec::new(), Vec::new());
     for (name, value) in values.as_object().expect("it is a map") {
         described.push(name.as_str());
-        match value.as_object().filter(|map| !map.is_empty() && !whole.contains(&name.as_str())) {
+        match value.as_object().filter(|map| !map.is_empty() && !named_without_keys.contains(&name.as_str())) {
             Some(map) => {
                 let properties = schema["properties"][name]["properties"].as_object().expect("it is described");
                 assert_eq!(map.keys().collect::<Vec<_>>(), properties.keys().collect::<Vec<_>>(), "{name}");
@@ -227,7 +231,7 @@ fn the_papers_know_all_values() {
     }
     let missing: Vec<&String> = named.iter().filter(|name| !readme.contains(&format!("`{name}`"))).collect();
     assert!(missing.is_empty(), "not in the table: {missing:?}");
-    // What a parent chart shares arrives as `global`.
+    // Helm adds `global`, the values that a parent chart shares.
     let mut properties: Vec<&str> =
         schema["properties"].as_object().expect("a map").keys().map(String::as_str).collect();
     properties.retain(|name| *name != "global");
@@ -237,22 +241,22 @@ fn the_papers_know_all_values() {
     assert_eq!(schema["additionalProperties"], false);
 }
 
-/// The chart and the ready manifest are the same agent.
+/// The chart deploys the same agent as the manifest of `jobplate template agent`.
 #[test]
-fn the_defaults_are_those_of_the_manifest() {
+fn defaults_match_the_manifest() {
     let manifest = documents(&read("templates/agent.yaml"));
-    each_helm(|helm| {
+    with_each_helm(|helm| {
         let objects = helm.template(RELEASE, &SERVER);
         let kinds: Vec<&str> = objects.iter().filter_map(|object| object["kind"].as_str()).collect();
         assert_eq!(kinds, ["ServiceAccount", "ConfigMap", "Role", "RoleBinding", "Deployment"]);
         assert_eq!(job_template(&objects), read("templates/job_template.yaml"));
-        assert_eq!(only(&objects, "Role")["rules"], only(&manifest, "Role")["rules"]);
-        assert_eq!(only(&objects, "ConfigMap")["metadata"]["name"], "prefect-agent-job-template");
+        assert_eq!(find_only(&objects, "Role")["rules"], find_only(&manifest, "Role")["rules"]);
+        assert_eq!(find_only(&objects, "ConfigMap")["metadata"]["name"], "prefect-agent-job-template");
 
-        let pod = |objects: &[Value]| only(objects, "Deployment")["spec"]["template"]["spec"].clone();
-        let (mut ours, mut theirs) = (pod(&objects), pod(&manifest));
-        // The chart has names of its own and says when to pull; the manifest has a reference to be filled in.
-        for pod in [&mut ours, &mut theirs] {
+        let pod = |objects: &[Value]| find_only(objects, "Deployment")["spec"]["template"]["spec"].clone();
+        let (mut pod_of_chart, mut pod_of_manifest) = (pod(&objects), pod(&manifest));
+        // The chart has its own names and a pull policy; the manifest has a placeholder reference.
+        for pod in [&mut pod_of_chart, &mut pod_of_manifest] {
             pod["volumes"][0]["configMap"]["name"] = Value::Null;
             let container = pod["containers"][0].as_object_mut().expect("it is a map");
             container.remove("imagePullPolicy");
@@ -262,8 +266,8 @@ fn the_defaults_are_those_of_the_manifest() {
                 entry["value"] = Value::Null;
             });
         }
-        assert_eq!(ours, theirs);
-        assert_eq!(entry(&objects, "PREFECT__CLOUD__API").map(|is| &is["value"]), Some(&json!(&SERVER[1][4..])));
+        assert_eq!(pod_of_chart, pod_of_manifest);
+        assert_eq!(entry(&objects, "PREFECT__CLOUD__API").map(|entry| &entry["value"]), Some(&json!(&SERVER[1][4..])));
         for name in ["PREFECT__CLOUD__API_KEY", "SERVICE_ACCOUNT_NAME", "PREFECT__CLOUD__AGENT__LABELS"] {
             assert_eq!(entry(&objects, name), None);
         }
@@ -271,41 +275,41 @@ fn the_defaults_are_those_of_the_manifest() {
 }
 
 #[test]
-fn values_do_what_they_say() {
-    each_helm(|helm| {
+fn values_set_what_they_name() {
+    with_each_helm(|helm| {
         let file = |name: &str| chart().join("ci").join(name).to_string_lossy().into_owned();
         let objects = helm.template("x", &["-f", &file("cloud-values.yaml")]);
         let values = documents(&read("charts/prefect-agent/ci/cloud-values.yaml")).remove(0);
-        assert_eq!(entry(&objects, "PREFECT__BACKEND").map(|is| &is["value"]), Some(&json!("cloud")));
+        assert_eq!(entry(&objects, "PREFECT__BACKEND").map(|entry| &entry["value"]), Some(&json!("cloud")));
         assert_eq!(entry(&objects, "PREFECT__CLOUD__API"), None);
         let reference = json!({"secretKeyRef": {"name": "prefect-api-key", "key": "api-key"}});
-        assert_eq!(entry(&objects, "PREFECT__CLOUD__API_KEY").map(|is| &is["valueFrom"]), Some(&reference));
-        // Prefect evaluates it as Python, which knows what JSON writes of a list of strings.
-        let labels = entry(&objects, "PREFECT__CLOUD__AGENT__LABELS").and_then(|is| is["value"].as_str());
+        assert_eq!(entry(&objects, "PREFECT__CLOUD__API_KEY").map(|entry| &entry["valueFrom"]), Some(&reference));
+        // Prefect evaluates the value as a Python literal. A JSON list of strings is one.
+        let labels = entry(&objects, "PREFECT__CLOUD__AGENT__LABELS").and_then(|entry| entry["value"].as_str());
         let labels: Value = serde_json::from_str(labels.expect("it has labels")).expect("it is a list");
         assert_eq!(labels, values["agentLabels"]);
         assert_eq!(entry(&objects, "NAMESPACE"), Some(&json!({"name": "NAMESPACE", "value": "flows"})));
         let env = agent(&objects)["env"].as_array().expect("it is a list");
         assert!(env.ends_with(values["env"].as_array().expect("it is a list")), "{env:?}");
-        let pod = &only(&objects, "Deployment")["spec"]["template"];
+        let pod = &find_only(&objects, "Deployment")["spec"]["template"];
         for name in ["imagePullSecrets", "nodeSelector", "tolerations", "affinity"] {
             assert_eq!(pod["spec"][name], values[name], "{name}");
         }
         assert_eq!(pod["metadata"]["labels"]["team"], "data");
         assert_eq!(pod["metadata"]["annotations"]["example.com/contact"], "data");
-        let account = only(&objects, "ServiceAccount");
+        let account = find_only(&objects, "ServiceAccount");
         assert_eq!(account["metadata"]["annotations"], values["serviceAccount"]["annotations"]);
         for kind in ["Role", "RoleBinding"] {
-            let metadata = &only(&objects, kind)["metadata"];
+            let metadata = &find_only(&objects, kind)["metadata"];
             assert_eq!(metadata["namespace"], "flows");
             assert_eq!(metadata["name"], format!("x-prefect-agent.{}", helm.namespace));
         }
         let subject = json!({"kind": "ServiceAccount", "name": "x-prefect-agent", "namespace": helm.namespace});
-        assert_eq!(only(&objects, "RoleBinding")["subjects"], json!([subject]));
+        assert_eq!(find_only(&objects, "RoleBinding")["subjects"], json!([subject]));
 
         let objects = helm.template("x", &["-f", &file("existing-values.yaml")]);
         assert_eq!(objects.len(), 1, "{objects:?}");
-        let template = &only(&objects, "Deployment")["spec"]["template"];
+        let template = &find_only(&objects, "Deployment")["spec"]["template"];
         assert_eq!(template["spec"]["serviceAccountName"], "agent");
         let items = json!([{"key": "job.yaml", "path": "job_template.yaml"}]);
         assert_eq!(template["spec"]["volumes"][0]["configMap"], json!({"name": "flow-template", "items": items}));
@@ -313,27 +317,27 @@ fn values_do_what_they_say() {
         let key = &entry(&objects, "PREFECT__CLOUD__API_KEY").expect("it has a key")["valueFrom"]["secretKeyRef"];
         assert_eq!(key["optional"], true);
 
-        // Without what there is by default, and with names that YAML would take for numbers.
+        // Without the default values, and with names that YAML could read as numbers.
         let optional = ["resources", "podSecurityContext", "securityContext", "podLabels", "podAnnotations", "env"];
         let optional = optional.map(|name| format!("{name}=null")).join(",");
         let numbers = ["--set-string", "fullnameOverride=7,jobNamespace=42,image.tag=1e3"];
         let objects = helm.template("x", &[&SERVER[..], &["--set", &optional], &numbers].concat());
-        assert_eq!(only(&objects, "Deployment")["metadata"]["name"], "7");
-        assert_eq!(only(&objects, "Role")["metadata"]["namespace"], "42");
+        assert_eq!(find_only(&objects, "Deployment")["metadata"]["name"], "7");
+        assert_eq!(find_only(&objects, "Role")["metadata"]["namespace"], "42");
         assert_eq!(agent(&objects)["image"], "prefecthq/prefect:1e3");
         for name in ["resources", "securityContext"] {
             assert_eq!(agent(&objects).get(name), None);
         }
-        // The selector's own labels can't be taken away from the pod.
+        // `podLabels` cannot override the labels of the selector.
         let mine = ["--set-json", r#"podLabels={"app.kubernetes.io/name":"mine"}"#];
         let objects = helm.template("x", &[&SERVER[..], &mine].concat());
-        let spec = &only(&objects, "Deployment")["spec"];
+        let spec = &find_only(&objects, "Deployment")["spec"];
         assert_eq!(spec["template"]["metadata"]["labels"], spec["selector"]["matchLabels"]);
     });
 }
 
 #[test]
-fn wrong_values_are_refused_by_name() {
+fn rejects_invalid_values_by_name() {
     let secret = |name: &str| format!("{name}={CANARY}");
     let cases = [
         ("api=", "api is empty: backend server needs"),
@@ -367,26 +371,26 @@ fn wrong_values_are_refused_by_name() {
         (&*format!("env[0].name=API_TOKEN,env[0].value={CANARY}"), "API_TOKEN"),
         (&*format!("env[0].name=PREFECT__CLOUD__API_KEY,env[0].value={CANARY}"), "apiKey"),
     ];
-    each_helm(|helm| {
+    with_each_helm(|helm| {
         for (set, name) in cases {
-            let said = helm.refused(&[&["template", "x", "."], &VERSION[..], &SERVER, &["--set", set]].concat());
-            assert!(said.contains(name), "{set}: {said}");
-            assert!(!said.contains(CANARY), "{set}: {said}");
+            let message = helm.run_failing(&[&["template", "x", "."], &VERSION[..], &SERVER, &["--set", set]].concat());
+            assert!(message.contains(name), "{set}: {message}");
+            assert!(!message.contains(CANARY), "{set}: {message}");
         }
-        // Who turns the schema off is told in words.
-        for (set, says) in
+        // Without the schema the chart's templates report the same errors.
+        for (set, expected) in
             [("api=", "api is empty"), ("backend=x", "backend is"), ("backend=cloud", "apiKey.secretName")]
         {
-            let off = ["--skip-schema-validation", "--set", set];
-            let said = helm.refused(&[&["template", "x", "."], &VERSION[..], &SERVER, &off].concat());
-            assert!(said.contains(says), "{set}: {said}");
+            let args = ["--skip-schema-validation", "--set", set];
+            let message = helm.run_failing(&[&["template", "x", "."], &VERSION[..], &SERVER, &args].concat());
+            assert!(message.contains(expected), "{set}: {message}");
         }
     });
 }
 
 #[test]
-fn any_template_arrives_as_it_is() {
-    let kept = [
+fn stores_any_template_unchanged() {
+    let unchanged = [
         "kind: Job",
         "kind: Job\n",
         "kind: Job\n\n\n",
@@ -404,30 +408,30 @@ fn any_template_arrives_as_it_is() {
         "{\"kind\": \"Job\"}\n",
         "# \u{e9} \u{65e5}\u{672c} \u{1f600}\nkind: Job\n",
     ];
-    each_helm(|helm| {
-        let cases = kept.map(|text| (text, text)).into_iter();
-        for (text, arrives) in cases.chain([("a: b\r\nc: d\r\n", "a: b\nc: d\n"), ("\u{feff}a: b\n", "a: b\n")]) {
+    with_each_helm(|helm| {
+        let cases = unchanged.map(|text| (text, text)).into_iter();
+        for (text, stored) in cases.chain([("a: b\r\nc: d\r\n", "a: b\nc: d\n"), ("\u{feff}a: b\n", "a: b\n")]) {
             let file = format!("jobTemplate={}", helm.write("job.yaml", text));
             helm.upgrade(RELEASE, &[&SERVER[..], &["--set-file", &file]].concat());
-            assert_eq!(helm.live_template(RELEASE), arrives, "{}", helm.program);
+            assert_eq!(helm.live_template(RELEASE), stored, "{}", helm.program);
         }
         for text in ["a: \u{7}\n", "a: \u{2028}b\n"] {
             let file = format!("jobTemplate={}", helm.write("job.yaml", text));
             let line = [&["upgrade", RELEASE, "."], &SERVER[..], &["--set-file", &file]].concat();
-            let said = helm.refused(&line);
-            assert!(said.contains("control character"), "{said}");
+            let message = helm.run_failing(&line);
+            assert!(message.contains("control character"), "{message}");
         }
     });
 }
 
 #[test]
-fn from_installation_to_the_end() {
-    each_helm(|helm| {
+fn installs_upgrades_and_uninstalls() {
+    with_each_helm(|helm| {
         let program = helm.program;
-        // What the client sends, the server knows all of.
+        // The API server knows every field that the chart sets.
         for file in value_files() {
             let text = helm.run_ok(&[&["template", RELEASE, "."], &VERSION[..], &["-f", &file]].concat());
-            // Role and RoleBinding can be for another namespace.
+            // The Role and RoleBinding may be in another namespace.
             let text = text.replace("\"flows\"", &format!("{:?}", helm.namespace));
             let path = helm.write("all.yaml", text);
             let args = ["create", "--dry-run=server", "--validate=strict", "-f", &path, "-n", &helm.namespace];
@@ -436,9 +440,9 @@ fn from_installation_to_the_end() {
             assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
         }
 
-        assert_eq!(helm.live(), []);
+        assert_eq!(helm.live_objects(), []);
         helm.upgrade(RELEASE, &SERVER);
-        let first = helm.made();
+        let first = helm.chart_objects();
         let names: Vec<&str> = first.iter().map(|(name, _)| name.as_str()).collect();
         let expected = [
             "configmaps/prefect-agent-job-template",
@@ -450,20 +454,22 @@ fn from_installation_to_the_end() {
         assert_eq!(names, expected);
         assert_eq!(helm.live_template(RELEASE), read("templates/job_template.yaml"));
 
-        // The server learns of a Role a moment later.
-        wait_for("its rights", || helm.may(RELEASE, &helm.namespace, "create", "batch", "jobs").then_some(()));
-        assert_eq!(helm.rights(RELEASE, &helm.namespace), RIGHTS);
-        assert_eq!(helm.rights("default", &helm.namespace), [""; 0]);
+        // The authorizer sees a new Role after a short delay.
+        wait_for("its permissions", || {
+            helm.is_allowed(RELEASE, &helm.namespace, "create", "batch", "jobs").then_some(())
+        });
+        assert_eq!(helm.permissions(RELEASE, &helm.namespace), AGENT_PERMISSIONS);
+        assert_eq!(helm.permissions("default", &helm.namespace), [""; 0]);
 
         helm.upgrade(RELEASE, &SERVER);
-        assert_eq!(helm.made(), first, "{program}");
+        assert_eq!(helm.chart_objects(), first, "{program}");
 
         let text = read("templates/job_template.yaml").replace("backoffLimit: 0", "backoffLimit: 1");
         let file = format!("jobTemplate={}", helm.write("job.yaml", &text));
         helm.upgrade(RELEASE, &[&SERVER[..], &["--set-file", &file]].concat());
-        let mut second = helm.made();
-        let at = |name: &str| names.iter().position(|is| *is == name).expect("it is among them");
-        let (map, deployment) = (at(expected[0]), at(expected[2]));
+        let mut second = helm.chart_objects();
+        let index_of = |name: &str| names.iter().position(|candidate| *candidate == name).expect("it is among them");
+        let (map, deployment) = (index_of(expected[0]), index_of(expected[2]));
         assert_eq!(second[map].1["data"], json!({"job_template.yaml": text}));
         second[map].1["data"] = first[map].1["data"].clone();
         let checksum = "/spec/template/metadata/annotations/checksum~1job-template";
@@ -474,13 +480,13 @@ fn from_installation_to_the_end() {
         assert_eq!(second, first, "{program}");
 
         helm.run_ok(&["uninstall", RELEASE]);
-        wait_for("the end of what it made", || helm.live().is_empty().then_some(()));
+        wait_for("the deletion of all objects", || helm.live_objects().is_empty().then_some(()));
     });
 }
 
 #[test]
-fn releases_get_along() {
-    each_helm(|helm| {
+fn several_releases_coexist() {
+    with_each_helm(|helm| {
         let long = "a".repeat(53);
         let full = "b".repeat(63);
         let overlong = format!("fullnameOverride={full}b");
@@ -488,16 +494,16 @@ fn releases_get_along() {
         helm.upgrade("two", &SERVER);
         helm.upgrade(&long, &SERVER);
         helm.upgrade("full", &[&SERVER[..], &["--set", &overlong]].concat());
-        let made = helm.made();
-        assert_eq!(made.len(), 4 * 5, "{made:?}");
+        let objects = helm.chart_objects();
+        assert_eq!(objects.len(), 4 * 5, "{objects:?}");
         for name in ["one-prefect-agent", "two-prefect-agent", &format!("{long}-prefect-a"), &full] {
-            let deployment = made.iter().find(|(is, _)| *is == format!("deployments/{name}"));
+            let deployment = objects.iter().find(|(candidate, _)| *candidate == format!("deployments/{name}"));
             let pod = &deployment.unwrap_or_else(|| panic!("no {name}")).1["spec"]["template"]["spec"];
             assert_eq!(pod["serviceAccountName"], name);
             assert_eq!(pod["volumes"][0]["configMap"]["name"], format!("{name}-job-template"));
         }
-        // No pod is in two selectors.
-        let mut selectors: Vec<String> = made
+        // The selectors differ, so no pod belongs to two releases.
+        let mut selectors: Vec<String> = objects
             .iter()
             .filter(|(name, _)| name.starts_with("deployments/"))
             .map(|(_, object)| object["spec"]["selector"].to_string())
@@ -509,26 +515,26 @@ fn releases_get_along() {
 }
 
 #[test]
-fn flow_runs_can_be_elsewhere() {
-    each_helm(|helm| {
+fn supports_flow_runs_in_another_namespace() {
+    with_each_helm(|helm| {
         let flows = helm.servers.namespace("flows");
         let other = Site::new(helm.servers, helm.program);
         let set = format!("jobNamespace={flows}");
-        // Of the same name, in two namespaces, for one.
+        // Two releases with the same name, in different namespaces, share the namespace of flow runs.
         for helm in [helm, &other] {
             helm.upgrade(RELEASE, &[&SERVER[..], &["--set", &set]].concat());
-            wait_for("its rights", || helm.may(RELEASE, &flows, "create", "batch", "jobs").then_some(()));
-            assert_eq!(helm.rights(RELEASE, &flows), RIGHTS);
-            assert_eq!(helm.rights(RELEASE, &helm.namespace), [""; 0]);
+            wait_for("its permissions", || helm.is_allowed(RELEASE, &flows, "create", "batch", "jobs").then_some(()));
+            assert_eq!(helm.permissions(RELEASE, &flows), AGENT_PERMISSIONS);
+            assert_eq!(helm.permissions(RELEASE, &helm.namespace), [""; 0]);
         }
     });
 }
 
 #[test]
-fn the_notes_have_the_line_to_type() {
-    each_helm(|helm| {
-        let dry = ["install", "x", ".", "--dry-run=server"];
-        let notes = helm.run_ok(&[&dry, &SERVER[..]].concat());
+fn notes_show_the_post_renderer_flags() {
+    with_each_helm(|helm| {
+        let dry_run = ["install", "x", ".", "--dry-run=server"];
+        let notes = helm.run_ok(&[&dry_run, &SERVER[..]].concat());
         let (_, notes) = notes.split_once("NOTES:").expect("it has notes");
         assert!(notes.contains("--target=ConfigMap/x-prefect-agent-job-template:job_template.yaml"), "{notes}");
         assert_eq!(notes.contains("--post-renderer-args post-render "), helm.program == "helm3", "{notes}");
@@ -537,24 +543,25 @@ fn the_notes_have_the_line_to_type() {
 
         let env = "env: [{name: PREFECT__BACKEND, value: a}, {name: TZ, value: b}, {name: PREFECT__LOGGING__LEVEL}]";
         let pod = format!("{{serviceAccountName: a, containers: [{{name: flow, {env}}}, {{name: b, env: 1}}]}}");
-        let warned = |text: &str| {
+        let warned_names = |text: &str| {
             let file = format!("jobTemplate={}", helm.write("job.yaml", text));
             let more = ["--set-file", &file, "--set", "env[0].name=SERVICE_ACCOUNT_NAME,env[0].value=b"];
-            let notes = helm.run_ok(&[&dry, &SERVER[..], &more].concat());
+            let notes = helm.run_ok(&[&dry_run, &SERVER[..], &more].concat());
             let (_, notes) = notes.split_once("NOTES:").expect("it has notes");
             let warnings = notes.lines().filter_map(|line| line.strip_prefix("WARNING: "));
             warnings.map(|line| line.split(' ').next().unwrap_or_default().to_owned()).collect::<Vec<_>>()
         };
         let names = ["PREFECT__BACKEND", "PREFECT__LOGGING__LEVEL", "SERVICE_ACCOUNT_NAME"];
-        assert_eq!(warned(&format!("spec: {{template: {{spec: {pod}}}}}\n")), names);
-        // Whatever is in it, notes come out.
-        for odd in ["a: [", "- a\n", "a\n", "spec: 1\n", "spec: {template: }\n", "---\na: b\n---\nc: d\n"] {
-            assert_eq!(warned(odd), ["the"], "{odd:?}");
+        assert_eq!(warned_names(&format!("spec: {{template: {{spec: {pod}}}}}\n")), names);
+        // The notes never fail, whatever the template contains.
+        for text in ["a: [", "- a\n", "a\n", "spec: 1\n", "spec: {template: }\n", "---\na: b\n---\nc: d\n"] {
+            assert_eq!(warned_names(text), ["the"], "{text:?}");
         }
-        for odd in ["containers: ", "containers: {a: b}", "containers: []", "containers: [1]", "containers: [{env: 1}]"]
+        for text in
+            ["containers: ", "containers: {a: b}", "containers: []", "containers: [1]", "containers: [{env: 1}]"]
         {
-            assert_eq!(warned(&format!("spec: {{template: {{spec: {{{odd}}}}}}}\n")), [""; 0], "{odd:?}");
+            assert_eq!(warned_names(&format!("spec: {{template: {{spec: {{{text}}}}}}}\n")), [""; 0], "{text:?}");
         }
-        assert_eq!(warned("spec: {template: {spec: {containers: [{env: [1, {a: b}]}]}}}\n"), [""; 0]);
+        assert_eq!(warned_names("spec: {template: {spec: {containers: [{env: [1, {a: b}]}]}}}\n"), [""; 0]);
     });
 }
