@@ -1,8 +1,8 @@
-//! Base job templates of Prefect 2 and 3 as they are written: where one is, and which of its parts make up the
-//! environment of its flow runs. Nothing is rendered here.
+//! Base job templates of Prefect 2 and 3 as YAML: where one is in an object, and which of its parts make up the
+//! environment of flow runs.
 //!
-//! A work pool has one. Its `job_configuration` holds the Job under `job_manifest`, with `{{ placeholders }}`, and
-//! under `env` what the worker adds to the flow's container; `variables` is the schema of what fills the placeholders.
+//! A work pool has one. `job_configuration.job_manifest` is the Job, with `{{ placeholders }}`; `job_configuration.env`
+//! is what the worker adds to the flow's container; `variables` is the schema of the values for the placeholders.
 
 use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::object::{Object, get_on_path};
@@ -10,36 +10,36 @@ use jobplate_yaml::{Node, NodeKind, StrictMap};
 
 use super::placeholder;
 
-/// What base job templates are called where objects are named by their kind: they have none themselves.
+/// The kind that targets and messages use for a base job template, which has no kind of its own.
 pub const KIND: &str = "BaseJobTemplate";
 
-/// Whether a mapping is a base job template, told by its two keys.
+/// Returns whether a mapping is a base job template: whether it has the two keys of one.
 pub fn is_base_job_template(node: Node<'_>) -> bool {
     ["job_configuration", "variables"]
         .iter()
-        .all(|wanted| node.get_first(wanted).is_some_and(|own| own.kind() == NodeKind::Map))
+        .all(|key| node.get_first(key).is_some_and(|own| own.kind() == NodeKind::Map))
 }
 
-/// Returns whether a mapping has the key that tells a base job template, even an incomplete one, from other values.
+/// Returns whether a mapping has the key that identifies a base job template, even an incomplete one.
 pub fn has_job_configuration(node: Node<'_>) -> bool {
     node.get_first("job_configuration").is_some()
 }
 
-/// Where a base job template can be: at the root; in a work pool as Prefect's API and `prefect work-pool inspect` give
+/// Where a base job template can be: at the root; in a work pool as Prefect's API and `prefect work-pool inspect` print
 /// it; in a `PrefectWorkPool` of Prefect's operator.
 pub const PATHS: [&[&str]; 3] = [&[], &["base_job_template"], &["spec", "baseJobTemplate", "value"]];
 
-/// The base job template that an object is, or has in it.
+/// Returns the base job template that an object is or contains.
 pub fn find<'a>(object: &Object<'a>) -> Option<Node<'a>> {
-    let ways = PATHS.iter().filter(|way| match way.len() {
+    let paths = PATHS.iter().filter(|path| match path.len() {
         0 | 1 => object.kind.is_empty(),
         _ => object.kind == "PrefectWorkPool",
     });
-    let mut found = ways.filter_map(|way| way.iter().try_fold(object.node, |node, key| node.get_first(key)));
+    let mut found = paths.filter_map(|path| path.iter().try_fold(object.node, |node, key| node.get_first(key)));
     found.find(|node| is_base_job_template(*node))
 }
 
-/// The patches that a `PrefectWorkPool` has beside its template, if there are any: the operator applies them.
+/// Returns the patches of a `PrefectWorkPool`, which the operator applies to its template; `None` if there are none.
 pub fn patches<'a>(object: &Object<'a>) -> Option<Node<'a>> {
     if object.kind != "PrefectWorkPool" {
         return None;
@@ -48,34 +48,34 @@ pub fn patches<'a>(object: &Object<'a>) -> Option<Node<'a>> {
     template.and_then(|template| template.get_first("patches")).filter(|patches| patches.items().next().is_some())
 }
 
-/// The error where there are some: what they make of the template is not known here.
+/// Returns the error for a template with patches: their result is not known here.
 pub fn unsupported_patches_error() -> Error {
     Error::refused("the operator changes the base job template by these `patches`")
         .hint("write what they change into `value`, and take them out")
 }
 
-/// Whether a worker sets this variable in its flow runs when it is set for the worker itself: Prefect's settings, in
-/// plain text. What begins with `PREFECT__` is the flow run's own.
+/// Returns whether a variable is a setting of Prefect, which a worker passes on to its flow runs as plain text.
+/// Variables that start with `PREFECT__` are not settings: they identify the flow run.
 pub fn is_worker_setting(name: &str) -> bool {
     name.starts_with("PREFECT_") && !name.starts_with("PREFECT__")
 }
 
-/// The parts that edits are about.
+/// The parts of a base job template that edits change.
 #[derive(Clone, Copy, Debug)]
 pub struct BaseJobTemplate<'a> {
     /// `job_configuration`
     pub job_configuration: Node<'a>,
-    /// The pod of the Job; none where it is not written out.
+    /// The pod spec of the Job; `None` if it is missing or a placeholder.
     pub pod_spec: Option<Node<'a>>,
-    /// What `env` is by default, under `variables`; none where nothing is.
+    /// `variables.properties.env.default`, if it is set.
     pub default_env: Option<Node<'a>>,
 }
 
 impl<'a> BaseJobTemplate<'a> {
-    /// Reads a base job template in an object.
+    /// Reads the base job template `template` in `object`.
     ///
     /// # Errors
-    /// Fails where it is unclear what one of the parts is.
+    /// Fails if a part is ambiguous, such as a duplicate key, or if the operator would patch the template.
     pub fn read(object: &Object<'a>, template: Node<'a>) -> Result<Self> {
         if let Some(patches) = patches(object) {
             return Err(unsupported_patches_error().at(patches.span()));
@@ -103,22 +103,22 @@ impl<'a> BaseJobTemplate<'a> {
         })
     }
 
-    /// `job_configuration.env`, if it is there and no null.
+    /// Returns `job_configuration.env`, if it is set and not null.
     ///
     /// # Errors
-    /// Fails where it is unclear what it is.
+    /// Fails if it is ambiguous, such as a duplicate key.
     pub fn env(&self) -> Result<Option<Node<'a>>> {
         get_on_path(self.job_configuration, "env")
     }
 }
 
-/// Whether a value is nothing but the placeholder of `env`, which the worker fills with what it adds.
+/// Returns whether a value is exactly `{{ env }}`, the placeholder of the variables that the worker adds.
 pub fn is_env_placeholder(node: Node<'_>) -> bool {
     node.is_scalar() && node.text().is_some_and(|text| placeholder::sole_name(&text) == Some("env"))
 }
 
-/// The item of a container's `env` that is the placeholder, beside entries: once anything sets `env`, the worker puts
-/// a mapping in its place, which the API server refuses as an entry.
+/// Returns the item of a container's `env` that is `{{ env }}`. Once anything sets a variable, the worker replaces it
+/// with a mapping, which the API server rejects as an entry.
 pub fn mixed_placeholder(container: Node<'_>) -> Option<Node<'_>> {
     container.get_first("env")?.items().find(|item| is_env_placeholder(*item))
 }

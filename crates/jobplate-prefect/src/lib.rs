@@ -1,4 +1,4 @@
-//! Prefect on Kubernetes: what its names and settings mean, and the Jobs that its agents and workers create. Takes text
+//! Prefect on Kubernetes: what its names and settings mean, and which Jobs its agents and workers create. Takes text
 //! and values and returns values; knows nothing of files, flags, edits or HTTP.
 //!
 //! ```
@@ -6,28 +6,28 @@
 //! use jobplate_prefect::prefect1::Version;
 //! use jobplate_prefect::prefect1::preview::preview;
 //! use jobplate_prefect::prefect1::scenario::Scenario;
-//! use jobplate_prefect::pyvalue::arena::Heap;
-//! use jobplate_prefect::pyvalue::source::SourceFile;
+//! use jobplate_prefect::pyvalue::heap::Heap;
+//! use jobplate_prefect::pyvalue::source::Text;
 //!
 //! let mut heap = Heap::default();
 //! let scenario = Scenario::plain(&mut heap);
 //! let job = "apiVersion: batch/v1\nkind: Job\nspec: {template: {spec: {containers: [{name: flow}]}}}\n";
-//! let template = SourceFile::new_manifest("job_template.yaml", job);
-//! let no_files = |_: &str| Err(Error::input("no file is read"));
+//! let template = Text::manifest("job_template.yaml", job);
+//! let read_file = |_: &str| Err(Error::input("there are no files"));
 //!
-//! let made = preview(&mut heap, Version::V1_4, Some(&template), &scenario, &no_files)?;
-//! let policy = heap.dict_get(made.job.pod, "restartPolicy").and_then(|policy| heap.as_str(policy));
+//! let made = preview(&mut heap, Version::V1_4, Some(&template), &scenario, &read_file)?;
+//! let policy = heap.item(made.job.pod, "restartPolicy").and_then(|policy| heap.str(policy));
 //! assert_eq!(policy, Some("Never"));
 //! # Ok::<(), Error>(())
 //! ```
 //!
 //! | file | decides |
 //! |---|---|
-//! | [`generation`] | whether a container runs an agent of Prefect 1, a worker of Prefect 2 or 3, or neither |
+//! | [`generation`] | whether an object is a flow run, an agent or a worker, and of which generation of Prefect |
 //! | [`variables`] | which variable a secret and a setting become (`PREFECT__CONTEXT__SECRETS__NAME`), and which values are sensitive |
 //! | [`requested_settings`] | which settings a command line or a spec file can request |
 //! | [`template_keys`] | which keys of a ConfigMap hold a template by default |
-//! | [`base_job_template`] | where a base job template is, which parts of it make up `env`, what a worker sets itself |
+//! | [`base_job_template`] | where a base job template is, which parts of it make up `env`, which variables a worker sets |
 //! | [`kubernetes_job_block`] | where a `KubernetesJob` block of Prefect 2 is, which parts of it make up `env` |
 //! | [`placeholder`] | the syntax of `{{ placeholders }}` |
 //! | [`deployment`] | which command, options and environment a container starts Prefect with |

@@ -1,30 +1,28 @@
-//! Remarks on a preview or a conversion.
+//! Notes about a preview or a conversion.
 
 use jobplate_diagnostic::Message;
 
-use crate::pyvalue::source::Location;
+use crate::pyvalue::source::Place;
 
-/// One remark, and what it is about. Shown as `FILE:LINE: TEXT`.
+/// A note with the place that it is about. It is printed as `FILE:LINE: TEXT`.
 #[derive(Debug)]
 pub struct Note {
-    /// One sentence.
+    /// The text: one sentence.
     pub text: Message,
-    /// Where it is written.
-    pub location: Option<Location>,
+    /// The place that it is about.
+    pub place: Option<Place>,
 }
 
 impl Note {
-    /// A remark on what stands at a place.
-    pub fn new(text: impl Into<Message>, location: Option<&Location>) -> Self {
-        Note { text: text.into(), location: location.cloned() }
+    /// Returns a note about a place.
+    pub fn new(text: impl Into<Message>, place: Option<&Place>) -> Self {
+        Note { text: text.into(), place: place.cloned() }
     }
-}
 
-impl Note {
-    /// Returns the text, after the place.
+    /// Returns the note as it is printed: its place, then its text.
     pub fn message(&self) -> Message {
-        match &self.location {
-            Some(location) => Message::from(format!("{location}: ")) + self.text.clone(),
+        match &self.place {
+            Some(place) => Message::from(format!("{place}: ")) + self.text.clone(),
             None => self.text.clone(),
         }
     }

@@ -1,89 +1,91 @@
-//! Prefect's placeholders in texts (`PLACEHOLDER_CAPTURE_REGEX` of prefect.utilities.templating): `{{ name }}`, where
-//! a name has letters of any script, digits and `_ . - [ ] $`, and nothing else stands between the braces.
+//! Prefect's placeholders (`PLACEHOLDER_CAPTURE_REGEX` of prefect.utilities.templating): `{{ name }}`, where a name has
+//! letters of any script, digits and `_ . - [ ] $`, and only whitespace surrounds it between the braces.
 
 use unicode_normalization::char::is_combining_mark;
 
-/// What stands before names that Prefect's API is asked for, in whatever a placeholder is replaced by, too.
-const OF_THE_API: [&str; 2] = ["prefect.blocks.", "prefect.variables."];
+/// The prefixes of names that Prefect looks up with its API. It also looks for them in values that replaced a
+/// placeholder.
+const API_PREFIXES: [&str; 2] = ["prefect.blocks.", "prefect.variables."];
 
-/// A placeholder in a text.
+/// A placeholder in a string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Placeholder<'t> {
-    /// As it is written.
+    /// The placeholder with its braces.
     pub full: &'t str,
-    /// What is between the braces.
+    /// The name between the braces.
     pub name: &'t str,
 }
 
-/// What fills a placeholder.
+/// Where the value for a placeholder comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PlaceholderSource {
     /// A variable.
     Variable,
     /// `$NAME`: the environment of the worker.
     Environment,
-    /// `prefect.blocks...` and `prefect.variables...`: what only Prefect's API knows.
+    /// `prefect.blocks...` and `prefect.variables...`: Prefect's API.
     Api,
 }
 
 impl Placeholder<'_> {
-    /// What fills it.
+    /// Returns where its value comes from.
     pub fn source(&self) -> PlaceholderSource {
         match self.name {
-            name if OF_THE_API.iter().any(|prefix| name.starts_with(prefix)) => PlaceholderSource::Api,
+            name if API_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) => PlaceholderSource::Api,
             name if name.starts_with('$') => PlaceholderSource::Environment,
             _ => PlaceholderSource::Variable,
         }
     }
 }
 
-/// The placeholders of a text, in their order.
+/// Returns the placeholders in a string, in order.
 pub fn find_all(text: &str) -> impl Iterator<Item = Placeholder<'_>> {
     let mut rest = text;
     std::iter::from_fn(move || {
         loop {
             let found = &rest[rest.find("{{")?..];
-            if let Some((name, behind)) = name(&found[2..]) {
-                rest = behind;
-                return Some(Placeholder { full: &found[..found.len() - behind.len()], name });
+            if let Some((name, after)) = parse_name(&found[2..]) {
+                rest = after;
+                return Some(Placeholder { full: &found[..found.len() - after.len()], name });
             }
-            // `{{{ a }}`: the next brace may begin one.
+            // `{{{ a }}`: a placeholder can start at the next brace.
             rest = &found[1..];
         }
     })
 }
 
-/// Whether there is one in a text.
+/// Returns whether a string contains a placeholder.
 pub fn is_contained_in(text: &str) -> bool {
     find_all(text).next().is_some()
 }
 
-/// The name that a text begins with, behind the braces, and what stands behind it all.
-fn name(text: &str) -> Option<(&str, &str)> {
-    let text = text.trim_start_matches(is_blank);
-    let end = text.find(|c: char| !(is_of_a_word(c) || "_.-[]$".contains(c))).filter(|end| *end > 0)?;
-    let behind = text[end..].trim_start_matches(is_blank).strip_prefix("}}")?;
-    Some((&text[..end], behind))
+/// Parses what follows the opening braces: returns the name, and the rest after the closing braces.
+fn parse_name(text: &str) -> Option<(&str, &str)> {
+    let text = text.trim_start_matches(is_python_whitespace);
+    let end = text.find(|c: char| !(is_python_alphanumeric(c) || "_.-[]$".contains(c))).filter(|end| *end > 0)?;
+    let after = text[end..].trim_start_matches(is_python_whitespace).strip_prefix("}}")?;
+    Some((&text[..end], after))
 }
 
-/// What Python takes for a letter or digit: no marks, which vowels are in some scripts, and no letters in circles.
-fn is_of_a_word(c: char) -> bool {
+/// Returns whether `\w` of Python's `re` matches a character other than the underscore. Unlike Rust's alphanumeric
+/// characters, it excludes combining marks, which are vowels in some scripts, and circled letters.
+fn is_python_alphanumeric(c: char) -> bool {
     let is_circled = matches!(c, '\u{24b6}'..='\u{24e9}' | '\u{1f130}'..='\u{1f189}');
     c.is_alphanumeric() && !is_combining_mark(c) && !is_circled
 }
 
-/// What Python takes for a blank, four separators among them.
-fn is_blank(c: char) -> bool {
+/// Returns whether `\s` of Python's `re` matches a character: whitespace, and four control characters.
+fn is_python_whitespace(c: char) -> bool {
     c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
 }
 
-/// The name of a placeholder that is the whole text.
+/// Returns the name of the placeholder that a string consists of.
 pub fn sole_name(text: &str) -> Option<&str> {
-    let (name, behind) = name(text.strip_prefix("{{")?)?;
-    behind.is_empty().then_some(name)
+    let (name, after) = parse_name(text.strip_prefix("{{")?)?;
+    after.is_empty().then_some(name)
 }
 
-/// Whether Prefect asks its API for something because of this text, wherever it comes from.
+/// Returns whether a string contains a placeholder that Prefect looks up with its API.
 pub fn contains_api_placeholder(text: &str) -> bool {
     find_all(text).any(|own| own.source() == PlaceholderSource::Api)
 }
@@ -93,9 +95,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_a_placeholder() {
-        // Each as `find_placeholders` of Prefect 3.8.8 answers.
-        for (text, wanted) in [
+    fn finds_the_placeholders_that_prefect_finds() {
+        // The answers are those of `find_placeholders` of Prefect 3.8.8.
+        for (text, expected) in [
             ("{{ a }}", &["a"] as &[&str]),
             ("{{a}}{{\n b.c[0]\u{1c}}}", &["a", "b.c[0]"]),
             ("x {{ $HOME }}-{{ é_1 }}", &["$HOME", "é_1"]),
@@ -109,7 +111,7 @@ mod tests {
             ("{{ a }", &[]),
             ("", &[]),
         ] {
-            assert_eq!(find_all(text).map(|own| own.name).collect::<Vec<_>>(), wanted, "{text}");
+            assert_eq!(find_all(text).map(|own| own.name).collect::<Vec<_>>(), expected, "{text}");
         }
         let fulls = |text| find_all(text).map(|own| own.full).collect::<Vec<_>>();
         assert_eq!(fulls("x{{{ a }}}{{b}}"), ["{{ a }}", "{{b}}"]);

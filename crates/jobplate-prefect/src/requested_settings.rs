@@ -1,4 +1,4 @@
-//! The Prefect settings that a command line or a spec file can ask for.
+//! The Prefect settings that a command line or a spec file can request.
 
 use jobplate_manifest::env::KeyRef;
 
@@ -12,7 +12,7 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// Its name, as flags and Prefect have it.
+    /// Returns its name, which flags and Prefect share.
     pub fn name(self) -> &'static str {
         match self {
             Backend::Server => "server",
@@ -21,12 +21,12 @@ impl Backend {
     }
 }
 
-/// Settings by what they mean; which variables they become depends on the document.
+/// Requested settings. The variables that set them depend on the generation of Prefect.
 #[derive(Clone, Debug, Default)]
 pub struct RequestedSettings {
     /// `--backend`
     pub backend: Option<Backend>,
-    /// `--api`: the URL, as it was given.
+    /// `--api`: the URL, unchanged.
     pub api: Option<String>,
     /// `--api-key`
     pub api_key: Option<KeyRef>,
@@ -35,7 +35,7 @@ pub struct RequestedSettings {
 }
 
 impl RequestedSettings {
-    /// Whether nothing is asked for.
+    /// Returns whether no setting is requested.
     pub fn is_empty(&self) -> bool {
         self.backend.is_none() && self.api.is_none() && self.api_key.is_none() && self.local_secrets.is_none()
     }

@@ -1,4 +1,4 @@
-//! The keys of a ConfigMap's data that hold a template of flow runs, whatever the ConfigMap is called.
+//! The keys of a ConfigMap's data that hold a template of flow runs by default, in a ConfigMap of any name.
 
 /// The keys of a Prefect 1 job template. The first is the default.
 pub const JOB_TEMPLATE: [&str; 2] = ["job_template.yaml", "job_template.yml"];

@@ -1,4 +1,4 @@
-//! Prefect's environment variables: names of secrets, and settings as entries.
+//! Prefect's environment variables: those of Prefect 1 secrets, and those that requested settings become.
 
 use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::env::{EnvValue, EnvVar};
@@ -7,39 +7,38 @@ use jobplate_manifest::sensitive::looks_secret;
 use super::generation::Generation;
 use super::requested_settings::RequestedSettings;
 
-/// What stands before the name of a Prefect 1 secret in its variable.
-const SECRETS: &str = "PREFECT__CONTEXT__SECRETS__";
+/// The prefix of the variable of a Prefect 1 secret.
+const SECRET_PREFIX: &str = "PREFECT__CONTEXT__SECRETS__";
 
-/// What Prefect 1 reads a secret NAME from: `PREFECT__CONTEXT__SECRETS__NAME`.
+/// Returns the variable of the Prefect 1 secret NAME: `PREFECT__CONTEXT__SECRETS__NAME`.
 pub fn secret_variable(name: &str) -> String {
-    format!("{SECRETS}{name}")
+    format!("{SECRET_PREFIX}{name}")
 }
 
-/// The Prefect 1 secret that a variable is, if it is one.
+/// Returns the name of the Prefect 1 secret that a variable holds, if it holds one.
 pub fn secret_name(variable: &str) -> Option<&str> {
-    variable.strip_prefix(SECRETS)
+    variable.strip_prefix(SECRET_PREFIX)
 }
 
-/// Returns whether the value of a variable should not be plain text: it is a Prefect 1 secret, or its name looks like
-/// one.
+/// Returns whether the value of a variable is sensitive: it holds a Prefect 1 secret, or its name looks secret.
 pub fn is_sensitive(name: &str) -> bool {
-    name.to_ascii_uppercase().starts_with(SECRETS) || looks_secret(name)
+    name.to_ascii_uppercase().starts_with(SECRET_PREFIX) || looks_secret(name)
 }
 
-/// Prefect 1: `server` or `cloud`.
+/// Prefect 1: the backend, `server` or `cloud`.
 pub const BACKEND: &str = "PREFECT__BACKEND";
 /// Prefect 1: the URL of the API.
 pub const API: &str = "PREFECT__CLOUD__API";
 /// Prefect 1: the key for the API, since 0.15.0.
 pub const API_KEY: &str = "PREFECT__CLOUD__API_KEY";
-/// Prefect 1: the token for the API, before there were keys.
+/// Prefect 1: the token for the API, before 0.15.0.
 pub(crate) const AUTH_TOKEN: &str = "PREFECT__CLOUD__AUTH_TOKEN";
-/// Prefect 1: whether a flow run under Prefect Cloud finds its secrets in its own environment only.
+/// Prefect 1: whether a flow run with Prefect Cloud reads secrets from its own environment only.
 pub const LOCAL_SECRETS: &str = "PREFECT__CLOUD__USE_LOCAL_SECRETS";
-/// Prefect 1: the API Prefect Cloud has.
+/// Prefect 1: the URL of Prefect Cloud's API.
 pub const CLOUD_API_URL: &str = "https://api.prefect.io";
 
-/// The entries that settings become for a generation of Prefect.
+/// Returns the variables that set the requested settings in a generation of Prefect.
 ///
 /// # Errors
 /// Fails at a setting that the generation does not have.

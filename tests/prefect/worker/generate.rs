@@ -432,11 +432,11 @@ fn scenario(rng: &mut Rng, environment: &mut Rng) -> YamlNode {
     let mut worker = if rng.one_in(4) { named(rng) } else { YamlNode::Map(Vec::new()) };
     let mut environ = YamlNode::Map(Vec::new());
     for _ in 0..environment.below(4) {
-        let (name, value) = quirks::setting(environment);
-        environ.set(name, YamlNode::text(value));
+        let (name, value) = quirks::prefect_setting(environment);
+        environ.set(&name, YamlNode::text(value));
     }
     if environment.one_in(3) {
-        let (name, value) = quirks::setting_of_kubernetes(environment);
+        let (name, value) = quirks::kubernetes_setting(environment);
         environ.set(&name, YamlNode::text(value));
     }
     if environment.one_in(3) {

@@ -2,6 +2,8 @@
 
 use std::sync::LazyLock;
 
+use jobplate_prefect::worker::settings::{KUBERNETES_SETTINGS, PREFECT_3_SETTINGS, Setting, SettingKind};
+
 use crate::choose::Choose as _;
 use crate::rng::Rng;
 
@@ -242,50 +244,53 @@ pub(crate) const SETTINGS: &[(&str, &[&str])] = &[
     ("create_job_retry", &["{}", "\"null\"", "{}", "x", "{max_retries: 2}"]),
 ];
 
-/// What a worker reads from its environment: kinds and names.
-static READ: LazyLock<Vec<(&str, &str)>> = LazyLock::new(|| {
-    let lines = include_str!("settings.txt").lines().filter(|line| !line.starts_with('#'));
-    lines.map(|line| line.split_once(' ').expect("a kind and a name")).collect()
-});
-
-/// What prefect-kubernetes reads: kinds and names.
-static OF_KUBERNETES: LazyLock<Vec<(&str, &str)>> = LazyLock::new(|| {
-    let table = include_str!("../../../crates/jobplate-prefect/src/worker/settings/kubernetes.txt");
-    let names = |line: &'static str| {
-        let mut words = line.split(' ');
-        let (name, kind) = (words.next().expect("a name"), words.next().expect("a kind"));
-        [name].into_iter().chain(words).map(move |name| (kind, name))
-    };
-    table.lines().filter(|line| !line.starts_with('#')).flat_map(names).collect()
-});
-
-/// A setting of prefect-kubernetes, with a value that it takes, most of the time.
-pub(crate) fn setting_of_kubernetes(rng: &mut Rng) -> (String, &'static str) {
-    const WRONG: &[&str] =
-        &["", "own", "-3", "0", "1__0", "{x", "[]", "null", "{\"a\": 1}", "{\"store_env_as_secret\": true}"];
-    let (kind, name) = rng.choose(&OF_KUBERNETES);
-    let values: &[&str] = match kind.split('>').next() {
-        Some("bool") => &["true", "False", "yes", "OFF", "1", "0", "t", "N"],
-        Some("int") => &["50", "0064", "+70", " 80 ", "1_000", "900.0", "0__7"],
-        Some("words") => &["own", "b,a", "", "[\"a\"]", "null"],
-        Some("filters") => &["a=b", "a = b,=", "{\"a\": \"b\"}", "null"],
-        Some("group") => &["{}", "null", " {} "],
-        _ => &["own", "", "Ab c", "5"],
-    };
-    (format!("PREFECT_{name}"), if rng.one_in(6) { rng.choose(WRONG) } else { rng.choose(values) })
+/// Returns the names of settings and their former names, each with the kind of its value.
+fn names_of(settings: &[Setting]) -> Vec<(&'static str, SettingKind)> {
+    let names = |own: &Setting| [Some((own.name, own.kind)), own.former_name.map(|name| (name, own.kind))];
+    settings.iter().flat_map(names).flatten().collect()
 }
 
-/// A setting of Prefect, with a value that it takes, most of the time.
-pub(crate) fn setting(rng: &mut Rng) -> (&'static str, &'static str) {
-    let (kind, name) = rng.choose(&READ);
-    let values: &[&str] = match kind {
-        "bool" => &["true", "False", "yes", "OFF", "1", "0", "t", "N"],
-        "int" => &["50", "0064", "+70", " 80 ", "1_000", "900.0"],
-        "float" => &["30", "45.50", "1e2", "777.25"],
-        "level" => &["debug", "INFO", "Warning"],
-        "duration" => &["PT1H30M", "2:00:00", "P1DT2H", "3 days 01:02:03.5", "PT2H"],
-        "path" => &["/nowhere/own", "relative/own"],
+/// The settings of Prefect 3, without groups.
+static PREFECT_NAMES: LazyLock<Vec<(&str, SettingKind)>> = LazyLock::new(|| {
+    let names = names_of(&PREFECT_3_SETTINGS);
+    names.into_iter().filter(|(_, kind)| *kind != SettingKind::Group).collect()
+});
+
+/// The settings of prefect-kubernetes.
+static KUBERNETES_NAMES: LazyLock<Vec<(&str, SettingKind)>> = LazyLock::new(|| names_of(&KUBERNETES_SETTINGS));
+
+/// Generates a setting of prefect-kubernetes, most often with a valid value.
+pub(crate) fn kubernetes_setting(rng: &mut Rng) -> (String, &'static str) {
+    const INVALID: &[&str] =
+        &["", "own", "-3", "0", "1__0", "{x", "[]", "null", "{\"a\": 1}", "{\"store_env_as_secret\": true}"];
+    let (name, kind) = rng.choose(&KUBERNETES_NAMES);
+    let valid: &[&str] = match kind {
+        SettingKind::Bool => &["true", "False", "yes", "OFF", "1", "0", "t", "N"],
+        SettingKind::Int(_) => &["50", "0064", "+70", " 80 ", "1_000", "900.0", "0__7"],
+        SettingKind::Names => &["own", "b,a", "", "[\"a\"]", "null"],
+        SettingKind::LabelFilters => &["a=b", "a = b,=", "{\"a\": \"b\"}", "null"],
+        SettingKind::Group => &["{}", "null", " {} "],
+        _ => &["own", "", "Ab c", "5"],
+    };
+    (format!("PREFECT_{name}"), if rng.one_in(6) { rng.choose(INVALID) } else { rng.choose(valid) })
+}
+
+/// Generates a setting of Prefect, most often with a valid value.
+pub(crate) fn prefect_setting(rng: &mut Rng) -> (String, &'static str) {
+    let (name, kind) = rng.choose(&PREFECT_NAMES);
+    let valid: &[&str] = match kind {
+        SettingKind::Bool => &["true", "False", "yes", "OFF", "1", "0", "t", "N"],
+        SettingKind::Int(_) => &["50", "0064", "+70", " 80 ", "1_000", "900.0"],
+        SettingKind::Float(_) => &["30", "45.50", "1e2", "777.25"],
+        SettingKind::LogLevel => &["debug", "INFO", "Warning"],
+        SettingKind::TimeDelta | SettingKind::Seconds(_) => {
+            &["PT1H30M", "2:00:00", "P1DT2H", "3 days 01:02:03.5", "PT2H"]
+        }
+        SettingKind::Path => &["/nowhere/own", "relative/own"],
         _ => &["own", "a,b", "", "Ab c", "{\"a\": \"b\"}", "5"],
     };
-    (name, if rng.one_in(12) { rng.choose(&["", "own", "-3", "inf", "7200"]) } else { rng.choose(values) })
+    (
+        format!("PREFECT_{name}"),
+        if rng.one_in(12) { rng.choose(&["", "own", "-3", "inf", "7200"]) } else { rng.choose(valid) },
+    )
 }

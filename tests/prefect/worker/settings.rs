@@ -1,40 +1,37 @@
-//! The tables of settings are Prefect's own: names, groups, secrets and older names, in its order.
+//! Compares the tables of settings with the models of the real Prefect: names, groups, secrets and former names, in
+//! Prefect's order.
 
 use std::process::Command;
 
+use jobplate_prefect::worker::settings::{
+    KUBERNETES_SETTINGS, PREFECT_2_SETTINGS, PREFECT_3_SETTINGS, Setting, SettingKind,
+};
 use serde_json::{Value, json};
 
 use crate::reference::WORKER;
 use crate::venv::{find_venv, require_venv};
 
-/// The tables, by their names.
-const TABLES: [(&str, &str); 3] = [
-    ("table.txt", include_str!("../../../crates/jobplate-prefect/src/worker/settings/table.txt")),
-    ("kubernetes.txt", include_str!("../../../crates/jobplate-prefect/src/worker/settings/kubernetes.txt")),
-    ("prefect2.txt", include_str!("../../../crates/jobplate-prefect/src/worker/settings/prefect2.txt")),
-];
+/// The tables, by the names that `settings.py` gives them.
+const TABLES: [(&str, &[Setting]); 3] =
+    [("prefect3", &PREFECT_3_SETTINGS), ("kubernetes", &KUBERNETES_SETTINGS), ("prefect2", &PREFECT_2_SETTINGS)];
 
-/// What is a secret here and none to Prefect.
+/// The settings that are secrets here but not in Prefect.
 const MORE_SECRETS: [&str; 1] = ["SERVER_DOCKET_URL"];
 
-/// The lines of a table, as Prefect is asked for them.
-fn own(table: &str) -> Vec<Value> {
-    let line = |line: &str| {
-        let words: Vec<&str> = line.split(' ').collect();
-        let is_secret = words[1] == "secret" && !MORE_SECRETS.contains(&words[0]);
-        json!([words[0], words[1] == "group", is_secret, words[2..]])
-    };
-    table.lines().filter(|line| !line.starts_with('#')).map(line).collect()
+/// Returns a setting as `settings.py` prints it.
+fn row(setting: &Setting) -> Value {
+    let is_secret = setting.kind == SettingKind::Secret && !MORE_SECRETS.contains(&setting.name);
+    json!([setting.name, setting.kind == SettingKind::Group, is_secret, Vec::from_iter(setting.former_name)])
 }
 
 #[test]
-fn tables_are_prefects() {
-    let home = tempfile::tempdir().expect("a temporary folder can be made");
+fn tables_match_prefects_models() {
+    let home = tempfile::tempdir().expect("creates a temporary directory");
     let newest = WORKER.versions[0];
     if require_venv(newest).is_none() {
         return;
     }
-    // Of what is recorded, Prefect 2 alone has a table.
+    // Of the recorded versions, only Prefect 2 has a table of its own.
     let asked = WORKER.recorded.iter().copied().filter(|version| version.full() == "2.20.26").chain([newest]);
     for bin in asked.filter_map(find_venv) {
         let output = Command::new(bin.join("python"))
@@ -46,12 +43,12 @@ fn tables_are_prefects() {
             .expect("Python starts");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let found: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-        for (name, lines) in found.as_object().expect("tables by name") {
-            let table = TABLES.iter().find(|(own, _)| own == name).unwrap_or_else(|| panic!("no table {name}")).1;
-            let (own, prefect) = (own(table), lines.as_array().expect("lines"));
+        for (name, rows) in found.as_object().expect("tables by name") {
+            let (_, table) = TABLES.iter().find(|(own, _)| own == name).unwrap_or_else(|| panic!("no table {name}"));
+            let (own, prefect) = (table.iter().map(row).collect::<Vec<_>>(), rows.as_array().expect("rows"));
             let other: Vec<_> = own.iter().zip(prefect).filter(|(own, prefect)| own != prefect).collect();
             assert!(other.is_empty(), "{name}, ours and Prefect's: {other:?}");
-            assert_eq!(own.len(), prefect.len(), "lines of {name}");
+            assert_eq!(own.len(), prefect.len(), "rows of {name}");
         }
     }
 }

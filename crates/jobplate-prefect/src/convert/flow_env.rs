@@ -1,148 +1,159 @@
-//! The variables of the flow's container: plain ones become defaults of the variable `env`, so that deployments can
-//! change them; references stay in the container, and the worker is kept from setting the same names.
+//! Converts the variables of the flow's container. Plain ones become defaults of the variable `env`, so that deployments
+//! can change them. References stay in the container, and the worker is kept from setting the same names.
 //!
-//! What a worker (prefect-kubernetes 0.6.6 and later) makes of it: its own settings, then `env`, then what stands in
-//! the container and has none of these names. Older ones, back to 0.2.12, keep all that stands in the container.
+//! A worker (prefect-kubernetes 0.6.6 and later) sets its own settings, then `env`, then those entries of the container
+//! whose names are not set yet. Older ones, back to 0.2.12, keep all entries of the container.
 
 use jobplate_diagnostic::{Error, Message, ProgramName, Result};
 use jobplate_manifest::env::referenced_names;
 
 use super::base::Base;
-use super::notes::Notes;
-use super::variable_mapping::{self, Fate, Renamed, Takes};
+use super::notes::ConversionNotes;
+use super::variable_mapping::{self, AcceptedValue, Disposition, RenamedVariables};
 use super::{overlay, rewrite};
 use crate::base_job_template::is_worker_setting;
 use crate::generation::is_set_by_workers;
 use crate::placeholder;
-use crate::pyvalue::arena::{Arena, Value, ValueId};
-use crate::pyvalue::source::locate;
-use crate::pyvalue::{literal, string};
+use crate::pyvalue::heap::{Data, Heap, Id};
+use crate::pyvalue::source::at;
+use crate::pyvalue::{literal, text};
 use crate::variables::is_sensitive;
 
-/// One entry of the template, with the name that it will have.
-struct Entry {
-    /// The name in the template.
+/// An entry of the template, with its new name.
+struct FlowEnvEntry {
+    /// The name in the job template.
     old: String,
-    /// The name in the result; none for what is left out.
+    /// The name in the result; `None` if the entry is removed.
     new: Option<String>,
-    /// Where the old name stands.
-    name: ValueId,
-    /// The whole entry.
-    entry: ValueId,
-    /// The text of a literal; none for a reference.
-    value: Option<ValueId>,
-    /// What is to be said of its name.
-    said: Option<String>,
+    /// The old name as a value of the template.
+    name: Id,
+    /// The entry.
+    entry: Id,
+    /// The string of a literal; `None` for a reference.
+    value: Option<Id>,
+    /// The note about the new name.
+    note: Option<String>,
 }
 
-/// Lays the variables of a container over the base. Gives what became of their names.
-pub(super) fn lay(arena: &mut Arena, base: &mut Base, notes: &mut Notes, env: Option<ValueId>) -> Result<Renamed> {
-    let mut entries = read(arena, notes, env)?;
-    entries.iter_mut().for_each(|entry| decide(arena, entry));
-    let renamed: Renamed = entries.iter().map(|entry| (entry.old.clone(), entry.new.clone())).collect();
-    settle_clashes(arena, &mut entries)?;
+/// Converts the `env` of the flow's container. Returns the new names of its variables.
+///
+/// # Errors
+/// Fails at entries that Kubernetes rejects, and at names that clash.
+pub(super) fn convert_env(
+    heap: &mut Heap,
+    base: &mut Base,
+    notes: &mut ConversionNotes,
+    env: Option<Id>,
+) -> Result<RenamedVariables> {
+    let mut entries = read_entries(heap, notes, env)?;
+    entries.iter_mut().for_each(|entry| rename_entry(heap, entry));
+    let renamed: RenamedVariables = entries.iter().map(|entry| (entry.old.clone(), entry.new.clone())).collect();
+    resolve_clashes(heap, &mut entries)?;
     for entry in &entries {
-        entry.said.iter().for_each(|said| notes.add(said, arena.location(entry.name)));
+        entry.note.iter().for_each(|note| notes.add(note, heap.place(entry.name)));
     }
     for entry in &mut entries {
         if let Some(value) = entry.value.filter(|_| entry.new.is_some()) {
-            entry.value = Some(rewrite::with_names(arena, notes, value, &renamed));
+            entry.value = Some(rewrite::rename_variables(heap, notes, value, &renamed));
         }
     }
-    let kept: Vec<&Entry> = entries.iter().filter(|entry| entry.new.is_some()).collect();
+    let kept: Vec<&FlowEnvEntry> = entries.iter().filter(|entry| entry.new.is_some()).collect();
     for entry in &kept {
-        note_secret(arena, notes, entry);
+        note_plaintext_secret(heap, notes, entry);
     }
-    let has_variable = base.variable(arena, "env").is_some_and(|schema| !takes_list(arena, schema));
-    let stays: Vec<bool> = (0..kept.len()).map(|at| !has_variable || must_stay(arena, &kept, at)).collect();
-    let mut hard_coded = Vec::new();
-    for (entry, stays) in kept.iter().zip(stays) {
+    let has_variable = base.variable(heap, "env").is_some_and(|schema| !is_list(heap, schema));
+    let stay: Vec<bool> = (0..kept.len()).map(|index| !has_variable || must_stay(heap, &kept, index)).collect();
+    let mut staying = Vec::new();
+    for (entry, stays) in kept.iter().zip(stay) {
         let name = entry.new.clone().unwrap_or_default();
         match entry.value.filter(|_| !stays) {
             Some(value) => {
-                put_default(arena, base, &name, value)?;
-                forget_in_container(arena, base, &name);
+                set_env_default(heap, base, &name, value)?;
+                remove_from_container(heap, base, &name);
             }
             None => {
-                let own = with_name(arena, entry, &name);
-                hard_coded.push((name, overlay::literal(arena, base, notes, own)?, entry.name));
+                let renamed = renamed_entry(heap, entry, &name);
+                staying.push((name, overlay::literal(heap, base, notes, renamed)?, entry.name));
             }
         }
     }
-    put_hard_coded(arena, base, notes, hard_coded)?;
+    add_to_container(heap, base, notes, staying)?;
     Ok(renamed)
 }
 
-/// Reads a list of variables. Fails, with a place, at what Kubernetes does not take for one.
-fn read(arena: &mut Arena, notes: &mut Notes, env: Option<ValueId>) -> Result<Vec<Entry>> {
+/// Reads the entries of `env`.
+///
+/// # Errors
+/// Fails, with a place, at an entry that Kubernetes rejects.
+fn read_entries(heap: &mut Heap, notes: &mut ConversionNotes, env: Option<Id>) -> Result<Vec<FlowEnvEntry>> {
     let Some(env) = env else { return Ok(Vec::new()) };
-    let items = match arena.get(env).clone() {
-        Value::None => return Ok(Vec::new()),
-        Value::List(items) => items,
+    let items = match heap.get(env).clone() {
+        Data::None => return Ok(Vec::new()),
+        Data::List(items) => items,
         _ => {
-            let error = Error::input(format!("`env` must be a list, and is {}", arena.describe_kind(env)));
-            return Err(locate(error.hint("write entries with `name` and `value`"), arena.location(env)));
+            let error = Error::input(format!("`env` must be a list, and is {}", heap.kind(env)));
+            return Err(at(error.hint("write entries with `name` and `value`"), heap.place(env)));
         }
     };
-    let mut entries: Vec<Entry> = Vec::new();
+    let mut entries: Vec<FlowEnvEntry> = Vec::new();
     for entry in items {
-        let fail = |arena: &Arena, what: &str, id: ValueId| {
+        let fail = |heap: &Heap, what: &str, id: Id| {
             let error = Error::input(format!("an entry of `env` {what}"));
-            Err(locate(error.hint("an entry has a `name`, and a `value` or `valueFrom`"), arena.location(id)))
+            Err(at(error.hint("an entry has a `name`, and a `value` or `valueFrom`"), heap.place(id)))
         };
-        if arena.as_dict(entry).is_none() {
-            return fail(arena, "is no mapping", entry);
+        if heap.dict(entry).is_none() {
+            return fail(heap, "is no mapping", entry);
         }
-        let Some(name) = arena.dict_get(entry, "name") else { return fail(arena, "has no `name`", entry) };
-        let Some(old) = arena.as_str(name).filter(|name| !name.is_empty()).map(str::to_owned) else {
-            return fail(arena, "has a `name` that is no text", name);
+        let Some(name) = heap.item(entry, "name") else { return fail(heap, "has no `name`", entry) };
+        let Some(old) = heap.str(name).filter(|name| !name.is_empty()).map(str::to_owned) else {
+            return fail(heap, "has a `name` that is no text", name);
         };
         if placeholder::is_contained_in(&old) {
-            return fail(arena, "has a `name` with a placeholder in it", name);
+            return fail(heap, "has a `name` with a placeholder in it", name);
         }
         if let Some(first) = entries.iter().position(|other| other.old == old) {
-            // Which of the two `$(NAME)` means depends on where it stands.
-            if rewrite::mentions(arena, env, &format!("$({old})")) {
+            // Which of the two `$(NAME)` refers to depends on its position.
+            if rewrite::mentions(heap, env, &format!("$({old})")) {
                 let error = Error::refused(format!("the variable `{old}` stands twice in `env`, and others use it"));
-                return Err(locate(error.hint("remove one of the two"), arena.location(name)));
+                return Err(at(error.hint("remove one of the two"), heap.place(name)));
             }
-            let said = format!(
+            let text = format!(
                 "`{old}` is left out here: it stands in `env` once more, and to Kubernetes the last one counts"
             );
-            notes.add(said, arena.location(entries[first].name));
+            notes.add(text, heap.place(entries[first].name));
             entries.remove(first);
         }
-        let is_there = |key: &str| arena.dict_get(entry, key).filter(|value| *arena.get(*value) != Value::None);
-        let (value, from) = (is_there("value"), is_there("valueFrom"));
+        let non_null = |key: &str| heap.item(entry, key).filter(|value| *heap.get(*value) != Data::None);
+        let (value, from) = (non_null("value"), non_null("valueFrom"));
         let value = match (value, from) {
-            (Some(value), Some(_)) if arena.as_str(value) != Some("") => {
-                return fail(arena, "has both a `value` and a `valueFrom`, which Kubernetes refuses", name);
+            (Some(value), Some(_)) if heap.str(value) != Some("") => {
+                return fail(heap, "has both a `value` and a `valueFrom`, which Kubernetes refuses", name);
             }
-            (_, Some(from)) if arena.as_dict(from).is_none() => {
-                return fail(arena, "has a `valueFrom` that is no mapping", from);
+            (_, Some(from)) if heap.dict(from).is_none() => {
+                return fail(heap, "has a `valueFrom` that is no mapping", from);
             }
             (_, Some(_)) => None,
-            (Some(value), None) => Some(rewrite::as_text(arena, notes, value, &format!("the value of `{old}`"))?),
-            (None, None) => Some(arena.alloc_str("")),
+            (Some(value), None) => Some(rewrite::to_string(heap, notes, value, &format!("the value of `{old}`"))?),
+            (None, None) => Some(heap.text("")),
         };
-        entries.push(Entry { old, new: None, name, entry, value, said: None });
+        entries.push(FlowEnvEntry { old, new: None, name, entry, value, note: None });
     }
     Ok(entries)
 }
 
-/// Finds the name that an entry gets, and says so where it is another one.
-fn decide(arena: &mut Arena, entry: &mut Entry) {
+/// Sets the new name of an entry, converts its value for it, and adds a note if the name changes.
+fn rename_entry(heap: &mut Heap, entry: &mut FlowEnvEntry) {
     let old = &entry.old;
-    let (new, said) = match variable_mapping::fate(old) {
-        Fate::Stays => (Some(old.clone()), None),
-        Fate::IsOfTheUser => (
+    let (new, note) = match variable_mapping::disposition(old) {
+        Disposition::Keep => (Some(old.clone()), None),
+        Disposition::KeepWithNote => (
             Some(old.clone()),
             Some(format!(
                 "`{old}` stays as it is: Prefect 2 and 3 have no settings of one's own, code can read it by os.environ"
             )),
         ),
-        Fate::Renamed(new, takes, more) => {
-            match entry.value.map_or(Some(None), |value| converted(arena, value, takes)) {
+        Disposition::Rename(new, accepted, more) => {
+            match entry.value.map_or(Some(None), |value| convert_value(heap, value, accepted)) {
                 None => {
                     (None, Some(format!("`{old}` is left out: `{new}` does not take its value; set that one by hand")))
                 }
@@ -153,48 +164,50 @@ fn decide(arena: &mut Arena, entry: &mut Entry) {
                 }
             }
         }
-        Fate::Secret(secret) => (
+        Disposition::Secret(secret) => (
             Some(secret.to_owned()),
             Some(format!(
                 "`{old}` is now `{secret}`: Prefect 2 and 3 read no secrets from the environment; code reads it by os.environ, or has a Secret block in its place"
             )),
         ),
-        Fate::Dropped(instead) => (None, Some(format!("`{old}` is left out: {instead}"))),
+        Disposition::Remove(replacement) => (None, Some(format!("`{old}` is left out: {replacement}"))),
     };
-    (entry.new, entry.said) = (new, said);
+    (entry.new, entry.note) = (new, note);
 }
 
-/// A literal as a setting takes it: `None` where it does not; `Some(None)` where nothing is to be changed.
-fn converted(arena: &mut Arena, value: ValueId, takes: Takes) -> Option<Option<ValueId>> {
-    let text = arena.as_str(value).unwrap_or_default().to_owned();
-    // What Kubernetes puts together is not known here.
+/// Converts a literal for a setting. Returns `None` if the setting rejects it, `Some(None)` if it needs no change.
+fn convert_value(heap: &mut Heap, value: Id, accepted: AcceptedValue) -> Option<Option<Id>> {
+    let text = heap.str(value).unwrap_or_default().to_owned();
+    // Kubernetes composes the value, so that it is not known here.
     if referenced_names(&text).next().is_some() {
         return Some(None);
     }
     let lower = text.trim().to_lowercase();
-    let is = match takes {
-        Takes::Text => true,
-        Takes::Level => ["debug", "info", "warning", "error", "critical"].contains(&lower.as_str()),
-        Takes::Bool => ["true", "false", "1", "0"].contains(&lower.as_str()),
-        Takes::Count => !lower.is_empty() && lower.bytes().all(|byte| byte.is_ascii_digit()),
-        Takes::Number => lower.parse::<f64>().is_ok_and(f64::is_finite),
-        Takes::Names => {
-            let location = arena.location(value).cloned();
-            let Some(list) = literal::eval(arena, &text, location.as_ref()) else { return Some(None) };
-            let (Value::List(items) | Value::Tuple(items)) = arena.get(list).clone() else { return None };
-            let names: Option<Vec<String>> = items.iter().map(|item| arena.as_str(*item).map(str::to_owned)).collect();
-            return Some(Some(arena.alloc(Value::Str(names?.join(",")), location)));
+    let is_valid = match accepted {
+        AcceptedValue::Text => true,
+        AcceptedValue::LogLevel => ["debug", "info", "warning", "error", "critical"].contains(&lower.as_str()),
+        AcceptedValue::Bool => ["true", "false", "1", "0"].contains(&lower.as_str()),
+        AcceptedValue::Count => !lower.is_empty() && lower.bytes().all(|byte| byte.is_ascii_digit()),
+        AcceptedValue::Seconds => lower.parse::<f64>().is_ok_and(f64::is_finite),
+        AcceptedValue::Names => {
+            let place = heap.place(value).cloned();
+            let Some(list) = literal::eval(heap, &text, place.as_ref()) else { return Some(None) };
+            let (Data::List(items) | Data::Tuple(items)) = heap.get(list).clone() else { return None };
+            let names: Option<Vec<String>> = items.iter().map(|item| heap.str(*item).map(str::to_owned)).collect();
+            return Some(Some(heap.put(Data::Str(names?.join(",")), place)));
         }
     };
-    // Prefect 1 takes blanks around these, pydantic does not.
-    let is_trimmed = matches!(takes, Takes::Level | Takes::Bool) && text.trim() != text;
-    let location = arena.location(value).cloned();
-    is.then(|| is_trimmed.then(|| arena.alloc(Value::Str(text.trim().to_owned()), location)))
+    // Prefect 1 accepts spaces around these values, pydantic does not.
+    let is_trimmed = matches!(accepted, AcceptedValue::LogLevel | AcceptedValue::Bool) && text.trim() != text;
+    let place = heap.place(value).cloned();
+    is_valid.then(|| is_trimmed.then(|| heap.put(Data::Str(text.trim().to_owned()), place)))
 }
 
-/// Leaves out what would have the name of another one. Fails where both are in use today, with something else in each:
-/// a secret of Prefect 1 beside a variable of its name.
-fn settle_clashes(arena: &Arena, entries: &mut [Entry]) -> Result<()> {
+/// Removes entries whose new name is that of an entry with priority.
+///
+/// # Errors
+/// Fails if both are in use and differ: a Prefect 1 secret, and a variable with its name.
+fn resolve_clashes(heap: &Heap, entries: &mut [FlowEnvEntry]) -> Result<()> {
     for this in 0..entries.len() {
         let Some(new) = entries[this].new.clone() else { continue };
         let old = &entries[this].old;
@@ -202,182 +215,189 @@ fn settle_clashes(arena: &Arena, entries: &mut [Entry]) -> Result<()> {
         let stronger =
             entries.iter().find(|other| other.new.as_ref() == Some(&new) && variable_mapping::rank(&other.old) < rank);
         let Some(stronger) = stronger else { continue };
-        if matches!(variable_mapping::fate(old), Fate::Secret(_)) && !is_same(arena, &entries[this], stronger) {
+        if matches!(variable_mapping::disposition(old), Disposition::Secret(_))
+            && !have_same_value(heap, &entries[this], stronger)
+        {
             let error = Error::refused(format!("`{old}` and `{}` would both be `{new}`, and differ", stronger.old));
             let hint = "rename one of the two in the job template, and where code reads it, or remove it";
-            return Err(locate(error.hint(hint), arena.location(entries[this].name)));
+            return Err(at(error.hint(hint), heap.place(entries[this].name)));
         }
-        let said = match stronger.old == new {
+        let note = match stronger.old == new {
             true => format!("`{old}` is left out: `{new}` is there, too"),
             false => format!("`{old}` is left out: `{new}` is what `{}` has", stronger.old),
         };
-        entries[this].said = Some(said);
+        entries[this].note = Some(note);
         entries[this].new = None;
     }
     Ok(())
 }
 
-/// Whether two entries are the same but for their names.
-fn is_same(arena: &Arena, one: &Entry, other: &Entry) -> bool {
+/// Returns whether two entries have the same value or reference.
+fn have_same_value(heap: &Heap, one: &FlowEnvEntry, other: &FlowEnvEntry) -> bool {
     match (one.value, other.value) {
-        (Some(one), Some(other)) => arena.is_same_key(one, other),
+        (Some(one), Some(other)) => heap.equal(one, other),
         (None, None) => {
-            let from = |entry: &Entry| arena.dict_get(entry.entry, "valueFrom");
-            from(one).zip(from(other)).is_some_and(|(one, other)| string::str(arena, one) == string::str(arena, other))
+            let from = |entry: &FlowEnvEntry| heap.item(entry.entry, "valueFrom");
+            from(one).zip(from(other)).is_some_and(|(one, other)| text::str(heap, one) == text::str(heap, other))
         }
         _ => false,
     }
 }
 
-fn note_secret(arena: &Arena, notes: &mut Notes, entry: &Entry) {
+/// Adds a note if a literal has a name that looks secret.
+fn note_plaintext_secret(heap: &Heap, notes: &mut ConversionNotes, entry: &FlowEnvEntry) {
     let (Some(new), Some(value)) = (&entry.new, entry.value) else { return };
-    let is_empty = arena.as_str(value).is_none_or(str::is_empty);
-    // A text that is put together by `$(NAME)` has its secret elsewhere.
-    let is_composed = arena.as_str(value).is_some_and(|text| referenced_names(text).next().is_some());
+    let is_empty = heap.str(value).is_none_or(str::is_empty);
+    // If `$(NAME)` composes the value, the secret is in another variable.
+    let is_composed = heap.str(value).is_some_and(|text| referenced_names(text).next().is_some());
     if !is_empty && !is_composed && (is_sensitive(new) || is_sensitive(&entry.old)) {
-        let said = format!(
+        let text = format!(
             "`{new}` is plain text, and its name looks secret: whoever sees the work pool reads it; put it into a Secret, and a reference (`--secret-env {new}=SECRET/KEY` of `"
         );
-        let said = Message::from(said) + ProgramName + " render`) into the job template";
-        notes.add(said, arena.location(entry.name));
+        let text = Message::from(text) + ProgramName + " render`) into the job template";
+        notes.add(text, heap.place(entry.name));
     }
 }
 
-/// Whether the variable `env` is a list in this base, as Kubernetes has it.
-fn takes_list(arena: &Arena, schema: ValueId) -> bool {
-    arena.dict_get(schema, "type").and_then(|own| arena.as_str(own)) == Some("array")
+/// Returns whether the schema of the variable `env` is a list of entries, like that of Kubernetes.
+fn is_list(heap: &Heap, schema: Id) -> bool {
+    heap.item(schema, "type").and_then(|own| heap.str(own)) == Some("array")
 }
 
-/// Whether an entry has to stand in the container itself.
-fn must_stay(arena: &Arena, entries: &[&Entry], at: usize) -> bool {
-    let entry = entries[at];
-    let text = |entry: &Entry| entry.value.and_then(|value| arena.as_str(value)).unwrap_or_default().to_owned();
+/// Returns whether the entry at `index` must stay in the container, instead of becoming a default of `env`.
+fn must_stay(heap: &Heap, entries: &[&FlowEnvEntry], index: usize) -> bool {
+    let entry = entries[index];
+    let text = |entry: &FlowEnvEntry| entry.value.and_then(|value| heap.str(value)).unwrap_or_default().to_owned();
     let Some(new) = &entry.new else { return false };
     let own = text(entry);
     entry.value.is_none()
         || is_set_by_workers(new)
-        // `env` comes first, and `$(NAME)` means what stands before it.
+        // The worker puts `env` first, and `$(NAME)` refers to an earlier entry.
         || referenced_names(&own).next().is_some()
-        || entries[..at].iter().any(|before| referenced_names(&text(before)).any(|used| used == new))
-        // The values of `env` are searched for placeholders once more.
+        || entries[..index].iter().any(|before| referenced_names(&text(before)).any(|used| used == new))
+        // Prefect replaces placeholders in the values of `env` a second time.
         || placeholder::is_contained_in(&own)
 }
 
-/// The entry under its new name, with the value it has now.
-fn with_name(arena: &mut Arena, entry: &Entry, name: &str) -> ValueId {
-    let copy = arena.get(entry.entry).clone();
-    let location = arena.location(entry.entry).cloned();
-    let own = arena.alloc(copy, location);
-    let name = arena.alloc_str(name);
-    arena.dict_set_str(own, "name", name);
+/// Returns a copy of an entry with its new name and its converted value.
+fn renamed_entry(heap: &mut Heap, entry: &FlowEnvEntry, name: &str) -> Id {
+    let pairs = heap.dict(entry.entry).unwrap_or_default().to_vec();
+    let place = heap.place(entry.entry).cloned();
+    let own = heap.put(Data::Dict(pairs), place);
+    let name = heap.text(name);
+    heap.set_item(own, "name", name);
     if let Some(value) = entry.value {
-        arena.dict_set_str(own, "value", value);
+        heap.set_item(own, "value", value);
     }
     own
 }
 
-/// Makes a literal a default of the variable `env`.
-fn put_default(arena: &mut Arena, base: &Base, name: &str, value: ValueId) -> Result<()> {
-    let Some(schema) = base.variable(arena, "env") else { return Ok(()) };
-    let default = match arena.dict_get(schema, "default").filter(|own| arena.as_dict(*own).is_some()) {
+/// Adds a variable to the default of the variable `env`.
+fn set_env_default(heap: &mut Heap, base: &Base, name: &str, value: Id) -> Result<()> {
+    let Some(schema) = base.variable(heap, "env") else { return Ok(()) };
+    let default = match heap.item(schema, "default").filter(|own| heap.dict(*own).is_some()) {
         Some(default) => default,
         None => {
-            let made = arena.alloc(Value::empty_dict(), None);
-            arena.dict_set_str(schema, "default", made);
-            made
+            let empty = heap.put(Data::Dict(Vec::new()), None);
+            heap.set_item(schema, "default", empty);
+            empty
         }
     };
-    arena.dict_set_str(default, name, value);
+    heap.set_item(default, name, value);
     Ok(())
 }
 
-/// Takes a name out of the entries that the base has in its container.
-fn forget_in_container(arena: &mut Arena, base: &Base, name: &str) {
-    let Some(list) = arena.dict_get(base.container, "env") else { return };
-    let Value::List(items) = arena.get(list).clone() else { return };
-    let is_other = |item: &ValueId| arena.dict_get(*item, "name").and_then(|own| arena.as_str(own)) != Some(name);
-    *arena.get_mut(list) = Value::List(items.into_iter().filter(is_other).collect());
+/// Removes the entry with a name from the container of the base.
+fn remove_from_container(heap: &mut Heap, base: &Base, name: &str) {
+    let Some(list) = heap.item(base.container, "env") else { return };
+    let Data::List(items) = heap.get(list).clone() else { return };
+    let is_other = |item: &Id| heap.item(*item, "name").and_then(|own| heap.str(own)) != Some(name);
+    *heap.get_mut(list) = Data::List(items.into_iter().filter(is_other).collect());
 }
 
-/// Puts entries into the container, and keeps everything else from setting their names.
-fn put_hard_coded(
-    arena: &mut Arena,
+/// Adds entries to the container of the base, and keeps the worker from setting their names. Each entry comes with its
+/// name and the value that notes refer to.
+///
+/// # Errors
+/// Fails if the base cannot keep the worker from setting a name.
+fn add_to_container(
+    heap: &mut Heap,
     base: &Base,
-    notes: &mut Notes,
-    entries: Vec<(String, ValueId, ValueId)>,
+    notes: &mut ConversionNotes,
+    entries: Vec<(String, Id, Id)>,
 ) -> Result<()> {
     if entries.is_empty() {
         return Ok(());
     }
-    let mut items = match arena.dict_get(base.container, "env").map(|list| arena.get(list).clone()) {
-        // A placeholder among entries puts a mapping there that Kubernetes does not take.
-        Some(Value::List(items)) => items.into_iter().filter(|item| arena.as_dict(*item).is_some()).collect(),
+    let mut items = match heap.item(base.container, "env").map(|list| heap.get(list).clone()) {
+        // Prefect replaces a placeholder among entries with a mapping, which Kubernetes rejects.
+        Some(Data::List(items)) => items.into_iter().filter(|item| heap.dict(*item).is_some()).collect(),
         _ => Vec::new(),
     };
-    for (name, entry, location) in entries {
-        overlay::put_named(arena, &mut items, "name", entry);
-        let default = base.variable(arena, "env").and_then(|schema| arena.dict_get(schema, "default"));
+    for (name, entry, place) in entries {
+        overlay::replace_or_push(heap, &mut items, "name", entry);
+        let default = base.variable(heap, "env").and_then(|schema| heap.item(schema, "default"));
         if let Some(default) = default
-            && let Value::Dict(pairs) = arena.get(default).clone()
+            && let Data::Dict(pairs) = heap.get(default).clone()
         {
-            let others = pairs.into_iter().filter(|(key, _)| arena.as_str(*key) != Some(name.as_str()));
-            *arena.get_mut(default) = arena.new_dict(others);
+            let others = pairs.into_iter().filter(|(key, _)| heap.str(*key) != Some(name.as_str())).collect();
+            *heap.get_mut(default) = Data::Dict(others);
         }
         if is_worker_setting(&name) {
-            unset_of_worker(arena, base, &name, location)?;
+            unset_worker_setting(heap, base, &name, place)?;
         }
         if name == "PREFECT_FLOW_RUN_EXECUTE_SIGTERM_BEHAVIOR" {
-            let said = format!("`{name}` is lost in the Job: workers since prefect-kubernetes 0.5.9 set it themselves");
-            notes.add(said, arena.location(location));
+            let text = format!("`{name}` is lost in the Job: workers since prefect-kubernetes 0.5.9 set it themselves");
+            notes.add(text, heap.place(place));
         }
     }
-    let list = arena.alloc(Value::List(items), None);
-    arena.dict_set_str(base.container, "env", list);
+    let list = heap.put(Data::List(items), None);
+    heap.set_item(base.container, "env", list);
     Ok(())
 }
 
-/// Whether the values of a mapping can be null.
-fn takes_null(arena: &Arena, schema: ValueId) -> bool {
-    let any = arena
-        .dict_get(schema, "additionalProperties")
-        .and_then(|of| arena.dict_get(of, "anyOf"))
-        .map(|any| arena.get(any));
-    let is_null = |one: &ValueId| arena.dict_get(*one, "type").and_then(|own| arena.as_str(own)) == Some("null");
-    matches!(any, Some(Value::List(any)) if any.iter().any(is_null))
+/// Returns whether a schema allows null as the value of a key.
+fn allows_null(heap: &Heap, schema: Id) -> bool {
+    let any = heap.item(schema, "additionalProperties").and_then(|of| heap.item(of, "anyOf")).map(|any| heap.get(any));
+    let is_null = |one: &Id| heap.item(*one, "type").and_then(|own| heap.str(own)) == Some("null");
+    matches!(any, Some(Data::List(any)) if any.iter().any(is_null))
 }
 
-/// Gives a name the null in `job_configuration.env` that makes the worker leave its own value out.
-fn unset_of_worker(arena: &mut Arena, base: &Base, name: &str, location: ValueId) -> Result<()> {
-    let env = arena.dict_get(base.configuration, "env");
-    let env = match env.map(|env| arena.get(env)) {
-        Some(Value::Dict(_)) => env,
-        Some(Value::List(_)) => {
+/// Sets a variable to null in `job_configuration.env`, which keeps the worker from setting it.
+///
+/// # Errors
+/// Fails if `job_configuration.env` is a list.
+fn unset_worker_setting(heap: &mut Heap, base: &Base, name: &str, place: Id) -> Result<()> {
+    let env = heap.item(base.configuration, "env");
+    let env = match env.map(|env| heap.get(env)) {
+        Some(Data::Dict(_)) => env,
+        Some(Data::List(_)) => {
             let error = Error::refused(format!(
                 "`job_configuration.env` of the default is a list, beside which the worker's own `{name}` can't be left out"
             ));
-            return Err(locate(
+            return Err(at(
                 error.hint("write \"{{ env }}\" there, and the list into the container's `env`"),
-                arena.location(location),
+                heap.place(place),
             ));
         }
         _ => None,
     };
     let env = env.unwrap_or_else(|| {
-        let made = arena.alloc(Value::empty_dict(), None);
-        arena.dict_set_str(base.configuration, "env", made);
-        made
+        let empty = heap.put(Data::Dict(Vec::new()), None);
+        heap.set_item(base.configuration, "env", empty);
+        empty
     });
-    let null = arena.alloc(Value::None, None);
-    arena.dict_set_str(env, name, null);
-    // Prefect 2.20, and 3 at first, put the variable's default in the place of `job_configuration.env`, where there
-    // is one: then the null has to be in it, too, as far as its schema takes nulls (that of Prefect 3 does).
-    let schema = base.variable(arena, "env");
-    let default = schema.and_then(|schema| arena.dict_get(schema, "default"));
+    let null = heap.put(Data::None, None);
+    heap.set_item(env, name, null);
+    // Prefect 2.20 and the first versions of 3 replace `job_configuration.env` with the variable's default, if it has
+    // one. The null must then be in the default too, if its schema allows nulls (that of Prefect 3 does).
+    let schema = base.variable(heap, "env");
+    let default = schema.and_then(|schema| heap.item(schema, "default"));
     if let (Some(schema), Some(default)) = (schema, default)
-        && arena.as_dict(default).is_some_and(|pairs| !pairs.is_empty())
-        && takes_null(arena, schema)
+        && heap.dict(default).is_some_and(|pairs| !pairs.is_empty())
+        && allows_null(heap, schema)
     {
-        arena.dict_set_str(default, name, null);
+        heap.set_item(default, name, null);
     }
     Ok(())
 }

@@ -1,8 +1,8 @@
-//! A Prefect 1 job template as the base job template of a Prefect 2 or 3 work pool (type `kubernetes`).
+//! Converts a Prefect 1 job template to the base job template of a Prefect 2 or 3 work pool (type `kubernetes`).
 //!
-//! The template's Job is laid over that of a base: what deployments should be able to change becomes the default of a
-//! variable, everything else stays as it is. What a worker needs is added, and what has no successor is said.
-//! Knows nothing of files and flags.
+//! The template's Job is overlaid on that of a base. What deployments should be able to change becomes the default of a
+//! variable; everything else stays in the Job. The conversion adds what a worker requires, and reports what has no
+//! successor. It knows nothing of files and flags.
 //!
 //! | file | decides |
 //! |---|---|
@@ -12,7 +12,7 @@
 //! | `overlay` | which values become defaults of variables, and which stay in the Job |
 //! | `flow_env` | how each entry of the flow's `env` is converted |
 //! | `variable_mapping` | which variable of Prefect 1 has which name in Prefect 2 and 3 |
-//! | `rewrite` | how names inside a value are replaced |
+//! | `rewrite` | how names inside a value are replaced, and how scalars become strings |
 //! | `notes` | in which order notes are reported |
 
 mod base;

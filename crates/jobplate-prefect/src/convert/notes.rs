@@ -1,22 +1,23 @@
-//! The notes of a conversion, in the order in which they come up.
+//! Collects the notes of a conversion.
 
 use jobplate_diagnostic::Message;
 
 use crate::note::Note;
-use crate::pyvalue::source::Location;
+use crate::pyvalue::source::Place;
 
-/// Notes as they come up.
+/// The notes of a conversion, in the order in which it adds them.
 #[derive(Default)]
-pub(super) struct Notes(Vec<Note>);
+pub(super) struct ConversionNotes(Vec<Note>);
 
-impl Notes {
-    pub(super) fn add(&mut self, text: impl Into<Message>, location: Option<&Location>) {
-        self.0.push(Note::new(text, location));
+impl ConversionNotes {
+    /// Adds a note about a place, if there is one.
+    pub(super) fn add(&mut self, text: impl Into<Message>, place: Option<&Place>) {
+        self.0.push(Note::new(text, place));
     }
 
-    /// Returns the notes in the order of the lines that they are about. Those about no line come last.
-    pub(super) fn sorted(mut self) -> Vec<Note> {
-        self.0.sort_by_key(|note| note.location.as_ref().map_or(usize::MAX, |location| location.span.start));
+    /// Returns the notes in the order of their places. Notes without a place come last.
+    pub(super) fn into_sorted(mut self) -> Vec<Note> {
+        self.0.sort_by_key(|note| note.place.as_ref().map_or(usize::MAX, |place| place.span.start));
         self.0
     }
 }

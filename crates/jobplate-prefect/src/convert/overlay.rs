@@ -1,16 +1,16 @@
-//! A Job laid over that of a base job template: what is the same in both is merged, a placeholder gets the Job's value
-//! as the default of its variable, and everything else of the Job is put beside what is there.
+//! Overlays a Job on that of a base job template: mappings are merged, a value that the base has as a placeholder becomes
+//! the default of its variable, and everything else is added.
 
 use jobplate_diagnostic::{Error, Result};
 
-use super::base::{Base, of_the_api};
-use super::notes::Notes;
+use super::base::{Base, api_placeholder_error};
+use super::notes::ConversionNotes;
 use crate::placeholder;
-use crate::pyvalue::arena::{Arena, Value, ValueId};
-use crate::pyvalue::source::locate;
+use crate::pyvalue::heap::{Data, Heap, Id};
+use crate::pyvalue::source::at;
 
-/// Lists of a pod whose items have a name, by which one replaces another; and the key of that name.
-const BY_NAME: [(&str, &str); 6] = [
+/// The lists of a pod that Kubernetes merges by a key of their items, with that key.
+const MERGE_KEYS: [(&str, &str); 6] = [
     ("initContainers", "name"),
     ("volumes", "name"),
     ("imagePullSecrets", "name"),
@@ -19,61 +19,64 @@ const BY_NAME: [(&str, &str); 6] = [
     ("volumeDevices", "devicePath"),
 ];
 
-/// Puts a value under a key of a mapping of the base. `way`: the keys to it, for errors.
-pub(super) fn lay(
-    arena: &mut Arena,
+/// Overlays a value on the key of a mapping in the base. `path` is the path of the mapping, for messages.
+///
+/// # Errors
+/// Fails if the schema of a variable rejects the value, or if the value cannot be written as a literal.
+pub(super) fn overlay(
+    heap: &mut Heap,
     base: &mut Base,
-    notes: &mut Notes,
-    dict: ValueId,
-    key: ValueId,
-    value: ValueId,
-    way: &str,
+    notes: &mut ConversionNotes,
+    dict: Id,
+    key: Id,
+    value: Id,
+    path: &str,
 ) -> Result<()> {
-    // To Kubernetes, a null is nothing.
-    if *arena.get(value) == Value::None {
+    // Kubernetes treats a null as a missing field.
+    if *heap.get(value) == Data::None {
         return Ok(());
     }
-    let name = arena.as_str(key).unwrap_or_default().to_owned();
-    let way = if way.is_empty() { name.clone() } else { format!("{way}.{name}") };
-    if let Some(variable) = base.variable_at(arena, dict, key)
-        && base.set_default(arena, &variable, &way, value)?
+    let name = heap.str(key).unwrap_or_default().to_owned();
+    let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+    if let Some(variable) = base.variable_at(heap, dict, key)
+        && base.set_default(heap, &variable, &path, value)?
     {
         return Ok(());
     }
-    let there = arena.dict_get_by_key(dict, key).map(|there| (there, arena.get(there).clone()));
-    match (there, arena.get(value).clone()) {
-        (Some((there, Value::Dict(_))), Value::Dict(pairs)) => {
-            pairs.into_iter().try_for_each(|(key, value)| lay(arena, base, notes, there, key, value, &way))
+    let current = heap.item_of(dict, key).map(|current| (current, heap.get(current).clone()));
+    match (current, heap.get(value).clone()) {
+        (Some((current, Data::Dict(_))), Data::Dict(pairs)) => {
+            pairs.into_iter().try_for_each(|(key, value)| overlay(heap, base, notes, current, key, value, &path))
         }
-        (Some((there, Value::List(old))), Value::List(new)) if name == "envFrom" => {
-            let new = new.into_iter().map(|item| literal(arena, base, notes, item)).collect::<Result<Vec<_>>>()?;
-            *arena.get_mut(there) = Value::List([old, new].concat());
+        (Some((current, Data::List(old))), Data::List(new)) if name == "envFrom" => {
+            let new = new.into_iter().map(|item| literal(heap, base, notes, item)).collect::<Result<Vec<_>>>()?;
+            *heap.get_mut(current) = Data::List([old, new].concat());
             Ok(())
         }
-        (Some((there, Value::List(old))), Value::List(new)) if BY_NAME.iter().any(|(list, _)| *list == name) => {
-            let of = BY_NAME.iter().find(|(list, _)| *list == name).map_or("name", |(_, of)| of);
+        (Some((current, Data::List(old))), Data::List(new)) if MERGE_KEYS.iter().any(|(list, _)| *list == name) => {
+            let merge_key = MERGE_KEYS.iter().find(|(list, _)| *list == name).map_or("name", |(_, key)| key);
             let mut items = old;
             for item in new {
-                let item = literal(arena, base, notes, item)?;
-                put_named(arena, &mut items, of, item);
+                let item = literal(heap, base, notes, item)?;
+                replace_or_push(heap, &mut items, merge_key, item);
             }
-            *arena.get_mut(there) = Value::List(items);
+            *heap.get_mut(current) = Data::List(items);
             Ok(())
         }
         _ => {
-            let value = literal(arena, base, notes, value)?;
-            let key = literal_key(arena, key)?;
-            arena.dict_set(dict, key, value);
+            let value = literal(heap, base, notes, value)?;
+            let key = literal_key(heap, key)?;
+            heap.set(dict, key, value);
             Ok(())
         }
     }
 }
 
-/// Puts an item into a list, in the place of the one that has its name.
-pub(super) fn put_named(arena: &Arena, items: &mut Vec<ValueId>, of: &str, item: ValueId) {
-    let name = arena.dict_get(item, of);
-    let same = items.iter().position(|own| match (arena.dict_get(*own, of), name) {
-        (Some(own), Some(name)) => arena.is_same_key(own, name),
+/// Puts an item into a list. It replaces the item with the same value of `merge_key`.
+pub(super) fn replace_or_push(heap: &Heap, items: &mut Vec<Id>, merge_key: &str, item: Id) {
+    let name = heap.item(item, merge_key);
+    let same = items.iter().position(|own| match (heap.item(*own, merge_key), name) {
+        (Some(own), Some(name)) => heap.equal(own, name),
         _ => false,
     });
     match same {
@@ -82,41 +85,43 @@ pub(super) fn put_named(arena: &Arena, items: &mut Vec<ValueId>, of: &str, item:
     }
 }
 
-/// A value as it has to stand in a template to come out as it is.
-pub(super) fn literal(arena: &mut Arena, base: &mut Base, notes: &mut Notes, value: ValueId) -> Result<ValueId> {
-    let location = arena.location(value).cloned();
-    let data = match arena.get(value).clone() {
-        Value::Str(text) if placeholder::contains_api_placeholder(&text) => {
-            return Err(locate(of_the_api(), location.as_ref()));
+/// Returns a value as a template must hold it so that Prefect leaves it unchanged.
+///
+/// # Errors
+/// Fails at strings and keys that Prefect would replace or reject in any case.
+pub(super) fn literal(heap: &mut Heap, base: &mut Base, notes: &mut ConversionNotes, value: Id) -> Result<Id> {
+    let place = heap.place(value).cloned();
+    let data = match heap.get(value).clone() {
+        Data::Str(text) if placeholder::contains_api_placeholder(&text) => {
+            return Err(at(api_placeholder_error(), place.as_ref()));
         }
-        Value::Str(text) if placeholder::is_contained_in(&text) => {
-            let own = base.behind_variable(arena, &text);
+        Data::Str(text) if placeholder::is_contained_in(&text) => {
+            let own = base.escape(heap, &text);
             notes.add(
                 format!("this text looks like a placeholder of Prefect, and stays a text: as the default of the variable of {own}"),
-                location.as_ref(),
+                place.as_ref(),
             );
-            Value::Str(own)
+            Data::Str(own)
         }
-        Value::List(items) | Value::Tuple(items) => {
-            Value::List(items.into_iter().map(|item| literal(arena, base, notes, item)).collect::<Result<_>>()?)
+        Data::List(items) | Data::Tuple(items) => {
+            Data::List(items.into_iter().map(|item| literal(heap, base, notes, item)).collect::<Result<_>>()?)
         }
-        Value::Dict(pairs) => {
-            let pair = |(key, value)| Ok((literal_key(arena, key)?, literal(arena, base, notes, value)?));
-            let pairs = pairs.into_iter().map(pair).collect::<Result<Vec<_>>>()?;
-            arena.new_dict(pairs)
+        Data::Dict(pairs) => {
+            let pair = |(key, value)| Ok((literal_key(heap, key)?, literal(heap, base, notes, value)?));
+            Data::Dict(pairs.into_iter().map(pair).collect::<Result<_>>()?)
         }
         data => data,
     };
-    Ok(arena.alloc(data, location))
+    Ok(heap.put(data, place))
 }
 
-/// A key, in which the server does not take a placeholder for a text.
-fn literal_key(arena: &Arena, key: ValueId) -> Result<ValueId> {
-    match arena.as_str(key).is_some_and(placeholder::is_contained_in) {
+/// Returns a key, unless it looks like a placeholder, which the server rejects in keys.
+fn literal_key(heap: &Heap, key: Id) -> Result<Id> {
+    match heap.str(key).is_some_and(placeholder::is_contained_in) {
         false => Ok(key),
         true => {
             let error = Error::refused("this key looks like a placeholder of Prefect, whose server would refuse it");
-            Err(locate(error.hint("a job template has no placeholders: write the key out"), arena.location(key)))
+            Err(at(error.hint("a job template has no placeholders: write the key out"), heap.place(key)))
         }
     }
 }

@@ -1,50 +1,51 @@
-//! What becomes of a variable of Prefect 1 in Prefect 2 and 3: another name, none, or its own.
+//! What a conversion does with each variable of Prefect 1: rename it, remove it or keep it.
 //!
-//! New names are settings that prefect 2.20 and 3.8 both know; of the old ones, those are meant that
-//! prefect 1.4's `config.toml` has, and the few that its agent or older versions set.
+//! New names are settings of both prefect 2.20 and 3.8. Old names are those of prefect 1.4's `config.toml`, and the few
+//! others that its agent or older versions set.
 
 use crate::generation::is_set_by_workers;
 use crate::variables::secret_name;
 
-/// Which values a setting of Prefect 2 and 3 takes.
+/// Which values a setting of Prefect 2 and 3 accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Takes {
+pub(super) enum AcceptedValue {
     /// Any text.
     Text,
-    /// The name of a level.
-    Level,
+    /// A log level.
+    LogLevel,
     /// `true` or `false`, in any case; `1` or `0`.
     Bool,
-    /// A whole number that is not negative.
+    /// A non-negative integer.
     Count,
-    /// Seconds.
-    Number,
-    /// Names with commas between them; Prefect 1 has a list of Python's there.
+    /// A number of seconds.
+    Seconds,
+    /// Names separated by commas. Prefect 1 has a Python list instead.
     Names,
 }
 
-/// The names that variables get in the result, by those they had. Empty: it is left out.
-pub(super) type Renamed = Vec<(String, Option<String>)>;
+/// The old names of variables with their new ones; `None` if the variable is removed.
+pub(super) type RenamedVariables = Vec<(String, Option<String>)>;
 
-/// What becomes of a variable.
+/// What a conversion does with a variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate<'n> {
-    /// It is none of Prefect 1's.
-    Stays,
-    /// It looks like one of Prefect 1's, but Prefect itself does not read it: it stays, and that is said.
-    IsOfTheUser,
-    /// Prefect 2 and 3 have it under another name; what is to be known beside.
-    Renamed(&'static str, Takes, &'static str),
-    /// A secret of Prefect 1, by its own name.
+pub(super) enum Disposition<'n> {
+    /// Keeps it: it is not a variable of Prefect 1.
+    Keep,
+    /// Keeps it and adds a note: its name looks like one of Prefect 1, but Prefect itself does not read it.
+    KeepWithNote,
+    /// Renames it to the name of a setting. The last field is more text for the note.
+    Rename(&'static str, AcceptedValue, &'static str),
+    /// Renames it to the name of the Prefect 1 secret that it holds.
     Secret(&'n str),
-    /// Nothing reads it any more; what there is in its place.
-    Dropped(&'static str),
+    /// Removes it, as nothing reads it. The field names a replacement.
+    Remove(&'static str),
 }
 
-use Takes::{Bool, Count, Level, Names, Number, Text};
+use AcceptedValue::{Bool, Count, LogLevel, Names, Seconds, Text};
 
-/// Old and new names. Of several that become the same one, the first counts.
-const RENAMED: [(&str, &str, Takes, &str); 12] = [
+/// Old names, new names, accepted values and more text for the note. If several old names become the same new one, the
+/// first has priority.
+const RENAMED: [(&str, &str, AcceptedValue, &str); 12] = [
     (
         "PREFECT__CLOUD__API",
         "PREFECT_API_URL",
@@ -54,19 +55,18 @@ const RENAMED: [(&str, &str, Takes, &str); 12] = [
     ("PREFECT__CLOUD__API_KEY", "PREFECT_API_KEY", Text, "the key must be one of the new API's"),
     ("PREFECT__CLOUD__AUTH_TOKEN", "PREFECT_API_KEY", Text, "the key must be one of the new API's"),
     ("PREFECT__CLOUD__AGENT__AUTH_TOKEN", "PREFECT_API_KEY", Text, "the key must be one of the new API's"),
-    ("PREFECT__LOGGING__LEVEL", "PREFECT_LOGGING_LEVEL", Level, ""),
+    ("PREFECT__LOGGING__LEVEL", "PREFECT_LOGGING_LEVEL", LogLevel, ""),
     ("PREFECT__LOGGING__EXTRA_LOGGERS", "PREFECT_LOGGING_EXTRA_LOGGERS", Names, ""),
     ("PREFECT__CLOUD__SEND_FLOW_RUN_LOGS", "PREFECT_LOGGING_TO_API_ENABLED", Bool, ""),
     ("PREFECT__LOGGING__LOG_TO_CLOUD", "PREFECT_LOGGING_TO_API_ENABLED", Bool, ""),
-    ("PREFECT__CLOUD__REQUEST_TIMEOUT", "PREFECT_API_REQUEST_TIMEOUT", Number, ""),
+    ("PREFECT__CLOUD__REQUEST_TIMEOUT", "PREFECT_API_REQUEST_TIMEOUT", Seconds, ""),
     ("PREFECT__DEBUG", "PREFECT_DEBUG_MODE", Bool, ""),
     ("PREFECT__HOME_DIR", "PREFECT_HOME", Text, ""),
     ("PREFECT__TASKS__DEFAULTS__MAX_RETRIES", "PREFECT_TASK_DEFAULT_RETRIES", Count, ""),
 ];
 
-/// Names, or beginnings of names (with `*`), that have no successor, and what there is in their place. The first
-/// that fits counts.
-const DROPPED: [(&str, &str); 20] = [
+/// Names, or prefixes of names (with `*`), that have no successor, with the text of the note. The first match counts.
+const REMOVED: [(&str, &str); 20] = [
     ("PREFECT__BACKEND", "the worker's PREFECT_API_URL alone says which API there is"),
     ("PREFECT__CLOUD__USE_LOCAL_SECRETS", "secrets are Secret blocks, or variables like any other"),
     ("PREFECT__CLOUD__TENANT_ID", "a workspace is a part of PREFECT_API_URL"),
@@ -95,32 +95,32 @@ const DROPPED: [(&str, &str); 20] = [
     ("PREFECT__DEBUG*", "there is PREFECT_DEBUG_MODE"),
 ];
 
-/// What becomes of a variable.
-pub(super) fn fate(name: &str) -> Fate<'_> {
+/// Returns what a conversion does with a variable.
+pub(super) fn disposition(name: &str) -> Disposition<'_> {
     if !name.starts_with("PREFECT__") || is_set_by_workers(name) {
-        return Fate::Stays;
+        return Disposition::Keep;
     }
-    if let Some((_, new, takes, more)) = RENAMED.iter().find(|(old, ..)| *old == name) {
-        return Fate::Renamed(new, *takes, more);
+    if let Some((_, new, accepted, more)) = RENAMED.iter().find(|(old, ..)| *old == name) {
+        return Disposition::Rename(new, *accepted, more);
     }
     if let Some(secret) = secret_name(name).filter(|secret| !secret.is_empty()) {
-        return Fate::Secret(secret);
+        return Disposition::Secret(secret);
     }
-    let fits = |pattern: &str| match pattern.strip_suffix('*') {
-        Some(beginning) => name.starts_with(beginning),
+    let matches = |pattern: &str| match pattern.strip_suffix('*') {
+        Some(prefix) => name.starts_with(prefix),
         None => name == pattern,
     };
-    match DROPPED.iter().find(|(pattern, _)| fits(pattern)) {
-        Some((_, instead)) => Fate::Dropped(instead),
-        None => Fate::IsOfTheUser,
+    match REMOVED.iter().find(|(pattern, _)| matches(pattern)) {
+        Some((_, replacement)) => Disposition::Remove(replacement),
+        None => Disposition::KeepWithNote,
     }
 }
 
-/// Where a name stands among those that become the same one: the lower counts.
+/// Returns the priority of a name among those that become the same one; the lowest has priority.
 pub(super) fn rank(name: &str) -> usize {
-    match fate(name) {
-        Fate::Renamed(..) => RENAMED.iter().position(|(old, ..)| *old == name).unwrap_or_default() + 1,
-        Fate::Secret(_) => RENAMED.len() + 1,
+    match disposition(name) {
+        Disposition::Rename(..) => RENAMED.iter().position(|(old, ..)| *old == name).unwrap_or_default() + 1,
+        Disposition::Secret(_) => RENAMED.len() + 1,
         _ => 0,
     }
 }
@@ -130,27 +130,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_variable_has_a_fate() {
-        for (name, wanted) in [
-            ("PREFECT__LOGGING__LEVEL", Fate::Renamed("PREFECT_LOGGING_LEVEL", Level, "")),
-            ("PREFECT__CONTEXT__SECRETS__A__B", Fate::Secret("A__B")),
-            ("PREFECT__FLOW_RUN_ID", Fate::Stays),
-            ("PREFECT_API_KEY", Fate::Stays),
-            ("PREFECT__MY__OWN", Fate::IsOfTheUser),
-            ("HOME", Fate::Stays),
+    fn decides_about_every_variable() {
+        for (name, expected) in [
+            ("PREFECT__LOGGING__LEVEL", Disposition::Rename("PREFECT_LOGGING_LEVEL", LogLevel, "")),
+            ("PREFECT__CONTEXT__SECRETS__A__B", Disposition::Secret("A__B")),
+            ("PREFECT__FLOW_RUN_ID", Disposition::Keep),
+            ("PREFECT_API_KEY", Disposition::Keep),
+            ("PREFECT__MY__OWN", Disposition::KeepWithNote),
+            ("HOME", Disposition::Keep),
         ] {
-            assert_eq!(fate(name), wanted, "{name}");
+            assert_eq!(disposition(name), expected, "{name}");
         }
         for name in ["PREFECT__CONTEXT__SECRETS__", "PREFECT__CONTEXT__X", "PREFECT__ENGINE__A__B", "PREFECT__BACKEND"]
         {
-            assert!(matches!(fate(name), Fate::Dropped(_)), "{name}");
+            assert!(matches!(disposition(name), Disposition::Remove(_)), "{name}");
         }
         assert!(rank("PREFECT__CLOUD__API_KEY") < rank("PREFECT__CLOUD__AUTH_TOKEN"));
     }
 
-    /// Nothing that Prefect 1 itself reads is taken for a variable of the user's.
     #[test]
-    fn all_sections_of_prefect_1_are_known() {
+    fn renames_or_removes_variables_of_every_section_of_prefect_1() {
         for section in [
             "BACKEND",
             "CLOUD__X",
@@ -164,7 +163,7 @@ mod tests {
             "TASKS__X",
         ] {
             let name = format!("PREFECT__{section}");
-            assert!(!matches!(fate(&name), Fate::Stays | Fate::IsOfTheUser), "{name}");
+            assert!(!matches!(disposition(&name), Disposition::Keep | Disposition::KeepWithNote), "{name}");
         }
     }
 }

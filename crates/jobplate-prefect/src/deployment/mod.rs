@@ -1,7 +1,7 @@
-//! A program of Prefect in a manifest: the environment of its container, and the words that it is started with.
+//! A program of Prefect in a manifest: its container's environment, and the options that it is started with.
 //!
-//! What Kubernetes makes of them is followed as far as it is known: `$(VAR)` is expanded, and a value that is in a
-//! Secret or ConfigMap has a word in its place. Knows nothing of what the options mean.
+//! `$(VAR)` is expanded as Kubernetes expands it. A placeholder stands for a value that is in a Secret or ConfigMap. The
+//! module does not know what the options mean.
 //!
 //! | file | decides |
 //! |---|---|

@@ -1,34 +1,34 @@
-//! The options among the words that a program is started with.
+//! Parses the options that a program is started with.
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use jobplate_diagnostic::{Error, Result};
 
 use super::start::Program;
-use crate::pyvalue::environ::Resolved;
-use crate::pyvalue::source::{Location, locate};
+use crate::pyvalue::environ::Known;
+use crate::pyvalue::source::{Place, at};
 
 /// The options that a program is started with.
 #[derive(Debug)]
 pub(crate) struct Options(ArgMatches);
 
 impl Options {
-    /// Reads words as the options of a program.
+    /// Parses words as options of a program. `place` is where errors are reported.
     ///
     /// # Errors
     /// Fails at an option that the program does not have.
-    pub(super) fn read(program: &Program, words: &[Resolved], location: &Location) -> Result<Self> {
+    pub(super) fn parse(program: &Program, words: &[Known], place: &Place) -> Result<Self> {
         let command = Command::new("start").no_binary_name(true).disable_help_flag(true).args_override_self(true);
-        let options = program.options.iter().map(|(long, short, many)| {
-            let action = if *many { ArgAction::Append } else { ArgAction::Set };
+        let options = program.options.iter().map(|(long, short, is_repeatable)| {
+            let action = if *is_repeatable { ArgAction::Append } else { ArgAction::Set };
             Arg::new(*long).long(*long).short(*short).allow_hyphen_values(true).action(action)
         });
         let switches = program.switches.iter();
         let switches = switches.map(|long| Arg::new(*long).long(*long).action(ArgAction::SetTrue));
-        let matches = command.args(options).args(switches).try_get_matches_from(words.iter().map(Resolved::as_str));
+        let matches = command.args(options).args(switches).try_get_matches_from(words.iter().map(Known::text));
         matches.map(Options).map_err(|_| {
             let start = program.start.join(" ");
             let error = Error::input(format!("`{start}` takes no such options"));
-            locate(error.hint(format!("look at `{start} --help`")), Some(location))
+            at(error.hint(format!("look at `{start} --help`")), Some(place))
         })
     }
 
@@ -37,12 +37,12 @@ impl Options {
         self.0.get_one::<String>(name).map(String::as_str)
     }
 
-    /// Returns the values of an option that can be given several times.
+    /// Returns the values of a repeatable option, by its long name.
     pub(crate) fn values(&self, name: &str) -> Vec<&str> {
         self.0.get_many::<String>(name).into_iter().flatten().map(String::as_str).collect()
     }
 
-    /// Returns whether a switch is given.
+    /// Returns whether a switch is set.
     pub(crate) fn is_on(&self, switch: &str) -> bool {
         self.0.get_flag(switch)
     }

@@ -1,36 +1,36 @@
-//! How a program is started: its words and its options.
+//! Programs of Prefect: the command and the options that they are started with.
 
 use std::ops::Range;
 
 use crate::generation::{self, Generation};
 
-/// A program to look for.
+/// A program of Prefect that a container can run: an agent or a worker.
 #[derive(Debug)]
 pub struct Program {
-    /// Whose it is.
+    /// The generation of Prefect that it is part of.
     pub generation: Generation,
-    /// The words that start it.
+    /// The command that starts it.
     pub start: &'static [&'static str],
-    /// What errors call it.
+    /// The noun for it in messages.
     pub name: &'static str,
-    /// The error where there are several.
+    /// The message if a manifest has several.
     pub several_error: &'static str,
-    /// The error where there is none.
+    /// The message if a manifest has none.
     pub missing_error: &'static str,
-    /// The hint where something else is started.
+    /// The hint if the container starts something else.
     pub other_command_hint: &'static str,
-    /// The options with a value that it is started with: long, short, and whether they can stand several times.
+    /// Its options with a value: the long name, the short name, and whether it can be repeated.
     pub options: &'static [(&'static str, Option<char>, bool)],
-    /// Those without a value.
+    /// Its options without a value.
     pub switches: &'static [&'static str],
 }
 
-/// Finds the words that start a program (`start`): the options between `prefect` and its command, and what is behind
-/// it all.
+/// Finds the command that starts a program (`start`) among the words of a command line. Returns the range of the options
+/// between `prefect` and the rest of the command, and the position after the command.
 pub(super) fn find_start(start: &[&str], words: &[&str]) -> Option<(Range<usize>, usize)> {
     (0..words.len()).filter(|at| generation::is_prefect(words[*at])).find_map(|at| {
-        let command = at + 1 + generation::session_options(&words[at + 1..]);
-        let behind = command + start.len() - 1;
-        (words.get(command..behind)? == &start[1..]).then_some((at + 1..command, behind))
+        let command = at + 1 + generation::count_global_options(&words[at + 1..]);
+        let end = command + start.len() - 1;
+        (words.get(command..end)? == &start[1..]).then_some((at + 1..command, end))
     })
 }

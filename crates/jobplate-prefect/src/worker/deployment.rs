@@ -112,8 +112,12 @@ fn set_profile(environ: &mut Environ, profile: Resolved, location: &Location) ->
         let error = Error::input("the worker's profile is none of Prefect's own, and its file is not known here");
         return Err(locate(error.hint("set the profile's settings as variables of the worker"), Some(location)));
     }
-    environ.0.retain(|variable| variable.name != settings::PROFILE);
-    environ.0.push(EnvironVar { name: settings::PROFILE.to_owned(), value: profile, location: Some(location.clone()) });
+    environ.0.retain(|variable| variable.name != settings::PROFILE_VARIABLE);
+    environ.0.push(EnvironVar {
+        name: settings::PROFILE_VARIABLE.to_owned(),
+        value: profile,
+        location: Some(location.clone()),
+    });
     Ok(())
 }
 
@@ -165,7 +169,8 @@ impl WorkerDeployment {
             let text = |key: &str| arena.dict_get(entry.entry, key).map(|id| arena.get(id));
             let (Some(Value::Str(name)), Some(Value::Unknown(from))) = (text("name"), text("value")) else { continue };
             if is_secret_setting(name) {
-                continue; // that is said of every preview
+                continue;
+                // that is said of every preview
             }
             let from = find_references(from);
             let text = format!("the worker hands `{name}` ({from}) to every flow run as plain text");

@@ -6,7 +6,7 @@ use jobplate_diagnostic::Result;
 use super::configuration::Configuration;
 use super::run::Run;
 use super::scenario::WorkerScenario;
-use super::settings::Exported;
+use super::settings::ExportedVariable;
 use super::values::fails;
 use super::version::{Eviction, WorkerVersion};
 use crate::pyvalue::arena::{Arena, Value, ValueId};
@@ -93,10 +93,10 @@ fn of_worker(
     arena: &mut Arena,
     version: WorkerVersion,
     scenario: &WorkerScenario,
-    exported: Vec<Exported>,
+    exported: Vec<ExportedVariable>,
 ) -> Variables {
     let mut variables = Variables::default();
-    for Exported { name, value, location } in exported {
+    for ExportedVariable { name, value, location } in exported {
         let (name, value) = (arena.alloc_str(name), arena.alloc(value.into(), location));
         variables.set(arena, name, value, WorkerEnvOrigin::Worker);
     }
@@ -127,7 +127,7 @@ pub(super) fn prepare(
     arena: &mut Arena,
     version: WorkerVersion,
     scenario: &WorkerScenario,
-    exported: Vec<Exported>,
+    exported: Vec<ExportedVariable>,
     configuration: &Configuration,
     origin: &dyn Fn(&Arena, ValueId) -> WorkerEnvOrigin,
 ) -> Result<Vec<WorkerEnvEntry>> {

@@ -21,7 +21,7 @@
 //! | [`manifest`] | which labels the worker sets; image, command and name of the Job |
 //! | `labels` | how names and labels are shortened and slugged |
 //! | `secret_references` | which values become references, and which Secrets the worker writes |
-//! | `settings` | which settings a worker has, and which it passes on |
+//! | [`settings`] | which settings a worker has, and which it passes on |
 //! | [`notes`] | which notes a preview gives |
 //! | [`version`] | what each version of prefect-kubernetes does |
 
@@ -38,7 +38,7 @@ mod run;
 pub mod scenario;
 mod schema;
 mod secret_references;
-mod settings;
+pub mod settings;
 pub mod template_source;
 pub mod values;
 pub mod version;

@@ -10,7 +10,7 @@ use super::environment::{self, WorkerEnvEntry, WorkerEnvOrigin};
 use super::fill::RedactedNames;
 use super::scenario::WorkerScenario;
 use super::secret_references::{self, SecretSettings, WrittenSecret};
-use super::settings::Exported;
+use super::settings::ExportedVariable;
 use super::version::WorkerVersion;
 use super::{manifest, settings, template_source};
 use crate::pyvalue::arena::{Arena, Value, ValueId};
@@ -141,9 +141,9 @@ fn key_of(location: &Location) -> (*const SourceFile, usize) {
 }
 
 /// All that sets a variable to something, whether or not it wins.
-fn candidates(arena: &mut Arena, given: &Given, exported: &[Exported]) -> Vec<WorkerEnvEntry> {
+fn candidates(arena: &mut Arena, given: &Given, exported: &[ExportedVariable]) -> Vec<WorkerEnvEntry> {
     let mut found = Vec::new();
-    for Exported { name, value, location } in exported {
+    for ExportedVariable { name, value, location } in exported {
         let value = arena.alloc(value.clone().into(), location.clone());
         found.push((name.clone(), value, WorkerEnvOrigin::Worker));
     }

@@ -196,7 +196,7 @@ fn worker(arena: &mut Arena, given: Option<ValueId>) -> Result<Worker> {
         worker.environ = Environ::read(arena, environ, "`env` of the worker")?;
     }
     if let Some(given) = keys.get(arena, "settings") {
-        let keys = settings::keys(SETTINGS_PREFIX);
+        let keys = settings::keys_with_prefix(SETTINGS_PREFIX);
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
         Kwargs::read(arena, given, &keys, "the settings of a worker")?;
         for (key, value) in arena.as_dict(given).unwrap_or_default().to_vec() {

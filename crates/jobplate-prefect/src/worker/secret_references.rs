@@ -7,7 +7,7 @@ use super::configuration::Configuration;
 use super::environment::{WorkerEnvEntry, WorkerEnvOrigin};
 use super::manifest::container;
 use super::scenario::{SETTINGS_PREFIX, Worker};
-use super::settings::Given;
+use super::settings::KubernetesSetting;
 use super::values::fails;
 use super::{labels, settings};
 use crate::kwargs::iterate;
@@ -57,16 +57,17 @@ pub struct SecretSettings<'w> {
 impl<'w> SecretSettings<'w> {
     /// Reads them from the worker's environment. Fails where the worker would not take its settings.
     pub fn read(worker: &'w Worker) -> Result<Self> {
-        let given = settings::of_kubernetes(&worker.environ)?;
+        let given = settings::read_kubernetes_settings(&worker.environ)?;
         let find = |name: &str| {
             let name = format!("{SETTINGS_PREFIX}{name}");
             given.iter().find(|own| name.strip_prefix("PREFECT_") == Some(own.name))
         };
         let text = |name: &str| find(name).map(|own| own.variable);
         let switches = ["CREATE_SECRET_FOR_API_KEY", "STORE_ENV_AS_SECRET"].map(find);
-        let is_on = |own: Option<&Given<'_>>| own.is_some_and(|own| own.value == Resolved::Text("True".to_owned()));
+        let is_on =
+            |own: Option<&KubernetesSetting<'_>>| own.is_some_and(|own| own.value == Resolved::Text("True".to_owned()));
         let [creates_secret, stores_env] = switches.map(is_on);
-        let is_unknown = |own: &&Given<'_>| matches!(own.value, Resolved::Unknown(_));
+        let is_unknown = |own: &&KubernetesSetting<'_>| matches!(own.value, Resolved::Unknown(_));
         let unknown = switches.into_iter().flatten().filter(is_unknown).map(|own| own.variable).collect();
         Ok(SecretSettings {
             api_key: [text("API_KEY_SECRET_NAME"), text("API_KEY_SECRET_KEY")],

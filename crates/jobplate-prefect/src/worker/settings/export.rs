@@ -1,77 +1,82 @@
-//! What a worker passes on of Prefect's own settings to its flow runs.
+//! The settings that a worker passes on to its flow runs as variables.
 
 use jobplate_diagnostic::Result;
 
-use super::home::{active_profile, home, profiles_path};
-use super::prefect2;
-use super::read::{Variables, group, plain, read_by};
-use super::set::{Exported, Set};
-use super::table::{PREFIX, Setting, lines, settings};
+use super::effective::{EffectiveSetting, EffectiveSettings, ExportedVariable};
+use super::home::{active_profile, profiles_path, resolve_home};
+use super::prefect2::{self, PREFECT_2_SETTINGS};
+use super::prefect3::PREFECT_3_SETTINGS;
+use super::read::{SettingVariables, check_group, read_value};
+use super::setting::{PREFIX, Setting, SettingKind};
+use super::value::normalize;
 use crate::pyvalue::environ::{Environ, EnvironVar, Resolved};
 use crate::pyvalue::pydantic;
 use crate::worker::version::WorkerVersion;
 
-/// What a worker with this environment hands on, in Prefect's order. Fails where the worker would not start.
+/// Returns the variables that a worker with this environment exports, in Prefect's order.
 ///
-/// Files that set something are taken to be missing: profiles, `.env`, `prefect.toml` and `pyproject.toml`.
-pub(crate) fn export(environ: &Environ, version: WorkerVersion) -> Result<Vec<Exported>> {
+/// Files that could hold more settings are assumed to be missing: profiles, `.env`, `prefect.toml`, `pyproject.toml`.
+///
+/// # Errors
+/// Fails if the worker would not start.
+pub(crate) fn export(environ: &Environ, version: WorkerVersion) -> Result<Vec<ExportedVariable>> {
     if !version.is_prefect_3() {
-        return export_of_2(environ);
+        return export_prefect_2(environ);
     }
-    let variables = Variables::of(environ);
+    let variables = SettingVariables::new(environ);
     let profile = active_profile(environ)?;
-    let mut set = Set { entries: Vec::new(), home: home(environ, None)? };
-    for setting @ Setting { name, kind, .. } in settings() {
-        let variable = variables.of_setting(setting);
-        let by_profile = || {
-            let (name, value) = profile.iter().find(|(own, _)| *own == name)?;
-            let value = Resolved::Text((*value).to_owned());
-            Some(EnvironVar { name: format!("{PREFIX}{name}"), value, location: None })
-        };
-        let Some(variable) = variable.cloned().or_else(by_profile) else { continue };
-        let value = match kind {
-            "group" => {
-                group(&variable)?;
+    let mut settings = EffectiveSettings { entries: Vec::new(), home: resolve_home(environ, None)? };
+    for setting in &PREFECT_3_SETTINGS {
+        let variable = variables.get(setting).cloned().or_else(|| profile_variable(profile, setting));
+        let Some(variable) = variable else { continue };
+        let value = match (setting.name, setting.kind) {
+            (_, SettingKind::Group) => {
+                check_group(&variable)?;
                 continue;
             }
-            "home" => {
-                set.home = home(environ, Some(&variable))?;
-                Some(set.home.clone())
+            ("HOME", _) => {
+                settings.home = resolve_home(environ, Some(&variable))?;
+                Some(settings.home.clone())
             }
-            "path$" => Some(profiles_path(&variable, &set.home)?),
-            _ => plain(&variable, kind)?,
+            ("PROFILES_PATH", _) => Some(profiles_path(&variable, &settings.home)?),
+            (_, kind) => read_value(&variable, kind, normalize)?,
         };
-        if let Some(value) = value {
-            set.entries.push((setting, value, variable.location));
-        }
+        let location = variable.location;
+        settings.entries.extend(value.map(|value| EffectiveSetting { setting, value, location }));
     }
-    set.check_url()?;
-    set.check_sizes()?;
-    set.settle_database()?;
-    set.settle_levels();
-    set.settle_log_size();
-    Ok(set.exported())
+    settings.check_api_url()?;
+    settings.check_log_sizes()?;
+    settings.resolve_database_url()?;
+    settings.unset_replaced_log_levels();
+    settings.limit_log_size_for_cloud();
+    Ok(settings.into_exported())
 }
 
-/// The same for a worker of Prefect 2.
-fn export_of_2(environ: &Environ) -> Result<Vec<Exported>> {
-    let variables = Variables::of(environ);
-    let mut set = Set { entries: Vec::new(), home: Resolved::Text(String::new()) };
-    for setting in lines(prefect2::TABLE) {
-        let Some(variable) = variables.of_setting(setting) else { continue };
-        if let Some(value) = read_by(prefect2::written_again, variable, setting.kind)? {
-            set.entries.push((setting, value, variable.location.clone()));
-        }
-    }
-    set.check_url()?;
-    set.check_sizes()?;
-    Ok(set.exported())
+/// Returns a setting of a profile as the variable that would set it.
+fn profile_variable(profile: &[(&str, &str)], setting: &Setting) -> Option<EnvironVar> {
+    let (name, value) = profile.iter().find(|(name, _)| *name == setting.name)?;
+    Some(EnvironVar { name: format!("{PREFIX}{name}"), value: Resolved::Text((*value).to_owned()), location: None })
 }
 
-/// Whether a worker of Prefect 2 is told by a setting to run flows by the engine.
+/// Returns the variables that a worker of Prefect 2 exports.
+fn export_prefect_2(environ: &Environ) -> Result<Vec<ExportedVariable>> {
+    let variables = SettingVariables::new(environ);
+    let mut settings = EffectiveSettings { entries: Vec::new(), home: Resolved::Text(String::new()) };
+    for setting in &PREFECT_2_SETTINGS {
+        let Some(variable) = variables.get(setting) else { continue };
+        let value = read_value(variable, setting.kind, prefect2::normalize)?;
+        let location = variable.location.clone();
+        settings.entries.extend(value.map(|value| EffectiveSetting { setting, value, location }));
+    }
+    settings.check_api_url()?;
+    settings.check_log_sizes()?;
+    Ok(settings.into_exported())
+}
+
+/// Returns whether a worker of Prefect 2 starts flow runs with `python -m prefect.engine`, as it does without enhanced
+/// cancellation.
 pub(in crate::worker) fn runs_engine(environ: &Environ) -> bool {
-    let setting = lines(prefect2::TABLE).find(|own| own.name == "EXPERIMENTAL_ENABLE_ENHANCED_CANCELLATION");
-    let variable = setting.and_then(|setting| Variables::of(environ).of_setting(setting));
+    let variable = SettingVariables::new(environ).by_name("EXPERIMENTAL_ENABLE_ENHANCED_CANCELLATION");
     variable.is_some_and(|own| pydantic::parse_bool(own.value.as_str()) == Some(false))
 }
 
@@ -79,11 +84,12 @@ pub(in crate::worker) fn runs_engine(environ: &Environ) -> bool {
 mod tests {
     use super::*;
 
-    /// What is exported, as `NAME=VALUE` without `PREFECT_`; of a failure what is wrong.
+    /// Returns the exported variables as `NAME=VALUE` without `PREFECT_`, or the message of the error.
     fn exported(pairs: &[(&str, &str)]) -> String {
         match export(&Environ::from_pairs(pairs), WorkerVersion::default()) {
             Ok(exported) => {
-                let line = |own: &Exported| format!("{}={}", own.name.trim_start_matches(PREFIX), own.value.as_str());
+                let line =
+                    |own: &ExportedVariable| format!("{}={}", own.name.trim_start_matches(PREFIX), own.value.as_str());
                 exported.iter().map(line).collect::<Vec<_>>().join(" ")
             }
             Err(error) => format!("! {}", error.message()),
@@ -91,10 +97,10 @@ mod tests {
     }
 
     #[test]
-    fn settings_are_read_by_their_names() {
-        for (environ, wanted) in [
+    fn reads_settings_by_name_and_former_name() {
+        for (environ, expected) in [
             (&[][..], "SERVER_EPHEMERAL_ENABLED=True"),
-            // Their order is Prefect's, their names are the new ones.
+            // They have Prefect's order and its current names.
             (
                 &[
                     ("PREFECT_WORKER_QUERY_SECONDS", "30"),
@@ -106,17 +112,13 @@ mod tests {
                 ],
                 "API_KEY=k CLIENT_METRICS_ENABLED=True SERVER_EPHEMERAL_ENABLED=True WORKER_QUERY_SECONDS=30.0",
             ),
-            // The new name wins, and the last of those that differ in case alone.
+            // The current name has priority, then the last of the names that differ in case only.
             (
                 &[("PREFECT_TASKS_DEFAULT_RETRIES", "1"), ("PREFECT_TASK_DEFAULT_RETRIES", "2")],
                 "SERVER_EPHEMERAL_ENABLED=True TASKS_DEFAULT_RETRIES=1",
             ),
             (&[("PREFECT_UI_URL", "a"), ("prefect_ui_url", "b")], "SERVER_EPHEMERAL_ENABLED=True UI_URL=b"),
-            (
-                &[("PREFECT_UI_URL", "a"), ("prefect_ui_url", "b"), ("PREFECT_UI_URL", "c")],
-                "SERVER_EPHEMERAL_ENABLED=True UI_URL=b",
-            ),
-            // What the cluster alone knows is handed on as it is.
+            // A value that only the cluster knows stays as it is.
             (
                 &[("PREFECT_WORKER_QUERY_SECONDS", "<Secret s, key k>"), ("PREFECT_API_KEY", "<Secret s, key k>")],
                 "API_KEY=<Secret s, key k> SERVER_EPHEMERAL_ENABLED=True WORKER_QUERY_SECONDS=<Secret s, key k>",
@@ -124,13 +126,13 @@ mod tests {
             (&[("PREFECT_SERVER_EPHEMERAL_ENABLED", "no")], "SERVER_EPHEMERAL_ENABLED=False"),
             (&[("PREFECT_SERVER_ALLOW_EPHEMERAL_MODE", "0")], "SERVER_EPHEMERAL_ENABLED=False"),
         ] {
-            assert_eq!(exported(environ), wanted, "{environ:?}");
+            assert_eq!(exported(environ), expected, "{environ:?}");
         }
     }
 
     #[test]
-    fn profiles_are_prefects_own() {
-        for (environ, wanted) in [
+    fn uses_the_profiles_that_prefect_ships() {
+        for (environ, expected) in [
             (&[("PREFECT_PROFILE", "cloud")][..], ""),
             (&[("PREFECT_PROFILE", "local")], "API_URL=http://127.0.0.1:4200/api"),
             (&[("PREFECT_PROFILE", "local"), ("PREFECT_API_URL", "u")], "API_URL=u"),
@@ -145,14 +147,14 @@ mod tests {
             (&[("PREFECT_TEST_MODE", "0")], "TESTING_TEST_MODE=False"),
             (&[("prefect_test_mode", "0")], "SERVER_EPHEMERAL_ENABLED=True TESTING_TEST_MODE=False"),
         ] {
-            assert_eq!(exported(environ), wanted, "{environ:?}");
+            assert_eq!(exported(environ), expected, "{environ:?}");
         }
         let old = export(&Environ::from_pairs(&[("PREFECT_API", "x")]), WorkerVersion([0, 4, 0]));
-        assert!(old.is_ok_and(|exported| exported.is_empty()), "Prefect 2 has neither");
+        assert!(old.is_ok_and(|exported| exported.is_empty()), "Prefect 2 has no groups and no default profile");
     }
 
     #[test]
-    fn settings_of_prefect_2_keep_their_names() {
+    fn exports_settings_of_prefect_2_under_their_own_names() {
         let environ = Environ::from_pairs(&[
             ("PREFECT_AGENT_QUERY_INTERVAL", "5"),
             ("PREFECT_LOGGING_SERVER_LEVEL", "info"),
@@ -161,8 +163,8 @@ mod tests {
             ("PREFECT_API_DATABASE_CONNECTION_URL", "u:$PREFECT_API_DATABASE_PASSWORD"),
             ("PREFECT_HOME", "~/p/"),
         ]);
-        let exported = export(&environ, WorkerVersion([0, 4, 6])).expect("what Prefect 2 takes");
-        let line = |own: &Exported| format!("{}={}", own.name.trim_start_matches(PREFIX), own.value.as_str());
+        let exported = export(&environ, WorkerVersion([0, 4, 6])).expect("valid values");
+        let line = |own: &ExportedVariable| format!("{}={}", own.name.trim_start_matches(PREFIX), own.value.as_str());
         assert_eq!(
             exported.iter().map(line).collect::<Vec<_>>(),
             [
@@ -176,8 +178,8 @@ mod tests {
     }
 
     #[test]
-    fn homes_are_expanded() {
-        for (environ, wanted) in [
+    fn expands_home_directories() {
+        for (environ, expected) in [
             (&[("PREFECT_HOME", "~/x//y/.")][..], "HOME=/root/x/y"),
             (&[("PREFECT_HOME", "./~"), ("HOME", "/h/")], "HOME=/h"),
             (&[("PREFECT_HOME", "~"), ("HOME", "<Secret s, key k>")], "HOME=<Secret s, key k>"),
@@ -188,17 +190,17 @@ mod tests {
                 "HOME=<Secret s, key k> PROFILES_PATH=<Secret s, key k>/p",
             ),
         ] {
-            assert_eq!(exported(environ), format!("{wanted} SERVER_EPHEMERAL_ENABLED=True"), "{environ:?}");
+            assert_eq!(exported(environ), format!("{expected} SERVER_EPHEMERAL_ENABLED=True"), "{environ:?}");
         }
     }
 
     #[test]
-    fn settings_change_each_other() {
+    fn applies_validators_across_settings() {
         let cloud = ("PREFECT_API_URL", "https://api.prefect.cloud/api/accounts/a");
         let size = "PREFECT_LOGGING_TO_API_MAX_LOG_SIZE";
         let database = "PREFECT_SERVER_DATABASE_CONNECTION_URL";
-        let held = (database, "postgresql+asyncpg://u:${PREFECT_API_DATABASE_PASSWORD}@h/d");
-        for (environ, wanted) in [
+        let with_password = (database, "postgresql+asyncpg://u:${PREFECT_API_DATABASE_PASSWORD}@h/d");
+        for (environ, expected) in [
             (&[cloud][..], "API_URL=https://api.prefect.cloud/api/accounts/a LOGGING_TO_API_MAX_LOG_SIZE=25000"),
             (&[cloud, (size, "24")], "API_URL=https://api.prefect.cloud/api/accounts/a LOGGING_TO_API_MAX_LOG_SIZE=24"),
             (&[("PREFECT_API_URL", "https://api.prefect.cloud")], "API_URL=https://api.prefect.cloud"),
@@ -210,13 +212,13 @@ mod tests {
             (&[("PREFECT_API_URL", "<Secret s, key k>")], "API_URL=<Secret s, key k>"),
             (&[("PREFECT_DEBUG_MODE", "1"), ("PREFECT_LOGGING_LEVEL", "info")], "DEBUG_MODE=True"),
             (&[("PREFECT_DEBUG_MODE", "0"), ("PREFECT_LOGGING_LEVEL", "info")], "DEBUG_MODE=False LOGGING_LEVEL=INFO"),
-            (&[held, ("PREFECT_API_DATABASE_PASSWORD", "p")], "SERVER_DATABASE_PASSWORD=p"),
+            (&[with_password, ("PREFECT_API_DATABASE_PASSWORD", "p")], "SERVER_DATABASE_PASSWORD=p"),
             (&[(database, "x")], "SERVER_DATABASE_CONNECTION_URL=x"),
         ] {
-            assert_eq!(exported(environ), format!("{wanted} SERVER_EPHEMERAL_ENABLED=True"), "{environ:?}");
+            assert_eq!(exported(environ), format!("{expected} SERVER_EPHEMERAL_ENABLED=True"), "{environ:?}");
         }
-        for (environ, wanted) in [
-            (&[held][..], "the URL of the database holds a password that is not set"),
+        for (environ, expected) in [
+            (&[with_password][..], "the URL of the database holds a password that is not set"),
             (
                 &[("PREFECT_SERVER_DATABASE_DRIVER", "postgresql+asyncpg"), ("PREFECT_SERVER_DATABASE_USER", "u")],
                 "PREFECT_SERVER_DATABASE_DRIVER needs PREFECT_SERVER_DATABASE_HOST",
@@ -231,7 +233,7 @@ mod tests {
             (&[("PREFECT_PROFILES_PATH", "")], "PREFECT_PROFILES_PATH is a folder"),
             (&[("PREFECT_API", "x")], "PREFECT_API is the name of a group of settings"),
         ] {
-            assert_eq!(exported(environ), format!("! the worker does not start: {wanted}"), "{environ:?}");
+            assert_eq!(exported(environ), format!("! the worker does not start: {expected}"), "{environ:?}");
         }
         assert_eq!(
             exported(&[("PREFECT_LOGGING_EXTRA_LOGGERS", r#""\ud83d""#)]),

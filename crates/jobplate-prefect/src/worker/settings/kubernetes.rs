@@ -1,45 +1,78 @@
-//! The settings of prefect-kubernetes, which a worker reads for itself.
+//! The settings of prefect-kubernetes 0.8.0. The worker reads them for itself and exports none of them.
 
 use jobplate_diagnostic::Result;
 
-use super::read::{Variables, group, plain};
-use super::table::{KUBERNETES, PREFIX, Setting, lines};
+use super::read::{SettingVariables, check_group, read_value};
+use super::setting::Limits::{Any, AtLeast};
+use super::setting::SettingKind::{Bool, Group, Int, LabelFilters, Names, Text};
+use super::setting::{PREFIX, Setting, renamed, setting};
+use super::value::normalize;
 use crate::pyvalue::environ::{Environ, EnvironVar, Resolved};
+
+/// All settings of prefect-kubernetes and their groups, in the order of its models.
+#[rustfmt::skip] // one setting a line
+pub static KUBERNETES_SETTINGS: [Setting; 22] = [
+    renamed("INTEGRATIONS_KUBERNETES_CLUSTER_UID", Text, "KUBERNETES_CLUSTER_UID"),
+    setting("INTEGRATIONS_KUBERNETES_WORKER", Group),
+    setting("INTEGRATIONS_KUBERNETES_WORKER_API_KEY_SECRET_NAME", Text),
+    setting("INTEGRATIONS_KUBERNETES_WORKER_API_KEY_SECRET_KEY", Text),
+    setting("INTEGRATIONS_KUBERNETES_WORKER_API_AUTH_STRING_SECRET_NAME", Text),
+    setting("INTEGRATIONS_KUBERNETES_WORKER_API_AUTH_STRING_SECRET_KEY", Text),
+    renamed("INTEGRATIONS_KUBERNETES_WORKER_CREATE_SECRET_FOR_API_KEY", Bool, "KUBERNETES_WORKER_STORE_PREFECT_API_IN_SECRET"),
+    setting("INTEGRATIONS_KUBERNETES_WORKER_STORE_ENV_AS_SECRET", Bool),
+    renamed("INTEGRATIONS_KUBERNETES_WORKER_ADD_TCP_KEEPALIVE", Bool, "KUBERNETES_WORKER_ADD_TCP_KEEPALIVE"),
+    setting("INTEGRATIONS_KUBERNETES_WORKER_CREATE_JOB_RETRY", Group),
+    setting("INTEGRATIONS_KUBERNETES_WORKER_CREATE_JOB_RETRY_MAX_RETRIES", Int(AtLeast(1))),
+    setting("INTEGRATIONS_KUBERNETES_WORKER_CREATE_JOB_RETRY_DELAY_SECONDS", Int(AtLeast(0))),
+    setting("INTEGRATIONS_KUBERNETES_WORKER_CREATE_JOB_RETRY_JITTER_MIN_SECONDS", Int(AtLeast(0))),
+    setting("INTEGRATIONS_KUBERNETES_WORKER_CREATE_JOB_RETRY_JITTER_MAX_SECONDS", Int(AtLeast(0))),
+    setting("INTEGRATIONS_KUBERNETES_OBSERVER", Group),
+    setting("INTEGRATIONS_KUBERNETES_OBSERVER_ENABLED", Bool),
+    setting("INTEGRATIONS_KUBERNETES_OBSERVER_REPLICATE_POD_EVENTS", Bool),
+    setting("INTEGRATIONS_KUBERNETES_OBSERVER_NAMESPACES", Names),
+    setting("INTEGRATIONS_KUBERNETES_OBSERVER_ADDITIONAL_LABEL_FILTERS", LabelFilters),
+    setting("INTEGRATIONS_KUBERNETES_OBSERVER_STARTUP_EVENT_CONCURRENCY", Int(Any)),
+    setting("INTEGRATIONS_KUBERNETES_OBSERVER_FORWARD_CRASHED_RUN_LOGS", Bool),
+    setting("INTEGRATIONS_KUBERNETES_OBSERVER_FORWARD_CRASHED_RUN_LOGS_TAIL_LINES", Int(AtLeast(1))),
+];
 
 /// A setting of prefect-kubernetes that is set.
 #[derive(Debug)]
-pub(in crate::worker) struct Given<'e> {
-    /// Its name in the table, which stands without `PREFECT_`.
+pub(in crate::worker) struct KubernetesSetting<'e> {
+    /// Its name, without `PREFECT_`.
     pub name: &'static str,
-    /// What sets it.
+    /// The variable that sets it.
     pub variable: &'e EnvironVar,
-    /// Its value, written again.
+    /// Its value, as Prefect writes it back.
     pub value: Resolved,
 }
 
-/// The settings of prefect-kubernetes that are set. Fails where the worker would not start.
-pub(in crate::worker) fn of_kubernetes(environ: &Environ) -> Result<Vec<Given<'_>>> {
-    let variables = Variables::of(environ);
-    let mut set = Vec::new();
-    for setting @ Setting { name, kind, .. } in lines(KUBERNETES) {
-        let Some(variable) = variables.of_setting(setting) else { continue };
-        if kind == "group" {
-            group(variable)?;
-        } else if let Some(value) = plain(variable, kind)? {
-            set.push(Given { name, variable, value });
+/// Returns the settings of prefect-kubernetes that a worker's environment sets.
+///
+/// # Errors
+/// Fails if the worker would not start with these values.
+pub(in crate::worker) fn read_kubernetes_settings(environ: &Environ) -> Result<Vec<KubernetesSetting<'_>>> {
+    let variables = SettingVariables::new(environ);
+    let mut found = Vec::new();
+    for setting in &KUBERNETES_SETTINGS {
+        let Some(variable) = variables.get(setting) else { continue };
+        if setting.kind == Group {
+            check_group(variable)?;
+        } else if let Some(value) = read_value(variable, setting.kind, normalize)? {
+            found.push(KubernetesSetting { name: setting.name, variable, value });
         }
     }
-    Ok(set)
+    Ok(found)
 }
 
-/// What stands behind `start` in the names of settings of prefect-kubernetes, in small letters. Of a group the name alone,
-/// and not what is in it.
-pub(in crate::worker) fn keys(start: &str) -> Vec<String> {
-    let start = start.strip_prefix(PREFIX).unwrap_or(start);
-    let keys = || lines(KUBERNETES).filter_map(|own| Some((own.name.strip_prefix(start)?, own.kind)));
-    let is_within = |key: &str, group: &str| key.strip_prefix(group).is_some_and(|rest| rest.starts_with('_'));
-    let is_deeper = |key: &str| keys().any(|(own, kind)| kind == "group" && is_within(key, own));
-    keys().filter(|(key, _)| !is_deeper(key)).map(|(key, _)| key.to_lowercase()).collect()
+/// Returns the names that start with a prefix, without it and in lower case: the keys of `settings` in a scenario. A
+/// group within is one key.
+pub(in crate::worker) fn keys_with_prefix(prefix: &str) -> Vec<String> {
+    let prefix = prefix.strip_prefix(PREFIX).unwrap_or(prefix);
+    let keys = || KUBERNETES_SETTINGS.iter().filter_map(|own| Some((own.name.strip_prefix(prefix)?, own.kind)));
+    let is_in_group = |key: &str, group: &str| key.strip_prefix(group).is_some_and(|rest| rest.starts_with('_'));
+    let is_nested = |key: &str| keys().any(|(own, kind)| kind == Group && is_in_group(key, own));
+    keys().filter(|(key, _)| !is_nested(key)).map(|(key, _)| key.to_lowercase()).collect()
 }
 
 #[cfg(test)]
@@ -47,9 +80,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn settings_of_kubernetes_are_read() {
-        let worker = |name: &str| format!("PREFECT_INTEGRATIONS_KUBERNETES_{name}");
-        for (name, value, wanted) in [
+    fn reads_settings_and_rejects_what_the_worker_rejects() {
+        for (name, value, expected) in [
             ("WORKER_STORE_ENV_AS_SECRET", "yes", "True"),
             ("CLUSTER_UID", "", ""),
             ("OBSERVER_NAMESPACES", "b,a", "a,b"),
@@ -61,19 +93,23 @@ mod tests {
             ("WORKER_CREATE_JOB_RETRY_MAX_RETRIES", "0", "! the worker does not start: {} is outside its bounds"),
             ("OBSERVER_ENABLED", "x", "! the worker does not start: {} is neither true nor false"),
         ] {
-            let name = worker(name);
-            let own = match of_kubernetes(&Environ::from_pairs(&[(name.as_str(), value)])) {
-                Ok(given) => given.first().map_or("-".to_owned(), |given| given.value.as_str().to_owned()),
+            let name = format!("PREFECT_INTEGRATIONS_KUBERNETES_{name}");
+            let found = match read_kubernetes_settings(&Environ::from_pairs(&[(name.as_str(), value)])) {
+                Ok(found) => found.first().map_or("-".to_owned(), |own| own.value.as_str().to_owned()),
                 Err(error) => format!("! {}", error.message()),
             };
-            assert_eq!(own, wanted.replace("{}", &name), "{name}={value}");
+            assert_eq!(found, expected.replace("{}", &name), "{name}={value}");
         }
-        let old = Environ::from_pairs(&[
+    }
+
+    #[test]
+    fn reads_former_names_in_any_case() {
+        let environ = Environ::from_pairs(&[
             ("PREFECT_KUBERNETES_CLUSTER_UID", "a"),
             ("prefect_kubernetes_worker_add_tcp_keepalive", "0"),
         ]);
-        let given = of_kubernetes(&old).expect("old names are read");
-        assert_eq!(given.iter().map(|own| own.value.as_str()).collect::<Vec<_>>(), ["a", "False"]);
-        assert_eq!(keys("PREFECT_INTEGRATIONS_KUBERNETES_WORKER_").len(), 8);
+        let found = read_kubernetes_settings(&environ).expect("valid values");
+        assert_eq!(found.iter().map(|own| own.value.as_str()).collect::<Vec<_>>(), ["a", "False"]);
+        assert_eq!(keys_with_prefix("PREFECT_INTEGRATIONS_KUBERNETES_WORKER_").len(), 8);
     }
 }

@@ -1,31 +1,39 @@
-//! The settings in a worker's environment. Prefect's own it hands on to its flow runs: all that are set, in plain text,
-//! parsed and written again (`get_current_settings().to_environment_variables(exclude_unset=True)` of prefect 3.8.8).
-//! Those of prefect-kubernetes it reads for itself.
+//! The settings in a worker's environment. A worker exports all of Prefect's own settings that are set to its flow runs
+//! as plain text, parsed and written back (`get_current_settings().to_environment_variables(exclude_unset=True)` of
+//! prefect 3.8.8). It reads the settings of prefect-kubernetes for itself.
 //!
 //! | file | decides |
 //! |---|---|
-//! | `table` | which settings Prefect 3 and prefect-kubernetes have, and which are secrets |
-//! | `prefect2` | which settings Prefect 2 has, and how their values are written again |
+//! | `setting` | which kinds of values settings have, and which settings are secrets |
+//! | `prefect3` | which settings Prefect 3 has |
+//! | `prefect2` | which settings Prefect 2 has, and how their values are written back |
+//! | `kubernetes` | which settings prefect-kubernetes has, and which of them are set |
 //! | `read` | which variable sets a setting |
-//! | `value` | how a value is read and written again, by its kind |
+//! | `value` | how a value is parsed and written back, by its kind |
+//! | `structured_value` | how values that are JSON or lists are written back |
 //! | `url` | which URLs can be parsed |
 //! | `home` | where Prefect's home is, and which profile is active |
-//! | `set` | how settings affect each other, and which combinations Prefect rejects |
+//! | `effective` | how settings affect each other, and which combinations Prefect rejects |
 //! | `export` | which settings are passed on to flow runs as variables |
-//! | `kubernetes` | which settings of prefect-kubernetes are set |
 
+mod effective;
 mod export;
 mod home;
 mod kubernetes;
 mod prefect2;
+mod prefect3;
 mod read;
-mod set;
-mod table;
+mod setting;
+mod structured_value;
 mod url;
 mod value;
 
+pub(super) use effective::ExportedVariable;
 pub(super) use export::{export, runs_engine};
-pub(super) use home::{PROFILE, has_profile};
-pub(super) use kubernetes::{Given, keys, of_kubernetes};
-pub(super) use set::Exported;
-pub(super) use table::is_secret;
+pub(super) use home::{PROFILE_VARIABLE, has_profile};
+pub use kubernetes::KUBERNETES_SETTINGS;
+pub(super) use kubernetes::{KubernetesSetting, keys_with_prefix, read_kubernetes_settings};
+pub use prefect2::PREFECT_2_SETTINGS;
+pub use prefect3::PREFECT_3_SETTINGS;
+pub(super) use setting::is_secret;
+pub use setting::{Limits, Setting, SettingKind};

@@ -1,80 +1,84 @@
-//! How a setting is found among the variables of a worker, and read.
+//! Finds the variable that sets a setting, and reads its value.
+
+use std::collections::HashMap;
 
 use jobplate_diagnostic::{Error, Result};
 
-use super::table::{PREFIX, Setting};
-use super::value::{Fault, Written, written_again};
+use super::setting::{PREFIX, Setting, SettingKind};
+use super::value::{InvalidValue, NormalizedValue, normalize};
 use crate::pyvalue::environ::{Environ, EnvironVar, Resolved};
 use crate::pyvalue::json_value::{self, Json};
 use crate::pyvalue::limits::UNSUPPORTED_HINT;
 use crate::pyvalue::source::locate;
 
-/// The variables of a process under their names in small letters; the case of names does not count for settings,
-/// and of several that differ in it alone the last one does.
-pub(super) struct Variables<'e>(Vec<(String, &'e EnvironVar)>);
+/// The variables of a process that can be settings, by their names in upper case and without `PREFECT_`.
+pub(super) struct SettingVariables<'e>(HashMap<String, &'e EnvironVar>);
 
-impl<'e> Variables<'e> {
-    pub(super) fn of(environ: &'e Environ) -> Self {
-        let mut variables: Vec<&EnvironVar> = Vec::new();
-        for variable in &environ.0 {
-            match variables.iter_mut().find(|own| own.name == variable.name) {
-                Some(own) => *own = variable,
-                None => variables.push(variable),
-            }
-        }
-        Variables(variables.into_iter().map(|variable| (variable.name.to_lowercase(), variable)).collect())
-    }
-
-    /// The variable that sets a setting, by its name or by the one that it had before.
-    pub(super) fn of_setting(&self, setting: Setting) -> Option<&'e EnvironVar> {
-        let find = |name: &str| {
-            let name = format!("{PREFIX}{name}").to_lowercase();
-            self.0.iter().rev().find(|(own, _)| *own == name).map(|(_, variable)| *variable)
+impl<'e> SettingVariables<'e> {
+    /// Indexes the variables of an environment. Settings ignore the case of names: of several variables that differ in
+    /// case only, the last one counts.
+    pub(super) fn new(environ: &'e Environ) -> Self {
+        let named = |variable: &'e EnvironVar| {
+            // Python's `lower()` turns some letters of other scripts into ASCII.
+            let name = variable.name.to_lowercase().to_ascii_uppercase();
+            Some((name.strip_prefix(PREFIX)?.to_owned(), variable))
         };
-        find(setting.name).or_else(|| find(setting.old_name?))
+        SettingVariables(environ.0.iter().filter_map(named).collect())
+    }
+
+    /// Returns the variable that sets a setting, by its name or by its former one.
+    pub(super) fn get(&self, setting: &Setting) -> Option<&'e EnvironVar> {
+        self.by_name(setting.name).or_else(|| self.by_name(setting.former_name?))
+    }
+
+    /// Returns the variable with the name of a setting, given without `PREFECT_`.
+    pub(super) fn by_name(&self, name: &str) -> Option<&'e EnvironVar> {
+        self.0.get(name).copied()
     }
 }
 
-/// The value of a setting that depends on nothing else.
-pub(super) fn plain(variable: &EnvironVar, kind: &str) -> Result<Option<Resolved>> {
-    read_by(written_again, variable, kind)
-}
-
-/// The value of a variable by a reader of kinds; what the cluster alone knows stays as it is.
-pub(super) fn read_by(
-    reader: fn(&str, &str) -> Written,
+/// Returns the value of a variable as Prefect writes it back, or `None` if it counts as not set. A value that only the
+/// cluster knows stays as it is.
+///
+/// # Errors
+/// Fails if the worker would not start with this value.
+pub(super) fn read_value(
     variable: &EnvironVar,
-    kind: &str,
+    kind: SettingKind,
+    normalize: fn(SettingKind, &str) -> NormalizedValue,
 ) -> Result<Option<Resolved>> {
     let Resolved::Text(text) = &variable.value else { return Ok(Some(variable.value.clone())) };
-    let value = reader(kind, text).map_err(|fault| failed(variable, &fault))?;
+    let value = normalize(kind, text).map_err(|reason| invalid_variable(variable, &reason))?;
     Ok(value.map(Resolved::Text))
 }
 
-pub(super) fn failed(variable: &EnvironVar, fault: &Fault) -> Error {
+/// Returns the error for a variable whose value Prefect rejects.
+pub(super) fn invalid_variable(variable: &EnvironVar, reason: &InvalidValue) -> Error {
     let name = &variable.name;
-    let error = match fault {
-        Fault::Wrong { is, write } => Error::input(format!("the worker does not start: {name} is {is}"))
+    let error = match reason {
+        InvalidValue::Rejected { is, write } => Error::input(format!("the worker does not start: {name} is {is}"))
             .hint(format!("Prefect itself fails here; write {write}")),
-        Fault::Odd => {
+        InvalidValue::Unsupported => {
             Error::refused(format!("{name} has half a character in it, or too many brackets")).hint(UNSUPPORTED_HINT)
         }
     };
     locate(error, variable.location.as_ref())
 }
 
-/// A variable with the name of a group: empty, or settings as JSON, which nobody writes and is not followed.
-pub(super) fn group(variable: &EnvironVar) -> Result<()> {
-    let given = match &variable.value {
-        Resolved::Text(text) => json_value::parse(text),
-        Resolved::Unknown(_) => Some(Json::Map(vec![(String::new(), Json::Null)])),
+/// Checks a variable with the name of a group.
+///
+/// # Errors
+/// Fails if the variable sets the group's settings as a JSON object, which is not supported, or if the worker would not
+/// start with its value.
+pub(super) fn check_group(variable: &EnvironVar) -> Result<()> {
+    let sets_settings = match &variable.value {
+        Resolved::Text(text) => matches!(json_value::parse(text), Some(Json::Map(pairs)) if !pairs.is_empty()),
+        Resolved::Unknown(_) => true,
     };
-    match given {
-        Some(Json::Map(pairs)) if !pairs.is_empty() => {
-            let error = Error::refused(format!("{} sets a group of settings at once", variable.name));
-            let hint = "that is not followed here: write each of them as a variable of its own";
-            Err(locate(error.hint(hint), variable.location.as_ref()))
-        }
-        _ => plain(variable, "group").map(|_| ()),
+    if sets_settings {
+        let error = Error::refused(format!("{} sets a group of settings at once", variable.name));
+        let hint = "that is not followed here: write each of them as a variable of its own";
+        return Err(locate(error.hint(hint), variable.location.as_ref()));
     }
+    read_value(variable, SettingKind::Group, normalize).map(drop)
 }

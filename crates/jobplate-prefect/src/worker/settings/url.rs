@@ -1,33 +1,33 @@
-//! `urllib.parse.urlparse` of Python 3.11, and the URLs that it refuses.
+//! Which URLs `urllib.parse.urlparse` of Python 3.11 rejects.
 
 use std::net::Ipv6Addr;
 
-/// Characters that become a separator where Unicode's compatible characters are taken for each other (NFKC).
+/// Characters whose compatibility decomposition (NFKC) holds a separator of URLs.
 const SEPARATORS: &[char] = &[
     '\u{2047}', '\u{2048}', '\u{2049}', '\u{2100}', '\u{2101}', '\u{2105}', '\u{2106}', '\u{2a74}', '\u{fe13}',
     '\u{fe16}', '\u{fe55}', '\u{fe56}', '\u{fe5f}', '\u{fe6b}', '\u{ff03}', '\u{ff0f}', '\u{ff1a}', '\u{ff1f}',
     '\u{ff20}',
 ];
 
-/// Whether it is taken apart without an error.
-pub(super) fn is_parsed(url: &str) -> bool {
+/// Returns whether `urlparse` raises no error.
+pub(super) fn can_be_parsed(url: &str) -> bool {
     let url = url.trim_start_matches(|c| c <= ' ').replace(['\t', '\r', '\n'], "");
-    let Some(rest) = behind_scheme(&url).strip_prefix("//") else { return true };
+    let Some(rest) = after_scheme(&url).strip_prefix("//") else { return true };
     let host = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
     let is_bracketed = match (host.find('['), host.find(']')) {
         (None, None) => true,
-        (Some(_), Some(_)) => host.split_once('[').is_some_and(|(_, inside)| is_address(before(inside, ']'))),
+        (Some(_), Some(_)) => host.split_once('[').is_some_and(|(_, inside)| is_address(until(inside, ']'))),
         _ => false,
     };
     is_bracketed && !host.contains(SEPARATORS)
 }
 
-fn before(text: &str, end: char) -> &str {
+fn until(text: &str, end: char) -> &str {
     text.split(end).next().unwrap_or_default()
 }
 
-/// What stands behind `http:`, or all of a text that begins with no scheme.
-fn behind_scheme(url: &str) -> &str {
+/// Returns what follows the scheme, such as `http:`, or the whole text if it has none.
+fn after_scheme(url: &str) -> &str {
     let is_scheme = |scheme: &str| {
         scheme.starts_with(|c: char| c.is_ascii_alphabetic())
             && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
@@ -35,11 +35,11 @@ fn behind_scheme(url: &str) -> &str {
     url.split_once(':').filter(|(scheme, _)| is_scheme(scheme)).map_or(url, |(_, rest)| rest)
 }
 
-/// An address that may stand in brackets: of IPv6, with a zone or without, or of a later version.
+/// Returns whether a text is an address that may be in brackets: IPv6 with or without a zone, or a later version.
 fn is_address(text: &str) -> bool {
     if let Some(rest) = text.strip_prefix('v') {
-        let later = rest.split_once('.');
-        return later.is_some_and(|(version, address)| {
+        let future = rest.split_once('.');
+        return future.is_some_and(|(version, address)| {
             let is_hex = !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_hexdigit());
             is_hex && !address.is_empty() && !address.contains('\n')
         });
@@ -53,8 +53,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn urls_are_parsed_as_python_does() {
-        for (url, is) in [
+    fn rejects_the_urls_that_python_rejects() {
+        for (url, expected) in [
             ("http://127.0.0.1:4200/api", true),
             ("", true),
             ("http://[::1]:80/", true),
@@ -75,7 +75,7 @@ mod tests {
             ("http://a\u{2100}b/", false),
             ("http://[]/", false),
         ] {
-            assert_eq!(is_parsed(url), is, "{url}");
+            assert_eq!(can_be_parsed(url), expected, "{url}");
         }
     }
 }

@@ -1,0 +1,166 @@
+//! The settings that are set, and how they affect each other: the validators of Prefect's models.
+
+use jobplate_diagnostic::{Error, Result};
+use num_bigint::BigInt;
+
+use super::prefect3::PREFECT_3_SETTINGS;
+use super::setting::{PREFIX, Setting};
+use super::url;
+use crate::pyvalue::environ::Resolved;
+use crate::pyvalue::source::{Location, locate};
+
+/// A variable that a worker exports to its flow runs.
+#[derive(Clone, Debug)]
+pub(in crate::worker) struct ExportedVariable {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: Resolved,
+    /// Where the worker's environment sets it; `None` if Prefect sets it by default.
+    pub location: Option<Location>,
+}
+
+/// A setting that is set.
+pub(super) struct EffectiveSetting {
+    /// The setting.
+    pub(super) setting: &'static Setting,
+    /// Its value, as Prefect writes it back.
+    pub(super) value: Resolved,
+    /// Where it is set.
+    pub(super) location: Option<Location>,
+}
+
+/// All settings that are set, in the order of their table.
+pub(super) struct EffectiveSettings {
+    /// The settings.
+    pub(super) entries: Vec<EffectiveSetting>,
+    /// Prefect's home directory.
+    pub(super) home: Resolved,
+}
+
+impl EffectiveSettings {
+    /// Returns the variables to export.
+    pub(super) fn into_exported(self) -> Vec<ExportedVariable> {
+        let exported = |own: EffectiveSetting| {
+            let name = format!("{PREFIX}{}", own.setting.name);
+            ExportedVariable { name, value: own.value, location: own.location }
+        };
+        self.entries.into_iter().map(exported).collect()
+    }
+
+    fn get(&self, name: &str) -> Option<&EffectiveSetting> {
+        self.entries.iter().find(|own| own.setting.name == name)
+    }
+
+    fn value(&self, name: &str) -> Option<&Resolved> {
+        self.get(name).map(|own| &own.value)
+    }
+
+    fn text(&self, name: &str) -> Option<&str> {
+        self.value(name).map(Resolved::as_str)
+    }
+
+    fn is_on(&self, name: &str) -> bool {
+        self.value(name) == Some(&Resolved::Text("True".to_owned()))
+    }
+
+    /// Returns an integer, or `None` if only the cluster knows it.
+    fn number(&self, name: &str, default: i64) -> Option<BigInt> {
+        self.text(name).map_or(Some(default.into()), |text| text.parse().ok())
+    }
+
+    fn unset(&mut self, name: &str) {
+        self.entries.retain(|own| own.setting.name != name);
+    }
+
+    /// Returns the error for settings with which the worker does not start. It is reported at the first one that is set.
+    fn rejected(&self, names: &[&str], why: &str, write: &str) -> Error {
+        let location = names.iter().find_map(|name| self.get(name)?.location.as_ref());
+        let error = Error::input(format!("the worker does not start: {why}"));
+        locate(error.hint(format!("Prefect itself fails here; {write}")), location)
+    }
+
+    /// Fails if Prefect cannot parse the API's URL when it looks for common mistakes in it.
+    pub(super) fn check_api_url(&self) -> Result<()> {
+        let is_rejected = matches!(self.value("API_URL"), Some(Resolved::Text(url)) if !url::can_be_parsed(url));
+        if is_rejected && !self.is_on("SILENCE_API_URL_MISCONFIGURATION") {
+            return Err(self.rejected(&["API_URL"], "PREFECT_API_URL is no URL", "write http://HOST:4200/api"));
+        }
+        Ok(())
+    }
+
+    /// Fails if a log can be larger than a batch of logs.
+    pub(super) fn check_log_sizes(&self) -> Result<()> {
+        let (log, batch) = ("LOGGING_TO_API_MAX_LOG_SIZE", "LOGGING_TO_API_BATCH_SIZE");
+        match (self.number(log, 1_000_000), self.number(batch, 4_000_000)) {
+            (Some(max), Some(size)) if size < max => {
+                let why = format!("{PREFIX}{log} is more than {PREFIX}{batch}");
+                Err(self.rejected(&[log, batch], &why, "no log can be larger than a batch of them"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Resolves the URL of the server's database. Once Prefect has put the password into a URL, the URL no longer counts
+    /// as set.
+    pub(super) fn resolve_database_url(&mut self) -> Result<()> {
+        const URL: &str = "SERVER_DATABASE_CONNECTION_URL";
+        const DRIVER: &str = "SERVER_DATABASE_DRIVER";
+        let part = |name: &str| self.text(&format!("SERVER_DATABASE_{name}"));
+        let driver = part("DRIVER").unwrap_or_default();
+        let url = match (self.text(URL), driver, part("NAME")) {
+            (Some(url), ..) => url.to_owned(),
+            (None, "postgresql+asyncpg", name) => {
+                let needed = [("USER", part("USER")), ("HOST", part("HOST")), ("NAME", name)];
+                if let Some((missing, _)) = needed.iter().find(|(_, own)| own.is_none()) {
+                    let why = format!("{PREFIX}{DRIVER} needs {PREFIX}SERVER_DATABASE_{missing}");
+                    return Err(self.rejected(&[DRIVER], &why, "add it, or leave the driver out"));
+                }
+                needed.map(|(_, own)| own.unwrap_or_default()).join(" ")
+            }
+            (None, "sqlite+aiosqlite", Some(name)) if !name.is_empty() => name.to_owned(),
+            (None, ..) => self.home.as_str().to_owned(),
+        };
+        if ["PREFECT_API_DATABASE_PASSWORD", "PREFECT_SERVER_DATABASE_PASSWORD"].iter().any(|name| url.contains(name)) {
+            if part("PASSWORD").is_none() {
+                let why = "the URL of the database holds a password that is not set";
+                return Err(self.rejected(&[URL, "SERVER_DATABASE_NAME"], why, "add PREFECT_SERVER_DATABASE_PASSWORD"));
+            }
+            self.unset(URL);
+        }
+        Ok(())
+    }
+
+    /// Unsets the log levels in debug and test mode, where Prefect replaces them.
+    pub(super) fn unset_replaced_log_levels(&mut self) {
+        if self.is_on("DEBUG_MODE") || self.is_on("TESTING_TEST_MODE") {
+            self.unset("LOGGING_LEVEL");
+            self.unset("INTERNAL_LOGGING_LEVEL");
+        }
+    }
+
+    /// Limits the size of a log to what Prefect Cloud accepts, if its API is the worker's.
+    pub(super) fn limit_log_size_for_cloud(&mut self) {
+        const SIZE: &str = "LOGGING_TO_API_MAX_LOG_SIZE";
+        const CLOUD_SIZE: &str = "CLOUD_MAX_LOG_SIZE";
+        let url = self.text("API_URL").unwrap_or_default();
+        let cloud = self.text("CLOUD_API_URL").unwrap_or("https://api.prefect.cloud/api");
+        if url.is_empty() || cloud.is_empty() || !url.starts_with(cloud) {
+            return;
+        }
+        let value = match (self.number(SIZE, 1_000_000), self.number(CLOUD_SIZE, 25_000)) {
+            (Some(size), Some(max)) => Resolved::Text(size.min(max).to_string()),
+            (None, _) => return,
+            (_, None) => Resolved::Unknown(self.text(CLOUD_SIZE).unwrap_or_default().to_owned()),
+        };
+        if let Some(own) = self.entries.iter_mut().find(|own| own.setting.name == SIZE) {
+            own.value = value;
+            return;
+        }
+        let Some(index) = PREFECT_3_SETTINGS.iter().position(|own| own.name == SIZE) else { return };
+        let (before, setting) = (&PREFECT_3_SETTINGS[..index], &PREFECT_3_SETTINGS[index]);
+        let is_before = |own: &EffectiveSetting| before.iter().any(|before| before.name == own.setting.name);
+        let position = self.entries.partition_point(is_before);
+        self.entries.insert(position, EffectiveSetting { setting, value, location: None });
+    }
+}

@@ -1,0 +1,128 @@
+//! A setting of Prefect: its name, the kind of its value, and its former name.
+
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+use super::prefect2::PREFECT_2_SETTINGS;
+use super::prefect3::PREFECT_3_SETTINGS;
+
+/// The prefix of every variable that sets a setting.
+pub(super) const PREFIX: &str = "PREFECT_";
+
+/// A setting of Prefect or prefect-kubernetes. Names are written without `PREFECT_`.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// Its name.
+    pub name: &'static str,
+    /// The kind of its value.
+    pub kind: SettingKind,
+    /// The name that it had in earlier versions, which is read if the new one is not set.
+    pub former_name: Option<&'static str>,
+}
+
+/// The kind of a setting's value: which text Prefect accepts, and how it writes the value back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SettingKind {
+    /// Any text.
+    Text,
+    /// Any text; `SecretStr`, or a URL that can hold a password.
+    Secret,
+    /// A path.
+    Path,
+    /// A boolean.
+    Bool,
+    /// An integer.
+    Int(Limits),
+    /// A floating-point number.
+    Float(Limits),
+    /// A level of Python's `logging`.
+    LogLevel,
+    /// One of these words.
+    OneOf(&'static [&'static str]),
+    /// A `timedelta`.
+    TimeDelta,
+    /// A `timedelta`, or its number of seconds.
+    Seconds(Limits),
+    /// A set of names, separated by commas or as a JSON array.
+    Names,
+    /// A boolean, or a set of names.
+    BoolOrNames,
+    /// A set of HTTP status codes.
+    StatusCodes,
+    /// A number of seconds, or a JSON array of them.
+    RetryDelay,
+    /// A number of seconds, or several of them.
+    RetryDelays,
+    /// Labels and their values.
+    LabelFilters,
+    /// A JSON object of HTTP headers.
+    Headers,
+    /// A JSON object of event types and how long their events are kept.
+    RetentionOverrides,
+    /// No setting, but the prefix of several: its variable would hold them as a JSON object.
+    Group,
+}
+
+/// The limits of a number. A `timedelta` counts in seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limits {
+    /// No limits.
+    Any,
+    /// `>=`
+    AtLeast(u32),
+    /// `>`
+    MoreThan(u32),
+    /// `>=` the first, and `<=` the second.
+    Between(u32, u32),
+}
+
+impl Limits {
+    /// Returns whether a number is within the limits, which `number` converts to its type.
+    pub(super) fn allow<T: PartialOrd>(self, value: &T, number: impl Fn(u32) -> T) -> bool {
+        match self {
+            Limits::Any => true,
+            Limits::AtLeast(min) => *value >= number(min),
+            Limits::MoreThan(min) => *value > number(min),
+            Limits::Between(min, max) => *value >= number(min) && *value <= number(max),
+        }
+    }
+}
+
+/// Returns a setting that always had this name.
+pub(super) const fn setting(name: &'static str, kind: SettingKind) -> Setting {
+    Setting { name, kind, former_name: None }
+}
+
+/// Returns a setting that had another name before.
+pub(super) const fn renamed(name: &'static str, kind: SettingKind, former_name: &'static str) -> Setting {
+    Setting { name, kind, former_name: Some(former_name) }
+}
+
+/// Returns whether a variable sets a setting whose value must not be shown. HTTP headers often hold credentials.
+pub(in crate::worker) fn is_secret(variable: &str) -> bool {
+    static NAMES: LazyLock<HashSet<&str>> = LazyLock::new(|| {
+        let settings = PREFECT_3_SETTINGS.iter().chain(&PREFECT_2_SETTINGS);
+        let secrets = settings.filter(|own| matches!(own.kind, SettingKind::Secret | SettingKind::Headers));
+        secrets.flat_map(|own| [Some(own.name), own.former_name]).flatten().collect()
+    });
+    variable.strip_prefix(PREFIX).is_some_and(|name| NAMES.contains(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_settings_share_a_name_and_every_nested_one_has_its_group() {
+        let all = &PREFECT_3_SETTINGS;
+        let mut names = HashSet::new();
+        for name in all.iter().flat_map(|own| [Some(own.name), own.former_name]).flatten() {
+            assert!(names.insert(name), "duplicate {name}");
+        }
+        for setting in all {
+            let first = setting.name.split('_').next().unwrap_or_default();
+            let group = all.iter().any(|own| own.kind == SettingKind::Group && own.name == first);
+            assert!(group || ["HOME", "PROFILES", "DEBUG", "UI", "SILENCE"].contains(&first), "{}", setting.name);
+        }
+    }
+}
