@@ -2,71 +2,74 @@
 
 use jobplate_diagnostic::{Error, Result, suggest};
 
-use crate::pyvalue::heap::{Data, Heap, Id};
-use crate::pyvalue::source::at;
-use crate::pyvalue::text;
+use crate::pyvalue::arena::{Arena, Value, ValueId};
+use crate::pyvalue::source::locate;
+use crate::pyvalue::string;
 
 /// A mapping whose keys are the arguments of one class.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Kwargs(Id);
+pub(crate) struct Kwargs(ValueId);
 
 impl Kwargs {
     /// Reads a mapping as the arguments of `class`, which accepts the `known` names.
     ///
     /// # Errors
     /// Fails at a key that the class does not accept.
-    pub(crate) fn read(heap: &Heap, given: Id, known: &[&str], class: &str) -> Result<Self> {
-        let Some(pairs) = heap.dict(given) else {
-            let error = Error::input(format!("the arguments of {class} are {} here", heap.kind(given)));
-            return Err(at(error.hint("write a mapping, such as `env: {A: b}`"), heap.place(given)));
+    pub(crate) fn read(arena: &Arena, given: ValueId, known: &[&str], class: &str) -> Result<Self> {
+        let Some(pairs) = arena.as_dict(given) else {
+            let error = Error::input(format!("the arguments of {class} are {} here", arena.describe_kind(given)));
+            return Err(locate(error.hint("write a mapping, such as `env: {A: b}`"), arena.location(given)));
         };
         for (key, _) in pairs {
-            let name = text::str(heap, *key);
+            let name = string::str(arena, *key);
             if !known.contains(&name.as_str()) {
                 let hint = suggest::did_you_mean(&name, known.iter().copied());
                 let hint = hint.unwrap_or_else(|| format!("it takes {}", known.join(", ")));
-                return Err(at(Error::input(format!("{class} takes no `{name}`")).hint(hint), heap.place(*key)));
+                return Err(locate(
+                    Error::input(format!("{class} takes no `{name}`")).hint(hint),
+                    arena.location(*key),
+                ));
             }
         }
         Ok(Kwargs(given))
     }
 
     /// Returns the value of an argument, unless it is missing or Python's `None`.
-    pub(crate) fn get(self, heap: &Heap, name: &str) -> Option<Id> {
-        heap.item(self.0, name).filter(|value| *heap.get(*value) != Data::None)
+    pub(crate) fn get(self, arena: &Arena, name: &str) -> Option<ValueId> {
+        arena.dict_get(self.0, name).filter(|value| *arena.get(*value) != Value::None)
     }
 
     /// Returns the value of an argument if `bool(value)` is true.
-    pub(crate) fn truthy(self, heap: &Heap, name: &str) -> Option<Id> {
-        self.get(heap, name).filter(|value| heap.is_true(*value))
+    pub(crate) fn truthy(self, arena: &Arena, name: &str) -> Option<ValueId> {
+        self.get(arena, name).filter(|value| arena.is_truthy(*value))
     }
 }
 
 /// Returns the first key of a mapping that is one of `names`.
-pub(crate) fn first_key(heap: &Heap, given: Id, names: &[&str]) -> Option<Id> {
-    let pairs = heap.dict(given).unwrap_or_default();
-    pairs.iter().map(|(key, _)| *key).find(|key| heap.str(*key).is_some_and(|key| names.contains(&key)))
+pub(crate) fn first_key(arena: &Arena, given: ValueId, names: &[&str]) -> Option<ValueId> {
+    let pairs = arena.as_dict(given).unwrap_or_default();
+    pairs.iter().map(|(key, _)| *key).find(|key| arena.as_str(*key).is_some_and(|key| names.contains(&key)))
 }
 
 /// Returns the items over which Python iterates: items of a list, characters of a string, keys of a mapping.
 ///
 /// # Errors
 /// Fails at a value that is not iterable. `what` names it in the message.
-pub(crate) fn iterate(heap: &mut Heap, id: Id, what: &str) -> Result<Vec<Id>> {
-    Ok(match heap.get(id).clone() {
-        Data::List(items) | Data::Tuple(items) | Data::Set(items) => items,
-        Data::Dict(pairs) => pairs.into_iter().map(|(key, _)| key).collect(),
-        Data::Str(text) => {
-            let place = heap.place(id).cloned();
-            text.chars().map(|c| heap.put(Data::Str(c.to_string()), place.clone())).collect()
+pub(crate) fn iterate(arena: &mut Arena, id: ValueId, what: &str) -> Result<Vec<ValueId>> {
+    Ok(match arena.get(id).clone() {
+        Value::List(items) | Value::Tuple(items) | Value::Set(items) => items,
+        Value::Dict(pairs) => pairs.into_iter().map(|(key, _)| key).collect(),
+        Value::Str(text) => {
+            let location = arena.location(id).cloned();
+            text.chars().map(|c| arena.alloc(Value::Str(c.to_string()), location.clone())).collect()
         }
-        Data::Bytes(bytes) => {
-            let place = heap.place(id).cloned();
-            bytes.into_iter().map(|byte| heap.put(Data::Int(byte.into()), place.clone())).collect()
+        Value::Bytes(bytes) => {
+            let location = arena.location(id).cloned();
+            bytes.into_iter().map(|byte| arena.alloc(Value::Int(byte.into()), location.clone())).collect()
         }
         _ => {
-            let error = Error::input(format!("{what} must be a list, and is {}", heap.kind(id)));
-            return Err(at(error.hint("Prefect itself fails here"), heap.place(id)));
+            let error = Error::input(format!("{what} must be a list, and is {}", arena.describe_kind(id)));
+            return Err(locate(error.hint("Prefect itself fails here"), arena.location(id)));
         }
     })
 }

@@ -6,17 +6,17 @@
 //! use jobplate_prefect::prefect1::Version;
 //! use jobplate_prefect::prefect1::preview::preview;
 //! use jobplate_prefect::prefect1::scenario::Scenario;
-//! use jobplate_prefect::pyvalue::heap::Heap;
-//! use jobplate_prefect::pyvalue::source::Text;
+//! use jobplate_prefect::pyvalue::arena::Heap;
+//! use jobplate_prefect::pyvalue::source::SourceFile;
 //!
 //! let mut heap = Heap::default();
 //! let scenario = Scenario::plain(&mut heap);
 //! let job = "apiVersion: batch/v1\nkind: Job\nspec: {template: {spec: {containers: [{name: flow}]}}}\n";
-//! let template = Text::manifest("job_template.yaml", job);
-//! let read_file = |_: &str| Err(Error::input("there are no files"));
+//! let template = SourceFile::new_manifest("job_template.yaml", job);
+//! let no_files = |_: &str| Err(Error::input("no file is read"));
 //!
-//! let made = preview(&mut heap, Version::V1_4, Some(&template), &scenario, &read_file)?;
-//! let policy = heap.item(made.job.pod, "restartPolicy").and_then(|policy| heap.str(policy));
+//! let made = preview(&mut heap, Version::V1_4, Some(&template), &scenario, &no_files)?;
+//! let policy = heap.dict_get(made.job.pod, "restartPolicy").and_then(|policy| heap.as_str(policy));
 //! assert_eq!(policy, Some("Never"));
 //! # Ok::<(), Error>(())
 //! ```

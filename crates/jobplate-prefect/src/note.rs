@@ -2,7 +2,7 @@
 
 use jobplate_diagnostic::Message;
 
-use crate::pyvalue::source::Place;
+use crate::pyvalue::source::Location;
 
 /// A note with the place that it is about. It is printed as `FILE:LINE: TEXT`.
 #[derive(Debug)]
@@ -10,19 +10,19 @@ pub struct Note {
     /// The text: one sentence.
     pub text: Message,
     /// The place that it is about.
-    pub place: Option<Place>,
+    pub location: Option<Location>,
 }
 
 impl Note {
     /// Returns a note about a place.
-    pub fn new(text: impl Into<Message>, place: Option<&Place>) -> Self {
-        Note { text: text.into(), place: place.cloned() }
+    pub fn new(text: impl Into<Message>, location: Option<&Location>) -> Self {
+        Note { text: text.into(), location: location.cloned() }
     }
 
     /// Returns the note as it is printed: its place, then its text.
     pub fn message(&self) -> Message {
-        match &self.place {
-            Some(place) => Message::from(format!("{place}: ")) + self.text.clone(),
+        match &self.location {
+            Some(location) => Message::from(format!("{location}: ")) + self.text.clone(),
             None => self.text.clone(),
         }
     }

@@ -2,8 +2,8 @@
 
 use jobplate_manifest::env::describe_source;
 
-use crate::pyvalue::environ::references;
-use crate::pyvalue::heap::{Data, Heap, Id};
+use crate::pyvalue::arena::{Arena, Value, ValueId};
+use crate::pyvalue::environ::find_references;
 
 /// The description of a variable's value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,21 +21,21 @@ pub enum ValueDescription {
 }
 
 /// Describes a value.
-pub fn describe_value(heap: &Heap, value: Id) -> ValueDescription {
-    match heap.get(value) {
-        Data::Str(text) if text.is_empty() => ValueDescription::Empty,
-        Data::Str(_) => ValueDescription::Literal,
-        Data::Unknown(text) => ValueDescription::ResolvedReference(references(text)),
-        Data::None => ValueDescription::Empty,
-        _ => ValueDescription::NotText(heap.kind(value)),
+pub fn describe_value(arena: &Arena, value: ValueId) -> ValueDescription {
+    match arena.get(value) {
+        Value::Str(text) if text.is_empty() => ValueDescription::Empty,
+        Value::Str(_) => ValueDescription::Literal,
+        Value::Unknown(text) => ValueDescription::ResolvedReference(find_references(text)),
+        Value::None => ValueDescription::Empty,
+        _ => ValueDescription::NotText(arena.describe_kind(value)),
     }
 }
 
 /// Describes the value of an entry in a container's `env`, as Kubernetes reads it.
-pub fn describe_entry(heap: &Heap, entry: Id) -> ValueDescription {
-    let Some(from) = heap.item(entry, "valueFrom").filter(|from| heap.is_true(*from)) else {
-        return heap.item(entry, "value").map_or(ValueDescription::Empty, |value| describe_value(heap, value));
+pub fn describe_entry(arena: &Arena, entry: ValueId) -> ValueDescription {
+    let Some(from) = arena.dict_get(entry, "valueFrom").filter(|from| arena.is_truthy(*from)) else {
+        return arena.dict_get(entry, "value").map_or(ValueDescription::Empty, |value| describe_value(arena, value));
     };
-    let text = |of: Id, key: &str| heap.item(of, key).and_then(|text| heap.str(text)).map(str::to_owned);
-    ValueDescription::Reference(describe_source(|key| heap.item(from, key), text))
+    let text = |of: ValueId, key: &str| arena.dict_get(of, key).and_then(|text| arena.as_str(text)).map(str::to_owned);
+    ValueDescription::Reference(describe_source(|key| arena.dict_get(from, key), text))
 }

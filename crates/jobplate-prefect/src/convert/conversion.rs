@@ -8,16 +8,16 @@ use super::notes::ConversionNotes;
 use super::{flow_env, input, overlay, rewrite};
 use crate::generation::FLOW_CONTAINER;
 use crate::note::Note;
-use crate::pyvalue::heap::{Data, Heap, Id};
-use crate::pyvalue::send;
-use crate::pyvalue::source::at;
+use crate::pyvalue::arena::{Arena, Value, ValueId};
+use crate::pyvalue::serialize;
+use crate::pyvalue::source::locate;
 use crate::variables::secret_name;
 
 /// A finished conversion.
 #[derive(Debug)]
 pub struct Conversion {
     /// The base job template.
-    pub root: Id,
+    pub root: ValueId,
     /// Notes about it, in the order of the job template.
     pub notes: Vec<Note>,
 }
@@ -26,27 +26,27 @@ pub struct Conversion {
 ///
 /// # Errors
 /// Fails, with a place, if the template is not a Job, or if a worker could not create the result.
-pub fn convert(heap: &mut Heap, job: Id, base: Option<Id>) -> Result<Conversion> {
-    if heap.is_larger_than(job, send::MOST) {
-        return Err(at(Error::input("aliases make this larger than any object can be"), heap.place(job)));
+pub fn convert(arena: &mut Arena, job: ValueId, base: Option<ValueId>) -> Result<Conversion> {
+    if arena.exceeds_size(job, serialize::MAX_VALUES) {
+        return Err(locate(Error::input("aliases make this larger than any object can be"), arena.location(job)));
     }
     let base = match base {
         Some(base) => base,
-        None => base::load_built_in(heap)?,
+        None => base::load_built_in(arena)?,
     };
-    let mut base = Base::read(heap, base)?;
-    let job = heap.deep_copy(job);
-    let parts = input::read(heap, job)?;
-    let mut converter = Converter { heap, base: &mut base, notes: ConversionNotes::default(), flow: String::new() };
+    let mut base = Base::read(arena, base)?;
+    let job = arena.deep_copy(job);
+    let parts = input::read(arena, job)?;
+    let mut converter = Converter { arena, base: &mut base, notes: ConversionNotes::default(), flow: String::new() };
     converter.convert_job(&parts)?;
     let notes = converter.notes.into_sorted();
-    send::check(heap, base.root)?;
+    serialize::check_serializable(arena, base.root)?;
     Ok(Conversion { root: base.root, notes })
 }
 
 /// A conversion in progress.
 struct Converter<'h> {
-    heap: &'h mut Heap,
+    arena: &'h mut Arena,
     base: &'h mut Base,
     notes: ConversionNotes,
     /// The name of the flow's container in the job template.
@@ -67,11 +67,11 @@ const SERVER_FIELDS: [&str; 6] =
 
 impl Converter<'_> {
     fn convert_job(&mut self, parts: &input::Parts) -> Result<()> {
-        let name = self.heap.item(parts.container, "name").and_then(|name| self.heap.str(name));
+        let name = self.arena.dict_get(parts.container, "name").and_then(|name| self.arena.as_str(name));
         // Prefect 1 gives a container without a name this one.
         self.flow = name.unwrap_or("flow").to_owned();
         let flow = self.flow.clone();
-        rewrite::rename_container(self.heap, parts.job, &flow, FLOW_CONTAINER);
+        rewrite::rename_container(self.arena, parts.job, &flow, FLOW_CONTAINER);
         self.convert_top_level(parts)?;
         self.convert_metadata(parts)?;
         self.overlay_all(self.base.spec, parts.spec, &["template"], "spec")?;
@@ -84,56 +84,56 @@ impl Converter<'_> {
         Ok(())
     }
 
-    fn note(&mut self, text: impl Into<String>, about: Id) {
-        let place = self.heap.place(about).cloned();
-        self.notes.add(text, place.as_ref());
+    fn note(&mut self, text: impl Into<String>, about: ValueId) {
+        let location = self.arena.location(about).cloned();
+        self.notes.add(text, location.as_ref());
     }
 
     /// Overlays a mapping on the mapping `onto` of the base, without the keys `except`. `path` is its path in the job
     /// template.
-    fn overlay_all(&mut self, onto: Id, mapping: Id, except: &[&str], path: &str) -> Result<()> {
-        for (key, value) in self.heap.dict(mapping).unwrap_or_default().to_vec() {
-            if !self.heap.str(key).is_some_and(|key| except.contains(&key)) {
-                overlay::overlay(self.heap, self.base, &mut self.notes, onto, key, value, path)?;
+    fn overlay_all(&mut self, onto: ValueId, mapping: ValueId, except: &[&str], path: &str) -> Result<()> {
+        for (key, value) in self.arena.as_dict(mapping).unwrap_or_default().to_vec() {
+            if !self.arena.as_str(key).is_some_and(|key| except.contains(&key)) {
+                overlay::overlay(self.arena, self.base, &mut self.notes, onto, key, value, path)?;
             }
         }
         Ok(())
     }
 
     fn convert_top_level(&mut self, parts: &input::Parts) -> Result<()> {
-        if let Some(version) = self.heap.item(parts.job, "apiVersion")
-            && self.heap.str(version) != Some("batch/v1")
+        if let Some(version) = self.arena.dict_get(parts.job, "apiVersion")
+            && self.arena.as_str(version) != Some("batch/v1")
         {
             self.note("`apiVersion` becomes batch/v1, the only one that a worker takes", version);
         }
         for key in ["apiVersion", "kind"] {
             let value = if key == "kind" { "Job" } else { "batch/v1" };
-            let value = self.heap.text(value);
-            self.heap.set_item(self.base.manifest, key, value);
+            let value = self.arena.alloc_str(value);
+            self.arena.dict_set_str(self.base.manifest, key, value);
         }
         let except = ["apiVersion", "kind", "metadata", "spec", "status"];
         self.overlay_all(self.base.manifest, parts.job, &except, "")
     }
 
     fn convert_metadata(&mut self, parts: &input::Parts) -> Result<()> {
-        let has_name = self.heap.item(self.base.metadata, "generateName").is_some();
-        if !has_name && self.base.variable(self.heap, "name").is_some() {
-            let name = self.heap.text("{{ name }}-");
-            self.heap.set_item(self.base.metadata, "generateName", name);
+        let has_name = self.arena.dict_get(self.base.metadata, "generateName").is_some();
+        if !has_name && self.base.variable(self.arena, "name").is_some() {
+            let name = self.arena.alloc_str("{{ name }}-");
+            self.arena.dict_set_str(self.base.metadata, "generateName", name);
         }
         let Some(metadata) = parts.metadata else { return Ok(()) };
         for key in ["name", "generateName"] {
-            if let Some(name) = self.heap.item(metadata, key) {
+            if let Some(name) = self.arena.dict_get(metadata, key) {
                 let text = format!(
                     "`metadata.{key}` is left out: Jobs are named after the flow run, or by the variable `name`"
                 );
                 self.note(text, name);
             }
         }
-        if let Some(namespace) = self.heap.item(metadata, "namespace") {
+        if let Some(namespace) = self.arena.dict_get(metadata, "namespace") {
             // The worker creates the Job in this namespace.
-            let (configuration, key) = (self.base.configuration, self.heap.text("namespace"));
-            overlay::overlay(self.heap, self.base, &mut self.notes, configuration, key, namespace, "metadata")?;
+            let (configuration, key) = (self.base.configuration, self.arena.alloc_str("namespace"));
+            overlay::overlay(self.arena, self.base, &mut self.notes, configuration, key, namespace, "metadata")?;
         }
         self.overlay_labels(self.base.metadata, metadata, "metadata")?;
         let except = [&SERVER_FIELDS[..], &["name", "generateName", "labels", "annotations"]].concat();
@@ -142,62 +142,65 @@ impl Converter<'_> {
 
     /// Overlays labels and annotations on the metadata `onto`. They stay in the template itself: the worker adds those of
     /// the variables to them.
-    fn overlay_labels(&mut self, onto: Id, metadata: Id, path: &str) -> Result<()> {
+    fn overlay_labels(&mut self, onto: ValueId, metadata: ValueId, path: &str) -> Result<()> {
         for kind in ["labels", "annotations"] {
-            let Some(map) = self.heap.item(metadata, kind).filter(|map| *self.heap.get(*map) != Data::None) else {
+            let Some(map) = self.arena.dict_get(metadata, kind).filter(|map| *self.arena.get(*map) != Value::None)
+            else {
                 continue;
             };
-            let map = rewrite::values_to_strings(self.heap, &mut self.notes, map, &format!("`{path}.{kind}`"))?;
+            let map = rewrite::values_to_strings(self.arena, &mut self.notes, map, &format!("`{path}.{kind}`"))?;
             let map = if kind == "annotations" { self.rename_container_in_annotations(map) } else { map };
-            let map = overlay::literal(self.heap, self.base, &mut self.notes, map)?;
-            let new = self.heap.dict(map).unwrap_or_default().to_vec();
+            let map = overlay::literal(self.arena, self.base, &mut self.notes, map)?;
+            let new = self.arena.as_dict(map).unwrap_or_default().to_vec();
             if new.is_empty() {
                 continue;
             }
-            let key = self.heap.text(kind);
-            let placeholder = self.base.variable_at(self.heap, onto, key).and(self.heap.item(onto, kind));
+            let key = self.arena.alloc_str(kind);
+            let placeholder = self.base.variable_at(self.arena, onto, key).and(self.arena.dict_get(onto, kind));
             // If the template has the placeholder nowhere else, the worker would ignore the variable.
             let configuration = self.base.configuration;
-            if let Some(placeholder) = placeholder.filter(|_| self.heap.item(configuration, kind).is_none()) {
-                self.heap.set_item(configuration, kind, placeholder);
+            if let Some(placeholder) = placeholder.filter(|_| self.arena.dict_get(configuration, kind).is_none()) {
+                self.arena.dict_set_str(configuration, kind, placeholder);
             }
-            match self.heap.item(onto, kind).filter(|own| self.heap.dict(*own).is_some()) {
-                Some(own) => new.into_iter().for_each(|(key, value)| self.heap.set(own, key, value)),
-                None => self.heap.set_item(onto, kind, map),
+            match self.arena.dict_get(onto, kind).filter(|own| self.arena.as_dict(*own).is_some()) {
+                Some(own) => new.into_iter().for_each(|(key, value)| self.arena.dict_set(own, key, value)),
+                None => self.arena.dict_set_str(onto, kind, map),
             }
         }
         Ok(())
     }
 
     /// Renames the flow's container in annotations that refer to it.
-    fn rename_container_in_annotations(&mut self, map: Id) -> Id {
+    fn rename_container_in_annotations(&mut self, map: ValueId) -> ValueId {
         let flow = self.flow.clone();
-        let mut pairs = self.heap.dict(map).unwrap_or_default().to_vec();
+        let mut pairs = self.arena.as_dict(map).unwrap_or_default().to_vec();
         for (key, value) in &mut pairs {
-            let Some(name) = self.heap.str(*key).map(str::to_owned) else { continue };
-            if CONTAINER_VALUE_ANNOTATIONS.contains(&name.as_str()) && self.heap.str(*value) == Some(flow.as_str()) {
-                *value = self.heap.text(FLOW_CONTAINER);
+            let Some(name) = self.arena.as_str(*key).map(str::to_owned) else { continue };
+            if CONTAINER_VALUE_ANNOTATIONS.contains(&name.as_str()) && self.arena.as_str(*value) == Some(flow.as_str())
+            {
+                *value = self.arena.alloc_str(FLOW_CONTAINER);
             }
             for prefix in CONTAINER_KEY_PREFIXES {
                 if name.strip_prefix(prefix) == Some(flow.as_str()) {
-                    *key = self.heap.text(format!("{prefix}{FLOW_CONTAINER}"));
+                    *key = self.arena.alloc_str(format!("{prefix}{FLOW_CONTAINER}"));
                 }
             }
         }
-        self.heap.put(Data::Dict(pairs), None)
+        let pairs = self.arena.new_dict(pairs);
+        self.arena.alloc(pairs, None)
     }
 
     fn convert_pod_metadata(&mut self, parts: &input::Parts) -> Result<()> {
         let Some(metadata) = parts.pod_metadata else { return Ok(()) };
-        let onto = match self.heap.item(self.base.template, "metadata") {
-            Some(own) if self.heap.dict(own).is_some() => own,
-            _ => self.heap.put(Data::Dict(Vec::new()), None),
+        let onto = match self.arena.dict_get(self.base.template, "metadata") {
+            Some(own) if self.arena.as_dict(own).is_some() => own,
+            _ => self.arena.alloc(Value::empty_dict(), None),
         };
         self.overlay_labels(onto, metadata, "spec.template.metadata")?;
         let except = [&SERVER_FIELDS[..], &["labels", "annotations"]].concat();
         self.overlay_all(onto, metadata, &except, "spec.template.metadata")?;
-        if self.heap.dict(onto).is_some_and(|pairs| !pairs.is_empty()) {
-            self.heap.set_item(self.base.template, "metadata", onto);
+        if self.arena.as_dict(onto).is_some_and(|pairs| !pairs.is_empty()) {
+            self.arena.dict_set_str(self.base.template, "metadata", onto);
         }
         self.note_overridden_annotations(parts);
         Ok(())
@@ -205,12 +208,12 @@ impl Converter<'_> {
 
     /// Adds notes about annotations of the pod that a worker overrides with those of the Job.
     fn note_overridden_annotations(&mut self, parts: &input::Parts) {
-        let annotations = |metadata: Option<Id>| metadata.and_then(|metadata| self.heap.item(metadata, "annotations"));
+        let annotations =
+            |metadata: Option<ValueId>| metadata.and_then(|metadata| self.arena.dict_get(metadata, "annotations"));
         let (Some(job), Some(pod)) = (annotations(parts.metadata), annotations(parts.pod_metadata)) else { return };
-        let overridden =
-            self.heap.dict(pod).unwrap_or_default().iter().filter(|(key, value)| {
-                self.heap.item_of(job, *key).is_some_and(|other| !self.heap.equal(other, *value))
-            });
+        let overridden = self.arena.as_dict(pod).unwrap_or_default().iter().filter(|(key, value)| {
+            self.arena.dict_get_by_key(job, *key).is_some_and(|other| !self.arena.is_same_key(other, *value))
+        });
         for key in overridden.map(|(key, _)| *key).collect::<Vec<_>>() {
             let text = "this annotation of the pod gets the value that the Job's has: workers since prefect-kubernetes 0.7.6 copy those to the pod";
             self.note(text, key);
@@ -219,22 +222,23 @@ impl Converter<'_> {
 
     fn convert_pod(&mut self, parts: &input::Parts) -> Result<()> {
         if let Some(policy) =
-            self.heap.item(parts.pod, "restartPolicy").filter(|own| *self.heap.get(*own) != Data::None)
-            && self.heap.str(policy) != Some("Never")
+            self.arena.dict_get(parts.pod, "restartPolicy").filter(|own| *self.arena.get(*own) != Value::None)
+            && self.arena.as_str(policy) != Some("Never")
         {
             self.note("`restartPolicy` becomes Never, the only one that a worker takes; the variable `backoff_limit` says how often the Job tries again", policy);
         }
         // `serviceAccount` is the deprecated name of the field.
-        if let Some(account) = self.heap.item(parts.pod, "serviceAccount")
-            && self.heap.item(parts.pod, "serviceAccountName").is_none()
+        if let Some(account) = self.arena.dict_get(parts.pod, "serviceAccount")
+            && self.arena.dict_get(parts.pod, "serviceAccountName").is_none()
         {
-            self.heap.set_item(parts.pod, "serviceAccountName", account);
+            self.arena.dict_set_str(parts.pod, "serviceAccountName", account);
         }
-        if let Some(account) = self.heap.item(parts.pod, "serviceAccountName").and_then(|own| self.heap.str(own))
+        if let Some(account) =
+            self.arena.dict_get(parts.pod, "serviceAccountName").and_then(|own| self.arena.as_str(own))
             && account.is_empty()
         {
-            let empty = self.heap.put(Data::None, None);
-            self.heap.set_item(parts.pod, "serviceAccountName", empty);
+            let empty = self.arena.alloc(Value::None, None);
+            self.arena.dict_set_str(parts.pod, "serviceAccountName", empty);
         }
         let except = ["containers", "restartPolicy", "parallelism", "completions", "serviceAccount"];
         self.overlay_all(self.base.pod, parts.pod, &except, "spec.template.spec")
@@ -242,26 +246,26 @@ impl Converter<'_> {
 
     fn convert_flow_container(&mut self, parts: &input::Parts) -> Result<()> {
         let container = parts.container;
-        let env = self.heap.item(container, "env");
-        let renamed = flow_env::convert_env(self.heap, self.base, &mut self.notes, env)?;
-        if let Some(args) = self.heap.item(container, "args") {
+        let env = self.arena.dict_get(container, "env");
+        let renamed = flow_env::convert_env(self.arena, self.base, &mut self.notes, env)?;
+        if let Some(args) = self.arena.dict_get(container, "args") {
             self.note(
                 "`args` are left out: Prefect 1 never used them either; the variable `command` is what a worker runs",
                 args,
             );
         }
-        if let Some(image) = self.heap.item(container, "image") {
+        if let Some(image) = self.arena.dict_get(container, "image") {
             self.convert_image(parts, image);
         }
         self.convert_prefixes(container);
         for key in ["command", "volumeMounts"] {
-            if let Some(value) = self.heap.item(container, key) {
-                let value = rewrite::rename_variables_in(self.heap, &mut self.notes, value, &renamed);
-                self.heap.set_item(container, key, value);
+            if let Some(value) = self.arena.dict_get(container, key) {
+                let value = rewrite::rename_variables_in(self.arena, &mut self.notes, value, &renamed);
+                self.arena.dict_set_str(container, key, value);
             }
         }
-        if let Some(command) = self.heap.item(container, "command")
-            && rewrite::mentions(self.heap, command, "PREFECT__")
+        if let Some(command) = self.arena.dict_get(container, "command")
+            && rewrite::mentions(self.arena, command, "PREFECT__")
         {
             let text =
                 "this command names variables of Prefect 1 (PREFECT__...): the notes on `env` say what became of them";
@@ -271,8 +275,8 @@ impl Converter<'_> {
     }
 
     /// Adds a note about an image of Prefect 1, and sets the pull policy if the template does not.
-    fn convert_image(&mut self, parts: &input::Parts, image: Id) {
-        let Some(text) = self.heap.str(image).map(str::to_owned) else { return };
+    fn convert_image(&mut self, parts: &input::Parts, image: ValueId) {
+        let Some(text) = self.arena.as_str(image).map(str::to_owned) else { return };
         let named = text.split('@').next().unwrap_or_default();
         let (repository, tag) = match named.rsplit_once(':') {
             Some((repository, tag)) if !tag.contains('/') => (repository, Some(tag)),
@@ -284,29 +288,29 @@ impl Converter<'_> {
             self.note(text, image);
         }
         let is_latest = !text.contains('@') && tag.is_none_or(|tag| tag == "latest");
-        if is_latest && self.heap.item(parts.container, "imagePullPolicy").is_none() {
+        if is_latest && self.arena.dict_get(parts.container, "imagePullPolicy").is_none() {
             // This is Kubernetes' default for such a tag; the variable's default can be another one.
-            let policy = self.heap.text("Always");
-            self.heap.set_item(parts.container, "imagePullPolicy", policy);
+            let policy = self.arena.alloc_str("Always");
+            self.arena.dict_set_str(parts.container, "imagePullPolicy", policy);
         }
     }
 
     /// Removes the prefix of Prefect 1's secrets from sources in `envFrom`, so that each secret has its plain name.
-    fn convert_prefixes(&mut self, container: Id) {
-        let Some(list) = self.heap.item(container, "envFrom") else { return };
-        let Data::List(sources) = self.heap.get(list).clone() else { return };
+    fn convert_prefixes(&mut self, container: ValueId) {
+        let Some(list) = self.arena.dict_get(container, "envFrom") else { return };
+        let Value::List(sources) = self.arena.get(list).clone() else { return };
         for source in sources {
-            let prefix = self.heap.item(source, "prefix").and_then(|prefix| self.heap.str(prefix));
+            let prefix = self.arena.dict_get(source, "prefix").and_then(|prefix| self.arena.as_str(prefix));
             let prefix = prefix.unwrap_or_default().to_owned();
             let text = match secret_name(&prefix) {
                 Some(rest) => {
                     let rest = rest.to_owned();
-                    let pairs = self.heap.dict(source).unwrap_or_default().to_vec();
-                    let others = pairs.into_iter().filter(|(key, _)| self.heap.str(*key) != Some("prefix")).collect();
-                    *self.heap.get_mut(source) = Data::Dict(others);
+                    let pairs = self.arena.as_dict(source).unwrap_or_default().to_vec();
+                    let others = pairs.into_iter().filter(|(key, _)| self.arena.as_str(*key) != Some("prefix"));
+                    *self.arena.get_mut(source) = self.arena.new_dict(others);
                     if !rest.is_empty() {
-                        let rest = self.heap.text(rest);
-                        self.heap.set_item(source, "prefix", rest);
+                        let rest = self.arena.alloc_str(rest);
+                        self.arena.dict_set_str(source, "prefix", rest);
                     }
                     "the variables of this source have no `PREFECT__CONTEXT__SECRETS__` before their names any more: code reads them by os.environ"
                 }
@@ -323,40 +327,42 @@ impl Converter<'_> {
 
     /// Adds the other containers, unchanged.
     fn convert_other_containers(&mut self, parts: &input::Parts) -> Result<()> {
-        let containers = self.heap.item(self.base.pod, "containers");
-        let mut items = match containers.map(|list| self.heap.get(list).clone()) {
-            Some(Data::List(items)) => items,
+        let containers = self.arena.dict_get(self.base.pod, "containers");
+        let mut items = match containers.map(|list| self.arena.get(list).clone()) {
+            Some(Value::List(items)) => items,
             _ => Vec::new(),
         };
-        let name = self.heap.text(FLOW_CONTAINER);
-        self.heap.set_item(self.base.container, "name", name);
+        let name = self.arena.alloc_str(FLOW_CONTAINER);
+        self.arena.dict_set_str(self.base.container, "name", name);
         for other in parts.others.clone() {
-            let is_taken = self.heap.item(other, "name").and_then(|name| self.heap.str(name)) == Some(FLOW_CONTAINER);
+            let is_taken =
+                self.arena.dict_get(other, "name").and_then(|name| self.arena.as_str(name)) == Some(FLOW_CONTAINER);
             if is_taken {
                 let error = Error::refused(format!("another container than the first has the name `{FLOW_CONTAINER}`"));
                 let error =
                     error.hint("a worker wants the flow's container to be called so: give the other one another name");
-                return Err(at(error, self.heap.place(other)));
+                return Err(locate(error, self.arena.location(other)));
             }
-            let other = overlay::literal(self.heap, self.base, &mut self.notes, other)?;
-            overlay::replace_or_push(self.heap, &mut items, "name", other);
+            let other = overlay::literal(self.arena, self.base, &mut self.notes, other)?;
+            overlay::replace_or_push(self.arena, &mut items, "name", other);
         }
-        let list = self.heap.put(Data::List(items), None);
-        self.heap.set_item(self.base.pod, "containers", list);
-        input::note_plaintext_secrets(self.heap, &mut self.notes, parts)
+        let list = self.arena.alloc(Value::List(items), None);
+        self.arena.dict_set_str(self.base.pod, "containers", list);
+        input::note_plaintext_secrets(self.arena, &mut self.notes, parts)
     }
 
     /// Adds notes about fields that the template leaves to the agent or to Kubernetes, and that a variable's default
     /// sets now.
     fn note_changed_defaults(&mut self, parts: &input::Parts) {
-        let is_set = |dict: Option<Id>, key: &str| {
-            dict.and_then(|dict| self.heap.item(dict, key)).is_some_and(|value| *self.heap.get(value) != Data::None)
+        let is_set = |dict: Option<ValueId>, key: &str| {
+            dict.and_then(|dict| self.arena.dict_get(dict, key))
+                .is_some_and(|value| *self.arena.get(value) != Value::None)
         };
         let mut texts = Vec::new();
-        if !is_set(parts.metadata, "namespace") && self.base.variable(self.heap, "namespace").is_some() {
+        if !is_set(parts.metadata, "namespace") && self.base.variable(self.arena, "namespace").is_some() {
             texts.push("the job template has no `metadata.namespace`: Jobs, which the agent made in its own, are made in that of the variable `namespace`");
         }
-        if !is_set(Some(parts.spec), "backoffLimit") && self.base.variable(self.heap, "backoff_limit").is_some() {
+        if !is_set(Some(parts.spec), "backoffLimit") && self.base.variable(self.arena, "backoff_limit").is_some() {
             texts.push("the job template has no `spec.backoffLimit`, and Kubernetes tried up to six times again: the variable `backoff_limit` says how often now");
         }
         texts.into_iter().for_each(|text| self.notes.add(text, None));
@@ -364,19 +370,19 @@ impl Converter<'_> {
 
     /// Sets the fields that a worker requires before it creates a Job.
     fn set_required_fields(&mut self) {
-        if self.heap.dict(self.base.metadata).is_some_and(<[_]>::is_empty) {
-            let pairs = self.heap.dict(self.base.manifest).unwrap_or_default().to_vec();
-            let others = pairs.into_iter().filter(|(_, value)| *value != self.base.metadata).collect();
-            *self.heap.get_mut(self.base.manifest) = Data::Dict(others);
+        if self.arena.as_dict(self.base.metadata).is_some_and(<[_]>::is_empty) {
+            let pairs = self.arena.as_dict(self.base.manifest).unwrap_or_default().to_vec();
+            let others = pairs.into_iter().filter(|(_, value)| *value != self.base.metadata);
+            *self.arena.get_mut(self.base.manifest) = self.arena.new_dict(others);
         }
         let one = BigInt::from(1);
         for (key, value) in [
-            ("completions", Data::Int(one.clone())),
-            ("parallelism", Data::Int(one)),
-            ("restartPolicy", Data::Str("Never".to_owned())),
+            ("completions", Value::Int(one.clone())),
+            ("parallelism", Value::Int(one)),
+            ("restartPolicy", Value::Str("Never".to_owned())),
         ] {
-            let value = self.heap.put(value, None);
-            self.heap.set_item(self.base.pod, key, value);
+            let value = self.arena.alloc(value, None);
+            self.arena.dict_set_str(self.base.pod, key, value);
         }
     }
 }

@@ -14,9 +14,9 @@ use super::{overlay, rewrite};
 use crate::base_job_template::is_worker_setting;
 use crate::generation::is_set_by_workers;
 use crate::placeholder;
-use crate::pyvalue::heap::{Data, Heap, Id};
-use crate::pyvalue::source::at;
-use crate::pyvalue::{literal, text};
+use crate::pyvalue::arena::{Arena, Value, ValueId};
+use crate::pyvalue::source::locate;
+use crate::pyvalue::{literal, string};
 use crate::variables::is_sensitive;
 
 /// An entry of the template, with its new name.
@@ -26,11 +26,11 @@ struct FlowEnvEntry {
     /// The name in the result; `None` if the entry is removed.
     new: Option<String>,
     /// The old name as a value of the template.
-    name: Id,
+    name: ValueId,
     /// The entry.
-    entry: Id,
+    entry: ValueId,
     /// The string of a literal; `None` for a reference.
-    value: Option<Id>,
+    value: Option<ValueId>,
     /// The note about the new name.
     note: Option<String>,
 }
@@ -40,44 +40,44 @@ struct FlowEnvEntry {
 /// # Errors
 /// Fails at entries that Kubernetes rejects, and at names that clash.
 pub(super) fn convert_env(
-    heap: &mut Heap,
+    arena: &mut Arena,
     base: &mut Base,
     notes: &mut ConversionNotes,
-    env: Option<Id>,
+    env: Option<ValueId>,
 ) -> Result<RenamedVariables> {
-    let mut entries = read_entries(heap, notes, env)?;
-    entries.iter_mut().for_each(|entry| rename_entry(heap, entry));
+    let mut entries = read_entries(arena, notes, env)?;
+    entries.iter_mut().for_each(|entry| rename_entry(arena, entry));
     let renamed: RenamedVariables = entries.iter().map(|entry| (entry.old.clone(), entry.new.clone())).collect();
-    resolve_clashes(heap, &mut entries)?;
+    resolve_clashes(arena, &mut entries)?;
     for entry in &entries {
-        entry.note.iter().for_each(|note| notes.add(note, heap.place(entry.name)));
+        entry.note.iter().for_each(|note| notes.add(note, arena.location(entry.name)));
     }
     for entry in &mut entries {
         if let Some(value) = entry.value.filter(|_| entry.new.is_some()) {
-            entry.value = Some(rewrite::rename_variables(heap, notes, value, &renamed));
+            entry.value = Some(rewrite::rename_variables(arena, notes, value, &renamed));
         }
     }
     let kept: Vec<&FlowEnvEntry> = entries.iter().filter(|entry| entry.new.is_some()).collect();
     for entry in &kept {
-        note_plaintext_secret(heap, notes, entry);
+        note_plaintext_secret(arena, notes, entry);
     }
-    let has_variable = base.variable(heap, "env").is_some_and(|schema| !is_list(heap, schema));
-    let stay: Vec<bool> = (0..kept.len()).map(|index| !has_variable || must_stay(heap, &kept, index)).collect();
+    let has_variable = base.variable(arena, "env").is_some_and(|schema| !is_list(arena, schema));
+    let stay: Vec<bool> = (0..kept.len()).map(|index| !has_variable || must_stay(arena, &kept, index)).collect();
     let mut staying = Vec::new();
     for (entry, stays) in kept.iter().zip(stay) {
         let name = entry.new.clone().unwrap_or_default();
         match entry.value.filter(|_| !stays) {
             Some(value) => {
-                set_env_default(heap, base, &name, value)?;
-                remove_from_container(heap, base, &name);
+                set_env_default(arena, base, &name, value)?;
+                remove_from_container(arena, base, &name);
             }
             None => {
-                let renamed = renamed_entry(heap, entry, &name);
-                staying.push((name, overlay::literal(heap, base, notes, renamed)?, entry.name));
+                let renamed = renamed_entry(arena, entry, &name);
+                staying.push((name, overlay::literal(arena, base, notes, renamed)?, entry.name));
             }
         }
     }
-    add_to_container(heap, base, notes, staying)?;
+    add_to_container(arena, base, notes, staying)?;
     Ok(renamed)
 }
 
@@ -85,56 +85,56 @@ pub(super) fn convert_env(
 ///
 /// # Errors
 /// Fails, with a place, at an entry that Kubernetes rejects.
-fn read_entries(heap: &mut Heap, notes: &mut ConversionNotes, env: Option<Id>) -> Result<Vec<FlowEnvEntry>> {
+fn read_entries(arena: &mut Arena, notes: &mut ConversionNotes, env: Option<ValueId>) -> Result<Vec<FlowEnvEntry>> {
     let Some(env) = env else { return Ok(Vec::new()) };
-    let items = match heap.get(env).clone() {
-        Data::None => return Ok(Vec::new()),
-        Data::List(items) => items,
+    let items = match arena.get(env).clone() {
+        Value::None => return Ok(Vec::new()),
+        Value::List(items) => items,
         _ => {
-            let error = Error::input(format!("`env` must be a list, and is {}", heap.kind(env)));
-            return Err(at(error.hint("write entries with `name` and `value`"), heap.place(env)));
+            let error = Error::input(format!("`env` must be a list, and is {}", arena.describe_kind(env)));
+            return Err(locate(error.hint("write entries with `name` and `value`"), arena.location(env)));
         }
     };
     let mut entries: Vec<FlowEnvEntry> = Vec::new();
     for entry in items {
-        let fail = |heap: &Heap, what: &str, id: Id| {
+        let fail = |arena: &Arena, what: &str, id: ValueId| {
             let error = Error::input(format!("an entry of `env` {what}"));
-            Err(at(error.hint("an entry has a `name`, and a `value` or `valueFrom`"), heap.place(id)))
+            Err(locate(error.hint("an entry has a `name`, and a `value` or `valueFrom`"), arena.location(id)))
         };
-        if heap.dict(entry).is_none() {
-            return fail(heap, "is no mapping", entry);
+        if arena.as_dict(entry).is_none() {
+            return fail(arena, "is no mapping", entry);
         }
-        let Some(name) = heap.item(entry, "name") else { return fail(heap, "has no `name`", entry) };
-        let Some(old) = heap.str(name).filter(|name| !name.is_empty()).map(str::to_owned) else {
-            return fail(heap, "has a `name` that is no text", name);
+        let Some(name) = arena.dict_get(entry, "name") else { return fail(arena, "has no `name`", entry) };
+        let Some(old) = arena.as_str(name).filter(|name| !name.is_empty()).map(str::to_owned) else {
+            return fail(arena, "has a `name` that is no text", name);
         };
         if placeholder::is_contained_in(&old) {
-            return fail(heap, "has a `name` with a placeholder in it", name);
+            return fail(arena, "has a `name` with a placeholder in it", name);
         }
         if let Some(first) = entries.iter().position(|other| other.old == old) {
             // Which of the two `$(NAME)` refers to depends on its position.
-            if rewrite::mentions(heap, env, &format!("$({old})")) {
+            if rewrite::mentions(arena, env, &format!("$({old})")) {
                 let error = Error::refused(format!("the variable `{old}` stands twice in `env`, and others use it"));
-                return Err(at(error.hint("remove one of the two"), heap.place(name)));
+                return Err(locate(error.hint("remove one of the two"), arena.location(name)));
             }
             let text = format!(
                 "`{old}` is left out here: it stands in `env` once more, and to Kubernetes the last one counts"
             );
-            notes.add(text, heap.place(entries[first].name));
+            notes.add(text, arena.location(entries[first].name));
             entries.remove(first);
         }
-        let non_null = |key: &str| heap.item(entry, key).filter(|value| *heap.get(*value) != Data::None);
+        let non_null = |key: &str| arena.dict_get(entry, key).filter(|value| *arena.get(*value) != Value::None);
         let (value, from) = (non_null("value"), non_null("valueFrom"));
         let value = match (value, from) {
-            (Some(value), Some(_)) if heap.str(value) != Some("") => {
-                return fail(heap, "has both a `value` and a `valueFrom`, which Kubernetes refuses", name);
+            (Some(value), Some(_)) if arena.as_str(value) != Some("") => {
+                return fail(arena, "has both a `value` and a `valueFrom`, which Kubernetes refuses", name);
             }
-            (_, Some(from)) if heap.dict(from).is_none() => {
-                return fail(heap, "has a `valueFrom` that is no mapping", from);
+            (_, Some(from)) if arena.as_dict(from).is_none() => {
+                return fail(arena, "has a `valueFrom` that is no mapping", from);
             }
             (_, Some(_)) => None,
-            (Some(value), None) => Some(rewrite::to_string(heap, notes, value, &format!("the value of `{old}`"))?),
-            (None, None) => Some(heap.text("")),
+            (Some(value), None) => Some(rewrite::to_string(arena, notes, value, &format!("the value of `{old}`"))?),
+            (None, None) => Some(arena.alloc_str("")),
         };
         entries.push(FlowEnvEntry { old, new: None, name, entry, value, note: None });
     }
@@ -142,7 +142,7 @@ fn read_entries(heap: &mut Heap, notes: &mut ConversionNotes, env: Option<Id>) -
 }
 
 /// Sets the new name of an entry, converts its value for it, and adds a note if the name changes.
-fn rename_entry(heap: &mut Heap, entry: &mut FlowEnvEntry) {
+fn rename_entry(arena: &mut Arena, entry: &mut FlowEnvEntry) {
     let old = &entry.old;
     let (new, note) = match variable_mapping::disposition(old) {
         Disposition::Keep => (Some(old.clone()), None),
@@ -153,7 +153,7 @@ fn rename_entry(heap: &mut Heap, entry: &mut FlowEnvEntry) {
             )),
         ),
         Disposition::Rename(new, accepted, more) => {
-            match entry.value.map_or(Some(None), |value| convert_value(heap, value, accepted)) {
+            match entry.value.map_or(Some(None), |value| convert_value(arena, value, accepted)) {
                 None => {
                     (None, Some(format!("`{old}` is left out: `{new}` does not take its value; set that one by hand")))
                 }
@@ -176,8 +176,8 @@ fn rename_entry(heap: &mut Heap, entry: &mut FlowEnvEntry) {
 }
 
 /// Converts a literal for a setting. Returns `None` if the setting rejects it, `Some(None)` if it needs no change.
-fn convert_value(heap: &mut Heap, value: Id, accepted: AcceptedValue) -> Option<Option<Id>> {
-    let text = heap.str(value).unwrap_or_default().to_owned();
+fn convert_value(arena: &mut Arena, value: ValueId, accepted: AcceptedValue) -> Option<Option<ValueId>> {
+    let text = arena.as_str(value).unwrap_or_default().to_owned();
     // Kubernetes composes the value, so that it is not known here.
     if referenced_names(&text).next().is_some() {
         return Some(None);
@@ -190,24 +190,24 @@ fn convert_value(heap: &mut Heap, value: Id, accepted: AcceptedValue) -> Option<
         AcceptedValue::Count => !lower.is_empty() && lower.bytes().all(|byte| byte.is_ascii_digit()),
         AcceptedValue::Seconds => lower.parse::<f64>().is_ok_and(f64::is_finite),
         AcceptedValue::Names => {
-            let place = heap.place(value).cloned();
-            let Some(list) = literal::eval(heap, &text, place.as_ref()) else { return Some(None) };
-            let (Data::List(items) | Data::Tuple(items)) = heap.get(list).clone() else { return None };
-            let names: Option<Vec<String>> = items.iter().map(|item| heap.str(*item).map(str::to_owned)).collect();
-            return Some(Some(heap.put(Data::Str(names?.join(",")), place)));
+            let location = arena.location(value).cloned();
+            let Some(list) = literal::eval(arena, &text, location.as_ref()) else { return Some(None) };
+            let (Value::List(items) | Value::Tuple(items)) = arena.get(list).clone() else { return None };
+            let names: Option<Vec<String>> = items.iter().map(|item| arena.as_str(*item).map(str::to_owned)).collect();
+            return Some(Some(arena.alloc(Value::Str(names?.join(",")), location)));
         }
     };
     // Prefect 1 accepts spaces around these values, pydantic does not.
     let is_trimmed = matches!(accepted, AcceptedValue::LogLevel | AcceptedValue::Bool) && text.trim() != text;
-    let place = heap.place(value).cloned();
-    is_valid.then(|| is_trimmed.then(|| heap.put(Data::Str(text.trim().to_owned()), place)))
+    let location = arena.location(value).cloned();
+    is_valid.then(|| is_trimmed.then(|| arena.alloc(Value::Str(text.trim().to_owned()), location)))
 }
 
 /// Removes entries whose new name is that of an entry with priority.
 ///
 /// # Errors
 /// Fails if both are in use and differ: a Prefect 1 secret, and a variable with its name.
-fn resolve_clashes(heap: &Heap, entries: &mut [FlowEnvEntry]) -> Result<()> {
+fn resolve_clashes(arena: &Arena, entries: &mut [FlowEnvEntry]) -> Result<()> {
     for this in 0..entries.len() {
         let Some(new) = entries[this].new.clone() else { continue };
         let old = &entries[this].old;
@@ -216,11 +216,11 @@ fn resolve_clashes(heap: &Heap, entries: &mut [FlowEnvEntry]) -> Result<()> {
             entries.iter().find(|other| other.new.as_ref() == Some(&new) && variable_mapping::rank(&other.old) < rank);
         let Some(stronger) = stronger else { continue };
         if matches!(variable_mapping::disposition(old), Disposition::Secret(_))
-            && !have_same_value(heap, &entries[this], stronger)
+            && !have_same_value(arena, &entries[this], stronger)
         {
             let error = Error::refused(format!("`{old}` and `{}` would both be `{new}`, and differ", stronger.old));
             let hint = "rename one of the two in the job template, and where code reads it, or remove it";
-            return Err(at(error.hint(hint), heap.place(entries[this].name)));
+            return Err(locate(error.hint(hint), arena.location(entries[this].name)));
         }
         let note = match stronger.old == new {
             true => format!("`{old}` is left out: `{new}` is there, too"),
@@ -233,86 +233,84 @@ fn resolve_clashes(heap: &Heap, entries: &mut [FlowEnvEntry]) -> Result<()> {
 }
 
 /// Returns whether two entries have the same value or reference.
-fn have_same_value(heap: &Heap, one: &FlowEnvEntry, other: &FlowEnvEntry) -> bool {
+fn have_same_value(arena: &Arena, one: &FlowEnvEntry, other: &FlowEnvEntry) -> bool {
     match (one.value, other.value) {
-        (Some(one), Some(other)) => heap.equal(one, other),
+        (Some(one), Some(other)) => arena.is_same_key(one, other),
         (None, None) => {
-            let from = |entry: &FlowEnvEntry| heap.item(entry.entry, "valueFrom");
-            from(one).zip(from(other)).is_some_and(|(one, other)| text::str(heap, one) == text::str(heap, other))
+            let from = |entry: &FlowEnvEntry| arena.dict_get(entry.entry, "valueFrom");
+            from(one).zip(from(other)).is_some_and(|(one, other)| string::str(arena, one) == string::str(arena, other))
         }
         _ => false,
     }
 }
 
 /// Adds a note if a literal has a name that looks secret.
-fn note_plaintext_secret(heap: &Heap, notes: &mut ConversionNotes, entry: &FlowEnvEntry) {
+fn note_plaintext_secret(arena: &Arena, notes: &mut ConversionNotes, entry: &FlowEnvEntry) {
     let (Some(new), Some(value)) = (&entry.new, entry.value) else { return };
-    let is_empty = heap.str(value).is_none_or(str::is_empty);
+    let is_empty = arena.as_str(value).is_none_or(str::is_empty);
     // If `$(NAME)` composes the value, the secret is in another variable.
-    let is_composed = heap.str(value).is_some_and(|text| referenced_names(text).next().is_some());
+    let is_composed = arena.as_str(value).is_some_and(|text| referenced_names(text).next().is_some());
     if !is_empty && !is_composed && (is_sensitive(new) || is_sensitive(&entry.old)) {
         let text = format!(
             "`{new}` is plain text, and its name looks secret: whoever sees the work pool reads it; put it into a Secret, and a reference (`--secret-env {new}=SECRET/KEY` of `"
         );
         let text = Message::from(text) + ProgramName + " render`) into the job template";
-        notes.add(text, heap.place(entry.name));
+        notes.add(text, arena.location(entry.name));
     }
 }
 
 /// Returns whether the schema of the variable `env` is a list of entries, like that of Kubernetes.
-fn is_list(heap: &Heap, schema: Id) -> bool {
-    heap.item(schema, "type").and_then(|own| heap.str(own)) == Some("array")
+fn is_list(arena: &Arena, schema: ValueId) -> bool {
+    arena.dict_get(schema, "type").and_then(|own| arena.as_str(own)) == Some("array")
 }
 
 /// Returns whether the entry at `index` must stay in the container, instead of becoming a default of `env`.
-fn must_stay(heap: &Heap, entries: &[&FlowEnvEntry], index: usize) -> bool {
+fn must_stay(arena: &Arena, entries: &[&FlowEnvEntry], index: usize) -> bool {
     let entry = entries[index];
-    let text = |entry: &FlowEnvEntry| entry.value.and_then(|value| heap.str(value)).unwrap_or_default().to_owned();
+    let text = |entry: &FlowEnvEntry| entry.value.and_then(|value| arena.as_str(value)).unwrap_or_default().to_owned();
     let Some(new) = &entry.new else { return false };
     let own = text(entry);
-    entry.value.is_none()
-        || is_set_by_workers(new)
-        // The worker puts `env` first, and `$(NAME)` refers to an earlier entry.
-        || referenced_names(&own).next().is_some()
-        || entries[..index].iter().any(|before| referenced_names(&text(before)).any(|used| used == new))
-        // Prefect replaces placeholders in the values of `env` a second time.
-        || placeholder::is_contained_in(&own)
+    entry.value.is_none()||is_set_by_workers(new)
+// The worker puts `env` first, and `$(NAME)` refers to an earlier entry.
+||referenced_names(&own).next().is_some()||entries[..index].iter().any(|before|referenced_names(&text(before)).any(|used|used==new))
+// Prefect replaces placeholders in the values of `env` a second time.
+||placeholder::is_contained_in(&own)
 }
 
 /// Returns a copy of an entry with its new name and its converted value.
-fn renamed_entry(heap: &mut Heap, entry: &FlowEnvEntry, name: &str) -> Id {
-    let pairs = heap.dict(entry.entry).unwrap_or_default().to_vec();
-    let place = heap.place(entry.entry).cloned();
-    let own = heap.put(Data::Dict(pairs), place);
-    let name = heap.text(name);
-    heap.set_item(own, "name", name);
+fn renamed_entry(arena: &mut Arena, entry: &FlowEnvEntry, name: &str) -> ValueId {
+    let copy = arena.get(entry.entry).clone();
+    let location = arena.location(entry.entry).cloned();
+    let own = arena.alloc(copy, location);
+    let name = arena.alloc_str(name);
+    arena.dict_set_str(own, "name", name);
     if let Some(value) = entry.value {
-        heap.set_item(own, "value", value);
+        arena.dict_set_str(own, "value", value);
     }
     own
 }
 
 /// Adds a variable to the default of the variable `env`.
-fn set_env_default(heap: &mut Heap, base: &Base, name: &str, value: Id) -> Result<()> {
-    let Some(schema) = base.variable(heap, "env") else { return Ok(()) };
-    let default = match heap.item(schema, "default").filter(|own| heap.dict(*own).is_some()) {
+fn set_env_default(arena: &mut Arena, base: &Base, name: &str, value: ValueId) -> Result<()> {
+    let Some(schema) = base.variable(arena, "env") else { return Ok(()) };
+    let default = match arena.dict_get(schema, "default").filter(|own| arena.as_dict(*own).is_some()) {
         Some(default) => default,
         None => {
-            let empty = heap.put(Data::Dict(Vec::new()), None);
-            heap.set_item(schema, "default", empty);
+            let empty = arena.alloc(Value::empty_dict(), None);
+            arena.dict_set_str(schema, "default", empty);
             empty
         }
     };
-    heap.set_item(default, name, value);
+    arena.dict_set_str(default, name, value);
     Ok(())
 }
 
 /// Removes the entry with a name from the container of the base.
-fn remove_from_container(heap: &mut Heap, base: &Base, name: &str) {
-    let Some(list) = heap.item(base.container, "env") else { return };
-    let Data::List(items) = heap.get(list).clone() else { return };
-    let is_other = |item: &Id| heap.item(*item, "name").and_then(|own| heap.str(own)) != Some(name);
-    *heap.get_mut(list) = Data::List(items.into_iter().filter(is_other).collect());
+fn remove_from_container(arena: &mut Arena, base: &Base, name: &str) {
+    let Some(list) = arena.dict_get(base.container, "env") else { return };
+    let Value::List(items) = arena.get(list).clone() else { return };
+    let is_other = |item: &ValueId| arena.dict_get(*item, "name").and_then(|own| arena.as_str(own)) != Some(name);
+    *arena.get_mut(list) = Value::List(items.into_iter().filter(is_other).collect());
 }
 
 /// Adds entries to the container of the base, and keeps the worker from setting their names. Each entry comes with its
@@ -321,83 +319,86 @@ fn remove_from_container(heap: &mut Heap, base: &Base, name: &str) {
 /// # Errors
 /// Fails if the base cannot keep the worker from setting a name.
 fn add_to_container(
-    heap: &mut Heap,
+    arena: &mut Arena,
     base: &Base,
     notes: &mut ConversionNotes,
-    entries: Vec<(String, Id, Id)>,
+    entries: Vec<(String, ValueId, ValueId)>,
 ) -> Result<()> {
     if entries.is_empty() {
         return Ok(());
     }
-    let mut items = match heap.item(base.container, "env").map(|list| heap.get(list).clone()) {
+    let mut items = match arena.dict_get(base.container, "env").map(|list| arena.get(list).clone()) {
         // Prefect replaces a placeholder among entries with a mapping, which Kubernetes rejects.
-        Some(Data::List(items)) => items.into_iter().filter(|item| heap.dict(*item).is_some()).collect(),
+        Some(Value::List(items)) => items.into_iter().filter(|item| arena.as_dict(*item).is_some()).collect(),
         _ => Vec::new(),
     };
-    for (name, entry, place) in entries {
-        overlay::replace_or_push(heap, &mut items, "name", entry);
-        let default = base.variable(heap, "env").and_then(|schema| heap.item(schema, "default"));
+    for (name, entry, location) in entries {
+        overlay::replace_or_push(arena, &mut items, "name", entry);
+        let default = base.variable(arena, "env").and_then(|schema| arena.dict_get(schema, "default"));
         if let Some(default) = default
-            && let Data::Dict(pairs) = heap.get(default).clone()
+            && let Value::Dict(pairs) = arena.get(default).clone()
         {
-            let others = pairs.into_iter().filter(|(key, _)| heap.str(*key) != Some(name.as_str())).collect();
-            *heap.get_mut(default) = Data::Dict(others);
+            let others = pairs.into_iter().filter(|(key, _)| arena.as_str(*key) != Some(name.as_str()));
+            *arena.get_mut(default) = arena.new_dict(others);
         }
         if is_worker_setting(&name) {
-            unset_worker_setting(heap, base, &name, place)?;
+            unset_worker_setting(arena, base, &name, location)?;
         }
         if name == "PREFECT_FLOW_RUN_EXECUTE_SIGTERM_BEHAVIOR" {
             let text = format!("`{name}` is lost in the Job: workers since prefect-kubernetes 0.5.9 set it themselves");
-            notes.add(text, heap.place(place));
+            notes.add(text, arena.location(location));
         }
     }
-    let list = heap.put(Data::List(items), None);
-    heap.set_item(base.container, "env", list);
+    let list = arena.alloc(Value::List(items), None);
+    arena.dict_set_str(base.container, "env", list);
     Ok(())
 }
 
 /// Returns whether a schema allows null as the value of a key.
-fn allows_null(heap: &Heap, schema: Id) -> bool {
-    let any = heap.item(schema, "additionalProperties").and_then(|of| heap.item(of, "anyOf")).map(|any| heap.get(any));
-    let is_null = |one: &Id| heap.item(*one, "type").and_then(|own| heap.str(own)) == Some("null");
-    matches!(any, Some(Data::List(any)) if any.iter().any(is_null))
+fn allows_null(arena: &Arena, schema: ValueId) -> bool {
+    let any = arena
+        .dict_get(schema, "additionalProperties")
+        .and_then(|of| arena.dict_get(of, "anyOf"))
+        .map(|any| arena.get(any));
+    let is_null = |one: &ValueId| arena.dict_get(*one, "type").and_then(|own| arena.as_str(own)) == Some("null");
+    matches!(any, Some(Value::List(any)) if any.iter().any(is_null))
 }
 
 /// Sets a variable to null in `job_configuration.env`, which keeps the worker from setting it.
 ///
 /// # Errors
 /// Fails if `job_configuration.env` is a list.
-fn unset_worker_setting(heap: &mut Heap, base: &Base, name: &str, place: Id) -> Result<()> {
-    let env = heap.item(base.configuration, "env");
-    let env = match env.map(|env| heap.get(env)) {
-        Some(Data::Dict(_)) => env,
-        Some(Data::List(_)) => {
+fn unset_worker_setting(arena: &mut Arena, base: &Base, name: &str, location: ValueId) -> Result<()> {
+    let env = arena.dict_get(base.configuration, "env");
+    let env = match env.map(|env| arena.get(env)) {
+        Some(Value::Dict(_)) => env,
+        Some(Value::List(_)) => {
             let error = Error::refused(format!(
                 "`job_configuration.env` of the default is a list, beside which the worker's own `{name}` can't be left out"
             ));
-            return Err(at(
+            return Err(locate(
                 error.hint("write \"{{ env }}\" there, and the list into the container's `env`"),
-                heap.place(place),
+                arena.location(location),
             ));
         }
         _ => None,
     };
     let env = env.unwrap_or_else(|| {
-        let empty = heap.put(Data::Dict(Vec::new()), None);
-        heap.set_item(base.configuration, "env", empty);
+        let empty = arena.alloc(Value::empty_dict(), None);
+        arena.dict_set_str(base.configuration, "env", empty);
         empty
     });
-    let null = heap.put(Data::None, None);
-    heap.set_item(env, name, null);
+    let null = arena.alloc(Value::None, None);
+    arena.dict_set_str(env, name, null);
     // Prefect 2.20 and the first versions of 3 replace `job_configuration.env` with the variable's default, if it has
     // one. The null must then be in the default too, if its schema allows nulls (that of Prefect 3 does).
-    let schema = base.variable(heap, "env");
-    let default = schema.and_then(|schema| heap.item(schema, "default"));
+    let schema = base.variable(arena, "env");
+    let default = schema.and_then(|schema| arena.dict_get(schema, "default"));
     if let (Some(schema), Some(default)) = (schema, default)
-        && heap.dict(default).is_some_and(|pairs| !pairs.is_empty())
-        && allows_null(heap, schema)
+        && arena.as_dict(default).is_some_and(|pairs| !pairs.is_empty())
+        && allows_null(arena, schema)
     {
-        heap.set_item(default, name, null);
+        arena.dict_set_str(default, name, null);
     }
     Ok(())
 }

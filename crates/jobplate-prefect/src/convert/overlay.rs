@@ -6,8 +6,8 @@ use jobplate_diagnostic::{Error, Result};
 use super::base::{Base, api_placeholder_error};
 use super::notes::ConversionNotes;
 use crate::placeholder;
-use crate::pyvalue::heap::{Data, Heap, Id};
-use crate::pyvalue::source::at;
+use crate::pyvalue::arena::{Arena, Value, ValueId};
+use crate::pyvalue::source::locate;
 
 /// The lists of a pod that Kubernetes merges by a key of their items, with that key.
 const MERGE_KEYS: [(&str, &str); 6] = [
@@ -24,59 +24,59 @@ const MERGE_KEYS: [(&str, &str); 6] = [
 /// # Errors
 /// Fails if the schema of a variable rejects the value, or if the value cannot be written as a literal.
 pub(super) fn overlay(
-    heap: &mut Heap,
+    arena: &mut Arena,
     base: &mut Base,
     notes: &mut ConversionNotes,
-    dict: Id,
-    key: Id,
-    value: Id,
+    dict: ValueId,
+    key: ValueId,
+    value: ValueId,
     path: &str,
 ) -> Result<()> {
     // Kubernetes treats a null as a missing field.
-    if *heap.get(value) == Data::None {
+    if *arena.get(value) == Value::None {
         return Ok(());
     }
-    let name = heap.str(key).unwrap_or_default().to_owned();
+    let name = arena.as_str(key).unwrap_or_default().to_owned();
     let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-    if let Some(variable) = base.variable_at(heap, dict, key)
-        && base.set_default(heap, &variable, &path, value)?
+    if let Some(variable) = base.variable_at(arena, dict, key)
+        && base.set_default(arena, &variable, &path, value)?
     {
         return Ok(());
     }
-    let current = heap.item_of(dict, key).map(|current| (current, heap.get(current).clone()));
-    match (current, heap.get(value).clone()) {
-        (Some((current, Data::Dict(_))), Data::Dict(pairs)) => {
-            pairs.into_iter().try_for_each(|(key, value)| overlay(heap, base, notes, current, key, value, &path))
+    let current = arena.dict_get_by_key(dict, key).map(|current| (current, arena.get(current).clone()));
+    match (current, arena.get(value).clone()) {
+        (Some((current, Value::Dict(_))), Value::Dict(pairs)) => {
+            pairs.into_iter().try_for_each(|(key, value)| overlay(arena, base, notes, current, key, value, &path))
         }
-        (Some((current, Data::List(old))), Data::List(new)) if name == "envFrom" => {
-            let new = new.into_iter().map(|item| literal(heap, base, notes, item)).collect::<Result<Vec<_>>>()?;
-            *heap.get_mut(current) = Data::List([old, new].concat());
+        (Some((current, Value::List(old))), Value::List(new)) if name == "envFrom" => {
+            let new = new.into_iter().map(|item| literal(arena, base, notes, item)).collect::<Result<Vec<_>>>()?;
+            *arena.get_mut(current) = Value::List([old, new].concat());
             Ok(())
         }
-        (Some((current, Data::List(old))), Data::List(new)) if MERGE_KEYS.iter().any(|(list, _)| *list == name) => {
+        (Some((current, Value::List(old))), Value::List(new)) if MERGE_KEYS.iter().any(|(list, _)| *list == name) => {
             let merge_key = MERGE_KEYS.iter().find(|(list, _)| *list == name).map_or("name", |(_, key)| key);
             let mut items = old;
             for item in new {
-                let item = literal(heap, base, notes, item)?;
-                replace_or_push(heap, &mut items, merge_key, item);
+                let item = literal(arena, base, notes, item)?;
+                replace_or_push(arena, &mut items, merge_key, item);
             }
-            *heap.get_mut(current) = Data::List(items);
+            *arena.get_mut(current) = Value::List(items);
             Ok(())
         }
         _ => {
-            let value = literal(heap, base, notes, value)?;
-            let key = literal_key(heap, key)?;
-            heap.set(dict, key, value);
+            let value = literal(arena, base, notes, value)?;
+            let key = literal_key(arena, key)?;
+            arena.dict_set(dict, key, value);
             Ok(())
         }
     }
 }
 
 /// Puts an item into a list. It replaces the item with the same value of `merge_key`.
-pub(super) fn replace_or_push(heap: &Heap, items: &mut Vec<Id>, merge_key: &str, item: Id) {
-    let name = heap.item(item, merge_key);
-    let same = items.iter().position(|own| match (heap.item(*own, merge_key), name) {
-        (Some(own), Some(name)) => heap.equal(own, name),
+pub(super) fn replace_or_push(arena: &Arena, items: &mut Vec<ValueId>, merge_key: &str, item: ValueId) {
+    let name = arena.dict_get(item, merge_key);
+    let same = items.iter().position(|own| match (arena.dict_get(*own, merge_key), name) {
+        (Some(own), Some(name)) => arena.is_same_key(own, name),
         _ => false,
     });
     match same {
@@ -89,39 +89,42 @@ pub(super) fn replace_or_push(heap: &Heap, items: &mut Vec<Id>, merge_key: &str,
 ///
 /// # Errors
 /// Fails at strings and keys that Prefect would replace or reject in any case.
-pub(super) fn literal(heap: &mut Heap, base: &mut Base, notes: &mut ConversionNotes, value: Id) -> Result<Id> {
-    let place = heap.place(value).cloned();
-    let data = match heap.get(value).clone() {
-        Data::Str(text) if placeholder::contains_api_placeholder(&text) => {
-            return Err(at(api_placeholder_error(), place.as_ref()));
+pub(super) fn literal(
+    arena: &mut Arena,
+    base: &mut Base,
+    notes: &mut ConversionNotes,
+    value: ValueId,
+) -> Result<ValueId> {
+    let location = arena.location(value).cloned();
+    let data = match arena.get(value).clone() {
+        Value::Str(text) if placeholder::contains_api_placeholder(&text) => {
+            return Err(locate(api_placeholder_error(), location.as_ref()));
         }
-        Data::Str(text) if placeholder::is_contained_in(&text) => {
-            let own = base.escape(heap, &text);
-            notes.add(
-                format!("this text looks like a placeholder of Prefect, and stays a text: as the default of the variable of {own}"),
-                place.as_ref(),
-            );
-            Data::Str(own)
+        Value::Str(text) if placeholder::is_contained_in(&text) => {
+            let own = base.escape(arena, &text);
+            notes.add(format!("this text looks like a placeholder of Prefect, and stays a text: as the default of the variable of {own}"), location.as_ref(),);
+            Value::Str(own)
         }
-        Data::List(items) | Data::Tuple(items) => {
-            Data::List(items.into_iter().map(|item| literal(heap, base, notes, item)).collect::<Result<_>>()?)
+        Value::List(items) | Value::Tuple(items) => {
+            Value::List(items.into_iter().map(|item| literal(arena, base, notes, item)).collect::<Result<_>>()?)
         }
-        Data::Dict(pairs) => {
-            let pair = |(key, value)| Ok((literal_key(heap, key)?, literal(heap, base, notes, value)?));
-            Data::Dict(pairs.into_iter().map(pair).collect::<Result<_>>()?)
+        Value::Dict(pairs) => {
+            let pair = |(key, value)| Ok((literal_key(arena, key)?, literal(arena, base, notes, value)?));
+            let pairs = pairs.into_iter().map(pair).collect::<Result<Vec<_>>>()?;
+            arena.new_dict(pairs)
         }
         data => data,
     };
-    Ok(heap.put(data, place))
+    Ok(arena.alloc(data, location))
 }
 
 /// Returns a key, unless it looks like a placeholder, which the server rejects in keys.
-fn literal_key(heap: &Heap, key: Id) -> Result<Id> {
-    match heap.str(key).is_some_and(placeholder::is_contained_in) {
+fn literal_key(arena: &Arena, key: ValueId) -> Result<ValueId> {
+    match arena.as_str(key).is_some_and(placeholder::is_contained_in) {
         false => Ok(key),
         true => {
             let error = Error::refused("this key looks like a placeholder of Prefect, whose server would refuse it");
-            Err(at(error.hint("a job template has no placeholders: write the key out"), heap.place(key)))
+            Err(locate(error.hint("a job template has no placeholders: write the key out"), arena.location(key)))
         }
     }
 }

@@ -5,93 +5,103 @@ use jobplate_manifest::env::{Segment, referenced_names, segments};
 
 use super::notes::ConversionNotes;
 use super::variable_mapping::RenamedVariables;
-use crate::pyvalue::heap::{Data, Heap, Id};
-use crate::pyvalue::source::at;
-use crate::pyvalue::text;
+use crate::pyvalue::arena::{Arena, Value, ValueId};
+use crate::pyvalue::source::locate;
+use crate::pyvalue::string;
 
 /// Converts a scalar to the string that Kubernetes requires. Prefect 1 sends it unchanged, and Kubernetes rejects it.
 /// `what` names the value in messages.
 ///
 /// # Errors
 /// Fails at a list or a mapping.
-pub(super) fn to_string(heap: &mut Heap, notes: &mut ConversionNotes, value: Id, what: &str) -> Result<Id> {
-    let place = heap.place(value).cloned();
-    let text = match heap.get(value) {
-        Data::Str(_) | Data::Unknown(_) => return Ok(value),
-        Data::None => String::new(),
+pub(super) fn to_string(arena: &mut Arena, notes: &mut ConversionNotes, value: ValueId, what: &str) -> Result<ValueId> {
+    let location = arena.location(value).cloned();
+    let text = match arena.get(value) {
+        Value::Str(_) | Value::Unknown(_) => return Ok(value),
+        Value::None => String::new(),
         // Prefect sends a date as a string.
-        Data::Time(time) => time.iso(),
-        Data::Bool(_) | Data::Int(_) | Data::Float(_) => {
-            notes.add(format!("{what} is {}, and is made text: quotes are missing", heap.kind(value)), place.as_ref());
+        Value::Timestamp(time) => time.isoformat(),
+        Value::Bool(_) | Value::Int(_) | Value::Float(_) => {
+            notes.add(
+                format!("{what} is {}, and is made text: quotes are missing", arena.describe_kind(value)),
+                location.as_ref(),
+            );
             // `yes` and `0123` keep their spelling.
-            let source = place.as_ref().map(|place| place.source.text[place.span.clone()].trim());
+            let source = location.as_ref().map(|location| location.source.text[location.span.clone()].trim());
             match source.filter(|source| !source.is_empty() && !source.contains([' ', '!', '&', '\n'])) {
                 Some(source) => source.to_owned(),
-                None => text::str(heap, value),
+                None => string::str(arena, value),
             }
         }
         _ => {
-            let error = Error::input(format!("{what} must be text, and is {}", heap.kind(value)));
-            return Err(at(error.hint("put it in quotes"), heap.place(value)));
+            let error = Error::input(format!("{what} must be text, and is {}", arena.describe_kind(value)));
+            return Err(locate(error.hint("put it in quotes"), arena.location(value)));
         }
     };
-    Ok(heap.put(Data::Str(text), place))
+    Ok(arena.alloc(Value::Str(text), location))
 }
 
 /// Converts all values of a mapping to strings.
 ///
 /// # Errors
 /// Fails if `map` is not a mapping of scalars.
-pub(super) fn values_to_strings(heap: &mut Heap, notes: &mut ConversionNotes, map: Id, what: &str) -> Result<Id> {
-    let Some(pairs) = heap.dict(map).map(<[_]>::to_vec) else {
-        let error = Error::input(format!("{what} must be a mapping, and is {}", heap.kind(map)));
-        return Err(at(error.hint("leave an empty key out"), heap.place(map)));
+pub(super) fn values_to_strings(
+    arena: &mut Arena,
+    notes: &mut ConversionNotes,
+    map: ValueId,
+    what: &str,
+) -> Result<ValueId> {
+    let Some(pairs) = arena.as_dict(map).map(<[_]>::to_vec) else {
+        let error = Error::input(format!("{what} must be a mapping, and is {}", arena.describe_kind(map)));
+        return Err(locate(error.hint("leave an empty key out"), arena.location(map)));
     };
     let mut texts = Vec::new();
     for (key, value) in pairs {
-        let name = heap.str(key).unwrap_or_default().to_owned();
-        texts.push((key, to_string(heap, notes, value, &format!("`{name}` of {what}"))?));
+        let name = arena.as_str(key).unwrap_or_default().to_owned();
+        texts.push((key, to_string(arena, notes, value, &format!("`{name}` of {what}"))?));
     }
-    let place = heap.place(map).cloned();
-    Ok(heap.put(Data::Dict(texts), place))
+    let location = arena.location(map).cloned();
+    let texts = arena.new_dict(texts);
+    Ok(arena.alloc(texts, location))
 }
 
 /// Renames variables in the `$(NAME)` references of a string. Adds a note about each reference to a removed variable.
 pub(super) fn rename_variables(
-    heap: &mut Heap,
+    arena: &mut Arena,
     notes: &mut ConversionNotes,
-    value: Id,
+    value: ValueId,
     renamed: &RenamedVariables,
-) -> Id {
-    let Some(old) = heap.str(value).map(str::to_owned) else { return value };
-    let place = heap.place(value).cloned();
+) -> ValueId {
+    let Some(old) = arena.as_str(value).map(str::to_owned) else { return value };
+    let location = arena.location(value).cloned();
     for (name, new) in renamed {
         if new.is_none() && referenced_names(&old).any(|used| used == name) {
-            notes.add(format!("`$({name})` stands here, and that variable is left out"), place.as_ref());
+            notes.add(format!("`$({name})` stands here, and that variable is left out"), location.as_ref());
         }
     }
     let new = rename_references(&old, renamed);
-    if new == old { value } else { heap.put(Data::Str(new), place) }
+    if new == old { value } else { arena.alloc(Value::Str(new), location) }
 }
 
 /// Renames variables in all strings of a value.
 pub(super) fn rename_variables_in(
-    heap: &mut Heap,
+    arena: &mut Arena,
     notes: &mut ConversionNotes,
-    value: Id,
+    value: ValueId,
     renamed: &RenamedVariables,
-) -> Id {
-    let place = heap.place(value).cloned();
-    match heap.get(value).clone() {
-        Data::Str(_) => rename_variables(heap, notes, value, renamed),
-        Data::List(items) => {
-            let items = items.into_iter().map(|item| rename_variables_in(heap, notes, item, renamed)).collect();
-            heap.put(Data::List(items), place)
+) -> ValueId {
+    let location = arena.location(value).cloned();
+    match arena.get(value).clone() {
+        Value::Str(_) => rename_variables(arena, notes, value, renamed),
+        Value::List(items) => {
+            let items = items.into_iter().map(|item| rename_variables_in(arena, notes, item, renamed)).collect();
+            arena.alloc(Value::List(items), location)
         }
-        Data::Dict(pairs) => {
-            let pair = |(key, value)| (key, rename_variables_in(heap, notes, value, renamed));
-            let pairs = pairs.into_iter().map(pair).collect();
-            heap.put(Data::Dict(pairs), place)
+        Value::Dict(pairs) => {
+            let pair = |(key, value)| (key, rename_variables_in(arena, notes, value, renamed));
+            let pairs: Vec<_> = pairs.into_iter().map(pair).collect();
+            let pairs = arena.new_dict(pairs);
+            arena.alloc(pairs, location)
         }
         _ => value,
     }
@@ -113,26 +123,26 @@ fn rename_references(text: &str, renamed: &RenamedVariables) -> String {
 }
 
 /// Returns whether a string in a value contains `word`.
-pub(super) fn mentions(heap: &Heap, value: Id, word: &str) -> bool {
-    match heap.get(value) {
-        Data::Str(text) => text.contains(word),
-        Data::List(items) => items.iter().any(|item| mentions(heap, *item, word)),
-        Data::Dict(pairs) => pairs.iter().any(|(_, own)| mentions(heap, *own, word)),
+pub(super) fn mentions(arena: &Arena, value: ValueId, word: &str) -> bool {
+    match arena.get(value) {
+        Value::Str(text) => text.contains(word),
+        Value::List(items) => items.iter().any(|item| mentions(arena, *item, word)),
+        Value::Dict(pairs) => pairs.iter().any(|(_, own)| mentions(arena, *own, word)),
         _ => false,
     }
 }
 
 /// Renames a container in every `containerName` of a value.
-pub(super) fn rename_container(heap: &mut Heap, value: Id, old: &str, new: &str) {
-    match heap.get(value).clone() {
-        Data::List(items) => items.into_iter().for_each(|item| rename_container(heap, item, old, new)),
-        Data::Dict(pairs) => {
+pub(super) fn rename_container(arena: &mut Arena, value: ValueId, old: &str, new: &str) {
+    match arena.get(value).clone() {
+        Value::List(items) => items.into_iter().for_each(|item| rename_container(arena, item, old, new)),
+        Value::Dict(pairs) => {
             for (key, inner) in pairs {
-                if heap.str(key) == Some("containerName") && heap.str(inner) == Some(old) {
-                    let name = heap.text(new);
-                    heap.set(value, key, name);
+                if arena.as_str(key) == Some("containerName") && arena.as_str(inner) == Some(old) {
+                    let name = arena.alloc_str(new);
+                    arena.dict_set(value, key, name);
                 } else {
-                    rename_container(heap, inner, old, new);
+                    rename_container(arena, inner, old, new);
                 }
             }
         }

@@ -13,8 +13,8 @@ use super::options::Options;
 use super::shell;
 use super::start::{Program, find_start};
 use crate::generation;
-use crate::pyvalue::environ::{Environ, Known, Variable};
-use crate::pyvalue::source::{Place, Text, at};
+use crate::pyvalue::environ::{Environ, EnvironVar, Resolved};
+use crate::pyvalue::source::{Location, SourceFile, locate};
 
 /// The container that runs a program.
 #[derive(Debug)]
@@ -23,9 +23,9 @@ pub(crate) struct ProgramContainer {
     pub options: Options,
     /// The active profile: the value of a `--profile` directly after `prefect`. After the command, `--profile` is one of
     /// the options, with another meaning.
-    pub profile: Option<Known>,
+    pub profile: Option<Resolved>,
     /// Where the options are.
-    pub place: Place,
+    pub location: Location,
     /// Its environment.
     pub environ: Environ,
     /// The version of Prefect in the image, if it is one of Prefect's own.
@@ -38,8 +38,8 @@ pub(crate) struct ProgramContainer {
 ///
 /// # Errors
 /// Fails unless exactly one container runs it, or if its command is not supported.
-pub(crate) fn find(program: &Program, source: &Rc<Text>) -> Result<ProgramContainer> {
-    let whole = Place { source: Rc::clone(source), span: 0..0 };
+pub(crate) fn find(program: &Program, source: &Rc<SourceFile>) -> Result<ProgramContainer> {
+    let whole = Location { source: Rc::clone(source), span: 0..0 };
     let mut found = None;
     for_each_object(&source.text, &mut |offset, object| {
         for own in pod_specs(object).unwrap_or_default().into_iter().flat_map(container::containers) {
@@ -48,7 +48,7 @@ pub(crate) fn find(program: &Program, source: &Rc<Text>) -> Result<ProgramContai
             }
             if found.replace(ContainerReader { program, source, offset }.read(own)?).is_some() {
                 let error = Error::input(program.several_error);
-                return Err(at(error.hint("name a file with one of them"), Some(&whole)));
+                return Err(locate(error.hint("name a file with one of them"), Some(&whole)));
             }
         }
         Ok(())
@@ -57,32 +57,32 @@ pub(crate) fn find(program: &Program, source: &Rc<Text>) -> Result<ProgramContai
         let (name, start) = (program.name, program.start.join(" "));
         let article = if name.starts_with('a') { "an" } else { "a" };
         let hint = format!("{article} {name} is a container that runs `{start}`");
-        at(Error::input(program.missing_error).hint(hint), Some(&whole))
+        locate(Error::input(program.missing_error).hint(hint), Some(&whole))
     })
 }
 
 /// Reads containers of a document, which starts at `offset` in the source.
 struct ContainerReader<'s> {
     program: &'s Program,
-    source: &'s Rc<Text>,
+    source: &'s Rc<SourceFile>,
     offset: usize,
 }
 
 impl ContainerReader<'_> {
-    fn place(&self, node: Node<'_>) -> Place {
+    fn location(&self, node: Node<'_>) -> Location {
         let span = node.span();
-        Place { source: Rc::clone(self.source), span: self.offset + span.start..self.offset + span.end }
+        Location { source: Rc::clone(self.source), span: self.offset + span.start..self.offset + span.end }
     }
 
     fn read(&self, container: Node<'_>) -> Result<ProgramContainer> {
         let environ = self.environ(container)?;
-        let StartCommand { profile, options, place } = self.command(container, &environ)?;
-        let options = Options::parse(self.program, &options, &place)?;
+        let StartCommand { profile, options, location } = self.command(container, &environ)?;
+        let options = Options::parse(self.program, &options, &location)?;
         let has_env_from = container.get_first("envFrom").is_some_and(|list| list.items().next().is_some());
         Ok(ProgramContainer {
             options,
             profile,
-            place,
+            location,
             environ,
             version: generation::image_version(container),
             has_env_from,
@@ -96,21 +96,21 @@ impl ContainerReader<'_> {
             let Some(name) = entry.get_first("name").and_then(Node::text) else { continue };
             let value = match (entry.get_first("value"), entry.get_first("valueFrom")) {
                 (Some(value), _) => self.expand(&environ, value)?,
-                (None, Some(from)) => Known::Unknown(reference_placeholder(from)),
-                (None, None) => Known::Text(String::new()),
+                (None, Some(from)) => Resolved::Unknown(reference_placeholder(from)),
+                (None, None) => Resolved::Text(String::new()),
             };
-            let place = Some(self.place(entry.get_first("value").or(entry.get_first("name")).unwrap_or(entry)));
+            let location = Some(self.location(entry.get_first("value").or(entry.get_first("name")).unwrap_or(entry)));
             environ.0.retain(|variable| variable.name != name);
-            environ.0.push(Variable { name: name.into_owned(), value, place });
+            environ.0.push(EnvironVar { name: name.into_owned(), value, location });
         }
         Ok(environ)
     }
 
     /// Returns the text of a scalar with `$(VAR)` expanded.
-    fn expand(&self, environ: &Environ, node: Node<'_>) -> Result<Known> {
+    fn expand(&self, environ: &Environ, node: Node<'_>) -> Result<Resolved> {
         expand(environ, &node.text().unwrap_or_default()).ok_or_else(|| {
             let error = Error::input("with its variables put in, this is longer than Linux takes");
-            at(error.hint("no program can be started like this"), Some(&self.place(node)))
+            locate(error.hint("no program can be started like this"), Some(&self.location(node)))
         })
     }
 
@@ -118,13 +118,13 @@ impl ContainerReader<'_> {
     fn command(&self, container: Node<'_>, environ: &Environ) -> Result<StartCommand> {
         let start = self.program.start;
         let parts = ["command", "args"].into_iter().filter_map(|key| container.get_first(key)).flat_map(Node::items);
-        let mut words: Vec<Known> = Vec::new();
-        let mut place = self.place(container);
+        let mut words: Vec<Resolved> = Vec::new();
+        let mut location = self.location(container);
         let mut is_shell = false;
         for part in parts {
             let text = part.text().unwrap_or_default();
             if text.contains("prefect") || text.starts_with("--") {
-                place = self.place(part);
+                location = self.location(part);
             }
             let expanded = self.expand(environ, part)?;
             // The entrypoint of Prefect's images runs a single argument with spaces in a shell.
@@ -135,42 +135,43 @@ impl ContainerReader<'_> {
                 words.push(expanded);
                 continue;
             }
-            let Some(start_words) = shell::start_words(start, expanded.text(), environ) else {
+            let Some(start_words) = shell::start_words(start, expanded.as_str(), environ) else {
                 let error = Error::input(format!(
                     "the {}'s command uses more of its shell than can be followed here",
                     self.program.name
                 ));
-                return Err(at(
+                return Err(locate(
                     error.hint(format!("write the {}'s settings into a scenario (`--scenario`)", self.program.name)),
-                    Some(&place),
+                    Some(&location),
                 ));
             };
             words.extend(start_words);
         }
-        let texts: Vec<&str> = words.iter().map(Known::text).collect();
+        let texts: Vec<&str> = words.iter().map(Resolved::as_str).collect();
         let Some((global_options, end)) = find_start(start, &texts) else {
             let error = Error::input(format!("this {} is not started by `{}`", self.program.name, start.join(" ")));
-            return Err(at(error.hint(self.program.other_command_hint), Some(&place)));
+            return Err(locate(error.hint(self.program.other_command_hint), Some(&location)));
         };
         let has_profile_option = self.program.options.iter().any(|(long, ..)| *long == "profile");
         let (profile, global_options) = match &words[global_options] {
-            [first, profile, rest @ ..] if has_profile_option && first.text() == "--profile" => {
+            [first, profile, rest @ ..] if has_profile_option && first.as_str() == "--profile" => {
                 (Some(profile.clone()), rest)
             }
             all => (None, all),
         };
         // Before the command, `-p` means `--profile`; after it, `--pool`.
-        let long = |word: &Known| if word.text() == "-p" { Known::Text("--profile".to_owned()) } else { word.clone() };
+        let long =
+            |word: &Resolved| if word.as_str() == "-p" { Resolved::Text("--profile".to_owned()) } else { word.clone() };
         let options = global_options.iter().map(long).chain(words[end..].iter().cloned()).collect();
-        Ok(StartCommand { profile, options, place })
+        Ok(StartCommand { profile, options, location })
     }
 }
 
 /// The command that starts a program.
 struct StartCommand {
-    profile: Option<Known>,
-    options: Vec<Known>,
-    place: Place,
+    profile: Option<Resolved>,
+    options: Vec<Resolved>,
+    location: Location,
 }
 
 /// The maximum length of an argument or a variable on Linux, in bytes (`MAX_ARG_STRLEN`).
@@ -178,20 +179,20 @@ const MAX_ARG_LENGTH: usize = 128 << 10;
 
 /// Expands `$(VAR)` as Kubernetes does: `$$` is a dollar, and a reference to an unset variable stays. Returns `None` if
 /// the result is too long.
-fn expand(environ: &Environ, text: &str) -> Option<Known> {
+fn expand(environ: &Environ, text: &str) -> Option<Resolved> {
     let mut out = String::new();
     for part in segments(text) {
         match part {
             Segment::Text(text) => out.push_str(text),
             Segment::EscapedDollar => out.push('$'),
             Segment::Reference(name) => match environ.get(name) {
-                Some(variable) if out.len() + variable.value.text().len() > MAX_ARG_LENGTH => return None,
-                Some(variable) => out.push_str(variable.value.text()),
+                Some(variable) if out.len() + variable.value.as_str().len() > MAX_ARG_LENGTH => return None,
+                Some(variable) => out.push_str(variable.value.as_str()),
                 None => out.extend(["$(", name, ")"]),
             },
         }
     }
-    Some(Known::of(out))
+    Some(Resolved::from_text(out))
 }
 
 /// Returns the placeholder for a value that `valueFrom` refers to: `<Secret NAME, key KEY>`.
@@ -206,15 +207,15 @@ mod tests {
 
     #[test]
     fn expands_variables_as_kubernetes_does() {
-        let variable = |name: &str, value: Known| Variable { name: name.to_owned(), value, place: None };
-        let unknown = Known::Unknown("<Secret s, key k>".to_owned());
-        let environ = Environ(vec![variable("A", Known::Text("a".to_owned())), variable("S", unknown)]);
+        let variable = |name: &str, value: Resolved| EnvironVar { name: name.to_owned(), value, location: None };
+        let unknown = Resolved::Unknown("<Secret s, key k>".to_owned());
+        let environ = Environ(vec![variable("A", Resolved::Text("a".to_owned())), variable("S", unknown)]);
         for (text, expected) in
             [("$(A)b$(C)$", "ab$(C)$"), ("$$(A)", "$(A)"), ("$A", "$A"), ("$(A", "$(A"), ("$(C$(A))", "$(C$(A))")]
         {
-            assert_eq!(expand(&environ, text), Some(Known::Text(expected.to_owned())), "{text}");
+            assert_eq!(expand(&environ, text), Some(Resolved::Text(expected.to_owned())), "{text}");
         }
-        let unknown = Known::Unknown("x<Secret s, key k>".to_owned());
+        let unknown = Resolved::Unknown("x<Secret s, key k>".to_owned());
         assert_eq!(expand(&environ, "x$(S)"), Some(unknown));
     }
 }

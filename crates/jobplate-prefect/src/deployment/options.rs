@@ -4,8 +4,8 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use jobplate_diagnostic::{Error, Result};
 
 use super::start::Program;
-use crate::pyvalue::environ::Known;
-use crate::pyvalue::source::{Place, at};
+use crate::pyvalue::environ::Resolved;
+use crate::pyvalue::source::{Location, locate};
 
 /// The options that a program is started with.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ impl Options {
     ///
     /// # Errors
     /// Fails at an option that the program does not have.
-    pub(super) fn parse(program: &Program, words: &[Known], place: &Place) -> Result<Self> {
+    pub(super) fn parse(program: &Program, words: &[Resolved], location: &Location) -> Result<Self> {
         let command = Command::new("start").no_binary_name(true).disable_help_flag(true).args_override_self(true);
         let options = program.options.iter().map(|(long, short, is_repeatable)| {
             let action = if *is_repeatable { ArgAction::Append } else { ArgAction::Set };
@@ -24,11 +24,11 @@ impl Options {
         });
         let switches = program.switches.iter();
         let switches = switches.map(|long| Arg::new(*long).long(*long).action(ArgAction::SetTrue));
-        let matches = command.args(options).args(switches).try_get_matches_from(words.iter().map(Known::text));
+        let matches = command.args(options).args(switches).try_get_matches_from(words.iter().map(Resolved::as_str));
         matches.map(Options).map_err(|_| {
             let start = program.start.join(" ");
             let error = Error::input(format!("`{start}` takes no such options"));
-            at(error.hint(format!("look at `{start} --help`")), Some(place))
+            locate(error.hint(format!("look at `{start} --help`")), Some(location))
         })
     }
 

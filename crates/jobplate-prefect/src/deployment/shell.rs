@@ -2,7 +2,7 @@
 
 use super::start::find_start;
 use crate::generation::{count_global_options, is_prefect};
-use crate::pyvalue::environ::{Environ, Known, references};
+use crate::pyvalue::environ::{Environ, Resolved, find_references};
 
 /// Shell commands that can change the arguments or the environment of later commands.
 const SETTING_COMMANDS: [&str; 13] =
@@ -27,7 +27,7 @@ pub(super) fn split_roughly(script: &str) -> Vec<&str> {
 /// Returns `None` if the result depends on more than that: if the script sets or exports variables, writes files that
 /// Prefect reads, substitutes commands, uses unknown variables or ones that the shell would split, quotes a dollar, or
 /// expands file names.
-pub(super) fn start_words(start: &[&str], script: &str, environ: &Environ) -> Option<Vec<Known>> {
+pub(super) fn start_words(start: &[&str], script: &str, environ: &Environ) -> Option<Vec<Resolved>> {
     let commands = split_commands(&join_lines(script))?;
     let at = commands.iter().position(|command| find_start(start, &split_roughly(command)).is_some())?;
     let before = commands[at].split_whitespace().take_while(|word| !is_prefect(word));
@@ -64,9 +64,9 @@ pub(super) fn start_words(start: &[&str], script: &str, environ: &Environ) -> Op
                 Some(inner) => inner.split_once('}')?,
                 None => inner.split_at(inner.find(|c| !is_name(c)).unwrap_or(inner.len())),
             };
-            let value = environ.get(name)?.value.text();
+            let value = environ.get(name)?.value.as_str();
             let splits = value.is_empty() || value.contains([' ', '\t', '\n', '*', '?', '[']);
-            if name.is_empty() || !name.chars().all(is_name) || splits && !quoted && references(value).is_empty() {
+            if name.is_empty() || !name.chars().all(is_name) || splits && !quoted && find_references(value).is_empty() {
                 return None;
             }
             marked.push_str(&format!("{MARK}{}{MARK}", values.len()));
@@ -85,7 +85,7 @@ pub(super) fn start_words(start: &[&str], script: &str, environ: &Environ) -> Op
         0 => part.to_owned(),
         _ => part.parse::<usize>().ok().and_then(|index| values.get(index).cloned()).unwrap_or_default(),
     };
-    Some(words.iter().map(|word| Known::of(word.split(MARK).enumerate().map(value_of).collect())).collect())
+    Some(words.iter().map(|word| Resolved::from_text(word.split(MARK).enumerate().map(value_of).collect())).collect())
 }
 
 /// Returns whether a command can change the arguments or the environment of later commands.
@@ -109,7 +109,7 @@ fn split_commands(script: &str) -> Option<Vec<String>> {
     let mut rest = script;
     while let Some(c) = rest.chars().next() {
         let reference = (c == '<').then(|| rest.split_once('>')).flatten();
-        let reference = reference.filter(|(own, _)| !references(&format!("{own}>")).is_empty());
+        let reference = reference.filter(|(own, _)| !find_references(&format!("{own}>")).is_empty());
         if let (Some((own, after)), false) = (reference, comment) {
             if !redirected {
                 commands.last_mut()?.push_str(&format!("{own}>"));
@@ -153,26 +153,26 @@ fn split_commands(script: &str) -> Option<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
-    use crate::pyvalue::environ::{Environ, Known, Variable};
+    use crate::pyvalue::environ::{Environ, EnvironVar, Resolved};
 
     const START: &str = "prefect agent kubernetes start";
 
-    fn start_words(script: &str, environ: &Environ) -> Option<Vec<Known>> {
+    fn start_words(script: &str, environ: &Environ) -> Option<Vec<Resolved>> {
         super::start_words(&START.split(' ').collect::<Vec<_>>(), script, environ)
     }
 
     #[test]
     fn splits_scripts_or_refuses_them() {
-        let variable = |name: &str, value: Known| Variable { name: name.to_owned(), value, place: None };
-        let secret = variable("S", Known::Unknown("<Secret s, key k>".to_owned()));
-        let with_space = variable("W", Known::Text("a b".to_owned()));
-        let environ = Environ(vec![variable("A", Known::Text("a".to_owned())), secret, with_space]);
+        let variable = |name: &str, value: Resolved| EnvironVar { name: name.to_owned(), value, location: None };
+        let secret = variable("S", Resolved::Unknown("<Secret s, key k>".to_owned()));
+        let with_space = variable("W", Resolved::Text("a b".to_owned()));
+        let environ = Environ(vec![variable("A", Resolved::Text("a".to_owned())), secret, with_space]);
         let options_of = |options: &str| {
             let words = start_words(&format!("cd /x && exec {START} {options}"), &environ)?;
             Some(words.into_iter().skip(5).collect::<Vec<_>>())
         };
-        let known = |text: &str| Known::Text(text.to_owned());
-        let unknown = |text: &str| Known::Unknown(text.to_owned());
+        let known = |text: &str| Resolved::Text(text.to_owned());
+        let unknown = |text: &str| Resolved::Unknown(text.to_owned());
         assert_eq!(options_of("a \"$A b\" ${A}c"), Some(vec![known("a"), known("a b"), known("ac")]));
         assert_eq!(
             options_of("K=$S -e x=<Secret s, key k>y"),
