@@ -1,5 +1,5 @@
-//! Refusals and failures, one by one: a clear sentence, what to do about it, the right exit code, and never
-//! the words of a library.
+//! Rejections and failures, one test for each: a clear message, a hint, the right exit code, and no internals of a
+//! library.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -57,18 +57,18 @@ spec:
             env: [{name: X, value: plain}]
 ";
 
-/// Words of kube and of what is below it; a user can do nothing with them.
-const RAW: &[&str] =
+/// Words from kube and the crates below it. They do not help a user.
+const INTERNALS: &[&str] =
     &["ApiError", "HyperError", "ServiceError", "hyper", "kube::", "Status {", "rustls", "Os {", "panicked", "serde"];
 
 impl Ran {
-    /// A failure as it should be: the exit code, the words, a hint, and nothing raw.
+    /// Asserts a failure: the exit code, the parts of the message, a hint, and none of `INTERNALS`.
     #[track_caller]
     fn fails(self, status: i32, parts: &[&str]) -> Self {
         let ran = self.says(status, parts);
         assert!(ran.stderr.contains("error: ") && ran.stderr.contains("hint: "), "{}", ran.stderr);
-        for word in RAW {
-            assert!(!ran.stderr.contains(word) && !ran.stdout.contains(word), "{word}: {ran:?}");
+        for part in INTERNALS {
+            assert!(!ran.stderr.contains(part) && !ran.stdout.contains(part), "{part}: {ran:?}");
         }
         ran
     }
@@ -78,43 +78,43 @@ fn apply(run: &Run, namespace: &str, more: &[&str]) -> Ran {
     run.run(&[&["apply", "input.yaml", "-n", namespace], more].concat())
 }
 
-fn url(servers: &Servers) -> String {
+fn server_url(servers: &Servers) -> String {
     format!("https://127.0.0.1:{}", servers.endpoint().port)
 }
 
-/// A run with a kubeconfig of the test's own, which stands in a folder beside the input.
-fn with_config(config: &str) -> Run {
+/// A run with `config` as its kubeconfig, in another directory than the input.
+fn run_with_kubeconfig(config: &str) -> Run {
     let run = Run::without_kubeconfig().file("input.yaml", CONFIG_MAP).file("conf/config", config);
     let path = run.directory().join("conf/config");
     run.env("KUBECONFIG", path)
 }
 
 #[test]
-fn credentials_that_the_server_does_not_know() {
+fn reports_rejected_credentials() {
     let Some(servers) = Servers::shared() else { return };
-    let namespace = servers.namespace("stranger");
-    let run = with_config(&kubeconfig(&url(servers), Some(&servers.authority()), "stranger"));
+    let namespace = servers.namespace("unknown");
+    let run = run_with_kubeconfig(&kubeconfig(&server_url(servers), Some(&servers.authority()), "unknown-token"));
     for args in [&["apply", "input.yaml", "-n", &namespace][..], &["diff", "input.yaml", "-n", &namespace]] {
         run.run(args).fails(3, &["does not accept the credentials (401)", "log in again"]);
     }
 }
 
-/// The rule that a hint holds, as it stands there.
+/// Returns the RBAC rule that a hint suggests.
 #[track_caller]
-fn rule_in(ran: &Ran) -> String {
+fn suggested_rule(ran: &Ran) -> String {
     let rules = ran.stderr.lines().filter_map(|line| line.split_once("allows it: "));
     let rule = rules.map(|(_, rule)| rule.trim().to_owned()).next();
     rule.unwrap_or_else(|| panic!("there is no rule in:\n{}", ran.stderr))
 }
 
-/// What is there, what is sent, the command, flags, the sentences.
+/// The live object, the input, the command, its flags, and the expected parts of the message.
 type HintCase<'c> = (&'c str, &'c str, &'c str, &'c [&'c str], &'c [&'c str]);
 
 #[test]
-fn the_rules_in_the_hints_are_enough() {
+fn suggested_rules_grant_enough() {
     let Some(servers) = Servers::shared() else { return };
     let admin = servers.client(ADMIN);
-    let job_with_other_pods = JOB.replace("image: none", "image: other");
+    let changed_job = JOB.replace("image: none", "image: other");
     #[rustfmt::skip]
     let cases: &[HintCase<'_>] = &[
         ("", CONFIG_MAP, "apply", &[], &["configmaps in namespace", "so not configmap/a", "apiGroups: [\"\"]"]),
@@ -124,13 +124,13 @@ fn the_rules_in_the_hints_are_enough() {
         ("", JOB, "apply", &["--dry-run=server"], &["jobs.batch"]),
         ("", JOB, "diff", &[], &["jobs.batch"]),
         (JOB, CONFIG_MAP, "apply", &["--force-conflicts"], &["configmaps"]),
-        (JOB, &job_with_other_pods, "apply", &["--on-immutable=recreate", "--recreate-running"], &["jobs.batch"]),
+        (JOB, &changed_job, "apply", &["--on-immutable=recreate", "--recreate-running"], &["jobs.batch"]),
         (CRON_JOB, CRON_JOB, "apply", &["--take-over", "--secret-env", "X=s/k"], &["cronjobs.batch"]),
     ];
-    for (there, input, command, flags, says) in cases {
+    for (live, input, command, flags, expected) in cases {
         let namespace = servers.namespace("rbac");
-        if !there.is_empty() {
-            let before = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", there);
+        if !live.is_empty() {
+            let before = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", live);
             let manager = if flags.contains(&"--take-over") { "other" } else { "jobplate" };
             apply(&before, &namespace, &["--field-manager", manager]).says(0, &[]);
         }
@@ -138,30 +138,30 @@ fn the_rules_in_the_hints_are_enough() {
         let args = [&[*command, "input.yaml", "-n", &namespace], *flags].concat();
         let base = format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}");
         let binding = json!({
-            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "hinted"},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "hinted"},
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "suggested"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "suggested"},
             "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": NOBODY}],
         });
         admin.post(&format!("{base}/rolebindings"), &binding).done();
-        let first = run.run(&args).fails(3, says);
+        let first = run.run(&args).fails(3, expected);
         assert!(first.stderr.contains(&namespace), "{}", first.stderr);
-        let mut rules = vec![rule_in(&first)];
-        // Each step may need more, and says so; a rule given is not asked for again.
+        let mut rules = vec![suggested_rule(&first)];
+        // Each attempt may need another rule and suggests it, but never one that the user already has.
         let done = loop {
             let role = format!(
-                "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {{name: hinted}}\nrules: [{}]\n",
+                "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {{name: suggested}}\nrules: [{}]\n",
                 rules.join(", ")
             );
-            admin.patch(&format!("{base}/roles/hinted?fieldManager=t&force=true"), "apply", role).done();
-            // The authorizer learns of a role a moment later.
+            admin.patch(&format!("{base}/roles/suggested?fieldManager=t&force=true"), "apply", role).done();
+            // The authorizer sees a new Role after a short delay.
             let next = wait_for(&format!("more than {rules:?} to allow"), || {
                 let ran = run.run(&args);
-                (ran.status != 3 || !rules.contains(&rule_in(&ran))).then_some(ran)
+                (ran.status != 3 || !rules.contains(&suggested_rule(&ran))).then_some(ran)
             });
             if next.status != 3 {
                 break next;
             }
-            rules.push(rule_in(&next.fails(3, &["you may not"])));
+            rules.push(suggested_rule(&next.fails(3, &["you may not"])));
             assert!(rules.len() < 4, "{rules:?}");
         };
         assert!(done.status == 0 || *command == "diff" && done.status == 1, "{flags:?}: {done:?}");
@@ -169,10 +169,10 @@ fn the_rules_in_the_hints_are_enough() {
 }
 
 #[test]
-fn a_rule_for_what_is_in_no_namespace() {
+fn suggests_a_cluster_role_for_cluster_scoped_objects() {
     let Some(servers) = Servers::shared() else { return };
     let admin = servers.client(ADMIN);
-    let (user, role) = (servers.fresh_name("somebody"), servers.fresh_name("hinted"));
+    let (user, role) = (servers.fresh_name("somebody"), servers.fresh_name("suggested"));
     let namespace = servers.fresh_name("made");
     let text = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {namespace}}}\n");
     let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", text);
@@ -181,7 +181,7 @@ fn a_rule_for_what_is_in_no_namespace() {
     let base = "/apis/rbac.authorization.k8s.io/v1";
     let object = format!(
         "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {{name: {role}}}\nrules: [{}]\n",
-        rule_in(&ran)
+        suggested_rule(&ran)
     );
     admin.patch(&format!("{base}/clusterroles/{role}?fieldManager=t"), "apply", object).done();
     let binding = json!({
@@ -194,21 +194,21 @@ fn a_rule_for_what_is_in_no_namespace() {
 }
 
 #[test]
-fn acting_as_somebody_else() {
+fn reports_missing_impersonation_permissions() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.namespace("as");
     let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", CONFIG_MAP);
     apply(&run, &namespace, &["--as", "nobody"]).fails(3, &["you may not"]);
     apply(&run, &namespace, &["--as", "nobody", "--as-group", "system:masters"]).says(0, &["configmap/a created"]);
     apply(&run, &namespace, &["--as-group", "system:masters"]).fails(2, &["`--as-group` needs `--as`"]);
-    // Who may not do that is told so, and not that the ConfigMap is the matter.
+    // The message is about impersonation, not about the ConfigMap.
     let run = Run::new(servers.kubeconfig(NOBODY)).file("input.yaml", CONFIG_MAP);
     let ran = apply(&run, &namespace, &["--as", "admin"]).fails(3, &["impersonate"]);
     assert!(!ran.stderr.contains("you may not patch configmaps"), "{}", ran.stderr);
 }
 
 #[test]
-fn kinds_and_namespaces_that_are_not_there() {
+fn reports_unknown_kinds_and_namespaces() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.namespace("missing");
     let with = |api_version: &str, kind: &str| {
@@ -230,11 +230,12 @@ fn kinds_and_namespaces_that_are_not_there() {
 }
 
 #[test]
-fn a_namespace_that_is_being_deleted() {
+fn reports_a_namespace_in_deletion() {
     let Some(servers) = Servers::shared() else { return };
     let (namespace, admin) = (servers.namespace("going"), servers.client(ADMIN));
-    let held = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "h", "finalizers": ["x.io/held"]}});
-    admin.post(&path(&namespace, "configmaps", ""), &held).done();
+    let blocker =
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "h", "finalizers": ["x.io/held"]}});
+    admin.post(&path(&namespace, "configmaps", ""), &blocker).done();
     admin.delete(&format!("/api/v1/namespaces/{namespace}")).done();
     for (input, more) in [(CONFIG_MAP, &[][..]), (CONFIG_MAP, &["--no-preflight"]), (GENERATED, &[])] {
         let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", input);
@@ -244,14 +245,14 @@ fn a_namespace_that_is_being_deleted() {
     admin.patch(&path(&namespace, "configmaps", "h"), "merge", patch).done();
 }
 
-/// Cells of the lines of a table, without the spaces between them.
-fn cells(text: &str) -> Vec<Vec<String>> {
+/// Splits the lines of a table into cells.
+fn table_cells(text: &str) -> Vec<Vec<String>> {
     let line = |line: &str| line.trim().split("  ").map(|c| c.trim().to_owned()).filter(|c| !c.is_empty()).collect();
     text.lines().map(line).collect()
 }
 
 #[test]
-fn conflicts_are_a_table() {
+fn prints_conflicts_as_a_table() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.namespace("conflict");
     let input = format!("{CRON_JOB}---\n{CONFIG_MAP}");
@@ -261,7 +262,7 @@ fn conflicts_are_a_table() {
     let changed = changed.replace("value: plain", "value: hush").replace("k: v", "k: hush");
     let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", changed);
     let ran = apply(&run, &namespace, &[]).fails(3, &["--force-conflicts", "--take-over"]);
-    let table = cells(&ran.stderr);
+    let table = table_cells(&ran.stderr);
     let entry = ".spec.jobTemplate.spec.template.spec.containers[name=\"flow\"].env[name=\"X\"].value";
     for row in [
         ["FIELD", "MANAGER", "LIVE", "OURS"],
@@ -279,11 +280,11 @@ fn conflicts_are_a_table() {
 }
 
 #[test]
-fn objects_that_are_too_large() {
+fn reports_objects_that_are_too_large() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.namespace("large");
     let start = Instant::now();
-    // Too large for the API server, for a ConfigMap, for the storage: each says no in another way.
+    // Too large for the API server's request limit, for a ConfigMap, and for etcd. Each limit has its own error.
     let config_map = |size| CONFIG_MAP.replace("k: v", &format!("k: {}", "x".repeat(size)));
     let job = |size| JOB.replace("image: none", &format!("image: none, args: [{}]", "x".repeat(size)));
     for input in [config_map(4_000_000), job(2_600_000), job(1_700_000), config_map(1_200_000)] {
@@ -291,12 +292,12 @@ fn objects_that_are_too_large() {
         let ran = apply(&run, &namespace, &[]).fails(3, &["too l"]);
         assert!(ran.stderr.len() < 5_000, "{}", ran.stderr.len());
     }
-    // Trying again makes nothing smaller.
+    // An object that is too large must not be retried.
     assert!(start.elapsed() < Duration::from_secs(25), "{:?}", start.elapsed());
 }
 
 #[test]
-fn what_the_server_finds_invalid_has_a_place() {
+fn points_at_invalid_fields() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.namespace("invalid");
     let job = |from: &str, to: &str| {
@@ -319,71 +320,71 @@ fn what_the_server_finds_invalid_has_a_place() {
         (cron_job("'0 0 1 1 *'", "'at noon'"), "input.yaml:5:", "spec.schedule"),
         (cron_job("suspend: true", "concurrencyPolicy: Sometimes"), "input.yaml:6:", "spec.concurrencyPolicy"),
         (cron_job("value: plain", "valueFrom: {fieldRef: {fieldPath: spec.nothing}}"), "input.yaml:15:", "fieldPath"),
-        // A 500 of the other kind: what is no field of a pod.
+        // The server answers 500, not 422, to a field that pods do not have.
         (job("restartPolicy: Never", "restartPolicy: Never\n      parallelism: 1"), "input.yaml:9:", "`parallelism`"),
     ];
-    let mut wrong = String::new();
+    let mut failures = String::new();
     for (text, place, what) in cases {
-        // Behind another document, so that lines count from the beginning of the file.
         let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", &text);
         let ran = apply(&run, &namespace, &[]);
-        let text_of_it = &ran.stderr;
-        let fits = [2, 3].contains(&ran.status)
-            && text_of_it.contains(place)
-            && text_of_it.contains(what)
-            && !RAW.iter().any(|word| text_of_it.contains(word));
-        if !fits {
-            wrong += &format!("\nwanted {place} {what}, got {}:\n{text_of_it}", ran.status);
+        let stderr = &ran.stderr;
+        let is_expected = [2, 3].contains(&ran.status)
+            && stderr.contains(place)
+            && stderr.contains(what)
+            && !INTERNALS.iter().any(|part| stderr.contains(part));
+        if !is_expected {
+            failures += &format!("\nexpected {place} {what}, got {}:\n{stderr}", ran.status);
         }
     }
-    assert!(wrong.is_empty(), "{wrong}");
+    assert!(failures.is_empty(), "{failures}");
     let run = Run::new(servers.kubeconfig(ADMIN));
     let run = run.file("input.yaml", format!("{CONFIG_MAP}---\n{}", CRON_JOB.replace("'0 0 1 1 *'", "'at noon'")));
     apply(&run, &namespace, &[]).fails(3, &["input.yaml:10:", "spec.schedule"]);
 }
 
 #[test]
-fn servers_that_can_not_be_reached() {
+fn reports_unreachable_servers() {
     let Some(servers) = Servers::shared() else { return };
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is a free port");
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
     let closed = listener.local_addr().expect("it has an address").port();
     drop(listener);
-    let directory = tempfile::tempdir().expect("a temporary folder can be made");
-    let stranger = directory.path().join("stranger.crt");
-    let certificate = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate can be made");
-    std::fs::write(&stranger, certificate.cert.pem()).expect("a file can be written");
+    let directory = tempfile::tempdir().expect("a temporary directory can be created");
+    let other_authority = directory.path().join("other.crt");
+    let certificate =
+        rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate can be created");
+    std::fs::write(&other_authority, certificate.cert.pem()).expect("a file can be written");
     let no_certificate = directory.path().join("no.crt");
     std::fs::write(&no_certificate, "none").expect("a file can be written");
     let authority = servers.authority();
     let config = |server: &str, authority: &Path| kubeconfig(server, Some(authority), ADMIN);
     let other_name =
-        config(&url(servers), &authority).replace("cluster: {", "cluster: {tls-server-name: other.example, ");
-    let plain = kubeconfig(&url(servers).replace("https", "http"), None, ADMIN);
+        config(&server_url(servers), &authority).replace("cluster: {", "cluster: {tls-server-name: other.example, ");
+    let plain = kubeconfig(&server_url(servers).replace("https", "http"), None, ADMIN);
     #[rustfmt::skip]
     let cases = [
         (config(&format!("https://127.0.0.1:{closed}"), &authority), &["127.0.0.1:", "refused", "is it running?"][..]),
         (config("https://nowhere.invalid:6443", &authority), &["nowhere.invalid:6443", "its name has no address"]),
-        (config(&url(servers), &stranger), &["can't be trusted", "certificate authority", "certificate-authority"]),
+        (config(&server_url(servers), &other_authority), &["can't be trusted", "certificate authority", "certificate-authority"]),
         (other_name, &["can't be trusted", "for another name", "tls-server-name"]),
-        (config(&url(servers), &no_certificate), &["certificate"]),
-        (config(&url(servers), &directory.path().join("missing.crt")), &["certificate authority", "missing.crt"]),
-        // The server answers this in plain words: it wants TLS.
+        (config(&server_url(servers), &no_certificate), &["certificate"]),
+        (config(&server_url(servers), &directory.path().join("missing.crt")), &["certificate authority", "missing.crt"]),
+        // The server answers a plain HTTP request with a text that asks for HTTPS.
         (plain, &["https"]),
     ];
-    let mut wrong = String::new();
-    for (config, says) in cases {
-        let run = with_config(&config);
+    let mut failures = String::new();
+    for (config, expected) in cases {
+        let run = run_with_kubeconfig(&config);
         for args in [&["apply", "input.yaml", "-n", "x"][..], &["diff", "input.yaml", "-n", "x"]] {
             let start = Instant::now();
             let ran = run.run(args);
-            let fits = ran.status == 3
-                && says.iter().all(|part| ran.stderr.contains(part))
+            let is_expected = ran.status == 3
+                && expected.iter().all(|part| ran.stderr.contains(part))
                 && ran.stderr.contains("hint: ")
-                && !RAW.iter().any(|word| ran.stderr.contains(word))
+                && !INTERNALS.iter().any(|part| ran.stderr.contains(part))
                 && start.elapsed() < Duration::from_secs(20);
-            if !fits {
-                wrong += &format!(
-                    "\n{args:?} wanted {says:?}, got {} after {:?}:\n{}",
+            if !is_expected {
+                failures += &format!(
+                    "\n{args:?} expected {expected:?}, got {} after {:?}:\n{}",
                     ran.status,
                     start.elapsed(),
                     ran.stderr
@@ -391,17 +392,17 @@ fn servers_that_can_not_be_reached() {
             }
         }
     }
-    assert!(wrong.is_empty(), "{wrong}");
+    assert!(failures.is_empty(), "{failures}");
 }
 
-/// A kubeconfig whose user is a program beside it.
-fn with_plugin(servers: &Servers, command: &str, script: &str) -> Run {
+/// A kubeconfig whose user has a credential plugin in the same directory.
+fn run_with_plugin(servers: &Servers, command: &str, script: &str) -> Run {
     let exec = format!(
         "exec: {{apiVersion: client.authentication.k8s.io/v1, command: '{command}', \
          interactiveMode: Never, provideClusterInfo: false, args: [hush], env: [{{name: WHO, value: admin}}]}}"
     );
-    let config = kubeconfig(&url(servers), Some(&servers.authority()), "TOKEN").replace("token: TOKEN", &exec);
-    let run = with_config(&config).file("conf/plugin.sh", format!("#!/bin/sh\n{script}\n"));
+    let config = kubeconfig(&server_url(servers), Some(&servers.authority()), "TOKEN").replace("token: TOKEN", &exec);
+    let run = run_with_kubeconfig(&config).file("conf/plugin.sh", format!("#!/bin/sh\n{script}\n"));
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
@@ -411,7 +412,7 @@ fn with_plugin(servers: &Servers, command: &str, script: &str) -> Run {
     run
 }
 
-fn credential(status: &str) -> String {
+fn print_credential(status: &str) -> String {
     format!(
         "printf '%s' '{{\"apiVersion\":\"client.authentication.k8s.io/v1\",\
          \"kind\":\"ExecCredential\",\"status\":{status}}}'"
@@ -419,47 +420,47 @@ fn credential(status: &str) -> String {
 }
 
 #[test]
-fn credential_plugins() {
+fn runs_credential_plugins() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.namespace("plugin");
-    let works = credential("{\"token\":\"'$WHO'\"}");
-    let expired = credential("{\"token\":\"'$WHO'\",\"expirationTimestamp\":\"2020-01-01T00:00:00Z\"}");
+    let valid = print_credential("{\"token\":\"'$WHO'\"}");
+    let expired = print_credential("{\"token\":\"'$WHO'\",\"expirationTimestamp\":\"2020-01-01T00:00:00Z\"}");
     #[rustfmt::skip]
     let cases = [
-        // What it does, as which program, the exit code, what is said.
-        (works.clone(), "/bin/sh plugin", 3, &["credential plugin", "installed?"][..]),
-        (works, "./plugin.sh", 0, &[]),
+        // The plugin's script, its path, the exit code, and parts of the message.
+        (valid.clone(), "/bin/sh plugin", 3, &["credential plugin", "installed?"][..]),
+        (valid, "./plugin.sh", 0, &[]),
         (expired, "./plugin.sh", 0, &[]),
         ("echo hush; echo log in first >&2; exit 1".to_owned(), "./plugin.sh", 3, &["credential plugin", "failed (exit code 1)", "by hand"]),
         ("echo '{\"hush\": '".to_owned(), "./plugin.sh", 3, &["plugin gave no credentials", "by hand"]),
         ("echo hush".to_owned(), "./plugin.sh", 3, &["plugin gave no credentials"]),
         ("true".to_owned(), "./plugin.sh", 3, &["plugin gave no credentials"]),
-        (credential("{}"), "./plugin.sh", 3, &["credentials"]),
-        (credential("{\"token\":\"hush\"}"), "./plugin.sh", 3, &["does not accept the credentials (401)"]),
+        (print_credential("{}"), "./plugin.sh", 3, &["credentials"]),
+        (print_credential("{\"token\":\"hush\"}"), "./plugin.sh", 3, &["does not accept the credentials (401)"]),
         ("true".to_owned(), "./none.sh", 3, &["credential plugin can't be started", "installed?"]),
     ];
-    let mut wrong = String::new();
-    for (script, command, status, says) in cases {
-        let run = with_plugin(servers, command, &script);
+    let mut failures = String::new();
+    for (script, command, status, expected) in cases {
+        let run = run_with_plugin(servers, command, &script);
         let ran = apply(&run, &namespace, &[]);
-        let fits = ran.status == status
-            && says.iter().all(|part| ran.stderr.contains(part))
+        let is_expected = ran.status == status
+            && expected.iter().all(|part| ran.stderr.contains(part))
             && !ran.stderr.contains("hush")
-            && !RAW.iter().any(|word| ran.stderr.contains(word));
-        if !fits {
-            wrong += &format!("\n{command}: {script}\nwanted {says:?}, got {}:\n{}", ran.status, ran.stderr);
+            && !INTERNALS.iter().any(|part| ran.stderr.contains(part));
+        if !is_expected {
+            failures += &format!("\n{command}: {script}\nexpected {expected:?}, got {}:\n{}", ran.status, ran.stderr);
         }
     }
-    assert!(wrong.is_empty(), "{wrong}");
+    assert!(failures.is_empty(), "{failures}");
 }
 
-/// Paths in a kubeconfig count from where it stands.
+/// Relative paths in a kubeconfig are relative to its directory.
 #[test]
-fn files_beside_the_kubeconfig() {
+fn resolves_paths_relative_to_the_kubeconfig() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.namespace("beside");
-    let config = kubeconfig(&url(servers), Some(Path::new("own.crt")), "TOKEN");
-    let run = with_config(&config.replace("token: TOKEN", "tokenFile: own.token"));
+    let config = kubeconfig(&server_url(servers), Some(Path::new("own.crt")), "TOKEN");
+    let run = run_with_kubeconfig(&config.replace("token: TOKEN", "tokenFile: own.token"));
     std::fs::copy(servers.authority(), run.directory().join("conf/own.crt")).expect("a file can be copied");
     apply(&run, &namespace, &[]).fails(3, &["own.token"]);
     run.write("conf/own.token", format!("{ADMIN}\n"));
@@ -467,21 +468,21 @@ fn files_beside_the_kubeconfig() {
 }
 
 #[test]
-fn several_kubeconfigs_are_one() {
+fn merges_several_kubeconfigs() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.namespace("merged");
-    let whole = kubeconfig(&url(servers), Some(&servers.authority()), ADMIN);
-    let (first, second) = whole.split_once("contexts:").expect("it has contexts");
+    let complete = kubeconfig(&server_url(servers), Some(&servers.authority()), ADMIN);
+    let (first, second) = complete.split_once("contexts:").expect("it has contexts");
     let (head, clusters) = first.split_once("current-context: test\n").expect("it has a current context");
     let one = format!("{head}current-context: test\ncontexts:{second}");
     let other =
-        format!("{head}current-context: other\n{clusters}users:\n- {{name: test, user: {{token: stranger}}}}\n");
+        format!("{head}current-context: other\n{clusters}users:\n- {{name: test, user: {{token: unknown-token}}}}\n");
     let run = Run::without_kubeconfig().file("input.yaml", CONFIG_MAP).file("one", &one).file("other", other);
     let list = |names: &[&str]| {
         let paths = names.iter().map(|name| run.directory().join(name));
         std::env::join_paths(paths).expect("they can be joined")
     };
-    // What comes first counts, and what is not there does not.
+    // The first file wins. Missing files are ignored.
     let lists = [(list(&["one", "other"]), 0), (list(&["missing", "one", "other"]), 0), (list(&["other", "one"]), 3)];
     let (none, broken) = (list(&["missing"]), list(&["one", "broken"]));
     let mut run = run;
@@ -497,7 +498,7 @@ fn several_kubeconfigs_are_one() {
 }
 
 #[test]
-fn a_named_kubeconfig_is_final() {
+fn uses_only_the_named_kubeconfig() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.namespace("named");
     #[rustfmt::skip]
@@ -508,14 +509,14 @@ fn a_named_kubeconfig_is_final() {
         ("apiVersion: v1\nkind: Config\n", &["current context"]),
         ("apiVersion: v1\nkind: Config\ncurrent-context: gone\n", &["no context gone", "it has no contexts"]),
     ];
-    // A kubeconfig that works, and a pod around: neither counts.
-    for (text, says) in cases {
+    // Neither the kubeconfig in `KUBECONFIG` nor the service account of a pod is used instead.
+    for (text, expected) in cases {
         let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", CONFIG_MAP).file("named", text);
         let run = run.env("KUBERNETES_SERVICE_HOST", "127.0.0.1").env("KUBERNETES_SERVICE_PORT", "1");
-        let ran = apply(&run, &namespace, &["--kubeconfig", "named"]).says(3, says);
+        let ran = apply(&run, &namespace, &["--kubeconfig", "named"]).says(3, expected);
         assert!(!ran.stderr.contains("hush"), "{}", ran.stderr);
         let run = run.env("KUBECONFIG", "named");
-        apply(&run, &namespace, &[]).says(3, says);
+        apply(&run, &namespace, &[]).says(3, expected);
     }
     let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", CONFIG_MAP);
     apply(&run, &namespace, &["--kubeconfig", "missing"]).says(3, &["missing", "can't be read"]);
@@ -526,7 +527,7 @@ fn a_named_kubeconfig_is_final() {
 }
 
 #[test]
-fn contexts_clusters_and_users_by_name() {
+fn selects_contexts_clusters_and_users_by_name() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.namespace("context");
     let config = format!(
@@ -536,10 +537,10 @@ fn contexts_clusters_and_users_by_name() {
          contexts:\n- {{name: away, context: {{cluster: away, user: one}}}}\n\
          - {{name: home, context: {{cluster: here, user: one, namespace: {namespace}}}}}\n\
          users:\n- {{name: one, user: {{token: {ADMIN}}}}}\n- {{name: two, user: {{token: {NOBODY}}}}}\n",
-        url(servers),
+        server_url(servers),
         servers.authority().display().to_string()
     );
-    let run = with_config(&config);
+    let run = run_with_kubeconfig(&config);
     #[rustfmt::skip]
     let cases: &[(&[&str], i32, &[&str])] = &[
         (&["--context", "home"], 0, &["configmap/a created"]),
@@ -549,37 +550,38 @@ fn contexts_clusters_and_users_by_name() {
         (&["--cluster", "her"], 3, &["no cluster her", "its clusters: here, away"]),
         (&["--user", "on"], 3, &["no user on", "its users: one, two"]),
     ];
-    for (flags, status, says) in cases {
-        run.run(&[&["apply", "input.yaml"], *flags].concat()).says(*status, says);
+    for (flags, status, expected) in cases {
+        run.run(&[&["apply", "input.yaml"], *flags].concat()).says(*status, expected);
     }
-    // Without a current context, a cluster and a user are enough.
-    let run = with_config(&config.replace("current-context: away\n", ""));
+    // Without a current context, `--cluster` and `--user` are enough.
+    let run = run_with_kubeconfig(&config.replace("current-context: away\n", ""));
     run.run(&["apply", "input.yaml", "--cluster", "here", "--user", "one", "-n", &namespace])
         .says(0, &["configmap/a unchanged"]);
     run.run(&["apply", "input.yaml"]).fails(3, &["no current context", "its contexts: away, home"]);
 }
 
-/// A proxy that passes connections on and counts them, or refuses all.
-fn connect_proxy(refuses: bool) -> (u16, Arc<AtomicUsize>) {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is a free port");
+/// Starts an HTTP proxy that tunnels connections, or rejects all of them. Returns its port and the number of `CONNECT`
+/// requests.
+fn start_connect_proxy(refuses: bool) -> (u16, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
     let port = listener.local_addr().expect("it has an address").port();
-    let asked = Arc::<AtomicUsize>::default();
-    let count = Arc::clone(&asked);
+    let connections = Arc::<AtomicUsize>::default();
+    let count = Arc::clone(&connections);
     thread::spawn(move || {
         for client in listener.incoming().flatten() {
             let count = Arc::clone(&count);
-            thread::spawn(move || pass_on(client, refuses, &count));
+            thread::spawn(move || tunnel(client, refuses, &count));
         }
     });
-    (port, asked)
+    (port, connections)
 }
 
-fn pass_on(mut client: TcpStream, refuses: bool, asked: &AtomicUsize) -> Option<()> {
+fn tunnel(mut client: TcpStream, refuses: bool, connections: &AtomicUsize) -> Option<()> {
     let mut lines = BufReader::new(client.try_clone().ok()?).lines();
     let first = lines.next()?.ok()?;
     let target = first.strip_prefix("CONNECT ")?.split(' ').next()?.to_owned();
     while !lines.next()?.ok()?.is_empty() {}
-    asked.fetch_add(1, Ordering::SeqCst);
+    connections.fetch_add(1, Ordering::SeqCst);
     if refuses {
         client.write_all(b"HTTP/1.1 407 hush\r\ncontent-length: 0\r\n\r\n").ok()?;
         return None;
@@ -593,34 +595,36 @@ fn pass_on(mut client: TcpStream, refuses: bool, asked: &AtomicUsize) -> Option<
 }
 
 #[test]
-fn a_proxy_in_the_kubeconfig() {
+fn uses_the_proxy_of_the_kubeconfig() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.namespace("proxy-url");
     let through = |port: u16| {
-        let config = kubeconfig(&url(servers), Some(&servers.authority()), ADMIN);
-        with_config(&config.replace("cluster: {", &format!("cluster: {{proxy-url: \"http://127.0.0.1:{port}\", ")))
+        let config = kubeconfig(&server_url(servers), Some(&servers.authority()), ADMIN);
+        run_with_kubeconfig(
+            &config.replace("cluster: {", &format!("cluster: {{proxy-url: \"http://127.0.0.1:{port}\", ")),
+        )
     };
-    let (port, asked) = connect_proxy(false);
+    let (port, connections) = start_connect_proxy(false);
     apply(&through(port), &namespace, &[]).says(0, &["configmap/a created"]);
-    assert!(asked.load(Ordering::SeqCst) > 0);
-    let (port, asked) = connect_proxy(true);
+    assert!(connections.load(Ordering::SeqCst) > 0);
+    let (port, connections) = start_connect_proxy(true);
     let ran = apply(&through(port), &namespace, &[]).fails(3, &["can't be reached"]);
-    assert!(asked.load(Ordering::SeqCst) > 0 && !ran.stderr.contains("hush"), "{}", ran.stderr);
+    assert!(connections.load(Ordering::SeqCst) > 0 && !ran.stderr.contains("hush"), "{}", ran.stderr);
 }
 
 #[test]
-fn a_quota_that_is_used_up() {
+fn reports_an_exceeded_quota() {
     let Some(servers) = Servers::shared() else { return };
     let (namespace, admin) = (servers.namespace("quota"), servers.client(ADMIN));
     let quotas = path(&namespace, "resourcequotas", "");
     let none = json!({"count/cronjobs.batch": "0"});
     let quota = json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "q"}, "spec": {"hard": none}});
     admin.post(&quotas, &quota).done();
-    // No controller of quotas runs: its part is played.
+    // The quota controller does not run here, so the test sets the status.
     let status = json!({"status": {"hard": none, "used": none}}).to_string();
     admin.patch(&format!("{quotas}q/status"), "merge", status).done();
     let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", CRON_JOB);
-    // The admission check learns of it a moment later.
+    // The admission plugin sees the quota after a short delay.
     let ran = wait_for("the quota", || {
         let ran = apply(&run, &namespace, &["--dry-run=server"]);
         (ran.status != 0).then_some(ran)
@@ -631,7 +635,7 @@ fn a_quota_that_is_used_up() {
 }
 
 #[test]
-fn webhooks_that_do_not_work() {
+fn reports_failing_webhooks() {
     let Some(servers) = Servers::shared() else { return };
     let (namespace, admin) = (servers.namespace("webhook"), servers.client(ADMIN));
     let configuration = servers.fresh_name("failing");
@@ -654,13 +658,14 @@ fn webhooks_that_do_not_work() {
         let text = CONFIG_MAP.replace("name: a", "name: probe");
         (admin.patch(&probe, "apply", text).status == 500).then_some(())
     });
-    // It may come back: that is waited for.
+    // The webhook may recover, so the request is retried.
     let ran = apply(&run, &namespace, &["-v"]).fails(3, &["the webhook checks.example.io does not answer", "again in"]);
     assert!(!ran.stderr.contains("hush"), "{}", ran.stderr);
     admin.delete(&format!("{all}/{configuration}")).done();
     wait_for("the webhook to be gone", || (apply(&run, &namespace, &[]).status == 0).then_some(()));
 
-    // In v1 no webhook may have side effects in dry runs; older ones had, and the server says it so.
+    // A `v1` webhook must not have side effects in dry runs. Older webhooks could, and the server rejects the dry run
+    // with this message.
     let message = "admission webhook \"checks.example.io\" does not support dry run";
     let rule = move |request: &Request| match request.is_dry_run() {
         true => Action::status(400, "BadRequest", message),
@@ -677,7 +682,7 @@ fn webhooks_that_do_not_work() {
 }
 
 #[test]
-fn admission_that_says_no() {
+fn reports_denied_admission() {
     let Some(servers) = Servers::shared() else { return };
     let (namespace, admin) = (servers.namespace("denied"), servers.client(ADMIN));
     let labels = ["enforce", "warn"].map(|mode| (format!("pod-security.kubernetes.io/{mode}"), json!("restricted")));
@@ -690,13 +695,13 @@ fn admission_that_says_no() {
         (ran.status != 0).then_some(ran)
     });
     ran.fails(3, &["does not allow pods like that of pod/p", "--show-labels"]);
-    // Of a Job the server only warns, and that is passed on.
+    // For a Job the server only warns. The warning is passed on.
     let run = run.file("input.yaml", JOB);
     apply(&run, &namespace, &["--no-preflight"]).says(0, &["warning: input.yaml:1: the server warns: ", "PodSecurity"]);
 }
 
 #[test]
-fn warnings_are_shown_masked() {
+fn masks_warnings_of_the_server() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.namespace("warning");
     let text = "299 - \"unknown field \\\"spec.schedule\\\", not hush9 and not aHVzaDkx1=\"".to_owned();
@@ -709,7 +714,7 @@ fn warnings_are_shown_masked() {
 }
 
 #[test]
-fn a_warning_about_an_item_may_name_another() {
+fn masks_a_warning_by_all_items_of_a_list() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.namespace("warning-list");
     let text = "299 - \"okapi and zebra, not hush9\"".to_owned();
@@ -717,30 +722,30 @@ fn a_warning_about_an_item_may_name_another() {
     let item = |name| format!("- {{apiVersion: v1, kind: ConfigMap, metadata: {{name: {name}}}}}\n");
     let list = format!("apiVersion: v1\nkind: List\nitems:\n{}{}", item("okapi"), item("zebra"));
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", list);
-    // It is one text for both items, and so is told once.
+    // Both items cause the same warning, so it is reported once.
     let ran = apply(&run, &namespace, &[]).says(0, &["the server warns: okapi and zebra, not ***"]);
     assert_eq!(ran.stderr.matches("the server warns").count(), 1, "{}", ran.stderr);
 }
 
 #[test]
-fn nothing_is_asked_about_what_can_not_be_sent() {
+fn rejects_invalid_input_without_any_request() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.namespace("unsent");
     let proxy = Proxy::start(servers, |_| Action::Pass);
     let with = |metadata: &str| format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: z, {metadata}}}\n");
-    let twice = format!("{CONFIG_MAP}---\n{}---\n{CONFIG_MAP}", CONFIG_MAP.replace("name: a", "name: b"));
-    let explicit =
+    let duplicate = format!("{CONFIG_MAP}---\n{}---\n{CONFIG_MAP}", CONFIG_MAP.replace("name: a", "name: b"));
+    let duplicate_with_namespace =
         format!("{CONFIG_MAP}---\n{}", CONFIG_MAP.replace("name: a", &format!("name: a, namespace: {namespace}")));
-    let versions = format!("{}---\n{}", CRON_JOB, CRON_JOB.replace("batch/v1", "batch/v1beta1"));
+    let two_versions = format!("{}---\n{}", CRON_JOB, CRON_JOB.replace("batch/v1", "batch/v1beta1"));
     #[rustfmt::skip]
     let cases = [
         (format!("{CONFIG_MAP}---\n{}", with("resourceVersion: '7'")), &["input.yaml:8:", "export", "remove"][..]),
         (format!("{CONFIG_MAP}---\n{}", with("uid: abc")), &["input.yaml:8:", "export"]),
         (with("managedFields: [{manager: m}]"), &["input.yaml:3:", "export"]),
         (format!("{JOB}status: {{active: 1}}\n"), &["input.yaml:11:", "export"]),
-        (twice, &["ConfigMap/a stands in the input twice", "input.yaml:11:", "line 1"]),
-        (explicit, &["twice"]),
-        (versions, &["twice"]),
+        (duplicate, &["ConfigMap/a stands in the input twice", "input.yaml:11:", "line 1"]),
+        (duplicate_with_namespace, &["twice"]),
+        (two_versions, &["twice"]),
         (CONFIG_MAP.replace("{name: a}", "{}"), &["input.yaml:", "name"]),
         (CONFIG_MAP.replace("{name: a}", "{labels: {a: b}}"), &["input.yaml:", "name"]),
         (CONFIG_MAP.replace("name: a", "name: a, namespace: elsewhere"), &["elsewhere", "-n"]),
@@ -748,20 +753,22 @@ fn nothing_is_asked_about_what_can_not_be_sent() {
         ("just text\n".to_owned(), &["no Kubernetes object"]),
         ("# nothing\n".to_owned(), &["no Kubernetes object"]),
     ];
-    let mut wrong = String::new();
-    for (input, says) in cases {
+    let mut failures = String::new();
+    for (input, expected) in cases {
         let run = Run::new(proxy.kubeconfig()).file("input.yaml", &input);
         for more in [&[][..], &["--no-preflight"], &["--dry-run=server"]] {
             let ran = apply(&run, &namespace, more);
-            let fits = ran.status == 2 && ran.stdout.is_empty() && says.iter().all(|part| ran.stderr.contains(part));
-            if !fits {
-                wrong += &format!("\n{input}\nwanted {says:?}, got {}:\n{}{}", ran.status, ran.stdout, ran.stderr);
+            let is_expected =
+                ran.status == 2 && ran.stdout.is_empty() && expected.iter().all(|part| ran.stderr.contains(part));
+            if !is_expected {
+                failures +=
+                    &format!("\n{input}\nexpected {expected:?}, got {}:\n{}{}", ran.status, ran.stdout, ran.stderr);
             }
         }
     }
     let requests = proxy.requests();
     assert!(requests.is_empty(), "{requests:?}");
-    assert!(wrong.is_empty(), "{wrong}");
+    assert!(failures.is_empty(), "{failures}");
 }
 
 fn crd(group: &str) -> Value {
@@ -778,7 +785,7 @@ fn crd(group: &str) -> Value {
 }
 
 #[test]
-fn the_server_is_asked_about_kinds_once_if_at_all() {
+fn discovers_custom_kinds_once() {
     let Some(servers) = Servers::shared() else { return };
     let (namespace, admin) = (servers.namespace("kinds"), servers.client(ADMIN));
     let group = format!("{}.example.io", servers.fresh_name("kinds"));
@@ -789,27 +796,27 @@ fn the_server_is_asked_about_kinds_once_if_at_all() {
     let flow = |number: usize| format!("apiVersion: {group}/v1\nkind: Flow\nmetadata: {{name: f{number}}}\n");
     let flows: Vec<String> = (0..12).map(flow).collect();
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", flows.join("---\n"));
-    let questions = |proxy: &Proxy| {
+    let discovery_requests = |proxy: &Proxy| {
         let all: Vec<Request> = proxy.requests();
         all.into_iter().filter(|r| r.method == "GET" && !r.path().contains("/namespaces/")).map(|r| r.target).collect()
     };
     apply(&run, &namespace, &[]).says(0, &[]);
-    let asked: Vec<String> = questions(&proxy);
-    assert_eq!(asked, std::slice::from_ref(&all));
+    let discovered: Vec<String> = discovery_requests(&proxy);
+    assert_eq!(discovered, std::slice::from_ref(&all));
     let proxy = Proxy::start(servers, |_| Action::Pass);
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", flows.join("---\n"));
     run.run(&["diff", "input.yaml", "-n", &namespace]).says(0, &[]);
-    let asked: Vec<String> = questions(&proxy);
-    assert_eq!(asked, [all]);
+    let discovered: Vec<String> = discovery_requests(&proxy);
+    assert_eq!(discovered, [all]);
 
-    // Nothing about Kubernetes' own kinds.
+    // Built-in kinds need no discovery.
     let proxy = Proxy::start(servers, |_| Action::Pass);
     let input = [CONFIG_MAP, JOB, CRON_JOB, GENERATED].join("---\n");
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", input);
     apply(&run, &namespace, &[]).says(0, &[]);
-    let asked: Vec<String> = questions(&proxy);
-    assert!(asked.is_empty(), "{asked:?}");
-    // One trial and one write each; nothing else is needed.
+    let discovered: Vec<String> = discovery_requests(&proxy);
+    assert!(discovered.is_empty(), "{discovered:?}");
+    // One dry run and one write for each object, and no other requests.
     assert_eq!(proxy.requests().len(), 8, "{:?}", proxy.requests());
     for request in proxy.requests() {
         let agent = request.header("user-agent").unwrap_or_default().to_owned();
@@ -818,9 +825,9 @@ fn the_server_is_asked_about_kinds_once_if_at_all() {
     }
 }
 
-/// Helm 4 shows no stderr: what a user needs is in the file as well.
+/// Helm 4 hides standard error, so errors also go to the error file.
 #[test]
-fn errors_of_objects_are_in_the_error_file_too() {
+fn writes_errors_to_the_error_file() {
     let Some(servers) = Servers::shared() else { return };
     let run = Run::new(servers.kubeconfig(NOBODY)).file("input.yaml", format!("{CONFIG_MAP}---\n{JOB}"));
     let namespace = servers.namespace("file");
@@ -830,9 +837,9 @@ fn errors_of_objects_are_in_the_error_file_too() {
     assert!(ran.error_file.contains("so not configmap/a"), "{ran:?}");
 }
 
-/// Whatever was wrong first decides.
+/// The first failure decides the exit code.
 #[test]
-fn the_first_failure_gives_the_exit_code() {
+fn exits_with_the_first_failure() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.namespace("first");
     let run = Run::new(servers.kubeconfig(ADMIN)).file("input.yaml", CONFIG_MAP);
@@ -851,7 +858,7 @@ fn the_first_failure_gives_the_exit_code() {
         let ran = run.run(&[&["apply", "input.yaml"], flags].concat());
         assert_eq!(ran.status, status, "{flags:?}: {ran:?}");
     }
-    // One object is refused, the other is there: both are said, and the report has a line for each.
+    // The server rejects one object and applies the other. Each has a line in the report.
     let input = format!("{CONFIG_MAP}---\n{}", CRON_JOB.replace("'0 0 1 1 *'", "'at noon'"));
     let run = run.file("input.yaml", input);
     let ran = apply(&run, &namespace, &["--no-preflight"]).fails(3, &["spec.schedule"]);
