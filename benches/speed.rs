@@ -1,4 +1,4 @@
-//! The parts of rendering by themselves: split, scan, plan, edit, over a stream of 200 workloads.
+//! Measures the parts of rendering one by one: split, scan, plan, edit, over a stream of 200 workloads.
 
 use std::hint::black_box;
 
@@ -30,7 +30,7 @@ fn injection() -> Injection {
     }
 }
 
-/// One document with the edits that it needs.
+/// A document with the edits that it needs.
 struct Prepared {
     text: &'static str,
     arena: NodeArena,

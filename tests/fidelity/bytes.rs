@@ -1,6 +1,6 @@
-//! What an edit does to the bytes of a document: all lines but those it is about stay as they are.
+//! Checks what an edit does to the bytes of a document: all other lines stay as they are.
 //!
-//! Works from granit's reading of the original and from lines; knows nothing of the library's splices.
+//! Works from granit's reading of the original and from lines. Uses none of the library's splices.
 
 use std::ops::Range;
 
@@ -12,15 +12,15 @@ use crate::tree::{NodeKind, Tree};
 
 /// Compares a document with its edited text.
 pub(crate) fn compare(before: &str, after: &str, tree: &Tree, op: &Op, all_containers: bool) -> Result<(), String> {
-    line_endings(before, after)?;
-    comments(before, after, op)?;
+    check_line_endings(before, after)?;
+    check_comments(before, after, op)?;
     let old: Vec<&str> = before.split_inclusive('\n').collect();
     let new: Vec<&str> = after.split_inclusive('\n').collect();
-    let window = window(before, tree, op, all_containers)?;
-    let replaced = in_order(tree).into_iter().any(|node| entry_of(node, op).is_some());
+    let window = editable_lines(before, tree, op, all_containers)?;
+    let replaced = nodes_in_order(tree).into_iter().any(|node| find_entry(node, op).is_some());
     let tail = old.len() - window.end.min(old.len());
     if new.len() < window.start + tail {
-        return Err("lines are gone".to_owned());
+        return Err("lines are removed".to_owned());
     }
     for (at, line) in old[..window.start].iter().enumerate() {
         if new[at] != *line {
@@ -34,13 +34,13 @@ pub(crate) fn compare(before: &str, after: &str, tree: &Tree, op: &Op, all_conta
     let end = new.len() - tail;
     for (line, now) in old[old.len() - tail..].iter().zip(&new[end..]) {
         if line != now {
-            return Err(format!("a line behind the edit's place (lines {window:?}) changed: {line:?} to {now:?}"));
+            return Err(format!("a line after the edit's place (lines {window:?}) changed: {line:?} to {now:?}"));
         }
     }
-    inside(&old[window.start..old.len() - tail], &new[window.start..end], op, replaced)
+    check_changed_lines(&old[window.start..old.len() - tail], &new[window.start..end], op, replaced)
 }
 
-fn line_endings(before: &str, after: &str) -> Result<(), String> {
+fn check_line_endings(before: &str, after: &str) -> Result<(), String> {
     let crlf = before.matches("\r\n").count();
     let lf = before.matches('\n').count() - crlf;
     let now_crlf = after.matches("\r\n").count();
@@ -51,8 +51,8 @@ fn line_endings(before: &str, after: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Comments stay, but for those in what is removed and those on the line of a value that is replaced.
-fn comments(before: &str, after: &str, op: &Op) -> Result<(), String> {
+/// Checks that comments stay, except those in what is removed and those on the line of a value that is replaced.
+fn check_comments(before: &str, after: &str, op: &Op) -> Result<(), String> {
     let (Ok(old), Ok(new)) = (granit::comments(before), granit::comments(after)) else { return Ok(()) };
     let (mut less, mut more) = (old.iter(), new.iter());
     if matches!(op, Op::Unset(_) | Op::Many(_)) {
@@ -61,27 +61,28 @@ fn comments(before: &str, after: &str, op: &Op) -> Result<(), String> {
     for (comment, has_line) in less {
         let replaced = !has_line && matches!(op, Op::Secret(..) | Op::Literal(..) | Op::Many(_));
         if !replaced && !more.any(|(other, _)| other == comment) {
-            return Err(format!("the comment {comment:?} is gone, or has come, or has moved"));
+            return Err(format!("the comment {comment:?} is removed, or has added, or has moved"));
         }
     }
     Ok(())
 }
 
-/// The lines that an edit may touch.
-fn window(text: &str, tree: &Tree, op: &Op, all_containers: bool) -> Result<Range<usize>, String> {
+/// Returns the lines that an edit may change.
+fn editable_lines(text: &str, tree: &Tree, op: &Op, all_containers: bool) -> Result<Range<usize>, String> {
     if let Op::Many(ops) = op {
-        let windows = ops.iter().map(|op| window(text, tree, op, all_containers)).collect::<Result<Vec<_>, _>>()?;
+        let windows =
+            ops.iter().map(|op| editable_lines(text, tree, op, all_containers)).collect::<Result<Vec<_>, _>>()?;
         let around = windows.into_iter().reduce(|a, b| a.start.min(b.start)..a.end.max(b.end));
         return around.ok_or_else(|| "no edit at all".to_owned());
     }
-    let nodes = in_order(tree);
+    let nodes = nodes_in_order(tree);
     let mut window: Option<Range<usize>> = None;
     for target in model::targets(tree)? {
         let count = if all_containers { target.containers.len() } else { 1 };
         let around = match op {
-            Op::Namespace(_) => vec![span(text, &nodes, tree.at(&target.object))],
+            Op::Namespace(_) => vec![lines_around(text, &nodes, tree.at(&target.object))],
             _ => {
-                target.containers[..count].iter().map(|path| container_span(text, &nodes, tree.at(path), op)).collect()
+                target.containers[..count].iter().map(|path| container_lines(text, &nodes, tree.at(path), op)).collect()
             }
         };
         for one in around {
@@ -94,30 +95,31 @@ fn window(text: &str, tree: &Tree, op: &Op, all_containers: bool) -> Result<Rang
     window.ok_or_else(|| "granit sees no target in an edited document".to_owned())
 }
 
-fn container_span(text: &str, nodes: &[&Tree], container: &Tree, op: &Op) -> Range<usize> {
+fn container_lines(text: &str, nodes: &[&Tree], container: &Tree, op: &Op) -> Range<usize> {
     let key = if matches!(op, Op::Source(..)) { "envFrom" } else { "env" };
-    let (Some(at), _) = container.find(key) else { return span(text, nodes, container) };
+    let (Some(at), _) = container.find(key) else { return lines_around(text, nodes, container) };
     let list = &container.children[at];
-    match entry_of(list, op) {
-        Some(entry) => span(text, nodes, entry),
+    match find_entry(list, op) {
+        Some(entry) => lines_around(text, nodes, entry),
         None => {
-            let lines = span(text, nodes, list);
+            let lines = lines_around(text, nodes, list);
             line_of(text, container.children[at - 1].start).min(lines.start)..lines.end
         }
     }
 }
 
-/// The item of a list that is the variable of an edit.
-fn entry_of<'t>(list: &'t Tree, op: &Op) -> Option<&'t Tree> {
+/// Returns the item of a list that defines the variable of an edit.
+fn find_entry<'t>(list: &'t Tree, op: &Op) -> Option<&'t Tree> {
     let (Op::Secret(name, ..) | Op::Literal(name, _) | Op::Unset(name)) = op else { return None };
     list.items().iter().find(|item| item.entries().any(|(key, value)| key.has_text("name") && value.has_text(name)))
 }
 
-/// The lines from the leaf before a node to the node behind it.
-fn span(text: &str, nodes: &[&Tree], node: &Tree) -> Range<usize> {
+/// Returns the lines from the leaf before a node to the node after it.
+fn lines_around(text: &str, nodes: &[&Tree], node: &Tree) -> Range<usize> {
     let first = position(nodes, node);
-    let past = first + count(node);
-    // A block scalar's place is its content, a sequence's its first item: headers and dashes stand above.
+    let past = first + count_nodes(node);
+    // The position of a block scalar is that of its content, and the position of a sequence that of its first item.
+    // Headers and dashes are above it.
     let mut before = first;
     while before > 0 {
         before -= 1;
@@ -138,7 +140,7 @@ fn span(text: &str, nodes: &[&Tree], node: &Tree) -> Range<usize> {
     start..end
 }
 
-fn in_order(tree: &Tree) -> Vec<&Tree> {
+fn nodes_in_order(tree: &Tree) -> Vec<&Tree> {
     let mut out = vec![tree];
     let mut at = 0;
     while at < out.len() {
@@ -149,8 +151,8 @@ fn in_order(tree: &Tree) -> Vec<&Tree> {
     out
 }
 
-fn count(node: &Tree) -> usize {
-    1 + node.children.iter().map(count).sum::<usize>()
+fn count_nodes(node: &Tree) -> usize {
+    1 + node.children.iter().map(count_nodes).sum::<usize>()
 }
 
 fn position(nodes: &[&Tree], node: &Tree) -> usize {
@@ -161,22 +163,22 @@ fn line_of(text: &str, offset: usize) -> usize {
     text.as_bytes()[..offset.min(text.len())].iter().filter(|byte| **byte == b'\n').count()
 }
 
-/// What happened between the lines that had to stay.
-fn inside(old: &[&str], new: &[&str], op: &Op, replaced: bool) -> Result<(), String> {
+/// Checks the lines between those that had to stay.
+fn check_changed_lines(old: &[&str], new: &[&str], op: &Op, replaced: bool) -> Result<(), String> {
     let bare = |lines: &[&str]| -> Vec<String> {
         lines.iter().map(|line| line.trim_end_matches(['\r', '\n']).to_owned()).collect()
     };
     let (old, new) = (bare(old), bare(new));
-    let (mut gone, mut come) = (Vec::new(), Vec::new());
+    let (mut removed, mut added) = (Vec::new(), Vec::new());
     for step in capture_diff_slices(Algorithm::Myers, &old, &new) {
         if !matches!(step, DiffOp::Equal { .. }) {
-            gone.extend(old[step.old_range()].iter().map(String::as_str));
-            come.extend(new[step.new_range()].iter().map(String::as_str));
+            removed.extend(old[step.old_range()].iter().map(String::as_str));
+            added.extend(new[step.new_range()].iter().map(String::as_str));
         }
     }
     if let Op::Unset(_) = op {
-        // Nothing is written but what is left of one line or two, or `[]` behind a key.
-        return match come.iter().find(|line| !is_made_of(line, &gone, " []".len())) {
+        // The edit writes only what is left of one or two lines, or `[]` after a key.
+        return match added.iter().find(|line| !is_made_of(line, &removed, " []".len())) {
             Some(line) => Err(format!("removing wrote the line {line:?}")),
             None => Ok(()),
         };
@@ -184,42 +186,42 @@ fn inside(old: &[&str], new: &[&str], op: &Op, replaced: bool) -> Result<(), Str
     if replaced || matches!(op, Op::Many(_)) {
         return Ok(());
     }
-    if gone.len() > 4 {
-        return Err(format!("adding changed {} lines: {gone:?}", gone.len()));
+    if removed.len() > 4 {
+        return Err(format!("adding changed {} lines: {removed:?}", removed.len()));
     }
-    for line in &gone {
+    for line in &removed {
         let emptied = empty_values(line).any(|(head, tail)| {
-            come.iter().any(|now| now.starts_with(head)) && come.iter().any(|now| now.trim_end().ends_with(tail))
+            added.iter().any(|now| now.starts_with(head)) && added.iter().any(|now| now.trim_end().ends_with(tail))
         });
-        let explained = line.trim().is_empty() || emptied || is_made_of(line, &come, 0);
+        let explained = line.trim().is_empty() || emptied || is_made_of(line, &added, 0);
         // `|+` at the end of a file without a line break becomes `|-`.
         let chomping =
-            line.contains(['|', '>']) && come.iter().any(|now| now.replace('-', "+") == line.replace('-', "+"));
+            line.contains(['|', '>']) && added.iter().any(|now| now.replace('-', "+") == line.replace('-', "+"));
         if !explained && !chomping {
-            return Err(format!("adding changed the line {line:?}; new lines: {come:?}"));
+            return Err(format!("adding changed the line {line:?}; new lines: {added:?}"));
         }
     }
     Ok(())
 }
 
-/// What stands before and behind each thing in a line that may be an empty value.
+/// Returns what is before and after each part of a line that may be an empty value.
 fn empty_values(line: &str) -> impl Iterator<Item = (&str, &str)> {
     let empties = ["[", "]", "{", "}", "~", "null", "Null", "NULL", "\"\"", "''"];
     empties.into_iter().flat_map(move |empty| line.match_indices(empty)).map(move |(at, empty)| {
-        let behind = &line[at + empty.len()..];
-        // `[  ]` goes as a whole.
-        let close = behind.trim_start().strip_prefix([']', '}']).filter(|_| matches!(empty, "[" | "{"));
-        (line[..at].trim_end(), close.unwrap_or(behind).trim_end())
+        let after = &line[at + empty.len()..];
+        // `[ ]` is removed as a whole.
+        let close = after.trim_start().strip_prefix([']', '}']).filter(|_| matches!(empty, "[" | "{"));
+        (line[..at].trim_end(), close.unwrap_or(after).trim_end())
     })
 }
 
-/// Whether a line begins as one of the others and ends as one of them, all of it but some bytes.
+/// Returns whether a line begins like one of the others and ends like one of them, except for `but` bytes.
 fn is_made_of(line: &str, others: &[&str], but: usize) -> bool {
-    let head = others.iter().map(|other| common(line.bytes(), other.bytes())).max().unwrap_or(0);
-    let tail = others.iter().map(|other| common(line.bytes().rev(), other.bytes().rev())).max().unwrap_or(0);
+    let head = others.iter().map(|other| common_length(line.bytes(), other.bytes())).max().unwrap_or(0);
+    let tail = others.iter().map(|other| common_length(line.bytes().rev(), other.bytes().rev())).max().unwrap_or(0);
     head + tail + but >= line.len()
 }
 
-fn common(a: impl Iterator<Item = u8>, b: impl Iterator<Item = u8>) -> usize {
+fn common_length(a: impl Iterator<Item = u8>, b: impl Iterator<Item = u8>) -> usize {
     a.zip(b).take_while(|(a, b)| a == b).count()
 }

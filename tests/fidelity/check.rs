@@ -1,7 +1,7 @@
-//! One case (a text and an edit) before all oracles.
+//! Runs one case (a stream and an edit) past all oracles.
 //!
-//! `prepare` renders it and asks the readers of this process; `judge` takes go-yaml's answers, which come
-//! in batches, and says what differs. Nothing here is taken from the library's own verification.
+//! `prepare` renders it and asks the readers of this process. `judge` takes the answers of go-yaml, which come in
+//! batches, and reports the differences. Neither uses the library's own verification.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -15,7 +15,7 @@ use crate::model::{self, Op};
 use crate::tree::{NodeKind, Tree};
 use crate::{bytes, goyaml, granit, scanner, witness};
 
-/// The edits that every text is tried with.
+/// The edits that are tried on every stream.
 pub(crate) const OPS: &[Op] = &[
     Op::Secret("ADDED_TOKEN", "flow-secrets", "token"),
     Op::Secret("TOKEN", "flow-secrets", "token"),
@@ -32,9 +32,9 @@ pub(crate) const OPS: &[Op] = &[
     ]),
 ];
 
-/// A text and what is to be done to it.
+/// A stream and the edit of it.
 #[derive(Clone, Debug)]
-pub(crate) struct Case {
+pub(crate) struct EditCase {
     pub name: String,
     pub text: String,
     pub op: Op,
@@ -48,41 +48,41 @@ pub(crate) struct Failure {
     pub what: String,
 }
 
-/// What became of a case.
+/// The result of a case.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Verdict {
     pub failures: Vec<Failure>,
     /// Documents that both the scanner and granit read.
-    pub compared_tapes: usize,
-    /// go-yaml and granit read all documents, and exactly one target is in them.
+    pub compared_documents: usize,
+    /// go-yaml and granit read all documents and see exactly one target.
     pub one_target: bool,
-    /// It is such a text, but the contract asks for a refusal.
+    /// It has one target, but the contract asks for a refusal.
     pub must_refuse: bool,
-    /// It was rendered (or nothing had to change).
+    /// It was rendered, or nothing had to change.
     pub rendered: bool,
     /// A document was edited.
     pub edited: bool,
     pub by_fallback: bool,
-    /// Why it was not.
+    /// Why it was refused.
     pub refused: Option<String>,
-    /// It was edited although go-yaml does not read the original, for this reason.
+    /// Why go-yaml does not read the original, although it was edited.
     pub unreadable_edited: Option<String>,
 }
 
-/// A case on its way: go-yaml's answers are missing.
-pub(crate) struct Prepared {
-    case: Case,
+/// A case that waits for the answers of go-yaml.
+pub(crate) struct PreparedEdit {
+    case: EditCase,
     verdict: Verdict,
     readable: bool,
-    /// By granit's reading or by its characters, the contract asks for a refusal.
+    /// The contract asks for a refusal, because of granit's reading or of the characters.
     contract_refuses: bool,
     rendered: Option<String>,
-    /// Documents to ask about: those of the original, then the changed ones.
+    /// The documents to ask about: those of the original, then the changed ones.
     pub questions: Vec<String>,
     changed: Vec<usize>,
 }
 
-/// The library's request for an edit.
+/// Returns the library's request for an edit.
 pub(crate) fn injection(op: &Op, all_containers: bool) -> Injection {
     let mut injection = Injection {
         targets: model::kinds()
@@ -96,15 +96,15 @@ pub(crate) fn injection(op: &Op, all_containers: bool) -> Injection {
         containers: if all_containers { ContainerChoice::All } else { ContainerChoice::First },
         ..Injection::default()
     };
-    ask(op, &mut injection);
+    add_op(op, &mut injection);
     injection
 }
 
-pub(crate) fn ask(op: &Op, injection: &mut Injection) {
+pub(crate) fn add_op(op: &Op, injection: &mut Injection) {
     let variable =
         |name: &str, value| RequestedVariable { name: name.to_owned(), source: VariableSource::Entry(value) };
     match op {
-        Op::Many(ops) => ops.iter().for_each(|op| ask(op, injection)),
+        Op::Many(ops) => ops.iter().for_each(|op| add_op(op, injection)),
         Op::Secret(name, secret, key) => {
             let reference = KeyRef { name: (*secret).to_owned(), key: (*key).to_owned(), optional: false };
             injection.variables.push(variable(name, EnvValue::SecretKey(reference)));
@@ -122,13 +122,13 @@ pub(crate) fn ask(op: &Op, injection: &mut Injection) {
     }
 }
 
-/// Renders a case and compares what this process can read.
-pub(crate) fn prepare(case: Case) -> Prepared {
+/// Renders a case and compares the readings of this process.
+pub(crate) fn prepare(case: EditCase) -> PreparedEdit {
     let mut verdict = Verdict::default();
     let documents = model::documents(&case.text);
     let granit: Vec<Result<Tree, String>> = documents.iter().map(|text| one_document(granit::read(text))).collect();
     for (text, reading) in documents.iter().zip(&granit) {
-        if let Err(what) = compare_tapes(text, reading, &mut verdict) {
+        if let Err(what) = compare_readings(text, reading, &mut verdict) {
             verdict.failures.push(Failure { oracle: "scanner = granit", what });
         }
     }
@@ -141,7 +141,7 @@ pub(crate) fn prepare(case: Case) -> Prepared {
     });
     let injection = injection(&case.op, case.all_containers);
     let render = |text: &str| catch_unwind(AssertUnwindSafe(|| to_string(text, &injection)));
-    let mut prepared = Prepared {
+    let mut prepared = PreparedEdit {
         questions: documents.iter().map(|text| (*text).to_owned()).collect(),
         verdict,
         readable,
@@ -200,7 +200,7 @@ pub(crate) fn prepare(case: Case) -> Prepared {
                 }
             }
         }
-        if let Err(what) = is_told(before, after, &case.op) {
+        if let Err(what) = check_report(before, after, &case.op) {
             fail("report", what);
         }
         if let Ok(tree) = one_document(witness::read(before)) {
@@ -230,8 +230,8 @@ pub(crate) fn prepare(case: Case) -> Prepared {
     prepared
 }
 
-/// Whether every character means the same to all readers: those that break lines for some only, and
-/// control characters, are not to be in an edited document.
+/// Returns whether all readers agree on every character. An edited document must not contain control characters, or
+/// characters that break lines for some readers only.
 pub(crate) fn is_admitted(text: &str) -> bool {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
     !text.contains(|c: char| {
@@ -240,7 +240,7 @@ pub(crate) fn is_admitted(text: &str) -> bool {
     })
 }
 
-/// A document's only reading; of a text without any node, nothing.
+/// Returns the only document of a reading, or an empty node if the text has no node.
 pub(crate) fn one_document(reading: Result<Vec<Tree>, String>) -> Result<Tree, String> {
     let mut documents = reading?;
     match documents.len() {
@@ -250,21 +250,24 @@ pub(crate) fn one_document(reading: Result<Vec<Tree>, String>) -> Result<Tree, S
     }
 }
 
-fn compare_tapes(text: &str, granit: &Result<Tree, String>, verdict: &mut Verdict) -> Result<(), String> {
+fn compare_readings(text: &str, granit: &Result<Tree, String>, verdict: &mut Verdict) -> Result<(), String> {
     let Ok(granit) = granit else { return Ok(()) };
     if let Ok(own) = scanner::scanned(text) {
-        verdict.compared_tapes += 1;
+        verdict.compared_documents += 1;
         granit.expect(&own)?;
     }
-    if let Ok(fallback) = scanner::fallen_back(text) {
-        granit.expect(&fallback).map_err(|what| format!("the fallback's tape: {what}"))?;
+    if let Ok(fallback) = scanner::parsed_by_fallback(text) {
+        granit.expect(&fallback).map_err(|what| format!("the fallback parser: {what}"))?;
     }
     Ok(())
 }
 
-/// Compares go-yaml's readings. No answers at all: Go is missing, and what hangs on it is not judged.
-pub(crate) fn judge(prepared: Prepared, answers: Option<&[Result<String, String>]>) -> (Case, Verdict, Option<String>) {
-    let Prepared { case, mut verdict, readable, contract_refuses, rendered, questions, changed } = prepared;
+/// Compares the readings of go-yaml. Without answers, because Go is missing, it judges nothing that depends on them.
+pub(crate) fn judge(
+    prepared: PreparedEdit,
+    answers: Option<&[Result<String, String>]>,
+) -> (EditCase, Verdict, Option<String>) {
+    let PreparedEdit { case, mut verdict, readable, contract_refuses, rendered, questions, changed } = prepared;
     let Some(answers) = answers else { return (case, verdict, rendered) };
     let (before, after) = answers.split_at(questions.len() - changed.len());
     let mut fail = |oracle, what: String| verdict.failures.push(Failure { oracle, what });
@@ -302,7 +305,7 @@ pub(crate) fn judge(prepared: Prepared, answers: Option<&[Result<String, String>
         if trees[*at].is_none() {
             let reason = before[*at].as_ref().err().cloned();
             match &after[position] {
-                // What go-yaml does not read may have gone with the entry that went.
+                // The part that go-yaml can't read may be gone with the removed entry.
                 Ok(_) if matches!(case.op, Op::Unset(_) | Op::Secret("TOKEN", ..) | Op::Many(_)) => {
                     verdict.unreadable_edited = reason
                 }
@@ -316,27 +319,27 @@ pub(crate) fn judge(prepared: Prepared, answers: Option<&[Result<String, String>
     (case, verdict, rendered)
 }
 
-/// Whether what a report tells of an edit is what was asked for, and is something.
-fn is_told(before: &str, after: &str, op: &Op) -> Result<(), String> {
-    let mut asked = Vec::new();
+/// Checks that the report of an edit lists what was requested, and is not empty.
+fn check_report(before: &str, after: &str, op: &Op) -> Result<(), String> {
+    let mut requested = Vec::new();
     let mut ops = vec![op];
     while let Some(op) = ops.pop() {
         match op {
             Op::Secret(name, ..) | Op::Literal(name, _) | Op::Unset(name) => {
-                asked.push(ChangedItem::Variable((*name).to_owned()))
+                requested.push(ChangedItem::Variable((*name).to_owned()))
             }
             Op::Source(prefix, secret) => {
                 let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}=") };
-                asked.push(ChangedItem::Source(format!("{prefix}secret/{secret}")));
+                requested.push(ChangedItem::Source(format!("{prefix}secret/{secret}")));
             }
-            Op::Namespace(_) => asked.push(ChangedItem::Field("metadata.namespace".to_owned())),
+            Op::Namespace(_) => requested.push(ChangedItem::Field("metadata.namespace".to_owned())),
             Op::Many(more) => ops.extend(more.iter()),
         }
     }
-    let told = differences(before, after, &jobplate::inject::template_kind);
-    match told.iter().find(|difference| !asked.contains(&difference.item)) {
-        Some(other) => Err(format!("{:?} is told, and {asked:?} was asked for", other.item)),
-        None if told.is_empty() => Err("an edit of which nothing is told".to_owned()),
+    let reported = differences(before, after, &jobplate::inject::template_kind);
+    match reported.iter().find(|difference| !requested.contains(&difference.item)) {
+        Some(other) => Err(format!("{:?} is reported, and {requested:?} was requested for", other.item)),
+        None if reported.is_empty() => Err("an edit of which nothing is reported".to_owned()),
         None => Ok(()),
     }
 }

@@ -1,7 +1,8 @@
-//! Pods that read an edited ConfigMap are rolled: the checksums of their templates change, and nothing else.
+//! Checks that pods are restarted when a ConfigMap that they read is edited: the checksums of their templates change,
+//! and nothing else does.
 //!
-//! Streams come from a generator that knows which ConfigMaps are edited and who refers to them. The result
-//! is compared as granit reads it, with the new checksums put back to what they were.
+//! A generator makes the streams, so it knows which ConfigMaps are edited and which objects refer to them. The result
+//! is compared as granit reads it, after the new checksums are replaced by the old ones.
 
 use std::collections::BTreeMap;
 
@@ -14,15 +15,15 @@ use crate::check::one_document;
 use crate::model::{self, Op};
 use crate::rng::Rng;
 use crate::tree::{NodeKind, Tree};
-use crate::{check, embedded, granit, number};
+use crate::{check, embedded, env_number, granit};
 
 const OP: Op = Op::Secret("ADDED_TOKEN", "flow-secrets", "token");
 const NAMES: &[&str] = &["a", "b", "a-b"];
 const KEY: &str = "job_template.yaml";
 const OWN: &str = "checksum/jobplate";
 
-/// Kinds whose pods are replaced when their template changes, and others that have pods.
-const ROLLED: &[(&str, &str)] = &[
+/// Kinds whose pods are replaced when their template changes, and other kinds that have pods.
+const RESTARTED_KINDS: &[(&str, &str)] = &[
     ("apps/v1", "Deployment"),
     ("apps/v1", "StatefulSet"),
     ("apps/v1", "DaemonSet"),
@@ -33,10 +34,10 @@ const NOT_ROLLED: &[(&str, &str)] = &[("batch/v1", "Job"), ("batch/v1", "CronJob
 /// An object of a stream.
 struct Object {
     value: Value,
-    /// What the stream's edit makes of the text under the key.
+    /// The embedded document after the edit.
     text: Option<String>,
     /// The pod template must get other checksums.
-    rolled: bool,
+    restarted: bool,
 }
 
 /// A stream, as objects and as text.
@@ -59,8 +60,8 @@ fn injection(rng: &mut Rng) -> Injection {
     injection
 }
 
-/// The stream of a number. Another `image` gives the same stream with other texts in its ConfigMaps.
-fn stream(rng: &mut Rng, image: &str, with_jobs: bool) -> Stream {
+/// Generates a stream. Another `image` gives the same stream with other documents in its ConfigMaps.
+fn generate_stream(rng: &mut Rng, image: &str, with_jobs: bool) -> Stream {
     let namespaces: &[Option<&str>] = if rng.one_in(2) { &[None] } else { &[Some("team"), Some("other")] };
     let mut objects = Vec::new();
     let mut edited = Vec::new();
@@ -83,15 +84,15 @@ fn stream(rng: &mut Rng, image: &str, with_jobs: bool) -> Stream {
             }
             let metadata = metadata(namespace, name, rng);
             let value = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data});
-            objects.push(Object { value, text: after, rolled: false });
+            objects.push(Object { value, text: after, restarted: false });
         }
     }
     for at in 0..1 + rng.below(5) {
         let namespace = rng.pick(namespaces);
         let rolls = !with_jobs || !rng.one_in(3);
-        let (version, kind) = *rng.pick(if rolls { ROLLED } else { NOT_ROLLED });
-        let (pod, used) = pod_spec(rng);
-        let rolled = rolls && used.iter().any(|used| edited.contains(&(*namespace, used)));
+        let (version, kind) = *rng.pick(if rolls { RESTARTED_KINDS } else { NOT_ROLLED });
+        let (pod, used) = generate_pod_spec(rng);
+        let restarted = rolls && used.iter().any(|used| edited.contains(&(*namespace, used)));
         let metadata = metadata(namespace, &format!("w{at}"), rng);
         let pod_template = pod_template(pod.clone(), rng);
         let spec = match kind {
@@ -100,12 +101,12 @@ fn stream(rng: &mut Rng, image: &str, with_jobs: bool) -> Stream {
             _ => json!({"template": pod_template, "selector": {"matchLabels": {"app": "x"}}}),
         };
         let value = json!({"apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec});
-        objects.push(Object { value, text: None, rolled });
+        objects.push(Object { value, text: None, restarted });
     }
     for at in (1..objects.len()).rev() {
         objects.swap(at, rng.below(at + 1));
     }
-    let text = write(&objects, rng);
+    let text = write_objects(&objects, rng);
     Stream { objects, text }
 }
 
@@ -124,8 +125,8 @@ fn metadata(namespace: &Option<&str>, name: &str, rng: &mut Rng) -> Value {
     metadata
 }
 
-/// A pod's spec, and the ConfigMaps that it uses.
-fn pod_spec(rng: &mut Rng) -> (Value, Vec<&'static str>) {
+/// Generates a pod spec, and the ConfigMaps that it uses.
+fn generate_pod_spec(rng: &mut Rng) -> (Value, Vec<&'static str>) {
     let mut used = Vec::new();
     let mut containers = [container("main", rng), container("side", rng), container("init", rng)];
     let mut volumes = vec![json!({"name": "tmp", "emptyDir": {}})];
@@ -155,7 +156,7 @@ fn pod_spec(rng: &mut Rng) -> (Value, Vec<&'static str>) {
                 push("env", json!({"name": format!("E{at}"), "valueFrom": reference}));
                 true
             }
-            // What has the name, but is no ConfigMap.
+            // It has the name of a ConfigMap, but does not refer to one.
             6 => {
                 volumes.push(json!({"name": name, "secret": {"secretName": name}}));
                 false
@@ -224,8 +225,9 @@ fn pod_template(pod: Value, rng: &mut Rng) -> Value {
     }
 }
 
-/// The objects as documents or as the items of a List, each in block style or as JSON, keys in any order.
-fn write(objects: &[Object], rng: &mut Rng) -> String {
+/// Writes the objects as documents or as the items of a List, each in block style or as JSON, with the keys in any
+/// order.
+fn write_objects(objects: &[Object], rng: &mut Rng) -> String {
     let mut out = String::new();
     if rng.one_in(4) {
         out.push_str("apiVersion: v1\nkind: List\nitems:\n");
@@ -268,12 +270,12 @@ fn mapping(map: &Map<String, Value>, indent: usize, mut inline: bool, rng: &mut 
         }
         out.push_str(key);
         out.push(':');
-        node(&map[key], indent, rng, out);
+        write_node(&map[key], indent, rng, out);
     }
 }
 
-/// What stands behind a key or a dash, with its line break.
-fn node(value: &Value, indent: usize, rng: &mut Rng, out: &mut String) {
+/// Writes what follows a key or a dash, with its line break.
+fn write_node(value: &Value, indent: usize, rng: &mut Rng, out: &mut String) {
     match value {
         Value::Null => out.push_str(rng.pick::<&str>(&["\n", " null\n", " ~\n", "  # nothing\n"])),
         Value::String(text) if text.ends_with('\n') && rng.one_in(2) => {
@@ -313,8 +315,8 @@ fn node(value: &Value, indent: usize, rng: &mut Rng, out: &mut String) {
     }
 }
 
-/// The objects of a stream, as granit reads them.
-fn read(stream: &str) -> Result<Vec<Tree>, String> {
+/// Returns the objects of a stream, as granit reads them.
+fn read_objects(stream: &str) -> Result<Vec<Tree>, String> {
     let mut objects = Vec::new();
     for document in model::documents(stream) {
         let tree = one_document(granit::read(document))?;
@@ -334,27 +336,27 @@ fn get_mut<'t>(tree: &'t mut Tree, way: &[&str]) -> Option<&'t mut Tree> {
     way.iter().try_fold(tree, |tree, key| tree.find(key).0.map(|at| &mut tree.children[at]))
 }
 
-fn is_sum(node: &Tree) -> bool {
+fn is_checksum(node: &Tree) -> bool {
     node.is_scalar()
         && node.text.len() == 64
         && node.text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
         && !(node.kind == NodeKind::Plain && node.text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'e'))
 }
 
-/// Puts the checksums of a template back to what they were, and says what they are now.
-fn put_back(before: &Tree, after: &mut Tree) -> Result<Vec<(String, String)>, String> {
-    const WAY: [&str; 4] = ["spec", "template", "metadata", "annotations"];
+/// Replaces the checksums of a template by the old ones, and returns the new ones.
+fn restore_checksums(before: &Tree, after: &mut Tree) -> Result<Vec<(String, String)>, String> {
+    const ANNOTATIONS_PATH: [&str; 4] = ["spec", "template", "metadata", "annotations"];
     let mut sums = Vec::new();
-    let old: Vec<(String, Tree)> = get(before, &WAY)
+    let old: Vec<(String, Tree)> = get(before, &ANNOTATIONS_PATH)
         .into_iter()
         .flat_map(Tree::entries)
         .filter(|(key, _)| key.text.starts_with("checksum/"))
         .map(|(key, value)| (key.text.clone(), value.clone()))
         .collect();
-    let annotations = get_mut(after, &WAY).ok_or("no annotations")?;
+    let annotations = get_mut(after, &ANNOTATIONS_PATH).ok_or("no annotations")?;
     for (key, old) in &old {
         let new = get_mut(annotations, &[key]).ok_or_else(|| format!("{key} is gone"))?;
-        if !is_sum(new) || new.text == old.text {
+        if !is_checksum(new) || new.text == old.text {
             return Err(format!("{key} is {:?}, was {:?}", new.text, old.text));
         }
         sums.push((old.text.clone(), new.text.clone()));
@@ -363,24 +365,24 @@ fn put_back(before: &Tree, after: &mut Tree) -> Result<Vec<(String, String)>, St
     if !old.is_empty() {
         return Ok(sums);
     }
-    let (at, twice) = annotations.find(OWN);
-    let at = at.filter(|_| !twice).ok_or_else(|| format!("no {OWN}, or two"))?;
-    if !is_sum(&annotations.children[at]) {
+    let (at, is_duplicate) = annotations.find(OWN);
+    let at = at.filter(|_| !is_duplicate).ok_or_else(|| format!("no {OWN}, or two"))?;
+    if !is_checksum(&annotations.children[at]) {
         return Err(format!("{OWN} is {:?}", annotations.children[at].text));
     }
     sums.push((String::new(), annotations.children[at].text.clone()));
     annotations.children.drain(at - 1..=at);
-    // What had to be made for it goes with it.
+    // The mappings that were made for it are removed with it.
     for length in (3..=4).rev() {
-        let made = get_mut(after, &WAY[..length]).is_some_and(|map| map.children.is_empty());
-        if !made {
+        let was_added = get_mut(after, &ANNOTATIONS_PATH[..length]).is_some_and(|map| map.children.is_empty());
+        if !was_added {
             continue;
         }
-        match get(before, &WAY[..length]) {
-            Some(old) => *get_mut(after, &WAY[..length]).expect("it was there") = old.clone(),
+        match get(before, &ANNOTATIONS_PATH[..length]) {
+            Some(old) => *get_mut(after, &ANNOTATIONS_PATH[..length]).expect("it was there") = old.clone(),
             None => {
-                let above = get_mut(after, &WAY[..length - 1]).expect("above it");
-                let at = above.find(WAY[length - 1]).0.expect("it was there");
+                let above = get_mut(after, &ANNOTATIONS_PATH[..length - 1]).expect("above it");
+                let at = above.find(ANNOTATIONS_PATH[length - 1]).0.expect("it was there");
                 above.children.drain(at - 1..=at);
             }
         }
@@ -388,18 +390,18 @@ fn put_back(before: &Tree, after: &mut Tree) -> Result<Vec<(String, String)>, St
     Ok(sums)
 }
 
-/// Compares a stream with its result; the answer is the new checksums.
+/// Compares a stream with its result. Returns the new checksums.
 fn judge(stream: &Stream, after: &str) -> Result<Vec<(String, String)>, String> {
-    let before = read(&stream.text)?;
-    let mut now = read(after)?;
+    let before = read_objects(&stream.text)?;
+    let mut now = read_objects(after)?;
     if before.len() != stream.objects.len() || now.len() != before.len() {
         return Err(format!("{} objects, {} read, {} now", stream.objects.len(), before.len(), now.len()));
     }
     let mut sums = Vec::new();
     for ((object, before), now) in stream.objects.iter().zip(&before).zip(&mut now) {
         let name = format!("{}/{}", object.value["kind"], object.value["metadata"]["name"]);
-        if object.rolled {
-            sums.extend(put_back(before, now).map_err(|what| format!("{name}: {what}"))?);
+        if object.restarted {
+            sums.extend(restore_checksums(before, now).map_err(|what| format!("{name}: {what}"))?);
         }
         let mut expected = before.clone();
         if let Some(text) = &object.text {
@@ -415,25 +417,25 @@ fn judge(stream: &Stream, after: &str) -> Result<Vec<(String, String)>, String> 
     Ok(sums)
 }
 
-/// Lines that have nothing to do with an edit stay.
-fn lines(before: &str, after: &str) -> Result<(), String> {
+/// Checks that the lines that an edit does not concern stay as they are.
+fn check_lines(before: &str, after: &str) -> Result<(), String> {
     const WORDS: [&str; 8] = ["checksum/", KEY, "metadata", "annotations", "containers", "template", "spec", "kind"];
-    // Of JSON, one more entry adds a comma to the one before.
+    // In JSON, another entry adds a comma to the one before it.
     let bare = |text: &str| -> Vec<String> {
         text.split('\n').map(|line| line.trim_end_matches(['\r', ',']).to_owned()).collect()
     };
     let (old, new) = (bare(before), bare(after));
     let steps = capture_diff_slices(Algorithm::Myers, &old, &new);
-    let mut gone =
+    let mut removed =
         steps.iter().filter(|step| !matches!(step, DiffOp::Equal { .. })).flat_map(|step| &old[step.old_range()]);
-    match gone.find(|line| !WORDS.iter().any(|word| line.contains(word))) {
+    match removed.find(|line| !WORDS.iter().any(|word| line.contains(word))) {
         Some(line) => Err(format!("the line {line:?} is gone")),
         None => Ok(()),
     }
 }
 
-/// The documents of a stream as inputs of one run, planned and then printed.
-fn in_passes(stream: &str, injection: &Injection) -> Result<String, String> {
+/// Renders the documents of a stream as inputs of one run: plans all, then prints them.
+fn render_as_inputs(stream: &str, injection: &Injection) -> Result<String, String> {
     let documents = model::documents(stream);
     let sources = documents.iter().map(|text| InputSource::spool("-".to_owned(), text.as_bytes()));
     let sources: Vec<InputSource> = sources.collect::<Result<_, _>>().map_err(|error| error.to_string())?;
@@ -445,26 +447,26 @@ fn in_passes(stream: &str, injection: &Injection) -> Result<String, String> {
     String::from_utf8(out).map_err(|error| error.to_string())
 }
 
-/// What became of a stream's checksums.
-fn check(number: u64) -> Result<usize, String> {
+/// Renders a generated stream and judges its checksums.
+fn check_stream(number: u64) -> Result<usize, String> {
     let mut rng = Rng::new(0x5047, number);
     let injection = injection(&mut rng);
     let with_jobs = !injection.targets.is_empty();
     let seed = rng.next();
-    let stream = |image| stream(&mut Rng::new(seed, 0), image, with_jobs);
+    let stream = |image| generate_stream(&mut Rng::new(seed, 0), image, with_jobs);
     let first = stream("x");
     let failed =
         |text: &str, what: String| format!("stream {number}: {what}\n  before: {:?}\n  after:  {text:?}", first.text);
     let run = |text: &str| to_string(text, &injection).map_err(|error| error.to_string());
     let rendered = run(&first.text).map_err(|what| failed("", what))?.text;
     let sums = judge(&first, &rendered)
-        .and_then(|sums| lines(&first.text, &rendered).map(|()| sums))
+        .and_then(|sums| check_lines(&first.text, &rendered).map(|()| sums))
         .map_err(|what| failed(&rendered, what))?;
     let again = run(&rendered).map_err(|what| failed(&rendered, what))?;
     if again.text != rendered || again.edited > 0 {
         return Err(failed(&again.text, format!("a second run edits {} documents", again.edited)));
     }
-    let inputs = in_passes(&first.text, &injection).map_err(|what| failed("", what))?;
+    let inputs = render_as_inputs(&first.text, &injection).map_err(|what| failed("", what))?;
     if inputs != rendered {
         return Err(failed(&inputs, "its documents as inputs of one run become something else".to_owned()));
     }
@@ -478,39 +480,39 @@ fn check(number: u64) -> Result<usize, String> {
 }
 
 #[test]
-fn pods_are_rolled_when_their_config_map_is_edited() {
-    let count = number("JOBPLATE_MUTANTS").map_or(500, |count| count / 40);
-    let mut rolled = 0;
+fn pods_restart_when_their_config_map_is_edited() {
+    let count = env_number("JOBPLATE_MUTANTS").map_or(500, |count| count / 40);
+    let mut restarted = 0;
     let mut failed: BTreeMap<String, (u64, String)> = BTreeMap::new();
     for number in 0..count {
-        match check(number) {
-            Ok(sums) => rolled += sums,
+        match check_stream(number) {
+            Ok(sums) => restarted += sums,
             Err(what) => {
                 let kind = what.lines().next().unwrap_or_default().split(": ").nth(1).unwrap_or_default();
                 let kind = kind.replace(|c: char| c.is_ascii_digit(), "");
                 let known = failed.entry(kind).or_insert_with(|| (0, what.clone()));
                 known.0 += 1;
-                // The shortest says the most.
+                // Keep the shortest stream that fails.
                 if what.len() < known.1.len() {
                     known.1 = what;
                 }
             }
         }
     }
-    println!("{count} streams, {rolled} checksums made anew");
+    println!("{count} streams, {restarted} checksums made anew");
     let shown: String =
         failed.values().map(|(failed, what)| format!("{failed} of {count}, such as {what}\n\n")).collect();
     assert!(failed.is_empty(), "\n{shown}");
-    assert!(rolled as u64 > count / 2, "only {rolled} checksums");
+    assert!(restarted as u64 > count / 2, "only {restarted} checksums");
 }
 
-/// The judge takes a right answer that is written by hand, and none that is wrong.
+/// Shows that the judge accepts a hand-written right answer, and no wrong one.
 #[test]
-fn the_judge_of_checksums_has_teeth() {
+fn judge_of_checksums_rejects_wrong_results() {
     let before = "kind: ConfigMap\nmetadata: {name: a}\ndata: {job_template.yaml: x}\n---\nkind: Deployment\nspec:\n  template:\n    metadata:\n      annotations: {note: x}\n    spec: {}\n";
     let objects = || {
-        let map = Object { value: json!({}), text: Some("y".to_owned()), rolled: false };
-        vec![map, Object { value: json!({}), text: None, rolled: true }]
+        let map = Object { value: json!({}), text: Some("y".to_owned()), restarted: false };
+        vec![map, Object { value: json!({}), text: None, restarted: true }]
     };
     let stream = Stream { objects: objects(), text: before.to_owned() };
     let sum = "ab".repeat(32);
@@ -528,6 +530,6 @@ fn the_judge_of_checksums_has_teeth() {
         assert!(judge(&stream, &right.replace(from, to)).is_err(), "{from} to {to}");
     }
     let untouched =
-        Stream { objects: objects().into_iter().map(|one| Object { rolled: false, ..one }).collect(), ..stream };
+        Stream { objects: objects().into_iter().map(|one| Object { restarted: false, ..one }).collect(), ..stream };
     assert!(judge(&untouched, &right).is_err(), "a roll that nobody asked for");
 }

@@ -1,8 +1,8 @@
-//! Documents in ConfigMaps: embedding commutes with rendering.
+//! Checks documents in ConfigMaps: embedding and rendering commute.
 //!
-//! A document is rendered alone, and in a ConfigMap that `emit` writes around it; what granit and go-yaml
-//! then read in the ConfigMap must be the first result. No byte outside of the scalar may differ, inside
-//! of it none before and behind the edit, and an error has the place that it has in the document alone.
+//! A document is rendered alone, and inside a ConfigMap that `emit` writes around it. What granit and go-yaml then
+//! read in the ConfigMap must equal the first result. No byte outside of the scalar may differ, and none inside of it
+//! before or after the edit. An error must have the location that it has in the document alone.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -24,9 +24,9 @@ use crate::mutate;
 use crate::rng::Rng;
 use crate::seeds::{self, Seed};
 use crate::tree::{NodeKind, Tree};
-use crate::{granit, number};
+use crate::{env_number, granit};
 
-/// The edits that are made in a document: all but a namespace, which is the ConfigMap's business.
+/// The edits of an embedded document: all but a namespace, which belongs to the ConfigMap.
 const OPS: &[Op] = &[
     Op::Secret("ADDED_TOKEN", "flow-secrets", "token"),
     Op::Secret("TOKEN", "flow-secrets", "token"),
@@ -43,72 +43,72 @@ const OPS: &[Op] = &[
 ];
 
 #[derive(Clone, Debug)]
-struct Case {
+struct EmbeddedCase {
     name: String,
     document: String,
     op: Op,
     all_containers: bool,
-    /// Nothing says where to edit: in Jobs and CronJobs, and under the key that Prefect's templates have.
+    /// The call names no target: the edit is made in Jobs and CronJobs, and under the key of Prefect's templates.
     no_target: bool,
     layout: Layout,
 }
 
-/// A case whose scalar reads as the document, for granit at least.
-struct Prepared {
-    case: Case,
+/// A case whose scalar reads as the document, at least for granit.
+struct PreparedEmbedding {
+    case: EmbeddedCase,
     embedded: Embedded,
     alone: Result<RenderedStream, Error>,
     inside: Result<RenderedStream, Error>,
 }
 
-/// What became of a case.
+/// The result of a case.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Became {
-    /// The style can't hold the document.
-    NotHeld,
+enum EmbeddedResult {
+    /// The scalar style can't hold the document.
+    StyleUnsupported,
     Edited,
     Unchanged,
-    /// Refused alone and inside, or not looked at alone.
+    /// Refused alone and inside, or skipped alone.
     Refused,
-    /// Refused inside only, with this reason.
+    /// Refused inside only, for this reason.
     RefusedInside(String),
 }
 
-impl Became {
+impl EmbeddedResult {
     fn reason(&self) -> Option<&str> {
-        if let Became::RefusedInside(reason) = self { Some(reason) } else { None }
+        if let EmbeddedResult::RefusedInside(reason) = self { Some(reason) } else { None }
     }
 }
 
-/// The library's request for an edit of the documents under a key.
+/// Returns the library's request for an edit of the documents under a key.
 pub(crate) fn injection(op: &Op, all_containers: bool, key: &str) -> Injection {
     let glob = |pattern: &str| Glob::new(pattern, true).expect("a pattern");
     let target = Target { kind: glob("ConfigMap"), name: Some(glob("*")), containers: None, key: Some(glob(key)) };
     let containers = if all_containers { ContainerChoice::All } else { ContainerChoice::First };
     let mut injection = Injection { targets: vec![target], containers, ..Injection::default() };
-    check::ask(op, &mut injection);
+    check::add_op(op, &mut injection);
     injection
 }
 
-/// The value under a key of `data`, wherever in the document.
-fn value<'t>(tree: &'t Tree, key: &str) -> Option<&'t Tree> {
+/// Finds the value under a key of `data`, anywhere in the document.
+fn find_value<'t>(tree: &'t Tree, key: &str) -> Option<&'t Tree> {
     let data = tree.entries().find(|(name, _)| name.has_text("data")).map(|(_, data)| data);
     let here = data.and_then(|data| data.entries().find(|(name, value)| name.has_text(key) && value.is_scalar()));
     let is_secret = tree.entries().any(|(name, value)| name.has_text("kind") && value.has_text("Secret"));
     match here {
         Some((_, value)) if !is_secret => Some(value),
-        _ => tree.children.iter().find_map(|child| value_below(child, key)),
+        _ => tree.children.iter().find_map(|child| find_value_below(child, key)),
     }
 }
 
-fn value_below<'t>(tree: &'t Tree, key: &str) -> Option<&'t Tree> {
-    matches!(tree.kind, NodeKind::Map | NodeKind::Seq).then(|| value(tree, key)).flatten()
+fn find_value_below<'t>(tree: &'t Tree, key: &str) -> Option<&'t Tree> {
+    matches!(tree.kind, NodeKind::Map | NodeKind::Seq).then(|| find_value(tree, key)).flatten()
 }
 
-/// What a reader finds under the key.
+/// Returns what a reader finds under the key.
 fn read(reading: Result<Tree, String>) -> Result<String, String> {
     let tree = reading?;
-    value(&tree, "job_template.yaml").map(|value| value.text.clone()).ok_or_else(|| "the key is gone".to_owned())
+    find_value(&tree, "job_template.yaml").map(|value| value.text.clone()).ok_or_else(|| "the key is gone".to_owned())
 }
 
 fn read_by_granit(stream: &str, document: usize) -> Result<String, String> {
@@ -125,22 +125,22 @@ fn render(text: &str, injection: &Injection) -> Result<Result<RenderedStream, Er
     catch_unwind(AssertUnwindSafe(|| to_string(text, injection))).map_err(|_| "the library panicked".to_owned())
 }
 
-fn prepare(case: Case) -> Result<Option<Prepared>, String> {
+fn prepare(case: EmbeddedCase) -> Result<Option<PreparedEmbedding>, String> {
     let Some(embedded) = emit::embed(&case.document, &case.layout) else { return Ok(None) };
     if read_by_granit(&embedded.text, embedded.document).as_ref() != Ok(&case.document) {
         return Ok(None);
     }
-    let alone = render(&case.document, &asked_alone(&case));
-    let inside = render(&embedded.text, &asked_inside(&case));
+    let alone = render(&case.document, &plain_request(&case));
+    let inside = render(&embedded.text, &embedded_request(&case));
     match (alone, inside) {
-        (Ok(alone), Ok(inside)) => Ok(Some(Prepared { case, embedded, alone, inside })),
-        // That is for the other tests to tell.
+        (Ok(alone), Ok(inside)) => Ok(Some(PreparedEmbedding { case, embedded, alone, inside })),
+        // Other tests check that.
         (Err(_), _) => Ok(None),
         (_, Err(what)) => Err(what),
     }
 }
 
-fn asked_inside(case: &Case) -> Injection {
+fn embedded_request(case: &EmbeddedCase) -> Injection {
     let mut injection = injection(&case.op, case.all_containers, "job_template.yaml");
     if case.no_target {
         injection.targets.clear();
@@ -148,9 +148,9 @@ fn asked_inside(case: &Case) -> Injection {
     injection
 }
 
-/// The same edit of a document alone: of all that has a pod in it.
-fn asked_alone(case: &Case) -> Injection {
-    let mut injection = asked_inside(case);
+/// Returns the same edit for the document alone: of everything that has a pod.
+fn plain_request(case: &EmbeddedCase) -> Injection {
+    let mut injection = embedded_request(case);
     for target in &mut injection.targets {
         target.kind = Glob::new("*", true).expect("a pattern");
         target.name = None;
@@ -159,15 +159,15 @@ fn asked_alone(case: &Case) -> Injection {
     injection
 }
 
-/// Judges a case; go-yaml's answers are about the ConfigMap as it was, and as it is where it was rendered.
+/// Judges a case. The answers of go-yaml are about the ConfigMap before the edit and, if it was rendered, after it.
 fn judge(
-    prepared: &Prepared,
+    prepared: &PreparedEmbedding,
     before: Option<&Result<String, String>>,
     after: Option<&Result<String, String>>,
-) -> Result<Became, String> {
-    let Prepared { case, embedded, alone, inside } = prepared;
+) -> Result<EmbeddedResult, String> {
+    let PreparedEmbedding { case, embedded, alone, inside } = prepared;
     if before.is_some_and(|answer| read_by_go_yaml(answer).as_ref() != Ok(&case.document)) {
-        return Ok(Became::NotHeld);
+        return Ok(EmbeddedResult::StyleUnsupported);
     }
     let (alone, inside) = match (alone, inside) {
         (Ok(alone), Ok(inside)) => (alone, inside),
@@ -179,69 +179,75 @@ fn judge(
         {
             return Err(format!("an error of kind {:?}: {}", error.kind(), error.message()));
         }
-        (Err(alone), Err(inside)) => return place(case, embedded, alone, inside).map(|()| Became::Refused),
-        // Nothing that could be a target, but more that could hide one where it stands alone.
+        (Err(alone), Err(inside)) => {
+            return check_location(case, embedded, alone, inside).map(|()| EmbeddedResult::Refused);
+        }
+        // The document has no target. Alone, more of its text could hide one.
         (Err(_), Ok(inside)) if case.no_target && inside.text == embedded.text && !case.document.contains("Job") => {
-            return Ok(Became::Refused);
+            return Ok(EmbeddedResult::Refused);
         }
         (Err(_), Ok(inside)) if inside.text == embedded.text && !case.document.contains("ontainers") => {
-            return Ok(Became::Refused);
+            return Ok(EmbeddedResult::Refused);
         }
         (Err(error), Ok(_)) => return Err(format!("refused alone, not inside: {}", error.message())),
         (Ok(alone), Err(error)) => {
-            // A block's header says whether its text ends with a line break; that is no part of the edit.
+            // The header of a block scalar says whether the string ends with a line break. That is not part of the
+            // edit.
             let ends_alike = alone.text.ends_with('\n') == case.document.ends_with('\n');
             let document = model::documents(&embedded.text)[embedded.document];
-            // Alone, a document without a Job is copied even if it is broken; under the key, each is looked at.
-            let asked = Case { no_target: false, ..case.clone() };
-            if case.no_target && render(&case.document, &asked_alone(&asked))?.is_err() {
-                return within(embedded, error).map(|()| Became::Refused);
+            // Alone, a document without a Job is copied even if it is broken. Under the key, each document is parsed.
+            let request = EmbeddedCase { no_target: false, ..case.clone() };
+            if case.no_target && render(&case.document, &plain_request(&request))?.is_err() {
+                return check_error_span(embedded, error).map(|()| EmbeddedResult::Refused);
             }
             if case.layout.must_be_edited() && ends_alike && is_admitted(document) && is_admitted(&case.document) {
                 return Err(format!("refused inside, not alone: {}", error.message()));
             }
-            return within(embedded, error).map(|()| Became::RefusedInside(error.message().to_owned()));
+            return check_error_span(embedded, error)
+                .map(|()| EmbeddedResult::RefusedInside(error.message().to_owned()));
         }
     };
     let found = read_by_granit(&inside.text, embedded.document).map_err(|error| format!("granit: {error}"))?;
-    same("granit", &alone.text, &found)?;
+    check_equal("granit", &alone.text, &found)?;
     if let Some(answer) = after {
-        same("go-yaml", &alone.text, &read_by_go_yaml(answer).map_err(|error| format!("go-yaml: {error}"))?)?;
+        check_equal("go-yaml", &alone.text, &read_by_go_yaml(answer).map_err(|error| format!("go-yaml: {error}"))?)?;
     }
     if case.layout.is_json() {
         let json: serde_json::Value =
             serde_json::from_str(&inside.text).map_err(|error| format!("no JSON any more: {error}"))?;
-        same("JSON", &alone.text, json["data"]["job_template.yaml"].as_str().unwrap_or_default())?;
+        check_equal("JSON", &alone.text, json["data"]["job_template.yaml"].as_str().unwrap_or_default())?;
     }
-    bytes(case, embedded, &alone.text, &inside.text)?;
-    let again = render(&inside.text, &asked_inside(case))?;
+    check_bytes(case, embedded, &alone.text, &inside.text)?;
+    let again = render(&inside.text, &embedded_request(case))?;
     match again {
         Ok(again) if again.text == inside.text => {}
         Ok(again) => return Err(format!("a second run changes more: {:?}", again.text)),
         Err(error) => return Err(format!("a second run is refused: {}", error.message())),
     }
-    Ok(if alone.text == case.document { Became::Unchanged } else { Became::Edited })
+    Ok(if alone.text == case.document { EmbeddedResult::Unchanged } else { EmbeddedResult::Edited })
 }
 
-fn same(reader: &str, expected: &str, found: &str) -> Result<(), String> {
+fn check_equal(reader: &str, expected: &str, found: &str) -> Result<(), String> {
     if expected == found { Ok(()) } else { Err(format!("{reader} reads {found:?}, expected {expected:?}")) }
 }
 
-/// What had to stay, stayed: outside of the scalar, and inside before and behind the edit.
-fn bytes(case: &Case, embedded: &Embedded, expected: &str, now: &str) -> Result<(), String> {
+/// Checks what must stay the same: everything outside of the scalar, and inside of it everything before and after the
+/// edit.
+fn check_bytes(case: &EmbeddedCase, embedded: &Embedded, expected: &str, now: &str) -> Result<(), String> {
     let Embedded { text, span, map, .. } = embedded;
     if expected == case.document {
         return if now == text { Ok(()) } else { Err("changed, though there was nothing to change".to_owned()) };
     }
-    // The break that ends a block scalar may have been the last of the document, and may not be so any more.
-    let (before, behind) = (&text[..span.start], &text[span.end..]);
+    // The line break that ends a block scalar may have been the last of the document, and may not be the last any
+    // more.
+    let (before, after_span) = (&text[..span.start], &text[span.end..]);
     let breaks = |text: &str| text.len() - text.trim_end_matches('\n').len();
     let same_end = breaks(expected) == breaks(&case.document);
-    let behind = if same_end { behind } else { behind.trim_start_matches(['\r', '\n']) };
-    if !now.starts_with(before) || !now.ends_with(behind) || now.len() < before.len() + behind.len() {
+    let after_span = if same_end { after_span } else { after_span.trim_start_matches(['\r', '\n']) };
+    if !now.starts_with(before) || !now.ends_with(after_span) || now.len() < before.len() + after_span.len() {
         return Err("bytes outside of the scalar changed".to_owned());
     }
-    let scalar = &now[before.len()..now.len() - behind.len()];
+    let scalar = &now[before.len()..now.len() - after_span.len()];
     if !scalar.starts_with(&text[span.start..=span.start]) {
         return Err("the scalar has another style".to_owned());
     }
@@ -251,23 +257,23 @@ fn bytes(case: &Case, embedded: &Embedded, expected: &str, now: &str) -> Result<
         return Err("other line endings".to_owned());
     }
     if case.layout.is_literal() {
-        lines(embedded, expected, scalar)?;
+        check_lines(embedded, expected, scalar)?;
     }
     if !same_end {
         return Ok(());
     }
-    let (start, end) = around(&case.document, expected);
+    let (start, end) = unchanged_ends(&case.document, expected);
     if start > 0 && !now.starts_with(&text[..map[start]]) {
         return Err(format!("bytes before the edit changed: {:?} stood there", &text[span.start..map[start]]));
     }
     if !now.ends_with(&text[map[end]..]) {
-        return Err(format!("bytes behind the edit changed: {:?} stood there", &text[map[end]..span.end]));
+        return Err(format!("bytes after_span the edit changed: {:?} stood there", &text[map[end]..span.end]));
     }
     Ok(())
 }
 
-/// The lines of a literal block are those of the document, indented as they were.
-fn lines(embedded: &Embedded, expected: &str, scalar: &str) -> Result<(), String> {
+/// Checks that the lines of a literal block scalar are those of the document, with the same indentation.
+fn check_lines(embedded: &Embedded, expected: &str, scalar: &str) -> Result<(), String> {
     let header = embedded.text[embedded.span.start..].lines().next().unwrap_or_default();
     let mut now = scalar.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
     let first = now.next().unwrap_or_default();
@@ -295,11 +301,11 @@ fn lines(embedded: &Embedded, expected: &str, scalar: &str) -> Result<(), String
     }
 }
 
-/// Where in the document the edit surely had not begun, and where it surely had ended.
+/// Returns the last byte of the document that is surely before the edit, and the first that is surely after it.
 ///
-/// What is written can begin as that which it replaces or stands before, and end as the entry before it:
-/// some separators from the first difference, and more from the last one, all is taken for the edit's.
-fn around(before: &str, after: &str) -> (usize, usize) {
+/// New text can begin like the text that it replaces or precedes, and end like the entry before it. So the range
+/// includes some separators before the first difference, and more after the last one.
+fn unchanged_ends(before: &str, after: &str) -> (usize, usize) {
     let separators = ['\n', ',', '[', '{', '}', ']'];
     let common =
         |a: &mut dyn Iterator<Item = u8>, b: &mut dyn Iterator<Item = u8>| a.zip(b).take_while(|(a, b)| a == b).count();
@@ -313,11 +319,11 @@ fn around(before: &str, after: &str) -> (usize, usize) {
     (start, end)
 }
 
-/// An error of the document alone has its place in the ConfigMap, too.
-fn place(case: &Case, embedded: &Embedded, alone: &Error, inside: &Error) -> Result<(), String> {
-    within(embedded, inside)?;
+/// Checks that an error has the same location in the ConfigMap as in the document alone.
+fn check_location(case: &EmbeddedCase, embedded: &Embedded, alone: &Error, inside: &Error) -> Result<(), String> {
+    check_error_span(embedded, inside)?;
     let (Some(expected), Some(found)) = (alone.location(), inside.location()) else { return Ok(()) };
-    // Of two faults either may be told; a character that is at fault may be the whole ConfigMap's.
+    // Either of two faults may be reported, and an invalid character may be one of the whole ConfigMap.
     let admitted = is_admitted(model::documents(&embedded.text)[embedded.document]);
     if !case.layout.is_literal() || !admitted || alone.message() != inside.message() {
         return Ok(());
@@ -326,7 +332,7 @@ fn place(case: &Case, embedded: &Embedded, alone: &Error, inside: &Error) -> Res
     let above = embedded.text[..embedded.span.start].matches('\n').count() + 1;
     let expected = (above + line, embedded.indent + column);
     let at_end = line > case.document.trim_end_matches('\n').matches('\n').count() + 1;
-    // Blank lines need not be indented, and have no columns then.
+    // Blank lines need not be indented. They have no columns then.
     let empty = case.document.lines().nth(line - 1).is_none_or(str::is_empty);
     let found = found.line_column();
     if found == expected || found.0 == expected.0 && empty || at_end {
@@ -335,8 +341,8 @@ fn place(case: &Case, embedded: &Embedded, alone: &Error, inside: &Error) -> Res
     Err(format!("{} stands at {found:?}, expected {expected:?}", inside.message()))
 }
 
-/// An error that is about an embedded document is placed in its scalar.
-fn within(embedded: &Embedded, error: &Error) -> Result<(), String> {
+/// Checks that an error about an embedded document is located in its scalar.
+fn check_error_span(embedded: &Embedded, error: &Error) -> Result<(), String> {
     let Some(place) = error.location() else { return Err(format!("an error without a place: {}", error.message())) };
     let document = model::documents(&embedded.text)[embedded.document];
     if *place.document != *document {
@@ -347,7 +353,7 @@ fn within(embedded: &Embedded, error: &Error) -> Result<(), String> {
     if embedded.odd {
         return Ok(());
     }
-    // The key counts as the scalar's.
+    // The key counts as part of the scalar.
     let key = embedded.text[..embedded.span.start].rfind("job_template.yaml").unwrap_or(0).saturating_sub(1);
     if start < key || end > embedded.span.end + 1 || start > end || !embedded.text.is_char_boundary(start) {
         return Err(format!(
@@ -359,8 +365,8 @@ fn within(embedded: &Embedded, error: &Error) -> Result<(), String> {
     Ok(())
 }
 
-/// Cases and what became of them, go-yaml's questions together.
-fn batch(cases: Vec<Case>, go: Option<&mut GoYaml>) -> Vec<(Case, Result<Became, String>)> {
+/// Judges cases. Asks go-yaml about all of them at once.
+fn batch(cases: Vec<EmbeddedCase>, go: Option<&mut GoYaml>) -> Vec<(EmbeddedCase, Result<EmbeddedResult, String>)> {
     let prepared: Vec<_> = cases.into_iter().map(|case| (case.clone(), prepare(case))).collect();
     let mut questions = Vec::new();
     for (_, one) in &prepared {
@@ -382,7 +388,7 @@ fn batch(cases: Vec<Case>, go: Option<&mut GoYaml>) -> Vec<(Case, Result<Became,
         .into_iter()
         .map(|(case, one)| match one {
             Err(what) => (case, Err(what)),
-            Ok(None) => (case, Ok(Became::NotHeld)),
+            Ok(None) => (case, Ok(EmbeddedResult::StyleUnsupported)),
             Ok(Some(one)) => {
                 let before = next();
                 let after = if one.inside.is_ok() { next() } else { None };
@@ -392,16 +398,16 @@ fn batch(cases: Vec<Case>, go: Option<&mut GoYaml>) -> Vec<(Case, Result<Became,
         .collect()
 }
 
-/// What became of a run.
+/// Counts the results of a run.
 #[derive(Default)]
-struct Report {
-    became: BTreeMap<(Style, Became), u64>,
+struct EmbeddedReport {
+    became: BTreeMap<(Style, EmbeddedResult), u64>,
     failed: BTreeMap<String, u64>,
     shown: Vec<String>,
 }
 
-impl Report {
-    fn add(&mut self, case: &Case, result: &Result<Became, String>, go: Option<&mut GoYaml>) {
+impl EmbeddedReport {
+    fn add(&mut self, case: &EmbeddedCase, result: &Result<EmbeddedResult, String>, go: Option<&mut GoYaml>) {
         let what = match result {
             Ok(became) => {
                 *self.became.entry((case.layout.style, became.clone())).or_default() += 1;
@@ -429,10 +435,15 @@ impl Report {
                 .map(|(_, count)| count)
                 .sum();
             let _ = write!(out, "{:>14}", format!("{style:?}"));
-            for became in [Became::NotHeld, Became::Edited, Became::Unchanged, Became::Refused] {
+            for became in [
+                EmbeddedResult::StyleUnsupported,
+                EmbeddedResult::Edited,
+                EmbeddedResult::Unchanged,
+                EmbeddedResult::Refused,
+            ] {
                 let _ = write!(out, " {:>9}", of(became));
             }
-            let edited = of(Became::Edited);
+            let edited = of(EmbeddedResult::Edited);
             let rate = 100.0 * edited as f64 / (edited + inside).max(1) as f64;
             let _ = writeln!(out, " {inside:>9} {rate:>7.2}% of the possible edits made");
         }
@@ -451,8 +462,8 @@ impl Report {
     }
 }
 
-/// A failure with the smallest document that still shows it.
-fn describe(case: &Case, what: &str, mut go: Option<&mut GoYaml>) -> String {
+/// Describes a failure by the smallest document that still shows it.
+fn describe(case: &EmbeddedCase, what: &str, mut go: Option<&mut GoYaml>) -> String {
     let kind = |what: &str| what.split(['"', '`', '(', ':']).next().unwrap_or_default().to_owned();
     let mut small = case.clone();
     let mut shorter = true;
@@ -463,7 +474,7 @@ fn describe(case: &Case, what: &str, mut go: Option<&mut GoYaml>) -> String {
         for at in (0..small.document.split_inclusive('\n').count()).rev() {
             let lines = small.document.split_inclusive('\n').enumerate();
             let document: String = lines.filter(|(line, _)| *line != at).map(|(_, line)| line).collect();
-            let candidate = Case { document, ..small.clone() };
+            let candidate = EmbeddedCase { document, ..small.clone() };
             budget -= 1;
             let result = batch(vec![candidate.clone()], go.as_deref_mut()).remove(0).1;
             if let Err(now) = result
@@ -481,12 +492,12 @@ fn describe(case: &Case, what: &str, mut go: Option<&mut GoYaml>) -> String {
         case.name, case.op, case.all_containers, case.no_target, case.layout
     );
     let _ = writeln!(out, "  document: {:?}", small.document);
-    if let Ok(Ok(alone)) = render(&small.document, &asked_alone(&small)) {
+    if let Ok(Ok(alone)) = render(&small.document, &plain_request(&small)) {
         let _ = writeln!(out, "  alone:    {:?}", alone.text);
     }
     if let Some(embedded) = emit::embed(&small.document, &small.layout) {
         let _ = writeln!(out, "  embedded: {:?}", embedded.text);
-        match render(&embedded.text, &asked_inside(&small)) {
+        match render(&embedded.text, &embedded_request(&small)) {
             Ok(Ok(inside)) => {
                 let _ = writeln!(out, "  inside:   {:?}", inside.text);
             }
@@ -499,8 +510,8 @@ fn describe(case: &Case, what: &str, mut go: Option<&mut GoYaml>) -> String {
     out
 }
 
-/// A document as JSON, as go-yaml reads it: other texts than a person would write.
-fn as_json(text: &str, go: &mut GoYaml, pretty: bool) -> Option<String> {
+/// Returns a document as JSON, as go-yaml reads it. Such strings differ from what a person would write.
+fn to_json(text: &str, go: &mut GoYaml, pretty: bool) -> Option<String> {
     let json = go.ask(&[text]).remove(0).ok()?;
     let value: serde_json::Value = serde_json::from_str(&json).ok()?;
     if !value.is_object() {
@@ -515,7 +526,7 @@ fn all_seeds() -> Vec<Seed> {
         let mut json = Vec::new();
         for seed in seeds::read("edited") {
             for pretty in [false, true] {
-                json.extend(as_json(&seed.text, &mut go, pretty).map(|text| Seed {
+                json.extend(to_json(&seed.text, &mut go, pretty).map(|text| Seed {
                     name: format!("{} as {}JSON", seed.name, if pretty { "pretty " } else { "" }),
                     text,
                 }));
@@ -526,8 +537,8 @@ fn all_seeds() -> Vec<Seed> {
     seeds
 }
 
-/// The case of a number: first each seed with each edit and style, then mutants.
-fn case(seeds: &[Seed], seed: u64, number: u64) -> Case {
+/// Returns the case of a number: first each seed with each edit and style, then mutants.
+fn case(seeds: &[Seed], seed: u64, number: u64) -> EmbeddedCase {
     let mut rng = Rng::new(seed ^ 0x00e0_bedd_ed00, number);
     let (from, document) = if rng.one_in(4) {
         let from = rng.pick(seeds);
@@ -536,11 +547,11 @@ fn case(seeds: &[Seed], seed: u64, number: u64) -> Case {
         mutate::mutant(seeds, &mut rng)
     };
     let document = if rng.one_in(8) { format!("{document}\n---\n{}", rng.pick(seeds).text) } else { document };
-    let layout = Layout::any(&mut rng);
+    let layout = Layout::random(&mut rng);
     let no_target = rng.one_in(5);
     let op = rng.pick(OPS).clone();
     let all_containers = rng.one_in(2);
-    Case {
+    EmbeddedCase {
         name: format!("case {number} of seed {seed}, from {}", from.name),
         document,
         op,
@@ -550,10 +561,10 @@ fn case(seeds: &[Seed], seed: u64, number: u64) -> Case {
     }
 }
 
-fn run(count: u64, make: &(dyn Fn(u64) -> Case + Sync)) -> Report {
+fn run(count: u64, make: &(dyn Fn(u64) -> EmbeddedCase + Sync)) -> EmbeddedReport {
     const BATCH: u64 = 250;
     let next = AtomicU64::new(0);
-    let report = Mutex::new(Report::default());
+    let report = Mutex::new(EmbeddedReport::default());
     let threads = thread::available_parallelism().map_or(1, usize::from).min(2);
     thread::scope(|scope| {
         for _ in 0..threads {
@@ -578,9 +589,9 @@ fn run(count: u64, make: &(dyn Fn(u64) -> Case + Sync)) -> Report {
 #[test]
 fn embedding_commutes_with_rendering() {
     let seeds = all_seeds();
-    let count = number("JOBPLATE_MUTANTS").unwrap_or(3000);
-    let seed = number("JOBPLATE_MUTANT_SEED").unwrap_or(1);
-    let report = match number("JOBPLATE_MUTANT") {
+    let count = env_number("JOBPLATE_MUTANTS").unwrap_or(3000);
+    let seed = env_number("JOBPLATE_MUTANT_SEED").unwrap_or(1);
+    let report = match env_number("JOBPLATE_MUTANT") {
         Some(only) => run(1, &|_| case(&seeds, seed, only)),
         None => run(count, &|number| case(&seeds, seed, number)),
     };
@@ -591,16 +602,16 @@ fn embedding_commutes_with_rendering() {
 #[test]
 fn every_seed_is_edited_in_every_style() {
     let seeds = all_seeds();
-    // All edits of all seeds where there is time; else each seed in each style, with one of the edits.
-    let ops = if number("JOBPLATE_MUTANTS").is_some_and(|count| count > 3000) { OPS.len() } else { 1 };
+    // A long run tries all edits of all seeds. A short one tries one edit of each seed in each style.
+    let ops = if env_number("JOBPLATE_MUTANTS").is_some_and(|count| count > 3000) { OPS.len() } else { 1 };
     let count = seeds.len() * STYLES.len() * ops;
     let make = |number: u64| {
         let number = usize::try_from(number).expect("a small number");
         let mut rng = Rng::new(11, number as u64);
         let seed = &seeds[number / STYLES.len() / ops];
-        let layout = Layout::of(STYLES[number % STYLES.len()], &mut rng);
+        let layout = Layout::with_style(STYLES[number % STYLES.len()], &mut rng);
         let op = if ops == 1 { rng.pick(OPS).clone() } else { OPS[number / STYLES.len() % ops].clone() };
-        Case {
+        EmbeddedCase {
             name: seed.name.clone(),
             document: seed.text.clone(),
             op,
@@ -614,17 +625,17 @@ fn every_seed_is_edited_in_every_style() {
     println!("{}", report.show());
 }
 
-/// The emitters: what they write is read as the document by both readers, in most cases at least.
+/// Shows that both readers read what the emitters write as the document, in most cases at least.
 #[test]
 fn emitted_scalars_read_as_the_document() {
     let seeds = all_seeds();
     let mut go = GoYaml::start();
-    let mut held: BTreeMap<Style, (u64, u64)> = BTreeMap::new();
+    let mut supported: BTreeMap<Style, (u64, u64)> = BTreeMap::new();
     for (at, seed) in seeds.iter().enumerate() {
         for style in STYLES {
             let mut rng = Rng::new(7, at as u64);
-            let layout = Layout::of(*style, &mut rng);
-            let count = held.entry(*style).or_default();
+            let layout = Layout::with_style(*style, &mut rng);
+            let count = supported.entry(*style).or_default();
             count.1 += 1;
             let Some(embedded) = emit::embed(&seed.text, &layout) else { continue };
             assert_eq!(embedded.map.len(), seed.text.len() + 1, "{}: {layout:?}", seed.name);
@@ -642,25 +653,25 @@ fn emitted_scalars_read_as_the_document() {
             }
         }
     }
-    for (style, (held, of)) in &held {
-        println!("{style:?} holds {held} of {of}");
-        assert!(*held > 0, "{style:?} holds nothing");
+    for (style, (supported, of)) in &supported {
+        println!("{style:?} holds {supported} of {of}");
+        assert!(*supported > 0, "{style:?} holds nothing");
     }
 }
 
-/// The judges take what is right, and not what is wrong by a byte.
+/// Shows that the judges accept a right result, and none that is wrong by one byte.
 #[test]
-fn judges_have_teeth() {
+fn judges_reject_wrong_results() {
     let seeds = seeds::read("edited");
     let (mut right, mut wrong) = (0, 0);
     for number in 0..2000 {
         let mut rng = Rng::new(9, number);
         let seed = rng.pick(&seeds);
         let styles = [Style::Literal, Style::Double, Style::PyYaml, Style::GoYaml];
-        let mut layout = Layout::of(*rng.pick(&styles), &mut rng);
+        let mut layout = Layout::with_style(*rng.pick(&styles), &mut rng);
         layout.ragged = false;
         let op = rng.pick(OPS).clone();
-        let case = Case {
+        let case = EmbeddedCase {
             name: seed.name.clone(),
             document: seed.text.clone(),
             op,
@@ -673,12 +684,12 @@ fn judges_have_teeth() {
         let Some(answer) = emit::embed(&alone.text, &prepared.case.layout) else { continue };
         let same = alone.text == prepared.case.document;
         let style = prepared.case.layout.style;
-        let judged = |prepared: &Prepared, text: &str| {
+        let judged = |prepared: &PreparedEmbedding, text: &str| {
             read_by_granit(text, prepared.embedded.document)
                 .and_then(|found| same_text(prepared, &found))
-                .and_then(|()| bytes(&prepared.case, &prepared.embedded, &alone_text(prepared), text))
+                .and_then(|()| check_bytes(&prepared.case, &prepared.embedded, &text_alone(prepared), text))
         };
-        // The long lines of PyYAML and go-yaml would be broken anew, and comments could be taken in.
+        // Other styles would need new line breaks in long lines, and could absorb comments.
         if matches!(style, Style::Literal | Style::Double)
             && read_by_granit(&answer.text, answer.document).as_ref() == Ok(&alone.text)
         {
@@ -697,7 +708,7 @@ fn judges_have_teeth() {
             } else {
                 text.remove(at);
             }
-            // Blank lines in a block may be indented or not; a header may have another chomping.
+            // Blank lines in a block may be indented or not; a header may have another chomping indicator.
             let whole =
                 |text: &str| text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n").replace(['-', '+'], "");
             if whole(&text) != whole(&answer.text) && style == Style::Literal {
@@ -712,10 +723,10 @@ fn judges_have_teeth() {
     assert!(right > 100 && wrong > 500, "{right} {wrong}");
 }
 
-fn alone_text(prepared: &Prepared) -> String {
+fn text_alone(prepared: &PreparedEmbedding) -> String {
     prepared.alone.as_ref().map(|alone| alone.text.clone()).unwrap_or_default()
 }
 
-fn same_text(prepared: &Prepared, found: &str) -> Result<(), String> {
-    same("granit", &alone_text(prepared), found)
+fn same_text(prepared: &PreparedEmbedding, found: &str) -> Result<(), String> {
+    check_equal("granit", &text_alone(prepared), found)
 }

@@ -1,7 +1,8 @@
-//! ConfigMaps with a document in them, written by none of the library's code: every scalar style, many layouts.
+//! Writes ConfigMaps with an embedded document, without the library's code: in every scalar style and in many
+//! layouts.
 //!
-//! Knows where each byte of the document came to stand. Whether a scalar really reads as the document is
-//! for the readers to say: a style that can't hold it all gives a text that reads otherwise.
+//! Records where each byte of the document is written. Whether a scalar really reads as the document is for the
+//! readers to judge: a style that can't hold the document gives YAML that reads differently.
 
 use std::ops::Range;
 
@@ -12,15 +13,15 @@ use crate::rng::Rng;
 pub(crate) enum Style {
     Literal,
     Folded,
-    /// On one line, with the escapes that JSON has.
+    /// On one line, with the escapes of JSON.
     Double,
     /// On one line, any character as any escape.
     Escaped,
-    /// As PyYAML writes it: lines of 80, joined by `\`.
+    /// Like PyYAML: lines of 80 characters, joined by `\`.
     PyYaml,
-    /// As go-yaml writes it: lines of 80, folded at blanks.
+    /// Like go-yaml: lines of 80 characters, folded at blanks.
     GoYaml,
-    /// Folded and joined anywhere.
+    /// Folded and joined at any place.
     Broken,
     Single,
     /// Single quotes over several lines.
@@ -39,7 +40,7 @@ pub(crate) const STYLES: &[Style] = &[
     Style::SingleBroken,
 ];
 
-/// What is around the scalar.
+/// What surrounds the scalar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
     Block,
@@ -49,56 +50,56 @@ pub(crate) enum Shape {
     PrettyJson,
 }
 
-/// All choices but those inside of the scalar, which hang on `seed`.
+/// All choices but those inside of the scalar, which `seed` decides.
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
     pub style: Style,
     pub shape: Shape,
-    /// Of the keys of `data`.
+    /// The indentation of the keys of `data`.
     indent: usize,
-    /// Of a block scalar's or a broken scalar's lines, deeper than the key.
-    deeper: usize,
+    /// How much extra_indent than the key the lines of a block scalar or folded scalar are.
+    extra_indent: usize,
     crlf: bool,
     final_newline: bool,
     neighbour_before: bool,
-    neighbour_behind: bool,
+    neighbour_after: bool,
     comments: bool,
     metadata_last: bool,
     document_before: bool,
-    document_behind: bool,
+    document_after: bool,
     dash: usize,
     quoted_key: bool,
-    /// Key and kind are spelled with escapes.
+    /// The key and the kind are written with escapes.
     hidden: bool,
     odd: bool,
-    /// Blank lines of a block scalar have blanks.
+    /// Blank lines of a block scalar contain blanks.
     pub ragged: bool,
     seed: u64,
 }
 
-/// A stream with a document in it.
+/// A stream with an embedded document.
 #[derive(Clone, Debug)]
 pub(crate) struct Embedded {
     pub text: String,
     /// The position of the ConfigMap's document in the stream.
     pub document: usize,
-    /// The scalar, with its quotes or header; behind it begins what is not its.
+    /// The scalar, with its quotes or header.
     pub span: Range<usize>,
-    /// Where each byte of the document stands, and its end.
+    /// The position of each byte of the document, and of its end.
     pub map: Vec<usize>,
-    /// How far the lines of a block scalar are indented.
+    /// The indentation of the lines of a block scalar.
     pub indent: usize,
-    /// Something outside of it can be at fault.
+    /// Something outside of the scalar may be at fault.
     pub odd: bool,
 }
 
 impl Layout {
-    pub(crate) fn any(rng: &mut Rng) -> Self {
+    pub(crate) fn random(rng: &mut Rng) -> Self {
         let style = *rng.pick(STYLES);
-        Self::of(style, rng)
+        Self::with_style(style, rng)
     }
 
-    pub(crate) fn of(style: Style, rng: &mut Rng) -> Self {
+    pub(crate) fn with_style(style: Style, rng: &mut Rng) -> Self {
         let shapes: &[Shape] = match style {
             Style::Double | Style::Escaped => {
                 &[Shape::Block, Shape::Block, Shape::List, Shape::Flow, Shape::Json, Shape::PrettyJson]
@@ -110,15 +111,15 @@ impl Layout {
             style,
             shape: *rng.pick(shapes),
             indent: 1 + rng.below(8),
-            deeper: 1 + rng.below(8),
+            extra_indent: 1 + rng.below(8),
             crlf: rng.one_in(4),
             final_newline: !rng.one_in(3),
             neighbour_before: rng.one_in(2),
-            neighbour_behind: rng.one_in(2),
+            neighbour_after: rng.one_in(2),
             comments: rng.one_in(3),
             metadata_last: rng.one_in(4),
             document_before: rng.one_in(4),
-            document_behind: rng.one_in(4),
+            document_after: rng.one_in(4),
             dash: 2 * rng.below(2),
             quoted_key: rng.one_in(4),
             hidden: rng.one_in(8),
@@ -132,12 +133,12 @@ impl Layout {
         matches!(self.shape, Shape::Json | Shape::PrettyJson)
     }
 
-    /// One line of the document is one line of the text.
+    /// Returns whether one line of the document is one line of the text.
     pub(crate) fn is_literal(&self) -> bool {
         self.style == Style::Literal
     }
 
-    /// The styles that hold every text, and so every edit.
+    /// Returns whether the style holds every document, and so every edit.
     pub(crate) fn must_be_edited(&self) -> bool {
         matches!(self.style, Style::Literal | Style::Double | Style::Escaped) && !self.odd
     }
@@ -147,7 +148,7 @@ impl Layout {
     }
 }
 
-/// A stream in the making.
+/// A stream that is being written.
 struct Writer {
     text: String,
     eol: &'static str,
@@ -172,20 +173,20 @@ impl Writer {
         self.blanks(indent);
     }
 
-    /// A character of the document, written in some way.
-    fn source(&mut self, c: char, written: &str) {
-        self.here(c.len_utf8());
+    /// Writes a character of the document in some form.
+    fn write_source(&mut self, c: char, written: &str) {
+        self.record_position(c.len_utf8());
         self.text.push_str(written);
     }
 
-    /// The next bytes of the document stand here.
-    fn here(&mut self, bytes: usize) {
+    /// Records that the next bytes of the document are here.
+    fn record_position(&mut self, bytes: usize) {
         self.map.extend(std::iter::repeat_n(self.text.len(), bytes));
     }
 }
 
-/// The decoys: what must never be edited, though it looks like what must.
-const ANNOTATED: &str = "annotations:\n  job_template.yaml: 'kind: Job'\n";
+/// Decoys: they must never be edited, although they look like the target.
+const DECOY_ANNOTATION: &str = "annotations:\n  job_template.yaml: 'kind: Job'\n";
 const BEFORE: &str = "\
 job_template.yml: |
   kind: Pod
@@ -194,7 +195,7 @@ README: |+
   text  # no comment
 
 ";
-const BEHIND: &str = "\
+const AFTER: &str = "\
 job_template.yaml.bak: |
   kind: Pod
   spec: {containers: [{name: flow}]}
@@ -202,17 +203,17 @@ zzz: |+
   text  # no comment
 
 ";
-/// What the library's scanner leaves to another parser.
-const ODD: &str = "? odd\n: key\n";
+/// A construct that the library's scanner leaves to the fallback parser.
+const UNSUPPORTED: &str = "? odd\n: key\n";
 const OTHER_DOCUMENT: &str = "{{ template }}: [\n";
 
-/// Writes a document into a ConfigMap; none where the style has no way to write such a text at all.
+/// Writes a document into a ConfigMap. Returns `None` if the style can't write such a document at all.
 pub(crate) fn embed(document: &str, layout: &Layout) -> Option<Embedded> {
     let mut out = Writer { text: String::new(), eol: layout.eol(), map: Vec::new() };
     let mut rng = Rng::new(layout.seed, 0);
     let (start, indent) = match layout.shape {
-        Shape::Json | Shape::PrettyJson => (in_json(&mut out, document, layout, &mut rng)?, 0),
-        _ => in_yaml(&mut out, document, layout, &mut rng)?,
+        Shape::Json | Shape::PrettyJson => (embed_in_json(&mut out, document, layout, &mut rng)?, 0),
+        _ => embed_in_yaml(&mut out, document, layout, &mut rng)?,
     };
     let Writer { text, map, .. } = out;
     let end = start.end;
@@ -220,7 +221,7 @@ pub(crate) fn embed(document: &str, layout: &Layout) -> Option<Embedded> {
     Some(Embedded { text, document: before, span: start.start..end, map, indent, odd: layout.odd })
 }
 
-fn in_json(out: &mut Writer, document: &str, layout: &Layout, rng: &mut Rng) -> Option<Range<usize>> {
+fn embed_in_json(out: &mut Writer, document: &str, layout: &Layout, rng: &mut Rng) -> Option<Range<usize>> {
     let pretty = layout.shape == Shape::PrettyJson;
     let gap = |out: &mut Writer, indent: usize| {
         if pretty {
@@ -246,9 +247,9 @@ fn in_json(out: &mut Writer, document: &str, layout: &Layout, rng: &mut Rng) -> 
     let key = if layout.hidden { "job\\u005ftemplate.yaml" } else { "job_template.yaml" };
     out.text.push_str(&format!("\"{key}\"{colon}"));
     let start = out.text.len();
-    quoted_on_one_line(out, document, layout, rng)?;
+    write_on_one_line(out, document, layout, rng)?;
     let end = out.text.len();
-    if layout.neighbour_behind {
+    if layout.neighbour_after {
         out.text.push(',');
         gap(out, 4);
         out.text.push_str(&format!("\"z\"{colon}\"\\u0031\""));
@@ -263,7 +264,7 @@ fn in_json(out: &mut Writer, document: &str, layout: &Layout, rng: &mut Rng) -> 
     Some(start..end)
 }
 
-fn in_yaml(out: &mut Writer, document: &str, layout: &Layout, rng: &mut Rng) -> Option<(Range<usize>, usize)> {
+fn embed_in_yaml(out: &mut Writer, document: &str, layout: &Layout, rng: &mut Rng) -> Option<(Range<usize>, usize)> {
     if layout.document_before {
         out.lines(0, OTHER_DOCUMENT);
         out.lines(0, "---");
@@ -282,7 +283,7 @@ fn in_yaml(out: &mut Writer, document: &str, layout: &Layout, rng: &mut Rng) -> 
     }
     out.lines(base, if layout.hidden { "kind: \"\\x43onfigMap\"" } else { "kind: ConfigMap" });
     if !layout.metadata_last {
-        metadata(out, base, layout);
+        write_metadata(out, base, layout);
     }
     let keys = base + layout.indent;
     let key = match (layout.quoted_key, rng.one_in(2)) {
@@ -308,7 +309,7 @@ fn in_yaml(out: &mut Writer, document: &str, layout: &Layout, rng: &mut Rng) -> 
             out.lines(keys, BEFORE);
         }
         if layout.odd {
-            out.lines(keys, ODD);
+            out.lines(keys, UNSUPPORTED);
         }
         if layout.comments {
             out.lines(keys, "# the template");
@@ -317,21 +318,21 @@ fn in_yaml(out: &mut Writer, document: &str, layout: &Layout, rng: &mut Rng) -> 
     }
     out.text.push_str(key);
     out.text.push_str(": ");
-    let last = !layout.neighbour_behind && !layout.metadata_last && !layout.document_behind && !layout.comments;
+    let last = !layout.neighbour_after && !layout.metadata_last && !layout.document_after && !layout.comments;
     let may_end = last && !layout.final_newline;
-    let content = keys + layout.deeper;
+    let content = keys + layout.extra_indent;
     let start = out.text.len();
     match layout.style {
-        Style::Literal | Style::Folded => block(out, document, layout, content, may_end, rng)?,
-        Style::Double | Style::Escaped => quoted_on_one_line(out, document, layout, rng)?,
-        Style::PyYaml => py_yaml(out, document, content),
-        Style::GoYaml => go_yaml(out, document, content),
-        Style::Broken => broken(out, document, content, rng),
-        Style::Single | Style::SingleBroken => single(out, document, layout, content, rng)?,
+        Style::Literal | Style::Folded => write_block(out, document, layout, content, may_end, rng)?,
+        Style::Double | Style::Escaped => write_on_one_line(out, document, layout, rng)?,
+        Style::PyYaml => write_like_py_yaml(out, document, content),
+        Style::GoYaml => write_like_go_yaml(out, document, content),
+        Style::Broken => write_broken(out, document, content, rng),
+        Style::Single | Style::SingleBroken => write_single(out, document, layout, content, rng)?,
     }
     let end = out.text.len();
     if flow {
-        if layout.neighbour_behind {
+        if layout.neighbour_after {
             out.text.push_str(", z: \"1\"");
         }
         out.text.push('}');
@@ -344,29 +345,36 @@ fn in_yaml(out: &mut Writer, document: &str, layout: &Layout, rng: &mut Rng) -> 
     if layout.comments && !flow {
         out.lines(keys, "# behind it");
     }
-    if layout.neighbour_behind && !flow {
-        out.lines(keys, BEHIND);
+    if layout.neighbour_after && !flow {
+        out.lines(keys, AFTER);
     }
     if layout.metadata_last {
-        metadata(out, base, layout);
+        write_metadata(out, base, layout);
     }
-    if layout.document_behind {
+    if layout.document_after {
         out.lines(0, "---");
         out.lines(0, OTHER_DOCUMENT);
     }
     Some((start..end, content))
 }
 
-fn metadata(out: &mut Writer, base: usize, layout: &Layout) {
+fn write_metadata(out: &mut Writer, base: usize, layout: &Layout) {
     out.lines(base, "metadata:");
     out.lines(base + 2, "name: templates");
     if layout.comments {
-        out.lines(base + 2, ANNOTATED);
+        out.lines(base + 2, DECOY_ANNOTATION);
     }
 }
 
-/// A block scalar. Its text ends behind its last line break, or without one before what follows.
-fn block(out: &mut Writer, document: &str, layout: &Layout, indent: usize, may_end: bool, rng: &mut Rng) -> Option<()> {
+/// Writes a block scalar. Its string ends after its last line break, or without one before what follows.
+fn write_block(
+    out: &mut Writer,
+    document: &str,
+    layout: &Layout,
+    indent: usize,
+    may_end: bool,
+    rng: &mut Rng,
+) -> Option<()> {
     let body = document.trim_end_matches('\n');
     let breaks = document.len() - body.len();
     if body.is_empty() || document.contains('\r') {
@@ -382,7 +390,7 @@ fn block(out: &mut Writer, document: &str, layout: &Layout, indent: usize, may_e
         _ => "+",
     };
     out.text.push(if folded { '>' } else { '|' });
-    let digit = if indicator { layout.deeper.to_string() } else { String::new() };
+    let digit = if indicator { layout.extra_indent.to_string() } else { String::new() };
     let header = if rng.one_in(2) { format!("{digit}{chomping}") } else { format!("{chomping}{digit}") };
     out.text.push_str(&header);
     if rng.one_in(4) {
@@ -404,7 +412,7 @@ fn block(out: &mut Writer, document: &str, layout: &Layout, indent: usize, may_e
             out.text.push_str(out.eol);
         }
         for empty in 0..pending {
-            out.here(1);
+            out.record_position(1);
             let blanks = if layout.ragged && empty + 1 < pending { rng.below(indent + 1) } else { 0 };
             out.line_break(blanks);
         }
@@ -419,37 +427,37 @@ fn block(out: &mut Writer, document: &str, layout: &Layout, indent: usize, may_e
                 && !bytes[at - 1].is_ascii_whitespace()
                 && bytes.get(at + 1).is_some_and(|next| !next.is_ascii_whitespace());
             if foldable && alone && rng.one_in(3) {
-                out.here(1);
+                out.record_position(1);
                 out.line_break(indent);
             } else {
-                out.source(c, c.encode_utf8(&mut [0; 4]));
+                out.write_source(c, c.encode_utf8(&mut [0; 4]));
             }
         }
     }
     for _ in 0..breaks {
-        out.here(1);
+        out.record_position(1);
         out.line_break(0);
     }
-    out.here(1);
+    out.record_position(1);
     Some(())
 }
 
-fn quoted_on_one_line(out: &mut Writer, document: &str, layout: &Layout, rng: &mut Rng) -> Option<()> {
+fn write_on_one_line(out: &mut Writer, document: &str, layout: &Layout, rng: &mut Rng) -> Option<()> {
     out.text.push('"');
     for c in document.chars() {
         let written = match layout.style {
-            Style::Escaped if layout.is_json() => in_any_json_escape(c, rng),
-            Style::Escaped => in_any_escape(c, rng),
-            _ => in_json_escape(c),
+            Style::Escaped if layout.is_json() => any_json_escape(c, rng),
+            Style::Escaped => any_escape(c, rng),
+            _ => json_escape(c),
         };
-        out.source(c, &written);
+        out.write_source(c, &written);
     }
-    out.here(1);
+    out.record_position(1);
     out.text.push('"');
     Some(())
 }
 
-fn in_json_escape(c: char) -> String {
+fn json_escape(c: char) -> String {
     match c {
         '"' => "\\\"".to_owned(),
         '\\' => "\\\\".to_owned(),
@@ -463,14 +471,14 @@ fn in_json_escape(c: char) -> String {
     }
 }
 
-fn in_any_json_escape(c: char, rng: &mut Rng) -> String {
-    if rng.one_in(6) && u32::from(c) <= 0xffff { format!("\\u{:04X}", u32::from(c)) } else { in_json_escape(c) }
+fn any_json_escape(c: char, rng: &mut Rng) -> String {
+    if rng.one_in(6) && u32::from(c) <= 0xffff { format!("\\u{:04X}", u32::from(c)) } else { json_escape(c) }
 }
 
-fn in_any_escape(c: char, rng: &mut Rng) -> String {
+fn any_escape(c: char, rng: &mut Rng) -> String {
     let code = u32::from(c);
     if !rng.one_in(6) {
-        return in_json_escape(c);
+        return json_escape(c);
     }
     let named = match c {
         ' ' => "\\ ",
@@ -496,8 +504,8 @@ fn in_any_escape(c: char, rng: &mut Rng) -> String {
     }
 }
 
-/// PyYAML's `write_double_quoted`, with its `allow_unicode=False` and `width=80`.
-fn py_yaml(out: &mut Writer, document: &str, indent: usize) {
+/// Writes like PyYAML's `write_double_quoted`, with `allow_unicode=False` and `width=80`.
+fn write_like_py_yaml(out: &mut Writer, document: &str, indent: usize) {
     let chars: Vec<char> = document.chars().collect();
     let escape = |c: char| match c {
         '\0' => "\\0".to_owned(),
@@ -521,7 +529,7 @@ fn py_yaml(out: &mut Writer, document: &str, indent: usize) {
     };
     let plain = |out: &mut Writer, range: Range<usize>| {
         for &c in &chars[range] {
-            out.source(c, c.encode_utf8(&mut [0; 4]));
+            out.write_source(c, c.encode_utf8(&mut [0; 4]));
         }
     };
     let line_start = out.text.rfind('\n').map_or(0, |at| at + 1);
@@ -537,7 +545,7 @@ fn py_yaml(out: &mut Writer, document: &str, indent: usize) {
             if let Some(c) = c {
                 let written = escape(c);
                 column += written.len();
-                out.source(c, &written);
+                out.write_source(c, &written);
                 start = end + 1;
             }
         }
@@ -560,12 +568,12 @@ fn py_yaml(out: &mut Writer, document: &str, indent: usize) {
         }
         end += 1;
     }
-    out.here(1);
+    out.record_position(1);
     out.text.push('"');
 }
 
-/// go-yaml's `yaml_emitter_write_double_quoted`.
-fn go_yaml(out: &mut Writer, document: &str, indent: usize) {
+/// Writes like go-yaml's `yaml_emitter_write_double_quoted`.
+fn write_like_go_yaml(out: &mut Writer, document: &str, indent: usize) {
     let line_start = out.text.rfind('\n').map_or(0, |at| at + 1);
     let mut column = out.text[line_start..].chars().count() + 1;
     out.text.push('"');
@@ -573,15 +581,15 @@ fn go_yaml(out: &mut Writer, document: &str, indent: usize) {
     let mut after_space = false;
     while let Some((at, c)) = chars.next() {
         if c != ' ' {
-            let written = in_json_escape(c);
+            let written = json_escape(c);
             column += written.chars().count();
-            out.source(c, &written);
+            out.write_source(c, &written);
             after_space = false;
             continue;
         }
         let next = chars.peek().map(|(_, c)| *c);
         if !after_space && column > 80 && at > 0 && next.is_some() {
-            out.here(1);
+            out.record_position(1);
             out.line_break(indent);
             column = indent;
             if next == Some(' ') {
@@ -589,17 +597,17 @@ fn go_yaml(out: &mut Writer, document: &str, indent: usize) {
                 column += 1;
             }
         } else {
-            out.source(c, " ");
+            out.write_source(c, " ");
             column += 1;
         }
         after_space = true;
     }
-    out.here(1);
+    out.record_position(1);
     out.text.push('"');
 }
 
-/// Double quotes over lines that break wherever they can.
-fn broken(out: &mut Writer, document: &str, indent: usize, rng: &mut Rng) {
+/// Writes a double-quoted scalar over lines that break wherever they can.
+fn write_broken(out: &mut Writer, document: &str, indent: usize, rng: &mut Rng) {
     out.text.push('"');
     let often = 2 + rng.below(30);
     let mut chars = document.chars().peekable();
@@ -610,7 +618,7 @@ fn broken(out: &mut Writer, document: &str, indent: usize, rng: &mut Rng) {
             match c {
                 // Blanks around a break are folded away.
                 ' ' | '\n' if !at_blank && !blank_next => {
-                    out.here(1);
+                    out.record_position(1);
                     if c == '\n' {
                         out.line_break(0);
                     }
@@ -628,16 +636,16 @@ fn broken(out: &mut Writer, document: &str, indent: usize, rng: &mut Rng) {
                 }
             }
         }
-        let written = if rng.one_in(20) { in_any_escape(c, rng) } else { in_json_escape(c) };
+        let written = if rng.one_in(20) { any_escape(c, rng) } else { json_escape(c) };
         at_blank = written == " " || written == "\t";
-        out.source(c, &written);
+        out.write_source(c, &written);
     }
-    out.here(1);
+    out.record_position(1);
     out.text.push('"');
 }
 
-/// Single quotes; on one line, or folded where no line begins or ends with a blank.
-fn single(out: &mut Writer, document: &str, layout: &Layout, indent: usize, rng: &mut Rng) -> Option<()> {
+/// Writes a single-quoted scalar on one line, or folded where no line begins or ends with a blank.
+fn write_single(out: &mut Writer, document: &str, layout: &Layout, indent: usize, rng: &mut Rng) -> Option<()> {
     let several = layout.style == Style::SingleBroken;
     let lines: Vec<&str> = document.split('\n').collect();
     let blank = |line: &str, at: usize| {
@@ -656,23 +664,23 @@ fn single(out: &mut Writer, document: &str, layout: &Layout, indent: usize, rng:
         let alone = c == ' ' && before != ' ' && chars.peek().is_some_and(|next| !matches!(next, ' ' | '\t' | '\n'));
         match c {
             '\n' => {
-                // One break more than the text has: the first is a blank.
+                // One break more than the string has: the first one becomes a blank.
                 if before != '\n' {
                     out.text.push_str(out.eol);
                 }
-                out.here(1);
+                out.record_position(1);
                 out.line_break(if chars.peek() == Some(&'\n') { 0 } else { indent });
             }
             ' ' if alone && before != '\n' && several && rng.one_in(5) => {
-                out.here(1);
+                out.record_position(1);
                 out.line_break(indent);
             }
-            '\'' => out.source(c, "''"),
-            c => out.source(c, c.encode_utf8(&mut [0; 4])),
+            '\'' => out.write_source(c, "''"),
+            c => out.write_source(c, c.encode_utf8(&mut [0; 4])),
         }
         before = c;
     }
-    out.here(1);
+    out.record_position(1);
     out.text.push('\'');
     Some(())
 }

@@ -1,7 +1,7 @@
-//! How an edit looks: each seed with one entry appended, byte for byte as it is kept in `seeds/appended`.
+//! Checks the layout of an edit: each seed with one entry appended, byte for byte as in `seeds/appended`.
 //!
-//! The other tests ask what the text means; this one keeps the layout that a person would have written.
-//! `JOBPLATE_BLESS=1` writes the files anew: read the difference before you commit it.
+//! The other tests compare meanings. This one keeps the layout that a person would have written. `JOBPLATE_BLESS=1`
+//! writes the files again: review the difference before you commit it.
 
 use std::fs;
 
@@ -11,13 +11,13 @@ use crate::check::{OPS, injection};
 use crate::{may_be_refused, seeds};
 
 #[test]
-fn an_appended_entry_looks_as_it_did() {
-    let folder = seeds::folder("appended");
+fn appended_entries_keep_their_layout() {
+    let directory = seeds::directory("appended");
     let bless = std::env::var_os("JOBPLATE_BLESS").is_some();
     let edited = seeds::read("edited");
     let mut failures = String::new();
     for seed in &edited {
-        let path = folder.join(format!("{}.yaml", seed.name));
+        let path = directory.join(format!("{}.yaml", seed.name));
         let text = match to_string(&seed.text, &injection(&OPS[0], false)) {
             Ok(rendered) => rendered.text,
             Err(_) if may_be_refused(&seed.name, &OPS[0]) => continue,
@@ -35,8 +35,8 @@ fn an_appended_entry_looks_as_it_did() {
             Err(error) => failures += &format!("{}: {error}\n", path.display()),
         }
     }
-    for file in fs::read_dir(&folder).expect("the folder of expected texts") {
-        let path = file.expect("a readable folder").path();
+    for file in fs::read_dir(&directory).expect("the directory of expected texts") {
+        let path = file.expect("a readable directory").path();
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         if !edited.iter().any(|seed| seed.name == name) {
             failures += &format!("{}: no seed has this name\n", path.display());

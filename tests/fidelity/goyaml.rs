@@ -1,6 +1,6 @@
-//! Documents as Kubernetes reads them: the Go program in `tests/oracles/goyaml`, run over batches.
+//! Reads documents as Kubernetes does: runs the Go program in `tests/oracles/goyaml` over batches of them.
 //!
-//! Where Go is missing the comparisons with it are left out, loudly; where `CI=true` that is a failure.
+//! Without Go, the comparisons are skipped with a warning. With `CI=true` that is a failure.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::tree::{NodeKind, Tree};
 
-/// A running oracle. Dropping it ends it.
+/// A running oracle. Dropping it stops the process.
 pub(crate) struct GoYaml {
     child: Child,
     input: Option<ChildStdin>,
@@ -20,7 +20,7 @@ pub(crate) struct GoYaml {
 }
 
 impl GoYaml {
-    /// Starts the oracle; none where Go is missing.
+    /// Starts the oracle. Returns `None` if Go is missing.
     pub(crate) fn start() -> Option<Self> {
         let program = program()?;
         let mut child = Command::new(program)
@@ -33,12 +33,12 @@ impl GoYaml {
         Some(GoYaml { child, input, output })
     }
 
-    /// One answer per document: its JSON, or the error.
+    /// Returns one answer per document: its JSON, or the error.
     pub(crate) fn ask<T: AsRef<str> + Sync>(&mut self, documents: &[T]) -> Vec<Result<String, String>> {
         let mut input = self.input.take().expect("the oracle is running");
         let output = &mut self.output;
         let (answers, input) = thread::scope(|scope| {
-            // Written beside the reading: either pipe may fill up.
+            // Written in another thread: either pipe may be full.
             let writer = scope.spawn(move || {
                 let mut frames = Vec::with_capacity(1 << 16);
                 for document in documents {
@@ -80,7 +80,7 @@ fn read_answer(output: &mut BufReader<ChildStdout>) -> Result<String, String> {
     }
 }
 
-/// The tree of an answer.
+/// Parses an answer into a tree.
 pub(crate) fn tree(json: &str) -> Tree {
     fn convert(value: Value) -> Tree {
         match value {
@@ -103,11 +103,11 @@ pub(crate) fn tree(json: &str) -> Tree {
             }
         }
     }
-    // JSON nests as deep as the YAML did, which every reader bounds.
+    // The JSON is nested as deeply as the YAML was, which every reader limits.
     convert(serde_json::from_str(json).expect("the oracle's JSON"))
 }
 
-/// The oracle, built once when it is missing or older than its source.
+/// Returns the path of the oracle. Builds it once if it is missing or older than its source.
 fn program() -> Option<PathBuf> {
     static PROGRAM: OnceLock<Option<PathBuf>> = OnceLock::new();
     PROGRAM.get_or_init(build).clone()
@@ -115,7 +115,7 @@ fn program() -> Option<PathBuf> {
 
 fn build() -> Option<PathBuf> {
     let source = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/oracles/goyaml");
-    // Beside the test's own binary: .../target/PROFILE/deps/fidelity-*.
+    // Next to the binary of the test: .../target/PROFILE/deps/fidelity-*.
     let target = std::env::current_exe().ok()?.ancestors().nth(3)?.join("oracles");
     let program = target.join("goyaml");
     let built = Command::new("go")

@@ -1,21 +1,21 @@
-//! A stream as granit-parser reads it, from its events alone.
+//! Reads a stream with granit-parser, from its events alone.
 //!
-//! Independent of the library's own use of granit: no spans are found again, nothing is repaired.
+//! Independent of the library's own use of granit-parser: it does not search spans again or repair anything.
 
 use granit_parser::{Event, Options, Parser, ScalarStyle, Span, StructureStyle, Tag};
 
 use crate::tree::{NodeKind, Tree};
 
-/// All documents of a text, or granit's error.
+/// Parses all documents of a stream. Fails with granit's error.
 pub(crate) fn read(text: &str) -> Result<Vec<Tree>, String> {
     let mut options = Options::default();
     options.set_emit_comments(false);
     options.emit_anchor_events = true;
-    // A block scalar that ends with the file has no final line break for libyaml and go-yaml.
+    // A block scalar at the end of the file has no final line break for libyaml and go-yaml.
     options.block_scalar_eof_without_line_feed = true;
     let mut documents: Vec<Tree> = Vec::new();
     let mut open: Vec<Tree> = Vec::new();
-    // An anchor's event follows its node, so a scalar waits for the next event.
+    // The event of an anchor follows its node, so a scalar waits for the next event.
     let mut last: Option<Tree> = None;
     for event in Parser::new_from_str_with_options(text, options) {
         let (event, span) = event.map_err(|error| error.to_string())?;
@@ -25,19 +25,19 @@ pub(crate) fn read(text: &str) -> Result<Vec<Tree>, String> {
             continue;
         }
         if let Some(scalar) = last.take() {
-            place(scalar, &mut open, &mut documents);
+            add_node(scalar, &mut open, &mut documents);
         }
         match event {
             Event::Scalar(value, style, _, tag) => last = Some(scalar(text, &value, style, tag.as_deref(), &span)),
             Event::Alias(_) => {
                 let name = span.slice(text).unwrap_or_default().trim_start_matches('*');
-                last = Some(at(Tree::new(NodeKind::Alias, name), &span));
+                last = Some(with_start(Tree::new(NodeKind::Alias, name), &span));
             }
             Event::SequenceStart(style, _, tag) => open.push(collection(NodeKind::Seq, style, tag.as_deref(), &span)),
             Event::MappingStart(style, _, tag) => open.push(collection(NodeKind::Map, style, tag.as_deref(), &span)),
             Event::SequenceEnd | Event::MappingEnd => {
                 let node = open.pop().ok_or("an end without a start")?;
-                place(node, &mut open, &mut documents);
+                add_node(node, &mut open, &mut documents);
             }
             _ => {}
         }
@@ -45,7 +45,7 @@ pub(crate) fn read(text: &str) -> Result<Vec<Tree>, String> {
     Ok(documents)
 }
 
-/// The comments of a text, and whether each has a line of its own.
+/// Returns the comments of a stream, and whether each is alone on its line.
 pub(crate) fn comments(text: &str) -> Result<Vec<(String, bool)>, String> {
     let mut options = Options::default();
     options.set_emit_comments(true);
@@ -61,21 +61,21 @@ pub(crate) fn comments(text: &str) -> Result<Vec<(String, bool)>, String> {
     Ok(out)
 }
 
-fn place(node: Tree, open: &mut [Tree], documents: &mut Vec<Tree>) {
+fn add_node(node: Tree, open: &mut [Tree], documents: &mut Vec<Tree>) {
     match open.last_mut() {
         Some(parent) => parent.children.push(node),
         None => documents.push(node),
     }
 }
 
-fn at(mut node: Tree, span: &Span) -> Tree {
+fn with_start(mut node: Tree, span: &Span) -> Tree {
     node.start = span.start.byte_offset().unwrap_or(0);
     node
 }
 
 fn scalar(text: &str, value: &str, style: ScalarStyle, tag: Option<&Tag>, span: &Span) -> Tree {
     let kind = match style {
-        // Nothing is reported as a `~` that is not in the text.
+        // granit reports an empty node as a `~` that is not in the text.
         ScalarStyle::Plain if value == "~" && span.slice(text) != Some("~") => NodeKind::Empty,
         ScalarStyle::Plain if value.is_empty() => NodeKind::Empty,
         ScalarStyle::Plain => NodeKind::Plain,
@@ -84,19 +84,19 @@ fn scalar(text: &str, value: &str, style: ScalarStyle, tag: Option<&Tag>, span: 
         ScalarStyle::Literal => NodeKind::Literal,
         ScalarStyle::Folded => NodeKind::Folded,
     };
-    let mut node = at(Tree::new(kind, if kind == NodeKind::Empty { "" } else { value }), span);
-    node.tag = tag.map(as_written);
+    let mut node = with_start(Tree::new(kind, if kind == NodeKind::Empty { "" } else { value }), span);
+    node.tag = tag.map(tag_text);
     node
 }
 
 fn collection(kind: NodeKind, style: StructureStyle, tag: Option<&Tag>, span: &Span) -> Tree {
-    let mut node = at(Tree::new(kind, ""), span);
+    let mut node = with_start(Tree::new(kind, ""), span);
     node.flow = style == StructureStyle::Flow;
-    node.tag = tag.map(as_written);
+    node.tag = tag.map(tag_text);
     node
 }
 
-fn as_written(tag: &Tag) -> String {
+fn tag_text(tag: &Tag) -> String {
     match tag.original_handle() {
         "" if tag.suffix() == "!" => "!".to_owned(),
         "" => format!("!<{}>", tag.suffix()),

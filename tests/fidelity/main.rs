@@ -1,11 +1,11 @@
-//! Fidelity: what an edit does to a manifest, judged by readers that are not ours.
+//! Fidelity: other YAML readers judge what an edit does to a manifest.
 //!
-//! Seeds (one per shape), mutants of them, the YAML test suite and random scalars go through the scanner
-//! and the renderer; granit-parser, yaml_serde and go-yaml (as Kubernetes uses it) say whether that was
-//! right. `model` states what an edit means a second time, so that no mistake can hide in a shared line.
+//! Seeds (one per layout of a manifest), mutants of them, the YAML test suite and random scalars go through the
+//! scanner and the renderer. granit-parser, yaml_serde and go-yaml (the reader of Kubernetes) judge the result.
+//! `model` states a second time what an edit means, so that no mistake can hide in code that both sides share.
 //!
-//! `cargo xtask test` runs this in an optimised build with many mutants, `cargo xtask mutants` with more.
-//! The tests know the library's public interface only.
+//! `cargo xtask test` runs this in an optimised build with many mutants, `cargo xtask mutants` with more. The tests
+//! use the library's public interface only.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)] // counts, and what had to be left out
 
@@ -28,34 +28,34 @@ mod suite;
 mod tree;
 mod witness;
 
-use check::{Case, OPS};
+use check::{EditCase, OPS};
 use goyaml::GoYaml;
 use model::Op;
 
-/// A number from the environment.
-fn number(variable: &str) -> Option<u64> {
+/// Returns the number in an environment variable.
+fn env_number(variable: &str) -> Option<u64> {
     let value = std::env::var(variable).ok()?;
     Some(value.parse().unwrap_or_else(|_| panic!("{variable} is no number: {value}")))
 }
 
-/// Edits of a seed that may be refused, because hardly anybody writes so, or nothing could keep all of it.
+/// Returns whether an edit of a seed may be refused: the layout is rare, or no edit could keep all of it.
 fn may_be_refused(seed: &str, op: &Op) -> bool {
     let removes = matches!(op, Op::Unset(_) | Op::Many(_));
     match seed {
         "env-key-explicit" => true,
-        // A comment behind the comma of what would go, a tag before what would move up.
+        // A comment after the comma of the removed entry, or a tag before the entry that follows it.
         "flow-env-trailing-comma-lines" | "flow-entry-tagged-behind-another" => removes,
         _ => false,
     }
 }
 
-fn cases(seeds: &[seeds::Seed]) -> Vec<Case> {
+fn cases_of(seeds: &[seeds::Seed]) -> Vec<EditCase> {
     let mut cases = Vec::new();
     for seed in seeds {
         for op in OPS {
             for all_containers in [false, true] {
                 let (name, text) = (seed.name.clone(), seed.text.clone());
-                cases.push(Case { name, text, op: op.clone(), all_containers });
+                cases.push(EditCase { name, text, op: op.clone(), all_containers });
             }
         }
     }
@@ -63,10 +63,10 @@ fn cases(seeds: &[seeds::Seed]) -> Vec<Case> {
 }
 
 #[test]
-fn every_shape_is_edited() {
+fn every_layout_is_edited() {
     let mut go = GoYaml::start();
     let mut failures = String::new();
-    for (case, verdict) in mutants::batch(cases(&seeds::read("edited")), go.as_mut()) {
+    for (case, verdict) in mutants::batch(cases_of(&seeds::read("edited")), go.as_mut()) {
         if !verdict.failures.is_empty() {
             failures += &mutants::describe(&case, &verdict.failures, go.as_mut());
         } else if go.is_some() && !verdict.one_target {
@@ -79,10 +79,10 @@ fn every_shape_is_edited() {
 }
 
 #[test]
-fn what_cannot_be_edited_safely_is_refused() {
+fn unsafe_edits_are_refused() {
     let mut go = GoYaml::start();
     let mut failures = String::new();
-    for (case, verdict) in mutants::batch(cases(&seeds::read("refused")), go.as_mut()) {
+    for (case, verdict) in mutants::batch(cases_of(&seeds::read("refused")), go.as_mut()) {
         if !verdict.failures.is_empty() {
             failures += &mutants::describe(&case, &verdict.failures, go.as_mut());
         } else if verdict.edited && case.op == OPS[1] {
@@ -93,11 +93,11 @@ fn what_cannot_be_edited_safely_is_refused() {
 }
 
 #[test]
-fn mutants_are_edited_right_or_refused() {
+fn mutants_are_edited_correctly_or_refused() {
     let seeds: Vec<seeds::Seed> = [seeds::read("edited"), seeds::read("refused")].concat();
-    let count = number("JOBPLATE_MUTANTS").unwrap_or(3000);
-    let seed = number("JOBPLATE_MUTANT_SEED").unwrap_or(1);
-    let only = number("JOBPLATE_MUTANT");
+    let count = env_number("JOBPLATE_MUTANTS").unwrap_or(3000);
+    let seed = env_number("JOBPLATE_MUTANT_SEED").unwrap_or(1);
+    let only = env_number("JOBPLATE_MUTANT");
     let report = mutants::run(&seeds, seed, count, only);
     println!("{}", report.show());
     assert_eq!(report.failures(), 0, "oracles disagree:\n{}", report.show());

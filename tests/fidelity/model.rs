@@ -1,38 +1,38 @@
-//! What an edit means, written down a second time: on trees, for any reading, without the library.
+//! Defines a second time what an edit means: on trees of any reader, without the library.
 //!
-//! Finds the targets of a stream and makes the tree that an edited document must be read as. Where the
-//! contract asks for a refusal it says so instead. Knows no bytes.
+//! Finds the targets of a stream and makes the tree that an edited document must be read as. Reports where the
+//! contract asks for a refusal instead. Does not handle bytes.
 
 use crate::tree::{NodeKind, Tree};
 
-/// What is asked for.
+/// An edit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Op {
-    /// A variable from a Secret: name, Secret, key.
+    /// Sets a variable from a Secret: name, Secret, key.
     Secret(&'static str, &'static str, &'static str),
-    /// A literal.
+    /// Sets a variable to a literal: name, value.
     Literal(&'static str, &'static str),
-    /// A variable goes.
+    /// Removes a variable.
     Unset(&'static str),
-    /// An `envFrom` source: a Secret with a prefix.
+    /// Adds an `envFrom` source: prefix, Secret.
     Source(&'static str, &'static str),
     /// Fills a missing namespace.
     Namespace(&'static str),
-    /// All of these at once: what goes first, then variables, then the rest.
+    /// All of these at once: first removals, then variables, then the rest.
     Many(&'static [Op]),
 }
 
-/// What must become of a document.
+/// The expected document, or why the contract asks for a refusal.
 pub(crate) type Outcome = Result<Expected, &'static str>;
 
-/// The expected tree, and whether it differs from the original at all.
+/// The expected tree, and whether it differs from the original.
 #[derive(Clone, Debug)]
 pub(crate) struct Expected {
     pub tree: Tree,
     pub changed: bool,
 }
 
-/// Kinds that carry a pod, and the way to its spec.
+/// Kinds that have a pod, and the path to its spec.
 const WORKLOADS: [(&str, &[&str]); 9] = [
     ("Pod", &["spec"]),
     ("PodTemplate", &["template", "spec"]),
@@ -45,12 +45,13 @@ const WORKLOADS: [(&str, &[&str]); 9] = [
     ("ReplicationController", &["spec", "template", "spec"]),
 ];
 
-/// The kinds that every edit here is asked for.
+/// Returns the kinds that every edit is requested for.
 pub(crate) fn kinds() -> impl Iterator<Item = &'static str> {
     WORKLOADS.iter().map(|(kind, _)| *kind)
 }
 
-/// Documents of a stream: cut before every line that begins with `---` and a blank or its end.
+/// Splits a stream into documents: before every line that begins with `---` followed by a blank or the end of the
+/// line.
 pub(crate) fn documents(stream: &str) -> Vec<&str> {
     let mut cuts = vec![0];
     let mut at = 0;
@@ -74,10 +75,10 @@ pub(crate) struct Target {
     pub containers: Vec<Vec<usize>>,
 }
 
-/// What makes it unclear whether a node on the way is what it seems, or is used elsewhere too.
+/// Checks that a node on the path is what it seems and is not used elsewhere.
 ///
-/// Readings that expand aliases and merges never show any of it.
-fn clear(node: &Tree, aliases: &[&str]) -> Result<(), &'static str> {
+/// Readers that expand aliases and merge keys never show any of these.
+fn check_unambiguous(node: &Tree, aliases: &[&str]) -> Result<(), &'static str> {
     if node.kind == NodeKind::Alias {
         return Err("an alias on the way");
     }
@@ -93,7 +94,7 @@ fn clear(node: &Tree, aliases: &[&str]) -> Result<(), &'static str> {
     Ok(())
 }
 
-fn aliases(document: &Tree) -> Vec<&str> {
+fn find_aliases(document: &Tree) -> Vec<&str> {
     let (mut found, mut open) = (Vec::new(), vec![document]);
     while let Some(node) = open.pop() {
         if node.kind == NodeKind::Alias {
@@ -104,13 +105,13 @@ fn aliases(document: &Tree) -> Vec<&str> {
     found
 }
 
-fn all_clear(document: &Tree, path: &[usize], aliases: &[&str]) -> Result<(), &'static str> {
-    (0..=path.len()).try_for_each(|length| clear(document.at(&path[..length]), aliases))
+fn check_path(document: &Tree, path: &[usize], aliases: &[&str]) -> Result<(), &'static str> {
+    (0..=path.len()).try_for_each(|length| check_unambiguous(document.at(&path[..length]), aliases))
 }
 
-/// The objects of a document that carry a pod with at least one container.
+/// Finds the objects of a document that have a pod with at least one container.
 ///
-/// Fails where a key on the way stands twice: then it is not clear which one is meant.
+/// Fails if a key on the path is duplicate: then it is unclear which one is meant.
 pub(crate) fn targets(document: &Tree) -> Result<Vec<Target>, &'static str> {
     let mut found = Vec::new();
     for object in objects(document)? {
@@ -132,7 +133,7 @@ pub(crate) fn targets(document: &Tree) -> Result<Vec<Target>, &'static str> {
             let Some(list) = follow(document, &pod, &["containers"])? else { continue };
             let count = document.at(&list).items().len();
             if count > 0 {
-                let containers = (0..count).map(|at| join(&list, at)).collect();
+                let containers = (0..count).map(|at| child_path(&list, at)).collect();
                 found.push(Target { object: object.clone(), containers });
             }
         }
@@ -140,7 +141,7 @@ pub(crate) fn targets(document: &Tree) -> Result<Vec<Target>, &'static str> {
     Ok(found)
 }
 
-fn join(path: &[usize], child: usize) -> Vec<usize> {
+fn child_path(path: &[usize], child: usize) -> Vec<usize> {
     let mut path = path.to_vec();
     path.push(child);
     path
@@ -160,7 +161,7 @@ fn objects(document: &Tree) -> Result<Vec<Vec<usize>>, &'static str> {
     Ok(vec![Vec::new()])
 }
 
-/// The child index of the value under a key that stands once.
+/// Returns the child index of the value under a key. Fails if the key is duplicate.
 fn get(map: &Tree, key: &str) -> Result<Option<usize>, &'static str> {
     match map.find(key) {
         (_, true) => Err("a key twice on the way"),
@@ -184,7 +185,7 @@ fn follow(document: &Tree, from: &[usize], way: &[&str]) -> Result<Option<Vec<us
     Ok(Some(path))
 }
 
-/// For an API group that is not Kubernetes' own: every outermost mapping with a list of `containers`.
+/// Finds pod specs in an API group that is not Kubernetes' own: every outermost mapping with a list of `containers`.
 fn pods_by_shape(document: &Tree, from: &[usize]) -> Result<Vec<Vec<usize>>, &'static str> {
     let node = document.at(from);
     let list = get(node, "containers")?.map(|at| &node.children[at]);
@@ -193,12 +194,12 @@ fn pods_by_shape(document: &Tree, from: &[usize]) -> Result<Vec<Vec<usize>>, &'s
     }
     let mut found = Vec::new();
     for at in 0..node.children.len() {
-        found.extend(pods_by_shape(document, &join(from, at))?);
+        found.extend(pods_by_shape(document, &child_path(from, at))?);
     }
     Ok(found)
 }
 
-/// The document after an edit of its targets: of all their containers, or of the first of each.
+/// Returns the document after an edit of its targets: of all their containers, or of the first of each.
 pub(crate) fn edited(document: &Tree, op: &Op, all_containers: bool) -> Outcome {
     let mut out = Expected { tree: document.clone(), changed: false };
     if let Op::Many(ops) = op {
@@ -208,11 +209,11 @@ pub(crate) fn edited(document: &Tree, op: &Op, all_containers: bool) -> Outcome 
         }
         return Ok(out);
     }
-    let aliases = aliases(document);
+    let aliases = find_aliases(document);
     for target in targets(document)? {
         let count = if all_containers { target.containers.len() } else { 1 };
         for path in &target.containers[..count] {
-            all_clear(document, path, &aliases)?;
+            check_path(document, path, &aliases)?;
         }
         if let Op::Namespace(namespace) = op {
             out.changed |= fill_namespace(out.tree.at_mut(&target.object), namespace, &aliases)?;
@@ -232,29 +233,29 @@ pub(crate) fn edited(document: &Tree, op: &Op, all_containers: bool) -> Outcome 
     Ok(out)
 }
 
-fn string(text: &str) -> Tree {
+fn new_string(text: &str) -> Tree {
     Tree::new(NodeKind::NewString, text)
 }
 
-fn map(entries: Vec<(&str, Tree)>) -> Tree {
+fn new_map(entries: Vec<(&str, Tree)>) -> Tree {
     let mut out = Tree::new(NodeKind::NewMap, "");
-    out.children = entries.into_iter().flat_map(|(key, value)| [string(key), value]).collect();
+    out.children = entries.into_iter().flat_map(|(key, value)| [new_string(key), value]).collect();
     out
 }
 
-fn entry(op: &Op) -> Option<Tree> {
+fn new_entry(op: &Op) -> Option<Tree> {
     match op {
         Op::Secret(name, secret, key) => {
-            let reference = map(vec![("name", string(secret)), ("key", string(key))]);
-            Some(map(vec![("name", string(name)), ("valueFrom", map(vec![("secretKeyRef", reference)]))]))
+            let reference = new_map(vec![("name", new_string(secret)), ("key", new_string(key))]);
+            Some(new_map(vec![("name", new_string(name)), ("valueFrom", new_map(vec![("secretKeyRef", reference)]))]))
         }
-        Op::Literal(name, value) => Some(map(vec![("name", string(name)), ("value", string(value))])),
+        Op::Literal(name, value) => Some(new_map(vec![("name", new_string(name)), ("value", new_string(value))])),
         _ => None,
     }
 }
 
-/// Whether a node already means what a new one would.
-fn means(node: &Tree, new: &Tree) -> bool {
+/// Returns whether a node already means what the new one would mean.
+fn has_meaning_of(node: &Tree, new: &Tree) -> bool {
     if node.tag.is_some() {
         return false;
     }
@@ -263,13 +264,13 @@ fn means(node: &Tree, new: &Tree) -> bool {
             node.kind == NodeKind::Map
                 && node.children.len() == new.children.len()
                 && new.children.chunks_exact(2).all(
-                    |pair| matches!(node.find(&pair[0].text), (Some(at), false) if node.children[at - 1].tag.is_none() && means(&node.children[at], &pair[1])),
+                    |pair| matches!(node.find(&pair[0].text), (Some(at), false) if node.children[at - 1].tag.is_none() && has_meaning_of(&node.children[at], &pair[1])),
                 )
         }
         _ => {
             let string = match node.kind {
                 NodeKind::String | NodeKind::DoubleQuoted | NodeKind::SingleQuoted | NodeKind::Literal | NodeKind::Folded => true,
-                // A reading without types: plain words that no reader takes for anything else.
+                // For a reader without types: plain scalars that every reader takes for a string.
                 NodeKind::Plain => node.text.starts_with(|first: char| first.is_ascii_alphabetic()) && node.text.len() > 3,
                 _ => false,
             };
@@ -278,16 +279,16 @@ fn means(node: &Tree, new: &Tree) -> bool {
     }
 }
 
-/// The list under a key of a container, made where it is missing or null.
+/// The list under a key of a container. It is added where it is missing or null.
 enum List {
     There(usize),
     Null(usize),
     Missing,
-    /// Made by an edit before this one.
+    /// Added by an earlier edit.
     Added(usize),
 }
 
-fn list(container: &Tree, key: &str) -> Result<List, &'static str> {
+fn find_list(container: &Tree, key: &str) -> Result<List, &'static str> {
     if let Some(at) = container.added.iter().position(|(name, _)| name == key) {
         return Ok(List::Added(at));
     }
@@ -300,7 +301,7 @@ fn list(container: &Tree, key: &str) -> Result<List, &'static str> {
     })
 }
 
-fn put_first(container: &mut Tree, key: &str, place: List, item: Tree) {
+fn insert_first(container: &mut Tree, key: &str, place: List, item: Tree) {
     let mut new = Tree::new(NodeKind::Seq, "");
     new.children.push(item);
     match place {
@@ -315,9 +316,9 @@ fn put_first(container: &mut Tree, key: &str, place: List, item: Tree) {
 }
 
 fn edit_env(container: &mut Tree, op: &Op, aliases: &[&str]) -> Result<bool, &'static str> {
-    let place = list(container, "env")?;
+    let place = find_list(container, "env")?;
     if let List::There(at) | List::Null(at) = place {
-        clear(&container.children[at], aliases)?;
+        check_unambiguous(&container.children[at], aliases)?;
     }
     let name = match op {
         Op::Secret(name, ..) | Op::Literal(name, _) | Op::Unset(name) => *name,
@@ -327,8 +328,8 @@ fn edit_env(container: &mut Tree, op: &Op, aliases: &[&str]) -> Result<bool, &'s
         List::There(at) => &mut container.children[at],
         List::Added(at) => &mut container.added[at].1,
         List::Null(_) | List::Missing => {
-            let Some(new) = entry(op) else { return Ok(false) };
-            put_first(container, "env", place, new);
+            let Some(new) = new_entry(op) else { return Ok(false) };
+            insert_first(container, "env", place, new);
             return Ok(true);
         }
     };
@@ -348,21 +349,21 @@ fn edit_env(container: &mut Tree, op: &Op, aliases: &[&str]) -> Result<bool, &'s
             return Err("a variable that stands twice");
         }
     }
-    match (found, entry(op)) {
+    match (found, new_entry(op)) {
         (None, None) => Ok(false),
         (Some(position), None) => {
-            clear(&env.children[position], aliases)?;
-            unshared(&env.children[position], aliases)?;
+            check_unambiguous(&env.children[position], aliases)?;
+            check_unshared(&env.children[position], aliases)?;
             env.children.remove(position);
             Ok(true)
         }
         (Some(position), Some(mut new)) => {
             let old = &env.children[position];
-            if means(old, &new) {
+            if has_meaning_of(old, &new) {
                 return Ok(false);
             }
-            clear(old, aliases)?;
-            unshared(old, aliases)?;
+            check_unambiguous(old, aliases)?;
+            check_unshared(old, aliases)?;
             new.anchor.clone_from(&old.anchor);
             if let (Some(at), _) = old.find("name") {
                 // The name may stay as it is written.
@@ -374,7 +375,7 @@ fn edit_env(container: &mut Tree, op: &Op, aliases: &[&str]) -> Result<bool, &'s
         }
         (None, Some(new)) => {
             let user = env.children.iter().position(|item| {
-                // Of a key that stands twice the last one counts, for readers that take it at all.
+                // Of a duplicate key the last one counts, for readers that accept it at all.
                 let value = item.entries().filter(|(key, _)| key.has_text("value")).last();
                 value.is_some_and(|(_, value)| value.is_scalar() && uses(&value.text, name))
             });
@@ -384,15 +385,15 @@ fn edit_env(container: &mut Tree, op: &Op, aliases: &[&str]) -> Result<bool, &'s
     }
 }
 
-/// What goes must not be used elsewhere.
-fn unshared(node: &Tree, aliases: &[&str]) -> Result<(), &'static str> {
+/// Checks that what is removed is not used elsewhere.
+fn check_unshared(node: &Tree, aliases: &[&str]) -> Result<(), &'static str> {
     if node.anchor.as_deref().is_some_and(|anchor| aliases.contains(&anchor)) {
         return Err("an anchor that is used elsewhere, in what goes");
     }
-    node.children.iter().try_for_each(|child| unshared(child, aliases))
+    node.children.iter().try_for_each(|child| check_unshared(child, aliases))
 }
 
-/// Whether a value refers to a variable as Kubernetes expands it: `$(NAME)`, while `$$` stands for `$`.
+/// Returns whether a value refers to a variable as Kubernetes expands it: `$(NAME)`, where `$$` is an escaped `$`.
 fn uses(value: &str, name: &str) -> bool {
     let mut rest = value;
     while let Some(at) = rest.find('$') {
@@ -409,29 +410,29 @@ fn uses(value: &str, name: &str) -> bool {
 }
 
 fn add_source(container: &mut Tree, prefix: &str, secret: &str, aliases: &[&str]) -> Result<bool, &'static str> {
-    let new = map(vec![("prefix", string(prefix)), ("secretRef", map(vec![("name", string(secret))]))]);
-    let place = list(container, "envFrom")?;
+    let new = new_map(vec![("prefix", new_string(prefix)), ("secretRef", new_map(vec![("name", new_string(secret))]))]);
+    let place = find_list(container, "envFrom")?;
     if let List::There(at) | List::Null(at) = place {
-        clear(&container.children[at], aliases)?;
+        check_unambiguous(&container.children[at], aliases)?;
     }
     if let List::There(at) = place
-        && container.children[at].children.iter().any(|source| means(source, &new))
+        && container.children[at].children.iter().any(|source| has_meaning_of(source, &new))
     {
         return Ok(false);
     }
-    put_first(container, "envFrom", place, new);
+    insert_first(container, "envFrom", place, new);
     Ok(true)
 }
 
 fn fill_namespace(object: &mut Tree, namespace: &str, aliases: &[&str]) -> Result<bool, &'static str> {
     let Some(at) = get(object, "metadata")? else {
-        object.added.push(("metadata".to_owned(), map(vec![("namespace", string(namespace))])));
+        object.added.push(("metadata".to_owned(), new_map(vec![("namespace", new_string(namespace))])));
         return Ok(true);
     };
-    clear(&object.children[at], aliases)?;
+    check_unambiguous(&object.children[at], aliases)?;
     let metadata = &mut object.children[at];
     if metadata.is_null() {
-        let mut new = map(vec![("namespace", string(namespace))]);
+        let mut new = new_map(vec![("namespace", new_string(namespace))]);
         new.anchor = metadata.anchor.take();
         *metadata = new;
         return Ok(true);
@@ -440,10 +441,10 @@ fn fill_namespace(object: &mut Tree, namespace: &str, aliases: &[&str]) -> Resul
         return Err("metadata that is no mapping");
     }
     match get(metadata, "namespace")? {
-        None => metadata.added.push(("namespace".to_owned(), string(namespace))),
+        None => metadata.added.push(("namespace".to_owned(), new_string(namespace))),
         Some(at) if metadata.children[at].has_text(namespace) => return Ok(false),
         Some(at) if metadata.children[at].is_null() || metadata.children[at].has_text("") => {
-            metadata.children[at] = string(namespace)
+            metadata.children[at] = new_string(namespace)
         }
         Some(_) => return Err("another namespace"),
     }

@@ -1,6 +1,6 @@
-//! Runs mutants in batches of constant memory, on two threads, and says what became of them.
+//! Runs mutants in batches of constant memory on two threads, and counts the results.
 //!
-//! A mutant is its number and the run's seed, nothing else: `JOBPLATE_MUTANT=NUMBER` runs one again.
+//! A number and the seed of the run determine a mutant: `JOBPLATE_MUTANT=NUMBER` runs one again.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -8,40 +8,40 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use crate::check::{self, Case, Failure, OPS, Verdict};
+use crate::check::{self, EditCase, Failure, OPS, Verdict};
 use crate::goyaml::GoYaml;
 use crate::mutate;
 use crate::rng::Rng;
 use crate::seeds::Seed;
 
 const BATCH: u64 = 1000;
-/// Failures that are kept, shrunk and shown; the rest is counted.
+/// How many failures are kept, shrunk and shown. The others are counted.
 const SHOWN: usize = 40;
 
-/// What became of a run.
+/// Counts the results of a run.
 #[derive(Default)]
-pub(crate) struct Report {
+pub(crate) struct MutantReport {
     mutants: u64,
-    compared_tapes: u64,
+    compared_documents: u64,
     one_target: u64,
     must_refuse: u64,
     edited: u64,
     unchanged: u64,
     by_fallback: u64,
-    /// Edited though go-yaml does not read them, by its reason.
+    /// Documents that were edited although go-yaml does not read them, by its reason.
     unreadable_edited: BTreeMap<String, u64>,
     go_yaml: bool,
-    /// Refusals of texts with exactly one target, by their sentence.
+    /// Refusals of streams with exactly one target, by their message.
     refused: BTreeMap<String, u64>,
     failed: BTreeMap<String, u64>,
     shown: Vec<String>,
 }
 
-/// Runs mutants `0..count` of a seed, or the one of that number.
-pub(crate) fn run(seeds: &[Seed], seed: u64, count: u64, only: Option<u64>) -> Report {
+/// Runs mutants `0..count` of a seed, or only the one of that number.
+pub(crate) fn run(seeds: &[Seed], seed: u64, count: u64, only: Option<u64>) -> MutantReport {
     let next = AtomicU64::new(only.unwrap_or(0));
     let end = only.map_or(count, |number| number + 1);
-    let report = Mutex::new(Report::default());
+    let report = Mutex::new(MutantReport::default());
     let threads = thread::available_parallelism().map_or(1, usize::from).min(2);
     thread::scope(|scope| {
         for _ in 0..threads {
@@ -66,17 +66,17 @@ pub(crate) fn run(seeds: &[Seed], seed: u64, count: u64, only: Option<u64>) -> R
     report.into_inner().expect("no thread panicked")
 }
 
-fn case(seeds: &[Seed], seed: u64, number: u64) -> Case {
+fn case(seeds: &[Seed], seed: u64, number: u64) -> EditCase {
     let mut rng = Rng::new(seed, number);
     let (from, text) = mutate::mutant(seeds, &mut rng);
     let op = rng.pick(OPS).clone();
     let all_containers = rng.one_in(2);
-    Case { name: format!("mutant {number} of seed {seed}, from {}", from.name), text, op, all_containers }
+    EditCase { name: format!("mutant {number} of seed {seed}, from {}", from.name), text, op, all_containers }
 }
 
-/// Checks cases, go-yaml's questions together.
-pub(crate) fn batch(cases: Vec<Case>, go: Option<&mut GoYaml>) -> Vec<(Case, Verdict)> {
-    let prepared: Vec<check::Prepared> = cases.into_iter().map(check::prepare).collect();
+/// Checks cases. Asks go-yaml about all of them at once.
+pub(crate) fn batch(cases: Vec<EditCase>, go: Option<&mut GoYaml>) -> Vec<(EditCase, Verdict)> {
+    let prepared: Vec<check::PreparedEdit> = cases.into_iter().map(check::prepare).collect();
     let answers = go.map(|go| go.ask(&prepared.iter().flat_map(|one| one.questions.iter()).collect::<Vec<_>>()));
     let mut from = 0;
     prepared
@@ -90,13 +90,13 @@ pub(crate) fn batch(cases: Vec<Case>, go: Option<&mut GoYaml>) -> Vec<(Case, Ver
         .collect()
 }
 
-impl Report {
-    fn add(&mut self, case: &Case, verdict: &Verdict, go: Option<&mut GoYaml>) {
+impl MutantReport {
+    fn add(&mut self, case: &EditCase, verdict: &Verdict, go: Option<&mut GoYaml>) {
         self.mutants += 1;
-        self.compared_tapes += verdict.compared_tapes as u64;
+        self.compared_documents += verdict.compared_documents as u64;
         self.by_fallback += u64::from(verdict.by_fallback);
         if let Some(reason) = &verdict.unreadable_edited {
-            // Without the line's number and the input's own words.
+            // Without line numbers and quoted input, so that equal reasons are counted together.
             let reason = reason.replace(|c: char| c.is_ascii_digit(), "");
             let reason = reason.split(['\'', '"', '`']).next().unwrap_or_default();
             *self.unreadable_edited.entry(reason.to_owned()).or_default() += 1;
@@ -130,30 +130,30 @@ impl Report {
         }
     }
 
-    /// Whether any oracle disagreed.
+    /// Returns the number of failures of all oracles.
     pub(crate) fn failures(&self) -> u64 {
         self.failed.values().sum()
     }
 
-    /// Of the texts that could be edited, the part that was, in percent.
+    /// Returns how many of the streams that could be edited were edited, in percent.
     pub(crate) fn edited_percent(&self) -> f64 {
         let could = self.one_target - self.must_refuse;
         if could == 0 { 100.0 } else { 100.0 * (self.edited + self.unchanged) as f64 / could as f64 }
     }
 
-    /// Whether go-yaml took part.
+    /// Returns whether go-yaml took part.
     pub(crate) fn has_go_yaml(&self) -> bool {
         self.go_yaml
     }
 
-    /// The table, and the failures behind it.
+    /// Formats the counts, followed by the failures.
     pub(crate) fn show(&self) -> String {
         let mut out = String::new();
         let mut row = |name: &str, count: u64| {
             let _ = writeln!(out, "{count:>10}  {name}");
         };
         row("mutants", self.mutants);
-        row("documents read by scanner and granit, compared node by node", self.compared_tapes);
+        row("documents read by scanner and granit, compared node by node", self.compared_documents);
         row("read by go-yaml and granit, with exactly one target", self.one_target);
         row("  of these, edited", self.edited);
         row("  of these, nothing to change", self.unchanged);
@@ -176,7 +176,7 @@ impl Report {
     }
 }
 
-/// A refusal's sentence with the names taken out, to count by.
+/// Returns the message of a refusal without the names in it, to count by.
 fn without_names(reason: &str) -> String {
     let mut out = String::new();
     for (at, part) in reason.split('`').enumerate() {
@@ -185,8 +185,8 @@ fn without_names(reason: &str) -> String {
     out
 }
 
-/// A failure with the smallest text that still shows it.
-pub(crate) fn describe(case: &Case, failures: &[Failure], go: Option<&mut GoYaml>) -> String {
+/// Describes a failure by the smallest stream that still shows it.
+pub(crate) fn describe(case: &EditCase, failures: &[Failure], go: Option<&mut GoYaml>) -> String {
     let mut out = format!("{}: {:?}, all containers: {}\n", case.name, case.op, case.all_containers);
     for failure in failures {
         let _ = writeln!(out, "  {}: {}", failure.oracle, failure.what);
@@ -201,10 +201,10 @@ pub(crate) fn describe(case: &Case, failures: &[Failure], go: Option<&mut GoYaml
     out
 }
 
-/// Takes lines, then characters away for as long as the same oracle disagrees.
-fn shrink(case: &Case, oracle: &str, mut go: Option<&mut GoYaml>) -> Case {
+/// Removes lines, then characters, as long as the same oracle disagrees.
+fn shrink(case: &EditCase, oracle: &str, mut go: Option<&mut GoYaml>) -> EditCase {
     let mut fails = |text: &str| {
-        let candidate = Case { text: text.to_owned(), ..case.clone() };
+        let candidate = EditCase { text: text.to_owned(), ..case.clone() };
         let verdicts = batch(vec![candidate], go.as_deref_mut());
         verdicts[0].1.failures.iter().any(|failure| failure.oracle == oracle)
     };
@@ -228,5 +228,5 @@ fn shrink(case: &Case, oracle: &str, mut go: Option<&mut GoYaml>) -> Case {
             }
         }
     }
-    Case { text, ..case.clone() }
+    EditCase { text, ..case.clone() }
 }

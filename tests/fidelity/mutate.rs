@@ -1,9 +1,9 @@
-//! Mutants: seeds changed the way that YAML breaks, from a number and nothing else.
+//! Makes mutants: seeds with the changes that break YAML, determined by a number.
 
 use crate::rng::Rng;
 use crate::seeds::Seed;
 
-/// What YAML is made of, and what breaks readers of it.
+/// Pieces of YAML syntax, and pieces that break readers.
 const TOKENS: &[&str] = &[
     " ",
     "  ",
@@ -94,7 +94,7 @@ const TOKENS: &[&str] = &[
     "  #\n",
 ];
 
-/// Comment and blank lines, to be put between others.
+/// Comments and blank lines to insert between other lines.
 const LINES: &[&str] = &[
     "\n",
     "   \n",
@@ -108,7 +108,7 @@ const LINES: &[&str] = &[
     " \t # c\n",
 ];
 
-/// The text of mutant `number`, and the seed it was made from.
+/// Returns the text of a mutant, and the seed from which it was made.
 pub(crate) fn mutant<'s>(seeds: &'s [Seed], rng: &mut Rng) -> (&'s Seed, String) {
     let seed = rng.pick(seeds);
     let mut text = seed.text.clone();
@@ -128,10 +128,10 @@ fn mutate(mut text: String, seeds: &[Seed], rng: &mut Rng) -> String {
     match rng.below(16) {
         0..=2 => {
             let token: &str = rng.pick::<&str>(TOKENS);
-            text.insert_str(place(&text, rng), token);
+            text.insert_str(random_offset(&text, rng), token);
         }
         3 => {
-            // Behind a blank, where a node could begin.
+            // After a blank, where a node could begin.
             let blanks: Vec<usize> = text.match_indices(' ').map(|(at, _)| at + 1).collect();
             if !blanks.is_empty() {
                 let token: &str = rng.pick::<&str>(TOKENS);
@@ -139,7 +139,7 @@ fn mutate(mut text: String, seeds: &[Seed], rng: &mut Rng) -> String {
             }
         }
         4 | 5 => {
-            let start = place(&text, rng);
+            let start = random_offset(&text, rng);
             let longest = if rng.one_in(4) { 12 } else { 3 };
             let length = 1 + rng.below(longest);
             let end = (start..=text.len()).filter(|at| text.is_char_boundary(*at)).nth(length).unwrap_or(text.len());
@@ -177,7 +177,7 @@ fn mutate(mut text: String, seeds: &[Seed], rng: &mut Rng) -> String {
         }
         12 => {
             return with_lines(&text, |lines| {
-                // A run of lines moves together: most such mutants stay YAML.
+                // Several lines move together: most such mutants are still YAML.
                 let start = rng.below(lines.len());
                 let end = (start + 1 + rng.below(6)).min(lines.len());
                 let deeper = rng.one_in(2);
@@ -205,8 +205,8 @@ fn mutate(mut text: String, seeds: &[Seed], rng: &mut Rng) -> String {
         }
         _ => {
             let other = &rng.pick(seeds).text;
-            let cut = line_start(&text, rng);
-            let from = line_start(other, rng);
+            let cut = random_line_start(&text, rng);
+            let from = random_line_start(other, rng);
             text.truncate(cut);
             text.push_str(&other[from..]);
         }
@@ -214,11 +214,11 @@ fn mutate(mut text: String, seeds: &[Seed], rng: &mut Rng) -> String {
     text
 }
 
-fn place(text: &str, rng: &mut Rng) -> usize {
+fn random_offset(text: &str, rng: &mut Rng) -> usize {
     text.floor_char_boundary(rng.below(text.len() + 1))
 }
 
-fn line_start(text: &str, rng: &mut Rng) -> usize {
+fn random_line_start(text: &str, rng: &mut Rng) -> usize {
     let starts: Vec<usize> = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
     *rng.pick(&starts)
 }

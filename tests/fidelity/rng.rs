@@ -1,6 +1,9 @@
-//! Numbers to choose with: from a seed and nothing else.
+//! Random numbers for choices, determined by a seed.
+//!
+//! Own code, not `proptest`: a mutant must be reproducible from its number alone, one of millions, in every later
+//! version.
 
-/// SplitMix64: small, seedable by any number, good enough to choose with.
+/// SplitMix64: small, accepts any number as its seed, and is good enough for choices.
 #[derive(Clone, Debug)]
 pub(crate) struct Rng(u64);
 
@@ -19,7 +22,7 @@ impl Rng {
         z ^ (z >> 31)
     }
 
-    /// A number below `bound`, which is not 0.
+    /// Returns a number below `bound`, which is not 0.
     pub(crate) fn below(&mut self, bound: usize) -> usize {
         usize::try_from(self.next() >> 33).expect("31 bits") % bound
     }

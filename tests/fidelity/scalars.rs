@@ -1,4 +1,4 @@
-//! Scalars alone: what kind go-yaml takes a plain one for, and whether a quoted one reads back equal.
+//! Checks single scalars: which type go-yaml gives a plain one, and whether a quoted one reads back equal.
 
 use jobplate_yaml::{Document, NodeArena, ScalarKind};
 
@@ -7,10 +7,10 @@ use crate::rng::Rng;
 use crate::tree::NodeKind;
 use crate::{granit, witness};
 
-const PLAIN: usize = 100_000;
-const QUOTED: usize = 60_000;
+const PLAIN_SCALARS: usize = 100_000;
+const QUOTED_SCALARS: usize = 60_000;
 
-/// Pieces that numbers, dates, words and what only looks like them are made of.
+/// Pieces of numbers, dates, keywords, and of strings that only look like them.
 const PIECES: &[&str] = &[
     "0",
     "1",
@@ -126,17 +126,17 @@ fn kind(text: &str) -> Option<ScalarKind> {
 }
 
 #[test]
-fn plain_scalars_are_what_go_yaml_takes_them_for() {
+fn plain_scalars_have_the_type_of_go_yaml() {
     let Some(mut go) = GoYaml::start() else { return };
     let mut rng = Rng::new(5, 0);
     let mut plain: Vec<String> = PIECES.iter().map(|piece| (*piece).to_owned()).collect();
-    while plain.len() < PLAIN {
+    while plain.len() < PLAIN_SCALARS {
         let most = if rng.one_in(3) { 7 } else { 3 };
         let pieces = 1 + rng.below(most);
         plain.push((0..pieces).map(|_| *rng.pick(PIECES)).collect());
     }
     plain.retain(|text| kind(text).is_some());
-    assert!(plain.len() > PLAIN / 2, "only {} of the texts are plain scalars", plain.len());
+    assert!(plain.len() > PLAIN_SCALARS / 2, "only {} of the texts are plain scalars", plain.len());
     let documents: Vec<String> = plain.iter().map(|text| format!("v: {text}\n")).collect();
     let mut failures = Vec::new();
     for (text, answer) in plain.iter().zip(go.ask(&documents)) {
@@ -170,7 +170,7 @@ fn plain_scalars_are_what_go_yaml_takes_them_for() {
 }
 
 fn random_text(rng: &mut Rng) -> String {
-    const ODD: &[char] = &[
+    const SPECIAL_CHARACTERS: &[char] = &[
         '"',
         '\\',
         '\n',
@@ -225,7 +225,7 @@ fn random_text(rng: &mut Rng) -> String {
     let length = rng.below(most);
     (0..length)
         .map(|_| match rng.below(4) {
-            0 | 1 => *rng.pick(ODD),
+            0 | 1 => *rng.pick(SPECIAL_CHARACTERS),
             2 => char::from(b' ' + u8::try_from(rng.below(95)).expect("below 95")),
             _ => char::from_u32(u32::try_from(rng.below(0x11_0000)).expect("in range")).unwrap_or('x'),
         })
@@ -235,7 +235,7 @@ fn random_text(rng: &mut Rng) -> String {
 #[test]
 fn quoted_strings_read_back_equal() {
     let mut rng = Rng::new(6, 0);
-    let texts: Vec<String> = (0..QUOTED).map(|_| random_text(&mut rng)).collect();
+    let texts: Vec<String> = (0..QUOTED_SCALARS).map(|_| random_text(&mut rng)).collect();
     let documents: Vec<String> = texts
         .iter()
         .map(|text| format!("text: {}\nname: {}\n", jobplate_yaml::quote_double(text), jobplate_yaml::quote_name(text)))

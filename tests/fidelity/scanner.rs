@@ -1,18 +1,18 @@
-//! A document as the library's tape has it, walked through its public handles only.
+//! Reads a document with the library, through its public `Node`s only.
 
 use jobplate_yaml::{Document, Node, NodeArena};
 
 use crate::tree::{NodeKind, Tree};
 
-/// The reading of the library's own scanner; the error is why it stepped back.
+/// Parses with the library's own scanner. The error says why the scanner does not support the document.
 pub(crate) fn scanned(text: &str) -> Result<Tree, String> {
     let mut arena = NodeArena::default();
     jobplate_yaml::scan(text, &mut arena).map_err(|back| back.reason.to_owned())?;
     Ok(tree(Document::new(text, &arena).root()))
 }
 
-/// The reading of the library's fallback parser.
-pub(crate) fn fallen_back(text: &str) -> Result<Tree, String> {
+/// Parses with the library's fallback parser.
+pub(crate) fn parsed_by_fallback(text: &str) -> Result<Tree, String> {
     let mut arena = NodeArena::default();
     jobplate_yaml::parse_with_granit(text, &mut arena).map_err(|back| back.reason.to_owned())?;
     Ok(tree(Document::new(text, &arena).root()))

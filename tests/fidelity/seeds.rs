@@ -1,6 +1,6 @@
-//! The seeds: one file for each shape of a manifest that editing has to get right, one target in each.
+//! The seeds: one file for each layout of a manifest that editing must handle, with one target in each.
 //!
-//! `seeds/edited` can be edited and must be; `seeds/refused` must be refused or hold no YAML at all.
+//! `seeds/edited` must be edited. `seeds/refused` must be refused, or is not YAML.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,23 +12,23 @@ pub(crate) struct Seed {
     pub text: String,
 }
 
-/// Where the seeds and what belongs to them stand.
-pub(crate) fn folder(name: &str) -> PathBuf {
+/// Returns the path of a file or directory next to this module.
+pub(crate) fn directory(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fidelity/seeds").join(name)
 }
 
-/// The seeds of one folder, by name.
+/// Reads the seeds of one directory, sorted by name.
 pub(crate) fn read(name: &str) -> Vec<Seed> {
-    let folder = folder(name);
-    let mut seeds: Vec<Seed> = fs::read_dir(&folder)
-        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
-        .map(|file| file.expect("a readable folder").path())
+    let directory = directory(name);
+    let mut seeds: Vec<Seed> = fs::read_dir(&directory)
+        .unwrap_or_else(|error| panic!("{}: {error}", directory.display()))
+        .map(|file| file.expect("a readable directory").path())
         .map(|path| Seed {
             name: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
             text: fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())),
         })
         .collect();
     seeds.sort_by(|a, b| a.name.cmp(&b.name));
-    assert!(seeds.len() > 10, "{} holds only {} seeds", folder.display(), seeds.len());
+    assert!(seeds.len() > 10, "{} holds only {} seeds", directory.display(), seeds.len());
     seeds
 }

@@ -1,7 +1,8 @@
-//! The YAML test suite, where it is at hand: the scanner against its events, the renderer against its texts.
+//! The YAML test suite, if it is installed: compares the scanner with its events, and copies its documents with the
+//! renderer.
 //!
-//! `suite.txt` lists each case that the scanner steps back from, with its reason, and must be exact: a
-//! case that is read now has to leave it. `JOBPLATE_BLESS=1` writes it anew.
+//! `suite.txt` lists each case that the scanner does not support, with the reason, and must be exact: a case that is
+//! supported must not be listed. `JOBPLATE_BLESS=1` writes the list again.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -14,33 +15,33 @@ use crate::goyaml::{self, GoYaml};
 use crate::tree::{NodeKind, Tree};
 use crate::{granit, model, scanner, witness};
 
-struct Case {
+struct SuiteCase {
     id: String,
     text: String,
-    /// The documents' trees; none where the text is no YAML.
+    /// The trees of the documents, or `None` if the text is not valid YAML.
     documents: Option<Vec<Tree>>,
 }
 
-fn folder() -> Option<PathBuf> {
+fn suite_directory() -> Option<PathBuf> {
     let named = std::env::var_os("JOBPLATE_YAML_TEST_SUITE").map(PathBuf::from);
     let is_named = named.is_some();
-    let folder =
+    let directory =
         named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus/yaml-test-suite"));
-    if folder.join("229Q/in.yaml").exists() {
-        return Some(folder);
+    if directory.join("229Q/in.yaml").exists() {
+        return Some(directory);
     }
-    assert!(!is_named, "JOBPLATE_YAML_TEST_SUITE names {}, where no test suite is", folder.display());
-    eprintln!("NOT THERE: {} (the YAML test suite); the seeds cover the same ground", folder.display());
+    assert!(!is_named, "JOBPLATE_YAML_TEST_SUITE names {}, where no test suite is", directory.display());
+    eprintln!("NOT THERE: {} (the YAML test suite); the seeds cover the same ground", directory.display());
     None
 }
 
-fn cases() -> Option<Vec<Case>> {
-    let root = folder()?;
+fn read_cases() -> Option<Vec<SuiteCase>> {
+    let root = suite_directory()?;
     let mut cases = Vec::new();
     let mut open = vec![root.clone()];
-    while let Some(folder) = open.pop() {
-        for entry in fs::read_dir(&folder).expect("a readable folder") {
-            let path = entry.expect("a readable folder").path();
+    while let Some(directory) = open.pop() {
+        for entry in fs::read_dir(&directory).expect("a readable directory") {
+            let path = entry.expect("a readable directory").path();
             // Links by name and by tag lead to the same cases again.
             if path.is_dir()
                 && !path.is_symlink()
@@ -49,32 +50,32 @@ fn cases() -> Option<Vec<Case>> {
                 open.push(path);
             }
         }
-        let Ok(text) = fs::read_to_string(folder.join("in.yaml")) else { continue };
-        let id = folder.strip_prefix(&root).expect("below the root").to_string_lossy().replace('/', "-");
-        let events = fs::read_to_string(folder.join("test.event")).unwrap_or_default();
-        let documents = (!folder.join("error").exists()).then(|| trees(&events));
-        cases.push(Case { id, text, documents });
+        let Ok(text) = fs::read_to_string(directory.join("in.yaml")) else { continue };
+        let id = directory.strip_prefix(&root).expect("below the root").to_string_lossy().replace('/', "-");
+        let events = fs::read_to_string(directory.join("test.event")).unwrap_or_default();
+        let documents = (!directory.join("error").exists()).then(|| parse_events(&events));
+        cases.push(SuiteCase { id, text, documents });
     }
     cases.sort_by(|a, b| a.id.cmp(&b.id));
     assert!(cases.len() > 300, "only {} cases", cases.len());
     Some(cases)
 }
 
-/// The trees of a `test.event` file.
-fn trees(events: &str) -> Vec<Tree> {
+/// Parses a `test.event` file into trees.
+fn parse_events(events: &str) -> Vec<Tree> {
     let (mut documents, mut open): (Vec<Tree>, Vec<Tree>) = (Vec::new(), Vec::new());
     for line in events.lines() {
         let node = match line.split_at(4) {
             ("+MAP", rest) => {
-                open.push(collection(NodeKind::Map, rest));
+                open.push(parse_collection(NodeKind::Map, rest));
                 continue;
             }
             ("+SEQ", rest) => {
-                open.push(collection(NodeKind::Seq, rest));
+                open.push(parse_collection(NodeKind::Seq, rest));
                 continue;
             }
             ("-MAP" | "-SEQ", _) => open.pop().expect("an open collection"),
-            ("=VAL", rest) => scalar(rest),
+            ("=VAL", rest) => parse_scalar(rest),
             ("=ALI", rest) => Tree::new(NodeKind::Alias, rest.trim_start().trim_start_matches('*')),
             _ => continue,
         };
@@ -86,7 +87,7 @@ fn trees(events: &str) -> Vec<Tree> {
     documents
 }
 
-fn properties(node: &mut Tree, mut rest: &str) -> String {
+fn read_properties(node: &mut Tree, mut rest: &str) -> String {
     loop {
         rest = rest.trim_start_matches(' ');
         if let Some(tail) = rest.strip_prefix('&') {
@@ -103,18 +104,18 @@ fn properties(node: &mut Tree, mut rest: &str) -> String {
     }
 }
 
-fn collection(kind: NodeKind, rest: &str) -> Tree {
+fn parse_collection(kind: NodeKind, rest: &str) -> Tree {
     let mut node = Tree::new(kind, "");
     let rest = rest.trim_start();
     let bare = rest.strip_prefix("{}").or(rest.strip_prefix("[]"));
     node.flow = bare.is_some();
-    properties(&mut node, bare.unwrap_or(rest));
+    read_properties(&mut node, bare.unwrap_or(rest));
     node
 }
 
-fn scalar(rest: &str) -> Tree {
+fn parse_scalar(rest: &str) -> Tree {
     let mut node = Tree::new(NodeKind::Plain, "");
-    let value = properties(&mut node, rest);
+    let value = read_properties(&mut node, rest);
     let (style, text) = value.split_at(1);
     let mut out = String::new();
     let mut chars = text.chars();
@@ -144,7 +145,7 @@ fn scalar(rest: &str) -> Tree {
     node
 }
 
-/// Tags as the events have them: in full.
+/// Expands tags to their full form, like the events.
 fn resolve_tags(node: &mut Tree) {
     if let Some(tag) = &node.tag {
         let full = match tag.strip_prefix("!!") {
@@ -156,19 +157,19 @@ fn resolve_tags(node: &mut Tree) {
     node.children.iter_mut().for_each(resolve_tags);
 }
 
-fn same_styles(expected: &Tree, actual: &Tree) -> bool {
-    expected.flow == actual.flow && expected.children.iter().zip(&actual.children).all(|(a, b)| same_styles(a, b))
+fn have_same_styles(expected: &Tree, actual: &Tree) -> bool {
+    expected.flow == actual.flow && expected.children.iter().zip(&actual.children).all(|(a, b)| have_same_styles(a, b))
 }
 
-/// What the scanner makes of a case: nothing to say, or why it steps back.
-fn scan(case: &Case, failures: &mut String) -> Option<String> {
-    // The suite adds the line break that is missing at the end of a block scalar; Kubernetes does not.
+/// Scans a case. Returns why the scanner does not support it.
+fn scan(case: &SuiteCase, failures: &mut String) -> Option<String> {
+    // The suite adds the missing line break at the end of a block scalar; Kubernetes does not.
     let whole = if case.text.ends_with('\n') { case.text.clone() } else { format!("{}\n", case.text) };
     let texts = model::documents(&whole);
     let mut readings = Vec::new();
     for text in &texts {
         match scanner::scanned(text) {
-            // Comments before the first `---` are no document.
+            // Comments before the first `---` are not a document.
             Ok(tree) if tree.kind == NodeKind::Empty && texts.len() > 1 && !text.starts_with("---") => {}
             Ok(mut tree) => {
                 resolve_tags(&mut tree);
@@ -190,7 +191,7 @@ fn scan(case: &Case, failures: &mut String) -> Option<String> {
     for (expected, actual) in expected.iter().zip(&readings) {
         if let Err(what) = expected.expect(actual) {
             let _ = writeln!(failures, "{}: {what}\n  {:?}", case.id, case.text);
-        } else if !same_styles(expected, actual) {
+        } else if !have_same_styles(expected, actual) {
             let _ = writeln!(failures, "{}: block and flow collections mistaken", case.id);
         }
     }
@@ -198,8 +199,8 @@ fn scan(case: &Case, failures: &mut String) -> Option<String> {
 }
 
 #[test]
-fn the_scanner_reads_the_suite_or_steps_back() {
-    let Some(cases) = cases() else { return };
+fn scanner_reads_the_suite_or_does_not_support_it() {
+    let Some(cases) = read_cases() else { return };
     let mut go = GoYaml::start();
     let mut failures = String::new();
     let mut list = String::new();
@@ -238,8 +239,8 @@ fn the_scanner_reads_the_suite_or_steps_back() {
 }
 
 #[test]
-fn the_renderer_copies_the_suite_through() {
-    let Some(cases) = cases() else { return };
+fn renderer_copies_the_suite() {
+    let Some(cases) = read_cases() else { return };
     let mut failures = String::new();
     for case in &cases {
         match to_string(&case.text, &injection(&OPS[0], false)) {
@@ -254,8 +255,8 @@ fn the_renderer_copies_the_suite_through() {
 const POD: &str = "apiVersion: v1\nkind: Pod\n";
 const SPEC: &str = "spec:\n  containers:\n  - name: flow\n    env:\n    - name: MODE\n      value: fast\n";
 
-/// A case as a value beside the spec of a Pod: before it, behind it, or behind it at the file's end.
-fn nested(case: &str) -> Vec<String> {
+/// Puts a case as a value next to the spec of a Pod: before it, after it, and after it at the end of the file.
+fn nest(case: &str) -> Vec<String> {
     let body = case.strip_prefix("---").map_or(case, |rest| rest.strip_prefix('\n').unwrap_or(rest));
     let mut value = String::from("x-sibling:");
     value.push_str(if body.starts_with(' ') { "" } else { "\n" });
@@ -274,13 +275,13 @@ fn nested(case: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_value_beside_the_edit_stays_what_it_was() {
-    let Some(cases) = cases() else { return };
+fn values_beside_the_edit_are_unchanged() {
+    let Some(cases) = read_cases() else { return };
     let mut go = GoYaml::start();
     let (mut edited, mut refused, mut no_yaml) = (0, 0, 0);
     let mut failures = String::new();
     for case in cases.iter().filter(|case| case.documents.as_ref().is_some_and(|documents| documents.len() == 1)) {
-        for text in nested(&case.text) {
+        for text in nest(&case.text) {
             let before = granit::read(&text);
             let readable = before.as_ref().is_ok_and(|documents| documents.len() == 1);
             let rendered = match to_string(&text, &injection(&OPS[0], false)) {

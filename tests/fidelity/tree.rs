@@ -1,10 +1,10 @@
-//! One shape for every reading of a document, so that readings can be compared and edited alike.
+//! One type for every reading of a document, so that readings can be compared and edited alike.
 //!
-//! Knows no reader and nothing of Kubernetes; `granit`, `scanner`, `witness` and `goyaml` make these trees.
+//! Independent of all readers and of Kubernetes. `granit`, `scanner`, `witness` and `goyaml` make these trees.
 
 use std::fmt::Write as _;
 
-/// What a node is: its style where the reading keeps styles, else its type.
+/// The kind of a node: its style if the reader keeps styles, else its type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NodeKind {
     Map,
@@ -14,21 +14,21 @@ pub(crate) enum NodeKind {
     DoubleQuoted,
     Literal,
     Folded,
-    /// The text is the anchor's name.
+    /// The text is the name of the anchor.
     Alias,
-    /// Nothing where a node could stand.
+    /// An empty node.
     Empty,
     Null,
     Bool,
     Number,
     String,
-    /// Only in expectations: a string that was written by the edit, in whatever style.
+    /// Only in expectations: a string that the edit wrote, in any style.
     NewString,
-    /// Only in expectations: a mapping that was written by the edit, its keys in whatever order.
+    /// Only in expectations: a mapping that the edit wrote, its keys in any order.
     NewMap,
 }
 
-/// A node and what is below it. A mapping's children are keys and values in turn.
+/// A node and its descendants. The children of a mapping are its keys and values alternately.
 #[derive(Clone, Debug)]
 pub(crate) struct Tree {
     pub kind: NodeKind,
@@ -37,9 +37,9 @@ pub(crate) struct Tree {
     pub tag: Option<String>,
     pub flow: bool,
     pub children: Vec<Tree>,
-    /// First byte in the text, where the reading knows it.
+    /// The first byte in the text, if the reader reports it.
     pub start: usize,
-    /// Only in expectations: keys of this mapping that the edit added, wherever it put them.
+    /// Only in expectations: keys of this mapping that the edit added, at any position.
     pub added: Vec<(String, Tree)>,
 }
 
@@ -53,7 +53,7 @@ impl Tree {
         !matches!(self.kind, NodeKind::Map | NodeKind::Seq | NodeKind::Alias | NodeKind::NewMap)
     }
 
-    /// Null, as far as this reading tells; a reading without types goes by the words of all YAML versions.
+    /// Returns whether it is null in this reading. Without types, the keywords of all YAML versions count.
     pub(crate) fn is_null(&self) -> bool {
         match self.kind {
             NodeKind::Empty | NodeKind::Null => self.tag.is_none(),
@@ -62,7 +62,7 @@ impl Tree {
         }
     }
 
-    /// Whether it is a scalar of this text.
+    /// Returns whether it is a scalar with this text.
     pub(crate) fn has_text(&self, text: &str) -> bool {
         self.is_scalar() && self.text == text
     }
@@ -77,14 +77,14 @@ impl Tree {
         if self.kind == NodeKind::Seq { &self.children } else { &[] }
     }
 
-    /// The child index of the value under a key, and whether the key stands there again.
+    /// Returns the child index of the value under a key, and whether the key is duplicate.
     pub(crate) fn find(&self, key: &str) -> (Option<usize>, bool) {
         let mut positions =
             self.entries().enumerate().filter(|(_, (name, _))| name.has_text(key)).map(|(at, _)| 2 * at + 1);
         (positions.next(), positions.next().is_some())
     }
 
-    /// The node at a path of child indices.
+    /// Returns the node at a path of child indices.
     pub(crate) fn at(&self, path: &[usize]) -> &Tree {
         path.iter().fold(self, |node, &child| &node.children[child])
     }
@@ -93,7 +93,7 @@ impl Tree {
         path.iter().fold(self, |node, &child| &mut node.children[child])
     }
 
-    /// Compares an expectation with what was read; the error is the place and the difference.
+    /// Compares an expectation with a reading. The error is the location and the difference.
     pub(crate) fn expect(&self, actual: &Tree) -> Result<(), String> {
         let mut place = String::new();
         self.expect_at(actual, &mut place)
@@ -164,7 +164,7 @@ impl Tree {
         Ok(())
     }
 
-    /// A short form for messages.
+    /// Formats the node briefly, for messages.
     pub(crate) fn show(&self) -> String {
         let mut out = String::new();
         self.show_into(&mut out);
@@ -213,7 +213,7 @@ impl Tree {
     }
 }
 
-/// Goes one name deeper; on success the place is as before, on failure it stays where the difference is.
+/// Appends a name to the location while `go` runs. After a failure the location stays at the difference.
 fn step<T>(place: &mut String, name: &str, go: impl FnOnce(&mut String) -> Result<T, String>) -> Result<T, String> {
     let length = place.len();
     place.push('/');

@@ -1,13 +1,13 @@
-//! A document as yaml_serde reads it: libyaml's family, which go-yaml belongs to as well.
+//! Reads a document with yaml_serde, which is derived from libyaml, like go-yaml.
 
 use serde::Deserialize as _;
 use serde_yaml::{Deserializer, Value};
 
 use crate::tree::{NodeKind, Tree};
 
-/// All documents of a text, or its error. Aliases are expanded, merge keys are left as they are.
+/// Parses all documents of a stream. Expands aliases and leaves merge keys as they are.
 pub(crate) fn read(text: &str) -> Result<Vec<Tree>, String> {
-    // It takes a byte order mark for a part of the `---` behind it.
+    // It takes a byte order mark for a part of the `---` after it.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     Deserializer::from_str(text)
         .map(|document| Value::deserialize(document).map(tree).map_err(|error| error.to_string()))

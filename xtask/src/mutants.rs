@@ -35,6 +35,6 @@ pub fn run(args: &[String]) -> Result<()> {
     if let Some(only) = run::number(args, "--only")? {
         command.env("JOBPLATE_MUTANT", only.to_string());
     }
-    command.args(["--", "--exact", "mutants_are_edited_right_or_refused", "--nocapture"]);
+    command.args(["--", "--exact", "mutants_are_edited_correctly_or_refused", "--nocapture"]);
     step(&format!("{count} mutants of seed {seed}"), &mut command)
 }
