@@ -165,7 +165,7 @@ impl Gathered {
             self.empty.push(format!("{shown} has nothing under [context.secrets]"));
         }
         for config_secrets::ConfigSecret { name, own, value, location } in found {
-            let place = location.shown();
+            let place = location.display_with_column();
             secrets::parse_name(&name).map_err(|fault| fault.into_error(&format!("{place}: {name}")))?;
             self.add(&name, place, Value::Config { own, value })?;
         }

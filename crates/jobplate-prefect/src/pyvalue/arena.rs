@@ -300,8 +300,12 @@ mod tests {
 
     #[test]
     fn twice_the_keys_take_less_than_three_times_as_long() {
-        let fastest = |count| (0..5).map(|_| fill(count)).min().unwrap_or_default();
-        let (single, double) = (fastest(4_000), fastest(8_000));
+        let (mut single, mut double) = (Duration::MAX, Duration::MAX);
+        // The fastest of several runs: other processes only slow them down.
+        for _ in 0..8 {
+            single = single.min(fill(8_000));
+            double = double.min(fill(16_000));
+        }
         assert!(double < single * 3, "{single:?}, then {double:?}");
     }
 }

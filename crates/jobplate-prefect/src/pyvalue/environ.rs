@@ -1,4 +1,4 @@
-//! An environment, and how `os.path` expands what is in a text from it.
+//! The environment of a process, and how `os.path` expands variables in a string.
 
 use std::sync::LazyLock;
 
@@ -8,35 +8,37 @@ use regex_lite::Regex;
 use super::arena::{Arena, Value, ValueId};
 use super::source::{Location, locate};
 
-/// One variable.
+/// An environment variable.
 #[derive(Clone, Debug)]
 pub struct EnvironVar {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// Its value.
+    /// The value.
     pub value: Resolved,
-    /// Where it was written.
+    /// The location of the value.
     pub location: Option<Location>,
 }
 
-/// A value that is known, or what stands for one that only the cluster knows.
+/// The value of a variable, as far as it can be resolved without the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resolved {
     /// The value.
     Text(String),
-    /// What stands for it.
+    /// The placeholder of a value that only the cluster knows.
     Unknown(String),
 }
 
-/// The words in a text that stand for values of the cluster, such as `Secret gh, key token`; nothing else of the
-/// text. Empty where there are none.
+/// Returns the placeholders in a string without their angle brackets, joined by `and`: `Secret gh, key token`.
+///
+/// Empty if there are none.
 pub fn find_references(text: &str) -> String {
     static PATTERN: LazyLock<Option<Regex>> =
         LazyLock::new(|| Regex::new("<((?:Secret|ConfigMap) [^<>, ]*, key [^<>, ]*|field [^<> ]*|a reference)>").ok());
     let Some(pattern) = &*PATTERN else { return String::new() };
-    let mut words: Vec<&str> = pattern.captures_iter(text).filter_map(|found| Some(found.get(1)?.as_str())).collect();
-    words.dedup();
-    words.join(" and ")
+    let mut found: Vec<&str> =
+        pattern.captures_iter(text).filter_map(|captures| Some(captures.get(1)?.as_str())).collect();
+    found.dedup();
+    found.join(" and ")
 }
 
 impl From<Resolved> for Value {
@@ -49,12 +51,12 @@ impl From<Resolved> for Value {
 }
 
 impl Resolved {
-    /// A text: known, if nothing in it stands for a value of the cluster.
+    /// Returns the value of a string: unknown if it contains a placeholder.
     pub fn from_text(text: String) -> Self {
         if find_references(&text).is_empty() { Resolved::Text(text) } else { Resolved::Unknown(text) }
     }
 
-    /// The text, or what stands for it.
+    /// Returns the value, or its placeholder.
     pub fn as_str(&self) -> &str {
         match self {
             Resolved::Text(text) | Resolved::Unknown(text) => text,
@@ -62,15 +64,15 @@ impl Resolved {
     }
 }
 
-/// The home of root, who runs programs in Prefect's own images; where no `HOME` is given, it is this.
-const HOME: &str = "/root";
+/// The value of an unset `HOME`: Prefect's own images run as root.
+const DEFAULT_HOME: &str = "/root";
 
-/// The variables of a process, in order.
+/// The variables of a process, in their order.
 #[derive(Clone, Debug, Default)]
 pub struct Environ(pub Vec<EnvironVar>);
 
 impl Environ {
-    /// Returns variables that are written nowhere.
+    /// Returns variables without a location.
     #[cfg(test)]
     pub(crate) fn from_pairs(pairs: &[(&str, &str)]) -> Self {
         let variable = |(name, value): &(&str, &str)| EnvironVar {
@@ -81,11 +83,10 @@ impl Environ {
         Environ(pairs.iter().map(variable).collect())
     }
 
-    /// Reads a mapping of names and values, both of them texts. `what` is what the
-    /// mapping is called.
+    /// Reads a mapping of names to values. Errors name the mapping as `what`.
     ///
     /// # Errors
-    /// Fails at what no process can have.
+    /// Fails at a name or value that is not a string, or that no process can have.
     pub fn read(arena: &Arena, given: ValueId, what: &str) -> Result<Self> {
         let Some(pairs) = arena.as_dict(given) else {
             let error = Error::input(format!("{what} is {}, not a mapping", arena.describe_kind(given)));
@@ -112,12 +113,12 @@ impl Environ {
         pairs.iter().map(variable).collect::<Result<_>>().map(Environ)
     }
 
-    /// The variable of a name: the last one, if there are several.
+    /// Returns the variable with a name, the last one if there are several.
     pub fn get(&self, name: &str) -> Option<&EnvironVar> {
         self.0.iter().rev().find(|variable| variable.name == name)
     }
 
-    /// `os.path.expandvars`, then `os.path.expanduser`. What has an unknown value in it is unknown.
+    /// `os.path.expandvars`, then `os.path.expanduser`. The result is unknown if a placeholder is part of it.
     pub fn expand(&self, value: &Resolved) -> Resolved {
         match value {
             Resolved::Unknown(_) => value.clone(),
@@ -126,7 +127,7 @@ impl Environ {
         }
     }
 
-    /// `os.path.expandvars`: `$NAME` and `${NAME}`, where the variable is set.
+    /// `os.path.expandvars`: replaces `$NAME` and `${NAME}` if the variable is set.
     pub fn expand_vars(&self, text: &str) -> String {
         static PATTERN: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\$([0-9A-Za-z_]+|\{[^}]*\})").ok());
         let Some(pattern) = &*PATTERN else { return text.to_owned() };
@@ -134,23 +135,23 @@ impl Environ {
             let name = found[1].strip_prefix('{').and_then(|name| name.strip_suffix('}')).unwrap_or(&found[1]);
             match (self.get(name), name) {
                 (Some(variable), _) => variable.value.as_str().to_owned(),
-                (None, "HOME") => HOME.to_owned(),
+                (None, "HOME") => DEFAULT_HOME.to_owned(),
                 (None, _) => found[0].to_owned(),
             }
         };
         pattern.replace_all(text, replaced).into_owned()
     }
 
-    /// `os.path.expanduser`. Without `HOME` it is root's home, as in Prefect's own images.
+    /// `os.path.expanduser`: replaces a leading `~` and `~root`.
     pub fn expand_user(&self, text: &str) -> String {
         let Some(rest) = text.strip_prefix('~') else { return text.to_owned() };
-        let (user, behind) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let (user, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let home = match user {
-            "" => self.get("HOME").map_or(HOME, |variable| variable.value.as_str()),
-            "root" => HOME,
+            "" => self.get("HOME").map_or(DEFAULT_HOME, |variable| variable.value.as_str()),
+            "root" => DEFAULT_HOME,
             _ => return text.to_owned(),
         };
-        let expanded = format!("{}{behind}", home.trim_end_matches('/'));
+        let expanded = format!("{}{path}", home.trim_end_matches('/'));
         if expanded.is_empty() { "/".to_owned() } else { expanded }
     }
 }
@@ -160,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn expansion() {
+    fn expands_variables_and_home() {
         let variable = |name: &str, value: &str| EnvironVar {
             name: name.to_owned(),
             value: Resolved::Text(value.to_owned()),

@@ -1,7 +1,6 @@
-//! JSON with places, as Python's `json` reads it: files such as templates, whose values go into a heap. Whole numbers are
-//! of any size, and the last of keys that stand twice counts. Where values alone count, `json_value` reads them.
+//! JSON files as Python's `json` reads them, with locations. Integers have any size, and the last of duplicate keys counts.
 //!
-//! Places come from our own YAML scanner, of whose flow style JSON is a part.
+//! The locations are spans of `jobplate_yaml`: JSON is YAML in flow style.
 
 use std::rc::Rc;
 
@@ -13,7 +12,7 @@ use serde_json::value::RawValue;
 use super::arena::{Arena, Value, ValueId};
 use super::source::{Location, SourceFile, locate};
 
-/// Loads a text; none where it is no JSON.
+/// Reads a file. Returns `None` if it is not JSON.
 pub(crate) fn load(arena: &mut Arena, source: &Rc<SourceFile>) -> Option<ValueId> {
     let text = source.text.strip_prefix('\u{feff}').unwrap_or(&source.text);
     let start = source.text.len() - text.len();
@@ -23,13 +22,13 @@ pub(crate) fn load(arena: &mut Arena, source: &Rc<SourceFile>) -> Option<ValueId
     let whole: &RawValue = serde_json::from_str(text).ok()?;
     let mut nodes = NodeArena::default();
     match read(text, &mut nodes) {
-        Ok(_) => Some(Reader { arena, source, start }.value(Document::new(text, &nodes).root())),
-        // JSON that YAML does not take, such as halves of characters: it has no places.
-        Err(_) => Some(without_places(arena, whole)),
+        Ok(_) => Some(JsonConstructor { arena, source, start }.value(Document::new(text, &nodes).root())),
+        // Not YAML, such as JSON with lone surrogates: its values have no locations.
+        Err(_) => Some(construct_without_locations(arena, whole)),
     }
 }
 
-/// Why a text that begins as JSON does is none, and where; none where it is JSON, or does not begin so.
+/// Returns why a file that starts like JSON is not JSON, and where. `None` if it is JSON or does not start like it.
 pub(crate) fn find_error(source: &Rc<SourceFile>) -> Option<(String, Location)> {
     let text = source.text.trim_start_matches('\u{feff}');
     let start = source.text.len() - text.len();
@@ -40,22 +39,22 @@ pub(crate) fn find_error(source: &Rc<SourceFile>) -> Option<(String, Location)> 
     let error = serde_json::from_str::<serde::de::IgnoredAny>(text).err()?;
     let line = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum::<usize>();
     let at = text.floor_char_boundary(line + error.column().saturating_sub(1));
-    // Documents may stand behind it, and Python's `json` takes these numbers.
+    // More documents can follow in a YAML stream, and Python's `json` accepts these numbers.
     let is_stream = text[at..].starts_with("---");
     let is_number = ["NaN", "Infinity", "-Infinity"].iter().any(|own| text[at..].starts_with(own));
-    let said = error.to_string();
+    let reason = error.to_string();
     let why = match &text[at..] {
         rest if rest.starts_with(['#', '/']) => "it has no comments",
         rest if rest.starts_with(['}', ']']) => "a comma with nothing behind it",
         _ if error.is_eof() => "it ends in the middle",
-        _ => said.split(" at line ").next().unwrap_or_default(),
+        _ => reason.split(" at line ").next().unwrap_or_default(),
     };
     let why = why.to_owned();
     let span = start + at..(start + at + 1).min(source.text.len());
     (!is_stream && !is_number).then(|| (why, Location { source: Rc::clone(source), span }))
 }
 
-/// The error of a text that begins as JSON does, and is none.
+/// Returns the error for a file that starts like JSON and is not JSON.
 pub(crate) fn invalid_json(source: &Rc<SourceFile>) -> Option<Error> {
     let (why, location) = find_error(source)?;
     Some(locate(
@@ -64,20 +63,20 @@ pub(crate) fn invalid_json(source: &Rc<SourceFile>) -> Option<Error> {
     ))
 }
 
-/// Lists and mappings within one another, as many as our YAML scanner takes.
-const DEPTH: usize = 250;
+/// The maximum depth of nested lists and mappings: that of `jobplate_yaml`.
+const MAX_DEPTH: usize = 250;
 
-/// Whether a text is JSON, more than a scalar, and not nested too deep.
+/// Returns whether a text is a JSON list or object that is not nested too deep.
 pub(crate) fn is_json(text: &str) -> bool {
     let text = text.trim_start_matches('\u{feff}');
     text.trim_start().starts_with(['{', '['])
-        && depth(text) <= DEPTH
+        && depth(text) <= MAX_DEPTH
         && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
 }
 
-/// How deep lists and mappings are within one another.
+/// Returns how deep lists and mappings are nested.
 fn depth(text: &str) -> usize {
-    let (mut depth, mut most, mut quoted, mut escaped) = (0_usize, 0, false, false);
+    let (mut depth, mut max, mut quoted, mut escaped) = (0_usize, 0, false, false);
     for byte in text.bytes() {
         match byte {
             _ if escaped => escaped = false,
@@ -85,22 +84,23 @@ fn depth(text: &str) -> usize {
             b'"' => quoted = !quoted,
             b'[' | b'{' if !quoted => {
                 depth += 1;
-                most = most.max(depth);
+                max = max.max(depth);
             }
             b']' | b'}' if !quoted => depth = depth.saturating_sub(1),
             _ => {}
         }
     }
-    most
+    max
 }
 
-struct Reader<'h> {
+/// Constructs values from the YAML nodes of a JSON file.
+struct JsonConstructor<'h> {
     arena: &'h mut Arena,
     source: &'h Rc<SourceFile>,
     start: usize,
 }
 
-impl Reader<'_> {
+impl JsonConstructor<'_> {
     fn put(&mut self, node: Node<'_>, data: Value) -> ValueId {
         let span = node.span();
         let span = self.start + span.start..self.start + span.end;
@@ -126,7 +126,7 @@ impl Reader<'_> {
     }
 }
 
-/// A scalar as it is written.
+/// Parses a scalar of valid JSON.
 fn scalar(raw: &str) -> Value {
     match raw {
         "null" => Value::None,
@@ -135,24 +135,26 @@ fn scalar(raw: &str) -> Value {
         raw if raw.starts_with('"') => Value::Str(serde_json::from_str(raw).unwrap_or_default()),
         raw => match raw.parse::<BigInt>() {
             Ok(whole) => Value::Int(whole),
-            // Python takes an overflow for infinity.
+            // Like in Python, an overflow is infinity.
             Err(_) => Value::Float(raw.parse().unwrap_or(f64::NAN)),
         },
     }
 }
 
-/// A value by its parts, each of which is JSON again.
-fn without_places(arena: &mut Arena, raw: &RawValue) -> ValueId {
+/// Constructs a value from raw JSON.
+fn construct_without_locations(arena: &mut Arena, raw: &RawValue) -> ValueId {
     let text = raw.get();
     let data = match text.as_bytes().first() {
         Some(b'[') => {
             let items: Vec<&RawValue> = serde_json::from_str(text).unwrap_or_default();
-            Value::List(items.into_iter().map(|item| without_places(arena, item)).collect())
+            Value::List(items.into_iter().map(|item| construct_without_locations(arena, item)).collect())
         }
         Some(b'{') => {
             let Pairs(all) = serde_json::from_str(text).unwrap_or_default();
-            let pairs: Vec<_> =
-                all.into_iter().map(|(key, value)| (arena.alloc_str(key), without_places(arena, value))).collect();
+            let pairs: Vec<_> = all
+                .into_iter()
+                .map(|(key, value)| (arena.alloc_str(key), construct_without_locations(arena, value)))
+                .collect();
             arena.new_dict(pairs)
         }
         _ => scalar(text),
@@ -160,7 +162,7 @@ fn without_places(arena: &mut Arena, raw: &RawValue) -> ValueId {
     arena.alloc(data, None)
 }
 
-/// The pairs of an object in their order.
+/// The pairs of an object in their order, with duplicate keys.
 #[derive(Default)]
 struct Pairs<'t>(Vec<(String, &'t RawValue)>);
 
@@ -192,7 +194,7 @@ mod tests {
     use crate::pyvalue::string;
 
     #[test]
-    fn json_is_read_as_python_does() {
+    fn reads_json_like_python() {
         for (json, wanted) in [
             (r#"{"b": 1, "a": 1e5, "b": -0.0}"#, "{'b': -0.0, 'a': 100000.0}"),
             (
@@ -208,7 +210,7 @@ mod tests {
         }
         assert!(!is_json("{a: b}") && !is_json("1"));
         let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-        assert!(is_json(&nested(DEPTH)) && !is_json(&nested(DEPTH + 1)) && !is_json(&nested(1_000_000)));
+        assert!(is_json(&nested(MAX_DEPTH)) && !is_json(&nested(MAX_DEPTH + 1)) && !is_json(&nested(1_000_000)));
         assert!(is_json(r#"["\"[[", "]"]"#));
     }
 }

@@ -1,29 +1,31 @@
-//! `json.loads`, for values alone: the little JSON that stands in a variable, where only what it says counts. With `NaN`,
-//! numbers of any size and keys that stand twice. What needs places, such as a template, is read by [`json`](super::json).
+//! `json.loads` without locations, for JSON in environment variables. Accepts `NaN`, integers of any size and duplicate
+//! keys. [`json`](super::json) reads JSON files, whose values have locations.
+//!
+//! jiter, pydantic's parser, does not fit: `json.loads` accepts lone surrogates and `NaN` in other places, and
+//! jiter would add a second version of num-bigint.
 
 use num_bigint::BigInt;
 
 use super::limits::MAX_DIGITS;
 
-/// A value.
+/// A JSON value.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Json {
     /// `null`
     Null,
     /// `true`, `false`
     Bool(bool),
-    /// A number without point and exponent.
+    /// A number without a fraction and an exponent.
     Int(BigInt),
     /// Any other number.
     Float(f64),
-    /// A text.
+    /// A string.
     Text(String),
     /// An array.
     List(Vec<Json>),
-    /// Keys as they came first, each with its last value.
+    /// An object. A duplicate key has the position of the first and the value of the last.
     Map(Vec<(String, Json)>),
-    /// What Python reads and is not followed here, though Prefect may take it: half a surrogate pair, brackets within
-    /// hundreds of brackets.
+    /// JSON that Python accepts and this crate refuses: a lone surrogate, or brackets nested deeper than [`MAX_DEPTH`].
     Unsupported,
 }
 
@@ -43,48 +45,48 @@ impl Json {
     }
 }
 
-/// Brackets within brackets that are looked into; what settings take has two.
-const DEPTH: usize = 200;
+/// The maximum depth of nested brackets. No setting has more than two.
+const MAX_DEPTH: usize = 200;
 
-/// Reads a text; none where it is no JSON to Python.
+/// Parses a string. Returns `None` if it is not JSON to Python.
 pub(crate) fn parse(text: &str) -> Option<Json> {
-    let mut reader = Reader { rest: text, depth: 0, is_odd: false };
-    reader.skip();
-    let value = reader.value()?;
-    reader.skip();
-    let value = if reader.is_odd { odd(value) } else { value };
-    reader.rest.is_empty().then_some(value)
+    let mut parser = JsonParser { rest: text, depth: 0, is_unsupported: false };
+    parser.skip();
+    let value = parser.value()?;
+    parser.skip();
+    let value = if parser.is_unsupported { mark_unsupported(value) } else { value };
+    parser.rest.is_empty().then_some(value)
 }
 
-/// An odd part in a container makes it odd, and so does one in a text.
-fn odd(value: Json) -> Json {
+/// Marks a string or container as unsupported, of which a part is unsupported.
+fn mark_unsupported(value: Json) -> Json {
     match value {
         Json::Null | Json::Bool(_) | Json::Int(_) | Json::Float(_) => value,
         _ => Json::Unsupported,
     }
 }
 
-struct Reader<'t> {
+struct JsonParser<'t> {
     rest: &'t str,
     depth: usize,
-    is_odd: bool,
+    is_unsupported: bool,
 }
 
-impl Reader<'_> {
+impl JsonParser<'_> {
     fn skip(&mut self) {
         self.rest = self.rest.trim_start_matches([' ', '\t', '\n', '\r']);
     }
 
     fn take(&mut self, token: &str) -> bool {
-        let behind = self.rest.strip_prefix(token);
-        self.rest = behind.unwrap_or(self.rest);
-        behind.is_some()
+        let after = self.rest.strip_prefix(token);
+        self.rest = after.unwrap_or(self.rest);
+        after.is_some()
     }
 
     fn value(&mut self) -> Option<Json> {
-        if self.depth > DEPTH {
-            // Nothing behind is of interest, as long as the whole is refused.
-            self.is_odd = true;
+        if self.depth > MAX_DEPTH {
+            // The whole value is refused, so the rest does not matter.
+            self.is_unsupported = true;
             self.rest = "";
             return Some(Json::Unsupported);
         }
@@ -122,7 +124,7 @@ impl Reader<'_> {
                 self.comma()?;
             }
             items.push(self.value()?);
-            if self.is_cut() {
+            if self.has_stopped() {
                 return Some(Json::Unsupported);
             }
             self.skip();
@@ -146,7 +148,7 @@ impl Reader<'_> {
             self.take(":").then_some(())?;
             self.skip();
             let value = self.value()?;
-            if self.is_cut() {
+            if self.has_stopped() {
                 return Some(Json::Unsupported);
             }
             match pairs.iter_mut().find(|(own, _)| *own == key) {
@@ -159,9 +161,9 @@ impl Reader<'_> {
         Some(Json::Map(pairs))
     }
 
-    /// Whether reading ended below, at too many brackets.
-    fn is_cut(&self) -> bool {
-        self.depth > DEPTH || self.is_odd && self.rest.is_empty()
+    /// Returns whether the parser stopped at brackets that are nested too deep.
+    fn has_stopped(&self) -> bool {
+        self.depth > MAX_DEPTH || self.is_unsupported && self.rest.is_empty()
     }
 
     fn comma(&mut self) -> Option<()> {
@@ -189,31 +191,31 @@ impl Reader<'_> {
                 'n' => '\n',
                 'r' => '\r',
                 't' => '\t',
-                'u' => self.escaped()?,
+                'u' => self.unicode_escape()?,
                 _ => return None,
             });
         }
     }
 
-    /// What stands behind `\u`; of half a pair its replacement.
-    fn escaped(&mut self) -> Option<char> {
-        let code = self.four()?;
+    /// Parses the digits after `\u`. A lone surrogate becomes U+FFFD.
+    fn unicode_escape(&mut self) -> Option<char> {
+        let code = self.four_hex_digits()?;
         if (0xd800..0xdc00).contains(&code) {
-            let behind = self.rest;
-            let second = if self.take("\\u") { self.four() } else { None };
+            let after = self.rest;
+            let second = if self.take("\\u") { self.four_hex_digits() } else { None };
             match second {
                 Some(second @ 0xdc00..0xe000) => {
                     return char::from_u32(0x10000 + ((code - 0xd800) << 10) + (second - 0xdc00));
                 }
-                _ => self.rest = behind,
+                _ => self.rest = after,
             }
         }
         let c = char::from_u32(code);
-        self.is_odd |= c.is_none();
+        self.is_unsupported |= c.is_none();
         Some(c.unwrap_or(char::REPLACEMENT_CHARACTER))
     }
 
-    fn four(&mut self) -> Option<u32> {
+    fn four_hex_digits(&mut self) -> Option<u32> {
         let digits = self.rest.get(..4).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
         self.rest = &self.rest[4..];
         u32::from_str_radix(digits, 16).ok()
@@ -233,9 +235,9 @@ impl Reader<'_> {
             end += 1 + fraction;
         }
         let mut exponent = 0;
-        if let Some(behind) = self.rest[end..].strip_prefix(['e', 'E']) {
-            let signed = usize::from(behind.starts_with(['+', '-']));
-            exponent = digits(&behind[signed..]);
+        if let Some(after) = self.rest[end..].strip_prefix(['e', 'E']) {
+            let signed = usize::from(after.starts_with(['+', '-']));
+            exponent = digits(&after[signed..]);
             if exponent > 0 {
                 end += 1 + signed + exponent;
             }
@@ -254,7 +256,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_is_pythons() {
+    fn parses_json_like_python() {
         let text = |text: &str| Some(Json::Text(text.to_owned()));
         let int = |whole: i64| Json::Int(whole.into());
         for (written, wanted) in [

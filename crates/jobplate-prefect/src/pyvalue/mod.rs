@@ -1,24 +1,24 @@
-//! Python's values, and what Python's readers make of text: Prefect is a Python program, and what reaches a Job has
-//! gone through them. Knows nothing of Prefect or Kubernetes.
+//! Python's values, and how Python and its libraries parse and print them. Prefect is a Python program, so the values of
+//! a Job depend on these rules. Knows nothing of Prefect or Kubernetes.
 //!
 //! | file | decides |
 //! |---|---|
-//! | [`arena`] | what values are, and which of them are the same |
+//! | [`arena`] | which types values have, and how containers share values |
 //! | [`dict`] | which keys of a `dict` are the same |
-//! | [`source`] | which line a value is written on, and how errors name the place |
-//! | [`yaml`] | what a YAML file means to PyYAML's `safe_load` |
-//! | `json` | what a JSON file means to `json.load`, with places; why a text is not JSON |
-//! | `json_value` | what JSON in a variable means to `json.loads`, without places |
-//! | `literal` | what a text means to `ast.literal_eval` |
-//! | `number` | what a text means to `int()` and `float()` |
-//! | `duration` | what a text means as a `timedelta`, and how that is written |
-//! | `timestamp` | which texts are dates to PyYAML, and how dates are printed |
-//! | `pydantic` | what pydantic 2 makes of a text where it wants a number or a boolean |
-//! | [`environ`] | which variables a process has, and how `os.path` expands them in a text |
+//! | [`source`] | which line a value is written on, and how errors show it |
+//! | [`yaml`] | which values PyYAML's `safe_load` reads from a YAML file |
+//! | `json` | which values `json.load` reads from a JSON file, with locations; why a file is not JSON |
+//! | `json_value` | which values `json.loads` reads from a variable, without locations |
+//! | `literal` | which value a string has to `ast.literal_eval` |
+//! | `number` | which number a string is to `int()` and `float()` |
+//! | `duration` | which `timedelta` a string is, and how it is printed |
+//! | `timestamp` | which strings are dates to PyYAML, and how dates are printed |
+//! | `pydantic` | which boolean, number or datetime a string is to pydantic 2 |
+//! | [`environ`] | which variables a process has, and how `os.path` expands them |
 //! | [`string`] | `str()`, `repr()` and `str.strip()` |
-//! | `slug` | what python-slugify makes of a text |
-//! | [`serialize`] | what a value is as JSON to the API server, and what can't be sent |
-//! | `limits` | how many digits Python reads, and the hint on what is not followed |
+//! | `slug` | which slug python-slugify makes of a string |
+//! | [`serialize`] | which JSON and YAML a value becomes, and what cannot be serialized |
+//! | `limits` | how many digits Python accepts, and the hint on unsupported input |
 
 pub mod arena;
 pub mod dict;

@@ -1,12 +1,12 @@
-//! `parse_int()` and `parse_float()` of a text, as Python reads it: with blanks around it, single underscores between digits, and
-//! digits of any script.
+//! Python's `int()` and `float()` of a string: with blanks around it, single underscores between digits, and digits of
+//! any script.
 
 use num_bigint::BigInt;
 
 use super::limits::MAX_DIGITS;
 use super::string::strip;
 
-/// The zeros of all scripts but our own, each with its nine other digits behind it (Unicode 14, as in Python 3.11).
+/// The digit zero of each script except ASCII; its other nine digits follow (Unicode 14, as in Python 3.11).
 const ZEROS: [char; 65] = [
     '\u{660}',
     '\u{6f0}',
@@ -77,7 +77,7 @@ const ZEROS: [char; 65] = [
 
 /// `parse_int(text)`
 pub(crate) fn parse_int(text: &str) -> Option<BigInt> {
-    let text = plain(text)?;
+    let text = normalize(text)?;
     let digits = text.strip_prefix(['+', '-']).unwrap_or(&text);
     let is_whole = !digits.is_empty() && digits.len() <= MAX_DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit());
     if is_whole { text.parse().ok() } else { None }
@@ -85,12 +85,13 @@ pub(crate) fn parse_int(text: &str) -> Option<BigInt> {
 
 /// `parse_float(text)`
 pub(crate) fn parse_float(text: &str) -> Option<f64> {
-    plain(text)?.parse().ok()
+    normalize(text)?.parse().ok()
 }
 
-/// A text without blanks around it and underscores between digits, which are ASCII's; none where other underscores are.
-fn plain(text: &str) -> Option<String> {
-    let text: String = strip(text).chars().map(|c| digit(c).unwrap_or(c)).collect();
+/// Removes blanks around a number and underscores between digits, and converts digits to ASCII. Returns `None` if an
+/// underscore is elsewhere.
+fn normalize(text: &str) -> Option<String> {
+    let text: String = strip(text).chars().map(|c| ascii_digit(c).unwrap_or(c)).collect();
     let bytes = text.as_bytes();
     let is_digit = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_digit);
     let is_between = |at: usize| is_digit(at.checked_sub(1)) && is_digit(at.checked_add(1));
@@ -98,8 +99,8 @@ fn plain(text: &str) -> Option<String> {
     is_grouped.then(|| text.replace('_', ""))
 }
 
-/// A digit of another script, as one of ASCII.
-fn digit(c: char) -> Option<char> {
+/// Converts a digit of another script to ASCII.
+fn ascii_digit(c: char) -> Option<char> {
     let zero = ZEROS.iter().rev().find(|zero| **zero <= c)?;
     char::from_digit(u32::from(c) - u32::from(*zero), 10)
 }
@@ -109,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_pythons() {
+    fn parses_numbers_like_python() {
         for (text, wanted) in [
             (" 5\u{1f}", Some(5.0)),
             ("1_0.5_0", Some(10.5)),

@@ -1,11 +1,11 @@
-//! What pydantic 2 makes of a text where it is asked for something else and is not strict: one room for all that read
-//! settings and fields of models.
+//! Strings as pydantic 2 converts them in its lax mode: to booleans, numbers and datetimes.
 
 use num_bigint::BigInt;
+use speedate::{Date, DateTime, DateTimeConfig, Time, TimestampUnit};
 
 use super::limits::MAX_DIGITS;
 
-/// A truth, in one of pydantic's words for it.
+/// Parses a boolean.
 pub(crate) fn parse_bool(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
         "1" | "on" | "t" | "true" | "y" | "yes" => Some(true),
@@ -14,8 +14,8 @@ pub(crate) fn parse_bool(text: &str) -> Option<bool> {
     }
 }
 
-/// A whole number: with a sign, zeros before it and behind a point, underscores between its digits. `0-1`, which is -1
-/// to pydantic, is none here.
+/// Parses an integer: with a sign, leading zeros, zeros after a point, and underscores between digits. Other than
+/// pydantic, rejects `0-1`, which it reads as -1.
 pub(crate) fn parse_int(text: &str) -> Option<BigInt> {
     let text = text.trim();
     let (is_negative, digits) = match text.strip_prefix('-') {
@@ -26,7 +26,7 @@ pub(crate) fn parse_int(text: &str) -> Option<BigInt> {
     if zeros.is_empty() || !zeros.bytes().all(|byte| byte == b'0') {
         return None;
     }
-    // Behind a first zero, underscores are as good as zeros.
+    // After a leading zero, pydantic skips underscores like zeros.
     let significant = match digits.strip_prefix('0') {
         Some(rest) if !rest.ends_with('_') => rest.trim_start_matches(['0', '_']),
         _ => digits,
@@ -41,11 +41,32 @@ pub(crate) fn parse_int(text: &str) -> Option<BigInt> {
     Some(if is_negative { -whole } else { whole })
 }
 
-/// A number, with blanks around it or underscores in it, but not both.
+/// Parses a float, with blanks around it or underscores in it, but not both.
 pub(crate) fn parse_float(text: &str) -> Option<f64> {
     let is_grouped = text.contains('_') && !text.starts_with('_') && !text.ends_with('_') && !text.contains("__");
     let grouped = || is_grouped.then(|| text.replace('_', "").parse().ok()).flatten();
     text.trim().parse().ok().or_else(grouped)
+}
+
+/// Parses a datetime and returns its `isoformat()` in UTC. A datetime without an offset is in UTC.
+///
+/// Returns `None` if `text` is not a datetime, or its year in UTC is outside of Python's years 1 to 9999.
+pub(crate) fn parse_datetime_in_utc(text: &str) -> Option<String> {
+    let midnight = Time { hour: 0, minute: 0, second: 0, microsecond: 0, tz_offset: Some(0) };
+    let datetime = match DateTime::parse_str(text) {
+        Ok(datetime) => datetime,
+        Err(_) => DateTime { date: Date::parse_str(text).ok()?, time: midnight },
+    };
+    // `DateTime::in_timezone` reads seconds of distant years as milliseconds.
+    let config = DateTimeConfig { timestamp_unit: TimestampUnit::Second, ..DateTimeConfig::default() };
+    let (seconds, microsecond) = (datetime.timestamp_tz(), datetime.time.microsecond);
+    let DateTime { date, time } = DateTime::from_timestamp_with_config(seconds, microsecond, &config).ok()?;
+    let micros = if time.microsecond == 0 { String::new() } else { format!(".{:06}", time.microsecond) };
+    let (year, month, day) = (date.year, date.month, date.day);
+    let (hour, minute, second) = (time.hour, time.minute, time.second);
+    (1..=9999)
+        .contains(&year)
+        .then(|| format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{micros}+00:00"))
 }
 
 #[cfg(test)]
@@ -53,14 +74,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn truths_have_words() {
+    fn parses_booleans() {
         for (text, wanted) in [("YES", Some(true)), ("f", Some(false)), ("", None), (" true", None), ("2", None)] {
             assert_eq!(parse_bool(text), wanted, "{text:?}");
         }
     }
 
     #[test]
-    fn whole_numbers_are_pydantics() {
+    fn parses_integers_like_pydantic() {
         for (text, wanted) in [
             (" +007 ", Some("7")),
             ("\u{a0}1\n", Some("1")),
@@ -104,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_pydantics() {
+    fn parses_floats_like_pydantic() {
         for (text, wanted) in [
             (" 5 ", Some(5.0)),
             (".5", Some(0.5)),
@@ -123,6 +144,25 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(parse_float(text), wanted, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn converts_datetimes_to_utc() {
+        // `datetime.fromisoformat(...).astimezone(timezone.utc)`
+        for (text, utc) in [
+            ("2024-03-01T00:30:00+01:00", "2024-02-29T23:30:00+00:00"),
+            ("2026-01-01T01:00:00+02:00", "2025-12-31T23:00:00+00:00"),
+            ("2026-12-31T23:59:00-00:01", "2027-01-01T00:00:00+00:00"),
+            ("2026-06-15T12:00:00.5Z", "2026-06-15T12:00:00.500000+00:00"),
+            ("2026-06-15 12:00", "2026-06-15T12:00:00+00:00"),
+            ("2026-06-15", "2026-06-15T00:00:00+00:00"),
+            ("9999-12-31T00:00:00Z", "9999-12-31T00:00:00+00:00"),
+        ] {
+            assert_eq!(parse_datetime_in_utc(text).as_deref(), Some(utc), "{text}");
+        }
+        for text in ["0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00", "2026-6-15", "noon"] {
+            assert_eq!(parse_datetime_in_utc(text), None, "{text}");
         }
     }
 }

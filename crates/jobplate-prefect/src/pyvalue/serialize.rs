@@ -1,4 +1,4 @@
-//! Values as Kubernetes' Python client sends them: JSON. Dates become text, keys become text.
+//! Serializes values as Kubernetes' Python client does: as JSON with dates and keys as strings.
 
 use jobplate_diagnostic::{Error, Result};
 use serde::ser::{Error as _, Serialize, SerializeMap, SerializeSeq, Serializer};
@@ -9,45 +9,45 @@ use super::literal::UNSUPPORTED_ESCAPE;
 use super::source::locate;
 use super::string;
 
-/// Lists and mappings within one another that can be sent; Python itself gives up before a thousand.
-const DEPTH: usize = 200;
+/// The maximum depth of nested lists and mappings. Python's recursion limit is below a thousand.
+const MAX_DEPTH: usize = 200;
 
-/// Values in one: more than any object may hold, which is 1.5 MiB (etcd's own limit).
+/// The maximum number of values in an object: more than fit in the 1.5 MiB that etcd accepts.
 pub const MAX_VALUES: usize = 1_000_000;
 
-/// A value that can be sent.
+/// A value that is checked to be serializable.
 #[derive(Clone, Copy, Debug)]
 pub struct Serializable<'h> {
     arena: &'h Arena,
     id: ValueId,
 }
 
-/// Checks that a value can be sent.
+/// Checks that a value can be serialized.
 ///
 /// # Errors
-/// Fails, with its place, at what JSON does not have.
+/// Fails at a value that JSON does not have. The error has its location.
 pub fn check_serializable(arena: &Arena, id: ValueId) -> Result<Serializable<'_>> {
     if arena.exceeds_size(id, MAX_VALUES) {
         return Err(locate(Error::input("aliases make this larger than any object can be"), arena.location(id)));
     }
-    check_value(arena, id, DEPTH)?;
+    check_value(arena, id, MAX_DEPTH)?;
     Ok(Serializable { arena, id })
 }
 
 fn check_value(arena: &Arena, id: ValueId, depth: usize) -> Result<()> {
-    let cant = |what: &str| {
+    let refuse = |what: &str| {
         let error = Error::input(format!("{what} can't be sent to Kubernetes"));
         Err(locate(error.hint("Prefect itself fails here: put text in quotes"), arena.location(id)))
     };
-    let Some(depth) = depth.checked_sub(1) else { return cant("a value nested that deep") };
+    let Some(depth) = depth.checked_sub(1) else { return refuse("a value nested that deep") };
     match arena.get(id) {
-        Value::Float(float) if !float.is_finite() => cant("a number that is none (`.nan`, `.inf`)"),
+        Value::Float(float) if !float.is_finite() => refuse("a number that is none (`.nan`, `.inf`)"),
         Value::Unsupported(UNSUPPORTED_ESCAPE) => Err(locate(
             Error::refused(format!("{UNSUPPORTED_ESCAPE}, stands here")).hint(UNSUPPORTED_HINT),
             arena.location(id),
         )),
         Value::Bytes(_) | Value::Set(_) | Value::Complex(..) | Value::Ellipsis | Value::Unsupported(_) => {
-            cant(arena.describe_kind(id))
+            refuse(arena.describe_kind(id))
         }
         Value::List(items) | Value::Tuple(items) => items.iter().try_for_each(|item| check_value(arena, *item, depth)),
         Value::Dict(pairs) => pairs.iter().try_for_each(|(key, value)| match json_key(arena, *key) {
@@ -62,7 +62,7 @@ fn check_value(arena: &Arena, id: ValueId, depth: usize) -> Result<()> {
     }
 }
 
-/// A key as JSON has it.
+/// Returns a dictionary key as JSON has it: a string. `None` if `json.dumps` refuses it.
 pub fn json_key(arena: &Arena, key: ValueId) -> Option<String> {
     Some(match arena.get(key) {
         Value::Str(text) | Value::Unknown(text) => text.clone(),
@@ -85,7 +85,7 @@ impl Serialize for Serializable<'_> {
         match self.arena.get(self.id) {
             Value::None => serializer.serialize_unit(),
             Value::Bool(is) => serializer.serialize_bool(*is),
-            // Of any size: its digits are the JSON.
+            // serde has no integers beyond 128 bits.
             Value::Int(whole) => serde_json::value::RawValue::from_string(whole.to_string())
                 .map_err(S::Error::custom)?
                 .serialize(serializer),
@@ -109,79 +109,81 @@ impl Serialize for Serializable<'_> {
     }
 }
 
-/// The JSON of a value, over several lines, with a line feed at its end.
+/// Formats a value as JSON, indented, with a line feed at the end.
 pub fn to_json(value: Serializable<'_>) -> String {
     let mut text = serde_json::to_string_pretty(&value).unwrap_or_default();
     text.push('\n');
     text
 }
 
-/// The YAML of a value: block style, texts double-quoted as everything that jobplate writes.
+/// Formats a value as YAML in block style. Strings are double-quoted, as everywhere in the program's output.
 pub fn to_yaml(value: Serializable<'_>) -> String {
     let mut out = String::new();
     match value.arena.get(value.id) {
-        Value::Dict(pairs) if !pairs.is_empty() => mapping(value.arena, pairs, 0, &mut out),
-        Value::List(items) if !items.is_empty() => sequence(value.arena, items, 0, &mut out),
+        Value::Dict(pairs) if !pairs.is_empty() => write_mapping(value.arena, pairs, 0, &mut out),
+        Value::List(items) if !items.is_empty() => write_sequence(value.arena, items, 0, &mut out),
         _ => {
-            scalar(value.arena, value.id, false, &mut out);
+            write_scalar(value.arena, value.id, false, &mut out);
             out.push('\n');
         }
     }
     out
 }
 
-fn mapping(arena: &Arena, pairs: &[(ValueId, ValueId)], indent: usize, out: &mut String) {
+fn write_mapping(arena: &Arena, pairs: &[(ValueId, ValueId)], indent: usize, out: &mut String) {
     for (position, (key, value)) in pairs.iter().enumerate() {
         if position > 0 {
             out.push_str(&" ".repeat(indent));
         }
         out.push_str(&jobplate_yaml::quote_name(&json_key(arena, *key).unwrap_or_default()));
         out.push(':');
-        // Whatever names something reads better without quotes; env values keep them.
-        let bare = arena.as_str(*key) != Some("value");
+        // Names are more readable without quotes; values of `env` keep them.
+        let plain = arena.as_str(*key) != Some("value");
         match arena.get(*value) {
             Value::Dict(pairs) if !pairs.is_empty() => {
                 out.push('\n');
                 out.push_str(&" ".repeat(indent + 2));
-                mapping(arena, pairs, indent + 2, out);
+                write_mapping(arena, pairs, indent + 2, out);
             }
             Value::List(items) | Value::Tuple(items) if !items.is_empty() => {
                 out.push('\n');
                 out.push_str(&" ".repeat(indent));
-                sequence(arena, items, indent, out);
+                write_sequence(arena, items, indent, out);
             }
             _ => {
                 out.push(' ');
-                scalar(arena, *value, bare, out);
+                write_scalar(arena, *value, plain, out);
                 out.push('\n');
             }
         }
     }
 }
 
-fn sequence(arena: &Arena, items: &[ValueId], indent: usize, out: &mut String) {
+fn write_sequence(arena: &Arena, items: &[ValueId], indent: usize, out: &mut String) {
     for (position, item) in items.iter().enumerate() {
         if position > 0 {
             out.push_str(&" ".repeat(indent));
         }
         out.push_str("- ");
         match arena.get(*item) {
-            Value::Dict(pairs) if !pairs.is_empty() => mapping(arena, pairs, indent + 2, out),
-            Value::List(items) | Value::Tuple(items) if !items.is_empty() => sequence(arena, items, indent + 2, out),
+            Value::Dict(pairs) if !pairs.is_empty() => write_mapping(arena, pairs, indent + 2, out),
+            Value::List(items) | Value::Tuple(items) if !items.is_empty() => {
+                write_sequence(arena, items, indent + 2, out)
+            }
             _ => {
-                scalar(arena, *item, true, out);
+                write_scalar(arena, *item, true, out);
                 out.push('\n');
             }
         }
     }
 }
 
-fn scalar(arena: &Arena, id: ValueId, bare: bool, out: &mut String) {
+fn write_scalar(arena: &Arena, id: ValueId, plain: bool, out: &mut String) {
     match arena.get(id) {
         Value::None => out.push_str("null"),
         Value::Bool(is) => out.push_str(if *is { "true" } else { "false" }),
         Value::Int(whole) => out.push_str(&whole.to_string()),
-        // A point, or YAML 1.1 takes `1e+16` for text.
+        // Without a point, `1e+16` is a string in YAML 1.1.
         Value::Float(float) => match string::repr_float(*float).split_once('e') {
             Some((digits, exponent)) if !digits.contains('.') => out.push_str(&format!("{digits}.0e{exponent}")),
             _ => out.push_str(&string::repr_float(*float)),
@@ -189,7 +191,7 @@ fn scalar(arena: &Arena, id: ValueId, bare: bool, out: &mut String) {
         Value::Dict(_) => out.push_str("{}"),
         Value::List(_) | Value::Tuple(_) => out.push_str("[]"),
         Value::Timestamp(time) => out.push_str(&jobplate_yaml::quote_double(&time.isoformat())),
-        Value::Str(text) | Value::Unknown(text) if bare => out.push_str(&jobplate_yaml::quote_name(text)),
+        Value::Str(text) | Value::Unknown(text) if plain => out.push_str(&jobplate_yaml::quote_name(text)),
         Value::Str(text) | Value::Unknown(text) => out.push_str(&jobplate_yaml::quote_double(text)),
         _ => {}
     }

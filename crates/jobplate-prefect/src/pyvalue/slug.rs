@@ -1,8 +1,8 @@
-//! python-slugify: any text as ASCII letters, digits and dashes, by way of text-unidecode's letters.
+//! python-slugify 8 and 9: a string as ASCII letters, digits and dashes, transliterated by text-unidecode.
 //!
-//! As its versions 8 and 9 do it when nothing but a pattern, a length and a case is asked for. Knows nothing of what a
-//! slug is for. Two things are not followed: characters that are newer than the Unicode of the Python at hand (a few
-//! of them have a letter here that it drops), and digits that are not ASCII within a reference to a character.
+//! deunicode and any_ascii cannot replace the table: they transliterate in other ways than text-unidecode. Two
+//! differences remain: characters that are newer than the Unicode version of the user's Python, and digits outside of
+//! ASCII in a character reference.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -11,7 +11,8 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::limits::MAX_DIGITS;
 
-/// Transliterations by sixteen characters, of those that NFKD leaves; `tests/oracles/prefect3/slug.py` writes them.
+/// Transliterations in rows of sixteen characters, of characters that NFKD keeps. `tests/oracles/prefect3/slug.py`
+/// generates them.
 static LETTERS: LazyLock<BTreeMap<u32, &str>> = LazyLock::new(|| {
     let row = |line: &'static str| {
         let (row, cells) = line.split_once(' ')?;
@@ -29,22 +30,22 @@ static ENTITIES: LazyLock<BTreeMap<&str, char>> = LazyLock::new(|| {
     include_str!("slug/entities.txt").lines().filter_map(entity).collect()
 });
 
-/// What is asked of `slugify`.
+/// The arguments of `slugify`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SlugOptions {
-    /// Whether capitals become small letters.
+    /// Whether letters become lower case.
     pub lowercase: bool,
-    /// The most characters of a slug.
+    /// The maximum number of characters of a slug.
     pub max_length: usize,
-    /// What stays as it is beside ASCII letters, digits and dashes: of `_` and `.`, which are all that the table of
-    /// letters tells apart.
+    /// The characters that stay besides ASCII letters, digits and dashes: some of `_` and `.`. The table does not
+    /// distinguish others.
     pub kept: &'static str,
 }
 
 impl SlugOptions {
-    /// The slug of a text, which may come out empty.
+    /// Returns the slug of a string, which can be empty.
     pub(crate) fn slugify(&self, text: &str) -> String {
-        // A quote that is written parts words; one that comes of another character does not.
+        // An apostrophe of the input separates words, one of a transliteration does not.
         let mut plain = String::new();
         for char in text.replace('\'', "-").nfkd() {
             if char.is_ascii() {
@@ -53,8 +54,8 @@ impl SlugOptions {
                 plain.push_str(transliterate(char));
             }
         }
-        // Each kind sees what the one before it made: `&amp;#39;` is a quote. Of each, all stay as they are if one has
-        // no character. What they make is not transliterated.
+        // Each kind of reference sees the result of the one before: `&amp;#39;` is an apostrophe. If one reference is to
+        // no character, all of its kind stay. The results are not transliterated.
         for kind in [named, decimal, hexadecimal] {
             plain = replace_references(&plain, kind).unwrap_or(plain);
         }
@@ -72,18 +73,18 @@ impl SlugOptions {
                 slug.push('-');
             }
         }
-        // A dash at the end goes before the length is looked at, and one that the cut leaves goes after it.
+        // Dashes at the end are removed before and after the slug is cut.
         let slug = slug.trim_end_matches('-');
         slug.get(..self.max_length).unwrap_or(slug).trim_end_matches('-').to_owned()
     }
 }
 
-/// text-unidecode's text for a character that is not ASCII, as far as slugs tell texts apart.
+/// Returns text-unidecode's transliteration of a character outside of ASCII, with only the distinctions that slugs need.
 fn transliterate(char: char) -> &'static str {
     let number = char as u32;
     match LETTERS.get(&(number >> 4)) {
         Some(cells) => cells.split('|').nth(number as usize & 15).unwrap_or_default(),
-        // Its table ends with the basic plane: what is beyond is dropped.
+        // Its table covers the Basic Multilingual Plane; other characters are dropped.
         None => {
             if number <= 0xFFFF {
                 " "
@@ -94,11 +95,11 @@ fn transliterate(char: char) -> &'static str {
     }
 }
 
-/// A reference that is written as one, to a number that no character has.
+/// A character reference to a number that is not a character.
 #[derive(Clone, Copy, Debug)]
 struct NoCharacter;
 
-/// A text with its references to characters replaced, those that `read` knows from what is between `&` and `;`.
+/// Replaces the character references that `read` accepts; its argument is the text between `&` and `;`.
 fn replace_references(
     text: &str,
     read: impl Fn(&str) -> Option<Result<char, NoCharacter>>,
@@ -132,7 +133,7 @@ fn named(body: &str) -> Option<Result<char, NoCharacter>> {
 fn decimal(body: &str) -> Option<Result<char, NoCharacter>> {
     let digits = body.strip_prefix('#')?;
     let all = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    // Zeros in front count too.
+    // Leading zeros count as digits.
     all.then(|| if digits.len() > MAX_DIGITS { Err(NoCharacter) } else { character(digits, 10) })
 }
 
@@ -148,7 +149,7 @@ fn character(digits: &str, radix: u32) -> Result<char, NoCharacter> {
         "" => 0,
         digits => u32::from_str_radix(digits, radix).map_err(|_| NoCharacter)?,
     };
-    // Python's texts may hold halves of characters; no slug does.
+    // Python's strings can hold surrogates, but no slug keeps them.
     let whole = if (0xD800..0xE000).contains(&number) { char::REPLACEMENT_CHARACTER as u32 } else { number };
     char::from_u32(whole).ok_or(NoCharacter)
 }
@@ -160,7 +161,7 @@ mod tests {
     const SLUG: SlugOptions = SlugOptions { lowercase: false, max_length: 100, kept: "" };
 
     #[test]
-    fn the_tables_are_whole() {
+    fn tables_are_complete() {
         assert_eq!(LETTERS.len(), include_str!("slug/letters.txt").lines().count());
         assert_eq!(ENTITIES.len(), 252);
         for (row, cells) in LETTERS.iter() {
@@ -169,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ends_of_planes_and_rows() {
+    fn transliterates_the_ends_of_planes_and_rows() {
         for (char, text) in [
             ('\u{80}', ""),
             ('\u{a1}', " "),
@@ -186,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn python_reads_no_more_decimal_digits() {
+    fn limits_the_digits_of_decimal_references() {
         let decimal = |zeros| SLUG.slugify(&format!("&#{}65;", "0".repeat(zeros)));
         assert_eq!(decimal(4298), "A");
         assert!(decimal(4299).starts_with("000"));
@@ -194,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept() {
+    fn keeps_the_given_characters() {
         let kept = |kept, lowercase| SlugOptions { lowercase, kept, ..SLUG }.slugify("_A.-b:_");
         assert_eq!(kept("", false), "A-b");
         assert_eq!(kept(".", true), "a.-b");

@@ -1,4 +1,4 @@
-//! Where values are written: a text, and bytes of it.
+//! Locations of values: bytes of a source file.
 
 use std::cell::OnceCell;
 use std::fmt;
@@ -7,37 +7,37 @@ use std::rc::Rc;
 
 use jobplate_diagnostic::{Error, LineIndex};
 
-/// A text that values are read from.
+/// A file, or a document that is embedded in a file, that values are read from.
 #[derive(Debug)]
 pub struct SourceFile {
-    /// How errors name it: a file as the user named it.
+    /// The name that errors show: the path as the user gave it.
     pub name: String,
-    /// The line of its first byte in that file, from 1.
+    /// The line of the first byte in that file, from 1.
     first_line: usize,
     /// The text.
     pub text: String,
-    /// Whether each of its lines is a line of the file; else all are that first one.
+    /// Whether each line of the text is a line of the file. If not, errors name only `first_line`.
     has_lines: bool,
-    /// Whether errors may show lines of it, masked as those of a manifest; else they name line and column only.
+    /// Whether errors show its lines, masked like those of a manifest. If not, they show line and column only.
     is_manifest: bool,
-    /// Made when a line is asked for.
+    /// Built when the first line is needed.
     lines: OnceCell<LineIndex>,
 }
 
 impl SourceFile {
-    /// Returns a whole file whose lines errors may show, masked as those of a manifest.
+    /// Returns a file whose lines errors show, masked like those of a manifest.
     pub fn new_manifest(name: impl Into<String>, text: impl Into<String>) -> Rc<Self> {
         Self::new(name.into(), 1, text.into(), true, true)
     }
 
-    /// Returns a whole file of which errors show the line and the column only.
+    /// Returns a file of which errors show line and column only, such as one that holds secrets.
     pub fn new_redacted(name: impl Into<String>, text: impl Into<String>) -> Rc<Self> {
         Self::new(name.into(), 1, text.into(), true, false)
     }
 
-    /// Returns the text of a scalar at a place, whose lines are those of the file if it is a literal block.
+    /// Returns the document in the scalar at `location`. The lines of a literal block scalar are lines of the file.
     ///
-    /// With `shown`, errors may show the lines of a literal block.
+    /// With `shown`, errors show the lines of a literal block scalar.
     pub fn new_embedded(location: &Location, text: impl Into<String>, shown: bool) -> Rc<Self> {
         let outer = &location.source;
         let has_lines = outer.has_lines && outer.text[location.span.clone()].starts_with('|');
@@ -54,12 +54,12 @@ impl SourceFile {
     }
 }
 
-/// Where a value was written: bytes of a text.
+/// The bytes of a source file that a value is written in.
 #[derive(Clone, Debug)]
 pub struct Location {
-    /// The text.
+    /// The file.
     pub source: Rc<SourceFile>,
-    /// Its bytes.
+    /// The bytes of the value.
     pub span: Range<usize>,
 }
 
@@ -71,14 +71,14 @@ impl fmt::Display for Location {
 }
 
 impl Location {
-    /// The line, from 1.
+    /// Returns the line in the file, from 1.
     pub fn line(&self) -> usize {
         let before = if self.source.has_lines { self.source.lines().line(self.span.start) - 1 } else { 0 };
         self.source.first_line + before
     }
 
-    /// `FILE:LINE:COLUMN`; of a text whose lines are not those of the file, `FILE:LINE`
-    pub fn shown(&self) -> String {
+    /// Returns `FILE:LINE:COLUMN`, or `FILE:LINE` where the lines of the source are not lines of the file.
+    pub fn display_with_column(&self) -> String {
         if !self.source.has_lines {
             return self.to_string();
         }
@@ -87,13 +87,13 @@ impl Location {
     }
 }
 
-/// Completes an error with the place that it is about, where one is known.
+/// Adds a location to an error, if it is known.
 pub fn locate(error: Error, location: Option<&Location>) -> Error {
     match location {
         None => error,
         Some(Location { source, span }) if source.is_manifest => {
             error.at(span.clone()).in_document(&source.name, source.first_line, source.text.as_str())
         }
-        Some(location) => error.in_file(location.shown()),
+        Some(location) => error.in_file(location.display_with_column()),
     }
 }

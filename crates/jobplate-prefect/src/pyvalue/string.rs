@@ -2,7 +2,7 @@
 
 use super::arena::{Arena, Value, ValueId};
 
-/// `str.strip`, which takes four control characters more for blanks than Rust does.
+/// `str.strip()`. To Python, U+001C to U+001F are blanks, too.
 pub fn strip(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\u{1c}'..='\u{1f}'))
 }
@@ -44,7 +44,7 @@ pub fn repr(arena: &Arena, id: ValueId) -> String {
     }
 }
 
-/// The shortest digits that read back as the same number; with an exponent from 1e16 up and below 1e-4.
+/// Prints the shortest digits that parse to the same number. Has an exponent from 1e16 and below 1e-4.
 pub fn repr_float(float: f64) -> String {
     if float.is_nan() {
         return "nan".to_owned();
@@ -63,7 +63,7 @@ pub fn repr_float(float: f64) -> String {
     format!("{digits}e{sign}{:02}", exponent.abs())
 }
 
-/// Both parts in brackets, or the imaginary one alone where the real one is zero and has no sign.
+/// Prints both parts in parentheses, or the imaginary part alone if the real part is positive zero.
 fn repr_complex(real: f64, imaginary: f64) -> String {
     let part = |float: f64| {
         let text = repr_float(float);
@@ -76,7 +76,7 @@ fn repr_complex(real: f64, imaginary: f64) -> String {
     format!("({}{sign}{}j)", part(real), part(imaginary))
 }
 
-/// A text in quotes: single ones, unless only double ones need no escape.
+/// Quotes a string: in double quotes if it has single quotes and no double quotes, else in single quotes.
 fn quote(chars: impl Iterator<Item = char> + Clone) -> String {
     let has = |wanted: char| chars.clone().any(|c| c == wanted);
     let mark = if has('\'') && !has('"') { '"' } else { '\'' };
@@ -103,15 +103,15 @@ fn quote(chars: impl Iterator<Item = char> + Clone) -> String {
     out
 }
 
-/// Bytes as the text that `repr` shows of them: every byte from 127 up escaped.
+/// Quotes bytes like a string. Escapes each byte that is not printable ASCII.
 fn quote_bytes(bytes: &[u8]) -> String {
-    // No character of Latin-1 above the first 127 is shown as it is.
+    // `quote` prints characters of Latin-1 that Python escapes in bytes.
     let quoted = quote(bytes.iter().map(|byte| char::from(*byte)));
     let escape = |c: char| if c.is_ascii() { c.to_string() } else { format!("\\x{:02x}", u32::from(c)) };
     quoted.chars().map(escape).collect()
 }
 
-/// `str.isprintable`: Rust escapes the same categories, behind a letter so that accents count as printable.
+/// `str.isprintable()`. Rust's `escape_debug` escapes the same categories; after a letter, it does not escape accents.
 fn is_printable(c: char) -> bool {
     let mut pair = String::from("a");
     pair.push(c);
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_are_pythons() {
+    fn quotes_strings_like_python() {
         for (text, wanted) in [
             ("a", "'a'"),
             ("it's", "\"it's\""),
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_pythons() {
+    fn prints_floats_like_python() {
         for (float, wanted) in [
             (1.0, "1.0"),
             (0.1, "0.1"),

@@ -3,8 +3,8 @@
 use jobplate_diagnostic::{Error, Result};
 
 use crate::pyvalue::arena::{Arena, Value, ValueId};
+use crate::pyvalue::pydantic::parse_datetime_in_utc;
 use crate::pyvalue::source::locate;
-use crate::pyvalue::timestamp::Timestamp;
 
 /// Something that Prefect knows by an id and a name.
 #[derive(Clone, Debug)]
@@ -110,10 +110,8 @@ pub(super) fn updated(arena: &Arena, deployment: &Record) -> Result<Option<Strin
     let Some(id) = arena.dict_get(deployment.fields, "updated").filter(|id| *arena.get(*id) != Value::None) else {
         return Ok(None);
     };
-    // YAML's times have months and hours of one digit, too; pydantic's do not.
-    let is_full = |text: &&str| text.get(..10).is_some_and(|date| date.split('-').map(str::len).eq([4, 2, 2]));
-    match arena.as_str(id).filter(is_full).and_then(Timestamp::parse).and_then(|time| time.to_utc()) {
-        Some(time) => Ok(Some(time.isoformat())),
+    match arena.as_str(id).and_then(parse_datetime_in_utc) {
+        Some(updated) => Ok(Some(updated)),
         None => {
             let error = Error::input("`updated` is no time that is known here");
             Err(locate(error.hint("write it as \"2026-02-03T04:05:06+00:00\""), arena.location(id)))

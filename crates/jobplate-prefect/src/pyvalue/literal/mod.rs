@@ -1,0 +1,438 @@
+//! `ast.literal_eval`: evaluates a string that is a Python literal.
+//!
+//! Prefect 1 reads every setting this way, also secrets: `42` is a number, `"x"` loses its quotes, `1,2` is a tuple. No
+//! crate has exactly Python's grammar of literals: ruff's parser is not published on crates.io.
+//!
+//! | file | decides |
+//! |---|---|
+//! | `strings` | which value quoted strings have |
+//! | `numbers` | which value a number has |
+
+mod numbers;
+mod strings;
+
+use self::numbers::{number_end, parse_number};
+pub(super) use self::strings::UNSUPPORTED_ESCAPE;
+use super::arena::{Arena, Value, ValueId};
+use super::source::Location;
+
+/// The maximum depth of nested brackets in Python.
+const MAX_DEPTH: usize = 200;
+
+/// Evaluates a literal. Returns `None` if `text` is not a literal.
+pub(crate) fn eval(arena: &mut Arena, text: &str, location: Option<&Location>) -> Option<ValueId> {
+    let mut parser = LiteralParser {
+        rest: text.trim_start_matches([' ', '\t']),
+        whole: text,
+        depth: 0,
+        arena,
+        location: location.cloned(),
+    };
+    parser.skip_lines()?;
+    let value = parser.tuple_or_value()?;
+    parser.skip();
+    let rest = parser.rest;
+    // Only comments and blank lines may follow.
+    let is_blank = |line: &str| {
+        let line = line.trim_start_matches([' ', '\t', '\u{c}', '\r']);
+        line.is_empty() || line.starts_with('#')
+    };
+    // To Python, a last line of blanks is an unexpected indentation.
+    let last = rest.rsplit_once('\n').map_or("", |(_, last)| last);
+    let is_indented = !last.is_empty() && last.trim_matches([' ', '\t']).is_empty();
+    (rest.lines().all(is_blank) && !is_indented && !parser.whole.contains('\0')).then_some(value)
+}
+
+/// Parses one literal.
+struct LiteralParser<'h, 't> {
+    /// The text after the current position.
+    rest: &'t str,
+    whole: &'t str,
+    /// The number of open brackets.
+    depth: usize,
+    arena: &'h mut Arena,
+    location: Option<Location>,
+}
+
+impl LiteralParser<'_, '_> {
+    fn alloc(&mut self, data: Value) -> ValueId {
+        self.arena.alloc(data, self.location.clone())
+    }
+
+    /// Skips blank lines and comments before the literal. Returns `None` if the literal is indented after them.
+    fn skip_lines(&mut self) -> Option<()> {
+        loop {
+            let line = self.rest.trim_start_matches([' ', '\t', '\u{c}']);
+            let after = if line.starts_with('#') { line.find('\n').map(|end| &line[end..])? } else { line };
+            let after = after.strip_prefix('\r').unwrap_or(after);
+            let Some(next) = after.strip_prefix('\n') else { break };
+            self.rest = next;
+        }
+        (self.rest.len() == self.whole.trim_start_matches([' ', '\t']).len() || !self.rest.starts_with([' ', '\t']))
+            .then_some(())
+    }
+
+    /// Skips blanks, and in brackets also line breaks and comments.
+    fn skip(&mut self) {
+        loop {
+            let before = self.rest.len();
+            self.rest = self.rest.trim_start_matches([' ', '\t', '\u{c}']);
+            let joined = self.rest.strip_prefix("\\\n").or_else(|| self.rest.strip_prefix("\\\r\n"));
+            // A backslash at the end joins no line.
+            if let Some(after) = joined.filter(|after| !after.is_empty()) {
+                self.rest = after;
+            }
+            if self.depth > 0 {
+                self.rest = self.rest.trim_start_matches(['\n', '\r']);
+                if self.rest.starts_with('#') {
+                    self.rest = self.rest.find('\n').map_or("", |end| &self.rest[end..]);
+                }
+            }
+            if self.rest.len() == before {
+                return;
+            }
+        }
+    }
+
+    fn take(&mut self, mark: &str) -> bool {
+        self.skip();
+        let after = self.rest.strip_prefix(mark);
+        self.rest = after.unwrap_or(self.rest);
+        after.is_some()
+    }
+
+    /// Parses a value, or values with commas: a tuple without brackets.
+    fn tuple_or_value(&mut self) -> Option<ValueId> {
+        let first = self.value()?;
+        if !self.take(",") {
+            return Some(first);
+        }
+        let mut items = vec![first];
+        loop {
+            self.skip();
+            if self.rest.is_empty() || self.rest.starts_with(['\n', '\r', '#']) {
+                break;
+            }
+            items.push(self.value()?);
+            if !self.take(",") {
+                break;
+            }
+        }
+        Some(self.alloc(Value::Tuple(items)))
+    }
+
+    /// Parses a value. A sum is a complex number.
+    fn value(&mut self) -> Option<ValueId> {
+        let left = self.signed()?;
+        self.skip();
+        if !self.rest.starts_with(['+', '-']) {
+            return Some(left);
+        }
+        let sign = if self.rest.starts_with('-') { -1.0 } else { 1.0 };
+        self.rest = &self.rest[1..];
+        let right = self.atom()?;
+        let real = match self.arena.get(left) {
+            Value::Int(whole) => whole.to_string().parse().ok()?,
+            Value::Float(float) => *float,
+            _ => return None,
+        };
+        match *self.arena.get(right) {
+            Value::Complex(more, imaginary) => Some(self.alloc(Value::Complex(real + sign * more, sign * imaginary))),
+            _ => None,
+        }
+    }
+
+    fn signed(&mut self) -> Option<ValueId> {
+        self.skip();
+        let negative = self.rest.starts_with('-');
+        if !negative && !self.rest.starts_with('+') {
+            return self.atom();
+        }
+        self.rest = &self.rest[1..];
+        let operand = self.atom()?;
+        let data = match (self.arena.get(operand).clone(), negative) {
+            (Value::Int(whole), true) => Value::Int(-whole),
+            (Value::Float(float), true) => Value::Float(-float),
+            (Value::Complex(real, imaginary), true) => Value::Complex(-real, -imaginary),
+            (data @ (Value::Int(_) | Value::Float(_) | Value::Complex(..)), _) => data,
+            _ => return None,
+        };
+        Some(self.alloc(data))
+    }
+
+    fn atom(&mut self) -> Option<ValueId> {
+        self.skip();
+        let first = self.rest.chars().next()?;
+        match first {
+            '(' => self.tuple(),
+            '[' => {
+                let items = self.items(']')?;
+                Some(self.alloc(Value::List(items)))
+            }
+            '{' => self.braces(),
+            '0'..='9' => self.number(),
+            '.' if !self.rest.starts_with("...") => self.number(),
+            '\'' | '"' => self.strings(),
+            _ => self.keyword(),
+        }
+    }
+
+    fn open(&mut self) -> Option<()> {
+        self.rest = &self.rest[1..];
+        self.depth += 1;
+        (self.depth <= MAX_DEPTH).then_some(())
+    }
+
+    fn close(&mut self, mark: char) -> Option<()> {
+        let closed = self.take(mark.encode_utf8(&mut [0; 4]));
+        self.depth -= 1;
+        closed.then_some(())
+    }
+
+    fn is_at(&mut self, mark: char) -> bool {
+        self.skip();
+        self.rest.starts_with(mark)
+    }
+
+    fn items(&mut self, mark: char) -> Option<Vec<ValueId>> {
+        self.open()?;
+        let mut items = Vec::new();
+        while !self.is_at(mark) {
+            items.push(self.value()?);
+            if !self.take(",") {
+                break;
+            }
+        }
+        self.close(mark)?;
+        Some(items)
+    }
+
+    /// Parses a tuple, or one value in parentheses.
+    fn tuple(&mut self) -> Option<ValueId> {
+        self.open()?;
+        let mut items = Vec::new();
+        let mut comma = false;
+        while !self.is_at(')') {
+            items.push(self.value()?);
+            comma = self.take(",");
+            if !comma {
+                break;
+            }
+        }
+        self.close(')')?;
+        match items.as_slice() {
+            [only] if !comma => Some(*only),
+            _ => Some(self.alloc(Value::Tuple(items))),
+        }
+    }
+
+    fn braces(&mut self) -> Option<ValueId> {
+        self.open()?;
+        if self.is_at('}') {
+            self.close('}')?;
+            return Some(self.alloc(Value::empty_dict()));
+        }
+        let first = self.value()?;
+        let is_dict = self.take(":");
+        let mut keys = Vec::new();
+        let dict = self.alloc(Value::empty_dict());
+        let mut key = first;
+        loop {
+            if !self.arena.is_hashable(key) {
+                return None;
+            }
+            if is_dict {
+                let value = self.value()?;
+                self.arena.dict_set(dict, key, value);
+            } else {
+                keys.push(key);
+            }
+            if !self.take(",") || self.is_at('}') {
+                break;
+            }
+            key = self.value()?;
+            if is_dict && !self.take(":") {
+                return None;
+            }
+        }
+        self.close('}')?;
+        if is_dict {
+            return Some(dict);
+        }
+        let mut items: Vec<ValueId> = Vec::new();
+        for key in keys {
+            if !items.iter().any(|item| self.arena.is_same_key(*item, key)) {
+                items.push(key);
+            }
+        }
+        Some(self.alloc(Value::Set(items)))
+    }
+
+    /// Parses `True`, `False`, `None`, `...`, `set()`, or a string with a prefix.
+    fn keyword(&mut self) -> Option<ValueId> {
+        if let Some(after) = self.rest.strip_prefix("...") {
+            self.rest = after;
+            return Some(self.alloc(Value::Ellipsis));
+        }
+        let end = self.rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(self.rest.len());
+        if self.rest[end..].starts_with(['\'', '"']) {
+            return self.strings();
+        }
+        let data = match &self.rest[..end] {
+            "True" => Value::Bool(true),
+            "False" => Value::Bool(false),
+            "None" => Value::None,
+            "set" => {
+                self.rest = &self.rest[end..];
+                if !self.is_at('(') || !self.items(')')?.is_empty() {
+                    return None;
+                }
+                return Some(self.alloc(Value::Set(Vec::new())));
+            }
+            _ => return None,
+        };
+        self.rest = &self.rest[end..];
+        Some(self.alloc(data))
+    }
+
+    fn number(&mut self) -> Option<ValueId> {
+        let end = number_end(self.rest);
+        let (number, after) = self.rest.split_at(end);
+        if after.starts_with(|c: char| c.is_alphanumeric() || c == '_') {
+            return None;
+        }
+        self.rest = after;
+        let data = parse_number(number)?;
+        Some(self.alloc(data))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::string::repr;
+    use super::*;
+
+    fn eval_and_print(text: &str) -> Option<String> {
+        let mut arena = Arena::default();
+        eval(&mut arena, text, None).map(|id| repr(&arena, id))
+    }
+
+    /// Literals, each with its `repr(ast.literal_eval(text))` in Python 3.11.
+    const LITERALS: &[(&str, &str)] = &[
+        ("42", "42"),
+        (" 5 ", "5"),
+        ("5 # c", "5"),
+        ("1_000", "1000"),
+        ("0x_1F", "31"),
+        ("0o17", "15"),
+        ("0b11", "3"),
+        ("00", "0"),
+        ("1e5", "100000.0"),
+        ("1.", "1.0"),
+        (".5", "0.5"),
+        ("09.5", "9.5"),
+        ("-5", "-5"),
+        ("+5", "5"),
+        ("-(5)", "-5"),
+        ("- 5", "-5"),
+        ("1,2", "(1, 2)"),
+        ("1,", "(1,)"),
+        ("()", "()"),
+        ("(1)", "1"),
+        ("(1,)", "(1,)"),
+        ("[1, 'a', [ ]]", "[1, 'a', []]"),
+        ("[1,\n# c\n2,]", "[1, 2]"),
+        ("{'a': 1, 'a': 2, 1: 3, True: 4}", "{'a': 2, 1: 4}"),
+        ("{1, 1}", "{1}"),
+        ("{}", "{}"),
+        ("set()", "set()"),
+        ("None", "None"),
+        ("True", "True"),
+        ("'a' \"b\"", "'ab'"),
+        ("u'a'", "'a'"),
+        ("b'a\\xff\\n'", "b'a\\xff\\n'"),
+        ("r'\\n'", "'\\\\n'"),
+        ("'\\d\\x41\\101\\u00e9\\\n!'", "'\\\\dAA\u{e9}!'"),
+        ("'''a\nb'''", "'a\\nb'"),
+        ("''", "''"),
+        ("\n5\n", "5"),
+        ("# c\n5", "5"),
+        ("123456789012345678901234567890", "123456789012345678901234567890"),
+    ];
+
+    const NOT_LITERALS: &[&str] = &[
+        "",
+        "#x",
+        "a",
+        "0123",
+        "1__0",
+        "1_",
+        "0x",
+        "0xg",
+        "5abc",
+        "--5",
+        "-True",
+        "1-2",
+        "1+1",
+        "a,b",
+        "'a",
+        "'a\nb'",
+        "f'a'",
+        "ub'a'",
+        "b'\u{e9}'",
+        "b'a' 'b'",
+        "{[1]: 2}",
+        "{1: 2, 3}",
+        "{1, 2: 3}",
+        "[1",
+        "1]",
+        "(1",
+        "true",
+        "null",
+        "1 2",
+        "5\n6",
+        "\n 5",
+        "set(1)",
+        "'\\x4'",
+        "'\\uD8'",
+        "1e",
+        "0_",
+        "$5",
+        "~5",
+        "1.2.3",
+        "NaN",
+        "None()",
+    ];
+
+    #[test]
+    fn evaluates_literals_like_python() {
+        for (text, expected) in LITERALS {
+            assert_eq!(eval_and_print(text).as_deref(), Some(*expected), "{text}");
+        }
+        for text in NOT_LITERALS {
+            assert_eq!(eval_and_print(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn marks_strings_that_it_cannot_represent() {
+        assert_eq!(eval_and_print("'\\ud83d\\ude00'").as_deref(), Some("'\u{1f600}'"));
+        assert_eq!(eval_and_print("'a\\N{BULLET}'").as_deref(), Some(UNSUPPORTED_ESCAPE));
+        assert_eq!(eval_and_print("'\\ud800'").as_deref(), Some(UNSUPPORTED_ESCAPE));
+    }
+
+    #[test]
+    fn evaluates_complex_numbers_and_ellipsis() {
+        for (text, expected) in
+            [("1+2j", "(1+2j)"), ("1.5-2e16j", "(1.5-2e+16j)"), ("1J", "1j"), ("-1j", "(-0-1j)"), ("...", "Ellipsis")]
+        {
+            assert_eq!(eval_and_print(text).as_deref(), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn limits_the_depth_of_brackets() {
+        assert!(eval_and_print(&format!("{}{}", "[".repeat(150), "]".repeat(150))).is_some());
+        assert!(eval_and_print(&"[".repeat(300)).is_none());
+    }
+}

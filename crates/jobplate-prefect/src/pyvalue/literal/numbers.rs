@@ -1,0 +1,74 @@
+//! Number literals: `1_000`, `0x1F`, `1e5`, `2j`.
+
+use num_bigint::BigInt;
+
+use crate::pyvalue::arena::Value;
+use crate::pyvalue::limits::MAX_DIGITS;
+
+/// Returns the length of the number that a text starts with.
+pub(super) fn number_end(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let radix = matches!(bytes, [b'0', b'x' | b'X' | b'o' | b'O' | b'b' | b'B', ..]);
+    let mut end = 0;
+    while let Some(&byte) = bytes.get(end) {
+        let exponent = !radix && end > 0 && matches!(bytes[end - 1], b'e' | b'E');
+        let fits = byte.is_ascii_alphanumeric()
+            || byte == b'_'
+            || !radix && byte == b'.'
+            || exponent && matches!(byte, b'+' | b'-');
+        if !fits {
+            break;
+        }
+        end += 1;
+    }
+    end
+}
+
+/// Parses a number. Underscores must be between digits, and a decimal integer has no leading zero.
+pub(super) fn parse_number(text: &str) -> Option<Value> {
+    let lower = text.to_ascii_lowercase();
+    for (prefix, radix) in [("0x", 16), ("0o", 8), ("0b", 2)] {
+        if let Some(digits) = lower.strip_prefix(prefix) {
+            let digits = digits.strip_prefix('_').unwrap_or(digits);
+            return BigInt::parse_bytes(without_underscores(digits)?.as_bytes(), radix).map(Value::Int);
+        }
+    }
+    let (real, imaginary) = match lower.strip_suffix('j') {
+        Some(real) => (real, true),
+        None => (&*lower, false),
+    };
+    if !real.contains(['.', 'e']) && !imaginary {
+        let digits = without_underscores(real)?;
+        if digits.len() > 1 && digits.starts_with('0') && digits.bytes().any(|byte| byte != b'0')
+            || digits.len() > MAX_DIGITS
+        {
+            return None;
+        }
+        return BigInt::parse_bytes(digits.as_bytes(), 10).map(Value::Int);
+    }
+    let (mantissa, exponent) = match real.split_once('e') {
+        Some((mantissa, exponent)) => (mantissa, Some(exponent.strip_prefix(['+', '-']).unwrap_or(exponent))),
+        None => (real, None),
+    };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    if whole.is_empty() && fraction.is_empty() {
+        return None;
+    }
+    for part in [whole, fraction] {
+        if !part.is_empty() {
+            without_underscores(part)?;
+        }
+    }
+    if let Some(exponent) = exponent {
+        without_underscores(exponent)?;
+    }
+    let float: f64 = real.replace('_', "").parse().ok()?;
+    Some(if imaginary { Value::Complex(0.0, float) } else { Value::Float(float) })
+}
+
+/// Removes the underscores between digits. Returns `None` if there is no digit, or an underscore elsewhere.
+fn without_underscores(digits: &str) -> Option<String> {
+    let misplaced = digits.is_empty() || digits.starts_with('_') || digits.ends_with('_') || digits.contains("__");
+    let plain = digits.replace('_', "");
+    (!misplaced && plain.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(plain)
+}

@@ -1,0 +1,144 @@
+//! String literals: `'a'`, `b"a"`, `r'''a'''`, and what their escapes mean.
+
+use super::LiteralParser;
+use crate::pyvalue::arena::{Value, ValueId};
+
+impl LiteralParser<'_, '_> {
+    /// Parses a string. Adjacent strings are concatenated.
+    pub(super) fn strings(&mut self) -> Option<ValueId> {
+        let mut whole: Option<(bool, Vec<char>)> = None;
+        loop {
+            let quote = self.rest.find(['\'', '"'])?;
+            let prefix = self.rest[..quote].to_ascii_lowercase();
+            let (bytes, raw) = match prefix.as_str() {
+                "" | "u" => (false, false),
+                "r" => (false, true),
+                "b" => (true, false),
+                "br" | "rb" => (true, true),
+                _ => return None,
+            };
+            self.rest = &self.rest[quote..];
+            let part = self.quoted(bytes, raw)?;
+            match &mut whole {
+                None => whole = Some((bytes, part)),
+                Some((are_bytes, chars)) if *are_bytes == bytes => chars.extend(part),
+                Some(_) => return None,
+            }
+            self.skip();
+            let end = self.rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(self.rest.len());
+            if end > 2 || !self.rest[end..].starts_with(['\'', '"']) {
+                break;
+            }
+        }
+        let (bytes, chars) = whole?;
+        let data = match bytes {
+            false if chars.contains(&UNSUPPORTED_MARK) => Value::Unsupported(UNSUPPORTED_ESCAPE),
+            true => Value::Bytes(chars.into_iter().map(|c| u32::from(c) as u8).collect()),
+            false => Value::Str(chars.into_iter().collect()),
+        };
+        Some(self.alloc(data))
+    }
+
+    /// Parses one quoted string after its prefix. Returns its characters; of bytes, one character for each.
+    fn quoted(&mut self, bytes: bool, raw: bool) -> Option<Vec<char>> {
+        let mark = &self.rest[..1];
+        let triple = mark.repeat(3);
+        let (end, many) = if self.rest.starts_with(&triple) { (triple.as_str(), true) } else { (mark, false) };
+        let mut rest = &self.rest[end.len()..];
+        let mut out = Vec::new();
+        loop {
+            if let Some(after) = rest.strip_prefix(end) {
+                self.rest = after;
+                return Some(out);
+            }
+            let c = rest.chars().next()?;
+            rest = &rest[c.len_utf8()..];
+            match c {
+                '\n' if !many => return None,
+                '\r' if !many => return None,
+                '\r' => {
+                    rest = rest.strip_prefix('\n').unwrap_or(rest);
+                    out.push('\n');
+                }
+                '\\' if raw => {
+                    out.push('\\');
+                    let next = rest.chars().next()?;
+                    if bytes && !next.is_ascii() {
+                        return None;
+                    }
+                    out.push(next);
+                    rest = &rest[next.len_utf8()..];
+                }
+                '\\' => rest = escape(rest, bytes, &mut out)?,
+                c if bytes && !c.is_ascii() => return None,
+                c => out.push(c),
+            }
+        }
+    }
+}
+
+/// A string that this crate cannot represent: it has a named character (`\N{...}`) or a lone surrogate (`\ud800`).
+pub(in crate::pyvalue) const UNSUPPORTED_ESCAPE: &str = "text with the name of a character, or half of one, in it";
+
+/// Replaces an unsupported escape among the characters of a string.
+const UNSUPPORTED_MARK: char = '\u{10ffff}';
+
+/// Decodes the escape after a backslash and returns the text after it. Appends [`UNSUPPORTED_MARK`] for a named
+/// character and for a lone surrogate.
+fn escape<'t>(rest: &'t str, bytes: bool, out: &mut Vec<char>) -> Option<&'t str> {
+    let c = rest.chars().next()?;
+    let after = &rest[c.len_utf8()..];
+    let coded = |digits: usize| {
+        let code = u32::from_str_radix(after.get(..digits).filter(|code| !code.starts_with('+'))?, 16).ok()?;
+        Some((char::from_u32(code)?, &after[digits..]))
+    };
+    let (decoded, after) = match c {
+        '\n' => return Some(after),
+        '\r' => return Some(after.strip_prefix('\n').unwrap_or(after)),
+        '\\' | '\'' | '"' => (c, after),
+        'a' => ('\u{7}', after),
+        'b' => ('\u{8}', after),
+        'f' => ('\u{c}', after),
+        'n' => ('\n', after),
+        'r' => ('\r', after),
+        't' => ('\t', after),
+        'v' => ('\u{b}', after),
+        '0'..='7' => {
+            let end = rest.bytes().take(3).take_while(|byte| (b'0'..=b'7').contains(byte)).count();
+            (char::from_u32(u32::from_str_radix(&rest[..end], 8).ok()?)?, &rest[end..])
+        }
+        'x' => coded(2)?,
+        'u' if !bytes => match coded(4) {
+            Some(coded) => coded,
+            None => return surrogate(after, out),
+        },
+        'U' if !bytes => coded(8)?,
+        'N' if !bytes => {
+            let (name, after) = after.strip_prefix('{')?.split_once('}')?;
+            if name.is_empty() {
+                return None;
+            }
+            out.push(UNSUPPORTED_MARK);
+            return Some(after);
+        }
+        c if bytes && !c.is_ascii() => return None,
+        // An unknown escape keeps its backslash.
+        c => {
+            out.push('\\');
+            (c, after)
+        }
+    };
+    out.push(decoded);
+    Some(after)
+}
+
+/// Decodes `\uXXXX` with a surrogate. A pair of surrogates is one character in the JSON that Prefect writes.
+fn surrogate<'t>(after: &'t str, out: &mut Vec<char>) -> Option<&'t str> {
+    let unit = |text: &str| u16::from_str_radix(text.get(..4).filter(|code| !code.starts_with('+'))?, 16).ok();
+    let first = unit(after)?;
+    let rest = &after[4..];
+    let second = rest.strip_prefix("\\u").and_then(unit);
+    let both = second.and_then(|second| char::decode_utf16([first, second]).next()?.ok());
+    out.push(both.unwrap_or(UNSUPPORTED_MARK));
+    Some(if both.is_some() { &rest[6..] } else { rest })
+}

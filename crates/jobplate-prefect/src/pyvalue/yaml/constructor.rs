@@ -1,0 +1,258 @@
+//! Constructs Python values from YAML nodes as PyYAML's `SafeConstructor` does (`yaml/constructor.py`).
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use jobplate_diagnostic::{Error, Result};
+use jobplate_yaml::{Document, Node, NodeKind};
+
+use super::resolver::Resolver;
+use super::scalar::{parse_bytes, parse_float, parse_int};
+use crate::pyvalue::arena::{Arena, Value, ValueId};
+use crate::pyvalue::limits::UNSUPPORTED_HINT;
+use crate::pyvalue::source::{Location, SourceFile, locate};
+use crate::pyvalue::timestamp::Timestamp;
+
+/// The maximum number of pairs of a mapping. Pairs of a merge key count each time it is used.
+const MAX_PAIRS: usize = 200_000;
+
+/// The maximum depth of nested collections. Python's recursion limit is a little higher.
+const MAX_DEPTH: usize = 200;
+
+/// Constructs Python values from the nodes of a document.
+pub(super) struct Constructor<'h, 's> {
+    arena: &'h mut Arena,
+    source: &'s Rc<SourceFile>,
+    /// The offset of the document in the source.
+    start: usize,
+    /// For each alias, the index of the node that it refers to.
+    alias_targets: HashMap<u32, u32>,
+    /// The value of each node; `None` while it is under construction.
+    constructed: HashMap<u32, Option<ValueId>>,
+    resolver: Resolver,
+}
+
+impl<'h, 's> Constructor<'h, 's> {
+    /// Returns a constructor for a document that begins at `start` in its source.
+    pub(super) fn new(arena: &'h mut Arena, source: &'s Rc<SourceFile>, start: usize) -> Result<Self> {
+        let resolver = Resolver::new()?;
+        Ok(Constructor { arena, source, start, alias_targets: HashMap::new(), constructed: HashMap::new(), resolver })
+    }
+
+    /// Constructs the value of the document.
+    pub(super) fn construct(mut self, document: Document<'_>) -> Result<ValueId> {
+        self.resolve_aliases(document)?;
+        self.value(document.root(), MAX_DEPTH)
+    }
+
+    fn location(&self, node: Node<'_>) -> Location {
+        let span = node.span();
+        Location { source: Rc::clone(self.source), span: self.start + span.start..self.start + span.end }
+    }
+
+    fn fail(&self, node: Node<'_>, what: impl Into<String>) -> Error {
+        locate(
+            Error::input(what).hint("PyYAML, which Prefect reads templates with, fails here"),
+            Some(&self.location(node)),
+        )
+    }
+
+    fn resolve_aliases(&mut self, document: Document<'_>) -> Result<()> {
+        let mut known: HashMap<&str, u32> = HashMap::new();
+        for node in document.root().descendants() {
+            if node.kind() == NodeKind::Alias {
+                match known.get(&node.raw()[1..]) {
+                    Some(target) => drop(self.alias_targets.insert(node.index(), *target)),
+                    None => return Err(self.fail(node, "an alias without its anchor")),
+                }
+            } else if let Some(anchor) = node.anchor() {
+                if anchor.contains(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))) {
+                    return Err(self.fail(node, "an anchor that PyYAML does not take"));
+                }
+                if known.insert(anchor, node.index()).is_some() {
+                    return Err(self.fail(node, format!("the anchor `&{anchor}` stands twice")));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the node that an alias refers to, or the node itself.
+    fn target<'d>(&self, node: Node<'d>) -> Node<'d> {
+        self.alias_targets.get(&node.index()).map_or(node, |target| node.document().node(*target))
+    }
+
+    fn value(&mut self, node: Node<'_>, depth: usize) -> Result<ValueId> {
+        let node = self.target(node);
+        match self.constructed.get(&node.index()) {
+            Some(Some(value)) => return Ok(*value),
+            Some(None) => {
+                let error = Error::refused("a value that holds itself").hint(UNSUPPORTED_HINT);
+                return Err(locate(error, Some(&self.location(node))));
+            }
+            None => {}
+        }
+        let Some(depth) = depth.checked_sub(1) else { return Err(self.fail(node, "a value nested too deep")) };
+        self.constructed.insert(node.index(), None);
+        let data = match node.kind() {
+            NodeKind::Map => self.map(node, depth)?,
+            NodeKind::Seq => self.seq(node, depth)?,
+            _ => self.scalar(node)?,
+        };
+        let location = self.location(node);
+        let value = self.arena.alloc(data, Some(location));
+        self.constructed.insert(node.index(), Some(value));
+        Ok(value)
+    }
+
+    fn map(&mut self, node: Node<'_>, depth: usize) -> Result<Value> {
+        let tag = tag_name(node);
+        if !matches!(tag, None | Some("!" | "map" | "set")) {
+            return Err(self.fail(node, "a tag that PyYAML does not take for a mapping"));
+        }
+        let mut pairs = Vec::new();
+        self.flatten(node, depth, &mut pairs)?;
+        let dict = self.arena.alloc(Value::empty_dict(), None);
+        for (key, value) in pairs {
+            let before = key.document().text[..key.span().start].trim_end();
+            if key.kind() == NodeKind::Empty && !before.ends_with('?') {
+                return Err(self.fail(key, "a `:` without a key"));
+            }
+            let key_value = match key.kind() {
+                // PyYAML constructs no value for a plain `=`, but accepts it as a key.
+                NodeKind::Plain if key.has_text("=") && key.tag().is_none() => self.arena.alloc_str("="),
+                _ => self.value(key, depth)?,
+            };
+            if !self.arena.is_hashable(key_value) {
+                return Err(self.fail(key, "a list or mapping as a key"));
+            }
+            let value = self.value(value, depth)?;
+            self.arena.dict_set(dict, key_value, value);
+        }
+        Ok(match (tag, self.arena.get(dict).clone()) {
+            (Some("set"), Value::Dict(pairs)) => Value::Set(pairs.into_iter().map(|(key, _)| key).collect()),
+            (_, data) => data,
+        })
+    }
+
+    /// Appends the pairs of a mapping to `out`: first those of its merge keys, then its own.
+    fn flatten<'d>(&self, node: Node<'d>, depth: usize, out: &mut Vec<(Node<'d>, Node<'d>)>) -> Result<()> {
+        let Some(depth) = depth.checked_sub(1) else { return Err(self.fail(node, "a value nested too deep")) };
+        let is_merge = |key: Node<'_>| match (key.kind(), tag_name(key)) {
+            (NodeKind::Plain, None | Some("!")) | (_, Some("!")) => key.has_text("<<"),
+            (_, tag) => tag == Some("merge"),
+        };
+        let mut own = Vec::new();
+        for (key, value) in node.entries() {
+            if !is_merge(self.target(key)) {
+                own.push((key, value));
+                continue;
+            }
+            let value = self.target(value);
+            match value.kind() {
+                NodeKind::Map => self.flatten(value, depth, out)?,
+                NodeKind::Seq => {
+                    let mut lists = Vec::new();
+                    for item in value.items().map(|item| self.target(item)) {
+                        if item.kind() != NodeKind::Map {
+                            return Err(self.fail(item, "a merge key (`<<`) takes mappings"));
+                        }
+                        let mut list = Vec::new();
+                        self.flatten(item, depth, &mut list)?;
+                        lists.push(list);
+                    }
+                    // The first mapping of the list has priority, and the last pair of a key sets its value.
+                    out.extend(lists.into_iter().rev().flatten());
+                }
+                _ => return Err(self.fail(value, "a merge key (`<<`) takes mappings")),
+            }
+        }
+        out.extend(own);
+        if out.len() > MAX_PAIRS {
+            return Err(self.fail(node, "a mapping that merge keys (`<<`) make that large"));
+        }
+        Ok(())
+    }
+
+    fn seq(&mut self, node: Node<'_>, depth: usize) -> Result<Value> {
+        match tag_name(node) {
+            None | Some("!" | "seq") => {
+                Ok(Value::List(node.items().map(|item| self.value(item, depth)).collect::<Result<_>>()?))
+            }
+            Some("omap" | "pairs") => {
+                let mut pairs = Vec::new();
+                for item in node.items() {
+                    let item = self.target(item);
+                    let mut entries = item.entries();
+                    let (Some((key, value)), None) = (entries.next(), entries.next()) else {
+                        return Err(self.fail(item, "an ordered mapping has items of one key each"));
+                    };
+                    let pair = vec![self.value(key, depth)?, self.value(value, depth)?];
+                    let location = self.location(item);
+                    pairs.push(self.arena.alloc(Value::Tuple(pair), Some(location)));
+                }
+                Ok(Value::List(pairs))
+            }
+            _ => Err(self.fail(node, "a tag that PyYAML does not take for a list")),
+        }
+    }
+
+    fn scalar(&self, node: Node<'_>) -> Result<Value> {
+        let text = node.text().unwrap_or_default();
+        if node.kind() == NodeKind::DoubleQuoted && has_escaped_quote(node.raw()) {
+            return Err(self.fail(node, "an escape (`\\'`) that PyYAML does not know"));
+        }
+        let implicit = match node.kind() {
+            NodeKind::Plain | NodeKind::Empty => self.resolver.tag(&text),
+            _ => "str",
+        };
+        let tag = match tag_name(node) {
+            None => implicit,
+            Some("!") => self.resolver.tag(&text),
+            Some(tag) => tag,
+        };
+        let invalid = || self.fail(node, format!("this is no {tag}, as its tag or its looks say"));
+        Ok(match tag {
+            "str" => Value::Str(text.into_owned()),
+            "null" => Value::None,
+            "bool" => match &*text.to_lowercase() {
+                "yes" | "true" | "on" => Value::Bool(true),
+                "no" | "false" | "off" => Value::Bool(false),
+                _ => return Err(invalid()),
+            },
+            "int" => Value::Int(parse_int(&text).ok_or_else(invalid)?),
+            "float" => Value::Float(parse_float(&text).ok_or_else(invalid)?),
+            "timestamp" => Value::Timestamp(Timestamp::parse(&text).ok_or_else(invalid)?),
+            "binary" => Value::Bytes(parse_bytes(&text).ok_or_else(invalid)?),
+            "value" => return Err(self.fail(node, "PyYAML has no value for `=`")),
+            "merge" => return Err(self.fail(node, "PyYAML has no value for `<<`")),
+            _ if tag.contains('%') => {
+                return Err(locate(
+                    Error::refused("an unusual tag").hint(UNSUPPORTED_HINT),
+                    Some(&self.location(node)),
+                ));
+            }
+            _ => return Err(self.fail(node, "a tag that PyYAML does not know")),
+        })
+    }
+}
+
+/// Returns the name of a standard tag without its prefix. The non-specific tag is `!`.
+fn tag_name<'d>(node: Node<'d>) -> Option<&'d str> {
+    let tag = node.tag()?;
+    Some(match tag.strip_prefix("!!") {
+        Some(name) => name,
+        None => tag.strip_prefix("!<tag:yaml.org,2002:").and_then(|tag| tag.strip_suffix('>')).unwrap_or(tag),
+    })
+}
+
+/// Returns whether a double-quoted scalar has the escape `\'`.
+fn has_escaped_quote(raw: &str) -> bool {
+    let mut chars = raw.chars();
+    while let Some(c) = chars.next() {
+        if c == '\\' && chars.next() == Some('\'') {
+            return true;
+        }
+    }
+    false
+}

@@ -1,0 +1,230 @@
+//! PyYAML's `safe_load`: YAML 1.1 as Prefect 1 reads it.
+//!
+//! The YAML parser of `jobplate_yaml` reads the grammar and returns the spans that errors need. This module handles
+//! what PyYAML reads in another way: line breaks, tabs, directives, tags, merge keys and the types of plain scalars. No
+//! crate can replace it: they implement YAML 1.2, and none has PyYAML's resolver and deviations.
+//!
+//! | file | decides |
+//! |---|---|
+//! | `resolver` | which type a plain scalar has |
+//! | `scalar` | which value the text of an integer, a float or binary data has |
+//! | `constructor` | which Python value a node becomes |
+
+mod constructor;
+mod resolver;
+mod scalar;
+
+use std::rc::Rc;
+
+use jobplate_diagnostic::{Error, Result};
+use jobplate_yaml::{Document, Documents, NodeArena, NodeKind, check_characters, read};
+
+use self::constructor::Constructor;
+use super::arena::{Arena, ValueId};
+use super::limits::UNSUPPORTED_HINT;
+use super::source::{Location, SourceFile, locate};
+
+/// Reads the single document of a file. An empty file is Python's `None`.
+///
+/// # Errors
+/// Fails where PyYAML fails, and at characters that YAML parsers treat differently. The error has a location.
+pub fn load(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<ValueId> {
+    let location = |span| Location { source: Rc::clone(source), span };
+    let text = normalize_line_breaks(&source.text);
+    // To PyYAML, a byte order mark after the first character is a letter like any other. For our parser, U+FFFD
+    // replaces it: it has the same number of bytes, so that spans stay valid.
+    let mark = text.len() - text.trim_start_matches('\u{feff}').len();
+    let first = mark.min('\u{feff}'.len_utf8());
+    let letters = format!("{}{}", &text[..first], text[first..].replace('\u{feff}', "\u{fffd}"));
+    if let Err(invalid) = check_characters(&letters) {
+        let error = Error::refused(format!("{} stands here", invalid.reason)).hint(UNSUPPORTED_HINT);
+        return Err(locate(error, Some(&location(invalid.span))));
+    }
+    if source.text.contains('\u{7f}') {
+        return Err(Error::input("a control character stands here").in_file(&source.name));
+    }
+    let start = document_start(&text).map_err(|error| locate(error, Some(&location(0..0))))?;
+    let mut nodes = NodeArena::default();
+    // The lines before `start` are blank, comments or directives.
+    let text = &text[start..];
+    if let Err(unsupported) = read(&letters[start..], &mut nodes) {
+        let from = start + unsupported.offset;
+        // PyYAML accepts these, our parser does not. Its fallback rejects a whole document with a verbatim tag (`!<`).
+        let unsupported_syntax = ["an unusual tag", "an escape that is no Unicode character", "text behind an alias"];
+        let is_supported_by_pyyaml = unsupported_syntax.contains(&unsupported.reason) || letters.contains("!<");
+        let error = match is_supported_by_pyyaml {
+            true => Error::refused(format!("{} stands here", unsupported.reason)).hint(UNSUPPORTED_HINT),
+            false => {
+                Error::input(format!("this is no YAML: {}", unsupported.reason)).hint("Prefect reads it with PyYAML")
+            }
+        };
+        return Err(locate(error, Some(&location(from..source.text.len().min(from + 1)))));
+    }
+    let document = Document::new(text, &nodes);
+    if let Some(tab) = find_tab(document) {
+        let error = Error::input("a tab where PyYAML, which Prefect reads templates with, takes none");
+        return Err(locate(error.hint("write spaces"), Some(&location(start + tab..start + tab + 1))));
+    }
+    Constructor::new(arena, source, start)?.construct(document)
+}
+
+/// Replaces each lone carriage return by a line feed: to PyYAML, both are line breaks.
+fn normalize_line_breaks(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        out.push(if c == '\r' && chars.peek() != Some(&'\n') { '\n' } else { c });
+    }
+    out
+}
+
+/// Returns the offset of the single document in a file. Fails if there are several.
+fn document_start(text: &str) -> Result<usize> {
+    let mut documents = Documents::new(text.as_bytes(), usize::MAX);
+    let mut found = None;
+    let mut count = 0;
+    while let Ok(Some(chunk)) = documents.next() {
+        let (from, chunk_text) = (chunk.offset as usize, String::from_utf8_lossy(chunk.bytes));
+        let is_blank = |line: &str| {
+            let line = line.trim_start_matches('\u{feff}');
+            line.trim_matches([' ', '\t', '\r']).is_empty() || line.trim_start().starts_with('#')
+        };
+        if found.is_none() && !chunk_text.starts_with("---") {
+            let mut versions = chunk_text.lines().filter_map(|line| line.strip_prefix("%YAML"));
+            let version = versions.next();
+            if version.is_some_and(|version| !version.trim_start().starts_with("1.")) {
+                return Err(Error::input("PyYAML, which Prefect reads templates with, knows YAML 1.1 only"));
+            }
+            if versions.next().is_some() {
+                return Err(Error::input("the directive %YAML stands twice").hint("remove one of the two"));
+            }
+            if chunk_text.lines().any(|line| line.starts_with("%TAG")) {
+                return Err(Error::refused("a directive %TAG stands here").hint(UNSUPPORTED_HINT));
+            }
+            if chunk_text.lines().all(|line| is_blank(line) || line.starts_with('%')) {
+                continue;
+            }
+        }
+        let first = chunk_text.lines().find(|line| !is_blank(line)).unwrap_or_default();
+        if first.starts_with("...") && first[3..].trim_matches([' ', '\t', '\r']).is_empty() {
+            return Err(Error::input("the end of a document (`...`) without a document"));
+        }
+        count += 1;
+        found = found.or(Some(from));
+    }
+    match count {
+        0 | 1 => Ok(found.unwrap_or(0)),
+        _ => Err(Error::input("there are several documents here, and Prefect reads one")
+            .hint("keep the job template in a file of its own")),
+    }
+}
+
+/// Returns the offset of the first tab that is neither in a comment nor in a quoted or block scalar.
+fn find_tab(document: Document<'_>) -> Option<usize> {
+    let text = document.text;
+    if !text.contains('\t') {
+        return None;
+    }
+    let scalars = document.root().descendants().filter(|node| node.is_scalar());
+    let mut at = 0;
+    let end = (false, text.len()..text.len());
+    for (is_plain, span) in
+        scalars.map(|node| (node.kind() == NodeKind::Plain, node.span())).chain(std::iter::once(end))
+    {
+        let mut gap = at..span.start.max(at);
+        while !gap.is_empty() {
+            match text[gap.clone()].find(['\t', '#']) {
+                None => break,
+                Some(found) if text[gap.start + found..].starts_with('\t') => return Some(gap.start + found),
+                Some(found) => {
+                    let comment = gap.start + found;
+                    gap.start = text[comment..gap.end].find('\n').map_or(gap.end, |end| comment + end);
+                }
+            }
+        }
+        if let Some(tab) = text[span.clone()].find('\t').filter(|_| is_plain) {
+            return Some(span.start + tab);
+        }
+        at = span.end.max(at);
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pyvalue::string::repr;
+
+    fn load_and_print(text: &str) -> Result<String> {
+        let mut arena = Arena::default();
+        load(&mut arena, &SourceFile::new_manifest("f", text)).map(|id| repr(&arena, id))
+    }
+
+    #[test]
+    fn reads_values_like_pyyaml() {
+        // `repr(yaml.safe_load(text))` of PyYAML 6.0.3
+        for (text, wanted) in [
+            ("", "None"),
+            ("# c\n", "None"),
+            ("---\na: 1\n", "{'a': 1}"),
+            ("%YAML 1.2\n---\na: 1\n", "{'a': 1}"),
+            ("a: 1\n...\n", "{'a': 1}"),
+            ("[yes, No, ON, off, tRue, y]", "[True, False, True, False, 'tRue', 'y']"),
+            ("[0123, 0o17, 0x1F, 0b11, 1_000, -0, +5, 08, 0]", "[83, '0o17', 31, 3, 1000, 0, 5, '08', 0]"),
+            ("[12:30, 1:00:00, -1:30, 99:99]", "[750, 3600, -90, '99:99']"),
+            ("[1e3, 1.0e+3, 1., .5, +.5, 1.5e3, 6.0, 1:30.5]", "['1e3', 1000.0, 1.0, 0.5, '+.5', '1.5e3', 6.0, 90.5]"),
+            ("[~, null, Null, nULL, '', \"\"]", "[None, None, None, 'nULL', '', '']"),
+            ("a: ! '5'\nb: !!str 5\nc: !!int '5'\nd: !!float 1", "{'a': 5, 'b': '5', 'c': 5, 'd': 1.0}"),
+            ("a: 1\nb: 2\na: 3", "{'a': 3, 'b': 2}"),
+            ("{1: a, true: b, 1.0: c}", "{1: 'c'}"),
+            ("<<: {a: 1, b: 2}\nb: 3\nc: 4", "{'a': 1, 'b': 3, 'c': 4}"),
+            ("<<: [{a: 1}, {a: 2, b: 2}]\nc: 4", "{'a': 1, 'b': 2, 'c': 4}"),
+            ("x: &x {a: 1}\ny: {<<: *x, b: 2}", "{'x': {'a': 1}, 'y': {'a': 1, 'b': 2}}"),
+            ("!!set {a, b}", "{'a', 'b'}"),
+            ("!!omap [a: 1, b: 2]", "[('a', 1), ('b', 2)]"),
+            ("a: 'x\ty'\nb: c # \t", "{'a': 'x\\ty', 'b': 'c'}"),
+            ("\u{feff}a: 1", "{'a': 1}"),
+            ("\u{feff}- \u{feff}a\n- b\u{feff}c", "['\\ufeffa', 'b\\ufeffc']"),
+            ("{a:b}", "{'a:b': None}"),
+        ] {
+            assert_eq!(load_and_print(text).as_deref().ok(), Some(wanted), "{text:?} {:?}", load_and_print(text).err());
+        }
+        for text in [
+            "a: 1\n---\nb: 2",
+            "---\n---\na: 1",
+            "%YAML 2.0\n---\na: 1",
+            "a:\t1",
+            "a: 1\t",
+            "a: 1\t# c",
+            "- \tb",
+            "\ta: 1",
+            "a: &x 1\nb: &x 2",
+            "a: *x",
+            "&x [*x]",
+            "? [a]\n: b",
+            "!foo a",
+            "!!python/object:x {}",
+            "a: =",
+            "0b_",
+            "2020-13-01",
+            "!!int abc",
+            "!!bool 5",
+            "<<: 1",
+            "<<: [1]",
+            "[1",
+            "a: b: c",
+            "x: <<",
+        ] {
+            assert!(load_and_print(text).is_err(), "{text:?} {:?}", load_and_print(text));
+        }
+    }
+
+    #[test]
+    fn returns_the_same_value_for_an_alias() {
+        let mut arena = Arena::default();
+        let text = "a: &x {b: 1}\nc: *x\nd: {<<: {e: *x}}";
+        let root = load(&mut arena, &SourceFile::new_manifest("f", text)).unwrap();
+        assert_eq!(arena.dict_get(root, "a"), arena.dict_get(root, "c"));
+        assert_eq!(arena.dict_get(root, "a"), arena.dict_get(arena.dict_get(root, "d").unwrap(), "e"));
+    }
+}
