@@ -1,8 +1,8 @@
-//! Prefect 1 itself, from end to end: its agent makes Jobs on the API server from what jobplate rendered, and its flow
-//! runs ask for their secrets in the environment that the Job's pod gives them.
+//! End-to-end tests with the real Prefect 1: its agent creates Jobs on the API server from templates that jobplate
+//! rendered, and its flow runs read their secrets from the environment of the Job's container.
 //!
-//! Only the places are played: Prefect Server's API (`apollo`), and the node that a pod runs on (`kubelet`, `container`).
-//! The programs are Prefect's own, as their manifests call them.
+//! Only the surroundings are fakes: Prefect Server's API (`apollo`), and the node of a pod (`kubelet`, `container`).
+//! The programs are Prefect's own, started with the command lines of their manifests.
 
 use std::path::PathBuf;
 use std::process::Output;
@@ -21,14 +21,14 @@ use crate::proxy::{Action, Proxy};
 use crate::servers::{ADMIN, Servers};
 
 const API_KEY: &str = "pcu_canary7f3a";
-const VALUE: &str = "ghp_canary7f3a";
-/// What the flow's secret is in its environment.
-const VARIABLE: &str = "PREFECT__CONTEXT__SECRETS__GITHUB_ACCESS_TOKEN";
-/// The reference to it, as flags have it.
-const SECRET: &str = "GITHUB_ACCESS_TOKEN=prefect-secrets/github-access-token";
+const SECRET_VALUE: &str = "ghp_canary7f3a";
+/// The variable that holds the flow's secret.
+const SECRET_VARIABLE: &str = "PREFECT__CONTEXT__SECRETS__GITHUB_ACCESS_TOKEN";
+/// The reference to the flow's secret, as the value of `--secret`.
+const SECRET_FLAG: &str = "GITHUB_ACCESS_TOKEN=prefect-secrets/github-access-token";
 const LOCAL_SECRETS: &str = "PREFECT__CLOUD__USE_LOCAL_SECRETS";
 
-/// A job template with nothing in it.
+/// A minimal job template.
 const JOB: &str = "apiVersion: batch/v1
 kind: Job
 spec:
@@ -40,23 +40,24 @@ spec:
           image: prefecthq/prefect:1.4.1
 ";
 
-/// A namespace, a Prefect Server with one flow run, and a folder with the flow: it asks for its secret, and keeps what
-/// it gets in a file.
+/// A namespace, a fake Prefect Server with one flow run, and a directory with the flow, which writes the value of its
+/// secret to the file `kept`.
 struct AgentFixture {
     servers: &'static Servers,
     kubelet: Kubelet,
     apollo: Apollo,
-    /// Between the agent and the API server, to see what is sent.
+    /// Between the agent and the API server, to record requests.
     proxy: Proxy,
     namespace: String,
-    /// The programs that Prefect's image brings.
+    /// The directory with Prefect's programs.
     bin: PathBuf,
     version: PrefectVersion,
     run: Run,
 }
 
 impl AgentFixture {
-    /// None where the servers or Prefect are missing, which is said. The run config is what `KubernetesRun` takes.
+    /// Creates the fixture, or returns `None` with a message if the servers or Prefect are not installed. `run_config`
+    /// has the arguments of `KubernetesRun`.
     fn new(version: PrefectVersion, run_config: &Value) -> Option<Self> {
         let (servers, bin) = (Servers::shared()?, oracles::require_venv(version)?);
         let run = Run::new(servers.kubeconfig(ADMIN));
@@ -72,7 +73,7 @@ impl AgentFixture {
             "type": "Local", "directory": run.directory(), "path": flow, "flows": {"etl": flow}, "secrets": [],
             "stored_as_script": true, "__version__": core_version,
         });
-        let kubernetes = [
+        let kubernetes_arguments = [
             "job_template_path",
             "job_template",
             "image",
@@ -84,20 +85,20 @@ impl AgentFixture {
             "image_pull_secrets",
             "image_pull_policy",
         ];
-        // As Prefect writes it down: with every argument.
-        let mut written = json!({"type": "KubernetesRun", "labels": [], "__version__": core_version});
-        let is_any = run_config["type"] == "UniversalRun";
-        for name in ["env"].iter().chain(kubernetes.iter().filter(|_| !is_any)) {
-            written[name] = run_config[name].clone();
+        // Prefect serializes a run config with every argument.
+        let mut serialized = json!({"type": "KubernetesRun", "labels": [], "__version__": core_version});
+        let is_universal = run_config["type"] == "UniversalRun";
+        for name in ["env"].iter().chain(kubernetes_arguments.iter().filter(|_| !is_universal)) {
+            serialized[name] = run_config[name].clone();
         }
-        if is_any {
-            written["type"] = json!("UniversalRun");
+        if is_universal {
+            serialized["type"] = json!("UniversalRun");
         }
-        let flow = Flow { core_version: core_version.to_owned(), storage, run_config: written };
+        let flow = Flow { core_version: core_version.to_owned(), storage, run_config: serialized };
         let namespace = servers.namespace("prefect");
         let secret = json!({
             "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "prefect-secrets"},
-            "stringData": {"github-access-token": VALUE, "api-key": API_KEY},
+            "stringData": {"github-access-token": SECRET_VALUE, "api-key": API_KEY},
         });
         servers.client(ADMIN).post(&format!("/api/v1/namespaces/{namespace}/secrets"), &secret).done();
         let (kubelet, apollo) = (Kubelet::start(servers), Apollo::start(servers, flow));
@@ -105,7 +106,7 @@ impl AgentFixture {
         Some(AgentFixture { servers, kubelet, apollo, proxy, namespace, bin, version, run })
     }
 
-    /// Renders a text, and says nothing about it.
+    /// Runs `jobplate render` on a string.
     fn render(&self, text: &str, flags: &[&str]) -> String {
         self.run.write("render.yaml", text);
         self.jobplate(&[&["render", "render.yaml", "-q"], flags].concat()).says(0, &[]).stdout
@@ -115,9 +116,9 @@ impl AgentFixture {
         self.run.run(args)
     }
 
-    /// Runs an agent with a job template, as a pod of this namespace would, until it has asked for flow runs once;
-    /// gives the Job that it has made.
-    fn deploy(&self, template: &str, env: &Value, options: &[&str]) -> Value {
+    /// Runs an agent with a job template, as a pod of this namespace would, until it has polled once. Returns the live
+    /// Job that it created.
+    fn run_agent(&self, template: &str, env: &Value, options: &[&str]) -> Value {
         self.run.write("job_template.yaml", template);
         let own = json!([
             {"name": "PREFECT__BACKEND", "value": "server"},
@@ -131,7 +132,7 @@ impl AgentFixture {
             start.iter().map(|word| (*word).to_owned()).chain([template.display().to_string()]).collect();
         let container = json!({"name": "agent", "args": args, "env": env});
         let pod = json!({"metadata": {"namespace": self.namespace}, "spec": {"containers": [container]}});
-        let agent = Container::new(&self.servers.client(ADMIN), &pod, &container).expect("all of it is there");
+        let agent = Container::new(&self.servers.client(ADMIN), &pod, &container).expect("all references exist");
         self.start_agent(&agent, options, &self.proxy.kubeconfig());
         self.job()
     }
@@ -139,17 +140,17 @@ impl AgentFixture {
     fn start_agent(&self, agent: &Container, options: &[&str], kubeconfig: &std::path::Path) {
         let options = [options, &["--max-polls", "1"]].concat();
         let ran = agent.run(&self.bin, &options, &[("KUBECONFIG", kubeconfig)]);
-        assert!(ran.status.success() && !self.posted().is_null(), "the agent makes no Job:\n{}", output_text(&ran));
+        assert!(ran.status.success() && !self.sent_job().is_null(), "the agent created no Job:\n{}", output_text(&ran));
     }
 
-    /// The Job as the agent sent it.
-    fn posted(&self) -> Value {
+    /// Returns the Job as the agent sent it.
+    fn sent_job(&self) -> Value {
         let requests = self.proxy.requests();
         let post = requests.iter().find(|request| request.is("POST", "/jobs"));
         post.map(|post| serde_json::from_slice(&post.body).expect("it sends JSON")).unwrap_or_default()
     }
 
-    /// The Job as the server has it.
+    /// Returns the live Job.
     fn job(&self) -> Value {
         let path = format!("/apis/batch/v1/namespaces/{}/jobs", self.namespace);
         let client = self.servers.client(ADMIN);
@@ -159,15 +160,19 @@ impl AgentFixture {
         client.get(&format!("{path}/{name}")).done()
     }
 
-    /// The environment of a flow's container, as its Job says it.
-    fn environment(&self, job: &Value) -> Environment {
+    /// Resolves the environment of the flow's container from its Job.
+    fn flow_environment(&self, job: &Value) -> Environment {
         let pod = json!({"metadata": {"namespace": self.namespace}, "spec": job["spec"]["template"]["spec"]});
         let environment =
             container::resolve_environment(&self.servers.client(ADMIN), &pod, &pod["spec"]["containers"][0]);
-        environment.expect("all of it is there")
+        environment.expect("all references exist")
     }
 
-    /// Runs the pod of a Job to its end; gives what the flow has kept, as Python writes it.
+    /// Runs the pod of a Job until it exits. Returns the `repr` of the secret that the flow read.
+    ///
+    /// # Errors
+    ///
+    /// Returns the output of the flow if it failed.
     fn run_flow(&self, job: &Value) -> Result<String, String> {
         let name = job["metadata"]["name"].as_str().expect("it has a name");
         let (client, pod) =
@@ -180,7 +185,7 @@ impl AgentFixture {
         std::fs::read_to_string(self.run.directory().join("kept")).map_err(|_| output_text(&ran))
     }
 
-    /// What `jobplate preview` says of a template and a scenario: the Job.
+    /// Returns the Job of `jobplate preview` for a template and a scenario.
     fn preview(&self, template: &str, environ: &Environment, identifier: &str) -> Value {
         let mut scenario = self.apollo.scenario();
         scenario["environ"] = environ.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
@@ -192,26 +197,26 @@ impl AgentFixture {
         serde_json::from_str(&ran.stdout).expect("it prints JSON")
     }
 
-    /// What `prefect agent kubernetes install` prints.
+    /// Returns the output of `prefect agent kubernetes install`.
     fn install(&self, options: &[&str]) -> String {
         let mut install = crate::run::isolated_command(self.bin.join("prefect"), self.run.directory());
         let ran = install.args(["agent", "kubernetes", "install"]).args(options).output().expect("it starts");
         assert!(ran.status.success(), "{}", output_text(&ran));
-        String::from_utf8(ran.stdout).expect("text")
+        String::from_utf8(ran.stdout).expect("it prints UTF-8")
     }
 
-    /// What a program of Python's prints in an environment.
-    fn python(&self, program: &str, environment: &Environment) -> Value {
+    /// Runs a Python program with an environment and returns the JSON that it prints.
+    fn run_python(&self, program: &str, environment: &Environment) -> Value {
         let mut python = crate::run::isolated_command(self.bin.join("python"), self.run.directory());
         let ran = python.envs(environment.iter().cloned()).args(["-c", program]).output().expect("it starts");
         assert!(ran.status.success(), "{}", output_text(&ran));
         serde_json::from_slice(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {}", output_text(&ran)))
     }
 
-    /// The environment of a container in a text.
-    fn environment_in(&self, container: &Value) -> Environment {
+    /// Resolves the environment of a container in this namespace.
+    fn resolve_environment(&self, container: &Value) -> Environment {
         let pod = json!({"metadata": {"namespace": self.namespace}});
-        container::resolve_environment(&self.servers.client(ADMIN), &pod, container).expect("all of it is there")
+        container::resolve_environment(&self.servers.client(ADMIN), &pod, container).expect("all references exist")
     }
 }
 
@@ -219,14 +224,15 @@ fn output_text(ran: &Output) -> String {
     String::from_utf8_lossy(&ran.stdout).into_owned() + &String::from_utf8_lossy(&ran.stderr)
 }
 
-/// An entry of the first container of a Job.
+/// Returns an `env` entry of a Job's first container.
 fn entry<'j>(job: &'j Value, name: &str) -> Option<&'j Value> {
     let entries: Vec<&Value> = items(&job["spec"]["template"]["spec"]["containers"][0]["env"]).collect();
     entries.into_iter().find(|entry| entry["name"] == name)
 }
 
-/// Agent, template and references as the program prints and renders them; the agent as its own ServiceAccount.
-fn from_template_to_flow(version: PrefectVersion) {
+/// Runs a flow with an agent and a template that the program printed and rendered. The agent uses its own
+/// ServiceAccount.
+fn run_from_template_to_flow(version: PrefectVersion) {
     let run_config = json!({"env": {"REGION": "eu"}, "cpu_request": "2"});
     let Some(fixture) = AgentFixture::new(version, &run_config) else { return };
     let (namespace, client) = (fixture.namespace.as_str(), fixture.servers.client(ADMIN));
@@ -237,7 +243,7 @@ fn from_template_to_flow(version: PrefectVersion) {
     );
     let api = fixture.apollo.url();
     let flags =
-        ["--backend", "server", "--api", &api, "--api-key", "prefect-secrets/api-key", "--secret", SECRET, "-q"];
+        ["--backend", "server", "--api", &api, "--api-key", "prefect-secrets/api-key", "--secret", SECRET_FLAG, "-q"];
     fixture.jobplate(&[&["render", "agent.yaml", "-i"], &flags[..]].concat()).says(0, &[]);
     fixture.jobplate(&["apply", "agent.yaml", "-n", namespace, "-q"]).says(0, &[]);
 
@@ -248,111 +254,121 @@ fn from_template_to_flow(version: PrefectVersion) {
     let token =
         client.post(&token, &json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}));
     let token = token.done()["status"]["token"].as_str().expect("a token").to_owned();
-    let agent = Container::new(&client, &pod, &pod["spec"]["containers"][0]).expect("all of it is there");
+    let agent = Container::new(&client, &pod, &pod["spec"]["containers"][0]).expect("all references exist");
     fixture.start_agent(&agent, &[], &fixture.proxy.kubeconfig_for(&token));
-    assert_eq!(fixture.apollo.authorization_headers(), [Some(format!("Bearer {API_KEY}"))], "the key of the Secret");
+    assert_eq!(
+        fixture.apollo.authorization_headers(),
+        [Some(format!("Bearer {API_KEY}"))],
+        "the key comes from the Secret"
+    );
 
-    // What was sent is what was foreseen, and what the server has is that, and its defaults.
-    let (posted, job) = (fixture.posted(), fixture.job());
+    // The agent sends the previewed Job, and the server only adds defaults to it.
+    let (sent_job, live_job) = (fixture.sent_job(), fixture.job());
     let map = client.get(&format!("/api/v1/namespaces/{namespace}/configmaps/prefect-job-template")).done();
-    let template = map["data"]["job_template.yaml"].as_str().expect("it is text");
-    let identifier = posted["metadata"]["labels"]["prefect.io/identifier"].as_str().expect("a label").to_owned();
+    let template = map["data"]["job_template.yaml"].as_str().expect("it is a string");
+    let identifier = sent_job["metadata"]["labels"]["prefect.io/identifier"].as_str().expect("a label").to_owned();
     let previewed_job = fixture.preview(template, &agent.environment, &identifier);
-    assert_eq!(previewed_job, posted);
-    // So it is with what users have: the agent's manifest, and no word of the flow.
+    assert_eq!(previewed_job, sent_job);
+    // A preview from the user's files, without a scenario, differs only in placeholders.
     let files = ["preview", "agent.yaml", "--agent", "agent.yaml", "--run-config", "run.yaml"];
     fixture.run.write("run.yaml", run_config.to_string());
-    let told =
+    let preview =
         fixture.jobplate(&[&files[..], &["--prefect", version.short(), "-o", "json", "-q"]].concat()).says(0, &[]);
-    let told = told.stdout.replace("<Secret prefect-secrets, key api-key>", API_KEY);
-    let made_up = [(apollo::FLOW_RUN, "new_id"), (apollo::FLOW, "new_id"), (&identifier, "0a1b2c3d")];
-    let of_anyone = made_up.iter().fold(posted.to_string(), |text, (own, anyones)| text.replace(own, anyones));
+    let preview = preview.stdout.replace("<Secret prefect-secrets, key api-key>", API_KEY);
+    let placeholders = [(apollo::FLOW_RUN, "new_id"), (apollo::FLOW, "new_id"), (&identifier, "0a1b2c3d")];
+    let with_placeholders =
+        placeholders.iter().fold(sent_job.to_string(), |text, (id, placeholder)| text.replace(id, placeholder));
     let json = |text: &str| serde_json::from_str::<Value>(text).expect("it is JSON");
-    assert_eq!(json(&told), json(&of_anyone));
-    assert_eq!(differences(&previewed_job, &job), [] as [&str; 0]);
+    assert_eq!(json(&preview), json(&with_placeholders));
+    assert_eq!(differences(&previewed_job, &live_job), [] as [&str; 0]);
     let defaults = ["terminationMessagePath", "terminationMessagePolicy", "imagePullPolicy"];
-    let container = job["spec"]["template"]["spec"]["containers"][0].as_object().expect("a container");
-    let own = previewed_job["spec"]["template"]["spec"]["containers"][0].as_object().expect("a container");
-    let added: Vec<&String> = container.keys().filter(|key| !own.contains_key(*key)).collect();
+    let live_container = live_job["spec"]["template"]["spec"]["containers"][0].as_object().expect("a container");
+    let sent_container = previewed_job["spec"]["template"]["spec"]["containers"][0].as_object().expect("a container");
+    let added: Vec<&String> = live_container.keys().filter(|key| !sent_container.contains_key(*key)).collect();
     assert!(added.iter().all(|key| defaults.contains(&key.as_str())), "{added:?}");
 
-    assert_eq!(fixture.run_flow(&job).as_deref(), Ok(format!("'{VALUE}'").as_str()));
+    assert_eq!(fixture.run_flow(&live_job).as_deref(), Ok(format!("'{SECRET_VALUE}'").as_str()));
     assert_eq!(fixture.apollo.states(), ["Submitted", "Running", "Success"]);
     wait_for("the end of the Job", || {
         let job = fixture.job();
-        items(&job["status"]["conditions"]).find(|is| is["type"] == "Complete" && is["status"] == "True").map(|_| ())
+        items(&job["status"]["conditions"])
+            .find(|condition| condition["type"] == "Complete" && condition["status"] == "True")
+            .map(|_| ())
     });
 }
 
 #[test]
-fn a_secret_gets_from_a_template_to_its_flow() {
-    from_template_to_flow(PrefectVersion::V1_4);
+fn a_flow_gets_the_secret_of_its_template() {
+    run_from_template_to_flow(PrefectVersion::V1_4);
 }
 
 #[test]
-fn a_secret_gets_from_a_template_to_its_flow_in_0_15() {
-    from_template_to_flow(PrefectVersion::V0_15);
+fn a_flow_of_0_15_gets_the_secret_of_its_template() {
+    run_from_template_to_flow(PrefectVersion::V0_15);
 }
 
-/// A variable of the agent's pod stays there; its `--env` is handed on, as plain text.
+/// Variables of the agent's pod are not passed on. Variables of its `--env` are, as plain text.
 #[test]
-fn what_an_agent_hands_on() {
+fn an_agent_passes_only_its_env_options_on() {
     let Some(fixture) = AgentFixture::new(PrefectVersion::V1_4, &json!({})) else { return };
     let env = json!([
-        {"name": VARIABLE, "valueFrom": {"secretKeyRef": {"name": "prefect-secrets", "key": "github-access-token"}}},
+        {"name": SECRET_VARIABLE, "valueFrom": {"secretKeyRef": {"name": "prefect-secrets", "key": "github-access-token"}}},
         {"name": "GITHUB_ACCESS_TOKEN", "value": "x"},
     ]);
-    let flag = format!("PREFECT__CONTEXT__SECRETS__OTHER={VALUE}");
-    let job = fixture.deploy(JOB, &env, &["--env", &flag]);
-    assert_eq!((entry(&job, VARIABLE), entry(&job, "GITHUB_ACCESS_TOKEN")), (None, None));
-    assert_eq!(entry(&job, "PREFECT__CONTEXT__SECRETS__OTHER").expect("it is handed on")["value"], VALUE);
+    let flag = format!("PREFECT__CONTEXT__SECRETS__OTHER={SECRET_VALUE}");
+    let job = fixture.run_agent(JOB, &env, &["--env", &flag]);
+    assert_eq!((entry(&job, SECRET_VARIABLE), entry(&job, "GITHUB_ACCESS_TOKEN")), (None, None));
+    assert_eq!(entry(&job, "PREFECT__CONTEXT__SECRETS__OTHER").expect("it is passed on")["value"], SECRET_VALUE);
     let error = fixture.run_flow(&job).expect_err("there is no secret");
     assert!(error.contains("Local Secret \"GITHUB_ACCESS_TOKEN\" was not found"), "{error}");
     assert_eq!(fixture.apollo.states().last().map(String::as_str), Some("Failed"));
 }
 
-/// What the agent's command says wins over its variables: so a note on what is set there in vain is right.
+/// Command-line options override variables. This justifies the note source overridden variables.
 #[test]
-fn an_option_wins_over_a_variable() {
+fn an_option_overrides_a_variable() {
     let Some(fixture) = AgentFixture::new(PrefectVersion::V1_4, &json!({})) else { return };
     let names = ["PREFECT__CLOUD__API", "PREFECT__CLOUD__API_KEY"];
     let env = json!([{"name": names[0], "value": "http://127.0.0.1:9"}, {"name": names[1], "value": "other"}]);
     let url = fixture.apollo.url();
-    let job = fixture.deploy(JOB, &env, &["--api", &url, "--key", API_KEY]);
+    let job = fixture.run_agent(JOB, &env, &["--api", &url, "--key", API_KEY]);
     for (name, value) in names.into_iter().zip([url.as_str(), API_KEY]) {
-        assert_eq!(entry(&job, name).expect("it is there")["value"], value);
+        assert_eq!(entry(&job, name).expect("it exists")["value"], value);
     }
 }
 
-/// The environment of the shell is handed on by the local agent; for the Kubernetes agent a Secret is made of it.
+/// The local agent passes its environment on. For the Kubernetes agent `jobplate secret` turns the environment into a
+/// Secret.
 #[test]
-fn a_shells_environment() {
+fn a_local_agent_passes_its_environment_on() {
     let Some(fixture) = AgentFixture::new(PrefectVersion::V1_4, &json!({"type": "UniversalRun"})) else { return };
     let (url, directory) = (fixture.apollo.url(), fixture.run.directory());
     let mut agent = crate::run::isolated_command(fixture.bin.join("prefect"), directory);
-    agent.env("PREFECT__BACKEND", "server").env("PREFECT__CLOUD__API", &url).env(VARIABLE, VALUE);
+    agent.env("PREFECT__BACKEND", "server").env("PREFECT__CLOUD__API", &url).env(SECRET_VARIABLE, SECRET_VALUE);
     agent.env("PATH", format!("{}:/usr/bin:/bin", fixture.bin.display()));
     let ran = agent.args(["agent", "local", "start", "--max-polls", "1"]).output().expect("it starts");
     assert!(ran.status.success(), "{}", output_text(&ran));
     let kept = directory.join("kept");
     let found = wait_for("the flow", || std::fs::read_to_string(&kept).ok().filter(|text| text.ends_with('\'')));
-    assert_eq!(found, format!("'{VALUE}'"));
+    assert_eq!(found, format!("'{SECRET_VALUE}'"));
     wait_for("its end", || fixture.apollo.states().contains(&"Success".to_owned()).then_some(()));
 
-    let shell = Run::without_kubeconfig().env(VARIABLE, VALUE);
+    let shell = Run::without_kubeconfig().env(SECRET_VARIABLE, SECRET_VALUE);
     let secret = shell.run(&["secret", "s", "--from-environment", "-q"]).says(0, &[]).stdout;
-    assert!(secret.contains(&format!("GITHUB_ACCESS_TOKEN: \"{VALUE}\"")), "{secret}");
+    assert!(secret.contains(&format!("GITHUB_ACCESS_TOKEN: \"{SECRET_VALUE}\"")), "{secret}");
 }
 
-/// What a run config or the agent's `--env` says of a variable hides the template's reference, and is plain text.
+/// A run config, or the agent's `--env`, overrides the template's reference with plain text.
 #[test]
-fn plain_text_shadows_a_reference() {
-    let option = format!("{VARIABLE}=plain");
-    for (run_config, options) in [(json!({"env": {VARIABLE: "plain"}}), &[][..]), (json!({}), &["--env", &option])] {
+fn plain_text_overrides_a_reference() {
+    let option = format!("{SECRET_VARIABLE}=plain");
+    for (run_config, options) in
+        [(json!({"env": {SECRET_VARIABLE: "plain"}}), &[][..]), (json!({}), &["--env", &option])]
+    {
         let Some(fixture) = AgentFixture::new(PrefectVersion::V1_4, &run_config) else { return };
-        let template = fixture.render(JOB, &["--secret", SECRET]);
-        let job = fixture.deploy(&template, &json!([]), options);
-        assert_eq!(entry(&job, VARIABLE), Some(&json!({"name": VARIABLE, "value": "plain"})));
+        let template = fixture.render(JOB, &["--secret", SECRET_FLAG]);
+        let job = fixture.run_agent(&template, &json!([]), options);
+        assert_eq!(entry(&job, SECRET_VARIABLE), Some(&json!({"name": SECRET_VARIABLE, "value": "plain"})));
         assert_eq!(fixture.run_flow(&job).as_deref(), Ok("'plain'"));
 
         let args = [&["prefect", "agent", "kubernetes", "start"], options].concat();
@@ -366,32 +382,33 @@ fn plain_text_shadows_a_reference() {
     }
 }
 
-/// The first container is the one that counts, whatever its name.
+/// Prefect 1 runs the flow in the first container, whatever its name.
 #[test]
-fn a_reference_works_in_the_first_container() {
-    let two = JOB
+fn a_reference_works_only_in_the_first_container() {
+    let two_containers = JOB
         .replace("        - name: flow\n", "        - name: first\n          image: sidecar:1\n        - name: flow\n");
     for (container, works) in [("first", true), ("flow", false)] {
         let Some(fixture) = AgentFixture::new(PrefectVersion::V1_4, &json!({})) else { return };
-        let by_default = fixture.render(&two, &["--secret", SECRET]);
-        let template = fixture.render(&two, &["--secret", SECRET, "-c", container]);
-        assert_eq!(template == by_default, works, "by default it is the first");
-        let job = fixture.deploy(&template, &json!([]), &[]);
+        let default_template = fixture.render(&two_containers, &["--secret", SECRET_FLAG]);
+        let template = fixture.render(&two_containers, &["--secret", SECRET_FLAG, "-c", container]);
+        assert_eq!(template == default_template, works, "by default it is the first");
+        let job = fixture.run_agent(&template, &json!([]), &[]);
         match (fixture.run_flow(&job), works) {
-            (Ok(kept), true) => assert_eq!(kept, format!("'{VALUE}'")),
+            (Ok(kept), true) => assert_eq!(kept, format!("'{SECRET_VALUE}'")),
             (Err(error), false) => assert!(error.contains("was not found"), "{error}"),
             (other, _) => panic!("{container}: {other:?}"),
         }
     }
 }
 
-/// A Secret's name in capitals, as a recipe that goes around has it, is refused: by the server, and before.
+/// A recipe on the web uses the variable's name as the Secret's name. Kubernetes rejects capital letters in it, and so
+/// does jobplate.
 #[test]
-fn a_secret_has_no_capitals() {
+fn rejects_capital_letters_in_a_secret_name() {
     let Some(fixture) = AgentFixture::new(PrefectVersion::V1_4, &json!({})) else { return };
     fixture.run.write("render.yaml", JOB);
     fixture.jobplate(&["render", "render.yaml", "--secret", "X=GITHUB_ACCESS_TOKEN/x"]).says(2, &["--secret"]);
-    let template = fixture.render(JOB, &["--secret", SECRET]).replace("prefect-secrets", "GITHUB_ACCESS_TOKEN");
+    let template = fixture.render(JOB, &["--secret", SECRET_FLAG]).replace("prefect-secrets", "GITHUB_ACCESS_TOKEN");
     let secret = json!({"metadata": {"name": "GITHUB_ACCESS_TOKEN"}});
     let path = format!("/api/v1/namespaces/{}/secrets", fixture.namespace);
     assert_eq!(fixture.servers.client(ADMIN).post(&path, &secret).status, 422);
@@ -403,37 +420,38 @@ fn a_secret_has_no_capitals() {
     assert_eq!(fixture.servers.client(ADMIN).post(&path, &job).status, 422);
 }
 
-/// Whoever sets it, flow runs get `false`; under Prefect Server they find the secrets in their environment all the same.
+/// The agent always sets the variable to `false`. With Prefect Server, flow runs read secrets from the environment
+/// nevertheless.
 #[test]
-fn local_secrets_have_no_say() {
+fn flow_runs_ignore_use_local_secrets() {
     let Some(fixture) = AgentFixture::new(PrefectVersion::V1_4, &json!({"env": {LOCAL_SECRETS: "true"}})) else {
         return;
     };
-    let template = fixture.render(JOB, &["--secret", SECRET, "--local-secrets"]);
+    let template = fixture.render(JOB, &["--secret", SECRET_FLAG, "--local-secrets"]);
     assert!(template.contains(LOCAL_SECRETS));
     let option = format!("{LOCAL_SECRETS}=true");
-    let job = fixture.deploy(&template, &json!([{"name": LOCAL_SECRETS, "value": "true"}]), &["--env", &option]);
-    assert_eq!(entry(&job, LOCAL_SECRETS).expect("it is there")["value"], "false");
-    assert_eq!(fixture.run_flow(&job).as_deref(), Ok(format!("'{VALUE}'").as_str()));
+    let job = fixture.run_agent(&template, &json!([{"name": LOCAL_SECRETS, "value": "true"}]), &["--env", &option]);
+    assert_eq!(entry(&job, LOCAL_SECRETS).expect("it exists")["value"], "false");
+    assert_eq!(fixture.run_flow(&job).as_deref(), Ok(format!("'{SECRET_VALUE}'").as_str()));
 }
 
-/// A token that stayed beside the key would reach flow runs of 0.15, and they would use it before 0.15.0.
+/// The agent of 0.15 passes the old token on if it is still set, and older flow runs would use it instead of the key.
 #[test]
-fn one_key_for_all() {
+fn replaces_the_token_of_older_agents() {
     for (version, option) in [(PrefectVersion::V1_4, "--key"), (PrefectVersion::V0_15, "--token")] {
         let Some(fixture) = AgentFixture::new(version, &json!({})) else { return };
         let installed = fixture.install(&["--backend", "server", option, "plain-text"]);
         let api = fixture.apollo.url();
         let rendered = fixture.render(&installed, &["--api", &api, "--api-key", "prefect-secrets/api-key"]);
-        let job = fixture.deploy(JOB, &of_agent(&rendered)["env"], &["--namespace", &fixture.namespace]);
+        let job = fixture.run_agent(JOB, &agent_container(&rendered)["env"], &["--namespace", &fixture.namespace]);
         for name in ["PREFECT__CLOUD__API_KEY", "PREFECT__CLOUD__AUTH_TOKEN"] {
-            assert_eq!(entry(&job, name).expect("it is there")["value"], API_KEY, "{name}");
+            assert_eq!(entry(&job, name).expect("it exists")["value"], API_KEY, "{name}");
         }
     }
 }
 
-/// The container of the agent in a text: the one of that name.
-fn of_agent(text: &str) -> Value {
+/// Returns the container named `agent` in a multi-document manifest.
+fn agent_container(text: &str) -> Value {
     let documents = serde_yaml::Deserializer::from_str(text);
     let documents = documents.map(|document| Value::deserialize(document).unwrap_or_else(|e| panic!("{e}: {text}")));
     let containers: Vec<Value> = documents
@@ -443,17 +461,17 @@ fn of_agent(text: &str) -> Value {
     containers.into_iter().find(|container| container["name"] == "agent").expect("there is an agent")
 }
 
-/// What an agent reads, as Prefect itself has it in the end.
-const AGENT_READS: &str = "
+/// Prints the settings of an agent as Prefect resolves them.
+const PRINT_SETTINGS: &str = "
 import json, prefect
 from prefect.client import Client
 print(json.dumps([prefect.config.backend, prefect.config.cloud.api, Client(api_server='http://127.0.0.1:9').api_key,
                   prefect.config.cloud.agent.get('auth_token'), prefect.config.cloud.use_local_secrets]))
 ";
 
-/// Backend, API and key as rendered are what the agent has, however it was installed.
+/// Rendered settings apply to agents of every kind of installation.
 #[test]
-fn agents_read_what_was_rendered() {
+fn agents_use_the_rendered_settings() {
     let sets: [&[&str]; 5] = [
         &[],
         &["--key", "plain-text"],
@@ -466,26 +484,26 @@ fn agents_read_what_was_rendered() {
         let texts = sets.iter().map(|options| (fixture.install(options), format!("{options:?}")));
         let chart =
             std::fs::read_to_string(repository().join("tests/cluster/server-chart-agent.yaml")).expect("a file");
-        for (text, about) in texts.chain([(chart, "the chart of Prefect Server".to_owned())]) {
+        for (text, source) in texts.chain([(chart, "the chart of Prefect Server".to_owned())]) {
             let api = "http://prefect-apollo:4200";
             let flags =
                 ["--backend", "server", "--api", api, "--api-key", "prefect-secrets/api-key", "--local-secrets"];
             let rendered = fixture.render(&text, &flags);
-            assert!(!rendered.contains("plain-text"), "{about}: {rendered}");
-            assert_eq!(fixture.render(&rendered, &flags), rendered, "{about}: a second run changes nothing");
-            let environment = fixture.environment_in(&of_agent(&rendered));
-            let reads = fixture.python(AGENT_READS, &environment);
+            assert!(!rendered.contains("plain-text"), "{source}: {rendered}");
+            assert_eq!(fixture.render(&rendered, &flags), rendered, "{source}: rendering is idempotent");
+            let environment = fixture.resolve_environment(&agent_container(&rendered));
+            let settings = fixture.run_python(PRINT_SETTINGS, &environment);
             let token = find_variable(&environment, "PREFECT__CLOUD__AGENT__AUTH_TOKEN").unwrap_or_default();
-            assert_eq!(reads, json!(["server", api, API_KEY, token, true]), "{about}");
-            // One key, in both places if it was in both.
-            assert!(token.is_empty() || token == API_KEY, "{about}: {token}");
+            assert_eq!(settings, json!(["server", api, API_KEY, token, true]), "{source}");
+            // The token is set only if it was set before.
+            assert!(token.is_empty() || token == API_KEY, "{source}: {token}");
         }
     }
 }
 
-/// A configuration file with values of many kinds, and the same secrets by way of a Kubernetes Secret.
+/// A flow gets the same values from a Secret as from config.toml.
 #[test]
-fn a_configuration_file_becomes_a_secret() {
+fn a_secret_gives_the_values_of_config_toml() {
     let Some(fixture) = AgentFixture::new(PrefectVersion::V1_4, &json!({})) else { return };
     let config = "[context.secrets]\nTOKEN = \"ghp_x\"\nNUMBER = 42\nTEXT_NUMBER = \"42\"\nTUPLE = \"1,2\"\nYES = true\n\
         LIST = [1, 2]\nJSON = '{\"a\": [true, null]}'\nQUOTED = '\"x\"'\nLINES = \"a\\nb\\n\"\nUMLAUT = \"\u{e4}\"\nEMPTY = \"\"\n\
@@ -498,7 +516,7 @@ print(json.dumps({name: repr(Secret(name).get()) for name in sorted(prefect.conf
 ";
     let file = fixture.run.directory().join("config.toml").display().to_string();
     let server = ("PREFECT__BACKEND".to_owned(), "server".to_owned());
-    let from_file = fixture.python(program, &vec![server.clone(), ("PREFECT__USER_CONFIG_PATH".to_owned(), file)]);
+    let from_file = fixture.run_python(program, &vec![server.clone(), ("PREFECT__USER_CONFIG_PATH".to_owned(), file)]);
     assert!(from_file.as_object().is_some_and(|secrets| secrets.len() == 14), "{from_file}");
 
     let secret = ["secret", "from-config", "--from-config=config.toml", "-q"];
@@ -507,7 +525,7 @@ print(json.dumps({name: repr(Secret(name).get()) for name in sorted(prefect.conf
     let flags = fixture.jobplate(&[&secret[..], &["--print-flags"]].concat()).says(0, &[]).stdout;
     let flags: Vec<&str> = flags.split_whitespace().collect();
     let template: Value = serde_yaml::from_str(&fixture.render(JOB, &flags)).expect("it is YAML");
-    let mut environment = fixture.environment(&template);
+    let mut environment = fixture.flow_environment(&template);
     environment.push(server);
-    assert_eq!(fixture.python(program, &environment), from_file);
+    assert_eq!(fixture.run_python(program, &environment), from_file);
 }

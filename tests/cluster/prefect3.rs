@@ -1,5 +1,5 @@
-//! Prefect 3 itself, from end to end: what jobplate renders, foresees and converts is what its server takes, its worker
-//! makes, and its flow runs have.
+//! End-to-end tests with the real Prefect 3: its server accepts the templates that jobplate renders and converts, its
+//! worker creates the Jobs that jobplate previews, and its flow runs get their secrets.
 
 use std::thread;
 
@@ -14,19 +14,19 @@ use crate::worker::{
 };
 
 #[test]
-fn a_secret_gets_from_a_template_to_its_flow() {
+fn a_flow_gets_the_secrets_of_its_template() {
     let Some(fixture) = WorkerFixture::new() else { return };
     let template = fixture.render(fixture.prefect.default_template(), &SECRET_FLAGS);
     let (pool, ran) = fixture.create_pool(&template);
     assert!(ran.status.success(), "{}", output_text(&ran));
-    let variables = (json!({"env": {"REGION": "eu"}}), json!({"cpu_request": "250m"}));
-    let worker_run = fixture.run_worker(&pool, &variables.0, &variables.1, &[("OF_WORKER", "stays7f3a")]);
-    let (posted, job) = (fixture.posted_job(&worker_run), fixture.job(&worker_run.run));
-    assert_matches_preview(&fixture.previewed_job(&template, &worker_run), &posted, &job);
+    let (deployment_variables, run_variables) = (json!({"env": {"REGION": "eu"}}), json!({"cpu_request": "250m"}));
+    let worker_run = fixture.run_worker(&pool, &deployment_variables, &run_variables, &[("OF_WORKER", "stays7f3a")]);
+    let (sent_job, job) = (fixture.sent_job(&worker_run), fixture.job(&worker_run.run));
+    assert_matches_preview(&fixture.preview_job(&template, &worker_run), &sent_job, &job);
 
-    // Neither the key of the worker, nor what else it has, nor what is in the Secrets.
+    // No key or token, and no variable of the worker, reaches the API server.
     for text in [WORKER_API_KEY, API_KEY, TOKEN, "stays7f3a", "OF_WORKER"] {
-        assert!(!fixture.has_sent(text) && !job.to_string().contains(text), "{posted}");
+        assert!(!fixture.has_sent(text) && !job.to_string().contains(text), "{sent_job}");
     }
     assert_eq!(entry(&job, "GITHUB_ACCESS_TOKEN"), Some(&reference("GITHUB_ACCESS_TOKEN", "gh", "token")));
     assert_eq!(entry(&job, "PREFECT_API_KEY"), Some(&reference("PREFECT_API_KEY", "prefect", "api-key")));
@@ -34,95 +34,103 @@ fn a_secret_gets_from_a_template_to_its_flow() {
     fixture.assert_completes(&worker_run.run);
 }
 
-/// The container's place in a base job template.
-fn container_of(template: &mut Value) -> &mut Value {
+/// Returns the first container of a base job template's manifest.
+fn flow_container(template: &mut Value) -> &mut Value {
     &mut template["job_configuration"]["job_manifest"]["spec"]["template"]["spec"]["containers"][0]
 }
 
-/// The same references as in `SECRET_FLAGS`, written by hand as in any other Job: the worker is not asked to give way.
-fn without_a_null(default_template: &str) -> Value {
+/// Returns a template with the references of `SECRET_FLAGS`, but without the `null` in `env` that keeps the worker from
+/// setting its own value.
+fn without_api_key_null(default_template: &str) -> Value {
     let mut template = parse_json(default_template);
-    container_of(&mut template)["env"] =
+    flow_container(&mut template)["env"] =
         json!([reference("GITHUB_ACCESS_TOKEN", "gh", "token"), reference("PREFECT_API_KEY", "prefect", "api-key"),]);
     template
 }
 
-/// A worker puts its own key in place of a reference that nothing protects: as plain text.
+/// A worker replaces an unprotected reference by its own key, as plain text.
 #[test]
-fn a_reference_alone_is_replaced() {
+fn a_worker_replaces_an_unprotected_reference() {
     let Some(fixture) = WorkerFixture::new() else { return };
-    let template = without_a_null(fixture.prefect.default_template());
+    let template = without_api_key_null(fixture.prefect.default_template());
     let worker_run = fixture.run_worker(&fixture.prefect.create_pool(&template), &json!({}), &json!({}), &[]);
-    let (posted, job) = (fixture.posted_job(&worker_run), fixture.job(&worker_run.run));
-    assert_matches_preview(&fixture.previewed_job(&template.to_string(), &worker_run), &posted, &job);
+    let (sent_job, job) = (fixture.sent_job(&worker_run), fixture.job(&worker_run.run));
+    assert_matches_preview(&fixture.preview_job(&template.to_string(), &worker_run), &sent_job, &job);
     let plain = json!({"name": "PREFECT_API_KEY", "value": WORKER_API_KEY});
     assert_eq!(entry(&job, "PREFECT_API_KEY"), Some(&plain));
     assert!(fixture.has_sent(WORKER_API_KEY));
     assert_eq!(find_variable(&fixture.environment(&job), "PREFECT_API_KEY"), Some(WORKER_API_KEY));
 }
 
-/// A worker that is told where its key is puts that reference in place of the plain text.
+/// A worker with the settings `API_KEY_SECRET_NAME` and `API_KEY_SECRET_KEY` replaces the plain text by that reference.
 #[test]
-fn a_worker_knows_the_secret_of_its_key() {
+fn a_worker_sets_the_reference_of_its_settings() {
     let Some(fixture) = WorkerFixture::new() else { return };
-    let template = without_a_null(fixture.prefect.default_template());
+    let template = without_api_key_null(fixture.prefect.default_template());
     let [name, key] = ["NAME", "KEY"].map(|part| format!("{SETTING_PREFIX}_API_KEY_SECRET_{part}"));
     let settings = [(name.as_str(), "prefect"), (key.as_str(), "api-key")];
     let worker_run = fixture.run_worker(&fixture.prefect.create_pool(&template), &json!({}), &json!({}), &settings);
-    let (posted, job) = (fixture.posted_job(&worker_run), fixture.job(&worker_run.run));
-    assert_matches_preview(&fixture.previewed_job(&template.to_string(), &worker_run), &posted, &job);
+    let (sent_job, job) = (fixture.sent_job(&worker_run), fixture.job(&worker_run.run));
+    assert_matches_preview(&fixture.preview_job(&template.to_string(), &worker_run), &sent_job, &job);
     assert_eq!(entry(&job, "PREFECT_API_KEY"), Some(&reference("PREFECT_API_KEY", "prefect", "api-key")));
     assert!(!fixture.has_sent(WORKER_API_KEY));
     assert_eq!(find_variable(&fixture.environment(&job), "PREFECT_API_KEY"), Some(API_KEY));
 }
 
-/// What a preview has in the place of letters that Prefect draws.
-const DRAWN: &str = "0a1b2c3d";
+/// The placeholder for random characters in a preview.
+const PLACEHOLDER: &str = "0a1b2c3d";
 
-/// A worker that puts all plain text into a Secret of the Job's own.
+/// A worker that stores all plain-text variables in a Secret of the Job.
 #[test]
-fn a_worker_makes_a_secret_of_its_environment() {
+fn a_worker_stores_plain_text_in_a_secret() {
     let Some(fixture) = WorkerFixture::new() else { return };
-    let template = without_a_null(fixture.prefect.default_template());
+    let template = without_api_key_null(fixture.prefect.default_template());
     let setting = format!("{SETTING_PREFIX}_STORE_ENV_AS_SECRET");
     let variables = json!({"env": {"REGION": "eu"}});
     let worker_run =
         fixture.run_worker(&fixture.prefect.create_pool(&template), &variables, &json!({}), &[(&setting, "true")]);
-    let (posted, job) = (fixture.posted_job(&worker_run), fixture.job(&worker_run.run));
-    let secret = &posted["spec"]["template"]["spec"]["containers"][0]["envFrom"][0]["secretRef"]["name"];
-    let drawn = secret.as_str().and_then(|name| name.strip_prefix("nightly-run-env-")).expect("a Secret of its own");
-    let [as_posted, as_kept] = [&posted, &job].map(|value| parse_json(&value.to_string().replace(drawn, DRAWN)));
-    assert_matches_preview(&fixture.previewed_job(&template.to_string(), &worker_run), &as_posted, &as_kept);
-    // The reference was gone before: what is stored is the worker's own key.
+    let (sent_job, job) = (fixture.sent_job(&worker_run), fixture.job(&worker_run.run));
+    let secret = &sent_job["spec"]["template"]["spec"]["containers"][0]["envFrom"][0]["secretRef"]["name"];
+    let random_part =
+        secret.as_str().and_then(|name| name.strip_prefix("nightly-run-env-")).expect("a Secret of its own");
+    let [sent_with_placeholder, live_with_placeholder] =
+        [&sent_job, &job].map(|value| parse_json(&value.to_string().replace(random_part, PLACEHOLDER)));
+    assert_matches_preview(
+        &fixture.preview_job(&template.to_string(), &worker_run),
+        &sent_with_placeholder,
+        &live_with_placeholder,
+    );
+    // The worker replaced the reference before it created the Secret, so the Secret holds the worker's own key.
     assert!(!job.to_string().contains(WORKER_API_KEY), "{job}");
     let found = fixture.environment(&job);
     let values = ["GITHUB_ACCESS_TOKEN", "PREFECT_API_KEY", "REGION"].map(|name| find_variable(&found, name));
     assert_eq!(values, [Some(TOKEN), Some(WORKER_API_KEY), Some("eu")]);
 }
 
-/// A worker that makes a Secret of its key takes it away as it stops: pods that have not started by then never do.
+/// A worker that creates a Secret for its key deletes it when it failing_step. Pods that have not started by then cannot
+/// start.
 #[test]
-fn a_worker_takes_its_secret_with_it() {
+fn a_worker_deletes_its_secret_when_it_stops() {
     let Some(fixture) = WorkerFixture::new() else { return };
-    let template = without_a_null(fixture.prefect.default_template());
+    let template = without_api_key_null(fixture.prefect.default_template());
     let setting = format!("{SETTING_PREFIX}_CREATE_SECRET_FOR_API_KEY");
     let worker_run =
         fixture.run_worker(&fixture.prefect.create_pool(&template), &json!({}), &json!({}), &[(&setting, "true")]);
-    let (posted, job) = (fixture.posted_job(&worker_run), fixture.job(&worker_run.run));
-    assert_matches_preview(&fixture.previewed_job(&template.to_string(), &worker_run), &posted, &job);
-    let of_worker = reference("PREFECT_API_KEY", "prefect-worker-1-api-key", "value");
-    assert_eq!(entry(&job, "PREFECT_API_KEY"), Some(&of_worker));
-    let error = fixture.container(&job).err().expect("it does not start");
+    let (sent_job, job) = (fixture.sent_job(&worker_run), fixture.job(&worker_run.run));
+    assert_matches_preview(&fixture.preview_job(&template.to_string(), &worker_run), &sent_job, &job);
+    let worker_reference = reference("PREFECT_API_KEY", "prefect-worker-1-api-key", "value");
+    assert_eq!(entry(&job, "PREFECT_API_KEY"), Some(&worker_reference));
+    let error = fixture.start_container(&job).err().expect("it does not start");
     assert_eq!(error, "secret \"prefect-worker-1-api-key\" not found");
 }
 
-/// What is printed for `kubectl create` is taken with all that a server can object to, and starts the same container.
+/// Strict validation accepts the Job of `--kubectl`, and its pod is the same as in the preview.
 #[test]
-fn kubectl_creates_what_is_foreseen() {
+fn kubectl_creates_the_previewed_job() {
     let Some(fixture) = WorkerFixture::new() else { return };
-    let own = fixture.jobplate(&["template", "base-job-template"]).says(0, &[]).stdout;
-    for template in [fixture.render(fixture.prefect.default_template(), &SECRET_FLAGS), own] {
-        // Prefect's server takes it, too.
+    let builtin = fixture.jobplate(&["template", "base-job-template"]).says(0, &[]).stdout;
+    for template in [fixture.render(fixture.prefect.default_template(), &SECRET_FLAGS), builtin] {
+        // Prefect's server accepts the template too.
         fixture.prefect.create_pool(&parse_json(&template));
         fixture.run.write("preview.json", template);
         fixture
@@ -135,26 +143,26 @@ fn kubectl_creates_what_is_foreseen() {
             let file = fixture.run.directory().join("job.yaml").display().to_string();
             fixture.servers.run("kubectl", &["create", "--validate=strict", "-o", "json", "-f", &file])
         };
-        // As the worker sends it, it is not.
+        // Strict validation rejects the Job as the worker sends it.
         let refused = output_text(&create(&previewed_job));
         let unknown = ["completions", "parallelism"].map(|name| format!("unknown field \"spec.template.spec.{name}\""));
-        assert!(unknown.iter().all(|word| refused.contains(word)), "{refused}");
+        assert!(unknown.iter().all(|error| refused.contains(error)), "{refused}");
         let previewed_job = parse_json(&previewed_job);
         let ran = create(&fixture.jobplate(&[&preview[..], &["--kubectl"]].concat()).says(0, &[]).stdout);
         assert!(ran.status.success() && ran.stderr.is_empty(), "{}", output_text(&ran));
         let created = parse_json(&String::from_utf8_lossy(&ran.stdout));
-        let pod = |job: &Value| job["spec"]["template"]["spec"].clone();
-        let mut lost = differences(&pod(&previewed_job), &pod(&created));
-        // What is empty is not kept.
-        lost.retain(|difference| !difference.ends_with(": {} is null"));
-        assert_eq!(lost, [".completions: 1 is null", ".parallelism: 1 is null"]);
+        let pod_spec = |job: &Value| job["spec"]["template"]["spec"].clone();
+        let mut dropped = differences(&pod_spec(&previewed_job), &pod_spec(&created));
+        // The API server drops empty objects.
+        dropped.retain(|difference| !difference.ends_with(": {} is null"));
+        assert_eq!(dropped, [".completions: 1 is null", ".parallelism: 1 is null"]);
         assert_eq!((&created["spec"]["completions"], &created["spec"]["parallelism"]), (&json!(1), &json!(1)));
         assert_eq!(created["metadata"]["namespace"], fixture.namespace.as_str());
     }
 }
 
-/// A job template of Prefect 1's agent, with what a converter has to carry over.
-const OF_PREFECT_1: &str = "apiVersion: batch/v1
+/// A job template of the Prefect 1 agent with fields that `convert` must keep.
+const PREFECT_1_TEMPLATE: &str = "apiVersion: batch/v1
 kind: Job
 metadata:
   annotations: {team: data}
@@ -175,41 +183,41 @@ spec:
       volumes: [{name: scratch, emptyDir: {}}]
 ";
 
-/// What was a job template of Prefect 1 makes Jobs of Prefect 3.
+/// A converted template runs a flow in Prefect 3.
 #[test]
 fn a_converted_template_runs() {
     let Some(fixture) = WorkerFixture::new() else { return };
-    fixture.run.write("job_template.yaml", OF_PREFECT_1);
+    fixture.run.write("job_template.yaml", PREFECT_1_TEMPLATE);
     let template = fixture.jobplate(&["convert", "job_template.yaml", "-q"]).says(0, &[]).stdout;
     let worker_run =
         fixture.run_worker(&fixture.prefect.create_pool(&parse_json(&template)), &json!({}), &json!({}), &[]);
-    let (posted, job) = (fixture.posted_job(&worker_run), fixture.job(&worker_run.run));
-    assert_matches_preview(&fixture.previewed_job(&template, &worker_run), &posted, &job);
+    let (sent_job, job) = (fixture.sent_job(&worker_run), fixture.job(&worker_run.run));
+    assert_matches_preview(&fixture.preview_job(&template, &worker_run), &sent_job, &job);
     assert!(!fixture.has_sent(WORKER_API_KEY));
     assert_eq!(job["spec"]["template"]["spec"]["volumes"], json!([{"name": "scratch", "emptyDir": {}}]));
     assert_eq!(fixture.run_flow(&job), json!([TOKEN, API_KEY, "eu"]));
     fixture.assert_completes(&worker_run.run);
 }
 
-/// Where something that is wrong with a template comes to light.
-enum Stops {
-    /// The server takes no such template.
-    AtThePool,
-    /// The worker takes the flow run, and it crashes, with these words.
-    AtTheJob(&'static [&'static str]),
+/// The step at which an invalid template fails.
+enum FailingStep {
+    /// Prefect's server rejects the template.
+    CreatePool,
+    /// The flow run crashes in the worker, with these parts of the message.
+    CreateJob(&'static [&'static str]),
 }
 
-/// One fault: a template, job variables of its deployment, where it is seen, what a preview says of it before, and
-/// its exit code: 2 where the worker itself makes no Job.
-struct Fault {
+/// An invalid template with job variables, the step at which it fails, and what `preview` reports: parts of standard
+/// error and the exit code. The exit code is 2 if the worker itself creates no Job.
+struct InvalidTemplate {
     template: Value,
     variables: Value,
-    stops: Stops,
-    told: &'static [&'static str],
+    failing_step: FailingStep,
+    reported: &'static [&'static str],
     status: i32,
 }
 
-fn faults(default_template: &str) -> Vec<Fault> {
+fn invalid_templates(default_template: &str) -> Vec<InvalidTemplate> {
     let with = |change: &dyn Fn(&mut Value)| {
         let mut template = parse_json(default_template);
         change(&mut template);
@@ -217,87 +225,90 @@ fn faults(default_template: &str) -> Vec<Fault> {
     };
     let token = reference("GITHUB_ACCESS_TOKEN", "gh", "token");
     vec![
-        Fault {
-            template: with(&|template| container_of(template)["image"] = json!("{{ nope }}")),
+        InvalidTemplate {
+            template: with(&|template| flow_container(template)["image"] = json!("{{ nope }}")),
             variables: json!({}),
-            stops: Stops::AtThePool,
-            told: &["the server refuses this template", "{{ nope }}"],
+            failing_step: FailingStep::CreatePool,
+            reported: &["the server refuses this template", "{{ nope }}"],
             status: 0,
         },
-        Fault {
-            template: with(&|template| container_of(template)["name"] = json!("flow")),
+        InvalidTemplate {
+            template: with(&|template| flow_container(template)["name"] = json!("flow")),
             variables: json!({}),
-            stops: Stops::AtTheJob(&["must have value 'prefect-job'"]),
-            told: &["must be prefect-job"],
+            failing_step: FailingStep::CreateJob(&["must have value 'prefect-job'"]),
+            reported: &["must be prefect-job"],
             status: 2,
         },
-        Fault {
-            template: with(&|template| container_of(template)["env"] = json!(["{{ env }}", token])),
+        InvalidTemplate {
+            template: with(&|template| flow_container(template)["env"] = json!(["{{ env }}", token])),
             variables: json!({"env": {"REGION": "eu"}}),
-            stops: Stops::AtTheJob(&["].name: Required value"]),
-            told: &["Kubernetes refuses the Job", "`{{ env }}` among entries"],
+            failing_step: FailingStep::CreateJob(&["].name: Required value"]),
+            reported: &["Kubernetes refuses the Job", "`{{ env }}` among entries"],
             status: 0,
         },
-        Fault {
+        InvalidTemplate {
             template: with(&|template| {
-                container_of(template)["env"] = json!([reference("TOKEN", "GITHUB_ACCESS_TOKEN", "a/b")]);
+                flow_container(template)["env"] = json!([reference("TOKEN", "GITHUB_ACCESS_TOKEN", "a/b")]);
             }),
             variables: json!({}),
-            stops: Stops::AtTheJob(&["secretKeyRef.name: Invalid value", "secretKeyRef.key: Invalid value"]),
-            told: &[
+            failing_step: FailingStep::CreateJob(&[
+                "secretKeyRef.name: Invalid value",
+                "secretKeyRef.key: Invalid value",
+            ]),
+            reported: &[
                 "Kubernetes refuses the Job: TOKEN: the Secret's name",
                 "Kubernetes refuses the Job: TOKEN: the key",
             ],
             status: 0,
         },
-        Fault {
+        InvalidTemplate {
             template: parse_json(default_template),
             variables: json!({"namespace": "nowhere"}),
-            stops: Stops::AtTheJob(&["namespaces \"nowhere\" not found"]),
-            told: &["the namespace of the Job must be there", "nowhere"],
+            failing_step: FailingStep::CreateJob(&["namespaces \"nowhere\" not found"]),
+            reported: &["the namespace of the Job must be there", "nowhere"],
             status: 0,
         },
     ]
 }
 
-/// What goes wrong in the real programs, and that a preview says so before.
+/// `preview` reports each case before the real programs fail with it.
 #[test]
-fn a_preview_tells_what_will_fail() {
+fn a_preview_reports_what_will_fail() {
     if WorkerFixture::new().is_none() {
         return;
     }
-    let default_template = PrefectServer::shared().expect("it is there").default_template();
-    // They wait for each other's server most of the time.
+    let default_template = PrefectServer::shared().expect("it runs").default_template();
+    // Each case mostly waits for Prefect's server, so all run in parallel.
     thread::scope(|threads| {
-        for fault in faults(default_template) {
-            threads.spawn(move || fails_as_told(&fault));
+        for case in invalid_templates(default_template) {
+            threads.spawn(move || assert_fails_as_reported(&case));
         }
     });
 }
 
-fn fails_as_told(fault: &Fault) {
-    let fixture = WorkerFixture::new().expect("they are there");
-    // Before anything of it is anywhere: template and job variables are all that there is.
-    fixture.run.write("preview.json", fault.template.to_string());
-    fixture.run.write("scenario.json", json!({"deployment": {"job_variables": fault.variables}}).to_string());
+fn assert_fails_as_reported(case: &InvalidTemplate) {
+    let fixture = WorkerFixture::new().expect("they run");
+    // The preview has only the template and the job variables.
+    fixture.run.write("preview.json", case.template.to_string());
+    fixture.run.write("scenario.json", json!({"deployment": {"job_variables": case.variables}}).to_string());
     let previewed_job = fixture.jobplate(&["preview", "preview.json", "--scenario", "scenario.json"]);
-    let previewed_job = previewed_job.says(fault.status, fault.told);
-    assert_eq!(previewed_job.stdout.is_empty(), fault.status == 2, "{previewed_job:?}");
-    match fault.stops {
-        Stops::AtThePool => {
-            let (pool, ran) = fixture.create_pool(&fault.template.to_string());
-            assert!(!ran.status.success(), "{pool} is made: {}", output_text(&ran));
+    let previewed_job = previewed_job.says(case.status, case.reported);
+    assert_eq!(previewed_job.stdout.is_empty(), case.status == 2, "{previewed_job:?}");
+    match case.failing_step {
+        FailingStep::CreatePool => {
+            let (pool, ran) = fixture.create_pool(&case.template.to_string());
+            assert!(!ran.status.success(), "{pool} is created: {}", output_text(&ran));
         }
-        Stops::AtTheJob(words) => {
-            // Once is enough to be refused.
-            let once = format!("{SETTING_PREFIX}_CREATE_JOB_RETRY_MAX_RETRIES");
-            let pool = fixture.prefect.create_pool(&fault.template);
-            let worker_run = fixture.run_worker(&pool, &fault.variables, &json!({}), &[(&once, "1")]);
+        FailingStep::CreateJob(message_parts) => {
+            // One attempt to create the Job is enough to see it rejected.
+            let max_retries = format!("{SETTING_PREFIX}_CREATE_JOB_RETRY_MAX_RETRIES");
+            let pool = fixture.prefect.create_pool(&case.template);
+            let worker_run = fixture.run_worker(&pool, &case.variables, &json!({}), &[(&max_retries, "1")]);
             let state = fixture.prefect.flow_run_state(&worker_run.run);
             assert_eq!(state["type"], "CRASHED", "{state}");
-            assert_eq!(fixture.jobs(&worker_run.run), [] as [&str; 0]);
+            assert_eq!(fixture.job_names(&worker_run.run), [] as [&str; 0]);
             let message = state["message"].as_str().unwrap_or_default();
-            words.iter().for_each(|word| assert!(message.contains(word), "{word}: {message}"));
+            message_parts.iter().for_each(|part| assert!(message.contains(part), "{part}: {message}"));
         }
     }
 }

@@ -1,8 +1,8 @@
-//! A worker of Prefect 3 at work: its own server and its Kubernetes worker make Jobs of pools on the API server, and its flow
-//! runs read their secrets in the environment that the Job's pod gives them.
+//! A real Prefect 3 worker and its server, which create Jobs from work pools on the API server. Flow runs read their
+//! secrets from the environment of the Job's container.
 //!
-//! Only the node that a pod runs on is played (`kubelet`, `container`). Between worker and API server stands a proxy,
-//! so that what was sent can be held to what was foreseen, and the live Job to both.
+//! Only the node of a pod is a fake (`kubelet`, `container`). A proxy between the worker and the API server records
+//! requests, so that tests can compare the previewed Job, the sent Job and the live Job.
 
 use std::process::Output;
 
@@ -16,28 +16,27 @@ use crate::prefect_server::{FlowRun, PrefectServer, Variables};
 use crate::proxy::{Action, Proxy, Request};
 use crate::servers::{ADMIN, Servers};
 
-/// The API key in the environment of the worker, as text, and the one that flow runs are to get.
+/// The API key in the worker's own environment, in plain text. Flow runs must get `API_KEY` instead.
 pub(crate) const WORKER_API_KEY: &str = "pnu_plain7f3a";
 pub(crate) const API_KEY: &str = "pnu_canary7f3a";
 pub(crate) const TOKEN: &str = "ghp_canary7f3a";
-/// Both references, as flags have them.
+/// Flags for references to both Secrets.
 pub(crate) const SECRET_FLAGS: [&str; 4] =
     ["--secret-env", "GITHUB_ACCESS_TOKEN=gh/token", "--api-key", "prefect/api-key"];
 pub(crate) const SETTING_PREFIX: &str = "PREFECT_INTEGRATIONS_KUBERNETES_WORKER";
 
-/// A namespace with two Secrets, a pool's worker, and a folder with a flow: it reads both, and keeps what it gets in a
-/// file.
+/// A namespace with two Secrets, and a directory with a flow that writes its environment variables to the file `kept`.
 pub(crate) struct WorkerFixture {
     pub(crate) servers: &'static Servers,
     pub(crate) prefect: &'static PrefectServer,
     pub(crate) kubelet: Kubelet,
-    /// Between the worker and the API server, to see what is sent.
+    /// Between the worker and the API server, to record requests.
     pub(crate) proxy: Proxy,
     pub(crate) namespace: String,
     pub(crate) run: Run,
 }
 
-/// A worker that has gone through a flow run.
+/// A worker that has exited, and the flow run that it processed.
 pub(crate) struct WorkerRun {
     pub(crate) run: FlowRun,
     pub(crate) environ: Variables,
@@ -45,7 +44,7 @@ pub(crate) struct WorkerRun {
 }
 
 impl WorkerFixture {
-    /// None where the servers or Prefect are missing, which is said.
+    /// Creates the fixture, or returns `None` with a message if the servers or Prefect are not installed.
     pub(crate) fn new() -> Option<Self> {
         let (servers, prefect) = (Servers::shared()?, PrefectServer::shared()?);
         let run = Run::new(servers.kubeconfig(ADMIN));
@@ -68,23 +67,23 @@ impl WorkerFixture {
         self.run.run(args)
     }
 
-    /// Renders a base job template, without a word.
+    /// Runs `jobplate render` on a base job template.
     pub(crate) fn render(&self, template: &str, flags: &[&str]) -> String {
         self.run.write("render.json", template);
         self.jobplate(&[&["render", "render.json", "-q"], flags].concat()).says(0, &[]).stdout
     }
 
-    /// Runs one of Prefect's programs.
-    pub(crate) fn prefect(&self, args: &[&str], more: &[(&str, &str)]) -> (Variables, Output) {
+    /// Runs `prefect`. Returns its environment and its output.
+    pub(crate) fn prefect(&self, args: &[&str], more_env: &[(&str, &str)]) -> (Variables, Output) {
         let home = self.run.directory().join("home");
-        std::fs::create_dir_all(&home).expect("a folder can be made");
+        std::fs::create_dir_all(&home).expect("a directory can be created");
         let mut environ = self.prefect.environment(&home);
-        environ.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        environ.extend(more_env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let ran = self.prefect.prefect(args, &home, &environ);
         (environ, ran)
     }
 
-    /// Makes a pool by hand, as a user does.
+    /// Creates a pool with `prefect work-pool create`.
     pub(crate) fn create_pool(&self, template: &str) -> (String, Output) {
         let name = self.prefect.fresh_pool_name();
         self.run.write("pool.json", template);
@@ -94,66 +93,71 @@ impl WorkerFixture {
         (name, ran)
     }
 
-    /// Has a worker, with what it has in its environment, go through one flow run of a pool.
+    /// Schedules a flow run in a pool and runs a worker until it has submitted the run. `more_env` are variables of the
+    /// worker.
     pub(crate) fn run_worker(
         &self,
         pool: &str,
         deployment_variables: &Value,
         run_variables: &Value,
-        more: &[(&str, &str)],
+        more_env: &[(&str, &str)],
     ) -> WorkerRun {
         let mut variables = json!({"namespace": self.namespace});
-        variables.as_object_mut().expect("a map").extend(deployment_variables.as_object().expect("a map").clone());
+        variables
+            .as_object_mut()
+            .expect("it is a map")
+            .extend(deployment_variables.as_object().expect("a map").clone());
         let run = self.prefect.schedule_flow_run(pool, &self.run.directory().join("flow"), &variables, run_variables);
         let kubeconfig = self.proxy.kubeconfig().display().to_string();
-        let own = [("KUBECONFIG", kubeconfig.as_str()), ("PREFECT_API_KEY", WORKER_API_KEY)];
-        // What watches over running Jobs is of no use here.
+        let connection = [("KUBECONFIG", kubeconfig.as_str()), ("PREFECT_API_KEY", WORKER_API_KEY)];
+        // The observer watches running Jobs, which no test needs.
         let observer = [("PREFECT_INTEGRATIONS_KUBERNETES_OBSERVER_ENABLED", "false")];
         let start = ["worker", "start", "--type", "kubernetes", "--pool", pool, "--run-once", "--name", "Worker 1"];
-        let (environ, ran) = self.prefect(&start, &[&own[..], &observer, more].concat());
-        // Whatever becomes of its runs.
+        let (environ, ran) = self.prefect(&start, &[&connection[..], &observer, more_env].concat());
+        // The worker succeeds even if its flow run crashes.
         assert!(ran.status.success(), "{}", output_text(&ran));
         WorkerRun { run, environ, ran }
     }
 
-    /// What the worker has sent to create objects of a kind.
-    pub(crate) fn posted(&self, plural: &str) -> Vec<Value> {
-        let is_one = |request: &Request| request.method == "POST" && request.path().ends_with(&format!("/{plural}"));
-        let requests = self.proxy.requests().into_iter().filter(is_one);
+    /// Returns the objects of a kind that the worker sent to create them.
+    pub(crate) fn sent_objects(&self, plural: &str) -> Vec<Value> {
+        let is_creation =
+            |request: &Request| request.method == "POST" && request.path().ends_with(&format!("/{plural}"));
+        let requests = self.proxy.requests().into_iter().filter(is_creation);
         requests.map(|request| serde_json::from_slice(&request.body).expect("it sends JSON")).collect()
     }
 
-    /// The one Job that was sent.
+    /// Returns the only Job that the worker sent.
     #[track_caller]
-    pub(crate) fn posted_job(&self, worker_run: &WorkerRun) -> Value {
-        let mut posted = self.posted("jobs");
-        assert_eq!(posted.len(), 1, "{}", output_text(&worker_run.ran));
-        posted.remove(0)
+    pub(crate) fn sent_job(&self, worker_run: &WorkerRun) -> Value {
+        let mut sent = self.sent_objects("jobs");
+        assert_eq!(sent.len(), 1, "{}", output_text(&worker_run.ran));
+        sent.remove(0)
     }
 
-    /// Whether a text stands anywhere in what the worker sent to the API server.
+    /// Returns whether the worker sent a string to the API server.
     pub(crate) fn has_sent(&self, text: &str) -> bool {
         let is_in = |bytes: &[u8]| bytes.windows(text.len()).any(|window| window == text.as_bytes());
         self.proxy.requests().iter().any(|request| is_in(&request.body) || request.target.contains(text))
     }
 
-    /// The names of the Jobs of a flow run, wherever they are.
-    pub(crate) fn jobs(&self, run: &FlowRun) -> Vec<String> {
+    /// Returns the names of a flow run's Jobs in all namespaces.
+    pub(crate) fn job_names(&self, run: &FlowRun) -> Vec<String> {
         let path = format!("/apis/batch/v1/jobs?labelSelector=prefect.io%2Fflow-run-id%3D{}", run.id);
         let list = self.servers.client(ADMIN).get(&path).done();
         items(&list["items"]).filter_map(|job| Some(job["metadata"]["name"].as_str()?.to_owned())).collect()
     }
 
-    /// The one Job of a flow run, as the server has it.
+    /// Returns the only Job of a flow run.
     #[track_caller]
     pub(crate) fn job(&self, run: &FlowRun) -> Value {
-        let jobs = self.jobs(run);
-        assert_eq!(jobs.len(), 1, "{}", self.prefect.flow_run_state(run));
-        let path = format!("/apis/batch/v1/namespaces/{}/jobs/{}", self.namespace, jobs[0]);
+        let names = self.job_names(run);
+        assert_eq!(names.len(), 1, "{}", self.prefect.flow_run_state(run));
+        let path = format!("/apis/batch/v1/namespaces/{}/jobs/{}", self.namespace, names[0]);
         self.servers.client(ADMIN).get(&path).done()
     }
 
-    /// Asks for a preview of a template in the same circumstances, with options.
+    /// Runs `jobplate preview` with the scenario of a flow run.
     pub(crate) fn preview(&self, template: &str, worker_run: &WorkerRun, options: &[&str]) -> Ran {
         let mut scenario = worker_run.run.scenario.clone();
         scenario["worker"] = json!({"name": "Worker 1", "env": worker_run.environ});
@@ -163,13 +167,13 @@ impl WorkerFixture {
     }
 
     #[track_caller]
-    pub(crate) fn previewed_job(&self, template: &str, worker_run: &WorkerRun) -> Value {
+    pub(crate) fn preview_job(&self, template: &str, worker_run: &WorkerRun) -> Value {
         let ran = self.preview(template, worker_run, &["-o", "json"]).says(0, &[]);
         serde_json::from_str(&ran.stdout).expect("it prints JSON")
     }
 
-    /// The container that the Job's pod would have, on a node.
-    pub(crate) fn container(&self, job: &Value) -> Result<(String, Container), String> {
+    /// Starts the pod of a Job on the fake node. Returns its name and its container.
+    pub(crate) fn start_container(&self, job: &Value) -> Result<(String, Container), String> {
         let name = job["metadata"]["name"].as_str().expect("it has a name");
         let (client, pod) =
             (self.servers.client(ADMIN), self.kubelet.start_pod(&self.namespace, name, &PodState::Running));
@@ -177,10 +181,10 @@ impl WorkerFixture {
         Ok((pod, Container::new(&client, &object, &object["spec"]["containers"][0])?))
     }
 
-    /// Runs the pod of a Job to its end; gives what the flow has kept.
+    /// Runs the pod of a Job until it exits. Returns the variables that the flow wrote.
     #[track_caller]
     pub(crate) fn run_flow(&self, job: &Value) -> Value {
-        let (pod, flow) = self.container(job).expect("all of it is there");
+        let (pod, flow) = self.start_container(job).expect("all references exist");
         let ran = flow.run(self.prefect.bin(), &[], &[("DO_NOT_TRACK", "1".as_ref())]);
         let end = if ran.status.success() { PodState::Succeeded } else { PodState::Failed(1, "Error") };
         self.kubelet.set_state(&self.namespace, &pod, &end);
@@ -188,11 +192,11 @@ impl WorkerFixture {
         serde_json::from_str(&kept.unwrap_or_else(|_| panic!("{}", output_text(&ran)))).expect("it writes JSON")
     }
 
-    /// The environment that the first container of a pod of this Job would get.
+    /// Resolves the environment of a Job's first container.
     pub(crate) fn environment(&self, job: &Value) -> Environment {
         let pod = json!({"metadata": {"namespace": self.namespace}});
         let container = &job["spec"]["template"]["spec"]["containers"][0];
-        resolve_environment(&self.servers.client(ADMIN), &pod, container).expect("all of it is there")
+        resolve_environment(&self.servers.client(ADMIN), &pod, container).expect("all references exist")
     }
 
     #[track_caller]
@@ -202,7 +206,7 @@ impl WorkerFixture {
         wait_for("the end of the Job", || {
             let job = self.job(run);
             items(&job["status"]["conditions"])
-                .find(|is| is["type"] == "Complete" && is["status"] == "True")
+                .find(|condition| condition["type"] == "Complete" && condition["status"] == "True")
                 .map(|_| ())
         });
     }
@@ -216,7 +220,7 @@ pub(crate) fn parse_json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-/// An entry of the first container of a Job.
+/// Returns an `env` entry of a Job's first container.
 pub(crate) fn entry<'j>(job: &'j Value, name: &str) -> Option<&'j Value> {
     items(&job["spec"]["template"]["spec"]["containers"][0]["env"]).find(|entry| entry["name"] == name)
 }
@@ -225,8 +229,8 @@ pub(crate) fn reference(name: &str, secret: &str, key: &str) -> Value {
     json!({"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}})
 }
 
-/// What the API server puts beside what it gets of a Job: nothing that a preview could know, or has to.
-const DEFAULTS: [&str; 20] = [
+/// Fields that the API server adds to a Job. A preview does not contain them.
+const SERVER_FIELDS: [&str; 20] = [
     ".metadata.creationTimestamp",
     ".metadata.generation",
     ".metadata.managedFields",
@@ -248,22 +252,23 @@ const DEFAULTS: [&str; 20] = [
     ".spec.template.spec.terminationGracePeriodSeconds",
     ".status",
 ];
-/// Labels by which a Job knows its pods.
-const OF_CONTROLLER: &str = ".spec.template.metadata.labels.";
-/// What Prefect insists on in a place where Kubernetes knows no such field, and drops it.
-const DROPPED: [&str; 2] = [".spec.template.spec.completions: 1 is null", ".spec.template.spec.parallelism: 1 is null"];
+/// The prefix of the labels by which the Job controller selects pods.
+const CONTROLLER_LABELS: &str = ".spec.template.metadata.labels.";
+/// Fields that Prefect requires in the pod spec. Kubernetes does not have them there and drops them.
+const DROPPED_FIELDS: [&str; 2] =
+    [".spec.template.spec.completions: 1 is null", ".spec.template.spec.parallelism: 1 is null"];
 
-/// What was sent is what was foreseen, and the server keeps all of it that Kubernetes knows.
+/// Asserts that the worker sent the previewed Job, and that the API server keeps every field that Kubernetes has.
 #[track_caller]
-pub(crate) fn assert_matches_preview(previewed_job: &Value, posted: &Value, live: &Value) {
-    // Said shortly first.
-    assert_eq!((differences(previewed_job, posted), additions(previewed_job, posted)), (vec![], vec![]));
-    assert_eq!(previewed_job, posted);
-    let mut found = differences(previewed_job, live);
-    // What is empty is not kept.
-    found.retain(|difference| !difference.ends_with(": {} is null"));
-    assert_eq!(found, DROPPED);
-    let mut added = additions(previewed_job, live);
-    added.retain(|path| !DEFAULTS.contains(&path.as_str()) && !path.starts_with(OF_CONTROLLER));
+pub(crate) fn assert_matches_preview(previewed: &Value, sent: &Value, live: &Value) {
+    // Compares the differences first, for a short message.
+    assert_eq!((differences(previewed, sent), additions(previewed, sent)), (vec![], vec![]));
+    assert_eq!(previewed, sent);
+    let mut dropped = differences(previewed, live);
+    // The API server drops empty objects.
+    dropped.retain(|difference| !difference.ends_with(": {} is null"));
+    assert_eq!(dropped, DROPPED_FIELDS);
+    let mut added = additions(previewed, live);
+    added.retain(|path| !SERVER_FIELDS.contains(&path.as_str()) && !path.starts_with(CONTROLLER_LABELS));
     assert_eq!(added, [] as [&str; 0]);
 }

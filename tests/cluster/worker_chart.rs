@@ -1,8 +1,8 @@
-//! The way of who installs Prefect's worker by a chart: jobplate as the post-renderer of Helm 3 and Helm 4 edits the base
-//! job template in the chart's ConfigMap, a new pod of the worker gets it to the pool, and the pool's Jobs have it.
+//! End-to-end tests of a Helm chart for Prefect's worker: jobplate as post-renderer edits the base job template in the
+//! chart's ConfigMap, a new worker pod uploads it to the work pool, and Jobs of the pool use it.
 //!
-//! The chart in `docs/examples` has the shape of Prefect's own. Its containers run here as `container` plays them, with
-//! Prefect's own programs, on Prefect's own server.
+//! The chart in `docs/examples` has the structure of Prefect's own chart. Its containers run in `container`, with
+//! Prefect's own programs and server.
 
 use std::process::Output;
 
@@ -19,7 +19,7 @@ use crate::worker::{API_KEY, TOKEN, output_text, parse_json, reference};
 
 const RELEASE: &str = "worker";
 const DEPLOYMENT: &str = "apis/apps/v1/deployments";
-const MAP: &str = "prefect-worker-base-job-template";
+const CONFIG_MAP: &str = "prefect-worker-base-job-template";
 
 /// One version of Helm with the chart, Secrets in its namespace, and a pool of its own.
 struct Site {
@@ -30,7 +30,7 @@ struct Site {
 }
 
 impl Site {
-    /// None where the servers or Prefect are missing, which is said.
+    /// Creates the site, or returns `None` with a message if the servers or Prefect are not installed.
     fn new(version: &'static str) -> Option<Self> {
         let (servers, prefect) = (Servers::shared()?, PrefectServer::shared()?);
         let helm = Helm::new(servers, version);
@@ -42,26 +42,26 @@ impl Site {
         Some(Site { servers, prefect, helm, pool: prefect.fresh_pool_name() })
     }
 
-    /// The words of Helm for this chart.
-    fn words(&self, command: &[&str]) -> Vec<String> {
+    /// Returns the arguments of Helm for this chart.
+    fn helm_args(&self, command: &[&str]) -> Vec<String> {
         let chart = repository().join("docs/examples/prefect-worker").display().to_string();
         let settings = [
             format!("worker.config.workPool={}", self.pool),
             format!("worker.apiUrl={}", self.prefect.url()),
             "worker.extraArgs={--run-once,--name,prefect-worker}".to_owned(),
         ];
-        let own = [RELEASE, &chart, "--set-file=worker.config.baseJobTemplate.configuration=base.json"];
-        let words = command.iter().chain(&own).map(|word| (*word).to_owned());
-        words.chain(settings.map(|setting| format!("--set={setting}"))).collect()
+        let release = [RELEASE, &chart, "--set-file=worker.config.baseJobTemplate.configuration=base.json"];
+        let args = command.iter().chain(&release).map(|arg| (*arg).to_owned());
+        args.chain(settings.map(|setting| format!("--set={setting}"))).collect()
     }
 
-    fn helm(&self, command: &[&str], post_renderer: &[String]) -> String {
-        let words = [&self.words(command)[..], post_renderer].concat();
-        self.helm.run_ok(&words.iter().map(String::as_str).collect::<Vec<_>>())
+    fn run_helm(&self, command: &[&str], post_renderer: &[String]) -> String {
+        let args = [&self.helm_args(command)[..], post_renderer].concat();
+        self.helm.run_ok(&args.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
-    /// What Helm makes of the chart on the way to a post-renderer, and what comes of it behind jobplate.
-    fn template(&self, own: &[&str]) -> (String, String) {
+    /// Renders the chart twice: with `cat` as the post-renderer and with jobplate.
+    fn render_both(&self, jobplate_args: &[&str]) -> (String, String) {
         if self.helm.version == "helm4" {
             self.helm.write(
                 "cat/plugin.yaml",
@@ -71,77 +71,77 @@ impl Site {
             self.helm.run_ok(&["plugin", "install", "cat"]);
         }
         (
-            self.helm(&["template"], &["--post-renderer=cat".to_owned()]),
-            self.helm(&["template"], &self.helm.post_renderer(own)),
+            self.run_helm(&["template"], &["--post-renderer=cat".to_owned()]),
+            self.run_helm(&["template"], &self.helm.post_renderer(jobplate_args)),
         )
     }
 
-    /// Installs the release, or makes it anew.
-    fn upgrade(&self, own: &[&str]) {
-        self.helm(&["upgrade", "--install"], &self.helm.post_renderer(own));
+    /// Installs or upgrades the release.
+    fn upgrade(&self, jobplate_args: &[&str]) {
+        self.run_helm(&["upgrade", "--install"], &self.helm.post_renderer(jobplate_args));
     }
 
-    /// The base job template that the cluster has.
+    /// Returns the base job template in the live ConfigMap.
     fn live_template(&self) -> String {
-        let map = self.helm.live_object("api/v1/configmaps", MAP).expect("it is there");
-        map["data"]["baseJobTemplate.json"].as_str().expect("it is text").to_owned()
+        let map = self.helm.live_object("api/v1/configmaps", CONFIG_MAP).expect("it exists");
+        map["data"]["baseJobTemplate.json"].as_str().expect("it is a string").to_owned()
     }
 
     fn deployment(&self) -> Value {
-        self.helm.live_object(DEPLOYMENT, "prefect-worker").expect("it is there")
+        self.helm.live_object(DEPLOYMENT, "prefect-worker").expect("it exists")
     }
 
-    /// The pod of the worker as it was rolled out last.
+    /// Waits for the worker pod of the latest rollout.
     fn pod(&self) -> Value {
-        let wanted = checksum(&self.deployment()).to_owned();
+        let expected = checksum(&self.deployment()).to_owned();
         let path = format!(
             "/api/v1/namespaces/{}/pods?labelSelector=app.kubernetes.io%2Fcomponent%3Dworker",
             self.helm.namespace
         );
         wait_for("a pod of the worker", || {
             let pods = self.helm.admin.get(&path).done();
-            items(&pods["items"]).find(|pod| pod["metadata"]["annotations"]["checksum/config"] == wanted).cloned()
+            items(&pods["items"]).find(|pod| pod["metadata"]["annotations"]["checksum/config"] == expected).cloned()
         })
     }
 
-    /// Runs one container of that pod to its end.
+    /// Runs one container of that pod until it exits.
     #[track_caller]
     fn run(&self, container: &Value, more_env: &[(&str, &std::path::Path)]) -> Output {
-        let container = Container::new(&self.helm.admin, &self.pod(), container).expect("all of it is there");
+        let container = Container::new(&self.helm.admin, &self.pod(), container).expect("all of it exists");
         let more_env = [&[("DO_NOT_TRACK", "1".as_ref())], more_env].concat();
         let ran = container.run(self.prefect.bin(), &[], &more_env);
         assert!(ran.status.success(), "{}", output_text(&ran));
         ran
     }
 
-    /// What gets the template to a pool that is there.
+    /// Runs the init container, which uploads the template to an existing pool.
     #[track_caller]
-    fn sync(&self) -> Output {
+    fn upload_template(&self) -> Output {
         self.run(&self.pod()["spec"]["initContainers"][0], &[])
     }
 
-    /// What makes the pool if need be, and goes through what waits in it, once.
+    /// Runs the worker, which creates a missing pool and processes the scheduled flow runs once.
     #[track_caller]
     fn run_worker(&self, proxy: &Proxy) -> Output {
         let mut container = self.pod()["spec"]["containers"][0].clone();
-        // What starts every program in Prefect's image is not played.
+        // The entrypoint of Prefect's image is not available here.
         container["command"] = Value::Null;
         let observer = ("PREFECT_INTEGRATIONS_KUBERNETES_OBSERVER_ENABLED", "false".as_ref());
         self.run(&container, &[("KUBECONFIG", &proxy.kubeconfig()), observer])
     }
 
-    /// The template that Prefect's server has for the pool.
-    fn template_of_pool(&self) -> Value {
+    /// Returns the template that Prefect's server has for the pool.
+    fn pool_template(&self) -> Value {
         self.prefect.get(&format!("/work_pools/{}", self.pool))["base_job_template"].clone()
     }
 }
 
 fn checksum(deployment: &Value) -> &str {
-    deployment["spec"]["template"]["metadata"]["annotations"]["checksum/config"].as_str().expect("it has one")
+    deployment["spec"]["template"]["metadata"]["annotations"]["checksum/config"].as_str().expect("it has a checksum")
 }
 
-/// What a post-renderer of this chart is told.
-fn own(secret: &'static str) -> [&'static str; 3] {
+/// Returns the post-renderer's arguments for this chart.
+fn jobplate_args(secret: &'static str) -> [&'static str; 3] {
     [
         "--target=ConfigMap/prefect-worker-base-job-template:baseJobTemplate.json",
         secret,
@@ -149,24 +149,24 @@ fn own(secret: &'static str) -> [&'static str; 3] {
     ]
 }
 
-const SECRET: &str = "--secret-env=GITHUB_ACCESS_TOKEN=gh/token";
+const SECRET_FLAG: &str = "--secret-env=GITHUB_ACCESS_TOKEN=gh/token";
 
-/// The lines of two texts that are not the same, which must have as many.
+/// Returns the pairs of lines that differ. Panics if the texts do not have the same number of lines.
 #[track_caller]
-fn changed<'t>(before: &'t str, after: &'t str) -> Vec<(&'t str, &'t str)> {
+fn changed_lines<'t>(before: &'t str, after: &'t str) -> Vec<(&'t str, &'t str)> {
     assert_eq!(before.lines().count(), after.lines().count(), "{after}");
     before.lines().zip(after.lines()).filter(|(before, after)| before != after).collect()
 }
 
-/// The text that stands behind a key, in JSON's quotes.
+/// Returns the JSON string after the key.
 #[track_caller]
-fn text_of(line: &str) -> String {
+fn template_in_line(line: &str) -> String {
     let quoted = line.trim().strip_prefix("baseJobTemplate.json: ").expect("the key of the template");
     serde_json::from_str(quoted).expect("it is a JSON string")
 }
 
-/// What the edits are to come to, for the default template.
-fn expected(default_template: &str) -> Value {
+/// Returns the default template with the expected edits.
+fn expected_template(default_template: &str) -> Value {
     let mut template = parse_json(default_template);
     template["job_configuration"]["env"] = json!({"PREFECT_API_KEY": null});
     template["job_configuration"]["job_manifest"]["spec"]["template"]["spec"]["containers"][0]["env"] = json!([
@@ -176,43 +176,50 @@ fn expected(default_template: &str) -> Value {
     template
 }
 
-/// Two lines of all that the chart makes are others: the template, in which two values are, and the checksum.
+/// Only two lines of the rendered chart change: the template and its checksum.
 #[test]
-fn a_template_in_the_charts_string_is_edited() {
+fn edits_only_the_template_and_its_checksum() {
     for version in VERSIONS {
         let Some(site) = Site::new(version) else { return };
-        let (before, after) = site.template(&own(SECRET));
-        let changed = changed(&before, &after);
-        let is_at = |name: &str| changed.iter().filter(|(before, _)| before.trim().starts_with(name)).count();
+        let (before, after) = site.render_both(&jobplate_args(SECRET_FLAG));
+        let changed = changed_lines(&before, &after);
+        let count_changes = |name: &str| changed.iter().filter(|(before, _)| before.trim().starts_with(name)).count();
         assert_eq!(
-            (changed.len(), is_at("checksum/config: "), is_at("baseJobTemplate.json: ")),
+            (changed.len(), count_changes("checksum/config: "), count_changes("baseJobTemplate.json: ")),
             (2, 1, 1),
             "{version}: {changed:?}"
         );
-        let line = changed.iter().find(|(before, _)| before.contains("baseJobTemplate.json: ")).expect("it is there");
-        let (old, new) = (text_of(line.0), text_of(line.1));
+        let line = changed.iter().find(|(before, _)| before.contains("baseJobTemplate.json: ")).expect("it exists");
+        let (old, new) = (template_in_line(line.0), template_in_line(line.1));
         assert_eq!(old, site.prefect.default_template(), "{version}");
-        assert_eq!(parse_json(&new), expected(&old), "{version}");
-        // Both the same value; and all other lines of the text, in their order.
+        assert_eq!(parse_json(&new), expected_template(&old), "{version}");
+        // Only these two lines of the template are replaced; all others stay, in the same order.
         let diff = similar::TextDiff::from_lines(&old, &new);
-        let gone: Vec<&str> = diff
+        let removed: Vec<&str> = diff
             .iter_all_changes()
             .filter(|change| change.tag() == similar::ChangeTag::Delete)
             .map(|change| change.value().trim())
             .collect();
-        assert_eq!(gone, ["\"env\": \"{{ env }}\","; 2], "{version}");
-        // Once more changes nothing.
-        let again =
-            run::jobplate(site.helm.directory(), &[&["post-render"], &own(SECRET)[..]].concat(), after.as_bytes());
+        assert_eq!(removed, ["\"env\": \"{{ env }}\","; 2], "{version}");
+        // Rendering is idempotent.
+        let again = run::jobplate(
+            site.helm.directory(),
+            &[&["post-render"], &jobplate_args(SECRET_FLAG)[..]].concat(),
+            after.as_bytes(),
+        );
         assert_eq!(again.status, 0, "{}", String::from_utf8_lossy(&again.stderr));
         assert_eq!(String::from_utf8_lossy(&again.stdout), after, "{version}");
 
-        site.upgrade(&own(SECRET));
+        site.upgrade(&jobplate_args(SECRET_FLAG));
         assert_eq!(site.live_template(), new, "{version}");
-        let first = site.deployment();
-        site.upgrade(&own(SECRET));
-        assert_eq!(site.deployment()["metadata"]["generation"], first["metadata"]["generation"], "{version}");
-        // Prefect's server takes it, and keeps it as it is.
+        let first_deployment = site.deployment();
+        site.upgrade(&jobplate_args(SECRET_FLAG));
+        assert_eq!(
+            site.deployment()["metadata"]["generation"],
+            first_deployment["metadata"]["generation"],
+            "{version}"
+        );
+        // Prefect's server stores the template unchanged.
         let pool = site.prefect.create_pool(&parse_json(&new));
         assert_eq!(
             site.prefect.get(&format!("/work_pools/{pool}"))["base_job_template"],
@@ -222,22 +229,23 @@ fn a_template_in_the_charts_string_is_edited() {
     }
 }
 
-/// The first worker makes the pool, a later one's init container brings another template to it, and Jobs are made of that.
+/// The first worker creates the pool. After an upgrade the init container uploads the new template, and new Jobs use
+/// it.
 #[test]
-fn a_chart_rolls_its_template_out() {
+fn rolls_out_a_changed_template() {
     let Some(site) = Site::new("helm4") else { return };
     let proxy = Proxy::start(site.servers, |_| Action::Pass);
-    site.upgrade(&own("--secret-env=GITHUB_ACCESS_TOKEN=old/token"));
-    assert!(output_text(&site.sync()).contains("the worker makes it"));
+    site.upgrade(&jobplate_args("--secret-env=GITHUB_ACCESS_TOKEN=old/token"));
+    assert!(output_text(&site.upload_template()).contains("the worker makes it"));
     site.run_worker(&proxy);
-    assert_eq!(site.template_of_pool(), parse_json(&site.live_template()));
-    let old = site.deployment();
+    assert_eq!(site.pool_template(), parse_json(&site.live_template()));
+    let old_deployment = site.deployment();
 
-    site.upgrade(&own(SECRET));
-    assert_ne!(checksum(&site.deployment()), checksum(&old));
-    site.sync();
-    assert_eq!(site.template_of_pool(), parse_json(&site.live_template()));
-    assert_eq!(site.template_of_pool(), expected(site.prefect.default_template()));
+    site.upgrade(&jobplate_args(SECRET_FLAG));
+    assert_ne!(checksum(&site.deployment()), checksum(&old_deployment));
+    site.upload_template();
+    assert_eq!(site.pool_template(), parse_json(&site.live_template()));
+    assert_eq!(site.pool_template(), expected_template(site.prefect.default_template()));
 
     let variables = json!({"namespace": site.helm.namespace});
     let flow_run = site.prefect.schedule_flow_run(&site.pool, site.helm.directory(), &variables, &json!({}));
@@ -248,7 +256,7 @@ fn a_chart_rolls_its_template_out() {
     assert!(!job.to_string().contains(API_KEY), "{job}");
     let pod = json!({"metadata": {"namespace": site.helm.namespace}});
     let container = &job["spec"]["template"]["spec"]["containers"][0];
-    let environment = container::resolve_environment(&site.helm.admin, &pod, container).expect("all of it is there");
+    let environment = container::resolve_environment(&site.helm.admin, &pod, container).expect("all of it exists");
     let values = ["GITHUB_ACCESS_TOKEN", "PREFECT_API_KEY"].map(|name| find_variable(&environment, name));
     assert_eq!(values, [Some(TOKEN), Some(API_KEY)]);
 }
