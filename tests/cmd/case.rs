@@ -25,7 +25,7 @@ use super::run::{self, ProgramOutput};
 /// Contents of files by their path, with slashes.
 type Files = BTreeMap<String, Vec<u8>>;
 
-/// The keys of a case. An unknown key is an error: a misspelled one would check nothing.
+/// The keys of a case. An unknown key is an error, since a misspelled one would check nothing.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct CaseKeys {
@@ -56,7 +56,11 @@ pub(crate) struct GoldenCase {
 }
 
 impl GoldenCase {
-    /// Parses a case. Refuses cases that would check less than they seem to.
+    /// Parses a case.
+    ///
+    /// # Errors
+    ///
+    /// Fails for invalid TOML, and for a case that would check less than its author expects.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let keys: CaseKeys = toml::from_str(text).map_err(|error| error.to_string())?;
         if keys.about.is_empty() || keys.args.is_empty() {
@@ -180,7 +184,7 @@ impl GoldenCase {
 
 /// Returns the text of a case with the output of a run in its `stdout` and `stderr`.
 ///
-/// Adds `stderr` if the case does not have it. `stdout` stays out, since `[change]` or the default may give it.
+/// Adds `stderr` if the case does not have that key. Does not add `stdout`, which `[change]` may imply.
 pub(crate) fn with_output(text: &str, output: &ProgramOutput) -> String {
     let mut text = text.to_owned();
     for (key, bytes) in [("stdout", &output.stdout), ("stderr", &output.stderr)] {
@@ -203,12 +207,12 @@ pub(crate) fn with_output(text: &str, output: &ProgramOutput) -> String {
     text
 }
 
-/// Returns a TOML string: without escapes, over several lines, where TOML allows that.
+/// Returns a TOML string: a multi-line literal without escapes if possible.
 fn string_literal(text: &str) -> String {
     if text.ends_with('\n') && !text.contains("'''") && text.chars().all(is_visible) {
         return format!("'''\n{text}'''");
     }
-    // TOML's basic strings have all escapes of JSON's.
+    // Every JSON string is a valid basic string of TOML.
     serde_json::Value::from(text).to_string()
 }
 
@@ -256,9 +260,9 @@ fn compare_files(expected: &Files, found: &Files, failures: &mut Vec<String>) {
     }
 }
 
-/// Returns a diff of two contents, if they differ.
+/// Returns a diff of two contents, or `None` if they are equal.
 ///
-/// Compares bytes itself: snapbox's assertions ignore differences in line endings, which the program must preserve.
+/// Does not use the assertions of snapbox: they ignore line endings, which the program must preserve.
 fn difference(name: &str, expected: &[u8], found: &[u8]) -> Option<String> {
     if expected == found {
         return None;
@@ -270,7 +274,7 @@ fn difference(name: &str, expected: &[u8], found: &[u8]) -> Option<String> {
     Some(diff)
 }
 
-/// Escapes the lines that hold control characters or are not UTF-8, so that a diff shows them.
+/// Escapes lines with control characters or invalid UTF-8, so that a diff shows them.
 fn escape_invisible(bytes: &[u8]) -> String {
     let lines = bytes.split_inclusive(|&byte| byte == b'\n').map(|line| match std::str::from_utf8(line) {
         Ok(text) if text.chars().all(is_visible) => text.to_owned(),
@@ -284,7 +288,7 @@ fn is_visible(c: char) -> bool {
     c == '\n' || !c.is_control() && c != '\u{feff}'
 }
 
-/// The directory of the cases.
+/// Returns the directory of the cases.
 pub(crate) fn cases_dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cmd")
 }

@@ -1,13 +1,13 @@
-//! Runs the examples in the documentation and compares what they print.
+//! Runs the examples in the documentation and compares their output.
 //!
 //! In a fenced block marked `console`, a line that begins with `$ ` is a command for `sh`; a trailing `\` continues it
 //! on the next line. The lines up to the next command are its stdout and stderr, in the order of a terminal. A line
 //! `...` matches any number of lines. A command that fails is followed by `$ echo $?`, which is not run, and its exit
 //! code. Blocks of one page share a directory that holds `templates/`, `charts/`, `integrations/` and the files in
-//! `docs/examples/`; `~/.local/bin` in it is on the path. Blocks marked `console cluster`, `console helm3`,
-//! `console helm4`, `console helm` (both) and others are run by the tests that have these.
+//! `docs/examples/`; `~/.local/bin` in it is on the path. Tests that have a cluster, Helm or another program run the
+//! blocks marked `console cluster`, `console helm3`, `console helm4`, `console helm` (both versions) and so on.
 //!
-//! trycmd, which snapbox belongs to, has such blocks too, but runs one program in each command, without a shell.
+//! trycmd, the sibling of snapbox, has similar blocks, but no shell: its commands can't have pipes or redirections.
 
 use std::path::{Path, PathBuf};
 
@@ -22,10 +22,10 @@ const OTHER_PAGES: [&str; 2] = ["README.md", "charts/prefect-agent/README.md"];
 /// Directories that the examples use.
 const EXAMPLE_DIRS: [&str; 4] = ["templates", "charts", "integrations", "docs/examples"];
 
-/// Runs the examples in all blocks that begin with one of `fences`. Returns how many there are.
+/// Runs the examples in all blocks that begin with one of `fences`. Returns the number of commands.
 ///
 /// `programs` is a directory on the path. `env` is called once for each page, for the variables of its commands.
-/// Panics if a command prints something else than the page.
+/// Panics if the output of a command differs from the page.
 pub(crate) fn run_blocks(fences: &[&str], programs: &Path, env: impl Fn() -> Vec<(&'static str, String)>) -> usize {
     let pages = pages_with_blocks(fences);
     let results: Vec<_> = pages.iter().map(|page| run_page(page, fences, programs, &env())).collect();
@@ -42,7 +42,7 @@ pub(crate) fn pages_with_blocks(fences: &[&str]) -> Vec<PathBuf> {
     pages.filter(|page| !read_examples(page, fences).is_empty()).collect()
 }
 
-/// Runs the examples of one page in a new directory. Returns how many there are, or the differences.
+/// Runs the examples of one page in a new directory. Returns the number of commands, or the differences.
 pub(crate) fn run_page(page: &Path, fences: &[&str], programs: &Path, env: &[(&str, String)]) -> Result<usize, String> {
     let examples = read_examples(page, fences);
     let dir = tempfile::tempdir().expect("a temporary directory can be created");
@@ -71,7 +71,7 @@ fn copy_example_files(dir: &Path) {
     }
 }
 
-/// A command with what it must print.
+/// A command with its expected output and exit code.
 struct Example {
     line: usize,
     command: String,
@@ -121,7 +121,7 @@ impl Example {
         let shell = shell.env("PATH", format!("{path}:/usr/local/bin:/usr/bin:/bin"));
         let output = shell.envs(env.iter().cloned()).stderr_to_stdout().output().expect("sh starts");
         let mut printed = String::from_utf8_lossy(&output.stdout).into_owned();
-        // A page can't show that the last line has no end.
+        // A page can't show whether the last line ends with a newline.
         if !printed.is_empty() && !printed.ends_with('\n') {
             printed.push('\n');
         }
@@ -133,7 +133,7 @@ impl Example {
     }
 }
 
-/// Compares lines, where `...` matches any number of them. Fails with a diff.
+/// Compares lines, where `...` matches any number of lines. Fails with a diff.
 fn compare_output(expected: &str, printed: &str) -> Result<(), String> {
     let assert = Assert::new().normalize_paths(false).palette(Palette::plain());
     assert.try_eq(Some(&"output"), printed.into_data(), expected.into_data()).map_err(|error| error.to_string())

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use super::run;
 
-/// Flags in README.md's tables belong to one of these commands.
+/// The commands whose flags are in the tables of README.md.
 const COMMANDS_IN_README: [&str; 4] = ["render", "apply", "diff", "secret"];
 
-/// docs/cli.md holds the help of the program and of each command. `JOBPLATE_CMD_UPDATE` rewrites it.
+/// Checks that docs/cli.md is the help of the program and of each command. `JOBPLATE_CMD_UPDATE` rewrites the page.
 pub(crate) fn cli_page_is_the_help() {
     let top = help(&["--help"]);
     let commands = listed_commands(&top);
@@ -35,7 +35,7 @@ pub(crate) fn flags_in_the_readme_exist() {
     let known: Vec<&str> = help.split(|c: char| !is_in_word(c)).collect();
     let section = readme.split("\n## Flags\n").nth(1).and_then(|rest| rest.split("\n## ").next()).expect("a section");
     let rows = section.lines().filter(|line| line.starts_with('|'));
-    // Every second piece is between backticks.
+    // The pieces with odd indices are between backticks.
     let code = rows.flat_map(|line| line.split('`').skip(1).step_by(2));
     let words = code.flat_map(|code| code.split(|c: char| !is_in_word(c)));
     let flags: Vec<&str> = words.filter(|word| word.starts_with('-') && word.len() > 1).collect();

@@ -1,17 +1,17 @@
-//! Golden commands and the examples in the documentation, each a test of its own name.
+//! Tests of the command line: golden commands, examples in the documentation, and functions.
 //!
 //! Every file `tests/cmd/TOPIC/CASE.toml` is a golden command, and the test `TOPIC/CASE`. The examples of a page are
-//! the test `docs/PAGE.md` or `README.md`. The functions in the list below are tests of what a golden command can't
-//! express. All arguments of a Rust test program work: `cargo test --test cmd -- --skip preview/ --test-threads=1`.
+//! the test `docs/PAGE.md` or `README.md`. The functions listed in `functions` test what a golden command can't
+//! express. Arguments are those of Rust's own test harness: `cargo test --test cmd -- --skip preview/ --test-threads=1`.
 //!
 //! | variable | effect |
 //! |---|---|
 //! | `JOBPLATE_CMD_UPDATE=1` | writes stdout and stderr into the cases that fail, and help into `docs/cli.md`: review them |
 //! | `JOBPLATE_CMD_UPDATE=all` | writes them into all cases that state them |
-//! | `JOBPLATE_CMD_SLOWEST=N` | how many tests are listed at the end with their time (10) |
+//! | `JOBPLATE_CMD_SLOWEST=N` | lists the N slowest tests at the end (default: 10) |
 
 mod case;
-#[allow(dead_code)] // tests/cluster and tests/doors use the rest of it
+#[allow(dead_code)] // tests/cluster and tests/integrations use the rest of it
 mod console;
 #[cfg(feature = "cluster")] // without it, the help lacks commands
 mod docs;
@@ -31,7 +31,7 @@ use std::time::{Duration, Instant};
 use case::GoldenCase;
 use libtest_mimic::{Arguments, Failed, Trial};
 
-/// The names of the tests that have run, with the time each took.
+/// The tests that have run, with their time.
 type Times = Arc<Mutex<Vec<(Duration, String)>>>;
 
 fn main() -> ExitCode {
@@ -57,7 +57,7 @@ fn main() -> ExitCode {
 /// The name and the body of a test.
 type Test = (String, Box<dyn FnOnce() -> Result<(), Failed> + Send>);
 
-/// Returns a test for each golden command, and one for the files that are none.
+/// Returns a test for each golden command, and one that finds all other files.
 fn golden_commands() -> Vec<Test> {
     let update = std::env::var("JOBPLATE_CMD_UPDATE").unwrap_or_default();
     let (sources, files): (Vec<_>, Vec<_>) =
@@ -79,7 +79,7 @@ fn has_depth_and_extension(file: &Path, depth: usize, extension: &str) -> bool {
     file.components().count() == depth && file.extension().is_some_and(|own| own == extension)
 }
 
-/// Fails for a file that no test comes from, and for a `#[test]`, which only Rust's own test harness would run.
+/// Fails if a file belongs to no test, or if a function has `#[test]`, which has no effect without Rust's own harness.
 fn check_files(sources: &[PathBuf], others: &[PathBuf]) -> Result<(), Failed> {
     if !others.is_empty() {
         return Err(format!("neither TOPIC/CASE.toml nor a module: {others:?}").into());
@@ -104,7 +104,7 @@ fn run_case(path: &Path, update: &str) -> Result<(), Failed> {
     if failures.is_empty() { Ok(()) } else { Err(failures.join("\n").into()) }
 }
 
-/// Returns a test for each page with examples that need nothing but the program.
+/// Returns a test for each page with examples that need only the program.
 fn pages_with_examples() -> Vec<Test> {
     let fences = ["```console"];
     let pages = console::pages_with_blocks(&fences);
@@ -120,9 +120,9 @@ fn pages_with_examples() -> Vec<Test> {
     pages.into_iter().map(test).collect()
 }
 
-/// Returns the tests that are functions and fail by a panic.
+/// Returns the tests that are functions. They fail by panicking.
 ///
-/// The compiler warns of a function that is not in the list, since nothing else calls it.
+/// The compiler warns about a function that is missing in the list, because nothing else calls it.
 fn functions() -> Vec<Test> {
     let mut tests: Vec<Test> = Vec::new();
     macro_rules! add {
@@ -181,7 +181,7 @@ fn functions() -> Vec<Test> {
     tests
 }
 
-/// Prints the tests that took the longest, to stderr: stdout may be read by a program.
+/// Prints the slowest tests to stderr, so that stdout remains readable for programs.
 fn print_slowest(times: &mut Vec<(Duration, String)>) {
     let is_single = times.len() < 2;
     let count = std::env::var("JOBPLATE_CMD_SLOWEST").ok().and_then(|count| count.parse().ok()).unwrap_or(10);

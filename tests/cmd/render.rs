@@ -1,4 +1,4 @@
-//! What `jobplate render` does to names, streams and files, where a golden case can't express it.
+//! Tests `jobplate render` on names, streams and files, where a golden case can't express the expectation.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -8,7 +8,7 @@ use super::run;
 
 const JOB: &str = "kind: Job\nspec: {template: {spec: {containers: [{name: flow}]}}}\n";
 
-/// `--name-hash` appends eight characters. Layout, comments and the order of keys do not change them.
+/// Checks that layout, comments and the order of keys do not change the hash.
 pub(crate) fn name_hash_depends_on_the_value_only() {
     let hash = |manifest: &str| {
         let dir = tempfile::tempdir().expect("a temporary directory can be created");
@@ -27,7 +27,7 @@ pub(crate) fn name_hash_depends_on_the_value_only() {
     assert_ne!(hash(block), hash(&block.replace("image: x", "image: y")));
 }
 
-/// A reader that closes the pipe early (`| head`) is not an error.
+/// Runs the program with a reader that closes the pipe early, like `head`.
 pub(crate) fn closed_stdout_is_not_an_error() {
     let dir = tempfile::tempdir().expect("a temporary directory can be created");
     let mut child = run::isolated_command(run::binary(), dir.path())
@@ -37,7 +37,7 @@ pub(crate) fn closed_stdout_is_not_an_error() {
         .stderr(Stdio::piped())
         .spawn()
         .expect("the program starts");
-    // The program prints only after it has read all input, when the pipe is already closed.
+    // The program prints after it has read all input. Then the pipe is already closed.
     drop(child.stdout.take());
     let jobs = format!("{JOB}---\n").repeat(10_000);
     child.stdin.take().expect("stdin is a pipe").write_all(jobs.as_bytes()).expect("the program reads");
@@ -46,7 +46,7 @@ pub(crate) fn closed_stdout_is_not_an_error() {
     assert_eq!(output.status.code(), Some(0));
 }
 
-/// The file that `JOBPLATE_ERROR_FILE` names, for callers that hide stderr, as Helm 4 does for plugins.
+/// Checks the file that `JOBPLATE_ERROR_FILE` names. Callers that hide stderr need it, like Helm 4 for its plugins.
 pub(crate) fn error_file_holds_the_error() {
     let dir = tempfile::tempdir().expect("a temporary directory can be created");
     let file = dir.path().join("ERROR");
@@ -67,7 +67,7 @@ pub(crate) fn error_file_holds_the_error() {
     assert_eq!(read(), "kind: Job\n");
 }
 
-/// `-i` writes to the target of a symbolic link and keeps its mode.
+/// Checks that `-i` writes to the target of a symbolic link and keeps the mode of that file.
 #[cfg(unix)]
 pub(crate) fn in_place_keeps_links_and_modes() {
     use std::os::unix::fs::{PermissionsExt as _, symlink};

@@ -1,4 +1,4 @@
-//! Edits reported to programs (`--report`) and to GitHub Actions: names, never values.
+//! Tests the reports of edits: `--report` for programs, annotations and a summary for GitHub Actions.
 
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ spec:
             - {name: MODE, value: canary}
 ";
 
-/// A repository with `job.yaml` in its directory `sub`, as a workflow has it.
+/// A checked-out repository with the file `sub/job.yaml`.
 struct Repository {
     dir: tempfile::TempDir,
 }
@@ -37,7 +37,7 @@ impl Repository {
         repository
     }
 
-    /// Returns a path from `sub`, where the program runs.
+    /// Returns the path of a file in `sub`, the working directory of the program.
     fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join("repository/sub").join(name)
     }
@@ -90,12 +90,12 @@ pub(crate) fn lists_all_edits() {
     assert_eq!(render(&["--check"]).status, 1);
     assert_eq!(report(), expected);
     assert_eq!(render(&["-i"]).status, 0);
-    // There is nothing left to edit.
+    // All edits are already in the file.
     assert_eq!(render(&["-i"]).status, 0);
     assert_eq!(repository.read("report.json"), "{\n  \"edits\": []\n}\n");
 }
 
-/// A directory as input leaves out the spec file and the report that it holds.
+/// Checks that the spec file is not an input, although it is in the input directory.
 pub(crate) fn a_directory_leaves_out_the_spec_file() {
     let repository = Repository::new();
     let spec = "apiVersion: jobplate/v1\nkind: JobPlate\nspec: {inputs: [.], env: [{name: MODE, value: x}]}\n";
@@ -128,7 +128,7 @@ pub(crate) fn refuses_to_run_if_the_report_cannot_be_written() {
             assert_eq!((repository.read("job.yaml"), repository.read("../spec.yaml")), (MANIFEST.into(), spec.into()));
         }
     }
-    // The input file is recognized when it is standard input, too.
+    // Standard input is compared with the report's file, too.
     let stdin = std::fs::File::open(repository.path("job.yaml")).expect("the file can be read");
     let mut command = run::isolated_command(run::binary(), &repository.path(""));
     let output = command.args(["render", "-", "--env", "A=b", "--report", "job.yaml"]).stdin(stdin).output();
@@ -160,7 +160,7 @@ pub(crate) fn follows_links_and_keeps_modes() {
     assert!(repository.path("link").is_symlink() && repository.path("broken").is_symlink());
 }
 
-/// A reader that closes stdout early still gets the report.
+/// Runs the program with a reader that closes the pipe early.
 pub(crate) fn is_written_when_stdout_is_closed() {
     let repository = Repository::new();
     let mut command = run::isolated_command("sh", &repository.path(""));
@@ -183,7 +183,7 @@ pub(crate) fn annotates_and_summarizes_in_github_actions() {
         "::error title=jobplate,file=sub/job.yaml,line=14::MODE is to be replaced in Job/etl, container flow\n\
          ::error title=jobplate,file=sub/job.yaml,line=13::NEW is to be added in Job/etl, container flow\n"
     );
-    // Edits that were made need no annotation.
+    // A run that writes its edits does not annotate them.
     let (_, stderr, status) = repository.run_in_workflow(&["render", "job.yaml", "-i", "--secret-env", "MODE=s/k"]);
     assert_eq!((stderr.as_str(), status), ("", 0));
     run::write_file(&repository.path("job.yaml"), MANIFEST.replace("env:", "env: &e").as_bytes());
@@ -202,7 +202,7 @@ pub(crate) fn annotates_and_summarizes_in_github_actions() {
     assert!(!format!("{stderr}{summary}").contains("canary"));
 }
 
-/// A GitHub runner would execute a workflow command that a file name or a manifest holds.
+/// Checks that a file name or a manifest can't hold a workflow command, which a GitHub runner would execute.
 pub(crate) fn escapes_workflow_commands_of_the_input() {
     let repository = Repository::new();
     let manifest = "kind: Job\nmetadata: {name: '::error title=x'}\nspec:\n  template:\n    spec:\n      containers:\n      - name: f\n        args:\n        - |\n          ::stop-commands::x\n          ##[add-mask]e\n";

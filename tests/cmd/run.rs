@@ -1,10 +1,10 @@
-//! Runs the program in a directory, with an environment that holds nothing of this machine.
+//! Runs the program in a directory, isolated from the environment of this machine.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What one run returned.
+/// The output and exit code of one run.
 pub(crate) struct ProgramOutput {
     /// The exit code, or -1 if a signal ended the program.
     pub(crate) status: i32,
@@ -12,7 +12,7 @@ pub(crate) struct ProgramOutput {
     pub(crate) stderr: Vec<u8>,
 }
 
-/// The path of the program under test.
+/// Returns the path of the program under test.
 pub(crate) fn binary() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_jobplate"))
 }
@@ -35,7 +35,7 @@ pub(crate) fn jobplate<S: AsRef<OsStr>>(dir: &Path, args: &[S], stdin: &[u8]) ->
     jobplate_with_env(dir, &[], args, stdin)
 }
 
-/// Like [`jobplate`], with these environment variables.
+/// Runs the program like [`jobplate`], with environment variables.
 pub(crate) fn jobplate_with_env<S: AsRef<OsStr>>(
     dir: &Path,
     env: &[(&str, &str)],

@@ -1,4 +1,4 @@
-//! Compares the secrets that `jobplate secret` writes with what flows of Prefect 1 read from them.
+//! Tests `jobplate secret` with flows of Prefect 1, which read the secrets.
 //!
 //! `tests/oracles/prefect1/flow_secrets.json` holds the answers of Prefect 1.4.1; 0.15.13 answers the same. If
 //! `JOBPLATE_TEST_PREFECT1` names a Python that has Prefect, that Prefect answers instead, and with
@@ -108,7 +108,7 @@ a = "1"
 a = "$HOME"
 "#;
 
-/// An environment and configuration of a flow run, with the names of the secrets that the flow reads.
+/// The environment and `config.toml` of a flow run, with the names of the secrets that the flow reads.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 struct Question {
     env: BTreeMap<String, String>,
@@ -119,7 +119,7 @@ struct Question {
 /// The type and the value of each secret, by name.
 type Answers = BTreeMap<String, String>;
 
-/// Runs `jobplate secret s` and returns the environment variables that a reference to each key of the Secret gives.
+/// Runs `jobplate secret s`. Returns the environment of a container that refers to each key of the Secret.
 fn secret_variables(env: &[(&str, &str)], args: &[&str]) -> BTreeMap<String, String> {
     let dir = tempfile::tempdir().expect("a temporary directory can be created");
     run::write_file(&dir.path().join("config.toml"), CONFIG.as_bytes());
@@ -131,7 +131,7 @@ fn secret_variables(env: &[(&str, &str)], args: &[&str]) -> BTreeMap<String, Str
     data.iter().map(|(key, value)| (variable_name(&string(key)), string(value))).collect()
 }
 
-/// Returns the environment variable from which Prefect 1 reads a secret.
+/// Returns the name of the environment variable from which Prefect 1 reads a secret.
 fn variable_name(secret: &str) -> String {
     format!("PREFECT__CONTEXT__SECRETS__{secret}")
 }
@@ -187,7 +187,7 @@ fn test_variables() -> Vec<TestVariable> {
     variables
 }
 
-/// `jobplate secret` predicts how Prefect 1 converts a value, and writes Secrets that flows read as intended.
+/// Compares the values that flows read with the predictions of the program, with strings and with `config.toml`.
 pub(crate) fn flows_read_what_the_secret_holds() {
     let variables = test_variables();
     let plain = &variables[..VALUES.len()];
@@ -236,9 +236,9 @@ pub(crate) fn flows_read_what_the_secret_holds() {
     assert!(failures.is_empty(), "{failures}");
 }
 
-/// Returns in the program's words what a flow reads in place of `value`, or nothing if it reads the same string.
+/// Returns the type to which Prefect converts `value`, in the words of the program, or `None` if it stays a string.
 ///
-/// `answer` is Prefect's: the name of the Python type, and the value.
+/// `answer` is the answer of Prefect: the name of the Python type, and the value.
 fn converted_type(answer: &str, value: &str) -> Option<&'static str> {
     match answer.split_once(' ').expect("a type and a value") {
         ("str", read) if read == value => None,
@@ -256,7 +256,7 @@ fn converted_type(answer: &str, value: &str) -> Option<&'static str> {
     }
 }
 
-/// The printed flags and the printed spec file make `render` refer to every key of the printed Secret.
+/// Checks that the printed flags and the printed spec file refer to every key of the printed Secret.
 pub(crate) fn references_match_the_secret() {
     let dir = tempfile::tempdir().expect("a temporary directory can be created");
     let jobplate = |args: &[&str]| {
@@ -292,7 +292,7 @@ pub(crate) fn references_match_the_secret() {
     }
 }
 
-/// The error names the variable and does not show its value.
+/// Checks that the error names the variable and does not show its value.
 #[cfg(unix)]
 pub(crate) fn refuses_values_that_are_not_utf8() {
     use std::ffi::OsStr;

@@ -1,14 +1,14 @@
-//! The built-in templates and the schema of the spec file, as the program prints them.
+//! Tests the built-in templates and the schema of the spec file.
 
 use std::path::{Path, PathBuf};
 
 use super::run::{self, ProgramOutput};
 
-/// Templates by name, with their file in `templates/`.
+/// The names of the templates, with their files in `templates/`.
 const TEMPLATES: [(&str, &str); 3] =
     [("job", "job_template.yaml"), ("cronjob", "cronjob.yaml"), ("agent", "agent.yaml")];
 
-/// Users may copy a template from the repository or from the program.
+/// Compares the printed templates with `templates/`, from which users may copy them as well.
 pub(crate) fn printed_as_in_their_files() {
     for (name, file) in TEMPLATES {
         let output = run_jobplate(&["template", name]);
@@ -22,7 +22,7 @@ pub(crate) fn printed_as_in_their_files() {
     }
 }
 
-/// The agent's ConfigMap embeds the job template of this project.
+/// Checks that the agent's ConfigMap embeds the file `job_template.yaml`.
 pub(crate) fn agent_mounts_the_job_template() {
     let read = |file: &str| std::fs::read_to_string(templates_dir().join(file)).expect("the template can be read");
     let embedded: String = read("job_template.yaml").lines().map(|line| format!("    {line}\n")).collect();
