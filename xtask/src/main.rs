@@ -1,6 +1,6 @@
-//! `cargo xtask`: what developers and CI run, in one place and without a shell.
+//! `cargo xtask`: the commands that developers and CI run, without a shell.
 //!
-//! Each command is a module. None knows how the library works inside; they start programs and read files.
+//! Each command is a module. Modules start programs and read files; only `corpus` uses the library.
 
 mod bench;
 mod corpus;
@@ -17,21 +17,21 @@ use std::process::ExitCode;
 const HELP: &str = "\
 cargo xtask COMMAND
 
-  test [--quick]                   everything that can run here: formatting, lints, the tests of all kinds
-                                   (--quick: without the optimised fidelity tests and swaps)
-  servers                          Kubernetes' servers, kubectl, Helm, act, pre-commit and others for the tests,
-                                   into target/servers (fifteen minutes the first time)
-  oracles                          Prefect in virtual environments for the tests, into target/oracles
+  test [--quick]                   Run all checks and tests that can run on this machine, and print their times
+                                   (--quick: formatting, lints, unit tests and golden cases, within a minute)
+  servers                          Install Kubernetes' servers, kubectl, Helm, act, pre-commit and others for the
+                                   tests into target/servers (fifteen minutes the first time)
+  oracles                          Install Prefect for the tests into virtual environments in target/oracles
                                    (two minutes the first time)
-  mutants [--count N] [--seed S]   the fidelity test with N mutants (10000000) of seed S (1)
-          [--only NUMBER]          one mutant again
-  swaps                            whether the tests of previews notice two arms of a `match` that are swapped
-  bench [--large] [--runs N]       whole programs beside each other: time, CPU time, peak memory
-        [--without NAME]           (--large: 800 MB too; --without: leave a peer out)
-  bench --apply [--runs N]         400 CronJobs to an API server: a bare loop, `apply`, kubectl
-  corpus --clones DIR [...]        the editor over real manifests (tests/corpus/README.md)
-  dist --base-url URL --version V  a release for this machine's platform (docs/release.md), into
-       [--out DIR] [--homepage URL] DIR/vV (target/dist/vV), to be served as URL/vV
+  mutants [--count N] [--seed S]   Run the fidelity test with N mutants (10000000) of seed S (1)
+          [--only NUMBER]          Run it with one of these mutants
+  swaps                            Check that the tests of previews notice two swapped arms of a `match`
+  bench [--large] [--runs N]       Measure whole programs: time, CPU time, peak memory
+        [--without NAME]           (--large: with 800 MB, too; --without: leave out a program)
+  bench --apply [--runs N]         Measure how a bare loop, `apply` and kubectl send 400 CronJobs to an API server
+  corpus --clones DIR [...]        Edit real manifests with the library (tests/corpus/README.md)
+  dist --base-url URL --version V  Build a release for this machine's platform (docs/release.md) in DIR/vV
+       [--out DIR] [--homepage URL] (target/dist/vV), to be served as URL/vV
        [--allow-dirty]
 ";
 
@@ -39,7 +39,7 @@ fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
     let command = args.next().unwrap_or_default();
     let args: Vec<String> = args.collect();
-    let done = match command.as_str() {
+    let result = match command.as_str() {
         "test" => test::run(&args),
         "servers" => servers::run(&args),
         "oracles" => oracles::run(&args),
@@ -53,15 +53,15 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         other => {
-            eprintln!("xtask: no command {other:?}\n\n{HELP}");
+            eprintln!("xtask: unknown command `{other}`\n\n{HELP}");
             return ExitCode::from(2);
         }
     };
-    match done {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("\nxtask: {error:#}");
-            // A program that failed lends us its exit code.
+            // Pass on the exit code of the program that failed.
             error.downcast_ref::<run::Failed>().map_or(ExitCode::FAILURE, |failed| ExitCode::from(failed.code))
         }
     }

@@ -1,9 +1,14 @@
-//! `cargo xtask test`: everything a developer or CI has to run, the cheapest first.
+//! `cargo xtask test`: the checks and tests that can run on this machine, the cheapest first.
+//!
+//! Every cargo command selects the whole workspace. Another selection would have other features, and so another build
+//! of all dependencies.
 
+use std::fmt;
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
 
 use crate::mutants::fidelity;
 use crate::oracles;
@@ -11,12 +16,96 @@ use crate::run::{self, cargo, step};
 use crate::servers;
 use crate::swaps;
 
-/// Mutants of the optimised fidelity test; the debug build runs the few that are its default.
+/// The number of mutants in the optimised fidelity test. The debug build runs the few of its default.
 const MUTANTS: u64 = 400_000;
+
+/// Test targets that take minutes. They run last.
+const SLOW_TARGETS: [&str; 4] = ["cluster", "fidelity", "integrations", "prefect"];
 
 pub fn run(args: &[String]) -> Result<()> {
     run::check_options(args, &["--quick"], &[])?;
-    let start = Instant::now();
+    let mut suites = Suites::default();
+    let is_quick = args.iter().any(|arg| arg == "--quick");
+    let result = if is_quick { run_quick(&mut suites) } else { run_all(&mut suites) };
+    eprint!("\n{suites}");
+    result
+}
+
+/// The suites that have run, with their result and time.
+#[derive(Default)]
+struct Suites {
+    rows: Vec<(String, bool, Duration)>,
+}
+
+impl Suites {
+    fn run(&mut self, name: &str, suite: impl FnOnce() -> Result<()>) -> Result<()> {
+        let start = Instant::now();
+        let result = suite();
+        self.rows.push((name.to_owned(), result.is_ok(), start.elapsed()));
+        result
+    }
+
+    fn run_command(&mut self, name: &str, command: &mut Command) -> Result<()> {
+        self.run(name, || step(name, command))
+    }
+}
+
+impl fmt::Display for Suites {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = self.rows.iter().map(|(name, ..)| name.len()).max().unwrap_or(0).max("suite".len());
+        writeln!(f, "{:width$}  {:6}  seconds", "suite", "result")?;
+        for (name, is_ok, time) in &self.rows {
+            let result = if *is_ok { "ok" } else { "FAILED" };
+            writeln!(f, "{name:width$}  {result:6}  {:7.1}", time.as_secs_f64())?;
+        }
+        let total: Duration = self.rows.iter().map(|(.., time)| *time).sum();
+        writeln!(f, "{:width$}  {:6}  {:7.1}", "total", "", total.as_secs_f64())
+    }
+}
+
+/// Runs the inner loop: the checks that need no other program than cargo and end within a minute.
+fn run_quick(suites: &mut Suites) -> Result<()> {
+    check_sources(suites)?;
+    run_unit_tests(suites)?;
+    run_target(suites, "cmd", &mut cargo(&["test"]))
+}
+
+fn run_all(suites: &mut Suites) -> Result<()> {
+    check_tools()?;
+    check_sources(suites)?;
+    if run::first_line("go", &["version"]).is_some() {
+        suites.run("go-yaml oracle", build_go_oracle)?;
+    }
+    suites.run("without features", check_without_features)?;
+    suites.run_command("build of the tests", &mut cargo(&["test", "--workspace", "--no-run"]))?;
+    run_unit_tests(suites)?;
+    let (servers, oracles) = (servers::folder()?, oracles::folder()?);
+    if servers.is_none() {
+        eprintln!("\nLEFT OUT: all tests on real servers, because Go is not here to build them");
+    }
+    if oracles.is_none() {
+        eprintln!("\nLEFT OUT: comparisons with Prefect 1, because there is no Python to run it");
+    }
+    for target in test_targets()? {
+        let mut tests = cargo(&["test"]);
+        if let Some(servers) = &servers {
+            tests.env(servers::FOLDER, servers);
+        }
+        if let Some(oracles) = &oracles {
+            tests.env("JOBPLATE_TEST_PREFECT1", oracles.join(oracles::interpreter("1.4.1")));
+            tests.env(oracles::FOLDER, oracles);
+        }
+        run_target(suites, &target, &mut tests)?;
+    }
+    suites.run_command("doc tests", &mut cargo(&["test", "--workspace", "--doc"]))?;
+    let mut mutants = fidelity();
+    mutants.env("JOBPLATE_MUTANTS", MUTANTS.to_string()).args(["--", "--nocapture"]);
+    suites.run_command(&format!("fidelity, optimised, with {MUTANTS} mutants"), &mut mutants)?;
+    suites.run("swaps", || swaps::run(&[]))
+}
+
+/// Prints the versions of the programs that tests use.
+fn check_tools() -> Result<()> {
     run::tools(&[
         ("cargo", &["--version"], "everything"),
         ("go", &["version"], "comparisons with Kubernetes' YAML reader, and all tests on real servers"),
@@ -29,38 +118,47 @@ pub fn run(args: &[String]) -> Result<()> {
         ("fish", &["--version"], "completion in fish"),
         ("shellcheck", &["--version"], "a look at the scripts of the GitHub action"),
         ("buildah", &["--version"], "the container image of a release"),
-    ])?;
-    step("formatting", &mut cargo(&["fmt", "--all", "--check"]))?;
-    step("lints", &mut cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
-    if run::first_line("go", &["version"]).is_some() {
-        go_oracle()?;
-    }
-    without_cluster()?;
-    let mut tests = cargo(&["test", "--workspace"]);
-    if let Some(folder) = servers::folder()? {
-        tests.env(servers::FOLDER, folder);
-    } else {
-        eprintln!("\nLEFT OUT: all tests on real servers, because Go is not here to build them");
-    }
-    if let Some(folder) = oracles::folder()? {
-        tests.env("JOBPLATE_TEST_PREFECT1", folder.join(oracles::interpreter("1.4.1")));
-        tests.env(oracles::FOLDER, folder);
-    } else {
-        eprintln!("\nLEFT OUT: comparisons with Prefect 1, because there is no Python to run it");
-    }
-    step("tests", &mut tests)?;
-    if !args.iter().any(|arg| arg == "--quick") {
-        let mut mutants = fidelity();
-        mutants.env("JOBPLATE_MUTANTS", MUTANTS.to_string()).args(["--", "--nocapture"]);
-        step(&format!("fidelity, optimised, with {MUTANTS} mutants"), &mut mutants)?;
-        swaps::run(&[])?;
-    }
-    eprintln!("\nall passed in {:.0} s", start.elapsed().as_secs_f64());
-    Ok(())
+    ])
 }
 
-/// The reader of Kubernetes' API server, as a program that tests ask.
-fn go_oracle() -> Result<()> {
+fn check_sources(suites: &mut Suites) -> Result<()> {
+    suites.run_command("formatting", &mut cargo(&["fmt", "--all", "--check"]))?;
+    let mut clippy = cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]);
+    suites.run_command("lints", &mut clippy)
+}
+
+fn run_unit_tests(suites: &mut Suites) -> Result<()> {
+    suites.run_command("unit tests", &mut cargo(&["test", "--workspace", "--lib", "--bins"]))
+}
+
+/// Runs a test target: a file or directory in `tests/`.
+fn run_target(suites: &mut Suites, name: &str, cargo_test: &mut Command) -> Result<()> {
+    cargo_test.args(["--workspace", "--test", name]);
+    if name == "cmd" {
+        // One line for each of its hundreds of tests would hide the results of the other suites.
+        cargo_test.args(["--", "--quiet"]);
+    }
+    suites.run_command(&format!("tests/{name}"), cargo_test)
+}
+
+/// Returns the names of all test targets of the workspace, slow ones last.
+fn test_targets() -> Result<Vec<String>> {
+    let output = cargo(&["metadata", "--no-deps", "--format-version", "1"]).output()?;
+    let metadata: Value =
+        serde_json::from_slice(&output.stdout).context("cannot parse the output of cargo metadata")?;
+    let packages = metadata["packages"].as_array().into_iter().flatten();
+    let targets = packages.flat_map(|package| package["targets"].as_array().into_iter().flatten());
+    let tests = targets.filter(|target| target["kind"][0] == "test");
+    let mut names: Vec<String> = tests.filter_map(|target| target["name"].as_str().map(str::to_owned)).collect();
+    names.sort_by_key(|name| (SLOW_TARGETS.contains(&name.as_str()), name.clone()));
+    if names.len() < SLOW_TARGETS.len() {
+        bail!("cargo metadata lists only {names:?}");
+    }
+    Ok(names)
+}
+
+/// Builds and tests the oracle for YAML: a program with the reader of Kubernetes' API server.
+fn build_go_oracle() -> Result<()> {
     let source = run::root().join("tests/oracles/goyaml");
     let program = run::target().join("oracles/goyaml");
     let mut build = Command::new("go");
@@ -69,8 +167,8 @@ fn go_oracle() -> Result<()> {
     step("the go-yaml oracle's own test", Command::new("go").args(["test", "./..."]).current_dir(&source))
 }
 
-/// Without its features the program builds, free of warnings, and brings no client of Kubernetes with it.
-fn without_cluster() -> Result<()> {
+/// Checks that the program without its features has no warnings and does not depend on a Kubernetes client.
+fn check_without_features() -> Result<()> {
     let package = ["--package", "jobplate", "--no-default-features"];
     let mut lints = cargo(&["clippy", "--lib", "--bins"]);
     step("lints without features", lints.args(package).args(["--", "-D", "warnings"]))?;
