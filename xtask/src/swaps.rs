@@ -1,11 +1,15 @@
-//! `cargo xtask swaps`: whether the tests of previews would notice. In a copy of the project, two neighbouring arms
-//! of a `match` take each other's place, for every pair of them in the rooms that make a preview, and the cases of
-//! `tests/prefect` and `tests/cmd` must fail.
+//! `cargo xtask swaps`: mutation testing of previews. Swaps the bodies of two neighbouring arms of a `match`, for every
+//! such pair in a copy of the sources that make a preview. The cases of `tests/prefect` and `tests/cmd` must catch
+//! each swap; `tests/prefect/equivalent.txt` lists those that change nothing.
 //!
-//! All swaps are built into one program, which asks for each pair whether it is the one to be swapped; those that
-//! make no program are left out by what the compiler says. The cases then find out themselves which of them come by
-//! a pair, and only these are run (`tests/prefect/swaps.rs`).
+//! Own code, since cargo-mutants does not swap arms: it deletes an arm where another one has a wildcard pattern, and
+//! replaces guards by `true` and `false` (sourcefrog/cargo-mutants:book/src/mutants.md). It also builds each mutant by
+//! itself. Here one program holds all swaps and reads from a file which one is active.
+//!
+//! Swaps that do not compile are unviable: the compiler's errors tell which ones, and these are left out. The cases
+//! record which swaps they reach, so that only these cases run for a swap (`tests/prefect/swaps.rs`).
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::fs;
 use std::ops::Range;
@@ -13,49 +17,54 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
+use proc_macro2::Span;
 use serde_json::Value;
 use syn::spanned::Spanned as _;
 use syn::visit::{self, Visit};
 
 use crate::run::{self, cargo, step};
 
-/// The rooms whose arms are swapped.
-const ROOMS: [&str; 2] = ["crates/jobplate-prefect/src/prefect1/", "crates/jobplate-prefect/src/pyvalue/"];
+/// The directories whose arms are swapped.
+const SWAPPED_DIRS: [&str; 2] = ["crates/jobplate-prefect/src/prefect1/", "crates/jobplate-prefect/src/pyvalue/"];
 
-/// What is in these rooms and makes no preview of Prefect 1: how a flow finds a secret, which `tests/cmd/secrets.rs`
-/// holds to Prefect, and what only previews of workers use.
-const NO_PREVIEW: [&str; 4] = ["prefect1/secrets.rs", "pyvalue/duration.rs", "pyvalue/json.rs", "pyvalue/slug.rs"];
+/// Files in these directories that no preview of Prefect 1 uses: how a flow reads a secret, which `tests/cmd/secrets.rs`
+/// compares with Prefect, and what only workers need.
+const EXCLUDED_FILES: [&str; 4] = ["prefect1/secrets.rs", "pyvalue/duration.rs", "pyvalue/json.rs", "pyvalue/slug.rs"];
 
-/// What every arm asks, at the end of the copy's `lib.rs`: which swap is chosen is in a file beside the program. One
-/// more file beside it gets the swaps that a run comes by.
-const ASKED: &str = r#"
+/// The function that each swapped arm calls, for the end of the copy's `lib.rs`.
+///
+/// Next to the program, a file `.swap` holds the number of the active swap. If there is a file `.trace`, the numbers
+/// of the swaps that a run reaches are added to it.
+const IS_ACTIVE: &str = r#"
 #[allow(missing_docs)]
-pub(crate) fn is_swapped(pair: usize) -> bool {
+pub(crate) fn is_active(swap: usize) -> bool {
     use std::io::Write as _;
     use std::path::PathBuf;
     use std::sync::{Mutex, OnceLock};
-    static CHOSEN: OnceLock<(usize, Option<PathBuf>)> = OnceLock::new();
-    static SEEN: Mutex<std::collections::BTreeSet<usize>> = Mutex::new(std::collections::BTreeSet::new());
-    let (chosen, trace) = CHOSEN.get_or_init(|| {
+    static ACTIVE: OnceLock<(usize, Option<PathBuf>)> = OnceLock::new();
+    static REACHED: Mutex<std::collections::BTreeSet<usize>> = Mutex::new(std::collections::BTreeSet::new());
+    let (active, trace) = ACTIVE.get_or_init(|| {
         let program = std::env::current_exe().unwrap_or_default();
-        let chosen = std::fs::read_to_string(program.with_extension("swap")).unwrap_or_default();
+        let active = std::fs::read_to_string(program.with_extension("swap")).unwrap_or_default();
         let trace = program.with_extension("trace");
-        (chosen.trim().parse().unwrap_or(0), trace.exists().then_some(trace))
+        (active.trim().parse().unwrap_or(0), trace.exists().then_some(trace))
     });
     if let Some(trace) = trace
-        && let Ok(mut seen) = SEEN.lock()
-        && seen.insert(pair)
+        && let Ok(mut reached) = REACHED.lock()
+        && reached.insert(swap)
         && let Ok(mut file) = std::fs::OpenOptions::new().append(true).open(trace)
     {
-        drop(writeln!(file, "{pair}"));
+        drop(writeln!(file, "{swap}"));
     }
-    pair == *chosen
+    swap == *active
 }
 "#;
 
-/// A swapped program may never end, or take all memory.
-const COMMAND: &str = "Command::new(program)";
-const LIMITED: &str = r#"{
+/// How tests start the program. In the copy, [`LIMITED_START`] replaces it.
+const START: &str = "Command::new(program)";
+
+/// Starts the program with limits: a swap may cause an endless loop or use up all memory.
+const LIMITED_START: &str = r#"{
         let mut limited = Command::new("sh");
         limited.args(["-c", "ulimit -v 8000000; exec timeout 10 \"$0\" \"$@\""]).arg(program.as_ref());
         limited
@@ -63,136 +72,187 @@ const LIMITED: &str = r#"{
 
 pub fn run(args: &[String]) -> Result<()> {
     run::check_options(args, &[], &[])?;
-    let folder = run::target().join("swaps");
-    let copy = folder.join("copy");
-    let files = copy_project(&copy)?;
+    let dir = run::target().join("swaps");
+    let copy = Copy { sources: dir.join("copy"), target: dir.join("target") };
+    let files = copy.update()?;
     let mut sources = Vec::new();
     for file in files.iter().filter(|file| is_swapped(file)) {
-        sources.push(Source::read(file)?);
+        sources.push(SourceFile::read(file)?);
     }
-    let pairs = number(&mut sources);
-    eprintln!("\n==> {pairs} pairs of arms");
-    let mut left_out = BTreeSet::new();
+    let count = assign_numbers(&mut sources);
+    eprintln!("\n==> {count} pairs of arms");
+    let mut unviable = BTreeSet::new();
     loop {
         for source in &sources {
-            source.write(&copy, &left_out)?;
+            let text = source.print_swaps(&unviable).0;
+            write_if_changed(&copy.sources.join(&source.path), text.as_bytes())?;
         }
-        if check(&folder, &copy, &sources, &mut left_out)? {
+        if copy.compiles(&sources, &mut unviable)? {
             break;
         }
-        eprintln!("    {} of them make no program so far", left_out.len());
+        eprintln!("    {} of them do not compile so far", unviable.len());
     }
-    let list = folder.join("pairs.txt");
-    let lines: String = sources.iter().map(|source| source.list(&left_out)).collect();
+    let list = dir.join("pairs.txt");
+    let lines: String = sources.iter().map(|source| source.list_swaps(&unviable)).collect();
     fs::write(&list, &lines)?;
     let count = lines.lines().count();
-    let mut cases = in_copy(&folder, &copy, "test");
-    cases.args(["--test", "prefect", "--", "--ignored", "--nocapture", "swapped_arms_are_noticed"]);
-    step(&format!("the cases, of {count} programs with two arms swapped"), cases.env("JOBPLATE_SWAPS", list))
+    let mut tests = copy.cargo("test");
+    tests.args(["--test", "prefect", "--", "--ignored", "--nocapture", "swapped_arms_are_noticed"]);
+    step(&format!("the cases, with {count} swaps"), tests.env("JOBPLATE_SWAPS", list))
 }
 
-/// Whether arms of a file are swapped.
-fn is_swapped(file: &str) -> bool {
-    file.ends_with(".rs")
-        && ROOMS.iter().any(|room| file.starts_with(room))
-        && !NO_PREVIEW.iter().any(|other| file.ends_with(other))
+/// Returns whether arms of a file are swapped.
+fn is_swapped(path: &str) -> bool {
+    path.ends_with(".rs")
+        && SWAPPED_DIRS.iter().any(|dir| path.starts_with(dir))
+        && !EXCLUDED_FILES.iter().any(|file| path.ends_with(file))
 }
 
-/// Copies what git knows of; what has not changed stays, so that it is not built again.
-fn copy_project(copy: &Path) -> Result<Vec<String>> {
-    let files = run::files()?;
-    for file in &files {
-        let bytes = fs::read(run::root().join(file)).with_context(|| file.clone())?;
-        let bytes = match file.as_str() {
-            "crates/jobplate-prefect/src/lib.rs" => [bytes.as_slice(), ASKED.as_bytes()].concat(),
-            "tests/cmd/run.rs" => {
-                let text = String::from_utf8(bytes)?;
-                if text.matches(COMMAND).count() != 1 {
-                    bail!("{file} has no one {COMMAND}");
-                }
-                text.replace(COMMAND, LIMITED).into_bytes()
-            }
-            _ => bytes,
-        };
-        if !is_swapped(file) {
-            write(&copy.join(file), &bytes)?;
-        }
-    }
-    Ok(files)
-}
-
-fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    if fs::read(path).is_ok_and(|own| own == bytes) {
+/// Writes a file only if its content differs, so that cargo does not build it again.
+fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<()> {
+    if fs::read(path).is_ok_and(|old| old == bytes) {
         return Ok(());
     }
-    fs::create_dir_all(path.parent().context("a folder")?)?;
+    fs::create_dir_all(path.parent().context("a file has a parent")?)?;
     fs::write(path, bytes).with_context(|| path.display().to_string())
 }
 
-/// One arm of a `match`.
+/// A copy of the project that is built with swaps.
+struct Copy {
+    sources: PathBuf,
+    target: PathBuf,
+}
+
+impl Copy {
+    /// Copies the files that git lists, apart from those whose arms are swapped. Returns the paths of all.
+    fn update(&self) -> Result<Vec<String>> {
+        let files = run::files()?;
+        for file in files.iter().filter(|file| !is_swapped(file)) {
+            let bytes = fs::read(run::root().join(file)).with_context(|| file.clone())?;
+            let bytes = match file.as_str() {
+                "crates/jobplate-prefect/src/lib.rs" => [bytes.as_slice(), IS_ACTIVE.as_bytes()].concat(),
+                "tests/cmd/run.rs" => {
+                    let text = String::from_utf8(bytes)?;
+                    if text.matches(START).count() != 1 {
+                        bail!("{file} must contain {START} once");
+                    }
+                    text.replace(START, LIMITED_START).into_bytes()
+                }
+                _ => bytes,
+            };
+            write_if_changed(&self.sources.join(file), &bytes)?;
+        }
+        Ok(files)
+    }
+
+    /// Returns a command of cargo that builds the copy.
+    fn cargo(&self, command: &str) -> Command {
+        let mut cargo = cargo(&[command, "--package", "jobplate", "--no-default-features"]);
+        cargo.current_dir(&self.sources).env("CARGO_TARGET_DIR", &self.target).env("RUSTFLAGS", "--cap-lints=allow");
+        cargo
+    }
+
+    /// Returns whether the copy compiles. Adds the swaps that cause errors to `unviable`.
+    fn compiles(&self, sources: &[SourceFile], unviable: &mut BTreeSet<usize>) -> Result<bool> {
+        let mut check = self.cargo("check");
+        let output = check.args(["--lib", "--message-format=json", "--quiet"]).stdin(Stdio::null()).output()?;
+        let printed: Vec<PrintedFile<'_>> = sources
+            .iter()
+            .map(|source| PrintedFile { path: &source.path, bodies: source.print_swaps(unviable).1 })
+            .collect();
+        let before = unviable.len();
+        let mut unexplained = Vec::new();
+        for line in String::from_utf8_lossy(&output.stdout).lines() {
+            let Ok(message) = serde_json::from_str::<Value>(line) else { continue };
+            let message = &message["message"];
+            if message["level"] == "error" {
+                let swaps = swaps_at_error(&message["spans"], &printed);
+                if swaps.is_empty() {
+                    unexplained.push(message.clone());
+                }
+                unviable.extend(swaps);
+            }
+        }
+        // An error about the type of a body may point at the pattern before it.
+        if unviable.len() == before {
+            unviable.extend(unexplained.iter().flat_map(|message| swaps_after_error(&message["spans"], &printed)));
+        }
+        if !output.status.success() && unviable.len() == before {
+            let errors = unexplained.iter().filter_map(|message| message["rendered"].as_str());
+            bail!("the copy does not compile, and no swap is the cause\n{}", errors.collect::<String>());
+        }
+        Ok(output.status.success())
+    }
+}
+
+/// An arm of a `match`.
 struct Arm {
     body: Range<usize>,
+    /// The pattern with its guard, on one line.
     pattern: String,
     line: usize,
-    /// The swaps with the arm before, and with the one behind: numbers, and whose body comes here.
-    swaps: Vec<(usize, Range<usize>)>,
+    /// The swaps with the arm before and the arm after.
+    swaps: Vec<Swap>,
 }
 
-/// A file of the rooms.
-struct Source {
-    file: String,
+/// A swap, as one of its two arms has it.
+struct Swap {
+    number: usize,
+    /// The body of the other arm.
+    body: Range<usize>,
+}
+
+/// A file whose arms are swapped.
+struct SourceFile {
+    path: String,
     text: String,
-    /// Of all its arms, each before those within it.
+    /// All arms; an arm precedes those in its body.
     arms: Vec<Arm>,
-    /// Pairs of arms, by their places in `arms`.
-    neighbours: Vec<(usize, usize)>,
+    /// Neighbouring arms whose bodies differ, as indices into `arms`.
+    pairs: Vec<(usize, usize)>,
 }
 
-impl Source {
-    fn read(file: &str) -> Result<Self> {
-        let text = fs::read_to_string(run::root().join(file)).with_context(|| file.to_owned())?;
-        let parsed = syn::parse_file(&text).with_context(|| file.to_owned())?;
-        let mut source = Source { file: file.to_owned(), text, arms: Vec::new(), neighbours: Vec::new() };
+impl SourceFile {
+    fn read(path: &str) -> Result<Self> {
+        let text = fs::read_to_string(run::root().join(path)).with_context(|| path.to_owned())?;
+        let parsed = syn::parse_file(&text).with_context(|| path.to_owned())?;
+        let mut source = SourceFile { path: path.to_owned(), text, arms: Vec::new(), pairs: Vec::new() };
         source.visit_file(&parsed);
         Ok(source)
     }
 
-    /// The file with its swaps.
-    fn print(&self, left_out: &BTreeSet<usize>) -> (String, Vec<Piece>) {
-        let mut printer = Printer { source: self, left_out, out: String::new(), pieces: Vec::new() };
+    /// Returns the text of the file with its swaps, and where in it the bodies of arms are.
+    fn print_swaps(&self, unviable: &BTreeSet<usize>) -> (String, Vec<PrintedBody>) {
+        let mut printer = Printer { source: self, unviable, text: String::new(), bodies: Vec::new() };
         printer.print(0..self.text.len(), 0);
-        (printer.out, printer.pieces)
+        (printer.text, printer.bodies)
     }
 
-    fn write(&self, copy: &Path, left_out: &BTreeSet<usize>) -> Result<()> {
-        write(&copy.join(&self.file), self.print(left_out).0.as_bytes())
-    }
-
-    /// A line for each swap: its number, and what it is.
-    fn list(&self, left_out: &BTreeSet<usize>) -> String {
-        let mut out = String::new();
-        for (first, second) in &self.neighbours {
+    /// Returns a line for each swap: its number, file and line, and the patterns of its two arms.
+    fn list_swaps(&self, unviable: &BTreeSet<usize>) -> String {
+        let mut lines = String::new();
+        for (first, second) in &self.pairs {
             let (first, second) = (&self.arms[*first], &self.arms[*second]);
-            let number = first.swaps.iter().find(|(_, body)| *body == second.body).map(|(number, _)| *number);
-            if let Some(number) = number.filter(|number| !left_out.contains(number)) {
-                out += &format!("{number} {}:{}: {} | {}\n", self.file, first.line, first.pattern, second.pattern);
+            let number = first.swaps.iter().find(|swap| swap.body == second.body).map(|swap| swap.number);
+            if let Some(number) = number.filter(|number| !unviable.contains(number)) {
+                lines += &format!("{number} {}:{}: {} | {}\n", self.path, first.line, first.pattern, second.pattern);
             }
         }
-        out
+        lines
     }
 }
 
-impl<'ast> Visit<'ast> for Source {
+impl<'ast> Visit<'ast> for SourceFile {
     fn visit_item_mod(&mut self, module: &'ast syn::ItemMod) {
         if module.ident != "tests" {
             visit::visit_item_mod(self, module);
         }
     }
 
-    fn visit_expr_match(&mut self, found: &'ast syn::ExprMatch) {
+    fn visit_expr_match(&mut self, expression: &'ast syn::ExprMatch) {
         let first = self.arms.len();
-        for arm in &found.arms {
-            let range = |span: proc_macro2::Span| span.byte_range();
+        for arm in &expression.arms {
+            let range = |span: Span| span.byte_range();
             let mut pattern = range(arm.pat.span());
             if let Some((_, guard)) = &arm.guard {
                 pattern.end = range(guard.span()).end;
@@ -201,177 +261,142 @@ impl<'ast> Visit<'ast> for Source {
             let body = range(arm.body.span());
             self.arms.push(Arm { body, pattern, line: arm.pat.span().start().line, swaps: Vec::new() });
         }
-        for place in first + 1..self.arms.len() {
-            let is_same = self.text[self.arms[place - 1].body.clone()] == self.text[self.arms[place].body.clone()];
-            if !is_same {
-                self.neighbours.push((place - 1, place));
+        for index in first + 1..self.arms.len() {
+            if self.text[self.arms[index - 1].body.clone()] != self.text[self.arms[index].body.clone()] {
+                self.pairs.push((index - 1, index));
             }
         }
-        visit::visit_expr_match(self, found);
+        visit::visit_expr_match(self, expression);
     }
 }
 
-/// Numbers all pairs, from 1; gives how many there are.
-fn number(sources: &mut [Source]) -> usize {
+/// Numbers the swaps of all files from 1. Returns how many there are.
+fn assign_numbers(sources: &mut [SourceFile]) -> usize {
     let mut number = 0;
     for source in sources {
-        for (first, second) in source.neighbours.clone() {
+        for (first, second) in source.pairs.clone() {
             number += 1;
-            let (one, other) = (source.arms[first].body.clone(), source.arms[second].body.clone());
-            source.arms[first].swaps.push((number, other));
-            source.arms[second].swaps.push((number, one));
+            let (first_body, second_body) = (source.arms[first].body.clone(), source.arms[second].body.clone());
+            source.arms[first].swaps.push(Swap { number, body: second_body });
+            source.arms[second].swaps.push(Swap { number, body: first_body });
         }
     }
     number
 }
 
-/// A part of a printed file, and the swaps that an error in it speaks against.
-struct Piece {
+/// A body in a printed file: an arm's with all its swaps, or one that a swap puts there.
+struct PrintedBody {
     range: Range<usize>,
+    /// The swaps that an error in it can come from.
     swaps: Vec<usize>,
-    is_foreign: bool,
+    is_swapped_in: bool,
 }
 
+/// The bodies in a file that was printed with its swaps.
+struct PrintedFile<'s> {
+    path: &'s str,
+    bodies: Vec<PrintedBody>,
+}
+
+/// Prints a file with its swaps: each body becomes an `if` that chooses among it and those of the neighbours.
 struct Printer<'s> {
-    source: &'s Source,
-    left_out: &'s BTreeSet<usize>,
-    out: String,
-    pieces: Vec<Piece>,
+    source: &'s SourceFile,
+    unviable: &'s BTreeSet<usize>,
+    text: String,
+    bodies: Vec<PrintedBody>,
 }
 
 impl Printer<'_> {
-    /// Prints a part of the file; arms within it are at `from` and behind.
-    fn print(&mut self, range: Range<usize>, from: usize) {
-        let mut at = range.start;
-        // Outermost arms first: those within are printed with them.
-        let mut arms: Vec<usize> = (from..self.source.arms.len())
-            .filter(|place| {
-                let body = &self.source.arms[*place].body;
-                range.start <= body.start && body.end <= range.end
-            })
-            .collect();
-        arms.sort_by_key(|place| {
-            (self.source.arms[*place].body.start, std::cmp::Reverse(self.source.arms[*place].body.end))
-        });
-        for place in arms {
-            let arm = &self.source.arms[place];
-            if arm.body.start < at {
-                continue;
-            }
-            self.out.push_str(&self.source.text[at..arm.body.start]);
-            self.arm(place);
-            at = arm.body.end;
-        }
-        self.out.push_str(&self.source.text[at..range.end]);
-    }
-
-    fn arm(&mut self, place: usize) {
+    /// Prints a range of the file. `first_arm` is the index of the first arm that can be in it.
+    fn print(&mut self, range: Range<usize>, first_arm: usize) {
         let source = self.source;
-        let arm = &source.arms[place];
-        let start = self.out.len();
-        let swaps: Vec<_> = arm.swaps.iter().filter(|(number, _)| !self.left_out.contains(number)).collect();
-        if let Some(((last, _), others)) = swaps.split_last() {
-            let asked: Vec<String> = swaps.iter().map(|(number, _)| format!("!crate::is_swapped({number})")).collect();
-            self.out.push_str(&format!("if {} {{ ", asked.join(" && ")));
-            self.inner(place);
-            for (number, body) in others.iter().copied() {
-                self.out.push_str(&format!(" }} else if crate::is_swapped({number}) {{ "));
-                self.foreign(*number, body);
+        let mut printed = range.start;
+        let is_inside = |arm: &Arm| range.start <= arm.body.start && arm.body.end <= range.end;
+        let mut arms: Vec<usize> =
+            (first_arm..source.arms.len()).filter(|index| is_inside(&source.arms[*index])).collect();
+        arms.sort_by_key(|index| (source.arms[*index].body.start, Reverse(source.arms[*index].body.end)));
+        for index in arms {
+            let body = &source.arms[index].body;
+            // An arm inside another one was printed with it.
+            if body.start >= printed {
+                self.text.push_str(&source.text[printed..body.start]);
+                self.print_arm(index);
+                printed = body.end;
             }
-            self.out.push_str(" } else { ");
-            self.foreign(*last, &swaps[swaps.len() - 1].1);
-            self.out.push_str(" }");
+        }
+        self.text.push_str(&source.text[printed..range.end]);
+    }
+
+    fn print_arm(&mut self, index: usize) {
+        let arm = &self.source.arms[index];
+        let start = self.text.len();
+        let swaps: Vec<&Swap> = arm.swaps.iter().filter(|swap| !self.unviable.contains(&swap.number)).collect();
+        if let Some((last, others)) = swaps.split_last() {
+            let conditions: Vec<String> =
+                swaps.iter().map(|swap| format!("!crate::is_active({})", swap.number)).collect();
+            self.text.push_str(&format!("if {} {{ ", conditions.join(" && ")));
+            self.print(arm.body.clone(), index + 1);
+            for swap in others {
+                self.text.push_str(&format!(" }} else if crate::is_active({}) {{ ", swap.number));
+                self.print_swapped_in(swap);
+            }
+            self.text.push_str(" } else { ");
+            self.print_swapped_in(last);
+            self.text.push_str(" }");
         } else {
-            self.inner(place);
+            self.print(arm.body.clone(), index + 1);
         }
-        let swaps = swaps.iter().map(|(number, _)| *number).collect();
-        self.pieces.push(Piece { range: start..self.out.len(), swaps, is_foreign: false });
+        let swaps = swaps.iter().map(|swap| swap.number).collect();
+        self.bodies.push(PrintedBody { range: start..self.text.len(), swaps, is_swapped_in: false });
     }
 
-    /// The arm's own body, with the arms within it.
-    fn inner(&mut self, place: usize) {
-        let body = self.source.arms[place].body.clone();
-        self.print(body, place + 1);
-    }
-
-    fn foreign(&mut self, number: usize, body: &Range<usize>) {
-        let start = self.out.len();
-        self.out.push_str(&self.source.text[body.clone()]);
-        self.pieces.push(Piece { range: start..self.out.len(), swaps: vec![number], is_foreign: true });
+    fn print_swapped_in(&mut self, swap: &Swap) {
+        let start = self.text.len();
+        self.text.push_str(&self.source.text[swap.body.clone()]);
+        let range = start..self.text.len();
+        self.bodies.push(PrintedBody { range, swaps: vec![swap.number], is_swapped_in: true });
     }
 }
 
-/// A command of cargo in the copy.
-fn in_copy(folder: &Path, copy: &Path, command: &str) -> Command {
-    let mut cargo = cargo(&[command, "--package", "jobplate", "--no-default-features"]);
-    cargo.current_dir(copy).env("CARGO_TARGET_DIR", folder.join("target")).env("RUSTFLAGS", "--cap-lints=allow");
-    cargo
-}
-
-/// Whether the compiler takes the copy. Leaves out the swaps that its errors speak against.
-fn check(folder: &Path, copy: &Path, sources: &[Source], left_out: &mut BTreeSet<usize>) -> Result<bool> {
-    let mut command = in_copy(folder, copy, "check");
-    let output = command.args(["--lib", "--message-format=json", "--quiet"]).stdin(Stdio::null()).output()?;
-    let printed: Vec<(PathBuf, Vec<Piece>)> =
-        sources.iter().map(|source| (PathBuf::from(&source.file), source.print(left_out).1)).collect();
-    let before = left_out.len();
-    let mut others = Vec::new();
-    for line in String::from_utf8_lossy(&output.stdout).lines() {
-        let Ok(message) = serde_json::from_str::<Value>(line) else { continue };
-        let message = &message["message"];
-        if message["level"] == "error" {
-            let against = against(&message["spans"], &printed);
-            if against.is_empty() {
-                others.push(message.clone());
-            }
-            left_out.extend(against);
-        }
-    }
-    // What the compiler makes of an arm may only show before it: in its pattern.
-    if left_out.len() == before {
-        left_out.extend(others.iter().flat_map(|message| behind(&message["spans"], &printed)));
-    }
-    if !output.status.success() && left_out.len() == before {
-        let errors = others.iter().filter_map(|message| message["rendered"].as_str());
-        bail!("the copy makes no program, and no swap is why\n{}", errors.collect::<String>());
-    }
-    Ok(output.status.success())
-}
-
-/// The swaps of the first arm behind an error.
-fn behind(spans: &Value, printed: &[(PathBuf, Vec<Piece>)]) -> Vec<usize> {
-    let Some(span) = spans.as_array().and_then(|spans| spans.iter().find(|span| span["is_primary"] == true)) else {
-        return Vec::new();
-    };
-    let end = span["byte_end"].as_u64().and_then(|at| usize::try_from(at).ok()).unwrap_or(usize::MAX);
-    let of_file = printed.iter().find(|(file, _)| span["file_name"].as_str().is_some_and(|own| Path::new(own) == file));
-    let pieces = of_file.iter().flat_map(|(_, pieces)| pieces);
-    let next = pieces
-        .filter(|piece| piece.range.start >= end && !piece.swaps.is_empty())
-        .min_by_key(|piece| piece.range.start);
-    next.map_or_else(Vec::new, |piece| piece.swaps.clone())
-}
-
-/// The swaps that an error speaks against: those whose foreign body it points at; else those of the arm.
-fn against(spans: &Value, printed: &[(PathBuf, Vec<Piece>)]) -> Vec<usize> {
+/// Returns the swaps that may have caused an error at `spans`: that of the body which a swap put there, else those of
+/// the arm. Primary spans are more precise than secondary ones.
+fn swaps_at_error(spans: &Value, printed: &[PrintedFile<'_>]) -> Vec<usize> {
     let spans: Vec<&Value> = spans.as_array().into_iter().flatten().collect();
-    for (is_foreign, is_primary) in [(true, true), (true, false), (false, true), (false, false)] {
+    for (is_swapped_in, is_primary) in [(true, true), (true, false), (false, true), (false, false)] {
         for span in spans.iter().filter(|span| span["is_primary"].as_bool() == Some(is_primary)) {
-            let at = |key: &str| span[key].as_u64().and_then(|at| usize::try_from(at).ok()).unwrap_or(usize::MAX);
-            let (start, end) = (at("byte_start"), at("byte_end"));
-            let of_file =
-                printed.iter().find(|(file, _)| span["file_name"].as_str().is_some_and(|own| Path::new(own) == file));
-            let pieces = of_file.iter().flat_map(|(_, pieces)| pieces);
-            let holds =
-                |piece: &&Piece| piece.range.start <= start && end <= piece.range.end && !piece.swaps.is_empty();
-            let inner = pieces
-                .filter(|piece| piece.is_foreign == is_foreign)
-                .filter(holds)
-                .min_by_key(|piece| piece.range.len());
-            if let Some(piece) = inner {
-                return piece.swaps.clone();
+            let (start, end) = (span_offset(span, "byte_start"), span_offset(span, "byte_end"));
+            let innermost = bodies_of_span(span, printed)
+                .filter(|body| body.is_swapped_in == is_swapped_in && !body.swaps.is_empty())
+                .filter(|body| body.range.start <= start && end <= body.range.end)
+                .min_by_key(|body| body.range.len());
+            if let Some(body) = innermost {
+                return body.swaps.clone();
             }
         }
     }
     Vec::new()
+}
+
+/// Returns the swaps of the first arm after an error.
+fn swaps_after_error(spans: &Value, printed: &[PrintedFile<'_>]) -> Vec<usize> {
+    let Some(span) = spans.as_array().and_then(|spans| spans.iter().find(|span| span["is_primary"] == true)) else {
+        return Vec::new();
+    };
+    let end = span_offset(span, "byte_end");
+    let next = bodies_of_span(span, printed)
+        .filter(|body| body.range.start >= end && !body.swaps.is_empty())
+        .min_by_key(|body| body.range.start);
+    next.map_or_else(Vec::new, |body| body.swaps.clone())
+}
+
+/// Returns the bodies in the file that a span of the compiler is in.
+fn bodies_of_span<'p>(span: &Value, printed: &'p [PrintedFile<'_>]) -> impl Iterator<Item = &'p PrintedBody> {
+    let path = span["file_name"].as_str().map(PathBuf::from);
+    let file = printed.iter().find(|file| path.as_deref() == Some(Path::new(file.path)));
+    file.into_iter().flat_map(|file| &file.bodies)
+}
+
+/// Returns an offset of a span of the compiler, in bytes.
+fn span_offset(span: &Value, key: &str) -> usize {
+    span[key].as_u64().and_then(|offset| usize::try_from(offset).ok()).unwrap_or(usize::MAX)
 }
