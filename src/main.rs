@@ -1,14 +1,14 @@
 //! jobplate puts secret references and Prefect settings into Kubernetes job templates, and changes only
 //! the bytes it must.
 //!
-//! This is the program. What it does to manifests is in `lib.rs`, what it does to a cluster in `jobplate_cluster`.
+//! This is the program. The library in `lib.rs` edits manifests; the crate `jobplate_cluster` talks to API servers.
 //!
 //! | directory | decides |
 //! |---|---|
-//! | `commands/` | which commands there are, and what each of them does |
-//! | `shared/` | what flags mean that several commands have; which files are read and replaced |
-//! | `ui` | where output goes, and how the program was invoked |
-//! | `completion/` | what completes a command line |
+//! | `commands/` | the list of commands and what each of them does |
+//! | `shared/` | the meaning of flags that several commands have; which files are read and replaced |
+//! | `ui` | where output goes, and the program's name in messages |
+//! | `completion/` | the candidates of shell completion |
 
 mod commands;
 mod completion;
@@ -25,7 +25,7 @@ use crate::ui::Ui;
 use crate::ui::invocation::Invocation;
 
 fn main() -> ExitCode {
-    // Its own name first.
+    // The first argument is the program's name.
     let args: Vec<OsString> = std::env::args_os().collect();
     let invocation = Invocation::from_program(args.first());
     hide_panics(invocation);
@@ -40,11 +40,11 @@ fn main() -> ExitCode {
     commands::run(&args, &mut ui)
 }
 
-/// Hides the message of a panic, which may quote an input: only its place is reported.
+/// Installs a panic hook that reports only the source location: the panic message may quote an input.
 fn hide_panics(invocation: Invocation) {
     std::panic::set_hook(Box::new(move |panic| {
-        let place = panic.location().map_or(String::new(), |at| format!(" ({}:{})", at.file(), at.line()));
-        let error = Error::new(ErrorKind::Internal, format!("a bug in jobplate{place}; nothing more was written"))
+        let location = panic.location().map_or(String::new(), |at| format!(" ({}:{})", at.file(), at.line()));
+        let error = Error::new(ErrorKind::Internal, format!("a bug in jobplate{location}; nothing more was written"))
             .hint("please report this place with the command, without any secrets");
         let _ = Ui::from_environment(invocation, command_line).report_failure(&error);
         std::process::exit(i32::from(ErrorKind::Internal.exit_code()));

@@ -1,11 +1,11 @@
-//! How the program talks to whoever invoked it.
+//! The user interface: output streams, colours and error reports.
 //!
 //! | file | decides |
 //! |---|---|
-//! | `ui.rs` | what goes to standard output, standard error and the error file, with which colours and escapes |
+//! | `ui.rs` | the content of standard output, standard error and the error file, with colours and escapes |
 //! | `invocation.rs` | whether hints name the program `jobplate` or `kubectl jobplate` |
-//! | `github.rs` | what GitHub Actions gets: annotations, the summary of the step, escaped commands |
-//! | `events.rs` | what a person sees while a cluster is changed |
+//! | `github.rs` | the annotations, step summaries and escaped logs in GitHub Actions |
+//! | `events.rs` | the progress output while a cluster is changed |
 
 #[cfg(feature = "cluster")]
 pub(crate) mod events;
@@ -26,39 +26,39 @@ use jobplate_diagnostic::{Error, ErrorKind, Message, ProgramName, Result, descri
 use self::github::{Workflow, escape_workflow_commands};
 use self::invocation::Invocation;
 
-/// Bytes that are gathered before they are written.
+/// The size of the output buffer, in bytes.
 const BUFFER_SIZE: usize = 64 * 1024;
 
 /// The name of the plugin for Helm 4 (`integrations/helm/plugin.yaml`).
 const HELM_PLUGIN: &str = "jobplate";
 
-/// The user interface: where output goes, in which colours, and who reads it.
+/// The user interface: output streams with their settings, and the environment that reads them.
 pub(crate) struct Ui {
     /// How the program was invoked.
     pub(crate) invocation: Invocation,
-    /// Whether colours were asked for.
+    /// The value of `--color`.
     pub(crate) color: ColorChoice,
-    /// Whether notes are left out.
+    /// Whether notes are suppressed.
     pub(crate) quiet: bool,
     /// Whether requests to a server are shown.
     #[cfg(feature = "cluster")]
     pub(crate) verbose: bool,
-    /// Defines the command line of a program with this name.
+    /// Builds the command line for a program name.
     pub(crate) command_line: fn(&str) -> clap::Command,
-    /// The workflow of GitHub Actions that runs the program.
+    /// The GitHub Actions workflow that runs the program.
     github: Option<Workflow>,
-    /// Whether Helm 4 runs the program as its plugin. Then nobody sees standard error.
+    /// Whether Helm 4 runs the program as a plugin. Helm 4 hides standard error.
     is_helm_plugin: bool,
-    /// The file that gets errors, too.
+    /// The file of `JOBPLATE_ERROR_FILE`, which receives a copy of errors.
     error_file: Option<OsString>,
-    /// The documents that errors and warnings are about.
+    /// The document that the last error or warning was about.
     documents: diagnostic::DocumentCache,
-    /// Whether an error was reported.
+    /// Whether an error was reported in this run.
     has_failed: Cell<bool>,
 }
 
 impl Ui {
-    /// Reads what the environment says about whoever invoked the program.
+    /// Creates the user interface from environment variables.
     pub(crate) fn from_environment(invocation: Invocation, command_line: fn(&str) -> clap::Command) -> Self {
         Ui {
             invocation,
@@ -75,25 +75,25 @@ impl Ui {
         }
     }
 
-    /// Returns the workflow of GitHub Actions that runs the program.
+    /// Returns the GitHub Actions workflow that runs the program, if any.
     pub(crate) fn github(&self) -> Option<&Workflow> {
         self.github.as_ref()
     }
 
-    /// Returns whether Helm 4 runs the program as its plugin.
+    /// Returns whether Helm 4 runs the program as a plugin.
     pub(crate) fn is_helm_plugin(&self) -> bool {
         self.is_helm_plugin
     }
 
-    /// Lets `write` write to standard output.
+    /// Calls `write` with a buffered standard output, then flushes it.
     ///
     /// # Errors
     ///
-    /// Fails as `write` does; with [`ErrorKind::Output`] if standard output can't be written to, and with
-    /// [`ErrorKind::ClosedOutput`] if nobody reads it any more.
+    /// Fails as `write` does, with [`ErrorKind::Output`] if standard output can't be written to, and with
+    /// [`ErrorKind::ClosedOutput`] if the reader closed the pipe.
     pub(crate) fn print(&self, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<ExitCode> {
         let print = || {
-            // Not `io::stdout()`: it looks for line breaks in all that goes through it.
+            // `io::stdout()` would add a line buffer, which searches all output for line breaks.
             let out = unbuffered_stdout().map_err(|error| output_error(&error))?;
             let mut out = BufWriter::with_capacity(BUFFER_SIZE, out);
             write(&mut out)?;
@@ -106,7 +106,7 @@ impl Ui {
         }
     }
 
-    /// Prints a text to standard output.
+    /// Prints `text` to standard output.
     ///
     /// # Errors
     ///
@@ -115,7 +115,7 @@ impl Ui {
         self.print(|out| out.write_all(text.as_bytes()).map_err(|error| output_error(&error)))
     }
 
-    /// Lets `write` write a diff of manifests to standard output.
+    /// Calls `write` with standard output prepared for a diff of manifests.
     ///
     /// # Errors
     ///
@@ -128,24 +128,24 @@ impl Ui {
         self.print(|out| write(&mut DiffOutput { out, is_colored, is_workflow: self.github.is_some() }))
     }
 
-    /// Writes a note to standard error, unless notes are left out.
+    /// Writes a note to standard error, unless notes are suppressed.
     pub(crate) fn write_note(&self, note: impl Into<Message>) {
         self.write_notes(&diagnostic::render_note(&self.render_message(&note.into())));
     }
 
-    /// Writes notes and warnings, as `diagnostic` formats them, to standard error, unless notes are left out.
+    /// Writes rendered notes and warnings to standard error, unless notes are suppressed.
     pub(crate) fn write_notes(&self, notes: &str) {
         if !self.quiet {
             self.write_stderr(notes);
         }
     }
 
-    /// Returns the text of a message, in which the program has the name by which the user calls it.
+    /// Returns the text of a message with the program's name as the user typed it.
     pub(crate) fn render_message(&self, message: &Message) -> String {
         message.with_program(self.invocation.program_name())
     }
 
-    /// Writes to standard error. A closed standard error does not stop the program.
+    /// Writes to standard error. Ignores errors: a closed standard error must not stop the program.
     pub(crate) fn write_stderr(&self, text: &str) {
         let text = match self.github {
             Some(_) => escape_workflow_commands(text),
@@ -154,7 +154,7 @@ impl Ui {
         let _ = AutoStream::new(io::stderr(), self.color).write_all(text.as_bytes());
     }
 
-    /// Reports an error to whoever may read it, and returns the exit code.
+    /// Reports the error that ends the program, and returns its exit code.
     pub(crate) fn report_failure(&self, error: &Error) -> ExitCode {
         if error.kind() != ErrorKind::ClosedOutput {
             let helm = "to see it without Helm: helm template RELEASE CHART | "
@@ -166,9 +166,9 @@ impl Ui {
         ExitCode::from(error.kind().exit_code())
     }
 
-    /// Reports an error, and something about it, on standard error and to those who do not read that.
-    pub(crate) fn report_error(&self, error: &Error, more: &str) {
-        let text = diagnostic::render_error(error, self.invocation.program_name(), &self.documents) + more;
+    /// Reports an error, followed by `notes`, to standard error, the error file and GitHub Actions.
+    pub(crate) fn report_error(&self, error: &Error, notes: &str) {
+        let text = diagnostic::render_error(error, self.invocation.program_name(), &self.documents) + notes;
         self.write_stderr(&text);
         self.write_error_file(&anstream::adapter::strip_str(&text).to_string());
         if let Some(workflow) = &self.github {
@@ -176,8 +176,7 @@ impl Ui {
         }
     }
 
-    /// Reports a command line that clap refuses, or prints the help or version that was asked for. Returns the exit
-    /// code.
+    /// Reports a usage error from clap, or prints the requested help or version. Returns the exit code.
     ///
     /// # Errors
     ///
@@ -196,8 +195,8 @@ impl Ui {
         Ok(ExitCode::from(ErrorKind::Usage.exit_code()))
     }
 
-    /// Empties an error file in which an error is: what is in it afterwards is of this run. Whatever else somebody
-    /// may have named stays as it is.
+    /// Truncates the error file if it contains an error of an earlier run. Leaves any other file unchanged, in case
+    /// the user named a wrong one.
     pub(crate) fn truncate_error_file(&self) {
         let Some(path) = &self.error_file else { return };
         let mut start = [0; 6];
@@ -206,18 +205,19 @@ impl Ui {
             && File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok()
             && start == *b"error:";
         if is_error {
-            // That it can't be written is reported when there is something to write.
+            // A failure is reported when an error is written to the file.
             let _ = std::fs::OpenOptions::new().write(true).truncate(true).open(path);
         }
     }
 
-    /// Writes an error to the file that `JOBPLATE_ERROR_FILE` names, after others of this run, and to the terminal.
+    /// Writes an error to the file of `JOBPLATE_ERROR_FILE` and to the terminal. The first error of a run overwrites
+    /// the file, later ones are appended.
     fn write_error_file(&self, text: &str) {
         let is_first = !self.has_failed.replace(true);
         let open = |path: &OsString| {
-            // What is a device by name may be somebody's log by now: nothing there is taken away.
-            let more = !is_first || Path::new(path).starts_with("/dev");
-            std::fs::OpenOptions::new().create(true).write(true).append(more).truncate(!more).open(path)
+            // A path in /dev, such as /dev/stderr, may be redirected to a log file: append to it.
+            let append = !is_first || Path::new(path).starts_with("/dev");
+            std::fs::OpenOptions::new().create(true).write(true).append(append).truncate(!append).open(path)
         };
         if let Some(path) = &self.error_file
             && let Err(error) = open(path).and_then(|mut file| file.write_all(text.as_bytes()))
@@ -232,11 +232,10 @@ impl Ui {
         self.write_terminal(text);
     }
 
-    /// Writes to the terminal, where Helm keeps everything else to itself: Helm 4 shows no standard error of a
-    /// post-renderer.
+    /// Writes to the terminal if Helm 4 runs the program: it hides the standard error of a post-renderer.
     fn write_terminal(&self, text: &str) {
         if self.is_helm_plugin
-            // Without a terminal, nobody reads it.
+            // Fails without a controlling terminal, as in CI.
             && let Ok(mut terminal) = std::fs::OpenOptions::new().write(true).open("/dev/tty")
         {
             let _ = terminal.write_all(text.as_bytes());
@@ -244,7 +243,7 @@ impl Ui {
     }
 }
 
-/// Standard output, for diffs of manifests.
+/// A writer for diffs of manifests to standard output.
 pub(crate) struct DiffOutput<'o> {
     out: &'o mut dyn Write,
     is_colored: bool,
@@ -252,8 +251,7 @@ pub(crate) struct DiffOutput<'o> {
 }
 
 impl DiffOutput<'_> {
-    /// Writes a part of a diff: without colours where they are not wanted, and with no command to a runner of
-    /// workflows.
+    /// Writes a part of a diff. Strips colours unless they are on, and escapes workflow commands in GitHub Actions.
     ///
     /// # Errors
     ///
@@ -265,7 +263,7 @@ impl DiffOutput<'_> {
     }
 }
 
-/// Ignores that nobody reads any more what was only to be reported: it does not change what is done.
+/// Ignores [`ErrorKind::ClosedOutput`]: a closed standard output must not stop a command that also writes elsewhere.
 pub(crate) fn ignore_closed_output(printed: Result<ExitCode>) -> Result<()> {
     match printed {
         Err(error) if error.kind() != ErrorKind::ClosedOutput => Err(error),
@@ -273,7 +271,7 @@ pub(crate) fn ignore_closed_output(printed: Result<ExitCode>) -> Result<()> {
     }
 }
 
-/// Ends the process at once, as interrupted.
+/// Ends the process at once, with the exit code of an interrupt.
 #[cfg(feature = "cluster")]
 pub(crate) fn exit_interrupted() {
     std::process::exit(i32::from(ErrorKind::Interrupted.exit_code()));
@@ -295,7 +293,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_diff_holds_no_workflow_commands() {
+    fn escapes_workflow_commands_in_a_diff() {
         let mut out = Vec::new();
         let mut diff = DiffOutput { out: &mut out, is_colored: false, is_workflow: true };
         diff.write("\u{1b}[31m::add-mask::x\u{1b}[0m\n ::error::y ##[group]z\n").unwrap();

@@ -19,11 +19,12 @@ use serde::Deserialize;
 
 use super::definition::{Command, arguments};
 use super::render::{RenderArgs, print_all};
-use crate::shared::edit_args::{RenderRequest, STDIN, TargetSyntax};
+use crate::shared::edit_args::STDIN;
 use crate::shared::edit_report;
 use crate::shared::inputs::{self, DEFAULT_SPEC_FILES};
 use crate::shared::no_match::MatchPolicy;
 use crate::shared::plan::plan_sources;
+use crate::shared::render_request::{RenderRequest, TargetSyntax};
 use crate::shared::usage::redact_values;
 use crate::ui::Ui;
 

@@ -16,10 +16,11 @@ use jobplate_diagnostic::{Error, LineIndex, ProgramName, Result, describe_io_err
 use jobplate_yaml::{Child, Document, Documents, Editor, Node, NodeArena, NodeKind, StrictMap, Value};
 
 use super::definition::Command;
-use crate::shared::edit_args::{EditArgs, RenderRequest, TargetSyntax};
+use crate::shared::edit_args::EditArgs;
 use crate::shared::edit_report::{self, EditReport};
 use crate::shared::no_match::MatchPolicy;
 use crate::shared::plan::plan_sources;
+use crate::shared::render_request::{RenderRequest, TargetSyntax};
 use crate::ui::Ui;
 
 /// The kind of what comes in and goes out.

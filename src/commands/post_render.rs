@@ -9,10 +9,11 @@ use jobplate::diagnostic::edits::EditStatus;
 use jobplate_diagnostic::{Error, Result, output_error};
 
 use super::definition::Command;
-use crate::shared::edit_args::{EditArgs, RenderRequest, TargetSyntax};
+use crate::shared::edit_args::EditArgs;
 use crate::shared::edit_report;
 use crate::shared::no_match::MatchPolicy;
 use crate::shared::plan::plan;
+use crate::shared::render_request::{RenderRequest, TargetSyntax};
 use crate::ui::Ui;
 
 #[derive(Args)]

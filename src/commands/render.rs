@@ -12,11 +12,13 @@ use jobplate_diagnostic::{Error, LineIndex, Result, output_error};
 use jobplate_manifest::embedded;
 
 use super::definition::Command;
-use crate::shared::edit_args::{ManifestArgs, RenderRequest, parse_namespace};
+use crate::shared::edit_args::ManifestArgs;
 use crate::shared::edit_report;
 use crate::shared::flag_values;
+use crate::shared::flag_values::parse_namespace;
 use crate::shared::no_match::MatchPolicy;
 use crate::shared::plan::plan;
+use crate::shared::render_request::RenderRequest;
 use crate::shared::staged_files::StagedFiles;
 use crate::ui::{Ui, ignore_closed_output};
 

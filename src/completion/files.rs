@@ -12,7 +12,7 @@ use jobplate_manifest::{container, container::names};
 use jobplate_yaml::Node;
 
 use super::line::Said;
-use crate::shared::{edit_args, inputs};
+use crate::shared::{inputs, render_request};
 
 /// More bytes and files than this are not read while somebody waits, nor more names in folders.
 const MOST_BYTES: u64 = 16 * 1024 * 1024;
@@ -62,7 +62,7 @@ impl Found {
         let mut inputs = said.inputs.clone();
         if inputs.is_empty() {
             let specs = said.specs.iter().filter(|spec| size(Path::new(spec)).is_some());
-            inputs = specs.flat_map(|spec| edit_args::read_spec_inputs(spec)).collect();
+            inputs = specs.flat_map(|spec| render_request::read_spec_inputs(spec)).collect();
         }
         let files = inputs.iter().map(Path::new).flat_map(|input| match input.is_dir() {
             true => inputs::list_manifests(input, said.recursive, MOST_ENTRIES).unwrap_or_default(),

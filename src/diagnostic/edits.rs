@@ -5,7 +5,7 @@ use serde::Serialize;
 /// One edit. Contains names only, never a value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct EditRecord {
+pub struct ReportedEdit {
     /// The input as the user named it; `-` is standard input.
     pub file: String,
     /// The 1-based index of the document in the file.
@@ -70,7 +70,7 @@ pub enum EditedItem {
     Field(String),
 }
 
-impl EditRecord {
+impl ReportedEdit {
     /// Returns `Kind/name`, followed by the ConfigMap and key if the object is embedded in one.
     pub fn object_path(&self) -> String {
         let within = |ConfigMapKeyRef { object, key }: &ConfigMapKeyRef| format!(" in {}:{key}", object.display());
@@ -96,10 +96,10 @@ pub enum EditStatus {
 }
 
 /// Returns the JSON report: `{"edits": [...]}`.
-pub fn to_json(edits: &[EditRecord]) -> String {
+pub fn to_json(edits: &[ReportedEdit]) -> String {
     #[derive(Serialize)]
     struct Report<'e> {
-        edits: &'e [EditRecord],
+        edits: &'e [ReportedEdit],
     }
     serde_json::to_string_pretty(&Report { edits }).unwrap_or_default() + "\n"
 }

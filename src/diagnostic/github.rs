@@ -5,7 +5,7 @@
 
 use jobplate_diagnostic::Error;
 
-use super::edits::EditRecord;
+use super::edits::ReportedEdit;
 use super::human::escape_controls;
 
 /// The maximum number of rows in a summary's table. The number of further rows follows the table.
@@ -27,7 +27,7 @@ pub fn annotate_error(error: &Error, program: &str, path: impl Fn(&str) -> Strin
 }
 
 /// Returns the annotation for an edit that is missing in a file.
-pub fn annotate_missing_edit(edit: &EditRecord, path: impl Fn(&str) -> String) -> String {
+pub fn annotate_missing_edit(edit: &ReportedEdit, path: impl Fn(&str) -> String) -> String {
     let mut properties = vec![("title", "jobplate".to_owned())];
     if edit.file != "-" {
         properties.push(("file", path(&edit.file)));
@@ -47,7 +47,7 @@ fn workflow_command(name: &str, properties: &[(&str, String)], message: &str) ->
 }
 
 /// Returns a section with a table of edits for the step summary.
-pub fn summarize_edits(heading: &str, edits: &[EditRecord]) -> String {
+pub fn summarize_edits(heading: &str, edits: &[ReportedEdit]) -> String {
     let mut table = format!("### jobplate: {heading}\n\n");
     table.push_str("| file | object | container | what | |\n|---|---|---|---|---|\n");
     for edit in edits.iter().take(MAX_ROWS) {
@@ -105,8 +105,8 @@ mod tests {
     use super::super::edits::{EditedItem, ObjectRef};
     use super::*;
 
-    fn edit_record() -> EditRecord {
-        EditRecord {
+    fn edit_record() -> ReportedEdit {
+        ReportedEdit {
             file: "a,b:c|`.yaml".into(),
             document: 1,
             line: 3,

@@ -1,4 +1,4 @@
-//! What to do about variables of a job template that the agent puts its own in the place of: set them on the agent.
+//! Notes on variables of a job template that the Prefect 1 agent overrides: they must be set on the agent.
 
 use jobplate::render::Rendering;
 use jobplate_diagnostic::{Message, ProgramName, Result};
@@ -12,15 +12,15 @@ use jobplate_prefect::variables;
 
 use super::edit_args::STDIN;
 
-/// An agent in the inputs.
+/// The manifest of a Prefect 1 agent in the inputs.
 struct AgentManifest {
-    /// `KIND/NAME`
+    /// `KIND/NAME` of the object.
     object: String,
-    /// The input it is in.
+    /// The input that contains the object, quoted for a shell.
     input: String,
 }
 
-/// The notes on such variables: the command for the agent, which may be in the inputs itself.
+/// Returns the notes on overridden variables, with the command that sets them on the agent.
 ///
 /// # Errors
 ///
@@ -60,7 +60,7 @@ pub(crate) fn overridden_variable_notes(
     Ok(notes)
 }
 
-/// The command that gives these agents the flags; a general one where there are none.
+/// Returns the command that sets the flags on the agents. Contains placeholders if the inputs contain no agent.
 fn agent_command(agents: &[AgentManifest], flags: &[String]) -> Message {
     let (mut inputs, mut targets): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
     for AgentManifest { object, input } in agents {
@@ -71,7 +71,7 @@ fn agent_command(agents: &[AgentManifest], flags: &[String]) -> Message {
     targets.dedup();
     if agents.is_empty() {
         inputs.push("AGENT.yaml".to_owned());
-        // Settings find the agent by themselves.
+        // Prefect settings select agents without `--target`.
         if flags.iter().any(|flag| flag.starts_with("--env")) {
             targets.push("--target Deployment".to_owned());
         }
@@ -80,7 +80,7 @@ fn agent_command(agents: &[AgentManifest], flags: &[String]) -> Message {
     ProgramName + format!(" render {}", words.join(" "))
 }
 
-/// The agents in the inputs, as far as they can be named in a command.
+/// Finds the agents in the inputs whose names can be pasted into a shell.
 fn find_agents(rendering: &mut Rendering) -> Result<Vec<AgentManifest>> {
     let mut agents = Vec::new();
     rendering.visit_objects(&mut |input, object| {
@@ -89,7 +89,7 @@ fn find_agents(rendering: &mut Rendering) -> Result<Vec<AgentManifest>> {
             .iter()
             .any(|pod| detect_role(object, &container::containers(*pod)) == Role::Agent(Generation::Prefect1));
         let named = (object.display(), shlex::try_quote(input));
-        // It is to be pasted into a shell, and the names are somebody else's.
+        // The command is pasted into a shell, so names from the input must not contain special characters.
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._/".contains(c);
         if let (true, (object, Ok(input))) = (is_agent && input != STDIN, named)
             && object.chars().all(is_plain)

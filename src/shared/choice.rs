@@ -1,4 +1,4 @@
-//! Decides how a flag with a fixed set of values reads them, and offers them for completion.
+//! Parses flags with a fixed set of values and completes the values.
 
 use std::ffi::OsStr;
 use std::marker::PhantomData;
@@ -8,12 +8,12 @@ use clap::{Arg, Command, ValueEnum};
 use clap_complete::engine::CompletionCandidate;
 use jobplate_diagnostic::{Error, Result};
 
-/// A value of a flag: one of the set, or another one, which is not kept, since it may be secret.
+/// The value of a flag with a fixed set of values. An unknown value is not stored, since it may be secret.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Choice<E> {
-    /// One of the set.
+    /// A value of the set.
     Known(E),
-    /// Another one.
+    /// Any other value.
     Unknown,
 }
 
@@ -22,7 +22,7 @@ impl<E> Choice<E> {
     ///
     /// # Errors
     ///
-    /// Fails with the message if the value is none of the set.
+    /// Fails with `message` if the value is unknown.
     pub(crate) fn require(self, message: &str) -> Result<E> {
         match self {
             Choice::Known(value) => Ok(value),
@@ -31,7 +31,7 @@ impl<E> Choice<E> {
     }
 }
 
-/// Reads a [`Choice`]. It refuses nothing: clap's message would quote the value.
+/// Parses a [`Choice`]. Accepts unknown values, because clap's error message would quote them.
 #[derive(Clone)]
 pub(crate) struct ChoiceParser<E>(PhantomData<E>);
 
@@ -50,7 +50,7 @@ impl<E: ValueEnum + Clone + Send + Sync + 'static> TypedValueParser for ChoicePa
     }
 }
 
-/// Lists the values of a set for completion.
+/// Returns the values of a set as completion candidates.
 pub(crate) fn value_candidates<E: ValueEnum>() -> Vec<CompletionCandidate> {
     let values = E::value_variants().iter().filter_map(ValueEnum::to_possible_value);
     values.filter(|value| !value.is_hide_set()).map(|value| CompletionCandidate::new(value.get_name())).collect()
@@ -70,22 +70,22 @@ mod tests {
     }
 
     #[test]
-    fn a_value_outside_of_the_set_is_no_error_of_claps() {
-        let read = |value: &str| {
+    fn accepts_an_unknown_value_and_reports_it_without_quoting() {
+        let parse = |value: &str| {
             let parser = ChoiceParser::<Size>::new();
             parser
                 .parse_ref(&Command::new("x"), None, OsStr::new(value))
                 .unwrap()
                 .require("`--size` is `small` or `large`")
         };
-        assert_eq!(read("small").unwrap(), Size::Small);
-        assert_eq!(read("huge").unwrap(), Size::Large);
-        assert_eq!(read("old").unwrap(), Size::Old);
-        assert_eq!(read("canary").unwrap_err().message(), "`--size` is `small` or `large`");
+        assert_eq!(parse("small").unwrap(), Size::Small);
+        assert_eq!(parse("huge").unwrap(), Size::Large);
+        assert_eq!(parse("old").unwrap(), Size::Old);
+        assert_eq!(parse("canary").unwrap_err().message(), "`--size` is `small` or `large`");
     }
 
     #[test]
-    fn hidden_values_are_not_offered() {
+    fn completes_visible_values_only() {
         let names: Vec<_> = value_candidates::<Size>().iter().map(|own| own.get_value().to_owned()).collect();
         assert_eq!(names, ["small", "large"]);
     }

@@ -1,5 +1,4 @@
-//! The flags that `apply` and `diff` share: which cluster, as whom, how to write. As kubectl has them where it has
-//! them.
+//! The cluster flags of `apply` and `diff`. Flags that kubectl has too have the same names and meaning.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,9 +9,11 @@ use jobplate_cluster::{ClusterOptions, FieldValidation, KubeconfigSource, Sessio
 use jobplate_diagnostic::{Error, Result};
 
 use super::choice::{Choice, ChoiceParser, value_candidates};
-use super::edit_args::{ManifestArgs, RenderRequest, parse_namespace};
+use super::edit_args::ManifestArgs;
+use super::flag_values::parse_namespace;
+use super::render_request::RenderRequest;
 
-/// As long as it takes.
+/// The longest duration of a flag, 100 years. Also stands for "no timeout".
 pub(crate) const MAX_DURATION: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 #[derive(Args)]
@@ -71,7 +72,7 @@ pub(crate) struct ClusterArgs {
     pub(crate) verbose: bool,
 }
 
-/// The manifests of a call; they are applied, too, where there is nothing to set.
+/// Resolves the manifest arguments of `apply` and `diff`.
 ///
 /// # Errors
 ///
@@ -87,7 +88,7 @@ pub(crate) fn resolve_manifests(args: ManifestArgs, cluster: &ClusterArgs) -> Re
     Ok(request)
 }
 
-/// The values of `--validate`: those of kubectl.
+/// The values of `--validate`, like kubectl's.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum ValidateMode {
     #[value(alias = "true")]
@@ -98,7 +99,7 @@ enum ValidateMode {
 }
 
 impl ClusterArgs {
-    /// Resolves what the arguments mean.
+    /// Converts the flags to session options.
     ///
     /// # Errors
     ///
@@ -134,7 +135,8 @@ impl ClusterArgs {
     }
 }
 
-/// The kubeconfig files, in kubectl's order of preference.
+/// Finds the kubeconfig like kubectl: the flag's file, `KUBECONFIG`, `~/.kube/config`, then the in-cluster
+/// configuration. Returns `None` if there is none.
 pub(crate) fn find_kubeconfig(named: Option<PathBuf>) -> Option<KubeconfigSource> {
     if let Some(path) = named {
         return Some(KubeconfigSource::Flag(path));
@@ -152,11 +154,11 @@ pub(crate) fn find_kubeconfig(named: Option<PathBuf>) -> Option<KubeconfigSource
     std::env::var_os("KUBERNETES_SERVICE_HOST").map(|_| KubeconfigSource::InCluster)
 }
 
-/// `30s`, `5m`, `1h30m`, or a number of seconds; none for 0.
+/// Parses a duration: `30s`, `5m`, `1h30m` or a number of seconds. Returns `None` for 0, which means no timeout.
 ///
 /// # Errors
 ///
-/// Fails if the text is not a duration.
+/// Fails if `text` is not a duration.
 pub(crate) fn parse_duration(flag: &str, text: &str) -> Result<Option<Duration>> {
     let seconds = text.parse::<u64>().ok().map(Duration::from_secs);
     let spelled = || text.parse::<jiff::SignedDuration>().ok().and_then(|span| Duration::try_from(span).ok());
@@ -172,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations() {
+    fn parses_durations_and_seconds() {
         for (text, seconds) in [("30", Some(30)), ("30s", Some(30)), ("1h30m", Some(5400)), ("0", None), ("0s", None)] {
             assert_eq!(parse_duration("--x", text).unwrap(), seconds.map(Duration::from_secs), "{text}");
         }

@@ -5,19 +5,20 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use jobplate::diagnostic::edits::{ConfigMapKeyRef, EditRecord, EditStatus, EditedItem, ObjectRef, to_json};
+use jobplate::diagnostic::edits::{ConfigMapKeyRef, EditStatus, EditedItem, ObjectRef, ReportedEdit, to_json};
 use jobplate::inject::template_kind;
 use jobplate::render::{RenderedDocument, Rendering};
 use jobplate_diagnostic::{Error, ErrorKind, Result, describe_io_error};
 use jobplate_manifest::difference::{ChangedItem, ObjectName, differences};
 
-use super::edit_args::{RenderRequest, STDIN};
+use super::edit_args::STDIN;
+use super::render_request::RenderRequest;
 use super::staged_files::StagedFiles;
 use crate::ui::Ui;
 
 /// The edits of a run and where `--report` writes them.
 pub(crate) struct EditReport {
-    edits: Vec<EditRecord>,
+    edits: Vec<ReportedEdit>,
     target: Option<ReportTarget>,
 }
 
@@ -136,7 +137,7 @@ fn report_write_error(error: &io::Error) -> Error {
     Error::input(format!("the report can't be written: {}", describe_io_error(error)))
 }
 
-fn collect_edits(rendering: &mut Rendering) -> Result<Vec<EditRecord>> {
+fn collect_edits(rendering: &mut Rendering) -> Result<Vec<ReportedEdit>> {
     let mut edits = Vec::new();
     for input in 0..rendering.len() {
         if !rendering.is_changed(input) {
@@ -150,7 +151,7 @@ fn collect_edits(rendering: &mut Rendering) -> Result<Vec<EditRecord>> {
                 continue;
             }
             let breaks: Vec<usize> = before.match_indices('\n').map(|(at, _)| at).collect();
-            edits.extend(differences(before, after, &template_kind).into_iter().map(|difference| EditRecord {
+            edits.extend(differences(before, after, &template_kind).into_iter().map(|difference| ReportedEdit {
                 file: input.to_owned(),
                 document,
                 line: line + breaks.partition_point(|&at| at < difference.at),

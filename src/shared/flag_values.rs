@@ -1,7 +1,7 @@
-//! From the texts of flags to what they mean.
+//! Parses the values of flags.
 //!
-//! Errors name the flag and the variable, never what is behind the `=`: any of these texts may be a secret
-//! that was typed into the wrong place.
+//! Errors name the flag and the variable, never the text after the `=`: it may be a secret that the user typed in the
+//! wrong place.
 
 use jobplate::inject::layer;
 use jobplate::inject::{RequestedVariable, VariableSource};
@@ -13,7 +13,7 @@ use jobplate_manifest::select::Target;
 use jobplate_prefect::template_keys;
 use jobplate_prefect::worker::version::WorkerVersion;
 
-/// `--secret NAME=SECRET[/KEY][:optional]`
+/// Parses `--secret NAME=SECRET[/KEY][:optional]`.
 ///
 /// # Errors
 ///
@@ -27,7 +27,7 @@ pub(crate) fn parse_secret(flag: &str, text: &str) -> Result<RequestedVariable> 
     Ok(RequestedVariable { name: name.to_owned(), source: VariableSource::PrefectSecret(reference) })
 }
 
-/// `--secret-env VAR=SECRET/KEY[:optional]`
+/// Parses `--secret-env VAR=SECRET/KEY[:optional]`.
 ///
 /// # Errors
 ///
@@ -36,7 +36,7 @@ pub(crate) fn parse_secret_env(flag: &str, text: &str) -> Result<RequestedVariab
     parse_env_entry(flag, "VAR=SECRET/KEY", text, |rest| parse_key_ref("Secret", rest, None).map(EnvValue::SecretKey))
 }
 
-/// `--config-env VAR=CONFIGMAP/KEY[:optional]`
+/// Parses `--config-env VAR=CONFIGMAP/KEY[:optional]`.
 ///
 /// # Errors
 ///
@@ -47,7 +47,7 @@ pub(crate) fn parse_config_env(flag: &str, text: &str) -> Result<RequestedVariab
     })
 }
 
-/// `--field-env VAR=FIELDPATH`
+/// Parses `--field-env VAR=FIELDPATH`.
 ///
 /// # Errors
 ///
@@ -56,7 +56,7 @@ pub(crate) fn parse_field_env(flag: &str, text: &str) -> Result<RequestedVariabl
     parse_env_entry(flag, "VAR=FIELDPATH", text, |rest| names::normalize_field_path(rest).map(EnvValue::Field))
 }
 
-/// `--env VAR=VALUE`
+/// Parses `--env VAR=VALUE`.
 ///
 /// # Errors
 ///
@@ -65,7 +65,7 @@ pub(crate) fn parse_env(flag: &str, text: &str) -> Result<RequestedVariable> {
     parse_env_entry(flag, "VAR=VALUE", text, |rest| Ok(EnvValue::Literal(rest.to_owned())))
 }
 
-/// `--env-from [PREFIX=]secret/NAME[:optional]` or `configmap/NAME[:optional]`
+/// Parses `--env-from [PREFIX=]secret/NAME[:optional]` or `[PREFIX=]configmap/NAME[:optional]`.
 ///
 /// # Errors
 ///
@@ -88,7 +88,7 @@ pub(crate) fn parse_env_from(flag: &str, text: &str) -> Result<EnvFrom> {
     Ok(EnvFrom { prefix: prefix.to_owned(), kind, name: name.to_owned(), optional })
 }
 
-/// `--api-key SECRET/KEY[:optional]`
+/// Parses `--api-key SECRET/KEY[:optional]`.
 ///
 /// # Errors
 ///
@@ -97,11 +97,11 @@ pub(crate) fn parse_api_key(flag: &str, text: &str) -> Result<KeyRef> {
     parse_key_ref("Secret", text, None).map_err(|fault| fault.into_error(&format!("`{flag}`")))
 }
 
-/// A version of prefect-kubernetes, such as `0.6.5`
+/// Parses a version of prefect-kubernetes, such as `0.6.5`.
 ///
 /// # Errors
 ///
-/// Fails if the text is not two or three numbers.
+/// Fails if `text` is not two or three numbers separated by dots.
 pub(crate) fn parse_worker_version(flag: &str, text: &str) -> Result<WorkerVersion> {
     let numbers: Option<Vec<u32>> = text.split('.').map(|number| number.parse().ok()).collect();
     match numbers.as_deref() {
@@ -112,7 +112,7 @@ pub(crate) fn parse_worker_version(flag: &str, text: &str) -> Result<WorkerVersi
     }
 }
 
-/// `--target KIND[/NAME][:KEY]`
+/// Parses `--target KIND[/NAME][:KEY]`.
 ///
 /// # Errors
 ///
@@ -123,7 +123,7 @@ pub(crate) fn parse_target(flag: &str, text: &str) -> Result<Target> {
     layer::parse_target(kind, name, key, None).map_err(|fault| fault.into_error(&format!("`{flag}`")))
 }
 
-/// `--wrap configmap/NAME[:KEY]`: name and key
+/// Parses `--wrap configmap/NAME[:KEY]`. Returns the name and the key.
 ///
 /// # Errors
 ///
@@ -139,11 +139,11 @@ pub(crate) fn parse_wrap(flag: &str, text: &str) -> Result<(String, String)> {
     Ok((name.to_owned(), key.to_owned()))
 }
 
-/// A number of bytes: `64MiB`, `512KiB`, `1GiB`, `1000`.
+/// Parses a size in bytes: `64MiB`, `512KiB`, `1GiB` or `1000`.
 ///
 /// # Errors
 ///
-/// Fails if the text is not a size, or if it is zero.
+/// Fails if `text` is not a size, or if the size is zero.
 pub(crate) fn parse_size(flag: &str, text: &str) -> Result<usize> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);
@@ -160,11 +160,23 @@ pub(crate) fn parse_size(flag: &str, text: &str) -> Result<usize> {
     })
 }
 
+/// Checks the value of `--namespace`.
+///
+/// # Errors
+///
+/// Fails if the namespace is invalid.
+pub(crate) fn parse_namespace(text: Option<String>) -> Result<Option<String>> {
+    if let Some(namespace) = &text {
+        names::check_label_name("namespace", namespace).map_err(|fault| fault.into_error("`--namespace`"))?;
+    }
+    Ok(text)
+}
+
 fn name_flag(fault: ValidationError, flag: &str, name: &str) -> Error {
     fault.into_error(&format!("`{flag} {name}`"))
 }
 
-/// What stands before and behind the `=`.
+/// Splits `text` at the first `=`. `form` is the expected form, for the error.
 fn split_assignment<'t>(flag: &str, form: &str, text: &'t str) -> Result<(&'t str, &'t str)> {
     text.split_once('=').ok_or_else(|| Error::usage(format!("`{flag}` needs {form}")).hint("there is no `=` in it"))
 }
@@ -184,7 +196,7 @@ fn strip_optional(text: &str) -> (&str, bool) {
     text.strip_suffix(":optional").map_or((text, false), |rest| (rest, true))
 }
 
-/// `NAME/KEY[:optional]`; the key may be missing where there is a default.
+/// Parses `NAME/KEY[:optional]`. The key may be missing if there is a default.
 fn parse_key_ref(kind: &str, text: &str, default_key: Option<&str>) -> Result<KeyRef, ValidationError> {
     let (rest, optional) = strip_optional(text);
     let (name, key) = match (rest.split_once('/'), default_key) {

@@ -1,4 +1,4 @@
-//! Files that are no manifests of a stream: read whole, within a limit, standard input once.
+//! Reads auxiliary files (templates, scenarios, env files) into memory, up to a size limit.
 
 use std::fs::File;
 use std::io::{Read as _, stdin};
@@ -10,17 +10,17 @@ use jobplate_prefect::pyvalue::source::SourceFile;
 
 use super::edit_args::STDIN;
 
-/// The most that is read of a file.
+/// The maximum size of a file, in bytes.
 const MAX_BYTES: u64 = 64 << 20;
 
-/// The files of one call.
+/// Reads the auxiliary files of one run. Standard input can be read once.
 #[derive(Default)]
 pub(crate) struct InputReader {
     stdin_was_read: bool,
 }
 
 impl InputReader {
-    /// All of a file, or of standard input (`-`); or why there is nothing, without its name.
+    /// Reads a file or standard input (`-`) completely. The error is the reason without the file's name.
     ///
     /// # Errors
     ///
@@ -39,7 +39,7 @@ impl InputReader {
         if bytes.len() as u64 == MAX_BYTES { Err("is too much: more than 64 MiB".to_owned()) } else { Ok(bytes) }
     }
 
-    /// A file as a text that errors can name, and whether it is a manifest, whose lines can be shown.
+    /// Reads a UTF-8 file. `is_manifest`: whether errors may show its lines; in other files, values can't be masked.
     ///
     /// # Errors
     ///

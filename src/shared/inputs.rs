@@ -1,20 +1,20 @@
-//! Which inputs: files, folders, standard input.
+//! Opens the inputs of a command: files, directories and standard input.
 
 use std::path::{Path, PathBuf};
 
 use jobplate::render::{InputSource, MAX_OPEN_FILES};
 use jobplate_diagnostic::{Error, Result, describe_io_error};
 
-use super::edit_args::{RenderRequest, STDIN};
+use super::edit_args::STDIN;
+use super::render_request::RenderRequest;
 
-/// The usual names of a spec file.
+/// The default names of a spec file.
 pub(crate) const DEFAULT_SPEC_FILES: [&str; 2] = ["jobplate.yaml", "jobplate.yml"];
 
-/// Files that are read when a folder is named.
+/// The extensions of the files that are read from a directory.
 pub(crate) const MANIFEST_EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
 
-/// Opens the inputs of a call in the order in which they were named; files of a folder in the order of their names,
-/// but for spec files of the same call.
+/// Opens the inputs in command-line order. Files of a directory are sorted by path, without the run's spec files.
 ///
 /// # Errors
 ///
@@ -47,7 +47,7 @@ pub(crate) fn open_inputs(request: &RenderRequest) -> Result<Vec<InputSource>> {
                 push_source(&mut sources, InputSource::open(&file)?);
             }
         } else if !path.exists() && input.contains('=') {
-            // A flag was forgotten, and this may hold a value.
+            // The user probably forgot a flag. The argument may contain a secret value and is not quoted.
             let name = input
                 .split('=')
                 .next()
@@ -66,7 +66,7 @@ pub(crate) fn open_inputs(request: &RenderRequest) -> Result<Vec<InputSource>> {
     Ok(sources)
 }
 
-/// Adds an input; of very many, none is held open.
+/// Adds an input. Beyond the open-file limit, inputs are closed until they are read.
 fn push_source(sources: &mut Vec<InputSource>, mut source: InputSource) {
     if sources.len() >= MAX_OPEN_FILES {
         source.close();
@@ -74,34 +74,34 @@ fn push_source(sources: &mut Vec<InputSource>, mut source: InputSource) {
     sources.push(source);
 }
 
-/// The manifests in a folder, in the order of their names: files with their extensions, but for spec files by their
-/// usual name, and for what begins with a dot. At most so many entries of folders are looked at.
+/// Lists the manifests in a directory, sorted by path: files with one of [`MANIFEST_EXTENSIONS`], without hidden files
+/// and spec files with a default name. Visits at most `max_entries` directory entries.
 ///
 /// # Errors
 ///
 /// Fails if a directory can't be listed.
-pub(crate) fn list_manifests(folder: &Path, recursive: bool, most: usize) -> Result<Vec<PathBuf>> {
+pub(crate) fn list_manifests(directory: &Path, recursive: bool, max_entries: usize) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
-    let mut left = most;
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
+    let mut remaining = max_entries;
+    let mut pending = vec![directory.to_owned()];
+    while let Some(directory) = pending.pop() {
         let fail = |error: std::io::Error| {
             Error::input(format!("can't be listed: {}", describe_io_error(&error)))
-                .in_file(folder.display().to_string())
+                .in_file(directory.display().to_string())
         };
-        for entry in std::fs::read_dir(&folder).map_err(fail)? {
+        for entry in std::fs::read_dir(&directory).map_err(fail)? {
             let entry = entry.map_err(fail)?;
-            let Some(rest) = left.checked_sub(1) else { break };
-            left = rest;
+            let Some(rest) = remaining.checked_sub(1) else { break };
+            remaining = rest;
             let path = entry.path();
             let name = entry.file_name();
             if name.as_encoded_bytes().starts_with(b".") || DEFAULT_SPEC_FILES.iter().any(|spec| name == *spec) {
                 continue;
             }
-            // A link to a folder could lead back up: it is not followed.
+            // Symbolic links to directories are not followed: they could form a cycle.
             if entry.file_type().map_err(fail)?.is_dir() {
                 if recursive {
-                    folders.push(path);
+                    pending.push(path);
                 }
             } else if path.is_file()
                 && path.extension().is_some_and(|own| MANIFEST_EXTENSIONS.iter().any(|known| own == *known))

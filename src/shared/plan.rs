@@ -1,14 +1,14 @@
-//! Plans the manifests of a call, refuses a call that nothing matches, and notes what a person should know.
+//! Plans the edits of a request, fails if nothing matches, and reports notes.
 
 use jobplate::render::{InputSource, Rendering};
 use jobplate_diagnostic::{Error, Result};
 
-use super::edit_args::RenderRequest;
 use super::no_match::{self, MatchPolicy};
+use super::render_request::RenderRequest;
 use super::{agent_notes, inputs};
 use crate::ui::Ui;
 
-/// Plans and verifies all manifests of a call, and reports the notes about them.
+/// Opens the inputs of a request, plans and verifies their edits, and reports notes.
 ///
 /// # Errors
 ///
@@ -17,7 +17,7 @@ pub(crate) fn plan(request: &RenderRequest, match_policy: MatchPolicy, ui: &Ui) 
     plan_sources(inputs::open_inputs(request)?, request, match_policy, ui)
 }
 
-/// The same for inputs that are open.
+/// Plans and verifies the edits of open inputs, and reports notes.
 ///
 /// # Errors
 ///
@@ -42,7 +42,7 @@ pub(crate) fn plan_sources(
             .hint("narrow it to one with --target KIND/NAME"));
     }
     if injection.no_default_targets && !rendering.unmatched_targets.is_empty() {
-        // Helm shows no notes, and would go on without the reference.
+        // An error, not a note: Helm shows no notes and would install the chart without the reference.
         no_match::fail_unless_allowed(&mut rendering, request, match_policy)?;
     }
     if !ui.quiet {

@@ -1,4 +1,4 @@
-//! What `preview` and `convert` share: one template in, and remarks out.
+//! Shared by `preview` and `convert`: the error without a template, and the output of notes.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use jobplate_prefect::note::Note;
 
 use crate::ui::Ui;
 
-/// The error of a call that names no template.
+/// Returns the error for a command line without a template.
 pub(crate) fn no_input_error() -> Error {
     let error = Error::usage("no input");
     match Path::new("job_template.yaml").exists() {
@@ -16,7 +16,7 @@ pub(crate) fn no_input_error() -> Error {
     }
 }
 
-/// Writes remarks to standard error, a line each.
+/// Writes notes to standard error, one per line.
 pub(crate) fn report_notes(notes: &[Note], ui: &Ui) {
     notes.iter().for_each(|note| ui.write_note(note.message()));
 }

@@ -1,4 +1,4 @@
-//! From a rendering to what is sent to a cluster: documents as they are printed, with what they came from.
+//! Converts rendered documents to documents for the cluster: the printed text together with its source.
 
 use jobplate::inject::{EditPlanner, Injection, PassContext, RequestedEntries, dry_run_body};
 use jobplate::render::{DocumentCursor, RenderedDocument, Rendering};
@@ -6,17 +6,17 @@ use jobplate_cluster::{Document, OriginalText, TakeOverEntries};
 use jobplate_diagnostic::Result;
 use jobplate_yaml::NodeArena;
 
-/// Iterates over the documents of a rendering.
+/// An iterator over the documents of a rendering.
 pub(crate) struct RenderedDocuments<'r> {
     cursor: DocumentCursor<'r>,
-    /// Finds the entries that are named in each document; none where that is not wanted.
+    /// Finds the env entries that the command line names. `None` if the caller does not need them.
     planner: Option<EditPlanner<'r>>,
-    /// Whether these entries are taken over, so that a dry run needs a body of its own.
+    /// Whether these entries are taken over. A dry run then needs a separate request body.
     takes_over: bool,
 }
 
 impl<'r> RenderedDocuments<'r> {
-    /// Returns all documents; with the entries that an injection names, if one is given.
+    /// Creates an iterator over all documents. `named` is the injection whose env entries are looked up.
     pub(crate) fn new(rendering: &'r mut Rendering, named: Option<&'r Injection>, takes_over: bool) -> Self {
         let planner = named.map(|injection| EditPlanner::new(injection, PassContext::default()));
         RenderedDocuments { cursor: rendering.documents(None), planner, takes_over }

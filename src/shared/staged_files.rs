@@ -1,4 +1,4 @@
-//! Decides how files are written: all together or not at all.
+//! Writes several files atomically: stages each in a temporary file, then renames all of them.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -7,18 +7,18 @@ use std::path::{Path, PathBuf};
 use jobplate_diagnostic::{Error, ErrorKind, Result, describe_io_error};
 use tempfile::NamedTempFile;
 
-/// Bytes gathered before they are written.
+/// The size of the write buffer, in bytes.
 const BUFFER_SIZE: usize = 64 * 1024;
 
-/// What the names of unfinished files begin with.
+/// The prefix of temporary file names.
 const TEMP_PREFIX: &str = ".jobplate-";
 
-/// Files that are written beside those they will replace.
+/// Temporary files with their final paths, in the same directories.
 #[derive(Default)]
 pub(crate) struct StagedFiles(Vec<(NamedTempFile, PathBuf)>);
 
 impl StagedFiles {
-    /// Writes what is to replace a file; the file itself stays as it is until [`StagedFiles::commit`].
+    /// Stages the replacement of an existing file. The file stays unchanged until [`StagedFiles::commit`].
     ///
     /// # Errors
     ///
@@ -28,7 +28,7 @@ impl StagedFiles {
         let fail = |what: &str, error: io::Error| {
             Error::input(format!("{what}: {}", describe_io_error(&error))).in_file(&name)
         };
-        // Through links to the file itself.
+        // Replace the target of a symbolic link, not the link.
         let target = std::fs::canonicalize(path).map_err(|error| fail("can't be found", error))?;
         let metadata = target.metadata().map_err(|error| fail("can't be read", error))?;
         if metadata.permissions().readonly() {
@@ -36,8 +36,8 @@ impl StagedFiles {
                 .in_file(&name)
                 .hint("change its mode, or print to standard output"));
         }
-        let folder = target.parent().unwrap_or(Path::new("."));
-        let file = NamedTempFile::with_prefix_in(TEMP_PREFIX, folder)
+        let directory = target.parent().unwrap_or(Path::new("."));
+        let file = NamedTempFile::with_prefix_in(TEMP_PREFIX, directory)
             .map_err(|error| fail("no file can be made beside it", error))?;
         let mut out = BufWriter::with_capacity(BUFFER_SIZE, file);
         write(&mut out).map_err(|error| match error.kind() {
@@ -54,19 +54,18 @@ impl StagedFiles {
         Ok(())
     }
 
-    /// Writes what is to be a new file, with the mode that every new one has; until [`StagedFiles::commit`] it is
-    /// none.
+    /// Stages a new file, with the default mode for new files. It exists only after [`StagedFiles::commit`].
     ///
     /// # Errors
     ///
-    /// Fails as `write` does, or if no file can be written there.
+    /// Fails as `write` does, or if the directory is not writable.
     pub(crate) fn create(&mut self, path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let mut builder = tempfile::Builder::new();
         builder.prefix(TEMP_PREFIX);
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let mut file = builder.tempfile_in(folder).map_err(|error| {
+        let mut file = builder.tempfile_in(directory).map_err(|error| {
             Error::input(format!("can't be written: {}", describe_io_error(&error))).in_file(path.display().to_string())
         })?;
         write(&mut file)?;
@@ -74,11 +73,11 @@ impl StagedFiles {
         Ok(())
     }
 
-    /// Puts every file in its place. Called once all are written.
+    /// Moves all staged files to their final paths.
     ///
     /// # Errors
     ///
-    /// Fails if a file can't be replaced; those before it stay replaced.
+    /// Fails if a file can't be replaced. The files before it are already replaced.
     pub(crate) fn commit(self) -> Result<()> {
         for (file, target) in self.0 {
             let name = target.display().to_string();

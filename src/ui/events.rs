@@ -1,4 +1,4 @@
-//! Decides what a person sees while a cluster is changed: lines on standard error, and a moving one on a terminal.
+//! Reports progress while a cluster is changed: lines on standard error, and a spinner on a terminal.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -11,20 +11,20 @@ use jobplate_diagnostic::Error;
 
 use super::Ui;
 
-/// Standard error.
+/// Writes the events of the cluster crate to standard error.
 pub(crate) struct ProgressReporter<'u> {
     ui: &'u Ui,
-    /// Whether each finished object gets a line. On a terminal the report has them, a moment later.
+    /// Whether each finished object gets a line. Off on a terminal, where the final report lists them.
     prints_rows: bool,
-    /// Warnings that were reported.
+    /// The warnings that were already reported.
     reported_warnings: RefCell<HashSet<String>>,
-    /// Drawn on a terminal, else nowhere.
+    /// The spinner. Hidden if standard error is not a terminal.
     spinner: ProgressBar,
 }
 
 impl<'u> ProgressReporter<'u> {
     pub(crate) fn new(ui: &'u Ui) -> Self {
-        // It draws on standard error, and not at all where that is no terminal.
+        // Draws on standard error, and only if that is a terminal.
         let spinner = ProgressBar::new_spinner();
         if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
             spinner.set_style(style);
@@ -33,12 +33,12 @@ impl<'u> ProgressReporter<'u> {
         ProgressReporter { ui, prints_rows, reported_warnings: RefCell::default(), spinner }
     }
 
-    /// Takes the moving line away.
+    /// Removes the spinner.
     pub(crate) fn clear(&self) {
         self.spinner.finish_and_clear();
     }
 
-    /// Tells a note, if notes are wanted.
+    /// Writes a note, unless notes are suppressed.
     pub(crate) fn write_note(&self, text: &str) {
         self.spinner.suspend(|| self.ui.write_note(text));
     }

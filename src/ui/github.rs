@@ -1,10 +1,10 @@
-//! Decides what GitHub Actions gets: annotations on standard error, the summary of the step, no command by accident.
+//! Writes annotations and step summaries for GitHub Actions, and escapes workflow commands in logs.
 
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::Path;
 
-use jobplate::diagnostic::edits::{EditRecord, EditStatus};
+use jobplate::diagnostic::edits::{EditStatus, ReportedEdit};
 #[cfg(feature = "cluster")]
 use jobplate::diagnostic::github::summarize_outcomes;
 use jobplate::diagnostic::github::{annotate_error, annotate_missing_edit, summarize_edits, summarize_error};
@@ -12,17 +12,16 @@ use jobplate_diagnostic::Error;
 
 use super::invocation::Invocation;
 
-/// A workflow that runs the program.
+/// The GitHub Actions workflow that runs the program.
 pub(crate) struct Workflow {
     invocation: Invocation,
-    /// The top of the repository.
+    /// The root of the repository, `GITHUB_WORKSPACE`.
     workspace: Option<OsString>,
-    /// The file with the summary of the step.
+    /// The file of the step summary, `GITHUB_STEP_SUMMARY`.
     summary: Option<OsString>,
 }
 
-/// Makes a text harmless for the log of a step: the runner reads `::` at the beginning of a line, and `##[` anywhere,
-/// as a command.
+/// Escapes workflow commands in a text for the log: the runner executes `::` at the start of a line and `##[` anywhere.
 pub(crate) fn escape_workflow_commands(text: &str) -> String {
     let line = |line: &str| {
         let start = line.len() - line.trim_start().len();
@@ -34,7 +33,7 @@ pub(crate) fn escape_workflow_commands(text: &str) -> String {
 }
 
 impl Workflow {
-    /// Finds the workflow in the environment.
+    /// Creates the workflow from environment variables. Returns `None` outside of GitHub Actions.
     pub(crate) fn from_environment(invocation: Invocation) -> Option<Self> {
         let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
         let (workspace, summary) = (variable("GITHUB_WORKSPACE"), variable("GITHUB_STEP_SUMMARY"));
@@ -45,26 +44,29 @@ impl Workflow {
         })
     }
 
-    /// Reports an error.
+    /// Writes an annotation for an error and adds the error to the step summary.
     pub(crate) fn report_error(&self, error: &Error) {
         let program = self.invocation.program_name();
         annotate(&annotate_error(error, program, |file| self.in_repository(file)));
         self.summarize(&summarize_error(error, program));
     }
 
-    /// Reports edits; those that are missing are marked in the files.
-    pub(crate) fn report_edits(&self, edits: &[EditRecord], what: EditStatus) {
-        if what == EditStatus::Missing {
+    /// Adds edits to the step summary. Missing edits also get annotations.
+    pub(crate) fn report_edits(&self, edits: &[ReportedEdit], status: EditStatus) {
+        if status == EditStatus::Missing {
             let annotation = |edited| annotate_missing_edit(edited, |file| self.in_repository(file));
             annotate(&edits.iter().map(annotation).collect::<String>());
         }
         if edits.is_empty() {
             return;
         }
-        self.summarize(&summarize_edits(if what == EditStatus::Applied { "edits" } else { "edits to be made" }, edits));
+        self.summarize(&summarize_edits(
+            if status == EditStatus::Applied { "edits" } else { "edits to be made" },
+            edits,
+        ));
     }
 
-    /// Reports what became of objects: each with its outcome and the reason for it.
+    /// Adds the outcomes of objects to the step summary. An outcome is a triple of object, outcome and reason.
     #[cfg(feature = "cluster")]
     pub(crate) fn report_outcomes<'r>(
         &self,
@@ -74,7 +76,7 @@ impl Workflow {
         self.summarize(&summarize_outcomes(outcomes, dry_run));
     }
 
-    /// Returns the path of a file from the top of the repository, as annotations want it.
+    /// Returns the path of a file relative to the repository root, as annotations require.
     fn in_repository(&self, file: &str) -> String {
         let inside = || {
             let top = std::fs::canonicalize(self.workspace.as_ref()?).ok()?;
@@ -84,7 +86,7 @@ impl Workflow {
         inside().unwrap_or_else(|| file.to_owned())
     }
 
-    /// Appends to the summary of the step, if there is one.
+    /// Appends to the step summary. Does nothing if `GITHUB_STEP_SUMMARY` is unset.
     fn summarize(&self, markdown: &str) {
         let Some(path) = &self.summary else { return };
         if let Ok(mut file) = std::fs::OpenOptions::new().create(true).append(true).open(path) {
@@ -93,7 +95,7 @@ impl Workflow {
     }
 }
 
-/// Passes commands to the runner.
+/// Writes workflow commands to standard error, where the runner reads them.
 fn annotate(commands: &str) {
     let _ = std::io::stderr().write_all(commands.as_bytes());
 }
@@ -103,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_log_holds_no_commands() {
+    fn escapes_commands_at_the_start_of_a_line() {
         assert_eq!(
             escape_workflow_commands("a ::b\n  ::stop-commands::x\r\n::error::y ##[add-mask]z\n"),
             "a ::b\n  : :stop-commands::x\r\n: :error::y ## [add-mask]z\n"

@@ -1,21 +1,21 @@
-//! Decides how the program was invoked: as itself, or by kubectl, which finds plugins by the names of their files.
+//! Detects from the file name whether the program runs as `jobplate` or as a kubectl plugin.
 
 use std::ffi::OsString;
 use std::path::Path;
 
-/// What the name of the program's file asks it to be.
+/// How the program was invoked, determined by the name of its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Invocation {
-    /// `jobplate`, whatever the file is named.
+    /// `jobplate`, or any other file name.
     Program,
-    /// `kubectl-jobplate`: `kubectl jobplate`.
+    /// `kubectl-jobplate`, which kubectl runs as `kubectl jobplate`.
     KubectlPlugin,
-    /// `kubectl_complete-jobplate`: the completion of `kubectl jobplate`.
+    /// `kubectl_complete-jobplate`, which kubectl runs to complete `kubectl jobplate`.
     KubectlCompletion,
 }
 
 impl Invocation {
-    /// Reads it from the first word of the command line.
+    /// Determines the invocation from the first argument, the program's path.
     pub(crate) fn from_program(program: Option<&OsString>) -> Self {
         let stem = program.and_then(|program| Path::new(program).file_stem());
         match stem.and_then(|stem| stem.to_str()) {
@@ -25,7 +25,7 @@ impl Invocation {
         }
     }
 
-    /// Returns what the user types to call the program.
+    /// Returns the program's name as the user types it.
     pub(crate) fn program_name(self) -> &'static str {
         match self {
             Invocation::Program => "jobplate",

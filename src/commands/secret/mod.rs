@@ -22,7 +22,7 @@ use jobplate_yaml::quote_name;
 
 use self::sources::{Found, Sources, Value};
 use super::definition::Command;
-use crate::shared::edit_args::parse_namespace;
+use crate::shared::flag_values::parse_namespace;
 use crate::ui::Ui;
 
 #[derive(Args)]

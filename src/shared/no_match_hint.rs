@@ -1,0 +1,138 @@
+//! Suggests a fix when nothing matches: a target, a container or a flag.
+
+use jobplate::inject::{Injection, VariableSource};
+use jobplate::render::{FoundEmbedded, FoundObject};
+use jobplate_diagnostic::{Message, ProgramName};
+use jobplate_manifest::select::{ContainerChoice, Target};
+
+use super::render_request::TargetSyntax;
+
+/// A target that could be passed to `--target`.
+struct TargetCandidate {
+    /// `KIND/NAME[:KEY]`.
+    target: String,
+    /// Whether flow runs use it: a Job or a job template.
+    is_flow_run: bool,
+}
+
+/// Returns the targets that the user may have meant, most similar first.
+fn find_candidates(found: &[FoundObject], targets: &[Target]) -> Vec<TargetCandidate> {
+    let mut candidates = Vec::new();
+    // Hooks come last: they are rarely meant.
+    let (hooks, others): (Vec<_>, Vec<_>) = found.iter().partition(|object| object.is_hook);
+    for FoundObject { object, containers, embedded, .. } in others.into_iter().chain(hooks) {
+        let is_job = ["Job", "CronJob", "BaseJobTemplate", "KubernetesJob", "PrefectWorkPool"]
+            .contains(&object.split('/').next().unwrap_or_default());
+        if containers.as_ref().is_some_and(|names| !names.is_empty()) {
+            candidates.push(TargetCandidate { target: object.clone(), is_flow_run: is_job });
+        }
+        for FoundEmbedded { key, is_job, .. } in embedded {
+            candidates.push(TargetCandidate { target: format!("{object}:{key}"), is_flow_run: *is_job });
+        }
+    }
+    // The hint is pasted into a shell, so names from the input must not contain special characters.
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._/:".contains(c);
+    candidates.retain(|candidate| candidate.target.chars().all(is_plain));
+    if targets.is_empty() {
+        return candidates;
+    }
+    let requested: Vec<String> = targets.iter().map(|target| target.display().to_ascii_lowercase()).collect();
+    let distance = |candidate: &TargetCandidate| {
+        let candidate = candidate.target.to_ascii_lowercase();
+        // The same name with another kind counts as one edit.
+        let without_kind = |target: &str| target.split('/').next_back().unwrap_or_default().to_owned();
+        let distance_from = |requested: &String| {
+            let of_names = strsim::damerau_levenshtein(&without_kind(requested), &without_kind(&candidate));
+            strsim::damerau_levenshtein(requested, &candidate).min(of_names + 1)
+        };
+        requested.iter().map(distance_from).min().unwrap_or(usize::MAX)
+    };
+    let is_similar = |candidate: &TargetCandidate| distance(candidate) <= 2 + candidate.target.len() / 6;
+    let is_only_one = candidates.len() == 1;
+    candidates.retain(|candidate| is_only_one || is_similar(candidate));
+    candidates.sort_by_cached_key(distance);
+    candidates
+}
+
+/// Formats a target, `KIND/NAME[:KEY]`, for a spec file.
+fn format_spec_target(target: &str) -> String {
+    let (object, key) = target.split_once(':').map_or((target, None), |(object, key)| (object, Some(key)));
+    let (kind, name) = object.split_once('/').map_or((object, None), |(kind, name)| (kind, Some(name)));
+    let part = |name: &str, value: Option<&str>| value.map(|value| format!(", {name}: {value}")).unwrap_or_default();
+    format!("targets: [{{kind: {kind}{}{}}}]", part("name", name), part("key", key))
+}
+
+/// Formats a target, and an optional flag that sets a variable, in the syntax that the user writes targets in.
+fn format_target(target_syntax: TargetSyntax, target: &str, flag: &str) -> String {
+    match (target_syntax, flag) {
+        (TargetSyntax::Helm, "") => format!("--target={target} (with Helm: --post-renderer-args=--target={target})"),
+        // Helm passes on one argument per --post-renderer-args.
+        (TargetSyntax::Helm, flag) => {
+            format!("--target={target} {flag} (with Helm, each behind --post-renderer-args=)")
+        }
+        (TargetSyntax::Flags, flag) => format!("--target {target} {flag}").trim_end().to_owned(),
+        (TargetSyntax::FunctionConfig | TargetSyntax::Parameters, "") => {
+            format!("in the spec, {}", format_spec_target(target))
+        }
+        (TargetSyntax::FunctionConfig | TargetSyntax::Parameters, _) => {
+            format!("in the spec, under `env`, and {}", format_spec_target(target))
+        }
+    }
+}
+
+/// Finds the name of a container in an object that matches the targets, but whose containers do not match.
+fn find_container<'f>(found: &'f [FoundObject], targets: &[Target]) -> Option<&'f String> {
+    let mut containers = found.iter().flat_map(|object| {
+        let own = object.containers.iter().flatten().filter(|_| object.is_matched || targets.is_empty());
+        let embedded = object.embedded.iter().filter(|document| document.is_matched || targets.is_empty());
+        own.chain(embedded.flat_map(|document| &document.containers))
+    });
+    let is_plain = |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    containers.find(|name| is_plain(name) && !name.starts_with('-'))
+}
+
+/// Returns a hint for the first reason why nothing matches, with flags that can be pasted.
+pub(super) fn suggest_fix(
+    injection: &Injection,
+    target_syntax: TargetSyntax,
+    targets: &[Target],
+    found: &[FoundObject],
+) -> Message {
+    let candidates = find_candidates(found, targets);
+    let container = find_container(found, targets);
+    let prefect_secret = injection.variables.iter().find_map(|variable| match &variable.source {
+        VariableSource::PrefectSecret(reference) => Some((&variable.name, reference)),
+        VariableSource::Entry(_) => None,
+    });
+    let flow_run = candidates.iter().find(|candidate| candidate.is_flow_run);
+    let format_target = |target: &str, flag: &str| format_target(target_syntax, target, flag);
+    if injection.selector.is_some() {
+        "leave -l out, or give the labels that the object has".into()
+    } else if let (ContainerChoice::Named(_), Some(name)) = (&injection.containers, container) {
+        format!("name a container that is there: -c {name}").into()
+    } else if injection.skip_hooks && found.iter().any(|object| object.is_matched && object.is_hook) {
+        "leave --skip-hooks out: what is named is a Helm hook".into()
+    } else if injection.no_default_targets && injection.targets.is_empty() && injection.is_settings_only() {
+        "install the agent with this chart, or name another object with --target".into()
+    } else if let (Some(_), Some(flow_run)) = (prefect_secret, flow_run) {
+        format!("name what you mean: {}", format_target(&flow_run.target, "")).into()
+    } else if let (Some((name, reference)), Some(TargetCandidate { target, .. })) = (prefect_secret, candidates.first())
+    {
+        let variable = format!("--secret-env {name}={}/{}", reference.name, reference.key);
+        "--secret goes into what flows run in: the job template (`"
+            + ProgramName
+            + " template job` prints one); for other programs name the variable itself: "
+            + format_target(target, &variable)
+    } else if let Some(TargetCandidate { target, .. }) = candidates.first() {
+        format!("name what you mean: {}", format_target(target, "")).into()
+    } else if found.iter().any(FoundObject::has_pods) {
+        match target_syntax {
+            TargetSyntax::Flags | TargetSyntax::Helm => "name one of these with --target".into(),
+            TargetSyntax::FunctionConfig | TargetSyntax::Parameters => {
+                "name one of these under `targets` in the spec".into()
+            }
+        }
+    } else {
+        "name an input with a workload in it".into()
+    }
+}
