@@ -1,4 +1,4 @@
-//! `jobplate apply`: render, send, report.
+//! `jobplate apply`: renders manifests, applies them to a cluster and reports the outcome of each object.
 
 use std::process::ExitCode;
 
@@ -29,12 +29,12 @@ pub(crate) struct ApplyArgs {
     #[command(flatten)]
     cluster: ClusterArgs,
     #[command(flatten)]
-    how: HowArgs,
+    applying: ApplyingArgs,
 }
 
 #[derive(Args)]
 #[command(next_help_heading = "Applying")]
-struct HowArgs {
+struct ApplyingArgs {
     /// Only try: server, none
     #[arg(
         long,
@@ -43,19 +43,19 @@ struct HowArgs {
         num_args = 0..=1,
         require_equals = true,
         default_missing_value = "",
-        value_parser = ChoiceParser::<DryRun>::new(),
-        add = ArgValueCandidates::new(value_candidates::<DryRun>)
+        value_parser = ChoiceParser::<DryRunChoice>::new(),
+        add = ArgValueCandidates::new(value_candidates::<DryRunChoice>)
     )]
-    dry_run: Choice<DryRun>,
+    dry_run: Choice<DryRunChoice>,
     /// For a Job whose pod template differs: fail, recreate, new-name, skip
     #[arg(
         long,
         value_name = "POLICY",
         default_value = "fail",
-        value_parser = ChoiceParser::<Policy>::new(),
-        add = ArgValueCandidates::new(value_candidates::<Policy>)
+        value_parser = ChoiceParser::<OnImmutableChoice>::new(),
+        add = ArgValueCandidates::new(value_candidates::<OnImmutableChoice>)
     )]
-    on_immutable: Choice<Policy>,
+    on_immutable: Choice<OnImmutableChoice>,
     /// Let --on-immutable=recreate delete a Job that is running
     #[arg(long)]
     recreate_running: bool,
@@ -76,28 +76,28 @@ struct HowArgs {
         short = 'o',
         long,
         value_name = "FORMAT",
-        value_parser = ChoiceParser::<Format>::new(),
-        add = ArgValueCandidates::new(value_candidates::<Format>)
+        value_parser = ChoiceParser::<ApplyFormat>::new(),
+        add = ArgValueCandidates::new(value_candidates::<ApplyFormat>)
     )]
-    output: Option<Choice<Format>>,
+    output: Option<Choice<ApplyFormat>>,
 }
 
-/// `apply`, with everything decided.
-struct Apply {
-    /// What is rendered.
+/// The resolved arguments of `apply`.
+struct ApplyRequest {
+    /// The manifests to render.
     request: RenderRequest,
-    /// The session.
+    /// The connection to the cluster.
     session: SessionOptions,
     /// How to apply.
     options: ApplyOptions,
-    /// How the report is printed, if not as a line an object.
-    format: Option<Format>,
+    /// The format of the report. `None` for a line per object.
+    format: Option<ApplyFormat>,
 }
 
 /// The values of `--output`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Format {
-    /// `job.batch/etl`, a line an object.
+enum ApplyFormat {
+    /// A line per object, such as `job.batch/etl`.
     Name,
     /// One JSON document.
     Json,
@@ -105,20 +105,20 @@ enum Format {
 
 /// The values of `--dry-run`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum DryRun {
+enum DryRunChoice {
     Server,
     None,
-    /// kubectl's, which is refused.
+    /// A value of kubectl that is refused.
     #[value(hide = true)]
     Client,
-    /// `--dry-run` alone, which is refused.
+    /// `--dry-run` without a value, which is refused.
     #[value(name = "", hide = true)]
     Missing,
 }
 
 /// The values of `--on-immutable`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Policy {
+enum OnImmutableChoice {
     Fail,
     Recreate,
     NewName,
@@ -126,28 +126,31 @@ enum Policy {
 }
 
 impl ApplyArgs {
-    /// Resolves what the arguments mean.
-    fn resolve(self) -> Result<Apply> {
-        let HowArgs { dry_run, on_immutable, recreate_running, no_preflight, wait, logs, timeout, output } = self.how;
+    /// Resolves the arguments.
+    fn resolve(self) -> Result<ApplyRequest> {
+        let ApplyingArgs { dry_run, on_immutable, recreate_running, no_preflight, wait, logs, timeout, output } =
+            self.applying;
         let mut request = resolve_manifests(self.manifests, &self.cluster)?;
         let dry_run = match dry_run.require("`--dry-run` is `server` or `none`")? {
-            DryRun::None => false,
-            DryRun::Server => true,
-            DryRun::Client => {
+            DryRunChoice::None => false,
+            DryRunChoice::Server => true,
+            DryRunChoice::Client => {
                 let hint = "use `" + ProgramName + " render` to print manifests, or --dry-run=server to ask the server";
                 return Err(Error::usage("`--dry-run=client` is not supported").hint(hint));
             }
-            DryRun::Missing => return Err(Error::usage("`--dry-run` needs a value").hint("write --dry-run=server")),
+            DryRunChoice::Missing => {
+                return Err(Error::usage("`--dry-run` needs a value").hint("write --dry-run=server"));
+            }
         };
         let running = recreate_running;
         let on_immutable = match on_immutable.require("`--on-immutable` is `fail`, `recreate`, `new-name` or `skip`")? {
-            Policy::Fail => OnImmutable::Fail,
-            Policy::Recreate => OnImmutable::Recreate { include_running: running },
-            Policy::NewName => {
+            OnImmutableChoice::Fail => OnImmutable::Fail,
+            OnImmutableChoice::Recreate => OnImmutable::Recreate { include_running: running },
+            OnImmutableChoice::NewName => {
                 request.injection.metadata.hash = true;
                 OnImmutable::Fail
             }
-            Policy::Skip => OnImmutable::Skip,
+            OnImmutableChoice::Skip => OnImmutable::Skip,
         };
         if running && !matches!(on_immutable, OnImmutable::Recreate { .. }) {
             return Err(Error::usage("`--recreate-running` needs `--on-immutable=recreate`"));
@@ -165,7 +168,7 @@ impl ApplyArgs {
             wait,
             timeout,
         };
-        Ok(Apply { request, session: self.cluster.resolve_session()?, options, format })
+        Ok(ApplyRequest { request, session: self.cluster.resolve_session()?, options, format })
     }
 }
 
@@ -189,10 +192,10 @@ Exit codes: 0 done, 2 input, 3 refused or unreachable, 4 the Job failed, 5 out o
         ))
     }
 
-    /// Runs the command; the exit code is that of the first failure.
+    /// Runs the command. The exit code is that of the first failure.
     fn run(self, ui: &mut Ui) -> Result<ExitCode> {
         ui.verbose = self.cluster.verbose;
-        let Apply { request, session, options, format } = self.resolve()?;
+        let ApplyRequest { request, session, options, format } = self.resolve()?;
         ui.quiet = request.quiet;
         let mut rendering = plan(&request, MatchPolicy::required_if(request.injection.needs_target()), ui)?;
         let edits = edit_report::prepare(&mut rendering, &request, ui)?;
@@ -203,57 +206,58 @@ Exit codes: 0 done, 2 input, 3 refused or unreachable, 4 the Job failed, 5 out o
         let report = jobplate_cluster::apply(documents, &session, &options, &progress);
         progress.clear();
         let report = report?;
-        print(&report, format, ui)?;
+        print_report(&report, format, ui)?;
         if let Some(workflow) = ui.github() {
             let outcomes =
                 report.rows.iter().map(|row| (row.qualified_name(), row.outcome.as_str(), row.reason.as_deref()));
             workflow.report_outcomes(outcomes, report.dry_run);
         }
         let is_done = !report.dry_run && report.failure.is_none();
-        let told = edit_report::emit(
+        let emitted = edit_report::emit(
             edits,
             if is_done { EditStatus::Applied } else { EditStatus::Previewed },
             Ok(ExitCode::SUCCESS),
             ui,
         );
-        // What became of the objects counts more than who could not be told.
-        report.failure.map_or(told, |kind| Ok(ExitCode::from(kind.exit_code())))
+        // A failed object determines the exit code, even if the edit report can't be written.
+        report.failure.map_or(emitted, |kind| Ok(ExitCode::from(kind.exit_code())))
     }
 }
 
-/// Prints what became of each object, in the order of the input.
-fn print(done: &Report, format: Option<Format>, ui: &Ui) -> Result<()> {
+/// Prints the outcome of each object, in input order.
+fn print_report(report: &Report, format: Option<ApplyFormat>, ui: &Ui) -> Result<()> {
     let mut text = String::new();
     match format {
         None => {
-            for row in &done.rows {
-                let dry = if done.dry_run { " (server dry run)" } else { "" };
+            for row in &report.rows {
+                let dry = if report.dry_run { " (server dry run)" } else { "" };
                 let job = row.job_result.as_ref().map(|job| format!(", {job}")).unwrap_or_default();
                 let reason = row.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
                 let line = format!("{} {}{dry}{job}{reason}", row.qualified_name(), row.outcome.as_str());
                 text.push_str(&(diagnostic::escape_controls(&line) + "\n"));
             }
         }
-        Some(Format::Name) => {
-            let applied = |outcome: Outcome| outcome.is_applied() || outcome == Outcome::Skipped;
-            done.rows
+        Some(ApplyFormat::Name) => {
+            let is_listed = |outcome: Outcome| outcome.is_applied() || outcome == Outcome::Skipped;
+            report
+                .rows
                 .iter()
-                .filter(|row| applied(row.outcome))
+                .filter(|row| is_listed(row.outcome))
                 .for_each(|row| text.push_str(&(diagnostic::escape_controls(&row.qualified_name()) + "\n")));
         }
-        Some(Format::Json) => {
-            let rows: Vec<Printed<'_>> = done.rows.iter().map(Printed::of).collect();
-            let printed = serde_json::json!({"dryRun": done.dry_run, "objects": rows});
+        Some(ApplyFormat::Json) => {
+            let rows: Vec<ReportObject<'_>> = report.rows.iter().map(ReportObject::from_row).collect();
+            let printed = serde_json::json!({"dryRun": report.dry_run, "objects": rows});
             text = serde_json::to_string_pretty(&printed).unwrap_or_default() + "\n";
         }
     }
     ignore_closed_output(ui.print_text(&text))
 }
 
-/// An object of the report, for programs.
+/// An object in the JSON report.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Printed<'r> {
+struct ReportObject<'r> {
     api_version: &'r str,
     kind: &'r str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -268,9 +272,9 @@ struct Printed<'r> {
     job: Option<&'r str>,
 }
 
-impl<'r> Printed<'r> {
-    fn of(row: &'r ReportRow) -> Self {
-        Printed {
+impl<'r> ReportObject<'r> {
+    fn from_row(row: &'r ReportRow) -> Self {
+        ReportObject {
             api_version: &row.api_version,
             kind: &row.kind,
             namespace: row.namespace.as_deref(),

@@ -17,8 +17,9 @@ use jobplate_diagnostic::{Error, LineIndex, ProgramName, Result, suggest};
 use jobplate_yaml::{Document, Node, NodeArena, NodeKind, ScalarKind};
 use serde::Deserialize;
 
-use super::definition::{Command, arguments};
-use super::render::{RenderArgs, print_all};
+use super::definition::{Command, parse_arguments};
+use super::render::RenderArgs;
+use super::render::output::print_all;
 use crate::shared::edit_args::STDIN;
 use crate::shared::edit_report;
 use crate::shared::inputs::{self, DEFAULT_SPEC_FILES};
@@ -116,7 +117,7 @@ fn request(root: Option<&Path>) -> Result<RenderRequest> {
     // Read before it is known what is in them.
     let mut specs = words.iter().filter_map(|word| word.strip_prefix("--spec="));
     specs.try_for_each(|spec| check_inside(Path::new(spec), root))?;
-    let args = arguments::<RenderArgs>(words).map_err(|usage| {
+    let args = parse_arguments::<RenderArgs>(words).map_err(|usage| {
         let text = redact_values(usage).to_string();
         let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
         Error::usage(first).hint("a parameter is the flag of `" + ProgramName + " render` of the same name")

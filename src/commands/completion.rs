@@ -1,5 +1,5 @@
-//! `jobplate completion SHELL`: the script by which a shell asks the program itself what may come next
-//! (`crate::completion`).
+//! `jobplate completion SHELL`: prints the script with which a shell asks the program for completions, which
+//! `crate::completion` answers.
 
 use std::process::ExitCode;
 
@@ -16,7 +16,7 @@ pub(crate) struct CompletionArgs {
     shell: Shell,
 }
 
-/// A shell that can be completed in.
+/// A shell with a completion script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Shell {
     Bash,

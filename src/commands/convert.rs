@@ -1,4 +1,4 @@
-//! `jobplate convert`: a Prefect 1 job template as a base job template of Prefect 2 and 3.
+//! `jobplate convert`: converts a Prefect 1 job template to a base job template of Prefect 2 and 3.
 
 use std::process::ExitCode;
 
@@ -28,22 +28,22 @@ pub(crate) struct ConvertArgs {
     #[arg(long, value_name = "FILE", help_heading = "Inputs")]
     from_default: Option<String>,
     #[command(flatten)]
-    output: OutputArgs,
+    output: ConvertOutputArgs,
 }
 
 #[derive(Args)]
 #[command(next_help_heading = "Output")]
-struct OutputArgs {
+struct ConvertOutputArgs {
     /// What to print: json, as the server takes it, or yaml
     #[arg(short, long, value_name = "FORMAT", value_enum, default_value = "json", hide_possible_values = true)]
-    output: Format,
+    output: ConvertFormat,
     /// Leave out notes
     #[arg(short, long)]
     quiet: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum Format {
+enum ConvertFormat {
     Json,
     Yaml,
 }
@@ -68,7 +68,7 @@ Exit codes: 0 done, 2 input, or what can't be converted"
         ))
     }
 
-    /// Prints the base job template, and says what of the job template has no place in it.
+    /// Prints the base job template, and notes what it can't express.
     fn run(self, ui: &mut Ui) -> Result<ExitCode> {
         ui.quiet = self.output.quiet;
         let mut files = InputReader::default();
@@ -76,10 +76,10 @@ Exit codes: 0 done, 2 input, or what can't be converted"
         let Some(name) = self.template.as_deref().or(self.filename.as_deref()) else { return Err(no_input_error()) };
         let source = template_source::find_in_config_map(files.read_source(name, true)?)?;
         let job = yaml::load(&mut arena, &source)?;
-        let on = match &self.from_default {
+        let base = match &self.from_default {
             Some(name) => {
                 let source = files.read_source(name, false)?;
-                // What is none is refused there, in words about what a conversion needs.
+                // `values::load` rejects an invalid base job template with an error about conversions.
                 Some(match base_job_template::is_base_job_template(&source.text) {
                     true => base_job_template::read(&mut arena, &source)?,
                     false => values::load(&mut arena, &source)?,
@@ -87,13 +87,13 @@ Exit codes: 0 done, 2 input, or what can't be converted"
             }
             None => None,
         };
-        let made = convert(&mut arena, job, on)?;
-        let template = serialize::check_serializable(&arena, made.root)?;
+        let converted = convert(&mut arena, job, base)?;
+        let template = serialize::check_serializable(&arena, converted.root)?;
         let printed = match self.output.output {
-            Format::Json => serialize::to_json(template),
-            Format::Yaml => serialize::to_yaml(template),
+            ConvertFormat::Json => serialize::to_json(template),
+            ConvertFormat::Yaml => serialize::to_yaml(template),
         };
-        report_notes(&made.notes, ui);
+        report_notes(&converted.notes, ui);
         ui.print_text(&printed)
     }
 }

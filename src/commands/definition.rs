@@ -1,4 +1,4 @@
-//! Decides what a command is: its name, its arguments, its help, and what it does.
+//! Defines what a command consists of: its name, its arguments, its help and its behaviour.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -8,62 +8,62 @@ use jobplate_diagnostic::{Error, Result};
 
 use crate::ui::Ui;
 
-/// A command, as its arguments define it.
+/// A command. Implemented by the type of its arguments.
 pub(crate) trait Command: Args {
-    /// The word that selects it.
+    /// The subcommand's name.
     const NAME: &'static str;
-    /// What it does, in one line.
+    /// The one-line description in the help.
     const ABOUT: &'static str;
 
-    /// Returns what its help says after the flags: examples, exit codes. `program` is what the user types to call
-    /// the program.
+    /// Returns the help text after the flags, such as examples and exit codes. `program` is the program's name as the
+    /// user types it.
     fn after_help(_program: &str) -> Option<String> {
         None
     }
 
-    /// Runs it.
+    /// Runs the command.
     ///
     /// # Errors
     ///
-    /// Fails with what is to be reported to the user.
+    /// Fails with the error to report to the user.
     fn run(self, ui: &mut Ui) -> Result<ExitCode>;
 }
 
-/// Why a command did not run, or not to its end.
-pub(crate) enum Failure {
-    /// Help, the version, or a command line that clap refuses.
+/// Why a command line did not succeed.
+pub(crate) enum CommandFailure {
+    /// A usage error from clap, or a request for help or the version.
     Usage(clap::Error),
-    /// Anything else.
+    /// Any other error.
     Error(Error),
 }
 
-impl From<clap::Error> for Failure {
+impl From<clap::Error> for CommandFailure {
     fn from(usage: clap::Error) -> Self {
-        Failure::Usage(usage)
+        CommandFailure::Usage(usage)
     }
 }
 
-impl From<Error> for Failure {
+impl From<Error> for CommandFailure {
     fn from(error: Error) -> Self {
-        Failure::Error(error)
+        CommandFailure::Error(error)
     }
 }
 
-/// A [`Command`] as a value.
+/// The definition of a [`Command`] as a value, for the list of commands.
 #[derive(Clone, Copy)]
-pub(crate) struct Definition {
-    /// The word that selects it.
+pub(crate) struct CommandDefinition {
+    /// The subcommand's name.
     pub(crate) name: &'static str,
     about: &'static str,
     after_help: fn(&str) -> Option<String>,
     arguments: fn(clap::Command) -> clap::Command,
-    run: fn(&mut ArgMatches, &mut Ui) -> Result<ExitCode, Failure>,
+    run: fn(&mut ArgMatches, &mut Ui) -> Result<ExitCode, CommandFailure>,
 }
 
-impl Definition {
-    /// Returns the definition of a command.
-    pub(crate) const fn of<C: Command>() -> Self {
-        Definition {
+impl CommandDefinition {
+    /// Creates the definition of a command.
+    pub(crate) const fn new<C: Command>() -> Self {
+        CommandDefinition {
             name: C::NAME,
             about: C::ABOUT,
             after_help: C::after_help,
@@ -72,8 +72,7 @@ impl Definition {
         }
     }
 
-    /// Returns the command as clap knows it. Its arguments are defined only when it is called, so that the others
-    /// cost the start nothing.
+    /// Returns the command for clap. Its arguments are built only if it runs, which keeps the start-up time low.
     pub(crate) fn to_clap(self, program: &str) -> clap::Command {
         let command = clap::Command::new(self.name).about(self.about).defer(self.arguments);
         match (self.after_help)(program) {
@@ -82,31 +81,33 @@ impl Definition {
         }
     }
 
-    /// Runs the command with what clap has read.
+    /// Runs the command with parsed arguments.
     ///
     /// # Errors
     ///
     /// Fails as the command does.
-    pub(crate) fn run(self, matches: &mut ArgMatches, ui: &mut Ui) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, matches: &mut ArgMatches, ui: &mut Ui) -> Result<ExitCode, CommandFailure> {
         (self.run)(matches, ui)
     }
 }
 
-/// Defines the arguments of a command. A doc comment on their type would replace what the command does in its help.
+/// Adds the arguments of a command. Resets the description, which a doc comment on the arguments' type would replace.
 fn define_arguments<C: Command>(command: clap::Command) -> clap::Command {
     C::augment_args(command).about(C::ABOUT).long_about(None)
 }
 
-fn run<C: Command>(matches: &mut ArgMatches, ui: &mut Ui) -> Result<ExitCode, Failure> {
+fn run<C: Command>(matches: &mut ArgMatches, ui: &mut Ui) -> Result<ExitCode, CommandFailure> {
     Ok(C::from_arg_matches_mut(matches)?.run(ui)?)
 }
 
-/// Reads the arguments of one command, without the program around it.
+/// Parses the arguments of a command, without the program and the subcommand's name.
 ///
 /// # Errors
 ///
 /// Fails if clap refuses the arguments.
-pub(crate) fn arguments<C: Command>(words: impl IntoIterator<Item: Into<OsString> + Clone>) -> Result<C, clap::Error> {
+pub(crate) fn parse_arguments<C: Command>(
+    words: impl IntoIterator<Item: Into<OsString> + Clone>,
+) -> Result<C, clap::Error> {
     let command = C::augment_args(clap::Command::new(C::NAME).no_binary_name(true));
     C::from_arg_matches(&command.try_get_matches_from(words)?)
 }
@@ -116,7 +117,7 @@ mod tests {
     use super::*;
     use crate::ui::invocation::Invocation;
 
-    /// The command of "Add a command" in CONTRIBUTING.md: a type, and one line in the registry.
+    /// The example command of "Add a command" in CONTRIBUTING.md.
     #[derive(Args)]
     struct GreetArgs {
         /// Whom to greet
@@ -138,23 +139,23 @@ mod tests {
         }
     }
 
-    const GREET: Definition = Definition::of::<GreetArgs>();
+    const GREET: CommandDefinition = CommandDefinition::new::<GreetArgs>();
 
-    fn define(program: &str) -> clap::Command {
+    fn greet_command_line(program: &str) -> clap::Command {
         clap::Command::new("jobplate").subcommand(GREET.to_clap(program))
     }
 
     #[test]
-    fn a_type_is_all_that_a_command_needs() {
-        let mut command = define("kubectl jobplate");
+    fn defines_a_command_from_its_arguments() {
+        let mut command = greet_command_line("kubectl jobplate");
         command.build();
         let help = command.find_subcommand_mut("greet").map(|greet| greet.render_long_help().to_string());
         let help = help.unwrap_or_default();
         for part in ["Greet somebody", "--name <NAME>", "kubectl jobplate greet --name=you"] {
             assert!(help.contains(part), "{part}: {help}");
         }
-        let mut ui = Ui::from_environment(Invocation::Program, define);
-        let mut matches = define("jobplate").get_matches_from(["jobplate", "greet", "--name=nobody"]);
+        let mut ui = Ui::from_environment(Invocation::Program, greet_command_line);
+        let mut matches = greet_command_line("jobplate").get_matches_from(["jobplate", "greet", "--name=nobody"]);
         let (_, mut matches) = matches.remove_subcommand().expect("the command");
         assert!(GREET.run(&mut matches, &mut ui).is_ok() && ui.quiet);
     }

@@ -1,4 +1,4 @@
-//! `jobplate diff`: render, and show what applying would change on the server.
+//! `jobplate diff`: renders manifests and shows what applying them would change in a cluster.
 
 use std::process::ExitCode;
 
@@ -40,7 +40,7 @@ Exit codes: 0 nothing differs, 1 something does, 2 input, 3 refused or unreachab
         ))
     }
 
-    /// Runs the command: exit code 1 if there are differences.
+    /// Runs the command. The exit code is 1 if there are differences.
     fn run(self, ui: &mut Ui) -> Result<ExitCode> {
         let request = resolve_manifests(self.manifests, &self.cluster)?;
         let ClusterArgs { force_conflicts: force, take_over, verbose, .. } = self.cluster;
@@ -52,7 +52,7 @@ Exit codes: 0 nothing differs, 1 something does, 2 input, 3 refused or unreachab
         let documents = RenderedDocuments::new(&mut rendering, take_over.then_some(&request.injection), take_over);
         let progress = ProgressReporter::new(ui);
         let (mut differs, mut failure) = (false, None);
-        let told = ui.print_diff(|out| {
+        let printed = ui.print_diff(|out| {
             failure = jobplate_cluster::diff(documents, &session, force, take_over, &progress, |difference| {
                 let Difference { object, file, before, after, immutable } = difference;
                 if before == after {
@@ -69,7 +69,7 @@ Exit codes: 0 nothing differs, 1 something does, 2 input, 3 refused or unreachab
             })?;
             Ok(())
         });
-        ignore_closed_output(told)?;
+        ignore_closed_output(printed)?;
         let code = ExitCode::from(failure.map_or(u8::from(differs), ErrorKind::exit_code));
         edit_report::emit(report, EditStatus::Previewed, Ok(code), ui)
     }

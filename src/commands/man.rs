@@ -1,4 +1,4 @@
-//! `jobplate man`: manual pages, made of the help texts.
+//! `jobplate man`: generates manual pages from the help texts.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -29,7 +29,7 @@ impl Command for ManArgs {
         ))
     }
 
-    /// Prints the page of a command, or that of the program.
+    /// Prints the page of a command, or of the program without one.
     fn run(self, ui: &mut Ui) -> Result<ExitCode> {
         let mut program = (ui.command_line)(ui.invocation.program_name()).disable_help_subcommand(true);
         program.build();
@@ -44,12 +44,12 @@ impl Command for ManArgs {
                 }
             },
         };
-        ui.print(|out| print(page, out).map_err(|error| output_error(&error)))
+        ui.print(|out| write_page(page, out).map_err(|error| output_error(&error)))
     }
 }
 
-fn print(page: clap::Command, mut out: &mut dyn Write) -> io::Result<()> {
-    let more = page.get_after_help().map(ToString::to_string);
+fn write_page(page: clap::Command, mut out: &mut dyn Write) -> io::Result<()> {
+    let after_help = page.get_after_help().map(ToString::to_string);
     let has_commands = page.has_subcommands();
     let version = concat!("jobplate ", env!("CARGO_PKG_VERSION"));
     let page = Man::new(page).source(version).manual("jobplate");
@@ -61,13 +61,13 @@ fn print(page: clap::Command, mut out: &mut dyn Write) -> io::Result<()> {
     if has_commands {
         page.render_subcommands_section(&mut out)?;
     }
-    let Some(more) = more else { return Ok(()) };
-    let (title, text) = match more.strip_prefix("Examples:\n") {
+    let Some(after_help) = after_help else { return Ok(()) };
+    let (title, text) = match after_help.strip_prefix("Examples:\n") {
         Some(examples) => ("EXAMPLES", examples),
-        None => ("NOTES", more.as_str()),
+        None => ("NOTES", after_help.as_str()),
     };
     let mut section = Roff::new();
-    // As it stands: commands are not to be filled like prose.
+    // `nf` and `fi` turn off filling: the lines of commands must not be joined like prose.
     section.control("SH", [title]).control("nf", []).text([roman(text)]).control("fi", []);
     section.to_writer(&mut out)
 }

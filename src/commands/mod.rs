@@ -1,22 +1,23 @@
-//! The commands: a file each, with its arguments, its help and what it does. [`COMMANDS`] is the only list of them.
+//! The commands. Each file defines one command: its arguments, its help and its behaviour. [`COMMANDS`] is the only
+//! list of them.
 //!
 //! | file | decides |
 //! |---|---|
-//! | `mod.rs` | which commands there are, and which one a command line calls |
-//! | `definition.rs` | what a command is |
-//! | `render.rs` | where the result goes: standard output, a ConfigMap, the files themselves, a list, a diff |
-//! | `apply.rs` | what the flags of `apply` mean, with defaults (`--on-immutable`, `--timeout`), and how the report is printed |
-//! | `diff.rs` | how differences from the server are shown |
+//! | `mod.rs` | the list of commands, and which one a command line runs |
+//! | `definition.rs` | the parts of a command |
+//! | `render/` | the flags of `render`, and where the result goes: standard output, a ConfigMap, the input files, a list or a diff |
+//! | `apply.rs` | the flags of `apply` with their defaults (`--on-immutable`, `--timeout`), and the format of the report |
+//! | `diff.rs` | the format of differences from the server |
 //! | `post_render.rs` | what a Helm post-renderer reads, prints and requires (`--target`) |
-//! | `krm.rs` | how a ResourceList is read and edited, its `functionConfig`, and its `results` |
-//! | `argocd_generate.rs` | what parameters of an Argo CD application mean, and which files they may name |
-//! | `preview/` | which Prefect a template is for, and how its Job is printed |
+//! | `krm.rs` | how a ResourceList is parsed and edited, the meaning of its `functionConfig`, and its `results` after an error |
+//! | `argocd_generate.rs` | the meaning of an Argo CD application's parameters, and which files and documents are accepted |
+//! | `preview/` | which Prefect version a template is for, and how its Job is printed |
 //! | `convert.rs` | which inputs are converted, and how the result is printed |
-//! | `secret/` | where secrets are found, and how the Secret is printed |
-//! | `template.rs` | which templates are built in |
+//! | `secret/` | where secrets are read from, and how the Secret is printed |
+//! | `template.rs` | the built-in templates |
 //! | `schema.rs` | the JSON Schema of spec files |
-//! | `completion.rs` | which shells have a script |
-//! | `man.rs` | how a manual page is made from the help |
+//! | `completion.rs` | which shells have a completion script |
+//! | `man.rs` | how a manual page is generated from the help |
 
 #[cfg(feature = "cluster")]
 mod apply;
@@ -42,76 +43,75 @@ use clap::builder::Styles;
 use clap::{ArgMatches, Args as _, FromArgMatches as _, Parser};
 use jobplate_diagnostic::{Error, ErrorKind};
 
-use self::definition::{Definition, Failure};
+use self::definition::{CommandDefinition, CommandFailure};
 use crate::shared::usage::{explain_usage_error, redact_values};
 use crate::ui::Ui;
 
 /// The commands, in the order in which the help lists them.
-const COMMANDS: &[Definition] = &[
-    Definition::of::<render::RenderArgs>(),
+const COMMANDS: &[CommandDefinition] = &[
+    CommandDefinition::new::<render::RenderArgs>(),
     #[cfg(feature = "cluster")]
-    Definition::of::<apply::ApplyArgs>(),
+    CommandDefinition::new::<apply::ApplyArgs>(),
     #[cfg(feature = "cluster")]
-    Definition::of::<diff::DiffArgs>(),
-    Definition::of::<post_render::PostRenderArgs>(),
-    Definition::of::<krm::KrmArgs>(),
-    Definition::of::<argocd_generate::ArgocdGenerateArgs>(),
-    Definition::of::<preview::PreviewArgs>(),
-    Definition::of::<convert::ConvertArgs>(),
-    Definition::of::<secret::SecretArgs>(),
-    Definition::of::<template::TemplateArgs>(),
-    Definition::of::<schema::SchemaArgs>(),
-    Definition::of::<completion::CompletionArgs>(),
-    Definition::of::<man::ManArgs>(),
+    CommandDefinition::new::<diff::DiffArgs>(),
+    CommandDefinition::new::<post_render::PostRenderArgs>(),
+    CommandDefinition::new::<krm::KrmArgs>(),
+    CommandDefinition::new::<argocd_generate::ArgocdGenerateArgs>(),
+    CommandDefinition::new::<preview::PreviewArgs>(),
+    CommandDefinition::new::<convert::ConvertArgs>(),
+    CommandDefinition::new::<secret::SecretArgs>(),
+    CommandDefinition::new::<template::TemplateArgs>(),
+    CommandDefinition::new::<schema::SchemaArgs>(),
+    CommandDefinition::new::<completion::CompletionArgs>(),
+    CommandDefinition::new::<man::ManArgs>(),
 ];
 
 #[derive(Parser)]
 #[command(version, max_term_width = 100, styles = Styles::plain())]
 /// Puts secret references and Prefect settings into Kubernetes job templates, changing only the bytes it must
-struct Globals {
+struct GlobalArgs {
     /// When to use colours: auto, always, never
     #[arg(long, value_name = "WHEN", default_value = "auto", hide_possible_values = true, global = true)]
     color: clap::ColorChoice,
 }
 
-/// Defines the command line of a program that the user calls by this name.
+/// Builds the command line. `program` is the program's name as the user types it.
 pub(crate) fn command_line(program: &str) -> clap::Command {
     let commands = COMMANDS.iter().map(|command| command.to_clap(program));
-    Globals::augment_args(clap::Command::new("jobplate").subcommands(commands))
+    GlobalArgs::augment_args(clap::Command::new("jobplate").subcommands(commands))
         .bin_name(program)
         .subcommand_required(true)
         .arg_required_else_help(true)
         .after_help(format!("Begin with: {program} template job > job_template.yaml"))
 }
 
-/// Runs the command that a command line calls; its first word is the program. Reports what goes wrong.
+/// Parses a command line, whose first argument is the program, and runs the command. Reports errors.
 pub(crate) fn run(args: &[OsString], ui: &mut Ui) -> ExitCode {
-    let done = match parse(args, ui).and_then(|(command, mut matches)| command.run(&mut matches, ui)) {
-        Err(Failure::Usage(usage)) => ui.report_usage(&usage),
-        Err(Failure::Error(error)) => Err(error),
+    let done = match parse_command_line(args, ui).and_then(|(command, mut matches)| command.run(&mut matches, ui)) {
+        Err(CommandFailure::Usage(usage)) => ui.report_usage(&usage),
+        Err(CommandFailure::Error(error)) => Err(error),
         Ok(code) => Ok(code),
     };
     done.unwrap_or_else(|error| ui.report_failure(&error))
 }
 
-/// Reads a command line: the command, and its arguments as clap has read them.
-fn parse(args: &[OsString], ui: &mut Ui) -> Result<(Definition, ArgMatches), Failure> {
+/// Parses a command line into a command and its arguments.
+fn parse_command_line(args: &[OsString], ui: &mut Ui) -> Result<(CommandDefinition, ArgMatches), CommandFailure> {
     let starts_with_flag = args.get(1).is_some_and(|word| word.as_encoded_bytes().starts_with(b"-"));
     let mut matches = command_line(ui.invocation.program_name()).try_get_matches_from(args).map_err(|usage| {
         explain_usage_error(&usage, starts_with_flag)
-            .map_or_else(|| Failure::Usage(redact_values(usage)), Failure::Error)
+            .map_or_else(|| CommandFailure::Usage(redact_values(usage)), CommandFailure::Error)
     })?;
-    ui.color = match Globals::from_arg_matches_mut(&mut matches)?.color {
+    ui.color = match GlobalArgs::from_arg_matches_mut(&mut matches)?.color {
         clap::ColorChoice::Auto => anstream::ColorChoice::Auto,
         clap::ColorChoice::Always => anstream::ColorChoice::Always,
         clap::ColorChoice::Never => anstream::ColorChoice::Never,
     };
-    let called = matches.remove_subcommand();
-    let known = called.and_then(|(name, matches)| {
+    let command = matches.remove_subcommand().and_then(|(name, matches)| {
         let command = COMMANDS.iter().find(|command| command.name == name)?;
         Some((*command, matches))
     });
-    known.ok_or_else(|| Failure::Error(Error::new(ErrorKind::Internal, "a command is missing in the list")))
+    command.ok_or_else(|| CommandFailure::Error(Error::new(ErrorKind::Internal, "a command is missing in the list")))
 }
 
 #[cfg(test)]
@@ -121,38 +121,39 @@ mod tests {
     use super::*;
     use crate::ui::invocation::Invocation;
 
-    fn parsed(args: &[&str]) -> Result<(&'static str, Ui), Failure> {
+    fn parse_args(args: &[&str]) -> Result<(&'static str, Ui), CommandFailure> {
         let words: Vec<OsString> = ["jobplate"].iter().chain(args).map(OsString::from).collect();
         let mut ui = Ui::from_environment(Invocation::Program, command_line);
-        parse(&words, &mut ui).map(|(command, _)| (command.name, ui))
+        parse_command_line(&words, &mut ui).map(|(command, _)| (command.name, ui))
     }
 
     #[test]
-    fn clap_finds_no_fault_in_the_definition() {
+    fn passes_claps_debug_assertions() {
         command_line("jobplate").debug_assert();
         let help = command_line("kubectl jobplate").render_long_help().to_string();
         assert!(help.contains("kubectl jobplate template"));
     }
 
-    /// The steps of "Add a command" in CONTRIBUTING.md.
+    /// Checks the steps of "Add a command" in CONTRIBUTING.md.
     #[test]
     fn every_command_is_tested_and_documented() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap_or_default();
-        let cases: String = files_below(&root.join("tests/cmd"), "toml").into_iter().map(|(_, text)| text).collect();
-        let (map, reference) = (read("src/commands/mod.rs"), read("docs/cli.md"));
+        let cases: String =
+            read_files_below(&root.join("tests/cmd"), "toml").into_iter().map(|(_, text)| text).collect();
+        let (module_docs, reference) = (read("src/commands/mod.rs"), read("docs/cli.md"));
         let mut missing = Vec::new();
-        for Definition { name, .. } in COMMANDS {
+        for CommandDefinition { name, .. } in COMMANDS {
             let module = name.replace('-', "_");
-            let is_listed = [".rs", "/"].iter().any(|end| map.contains(&format!("//! | `{module}{end}` | ")));
-            let on_servers = root.join(format!("tests/cluster/{module}.rs")).exists();
-            let has_case = on_servers || cases.contains(&format!("args = [\"{name}\""));
-            for (is_there, what) in [
+            let is_listed = [".rs", "/"].iter().any(|end| module_docs.contains(&format!("//! | `{module}{end}` | ")));
+            let has_cluster_test = root.join(format!("tests/cluster/{module}.rs")).exists();
+            let has_case = has_cluster_test || cases.contains(&format!("args = [\"{name}\""));
+            for (exists, what) in [
                 (is_listed, "line in the map of src/commands/mod.rs"),
                 (has_case, "golden case in tests/cmd"),
                 (reference.contains(&format!("\n## jobplate {name}\n")), "section in docs/cli.md"),
             ] {
-                if !is_there {
+                if !exists {
                     missing.push(format!("{name} has no {what}\n"));
                 }
             }
@@ -160,13 +161,13 @@ mod tests {
         assert!(missing.is_empty(), "{}", missing.concat());
     }
 
-    /// Reads the files of a folder and of those below it whose names end so.
-    fn files_below(folder: &Path, extension: &str) -> Vec<(PathBuf, String)> {
+    /// Reads the files below a directory that have an extension. Returns their paths and contents.
+    fn read_files_below(directory: &Path, extension: &str) -> Vec<(PathBuf, String)> {
         let mut files = Vec::new();
-        for entry in std::fs::read_dir(folder).unwrap() {
+        for entry in std::fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
-                files.extend(files_below(&path, extension));
+                files.extend(read_files_below(&path, extension));
             } else if path.extension().is_some_and(|own| own == extension) {
                 let text = std::fs::read_to_string(&path).unwrap();
                 files.push((path, text));
@@ -175,16 +176,16 @@ mod tests {
         files
     }
 
-    /// A command in a hint or a note begins with `ProgramName`: a name in the text would be wrong under kubectl.
+    /// Checks that commands in hints and notes start with `ProgramName`: a literal name would be wrong under kubectl.
     #[test]
-    fn no_text_names_the_program_before_a_command() {
+    fn no_string_names_the_program_before_a_command() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let sources = ["src", "crates"].into_iter().flat_map(|folder| files_below(&root.join(folder), "rs"));
+        let sources = ["src", "crates"].into_iter().flat_map(|part| read_files_below(&root.join(part), "rs"));
         let mut wrong = Vec::new();
         for (path, text) in sources {
             let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
             let is_wrong = |line: &&str| {
-                let names = |command: &Definition| line.contains(&format!("jobplate {}", command.name));
+                let names = |command: &CommandDefinition| line.contains(&format!("jobplate {}", command.name));
                 !line.trim_start().starts_with("//") && COMMANDS.iter().any(names)
             };
             wrong.extend(code.lines().filter(is_wrong).map(|line| format!("{}: {line}\n", path.display())));
@@ -193,16 +194,16 @@ mod tests {
     }
 
     #[test]
-    fn commands_are_known_by_their_names() {
-        assert!(matches!(parsed(&["template"]), Ok(("template", _))));
-        assert!(matches!(parsed(&[]), Err(Failure::Usage(_))));
-        let color = parsed(&["schema", "--color=never"]).map(|(_, ui)| ui.color);
+    fn parses_a_command_and_global_flags() {
+        assert!(matches!(parse_args(&["template"]), Ok(("template", _))));
+        assert!(matches!(parse_args(&[]), Err(CommandFailure::Usage(_))));
+        let color = parse_args(&["schema", "--color=never"]).map(|(_, ui)| ui.color);
         assert!(matches!(color, Ok(anstream::ColorChoice::Never)));
     }
 
     #[test]
-    fn clap_repeats_no_value() {
-        for (args, said) in [
+    fn usage_errors_contain_no_values() {
+        for (args, expected) in [
             (&["render", "a", "--env=A=canary", "--nope"] as &[&str], "'--nope'"),
             (&["render", "a", "--evn=A=canary"], "'--evn'"),
             (&["render", "a", "--evn", "A=canary"], "'--evn'"),
@@ -218,12 +219,12 @@ mod tests {
             (&["rendr", "canary"], "'render'"),
             (&["render", "a", "--api", "canary", "--api", "canary"], "--api"),
         ] {
-            let message = match parsed(args) {
-                Err(Failure::Usage(error)) => error.to_string(),
-                Err(Failure::Error(error)) => error.to_string(),
+            let message = match parse_args(args) {
+                Err(CommandFailure::Usage(error)) => error.to_string(),
+                Err(CommandFailure::Error(error)) => error.to_string(),
                 Ok(_) => panic!("{args:?} is no usage error"),
             };
-            assert!(message.contains(said) && !message.to_lowercase().contains("canary"), "{args:?}: {message}");
+            assert!(message.contains(expected) && !message.to_lowercase().contains("canary"), "{args:?}: {message}");
         }
     }
 }

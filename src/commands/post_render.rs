@@ -1,6 +1,6 @@
-//! `jobplate post-render`: render as Helm calls it, from standard input to standard output.
+//! `jobplate post-render`: renders as a Helm post-renderer, from standard input to standard output.
 //!
-//! Whatever chart comes in is somebody else's: nothing gets a secret or variable that no `--target` names.
+//! The chart may be from a third party, so only objects that `--target` names get secrets and variables.
 
 use std::process::ExitCode;
 
@@ -18,8 +18,8 @@ use crate::ui::Ui;
 
 #[derive(Args)]
 pub(crate) struct PostRenderArgs {
-    /// Helm 4 says `post-render` by its plugin, and who comes from Helm 3 says it again. Any other word is a
-    /// FILE, which is refused.
+    /// Extra arguments. Helm 4's plugin passes `post-render`, and arguments written for Helm 3 repeat it. Any other
+    /// word is a FILE, which is refused.
     #[arg(hide = true)]
     again: Vec<String>,
     #[command(flatten)]
@@ -80,7 +80,7 @@ Neither Helm shows its notes."
         let report = edit_report::prepare(&mut rendering, &request, ui)?;
         let done = ui.print(|out| {
             if rendering.has_no_bytes() && ui.is_helm_plugin() {
-                // Helm 4 takes an empty output for a failure, even where its chart makes no objects.
+                // Helm 4 rejects an empty output, even if the chart contains no objects.
                 return out.write_all(b"# nothing to render\n").map_err(|error| output_error(&error));
             }
             rendering.write_input(0, out)

@@ -1,4 +1,4 @@
-//! `jobplate schema`: the JSON Schema of spec files.
+//! `jobplate schema`: prints the JSON Schema of spec files.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `jobplate template`: manifests to start from, as they stand in `templates/`.
+//! `jobplate template`: prints the manifests in `templates/` as a starting point.
 
 use std::process::ExitCode;
 
@@ -9,7 +9,7 @@ use jobplate_diagnostic::{Error, Result, suggest};
 use super::definition::Command;
 use crate::ui::Ui;
 
-/// Name, what it is, text.
+/// The built-in templates: name, description, content.
 const TEMPLATES: [(&str, &str, &str); 4] = [
     (
         "job",
@@ -25,7 +25,7 @@ const TEMPLATES: [(&str, &str, &str); 4] = [
     ),
 ];
 
-/// Lists the templates for completion.
+/// Returns the templates as completion candidates.
 fn template_candidates() -> Vec<CompletionCandidate> {
     TEMPLATES.iter().map(|(name, about, _)| CompletionCandidate::new(*name).help(Some((*about).into()))).collect()
 }
@@ -41,19 +41,19 @@ impl Command for TemplateArgs {
     const NAME: &'static str = "template";
     const ABOUT: &'static str = "Print a built-in template to start from: job, cronjob, agent, base-job-template";
 
-    /// Prints a template, or the list of them.
+    /// Prints a template, or the list of templates without a name.
     fn run(self, ui: &mut Ui) -> Result<ExitCode> {
         match self.name {
             None => {
                 let lines = TEMPLATES.iter().map(|(name, about, _)| format!("{name:17} {about}\n"));
                 ui.print_text(&lines.collect::<String>())
             }
-            Some(name) => ui.print_text(find(&name)?),
+            Some(name) => ui.print_text(find_template(&name)?),
         }
     }
 }
 
-fn find(name: &str) -> Result<&'static str> {
+fn find_template(name: &str) -> Result<&'static str> {
     if let Some((_, _, text)) = TEMPLATES.iter().find(|(known, ..)| *known == name) {
         return Ok(text);
     }
@@ -70,12 +70,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn templates_by_name() {
+    fn finds_a_template_or_suggests_a_name() {
         for (name, _, text) in TEMPLATES {
-            assert_eq!(find(name).unwrap(), text);
+            assert_eq!(find_template(name).unwrap(), text);
         }
-        let error = find("jbo").unwrap_err();
+        let error = find_template("jbo").unwrap_err();
         assert_eq!(error.hint_message(), Some(&"did you mean `job`?".into()));
-        assert!(find("x").unwrap_err().hint_message().is_none());
+        assert!(find_template("x").unwrap_err().hint_message().is_none());
     }
 }

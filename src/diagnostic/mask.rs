@@ -246,10 +246,7 @@ mod tests {
                 "env:\n- name: A\n  valueFrom: {secretKeyRef: {name: s, key: k}}\n",
                 "env:\n- name: A\n  valueFrom: {secretKeyRef: {name: s, key: k}}\n",
             ),
-            (
-                "secrets: {T: hush, U: {masked_ranges: s, key: k}}\n",
-                "secrets: {T: ***, U: {masked_ranges: s, key: k}}\n",
-            ),
+            ("secrets: {T: hush, U: {secret: s, key: k}}\n", "secrets: {T: ***, U: {secret: s, key: k}}\n"),
             ("kind: ConfigMap\ndata: {a: b}\n", "kind: ConfigMap\ndata: {a: b}\n"),
             ("x: &a hush\nvalue: *a\n", "x: &a ***\nvalue: *a\n"),
             (

@@ -33,19 +33,19 @@ impl<'r> RenderedDocuments<'r> {
         }
         let Some(planner) = &mut self.planner else { return Ok(Some(document)) };
         let mut arena = NodeArena::default();
-        // What neither parser reads has no target.
+        // A document that no parser accepts has no targets.
         if jobplate_yaml::read(before, &mut arena).is_err() {
             return Ok(Some(document));
         }
         let named = planner.requested_entries(jobplate_yaml::Document::new(before, &arena))?;
-        let mut tried = None;
+        let mut dry_run = None;
         if self.takes_over && !named.is_empty() && jobplate_yaml::read(after, &mut arena).is_ok() {
-            let trial = dry_run_body(jobplate_yaml::Document::new(after, &arena), &named);
-            // Its place is in the text that is sent, which no file has.
-            tried = trial.map_err(|error| error.in_file(input))?;
+            let body = dry_run_body(jobplate_yaml::Document::new(after, &arena), &named);
+            // The location of an error is in the request body, not in the input file.
+            dry_run = body.map_err(|error| error.in_file(input))?;
         }
         let taken_over = |RequestedEntries { object, container, names }| TakeOverEntries { object, container, names };
-        Ok(Some(document.with_take_over(named.into_iter().map(taken_over).collect(), tried)))
+        Ok(Some(document.with_take_over(named.into_iter().map(taken_over).collect(), dry_run)))
     }
 }
 

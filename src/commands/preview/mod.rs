@@ -55,14 +55,14 @@ pub(crate) struct PreviewArgs {
         hide_possible_values = true,
         help_heading = "Output"
     )]
-    output: Format,
+    output: PreviewFormat,
     /// Leave out notes
     #[arg(short, long, help_heading = "Output")]
     quiet: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum Format {
+enum PreviewFormat {
     Yaml,
     Json,
     Env,
@@ -132,9 +132,9 @@ Exit codes: 0 done, 2 input, or Prefect itself would fail"
         };
         let job = serialize::check_serializable(&arena, shows.job)?;
         let printed = match self.output {
-            Format::Yaml => serialize::to_yaml(job),
-            Format::Json => serialize::to_json(job),
-            Format::Env => shows.table,
+            PreviewFormat::Yaml => serialize::to_yaml(job),
+            PreviewFormat::Json => serialize::to_json(job),
+            PreviewFormat::Env => shows.table,
         };
         report_notes(&shows.notes, ui);
         ui.print_text(&printed)

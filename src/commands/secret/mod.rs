@@ -36,12 +36,12 @@ pub(crate) struct SecretArgs {
     #[command(flatten)]
     sources: Sources,
     #[command(flatten)]
-    output: OutputArgs,
+    output: SecretOutputArgs,
 }
 
 #[derive(Args)]
 #[command(next_help_heading = "Output")]
-struct OutputArgs {
+struct SecretOutputArgs {
     /// The namespace of the Secret
     #[arg(short = 'n', long, value_name = "NAMESPACE")]
     namespace: Option<String>,

@@ -1,26 +1,27 @@
-//! `jobplate render`: plan everything, then print, replace files, or say what would change.
+//! `jobplate render`: plans all edits, then prints the result, replaces the files or lists what would change.
+//!
+//! | file | decides |
+//! |---|---|
+//! | `mod.rs` | the meaning of the flags of `render` |
+//! | `output.rs` | how the result is printed, written or compared |
 
-use std::io::Write;
-use std::path::Path;
+pub(super) mod output;
+
 use std::process::ExitCode;
 
 use clap::Args;
-use jobplate::diagnostic;
 use jobplate::diagnostic::edits::EditStatus;
-use jobplate::render::{RenderedDocument, Rendering, StreamJoiner};
-use jobplate_diagnostic::{Error, LineIndex, Result, output_error};
-use jobplate_manifest::embedded;
+use jobplate_diagnostic::{Error, Result};
 
+use self::output::{WrapConfigMap, check_files, print_all, print_diff, print_wrapped, replace_files};
 use super::definition::Command;
 use crate::shared::edit_args::ManifestArgs;
 use crate::shared::edit_report;
-use crate::shared::flag_values;
-use crate::shared::flag_values::parse_namespace;
+use crate::shared::flag_values::{parse_namespace, parse_wrap};
 use crate::shared::no_match::MatchPolicy;
 use crate::shared::plan::plan;
 use crate::shared::render_request::RenderRequest;
-use crate::shared::staged_files::StagedFiles;
-use crate::ui::{Ui, ignore_closed_output};
+use crate::ui::Ui;
 
 #[derive(Args)]
 pub(crate) struct RenderArgs {
@@ -30,12 +31,12 @@ pub(crate) struct RenderArgs {
     #[arg(short = 'n', long, value_name = "NAMESPACE", help_heading = "Names")]
     namespace: Option<String>,
     #[command(flatten)]
-    output: OutputArgs,
+    output: RenderOutputArgs,
 }
 
 #[derive(Args)]
 #[command(next_help_heading = "Output")]
-struct OutputArgs {
+struct RenderOutputArgs {
     /// Change the files themselves, all or none
     #[arg(short = 'i', long, conflicts_with = "check")]
     in_place: bool,
@@ -51,61 +52,50 @@ struct OutputArgs {
     wrap: Option<String>,
 }
 
-/// `render`, with everything decided.
-pub(crate) struct Render {
-    /// What is rendered.
+/// The resolved arguments of `render`.
+pub(crate) struct ResolvedRender {
+    /// The manifests to render.
     pub(crate) request: RenderRequest,
     /// Where the result goes.
-    output: Output,
-    /// Whether to print a diff, not the result.
+    output: RenderOutput,
+    /// Whether to print a diff instead of the result.
     diff: bool,
 }
 
 /// Where the result of `render` goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Output {
+enum RenderOutput {
     /// To standard output.
     Print,
-    /// To standard output, as a text in a ConfigMap.
-    Wrap(Wrap),
-    /// Into the files themselves.
+    /// To standard output, embedded in a ConfigMap.
+    Wrap(WrapConfigMap),
+    /// Into the input files.
     InPlace,
-    /// Nowhere: only what would change is said.
+    /// Nowhere: the files that would change are listed.
     Check,
 }
 
-/// The ConfigMap of `--wrap`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Wrap {
-    /// Its name.
-    name: String,
-    /// Its namespace, if it is given one.
-    namespace: Option<String>,
-    /// The key of the text in its data.
-    key: String,
-}
-
 impl RenderArgs {
-    /// Resolves what the arguments mean.
+    /// Resolves the arguments.
     ///
     /// # Errors
     ///
     /// Fails if a flag or a spec file is invalid.
-    pub(crate) fn resolve(self) -> Result<Render> {
+    pub(crate) fn resolve(self) -> Result<ResolvedRender> {
         let mut request = self.manifests.resolve(self.output.in_place)?;
         let mut namespace = parse_namespace(self.namespace)?;
-        let OutputArgs { in_place, check, diff, wrap } = self.output;
+        let RenderOutputArgs { in_place, check, diff, wrap } = self.output;
         let output = match wrap {
             Some(text) => {
-                let (name, key) = flag_values::parse_wrap("--wrap", &text)?;
-                Output::Wrap(Wrap { name, namespace: namespace.take(), key })
+                let (name, key) = parse_wrap("--wrap", &text)?;
+                RenderOutput::Wrap(WrapConfigMap { name, namespace: namespace.take(), key })
             }
-            None if in_place => Output::InPlace,
-            None if check => Output::Check,
-            None => Output::Print,
+            None if in_place => RenderOutput::InPlace,
+            None if check => RenderOutput::Check,
+            None => RenderOutput::Print,
         };
         request.injection.metadata.namespace = namespace;
-        Ok(Render { request, output, diff })
+        Ok(ResolvedRender { request, output, diff })
     }
 }
 
@@ -132,15 +122,15 @@ Exit codes: 0 done, 1 with --check: a file would change, 2 input, or an edit tha
         ))
     }
 
-    /// Runs the command; the exit code says whether files would change (`--check`).
+    /// Runs the command. With `--check`, the exit code is 1 if a file would change.
     fn run(self, ui: &mut Ui) -> Result<ExitCode> {
-        let Render { request, output, diff } = self.resolve()?;
+        let ResolvedRender { request, output, diff } = self.resolve()?;
         ui.quiet = request.quiet;
         let mut rendering = plan(&request, MatchPolicy::Required, ui)?;
-        let wraps = matches!(output, Output::Wrap(_));
+        let wraps = matches!(output, RenderOutput::Wrap(_));
         let sets_nothing = request.injection.is_empty() && !wraps;
-        if sets_nothing && matches!(output, Output::Check | Output::InPlace) {
-            // Where something is to be guarded, a forgotten spec file is no success.
+        if sets_nothing && matches!(output, RenderOutput::Check | RenderOutput::InPlace) {
+            // With `--check` or `--in-place`, the user probably forgot `--spec`: fail instead of reporting success.
             return Err(
                 Error::usage("nothing to set is given").hint("say what: --secret NAME=SECRET/KEY, --spec FILE, ...")
             );
@@ -148,109 +138,17 @@ Exit codes: 0 done, 1 with --check: a file would change, 2 input, or an edit tha
         if sets_nothing {
             ui.write_note("nothing to set is given, so nothing changes");
         }
-        // Found out before files are replaced, and told once they are.
+        // Prepared before files are replaced, so that an error of `--report` leaves them unchanged.
         let report = edit_report::prepare(&mut rendering, &request, ui)?;
         let (done, status) = match output {
-            Output::Check => (check(&mut rendering, diff, ui), EditStatus::Missing),
-            Output::InPlace => (replace(&mut rendering, diff, ui), EditStatus::Applied),
-            Output::Print if diff => (print_diff(&mut rendering, ui), EditStatus::Previewed),
-            Output::Print => (print_all(&mut rendering, ui), EditStatus::Applied),
-            Output::Wrap(into) => (ui.print(|out| wrap(&mut rendering, &into, out)), EditStatus::Applied),
+            RenderOutput::Check => (check_files(&mut rendering, diff, ui), EditStatus::Missing),
+            RenderOutput::InPlace => (replace_files(&mut rendering, diff, ui), EditStatus::Applied),
+            RenderOutput::Print if diff => (print_diff(&mut rendering, ui), EditStatus::Previewed),
+            RenderOutput::Print => (print_all(&mut rendering, ui), EditStatus::Applied),
+            RenderOutput::Wrap(map) => (print_wrapped(&mut rendering, &map, ui), EditStatus::Applied),
         };
         edit_report::emit(report, status, done, ui)
     }
-}
-
-/// Prints all inputs, joined.
-///
-/// # Errors
-///
-/// Fails if the inputs can't be joined or read again, and as [`Ui::print`] does.
-pub(crate) fn print_all(rendering: &mut Rendering, ui: &Ui) -> Result<ExitCode> {
-    ui.print(|out| {
-        rendering.check_joinable()?;
-        let mut joined = StreamJoiner::new(out);
-        for input in 0..rendering.len() {
-            joined.begin_input().map_err(|error| output_error(&error))?;
-            rendering.write_input(input, &mut joined)?;
-        }
-        joined.finish().map_err(|error| output_error(&error))
-    })
-}
-
-/// Prints the one input as a text in a ConfigMap.
-fn wrap(rendering: &mut Rendering, Wrap { name, namespace, key }: &Wrap, out: &mut dyn Write) -> Result<()> {
-    if rendering.len() > 1 {
-        return Err(Error::usage("`--wrap` takes one input").hint("wrap each one in a call of its own"));
-    }
-    let mut rendered = Vec::new();
-    rendering.write_input(0, &mut rendered)?;
-    let text = String::from_utf8(rendered).map_err(|_| Error::input("not UTF-8").in_file(rendering.input_name(0)))?;
-    let map = embedded::write_config_map(name, namespace.as_deref(), key, &text)
-        .map_err(|error| error.in_file(rendering.input_name(0)))?;
-    out.write_all(map.as_bytes()).map_err(|error| output_error(&error))
-}
-
-/// Lists the inputs that would change, or shows how: exit code 1 if there are any.
-fn check(rendering: &mut Rendering, diff: bool, ui: &Ui) -> Result<ExitCode> {
-    let changing: Vec<usize> = (0..rendering.len()).filter(|&input| rendering.is_changed(input)).collect();
-    if diff {
-        ignore_closed_output(print_diff(rendering, ui))?;
-    } else {
-        let list: String = changing
-            .iter()
-            .map(|&input| format!("{}\n", diagnostic::escape_name(rendering.input_name(input))))
-            .collect();
-        ignore_closed_output(ui.print_text(&list))?;
-    }
-    Ok(ExitCode::from(u8::from(!changing.is_empty())))
-}
-
-/// Replaces the files that change, once all of them are written.
-fn replace(rendering: &mut Rendering, diff: bool, ui: &Ui) -> Result<ExitCode> {
-    if diff {
-        ignore_closed_output(print_diff(rendering, ui))?;
-    }
-    let mut staged = StagedFiles::default();
-    let mut replaced = Vec::new();
-    for input in 0..rendering.len() {
-        if rendering.is_changed(input) {
-            let Some(path) = rendering.input_path(input).map(Path::to_owned) else {
-                let name = rendering.input_name(input);
-                return Err(Error::usage("is no file that could be replaced").in_file(name).hint("leave -i out"));
-            };
-            staged.replace(&path, |out| rendering.write_input(input, out))?;
-            replaced.push(input);
-        }
-    }
-    // Writing the others took its time.
-    replaced.iter().try_for_each(|&input| rendering.check_unchanged(input))?;
-    staged.commit()?;
-    Ok(ExitCode::SUCCESS)
-}
-
-/// Prints what changes, values masked.
-fn print_diff(rendering: &mut Rendering, ui: &Ui) -> Result<ExitCode> {
-    ui.print_diff(|out| {
-        for input in 0..rendering.len() {
-            if !rendering.is_changed(input) {
-                continue;
-            }
-            let name = diagnostic::escape_name(rendering.input_name(input));
-            out.write(&format!("--- {name}\n+++ {name}\n"))?;
-            // Lines that earlier documents of this input have gained.
-            let mut gained = 0isize;
-            let mut documents = rendering.documents(Some(input));
-            while let Some(RenderedDocument { line, before, after, edited, .. }) = documents.next_document()? {
-                if edited {
-                    out.write(&diagnostic::unified_diff(before, after, line, line.saturating_add_signed(gained)))?;
-                    let last_line = |text: &str| LineIndex::new(text).line(text.len()) as isize;
-                    gained += last_line(after) - last_line(before);
-                }
-            }
-        }
-        Ok(())
-    })
 }
 
 #[cfg(test)]
@@ -258,11 +156,11 @@ mod tests {
     use jobplate::inject::MetadataChanges;
     use jobplate_manifest::select::ContainerChoice;
 
-    use super::super::definition::arguments;
+    use super::super::definition::parse_arguments;
     use super::*;
 
-    fn resolved(args: &[&str]) -> Result<Render, String> {
-        let args = arguments::<RenderArgs>(args).map_err(|error| error.to_string())?;
+    fn resolve(args: &[&str]) -> Result<ResolvedRender, String> {
+        let args = parse_arguments::<RenderArgs>(args).map_err(|error| error.to_string())?;
         args.resolve().map_err(|error| {
             format!(
                 "{error}\nhint: {}",
@@ -271,13 +169,13 @@ mod tests {
         })
     }
 
-    fn render(args: &[&str]) -> Result<RenderRequest, String> {
-        resolved(args).map(|render| render.request)
+    fn resolve_request(args: &[&str]) -> Result<RenderRequest, String> {
+        resolve(args).map(|render| render.request)
     }
 
     #[test]
-    fn flags_mean_what_they_say() {
-        let render = render(&[
+    fn resolves_all_flags() {
+        let render = resolve_request(&[
             "a.yaml",
             "-f",
             "b.yaml",
@@ -331,22 +229,22 @@ mod tests {
     }
 
     #[test]
-    fn where_the_result_goes() {
-        let output = |args: &[&str]| resolved(args).map(|render| (render.output, render.diff)).unwrap();
-        assert_eq!(output(&["a"]), (Output::Print, false));
-        assert_eq!(output(&["a", "--check", "--diff"]), (Output::Check, true));
-        assert_eq!(output(&["a", "-i"]), (Output::InPlace, false));
+    fn resolves_the_output() {
+        let output = |args: &[&str]| resolve(args).map(|render| (render.output, render.diff)).unwrap();
+        assert_eq!(output(&["a"]), (RenderOutput::Print, false));
+        assert_eq!(output(&["a", "--check", "--diff"]), (RenderOutput::Check, true));
+        assert_eq!(output(&["a", "-i"]), (RenderOutput::InPlace, false));
         let wrap = |name: &str, namespace: Option<&str>, key: &str| {
             let (name, namespace, key) = (name.to_owned(), namespace.map(str::to_owned), key.to_owned());
-            (Output::Wrap(Wrap { name, namespace, key }), false)
+            (RenderOutput::Wrap(WrapConfigMap { name, namespace, key }), false)
         };
         assert_eq!(output(&["a", "--wrap", "configmap/x"]), wrap("x", None, "job_template.yaml"));
         assert_eq!(output(&["a", "--wrap", "cm/x:k", "-n", "y"]), wrap("x", Some("y"), "k"));
     }
 
     #[test]
-    fn what_is_refused() {
-        for (args, said) in [
+    fn refuses_invalid_flags_without_quoting_values() {
+        for (args, expected) in [
             (&["-"] as &[&str], ""),
             (&[], "`-` for standard input"),
             (&["-", "-i"], "`--in-place`"),
@@ -372,17 +270,17 @@ mod tests {
             (&["a", "--wrap", "configmap/x", "-i"], "--wrap"),
             (&["a", "--spec", "not/there"], "not/there"),
         ] {
-            let result = render(args).map_or_else(|error| error, |_| String::new());
-            assert!(result.contains(said) && result.is_empty() == said.is_empty(), "{args:?}: {result}");
+            let result = resolve_request(args).map_or_else(|error| error, |_| String::new());
+            assert!(result.contains(expected) && result.is_empty() == expected.is_empty(), "{args:?}: {result}");
             assert!(!result.contains("canary"), "{args:?}: {result}");
         }
     }
 
     #[test]
-    fn spec_files() {
-        let folder = tempfile::tempdir().unwrap();
+    fn merges_spec_files_under_flags() {
+        let directory = tempfile::tempdir().unwrap();
         let write = |name: &str, spec: &str| {
-            let path = folder.path().join(name);
+            let path = directory.path().join(name);
             std::fs::write(&path, format!("apiVersion: jobplate/v1\nkind: JobPlate\nspec: {spec}\n")).unwrap();
             path.to_str().unwrap().to_owned()
         };
@@ -391,12 +289,12 @@ mod tests {
             "{inputs: [a.yaml, /b.yaml, '-'], targets: [{kind: Job, container: c}], env: [{name: A, value: '1'}, {name: B, value: '1'}], unset: [C, D]}",
         );
         let two = write("two.yaml", "{env: [{name: B, value: '2'}, {name: DB_PASSWORD, value: canary}]}");
-        let near = folder.path().join("a.yaml").to_str().unwrap().to_owned();
+        let near = directory.path().join("a.yaml").to_str().unwrap().to_owned();
 
-        let only = render(&["--spec", &one]).unwrap();
+        let only = resolve_request(&["--spec", &one]).unwrap();
         assert_eq!(only.inputs, [near.as_str(), "/b.yaml", "-"]);
         assert!(only.injection.targets[0].containers.is_some());
-        let flags = render(&["x", "--spec", &one, "--env", "C=0", "--unset", "A", "-c", "y"]).unwrap();
+        let flags = resolve_request(&["x", "--spec", &one, "--env", "C=0", "--unset", "A", "-c", "y"]).unwrap();
         assert_eq!(flags.inputs, ["x"]);
         assert_eq!(flags.injection.unset, ["D", "A"]);
         let names = |render: &RenderRequest| {
@@ -405,9 +303,9 @@ mod tests {
         assert_eq!(names(&flags), "BC");
         assert!(flags.injection.targets[0].containers.is_none());
 
-        let refused = render(&["--spec", &one, "--spec", &two]).map(|_| ()).unwrap_err();
+        let refused = resolve_request(&["--spec", &one, "--spec", &two]).map(|_| ()).unwrap_err();
         assert!(refused.contains("two.yaml:3:") && refused.contains("DB_PASSWORD") && !refused.contains("canary"));
-        let both = render(&["--allow-plaintext", "--spec", &one, "--spec", &two]).unwrap();
+        let both = resolve_request(&["--allow-plaintext", "--spec", &one, "--spec", &two]).unwrap();
         assert_eq!((names(&both).as_str(), both.inputs.len()), ("ABDB_PASSWORD", 3));
         assert!(format!("{:?}", both.injection.variables[1]).contains("\"2\""));
     }
