@@ -125,7 +125,7 @@ pub(super) fn suggest_fix(
             + format_target(target, &variable)
     } else if let Some(TargetCandidate { target, .. }) = candidates.first() {
         format!("name what you mean: {}", format_target(target, "")).into()
-    } else if found.iter().any(FoundObject::has_pods) {
+    } else if found.iter().any(FoundObject::has_containers) {
         match target_syntax {
             TargetSyntax::Flags | TargetSyntax::Helm => "name one of these with --target".into(),
             TargetSyntax::FunctionConfig | TargetSyntax::Parameters => {
