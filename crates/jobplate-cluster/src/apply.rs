@@ -1,31 +1,32 @@
-//! Applying: everything is tried before anything is written, then sent in order, and all of it is reported.
+//! Applies documents: dry-runs every object before anything is written, applies the objects in order, and reports the
+//! outcome of each.
 //!
-//! Each object goes through the [`PHASES`]. Its texts are read from the spool when its turn comes, so that no more of
-//! them are in memory than requests are under way.
+//! The objects go through the [`PHASES`]. The text of an object is read from the spool when it is sent, so that memory
+//! holds no more texts than concurrent requests.
 
 use std::rc::Rc;
 
 use futures::stream::{FuturesUnordered, StreamExt};
 use jobplate_diagnostic::{Error, ErrorKind, Result};
 
-use crate::apply_object::Context;
+use crate::apply_object::ApplyContext;
 use crate::document::Document;
 use crate::dry_run::dry_run;
 use crate::events::EventHandler;
-use crate::inventory::{Brought, Entry, Inventory, inventory};
+use crate::inventory::{Inventory, InventoryEntry, ProvidedResources, read_inventory};
 use crate::object::InputObject;
 use crate::options::{ApplyOptions, OnImmutable};
-use crate::outcome::{Done, Start, Tried};
+use crate::outcome::{DryRunResult, ObjectResult, RunStart};
 use crate::phases::{Mode, PHASES, Phase, Stage};
 use crate::report::{Outcome, Report};
 use crate::runtime::block_on;
 use crate::session::{Session, SessionOptions};
-use crate::wait::{self, Awaited};
+use crate::wait::{AwaitedJob, JobEnd, wait_for_jobs};
 
-/// Applies documents. What the server refuses is in the report.
+/// Applies documents. Failures of single objects are in the report, and go to [`EventHandler::on_failure`].
 ///
 /// # Errors
-/// Fails if an input or the configuration is wrong, and then nothing was sent.
+/// Fails if a document or the kubeconfig is invalid. Nothing was sent then.
 pub fn apply(
     documents: impl IntoIterator<Item = Result<Document>>,
     session: &SessionOptions,
@@ -34,79 +35,91 @@ pub fn apply(
 ) -> Result<Report> {
     block_on(async {
         let session = Session::open(session, events).await?;
-        let Inventory { entries, brought } = inventory(documents, &session.namespaces)?;
-        let tries = options.preflight || options.dry_run;
-        let start = if tries { None } else { Start::of(&session).await };
-        let context = Context { session: &session, options, brought, start };
-        let mut run =
-            Run { context: &context, entries, failure: None, jobs: Vec::new(), told: None, has_taken_over: false };
-        run.all(tries).await;
+        let Inventory { entries, provided } = read_inventory(documents, &session.namespaces)?;
+        let has_dry_runs = options.preflight || options.dry_run;
+        let run_start = if has_dry_runs { None } else { RunStart::read(&session).await };
+        let context = ApplyContext { session: &session, options, provided, run_start };
+        let mut run = ApplyRun {
+            context: &context,
+            entries,
+            failure: None,
+            jobs: Vec::new(),
+            last_unlocated_error: None,
+            has_taken_over: false,
+        };
+        run.run_phases(has_dry_runs).await;
         let rows = run.entries.into_iter().map(|entry| entry.row).collect();
         Ok(Report { rows, failure: run.failure, dry_run: options.dry_run })
     })
 }
 
-struct Run<'a> {
-    context: &'a Context<'a>,
-    entries: Vec<Entry>,
+struct ApplyRun<'a> {
+    context: &'a ApplyContext<'a>,
+    entries: Vec<InventoryEntry>,
+    /// The kind of the first failure.
     failure: Option<ErrorKind>,
-    jobs: Vec<(usize, Awaited)>,
-    /// The last failure that was about no object of its own.
-    told: Option<String>,
-    /// Whether any ownership was moved.
+    /// The applied Jobs, with the indexes of their entries.
+    jobs: Vec<(usize, AwaitedJob)>,
+    /// The message of the last failure without a location in the input, such as a lost connection.
+    last_unlocated_error: Option<String>,
+    /// Whether the ownership of any entry was moved.
     has_taken_over: bool,
 }
 
-/// What came out of an object's turn.
-struct Finished {
+/// The result of sending one object.
+struct FinishedObject {
     index: usize,
-    /// Its namespace, none where its kind has none; unknown as long as its kind is.
+    /// The namespace that the object went to, `Some(None)` if its kind is not namespaced, `None` if the kind is unknown.
     namespace: Option<Option<Rc<str>>>,
     has_taken_over: bool,
-    done: Result<Done>,
+    result: Result<ObjectResult>,
 }
 
-impl<'a> Run<'a> {
-    /// Runs all phases; those that try only if `tries`.
-    async fn all(&mut self, tries: bool) {
-        let Context { session, options, .. } = self.context;
-        let mut only_tried = false;
-        for phase in PHASES.iter().filter(|phase| tries || phase.mode == Mode::Apply) {
+impl<'a> ApplyRun<'a> {
+    /// Runs all phases, those with dry runs only if `has_dry_runs`.
+    async fn run_phases(&mut self, has_dry_runs: bool) {
+        let ApplyContext { session, options, .. } = self.context;
+        let mut ends_after_dry_runs = false;
+        for phase in PHASES.iter().filter(|phase| has_dry_runs || phase.mode == Mode::Apply) {
             match phase.mode {
-                Mode::DryRun => self.note_untriable(phase.first_stage()),
-                Mode::Apply if tries && phase.first_stage() == Stage::First => {
-                    only_tried = self.failure.is_some() || options.dry_run || session.is_over();
+                Mode::DryRun => self.mark_skipped_dry_runs(phase.first_stage()),
+                Mode::Apply if has_dry_runs && phase.first_stage() == Stage::Definitions => {
+                    ends_after_dry_runs = self.failure.is_some() || options.dry_run || session.should_stop();
                 }
                 Mode::Apply => {}
             }
-            if only_tried {
+            if ends_after_dry_runs {
                 break;
             }
-            self.run(phase).await;
+            self.run_phase(phase).await;
         }
-        self.finish(only_tried).await;
+        self.finish(ends_after_dry_runs).await;
     }
 
-    /// Notes which objects of a stage, and of those after it, need what this run makes or changes: these can't be
-    /// tried before.
-    fn note_untriable(&mut self, from: Stage) {
-        let is_news = |entry: &&Entry| entry.stage < from && (entry.untriable || entry.tried.is_news());
-        let fresh = Brought::by(self.entries.iter().filter(is_news));
-        for entry in self.entries.iter_mut().filter(|entry| entry.stage >= from && fresh.holds(&entry.needs)) {
-            entry.untriable = true;
+    /// Marks the objects, from a stage on, that cannot be dry-run: they need something that only this run creates or
+    /// changes.
+    fn mark_skipped_dry_runs(&mut self, from: Stage) {
+        let will_change = |entry: &&InventoryEntry| {
+            entry.stage < from && (entry.skips_dry_run || entry.dry_run.is_created_or_changed())
+        };
+        let changing = ProvidedResources::from_entries(self.entries.iter().filter(will_change));
+        let is_affected =
+            |entry: &&mut InventoryEntry| entry.stage >= from && changing.satisfies_any(&entry.requirements);
+        for entry in self.entries.iter_mut().filter(is_affected) {
+            entry.skips_dry_run = true;
             if self.context.options.dry_run {
                 entry.row.reason = Some("it needs what is only made by this input".to_owned());
             }
         }
     }
 
-    /// Tries or sends the objects of a phase, a few at a time.
-    async fn run(&mut self, phase: &Phase) {
+    /// Sends the objects of a phase, at most `concurrency` at a time.
+    async fn run_phase(&mut self, phase: &Phase) {
         let session = self.context.session;
         let mut running = FuturesUnordered::new();
         for index in 0..self.entries.len() {
-            let Entry { stage, untriable, .. } = self.entries[index];
-            if !phase.includes(stage, untriable) {
+            let InventoryEntry { stage, skips_dry_run, .. } = self.entries[index];
+            if !phase.includes(stage, skips_dry_run) {
                 continue;
             }
             while running.len() >= session.concurrency
@@ -114,66 +127,73 @@ impl<'a> Run<'a> {
             {
                 self.record(finished, phase.mode);
             }
-            if session.is_over() {
+            if session.should_stop() {
                 break;
             }
             let entry = &mut self.entries[index];
-            let tried = std::mem::take(&mut entry.tried);
-            running.push(one(self.context, index, Rc::clone(&entry.subject), tried, phase.mode));
+            let dry_run = std::mem::take(&mut entry.dry_run);
+            running.push(send_object(self.context, index, Rc::clone(&entry.object), dry_run, phase.mode));
         }
         while let Some(finished) = running.next().await {
             self.record(finished, phase.mode);
         }
     }
 
-    fn record(&mut self, finished: Finished, mode: Mode) {
-        let Finished { index, namespace, has_taken_over, done } = finished;
-        let Context { session, options, .. } = self.context;
+    fn record(&mut self, finished: FinishedObject, mode: Mode) {
+        let FinishedObject { index, namespace, has_taken_over, result } = finished;
         let entry = &mut self.entries[index];
-        let row = &mut entry.row;
         if let Some(namespace) = namespace {
-            row.namespace = namespace;
+            entry.row.namespace = namespace;
         }
         self.has_taken_over |= has_taken_over;
-        match done {
-            Ok(done) => {
-                entry.tried = done.tried;
-                if let Some(name) = done.name {
-                    row.name = name;
-                }
-                if mode == Mode::Apply || options.dry_run {
-                    row.outcome = done.outcome;
-                    session.events.on_finished(row);
-                }
-                if mode == Mode::Apply
-                    && entry.subject.is_job()
-                    && done.outcome.is_applied()
-                    && let Some(uid) = done.uid
-                {
-                    let namespace = entry.subject.namespace.to_string();
-                    let job = Awaited { namespace, name: row.name.clone(), uid, passes: entry.passes };
-                    self.jobs.push((index, job));
-                }
-            }
-            Err(error) => {
-                row.outcome = Outcome::Failed;
-                let first = error.message().lines().next().unwrap_or_default();
-                row.reason = Some(first.trim_end_matches(':').to_owned());
-                self.failure.get_or_insert(error.kind());
-                // Report a connection failure once, not for each object.
-                let general = error.location().is_none().then(|| error.message().to_owned());
-                if general.is_none() || self.told != general {
-                    session.events.on_failure(&error);
-                }
-                self.told = general;
-            }
+        match result {
+            Ok(result) => self.record_success(index, result, mode),
+            Err(error) => self.record_failure(index, &error),
         }
     }
 
-    fn tell_of_ttl(&self) {
-        let mut passing = self.entries.iter().filter(|entry| entry.passes && entry.row.outcome.is_applied());
-        if let Some(first) = passing.next().filter(|_| !self.context.options.dry_run) {
-            let more = match passing.count() {
+    fn record_success(&mut self, index: usize, result: ObjectResult, mode: Mode) {
+        let ApplyContext { session, options, .. } = self.context;
+        let entry = &mut self.entries[index];
+        let row = &mut entry.row;
+        entry.dry_run = result.dry_run;
+        if let Some(name) = result.name {
+            row.name = name;
+        }
+        if mode == Mode::Apply || options.dry_run {
+            row.outcome = result.outcome;
+            session.events.on_finished(row);
+        }
+        if mode == Mode::Apply
+            && entry.object.is_job()
+            && result.outcome.is_applied()
+            && let Some(uid) = result.uid
+        {
+            let namespace = entry.object.namespace.to_string();
+            let job = AwaitedJob { namespace, name: row.name.clone(), uid, has_ttl: entry.has_ttl };
+            self.jobs.push((index, job));
+        }
+    }
+
+    fn record_failure(&mut self, index: usize, error: &Error) {
+        let row = &mut self.entries[index].row;
+        row.outcome = Outcome::Failed;
+        let first_line = error.message().lines().next().unwrap_or_default();
+        row.reason = Some(first_line.trim_end_matches(':').to_owned());
+        self.failure.get_or_insert(error.kind());
+        // A connection failure is reported once, not for each object.
+        let unlocated = error.location().is_none().then(|| error.message().to_owned());
+        if unlocated.is_none() || self.last_unlocated_error != unlocated {
+            self.context.session.events.on_failure(error);
+        }
+        self.last_unlocated_error = unlocated;
+    }
+
+    /// Notes that the server removes Jobs with a TTL, so that the next apply runs them again.
+    fn note_ttl(&self) {
+        let mut with_ttl = self.entries.iter().filter(|entry| entry.has_ttl && entry.row.outcome.is_applied());
+        if let Some(first) = with_ttl.next().filter(|_| !self.context.options.dry_run) {
+            let more = match with_ttl.count() {
                 0 => String::new(),
                 more => format!(" (and {more} more)"),
             };
@@ -184,13 +204,14 @@ impl<'a> Run<'a> {
         }
     }
 
-    async fn finish(&mut self, only_tried: bool) {
-        let Context { session, options, .. } = self.context;
+    /// Reports the end of the phases, and waits for the Jobs if that is wanted.
+    async fn finish(&mut self, ended_after_dry_runs: bool) {
+        let ApplyContext { session, options, .. } = self.context;
         let events = session.events;
-        if session.stop.is_asked() {
+        if session.cancellation.is_cancelled() {
             self.failure.get_or_insert(ErrorKind::Interrupted);
         }
-        if session.is_over() && !only_tried {
+        if session.should_stop() && !ended_after_dry_runs {
             let applied = self.entries.iter().filter(|entry| entry.row.outcome.is_applied()).count();
             let all = self.entries.len();
             events.on_note(&format!(
@@ -202,53 +223,59 @@ impl<'a> Run<'a> {
                 "Jobs and pods made before, ReplicaSets, ControllerRevisions and Helm's release Secrets may still hold the values: rotate them",
             );
         }
-        if only_tried && !options.dry_run {
+        if ended_after_dry_runs && !options.dry_run {
             events.on_note("nothing was applied");
         }
-        self.tell_of_ttl();
+        self.note_ttl();
         let jobs = std::mem::take(&mut self.jobs);
         if options.wait.is_some() && jobs.is_empty() && self.failure.is_none() {
             events.on_note("there is no Job to wait for");
         }
         if let Some(wait) = &options.wait
-            && !session.stop.is_asked()
+            && !session.cancellation.is_cancelled()
         {
-            for (index, text, failure) in wait::all(session, jobs, wait, options.timeout).await {
+            for JobEnd { index, text, failure } in wait_for_jobs(session, jobs, wait, options.timeout).await {
                 self.entries[index].row.job_result = Some(text);
                 self.failure = self.failure.or(failure);
             }
-            if session.stop.is_asked() {
+            if session.cancellation.is_cancelled() {
                 self.failure.get_or_insert(ErrorKind::Interrupted);
             }
         }
     }
 }
 
-/// Tries or sends one object.
-async fn one(context: &Context<'_>, index: usize, subject: Rc<InputObject>, tried: Tried, mode: Mode) -> Finished {
-    let Context { session, options, .. } = context;
+/// Dry-runs or applies one object. After Ctrl-C the request has a grace period to complete.
+async fn send_object(
+    context: &ApplyContext<'_>,
+    index: usize,
+    object: Rc<InputObject>,
+    dry_run_result: DryRunResult,
+    mode: Mode,
+) -> FinishedObject {
+    let ApplyContext { session, options, .. } = context;
     let (mut namespace, mut has_taken_over) = (None, false);
-    let work = async {
+    let send = async {
         let resource = match mode {
-            Mode::DryRun => session.resource(&subject).await?,
-            Mode::Apply => context.resource_when_there(&subject).await?,
+            Mode::DryRun => session.resource(&object).await?,
+            Mode::Apply => context.wait_for_resource(&object).await?,
         };
-        namespace = Some(resource.namespaced.then(|| Rc::clone(&subject.namespace)));
+        namespace = Some(resource.namespaced.then(|| Rc::clone(&object.namespace)));
         match mode {
-            Mode::DryRun => dry_run(session, options, &subject, &resource).await,
-            Mode::Apply => context.apply(&subject, &resource, &tried, &mut has_taken_over).await,
+            Mode::DryRun => dry_run(session, options, &object, &resource).await,
+            Mode::Apply => context.apply(&object, &resource, &dry_run_result, &mut has_taken_over).await,
         }
     };
-    let done = session.stop.or_grace(work).await.unwrap_or_else(|| {
-        let what = format!("interrupted while {}/{} was under way", subject.kind, subject.name());
-        let error = subject.place(Error::new(ErrorKind::Interrupted, what));
+    let result = session.cancellation.run_with_grace(send).await.unwrap_or_else(|| {
+        let message = format!("interrupted while {}/{} was under way", object.kind, object.name());
+        let error = object.locate(Error::new(ErrorKind::Interrupted, message));
         Err(match mode {
             Mode::DryRun => error,
-            Mode::Apply if matches!(options.on_immutable, OnImmutable::Recreate { .. }) && subject.is_job() => {
+            Mode::Apply if matches!(options.on_immutable, OnImmutable::Recreate { .. }) && object.is_job() => {
                 error.hint("it may have been applied, or be deleted; running again is safe")
             }
             Mode::Apply => error.hint("it may have been applied; running again is safe"),
         })
     });
-    Finished { index, namespace, has_taken_over, done }
+    FinishedObject { index, namespace, has_taken_over, result }
 }

@@ -1,128 +1,148 @@
-//! Applies one object: moves ownership first if `--take-over` asks for it, and waits for new kinds to be served.
+//! Applies one object: moves ownership first if `--take-over` asks for it, and waits until new kinds are served.
 
 use std::time::{Duration, Instant};
 
 use jobplate_diagnostic::{Error, ErrorKind, Result};
 
 use crate::create::create;
-use crate::errors::status::unknown_kind;
-use crate::inventory::Brought;
+use crate::errors::describe::unknown_kind_error;
+use crate::inventory::ProvidedResources;
 use crate::object::InputObject;
 use crate::options::ApplyOptions;
-use crate::outcome::{self, Done, Start, Tried};
-use crate::refusal::explain;
-use crate::request::{Apply, Request, Resource};
+use crate::outcome::{self, DryRunResult, ObjectResult, RunStart};
+use crate::refusal::explain_refusal;
+use crate::request::{ApplyParams, Request, Resource};
 use crate::session::Session;
-use crate::session::connection::Answer;
+use crate::session::connection::Response;
 use crate::{immutable, take_over};
 
-/// How long a CustomResourceDefinition may take until its objects can be made.
-const ESTABLISHED: Duration = Duration::from_secs(30);
-/// How long the schema of one that changes may take to be in force.
-const NEW_SCHEMA: Duration = Duration::from_secs(5);
-/// How often a new CustomResourceDefinition is polled.
-const POLL_INTERVAL: Duration = Duration::from_millis(200);
+/// The time limit for a new CustomResourceDefinition to be established.
+const ESTABLISH_TIMEOUT: Duration = Duration::from_secs(30);
+/// The time limit for the new schema of a changed CustomResourceDefinition to take effect.
+const SCHEMA_UPDATE_TIMEOUT: Duration = Duration::from_secs(5);
+/// The pause between two polls of a CustomResourceDefinition.
+const CRD_POLL_INTERVAL: Duration = Duration::from_millis(200);
 
-/// What all objects of a run are applied with.
-pub(crate) struct Context<'a> {
-    /// To the server.
+/// What the applies of a run share.
+pub(crate) struct ApplyContext<'a> {
+    /// The session with the server.
     pub session: &'a Session<'a>,
-    /// How.
+    /// The options of the run.
     pub options: &'a ApplyOptions,
-    /// What the input itself brings.
-    pub brought: Brought,
-    /// Where the run began, if it has to be known.
-    pub start: Option<Start>,
+    /// What the objects of the input provide.
+    pub provided: ProvidedResources,
+    /// The server's state at the start of the run. `None` if dry runs precede the applies.
+    pub run_start: Option<RunStart>,
 }
 
-impl Context<'_> {
-    /// Applies an object, once it was tried. `has_taken_over` is set when ownership was moved, also if the apply
-    /// then fails.
+impl ApplyContext<'_> {
+    /// Applies an object. `dry_run` is what its dry run found.
+    ///
+    /// Sets `has_taken_over` if ownership was moved, even if the apply then fails.
     ///
     /// # Errors
-    /// Fails if the server refuses, or can't be reached.
+    /// Fails if the server refuses or cannot be reached.
     pub(crate) async fn apply(
         &self,
-        subject: &InputObject,
+        object: &InputObject,
         resource: &Resource,
-        tried: &Tried,
+        dry_run: &DryRunResult,
         has_taken_over: &mut bool,
-    ) -> Result<Done> {
-        let Context { session, options, .. } = self;
-        if subject.generated {
-            return create(session, subject, resource, false).await;
+    ) -> Result<ObjectResult> {
+        let ApplyContext { session, options, .. } = self;
+        if object.uses_generate_name {
+            return create(session, object, resource, false).await;
         }
-        let named = take_over::entries(options, subject);
-        if !named.is_empty() {
-            *has_taken_over = take_over::take_over(session, subject, resource, named).await?;
+        let entries = take_over::selected_entries(options, object);
+        if !entries.is_empty() {
+            *has_taken_over = take_over::take_over(session, object, resource, entries).await?;
         }
-        let how = Apply { writing: &session.writing, force: options.force_conflicts, dry_run: false };
-        let request = Request::apply(resource, &subject.namespace, subject.name(), subject.body()?, how);
-        let mut answer = session.send(&request, subject).await?;
-        // The endpoint and the schema of a CustomResourceDefinition of this run may become available later.
-        let started = Instant::now();
-        let is_late = |answer: &Answer| {
-            answer.refusal().is_some_and(|status| {
-                let patience = if status.is_schema_fault() { NEW_SCHEMA } else { ESTABLISHED };
-                (status.is_unknown_kind() || status.is_schema_fault()) && started.elapsed() < patience
-            })
-        };
-        while self.brought.has_kind(subject) && is_late(&answer) && !session.is_over() {
-            tokio::time::sleep(POLL_INTERVAL).await;
-            answer = session.send(&request, subject).await?;
-        }
-        let done = match answer.refusal() {
+        let response = self.send_apply(object, resource).await?;
+        let result = match response.refusal() {
             None => {
-                take_over::note_remaining(session, options, subject, resource, &answer)?;
-                outcome::of_apply(subject, tried, self.start, &answer, &session.writing.field_manager)?
+                take_over::note_remaining(session, options, object, resource, &response)?;
+                outcome::classify_apply(
+                    object,
+                    dry_run,
+                    self.run_start,
+                    &response,
+                    &session.write_options.field_manager,
+                )?
             }
-            Some(status) if status.is_immutable() && subject.is_job() => {
-                immutable::apply(session, options, subject, resource).await?
+            Some(status) if status.is_immutable() && object.is_job() => {
+                immutable::apply(session, options, object, resource).await?
             }
-            Some(status) => return Err(explain(session, subject, resource, &status, options.take_over).await),
+            Some(status) => return Err(explain_refusal(session, object, resource, &status, options.take_over).await),
         };
-        if subject.is_crd() {
-            wait_until_established(session, subject, resource).await?;
+        if object.is_crd() {
+            wait_until_established(session, object, resource).await?;
         }
-        Ok(done)
+        Ok(result)
     }
 
-    /// Finds the resource of an object, and waits for it where the input brings its kind.
+    /// Sends the apply. If the input has the CustomResourceDefinition of the object, repeats the request until the
+    /// server serves the kind with its new schema.
+    async fn send_apply(&self, object: &InputObject, resource: &Resource) -> Result<Response> {
+        let ApplyContext { session, options, .. } = self;
+        let params =
+            ApplyParams { write_options: &session.write_options, force: options.force_conflicts, dry_run: false };
+        let request = Request::apply(resource, &object.namespace, object.name(), object.body()?, params);
+        let mut response = session.send(&request, object).await?;
+        let started = Instant::now();
+        let may_succeed_later = |response: &Response| {
+            response.refusal().is_some_and(|status| {
+                let timeout = if status.is_schema_fault() { SCHEMA_UPDATE_TIMEOUT } else { ESTABLISH_TIMEOUT };
+                (status.is_unknown_kind() || status.is_schema_fault()) && started.elapsed() < timeout
+            })
+        };
+        while self.provided.has_kind_of(object) && may_succeed_later(&response) && !session.should_stop() {
+            tokio::time::sleep(CRD_POLL_INTERVAL).await;
+            response = session.send(&request, object).await?;
+        }
+        Ok(response)
+    }
+
+    /// Finds the resource of an object. Waits for it if the input has its CustomResourceDefinition.
     ///
     /// # Errors
-    /// Fails if the server does not have the kind in time.
-    pub(crate) async fn resource_when_there(&self, subject: &InputObject) -> Result<Resource> {
-        let patience = Instant::now() + ESTABLISHED;
+    /// Fails if the server does not serve the kind in time.
+    pub(crate) async fn wait_for_resource(&self, object: &InputObject) -> Result<Resource> {
+        let deadline = Instant::now() + ESTABLISH_TIMEOUT;
         loop {
-            match self.session.find_resource(subject).await? {
+            match self.session.find_resource(object).await? {
                 Some(resource) => return Ok(resource),
-                None if self.brought.has_kind(subject) && Instant::now() < patience && !self.session.is_over() => {
-                    self.session.forget(&subject.api_version);
-                    tokio::time::sleep(POLL_INTERVAL).await;
+                None if self.provided.has_kind_of(object)
+                    && Instant::now() < deadline
+                    && !self.session.should_stop() =>
+                {
+                    self.session.discovery.remove(&object.api_version);
+                    tokio::time::sleep(CRD_POLL_INTERVAL).await;
                 }
-                None => return Err(subject.place(unknown_kind(subject))),
+                None => return Err(object.locate(unknown_kind_error(object))),
             }
         }
     }
 }
 
-async fn wait_until_established(session: &Session<'_>, subject: &InputObject, resource: &Resource) -> Result<()> {
-    let deadline = Instant::now() + ESTABLISHED;
+/// Waits until a CustomResourceDefinition has the condition `Established`, or until the run is cancelled.
+async fn wait_until_established(session: &Session<'_>, object: &InputObject, resource: &Resource) -> Result<()> {
+    let deadline = Instant::now() + ESTABLISH_TIMEOUT;
     loop {
-        let live = session.live(subject, resource, subject.name()).await?.unwrap_or_default();
+        let live = session.get_live(object, resource, object.name()).await?.unwrap_or_default();
         let conditions = live["status"]["conditions"].as_array().into_iter().flatten();
         if conditions.into_iter().any(|c| c["type"] == "Established" && c["status"] == "True") {
             return Ok(());
         }
         if Instant::now() > deadline {
-            let message = format!("{} was made, but the server does not take it up", resource.object(subject.name()));
+            let name = resource.qualified_name(object.name());
+            let message = format!("{name} was made, but the server does not take it up");
             return Err(
-                subject.place(Error::new(ErrorKind::Timeout, message).hint("kubectl describe shows its conditions"))
+                object.locate(Error::new(ErrorKind::Timeout, message).hint("kubectl describe shows its conditions"))
             );
         }
-        if session.is_over() {
+        if session.should_stop() {
             return Ok(());
         }
-        tokio::time::sleep(POLL_INTERVAL).await;
+        tokio::time::sleep(CRD_POLL_INTERVAL).await;
     }
 }

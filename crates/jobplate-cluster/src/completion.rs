@@ -1,4 +1,4 @@
-//! The names of what is in a cluster, for somebody who types: by metadata alone, within a moment.
+//! Lists names from a cluster for shell completion: metadata only, with a time limit.
 
 use std::sync::mpsc;
 use std::time::Duration;
@@ -13,46 +13,45 @@ use crate::runtime::block_on;
 use crate::session::config::{self, ClusterOptions};
 use crate::session::connection::Connection;
 
-/// More names than this help nobody who types.
-const MOST: usize = 500;
+/// The maximum number of completion candidates.
+const MAX_NAMES: usize = 500;
 
-/// What the names are of.
+/// The kind of the objects whose names are listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ListedKind {
     /// Namespaces.
     Namespace,
-    /// Secrets of one namespace. Neither their values nor their keys are asked for.
+    /// The Secrets of one namespace. Only their metadata is requested: no keys and no values.
     Secret,
 }
 
-/// Asks for the names, once; within `patience` there is an answer or an error. Credential plugins ask nobody for
-/// anything.
+/// Lists the names of objects in the cluster, with a single request. Credential plugins run non-interactively.
 ///
-/// `namespace`: whose Secrets; the configuration's own, if none is given.
+/// `namespace` is the namespace of the Secrets; `None` means the one of the kubeconfig's context.
 ///
 /// # Errors
-/// Fails if the configuration can't be used, if the server refuses, or if it takes too long.
+/// Fails if the kubeconfig cannot be used, if the server refuses the request, or after `timeout`.
 pub fn list_names(
     options: &ClusterOptions,
     kind: ListedKind,
     namespace: Option<&str>,
-    patience: Duration,
+    timeout: Duration,
 ) -> Result<Vec<String>> {
     let (options, namespace) = (options.clone(), namespace.map(str::to_owned));
     let (sender, receiver) = mpsc::channel();
-    // A credential plugin is waited for without an end; then the thread is left behind.
+    // kube waits for a credential plugin without a time limit. At the timeout the thread is abandoned.
     std::thread::spawn(move || {
-        let asked = block_on(ask(&options, kind, namespace.as_deref(), patience));
-        let _ = sender.send(asked);
+        let names = block_on(request_names(&options, kind, namespace.as_deref(), timeout));
+        let _ = sender.send(names);
     });
-    receiver.recv_timeout(patience).unwrap_or_else(|_| Err(failed("it took too long")))
+    receiver.recv_timeout(timeout).unwrap_or_else(|_| Err(listing_error("it took too long")))
 }
 
-async fn ask(
+async fn request_names(
     options: &ClusterOptions,
     kind: ListedKind,
     namespace: Option<&str>,
-    patience: Duration,
+    timeout: Duration,
 ) -> Result<Vec<String>> {
     let mut config = config::load(options).await?;
     if let Some(plugin) = &mut config.auth_info.exec {
@@ -65,37 +64,38 @@ async fn ask(
     };
     let (group, version) = (String::new(), "v1".to_owned());
     let resource = Resource { group, version, kind: kind.to_owned(), plural: plural.to_owned(), namespaced };
-    let request = Request::list_metadata(&resource, &namespace, MOST);
-    let connection = Connection::new(config, Some(patience), Duration::ZERO, &Silent)?;
-    let answer = connection.send(&request).await.map_err(|lost| lost.error())?;
-    if answer.refusal().is_some() {
-        return Err(failed("the server refused"));
+    let request = Request::list_metadata(&resource, &namespace, MAX_NAMES);
+    let connection = Connection::new(config, Some(timeout), Duration::ZERO, &NoEvents)?;
+    let response = connection.send(&request).await.map_err(|error| error.to_error())?;
+    if response.refusal().is_some() {
+        return Err(listing_error("the server refused"));
     }
-    let list: MetadataList = serde_json::from_slice(&answer.body).map_err(|_| failed("the answer is no list"))?;
+    let list: PartialObjectMetadataList =
+        serde_json::from_slice(&response.body).map_err(|_| listing_error("the answer is no list"))?;
     Ok(list.items.into_iter().map(|item| item.metadata.name).collect())
 }
 
-fn failed(message: &str) -> Error {
+fn listing_error(message: &str) -> Error {
     Error::new(ErrorKind::Cluster, message)
 }
 
-/// All that is read of an answer.
+/// The part of Kubernetes' `PartialObjectMetadataList` that is read.
 #[derive(Deserialize)]
-struct MetadataList {
-    items: Vec<Item>,
+struct PartialObjectMetadataList {
+    items: Vec<PartialObjectMetadata>,
 }
 
 #[derive(Deserialize)]
-struct Item {
-    metadata: Metadata,
+struct PartialObjectMetadata {
+    metadata: NameMetadata,
 }
 
 #[derive(Deserialize)]
-struct Metadata {
+struct NameMetadata {
     name: String,
 }
 
-/// Nobody is told anything.
-struct Silent;
+/// Ignores all events: completion must print nothing but candidates.
+struct NoEvents;
 
-impl EventHandler for Silent {}
+impl EventHandler for NoEvents {}

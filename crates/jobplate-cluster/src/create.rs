@@ -1,37 +1,37 @@
-//! Objects whose name the server gives (`generateName`): created, never applied.
+//! Creates objects whose name the server generates (`generateName`): server-side apply needs a name.
 
 use jobplate_diagnostic::Result;
 
-use crate::errors::status::Refused;
-use crate::errors::transport::may_have_been_made;
+use crate::errors::status::RefusedRequest;
+use crate::errors::transport::create_outcome_unknown;
 use crate::object::InputObject;
-use crate::outcome::{Done, Metadata};
+use crate::outcome::{LiveMetadata, ObjectResult};
 use crate::report::Outcome;
 use crate::request::{Request, Resource};
 use crate::session::Session;
 
-/// Creates an object, or tries to.
+/// Creates an object, or dry-runs its creation.
 ///
 /// # Errors
-/// Fails if the server refuses, or if nobody knows whether it has made the object.
+/// Fails if the server refuses, or if it is unknown whether the server created the object.
 pub(crate) async fn create(
     session: &Session<'_>,
-    subject: &InputObject,
+    object: &InputObject,
     resource: &Resource,
     dry_run: bool,
-) -> Result<Done> {
-    let request = Request::create(resource, &subject.namespace, subject.body()?, &session.writing, dry_run);
-    let answer = session.send(&request, subject).await?;
-    if let Some(status) = answer.refusal() {
-        // The storage may have kept it before it failed.
-        if !dry_run && status.is_passing() {
+) -> Result<ObjectResult> {
+    let request = Request::create(resource, &object.namespace, object.body()?, &session.write_options, dry_run);
+    let response = session.send(&request, object).await?;
+    if let Some(status) = response.refusal() {
+        // etcd may have stored the object before it failed.
+        if !dry_run && status.is_transient() {
             let reason = format!("the server answered {}", status.code.as_u16());
-            return Err(may_have_been_made(&reason, subject));
+            return Err(create_outcome_unknown(&reason, object));
         }
-        return Err(status.error(&Refused::of_new(subject, resource)));
+        return Err(status.to_error(&RefusedRequest::for_new(object, resource)));
     }
-    let metadata = Metadata::read(&answer, subject)?;
-    // The name of a trial is not the one that it will have.
+    let metadata = LiveMetadata::read(&response, object)?;
+    // A dry run generates a name, but the real creation generates another one.
     let name = metadata.name.filter(|_| !dry_run);
-    Ok(Done { name, ..Done::with_uid(Outcome::Created, metadata.uid) })
+    Ok(ObjectResult { name, ..ObjectResult::with_uid(Outcome::Created, metadata.uid) })
 }

@@ -1,58 +1,61 @@
-//! What an apply would change: the live object beside what a dry run makes of it.
+//! Compares each live object with the result of a dry run: what an apply would change.
 
 use futures::stream::{FuturesOrdered, StreamExt};
 use jobplate_diagnostic::{Error, ErrorKind, Result};
 use serde_json::{Value, json};
 
 use crate::document::Document;
-use crate::errors::conflict;
-use crate::errors::status::{Refused, unknown_kind};
+use crate::errors::conflict::may_be_resolved_by_take_over;
+use crate::errors::describe::unknown_kind_error;
+use crate::errors::status::RefusedRequest;
 use crate::events::EventHandler;
-use crate::inventory::{Brought, Entry, Inventory, inventory};
-use crate::live::without_noise;
+use crate::inventory::{Inventory, InventoryEntry, ProvidedResources, read_inventory};
+use crate::live::without_server_fields;
 use crate::managed_fields;
 use crate::object::InputObject;
-use crate::refusal::explain;
-use crate::request::{Apply, Request, Resource, Verb, qualified};
+use crate::refusal::explain_refusal;
+use crate::request::{ApplyParams, Request, Resource, Verb, qualified_name};
 use crate::runtime::block_on;
-use crate::session::connection::Answer;
 use crate::session::{Session, SessionOptions};
 
-/// One object, live and as it would be, in YAML.
+/// One object as YAML, live and after an apply.
 #[derive(Clone, Debug)]
 pub struct Difference {
-    /// `job.batch/etl`
+    /// The object's name as kubectl prints it, such as `job.batch/etl`.
     pub object: String,
-    /// The input that it stands in.
+    /// The input file of the object, as the user named it.
     pub file: String,
-    /// The live object; empty where there is none.
+    /// The live object; empty if it does not exist.
     pub before: String,
-    /// What an apply would make of it.
+    /// The object after an apply.
     pub after: String,
-    /// Whether it is a Job that can't be changed, so that an apply has to be told what to do.
+    /// Whether it is a Job whose immutable pod template differs, so that an apply needs `--on-immutable`.
     pub immutable: bool,
 }
 
-/// Compares documents with the server, in their order, and gives each object to `each`. Returns the kind of the first
-/// refusal; refusals are told like those of an apply.
+/// Compares documents with the server, and calls `visit` with each object in the order of the input.
+///
+/// Failures of single objects go to [`EventHandler::on_failure`], with the same errors as for an apply. Returns the
+/// kind of the first one.
 ///
 /// # Errors
-/// Fails if an input or the configuration is wrong, if the server is lost, or with the first error of `each`.
+/// Fails if a document or the kubeconfig is invalid, if the server cannot be reached, or with the first error of
+/// `visit`.
 pub fn diff(
     documents: impl IntoIterator<Item = Result<Document>>,
     options: &SessionOptions,
     force: bool,
     take_over: bool,
     events: &dyn EventHandler,
-    mut each: impl FnMut(&Difference) -> Result<()>,
+    mut visit: impl FnMut(&Difference) -> Result<()>,
 ) -> Result<Option<ErrorKind>> {
     block_on(async {
         let session = Session::open(options, events).await?;
-        let Inventory { entries, brought } = inventory(documents, &session.namespaces)?;
+        let Inventory { entries, provided } = read_inventory(documents, &session.namespaces)?;
         let mut failure = None;
-        let mut take = |compared: Result<Difference>| match compared {
-            Ok(difference) => each(&difference),
-            // Of a server that is lost one need not hear for every object.
+        let mut record = |compared: Result<Difference>| match compared {
+            Ok(difference) => visit(&difference),
+            // Without a location the error is about the connection. It ends the diff, so that it is reported once.
             Err(error) if error.location().is_none() => Err(error),
             Err(error) => {
                 failure.get_or_insert(error.kind());
@@ -60,142 +63,157 @@ pub fn diff(
                 Ok(())
             }
         };
+        let comparer = Comparer { session: &session, provided: &provided, force, take_over };
         let mut running = FuturesOrdered::new();
         for entry in &entries {
             while running.len() >= session.concurrency {
-                if let Some(difference) = session.stop.or_stop(running.next()).await.ok_or_else(interrupted)? {
-                    take(difference)?;
+                let next = session.cancellation.run_until_cancelled(running.next()).await;
+                if let Some(compared) = next.ok_or_else(interrupted_error)? {
+                    record(compared)?;
                 }
             }
-            running.push_back(compare(&session, entry, &brought, force, take_over));
+            running.push_back(comparer.compare(entry));
         }
-        while let Some(difference) = session.stop.or_stop(running.next()).await.ok_or_else(interrupted)? {
-            take(difference)?;
+        while let Some(compared) =
+            session.cancellation.run_until_cancelled(running.next()).await.ok_or_else(interrupted_error)?
+        {
+            record(compared)?;
         }
         Ok(failure)
     })
 }
 
-fn interrupted() -> Error {
+fn interrupted_error() -> Error {
     Error::new(ErrorKind::Interrupted, "interrupted; nothing was changed")
 }
 
-async fn compare(
-    session: &Session<'_>,
-    entry: &Entry,
-    brought: &Brought,
+/// Compares objects with the server.
+struct Comparer<'a> {
+    session: &'a Session<'a>,
+    provided: &'a ProvidedResources,
     force: bool,
     take_over: bool,
-) -> Result<Difference> {
-    let subject = &*entry.subject;
-    let Some(resource) = session.find_resource(subject).await? else {
-        return match brought.has_kind(subject) {
-            true => Ok(Difference {
-                object: qualified(subject.group(), &subject.kind, subject.name()),
-                file: subject.file().to_owned(),
-                before: String::new(),
-                after: yaml(subject.json()?),
-                immutable: false,
-            }),
-            false => Err(subject.place(unknown_kind(subject))),
+}
+
+impl Comparer<'_> {
+    async fn compare(&self, entry: &InventoryEntry) -> Result<Difference> {
+        let object = &*entry.object;
+        let Some(resource) = self.session.find_resource(object).await? else {
+            // The kind does not exist yet, but the input has its CustomResourceDefinition.
+            return match self.provided.has_kind_of(object) {
+                true => {
+                    let name = qualified_name(object.group(), &object.kind, object.name());
+                    Ok(difference(name, object, None, object.json()?, false))
+                }
+                false => Err(object.locate(unknown_kind_error(object))),
+            };
         };
-    };
-    let namespace = &*subject.namespace;
-    let difference = |before: Option<Value>, after: Value, immutable| Difference {
-        object: resource.object(subject.name()),
-        file: subject.file().to_owned(),
-        before: before.map(yaml).unwrap_or_default(),
-        after: yaml(after),
-        immutable,
-    };
-    if subject.generated {
-        let request = Request::create(&resource, namespace, subject.body()?, &session.writing, true);
-        let answer = session.send(&request, subject).await?;
-        return match answer.refusal() {
-            None => {
-                let mut new = answer.object(subject)?;
-                if let Some(metadata) = new["metadata"].as_object_mut() {
-                    metadata.remove("name");
-                }
-                if subject.is_job() {
-                    as_of(&mut new, None);
-                }
-                Ok(difference(None, new, false))
+        let name = resource.qualified_name(object.name());
+        if object.uses_generate_name {
+            let new = self.dry_run_generated(object, &resource).await?;
+            return Ok(difference(name, object, None, new, false));
+        }
+        let live = self.session.get_live(object, &resource, object.name()).await?;
+        let dry_run = |body, force| {
+            let params = ApplyParams { write_options: &self.session.write_options, force, dry_run: true };
+            Request::apply(&resource, &object.namespace, object.name(), body, params)
+        };
+        let response = self.session.send(&dry_run(object.body()?, self.force), object).await?;
+        let Some(status) = response.refusal() else {
+            let after = after_apply(response.parse_object(object)?, object, live.is_none());
+            return Ok(difference(name, object, live, after, false));
+        };
+        if status.is_immutable() && object.is_job() {
+            let after = self.dry_run_as_new(object, &resource, live.as_ref()).await?;
+            return Ok(difference(name, object, live, after, true));
+        }
+        let entries = &*object.take_over_entries;
+        if self.take_over && !entries.is_empty() && may_be_resolved_by_take_over(&status, entries) {
+            let response = self.session.send(&dry_run(object.take_over_dry_run_body()?, true), object).await?;
+            if response.refusal().is_none() {
+                let after = after_apply(response.parse_object(object)?, object, live.is_none());
+                return Ok(difference(name, object, live, after, false));
             }
-            Some(status) => Err(status.error(&Refused::new(subject, &resource, Verb::Create))),
-        };
-    }
-    let live = session.live(subject, &resource, subject.name()).await?;
-    let tried = |body, force| {
-        let how = Apply { writing: &session.writing, force, dry_run: true };
-        Request::apply(&resource, namespace, subject.name(), body, how)
-    };
-    let answer = session.send(&tried(subject.body()?, force), subject).await?;
-    let named = &*subject.named;
-    let is_new = live.is_none();
-    let taken = |answer: &Answer| {
-        let mut after = answer.object(subject)?;
-        if !named.is_empty() {
-            managed_fields::remove_unset(&mut after, &subject.json_or_null(), named);
         }
-        if is_new && subject.is_job() {
-            as_of(&mut after, None);
+        // The object's namespace does not exist yet either, but the input has it.
+        if live.is_none() && status.has_code(404) && self.provided.satisfies_any(&entry.requirements) {
+            return Ok(difference(name, object, None, object.json()?, false));
         }
-        Ok(after)
-    };
-    let Some(status) = answer.refusal() else { return Ok(difference(live, taken(&answer)?, false)) };
-    if status.is_immutable() && subject.is_job() {
-        let after = as_new(session, subject, &resource, live.as_ref()).await?;
-        return Ok(difference(live, after, true));
+        Err(explain_refusal(self.session, object, &resource, &status, self.take_over).await)
     }
-    if take_over && !named.is_empty() && conflict::is_only_about(&status, named) {
-        let answer = session.send(&tried(subject.trial_body()?, true), subject).await?;
-        if answer.refusal().is_none() {
-            return Ok(difference(live, taken(&answer)?, false));
+
+    /// Dry-runs the creation of an object with `generateName`. The result has no name: a creation generates another.
+    async fn dry_run_generated(&self, object: &InputObject, resource: &Resource) -> Result<Value> {
+        let write_options = &self.session.write_options;
+        let request = Request::create(resource, &object.namespace, object.body()?, write_options, true);
+        let response = self.session.send(&request, object).await?;
+        if let Some(status) = response.refusal() {
+            return Err(status.to_error(&RefusedRequest::new(object, resource, Verb::Create)));
         }
+        let mut new = response.parse_object(object)?;
+        if let Some(metadata) = new["metadata"].as_object_mut() {
+            metadata.remove("name");
+        }
+        if object.is_job() {
+            copy_controller_fields(&mut new, None);
+        }
+        Ok(new)
     }
-    // Not on the server yet, like what it is in: nothing to compare with.
-    if live.is_none() && status.is(404) && brought.holds(&entry.needs) {
-        return Ok(difference(None, subject.json()?, false));
+
+    /// Dry-runs the creation of a Job whose live pod template differs. A dry run under its own name would be refused,
+    /// so it has another name.
+    async fn dry_run_as_new(&self, object: &InputObject, resource: &Resource, live: Option<&Value>) -> Result<Value> {
+        let mut renamed = object.json()?;
+        let prefix: String = object.name().chars().take(50).collect();
+        renamed["metadata"]["name"] = json!(format!("{}-jobplate", prefix.trim_end_matches(['-', '.'])));
+        let (body, write_options) = (renamed.to_string().into_bytes(), &self.session.write_options);
+        let request = Request::create(resource, &object.namespace, body, write_options, true);
+        let response = self.session.send(&request, object).await?;
+        if let Some(status) = response.refusal() {
+            return Err(status.to_error(&RefusedRequest::for_new(object, resource)));
+        }
+        let mut new = response.parse_object(object)?;
+        new["metadata"]["name"] = json!(object.name());
+        copy_controller_fields(&mut new, live);
+        Ok(new)
     }
-    Err(explain(session, subject, &resource, &status, take_over).await)
 }
 
-/// What the server would make of a Job that can't be changed, if it were new: tried under another name.
-async fn as_new(
-    session: &Session<'_>,
-    subject: &InputObject,
-    resource: &Resource,
-    live: Option<&Value>,
-) -> Result<Value> {
-    let namespace = &*subject.namespace;
-    let mut own = subject.json()?;
-    let base: String = subject.name().chars().take(50).collect();
-    own["metadata"]["name"] = json!(format!("{}-jobplate", base.trim_end_matches(['-', '.'])));
-    let request = Request::create(resource, namespace, own.to_string().into_bytes(), &session.writing, true);
-    let answer = session.send(&request, subject).await?;
-    if let Some(status) = answer.refusal() {
-        return Err(status.error(&Refused::of_new(subject, resource)));
+fn difference(name: String, object: &InputObject, before: Option<Value>, after: Value, immutable: bool) -> Difference {
+    Difference {
+        object: name,
+        file: object.file().to_owned(),
+        before: before.map(to_yaml).unwrap_or_default(),
+        after: to_yaml(after),
+        immutable,
     }
-    let mut new = answer.object(subject)?;
-    new["metadata"]["name"] = json!(subject.name());
-    as_of(&mut new, live);
-    Ok(new)
 }
 
-/// Labels that the server writes into each Job for itself.
-const OWN_LABELS: [&str; 4] =
+/// Completes the result of a dry run: removes the entries that `--unset` names, and the labels of a Job's controller.
+fn after_apply(mut after: Value, object: &InputObject, is_new: bool) -> Value {
+    if !object.take_over_entries.is_empty() {
+        managed_fields::remove_unset_entries(&mut after, &object.json_or_null(), &object.take_over_entries);
+    }
+    if is_new && object.is_job() {
+        copy_controller_fields(&mut after, None);
+    }
+    after
+}
+
+/// The labels that the API server sets on each Job and its pods.
+const CONTROLLER_LABELS: [&str; 4] =
     ["batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name", "controller-uid", "job-name"];
 
-/// A new Job with the labels and the selector that a live one has; without any where there is none.
-fn as_of(new: &mut Value, live: Option<&Value>) {
-    for key in OWN_LABELS {
-        for at in ["/metadata/labels", "/spec/template/metadata/labels"] {
-            let there = live.and_then(|live| live.pointer(at)).and_then(|labels| labels.get(key)).cloned();
-            if let Some(labels) = new.pointer_mut(at).and_then(Value::as_object_mut) {
-                match there {
-                    Some(value) => drop(labels.insert(key.to_owned(), value)),
-                    None => drop(labels.remove(key)),
+/// Replaces the controller labels and the selector of a new Job with those of the live one; removes them if there is
+/// none. They contain generated values, which would show up as differences.
+fn copy_controller_fields(new: &mut Value, live: Option<&Value>) {
+    for label in CONTROLLER_LABELS {
+        for path in ["/metadata/labels", "/spec/template/metadata/labels"] {
+            let live_value = live.and_then(|live| live.pointer(path)).and_then(|labels| labels.get(label)).cloned();
+            if let Some(labels) = new.pointer_mut(path).and_then(Value::as_object_mut) {
+                match live_value {
+                    Some(value) => drop(labels.insert(label.to_owned(), value)),
+                    None => drop(labels.remove(label)),
                 }
             }
         }
@@ -208,6 +226,6 @@ fn as_of(new: &mut Value, live: Option<&Value>) {
     }
 }
 
-fn yaml(object: Value) -> String {
-    serde_yaml::to_string(&without_noise(object)).unwrap_or_default()
+fn to_yaml(object: Value) -> String {
+    serde_yaml::to_string(&without_server_fields(object)).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! A rendered document, and where in the input each of its bytes comes from.
+//! A rendered document, and which bytes of the input its bytes come from.
 
 use std::cell::OnceCell;
 use std::ops::Range;
@@ -10,70 +10,72 @@ use jobplate_manifest::field::FieldPath;
 use jobplate_manifest::object::{Object, objects};
 use jobplate_yaml::{NodeArena, NodeKind};
 
-/// A rendered document, as it is printed.
+/// A rendered YAML or JSON document.
 #[derive(Debug)]
 pub struct Document {
-    /// The input as the user named it.
+    /// The input file, as the user named it.
     pub(crate) file: Rc<str>,
-    /// The line of its first byte in that input, from 1.
+    /// The line of the first byte in that file, from 1.
     pub(crate) line: usize,
     pub(crate) text: Arc<str>,
-    /// The text of the input that it was made of; none where it is the same.
-    pub(crate) source: Option<OriginalText>,
-    /// The env entries of it that are to be taken over.
-    pub(crate) named: Vec<TakeOverEntries>,
-    pub(crate) trial: Option<String>,
-    /// The nodes of the text, once they are asked for; none where it can't be read.
+    /// The text before rendering; `None` if rendering changed nothing.
+    pub(crate) original: Option<OriginalText>,
+    /// The env entries whose ownership can be taken over.
+    pub(crate) take_over_entries: Vec<TakeOverEntries>,
+    /// The text for the dry run of a take-over.
+    pub(crate) dry_run_text: Option<String>,
+    /// The nodes of `text`, parsed at the first use; `None` inside if it cannot be parsed.
     nodes: OnceCell<Option<NodeArena>>,
-    /// The lines of the input's text, once they are asked for.
+    /// The lines of the input's text, indexed at the first use.
     lines: OnceCell<LineIndex>,
 }
 
-/// What a document was before it was rendered: errors show the lines that the user knows.
+/// The text of a document before rendering, so that errors show lines that the user knows.
 #[derive(Clone, Debug)]
 pub struct OriginalText {
     pub(crate) text: Arc<str>,
-    /// In the order of the text.
-    pub(crate) changes: Rc<[Splice]>,
+    /// The replacements, in the order of the text.
+    pub(crate) replacements: Rc<[Replacement]>,
 }
 
-/// Bytes of a source, and those of the rendered text that replaced them.
+/// Bytes of the original text, and the bytes of the rendered text that replaced them.
 #[derive(Clone, Debug)]
-pub(crate) struct Splice {
-    before: Range<usize>,
-    after: Range<usize>,
+pub(crate) struct Replacement {
+    original: Range<usize>,
+    rendered: Range<usize>,
 }
 
-/// Env entries of one container.
+/// The env entries of one container whose ownership can be taken over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TakeOverEntries {
-    /// Which of the document's objects.
+    /// The index of the object in its document.
     pub object: usize,
-    /// The way from the object to the container.
+    /// The path from the object to the container.
     pub container: FieldPath,
     /// The names of the entries.
     pub names: Vec<String>,
 }
 
 impl OriginalText {
-    /// Combines a text with the bytes of it that were replaced, ascending, and how many replaced each.
-    pub fn new(text: &str, changes: impl IntoIterator<Item = (Range<usize>, usize)>) -> Self {
-        let mut moved = 0isize;
-        let splice = |(before, length): (Range<usize>, usize)| {
-            let start = before.start.saturating_add_signed(moved);
-            moved += length as isize - before.len() as isize;
-            Splice { before, after: start..start + length }
+    /// Creates an original text from its replacements: byte ranges of `text` in ascending order, each with the length
+    /// of the rendered bytes.
+    pub fn new(text: &str, replacements: impl IntoIterator<Item = (Range<usize>, usize)>) -> Self {
+        let mut shift = 0isize;
+        let replacement = |(original, length): (Range<usize>, usize)| {
+            let start = original.start.saturating_add_signed(shift);
+            shift += length as isize - original.len() as isize;
+            Replacement { original, rendered: start..start + length }
         };
-        OriginalText { text: text.into(), changes: changes.into_iter().map(splice).collect() }
+        OriginalText { text: text.into(), replacements: replacements.into_iter().map(replacement).collect() }
     }
 
-    /// Returns the bytes that an offset in the rendered text comes from.
-    fn origin(&self, offset: usize) -> Range<usize> {
-        let count = self.changes.partition_point(|splice| splice.after.start <= offset);
-        match self.changes[..count].last() {
-            Some(Splice { before, after }) if after.contains(&offset) => before.clone(),
-            Some(Splice { before, after }) => {
-                let at = before.end + (offset - after.end);
+    /// Returns the bytes of the original text that an offset in the rendered text comes from.
+    fn original_range(&self, offset: usize) -> Range<usize> {
+        let count = self.replacements.partition_point(|replacement| replacement.rendered.start <= offset);
+        match self.replacements[..count].last() {
+            Some(Replacement { original, rendered }) if rendered.contains(&offset) => original.clone(),
+            Some(Replacement { original, rendered }) => {
+                let at = original.end + (offset - rendered.end);
                 at..at
             }
             None => offset..offset,
@@ -82,79 +84,87 @@ impl OriginalText {
 }
 
 impl Document {
-    /// Describes a document of an input that begins at a line of it, from 1.
+    /// Creates a document that begins at `line` (from 1) of the input `file`.
     pub fn new(file: impl Into<Rc<str>>, line: usize, text: impl Into<Arc<str>>) -> Self {
-        let (file, text) = (file.into(), text.into());
-        let (nodes, lines) = (OnceCell::new(), OnceCell::new());
-        Document { file, line, text, source: None, named: Vec::new(), trial: None, nodes, lines }
+        Document {
+            file: file.into(),
+            line,
+            text: text.into(),
+            original: None,
+            take_over_entries: Vec::new(),
+            dry_run_text: None,
+            nodes: OnceCell::new(),
+            lines: OnceCell::new(),
+        }
     }
 
-    /// Sets the text that the document was made of: errors then show that one.
+    /// Sets the text before rendering. Errors then show that text.
     #[must_use]
-    pub fn with_original(self, source: OriginalText) -> Self {
-        Document { source: Some(source), ..self }
+    pub fn with_original(self, original: OriginalText) -> Self {
+        Document { original: Some(original), ..self }
     }
 
-    /// Sets the env entries that are to be taken over.
+    /// Sets the env entries whose ownership can be taken over.
     ///
-    /// `trial` is the text that is tried for them. It says outright what they have not (`value: null`).
+    /// `dry_run_text` is the document for the dry run of the take-over. Its entries clear the fields that they do not
+    /// set (`value: null`), since a dry run merges them with the live ones.
     #[must_use]
-    pub fn with_take_over(self, named: Vec<TakeOverEntries>, trial: Option<String>) -> Self {
-        Document { named, trial, ..self }
+    pub fn with_take_over(self, take_over_entries: Vec<TakeOverEntries>, dry_run_text: Option<String>) -> Self {
+        Document { take_over_entries, dry_run_text, ..self }
     }
 
-    /// Places an error about bytes of it in the input.
-    pub(crate) fn place(&self, error: Error) -> Error {
-        match &self.source {
+    /// Adds the input file and its lines to an error that has a span of the rendered text.
+    pub(crate) fn locate(&self, error: Error) -> Error {
+        match &self.original {
             None => error.in_document(&self.file, self.line, Arc::clone(&self.text)),
-            Some(source) => {
-                let to = |span: Range<usize>| {
-                    let start = source.origin(span.start);
-                    start.start..source.origin(span.end).start.max(start.end)
+            Some(original) => {
+                let to_original = |span: Range<usize>| {
+                    let start = original.original_range(span.start);
+                    start.start..original.original_range(span.end).start.max(start.end)
                 };
-                error.map_span(to).in_document(&self.file, self.line, Arc::clone(&source.text))
+                error.map_span(to_original).in_document(&self.file, self.line, Arc::clone(&original.text))
             }
         }
     }
 
-    /// Returns the line of the input that an offset of it comes from.
+    /// Returns the line in the input file that a byte offset of the rendered text comes from.
     pub(crate) fn line_at(&self, offset: usize) -> usize {
-        let (text, at) = match &self.source {
+        let (text, at) = match &self.original {
             None => (&self.text, offset),
-            Some(source) => (&source.text, source.origin(offset).start),
+            Some(original) => (&original.text, original.original_range(offset).start),
         };
         self.line + self.lines.get_or_init(|| LineIndex::new(text)).line(at) - 1
     }
 
-    /// Returns its nodes; none where neither parser reads it.
+    /// Returns the nodes of the document, or `None` if it cannot be parsed.
     pub(crate) fn nodes(&self) -> Option<jobplate_yaml::Document<'_>> {
-        let read = || {
+        let parse = || {
             let mut nodes = NodeArena::default();
             jobplate_yaml::read(&self.text, &mut nodes).is_ok().then_some(nodes)
         };
-        let nodes = self.nodes.get_or_init(read).as_ref()?;
+        let nodes = self.nodes.get_or_init(parse).as_ref()?;
         Some(jobplate_yaml::Document::new(&self.text, nodes))
     }
 
-    /// Returns its objects: none of an empty document.
+    /// Returns the Kubernetes objects of the document: the items of a List, and nothing for an empty document.
     ///
     /// # Errors
-    /// Fails, with a place in the input, where the document can't be read or is not an object.
+    /// Fails, with the location in the input, if the document cannot be parsed or is not an object.
     pub(crate) fn objects(&self) -> Result<Vec<Object<'_>>> {
-        let nodes = self.nodes().ok_or_else(|| self.unreadable())?;
+        let nodes = self.nodes().ok_or_else(|| self.parse_error())?;
         let root = nodes.root();
         if root.is_null() || root.kind() == NodeKind::Empty {
             return Ok(Vec::new());
         }
-        let found = objects(nodes).map_err(|error| self.place(error))?;
+        let found = objects(nodes).map_err(|error| self.locate(error))?;
         if found.is_empty() && root.kind() != NodeKind::Map {
             let error = Error::input("this is no Kubernetes object").at(root.span().start..root.span().start + 1);
-            return Err(self.place(error.hint("an object is a mapping with `apiVersion` and `kind`")));
+            return Err(self.locate(error.hint("an object is a mapping with `apiVersion` and `kind`")));
         }
         Ok(found)
     }
 
-    fn unreadable(&self) -> Error {
+    fn parse_error(&self) -> Error {
         let (at, reason) = match jobplate_yaml::read(&self.text, &mut NodeArena::default()) {
             Err(unsupported) => (unsupported.offset, unsupported.reason),
             Ok(_) => (0, "it can't be read"),
@@ -166,7 +176,7 @@ impl Document {
                 "mend this place; if it is a template, render it first",
             ),
         };
-        self.place(Error::input(message).at(at..at).hint(hint))
+        self.locate(Error::input(message).at(at..at).hint(hint))
     }
 }
 
@@ -175,17 +185,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn errors_are_told_with_lines_of_the_input() {
-        let before = "a: 1\nb: 2\nc: 3\n";
+    fn locates_errors_at_lines_of_the_input() {
+        let original = "a: 1\nb: 2\nc: 3\n";
         // `b: 2` became two lines, and a line was added after it.
-        let after = "a: 1\nb:\n  x: 2\nd: 4\nc: 3\n";
-        let document =
-            Document::new("job.yaml", 11, after).with_original(OriginalText::new(before, [(7..9, 6), (10..10, 5)]));
+        let rendered = "a: 1\nb:\n  x: 2\nd: 4\nc: 3\n";
+        let original = OriginalText::new(original, [(7..9, 6), (10..10, 5)]);
+        let document = Document::new("job.yaml", 11, rendered).with_original(original);
         for (at, line) in [("a", 11), ("b", 12), ("x", 12), ("d", 13), ("c", 13)] {
-            let offset = after.find(at).unwrap();
+            let offset = rendered.find(at).unwrap();
             assert_eq!(document.line_at(offset), line, "{at}");
-            let placed = document.place(Error::input("x").at(offset..offset + 1));
-            assert_eq!(placed.location().unwrap().line_column().0, line, "{at}");
+            let error = document.locate(Error::input("x").at(offset..offset + 1));
+            assert_eq!(error.location().unwrap().line_column().0, line, "{at}");
         }
     }
 }

@@ -1,83 +1,85 @@
-//! What the server would say about one object, and whether an apply would change it.
+//! Dry-runs one object on the server, and finds out whether an apply would change it.
 
 use jobplate_diagnostic::Result;
 
 use crate::create::create;
 use crate::errors::conflict;
 use crate::immutable;
-use crate::live::without_noise;
-use crate::managed_fields::transfer;
+use crate::live::without_server_fields;
+use crate::managed_fields::plan_transfer;
 use crate::object::InputObject;
 use crate::options::ApplyOptions;
-use crate::outcome::{Done, Metadata, Tried};
-use crate::refusal::explain;
+use crate::outcome::{DryRunResult, LiveMetadata, ObjectResult};
+use crate::refusal::explain_refusal;
 use crate::report::Outcome;
-use crate::request::{Apply, Request, Resource};
+use crate::request::{ApplyParams, Request, Resource};
 use crate::session::Session;
-use crate::session::connection::Answer;
+use crate::session::connection::Response;
 use crate::take_over;
 
-/// Tries an object.
+/// Dry-runs the apply of an object, including what `--take-over` and `--on-immutable` would do.
 ///
 /// # Errors
-/// Fails as an apply of it would.
+/// Fails if the server would refuse the apply, or cannot be reached.
 pub(crate) async fn dry_run(
     session: &Session<'_>,
     options: &ApplyOptions,
-    subject: &InputObject,
+    object: &InputObject,
     resource: &Resource,
-) -> Result<Done> {
-    if subject.generated {
-        return create(session, subject, resource, true).await;
+) -> Result<ObjectResult> {
+    if object.uses_generate_name {
+        return create(session, object, resource, true).await;
     }
     let apply = |body, force| {
-        let how = Apply { writing: &session.writing, force, dry_run: true };
-        Request::apply(resource, &subject.namespace, subject.name(), body, how)
+        let params = ApplyParams { write_options: &session.write_options, force, dry_run: true };
+        Request::apply(resource, &object.namespace, object.name(), body, params)
     };
-    let answer = session.send(&apply(subject.body()?, options.force_conflicts), subject).await?;
-    let Some(status) = answer.refusal() else { return succeeded(session, options, subject, resource, &answer).await };
-    if status.is_immutable() && subject.is_job() {
-        return immutable::dry_run(session, options.on_immutable, subject, resource).await;
+    let response = session.send(&apply(object.body()?, options.force_conflicts), object).await?;
+    let Some(status) = response.refusal() else {
+        return classify_success(session, options, object, resource, &response).await;
+    };
+    if status.is_immutable() && object.is_job() {
+        return immutable::dry_run(session, options.on_immutable, object, resource).await;
     }
-    let named = take_over::entries(options, subject);
-    // Only the server knows whether nothing but the others' ownership is in the way.
-    if !named.is_empty() && conflict::is_only_about(&status, named) {
-        let answer = session.send(&apply(subject.trial_body()?, true), subject).await?;
-        return match answer.refusal() {
-            None => Ok(Done::new(Outcome::Configured)),
-            Some(status) => Err(explain(session, subject, resource, &status, options.take_over).await),
+    let entries = take_over::selected_entries(options, object);
+    // Only another dry run shows whether the ownership of these entries is the only obstacle.
+    if !entries.is_empty() && conflict::may_be_resolved_by_take_over(&status, entries) {
+        let response = session.send(&apply(object.take_over_dry_run_body()?, true), object).await?;
+        return match response.refusal() {
+            None => Ok(ObjectResult::new(Outcome::Configured)),
+            Some(status) => Err(explain_refusal(session, object, resource, &status, options.take_over).await),
         };
     }
-    Err(explain(session, subject, resource, &status, options.take_over).await)
+    Err(explain_refusal(session, object, resource, &status, options.take_over).await)
 }
 
-/// Finds out whether an apply whose trial succeeded would change anything.
-async fn succeeded(
+/// Decides, after a dry run that succeeded, whether an apply would change anything.
+async fn classify_success(
     session: &Session<'_>,
     options: &ApplyOptions,
-    subject: &InputObject,
+    object: &InputObject,
     resource: &Resource,
-    answer: &Answer,
-) -> Result<Done> {
-    if answer.code.as_u16() == 201 {
-        return Ok(Done { tried: Tried::New, ..Done::new(Outcome::Created) });
+    response: &Response,
+) -> Result<ObjectResult> {
+    if response.code.as_u16() == 201 {
+        return Ok(ObjectResult { dry_run: DryRunResult::New, ..ObjectResult::new(Outcome::Created) });
     }
-    let metadata = Metadata::read(answer, subject)?;
-    let time = metadata.applied_at(&session.writing.field_manager);
+    let metadata = LiveMetadata::read(response, object)?;
+    let applied_at = metadata.applied_at(&session.write_options.field_manager);
     if options.dry_run {
-        take_over::note_remaining(session, options, subject, resource, answer)?;
+        take_over::note_remaining(session, options, object, resource, response)?;
     }
-    // An apply that changes nothing leaves the time of the last one that did. Only a time of now says
-    // nothing: that one may have been a moment ago.
-    let named = take_over::entries(options, subject);
-    let changes = if !named.is_empty() || time.is_none_or(|time| answer.is_of_now(time)) {
-        let live = session.live(subject, resource, subject.name()).await?.unwrap_or_default();
-        let moves = transfer(&live, named, &session.writing.field_manager).is_some();
-        moves || without_noise(live) != without_noise(answer.object(subject)?)
+    // The server keeps the time of our last apply if the dry run changes nothing, so an older time means "unchanged".
+    // The current time is ambiguous: the last apply may have been a moment ago. Then the objects are compared.
+    let entries = take_over::selected_entries(options, object);
+    let changes = if !entries.is_empty() || applied_at.is_none_or(|time| response.covers(time)) {
+        let live = session.get_live(object, resource, object.name()).await?.unwrap_or_default();
+        let moves_ownership = plan_transfer(&live, entries, &session.write_options.field_manager).is_some();
+        moves_ownership || without_server_fields(live) != without_server_fields(response.parse_object(object)?)
     } else {
         false
     };
-    let tried = Tried::There { resource_version: metadata.resource_version, time, changes };
+    let dry_run = DryRunResult::Exists { resource_version: metadata.resource_version, applied_at, changes };
     let outcome = if changes { Outcome::Configured } else { Outcome::Unchanged };
-    Ok(Done { tried, ..Done::new(outcome) })
+    Ok(ObjectResult { dry_run, ..ObjectResult::new(outcome) })
 }

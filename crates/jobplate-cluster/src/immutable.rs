@@ -1,5 +1,5 @@
-//! A live Job whose pod template would have to change, which Kubernetes allows for no Job: whether it fails, is
-//! skipped, or is deleted and created again.
+//! Handles a live Job whose pod template differs: fails, skips it, or deletes and creates it again
+//! (`--on-immutable`). Kubernetes allows no change to the pod template of a Job.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,196 +7,201 @@ use std::time::{Duration, Instant};
 use jobplate_diagnostic::{Error, ErrorKind, Result};
 use serde_json::Value;
 
-use crate::errors::conflict::{ATTEMPTS, keeps_changing};
-use crate::errors::status::Refused;
+use crate::errors::conflict::{MAX_CONFLICT_RETRIES, conflict_loop};
+use crate::errors::status::RefusedRequest;
 use crate::object::InputObject;
 use crate::options::{ApplyOptions, OnImmutable};
-use crate::outcome::{Done, Metadata};
-use crate::refusal::explain;
+use crate::outcome::{LiveMetadata, ObjectResult};
+use crate::refusal::explain_refusal;
 use crate::report::Outcome;
-use crate::request::{Apply, Request, Resource, Verb};
+use crate::request::{ApplyParams, Request, Resource, Verb};
 use crate::session::Session;
 
-/// How often a Job that is being deleted is looked at.
-const LOOK: Duration = Duration::from_millis(250);
+/// The pause between two polls of a Job that is being deleted.
+const DELETION_POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Decides what is done about such a Job, and tries it.
+/// Dry-runs what [`apply`] would do.
 ///
 /// # Errors
-/// Fails if nothing may be done about it, or if the server would refuse it.
+/// Fails with [`OnImmutable::Fail`], if the Job may not be replaced, or if the server would refuse the new one.
 pub(crate) async fn dry_run(
     session: &Session<'_>,
     on_immutable: OnImmutable,
-    subject: &InputObject,
+    object: &InputObject,
     resource: &Resource,
-) -> Result<Done> {
+) -> Result<ObjectResult> {
     let outcome = match on_immutable {
-        OnImmutable::Fail => return Err(refused(subject, resource)),
+        OnImmutable::Fail => return Err(immutable_error(object, resource)),
         OnImmutable::Skip => Outcome::Skipped,
         OnImmutable::Recreate { include_running } => {
-            if let Some(live) = check_replaceable(session, subject, resource, include_running).await? {
-                delete(session, subject, resource, &live, true).await?;
+            if let Some(live) = check_replaceable(session, object, resource, include_running).await? {
+                delete(session, object, resource, &live, true).await?;
             }
             Outcome::Recreated
         }
     };
-    Ok(Done::new(outcome))
+    Ok(ObjectResult::new(outcome))
 }
 
-/// Decides what is done about such a Job, and does it.
+/// Skips the Job, or deletes and creates it again.
 ///
 /// # Errors
-/// Fails if nothing may be done about it, or if the server refuses it.
+/// Fails with [`OnImmutable::Fail`], if the Job may not be replaced, if the server refuses, or at the timeout.
 pub(crate) async fn apply(
     session: &Session<'_>,
     options: &ApplyOptions,
-    subject: &InputObject,
+    object: &InputObject,
     resource: &Resource,
-) -> Result<Done> {
+) -> Result<ObjectResult> {
     let include_running = match options.on_immutable {
-        OnImmutable::Fail => return Err(refused(subject, resource)),
-        OnImmutable::Skip => return Ok(Done::new(Outcome::Skipped)),
+        OnImmutable::Fail => return Err(immutable_error(object, resource)),
+        OnImmutable::Skip => return Ok(ObjectResult::new(Outcome::Skipped)),
         OnImmutable::Recreate { include_running } => include_running,
     };
     let deadline = Instant::now() + options.timeout;
     for attempt in 1.. {
-        let live = check_replaceable(session, subject, resource, include_running).await?;
+        let live = check_replaceable(session, object, resource, include_running).await?;
         let Some(live) = live else { break };
-        if delete(session, subject, resource, &live, false).await? {
-            let gone = wait_until_gone(session, subject, resource, &live, deadline).await;
-            gone.map_err(|error| not_made_anew(subject, resource, &error))?;
+        if delete(session, object, resource, &live, false).await? {
+            let deleted = wait_until_deleted(session, object, resource, &live, deadline).await;
+            deleted.map_err(|error| recreate_failed(object, resource, &error))?;
             break;
         }
-        if attempt == ATTEMPTS {
-            return Err(keeps_changing(subject, resource, "deleted"));
+        if attempt == MAX_CONFLICT_RETRIES {
+            return Err(conflict_loop(object, resource, "deleted"));
         }
     }
-    let made = make_anew(session, options, subject, resource).await;
-    made.map_err(|error| not_made_anew(subject, resource, &error))
+    let recreated = recreate(session, options, object, resource).await;
+    recreated.map_err(|error| recreate_failed(object, resource, &error))
 }
 
-async fn make_anew(
+async fn recreate(
     session: &Session<'_>,
     options: &ApplyOptions,
-    subject: &InputObject,
+    object: &InputObject,
     resource: &Resource,
-) -> Result<Done> {
-    let how = Apply { writing: &session.writing, force: options.force_conflicts, dry_run: false };
-    let request = Request::apply(resource, &subject.namespace, subject.name(), subject.body()?, how);
-    let answer = session.send(&request, subject).await?;
-    match answer.refusal() {
-        None => Ok(Done::with_uid(Outcome::Recreated, Metadata::read(&answer, subject)?.uid)),
-        Some(status) => Err(explain(session, subject, resource, &status, options.take_over).await),
+) -> Result<ObjectResult> {
+    let params = ApplyParams { write_options: &session.write_options, force: options.force_conflicts, dry_run: false };
+    let request = Request::apply(resource, &object.namespace, object.name(), object.body()?, params);
+    let response = session.send(&request, object).await?;
+    match response.refusal() {
+        None => Ok(ObjectResult::with_uid(Outcome::Recreated, LiveMetadata::read(&response, object)?.uid)),
+        Some(status) => Err(explain_refusal(session, object, resource, &status, options.take_over).await),
     }
 }
 
-/// The error where nothing may be done about it.
-fn refused(subject: &InputObject, resource: &Resource) -> Error {
-    let object = resource.object(subject.name());
+/// Returns the error of [`OnImmutable::Fail`].
+fn immutable_error(object: &InputObject, resource: &Resource) -> Error {
+    let name = resource.qualified_name(object.name());
     let error = Error::new(
         ErrorKind::Cluster,
-        format!("{object} is on the server with another pod template, and a Job's can't be changed"),
+        format!("{name} is on the server with another pod template, and a Job's can't be changed"),
     );
-    subject.place(
+    object.locate(
         error.hint(
             "choose with --on-immutable: recreate (delete it, make it anew), new-name (a name with a hash), or skip",
         ),
     )
 }
 
-/// Returns the live Job if it may be deleted and the server would accept the new one.
+/// Returns the live Job if it may be deleted and the server would accept the new one, or `None` if there is no live
+/// Job any more.
 async fn check_replaceable(
     session: &Session<'_>,
-    subject: &InputObject,
+    object: &InputObject,
     resource: &Resource,
     include_running: bool,
 ) -> Result<Option<Value>> {
-    let object = resource.object(subject.name());
-    let Some(live) = session.live(subject, resource, subject.name()).await? else { return Ok(None) };
-    let refuse = |message: String, hint: &str| Err(subject.place(Error::new(ErrorKind::Cluster, message).hint(hint)));
+    let name = resource.qualified_name(object.name());
+    let Some(live) = session.get_live(object, resource, object.name()).await? else { return Ok(None) };
+    let refuse = |message: String, hint: &str| Err(object.locate(Error::new(ErrorKind::Cluster, message).hint(hint)));
     let owners = live["metadata"]["ownerReferences"].as_array().into_iter().flatten();
     if let Some(owner) = owners.into_iter().find(|owner| owner["controller"] == true) {
         let kind = owner["kind"].as_str().unwrap_or("another object");
-        let message = format!("{object} can't be replaced: a {kind} owns it, and would make it again");
+        let message = format!("{name} can't be replaced: a {kind} owns it, and would make it again");
         return refuse(message, "change what owns it");
     }
     if !include_running && is_running(&live) {
-        let message = format!("{object} is running, so it is not deleted");
+        let message = format!("{name} is running, so it is not deleted");
         return refuse(message, "wait until it has ended, or delete it with --recreate-running");
     }
-    // The dry run of an apply is refused whatever the new Job is; a creation of the name is checked whole
-    // before the name is found to be taken.
-    let request = Request::create(resource, &subject.namespace, subject.body()?, &session.writing, true);
-    match session.send(&request, subject).await?.refusal() {
+    // A dry run of an apply would fail for any pod template. The server validates a creation completely before it
+    // refuses the name because it exists.
+    let request = Request::create(resource, &object.namespace, object.body()?, &session.write_options, true);
+    match session.send(&request, object).await?.refusal() {
         None => Ok(Some(live)),
         Some(status) if status.already_exists() => Ok(Some(live)),
-        Some(status) => Err(status.error(&Refused::of_new(subject, resource))),
+        Some(status) => Err(status.to_error(&RefusedRequest::for_new(object, resource))),
     }
 }
 
 fn is_running(job: &Value) -> bool {
     let conditions = job["status"]["conditions"].as_array().into_iter().flatten();
-    let ended = conditions.into_iter().any(|condition| {
+    let has_ended = conditions.into_iter().any(|condition| {
         condition["status"] == "True" && (condition["type"] == "Complete" || condition["type"] == "Failed")
     });
-    !ended && job["spec"]["suspend"] != true
+    !has_ended && job["spec"]["suspend"] != true
 }
 
-/// Deletes exactly this live Job, pods first, or tries whether it may be. False where it is another by now, so that
-/// what was found out about it may not hold any more.
+/// Deletes the live Job if its uid and resource version still match; its pods are deleted first. Returns false if they
+/// do not match: the Job has to be checked again then.
 async fn delete(
     session: &Session<'_>,
-    subject: &InputObject,
+    object: &InputObject,
     resource: &Resource,
     live: &Value,
     dry_run: bool,
 ) -> Result<bool> {
-    let request = Request::delete(resource, &subject.namespace, subject.name(), live, dry_run);
-    match session.send(&request, subject).await?.refusal() {
-        Some(status) if status.is(409) => Ok(false),
-        Some(status) if !status.is(404) => Err(status.error(&Refused::new(subject, resource, Verb::Delete))),
+    let request = Request::delete(resource, &object.namespace, object.name(), live, dry_run);
+    match session.send(&request, object).await?.refusal() {
+        Some(status) if status.has_code(409) => Ok(false),
+        Some(status) if !status.has_code(404) => {
+            Err(status.to_error(&RefusedRequest::new(object, resource, Verb::Delete)))
+        }
         _ => Ok(true),
     }
 }
 
-/// Waits until a Job that was deleted is gone.
-async fn wait_until_gone(
+/// Waits until the server has removed the Job.
+async fn wait_until_deleted(
     session: &Session<'_>,
-    subject: &InputObject,
+    object: &InputObject,
     resource: &Resource,
     live: &Value,
     deadline: Instant,
 ) -> Result<()> {
-    let late = || {
+    let timeout_error = || {
         let error = Error::new(ErrorKind::Timeout, "it is still being deleted");
         error.hint("its pods may hang: kubectl get pods; run again when it is gone, or raise --timeout")
     };
     loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let look = session.live(subject, resource, subject.name());
-        match tokio::time::timeout(left + LOOK, look).await.map_err(|_| late())?? {
-            Some(now) if now["metadata"]["uid"] == live["metadata"]["uid"] => {}
+        let remaining = deadline.saturating_duration_since(Instant::now());
+        let get = session.get_live(object, resource, object.name());
+        let current = tokio::time::timeout(remaining + DELETION_POLL_INTERVAL, get).await;
+        match current.map_err(|_| timeout_error())?? {
+            Some(current) if current["metadata"]["uid"] == live["metadata"]["uid"] => {}
             _ => return Ok(()),
         }
-        if session.stop.is_asked() {
+        if session.cancellation.is_cancelled() {
             return Err(Error::new(ErrorKind::Interrupted, "interrupted").hint("run again to make it"));
         }
         if Instant::now() > deadline {
-            return Err(late());
+            return Err(timeout_error());
         }
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(DELETION_POLL_INTERVAL).await;
     }
 }
 
-/// An error after the Job was deleted. Says first that the Job no longer exists.
-fn not_made_anew(subject: &InputObject, resource: &Resource, error: &Error) -> Error {
-    let message = format!("{} is deleted, and not made anew: {}", resource.object(subject.name()), error.message());
-    let told =
-        Error::new(error.kind(), message).hint(error.hint_message().cloned().unwrap_or("run again to make it".into()));
+/// Wraps an error that occurred after the deletion. The message says first that the Job no longer exists.
+fn recreate_failed(object: &InputObject, resource: &Resource, error: &Error) -> Error {
+    let message =
+        format!("{} is deleted, and not made anew: {}", resource.qualified_name(object.name()), error.message());
+    let hint = error.hint_message().cloned().unwrap_or("run again to make it".into());
+    let wrapped = Error::new(error.kind(), message).hint(hint);
     match error.location() {
         Some(place) => {
-            told.at(place.span.clone()).in_document(&place.file, place.first_line, Arc::clone(&place.document))
+            wrapped.at(place.span.clone()).in_document(&place.file, place.first_line, Arc::clone(&place.document))
         }
-        None => subject.place(told),
+        None => object.locate(wrapped),
     }
 }

@@ -1,5 +1,5 @@
-//! What there is to apply, found out without the server: every object once, what is wrong with it, and which others
-//! it needs.
+//! Collects the objects to apply without asking the server: checks each one, refuses duplicates, and notes which
+//! objects need which others.
 
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
@@ -9,153 +9,164 @@ use jobplate_manifest::field::FieldPath;
 use jobplate_yaml::Node;
 
 use crate::document::Document;
-use crate::kinds::{RBAC, built_in};
+use crate::kinds::{RBAC_API_VERSION, built_in_resource};
 use crate::namespaces::Namespaces;
 use crate::object::InputObject;
-use crate::outcome::Tried;
+use crate::outcome::DryRunResult;
 use crate::phases::Stage;
 use crate::report::ReportRow;
 use crate::spool::Spool;
 
-/// An object of the input, and how far it is.
-pub(crate) struct Entry {
-    /// The object.
-    pub subject: Rc<InputObject>,
-    /// What the report will say.
+/// An object of the input and the state of its apply.
+pub(crate) struct InventoryEntry {
+    /// The object itself.
+    pub object: Rc<InputObject>,
+    /// Its row in the report.
     pub row: ReportRow,
-    /// When it is sent.
+    /// Its position in the order of the apply.
     pub stage: Stage,
-    /// What others may need it for.
-    pub brings: Option<Brings>,
-    /// What it needs of others.
-    pub needs: Needs,
-    /// What it needs is new, and made by this very run, so that it can't be tried.
-    pub untriable: bool,
-    /// What its trial saw.
-    pub tried: Tried,
-    /// A Job that the server removes some time after it has ended.
-    pub passes: bool,
+    /// What it provides to other objects.
+    pub provides: Option<ProvidedResource>,
+    /// What it requires from other objects.
+    pub requirements: Requirements,
+    /// Whether it cannot be dry-run, because it needs something that only this run creates.
+    pub skips_dry_run: bool,
+    /// What its dry run found.
+    pub dry_run: DryRunResult,
+    /// Whether it is a Job with `ttlSecondsAfterFinished`, which the server removes after its end.
+    pub has_ttl: bool,
 }
 
-impl Entry {
-    /// Describes an object with its mapping.
-    fn new(subject: InputObject, node: Node<'_>) -> Self {
-        let (kind, namespace) = (&*subject.kind, &*subject.namespace);
-        let brings = match (&*subject.api_version, kind) {
-            ("v1", "Namespace") => Some(Brings::Namespace(subject.name().to_owned())),
-            _ if subject.is_crd() => defined_kind(node),
-            (RBAC, "Role" | "ClusterRole") => Some(Brings::Role(role(kind, namespace, subject.name()))),
+impl InventoryEntry {
+    /// Creates the entry of an object. `node` is its mapping.
+    fn new(object: InputObject, node: Node<'_>) -> Self {
+        let (kind, namespace) = (&*object.kind, &*object.namespace);
+        let provides = match (&*object.api_version, kind) {
+            ("v1", "Namespace") => Some(ProvidedResource::Namespace(object.name().to_owned())),
+            _ if object.is_crd() => defined_kind(node),
+            (RBAC_API_VERSION, "Role" | "ClusterRole") => {
+                Some(ProvidedResource::Role(role_key(kind, namespace, object.name())))
+            }
             _ => None,
         };
-        let stage = Stage::of(&subject);
-        let namespaced = built_in(&subject.api_version, kind).is_none_or(|resource| resource.namespaced);
-        let needs = Needs {
+        let stage = Stage::of(&object);
+        let namespaced = built_in_resource(&object.api_version, kind).is_none_or(|resource| resource.namespaced);
+        let requirements = Requirements {
             namespace: namespaced.then(|| namespace.to_owned()),
-            kind: (subject.group().to_owned(), kind.to_owned()),
-            role: bound_role(&subject, node),
+            kind: (object.group().to_owned(), kind.to_owned()),
+            role: bound_role(&object, node),
         };
-        let passes = stage == Stage::Last && has_ttl(node);
-        let (row, subject) = (ReportRow::new(&subject), Rc::new(subject));
-        Entry { subject, row, stage, brings, needs, untriable: false, tried: Tried::Not, passes }
+        let has_ttl = stage == Stage::Jobs && has_ttl(node);
+        let (row, object) = (ReportRow::new(&object), Rc::new(object));
+        InventoryEntry {
+            object,
+            row,
+            stage,
+            provides,
+            requirements,
+            skips_dry_run: false,
+            dry_run: DryRunResult::NotRun,
+            has_ttl,
+        }
     }
 }
 
-/// Group, kind, namespace and name: what an object is, whatever version it is written in.
-type Identity = [String; 4];
+/// Group, kind, namespace and name: they identify an object in any version of its API.
+type ObjectKey = [String; 4];
 
-/// What an object brings that others may need.
+/// What an object provides to other objects.
 #[derive(Clone)]
-pub(crate) enum Brings {
-    /// A namespace of this name.
+pub(crate) enum ProvidedResource {
+    /// The namespace with this name.
     Namespace(String),
-    /// A kind of a group.
+    /// A kind, by its group and name.
     Kind(String, String),
-    /// A Role of a namespace, or a ClusterRole.
-    Role(Role),
+    /// A Role or ClusterRole.
+    Role(RoleKey),
 }
 
-/// What an object can't be on a server without.
-pub(crate) struct Needs {
+/// What an object cannot exist without.
+pub(crate) struct Requirements {
     namespace: Option<String>,
-    /// Its group and kind.
+    /// The group and kind of the object.
     kind: (String, String),
-    /// The Role that it binds.
-    role: Option<Role>,
+    /// The Role that the object binds, if it is a binding.
+    role: Option<RoleKey>,
 }
 
-/// A Role by kind, namespace (empty for a ClusterRole) and name.
-type Role = [String; 3];
+/// Kind, namespace (empty for a ClusterRole) and name of a Role.
+type RoleKey = [String; 3];
 
-/// What documents bring themselves.
+/// What the objects of the input provide.
 #[derive(Default)]
-pub(crate) struct Brought {
-    /// Names of namespaces.
+pub(crate) struct ProvidedResources {
+    /// The names of namespaces.
     namespaces: HashSet<String>,
-    /// Groups and kinds.
+    /// The groups and names of kinds.
     kinds: HashSet<(String, String)>,
-    /// What bindings bind.
-    roles: HashSet<Role>,
+    /// Roles and ClusterRoles.
+    roles: HashSet<RoleKey>,
 }
 
-impl Brought {
-    /// What these entries bring.
-    pub(crate) fn by<'e>(entries: impl Iterator<Item = &'e Entry>) -> Self {
-        let mut brought = Brought::default();
-        for brings in entries.filter_map(|entry| entry.brings.clone()) {
-            match brings {
-                Brings::Namespace(name) => drop(brought.namespaces.insert(name)),
-                Brings::Kind(group, kind) => drop(brought.kinds.insert((group, kind))),
-                Brings::Role(role) => drop(brought.roles.insert(role)),
+impl ProvidedResources {
+    /// Collects what the entries provide.
+    pub(crate) fn from_entries<'e>(entries: impl Iterator<Item = &'e InventoryEntry>) -> Self {
+        let mut provided = ProvidedResources::default();
+        for resource in entries.filter_map(|entry| entry.provides.clone()) {
+            match resource {
+                ProvidedResource::Namespace(name) => drop(provided.namespaces.insert(name)),
+                ProvidedResource::Kind(group, kind) => drop(provided.kinds.insert((group, kind))),
+                ProvidedResource::Role(role) => drop(provided.roles.insert(role)),
             }
         }
-        brought
+        provided
     }
 
-    /// Whether a namespace, a kind or a Role that an object needs is brought.
-    pub(crate) fn holds(&self, needs: &Needs) -> bool {
-        needs.namespace.as_ref().is_some_and(|namespace| self.namespaces.contains(namespace))
-            || self.kinds.contains(&needs.kind)
-            || needs.role.as_ref().is_some_and(|role| self.roles.contains(role))
+    /// Returns whether the namespace, the kind or the Role of an object's requirements is provided.
+    pub(crate) fn satisfies_any(&self, requirements: &Requirements) -> bool {
+        requirements.namespace.as_ref().is_some_and(|namespace| self.namespaces.contains(namespace))
+            || self.kinds.contains(&requirements.kind)
+            || requirements.role.as_ref().is_some_and(|role| self.roles.contains(role))
     }
 
-    /// Whether an object's kind is brought.
-    pub(crate) fn has_kind(&self, subject: &InputObject) -> bool {
-        self.kinds.contains(&(subject.group().to_owned(), subject.kind.to_string()))
+    /// Returns whether the kind of an object is provided.
+    pub(crate) fn has_kind_of(&self, object: &InputObject) -> bool {
+        self.kinds.contains(&(object.group().to_owned(), object.kind.to_string()))
     }
 }
 
-/// Everything that there is to apply.
+/// The objects to apply.
 pub(crate) struct Inventory {
-    /// All objects, in the order of the input.
-    pub entries: Vec<Entry>,
-    /// What they bring.
-    pub brought: Brought,
+    /// The objects, in the order of the input.
+    pub entries: Vec<InventoryEntry>,
+    /// What they provide.
+    pub provided: ProvidedResources,
 }
 
-/// Looks at every object once, and keeps its texts in a spool.
+/// Reads the objects of all documents, and keeps their texts in a spool.
 ///
 /// # Errors
-/// Fails at the first fault of an object, and where there is none.
-pub(crate) fn inventory(
+/// Fails at the first invalid or duplicate object, and if there are no objects.
+pub(crate) fn read_inventory(
     documents: impl IntoIterator<Item = Result<Document>>,
     namespaces: &Namespaces,
 ) -> Result<Inventory> {
     let mut entries = Vec::new();
-    let mut seen: HashMap<Identity, (Rc<str>, usize)> = HashMap::new();
+    let mut seen: HashMap<ObjectKey, (Rc<str>, usize)> = HashMap::new();
     let spool = Rc::new(Spool::new());
     for document in documents {
         let document = document?;
-        InputObject::each(&document, namespaces, &spool, &mut |subject, node| {
-            namespaces.check(subject.own_namespace.as_ref(), node).map_err(|error| document.place(error))?;
-            if !subject.generated {
-                let own = [subject.group(), &subject.kind, &subject.namespace, subject.name()].map(str::to_owned);
-                if let Some((file, line)) = seen.insert(own, (Rc::clone(&document.file), subject.line())) {
-                    let what = format!("{}/{} stands in the input twice", subject.kind, subject.name());
+        InputObject::visit_all(&document, namespaces, &spool, &mut |object, node| {
+            namespaces.check(object.manifest_namespace.as_ref(), node).map_err(|error| document.locate(error))?;
+            if !object.uses_generate_name {
+                let own = [object.group(), &object.kind, &object.namespace, object.name()].map(str::to_owned);
+                if let Some((file, line)) = seen.insert(own, (Rc::clone(&document.file), object.line())) {
+                    let what = format!("{}/{} stands in the input twice", object.kind, object.name());
                     let first = format!("the first is in {file}, line {line}; remove one of the two");
-                    return Err(subject.place(Error::input(what).hint(first)));
+                    return Err(object.locate(Error::input(what).hint(first)));
                 }
             }
-            entries.push(Entry::new(subject, node));
+            entries.push(InventoryEntry::new(object, node));
             Ok(())
         })?;
     }
@@ -164,22 +175,22 @@ pub(crate) fn inventory(
             Error::input("there is no Kubernetes object in the input").hint("name a manifest, or pipe one in as `-`")
         );
     }
-    let brought = Brought::by(entries.iter());
-    Ok(Inventory { entries, brought })
+    let provided = ProvidedResources::from_entries(entries.iter());
+    Ok(Inventory { entries, provided })
 }
 
-fn role(kind: &str, namespace: &str, name: &str) -> Role {
+fn role_key(kind: &str, namespace: &str, name: &str) -> RoleKey {
     [kind, if kind == "Role" { namespace } else { "" }, name].map(str::to_owned)
 }
 
-/// The Role that a binding binds.
-fn bound_role(subject: &InputObject, root: Node<'_>) -> Option<Role> {
-    if &*subject.api_version != RBAC || !matches!(&*subject.kind, "RoleBinding" | "ClusterRoleBinding") {
+/// Returns the Role that a binding refers to.
+fn bound_role(object: &InputObject, root: Node<'_>) -> Option<RoleKey> {
+    if &*object.api_version != RBAC_API_VERSION || !matches!(&*object.kind, "RoleBinding" | "ClusterRoleBinding") {
         return None;
     }
     let text =
         |key| Some(FieldPath::from_keys(&["roleRef", key]).resolve(root)).filter(|at| at.is_complete)?.node.text();
-    Some(role(&text("kind")?, &subject.namespace, &text("name")?))
+    Some(role_key(&text("kind")?, &object.namespace, &text("name")?))
 }
 
 fn has_ttl(job: Node<'_>) -> bool {
@@ -187,10 +198,10 @@ fn has_ttl(job: Node<'_>) -> bool {
     found.is_complete && !found.node.is_null()
 }
 
-fn defined_kind(crd: Node<'_>) -> Option<Brings> {
+fn defined_kind(crd: Node<'_>) -> Option<ProvidedResource> {
     let spec = crd.get("spec").ok()??;
     let kind = spec.get("names").ok()??.get("kind").ok()??;
-    Some(Brings::Kind(spec.get("group").ok()??.text()?.into_owned(), kind.text()?.into_owned()))
+    Some(ProvidedResource::Kind(spec.get("group").ok()??.text()?.into_owned(), kind.text()?.into_owned()))
 }
 
 #[cfg(test)]
@@ -200,8 +211,8 @@ mod tests {
     use super::*;
     use crate::document::OriginalText;
 
-    /// A List of Jobs, each with one edit.
-    fn jobs(count: usize) -> Document {
+    /// Creates a List of Jobs with one replacement each.
+    fn list_of_jobs(count: usize) -> Document {
         let mut text = "apiVersion: v1\nkind: List\nitems:\n".to_owned();
         let mut changes = Vec::new();
         for at in 0..count {
@@ -213,23 +224,23 @@ mod tests {
         Document::new("jobs.yaml", 1, text).with_original(source)
     }
 
-    fn time_of(count: usize) -> Duration {
-        let document = jobs(count);
-        let namespaces = Namespaces { asked: None, default: "default".into() };
+    fn measure_read(count: usize) -> Duration {
+        let document = list_of_jobs(count);
+        let namespaces = Namespaces { requested: None, default: "default".into() };
         let started = Instant::now();
-        let Inventory { entries, .. } = inventory([Ok(document)], &namespaces).unwrap();
+        let Inventory { entries, .. } = read_inventory([Ok(document)], &namespaces).unwrap();
         let took = started.elapsed();
         assert_eq!(entries.len(), count);
-        assert!(entries.iter().all(|entry| entry.passes) && entries[count - 1].row.line == 5 * count - 1);
+        assert!(entries.iter().all(|entry| entry.has_ttl) && entries[count - 1].row.line == 5 * count - 1);
         took
     }
 
     #[test]
-    fn a_list_is_read_in_linear_time() {
-        // The least of several, taken in turns: other programs only add to it.
-        let tries: Vec<[Duration; 2]> = (0..5).map(|_| [1000, 8000].map(time_of)).collect();
-        let least = |size: usize| tries.iter().map(|times| times[size]).min().unwrap().as_secs_f64();
-        let ratio = least(1) / least(0);
+    fn reads_a_list_in_linear_time() {
+        // The minimum of several measurements: other programs can only add to it.
+        let runs: Vec<[Duration; 2]> = (0..5).map(|_| [1000, 8000].map(measure_read)).collect();
+        let shortest = |size: usize| runs.iter().map(|times| times[size]).min().unwrap().as_secs_f64();
+        let ratio = shortest(1) / shortest(0);
         assert!(ratio < 16.0, "eight times as many Jobs take {ratio:.1} times as long");
     }
 }

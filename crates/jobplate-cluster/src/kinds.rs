@@ -1,24 +1,25 @@
-//! From `apiVersion` and `kind` to a resource: Kubernetes' own from a table, others asked of the server once.
+//! Maps `apiVersion` and `kind` to a resource: Kubernetes' own kinds from a table, others by API discovery.
 
 use std::any::TypeId;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use k8s_openapi::{NamespaceResourceScope, Resource as BuiltIn, api};
+use k8s_openapi::{NamespaceResourceScope, Resource as ApiType, api};
 use serde::Deserialize;
 
 use crate::request::Resource;
 
-/// The group and version of Roles and their bindings.
-pub(crate) const RBAC: &str = "rbac.authorization.k8s.io/v1";
+/// The `apiVersion` of Roles and their bindings.
+pub(crate) const RBAC_API_VERSION: &str = "rbac.authorization.k8s.io/v1";
 
-/// A kind as a manifest has it.
-pub(crate) fn group_version(api_version: &str) -> (&str, &str) {
+/// Splits an `apiVersion` into group and version. The group is empty for the core group.
+pub(crate) fn split_api_version(api_version: &str) -> (&str, &str) {
     api_version.split_once('/').unwrap_or(("", api_version))
 }
 
-fn entry<T: BuiltIn>() -> (&'static str, &'static str, &'static str, bool)
+/// Returns the `apiVersion`, kind and plural name of a type, and whether it is namespaced.
+fn describe_type<T: ApiType>() -> (&'static str, &'static str, &'static str, bool)
 where
     T::Scope: 'static,
 {
@@ -26,10 +27,11 @@ where
     (T::API_VERSION, T::KIND, T::URL_PATH_SEGMENT, namespaced)
 }
 
-/// The resource of a kind that Kubernetes itself has. What is not in the table is asked of the server.
-pub(crate) fn built_in(api_version: &str, kind: &str) -> Option<Resource> {
+/// Returns the resource of one of Kubernetes' own kinds. Returns `None` for a kind outside of the table: the server
+/// has to be asked for it.
+pub(crate) fn built_in_resource(api_version: &str, kind: &str) -> Option<Resource> {
     macro_rules! table {
-        ($($group:ident::$version:ident: $($kind:ident)*;)*) => { [$($(entry::<api::$group::$version::$kind>(),)*)*] };
+        ($($group:ident::$version:ident: $($kind:ident)*;)*) => { [$($(describe_type::<api::$group::$version::$kind>(),)*)*] };
     }
     let table = table! {
         core::v1: ConfigMap Endpoints LimitRange Namespace Node PersistentVolume PersistentVolumeClaim Pod PodTemplate
@@ -47,41 +49,44 @@ pub(crate) fn built_in(api_version: &str, kind: &str) -> Option<Resource> {
         admissionregistration::v1: MutatingWebhookConfiguration ValidatingAdmissionPolicy
             ValidatingAdmissionPolicyBinding ValidatingWebhookConfiguration;
     };
-    let crd = entry::<k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition>();
+    let crd =
+        describe_type::<k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition>();
     let found = table.iter().chain([&crd]).find(|(version, name, ..)| *version == api_version && *name == kind);
     found.map(|&(api_version, kind, plural, namespaced)| {
-        let (group, version) = group_version(api_version);
+        let (group, version) = split_api_version(api_version);
         let [group, version, kind, plural] = [group, version, kind, plural].map(str::to_owned);
         Resource { group, version, kind, plural, namespaced }
     })
 }
 
-/// What the server has said about groups so far. Requests that are under way together share it.
+/// The resources of the groups and versions that the server was asked for. Concurrent requests share it.
 #[derive(Default)]
-pub(crate) struct Discovered(RefCell<HashMap<String, Rc<Vec<Resource>>>>);
+pub(crate) struct DiscoveryCache(RefCell<HashMap<String, Rc<Vec<Resource>>>>);
 
-impl Discovered {
-    /// The resource of a kind: none within where the group and version are known and have no such kind.
+impl DiscoveryCache {
+    /// Looks up the resource of a kind. Returns `None` if the `apiVersion` is not in the cache, and `Some(None)` if the
+    /// server has no such kind in it.
     pub(crate) fn find(&self, api_version: &str, kind: &str) -> Option<Option<Resource>> {
-        let known = self.0.borrow();
-        let resources = known.get(api_version)?;
+        let cache = self.0.borrow();
+        let resources = cache.get(api_version)?;
         Some(resources.iter().find(|resource| resource.kind == kind).cloned())
     }
 
-    /// Remembers an answer about a group and version; none where it is no such answer.
-    pub(crate) fn learn(&self, api_version: &str, answer: &[u8]) -> Option<()> {
+    /// Adds an `APIResourceList`, the response to a discovery request. Returns `None` if `response` is something else.
+    pub(crate) fn insert(&self, api_version: &str, response: &[u8]) -> Option<()> {
         #[derive(Deserialize)]
-        struct List {
-            resources: Vec<Item>,
+        struct ApiResourceList {
+            resources: Vec<ApiResource>,
         }
         #[derive(Deserialize)]
-        struct Item {
+        struct ApiResource {
             name: String,
             kind: String,
             namespaced: bool,
         }
-        let list: List = serde_json::from_slice(answer).ok()?;
-        let (group, version) = group_version(api_version);
+        let list: ApiResourceList = serde_json::from_slice(response).ok()?;
+        let (group, version) = split_api_version(api_version);
+        // A name with a slash is a subresource, such as `flows/status`.
         let resources = list.resources.into_iter().filter(|item| !item.name.contains('/')).map(|item| Resource {
             group: group.to_owned(),
             version: version.to_owned(),
@@ -93,8 +98,8 @@ impl Discovered {
         Some(())
     }
 
-    /// Forgets a group and version: a CustomResourceDefinition may have added to it.
-    pub(crate) fn forget(&self, api_version: &str) {
+    /// Removes an `apiVersion`, so that the server is asked again: a CustomResourceDefinition may have added a kind.
+    pub(crate) fn remove(&self, api_version: &str) {
         self.0.borrow_mut().remove(api_version);
     }
 }
@@ -104,25 +109,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn kinds_of_kubernetes_itself() {
-        let job = built_in("batch/v1", "Job").unwrap();
+    fn knows_the_built_in_kinds() {
+        let job = built_in_resource("batch/v1", "Job").unwrap();
         assert_eq!((job.group.as_str(), job.plural.as_str(), job.namespaced), ("batch", "jobs", true));
-        let role = built_in(RBAC, "ClusterRole").unwrap();
+        let role = built_in_resource(RBAC_API_VERSION, "ClusterRole").unwrap();
         assert_eq!((role.plural.as_str(), role.namespaced), ("clusterroles", false));
-        assert_eq!(built_in("v1", "Endpoints").unwrap().plural, "endpoints");
-        assert!(built_in("apiextensions.k8s.io/v1", "CustomResourceDefinition").is_some());
-        assert!(built_in("batch/v1beta1", "CronJob").is_none());
+        assert_eq!(built_in_resource("v1", "Endpoints").unwrap().plural, "endpoints");
+        assert!(built_in_resource("apiextensions.k8s.io/v1", "CustomResourceDefinition").is_some());
+        assert!(built_in_resource("batch/v1beta1", "CronJob").is_none());
     }
 
     #[test]
-    fn answers_are_kept() {
-        let kinds = Discovered::default();
-        assert!(kinds.find("x.io/v1", "Flow").is_none());
-        let answer = br#"{"resources":[{"name":"flows/status","kind":"Flow","namespaced":true},
+    fn caches_discovered_kinds() {
+        let cache = DiscoveryCache::default();
+        assert!(cache.find("x.io/v1", "Flow").is_none());
+        let response = br#"{"resources":[{"name":"flows/status","kind":"Flow","namespaced":true},
             {"name":"flows","kind":"Flow","namespaced":true}]}"#;
-        kinds.learn("x.io/v1", answer).unwrap();
-        assert_eq!(kinds.find("x.io/v1", "Flow").unwrap().unwrap().plural, "flows");
-        assert!(kinds.find("x.io/v1", "Flaw").unwrap().is_none());
-        assert!(kinds.learn("x.io/v1", b"<html>").is_none());
+        cache.insert("x.io/v1", response).unwrap();
+        assert_eq!(cache.find("x.io/v1", "Flow").unwrap().unwrap().plural, "flows");
+        assert!(cache.find("x.io/v1", "Flaw").unwrap().is_none());
+        assert!(cache.insert("x.io/v1", b"<html>").is_none());
     }
 }

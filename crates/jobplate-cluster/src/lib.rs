@@ -1,45 +1,55 @@
-//! The Kubernetes API: applies manifests, shows what an apply would change, waits for Jobs and follows their logs.
+//! Talks to the Kubernetes API: applies manifests, shows what an apply would change, waits for Jobs and follows their
+//! logs.
 //!
-//! Takes finished [`Document`]s and sends them as they are. What happens is reported through [`EventHandler`] while it goes
-//! on, and in a [`Report`] at the end. The crate knows nothing of flags, of injection or of how documents come about,
-//! writes to no stream, and does not end the process. No other crate opens a socket or has an async runtime.
+//! Takes rendered [`Document`]s and sends them unchanged. Progress goes to an [`EventHandler`], the outcomes are in a
+//! [`Report`]. The crate knows nothing about flags, injection or rendering, writes to no stream, and does not end the
+//! process. It is the only crate that opens sockets or has an async runtime.
 //!
 //! # Where it is decided
 //!
 //! | file | decides |
 //! |---|---|
-//! | `options.rs` | what a caller can ask of an apply |
-//! | `document.rs` | where in the input a byte of a rendered document comes from |
-//! | `spool.rs` | how documents are kept while a run lasts: in a temporary file, read by offset |
+//! | `options.rs` | the options of an apply |
+//! | `document.rs` | which bytes of the input the bytes of a rendered document come from |
+//! | `spool.rs` | how documents are kept during a run: in a temporary file, read by offset |
 //! | `object.rs` | which bytes are sent for an object (items of a List as JSON), and where errors about it are shown |
-//! | `namespaces.rs` | which namespace an object goes to, and that `-n` and the manifest agree |
-//! | `inventory.rs` | what there is to apply, which objects need which others, and that none is there twice |
-//! | `phases.rs` | in which order objects are tried and applied: Namespaces and CustomResourceDefinitions first, Jobs last |
-//! | `apply.rs` | that only so many objects are under way as asked for; which failures end a run, and that the first one is reported; what Ctrl-C leaves |
+//! | `namespaces.rs` | which namespace an object goes to; that `-n` and the manifest agree |
+//! | `inventory.rs` | which objects there are to apply, which need which others; that none is a duplicate |
+//! | `phases.rs` | the order of dry runs and applies: Namespaces and CustomResourceDefinitions first, Jobs last |
+//! | `apply.rs` | how many objects are sent concurrently, which failures end a run, and what Ctrl-C leaves |
 //! | `dry_run.rs` | what counts as a successful dry run, and whether an apply would change anything |
 //! | `apply_object.rs` | how one object is applied, and how long a new CustomResourceDefinition is waited for |
 //! | `create.rs` | how an object with `generateName` is created |
 //! | `outcome.rs` | whether an object was created, configured or left unchanged |
 //! | `immutable.rs` | what is done about a Job whose pod template differs: fail, skip or recreate |
-//! | `take_over.rs` | when entries are taken over (never those of a Job), and how often that is attempted |
-//! | `managed_fields.rs` | who owns which field, which named env entries change owners, and the patch that does it |
+//! | `take_over.rs` | when entries are taken over (never those of a Job), and how many attempts there are |
+//! | `managed_fields.rs` | who owns which field, which env entries change owners, and the patch for it |
+//! | `fields_v1.rs` | the keys of `fieldsV1` trees, and how subtrees are moved |
 //! | `diff.rs` | what a diff compares, and what it leaves out |
-//! | `live.rs` | which fields of a live object are the server's own |
-//! | `wait.rs` | when a wait ends: how a Job ended, or why a pod can't start |
-//! | `logs.rs` | which logs are followed, and from which line they go on |
-//! | `pods.rs` | what is read of a pod's status, and how often pods are looked at |
-//! | `report.rs` | the outcome names in reports (`created`, `configured`, ...) |
-//! | `events.rs` | what is reported while a run goes on |
+//! | `live.rs` | which fields of a live object belong to the server |
+//! | `wait/mod.rs` | when the wait for a Job ends |
+//! | `wait/poll.rs` | what a poll of one Job reads, and when the Job cannot be watched |
+//! | `wait/job_state.rs` | whether a Job runs or has ended, and how |
+//! | `wait/pod_start.rs` | which reasons prevent the start of a pod for good |
+//! | `logs.rs` | which logs are followed, and from which line they are resumed |
+//! | `pods.rs` | what is read from the status of a pod, and the polling interval |
+//! | `report.rs` | the names of the outcomes in reports (`created`, `configured`, ...) |
+//! | `events.rs` | what is reported during a run |
 //! | `completion.rs` | which names of a cluster complete a command line |
-//! | `kinds.rs` | which resource a kind is: from a table, or asked of the server |
+//! | `kinds.rs` | which resource a kind is: from a table, or by API discovery |
 //! | `request.rs` | path, query, headers and body of each request, and which requests may be sent again |
-//! | `refusal.rs` | which error a refused apply gives, and the flags that it advises |
-//! | `errors/status.rs` | what a server's answer means, and the message for it |
+//! | `refusal.rs` | the error of a refused apply, and the flags that it advises |
+//! | `errors/status.rs` | what can be read from the status of a refused request |
+//! | `errors/describe.rs` | the error for a status, with the table of general statuses |
+//! | `errors/rules.rs` | how a status is matched against a table |
+//! | `errors/forbidden.rs` | the error for 403: missing permissions and denials, with their table |
+//! | `errors/schema.rs` | the error for an object that does not fit the schema of its kind |
+//! | `errors/invalid.rs` | the error for 422, with the table of known causes |
 //! | `errors/conflict.rs` | which fields conflict, and which of their values are shown |
-//! | `errors/transport.rs` | why no answer came, and the message for it |
-//! | `session/mod.rs` | how long unanswered requests are retried (30 s), and when a run stops using the server |
-//! | `session/config.rs` | which context, cluster and user of a kubeconfig count |
-//! | `session/connection.rs` | how long a request may take, and when it is sent again |
+//! | `errors/transport.rs` | why a request got no response, and the message for it |
+//! | `session/mod.rs` | how long requests are retried (30 s), and when a run stops using the server |
+//! | `session/config.rs` | which context, cluster and user of a kubeconfig are used |
+//! | `session/connection.rs` | the timeout of a request, and when it is retried |
 //! | `session/interrupt.rs` | what the first and the second Ctrl-C do |
 //! | `runtime.rs` | which async runtime there is |
 //!
@@ -49,11 +59,12 @@
 //! use std::time::Duration;
 //!
 //! use jobplate_cluster::{
-//!     ApplyOptions, ClusterOptions, Document, EventHandler, KubeconfigSource, OnImmutable, SessionOptions, Validation, Writing,
+//!     ApplyOptions, ClusterOptions, Document, EventHandler, FieldValidation, KubeconfigSource, OnImmutable,
+//!     SessionOptions, WriteOptions,
 //! };
 //!
 //! struct Silent;
-//! impl Events for Silent {}
+//! impl EventHandler for Silent {}
 //!
 //! let session = SessionOptions {
 //!     cluster: ClusterOptions {
@@ -67,13 +78,16 @@
 //!     namespace: Some("flows".to_owned()),
 //!     request_timeout: Some(Duration::from_secs(60)),
 //!     concurrency: 4,
-//!     writing: Writing { manager: "jobplate".to_owned(), validation: Validation::Strict },
-//!     second_interrupt: || std::process::exit(130),
+//!     write_options: WriteOptions {
+//!         field_manager: "jobplate".to_owned(),
+//!         field_validation: FieldValidation::Strict,
+//!     },
+//!     on_second_interrupt: || std::process::exit(130),
 //! };
 //! let options = ApplyOptions {
 //!     dry_run: false,
 //!     preflight: true,
-//!     force: false,
+//!     force_conflicts: false,
 //!     take_over: false,
 //!     on_immutable: OnImmutable::Fail,
 //!     wait: None,
@@ -97,6 +111,7 @@ mod document;
 mod dry_run;
 mod errors;
 mod events;
+mod fields_v1;
 mod immutable;
 mod inventory;
 mod kinds;

@@ -1,9 +1,9 @@
-//! Which fields of a live object are the server's own.
+//! Separates the fields that the server writes into live objects from the user's.
 
 use serde_json::{Map, Value};
 
-/// Returns an object without what the server writes for itself.
-pub(crate) fn without_noise(mut object: Value) -> Value {
+/// Returns the object without the fields that the server sets: `status` and most of `metadata`.
+pub(crate) fn without_server_fields(mut object: Value) -> Value {
     if let Some(map) = object.as_object_mut() {
         map.remove("status");
     }

@@ -1,73 +1,53 @@
-//! Who owns which field of a live object (`metadata.managedFields`), and how env entries change hands.
+//! Reads who owns which field of a live object (`metadata.managedFields`), and plans the transfer of env entries.
 //!
-//! Pure: takes live objects as JSON and gives texts and patches. Ownership is kept as a tree
-//! (`fieldsV1`): `f:KEY` for a field, `k:{"name":"X"}` for an item of a list, `.` for the item itself; an
-//! empty tree stands for all below. Source: structured-merge-diff, which Kubernetes uses.
+//! Works on JSON; sends no requests.
 
 use jobplate_manifest::field::{FieldPath, PathStep};
 use jobplate_manifest::sensitive::LAST_APPLIED;
 use serde_json::{Map, Value, json};
 
 use crate::document::TakeOverEntries;
+use crate::fields_v1::{get_subtree, insert_subtree, merge_trees, remove_subtree, tree_path};
 
-/// A patch that moves the ownership of env entries to us.
+/// The plan that transfers the ownership of env entries to our field manager.
 #[derive(Debug)]
-pub(crate) struct Transfer {
-    /// The JSON patch: it tests the resource version.
+pub(crate) struct OwnershipTransfer {
+    /// The JSON patch for the live object. It tests the resource version.
     pub patch: Value,
-    /// Whose the entries were; nobody's are not among them.
-    pub from: Vec<String>,
-    /// Whether any entry changes hands.
-    pub moves: bool,
-    /// Whether the last-applied annotation goes, too.
-    pub drops_last_applied: bool,
+    /// The managers that owned the entries; empty if nobody did.
+    pub previous_owners: Vec<String>,
+    /// Whether the ownership of any entry changes.
+    pub moves_entries: bool,
+    /// Whether the last-applied annotation is removed.
+    pub removes_last_applied: bool,
 }
 
-/// The ownership of these entries moved to `manager`'s apply, also of those that nobody owns; none where it
-/// has them all, and there is no last-applied annotation.
+/// Plans the transfer of entries, owned or not, to the applies of `manager`. Returns `None` if `manager` owns them all
+/// and there is no last-applied annotation.
 ///
-/// Nothing else changes hands: what others own beside the entries stays theirs, so that the apply that
-/// follows resets none of it.
-pub(crate) fn transfer(live: &Value, named: &[TakeOverEntries], manager: &str) -> Option<Transfer> {
+/// The other fields keep their owners, so that the apply that follows resets none of them. The last-applied annotation
+/// of kubectl's client-side apply is removed: it quotes the values of the entries.
+pub(crate) fn plan_transfer(live: &Value, entries: &[TakeOverEntries], manager: &str) -> Option<OwnershipTransfer> {
     let mut owners: Vec<Value> =
         live.pointer("/metadata/managedFields").and_then(Value::as_array).cloned().unwrap_or_default();
     let api_version = live["apiVersion"].as_str()?;
-    let mut moved = Value::Object(Map::new());
-    let mut from = Vec::new();
-    for (path, tree) in named.iter().flat_map(|named| live_entries(live, named)) {
-        let mut is_owned = false;
-        for owner in owners.iter_mut().filter(|owner| !is_of_subresource(owner)) {
-            let is_ours = is_ours(owner, manager);
-            let name = owner["manager"].as_str().unwrap_or_default().to_owned();
-            let Some(fields) = owner.get_mut("fieldsV1") else { continue };
-            if is_ours {
-                is_owned |= path.iter().try_fold(&*fields, |tree, key| tree.get(key)).is_some();
-            } else if let Some(taken) = take(fields, &path) {
-                put(&mut moved, &path, taken);
-                is_owned = true;
-                if !from.contains(&name) {
-                    from.push(name);
-                }
-            }
-        }
-        if !is_owned {
-            put(&mut moved, &path, tree);
-        }
-    }
-    let moves = moved.as_object().is_some_and(|moved| !moved.is_empty());
-    keep_unowned(live, named, &mut owners, api_version);
-    let drops_last_applied = live.pointer("/metadata/annotations").is_some_and(|all| all.get(LAST_APPLIED).is_some());
-    if named.is_empty() || !moves && !drops_last_applied {
+    let (moved, previous_owners) = move_entries(live, entries, &mut owners, manager);
+    let moves_entries = moved.as_object().is_some_and(|moved| !moved.is_empty());
+    preserve_unowned(live, entries, &mut owners, api_version);
+    let removes_last_applied = live.pointer("/metadata/annotations").is_some_and(|all| all.get(LAST_APPLIED).is_some());
+    if entries.is_empty() || !moves_entries && !removes_last_applied {
         return None;
     }
-    if drops_last_applied {
+    if removes_last_applied {
         let path = ["f:metadata", "f:annotations", &format!("f:{LAST_APPLIED}")].map(str::to_owned);
-        owners.iter_mut().filter_map(|owner| owner.get_mut("fieldsV1")).for_each(|fields| drop(take(fields, &path)));
+        for fields in owners.iter_mut().filter_map(|owner| owner.get_mut("fieldsV1")) {
+            remove_subtree(fields, &path);
+        }
     }
     owners.retain(|owner| owner.get("fieldsV1").and_then(Value::as_object).is_some_and(|fields| !fields.is_empty()));
-    match owners.iter_mut().find(|owner| is_ours(owner, manager)) {
-        Some(ours) => merge(&mut ours["fieldsV1"], moved),
-        None if moves => owners.push(json!({
+    match owners.iter_mut().find(|owner| is_apply_by(owner, manager)) {
+        Some(ours) => merge_trees(&mut ours["fieldsV1"], moved),
+        None if moves_entries => owners.push(json!({
             "manager": manager,
             "operation": "Apply",
             "apiVersion": api_version,
@@ -80,105 +60,140 @@ pub(crate) fn transfer(live: &Value, named: &[TakeOverEntries], manager: &str) -
         json!({"op": "test", "path": "/metadata/resourceVersion", "value": live["metadata"]["resourceVersion"]}),
         json!({"op": "add", "path": "/metadata/managedFields", "value": owners}),
     ];
-    if drops_last_applied {
+    if removes_last_applied {
         let path = format!("/metadata/annotations/{}", LAST_APPLIED.replace('/', "~1"));
         patch.push(json!({"op": "remove", "path": path}));
     }
-    Some(Transfer { patch: Value::Array(patch), from, moves, drops_last_applied })
+    Some(OwnershipTransfer { patch: Value::Array(patch), previous_owners, moves_entries, removes_last_applied })
 }
 
-/// What Kubernetes calls the owner of what was there before anybody owned it.
-const UNKNOWN_OWNER: &str = "before-first-apply";
+/// Removes the entries from all owners but `manager`. Returns their trees, including those that nobody owns, and the
+/// names of their previous owners.
+fn move_entries(
+    live: &Value,
+    entries: &[TakeOverEntries],
+    owners: &mut [Value],
+    manager: &str,
+) -> (Value, Vec<String>) {
+    let mut moved = Value::Object(Map::new());
+    let mut previous_owners = Vec::new();
+    for (path, tree) in entries.iter().flat_map(|entries| live_entry_trees(live, entries)) {
+        let mut is_owned = false;
+        for owner in owners.iter_mut().filter(|owner| !is_of_subresource(owner)) {
+            let is_ours = is_apply_by(owner, manager);
+            let name = owner["manager"].as_str().unwrap_or_default().to_owned();
+            let Some(fields) = owner.get_mut("fieldsV1") else { continue };
+            if is_ours {
+                is_owned |= get_subtree(fields, &path).is_some();
+            } else if let Some(removed) = remove_subtree(fields, &path) {
+                insert_subtree(&mut moved, &path, removed);
+                is_owned = true;
+                if !previous_owners.contains(&name) {
+                    previous_owners.push(name);
+                }
+            }
+        }
+        if !is_owned {
+            insert_subtree(&mut moved, &path, tree);
+        }
+    }
+    (moved, previous_owners)
+}
 
-/// Gives the other entries of these containers that nobody owns to an owner: when ours go, all that nobody
-/// owns beside them would go, too.
-fn keep_unowned(live: &Value, named: &[TakeOverEntries], owners: &mut Vec<Value>, api_version: &str) {
-    let mut kept = json!({});
-    for own in named {
-        let env = own.container.clone().join(PathStep::Key("env".to_owned()));
-        let all = env.follow(live).and_then(Value::as_array).into_iter().flatten();
-        let names = all.filter_map(|entry| entry["name"].as_str().map(str::to_owned));
-        let others: Vec<String> = names.filter(|name| !own.names.contains(name)).collect();
-        let others = TakeOverEntries { object: own.object, container: own.container.clone(), names: others };
-        for (path, tree) in live_entries(live, &others) {
-            let holds = |owner: &Value| path.iter().try_fold(&owner["fieldsV1"], |tree, key| tree.get(key)).is_some();
-            if !owners.iter().any(holds) {
-                put(&mut kept, &path, tree);
+/// The manager to which Kubernetes assigns the fields that were set before ownership was tracked.
+const BEFORE_FIRST_APPLY: &str = "before-first-apply";
+
+/// Gives an owner to the other entries of these containers that nobody owns. Otherwise the server would remove them
+/// together with our entries when an apply leaves those out.
+fn preserve_unowned(live: &Value, entries: &[TakeOverEntries], owners: &mut Vec<Value>, api_version: &str) {
+    let mut preserved = json!({});
+    for selected in entries {
+        let env = selected.container.clone().join(PathStep::Key("env".to_owned()));
+        let live_env = env.follow(live).and_then(Value::as_array).into_iter().flatten();
+        let names = live_env.filter_map(|entry| entry["name"].as_str().map(str::to_owned));
+        let names: Vec<String> = names.filter(|name| !selected.names.contains(name)).collect();
+        let others = TakeOverEntries { object: selected.object, container: selected.container.clone(), names };
+        for (path, tree) in live_entry_trees(live, &others) {
+            if !owners.iter().any(|owner| get_subtree(&owner["fieldsV1"], &path).is_some()) {
+                insert_subtree(&mut preserved, &path, tree);
             }
         }
     }
-    if kept.as_object().is_none_or(Map::is_empty) {
+    if preserved.as_object().is_none_or(Map::is_empty) {
         return;
     }
-    // The server knows owners by all but their fields: of two alike it would forget one.
-    let is_known = |owner: &&mut Value| {
-        owner["manager"] == UNKNOWN_OWNER && owner["operation"] == "Update" && owner["apiVersion"] == api_version
+    // The server identifies an owner by everything except its fields. It would keep only one of two identical owners.
+    let is_before_first_apply = |owner: &&mut Value| {
+        owner["manager"] == BEFORE_FIRST_APPLY && owner["operation"] == "Update" && owner["apiVersion"] == api_version
     };
-    match owners.iter_mut().filter(|owner| !is_of_subresource(owner)).find(is_known) {
-        Some(owner) => merge(&mut owner["fieldsV1"], kept),
+    match owners.iter_mut().filter(|owner| !is_of_subresource(owner)).find(is_before_first_apply) {
+        Some(owner) => merge_trees(&mut owner["fieldsV1"], preserved),
         None => owners.push(json!({
-            "manager": UNKNOWN_OWNER,
+            "manager": BEFORE_FIRST_APPLY,
             "operation": "Update",
             "apiVersion": api_version,
             "fieldsType": "FieldsV1",
-            "fieldsV1": kept,
+            "fieldsV1": preserved,
         })),
     }
 }
 
-/// Whether nobody owns anything of an object: its ownership was cleared.
+/// Returns whether an object has no owner of any field, which is so after its `managedFields` were cleared.
 pub(crate) fn is_unowned(live: &Value) -> bool {
-    let owners = live.pointer("/metadata/managedFields").and_then(Value::as_array).into_iter().flatten();
-    let owns =
-        |owner: &&Value| !is_of_subresource(owner) && owner["fieldsV1"].as_object().is_some_and(|f| !f.is_empty());
-    owners.filter(owns).count() == 0
+    let mut owners = live.pointer("/metadata/managedFields").and_then(Value::as_array).into_iter().flatten();
+    !owners.any(|owner| {
+        !is_of_subresource(owner) && owner["fieldsV1"].as_object().is_some_and(|fields| !fields.is_empty())
+    })
 }
 
-/// An entry that was to go and stays, since others own it.
+/// An entry that the manifest removes and that is still in the live object, since another manager owns it.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Left {
-    /// Its name.
+pub(crate) struct RemainingEntry {
+    /// The name of the entry.
     pub name: String,
-    /// The container, by its name.
+    /// The name of its container.
     pub container: String,
-    /// Who owns it.
+    /// The managers that own it.
     pub owners: Vec<String>,
 }
 
-/// The named entries that are not in the document, `ours`, and still on the server.
-pub(crate) fn left(live: &Value, ours: &Value, named: &[TakeOverEntries], manager: &str) -> Vec<Left> {
-    let mut found = Vec::new();
-    for TakeOverEntries { container, names, .. } in named {
-        let entry = |object, name: &str| {
-            let path = container.clone().join(PathStep::Key("env".to_owned())).join(named_item(name));
-            path.follow(object).is_some()
-        };
-        let of_container = match container.0.last() {
+/// Returns those of the entries that are in the live object but not in the document `ours`.
+pub(crate) fn find_remaining(
+    live: &Value,
+    ours: &Value,
+    entries: &[TakeOverEntries],
+    manager: &str,
+) -> Vec<RemainingEntry> {
+    let mut remaining = Vec::new();
+    for TakeOverEntries { container, names, .. } in entries {
+        let container_name = match container.0.last() {
             Some(PathStep::Item(keys)) => keys.iter().map(|(_, name)| name.clone()).next().unwrap_or_default(),
             _ => String::new(),
         };
-        for name in names.iter().filter(|name| entry(live, name) && !entry(ours, name)) {
-            let path = container.clone().join(PathStep::Key("env".to_owned())).join(named_item(name));
-            let owners = value_owners(live, &path, "name", manager);
-            found.push(Left { name: name.clone(), container: of_container.clone(), owners });
+        for name in names {
+            let path = container.clone().join(PathStep::Key("env".to_owned())).join(item_named(name));
+            if path.follow(live).is_some() && path.follow(ours).is_none() {
+                let owners = find_value_owners(live, &path, "name", manager);
+                remaining.push(RemainingEntry { name: name.clone(), container: container_name.clone(), owners });
+            }
         }
     }
-    found
+    remaining
 }
 
 fn is_of_subresource(owner: &Value) -> bool {
     owner.get("subresource").is_some_and(|name| name != "")
 }
 
-/// The named entries that are there: the way to each through a tree of fields, and the tree that owns all
-/// of it.
-fn live_entries(live: &Value, named: &TakeOverEntries) -> Vec<(Vec<String>, Value)> {
-    let env = named.container.clone().join(PathStep::Key("env".to_owned()));
-    let Some(container) = tree_path(&env) else { return Vec::new() };
-    let entries = env.follow(live).and_then(Value::as_array).into_iter().flatten();
-    let wanted = entries.filter(|entry| named.names.iter().any(|name| entry["name"] == name.as_str()));
-    let of = |entry: &Value| {
-        let item = tree_path(&FieldPath(vec![named_item(entry["name"].as_str()?)]))?;
+/// Returns those of the entries that are in the live object: the path to each in a `fieldsV1` tree, and the tree that
+/// owns all of its fields.
+fn live_entry_trees(live: &Value, entries: &TakeOverEntries) -> Vec<(Vec<String>, Value)> {
+    let env = entries.container.clone().join(PathStep::Key("env".to_owned()));
+    let Some(env_path) = tree_path(&env) else { return Vec::new() };
+    let live_env = env.follow(live).and_then(Value::as_array).into_iter().flatten();
+    let selected = live_env.filter(|entry| entries.names.iter().any(|name| entry["name"] == name.as_str()));
+    let path_and_tree = |entry: &Value| {
+        let item = tree_path(&FieldPath(vec![item_named(entry["name"].as_str()?)]))?;
         let mut tree = json!({".": {}, "f:name": {}});
         if entry.get("value").is_some() {
             tree["f:value"] = json!({});
@@ -187,88 +202,36 @@ fn live_entries(live: &Value, named: &TakeOverEntries) -> Vec<(Vec<String>, Valu
             let sources = from.keys().map(|key| (format!("f:{key}"), json!({})));
             tree["f:valueFrom"] = sources.chain([(".".to_owned(), json!({}))]).collect::<Map<_, _>>().into();
         }
-        Some(([container.clone(), item].concat(), tree))
+        Some(([env_path.clone(), item].concat(), tree))
     };
-    wanted.filter_map(of).collect()
+    selected.filter_map(path_and_tree).collect()
 }
 
-fn is_ours(owner: &Value, manager: &str) -> bool {
+fn is_apply_by(owner: &Value, manager: &str) -> bool {
     owner["manager"] == manager && owner["operation"] == "Apply" && !is_of_subresource(owner)
 }
 
-fn tree_path(path: &FieldPath) -> Option<Vec<String>> {
-    let step = |step: &PathStep| match step {
-        PathStep::Key(key) => Some(format!("f:{key}")),
-        PathStep::Item(keys) => {
-            let keys: Map<String, Value> = keys.iter().map(|(key, value)| (key.clone(), json!(value))).collect();
-            Some(format!("k:{}", as_go_writes(&Value::Object(keys))))
-        }
-        PathStep::Index(_) => None,
-    };
-    path.0.iter().map(step).collect()
-}
-
-/// JSON as Go writes it: with what HTML could trip over escaped.
-fn as_go_writes(value: &Value) -> String {
-    let escape = |c: char| match c {
-        '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => format!("\\u{:04x}", u32::from(c)),
-        c => c.to_string(),
-    };
-    value.to_string().chars().map(escape).collect()
-}
-
-/// Takes a subtree out. A tree that is left empty goes with it: it would stand for everything below.
-fn take(fields: &mut Value, path: &[String]) -> Option<Value> {
-    let map = fields.as_object_mut()?;
-    let (first, rest) = path.split_first()?;
-    if rest.is_empty() {
-        return map.remove(first);
-    }
-    let child = map.get_mut(first)?;
-    let taken = take(child, rest)?;
-    if child.as_object().is_some_and(Map::is_empty) {
-        map.remove(first);
-    }
-    Some(taken)
-}
-
-fn put(fields: &mut Value, path: &[String], tree: Value) {
-    let nested = path.iter().rev().fold(tree, |inner, key| json!({ key: inner }));
-    merge(fields, nested);
-}
-
-fn merge(fields: &mut Value, other: Value) {
-    match (fields, other) {
-        (Value::Object(own), Value::Object(other)) => {
-            for (key, value) in other {
-                merge(own.entry(key).or_insert_with(|| json!({})), value);
-            }
-        }
-        (own, other) => *own = other,
-    }
-}
-
-/// Who owns what an entry gets its value from: any manager but our apply.
-pub(crate) fn value_owners(live: &Value, entry: &FieldPath, key: &str, manager: &str) -> Vec<String> {
+/// Returns the managers, other than the applies of `manager`, that own the field `key` of an entry.
+pub(crate) fn find_value_owners(live: &Value, entry: &FieldPath, key: &str, manager: &str) -> Vec<String> {
     let Some(path) = tree_path(&entry.clone().join(PathStep::Key(key.to_owned()))) else { return Vec::new() };
     let owners = live.pointer("/metadata/managedFields").and_then(Value::as_array).into_iter().flatten();
-    let owns = |owner: &Value| path.iter().try_fold(&owner["fieldsV1"], |tree, key| tree.get(key)).is_some();
-    let names = owners.filter(|owner| !is_ours(owner, manager) && owns(owner));
-    names.filter_map(|owner| owner["manager"].as_str().map(str::to_owned)).collect()
+    owners
+        .filter(|owner| !is_apply_by(owner, manager) && get_subtree(&owner["fieldsV1"], &path).is_some())
+        .filter_map(|owner| owner["manager"].as_str().map(str::to_owned))
+        .collect()
 }
 
-pub(crate) fn named_item(name: &str) -> PathStep {
+/// Returns the step to the list item with a name.
+pub(crate) fn item_named(name: &str) -> PathStep {
     PathStep::Item(vec![("name".to_owned(), name.to_owned())])
 }
 
-/// Takes entries that are to be removed out of an object: those that are named and not in the document.
-pub(crate) fn remove_unset(object: &mut Value, ours: &Value, named: &[TakeOverEntries]) {
-    for TakeOverEntries { container, names, .. } in named {
-        let own = |name: &str| {
-            let env = container.follow(ours).and_then(|container| container["env"].as_array());
-            env.into_iter().flatten().any(|entry| entry["name"] == name)
-        };
-        let unset: Vec<&String> = names.iter().filter(|name| !own(name)).collect();
+/// Removes from `object` those of the entries that are not in the document `ours`.
+pub(crate) fn remove_unset_entries(object: &mut Value, ours: &Value, entries: &[TakeOverEntries]) {
+    for TakeOverEntries { container, names, .. } in entries {
+        let our_env = container.follow(ours).and_then(|container| container["env"].as_array());
+        let is_in_document = |name: &str| our_env.into_iter().flatten().any(|entry| entry["name"] == name);
+        let unset: Vec<&String> = names.iter().filter(|name| !is_in_document(name)).collect();
         let env = container.clone().join(PathStep::Key("env".to_owned()));
         if let Some(env) = env.follow_mut(object).and_then(Value::as_array_mut) {
             env.retain(|entry| !unset.iter().any(|name| entry["name"] == name.as_str()));
@@ -280,12 +243,12 @@ pub(crate) fn remove_unset(object: &mut Value, ours: &Value, named: &[TakeOverEn
 pub(crate) mod tests {
     use super::*;
 
-    fn named() -> TakeOverEntries {
+    fn entries() -> TakeOverEntries {
         let container = FieldPath::parse(".spec.containers[name=\"c\"]").unwrap();
         TakeOverEntries { object: 0, container, names: vec!["X".to_owned()] }
     }
 
-    pub(crate) fn live() -> Value {
+    pub(crate) fn live_pod() -> Value {
         json!({
             "apiVersion": "v1", "kind": "Pod",
             "metadata": {
@@ -306,12 +269,12 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn exactly_the_entries_change_hands() {
-        let transfer = transfer(&live(), &[named()], "jobplate").unwrap();
-        assert_eq!(transfer.from, ["kubectl-client-side-apply", "kubectl-set"]);
+    fn transfers_nothing_but_the_entries() {
+        let transfer = plan_transfer(&live_pod(), &[entries()], "jobplate").unwrap();
+        assert_eq!(transfer.previous_owners, ["kubectl-client-side-apply", "kubectl-set"]);
         assert_eq!(transfer.patch[0]["value"], "7");
         let owners = &transfer.patch[1]["value"];
-        // What is left empty would stand for everything below it.
+        // The tree of `f:env` is removed: empty, it would own all entries.
         assert_eq!(
             owners[0]["fieldsV1"],
             json!({"f:metadata": {"f:annotations": {".": {}}},
@@ -326,22 +289,22 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn nothing_to_take() {
-        let mut mine = live();
+    fn plans_nothing_for_owned_or_missing_entries() {
+        let mut owned = live_pod();
         let entry = json!({"f:spec": {"f:containers": {"k:{\"name\":\"c\"}": {"f:env": {"k:{\"name\":\"X\"}": {"f:value": {}}}}}}});
-        mine["metadata"]["managedFields"] = json!([{"manager": "jobplate", "operation": "Apply", "fieldsV1": entry}]);
-        mine["metadata"]["annotations"] = json!({});
-        assert!(transfer(&mine, &[named()], "jobplate").is_none());
-        let other = TakeOverEntries { names: vec!["Y".to_owned()], ..named() };
-        assert!(transfer(&mine, &[other], "jobplate").is_none());
+        owned["metadata"]["managedFields"] = json!([{"manager": "jobplate", "operation": "Apply", "fieldsV1": entry}]);
+        owned["metadata"]["annotations"] = json!({});
+        assert!(plan_transfer(&owned, &[entries()], "jobplate").is_none());
+        let other = TakeOverEntries { names: vec!["Y".to_owned()], ..entries() };
+        assert!(plan_transfer(&owned, &[other], "jobplate").is_none());
     }
 
     #[test]
-    fn what_nobody_owns_is_taken_too() {
-        let mut cleared = live();
+    fn transfers_entries_that_nobody_owns() {
+        let mut cleared = live_pod();
         cleared["metadata"]["managedFields"] = json!([{}]);
-        let transfer = transfer(&cleared, &[named()], "jobplate").unwrap();
-        assert!(transfer.moves && transfer.from.is_empty());
+        let transfer = plan_transfer(&cleared, &[entries()], "jobplate").unwrap();
+        assert!(transfer.moves_entries && transfer.previous_owners.is_empty());
         let owners = &transfer.patch[1]["value"];
         assert_eq!(owners.as_array().map(Vec::len), Some(1));
         let entry = "/fieldsV1/f:spec/f:containers/k:{\"name\":\"c\"}/f:env/k:{\"name\":\"X\"}";
@@ -349,35 +312,30 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_stands_beside_is_kept() {
-        let mut cleared = live();
+    fn preserves_unowned_entries_of_the_same_container() {
+        let mut cleared = live_pod();
         cleared["metadata"]["managedFields"] = json!([{}]);
         cleared["spec"]["containers"][0]["env"] = json!([{"name": "A", "value": "a"}, {"name": "X", "value": "hush"}]);
-        assert!(is_unowned(&cleared) && !is_unowned(&live()));
-        let transfer = transfer(&cleared, &[named()], "jobplate").unwrap();
+        assert!(is_unowned(&cleared) && !is_unowned(&live_pod()));
+        let transfer = plan_transfer(&cleared, &[entries()], "jobplate").unwrap();
         let owners = &transfer.patch[1]["value"];
         let entry = "/fieldsV1/f:spec/f:containers/k:{\"name\":\"c\"}/f:env/k:{\"name\":\"A\"}/f:value";
         assert_eq!(owners[0]["manager"], "before-first-apply");
         assert!(owners[0].pointer(entry).is_some());
-        // Once more, for another container: the first is not forgotten.
+        // A second transfer, for another container, keeps those of the first.
         let mut again = cleared.clone();
         again["metadata"]["managedFields"] = owners.clone();
         again["spec"]["containers"] =
             json!([cleared["spec"]["containers"][0], {"name": "d", "env": [{"name": "B"}, {"name": "X"}]}]);
-        let other = TakeOverEntries { container: FieldPath::parse(".spec.containers[name=\"d\"]").unwrap(), ..named() };
-        let transfer = super::transfer(&again, &[other], "jobplate").unwrap();
-        let kept: Vec<&Value> = transfer.patch[1]["value"]
+        let other =
+            TakeOverEntries { container: FieldPath::parse(".spec.containers[name=\"d\"]").unwrap(), ..entries() };
+        let transfer = plan_transfer(&again, &[other], "jobplate").unwrap();
+        let preserved: Vec<&Value> = transfer.patch[1]["value"]
             .as_array()
             .unwrap()
             .iter()
-            .filter(|owner| owner["manager"] == UNKNOWN_OWNER)
+            .filter(|owner| owner["manager"] == BEFORE_FIRST_APPLY)
             .collect();
-        assert!(kept.len() == 1 && kept[0].pointer(entry).is_some(), "{kept:?}");
-    }
-
-    #[test]
-    fn names_are_keys_as_go_writes_them() {
-        let path = tree_path(&FieldPath(vec![named_item("A<B>&\"C")])).unwrap();
-        assert_eq!(path, ["k:{\"name\":\"A\\u003cB\\u003e\\u0026\\\"C\"}"]);
+        assert!(preserved.len() == 1 && preserved[0].pointer(entry).is_some(), "{preserved:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! Which namespace an object goes to, and that `-n` and the manifest agree.
+//! Decides which namespace an object goes to, and refuses a manifest that contradicts `-n`.
 
 use std::rc::Rc;
 
@@ -6,29 +6,30 @@ use jobplate_diagnostic::{Error, Result};
 use jobplate_manifest::field::FieldPath;
 use jobplate_yaml::Node;
 
-/// Namespaces from outside of the manifests.
+/// The namespaces from the command line and the kubeconfig.
 pub(crate) struct Namespaces {
-    /// From `-n`; it binds, where the configuration's is only a default.
-    pub asked: Option<Rc<str>>,
-    /// The configuration's own.
+    /// The namespace of `-n`, which overrides the other two.
+    pub requested: Option<Rc<str>>,
+    /// The namespace of the kubeconfig's context, for manifests without one.
     pub default: Rc<str>,
 }
 
 impl Namespaces {
-    /// Returns the namespace of an object, if its kind can have one. `own` is the manifest's.
-    pub(crate) fn of(&self, own: Option<&Rc<str>>) -> Rc<str> {
-        Rc::clone(self.asked.as_ref().or(own).unwrap_or(&self.default))
+    /// Returns the namespace that an object goes to if its kind is namespaced. `in_manifest` is its
+    /// `metadata.namespace`.
+    pub(crate) fn resolve(&self, in_manifest: Option<&Rc<str>>) -> Rc<str> {
+        Rc::clone(self.requested.as_ref().or(in_manifest).unwrap_or(&self.default))
     }
 
-    /// Refuses an object that says it is in another namespace than `-n`.
+    /// Checks that the manifest and `-n` agree.
     ///
     /// # Errors
-    /// Fails, at the namespace in the object's mapping, where the two differ.
-    pub(crate) fn check(&self, own: Option<&Rc<str>>, root: Node<'_>) -> Result<()> {
-        match (&self.asked, own) {
-            (Some(asked), Some(own)) if asked != own => {
+    /// Fails, at the namespace in `root`, if the two differ.
+    pub(crate) fn check(&self, in_manifest: Option<&Rc<str>>, root: Node<'_>) -> Result<()> {
+        match (&self.requested, in_manifest) {
+            (Some(requested), Some(own)) if requested != own => {
                 let span = FieldPath::from_keys(&["metadata", "namespace"]).resolve(root).node.span();
-                Err(Error::refused(format!("the object is in namespace {own}, and -n asks for {asked}"))
+                Err(Error::refused(format!("the object is in namespace {own}, and -n asks for {requested}"))
                     .at(span)
                     .hint("leave -n out, or change the manifest"))
             }

@@ -1,41 +1,41 @@
-//! What a caller can ask of an apply.
+//! The options of an apply.
 
 use std::time::Duration;
 
-/// What to do about a live Job whose pod template differs.
+/// What to do about a live Job whose pod template differs (`--on-immutable`): pod templates of Jobs are immutable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnImmutable {
-    /// Say so.
+    /// Report an error.
     Fail,
-    /// Delete it and make it anew; a running one only if that is wanted, too.
+    /// Delete the Job and create it again.
     Recreate {
-        /// `--recreate-running`
+        /// Whether a running Job may be deleted, too (`--recreate-running`).
         include_running: bool,
     },
-    /// Leave it as it is.
+    /// Leave the Job unchanged.
     Skip,
 }
 
 /// How to apply.
 #[derive(Clone, Debug)]
 pub struct ApplyOptions {
-    /// Only try (`--dry-run=server`).
+    /// Send dry runs only (`--dry-run=server`).
     pub dry_run: bool,
-    /// Try everything first.
+    /// Dry-run every object before any is applied.
     pub preflight: bool,
-    /// Take fields from whoever owns them (`--force-conflicts`).
+    /// Overwrite conflicting fields owned by other field managers (`--force-conflicts`).
     pub force_conflicts: bool,
-    /// Take over the env entries that documents name.
+    /// Take over the ownership of the env entries that the documents list.
     pub take_over: bool,
-    /// What to do about Jobs that can't be changed.
+    /// What to do about Jobs whose pod template differs.
     pub on_immutable: OnImmutable,
-    /// Wait for the Jobs, if at all.
+    /// Wait for the Jobs; `None` returns once everything is applied.
     pub wait: Option<WaitOptions>,
-    /// How long deletions, and Jobs that are waited for, may take.
+    /// The time limit for deletions and for Jobs that are waited for.
     pub timeout: Duration,
 }
 
-/// What waiting brings along.
+/// What to do while Jobs are waited for.
 #[derive(Clone, Copy, Debug)]
 pub struct WaitOptions {
     /// Follow the logs of the pods.

@@ -1,177 +1,193 @@
-//! Whether an object was created, configured or left unchanged: decided by answers, and by what was there before.
+//! Decides whether an object was created, configured or left unchanged: from the responses and its earlier state.
 
 use jiff::Timestamp;
 use jobplate_diagnostic::Result;
 use serde::Deserialize;
 
-use crate::errors::transport::garbled;
+use crate::errors::transport::invalid_response;
 use crate::object::InputObject;
 use crate::report::Outcome;
 use crate::request::Request;
 use crate::session::Session;
-use crate::session::connection::Answer;
+use crate::session::connection::Response;
 
-/// What became of one object.
-pub(crate) struct Done {
-    /// Or would become, where it was only tried.
+/// The result of applying or dry-running one object.
+pub(crate) struct ObjectResult {
+    /// What was done; for a dry run, what an apply would do.
     pub outcome: Outcome,
-    /// The name, where the server gave it.
+    /// The name that the server generated; `None` if the manifest has the name.
     pub name: Option<String>,
     /// The uid of the live object.
     pub uid: Option<String>,
-    /// What a trial saw.
-    pub tried: Tried,
+    /// What the dry run found.
+    pub dry_run: DryRunResult,
 }
 
-/// What a trial saw.
+/// What the dry run of an object found.
 #[derive(Clone, Default)]
-pub(crate) enum Tried {
-    /// There was no trial.
+pub(crate) enum DryRunResult {
+    /// No dry run took place.
     #[default]
-    Not,
-    /// There is no such object.
+    NotRun,
+    /// The object does not exist.
     New,
-    /// There is one.
-    There {
-        /// As the trial saw it.
+    /// The object exists.
+    Exists {
+        /// Its resource version at the time of the dry run.
         resource_version: Option<String>,
-        /// When our last apply that changed something was.
-        time: Option<Timestamp>,
-        /// Whether the apply will change something.
+        /// The time of our last apply that changed something.
+        applied_at: Option<Timestamp>,
+        /// Whether an apply would change something.
         changes: bool,
     },
 }
 
-/// The server's state and clock when a run began that tries nothing first.
+/// The server's state and clock at the start of a run without dry runs.
 #[derive(Clone, Copy)]
-pub(crate) struct Start {
-    /// The revision of the cluster: what was written later has a higher one.
+pub(crate) struct RunStart {
+    /// The cluster's revision. Later writes have a higher one.
     revision: u64,
     time: Timestamp,
 }
 
-/// What is read of an object that the server answers with.
+/// An object in a response, of which only `metadata` is read.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Live {
-    metadata: Metadata,
+struct PartialObject {
+    metadata: LiveMetadata,
 }
 
-/// The part of a live object's `metadata` that outcomes are decided by.
+/// The part of a live object's `metadata` that decides outcomes.
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub(crate) struct Metadata {
+pub(crate) struct LiveMetadata {
     pub name: Option<String>,
     pub uid: Option<String>,
     pub resource_version: Option<String>,
     creation_timestamp: Option<Timestamp>,
-    managed_fields: Vec<Owner>,
+    managed_fields: Vec<ManagedFieldsEntry>,
 }
 
+/// An entry of `metadata.managedFields`, without its fields.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Owner {
+struct ManagedFieldsEntry {
     manager: String,
     operation: String,
     subresource: String,
     time: Option<Timestamp>,
 }
 
-impl Done {
-    /// An object of which no more than this is known.
+impl ObjectResult {
+    /// Creates a result without a uid.
     pub(crate) fn new(outcome: Outcome) -> Self {
-        Done::with_uid(outcome, None)
+        ObjectResult::with_uid(outcome, None)
     }
 
-    /// An object that is on the server.
+    /// Creates a result for a live object.
     pub(crate) fn with_uid(outcome: Outcome, uid: Option<String>) -> Self {
-        Done { outcome, name: None, uid, tried: Tried::Not }
+        ObjectResult { outcome, name: None, uid, dry_run: DryRunResult::NotRun }
     }
 }
 
-impl Tried {
-    /// Whether the object will be new, or another.
-    pub(crate) fn is_news(&self) -> bool {
-        matches!(self, Tried::New | Tried::There { changes: true, .. })
+impl DryRunResult {
+    /// Returns whether an apply creates or changes the object.
+    pub(crate) fn is_created_or_changed(&self) -> bool {
+        matches!(self, DryRunResult::New | DryRunResult::Exists { changes: true, .. })
     }
 }
 
-impl Start {
-    /// Asks where the run begins. Whoever may not list namespaces gets by without.
-    pub(crate) async fn of(session: &Session<'_>) -> Option<Self> {
-        let answer = session.try_send(&Request::revision()).await.ok()?;
-        let list: Live = serde_json::from_slice(&answer.body).unwrap_or_default();
+impl RunStart {
+    /// Reads the cluster's current revision and time. Returns `None` if the user may not list namespaces: outcomes are
+    /// then decided without it.
+    pub(crate) async fn read(session: &Session<'_>) -> Option<Self> {
+        let response = session.try_send(&Request::revision()).await.ok()?;
+        let list: PartialObject = serde_json::from_slice(&response.body).unwrap_or_default();
         let revision = list.metadata.resource_version.and_then(|text| text.parse().ok())?;
-        let time = answer.date.filter(|_| answer.code.is_success())?;
-        Some(Start { revision, time })
+        let time = response.date.filter(|_| response.code.is_success())?;
+        Some(RunStart { revision, time })
     }
 }
 
-impl Metadata {
-    /// Reads an answer.
+impl LiveMetadata {
+    /// Reads the metadata of the object in a response.
     ///
     /// # Errors
     /// Fails if the response is not an object.
-    pub(crate) fn read(answer: &Answer, subject: &InputObject) -> Result<Self> {
-        let Live { metadata } = serde_json::from_slice(&answer.body).map_err(|_| garbled(subject))?;
-        if metadata.uid.is_some() || metadata.resource_version.is_some() { Ok(metadata) } else { Err(garbled(subject)) }
+    pub(crate) fn read(response: &Response, object: &InputObject) -> Result<Self> {
+        let parsed = serde_json::from_slice(&response.body);
+        let PartialObject { metadata } = parsed.map_err(|_| invalid_response(object))?;
+        match metadata.uid.is_some() || metadata.resource_version.is_some() {
+            true => Ok(metadata),
+            false => Err(invalid_response(object)),
+        }
     }
 
-    /// Returns when the last apply by a manager was that changed something, by the server's clock.
+    /// Returns the time, by the server's clock, of the manager's last apply that changed something.
     pub(crate) fn applied_at(&self, manager: &str) -> Option<Timestamp> {
-        self.managed_fields.iter().find(|owner| owner.applies(manager)).and_then(|owner| owner.time)
+        self.managed_fields.iter().find(|entry| entry.is_apply_by(manager)).and_then(|entry| entry.time)
     }
 
-    /// Whether an apply at `time` was part of a run: times are whole seconds, and in the first one it may
-    /// have been before.
-    fn is_since(&self, start: Start, time: Option<Timestamp>, manager: &str) -> bool {
+    /// Returns whether the manager's last apply, at `time`, was part of this run.
+    ///
+    /// Times in `managedFields` are whole seconds, so an apply in the run's first second may be older than the run.
+    fn is_applied_since(&self, start: RunStart, time: Option<Timestamp>, manager: &str) -> bool {
         let revision = self.resource_version.as_deref().and_then(|text| text.parse::<u64>().ok());
         if revision.is_some_and(|revision| revision <= start.revision) {
             return false;
         }
-        let second = |time: Timestamp| time.as_second();
-        let is_later = |time: Option<Timestamp>| time.is_none_or(|time| second(time) > second(start.time));
-        // Written since, but maybe by others.
-        let others = || self.managed_fields.iter().filter(|owner| !owner.applies(manager));
-        let by_others = || others().any(|owner| owner.time.is_some_and(|time| second(time) >= second(start.time)));
-        is_later(time) || !by_others()
+        let is_in_later_second =
+            |time: Option<Timestamp>| time.is_none_or(|time| time.as_second() > start.time.as_second());
+        // The object was written since then, but another manager may have done it.
+        let is_written_by_others = || {
+            self.managed_fields
+                .iter()
+                .filter(|entry| !entry.is_apply_by(manager))
+                .any(|entry| entry.time.is_some_and(|time| time.as_second() >= start.time.as_second()))
+        };
+        is_in_later_second(time) || !is_written_by_others()
     }
 }
 
-impl Owner {
-    fn applies(&self, manager: &str) -> bool {
+impl ManagedFieldsEntry {
+    fn is_apply_by(&self, manager: &str) -> bool {
         self.manager == manager && self.operation == "Apply" && self.subresource.is_empty()
     }
 }
 
-/// Decides what an apply by `manager` has done, by its answer and by what the trial saw.
+/// Decides what an apply by `manager` has done, from its response and from what the dry run found.
 ///
 /// # Errors
 /// Fails if the response is not an object.
-pub(crate) fn of_apply(
-    subject: &InputObject,
-    tried: &Tried,
-    start: Option<Start>,
-    answer: &Answer,
+pub(crate) fn classify_apply(
+    object: &InputObject,
+    dry_run: &DryRunResult,
+    start: Option<RunStart>,
+    response: &Response,
     manager: &str,
-) -> Result<Done> {
-    let metadata = Metadata::read(answer, subject)?;
+) -> Result<ObjectResult> {
+    let metadata = LiveMetadata::read(response, object)?;
     let time = metadata.applied_at(manager);
-    let is_now = time.is_none_or(|time| answer.is_of_now(time));
-    // A first attempt whose answer was lost may have made it.
-    let made_now = || answer.repeated && metadata.creation_timestamp.is_some_and(|time| answer.is_of_now(time));
-    let configured = match tried {
-        Tried::There { resource_version, .. } if *resource_version == metadata.resource_version => false,
-        Tried::There { changes: true, .. } => true,
-        // Others have changed it since, or we have.
-        Tried::There { time: before, .. } => is_now && *before != time,
-        Tried::New | Tried::Not if made_now() => return Ok(Done::with_uid(Outcome::Created, metadata.uid)),
-        Tried::New | Tried::Not => is_now && start.is_none_or(|start| metadata.is_since(start, time, manager)),
+    let is_applied_now = time.is_none_or(|time| response.covers(time));
+    // A first attempt whose response was lost may have created the object.
+    let is_created_by_retry =
+        || response.was_retried && metadata.creation_timestamp.is_some_and(|time| response.covers(time));
+    let is_configured = match dry_run {
+        DryRunResult::Exists { resource_version, .. } if *resource_version == metadata.resource_version => false,
+        DryRunResult::Exists { changes: true, .. } => true,
+        // The object was changed after the dry run: by this apply if the time of our last apply moved.
+        DryRunResult::Exists { applied_at, .. } => is_applied_now && *applied_at != time,
+        DryRunResult::New | DryRunResult::NotRun if is_created_by_retry() => {
+            return Ok(ObjectResult::with_uid(Outcome::Created, metadata.uid));
+        }
+        DryRunResult::New | DryRunResult::NotRun => {
+            is_applied_now && start.is_none_or(|start| metadata.is_applied_since(start, time, manager))
+        }
     };
-    let outcome = match answer.code.as_u16() {
+    let outcome = match response.code.as_u16() {
         201 => Outcome::Created,
-        _ if configured => Outcome::Configured,
+        _ if is_configured => Outcome::Configured,
         _ => Outcome::Unchanged,
     };
-    Ok(Done::with_uid(outcome, metadata.uid))
+    Ok(ObjectResult::with_uid(outcome, metadata.uid))
 }

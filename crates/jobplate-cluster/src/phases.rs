@@ -1,79 +1,80 @@
-//! The order of an apply: which objects are tried or sent, and after which others.
+//! Decides in which order objects are dry-run and applied.
 
-use crate::kinds::RBAC;
+use crate::kinds::RBAC_API_VERSION;
 use crate::object::InputObject;
 
-/// Kinds that other objects name, and are refused without.
-const EARLY: [&str; 3] = ["PriorityClass", "ServiceAccount", "StorageClass"];
+/// Kinds that other objects refer to. The server refuses those objects if the reference does not exist.
+const PREREQUISITE_KINDS: [&str; 3] = ["PriorityClass", "ServiceAccount", "StorageClass"];
 
-/// When an object is sent.
+/// The position of an object in the order of an apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Stage {
-    /// Namespaces and CustomResourceDefinitions: other objects need them.
-    First,
-    /// Roles, and the kinds of [`EARLY`]: the server checks other objects against them.
-    Early,
+    /// Namespaces and CustomResourceDefinitions: other objects cannot exist without them.
+    Definitions,
+    /// Roles and the kinds in [`PREREQUISITE_KINDS`]: the server checks other objects against them.
+    Prerequisites,
     /// All other kinds.
-    Middle,
-    /// Jobs: they start at once, and may need all other objects.
-    Last,
+    General,
+    /// Jobs: their pods start at once, and may need any other object.
+    Jobs,
 }
 
 impl Stage {
-    /// Decides when an object is sent.
-    pub(crate) fn of(subject: &InputObject) -> Self {
-        match (&*subject.api_version, &*subject.kind) {
-            ("v1", "Namespace") => Stage::First,
-            _ if subject.is_crd() => Stage::First,
-            (RBAC, "Role" | "ClusterRole") => Stage::Early,
-            (_, kind) if EARLY.contains(&kind) => Stage::Early,
-            _ if subject.is_job() => Stage::Last,
-            _ => Stage::Middle,
+    /// Returns the stage of an object.
+    pub(crate) fn of(object: &InputObject) -> Self {
+        match (&*object.api_version, &*object.kind) {
+            ("v1", "Namespace") => Stage::Definitions,
+            _ if object.is_crd() => Stage::Definitions,
+            (RBAC_API_VERSION, "Role" | "ClusterRole") => Stage::Prerequisites,
+            (_, kind) if PREREQUISITE_KINDS.contains(&kind) => Stage::Prerequisites,
+            _ if object.is_job() => Stage::Jobs,
+            _ => Stage::General,
         }
     }
 }
 
-/// What is done with an object.
+/// How the objects of a phase are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// A dry run on the server.
+    /// As dry runs (`dryRun=All`), which change nothing.
     DryRun,
-    /// The real thing.
+    /// As applies.
     Apply,
 }
 
-/// A step of an apply. All of its objects have ended before the next one begins.
+/// A step of an apply. It completes before the next phase begins.
 #[derive(Debug)]
 pub(crate) struct Phase {
-    /// What is done.
+    /// How objects are sent.
     pub mode: Mode,
-    /// The objects of these stages, both ends included.
+    /// The first and the last stage whose objects are sent.
     stages: (Stage, Stage),
 }
 
-/// All phases, in their order.
+/// All phases, in order.
 ///
-/// A later dry run can know that it needs something that an earlier phase found missing.
+/// The dry runs are split by stage, so that an object is not dry-run if an earlier phase found that something it needs
+/// does not exist yet.
 pub(crate) const PHASES: [Phase; 7] = [
-    Phase { mode: Mode::DryRun, stages: (Stage::First, Stage::First) },
-    Phase { mode: Mode::DryRun, stages: (Stage::Early, Stage::Early) },
-    Phase { mode: Mode::DryRun, stages: (Stage::Middle, Stage::Last) },
-    Phase { mode: Mode::Apply, stages: (Stage::First, Stage::First) },
-    Phase { mode: Mode::Apply, stages: (Stage::Early, Stage::Early) },
-    Phase { mode: Mode::Apply, stages: (Stage::Middle, Stage::Middle) },
-    Phase { mode: Mode::Apply, stages: (Stage::Last, Stage::Last) },
+    Phase { mode: Mode::DryRun, stages: (Stage::Definitions, Stage::Definitions) },
+    Phase { mode: Mode::DryRun, stages: (Stage::Prerequisites, Stage::Prerequisites) },
+    Phase { mode: Mode::DryRun, stages: (Stage::General, Stage::Jobs) },
+    Phase { mode: Mode::Apply, stages: (Stage::Definitions, Stage::Definitions) },
+    Phase { mode: Mode::Apply, stages: (Stage::Prerequisites, Stage::Prerequisites) },
+    Phase { mode: Mode::Apply, stages: (Stage::General, Stage::General) },
+    Phase { mode: Mode::Apply, stages: (Stage::Jobs, Stage::Jobs) },
 ];
 
 impl Phase {
-    /// Returns the first stage whose objects it has.
+    /// Returns the first stage whose objects are sent.
     pub(crate) fn first_stage(&self) -> Stage {
         self.stages.0
     }
 
-    /// Returns whether it has an object of a stage. What can't be tried is in no dry run.
-    pub(crate) fn includes(&self, stage: Stage, untriable: bool) -> bool {
+    /// Returns whether the phase sends an object of a stage.
+    pub(crate) fn includes(&self, stage: Stage, skips_dry_run: bool) -> bool {
         let (first, last) = self.stages;
-        (first..=last).contains(&stage) && !(self.mode == Mode::DryRun && untriable)
+        (first..=last).contains(&stage) && !(self.mode == Mode::DryRun && skips_dry_run)
     }
 }
 
@@ -82,21 +83,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn objects_are_sent_after_those_that_they_need() {
+    fn sends_objects_after_those_that_they_need() {
         let cases = [
-            ("v1", "Namespace", Stage::First),
-            ("apiextensions.k8s.io/v1", "CustomResourceDefinition", Stage::First),
-            (RBAC, "ClusterRole", Stage::Early),
-            ("v1", "ServiceAccount", Stage::Early),
-            (RBAC, "RoleBinding", Stage::Middle),
-            ("v1", "ConfigMap", Stage::Middle),
-            ("batch/v1", "CronJob", Stage::Middle),
-            ("batch/v1", "Job", Stage::Last),
-            ("example.org/v1", "Job", Stage::Middle),
+            ("v1", "Namespace", Stage::Definitions),
+            ("apiextensions.k8s.io/v1", "CustomResourceDefinition", Stage::Definitions),
+            (RBAC_API_VERSION, "ClusterRole", Stage::Prerequisites),
+            ("v1", "ServiceAccount", Stage::Prerequisites),
+            (RBAC_API_VERSION, "RoleBinding", Stage::General),
+            ("v1", "ConfigMap", Stage::General),
+            ("batch/v1", "CronJob", Stage::General),
+            ("batch/v1", "Job", Stage::Jobs),
+            ("example.org/v1", "Job", Stage::General),
         ];
         for (api_version, kind, stage) in cases {
             let text = format!("apiVersion: {api_version}\nkind: {kind}\nmetadata: {{name: a}}\n");
-            assert_eq!(Stage::of(&InputObject::of_test(&text)), stage, "{kind}");
+            assert_eq!(Stage::of(&InputObject::parse_for_test(&text)), stage, "{kind}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! A refusal, explained with what the live object shows: who owns the fields of a conflict, whose value
-//! stands in the way of another.
+//! Explains a refused apply with data of the live object: who owns conflicting fields, and which env entries get their
+//! value from another source.
 
 use jobplate_diagnostic::{Error, ErrorKind};
 use jobplate_manifest::field::{FieldPath, PathStep};
@@ -7,110 +7,117 @@ use jobplate_manifest::workload;
 use jobplate_yaml::Node;
 use serde_json::Value;
 
-use crate::errors::conflict::{self, Blocked};
-use crate::errors::status::{Refused, Status};
+use crate::errors::conflict::{EnvSourceConflict, conflict_table, find_env_source_conflicts};
+use crate::errors::status::{RefusedRequest, Status};
 use crate::object::InputObject;
 use crate::request::{Resource, Verb};
 use crate::session::Session;
 
-/// The error of a refused apply. `take_over`: whether the call takes entries over already.
-pub(crate) async fn explain(
+/// Returns the error for a refused apply. `take_over` says whether `--take-over` was given.
+pub(crate) async fn explain_refusal(
     session: &Session<'_>,
-    subject: &InputObject,
+    object: &InputObject,
     resource: &Resource,
     status: &Status,
     take_over: bool,
 ) -> Error {
-    let plain = Refused::new(subject, resource, Verb::Patch);
-    if status.conflicts().is_none() && !status.is(422) {
-        return status.error(&plain);
+    let request = RefusedRequest::new(object, resource, Verb::Patch);
+    if status.conflicts().is_none() && !status.has_code(422) {
+        return status.to_error(&request);
     }
-    let live = match session.live(subject, resource, subject.name()).await {
+    let live = match session.get_live(object, resource, object.name()).await {
         Ok(Some(live)) => live,
-        Ok(None) => return status.error(&Refused { is_new: true, ..plain }),
-        Err(_) => return status.error(&plain),
+        Ok(None) => return status.to_error(&RefusedRequest { is_new: true, ..request }),
+        Err(_) => return status.to_error(&request),
     };
-    let object = resource.object(subject.name());
+    let name = resource.qualified_name(object.name());
     if let Some(conflicts) = status.conflicts() {
-        let table = conflict::table(&conflicts, &live, &subject.json_or_null());
+        let table = conflict_table(&conflicts, &live, &object.json_or_null());
         let error =
-            Error::new(ErrorKind::Cluster, format!("others own fields of {object} that this would change:{table}"));
-        return subject.place(error.hint(
+            Error::new(ErrorKind::Cluster, format!("others own fields of {name} that this would change:{table}"));
+        return object.locate(error.hint(
             "--force-conflicts takes all of them; --take-over takes the env entries named in the call; or leave these fields out of the manifest",
         ));
     }
-    let other_way = status.is_about_a_source().then(|| other_way(session, subject, &object, &live, take_over));
-    other_way.flatten().unwrap_or_else(|| status.error(&plain))
+    if status.is_env_source_fault()
+        && let Some(error) = env_source_error(session, object, &name, &live, take_over)
+    {
+        return error;
+    }
+    status.to_error(&request)
 }
 
-/// Entries that have their values in another way on the server: whose they are, and the way out.
-fn other_way(
+/// Returns the error about env entries whose live value has another source, such as `value` instead of
+/// `valueFrom.secretKeyRef`, with the owners and the flags that take the entries over. Returns `None` if there are no
+/// such entries beside those to take over.
+fn env_source_error(
     session: &Session<'_>,
-    subject: &InputObject,
-    object: &str,
+    object: &InputObject,
+    object_name: &str,
     live: &Value,
     take_over: bool,
 ) -> Option<Error> {
-    let pod_spec = workload::pod_spec_path(&subject.kind)?;
-    let blocked = conflict::blocked(live, &subject.json_or_null(), &pod_spec, &session.writing.field_manager);
-    let is_named = |blocked: &Blocked| {
-        subject.named.iter().any(|named| named.container == blocked.container && named.names.contains(&blocked.name))
+    let pod_spec = workload::pod_spec_path(&object.kind)?;
+    let manager = &session.write_options.field_manager;
+    let conflicts = find_env_source_conflicts(live, &object.json_or_null(), &pod_spec, manager);
+    let is_selected = |conflict: &EnvSourceConflict| {
+        let mut selected = object.take_over_entries.iter();
+        selected.any(|entries| entries.container == conflict.container && entries.names.contains(&conflict.name))
     };
-    let unnamed: Vec<&Blocked> = blocked.iter().filter(|blocked| !is_named(blocked)).collect();
-    let first = unnamed.first()?;
-    let of = |blocked: &Blocked| {
-        let by = if blocked.owners.is_empty() { "nobody".to_owned() } else { blocked.owners.join(", ") };
-        let what = if blocked.live == "value" { "a plain value" } else { blocked.live };
-        format!("\n  {} of container {}: {what}, owned by {by}", blocked.name, blocked.container_name)
+    let first = conflicts.iter().find(|conflict| !is_selected(conflict))?;
+    let line = |conflict: &EnvSourceConflict| {
+        let owners = if conflict.owners.is_empty() { "nobody".to_owned() } else { conflict.owners.join(", ") };
+        let source = if conflict.live_source == "value" { "a plain value" } else { conflict.live_source };
+        format!("\n  {} of container {}: {source}, owned by {owners}", conflict.name, conflict.container_name)
     };
-    let lines: String = blocked.iter().map(of).collect();
-    let message = format!("{object} has these values in another way than the manifest:{lines}");
-    let flags = flags(subject, &blocked.iter().collect::<Vec<_>>());
+    let lines: String = conflicts.iter().map(line).collect();
+    let message = format!("{object_name} has these values in another way than the manifest:{lines}");
+    let flags = take_over_flags(object, &conflicts);
     let hint = match take_over {
         true => format!("--take-over is for entries that the call names: {flags} --take-over"),
         false => format!("take them over: {flags} --take-over"),
     };
     let error = Error::new(ErrorKind::Cluster, message).hint(hint);
-    Some(subject.place(match subject.with_root(|root| place_of(root, first)).flatten() {
+    Some(object.locate(match object.with_node(|root| entry_offset(root, first)).flatten() {
         Some(at) => error.at(at..at + 1),
         None => error,
     }))
 }
 
-/// The flags that name entries: all of those containers that have the same ones as the first.
-fn flags(subject: &InputObject, blocked: &[&Blocked]) -> String {
-    let of = |container: &FieldPath| -> Vec<String> {
-        blocked
-            .iter()
-            .filter(|blocked| blocked.container == *container)
-            .filter_map(|blocked| blocked.flag.clone())
-            .collect()
+/// Returns the flags that select the entries of the first container, and of all containers with the same entries: one
+/// call cannot select different entries for different containers.
+fn take_over_flags(object: &InputObject, conflicts: &[EnvSourceConflict]) -> String {
+    let flags_of = |container: &FieldPath| -> Vec<String> {
+        let of_container = conflicts.iter().filter(|conflict| conflict.container == *container);
+        of_container.filter_map(|conflict| conflict.flag.clone()).collect()
     };
-    let mut containers: Vec<&Blocked> = Vec::new();
-    for entry in blocked {
-        if !containers.iter().any(|known| known.container == entry.container) {
-            containers.push(entry);
+    // The first conflict of each container.
+    let mut containers: Vec<&EnvSourceConflict> = Vec::new();
+    for conflict in conflicts {
+        if !containers.iter().any(|known| known.container == conflict.container) {
+            containers.push(conflict);
         }
     }
     let Some(first) = containers.first() else { return String::new() };
-    let mut words = of(&first.container);
-    let alike: Vec<&&Blocked> = containers.iter().filter(|other| of(&other.container) == words).collect();
-    let is_default_kind = subject.is_job() || &*subject.kind == "CronJob";
+    let mut flags = flags_of(&first.container);
+    let same: Vec<&&EnvSourceConflict> =
+        containers.iter().filter(|other| flags_of(&other.container) == flags).collect();
+    let is_default_kind = object.is_job() || &*object.kind == "CronJob";
     if !is_default_kind {
-        words.push(format!("--target {}/{}", subject.kind, subject.name()));
+        flags.push(format!("--target {}/{}", object.kind, object.name()));
     }
-    if alike.len() > 1 || !first.is_first {
-        words.extend(alike.iter().map(|blocked| format!("-c {}", blocked.container_name)));
+    if same.len() > 1 || !first.is_default_container {
+        flags.extend(same.iter().map(|conflict| format!("-c {}", conflict.container_name)));
     }
-    if alike.iter().any(|blocked| blocked.is_init) {
-        words.push("--init-containers".to_owned());
+    if same.iter().any(|conflict| conflict.is_init) {
+        flags.push("--init-containers".to_owned());
     }
-    words.join(" ")
+    flags.join(" ")
 }
 
-/// Where an entry begins in the document.
-fn place_of(root: Node<'_>, blocked: &Blocked) -> Option<usize> {
-    let name = PathStep::Item(vec![("name".to_owned(), blocked.name.clone())]);
-    let found = blocked.container.clone().join(PathStep::Key("env".to_owned())).join(name).resolve(root);
+/// Returns the byte offset of an entry in the document.
+fn entry_offset(root: Node<'_>, conflict: &EnvSourceConflict) -> Option<usize> {
+    let name = PathStep::Item(vec![("name".to_owned(), conflict.name.clone())]);
+    let found = conflict.container.clone().join(PathStep::Key("env".to_owned())).join(name).resolve(root);
     found.is_complete.then(|| found.node.span().start)
 }

@@ -1,34 +1,34 @@
-//! What became of every object, in the order of the input.
+//! The report of an apply: one row for each object.
 
 use std::rc::Rc;
 
 use jobplate_diagnostic::ErrorKind;
 
-use crate::kinds::group_version;
+use crate::kinds::split_api_version;
 use crate::object::InputObject;
-use crate::request::qualified;
+use crate::request::qualified_name;
 
-/// What became of an object.
+/// The outcome of applying one object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It was not there before.
+    /// The object did not exist, and was created.
     Created,
-    /// It was there, and is changed.
+    /// The object existed, and was changed.
     Configured,
-    /// It was there, as it should be.
+    /// The object existed with all fields of the manifest.
     Unchanged,
-    /// It was deleted and made anew (`--on-immutable=recreate`).
+    /// The object was deleted and created again (`--on-immutable=recreate`).
     Recreated,
-    /// It was left as it is (`--on-immutable=skip`).
+    /// The object was left unchanged although it differs (`--on-immutable=skip`).
     Skipped,
-    /// The server did not take it.
+    /// The server refused the object, or could not be reached.
     Failed,
-    /// Nothing was sent.
+    /// The run ended before the object was applied.
     NotApplied,
 }
 
 impl Outcome {
-    /// As reports have it.
+    /// Returns the name of the outcome in reports, such as `created`.
     pub fn as_str(self) -> &'static str {
         match self {
             Outcome::Created => "created",
@@ -41,64 +41,65 @@ impl Outcome {
         }
     }
 
-    /// Whether the object is on the server as the manifest has it.
+    /// Returns whether the live object now matches the manifest.
     pub fn is_applied(self) -> bool {
         matches!(self, Outcome::Created | Outcome::Configured | Outcome::Unchanged | Outcome::Recreated)
     }
 }
 
-/// One object.
+/// The report on one object.
 #[derive(Clone, Debug)]
 pub struct ReportRow {
-    /// `apiVersion`
+    /// The `apiVersion` in the manifest.
     pub api_version: Rc<str>,
-    /// `kind`
+    /// The `kind` in the manifest.
     pub kind: Rc<str>,
-    /// Its name; for `generateName` the one that the server gave, or its beginning.
+    /// The object's name. With `generateName` the name that the server generated, or the prefix if there is none yet.
     pub name: String,
-    /// Its namespace, once it is known to have one.
+    /// The namespace that the object went to. `None` if its kind is not namespaced; before the kind is looked up,
+    /// the namespace in the manifest.
     pub namespace: Option<Rc<str>>,
-    /// The input that it stands in.
+    /// The input file of the object, as the user named it.
     pub file: Rc<str>,
-    /// Its line there.
+    /// The line in that file, from 1.
     pub line: usize,
-    /// What became of it.
+    /// The outcome.
     pub outcome: Outcome,
-    /// Why, where that needs saying: one sentence.
+    /// One sentence that explains a failure or a missing dry run.
     pub reason: Option<String>,
-    /// How the Job ended, where it was waited for.
+    /// How the Job ended, if it was waited for.
     pub job_result: Option<String>,
 }
 
 impl ReportRow {
-    /// A row for an object that nothing was done about yet.
-    pub(crate) fn new(subject: &InputObject) -> Self {
+    /// Creates the row of an object that is not applied yet.
+    pub(crate) fn new(object: &InputObject) -> Self {
         ReportRow {
-            api_version: Rc::clone(&subject.api_version),
-            kind: Rc::clone(&subject.kind),
-            name: subject.name().to_owned(),
-            namespace: subject.own_namespace.clone(),
-            file: Rc::clone(subject.shared_file()),
-            line: subject.line(),
+            api_version: Rc::clone(&object.api_version),
+            kind: Rc::clone(&object.kind),
+            name: object.name().to_owned(),
+            namespace: object.manifest_namespace.clone(),
+            file: Rc::clone(object.shared_file()),
+            line: object.line(),
             outcome: Outcome::NotApplied,
             reason: None,
             job_result: None,
         }
     }
 
-    /// `job.batch/etl`, as kubectl names an object.
+    /// Returns the object's name as kubectl prints it, such as `job.batch/etl`.
     pub fn qualified_name(&self) -> String {
-        qualified(group_version(&self.api_version).0, &self.kind, &self.name)
+        qualified_name(split_api_version(&self.api_version).0, &self.kind, &self.name)
     }
 }
 
-/// What became of all of them.
+/// The report of a run.
 #[derive(Debug)]
 pub struct Report {
-    /// In the order of the input.
+    /// The rows, in the order of the input.
     pub rows: Vec<ReportRow>,
-    /// What kind of failure came first, if there was any.
+    /// The kind of the first failure, if there was any.
     pub failure: Option<ErrorKind>,
-    /// Whether nothing was to be written (`--dry-run=server`).
+    /// Whether the run sent dry runs only (`--dry-run=server`).
     pub dry_run: bool,
 }

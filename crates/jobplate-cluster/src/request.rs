@@ -1,4 +1,4 @@
-//! Requests to an API server, as data: nothing here opens a connection.
+//! Builds requests to the API server as data. Sends nothing.
 
 use std::fmt::Write as _;
 
@@ -6,55 +6,56 @@ use http::Method;
 use kube::client::Body;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// What may stand in a path segment or query value as it is.
-const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b':');
+/// The characters that need no escape in a path segment or query value.
+const UNESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b':');
 
-/// Server-side apply of YAML, as it stands.
-const APPLY: &str = "application/apply-patch+yaml";
+/// The media type of a server-side apply; its body may be any YAML.
+const APPLY_PATCH_YAML: &str = "application/apply-patch+yaml";
 const YAML: &str = "application/yaml";
 const JSON: &str = "application/json";
-/// A list of objects without anything but their metadata.
-const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
+/// The media type of a list of objects that have nothing but their metadata.
+const PARTIAL_METADATA_LIST: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 const JSON_PATCH: &str = "application/json-patch+json";
 
-/// Where objects of a kind are.
+/// A resource of the API: the endpoint for the objects of a kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Resource {
-    /// `batch`; empty for the core group.
+    /// The API group, such as `batch`; empty for the core group.
     pub group: String,
-    /// `v1`
+    /// The version, such as `v1`.
     pub version: String,
-    /// `Job`
+    /// The kind, such as `Job`.
     pub kind: String,
-    /// `jobs`
+    /// The plural name in paths, such as `jobs`.
     pub plural: String,
-    /// Whether its objects are in namespaces.
+    /// Whether the objects are in namespaces.
     pub namespaced: bool,
 }
 
 impl Resource {
-    /// The path of one object, or of all of a namespace.
+    /// Returns the path of an object, or without `name` of the collection. `namespace` is ignored if the resource is
+    /// not namespaced.
     pub(crate) fn path(&self, namespace: &str, name: Option<&str>) -> String {
         let mut path = group_path(&self.group, &self.version);
         if self.namespaced {
-            let _ = write!(path, "/namespaces/{}", utf8_percent_encode(namespace, PLAIN));
+            let _ = write!(path, "/namespaces/{}", utf8_percent_encode(namespace, UNESCAPED));
         }
         let _ = write!(path, "/{}", self.plural);
         if let Some(name) = name {
-            let _ = write!(path, "/{}", utf8_percent_encode(name, PLAIN));
+            let _ = write!(path, "/{}", utf8_percent_encode(name, UNESCAPED));
         }
         path
     }
 
-    /// `job.batch/etl`, as kubectl names an object.
-    pub(crate) fn object(&self, name: &str) -> String {
-        qualified(&self.group, &self.kind, name)
+    /// Returns the name of an object as kubectl prints it, such as `job.batch/etl`.
+    pub(crate) fn qualified_name(&self, name: &str) -> String {
+        qualified_name(&self.group, &self.kind, name)
     }
 }
 
-/// `/apis/batch/v1`, or `/api/v1` for the core group.
+/// Returns the path of an API group and version: `/apis/batch/v1`, or `/api/v1` for the core group.
 pub(crate) fn group_path(group: &str, version: &str) -> String {
-    let plain = |text| utf8_percent_encode(text, PLAIN);
+    let plain = |text| utf8_percent_encode(text, UNESCAPED);
     if group.is_empty() {
         format!("/api/{}", plain(version))
     } else {
@@ -62,49 +63,49 @@ pub(crate) fn group_path(group: &str, version: &str) -> String {
     }
 }
 
-/// `job.batch/etl`, as kubectl names an object.
-pub(crate) fn qualified(group: &str, kind: &str, name: &str) -> String {
+/// Returns the name of an object as kubectl prints it, such as `job.batch/etl`.
+pub(crate) fn qualified_name(group: &str, kind: &str, name: &str) -> String {
     let kind = kind.to_ascii_lowercase();
     if group.is_empty() { format!("{kind}/{name}") } else { format!("{kind}.{group}/{name}") }
 }
 
-/// How strictly the server takes unknown and doubled fields (`fieldValidation`).
+/// What the server does about unknown and duplicate fields (`fieldValidation`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FieldValidation {
-    /// They are refused.
+    /// Refuse the object.
     Strict,
-    /// The server warns of them.
+    /// Drop the fields with a warning.
     Warn,
-    /// They are dropped.
+    /// Drop the fields silently.
     Ignore,
 }
 
-/// What every write says about itself.
+/// The parameters of all writes.
 #[derive(Clone, Debug)]
 pub struct WriteOptions {
-    /// The field manager.
+    /// The name that owns the written fields (`fieldManager`).
     pub field_manager: String,
-    /// `fieldValidation`
+    /// What to do about unknown and duplicate fields (`fieldValidation`).
     pub field_validation: FieldValidation,
 }
 
-/// What is asked of the server, in RBAC's words.
+/// The verb of a request, as in the rules of a Role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verb {
-    /// One object.
+    /// Reads an object.
     Get,
-    /// Several.
+    /// Reads a collection.
     List,
-    /// A new one.
+    /// Creates an object.
     Create,
-    /// A change.
+    /// Applies or patches an object.
     Patch,
-    /// Its end.
+    /// Deletes an object.
     Delete,
 }
 
 impl Verb {
-    /// As a rule of a Role has it.
+    /// Returns the verb as it is written in a Role.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Verb::Get => "get",
@@ -125,111 +126,121 @@ impl Verb {
     }
 }
 
-/// One request.
+/// A request to the API server.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
-    /// What it asks for.
+    /// What the request does.
     pub verb: Verb,
     path: String,
     query: String,
     accept: &'static str,
     content_type: Option<&'static str>,
     body: Vec<u8>,
-    /// Whether it may be sent again when nobody knows what became of it.
-    pub repeatable: bool,
-    /// Whether it can change anything.
-    pub writes: bool,
+    /// Whether it may be sent again if it is unknown whether the server has processed it.
+    pub is_retryable: bool,
+    /// Whether it can change the cluster. False for dry runs.
+    pub is_write: bool,
 }
 
 impl Request {
     fn new(verb: Verb, path: String) -> Self {
-        let writes = !matches!(verb, Verb::Get | Verb::List);
+        let is_write = !matches!(verb, Verb::Get | Verb::List);
         let (query, body) = (String::new(), Vec::new());
-        Request { verb, path, query, accept: JSON, content_type: None, body, repeatable: true, writes }
+        Request { verb, path, query, accept: JSON, content_type: None, body, is_retryable: true, is_write }
     }
 
-    fn query(mut self, key: &str, value: &str) -> Self {
-        let between = if self.query.is_empty() { '?' } else { '&' };
-        let _ = write!(self.query, "{between}{key}={}", utf8_percent_encode(value, PLAIN));
+    fn with_query(mut self, key: &str, value: &str) -> Self {
+        let separator = if self.query.is_empty() { '?' } else { '&' };
+        let _ = write!(self.query, "{separator}{key}={}", utf8_percent_encode(value, UNESCAPED));
         self
     }
 
-    fn written_by(self, writing: &WriteOptions, dry_run: bool) -> Self {
-        let validation = match writing.field_validation {
+    fn with_write_options(self, write_options: &WriteOptions, dry_run: bool) -> Self {
+        let validation = match write_options.field_validation {
             FieldValidation::Strict => "Strict",
             FieldValidation::Warn => "Warn",
             FieldValidation::Ignore => "Ignore",
         };
-        let request = self.query("fieldManager", &writing.field_manager).query("fieldValidation", validation);
-        if dry_run { Request { writes: false, ..request.query("dryRun", "All") } } else { request }
+        let request =
+            self.with_query("fieldManager", &write_options.field_manager).with_query("fieldValidation", validation);
+        if dry_run { Request { is_write: false, ..request.with_query("dryRun", "All") } } else { request }
     }
 
-    fn body(mut self, content_type: &'static str, body: Vec<u8>) -> Self {
+    fn with_body(mut self, content_type: &'static str, body: Vec<u8>) -> Self {
         self.content_type = Some(content_type);
         self.body = body;
         self
     }
 
-    /// One object.
+    /// Reads an object.
     pub(crate) fn get(resource: &Resource, namespace: &str, name: &str) -> Self {
         Request::new(Verb::Get, resource.path(namespace, Some(name)))
     }
 
-    /// The state of the cluster now: its revision stands in the list's own metadata.
+    /// Reads the current revision of the cluster: it is in the metadata of any list.
     pub(crate) fn revision() -> Self {
-        Request::new(Verb::List, "/api/v1/namespaces".to_owned()).query("limit", "1")
+        Request::new(Verb::List, "/api/v1/namespaces".to_owned()).with_query("limit", "1")
     }
 
-    /// What a group and version of the API has.
+    /// Reads the resources of an API group and version.
     pub(crate) fn discover(group: &str, version: &str) -> Self {
         Request::new(Verb::Get, group_path(group, version))
     }
 
-    /// The objects of a namespace with these labels.
+    /// Lists the objects of a namespace that match a label selector.
     pub(crate) fn list(resource: &Resource, namespace: &str, selector: &str) -> Self {
-        Request::new(Verb::List, resource.path(namespace, None)).query("labelSelector", selector)
+        Request::new(Verb::List, resource.path(namespace, None)).with_query("labelSelector", selector)
     }
 
-    /// The metadata of a kind's objects: of those of a namespace, or of all where the kind has none. Whatever else
-    /// they hold is not asked for.
+    /// Lists the metadata of objects: those of a namespace, or all if the resource is not namespaced. The response
+    /// contains no other fields.
     pub(crate) fn list_metadata(resource: &Resource, namespace: &str, limit: usize) -> Self {
-        let request = Request::new(Verb::List, resource.path(namespace, None)).query("limit", &limit.to_string());
-        Request { accept: METADATA, ..request }
+        let request = Request::new(Verb::List, resource.path(namespace, None)).with_query("limit", &limit.to_string());
+        Request { accept: PARTIAL_METADATA_LIST, ..request }
     }
 
-    /// Server-side apply of a document, byte for byte. Sent twice it does no more than sent once.
-    pub(crate) fn apply(resource: &Resource, namespace: &str, name: &str, body: Vec<u8>, how: Apply<'_>) -> Self {
-        let request =
-            Request::new(Verb::Patch, resource.path(namespace, Some(name))).written_by(how.writing, how.dry_run);
-        let request = if how.force { request.query("force", "true") } else { request };
-        request.body(APPLY, body)
+    /// Applies an object with a server-side apply. The server receives `body` unchanged. The request is idempotent.
+    pub(crate) fn apply(
+        resource: &Resource,
+        namespace: &str,
+        name: &str,
+        body: Vec<u8>,
+        params: ApplyParams<'_>,
+    ) -> Self {
+        let request = Request::new(Verb::Patch, resource.path(namespace, Some(name)))
+            .with_write_options(params.write_options, params.dry_run);
+        let request = if params.force { request.with_query("force", "true") } else { request };
+        request.with_body(APPLY_PATCH_YAML, body)
     }
 
-    /// A new object; sent again it could be made twice, unless it is a dry run.
+    /// Creates an object. The request is retryable only as a dry run: a repetition may create a second object.
     pub(crate) fn create(
         resource: &Resource,
         namespace: &str,
         body: Vec<u8>,
-        writing: &WriteOptions,
+        write_options: &WriteOptions,
         dry_run: bool,
     ) -> Self {
-        let request = Request::new(Verb::Create, resource.path(namespace, None)).written_by(writing, dry_run);
-        Request { repeatable: dry_run, ..request.body(YAML, body) }
+        let request =
+            Request::new(Verb::Create, resource.path(namespace, None)).with_write_options(write_options, dry_run);
+        Request { is_retryable: dry_run, ..request.with_body(YAML, body) }
     }
 
-    /// A JSON patch that tests the resource version, and so takes effect once at most.
+    /// Patches an object with a JSON patch. The patch must test the resource version, so that a repetition has no effect.
     pub(crate) fn patch(
         resource: &Resource,
         namespace: &str,
         name: &str,
         patch: &serde_json::Value,
-        writing: &WriteOptions,
+        write_options: &WriteOptions,
     ) -> Self {
-        let request = Request::new(Verb::Patch, resource.path(namespace, Some(name))).written_by(writing, false);
-        request.body(JSON_PATCH, patch.to_string().into_bytes())
+        let request =
+            Request::new(Verb::Patch, resource.path(namespace, Some(name))).with_write_options(write_options, false);
+        request.with_body(JSON_PATCH, patch.to_string().into_bytes())
     }
 
-    /// The end of exactly this object, after that of all that it owns; or only a trial of it.
+    /// Deletes an object if its uid and resource version are still those of `live`. The server first deletes the objects
+    /// that it owns.
     pub(crate) fn delete(
         resource: &Resource,
         namespace: &str,
@@ -248,10 +259,10 @@ impl Request {
             options["dryRun"] = serde_json::json!(["All"]);
         }
         let request = Request::new(Verb::Delete, resource.path(namespace, Some(name)));
-        Request { writes: !dry_run, ..request.body(JSON, options.to_string().into_bytes()) }
+        Request { is_write: !dry_run, ..request.with_body(JSON, options.to_string().into_bytes()) }
     }
 
-    /// The log of a container, as it grows.
+    /// Reads the log of a container and follows it, with timestamps. `since` is an RFC 3339 time.
     pub(crate) fn follow_log(
         pods: &Resource,
         namespace: &str,
@@ -260,20 +271,23 @@ impl Request {
         since: Option<&str>,
     ) -> Self {
         let path = pods.path(namespace, Some(pod)) + "/log";
-        let request = Request::new(Verb::Get, path).query("container", container).query("follow", "true");
-        let request = request.query("timestamps", "true");
+        let request = Request::new(Verb::Get, path).with_query("container", container).with_query("follow", "true");
+        let request = request.with_query("timestamps", "true");
         match since {
-            Some(time) => request.query("sinceTime", time),
+            Some(time) => request.with_query("sinceTime", time),
             None => request,
         }
     }
 
-    /// Method and path, for `-v`; queries and bodies stay out.
-    pub(crate) fn line(&self) -> String {
+    /// Returns method and path for `-v`. Queries and bodies are left out: they may contain values.
+    pub(crate) fn method_and_path(&self) -> String {
         format!("{} {}", self.verb.method(), self.path)
     }
 
-    /// The request as HTTP has it.
+    /// Builds the HTTP request.
+    ///
+    /// # Errors
+    /// Fails if the path is not a valid URI.
     pub(crate) fn to_http(&self) -> Result<http::Request<Body>, http::Error> {
         let mut builder = http::Request::builder()
             .method(self.verb.method())
@@ -287,14 +301,14 @@ impl Request {
     }
 }
 
-/// How a document is applied.
+/// The parameters of a server-side apply.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Apply<'w> {
-    /// By whom, and how strictly.
-    pub writing: &'w WriteOptions,
-    /// Whether fields that others own are taken from them.
+pub(crate) struct ApplyParams<'w> {
+    /// The parameters of all writes.
+    pub write_options: &'w WriteOptions,
+    /// Whether conflicting fields of other managers are overwritten.
     pub force: bool,
-    /// Whether it is only tried.
+    /// Whether the server should change nothing (`dryRun=All`).
     pub dry_run: bool,
 }
 
@@ -302,22 +316,18 @@ pub(crate) struct Apply<'w> {
 mod tests {
     use super::*;
 
-    fn jobs() -> Resource {
-        let text = |text: &str| text.to_owned();
-        Resource {
-            group: text("batch"),
-            version: text("v1"),
-            kind: text("Job"),
-            plural: text("jobs"),
-            namespaced: true,
-        }
+    fn jobs_resource() -> Resource {
+        let [group, version, kind, plural] = ["batch", "v1", "Job", "jobs"].map(str::to_owned);
+        Resource { group, version, kind, plural, namespaced: true }
     }
 
     #[test]
-    fn an_apply_is_the_document_itself() {
-        let writing = WriteOptions { field_manager: "jobplate".into(), field_validation: FieldValidation::Strict };
-        let how = Apply { writing: &writing, force: false, dry_run: true };
-        let request = Request::apply(&jobs(), "a b", "x/y", b"# hi\nkind: Job\n".to_vec(), how).to_http().unwrap();
+    fn builds_an_apply_request() {
+        let write_options =
+            WriteOptions { field_manager: "jobplate".into(), field_validation: FieldValidation::Strict };
+        let params = ApplyParams { write_options: &write_options, force: false, dry_run: true };
+        let request =
+            Request::apply(&jobs_resource(), "a b", "x/y", b"# hi\nkind: Job\n".to_vec(), params).to_http().unwrap();
         assert_eq!(request.method(), "PATCH");
         assert_eq!(
             request.uri(),
@@ -327,19 +337,24 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_sent_again() {
-        let writing = WriteOptions { field_manager: "m".into(), field_validation: FieldValidation::Warn };
-        assert!(!Request::create(&jobs(), "n", Vec::new(), &writing, false).repeatable);
-        assert!(Request::create(&jobs(), "n", Vec::new(), &writing, true).repeatable);
-        assert!(Request::delete(&jobs(), "n", "a", &serde_json::json!({}), false).repeatable);
+    fn retries_a_creation_only_as_dry_run() {
+        let write_options = WriteOptions { field_manager: "m".into(), field_validation: FieldValidation::Warn };
+        assert!(!Request::create(&jobs_resource(), "n", Vec::new(), &write_options, false).is_retryable);
+        assert!(Request::create(&jobs_resource(), "n", Vec::new(), &write_options, true).is_retryable);
+        assert!(Request::delete(&jobs_resource(), "n", "a", &serde_json::json!({}), false).is_retryable);
     }
 
     #[test]
-    fn names_and_paths() {
-        let nodes =
-            Resource { group: String::new(), plural: "nodes".into(), kind: "Node".into(), namespaced: false, ..jobs() };
+    fn builds_paths_and_qualified_names() {
+        let nodes = Resource {
+            group: String::new(),
+            plural: "nodes".into(),
+            kind: "Node".into(),
+            namespaced: false,
+            ..jobs_resource()
+        };
         assert_eq!(nodes.path("ignored", Some("system:a")), "/api/v1/nodes/system:a");
-        assert_eq!(nodes.object("a"), "node/a");
-        assert_eq!(jobs().object("a"), "job.batch/a");
+        assert_eq!(nodes.qualified_name("a"), "node/a");
+        assert_eq!(jobs_resource().qualified_name("a"), "job.batch/a");
     }
 }

@@ -1,6 +1,6 @@
-//! Documents kept in a temporary file: written once, and read by offset as often as they are wanted.
+//! Keeps documents in a temporary file, where they are read by offset.
 //!
-//! What is kept in memory of a document does not grow with its text. The file has mode 0600 and no name.
+//! The memory for a document does not depend on the length of its text. The file has mode 0600 and no name.
 
 use std::cell::RefCell;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -9,109 +9,109 @@ use std::rc::Rc;
 use jobplate_diagnostic::{Error, Result, describe_io_error};
 use tempfile::SpooledTempFile;
 
-use crate::document::{Document, OriginalText, Splice};
+use crate::document::{Document, OriginalText, Replacement};
 
-/// What is kept in memory before there is a file.
-const IN_MEMORY: usize = 16 * 1024 * 1024;
+/// The maximum number of bytes that are kept in memory before the file is created.
+const MAX_IN_MEMORY: usize = 16 * 1024 * 1024;
 
-/// Bytes of the spool.
+/// A range of bytes in the spool.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Extent {
+pub(crate) struct SpoolRange {
     offset: u64,
     length: usize,
 }
 
-/// A document in the spool, with what is needed to place errors in its input.
+/// A document in the spool, with the data that locates errors in its input file.
 #[derive(Debug)]
-pub(crate) struct Stored {
+pub(crate) struct SpooledDocument {
     pub(crate) file: Rc<str>,
     line: usize,
-    pub(crate) text: Extent,
-    source: Option<(Extent, Rc<[Splice]>)>,
+    pub(crate) text: SpoolRange,
+    original: Option<(SpoolRange, Rc<[Replacement]>)>,
 }
 
 /// The temporary file.
 ///
-/// Objects under way read from it in turns, so that both fields change behind shared references. No borrow is held
-/// while anything is waited for.
+/// Concurrent tasks on one thread share it by reference, so both fields have interior mutability. No borrow is held
+/// across an `await`.
 #[derive(Debug)]
 pub(crate) struct Spool {
     file: RefCell<SpooledTempFile>,
-    /// The document that was read last: mostly the next error is about the same one.
-    last: RefCell<Option<(Rc<Stored>, Rc<Document>)>>,
+    /// The document that was read last: the next error is mostly about the same one.
+    last_read: RefCell<Option<(Rc<SpooledDocument>, Rc<Document>)>>,
 }
 
 impl Spool {
-    /// Makes an empty spool.
+    /// Creates an empty spool.
     pub(crate) fn new() -> Self {
-        Spool { file: RefCell::new(SpooledTempFile::new(IN_MEMORY)), last: RefCell::default() }
+        Spool { file: RefCell::new(SpooledTempFile::new(MAX_IN_MEMORY)), last_read: RefCell::default() }
     }
 
-    /// Adds a text.
+    /// Appends a text.
     ///
     /// # Errors
-    /// Fails if the temporary file can't be written.
-    pub(crate) fn add(&self, text: &str) -> Result<Extent> {
+    /// Fails if the temporary file cannot be written.
+    pub(crate) fn add_text(&self, text: &str) -> Result<SpoolRange> {
         let mut file = self.file.borrow_mut();
-        let mut write = || {
+        let mut append = || {
             let offset = file.seek(SeekFrom::End(0))?;
             file.write_all(text.as_bytes())?;
-            Ok(Extent { offset, length: text.len() })
+            Ok(SpoolRange { offset, length: text.len() })
         };
-        write().map_err(|error| unusable(&error))
+        append().map_err(|error| spool_error(&error))
     }
 
-    /// Adds a document.
+    /// Appends a document.
     ///
     /// # Errors
-    /// Fails if the temporary file can't be written.
-    pub(crate) fn add_document(&self, document: &Document) -> Result<Rc<Stored>> {
-        let Document { file, line, text, source, .. } = document;
-        let text = self.add(text)?;
-        let source = match source {
-            Some(OriginalText { text, changes }) => Some((self.add(text)?, Rc::clone(changes))),
+    /// Fails if the temporary file cannot be written.
+    pub(crate) fn add_document(&self, document: &Document) -> Result<Rc<SpooledDocument>> {
+        let Document { file, line, text, original, .. } = document;
+        let text = self.add_text(text)?;
+        let original = match original {
+            Some(OriginalText { text, replacements }) => Some((self.add_text(text)?, Rc::clone(replacements))),
             None => None,
         };
-        Ok(Rc::new(Stored { file: Rc::clone(file), line: *line, text, source }))
+        Ok(Rc::new(SpooledDocument { file: Rc::clone(file), line: *line, text, original }))
     }
 
     /// Reads a text.
     ///
     /// # Errors
-    /// Fails if the temporary file can't be read.
-    pub(crate) fn text(&self, extent: Extent) -> Result<String> {
+    /// Fails if the temporary file cannot be read.
+    pub(crate) fn read_text(&self, range: SpoolRange) -> Result<String> {
         let mut file = self.file.borrow_mut();
-        let mut bytes = vec![0; extent.length];
+        let mut bytes = vec![0; range.length];
         let mut read = || {
-            file.seek(SeekFrom::Start(extent.offset))?;
+            file.seek(SeekFrom::Start(range.offset))?;
             file.read_exact(&mut bytes)
         };
-        read().map_err(|error| unusable(&error))?;
-        String::from_utf8(bytes).map_err(|_| unusable(&io::ErrorKind::InvalidData.into()))
+        read().map_err(|error| spool_error(&error))?;
+        String::from_utf8(bytes).map_err(|_| spool_error(&io::ErrorKind::InvalidData.into()))
     }
 
     /// Reads a document.
     ///
     /// # Errors
-    /// Fails if the temporary file can't be read.
-    pub(crate) fn document(&self, stored: &Rc<Stored>) -> Result<Rc<Document>> {
-        if let Some((of, document)) = &*self.last.borrow()
-            && Rc::ptr_eq(of, stored)
+    /// Fails if the temporary file cannot be read.
+    pub(crate) fn read_document(&self, spooled: &Rc<SpooledDocument>) -> Result<Rc<Document>> {
+        if let Some((last, document)) = &*self.last_read.borrow()
+            && Rc::ptr_eq(last, spooled)
         {
             return Ok(Rc::clone(document));
         }
-        let mut document = Document::new(Rc::clone(&stored.file), stored.line, self.text(stored.text)?);
-        if let Some((extent, changes)) = &stored.source {
-            document =
-                document.with_original(OriginalText { text: self.text(*extent)?.into(), changes: Rc::clone(changes) });
+        let mut document = Document::new(Rc::clone(&spooled.file), spooled.line, self.read_text(spooled.text)?);
+        if let Some((range, replacements)) = &spooled.original {
+            let (text, replacements) = (self.read_text(*range)?.into(), Rc::clone(replacements));
+            document = document.with_original(OriginalText { text, replacements });
         }
         let document = Rc::new(document);
-        self.last.replace(Some((Rc::clone(stored), Rc::clone(&document))));
+        self.last_read.replace(Some((Rc::clone(spooled), Rc::clone(&document))));
         Ok(document)
     }
 }
 
-fn unusable(error: &io::Error) -> Error {
+fn spool_error(error: &io::Error) -> Error {
     Error::input(format!("the temporary file can't be used: {}", describe_io_error(error)))
         .hint("set TMPDIR to a folder that can be written to")
 }
@@ -121,17 +121,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn documents_come_back_as_they_were() {
+    fn returns_documents_unchanged() {
         let spool = Spool::new();
-        let before = "a: 1\nb: 2\n";
-        let first =
-            Document::new("a.yaml", 3, "a: 1\nx: 0\nb: 2\n").with_original(OriginalText::new(before, [(5..5, 5)]));
-        let [first, second] = [first, Document::new("b.yaml", 1, "c: é\n")].map(|d| spool.add_document(&d).unwrap());
-        let loose = spool.add("{}").unwrap();
+        let original = OriginalText::new("a: 1\nb: 2\n", [(5..5, 5)]);
+        let edited = Document::new("a.yaml", 3, "a: 1\nx: 0\nb: 2\n").with_original(original);
+        let edited = spool.add_document(&edited).unwrap();
+        let unedited = spool.add_document(&Document::new("b.yaml", 1, "c: é\n")).unwrap();
+        let text = spool.add_text("{}").unwrap();
         for _ in 0..2 {
-            assert_eq!(spool.text(loose).unwrap(), "{}");
-            assert_eq!(*spool.document(&second).unwrap().text, *"c: é\n");
-            assert_eq!(spool.document(&first).unwrap().line_at(10), 4);
+            assert_eq!(spool.read_text(text).unwrap(), "{}");
+            assert_eq!(*spool.read_document(&unedited).unwrap().text, *"c: é\n");
+            assert_eq!(spool.read_document(&edited).unwrap().line_at(10), 4);
         }
     }
 }

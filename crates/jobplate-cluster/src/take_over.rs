@@ -1,111 +1,113 @@
-//! Which env entries are taken over, and the move of their ownership before the apply that replaces them.
+//! Moves the ownership of env entries to our field manager (`--take-over`), so that the apply can replace them.
 
 use jobplate_diagnostic::Result;
 
 use crate::document::TakeOverEntries;
-use crate::errors::conflict::{ATTEMPTS, keeps_changing};
-use crate::errors::status::Refused;
-use crate::managed_fields::{self, Left, Transfer};
+use crate::errors::conflict::{MAX_CONFLICT_RETRIES, conflict_loop};
+use crate::errors::status::RefusedRequest;
+use crate::managed_fields::{self, OwnershipTransfer, RemainingEntry};
 use crate::object::InputObject;
 use crate::options::ApplyOptions;
-use crate::request::{Apply, Request, Resource, Verb};
+use crate::request::{ApplyParams, Request, Resource, Verb};
 use crate::session::Session;
-use crate::session::connection::Answer;
+use crate::session::connection::Response;
 
-/// Returns the entries that are to be taken over. In a Job nothing of its pods can be changed, whoever owns it.
-pub(crate) fn entries<'s>(options: &ApplyOptions, subject: &'s InputObject) -> &'s [TakeOverEntries] {
-    if options.take_over && !subject.is_job() { &subject.named } else { &[] }
+/// Returns the entries to take over. There are none for a Job, since its pod template is immutable.
+pub(crate) fn selected_entries<'o>(options: &ApplyOptions, object: &'o InputObject) -> &'o [TakeOverEntries] {
+    if options.take_over && !object.is_job() { &object.take_over_entries } else { &[] }
 }
 
-/// Moves the ownership of entries, so that the apply that follows can replace and remove them. Returns whether
-/// there was anything to move.
+/// Moves the ownership of entries to our field manager, so that the apply that follows can replace and remove them.
+/// Returns whether there was anything to move.
 ///
 /// # Errors
-/// Fails if the server refuses, or if the object changes again and again meanwhile.
+/// Fails if the server refuses, or if the object changed before each attempt.
 pub(crate) async fn take_over(
     session: &Session<'_>,
-    subject: &InputObject,
+    object: &InputObject,
     resource: &Resource,
-    named: &[TakeOverEntries],
+    entries: &[TakeOverEntries],
 ) -> Result<bool> {
-    // The response of a move was lost: the next read shows whether the move took place.
-    let mut uncertain: Option<Transfer> = None;
-    for _ in 0..ATTEMPTS {
-        let Some(live) = session.live(subject, resource, subject.name()).await? else { return Ok(false) };
+    // A transfer that was sent twice because a response was lost. The next read shows whether it took effect.
+    let mut uncertain: Option<OwnershipTransfer> = None;
+    for _ in 0..MAX_CONFLICT_RETRIES {
+        let Some(live) = session.get_live(object, resource, object.name()).await? else { return Ok(false) };
         if managed_fields::is_unowned(&live) {
-            // An apply that changes nothing makes the server give all that is there to an owner.
-            touch(session, subject, resource).await?;
+            // An apply without fields makes the server create the owner `before-first-apply` for all existing ones.
+            apply_identity(session, object, resource).await?;
             continue;
         }
-        let Some(transfer) = managed_fields::transfer(&live, named, &session.writing.field_manager) else {
+        let planned = managed_fields::plan_transfer(&live, entries, &session.write_options.field_manager);
+        let Some(transfer) = planned else {
             let Some(transfer) = uncertain else { return Ok(false) };
-            note_move(session, subject, resource, &transfer);
+            note_transfer(session, object, resource, &transfer);
             return Ok(true);
         };
-        let request = Request::patch(resource, &subject.namespace, subject.name(), &transfer.patch, &session.writing);
-        let answer = session.send(&request, subject).await?;
-        match answer.refusal() {
+        let request =
+            Request::patch(resource, &object.namespace, object.name(), &transfer.patch, &session.write_options);
+        let response = session.send(&request, object).await?;
+        match response.refusal() {
             None => {
-                note_move(session, subject, resource, &transfer);
+                note_transfer(session, object, resource, &transfer);
                 return Ok(true);
             }
-            // The object has changed meanwhile: the test of the resource version failed.
-            Some(status) if status.is(409) || status.is(422) => {
-                uncertain = answer.repeated.then_some(transfer).or(uncertain);
+            // The object changed after it was read: the patch's test of the resource version failed.
+            Some(status) if status.has_code(409) || status.has_code(422) => {
+                uncertain = response.was_retried.then_some(transfer).or(uncertain);
             }
-            Some(status) => return Err(status.error(&Refused::new(subject, resource, Verb::Patch))),
+            Some(status) => return Err(status.to_error(&RefusedRequest::new(object, resource, Verb::Patch))),
         }
     }
-    Err(keeps_changing(subject, resource, "taken over"))
+    Err(conflict_loop(object, resource, "taken over"))
 }
 
-/// Applies no more than what the object is called.
-async fn touch(session: &Session<'_>, subject: &InputObject, resource: &Resource) -> Result<()> {
-    let object = serde_json::json!({
-        "apiVersion": &*subject.api_version, "kind": &*subject.kind, "metadata": {"name": subject.name()},
+/// Applies an object that has nothing but its kind and name.
+async fn apply_identity(session: &Session<'_>, object: &InputObject, resource: &Resource) -> Result<()> {
+    let identity = serde_json::json!({
+        "apiVersion": &*object.api_version, "kind": &*object.kind, "metadata": {"name": object.name()},
     });
-    let how = Apply { writing: &session.writing, force: false, dry_run: false };
-    let body = object.to_string().into_bytes();
-    let request = Request::apply(resource, &subject.namespace, subject.name(), body, how);
-    match session.send(&request, subject).await?.refusal() {
+    let params = ApplyParams { write_options: &session.write_options, force: false, dry_run: false };
+    let body = identity.to_string().into_bytes();
+    let request = Request::apply(resource, &object.namespace, object.name(), body, params);
+    match session.send(&request, object).await?.refusal() {
         None => Ok(()),
-        Some(status) => Err(status.error(&Refused::new(subject, resource, Verb::Patch))),
+        Some(status) => Err(status.to_error(&RefusedRequest::new(object, resource, Verb::Patch))),
     }
 }
 
-fn note_move(session: &Session<'_>, subject: &InputObject, resource: &Resource, transfer: &Transfer) {
-    let object = resource.object(subject.name());
-    let owners = if transfer.from.is_empty() { "nobody".to_owned() } else { transfer.from.join(", ") };
-    session.events.on_note(&match (transfer.moves, transfer.drops_last_applied) {
-        (true, true) => {
-            format!("{object}: entries taken over from {owners}, and its last-applied annotation removed")
-        }
-        (true, false) => format!("{object}: entries taken over from {owners}"),
-        (false, _) => format!("{object}: its last-applied annotation removed"),
+fn note_transfer(session: &Session<'_>, object: &InputObject, resource: &Resource, transfer: &OwnershipTransfer) {
+    let name = resource.qualified_name(object.name());
+    let OwnershipTransfer { previous_owners, .. } = transfer;
+    let owners = if previous_owners.is_empty() { "nobody".to_owned() } else { previous_owners.join(", ") };
+    session.events.on_note(&match (transfer.moves_entries, transfer.removes_last_applied) {
+        (true, true) => format!("{name}: entries taken over from {owners}, and its last-applied annotation removed"),
+        (true, false) => format!("{name}: entries taken over from {owners}"),
+        (false, _) => format!("{name}: its last-applied annotation removed"),
     });
 }
 
-/// Notes the entries that were to be removed and are still there, in an answer to an apply without a take-over.
+/// Notes the entries that the manifest no longer has and that an apply without a take-over has left on the server.
 ///
 /// # Errors
 /// Fails if the response is not an object.
 pub(crate) fn note_remaining(
     session: &Session<'_>,
     options: &ApplyOptions,
-    subject: &InputObject,
+    object: &InputObject,
     resource: &Resource,
-    answer: &Answer,
+    response: &Response,
 ) -> Result<()> {
-    if subject.named.is_empty() || options.take_over {
+    if object.take_over_entries.is_empty() || options.take_over {
         return Ok(());
     }
-    let live = answer.object(subject)?;
-    for left in managed_fields::left(&live, &subject.json_or_null(), &subject.named, &session.writing.field_manager) {
-        let owners = if left.owners.is_empty() { "others".to_owned() } else { left.owners.join(", ") };
-        let object = resource.object(subject.name());
-        let Left { name, container, .. } = left;
+    let live = response.parse_object(object)?;
+    let manager = &session.write_options.field_manager;
+    for entry in managed_fields::find_remaining(&live, &object.json_or_null(), &object.take_over_entries, manager) {
+        let RemainingEntry { name, container, owners } = entry;
+        let owners = if owners.is_empty() { "others".to_owned() } else { owners.join(", ") };
+        let object_name = resource.qualified_name(object.name());
         session.events.on_note(&format!(
-            "{object} still has {name} (container {container}), owned by {owners}: --take-over removes it"
+            "{object_name} still has {name} (container {container}), owned by {owners}: --take-over removes it"
         ));
     }
     Ok(())

@@ -1,6 +1,7 @@
-//! What stands in the way of an apply: fields that others own, and values that the server has in another way.
+//! Describes what prevents an apply: fields that other managers own, and env entries whose live value has another
+//! source.
 //!
-//! Pure: takes live objects and documents as JSON.
+//! Reads live objects and documents as JSON; sends no requests.
 
 use jobplate_diagnostic::{Error, ErrorKind};
 use jobplate_manifest::env::VALUE_FROM_SOURCES;
@@ -9,145 +10,152 @@ use jobplate_manifest::workload;
 use serde_json::Value;
 
 use crate::document::TakeOverEntries;
-use crate::errors::status::{Cause, Status};
-use crate::managed_fields::{named_item, value_owners};
+use crate::errors::status::{Status, StatusCause};
+use crate::managed_fields::{find_value_owners, item_named};
 use crate::object::InputObject;
 use crate::request::Resource;
 
-/// How often something is begun again because the object changes meanwhile.
-pub(crate) const ATTEMPTS: usize = 5;
+/// The maximum number of attempts if the object changes between a read and the write that follows.
+pub(crate) const MAX_CONFLICT_RETRIES: usize = 5;
 
-/// An entry that has its value in another way on the server than in the document: both would stand in one
-/// entry, as long as somebody else owns the first.
+/// An env entry whose live value has another source than in the document, such as `value` instead of
+/// `valueFrom.secretKeyRef`.
+///
+/// The server merges both into one entry, which is invalid, as long as another manager owns the live source.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Blocked {
-    /// The entry's name.
+pub(crate) struct EnvSourceConflict {
+    /// The name of the entry.
     pub name: String,
-    /// The container.
+    /// The path from the object to the container.
     pub container: FieldPath,
-    /// Its name.
+    /// The name of the container.
     pub container_name: String,
-    /// Whether it is the one that a call is about if it names none.
-    pub is_first: bool,
+    /// Whether it is the container that flags apply to without `-c`.
+    pub is_default_container: bool,
     /// Whether it is an init container.
     pub is_init: bool,
-    /// `value`, or the key below `valueFrom`, on the server.
-    pub live: &'static str,
-    /// Who owns that.
+    /// The live source: `value`, or the key below `valueFrom`.
+    pub live_source: &'static str,
+    /// The managers that own the live source.
     pub owners: Vec<String>,
-    /// The flag that names the entry as it is in the document; none where there is none.
+    /// The flag that sets the entry as it is in the document, if there is one for its source.
     pub flag: Option<String>,
 }
 
-/// `value`, or the key below `valueFrom`.
-fn way(entry: &Value) -> Option<&'static str> {
+/// Returns the source of an entry's value: `value`, or the key below `valueFrom`.
+fn value_source(entry: &Value) -> Option<&'static str> {
     if entry["value"].as_str().is_some_and(|value| !value.is_empty()) {
         return Some("value");
     }
     VALUE_FROM_SOURCES.into_iter().find(|source| entry["valueFrom"].get(source).is_some())
 }
 
-/// The flag that asks for an entry as it is; the text of a literal is no part of it.
-fn flag(entry: &Value) -> Option<String> {
+/// Returns the flag that sets an entry. It has `...` in place of a literal value, which may be a secret.
+fn flag_for(entry: &Value) -> Option<String> {
     let name = entry["name"].as_str()?;
-    let key = |flag: &str, source: &Value| {
+    let key_flag = |flag: &str, source: &Value| {
         let optional = if source["optional"] == true { ":optional" } else { "" };
         Some(format!("{flag} {name}={}/{}{optional}", source["name"].as_str()?, source["key"].as_str()?))
     };
     let from = &entry["valueFrom"];
-    match way(entry)? {
-        "secretKeyRef" => key("--secret-env", &from["secretKeyRef"]),
-        "configMapKeyRef" => key("--config-env", &from["configMapKeyRef"]),
+    match value_source(entry)? {
+        "secretKeyRef" => key_flag("--secret-env", &from["secretKeyRef"]),
+        "configMapKeyRef" => key_flag("--config-env", &from["configMapKeyRef"]),
         "fieldRef" => Some(format!("--field-env {name}={}", from["fieldRef"]["fieldPath"].as_str()?)),
         "value" => Some(format!("--env {name}=...")),
         _ => None,
     }
 }
 
-/// The blocked entries of a document, `ours`.
-pub(crate) fn blocked(live: &Value, ours: &Value, pod_spec: &FieldPath, manager: &str) -> Vec<Blocked> {
-    let mut found = Vec::new();
+/// Returns the env entries of the document `ours` whose value has another source in `live`.
+pub(crate) fn find_env_source_conflicts(
+    live: &Value,
+    ours: &Value,
+    pod_spec: &FieldPath,
+    manager: &str,
+) -> Vec<EnvSourceConflict> {
+    let mut conflicts = Vec::new();
     for list in ["containers", "initContainers"] {
         let containers = pod_spec.follow(ours).and_then(|spec| spec.get(list)?.as_array());
-        for (position, own) in containers.into_iter().flatten().enumerate() {
-            let Some(name) = own["name"].as_str() else { continue };
-            let container = pod_spec.clone().join(PathStep::Key(list.to_owned())).join(named_item(name));
-            let there = container.follow(live);
-            for entry in own["env"].as_array().into_iter().flatten() {
-                let Some(variable) = entry["name"].as_str() else { continue };
-                let all = there.and_then(|container| container["env"].as_array()).into_iter().flatten();
-                let Some(live_way) = all.into_iter().find(|live| live["name"] == variable).and_then(way) else {
-                    continue;
-                };
-                if way(entry).is_none_or(|own| own == live_way) {
+        for (position, our_container) in containers.into_iter().flatten().enumerate() {
+            let Some(container_name) = our_container["name"].as_str() else { continue };
+            let container = pod_spec.clone().join(PathStep::Key(list.to_owned())).join(item_named(container_name));
+            let live_env = container.follow(live).and_then(|container| container["env"].as_array());
+            for entry in our_container["env"].as_array().into_iter().flatten() {
+                let Some(name) = entry["name"].as_str() else { continue };
+                let live_entry = live_env.into_iter().flatten().find(|live| live["name"] == name);
+                let Some(live_source) = live_entry.and_then(value_source) else { continue };
+                if value_source(entry).is_none_or(|source| source == live_source) {
                     continue;
                 }
-                let path = container.clone().join(PathStep::Key("env".to_owned())).join(named_item(variable));
-                let key = if live_way == "value" { "value" } else { "valueFrom" };
-                found.push(Blocked {
-                    name: variable.to_owned(),
+                let path = container.clone().join(PathStep::Key("env".to_owned())).join(item_named(name));
+                let key = if live_source == "value" { "value" } else { "valueFrom" };
+                conflicts.push(EnvSourceConflict {
+                    name: name.to_owned(),
                     container: container.clone(),
-                    container_name: name.to_owned(),
-                    is_first: list == "containers" && position == 0,
+                    container_name: container_name.to_owned(),
+                    is_default_container: list == "containers" && position == 0,
                     is_init: list == "initContainers",
-                    live: live_way,
-                    owners: value_owners(live, &path, key, manager),
-                    flag: flag(entry),
+                    live_source,
+                    owners: find_value_owners(live, &path, key, manager),
+                    flag: flag_for(entry),
                 });
             }
         }
     }
-    found
+    conflicts
 }
 
-/// Whether a refusal may be about nothing but who owns these entries: only a trial can tell.
-pub(crate) fn is_only_about(status: &Status, named: &[TakeOverEntries]) -> bool {
+/// Returns whether taking over these entries may resolve a refusal. For a 422 only a dry run shows whether it does.
+pub(crate) fn may_be_resolved_by_take_over(status: &Status, entries: &[TakeOverEntries]) -> bool {
     match status.conflicts() {
-        Some(conflicts) => conflicts.iter().all(|cause| is_named(cause, named)),
-        None => status.is(422),
+        Some(conflicts) => conflicts.iter().all(|cause| is_within_entries(cause, entries)),
+        None => status.has_code(422),
     }
 }
 
-/// Whether the field of a conflict is inside one of these entries.
-fn is_named(cause: &Cause, named: &[TakeOverEntries]) -> bool {
+/// Returns whether the field of a conflict belongs to one of the entries.
+fn is_within_entries(cause: &StatusCause, entries: &[TakeOverEntries]) -> bool {
     let Some(path) = FieldPath::parse(&cause.field) else { return false };
-    named.iter().any(|named| {
-        let depth = named.container.0.len();
-        path.0.starts_with(&named.container.0)
+    entries.iter().any(|entries| {
+        let depth = entries.container.0.len();
+        path.0.starts_with(&entries.container.0)
             && path.0.get(depth) == Some(&PathStep::Key("env".to_owned()))
             && match path.0.get(depth + 1) {
                 Some(PathStep::Item(keys)) => {
-                    keys.iter().any(|(key, value)| key == "name" && named.names.contains(value))
+                    keys.iter().any(|(key, value)| key == "name" && entries.names.contains(value))
                 }
                 _ => false,
             }
     })
 }
 
-/// Returns the error after the last attempt at an object that changes meanwhile each time.
-pub(crate) fn keeps_changing(subject: &InputObject, resource: &Resource, what: &str) -> Error {
-    let message = format!("{} changes all the time, so it can't be {what}", resource.object(subject.name()));
-    subject.place(Error::new(ErrorKind::Cluster, message).hint("run again, or stop what keeps changing it"))
+/// Returns the error after [`MAX_CONFLICT_RETRIES`] attempts. `what` is the participle of the attempted action.
+pub(crate) fn conflict_loop(object: &InputObject, resource: &Resource, what: &str) -> Error {
+    let message = format!("{} changes all the time, so it can't be {what}", resource.qualified_name(object.name()));
+    object.locate(Error::new(ErrorKind::Cluster, message).hint("run again, or stop what keeps changing it"))
 }
 
-/// Conflicts as a table: field, manager, the live value and ours. Text is shown only where none that is
-/// secret can stand.
-pub(crate) fn table(conflicts: &[&Cause], live: &Value, ours: &Value) -> String {
+/// Returns conflicts as a table with the columns field, manager, live value and our value. Strings that may be secret
+/// are masked.
+///
+/// `tabwriter` cannot align it: a value may contain a tab, which it would take for the end of a cell.
+pub(crate) fn conflict_table(conflicts: &[&StatusCause], live: &Value, ours: &Value) -> String {
     let is_workload = ours["kind"].as_str().is_some_and(|kind| workload::pod_spec_path(kind).is_some());
     let mut rows = vec![["FIELD", "MANAGER", "LIVE", "OURS"].map(str::to_owned)];
     for cause in conflicts {
         let path = FieldPath::parse(&cause.field);
-        let shown = |object| {
+        let display = |object| {
             path.as_ref()
                 .and_then(|path| path.follow(object))
-                .map_or("-".to_owned(), |value| shown(&cause.field, is_workload, value))
+                .map_or("-".to_owned(), |value| display_value(&cause.field, is_workload, value))
         };
-        // A path can name keys of maps, and those may be anything: only what our document has is shown.
+        // A path may contain map keys, which may be secret: only paths in the user's own document are shown.
         let field = match &path {
             Some(path) if path.follow(ours).is_some() => cause.field.clone(),
             _ => "(a field that is not in the manifest)".to_owned(),
         };
-        rows.push([field, cause.manager().unwrap_or("?").to_owned(), shown(live), shown(ours)]);
+        rows.push([field, cause.manager().unwrap_or("?").to_owned(), display(live), display(ours)]);
     }
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths = [width(0), width(1), width(2)];
@@ -159,20 +167,20 @@ pub(crate) fn table(conflicts: &[&Cause], live: &Value, ours: &Value) -> String 
         .collect()
 }
 
-fn shown(field: &str, is_workload: bool, value: &Value) -> String {
-    // Under `data`, a key of the user's may have any name.
-    let may_be_shown =
-        is_workload && field.starts_with(".spec.") && MAY_BE_SHOWN.iter().any(|end| field.ends_with(end));
+fn display_value(field: &str, is_workload: bool, value: &Value) -> String {
+    // Outside of `spec`, such as in `data`, the user chooses the keys: they may end like a public field.
+    let is_public =
+        is_workload && field.starts_with(".spec.") && PUBLIC_FIELD_SUFFIXES.iter().any(|end| field.ends_with(end));
     match value {
         Value::Bool(_) | Value::Number(_) | Value::Null => value.to_string(),
-        Value::String(text) if may_be_shown => text.clone(),
+        Value::String(text) if is_public => text.clone(),
         Value::String(_) => "***".to_owned(),
         Value::Array(_) | Value::Object(_) => "(several)".to_owned(),
     }
 }
 
-/// Fields whose text is no secret.
-const MAY_BE_SHOWN: [&str; 9] = [
+/// The ends of paths to fields of workloads whose strings are never secret.
+const PUBLIC_FIELD_SUFFIXES: [&str; 9] = [
     ".image",
     ".schedule",
     ".concurrencyPolicy",
@@ -189,25 +197,25 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::managed_fields::tests::live;
+    use crate::managed_fields::tests::live_pod;
 
     #[test]
-    fn a_table_shows_no_text_of_data() {
+    fn masks_strings_in_data() {
         let json = r#"{"details":{"causes":[{"reason":"FieldManagerConflict","field":".data.type","message":"conflict with \"m\" using v1"},
             {"reason":"FieldManagerConflict","field":".spec.schedule","message":"conflict with \"m\" using v1"}]}}"#;
-        let status = crate::errors::status::Status::read(http::StatusCode::CONFLICT, json.as_bytes());
+        let status = Status::read(http::StatusCode::CONFLICT, json.as_bytes());
         let object = |kind: &str| json!({"kind": kind, "data": {"type": "hush"}, "spec": {"schedule": "@daily"}});
-        let table = |kind| super::table(&status.conflicts().unwrap(), &object(kind), &object(kind));
+        let table = |kind| conflict_table(&status.conflicts().unwrap(), &object(kind), &object(kind));
         assert!(!table("Secret").contains("hush") && !table("CronJob").contains("hush"));
         assert!(table("CronJob").contains("@daily") && !table("Other").contains("@daily"));
     }
 
     #[test]
-    fn literals_in_the_way_are_found_with_their_owners() {
-        let mut ours = live();
+    fn finds_the_owners_of_a_conflicting_literal() {
+        let mut ours = live_pod();
         ours["spec"]["containers"][0]["env"] =
             json!([{"name": "X", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]);
-        let found = blocked(&live(), &ours, &FieldPath::from_keys(&["spec"]), "jobplate");
+        let found = find_env_source_conflicts(&live_pod(), &ours, &FieldPath::from_keys(&["spec"]), "jobplate");
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].owners, ["kubectl-client-side-apply", "kubectl-set"]);
         assert_eq!(found[0].flag.as_deref(), Some("--secret-env X=s/k"));

@@ -1,5 +1,11 @@
-//! Errors in words of our own: what servers and libraries say is searched for known words, and never passed on.
+//! Describes failures in the program's own sentences: messages of servers and libraries may quote secret values, so
+//! they are matched against known patterns and never shown.
 
 pub(crate) mod conflict;
+pub(crate) mod describe;
+mod forbidden;
+mod invalid;
+mod rules;
+mod schema;
 pub(crate) mod status;
 pub(crate) mod transport;

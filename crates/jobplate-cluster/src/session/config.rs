@@ -1,7 +1,7 @@
-//! Which cluster, and as whom: from flags and kubeconfig files to kube's configuration.
+//! Builds kube's configuration from flags and kubeconfig files: which cluster to use, and as which user.
 //!
-//! Unlike kube's own inference nothing is guessed: a kubeconfig that is named and can't be used is an
-//! error, never a reason to try something else. Reads files, no environment.
+//! Unlike kube's `Config::infer` it has no fallback: a kubeconfig that cannot be used is an error. It reads files, but
+//! no environment variables.
 
 use std::path::{Path, PathBuf};
 
@@ -11,54 +11,54 @@ use kube::config::{
     Context, InClusterError, KubeConfigOptions, Kubeconfig, KubeconfigError, LoadDataError, NamedContext,
 };
 
-/// Where the configuration is to be found.
+/// Where the kubeconfig comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KubeconfigSource {
-    /// `--kubeconfig`: this file.
+    /// `--kubeconfig`: a file.
     Flag(PathBuf),
-    /// `KUBECONFIG`: these, merged; those that are missing are left out, as kubectl does.
+    /// `KUBECONFIG`: several files, merged. Missing ones are ignored, as kubectl does.
     Env(Vec<PathBuf>),
-    /// `~/.kube/config`.
+    /// The default file, `~/.kube/config`.
     Default(PathBuf),
-    /// No file: the service account of the pod that this runs in.
+    /// No file, but the service account of the pod that the program runs in.
     InCluster,
 }
 
-/// kubectl's flags for which cluster, and as whom.
+/// The flags that select a cluster and a user, with kubectl's meaning.
 #[derive(Clone, Debug)]
 pub struct ClusterOptions {
-    /// The kubeconfig files; none where there is neither a file nor a pod.
+    /// Where the kubeconfig comes from; `None` if there is neither a file nor a pod.
     pub kubeconfigs: Option<KubeconfigSource>,
-    /// `--context`
+    /// `--context`.
     pub context: Option<String>,
-    /// `--cluster`
+    /// `--cluster`.
     pub cluster: Option<String>,
-    /// `--user`
+    /// `--user`.
     pub user: Option<String>,
-    /// `--as`
+    /// `--as`.
     pub impersonate: Option<String>,
-    /// `--as-group`
+    /// `--as-group`.
     pub impersonate_groups: Vec<String>,
 }
 
-/// The names in a kubeconfig.
+/// The names in a kubeconfig, for completion.
 #[derive(Clone, Debug, Default)]
 pub struct KubeconfigNames {
-    /// For `--context`.
+    /// The values for `--context`.
     pub contexts: Vec<String>,
-    /// For `--cluster`.
+    /// The values for `--cluster`.
     pub clusters: Vec<String>,
-    /// For `--user`.
+    /// The values for `--user`.
     pub users: Vec<String>,
 }
 
 impl KubeconfigNames {
-    /// Reads the names from kubeconfig files; there are none in a pod.
+    /// Reads the names from kubeconfig files. There are none in a pod.
     ///
     /// # Errors
-    /// Fails if a file can't be read, or is no kubeconfig.
-    pub fn read(kubeconfigs: &KubeconfigSource) -> Result<Self> {
-        let Some(kubeconfig) = files(kubeconfigs)? else { return Ok(KubeconfigNames::default()) };
+    /// Fails if a file cannot be read, or is not a kubeconfig.
+    pub fn read(source: &KubeconfigSource) -> Result<Self> {
+        let Some(kubeconfig) = read_source(source)? else { return Ok(KubeconfigNames::default()) };
         Ok(KubeconfigNames {
             contexts: kubeconfig.contexts.into_iter().map(|named| named.name).collect(),
             clusters: kubeconfig.clusters.into_iter().map(|named| named.name).collect(),
@@ -67,28 +67,29 @@ impl KubeconfigNames {
     }
 }
 
-/// The context that is made up where `--cluster` is given and no context is.
-const MADE_UP: &str = "\u{0}jobplate";
+/// The name of the context that is added for `--cluster` if the kubeconfig has no current context. NUL keeps it apart
+/// from real names.
+const PLACEHOLDER_CONTEXT: &str = "\u{0}jobplate";
 
-/// Reads the configuration; kube's own retries are off.
+/// Builds the configuration. It turns off kube's own retries.
 ///
 /// # Errors
-/// Fails if there is no kubeconfig, or if it can't be read or names something that is not in it.
+/// Fails if there is no kubeconfig, if it cannot be read, or if it does not have the selected context, cluster or user.
 pub(crate) async fn load(options: &ClusterOptions) -> Result<Config> {
     let Some(kubeconfigs) = &options.kubeconfigs else {
-        return Err(failed("no cluster is configured")
+        return Err(config_error("no cluster is configured")
             .hint("name a kubeconfig with --kubeconfig or KUBECONFIG, or run in a pod with a service account"));
     };
-    let mut config = match files(kubeconfigs)? {
-        None => Config::incluster_env().map_err(in_cluster)?,
-        Some(kubeconfig) => select(kubeconfig, options).await?,
+    let mut config = match read_source(kubeconfigs)? {
+        None => Config::incluster_env().map_err(in_cluster_error)?,
+        Some(kubeconfig) => select_context(kubeconfig, options).await?,
     };
     config.default_retry = false;
     if let Some(file) = &config.auth_info.token_file {
-        // kube says only that something is wrong, and only later; and it keeps the line break at the end,
-        // with which no header can be made.
+        // kube reads the file later, with an error that does not name it. It also keeps a line break at the end, which
+        // is not valid in a header.
         let token = std::fs::read_to_string(file).map_err(|error| {
-            failed(format!("the token can't be read from {file}: {}", describe_io_error(&error)))
+            config_error(format!("the token can't be read from {file}: {}", describe_io_error(&error)))
                 .hint("check `tokenFile` in the kubeconfig")
         })?;
         if token.trim() != token {
@@ -108,81 +109,87 @@ pub(crate) async fn load(options: &ClusterOptions) -> Result<Config> {
     Ok(config)
 }
 
-/// The kubeconfig that the files are together; none in a pod.
-fn files(kubeconfigs: &KubeconfigSource) -> Result<Option<Kubeconfig>> {
-    Ok(match kubeconfigs {
+/// Reads and merges the kubeconfig files. Returns `None` in a pod.
+fn read_source(source: &KubeconfigSource) -> Result<Option<Kubeconfig>> {
+    Ok(match source {
         KubeconfigSource::InCluster => None,
-        KubeconfigSource::Flag(path) | KubeconfigSource::Default(path) => Some(read(path)?),
-        KubeconfigSource::Env(paths) => Some(merge(paths)?),
+        KubeconfigSource::Flag(path) | KubeconfigSource::Default(path) => Some(read_file(path)?),
+        KubeconfigSource::Env(paths) => Some(merge_files(paths)?),
     })
 }
 
-async fn select(mut kubeconfig: Kubeconfig, options: &ClusterOptions) -> Result<Config> {
+/// Selects context, cluster and user, as kubectl does.
+async fn select_context(mut kubeconfig: Kubeconfig, options: &ClusterOptions) -> Result<Config> {
     let mut context = options.context.clone();
     if let (None, None, Some(cluster)) = (&context, &kubeconfig.current_context, &options.cluster) {
-        let made_up = Context { cluster: cluster.clone(), user: options.user.clone(), ..Context::default() };
-        let (name, made_up) = (MADE_UP.to_owned(), Some(made_up));
-        kubeconfig.contexts.push(NamedContext { name, context: made_up, ..NamedContext::default() });
-        context = Some(MADE_UP.to_owned());
+        let placeholder = Context { cluster: cluster.clone(), user: options.user.clone(), ..Context::default() };
+        let (name, placeholder) = (PLACEHOLDER_CONTEXT.to_owned(), Some(placeholder));
+        kubeconfig.contexts.push(NamedContext { name, context: placeholder, ..NamedContext::default() });
+        context = Some(PLACEHOLDER_CONTEXT.to_owned());
     }
     if let Some(user) = &options.user
         && !kubeconfig.auth_infos.iter().any(|named| named.name == *user)
     {
         let users = kubeconfig.auth_infos.iter().map(|named| named.name.as_str());
-        return Err(failed(format!("the kubeconfig has no user {user}")).hint(known("users", users)));
+        return Err(config_error(format!("the kubeconfig has no user {user}")).hint(list_names("users", users)));
     }
-    let contexts = known("contexts", kubeconfig.contexts.iter().map(|named| named.name.as_str()));
-    let clusters = known("clusters", kubeconfig.clusters.iter().map(|named| named.name.as_str()));
+    let contexts = list_names("contexts", kubeconfig.contexts.iter().map(|named| named.name.as_str()));
+    let clusters = list_names("clusters", kubeconfig.clusters.iter().map(|named| named.name.as_str()));
     let choice = KubeConfigOptions { context, cluster: options.cluster.clone(), user: options.user.clone() };
     Config::from_custom_kubeconfig(kubeconfig, &choice).await.map_err(|error| match &error {
-        KubeconfigError::LoadContext(name) => failed(format!("the kubeconfig has no context {name}")).hint(contexts),
+        KubeconfigError::LoadContext(name) => {
+            config_error(format!("the kubeconfig has no context {name}")).hint(contexts)
+        }
         KubeconfigError::LoadClusterOfContext(name) => {
-            failed(format!("the kubeconfig has no cluster {name}")).hint(clusters)
+            config_error(format!("the kubeconfig has no cluster {name}")).hint(clusters)
         }
         KubeconfigError::CurrentContextNotSet => {
-            failed("the kubeconfig has no current context").hint(format!("choose one with --context; {contexts}"))
+            config_error("the kubeconfig has no current context").hint(format!("choose one with --context; {contexts}"))
         }
-        other => unusable(other),
+        other => kubeconfig_error(other),
     })
 }
 
-fn known<'n>(what: &str, names: impl Iterator<Item = &'n str>) -> String {
-    let names: Vec<&str> = names.filter(|name| *name != MADE_UP).collect();
+/// Returns a hint with the names that a kubeconfig has.
+fn list_names<'n>(what: &str, names: impl Iterator<Item = &'n str>) -> String {
+    let names: Vec<&str> = names.filter(|name| *name != PLACEHOLDER_CONTEXT).collect();
     if names.is_empty() { format!("it has no {what}") } else { format!("its {what}: {}", names.join(", ")) }
 }
 
-fn read(path: &PathBuf) -> Result<Kubeconfig> {
+fn read_file(path: &PathBuf) -> Result<Kubeconfig> {
     let mut kubeconfig =
-        Kubeconfig::read_from(path).map_err(|error| unusable(&error).in_file(path.display().to_string()))?;
-    // kube does this for all files that a kubeconfig names but the token.
-    let folder = path.parent().unwrap_or(Path::new(""));
+        Kubeconfig::read_from(path).map_err(|error| kubeconfig_error(&error).in_file(path.display().to_string()))?;
+    // Relative paths start at the directory of the kubeconfig. kube resolves all of them except the token file.
+    let directory = path.parent().unwrap_or(Path::new(""));
     for user in kubeconfig.auth_infos.iter_mut().filter_map(|named| named.auth_info.as_mut()) {
         if let Some(file) = &mut user.token_file {
-            *file = folder.join(&file).to_string_lossy().into_owned();
+            *file = directory.join(&file).to_string_lossy().into_owned();
         }
     }
     Ok(kubeconfig)
 }
 
-fn merge(paths: &[PathBuf]) -> Result<Kubeconfig> {
+fn merge_files(paths: &[PathBuf]) -> Result<Kubeconfig> {
     let mut merged: Option<Kubeconfig> = None;
     for path in paths.iter().filter(|path| path.exists()) {
-        let next = read(path)?;
+        let next = read_file(path)?;
         merged = Some(match merged {
             None => next,
-            Some(merged) => merged.merge(next).map_err(|error| unusable(&error).in_file(path.display().to_string()))?,
+            Some(merged) => {
+                merged.merge(next).map_err(|error| kubeconfig_error(&error).in_file(path.display().to_string()))?
+            }
         });
     }
-    merged.ok_or_else(|| failed("none of the files that KUBECONFIG names is there"))
+    merged.ok_or_else(|| config_error("none of the files that KUBECONFIG names is there"))
 }
 
-fn failed(message: impl Into<String>) -> Error {
+fn config_error(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Cluster, message)
 }
 
-/// A kubeconfig that can't be used. kube's own texts quote what they are about: none is passed on.
-fn unusable(error: &KubeconfigError) -> Error {
-    let data = |what: &str, fault: &LoadDataError| match fault {
+/// Converts an error about a kubeconfig. kube's messages may quote secrets, so none is shown.
+fn kubeconfig_error(error: &KubeconfigError) -> Error {
+    let describe_load_error = |what: &str, error: &LoadDataError| match error {
         LoadDataError::DecodeBase64(_) => format!("{what} in the kubeconfig is not valid base64"),
         LoadDataError::ReadFile(error, path) => {
             format!("{what} can't be read from {}: {}", path.display(), describe_io_error(error))
@@ -205,14 +212,14 @@ fn unusable(error: &KubeconfigError) -> Error {
         KubeconfigError::ParseProxyUrl(_) => {
             ("the `proxy-url` in the kubeconfig is no URL".to_owned(), "it looks like http://HOST:3128")
         }
-        KubeconfigError::LoadCertificateAuthority(fault) => {
-            (data("the certificate authority", fault), "check `certificate-authority` in the kubeconfig")
+        KubeconfigError::LoadCertificateAuthority(error) => {
+            (describe_load_error("the certificate authority", error), "check `certificate-authority` in the kubeconfig")
         }
-        KubeconfigError::LoadClientCertificate(fault) => {
-            (data("the client certificate", fault), "check `client-certificate` in the kubeconfig")
+        KubeconfigError::LoadClientCertificate(error) => {
+            (describe_load_error("the client certificate", error), "check `client-certificate` in the kubeconfig")
         }
-        KubeconfigError::LoadClientKey(fault) => {
-            (data("the client key", fault), "check `client-key` in the kubeconfig")
+        KubeconfigError::LoadClientKey(error) => {
+            (describe_load_error("the client key", error), "check `client-key` in the kubeconfig")
         }
         KubeconfigError::ParseCertificates(_) => {
             ("a certificate in the kubeconfig is no PEM".to_owned(), "check `certificate-authority` there")
@@ -223,10 +230,10 @@ fn unusable(error: &KubeconfigError) -> Error {
         }
         _ => ("the kubeconfig can't be used".to_owned(), "`kubectl config view` shows it"),
     };
-    failed(message).hint(hint)
+    config_error(message).hint(hint)
 }
 
-fn in_cluster(_: InClusterError) -> Error {
-    failed("the pod's service account can't be used")
+fn in_cluster_error(_: InClusterError) -> Error {
+    config_error("the pod's service account can't be used")
         .hint("its token is missing, or KUBERNETES_SERVICE_HOST is wrong; outside of a pod, name a --kubeconfig")
 }

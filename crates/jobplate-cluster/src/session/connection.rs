@@ -1,7 +1,7 @@
-//! The way to the API server: sends requests, with deadlines and our own retries, and gives whole answers.
+//! Sends requests to the API server, with timeouts and retries, and returns complete responses.
 //!
-//! kube brings TLS, credentials and proxies; its errors quote what they are about, so here they become
-//! a [`Lost`] (`lost`) that says only what kind of fault it is.
+//! kube handles TLS, credentials and proxies. Its errors may quote secrets, so they are converted to a
+//! [`TransportError`] here.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -18,248 +18,264 @@ use serde_json::Value;
 use tower::{BoxError, ServiceBuilder};
 
 use crate::errors::status::Status;
-use crate::errors::transport::{Lost, garbled, lost};
+use crate::errors::transport::{TransportError, invalid_response};
 use crate::events::EventHandler;
 use crate::object::InputObject;
 use crate::request::Request;
 
-/// The first wait before a request is sent again, and the longest.
-const FIRST_WAIT: Duration = Duration::from_millis(200);
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
-/// The longest pause that a server may ask for, in seconds; none waits so long.
-const LONGEST_ASKED: u64 = 24 * 60 * 60;
-/// How long a server that has never answered is tried.
-const FIRST_CONTACT: Duration = Duration::from_secs(5);
+/// The pause before the first retry. It doubles with each retry.
+const INITIAL_BACKOFF: Duration = Duration::from_millis(200);
+/// The maximum pause, unless the server asks for a longer one.
+const MAX_BACKOFF: Duration = Duration::from_secs(5);
+/// The maximum value of `Retry-After` that is read, in seconds. A longer one could overflow a deadline.
+const MAX_RETRY_AFTER_SECONDS: u64 = 24 * 60 * 60;
+/// The time for which requests are retried if the server has never responded.
+const FIRST_CONTACT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// An answer that came whole.
+/// A complete response.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     /// The HTTP status.
     pub code: StatusCode,
     /// The body.
     pub body: Vec<u8>,
-    /// The server's clock when it answered.
+    /// The server's time when it responded (`Date`).
     pub date: Option<Timestamp>,
-    /// How long the server wants to be left alone.
+    /// The pause that the server asks for before a retry (`Retry-After`).
     pub retry_after: Option<Duration>,
-    /// `Warning` headers, as they came: they may hold values.
+    /// The texts of the `Warning` headers. They may contain values of the object.
     pub warnings: Vec<String>,
-    /// From when the request was first sent to when the answer was there.
-    pub took: Duration,
-    /// Whether it was sent more than once.
-    pub repeated: bool,
+    /// The time from the first attempt to the complete response.
+    pub elapsed: Duration,
+    /// Whether the request was sent more than once.
+    pub was_retried: bool,
 }
 
-impl Answer {
-    /// What the server says about a request that it did not fulfil; none for one that it did.
+impl Response {
+    /// Returns the server's status if it refused the request, or `None` if the request succeeded.
     pub(crate) fn refusal(&self) -> Option<Status> {
         (!self.code.is_success()).then(|| Status::read(self.code, &self.body))
     }
 
-    /// Reads its object.
+    /// Parses the body as a Kubernetes object.
     ///
     /// # Errors
-    /// Fails where it is no object: a proxy's own page, whatever its status.
-    pub(crate) fn object(&self, subject: &InputObject) -> Result<Value, Error> {
-        let object: Value = serde_json::from_slice(&self.body).map_err(|_| garbled(subject))?;
-        let metadata = &object["metadata"];
+    /// Fails if it is something else, such as the page of a proxy with status 200.
+    pub(crate) fn parse_object(&self, object: &InputObject) -> Result<Value, Error> {
+        let parsed: Value = serde_json::from_slice(&self.body).map_err(|_| invalid_response(object))?;
+        let metadata = &parsed["metadata"];
         if metadata["uid"].is_string() || metadata["resourceVersion"].is_string() {
-            Ok(object)
+            Ok(parsed)
         } else {
-            Err(garbled(subject))
+            Err(invalid_response(object))
         }
     }
 
-    /// Whether a time of the server's clock lies within this request.
-    pub(crate) fn is_of_now(&self, time: Timestamp) -> bool {
-        // Times in objects have whole seconds.
-        let took = i64::try_from(self.took.as_secs()).unwrap_or(i64::MAX).saturating_add(2);
-        self.date.is_none_or(|date| date.as_second().saturating_sub(time.as_second()) < took)
+    /// Returns whether a time of the server's clock may be within the request: between its first attempt and the response.
+    pub(crate) fn covers(&self, time: Timestamp) -> bool {
+        // Both times are whole seconds, so each may be up to a second off.
+        let elapsed = i64::try_from(self.elapsed.as_secs()).unwrap_or(i64::MAX).saturating_add(2);
+        self.date.is_none_or(|date| date.as_second().saturating_sub(time.as_second()) < elapsed)
     }
 }
 
-/// An API server, and how patient we are with it. Requests that are under way together share what is found out about
-/// it: that is in cells.
+/// A connection to an API server. Concurrent requests share what is known about the server, in cells.
 pub(crate) struct Connection<'e> {
     client: Client,
-    /// Host and port, for errors.
+    /// The host and port, for error messages.
     server: String,
-    /// Whether it is asked without TLS.
-    is_plain: bool,
-    /// How long one attempt may take; none for as long as it wants.
-    timeout: Option<Duration>,
-    /// How long a request is tried again.
-    patience: Duration,
+    /// Whether the connection has no TLS.
+    is_plaintext: bool,
+    /// The time limit for one attempt; `None` for no limit.
+    request_timeout: Option<Duration>,
+    /// The time for which a request is retried.
+    retry_timeout: Duration,
     events: &'e dyn EventHandler,
-    /// Since when every request has failed to reach the server.
-    lost_since: Cell<Option<Instant>>,
-    /// Whether it has ever answered: if not, its address is more likely wrong than it is down.
-    known: Cell<bool>,
+    /// The time of the first of the latest, consecutive requests that did not reach the server.
+    unreachable_since: Cell<Option<Instant>>,
+    /// Whether the server has ever responded. If not, its address is more likely to be wrong than the server to be down.
+    has_responded: Cell<bool>,
 }
 
 impl<'e> Connection<'e> {
-    /// A connection as it is configured; nothing is sent yet.
+    /// Creates a connection. Sends nothing yet.
+    ///
+    /// # Errors
+    /// Fails if the certificates or the proxy of the configuration cannot be used.
     pub(crate) fn new(
         config: Config,
-        timeout: Option<Duration>,
-        patience: Duration,
+        request_timeout: Option<Duration>,
+        retry_timeout: Duration,
         events: &'e dyn EventHandler,
     ) -> Result<Self, Error> {
-        let server = config.cluster_url.authority().map_or_else(String::new, |at| {
-            // A URL may have a password in it.
-            let at = at.as_str();
-            at.rsplit_once('@').map_or(at, |(_, host)| host).to_owned()
+        let server = config.cluster_url.authority().map_or_else(String::new, |authority| {
+            // The user information of a URL may contain a password.
+            let authority = authority.as_str();
+            authority.rsplit_once('@').map_or(authority, |(_, host)| host).to_owned()
         });
-        let is_plain = config.cluster_url.scheme_str() == Some("http");
-        let client = client(config).map_err(|error| lost(&error, &server).error())?;
+        let is_plaintext = config.cluster_url.scheme_str() == Some("http");
+        let client = build_client(config).map_err(|error| TransportError::from_kube(&error, &server).to_error())?;
         Ok(Connection {
             client,
             server,
-            is_plain,
-            timeout,
-            patience,
+            is_plaintext,
+            request_timeout,
+            retry_timeout,
             events,
-            lost_since: Cell::new(None),
-            known: Cell::new(false),
+            unreachable_since: Cell::new(None),
+            has_responded: Cell::new(false),
         })
     }
 
-    /// Sends a request, again where that is safe and may help, and gives the answer, whatever it says.
-    pub(crate) async fn send(&self, request: &Request) -> Result<Answer, Lost> {
+    /// Sends a request, and retries it if that is safe and may help. Returns the last response, whatever its code.
+    ///
+    /// # Errors
+    /// Fails if there is no response.
+    pub(crate) async fn send(&self, request: &Request) -> Result<Response, TransportError> {
         let started = Instant::now();
-        let mut wait = FIRST_WAIT;
+        let mut backoff = INITIAL_BACKOFF;
         let mut may_have_acted = false;
-        for attempt in 1.. {
-            let outcome = self.once(request, started, attempt > 1).await;
-            let why = match &outcome {
-                Ok(answer) => self.should_repeat(request, answer),
-                Err(lost) => {
-                    may_have_acted |= lost.may_have_acted;
-                    let safe = request.repeatable || !lost.may_have_acted;
-                    (safe && !lost.is_final).then(|| (lost.reason.clone(), None))
+        let mut is_retry = false;
+        loop {
+            let result = self.send_once(request, started, is_retry).await;
+            let retry = match &result {
+                Ok(response) => self.retry_reason(request, response),
+                Err(error) => {
+                    may_have_acted |= error.may_have_acted;
+                    let is_safe = request.is_retryable || !error.may_have_acted;
+                    (is_safe && !error.is_permanent).then(|| (error.reason.clone(), None))
                 }
             };
-            let Some((why, asked)) = why else { return outcome };
-            let pause = asked.map_or(wait, |asked| asked.max(wait));
-            // Other requests may have waited for the server before.
-            let lost_for = self.lost_since.get().map_or(Duration::ZERO, |since| since.elapsed());
-            let patience = if self.known.get() { self.patience } else { self.patience.min(FIRST_CONTACT) };
-            if started.elapsed() + pause > patience || lost_for + pause > patience {
-                return outcome.map_err(|lost| Lost { may_have_acted, ..lost });
+            let Some((reason, retry_after)) = retry else { return result };
+            let pause = retry_after.map_or(backoff, |retry_after| retry_after.max(backoff));
+            // Earlier requests may have waited for the server already.
+            let unreachable_for = self.unreachable_since.get().map_or(Duration::ZERO, |since| since.elapsed());
+            let retry_timeout = match self.has_responded.get() {
+                true => self.retry_timeout,
+                false => self.retry_timeout.min(FIRST_CONTACT_TIMEOUT),
+            };
+            if started.elapsed() + pause > retry_timeout || unreachable_for + pause > retry_timeout {
+                return result.map_err(|error| TransportError { may_have_acted, ..error });
             }
-            self.events.on_request(&format!("{}: {why}; again in {:.1} s", request.line(), pause.as_secs_f64()));
+            let line = format!("{}: {reason}; again in {:.1} s", request.method_and_path(), pause.as_secs_f64());
+            self.events.on_request(&line);
             tokio::time::sleep(pause).await;
-            wait = (wait * 2).min(LONGEST_WAIT);
+            backoff = (backoff * 2).min(MAX_BACKOFF);
+            is_retry = true;
         }
-        unreachable!("attempts do not run out")
     }
 
-    /// Whether an answer asks for another attempt: why, and after how long.
-    fn should_repeat(&self, request: &Request, answer: &Answer) -> Option<(String, Option<Duration>)> {
-        let code = answer.code;
-        let busy = code == StatusCode::TOO_MANY_REQUESTS;
-        let down =
+    /// Returns why a response calls for a retry, and the pause that the server asks for.
+    fn retry_reason(&self, request: &Request, response: &Response) -> Option<(String, Option<Duration>)> {
+        let code = response.code;
+        // The server has not processed a request that it answers with 429, so any request may be repeated.
+        let is_overloaded = code == StatusCode::TOO_MANY_REQUESTS;
+        let is_down =
             matches!(code, StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT | StatusCode::BAD_GATEWAY);
-        let passing = code == StatusCode::INTERNAL_SERVER_ERROR && Status::read(code, &answer.body).is_passing();
-        (busy || request.repeatable && (down || passing))
-            .then(|| (format!("the server answered {}", code.as_u16()), answer.retry_after))
+        let is_transient =
+            code == StatusCode::INTERNAL_SERVER_ERROR && Status::read(code, &response.body).is_transient();
+        (is_overloaded || request.is_retryable && (is_down || is_transient))
+            .then(|| (format!("the server answered {}", code.as_u16()), response.retry_after))
     }
 
-    fn note_lost(&self) {
-        if self.lost_since.get().is_none() {
-            self.lost_since.set(Some(Instant::now()));
+    fn mark_unreachable(&self) {
+        if self.unreachable_since.get().is_none() {
+            self.unreachable_since.set(Some(Instant::now()));
         }
     }
 
-    /// Whether no request has been answered since one was given up.
-    pub(crate) fn is_lost(&self) -> bool {
-        self.lost_since.get().is_some()
+    /// Returns whether no request has reached the server since the last one failed.
+    pub(crate) fn is_unreachable(&self) -> bool {
+        self.unreachable_since.get().is_some()
     }
 
-    async fn once(&self, request: &Request, started: Instant, repeated: bool) -> Result<Answer, Lost> {
+    /// Sends a request once, within the request timeout, and updates what is known about the server. `started` is the
+    /// time of the first attempt.
+    async fn send_once(&self, request: &Request, started: Instant, is_retry: bool) -> Result<Response, TransportError> {
         let sent = Instant::now();
-        let http = request.to_http().map_err(|_| Lost {
-            reason: "the request can't be made of this object's name".to_owned(),
-            hint: None,
-            may_have_acted: false,
-            is_final: true,
-        })?;
+        let http_request = request.to_http().map_err(|_| invalid_request_error())?;
         let exchange = async {
-            let response = self.client.send(http).await?;
-            let (parts, body) = response.into_parts();
+            let (parts, body) = self.client.send(http_request).await?.into_parts();
             Ok((parts, body.collect_bytes().await?))
         };
-        let outcome = match self.timeout {
-            Some(timeout) => tokio::time::timeout(timeout, exchange).await,
-            None => Ok(exchange.await),
-        };
-        let outcome = match outcome {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(lost(&error, &self.server)),
-            Err(_) => Err(self.too_slow()),
-        };
-        let took = sent.elapsed().as_millis();
-        match outcome {
+        match self.within_timeout(exchange).await {
             Ok((parts, body)) => {
-                self.known.set(true);
-                self.events.on_request(&format!("{}: {} in {took} ms", request.line(), parts.status.as_u16()));
-                let answer = Answer {
+                self.has_responded.set(true);
+                let (code, millis) = (parts.status.as_u16(), sent.elapsed().as_millis());
+                self.events.on_request(&format!("{}: {code} in {millis} ms", request.method_and_path()));
+                let response = Response {
                     code: parts.status,
-                    date: header(&parts.headers, DATE.as_str()).and_then(http_date),
-                    warnings: warnings(&parts.headers),
-                    retry_after: header(&parts.headers, RETRY_AFTER.as_str()).and_then(seconds),
+                    date: header(&parts.headers, DATE.as_str()).and_then(parse_http_date),
+                    warnings: parse_warnings(&parts.headers),
+                    retry_after: header(&parts.headers, RETRY_AFTER.as_str()).and_then(parse_retry_after),
                     body: body.to_vec(),
-                    took: started.elapsed(),
-                    repeated,
+                    elapsed: started.elapsed(),
+                    was_retried: is_retry,
                 };
-                // A load balancer that has no server behind it answers, too.
-                match self.should_repeat(request, &answer) {
-                    Some(_) => self.note_lost(),
-                    None => self.lost_since.set(None),
+                // A load balancer responds even if it has no server.
+                match self.retry_reason(request, &response) {
+                    Some(_) => self.mark_unreachable(),
+                    None => self.unreachable_since.set(None),
                 }
-                Ok(answer)
+                Ok(response)
             }
-            Err(mut lost) => {
-                self.note_lost();
-                // A server that wants TLS hangs up on whoever does not speak it.
-                if self.is_plain && !self.known.get() && lost.may_have_acted {
-                    lost.hint
-                        .get_or_insert("does the server want https:// in the `server` of the kubeconfig?".to_owned());
+            Err(mut error) => {
+                self.mark_unreachable();
+                // A TLS server closes a connection without TLS.
+                if self.is_plaintext && !self.has_responded.get() && error.may_have_acted {
+                    let hint = "does the server want https:// in the `server` of the kubeconfig?";
+                    error.hint.get_or_insert(hint.to_owned());
                 }
-                Err(lost)
+                Err(error)
             }
         }
     }
 
-    /// Sends a request whose answer goes on and on, such as a log; the deadline is for its beginning only.
-    pub(crate) async fn stream(&self, request: &Request) -> Result<Result<Body, Status>, Lost> {
-        let http = request.to_http().map_err(|_| self.too_slow())?;
-        let begun = self.client.send(http);
-        let response = match self.timeout {
-            Some(timeout) => tokio::time::timeout(timeout, begun).await.map_err(|_| self.too_slow())?,
-            None => begun.await,
-        };
-        let response = response.map_err(|error| lost(&error, &self.server))?;
-        let (parts, body) = response.into_parts();
+    /// Sends a request whose response is a stream, such as a log. The timeout applies to the beginning of the response.
+    ///
+    /// # Errors
+    /// Fails if there is no response. A refusal is `Ok(Err(status))`.
+    pub(crate) async fn stream(&self, request: &Request) -> Result<Result<Body, Status>, TransportError> {
+        let http_request = request.to_http().map_err(|_| invalid_request_error())?;
+        let (parts, body) = self.within_timeout(self.client.send(http_request)).await?.into_parts();
         if parts.status.is_success() {
             return Ok(Ok(body));
         }
-        let body = body.collect_bytes().await.map_err(|error| lost(&error, &self.server))?;
+        let body = body.collect_bytes().await.map_err(|error| TransportError::from_kube(&error, &self.server))?;
         Ok(Err(Status::read(parts.status, &body)))
     }
 
-    fn too_slow(&self) -> Lost {
-        Lost {
+    /// Awaits a result of kube's client within the request timeout.
+    async fn within_timeout<T>(&self, future: impl Future<Output = kube::Result<T>>) -> Result<T, TransportError> {
+        let result = match self.request_timeout {
+            Some(timeout) => tokio::time::timeout(timeout, future).await.map_err(|_| self.timeout_error())?,
+            None => future.await,
+        };
+        result.map_err(|error| TransportError::from_kube(&error, &self.server))
+    }
+
+    fn timeout_error(&self) -> TransportError {
+        TransportError {
             reason: format!("the API server at {} took too long to answer", self.server),
             hint: Some("give it more time with --request-timeout".to_owned()),
             may_have_acted: true,
-            is_final: false,
+            is_permanent: false,
         }
     }
 }
 
-/// kube's client, but that small packets are not held back: its own waits 40 ms for the first answer.
-fn client(config: Config) -> Result<Client, kube::Error> {
+/// Returns the error of a request that has no valid URI.
+fn invalid_request_error() -> TransportError {
+    TransportError {
+        reason: "the request can't be made of this object's name".to_owned(),
+        hint: None,
+        may_have_acted: false,
+        is_permanent: true,
+    }
+}
+
+/// Creates a client like kube's own, but with `TCP_NODELAY`: kube's takes 40 ms for the first response.
+fn build_client(config: Config) -> Result<Client, kube::Error> {
     if config.proxy_url.is_some() {
         return Client::try_from(config);
     }
@@ -281,16 +297,16 @@ fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers.get(name)?.to_str().ok()
 }
 
-fn seconds(text: &str) -> Option<Duration> {
-    text.parse().ok().map(|seconds: u64| Duration::from_secs(seconds.min(LONGEST_ASKED)))
+fn parse_retry_after(text: &str) -> Option<Duration> {
+    text.parse().ok().map(|seconds: u64| Duration::from_secs(seconds.min(MAX_RETRY_AFTER_SECONDS)))
 }
 
-fn http_date(text: &str) -> Option<Timestamp> {
+fn parse_http_date(text: &str) -> Option<Timestamp> {
     jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()
 }
 
-/// The texts of `Warning: 299 - "text"` headers.
-fn warnings(headers: &HeaderMap) -> Vec<String> {
+/// Returns the texts of headers such as `Warning: 299 - "text"`.
+fn parse_warnings(headers: &HeaderMap) -> Vec<String> {
     let texts = headers.get_all(WARNING).iter().filter_map(|value| value.to_str().ok());
     texts
         .map(|text| {
@@ -305,27 +321,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_of_the_server() {
-        assert_eq!(http_date("Tue, 24 Nov 2026 16:26:00 GMT").unwrap().to_string(), "2026-11-24T16:26:00Z");
-        let answer = |seconds| Answer {
+    fn covers_times_during_the_request() {
+        assert_eq!(parse_http_date("Tue, 24 Nov 2026 16:26:00 GMT").unwrap().to_string(), "2026-11-24T16:26:00Z");
+        let response = |seconds| Response {
             code: StatusCode::OK,
             body: Vec::new(),
-            date: http_date("Tue, 24 Nov 2026 16:26:10 GMT"),
+            date: parse_http_date("Tue, 24 Nov 2026 16:26:10 GMT"),
             retry_after: None,
             warnings: Vec::new(),
-            took: Duration::from_secs(seconds),
-            repeated: false,
+            elapsed: Duration::from_secs(seconds),
+            was_retried: false,
         };
         let time: Timestamp = "2026-11-24T16:26:07Z".parse().unwrap();
-        assert!(!answer(0).is_of_now(time));
-        assert!(answer(2).is_of_now(time));
+        assert!(!response(0).covers(time));
+        assert!(response(2).covers(time));
     }
 
     #[test]
-    fn warnings_without_their_frame() {
+    fn parses_warning_headers() {
         let mut headers = HeaderMap::new();
         headers.append(WARNING, "299 - \"spec: \\\"a\\\" is old\"".parse().unwrap());
         headers.append(WARNING, "299 - \"b\"".parse().unwrap());
-        assert_eq!(warnings(&headers), ["spec: \"a\" is old", "b"]);
+        assert_eq!(parse_warnings(&headers), ["spec: \"a\" is old", "b"]);
     }
 }

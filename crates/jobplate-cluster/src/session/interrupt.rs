@@ -1,4 +1,4 @@
-//! Ctrl-C: no new request is begun, those under way get a moment to end.
+//! Handles Ctrl-C and SIGTERM: no new request begins, and requests that were sent have a grace period.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,87 +7,88 @@ use std::time::Duration;
 use futures::future::{Either, select};
 use tokio::sync::Notify;
 
-/// How long requests under way may take to end.
-const GRACE: Duration = Duration::from_secs(3);
+/// The time that requests have to complete after Ctrl-C.
+const GRACE_PERIOD: Duration = Duration::from_secs(3);
 
-/// Whether the user wants to stop.
+/// Whether the user has cancelled the run. Clones share the state.
 #[derive(Clone, Default)]
-pub(crate) struct Stop(Arc<Inner>);
+pub(crate) struct CancellationToken(Arc<CancellationState>);
 
 #[derive(Default)]
-struct Inner {
-    asked: AtomicBool,
+struct CancellationState {
+    is_cancelled: AtomicBool,
     notify: Notify,
 }
 
-impl Stop {
-    /// Listens for Ctrl-C (and SIGTERM) from now on. At the second one it calls `again`.
-    pub(crate) fn listen(again: fn()) -> Self {
-        let stop = Stop::default();
-        let told = stop.clone();
+impl CancellationToken {
+    /// Creates a token that Ctrl-C or SIGTERM cancels. The second signal calls `on_second`.
+    pub(crate) fn listen(on_second: fn()) -> Self {
+        let token = CancellationToken::default();
+        let shared = token.clone();
         tokio::spawn(async move {
             for _ in 0..2 {
-                if signal().await.is_err() {
+                if wait_for_signal().await.is_err() {
                     return;
                 }
-                if told.0.asked.swap(true, Ordering::Relaxed) {
-                    again();
+                if shared.0.is_cancelled.swap(true, Ordering::Relaxed) {
+                    on_second();
                 }
-                told.0.notify.notify_waiters();
+                shared.0.notify.notify_waiters();
             }
         });
-        stop
+        token
     }
 
-    /// Whether it was asked for.
-    pub(crate) fn is_asked(&self) -> bool {
-        self.0.asked.load(Ordering::Relaxed)
+    /// Returns whether the user has cancelled the run.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.0.is_cancelled.load(Ordering::Relaxed)
     }
 
-    /// Ends when it is asked for.
-    pub(crate) async fn asked(&self) {
+    /// Completes when the user cancels the run.
+    pub(crate) async fn cancelled(&self) {
         loop {
+            // Created before the check, so that a signal between the two is not missed.
             let notified = self.0.notify.notified();
-            if self.is_asked() {
+            if self.is_cancelled() {
                 return;
             }
             notified.await;
         }
     }
 
-    /// What a future gives, unless it has not ended a moment after the user asked to stop.
-    pub(crate) async fn or_grace<T>(&self, future: impl Future<Output = T>) -> Option<T> {
-        let over = async {
-            self.asked().await;
-            tokio::time::sleep(GRACE).await;
+    /// Runs a future. Returns `None` if it has not completed within the grace period after a cancellation.
+    pub(crate) async fn run_with_grace<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+        let expired = async {
+            self.cancelled().await;
+            tokio::time::sleep(GRACE_PERIOD).await;
         };
-        match select(Box::pin(future), Box::pin(over)).await {
-            Either::Left((done, _)) => Some(done),
+        match select(Box::pin(future), Box::pin(expired)).await {
+            Either::Left((output, _)) => Some(output),
             Either::Right(_) => None,
         }
     }
 
-    /// What a future gives, unless the user asks to stop first.
-    pub(crate) async fn or_stop<T>(&self, future: impl Future<Output = T>) -> Option<T> {
-        match select(Box::pin(future), Box::pin(self.asked())).await {
-            Either::Left((done, _)) => Some(done),
+    /// Runs a future. Returns `None` if the user cancels the run before it completes.
+    pub(crate) async fn run_until_cancelled<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+        match select(Box::pin(future), Box::pin(self.cancelled())).await {
+            Either::Left((output, _)) => Some(output),
             Either::Right(_) => None,
         }
     }
 }
 
 #[cfg(unix)]
-async fn signal() -> std::io::Result<()> {
+async fn wait_for_signal() -> std::io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     let interrupt = Box::pin(tokio::signal::ctrl_c());
     match select(interrupt, Box::pin(terminate.recv())).await {
-        Either::Left((done, _)) => done,
+        Either::Left((result, _)) => result,
         Either::Right(_) => Ok(()),
     }
 }
 
 #[cfg(not(unix))]
-async fn signal() -> std::io::Result<()> {
+async fn wait_for_signal() -> std::io::Result<()> {
     tokio::signal::ctrl_c().await
 }

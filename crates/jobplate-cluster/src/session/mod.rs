@@ -1,4 +1,4 @@
-//! One session with an API server: the connection, what is known of its kinds, and what every request needs.
+//! A session with an API server: the connection, the discovered kinds, and what all requests share.
 
 pub(crate) mod config;
 pub(crate) mod connection;
@@ -12,197 +12,200 @@ use jobplate_diagnostic::{Error, ErrorKind, Result};
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-use crate::errors::status::{Refused, unauthorized, unknown_kind};
-use crate::errors::transport::{Lost, garbled, may_have_been_made};
+use crate::errors::describe::{unauthorized_error, unknown_kind_error};
+use crate::errors::status::RefusedRequest;
+use crate::errors::transport::{TransportError, create_outcome_unknown, invalid_response};
 use crate::events::EventHandler;
-use crate::kinds::{Discovered, built_in, group_version};
+use crate::kinds::{DiscoveryCache, built_in_resource, split_api_version};
 use crate::namespaces::Namespaces;
 use crate::object::InputObject;
 use crate::request::{Request, Resource, Verb, WriteOptions};
 use crate::session::config::ClusterOptions;
-use crate::session::connection::{Answer, Connection};
-use crate::session::interrupt::Stop;
+use crate::session::connection::{Connection, Response};
+use crate::session::interrupt::CancellationToken;
 
-/// How long a request that finds no server is tried again.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The time for which a request is retried while the server cannot be reached.
+const RETRY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What to know of a request whose answer is missing.
+/// The hint for a retryable write without a response.
 const MAY_HAVE_ACTED: &str = "the last request may have been carried out; running again is safe";
 
-/// What a session is opened with.
+/// The options of a session.
 #[derive(Clone, Debug)]
 pub struct SessionOptions {
-    /// Which cluster, and as whom.
+    /// Which cluster to use, and as which user.
     pub cluster: ClusterOptions,
-    /// `-n`: the namespace of every object that can have one.
+    /// `-n`: the namespace of every namespaced object.
     pub namespace: Option<String>,
-    /// `--request-timeout`; none for as long as it takes.
+    /// `--request-timeout`; `None` for no limit.
     pub request_timeout: Option<Duration>,
-    /// `--concurrency`: requests under way at the same time.
+    /// `--concurrency`: the maximum number of concurrent requests.
     pub concurrency: usize,
-    /// Field manager and validation of all that is written.
-    pub writing: WriteOptions,
-    /// What to do at the second Ctrl-C, while the first one is still giving requests a moment to end.
+    /// The parameters of all writes.
+    pub write_options: WriteOptions,
+    /// Called at the second Ctrl-C, while requests have a grace period after the first one.
     pub on_second_interrupt: fn(),
 }
 
-/// A session.
+/// A session with an API server.
 pub(crate) struct Session<'e> {
     connection: Connection<'e>,
-    kinds: Discovered,
-    /// Held while the server is asked about kinds.
-    asking: Mutex<()>,
+    pub(crate) discovery: DiscoveryCache,
+    /// Held during a discovery request, so that concurrent tasks do not repeat it.
+    discovery_lock: Mutex<()>,
     pub(crate) events: &'e dyn EventHandler,
-    pub(crate) writing: WriteOptions,
+    pub(crate) write_options: WriteOptions,
     pub(crate) concurrency: usize,
     pub(crate) namespaces: Namespaces,
-    pub(crate) stop: Stop,
-    /// Nothing more can be had of this server. Each of the requests under way can find that out.
-    over: Cell<bool>,
+    pub(crate) cancellation: CancellationToken,
+    /// Whether the server is unreachable or refuses the credentials. Any of the concurrent requests can find that out.
+    is_unusable: Cell<bool>,
 }
 
 impl<'e> Session<'e> {
-    /// Opens a session; no request is sent yet.
+    /// Opens a session. Sends no request yet.
     ///
     /// # Errors
-    /// Fails if the configuration can't be read or used.
+    /// Fails if the kubeconfig cannot be read or used.
     pub(crate) async fn open(options: &SessionOptions, events: &'e dyn EventHandler) -> Result<Self> {
         let config = config::load(&options.cluster).await?;
         let namespaces = Namespaces {
-            asked: options.namespace.as_deref().map(Rc::from),
+            requested: options.namespace.as_deref().map(Rc::from),
             default: config.default_namespace.as_str().into(),
         };
-        let connection = Connection::new(config, options.request_timeout, PATIENCE, events)?;
+        let connection = Connection::new(config, options.request_timeout, RETRY_TIMEOUT, events)?;
         Ok(Session {
             connection,
-            kinds: Discovered::default(),
-            asking: Mutex::new(()),
+            discovery: DiscoveryCache::default(),
+            discovery_lock: Mutex::new(()),
             events,
-            writing: options.writing.clone(),
+            write_options: options.write_options.clone(),
             concurrency: options.concurrency.max(1),
             namespaces,
-            stop: Stop::listen(options.on_second_interrupt),
-            over: Cell::new(false),
+            cancellation: CancellationToken::listen(options.on_second_interrupt),
+            is_unusable: Cell::new(false),
         })
     }
 
-    /// Whether no new request should be begun: Ctrl-C, or the server is gone for good.
-    pub(crate) fn is_over(&self) -> bool {
-        self.over.get() || self.stop.is_asked()
+    /// Returns whether no new request should begin: after Ctrl-C, or if the server is unusable.
+    pub(crate) fn should_stop(&self) -> bool {
+        self.is_unusable.get() || self.cancellation.is_cancelled()
     }
 
-    /// Sends a request about an object, and passes on the server's warnings.
+    /// Sends a request about an object, and reports the server's warnings.
     ///
     /// # Errors
-    /// Fails, at the place of the object where that is known, if no answer came, if the server does not accept the
-    /// credentials, or if a gateway answered a write.
-    pub(crate) async fn send(&self, request: &Request, subject: &InputObject) -> Result<Answer> {
-        match self.try_send(request).await {
-            Ok(answer) => {
-                if answer.code.as_u16() == 401 {
-                    self.over.set(true);
-                    return Err(unauthorized());
-                }
-                if answer.code.is_server_error() && self.connection.is_lost() {
-                    self.over.set(true);
-                }
-                // A gateway's answer says nothing of what became of a request behind it.
-                if request.writes && matches!(answer.code.as_u16(), 502..=504) {
-                    let reason = format!("the server is not there: {} was the answer", answer.code.as_u16());
-                    if !request.repeatable {
-                        return Err(may_have_been_made(&reason, subject));
-                    }
-                    let error = Error::new(ErrorKind::Cluster, format!("{reason} about {}", subject.name()));
-                    return Err(subject.place(error.hint(MAY_HAVE_ACTED)));
-                }
-                answer.warnings.iter().for_each(|text| self.events.on_warning(subject, text));
-                Ok(answer)
-            }
-            Err(lost) => Err(self.lost(&lost, request, subject)),
+    /// Fails if there is no response, if the server does not accept the credentials, or if a gateway responds to a
+    /// write. Any other response is `Ok`, whatever its code.
+    pub(crate) async fn send(&self, request: &Request, object: &InputObject) -> Result<Response> {
+        let response =
+            self.try_send(request).await.map_err(|error| self.on_transport_error(&error, request, object))?;
+        let code = response.code.as_u16();
+        if code == 401 {
+            self.is_unusable.set(true);
+            return Err(unauthorized_error());
         }
+        if response.code.is_server_error() && self.connection.is_unreachable() {
+            self.is_unusable.set(true);
+        }
+        // The gateway does not know whether the server has processed the request.
+        if request.is_write && matches!(code, 502..=504) {
+            let reason = format!("the server is not there: {code} was the answer");
+            if !request.is_retryable {
+                return Err(create_outcome_unknown(&reason, object));
+            }
+            let error = Error::new(ErrorKind::Cluster, format!("{reason} about {}", object.name()));
+            return Err(object.locate(error.hint(MAY_HAVE_ACTED)));
+        }
+        response.warnings.iter().for_each(|text| self.events.on_warning(object, text));
+        Ok(response)
     }
 
-    /// Sends a request; the caller decides what a missing answer means.
+    /// Sends a request. Leaves the consequences of a missing response to the caller.
     ///
     /// # Errors
-    /// Fails if no answer came.
-    pub(crate) async fn try_send(&self, request: &Request) -> Result<Answer, Lost> {
+    /// Fails if there is no response.
+    pub(crate) async fn try_send(&self, request: &Request) -> Result<Response, TransportError> {
         self.connection.send(request).await
     }
 
-    /// The connection itself, for answers that never end.
+    /// Returns the connection, for responses that are streamed.
     pub(crate) fn connection(&self) -> &Connection<'e> {
         &self.connection
     }
 
-    fn lost(&self, lost: &Lost, request: &Request, subject: &InputObject) -> Error {
-        if lost.may_have_acted && !request.repeatable {
-            return may_have_been_made(&lost.reason, subject);
+    /// Marks the session as unusable, unless the request was a creation, and returns the error of the object.
+    fn on_transport_error(&self, error: &TransportError, request: &Request, object: &InputObject) -> Error {
+        if error.may_have_acted && !request.is_retryable {
+            return create_outcome_unknown(&error.reason, object);
         }
-        self.over.set(true);
-        if !lost.may_have_acted || !request.writes {
-            return lost.error();
+        self.is_unusable.set(true);
+        if !error.may_have_acted || !request.is_write {
+            return error.to_error();
         }
-        let more = lost.hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
-        lost.error().hint(format!("{MAY_HAVE_ACTED}{more}"))
+        let more = error.hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
+        error.to_error().hint(format!("{MAY_HAVE_ACTED}{more}"))
     }
 
-    /// Finds the resource of an object.
+    /// Returns the resource of an object.
     ///
     /// # Errors
-    /// Fails as [`Session::find_resource`] does, and if the server has no such kind.
-    pub(crate) async fn resource(&self, subject: &InputObject) -> Result<Resource> {
-        self.find_resource(subject).await?.ok_or_else(|| subject.place(unknown_kind(subject)))
+    /// Fails like [`Session::find_resource`], and if the server has no such kind.
+    pub(crate) async fn resource(&self, object: &InputObject) -> Result<Resource> {
+        self.find_resource(object).await?.ok_or_else(|| object.locate(unknown_kind_error(object)))
     }
 
-    /// Finds the resource of an object; none where the server has no such kind. It is asked about kinds that are
-    /// not Kubernetes' own, once.
+    /// Looks up the resource of an object: in the built-in table, in the cache, or on the server. Returns `None` if the
+    /// server has no such kind.
     ///
     /// # Errors
-    /// Fails if the request fails, or if the server refuses it or gives an answer that can't be read.
-    pub(crate) async fn find_resource(&self, subject: &InputObject) -> Result<Option<Resource>> {
-        if let Some(resource) = built_in(&subject.api_version, &subject.kind) {
+    /// Fails if the discovery request fails, is refused, or has an invalid response.
+    pub(crate) async fn find_resource(&self, object: &InputObject) -> Result<Option<Resource>> {
+        if let Some(resource) = built_in_resource(&object.api_version, &object.kind) {
             return Ok(Some(resource));
         }
-        // Others that want the same wait for the one answer.
-        let _asking = self.asking.lock().await;
-        if let Some(known) = self.kinds.find(&subject.api_version, &subject.kind) {
-            return Ok(known);
+        let _lock = self.discovery_lock.lock().await;
+        if let Some(cached) = self.discovery.find(&object.api_version, &object.kind) {
+            return Ok(cached);
         }
-        let (group, version) = group_version(&subject.api_version);
-        let answer = self.send(&Request::discover(group, version), subject).await?;
-        match answer.refusal() {
-            None => self.kinds.learn(&subject.api_version, &answer.body).ok_or_else(|| garbled(subject))?,
-            Some(status) if status.is(404) => return Ok(None),
+        let (group, version) = split_api_version(&object.api_version);
+        let response = self.send(&Request::discover(group, version), object).await?;
+        match response.refusal() {
+            None => {
+                let inserted = self.discovery.insert(&object.api_version, &response.body);
+                inserted.ok_or_else(|| invalid_response(object))?;
+            }
+            Some(status) if status.has_code(404) => return Ok(None),
             Some(status) => {
-                let kind = Resource {
+                // The kind is unknown, so the error message gets the likely plural.
+                let resource = Resource {
                     group: group.to_owned(),
                     version: version.to_owned(),
-                    kind: subject.kind.to_string(),
-                    plural: subject.kind.to_ascii_lowercase(),
+                    kind: object.kind.to_string(),
+                    plural: object.kind.to_ascii_lowercase(),
                     namespaced: false,
                 };
-                return Err(status.error(&Refused::new(subject, &kind, Verb::Get)));
+                return Err(status.to_error(&RefusedRequest::new(object, &resource, Verb::Get)));
             }
         }
-        Ok(self.kinds.find(&subject.api_version, &subject.kind).flatten())
+        Ok(self.discovery.find(&object.api_version, &object.kind).flatten())
     }
 
-    /// Forgets what is known of a group and version.
-    pub(crate) fn forget(&self, api_version: &str) {
-        self.kinds.forget(api_version);
-    }
-
-    /// Reads the live object; none where there is none.
+    /// Reads a live object. Returns `None` if it does not exist.
     ///
     /// # Errors
-    /// Fails if the request fails, or if the server refuses it or gives an answer that can't be read.
-    pub(crate) async fn live(&self, subject: &InputObject, resource: &Resource, name: &str) -> Result<Option<Value>> {
-        let answer = self.send(&Request::get(resource, &subject.namespace, name), subject).await?;
-        match answer.refusal() {
-            None => answer.object(subject).map(Some),
-            Some(status) if status.is(404) => Ok(None),
-            Some(status) => Err(status.error(&Refused::new(subject, resource, Verb::Get))),
+    /// Fails if the request fails, is refused, or has an invalid response.
+    pub(crate) async fn get_live(
+        &self,
+        object: &InputObject,
+        resource: &Resource,
+        name: &str,
+    ) -> Result<Option<Value>> {
+        let response = self.send(&Request::get(resource, &object.namespace, name), object).await?;
+        match response.refusal() {
+            None => response.parse_object(object).map(Some),
+            Some(status) if status.has_code(404) => Ok(None),
+            Some(status) => Err(status.to_error(&RefusedRequest::new(object, resource, Verb::Get))),
         }
     }
 }

@@ -1,0 +1,284 @@
+//! Describes a refusal: chooses what explains the status best, and has the table of general statuses.
+
+use jobplate_diagnostic::{Error, ErrorKind, ProgramName};
+
+use super::forbidden::{admission_error, forbidden_error};
+use super::invalid::invalid_error;
+use super::rules::{Condition, Explanation, StatusRule, apply_rules};
+use super::schema::schema_error;
+use super::status::{RefusedRequest, Status};
+use crate::object::InputObject;
+
+impl Status {
+    /// Returns the error for a refused request, with the location of the object or field in the input.
+    pub(crate) fn to_error(&self, request: &RefusedRequest<'_>) -> Error {
+        if self.has_code(422) && !self.message_contains("ValidatingAdmissionPolicy '") {
+            return invalid_error(self, request);
+        }
+        if self.is_schema_fault() {
+            return schema_error(self, request);
+        }
+        request.object.locate(apply_rules(&RULES, self, request).unwrap_or_else(|| unknown_error(self, request)))
+    }
+}
+
+/// The statuses that are not about a field of the object. The first row that matches counts.
+///
+/// The sources are paths in the Go modules of Kubernetes 1.37.2, with which `tests/cluster` runs.
+const RULES: [StatusRule; 20] = [
+    // k8s.io/apimachinery: pkg/api/errors/errors.go (413); go.etcd.io/etcd/api: v3rpc/rpctypes/error.go;
+    // google.golang.org/grpc: stream.go
+    StatusRule {
+        codes: 0..=u16::MAX,
+        condition: Condition::Holds(|status, _| status.is_too_large()),
+        explanation: Explanation::Text {
+            message: "{object} is too large for the server",
+            hint: "an object can have about 1.5 MB; keep data elsewhere",
+        },
+    },
+    // Go's net/http: server.go
+    StatusRule {
+        codes: 400..=400,
+        condition: Condition::Message(&["HTTP request to an HTTPS server"]),
+        explanation: Explanation::Text {
+            message: "the server wants HTTPS",
+            hint: "write https:// in the `server` of the kubeconfig",
+        },
+    },
+    // k8s.io/apiserver: pkg/admission/plugin/webhook/errors/statuserror.go, NewDryRunUnsupportedErr
+    StatusRule {
+        codes: 400..=400,
+        condition: Condition::Message(&["does not support dry run"]),
+        explanation: Explanation::Text {
+            message: "{object} can't be tried: the webhook{webhook} knows no dry run",
+            hint: "apply without trying first: --no-preflight",
+        },
+    },
+    // k8s.io/apiserver: pkg/admission/plugin/webhook/errors/statuserror.go, ToStatusErr; a webhook chooses the code.
+    StatusRule {
+        codes: 400..=400,
+        condition: Condition::Message(&["admission webhook"]),
+        explanation: Explanation::Function(admission_error),
+    },
+    StatusRule {
+        codes: 401..=401,
+        condition: Condition::Always,
+        explanation: Explanation::Function(|_, _| unauthorized_error()),
+    },
+    StatusRule { codes: 403..=403, condition: Condition::Always, explanation: Explanation::Function(forbidden_error) },
+    // k8s.io/apiserver: pkg/admission/plugin/namespace/lifecycle/admission.go
+    StatusRule {
+        codes: 404..=404,
+        condition: Condition::Holds(|status, _| status.is_missing_namespace()),
+        explanation: Explanation::Text {
+            message: "there is no namespace {namespace}",
+            hint: "put its Namespace into the input, or create it: kubectl create namespace {namespace}",
+        },
+    },
+    // k8s.io/apiserver: pkg/server/routes, "404 page not found" of the router
+    StatusRule {
+        codes: 404..=404,
+        condition: Condition::Holds(|status, _| status.is_unknown_kind()),
+        explanation: Explanation::Function(|_, request| unknown_kind_error(request.object)),
+    },
+    // k8s.io/apimachinery: pkg/api/errors/errors.go, NewNotFound of a reference, such as the Role of a RoleBinding
+    StatusRule {
+        codes: 404..=404,
+        condition: Condition::Holds(|status, request| {
+            status.details_kind != request.resource.plural
+                && status.details_kind.bytes().all(|byte| byte.is_ascii_lowercase())
+        }),
+        explanation: Explanation::Text {
+            message: "{object} refers to one of {kind} that is not there",
+            hint: "create it first, or put it into the input",
+        },
+    },
+    // k8s.io/apimachinery: pkg/api/errors/errors.go, NewNotFound
+    StatusRule {
+        codes: 404..=404,
+        condition: Condition::Always,
+        explanation: Explanation::Text { message: "{object} is not there any more", hint: "run again" },
+    },
+    // k8s.io/apimachinery: pkg/api/errors/errors.go, NewAlreadyExists
+    StatusRule {
+        codes: 409..=409,
+        condition: Condition::Holds(|status, _| status.already_exists()),
+        explanation: Explanation::Text { message: "{object} is there already", hint: "choose another name" },
+    },
+    // k8s.io/apiserver: pkg/admission/plugin/namespace/lifecycle/admission.go; pkg/registry/generic/registry/store.go
+    StatusRule {
+        codes: 409..=409,
+        condition: Condition::Message(&["being terminated", "being deleted"]),
+        explanation: Explanation::Text {
+            message: "{object} can't be made: its namespace, or what had its name, is still being deleted",
+            hint: "wait until it is gone, and run again",
+        },
+    },
+    // k8s.io/apimachinery: pkg/api/errors/errors.go, NewConflict
+    StatusRule {
+        codes: 409..=409,
+        condition: Condition::Always,
+        explanation: Explanation::Text {
+            message: "{object} was changed by somebody else at the same time",
+            hint: "run again",
+        },
+    },
+    // k8s.io/apiserver: pkg/admission/plugin/policy/validating/dispatcher.go
+    StatusRule { codes: 422..=422, condition: Condition::Always, explanation: Explanation::Function(admission_error) },
+    // k8s.io/apimachinery: pkg/api/errors/errors.go, NewTooManyRequests
+    StatusRule {
+        codes: 429..=429,
+        condition: Condition::Always,
+        explanation: Explanation::Text {
+            message: "the server had no time for {object}",
+            hint: "run again later, or lower --concurrency",
+        },
+    },
+    StatusRule {
+        codes: 400..=499,
+        condition: Condition::Holds(|status, _| !status.is_status),
+        explanation: Explanation::Text {
+            message: "something that is no API server answered {code}",
+            hint: "check `server` in the kubeconfig, and what stands between",
+        },
+    },
+    // k8s.io/apimachinery: pkg/api/errors/errors.go, NewBadRequest
+    StatusRule {
+        codes: 400..=400,
+        condition: Condition::Always,
+        explanation: Explanation::Function(bad_request_error),
+    },
+    // k8s.io/apiserver: pkg/util/webhook/error.go
+    StatusRule {
+        codes: 500..=500,
+        condition: Condition::Message(&["failed calling webhook"]),
+        explanation: Explanation::Text {
+            message: "{object} could not be checked: the webhook{webhook} does not answer",
+            hint: "the webhook is an admission check of the cluster; whoever runs it can tell",
+        },
+    },
+    // go.etcd.io/etcd/api: v3rpc/rpctypes/error.go
+    StatusRule {
+        codes: 500..=500,
+        condition: Condition::Message(&["etcdserver"]),
+        explanation: Explanation::Text { message: "the server's own storage does not answer", hint: "run again later" },
+    },
+    // Gateways and load balancers
+    StatusRule {
+        codes: 502..=504,
+        condition: Condition::Always,
+        explanation: Explanation::Text {
+            message: "the server is not there: {code} was the answer about {object}",
+            hint: "run again later; what stands between may know more",
+        },
+    },
+];
+
+fn bad_request_error(_: &Status, request: &RefusedRequest<'_>) -> Error {
+    let name = request.resource.qualified_name(request.object.name());
+    let hint = "is every field where it belongs? `"
+        + ProgramName
+        + " render ... | kubectl apply --server-side --dry-run=server -f -` has its own words";
+    Error::new(ErrorKind::Cluster, format!("the server does not understand {name}")).hint(hint)
+}
+
+/// Returns the error for a status that no rule matches.
+fn unknown_error(status: &Status, request: &RefusedRequest<'_>) -> Error {
+    let name = request.resource.qualified_name(request.object.name());
+    Error::new(ErrorKind::Cluster, format!("the server answered {} about {name}", status.code.as_u16()))
+        .hint("its log has the reason; its message is not shown, since it may quote values")
+}
+
+/// Returns the error for a 401.
+pub(crate) fn unauthorized_error() -> Error {
+    Error::new(ErrorKind::Cluster, "the server does not accept the credentials (401)")
+        .hint("they may have expired: log in again, and check the user of the kubeconfig's context")
+}
+
+/// Returns the error for a kind that the server does not have.
+pub(crate) fn unknown_kind_error(object: &InputObject) -> Error {
+    let error = format!("the server has no kind {} in {}", object.kind, object.api_version);
+    Error::new(ErrorKind::Cluster, error)
+        .hint("is `apiVersion` right (`kubectl api-resources`), and its CustomResourceDefinition installed?")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::errors::rules::testing::{Example, assert_explained, assert_rules_match};
+
+    /// One example for each row of [`RULES`].
+    const EXAMPLES: [Example; RULES.len()] = [
+        (413, "canary", "job.batch/etl is too large for the server | an object can have about 1.5 MB"),
+        (400, "Client sent an HTTP request to an HTTPS server.", "the server wants HTTPS | write https://"),
+        (
+            400,
+            r#"{"message":"admission webhook \"hook.example\" does not support dry run"}"#,
+            "job.batch/etl can't be tried: the webhook hook.example knows no dry run | apply without trying first: --no-preflight",
+        ),
+        (
+            400,
+            r#"{"message":"admission webhook \"a.example.io\" denied the request: canary"}"#,
+            "an admission check of the cluster (a.example.io) does not allow job.batch/etl",
+        ),
+        (401, r#"{"message":"Unauthorized"}"#, "the server does not accept the credentials (401)"),
+        (
+            403,
+            r#"{"message":"jobs.batch is forbidden: User \"canary\" cannot patch resource \"jobs\" in API group \"batch\""}"#,
+            "you may not patch jobs.batch in namespace ns, so not job.batch/etl",
+        ),
+        (
+            404,
+            r#"{"details":{"kind":"namespaces","name":"ns"}}"#,
+            "there is no namespace ns | put its Namespace into the input, or create it: kubectl create namespace ns",
+        ),
+        (404, "404 page not found canary", "the server has no kind Job in batch/v1"),
+        (
+            404,
+            r#"{"details":{"kind":"roles","name":"canary"}}"#,
+            "job.batch/etl refers to one of roles that is not there",
+        ),
+        (404, r#"{"details":{"kind":"jobs","name":"canary"}}"#, "job.batch/etl is not there any more"),
+        (409, r#"{"reason":"AlreadyExists","message":"canary"}"#, "job.batch/etl is there already"),
+        (
+            409,
+            r#"{"message":"object is being deleted: canary"}"#,
+            "job.batch/etl can't be made: its namespace, or what had its name, is still being deleted",
+        ),
+        (409, r#"{"message":"canary"}"#, "job.batch/etl was changed by somebody else at the same time"),
+        (
+            422,
+            r#"{"message":"ValidatingAdmissionPolicy 'a.example' with binding 'b' denied request: canary"}"#,
+            "an admission check of the cluster (a.example) does not allow job.batch/etl",
+        ),
+        (429, r#"{"message":"canary"}"#, "the server had no time for job.batch/etl"),
+        (418, "canary", "something that is no API server answered 418"),
+        (400, r#"{"message":"canary"}"#, "the server does not understand job.batch/etl"),
+        (
+            500,
+            r#"{"message":"Internal error occurred: failed calling webhook \"a.b\": canary"}"#,
+            "job.batch/etl could not be checked: the webhook a.b does not answer",
+        ),
+        (500, r#"{"message":"etcdserver: leader changed"}"#, "the server's own storage does not answer"),
+        (503, "canary", "the server is not there: 503 was the answer about job.batch/etl"),
+    ];
+
+    #[test]
+    fn each_rule_explains_its_example() {
+        assert_rules_match(&RULES, &EXAMPLES);
+    }
+
+    #[test]
+    fn explains_each_example_like_its_rule() {
+        for example in EXAMPLES {
+            assert_explained(example, |status, request| status.to_error(request));
+        }
+    }
+
+    #[test]
+    fn shows_only_the_code_of_an_unknown_status() {
+        assert_explained((500, "canary", "the server answered 500 about job.batch/etl"), |status, request| {
+            status.to_error(request)
+        });
+    }
+}

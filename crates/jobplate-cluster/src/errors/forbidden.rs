@@ -1,0 +1,190 @@
+//! The error for 403: a missing permission, or a denial by an admission plugin.
+
+use jobplate_diagnostic::{Error, ErrorKind, ProgramName};
+
+use super::rules::{Condition, Explanation, StatusRule, apply_rules};
+use super::status::{RefusedRequest, Status};
+use crate::request::Verb;
+
+/// The known statuses with code 403. The first row that matches counts.
+///
+/// The sources are paths in the Go modules of Kubernetes 1.37.2, with which `tests/cluster` runs.
+const RULES: [StatusRule; 9] = [
+    // k8s.io/apiserver: pkg/endpoints/handlers/responsewriters/errors.go, with the verb `impersonate`
+    StatusRule {
+        codes: 403..=403,
+        condition: Condition::Message(&["cannot impersonate"]),
+        explanation: Explanation::Text {
+            message: "you may not act as somebody else",
+            hint: "leave --as and --as-group out, or have a ClusterRole with this rule: {apiGroups: [\"\"], resources: [users, groups], verbs: [impersonate]}",
+        },
+    },
+    // k8s.io/apiserver: pkg/endpoints/handlers/responsewriters/errors.go; pkg/authentication/user/user.go
+    StatusRule {
+        codes: 403..=403,
+        condition: Condition::Holds(|status, _| {
+            is_permission_missing(status) && status.message_contains("User \"system:anonymous\"")
+        }),
+        explanation: Explanation::Text {
+            message: "the server was asked without any credentials",
+            hint: "check the user of the kubeconfig's context; a credential plugin may have given none",
+        },
+    },
+    // k8s.io/apiserver: pkg/endpoints/handlers/responsewriters/errors.go
+    StatusRule {
+        codes: 403..=403,
+        condition: Condition::Holds(|status, _| is_permission_missing(status)),
+        explanation: Explanation::Function(permission_error),
+    },
+    // k8s.io/apiserver: pkg/admission/plugin/resourcequota/controller.go
+    StatusRule {
+        codes: 403..=403,
+        condition: Condition::Message(&["exceeded quota"]),
+        explanation: Explanation::Text {
+            message: "{object} does not fit into a quota of namespace {namespace}",
+            hint: "kubectl describe quota -n {namespace} shows what is left",
+        },
+    },
+    // k8s.io/pod-security-admission: admission/admission.go
+    StatusRule {
+        codes: 403..=403,
+        condition: Condition::Message(&["violates PodSecurity"]),
+        explanation: Explanation::Text {
+            message: "namespace {namespace} does not allow pods like that of {object}",
+            hint: "its Pod Security level is a label: kubectl get namespace {namespace} --show-labels",
+        },
+    },
+    // k8s.io/kubernetes: pkg/registry/rbac/validation/rule.go
+    StatusRule {
+        codes: 403..=403,
+        condition: Condition::Message(&["attempting to grant RBAC permissions"]),
+        explanation: Explanation::Text {
+            message: "{object} grants rights that you do not have yourself",
+            hint: "nobody may give more than they have: ask for these rights, or for the verbs `escalate` and `bind`",
+        },
+    },
+    // k8s.io/kubernetes: plugin/pkg/admission/priority/admission.go
+    StatusRule {
+        codes: 403..=403,
+        condition: Condition::Message(&["no PriorityClass with name"]),
+        explanation: Explanation::Text {
+            message: "the PriorityClass of {object} is not there",
+            hint: "create it first: kubectl get priorityclasses lists those that are",
+        },
+    },
+    // k8s.io/apiserver: pkg/admission/plugin/namespace/lifecycle/admission.go
+    StatusRule {
+        codes: 403..=403,
+        condition: Condition::Message(&["being terminated"]),
+        explanation: Explanation::Text {
+            message: "namespace {namespace} is being deleted",
+            hint: "wait until it is gone, and create it anew",
+        },
+    },
+    // k8s.io/apiserver: pkg/admission/plugin/webhook/errors/statuserror.go, and other admission plugins
+    StatusRule { codes: 403..=403, condition: Condition::Always, explanation: Explanation::Function(admission_error) },
+];
+
+/// Returns the error for a status with code 403.
+pub(super) fn forbidden_error(status: &Status, request: &RefusedRequest<'_>) -> Error {
+    apply_rules(&RULES, status, request).unwrap_or_else(|| admission_error(status, request))
+}
+
+/// Returns the error for a denial by an admission webhook or policy, whose own message may quote values.
+pub(super) fn admission_error(status: &Status, request: &RefusedRequest<'_>) -> Error {
+    let object = request.resource.qualified_name(request.object.name());
+    let name = status.name_after("admission webhook ").or_else(|| status.name_after("ValidatingAdmissionPolicy "));
+    let by = name.map(|name| format!(" ({name})")).unwrap_or_default();
+    Error::new(ErrorKind::Cluster, format!("an admission check of the cluster{by} does not allow {object}")).hint(
+        "its own words are not shown, since they may quote values: `"
+            + ProgramName
+            + " render ... | kubectl apply --server-side --dry-run=server -f -` has them",
+    )
+}
+
+/// Returns whether an authorizer denied the request.
+fn is_permission_missing(status: &Status) -> bool {
+    status.message_contains("cannot ") && status.message_contains(" resource ")
+}
+
+/// Returns the error for a missing permission, with the rule that grants it.
+fn permission_error(status: &Status, request: &RefusedRequest<'_>) -> Error {
+    let RefusedRequest { object, resource, verb, .. } = request;
+    let namespace = &*object.namespace;
+    let name = resource.qualified_name(object.name());
+    // A server-side apply that creates the object needs the verb `create`, too.
+    let denied_verb = if status.message_contains("cannot create ") { Verb::Create } else { *verb };
+    let scope = if resource.namespaced { format!(" in namespace {namespace}") } else { String::new() };
+    let resources = match resource.group.is_empty() {
+        true => resource.plural.clone(),
+        false => format!("{}.{}", resource.plural, resource.group),
+    };
+    let verbs = match verb {
+        Verb::Patch => "[get, create, patch]".to_owned(),
+        verb => format!("[{}]", verb.as_str()),
+    };
+    let role = if resource.namespaced { format!("a Role in {namespace}") } else { "a ClusterRole".to_owned() };
+    let rule = format!("{{apiGroups: [\"{}\"], resources: [{}], verbs: {verbs}}}", resource.group, resource.plural);
+    Error::new(ErrorKind::Cluster, format!("you may not {} {resources}{scope}, so not {name}", denied_verb.as_str()))
+        .hint(format!("{role} with this rule, bound to you, allows it: {rule}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::errors::rules::testing::{Example, assert_rules_match};
+
+    /// One example for each row of [`RULES`].
+    const EXAMPLES: [Example; RULES.len()] = [
+        (
+            403,
+            r#"{"message":"users \"canary\" is forbidden: User \"a\" cannot impersonate resource \"users\" in API group \"\""}"#,
+            "you may not act as somebody else",
+        ),
+        (
+            403,
+            r#"{"message":"jobs.batch is forbidden: User \"system:anonymous\" cannot patch resource \"jobs\""}"#,
+            "the server was asked without any credentials",
+        ),
+        (
+            403,
+            r#"{"message":"jobs.batch is forbidden: User \"canary\" cannot patch resource \"jobs\" in API group \"batch\""}"#,
+            "you may not patch jobs.batch in namespace ns, so not job.batch/etl | a Role in ns with this rule, bound to you, allows it: {apiGroups: [\"batch\"], resources: [jobs], verbs: [get, create, patch]}",
+        ),
+        (
+            403,
+            r#"{"message":"forbidden: canary exceeded quota: canary"}"#,
+            "job.batch/etl does not fit into a quota of namespace ns | kubectl describe quota -n ns shows what is left",
+        ),
+        (
+            403,
+            r#"{"message":"forbidden: violates PodSecurity \"canary\""}"#,
+            "namespace ns does not allow pods like that of job.batch/etl",
+        ),
+        (
+            403,
+            r#"{"message":"user \"canary\" is attempting to grant RBAC permissions not currently held"}"#,
+            "job.batch/etl grants rights that you do not have yourself",
+        ),
+        (
+            403,
+            r#"{"message":"no PriorityClass with name canary was found"}"#,
+            "the PriorityClass of job.batch/etl is not there",
+        ),
+        (
+            403,
+            r#"{"message":"unable to create new content in namespace canary because it is being terminated"}"#,
+            "namespace ns is being deleted",
+        ),
+        (
+            403,
+            r#"{"message":"admission webhook \"a.example.io\" denied: canary"}"#,
+            "an admission check of the cluster (a.example.io) does not allow job.batch/etl",
+        ),
+    ];
+
+    #[test]
+    fn each_rule_explains_its_example() {
+        assert_rules_match(&RULES, &EXAMPLES);
+    }
+}

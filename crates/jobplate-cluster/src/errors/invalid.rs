@@ -1,0 +1,286 @@
+//! The error for 422 (Invalid): which fields the server refuses, and why.
+
+use std::ops::Range;
+
+use jobplate_diagnostic::{Error, ErrorKind};
+use jobplate_manifest::field::FieldPath;
+use jobplate_yaml::Node;
+
+use super::schema::MAX_SPAN;
+use super::status::{RefusedRequest, Status, StatusCause};
+
+/// A row of [`CAUSES`]: a known cause, our phrase for it, and a hint if there is one.
+struct CauseRule {
+    pattern: CausePattern,
+    description: &'static str,
+    hint: Option<&'static str>,
+}
+
+enum CausePattern {
+    /// The message contains one of these phrases.
+    Message(&'static [&'static str]),
+    /// The path ends with this suffix, and the document has a value for the field.
+    SetField(&'static str),
+    /// The reason is this one.
+    Reason(&'static str),
+    /// The reason is this one, and the document has a value for the field.
+    ReasonOfSetField(&'static str),
+}
+
+impl CausePattern {
+    fn matches(&self, cause: &StatusCause, is_set: bool) -> bool {
+        match self {
+            CausePattern::Message(phrases) => phrases.iter().any(|phrase| cause.message.contains(phrase)),
+            CausePattern::SetField(suffix) => is_set && cause.field.ends_with(suffix),
+            CausePattern::Reason(reason) => cause.reason == *reason,
+            CausePattern::ReasonOfSetField(reason) => is_set && cause.reason == *reason,
+        }
+    }
+}
+
+/// The known causes. The first row that matches counts.
+///
+/// The sources are paths in the Go modules of Kubernetes 1.37.2, with which `tests/cluster` runs. Those of the reasons
+/// are k8s.io/apimachinery: pkg/util/validation/field/errors.go.
+const CAUSES: [CauseRule; 15] = [
+    // k8s.io/apimachinery: pkg/api/validation/objectmeta.go; k8s.io/kubernetes: pkg/apis/{apps,core,storage}/validation
+    CauseRule {
+        pattern: CausePattern::Message(&["field is immutable", "updates to ", "may not change once set"]),
+        description: "can't be changed",
+        hint: Some("leave it as it is on the server, or delete the object and apply again"),
+    },
+    // k8s.io/kubernetes: pkg/apis/batch/validation/validation.go
+    CauseRule {
+        pattern: CausePattern::SetField(".restartPolicy"),
+        description: "has a value that is not taken here",
+        hint: Some("a Job takes OnFailure or Never, others take Always"),
+    },
+    // k8s.io/kubernetes: pkg/apis/core/validation/validation.go
+    CauseRule {
+        pattern: CausePattern::Message(&["may not be specified when `value` is not empty"]),
+        description: "stands beside a literal `value`",
+        hint: Some("remove one of the two"),
+    },
+    // k8s.io/apimachinery: pkg/util/validation/validation.go
+    CauseRule {
+        pattern: CausePattern::Message(&["RFC 1123", "RFC 1035"]),
+        description: "is no name that Kubernetes takes",
+        hint: Some(
+            "such a name has lower-case letters, digits, `-` and `.`, and begins and ends with a letter or digit",
+        ),
+    },
+    // k8s.io/apimachinery: pkg/util/validation/validation.go
+    CauseRule {
+        pattern: CausePattern::Message(&["a valid config key"]),
+        description: "is no key that a Secret or ConfigMap can have",
+        hint: Some("a key has letters, digits, `-`, `_` and `.`"),
+    },
+    // k8s.io/apimachinery: pkg/util/validation/validation.go
+    CauseRule {
+        pattern: CausePattern::Message(&["environment variable name"]),
+        description: "is no name of a variable",
+        hint: Some("it may have printable ASCII characters but `=`"),
+    },
+    CauseRule {
+        pattern: CausePattern::ReasonOfSetField("FieldValueRequired"),
+        description: "has a value that is not taken here",
+        hint: None,
+    },
+    CauseRule { pattern: CausePattern::Reason("FieldValueRequired"), description: "is missing", hint: Some("add it") },
+    CauseRule {
+        pattern: CausePattern::Reason("FieldValueNotSupported"),
+        description: "is none of the values that are supported",
+        hint: None,
+    },
+    CauseRule {
+        pattern: CausePattern::Reason("FieldValueDuplicate"),
+        description: "stands twice",
+        hint: Some("remove one of the two"),
+    },
+    CauseRule {
+        pattern: CausePattern::Reason("FieldValueForbidden"),
+        description: "is not allowed here",
+        hint: Some("leave it out, or what it goes with"),
+    },
+    CauseRule {
+        pattern: CausePattern::Reason("FieldValueTooLong"),
+        description: "is too long",
+        hint: Some("shorten it"),
+    },
+    CauseRule {
+        pattern: CausePattern::Reason("FieldValueTooMany"),
+        description: "has too many items",
+        hint: Some("leave some out"),
+    },
+    CauseRule {
+        pattern: CausePattern::Reason("FieldValueNotFound"),
+        description: "names something that is not there",
+        hint: Some("name something that is"),
+    },
+    CauseRule {
+        pattern: CausePattern::Reason("FieldValueTypeInvalid"),
+        description: "is of the wrong type",
+        hint: None,
+    },
+];
+
+/// Returns what is wrong with a field, and a hint if there is one. `is_set` says whether the document has a value for
+/// the field.
+fn describe_cause(cause: &StatusCause, is_set: bool) -> (&'static str, Option<&'static str>) {
+    CAUSES
+        .iter()
+        .find(|rule| rule.pattern.matches(cause, is_set))
+        .map_or(("has a value that is not valid", None), |rule| (rule.description, rule.hint))
+}
+
+/// Returns the error for a status with code 422: a line for each cause, at the first field that is in the document.
+pub(super) fn invalid_error(status: &Status, request: &RefusedRequest<'_>) -> Error {
+    let RefusedRequest { object, resource, .. } = request;
+    let name = resource.qualified_name(object.name());
+    if status.causes.is_empty() {
+        let error = Error::new(ErrorKind::Cluster, format!("the server does not take {name}"));
+        return object.locate(error.hint("it gave no field as the reason"));
+    }
+    let mut lines = String::new();
+    // The span and the hint of the first field that is in the document.
+    let mut first: Option<(Range<usize>, Option<&'static str>)> = None;
+    for cause in &status.causes {
+        let found = object.with_node(|root| find_field(&cause.field, root, request.is_new)).flatten();
+        let (description, hint) = describe_cause(cause, found.as_ref().is_some_and(|field| field.is_set));
+        let location = found.as_ref().map(|field| format!(" (line {})", object.line_at(field.span.start)));
+        let field = sanitize_field_path(&cause.field);
+        let line = format!("\n  {field}{} {description}", location.unwrap_or_default());
+        if let (None, Some(field)) = (&first, found) {
+            first = Some((field.span, hint));
+        }
+        if !lines.contains(&line) {
+            lines.push_str(&line);
+        }
+    }
+    let error = Error::new(ErrorKind::Cluster, format!("the server does not take {name}:{lines}"));
+    let (error, hint) = match first {
+        Some((span, hint)) => (error.at(span), hint),
+        None => (error, status.causes.first().and_then(|cause| describe_cause(cause, false).1)),
+    };
+    object.locate(match hint {
+        Some(hint) => error.hint(hint),
+        None => {
+            let mut paths = status.causes.iter().map(|cause| kubectl_explain_path(&cause.field));
+            let path = paths.find(|path| !path.is_empty()).unwrap_or_default();
+            error.hint(format!("`kubectl explain {}{path}` tells what it takes", resource.plural))
+        }
+    })
+}
+
+/// A field of a status that was found in the document.
+struct FoundField {
+    /// The span of the field, or of the deepest parent that is in the document.
+    span: Range<usize>,
+    /// Whether the document has a value for the field.
+    is_set: bool,
+}
+
+/// Finds a field, or its deepest parent, in the document. Paths with indexes are followed only for a new object:
+/// otherwise the indexes are those after the merge with the live object.
+fn find_field(field: &str, root: Node<'_>, is_new: bool) -> Option<FoundField> {
+    let path = FieldPath::parse(field)?;
+    if path.has_index() && !is_new {
+        return None;
+    }
+    let found = path.resolve(root);
+    if !found.is_complete && found.node.index() == root.index() {
+        return None;
+    }
+    let span = found.span();
+    let span = span.start..span.end.min(span.start + MAX_SPAN);
+    let is_set = found.is_complete && !found.node.is_null() && found.node.text().is_none_or(|text| !text.is_empty());
+    Some(FoundField { span, is_set })
+}
+
+/// Returns a path without map keys, which may be secret: replaces everything in brackets but indexes by `*`, and names
+/// that are not a short word by `...`.
+fn sanitize_field_path(field: &str) -> String {
+    let mut sanitized = String::new();
+    let mut rest = field;
+    while let Some(open) = rest.find('[') {
+        sanitized.push_str(&rest[..open]);
+        let close = rest[open..].find(']').map_or(rest.len(), |at| open + at);
+        let inside = &rest[open + 1..close];
+        let is_index = !inside.is_empty() && inside.bytes().all(|byte| byte.is_ascii_digit());
+        sanitized.push_str(&if is_index { format!("[{inside}]") } else { "[*]".to_owned() });
+        rest = &rest[(close + 1).min(rest.len())..];
+    }
+    sanitized.push_str(rest);
+    let is_field_name = |name: &str| name.len() <= 40 && name.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let words: Vec<&str> = sanitized
+        .split('.')
+        .map(|word| if is_field_name(word.split('[').next().unwrap_or_default()) { word } else { "..." })
+        .collect();
+    words.join(".")
+}
+
+/// Returns a path in the format of `kubectl explain`, with a leading dot, up to the first map key.
+fn kubectl_explain_path(field: &str) -> String {
+    let names = field.split('.').map(|word| word.split('[').next().unwrap_or_default());
+    let field_names = names.take_while(|name| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphabetic()));
+    field_names.map(|name| format!(".{name}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::errors::rules::testing::assert_explained;
+
+    /// One example for each row of [`CAUSES`]: reason, field, message, and whether the field is set.
+    const EXAMPLES: [(&str, &str, &str, bool); CAUSES.len()] = [
+        ("FieldValueInvalid", "spec.template", "canary: field is immutable", true),
+        ("FieldValueNotSupported", "spec.template.spec.restartPolicy", "canary", true),
+        ("FieldValueInvalid", "env[0].valueFrom", "may not be specified when `value` is not empty", true),
+        ("FieldValueInvalid", "metadata.name", "a lowercase RFC 1123 subdomain must", true),
+        ("FieldValueInvalid", "data", "a valid config key must consist of", true),
+        ("FieldValueInvalid", "env[0].name", "a valid environment variable name must consist only of", true),
+        ("FieldValueRequired", "spec.template", "canary", true),
+        ("FieldValueRequired", "spec.template", "canary", false),
+        ("FieldValueNotSupported", "spec.type", "canary", true),
+        ("FieldValueDuplicate", "spec.type", "canary", true),
+        ("FieldValueForbidden", "spec.type", "canary", true),
+        ("FieldValueTooLong", "spec.type", "canary", true),
+        ("FieldValueTooMany", "spec.type", "canary", true),
+        ("FieldValueNotFound", "spec.type", "canary", true),
+        ("FieldValueTypeInvalid", "spec.type", "canary", true),
+    ];
+
+    #[test]
+    fn each_rule_matches_its_example() {
+        for (row, (reason, field, message, is_set)) in EXAMPLES.into_iter().enumerate() {
+            let [reason, field, message] = [reason, field, message].map(str::to_owned);
+            let cause = StatusCause { field, reason, message };
+            let first = CAUSES.iter().position(|rule| rule.pattern.matches(&cause, is_set));
+            assert_eq!(first, Some(row), "{cause:?}");
+        }
+    }
+
+    #[test]
+    fn names_the_fields_without_quoting_values() {
+        for example in [
+            (
+                422,
+                r#"{"message":"canary","details":{"causes":[{"reason":"FieldValueInvalid","field":"spec.template.spec.containers[0].env[0].name","message":"canary: a valid environment variable name must"}]}}"#,
+                "job.yaml:10:11: the server does not take job.batch/etl:\n  spec.template.spec.containers[0].env[0].name (line 10) is no name of a variable | it may have",
+            ),
+            (
+                422,
+                r#"{"details":{"causes":[{"reason":"FieldValueRequired","field":"spec.data[canary7].x"}]}}"#,
+                "spec.data[*].x (line 4) is missing | add it",
+            ),
+            (
+                422,
+                r#"{"details":{"causes":[{"reason":"FieldValueInvalid","field":"spec.template"}]}}"#,
+                "spec.template (line 5) has a value that is not valid | `kubectl explain jobs.spec.template` tells what it takes",
+            ),
+            (422, r#"{"message":"canary"}"#, "the server does not take job.batch/etl | it gave no field as the reason"),
+        ] {
+            assert_explained(example, invalid_error);
+        }
+    }
+}

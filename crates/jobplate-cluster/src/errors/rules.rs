@@ -1,0 +1,129 @@
+//! Matches a status against a table of known statuses, and builds the error of the first row that matches.
+
+use std::ops::RangeInclusive;
+
+use jobplate_diagnostic::{Error, ErrorKind};
+
+use super::status::{RefusedRequest, Status};
+
+/// A row of a table: a known status, and the error for it. A comment above each row names its source.
+pub(super) struct StatusRule {
+    /// The HTTP codes.
+    pub codes: RangeInclusive<u16>,
+    /// What else the status must fulfil.
+    pub condition: Condition,
+    /// How the error is built.
+    pub explanation: Explanation,
+}
+
+pub(super) enum Condition {
+    Always,
+    /// The message contains one of these phrases.
+    Message(&'static [&'static str]),
+    /// A predicate holds.
+    Holds(fn(&Status, &RefusedRequest<'_>) -> bool),
+}
+
+pub(super) enum Explanation {
+    /// Message and hint, in which [`fill`] replaces placeholders.
+    Text { message: &'static str, hint: &'static str },
+    /// A function builds the error.
+    Function(fn(&Status, &RefusedRequest<'_>) -> Error),
+}
+
+impl StatusRule {
+    pub(super) fn matches(&self, status: &Status, request: &RefusedRequest<'_>) -> bool {
+        self.codes.contains(&status.code.as_u16())
+            && match self.condition {
+                Condition::Always => true,
+                Condition::Message(phrases) => phrases.iter().any(|phrase| status.message_contains(phrase)),
+                Condition::Holds(predicate) => predicate(status, request),
+            }
+    }
+
+    fn error(&self, status: &Status, request: &RefusedRequest<'_>) -> Error {
+        match self.explanation {
+            Explanation::Text { message, hint } => {
+                Error::new(ErrorKind::Cluster, fill(message, status, request)).hint(fill(hint, status, request))
+            }
+            Explanation::Function(build) => build(status, request),
+        }
+    }
+}
+
+/// Returns the error of the first rule that matches; `None` if there is none.
+pub(super) fn apply_rules(rules: &[StatusRule], status: &Status, request: &RefusedRequest<'_>) -> Option<Error> {
+    rules.iter().find(|rule| rule.matches(status, request)).map(|rule| rule.error(status, request))
+}
+
+/// Replaces the placeholders of a message or hint: `{object}` (such as `job.batch/etl`), `{namespace}`, `{code}`,
+/// `{kind}` (the plural name of the kind that the status is about) and `{webhook}` (a space and the name of the webhook
+/// in the message, or nothing).
+fn fill(template: &str, status: &Status, request: &RefusedRequest<'_>) -> String {
+    let value = |placeholder: &str| match placeholder {
+        "object" => request.resource.qualified_name(request.object.name()),
+        "namespace" => request.object.namespace.to_string(),
+        "code" => status.code.as_u16().to_string(),
+        "kind" => status.details_kind.clone(),
+        "webhook" => status.name_after("webhook ").map(|name| format!(" {name}")).unwrap_or_default(),
+        other => format!("{{{other}}}"),
+    };
+    let mut filled = String::new();
+    let mut rest = template;
+    while let Some((before, (placeholder, after))) =
+        rest.split_once('{').and_then(|(before, rest)| Some((before, rest.split_once('}')?)))
+    {
+        filled.push_str(before);
+        filled.push_str(&value(placeholder));
+        rest = after;
+    }
+    filled + rest
+}
+
+/// Checks the tables of other modules.
+#[cfg(test)]
+pub(super) mod testing {
+    use http::StatusCode;
+
+    use super::*;
+    use crate::kinds::built_in_resource;
+    use crate::object::InputObject;
+    use crate::request::Verb;
+
+    const JOB: &str = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: etl}\nspec:\n  template:\n    spec:\n      containers:\n      - name: c\n        env:\n        - name: X\n          valuefrom: {}\n";
+
+    /// A status as code, body, and part of the error that it leads to.
+    pub(crate) type Example = (u16, &'static str, &'static str);
+
+    /// Returns the status, and the text of the error for it, as `MESSAGE | HINT`.
+    fn explain(code: u16, body: &str, build: impl FnOnce(&Status, &RefusedRequest<'_>) -> Error) -> String {
+        let object = InputObject::parse_for_test(JOB);
+        let resource = built_in_resource("batch/v1", "Job").unwrap();
+        let request = RefusedRequest { is_new: true, ..RefusedRequest::new(&object, &resource, Verb::Patch) };
+        let error = build(&Status::read(StatusCode::from_u16(code).unwrap(), body.as_bytes()), &request);
+        let hint = error.hint_message().map(|hint| hint.with_program("jobplate")).unwrap_or_default();
+        format!("{error} | {hint}")
+    }
+
+    /// Asserts that an example leads to the expected error, which must not quote the word "canary" of its message.
+    pub(crate) fn assert_explained(
+        (code, body, expected): Example,
+        build: impl FnOnce(&Status, &RefusedRequest<'_>) -> Error,
+    ) {
+        let text = explain(code, body, build);
+        assert!(text.contains(expected), "{code} {body}\n{text}");
+        assert!(!text.contains("canary"), "{code} {body}\n{text}");
+    }
+
+    /// Asserts that the examples match the rules of a table one by one, and lead to the expected errors.
+    pub(crate) fn assert_rules_match(rules: &[StatusRule], examples: &[Example]) {
+        assert_eq!(rules.len(), examples.len(), "one example for each rule");
+        for (row, example) in examples.iter().enumerate() {
+            assert_explained(*example, |status, request| {
+                let first = rules.iter().position(|rule| rule.matches(status, request));
+                assert_eq!(first, Some(row), "{example:?}");
+                rules[row].error(status, request)
+            });
+        }
+    }
+}

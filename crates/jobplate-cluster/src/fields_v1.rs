@@ -1,0 +1,83 @@
+//! Edits `fieldsV1` trees, in which Kubernetes keeps the fields that a manager owns.
+//!
+//! The keys of a tree are `f:KEY` for a field, `k:{"name":"X"}` for an item of a list, and `.` for the item or map
+//! itself. An empty tree owns everything below it. Source: <https://github.com/kubernetes-sigs/structured-merge-diff>,
+//! `fieldpath/serialize.go`.
+
+use jobplate_manifest::field::{FieldPath, PathStep};
+use serde_json::{Map, Value, json};
+
+/// Converts a path into the keys of a `fieldsV1` tree. Returns `None` for a path with an index, which the trees of
+/// lists with keys do not have.
+pub(crate) fn tree_path(path: &FieldPath) -> Option<Vec<String>> {
+    let tree_key = |step: &PathStep| match step {
+        PathStep::Key(key) => Some(format!("f:{key}")),
+        PathStep::Item(keys) => {
+            let keys: Map<String, Value> = keys.iter().map(|(key, value)| (key.clone(), json!(value))).collect();
+            Some(format!("k:{}", to_go_json(&Value::Object(keys))))
+        }
+        PathStep::Index(_) => None,
+    };
+    path.0.iter().map(tree_key).collect()
+}
+
+/// Serializes a value like Go's `encoding/json`, which escapes characters that are special in HTML. The server compares
+/// the keys of `fieldsV1` as strings.
+fn to_go_json(value: &Value) -> String {
+    let escape = |c: char| match c {
+        '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => format!("\\u{:04x}", u32::from(c)),
+        c => c.to_string(),
+    };
+    value.to_string().chars().map(escape).collect()
+}
+
+/// Returns the subtree at a path.
+pub(crate) fn get_subtree<'t>(fields: &'t Value, path: &[String]) -> Option<&'t Value> {
+    path.iter().try_fold(fields, |tree, key| tree.get(key))
+}
+
+/// Removes and returns a subtree. Removes its parents, too, if they become empty: an empty tree would own everything
+/// below it.
+pub(crate) fn remove_subtree(fields: &mut Value, path: &[String]) -> Option<Value> {
+    let map = fields.as_object_mut()?;
+    let (first, rest) = path.split_first()?;
+    if rest.is_empty() {
+        return map.remove(first);
+    }
+    let child = map.get_mut(first)?;
+    let removed = remove_subtree(child, rest)?;
+    if child.as_object().is_some_and(Map::is_empty) {
+        map.remove(first);
+    }
+    Some(removed)
+}
+
+/// Merges a subtree into a tree, at a path.
+pub(crate) fn insert_subtree(fields: &mut Value, path: &[String], tree: Value) {
+    let nested = path.iter().rev().fold(tree, |inner, key| json!({ key: inner }));
+    merge_trees(fields, nested);
+}
+
+/// Adds all fields of `other` to a tree.
+pub(crate) fn merge_trees(fields: &mut Value, other: Value) {
+    match (fields, other) {
+        (Value::Object(own), Value::Object(other)) => {
+            for (key, value) in other {
+                merge_trees(own.entry(key).or_insert_with(|| json!({})), value);
+            }
+        }
+        (own, other) => *own = other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_names_like_go() {
+        let path =
+            tree_path(&FieldPath(vec![PathStep::Item(vec![("name".to_owned(), "A<B>&\"C".to_owned())])])).unwrap();
+        assert_eq!(path, ["k:{\"name\":\"A\\u003cB\\u003e\\u0026\\\"C\"}"]);
+    }
+}

@@ -1,0 +1,153 @@
+//! Decides from the JSON of a Job and its pods whether the Job runs or has ended.
+
+use jiff::Timestamp;
+use jobplate_diagnostic::ErrorKind;
+use serde_json::Value;
+
+use super::pod_start::find_start_failure;
+use crate::pods::{container_statuses, name_or_placeholder};
+
+/// Texts of [`JobState::Running`] for states that may last for ever.
+pub(super) const SUSPENDED: &str = "suspended, so it does not run";
+pub(super) const NO_POD: &str = "no pod yet";
+
+/// The state of a Job.
+pub(super) enum JobState {
+    /// The Job has not ended. The text says what it does.
+    Running(String),
+    /// The Job has ended, or its pods cannot start. A failure has its kind and perhaps a hint.
+    Ended { text: String, failure: Option<(ErrorKind, Option<String>)> },
+}
+
+/// Reads the state of a Job. `advises_logs` says whether a failure gets a hint at `--logs`.
+pub(super) fn read_job_state(job: &Value, pods: &[Value], advises_logs: bool) -> JobState {
+    let conditions = || job["status"]["conditions"].as_array().into_iter().flatten();
+    let condition = |kind: &str| conditions().find(|found| found["type"] == kind && found["status"] == "True");
+    let failed =
+        |text: String, hint: Option<String>| JobState::Ended { text, failure: Some((ErrorKind::JobFailed, hint)) };
+    if condition("Complete").is_some() {
+        return JobState::Ended { text: format!("complete{}", format_duration(job)), failure: None };
+    }
+    if let Some(condition) = condition("Failed") {
+        let reason = reason_word(&condition["reason"]).map(|reason| format!(" ({reason})")).unwrap_or_default();
+        let last_failure = pods.iter().filter_map(describe_failed_container).next_back();
+        let container = last_failure.map(|failure| format!(": {failure}")).unwrap_or_default();
+        let hint = advises_logs.then(|| "--logs shows what its pods say".to_owned());
+        return failed(format!("failed{reason}{container}"), hint);
+    }
+    if let Some((text, hint)) = pods.iter().find_map(find_start_failure) {
+        return failed(text, hint);
+    }
+    if job["spec"]["suspend"] == true {
+        return JobState::Running(SUSPENDED.to_owned());
+    }
+    let count = |key: &str| job["status"][key].as_u64().unwrap_or(0);
+    let waiting = pods.iter().find_map(pending_reason);
+    let waiting = waiting.map(|reason| format!(" (a pod waits: {reason})")).unwrap_or_default();
+    JobState::Running(match (count("active"), count("failed")) {
+        (0, 0) => NO_POD.to_owned(),
+        (active, 0) => format!("{active} active{waiting}"),
+        (active, failed) => format!("{active} active{waiting}, {failed} failed"),
+    })
+}
+
+/// Returns the reason why a pending pod does not run yet.
+fn pending_reason(pod: &Value) -> Option<&str> {
+    if pod["status"]["phase"] != "Pending" {
+        return None;
+    }
+    let mut conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
+    let unscheduled = conditions.find(|found| found["type"] == "PodScheduled" && found["status"] == "False");
+    let container_reason =
+        || container_statuses(pod).find_map(|status| reason_word(&status["state"]["waiting"]["reason"]));
+    unscheduled.and_then(|condition| reason_word(&condition["reason"])).or_else(container_reason)
+}
+
+/// Returns a reason that is a single word, as Kubernetes' own reasons are. Other texts may quote values.
+fn reason_word(value: &Value) -> Option<&str> {
+    value.as_str().filter(|text| !text.is_empty() && text.len() <= 60 && text.bytes().all(|b| b.is_ascii_alphabetic()))
+}
+
+/// Returns ` after N s`, or nothing if the status has no times.
+fn format_duration(job: &Value) -> String {
+    let time = |key: &str| job["status"][key].as_str()?.parse::<Timestamp>().ok();
+    match (time("startTime"), time("completionTime")) {
+        (Some(from), Some(to)) => format!(" after {} s", to.as_second() - from.as_second()),
+        _ => String::new(),
+    }
+}
+
+/// Describes the first container of a pod that ended with an exit code other than 0.
+fn describe_failed_container(pod: &Value) -> Option<String> {
+    let has_failed = |status: &&Value| status["state"]["terminated"]["exitCode"].as_i64().is_some_and(|code| code != 0);
+    let status = container_statuses(pod).find(has_failed)?;
+    let terminated = &status["state"]["terminated"];
+    let reason = reason_word(&terminated["reason"]).map(|reason| format!(" ({reason})")).unwrap_or_default();
+    Some(format!(
+        "container {} of pod {} ended with exit code {}{reason}",
+        name_or_placeholder(&status["name"]),
+        name_or_placeholder(&pod["metadata"]["name"]),
+        terminated["exitCode"]
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Formats a state; a failure ends with ` !`.
+    fn format_state(job: Value, pods: &[Value]) -> String {
+        match read_job_state(&job, pods, true) {
+            JobState::Running(text) => format!("running: {text}"),
+            JobState::Ended { text, failure } => format!("ended: {text}{}", if failure.is_some() { " !" } else { "" }),
+        }
+    }
+
+    fn waiting_pod(reason: &str, message: &str) -> Value {
+        json!({"metadata": {"name": "etl-x", "namespace": "ns"}, "status": {"containerStatuses": [
+            {"name": "flow", "state": {"waiting": {"reason": reason, "message": message}}}]}})
+    }
+
+    #[test]
+    fn reads_how_a_job_ended_without_quoting_messages() {
+        let with_condition = |kind: &str, reason: &str| {
+            json!({"status": {"startTime": "2026-01-01T00:00:00Z",
+            "completionTime": "2026-01-01T00:00:07Z", "conditions": [{"type": kind, "status": "True", "reason": reason}]}})
+        };
+        let failed_pod = json!({"metadata": {"name": "etl-x"}, "status": {"containerStatuses": [
+            {"name": "flow", "state": {"terminated": {"exitCode": 137, "reason": "OOMKilled", "message": "canary"}}}]}});
+        assert_eq!(format_state(with_condition("Complete", ""), &[]), "ended: complete after 7 s");
+        assert_eq!(
+            format_state(with_condition("Failed", "BackoffLimitExceeded"), &[failed_pod]),
+            "ended: failed (BackoffLimitExceeded): container flow of pod etl-x ended with exit code 137 (OOMKilled) !"
+        );
+        assert_eq!(format_state(with_condition("Failed", "can ary"), &[]), "ended: failed !");
+        assert_eq!(format_state(with_condition("FailureTarget", ""), &[]), "running: no pod yet");
+        assert_eq!(format_state(json!({"spec": {"suspend": true}}), &[]), "running: suspended, so it does not run");
+    }
+
+    #[test]
+    fn ends_a_job_whose_pod_cannot_start() {
+        for (message, expected) in [
+            ("secret \"db\" not found", "there is no Secret db in namespace ns"),
+            ("configmap \"db\" not found", "there is no ConfigMap db in namespace ns"),
+            ("couldn't find key token in Secret ns/db", "the Secret db in namespace ns has no key token"),
+            ("canary canary", "waits (CreateContainerConfigError)"),
+            ("secret \"can ary\" not found", "waits (CreateContainerConfigError)"),
+        ] {
+            let state = format_state(json!({}), &[waiting_pod("CreateContainerConfigError", message)]);
+            assert!(state.contains(expected) && state.ends_with('!') && !state.contains("ary"), "{state}");
+        }
+    }
+
+    #[test]
+    fn shows_why_a_pending_pod_waits() {
+        let mut creating = waiting_pod("ContainerCreating", "");
+        let job = json!({"status": {"active": 1}});
+        assert_eq!(format_state(job.clone(), &[creating.clone()]), "running: 1 active");
+        creating["status"]["phase"] = json!("Pending");
+        assert_eq!(format_state(job, &[creating]), "running: 1 active (a pod waits: ContainerCreating)");
+    }
+}

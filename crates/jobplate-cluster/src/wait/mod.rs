@@ -1,0 +1,192 @@
+//! Waits for Jobs: until each is Complete or Failed, was deleted, or has a pod that cannot start.
+//!
+//! Jobs and their pods are polled rather than watched: a poll that fails needs no recovery. Secrets are never read: the
+//! status of the pod names a missing one.
+
+mod job_state;
+mod pod_start;
+mod poll;
+
+use std::collections::HashSet;
+use std::pin::Pin;
+use std::time::{Duration, Instant};
+
+use futures::future::{Either, select};
+use futures::stream::{FuturesUnordered, StreamExt};
+use jobplate_diagnostic::{Error, ErrorKind};
+
+use self::job_state::{JobState, NO_POD, SUSPENDED};
+pub(crate) use self::poll::AwaitedJob;
+use self::poll::{JobPoll, Poller};
+use crate::logs::{ContainerLog, follow_log, started_logs};
+use crate::options::WaitOptions;
+use crate::pods::POLL_INTERVAL;
+use crate::session::Session;
+
+/// The time limit for the last poll, after the deadline of the wait.
+const FINAL_POLL_TIMEOUT: Duration = Duration::from_secs(2);
+/// The time limit for the rest of the logs, after the end of the last Job.
+const LOG_DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How the wait for a Job ended.
+pub(crate) struct JobEnd {
+    /// The index that the caller gave with the Job.
+    pub index: usize,
+    /// The end as a phrase for the report, such as `complete after 7 s`.
+    pub text: String,
+    /// The kind of failure, if it is one.
+    pub failure: Option<ErrorKind>,
+}
+
+/// Waits for all Jobs, which the caller identifies by indexes. Reports the end of each, and follows logs if wanted.
+pub(crate) async fn wait_for_jobs(
+    session: &Session<'_>,
+    jobs: Vec<(usize, AwaitedJob)>,
+    options: &WaitOptions,
+    timeout: Duration,
+) -> Vec<JobEnd> {
+    let Some(poller) = Poller::new(session, options.follow_logs) else { return Vec::new() };
+    let mut wait = Wait {
+        poller: &poller,
+        deadline: Instant::now() + timeout,
+        pending: jobs,
+        ended: Vec::new(),
+        followed: HashSet::new(),
+        logs: FuturesUnordered::new(),
+    };
+    wait.run().await;
+    wait.ended
+}
+
+type LogTask<'t> = Pin<Box<dyn Future<Output = ()> + 't>>;
+
+struct Wait<'w> {
+    poller: &'w Poller<'w>,
+    deadline: Instant,
+    /// The Jobs that have not ended, with their indexes.
+    pending: Vec<(usize, AwaitedJob)>,
+    ended: Vec<JobEnd>,
+    /// The logs that are or were followed.
+    followed: HashSet<ContainerLog>,
+    /// The tasks that follow logs. They run while something else is awaited with [`run_with_logs`].
+    logs: FuturesUnordered<LogTask<'w>>,
+}
+
+impl Wait<'_> {
+    async fn run(&mut self) {
+        let session = self.poller.session;
+        while !self.pending.is_empty() {
+            let Some(polls) = self.poll_all().await else { break };
+            self.pending.clear();
+            let mut progress = Vec::new();
+            for poll in polls {
+                progress.extend(self.record(poll));
+            }
+            session.events.on_progress(&progress.join("; "));
+            if !self.pending.is_empty() {
+                let pause = run_with_logs(&mut self.logs, tokio::time::sleep(POLL_INTERVAL));
+                session.cancellation.run_until_cancelled(pause).await;
+            }
+        }
+        session.events.on_progress("");
+        if !session.cancellation.is_cancelled() {
+            let drain = async { while self.logs.next().await.is_some() {} };
+            let _ = tokio::time::timeout(LOG_DRAIN_TIMEOUT, drain).await;
+        }
+    }
+
+    /// Polls all pending Jobs. Returns `None`, with all of them recorded as ended, after Ctrl-C and if the server does
+    /// not answer before the deadline.
+    async fn poll_all(&mut self) -> Option<Vec<JobPoll>> {
+        let Wait { poller, deadline, .. } = *self;
+        let session = poller.session;
+        let polls = futures::stream::iter(self.pending.clone())
+            .map(|(index, job)| poller.poll(index, job))
+            .buffered(session.concurrency)
+            .collect::<Vec<_>>();
+        // Without this limit a server that does not answer would extend the wait by the request timeout.
+        let remaining = deadline.saturating_duration_since(Instant::now()) + FINAL_POLL_TIMEOUT;
+        let polls = tokio::time::timeout(remaining, run_with_logs(&mut self.logs, polls));
+        match session.cancellation.run_until_cancelled(polls).await {
+            Some(Ok(polls)) => Some(polls),
+            Some(Err(_)) => {
+                for (index, job) in std::mem::take(&mut self.pending) {
+                    self.record_timeout(index, &job, "the server does not answer");
+                }
+                None
+            }
+            None => {
+                session.events.on_note("no longer watching; the Jobs go on");
+                for (index, _) in std::mem::take(&mut self.pending) {
+                    self.ended.push(JobEnd { index, text: "not watched to its end".to_owned(), failure: None });
+                }
+                None
+            }
+        }
+    }
+
+    /// Records the result of a poll: an end, or, until the deadline, a pending Job with its progress text.
+    fn record(&mut self, poll: JobPoll) -> Option<String> {
+        let JobPoll { index, job, state, pods } = poll;
+        let Poller { session, follows_logs, .. } = self.poller;
+        if *follows_logs {
+            for log in pods.iter().flat_map(|pod| started_logs(&job.namespace, pod)) {
+                if self.followed.insert(log.clone()) {
+                    self.logs.push(Box::pin(follow_log(session, &self.poller.pods, log)));
+                }
+            }
+        }
+        match state {
+            JobState::Running(text) if Instant::now() < self.deadline => {
+                let progress = format!("{}: {text}", job.qualified_name());
+                self.pending.push((index, job));
+                return Some(progress);
+            }
+            JobState::Running(text) => self.record_timeout(index, &job, &text),
+            JobState::Ended { text, failure } => {
+                let kind = failure.as_ref().map(|(kind, _)| *kind);
+                match failure {
+                    None => session.events.on_note(&format!("{} is {text}", job.qualified_name())),
+                    Some((kind, hint)) => {
+                        let error = Error::new(kind, format!("{} {text}", job.qualified_name()));
+                        session.events.on_failure(&match hint {
+                            Some(hint) => error.hint(hint),
+                            None => error,
+                        });
+                    }
+                }
+                self.ended.push(JobEnd { index, text, failure: kind });
+            }
+        }
+        None
+    }
+
+    /// Reports and records a Job that has not ended before the deadline. `state` is its last state.
+    fn record_timeout(&mut self, index: usize, job: &AwaitedJob, state: &str) {
+        let message = format!("{} has not ended in time: {state}", job.qualified_name());
+        self.poller.session.events.on_failure(&Error::new(ErrorKind::Timeout, message).hint(match state {
+            SUSPENDED => "it runs once its `suspend` is false",
+            NO_POD => "`kubectl describe job` says why, if it goes on like that",
+            _ => "it goes on; give it more with --timeout",
+        }));
+        self.ended.push(JobEnd {
+            index,
+            text: format!("not ended in time: {state}"),
+            failure: Some(ErrorKind::Timeout),
+        });
+    }
+}
+
+/// Runs a future to completion, and the log tasks concurrently with it.
+async fn run_with_logs<T>(logs: &mut FuturesUnordered<LogTask<'_>>, future: impl Future<Output = T>) -> T {
+    let mut future = Box::pin(future);
+    loop {
+        if logs.is_empty() {
+            return future.await;
+        }
+        match select(future, logs.next()).await {
+            Either::Left((output, _)) => return output,
+            Either::Right((_, unfinished)) => future = unfinished,
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Finds out why a pod cannot start: a missing Secret, ConfigMap or key, or an image that cannot be pulled.
+
+use serde_json::Value;
+
+use crate::pods::{container_statuses, name_or_placeholder};
+
+/// The reasons of waiting containers that need a change by the user.
+const PERMANENT_REASONS: [&str; 6] = [
+    "CreateContainerConfigError",
+    "CreateContainerError",
+    "ErrImageNeverPull",
+    "ImageInspectError",
+    "ImagePullBackOff",
+    "InvalidImageName",
+];
+
+/// Returns why a pod cannot start, with a hint. Returns `None` if it may still start by itself.
+pub(super) fn find_start_failure(pod: &Value) -> Option<(String, Option<String>)> {
+    let permanent_reason =
+        |status: &Value| PERMANENT_REASONS.into_iter().find(|reason| status["state"]["waiting"]["reason"] == *reason);
+    let (status, reason) = container_statuses(pod).find_map(|status| Some((status, permanent_reason(status)?)))?;
+    let namespace = name_or_placeholder(&pod["metadata"]["namespace"]);
+    let message = status["state"]["waiting"]["message"].as_str().unwrap_or_default();
+    let (container, pod) = (name_or_placeholder(&status["name"]), name_or_placeholder(&pod["metadata"]["name"]));
+    let text = format!("can't start: container {container} of pod {pod} waits ({reason})");
+    let (text, hint) = match parse_missing_reference(message) {
+        Some(MissingReference { kind, name, key: None }) => (
+            format!("{text}: there is no {} {name} in namespace {namespace}", kind.as_str()),
+            format!("create it: kubectl create {} {name} -n {namespace} ...", kind.kubectl_name()),
+        ),
+        Some(MissingReference { kind, name, key: Some(key) }) => (
+            format!("{text}: the {} {name} in namespace {namespace} has no key {key}", kind.as_str()),
+            "add the key, or refer to one that it has".to_owned(),
+        ),
+        None if reason.contains("Image") => (text, "is the name of its image right, and may it be pulled?".to_owned()),
+        None => (text, "kubectl describe pod says more".to_owned()),
+    };
+    Some((text, Some(hint)))
+}
+
+#[derive(Clone, Copy)]
+enum ReferencedKind {
+    Secret,
+    ConfigMap,
+}
+
+impl ReferencedKind {
+    fn as_str(self) -> &'static str {
+        match self {
+            ReferencedKind::Secret => "Secret",
+            ReferencedKind::ConfigMap => "ConfigMap",
+        }
+    }
+
+    /// Returns the arguments of `kubectl create` for the kind.
+    fn kubectl_name(self) -> &'static str {
+        match self {
+            ReferencedKind::Secret => "secret generic",
+            ReferencedKind::ConfigMap => "configmap",
+        }
+    }
+}
+
+/// An object, or a key of it, that a container refers to and that does not exist.
+struct MissingReference<'m> {
+    kind: ReferencedKind,
+    name: &'m str,
+    key: Option<&'m str>,
+}
+
+/// Parses a kubelet's message: `secret "x" not found` or `couldn't find key k in Secret ns/x`.
+///
+/// Source: kubernetes:pkg/kubelet/kubelet_pods.go, `makeEnvironmentVariables`.
+fn parse_missing_reference(message: &str) -> Option<MissingReference<'_>> {
+    let is_plain_name = |text: &str| {
+        !text.is_empty() && text.len() <= 253 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
+    };
+    for (word, kind) in [("secret", ReferencedKind::Secret), ("configmap", ReferencedKind::ConfigMap)] {
+        if let Some(rest) = message.strip_prefix(word).and_then(|rest| rest.strip_prefix(" \""))
+            && let Some((name, "not found")) = rest.split_once("\" ")
+            && is_plain_name(name)
+        {
+            return Some(MissingReference { kind, name, key: None });
+        }
+    }
+    let rest = message.strip_prefix("couldn't find key ")?;
+    for (separator, kind) in [(" in Secret ", ReferencedKind::Secret), (" in ConfigMap ", ReferencedKind::ConfigMap)] {
+        if let Some((key, object)) = rest.split_once(separator) {
+            let name = object.rsplit_once('/').map_or(object, |(_, name)| name);
+            let is_plain = is_plain_name(key) && is_plain_name(name);
+            return is_plain.then_some(MissingReference { kind, name, key: Some(key) });
+        }
+    }
+    None
+}

@@ -1,0 +1,123 @@
+//! Polls one Job and its pods.
+
+use std::cell::Cell;
+
+use jobplate_diagnostic::ErrorKind;
+use serde_json::Value;
+
+use super::job_state::{JobState, read_job_state};
+use crate::kinds::built_in_resource;
+use crate::request::{Request, Resource};
+use crate::session::Session;
+
+/// A Job to wait for.
+#[derive(Clone, Debug)]
+pub(crate) struct AwaitedJob {
+    pub namespace: String,
+    pub name: String,
+    pub uid: String,
+    /// Whether the server removes it some time after its end (`ttlSecondsAfterFinished`).
+    pub has_ttl: bool,
+}
+
+impl AwaitedJob {
+    /// Returns the name as kubectl prints it.
+    pub(super) fn qualified_name(&self) -> String {
+        format!("job.batch/{}", self.name)
+    }
+}
+
+/// The result of polling one Job.
+pub(super) struct JobPoll {
+    pub index: usize,
+    pub job: AwaitedJob,
+    pub state: JobState,
+    /// The live pods of the Job.
+    pub pods: Vec<Value>,
+}
+
+/// What all polls share.
+pub(super) struct Poller<'p> {
+    pub session: &'p Session<'p>,
+    /// Whether the logs of the pods are followed, so that errors need not advise it.
+    pub follows_logs: bool,
+    jobs: Resource,
+    pub pods: Resource,
+    /// Whether the user was told that pods may not be listed. Concurrent polls share it.
+    warned_forbidden: Cell<bool>,
+}
+
+impl<'p> Poller<'p> {
+    /// Creates a poller. Returns `None` only if Jobs and Pods were missing in the table of built-in kinds.
+    pub(super) fn new(session: &'p Session<'p>, follows_logs: bool) -> Option<Self> {
+        let (jobs, pods) = (built_in_resource("batch/v1", "Job")?, built_in_resource("v1", "Pod")?);
+        Some(Poller { session, follows_logs, jobs, pods, warned_forbidden: Cell::new(false) })
+    }
+
+    /// Reads a Job and its pods. A Job that cannot be read, or that is another one by now, counts as ended.
+    pub(super) async fn poll(&self, index: usize, job: AwaitedJob) -> JobPoll {
+        let ended = |job, text: String, kind, hint: Option<&str>| {
+            let failure = Some((kind, hint.map(str::to_owned)));
+            JobPoll { index, job, state: JobState::Ended { text, failure }, pods: Vec::new() }
+        };
+        let response = match self.session.try_send(&Request::get(&self.jobs, &job.namespace, &job.name)).await {
+            Ok(response) => response,
+            Err(error) => {
+                let text = format!("can't be watched any more: {}", error.reason);
+                return ended(job, text, ErrorKind::Cluster, Some("it goes on without being watched"));
+            }
+        };
+        let live: Value = match response.refusal() {
+            None => serde_json::from_slice(&response.body).unwrap_or_default(),
+            Some(status) if status.has_code(404) => {
+                let (text, hint) = match job.has_ttl {
+                    true => {
+                        ("is gone, and nobody saw how it ended", Some("its TTL may have removed it: make it longer"))
+                    }
+                    false => ("was deleted before it ended", None),
+                };
+                return ended(job, text.to_owned(), ErrorKind::JobFailed, hint);
+            }
+            Some(status) => {
+                let text = format!("can't be watched: the server answered {}", status.code.as_u16());
+                let hint = "watching needs `get` for jobs and `list` for pods";
+                return ended(job, text, ErrorKind::Cluster, Some(hint));
+            }
+        };
+        if live["metadata"]["uid"].as_str() != Some(job.uid.as_str()) {
+            let text = "was deleted, and another made under its name".to_owned();
+            return ended(job, text, ErrorKind::JobFailed, None);
+        }
+        let pods = self.list_pods(&job).await.unwrap_or_else(|| {
+            self.warn_forbidden(&job.namespace);
+            Vec::new()
+        });
+        let state = read_job_state(&live, &pods, !self.follows_logs);
+        JobPoll { index, job, state, pods }
+    }
+
+    /// Lists the pods of a Job. Returns `None` if the user may not list pods, and no pods if the request fails.
+    async fn list_pods(&self, job: &AwaitedJob) -> Option<Vec<Value>> {
+        // Kubernetes before 1.27 sets only this label, newer versions also `batch.kubernetes.io/job-name`.
+        let request = Request::list(&self.pods, &job.namespace, &format!("job-name={}", job.name));
+        let Ok(response) = self.session.try_send(&request).await else { return Some(Vec::new()) };
+        if let Some(status) = response.refusal() {
+            return (!status.has_code(403)).then(Vec::new);
+        }
+        let list: Value = serde_json::from_slice(&response.body).unwrap_or_default();
+        let is_owned = |pod: &Value| {
+            let owners = pod["metadata"]["ownerReferences"].as_array().into_iter().flatten();
+            owners.into_iter().any(|owner| owner["uid"] == job.uid.as_str())
+        };
+        Some(list["items"].as_array().into_iter().flatten().filter(|pod| is_owned(pod)).cloned().collect())
+    }
+
+    /// Notes, once for all Jobs, that pods may not be listed.
+    fn warn_forbidden(&self, namespace: &str) {
+        if !self.warned_forbidden.replace(true) {
+            self.session.events.on_note(&format!(
+                "you may not list pods in namespace {namespace}, so nobody sees why one does not start; a Role with this rule allows it: {{apiGroups: [\"\"], resources: [pods], verbs: [list]}}"
+            ));
+        }
+    }
+}
