@@ -3,6 +3,7 @@
 //! Each command is a module. Modules start programs and read files; only `corpus` uses the library.
 
 mod bench;
+#[cfg(feature = "corpus")]
 mod corpus;
 mod dist;
 mod mutants;
@@ -46,7 +47,10 @@ fn main() -> ExitCode {
         "swaps" => swaps::run(&args),
         "mutants" => mutants::run(&args),
         "bench" => bench::run(&args),
+        #[cfg(feature = "corpus")]
         "corpus" => corpus::run(args),
+        #[cfg(not(feature = "corpus"))]
+        "corpus" => run_with_library(&args),
         "dist" => dist::run(&args),
         "" | "help" | "-h" | "--help" => {
             print!("{HELP}");
@@ -65,4 +69,14 @@ fn main() -> ExitCode {
             error.downcast_ref::<run::Failed>().map_or(ExitCode::FAILURE, |failed| ExitCode::from(failed.code))
         }
     }
+}
+
+/// Runs `corpus` in a build of xtask that has the library.
+#[cfg(not(feature = "corpus"))]
+fn run_with_library(args: &[String]) -> anyhow::Result<()> {
+    let manifest = run::root().join("xtask/Cargo.toml");
+    let mut xtask = run::cargo(&["run", "--quiet", "--features", "corpus", "--manifest-path"]);
+    // Paths in the arguments are relative to this directory.
+    xtask.current_dir(std::env::current_dir()?).arg(manifest).args(["--", "corpus"]).args(args);
+    run::step("corpus", &mut xtask)
 }

@@ -1,7 +1,6 @@
 //! `cargo xtask test`: the checks and tests that can run on this machine, the cheapest first.
 //!
-//! Every cargo command selects the whole workspace. Another selection would have other features, and so another build
-//! of all dependencies.
+//! Every cargo command selects the whole workspace and the same features. Another selection would be another build.
 
 use std::fmt;
 use std::process::Command;
@@ -15,6 +14,9 @@ use crate::oracles;
 use crate::run::{self, cargo, step};
 use crate::servers;
 use crate::swaps;
+
+/// The packages and features that all commands build. The program of this command is built without `corpus`.
+const WORKSPACE: [&str; 3] = ["--workspace", "--features", "xtask/corpus"];
 
 /// The number of mutants in the optimised fidelity test. The debug build runs the few of its default.
 const MUTANTS: u64 = 400_000;
@@ -67,7 +69,7 @@ impl fmt::Display for Suites {
 fn run_quick(suites: &mut Suites) -> Result<()> {
     check_sources(suites)?;
     run_unit_tests(suites)?;
-    run_target(suites, "cmd", &mut cargo(&["test"]))
+    run_target(suites, "cmd", &mut cargo_workspace("test"))
 }
 
 fn run_all(suites: &mut Suites) -> Result<()> {
@@ -77,7 +79,7 @@ fn run_all(suites: &mut Suites) -> Result<()> {
         suites.run("go-yaml oracle", build_go_oracle)?;
     }
     suites.run("without features", check_without_features)?;
-    suites.run_command("build of the tests", &mut cargo(&["test", "--workspace", "--no-run"]))?;
+    suites.run_command("build of the tests", cargo_workspace("test").arg("--no-run"))?;
     run_unit_tests(suites)?;
     let (servers, oracles) = (servers::folder()?, oracles::folder()?);
     if servers.is_none() {
@@ -87,7 +89,7 @@ fn run_all(suites: &mut Suites) -> Result<()> {
         eprintln!("\nLEFT OUT: comparisons with Prefect 1, because there is no Python to run it");
     }
     for target in test_targets()? {
-        let mut tests = cargo(&["test"]);
+        let mut tests = cargo_workspace("test");
         if let Some(servers) = &servers {
             tests.env(servers::FOLDER, servers);
         }
@@ -97,7 +99,7 @@ fn run_all(suites: &mut Suites) -> Result<()> {
         }
         run_target(suites, &target, &mut tests)?;
     }
-    suites.run_command("doc tests", &mut cargo(&["test", "--workspace", "--doc"]))?;
+    suites.run_command("doc tests", cargo_workspace("test").arg("--doc"))?;
     let mut mutants = fidelity();
     mutants.env("JOBPLATE_MUTANTS", MUTANTS.to_string()).args(["--", "--nocapture"]);
     suites.run_command(&format!("fidelity, optimised, with {MUTANTS} mutants"), &mut mutants)?;
@@ -123,17 +125,24 @@ fn check_tools() -> Result<()> {
 
 fn check_sources(suites: &mut Suites) -> Result<()> {
     suites.run_command("formatting", &mut cargo(&["fmt", "--all", "--check"]))?;
-    let mut clippy = cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]);
-    suites.run_command("lints", &mut clippy)
+    let mut clippy = cargo_workspace("clippy");
+    suites.run_command("lints", clippy.args(["--all-targets", "--", "-D", "warnings"]))
 }
 
 fn run_unit_tests(suites: &mut Suites) -> Result<()> {
-    suites.run_command("unit tests", &mut cargo(&["test", "--workspace", "--lib", "--bins"]))
+    suites.run_command("unit tests", cargo_workspace("test").args(["--lib", "--bins"]))
+}
+
+/// Returns a cargo command for the whole workspace.
+fn cargo_workspace(command: &str) -> Command {
+    let mut cargo = cargo(&[command]);
+    cargo.args(WORKSPACE);
+    cargo
 }
 
 /// Runs a test target: a file or directory in `tests/`.
 fn run_target(suites: &mut Suites, name: &str, cargo_test: &mut Command) -> Result<()> {
-    cargo_test.args(["--workspace", "--test", name]);
+    cargo_test.args(["--test", name]);
     if name == "cmd" {
         // One line for each of its hundreds of tests would hide the results of the other suites.
         cargo_test.args(["--", "--quiet"]);
