@@ -1,7 +1,7 @@
-//! What the compiler can't enforce about the structure, read from the syntax tree: no import cycle between files,
-//! the direction of imports among the modules of the program, and who touches the process's surroundings.
+//! Checks the structure where the compiler can't, from the syntax tree: no import cycle between files, the direction
+//! of imports among the modules of the program, and which files use the environment, the streams and the exit code.
 //!
-//! The direction among crates is not tested here: a crate that does not list another one can't import it.
+//! The direction of imports among crates needs no test: a crate can import only its dependencies.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
@@ -23,7 +23,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
     ("commands", &["shared", "ui"]),
 ];
 
-/// What only some files may do: what it is, the ends of the paths that do it, and who may.
+/// Actions that only some files may take: a description, the ends of the paths that take it, and the files.
 const RESTRICTED: [(&str, &[&str], &[&str]); 3] = [
     (
         "reads the environment",
@@ -45,35 +45,35 @@ const RESTRICTED: [(&str, &[&str], &[&str]); 3] = [
     ("ends the process", &["process::exit", "process::abort"], &["src/main.rs", "src/ui.rs"]),
 ];
 
-/// A module: the names from its crate's root to it. The root has none.
+/// A module: the names from the root of its crate to it. The root has no name.
 type Module = Vec<String>;
 
 /// One source file.
 struct File {
-    /// Its path from the top of the project, with slashes.
+    /// The path from the top of the project, with slashes.
     path: String,
     module: Module,
-    /// Every path that its code names outside of tests, `use` declarations included, with the module it is named in.
+    /// Every path in its code outside of tests, including `use` declarations, with the module that contains it.
     named: Vec<(Module, Vec<String>)>,
-    /// The names that its module gets from `use` declarations, each with the path behind it.
+    /// The names that `use` declarations bring into its module, each with the full path.
     imports: BTreeMap<String, Vec<String>>,
-    /// The rows of the table in its documentation.
+    /// The rows of the map in its documentation.
     map: Vec<String>,
 }
 
 /// The files of one crate.
 struct Crate {
-    /// The path of its `src` from the top of the project.
+    /// The path of `src` from the top of the project.
     root: String,
     files: Vec<File>,
-    /// Which of them holds a module.
+    /// The index of the file of each module.
     by_module: HashMap<Module, usize>,
 }
 
-/// Collects the paths that a file names.
+/// Collects the paths in a file.
 struct Collector {
     module: Module,
-    /// How many modules below the file's own the walk is.
+    /// How many modules below the file's own the visitor is.
     depth: usize,
     file: File,
 }
@@ -108,7 +108,7 @@ impl Collector {
         }
     }
 
-    /// Paths in the arguments of a macro, which the parser leaves as tokens.
+    /// Collects the paths in the arguments of a macro, which the parser leaves as tokens.
     fn collect_tokens(&mut self, tokens: TokenStream) {
         let mut path: Vec<String> = Vec::new();
         let mut colons = 0;
@@ -183,7 +183,7 @@ impl<'ast> Visit<'ast> for Collector {
     }
 
     fn visit_visibility(&mut self, _: &'ast Visibility) {
-        // `pub(super)` names a module and imports nothing.
+        // `pub(super)` names a module, but imports nothing.
     }
 
     fn visit_macro(&mut self, call: &'ast syn::Macro) {
@@ -196,7 +196,7 @@ impl<'ast> Visit<'ast> for Collector {
 }
 
 impl File {
-    /// Parses a file, given by the path of its crate's `src`, its path from there, and its text.
+    /// Parses a file. `root` is the path of the crate's `src`, and `path` the path from there.
     fn parse(root: &str, path: &str, text: &str) -> Self {
         let mut module: Module = path.trim_end_matches(".rs").split('/').map(str::to_owned).collect();
         if matches!(module.last().map(String::as_str), Some("mod" | "lib" | "main")) {
@@ -218,7 +218,7 @@ impl File {
 }
 
 impl Crate {
-    /// Parses files, each given by its path from the crate's `src` and its text.
+    /// Parses files, each given by its path from the crate's `src` and its content.
     fn parse<'t>(root: &str, files: impl IntoIterator<Item = (&'t str, &'t str)>) -> Self {
         let files: Vec<File> = files.into_iter().map(|(path, text)| File::parse(root, path, text)).collect();
         let by_module = files.iter().enumerate().map(|(place, file)| (file.module.clone(), place)).collect();
@@ -229,8 +229,8 @@ impl Crate {
         self.by_module.get(module).copied()
     }
 
-    /// The file that defines what a path names when it stands in a module; re-exports are followed to their end.
-    /// `None` if the path leads out of the crate or to a local name.
+    /// Returns the file that defines what a path in a module names. Follows re-exports to the definition.
+    /// Returns `None` if the path leads out of the crate or to a local name.
     fn resolve(&self, from: &[String], path: &[String], limit: usize) -> Option<usize> {
         let limit = limit.checked_sub(1)?;
         let mut module: Module;
@@ -250,7 +250,7 @@ impl Crate {
                 }
             }
             first => {
-                // A child module, or a name that a `use` of this module brought.
+                // A child module, or a name that a `use` declaration imports.
                 module = from.to_vec();
                 let child = [from, &[first.to_owned()]].concat();
                 if self.position(&child).is_none() {
@@ -270,7 +270,7 @@ impl Crate {
                 rest = &rest[1..];
                 continue;
             }
-            // Up to the file that holds the module.
+            // Go up to the file that contains the module.
             while self.position(&module).is_none() {
                 module.pop()?;
             }
@@ -287,7 +287,7 @@ impl Crate {
         self.position(&module)
     }
 
-    /// The files that each file imports from.
+    /// Returns the files that each file imports from.
     fn edges(&self) -> Vec<BTreeSet<usize>> {
         let edges_of = |(own, file): (usize, &File)| {
             let to = file.named.iter().filter_map(|(module, path)| self.resolve(module, path, 16));
@@ -296,7 +296,7 @@ impl Crate {
         self.files.iter().enumerate().map(edges_of).collect()
     }
 
-    /// The groups of files that import each other, directly or through others.
+    /// Describes the groups of files that import each other, directly or through others.
     fn cycles(&self) -> Vec<String> {
         let edges = self.edges();
         let reachable: Vec<BTreeSet<usize>> = (0..edges.len())
@@ -329,7 +329,7 @@ impl Crate {
     }
 }
 
-/// The crates that make the program, parsed once. `src/` holds two: the library and the program.
+/// Parses the crates of the program, once. `src/` contains two: the library and the program.
 fn crates() -> &'static [Crate] {
     static CRATES: OnceLock<Vec<Crate>> = OnceLock::new();
     CRATES.get_or_init(|| {
@@ -402,14 +402,14 @@ fn modules_of_the_program_import_in_one_direction() {
 }
 
 #[test]
-fn only_the_listed_files_touch_the_surroundings() {
+fn only_listed_files_use_the_environment_and_the_streams() {
     let mut wrong = BTreeSet::new();
     let mut seen = BTreeSet::new();
     for parsed in crates() {
         for file in &parsed.files {
             for (what, ends, allowed) in RESTRICTED {
                 let does = file.named.iter().any(|(_, path)| {
-                    // A name that a `use` brought is restricted like the path behind it.
+                    // An imported name is restricted like its full path.
                     let path = match file.imports.get(&path[0]) {
                         Some(import) => [import, &path[1..]].concat(),
                         None => path.clone(),
@@ -434,25 +434,25 @@ fn only_the_listed_files_touch_the_surroundings() {
 }
 
 #[test]
-fn every_file_has_a_line_in_a_map_above_it() {
+fn every_file_has_a_row_in_a_map_above_it() {
     let mut missing = BTreeSet::new();
     for parsed in crates() {
         for file in parsed.files.iter().filter(|file| !file.module.is_empty()) {
-            let has_line = (0..file.module.len()).any(|above| {
+            let has_row = (0..file.module.len()).any(|above| {
                 let Some(position) = parsed.position(&file.module[..above]) else { return false };
                 let path = file.module[above..].join("/");
                 let names = ["`", ".rs`", "/"].map(|end| format!("`{path}{end}"));
                 parsed.files[position].map.iter().any(|row| names.iter().any(|name| row.contains(name)))
             });
-            if !has_line {
-                missing.insert(format!("no map has a line for {}\n", file.path));
+            if !has_row {
+                missing.insert(format!("no map has a row for {}\n", file.path));
             }
         }
     }
     assert!(missing.is_empty(), "{}", Vec::from_iter(missing).concat());
 }
 
-/// The imports among files of a made-up crate, as `from -> to`.
+/// Returns the imports among the files of an example crate, as `from -> to`.
 fn imports_of(files: &[(&str, &str)]) -> Vec<String> {
     let parsed = Crate::parse("", files.iter().copied());
     let edges = parsed.edges();
