@@ -1,7 +1,7 @@
-//! A fake of Prefect 1's GraphQL API (the service is called Apollo): what an agent and a flow run need of it. It holds
-//! one flow run, hands it to the first agent that asks, and records the states that the flow run reports.
+//! A fake of Prefect 1's GraphQL API (the service is called Apollo), with the operations that an agent and a flow run
+//! use. It has one flow run, gives it to the first agent that asks, and records the states that the flow run reports.
 //!
-//! Knows nothing of Kubernetes. Answers an unknown query with a GraphQL error.
+//! Knows nothing of Kubernetes. Answers an unknown operation with a GraphQL error.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -120,7 +120,7 @@ fn respond(flow: &Flow, run: &mut RunRecord, request: &Request) -> Action {
         "set_task_run_states" => state_results("task_run_id"),
         "write_run_logs" | "update_flow_run_heartbeat" | "update_task_run_heartbeat" => success(),
         field => {
-            let errors = json!({"errors": [{"message": format!("unknown query `{field}`: {query}")}]});
+            let errors = json!({"errors": [{"message": format!("unknown operation `{field}`: {query}")}]});
             return json_response(&errors);
         }
     };

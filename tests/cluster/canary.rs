@@ -17,7 +17,7 @@ const CANARY: &str = "kanarie7f3a9";
 /// The canary as it appears in the data of a Secret.
 const CANARY_IN_BASE64: &str = "a2FuYXJpZTdmM2E5";
 
-/// Replaces `@` by the canary and `%` by its base64 form.
+/// Replaces `@` with the canary and `%` with its base64 form.
 fn with_canary(text: &str) -> String {
     text.replace('@', CANARY).replace('%', CANARY_IN_BASE64)
 }
@@ -97,7 +97,7 @@ data:
               value: @
 ";
 
-/// Creates the live objects as kubectl's two ways to apply do: client-side with its annotation, and server-side.
+/// Creates the live objects in both ways of `kubectl apply`: client-side with its annotation, and server-side.
 fn create_live_objects(servers: &Servers, namespace: &str) {
     let admin = servers.client(ADMIN);
     let annotated = |text: &str, name: &str| {

@@ -60,17 +60,17 @@ fn job_template(objects: &[Value]) -> &str {
 }
 
 /// One version of Helm, run in the directory of the chart.
-struct Site {
+struct ChartFixture {
     servers: &'static Servers,
     program: &'static str,
     namespace: String,
     helm: Helm,
 }
 
-impl Site {
+impl ChartFixture {
     fn new(servers: &'static Servers, program: &'static str) -> Self {
         let helm = Helm::without_plugin(servers, program);
-        Site { servers, program, namespace: helm.namespace.clone(), helm }
+        ChartFixture { servers, program, namespace: helm.namespace.clone(), helm }
     }
 
     fn write(&self, name: &str, text: impl AsRef<[u8]>) -> String {
@@ -193,9 +193,9 @@ impl Site {
 
 const AGENT_PERMISSIONS: [&str; 5] = ["create jobs", "list jobs", "delete jobs", "list pods", "list events"];
 
-fn with_each_helm(test: impl Fn(&Site)) {
+fn with_each_helm(test: impl Fn(&ChartFixture)) {
     let Some(servers) = Servers::shared() else { return };
-    VERSIONS.iter().for_each(|program| test(&Site::new(servers, program)));
+    VERSIONS.iter().for_each(|program| test(&ChartFixture::new(servers, program)));
 }
 
 #[test]
@@ -518,7 +518,7 @@ fn several_releases_coexist() {
 fn supports_flow_runs_in_another_namespace() {
     with_each_helm(|helm| {
         let flows = helm.servers.namespace("flows");
-        let other = Site::new(helm.servers, helm.program);
+        let other = ChartFixture::new(helm.servers, helm.program);
         let set = format!("jobNamespace={flows}");
         // Two releases with the same name, in different namespaces, share the namespace of flow runs.
         for helm in [helm, &other] {

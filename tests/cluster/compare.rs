@@ -24,7 +24,7 @@ fn collect_differences(sent: &Value, live: &Value, path: &str, found: &mut Vec<S
     }
 }
 
-/// Returns the paths of the fields that only `live` has, without the fields below them.
+/// Returns the paths of the fields that only `live` has. Omits the fields below such a path.
 pub(crate) fn additions(sent: &Value, live: &Value) -> Vec<String> {
     let mut found = Vec::new();
     collect_additions(sent, live, "", &mut found);

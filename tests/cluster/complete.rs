@@ -12,7 +12,7 @@ use crate::proxy::{Action, Proxy};
 use crate::run;
 use crate::servers::{ADMIN, NOBODY, Servers, kubeconfig};
 
-/// Upper limit for five completions on a busy machine. Much shorter than what a completion must not wait for.
+/// Upper limit for five completions on a busy machine. The unresponsive server and plugin take longer.
 const MAX_DURATION: Duration = Duration::from_secs(20);
 
 /// Returns the candidates that the real kubectl offers for `arguments`, without flags.

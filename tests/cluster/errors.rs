@@ -82,7 +82,7 @@ fn server_url(servers: &Servers) -> String {
     format!("https://127.0.0.1:{}", servers.endpoint().port)
 }
 
-/// A run with `config` as its kubeconfig, in another directory than the input.
+/// Creates a run with `config` as its kubeconfig, in another directory than the input.
 fn run_with_kubeconfig(config: &str) -> Run {
     let run = Run::without_kubeconfig().file("input.yaml", CONFIG_MAP).file("conf/config", config);
     let path = run.directory().join("conf/config");
@@ -368,7 +368,7 @@ fn reports_unreachable_servers() {
         (other_name, &["can't be trusted", "for another name", "tls-server-name"]),
         (config(&server_url(servers), &no_certificate), &["certificate"]),
         (config(&server_url(servers), &directory.path().join("missing.crt")), &["certificate authority", "missing.crt"]),
-        // The server answers a plain HTTP request with a text that asks for HTTPS.
+        // The server answers a plain HTTP request with a message that asks for HTTPS.
         (plain, &["https"]),
     ];
     let mut failures = String::new();
@@ -395,7 +395,7 @@ fn reports_unreachable_servers() {
     assert!(failures.is_empty(), "{failures}");
 }
 
-/// A kubeconfig whose user has a credential plugin in the same directory.
+/// Creates a run whose kubeconfig has a credential plugin in the same directory.
 fn run_with_plugin(servers: &Servers, command: &str, script: &str) -> Run {
     let exec = format!(
         "exec: {{apiVersion: client.authentication.k8s.io/v1, command: '{command}', \

@@ -26,7 +26,7 @@ fn config_map(name: &str) -> String {
     format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\ndata: {{k: v}}\n")
 }
 
-/// A Job with a generated name, and a label to find it by.
+/// Returns a Job with a generated name, and with a label to find it by.
 fn generated(label: &str) -> String {
     format!(
         "apiVersion: batch/v1\nkind: Job\nmetadata:\n  generateName: run-\n  labels: {{run: {label}}}\nspec:\n  \
@@ -281,7 +281,7 @@ fn respects_retry_after() {
     };
     let (ran, elapsed, sent) = applied(Box::new(inject_once(is_write, Action::too_many(2))));
     assert!(ran.status == 0 && elapsed >= Duration::from_secs(2) && sent == 2, "{elapsed:?} {ran:?}");
-    // Nobody waits for an hour.
+    // The program does not wait for an hour.
     let (ran, elapsed, sent) = applied(Box::new(|_| Action::too_many(3600)));
     assert!(elapsed < MAX_DELAY && sent == 1, "{elapsed:?} {sent}");
     assert_eq!(ran.says(3, &["no time for configmap/a", "run again later"]).outcomes(), ["failed"]);

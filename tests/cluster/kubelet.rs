@@ -304,7 +304,7 @@ fn confirm_deletions(client: &Client, node: &str) {
     }
 }
 
-/// Polls until `poll` returns a value. Panics after `MAX_WAIT`.
+/// Calls `poll` repeatedly until it returns a value. Panics after `MAX_WAIT`.
 #[track_caller]
 pub(crate) fn wait_for<T>(what: &str, poll: impl Fn() -> Option<T>) -> T {
     let start = Instant::now();

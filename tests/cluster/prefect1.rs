@@ -46,7 +46,7 @@ struct AgentFixture {
     servers: &'static Servers,
     kubelet: Kubelet,
     apollo: Apollo,
-    /// Between the agent and the API server, to record requests.
+    /// Records the requests of the agent to the API server.
     proxy: Proxy,
     namespace: String,
     /// The directory with Prefect's programs.
@@ -307,7 +307,7 @@ fn a_flow_of_0_15_gets_the_secret_of_its_template() {
     run_from_template_to_flow(PrefectVersion::V0_15);
 }
 
-/// Variables of the agent's pod are not passed on. Variables of its `--env` are, as plain text.
+/// An agent does not pass on the variables of its pod. It passes on those of its `--env` options, as plain text.
 #[test]
 fn an_agent_passes_only_its_env_options_on() {
     let Some(fixture) = AgentFixture::new(PrefectVersion::V1_4, &json!({})) else { return };
@@ -324,7 +324,7 @@ fn an_agent_passes_only_its_env_options_on() {
     assert_eq!(fixture.apollo.states().last().map(String::as_str), Some("Failed"));
 }
 
-/// Command-line options override variables. This justifies the note source overridden variables.
+/// Command-line options override variables. This justifies the note about overridden variables.
 #[test]
 fn an_option_overrides_a_variable() {
     let Some(fixture) = AgentFixture::new(PrefectVersion::V1_4, &json!({})) else { return };

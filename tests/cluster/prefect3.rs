@@ -107,7 +107,7 @@ fn a_worker_stores_plain_text_in_a_secret() {
     assert_eq!(values, [Some(TOKEN), Some(WORKER_API_KEY), Some("eu")]);
 }
 
-/// A worker that creates a Secret for its key deletes it when it failing_step. Pods that have not started by then cannot
+/// A worker that creates a Secret for its key deletes it when it stops. Pods that have not started by then cannot
 /// start.
 #[test]
 fn a_worker_deletes_its_secret_when_it_stops() {
@@ -271,7 +271,7 @@ fn invalid_templates(default_template: &str) -> Vec<InvalidTemplate> {
     ]
 }
 
-/// `preview` reports each case before the real programs fail with it.
+/// `preview` reports each problem before the real programs fail with it.
 #[test]
 fn a_preview_reports_what_will_fail() {
     if WorkerFixture::new().is_none() {

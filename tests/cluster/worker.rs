@@ -30,7 +30,7 @@ pub(crate) struct WorkerFixture {
     pub(crate) servers: &'static Servers,
     pub(crate) prefect: &'static PrefectServer,
     pub(crate) kubelet: Kubelet,
-    /// Between the worker and the API server, to record requests.
+    /// Records the requests of the worker to the API server.
     pub(crate) proxy: Proxy,
     pub(crate) namespace: String,
     pub(crate) run: Run,

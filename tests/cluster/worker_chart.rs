@@ -22,15 +22,15 @@ const DEPLOYMENT: &str = "apis/apps/v1/deployments";
 const CONFIG_MAP: &str = "prefect-worker-base-job-template";
 
 /// One version of Helm with the chart, Secrets in its namespace, and a pool of its own.
-struct Site {
+struct WorkerChartFixture {
     servers: &'static Servers,
     prefect: &'static PrefectServer,
     helm: Helm,
     pool: String,
 }
 
-impl Site {
-    /// Creates the site, or returns `None` with a message if the servers or Prefect are not installed.
+impl WorkerChartFixture {
+    /// Creates the fixture, or returns `None` with a message if the servers or Prefect are not installed.
     fn new(version: &'static str) -> Option<Self> {
         let (servers, prefect) = (Servers::shared()?, PrefectServer::shared()?);
         let helm = Helm::new(servers, version);
@@ -39,7 +39,7 @@ impl Site {
             let secret = json!({"metadata": {"name": name}, "stringData": {key: value}});
             helm.admin.post(&format!("/api/v1/namespaces/{}/secrets", helm.namespace), &secret).done();
         }
-        Some(Site { servers, prefect, helm, pool: prefect.fresh_pool_name() })
+        Some(WorkerChartFixture { servers, prefect, helm, pool: prefect.fresh_pool_name() })
     }
 
     /// Returns the arguments of Helm for this chart.
@@ -107,7 +107,7 @@ impl Site {
     /// Runs one container of that pod until it exits.
     #[track_caller]
     fn run(&self, container: &Value, more_env: &[(&str, &std::path::Path)]) -> Output {
-        let container = Container::new(&self.helm.admin, &self.pod(), container).expect("all of it exists");
+        let container = Container::new(&self.helm.admin, &self.pod(), container).expect("all references exist");
         let more_env = [&[("DO_NOT_TRACK", "1".as_ref())], more_env].concat();
         let ran = container.run(self.prefect.bin(), &[], &more_env);
         assert!(ran.status.success(), "{}", output_text(&ran));
@@ -180,8 +180,8 @@ fn expected_template(default_template: &str) -> Value {
 #[test]
 fn edits_only_the_template_and_its_checksum() {
     for version in VERSIONS {
-        let Some(site) = Site::new(version) else { return };
-        let (before, after) = site.render_both(&jobplate_args(SECRET_FLAG));
+        let Some(fixture) = WorkerChartFixture::new(version) else { return };
+        let (before, after) = fixture.render_both(&jobplate_args(SECRET_FLAG));
         let changed = changed_lines(&before, &after);
         let count_changes = |name: &str| changed.iter().filter(|(before, _)| before.trim().starts_with(name)).count();
         assert_eq!(
@@ -191,7 +191,7 @@ fn edits_only_the_template_and_its_checksum() {
         );
         let line = changed.iter().find(|(before, _)| before.contains("baseJobTemplate.json: ")).expect("it exists");
         let (old, new) = (template_in_line(line.0), template_in_line(line.1));
-        assert_eq!(old, site.prefect.default_template(), "{version}");
+        assert_eq!(old, fixture.prefect.default_template(), "{version}");
         assert_eq!(parse_json(&new), expected_template(&old), "{version}");
         // Only these two lines of the template are replaced; all others stay, in the same order.
         let diff = similar::TextDiff::from_lines(&old, &new);
@@ -203,26 +203,26 @@ fn edits_only_the_template_and_its_checksum() {
         assert_eq!(removed, ["\"env\": \"{{ env }}\","; 2], "{version}");
         // Rendering is idempotent.
         let again = run::jobplate(
-            site.helm.directory(),
+            fixture.helm.directory(),
             &[&["post-render"], &jobplate_args(SECRET_FLAG)[..]].concat(),
             after.as_bytes(),
         );
         assert_eq!(again.status, 0, "{}", String::from_utf8_lossy(&again.stderr));
         assert_eq!(String::from_utf8_lossy(&again.stdout), after, "{version}");
 
-        site.upgrade(&jobplate_args(SECRET_FLAG));
-        assert_eq!(site.live_template(), new, "{version}");
-        let first_deployment = site.deployment();
-        site.upgrade(&jobplate_args(SECRET_FLAG));
+        fixture.upgrade(&jobplate_args(SECRET_FLAG));
+        assert_eq!(fixture.live_template(), new, "{version}");
+        let first_deployment = fixture.deployment();
+        fixture.upgrade(&jobplate_args(SECRET_FLAG));
         assert_eq!(
-            site.deployment()["metadata"]["generation"],
+            fixture.deployment()["metadata"]["generation"],
             first_deployment["metadata"]["generation"],
             "{version}"
         );
         // Prefect's server stores the template unchanged.
-        let pool = site.prefect.create_pool(&parse_json(&new));
+        let pool = fixture.prefect.create_pool(&parse_json(&new));
         assert_eq!(
-            site.prefect.get(&format!("/work_pools/{pool}"))["base_job_template"],
+            fixture.prefect.get(&format!("/work_pools/{pool}"))["base_job_template"],
             parse_json(&new),
             "{version}"
         );
@@ -233,30 +233,31 @@ fn edits_only_the_template_and_its_checksum() {
 /// it.
 #[test]
 fn rolls_out_a_changed_template() {
-    let Some(site) = Site::new("helm4") else { return };
-    let proxy = Proxy::start(site.servers, |_| Action::Pass);
-    site.upgrade(&jobplate_args("--secret-env=GITHUB_ACCESS_TOKEN=old/token"));
-    assert!(output_text(&site.upload_template()).contains("the worker makes it"));
-    site.run_worker(&proxy);
-    assert_eq!(site.pool_template(), parse_json(&site.live_template()));
-    let old_deployment = site.deployment();
+    let Some(fixture) = WorkerChartFixture::new("helm4") else { return };
+    let proxy = Proxy::start(fixture.servers, |_| Action::Pass);
+    fixture.upgrade(&jobplate_args("--secret-env=GITHUB_ACCESS_TOKEN=old/token"));
+    assert!(output_text(&fixture.upload_template()).contains("the worker makes it"));
+    fixture.run_worker(&proxy);
+    assert_eq!(fixture.pool_template(), parse_json(&fixture.live_template()));
+    let old_deployment = fixture.deployment();
 
-    site.upgrade(&jobplate_args(SECRET_FLAG));
-    assert_ne!(checksum(&site.deployment()), checksum(&old_deployment));
-    site.upload_template();
-    assert_eq!(site.pool_template(), parse_json(&site.live_template()));
-    assert_eq!(site.pool_template(), expected_template(site.prefect.default_template()));
+    fixture.upgrade(&jobplate_args(SECRET_FLAG));
+    assert_ne!(checksum(&fixture.deployment()), checksum(&old_deployment));
+    fixture.upload_template();
+    assert_eq!(fixture.pool_template(), parse_json(&fixture.live_template()));
+    assert_eq!(fixture.pool_template(), expected_template(fixture.prefect.default_template()));
 
-    let variables = json!({"namespace": site.helm.namespace});
-    let flow_run = site.prefect.schedule_flow_run(&site.pool, site.helm.directory(), &variables, &json!({}));
-    let ran = site.run_worker(&proxy);
-    let jobs = site.helm.admin.get(&format!("/apis/batch/v1/namespaces/{}/jobs", site.helm.namespace)).done();
-    assert_eq!(items(&jobs["items"]).count(), 1, "{} {}", site.prefect.flow_run_state(&flow_run), output_text(&ran));
+    let variables = json!({"namespace": fixture.helm.namespace});
+    let flow_run = fixture.prefect.schedule_flow_run(&fixture.pool, fixture.helm.directory(), &variables, &json!({}));
+    let ran = fixture.run_worker(&proxy);
+    let jobs = fixture.helm.admin.get(&format!("/apis/batch/v1/namespaces/{}/jobs", fixture.helm.namespace)).done();
+    assert_eq!(items(&jobs["items"]).count(), 1, "{} {}", fixture.prefect.flow_run_state(&flow_run), output_text(&ran));
     let job = &jobs["items"][0];
     assert!(!job.to_string().contains(API_KEY), "{job}");
-    let pod = json!({"metadata": {"namespace": site.helm.namespace}});
+    let pod = json!({"metadata": {"namespace": fixture.helm.namespace}});
     let container = &job["spec"]["template"]["spec"]["containers"][0];
-    let environment = container::resolve_environment(&site.helm.admin, &pod, container).expect("all of it exists");
+    let environment =
+        container::resolve_environment(&fixture.helm.admin, &pod, container).expect("all references exist");
     let values = ["GITHUB_ACCESS_TOKEN", "PREFECT_API_KEY"].map(|name| find_variable(&environment, name));
     assert_eq!(values, [Some(TOKEN), Some(API_KEY)]);
 }
