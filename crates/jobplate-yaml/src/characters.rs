@@ -1,24 +1,24 @@
-//! Admission: which bytes a document that is to be edited may hold.
+//! Which characters a document may contain if it is to be edited.
 //!
-//! YAML readers disagree about control characters and about what breaks a line: go-yaml takes NEL, LS,
-//! PS and a lone CR for line breaks, YAML 1.2 readers do not, so a comment for one is a key for the
-//! other. A document with such a character is never edited; copying it through is harmless.
+//! YAML readers disagree about control characters and line breaks. go-yaml reads NEL, LS, PS and a lone CR as
+//! line breaks, and YAML 1.2 readers do not: what is a comment for one reader can be a key for the other. A
+//! document with such a character is copied, but never edited.
 
 use std::ops::Range;
 
 use jobplate_diagnostic::Error;
 
-/// Why a document is not admitted.
+/// A character because of which a document is not edited.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ForbiddenCharacter {
-    /// The offending bytes.
+    /// The bytes of the character.
     pub span: Range<usize>,
-    /// What they are.
+    /// What the character is, as a phrase.
     pub reason: &'static str,
 }
 
 impl ForbiddenCharacter {
-    /// Makes it the error of a document that may have to be edited.
+    /// Returns the error for a document that may have to be edited.
     pub fn into_error(self) -> Error {
         Error::refused(format!("{}, in a document that may have to be edited", self.reason))
             .at(self.span)
@@ -26,11 +26,11 @@ impl ForbiddenCharacter {
     }
 }
 
-/// Checks the characters of a document. A byte order mark is admitted at the very start only.
+/// Checks the characters of a document. A byte order mark is allowed only at the start.
 ///
 /// # Errors
 ///
-/// Fails with the first character that is not admitted.
+/// Returns the first forbidden character.
 pub fn check_characters(text: &str) -> Result<(), ForbiddenCharacter> {
     if is_plain_ascii(text.as_bytes()) {
         return Ok(());
@@ -56,12 +56,14 @@ pub fn check_characters(text: &str) -> Result<(), ForbiddenCharacter> {
     Ok(())
 }
 
-/// Only printable ASCII, tabs and line feeds: the common case, decided in vector-sized steps.
+/// Returns whether `bytes` are only printable ASCII, tabs and line feeds.
+///
+/// This is the common case. The fold over 64 bytes has no early exit, so that the compiler can vectorize it.
 fn is_plain_ascii(bytes: &[u8]) -> bool {
-    let fits = |byte: u8| byte.wrapping_sub(b' ') < 0x5f || byte == b'\n' || byte == b'\t';
+    let is_plain = |byte: u8| byte.wrapping_sub(b' ') < 0x5f || byte == b'\n' || byte == b'\t';
     let mut blocks = bytes.chunks_exact(64);
-    let all = blocks.all(|block| block.iter().fold(true, |fit, &byte| fit & fits(byte)));
-    all && blocks.remainder().iter().all(|&byte| fits(byte))
+    let all_plain = blocks.all(|block| block.iter().fold(true, |all, &byte| all & is_plain(byte)));
+    all_plain && blocks.remainder().iter().all(|&byte| is_plain(byte))
 }
 
 #[cfg(test)]
@@ -69,14 +71,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_admitted() {
+    fn allows_text_tabs_and_a_leading_byte_order_mark() {
         for text in ["", "a: b\r\nc: é\n", "\u{feff}a: b\n", "\ta\n", "日本"] {
             assert_eq!(check_characters(text), Ok(()), "{text:?}");
         }
     }
 
     #[test]
-    fn what_is_not() {
+    fn refuses_control_characters_and_ambiguous_line_breaks() {
         for (text, span) in [
             ("a\rb", 1..2),
             ("a\u{85}b", 1..3),
@@ -86,7 +88,7 @@ mod tests {
             ("\u{7f}", 0..1),
             ("a\r", 1..2),
         ] {
-            assert_eq!(check_characters(text).map_err(|refusal| refusal.span), Err(span), "{text:?}");
+            assert_eq!(check_characters(text).map_err(|forbidden| forbidden.span), Err(span), "{text:?}");
         }
     }
 }

@@ -1,8 +1,9 @@
-//! A tape read into Rust types, so that our own files go through the same scanner as everyone else's.
+//! Deserializes nodes into Rust types, so that the project's own files are parsed like all other documents.
 //!
-//! Every error has the span of the node that it is about, and never repeats a value. Scalars are what
-//! Kubernetes takes them for: `no` is a boolean, and is refused where text belongs. Numbers are not read
-//! at all; nothing of ours has one. Anchors and aliases are not resolved.
+//! Every error has the span of the node that it is about, and never contains a value: it may be a secret.
+//! serde-saphyr, the deserializer that kube brings, is not used because its messages repeat values. Scalars have their
+//! type in Kubernetes: `no` is a boolean, and is refused where a string is expected. Numbers are not supported because
+//! no file of the project has one. Anchors and aliases are not resolved.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -19,18 +20,19 @@ use super::node_kind::NodeKind;
 use super::scalar::ScalarKind;
 use super::tree::Node;
 
-/// Reads a node as a value of `T`; `what` names it in errors.
+/// Deserializes a node, which `what` names in errors.
 ///
 /// # Errors
 ///
-/// Where the node is not a `T`: [`NodeKind::Usage`](jobplate_diagnostic::ErrorKind::Usage), at the node that is not.
+/// Fails with [`ErrorKind::Usage`](jobplate_diagnostic::ErrorKind::Usage) at the first node that does not fit `T`.
 pub fn from_node<'de, T: Deserialize<'de>>(node: Node<'de>, what: &str) -> jobplate_diagnostic::Result<T> {
-    placed(T::deserialize(Value { node, what: what.to_owned() }), node.span()).map_err(|Failure(error)| error)
+    with_span(T::deserialize(NodeDeserializer { node, what: what.to_owned() }), node.span())
+        .map_err(|Failure(error)| error)
 }
 
 type Result<T> = std::result::Result<T, Failure>;
 
-/// An error as serde makes and passes it.
+/// An error of this deserializer.
 #[derive(Debug)]
 struct Failure(Error);
 
@@ -49,7 +51,7 @@ impl fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 impl de::Error for Failure {
-    /// A second line is the hint.
+    /// Creates an error whose second line, if any, is the hint.
     fn custom<T: fmt::Display>(message: T) -> Self {
         let text = message.to_string();
         match text.split_once('\n') {
@@ -67,12 +69,12 @@ impl de::Error for Failure {
     }
 
     fn unknown_variant(_: &str, expected: &'static [&'static str]) -> Self {
-        Failure(Error::usage(format!("this must be {}", list(expected, " or "))))
+        Failure(Error::usage(format!("this must be {}", join_quoted(expected, " or "))))
     }
 
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
         let hint = suggest::did_you_mean(field, expected.iter().copied());
-        let hint = hint.unwrap_or_else(|| format!("known here: {}", list(expected, ", ")));
+        let hint = hint.unwrap_or_else(|| format!("known here: {}", join_quoted(expected, ", ")));
         Failure(Error::usage(format!("unknown key `{field}`")).hint(hint))
     }
 
@@ -81,27 +83,30 @@ impl de::Error for Failure {
     }
 }
 
-fn list(words: &[&str], between: &str) -> String {
+fn join_quoted(words: &[&str], between: &str) -> String {
     words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(between)
 }
 
-struct Value<'a> {
+/// A node to deserialize.
+struct NodeDeserializer<'a> {
     node: Node<'a>,
-    /// How errors name it.
+    /// The name of the node in errors.
     what: String,
 }
 
-impl<'a> Value<'a> {
+impl<'a> NodeDeserializer<'a> {
+    /// Returns the error for a node of the wrong type.
     fn must_be(&self, wanted: &str) -> Error {
         Error::usage(format!("{} must be {wanted}", self.what)).at(self.node.span())
     }
 
-    /// What reads a collection of this kind; null passes for an empty one.
+    /// Returns whether the node is a collection of this kind. Null counts as an empty one.
     fn is_collection(&self, kind: NodeKind) -> bool {
         self.node.kind() == kind || self.node.is_null()
     }
 
-    fn text(&self) -> Result<Cow<'a, str>> {
+    /// Returns the content of a string.
+    fn string(&self) -> Result<Cow<'a, str>> {
         let found = match self.node.scalar_kind() {
             ScalarKind::String => match self.node.text() {
                 Some(text) => return Ok(text),
@@ -118,7 +123,7 @@ impl<'a> Value<'a> {
     }
 }
 
-impl<'de> Deserializer<'de> for Value<'de> {
+impl<'de> Deserializer<'de> for NodeDeserializer<'de> {
     type Error = Failure;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
@@ -135,7 +140,7 @@ impl<'de> Deserializer<'de> for Value<'de> {
         if !self.is_collection(NodeKind::Map) {
             return Err(self.must_be("a mapping").into());
         }
-        visitor.visit_map(Entries { entries: self.node.entries(), value: None, seen: HashSet::new() })
+        visitor.visit_map(MapEntries { entries: self.node.entries(), value: None, seen: HashSet::new() })
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -151,11 +156,11 @@ impl<'de> Deserializer<'de> for Value<'de> {
         if !self.is_collection(NodeKind::Seq) {
             return Err(self.must_be("a list").into());
         }
-        visitor.visit_seq(Items { items: self.node.items(), what: format!("an item of {}", self.what) })
+        visitor.visit_seq(SeqItems { items: self.node.items(), what: format!("an item of {}", self.what) })
     }
 
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        visitor.visit_string(self.text()?.into_owned())
+        visitor.visit_string(self.string()?.into_owned())
     }
 
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
@@ -183,7 +188,7 @@ impl<'de> Deserializer<'de> for Value<'de> {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value> {
-        visitor.visit_enum(self.text()?.into_deserializer())
+        visitor.visit_enum(self.string()?.into_deserializer())
     }
 
     forward_to_deserialize_any! {
@@ -192,53 +197,57 @@ impl<'de> Deserializer<'de> for Value<'de> {
     }
 }
 
-struct Entries<'a, I> {
+/// The entries of a mapping.
+struct MapEntries<'a, I> {
     entries: I,
-    value: Option<Value<'a>>,
+    /// The value of the last key.
+    value: Option<NodeDeserializer<'a>>,
     seen: HashSet<Cow<'a, str>>,
 }
 
-impl<'de, I: Iterator<Item = (Node<'de>, Node<'de>)>> MapAccess<'de> for Entries<'de, I> {
+impl<'de, I: Iterator<Item = (Node<'de>, Node<'de>)>> MapAccess<'de> for MapEntries<'de, I> {
     type Error = Failure;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>> {
         let Some((key, value)) = self.entries.next() else { return Ok(None) };
         let span = key.span();
-        let key = Value { node: key, what: "a key".to_owned() };
-        let name = key.text()?;
-        self.value = Some(Value { node: value, what: format!("`{name}`") });
+        let key = NodeDeserializer { node: key, what: "a key".to_owned() };
+        let name = key.string()?;
+        self.value = Some(NodeDeserializer { node: value, what: format!("`{name}`") });
         if !self.seen.insert(name.clone()) {
             return Err(Error::usage(format!("the key `{name}` stands twice in one mapping"))
                 .at(span)
                 .hint("remove one of the two")
                 .into());
         }
-        placed(seed.deserialize(key), span).map(Some)
+        with_span(seed.deserialize(key), span).map(Some)
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value> {
         let value = self.value.take().ok_or_else(|| Error::usage("a value without its key"))?;
         let span = value.node.span();
-        placed(seed.deserialize(value), span)
+        with_span(seed.deserialize(value), span)
     }
 }
 
-struct Items<I> {
+/// The items of a sequence.
+struct SeqItems<I> {
     items: I,
+    /// The name of an item in errors.
     what: String,
 }
 
-impl<'de, I: Iterator<Item = Node<'de>>> SeqAccess<'de> for Items<I> {
+impl<'de, I: Iterator<Item = Node<'de>>> SeqAccess<'de> for SeqItems<I> {
     type Error = Failure;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>> {
         let Some(node) = self.items.next() else { return Ok(None) };
-        placed(seed.deserialize(Value { node, what: self.what.clone() }), node.span()).map(Some)
+        with_span(seed.deserialize(NodeDeserializer { node, what: self.what.clone() }), node.span()).map(Some)
     }
 }
 
-/// The innermost node that is known to an error is the one it is about.
-fn placed<T>(result: Result<T>, span: Range<usize>) -> Result<T> {
+/// Adds a span to an error that has none: the first call, for the innermost node, decides.
+fn with_span<T>(result: Result<T>, span: Range<usize>) -> Result<T> {
     result.map_err(|Failure(error)| Failure(error.at(span)))
 }
 
@@ -249,14 +258,14 @@ mod tests {
 
     #[derive(Debug, PartialEq, serde::Deserialize)]
     #[serde(deny_unknown_fields)]
-    struct Thing {
+    struct Settings {
         name: String,
         #[serde(default)]
         flag: Option<bool>,
         #[serde(default)]
         words: Vec<String>,
         #[serde(default)]
-        inner: Option<Box<Thing>>,
+        inner: Option<Box<Settings>>,
         #[serde(default)]
         side: Option<Side>,
     }
@@ -268,24 +277,25 @@ mod tests {
         Right,
     }
 
-    fn read(text: &str) -> jobplate_diagnostic::Result<Thing> {
+    fn read(text: &str) -> jobplate_diagnostic::Result<Settings> {
         let mut arena = NodeArena::default();
         scan(text, &mut arena).unwrap();
         from_node(Document::new(text, &arena).root(), "the thing")
     }
 
     #[test]
-    fn what_is_there_is_read() {
+    fn deserializes_strings_booleans_sequences_and_enums() {
         let text = "name: ab\nflag: off\nwords: [x, \"1\", '', a b]\ninner: {name: \"\\x41\", words: ~}\nside: right\n";
-        let inner = Thing { name: "A".to_owned(), flag: None, words: Vec::new(), inner: None, side: None };
+        let inner = Settings { name: "A".to_owned(), flag: None, words: Vec::new(), inner: None, side: None };
         let words = ["x", "1", "", "a b"].map(str::to_owned).to_vec();
         let name = "ab".to_owned();
-        let thing = Thing { name, flag: Some(false), words, inner: Some(Box::new(inner)), side: Some(Side::Right) };
-        assert_eq!(read(text).unwrap(), thing);
+        let expected =
+            Settings { name, flag: Some(false), words, inner: Some(Box::new(inner)), side: Some(Side::Right) };
+        assert_eq!(read(text).unwrap(), expected);
     }
 
     #[test]
-    fn errors_have_a_place_and_repeat_no_value() {
+    fn errors_have_a_span_and_contain_no_value() {
         for (text, place, message, hint) in [
             ("name: 987", "987", "`name` is a number where text belongs", "put it in quotes"),
             ("name: NO", "NO", "`name` is a word that YAML takes for true or false", "put it in quotes"),
@@ -314,7 +324,7 @@ mod tests {
             );
             assert!(!error.message().contains("canary"), "{text}");
         }
-        // The second of two, not the first.
+        // A duplicate key is reported at the second one.
         assert_eq!(read("name: a\nname: b").unwrap_err().span(), Some(8..12));
     }
 }

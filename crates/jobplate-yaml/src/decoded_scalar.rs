@@ -1,42 +1,41 @@
-//! A scalar's text as a text of its own: where its bytes stand in the document, and how a splice of it is
-//! written in the style that the scalar has.
+//! Maps offsets of a scalar's decoded content to the document, and writes a change of the content in the scalar's
+//! own style.
 //!
-//! Nothing here proves that a splice was written right: `verify` reads the whole document again and compares
-//! the text that the scalar then has.
+//! Nothing here verifies a change: `verify` compares the content of the scalar in the edited document.
 
 use std::ops::Range;
 
 use super::node_kind::NodeKind;
-use super::scalar::{self, Pieces};
+use super::scalar::{self, DecodeSink};
 use super::tree::Node;
 
-/// The decoded text of a quoted or block scalar, and the way back to the bytes that it was decoded from.
+/// The decoded content of a quoted or block scalar, with the bytes that each part of it was decoded from.
 pub struct DecodedScalar<'a> {
     node: Node<'a>,
     text: String,
-    pieces: Vec<Piece>,
+    segments: Vec<Segment>,
 }
 
-/// A run of the text. Its length is what lies before the next piece.
-struct Piece {
-    /// Where it begins in the text.
+/// A part of the content, which ends where the next segment begins.
+struct Segment {
+    /// The offset of its first byte in the content.
     start: usize,
-    /// The bytes of the document that it comes from.
+    /// The bytes of the document that it was decoded from.
     raw: Range<usize>,
-    /// Whether these bytes stand for themselves.
-    same: bool,
+    /// Whether these bytes are equal to the content.
+    is_literal: bool,
 }
 
-impl Pieces for DecodedScalar<'_> {
-    fn same(&mut self, at: usize, text: &str) {
+impl DecodeSink for DecodedScalar<'_> {
+    fn push_literal(&mut self, at: usize, text: &str) {
         if !text.is_empty() {
-            self.pieces.push(Piece { start: self.text.len(), raw: at..at + text.len(), same: true });
+            self.segments.push(Segment { start: self.text.len(), raw: at..at + text.len(), is_literal: true });
             self.text.push_str(text);
         }
     }
 
-    fn other(&mut self, raw: Range<usize>, text: &str) {
-        self.pieces.push(Piece { start: self.text.len(), raw, same: false });
+    fn push_decoded(&mut self, raw: Range<usize>, text: &str) {
+        self.segments.push(Segment { start: self.text.len(), raw, is_literal: false });
         self.text.push_str(text);
     }
 }
@@ -44,73 +43,73 @@ impl Pieces for DecodedScalar<'_> {
 impl<'a> DecodedScalar<'a> {
     /// Decodes a scalar.
     pub fn new(node: Node<'a>) -> Self {
-        let mut inner = DecodedScalar { node, text: String::with_capacity(node.raw().len()), pieces: Vec::new() };
-        scalar::decode_into(&node.written(), &mut inner);
-        inner
+        let mut decoded = DecodedScalar { node, text: String::with_capacity(node.raw().len()), segments: Vec::new() };
+        scalar::decode_into(&node.scalar_source(), &mut decoded);
+        decoded
     }
 
-    /// The decoded text.
+    /// Returns the decoded content.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// The byte of the document that an offset of the text comes from.
+    /// Returns the offset in the document of the byte at `at` of the content.
     pub fn source_offset(&self, at: usize) -> usize {
-        match self.pieces.partition_point(|piece| piece.start <= at).checked_sub(1) {
+        match self.segments.partition_point(|segment| segment.start <= at).checked_sub(1) {
             Some(index) if at < self.text.len() => {
-                let Piece { start, raw, same } = &self.pieces[index];
-                if *same { raw.start + at - start } else { raw.start }
+                let Segment { start, raw, is_literal } = &self.segments[index];
+                if *is_literal { raw.start + at - start } else { raw.start }
             }
             _ => self.end_before(at).unwrap_or(self.node.span().start),
         }
     }
 
-    /// The bytes of the document that a range of the text comes from; of an escape, all.
+    /// Returns the byte range in the document of a range of the content. It includes the whole of an escape.
     pub fn source_range(&self, range: Range<usize>) -> Range<usize> {
-        let last = self.pieces.partition_point(|piece| piece.start < range.end).checked_sub(1);
-        let end = match last.map(|index| &self.pieces[index]) {
-            Some(Piece { start, raw, same: true }) => raw.start + range.end - start,
-            Some(piece) => piece.raw.end,
-            None => self.first(),
+        let last = self.segments.partition_point(|segment| segment.start < range.end).checked_sub(1);
+        let end = match last.map(|index| &self.segments[index]) {
+            Some(Segment { start, raw, is_literal: true }) => raw.start + range.end - start,
+            Some(segment) => segment.raw.end,
+            None => self.content_start(),
         };
         let start = self.source_offset(range.start);
         start..end.max(start)
     }
 
-    /// What a splice of the text is in the document; none where the style can't hold it.
+    /// Returns the splice of the document for a splice of the content, or `None` if the scalar style can't represent it.
     pub(super) fn splice(&self, range: Range<usize>, text: &str) -> Option<(Range<usize>, String)> {
         match self.node.kind() {
-            NodeKind::DoubleQuoted | NodeKind::SingleQuoted => self.flow_splice(range, text),
-            NodeKind::Literal | NodeKind::Folded => self.block_splice(range, text),
+            NodeKind::DoubleQuoted | NodeKind::SingleQuoted => self.splice_quoted(range, text),
+            NodeKind::Literal | NodeKind::Folded => self.splice_block(range, text),
             _ => None,
         }
     }
 
-    /// Where in the document the byte before an offset ends; none inside of an escape.
+    /// Returns the offset in the document after the byte before `at`, or `None` inside an escape.
     fn end_before(&self, at: usize) -> Option<usize> {
-        let count = self.pieces.partition_point(|piece| piece.start < at);
-        let Some(Piece { start, raw, same }) = count.checked_sub(1).map(|index| &self.pieces[index]) else {
-            return Some(self.first());
+        let count = self.segments.partition_point(|segment| segment.start < at);
+        let Some(Segment { start, raw, is_literal }) = count.checked_sub(1).map(|index| &self.segments[index]) else {
+            return Some(self.content_start());
         };
-        let end = self.pieces.get(count).map_or(self.text.len(), |next| next.start);
-        match same {
+        let end = self.segments.get(count).map_or(self.text.len(), |next| next.start);
+        match is_literal {
             true => Some(raw.start + at - start),
             false => (at == end).then_some(raw.end),
         }
     }
 
-    /// Where in the document the byte at an offset begins; none inside of an escape.
+    /// Returns the offset in the document of the byte at `at`, or `None` inside an escape.
     fn start_at(&self, at: usize) -> Option<usize> {
         if at == self.text.len() {
             return self.end_before(at);
         }
-        let count = self.pieces.partition_point(|piece| piece.start <= at);
-        let Piece { start, raw, same } = self.pieces.get(count.checked_sub(1)?)?;
-        (*same || at == *start).then_some(raw.start + at - start)
+        let count = self.segments.partition_point(|segment| segment.start <= at);
+        let Segment { start, raw, is_literal } = self.segments.get(count.checked_sub(1)?)?;
+        (*is_literal || at == *start).then_some(raw.start + at - start)
     }
 
-    /// The first byte of the document that belongs to the text: behind the quote, or the header's line.
-    fn first(&self) -> usize {
+    /// Returns the offset in the document where the content begins: after the quote, or after the line of the header.
+    fn content_start(&self) -> usize {
         let start = self.node.span().start;
         match self.node.kind() {
             NodeKind::Literal | NodeKind::Folded => {
@@ -120,7 +119,8 @@ impl<'a> DecodedScalar<'a> {
         }
     }
 
-    fn flow_splice(&self, range: Range<usize>, text: &str) -> Option<(Range<usize>, String)> {
+    /// Returns the splice of the document for a splice of a quoted scalar.
+    fn splice_quoted(&self, range: Range<usize>, text: &str) -> Option<(Range<usize>, String)> {
         let raw = if range.is_empty() {
             let at = self.end_before(range.start)?;
             at..at
@@ -128,35 +128,37 @@ impl<'a> DecodedScalar<'a> {
             self.start_at(range.start)?..self.end_before(range.end)?
         };
         if self.node.kind() == NodeKind::SingleQuoted {
-            // There are no escapes in single quotes, and a line break would be folded.
+            // Single quotes have no escapes for control characters, and a line break would be folded.
             return (!text.contains(char::is_control)).then(|| (raw, text.replace('\'', "''")));
         }
         let quoted = scalar::quote_double(text);
         let mut written = quoted[1..quoted.len() - 1].to_owned();
-        // Blanks beside a folded line break would go with it; escaped, they stay.
+        // Line folding drops white space around a line break, unless it is escaped.
         let (blanks, breaks) = ([' ', '\t'], ['\n', '\r']);
-        let around = self.node.document().text;
-        if written.ends_with(' ') && around[raw.end..].trim_start_matches(blanks).starts_with(breaks) {
+        let document = self.node.document().text;
+        if written.ends_with(' ') && document[raw.end..].trim_start_matches(blanks).starts_with(breaks) {
             written.insert(written.len() - 1, '\\');
         }
-        if around[..raw.start].trim_end_matches(blanks).ends_with(breaks)
-            && (written.starts_with(' ') || written.is_empty() && around[raw.end..].starts_with(blanks))
+        if document[..raw.start].trim_end_matches(blanks).ends_with(breaks)
+            && (written.starts_with(' ') || written.is_empty() && document[raw.end..].starts_with(blanks))
         {
             written.insert(0, '\\');
         }
         Some((raw, written))
     }
 
-    /// Lines of the text are indented lines of the document: what begins or ends a line of one does so in
-    /// the other, and takes the indentation with it.
-    fn block_splice(&self, Range { start, end }: Range<usize>, text: &str) -> Option<(Range<usize>, String)> {
+    /// Returns the splice of the document for a splice of a block scalar.
+    ///
+    /// Each line of the content is one indented line of the document, so a change that begins or ends a line of the
+    /// content also inserts or removes the indentation.
+    fn splice_block(&self, Range { start, end }: Range<usize>, text: &str) -> Option<(Range<usize>, String)> {
         let indentation = " ".repeat(self.node.column());
-        let header = &self.node.document().text[..self.first()];
+        let header = &self.node.document().text[..self.content_start()];
         let newline = if header.ends_with("\r\n") { "\r\n" } else { "\n" };
         let begins_line = |at: usize| at == 0 || self.text.as_bytes()[at - 1] == b'\n';
         let ends_line = if text.is_empty() { begins_line(start) } else { text.ends_with('\n') };
         if end == self.text.len() && ends_line != begins_line(end) {
-            // The header says whether the text ends with a line break.
+            // The chomping indicator decides whether the content ends with a line break.
             return None;
         }
         let from = match (begins_line(start), start == end) {
@@ -164,27 +166,28 @@ impl<'a> DecodedScalar<'a> {
             _ => self.start_at(start)?,
         };
         let mut written = String::new();
-        // Whether a line has begun whose indentation is not yet written.
-        let mut opened = begins_line(start);
+        // Whether the indentation of the current line is still to be written.
+        let mut needs_indentation = begins_line(start);
         for (position, line) in text.split('\n').enumerate() {
             if position > 0 {
                 written.push_str(newline);
-                opened = true;
+                needs_indentation = true;
             }
             if !line.is_empty() {
-                if std::mem::take(&mut opened) {
+                if std::mem::take(&mut needs_indentation) {
                     written.push_str(&indentation);
                 }
                 written.push_str(line);
             }
         }
-        let to = match (begins_line(end), opened) {
+        let to = match (begins_line(end), needs_indentation) {
             (true, true) => self.end_before(end)?,
             (true, false) => self.start_at(end)?,
             (false, _) if start == end => from,
             (false, _) => self.end_before(end)?,
         };
-        if !begins_line(end) && opened && !self.text[end..].is_empty() && !self.text[end..].starts_with('\n') {
+        if !begins_line(end) && needs_indentation && !self.text[end..].is_empty() && !self.text[end..].starts_with('\n')
+        {
             written.push_str(&indentation);
         }
         Some((from..to, written))
@@ -196,15 +199,15 @@ mod tests {
     use super::*;
     use crate::{Document, NodeArena, scan};
 
-    /// Makes a splice of the text of the value of the first key, and gives the document.
-    fn spliced(document: &str, what: &str, by: &str) -> Option<String> {
+    /// Replaces `what` by `by` in the content of the value of the first key, and returns the document.
+    fn replace_in_content(document: &str, what: &str, by: &str) -> Option<String> {
         let mut arena = NodeArena::default();
         scan(document, &mut arena).unwrap();
         let (_, value) = Document::new(document, &arena).root().entries().next().unwrap();
-        let inner = DecodedScalar::new(value);
-        let expected = inner.text().replacen(what, by, 1);
-        let at = inner.text().find(what).unwrap();
-        let (range, text) = inner.splice(at..at + what.len(), by)?;
+        let decoded = DecodedScalar::new(value);
+        let expected = decoded.text().replacen(what, by, 1);
+        let at = decoded.text().find(what).unwrap();
+        let (range, text) = decoded.splice(at..at + what.len(), by)?;
         let mut after = document.to_owned();
         after.replace_range(range, &text);
         let mut arena = NodeArena::default();
@@ -215,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_splice_is_written_in_the_style_of_the_scalar() {
+    fn writes_a_splice_in_the_style_of_the_scalar() {
         for (document, what, by, after) in [
             ("a: |\n  b\n  c\nd: e\n", "c", "x\ny", "a: |\n  b\n  x\n  y\nd: e\n"),
             ("a: |\n  b\n  c\nd: e\n", "b\n", "", "a: |\n  c\nd: e\n"),
@@ -234,19 +237,19 @@ mod tests {
             ("a: '{\"b\": ''c''}'\n", "'c'", "'x'", "a: '{\"b\": ''x''}'\n"),
             ("{\"a\": \"b\\nc\"}", "c", "\tx\n", "{\"a\": \"b\\n\\tx\\n\"}"),
         ] {
-            assert_eq!(spliced(document, what, by).as_deref(), Some(after), "{document:?}");
+            assert_eq!(replace_in_content(document, what, by).as_deref(), Some(after), "{document:?}");
         }
-        assert_eq!(spliced("a: 'b'\n", "b", "b\nc"), None);
+        assert_eq!(replace_in_content("a: 'b'\n", "b", "b\nc"), None);
     }
 
     #[test]
-    fn an_offset_is_found_outside() {
+    fn maps_offsets_of_the_content_to_the_document() {
         let document = "a: |\n  b\n  c\nd: e\n";
         let mut arena = NodeArena::default();
         scan(document, &mut arena).unwrap();
         let (_, value) = Document::new(document, &arena).root().entries().next().unwrap();
-        let inner = DecodedScalar::new(value);
-        let at = |offset| &document[inner.source_offset(offset)..][..1];
+        let decoded = DecodedScalar::new(value);
+        let at = |offset| &document[decoded.source_offset(offset)..][..1];
         assert_eq!([at(0), at(1), at(2), at(3), at(4)], ["b", "\n", "c", "\n", "d"]);
     }
 }

@@ -1,21 +1,21 @@
-//! Edits by what they mean: which node changes, and to what. No text, no offsets.
+//! What an edit changes: a node and its new content, independent of text and byte offsets.
 //!
-//! `layout` decides how an edit looks, `verify` whether the edited text means what was asked; both read
-//! the same [`Edit`]s, and neither reads the other.
+//! `layout` decides how an [`Edit`] is written, and `verify` whether the edited text means what was requested.
+//! Both work from the same edits and neither uses the other, so that they can't share a mistake.
 
 use std::borrow::Cow;
 use std::ops::Range;
 use std::rc::Rc;
 
-/// A key to be written: most are known beforehand, and cost nothing.
+/// A new key. Most keys are constants and need no allocation.
 pub(super) type Key = Cow<'static, str>;
 
-/// Something new to be written. Cheap to clone: the same value goes into many documents.
+/// A new value. It is cheap to clone, because the same value is inserted into many documents.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
-    /// A string that is a name, key or path: quoted only when it must be.
+    /// A name, key or path: a string that is quoted only if a reader could resolve it to another type.
     Name(Rc<str>),
-    /// Any other string: always double-quoted.
+    /// Any other string, which is always double-quoted.
     String(Rc<str>),
     /// `true` or `false`.
     Bool(bool),
@@ -28,22 +28,22 @@ pub enum Value {
 }
 
 impl Value {
-    /// A name.
+    /// Returns a [`Value::Name`].
     pub fn name(text: &str) -> Self {
         Value::Name(text.into())
     }
 
-    /// A string that is quoted.
+    /// Returns a [`Value::String`], which is always double-quoted.
     pub fn string(text: &str) -> Self {
         Value::String(text.into())
     }
 
-    /// A mapping.
+    /// Returns a mapping with these entries.
     pub fn map<K: Into<Key>>(entries: impl IntoIterator<Item = (K, Value)>) -> Self {
         Value::Map(entries.into_iter().map(|(key, value)| (key.into(), value)).collect())
     }
 
-    /// A sequence.
+    /// Returns a sequence of these items.
     pub fn seq(items: impl IntoIterator<Item = Value>) -> Self {
         Value::Seq(items.into_iter().collect())
     }
@@ -59,7 +59,7 @@ pub enum Child {
 }
 
 impl Child {
-    /// An entry of a mapping.
+    /// Returns an entry of a mapping.
     pub fn entry(key: impl Into<Key>, value: Value) -> Self {
         Child::Entry(key.into(), value)
     }
@@ -73,39 +73,41 @@ impl Child {
     }
 }
 
-/// What happens to a node.
+/// How an edit changes a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Change {
-    /// A scalar, null or empty collection becomes something else.
+    /// Replaces a scalar, a null or an empty collection.
     Replace(Value),
-    /// The text of a quoted or block scalar changes; its style stays.
+    /// Changes the content of a quoted or block scalar and keeps its style.
     Text {
-        /// Spans of the text as it is decoded, ascending, and what takes their place.
+        /// Ranges of the decoded content, ascending, each with its replacement.
         splices: Rc<[(Range<usize>, Rc<str>)]>,
-        /// The text that it then is.
+        /// The decoded content after the change.
         text: Rc<str>,
     },
-    /// Children of a collection go and come. Positions count its items, or its key-value pairs, as they
-    /// were. In a mapping, an entry inserted where one is removed takes its place.
+    /// Removes and inserts children of a collection. Positions count its items, or its key-value pairs, before
+    /// the edit. In a mapping, an entry that is inserted at the position of a removed one replaces it.
     Children {
-        /// Positions of those that go, ascending.
+        /// The positions of the removed children, ascending.
         remove: Vec<usize>,
-        /// Those that come, each with the position that it is put before, ascending.
+        /// The new children, each with the position that it is inserted before, ascending.
         insert: Vec<(usize, Child)>,
     },
 }
 
-/// One change to one node of a document, made by an [`Editable`](super::Editable). A node takes one edit; edits stand in the order of their nodes.
+/// A change to one node of a document, made by an [`Editable`](super::Editable).
+///
+/// A document's edits are in the order of their nodes, with at most one edit for each node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Edit {
-    /// Its [`Node::index`](super::Node::index).
+    /// The [`Node::index`](super::Node::index) of the node.
     pub(super) node: u32,
-    /// What happens to it.
+    /// How the node changes.
     pub(super) change: Change,
 }
 
 impl Edit {
-    /// The [`index`](super::Node::index) of the node that it changes.
+    /// Returns the [`index`](super::Node::index) of the node that the edit changes.
     pub fn node(&self) -> u32 {
         self.node
     }

@@ -1,7 +1,7 @@
-//! The way from edits to new text: lay them out, splice, read the result again, prove it.
+//! Turns edits into verified text: writes them as splices, parses the result and compares it with the edits.
 //!
-//! No other code makes text from edits. A text that is not proven never leaves this file. Decides which
-//! documents can be edited at all, which parsers have to agree, and what an unproven edit is reported as.
+//! This is the only code that makes text from edits, and it returns only verified text. It decides which documents
+//! can be edited at all, which parsers have to agree, and how an edit is reported that can't be verified.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -10,7 +10,7 @@ use jobplate_diagnostic::{Error, ErrorKind, ProgramName, Result};
 
 use super::characters::{ForbiddenCharacter, check_characters};
 use super::edit::{Change, Edit};
-use super::fallback::{agree, parse_with_granit};
+use super::fallback::{agrees_with_yaml_serde, parse_with_granit};
 use super::layout::layout;
 use super::node_kind::NodeKind;
 use super::scan::scan;
@@ -20,7 +20,7 @@ use super::tree::{Document, Node, NodeArena};
 use super::unsupported::Unsupported;
 use super::verify::verify;
 
-/// Edits documents, one after the other, and reuses its memory for all of them.
+/// Edits documents one after the other, and reuses its memory.
 #[derive(Debug, Default)]
 pub struct Editor {
     splices: Splices,
@@ -28,29 +28,31 @@ pub struct Editor {
     arena: NodeArena,
 }
 
-/// An edited document whose text is proven.
+/// An edited document whose text is verified.
 #[derive(Clone, Copy, Debug)]
 pub struct Edited<'e> {
-    /// The new text, and its nodes.
+    /// The new text with its nodes.
     pub document: Document<'e>,
     splices: &'e Splices,
 }
 
 impl<'e> Edited<'e> {
-    /// Returns the replaced ranges of the original, ascending, each with its new text.
+    /// Returns the replaced ranges of the original, ascending, each with its replacement.
     pub fn splices(self) -> impl ExactSizeIterator<Item = (Range<usize>, &'e str)> {
         self.splices.iter()
     }
 }
 
 impl Editor {
-    /// Makes the edits in the text of a document, and proves that the new text means the document with
-    /// exactly these edits. Edits are in the order of their nodes, at most one for each node.
+    /// Edits a document and verifies that the new text means the document with exactly these edits.
+    ///
+    /// The edits are in the order of their nodes, at most one for each node.
     ///
     /// # Errors
     ///
-    /// Fails, with a span of the document, where the edits can't be written safely, or can't be proven in
-    /// what only the fallback parser reads. [`Internal`](ErrorKind::Internal): the proof failed.
+    /// Fails, with a span of the document, if the edits can't be written safely, or if they can't be verified in a
+    /// document that only the fallback parser reads. Otherwise, a failed verification is a bug and is reported as
+    /// [`Internal`](ErrorKind::Internal).
     pub fn apply(&mut self, before: Document<'_>, edits: &[Edit]) -> Result<Edited<'_>> {
         let fallback = before.arena.fallback_reason();
         if fallback.is_some() {
@@ -63,27 +65,32 @@ impl Editor {
         self.text.clear();
         self.splices.apply(before.text, &mut self.text);
         match fallback {
-            None => self.prove(before, edits)?,
-            Some(unsupported) => self.prove_by_two(before, edits, unsupported)?,
+            None => self.verify_with_scanner(before, edits)?,
+            Some(unsupported) => self.verify_with_two_parsers(before, edits, unsupported)?,
         }
         Ok(Edited { document: Document::new(&self.text, &self.arena), splices: &self.splices })
     }
 
-    /// Proves the text by the scanner.
-    fn prove(&mut self, before: Document<'_>, edits: &[Edit]) -> Result<()> {
+    /// Verifies the new text with the scanner.
+    fn verify_with_scanner(&mut self, before: Document<'_>, edits: &[Edit]) -> Result<()> {
         let read = scan(&self.text, &mut self.arena).map_err(|unsupported| unsupported.offset);
-        let proven = read.and_then(|()| {
+        let verified = read.and_then(|()| {
             verify(before, edits, Document::new(&self.text, &self.arena)).map_err(|mismatch| mismatch.offset)
         });
-        proven.map_err(|offset| not_proven(before, edits, self.splices.origin(offset)))
+        verified.map_err(|offset| not_verified(before, edits, self.splices.origin(offset)))
     }
 
-    /// Proves the text by granit-parser and yaml_serde: the scanner does not read it.
-    fn prove_by_two(&mut self, before: Document<'_>, edits: &[Edit], unsupported: Unsupported) -> Result<()> {
-        let proven = parse_with_granit(&self.text, &mut self.arena).is_ok()
+    /// Verifies the new text of a document that the scanner rejects, with granit-parser and yaml_serde.
+    fn verify_with_two_parsers(
+        &mut self,
+        before: Document<'_>,
+        edits: &[Edit],
+        unsupported: Unsupported,
+    ) -> Result<()> {
+        let verified = parse_with_granit(&self.text, &mut self.arena).is_ok()
             && verify(before, edits, Document::new(&self.text, &self.arena)).is_ok()
-            && agree(before, edits, &self.text);
-        if proven {
+            && agrees_with_yaml_serde(before, edits, &self.text);
+        if verified {
             return Ok(());
         }
         Err(Error::refused(format!("the edit can't be proven right in a document with {}", unsupported.reason))
@@ -92,22 +99,25 @@ impl Editor {
     }
 }
 
-/// An edit that does not mean what was asked: a bug, but in the text of a scalar, whose style may be one that
-/// can't hold it.
-fn not_proven(before: Document<'_>, edits: &[Edit], at: Range<usize>) -> Error {
-    let texts = edits.iter().filter(|edit| matches!(edit.change, Change::Text { .. }));
-    let holds = |node: &Node<'_>| (node.span().start..=node.span().end).contains(&at.start);
-    match texts.map(|edit| before.node(edit.node)).find(|node| node.kind() != NodeKind::Literal && holds(node)) {
+/// Returns the error for a document whose new text, at `span` of the old text, does not mean what was requested.
+///
+/// This is a bug, except in the content of a scalar: its style may be unable to represent the new content.
+fn not_verified(before: Document<'_>, edits: &[Edit], span: Range<usize>) -> Error {
+    let text_edits = edits.iter().filter(|edit| matches!(edit.change, Change::Text { .. }));
+    let may_be_limited = |node: &Node<'_>| {
+        node.kind() != NodeKind::Literal && (node.span().start..=node.span().end).contains(&span.start)
+    };
+    match text_edits.map(|edit| before.node(edit.node)).find(may_be_limited) {
         Some(node) => Error::refused("the edit can't be proven right in a text of this style")
             .at(node.span())
             .hint("write it as a block: put `|` behind the key, and the text in the lines below"),
         None => Error::new(ErrorKind::Internal, "an edit failed its own verification; nothing was written")
-            .at(at)
+            .at(span)
             .hint("please report this, with the lines around that place and the command"),
     }
 }
 
-/// A mapping or list as a key: YAML takes it, Kubernetes does not. Mostly it is a template's `{{ }}`.
+/// Refuses a collection as a key, which YAML allows and Kubernetes does not. Usually it is a template's `{{ }}`.
 fn refuse_collections_as_keys(document: Document<'_>) -> Result<()> {
     let mut keys = document.root().descendants().flat_map(|node| node.entries()).map(|(key, _)| key);
     match keys.find(|key| matches!(key.kind(), NodeKind::Map | NodeKind::Seq)) {
@@ -124,24 +134,24 @@ fn refuse_collections_as_keys(document: Document<'_>) -> Result<()> {
     }
 }
 
-/// Refuses an edit below a node that is used elsewhere: it would change both places.
+/// Refuses an edit inside a node that an alias refers to: it would also change the alias.
 fn refuse_shared_parents(document: Document<'_>, edits: &[Edit]) -> Result<()> {
     if document.arena.properties.is_empty() {
         return Ok(());
     }
-    // Edits are in the order of their nodes, and so are the nodes below one.
-    let holds_edit = |node: &Node<'_>| {
+    // Edits are sorted by node index, and the indices of a subtree are contiguous.
+    let contains_edit = |node: &Node<'_>| {
         let first = edits.partition_point(|edit| edit.node <= node.index());
-        edits.get(first).is_some_and(|edit| edit.node < node.end_index())
+        edits.get(first).is_some_and(|edit| edit.node < node.subtree_end())
     };
     let nodes = || document.root().descendants();
     let aliases: HashSet<&str> =
         nodes().filter(|node| node.kind() == NodeKind::Alias).map(|node| &node.raw()[1..]).collect();
     let shared = nodes().filter(|node| node.anchor().is_some_and(|anchor| aliases.contains(anchor)));
-    shared.filter(holds_edit).try_for_each(|node| refuse_shared(node, "a parent of the edited node"))
+    shared.filter(contains_edit).try_for_each(|node| refuse_shared(node, "a parent of the edited node"))
 }
 
-/// Refuses to remove an anchor that an alias outside of what is removed uses.
+/// Refuses to remove an anchor that an alias outside the removed children uses.
 fn refuse_removed_anchors(document: Document<'_>, edits: &[Edit]) -> Result<()> {
     if document.arena.properties.is_empty() {
         return Ok(());
@@ -153,8 +163,8 @@ fn refuse_removed_anchors(document: Document<'_>, edits: &[Edit]) -> Result<()> 
         for (_, child) in children.enumerate().filter(|(position, _)| remove.contains(position)) {
             let aliases = || document.root().descendants().filter(|other| !child.contains(*other));
             let anchored = child.descendants().filter_map(|node| Some((node, node.anchor()?)));
-            let used = |anchor: &str| aliases().any(|other| other.is_alias_of(anchor));
-            if let Some((node, anchor)) = anchored.into_iter().find(|(_, anchor)| used(anchor)) {
+            let is_used = |anchor: &str| aliases().any(|other| other.refers_to(anchor));
+            if let Some((node, anchor)) = anchored.into_iter().find(|(_, anchor)| is_used(anchor)) {
                 return Err(Error::refused(format!("cannot remove the anchor `&{anchor}`: an alias uses it"))
                     .at(node.anchor_span().unwrap_or(node.span()))
                     .hint("replace the alias with a copy of the value"));
@@ -183,19 +193,24 @@ mod tests {
     }
 
     #[test]
-    fn splices_are_those_of_the_text() {
+    fn splices_reproduce_the_edited_text() {
         let (text, mut arena) = ("a: [b]\n", NodeArena::default());
         read(text, &mut arena).unwrap();
         let change = Change::Children { remove: vec![0], insert: vec![(1, Child::Item(Value::name("c")))] };
         let mut editor = Editor::default();
         let edited = editor.apply(Document::new(text, &arena), &[Edit { node: 2, change }]).unwrap();
-        let mut made = text.to_owned();
-        edited.splices().collect::<Vec<_>>().into_iter().rev().for_each(|(range, new)| made.replace_range(range, new));
-        assert_eq!((made.as_str(), edited.document.text), ("a: [c]\n", "a: [c]\n"));
+        let mut spliced = text.to_owned();
+        edited
+            .splices()
+            .collect::<Vec<_>>()
+            .into_iter()
+            .rev()
+            .for_each(|(range, new)| spliced.replace_range(range, new));
+        assert_eq!((spliced.as_str(), edited.document.text), ("a: [c]\n", "a: [c]\n"));
     }
 
     #[test]
-    fn an_edit_below_a_shared_parent_is_refused() {
+    fn refuses_an_edit_inside_a_shared_node() {
         for (text, is_refused) in [
             ("a: &x {b: {c: d}}\ne: *x\n", true),
             ("a: {b: {c: d}}\ne: &x f\ng: *x\n", false),
@@ -216,8 +231,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_as_asked_is_a_bug_of_ours() {
-        // The new text of the scalar is not what the splice makes of it.
+    fn a_failed_verification_is_internal_except_in_quoted_scalars() {
+        // `text` is not what the splice results in.
         let change = |text: &str| Change::Text { splices: [(0..1, "x".into())].into(), text: text.into() };
         assert_eq!(apply("a: |\n  b\n", change("x\n")).unwrap(), "a: |\n  x\n");
         assert_eq!(apply("a: |\n  b\n", change("y\n")).unwrap_err().kind(), ErrorKind::Internal);
@@ -225,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn an_anchor_that_is_used_is_not_removed() {
+    fn refuses_to_remove_an_anchor_that_is_used() {
         let remove = || Change::Children { remove: vec![0], insert: Vec::new() };
         let error = apply("a: [&x b, c]\nd: *x\n", remove()).unwrap_err();
         assert_eq!((error.kind(), error.span()), (ErrorKind::Refused, Some(4..6)));
@@ -237,8 +252,8 @@ mod tests {
     }
 
     #[test]
-    fn what_the_fallback_reads_is_proven_by_two() {
-        // The scanner does not read explicit keys.
+    fn verifies_documents_of_the_fallback_parser() {
+        // The scanner does not support explicit keys.
         let replace = || Change::Replace(Value::name("x"));
         assert_eq!(apply("? a\n: b\n", replace()).unwrap(), "? a\n: x\n");
         let error = apply("? a\n: b\n? [c]\n: d\n", replace()).unwrap_err();

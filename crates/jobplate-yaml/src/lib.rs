@@ -1,9 +1,13 @@
-//! YAML as bytes: split a stream into documents, find nodes with exact spans, edit them, prove the new text.
+//! Edits YAML documents and keeps every byte outside of an edit.
 //!
-//! A text is read into a [`NodeArena`], the flat list of its nodes; a [`Document`] is the two together. Edits are made by
-//! an [`Editable`], which comes only from a strict check of the node, and become text only through an [`Editor`],
-//! which proves that the new text means the document with exactly these edits. Every byte outside of an edit stays.
-//! Nothing here knows of Kubernetes' objects, of files or of flags.
+//! [`Documents`] splits a stream into documents. [`read`] parses one document into a [`NodeArena`], the flat list of its
+//! nodes with exact byte spans; a [`Document`] is the text with its nodes. An [`Edit`] is made by an [`Editable`], which
+//! only a strict check of the node returns. An [`Editor`] turns edits into text, and verifies that the new text means
+//! the document with exactly these edits. This crate does not know Kubernetes objects, files or flags.
+//!
+//! The scanner is the project's own because it is ten times as fast as granit-parser, whose spans leave out the
+//! indicators that an edit needs (`benches/speed.rs`). Layout and splices are the project's own because `yaml-edit` and
+//! `yamlpatch` do not verify that an edited document means the original plus the edit.
 //!
 //! ```
 //! use jobplate_yaml::{Child, Document, Editable, Editor, StrictMap, NodeArena, Value, read};
@@ -27,20 +31,20 @@
 //! | file | decides |
 //! |---|---|
 //! | `stream` | where a stream is split into documents (`---`) |
-//! | `characters` | which characters an edited document may hold: no control characters, NEL, LS, PS |
-//! | `scan` | what the fast parser reads, and where it steps back |
-//! | `fallback` | when granit-parser reads a document, and whether yaml_serde agrees with an edit |
+//! | `characters` | which characters an edited document may contain: no control characters, NEL, LS, PS |
+//! | `scan` | what the scanner supports, and what it rejects |
+//! | `fallback` | when granit-parser parses a document, and whether yaml_serde agrees with an edit |
 //! | `tree` | how nodes are compared, and how a document is traversed |
-//! | `scalar` | the text of a scalar, its type in Kubernetes (string, number, boolean), and when a name is quoted |
+//! | `scalar` | the content of a scalar, its type in Kubernetes (string, number, boolean), and when a name is quoted |
 //! | `strict` | which nodes may be edited; that duplicate keys, aliases and merge keys are refused |
-//! | `edit` | which changes there are |
-//! | `editor` | which documents can be edited, how the new text is proven, how an edit that is not proven is reported |
-//! | `layout` | how an edit looks in its document |
-//! | `decoded_scalar` | how a change inside of a scalar's text is written in the scalar's style |
+//! | `edit` | which changes an edit can make |
+//! | `editor` | which documents can be edited, which parsers verify the new text, how a failed verification is reported |
+//! | `layout` | how an edit is written in its document |
+//! | `decoded_scalar` | how a change of a scalar's content is written in the scalar's style |
 //! | `splice` | how replacements are applied, and what happens to the final line break |
-//! | `verify` | whether an edited document means what was asked |
-//! | `de` | how our own files are read into Rust types, and how an unknown key is reported |
-//! | `node_kind`, `unsupported` | which kinds of nodes there are, and how a parser says why it does not read a document |
+//! | `verify` | whether an edited document means what was requested |
+//! | `de` | how the project's own files are deserialized, and how an unknown key is reported |
+//! | `node_kind`, `unsupported` | which kinds of nodes there are, and how a parser reports why it rejects a document |
 
 mod characters;
 mod de;

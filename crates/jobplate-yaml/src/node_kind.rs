@@ -1,33 +1,33 @@
-//! What a node is, and the flags that the parsers note with it.
+//! The kinds of nodes, and the flags that a parser sets on a node.
 
-/// The kind of a node; each scalar style is a kind.
+/// The kind of a node. Each scalar style is a kind of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NodeKind {
-    /// A mapping, block or flow.
+    /// A mapping, in block or flow style.
     Map,
-    /// A sequence, block or flow.
+    /// A sequence, in block or flow style.
     Seq,
-    /// An unquoted scalar.
+    /// A plain scalar.
     Plain,
-    /// `'...'`
+    /// A single-quoted scalar: `'...'`.
     SingleQuoted,
-    /// `"..."`
+    /// A double-quoted scalar: `"..."`.
     DoubleQuoted,
-    /// `|`
+    /// A literal block scalar: `|`.
     Literal,
-    /// `>`
+    /// A folded block scalar: `>`.
     Folded,
-    /// `*name`
+    /// An alias: `*name`.
     Alias,
-    /// No text at all where a node could stand: null.
+    /// An empty node, such as the value of `key:`. It is null.
     Empty,
 }
 
 /// A flow collection (`{}`, `[]`).
 pub(super) const FLOW: u8 = 1;
-/// Has an anchor or a tag, in the tape's `properties`.
+/// A node with an anchor or a tag, which are in the arena's `properties`.
 pub(super) const PROPERTIES: u8 = 2;
 /// A plain or quoted scalar over several lines.
 pub(super) const MULTILINE: u8 = 4;
-/// A quoted scalar with a backslash or a doubled quote in it.
+/// A quoted scalar that contains a backslash or a doubled quote.
 pub(super) const ESCAPED: u8 = 8;

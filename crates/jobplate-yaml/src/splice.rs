@@ -1,64 +1,74 @@
-//! Splices: byte ranges and what replaces them. The text of all splices of a document is one buffer.
+//! Splices: byte ranges of a document and their replacements.
+//!
+//! The replacements of all splices are in one buffer, so that a document needs no allocation for each of them.
 
 use std::ops::Range;
 
-/// Replacements in one document, in order, none overlapping another.
+/// The replacements in one document.
 #[derive(Debug, Default)]
 pub(super) struct Splices {
     list: Vec<Splice>,
     text: String,
 }
 
+/// The replacement of one byte range.
 #[derive(Debug)]
 struct Splice {
+    /// The replaced bytes of the original.
     range: Range<usize>,
+    /// The range of the replacement in the buffer.
     text: Range<usize>,
-    /// Whole lines.
-    lines: bool,
+    /// Whether it inserts or removes whole lines.
+    whole_lines: bool,
 }
 
 impl Splices {
-    /// Forgets all splices, keeps the memory.
+    /// Removes all splices and keeps the memory.
     pub(super) fn clear(&mut self) {
         self.list.clear();
         self.text.clear();
     }
 
-    /// Adds one; `write` appends the new text to the buffer.
+    /// Adds a splice. `write` appends the replacement to the buffer.
     pub(super) fn push(&mut self, range: Range<usize>, write: impl FnOnce(&mut String)) {
         let start = self.text.len();
         write(&mut self.text);
-        self.list.push(Splice { range, text: start..self.text.len(), lines: false });
+        self.list.push(Splice { range, text: start..self.text.len(), whole_lines: false });
     }
 
-    /// Whether one of them takes away the byte at an offset.
+    /// Returns whether a splice replaces the byte at `offset`.
     pub(super) fn covers(&self, offset: usize) -> bool {
         self.list.iter().any(|splice| splice.range.contains(&offset))
     }
 
-    /// Adds whole lines, the last of them with its line break, or removes some.
+    /// Adds a splice of whole lines: inserts lines that end with a line break, or removes lines.
     pub(super) fn push_lines(&mut self, range: Range<usize>, write: impl FnOnce(&mut String)) {
         self.push(range, write);
         if let Some(splice) = self.list.last_mut() {
-            splice.lines = true;
+            splice.whole_lines = true;
         }
     }
 
-    /// Whether one of them inserts lines at an offset.
+    /// Returns whether a splice inserts lines at `offset`.
     pub(super) fn inserts_lines_at(&self, offset: usize) -> bool {
-        self.list.iter().any(|splice| splice.lines && splice.range == (offset..offset))
+        self.list.iter().any(|splice| splice.whole_lines && splice.range == (offset..offset))
     }
 
-    /// For a text whose last line has no line break: lines inserted behind it need one before them, and the
-    /// result ends without one again, unless a scalar before the removed end needs it (`needs_break`).
-    /// Splices are in order.
-    pub(super) fn settle_end(&mut self, original: &str, newline: &str, needs_break: impl Fn(usize) -> bool) {
+    /// Adjusts the splices of a text whose last line has no line break, so that the edited text has none either.
+    ///
+    /// Lines that are inserted at the end need a line break before them. If the last lines are removed, the line
+    /// break before them is removed too, unless `needs_break` returns true for their offset: a block scalar there
+    /// keeps its final line break. The splices must be sorted.
+    pub(super) fn fix_final_newline(&mut self, original: &str, newline: &str, needs_break: impl Fn(usize) -> bool) {
         let end = original.len();
-        let inserted = self.list.partition_point(|splice| splice.range.start < end || !splice.lines);
-        // Lines removed at the very end, in one run.
+        let inserted = self.list.partition_point(|splice| splice.range.start < end || !splice.whole_lines);
+        // Adjacent splices that remove the last lines of the text.
         let (mut first_removed, mut removed_from) = (inserted, end);
         while let Some(before) = first_removed.checked_sub(1).map(|before| &self.list[before]) {
-            if !(before.lines && before.text.is_empty() && before.range.end == removed_from && !before.range.is_empty())
+            if !(before.whole_lines
+                && before.text.is_empty()
+                && before.range.end == removed_from
+                && !before.range.is_empty())
             {
                 break;
             }
@@ -72,12 +82,12 @@ impl Splices {
                 let start = self.text.len();
                 self.text.push_str(newline);
                 let text = start..self.text.len();
-                self.list.insert(inserted, Splice { range: end..end, text, lines: true });
+                self.list.insert(inserted, Splice { range: end..end, text, whole_lines: true });
             }
         } else if removed_from < end {
             match first_removed.checked_sub(1).map(|before| &mut self.list[before]) {
-                // Lines inserted directly before those that go end the text now.
-                Some(before) if before.lines && before.range.end == removed_from && !before.text.is_empty() => {
+                // Lines inserted directly before the removed ones are now the last lines.
+                Some(before) if before.whole_lines && before.range.end == removed_from && !before.text.is_empty() => {
                     before.text.end -= newline.len();
                 }
                 _ if needs_break(removed_from) => {}
@@ -89,19 +99,19 @@ impl Splices {
         }
     }
 
-    /// Brings the splices into the order of the text; false if two of them overlap.
+    /// Sorts the splices by position. Returns false if two of them overlap.
     pub(super) fn sort(&mut self) -> bool {
-        // Stable, so insertions at one place keep the order in which they were asked for.
+        // The sort is stable, so insertions at one offset keep the order in which they were added.
         self.list.sort_by_key(|splice| (splice.range.start, splice.range.end));
         self.list.windows(2).all(|pair| pair[0].range.end <= pair[1].range.start)
     }
 
-    /// Ranges of the original with the text that takes their place.
+    /// Returns the replaced ranges of the original with their replacements.
     pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = (Range<usize>, &str)> {
         self.list.iter().map(|splice| (splice.range.clone(), &self.text[splice.text.clone()]))
     }
 
-    /// The place in the original that an offset in the edited text comes from.
+    /// Returns the range of the original that an offset of the edited text comes from.
     pub(super) fn origin(&self, edited: usize) -> Range<usize> {
         let mut grown = 0usize;
         for (range, text) in self.iter() {
@@ -110,11 +120,11 @@ impl Splices {
             }
             grown = (grown + text.len()).saturating_sub(range.len());
         }
-        let at = edited.saturating_sub(grown);
-        at..at
+        let offset = edited.saturating_sub(grown);
+        offset..offset
     }
 
-    /// The edited text, appended to `out`.
+    /// Appends the edited text to `out`.
     pub(super) fn apply(&self, original: &str, out: &mut String) {
         let mut from = 0;
         out.reserve(original.len() + self.text.len());

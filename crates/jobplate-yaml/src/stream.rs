@@ -1,38 +1,39 @@
-//! Splitting: a stream of bytes to documents, holding one document at a time.
+//! Splits a stream of bytes into documents. Only one document is in memory at a time.
 //!
-//! A document begins at a line `---` (and a blank, a line break or the end behind it). That line can't
-//! stand inside of any scalar: YAML forbids it at the left margin, and block scalars are indented.
+//! A document begins at a line that starts with `---`, followed by white space or the end of the stream. Such a
+//! line can't be inside a scalar: YAML forbids it in plain and quoted scalars (`c-forbidden`), and the lines of a
+//! block scalar are indented.
 
 use std::io::{self, Read};
 
 use memchr::memmem::Finder;
 
-/// What one read asks for, and the least size of the buffer.
-const BLOCK: usize = 256 * 1024;
+/// The initial size of the buffer in bytes.
+const READ_SIZE: usize = 256 * 1024;
 
-/// A document of the stream.
+/// The bytes of one document of a stream, which are not yet parsed.
 #[derive(Debug)]
 pub struct RawDocument<'a> {
-    /// Its bytes, from its `---` line (if it has one) to the byte before the next one's.
+    /// The bytes, from the `---` line (if there is one) up to the `---` line of the next document.
     pub bytes: &'a [u8],
-    /// Where it begins in the stream.
+    /// The offset of the document in the stream.
     pub offset: u64,
 }
 
-/// Why the next document can't be had.
+/// Why the next document can't be read.
 #[derive(Debug)]
 pub enum StreamError {
-    /// Reading failed.
+    /// The reader failed.
     Io(io::Error),
-    /// A document is larger than the limit; it begins at this offset.
+    /// The document at this offset is larger than the limit.
     TooLarge(u64),
 }
 
-/// Reads documents one after the other from a reader.
+/// The documents of a stream, read one after the other.
 pub struct Documents<R> {
     reader: R,
     buffer: Vec<u8>,
-    /// The bytes in the buffer that are read and not yet given out.
+    /// The bytes of the buffer from `start` to `filled` are read and not yet returned.
     start: usize,
     filled: usize,
     /// The offset of `start` in the stream.
@@ -43,30 +44,42 @@ pub struct Documents<R> {
 }
 
 impl<R: Read> Documents<R> {
-    /// Reads from `reader`; documents of more than `limit` bytes are refused.
+    /// Creates a splitter of the bytes from `reader`, which refuses documents of more than `limit` bytes.
     pub fn new(reader: R, limit: usize) -> Self {
         let separator = Finder::new(b"\n---");
-        Documents { reader, buffer: vec![0; BLOCK], start: 0, filled: 0, offset: 0, at_end: false, limit, separator }
+        Documents {
+            reader,
+            buffer: vec![0; READ_SIZE],
+            start: 0,
+            filled: 0,
+            offset: 0,
+            at_end: false,
+            limit,
+            separator,
+        }
     }
 
-    /// The next document; none at the end of the stream.
+    /// Returns the next document, or `None` at the end of the stream.
     ///
     /// # Errors
     ///
-    /// Fails where reading fails, and where the document is larger than the limit.
-    #[allow(clippy::should_implement_trait, reason = "it lends from the buffer, which an iterator can't")]
+    /// Fails if the reader fails, or if the document is larger than the limit.
+    #[allow(
+        clippy::should_implement_trait,
+        reason = "the document borrows from the buffer, which `Iterator` does not allow"
+    )]
     pub fn next(&mut self) -> Result<Option<RawDocument<'_>>, StreamError> {
         let length = self.find_end()?;
         if length == 0 {
             return Ok(None);
         }
-        let chunk = RawDocument { bytes: &self.buffer[self.start..self.start + length], offset: self.offset };
+        let document = RawDocument { bytes: &self.buffer[self.start..self.start + length], offset: self.offset };
         self.start += length;
         self.offset += length as u64;
-        Ok(Some(chunk))
+        Ok(Some(document))
     }
 
-    /// Whether there is another document.
+    /// Returns whether there is another document.
     ///
     /// # Errors
     ///
@@ -78,7 +91,7 @@ impl<R: Read> Documents<R> {
         Ok(self.find_end()? > 0)
     }
 
-    /// The length of the next document, once it is all in the buffer.
+    /// Reads the next document into the buffer and returns its length in bytes.
     fn find_end(&mut self) -> Result<usize, StreamError> {
         let mut searched = 0;
         let length = loop {
@@ -87,7 +100,7 @@ impl<R: Read> Documents<R> {
                 Some(length) => break length,
                 None if self.at_end => break pending.len(),
                 None => {
-                    // The last bytes may be the beginning of a separator.
+                    // The last bytes may be the start of a separator.
                     searched = pending.len().saturating_sub(4);
                     if pending.len() > self.limit {
                         return Err(StreamError::TooLarge(self.offset));
@@ -123,7 +136,9 @@ impl<R: Read> Documents<R> {
     }
 }
 
-/// The length of the first document in `bytes`, if its end is there.
+/// Returns the length of the first document in `bytes`, or `None` if its end is not among them.
+///
+/// The search begins at `searched`. With `at_end`, no bytes follow.
 fn find_separator(separator: &Finder<'_>, bytes: &[u8], searched: usize, at_end: bool) -> Option<usize> {
     let mut from = searched;
     while let Some(found) = separator.find(&bytes[from..]) {
@@ -142,10 +157,10 @@ fn find_separator(separator: &Finder<'_>, bytes: &[u8], searched: usize, at_end:
 mod tests {
     use super::*;
 
-    /// A reader that gives a few bytes at a time.
-    struct Dribble<'a>(&'a [u8], usize);
+    /// A reader that returns a few bytes at a time.
+    struct SmallReads<'a>(&'a [u8], usize);
 
-    impl Read for Dribble<'_> {
+    impl Read for SmallReads<'_> {
         fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
             let count = self.1.min(self.0.len()).min(buffer.len());
             buffer[..count].copy_from_slice(&self.0[..count]);
@@ -155,19 +170,19 @@ mod tests {
     }
 
     fn split(text: &str, step: usize) -> Vec<String> {
-        let mut documents = Documents::new(Dribble(text.as_bytes(), step), 1 << 20);
+        let mut documents = Documents::new(SmallReads(text.as_bytes(), step), 1 << 20);
         let mut found = Vec::new();
         let mut expected = 0;
-        while let Some(chunk) = documents.next().unwrap() {
-            assert_eq!(chunk.offset, expected);
-            expected += chunk.bytes.len() as u64;
-            found.push(String::from_utf8(chunk.bytes.to_vec()).unwrap());
+        while let Some(document) = documents.next().unwrap() {
+            assert_eq!(document.offset, expected);
+            expected += document.bytes.len() as u64;
+            found.push(String::from_utf8(document.bytes.to_vec()).unwrap());
         }
         found
     }
 
     #[test]
-    fn documents_begin_at_separator_lines() {
+    fn splits_at_separator_lines() {
         let cases: [(&str, &[&str]); 7] = [
             ("", &[]),
             ("a\n---\nb\n", &["a\n", "---\nb\n"]),
@@ -185,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_large_document_is_refused_with_its_offset() {
+    fn refuses_a_document_over_the_limit_with_its_offset() {
         let text = format!("a\n---\n{}", "b".repeat(2000));
         let mut documents = Documents::new(text.as_bytes(), 1000);
         assert!(documents.next().unwrap().is_some());

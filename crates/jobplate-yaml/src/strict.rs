@@ -1,8 +1,7 @@
-//! Strict reading: duplicate keys are errors, and only nodes that mean the same to every reader, and are used nowhere
-//! else, are edited.
+//! Checks what may be edited: nodes that mean the same to every YAML reader and that no alias shares.
 //!
-//! An [`Edit`] is made by an [`Editable`], and an [`Editable`] comes only from a check of this file. [`Editor`] checks
-//! what is above the edited nodes with [`refuse_shared`].
+//! Only an [`Editable`] makes an [`Edit`], and only the checks of this file make an [`Editable`]. [`Editor`] checks
+//! the ancestors of the edited nodes with [`refuse_shared`].
 //!
 //! [`Editor`]: super::Editor
 
@@ -15,17 +14,18 @@ use super::edit::{Change, Child, Edit, Value};
 use super::node_kind::NodeKind;
 use super::tree::Node;
 
-/// A mapping on the way to an edit, or one that is edited itself: no alias, not used elsewhere through an anchor,
-/// without merge keys, and with keys that are plain text.
+/// A mapping that is edited, or that contains an edited node.
+///
+/// It is neither an alias nor the target of one, has no merge keys, and all its keys are scalars without properties.
 #[derive(Clone, Copy, Debug)]
 pub struct StrictMap<'a>(Node<'a>);
 
 impl<'a> Node<'a> {
-    /// Returns the value under a key.
+    /// Returns the value of a key.
     ///
     /// # Errors
     ///
-    /// Refuses a duplicate of the key, with the second key's span.
+    /// Fails if the key is duplicate, with the span of the second one.
     pub fn get(self, key: &str) -> Result<Option<Node<'a>>> {
         let mut found = None;
         for (name, value) in self.entries() {
@@ -41,11 +41,11 @@ impl<'a> Node<'a> {
         Ok(found)
     }
 
-    /// Refuses a key that is in one mapping twice, in this node or below it.
+    /// Refuses duplicate keys in this node and its descendants.
     ///
     /// # Errors
     ///
-    /// Fails, with the second key's span, where there is one.
+    /// Fails at the second of two equal keys.
     pub fn refuse_duplicate_keys(self) -> Result<()> {
         for map in self.descendants().filter(|node| node.kind() == NodeKind::Map) {
             for (key, _) in map.entries() {
@@ -56,11 +56,13 @@ impl<'a> Node<'a> {
     }
 }
 
-/// Refuses an alias, and an anchor that an alias uses; `what` names the node in errors.
+/// Refuses an alias, and a node whose anchor an alias uses: an edit in it would also change the other node.
+///
+/// `what` names the node in errors.
 ///
 /// # Errors
 ///
-/// Fails where the node is one of the two: an edit below it would change another place, too.
+/// Fails if the node is one of the two.
 pub(super) fn refuse_shared(node: Node<'_>, what: &str) -> Result<()> {
     if node.kind() == NodeKind::Alias {
         return Err(Error::refused(format!("{what} is an alias (`{}`) of something written elsewhere", node.raw()))
@@ -68,7 +70,7 @@ pub(super) fn refuse_shared(node: Node<'_>, what: &str) -> Result<()> {
             .hint("write it out here, so that it can be edited on its own"));
     }
     match node.anchor() {
-        Some(anchor) if node.document().root().descendants().any(|other| other.is_alias_of(anchor)) => {
+        Some(anchor) if node.document().root().descendants().any(|other| other.refers_to(anchor)) => {
             Err(Error::refused(format!(
                 "{what} carries the anchor `&{anchor}`, which is used elsewhere: an edit would change both"
             ))
@@ -80,11 +82,11 @@ pub(super) fn refuse_shared(node: Node<'_>, what: &str) -> Result<()> {
 }
 
 impl<'a> StrictMap<'a> {
-    /// Checks a mapping; `what` names it in errors. Other nodes are checked like a mapping without keys.
+    /// Checks a mapping, which `what` names in errors. Other nodes are checked like a mapping without keys.
     ///
     /// # Errors
     ///
-    /// Refuses an alias, an anchor that an alias uses, a merge key, and a key with an alias, anchor or tag.
+    /// Refuses an alias, an anchor that an alias uses, a merge key, and a key that is an alias or has an anchor or tag.
     pub fn from_node(node: Node<'a>, what: &str) -> Result<Self> {
         refuse_shared(node, what)?;
         for (key, _) in node.entries() {
@@ -106,25 +108,25 @@ impl<'a> StrictMap<'a> {
         self.0
     }
 
-    /// Returns the value under a key.
+    /// Returns the value of a key.
     ///
     /// # Errors
     ///
-    /// Refuses a duplicate of the key, at the second one.
+    /// Fails at the second of two equal keys.
     pub fn get(self, key: &str) -> Result<Option<Node<'a>>> {
         self.0.get(key)
     }
 
-    /// Returns the value under a key, if it is there and not null.
+    /// Returns the value of a key, or `None` if the key is missing or its value is null.
     ///
     /// # Errors
     ///
-    /// Refuses a duplicate of the key, at the second one.
+    /// Fails at the second of two equal keys.
     pub fn get_non_null(self, key: &str) -> Result<Option<Node<'a>>> {
         Ok(self.0.get(key)?.filter(|value| !value.is_null()))
     }
 
-    /// Returns keys and values, in order.
+    /// Returns the keys and values, in order.
     pub fn entries(self) -> impl Iterator<Item = (Node<'a>, Node<'a>)> + use<'a> {
         self.0.entries()
     }
@@ -135,19 +137,21 @@ impl<'a> StrictMap<'a> {
     }
 }
 
-/// Finds the first node, in `root` or below it, that is not what it says outright, and what makes it so.
+/// Finds the first node, in `root` or below it, that depends on an anchor, alias, tag or merge key.
+///
+/// Returns the node and a phrase for what it depends on: "an alias".
 pub fn find_indirection<'a>(root: Node<'a>) -> Option<(Node<'a>, &'static str)> {
-    let what = |node: Node<'a>| match node {
+    let indirection = |node: Node<'a>| match node {
         _ if node.anchor().is_some() => Some("an anchor"),
         _ if node.tag().is_some() => Some("a tag"),
         _ if node.kind() == NodeKind::Alias => Some("an alias"),
         _ if node.entries().any(|(key, _)| key.is_merge_key()) => Some("a merge key (`<<`)"),
         _ => None,
     };
-    root.descendants().find_map(|node| Some((node, what(node)?)))
+    root.descendants().find_map(|node| Some((node, indirection(node)?)))
 }
 
-/// A node that may be edited. The only maker of [`Edit`]s.
+/// A node that may be edited. Only its methods create an [`Edit`].
 #[derive(Clone, Copy, Debug)]
 pub struct Editable<'a>(Node<'a>);
 
@@ -160,11 +164,11 @@ impl<'a> Deref for Editable<'a> {
 }
 
 impl<'a> Editable<'a> {
-    /// Checks a node that is edited itself; `what` names it in errors.
+    /// Checks a node that is to be edited, which `what` names in errors.
     ///
     /// # Errors
     ///
-    /// Refuses what [`StrictMap::from_node`] refuses, and an anchor, used or not.
+    /// Refuses what [`StrictMap::from_node`] refuses, and any anchor, even if no alias uses it.
     pub fn from_node(node: Node<'a>, what: &str) -> Result<Self> {
         let strict = StrictMap::from_node(node, what)?;
         match (node.anchor(), node.anchor_span()) {
@@ -177,11 +181,11 @@ impl<'a> Editable<'a> {
         }
     }
 
-    /// Checks a node that is replaced as a whole, everything below it included; `what` names it in errors.
+    /// Checks a node that is to be replaced with everything in it, which `what` names in errors.
     ///
     /// # Errors
     ///
-    /// Refuses what [`Editable::from_node`] refuses, and any duplicate key, anchor or alias below the node.
+    /// Refuses what [`Editable::from_node`] refuses, and any duplicate key, anchor or alias in the node.
     pub fn for_replacement(node: Node<'a>, what: &str) -> Result<Self> {
         let editable = Editable::from_node(node, what)?;
         node.refuse_duplicate_keys()?;
@@ -193,25 +197,29 @@ impl<'a> Editable<'a> {
         }
     }
 
-    /// Makes a scalar, null or empty collection another value.
+    /// Replaces a scalar, a null or an empty collection.
     pub fn replace(self, value: Value) -> Edit {
         self.edit(Change::Replace(value))
     }
 
-    /// Takes children out of a collection and puts others in. Positions count its items, or its key-value
-    /// pairs, as they were, and ascend. In a mapping, an entry inserted where one is removed takes its place.
+    /// Removes and inserts children of a collection.
+    ///
+    /// Positions count its items, or its key-value pairs, before the edit, and must ascend. In a mapping, an entry
+    /// that is inserted at the position of a removed one replaces it.
     pub fn change_children(self, remove: Vec<usize>, insert: Vec<(usize, Child)>) -> Edit {
         self.edit(Change::Children { remove, insert })
     }
 
-    /// Puts children at the end of a collection.
+    /// Inserts children at the end of a collection.
     pub fn append(self, children: impl IntoIterator<Item = Child>) -> Edit {
         let end = self.0.entries().count() + self.0.items().count();
         self.change_children(Vec::new(), children.into_iter().map(|child| (end, child)).collect())
     }
 
-    /// Changes the text of a quoted or block scalar; its style stays. `splices` are spans of the text as it is
-    /// decoded, ascending, and what replaces them; `text` is the text that it then is.
+    /// Changes the content of a quoted or block scalar and keeps its style.
+    ///
+    /// `splices` are ranges of the decoded content, ascending, each with its replacement. `text` is the decoded
+    /// content after the change.
     pub fn change_text(self, splices: Rc<[(Range<usize>, Rc<str>)]>, text: Rc<str>) -> Edit {
         self.edit(Change::Text { splices, text })
     }
@@ -227,7 +235,7 @@ mod tests {
     use super::super::tree::{Document, NodeArena};
     use super::*;
 
-    /// Checks the value of the first key: where it is refused, and the beginning of the message.
+    /// Returns the span and the beginning of the message with which `check` refuses the value of the first key.
     fn check(text: &str, check: impl Fn(Node<'_>) -> Result<()>) -> Option<(Range<usize>, String)> {
         let mut arena = NodeArena::default();
         read(text, &mut arena).unwrap();
@@ -237,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_refused_on_the_way_is_refused_where_it_is_edited() {
+    fn every_check_refuses_shared_nodes_merge_keys_and_keys_with_properties() {
         for (text, span, message) in [
             ("a: &x {}\nb: *x\n", 3..5, "it carries the anchor `&x`, which is used elsewhere"),
             ("a: {<<: b}\n", 4..6, "it has a merge key (`<<`), whose precedence differs between YAML readers"),
@@ -251,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn an_anchor_that_nothing_uses_is_refused_where_it_is_edited() {
+    fn an_unused_anchor_is_refused_only_on_the_edited_node() {
         let text = "a: &x {}\n";
         assert_eq!(check(text, |node| StrictMap::from_node(node, "it").map(drop)), None);
         assert_eq!(
@@ -261,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_replaced_as_a_whole_is_plain_all_the_way_down() {
+    fn a_replaced_node_contains_no_anchors_aliases_or_duplicate_keys() {
         for (text, span, message) in [
             ("a: {b: &x c}\n", 7..9, "it has an anchor or alias in it"),
             ("a: {b: {c: d, c: e}}\n", 14..15, "the key `c` stands twice in one mapping"),

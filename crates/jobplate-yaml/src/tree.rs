@@ -1,63 +1,64 @@
-//! A document as a flat list of nodes with byte spans (the tape), and handles to walk it.
+//! The nodes of a document, in a flat arena, and handles to traverse them.
 //!
-//! The tape is in document order: a collection's node comes before its children, and `next` jumps over
-//! the whole subtree. It holds positions only; every text is read from the document itself. It knows
-//! neither how the positions were found (`scan`, `fallback`) nor what the nodes mean.
+//! The arena is in document order: a collection comes before its children, and `next` skips its subtree. It
+//! contains only byte positions; the text itself stays in the document. It does not know which parser found
+//! the positions (`scan`, `fallback`), nor what the nodes mean.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 use super::node_kind::{ESCAPED, FLOW, MULTILINE, NodeKind, PROPERTIES};
-use super::scalar::{self, ScalarKind, Written};
+use super::scalar::{self, ScalarKind, ScalarSource};
 use super::unsupported::Unsupported;
 
-/// One node.
+/// The positions and flags of one node.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Entry {
-    /// First byte: quote, bracket, block scalar header, first key or first dash. Properties stand before.
+pub(super) struct NodeData {
+    /// The first byte: a quote, a bracket, the indicator of a block scalar, the first key or the first dash.
+    /// Anchor and tag are before it.
     pub start: u32,
-    /// Past the last byte of content. A block scalar ends before the line break of its last content
-    /// line (with `+`, of its last blank line); a block collection where its last leaf ends.
+    /// The offset after the last byte of content. A block scalar ends before the line break of its last content
+    /// line (with `+`, of its last blank line), and a block collection where its last leaf ends.
     pub end: u32,
-    /// Index of the node after this subtree.
+    /// The index of the node after this subtree.
     pub next: u32,
-    /// Block collection: the column of its keys or dashes. Block scalar: of its content.
+    /// The column of a block collection's keys or dashes, or of a block scalar's content.
     pub column: u32,
     pub kind: NodeKind,
     pub flags: u8,
 }
 
-/// The anchor and tag of one node.
+/// The node properties (YAML 1.2, section 6.9) of one node.
 #[derive(Clone, Debug)]
 pub(super) struct Properties {
     pub node: u32,
-    /// Without the `&`.
+    /// The span of the anchor's name, without the `&`.
     pub anchor: Option<Range<u32>>,
-    /// With its `!`.
+    /// The span of the tag, with its `!`.
     pub tag: Option<Range<u32>>,
 }
 
-/// The nodes of one document. Reuse it: scanning into it clears it and keeps its memory.
+/// The nodes of one document. A parser clears it first and keeps its memory, so one arena can be reused.
 #[derive(Clone, Debug, Default)]
 pub struct NodeArena {
-    pub(super) nodes: Vec<Entry>,
+    pub(super) nodes: Vec<NodeData>,
     pub(super) properties: Vec<Properties>,
-    /// Where the scanner stepped back, if the fallback parser read the document.
+    /// Why the scanner rejected the document, if the fallback parser read it.
     pub(super) fallback_reason: Option<Unsupported>,
 }
 
 impl NodeArena {
-    /// Where and why the scanner stepped back, if the fallback parser read the document.
+    /// Returns why the scanner rejected the document, if the fallback parser read it.
     pub fn fallback_reason(&self) -> Option<Unsupported> {
         self.fallback_reason
     }
 
-    /// The number of nodes.
+    /// Returns the number of nodes.
     pub fn len(&self) -> usize {
         self.nodes.len()
     }
 
-    /// Whether nothing was scanned into it.
+    /// Returns whether there are no nodes, because no document was parsed.
     pub fn is_empty(&self) -> bool {
         self.nodes.is_empty()
     }
@@ -69,39 +70,39 @@ impl NodeArena {
     }
 }
 
-/// A text and its tape.
+/// The text of a document with its nodes.
 #[derive(Clone, Copy, Debug)]
 pub struct Document<'a> {
-    /// The text that was scanned, from the first byte of the document.
+    /// The parsed text, from the first byte of the document.
     pub text: &'a str,
-    /// The tape made from it.
+    /// Its nodes.
     pub arena: &'a NodeArena,
 }
 
 impl<'a> Document<'a> {
-    /// Puts a text and the tape made from it together.
+    /// Combines a text with the nodes that a parser found in it.
     pub fn new(text: &'a str, arena: &'a NodeArena) -> Self {
         Document { text, arena }
     }
 
-    /// The outermost node. The tape must not be empty: scanning always leaves at least one node.
+    /// Returns the root node. The arena must not be empty; a parser that succeeds leaves at least one node.
     pub fn root(self) -> Node<'a> {
         Node { document: self, index: 0 }
     }
 
-    /// The last node that begins before an offset: nodes stand in the order of their first bytes.
-    pub(super) fn last_before(self, offset: usize) -> Option<Node<'a>> {
+    /// Returns the last node that begins before `offset`. Nodes are sorted by their first bytes.
+    pub(super) fn last_node_before(self, offset: usize) -> Option<Node<'a>> {
         let count = self.arena.nodes.partition_point(|node| (node.start as usize) < offset);
         Some(self.node(count.checked_sub(1)? as u32))
     }
 
-    /// The node with a tape index, which must be one of this document's.
+    /// Returns the node with this arena index.
     pub fn node(self, index: u32) -> Node<'a> {
         Node { document: self, index }
     }
 }
 
-/// A node of a document.
+/// A handle to a node of a document.
 #[derive(Clone, Copy, Debug)]
 pub struct Node<'a> {
     document: Document<'a>,
@@ -110,71 +111,71 @@ pub struct Node<'a> {
 
 impl<'a> Node<'a> {
     #[inline]
-    pub(super) fn entry(self) -> &'a Entry {
+    pub(super) fn data(self) -> &'a NodeData {
         &self.document.arena.nodes[self.index as usize]
     }
 
-    /// Its place in the tape: a name for this node as long as the document is not edited.
+    /// Returns the node's index in the arena, which identifies it as long as the document is not edited.
     pub fn index(self) -> u32 {
         self.index
     }
 
-    /// The index behind its subtree.
-    pub(super) fn end_index(self) -> u32 {
-        self.entry().next
+    /// Returns the index after the node's subtree.
+    pub(super) fn subtree_end(self) -> u32 {
+        self.data().next
     }
 
-    /// The document it belongs to.
+    /// Returns the document that the node belongs to.
     pub fn document(self) -> Document<'a> {
         self.document
     }
 
-    /// What it is.
+    /// Returns the kind of the node.
     pub fn kind(self) -> NodeKind {
-        self.entry().kind
+        self.data().kind
     }
 
-    /// Its bytes: quotes and block scalar header included, anchor and tag not.
+    /// Returns the byte range of the node, with quotes or block scalar header, but without anchor and tag.
     pub fn span(self) -> Range<usize> {
-        self.entry().start as usize..self.entry().end as usize
+        self.data().start as usize..self.data().end as usize
     }
 
-    /// The text of its span.
+    /// Returns the text of the node's span.
     pub fn raw(self) -> &'a str {
         &self.document.text[self.span()]
     }
 
-    /// A `{}` or `[]` collection.
+    /// Returns whether the node is a flow collection (`{}`, `[]`).
     pub fn is_flow(self) -> bool {
-        self.entry().flags & FLOW != 0
+        self.data().flags & FLOW != 0
     }
 
-    /// How a scalar is written.
-    pub(super) fn written(self) -> Written<'a> {
-        let &Entry { start, end, column, kind, flags, .. } = self.entry();
+    /// Returns how a scalar is written in the document.
+    pub(super) fn scalar_source(self) -> ScalarSource<'a> {
+        let &NodeData { start, end, column, kind, flags, .. } = self.data();
         let span = start as usize..end as usize;
-        Written { document: self.document.text, span, kind, flags, column: column as usize }
+        ScalarSource { document: self.document.text, span, kind, flags, column: column as usize }
     }
 
-    /// The column of a block collection's keys or dashes, of a block scalar's content.
+    /// Returns the column of a block collection's keys or dashes, or of a block scalar's content.
     pub(super) fn column(self) -> usize {
-        self.entry().column as usize
+        self.data().column as usize
     }
 
-    /// Whether it is a scalar or empty: it has a text and no children.
+    /// Returns whether the node is a scalar or empty.
     pub fn is_scalar(self) -> bool {
         !matches!(self.kind(), NodeKind::Map | NodeKind::Seq | NodeKind::Alias)
     }
 
-    /// The decoded text of a scalar; empty for [`NodeKind::Empty`], none for collections and aliases.
+    /// Returns the decoded content of a scalar: `""` for [`NodeKind::Empty`], `None` for collections and aliases.
     pub fn text(self) -> Option<Cow<'a, str>> {
-        self.is_scalar().then(|| scalar::decode(self.written()))
+        self.is_scalar().then(|| scalar::decode(self.scalar_source()))
     }
 
-    /// Whether it is a scalar with this decoded text.
+    /// Returns whether the node is a scalar with this decoded content.
     #[inline]
     pub fn has_text(self, text: &str) -> bool {
-        let entry = self.entry();
+        let entry = self.data();
         match entry.kind {
             NodeKind::Plain if entry.flags & MULTILINE == 0 => self.raw() == text,
             NodeKind::SingleQuoted | NodeKind::DoubleQuoted if entry.flags & (MULTILINE | ESCAPED) == 0 => {
@@ -185,128 +186,130 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// Keys and values of a map, in order; nothing for other nodes.
+    /// Returns the keys and values of a mapping, in order. Other nodes have none.
     pub fn entries(self) -> impl Iterator<Item = (Node<'a>, Node<'a>)> + use<'a> {
         let mut children = self.children_of(NodeKind::Map);
         std::iter::from_fn(move || Some((children.next()?, children.next()?)))
     }
 
-    /// Items of a sequence, in order; nothing for other nodes.
+    /// Returns the items of a sequence, in order. Other nodes have none.
     pub fn items(self) -> impl Iterator<Item = Node<'a>> + use<'a> {
         self.children_of(NodeKind::Seq)
     }
 
     fn children_of(self, kind: NodeKind) -> Children<'a> {
-        let end = if self.kind() == kind { self.entry().next } else { self.index + 1 };
+        let end = if self.kind() == kind { self.data().next } else { self.index + 1 };
         Children { document: self.document, index: self.index + 1, end }
     }
 
-    /// The child (key, value or item) whose subtree holds another node; `from` may be a child before it.
-    pub(super) fn child_towards(self, node: Node<'_>, from: Option<u32>) -> Option<Node<'a>> {
+    /// Returns the child (key, value or item) whose subtree contains `node`.
+    ///
+    /// `from` is the index of a child to start the search at; without it, the search starts at the first child.
+    pub(super) fn child_containing(self, node: Node<'_>, from: Option<u32>) -> Option<Node<'a>> {
         let first = self.index + 1;
         let index = from.filter(|&from| from > first && from <= node.index).unwrap_or(first);
-        let mut children = Children { document: self.document, index, end: self.entry().next };
-        children.find(|child| child.index <= node.index && node.index < child.entry().next)
+        let mut children = Children { document: self.document, index, end: self.data().next };
+        children.find(|child| child.index <= node.index && node.index < child.data().next)
     }
 
-    /// The nodes from this one down to another in its subtree, without that one.
+    /// Returns the nodes from this one down to `node` in its subtree, without `node` itself.
     pub fn path_to(self, node: Node<'a>) -> impl Iterator<Item = Node<'a>> + use<'a> {
-        let mut at = Some(self).filter(|start| start.index < node.index);
+        let mut next = Some(self).filter(|start| start.index < node.index);
         std::iter::from_fn(move || {
-            let here = at?;
-            at = here.child_towards(node, None).filter(|child| child.index < node.index);
-            Some(here)
+            let current = next?;
+            next = current.child_containing(node, None).filter(|child| child.index < node.index);
+            Some(current)
         })
     }
 
-    /// All nodes of its subtree, itself first, in document order.
+    /// Returns all nodes of the subtree in document order, beginning with this node.
     pub fn descendants(self) -> impl Iterator<Item = Node<'a>> + use<'a> {
-        (self.index..self.entry().next).map(move |index| self.document.node(index))
+        (self.index..self.data().next).map(move |index| self.document.node(index))
     }
 
-    /// The first value under a key, whether or not the key stands twice.
+    /// Returns the first value of a key, without a check for duplicates of the key.
     pub fn get_first(self, key: &str) -> Option<Node<'a>> {
         self.entries().find(|(name, _)| name.has_text(key)).map(|(_, value)| value)
     }
 
-    /// Whether two nodes, each of a document of its own, are the same in every node below, anchors and tags
-    /// included; how they are laid out does not count.
+    /// Returns whether two subtrees, which may be of two documents, are equal node by node, anchors and tags
+    /// included. Layout and scalar style are ignored, except that a plain scalar differs from all others.
     pub fn equals(self, other: Node<'_>) -> bool {
-        // Of one size each: neither ends before the other.
-        self.descendants().zip(other.descendants()).all(|(one, other)| one.equals_alone(other))
+        // `equals_shallow` compares the sizes of the subtrees, so `zip` leaves out no node.
+        self.descendants().zip(other.descendants()).all(|(own, other)| own.equals_shallow(other))
     }
 
-    /// Whether kind, decoded text, anchor, tag and the number of nodes below are the same.
-    pub(super) fn equals_alone(self, other: Node<'_>) -> bool {
-        let sizes = (self.end_index() - self.index) == (other.end_index() - other.index);
-        let same = match (self.kind(), other.kind()) {
+    /// Returns whether two nodes have the same kind, decoded content, anchor, tag and number of descendants.
+    pub(super) fn equals_shallow(self, other: Node<'_>) -> bool {
+        let same_size = (self.subtree_end() - self.index) == (other.subtree_end() - other.index);
+        let same_content = match (self.kind(), other.kind()) {
             (NodeKind::Map, NodeKind::Map) | (NodeKind::Seq, NodeKind::Seq) => true,
             (NodeKind::Alias, NodeKind::Alias) => self.raw() == other.raw(),
             (a, b) if self.is_scalar() && other.is_scalar() => {
-                let plain = |kind| matches!(kind, NodeKind::Plain | NodeKind::Empty);
-                plain(a) == plain(b) && self.text() == other.text()
+                let is_plain = |kind| matches!(kind, NodeKind::Plain | NodeKind::Empty);
+                is_plain(a) == is_plain(b) && self.text() == other.text()
             }
             _ => false,
         };
-        sizes && same && self.has_same_properties(other)
+        same_size && same_content && self.has_same_properties(other)
     }
 
-    /// Whether anchor and tag are the same.
+    /// Returns whether two nodes have the same anchor and tag.
     pub(super) fn has_same_properties(self, other: Node<'_>) -> bool {
         self.anchor() == other.anchor() && self.tag() == other.tag()
     }
 
-    /// Whether it is a merge key (`<<`).
+    /// Returns whether the node is a merge key (`<<`).
     pub fn is_merge_key(self) -> bool {
         self.kind() == NodeKind::Plain && self.has_text("<<")
     }
 
-    /// Whether another node is this one, or below it.
+    /// Returns whether `other` is this node or one of its descendants.
     pub fn contains(self, other: Node<'_>) -> bool {
-        (self.index..self.end_index()).contains(&other.index)
+        (self.index..self.subtree_end()).contains(&other.index)
     }
 
-    /// Whether it is an alias of an anchor.
-    pub(super) fn is_alias_of(self, anchor: &str) -> bool {
+    /// Returns whether the node is an alias of the anchor with this name.
+    pub(super) fn refers_to(self, anchor: &str) -> bool {
         self.kind() == NodeKind::Alias && &self.raw()[1..] == anchor
     }
 
     fn properties(self) -> Option<&'a Properties> {
-        if self.entry().flags & PROPERTIES == 0 {
+        if self.data().flags & PROPERTIES == 0 {
             return None;
         }
         let list = &self.document.arena.properties;
-        list.binary_search_by_key(&self.index, |properties| properties.node).ok().map(|at| &list[at])
+        list.binary_search_by_key(&self.index, |properties| properties.node).ok().map(|position| &list[position])
     }
 
-    /// Its anchor, without the `&`.
+    /// Returns the name of the node's anchor, without the `&`.
     pub fn anchor(self) -> Option<&'a str> {
         let range = self.properties()?.anchor.clone()?;
         Some(&self.document.text[range.start as usize..range.end as usize])
     }
 
-    /// The bytes of its anchor, with the `&`.
+    /// Returns the byte range of the node's anchor, with the `&`.
     pub(super) fn anchor_span(self) -> Option<Range<usize>> {
         let range = self.properties()?.anchor.clone()?;
         Some(range.start as usize - 1..range.end as usize)
     }
 
-    /// Its tag, as it is written.
+    /// Returns the node's tag, as it is written.
     pub fn tag(self) -> Option<&'a str> {
         let range = self.properties()?.tag.clone()?;
         Some(&self.document.text[range.start as usize..range.end as usize])
     }
 
-    /// What Kubernetes' YAML reader takes a scalar for. Collections and aliases count as strings.
+    /// Returns the type that Kubernetes' YAML reader gives to a scalar. Collections and aliases count as strings.
     pub fn scalar_kind(self) -> ScalarKind {
         match (self.kind(), self.tag()) {
             (NodeKind::Empty, None) => ScalarKind::Null,
-            (NodeKind::Plain, None) => scalar::resolve(&scalar::decode(self.written())),
+            (NodeKind::Plain, None) => scalar::resolve(&scalar::decode(self.scalar_source())),
             _ => ScalarKind::String,
         }
     }
 
-    /// Null: empty, `~`, `null`.
+    /// Returns whether the node is null: empty, `~` or `null`.
     pub fn is_null(self) -> bool {
         self.scalar_kind() == ScalarKind::Null
     }
@@ -327,7 +330,7 @@ impl<'a> Iterator for Children<'a> {
             return None;
         }
         let node = self.document.node(self.index);
-        self.index = node.entry().next;
+        self.index = node.data().next;
         Some(node)
     }
 }

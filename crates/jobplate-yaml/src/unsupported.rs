@@ -1,10 +1,12 @@
-//! Why a parser does not read a document.
+//! Why a parser rejects a document.
 
-/// A place that a parser does not read: it is not YAML, or not certain to be read alike by all readers.
+/// The position at which a parser stopped, and why.
+///
+/// Either the text is not YAML, or YAML readers may disagree about what it means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unsupported {
-    /// The byte at which the parser stopped.
+    /// The byte offset at which the parser stopped.
     pub offset: usize,
-    /// What it stopped at, as a phrase: "a tab where indentation is expected".
+    /// What the parser found there, as a phrase: "a tab where indentation is expected".
     pub reason: &'static str,
 }

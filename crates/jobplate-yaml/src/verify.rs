@@ -1,67 +1,82 @@
-//! Verification: an edited document must mean the original with exactly the edits asked for.
+//! Verifies that an edited document means the original with exactly the requested edits.
 //!
-//! Works on two tapes and the edits' meaning; knows nothing of splices, so it can't share their mistakes.
-//! Subtrees without an edit are compared byte for byte and node for node in one run over memory.
+//! It compares the nodes of both documents and does not know the splices, so it can't share their mistakes.
+//! Subtrees without an edit are compared by their bytes and positions, without decoding a scalar.
 
 use super::edit::{Change, Child, Edit, Value};
 use super::node_kind::NodeKind;
 use super::scalar::ScalarKind;
-use super::tree::{Document, Entry, Node};
+use super::tree::{Document, Node, NodeData};
 
-/// The edited document does not mean what was asked.
+/// The edited document does not mean what was requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Mismatch {
-    /// Where in the edited text.
+    /// The offset in the edited text of the node that differs.
     pub offset: usize,
 }
 
-/// Compares a document, its edits (in the order of their nodes) and the edited document.
+/// Compares a document with its edits, which are in the order of their nodes, and the edited document.
 pub(super) fn verify(before: Document<'_>, edits: &[Edit], after: Document<'_>) -> Result<(), Mismatch> {
-    let mut walk = Walk { before, after, edits, old: 0, new: 0 };
-    walk.subtree()?;
-    if !same_anchors(before, after) {
+    let mut verifier = Verifier { before, after, edits, old: 0, new: 0 };
+    verifier.compare_subtree()?;
+    if !has_same_anchors(before, after) {
         return Err(Mismatch { offset: 0 });
     }
-    let whole = walk.old as usize == before.arena.len() && walk.new as usize == after.arena.len();
-    if whole && walk.edits.is_empty() { Ok(()) } else { Err(Mismatch { offset: after.text.len() }) }
+    let is_complete = verifier.old as usize == before.arena.len() && verifier.new as usize == after.arena.len();
+    if is_complete && verifier.edits.is_empty() { Ok(()) } else { Err(Mismatch { offset: after.text.len() }) }
 }
 
-/// Edits bring no anchor and take none away, as long as there are aliases: each must still mean the same.
-fn same_anchors(before: Document<'_>, after: Document<'_>) -> bool {
+/// Returns whether both documents have the same anchors, as long as one has aliases: each must still have its target.
+fn has_same_anchors(before: Document<'_>, after: Document<'_>) -> bool {
     if after.arena.properties.is_empty() && before.arena.properties.is_empty() {
         return true;
     }
-    let aliases = after.root().descendants().any(|node| node.kind() == NodeKind::Alias);
+    let has_aliases = after.root().descendants().any(|node| node.kind() == NodeKind::Alias);
     let anchors = |document: Document<'_>| -> Vec<String> {
         document.root().descendants().filter_map(|node| node.anchor().map(str::to_owned)).collect()
     };
-    !aliases || anchors(before) == anchors(after)
+    !has_aliases || anchors(before) == anchors(after)
 }
 
-struct Walk<'a> {
+/// The state of a comparison: the next node of each document, and the edits that are still to be found.
+struct Verifier<'a> {
     before: Document<'a>,
     after: Document<'a>,
-    /// Edits of nodes from `old` on.
+    /// The edits of `old` and of later nodes.
     edits: &'a [Edit],
+    /// The index of the next node of `before`.
     old: u32,
+    /// The index of the next node of `after`.
     new: u32,
 }
 
-/// A collection on the way to an edit, with its own edit if it has one.
-struct Frame<'a> {
+/// A collection that contains an edit or is itself edited, and that is not yet compared to its end.
+struct EditedCollection<'a> {
     old_end: u32,
     new_end: u32,
-    change: Option<Inserts<'a>>,
+    edits: Option<ChildEdits<'a>>,
     is_map: bool,
 }
 
-struct Inserts<'a> {
+/// The removed and inserted children of a collection that are still to be found.
+struct ChildEdits<'a> {
     remove: &'a [usize],
     insert: &'a [(usize, Child)],
+    /// The position of the child at `old`.
     position: usize,
 }
 
-impl<'a> Walk<'a> {
+/// What is next in a collection.
+enum NextChild {
+    /// A child that both documents have.
+    Kept,
+    /// A removed child, which is skipped already.
+    Removed,
+    /// The end of the collection.
+    End,
+}
+
+impl<'a> Verifier<'a> {
     fn mismatch<T>(&self) -> Result<T, Mismatch> {
         let offset =
             self.after.arena.nodes.get(self.new as usize).map_or(self.after.text.len(), |node| node.start as usize);
@@ -72,120 +87,135 @@ impl<'a> Walk<'a> {
         if holds { Ok(()) } else { self.mismatch() }
     }
 
-    /// Compares the subtrees at `old` and `new`, and leaves both behind.
-    fn subtree(&mut self) -> Result<(), Mismatch> {
-        let mut frames: Vec<Frame<'_>> = Vec::new();
+    /// Compares the subtrees at `old` and `new`, and moves past both.
+    fn compare_subtree(&mut self) -> Result<(), Mismatch> {
+        let mut open: Vec<EditedCollection<'_>> = Vec::new();
         loop {
-            if let Some(frame) = frames.last_mut() {
-                // At a child of this collection, or at its end.
-                if let Some(inserts) = &mut frame.change {
-                    while let Some(((at, child), rest)) = inserts.insert.split_first() {
-                        if *at != inserts.position {
-                            break;
+            if let Some(collection) = open.last_mut() {
+                match self.next_child(collection)? {
+                    NextChild::Kept => {}
+                    NextChild::Removed => continue,
+                    NextChild::End => {
+                        open.pop();
+                        if open.is_empty() {
+                            return Ok(());
                         }
-                        if self.new >= frame.new_end || !self.take_new(child) {
-                            return self.mismatch();
-                        }
-                        inserts.insert = rest;
+                        continue;
                     }
-                    if self.old < frame.old_end {
-                        let removed = inserts.remove.first() == Some(&inserts.position);
-                        inserts.position += 1;
-                        if removed {
-                            inserts.remove = &inserts.remove[1..];
-                            self.skip_old(frame.is_map);
-                            continue;
-                        }
-                    }
-                }
-                if self.old >= frame.old_end {
-                    let complete =
-                        frame.change.as_ref().is_none_or(|left| left.remove.is_empty() && left.insert.is_empty());
-                    let new_end = frame.new_end;
-                    self.check(complete && self.new == new_end)?;
-                    frames.pop();
-                    if frames.is_empty() {
-                        return Ok(());
-                    }
-                    continue;
-                }
-                let (is_map, new_end) = (frame.is_map, frame.new_end);
-                self.check(self.new < new_end)?;
-                if is_map {
-                    self.check(self.edits.first().is_none_or(|edit| edit.node != self.old))?;
-                    self.unchanged()?;
-                    self.check(self.new < new_end)?;
                 }
             }
-            // One node, and for a collection with an edit inside, the way into it.
-            let old = self.before.node(self.old);
-            let end = old.entry().next;
-            match self.edits.first() {
-                Some(edit) if edit.node == self.old => {
-                    self.edits = &self.edits[1..];
-                    match &edit.change {
-                        Change::Replace(value) => {
-                            self.check(end == self.old + 1 && self.is_value(value))?;
-                            self.old = end;
-                            self.new = self.after.node(self.new).entry().next;
-                        }
-                        Change::Text { text, .. } => {
-                            let new = self.node_after()?;
-                            let same = new.kind() == old.kind() && old.has_same_properties(new);
-                            self.check(old.is_scalar() && same && new.has_text(text))?;
-                            self.old = end;
-                            self.new = new.entry().next;
-                        }
-                        Change::Children { remove, insert } => {
-                            let inserts = Inserts { remove, insert, position: 0 };
-                            frames.push(self.enter(Some(inserts))?);
-                            continue;
-                        }
-                    }
-                }
-                Some(edit) if edit.node < end => {
-                    frames.push(self.enter(None)?);
-                    continue;
-                }
-                _ => self.unchanged()?,
-            }
-            if frames.is_empty() {
-                return Ok(());
+            match self.compare_node()? {
+                Some(collection) => open.push(collection),
+                None if open.is_empty() => return Ok(()),
+                None => {}
             }
         }
     }
 
-    /// Steps into a collection that has an edit in it.
-    fn enter<'e>(&mut self, change: Option<Inserts<'e>>) -> Result<Frame<'e>, Mismatch> {
-        let (old, new) = (self.before.node(self.old), self.node_after()?);
+    /// Moves to the value or item of the next child of a collection: past inserted and removed children, and past
+    /// the key of a kept one.
+    fn next_child(&mut self, collection: &mut EditedCollection<'_>) -> Result<NextChild, Mismatch> {
+        if let Some(edits) = &mut collection.edits {
+            while let Some(((position, child), rest)) = edits.insert.split_first() {
+                if *position != edits.position {
+                    break;
+                }
+                if self.new >= collection.new_end || !self.consume_inserted(child) {
+                    return self.mismatch();
+                }
+                edits.insert = rest;
+            }
+            if self.old < collection.old_end {
+                let is_removed = edits.remove.first() == Some(&edits.position);
+                edits.position += 1;
+                if is_removed {
+                    edits.remove = &edits.remove[1..];
+                    self.skip_removed(collection.is_map);
+                    return Ok(NextChild::Removed);
+                }
+            }
+        }
+        if self.old >= collection.old_end {
+            let is_complete =
+                collection.edits.as_ref().is_none_or(|left| left.remove.is_empty() && left.insert.is_empty());
+            self.check(is_complete && self.new == collection.new_end)?;
+            return Ok(NextChild::End);
+        }
+        self.check(self.new < collection.new_end)?;
+        if collection.is_map {
+            // A key is never edited.
+            self.check(self.edits.first().is_none_or(|edit| edit.node != self.old))?;
+            self.compare_unedited()?;
+            self.check(self.new < collection.new_end)?;
+        }
+        Ok(NextChild::Kept)
+    }
+
+    /// Compares one node. Returns a collection that contains an edit, after its own node, without its children.
+    fn compare_node(&mut self) -> Result<Option<EditedCollection<'a>>, Mismatch> {
+        let old = self.before.node(self.old);
+        let end = old.subtree_end();
+        match self.edits.first() {
+            Some(edit) if edit.node == self.old => {
+                self.edits = &self.edits[1..];
+                match &edit.change {
+                    Change::Replace(value) => {
+                        self.check(end == self.old + 1 && self.next_has_value(value))?;
+                        self.old = end;
+                        self.new = self.after.node(self.new).subtree_end();
+                        Ok(None)
+                    }
+                    Change::Text { text, .. } => {
+                        let new = self.next_new()?;
+                        let same = new.kind() == old.kind() && old.has_same_properties(new);
+                        self.check(old.is_scalar() && same && new.has_text(text))?;
+                        self.old = end;
+                        self.new = new.subtree_end();
+                        Ok(None)
+                    }
+                    Change::Children { remove, insert } => {
+                        let edits = ChildEdits { remove, insert, position: 0 };
+                        self.enter_collection(Some(edits)).map(Some)
+                    }
+                }
+            }
+            Some(edit) if edit.node < end => self.enter_collection(None).map(Some),
+            _ => self.compare_unedited().map(|()| None),
+        }
+    }
+
+    /// Moves to the first child of a collection that contains an edit.
+    fn enter_collection<'e>(&mut self, edits: Option<ChildEdits<'e>>) -> Result<EditedCollection<'e>, Mismatch> {
+        let (old, new) = (self.before.node(self.old), self.next_new()?);
         let is_map = old.kind() == NodeKind::Map;
         self.check(
             old.kind() == new.kind() && (is_map || old.kind() == NodeKind::Seq) && old.has_same_properties(new),
         )?;
-        let frame = Frame { old_end: old.entry().next, new_end: new.entry().next, change, is_map };
         self.old += 1;
         self.new += 1;
-        Ok(frame)
+        Ok(EditedCollection { old_end: old.subtree_end(), new_end: new.subtree_end(), edits, is_map })
     }
 
-    fn node_after(&self) -> Result<Node<'a>, Mismatch> {
+    /// Returns the next node of the edited document.
+    fn next_new(&self) -> Result<Node<'a>, Mismatch> {
         if (self.new as usize) < self.after.arena.len() { Ok(self.after.node(self.new)) } else { self.mismatch() }
     }
 
-    fn skip_old(&mut self, pair: bool) {
-        // An edit inside of what is removed stays in the list, and so is found at the end.
-        self.old = self.before.node(self.old).entry().next;
-        if pair {
-            self.old = self.before.node(self.old).entry().next;
+    /// Moves `old` past a removed child: an item, or a key and its value.
+    fn skip_removed(&mut self, is_pair: bool) {
+        // An edit inside the removed child stays in the list, so that the verification fails at the end.
+        self.old = self.before.node(self.old).subtree_end();
+        if is_pair {
+            self.old = self.before.node(self.old).subtree_end();
         }
     }
 
-    /// Takes one new child from the edited document.
-    fn take_new(&mut self, child: &Child) -> bool {
+    /// Moves `new` past an inserted child. Returns false if the edited document has another node there.
+    fn consume_inserted(&mut self, child: &Child) -> bool {
         let value = match child {
             Child::Item(value) => value,
             Child::Entry(key, value) => {
-                let Ok(node) = self.node_after() else { return false };
+                let Ok(node) = self.next_new() else { return false };
                 if !node.has_text(key) || node.scalar_kind() != ScalarKind::String || has_properties(node) {
                     return false;
                 }
@@ -193,46 +223,48 @@ impl<'a> Walk<'a> {
                 value
             }
         };
-        if !self.is_value(value) {
+        if !self.next_has_value(value) {
             return false;
         }
-        self.new = self.after.node(self.new).entry().next;
+        self.new = self.after.node(self.new).subtree_end();
         true
     }
 
-    fn is_value(&self, value: &Value) -> bool {
-        self.node_after().is_ok_and(|node| means(node, value))
+    /// Returns whether the next node of the edited document means a new value.
+    fn next_has_value(&self, value: &Value) -> bool {
+        self.next_new().is_ok_and(|node| has_value(node, value))
     }
 
-    /// Compares two subtrees that must be the same.
-    fn unchanged(&mut self) -> Result<(), Mismatch> {
-        let (old, new) = (self.before.node(self.old), self.node_after()?);
-        let old_nodes = &self.before.arena.nodes[self.old as usize..old.entry().next as usize];
-        let new_nodes = &self.after.arena.nodes[self.new as usize..new.entry().next as usize];
+    /// Compares two subtrees that must be equal, and moves past both.
+    fn compare_unedited(&mut self) -> Result<(), Mismatch> {
+        let (old, new) = (self.before.node(self.old), self.next_new()?);
+        let old_nodes = &self.before.arena.nodes[self.old as usize..old.subtree_end() as usize];
+        let new_nodes = &self.after.arena.nodes[self.new as usize..new.subtree_end() as usize];
         self.check(old_nodes.len() == new_nodes.len())?;
-        let moved = self.before.arena.properties.is_empty()
+        let is_only_moved = self.before.arena.properties.is_empty()
             && self.after.arena.properties.is_empty()
             && old.raw().as_bytes() == new.raw().as_bytes()
-            // A block scalar's last line break stands behind its span: there may be one on one side only.
-            && at_end(self.before, old) == at_end(self.after, new)
-            && only_moved(old_nodes, new_nodes);
-        if !moved {
+            // A block scalar's last line break is after its span, and the end of a text may have none.
+            && is_at_end(self.before, old) == is_at_end(self.after, new)
+            && differ_only_in_position(old_nodes, new_nodes);
+        if !is_only_moved {
             for (old, new) in old.descendants().zip(new.descendants()) {
-                self.check(old.equals_alone(new))?;
+                self.check(old.equals_shallow(new))?;
             }
         }
-        self.old = old.entry().next;
-        self.new = new.entry().next;
+        self.old = old.subtree_end();
+        self.new = new.subtree_end();
         Ok(())
     }
 }
 
-fn at_end(document: Document<'_>, node: Node<'_>) -> bool {
+/// Returns whether a node ends at the end of the text.
+fn is_at_end(document: Document<'_>, node: Node<'_>) -> bool {
     node.span().end == document.text.len()
 }
 
-/// Whether two runs of nodes differ by nothing but one and the same distance.
-fn only_moved(old: &[Entry], new: &[Entry]) -> bool {
+/// Returns whether all nodes of two subtrees differ only by one common distance in bytes, and one in indices.
+fn differ_only_in_position(old: &[NodeData], new: &[NodeData]) -> bool {
     let (Some(first_old), Some(first_new)) = (old.first(), new.first()) else { return true };
     let bytes = first_new.start.wrapping_sub(first_old.start);
     let nodes = first_new.next.wrapping_sub(first_old.next);
@@ -242,7 +274,7 @@ fn only_moved(old: &[Entry], new: &[Entry]) -> bool {
             && new.next.wrapping_sub(old.next) == nodes
             && new.kind == old.kind
             && new.flags == old.flags
-            // A block scalar's meaning hangs on its column; a collection's column is only layout.
+            // The column of a block scalar decides its content.
             && new.column == old.column
     })
 }
@@ -251,8 +283,8 @@ fn has_properties(node: Node<'_>) -> bool {
     node.anchor().is_some() || node.tag().is_some()
 }
 
-/// Whether a node means a new value, read by any reader.
-fn means(node: Node<'_>, value: &Value) -> bool {
+/// Returns whether every YAML reader gives a node this value.
+fn has_value(node: Node<'_>, value: &Value) -> bool {
     if has_properties(node) {
         return false;
     }
@@ -266,14 +298,14 @@ fn means(node: Node<'_>, value: &Value) -> bool {
             let mut own = node.entries();
             node.kind() == NodeKind::Map
                 && entries.iter().all(|(key, value)| {
-                    own.next().is_some_and(|(own_key, own_value)| own_key.has_text(key) && means(own_value, value))
+                    own.next().is_some_and(|(own_key, own_value)| own_key.has_text(key) && has_value(own_value, value))
                 })
                 && own.next().is_none()
         }
         Value::Seq(items) => {
             let mut own = node.items();
             node.kind() == NodeKind::Seq
-                && items.iter().all(|value| own.next().is_some_and(|own| means(own, value)))
+                && items.iter().all(|value| own.next().is_some_and(|own| has_value(own, value)))
                 && own.next().is_none()
         }
     }

@@ -8,10 +8,10 @@ use super::super::edit::{Child, Value};
 use super::super::node_kind::NodeKind;
 use super::super::scalar::{self, Chomping, quote_double, quote_name};
 use super::super::tree::Node;
-use super::places::{ChildChanges, Element, Layout, Place, spaces};
+use super::places::{ChildChanges, Element, Layout, LocalStyle, spaces};
 
 /// How block collections are written.
-pub(super) struct Block {
+pub(super) struct BlockStyle {
     newline: &'static str,
     /// Blanks behind a dash.
     gap: usize,
@@ -28,7 +28,7 @@ fn is_empty(value: &Value) -> bool {
 }
 
 /// The column of a value that is written on lines of its own under a key at `column`.
-fn nested_column(value: &Value, column: usize, style: &Block) -> Option<usize> {
+fn nested_column(value: &Value, column: usize, style: &BlockStyle) -> Option<usize> {
     match value {
         _ if is_empty(value) => None,
         Value::Map(_) => Some(column + style.step),
@@ -39,7 +39,7 @@ fn nested_column(value: &Value, column: usize, style: &Block) -> Option<usize> {
 
 impl<'a> Layout<'a, '_> {
     /// A mapping or sequence in block style, whose first line is already begun at `column`.
-    pub(super) fn write_block(&self, out: &mut String, value: &Value, column: usize, style: &Block) {
+    pub(super) fn write_block(&self, out: &mut String, value: &Value, column: usize, style: &BlockStyle) {
         match value {
             Value::Map(entries) => {
                 for (position, (key, value)) in entries.iter().enumerate() {
@@ -69,7 +69,7 @@ impl<'a> Layout<'a, '_> {
     }
 
     /// `key: value`, nested lines included, with the key at `column`.
-    fn write_entry(&self, out: &mut String, key: &str, value: &Value, column: usize, style: &Block) {
+    fn write_entry(&self, out: &mut String, key: &str, value: &Value, column: usize, style: &BlockStyle) {
         out.push_str(&quote_name(key));
         out.push(':');
         match nested_column(value, column, style) {
@@ -89,8 +89,8 @@ impl<'a> Layout<'a, '_> {
         }
     }
 
-    pub(super) fn block_style(&self, near: usize, place: &Place) -> Block {
-        Block { newline: self.newline(near), gap: 1, step: place.step, dash_offset: place.dash_offset }
+    pub(super) fn block_style(&self, near: usize, place: &LocalStyle) -> BlockStyle {
+        BlockStyle { newline: self.newline(near), gap: 1, step: place.step, dash_offset: place.dash_offset }
     }
 
     /// The offset of the dash of an item, looked for from the item's start backwards.
@@ -129,7 +129,7 @@ impl<'a> Layout<'a, '_> {
         start
     }
 
-    pub(super) fn block_items(&mut self, children: ChildChanges<'_, 'a>, place: &Place) -> Result<()> {
+    pub(super) fn block_items(&mut self, children: ChildChanges<'_, 'a>, place: &LocalStyle) -> Result<()> {
         let ChildChanges { node, list, remove, insert } = children;
         let column = node.column();
         for &position in remove {
@@ -145,7 +145,7 @@ impl<'a> Layout<'a, '_> {
             let same_line = !behind.is_empty() && behind.len() <= 8 && behind.bytes().all(|byte| byte == b' ');
             let gap = if same_line { behind.len() } else { 1 };
             let near = list[neighbour].start();
-            let style = Block { gap, ..self.block_style(near, place) };
+            let style = BlockStyle { gap, ..self.block_style(near, place) };
             let mut lines = String::new();
             spaces(&mut lines, column);
             lines.push('-');
@@ -185,7 +185,7 @@ impl<'a> Layout<'a, '_> {
     fn remove_lines(&mut self, first: usize, last: usize) -> Result<()> {
         let (start, end) = (self.line_start(first), self.next_line(last));
         // Blank lines behind what goes would become text of a `|+` scalar before it.
-        let before = self.document.last_before(start);
+        let before = self.document.last_node_before(start);
         let scalar_before = before.filter(|node| matches!(node.kind(), NodeKind::Literal | NodeKind::Folded));
         if let Some(scalar) = scalar_before {
             let content = self.text[end..].trim_start_matches(' ');
@@ -222,7 +222,7 @@ impl<'a> Layout<'a, '_> {
         Ok(())
     }
 
-    pub(super) fn block_entries(&mut self, children: ChildChanges<'_, 'a>, place: &Place) -> Result<()> {
+    pub(super) fn block_entries(&mut self, children: ChildChanges<'_, 'a>, place: &LocalStyle) -> Result<()> {
         let ChildChanges { node, list, remove, insert } = children;
         let column = node.column();
         // The lists beside it show the style best, then those around it.
@@ -230,7 +230,7 @@ impl<'a> Layout<'a, '_> {
             list.iter().map(|entry| entry.last).filter(|value| value.kind() == NodeKind::Seq && !value.is_flow());
         let beside = lists.map(|value| value.column().saturating_sub(column)).next();
         let dash_offset = beside.unwrap_or(place.dash_offset);
-        let nested = Place { in_flow: false, column, step: place.step, dash_offset };
+        let nested = LocalStyle { in_flow: false, column, step: place.step, dash_offset };
         let mut replaced = Vec::new();
         for (position, child) in insert {
             let Child::Entry(key, value) = child else { continue };
@@ -265,7 +265,7 @@ impl<'a> Layout<'a, '_> {
     }
 
     /// Another key and value in the place of an entry; comments stay.
-    fn replace_entry(&mut self, old: &Element<'a>, key: &str, value: &Value, column: usize, place: &Place) {
+    fn replace_entry(&mut self, old: &Element<'a>, key: &str, value: &Value, column: usize, place: &LocalStyle) {
         let style = self.block_style(old.end(), place);
         let one_line = !self.text[old.start()..old.end()].contains('\n');
         if let (true, Some(nested)) = (one_line, nested_column(value, column, &style)) {
@@ -310,7 +310,7 @@ impl<'a> Layout<'a, '_> {
     }
 
     /// `key: []`, `key: null` or `key:` becomes a block collection; a comment on the line stays.
-    pub(super) fn fill_with_block(&mut self, node: Node<'a>, place: &Place, value: &Value) -> Result<()> {
+    pub(super) fn fill_with_block(&mut self, node: Node<'a>, place: &LocalStyle, value: &Value) -> Result<()> {
         let span = node.span();
         let colon = match span.is_empty() {
             true => span.start,

@@ -12,7 +12,7 @@ use super::super::node_kind::NodeKind;
 use super::super::scalar::{self, Chomping};
 use super::super::splice::Splices;
 use super::super::tree::{Document, Node};
-use super::places::{ChildChanges, Layout, Place, elements, whole};
+use super::places::{ChildChanges, Layout, LocalStyle, elements, whole};
 
 /// Turns edits into splices; fails where no safe text can be written.
 pub(in super::super) fn layout(document: Document<'_>, edits: &[Edit], splices: &mut Splices) -> Result<()> {
@@ -39,10 +39,10 @@ pub(in super::super) fn layout(document: Document<'_>, edits: &[Edit], splices: 
     if ends_open && in_order {
         // A block scalar that is last then keeps its line break: it is part of its value.
         let ends_block_scalar = |offset: usize| {
-            let before = document.last_before(offset);
+            let before = document.last_node_before(offset);
             before.is_some_and(|node| matches!(node.kind(), NodeKind::Literal | NodeKind::Folded))
         };
-        splices.settle_end(document.text, newline, ends_block_scalar);
+        splices.fix_final_newline(document.text, newline, ends_block_scalar);
         in_order = splices.sort();
     }
     if in_order { Ok(()) } else { Err(Error::refused("two edits meet in one place").hint("make them in two calls")) }
@@ -66,7 +66,7 @@ impl<'a> Layout<'a, '_> {
     }
 
     /// Replaces a scalar, a null or an empty collection.
-    fn replace(&mut self, node: Node<'a>, place: &Place, value: &Value) -> Result<()> {
+    fn replace(&mut self, node: Node<'a>, place: &LocalStyle, value: &Value) -> Result<()> {
         self.refuse_properties(node)?;
         let collection = matches!(value, Value::Map(_) | Value::Seq(_));
         if place.in_flow {
@@ -112,7 +112,13 @@ impl<'a> Layout<'a, '_> {
         }
     }
 
-    fn children(&mut self, node: Node<'a>, place: &Place, remove: &[usize], insert: &[(usize, Child)]) -> Result<()> {
+    fn children(
+        &mut self,
+        node: Node<'a>,
+        place: &LocalStyle,
+        remove: &[usize],
+        insert: &[(usize, Child)],
+    ) -> Result<()> {
         let list = elements(node);
         let comment_inside = node.raw().contains('#');
         if list.is_empty() && !place.in_flow && !comment_inside {

@@ -109,7 +109,7 @@ impl<'a> Layout<'a, '_> {
                 Some(items.clone().find(|item| !elements(*item).is_empty()).unwrap_or(first.first))
             }
             // Nothing in it shows a habit: the collection around it does.
-            _ => self.around(node),
+            _ => self.enclosing_collection(node),
         };
         if style.json {
             style.lines = inside.and_then(|collection| self.lines_in(collection, node));
@@ -118,8 +118,8 @@ impl<'a> Layout<'a, '_> {
     }
 
     /// The flow collection that a node's key is in.
-    fn around(&self, node: Node<'a>) -> Option<Node<'a>> {
-        let holds = |outer: &Node<'a>| outer.index() < node.index() && node.index() < outer.entry().next;
+    fn enclosing_collection(&self, node: Node<'a>) -> Option<Node<'a>> {
+        let holds = |outer: &Node<'a>| outer.index() < node.index() && node.index() < outer.data().next;
         self.document.root().descendants().filter(holds).last().filter(|outer| outer.is_flow())
     }
 

@@ -16,7 +16,7 @@ pub(super) struct Layout<'a, 's> {
 }
 
 /// Where a node stands, and the habits that hold there.
-pub(super) struct Place {
+pub(super) struct LocalStyle {
     /// Inside a flow collection.
     pub(super) in_flow: bool,
     /// Column of the block mapping around it.
@@ -107,8 +107,8 @@ impl<'a> Layout<'a, '_> {
     /// Walks down to a node, and notes the habits on the way.
     ///
     /// The trail is the way to the node before: among many siblings, the search goes on from there.
-    pub(super) fn place_of(&self, node: Node<'a>, trail: &mut Vec<u32>) -> Result<Place> {
-        let mut place = Place { in_flow: false, column: 0, step: 0, dash_offset: usize::MAX };
+    pub(super) fn place_of(&self, node: Node<'a>, trail: &mut Vec<u32>) -> Result<LocalStyle> {
+        let mut place = LocalStyle { in_flow: false, column: 0, step: 0, dash_offset: usize::MAX };
         let mut at = self.document.root();
         let mut column_of_map = None;
         let mut depth = 0;
@@ -126,11 +126,8 @@ impl<'a> Layout<'a, '_> {
             {
                 place.dash_offset = at.column().saturating_sub(outer);
             }
-            let Some(child) = at.child_towards(node, trail.get(depth).copied()) else {
-                return Err(Error::new(
-                    jobplate_diagnostic::ErrorKind::Internal,
-                    "an edit of a node that is not there",
-                ));
+            let Some(child) = at.child_containing(node, trail.get(depth).copied()) else {
+                return Err(Error::new(jobplate_diagnostic::ErrorKind::Internal, "an edit of a node that is not there"));
             };
             if trail.get(depth) != Some(&child.index()) {
                 trail.truncate(depth);
@@ -184,7 +181,7 @@ impl<'a> Layout<'a, '_> {
             .hint("write it out without it"))
     }
 
-    /// Puts whole lines behind the line of `at`. Behind a last line without a break, [`Splices::settle_end`]
+    /// Puts whole lines behind the line of `at`. Behind a last line without a break, [`Splices::fix_final_newline`]
     /// moves the break to where it belongs.
     pub(super) fn insert_lines(&mut self, at: usize, lines: &str) {
         let newline = self.newline(at);

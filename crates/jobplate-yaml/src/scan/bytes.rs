@@ -1,27 +1,29 @@
-//! Searches for single bytes, eight at a time.
+//! Searches for single bytes, eight at a time, with the "has zero byte" bit trick.
 
-const ONES: u64 = 0x0101_0101_0101_0101;
-const HIGHS: u64 = 0x8080_8080_8080_8080;
+/// The lowest bit of each byte.
+const LOW_BITS: u64 = 0x0101_0101_0101_0101;
+/// The highest bit of each byte.
+const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
 
-/// The high bit of the lowest byte equal to `byte` (and perhaps of bytes above it).
+/// Returns a word in which the high bit of the lowest byte that equals `byte` is set. Bits of higher bytes may be set, too.
 #[inline(always)]
 fn equal_bytes(word: u64, byte: u8) -> u64 {
-    let difference = word ^ (ONES * byte as u64);
-    difference.wrapping_sub(ONES) & !difference & HIGHS
+    let difference = word ^ (LOW_BITS * byte as u64);
+    difference.wrapping_sub(LOW_BITS) & !difference & HIGH_BITS
 }
 
-/// The eight bytes from `at` on.
+/// Returns the eight bytes from `at` on as a little-endian number, or `None` if there are fewer.
 #[inline(always)]
 fn word_at(text: &[u8], at: usize) -> Option<u64> {
     let bytes = text.get(at..at + 8)?;
     Some(u64::from_le_bytes(bytes.try_into().ok()?))
 }
 
-/// The first byte from `at` on that is not a space.
+/// Returns the offset of the first byte from `at` on that is not a space.
 #[inline(always)]
 pub(super) fn skip_spaces(text: &[u8], mut at: usize) -> usize {
     while let Some(word) = word_at(text, at) {
-        let other = word ^ (ONES * b' ' as u64);
+        let other = word ^ (LOW_BITS * b' ' as u64);
         if other != 0 {
             return at + (other.trailing_zeros() / 8) as usize;
         }
@@ -33,7 +35,7 @@ pub(super) fn skip_spaces(text: &[u8], mut at: usize) -> usize {
     at
 }
 
-/// The first `:`, `#` or line feed from `at` on, or the end.
+/// Returns the offset of the first `:`, `#` or line feed from `at` on, or the end.
 #[inline(always)]
 pub(super) fn find_plain_stop(text: &[u8], mut at: usize) -> usize {
     while let Some(word) = word_at(text, at) {
@@ -49,13 +51,13 @@ pub(super) fn find_plain_stop(text: &[u8], mut at: usize) -> usize {
     at
 }
 
-/// The line feed that ends the line of `at`, or the end.
+/// Returns the offset of the line feed that ends the line of `at`, or the end.
 #[inline]
 pub(super) fn line_end(text: &[u8], at: usize) -> usize {
     memchr::memchr(b'\n', &text[at..]).map_or(text.len(), |offset| at + offset)
 }
 
-/// A space or a tab.
+/// Returns whether a byte is a space or a tab.
 #[inline]
 pub(super) fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')

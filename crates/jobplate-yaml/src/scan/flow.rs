@@ -1,12 +1,12 @@
-//! Flow collections, `{}` and `[]`, JSON among them: one pass over their tokens, whatever lines they stand on.
+//! Flow collections (`{}`, `[]`), JSON included. Their tokens are scanned in one pass over all lines.
 
 use super::super::node_kind::{FLOW, MULTILINE, NodeKind};
 use super::bytes::{is_blank, line_end, skip_spaces};
-use super::scanner::{Expect, MAX_DEPTH, OpenFlow, Scan, Scanner, Slot, unsupported};
+use super::scanner::{Expect, MAX_DEPTH, OpenFlow, ScanResult, Scanner, Slot, unsupported};
 
 impl Scanner<'_> {
-    /// A flow collection in the slot, over as many lines as it takes; gives the end of its last bracket.
-    pub(super) fn flow_collection(&mut self, start: usize) -> Scan<usize> {
+    /// Scans a flow collection over all its lines, and returns the end of its closing bracket.
+    pub(super) fn flow_collection(&mut self, start: usize) -> ScanResult<usize> {
         let parent = self.parent_column();
         let mut at = start;
         self.flow.clear();
@@ -16,46 +16,24 @@ impl Scanner<'_> {
                 return unsupported(start, "a bracket that is never closed");
             };
             let expect = self.flow.last().map(|top| top.expect);
-            if expect == Some(Expect::Value) && matches!(byte, b',' | b'}') {
-                // `{key: }`
-                let end = self.last_end as usize;
-                self.push(NodeKind::Empty, end, end, 0, 0);
-                self.flow_filled(at)?;
-                continue;
-            }
             match byte {
+                b',' | b'}' if expect == Some(Expect::Value) => {
+                    // The empty value of `{key: }`.
+                    let end = self.last_end as usize;
+                    self.push(NodeKind::Empty, end, end, 0, 0);
+                    self.flow_node_end(at)?;
+                }
                 b']' | b'}' => {
-                    let fits = match expect {
-                        Some(Expect::Item | Expect::SeqComma) => byte == b']',
-                        Some(Expect::Key | Expect::MapComma) => byte == b'}',
-                        _ => false,
-                    };
-                    if !fits || self.properties.is_some() {
-                        return unsupported(at, "a closing bracket that does not fit");
-                    }
+                    self.close_flow(at, expect)?;
                     at += 1;
-                    self.last_end = at as u32;
-                    if let Some(closed) = self.flow.pop() {
-                        let next = self.arena.nodes.len() as u32;
-                        let node = &mut self.arena.nodes[closed.node as usize];
-                        node.next = next;
-                        node.end = at as u32;
-                    }
                     if self.flow.is_empty() {
                         self.slot = Slot::None;
                         return Ok(at);
                     }
-                    self.flow_filled(at)?;
+                    self.flow_node_end(at)?;
                 }
                 b',' => {
-                    let Some(top) = self.flow.last_mut() else {
-                        return unsupported(at, "a comma outside of brackets");
-                    };
-                    top.expect = match top.expect {
-                        Expect::SeqComma => Expect::Item,
-                        Expect::MapComma => Expect::Key,
-                        _ => return unsupported(at, "a comma where a value is expected"),
-                    };
+                    self.flow_comma(at)?;
                     at += 1;
                 }
                 _ if matches!(expect, Some(Expect::SeqComma | Expect::MapComma)) => {
@@ -63,53 +41,98 @@ impl Scanner<'_> {
                 }
                 _ if expect == Some(Expect::Key) => at = self.flow_key(at, parent)?,
                 b'[' | b'{' => {
-                    if byte == b'{' && self.byte(at + 1) == Some(b'{') {
-                        return unsupported(at, "a template expression (`{{`)");
-                    }
-                    if self.flow.len() + self.open.len() >= MAX_DEPTH {
-                        return unsupported(at, "nesting deeper than 250 levels");
-                    }
-                    let node = self.arena.nodes.len() as u32;
-                    let (kind, expect) =
-                        if byte == b'[' { (NodeKind::Seq, Expect::Item) } else { (NodeKind::Map, Expect::Key) };
-                    self.push(kind, at, at, 0, FLOW);
-                    self.flow.push(OpenFlow { node, expect });
+                    self.open_flow(at)?;
                     at += 1;
-                }
-                b'"' | b'\'' => {
-                    let (end, flags) = self.quoted(at, parent)?;
-                    let kind = if byte == b'"' { NodeKind::DoubleQuoted } else { NodeKind::SingleQuoted };
-                    self.push(kind, at, end, 0, flags);
-                    at = end;
-                    self.flow_filled(at)?;
-                }
-                b'*' => {
-                    let end = self.name_end(at + 1);
-                    if end == at + 1 || self.properties.is_some() {
-                        return unsupported(at, "an unusual alias");
-                    }
-                    self.check_alias(at, end)?;
-                    self.push(NodeKind::Alias, at, end, 0, 0);
-                    at = end;
-                    self.flow_filled(at)?;
                 }
                 b'&' | b'!' => at = self.property(at)?,
                 _ => {
-                    let end = self.flow_plain(at)?;
-                    self.push(NodeKind::Plain, at, end, 0, 0);
-                    at = end;
-                    self.flow_filled(at)?;
+                    at = self.flow_leaf(at, parent)?;
+                    self.flow_node_end(at)?;
                 }
             }
         }
     }
 
-    /// A node of the innermost flow collection is complete.
-    fn flow_filled(&mut self, at: usize) -> Scan {
+    /// Adds the flow collection whose opening bracket is at `at`.
+    #[inline]
+    fn open_flow(&mut self, at: usize) -> ScanResult {
+        let is_map = self.text[at] == b'{';
+        if is_map && self.byte(at + 1) == Some(b'{') {
+            return unsupported(at, "a template expression (`{{`)");
+        }
+        if self.flow.len() + self.open.len() >= MAX_DEPTH {
+            return unsupported(at, "nesting deeper than 250 levels");
+        }
+        let node = self.arena.nodes.len() as u32;
+        let (kind, expect) = if is_map { (NodeKind::Map, Expect::Key) } else { (NodeKind::Seq, Expect::Item) };
+        self.push(kind, at, at, 0, FLOW);
+        self.flow.push(OpenFlow { node, expect });
+        Ok(())
+    }
+
+    /// Ends the innermost flow collection at the closing bracket at `at`.
+    #[inline]
+    fn close_flow(&mut self, at: usize, expect: Option<Expect>) -> ScanResult {
+        let fits = match expect {
+            Some(Expect::Item | Expect::SeqComma) => self.text[at] == b']',
+            Some(Expect::Key | Expect::MapComma) => self.text[at] == b'}',
+            _ => false,
+        };
+        if !fits || self.properties.is_some() {
+            return unsupported(at, "a closing bracket that does not fit");
+        }
+        self.last_end = at as u32 + 1;
+        if let Some(closed) = self.flow.pop() {
+            let next = self.arena.nodes.len() as u32;
+            let node = &mut self.arena.nodes[closed.node as usize];
+            node.next = next;
+            node.end = self.last_end;
+        }
+        Ok(())
+    }
+
+    /// Checks that a comma may follow in the innermost flow collection.
+    #[inline]
+    fn flow_comma(&mut self, at: usize) -> ScanResult {
+        let Some(top) = self.flow.last_mut() else {
+            return unsupported(at, "a comma outside of brackets");
+        };
+        top.expect = match top.expect {
+            Expect::SeqComma => Expect::Item,
+            Expect::MapComma => Expect::Key,
+            _ => return unsupported(at, "a comma where a value is expected"),
+        };
+        Ok(())
+    }
+
+    /// Adds a scalar or an alias, and returns its end.
+    #[inline]
+    fn flow_leaf(&mut self, at: usize, parent: i64) -> ScanResult<usize> {
+        let (kind, end, flags) = match self.text[at] {
+            byte @ (b'"' | b'\'') => {
+                let (end, flags) = self.quoted(at, parent)?;
+                (if byte == b'"' { NodeKind::DoubleQuoted } else { NodeKind::SingleQuoted }, end, flags)
+            }
+            b'*' => {
+                let end = self.name_end(at + 1);
+                if end == at + 1 || self.properties.is_some() {
+                    return unsupported(at, "an unusual alias");
+                }
+                self.check_alias(at, end)?;
+                (NodeKind::Alias, end, 0)
+            }
+            _ => (NodeKind::Plain, self.flow_plain(at)?, 0),
+        };
+        self.push(kind, at, end, 0, flags);
+        Ok(end)
+    }
+
+    /// Updates what the innermost flow collection expects after a node, and checks the byte after the node.
+    fn flow_node_end(&mut self, at: usize) -> ScanResult {
         if let Some(top) = self.flow.last_mut() {
             top.expect = if top.expect == Expect::Value { Expect::MapComma } else { Expect::SeqComma };
         }
-        // `[a: b]` is a mapping in a sequence; an alias or quote must not run into the next word.
+        // The `:` of `[a: b]`, a mapping without brackets, is not supported, nor text directly after a node.
         match self.byte(at) {
             Some(b' ' | b'\t' | b'\n' | b'\r' | b',' | b']' | b'}') => Ok(()),
             None => Ok(()),
@@ -117,10 +140,10 @@ impl Scanner<'_> {
         }
     }
 
-    /// A key and its `:` in a flow mapping; gives where the value may begin.
-    fn flow_key(&mut self, at: usize, parent: i64) -> Scan<usize> {
-        let quoted = matches!(self.text[at], b'"' | b'\'');
-        let end = if quoted {
+    /// Scans a key of a flow mapping and its `:`, and returns the offset after them.
+    fn flow_key(&mut self, at: usize, parent: i64) -> ScanResult<usize> {
+        let is_quoted = matches!(self.text[at], b'"' | b'\'');
+        let end = if is_quoted {
             let (end, flags) = self.quoted(at, parent)?;
             if flags & MULTILINE != 0 {
                 return unsupported(at, "a key over several lines");
@@ -137,7 +160,7 @@ impl Scanner<'_> {
             end
         };
         let colon = skip_spaces(self.text, end);
-        if self.byte(colon) != Some(b':') || !(quoted || self.is_space_at(colon + 1)) {
+        if self.byte(colon) != Some(b':') || !(is_quoted || self.is_space_at(colon + 1)) {
             return unsupported(at, "a key without a value");
         }
         if let Some(top) = self.flow.last_mut() {
@@ -147,8 +170,8 @@ impl Scanner<'_> {
         Ok(colon + 1)
     }
 
-    /// A plain scalar in a flow collection: one line, and nothing that readers take differently.
-    fn flow_plain(&self, at: usize) -> Scan<usize> {
+    /// Scans a plain scalar of a flow collection on one line, in a form that all readers support. Returns its end.
+    fn flow_plain(&self, at: usize) -> ScanResult<usize> {
         let text = self.text;
         match text[at] {
             b'-' if self.byte(at + 1).is_some_and(|next| !self.is_space_at(at + 1) && !b",[]{}".contains(&next)) => {}
@@ -192,8 +215,8 @@ impl Scanner<'_> {
         if end == at { unsupported(at, "a missing value") } else { Ok(end) }
     }
 
-    /// Blanks, line breaks and comments between the tokens of a flow collection.
-    fn flow_space(&self, mut at: usize, parent: i64) -> Scan<usize> {
+    /// Returns the offset after white space, line breaks and comments between the tokens of a flow collection.
+    fn flow_space(&self, mut at: usize, parent: i64) -> ScanResult<usize> {
         let mut line_start = None;
         loop {
             match self.byte(at) {
@@ -214,7 +237,7 @@ impl Scanner<'_> {
                 }
                 byte => {
                     if let (Some(start), Some(_)) = (line_start, byte) {
-                        // Indentation is free here for libyaml, go-yaml and granit alike.
+                        // libyaml, go-yaml and granit-parser all accept any indentation here.
                         if at == start && self.is_document_marker(at) {
                             return unsupported(at, "a bracket that is never closed");
                         }

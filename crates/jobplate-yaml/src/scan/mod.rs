@@ -1,25 +1,29 @@
-//! The scanner: one document's bytes to a tape of nodes with exact spans, at the speed of reading.
+//! The scanner: finds the nodes of a document, with exact spans, in one pass.
 //!
-//! It understands a large part of YAML and proves what it accepts: where it is not sure that go-yaml,
-//! libyaml and YAML 1.2 readers see the same nodes, it steps back with a place and a reason, and the
-//! fallback parser is asked. It never guesses and never repairs. docs/editing.md lists what it accepts.
+//! It supports a large part of YAML. Where go-yaml, libyaml and YAML 1.2 readers may see different nodes, it rejects the
+//! document with a position and a reason, and the fallback parser is used. It never guesses and never repairs.
+//! docs/editing.md lists what it supports.
 //!
-//! A node that a line promised (`key:` or `-` with nothing behind) is a *slot* that a later line fills.
-//! No recursion, no allocation per node.
+//! A `key:` or `-` without a node on its line leaves a *slot*, which a later line fills. Nothing is recursive, and no
+//! node needs an allocation of its own.
 //!
 //! | file | decides |
 //! |---|---|
-//! | `block` | which collections a line ends or begins, and where a plain scalar ends |
-//! | `flow` | what follows what inside of brackets |
-//! | `scalar` | where quoted and block scalars end, and which escapes are accepted |
-//! | `scanner` | which anchors, tags and aliases are accepted; depth and length limits |
+//! | `block` | which block collections a line ends or begins |
+//! | `plain` | where a plain scalar in block context ends |
+//! | `flow` | which tokens may follow each other in a flow collection |
+//! | `quoted` | where a quoted scalar ends, and which escapes are supported |
+//! | `block_scalar` | where a block scalar ends, and the column of its content |
+//! | `scanner` | which anchors, tags and aliases are supported; depth and length limits |
 //! | `bytes` | how bytes are searched for |
 
 mod block;
+mod block_scalar;
 mod bytes;
 mod flow;
-mod scalar;
+mod plain;
+mod quoted;
 mod scanner;
 
-pub(super) use block::block_scalar_span;
 pub use block::scan;
+pub(super) use block_scalar::block_scalar_span;

@@ -1,25 +1,25 @@
-//! The scanner's state, and the steps that block and flow collections share: nodes, properties, ends of lines.
+//! The scanner's state, and what block and flow collections share: adding nodes, node properties, ends of lines.
 
 use std::collections::HashSet;
 
 use super::super::node_kind::{NodeKind, PROPERTIES};
-use super::super::tree::{Entry, NodeArena, Properties};
+use super::super::tree::{NodeArena, NodeData, Properties};
 use super::super::unsupported::Unsupported;
 use super::bytes::{is_blank, line_end};
 
-/// Nesting that other readers still take (granit-parser's limit).
+/// The maximum depth of nesting, which is that of granit-parser.
 pub(super) const MAX_DEPTH: usize = 250;
-/// The longest key that libyaml and go-yaml still find the `:` of.
-pub(super) const MAX_KEY: usize = 1000;
+/// The maximum length of a key in bytes. libyaml and go-yaml do not recognize the `:` of a longer one.
+pub(super) const MAX_KEY_BYTES: usize = 1000;
 
-/// A flow collection that is not yet closed.
+/// A flow collection whose closing bracket is still to come.
 #[derive(Clone, Copy)]
 pub(super) struct OpenFlow {
     pub(super) node: u32,
     pub(super) expect: Expect,
 }
 
-/// What must come next in a flow collection.
+/// What must be next in a flow collection.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Expect {
     Item,
@@ -29,7 +29,7 @@ pub(super) enum Expect {
     MapComma,
 }
 
-/// What the next content line may fill.
+/// The node that a key or dash promised, and that the next line of content may be.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Slot {
     None,
@@ -38,42 +38,42 @@ pub(super) enum Slot {
     Value,
 }
 
-/// A block collection that is not yet closed.
+/// A block collection that a later line may continue.
 #[derive(Clone, Copy)]
-pub(super) struct Open {
+pub(super) struct OpenBlock {
     pub(super) node: u32,
     pub(super) column: u32,
-    pub(super) seq: bool,
+    pub(super) is_seq: bool,
 }
 
-/// One document under way.
+/// The state while one document is scanned.
 pub(super) struct Scanner<'a> {
     pub(super) text: &'a [u8],
     pub(super) arena: &'a mut NodeArena,
-    /// Open block collections, outermost first; columns never shrink inwards.
-    pub(super) open: Vec<Open>,
+    /// The open block collections, outermost first. Their columns never decrease.
+    pub(super) open: Vec<OpenBlock>,
     pub(super) slot: Slot,
-    /// The plain scalar that a deeper next line would continue.
+    /// The index of the plain scalar that a deeper next line continues.
     pub(super) plain: Option<u32>,
-    /// Where the last leaf, or the `:` or `-` that promises one, ends.
+    /// The end of the last scalar or alias, or of a later `:` or `-`.
     pub(super) last_end: u32,
-    /// Anchor and tag read for the node to come.
+    /// The anchor and tag of the next node.
     pub(super) properties: Option<Properties>,
-    /// The names of the anchors so far.
+    /// The names of all anchors so far.
     pub(super) anchors: HashSet<&'a [u8]>,
     pub(super) flow: Vec<OpenFlow>,
 }
 
-/// What a step of scanning gives.
-pub(super) type Scan<T = ()> = Result<T, Unsupported>;
+/// The result of scanning a part of a document.
+pub(super) type ScanResult<T = ()> = Result<T, Unsupported>;
 
-/// Steps back from a byte.
-pub(super) fn unsupported<T>(offset: usize, reason: &'static str) -> Scan<T> {
+/// Returns the error for an unsupported byte.
+pub(super) fn unsupported<T>(offset: usize, reason: &'static str) -> ScanResult<T> {
     Err(Unsupported { offset, reason })
 }
 
 impl<'a> Scanner<'a> {
-    /// At the start of a text.
+    /// Creates a scanner at the start of a text.
     pub(super) fn new(text: &'a str, arena: &'a mut NodeArena) -> Self {
         Scanner {
             text: text.as_bytes(),
@@ -88,13 +88,13 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// The byte at an offset.
+    /// Returns the byte at an offset, or `None` at the end.
     #[inline(always)]
     pub(super) fn byte(&self, at: usize) -> Option<u8> {
         self.text.get(at).copied()
     }
 
-    /// A blank, a line break or the end: what must follow `-`, `:` and `---`.
+    /// Returns whether white space or the end of the text is at `at`, which must follow `-`, `:` and `---`.
     #[inline(always)]
     pub(super) fn is_space_at(&self, at: usize) -> bool {
         match self.byte(at) {
@@ -103,32 +103,33 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Whether `---` or `...` stands at an offset.
+    /// Returns whether the marker `---` or `...` is at an offset.
     pub(super) fn is_document_marker(&self, at: usize) -> bool {
         let rest = &self.text[at..];
         (rest.starts_with(b"---") || rest.starts_with(b"...")) && self.is_space_at(at + 3)
     }
 
-    /// Ends a block collection.
+    /// Sets the end of a block collection.
     #[inline(always)]
-    pub(super) fn close(&mut self, open: Open) {
+    pub(super) fn close(&mut self, open: OpenBlock) {
         let next = self.arena.nodes.len() as u32;
         let node = &mut self.arena.nodes[open.node as usize];
         node.next = next;
         node.end = self.last_end;
     }
 
-    /// Puts a node into the slot; a leaf is complete with that.
+    /// Adds a node. A scalar or alias is complete with that.
     #[inline(always)]
     pub(super) fn push(&mut self, kind: NodeKind, start: usize, end: usize, column: u32, flags: u8) {
         let node = self.arena.nodes.len() as u32;
-        self.arena.nodes.push(Entry { start: start as u32, end: end as u32, next: node + 1, column, kind, flags });
+        self.arena.nodes.push(NodeData { start: start as u32, end: end as u32, next: node + 1, column, kind, flags });
         self.last_end = end as u32;
         if self.properties.is_some() {
             self.attach_properties(node);
         }
     }
 
+    /// Gives the anchor and tag that were scanned to a node.
     #[cold]
     fn attach_properties(&mut self, node: u32) {
         if let Some(properties) = self.properties.take() {
@@ -137,30 +138,32 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Fills the slot with null.
+    /// Fills the slot with an empty node.
     pub(super) fn push_empty(&mut self) {
         let at = self.last_end as usize;
         self.push(NodeKind::Empty, at, at, 0, 0);
         self.slot = Slot::None;
     }
 
-    /// Opens a block collection at `start` in the slot.
+    /// Fills the slot with a block collection that begins at `start`.
     #[inline(always)]
-    pub(super) fn open(&mut self, seq: bool, start: usize, column: u32) -> Scan {
+    pub(super) fn open_block(&mut self, is_seq: bool, start: usize, column: u32) -> ScanResult {
         if self.open.len() >= MAX_DEPTH {
             return unsupported(start, "nesting deeper than 250 levels");
         }
         let node = self.arena.nodes.len() as u32;
-        let kind = if seq { NodeKind::Seq } else { NodeKind::Map };
+        let kind = if is_seq { NodeKind::Seq } else { NodeKind::Map };
         self.push(kind, start, start, column, 0);
-        self.open.push(Open { node, column, seq });
+        self.open.push(OpenBlock { node, column, is_seq });
         self.slot = Slot::None;
         Ok(())
     }
 
-    /// From the end of a node to the start of the next line: blanks and a comment, nothing else.
+    /// Returns the start of the next line if only white space and a comment are left on this one.
+    ///
+    /// Otherwise fails with the reason `otherwise`.
     #[inline(always)]
-    pub(super) fn end_of_line(&self, at: usize, otherwise: &'static str) -> Scan<usize> {
+    pub(super) fn end_of_line(&self, at: usize, otherwise: &'static str) -> ScanResult<usize> {
         match self.byte(at) {
             None => Ok(at),
             Some(b'\n') => Ok(at + 1),
@@ -181,18 +184,18 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Puts a key into the mapping that is open.
+    /// Adds a key to the open mapping.
     #[inline(always)]
-    pub(super) fn push_key(&mut self, kind: NodeKind, start: usize, end: usize, flags: u8) -> Scan {
-        if end - start > MAX_KEY {
+    pub(super) fn push_key(&mut self, kind: NodeKind, start: usize, end: usize, flags: u8) -> ScanResult {
+        if end - start > MAX_KEY_BYTES {
             return unsupported(start, "a key longer than 1000 bytes");
         }
         self.push(kind, start, end, 0, flags);
         Ok(())
     }
 
-    /// An alias stands for an anchor before it; without one no reader takes the document.
-    pub(super) fn check_alias(&self, at: usize, end: usize) -> Scan {
+    /// Checks that the anchor of an alias is before it, as YAML requires.
+    pub(super) fn check_alias(&self, at: usize, end: usize) -> ScanResult {
         if self.anchors.contains(&self.text[at + 1..end]) {
             Ok(())
         } else {
@@ -200,12 +203,12 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// The column that lines of a scalar or flow collection must exceed.
+    /// Returns the column that the lines of a scalar or flow collection must exceed.
     pub(super) fn parent_column(&self) -> i64 {
         self.open.last().map_or(-1, |top| i64::from(top.column))
     }
 
-    /// Steps back over the blanks (and a CR) before `end`.
+    /// Returns `end` without the spaces, tabs and CRs before it.
     #[inline(always)]
     pub(super) fn trim_end(&self, start: usize, mut end: usize) -> usize {
         while end > start && matches!(self.text[end - 1], b' ' | b'\t' | b'\r') {
@@ -214,7 +217,7 @@ impl<'a> Scanner<'a> {
         end
     }
 
-    /// The end of an anchor's, alias's or tag's name.
+    /// Returns the end of the name of an anchor, alias or tag.
     pub(super) fn name_end(&self, mut at: usize) -> usize {
         while self.byte(at).is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')) {
             at += 1;
@@ -222,25 +225,25 @@ impl<'a> Scanner<'a> {
         at
     }
 
-    /// An anchor or a tag; gives its end. Only forms that all readers take alike.
+    /// Scans an anchor or a tag in a form that all readers support, and returns its end.
     #[cold]
-    pub(super) fn property(&mut self, at: usize) -> Scan<usize> {
+    pub(super) fn property(&mut self, at: usize) -> ScanResult<usize> {
         let properties = self.properties.get_or_insert(Properties { node: 0, anchor: None, tag: None });
-        let anchor = self.text[at] == b'&';
-        if (anchor && properties.anchor.is_some()) || (!anchor && properties.tag.is_some()) {
+        let is_anchor = self.text[at] == b'&';
+        if (is_anchor && properties.anchor.is_some()) || (!is_anchor && properties.tag.is_some()) {
             return unsupported(at, "two anchors or two tags on one node");
         }
         let mut end = at + 1;
-        if !anchor && self.byte(end) == Some(b'!') {
+        if !is_anchor && self.byte(end) == Some(b'!') {
             end += 1;
         }
         let name = end;
         end = self.name_end(end);
         if end == name || !self.is_space_at(end) {
-            return unsupported(at, if anchor { "an unusual anchor" } else { "an unusual tag" });
+            return unsupported(at, if is_anchor { "an unusual anchor" } else { "an unusual tag" });
         }
         if let Some(properties) = &mut self.properties {
-            if anchor {
+            if is_anchor {
                 properties.anchor = Some(at as u32 + 1..end as u32);
                 self.anchors.insert(&self.text[at + 1..end]);
             } else {

@@ -1,0 +1,238 @@
+//! The content of a scalar, decoded from the way it is written.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::super::node_kind::{ESCAPED, MULTILINE, NodeKind};
+
+/// Receives the decoded content of a scalar piece by piece, with the bytes of the document that it comes from.
+pub(in super::super) trait DecodeSink {
+    /// Receives content that is written literally, from the byte offset `at` on.
+    fn push_literal(&mut self, at: usize, text: &str);
+    /// Receives the content that the bytes of an escape or a line break are decoded to.
+    fn push_decoded(&mut self, raw: Range<usize>, text: &str);
+}
+
+impl DecodeSink for String {
+    fn push_literal(&mut self, _at: usize, text: &str) {
+        self.push_str(text);
+    }
+    fn push_decoded(&mut self, _raw: Range<usize>, text: &str) {
+        self.push_str(text);
+    }
+}
+
+/// How a scalar is written in a document.
+pub(in super::super) struct ScalarSource<'a> {
+    /// The text of the whole document.
+    pub document: &'a str,
+    /// The byte range of the scalar, with quotes or block scalar header.
+    pub span: Range<usize>,
+    /// The style of the scalar.
+    pub kind: NodeKind,
+    /// The flags of `node_kind`.
+    pub flags: u8,
+    /// The column of a block scalar's content.
+    pub column: usize,
+}
+
+impl<'a> ScalarSource<'a> {
+    fn raw(&self) -> &'a str {
+        &self.document[self.span.clone()]
+    }
+}
+
+/// Returns the decoded content of a scalar.
+#[inline]
+pub(in super::super) fn decode(scalar: ScalarSource<'_>) -> Cow<'_, str> {
+    let raw = scalar.raw();
+    let flags = scalar.flags;
+    match scalar.kind {
+        NodeKind::Plain if flags & MULTILINE == 0 => Cow::Borrowed(raw),
+        NodeKind::SingleQuoted | NodeKind::DoubleQuoted if flags & (MULTILINE | ESCAPED) == 0 => {
+            Cow::Borrowed(&raw[1..raw.len() - 1])
+        }
+        NodeKind::Empty | NodeKind::Map | NodeKind::Seq | NodeKind::Alias => Cow::Borrowed(""),
+        _ => {
+            let mut text = String::with_capacity(raw.len());
+            decode_into(&scalar, &mut text);
+            Cow::Owned(text)
+        }
+    }
+}
+
+/// Decodes a scalar into `out`, in the order of its content.
+pub(in super::super) fn decode_into(scalar: &ScalarSource<'_>, out: &mut impl DecodeSink) {
+    let (raw, start) = (scalar.raw(), scalar.span.start);
+    match scalar.kind {
+        NodeKind::Plain => decode_flow(raw, start, None, out),
+        NodeKind::SingleQuoted => decode_flow(&raw[1..raw.len() - 1], start + 1, Some(b'\''), out),
+        NodeKind::DoubleQuoted => decode_flow(&raw[1..raw.len() - 1], start + 1, Some(b'\\'), out),
+        NodeKind::Literal | NodeKind::Folded => decode_block(scalar, out),
+        NodeKind::Empty | NodeKind::Map | NodeKind::Seq | NodeKind::Alias => {}
+    }
+}
+
+/// Decodes a plain scalar, or a quoted scalar without its quotes. `offset` is its position in the document.
+///
+/// `escape` is the byte that begins an escape: `'`, which is doubled, or `\`. The scanner has validated what follows
+/// a `\`. Line folding (YAML 1.2, section 6.5) makes the first line break a space and each further one a line feed,
+/// and drops the white space around them.
+fn decode_flow(raw: &str, offset: usize, escape: Option<u8>, out: &mut impl DecodeSink) {
+    let bytes = raw.as_bytes();
+    let mut at = 0;
+    loop {
+        let next = memchr::memchr3(b'\n', b'\r', escape.unwrap_or(b'\n'), &bytes[at..]);
+        let Some(here) = next.map(|found| at + found) else {
+            return out.push_literal(offset + at, &raw[at..]);
+        };
+        let run = &raw[at..here];
+        if escape == Some(bytes[here]) {
+            out.push_literal(offset + at, run);
+            at = if bytes[here] == b'\\' {
+                decode_escape(raw, offset, here, out)
+            } else {
+                out.push_decoded(offset + here..offset + here + 2, "'");
+                here + 2
+            };
+        } else {
+            let content = run.trim_end_matches([' ', '\t']);
+            let (breaks, end) = line_breaks(raw, here);
+            let fold = if breaks == 1 { Cow::Borrowed(" ") } else { Cow::Owned("\n".repeat(breaks - 1)) };
+            out.push_literal(offset + at, content);
+            out.push_decoded(offset + at + content.len()..offset + end, &fold);
+            at = end;
+        }
+    }
+}
+
+/// Decodes the escape that begins at `here`, and returns the offset after it.
+fn decode_escape(raw: &str, offset: usize, here: usize, out: &mut impl DecodeSink) -> usize {
+    let escape = raw[here + 1..].chars().next().unwrap_or('\\');
+    let digits = match escape {
+        'x' => 2,
+        'u' => 4,
+        'U' => 8,
+        // An escaped line break joins two lines. Empty lines after it are line feeds.
+        '\n' | '\r' => {
+            let (breaks, end) = line_breaks(raw, here + 1);
+            out.push_decoded(offset + here..offset + end, &"\n".repeat(breaks - 1));
+            return end;
+        }
+        _ => 0,
+    };
+    let end = here + 1 + escape.len_utf8() + digits;
+    let from_hex = || u32::from_str_radix(raw.get(here + 2..end)?, 16).ok().and_then(char::from_u32);
+    let decoded = match digits {
+        0 => simple_escape(escape).unwrap_or(escape),
+        _ => from_hex().unwrap_or(char::REPLACEMENT_CHARACTER),
+    };
+    out.push_decoded(offset + here..offset + end, decoded.encode_utf8(&mut [0; 4]));
+    end.min(raw.len())
+}
+
+/// Counts the line breaks (LF, CRLF or CR) from `at` on. Returns their number, and the offset after them and the white
+/// space between and after them.
+fn line_breaks(raw: &str, at: usize) -> (usize, usize) {
+    let (mut rest, mut breaks) = (&raw[at..], 0);
+    while let Some(after) = rest.strip_prefix("\r\n").or_else(|| rest.strip_prefix(['\n', '\r'])) {
+        breaks += 1;
+        rest = after.trim_start_matches([' ', '\t']);
+    }
+    (breaks, raw.len() - rest.len())
+}
+
+/// Returns the character of an escape of one letter that go-yaml supports. It does not support `\/`.
+pub(in super::super) fn simple_escape(escape: char) -> Option<char> {
+    Some(match escape {
+        '0' => '\0',
+        'a' => '\u{7}',
+        'b' => '\u{8}',
+        't' | '\t' => '\t',
+        'n' => '\n',
+        'v' => '\u{b}',
+        'f' => '\u{c}',
+        'r' => '\r',
+        'e' => '\u{1b}',
+        ' ' => ' ',
+        '"' => '"',
+        '\'' => '\'',
+        '\\' => '\\',
+        'N' => '\u{85}',
+        '_' => '\u{a0}',
+        'L' => '\u{2028}',
+        'P' => '\u{2029}',
+        _ => return None,
+    })
+}
+
+/// The block chomping indicator (YAML 1.2, section 8.1.1.2): which line breaks at the end of a block scalar are content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Chomping {
+    /// `-`: none.
+    Strip,
+    /// No indicator: the first.
+    Clip,
+    /// `+`: all.
+    Keep,
+}
+
+/// Returns the chomping of the block scalar that is written as `raw`.
+pub(in super::super) fn chomping(raw: &str) -> Chomping {
+    let header = &raw.as_bytes()[1..raw.len().min(3)];
+    for &byte in header {
+        match byte {
+            b'-' => return Chomping::Strip,
+            b'+' => return Chomping::Keep,
+            b'1'..=b'9' => {}
+            _ => break,
+        }
+    }
+    Chomping::Clip
+}
+
+/// Decodes a literal or folded block scalar.
+fn decode_block(scalar: &ScalarSource<'_>, out: &mut impl DecodeSink) {
+    let (text, raw, span) = (scalar.document, scalar.raw(), scalar.span.clone());
+    let (folded, chomping, indent) = (scalar.kind == NodeKind::Folded, chomping(raw), scalar.column);
+    let Some(header) = raw.find('\n') else { return };
+    // The line breaks since the last line with content. What they are decoded to depends on the next line.
+    let mut breaks: Vec<Range<usize>> = Vec::new();
+    let (mut has_content, mut after_indented) = (false, false);
+    let mut at = span.start + header + 1;
+    while at <= span.end {
+        let end = memchr::memchr(b'\n', &text.as_bytes()[at..span.end]).map_or(span.end, |found| at + found);
+        let line = text[at..end].strip_suffix('\r').unwrap_or(&text[at..end]);
+        let line_end = at + line.len();
+        if line.len() > indent || line.bytes().any(|byte| byte != b' ') {
+            let content = &line[indent..];
+            let indented = content.starts_with([' ', '\t']);
+            let folds = folded && has_content && !after_indented && !indented;
+            match breaks.as_slice() {
+                // The space replaces the indentation of the next line, too.
+                [only] if folds => out.push_decoded(only.start..at + indent, " "),
+                [first, rest @ ..] if folds => {
+                    out.push_decoded(first.start..rest[0].end, "\n");
+                    rest[1..].iter().for_each(|line_break| out.push_decoded(line_break.clone(), "\n"));
+                }
+                all => all.iter().for_each(|line_break| out.push_decoded(line_break.clone(), "\n")),
+            }
+            breaks.clear();
+            out.push_literal(at + indent, content);
+            (has_content, after_indented) = (true, indented);
+        }
+        // The span ends before the last line break, but the line break is content.
+        let rest = &text[line_end..];
+        let length = if rest.starts_with("\r\n") { 2 } else { usize::from(rest.starts_with(['\n', '\r'])) };
+        if length > 0 {
+            breaks.push(line_end..line_end + length);
+        }
+        at = end + 1;
+    }
+    let kept = match chomping {
+        Chomping::Strip => 0,
+        Chomping::Clip => usize::from(has_content),
+        Chomping::Keep => breaks.len(),
+    };
+    breaks.into_iter().take(kept).for_each(|line_break| out.push_decoded(line_break, "\n"));
+}

@@ -1,0 +1,19 @@
+//! Scalars: their decoded content, their type in Kubernetes, and how new ones are written.
+//!
+//! Kubernetes reads YAML with sigs.k8s.io/yaml, which is based on go-yaml 2: it has the booleans and the octal and
+//! binary numbers of YAML 1.1.
+//!
+//! | file | decides |
+//! |---|---|
+//! | `decode` | the content of a scalar: escapes, line folding, block scalar indentation and chomping |
+//! | `resolve` | the type that a plain scalar is resolved to |
+//! | `quote` | when a new string is quoted, and how |
+
+mod decode;
+mod quote;
+mod resolve;
+
+pub(super) use decode::{Chomping, DecodeSink, ScalarSource, chomping, decode, decode_into, simple_escape};
+pub use quote::{quote_double, quote_name};
+pub use resolve::ScalarKind;
+pub(super) use resolve::resolve;
