@@ -1,4 +1,4 @@
-//! Edits in block style: whole lines, under the document's own dashes and indentation.
+//! Writes changes in block collections as whole lines, with the dashes and the indentation of the document.
 
 use std::ops::Range;
 
@@ -8,17 +8,20 @@ use super::super::edit::{Child, Value};
 use super::super::node_kind::NodeKind;
 use super::super::scalar::{self, Chomping, quote_double, quote_name};
 use super::super::tree::Node;
-use super::places::{ChildChanges, Element, Layout, LocalStyle, spaces};
+use super::local_style::{ChildChanges, Element, Layout, LocalStyle, push_spaces};
 
-/// How block collections are written.
+/// How new lines of a block collection are written.
 pub(super) struct BlockStyle {
     newline: &'static str,
-    /// Blanks behind a dash.
+    /// The number of spaces after a dash.
     gap: usize,
+    /// The number of columns by which a nested mapping is indented.
     step: usize,
+    /// The number of columns from a key to the dashes of its sequence.
     dash_offset: usize,
 }
 
+/// Returns whether a value is an empty collection.
 fn is_empty(value: &Value) -> bool {
     match value {
         Value::Map(entries) => entries.is_empty(),
@@ -27,7 +30,8 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-/// The column of a value that is written on lines of its own under a key at `column`.
+/// Returns the column of a collection that is written below its key at `column`, or `None` for a value on the line of
+/// its key.
 fn nested_column(value: &Value, column: usize, style: &BlockStyle) -> Option<usize> {
     match value {
         _ if is_empty(value) => None,
@@ -38,14 +42,14 @@ fn nested_column(value: &Value, column: usize, style: &BlockStyle) -> Option<usi
 }
 
 impl<'a> Layout<'a, '_> {
-    /// A mapping or sequence in block style, whose first line is already begun at `column`.
+    /// Appends a value in block style. The first line is already indented to `column`.
     pub(super) fn write_block(&self, out: &mut String, value: &Value, column: usize, style: &BlockStyle) {
         match value {
             Value::Map(entries) => {
                 for (position, (key, value)) in entries.iter().enumerate() {
                     if position > 0 {
                         out.push_str(style.newline);
-                        spaces(out, column);
+                        push_spaces(out, column);
                     }
                     self.write_entry(out, key, value, column, style);
                 }
@@ -54,10 +58,10 @@ impl<'a> Layout<'a, '_> {
                 for (position, item) in items.iter().enumerate() {
                     if position > 0 {
                         out.push_str(style.newline);
-                        spaces(out, column);
+                        push_spaces(out, column);
                     }
                     out.push('-');
-                    spaces(out, style.gap);
+                    push_spaces(out, style.gap);
                     self.write_block(out, item, column + 1 + style.gap, style);
                 }
             }
@@ -68,14 +72,14 @@ impl<'a> Layout<'a, '_> {
         }
     }
 
-    /// `key: value`, nested lines included, with the key at `column`.
+    /// Appends `key: value` with all lines of the value. The key is at `column`.
     fn write_entry(&self, out: &mut String, key: &str, value: &Value, column: usize, style: &BlockStyle) {
         out.push_str(&quote_name(key));
         out.push(':');
         match nested_column(value, column, style) {
             Some(nested) => {
                 out.push_str(style.newline);
-                spaces(out, nested);
+                push_spaces(out, nested);
                 self.write_block(out, value, nested, style);
             }
             None => {
@@ -89,21 +93,22 @@ impl<'a> Layout<'a, '_> {
         }
     }
 
-    pub(super) fn block_style(&self, near: usize, place: &LocalStyle) -> BlockStyle {
-        BlockStyle { newline: self.newline(near), gap: 1, step: place.step, dash_offset: place.dash_offset }
+    /// Returns the style for new lines near the offset `near`.
+    pub(super) fn block_style(&self, near: usize, local: &LocalStyle) -> BlockStyle {
+        BlockStyle { newline: self.newline(near), gap: 1, step: local.step, dash_offset: local.dash_offset }
     }
 
-    /// The offset of the dash of an item, looked for from the item's start backwards.
+    /// Returns the offset of an item's dash, which is on the line of the item or on a line above it.
     fn dash_of(&self, seq: Node<'a>, item: Node<'a>) -> Result<usize> {
         let mut at = item.span().start;
         loop {
             let start = self.line_start(at);
             let dash = start + seq.column() + if start == 0 && self.text.starts_with('\u{feff}') { 3 } else { 0 };
             let line = &self.text.as_bytes()[start..at];
-            let own_line = self.text.as_bytes().get(dash) == Some(&b'-')
+            let is_dash = self.text.as_bytes().get(dash) == Some(&b'-')
                 && dash < item.span().start.max(start + 1)
                 && self.text[start..dash].trim_start_matches('\u{feff}').bytes().all(|byte| byte == b' ');
-            if own_line {
+            if is_dash {
                 return Ok(dash);
             }
             if start == 0 || (line.iter().any(|byte| !byte.is_ascii_whitespace()) && at != item.span().start) {
@@ -113,15 +118,16 @@ impl<'a> Layout<'a, '_> {
         }
     }
 
-    /// The start of the line of `at`, or of the comment lines directly above it that begin at its column.
-    fn with_comments(&self, at: usize, lower: usize) -> usize {
-        let column = self.column(at);
+    /// Returns the start of the line of `at`, or of the comment lines directly above it in the same column. The result is
+    /// not below `min`.
+    fn start_with_comments(&self, at: usize, min: usize) -> usize {
+        let column = self.column_of(at);
         let mut start = self.line_start(at);
-        while start > lower {
+        while start > min {
             let above = self.line_start(start - 1);
             let line = &self.text[above..start];
             let trimmed = line.trim_start_matches(' ');
-            if above < lower || !trimmed.starts_with('#') || line.len() - trimmed.len() != column {
+            if above < min || !trimmed.starts_with('#') || line.len() - trimmed.len() != column {
                 break;
             }
             start = above;
@@ -129,7 +135,8 @@ impl<'a> Layout<'a, '_> {
         start
     }
 
-    pub(super) fn block_items(&mut self, children: ChildChanges<'_, 'a>, place: &LocalStyle) -> Result<()> {
+    /// Removes and inserts items of a block sequence.
+    pub(super) fn change_block_items(&mut self, children: ChildChanges<'_, 'a>, local: &LocalStyle) -> Result<()> {
         let ChildChanges { node, list, remove, insert } = children;
         let column = node.column();
         for &position in remove {
@@ -138,27 +145,30 @@ impl<'a> Layout<'a, '_> {
         }
         for (position, child) in insert {
             let Child::Item(value) = child else { continue };
-            // The neighbour's prefix: the dash and the blanks behind it.
+            // A new item has as many spaces after its dash as the item at its position.
             let neighbour = (*position).min(list.len() - 1);
             let dash = self.dash_of(node, list[neighbour].first)?;
-            let behind = &self.text[dash + 1..list[neighbour].start().max(dash + 1)];
-            let same_line = !behind.is_empty() && behind.len() <= 8 && behind.bytes().all(|byte| byte == b' ');
-            let gap = if same_line { behind.len() } else { 1 };
+            let after_dash = &self.text[dash + 1..list[neighbour].start().max(dash + 1)];
+            let is_on_line =
+                !after_dash.is_empty() && after_dash.len() <= 8 && after_dash.bytes().all(|byte| byte == b' ');
+            let gap = if is_on_line { after_dash.len() } else { 1 };
             let near = list[neighbour].start();
-            let style = BlockStyle { gap, ..self.block_style(near, place) };
+            let style = BlockStyle { gap, ..self.block_style(near, local) };
             let mut lines = String::new();
-            spaces(&mut lines, column);
+            push_spaces(&mut lines, column);
             lines.push('-');
-            spaces(&mut lines, gap);
+            push_spaces(&mut lines, gap);
             self.write_block(&mut lines, value, column + 1 + gap, &style);
             if *position == list.len() {
                 self.insert_lines(list[position - 1].end(), &lines);
             } else {
-                let lower = if *position == 0 { self.line_start(node.span().start) } else { list[position - 1].end() };
-                let lower = if *position == 0 { self.comments_floor(lower) } else { self.next_line(lower) };
-                // In the place of an item that goes, the comments above are its own.
-                let in_place = remove.contains(position);
-                let at = if in_place { self.line_start(dash) } else { self.with_comments(dash, lower) };
+                let min = match position.checked_sub(1) {
+                    None => self.first_comment_above(self.line_start(node.span().start)),
+                    Some(before) => self.next_line(list[before].end()),
+                };
+                // The comments above a removed item stay above the item that replaces it.
+                let is_replaced = remove.contains(position);
+                let at = if is_replaced { self.line_start(dash) } else { self.start_with_comments(dash, min) };
                 self.splices.push_lines(at..at, |out| {
                     out.push_str(&lines);
                     out.push_str(style.newline);
@@ -168,30 +178,31 @@ impl<'a> Layout<'a, '_> {
         Ok(())
     }
 
-    /// How far up comment lines may belong to what begins at the line `start`.
-    fn comments_floor(&self, start: usize) -> usize {
-        let mut floor = start;
-        while floor > 0 {
-            let above = self.line_start(floor - 1);
-            if !self.text[above..floor].trim_start_matches(' ').starts_with('#') {
+    /// Returns the start of the first of the comment lines directly above the line at `start`, in any column.
+    fn first_comment_above(&self, start: usize) -> usize {
+        let mut first = start;
+        while first > 0 {
+            let above = self.line_start(first - 1);
+            if !self.text[above..first].trim_start_matches(' ').starts_with('#') {
                 break;
             }
-            floor = above;
+            first = above;
         }
-        floor
+        first
     }
 
-    /// Removes whole lines.
+    /// Removes the lines from that of `first` to that of `last`.
     fn remove_lines(&mut self, first: usize, last: usize) -> Result<()> {
         let (start, end) = (self.line_start(first), self.next_line(last));
-        // Blank lines behind what goes would become text of a `|+` scalar before it.
+        // Empty lines after the removed ones would become content of a `|+` scalar before them, and deeper comments
+        // content of any block scalar.
         let before = self.document.last_node_before(start);
         let scalar_before = before.filter(|node| matches!(node.kind(), NodeKind::Literal | NodeKind::Folded));
         if let Some(scalar) = scalar_before {
             let content = self.text[end..].trim_start_matches(' ');
             let column = self.text[end..].len() - content.len();
-            let blank = content.starts_with(['\n', '\r']) && scalar::chomping(scalar.raw()) == Chomping::Keep;
-            if blank || content.starts_with('#') && column >= scalar.column() {
+            let is_blank = content.starts_with(['\n', '\r']) && scalar::chomping(scalar.raw()) == Chomping::Keep;
+            if is_blank || content.starts_with('#') && column >= scalar.column() {
                 return Err(Error::refused("what stands behind this would become text of the block scalar before it")
                     .at(first..last)
                     .hint("remove the blank line or comment behind it"));
@@ -201,14 +212,14 @@ impl<'a> Layout<'a, '_> {
         Ok(())
     }
 
-    /// The last child goes: `env: []`, `env: {}`.
-    pub(super) fn remove_all(&mut self, node: Node<'a>, list: &[Element<'a>]) -> Result<()> {
+    /// Removes all children of a collection and leaves `env: []` or `env: {}`.
+    pub(super) fn empty_block_collection(&mut self, node: Node<'a>, list: &[Element<'a>]) -> Result<()> {
         self.refuse_properties(node)?;
-        // A value's key is the node before it.
+        // The node before a value is its key.
         let key = node.index().checked_sub(1).map(|index| self.document.node(index));
         let colon = key.and_then(|key| {
-            let behind = key.span().end;
-            self.text.get(behind..node.span().start)?.find(':').map(|at| behind + at + 1)
+            let key_end = key.span().end;
+            self.text.get(key_end..node.span().start)?.find(':').map(|at| key_end + at + 1)
         });
         let Some(colon) = colon else {
             return Err(Error::refused("a collection without a key can't be emptied").at(node.span()));
@@ -222,15 +233,16 @@ impl<'a> Layout<'a, '_> {
         Ok(())
     }
 
-    pub(super) fn block_entries(&mut self, children: ChildChanges<'_, 'a>, place: &LocalStyle) -> Result<()> {
+    /// Removes, replaces and inserts entries of a block mapping.
+    pub(super) fn change_block_entries(&mut self, children: ChildChanges<'_, 'a>, local: &LocalStyle) -> Result<()> {
         let ChildChanges { node, list, remove, insert } = children;
         let column = node.column();
-        // The lists beside it show the style best, then those around it.
-        let lists =
+        // A sequence in this mapping shows the style of dashes best.
+        let sequences =
             list.iter().map(|entry| entry.last).filter(|value| value.kind() == NodeKind::Seq && !value.is_flow());
-        let beside = lists.map(|value| value.column().saturating_sub(column)).next();
-        let dash_offset = beside.unwrap_or(place.dash_offset);
-        let nested = LocalStyle { in_flow: false, column, step: place.step, dash_offset };
+        let own_offset = sequences.map(|value| value.column().saturating_sub(column)).next();
+        let dash_offset = own_offset.unwrap_or(local.dash_offset);
+        let nested = LocalStyle { in_flow: false, column, step: local.step, dash_offset };
         let mut replaced = Vec::new();
         for (position, child) in insert {
             let Child::Entry(key, value) = child else { continue };
@@ -245,15 +257,15 @@ impl<'a> Layout<'a, '_> {
             let near = list[before].end();
             let style = self.block_style(near, &nested);
             let mut lines = String::new();
-            spaces(&mut lines, column);
+            push_spaces(&mut lines, column);
             self.write_entry(&mut lines, key, value, column, &style);
             self.insert_lines(near, &lines);
         }
         for &position in remove.iter().filter(|position| !replaced.contains(position)) {
             let entry = &list[position];
             let line = self.line_start(entry.start());
-            let own_line = self.text[line..entry.start()].bytes().all(|byte| byte == b' ');
-            if own_line {
+            let begins_line = self.text[line..entry.start()].bytes().all(|byte| byte == b' ');
+            if begins_line {
                 self.remove_lines(entry.start(), entry.end())?;
             } else if let Some(next) = list.get(position + 1) {
                 self.splices.push(entry.start()..next.start(), |_| {});
@@ -264,18 +276,18 @@ impl<'a> Layout<'a, '_> {
         Ok(())
     }
 
-    /// Another key and value in the place of an entry; comments stay.
-    fn replace_entry(&mut self, old: &Element<'a>, key: &str, value: &Value, column: usize, place: &LocalStyle) {
-        let style = self.block_style(old.end(), place);
-        let one_line = !self.text[old.start()..old.end()].contains('\n');
-        if let (true, Some(nested)) = (one_line, nested_column(value, column, &style)) {
-            // What stands behind on the line is a comment: it stays behind the key.
+    /// Replaces the key and value of an entry and keeps its comments.
+    fn replace_entry(&mut self, old: &Element<'a>, key: &str, value: &Value, column: usize, local: &LocalStyle) {
+        let style = self.block_style(old.end(), local);
+        let is_one_line = !self.text[old.start()..old.end()].contains('\n');
+        if let (true, Some(nested)) = (is_one_line, nested_column(value, column, &style)) {
+            // A comment on the line stays after the key.
             self.splices.push(old.start()..old.end(), |out| {
                 out.push_str(&quote_name(key));
                 out.push(':');
             });
             let mut lines = String::new();
-            spaces(&mut lines, nested);
+            push_spaces(&mut lines, nested);
             self.write_block(&mut lines, value, nested, &style);
             self.insert_lines(old.end(), &lines);
             return;
@@ -283,13 +295,13 @@ impl<'a> Layout<'a, '_> {
         let mut text = String::new();
         for comment in self.comment_lines(old) {
             text.push_str(self.text[comment].trim_start());
-            spaces(&mut text, column);
+            push_spaces(&mut text, column);
         }
         self.write_entry(&mut text, key, value, column, &style);
         self.splices.push(old.start()..old.end(), |out| out.push_str(&text));
     }
 
-    /// The whole-line comments between the lines of an entry.
+    /// Returns the ranges of the comment lines inside an entry.
     fn comment_lines(&self, entry: &Element<'a>) -> Vec<Range<usize>> {
         let mut comments = Vec::new();
         let mut line = self.next_line(entry.start());
@@ -309,8 +321,8 @@ impl<'a> Layout<'a, '_> {
         comments
     }
 
-    /// `key: []`, `key: null` or `key:` becomes a block collection; a comment on the line stays.
-    pub(super) fn fill_with_block(&mut self, node: Node<'a>, place: &LocalStyle, value: &Value) -> Result<()> {
+    /// Makes `key: []`, `key: null` or `key:` a block collection. A comment on the line of the key stays there.
+    pub(super) fn fill_with_block(&mut self, node: Node<'a>, local: &LocalStyle, value: &Value) -> Result<()> {
         let span = node.span();
         let colon = match span.is_empty() {
             true => span.start,
@@ -327,10 +339,10 @@ impl<'a> Layout<'a, '_> {
         if !span.is_empty() {
             self.splices.push(colon..span.end, |_| {});
         }
-        let style = self.block_style(span.end, place);
-        let Some(column) = nested_column(value, place.column, &style) else { return Ok(()) };
+        let style = self.block_style(span.end, local);
+        let Some(column) = nested_column(value, local.column, &style) else { return Ok(()) };
         let mut text = String::new();
-        spaces(&mut text, column);
+        push_spaces(&mut text, column);
         self.write_block(&mut text, value, column, &style);
         self.insert_lines(span.end, &text);
         Ok(())

@@ -1,4 +1,5 @@
-//! Edits inside of `{}` and `[]`: on one line or pretty-printed, JSON or not, as their neighbours are.
+//! Writes changes in flow collections (`{}`, `[]`): on one line or pretty-printed, as JSON or not, like the children
+//! around them.
 
 use std::ops::Range;
 
@@ -8,37 +9,39 @@ use super::super::edit::{Child, Value};
 use super::super::node_kind::NodeKind;
 use super::super::scalar::{quote_double, quote_name};
 use super::super::tree::Node;
-use super::places::{ChildChanges, Element, Layout, elements, whole};
+use super::local_style::{ChildChanges, Element, Layout, collection_of, elements};
 
-/// How flow collections are written around here.
+/// How new children of a flow collection are written.
 pub(super) struct FlowStyle<'a> {
-    /// Keys and names in quotes.
+    /// Whether keys and names are always quoted.
     json: bool,
     colon: &'static str,
     comma: &'static str,
-    /// Over several lines, as pretty-printed JSON is.
-    lines: Option<Lines<'a>>,
+    /// The lines of a pretty-printed collection, or `None` if it is on one line.
+    lines: Option<PrettyPrint<'a>>,
 }
 
-/// The blanks of pretty-printed lines: those before the line of the opening bracket, and one step more.
+/// How the lines of a pretty-printed collection begin.
 #[derive(Clone, Copy)]
-struct Lines<'a> {
+struct PrettyPrint<'a> {
     newline: &'static str,
+    /// The white space before the line of the opening bracket.
     indent: &'a str,
+    /// The additional white space before a child.
     step: &'a str,
 }
 
 impl<'a> Layout<'a, '_> {
-    /// A value in flow style, `depth` steps inside of what the style was taken from.
+    /// Appends a value in flow style, `depth` levels inside the collection whose style is `style`.
     pub(super) fn write_flow(&self, out: &mut String, value: &Value, style: &FlowStyle<'_>, depth: usize) {
         let break_line = |out: &mut String, depth: usize| {
-            if let Some(Lines { newline, indent, step }) = style.lines {
+            if let Some(PrettyPrint { newline, indent, step }) = style.lines {
                 out.push_str(newline);
                 out.push_str(indent);
                 out.extend(std::iter::repeat_n(step, depth));
             }
         };
-        let before = |out: &mut String, position: usize| {
+        let separate = |out: &mut String, position: usize| {
             if position > 0 {
                 out.push_str(if style.lines.is_some() { "," } else { style.comma });
             }
@@ -48,7 +51,7 @@ impl<'a> Layout<'a, '_> {
             Value::Map(entries) => {
                 out.push('{');
                 for (position, (key, value)) in entries.iter().enumerate() {
-                    before(out, position);
+                    separate(out, position);
                     self.write_flow_entry(out, key, value, style, depth + 1);
                 }
                 break_line(out, depth);
@@ -57,7 +60,7 @@ impl<'a> Layout<'a, '_> {
             Value::Seq(items) => {
                 out.push('[');
                 for (position, item) in items.iter().enumerate() {
-                    before(out, position);
+                    separate(out, position);
                     self.write_flow(out, item, style, depth + 1);
                 }
                 break_line(out, depth);
@@ -70,6 +73,7 @@ impl<'a> Layout<'a, '_> {
         }
     }
 
+    /// Appends a child of the collection whose style is `style`.
     fn write_child(&self, out: &mut String, child: &Child, style: &FlowStyle<'_>) {
         match child {
             Child::Item(value) => self.write_flow(out, value, style, 1),
@@ -77,6 +81,7 @@ impl<'a> Layout<'a, '_> {
         }
     }
 
+    /// Appends a key and its value in flow style.
     fn write_flow_entry(&self, out: &mut String, key: &str, value: &Value, style: &FlowStyle<'_>, depth: usize) {
         if style.json {
             out.push_str(&quote_double(key));
@@ -87,10 +92,10 @@ impl<'a> Layout<'a, '_> {
         self.write_flow(out, value, style, depth);
     }
 
-    /// The habits of the flow collection at, or around, a node; new children of it are one step inside.
+    /// Returns the style for new children of a flow collection: that of its own children, or of the collection around it.
     pub(super) fn flow_style(&self, node: Node<'a>) -> FlowStyle<'a> {
         let mut style = FlowStyle { json: false, colon: ": ", comma: ", ", lines: None };
-        // The nearest quoted or unquoted key decides: in the node itself, then in the document.
+        // The first key of the node decides, or else the first key of a flow mapping in the document.
         let maps = node.descendants().chain(self.document.root().descendants());
         if let Some((key, value)) = maps.filter(|map| map.is_flow()).find_map(|map| map.entries().next()) {
             style.json = key.kind() == NodeKind::DoubleQuoted;
@@ -100,31 +105,31 @@ impl<'a> Layout<'a, '_> {
             }
         }
         let list = elements(node);
-        let inside = match (node.kind(), list.first()) {
-            // New entries, and what is in them, go line by line if the entries that are there do.
+        let model = match (node.kind(), list.first()) {
+            // New entries, and the collections in them, are on lines of their own if the existing entries are.
             (NodeKind::Map, Some(_)) => Some(node),
-            // Items may stand on lines of their own and yet be written on one line each; scalars show no habit.
+            // Items on lines of their own may each be on one line, so the first item with children decides.
             (NodeKind::Seq, Some(first)) => {
                 let items = list.iter().map(|element| element.first);
                 Some(items.clone().find(|item| !elements(*item).is_empty()).unwrap_or(first.first))
             }
-            // Nothing in it shows a habit: the collection around it does.
-            _ => self.enclosing_collection(node),
+            // An empty collection follows the collection around it.
+            _ => self.enclosing_flow(node),
         };
         if style.json {
-            style.lines = inside.and_then(|collection| self.lines_in(collection, node));
+            style.lines = model.and_then(|collection| self.lines_in(collection, node));
         }
         style
     }
 
-    /// The flow collection that a node's key is in.
-    fn enclosing_collection(&self, node: Node<'a>) -> Option<Node<'a>> {
-        let holds = |outer: &Node<'a>| outer.index() < node.index() && node.index() < outer.data().next;
-        self.document.root().descendants().filter(holds).last().filter(|outer| outer.is_flow())
+    /// Returns the innermost flow collection around a node, unless a block collection is nearer.
+    fn enclosing_flow(&self, node: Node<'a>) -> Option<Node<'a>> {
+        let contains_node = |outer: &Node<'a>| outer.index() < node.index() && node.index() < outer.subtree_end();
+        self.document.root().descendants().filter(contains_node).last().filter(|outer| outer.is_flow())
     }
 
-    /// The lines of a collection whose first child begins a line; indented for new children of `node`.
-    fn lines_in(&self, collection: Node<'a>, node: Node<'a>) -> Option<Lines<'a>> {
+    /// Returns the lines for new children of `node`, if the first child of `collection` begins a line.
+    fn lines_in(&self, collection: Node<'a>, node: Node<'a>) -> Option<PrettyPrint<'a>> {
         let first = elements(collection).first()?.start();
         let open = collection.span().start;
         if first <= open || !self.text[open..first].contains('\n') {
@@ -132,107 +137,142 @@ impl<'a> Layout<'a, '_> {
         }
         let (outer, inner) = (self.indent_of(open), self.indent_of(first));
         let step = inner.strip_prefix(outer)?;
-        // An empty collection takes the place of an entry: it stands where its neighbours do.
+        // An empty collection is indented like the children of the collection around it.
         let indent = if elements(node).is_empty() { inner } else { self.indent_of(node.span().start) };
-        Some(Lines { newline: self.newline(first), indent, step })
+        Some(PrettyPrint { newline: self.newline(first), indent, step })
     }
 
-    /// The blanks that begin the line of `at`.
+    /// Returns the white space that begins the line of `at`.
     fn indent_of(&self, at: usize) -> &'a str {
         let line = &self.text[self.line_start(at)..];
         &line[..line.len() - line.trim_start_matches([' ', '\t']).len()]
     }
 
-    pub(super) fn flow_children(&mut self, children: ChildChanges<'_, 'a>) -> Result<()> {
+    /// Removes and inserts children of a flow collection.
+    pub(super) fn change_flow_children(&mut self, children: ChildChanges<'_, 'a>) -> Result<()> {
         let ChildChanges { node, list, remove, insert } = children;
-        let span = node.span();
-        if !self.text[span.clone()].starts_with(['{', '[']) {
-            return Err(Error::refused("a mapping without its own brackets is not edited")
-                .at(span)
-                .hint("write `{}` around it"));
-        }
-        if let Some(empty) = list.iter().find(|element| element.last.kind() == NodeKind::Empty) {
-            return Err(Error::refused("a key without a value stands in these brackets")
-                .at(empty.first.span())
-                .hint("write `null` behind it"));
-        }
+        self.refuse_unbracketed(node)?;
+        self.refuse_empty_values(list)?;
         let style = self.flow_style(node);
-        if list.is_empty() && node.raw().contains('#') {
-            // Nothing but comments inside: the closing bracket begins its line, new lines go before it.
-            let close = span.end - 1;
-            let (indent, newline, line) = (self.indent_of(close), self.newline(close), self.line_start(close));
-            for (position, (_, child)) in insert.iter().enumerate() {
-                let mut text = format!("{indent}  ");
-                self.write_child(&mut text, child, &style);
-                if position + 1 < insert.len() {
-                    text.push(',');
-                }
-                text.push_str(newline);
-                self.splices.push(line..line, |out| out.push_str(&text));
-            }
-            return Ok(());
-        }
         if list.is_empty() {
-            let mut text = String::new();
-            self.write_flow(&mut text, &whole(node.kind(), insert), &style, 0);
-            self.splices.push(span, |out| out.push_str(&text));
+            self.fill_empty_flow(node, insert, &style);
             return Ok(());
         }
-        let touched = remove.iter().chain(insert.iter().map(|(position, _)| position)).filter_map(|&at| list.get(at));
-        for element in touched.chain(remove.iter().filter_map(|&at| list.get(at + 1))) {
-            // A tag or anchor stands before its element, outside of the element's own span.
+        let changed = remove.iter().chain(insert.iter().map(|(position, _)| position));
+        let after_removed = remove.iter().map(|position| position + 1);
+        for element in changed.copied().chain(after_removed).filter_map(|position| list.get(position)) {
+            // A tag or anchor is before its element, outside of the element's span.
             self.refuse_properties(element.first)?;
         }
         if remove.len() == list.len() && (node.kind() == NodeKind::Seq || insert.is_empty()) {
-            let whole = list[0].start()..list[list.len() - 1].end();
-            let range = if insert.is_empty() { span.start + 1..span.end - 1 } else { whole };
-            self.refuse_comments(range.clone())?;
-            let mut texts = Vec::new();
-            for (_, child) in insert {
-                let mut text = String::new();
-                self.write_child(&mut text, child, &style);
-                texts.push(text);
-            }
-            let gap = self.flow_gap(node, list, list.len(), &style);
-            self.splices.push(range, |out| out.push_str(&texts.join(&format!(",{gap}"))));
+            return self.replace_flow_content(children, &style);
+        }
+        let replaced = self.insert_into_flow(children, &style);
+        self.remove_from_flow(list, |position| remove.contains(position) && !replaced.contains(position))
+    }
+
+    fn refuse_unbracketed(&self, node: Node<'a>) -> Result<()> {
+        if node.raw().starts_with(['{', '[']) {
             return Ok(());
         }
+        Err(Error::refused("a mapping without its own brackets is not edited")
+            .at(node.span())
+            .hint("write `{}` around it"))
+    }
+
+    fn refuse_empty_values(&self, list: &[Element<'a>]) -> Result<()> {
+        match list.iter().find(|element| element.last.kind() == NodeKind::Empty) {
+            None => Ok(()),
+            Some(empty) => Err(Error::refused("a key without a value stands in these brackets")
+                .at(empty.first.span())
+                .hint("write `null` behind it")),
+        }
+    }
+
+    /// Inserts the first children of a collection.
+    fn fill_empty_flow(&mut self, node: Node<'a>, insert: &[(usize, Child)], style: &FlowStyle<'_>) {
+        let span = node.span();
+        if !node.raw().contains('#') {
+            let mut text = String::new();
+            self.write_flow(&mut text, &collection_of(node.kind(), insert), style, 0);
+            self.splices.push(span, |out| out.push_str(&text));
+            return;
+        }
+        // The brackets contain comments, so the closing bracket is on its own line. New lines are inserted before it.
+        let close = span.end - 1;
+        let (indent, newline, line) = (self.indent_of(close), self.newline(close), self.line_start(close));
+        for (position, (_, child)) in insert.iter().enumerate() {
+            let mut text = format!("{indent}  ");
+            self.write_child(&mut text, child, style);
+            if position + 1 < insert.len() {
+                text.push(',');
+            }
+            text.push_str(newline);
+            self.splices.push(line..line, |out| out.push_str(&text));
+        }
+    }
+
+    /// Replaces all children of a collection.
+    fn replace_flow_content(&mut self, children: ChildChanges<'_, 'a>, style: &FlowStyle<'_>) -> Result<()> {
+        let ChildChanges { node, list, insert, .. } = children;
+        let span = node.span();
+        let all = list[0].start()..list[list.len() - 1].end();
+        let range = if insert.is_empty() { span.start + 1..span.end - 1 } else { all };
+        self.refuse_comments(range.clone())?;
+        let mut texts = Vec::new();
+        for (_, child) in insert {
+            let mut text = String::new();
+            self.write_child(&mut text, child, style);
+            texts.push(text);
+        }
+        let gap = self.flow_gap(node, list, list.len(), style);
+        self.splices.push(range, |out| out.push_str(&texts.join(&format!(",{gap}"))));
+        Ok(())
+    }
+
+    /// Inserts new children of a collection. Returns the positions of removed children that new ones replaced.
+    fn insert_into_flow(&mut self, children: ChildChanges<'_, 'a>, style: &FlowStyle<'_>) -> Vec<usize> {
+        let ChildChanges { node, list, remove, insert } = children;
         let mut replaced = Vec::new();
         let mut appended = Vec::new();
         for (position, child) in insert {
             let mut text = String::new();
-            self.write_child(&mut text, child, &style);
-            if let Some(old) = list.get(*position) {
-                if remove.contains(position) && !replaced.contains(position) {
-                    replaced.push(*position);
-                    self.splices.push(old.start()..old.end(), |out| out.push_str(&text));
-                    continue;
-                }
-                let gap = self.flow_gap(node, list, (*position).max(1), &style);
-                self.splices.push(old.start()..old.start(), |out| {
-                    out.push_str(&text);
-                    out.push(',');
-                    out.push_str(&gap);
-                });
-            } else {
+            self.write_child(&mut text, child, style);
+            let Some(old) = list.get(*position) else {
                 appended.push(text);
+                continue;
+            };
+            if remove.contains(position) && !replaced.contains(position) {
+                replaced.push(*position);
+                self.splices.push(old.start()..old.end(), |out| out.push_str(&text));
+                continue;
             }
+            let gap = self.flow_gap(node, list, (*position).max(1), style);
+            self.splices.push(old.start()..old.start(), |out| {
+                out.push_str(&text);
+                out.push(',');
+                out.push_str(&gap);
+            });
         }
         if !appended.is_empty() {
-            let gap = self.flow_gap(node, list, list.len(), &style);
+            let gap = self.flow_gap(node, list, list.len(), style);
             self.append_to_flow(node, list, &appended.join(&format!(",{gap}")), &gap);
         }
-        // Neighbours go together: with the comma before the first, or at the start with the one behind the last.
-        let gone = |position: &usize| remove.contains(position) && !replaced.contains(position);
+        replaced
+    }
+
+    /// Removes some children of a collection, but not all of them. Adjacent children are removed with the comma before
+    /// the first one, or, at the start of the collection, with the comma after the last one.
+    fn remove_from_flow(&mut self, list: &[Element<'a>], is_removed: impl Fn(&usize) -> bool) -> Result<()> {
         let mut position = 0;
         while position < list.len() {
-            let run = (position..list.len()).take_while(gone).count();
+            let run = (position..list.len()).take_while(&is_removed).count();
             if run > 0 {
                 let last = position + run - 1;
                 let range = match (position.checked_sub(1), list.get(last + 1)) {
                     (Some(before), _) => list[before].end()..list[last].end(),
                     (None, Some(next)) => list[0].start()..next.start(),
-                    // All go: that was before.
+                    // `replace_flow_content` removes all children of a collection.
                     (None, None) => list[0].start()..list[0].start(),
                 };
                 self.refuse_comments(range.clone())?;
@@ -243,6 +283,7 @@ impl<'a> Layout<'a, '_> {
         Ok(())
     }
 
+    /// Refuses to remove a range that contains a comment.
     fn refuse_comments(&self, range: Range<usize>) -> Result<()> {
         if !self.text[range.clone()].contains('#') {
             return Ok(());
@@ -252,12 +293,12 @@ impl<'a> Layout<'a, '_> {
             .hint("put the comment on a line above the brackets"))
     }
 
-    /// The blanks between two neighbours of a flow collection, before the one at `position`.
+    /// Returns the white space between the child at `position` and the one before it.
     fn flow_gap(&self, node: Node<'a>, list: &[Element<'a>], position: usize, style: &FlowStyle<'_>) -> String {
-        let space = |range: Range<usize>| {
+        let space_in = |range: Range<usize>| {
             let between = &self.text[range];
             let blanks = &between[between.trim_end_matches([' ', '\t', '\n', '\r']).len()..];
-            // Of several line breaks (a comment line, a blank line) the last one counts.
+            // After a comment line or an empty line, only the last line break is repeated.
             match blanks.rfind('\n') {
                 Some(newline) => {
                     let start = if blanks[..newline].ends_with('\r') { newline - 1 } else { newline };
@@ -267,23 +308,24 @@ impl<'a> Layout<'a, '_> {
             }
         };
         match list.get(position) {
-            Some(element) if position > 0 => space(list[position - 1].end()..element.start()),
-            _ if list.len() > 1 => space(list[list.len() - 2].end()..list[list.len() - 1].start()),
+            Some(element) if position > 0 => space_in(list[position - 1].end()..element.start()),
+            _ if list.len() > 1 => space_in(list[list.len() - 2].end()..list[list.len() - 1].start()),
             _ => {
-                let first = space(node.span().start + 1..list[0].start());
+                let first = space_in(node.span().start + 1..list[0].start());
                 if first.contains('\n') { first } else { style.comma[1..].to_owned() }
             }
         }
     }
 
+    /// Inserts `text` after the last child of a collection. `gap` is the white space before it.
     fn append_to_flow(&mut self, node: Node<'a>, list: &[Element<'a>], text: &str, gap: &str) {
         let last = list[list.len() - 1].end();
         let close = node.span().end - 1;
-        let behind = &self.text[last..close];
-        // A comma may follow, and comments: only outside of a comment is a comma one.
-        let comma = behind.starts_with(',').then_some(last).or_else(|| {
-            let blanks = behind.len() - behind.trim_start_matches([' ', '\t', '\n', '\r']).len();
-            behind[blanks..].starts_with(',').then_some(last + blanks)
+        let after = &self.text[last..close];
+        // A trailing comma may follow, before any comment.
+        let comma = after.starts_with(',').then_some(last).or_else(|| {
+            let blanks = after.len() - after.trim_start_matches([' ', '\t', '\n', '\r']).len();
+            after[blanks..].starts_with(',').then_some(last + blanks)
         });
         let from = comma.map_or(last, |comma| comma + 1);
         let rest_of_line = &self.text[from..close];

@@ -1,18 +1,18 @@
-//! Layout: how an edit looks in this document. Edits in, splices out.
+//! Layout: writes edits as splices, in the style of the document.
 //!
-//! New text takes the document's own habits. Comments stay where they are. What can't be written safely is
-//! refused. Whether the result means what was asked is not decided here but by `verify`.
+//! New text follows the style around it, and comments stay where they are. An edit that can't be written safely is
+//! refused. `verify` decides whether the result means what was requested.
 //!
 //! | file | decides |
 //! |---|---|
-//! | `changes` | which way of writing each change takes |
-//! | `places` | where a node is, the style of its surroundings, where new lines go |
-//! | `block` | lines of block collections: dashes, indentation, quotes, comments that go with an entry |
-//! | `flow` | elements of flow collections: commas, spacing, quotes, one line or many |
+//! | `changes` | whether a change is written in block or flow style; the end of a text without a line break |
+//! | `local_style` | the style around an edited node: indentation, dashes, line endings; where new lines are inserted |
+//! | `block` | lines of block collections: dashes, indentation, quotes, the comments that belong to an entry |
+//! | `flow` | children of flow collections: commas, spacing, quotes, one line or many |
 
 mod block;
 mod changes;
 mod flow;
-mod places;
+mod local_style;
 
 pub(super) use changes::layout;

@@ -1,5 +1,4 @@
-//! Where an edited node stands, and which habits of the document hold there: indentation step, dash offset,
-//! line ending. Where new lines go.
+//! The style of the document around an edited node: indentation, dashes, line endings. Where new lines are inserted.
 
 use jobplate_diagnostic::{Error, Result};
 
@@ -8,22 +7,22 @@ use super::super::node_kind::NodeKind;
 use super::super::splice::Splices;
 use super::super::tree::{Document, Node};
 
-/// A document, and the splices that its edits become.
+/// A document and the splices that its edits are written as.
 pub(super) struct Layout<'a, 's> {
     pub(super) document: Document<'a>,
     pub(super) text: &'a str,
     pub(super) splices: &'s mut Splices,
 }
 
-/// Where a node stands, and the habits that hold there.
+/// The style of the document around a node.
 pub(super) struct LocalStyle {
-    /// Inside a flow collection.
+    /// Whether the node is inside a flow collection.
     pub(super) in_flow: bool,
-    /// Column of the block mapping around it.
+    /// The column of the block mapping around the node.
     pub(super) column: usize,
-    /// Columns that a nested mapping is indented by.
+    /// The number of columns by which a nested mapping is indented.
     pub(super) step: usize,
-    /// Columns from a key to the dashes of its sequence.
+    /// The number of columns from a key to the dashes of its sequence.
     pub(super) dash_offset: usize,
 }
 
@@ -32,31 +31,36 @@ pub(super) struct LocalStyle {
 pub(super) struct ChildChanges<'c, 'a> {
     /// The collection.
     pub node: Node<'a>,
-    /// Its children as they are.
+    /// The children of the collection before the change.
     pub list: &'c [Element<'a>],
-    /// Positions of those that are removed, ascending.
+    /// The positions of the removed children, ascending.
     pub remove: &'c [usize],
-    /// New ones, each with the position that it is inserted before, ascending.
+    /// The new children, each with the position that it is inserted before, ascending.
     pub insert: &'c [(usize, Child)],
 }
 
-/// A child of a flow collection, or of a block one: a key with its value, or an item.
+/// A child of a collection: a key with its value, or an item.
 #[derive(Clone, Copy)]
 pub(super) struct Element<'a> {
+    /// The key or the item.
     pub(super) first: Node<'a>,
+    /// The value or the item.
     pub(super) last: Node<'a>,
 }
 
 impl Element<'_> {
+    /// Returns the offset of the first byte.
     pub(super) fn start(&self) -> usize {
         self.first.span().start
     }
+
+    /// Returns the offset after the last byte.
     pub(super) fn end(&self) -> usize {
         self.last.span().end
     }
 }
 
-/// The elements of a collection.
+/// Returns the children of a collection.
 pub(super) fn elements<'a>(node: Node<'a>) -> Vec<Element<'a>> {
     match node.kind() {
         NodeKind::Map => node.entries().map(|(first, last)| Element { first, last }).collect(),
@@ -64,8 +68,8 @@ pub(super) fn elements<'a>(node: Node<'a>) -> Vec<Element<'a>> {
     }
 }
 
-/// New children as the whole of a collection that had none.
-pub(super) fn whole(kind: NodeKind, insert: &[(usize, Child)]) -> Value {
+/// Returns a collection of these new children.
+pub(super) fn collection_of(kind: NodeKind, insert: &[(usize, Child)]) -> Value {
     let children = insert.iter().map(|(_, child)| child.clone());
     match kind {
         NodeKind::Map => Value::map(children.filter_map(Child::into_entry)),
@@ -73,28 +77,28 @@ pub(super) fn whole(kind: NodeKind, insert: &[(usize, Child)]) -> Value {
     }
 }
 
-/// Writes as many spaces.
-pub(super) fn spaces(out: &mut String, count: usize) {
+/// Appends `count` spaces.
+pub(super) fn push_spaces(out: &mut String, count: usize) {
     out.extend(std::iter::repeat_n(' ', count));
 }
 
 impl<'a> Layout<'a, '_> {
-    /// The first byte of the line of `at`.
+    /// Returns the start of the line of `at`.
     pub(super) fn line_start(&self, at: usize) -> usize {
         memchr::memrchr(b'\n', &self.text.as_bytes()[..at]).map_or(0, |newline| newline + 1)
     }
 
-    /// Past the line break that ends the line of `at`; or the end of the text.
+    /// Returns the start of the line after the line of `at`, or the end of the text.
     pub(super) fn next_line(&self, at: usize) -> usize {
         memchr::memchr(b'\n', &self.text.as_bytes()[at..]).map_or(self.text.len(), |offset| at + offset + 1)
     }
 
-    /// The column of a byte: what stands before it on its line, a byte order mark aside.
-    pub(super) fn column(&self, at: usize) -> usize {
+    /// Returns the column of a byte, without a byte order mark.
+    pub(super) fn column_of(&self, at: usize) -> usize {
         self.text[self.line_start(at)..at].trim_start_matches('\u{feff}').len()
     }
 
-    /// The line ending in use at `at`: the one before it, else the one after it.
+    /// Returns the line ending of the text: that of the line before `at`, or else that of the first line.
     pub(super) fn newline(&self, at: usize) -> &'static str {
         let bytes = self.text.as_bytes();
         let near = memchr::memrchr(b'\n', &bytes[..at]).or_else(|| memchr::memchr(b'\n', bytes));
@@ -104,69 +108,72 @@ impl<'a> Layout<'a, '_> {
         }
     }
 
-    /// Walks down to a node, and notes the habits on the way.
+    /// Returns the style around a node, from its ancestors and, where they show none, from the whole document.
     ///
-    /// The trail is the way to the node before: among many siblings, the search goes on from there.
-    pub(super) fn place_of(&self, node: Node<'a>, trail: &mut Vec<u32>) -> Result<LocalStyle> {
-        let mut place = LocalStyle { in_flow: false, column: 0, step: 0, dash_offset: usize::MAX };
-        let mut at = self.document.root();
+    /// `trail` has the ancestors of the node of the previous call. The search starts there, so that edits of many
+    /// siblings take linear time.
+    pub(super) fn style_at(&self, node: Node<'a>, trail: &mut Vec<u32>) -> Result<LocalStyle> {
+        let mut style = LocalStyle { in_flow: false, column: 0, step: 0, dash_offset: usize::MAX };
+        let mut current = self.document.root();
         let mut column_of_map = None;
         let mut depth = 0;
-        while at.index() != node.index() {
-            if at.is_flow() {
-                place.in_flow = true;
-            } else if at.kind() == NodeKind::Map {
+        while current.index() != node.index() {
+            if current.is_flow() {
+                style.in_flow = true;
+            } else if current.kind() == NodeKind::Map {
                 if let Some(outer) = column_of_map {
-                    place.step = at.column().saturating_sub(outer);
+                    style.step = current.column().saturating_sub(outer);
                 }
-                place.column = at.column();
-                column_of_map = Some(at.column());
-            } else if at.kind() == NodeKind::Seq
+                style.column = current.column();
+                column_of_map = Some(current.column());
+            } else if current.kind() == NodeKind::Seq
                 && let Some(outer) = column_of_map.take()
             {
-                place.dash_offset = at.column().saturating_sub(outer);
+                style.dash_offset = current.column().saturating_sub(outer);
             }
-            let Some(child) = at.child_containing(node, trail.get(depth).copied()) else {
+            let Some(child) = current.child_containing(node, trail.get(depth).copied()) else {
                 return Err(Error::new(jobplate_diagnostic::ErrorKind::Internal, "an edit of a node that is not there"));
             };
             if trail.get(depth) != Some(&child.index()) {
                 trail.truncate(depth);
                 trail.push(child.index());
             }
-            at = child;
+            current = child;
             depth += 1;
         }
-        if place.in_flow {
-            return Ok(place);
+        if style.in_flow {
+            return Ok(style);
         }
-        if place.step == 0 {
-            place.step = self.first_step().unwrap_or(2);
+        if style.step == 0 {
+            style.step = self.first_step().unwrap_or(2);
         }
-        if place.dash_offset == usize::MAX {
-            place.dash_offset = self.first_dash_offset().unwrap_or(place.step);
+        if style.dash_offset == usize::MAX {
+            style.dash_offset = self.first_dash_offset().unwrap_or(style.step);
         }
-        Ok(place)
+        Ok(style)
     }
 
-    /// The indentation of the first mapping inside a mapping.
+    /// Returns the indentation of the first mapping in a mapping.
     fn first_step(&self) -> Option<usize> {
         self.block_values()
             .find(|(_, value)| value.kind() == NodeKind::Map)
             .map(|(column, value)| value.column().saturating_sub(column))
     }
 
+    /// Returns the columns from a key to its dashes for the first sequence in a mapping.
     fn first_dash_offset(&self) -> Option<usize> {
         self.block_values()
             .find(|(_, value)| value.kind() == NodeKind::Seq)
             .map(|(column, value)| value.column().saturating_sub(column))
     }
 
-    /// Block collections that are values in block mappings, with the mapping's column.
+    /// Returns the block collections that are values of block mappings, each with the column of the mapping.
     fn block_values(&self) -> impl Iterator<Item = (usize, Node<'a>)> + use<'a> {
-        let block = |node: &Node<'a>| matches!(node.kind(), NodeKind::Map | NodeKind::Seq) && !node.is_flow();
-        let maps = self.document.root().descendants().filter(move |node| block(node) && node.kind() == NodeKind::Map);
+        let is_block = |node: &Node<'a>| matches!(node.kind(), NodeKind::Map | NodeKind::Seq) && !node.is_flow();
+        let maps =
+            self.document.root().descendants().filter(move |node| is_block(node) && node.kind() == NodeKind::Map);
         maps.flat_map(move |map| map.entries().map(move |(_, value)| (map.column(), value)))
-            .filter(move |(_, value)| block(value))
+            .filter(move |(_, value)| is_block(value))
     }
 
     /// Refuses a value with an anchor or a tag.
@@ -181,13 +188,13 @@ impl<'a> Layout<'a, '_> {
             .hint("write it out without it"))
     }
 
-    /// Puts whole lines behind the line of `at`. Behind a last line without a break, [`Splices::fix_final_newline`]
-    /// moves the break to where it belongs.
+    /// Inserts whole lines after the line of `at`. If that is a last line without a line break,
+    /// [`Splices::fix_final_newline`] moves the line break before them.
     pub(super) fn insert_lines(&mut self, at: usize, lines: &str) {
         let newline = self.newline(at);
         let column = lines.len() - lines.trim_start_matches(' ').len();
         let mut next = self.next_line(at);
-        // Comments that are indented deeper belong to what stands above them.
+        // Comments that are indented deeper belong to the lines above them.
         while let Some(line) = self.text.get(next..).filter(|_| next > at) {
             let content = line.trim_start_matches(' ');
             if !content.starts_with('#') || line.len() - content.len() <= column {
