@@ -228,7 +228,7 @@ fn about<'a>(list: Document<'a>, error: &Error) -> Option<(Node<'a>, String)> {
     Some((object, path(object, at)))
 }
 
-/// `NodeKind/name, path`
+/// `Kind/name, path`
 fn display(object: Node<'_>, path: &str) -> String {
     let kind = text(object, "kind").unwrap_or_default();
     let name = object.get_first("metadata").and_then(|metadata| text(metadata, "name")).map(|name| format!("/{name}"));

@@ -154,9 +154,9 @@ fn collect_edits(rendering: &mut Rendering) -> Result<Vec<ReportedEdit>> {
             edits.extend(differences(before, after, &template_kind).into_iter().map(|difference| ReportedEdit {
                 file: input.to_owned(),
                 document,
-                line: line + breaks.partition_point(|&at| at < difference.at),
+                line: line + breaks.partition_point(|&at| at < difference.offset),
                 object: to_object_ref(difference.object),
-                within: difference.text.map(|(map, key)| ConfigMapKeyRef { object: to_object_ref(map), key }),
+                within: difference.embedded_in.map(|(map, key)| ConfigMapKeyRef { object: to_object_ref(map), key }),
                 container: difference.container,
                 item: match difference.item {
                     ChangedItem::Variable(name) => EditedItem::Variable(name),

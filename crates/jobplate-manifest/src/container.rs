@@ -1,4 +1,4 @@
-//! Containers of a pod spec, and the choice among them.
+//! The containers of a pod spec, and which of them are selected.
 
 use jobplate_diagnostic::{Error, Result};
 use jobplate_yaml::{Editable, Node, NodeKind, StrictMap};
@@ -7,17 +7,17 @@ use super::object::Object;
 use super::select::ContainerChoice;
 use super::workload::pod_specs;
 
-/// The containers of a pod spec as they stand, whether or not they could be edited.
+/// Returns the containers of a pod spec, without a check whether they can be edited.
 pub fn containers(pod_spec: Node<'_>) -> Vec<Node<'_>> {
     pod_spec.get_first("containers").map(|list| list.items().collect()).unwrap_or_default()
 }
 
-/// The containers that a choice names, in document order of their lists.
+/// Selects containers of a pod spec, in document order of their lists.
 ///
-/// With `init`, the init containers too: those that the choice names, else all of them.
+/// With `init`, init containers are selected too: those with the given names, or all of them if the choice is by position.
 ///
 /// # Errors
-/// Fails where it is unclear what a list of containers or a chosen container is.
+/// Fails if a list of containers or a selected container is unclear.
 pub fn select<'a>(pod_spec: Node<'a>, choice: &ContainerChoice, init: bool) -> Result<Vec<Editable<'a>>> {
     let mut selected = Vec::new();
     for (list, is_init) in [("containers", false), ("initContainers", true)] {
@@ -32,15 +32,15 @@ pub fn select<'a>(pod_spec: Node<'a>, choice: &ContainerChoice, init: bool) -> R
                 .hint("write each container as an item that begins with `- name: ...`"));
         }
         for (position, container) in containers.items().enumerate() {
-            let chosen = match choice {
+            let is_selected = match choice {
                 ContainerChoice::First => is_init || position == 0,
-                ContainerChoice::Index(chosen) => is_init || position == *chosen,
+                ContainerChoice::Index(index) => is_init || position == *index,
                 ContainerChoice::All => true,
                 ContainerChoice::Named(globs) => {
                     name(container).is_some_and(|name| globs.iter().any(|glob| glob.matches(&name)))
                 }
             };
-            if !chosen {
+            if !is_selected {
                 continue;
             }
             let container = Editable::from_node(container, "a container")?;
@@ -55,15 +55,15 @@ pub fn select<'a>(pod_spec: Node<'a>, choice: &ContainerChoice, init: bool) -> R
     Ok(selected)
 }
 
-/// The name of a container.
+/// Returns the name of a container.
 pub fn name(container: Node<'_>) -> Option<std::borrow::Cow<'_, str>> {
     container.get_first("name").and_then(Node::text)
 }
 
-/// The names of an object's containers, init containers too; none where it carries no pod that is understood.
+/// Returns the names of an object's containers and init containers. It is empty if the object has no valid pod spec.
 pub fn names(object: &Object<'_>) -> Vec<String> {
     let pod_specs = pod_specs(object).unwrap_or_default();
-    let all =
+    let containers =
         pod_specs.into_iter().flat_map(|pod_spec| select(pod_spec, &ContainerChoice::All, true).unwrap_or_default());
-    all.filter_map(|container| name(*container)).map(|name| name.into_owned()).collect()
+    containers.filter_map(|container| name(*container)).map(|name| name.into_owned()).collect()
 }

@@ -1,7 +1,7 @@
-//! What an edit changed in a document, told in the words of its objects: which entry of which container.
+//! What an edit changed in a document: which entries of which containers, and which fields.
 //!
-//! Read off the document before and after, so that it tells what was done, not what was meant. Names only: no
-//! value is in it.
+//! It compares the documents before and after the edit, so it reports what changed and not what was requested. It has
+//! only names, never values.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
@@ -14,38 +14,38 @@ use super::env::ENV_FROM_SOURCES;
 use super::object::{Object, objects};
 use super::workload::pod_specs;
 
-/// One thing that differs.
+/// A difference between two versions of a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// The object that it is in.
+    /// The changed object.
     pub object: ObjectName,
-    /// The ConfigMap, and the key of its text, that the object is in.
-    pub text: Option<(ObjectName, String)>,
-    /// The container: its name, or its place (`containers[0]`) where it has none. None for what is not in one.
+    /// The ConfigMap and the key that the object is embedded under.
+    pub embedded_in: Option<(ObjectName, String)>,
+    /// The name of the container, or its position (`containers[0]`) if it has none. `None` outside of containers.
     pub container: Option<String>,
-    /// What it is.
+    /// What changed.
     pub item: ChangedItem,
-    /// What became of it.
+    /// How it changed.
     pub action: Action,
-    /// Where it stands in the document before; what is new is told of where it belongs.
-    pub at: usize,
+    /// Its offset in the document before the edit. For something new, that of the node that now contains it.
+    pub offset: usize,
 }
 
-/// An object by its names before.
+/// The identity of an object before the edit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectName {
-    /// `kind`, or what an object without one is called.
+    /// `kind`, or the name of the template's kind.
     pub kind: String,
-    /// `metadata.name`, or `generateName`; none where it has neither.
+    /// `metadata.name`, or else `metadata.generateName`.
     pub name: Option<String>,
     /// `metadata.namespace`
     pub namespace: Option<String>,
 }
 
-/// What can differ.
+/// Something that an edit can change.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ChangedItem {
-    /// An entry of `env`, by its name.
+    /// An entry of `env`, with its name.
     Variable(String),
     /// An entry of `envFrom`: `secret/NAME`, `configmap/NAME`.
     Source(String),
@@ -53,19 +53,19 @@ pub enum ChangedItem {
     Field(String),
 }
 
-/// What became of something.
+/// How something changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// It was not there.
+    /// It is new.
     Added,
-    /// It was something else.
+    /// It has another value.
     Replaced,
-    /// It is no longer there.
+    /// It no longer exists.
     Removed,
 }
 
 impl Action {
-    /// The word for it.
+    /// Returns the action as a word for reports.
     pub fn as_str(self) -> &'static str {
         match self {
             Action::Added => "added",
@@ -75,77 +75,87 @@ impl Action {
     }
 }
 
-/// What an object that is a template, and more than its pod can change of it, is called; none for others.
+/// Returns the name for the kind of an object that is a template, of which an edit can change more than the pod. Returns
+/// `None` for other objects.
 pub type TemplateKind<'k> = &'k dyn Fn(&Object<'_>) -> Option<String>;
 
-/// What differs between a document and what became of it.
+/// Returns the differences between a document and its edited version.
 pub fn differences(before: &str, after: &str, template_kind: TemplateKind<'_>) -> Vec<Difference> {
-    let mut found = Vec::new();
-    compare_documents(before, after, template_kind, &mut |difference| found.push(difference));
-    found
+    let mut differences = Vec::new();
+    compare_documents(before, after, template_kind, &mut |difference| differences.push(difference));
+    differences
 }
 
-fn compare_documents(before: &str, after: &str, template_kind: TemplateKind<'_>, tell: &mut dyn FnMut(Difference)) {
-    let (mut arena, mut other) = (NodeArena::default(), NodeArena::default());
-    // What was edited could be read, before and after.
-    if jobplate_yaml::read(before, &mut arena).is_err() || jobplate_yaml::read(after, &mut other).is_err() {
+/// Calls `report` with each difference between two versions of a document.
+fn compare_documents(before: &str, after: &str, template_kind: TemplateKind<'_>, report: &mut dyn FnMut(Difference)) {
+    let (mut old_nodes, mut new_nodes) = (NodeArena::default(), NodeArena::default());
+    // An edited document can always be parsed, before and after.
+    if jobplate_yaml::read(before, &mut old_nodes).is_err() || jobplate_yaml::read(after, &mut new_nodes).is_err() {
         return;
     }
-    let (before, after) = (Document::new(before, &arena), Document::new(after, &other));
-    // An edit makes no object, and removes none.
+    let (before, after) = (Document::new(before, &old_nodes), Document::new(after, &new_nodes));
+    // An edit neither adds nor removes objects.
     let pairs = objects(before).unwrap_or_default().into_iter().zip(objects(after).unwrap_or_default());
-    pairs.for_each(|(before, after)| Comparison { object: &before, template_kind, tell }.compare(&before, &after));
+    pairs.for_each(|(before, after)| Comparison { object: &before, template_kind, report }.compare(&before, &after));
 }
 
+/// The comparison of two versions of an object.
 struct Comparison<'c, 'a> {
     object: &'c Object<'a>,
     template_kind: TemplateKind<'c>,
-    tell: &'c mut dyn FnMut(Difference),
+    report: &'c mut dyn FnMut(Difference),
 }
 
 impl Comparison<'_, '_> {
+    /// Compares names, annotations and containers, or the embedded documents of a ConfigMap.
     fn compare(&mut self, before: &Object<'_>, after: &Object<'_>) {
         for field in ["name", "generateName", "namespace"] {
             let at = before.metadata.unwrap_or(before.node);
             let own = before.metadata.and_then(|metadata| metadata.get_first(field));
             let other = after.metadata.and_then(|metadata| metadata.get_first(field));
-            self.value(&format!("metadata.{field}"), at, own, other);
+            self.compare_values(&format!("metadata.{field}"), at, own, other);
         }
         if is_config_map(before) {
-            self.texts(before, after);
+            self.compare_embedded(before, after);
             return;
         }
         let pod_specs = |object| pod_specs(object).unwrap_or_default();
         if (self.template_kind)(before).is_some() {
             let pods: Vec<u32> = pod_specs(before).iter().map(|pod| pod.index()).collect();
-            self.fields(String::new(), before.node, after.node, &pods);
+            self.compare_fields(String::new(), before.node, after.node, &pods);
         }
         for (own, other) in pod_specs(before).into_iter().zip(pod_specs(after)) {
-            self.annotations(annotations(before.node, own), annotations(after.node, other), own);
+            self.compare_annotations(annotations(before.node, own), annotations(after.node, other), own);
             for list in ["containers", "initContainers"] {
                 let pairs = items(own, list).into_iter().zip(items(other, list));
                 for (position, (own, other)) in pairs.enumerate() {
                     let name = container::name(own).map(Cow::into_owned);
-                    self.container(&name.unwrap_or_else(|| format!("{list}[{position}]")), own, other);
+                    self.compare_container(&name.unwrap_or_else(|| format!("{list}[{position}]")), own, other);
                 }
             }
         }
     }
 
-    /// The annotations of a pod template. Of a key that stands twice, the first is compared with the first.
-    fn annotations(&mut self, before: Vec<(String, Node<'_>)>, after: Vec<(String, Node<'_>)>, pod_spec: Node<'_>) {
+    /// Compares the annotations of a pod template. Duplicate keys are compared in their order.
+    fn compare_annotations(
+        &mut self,
+        before: Vec<(String, Node<'_>)>,
+        after: Vec<(String, Node<'_>)>,
+        pod_spec: Node<'_>,
+    ) {
         let mut own: HashMap<&str, VecDeque<Node<'_>>> = HashMap::new();
         before.iter().for_each(|(key, value)| own.entry(key).or_default().push_back(*value));
         for (key, other) in &after {
             let own = own.get_mut(key.as_str()).and_then(VecDeque::pop_front);
-            self.value(&format!("template.metadata.annotations[{key}]"), pod_spec, own, Some(*other));
+            self.compare_values(&format!("template.metadata.annotations[{key}]"), pod_spec, own, Some(*other));
         }
     }
 
-    fn container(&mut self, container: &str, before: Node<'_>, after: Node<'_>) {
+    /// Compares `env` and `envFrom` of a container.
+    fn compare_container(&mut self, container: &str, before: Node<'_>, after: Node<'_>) {
         for list in ["env", "envFrom"] {
-            let (own, other) = (items_of(before, list), items_of(after, list));
-            // Of a name that stands twice, the first is compared with the first.
+            let (own, other) = (env_items(before, list), env_items(after, list));
+            // Entries with the same name are compared in their order.
             let mut left: HashMap<&ChangedItem, VecDeque<Node<'_>>> = HashMap::new();
             other.iter().for_each(|(item, node)| left.entry(item).or_default().push_back(*node));
             for (item, node) in &own {
@@ -154,88 +164,91 @@ impl Comparison<'_, '_> {
                     Some(other) if node.equals(other) => continue,
                     Some(_) => Action::Replaced,
                 };
-                self.tell(Some(container), item.clone(), action, node.span().start);
+                self.report_item(Some(container), item.clone(), action, node.span().start);
             }
             let at = before.get_first(list).unwrap_or(before).span().start;
             for (item, node) in &other {
                 if left.get(item).is_some_and(|left| left.iter().any(|left| left.index() == node.index())) {
-                    self.tell(Some(container), item.clone(), Action::Added, at);
+                    self.report_item(Some(container), item.clone(), Action::Added, at);
                 }
             }
         }
     }
 
-    fn value(&mut self, field: &str, at: Node<'_>, before: Option<Node<'_>>, after: Option<Node<'_>>) {
+    /// Reports a field whose value differs. `parent` is the node that contains a new field.
+    fn compare_values(&mut self, field: &str, parent: Node<'_>, before: Option<Node<'_>>, after: Option<Node<'_>>) {
         let action = match (before, after) {
             (None, Some(_)) => Action::Added,
             (Some(_), None) => Action::Removed,
             (Some(own), Some(other)) if !own.equals(other) => Action::Replaced,
             _ => return,
         };
-        self.tell(None, ChangedItem::Field(field.to_owned()), action, before.unwrap_or(at).span().start);
+        self.report_item(None, ChangedItem::Field(field.to_owned()), action, before.unwrap_or(parent).span().start);
     }
 
-    /// Everything in a subtree but `metadata` of the object and its pods, which are told in their own words.
-    fn fields(&mut self, path: String, before: Node<'_>, after: Node<'_>, pods: &[u32]) {
+    /// Compares all fields of a template, without `metadata` and the pod specs, which are compared on their own.
+    fn compare_fields(&mut self, path: String, before: Node<'_>, after: Node<'_>, pods: &[u32]) {
         if before.kind() != after.kind() || !matches!(before.kind(), NodeKind::Map | NodeKind::Seq) {
-            return self.value(&path, before, Some(before), Some(after));
+            return self.compare_values(&path, before, Some(before), Some(after));
         }
         let within = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
         for (key, own) in entries(before) {
             match after.get_first(&key) {
                 _ if pods.contains(&own.index()) || path.is_empty() && key == "metadata" => {}
-                Some(other) => self.fields(within(&key), own, other, pods),
-                None => self.value(&within(&key), own, Some(own), None),
+                Some(other) => self.compare_fields(within(&key), own, other, pods),
+                None => self.compare_values(&within(&key), own, Some(own), None),
             }
         }
         for (key, other) in entries(after).into_iter().filter(|(key, _)| before.get_first(key).is_none()) {
-            self.value(&within(&key), before, None, Some(other));
+            self.compare_values(&within(&key), before, None, Some(other));
         }
         let (own, other): (Vec<_>, Vec<_>) = (before.items().collect(), after.items().collect());
         for (at, (own, other)) in own.iter().zip(&other).enumerate() {
-            self.fields(format!("{path}[{at}]"), *own, *other, pods);
+            self.compare_fields(format!("{path}[{at}]"), *own, *other, pods);
         }
         for (at, item) in own.iter().enumerate().skip(other.len()) {
-            self.value(&format!("{path}[{at}]"), *item, Some(*item), None);
+            self.compare_values(&format!("{path}[{at}]"), *item, Some(*item), None);
         }
         for (at, item) in other.iter().enumerate().skip(own.len()) {
-            self.value(&format!("{path}[{at}]"), before, None, Some(*item));
+            self.compare_values(&format!("{path}[{at}]"), before, None, Some(*item));
         }
     }
 
-    /// Texts that are documents of their own.
-    fn texts(&mut self, before: &Object<'_>, after: &Object<'_>) {
+    /// Compares the embedded documents of a ConfigMap.
+    fn compare_embedded(&mut self, before: &Object<'_>, after: &Object<'_>) {
         let after = after.node.get_first("data").map(entries).unwrap_or_default();
         for (key, own) in before.node.get_first("data").map(entries).unwrap_or_default() {
             let Some((_, other)) = after.iter().find(|(other, _)| *other == key) else { continue };
             if !can_hold_document(own) || own.equals(*other) {
                 continue;
             }
-            let (inner, text) = (DecodedScalar::new(own), other.text().unwrap_or_default().into_owned());
-            for ((offset, document), (_, other)) in stream(inner.text()).into_iter().zip(stream(&text)) {
+            let (decoded, text) = (DecodedScalar::new(own), other.text().unwrap_or_default().into_owned());
+            for ((offset, document), (_, other)) in split(decoded.text()).into_iter().zip(split(&text)) {
                 compare_documents(document, other, self.template_kind, &mut |difference| {
-                    let at = inner.source_offset(offset + difference.at);
-                    let text = Some((self.named(), key.clone()));
-                    (self.tell)(Difference { text, at, ..difference });
+                    let offset = decoded.source_offset(offset + difference.offset);
+                    let embedded_in = Some((self.object_name(), key.clone()));
+                    (self.report)(Difference { embedded_in, offset, ..difference });
                 });
             }
         }
     }
 
-    fn tell(&mut self, container: Option<&str>, item: ChangedItem, action: Action, at: usize) {
+    /// Reports a difference in this object.
+    fn report_item(&mut self, container: Option<&str>, item: ChangedItem, action: Action, offset: usize) {
         let container = container.map(str::to_owned);
-        let object = self.named();
-        (self.tell)(Difference { object, text: None, container, item, action, at });
+        let object = self.object_name();
+        (self.report)(Difference { object, embedded_in: None, container, item, action, offset });
     }
 
-    fn named(&self) -> ObjectName {
+    /// Returns the identity of the object.
+    fn object_name(&self) -> ObjectName {
         let text = |text: Option<Cow<'_, str>>| text.map(Cow::into_owned);
         let kind = (self.template_kind)(self.object).unwrap_or_else(|| self.object.kind.clone().into_owned());
         ObjectName { kind, name: text(self.object.name()), namespace: text(self.object.namespace()) }
     }
 }
 
-/// The annotations of the template that a pod spec is in.
+/// Returns the annotations of the pod template that contains a pod spec.
 fn annotations<'a>(root: Node<'a>, pod_spec: Node<'a>) -> Vec<(String, Node<'a>)> {
     let template = root.path_to(pod_spec).last();
     template
@@ -244,24 +257,25 @@ fn annotations<'a>(root: Node<'a>, pod_spec: Node<'a>) -> Vec<(String, Node<'a>)
         .unwrap_or_default()
 }
 
-/// The documents of a text, with their offsets.
-fn stream(text: &str) -> Vec<(usize, &str)> {
+/// Splits a stream into its documents, with their offsets.
+fn split(text: &str) -> Vec<(usize, &str)> {
     let mut documents = Documents::new(text.as_bytes(), usize::MAX);
-    let mut found = Vec::new();
-    // It is in memory: there is nothing that could fail to be read.
-    while let Ok(Some(chunk)) = documents.next() {
-        let start = chunk.offset as usize;
-        found.push((start, &text[start..start + chunk.bytes.len()]));
+    let mut split = Vec::new();
+    // A stream in memory can't fail to be read.
+    while let Ok(Some(document)) = documents.next() {
+        let start = document.offset as usize;
+        split.push((start, &text[start..start + document.bytes.len()]));
     }
-    found
+    split
 }
 
+/// Returns the entries of a mapping with their keys as strings.
 fn entries(map: Node<'_>) -> Vec<(String, Node<'_>)> {
     map.entries().map(|(key, value)| (key.text().unwrap_or_default().into_owned(), value)).collect()
 }
 
-/// The entries of `env` or `envFrom`, by what they are.
-fn items_of<'a>(container: Node<'a>, list: &str) -> Vec<(ChangedItem, Node<'a>)> {
+/// Returns the entries of `env` or `envFrom`, with the item that each of them is.
+fn env_items<'a>(container: Node<'a>, list: &str) -> Vec<(ChangedItem, Node<'a>)> {
     let text = |map: Node<'_>, key: &str| map.get_first(key).and_then(Node::text).map(Cow::into_owned);
     let item_of = |item: Node<'_>| {
         if list == "env" {
@@ -275,7 +289,7 @@ fn items_of<'a>(container: Node<'a>, list: &str) -> Vec<(ChangedItem, Node<'a>)>
     items(container, list).into_iter().filter_map(|item| Some((item_of(item)?, item))).collect()
 }
 
-/// The items of the list under a key.
+/// Returns the items of the list of a key.
 fn items<'a>(map: Node<'a>, list: &str) -> Vec<Node<'a>> {
     map.get_first(list).into_iter().flat_map(Node::items).collect()
 }
@@ -286,22 +300,23 @@ mod tests {
 
     use super::*;
 
-    fn told(before: &str, after: &str) -> Vec<String> {
+    fn describe(before: &str, after: &str) -> Vec<String> {
         let lines = LineIndex::new(before);
-        let told = |difference: Difference| {
-            let Difference { object: ObjectName { kind, name, .. }, text, container, item, action, at } = difference;
-            let text = text.map(|(map, key)| format!("{}:{key}", map.name.unwrap_or_default()));
+        let describe = |difference: Difference| {
+            let Difference { object: ObjectName { kind, name, .. }, embedded_in, container, item, action, offset } =
+                difference;
+            let embedded_in = embedded_in.map(|(map, key)| format!("{}:{key}", map.name.unwrap_or_default()));
             let item = match item {
                 ChangedItem::Variable(name) | ChangedItem::Source(name) | ChangedItem::Field(name) => name,
             };
-            let place = [name, text, container].map(Option::unwrap_or_default).join(" ");
-            format!("{} {kind} {place} {item} {}", lines.line(at), action.as_str())
+            let place = [name, embedded_in, container].map(Option::unwrap_or_default).join(" ");
+            format!("{} {kind} {place} {item} {}", lines.line(offset), action.as_str())
         };
-        differences(before, after, &|_| None).into_iter().map(told).collect()
+        differences(before, after, &|_| None).into_iter().map(describe).collect()
     }
 
     #[test]
-    fn entries_of_containers() {
+    fn reports_entries_of_containers() {
         let before = "kind: Job\nmetadata: {name: etl}\nspec:\n  template:\n    spec:\n      containers:\n      - name: flow\n        env:\n        - {name: A, value: x}\n        - {name: B, value: x}\n        - {name: C, value: x}\n      - name: side\n";
         let after = before
             .replace("{name: etl}", "{name: etl2, namespace: x}")
@@ -310,7 +325,7 @@ mod tests {
             .replace("        - {name: C, value: x}\n", "        - {name: D, value: x}\n")
             .replace("- name: side\n", "- name: side\n        envFrom: [{secretRef: {name: s}}]\n");
         assert_eq!(
-            told(before, &after),
+            describe(before, &after),
             [
                 "2 Job etl   metadata.name replaced",
                 "2 Job etl   metadata.namespace added",
@@ -323,23 +338,23 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_edited_hides_nothing() {
-        // Another container with an anchor, one without a name, entries of one name.
+    fn reports_next_to_nodes_that_cannot_be_edited() {
+        // An anchor on another container, a container without a name, and entries with the same name.
         let before = "kind: Job\nspec:\n  template:\n    spec:\n      initContainers: [{<<: {a: b}}]\n      containers:\n      - env:\n        - {name: U, value: a}\n        - {name: U, value: b}\n      - &side {name: side}\n";
         let after =
             before.replace("value: b}\n", "value: b}\n        - {name: A, value: x}\n        - {name: U, value: c}\n");
-        assert_eq!(told(before, &after), ["8 Job   containers[0] A added", "8 Job   containers[0] U added"]);
+        assert_eq!(describe(before, &after), ["8 Job   containers[0] A added", "8 Job   containers[0] U added"]);
     }
 
     #[test]
-    fn texts_and_the_annotations_that_follow() {
+    fn reports_embedded_documents_and_annotations() {
         let before = "kind: ConfigMap\nmetadata: {name: m}\ndata:\n  j: |\n    # x\n    kind: Job\n    spec: {template: {spec: {containers: [{name: f}]}}}\n";
         let after = before.replace("{name: f}", "{name: f, env: [{name: A, value: x}]}");
-        assert_eq!(told(before, &after), ["7 Job  m:j f A added"]);
+        assert_eq!(describe(before, &after), ["7 Job  m:j f A added"]);
         let before = "kind: Deployment\nspec:\n  template:\n    metadata:\n      annotations: {checksum/a: b}\n    spec:\n      containers: [{name: f}]\n";
         let after = before.replace("checksum/a: b", "checksum/a: c, checksum/jobplate: d");
         assert_eq!(
-            told(before, &after),
+            describe(before, &after),
             [
                 "5 Deployment    template.metadata.annotations[checksum/a] replaced",
                 "7 Deployment    template.metadata.annotations[checksum/jobplate] added"

@@ -1,4 +1,4 @@
-//! Embedded documents: manifests that are a text in the data of a ConfigMap.
+//! Embedded documents: manifests that are a value in the data of a ConfigMap.
 
 use jobplate_diagnostic::{Error, Result};
 use jobplate_yaml::{
@@ -7,45 +7,45 @@ use jobplate_yaml::{
 
 use super::object::Object;
 
-/// The only kind that embedded documents are looked for in.
+/// The only kind whose objects can contain embedded documents.
 pub const CONFIG_MAP: &str = "ConfigMap";
 
-/// Whether an object is a ConfigMap of Kubernetes itself.
+/// Returns whether an object is a ConfigMap of the core API group.
 pub fn is_config_map(object: &Object<'_>) -> bool {
     object.kind == CONFIG_MAP && object.group().is_empty()
 }
 
-/// Whether a word is what people call the kind: any case, plural and short name too.
+/// Returns whether a word is `configmap`, its plural or its short name, in any case.
 pub fn is_config_map_keyword(word: &str) -> bool {
-    ["configmap", "configmaps", "cm"].iter().any(|own| word.eq_ignore_ascii_case(own))
+    ["configmap", "configmaps", "cm"].iter().any(|name| word.eq_ignore_ascii_case(name))
 }
 
-/// The data of a ConfigMap; nothing where there are none.
+/// Returns `data` of a ConfigMap, if there is any.
 ///
 /// # Errors
-/// Fails where it is unclear what the data are.
+/// Fails if the value of `data` is unclear.
 pub fn config_map_data<'a>(object: &Object<'a>) -> Result<Option<StrictMap<'a>>> {
     let data = StrictMap::from_node(object.node, "the ConfigMap")?.get_non_null("data")?;
     data.map(|data| StrictMap::from_node(data, "`data`")).transpose()
 }
 
-/// Whether a value could be a manifest at all: a plain scalar can't hold a mapping.
+/// Returns whether a value can be a manifest. A plain scalar can't contain the `: ` of a mapping.
 pub fn can_hold_document(value: Node<'_>) -> bool {
     matches!(value.kind(), NodeKind::Literal | NodeKind::Folded | NodeKind::DoubleQuoted | NodeKind::SingleQuoted)
 }
 
-/// The texts of a ConfigMap that could be manifests, each with its key, as far as they can be read.
+/// Returns the values of a ConfigMap that can be manifests, each with its key. It is empty if `data` is invalid.
 pub fn document_candidates(map: &Object<'_>) -> Vec<(String, String)> {
     let data = config_map_data(map).ok().flatten();
-    let texts = data.into_iter().flat_map(StrictMap::entries).filter(|(_, value)| can_hold_document(*value));
+    let candidates = data.into_iter().flat_map(StrictMap::entries).filter(|(_, value)| can_hold_document(*value));
     let text = |node: Node<'_>| node.text().unwrap_or_default().into_owned();
-    texts.map(|(key, value)| (text(key), text(value))).collect()
+    candidates.map(|(key, value)| (text(key), text(value))).collect()
 }
 
-/// The text under a key of a ConfigMap's data; nothing where there is none that a manifest could be in.
+/// Returns the value of a key of a ConfigMap's data, if it can be a manifest.
 ///
 /// # Errors
-/// Fails where it is unclear which text that is, or what else an edit of it would change.
+/// Fails if the value is unclear, or if an edit of it would also change another one.
 pub fn find_document<'a>(data: StrictMap<'a>, key: Node<'a>) -> Result<Option<Editable<'a>>> {
     let name = key.text().unwrap_or_default();
     let Some(value) = data.get(&name)? else { return Ok(None) };
@@ -63,13 +63,14 @@ pub fn find_document<'a>(data: StrictMap<'a>, key: Node<'a>) -> Result<Option<Ed
     Ok(can_hold_document(*value).then_some(value))
 }
 
-/// The most that the data of a ConfigMap may be, in bytes (Kubernetes' own limit).
+/// The maximum size of a ConfigMap's data in bytes. Source: `MaxSecretSize` in `kubernetes:pkg/apis/core/types.go`,
+/// which also applies to ConfigMaps.
 const MAX_CONFIG_MAP_BYTES: usize = 1 << 20;
 
-/// A ConfigMap with a text under a key: as a literal block where that can hold it, else in double quotes.
+/// Returns a ConfigMap with one value: as a literal block scalar if it can represent `text`, or else double-quoted.
 ///
 /// # Errors
-/// Fails if the text is larger than a ConfigMap can be.
+/// Fails if `text` is larger than a ConfigMap can be.
 pub fn write_config_map(name: &str, namespace: Option<&str>, key: &str, text: &str) -> Result<String> {
     if text.len() > MAX_CONFIG_MAP_BYTES {
         return Err(Error::input(format!(
@@ -95,11 +96,11 @@ pub fn write_config_map(name: &str, namespace: Option<&str>, key: &str, text: &s
     let end = if text.ends_with('\n') { "" } else { "\n" };
     let block = format!("{head}|{chomping}\n{lines}{end}");
     let mut arena = NodeArena::default();
-    let holds = !text.is_empty() && scan(&block, &mut arena).is_ok() && {
+    let is_exact = !text.is_empty() && scan(&block, &mut arena).is_ok() && {
         let last = Document::new(&block, &arena).root().descendants().last();
         last.is_some_and(|value| value.has_text(text))
     };
-    if holds && check_characters(&block).is_ok() { Ok(block) } else { Ok(format!("{head}{}\n", quote_double(text))) }
+    if is_exact && check_characters(&block).is_ok() { Ok(block) } else { Ok(format!("{head}{}\n", quote_double(text))) }
 }
 
 #[cfg(test)]
@@ -107,8 +108,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_is_wrapped_as_it_is() {
-        for (text, block) in [
+    fn the_value_of_a_config_map_reads_back_equal() {
+        for (text, is_block) in [
             ("a: b\n\n# c\n", true),
             ("a: b", true),
             ("a: |+\n  b\n\n\n", true),
@@ -123,7 +124,7 @@ mod tests {
             scan(&map, &mut arena).unwrap();
             let value = Document::new(&map, &arena).root().descendants().last().unwrap();
             assert_eq!(value.text().unwrap(), text, "{map}");
-            assert_eq!(value.kind() == NodeKind::Literal, block, "{map}");
+            assert_eq!(value.kind() == NodeKind::Literal, is_block, "{map}");
             assert!(map.contains("namespace: \"on\"\n"), "{map}");
         }
         assert!(write_config_map("x", None, "k", &"a".repeat(MAX_CONFIG_MAP_BYTES + 1)).is_err());

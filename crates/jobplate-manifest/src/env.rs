@@ -1,18 +1,18 @@
-//! One env var or `envFrom` source as a container has it, apart from any text.
+//! Entries of `env` and `envFrom` as values, and the references in them.
 
-/// The keys below `valueFrom`: the sources that a value can come from, as of Kubernetes 1.37.
+/// The keys of `valueFrom` in Kubernetes 1.37.
 pub const VALUE_FROM_SOURCES: [&str; 5] =
     ["secretKeyRef", "configMapKeyRef", "fieldRef", "resourceFieldRef", "fileKeyRef"];
 
-/// Those of them that name a key of an object, with the object's kind.
+/// The keys of `valueFrom` that refer to a key of an object, with the kind of the object.
 pub const KEY_SOURCES: [(&str, &str); 2] = [("secretKeyRef", "Secret"), ("configMapKeyRef", "ConfigMap")];
 
-/// The keys of an `envFrom` source, with the kind of the object it names.
+/// The keys of an `envFrom` source, with the kind of the object.
 pub const ENV_FROM_SOURCES: [(&str, &str); 2] = [("secretRef", "Secret"), ("configMapRef", "ConfigMap")];
 
 /// Describes a `valueFrom` in words, such as `Secret gh, key token`.
 ///
-/// `source` finds the mapping under a key of the `valueFrom`, and `text` the string under a key of that mapping.
+/// `source` returns the mapping of a key of the `valueFrom`, and `text` the string of a key of that mapping.
 pub fn describe_source<T: Copy>(
     source: impl Fn(&str) -> Option<T>,
     text: impl Fn(T, &str) -> Option<String>,
@@ -31,18 +31,18 @@ pub fn describe_source<T: Copy>(
     "a reference".to_owned()
 }
 
-/// Which key of which Secret or ConfigMap.
+/// A reference to a key of a Secret or ConfigMap.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyRef {
-    /// `name` of the Secret or ConfigMap.
+    /// The name of the Secret or ConfigMap.
     pub name: String,
-    /// The key in its data.
+    /// The key in the data.
     pub key: String,
-    /// `optional: true`: the pod starts without it.
+    /// Whether the pod starts without the object or key (`optional: true`).
     pub optional: bool,
 }
 
-/// What an env var is set to: a literal, or where its value comes from.
+/// The value of an environment variable, or its source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EnvValue {
     /// `value`
@@ -58,13 +58,13 @@ pub enum EnvValue {
 /// An entry of `env`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EnvVar {
-    /// Its `name`.
+    /// The name of the variable.
     pub name: String,
-    /// Its `value` or `valueFrom`.
+    /// `value` or `valueFrom`.
     pub value: EnvValue,
 }
 
-/// The kind of object an `envFrom` source reads.
+/// The kind of object that an `envFrom` source refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EnvFromKind {
     /// `secretRef`
@@ -76,53 +76,53 @@ pub enum EnvFromKind {
 /// An entry of `envFrom`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EnvFrom {
-    /// Put before each key of the source; empty for none.
+    /// The prefix of each variable, or `""`.
     pub prefix: String,
-    /// Secret or ConfigMap.
+    /// The kind of the object.
     pub kind: EnvFromKind,
-    /// Its `name`.
+    /// The name of the object.
     pub name: String,
-    /// `optional: true`: the pod starts without it.
+    /// Whether the pod starts without the object or key (`optional: true`).
     pub optional: bool,
 }
 
-/// A part of a value, as Kubernetes reads it.
+/// A segment of a value, as Kubernetes expands it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Segment<'v> {
-    /// What stays as it is.
+    /// Literal text.
     Text(&'v str),
-    /// `$$`, which is one dollar and begins no name.
+    /// `$$`, which expands to one dollar sign.
     EscapedDollar,
-    /// The name in `$(NAME)`.
+    /// The name in a reference `$(NAME)`.
     Reference(&'v str),
 }
 
-/// The parts of a value, in their order.
+/// Splits a value into its segments.
 pub fn segments(value: &str) -> impl Iterator<Item = Segment<'_>> {
     let mut rest = value;
     std::iter::from_fn(move || {
         let dollar = rest.find('$').unwrap_or(rest.len());
-        let (part, behind) = if dollar > 0 {
+        let (segment, after) = if dollar > 0 {
             (Segment::Text(&rest[..dollar]), &rest[dollar..])
-        } else if let Some(behind) = rest.strip_prefix("$$") {
-            (Segment::EscapedDollar, behind)
-        } else if let Some((name, behind)) = rest.strip_prefix("$(").and_then(|rest| rest.split_once(')')) {
-            (Segment::Reference(name), behind)
+        } else if let Some(after) = rest.strip_prefix("$$") {
+            (Segment::EscapedDollar, after)
+        } else if let Some((name, after)) = rest.strip_prefix("$(").and_then(|rest| rest.split_once(')')) {
+            (Segment::Reference(name), after)
         } else {
-            let (alone, behind) = rest.split_at_checked(1)?;
-            (Segment::Text(alone), behind)
+            let (dollar, after) = rest.split_at_checked(1)?;
+            (Segment::Text(dollar), after)
         };
-        rest = behind;
-        Some(part)
+        rest = after;
+        Some(segment)
     })
 }
 
-/// The names that stand in `$(NAME)` in a value.
+/// Returns the names of the references `$(NAME)` in a value.
 pub fn referenced_names(value: &str) -> impl Iterator<Item = &str> {
-    segments(value).filter_map(|part| if let Segment::Reference(name) = part { Some(name) } else { None })
+    segments(value).filter_map(|segment| if let Segment::Reference(name) = segment { Some(name) } else { None })
 }
 
-/// Whether Kubernetes expands `$(name)` in a value.
+/// Returns whether Kubernetes expands `$(name)` in a value.
 pub fn references(value: &str, name: &str) -> bool {
     referenced_names(value).any(|used| used == name)
 }
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_of_a_value() {
+    fn splits_a_value_into_segments() {
         let found: Vec<Segment<'_>> = segments("a$$$(A)$b$(C").collect();
         let text = Segment::Text;
         assert_eq!(
@@ -143,8 +143,8 @@ mod tests {
     }
 
     #[test]
-    fn expansion_as_kubernetes_does_it() {
-        for (value, expands) in [
+    fn finds_references_like_kubernetes() {
+        for (value, is_referenced) in [
             ("$(A)", true),
             ("x$(A)y", true),
             ("$$(A)", false),
@@ -155,7 +155,7 @@ mod tests {
             ("$(A", false),
             ("$", false),
         ] {
-            assert_eq!(references(value, "A"), expands, "{value}");
+            assert_eq!(references(value, "A"), is_referenced, "{value}");
         }
     }
 }

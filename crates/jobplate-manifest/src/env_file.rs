@@ -1,32 +1,32 @@
-//! Env files, as `kubectl create secret generic --from-env-file` reads them: lines of `KEY=VALUE`, in which quotes
-//! stand for themselves. Knows neither files nor the environment.
+//! Parses env files like `kubectl create secret generic --from-env-file`: lines of `KEY=VALUE`, in which quotes are part
+//! of the value.
 //!
-//! Two things are refused that kubectl passes over: it gives a key that is nowhere set an empty value (the caller's
-//! part), and stops without a word at a line of 64 KiB, which here is read like any other.
+//! It differs from kubectl in two points. kubectl gives a key that is set nowhere an empty value, which the caller
+//! refuses here. And kubectl silently stops at a line of 64 KiB, which is an ordinary line here.
 
 use super::names::{self, ValidationError};
 
-/// A line that names a key.
+/// A line with a key.
 #[derive(Debug, PartialEq, Eq)]
 pub struct EnvFileLine<'t> {
-    /// Its number, from 1.
+    /// The number of the line, from 1.
     pub number: usize,
-    /// What stands before the `=`.
+    /// The part before the `=`.
     pub key: &'t str,
-    /// What stands behind it; none where there is no `=`: the environment has the value.
+    /// The part after the `=`. Without a `=`, the value is in the environment.
     pub value: Option<&'t str>,
 }
 
-/// The lines that name keys.
+/// Parses an env file into its lines with keys.
 ///
 /// # Errors
-/// Fails at the first invalid line, with its number. The fault names no key: the line may be one of a value that was
-/// broken into several.
+/// Returns the number of the first invalid line, and an error that does not contain the key: the line may be a part of a
+/// value that has several lines.
 pub fn parse(bytes: &[u8]) -> Result<Vec<EnvFileLine<'_>>, (usize, ValidationError)> {
-    let mut found = Vec::new();
+    let mut lines = Vec::new();
     let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-    for (at, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
-        let number = at + 1;
+    for (index, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
+        let number = index + 1;
         let line = std::str::from_utf8(line).map_err(|_| (number, ValidationError::new("this line is not UTF-8")))?;
         let line = line.strip_suffix('\r').unwrap_or(line);
         let line = if number == 1 { line.strip_prefix('\u{feff}').unwrap_or(line) } else { line };
@@ -35,23 +35,23 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<EnvFileLine<'_>>, (usize, ValidationErr
             continue;
         }
         let (key, value) = line.split_once('=').map_or((line, None), |(key, value)| (key, Some(value)));
-        check_key(key).map_err(|fault| (number, fault))?;
-        found.push(EnvFileLine { number, key, value });
+        check_key(key).map_err(|error| (number, error))?;
+        lines.push(EnvFileLine { number, key, value });
     }
-    Ok(found)
+    Ok(lines)
 }
 
 fn check_key(key: &str) -> Result<(), ValidationError> {
     if !key.starts_with(|c: char| c.is_ascii_digit()) && names::check_data_key(key).is_ok() {
         return Ok(());
     }
-    let fault = ValidationError::new("this line does not begin with a name that a variable can have");
+    let error = ValidationError::new("this line does not begin with a name that a variable can have");
     Err(if key.starts_with("export ") {
-        fault.hint("as kubectl has it, a line is KEY=VALUE without `export`; sed 's/^export //' takes it off")
+        error.hint("as kubectl has it, a line is KEY=VALUE without `export`; sed 's/^export //' takes it off")
     } else if key.ends_with(char::is_whitespace) {
-        fault.hint("as kubectl has it, no blank stands before the `=`")
+        error.hint("as kubectl has it, no blank stands before the `=`")
     } else {
-        fault.hint("a line is KEY=VALUE; for a value of several lines use --from-file KEY=PATH")
+        error.hint("a line is KEY=VALUE; for a value of several lines use --from-file KEY=PATH")
     })
 }
 
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_kubectls() {
+    fn parses_lines_like_kubectl() {
         assert_eq!(read(""), []);
         assert_eq!(read("\n \n\t# A=1\n"), []);
         assert_eq!(read("\u{feff}A=1\n"), [(1, "A", Some("1"))]);
@@ -76,8 +76,8 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_has_its_line_and_no_key() {
-        for (text, line, said) in [
+    fn an_error_has_its_line_and_no_key() {
+        for (text, line, expected) in [
             ("A=1\nexport canary=1", 2, "without `export`"),
             ("canary =1", 1, "no blank"),
             ("=canary", 1, "does not begin with a name"),
@@ -86,9 +86,12 @@ mod tests {
             ("..canary=1", 1, "does not begin with a name"),
             ("A=1\n\u{feff}B=1", 2, "does not begin with a name"),
         ] {
-            let (number, fault) = parse(text.as_bytes()).unwrap_err();
-            let fault = fault.to_string();
-            assert!(number == line && fault.contains(said) && !fault.contains("canary"), "{text:?}: {number} {fault}");
+            let (number, error) = parse(text.as_bytes()).unwrap_err();
+            let error = error.to_string();
+            assert!(
+                number == line && error.contains(expected) && !error.contains("canary"),
+                "{text:?}: {number} {error}"
+            );
         }
         assert_eq!(parse(b"A=1\nB=\xff\n").unwrap_err().0, 2);
     }

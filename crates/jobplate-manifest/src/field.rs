@@ -1,49 +1,49 @@
-//! Paths of fields as Kubernetes writes them, and what they name in an object.
+//! Field paths, and the nodes or values that they resolve to.
 //!
-//! Two spellings, one type: validation counts (`spec.containers[0].env[1].name`), field management names
-//! (`.spec.containers[name="flow"].env[name="TOKEN"].value`). Only a path that is found in the user's own
-//! text may be shown: an API server's answer may have values in such places.
+//! Kubernetes has two notations: validation uses positions (`spec.containers[0].env[1].name`), and field management uses
+//! keys (`.spec.containers[name="flow"].env[name="TOKEN"].value`). A path of an API server's answer may contain values,
+//! so it may only be shown if it resolves in the user's own document.
 
 use jobplate_yaml::Node;
 use serde_json::Value;
 
-/// One step of a path.
+/// One step of a field path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PathStep {
     /// A key of a mapping.
     Key(String),
     /// A position in a list, from 0.
     Index(usize),
-    /// The item of a list that has these values under these keys.
+    /// The item of a list with these keys and values.
     Item(Vec<(String, String)>),
 }
 
-/// The way from an object to one of its fields.
+/// The path from an object to one of its fields.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FieldPath(pub Vec<PathStep>);
 
 impl FieldPath {
-    /// A path of keys.
+    /// Returns the path of these keys.
     pub fn from_keys(keys: &[&str]) -> Self {
         FieldPath(keys.iter().map(|key| PathStep::Key((*key).to_owned())).collect())
     }
 
-    /// The path with one step more.
+    /// Returns the path with one more step.
     #[must_use]
     pub fn join(mut self, step: PathStep) -> Self {
         self.0.push(step);
         self
     }
 
-    /// Reads a path; none where the text is none.
+    /// Parses a path in either notation. Returns `None` if it is invalid.
     pub fn parse(text: &str) -> Option<Self> {
         let mut steps = Vec::new();
         let mut rest = text.strip_prefix('.').unwrap_or(text);
         while !rest.is_empty() {
             if let Some(inside) = rest.strip_prefix('[') {
-                let (step, behind) = bracket(inside)?;
+                let (step, after) = parse_bracket(inside)?;
                 steps.push(step);
-                rest = behind;
+                rest = after;
             } else {
                 let end = rest.find(['.', '[']).unwrap_or(rest.len());
                 if end == 0 {
@@ -52,34 +52,34 @@ impl FieldPath {
                 steps.push(PathStep::Key(rest[..end].to_owned()));
                 rest = &rest[end..];
             }
-            if let Some(behind) = rest.strip_prefix('.') {
-                if behind.is_empty() {
+            if let Some(after) = rest.strip_prefix('.') {
+                if after.is_empty() {
                     return None;
                 }
-                rest = behind;
+                rest = after;
             }
         }
         (!steps.is_empty()).then_some(FieldPath(steps))
     }
 
-    /// The way from a node to one in its subtree; items of lists by their `name`, else by their position.
+    /// Returns the path from a node to one of its descendants. Items of lists are given by `name`, or else by position.
     pub fn between(from: Node<'_>, to: Node<'_>) -> Self {
-        let way: Vec<Node<'_>> = from.path_to(to).chain([to]).collect();
+        let nodes: Vec<Node<'_>> = from.path_to(to).chain([to]).collect();
         let step = |pair: &[Node<'_>]| {
-            let (above, below) = (pair[0], pair[1]);
-            if let Some((key, _)) = above.entries().find(|(_, value)| value.index() == below.index()) {
+            let (parent, child) = (pair[0], pair[1]);
+            if let Some((key, _)) = parent.entries().find(|(_, value)| value.index() == child.index()) {
                 return PathStep::Key(key.text().unwrap_or_default().into_owned());
             }
-            let name = below.get_first("name").and_then(Node::text);
+            let name = child.get_first("name").and_then(Node::text);
             match name {
                 Some(name) => PathStep::Item(vec![("name".to_owned(), name.into_owned())]),
-                None => PathStep::Index(above.items().position(|item| item.index() == below.index()).unwrap_or(0)),
+                None => PathStep::Index(parent.items().position(|item| item.index() == child.index()).unwrap_or(0)),
             }
         };
-        FieldPath(way.windows(2).map(step).collect())
+        FieldPath(nodes.windows(2).map(step).collect())
     }
 
-    /// The last key of the path.
+    /// Returns the last step, if it is a key.
     pub fn last_key(&self) -> Option<&str> {
         match self.0.last() {
             Some(PathStep::Key(key)) => Some(key),
@@ -87,7 +87,7 @@ impl FieldPath {
         }
     }
 
-    /// The value at this path of a JSON value, to be changed.
+    /// Returns a mutable reference to the value at this path in a JSON value.
     pub fn follow_mut<'v>(&self, value: &'v mut Value) -> Option<&'v mut Value> {
         self.0.iter().try_fold(value, |value, step| match step {
             PathStep::Key(key) => value.get_mut(key),
@@ -96,20 +96,19 @@ impl FieldPath {
         })
     }
 
-    /// The value at this path of a JSON value.
+    /// Returns the value at this path in a JSON value.
     pub fn follow<'v>(&self, value: &'v Value) -> Option<&'v Value> {
         follow(&self.0, value)
     }
 
-    /// Whether the path counts positions, which in an answer are those of the server's object.
+    /// Returns whether the path contains positions, which in an answer refer to the object on the server.
     pub fn has_index(&self) -> bool {
         self.0.iter().any(|step| matches!(step, PathStep::Index(_)))
     }
 
-    /// Follows the path through a document: the node where it ends, or the last on the way that is there
-    /// and whether that is the whole way. With the key's node where the last step is a key.
+    /// Resolves the path in a document, as far as it exists.
     pub fn resolve<'a>(&self, root: Node<'a>) -> ResolvedPath<'a> {
-        find(&self.0, ResolvedPath { node: root, key: None, is_complete: true })
+        resolve(&self.0, ResolvedPath { node: root, key: None, is_complete: true })
     }
 }
 
@@ -122,15 +121,15 @@ fn follow<'v>(steps: &[PathStep], value: &'v Value) -> Option<&'v Value> {
     }
 }
 
-fn find<'a>(steps: &[PathStep], from: ResolvedPath<'a>) -> ResolvedPath<'a> {
+fn resolve<'a>(steps: &[PathStep], from: ResolvedPath<'a>) -> ResolvedPath<'a> {
     let Some((step, rest)) = steps.split_first() else { return from };
     let end = ResolvedPath { is_complete: false, ..from };
-    let item = |item: Node<'a>| find(rest, ResolvedPath { node: item, key: None, is_complete: true });
+    let item = |item: Node<'a>| resolve(rest, ResolvedPath { node: item, key: None, is_complete: true });
     match step {
         PathStep::Key(key) => {
             let under = |(key, rest): (String, &[PathStep])| {
                 let (key, node) = from.node.entries().find(|(own, _)| own.has_text(&key))?;
-                Some(find(rest, ResolvedPath { node, key: Some(key), is_complete: true }))
+                Some(resolve(rest, ResolvedPath { node, key: Some(key), is_complete: true }))
             };
             let mut found = keys_with_dots(key, rest).filter_map(under);
             let first = found.next();
@@ -144,41 +143,44 @@ fn find<'a>(steps: &[PathStep], from: ResolvedPath<'a>) -> ResolvedPath<'a> {
     }
 }
 
-/// The keys that a path can mean at one place, the shortest first, each with the steps behind it: a path does not
-/// tell dots in a key from those between keys.
+/// Returns the keys that a path may begin with, the shortest first, each with the steps after it.
+///
+/// A path does not distinguish dots in a key from dots between keys: `data.a.yaml`.
 fn keys_with_dots<'s>(key: &str, rest: &'s [PathStep]) -> impl Iterator<Item = (String, &'s [PathStep])> + use<'s> {
     let mut next = Some((key.to_owned(), rest));
     std::iter::from_fn(move || {
         let (key, rest) = next.take()?;
-        if let Some((PathStep::Key(more), behind)) = rest.split_first() {
-            next = Some((format!("{key}.{more}"), behind));
+        if let Some((PathStep::Key(more), after)) = rest.split_first() {
+            next = Some((format!("{key}.{more}"), after));
         }
         Some((key, rest))
     })
 }
 
-/// Where a path leads.
+/// The node that a path resolves to, or the last node of the path that exists.
 #[derive(Clone, Copy, Debug)]
 pub struct ResolvedPath<'a> {
-    /// The last node of the way that is there.
+    /// The last node of the path that exists.
     pub node: Node<'a>,
-    /// The key that it stands under.
+    /// The key of the node, if the last step is a key.
     pub key: Option<Node<'a>>,
-    /// Whether the whole way is there.
+    /// Whether the whole path exists.
     pub is_complete: bool,
 }
 
 impl ResolvedPath<'_> {
-    /// The bytes to point at: the key, or the node's beginning.
+    /// Returns the span for an error: that of the key, or else of the node.
     pub fn span(&self) -> std::ops::Range<usize> {
         self.key.unwrap_or(self.node).span()
     }
 }
 
+/// Returns whether a node has these keys and values.
 fn is_item(item: Node<'_>, wanted: &[(String, String)]) -> bool {
     wanted.iter().all(|(key, value)| item.entries().any(|(own, node)| own.has_text(key) && node.has_text(value)))
 }
 
+/// Returns whether a JSON object has these keys and values.
 fn has_keys(item: &Value, wanted: &[(String, String)]) -> bool {
     wanted.iter().all(|(key, wanted)| match &item[key] {
         Value::String(text) => text == wanted,
@@ -188,25 +190,25 @@ fn has_keys(item: &Value, wanted: &[(String, String)]) -> bool {
     })
 }
 
-/// What stands between brackets, and what follows behind them.
-fn bracket(text: &str) -> Option<(PathStep, &str)> {
-    let close = if text.contains('"') { closing(text)? } else { text.find(']')? };
-    let (inside, behind) = (&text[..close], &text[close + 1..]);
+/// Parses a step from after its `[`, and returns it with the text after the `]`.
+fn parse_bracket(text: &str) -> Option<(PathStep, &str)> {
+    let close = if text.contains('"') { find_closing_bracket(text)? } else { text.find(']')? };
+    let (inside, after) = (&text[..close], &text[close + 1..]);
     if inside.is_empty() {
         return None;
     }
     if inside.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Some((PathStep::Index(inside.parse().ok()?), behind));
+        return Some((PathStep::Index(inside.parse().ok()?), after));
     }
     if !inside.contains('=') {
-        // `metadata.labels[team]`, or quoted
-        return Some((PathStep::Key(inside.trim_matches('"').to_owned()), behind));
+        // `metadata.labels[team]`, or with quotes.
+        return Some((PathStep::Key(inside.trim_matches('"').to_owned()), after));
     }
     let mut wanted = Vec::new();
     let mut rest = inside;
     while !rest.is_empty() {
         let (key, value) = rest.split_once('=')?;
-        let (value, left) = match value.strip_prefix('"') {
+        let (value, remaining) = match value.strip_prefix('"') {
             Some(quoted) => {
                 let end = quoted.find('"')?;
                 (&quoted[..end], &quoted[end + 1..])
@@ -217,17 +219,17 @@ fn bracket(text: &str) -> Option<(PathStep, &str)> {
             }
         };
         wanted.push((key.to_owned(), value.to_owned()));
-        rest = left.strip_prefix(',').unwrap_or(left);
+        rest = remaining.strip_prefix(',').unwrap_or(remaining);
     }
-    Some((PathStep::Item(wanted), behind))
+    Some((PathStep::Item(wanted), after))
 }
 
-/// The first `]` outside of quotes.
-fn closing(text: &str) -> Option<usize> {
-    let mut quoted = false;
+/// Returns the position of the first `]` outside of quotes.
+fn find_closing_bracket(text: &str) -> Option<usize> {
+    let mut is_quoted = false;
     text.bytes().position(|byte| {
-        quoted ^= byte == b'"';
-        byte == b']' && !quoted
+        is_quoted ^= byte == b'"';
+        byte == b']' && !is_quoted
     })
 }
 
@@ -238,7 +240,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_spellings() {
+    fn parses_both_notations() {
         let key = |text: &str| PathStep::Key(text.to_owned());
         let item = |key: &str, value: &str| (key.to_owned(), value.to_owned());
         for (text, steps) in [
@@ -262,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_followed_through_json() {
+    fn follows_a_path_in_json() {
         let mut value =
             serde_json::json!({"ports": [{"port": 80, "protocol": "TCP"}, {"port": 443, "protocol": "TCP"}]});
         let path = FieldPath::parse(".ports[port=443,protocol=\"TCP\"].protocol").unwrap();
@@ -277,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_followed_as_far_as_it_goes() {
+    fn resolves_a_path_as_far_as_it_exists() {
         let text = "spec:\n  env:\n  - name: A\n    value: x\n  - {name: B, valuefrom: {}}\n  a: x\n  a.b: {c.d: e}\n";
         let mut arena = NodeArena::default();
         scan(text, &mut arena).unwrap();

@@ -1,17 +1,17 @@
-//! A node as the JSON value that Kubernetes' YAML reader makes of it: for items of a List, which are sent
+//! Converts a node to the JSON value that Kubernetes' YAML reader makes of it. The items of a List are sent as JSON,
 //! one by one.
 //!
-//! Numbers are the danger: go-yaml reads `0644`, `1_000` and `1e3` by rules of its own. Whole numbers
-//! are taken in every base that it knows, fractions only as plain decimals; the rest is refused.
+//! go-yaml parses numbers such as `0644`, `1_000` and `1e3` by its own rules. Integers are converted in every base that
+//! go-yaml supports, and fractions only as plain decimals. All other numbers are refused.
 
 use jobplate_diagnostic::{Error, Result};
 use jobplate_yaml::{Node, NodeKind, ScalarKind};
 use serde_json::{Map, Number, Value};
 
-/// The JSON value of a node.
+/// Converts a node to JSON.
 ///
 /// # Errors
-/// Fails, with a place, where Kubernetes' reader could read something else.
+/// Fails, with a span, if Kubernetes' YAML reader could make another value of the node.
 pub fn to_json(node: Node<'_>) -> Result<Value> {
     if node.tag().is_some_and(|tag| tag != "!!str" || !node.is_scalar()) {
         return Err(refused("a tag", node, "leave it out"));
@@ -34,27 +34,28 @@ pub fn to_json(node: Node<'_>) -> Result<Value> {
         }
         NodeKind::Seq => node.items().map(to_json).collect::<Result<_>>().map(Value::Array),
         NodeKind::Alias => Err(refused("an alias", node, "write it out")),
-        _ => scalar(node),
+        _ => scalar_to_json(node),
     }
 }
 
-fn scalar(node: Node<'_>) -> Result<Value> {
+/// Converts a scalar to JSON.
+fn scalar_to_json(node: Node<'_>) -> Result<Value> {
     let text = node.text().unwrap_or_default();
     Ok(match node.scalar_kind() {
         ScalarKind::Null => Value::Null,
         ScalarKind::Bool => Value::Bool(matches!(&*text.to_ascii_lowercase(), "y" | "yes" | "on" | "true")),
         ScalarKind::String => Value::String(text.into_owned()),
-        ScalarKind::Number | ScalarKind::NonFinite => match integer(&text).or_else(|| decimal(&text)) {
+        ScalarKind::Number | ScalarKind::NonFinite => match parse_integer(&text).or_else(|| parse_decimal(&text)) {
             Some(number) => Value::Number(number),
             None => return Err(refused("an unusual number", node, "write it in decimals, or in quotes if it is text")),
         },
     })
 }
 
-/// A whole number as Go's `ParseInt` reads it in base 0, after go-yaml has taken its underscores out.
-fn integer(text: &str) -> Option<Number> {
+/// Parses an integer like Go's `ParseInt` with base 0, after go-yaml has removed the underscores.
+fn parse_integer(text: &str) -> Option<Number> {
     let plain = text.replace('_', "");
-    let (negative, digits) = match plain.strip_prefix('-') {
+    let (is_negative, digits) = match plain.strip_prefix('-') {
         Some(digits) => (true, digits),
         None => (false, plain.strip_prefix('+').unwrap_or(&plain)),
     };
@@ -70,20 +71,21 @@ fn integer(text: &str) -> Option<Number> {
         return None;
     }
     let value = i64::from_str_radix(digits, base).ok()?;
-    Some(Number::from(if negative { -value } else { value }))
+    Some(Number::from(if is_negative { -value } else { value }))
 }
 
-/// A fraction: digits, a point, digits.
-fn decimal(text: &str) -> Option<Number> {
+/// Parses a plain decimal fraction: digits, a point, digits.
+fn parse_decimal(text: &str) -> Option<Number> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let (whole, fraction) = digits.split_once('.')?;
-    let plain = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    if !plain(whole) || !plain(fraction) || whole.len() > 1 && whole.starts_with('0') {
+    let is_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_digits(whole) || !is_digits(fraction) || whole.len() > 1 && whole.starts_with('0') {
         return None;
     }
     Number::from_f64(text.parse().ok()?)
 }
 
+/// Returns the error for a node that can't be converted.
 fn refused(what: &str, node: Node<'_>, hint: &str) -> Error {
     let hint = format!("{hint}; the items of a List are sent one by one, as JSON made of them");
     Error::refused(format!("{what} in an item of a List")).at(node.span()).hint(hint)
@@ -95,14 +97,14 @@ mod tests {
 
     use super::*;
 
-    fn read(text: &str) -> Result<String> {
+    fn convert(text: &str) -> Result<String> {
         let mut arena = NodeArena::default();
         scan(text, &mut arena).unwrap();
         to_json(Document::new(text, &arena).root()).map(|value| value.to_string())
     }
 
     #[test]
-    fn values_as_go_yaml_reads_them() {
+    fn converts_scalars_like_go_yaml() {
         for (text, json) in [
             ("a: 1\nb: [x, yes, ~, '1']\n", r#"{"a":1,"b":["x",true,null,"1"]}"#),
             ("0644", "420"),
@@ -118,14 +120,14 @@ mod tests {
             ("2001-01-01", "\"2001-01-01\""),
             ("{}", "{}"),
         ] {
-            assert_eq!(read(text).unwrap(), json, "{text}");
+            assert_eq!(convert(text).unwrap(), json, "{text}");
         }
     }
 
     #[test]
-    fn what_is_not_certain_is_refused() {
+    fn refuses_values_that_readers_disagree_about() {
         for text in ["1e3", ".5", "08", ".inf", "a: &x 1\nb: *x", "<<: {a: b}", "a: 1\na: 2", "1: a", "!foo 5"] {
-            let error = read(text).unwrap_err();
+            let error = convert(text).unwrap_err();
             assert!(error.span().is_some() && error.message().ends_with("in an item of a List"), "{text}");
         }
     }

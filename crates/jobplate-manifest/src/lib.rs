@@ -1,5 +1,5 @@
-//! Kubernetes manifests: the objects in a document, their pod templates, containers and environment variables, and which
-//! of them are selected. Generic Kubernetes: nothing here knows Prefect, flags or files.
+//! Kubernetes manifests: the objects in a document, their pod templates, containers and environment variables, and
+//! which of them are selected. This crate does not know Prefect, flags or files.
 //!
 //! ```
 //! use jobplate_manifest::{container, object, workload};
@@ -19,20 +19,20 @@
 //! | file | decides |
 //! |---|---|
 //! | [`object`] | what an object is, and which objects a document holds |
-//! | [`workload`] | which objects have pods, and where a pod spec is; short names of kinds (`deploy`) |
+//! | [`workload`] | which objects have pods, and where their pod spec is; short names of kinds (`deploy`) |
 //! | [`container`] | which containers a pod spec has, and which can be edited |
 //! | [`select`] | which objects and containers a target names; that the first container is the default |
 //! | [`selector`] | which labels a selector matches |
-//! | [`mod@env`] | what an entry of `env` or `envFrom` is, how it is described, how `$(VAR)` is read |
-//! | [`embedded`] | which values of a ConfigMap can be documents |
+//! | [`mod@env`] | what an entry of `env` or `envFrom` is, how it is described, how `$(VAR)` is expanded |
+//! | [`embedded`] | which values of a ConfigMap can be embedded documents |
 //! | [`sensitive`] | which variable names look secret, and which values of a document are masked |
 //! | [`names`] | which names of objects, variables and keys Kubernetes accepts |
-//! | [`field`] | what a field path names |
-//! | [`sendable`] | what is refused before it is sent: exports, duplicate names, non-string values |
-//! | [`json`] | what a node is as JSON |
+//! | [`field`] | how a field path is parsed and resolved |
+//! | [`sendable`] | what is refused before an object is sent: exports, duplicate names, non-string values |
+//! | [`json`] | how a node is converted to JSON |
 //! | [`difference`] | which containers and variables differ between two versions of a document |
 //! | [`secret`] | how a Secret is written |
-//! | [`env_file`] | how an env file is read: quotes, comments, names |
+//! | [`env_file`] | how an env file is parsed: quotes, comments, names |
 
 #![warn(clippy::missing_errors_doc)]
 

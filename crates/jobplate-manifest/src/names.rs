@@ -1,83 +1,88 @@
-//! Names that Kubernetes takes, and what is wrong with those that it refuses.
+//! Checks names like Kubernetes does: of objects, namespaces, containers, keys, variables and fields.
 //!
-//! A fault never repeats what was given: a value in the place of a name may be a secret.
+//! An error does not contain the given name, because a secret may be given instead of one by mistake.
 
 use std::fmt;
 
 use jobplate_diagnostic::{Error, Message};
 
-/// What is wrong with a text, and what to write instead.
+/// Why a name or value is invalid, with a hint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ValidationError {
-    what: String,
+    message: String,
     hint: Option<Message>,
 }
 
 impl ValidationError {
-    /// What is wrong, as a sentence without a full stop.
-    pub fn new(what: impl Into<String>) -> Self {
-        ValidationError { what: what.into(), hint: None }
+    /// Creates an error with a message, which is a sentence without a full stop.
+    pub fn new(message: impl Into<String>) -> Self {
+        ValidationError { message: message.into(), hint: None }
     }
 
-    /// What to do about it.
+    /// Sets the hint.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<Message>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// An error about what was given by `by`: a flag, a key of a spec file.
+    /// Converts it to an error about `subject`, such as a flag or a key of a spec file.
     pub fn into_error(self, subject: &str) -> Error {
-        let error = Error::usage(format!("{subject}: {}", self.what));
+        let error = Error::usage(format!("{subject}: {}", self.message));
         match self.hint {
             Some(hint) => error.hint(hint),
             None => error,
         }
     }
 
-    /// Returns what is wrong and what to do about it, as one sentence.
+    /// Returns the message and the hint as one sentence.
     pub fn message(self) -> Message {
-        let what = Message::from(self.what);
-        self.hint.into_iter().fold(what, |what, hint| what + "; " + hint)
+        let message = Message::from(self.message);
+        self.hint.into_iter().fold(message, |message, hint| message + "; " + hint)
     }
 }
 
-/// The sentence, and the hint on a second line, as errors of readers have it, which are text.
+/// Writes the message, and the hint on a second line. The deserializer splits them again: errors of serde are one string.
 impl fmt::Display for ValidationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)?;
+        f.write_str(&self.message)?;
         self.hint.as_ref().map_or(Ok(()), |hint| write!(f, "\n{}", hint.with_program("jobplate")))
     }
 }
 
-const OBJECT_NAME: &str =
+/// The hint for an invalid object name.
+const OBJECT_NAME_HINT: &str =
     "such a name has lower-case letters, digits, `-` and `.`, and begins and ends with a letter or digit";
 
-/// The name of an object (a DNS subdomain), or of the `kind` of object that is named in the fault.
+/// Checks the name of an object, which is a DNS subdomain. `kind` names the object in the error.
 ///
 /// # Errors
-/// Returns what is wrong with a name that Kubernetes refuses.
+/// Fails if Kubernetes refuses the name.
 pub fn check_object_name(kind: &str, name: &str) -> Result<(), ValidationError> {
     let subject = format!("the {kind}'s name");
     check_length(&subject, name, 253)?;
     if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        let fault = ValidationError::new(format!("{subject} can't have upper-case letters"));
-        // Only a name in capitals comes back as a proposal: a text with digits or in both cases may be a secret.
-        let capitals = name.bytes().all(|byte| byte.is_ascii_uppercase() || b"_-.".contains(&byte));
-        let proposal = name.to_ascii_lowercase().replace('_', "-");
-        return Err(if capitals && is_subdomain(&proposal) {
-            fault.hint(format!("Kubernetes takes it as `{proposal}`: rename the {kind}, too"))
+        let error = ValidationError::new(format!("{subject} can't have upper-case letters"));
+        // Only a name in capitals is repeated, as a suggestion: one with digits or in both cases may be a secret.
+        let is_in_capitals = name.bytes().all(|byte| byte.is_ascii_uppercase() || b"_-.".contains(&byte));
+        let suggestion = name.to_ascii_lowercase().replace('_', "-");
+        return Err(if is_in_capitals && is_subdomain(&suggestion) {
+            error.hint(format!("Kubernetes takes it as `{suggestion}`: rename the {kind}, too"))
         } else {
-            fault.hint(OBJECT_NAME)
+            error.hint(OBJECT_NAME_HINT)
         });
     }
-    if is_subdomain(name) { Ok(()) } else { Err(ValidationError::new(format!("{subject} is none")).hint(OBJECT_NAME)) }
+    if is_subdomain(name) {
+        Ok(())
+    } else {
+        Err(ValidationError::new(format!("{subject} is none")).hint(OBJECT_NAME_HINT))
+    }
 }
 
-/// The name of a namespace or container (a DNS label).
+/// Checks the name of a namespace or container, which is a DNS label.
 ///
 /// # Errors
-/// Returns what is wrong with a name that Kubernetes refuses.
+/// Fails if Kubernetes refuses the name.
 pub fn check_label_name(subject: &str, name: &str) -> Result<(), ValidationError> {
     let subject = format!("the {subject}'s name");
     check_length(&subject, name, 63)?;
@@ -88,24 +93,24 @@ pub fn check_label_name(subject: &str, name: &str) -> Result<(), ValidationError
         .hint("such a name has lower-case letters, digits and `-`, and begins and ends with a letter or digit"))
 }
 
-/// A key in the data of a Secret or ConfigMap.
+/// Checks a key in the data of a Secret or ConfigMap.
 ///
 /// # Errors
-/// Returns what is wrong with a key that Kubernetes refuses.
+/// Fails if Kubernetes refuses the key.
 pub fn check_data_key(key: &str) -> Result<(), ValidationError> {
     check_length("the key", key, 253)?;
-    let fits = key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
-    if fits && key != "." && !key.starts_with("..") {
+    let is_valid = key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+    if is_valid && key != "." && !key.starts_with("..") {
         return Ok(());
     }
     Err(ValidationError::new("the key is none that a Secret or ConfigMap can have")
         .hint("a key has letters, digits, `-`, `_` and `.`"))
 }
 
-/// The name of an env var, or the prefix of several.
+/// Checks the name of an environment variable, or a prefix of such names.
 ///
 /// # Errors
-/// Returns what is wrong with a name that Kubernetes refuses.
+/// Fails if Kubernetes refuses the name.
 pub fn check_env_name(name: &str) -> Result<(), ValidationError> {
     if name.is_empty() {
         return Err(ValidationError::new("the variable's name is empty"));
@@ -119,7 +124,7 @@ pub fn check_env_name(name: &str) -> Result<(), ValidationError> {
     Ok(())
 }
 
-/// The fields that Kubernetes puts into env vars; labels and annotations one at a time.
+/// The fields that `fieldRef` supports in environment variables, besides single labels and annotations.
 pub const POD_FIELDS: [&str; 9] = [
     "metadata.name",
     "metadata.namespace",
@@ -132,10 +137,10 @@ pub const POD_FIELDS: [&str; 9] = [
     "status.podIPs",
 ];
 
-/// A field of the pod as `fieldPath` has it; `label/KEY`, `annotation/KEY` and missing quotes are put right.
+/// Returns the `fieldPath` of a field of a pod. `label/KEY`, `annotation/KEY` and keys without quotes are allowed, too.
 ///
 /// # Errors
-/// Returns what is wrong with a path that names no field that a variable can have.
+/// Fails if Kubernetes does not support the field in a variable.
 pub fn normalize_field_path(text: &str) -> Result<String, ValidationError> {
     if POD_FIELDS.contains(&text) {
         return Ok(text.to_owned());
@@ -145,7 +150,7 @@ pub fn normalize_field_path(text: &str) -> Result<String, ValidationError> {
         let Some(key) = text.strip_prefix(short).or_else(bracket) else { continue };
         let unquoted = ['\'', '"'].iter().find_map(|quote| key.strip_prefix(*quote)?.strip_suffix(*quote));
         let key = unquoted.unwrap_or(key);
-        if !is_qualified(key) {
+        if !is_qualified_name(key) {
             return Err(ValidationError::new(format!("the key of the {} is none", short.trim_end_matches('/')))
                 .hint("such a key is NAME or DOMAIN/NAME"));
         }
@@ -155,31 +160,34 @@ pub fn normalize_field_path(text: &str) -> Result<String, ValidationError> {
         .hint(format!("these it has: {}, metadata.labels['KEY'], metadata.annotations['KEY']", POD_FIELDS.join(", "))))
 }
 
-fn check_length(subject: &str, text: &str, most: usize) -> Result<(), ValidationError> {
+/// Checks that a text is not empty and has at most `max` bytes.
+fn check_length(subject: &str, text: &str, max: usize) -> Result<(), ValidationError> {
     match text.len() {
         0 => Err(ValidationError::new(format!("{subject} is missing"))),
-        length if length > most => Err(ValidationError::new(format!("{subject} has more than {most} characters"))),
+        length if length > max => Err(ValidationError::new(format!("{subject} has more than {max} characters"))),
         _ => Ok(()),
     }
 }
 
+/// Returns whether a text is a DNS subdomain: DNS labels that are joined by dots.
 fn is_subdomain(text: &str) -> bool {
     text.split('.').all(is_label)
 }
 
+/// Returns whether a text is a DNS label, of any length.
 fn is_label(text: &str) -> bool {
-    let inside = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    !text.is_empty() && !text.starts_with('-') && !text.ends_with('-') && text.bytes().all(inside)
+    let is_valid = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    !text.is_empty() && !text.starts_with('-') && !text.ends_with('-') && text.bytes().all(is_valid)
 }
 
-/// The key of a label or annotation: `NAME` or `DOMAIN/NAME`.
-fn is_qualified(key: &str) -> bool {
+/// Returns whether a text is the key of a label or annotation: `NAME` or `DOMAIN/NAME`.
+fn is_qualified_name(key: &str) -> bool {
     let (domain, name) = key.split_once('/').map_or((None, key), |(domain, name)| (Some(domain), name));
-    let edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    let is_alphanumeric = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
     domain.is_none_or(|domain| domain.len() <= 253 && is_subdomain(&domain.to_ascii_lowercase()))
         && name.len() <= 63
-        && edge(name.as_bytes().first())
-        && edge(name.as_bytes().last())
+        && is_alphanumeric(name.as_bytes().first())
+        && is_alphanumeric(name.as_bytes().last())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
 }
 
@@ -187,48 +195,48 @@ fn is_qualified(key: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn accepts<T>(check: impl Fn(&str) -> Result<T, ValidationError>, good: &[&str], bad: &[&str]) {
-        for text in good {
+    fn assert_accepts<T>(check: impl Fn(&str) -> Result<T, ValidationError>, valid: &[&str], invalid: &[&str]) {
+        for text in valid {
             assert!(check(text).is_ok(), "{text:?} is refused");
         }
-        for text in bad {
-            assert!(check(text).is_err(), "{text:?} is taken");
+        for text in invalid {
+            assert!(check(text).is_err(), "{text:?} is accepted");
         }
     }
 
     #[test]
-    fn names_as_kubernetes_takes_them() {
+    fn accepts_the_names_that_kubernetes_accepts() {
         let long = "a".repeat(254);
-        accepts(
+        assert_accepts(
             |name| check_object_name("Secret", name),
             &["a", "a.b-c.1", "0", &long[1..], "a--b"],
             &["", "A", "a_b", "-a", "a-", "a..b", ".a", "a.", "é", "a/b", "a b", "a.-b", &long],
         );
-        accepts(
+        assert_accepts(
             |name| check_label_name("container", name),
             &["a", "a-b", &long[..63]],
             &["", "a.b", "A", "-a", &long[..64]],
         );
-        accepts(
+        assert_accepts(
             check_data_key,
             &["a", "A_b.c-1", ".x", "-", &long[1..]],
             &["", ".", "..", "..a", "a/b", "a b", "é", &long],
         );
-        accepts(check_env_name, &["A", "A-B.c", "1A", "a b", "A\"B"], &["", "X=Y", "é", "a\nb", "\u{7f}"]);
+        assert_accepts(check_env_name, &["A", "A-B.c", "1A", "a b", "A\"B"], &["", "X=Y", "é", "a\nb", "\u{7f}"]);
     }
 
     #[test]
-    fn a_name_in_capitals_comes_back_as_kubernetes_takes_it() {
+    fn suggests_a_valid_name_only_for_one_in_capitals() {
         let hint = |name| check_object_name("Secret", name).unwrap_err().hint.unwrap().with_program("jobplate");
         assert!(hint("GITHUB_ACCESS_TOKEN").contains("`github-access-token`"));
-        // May be values that were put in the wrong place.
+        // These may be secrets that were given instead of a name.
         for value in ["ghp_AbCd", "AKIA0123", "_A"] {
-            assert_eq!(hint(value), OBJECT_NAME);
+            assert_eq!(hint(value), OBJECT_NAME_HINT);
         }
     }
 
     #[test]
-    fn fields_of_a_pod() {
+    fn normalizes_the_fields_of_a_pod() {
         for (text, path) in [
             ("metadata.name", "metadata.name"),
             ("status.podIPs", "status.podIPs"),
@@ -256,7 +264,7 @@ mod tests {
             "label/_/a",
             &long,
         ] {
-            assert!(normalize_field_path(text).is_err(), "{text:?} is taken");
+            assert!(normalize_field_path(text).is_err(), "{text:?} is accepted");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A Secret as text, from names and values. Knows nothing of where these come from.
+//! Writes a Secret manifest from keys and values.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -6,26 +6,26 @@ use jobplate_yaml::{quote_double, quote_name};
 
 use super::names::ValidationError;
 
-/// The most bytes that all values of a Secret can have together.
+/// The maximum size of all values of a Secret in bytes. Source: `MaxSecretSize` in `kubernetes:pkg/apis/core/types.go`.
 const MAX_SECRET_BYTES: usize = 1 << 20;
 
-/// A Secret to be written.
+/// A Secret.
 pub struct Secret<'a> {
-    /// Its name.
+    /// The name of the Secret.
     pub name: &'a str,
-    /// Its namespace, if it is given one.
+    /// The namespace, if the manifest is to have one.
     pub namespace: Option<&'a str>,
-    /// Whether its data can't be changed once it is there.
+    /// Whether the Secret is immutable.
     pub immutable: bool,
-    /// Keys and values, in the order in which they are written.
+    /// Keys and values, in the order of the manifest.
     pub data: &'a [(&'a str, &'a [u8])],
 }
 
 impl Secret<'_> {
-    /// The manifest. Values are written as the text that they are, or in base64 where they are none.
+    /// Returns the manifest. Values are in `stringData`, or in base64 in `data` if they are not UTF-8.
     ///
     /// # Errors
-    /// Fails if the Secret is larger than Kubernetes accepts.
+    /// Fails if the values are larger than Kubernetes accepts.
     pub fn to_manifest(&self) -> Result<String, ValidationError> {
         if self.data.iter().map(|(_, value)| value.len()).sum::<usize>() > MAX_SECRET_BYTES {
             return Err(ValidationError::new("the values are more than 1 MiB, which no Secret can hold")
@@ -39,15 +39,15 @@ impl Secret<'_> {
         if self.immutable {
             out.push_str("immutable: true\n");
         }
-        let (mut text, mut bytes) = (String::new(), String::new());
+        let (mut string_data, mut data) = (String::new(), String::new());
         for (key, value) in self.data {
             let key = quote_name(key);
             match std::str::from_utf8(value) {
-                Ok(value) => text.push_str(&format!("  {key}: {}\n", quote_double(value))),
-                Err(_) => bytes.push_str(&format!("  {key}: \"{}\"\n", STANDARD.encode(value))),
+                Ok(value) => string_data.push_str(&format!("  {key}: {}\n", quote_double(value))),
+                Err(_) => data.push_str(&format!("  {key}: \"{}\"\n", STANDARD.encode(value))),
             }
         }
-        for (field, entries) in [("stringData", text), ("data", bytes)] {
+        for (field, entries) in [("stringData", string_data), ("data", data)] {
             if !entries.is_empty() {
                 out.push_str(&format!("{field}:\n{entries}"));
             }
@@ -63,9 +63,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read_back() {
-        let odd = "a\"\\b\n\t\r\0\u{7f}\u{85}\u{feff}\u{2028}: # é 😀 ";
-        let data: &[(&str, &[u8])] = &[("B", b"yes"), ("123", odd.as_bytes()), ("y", b"\xff\0"), ("A", b"")];
+    fn values_read_back_equal() {
+        let special = "a\"\\b\n\t\r\0\u{7f}\u{85}\u{feff}\u{2028}: # é 😀 ";
+        let data: &[(&str, &[u8])] = &[("B", b"yes"), ("123", special.as_bytes()), ("y", b"\xff\0"), ("A", b"")];
         let secret = Secret { name: "1", namespace: Some("no"), immutable: true, data };
         let text = secret.to_manifest().unwrap();
         let head = "apiVersion: v1\nkind: Secret\nmetadata:\n  name: \"1\"\n  namespace: \"no\"\ntype: Opaque\nimmutable: true\nstringData:\n  B: \"yes\"\n";
@@ -73,11 +73,11 @@ mod tests {
         let mut arena = NodeArena::default();
         read(&text, &mut arena).unwrap();
         let values = Document::new(&text, &arena).root().get_first("stringData").unwrap();
-        assert_eq!(values.get_first("123").unwrap().text().unwrap(), odd);
+        assert_eq!(values.get_first("123").unwrap().text().unwrap(), special);
     }
 
     #[test]
-    fn a_secret_has_its_limit() {
+    fn refuses_values_over_the_limit() {
         let write = |value: &[u8]| {
             Secret { name: "s", namespace: None, immutable: false, data: &[("A", b"1"), ("B", value)] }.to_manifest()
         };

@@ -1,4 +1,4 @@
-//! Which objects, and which of their containers, an injection is for.
+//! Selects objects by kind and name, and containers by position or name.
 
 use glob::{MatchOptions, Pattern};
 
@@ -9,82 +9,82 @@ use super::workload::canonical_kind;
 #[derive(Clone, Debug)]
 pub struct Glob {
     pattern: Pattern,
-    any_case: bool,
+    ignore_case: bool,
 }
 
 impl Glob {
-    /// Parses a pattern.
+    /// Parses a pattern, which matches any case with `ignore_case`.
     ///
     /// # Errors
     /// Fails if the pattern is invalid.
-    pub fn new(pattern: &str, any_case: bool) -> Result<Self, glob::PatternError> {
-        Ok(Glob { pattern: Pattern::new(pattern)?, any_case })
+    pub fn new(pattern: &str, ignore_case: bool) -> Result<Self, glob::PatternError> {
+        Ok(Glob { pattern: Pattern::new(pattern)?, ignore_case })
     }
 
-    /// Whether the whole of `text` matches.
+    /// Returns whether the pattern matches the whole of `text`.
     pub fn matches(&self, text: &str) -> bool {
-        let options = MatchOptions { case_sensitive: !self.any_case, ..MatchOptions::new() };
+        let options = MatchOptions { case_sensitive: !self.ignore_case, ..MatchOptions::new() };
         self.pattern.matches_with(text, options)
     }
 
-    /// The pattern as it was written.
+    /// Returns the pattern.
     pub fn as_str(&self) -> &str {
         self.pattern.as_str()
     }
 }
 
-/// One `--target KIND[/NAME][:KEY]`: globs, the kind in any case.
+/// A target of an injection, `KIND[/NAME][:KEY]`. All parts are globs, and the kind matches any case.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// Matches `kind`.
+    /// The glob for `kind`.
     pub kind: Glob,
-    /// Matches `metadata.name` (of an object that has only `generateName`, that); none matches any.
+    /// The glob for `metadata.name`, or for `generateName` if there is no name. `None` matches every name.
     pub name: Option<Glob>,
-    /// Matches keys of a ConfigMap's data: the documents under them are meant, not the ConfigMap itself.
+    /// The glob for keys of a ConfigMap's data. The target is then the embedded documents, not the ConfigMap.
     pub key: Option<Glob>,
-    /// Containers for objects of this target; none leaves it to the injection's own choice.
+    /// The containers of this target, if it has its own choice. Otherwise, the injection's choice applies.
     pub containers: Option<ContainerChoice>,
 }
 
 impl Target {
-    /// Whether it means an object itself, not a text in it.
+    /// Returns whether the target is this object, and not a document embedded in it.
     pub fn matches(&self, object: &Object<'_>) -> bool {
         self.key.is_none() && self.matches_kind_and_name(object)
     }
 
-    /// Whether it means the text under a key of a ConfigMap.
+    /// Returns whether the target is the document embedded under a key of a ConfigMap.
     pub fn matches_embedded(&self, map: &Object<'_>, key: &str) -> bool {
         self.key.as_ref().is_some_and(|glob| glob.matches(key)) && self.matches_kind_and_name(map)
     }
 
-    /// Whether its kind and name are those of an object.
+    /// Returns whether the globs for kind and name match an object.
     pub fn matches_kind_and_name(&self, object: &Object<'_>) -> bool {
-        let kind = match canonical_kind(self.kind.as_str()) {
+        let kind_matches = match canonical_kind(self.kind.as_str()) {
             Some(kind) => kind == object.kind,
             None => self.kind.matches(&object.kind),
         };
-        kind && self.name.as_ref().is_none_or(|glob| object.name().is_some_and(|name| glob.matches(&name)))
+        kind_matches && self.name.as_ref().is_none_or(|glob| object.name().is_some_and(|name| glob.matches(&name)))
     }
 
-    /// `KIND/NAME:KEY`, as it was asked for.
+    /// Returns `KIND/NAME:KEY`, as it was given.
     pub fn display(&self) -> String {
-        let part = |mark: &str, glob: &Option<Glob>| {
+        let optional = |mark: &str, glob: &Option<Glob>| {
             glob.as_ref().map_or(String::new(), |glob| format!("{mark}{}", glob.as_str()))
         };
-        format!("{}{}{}", self.kind.as_str(), part("/", &self.name), part(":", &self.key))
+        format!("{}{}{}", self.kind.as_str(), optional("/", &self.name), optional(":", &self.key))
     }
 }
 
-/// Which containers of a pod.
+/// Which containers of a pod spec are selected.
 #[derive(Clone, Debug, Default)]
 pub enum ContainerChoice {
-    /// The first of `containers`: the one that Prefect runs the flow in, whatever its name.
+    /// The first of `containers`, which is the one that Prefect runs a flow in.
     #[default]
     First,
-    /// The one at a position.
+    /// The container at this position, from 0.
     Index(usize),
-    /// Those whose name matches one of the globs.
+    /// The containers whose name matches one of the globs.
     Named(Vec<Glob>),
-    /// All of them.
+    /// All containers.
     All,
 }

@@ -1,17 +1,19 @@
-//! Label selectors (`-l`), as kubectl reads them: `a=b,c!=d,e in (f,g),h notin (i),j,!k`.
+//! Label selectors in kubectl's syntax: `a=b,c!=d,e in (f,g),h notin (i),j,!k`.
 
 use super::object::Object;
 
-/// A parsed selector; an object must meet every requirement.
+/// A label selector. An object must meet all its requirements.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LabelSelector(Vec<Requirement>);
 
+/// A requirement for one label.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Requirement {
     key: String,
     operator: Operator,
 }
 
+/// What a requirement demands of its label.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Operator {
     In(Vec<String>),
@@ -24,7 +26,7 @@ impl LabelSelector {
     /// Parses a selector.
     ///
     /// # Errors
-    /// Returns the part that is invalid.
+    /// Returns the invalid requirement.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut requirements = Vec::new();
         for part in split_outside_parentheses(text) {
@@ -34,7 +36,7 @@ impl LabelSelector {
         Ok(LabelSelector(requirements))
     }
 
-    /// Whether the labels of an object meet it. A missing label is not equal to anything (`!=`, `notin`).
+    /// Returns whether the labels of an object match. A missing label meets every `!=` and `notin`.
     pub fn matches(&self, object: &Object<'_>) -> bool {
         self.0.iter().all(|requirement| {
             let label = object.label(&requirement.key);
@@ -50,6 +52,7 @@ impl LabelSelector {
     }
 }
 
+/// Splits a selector at the commas outside of parentheses.
 fn split_outside_parentheses(text: &str) -> Vec<&str> {
     let mut depth = 0;
     text.split(|c| {
@@ -63,19 +66,21 @@ fn split_outside_parentheses(text: &str) -> Vec<&str> {
     .collect()
 }
 
+/// Parses one requirement. Returns `None` if it is invalid.
 fn parse_requirement(part: &str) -> Option<Requirement> {
     let requirement = |key: &str, operator| {
         let key = key.trim();
-        let valid = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte));
-        valid.then(|| Requirement { key: key.to_owned(), operator })
+        let is_valid =
+            !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte));
+        is_valid.then(|| Requirement { key: key.to_owned(), operator })
     };
-    let list = |text: &str| {
+    let parse_values = |text: &str| {
         let inner = text.trim().strip_prefix('(')?.strip_suffix(')')?;
         Some(inner.split(',').map(|value| value.trim().to_owned()).collect::<Vec<_>>())
     };
     let words: Vec<&str> = part.splitn(3, char::is_whitespace).collect();
     if let [key, operator @ ("in" | "notin"), values] = words[..] {
-        let values = list(values)?;
+        let values = parse_values(values)?;
         return requirement(key, if operator == "in" { Operator::In(values) } else { Operator::NotIn(values) });
     }
     if let Some((key, value)) = part.split_once("!=") {
@@ -98,7 +103,7 @@ mod tests {
     use crate::object::objects;
 
     #[test]
-    fn selects_as_kubectl_does() {
+    fn selects_like_kubectl() {
         let text = "kind: Job\nmetadata:\n  labels: {app: flow, tier: \"1\"}\n";
         let mut arena = NodeArena::default();
         scan(text, &mut arena).unwrap();
@@ -118,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn names_the_part_that_is_none() {
+    fn returns_the_invalid_requirement() {
         assert_eq!(LabelSelector::parse("a=b,c d"), Err("c d".to_owned()));
         assert_eq!(LabelSelector::parse(""), Err(String::new()));
     }

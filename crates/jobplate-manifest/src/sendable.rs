@@ -1,7 +1,7 @@
-//! What an API server would refuse about an object, found before it is sent and with its line.
+//! Checks an object before it is sent, so that an error has a line of the manifest.
 //!
-//! Mostly what server-side apply answers with an HTTP 500 that quotes the whole object: duplicate names,
-//! values that are no strings. Says nothing about fields that only a server's schema knows.
+//! Server-side apply reports many of these errors, such as duplicate names and non-string values, as HTTP 500 with the
+//! whole object in the message. Fields are not checked against the server's schema.
 
 use jobplate_diagnostic::{Error, Result};
 use jobplate_yaml::{Node, NodeKind, ScalarKind};
@@ -14,11 +14,11 @@ use super::workload::pod_specs;
 /// Checks an object that is to be sent.
 ///
 /// # Errors
-/// Returns the first fault.
+/// Returns the first error.
 pub fn check(object: &Object<'_>) -> Result<()> {
-    refuse_anonymous(object)?;
+    require_identity(object)?;
     refuse_export(object)?;
-    refuse_doubled_keys(object.node)?;
+    refuse_duplicate_keys(object.node)?;
     if let Some(metadata) = object.metadata {
         for key in ["name", "generateName", "namespace"] {
             metadata.get_first(key).map_or(Ok(()), |value| refuse_non_string(value, &format!("`metadata.{key}`")))?;
@@ -46,8 +46,8 @@ pub fn check(object: &Object<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Nothing can be sent that does not say what it is and what it is called.
-fn refuse_anonymous(object: &Object<'_>) -> Result<()> {
+/// Requires `apiVersion`, `kind` and a valid name.
+fn require_identity(object: &Object<'_>) -> Result<()> {
     let start = object.node.span().start;
     let error = |what: &str, hint: &str| Err(Error::input(what).at(start..start + 1).hint(hint));
     match (object.api_version.is_empty(), object.kind.is_empty()) {
@@ -59,7 +59,7 @@ fn refuse_anonymous(object: &Object<'_>) -> Result<()> {
         (false, false) => {}
     }
     match object.name() {
-        // What Kubernetes asks of the name of any kind: it is part of a URL.
+        // These rules apply to the names of all kinds, because a name is part of a URL.
         Some(name) if matches!(&*name, "." | "..") || name.contains(['/', '%', '?', '#']) => {
             let keys = ["name", "generateName"].into_iter();
             let value = keys.filter_map(|key| object.metadata?.get_first(key)).next();
@@ -73,9 +73,9 @@ fn refuse_anonymous(object: &Object<'_>) -> Result<()> {
     }
 }
 
-/// What `kubectl get -o yaml` prints belongs to the object that it was read from.
+/// Refuses the output of `kubectl get -o yaml`: some of its fields belong to the object on the server.
 fn refuse_export(object: &Object<'_>) -> Result<()> {
-    let export = |key: Node<'_>| {
+    let error = |key: Node<'_>| {
         let name = key.text().unwrap_or_default().into_owned();
         Err(Error::input(format!("this is an export: `{name}` is what a server fills in"))
             .at(key.span())
@@ -84,22 +84,23 @@ fn refuse_export(object: &Object<'_>) -> Result<()> {
     let metadata = object.metadata.into_iter().flat_map(|metadata| metadata.entries());
     for (key, value) in metadata {
         if ["managedFields", "resourceVersion", "uid"].iter().any(|name| key.has_text(name)) && !value.is_null() {
-            return export(key);
+            return error(key);
         }
     }
     for (key, value) in object.node.entries().filter(|(key, _)| key.has_text("status")) {
-        // A CustomResourceDefinition may be generated with an empty shell of one.
-        let says = |node: Node<'_>| node.text().is_some_and(|text| !text.is_empty()) && !node.is_null();
-        let below = value.descendants().flat_map(|node| node.entries().map(|(_, value)| value).chain(node.items()));
-        if says(value) || below.into_iter().any(says) {
-            return export(key);
+        // Generated CustomResourceDefinitions have a `status` without values.
+        let has_value = |node: Node<'_>| node.text().is_some_and(|text| !text.is_empty()) && !node.is_null();
+        let descendants =
+            value.descendants().flat_map(|node| node.entries().map(|(_, value)| value).chain(node.items()));
+        if has_value(value) || descendants.into_iter().any(has_value) {
+            return error(key);
         }
     }
     Ok(())
 }
 
-/// A server that reads strictly refuses a key that stands twice, wherever it is.
-fn refuse_doubled_keys(root: Node<'_>) -> Result<()> {
+/// Refuses duplicate keys in any mapping, as a server with strict field validation does.
+fn refuse_duplicate_keys(root: Node<'_>) -> Result<()> {
     let mut seen = std::collections::HashSet::new();
     for map in root.descendants().filter(|node| node.kind() == NodeKind::Map) {
         seen.clear();
@@ -118,10 +119,12 @@ fn refuse_doubled_keys(root: Node<'_>) -> Result<()> {
     Ok(())
 }
 
+/// Refuses values of a mapping that are not strings.
 fn refuse_non_strings(map: Option<Node<'_>>, what: &str) -> Result<()> {
     map.into_iter().flat_map(|map| map.entries()).try_for_each(|(_, value)| refuse_non_string(value, what))
 }
 
+/// Refuses a value that is not a string.
 fn refuse_non_string(value: Node<'_>, what: &str) -> Result<()> {
     let found = match (value.kind(), value.scalar_kind()) {
         (NodeKind::Map, _) => "a mapping",
@@ -133,12 +136,13 @@ fn refuse_non_string(value: Node<'_>, what: &str) -> Result<()> {
     Err(Error::input(format!("{what} is {found}, and must be text")).at(value.span()).hint("put it in quotes"))
 }
 
-/// Keys of an env entry, as the Kubernetes API has them.
-const ENTRY_KEYS: [&str; 3] = ["name", "value", "valueFrom"];
+/// The keys of an `env` entry in the Kubernetes API.
+const ENV_VAR_KEYS: [&str; 3] = ["name", "value", "valueFrom"];
 
+/// Checks the `env` of a container.
 fn check_container(container: Node<'_>) -> Result<()> {
     let mut names: Vec<std::borrow::Cow<'_, str>> = Vec::new();
-    let of = match container::name(container) {
+    let container_name = match container::name(container) {
         Some(name) => format!("container {name}"),
         None => "a container without a name".to_owned(),
     };
@@ -147,11 +151,11 @@ fn check_container(container: Node<'_>) -> Result<()> {
         refuse_non_string(name, "the name of a variable")?;
         let text = name.text().unwrap_or_default();
         if names.contains(&text) {
-            return Err(Error::input(format!("the variable {text} stands twice in the env of {of}"))
+            return Err(Error::input(format!("the variable {text} stands twice in the env of {container_name}"))
                 .at(name.span())
                 .hint("remove one of the two; server-side apply takes neither"));
         }
-        refuse_misspelled(entry, &ENTRY_KEYS)?;
+        refuse_misspelled(entry, &ENV_VAR_KEYS)?;
         let (value, source) = (entry.get_first("value"), entry.get_first("valueFrom"));
         if let Some(value) = value {
             refuse_non_string(value, &format!("the value of {text}"))?;
@@ -170,15 +174,15 @@ fn check_container(container: Node<'_>) -> Result<()> {
     Ok(())
 }
 
-/// A key that is a known one in another spelling (`valuefrom`). Others may be of a newer Kubernetes.
+/// Refuses a known key in another case (`valuefrom`). Other unknown keys may be of a newer Kubernetes version.
 fn refuse_misspelled(map: Node<'_>, known: &[&str]) -> Result<()> {
     for (key, _) in map.entries() {
         let Some(name) = key.text() else { continue };
-        let meant = known.iter().find(|known| known.eq_ignore_ascii_case(&name) && ***known != *name);
-        if let Some(meant) = meant {
+        let suggestion = known.iter().find(|known| known.eq_ignore_ascii_case(&name) && ***known != *name);
+        if let Some(suggestion) = suggestion {
             return Err(Error::input(format!("unknown key `{name}`"))
                 .at(key.span())
-                .hint(format!("did you mean `{meant}`?")));
+                .hint(format!("did you mean `{suggestion}`?")));
         }
     }
     Ok(())
@@ -191,7 +195,7 @@ mod tests {
     use super::super::object::objects;
     use super::*;
 
-    fn fault(text: &str) -> Option<(String, String)> {
+    fn check_text(text: &str) -> Option<(String, String)> {
         let mut arena = NodeArena::default();
         scan(text, &mut arena).unwrap();
         let object = objects(Document::new(text, &arena)).unwrap().remove(0);
@@ -204,19 +208,19 @@ mod tests {
     }
 
     #[test]
-    fn what_a_server_takes_passes() {
+    fn accepts_what_a_server_accepts() {
         for text in [
             &pod("[{name: A, value: 'yes'}, {name: B, value: \"\", valueFrom: {secretKeyRef: {name: s, key: k}}}]"),
             &pod("[{name: A, value: null}, {name: B}, {name: 1A, value: 'x', newField: 1}]"),
             "apiVersion: v1\nkind: X\nmetadata: {generateName: p-, creationTimestamp: null}\nstatus: {}\n",
             "apiVersion: v1\nkind: CRD\nmetadata: {name: a}\nstatus:\n  conditions: []\n  acceptedNames: {kind: \"\"}\n",
         ] {
-            assert_eq!(fault(text), None, "{text}");
+            assert_eq!(check_text(text), None, "{text}");
         }
     }
 
     #[test]
-    fn what_a_server_refuses_is_found() {
+    fn refuses_what_a_server_refuses() {
         for (text, message, at) in [
             (&*pod("[{name: A, value: yes}]"), "the value of A is a word that YAML takes for", "yes"),
             (&pod("[{name: A, value: 1_000}]"), "the value of A is a number", "1_000"),
@@ -252,8 +256,8 @@ mod tests {
                 "d",
             ),
         ] {
-            let (said, place) = fault(text).unwrap_or_else(|| panic!("{text} passes"));
-            assert!(said.starts_with(message), "{text}: {said}");
+            let (found, place) = check_text(text).unwrap_or_else(|| panic!("{text} is accepted"));
+            assert!(found.starts_with(message), "{text}: {found}");
             assert_eq!(place, at, "{text}");
         }
     }

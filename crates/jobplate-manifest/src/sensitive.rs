@@ -1,4 +1,4 @@
-//! Which values of a manifest are sensitive: by the name of their variable, or by the keys above them.
+//! Finds the sensitive values of a manifest, by the name of their variable or by the keys above them.
 
 use std::collections::HashSet;
 
@@ -10,14 +10,14 @@ pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration
 /// The fields of a Secret that hold its values.
 const SECRET_DATA: [&str; 2] = ["data", "stringData"];
 
-/// The keys below `env` and `secrets` whose values are names: of variables, of Secrets, of their keys.
+/// The keys in entries of `env` and `secrets` whose values are names of variables, Secrets or their keys.
 const NAMING_KEYS: [&str; 5] = ["name", "valueFrom", "secret", "key", "optional"];
 
-/// The ends of sensitive names. `TOKEN_FILE`, `_PATH`, `_NAME` and `_URL` say where a secret is.
+/// The endings of sensitive names. Names that end in `_FILE`, `_PATH`, `_NAME` or `_URL` only say where a secret is.
 const SENSITIVE_ENDINGS: [&str; 8] =
     ["TOKEN", "PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "_KEY", "CREDENTIALS", "DSN"];
 
-/// Returns whether a variable with this name looks like a secret, which should not be plain text.
+/// Returns whether the name of a variable suggests that its value is a secret.
 ///
 /// ```
 /// use jobplate_manifest::sensitive::looks_secret;
@@ -31,27 +31,28 @@ pub fn looks_secret(name: &str) -> bool {
     SENSITIVE_ENDINGS.iter().any(|ending| unnumbered.ends_with(ending))
 }
 
-/// Recognizes the values that generic Kubernetes knows nothing of.
+/// Recognizes values of other formats than Kubernetes manifests.
 #[derive(Clone, Copy, Debug)]
 pub struct Recognizer {
-    /// Whether a value is a template, whose own values are judged one by one.
+    /// Returns whether a value is a template, whose values are checked one by one.
     pub is_template: fn(Node<'_>) -> bool,
-    /// Whether a value is nothing but a placeholder.
+    /// Returns whether a value is only a placeholder.
     pub is_placeholder: fn(Node<'_>) -> bool,
 }
 
-/// Returns the nodes of a document whose text is sensitive: the values of variables, the data of Secrets,
-/// last-applied annotations, and whatever an alias may put in the place of one of them.
+/// Returns the sensitive nodes of a document: values of variables, data of Secrets, last-applied annotations, and
+/// everything with an anchor, which an alias may insert as one of these.
 ///
-/// With `is_part`, the document may be a part of a Secret that does not say so.
-pub fn find_sensitive_nodes<'a>(root: Node<'a>, is_part: bool, recognizer: Recognizer) -> Vec<Node<'a>> {
+/// With `is_fragment`, the document may be a part of a Secret, without its `kind`.
+pub fn find_sensitive_nodes<'a>(root: Node<'a>, is_fragment: bool, recognizer: Recognizer) -> Vec<Node<'a>> {
     let mut found = Vec::new();
     let has_aliases = root.descendants().any(|node| node.kind() == NodeKind::Alias);
     for node in root.descendants() {
         if has_aliases && node.anchor().is_some() {
             found.extend(values(node));
         }
-        let is_secret = is_part || node.entries().any(|(key, value)| key.has_text("kind") && value.has_text("Secret"));
+        let is_secret =
+            is_fragment || node.entries().any(|(key, value)| key.has_text("kind") && value.has_text("Secret"));
         for (key, value) in node.entries() {
             let is_invalid_source = key.has_text("valueFrom") && value.is_scalar();
             if is_secret && SECRET_DATA.iter().any(|field| key.has_text(field)) {
@@ -62,7 +63,7 @@ pub fn find_sensitive_nodes<'a>(root: Node<'a>, is_part: bool, recognizer: Recog
             {
                 found.push(value);
             } else if key.has_text("env") || key.has_text("secrets") {
-                add_unnamed(value, recognizer, &mut found);
+                add_env_values(value, recognizer, &mut found);
             }
         }
     }
@@ -71,14 +72,14 @@ pub fn find_sensitive_nodes<'a>(root: Node<'a>, is_part: bool, recognizer: Recog
     found
 }
 
-/// Returns the scalars of a subtree that are not keys. In a template that YAML happens to read, keys may be secrets.
+/// Returns the scalars of a subtree that are not keys.
 fn values(node: Node<'_>) -> impl Iterator<Item = Node<'_>> {
     let keys: HashSet<u32> = node.descendants().flat_map(|map| map.entries()).map(|(key, _)| key.index()).collect();
     node.descendants().filter(move |node| node.is_scalar() && !keys.contains(&node.index()))
 }
 
-/// Adds what entries hold, in whatever shape they are written, except for what names things.
-fn add_unnamed<'a>(entries: Node<'a>, recognizer: Recognizer, found: &mut Vec<Node<'a>>) {
+/// Adds the values of `env` or `secrets`, in any form that they can have, without those that are only names.
+fn add_env_values<'a>(entries: Node<'a>, recognizer: Recognizer, found: &mut Vec<Node<'a>>) {
     let is_naming = |key: Node<'_>| NAMING_KEYS.iter().any(|own| key.has_text(own));
     let add_map = |map: Node<'a>, found: &mut Vec<Node<'a>>| {
         for (_, value) in map.entries().filter(|(key, value)| !is_naming(*key) && !value.is_null()) {
@@ -111,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_secrets() {
+    fn recognizes_names_of_secrets() {
         for name in [
             "TOKEN",
             "github_token",

@@ -1,4 +1,4 @@
-//! Which objects carry a pod, and where its spec is.
+//! Which objects have a pod spec, and where it is.
 
 use jobplate_diagnostic::Result;
 use jobplate_yaml::{Node, NodeKind, StrictMap};
@@ -6,7 +6,7 @@ use jobplate_yaml::{Node, NodeKind, StrictMap};
 use super::field::FieldPath;
 use super::object::{Object, get_on_path};
 
-/// Kinds of Kubernetes itself that carry a pod spec, and the way to it.
+/// The built-in kinds with a pod spec, and the path to it.
 const WORKLOADS: [(&str, &[&str]); 9] = [
     ("Job", &["spec", "template", "spec"]),
     ("CronJob", &["spec", "jobTemplate", "spec", "template", "spec"]),
@@ -19,9 +19,9 @@ const WORKLOADS: [(&str, &[&str]); 9] = [
     ("PodTemplate", &["template", "spec"]),
 ];
 
-/// The kind as Kubernetes spells it, if it is one of its own workloads; any case, plural and short names too.
+/// Returns the canonical spelling of a built-in workload kind, which may be given in any case, as a plural or short name.
 pub fn canonical_kind(kind: &str) -> Option<&'static str> {
-    // As kubectl prints it: `deployment.apps`.
+    // kubectl prints kinds with their group: `deployment.apps`.
     if let Some((kind, "apps" | "batch")) = kind.split_once('.') {
         return canonical_kind(kind);
     }
@@ -33,37 +33,38 @@ pub fn canonical_kind(kind: &str) -> Option<&'static str> {
         "rs" => "replicaset",
         "rc" => "replicationcontroller",
         "po" => "pod",
-        other => return WORKLOADS.iter().map(|(kind, _)| *kind).find(|kind| plural_or_same(kind, other)),
+        other => return WORKLOADS.iter().map(|(kind, _)| *kind).find(|kind| is_kind_or_plural(kind, other)),
     };
     canonical_kind(short)
 }
 
-/// The way from an object of one of Kubernetes' own workload kinds to its pod spec.
+/// Returns the path from an object of a built-in workload kind to its pod spec.
 pub fn pod_spec_path(kind: &str) -> Option<FieldPath> {
-    WORKLOADS.iter().find(|(own, _)| *own == kind).map(|(_, way)| FieldPath::from_keys(way))
+    WORKLOADS.iter().find(|(builtin, _)| *builtin == kind).map(|(_, path)| FieldPath::from_keys(path))
 }
 
-fn plural_or_same(kind: &str, asked: &str) -> bool {
-    kind.eq_ignore_ascii_case(asked)
-        || asked.strip_suffix('s').is_some_and(|singular| kind.eq_ignore_ascii_case(singular))
+/// Returns whether `given` is a kind or its plural, in any case.
+fn is_kind_or_plural(kind: &str, given: &str) -> bool {
+    kind.eq_ignore_ascii_case(given)
+        || given.strip_suffix('s').is_some_and(|singular| kind.eq_ignore_ascii_case(singular))
 }
 
-/// The groups that Kubernetes' own workloads are in; an object without `apiVersion` passes for one.
-fn is_builtin(object: &Object<'_>) -> bool {
+/// Returns whether an object is in one of the API groups of the built-in workloads, or has no `apiVersion`.
+fn has_builtin_group(object: &Object<'_>) -> bool {
     matches!(object.group(), "" | "apps" | "batch" | "extensions")
 }
 
-/// The pod specs of an object: one for Kubernetes' own kinds; for others, every mapping that has
-/// `containers` with mappings in them, wherever it is.
+/// Returns the pod specs of an object.
+///
+/// A built-in kind has one. For other kinds, every mapping with a list of mappings under `containers` counts as one.
 ///
 /// # Errors
-/// Fails where it is unclear what a mapping on the path to a pod spec is.
+/// Fails if a mapping on the path to a pod spec is unclear.
 pub fn pod_specs<'a>(object: &Object<'a>) -> Result<Vec<Node<'a>>> {
-    let way = WORKLOADS.iter().find(|(kind, _)| *kind == object.kind);
-    match way {
-        Some((_, way)) if is_builtin(object) => {
+    match WORKLOADS.iter().find(|(kind, _)| *kind == object.kind) {
+        Some((_, path)) if has_builtin_group(object) => {
             let mut node = object.node;
-            for key in *way {
+            for key in *path {
                 match get_on_path(node, key)? {
                     Some(next) => node = next,
                     None => return Ok(Vec::new()),
@@ -76,16 +77,17 @@ pub fn pod_specs<'a>(object: &Object<'a>) -> Result<Vec<Node<'a>>> {
     }
 }
 
-/// Whether Kubernetes' own API defines the object's kind as a workload.
+/// Returns whether the object's kind is a built-in workload.
 pub fn is_builtin_workload(object: &Object<'_>) -> bool {
-    is_builtin(object) && WORKLOADS.iter().any(|(kind, _)| *kind == object.kind)
+    has_builtin_group(object) && WORKLOADS.iter().any(|(kind, _)| *kind == object.kind)
 }
 
-/// Whether an object is a Job or CronJob of Kubernetes' own: what flows run in.
+/// Returns whether an object is a built-in Job or CronJob.
 pub fn is_job(object: &Object<'_>) -> bool {
-    matches!(&*object.kind, "Job" | "CronJob") && is_builtin(object)
+    matches!(&*object.kind, "Job" | "CronJob") && has_builtin_group(object)
 }
 
+/// Returns whether a node has the shape of a pod spec: a list of mappings under `containers`.
 fn is_pod_spec(node: Node<'_>) -> bool {
     node.entries().any(|(key, value)| {
         key.has_text("containers")
@@ -94,16 +96,17 @@ fn is_pod_spec(node: Node<'_>) -> bool {
     })
 }
 
+/// Returns all outermost nodes with the shape of a pod spec.
 fn find_by_shape(root: Node<'_>) -> Result<Vec<Node<'_>>> {
     let mut found: Vec<Node<'_>> = Vec::new();
     for node in root.descendants() {
-        let inside_found = found.last().is_some_and(|last| last.span().end > node.span().start);
-        if node.kind() == NodeKind::Map && !inside_found && is_pod_spec(node) {
-            // Every node on the way could be shared through an anchor.
-            for above in root.path_to(node) {
-                let above = StrictMap::from_node(above, "a mapping on the way to the containers")?;
-                if let Some((key, _)) = above.entries().find(|(_, value)| value.contains(node)) {
-                    above.get(&key.text().unwrap_or_default())?;
+        let is_nested = found.last().is_some_and(|last| last.span().end > node.span().start);
+        if node.kind() == NodeKind::Map && !is_nested && is_pod_spec(node) {
+            // An alias may share any node on the path.
+            for ancestor in root.path_to(node) {
+                let ancestor = StrictMap::from_node(ancestor, "a mapping on the way to the containers")?;
+                if let Some((key, _)) = ancestor.entries().find(|(_, value)| value.contains(node)) {
+                    ancestor.get(&key.text().unwrap_or_default())?;
                 }
             }
             StrictMap::from_node(node, "the pod spec")?;

@@ -132,7 +132,10 @@ impl<'a> Layout<'a, '_> {
                 style.dash_offset = current.column().saturating_sub(outer);
             }
             let Some(child) = current.child_containing(node, trail.get(depth).copied()) else {
-                return Err(Error::new(jobplate_diagnostic::ErrorKind::Internal, "an edit of a node that is not there"));
+                return Err(Error::new(
+                    jobplate_diagnostic::ErrorKind::Internal,
+                    "an edit of a node that is not there",
+                ));
             };
             if trail.get(depth) != Some(&child.index()) {
                 trail.truncate(depth);
