@@ -129,7 +129,7 @@ impl ClusterArgs {
             namespace: parse_namespace(self.namespace)?,
             request_timeout: parse_duration("--request-timeout", &self.request_timeout)?,
             concurrency,
-write_options: WriteOptions { field_manager: manager, field_validation: validation },
+            write_options: WriteOptions { field_manager: manager, field_validation: validation },
             on_second_interrupt: crate::ui::exit_interrupted,
         })
     }
