@@ -1,10 +1,10 @@
-# An image with nothing but jobplate, from the folder that `cargo xtask dist` makes:
+# An image that contains only jobplate, built from the archives of `cargo xtask dist`:
 #   docker build --build-arg VERSION=0.1.0 --tag jobplate --file Dockerfile target/dist/v0.1.0
 FROM scratch AS release
 ARG VERSION
 ARG TARGETARCH
 ADD jobplate-${VERSION}-linux-${TARGETARCH}.tar.gz /
-# Long inputs from a pipe are kept in a file; there is no shell that could make the folder.
+# jobplate stores long piped input in a temporary file, so /tmp must exist.
 WORKDIR /tmp
 
 FROM scratch

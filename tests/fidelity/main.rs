@@ -44,7 +44,7 @@ fn may_be_refused(seed: &str, op: &Op) -> bool {
     match seed {
         "env-key-explicit" => true,
         // A comment after the comma of the removed entry, or a tag before the entry that follows it.
-        "flow-env-trailing-comma-lines" | "flow-entry-tagged-behind-another" => removes,
+        "flow-env-trailing-comma-lines" | "flow-entry-tagged-after-another" => removes,
         _ => false,
     }
 }
