@@ -2,6 +2,7 @@
 //!
 //! Each command is a module. Modules start programs and read files; only `corpus` uses the library.
 
+mod audit;
 mod bench;
 #[cfg(feature = "corpus")]
 mod corpus;
@@ -12,6 +13,7 @@ mod run;
 mod servers;
 mod swaps;
 mod test;
+mod tools;
 
 use std::process::ExitCode;
 
@@ -20,6 +22,8 @@ cargo xtask COMMAND
 
   test [--quick]                   Run all checks and tests that can run on this machine, and print their times
                                    (--quick: formatting, lints, unit tests and golden cases, within a minute)
+  audit [--offline]                licenses, advisories, unwanted crates and second versions of crates, by deny.toml
+                                   (builds cargo-deny, in minutes the first time; --offline: without advisories)
   servers                          Install Kubernetes' servers, kubectl, Helm, act, pre-commit and others for the
                                    tests into target/servers (fifteen minutes the first time)
   oracles                          Install Prefect for the tests into virtual environments in target/oracles
@@ -42,6 +46,7 @@ fn main() -> ExitCode {
     let args: Vec<String> = args.collect();
     let result = match command.as_str() {
         "test" => test::run(&args),
+        "audit" => audit::run(&args),
         "servers" => servers::run(&args),
         "oracles" => oracles::run(&args),
         "swaps" => swaps::run(&args),

@@ -1,4 +1,4 @@
-//! `cargo xtask mutants`: the fidelity test's mutants, as many as wanted, in an optimised build.
+//! `cargo xtask mutants`: runs any number of the fidelity test's mutants in an optimised build.
 
 use std::process::Command;
 
@@ -6,10 +6,10 @@ use anyhow::Result;
 
 use crate::run::{self, cargo, step};
 
-/// `cargo test` of the fidelity tests, optimised but with overflow and debug checks.
+/// Returns the `cargo test` command for the fidelity tests, optimized but with overflow checks and debug assertions.
 ///
-/// The profile is given here: nothing else is built with it, and a plain `cargo test` stays quick.
-pub fn fidelity() -> Command {
+/// The profile is defined here and not in Cargo.toml, because nothing else is built with it.
+pub fn fidelity_command() -> Command {
     let mut command = cargo(&["test", "--package", "jobplate", "--no-default-features", "--test", "fidelity"]);
     for setting in [
         "inherits='dev'",
@@ -28,11 +28,11 @@ pub fn fidelity() -> Command {
 
 pub fn run(args: &[String]) -> Result<()> {
     run::check_options(args, &[], &["--count", "--seed", "--only"])?;
-    let count = run::number(args, "--count")?.unwrap_or(10_000_000);
-    let seed = run::number(args, "--seed")?.unwrap_or(1);
-    let mut command = fidelity();
+    let count = run::option_number(args, "--count")?.unwrap_or(10_000_000);
+    let seed = run::option_number(args, "--seed")?.unwrap_or(1);
+    let mut command = fidelity_command();
     command.env("JOBPLATE_MUTANTS", count.to_string()).env("JOBPLATE_MUTANT_SEED", seed.to_string());
-    if let Some(only) = run::number(args, "--only")? {
+    if let Some(only) = run::option_number(args, "--only")? {
         command.env("JOBPLATE_MUTANT", only.to_string());
     }
     command.args(["--", "--exact", "mutants_are_edited_correctly_or_refused", "--nocapture"]);

@@ -1,9 +1,8 @@
-//! `cargo xtask oracles`: Prefect as it was released, which tests ask what its agents and workers make of a template.
-//! `tests/oracles/prefect1/` and `prefect3/` pin each version with all that it runs with, and hold the programs that
-//! ask it.
+//! `cargo xtask oracles`: installs released versions of Prefect, which tests run to compare its results with ours.
+//! `tests/oracles/prefect1/` and `prefect3/` pin each version with its dependencies, and have the programs that run it.
 //!
-//! Cold this takes three minutes; later only what changed is made. `JOBPLATE_TEST_ORACLES=DIR` names a folder of
-//! ready-made environments, and then nothing is made.
+//! The first run takes three minutes. Later runs install only what has changed. If `JOBPLATE_TEST_ORACLES=DIR` names a
+//! directory of existing environments, nothing is installed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,68 +11,70 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::run::{self, step};
-use crate::servers::{make, read, venv};
+use crate::servers::{create_venv, make_if_changed, read_pins};
 
-/// Names a folder of ready-made environments; the tests read it too.
-pub const FOLDER: &str = "JOBPLATE_TEST_ORACLES";
+/// The environment variable that names a directory of existing environments. The tests read it, too.
+pub const DIRECTORY_VARIABLE: &str = "JOBPLATE_TEST_ORACLES";
 
-/// The versions of Prefect that are asked, each with the folder of its pins.
+/// The versions of Prefect, each with the directory of its pinned dependencies.
 const VERSIONS: [(&str, &str); 3] = [("1.4.1", "prefect1"), ("0.15.13", "prefect1"), ("3.8.8", "prefect3")];
 
-/// Those after it refuse the package of 0.15.13, whose own requirements are not written as they should be.
+/// The last version of pip that installs Prefect 0.15.13. Later versions refuse its invalid requirements.
 const PIP: &str = "pip==24.0";
 
-/// Interpreters, in the order in which they are tried. The first wrote the expectations.
+/// The Python interpreters, in the order in which they are tried. The recorded cases come from the first one.
 const PYTHONS: [&str; 4] = ["python3.11", "python3.12", "python3.13", "python3"];
 
 pub fn run(args: &[String]) -> Result<()> {
     run::check_options(args, &[], &[])?;
-    let folder = folder()?.with_context(|| format!("Python is not here, with venv and ensurepip: {PYTHONS:?}"))?;
-    eprintln!("\nPrefect: {}", folder.display());
+    let directory =
+        install_all()?.with_context(|| format!("Python is not here, with venv and ensurepip: {PYTHONS:?}"))?;
+    eprintln!("\nPrefect: {}", directory.display());
     Ok(())
 }
 
-/// The folder that holds an environment for each version, made where that is needed; none where Python is missing.
-pub fn folder() -> Result<Option<PathBuf>> {
-    if let Some(folder) = std::env::var_os(FOLDER) {
-        let folder = run::root().join(folder);
+/// Returns the directory with an environment for each version. Installs those that are missing or outdated. Returns
+/// `None` if there is no Python.
+pub fn install_all() -> Result<Option<PathBuf>> {
+    if let Some(directory) = std::env::var_os(DIRECTORY_VARIABLE) {
+        let directory = run::root().join(directory);
         for (version, _) in VERSIONS {
-            if !folder.join(interpreter(version)).is_file() {
-                bail!("{FOLDER}: {} has no {}", folder.display(), interpreter(version));
+            if !directory.join(interpreter(version)).is_file() {
+                bail!("{DIRECTORY_VARIABLE}: {} has no {}", directory.display(), interpreter(version));
             }
         }
-        return Ok(Some(folder));
+        return Ok(Some(directory));
     }
-    let can_make = "import ensurepip, sys, venv; print(sys.version)";
-    let Some((python, is)) = PYTHONS.iter().find_map(|own| Some((own, run::first_line(own, &["-c", can_make])?)))
-    else {
+    let check_modules = "import ensurepip, sys, venv; print(sys.version)";
+    let version_of = |python| run::first_line(python, &["-c", check_modules]);
+    let Some((python, python_version)) = PYTHONS.iter().find_map(|python| Some((python, version_of(python)?))) else {
         return Ok(None);
     };
-    let folder = run::target().join("oracles");
-    fs::create_dir_all(&folder)?;
+    let directory = run::target().join("oracles");
+    fs::create_dir_all(&directory)?;
     for (version, pins) in VERSIONS {
-        prefect(&folder, python, &is, version, pins)?;
+        install_prefect(&directory, python, &python_version, version, pins)?;
     }
-    Ok(Some(folder))
+    Ok(Some(directory))
 }
 
-/// Makes the environment of one version, unless it was made of just this before. Half of one is made again: what it
-/// was made of is written into it last.
-fn prefect(folder: &Path, python: &str, is: &str, version: &str, pins: &str) -> Result<()> {
+/// Installs one version of Prefect in an environment of its own, unless the same inputs were already installed. An
+/// interrupted installation is repeated: its stamp is written last.
+fn install_prefect(directory: &Path, python: &str, python_version: &str, version: &str, pins: &str) -> Result<()> {
     let source = run::root().join("tests/oracles").join(pins);
     let pins = format!("requirements-{version}.txt");
-    let made_of = format!("{python} {is}\n{PIP}\n{}", read(&source, &pins)?);
-    make(folder, &interpreter(version), &made_of, || {
+    let inputs = format!("{python} {python_version}\n{PIP}\n{}", read_pins(&source, &pins)?);
+    make_if_changed(directory, &interpreter(version), &inputs, || {
         let name = format!("prefect-{version}");
-        let home = folder.join(&name);
+        let home = directory.join(&name);
         drop(fs::remove_dir_all(&home));
-        venv(&name, python, Some(PIP), &source.join(pins), &home)?;
-        let mut first_words = Command::new(folder.join(interpreter(version)));
-        step(&format!("{name}, its first words"), first_words.arg(source.join("oracle.py")))
+        create_venv(&name, python, Some(PIP), &source.join(pins), &home)?;
+        let mut first_run = Command::new(directory.join(interpreter(version)));
+        step(&format!("{name}, its first words"), first_run.arg(source.join("oracle.py")))
     })
 }
 
-/// The Python of an environment, from the folder of them all.
+/// Returns the path of an environment's Python, relative to the directory of all environments.
 pub fn interpreter(version: &str) -> String {
     format!("prefect-{version}/bin/python")
 }

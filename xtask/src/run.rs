@@ -1,4 +1,4 @@
-//! Starting programs: announced, in the project's folder, and the first failure ends everything.
+//! Runs programs: prints each command before it runs, and stops at the first failure.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -7,10 +7,11 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-/// A step that failed.
+/// The error of a step whose program failed.
 #[derive(Debug)]
 pub struct Failed {
     pub step: String,
+    /// The exit code of the program.
     pub code: u8,
 }
 
@@ -22,28 +23,29 @@ impl fmt::Display for Failed {
 
 impl std::error::Error for Failed {}
 
-/// The project's folder.
+/// Returns the project's directory.
 pub fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }
 
-/// Where cargo builds.
+/// Returns cargo's target directory.
 pub fn target() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |folder| root().join(folder))
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |directory| root().join(directory))
 }
 
-/// Whether this is CI, where nothing may be left out.
+/// Returns whether this is CI, where no test may be skipped.
 pub fn is_ci() -> bool {
     std::env::var_os("CI").is_some_and(|ci| ci == "true")
 }
 
-/// The project's files, as git lists them: tracked ones, and new ones that it does not ignore. Paths from [`root`].
+/// Returns the paths, relative to [`root`], of the project's files: those that git tracks, and new ones that it does not
+/// ignore.
 pub fn files() -> Result<Vec<String>> {
     let mut list = Command::new("git");
     list.args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]).current_dir(root());
     let listed = list.output().context("git does not start")?;
     let listed = String::from_utf8(listed.stdout)?;
-    // Git also lists a file that was deleted and not committed.
+    // Git also lists files that are deleted but not committed.
     let files: Vec<String> =
         listed.split_terminator('\0').filter(|file| root().join(file).is_file()).map(str::to_owned).collect();
     if files.is_empty() {
@@ -52,44 +54,53 @@ pub fn files() -> Result<Vec<String>> {
     Ok(files)
 }
 
-/// A cargo command in the project's folder.
+/// Returns a cargo command that runs in the project's directory.
 pub fn cargo(args: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root()).args(args);
     command
 }
 
-/// Runs a step to its end, and says how long it took.
-pub fn step(what: &str, command: &mut Command) -> Result<()> {
+/// Runs a command to its end, and prints how long it took. `name` is what the output and errors call the step.
+///
+/// # Errors
+///
+/// Fails with [`Failed`] if the program fails.
+pub fn step(name: &str, command: &mut Command) -> Result<()> {
     let line = std::iter::once(command.get_program()).chain(command.get_args());
     let line: Vec<String> = line.map(|word| word.to_string_lossy().into_owned()).collect();
-    eprintln!("\n==> {what}\n    {}", line.join(" "));
+    eprintln!("\n==> {name}\n    {}", line.join(" "));
     let start = Instant::now();
     let status = command.stdin(Stdio::null()).status().with_context(|| format!("{} does not start", line[0]))?;
     if !status.success() {
         let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
-        return Err(Failed { step: what.to_owned(), code }.into());
+        return Err(Failed { step: name.to_owned(), code }.into());
     }
-    eprintln!("    {what}: {:.1} s", start.elapsed().as_secs_f64());
+    eprintln!("    {name}: {:.1} s", start.elapsed().as_secs_f64());
     Ok(())
 }
 
-/// The first line that a program prints, if it is there at all.
+/// Returns the first line that a program prints. Returns `None` if the program is not installed or fails.
 pub fn first_line(program: &str, args: &[&str]) -> Option<String> {
     let output = Command::new(program).args(args).stdin(Stdio::null()).output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     output.status.success().then(|| text.lines().next().unwrap_or_default().to_owned())
 }
 
-/// Says which of the tools that tests use are here. A missing one is a failure in CI.
-pub fn tools(needed: &[(&str, &[&str], &str)]) -> Result<()> {
+/// Prints which of the programs that tests use are installed. `needed` lists each program, the arguments that print its
+/// version, and what is skipped without it.
+///
+/// # Errors
+///
+/// Fails in CI if a program is missing.
+pub fn check_tools(needed: &[(&str, &[&str], &str)]) -> Result<()> {
     eprintln!("==> tools");
     let mut missing = Vec::new();
-    for (program, args, use_) in needed {
+    for (program, args, purpose) in needed {
         match first_line(program, args) {
             Some(version) => eprintln!("    {program}: {version}"),
             None => {
-                eprintln!("    {program}: MISSING; left out without it: {use_}");
+                eprintln!("    {program}: MISSING; left out without it: {purpose}");
                 missing.push(*program);
             }
         }
@@ -100,14 +111,14 @@ pub fn tools(needed: &[(&str, &[&str], &str)]) -> Result<()> {
     Ok(())
 }
 
-/// The value behind an option, as a number.
-pub fn number(args: &[String], option: &str) -> Result<Option<u64>> {
+/// Returns the value of an option as a number. Returns `None` if the option is not given.
+pub fn option_number(args: &[String], option: &str) -> Result<Option<u64>> {
     let Some(at) = args.iter().position(|arg| arg == option) else { return Ok(None) };
     let value = args.get(at + 1).with_context(|| format!("{option} needs a number"))?;
     Ok(Some(value.replace('_', "").parse().with_context(|| format!("{option}: {value:?} is no number"))?))
 }
 
-/// Refuses what is no option of a command.
+/// Checks that all arguments are options of a command. `flags` have no value, options in `with_value` have one.
 pub fn check_options(args: &[String], flags: &[&str], with_value: &[&str]) -> Result<()> {
     let mut args = args.iter();
     while let Some(arg) = args.next() {

@@ -1,9 +1,8 @@
-//! `cargo xtask servers`: the real programs that tests meet jobplate with, servers and clients of Kubernetes and
-//! what runs it in CI. `tests/servers/` pins them: Go modules that are built, packages of Python and Node.js that
-//! are installed.
+//! `cargo xtask servers`: builds and installs the programs that tests run jobplate with: servers and clients of
+//! Kubernetes, and CI runners. `tests/servers/` pins them: Go modules, and packages of Python and Node.js.
 //!
-//! Cold this takes about fifteen minutes; later only what changed is made. `JOBPLATE_TEST_SERVERS=DIR` names a
-//! folder of ready-made programs, and then nothing is made.
+//! The first run takes about fifteen minutes. Later runs build only what has changed. If `JOBPLATE_TEST_SERVERS=DIR`
+//! names a directory of existing programs, nothing is built.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -14,19 +13,19 @@ use anyhow::{Context, Result, bail};
 
 use crate::run::{self, step};
 
-/// Names a folder of ready-made programs; the tests read it too.
-pub const FOLDER: &str = "JOBPLATE_TEST_SERVERS";
+/// The environment variable that names a directory of existing programs. The tests read it, too.
+pub const DIRECTORY_VARIABLE: &str = "JOBPLATE_TEST_SERVERS";
 
-/// Where a program is the module's own package, not one of a module that it requires.
-const OWN: &str = ".";
+/// The package of a program that is built from the module's own source, not from a module that it requires.
+const OWN_PACKAGE: &str = ".";
 
-/// What a program is made by.
+/// How a program is built or installed.
 enum Maker {
-    /// From a module in `tests/servers/`, this package.
+    /// Built from a Go module in `tests/servers/` and a package.
     Go(&'static str, &'static str),
-    /// From `requirements.txt` in the folder of its name.
+    /// Installed from `requirements.txt` in the directory with the program's name.
     Pip,
-    /// From `package-lock.json` in the folder of its name.
+    /// Installed from `package-lock.json` in the directory with the program's name.
     Npm,
 }
 use Maker::{Go, Npm, Pip};
@@ -40,7 +39,7 @@ const PROGRAMS: [(&str, Maker); 14] = [
     ("helm4", Go("helm4", "helm.sh/helm/v4/cmd/helm")),
     ("yq", Go("yq", "github.com/mikefarah/yq/v4")),
     ("kustomize", Go("kustomize", "sigs.k8s.io/kustomize/kustomize/v5")),
-    ("cmp", Go("argocd", OWN)),
+    ("cmp", Go("argocd", OWN_PACKAGE)),
     ("act", Go("act", "github.com/nektos/act")),
     ("pre-commit", Pip),
     ("gitlab-ci-local", Npm),
@@ -50,123 +49,125 @@ const PROGRAMS: [(&str, Maker); 14] = [
 
 pub fn run(args: &[String]) -> Result<()> {
     run::check_options(args, &[], &[])?;
-    let folder = folder()?.context("Go is not here, and builds them")?;
-    eprintln!("\nservers and clients: {}", folder.display());
+    let directory = install_all()?.context("Go is not here, and builds them")?;
+    eprintln!("\nservers and clients: {}", directory.display());
     Ok(())
 }
 
-/// The folder that holds every program, built where that is needed; none where Go is missing.
-pub fn folder() -> Result<Option<PathBuf>> {
-    if let Some(folder) = std::env::var_os(FOLDER) {
-        let folder = run::root().join(folder);
-        let is_missing = |(program, _): &&(&str, Maker)| !folder.join(program).is_file();
+/// Returns the directory with all programs. Builds those that are missing or outdated. Returns `None` if there is no Go.
+pub fn install_all() -> Result<Option<PathBuf>> {
+    if let Some(directory) = std::env::var_os(DIRECTORY_VARIABLE) {
+        let directory = run::root().join(directory);
+        let is_missing = |(program, _): &&(&str, Maker)| !directory.join(program).is_file();
         if let Some((program, _)) = PROGRAMS.iter().find(is_missing) {
-            bail!("{FOLDER}: {} has no {program}", folder.display());
+            bail!("{DIRECTORY_VARIABLE}: {} has no {program}", directory.display());
         }
-        return Ok(Some(folder));
+        return Ok(Some(directory));
     }
     let Some(go) = run::first_line("go", &["version"]) else { return Ok(None) };
-    let folder = run::target().join("servers");
-    fs::create_dir_all(&folder)?;
+    let directory = run::target().join("servers");
+    fs::create_dir_all(&directory)?;
     for (program, maker) in PROGRAMS {
         match maker {
-            Go(module, package) => build(&folder, &go, program, module, package)?,
-            Pip => install(&folder, program, "python3", &["requirements.txt"], pip)?,
-            Npm => install(&folder, program, "npm", &["package.json", "package-lock.json"], npm)?,
+            Go(module, package) => build_go(&directory, &go, program, module, package)?,
+            Pip => install(&directory, program, "python3", &["requirements.txt"], install_pip)?,
+            Npm => install(&directory, program, "npm", &["package.json", "package-lock.json"], install_npm)?,
         }
     }
-    Ok(Some(folder))
+    Ok(Some(directory))
 }
 
-/// Builds one program, unless it was built from just this before.
-fn build(folder: &Path, go: &str, program: &str, module: &str, package: &str) -> Result<()> {
-    let source = source(module);
-    let pins = read(&source, "go.mod")?;
+/// Builds one program with Go, unless the same inputs were already built.
+fn build_go(directory: &Path, go: &str, program: &str, module: &str, package: &str) -> Result<()> {
+    let source = source_directory(module);
+    let pins = read_pins(&source, "go.mod")?;
     let flags = linker_flags(&pins, module)?;
-    let mut made_of = format!("{go}\n{package}\n{flags}\n{pins}\n{}", read(&source, "go.sum")?);
-    if package == OWN {
-        made_of += &read(&source, "main.go")?;
+    let mut inputs = format!("{go}\n{package}\n{flags}\n{pins}\n{}", read_pins(&source, "go.sum")?);
+    if package == OWN_PACKAGE {
+        inputs += &read_pins(&source, "main.go")?;
     }
-    make(folder, program, &made_of, || {
+    make_if_changed(directory, program, &inputs, || {
         let mut command = Command::new("go");
-        // Go stamps a program with the commit of its source, and fails where git refuses to tell it.
+        // Without -buildvcs=false, the build fails if git refuses to read the repository.
         command.args(["build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", &flags, "-o"]);
-        step(program, command.arg(folder.join(program)).arg(package).current_dir(&source))
+        step(program, command.arg(directory.join(program)).arg(package).current_dir(&source))
     })
 }
 
-/// Installs one program into a folder of its own, with a link to it, unless that was done from just this before.
-/// Where its installer is missing, it is left out, and the tests that need it say so.
+/// Installs one program into a directory of its own, and links to it, unless the same inputs were already installed.
+/// Skips the program if its installer is missing; the tests that need it report that.
 fn install(
-    folder: &Path,
+    directory: &Path,
     program: &str,
     installer: &str,
     pins: &[&str],
-    by: fn(&str, &Path, &Path) -> Result<PathBuf>,
+    install: fn(&str, &Path, &Path) -> Result<PathBuf>,
 ) -> Result<()> {
     let Some(version) = run::first_line(installer, &["--version"]) else { return Ok(()) };
-    let source = source(program);
-    let pins: Vec<String> = pins.iter().map(|name| read(&source, name)).collect::<Result<_>>()?;
-    make(folder, program, &format!("{version}\n{}", pins.join("\n")), || {
-        let home = folder.join(format!("{program}.d"));
-        let link = folder.join(program);
+    let source = source_directory(program);
+    let pins: Vec<String> = pins.iter().map(|name| read_pins(&source, name)).collect::<Result<_>>()?;
+    make_if_changed(directory, program, &format!("{version}\n{}", pins.join("\n")), || {
+        let home = directory.join(format!("{program}.d"));
+        let link = directory.join(program);
         drop((fs::remove_dir_all(&home), fs::remove_file(&link)));
-        let installed = by(program, &source, &home)?;
+        let installed = install(program, &source, &home)?;
         symlink(&installed, &link).with_context(|| link.display().to_string())
     })
 }
 
-fn pip(program: &str, source: &Path, home: &Path) -> Result<PathBuf> {
-    venv(program, "python3", None, &source.join("requirements.txt"), home)?;
+fn install_pip(program: &str, source: &Path, home: &Path) -> Result<PathBuf> {
+    create_venv(program, "python3", None, &source.join("requirements.txt"), home)?;
     Ok(home.join("bin").join(program))
 }
 
-/// Makes a virtual environment of the pinned packages, and of no others; by another pip than Python's own, if one
-/// is named.
-pub fn venv(what: &str, python: &str, pip: Option<&str>, requirements: &Path, home: &Path) -> Result<()> {
-    step(&format!("{what}, its Python"), Command::new(python).args(["-m", "venv"]).arg(home))?;
+/// Creates a virtual environment with the pinned packages and no others. `pip` is the version of pip to use instead of
+/// the one that Python includes.
+pub fn create_venv(name: &str, python: &str, pip: Option<&str>, requirements: &Path, home: &Path) -> Result<()> {
+    step(&format!("{name}, its Python"), Command::new(python).args(["-m", "venv"]).arg(home))?;
     let install = || {
         let mut install = Command::new(home.join("bin/python"));
         install.args(["-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:"]);
         install
     };
     if let Some(pip) = pip {
-        step(&format!("{what}, its pip"), install().arg(pip))?;
+        step(&format!("{name}, its pip"), install().arg(pip))?;
     }
-    step(what, install().arg("--requirement").arg(requirements))
+    step(name, install().arg("--requirement").arg(requirements))
 }
 
-fn npm(program: &str, source: &Path, home: &Path) -> Result<PathBuf> {
+fn install_npm(program: &str, source: &Path, home: &Path) -> Result<PathBuf> {
     fs::create_dir_all(home)?;
     for name in ["package.json", "package-lock.json"] {
         fs::copy(source.join(name), home.join(name)).with_context(|| name.to_owned())?;
     }
-    // No script of a package is run.
+    // Scripts of packages must not run.
     step(program, Command::new("npm").args(["ci", "--ignore-scripts"]).current_dir(home))?;
     Ok(home.join("node_modules/.bin").join(program))
 }
 
-/// Makes a program, unless it was made of just this before.
-pub fn make(folder: &Path, program: &str, made_of: &str, how: impl FnOnce() -> Result<()>) -> Result<()> {
-    let stamp = folder.join(format!("{program}.stamp"));
-    if folder.join(program).is_file() && fs::read_to_string(&stamp).is_ok_and(|stamp| stamp == made_of) {
+/// Calls `make`, unless the program exists and was made from the same inputs. A stamp beside the program holds its
+/// inputs.
+pub fn make_if_changed(directory: &Path, program: &str, inputs: &str, make: impl FnOnce() -> Result<()>) -> Result<()> {
+    let stamp = directory.join(format!("{program}.stamp"));
+    if directory.join(program).is_file() && fs::read_to_string(&stamp).is_ok_and(|stamp| stamp == inputs) {
         return Ok(());
     }
-    how()?;
-    fs::write(&stamp, made_of).with_context(|| stamp.display().to_string())
+    make()?;
+    fs::write(&stamp, inputs).with_context(|| stamp.display().to_string())
 }
 
-/// The folder with the pins of a program.
-fn source(name: &str) -> PathBuf {
+/// Returns the directory with the pins of a program.
+fn source_directory(name: &str) -> PathBuf {
     run::root().join("tests/servers").join(name)
 }
 
-pub fn read(source: &Path, name: &str) -> Result<String> {
+/// Reads a file of pins.
+pub fn read_pins(source: &Path, name: &str) -> Result<String> {
     fs::read_to_string(source.join(name)).with_context(|| source.join(name).display().to_string())
 }
 
-/// Programs without symbols. Kubernetes knows its own version only if it is told: without it a server calls
-/// itself v0.0.0 and clients misjudge it.
+/// Returns the linker flags of a Go program: no symbols, and for Kubernetes its version. Without the version, a server
+/// reports v0.0.0, which clients treat as an old one.
 fn linker_flags(pins: &str, module: &str) -> Result<String> {
     let mut flags = "-s -w".to_owned();
     if module == "kubernetes" {

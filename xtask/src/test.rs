@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use crate::mutants::fidelity;
+use crate::mutants::fidelity_command;
 use crate::oracles;
 use crate::run::{self, cargo, step};
 use crate::servers;
@@ -81,7 +81,7 @@ fn run_all(suites: &mut Suites) -> Result<()> {
     suites.run("without features", check_without_features)?;
     suites.run_command("build of the tests", cargo_workspace("test").arg("--no-run"))?;
     run_unit_tests(suites)?;
-    let (servers, oracles) = (servers::folder()?, oracles::folder()?);
+    let (servers, oracles) = (servers::install_all()?, oracles::install_all()?);
     if servers.is_none() {
         eprintln!("\nLEFT OUT: all tests on real servers, because Go is not here to build them");
     }
@@ -91,16 +91,16 @@ fn run_all(suites: &mut Suites) -> Result<()> {
     for target in test_targets()? {
         let mut tests = cargo_workspace("test");
         if let Some(servers) = &servers {
-            tests.env(servers::FOLDER, servers);
+            tests.env(servers::DIRECTORY_VARIABLE, servers);
         }
         if let Some(oracles) = &oracles {
             tests.env("JOBPLATE_TEST_PREFECT1", oracles.join(oracles::interpreter("1.4.1")));
-            tests.env(oracles::FOLDER, oracles);
+            tests.env(oracles::DIRECTORY_VARIABLE, oracles);
         }
         run_target(suites, &target, &mut tests)?;
     }
     suites.run_command("doc tests", cargo_workspace("test").arg("--doc"))?;
-    let mut mutants = fidelity();
+    let mut mutants = fidelity_command();
     mutants.env("JOBPLATE_MUTANTS", MUTANTS.to_string()).args(["--", "--nocapture"]);
     suites.run_command(&format!("fidelity, optimised, with {MUTANTS} mutants"), &mut mutants)?;
     suites.run("swaps", || swaps::run(&[]))
@@ -108,7 +108,7 @@ fn run_all(suites: &mut Suites) -> Result<()> {
 
 /// Prints the versions of the programs that tests use.
 fn check_tools() -> Result<()> {
-    run::tools(&[
+    run::check_tools(&[
         ("cargo", &["--version"], "everything"),
         ("go", &["version"], "comparisons with Kubernetes' YAML reader, and all tests on real servers"),
         ("python3", &["--version"], "comparisons with PyYAML and Prefect 1, and the tests with pre-commit"),

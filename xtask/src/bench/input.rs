@@ -1,4 +1,4 @@
-//! The inputs: the same bytes on every machine, written as a stream, never held in memory.
+//! Generates the inputs: the same bytes on every machine, written without holding them in memory.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
@@ -6,18 +6,18 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-/// Jobs and Deployments with comments, in both styles of indentation.
+/// Writes Jobs and Deployments with comments, in both styles of list indentation.
 pub fn write_workloads(path: &Path, documents: usize) -> Result<()> {
     let mut out = BufWriter::new(File::create(path)?);
     for number in 0..documents {
-        workload(&mut out, number)?;
+        write_workload(&mut out, number)?;
     }
     Ok(out.flush()?)
 }
 
-fn workload(out: &mut impl Write, number: usize) -> Result<()> {
+fn write_workload(out: &mut impl Write, number: usize) -> Result<()> {
     let is_job = number.is_multiple_of(2);
-    // Dashes below their key, or two deeper.
+    // The dashes of a list are indented like their key, or by two more spaces.
     let dash = if number.is_multiple_of(4) || number % 4 == 3 { "" } else { "  " };
     let name = if is_job { "nightly-import" } else { "report-service" };
     writeln!(out, "---\n# Source: platform/templates/{name}-{number}.yaml")?;
@@ -79,11 +79,11 @@ fn workload(out: &mut impl Write, number: usize) -> Result<()> {
     Ok(())
 }
 
-/// Workloads, as Helm pipes them into a post-renderer, and behind every fourth a ConfigMap with a job template.
+/// Writes workloads as Helm pipes them to a post-renderer, with a ConfigMap with a job template after every fourth one.
 pub fn write_chart(path: &Path, documents: usize, job_template: &str) -> Result<()> {
     let mut out = BufWriter::new(File::create(path)?);
     for number in 0..documents {
-        workload(&mut out, number)?;
+        write_workload(&mut out, number)?;
         if number.is_multiple_of(4) {
             writeln!(
                 out,
@@ -98,7 +98,7 @@ pub fn write_chart(path: &Path, documents: usize, job_template: &str) -> Result<
     Ok(out.flush()?)
 }
 
-/// CronJobs without a namespace, `nightly-0` and on.
+/// Writes CronJobs without a namespace, named `nightly-0`, `nightly-1` and so on.
 pub fn write_cron_jobs(path: &Path, documents: usize) -> Result<()> {
     let mut out = BufWriter::new(File::create(path)?);
     for number in 0..documents {
@@ -122,7 +122,7 @@ pub fn write_cron_jobs(path: &Path, documents: usize) -> Result<()> {
     Ok(out.flush()?)
 }
 
-/// Services, ConfigMaps and custom resources: nothing that carries a pod.
+/// Writes Services, ConfigMaps and custom resources, none of which has a pod template.
 pub fn write_without_targets(path: &Path, documents: usize) -> Result<()> {
     let mut out = BufWriter::new(File::create(path)?);
     for number in 0..documents {
@@ -166,7 +166,7 @@ pub fn write_without_targets(path: &Path, documents: usize) -> Result<()> {
     Ok(out.flush()?)
 }
 
-/// A file as often as wanted, one behind the other.
+/// Writes the content of a file several times.
 pub fn repeat(from: &Path, to: &Path, times: usize) -> Result<()> {
     let mut out = File::create(to)?;
     for _ in 0..times {
@@ -175,11 +175,11 @@ pub fn repeat(from: &Path, to: &Path, times: usize) -> Result<()> {
     Ok(())
 }
 
-/// The same edit for kustomize: one JSON patch for each kind.
-pub fn write_kustomization(folder: &Path, stream: &Path) -> Result<PathBuf> {
-    let place = folder.join("kustomization");
-    fs::create_dir_all(&place)?;
-    fs::copy(stream, place.join("workloads.yaml"))?;
+/// Writes a kustomization that makes the same edit with one JSON patch for each kind. Returns its directory.
+pub fn write_kustomization(parent: &Path, stream: &Path) -> Result<PathBuf> {
+    let directory = parent.join("kustomization");
+    fs::create_dir_all(&directory)?;
+    fs::copy(stream, directory.join("workloads.yaml"))?;
     let mut text = String::from("resources: [workloads.yaml]\npatches:\n");
     for kind in ["Job", "Deployment"] {
         text += &format!("- target: {{kind: {kind}}}\n  patch: |-\n");
@@ -190,6 +190,6 @@ pub fn write_kustomization(folder: &Path, stream: &Path) -> Result<PathBuf> {
             );
         }
     }
-    fs::write(place.join("kustomization.yaml"), text)?;
-    Ok(place)
+    fs::write(directory.join("kustomization.yaml"), text)?;
+    Ok(directory)
 }

@@ -1,4 +1,4 @@
-//! One run of a program: wall time, CPU time and peak memory, as the kernel counted them for that child.
+//! Measures one run of a program: wall time, CPU time and peak memory, as the kernel counts them for the process.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -6,18 +6,18 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Result, bail};
 
-/// Where a program's output goes.
+/// Where the standard output of a program goes.
 pub enum Output {
     Null,
     File(PathBuf),
 }
 
-/// A command line to be measured.
+/// A command to measure.
 pub struct Contestant {
     pub name: &'static str,
     command: Vec<String>,
     output: Output,
-    /// What it reads on standard input.
+    /// The file that it reads on standard input.
     input: Option<PathBuf>,
 }
 
@@ -26,45 +26,50 @@ impl Contestant {
         Contestant { name, command, output, input: None }
     }
 
-    /// One that reads a file on standard input.
-    pub fn reading(self, input: &Path) -> Self {
+    /// Makes the command read a file on standard input.
+    pub fn with_input(self, input: &Path) -> Self {
         Contestant { input: Some(input.to_owned()), ..self }
     }
 }
 
-/// Medians of several runs: seconds and bytes.
+/// The measurement of one run, or the medians of several runs.
 #[derive(Clone, Copy)]
-pub struct Medians {
+pub struct Measurement {
+    /// The wall time in seconds.
     pub wall: f64,
+    /// The CPU time in seconds.
     pub cpu: f64,
+    /// The peak memory in bytes.
     pub peak: u64,
 }
 
-/// Runs each contestant once, then each again, so that a change of the machine's speed meets all alike.
-pub fn in_turns(measure: &Path, contestants: &[Contestant], runs: usize) -> Result<Vec<Medians>> {
+/// Runs the contestants in turns, so that a change of the machine's speed affects all of them, and returns the medians
+/// of each.
+pub fn in_turns(measure: &Path, contestants: &[Contestant], runs: usize) -> Result<Vec<Measurement>> {
     for contestant in contestants {
-        one(measure, contestant)?; // brings files into memory
+        // The first run brings files into the page cache and is not counted.
+        measure_once(measure, contestant)?;
     }
-    let mut samples: Vec<Vec<Medians>> = contestants.iter().map(|_| Vec::new()).collect();
+    let mut samples: Vec<Vec<Measurement>> = contestants.iter().map(|_| Vec::new()).collect();
     for _ in 0..runs {
         for (contestant, samples) in contestants.iter().zip(&mut samples) {
-            samples.push(one(measure, contestant)?);
+            samples.push(measure_once(measure, contestant)?);
         }
     }
     Ok(samples.iter().map(|samples| medians(samples)).collect())
 }
 
-pub fn medians(samples: &[Medians]) -> Medians {
-    let median = |by: fn(&Medians) -> f64| {
-        let mut values: Vec<f64> = samples.iter().map(by).collect();
+pub fn medians(samples: &[Measurement]) -> Measurement {
+    let median = |figure: fn(&Measurement) -> f64| {
+        let mut values: Vec<f64> = samples.iter().map(figure).collect();
         values.sort_by(f64::total_cmp);
         values[values.len() / 2]
     };
-    Medians { wall: median(|one| one.wall), cpu: median(|one| one.cpu), peak: median(|one| one.peak as f64) as u64 }
+    Measurement { wall: median(|one| one.wall), cpu: median(|one| one.cpu), peak: median(|one| one.peak as f64) as u64 }
 }
 
-/// Through `src/bin/measure.rs`, which is small enough not to be counted as the program's memory.
-pub fn one(measure: &Path, contestant: &Contestant) -> Result<Medians> {
+/// Measures one run with `src/bin/measure.rs`, whose own memory is too small to change the result.
+pub fn measure_once(measure: &Path, contestant: &Contestant) -> Result<Measurement> {
     let stdout = match &contestant.output {
         Output::Null => Stdio::null(),
         Output::File(path) => File::create(path)?.into(),
@@ -76,11 +81,11 @@ pub fn one(measure: &Path, contestant: &Contestant) -> Result<Medians> {
     };
     command.args(&contestant.command).stdin(stdin).stdout(stdout);
     let output = command.stderr(Stdio::piped()).spawn()?.wait_with_output()?;
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     if !output.status.success() {
-        bail!("{} failed ({}): {said}{:?}", contestant.name, output.status, contestant.command);
+        bail!("{} failed ({}): {stderr}{:?}", contestant.name, output.status, contestant.command);
     }
-    let numbers: Vec<u64> = said.split_whitespace().filter_map(|number| number.parse().ok()).collect();
-    let &[wall, user, system, peak] = numbers.as_slice() else { bail!("no measurement: {said}") };
-    Ok(Medians { wall: wall as f64 / 1e6, cpu: (user + system) as f64 / 1e6, peak })
+    let numbers: Vec<u64> = stderr.split_whitespace().filter_map(|number| number.parse().ok()).collect();
+    let &[wall, user, system, peak] = numbers.as_slice() else { bail!("no measurement: {stderr}") };
+    Ok(Measurement { wall: wall as f64 / 1e6, cpu: (user + system) as f64 / 1e6, peak })
 }

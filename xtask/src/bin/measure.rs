@@ -1,7 +1,8 @@
-//! Runs one program and says on stderr what it took: wall, user and system microseconds, peak bytes.
+//! Runs one program and prints what it used to stderr: wall, user and system time in microseconds, and peak memory in
+//! bytes.
 //!
-//! A program of its own because the kernel counts the memory of the process that starts a child as the
-//! child's, until the child becomes another program: whoever starts the measured one must be tiny.
+//! It is a small program of its own: until a new process executes its program, the kernel counts the memory of the
+//! process that started it.
 
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;

@@ -1,7 +1,7 @@
-//! Applies CronJobs with the least that could be done: each document as it stands, by threads that do nothing
-//! else. The floor of `cargo xtask bench --apply`, and optimised, which the other commands here are not.
+//! Applies CronJobs with as little work as possible: each thread only sends documents unchanged. It is the baseline of
+//! `cargo xtask bench --apply`, and a program of its own so that it is optimized.
 //!
-//! `patches PORT AUTHORITY TOKEN NAMESPACE FILE CONNECTIONS`; the documents are `nightly-0` and on, in order.
+//! Usage: `patches PORT AUTHORITY TOKEN NAMESPACE FILE CONNECTIONS`. The documents are `nightly-0`, `nightly-1` and so on.
 
 #[path = "../../../tests/cluster/http.rs"]
 #[allow(dead_code)] // the tests use all of it
@@ -22,7 +22,7 @@ fn main() -> Result<()> {
     let text = std::fs::read_to_string(file)?;
     let documents: Vec<&str> = text.split("---\n").filter(|document| !document.is_empty()).collect();
     let next = AtomicUsize::new(0);
-    let send_some = || -> Result<()> {
+    let send_documents = || -> Result<()> {
         let client = Client::new(endpoint.clone(), token);
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
@@ -37,7 +37,7 @@ fn main() -> Result<()> {
     };
     let connections: usize = connections.parse()?;
     thread::scope(|scope| {
-        let threads: Vec<_> = (0..connections).map(|_| scope.spawn(send_some)).collect();
+        let threads: Vec<_> = (0..connections).map(|_| scope.spawn(send_documents)).collect();
         threads.into_iter().try_for_each(|thread| thread.join().map_err(|_| anyhow!("a thread panicked"))?)
     })
 }

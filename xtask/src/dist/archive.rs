@@ -1,4 +1,4 @@
-//! Archives whose bytes depend on nothing but their content: plain files in the order of their names.
+//! Packs reproducible archives: their bytes depend only on the files, which are sorted by name.
 
 use anyhow::{Result, ensure};
 use flate2::{Compression, GzBuilder};
@@ -22,7 +22,8 @@ impl Entry {
     }
 }
 
-/// A `.tar.gz` of these files, all of this time. There are no links in it: krew takes no archive that has one.
+/// Returns a `.tar.gz` of these files, all with the same modification time in seconds since 1970. It has no links: krew
+/// refuses archives with links.
 pub fn pack(mut entries: Vec<Entry>, time: u64) -> Result<Vec<u8>> {
     entries.sort_by(|a, b| a.name.cmp(&b.name));
     ensure!(entries.windows(2).all(|pair| pair[0].name != pair[1].name), "a name stands twice in an archive");

@@ -1,4 +1,4 @@
-//! The program of a release: static, so that it runs in a container that holds nothing else.
+//! Builds the program of a release. It is static, so that it runs in an empty container.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,24 +11,24 @@ use object::read::elf::{FileHeader as _, ProgramHeader as _};
 
 use crate::run::{self, cargo, step};
 
-/// The name that rustc has for this machine. It can be named as a target, which is what keeps the flags of the
-/// program from the build scripts of libraries.
+/// Returns rustc's target triple of this machine. If it is given as the target, cargo does not use the flags of the
+/// program for build scripts.
 pub fn target() -> Result<String> {
     let output = Command::new("rustc").arg("-vV").current_dir(run::root()).output().context("rustc")?;
     let about = String::from_utf8(output.stdout)?;
     about.lines().find_map(|line| line.strip_prefix("host: ")).map(str::to_owned).context("rustc -vV names no host")
 }
 
-/// Builds the program with libc in it; it must be static, start, and say this version.
+/// Builds the program with libc linked statically. Checks that it is static, starts, and prints this version.
 pub fn build(version: &str) -> Result<PathBuf> {
     let target = target()?;
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(std::env::home_dir()?.join(".cargo"))).context("cargo has no home")?;
     let root = fs::canonicalize(run::root())?;
-    // Places in panics name files of libraries: below a folder that is the same everywhere.
+    // Panic messages contain paths of libraries. The remapped paths are the same on every machine.
     let flags = [
         "-Ctarget-feature=+crt-static".to_owned(),
-        // Relocations of 8 bytes each in place of 24: half a megabyte less to read at every start.
+        // Packed relocations take 8 bytes instead of 24: half a megabyte less to read at each start.
         "-Clink-arg=-Wl,-z,pack-relative-relocs".to_owned(),
         format!("--remap-path-prefix={}=/cargo", home.display()),
         format!("--remap-path-prefix={}=/jobplate", root.display()),
@@ -42,7 +42,7 @@ pub fn build(version: &str) -> Result<PathBuf> {
     Ok(binary)
 }
 
-/// Whether a program is loaded by the kernel alone.
+/// Returns whether a program needs no dynamic loader.
 fn is_static(binary: &Path) -> Result<bool> {
     let bytes = fs::read(binary).with_context(|| binary.display().to_string())?;
     let header = FileHeader64::<Endianness>::parse(bytes.as_slice())?;

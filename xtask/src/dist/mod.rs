@@ -1,8 +1,8 @@
-//! `cargo xtask dist`: a release of this machine's platform, as the files that users download.
+//! `cargo xtask dist`: builds the files of a release for this machine's platform.
 //!
-//! All of them go into one folder, `vVERSION`, and are said to be at `BASE_URL/vVERSION/`. The same sources and
-//! tools make the same bytes: names are sorted, times are those of the commit, and no path of this machine is in
-//! them. What names an address is made from templates in `integrations/`, since the project has no home of its own.
+//! The files go to one directory, `vVERSION`, to be served as `BASE_URL/vVERSION/`. The release is reproducible: names
+//! are sorted, times are those of the commit, and no path of this machine is included. Files that contain URLs are made
+//! from templates in `integrations/`, because the project has no fixed URL.
 
 mod archive;
 mod binary;
@@ -21,18 +21,18 @@ use sha2::{Digest, Sha256};
 use crate::run::{self, cargo};
 use archive::Entry;
 
-/// The platforms that templates know, as Go names processors.
+/// The platforms in templates, by Go's names for processors.
 const PLATFORMS: [&str; 2] = ["amd64", "arm64"];
 
-/// What the release is called, and where it goes.
+/// The properties of a release.
 struct Release {
     version: String,
     base_url: String,
     homepage: String,
     arch: &'static str,
-    /// Seconds since 1970: the time of every file in an archive.
+    /// The modification time of every file in an archive, in seconds since 1970.
     time: u64,
-    folder: PathBuf,
+    directory: PathBuf,
 }
 
 pub fn run(args: &[String]) -> Result<()> {
@@ -42,19 +42,23 @@ pub fn run(args: &[String]) -> Result<()> {
     }
     let release = Release::new(args)?;
     let binary = binary::build(&release.version)?;
-    if release.folder.exists() {
-        // Nothing of an earlier try is to be summed or served.
-        fs::remove_dir_all(&release.folder).with_context(|| release.folder.display().to_string())?;
+    if release.directory.exists() {
+        // Files of an earlier attempt must not be part of the release.
+        fs::remove_dir_all(&release.directory).with_context(|| release.directory.display().to_string())?;
     }
-    fs::create_dir_all(&release.folder).with_context(|| release.folder.display().to_string())?;
+    fs::create_dir_all(&release.directory).with_context(|| release.directory.display().to_string())?;
 
-    let licences = [top("LICENSE-APACHE")?, top("LICENSE-MIT")?];
+    let licences = [top_level_file("LICENSE-APACHE")?, top_level_file("LICENSE-MIT")?];
     let program = fs::read(&binary)?;
 
-    let mut entries = vec![Entry::program("jobplate", program.clone()), top("README.md")?, top("CHANGELOG.md")?];
+    let mut entries = vec![
+        Entry::program("jobplate", program.clone()),
+        top_level_file("README.md")?,
+        top_level_file("CHANGELOG.md")?,
+    ];
     entries.extend(licences.clone());
     entries.extend(completions(&binary)?);
-    entries.extend(manual(&binary)?);
+    entries.extend(manual_pages(&binary)?);
     let archive = release.archive_name(release.arch);
     release.write(&archive, &archive::pack(entries, release.time)?)?;
 
@@ -62,15 +66,15 @@ pub fn run(args: &[String]) -> Result<()> {
     entries.extend(licences);
     release.write(&format!("jobplate-helm-{}.tgz", release.version), &archive::pack(entries, release.time)?)?;
 
-    let sbom = sbom::describe(&binary::target()?, release.time)?;
+    let sbom = sbom::generate(&binary::target()?, release.time)?;
     release.write(&format!("jobplate-{}.cdx.json", release.version), sbom.as_bytes())?;
 
     let values = release.values(&archive)?;
-    for (name, text) in template::filled(&run::root().join("integrations"), &values)? {
+    for (name, text) in template::fill_all(&run::root().join("integrations"), &values)? {
         release.write(&name, text.as_bytes())?;
     }
     release.write_sums()?;
-    eprintln!("\nrelease {}: {}", release.version, release.folder.canonicalize()?.display());
+    eprintln!("\nrelease {}: {}", release.version, release.directory.canonicalize()?.display());
     Ok(())
 }
 
@@ -83,16 +87,16 @@ impl Release {
             "the version in Cargo.toml is {ours}, and the program will say so: {version} can't be it"
         );
         let base_url = option(args, "--base-url").context("--base-url URL says where the files will be")?;
-        let base_url = address(&base_url)?;
-        let homepage = option(args, "--homepage").map_or_else(|| Ok(base_url.clone()), |url| address(&url))?;
+        let base_url = parse_url(&base_url)?;
+        let homepage = option(args, "--homepage").map_or_else(|| Ok(base_url.clone()), |url| parse_url(&url))?;
         let out = option(args, "--out").map_or_else(|| run::target().join("dist"), PathBuf::from);
         let arch = match (std::env::consts::OS, std::env::consts::ARCH) {
             ("linux", "x86_64") => "amd64",
             ("linux", "aarch64") => "arm64",
             (os, arch) => bail!("releases are for Linux on x86_64 or aarch64, and this is {os} on {arch}"),
         };
-        let folder = std::path::absolute(out)?.join(format!("v{version}"));
-        Ok(Release { version, base_url, homepage, arch, time: time()?, folder })
+        let directory = std::path::absolute(out)?.join(format!("v{version}"));
+        Ok(Release { version, base_url, homepage, arch, time: release_time()?, directory })
     }
 
     fn archive_name(&self, arch: &str) -> String {
@@ -100,31 +104,31 @@ impl Release {
     }
 
     fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        let path = self.folder.join(name);
+        let path = self.directory.join(name);
         fs::write(&path, bytes).with_context(|| path.display().to_string())
     }
 
-    /// What templates may name. A platform that was not built has an empty sum.
+    /// Returns the values of the placeholders in templates. The checksum of a platform that was not built is empty.
     fn values(&self, archive: &str) -> Result<BTreeMap<String, String>> {
-        let sum = sum(&self.folder.join(archive))?;
+        let sha256 = sha256(&self.directory.join(archive))?;
         let mut values: BTreeMap<String, String> = [
             ("BASE_URL", self.base_url.as_str()),
             ("HOMEPAGE", self.homepage.as_str()),
             ("VERSION", self.version.as_str()),
             ("ARCH", self.arch),
             ("ARCHIVE", archive),
-            ("SHA256", sum.as_str()),
+            ("SHA256", sha256.as_str()),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
         for arch in PLATFORMS {
-            let sum = if arch == self.arch { sum.clone() } else { String::new() };
-            values.insert(format!("SHA256_LINUX_{}", arch.to_uppercase()), sum);
+            let sha256 = if arch == self.arch { sha256.clone() } else { String::new() };
+            values.insert(format!("SHA256_LINUX_{}", arch.to_uppercase()), sha256);
         }
         Ok(values)
     }
 
-    /// The Helm plugin of the repository, with its own program where that runs, and the one on the path elsewhere.
+    /// Returns the Helm plugin of the repository. On the release's platform it runs the included program, elsewhere the one in `PATH`.
     fn helm_plugin(&self) -> Result<Entry> {
         let source = "integrations/helm/plugin.yaml";
         let text = fs::read_to_string(run::root().join(source)).context(source)?;
@@ -141,41 +145,41 @@ impl Release {
         Ok(Entry::file("plugin.yaml", format!("{before}  platformCommand:\n{own}{after}")))
     }
 
-    /// `SHA256SUMS`, as `sha256sum -c` reads it.
+    /// Writes `SHA256SUMS` in the format of `sha256sum -c`.
     fn write_sums(&self) -> Result<()> {
         let mut names = Vec::new();
-        for entry in fs::read_dir(&self.folder)? {
+        for entry in fs::read_dir(&self.directory)? {
             names.push(entry?.file_name().to_string_lossy().into_owned());
         }
         names.sort();
         let mut sums = String::new();
         for name in names {
-            writeln!(sums, "{}  {name}", sum(&self.folder.join(&name))?)?;
+            writeln!(sums, "{}  {name}", sha256(&self.directory.join(&name))?)?;
         }
         self.write("SHA256SUMS", sums.as_bytes())
     }
 }
 
-/// The value behind an option.
+/// Returns the value of an option.
 fn option(args: &[String], option: &str) -> Option<String> {
     let at = args.iter().position(|arg| arg == option)?;
     args.get(at + 1).cloned()
 }
 
-/// An address that is safe to write between quotes.
-fn address(url: &str) -> Result<String> {
+/// Checks that a URL can be written between quotes, and removes trailing slashes.
+fn parse_url(url: &str) -> Result<String> {
     let is_plain = |c: char| c.is_ascii_graphic() && !"\"'\\@`$".contains(c);
     let has_scheme = url.starts_with("https://") || url.starts_with("http://");
     ensure!(has_scheme && url.chars().all(is_plain), "{url:?} is not an address that begins with https:// or http://");
     Ok(url.trim_end_matches('/').to_owned())
 }
 
-/// Builds the program of a release: static, with the version in Cargo.toml.
-pub fn program() -> Result<PathBuf> {
+/// Builds the static program of a release, with the version in Cargo.toml.
+pub fn build_program() -> Result<PathBuf> {
     binary::build(&own_version()?)
 }
 
-/// The version in Cargo.toml, which cargo has found to be SemVer.
+/// Returns the version in Cargo.toml. Cargo has checked that it follows SemVer.
 fn own_version() -> Result<String> {
     let output = cargo(&["pkgid", "--package", "jobplate"]).output()?;
     let id = String::from_utf8(output.stdout)?;
@@ -183,7 +187,7 @@ fn own_version() -> Result<String> {
     version.map(str::to_owned).context("cargo pkgid prints no version")
 }
 
-/// Refuses sources that no commit has: the files of a release bear its time.
+/// Refuses uncommitted changes: the files of a release have the time of the commit.
 fn check_clean() -> Result<()> {
     let output =
         Command::new("git").args(["status", "--porcelain"]).current_dir(run::root()).output().context("git")?;
@@ -192,8 +196,8 @@ fn check_clean() -> Result<()> {
     Ok(())
 }
 
-/// The time of the release: that of the commit, unless `SOURCE_DATE_EPOCH` says another.
-fn time() -> Result<u64> {
+/// Returns the time of the release, in seconds since 1970: `SOURCE_DATE_EPOCH`, or the time of the commit.
+fn release_time() -> Result<u64> {
     let text = match std::env::var("SOURCE_DATE_EPOCH") {
         Ok(text) => text,
         Err(_) => {
@@ -205,7 +209,8 @@ fn time() -> Result<u64> {
     text.trim().parse().context("no commit tells the time of the release, and SOURCE_DATE_EPOCH does not either")
 }
 
-fn sum(path: &Path) -> Result<String> {
+/// Returns the SHA-256 of a file in hexadecimal.
+fn sha256(path: &Path) -> Result<String> {
     let bytes = fs::read(path).with_context(|| path.display().to_string())?;
     let mut hex = String::new();
     for byte in Sha256::digest(bytes) {
@@ -214,13 +219,13 @@ fn sum(path: &Path) -> Result<String> {
     Ok(hex)
 }
 
-/// A file at the top of the project.
-fn top(name: &str) -> Result<Entry> {
+/// Returns an archive entry for a file in the project's top directory.
+fn top_level_file(name: &str) -> Result<Entry> {
     Ok(Entry::file(name, fs::read(run::root().join(name)).with_context(|| name.to_owned())?))
 }
 
-/// What the program prints; it must print something.
-fn printed(binary: &Path, args: &[&str]) -> Result<String> {
+/// Returns what the program prints to stdout. Fails if it prints nothing.
+fn output_of(binary: &Path, args: &[&str]) -> Result<String> {
     let output = Command::new(binary).args(args).stdin(Stdio::null()).output()?;
     ensure!(
         output.status.success() && !output.stdout.is_empty(),
@@ -232,22 +237,22 @@ fn printed(binary: &Path, args: &[&str]) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
-/// Scripts for shells, under the names that the shells look for.
+/// Returns the completion scripts, under the names that the shells expect.
 fn completions(binary: &Path) -> Result<Vec<Entry>> {
     let shells = [("bash", "jobplate.bash"), ("zsh", "_jobplate"), ("fish", "jobplate.fish")];
     let script =
-        |(shell, name)| Ok(Entry::file(&format!("completion/{name}"), printed(binary, &["completion", shell])?));
+        |(shell, name)| Ok(Entry::file(&format!("completion/{name}"), output_of(binary, &["completion", shell])?));
     shells.into_iter().map(script).collect()
 }
 
-/// jobplate(1), and every page that it names.
-fn manual(binary: &Path) -> Result<Vec<Entry>> {
-    let main = printed(binary, &["man"])?;
-    let words = main.replace("\\-", "-");
-    let named = words.split_whitespace().filter_map(|word| word.strip_prefix("jobplate-")?.strip_suffix("(1)"));
+/// Returns the manual pages: jobplate(1), and every page to which it refers.
+fn manual_pages(binary: &Path) -> Result<Vec<Entry>> {
+    let main = output_of(binary, &["man"])?;
+    let text = main.replace("\\-", "-");
+    let commands = text.split_whitespace().filter_map(|word| word.strip_prefix("jobplate-")?.strip_suffix("(1)"));
     let mut pages = Vec::new();
-    for command in named {
-        let page = printed(binary, &["man", command])?;
+    for command in commands {
+        let page = output_of(binary, &["man", command])?;
         pages.push(Entry::file(&format!("man/jobplate-{command}.1"), page));
     }
     ensure!(!pages.is_empty(), "jobplate(1) names no page of a command");

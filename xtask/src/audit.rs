@@ -1,0 +1,41 @@
+//! `cargo xtask audit`: checks the dependencies with cargo-deny, by the rules in `deny.toml`.
+//!
+//! It is not part of `cargo xtask test`: cargo-deny takes minutes to build, and its database of advisories is fetched
+//! from the network.
+
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::run::{self, step};
+use crate::tools;
+
+const TOOL: &str = "cargo-deny";
+const VERSION: &str = "0.20.2";
+
+/// Runs `cargo xtask audit`.
+///
+/// # Errors
+///
+/// Fails if a dependency breaks a rule, or if the database of advisories cannot be fetched without `--offline`.
+pub fn run(args: &[String]) -> Result<()> {
+    run::check_options(args, &["--offline"], &[])?;
+    let is_offline = args.iter().any(|arg| arg == "--offline");
+    let program = tools::install(TOOL, VERSION, &["--version"])?;
+    let deny = |args: &[&str]| {
+        let mut command = Command::new(&program);
+        command.args(["--locked", "--all-features"]).args(args).current_dir(run::root());
+        command
+    };
+    let mut rules = deny(if is_offline { &["--offline"] } else { &[] });
+    step("licenses, bans and sources", rules.args(["check", "licenses", "bans", "sources"]))?;
+    if is_offline {
+        eprintln!("\nLEFT OUT: advisories, because of --offline");
+        return Ok(());
+    }
+    step("the database of advisories", &mut deny(&["fetch", "db"])).context(
+        "the database of advisories cannot be fetched, so advisories were not checked; \
+         the other checks passed (--offline runs only those)",
+    )?;
+    step("advisories", &mut deny(&["check", "advisories"]))
+}

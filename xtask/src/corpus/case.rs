@@ -1,0 +1,282 @@
+//! The injections for a file, and the values that its documents must have after them.
+
+use jobplate::inject::{Injection, RequestedVariable, VariableSource};
+use jobplate_manifest::env::{EnvFrom, EnvFromKind, EnvValue, KeyRef};
+use jobplate_manifest::select::{ContainerChoice, Glob, Target};
+use serde_json::{Value, json};
+
+/// The variable that the injections set.
+pub(super) const VARIABLE: &str = "JOBPLATE_CORPUS_TOKEN";
+/// The Secret that the variable comes from.
+pub(super) const SECRET: &str = "jobplate-corpus-secret";
+/// The key in the Secret.
+pub(super) const KEY: &str = "jobplate-corpus-key";
+/// The ConfigMap of the `envFrom` source.
+pub(super) const SOURCE: &str = "jobplate-corpus-source";
+
+/// The built-in kinds with a pod, and the path to its spec.
+const WORKLOADS: [(&str, &[&str]); 9] = [
+    ("Pod", &["spec"]),
+    ("PodTemplate", &["template", "spec"]),
+    ("Job", &["spec", "template", "spec"]),
+    ("CronJob", &["spec", "jobTemplate", "spec", "template", "spec"]),
+    ("Deployment", &["spec", "template", "spec"]),
+    ("ReplicaSet", &["spec", "template", "spec"]),
+    ("ReplicationController", &["spec", "template", "spec"]),
+    ("StatefulSet", &["spec", "template", "spec"]),
+    ("DaemonSet", &["spec", "template", "spec"]),
+];
+
+/// The kinds of injection, each of which is tried on every file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scenario {
+    /// Adds a variable and an `envFrom` source to every container of built-in kinds.
+    Add,
+    /// Replaces the first literal of the file by a reference, in every container.
+    Replace,
+    /// Adds a variable to every container of any kind.
+    AnyKind,
+}
+
+impl Scenario {
+    pub(super) const ALL: [Scenario; 3] = [Scenario::Add, Scenario::Replace, Scenario::AnyKind];
+
+    /// Returns the name of the scenario in the report.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Scenario::Add => "add",
+            Scenario::Replace => "replace",
+            Scenario::AnyKind => "any kind",
+        }
+    }
+}
+
+/// An injection for a file, with the expected result.
+pub(super) struct Case {
+    pub injection: Injection,
+    /// The value that each document must have afterwards. `None` for a document that go-yaml refuses.
+    pub expected: Vec<Option<Value>>,
+    pub changes: ExpectedChanges,
+}
+
+/// The changes that lead to the expected values.
+#[derive(Default)]
+pub(super) struct ExpectedChanges {
+    /// The number of documents with a selected container.
+    pub documents: usize,
+    /// The number of selected containers.
+    pub containers: usize,
+    /// Why the file must be refused. `None` if it must be edited.
+    pub must_refuse: Option<&'static str>,
+    /// The replaced entries.
+    pub replaced: Vec<Value>,
+}
+
+impl Case {
+    /// Creates the case of a scenario for a file with these values. Returns `None` for [`Scenario::Replace`] if the
+    /// file has no literal.
+    pub(super) fn new(scenario: Scenario, values: &[Option<Value>]) -> Option<Self> {
+        let name = if scenario == Scenario::Replace { first_literal(values)? } else { VARIABLE.to_owned() };
+        let mut changes = ExpectedChanges::default();
+        let expected = values
+            .iter()
+            .map(|value| value.as_ref().map(|value| expected_value(scenario, &name, value, &mut changes)))
+            .collect();
+        let kinds = if scenario == Scenario::AnyKind { vec!["*"] } else { WORKLOADS.map(|(kind, _)| kind).to_vec() };
+        let targets = kinds.into_iter().filter_map(|kind| {
+            Some(Target { kind: Glob::new(kind, true).ok()?, name: None, key: None, containers: None })
+        });
+        let source =
+            EnvFrom { prefix: String::new(), kind: EnvFromKind::ConfigMap, name: SOURCE.to_owned(), optional: true };
+        let secret = KeyRef { name: SECRET.to_owned(), key: KEY.to_owned(), optional: false };
+        let injection = Injection {
+            variables: vec![RequestedVariable { name, source: VariableSource::Entry(EnvValue::SecretKey(secret)) }],
+            env_from: if scenario == Scenario::Add { vec![source] } else { Vec::new() },
+            targets: targets.collect(),
+            containers: ContainerChoice::All,
+            init_containers: true,
+            ..Injection::default()
+        };
+        Some(Case { injection, expected, changes })
+    }
+}
+
+/// Returns the name of the first entry with a literal.
+fn first_literal(values: &[Option<Value>]) -> Option<String> {
+    let mut found = None;
+    for value in values.iter().flatten() {
+        let mut value = value.clone();
+        for_containers(Scenario::Replace, &mut value, &mut |container| {
+            for entry in container["env"].as_array().into_iter().flatten() {
+                if let (Some(name), Some(_)) = (entry["name"].as_str(), entry["value"].as_str()) {
+                    found.get_or_insert_with(|| name.to_owned());
+                }
+            }
+        });
+    }
+    found.filter(|name: &String| !name.is_empty())
+}
+
+/// Returns the value that a document must have afterwards, and adds its changes.
+fn expected_value(scenario: Scenario, name: &str, value: &Value, changes: &mut ExpectedChanges) -> Value {
+    let mut value = value.clone();
+    let before = changes.containers;
+    for_containers(scenario, &mut value, &mut |container| {
+        changes.containers += 1;
+        if let Err(reason) = change_container(scenario, name, container, changes) {
+            changes.must_refuse.get_or_insert(reason);
+        }
+    });
+    changes.documents += usize::from(changes.containers > before);
+    value
+}
+
+/// Calls `call` for each container that is a target, in each pod of each object of a document.
+fn for_containers(scenario: Scenario, document: &mut Value, call: &mut dyn FnMut(&mut Value)) {
+    if document["kind"].as_str().is_some_and(|kind| kind.ends_with("List")) && document.get("items").is_some() {
+        for item in document["items"].as_array_mut().into_iter().flatten() {
+            for_object(scenario, item, call);
+        }
+    } else {
+        for_object(scenario, document, call);
+    }
+}
+
+fn for_object(scenario: Scenario, object: &mut Value, call: &mut dyn FnMut(&mut Value)) {
+    if !object.is_object() {
+        return;
+    }
+    let group =
+        object["apiVersion"].as_str().and_then(|version| version.split_once('/')).map_or("", |(group, _)| group);
+    let path = WORKLOADS.iter().find(|(kind, _)| object["kind"] == *kind).map(|(_, path)| path);
+    match path {
+        Some(path) if ["", "apps", "batch", "extensions"].contains(&group) => {
+            let pod = path.iter().try_fold(object, |value, key| value.get_mut(key));
+            if let Some(pod) = pod {
+                for_pod(pod, call);
+            }
+        }
+        None if scenario != Scenario::AnyKind => {}
+        _ => for_pod_shapes(object, call),
+    }
+}
+
+/// Calls `call` for each container of a custom resource: the items of each `containers` list that begins with a mapping.
+fn for_pod_shapes(value: &mut Value, call: &mut dyn FnMut(&mut Value)) {
+    match value {
+        Value::Object(map) if map.get("containers").is_some_and(|containers| containers[0].is_object()) => {
+            for_pod(value, call)
+        }
+        Value::Object(map) => map.values_mut().for_each(|value| for_pod_shapes(value, call)),
+        Value::Array(items) => items.iter_mut().for_each(|value| for_pod_shapes(value, call)),
+        _ => {}
+    }
+}
+
+fn for_pod(pod: &mut Value, call: &mut dyn FnMut(&mut Value)) {
+    for list in ["containers", "initContainers"] {
+        if let Some(containers) = pod.get_mut(list).and_then(Value::as_array_mut) {
+            containers.iter_mut().for_each(&mut *call);
+        }
+    }
+}
+
+fn reference(name: &str) -> Value {
+    json!({"name": name, "valueFrom": {"secretKeyRef": {"name": SECRET, "key": KEY}}})
+}
+
+/// Changes a container to what it must become. Fails with the reason why the file must be refused.
+fn change_container(
+    scenario: Scenario,
+    name: &str,
+    container: &mut Value,
+    changes: &mut ExpectedChanges,
+) -> Result<(), &'static str> {
+    let container = container.as_object_mut().ok_or("a container is no mapping")?;
+    if scenario == Scenario::Add {
+        let sources = list_of(container, "envFrom")?;
+        sources.push(json!({"configMapRef": {"name": SOURCE, "optional": true}}));
+    }
+    let entries = list_of(container, "env")?;
+    // `$patch` is a directive of a kustomize patch, not a variable.
+    if !entries.iter().all(|entry| entry["name"].is_string() || entry["$patch"].is_string()) {
+        return Err("an entry has no name");
+    }
+    let mut existing = entries.iter_mut().filter(|entry| entry["name"] == name);
+    match (existing.next(), existing.next()) {
+        (Some(_), Some(_)) => return Err("the variable stands there twice"),
+        (Some(entry), None) => {
+            let old = std::mem::replace(entry, reference(name));
+            changes.replaced.push(old);
+        }
+        (None, _) => {
+            let user = entries.iter().position(|entry| entry["value"].as_str().is_some_and(|text| expands(text, name)));
+            entries.insert(user.unwrap_or(entries.len()), reference(name));
+        }
+    }
+    Ok(())
+}
+
+fn list_of<'a>(
+    container: &'a mut serde_json::Map<String, Value>,
+    key: &str,
+) -> Result<&'a mut Vec<Value>, &'static str> {
+    let list = container.entry(key).or_insert(Value::Null);
+    if list.is_null() {
+        *list = json!([]);
+    }
+    list.as_array_mut().ok_or("not a list")
+}
+
+/// Returns whether Kubernetes expands a variable in a text. It expands `$(NAME)`, but not `$$(NAME)`.
+fn expands(text: &str, name: &str) -> bool {
+    let mut rest = text;
+    while let Some(at) = rest.find('$') {
+        rest = &rest[at + 1..];
+        if let Some(escaped) = rest.strip_prefix('$') {
+            rest = escaped;
+        } else if rest
+            .strip_prefix('(')
+            .and_then(|rest| rest.strip_prefix(name))
+            .is_some_and(|rest| rest.starts_with(')'))
+        {
+            return true;
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn case(scenario: Scenario, value: Value) -> Case {
+        Case::new(scenario, &[Some(value)]).expect("a case")
+    }
+
+    #[test]
+    fn expands_references_unless_they_are_escaped() {
+        assert!(expands("x$(A)", "A") && expands("$$$(A)", "A"));
+        assert!(!expands("$$(A)", "A") && !expands("$(AB)", "A") && !expands("$A", "A"));
+    }
+
+    #[test]
+    fn expects_an_entry_in_every_container() {
+        let value = json!({"kind": "List", "items": [
+            {"kind": "CronJob", "spec": {"jobTemplate": {"spec": {"template": {"spec": {
+                "containers": [{"env": null}, {"env": [{"name": "B", "value": format!("$({VARIABLE})")}]}],
+                "initContainers": [{}],
+            }}}}}},
+            {"kind": "Rollout", "spec": {"template": {"spec": {"containers": [{}]}}}},
+        ]});
+        let known = case(Scenario::Add, value.clone());
+        assert_eq!((known.changes.documents, known.changes.containers), (1, 3));
+        let items = &known.expected[0].as_ref().expect("a value")["items"];
+        let spec = &items[0]["spec"]["jobTemplate"]["spec"]["template"]["spec"];
+        assert_eq!(spec["containers"][0]["env"], json!([reference(VARIABLE)]));
+        assert_eq!(spec["containers"][1]["env"][0]["name"], VARIABLE);
+        assert_eq!(spec["initContainers"][0]["envFrom"][0]["configMapRef"]["name"], SOURCE);
+        assert_eq!(items[1], value["items"][1]);
+        assert_eq!(case(Scenario::AnyKind, value).changes.containers, 4);
+    }
+}

@@ -1,0 +1,175 @@
+//! `cargo xtask corpus`: runs the editor over real manifests of public repositories and judges every result.
+//!
+//! The expected result does not come from the library: which documents have a target and what they must become is
+//! computed on the JSON that go-yaml, the YAML reader of Kubernetes, prints for them, and the changes of the text are
+//! judged line by line. Only the `Injection` is made with the library. `tests/corpus/README.md` says which files these
+//! are and how to get them.
+//!
+//! | file | decides |
+//! |---|---|
+//! | `repositories` | which files of which repositories are read |
+//! | `go_yaml` | how go-yaml is asked for the value of a document |
+//! | `case` | which injections a file is tried with, and what each document must become |
+//! | `judge` | when the result for a file is right, refused or wrong |
+//! | `lines` | which lines of a document may change |
+
+mod case;
+mod go_yaml;
+mod judge;
+mod lines;
+mod repositories;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use self::case::{Case, Scenario};
+use self::go_yaml::GoYaml;
+use self::judge::{Tally, Verdict, judge, split_documents};
+use self::repositories::{CorpusFile, Repository, find_git_dir, parse_list, read_files};
+
+const USAGE: &str = "usage: cargo xtask corpus --clones DIR [--repo OWNER/NAME]";
+
+/// At most one of this many files with targets may be refused.
+const MIN_TARGETS_PER_REFUSAL: usize = 100;
+
+/// Runs `cargo xtask corpus`.
+///
+/// # Errors
+///
+/// Fails if a result is wrong, if too many files are refused, or if a clone differs from the list.
+pub fn run(args: impl IntoIterator<Item = String>) -> Result<()> {
+    let (mut clones, mut only) = (None, None);
+    let mut args = args.into_iter();
+    while let Some(arg) = args.next() {
+        match arg.as_str() {
+            "--clones" => clones = Some(PathBuf::from(args.next().context(USAGE)?)),
+            "--repo" => only = Some(args.next().context(USAGE)?),
+            _ => bail!("{USAGE}"),
+        }
+    }
+    let clones = clones.context(USAGE)?;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("no workspace around xtask")?;
+    let list = root.join("tests/corpus/repositories.tsv");
+    let list = std::fs::read_to_string(&list).with_context(|| list.display().to_string())?;
+    let mut repositories = parse_list(&list)?;
+    if let Some(only) = only {
+        repositories.retain(|repository| repository.name == only);
+        ensure!(!repositories.is_empty(), "{only} is not in the list");
+    }
+    let mut reader = GoYaml::start(root)?;
+    let mut report = Report::default();
+    println!(
+        "{:<55} {:<8} {:>6} {:>10} {:>8} {:>6} {:>7} {:>5}",
+        "repository", "asked", "files", "unreadable", "targets", "edited", "refused", "wrong"
+    );
+    let start = Instant::now();
+    for repository in &repositories {
+        let files = read_files(&find_git_dir(&clones, &repository.name)?, repository)?;
+        report.add_repository(repository, &files, &mut reader)?;
+    }
+    report.print(start);
+    report.check()
+}
+
+/// The results of all repositories.
+#[derive(Default)]
+struct Report {
+    /// The counts for each scenario.
+    totals: [Tally; Scenario::ALL.len()],
+    /// A line for each file that is refused or wrong.
+    findings: String,
+    /// The number of refusals for each message.
+    refusals: BTreeMap<String, usize>,
+    /// A line for each repository whose files differ from the list.
+    wrong_counts: Vec<String>,
+}
+
+impl Report {
+    /// Tries every scenario on every file of a repository, and prints the counts.
+    fn add_repository(&mut self, repository: &Repository, files: &[CorpusFile], reader: &mut GoYaml) -> Result<()> {
+        let mut tallies = [Tally::default(); Scenario::ALL.len()];
+        for file in files {
+            let originals = split_documents(&file.text);
+            let values = reader.read(&originals)?;
+            for (scenario, tally) in Scenario::ALL.into_iter().zip(&mut tallies) {
+                let Some(case) = Case::new(scenario, &values) else { continue };
+                let verdict = judge(&file.text, &originals, &values, &case, reader)?;
+                tally.add(&case, &values, &verdict);
+                let name = format!("({}) {} {}", scenario.name(), repository.name, file.path);
+                self.add_verdict(&name, verdict)?;
+            }
+        }
+        let commit: String = repository.commit.chars().take(8).collect();
+        for ((scenario, tally), total) in Scenario::ALL.into_iter().zip(&tallies).zip(&mut self.totals) {
+            print_row(&format!("{} {commit}", repository.name), scenario, tally);
+            total.add_tally(tally);
+        }
+        let found = (tallies[0].files, tallies[0].targets);
+        let listed = (repository.files, repository.targets);
+        if found != listed {
+            self.wrong_counts
+                .push(format!("{}: {found:?} files and files with targets, the list says {listed:?}", repository.name));
+        }
+        Ok(())
+    }
+
+    fn add_verdict(&mut self, name: &str, verdict: Verdict) -> Result<()> {
+        match verdict {
+            Verdict::Refused(refusal) => {
+                *self.refusals.entry(refusal.message.clone()).or_default() += 1;
+                writeln!(self.findings, "refused {name}: {refusal}")?;
+            }
+            Verdict::Wrong(reason) => writeln!(self.findings, "WRONG {name}: {reason}")?,
+            Verdict::InvalidInput(refusal) => {
+                let message = format!("(go-yaml refuses a document too) {}", refusal.message);
+                *self.refusals.entry(message).or_default() += 1;
+            }
+            Verdict::Edited | Verdict::Untouched => {}
+        }
+        Ok(())
+    }
+
+    fn print(&self, start: Instant) {
+        for (scenario, total) in Scenario::ALL.into_iter().zip(&self.totals) {
+            print_row("all", scenario, total);
+        }
+        println!("\n{}", self.findings);
+        for (message, count) in &self.refusals {
+            println!("{count:>6} refused: {message}");
+        }
+        println!("{:.1} s", start.elapsed().as_secs_f64());
+    }
+
+    /// Fails if a clone differs from the list, if a file is wrong, or if too many files are refused.
+    fn check(&self) -> Result<()> {
+        let wrong_counts = &self.wrong_counts;
+        ensure!(
+            wrong_counts.is_empty(),
+            "these clones are not what the list was made from:\n{}",
+            wrong_counts.join("\n")
+        );
+        for (scenario, total) in Scenario::ALL.into_iter().zip(&self.totals) {
+            ensure!(total.wrong == 0, "{} files wrong ({})", total.wrong, scenario.name());
+            ensure!(
+                total.refused * MIN_TARGETS_PER_REFUSAL <= total.targets,
+                "{} of {} files with targets refused ({})",
+                total.refused,
+                total.targets,
+                scenario.name()
+            );
+        }
+        Ok(())
+    }
+}
+
+fn print_row(name: &str, scenario: Scenario, tally: &Tally) {
+    let Tally { files, unreadable, targets, edited, refused, wrong } = tally;
+    println!(
+        "{name:<55} {:<8} {files:>6} {unreadable:>10} {targets:>8} {edited:>6} {refused:>7} {wrong:>5}",
+        scenario.name()
+    );
+}
