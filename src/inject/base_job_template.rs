@@ -22,8 +22,8 @@ pub(super) fn plan_base_job_template(
     edits: &mut Vec<Edit>,
     notes: &mut Notes,
 ) -> Result<()> {
-    if let Some(remark) = version.remark() {
-        notes.add(remark);
+    if let Some(note) = version.unsupported_note() {
+        notes.add(note);
     }
     let names = RequestedNames::new(desired);
     let start = template.job_configuration.span().start;

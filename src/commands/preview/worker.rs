@@ -85,7 +85,7 @@ pub(super) fn preview(
     let mut notes = notes::find(arena, version, &made, &scenario);
     notes.extend(deployed.into_iter().flat_map(|(file, own)| own.notes(arena, &made, version, &file, template)));
     if args.kubectl {
-        manifest::for_kubectl(arena, made.job);
+        manifest::move_fields_for_kubectl(arena, made.job);
     }
     Ok(Shows { job: made.job, table, notes })
 }

@@ -1,56 +1,59 @@
-//! The job configuration of a flow run: a base job template whose placeholders are filled with the defaults of its
-//! variables and with job variables (`resolve_for_flow_run` and `from_template_and_values`).
+//! The job configuration of a flow run: a base job template whose placeholders are replaced with job variables and the
+//! defaults of its variables (`resolve_for_flow_run` and `from_template_and_values`).
 
 use jobplate_diagnostic::{Error, Result};
 
 use super::fill;
 use super::required;
-use super::values::{as_json, copy, deep_merge, fails, set_in_dict, union, update};
-use super::version::{ListOfEnv, WorkerVersion};
+use super::values::{copy, deep_merge, prefect_error, set_in_dict, to_json, union, update};
+use super::version::{EnvListHandling, WorkerVersion};
 use crate::placeholder::PlaceholderSource;
 use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::environ::Environ;
 use crate::pyvalue::source::locate;
 use crate::pyvalue::{pydantic, string};
 
-/// What a worker has to know of a base job template, filled.
+/// The job configuration of a flow run. Strings can also be values that only the cluster knows.
 #[derive(Clone, Copy, Debug)]
 pub struct Configuration {
-    /// `command`: a text; none where it is empty.
+    /// `command`: a string; `None` if it is empty or null.
     pub command: Option<ValueId>,
-    /// `env`: a mapping of texts and nulls, or a list of entries.
+    /// `env`: a mapping of strings and nulls, or a list of entries.
     pub env: ValueId,
-    /// `labels`: texts.
+    /// `labels`: a mapping of strings.
     pub labels: ValueId,
-    /// `annotations`: texts.
+    /// `annotations`: a mapping of strings.
     pub annotations: ValueId,
-    /// `name`: a text; none where it is not given.
+    /// `name`: a string; `None` if it is missing or null.
     pub name: Option<ValueId>,
-    /// `namespace`: where the Job goes.
+    /// `namespace`: the namespace of the Job.
     pub namespace: ValueId,
     /// `job_manifest`
     pub manifest: ValueId,
 }
 
-/// What goes into a base job template, the weakest first.
+/// The base job template and the job variables, in ascending order of priority.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Given {
+pub(super) struct ConfigurationSources {
     /// The base job template.
     pub template: ValueId,
-    /// Job variables of the deployment; none where it has none.
+    /// The job variables of the deployment, if it has any.
     pub deployment: Option<ValueId>,
-    /// Job variables of the flow run; none where it has none.
+    /// The job variables of the flow run, if it has any.
     pub run: Option<ValueId>,
 }
 
-/// The defaults of the template's variables: those that are there and no null.
+/// Returns the defaults of the template's variables.
+///
+/// # Errors
+/// Fails if `variables` is missing, or if a schema is not one that Prefect can read.
 pub(super) fn defaults(arena: &mut Arena, version: WorkerVersion, template: ValueId) -> Result<ValueId> {
     let dict = arena.alloc(Value::empty_dict(), None);
     let Some(variables) = arena.dict_get(template, "variables") else {
-        return Err(fails(arena, template, "the base job template has no `variables`"));
+        return Err(prefect_error(arena, template, "the base job template has no `variables`"));
     };
     let Some(_) = arena.as_dict(variables) else {
-        return Err(fails(
+        return Err(prefect_error(
             arena,
             variables,
             format!("`variables` is {}, not a mapping", arena.describe_kind(variables)),
@@ -58,7 +61,7 @@ pub(super) fn defaults(arena: &mut Arena, version: WorkerVersion, template: Valu
     };
     let Some(properties) = arena.dict_get(variables, "properties") else { return Ok(dict) };
     let Some(pairs) = arena.as_dict(properties).map(<[_]>::to_vec) else {
-        return Err(fails(
+        return Err(prefect_error(
             arena,
             properties,
             format!("`properties` is {}, not a mapping", arena.describe_kind(properties)),
@@ -70,7 +73,7 @@ pub(super) fn defaults(arena: &mut Arena, version: WorkerVersion, template: Valu
             Value::List(items) if !items.iter().any(|item| arena.as_str(*item) == Some("default")) => None,
             Value::Str(text) if !text.contains("default") => None,
             _ => {
-                return Err(fails(
+                return Err(prefect_error(
                     arena,
                     schema,
                     format!("the schema of a variable is {}", arena.describe_kind(schema)),
@@ -85,8 +88,8 @@ pub(super) fn defaults(arena: &mut Arena, version: WorkerVersion, template: Valu
     Ok(dict)
 }
 
-/// The job variables of a flow run: those of the deployment, and those of the run over them; `env` is merged.
-fn job_variables(arena: &mut Arena, version: WorkerVersion, given: &Given) -> Result<ValueId> {
+/// Returns the job variables of a flow run: those of the run override those of the deployment, and `env` is merged.
+fn job_variables(arena: &mut Arena, version: WorkerVersion, given: &ConfigurationSources) -> Result<ValueId> {
     let or_empty = |arena: &mut Arena, variables: Option<ValueId>, whose: &str| match variables {
         Some(variables) if *arena.get(variables) != Value::None => match arena.as_dict(variables) {
             Some(_) => Ok(copy(arena, variables)),
@@ -118,8 +121,8 @@ fn job_variables(arena: &mut Arena, version: WorkerVersion, given: &Given) -> Re
     union(arena, variables, run)
 }
 
-/// Dotted variables become mappings, over which the others are merged or laid.
-fn undotted(arena: &mut Arena, variables: ValueId) -> Result<ValueId> {
+/// Converts variables with dots in their names to nested mappings, which the other variables override or are merged with.
+fn nest_dotted_variables(arena: &mut Arena, variables: ValueId) -> Result<ValueId> {
     let pairs = arena.as_dict(variables).unwrap_or_default().to_vec();
     let is_dotted = |arena: &Arena, key: ValueId| arena.as_str(key).is_some_and(|key| key.contains('.'));
     let nested = arena.alloc(Value::empty_dict(), None);
@@ -141,19 +144,26 @@ fn undotted(arena: &mut Arena, variables: ValueId) -> Result<ValueId> {
     Ok(nested)
 }
 
-/// Fills a base job template. Fails where Prefect fails.
-pub(super) fn fill(
+/// Resolves the configuration of a flow run.
+///
+/// # Errors
+/// Fails if Prefect prefect_error, or if it would ask its API for a value.
+pub(super) fn resolve(
     arena: &mut Arena,
     version: WorkerVersion,
-    given: &Given,
+    given: &ConfigurationSources,
     environ: &Environ,
 ) -> Result<Configuration> {
     let variables = job_variables(arena, version, given)?;
     let Some(base) = arena.dict_get(given.template, "job_configuration") else {
-        return Err(fails(arena, given.template, "the base job template has no `job_configuration`"));
+        return Err(prefect_error(arena, given.template, "the base job template has no `job_configuration`"));
     };
     let Some(_) = arena.as_dict(base) else {
-        return Err(fails(arena, base, format!("`job_configuration` is {}, not a mapping", arena.describe_kind(base))));
+        return Err(prefect_error(
+            arena,
+            base,
+            format!("`job_configuration` is {}, not a mapping", arena.describe_kind(base)),
+        ));
     };
     let base = copy(arena, base);
     let defaults = defaults(arena, version, given.template)?;
@@ -168,7 +178,7 @@ pub(super) fn fill(
         };
         set_env(arena, env);
     }
-    let variables = if version.reads_dotted_variables() { undotted(arena, variables)? } else { variables };
+    let variables = if version.reads_dotted_variables() { nest_dotted_variables(arena, variables)? } else { variables };
     let values = union(arena, defaults, variables)?;
     if version.merges_env()
         && let Some(env) = own_env(arena, base)
@@ -177,34 +187,34 @@ pub(super) fn fill(
         let env = union(arena, env, over)?;
         set_env(arena, env);
     }
-    let filled = fill::filled(arena, base, values, environ)?.unwrap_or(base);
-    refuse_what_the_api_knows(arena, filled)?;
-    read(arena, version, filled)
+    let filled = fill::apply_values(arena, base, values, environ)?.unwrap_or(base);
+    check_needs_no_api(arena, filled)?;
+    read_fields(arena, version, filled)
 }
 
-/// Blocks and variables of Prefect are put in by its API.
-fn refuse_what_the_api_knows(arena: &Arena, filled: ValueId) -> Result<()> {
+/// Fails at placeholders and references whose values only Prefect's API knows: blocks and variables.
+fn check_needs_no_api(arena: &Arena, filled: ValueId) -> Result<()> {
     let mut found = Vec::new();
-    fill::in_value(arena, filled, &mut found);
+    fill::collect_placeholders(arena, filled, &mut found);
     match found.iter().find(|(_, placeholder)| placeholder.source() == PlaceholderSource::Api) {
         Some((value, placeholder)) => {
             let error = Error::input(format!("only Prefect's API knows `{}`", placeholder.name));
             let hint = "a preview asks nobody: write what it stands for in its place";
             Err(locate(error.hint(hint), arena.location(*value)))
         }
-        None => refuse_references(arena, filled),
+        None => check_references(arena, filled),
     }
 }
 
-/// `{"$ref": {"block_document_id": ...}}`
-fn refuse_references(arena: &Arena, value: ValueId) -> Result<()> {
+/// Fails at references to blocks: `{"$ref": {"block_document_id": ...}}`.
+fn check_references(arena: &Arena, value: ValueId) -> Result<()> {
     match arena.get(value) {
-        Value::List(items) => items.iter().try_for_each(|item| refuse_references(arena, *item)),
+        Value::List(items) => items.iter().try_for_each(|item| check_references(arena, *item)),
         Value::Dict(pairs) => {
             if let Some(reference) = arena.dict_get(value, "$ref") {
                 let id = arena.dict_get(reference, "block_document_id");
                 if arena.as_dict(reference).is_none() {
-                    return Err(fails(arena, reference, "a `$ref` that is no mapping"));
+                    return Err(prefect_error(arena, reference, "a `$ref` that is no mapping"));
                 }
                 if id.is_some_and(|id| arena.is_truthy(id)) {
                     let error = Error::input("only Prefect's API knows the block that stands here");
@@ -212,17 +222,17 @@ fn refuse_references(arena: &Arena, value: ValueId) -> Result<()> {
                     return Err(locate(error.hint(hint), arena.location(reference)));
                 }
             }
-            pairs.iter().try_for_each(|(_, value)| refuse_references(arena, *value))
+            pairs.iter().try_for_each(|(_, value)| check_references(arena, *value))
         }
         _ => Ok(()),
     }
 }
 
-/// Reads the fields that there are, each as its type (pydantic, which is not strict).
-fn read(arena: &mut Arena, version: WorkerVersion, filled: ValueId) -> Result<Configuration> {
+/// Reads the fields of the job configuration, as pydantic validates them in its lax mode.
+fn read_fields(arena: &mut Arena, version: WorkerVersion, filled: ValueId) -> Result<Configuration> {
     let is_null = |arena: &Arena, id: ValueId| *arena.get(id) == Value::None;
     let wrong = |arena: &Arena, id: ValueId, key: &str, wanted: &str| {
-        fails(arena, id, format!("`{key}` is {}, and must be {wanted}", arena.describe_kind(id)))
+        prefect_error(arena, id, format!("`{key}` is {}, and must be {wanted}", arena.describe_kind(id)))
     };
     let text = |arena: &Arena, key: &str| match arena.dict_get(filled, key) {
         None => Ok(None),
@@ -232,7 +242,7 @@ fn read(arena: &mut Arena, version: WorkerVersion, filled: ValueId) -> Result<Co
             _ => Err(wrong(arena, id, key, "text")),
         },
     };
-    let env = env(arena, version, filled)?;
+    let env = read_env(arena, version, filled)?;
     let command = text(arena, "command")?.filter(|id| arena.is_truthy(*id));
     let name = text(arena, "name")?;
     let namespace = match arena.dict_get(filled, "namespace") {
@@ -247,7 +257,7 @@ fn read(arena: &mut Arena, version: WorkerVersion, filled: ValueId) -> Result<Co
             Some((name, value)) => {
                 let name = arena.as_str(*name).unwrap_or_default();
                 let kind = arena.describe_kind(*value);
-                Err(fails(arena, *value, format!("`{name}` among the {key} is {kind}, and must be text")))
+                Err(prefect_error(arena, *value, format!("`{name}` among the {key} is {kind}, and must be text")))
             }
             None => Ok(id),
         }
@@ -257,40 +267,42 @@ fn read(arena: &mut Arena, version: WorkerVersion, filled: ValueId) -> Result<Co
         true => texts(arena, "annotations")?,
         false => arena.alloc(Value::empty_dict(), None),
     };
-    check_numbers(arena, filled)?;
-    check_cluster(arena, filled)?;
+    check_worker_fields(arena, filled)?;
+    check_cluster_config(arena, filled)?;
     let Some(manifest) = arena.dict_get(filled, "job_manifest") else {
-        return Err(fails(arena, filled, "`job_configuration` has no `job_manifest`"));
+        return Err(prefect_error(arena, filled, "`job_configuration` has no `job_manifest`"));
     };
     if arena.as_dict(manifest).is_none() {
         return Err(wrong(arena, manifest, "job_manifest", "a mapping"));
     }
-    // What goes into one place of the manifest must not reach another that holds the same value.
-    let manifest = as_json(arena, manifest)?;
-    required::check(arena, version, manifest, namespace)?;
+    // Aliases share values: a change in one part of the manifest must not reach another part.
+    let manifest = to_json(arena, manifest)?;
+    required::complete_and_check(arena, version, manifest, namespace)?;
     Ok(Configuration { command, env, labels, annotations, name, namespace, manifest })
 }
 
-/// `env`: values of a mapping become texts as Python's `str()` makes them; a list stays as it is.
-fn env(arena: &mut Arena, version: WorkerVersion, filled: ValueId) -> Result<ValueId> {
+/// Reads `env`. The values of a mapping become strings by Python's `str()`.
+fn read_env(arena: &mut Arena, version: WorkerVersion, filled: ValueId) -> Result<ValueId> {
     let Some(env) = arena.dict_get(filled, "env") else { return Ok(arena.alloc(Value::empty_dict(), None)) };
     match arena.get(env).clone() {
-        Value::List(items) => match version.list_of_env() {
-            ListOfEnv::Lost => Ok(arena.alloc(Value::empty_dict(), None)),
-            ListOfEnv::Pairs => {
+        Value::List(items) => match version.env_list_handling() {
+            EnvListHandling::Ignored => Ok(arena.alloc(Value::empty_dict(), None)),
+            EnvListHandling::Pairs => {
                 let pairs = arena.alloc(Value::empty_dict(), None);
                 update(arena, pairs, env)?;
                 Ok(pairs)
             }
-            ListOfEnv::Entries => match items.iter().find(|item| arena.as_dict(**item).is_none()) {
-                Some(odd) => Err(fails(arena, *odd, format!("an entry of `env` is {}", arena.describe_kind(*odd)))),
+            EnvListHandling::Entries => match items.iter().find(|item| arena.as_dict(**item).is_none()) {
+                Some(odd) => {
+                    Err(prefect_error(arena, *odd, format!("an entry of `env` is {}", arena.describe_kind(*odd))))
+                }
                 None => Ok(env),
             },
         },
         Value::Dict(pairs) => {
             let odd = pairs.iter().find(|(_, value)| matches!(arena.get(*value), Value::Dict(_) | Value::List(_)));
-            if let Some((_, odd)) = odd.filter(|_| !version.makes_text()) {
-                return Err(fails(
+            if let Some((_, odd)) = odd.filter(|_| !version.converts_env_values()) {
+                return Err(prefect_error(
                     arena,
                     *odd,
                     format!("a value of `env` is {}, and must be text", arena.describe_kind(*odd)),
@@ -310,15 +322,15 @@ fn env(arena: &mut Arena, version: WorkerVersion, filled: ValueId) -> Result<Val
             let (pairs, location) = (arena.new_dict(pairs), arena.location(env).cloned());
             Ok(arena.alloc(pairs, location))
         }
-        _ => Err(fails(arena, env, format!("`env` is {}, not a mapping", arena.describe_kind(env)))),
+        _ => Err(prefect_error(arena, env, format!("`env` is {}, not a mapping", arena.describe_kind(env)))),
     }
 }
 
-/// Settings that do not reach the Job, but must be what they are.
-fn check_numbers(arena: &Arena, filled: ValueId) -> Result<()> {
+/// Validates fields that have no effect on the Job.
+fn check_worker_fields(arena: &Arena, filled: ValueId) -> Result<()> {
     let whole = |id: ValueId| match arena.get(id) {
         Value::Bool(_) | Value::Int(_) | Value::Unknown(_) => true,
-        // Up to what 64 bits hold: pydantic makes no larger number of one with a point.
+        // pydantic converts only those floats to integers that fit into 64 bits.
         Value::Float(float) => float.fract() == 0.0 && float.abs() < 2f64.powi(63),
         Value::Str(text) => pydantic::parse_int(text).is_some(),
         _ => false,
@@ -342,14 +354,18 @@ fn check_numbers(arena: &Arena, filled: ValueId) -> Result<()> {
             && !is_one(id)
             && !(may_be_null && *arena.get(id) == Value::None)
         {
-            return Err(fails(arena, id, format!("`{key}` is {}, and must be {wanted}", arena.describe_kind(id))));
+            return Err(prefect_error(
+                arena,
+                id,
+                format!("`{key}` is {}, and must be {wanted}", arena.describe_kind(id)),
+            ));
         }
     }
     Ok(())
 }
 
-/// `cluster_config` is a block of a kubeconfig and a context.
-fn check_cluster(arena: &Arena, filled: ValueId) -> Result<()> {
+/// Validates `cluster_config`, a block with a kubeconfig and a context.
+fn check_cluster_config(arena: &Arena, filled: ValueId) -> Result<()> {
     let Some(cluster) = arena.dict_get(filled, "cluster_config").filter(|id| *arena.get(*id) != Value::None) else {
         return Ok(());
     };
@@ -358,6 +374,6 @@ fn check_cluster(arena: &Arena, filled: ValueId) -> Result<()> {
     let context = arena.dict_get(cluster, "context_name").filter(|id| arena.as_str(*id).is_some());
     match (config, context) {
         (Some(_), Some(_)) => Ok(()),
-        _ => Err(fails(arena, cluster, "`cluster_config` must have a `config` and a `context_name`")),
+        _ => Err(prefect_error(arena, cluster, "`cluster_config` must have a `config` and a `context_name`")),
     }
 }

@@ -1,5 +1,5 @@
-//! A worker's Deployment: the environment of its container, what `prefect worker start` is told there, and what of it
-//! does not reach flow runs.
+//! A worker's Deployment: the environment of its container, the options of its `prefect worker start`, and notes about
+//! what flow runs do not get from it.
 
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -20,10 +20,10 @@ use crate::pyvalue::arena::{Arena, Value};
 use crate::pyvalue::environ::{Environ, EnvironVar, Resolved, find_references};
 use crate::pyvalue::source::{Location, SourceFile, locate};
 
-/// What a worker is called that is given no name, where Prefect draws an id at random (`BaseWorker.__init__`).
-const UNNAMED: &str = "KubernetesWorker 00000000-0000-0000-0000-000000000005";
+/// The placeholder name of a worker without a name, for which Prefect generates a random ID (`BaseWorker.__init__`).
+const PLACEHOLDER_NAME: &str = "KubernetesWorker 00000000-0000-0000-0000-000000000005";
 
-/// What a worker is, in words of errors.
+/// The worker as a program, with the texts of its messages.
 pub const WORKER: Program = Program {
     generation: Generation::Prefect2Or3,
     start: &["prefect", "worker", "start"],
@@ -58,29 +58,29 @@ const OPTIONS: [(&str, Option<char>, bool); 9] = [
     ("profile", None, false),
 ];
 
-/// What a manifest says of a worker.
+/// A worker in a manifest.
 #[derive(Debug)]
 pub struct WorkerDeployment {
     /// `--name`
     pub name: Option<String>,
     /// `--pool`
     pub pool: Option<String>,
-    /// Whether it is started with `--base-job-template`.
+    /// Whether it has the option `--base-job-template`.
     pub has_template: bool,
-    /// Where its options stand.
+    /// Where its options are.
     pub location: Location,
     /// Its environment.
     pub environ: Environ,
-    /// The version of Prefect in its image, where it is one of Prefect's own.
+    /// The version of Prefect in its image, if it is one of Prefect's own.
     pub version: Option<Vec<u32>>,
-    /// Whether it takes variables from whole Secrets or ConfigMaps, too.
+    /// Whether it has `envFrom`: variables from whole Secrets or ConfigMaps.
     pub has_env_from: bool,
 }
 
 /// Finds the worker in a manifest.
 ///
 /// # Errors
-/// Fails where there is no worker, or more than one, or one that creates no Jobs.
+/// Fails unless there is exactly one worker, or if it creates no Jobs.
 pub fn find(source: &Rc<SourceFile>) -> Result<WorkerDeployment> {
     let deployment::ProgramContainer { options, profile, location, mut environ, version, has_env_from } =
         deployment::find(&WORKER, source)?;
@@ -106,7 +106,10 @@ pub fn find(source: &Rc<SourceFile>) -> Result<WorkerDeployment> {
     Ok(WorkerDeployment { name, pool, has_template, location, environ, version, has_env_from })
 }
 
-/// The profile that is active by the command line: as if the variable named it.
+/// Sets the variable of the active profile to the one on the command line.
+///
+/// # Errors
+/// Fails if Prefect does not ship the profile.
 fn set_profile(environ: &mut Environ, profile: Resolved, location: &Location) -> Result<()> {
     if !settings::has_profile(profile.as_str()) {
         let error = Error::input("the worker's profile is none of Prefect's own, and its file is not known here");
@@ -122,16 +125,16 @@ fn set_profile(environ: &mut Environ, profile: Resolved, location: &Location) ->
 }
 
 impl WorkerDeployment {
-    /// Makes it the worker of a scenario.
+    /// Sets this worker in a scenario.
     pub fn apply_to(&self, scenario: &mut WorkerScenario) {
-        scenario.worker.name = Some(self.name.clone().unwrap_or_else(|| UNNAMED.to_owned()));
+        scenario.worker.name = Some(self.name.clone().unwrap_or_else(|| PLACEHOLDER_NAME.to_owned()));
         scenario.worker.environ = self.environ.clone();
         if let Some(pool) = self.pool.as_ref().filter(|_| !scenario.has_work_pool) {
             scenario.run.work_pool.name.clone_from(pool);
         }
     }
 
-    /// What is to be said of it; `file` is what it was read from.
+    /// Returns notes about the worker. `file` is the file that it was read from.
     pub fn notes(
         &self,
         arena: &Arena,
@@ -142,15 +145,15 @@ impl WorkerDeployment {
     ) -> Vec<Note> {
         let mut notes = Vec::new();
         let mut add = |text: Message, location: Option<&Location>| notes.push(Note::new(text, location));
-        let followed = version.prefect();
-        let numbers = followed.split('.').take(2).map(|number| number.parse().ok());
+        let supported = version.prefect_version();
+        let numbers = supported.split('.').take(2).map(|number| number.parse().ok());
         if let Some(own) = &self.version
             && own.iter().zip(numbers).any(|(own, number)| Some(*own) != number)
         {
             let own: Vec<String> = own.iter().map(u32::to_string).collect();
             let own = own.join(".");
             add(
-                format!("{file}: the worker's image has Prefect {own}, and this is what {followed} makes").into(),
+                format!("{file}: the worker's image has Prefect {own}, and this is what {supported} makes").into(),
                 None,
             );
         }
@@ -169,23 +172,22 @@ impl WorkerDeployment {
             let text = |key: &str| arena.dict_get(entry.entry, key).map(|id| arena.get(id));
             let (Some(Value::Str(name)), Some(Value::Unknown(from))) = (text("name"), text("value")) else { continue };
             if is_secret_setting(name) {
-                continue;
-                // that is said of every preview
+                continue; // every preview has a note about it
             }
             let from = find_references(from);
             let text = format!("the worker hands `{name}` ({from}) to every flow run as plain text");
             add(text.into(), entry.location.as_ref());
         }
-        // A template can ask for a variable of the worker: `{{ $NAME }}`.
+        // A template can read a variable of the worker: `{{ $NAME }}`.
         let in_template =
             placeholder::find_all(&template.text).filter(|own| own.source() == PlaceholderSource::Environment);
-        let asked_for: HashSet<&str> = in_template.map(|own| own.name.trim_start_matches('$')).collect();
+        let in_template_names: HashSet<&str> = in_template.map(|own| own.name.trim_start_matches('$')).collect();
         for variable in &self.environ.0 {
             let name = &variable.name;
             let is_entry = |id| arena.dict_get(id, "name").and_then(|own| arena.as_str(own)) == Some(name.as_str());
-            let is_asked_for = asked_for.contains(name.as_str());
+            let is_in_template = in_template_names.contains(name.as_str());
             let is_setting = name.to_ascii_uppercase().starts_with("PREFECT_");
-            if is_setting || name == "HOME" || is_asked_for || made.entries.iter().any(|own| is_entry(own.entry)) {
+            if is_setting || name == "HOME" || is_in_template || made.entries.iter().any(|own| is_entry(own.entry)) {
                 continue;
             }
             let how = match &variable.value {

@@ -1,24 +1,24 @@
-//! The environment of the flow's container: who sets a variable, in which order, and what each of them hides
-//! (`prepare_for_flow_run` and what it calls).
+//! The environment of the flow's container: which source sets a variable, in which order, and what it overrides
+//! (`prepare_for_flow_run` and the functions that it calls).
 
 use jobplate_diagnostic::Result;
 
 use super::configuration::Configuration;
-use super::run::Run;
+use super::run::FlowRunContext;
 use super::scenario::WorkerScenario;
 use super::settings::ExportedVariable;
-use super::values::fails;
-use super::version::{Eviction, WorkerVersion};
+use super::values::prefect_error;
+use super::version::{EvictionHandling, WorkerVersion};
 use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::source::Location;
 use crate::pyvalue::string;
 
-/// Who says what a variable is, the weakest first.
+/// What sets a variable, in ascending order of priority.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum WorkerEnvOrigin {
-    /// A setting of the worker, which it hands on.
+    /// A setting of the worker, which it exports.
     Worker,
-    /// The flow run, and what it belongs to.
+    /// Prefect: an ID or a name of the flow run, its flow, deployment or worker.
     FlowRun,
     /// `job_configuration.env`
     Template,
@@ -32,49 +32,49 @@ pub enum WorkerEnvOrigin {
     Eviction,
     /// An entry of the container.
     Container,
-    /// A setting of the worker that puts a reference in the place of a value.
+    /// A setting of the worker that replaces a value with a reference.
     Secret,
 }
 
 /// An entry of the container's `env`.
 #[derive(Clone, Debug)]
 pub struct WorkerEnvEntry {
-    /// As the Job has it.
+    /// The entry as it is in the Job.
     pub entry: ValueId,
-    /// Who set it.
+    /// What set it.
     pub origin: WorkerEnvOrigin,
-    /// Where that is written.
+    /// Where it is set.
     pub location: Option<Location>,
 }
 
-/// What tells a flow run what to do when its pod is stopped.
+/// The variable with what a flow run does when its pod is stopped.
 const SIGTERM: &str = "PREFECT_FLOW_RUN_EXECUTE_SIGTERM_BEHAVIOR";
 
-/// A variable by its name and value.
-struct Variable {
+/// A variable that the worker sets, with its name, value and origin.
+struct WorkerVariable {
     name: ValueId,
     value: ValueId,
     origin: WorkerEnvOrigin,
 }
 
-/// Variables as a dictionary has them: a name stays where it came first.
+/// Variables in the order of a Python dictionary: a name keeps its first position.
 #[derive(Default)]
-struct Variables(Vec<Variable>);
+struct WorkerVariables(Vec<WorkerVariable>);
 
-impl Variables {
+impl WorkerVariables {
     fn set(&mut self, arena: &Arena, name: ValueId, value: ValueId, origin: WorkerEnvOrigin) {
         match self.0.iter_mut().find(|own| arena.is_same_key(own.name, name)) {
             Some(own) => (own.value, own.origin) = (value, origin),
-            None => self.0.push(Variable { name, value, origin }),
+            None => self.0.push(WorkerVariable { name, value, origin }),
         }
     }
 
-    fn get(&self, arena: &Arena, name: &str) -> Option<&Variable> {
+    fn get(&self, arena: &Arena, name: &str) -> Option<&WorkerVariable> {
         self.0.iter().find(|own| arena.as_str(own.name) == Some(name))
     }
 
     fn entries(&self, arena: &mut Arena) -> Vec<WorkerEnvEntry> {
-        let entry = |own: &Variable| {
+        let entry = |own: &WorkerVariable| {
             let entry = arena.alloc(Value::empty_dict(), None);
             arena.dict_set_str(entry, "name", own.name);
             arena.dict_set_str(entry, "value", own.value);
@@ -88,41 +88,45 @@ impl Variables {
     }
 }
 
-/// What the worker sets itself: its settings, and what tells a flow run which one it is.
-fn of_worker(
+/// Returns the variables that the worker sets by default: its settings, then those that identify the flow run.
+fn worker_variables(
     arena: &mut Arena,
     version: WorkerVersion,
     scenario: &WorkerScenario,
     exported: Vec<ExportedVariable>,
-) -> Variables {
-    let mut variables = Variables::default();
+) -> WorkerVariables {
+    let mut variables = WorkerVariables::default();
     for ExportedVariable { name, value, location } in exported {
         let (name, value) = (arena.alloc_str(name), arena.alloc(value.into(), location));
         variables.set(arena, name, value, WorkerEnvOrigin::Worker);
     }
-    let Run { flow, flow_run, deployment, .. } = &scenario.run;
-    let id = if version.writes_dashes() { flow_run.id.clone() } else { flow_run.id.replace('-', "") };
-    let mut told = vec![("PREFECT__FLOW_RUN_ID", id)];
-    if version.tells_attribution() {
+    let FlowRunContext { flow, flow_run, deployment, .. } = &scenario.run;
+    let id = if version.keeps_dashes() { flow_run.id.clone() } else { flow_run.id.replace('-', "") };
+    let mut attribution = vec![("PREFECT__FLOW_RUN_ID", id)];
+    if version.sets_attribution() {
         let worker = &scenario.worker;
-        told.extend(worker.id.iter().map(|id| ("PREFECT__WORKER_ID", id.clone())));
-        told.extend(worker.name.iter().map(|name| ("PREFECT__WORKER_NAME", name.clone())));
-        told.push(("PREFECT__FLOW_ID", flow.id.clone()));
-        told.push(("PREFECT__FLOW_NAME", flow.name.clone()));
+        attribution.extend(worker.id.iter().map(|id| ("PREFECT__WORKER_ID", id.clone())));
+        attribution.extend(worker.name.iter().map(|name| ("PREFECT__WORKER_NAME", name.clone())));
+        attribution.push(("PREFECT__FLOW_ID", flow.id.clone()));
+        attribution.push(("PREFECT__FLOW_NAME", flow.name.clone()));
         if let Some(deployment) = deployment {
-            told.push(("PREFECT__DEPLOYMENT_ID", deployment.id.clone()));
-            told.push(("PREFECT__DEPLOYMENT_NAME", deployment.name.clone()));
+            attribution.push(("PREFECT__DEPLOYMENT_ID", deployment.id.clone()));
+            attribution.push(("PREFECT__DEPLOYMENT_NAME", deployment.name.clone()));
         }
-        told.retain(|(name, value)| !(name.ends_with("_NAME") && name != &"PREFECT__WORKER_NAME" && value.is_empty()));
+        attribution
+            .retain(|(name, value)| !(name.ends_with("_NAME") && name != &"PREFECT__WORKER_NAME" && value.is_empty()));
     }
-    for (name, value) in told {
+    for (name, value) in attribution {
         let (name, value) = (arena.alloc_str(name), arena.alloc_str(value));
         variables.set(arena, name, value, WorkerEnvOrigin::FlowRun);
     }
     variables
 }
 
-/// The entries that a worker puts into the flow's container, before those that the container has.
+/// Returns the entries that a worker adds to the flow's container. `origin` returns what set a value of `env`.
+///
+/// # Errors
+/// Fails if the name of an entry cannot be a key of a Python dictionary.
 pub(super) fn prepare(
     arena: &mut Arena,
     version: WorkerVersion,
@@ -131,7 +135,7 @@ pub(super) fn prepare(
     configuration: &Configuration,
     origin: &dyn Fn(&Arena, ValueId) -> WorkerEnvOrigin,
 ) -> Result<Vec<WorkerEnvEntry>> {
-    let mut variables = of_worker(arena, version, scenario, exported);
+    let mut variables = worker_variables(arena, version, scenario, exported);
     let mut find_references = Vec::new();
     match arena.get(configuration.env).clone() {
         Value::Dict(pairs) => {
@@ -142,7 +146,7 @@ pub(super) fn prepare(
             }
         }
         Value::List(items) => {
-            // An entry of a name alone sets nothing.
+            // An entry with only a name sets nothing.
             for item in items {
                 let own = origin(arena, item);
                 if arena.dict_get(item, "valueFrom").is_some() {
@@ -154,7 +158,7 @@ pub(super) fn prepare(
                 }
                 if let (Some(name), Some(value)) = (arena.dict_get(item, "name"), arena.dict_get(item, "value")) {
                     if !arena.is_hashable(name) {
-                        return Err(fails(
+                        return Err(prefect_error(
                             arena,
                             name,
                             format!("the name of an entry is {}", arena.describe_kind(name)),
@@ -169,21 +173,23 @@ pub(super) fn prepare(
     variables.0.retain(|own| *arena.get(own.value) != Value::None);
     let single = is_single_attempt(arena, configuration);
     match version.eviction() {
-        Eviction::RescheduleOnly => reschedule_only(arena, single, &mut variables),
-        Eviction::RescheduleOrRelinquish if find_references.is_empty() => tell_eviction(arena, single, &mut variables),
+        EvictionHandling::RescheduleOnly => set_eviction_unconditionally(arena, single, &mut variables),
+        EvictionHandling::RescheduleOrRelinquish if find_references.is_empty() => {
+            set_eviction(arena, single, &mut variables)
+        }
         _ => {}
     }
     let mut entries = variables.entries(arena);
     if !find_references.is_empty() {
         entries.append(&mut find_references);
-        if version.eviction() == Eviction::RescheduleOrRelinquish {
-            tell_eviction_in_entries(arena, single, &mut entries);
+        if version.eviction() == EvictionHandling::RescheduleOrRelinquish {
+            set_eviction_in_entries(arena, single, &mut entries);
         }
     }
     Ok(entries)
 }
 
-/// Whether Kubernetes makes no second attempt: `backoffLimit == 0` to Python.
+/// Returns whether Kubernetes makes a single attempt: `backoffLimit == 0` in Python.
 fn is_single_attempt(arena: &Arena, configuration: &Configuration) -> bool {
     let limit = arena.dict_get(configuration.manifest, "spec").and_then(|spec| arena.dict_get(spec, "backoffLimit"));
     limit.is_some_and(|limit| match arena.get(limit) {
@@ -193,8 +199,8 @@ fn is_single_attempt(arena: &Arena, configuration: &Configuration) -> bool {
     })
 }
 
-/// As it was first: whatever is set is replaced, or taken out.
-fn reschedule_only(arena: &mut Arena, single: bool, variables: &mut Variables) {
+/// Overrides or removes the variable, as the first versions do.
+fn set_eviction_unconditionally(arena: &mut Arena, single: bool, variables: &mut WorkerVariables) {
     let name = arena.alloc_str(SIGTERM);
     match single {
         true => {
@@ -205,7 +211,8 @@ fn reschedule_only(arena: &mut Arena, single: bool, variables: &mut Variables) {
     }
 }
 
-fn tell_eviction(arena: &mut Arena, single: bool, variables: &mut Variables) {
+/// Sets the variable, unless there is a single attempt and a value is set.
+fn set_eviction(arena: &mut Arena, single: bool, variables: &mut WorkerVariables) {
     if single && variables.get(arena, SIGTERM).is_some_and(|own| arena.is_truthy(own.value)) {
         return;
     }
@@ -213,7 +220,8 @@ fn tell_eviction(arena: &mut Arena, single: bool, variables: &mut Variables) {
     variables.set(arena, name, value, WorkerEnvOrigin::Eviction);
 }
 
-fn tell_eviction_in_entries(arena: &mut Arena, single: bool, entries: &mut Vec<WorkerEnvEntry>) {
+/// Sets the variable among entries, in the same way.
+fn set_eviction_in_entries(arena: &mut Arena, single: bool, entries: &mut Vec<WorkerEnvEntry>) {
     let is_own = |arena: &Arena, entry: &WorkerEnvEntry| {
         arena.dict_get(entry.entry, "name").and_then(|name| arena.as_str(name)) == Some(SIGTERM)
     };
@@ -222,11 +230,11 @@ fn tell_eviction_in_entries(arena: &mut Arena, single: bool, entries: &mut Vec<W
     }
     entries.retain(|entry| !is_own(arena, entry));
     let (name, value) = (arena.alloc_str(SIGTERM), arena.alloc_str(if single { "reschedule" } else { "relinquish" }));
-    let own = Variables(vec![Variable { name, value, origin: WorkerEnvOrigin::Eviction }]);
+    let own = WorkerVariables(vec![WorkerVariable { name, value, origin: WorkerEnvOrigin::Eviction }]);
     entries.append(&mut own.entries(arena));
 }
 
-/// `str(value)`, unless it is text or null.
+/// `str(value)`, unless it is a string or null.
 fn as_text(arena: &mut Arena, value: ValueId) -> ValueId {
     match arena.get(value) {
         Value::None | Value::Str(_) | Value::Unknown(_) => value,
@@ -237,8 +245,11 @@ fn as_text(arena: &mut Arena, value: ValueId) -> ValueId {
     }
 }
 
-/// The whole `env` of the container: what the worker sets, then the entries that it has itself, as far as they are kept.
-/// Gives those, too, that are not.
+/// Merges the entries that the worker sets with the container's own (`own`), which follow. Returns the merged entries and
+/// the removed ones.
+///
+/// # Errors
+/// Fails if an entry has no name, or one that cannot be a key of a Python dictionary.
 pub(super) fn merge(
     arena: &Arena,
     version: WorkerVersion,
@@ -254,21 +265,21 @@ pub(super) fn merge(
     for WorkerEnvEntry { entry, .. } in &entries {
         match name(*entry) {
             Some(name) => names.push(name),
-            None => return Err(fails(arena, *entry, "an entry of `env` has no name")),
+            None => return Err(prefect_error(arena, *entry, "an entry of `env` has no name")),
         }
     }
     let mut dropped = Vec::new();
     for item in list {
         if arena.as_dict(item).is_none() {
-            return Err(fails(arena, item, format!("an entry of `env` is {}", arena.describe_kind(item))));
+            return Err(prefect_error(arena, item, format!("an entry of `env` is {}", arena.describe_kind(item))));
         }
-        if let Some(name) = name(item).filter(|name| !arena.is_hashable(*name) && version.drops_doubled_entries()) {
-            return Err(fails(arena, name, format!("the name of an entry is {}", arena.describe_kind(name))));
+        if let Some(name) = name(item).filter(|name| !arena.is_hashable(*name) && version.drops_duplicate_entries()) {
+            return Err(prefect_error(arena, name, format!("the name of an entry is {}", arena.describe_kind(name))));
         }
         let entry =
             WorkerEnvEntry { entry: item, origin: WorkerEnvOrigin::Container, location: arena.location(item).cloned() };
         let is_set = name(item).is_some_and(|name| names.iter().any(|own| arena.is_same_key(*own, name)));
-        if is_set && version.drops_doubled_entries() { dropped.push(entry) } else { entries.push(entry) }
+        if is_set && version.drops_duplicate_entries() { dropped.push(entry) } else { entries.push(entry) }
     }
     Ok((entries, dropped))
 }

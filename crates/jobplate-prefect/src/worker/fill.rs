@@ -1,4 +1,4 @@
-//! Filling placeholders: what becomes of a template (`prefect.utilities.templating.apply_values`).
+//! Replaces the placeholders of a template with values (`prefect.utilities.templating.apply_values`).
 
 use jobplate_diagnostic::{Error, Result};
 
@@ -10,9 +10,9 @@ use crate::pyvalue::serialize::MAX_VALUES;
 use crate::pyvalue::source::locate;
 use crate::pyvalue::string;
 
-/// The placeholders of a text, each once, in their order. (Prefect goes through them in the order of a set, which is
-/// none; it shows only where a value holds another placeholder of the same text.)
-fn in_text(text: &str) -> Vec<Placeholder<'_>> {
+/// Returns the distinct placeholders in a string, in order. Prefect iterates over a set, which has no order; that makes a
+/// difference only if a value contains another placeholder of the same string.
+fn distinct_placeholders(text: &str) -> Vec<Placeholder<'_>> {
     let mut found = Vec::new();
     for own in placeholder::find_all(text) {
         if !found.contains(&own) {
@@ -22,60 +22,65 @@ fn in_text(text: &str) -> Vec<Placeholder<'_>> {
     found
 }
 
-/// The placeholders of everything in a value but its keys.
-pub(super) fn in_value<'h>(arena: &'h Arena, value: ValueId, found: &mut Vec<(ValueId, Placeholder<'h>)>) {
+/// Collects the placeholders in a value, except in keys.
+pub(super) fn collect_placeholders<'h>(arena: &'h Arena, value: ValueId, found: &mut Vec<(ValueId, Placeholder<'h>)>) {
     match arena.get(value) {
-        Value::Str(text) => found.extend(in_text(text).into_iter().map(|placeholder| (value, placeholder))),
-        Value::List(items) => items.iter().for_each(|item| in_value(arena, *item, found)),
-        Value::Dict(pairs) => pairs.iter().for_each(|(_, value)| in_value(arena, *value, found)),
+        Value::Str(text) => {
+            found.extend(distinct_placeholders(text).into_iter().map(|placeholder| (value, placeholder)))
+        }
+        Value::List(items) => items.iter().for_each(|item| collect_placeholders(arena, *item, found)),
+        Value::Dict(pairs) => pairs.iter().for_each(|(_, value)| collect_placeholders(arena, *value, found)),
         _ => {}
     }
 }
 
-/// Characters of a text that may be a secret: shorter ones stand in other words by chance.
-const SHORTEST: usize = 4;
+/// The minimum length of redacted values, in characters: shorter ones occur in other text by chance.
+const MIN_REDACTED_LENGTH: usize = 4;
 
-/// What placeholders take from the worker's environment, and carry to wherever they stand: into names, too.
+/// Values of the worker's environment that placeholders copy, also into names. Output must not show them.
 #[derive(Debug, Default)]
 pub struct RedactedNames(Vec<String>);
 
 impl RedactedNames {
-    /// Finds what the placeholders of values take, as far as it is known.
+    /// Collects the known values that the placeholders in `values` copy.
     pub fn of(arena: &Arena, values: impl IntoIterator<Item = ValueId>, environ: &Environ) -> Self {
         let mut found = Vec::new();
-        values.into_iter().for_each(|value| in_value(arena, value, &mut found));
+        values.into_iter().for_each(|value| collect_placeholders(arena, value, &mut found));
         let of_environment = found.into_iter().filter(|(_, own)| own.source() == PlaceholderSource::Environment);
         let texts = of_environment.filter_map(|(_, own)| match &environ.get(own.name.strip_prefix('$')?)?.value {
-            Resolved::Text(text) if text.chars().count() >= SHORTEST => Some(text.clone()),
+            Resolved::Text(text) if text.chars().count() >= MIN_REDACTED_LENGTH => Some(text.clone()),
             _ => None,
         });
         let mut redacted_names = RedactedNames(texts.collect());
-        redacted_names.settle();
+        redacted_names.sort();
         redacted_names
     }
 
-    /// Takes in names that Prefect makes of such ones, in other letters. Where nothing is carried they may be shown.
+    /// Adds names that Prefect derives from such values. Does nothing if no value is redacted, as the names are then safe.
     pub fn extend<'n>(&mut self, names: impl Iterator<Item = &'n str>) {
         if !self.0.is_empty() {
             self.0.extend(names.map(str::to_owned));
-            self.settle();
+            self.sort();
         }
     }
 
-    /// The longest first: what is left of one that holds another would tell of it.
-    fn settle(&mut self) {
+    /// Sorts by descending length: replacing a part first would leave the rest of a longer value.
+    fn sort(&mut self) {
         self.0.sort_by_key(|text| std::cmp::Reverse(text.len()));
     }
 
-    /// A text without it, to be shown to a person.
+    /// Returns a text with each of these values replaced by `***`.
     pub fn redact(&self, text: &str) -> String {
         self.0.iter().fold(text.to_owned(), |text, redacted_names| text.replace(redacted_names, "***"))
     }
 }
 
-/// Fills the placeholders of a template. None where it is nothing but one that has no value: the key or item that it
-/// stands for is left out. Fails where values that hold placeholders of their own make a text too long.
-pub(super) fn filled(
+/// Replaces the placeholders of a template. Returns `None` if the template is a single placeholder without a value: its
+/// key or item is then removed.
+///
+/// # Errors
+/// Fails if a string becomes too long, as values can contain placeholders themselves.
+pub(super) fn apply_values(
     arena: &mut Arena,
     template: ValueId,
     values: ValueId,
@@ -86,7 +91,7 @@ pub(super) fn filled(
         Value::List(items) => {
             let mut all = Vec::new();
             for item in items {
-                all.extend(filled(arena, item, values, environ)?);
+                all.extend(apply_values(arena, item, values, environ)?);
             }
             let location = arena.location(template).cloned();
             Ok(Some(arena.alloc(Value::List(all), location)))
@@ -94,7 +99,7 @@ pub(super) fn filled(
         Value::Dict(pairs) => {
             let mut all = Vec::new();
             for (key, value) in pairs {
-                all.extend(filled(arena, value, values, environ)?.map(|value| (key, value)));
+                all.extend(apply_values(arena, value, values, environ)?.map(|value| (key, value)));
             }
             let location = arena.location(template).cloned();
             let all = arena.new_dict(all);
@@ -111,7 +116,7 @@ fn fill_text(
     values: ValueId,
     environ: &Environ,
 ) -> Result<Option<ValueId>> {
-    let placeholders = in_text(text);
+    let placeholders = distinct_placeholders(text);
     if placeholders.is_empty() {
         return Ok(Some(template));
     }

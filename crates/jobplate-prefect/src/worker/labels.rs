@@ -1,38 +1,37 @@
-//! Names and labels as Prefect 3's worker writes them: `prefect_kubernetes.utilities` 0.8.0, which makes slugs of them
-//! so that Kubernetes takes them.
+//! Slugs of names and labels, so that Kubernetes accepts them (`prefect_kubernetes.utilities` 0.8.0).
 
 use crate::pyvalue::slug::SlugOptions;
 
-/// Shorter than the 63 characters that Kubernetes takes: it adds some to a `generateName`.
+/// Shorter than Kubernetes' limit of 63 characters, as Kubernetes appends some to a `generateName`.
 const NAME: SlugOptions = SlugOptions { lowercase: true, max_length: 45, kept: "" };
 const PREFIX: SlugOptions = SlugOptions { lowercase: false, max_length: 253, kept: "." };
 const LABEL: SlugOptions = SlugOptions { lowercase: false, max_length: 63, kept: "_." };
 
-/// `_slugify_name`: what the name of a flow run gives for `generateName`; none where nothing of it is left.
-pub(super) fn name(text: &str) -> Option<String> {
+/// Returns the slug of a flow run's name for `generateName`, or `None` if it is empty (`_slugify_name`).
+pub(super) fn slugify_name(text: &str) -> Option<String> {
     Some(NAME.slugify(text)).filter(|slug| !slug.is_empty())
 }
 
-/// `_slugify_label_key`: the key of a label or an annotation, its prefix for itself. Up to prefect-kubernetes 0.6.5 it
-/// has small letters only.
-pub(super) fn key(text: &str, keeps_case: bool) -> String {
+/// Returns the slug of a label's or annotation's key, prefix and name separately (`_slugify_label_key`). Up to
+/// prefect-kubernetes 0.6.5 it is in lower case.
+pub(super) fn slugify_key(text: &str, keeps_case: bool) -> String {
     let (prefix, label) =
         (SlugOptions { lowercase: !keeps_case, ..PREFIX }, SlugOptions { lowercase: !keeps_case, ..LABEL });
     match text.split_once('/') {
-        Some(("", name)) => trimmed(label, name),
-        Some((before, name)) => format!("{}/{}", trimmed(prefix, before), trimmed(label, name)),
-        None => trimmed(label, text),
+        Some(("", name)) => trimmed_slug(label, name),
+        Some((before, name)) => format!("{}/{}", trimmed_slug(prefix, before), trimmed_slug(label, name)),
+        None => trimmed_slug(label, text),
     }
 }
 
-/// `_slugify_label_value`: the value of a label. Up to prefect-kubernetes 0.5.8 it has small letters only.
-pub(super) fn value(text: &str, keeps_case: bool) -> String {
-    trimmed(SlugOptions { lowercase: !keeps_case, ..LABEL }, text)
+/// Returns the slug of a label's value (`_slugify_label_value`). Up to prefect-kubernetes 0.5.8 it is in lower case.
+pub(super) fn slugify_value(text: &str, keeps_case: bool) -> String {
+    trimmed_slug(SlugOptions { lowercase: !keeps_case, ..LABEL }, text)
 }
 
-/// A slug between letters or digits, as Kubernetes wants it. Where nothing is left, the text stays as it is, for
-/// Kubernetes to refuse.
-fn trimmed(slug: SlugOptions, text: &str) -> String {
+/// Returns a slug that starts and ends with a letter or digit, or the text itself if the slug is empty: Kubernetes then
+/// rejects it.
+fn trimmed_slug(slug: SlugOptions, text: &str) -> String {
     let slug = slug.slugify(text);
     let trimmed = slug.trim_matches(['_', '-', '.']);
     if trimmed.is_empty() { text.to_owned() } else { trimmed.to_owned() }
@@ -42,8 +41,8 @@ fn trimmed(slug: SlugOptions, text: &str) -> String {
 mod tests {
     use super::*;
 
-    /// A text, and what `_slugify_name` ("" for None), `_slugify_label_key` and `_slugify_label_value` made of it.
-    const ANSWERS: [(&str, &str, &str, &str); 23] = [
+    /// A text with the results of `_slugify_name` ("" for None), `_slugify_label_key` and `_slugify_label_value`.
+    const CASES: [(&str, &str, &str, &str); 23] = [
         ("", "", "", ""),
         ("My Flow_1", "my-flow-1", "My-Flow_1", "My-Flow_1"),
         ("-a--B-", "a-b", "a-B", "a-B"),
@@ -70,22 +69,22 @@ mod tests {
     ];
 
     #[test]
-    fn as_the_worker_writes_them() {
-        for (text, a_name, a_key, a_value) in ANSWERS {
-            assert_eq!(name(text).unwrap_or_default(), a_name, "the name {text:?}");
-            assert_eq!(key(text, true), a_key, "the key {text:?}");
-            assert_eq!(value(text, true), a_value, "the value {text:?}");
+    fn slugifies_as_the_worker_does() {
+        for (text, for_name, for_key, for_value) in CASES {
+            assert_eq!(slugify_name(text).unwrap_or_default(), for_name, "the name {text:?}");
+            assert_eq!(slugify_key(text, true), for_key, "the key {text:?}");
+            assert_eq!(slugify_value(text, true), for_value, "the value {text:?}");
         }
-        assert_eq!(name("-"), None);
+        assert_eq!(slugify_name("-"), None);
     }
 
     #[test]
-    fn a_cut_leaves_no_dash_at_the_end() {
+    fn leaves_no_dash_at_the_end_of_a_cut_slug() {
         let a = |count| "a".repeat(count);
-        assert_eq!(name(&format!("{}-b", a(44))), Some(a(44)));
-        assert_eq!(name(&a(46)), Some(a(45)));
-        assert_eq!(value(&format!("{}_-.b", a(61)), true), a(61));
-        assert_eq!(value(&a(64), true), a(63));
-        assert_eq!(key(&format!("{}-q/{}", a(252), a(64)), true), format!("{}/{}", a(252), a(63)));
+        assert_eq!(slugify_name(&format!("{}-b", a(44))), Some(a(44)));
+        assert_eq!(slugify_name(&a(46)), Some(a(45)));
+        assert_eq!(slugify_value(&format!("{}_-.b", a(61)), true), a(61));
+        assert_eq!(slugify_value(&a(64), true), a(63));
+        assert_eq!(slugify_key(&format!("{}-q/{}", a(252), a(64)), true), format!("{}/{}", a(252), a(63)));
     }
 }

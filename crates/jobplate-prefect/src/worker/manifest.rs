@@ -1,30 +1,29 @@
-//! The manifest of the Job: labels, annotations, image, command and name that a worker puts into it
-//! (`prepare_for_flow_run`).
+//! The labels, annotations, image, command and name that a worker sets in the Job's manifest (`prepare_for_flow_run`).
 
 use jobplate_diagnostic::Result;
 
 use super::configuration::Configuration;
 use super::fill;
 use super::labels;
-use super::run::Run;
+use super::run::FlowRunContext;
 use super::scenario::WorkerScenario;
 use super::settings;
-use super::values::fails;
+use super::values::prefect_error;
 use super::version::WorkerVersion;
 use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::string;
 
-/// The way from the Job to its pod, and to the containers of that.
+/// Returns the pod spec of a Job.
 pub fn pod(arena: &Arena, manifest: ValueId) -> Option<ValueId> {
     ["spec", "template", "spec"].iter().try_fold(manifest, |at, key| arena.dict_get(at, key))
 }
 
-/// The containers of a pod in one of its lists.
+/// Returns the containers of a pod spec in one of its lists: `containers` or `initContainers`.
 pub fn containers<'h>(arena: &'h Arena, pod: ValueId, list: &str) -> &'h [ValueId] {
     arena.dict_get(pod, list).map(|list| arena.list_items(list)).unwrap_or_default()
 }
 
-/// The container that the flow runs in. A checked manifest has it.
+/// Returns the flow's container, which every checked manifest has.
 pub fn container(arena: &Arena, manifest: ValueId) -> Option<ValueId> {
     match arena.get(arena.dict_get(pod(arena, manifest)?, "containers")?) {
         Value::List(items) => items.first().copied(),
@@ -32,25 +31,25 @@ pub fn container(arena: &Arena, manifest: ValueId) -> Option<ValueId> {
     }
 }
 
-/// Names and values that are texts, in order.
-type Texts = Vec<(ValueId, ValueId)>;
+/// Labels or annotations, in order.
+type LabelPairs = Vec<(ValueId, ValueId)>;
 
-fn set(arena: &Arena, texts: &mut Texts, name: ValueId, value: ValueId) {
+fn set_label(arena: &Arena, texts: &mut LabelPairs, name: ValueId, value: ValueId) {
     match texts.iter_mut().find(|(own, _)| arena.is_same_key(*own, name)) {
         Some((_, own)) => *own = value,
         None => texts.push((name, value)),
     }
 }
 
-/// The labels that Prefect gives a Job and its pod, those of the configuration over them.
-fn own_labels(
+/// Returns the labels that Prefect sets on a Job and its pod. Those of the configuration override them.
+fn prefect_labels(
     arena: &mut Arena,
     version: WorkerVersion,
     scenario: &WorkerScenario,
     configuration: &Configuration,
-) -> Texts {
-    let Run { flow, flow_run, deployment, work_pool, deployment_updated } = &scenario.run;
-    let prefect = labels::value(version.prefect(), true);
+) -> LabelPairs {
+    let FlowRunContext { flow, flow_run, deployment, work_pool, deployment_updated } = &scenario.run;
+    let prefect = labels::slugify_value(version.prefect_version(), true);
     let mut own = vec![
         ("prefect.io/flow-run-id", flow_run.id.clone()),
         ("prefect.io/flow-run-name", flow_run.name.clone()),
@@ -68,7 +67,7 @@ fn own_labels(
     }
     let recommended = |own: &mut Vec<(&str, String)>, name: &str| {
         if version.has_recommended_labels() {
-            let name = labels::value(name, true);
+            let name = labels::slugify_value(name, true);
             match own.iter_mut().find(|(key, _)| *key == "app.kubernetes.io/name") {
                 Some((_, value)) => *value = name,
                 None => own.push(("app.kubernetes.io/name", name)),
@@ -89,42 +88,48 @@ fn own_labels(
     if !version.labels_pools_and_pods() {
         own.extend(of_flow);
     }
-    let mut texts = Texts::new();
+    let mut texts = LabelPairs::new();
     for (name, value) in own {
         let (name, value) = (arena.alloc_str(name), arena.alloc_str(value));
         texts.push((name, value));
     }
     for (name, value) in arena.as_dict(configuration.labels).unwrap_or_default() {
-        set(arena, &mut texts, *name, *value);
+        set_label(arena, &mut texts, *name, *value);
     }
     texts
 }
 
-/// What stands under a key of a mapping: of a missing one, nothing. Fails where it is no mapping.
-fn pairs(arena: &Arena, of: ValueId, key: &str) -> Result<Texts> {
-    let Some(map) = arena.dict_get(of, key) else { return Ok(Texts::new()) };
+/// Returns the pairs of the mapping at a key, or none if the key is missing.
+///
+/// # Errors
+/// Fails if the value is not a mapping.
+fn pairs_at(arena: &Arena, of: ValueId, key: &str) -> Result<LabelPairs> {
+    let Some(map) = arena.dict_get(of, key) else { return Ok(LabelPairs::new()) };
     match arena.as_dict(map) {
         Some(pairs) => Ok(pairs.to_vec()),
-        None => Err(fails(arena, map, format!("`{key}` is {}, not a mapping", arena.describe_kind(map)))),
+        None => Err(prefect_error(arena, map, format!("`{key}` is {}, not a mapping", arena.describe_kind(map)))),
     }
 }
 
-/// Labels as Kubernetes takes them.
-fn slugged(arena: &mut Arena, version: WorkerVersion, texts: Texts) -> Result<ValueId> {
+/// Returns labels as slugs that Kubernetes accepts.
+///
+/// # Errors
+/// Fails at a value that is not a string.
+fn slugify_labels(arena: &mut Arena, version: WorkerVersion, texts: LabelPairs) -> Result<ValueId> {
     let dict = arena.alloc(Value::empty_dict(), None);
     for (name, value) in texts {
         let (Some(key), Value::Str(text) | Value::Unknown(text)) = (arena.as_str(name), arena.get(value)) else {
-            return Err(fails(
+            return Err(prefect_error(
                 arena,
                 value,
                 format!("the value of a label is {}, and must be text", arena.describe_kind(value)),
             ));
         };
         let is_unknown = matches!(arena.get(value), Value::Unknown(_));
-        let key = labels::key(key, version.keeps_case_of_keys());
+        let key = labels::slugify_key(key, version.keeps_case_of_keys());
         let text = match is_unknown {
             true => text.clone(),
-            false => labels::value(text, version.keeps_case_of_values()),
+            false => labels::slugify_value(text, version.keeps_case_of_values()),
         };
         let location = arena.location(value).cloned();
         let value = arena.alloc(if is_unknown { Value::Unknown(text) } else { Value::Str(text) }, location);
@@ -133,8 +138,8 @@ fn slugged(arena: &mut Arena, version: WorkerVersion, texts: Texts) -> Result<Va
     Ok(dict)
 }
 
-/// The name of the Job, as far as Prefect makes one.
-fn name(
+/// Returns the name that `generateName` is derived from.
+fn job_name(
     arena: &mut Arena,
     version: WorkerVersion,
     scenario: &WorkerScenario,
@@ -145,13 +150,16 @@ fn name(
     if !version.fills_names() {
         return Ok(Some(own));
     }
-    let values = scenario.run.context(arena);
-    // Nothing but a placeholder that has no value: it stays as it is.
-    let filled = fill::filled(arena, own, values, &scenario.worker.environ)?.unwrap_or(own);
+    let values = scenario.run.placeholder_values(arena);
+    // A name that is a single placeholder without a value stays as it is.
+    let filled = fill::apply_values(arena, own, values, &scenario.worker.environ)?.unwrap_or(own);
     Ok(Some(if arena.is_truthy(filled) { filled } else { run_name }))
 }
 
-/// Prepares a manifest; its `env` is there already.
+/// Sets labels, annotations, image, command and name in a manifest, which already has its `env`.
+///
+/// # Errors
+/// Fails if Prefect fails.
 pub(super) fn prepare(
     arena: &mut Arena,
     version: WorkerVersion,
@@ -159,23 +167,23 @@ pub(super) fn prepare(
     configuration: &Configuration,
 ) -> Result<()> {
     let manifest = configuration.manifest;
-    let name = name(arena, version, scenario, configuration)?;
-    let own = own_labels(arena, version, scenario, configuration);
+    let name = job_name(arena, version, scenario, configuration)?;
+    let own = prefect_labels(arena, version, scenario, configuration);
     let (Some(metadata), Some(spec)) = (arena.dict_get(manifest, "metadata"), arena.dict_get(manifest, "spec")) else {
         return Ok(());
     };
-    let mut of_job = pairs(arena, metadata, "labels")?;
-    own.iter().for_each(|(name, value)| set(arena, &mut of_job, *name, *value));
-    let labels = slugged(arena, version, of_job)?;
+    let mut job_labels = pairs_at(arena, metadata, "labels")?;
+    own.iter().for_each(|(name, value)| set_label(arena, &mut job_labels, *name, *value));
+    let labels = slugify_labels(arena, version, job_labels)?;
     arena.dict_set_str(metadata, "labels", labels);
-    let mut annotations = Texts::new();
+    let mut annotations = LabelPairs::new();
     if version.has_annotations() {
-        annotations = pairs(arena, metadata, "annotations")?;
+        annotations = pairs_at(arena, metadata, "annotations")?;
         let own = arena.as_dict(configuration.annotations).unwrap_or_default().to_vec();
-        own.into_iter().for_each(|(name, value)| set(arena, &mut annotations, name, value));
+        own.into_iter().for_each(|(name, value)| set_label(arena, &mut annotations, name, value));
         let dict = arena.alloc(Value::empty_dict(), None);
         for (name, value) in &annotations {
-            let key = labels::key(arena.as_str(*name).unwrap_or_default(), version.keeps_case_of_keys());
+            let key = labels::slugify_key(arena.as_str(*name).unwrap_or_default(), version.keeps_case_of_keys());
             arena.dict_set_str(dict, &key, *value);
         }
         annotations = arena.as_dict(dict).unwrap_or_default().to_vec();
@@ -183,36 +191,42 @@ pub(super) fn prepare(
     }
     if let Some(container) = container(arena, manifest) {
         let command = version.command(settings::runs_engine(&scenario.worker.environ));
-        image_and_command(arena, version, container, command)?;
+        set_image_and_command(arena, version, container, command)?;
     }
-    generate_name(arena, version, metadata, name)?;
+    set_generate_name(arena, version, metadata, name)?;
     if !version.labels_pools_and_pods() {
         return Ok(());
     }
     let Some(template) = arena.dict_get(spec, "template") else { return Ok(()) };
-    of_pod(arena, version, template, own, annotations)
+    set_pod_metadata(arena, version, template, own, annotations)
 }
 
-/// Labels and annotations of the pod.
-fn of_pod(arena: &mut Arena, version: WorkerVersion, template: ValueId, own: Texts, annotations: Texts) -> Result<()> {
+/// Sets the labels and annotations of the pod.
+fn set_pod_metadata(
+    arena: &mut Arena,
+    version: WorkerVersion,
+    template: ValueId,
+    own: LabelPairs,
+    annotations: LabelPairs,
+) -> Result<()> {
     let metadata = match arena.dict_get(template, "metadata") {
         Some(metadata) => metadata,
         None => arena.alloc(Value::empty_dict(), None),
     };
     if arena.as_dict(metadata).is_none() {
-        return Err(fails(
+        return Err(prefect_error(
             arena,
             metadata,
             format!("`metadata` of the pod is {}, not a mapping", arena.describe_kind(metadata)),
         ));
     }
-    let mut labels = pairs(arena, metadata, "labels")?;
-    own.into_iter().for_each(|(name, value)| set(arena, &mut labels, name, value));
-    let labels = slugged(arena, version, labels)?;
+    let mut labels = pairs_at(arena, metadata, "labels")?;
+    own.into_iter().for_each(|(name, value)| set_label(arena, &mut labels, name, value));
+    let labels = slugify_labels(arena, version, labels)?;
     arena.dict_set_str(metadata, "labels", labels);
     if !annotations.is_empty() {
-        let mut all = pairs(arena, metadata, "annotations")?;
-        annotations.into_iter().for_each(|(name, value)| set(arena, &mut all, name, value));
+        let mut all = pairs_at(arena, metadata, "annotations")?;
+        annotations.into_iter().for_each(|(name, value)| set_label(arena, &mut all, name, value));
         let all = arena.new_dict(all);
         let dict = arena.alloc(all, None);
         arena.dict_set_str(metadata, "annotations", dict);
@@ -221,9 +235,10 @@ fn of_pod(arena: &mut Arena, version: WorkerVersion, template: ValueId, own: Tex
     Ok(())
 }
 
-fn image_and_command(arena: &mut Arena, version: WorkerVersion, container: ValueId, default: &str) -> Result<()> {
+/// Sets the image and the command of the flow's container, unless the template does.
+fn set_image_and_command(arena: &mut Arena, version: WorkerVersion, container: ValueId, default: &str) -> Result<()> {
     if arena.dict_get(container, "image").is_none() {
-        let image = arena.alloc_str(format!("prefecthq/prefect:{}-python3.11", version.prefect()));
+        let image = arena.alloc_str(format!("prefecthq/prefect:{}-python3.11", version.prefect_version()));
         arena.dict_set_str(container, "image", image);
     }
     let command = arena.dict_get(container, "args");
@@ -233,16 +248,16 @@ fn image_and_command(arena: &mut Arena, version: WorkerVersion, container: Value
         Some((_, Value::Str(text) | Value::Unknown(text))) => text.clone(),
         Some((other, _)) => {
             let why = format!("the command is {}, and must be text or a list", arena.describe_kind(other));
-            return Err(fails(arena, other, why));
+            return Err(prefect_error(arena, other, why));
         }
     };
     let location = command.and_then(|command| arena.location(command)).cloned();
-    let words = match version.reads_quotes() {
-        true => shlex(&line),
+    let words = match version.splits_like_a_shell() {
+        true => split_command(&line),
         false => Some(line.split_whitespace().map(str::to_owned).collect()),
     };
     let Some(words) = words else {
-        return Err(fails(arena, command.unwrap_or(container), "the command has a quote that is not closed"));
+        return Err(prefect_error(arena, command.unwrap_or(container), "the command has a quote that is not closed"));
     };
     let words = words.into_iter().map(|word| arena.alloc(Value::Str(word), location.clone())).collect();
     let words = arena.alloc(Value::List(words), location);
@@ -250,8 +265,8 @@ fn image_and_command(arena: &mut Arena, version: WorkerVersion, container: Value
     Ok(())
 }
 
-/// `shlex.split(line, posix=True)`: none where a quote is not closed, or an escape escapes nothing.
-fn shlex(line: &str) -> Option<Vec<String>> {
+/// `shlex.split(line, posix=True)`. Returns `None` if a quote is not closed, or if an escape is the last character.
+fn split_command(line: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
     let mut chars = line.chars();
@@ -288,26 +303,35 @@ fn shlex(line: &str) -> Option<Vec<String>> {
     Some(words)
 }
 
-/// `generateName`, where the template has none of its own.
-fn generate_name(arena: &mut Arena, version: WorkerVersion, metadata: ValueId, name: Option<ValueId>) -> Result<()> {
+/// Sets `generateName`, unless the template does.
+fn set_generate_name(
+    arena: &mut Arena,
+    version: WorkerVersion,
+    metadata: ValueId,
+    name: Option<ValueId>,
+) -> Result<()> {
     if let Some(own) = arena.dict_get(metadata, "generateName") {
         let mut found = Vec::new();
-        fill::in_value(arena, own, &mut found);
-        let is_filler = match arena.as_str(own) {
+        fill::collect_placeholders(arena, own, &mut found);
+        let is_empty_name = match arena.as_str(own) {
             Some("-") => true,
-            Some("None-") => version.knows_null_names(),
+            Some("None-") => version.ignores_null_names(),
             _ => false,
         };
-        if arena.is_truthy(own) && found.is_empty() && !is_filler {
+        if arena.is_truthy(own) && found.is_empty() && !is_empty_name {
             return Ok(());
         }
     }
     let slug = match name.filter(|name| arena.is_truthy(*name)) {
         None => None,
         Some(name) => match arena.get(name) {
-            Value::Str(text) | Value::Unknown(text) => labels::name(text),
+            Value::Str(text) | Value::Unknown(text) => labels::slugify_name(text),
             _ => {
-                return Err(fails(arena, name, format!("the name is {}, and must be text", arena.describe_kind(name))));
+                return Err(prefect_error(
+                    arena,
+                    name,
+                    format!("the name is {}, and must be text", arena.describe_kind(name)),
+                ));
             }
         },
     };
@@ -316,8 +340,9 @@ fn generate_name(arena: &mut Arena, version: WorkerVersion, metadata: ValueId, n
     Ok(())
 }
 
-/// Moves what Kubernetes has in the spec of a Job, and Prefect wants in that of the pod, to where it belongs.
-pub fn for_kubectl(arena: &mut Arena, manifest: ValueId) {
+/// Moves `parallelism` and `completions` from the pod spec, where Prefect requires them, to the Job's spec, where
+/// Kubernetes reads them.
+pub fn move_fields_for_kubectl(arena: &mut Arena, manifest: ValueId) {
     let (Some(spec), Some(pod)) = (arena.dict_get(manifest, "spec"), pod(arena, manifest)) else { return };
     for key in ["parallelism", "completions"] {
         let Some(value) = arena.dict_get(pod, key) else { continue };
@@ -330,7 +355,7 @@ pub fn for_kubectl(arena: &mut Arena, manifest: ValueId) {
     }
 }
 
-/// `str(value)` of the namespace that the Job goes to.
+/// Returns the namespace of the Job.
 pub fn namespace(arena: &Arena, configuration: &Configuration) -> String {
     string::str(arena, configuration.namespace)
 }
@@ -340,8 +365,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn commands_are_split_as_a_shell_does() {
-        for (line, wanted) in [
+    fn splits_commands_as_a_shell_does() {
+        for (line, expected) in [
             ("prefect flow-run execute", Some(&["prefect", "flow-run", "execute"][..])),
             ("python -c 'print(1)'", Some(&["python", "-c", "print(1)"])),
             (r#"a "b \" \\ \c" d\ e"#, Some(&["a", r#"b " \ \c"#, "d e"])),
@@ -352,10 +377,10 @@ mod tests {
             ("a \"b", None),
             ("a \\", None),
         ] {
-            let words = shlex(line);
+            let words = split_command(line);
             assert_eq!(
                 words.as_deref().map(|words| words.iter().map(String::as_str).collect::<Vec<_>>()).as_deref(),
-                wanted
+                expected
             );
         }
     }

@@ -1,9 +1,9 @@
-//! Prefect 2 and 3: the Job that a Kubernetes worker makes of a base job template for a flow run
-//! (`KubernetesWorkerJobConfiguration` and `KubernetesWorker` of prefect-kubernetes 0.8.0 with prefect 3.8.8, and what
-//! was different before).
+//! Prefect 2 and 3: the Job that a Kubernetes worker creates from a base job template for a flow run
+//! (`KubernetesWorkerJobConfiguration` and `KubernetesWorker` of prefect-kubernetes 0.8.0 with prefect 3.8.8, and of
+//! earlier versions).
 //!
-//! Everything here follows that program, faults included, and is held to it by comparing with the real one.
-//! Takes texts and values and gives values: knows nothing of files, flags or HTTP.
+//! Reproduces that program including its bugs; `tests/prefect` compares it with the real one. Takes text and values and
+//! returns values; knows nothing of files, flags or HTTP.
 //!
 //! | file | decides |
 //! |---|---|
@@ -22,7 +22,8 @@
 //! | `labels` | how names and labels are shortened and slugged |
 //! | `secret_references` | which values become references, and which Secrets the worker writes |
 //! | [`settings`] | which settings a worker has, and which it passes on |
-//! | [`notes`] | which notes a preview gives |
+//! | [`notes`] | which notes a preview gives about the Job |
+//! | `template_notes` | which notes it gives about the template, the scenario and job variables |
 //! | [`version`] | what each version of prefect-kubernetes does |
 
 mod configuration;
@@ -39,6 +40,7 @@ pub mod scenario;
 mod schema;
 mod secret_references;
 pub mod settings;
+mod template_notes;
 pub mod template_source;
 pub mod values;
 pub mod version;

@@ -1,11 +1,11 @@
-//! A preview: everything that a worker does between a flow run and its Job, in one call.
+//! Previews the Job that a worker creates for a flow run: all steps in one call.
 
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use jobplate_diagnostic::Result;
 
-use super::configuration::{self, Configuration, Given};
+use super::configuration::{self, Configuration, ConfigurationSources};
 use super::environment::{self, WorkerEnvEntry, WorkerEnvOrigin};
 use super::fill::RedactedNames;
 use super::scenario::WorkerScenario;
@@ -17,31 +17,31 @@ use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::json;
 use crate::pyvalue::source::{Location, SourceFile};
 
-/// A Job, and how it came to be.
+/// A Job, and what it was created from.
 #[derive(Debug)]
 pub struct WorkerPreview<'s> {
-    /// The Job that the worker posts.
+    /// The Job that the worker creates.
     pub job: ValueId,
     /// The base job template.
     pub template: ValueId,
-    /// The configuration that it was made of.
+    /// The job configuration.
     pub configuration: Configuration,
     /// The `env` of the flow's container.
     pub entries: Vec<WorkerEnvEntry>,
-    /// What does not get there: what something else of the same name hides.
+    /// The entries that another one with the same name overrides.
     pub overridden: Vec<WorkerEnvEntry>,
     /// The worker's settings about secrets.
     pub settings: SecretSettings<'s>,
     /// The Secrets that the worker writes.
     pub secrets: Vec<WrittenSecret>,
-    /// What names may hold of the worker's environment.
+    /// The values of the worker's environment that names can contain.
     pub redacted_names: RedactedNames,
 }
 
-/// Makes the Job of a flow run.
+/// Returns the Job of a flow run.
 ///
 /// # Errors
-/// Fails where Prefect fails, and at what is not followed.
+/// Fails if Prefect fails, or at input that is not supported.
 pub fn preview<'s>(
     arena: &mut Arena,
     version: WorkerVersion,
@@ -49,13 +49,13 @@ pub fn preview<'s>(
     scenario: &'s WorkerScenario,
 ) -> Result<WorkerPreview<'s>> {
     let template = template_source::read(arena, source)?;
-    // YAML makes something else of JSON with a slip in it: that is the reason of whatever fails then.
+    // YAML can read invalid JSON as something else. Any error then has the invalid JSON as its reason.
     let source = arena.location(template).map(|location| Rc::clone(&location.source));
-    let slip = |error| source.as_ref().and_then(json::invalid_json).unwrap_or(error);
-    make(arena, version, template, scenario).map_err(slip)
+    let explain = |error| source.as_ref().and_then(json::invalid_json).unwrap_or(error);
+    create_job(arena, version, template, scenario).map_err(explain)
 }
 
-fn make<'s>(
+fn create_job<'s>(
     arena: &mut Arena,
     version: WorkerVersion,
     template: ValueId,
@@ -63,10 +63,11 @@ fn make<'s>(
 ) -> Result<WorkerPreview<'s>> {
     let exported = settings::export(&scenario.worker.environ, version)?;
     let settings = SecretSettings::read(&scenario.worker)?;
-    let given = Given { template, deployment: scenario.deployment_variables, run: scenario.run_variables };
+    let given =
+        ConfigurationSources { template, deployment: scenario.deployment_variables, run: scenario.run_variables };
     let origins = Origins::of(arena, &given);
     let mut candidates = candidates(arena, &given, &exported);
-    let configuration = configuration::fill(arena, version, &given, &scenario.worker.environ)?;
+    let configuration = configuration::resolve(arena, version, &given, &scenario.worker.environ)?;
     let own = environment::prepare(arena, version, scenario, exported, &configuration, &|arena, id| {
         origins.get(arena.location(id)).unwrap_or(WorkerEnvOrigin::Template)
     })?;
@@ -79,10 +80,10 @@ fn make<'s>(
     }
     manifest::prepare(arena, version, scenario, &configuration)?;
     let secrets = secret_references::apply(arena, &settings, &scenario.worker, &configuration, &mut entries)?;
-    // What a placeholder put into the container came from elsewhere, and is in the list already.
+    // A value that a placeholder copied into the container is already among the candidates.
     candidates.extend(dropped.into_iter().filter(|own| origins.get(own.location.as_ref()).is_none()));
-    let winners = Winners::of(arena, &entries);
-    candidates.retain(|own| !winners.has(arena, own));
+    let effective = EffectiveEntries::of(arena, &entries);
+    candidates.retain(|own| !effective.contains(arena, own));
     let overridden = candidates;
     let texts = [Some(template), given.deployment, given.run].into_iter().flatten();
     let mut redacted_names = RedactedNames::of(arena, texts, &scenario.worker.environ);
@@ -99,11 +100,11 @@ fn make<'s>(
     })
 }
 
-/// Who gave which value of `env`: by the bytes it was written in, for values are copied and made into texts.
+/// What set each value of `env`, by the value's position in its source: copies of a value keep the position.
 struct Origins(HashMap<(*const SourceFile, usize), WorkerEnvOrigin>);
 
 impl Origins {
-    fn of(arena: &Arena, given: &Given) -> Self {
+    fn of(arena: &Arena, given: &ConfigurationSources) -> Self {
         let mut origins = HashMap::new();
         let variables = arena.dict_get(given.template, "variables").and_then(|own| arena.dict_get(own, "properties"));
         let default =
@@ -140,8 +141,8 @@ fn key_of(location: &Location) -> (*const SourceFile, usize) {
     (Rc::as_ptr(&location.source), location.span.start)
 }
 
-/// All that sets a variable to something, whether or not it wins.
-fn candidates(arena: &mut Arena, given: &Given, exported: &[ExportedVariable]) -> Vec<WorkerEnvEntry> {
+/// Returns an entry for each source that sets a variable, whether or not it is overridden.
+fn candidates(arena: &mut Arena, given: &ConfigurationSources, exported: &[ExportedVariable]) -> Vec<WorkerEnvEntry> {
     let mut found = Vec::new();
     for ExportedVariable { name, value, location } in exported {
         let value = arena.alloc(value.clone().into(), location.clone());
@@ -173,16 +174,16 @@ fn candidates(arena: &mut Arena, given: &Given, exported: &[ExportedVariable]) -
     found.into_iter().map(entry).collect()
 }
 
-/// Who set which name, of entries that the container gets.
-struct Winners<'h>(HashSet<(WorkerEnvOrigin, &'h str)>, HashSet<ValueId>);
+/// The entries that the container gets: the origins with the names that they set, and the entries.
+struct EffectiveEntries<'h>(HashSet<(WorkerEnvOrigin, &'h str)>, HashSet<ValueId>);
 
-impl<'h> Winners<'h> {
+impl<'h> EffectiveEntries<'h> {
     fn of(arena: &'h Arena, entries: &[WorkerEnvEntry]) -> Self {
         let names = entries.iter().filter_map(|entry| Some((entry.origin, name(arena, entry)?)));
-        Winners(names.collect(), entries.iter().map(|entry| entry.entry).collect())
+        EffectiveEntries(names.collect(), entries.iter().map(|entry| entry.entry).collect())
     }
 
-    fn has(&self, arena: &Arena, own: &WorkerEnvEntry) -> bool {
+    fn contains(&self, arena: &Arena, own: &WorkerEnvEntry) -> bool {
         self.1.contains(&own.entry) || name(arena, own).is_some_and(|name| self.0.contains(&(own.origin, name)))
     }
 }
@@ -191,7 +192,7 @@ fn name<'h>(arena: &'h Arena, entry: &WorkerEnvEntry) -> Option<&'h str> {
     arena.dict_get(entry.entry, "name").and_then(|name| arena.as_str(name))
 }
 
-/// The values of variables in a mapping, the entries of a list.
+/// Returns the values of a mapping, or the entries of a list.
 fn values(arena: &Arena, env: ValueId) -> Vec<ValueId> {
     match arena.get(env) {
         Value::List(items) => items.clone(),

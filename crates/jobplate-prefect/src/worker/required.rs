@@ -1,52 +1,60 @@
-//! What a Job must have for a worker to take it: Prefect compares it with a Job of its own by JSON patches, and looks at
-//! those that add or replace something.
+//! Which fields a Job must have. Prefect computes a JSON patch from the Job to a minimal one, and rejects the Job if the
+//! patch adds or replaces anything.
 
 use std::collections::HashMap;
 
 use jobplate_diagnostic::{Error, Result};
 
-use super::values::fails;
+use super::values::prefect_error;
 use super::version::WorkerVersion;
 use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::source::locate;
 use crate::pyvalue::string;
 
-/// A value of the Job that is compared with.
-enum Wanted {
+/// A value of the minimal Job.
+enum RequiredValue {
     Text(&'static str),
     One,
-    Map(&'static [(&'static str, Wanted)]),
-    List(&'static [(&'static str, Wanted)]),
+    Map(&'static [(&'static str, RequiredValue)]),
+    List(&'static [(&'static str, RequiredValue)]),
 }
 
-/// `_get_base_job_manifest` of prefect-kubernetes 0.8.0.
-const JOB: &[(&str, Wanted)] = &[
-    ("apiVersion", Wanted::Text("batch/v1")),
-    ("kind", Wanted::Text("Job")),
-    ("metadata", Wanted::Map(&[("annotations", Wanted::Map(&[])), ("labels", Wanted::Map(&[]))])),
-    ("spec", Wanted::Map(&[("template", Wanted::Map(&[("spec", Wanted::Map(POD))]))])),
+/// The minimal Job: `_get_base_job_manifest` of prefect-kubernetes 0.8.0.
+const JOB: &[(&str, RequiredValue)] = &[
+    ("apiVersion", RequiredValue::Text("batch/v1")),
+    ("kind", RequiredValue::Text("Job")),
+    ("metadata", RequiredValue::Map(&[("annotations", RequiredValue::Map(&[])), ("labels", RequiredValue::Map(&[]))])),
+    ("spec", RequiredValue::Map(&[("template", RequiredValue::Map(&[("spec", RequiredValue::Map(POD))]))])),
 ];
 
-/// The same without annotations, as it was before.
-const JOB_WITHOUT_ANNOTATIONS: &[(&str, Wanted)] = &[
-    ("apiVersion", Wanted::Text("batch/v1")),
-    ("kind", Wanted::Text("Job")),
-    ("metadata", Wanted::Map(&[("labels", Wanted::Map(&[]))])),
-    ("spec", Wanted::Map(&[("template", Wanted::Map(&[("spec", Wanted::Map(POD))]))])),
+/// The minimal Job of versions without annotations.
+const JOB_WITHOUT_ANNOTATIONS: &[(&str, RequiredValue)] = &[
+    ("apiVersion", RequiredValue::Text("batch/v1")),
+    ("kind", RequiredValue::Text("Job")),
+    ("metadata", RequiredValue::Map(&[("labels", RequiredValue::Map(&[]))])),
+    ("spec", RequiredValue::Map(&[("template", RequiredValue::Map(&[("spec", RequiredValue::Map(POD))]))])),
 ];
 
-const POD: &[(&str, Wanted)] = &[
-    ("parallelism", Wanted::One),
-    ("completions", Wanted::One),
-    ("restartPolicy", Wanted::Text("Never")),
-    ("containers", Wanted::List(CONTAINER)),
+const POD: &[(&str, RequiredValue)] = &[
+    ("parallelism", RequiredValue::One),
+    ("completions", RequiredValue::One),
+    ("restartPolicy", RequiredValue::Text("Never")),
+    ("containers", RequiredValue::List(CONTAINER)),
 ];
 
-/// The first of the containers.
-const CONTAINER: &[(&str, Wanted)] = &[("name", Wanted::Text("prefect-job"))];
+/// The first container of the minimal Job.
+const CONTAINER: &[(&str, RequiredValue)] = &[("name", RequiredValue::Text("prefect-job"))];
 
-/// Gives a manifest the metadata that it must have, and checks the rest of it.
-pub(super) fn check(arena: &mut Arena, version: WorkerVersion, manifest: ValueId, namespace: ValueId) -> Result<()> {
+/// Adds the metadata that a manifest must have, and checks the rest of it.
+///
+/// # Errors
+/// Fails at the first missing field, or else at the first wrong value.
+pub(super) fn complete_and_check(
+    arena: &mut Arena,
+    version: WorkerVersion,
+    manifest: ValueId,
+    namespace: ValueId,
+) -> Result<()> {
     let metadata = match arena.dict_get(manifest, "metadata") {
         Some(metadata) => metadata,
         None => {
@@ -56,7 +64,11 @@ pub(super) fn check(arena: &mut Arena, version: WorkerVersion, manifest: ValueId
         }
     };
     if arena.as_dict(metadata).is_none() {
-        return Err(fails(arena, metadata, format!("`metadata` is {}, not a mapping", arena.describe_kind(metadata))));
+        return Err(prefect_error(
+            arena,
+            metadata,
+            format!("`metadata` is {}, not a mapping", arena.describe_kind(metadata)),
+        ));
     }
     let maps = if version.has_annotations() { &["annotations", "labels"][..] } else { &["labels"] };
     for key in maps {
@@ -70,7 +82,7 @@ pub(super) fn check(arena: &mut Arena, version: WorkerVersion, manifest: ValueId
     }
     let mut difference = Difference::new(arena);
     let job = if version.has_annotations() { JOB } else { JOB_WITHOUT_ANNOTATIONS };
-    difference.maps("", manifest, job);
+    difference.compare_maps("", manifest, job);
     let Difference { mut missing, mut wrong, .. } = difference;
     missing.sort();
     wrong.sort_by(|one, other| one.0.cmp(&other.0));
@@ -83,14 +95,14 @@ pub(super) fn check(arena: &mut Arena, version: WorkerVersion, manifest: ValueId
                 Error::input(format!("the Job of the base job template lacks {}", paths.join(" and ")))
             }
         };
-        let location = find(arena, manifest, around);
+        let location = nearest(arena, manifest, around);
         return Err(locate(error.hint(hint(first)), arena.location(location)));
     }
-    if let Some((path, value, wanted)) = wrong.into_iter().next() {
+    if let Some((path, value, required)) = wrong.into_iter().next() {
         let key = path.rsplit('/').next().unwrap_or_default();
         let key = if key == "0" { "the first container" } else { &format!("`{key}`") };
         let error =
-            Error::input(format!("{key}{} must be {wanted}", under(path.rsplit_once('/').map_or("", |(a, _)| a))));
+            Error::input(format!("{key}{} must be {required}", under(path.rsplit_once('/').map_or("", |(a, _)| a))));
         return Err(locate(error.hint(hint(&path)), arena.location(value)));
     }
     Ok(())
@@ -104,12 +116,12 @@ fn under(path: &str) -> String {
     }
 }
 
-/// A path as people write it.
+/// Returns a JSON pointer with dots between its keys.
 fn dotted(path: &str) -> String {
     path.trim_start_matches('/').replace('/', ".")
 }
 
-/// What to do about a path.
+/// Returns the hint for a missing or wrong field.
 fn hint(path: &str) -> &'static str {
     match path {
         path if path.ends_with("/parallelism") || path.ends_with("/completions") => {
@@ -122,22 +134,22 @@ fn hint(path: &str) -> &'static str {
     }
 }
 
-/// The value nearest to a path.
-fn find(arena: &Arena, manifest: ValueId, path: &str) -> ValueId {
+/// Returns the value at a JSON pointer, or its nearest parent.
+fn nearest(arena: &Arena, manifest: ValueId, path: &str) -> ValueId {
     path.split('/').skip(1).fold(manifest, |at, word| match arena.get(at) {
         Value::List(items) => word.parse().ok().and_then(|position: usize| items.get(position).copied()).unwrap_or(at),
         _ => arena.dict_get(at, word).unwrap_or(at),
     })
 }
 
-/// A JSON patch, as far as it tells what is missing or other (`jsonpatch` 1.47): what is added in one place and was
-/// removed in another is moved, and counts as neither.
+/// The added and replaced values of a JSON patch (`jsonpatch` 1.47). A value that is removed in one place and added in
+/// another is moved, and counts as neither.
 struct Difference<'h> {
     arena: &'h Arena,
-    /// How many values of this JSON were removed.
+    /// The removed values as JSON, with their counts.
     removed: HashMap<String, usize>,
     missing: Vec<String>,
-    /// The JSON of each of those.
+    /// The added values: their JSON pointers and their JSON.
     added: Vec<(String, String)>,
     wrong: Vec<(String, ValueId, String)>,
 }
@@ -168,7 +180,7 @@ impl<'h> Difference<'h> {
 
     fn remove(&mut self, id: ValueId) {
         let json = self.json(id);
-        // Added before: it was moved there.
+        // A value that was added before is moved.
         if let Some(position) = self.added.iter().rposition(|(_, added)| *added == json) {
             let (path, _) = self.added.remove(position);
             self.missing.retain(|missing| *missing != path);
@@ -177,8 +189,8 @@ impl<'h> Difference<'h> {
         *self.removed.entry(json).or_default() += 1;
     }
 
-    fn add(&mut self, path: String, wanted: &Wanted) {
-        let json = wanted.json();
+    fn add(&mut self, path: String, required: &RequiredValue) {
+        let json = required.json();
         if let Some(count) = self.removed.get_mut(&json).filter(|count| **count > 0) {
             *count -= 1;
             return;
@@ -187,35 +199,35 @@ impl<'h> Difference<'h> {
         self.missing.push(path);
     }
 
-    fn maps(&mut self, path: &str, own: ValueId, wanted: &[(&'static str, Wanted)]) {
+    fn compare_maps(&mut self, path: &str, own: ValueId, required: &[(&'static str, RequiredValue)]) {
         let pairs = self.arena.as_dict(own).unwrap_or_default().to_vec();
-        let find = |key: ValueId| self.arena.as_str(key).and_then(|key| wanted.iter().find(|(name, _)| *name == key));
+        let find = |key: ValueId| self.arena.as_str(key).and_then(|key| required.iter().find(|(name, _)| *name == key));
         let (known, others): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|(key, _)| find(*key).is_some());
-        let known: Vec<(&(&str, Wanted), ValueId)> =
+        let known: Vec<(&(&str, RequiredValue), ValueId)> =
             known.into_iter().filter_map(|(key, value)| Some((find(key)?, value))).collect();
         others.into_iter().for_each(|(_, value)| self.remove(value));
-        for (name, wanted) in wanted {
+        for (name, required) in required {
             if !known.iter().any(|((own, _), _)| own == name) {
-                self.add(format!("{path}/{name}"), wanted);
+                self.add(format!("{path}/{name}"), required);
             }
         }
-        for ((name, wanted), value) in known {
-            self.values(format!("{path}/{name}"), value, wanted);
+        for ((name, required), value) in known {
+            self.compare_values(format!("{path}/{name}"), value, required);
         }
     }
 
-    fn values(&mut self, path: String, own: ValueId, wanted: &Wanted) {
-        match (self.arena.get(own), wanted) {
-            (Value::Dict(_), Wanted::Map(wanted)) => self.maps(&path, own, wanted),
-            (Value::List(items), Wanted::List(first)) => self.lists(&path, &items.clone(), first),
-            _ if self.json(own) == wanted.json() => {}
-            _ => self.wrong.push((path, own, wanted.in_words())),
+    fn compare_values(&mut self, path: String, own: ValueId, required: &RequiredValue) {
+        match (self.arena.get(own), required) {
+            (Value::Dict(_), RequiredValue::Map(required)) => self.compare_maps(&path, own, required),
+            (Value::List(items), RequiredValue::List(first)) => self.compare_lists(&path, &items.clone(), first),
+            _ if self.json(own) == required.json() => {}
+            _ => self.wrong.push((path, own, required.describe())),
         }
     }
 
-    /// A list against one with a single item.
-    fn lists(&mut self, path: &str, items: &[ValueId], first: &'static [(&'static str, Wanted)]) {
-        let item = Wanted::Map(first);
+    /// Compares a list with a required one, which has a single item.
+    fn compare_lists(&mut self, path: &str, items: &[ValueId], first: &'static [(&'static str, RequiredValue)]) {
+        let item = RequiredValue::Map(first);
         let json = item.json();
         if let Some(same) = items.iter().position(|own| self.json(*own) == json) {
             let others = items.iter().enumerate().filter(|(position, _)| *position != same);
@@ -226,9 +238,9 @@ impl<'h> Difference<'h> {
             None => self.add(path, &item),
             Some((own, others)) => {
                 if self.arena.as_dict(*own).is_some() {
-                    self.maps(&path, *own, first);
+                    self.compare_maps(&path, *own, first);
                 } else {
-                    self.wrong.push((path, *own, item.in_words()));
+                    self.wrong.push((path, *own, item.describe()));
                 }
                 others.iter().for_each(|other| self.remove(*other));
             }
@@ -236,7 +248,7 @@ impl<'h> Difference<'h> {
     }
 }
 
-/// What tells scalars apart: `1`, `1.0`, `true` and `"1"` are four.
+/// Returns a text that is different for different scalars: `1`, `1.0`, `true` and `"1"` are four.
 fn scalar(arena: &Arena, id: ValueId) -> String {
     match arena.get(id) {
         Value::Str(text) | Value::Unknown(text) => format!("\"{text}\""),
@@ -244,31 +256,31 @@ fn scalar(arena: &Arena, id: ValueId) -> String {
     }
 }
 
-impl Wanted {
-    /// As [`Difference::json`] has it.
+impl RequiredValue {
+    /// Returns the value in the format of [`Difference::json`].
     fn json(&self) -> String {
         self.sorted().to_string()
     }
 
     fn sorted(&self) -> serde_json::Value {
         match self {
-            Wanted::Text(text) => serde_json::Value::String(format!("\"{text}\"")),
-            Wanted::One => serde_json::Value::String("1".to_owned()),
-            Wanted::Map(pairs) => {
+            RequiredValue::Text(text) => serde_json::Value::String(format!("\"{text}\"")),
+            RequiredValue::One => serde_json::Value::String("1".to_owned()),
+            RequiredValue::Map(pairs) => {
                 let mut pairs: Vec<_> = pairs.iter().map(|(key, value)| ((*key).to_owned(), value.sorted())).collect();
                 pairs.sort_by(|one, other| one.0.cmp(&other.0));
                 serde_json::Value::Object(pairs.into_iter().collect())
             }
-            Wanted::List(first) => serde_json::Value::Array(vec![Wanted::Map(first).sorted()]),
+            RequiredValue::List(first) => serde_json::Value::Array(vec![RequiredValue::Map(first).sorted()]),
         }
     }
 
-    fn in_words(&self) -> String {
+    fn describe(&self) -> String {
         match self {
-            Wanted::Text(text) => (*text).to_owned(),
-            Wanted::One => "1".to_owned(),
-            Wanted::Map(_) => "a mapping".to_owned(),
-            Wanted::List(_) => "a list of containers".to_owned(),
+            RequiredValue::Text(text) => (*text).to_owned(),
+            RequiredValue::One => "1".to_owned(),
+            RequiredValue::Map(_) => "a mapping".to_owned(),
+            RequiredValue::List(_) => "a list of containers".to_owned(),
         }
     }
 }

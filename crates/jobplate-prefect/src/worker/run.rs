@@ -1,4 +1,4 @@
-//! Who a Job is made for: the flow run, its flow and deployment, and the work pool; as Prefect's API tells a worker.
+//! The flow run that a Job is for, with its flow, deployment and work pool, as Prefect's API returns them to a worker.
 
 use jobplate_diagnostic::{Error, Result};
 
@@ -6,33 +6,33 @@ use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::pydantic::parse_datetime_in_utc;
 use crate::pyvalue::source::locate;
 
-/// Something that Prefect knows by an id and a name.
+/// An object of Prefect's API: a flow, flow run, deployment or work pool.
 #[derive(Clone, Debug)]
 pub struct Record {
-    /// Its id.
+    /// Its ID.
     pub id: String,
     /// Its name.
     pub name: String,
-    /// All that is known of it.
+    /// All its fields that are given.
     pub fields: ValueId,
 }
 
-/// The flow run, and what it belongs to.
+/// A flow run, with the objects that it belongs to.
 #[derive(Clone, Debug)]
-pub struct Run {
+pub struct FlowRunContext {
     /// The flow.
     pub flow: Record,
     /// The flow run.
     pub flow_run: Record,
-    /// The deployment; none for a run without one.
+    /// The deployment, if the run has one.
     pub deployment: Option<Record>,
     /// The work pool.
     pub work_pool: Record,
-    /// When the deployment was changed, as a label has it.
+    /// When the deployment was updated, as the value of a label.
     pub deployment_updated: Option<String>,
 }
 
-/// What a flow run has beside what is given, as JSON of prefect 3.8.8: for names with `{{ ctx.flow_run... }}`.
+/// The default fields of a flow run, as JSON of prefect 3.8.8, for names with `{{ ctx.flow_run... }}`.
 const FLOW_RUN: &str = r#"{"id": null, "created": null, "updated": null, "name": null, "flow_id": null, "state_id": null,
 "deployment_id": null, "deployment_version": null, "work_queue_name": null, "flow_version": null, "parameters": {},
 "idempotency_key": null, "context": {}, "empirical_policy": {"max_retries": 0, "retry_delay_seconds": 0.0,
@@ -44,21 +44,24 @@ const FLOW_RUN: &str = r#"{"id": null, "created": null, "updated": null, "name":
 "work_pool_id": null, "work_pool_name": null, "state": null, "job_variables": null, "state_type": null,
 "state_name": null}"#;
 
-/// The same of a flow.
+/// The default fields of a flow.
 const FLOW: &str = r#"{"id": null, "created": null, "updated": null, "name": null, "tags": [], "labels": {}}"#;
 
-/// What Prefect's API tells of a deployment.
-const DEPLOYMENT: &str = "id created updated name version version_id version_info branch base root description flow_id \
+/// The names of a deployment's fields in Prefect's API.
+const DEPLOYMENT_FIELDS: &str = "id created updated name version version_id version_info branch base root description flow_id \
 concurrency_limit global_concurrency_limit concurrency_options paused schedules job_variables parameters pull_steps tags \
 labels work_queue_name last_polled parameter_openapi_schema path entrypoint storage_document_id \
 infrastructure_document_id created_by updated_by work_queue_id enforce_parameter_schema work_pool_name status";
 
-/// The same of a work pool.
-const WORK_POOL: &str = "id created updated name description type base_job_template is_paused concurrency_limit status \
+/// The names of a work pool's fields in Prefect's API.
+const WORK_POOL_FIELDS: &str = "id created updated name description type base_job_template is_paused concurrency_limit status \
 active_slots storage_configuration default_queue_id";
 
 impl Record {
-    /// Reads what is given of a record; what is not, is called `test-...`, with the `number` as its id.
+    /// Reads a record. `number` and `name` are the default ID and name.
+    ///
+    /// # Errors
+    /// Fails if the ID or the name is invalid.
     pub fn read(arena: &mut Arena, given: Option<ValueId>, number: u8, name: &str) -> Result<Self> {
         let fields = arena.alloc(Value::empty_dict(), None);
         for (key, value) in given.and_then(|given| arena.as_dict(given)).unwrap_or_default().to_vec() {
@@ -80,7 +83,7 @@ impl Record {
         };
         let id = text("id", format!("00000000-0000-0000-0000-{number:012}"))?;
         let name = text("name", name.to_owned())?;
-        let Some(id) = uuid(&id) else {
+        let Some(id) = normalize_uuid(&id) else {
             let location = arena.dict_get(fields, "id").and_then(|id| arena.location(id));
             let error = Error::input("this is no id: Prefect's are UUIDs");
             return Err(locate(error.hint("it looks like 00000000-0000-0000-0000-000000000001"), location));
@@ -89,9 +92,9 @@ impl Record {
     }
 }
 
-/// A UUID as Prefect writes it, of the forms that pydantic takes: 32 digits, or with dashes between 8, 4, 4, 4 and 12 of
-/// them, those in braces or behind `urn:uuid:` too.
-fn uuid(text: &str) -> Option<String> {
+/// Returns a UUID in Prefect's format, parsed from one that pydantic accepts: 32 hexadecimal digits, or groups of 8, 4, 4,
+/// 4 and 12 of them with dashes between, also in braces or after `urn:uuid:`.
+fn normalize_uuid(text: &str) -> Option<String> {
     let in_braces = text.strip_prefix('{').and_then(|text| text.strip_suffix('}'));
     let inner = in_braces.or(text.strip_prefix("urn:uuid:")).unwrap_or(text);
     let digits = inner.replace('-', "").to_ascii_lowercase();
@@ -105,8 +108,11 @@ fn uuid(text: &str) -> Option<String> {
         .then_some(dashed)
 }
 
-/// The label of a time: in UTC.
-pub(super) fn updated(arena: &Arena, deployment: &Record) -> Result<Option<String>> {
+/// Returns when a deployment was updated, in UTC, as the value of a label.
+///
+/// # Errors
+/// Fails if `updated` is not a time that pydantic accepts.
+pub(super) fn updated_label(arena: &Arena, deployment: &Record) -> Result<Option<String>> {
     let Some(id) = arena.dict_get(deployment.fields, "updated").filter(|id| *arena.get(*id) != Value::None) else {
         return Ok(None);
     };
@@ -119,19 +125,19 @@ pub(super) fn updated(arena: &Arena, deployment: &Record) -> Result<Option<Strin
     }
 }
 
-impl Run {
-    /// Keys that Prefect's API does not have (3.8.8), with what they are given for and what that has.
-    pub fn unknown(&self, arena: &Arena) -> Vec<(ValueId, &'static str, Vec<String>)> {
-        let of_json = |text: &str| {
+impl FlowRunContext {
+    /// Returns the keys that Prefect's API does not have (3.8.8). Each comes with its record's name and the known keys.
+    pub fn unknown_fields(&self, arena: &Arena) -> Vec<(ValueId, &'static str, Vec<String>)> {
+        let keys_of = |text: &str| {
             let fields: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
             fields.as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect()
         };
-        let of_words = |names: &str| names.split_whitespace().map(str::to_owned).collect();
+        let names_in = |names: &str| names.split_whitespace().map(str::to_owned).collect();
         let records: [(&str, Option<&Record>, Vec<String>); 4] = [
-            ("flow", Some(&self.flow), of_json(FLOW)),
-            ("flow_run", Some(&self.flow_run), of_json(FLOW_RUN)),
-            ("deployment", self.deployment.as_ref(), of_words(DEPLOYMENT)),
-            ("work_pool", Some(&self.work_pool), of_words(WORK_POOL)),
+            ("flow", Some(&self.flow), keys_of(FLOW)),
+            ("flow_run", Some(&self.flow_run), keys_of(FLOW_RUN)),
+            ("deployment", self.deployment.as_ref(), names_in(DEPLOYMENT_FIELDS)),
+            ("work_pool", Some(&self.work_pool), names_in(WORK_POOL_FIELDS)),
         ];
         let mut found = Vec::new();
         for (what, record, known) in records {
@@ -145,8 +151,8 @@ impl Run {
         found
     }
 
-    /// What `{{ ctx... }}` in a name stands for.
-    pub fn context(&self, arena: &mut Arena) -> ValueId {
+    /// Returns the values for `{{ ctx... }}` in names.
+    pub fn placeholder_values(&self, arena: &mut Arena) -> ValueId {
         let dict = |arena: &mut Arena| arena.alloc(Value::empty_dict(), None);
         let (values, ctx) = (dict(arena), dict(arena));
         arena.dict_set_str(values, "ctx", ctx);
@@ -154,7 +160,7 @@ impl Run {
             let fields = dict(arena);
             let defaults: serde_json::Value = serde_json::from_str(defaults).unwrap_or_default();
             for (name, value) in defaults.as_object().into_iter().flatten() {
-                let value = of_json(arena, value);
+                let value = alloc_json(arena, value);
                 arena.dict_set_str(fields, name, value);
             }
             for (name, value) in arena.as_dict(record.fields).unwrap_or_default().to_vec() {
@@ -175,8 +181,8 @@ impl Run {
     }
 }
 
-/// A value of JSON that was written nowhere.
-fn of_json(arena: &mut Arena, value: &serde_json::Value) -> ValueId {
+/// Allocates a JSON value without a location.
+fn alloc_json(arena: &mut Arena, value: &serde_json::Value) -> ValueId {
     let data = match value {
         serde_json::Value::Null => Value::None,
         serde_json::Value::Bool(is) => Value::Bool(*is),
@@ -185,9 +191,9 @@ fn of_json(arena: &mut Arena, value: &serde_json::Value) -> ValueId {
             None => Value::Float(number.as_f64().unwrap_or_default()),
         },
         serde_json::Value::String(text) => Value::Str(text.clone()),
-        serde_json::Value::Array(items) => Value::List(items.iter().map(|item| of_json(arena, item)).collect()),
+        serde_json::Value::Array(items) => Value::List(items.iter().map(|item| alloc_json(arena, item)).collect()),
         serde_json::Value::Object(pairs) => {
-            let pairs = pairs.iter().map(|(key, value)| (arena.alloc_str(key.as_str()), of_json(arena, value)));
+            let pairs = pairs.iter().map(|(key, value)| (arena.alloc_str(key.as_str()), alloc_json(arena, value)));
             let pairs: Vec<_> = pairs.collect();
             arena.new_dict(pairs)
         }
@@ -200,9 +206,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_are_written_as_prefect_writes_them() {
+    fn normalizes_the_uuids_that_pydantic_accepts() {
         let id = "aaaaaaaa-0000-4000-8000-000000000001";
-        for (text, wanted) in [
+        for (text, expected) in [
             (id, Some(id)),
             ("AAAAAAAA00004000800000000000 0001", None),
             ("AAAAAAAA000040008000000000000001", Some(id)),
@@ -212,7 +218,7 @@ mod tests {
             ("urn:uuid:aaaaaaaa-0000-4000-8000-000000000001", Some(id)),
             ("etl", None),
         ] {
-            assert_eq!(uuid(text).as_deref(), wanted, "{text}");
+            assert_eq!(normalize_uuid(text).as_deref(), expected, "{text}");
         }
     }
 }

@@ -1,39 +1,39 @@
-//! A scenario: all that a preview of a worker's Job needs to know beside the base job template.
+//! A scenario: what a preview of a worker's Job needs besides the base job template.
 
 use std::rc::Rc;
 
 use jobplate_diagnostic::{Error, Result};
 
-use super::run::{self, Record, Run};
+use super::run::{self, FlowRunContext, Record};
 use super::settings;
-use super::values::{as_json, load};
+use super::values::{load, to_json};
 use crate::kwargs::{Kwargs, first_key};
 use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::environ::{Environ, EnvironVar, Resolved};
 use crate::pyvalue::source::{SourceFile, locate};
 use crate::pyvalue::string;
 
-/// The flow run with its job variables, and the worker.
+/// The flow run and the worker of a preview.
 #[derive(Debug)]
 pub struct WorkerScenario {
-    /// Who the Job is made for.
-    pub run: Run,
-    /// Job variables of the deployment.
+    /// The flow run.
+    pub run: FlowRunContext,
+    /// The job variables of the deployment.
     pub deployment_variables: Option<ValueId>,
-    /// Job variables of the flow run.
+    /// The job variables of the flow run.
     pub run_variables: Option<ValueId>,
     /// The worker.
     pub worker: Worker,
-    /// Whether the scenario itself says who the worker is.
+    /// Whether the scenario sets the worker.
     pub has_worker: bool,
-    /// Whether it says which work pool it is.
+    /// Whether the scenario sets the work pool.
     pub has_work_pool: bool,
 }
 
 /// A worker.
 #[derive(Debug)]
 pub struct Worker {
-    /// Its id, which only Prefect Cloud gives.
+    /// Its ID, which only Prefect Cloud assigns.
     pub id: Option<String>,
     /// Its name.
     pub name: Option<String>,
@@ -43,16 +43,16 @@ pub struct Worker {
 
 const KEYS: [&str; 6] = ["job_variables", "deployment", "flow", "flow_run", "work_pool", "worker"];
 
-/// The keys of a scenario that only Prefect 1 has.
-const OF_PREFECT_1: [&str; 6] = ["run_config", "agent", "environ", "user_config", "flow_run_id", "identifier"];
+/// The keys of a scenario for Prefect 1.
+const PREFECT_1_KEYS: [&str; 6] = ["run_config", "agent", "environ", "user_config", "flow_run_id", "identifier"];
 
-/// What the settings of a Kubernetes worker begin with in its environment.
+/// The prefix of the variables that set a Kubernetes worker's own settings.
 pub const SETTINGS_PREFIX: &str = "PREFECT_INTEGRATIONS_KUBERNETES_WORKER_";
 
-/// Reads a file of job variables.
+/// Loads a file of job variables.
 ///
 /// # Errors
-/// Fails at what is another file by mistake.
+/// Fails if it is a file of another kind, such as a scenario.
 pub fn read_job_variables(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<ValueId> {
     let root = load(arena, source)?;
     let has = |keys: &[&str]| keys.iter().all(|key| arena.dict_get(root, key).is_some());
@@ -70,34 +70,34 @@ pub fn read_job_variables(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<
 }
 
 impl WorkerScenario {
-    /// A flow run with nothing special to it.
+    /// Returns a scenario in which everything has its default.
     ///
     /// # Errors
-    /// Fails only if the built-in scenario could not be read.
+    /// Never fails in practice: the defaults are valid.
     pub fn with_defaults(arena: &mut Arena) -> Result<Self> {
         let empty = arena.alloc(Value::empty_dict(), None);
-        WorkerScenario::of(arena, empty)
+        WorkerScenario::from_value(arena, empty)
     }
 
     /// Reads a scenario file.
     ///
     /// # Errors
-    /// Fails at a key or value that no scenario has.
+    /// Fails at an unknown key or an invalid value.
     pub fn read(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<Self> {
         let root = load(arena, source)?;
         let root = match arena.get(root) {
             Value::None => arena.alloc(Value::empty_dict(), None),
-            _ => as_json(arena, root)?,
+            _ => to_json(arena, root)?,
         };
-        if let Some(key) = first_key(arena, root, &OF_PREFECT_1) {
+        if let Some(key) = first_key(arena, root, &PREFECT_1_KEYS) {
             let error = Error::input("this is a scenario for Prefect 1, and the template is one of Prefect 2 or 3");
             let hint = format!("for a worker it takes {}", KEYS.join(", "));
             return Err(locate(error.hint(hint), arena.location(key)));
         }
-        WorkerScenario::of(arena, root)
+        WorkerScenario::from_value(arena, root)
     }
 
-    fn of(arena: &mut Arena, root: ValueId) -> Result<Self> {
+    fn from_value(arena: &mut Arena, root: ValueId) -> Result<Self> {
         let keys = Kwargs::read(arena, root, &KEYS, "a scenario")?;
         let record = |arena: &mut Arena, key: &str, number: u8, name: &str| {
             let given = keys.truthy(arena, key);
@@ -119,14 +119,16 @@ impl WorkerScenario {
             return Err(locate(error.hint("write `job_variables:` at the margin"), arena.location(key)));
         }
         let work_pool = record(arena, "work_pool", 4, "test-pool")?;
-        for (record, odd, is_drawn) in [(&flow, "/%&><", false), (&work_pool, "/%&><", false), (&flow_run, "", true)] {
-            check_name(arena, record, odd, is_drawn)?;
+        for (record, forbidden, is_generated) in
+            [(&flow, "/%&><", false), (&work_pool, "/%&><", false), (&flow_run, "", true)]
+        {
+            check_name(arena, record, forbidden, is_generated)?;
         }
         for record in [&flow, &flow_run] {
             check_fields(arena, record)?;
         }
         let deployment_updated = match &deployment {
-            Some(deployment) => run::updated(arena, deployment)?,
+            Some(deployment) => run::updated_label(arena, deployment)?,
             None => None,
         };
         let deployment_variables =
@@ -134,15 +136,15 @@ impl WorkerScenario {
         Ok(WorkerScenario {
             run_variables: keys.get(arena, "job_variables"),
             deployment_variables,
-            run: Run { flow, flow_run, deployment, work_pool, deployment_updated },
+            run: FlowRunContext { flow, flow_run, deployment, work_pool, deployment_updated },
             has_worker: keys.get(arena, "worker").is_some(),
             has_work_pool: keys.get(arena, "work_pool").is_some(),
-            worker: worker(arena, keys.truthy(arena, "worker"))?,
+            worker: read_worker(arena, keys.truthy(arena, "worker"))?,
         })
     }
 }
 
-/// The fields that Prefect's models have types for, and a name may refer to.
+/// Validates the fields that names can refer to, by their types in Prefect's models.
 fn check_fields(arena: &Arena, record: &Record) -> Result<()> {
     let field = |key: &str| arena.dict_get(record.fields, key);
     let is_null = |id: ValueId| *arena.get(id) == Value::None;
@@ -160,13 +162,15 @@ fn check_fields(arena: &Arena, record: &Record) -> Result<()> {
     }
 }
 
-/// What no server takes as a name. In the place of an empty one of a flow run or a worker, Prefect draws one.
-fn check_name(arena: &Arena, record: &Record, odd: &str, is_drawn: bool) -> Result<()> {
+/// Fails at a name that the server rejects. If `is_generated`, Prefect replaces an empty name with a random one, which is
+/// not supported.
+fn check_name(arena: &Arena, record: &Record, forbidden: &str, is_generated: bool) -> Result<()> {
     let error = match record.name.as_str() {
-        "" if is_drawn => Error::input("an empty name: Prefect draws one").hint("leave it out, or give one"),
+        "" if is_generated => Error::input("an empty name: Prefect draws one").hint("leave it out, or give one"),
         "" => Error::input("an empty name").hint("Prefect itself fails here: give one"),
-        name if name.contains(|c| odd.contains(c)) => {
-            Error::input(format!("a name with one of {odd} in it")).hint("Prefect itself fails here: give another one")
+        name if name.contains(|c| forbidden.contains(c)) => {
+            Error::input(format!("a name with one of {forbidden} in it"))
+                .hint("Prefect itself fails here: give another one")
         }
         _ => return Ok(()),
     };
@@ -174,7 +178,8 @@ fn check_name(arena: &Arena, record: &Record, odd: &str, is_drawn: bool) -> Resu
     Err(locate(error, location))
 }
 
-fn worker(arena: &mut Arena, given: Option<ValueId>) -> Result<Worker> {
+/// Reads the worker of a scenario.
+fn read_worker(arena: &mut Arena, given: Option<ValueId>) -> Result<Worker> {
     let mut worker = Worker { id: None, name: Some("test-worker".to_owned()), environ: Environ::default() };
     let Some(given) = given else { return Ok(worker) };
     let keys = Kwargs::read(arena, given, &["id", "name", "env", "settings"], "a worker")?;
@@ -212,7 +217,7 @@ fn worker(arena: &mut Arena, given: Option<ValueId>) -> Result<Worker> {
 }
 
 impl Worker {
-    /// Sets a variable of its environment.
+    /// Sets a variable of the worker.
     pub fn set(&mut self, name: &str, text: String, location: Option<crate::pyvalue::source::Location>) {
         self.environ.0.retain(|variable| variable.name != name);
         self.environ.0.push(EnvironVar { name: name.to_owned(), value: Resolved::Text(text), location });

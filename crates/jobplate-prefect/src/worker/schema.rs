@@ -1,21 +1,21 @@
-//! Whether a value fits the schema of a variable, as far as schemas of work pools go: types, `anyOf`, `enum`, texts as
-//! values of mappings. What is said in another way is taken to fit.
+//! Validates values against the schemas of variables, for what schemas of work pools use: types, `anyOf`, `enum` and
+//! `additionalProperties`. Other keywords are ignored.
 
 use crate::pyvalue::arena::{Arena, Value, ValueId};
 
-/// Why a value does not fit; none where it does.
-pub(super) fn misfit(arena: &Arena, value: ValueId, schema: ValueId) -> Option<String> {
+/// Returns why a schema rejects a value, or `None` if it accepts it.
+pub(super) fn rejection(arena: &Arena, value: ValueId, schema: ValueId) -> Option<String> {
     if matches!(arena.get(value), Value::Unknown(_)) {
         return None;
     }
     if let Some(others) = arena.dict_get(schema, "anyOf") {
         let any = arena.list_items(others);
-        let fits = any.is_empty() || any.iter().any(|own| misfit(arena, value, *own).is_none());
-        return if fits { None } else { any.iter().find_map(|own| misfit(arena, value, *own)) };
+        let is_accepted = any.is_empty() || any.iter().any(|own| rejection(arena, value, *own).is_none());
+        return if is_accepted { None } else { any.iter().find_map(|own| rejection(arena, value, *own)) };
     }
     if let Some(allowed) = arena.dict_get(schema, "enum") {
-        let fits = arena.list_items(allowed).iter().any(|own| arena.is_same_key(*own, value));
-        return (!fits).then(|| "is none of the values that its schema has".to_owned());
+        let is_accepted = arena.list_items(allowed).iter().any(|own| arena.is_same_key(*own, value));
+        return (!is_accepted).then(|| "is none of the values that its schema has".to_owned());
     }
     let types: Vec<&str> = match arena.dict_get(schema, "type").map(|own| (own, arena.get(own))) {
         Some((_, Value::Str(one))) => vec![one],
@@ -27,7 +27,7 @@ pub(super) fn misfit(arena: &Arena, value: ValueId, schema: ValueId) -> Option<S
     }
     let inner = arena.dict_get(schema, "additionalProperties")?;
     arena.as_dict(value)?.iter().find_map(|(key, value)| {
-        let why = misfit(arena, *value, inner)?;
+        let why = rejection(arena, *value, inner)?;
         Some(format!("has `{}`, which {why}", arena.as_str(*key).unwrap_or_default()))
     })
 }
@@ -49,13 +49,12 @@ fn is_of_type(arena: &Arena, value: ValueId, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-
     use super::*;
     use crate::pyvalue::source::SourceFile;
     use crate::pyvalue::yaml;
 
     #[test]
-    fn values_and_schemas() {
+    fn rejects_values_as_the_server_does() {
         for (schema, value, why) in [
             ("{type: string}", "a", None),
             ("{type: string}", "1", Some("is a number, where its schema has string")),
@@ -77,7 +76,7 @@ mod tests {
             let mut arena = Arena::default();
             let mut load = |text: &str| yaml::load(&mut arena, &SourceFile::new_manifest("t", text)).unwrap();
             let (schema_id, value_id) = (load(schema), load(value));
-            assert_eq!(misfit(&arena, value_id, schema_id).as_deref(), why, "{value} for {schema}");
+            assert_eq!(rejection(&arena, value_id, schema_id).as_deref(), why, "{value} for {schema}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a worker does for secrets as it creates a Job: references in the place of values, and all of `env` in a Secret
+//! How a worker keeps secrets out of a Job: it replaces values with references, or moves `env` to a Secret
 //! (`KubernetesWorker._create_job`).
 
 use jobplate_diagnostic::Result;
@@ -8,7 +8,7 @@ use super::environment::{WorkerEnvEntry, WorkerEnvOrigin};
 use super::manifest::container;
 use super::scenario::{SETTINGS_PREFIX, Worker};
 use super::settings::KubernetesSetting;
-use super::values::fails;
+use super::values::prefect_error;
 use super::{labels, settings};
 use crate::kwargs::iterate;
 use crate::pyvalue::arena::{Arena, Value, ValueId};
@@ -16,8 +16,8 @@ use crate::pyvalue::environ::{EnvironVar, Resolved};
 use crate::pyvalue::source::Location;
 use crate::pyvalue::string;
 
-/// The letters that Prefect draws at random for the name of a Secret.
-const DRAWN: &str = "0a1b2c3d";
+/// The placeholder for the suffix that Prefect generates at random for the name of a Secret.
+const PLACEHOLDER_SUFFIX: &str = "0a1b2c3d";
 
 /// A Secret that the worker writes.
 #[derive(Debug)]
@@ -26,36 +26,39 @@ pub struct WrittenSecret {
     pub name: String,
     /// Its keys.
     pub keys: Vec<String>,
-    /// Whether the worker deletes it as it stops; else it goes with its Job.
+    /// Whether the worker deletes it when it stops. Otherwise it is deleted with its Job.
     pub ends_with_worker: bool,
 }
 
-/// A setting without the one that it needs.
+/// A setting that has no effect without another one.
 #[derive(Debug)]
 pub struct IncompleteSetting<'w> {
-    /// The one that is there.
+    /// The setting that is set.
     pub given: &'w EnvironVar,
-    /// The name of the one that is not.
+    /// The name of the missing setting.
     pub missing: String,
-    /// What stays where it is.
+    /// The value that stays in plain text.
     pub what: &'static str,
-    /// The variable that it is the value of.
+    /// The variable with that value.
     pub variable: &'static str,
 }
 
-/// The settings of a worker that are about secrets.
+/// The settings of a worker for secrets.
 #[derive(Debug, Default)]
 pub struct SecretSettings<'w> {
     api_key: [Option<&'w EnvironVar>; 2],
     auth_string: [Option<&'w EnvironVar>; 2],
     creates_secret: bool,
     stores_env: bool,
-    /// Switches whose value only the cluster knows: they are taken as not set.
+    /// Switches whose values only the cluster knows. They are assumed to be unset.
     pub unknown: Vec<&'w EnvironVar>,
 }
 
 impl<'w> SecretSettings<'w> {
-    /// Reads them from the worker's environment. Fails where the worker would not take its settings.
+    /// Reads the settings from the worker's environment.
+    ///
+    /// # Errors
+    /// Fails if the worker would not start with its settings.
     pub fn read(worker: &'w Worker) -> Result<Self> {
         let given = settings::read_kubernetes_settings(&worker.environ)?;
         let find = |name: &str| {
@@ -78,9 +81,9 @@ impl<'w> SecretSettings<'w> {
         })
     }
 
-    /// Settings that do nothing without another: the name of a Secret without a key, a key without a name.
-    pub fn halves(&self) -> Vec<IncompleteSetting<'w>> {
-        let half =
+    /// Returns the settings that have no effect: the name of a Secret without a key, a key without a name.
+    pub fn incomplete(&self) -> Vec<IncompleteSetting<'w>> {
+        let incomplete =
             |pair: [Option<&'w EnvironVar>; 2], stem: &str, what, variable| match pair.map(|own| own.filter(is_set)) {
                 [Some(given), None] => {
                     Some(IncompleteSetting { given, missing: format!("{SETTINGS_PREFIX}{stem}_KEY"), what, variable })
@@ -90,17 +93,17 @@ impl<'w> SecretSettings<'w> {
                 }
                 _ => None,
             };
-        let api_key = half(self.api_key, "API_KEY_SECRET", "API key", "PREFECT_API_KEY");
-        // A Secret of the worker's own is made where none is named.
+        let api_key = incomplete(self.api_key, "API_KEY_SECRET", "API key", "PREFECT_API_KEY");
+        // Without a name, the worker can create a Secret of its own.
         let is_named = self.api_key[0].filter(is_set).is_some();
         let api_key = api_key.filter(|_| is_named || !self.creates_secret);
         let (stem, variable) = ("API_AUTH_STRING_SECRET", "PREFECT_API_AUTH_STRING");
-        api_key.into_iter().chain(half(self.auth_string, stem, "API auth string", variable)).collect()
+        api_key.into_iter().chain(incomplete(self.auth_string, stem, "API auth string", variable)).collect()
     }
 }
 
-/// The reference that two settings make, if both are there.
-fn reference([name, key]: [Option<&EnvironVar>; 2]) -> Option<(&EnvironVar, &EnvironVar)> {
+/// Returns the settings of a reference, if both are set.
+fn complete_pair([name, key]: [Option<&EnvironVar>; 2]) -> Option<(&EnvironVar, &EnvironVar)> {
     Some((name.filter(is_set)?, key.filter(is_set)?))
 }
 
@@ -108,7 +111,10 @@ fn is_set(variable: &&EnvironVar) -> bool {
     !variable.value.as_str().is_empty()
 }
 
-/// Puts secrets where the settings say. Gives the Secrets that are written.
+/// Applies the settings for secrets to the entries of `env`. Returns the Secrets that the worker writes.
+///
+/// # Errors
+/// Fails if the worker cannot name a Secret, or if `envFrom` is not a list.
 pub(super) fn apply(
     arena: &mut Arena,
     settings: &SecretSettings<'_>,
@@ -118,15 +124,15 @@ pub(super) fn apply(
 ) -> Result<Vec<WrittenSecret>> {
     let mut written = Vec::new();
     let named = settings.api_key[0].is_some_and(|name| !name.value.as_str().is_empty());
-    if let Some((name, key)) = reference(settings.api_key) {
+    if let Some((name, key)) = complete_pair(settings.api_key) {
         replace(arena, entries, "PREFECT_API_KEY", name.value.as_str(), key.value.as_str(), name.location.as_ref());
     } else if settings.creates_secret && !named && has_value(arena, entries, "PREFECT_API_KEY") {
-        let slug = labels::name(worker.name.as_deref().unwrap_or_default());
+        let slug = labels::slugify_name(worker.name.as_deref().unwrap_or_default());
         let name = format!("prefect-{}-api-key", slug.as_deref().unwrap_or("None"));
         replace(arena, entries, "PREFECT_API_KEY", &name, "value", None);
         written.push(WrittenSecret { name, keys: vec!["value".to_owned()], ends_with_worker: true });
     }
-    if let Some((name, key)) = reference(settings.auth_string) {
+    if let Some((name, key)) = complete_pair(settings.auth_string) {
         replace(
             arena,
             entries,
@@ -138,7 +144,7 @@ pub(super) fn apply(
     }
     let Some(container) = container(arena, configuration.manifest) else { return Ok(written) };
     if settings.stores_env {
-        written.extend(store(arena, configuration, container, entries)?);
+        written.extend(move_env_to_secret(arena, configuration, container, entries)?);
     }
     let list = arena.alloc(Value::List(entries.iter().map(|entry| entry.entry).collect()), None);
     arena.dict_set_str(container, "env", list);
@@ -149,7 +155,7 @@ fn is_named(arena: &Arena, entry: &WorkerEnvEntry, name: &str) -> bool {
     arena.dict_get(entry.entry, "name").and_then(|own| arena.as_str(own)) == Some(name)
 }
 
-/// Whether the first entry of a name has a value.
+/// Returns whether the first entry with a name has a value.
 fn has_value(arena: &Arena, entries: &[WorkerEnvEntry], name: &str) -> bool {
     let entry = entries.iter().find(|entry| is_named(arena, entry, name));
     entry.and_then(|entry| arena.dict_get(entry.entry, "value")).is_some_and(|value| arena.is_truthy(value))
@@ -176,8 +182,12 @@ fn replace(
     }
 }
 
-/// Moves all values into a Secret of their own, of which the container gets every key.
-fn store(
+/// Moves all plain values to a Secret, whose keys the container gets by `envFrom`. Returns the Secret, or `None` if there
+/// are no plain values.
+///
+/// # Errors
+/// Fails if the worker cannot name the Secret, or if `envFrom` is not a list.
+fn move_env_to_secret(
     arena: &mut Arena,
     configuration: &Configuration,
     container: ValueId,
@@ -201,15 +211,15 @@ fn store(
     let base = match generated.map(|name| (name, arena.get(name))) {
         None => "prefect-job-",
         Some((_, Value::Str(text) | Value::Unknown(text))) => text,
-        // A manifest may have any; the name of the Secret is made of it.
+        // The manifest is not validated, and the Secret is named after `generateName`.
         Some((name, _)) => {
             let why =
                 format!("`generateName` is {}, and the worker names its Secret after it", arena.describe_kind(name));
-            return Err(fails(arena, name, why));
+            return Err(prefect_error(arena, name, why));
         }
     };
     let base = base.trim_end_matches('-').to_owned();
-    let name = format!("{base}-env-{DRAWN}");
+    let name = format!("{base}-env-{PLACEHOLDER_SUFFIX}");
     entries.retain(|entry| arena.dict_get(entry.entry, "valueFrom").is_some());
     let mut sources = match arena.dict_get(container, "envFrom") {
         None => Vec::new(),

@@ -1,4 +1,4 @@
-//! Base job templates: where one is in a text, and its values.
+//! Finds a base job template in a file, and loads it.
 
 use std::rc::Rc;
 
@@ -7,32 +7,32 @@ use jobplate_manifest::embedded;
 use jobplate_manifest::object::{Object, for_each_object};
 use jobplate_yaml::{Node, StrictMap};
 
-use super::values::{as_json, load};
+use super::values::{load, to_json};
 use crate::pyvalue::arena::{Arena, ValueId};
 use crate::pyvalue::json;
 use crate::pyvalue::source::{Location, SourceFile, locate};
 use crate::{base_job_template, kubernetes_job_block, template_keys};
 
-/// Where the chart `prefect-worker` has it among its values, as a text.
+/// The path of the base job template among the values of the chart `prefect-worker`, as a string.
 const CHART_VALUE: [&str; 4] = ["worker", "config", "baseJobTemplate", "configuration"];
 
-/// Whether a text is about Prefect 2 or 3: a base job template, what holds one, or a `KubernetesJob` block.
+/// Returns whether a file is for Prefect 2 or 3: a base job template, an object with one, or a `KubernetesJob` block.
 pub fn is_base_job_template(text: &str) -> bool {
-    // JSON that YAML does not take, such as halves of characters, is a template all the same, and so is broken JSON.
+    // JSON that is not valid YAML, such as surrogates, is a template too, and so is invalid JSON.
     let mut found =
         text.trim_start_matches('\u{feff}').trim_start().starts_with('{') && text.contains("job_configuration");
     let looked = for_each_object(text, &mut |_, object| {
         found |= base_job_template::find(object).is_some() || kubernetes_job_block::find(object).is_some();
         found |= object.kind == "PrefectWorkPool";
-        found |= !in_texts(object).is_empty();
+        found |= !embedded_templates(object).is_empty();
         Ok(())
     });
     looked.is_ok() && found
 }
 
-/// Texts that are base job templates: under the key of the chart's ConfigMap, whatever is there; under another key of
-/// one; in the values of the chart.
-fn in_texts<'a>(object: &Object<'a>) -> Vec<Node<'a>> {
+/// Returns the scalars of an object that hold a base job template: any value of the chart's key in a ConfigMap, a value
+/// of another key that looks like a template, or the value in the chart's values.
+fn embedded_templates<'a>(object: &Object<'a>) -> Vec<Node<'a>> {
     let is_template = |value: Node<'a>| {
         value.is_scalar()
             && value.text().is_some_and(|text| json::is_json(&text) && text.contains("\"job_configuration\""))
@@ -48,18 +48,18 @@ fn in_texts<'a>(object: &Object<'a>) -> Vec<Node<'a>> {
     entries.filter(is_base_job_template).map(|(_, value)| value).collect()
 }
 
-/// The base job template of a text.
+/// Loads the base job template of a file.
 ///
 /// # Errors
-/// Fails where there is none, or more than one.
+/// Fails unless there is exactly one.
 pub fn read(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<ValueId> {
     find(arena, source).map_err(|error| json::invalid_json(source).unwrap_or(error))
 }
 
 fn find(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<ValueId> {
     let whole = Location { source: Rc::clone(source), span: 0..0 };
-    if let Some(template) = json::load(arena, source).and_then(|root| in_value(arena, root)) {
-        return as_json(arena, template);
+    if let Some(template) = json::load(arena, source).and_then(|root| find_in_value(arena, root)) {
+        return to_json(arena, template);
     }
     let mut inner: Vec<Rc<SourceFile>> = Vec::new();
     let mut is_block = false;
@@ -72,7 +72,7 @@ fn find(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<ValueId> {
             let location = Location { source: Rc::clone(source), span };
             return Err(locate(base_job_template::unsupported_patches_error(), Some(&location)));
         }
-        inner.extend(in_texts(object).into_iter().map(|value| text_of(source, offset, value)));
+        inner.extend(embedded_templates(object).into_iter().map(|value| embedded_file(source, offset, value)));
         Ok(())
     })?;
     match (count, inner.as_slice()) {
@@ -96,12 +96,12 @@ fn find(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<ValueId> {
         }
     }
     let root = load(arena, source)?;
-    let template = in_value(arena, root).unwrap_or(root);
-    as_json(arena, template)
+    let template = find_in_value(arena, root).unwrap_or(root);
+    to_json(arena, template)
 }
 
-/// The base job template that a value is, or has in it.
-fn in_value(arena: &Arena, root: ValueId) -> Option<ValueId> {
+/// Returns the base job template that a value is or contains.
+fn find_in_value(arena: &Arena, root: ValueId) -> Option<ValueId> {
     let is_template =
         |id: &ValueId| ["job_configuration", "variables"].iter().all(|key| arena.dict_get(*id, key).is_some());
     let mut found =
@@ -109,9 +109,9 @@ fn in_value(arena: &Arena, root: ValueId) -> Option<ValueId> {
     found.find(is_template)
 }
 
-/// The text under a key of a ConfigMap.
-fn text_of(source: &Rc<SourceFile>, offset: usize, value: Node<'_>) -> Rc<SourceFile> {
-    // The chart also takes a mapping, which Kubernetes refuses as data: it is read as what was meant.
+/// Returns the value of a ConfigMap's key as a file of its own.
+fn embedded_file(source: &Rc<SourceFile>, offset: usize, value: Node<'_>) -> Rc<SourceFile> {
+    // The chart also accepts a mapping, which Kubernetes rejects as data: it is read as the template that it is.
     let text = if value.is_scalar() { value.text().unwrap_or_default().into_owned() } else { value.raw().to_owned() };
     let span = offset + value.span().start..offset + value.span().end;
     SourceFile::new_embedded(&Location { source: Rc::clone(source), span }, text, true)

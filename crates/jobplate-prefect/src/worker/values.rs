@@ -1,4 +1,4 @@
-//! Python's ways with nested dictionaries, as Prefect merges job variables with them.
+//! Loads values, and merges dictionaries as Prefect's Python code merges job variables.
 
 use std::rc::Rc;
 
@@ -10,18 +10,18 @@ use crate::pyvalue::serialize::{MAX_VALUES, json_key};
 use crate::pyvalue::source::{SourceFile, locate};
 use crate::pyvalue::{json, yaml};
 
-/// Words of a dotted variable: as deep as anything may be nested here.
-const DEEPEST: usize = 200;
+/// The maximum number of keys in the path of a dotted variable.
+const MAX_PATH_LENGTH: usize = 200;
 
-/// An error where Prefect fails, too.
-pub fn fails(arena: &Arena, id: ValueId, why: impl Into<String>) -> Error {
+/// Returns an error at a value with which Prefect itself fails.
+pub fn prefect_error(arena: &Arena, id: ValueId, why: impl Into<String>) -> Error {
     locate(Error::input(why).hint("Prefect itself fails here"), arena.location(id))
 }
 
-/// A text as a value: JSON, if it is JSON, else YAML.
+/// Loads a file as JSON if it is JSON, otherwise as YAML.
 ///
 /// # Errors
-/// Fails, with a place, where the text can't be read as either.
+/// Fails, with a place, if it is neither.
 pub fn load(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<ValueId> {
     let root = match json::load(arena, source) {
         Some(root) => root,
@@ -31,7 +31,7 @@ pub fn load(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<ValueId> {
     Ok(root)
 }
 
-/// Refuses what aliases make larger than any object can be.
+/// Fails at a value that aliases make larger than any object can be.
 fn check_size(arena: &Arena, id: ValueId) -> Result<()> {
     match arena.exceeds_size(id, MAX_VALUES) {
         true => Err(locate(Error::input("this is larger than any object can be"), arena.location(id))),
@@ -39,11 +39,11 @@ fn check_size(arena: &Arena, id: ValueId) -> Result<()> {
     }
 }
 
-/// The value as JSON carries it: keys are texts, nothing is shared.
+/// Returns a value as it is after a round trip through JSON: keys are strings, and no value is shared.
 ///
 /// # Errors
-/// Fails at what JSON does not have, and at what aliases make larger than any object can be.
-pub fn as_json(arena: &mut Arena, id: ValueId) -> Result<ValueId> {
+/// Fails at a value that JSON cannot represent, or that aliases make larger than any object can be.
+pub fn to_json(arena: &mut Arena, id: ValueId) -> Result<ValueId> {
     check_size(arena, id)?;
     unshared(arena, id)
 }
@@ -88,30 +88,44 @@ fn no_json(arena: &Arena, id: ValueId) -> Error {
     locate(Error::input(format!("{what} can't be sent to Prefect, which takes JSON")).hint(hint), arena.location(id))
 }
 
-/// A copy of a dictionary with the same values.
+/// Returns a shallow copy of a dictionary.
 pub fn copy(arena: &mut Arena, dict: ValueId) -> ValueId {
     let (data, location) = (arena.get(dict).clone(), arena.location(dict).cloned());
     arena.alloc(data, location)
 }
 
-/// `one | other`, of which both must be dictionaries.
+/// `one | other`
+///
+/// # Errors
+/// Fails if `other` is not a dictionary.
 pub(super) fn union(arena: &mut Arena, one: ValueId, other: ValueId) -> Result<ValueId> {
     let Some(pairs) = arena.as_dict(other).map(<[_]>::to_vec) else {
-        return Err(fails(arena, other, format!("{} cannot be merged into a mapping", arena.describe_kind(other))));
+        return Err(prefect_error(
+            arena,
+            other,
+            format!("{} cannot be merged into a mapping", arena.describe_kind(other)),
+        ));
     };
     let both = copy(arena, one);
     pairs.into_iter().for_each(|(key, value)| arena.dict_set(both, key, value));
     Ok(both)
 }
 
-/// `dict.update(other)`: of a mapping, or of pairs. A mapping of two keys is a pair, too: Python goes through its keys.
+/// `dict.update(other)`. `other` is a mapping or a list of pairs; a mapping with two keys is a pair of them.
+///
+/// # Errors
+/// Fails if `other` is neither.
 pub(super) fn update(arena: &mut Arena, dict: ValueId, other: ValueId) -> Result<()> {
     let pairs = match arena.get(other).clone() {
         Value::Dict(pairs) => pairs.to_vec(),
         Value::List(items) => items.into_iter().map(|item| pair(arena, item)).collect::<Result<Vec<_>>>()?,
         Value::Str(text) if text.is_empty() => Vec::new(),
         _ => {
-            return Err(fails(arena, other, format!("{} cannot be merged into a mapping", arena.describe_kind(other))));
+            return Err(prefect_error(
+                arena,
+                other,
+                format!("{} cannot be merged into a mapping", arena.describe_kind(other)),
+            ));
         }
     };
     pairs.into_iter().for_each(|(key, value)| arena.dict_set(dict, key, value));
@@ -127,11 +141,11 @@ fn pair(arena: &mut Arena, item: ValueId) -> Result<(ValueId, ValueId)> {
     };
     match parts.as_slice() {
         [key, value] if arena.is_hashable(*key) => Ok((*key, *value)),
-        _ => Err(fails(arena, item, "an entry that is no pair cannot be merged into a mapping")),
+        _ => Err(prefect_error(arena, item, "an entry that is no pair cannot be merged into a mapping")),
     }
 }
 
-/// Prefect's `deep_merge`: mappings within one another are merged, all else is replaced.
+/// Merges nested mappings; `other` overrides all other values (Prefect's `deep_merge`).
 pub fn deep_merge(arena: &mut Arena, one: ValueId, other: ValueId) -> ValueId {
     let merged = copy(arena, one);
     for (key, value) in arena.as_dict(other).unwrap_or_default().to_vec() {
@@ -146,30 +160,37 @@ pub fn deep_merge(arena: &mut Arena, one: ValueId, other: ValueId) -> ValueId {
     merged
 }
 
-/// The words of a path such as `a.b[0]`.
-fn words(path: &str) -> Vec<String> {
+/// Splits a path such as `a.b[0]` into its keys.
+fn split_path(path: &str) -> Vec<String> {
     path.replace('[', ".").replace(']', "").split('.').map(str::to_owned).collect()
 }
 
-/// Prefect's `set_in_dict`: makes mappings on the way.
+/// Sets a value at a path, and adds the mappings that are missing (Prefect's `set_in_dict`).
+///
+/// # Errors
+/// Fails if the path leads through a value that is not a mapping, or if it is too long.
 pub(super) fn set_in_dict(arena: &mut Arena, dict: ValueId, path: ValueId, value: ValueId) -> Result<()> {
-    let words = words(arena.as_str(path).unwrap_or_default());
-    if words.len() > DEEPEST {
-        let error = Error::input(format!("a variable of more than {DEEPEST} words with dots between them"));
+    let keys = split_path(arena.as_str(path).unwrap_or_default());
+    if keys.len() > MAX_PATH_LENGTH {
+        let error = Error::input(format!("a variable of more than {MAX_PATH_LENGTH} words with dots between them"));
         return Err(locate(error, arena.location(path)));
     }
-    let Some((last, way)) = words.split_last() else { return Ok(()) };
+    let Some((last, parents)) = keys.split_last() else { return Ok(()) };
     let mut dict = dict;
-    for word in way {
-        dict = match arena.dict_get(dict, word) {
+    for key in parents {
+        dict = match arena.dict_get(dict, key) {
             Some(inner) if arena.as_dict(inner).is_some() => inner,
             Some(_) => {
-                return Err(fails(arena, path, "a dotted variable that leads through a value that is no mapping"));
+                return Err(prefect_error(
+                    arena,
+                    path,
+                    "a dotted variable that leads through a value that is no mapping",
+                ));
             }
             None => {
                 let location = arena.location(path).cloned();
                 let inner = arena.alloc(Value::empty_dict(), location);
-                arena.dict_set_str(dict, word, inner);
+                arena.dict_set_str(dict, key, inner);
                 inner
             }
         };
@@ -180,11 +201,11 @@ pub(super) fn set_in_dict(arena: &mut Arena, dict: ValueId, path: ValueId, value
     Ok(())
 }
 
-/// Prefect's `get_from_dict`: none where the path leads nowhere. Whole numbers are positions in lists and texts,
-/// negative ones from their end, and never keys that are text.
+/// Returns the value at a path, if there is one (Prefect's `get_from_dict`). Integers are positions in lists and strings,
+/// from the end if they are negative, and never string keys.
 pub fn get_from_dict(arena: &mut Arena, dict: ValueId, path: &str) -> Option<ValueId> {
-    words(path).iter().try_fold(dict, |at, word| {
-        let Some(number) = whole_number(word) else { return arena.dict_get(at, word) };
+    split_path(path).iter().try_fold(dict, |at, word| {
+        let Some(number) = parse_position(word) else { return arena.dict_get(at, word) };
         let position = |count: usize| {
             let number = if number < 0 { number.checked_add(i64::try_from(count).ok()?)? } else { number };
             usize::try_from(number).ok()
@@ -200,8 +221,8 @@ pub fn get_from_dict(arena: &mut Arena, dict: ValueId, path: &str) -> Option<Val
     })
 }
 
-/// `int(text)`, as far as it can be a position.
-fn whole_number(text: &str) -> Option<i64> {
+/// `int(text)`, if it can be a position.
+fn parse_position(text: &str) -> Option<i64> {
     let digits = text.trim();
     let digits =
         digits.strip_prefix('+').filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit())).unwrap_or(digits);
@@ -219,10 +240,10 @@ mod tests {
     }
 
     #[test]
-    fn paths_lead_into_values() {
+    fn gets_values_at_paths() {
         let mut arena = Arena::default();
         let values = load(&mut arena, "{a: {b: [1, {c: d}], '1': no}, s: text, '0': zero}");
-        for (path, wanted) in [
+        for (path, expected) in [
             ("a.b[1].c", Some("d")),
             ("a.b.1.c", Some("d")),
             ("a.b[-1].c", Some("d")),
@@ -237,12 +258,12 @@ mod tests {
             ("nope", None),
         ] {
             let found = get_from_dict(&mut arena, values, path);
-            assert_eq!(found.map(|id| string::str(&arena, id)).as_deref(), wanted, "{path}");
+            assert_eq!(found.map(|id| string::str(&arena, id)).as_deref(), expected, "{path}");
         }
     }
 
     #[test]
-    fn dotted_variables_make_mappings() {
+    fn sets_values_at_paths() {
         let mut arena = Arena::default();
         let dict = load(&mut arena, "{a: {b: c}, s: text}");
         for (path, works) in [("a.x.y", true), ("n[0].m", true), ("s.x", false), ("plain", true)] {
@@ -254,8 +275,8 @@ mod tests {
     }
 
     #[test]
-    fn a_list_over_a_mapping_is_one_of_pairs() {
-        for (list, wanted) in [
+    fn updates_a_mapping_with_a_list_of_pairs() {
+        for (list, expected) in [
             ("[{name: a, value: b}]", Some("{'k': 'v', 'name': 'value'}")),
             ("[[k, w], xy]", Some("{'k': 'w', 'x': 'y'}")),
             ("[{name: a}]", None),
@@ -267,7 +288,7 @@ mod tests {
             let mut arena = Arena::default();
             let (dict, other) = (load(&mut arena, "{k: v}"), load(&mut arena, list));
             let done = update(&mut arena, dict, other).ok().map(|()| string::repr(&arena, dict));
-            assert_eq!(done.as_deref(), wanted, "{list}");
+            assert_eq!(done.as_deref(), expected, "{list}");
         }
     }
 }

@@ -1,26 +1,26 @@
-//! Versions of prefect-kubernetes, the package that a Kubernetes worker is: what each of them does otherwise.
+//! Versions of prefect-kubernetes, the package of Kubernetes workers, and how their behaviour differs.
 //!
-//! What a worker makes of `env` goes by this version, not by Prefect's. Some things go by Prefect's own, which is
-//! taken to be the one that was current.
+//! How a worker sets `env` depends on this version, not on Prefect's. What depends on Prefect's own version assumes the
+//! one that was current.
 
 use std::fmt;
 
-/// The oldest and the newest that were looked into.
+/// The oldest and the newest supported version.
 const KNOWN: [WorkerVersion; 2] = [WorkerVersion([0, 2, 10]), WorkerVersion([0, 8, 0])];
 
-/// A version, and what it does.
+/// A version of prefect-kubernetes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct WorkerVersion(pub [u32; 3]);
 
 impl Default for WorkerVersion {
-    /// The newest that is known.
+    /// Returns the newest supported version.
     fn default() -> Self {
         KNOWN[1]
     }
 }
 
-/// The version of Prefect that each version of prefect-kubernetes was used with, from that version on.
-const PREFECT: [([u32; 3], &str); 7] = [
+/// Versions of prefect-kubernetes, with the version of Prefect that was current from each on.
+const PREFECT_VERSIONS: [([u32; 3], &str); 7] = [
     ([0, 0, 0], "2.10.21"),
     ([0, 2, 12], "2.13.8"),
     ([0, 4, 0], "2.20.26"),
@@ -31,12 +31,12 @@ const PREFECT: [([u32; 3], &str); 7] = [
 ];
 
 impl WorkerVersion {
-    fn is_from(self, version: [u32; 3]) -> bool {
+    fn is_at_least(self, version: [u32; 3]) -> bool {
         self.0 >= version
     }
 
-    /// What there is to say of a version that was not looked into.
-    pub fn remark(self) -> Option<String> {
+    /// Returns a note if the version is older or newer than the supported ones.
+    pub fn unsupported_note(self) -> Option<String> {
         let [oldest, newest] = KNOWN;
         let (is, end, known) = match () {
             () if self < oldest => ("older", "oldest", oldest),
@@ -48,153 +48,157 @@ impl WorkerVersion {
         ))
     }
 
-    /// The version of Prefect that the worker runs with.
-    pub fn prefect(self) -> &'static str {
-        PREFECT.iter().rev().find(|(from, _)| self.is_from(*from)).map_or(PREFECT[0].1, |(_, prefect)| prefect)
+    /// Returns the version of Prefect that the worker runs with.
+    pub fn prefect_version(self) -> &'static str {
+        PREFECT_VERSIONS
+            .iter()
+            .rev()
+            .find(|(from, _)| self.is_at_least(*from))
+            .map_or(PREFECT_VERSIONS[0].1, |(_, prefect)| prefect)
     }
 
-    /// Whether entries of the container's `env` are kept behind the worker's own.
+    /// Returns whether the worker keeps the container's own entries in `env`, after its own.
     pub fn keeps_entries(self) -> bool {
-        self.is_from([0, 2, 12])
+        self.is_at_least([0, 2, 12])
     }
 
-    /// Whether such an entry is dropped where the worker has one of its name.
-    pub fn drops_doubled_entries(self) -> bool {
-        self.is_from([0, 6, 6])
+    /// Returns whether the worker removes such an entry if it sets a variable with the same name.
+    pub fn drops_duplicate_entries(self) -> bool {
+        self.is_at_least([0, 6, 6])
     }
 
-    /// Whether what deployments set is merged with `job_configuration.env`: it came with Prefect 2.20 and 3.0.
+    /// Returns whether the `env` of deployments is merged with `job_configuration.env` (Prefect 2.20 and 3.0).
     pub fn merges_env(self) -> bool {
-        self.is_from([0, 4, 0])
+        self.is_at_least([0, 4, 0])
     }
 
-    /// Whether the default of the variable `env` is merged with it, too; before, it takes its place.
+    /// Returns whether the default of the variable `env` is merged with it too. Earlier versions replace it.
     pub fn merges_default_env(self) -> bool {
-        self.is_from([0, 7, 0])
+        self.is_at_least([0, 7, 0])
     }
 
-    /// What becomes of an `env` that is a list of entries.
-    pub fn list_of_env(self) -> ListOfEnv {
+    /// Returns how the worker reads an `env` that is a list.
+    pub fn env_list_handling(self) -> EnvListHandling {
         match () {
-            () if self.is_from([0, 5, 9]) => ListOfEnv::Entries,
-            () if self.is_from([0, 5, 0]) => ListOfEnv::Lost,
-            () => ListOfEnv::Pairs,
+            () if self.is_at_least([0, 5, 9]) => EnvListHandling::Entries,
+            () if self.is_at_least([0, 5, 0]) => EnvListHandling::Ignored,
+            () => EnvListHandling::Pairs,
         }
     }
 
-    /// Whether values of `env` that are no text become one, whatever they are.
-    pub fn makes_text(self) -> bool {
-        self.is_from([0, 4, 6])
+    /// Returns whether values of `env` that are mappings or lists become strings. Earlier versions reject them.
+    pub fn converts_env_values(self) -> bool {
+        self.is_at_least([0, 4, 6])
     }
 
-    /// Whether a variable whose default is null has none; before, null is its value.
+    /// Returns whether a default of null counts as no default. In earlier versions null is the value.
     pub fn drops_null_defaults(self) -> bool {
-        self.is_from([0, 5, 0])
+        self.is_at_least([0, 5, 0])
     }
 
-    /// Whether job variables of a flow run count.
+    /// Returns whether the worker reads the job variables of flow runs.
     pub fn reads_run_variables(self) -> bool {
-        self.is_from([0, 2, 12])
+        self.is_at_least([0, 2, 12])
     }
 
-    /// What flow runs are told to do when they are stopped.
-    pub fn eviction(self) -> Eviction {
+    /// Returns how the worker sets what flow runs do when their pod is stopped.
+    pub fn eviction(self) -> EvictionHandling {
         match () {
-            () if self.is_from([0, 7, 12]) => Eviction::RescheduleOrRelinquish,
-            () if self.is_from([0, 5, 9]) => Eviction::RescheduleOnly,
-            () => Eviction::Nothing,
+            () if self.is_at_least([0, 7, 12]) => EvictionHandling::RescheduleOrRelinquish,
+            () if self.is_at_least([0, 5, 9]) => EvictionHandling::RescheduleOnly,
+            () => EvictionHandling::Unset,
         }
     }
 
-    /// Whether `job_configuration` has annotations.
+    /// Returns whether `job_configuration` has annotations.
     pub fn has_annotations(self) -> bool {
-        self.is_from([0, 7, 6])
+        self.is_at_least([0, 7, 6])
     }
 
-    /// Whether Jobs have the labels that Kubernetes recommends (`app.kubernetes.io/...`).
+    /// Returns whether Jobs get the labels that Kubernetes recommends (`app.kubernetes.io/...`).
     pub fn has_recommended_labels(self) -> bool {
-        self.is_from([0, 7, 6])
+        self.is_at_least([0, 7, 6])
     }
 
-    /// Whether Jobs have labels of their work pool and worker, and pods all labels of their Job.
+    /// Returns whether Jobs get labels of their work pool and worker, and pods all labels of their Job.
     pub fn labels_pools_and_pods(self) -> bool {
-        self.is_from([0, 6, 0])
+        self.is_at_least([0, 6, 0])
     }
 
-    /// Whether keys of labels keep their upper-case letters.
+    /// Returns whether keys of labels keep their upper-case letters.
     pub fn keeps_case_of_keys(self) -> bool {
-        self.is_from([0, 7, 0])
+        self.is_at_least([0, 7, 0])
     }
 
-    /// Whether values of labels keep them.
+    /// Returns whether values of labels keep their upper-case letters.
     pub fn keeps_case_of_values(self) -> bool {
-        self.is_from([0, 6, 0])
+        self.is_at_least([0, 6, 0])
     }
 
-    /// Whether `env.NAME` is a job variable.
+    /// Returns whether `env.NAME` is a job variable.
     pub fn reads_dotted_variables(self) -> bool {
-        self.is_from([0, 7, 0])
+        self.is_at_least([0, 7, 0])
     }
 
-    /// Whether names may hold `{{ ctx... }}`.
+    /// Returns whether names can contain `{{ ctx... }}`.
     pub fn fills_names(self) -> bool {
-        self.is_from([0, 7, 0])
+        self.is_at_least([0, 7, 0])
     }
 
-    /// Whether `None-`, of a name that is null, counts as no name.
-    pub fn knows_null_names(self) -> bool {
-        self.is_from([0, 2, 12])
+    /// Returns whether `None-`, the result of a name that is null, counts as no name.
+    pub fn ignores_null_names(self) -> bool {
+        self.is_at_least([0, 2, 12])
     }
 
-    /// Whether Prefect itself is Prefect 3, which has other settings, and a profile for workers without one.
+    /// Returns whether the worker runs with Prefect 3, which has other settings and a default profile.
     pub fn is_prefect_3(self) -> bool {
-        self.is_from([0, 5, 0])
+        self.is_at_least([0, 5, 0])
     }
 
-    /// Whether flow runs are told which flow, deployment and worker they are of.
-    pub fn tells_attribution(self) -> bool {
-        self.is_from([0, 7, 0])
+    /// Returns whether the worker sets variables with the flow, deployment and worker of the flow run.
+    pub fn sets_attribution(self) -> bool {
+        self.is_at_least([0, 7, 0])
     }
 
-    /// Whether a flow run's id is told with its dashes.
-    pub fn writes_dashes(self) -> bool {
-        self.is_from([0, 2, 12])
+    /// Returns whether the ID of the flow run keeps its dashes.
+    pub fn keeps_dashes(self) -> bool {
+        self.is_at_least([0, 2, 12])
     }
 
-    /// Whether a command is split as a shell does; before, at blanks.
-    pub fn reads_quotes(self) -> bool {
-        self.is_from([0, 2, 12])
+    /// Returns whether a command is split as a shell does. Earlier versions split it at whitespace.
+    pub fn splits_like_a_shell(self) -> bool {
+        self.is_at_least([0, 2, 12])
     }
 
-    /// What a flow's container runs, if the template does not say. Workers of Prefect 2 may be told to run its engine,
-    /// as the first ones did.
+    /// Returns the command of the flow's container if the template has none. A setting makes workers of Prefect 2 run
+    /// its engine, as the first ones did.
     pub fn command(self, runs_engine: bool) -> &'static str {
-        match self.is_from([0, 5, 0]) || self.is_from([0, 2, 12]) && !runs_engine {
+        match self.is_at_least([0, 5, 0]) || self.is_at_least([0, 2, 12]) && !runs_engine {
             true => "prefect flow-run execute",
             false => "python -m prefect.engine",
         }
     }
 }
 
-/// What becomes of an `env` that is a list.
+/// How a worker reads an `env` that is a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ListOfEnv {
-    /// It is one of entries, as a container has them.
+pub enum EnvListHandling {
+    /// As entries, like those of a container.
     Entries,
-    /// Nothing.
-    Lost,
-    /// A mapping, by the keys of each entry: of `{name: A, valueFrom: ...}`, `name: valueFrom`.
+    /// It ignores the list.
+    Ignored,
+    /// As a mapping of the keys of each entry: `{name: A, valueFrom: ...}` becomes `name: valueFrom`.
     Pairs,
 }
 
-/// What flow runs are told to do when they are stopped.
+/// How a worker sets what a flow run does when its pod is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Eviction {
-    /// Nothing.
-    Nothing,
-    /// To be scheduled anew where there is one attempt, whatever is set; nothing where there are more.
+pub enum EvictionHandling {
+    /// It does not set it.
+    Unset,
+    /// To be rescheduled if the Job has a single attempt, overriding any value; otherwise it removes the variable.
     RescheduleOnly,
-    /// The same, if nothing else is set; to leave it to Kubernetes where there are more attempts.
+    /// To be rescheduled if the Job has a single attempt and no value is set; otherwise to be left to Kubernetes.
     RescheduleOrRelinquish,
 }
 

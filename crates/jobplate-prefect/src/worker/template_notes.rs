@@ -1,0 +1,166 @@
+//! Notes about what Prefect's server rejects or ignores in a template, a scenario and job variables.
+
+use jobplate_diagnostic::suggest;
+
+use super::fill;
+use super::notes::PreviewNotes;
+use super::preview::WorkerPreview;
+use super::scenario::WorkerScenario;
+use super::schema;
+use super::version::WorkerVersion;
+use crate::placeholder::Placeholder;
+use crate::pyvalue::arena::{Arena, Value, ValueId};
+use crate::pyvalue::{json, string};
+
+impl PreviewNotes<'_> {
+    /// Adds notes about what the server rejects in a template (`validate_base_job_template`).
+    pub(super) fn check_template(&mut self, preview: &WorkerPreview<'_>, variables: Option<ValueId>) {
+        let arena = self.arena;
+        if let Some((why, location)) =
+            arena.location(preview.template).and_then(|location| json::find_error(&location.source))
+        {
+            let text = format!("Prefect's commands take JSON alone, and this is none: {why}; here it is read as YAML");
+            self.add(text, Some(&location));
+        }
+        let declared = self.keys_of(variables);
+        let mut used = Vec::new();
+        if let Some(configuration) = arena.dict_get(preview.template, "job_configuration") {
+            collect_in_keys_and_values(arena, configuration, &mut used);
+        }
+        for (id, placeholder) in used {
+            if !declared.iter().any(|own| own == placeholder.name) {
+                let hint = did_you_mean(placeholder.name, &declared);
+                self.add(
+                    format!(
+                        "the server refuses this template: `{{{{ {} }}}}` is none of its variables{hint}",
+                        placeholder.name
+                    ),
+                    arena.location(id),
+                );
+            }
+        }
+        if arena.dict_get(preview.template, "variables").is_some() && variables.is_none() {
+            let variables = arena.dict_get(preview.template, "variables");
+            let location = variables.and_then(|id| arena.location(id));
+            self.add("`variables` has no `properties`, so no variable has a default", location);
+        }
+        for (name, schema) in variables.and_then(|own| arena.as_dict(own)).unwrap_or_default() {
+            let Some(default) = arena.dict_get(*schema, "default").filter(|own| *arena.get(*own) != Value::None) else {
+                continue;
+            };
+            if let Some(why) = schema::rejection(arena, default, *schema) {
+                let name = string::str(arena, *name);
+                let why = format!("the server refuses this template: the default of `{name}` {why}");
+                self.add(why, arena.location(default));
+            }
+        }
+    }
+
+    /// Adds notes about job variables that the template does not have, or whose values the server rejects.
+    pub(super) fn check_job_variables(
+        &mut self,
+        version: WorkerVersion,
+        scenario: &WorkerScenario,
+        variables: Option<ValueId>,
+    ) {
+        let arena = self.arena;
+        if let Some(run) = scenario.run_variables.filter(|run| arena.is_truthy(*run) && !version.reads_run_variables())
+        {
+            let why = "prefect-kubernetes before 0.2.12 ignores the job variables of a flow run";
+            self.add(why, arena.location(run));
+        }
+        let declared = self.keys_of(variables);
+        for given in [scenario.deployment_variables, scenario.run_variables].into_iter().flatten() {
+            for (key, value) in arena.as_dict(given).unwrap_or_default() {
+                let name = string::str(arena, *key);
+                let first = name.split(['.', '[']).next().unwrap_or_default();
+                let is_read = version.reads_dotted_variables() || first == name;
+                let has_first = declared.iter().any(|own| own == first);
+                if !is_read && (has_first || declared.contains(&name)) {
+                    let why = "prefect-kubernetes before 0.7.0 knows no dots in job variables";
+                    let way = match has_first {
+                        true => format!("set it in `{first}`"),
+                        false => "give the template's variable a name without".to_owned(),
+                    };
+                    self.add(format!("`{name}` is ignored: {why}; {way}"), arena.location(*key));
+                    continue;
+                }
+                if !has_first && !declared.contains(&name) {
+                    let hint = did_you_mean(first, &declared);
+                    self.add(
+                        format!("`{name}` is no variable of the template, and is ignored{hint}"),
+                        arena.location(*key),
+                    );
+                    continue;
+                }
+                let Some(schema) = variables.and_then(|own| arena.dict_get(own, &name)) else { continue };
+                if let Some(why) = schema::rejection(arena, *value, schema) {
+                    self.add(
+                        format!("the server refuses the job variable `{name}`, which {why}"),
+                        arena.location(*value),
+                    );
+                }
+            }
+        }
+    }
+
+    /// Adds notes about fields in a scenario's flow, run, deployment and work pool that Prefect does not have.
+    pub(super) fn check_scenario_fields(&mut self, scenario: &WorkerScenario) {
+        let arena = self.arena;
+        for (key, what, known) in scenario.run.unknown_fields(arena) {
+            let name = string::str(arena, key);
+            let hint = did_you_mean(&name, &known);
+            self.add(
+                format!("`{name}` is nothing that Prefect knows of a `{what}`, and is ignored{hint}"),
+                arena.location(key),
+            );
+        }
+    }
+
+    /// Adds notes about required variables that are not set (`validate_job_variables_for_deployment_flow_run`).
+    pub(super) fn check_required_variables(&mut self, preview: &WorkerPreview<'_>, scenario: &WorkerScenario) {
+        let arena = self.arena;
+        if scenario.run.deployment.is_none() {
+            return;
+        }
+        let Some(variables) = arena.dict_get(preview.template, "variables") else { return };
+        let given = [scenario.deployment_variables, scenario.run_variables];
+        for required in arena.dict_get(variables, "required").map(|own| arena.list_items(own)).unwrap_or_default() {
+            let Some(name) = arena.as_str(*required) else { continue };
+            let schema = arena.dict_get(variables, "properties").and_then(|own| arena.dict_get(own, name));
+            let has_default = schema.is_some_and(|schema| arena.dict_get(schema, "default").is_some());
+            let is_set = given.iter().flatten().any(|own| arena.dict_get(*own, name).is_some());
+            if !has_default && !is_set {
+                let why = "the variable is required, has no default, and is not set";
+                self.add(
+                    format!("the server refuses runs of a deployment: {why}: `{name}`"),
+                    arena.location(*required),
+                );
+            }
+        }
+    }
+
+    /// Returns the string keys of a mapping.
+    fn keys_of(&self, dict: Option<ValueId>) -> Vec<String> {
+        let pairs = dict.and_then(|dict| self.arena.as_dict(dict)).unwrap_or_default();
+        pairs.iter().filter_map(|(key, _)| self.arena.as_str(*key).map(str::to_owned)).collect()
+    }
+}
+
+/// Collects the placeholders of a value, including those in keys, which the server also checks.
+fn collect_in_keys_and_values<'h>(arena: &'h Arena, value: ValueId, found: &mut Vec<(ValueId, Placeholder<'h>)>) {
+    match arena.get(value) {
+        Value::Dict(pairs) => pairs.iter().for_each(|(key, value)| {
+            fill::collect_placeholders(arena, *key, found);
+            collect_in_keys_and_values(arena, *value, found);
+        }),
+        Value::List(items) => items.iter().for_each(|item| collect_in_keys_and_values(arena, *item, found)),
+        _ => fill::collect_placeholders(arena, value, found),
+    }
+}
+
+/// Returns the question whether the most similar of `names` is meant, or nothing.
+fn did_you_mean(name: &str, names: &[String]) -> String {
+    let closest = suggest::closest(name, names.iter().map(String::as_str));
+    closest.map(|closest| format!("; is `{closest}` meant?")).unwrap_or_default()
+}
