@@ -1,8 +1,8 @@
-"""What flows of Prefect 1.4 get for their secrets.
+"""Prints the values that flows of Prefect 1.4 get for their secrets.
 
-Reads questions as JSON on standard input, each with the environment of a flow run (`env`), its `config.toml`
-(`config`) and the names of secrets to get (`ask`; `A/B` is what is under B in A); prints for each the answers by
-name: the type, and the text, or else the representation.
+Reads a JSON list from standard input. Each item has the environment of a flow run (`env`), its `config.toml` (`config`)
+and the names of secrets (`ask`; `A/B` is the key B of the secret A). Prints a list with one object per item, which has
+a string for each name: the type and the value, a string as it is and any other value as its `repr`.
 
     pip install 'prefect==1.4.1' 'marshmallow<4'
 """
@@ -16,7 +16,7 @@ import tempfile
 
 
 def plain(value):
-    """The value without Prefect's own kinds of dicts and lists."""
+    """Returns the value with plain dicts and lists instead of Prefect's types."""
     if isinstance(value, dict):
         return {key: plain(inner) for key, inner in sorted(value.items())}
     return [plain(inner) for inner in value] if isinstance(value, list) else value

@@ -1,22 +1,22 @@
-"""Asks the real Prefect 1 which Job its Kubernetes agent makes.
+"""Prints the Job that the Kubernetes agent of the real Prefect 1 creates.
 
-Reads cases from standard input, one JSON object a line, and answers each with one line:
+Reads cases from standard input, one JSON object per line, and answers each with one line:
 
     {"template": TEXT or null, "scenario": TEXT or null, "files": {NAME: TEXT}}
     {"job": TEXT}  or  {"error": "TypeError: ..."}
 
-`template` is the agent's job template (null: Prefect's own); `scenario` is YAML with the keys of SCENARIO, read by
-PyYAML; `files` are put into the folder that the agent works in. A text may be {"hex": BYTES} instead. `job` is the
-JSON that the client of Kubernetes would send.
+`template` is the agent's job template (null: Prefect's default). `scenario` is YAML with the keys of SCENARIO, parsed
+by PyYAML. `files` are written into the agent's working directory. A TEXT may also be {"hex": BYTES}. `job` is the JSON
+that the Kubernetes client would send.
 
-The first line that it writes names the versions of what answers. Options:
+The first line of the output has the versions of Prefect and its dependencies. Options:
 
-    --fresh     a process of its own for each case, which imports Prefect with the case's environment
-    --coverage  at the end, one more line: the branches of `generate_job_spec`, and those that no case went
+    --fresh     runs each case in a new process, which imports Prefect with the case's environment
+    --coverage  prints one more line at the end: the branches of `generate_job_spec`, and those that no case covers
 
-All cases share one process otherwise. What importing Prefect makes of environment and configuration (three things:
-the configuration, the context, the loggers) is then made anew for each case, by Prefect's own functions.
-Nothing is asked of a network, and no file of this machine's user is read.
+Without `--fresh` all cases share one process. Importing Prefect creates three objects from the environment and the
+configuration files: the configuration, the context and the loggers. Prefect's own functions create them again for each
+case. The program uses no network and reads no file of the user.
 """
 
 import io
@@ -35,22 +35,22 @@ import yaml
 SCENARIO = {"run_config", "agent", "environ", "user_config", "flow", "flow_run_id", "identifier"}
 FLOW = {"id", "core_version", "storage"}
 
-# What Prefect's API would answer to an agent that asks for its tenant.
+# The tenant that the fake API returns.
 TENANT = "00000000-0000-0000-0000-00000000d0d0"
 
-# Variables that say where configuration is: the folder of this process, whatever the case says.
+# Variables with the path of a configuration file. It is always in the case's home directory, whatever the case sets.
 CONFIG_PATHS = {"PREFECT__USER_CONFIG_PATH": "config.toml", "PREFECT__BACKEND_CONFIG_PATH": "backend.toml"}
 
 
 class Case:
-    """A case, in two folders: one that the agent works in, one for what Prefect reads before."""
+    """A case with two directories: the agent's working directory, and a home for Prefect's configuration files."""
 
     def __init__(self, given, place):
         self.work = os.path.join(place, "work")
         self.home = os.path.join(place, "home")
-        for folder in (self.work, self.home):
-            shutil.rmtree(folder, ignore_errors=True)
-            os.makedirs(folder)
+        for directory in (self.work, self.home):
+            shutil.rmtree(directory, ignore_errors=True)
+            os.makedirs(directory)
         for name, text in (given.get("files") or {}).items():
             self._write(self.work, name, text)
         self.template = None
@@ -64,8 +64,8 @@ class Case:
             self._write(self.home, "config.toml", self.scenario["user_config"])
 
     @staticmethod
-    def _write(folder, name, text):
-        path = os.path.join(folder, name)
+    def _write(directory, name, text):
+        path = os.path.join(directory, name)
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "wb") as file:
             file.write(as_bytes(text))
@@ -82,8 +82,8 @@ def check_keys(mapping, known, what):
         raise TypeError(f"{what} has no {unknown[0]!r}")
 
 
-class Machine:
-    """The process as Prefect sees it: environment and folder of the case, nobody who listens."""
+class CaseEnvironment:
+    """A context with the environment and the working directory of a case, and with captured output."""
 
     def __init__(self, case):
         self.case = case
@@ -102,19 +102,19 @@ class Machine:
         sys.stdout, sys.stderr = io.StringIO(), io.StringIO()
 
     def __exit__(self, *_):
-        environ, folder, os.getenv, sys.stdout, sys.stderr = self.before
+        environ, directory, os.getenv, sys.stdout, sys.stderr = self.before
         os.environ.clear()
         os.environ.update(environ)
-        os.chdir(folder)
+        os.chdir(directory)
 
 
 class Prefect:
-    """Prefect, imported, with what would leave this process taken from it."""
+    """The imported Prefect, without access to networks and to files of the user."""
 
     def __init__(self):
         import prefect
 
-        # It would look for a cluster. The module is needed for nothing else.
+        # The module would look for a cluster. The agent needs nothing else from it.
         clients = types.ModuleType("prefect.utilities.kubernetes")
         clients.get_kubernetes_client = lambda *_, **__: None
         sys.modules[clients.__name__] = clients
@@ -140,7 +140,7 @@ class Prefect:
             client._save_local_settings = lambda client, settings: None
 
     def _graphql(self):
-        """Stands for the API, which tells its tenant to whoever has a key, and to everybody if it is a server."""
+        """Returns a fake of the API that knows one tenant. Prefect Cloud requires a key, Prefect Server does not."""
         tenant = self.result(id=TENANT)
         answer = self.result(data=self.result(auth_info=self.result(tenant_id=TENANT), tenant=[tenant]))
 
@@ -162,7 +162,7 @@ class Prefect:
         return load
 
     def start(self):
-        """Does again what importing Prefect does with environment and configuration."""
+        """Creates the objects that importing Prefect creates from the environment and the configuration files."""
         self.configuration.USER_CONFIG = os.getenv("PREFECT__USER_CONFIG_PATH")
         self.configuration.BACKEND_CONFIG = os.getenv("PREFECT__BACKEND_CONFIG_PATH")
         self._replace("config", self.configuration.config, self.configuration.load_default_config())
@@ -179,7 +179,7 @@ class Prefect:
                 setattr(module, name, new)
 
     def job(self, case):
-        """The Job of a case, as JSON."""
+        """Returns the Job of a case as JSON."""
         scenario = case.scenario
         arguments = dict(scenario.get("agent") or {})
         if case.template is not None:
@@ -209,7 +209,7 @@ class Prefect:
         return json.dumps(self.sender.sanitize_for_serialization(job), allow_nan=False)
 
     def _run_config(self, given):
-        """A run config as Prefect's API hands it on."""
+        """Returns a run config as Prefect's API returns it."""
         if given is None:
             return None
         arguments = dict(given or {})
@@ -220,20 +220,20 @@ class Prefect:
 
 
 def answer(case, prefect):
-    """The answer to one case, from a Prefect that is imported already, or (none) one that is imported now."""
+    """Returns the answer to one case. Imports Prefect first if `prefect` is None."""
     try:
-        with Machine(case):
+        with CaseEnvironment(case):
             if prefect is None:
                 prefect = Prefect()
             else:
                 prefect.start()
             return {"job": prefect.job(case)}
-    except Exception as error:  # which one it is, is the answer
+    except Exception as error:  # the error is the answer
         return {"error": f"{type(error).__name__}: {error}"}
 
 
 def read_case(line, place):
-    """A case, or the answer where it is none."""
+    """Returns a case and no answer, or no case and an error as the answer."""
     try:
         return Case(json.loads(line), place), None
     except Exception as error:
@@ -241,7 +241,7 @@ def read_case(line, place):
 
 
 def versions():
-    """What answers here."""
+    """Returns the versions of Prefect and its dependencies."""
     import importlib.metadata as metadata
 
     names = {"prefect": "prefect", "pyyaml": "PyYAML", "kubernetes": "kubernetes"}
@@ -250,7 +250,7 @@ def versions():
 
 
 def branches(measured, place):
-    """How many branches `generate_job_spec` has, and which lines have one that no case went."""
+    """Returns the number of branches of `generate_job_spec`, and those that no case covers."""
     report = os.path.join(place, "coverage.json")
     measured.json_report(outfile=report)
     with open(report) as file:
@@ -285,7 +285,7 @@ def main(options, place):
 
         measured = coverage.Coverage(branch=True, data_file=None, include=["*/prefect/agent/kubernetes/agent.py"])
         measured.start()
-    with Machine(Case({}, place)):
+    with CaseEnvironment(Case({}, place)):
         prefect = Prefect()
     for line in sys.stdin:
         case, failed = read_case(line, place)
@@ -296,5 +296,5 @@ def main(options, place):
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as folder:
-        main(set(sys.argv[1:]), folder)
+    with tempfile.TemporaryDirectory() as directory:
+        main(set(sys.argv[1:]), directory)

@@ -1,26 +1,26 @@
-"""Asks the real Prefect 2 or 3 which Job its Kubernetes worker makes.
+"""Prints the Job that the Kubernetes worker of the real Prefect 2 or 3 creates.
 
-Reads cases from standard input, one JSON object a line, and answers each with one line:
+Reads cases from standard input, one JSON object per line, and answers each with one line:
 
     {"template": TEXT, "scenario": TEXT or null}
     {"job": TEXT}  or  {"error": "ValidationError: ..."}
 
-`template` is a base job template, `scenario` has the keys of SCENARIO: each JSON, or else YAML as PyYAML reads it.
-`job` is what the worker posts to the Kubernetes API. The first line that it writes names the versions of what answers.
-Options:
+`template` is a base job template, `scenario` has the keys of SCENARIO. Each is JSON, or else YAML as PyYAML parses it.
+`job` is the body of the worker's POST to the Kubernetes API. The first line of the output has the versions of Prefect
+and its dependencies. Options:
 
-    --fresh     a process of its own for each case, which imports Prefect with the case's environment
-    --coverage  at the end, one more line: the branches of MEASURED, and those that no case went
+    --fresh     runs each case in a new process, which imports Prefect with the case's environment
+    --coverage  prints one more line at the end: the branches of MEASURED, and those that no case covers
 
-Prefect merges, renders, prepares and posts; played are only the answers of two servers: Prefect's tells the flow and
-the deployment of the run, Kubernetes' says yes. Nothing is asked of a network, and no file of this machine's user is
-read. The eight random digits in the name of a Secret are always the same.
+Prefect's own code merges, renders, prepares and posts. Only two servers are fakes: Prefect's API, which returns the
+flow and the deployment of the run, and the Kubernetes API, which accepts every object. The program uses no network and
+reads no file of the user. The eight random digits in the name of a Secret are fixed.
 
-It is written for Prefect 3.8.8 with prefect-kubernetes 0.8.0, which CI has. What older ones answer is recorded
-(`tests/prefect/worker/expected/`): they end where the Job is prepared, since their own ways with Secrets are not
-followed. To record it anew, make these environments beside the others (`target/oracles`, or the folder that
-JOBPLATE_TEST_ORACLES names), each with Python 3.11, and let JOBPLATE_PREFECT_UPDATE=1 cargo test --test prefect ask
-whatever it finds there:
+CI runs Prefect 3.8.8 with prefect-kubernetes 0.8.0. The answers of older versions are recorded in
+`tests/prefect/worker/expected/`. They are Jobs before their creation, since jobplate does not reproduce how older
+versions store values in Secrets. To record the answers again, create these environments next to the others (in
+`target/oracles` or JOBPLATE_TEST_ORACLES), each with Python 3.11, and run
+`JOBPLATE_PREFECT_UPDATE=1 cargo test --test prefect`, which uses every environment that it finds:
 
     prefect-3.4.22   prefect==3.4.22 prefect-kubernetes==0.6.5 "pydantic<2.12" "fastapi<0.120" importlib_metadata
     prefect-3.2.9    prefect==3.2.9 prefect-kubernetes==0.5.8 "pydantic<2.12" "fastapi<0.120" importlib_metadata
@@ -49,7 +49,7 @@ SCENARIO = {"job_variables", "deployment", "flow", "flow_run", "work_pool", "wor
 WORKER = {"id", "name", "env", "settings"}
 SETTING = "PREFECT_INTEGRATIONS_KUBERNETES_WORKER_"
 
-# What makes a Job of a template, by file: all functions whose names match.
+# The functions that create a Job from a template: for each file, patterns of their names.
 MEASURED = {
     "prefect/utilities/templating/__init__.py": ["determine_placeholder_type", "find_placeholders", "apply_values"],
     "prefect/utilities/collections.py": ["get_from_dict", "set_in_dict", "deep_merge"],
@@ -75,13 +75,13 @@ MEASURED = {
     "prefect/utilities/processutils/__init__.py": ["command_from_string"],
 }
 
-# What no case can come by, as regular expressions of lines: each leaves out its own block.
-LEFT_OUT = [
-    # It needs a cluster that refuses, or a caller that waits for the Job.
+# Blocks that no case can reach, as regular expressions of their first lines.
+UNREACHABLE = [
+    # Needs a cluster that rejects a request, or a caller that waits for the Job.
     r"except kubernetes_asyncio\.client\.exceptions\.ApiException as exc:",
     r"if exc\.status != 404:",
     r"if task_status is not None:",
-    # A worker always has a flow, a run, a pool and a name to give, and no other name for the machine it runs on.
+    # A worker always has a flow, a run, a pool and a name. The fake has no other DNS name for the API.
     r"if (flow|work_pool|worker_name|flow_run) is None:",
     r"if (flow|worker_name) is not None:",
     r"if flow_id := \(",
@@ -89,13 +89,13 @@ LEFT_OUT = [
     r"if (labels|flow_run_id):",
     r"if \(api_url := .* and self\._api_dns_name:",
     r"env_var\.get\(.name.\) == .PREFECT_API_URL.",
-    # Arguments that no caller on the way of a worker gives.
+    # Arguments that no caller in a worker passes.
     r"if (skip_prefixes|warn_on_notset|remove_notset):",
     r"if value is NotSet and warn_on_notset:",
     r"elif not remove_notset:",
     r"if not secret_key:",
     r"if isinstance\(keys, str\):",
-    # Another system.
+    # Runs on Windows only.
     r"if sys\.platform == .win32.:",
 ]
 
@@ -107,7 +107,7 @@ def check_keys(mapping, known, what):
 
 
 def parse(text):
-    """What a text says. PyYAML reads 1e5 as text, so JSON comes first."""
+    """Parses JSON or YAML. PyYAML parses 1e5 as a string, so JSON is tried first."""
     try:
         return json.loads(text)
     except ValueError:
@@ -117,7 +117,7 @@ def parse(text):
 
 
 class Case:
-    """A template and a scenario, with everything in them as JSON carries it."""
+    """A template and a scenario, converted to JSON values."""
 
     def __init__(self, given):
         self.template = json.loads(json.dumps(parse(given["template"])))
@@ -138,7 +138,7 @@ class Case:
             self.environ[SETTING + name.upper()] = str(value).lower() if isinstance(value, bool) else str(value)
 
     def record(self, key, number, **defaults):
-        """What a server would tell of a thing, with an id that ends with this number unless it has its own."""
+        """Returns an object as the API would, with an `id` that ends with `number` if it has none."""
         given = self.scenario.get(key) or {}
         return {"id": str(uuid.UUID(int=number)), **defaults, **given}
 
@@ -146,8 +146,8 @@ class Case:
         return self.scenario.get("deployment", {}) is not None
 
 
-class Machine:
-    """The process as Prefect sees it: the environment of the case, a home that is empty, nobody who listens."""
+class CaseEnvironment:
+    """A context with the environment of a case, an empty home directory, and captured output."""
 
     def __init__(self, case, place):
         self.case, self.place = case, place
@@ -157,11 +157,11 @@ class Machine:
         sys.stdout, sys.stderr = io.StringIO(), io.StringIO()
         os.environ.clear()
         os.environ.update(self.case.environ)
-        # Until Prefect has read its settings.
+        # Needed until Prefect has read its settings.
         os.environ["HOME"] = self.place
 
-    def settle(self):
-        """Takes the home of this process away again, which a template may ask for."""
+    def remove_home(self):
+        """Removes the home directory from the environment, since a template may refer to HOME."""
         os.environ.pop("HOME")
         os.environ.update(self.case.environ)
 
@@ -171,8 +171,8 @@ class Machine:
         os.environ.update(environ)
 
 
-class Kubernetes:
-    """Stands for the HTTP layer of the client: notes what is sent, has nothing yet, and says yes to whatever comes."""
+class FakeKubernetes:
+    """A fake HTTP layer of the Kubernetes client. It records requests, has no objects and accepts every new one."""
 
     def __init__(self, refusal):
         self.refusal, self.posted = refusal, []
@@ -204,8 +204,8 @@ class Kubernetes:
         return next(body for url, body in self.posted if url.endswith("/jobs"))
 
 
-class Server:
-    """Stands for Prefect's API: it knows one flow and one deployment, and no blocks and variables."""
+class FakePrefectApi:
+    """A fake of Prefect's API. It has one flow and one deployment, and no blocks or variables."""
 
     def __init__(self, flow, deployment):
         self.flow, self.deployment = flow, deployment
@@ -221,7 +221,7 @@ class Server:
 
 
 class Prefect:
-    """Prefect, imported, with what would leave this process taken from it."""
+    """The imported Prefect, without access to networks, other programs and files of the user."""
 
     def __init__(self):
         import prefect
@@ -229,18 +229,18 @@ class Prefect:
         import prefect_kubernetes.worker as worker
         from prefect.client.schemas import objects
 
-        # It is only there to tell one state of Prefect's sources from another.
+        # Prefect runs git only to identify the commit of its own sources.
         import prefect.utilities.dockerutils as dockerutils
 
         dockerutils.subprocess = types.SimpleNamespace(check_output=self._no_program)
         self.context, self.worker, self.objects = prefect.context, worker, objects
         self.configuration = worker.KubernetesWorkerJobConfiguration
-        self.is_followed = hasattr(self.configuration, "resolve_for_flow_run")
-        # By environment: they take longer than all the rest, and nothing changes them.
+        self.is_current = hasattr(self.configuration, "resolve_for_flow_run")
+        # Cached by environment, since reading the settings takes longer than everything else.
         self.settings = {}
-        if self.is_followed:
-            self._play_cluster()
-        # Its last eight digits are part of a name that is made up.
+        if self.is_current:
+            self._use_fake_kubernetes()
+        # Eight of its digits become part of a generated name.
         worker.uuid = types.SimpleNamespace(uuid4=lambda: types.SimpleNamespace(hex="0a1b2c3d" + "0" * 24))
         logging.disable(logging.CRITICAL)
 
@@ -249,17 +249,17 @@ class Prefect:
         raise FileNotFoundError("git")
 
     def start(self):
-        """Does again what importing Prefect does with the environment."""
+        """Creates the settings that importing Prefect creates from the environment."""
         environ = tuple(sorted(os.environ.items()))
         if environ not in self.settings:
-            # What an environment that fails leaves behind is not to be taken up.
+            # Discards what an environment with invalid settings left behind.
             self.context.GLOBAL_SETTINGS_CONTEXT = None
             self.settings[environ] = self.context.root_settings_context()
         self.context.GLOBAL_SETTINGS_CONTEXT = self.settings[environ]
 
     def job(self, case):
-        """The Job of a case, as JSON."""
-        job = asyncio.run(self._posted(case) if self.is_followed else self._prepared(case))
+        """Returns the Job of a case as JSON."""
+        job = asyncio.run(self._posted_job(case) if self.is_current else self._prepared_job(case))
         return json.dumps(job, allow_nan=False)
 
     def _flow_and_pool(self, case):
@@ -268,13 +268,13 @@ class Prefect:
         pool = {"type": "kubernetes", "default_queue_id": str(uuid.UUID(int=5)), "base_job_template": case.template}
         return flow, self.objects.WorkPool(**case.record("work_pool", 4, name="test-pool", **pool))
 
-    def _play_cluster(self):
-        """Has all workers talk to what stands for Kubernetes."""
+    def _use_fake_kubernetes(self):
+        """Connects all workers to the fake Kubernetes API."""
         import kubernetes_asyncio.client.rest as rest
         from kubernetes_asyncio.client import ApiClient, Configuration
         from kubernetes_asyncio.client.exceptions import ApiException
 
-        self.kubernetes = Kubernetes(ApiException)
+        self.kubernetes = FakeKubernetes(ApiException)
         rest.RESTClientObject = lambda configuration: self.kubernetes
 
         @contextlib.asynccontextmanager
@@ -283,7 +283,7 @@ class Prefect:
 
         self.worker.KubernetesWorker._get_configured_kubernetes_client = client
 
-    async def _posted(self, case):
+    async def _posted_job(self, case):
         from prefect.client.schemas.responses import DeploymentResponse
 
         flow, pool = self._flow_and_pool(case)
@@ -301,7 +301,7 @@ class Prefect:
         worker = self._worker(case, pool)
         configuration = await self.configuration.resolve_for_flow_run(
             run,
-            client=Server(flow, deployment),
+            client=FakePrefectApi(flow, deployment),
             work_pool=pool,
             worker_name=worker.name,
             worker_id=case.worker.get("id"),
@@ -317,8 +317,8 @@ class Prefect:
 
         return KubernetesWorkerSettings.model_fields
 
-    async def _prepared(self, case):
-        """What older workers make, up to where they would ask a cluster."""
+    async def _prepared_job(self, case):
+        """Returns the Job of an older worker, before its first request to a cluster."""
         if case.worker.get("settings"):
             raise NotImplementedError("settings of a worker are only followed in the newest version")
         flow, pool = self._flow_and_pool(case)
@@ -335,8 +335,8 @@ class Prefect:
             raise NotImplementedError("runs have no job variables of their own in this version")
         run = self.objects.FlowRun(flow_id=flow.id, **record)
         worker = self._worker(case, pool)
-        worker._work_pool, worker._client = pool, Server(flow, deployment)
-        given = {"deployment": deployment} if takes(worker._get_configuration, "deployment") else {}
+        worker._work_pool, worker._client = pool, FakePrefectApi(flow, deployment)
+        given = {"deployment": deployment} if has_parameter(worker._get_configuration, "deployment") else {}
         return (await worker._get_configuration(run, **given)).job_manifest
 
 
@@ -344,12 +344,12 @@ def fields(model):
     return getattr(model, "model_fields", None) or model.__fields__
 
 
-def takes(function, argument):
+def has_parameter(function, argument):
     return argument in inspect.signature(function).parameters
 
 
 def describe(error):
-    """`Type: message`. What pydantic says also holds the input, so of that only places and messages."""
+    """Returns `Type: message`. For an error of pydantic it omits the input and returns locations and messages."""
     if type(error).__name__ == "ValidationError" and hasattr(error, "errors"):
         parts = [[".".join(map(str, part["loc"])), part["msg"]] for part in error.errors()]
         return "ValidationError: " + "; ".join(": ".join(filter(None, part)) for part in parts)
@@ -357,23 +357,23 @@ def describe(error):
 
 
 def answer(line, prefect, place):
-    """The answer to one case, from a Prefect that is imported already, or (none) one that is imported now."""
+    """Returns the answer to one case. Imports Prefect first if `prefect` is None."""
     try:
         case = Case(json.loads(line))
-        machine = Machine(case, place)
-        with machine:
+        context = CaseEnvironment(case, place)
+        with context:
             if prefect is None:
                 prefect = Prefect()
             else:
                 prefect.start()
-            machine.settle()
+            context.remove_home()
             return {"job": prefect.job(case)}
-    except Exception as error:  # which one it is, is the answer
+    except Exception as error:  # the error is the answer
         return {"error": describe(error)}
 
 
 def versions():
-    """What answers here."""
+    """Returns the versions of Prefect and its dependencies."""
     import importlib.metadata as metadata
 
     names = ["prefect", "prefect-kubernetes", "pydantic", "jsonpatch", "python-slugify", "text-unidecode"]
@@ -382,7 +382,7 @@ def versions():
 
 
 def branches(measured, place):
-    """How many branches the functions of MEASURED have, and which lines have one that no case went."""
+    """Returns the number of branches of the functions in MEASURED, and those that no case covers."""
     report = os.path.join(place, "coverage.json")
     measured.json_report(outfile=report)
     with open(report) as file:
@@ -422,10 +422,10 @@ def main(options, place):
 
         files = ["*/" + name for name in MEASURED]
         measured = coverage.Coverage(branch=True, data_file=None, include=files)
-        for line in LEFT_OUT:
+        for line in UNREACHABLE:
             measured.exclude(line)
         measured.start()
-    with Machine(Case({"template": "{}"}), place):
+    with CaseEnvironment(Case({"template": "{}"}), place):
         prefect = Prefect()
     for line in sys.stdin:
         print(json.dumps(answer(line, prefect, place)), file=own, flush=True)
@@ -434,8 +434,8 @@ def main(options, place):
         print(json.dumps(branches(measured, place)), file=own, flush=True)
 
 
-def only_within(place):
-    """Folders are made in this one place alone, whatever the settings of a case say."""
+def restrict_directories(place):
+    """Makes pathlib refuse to create directories outside of `place`, whatever the settings of a case are."""
     make = pathlib.Path.mkdir
 
     def mkdir(self, *arguments, **others):
@@ -447,6 +447,6 @@ def only_within(place):
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as folder:
-        only_within(folder)
-        main(set(sys.argv[1:]), folder)
+    with tempfile.TemporaryDirectory() as directory:
+        restrict_directories(directory)
+        main(set(sys.argv[1:]), directory)

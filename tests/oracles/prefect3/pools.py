@@ -1,9 +1,10 @@
-"""Asks the real Prefect 3 what it thinks of base job templates, one JSON object a line on standard input.
+"""Checks base job templates with the real Prefect 3. Reads one JSON object per line from standard input.
 
-`{"template": "JSON", "values": {...}}`: whether the server takes the template for a work pool, whether the defaults of
-its variables and the values fit, and which Job a worker makes with these values. Answers `{"job": {...}}`, or
-`{"refused": text}` of the server, or `{"fails": text}` of the worker. `{"settings": [names]}`: those of the names that
-are no settings, as `{"unknown": [names]}`. The first line says which Prefect this is, and has its own default.
+`{"template": "JSON", "values": {...}}`: creates a work pool with the template, validates the defaults of its variables
+and the values, and creates the Job of a worker with these values. The answer is `{"job": {...}}`, `{"refused": TEXT}`
+with the error of the server, or `{"fails": TEXT}` with the error of the worker. `{"settings": [NAMES]}`: the answer is
+`{"unknown": [NAMES]}` with the names that are not settings. The first line of the output has the version of Prefect and
+its default template.
 """
 import asyncio
 import copy
@@ -15,7 +16,7 @@ import uuid
 
 for name in [name for name in os.environ if name.startswith("PREFECT_")]:
     del os.environ[name]
-# A port where nobody listens: whoever asks an API fails.
+# No server listens at this port, so every request to an API fails.
 os.environ.update(
     PREFECT_HOME=tempfile.mkdtemp(), PREFECT_API_URL="http://127.0.0.1:9/api", PREFECT_API_KEY="plain-of-the-worker",
     PREFECT_LOGGING_LEVEL="ERROR", PREFECT_SERVER_ANALYTICS_ENABLED="false", DO_NOT_TRACK="1",
@@ -42,10 +43,10 @@ def defaults(variables):
     return {name: schema["default"] for name, schema in properties if schema.get("default") is not None}
 
 
-def answer(asked):
-    if "settings" in asked:
-        return {"unknown": sorted(set(asked["settings"]) - known_settings())}
-    template, values = json.loads(asked["template"]), asked.get("values", {})
+def answer(request):
+    if "settings" in request:
+        return {"unknown": sorted(set(request["settings"]) - known_settings())}
+    template, values = json.loads(request["template"]), request.get("values", {})
     try:
         WorkPoolCreate(name="pool", type="kubernetes", base_job_template=copy.deepcopy(template))
         for own in (defaults(template["variables"]), values):
@@ -54,20 +55,20 @@ def answer(asked):
     except Exception as error:
         return {"refused": f"{type(error).__name__}: {error}"}
 
-    async def make():
-        made = await Configuration.from_template_and_values(
+    async def create_job():
+        configuration = await Configuration.from_template_and_values(
             copy.deepcopy(template), copy.deepcopy(values), client=NoApi())
-        made.prepare_for_flow_run(RUN)
-        return made.job_manifest
+        configuration.prepare_for_flow_run(RUN)
+        return configuration.job_manifest
 
     try:
-        return {"job": asyncio.run(make())}
+        return {"job": asyncio.run(create_job())}
     except Exception as error:
         return {"fails": f"{type(error).__name__}: {error}"}
 
 
 def known_settings(model=Settings):
-    """The names of all variables that a setting is read from."""
+    """Returns the names of all variables that a setting is read from."""
     names = set()
     prefix = model.model_config.get("env_prefix", "")
     for name, field in model.model_fields.items():

@@ -1,14 +1,15 @@
-"""Writes the tables of crates/jobplate-prefect/src/pyvalue/slug/ from the packages that a Prefect 3 worker makes its labels with.
+"""Writes the tables of crates/jobplate-prefect/src/pyvalue/slug/ from the packages with which Prefect 3 creates labels.
 
     cargo xtask oracles
     target/oracles/prefect-3.8.8/bin/python tests/oracles/prefect3/slug.py
 
-letters.txt: what text-unidecode makes of a character that NFKD leaves as it is; the others never reach it. A row is
-sixteen characters, their number without its last digit first, with `|` after each text. In a slug all characters
-alike become a dash that are no letters, digits, dots or underscores and that no step of python-slugify reads: they
-are written as one space, and a row that has nothing else is left out. No text stands for what is dropped.
+letters.txt: the output of text-unidecode for each character that NFKD does not change, since python-slugify normalizes
+first. A row has the code point of sixteen characters without its last hexadecimal digit, a space, and the outputs, each
+followed by `|`. A slug replaces everything but letters, digits, dots and underscores by dashes. So a run of characters
+that no step of python-slugify treats specially is written as one space, and a row with only such outputs is omitted. An
+empty output means that the character is dropped.
 
-entities.txt: the names of HTML 4's characters, each with the number of its character.
+entities.txt: the names of HTML 4's character entities, each with its code point in hexadecimal.
 """
 
 import pathlib
@@ -18,17 +19,17 @@ from html.entities import name2codepoint
 
 from text_unidecode import unidecode
 
-FOLDER = pathlib.Path(__file__).parents[3] / "crates/jobplate-prefect/src/pyvalue/slug"
-# `&#;` are those of references, a comma goes between two digits, a quote goes without a dash.
-ALIKE = re.compile(r"[^A-Za-z0-9._&#;,'-]+")
+DIRECTORY = pathlib.Path(__file__).parents[3] / "crates/jobplate-prefect/src/pyvalue/slug"
+# python-slugify resolves character references (`&#;`), removes commas between digits, and removes quotes.
+OTHER_CHARACTERS = re.compile(r"[^A-Za-z0-9._&#;,'-]+")
 
 
 def cell(number):
-    """What is written for a character; none where it is not asked for."""
+    """Returns the output for a character, or None if NFKD changes the character."""
     char = chr(number)
     if 0xD800 <= number < 0xE000 or unicodedata.normalize("NFKD", char) != char:
         return None
-    return ALIKE.sub(" ", unidecode(char))
+    return OTHER_CHARACTERS.sub(" ", unidecode(char))
 
 
 def rows():
@@ -38,7 +39,7 @@ def rows():
             yield f"{row:x} " + "".join((text or "") + "|" for text in cells) + "\n"
 
 
-letters = FOLDER / "letters.txt"
+letters = DIRECTORY / "letters.txt"
 letters.write_text("".join(rows()), encoding="ascii", newline="\n")
-names = FOLDER / "entities.txt"
+names = DIRECTORY / "entities.txt"
 names.write_text("".join(f"{name} {name2codepoint[name]:x}\n" for name in sorted(name2codepoint)), newline="\n")
