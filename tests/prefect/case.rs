@@ -1,7 +1,7 @@
-//! A case: a template, a scenario, and the version of Prefect that is asked.
+//! A case: a template, a scenario, and the version of Prefect.
 //!
-//! Hand-written cases are tables of `cases/TOPIC.toml` below the folder of a side, the name of each its key. Which
-//! other keys they have is told where they are read: `prefect1/table.rs`, `worker/table.rs`.
+//! Hand-written cases are tables in `cases/TOPIC.toml` in the directory of a reference program, each with its name as
+//! the key. `prefect1/table.rs` and `worker/table.rs` list the other keys.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,12 +20,12 @@ pub(crate) struct Case {
 }
 
 impl Case {
-    /// The case as a table of a file of cases, to be put there.
+    /// Formats the case as a table for a file of cases.
     pub(crate) fn print(&self) -> String {
         let mut out = format!("[{}]\n", self.name.replace(|c: char| !c.is_ascii_alphanumeric(), "-"));
-        let side = Reference::of(self.version);
-        if side.versions[0] != self.version {
-            out += &format!("{} = \"{}\"\n", side.key, self.version.short());
+        let reference = Reference::of(self.version);
+        if reference.versions[0] != self.version {
+            out += &format!("{} = \"{}\"\n", reference.key, self.version.short());
         }
         match self.template.as_deref().map(|bytes| (bytes, str::from_utf8(bytes))) {
             Some((_, Ok(text))) => out += &format!("template = {}\n", print_text(text)),
@@ -45,7 +45,7 @@ impl Case {
     }
 }
 
-/// A text as TOML has it, in lines where they can stand as they are.
+/// Formats a string in TOML, over several lines if it can be literal.
 fn print_text(text: &str) -> String {
     let is_plain = |c: char| c == '\n' || c == '\t' || !c.is_control();
     if text.chars().all(is_plain) && !text.contains("'''") && !text.ends_with('\'') {
@@ -54,9 +54,9 @@ fn print_text(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
 }
 
-/// All hand-written cases of a side, by topic.
-pub(crate) fn topics(side: &Reference) -> Vec<(String, Vec<Case>)> {
-    let mut files: Vec<PathBuf> = fs::read_dir(side.folder().join("cases"))
+/// Reads all hand-written cases of a reference program, by topic.
+pub(crate) fn topics(reference: &Reference) -> Vec<(String, Vec<Case>)> {
+    let mut files: Vec<PathBuf> = fs::read_dir(reference.directory().join("cases"))
         .expect("the folder of cases")
         .map(|entry| entry.expect("an entry of it").path())
         .collect();
@@ -64,29 +64,29 @@ pub(crate) fn topics(side: &Reference) -> Vec<(String, Vec<Case>)> {
     let topic = |path: &PathBuf| {
         let topic = path.file_stem().expect("a name").to_string_lossy().into_owned();
         let text = fs::read_to_string(path).expect("a file of cases");
-        let cases = parse(side, &text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let cases = parse(reference, &text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         (topic, cases)
     };
     files.iter().map(topic).collect()
 }
 
-/// Reads a file of cases. Whatever is odd about it is an error: a misspelled key would test nothing.
-pub(crate) fn parse(side: &Reference, text: &str) -> Result<Vec<Case>, String> {
+/// Parses a file of cases. Everything unexpected is an error: a misspelled key would test nothing.
+pub(crate) fn parse(reference: &Reference, text: &str) -> Result<Vec<Case>, String> {
     let table: toml::Table = text.parse().map_err(|error| format!("{error}"))?;
     let mut cases = Vec::new();
     for (name, value) in &table {
         let fail = |error: String| format!("{name}: {error}");
         let table = value.as_table().ok_or_else(|| fail("no table".to_owned()))?;
-        cases.extend((side.parse)(name, table).map_err(fail)?);
+        cases.extend((reference.parse)(name, table).map_err(fail)?);
     }
     Ok(cases)
 }
 
-/// The versions that a table names: one, or all of its side.
-pub(crate) fn versions(side: &Reference, value: &toml::Value, all: &str) -> Result<Vec<PrefectVersion>, String> {
+/// Returns the versions that a table names: one, or all of its reference program.
+pub(crate) fn versions(reference: &Reference, value: &toml::Value, all: &str) -> Result<Vec<PrefectVersion>, String> {
     let named = value.as_str().unwrap_or_default();
-    match side.all().filter(|version| version.short() == named || named == all).collect::<Vec<_>>() {
-        found if found.is_empty() => Err(format!("{} is a version, or `{all}`", side.key)),
+    match reference.all().filter(|version| version.short() == named || named == all).collect::<Vec<_>>() {
+        found if found.is_empty() => Err(format!("{} is a version, or `{all}`", reference.key)),
         found => Ok(found),
     }
 }
@@ -99,8 +99,8 @@ pub(crate) fn strings(value: &toml::Value) -> Result<Vec<String>, String> {
     value.as_array().ok_or_else(|| format!("{value} is no list"))?.iter().map(string).collect()
 }
 
-/// The case with some lines less: for making a failing case smaller.
-pub(crate) fn smaller(case: &Case) -> Vec<Case> {
+/// Returns copies of the case with fewer lines, to reduce a failing case.
+pub(crate) fn reductions(case: &Case) -> Vec<Case> {
     let mut cases = Vec::new();
     let without = |text: &str| -> Vec<String> {
         let lines: Vec<&str> = text.split_inclusive(['\n', '\r']).collect();
@@ -129,10 +129,11 @@ pub(crate) fn smaller(case: &Case) -> Vec<Case> {
 }
 
 #[test]
-fn a_printed_case_is_read_again() {
-    for side in Reference::ALL {
-        for case in topics(side).into_iter().flat_map(|(_, cases)| cases) {
-            let again = parse(side, &case.print()).unwrap_or_else(|error| panic!("{}: {error}", case.name)).remove(0);
+fn printed_cases_parse() {
+    for reference in Reference::ALL {
+        for case in topics(reference).into_iter().flat_map(|(_, cases)| cases) {
+            let again =
+                parse(reference, &case.print()).unwrap_or_else(|error| panic!("{}: {error}", case.name)).remove(0);
             assert_eq!(again.template, case.template, "{}", case.name);
             assert_eq!(again.scenario, case.scenario, "{}", case.name);
             assert_eq!((again.files, again.version), (case.files, case.version), "{}", case.name);

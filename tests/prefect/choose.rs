@@ -1,9 +1,9 @@
-//! Choosing from what is as good as its copy.
+//! Choices from `Copy` values.
 
 use crate::rng::Rng;
 
 pub(crate) trait Choose {
-    /// One of these.
+    /// Returns one of the values.
     fn choose<T: Copy>(&mut self, from: &[T]) -> T;
 }
 

@@ -1,7 +1,7 @@
-//! What Prefect made of the hand-written cases, as files: `expected/TOPIC.json`, a line for each case.
+//! The recorded answers of Prefect to the hand-written cases: files `expected/TOPIC.json` with a line for each case.
 //!
-//! Most of a Job is the same in all of them, which would hide what a case is about. What is as in the Job of the case
-//! that has no setting stands there by its name alone (`fold.rs`).
+//! Most of a Job is the same in all cases, which would hide what a case is about. What equals the Job of the case
+//! without settings is recorded by its name only (`fold.rs`).
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,19 +14,19 @@ use crate::fold::{fold, unfold};
 use crate::json::Json;
 use crate::reference::Reference;
 
-/// The case that has no setting. It is written out.
+/// The case without settings. Its Job is recorded in full.
 pub(crate) const PLAIN: (&str, &str) = ("plain", "nothing-is-set");
 
-/// What is expected of the cases of a topic, by name and version.
+/// The recorded answers to the cases of a topic, by name and version.
 #[derive(Default)]
 pub(crate) struct Expected {
-    /// What answered, by version.
+    /// The programs that answered, by version.
     pub(crate) versions: BTreeMap<String, Value>,
     answers: BTreeMap<(String, String), Answer>,
 }
 
 impl Expected {
-    pub(crate) fn of(&self, case: &Case) -> Option<&Answer> {
+    pub(crate) fn get(&self, case: &Case) -> Option<&Answer> {
         self.answers.get(&(case.name.clone(), case.version.short().to_owned()))
     }
 
@@ -39,7 +39,7 @@ impl Expected {
         self.answers.len()
     }
 
-    /// The Job without any setting, of a version.
+    /// Returns the Job of the case without settings, for a version.
     fn plain(&self, version: &str) -> Option<&Json> {
         match self.answers.get(&(PLAIN.1.to_owned(), version.to_owned())) {
             Some(Answer::Job(job)) => Some(job),
@@ -47,13 +47,13 @@ impl Expected {
         }
     }
 
-    pub(crate) fn read(side: &Reference, topic: &str, plain: Option<&Expected>) -> Result<Self, String> {
-        let path = side.folder().join("expected").join(format!("{topic}.json"));
+    pub(crate) fn read(reference: &Reference, topic: &str, plain: Option<&Expected>) -> Result<Self, String> {
+        let path = reference.directory().join("expected").join(format!("{topic}.json"));
         let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         let mut expected = Expected::default();
         let root = Json::parse(&text)?;
-        for (version, made_by) in pairs(root.get("made by").ok_or("no `made by`")?)? {
-            expected.versions.insert(version, serde_json::from_str(&made_by.print()).map_err(|e| e.to_string())?);
+        for (version, recorded_by) in pairs(root.get("made by").ok_or("no `made by`")?)? {
+            expected.versions.insert(version, serde_json::from_str(&recorded_by.print()).map_err(|e| e.to_string())?);
         }
         for (version, answers) in pairs(root.get("cases").ok_or("no `cases`")?)? {
             let plain = plain.and_then(|plain| plain.plain(&version));
@@ -63,7 +63,7 @@ impl Expected {
                         Some(plain) => unfold(job, plain)?,
                         None => job.clone(),
                     }),
-                    (None, Some(error)) => Answer::Fails(error),
+                    (None, Some(error)) => Answer::Failure(error),
                     _ => return Err(format!("{name}: neither job nor error")),
                 };
                 expected.answers.insert((name, version.clone()), answer);
@@ -72,16 +72,17 @@ impl Expected {
         Ok(expected)
     }
 
-    /// Writes what is expected of a topic, of all these cases.
-    pub(crate) fn write(&self, side: &Reference, topic: &str, cases: &[Case], plain: Option<&Expected>) {
+    /// Writes the recorded answers to all cases of a topic.
+    pub(crate) fn write(&self, reference: &Reference, topic: &str, cases: &[Case], plain: Option<&Expected>) {
         let versions: Vec<PrefectVersion> =
-            side.all().filter(|version| self.versions.contains_key(version.short())).collect();
-        let made_by =
+            reference.all().filter(|version| self.versions.contains_key(version.short())).collect();
+        let recorded_by =
             |version: &PrefectVersion| format!("\n\"{}\":{}", version.short(), self.versions[version.short()]);
-        let mut out = format!("{{\"made by\":{{{}}},\n", versions.iter().map(made_by).collect::<Vec<_>>().join(","));
+        let mut out =
+            format!("{{\"made by\":{{{}}},\n", versions.iter().map(recorded_by).collect::<Vec<_>>().join(","));
         let of_version = |version: &PrefectVersion| {
             let line = |case: &Case| {
-                let answer = self.of(case).expect("an answer to every case");
+                let answer = self.get(case).expect("an answer to every case");
                 format!(
                     "\n{}:{}",
                     Json::text(&case.name).print(),
@@ -92,7 +93,7 @@ impl Expected {
             format!("\n\"{}\":{{{}}}", version.short(), lines.join(","))
         };
         out += &format!("\"cases\":{{{}}}}}\n", versions.iter().map(of_version).collect::<Vec<_>>().join(","));
-        let path = side.folder().join("expected").join(format!("{topic}.json"));
+        let path = reference.directory().join("expected").join(format!("{topic}.json"));
         fs::write(&path, out).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     }
 }
@@ -106,7 +107,7 @@ fn print(answer: &Answer, plain: Option<&Json>) -> String {
             format!("{{\"job\":{}}}", folded.print())
         }
         (Answer::Job(job), None) => format!("{{\"job\":{}}}", job.print()),
-        (Answer::Fails(why) | Answer::Refused(why) | Answer::Wrong(why), _) => {
+        (Answer::Failure(why) | Answer::Refused(why) | Answer::Wrong(why), _) => {
             format!("{{\"error\":{}}}", Json::text(why).print())
         }
     }

@@ -1,5 +1,4 @@
-//! Cases that were written down elsewhere before there was a preview, with what Prefect makes of each. They are beside
-//! the package on some machines, and in none of its copies.
+//! Cases from outside of the package, with Prefect's answers. They are next to the package on some machines only.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,29 +11,29 @@ use crate::case::{Case, PrefectVersion};
 use crate::handwritten::failure;
 use crate::json::Json;
 use crate::oracle::report_line;
-use crate::preview::{Preview, beside};
+use crate::preview::{Preview, find_beside_package};
 use crate::reference::{PREFECT1, Reference, WORKER};
 
 #[test]
-fn cases_from_elsewhere() {
-    hold(&PREFECT1, read_one);
+fn external_cases_of_agents() {
+    check_cases(&PREFECT1, read_prefect1_case);
 }
 
 #[test]
-fn cases_of_workers_from_elsewhere() {
-    hold(&WORKER, read_worker);
+fn external_cases_of_workers() {
+    check_cases(&WORKER, read_worker_case);
 }
 
-fn hold(side: &Reference, read: fn(&str, Mapping, &Path) -> Case) {
-    let (folder, count) = side.elsewhere;
-    let Some(folder) = beside(folder) else {
+fn check_cases(reference: &Reference, read: fn(&str, Mapping, &Path) -> Case) {
+    let (directory, count) = reference.external_cases;
+    let Some(directory) = find_beside_package(directory) else {
         return report_line(&format!(
-            "LEFT OUT, the cases from elsewhere of {}: no {folder} beside the package",
-            side.name
+            "LEFT OUT, the cases from elsewhere of {}: no {directory} beside the package",
+            reference.name
         ));
     };
-    let cases = folder.join("cases");
-    let expected = [folder.join("expected.json"), cases.join("expected.json")];
+    let cases = directory.join("cases");
+    let expected = [directory.join("expected.json"), cases.join("expected.json")];
     let expected = expected.iter().find_map(|path| fs::read_to_string(path).ok()).expect("what is expected");
     let Ok(Json::Map(expected)) = Json::parse(&expected) else { panic!("no JSON of answers") };
     let preview = Preview::new();
@@ -46,7 +45,7 @@ fn hold(side: &Reference, read: fn(&str, Mapping, &Path) -> Case) {
         let case = read(&name, root.as_mapping().cloned().unwrap_or_default(), &cases);
         let prefect = match expected.get("value") {
             Some(job) => Answer::Job(sorted(job)),
-            None => Answer::Fails(expected.get("error").and_then(Json::as_text).expect("an error")),
+            None => Answer::Failure(expected.get("error").and_then(Json::as_text).expect("an error")),
         };
         let ours = match preview.ask(&case) {
             Answer::Job(job) => Answer::Job(sorted(&job)),
@@ -60,8 +59,8 @@ fn hold(side: &Reference, read: fn(&str, Mapping, &Path) -> Case) {
     assert_eq!(expected.len(), count);
 }
 
-/// A case of theirs: the template stands in the scenario.
-fn read_one(name: &str, mut scenario: Mapping, _: &Path) -> Case {
+/// Reads a case for Prefect 1: the scenario contains the template.
+fn read_prefect1_case(name: &str, mut scenario: Mapping, _: &Path) -> Case {
     let mut take = |key: &str| scenario.remove(key).and_then(|value| value.as_str().map(str::to_owned));
     let (text, path) = (take("template_text"), take("template"));
     if let Some(path) = path {
@@ -79,11 +78,11 @@ fn read_one(name: &str, mut scenario: Mapping, _: &Path) -> Case {
     }
 }
 
-/// A case of theirs: the template stands in the scenario, or in a file beside it.
-fn read_worker(name: &str, mut scenario: Mapping, folder: &Path) -> Case {
+/// Reads a case for a worker: the template is in the scenario, or in a file next to it.
+fn read_worker_case(name: &str, mut scenario: Mapping, directory: &Path) -> Case {
     let text = |value: Value| value.as_str().expect("a text").to_owned();
     let template = match scenario.remove("template_file").map(text) {
-        Some(file) => fs::read_to_string(folder.join(file)).expect("a template"),
+        Some(file) => fs::read_to_string(directory.join(file)).expect("a template"),
         None => match scenario.remove("template_text") {
             Some(template) => text(template),
             None => quoted(&scenario.remove("template").expect("a template")),
@@ -98,12 +97,12 @@ fn read_worker(name: &str, mut scenario: Mapping, folder: &Path) -> Case {
     }
 }
 
-/// YAML that says the same in every dialect.
+/// Formats YAML that means the same in every version of YAML.
 fn quoted(value: &Value) -> String {
     serde_json::to_string(value).expect("texts as keys")
 }
 
-/// For those, the order of keys is nothing to go by.
+/// Sorts the keys of a value: these answers do not keep their order.
 fn sorted(value: &Json) -> Json {
     match value {
         Json::List(items) => Json::List(items.iter().map(sorted).collect()),

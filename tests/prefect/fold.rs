@@ -1,20 +1,18 @@
-//! Jobs told by how they differ from another one: what is the same stands there by its name alone.
+//! Describes a Job by how it differs from another one: equal parts are replaced by their names.
 //!
-//! | in the folded Job | means |
-//! |---|---|
-//! | a key `FIRST .. LAST` | the other Job's keys from here to there, in this place |
-//! | a value `=` | the map or list that the other Job has in this place |
-//! | a text `NAME`, or `FIRST .. LAST`, among variables | the other Job's variables of these names |
+//! | in the folded Job | meaning | |---|---| | a key `FIRST .. LAST` | the keys of the other Job from the first to
+//! the last, in this place | | a value `=` | the mapping or list of the other Job in this place | | a string `NAME`,
+//! or `FIRST .. LAST`, among variables | the variables of the other Job with these names |
 
 use crate::json::Json;
 
-/// Between the first and the last of several in a row.
-const RUN: &str = " .. ";
+/// Separates the first and the last of several parts in a row.
+const RANGE: &str = " .. ";
 
-/// In place of a map or list.
+/// Replaces a mapping or list that is equal.
 const SAME: &str = "=";
 
-/// Folds a value against the other Job's in the same place.
+/// Folds a value against that of the other Job in the same place.
 pub(crate) fn fold(own: &Json, other: &Json) -> Json {
     match (own, other) {
         (Json::Map(own), Json::Map(other)) => Json::Map(fold_map(own, other)),
@@ -45,7 +43,7 @@ fn fold_map(own: &[Pair], other: &[Pair]) -> Vec<Pair> {
             (_, 1) if is_container(&first.1) => folded.push((first.0.clone(), Json::text(SAME))),
             (_, 1) => folded.push(first.clone()),
             _ => {
-                let key: Vec<u16> = [&first.0[..], &units(RUN), &rest[count - 1].0].concat();
+                let key: Vec<u16> = [&first.0[..], &units(RANGE), &rest[count - 1].0].concat();
                 folded.push((key, Json::Null));
             }
         }
@@ -64,14 +62,14 @@ fn fold_variables(own: &[Json], other: &[Json]) -> Vec<Json> {
         match row[..count].iter().filter_map(name).collect::<Vec<_>>().as_slice() {
             [] => folded.push(first.clone()),
             [name] => folded.push(Json::text(name)),
-            [first, .., last] => folded.push(Json::text(&format!("{first}{RUN}{last}"))),
+            [first, .., last] => folded.push(Json::text(&format!("{first}{RANGE}{last}"))),
         }
         rest = &rest[count.max(1)..];
     }
     folded
 }
 
-/// The value that was folded.
+/// Restores a folded value.
 pub(crate) fn unfold(folded: &Json, other: &Json) -> Result<Json, String> {
     match (folded, other) {
         (folded, other) if is_container(other) && folded.as_text().as_deref() == Some(SAME) => Ok(other.clone()),
@@ -98,7 +96,7 @@ fn unfold_map(pairs: &[Pair], other: &[Pair]) -> Result<Vec<Pair>, String> {
     let mut unfolded = Vec::new();
     for (key, value) in pairs {
         let text = String::from_utf16_lossy(key);
-        match (text.split_once(RUN), value) {
+        match (text.split_once(RANGE), value) {
             (Some((first, last)), Json::Null) => {
                 unfolded.extend_from_slice(other.get(position(first)?..=position(last)?).ok_or("a run backwards")?);
             }
@@ -122,13 +120,13 @@ fn unfold_variables(items: &[Json], other: &[Json]) -> Result<Vec<Json>, String>
             unfolded.push(item.clone());
             continue;
         };
-        let (first, last) = names.split_once(RUN).unwrap_or((&names, &names));
+        let (first, last) = names.split_once(RANGE).unwrap_or((&names, &names));
         unfolded.extend_from_slice(other.get(position(first)?..=position(last)?).ok_or("a run backwards")?);
     }
     Ok(unfolded)
 }
 
-/// Whether these are entries of `env`.
+/// Returns whether these are entries of `env`.
 fn are_variables(items: &[Json]) -> bool {
     let is_variable = |item: &Json| match item {
         Json::Map(pairs) => pairs.iter().all(|(key, _)| ["name", "value"].iter().any(|own| units(own) == *key)),
@@ -137,7 +135,7 @@ fn are_variables(items: &[Json]) -> bool {
     !items.is_empty() && items.iter().all(is_variable)
 }
 
-/// To the letter: 0 and 0.0 are two ways to write a number.
+/// Returns whether two values are written the same: 0 and 0.0 are not.
 fn is_same(own: &Json, other: &Json) -> bool {
     own.print() == other.print()
 }
@@ -155,7 +153,7 @@ fn units(text: &str) -> Vec<u16> {
 }
 
 #[test]
-fn what_is_folded_unfolds() {
+fn folded_jobs_unfold() {
     let other =
         Json::parse(r#"{"a":1,"b":{"x":1},"c":[{"name":"A","value":"1"},{"name":"B"}],"d":[{"e":[],"f":2}],"g":3}"#)
             .unwrap();

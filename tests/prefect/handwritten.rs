@@ -1,4 +1,4 @@
-//! Hand-written cases: what each rule of Prefect comes to.
+//! Hand-written cases: the effect of each rule of Prefect.
 
 use crate::answer::Answer;
 use crate::case::{Case, topics};
@@ -7,17 +7,18 @@ use crate::oracle::{Oracle, report_line};
 use crate::preview::Preview;
 use crate::reference::Reference;
 
-/// What is expected of all of them, by topic.
-pub(crate) fn all_expected(side: &Reference) -> Vec<(Vec<Case>, Expected)> {
-    let plain = Expected::read(side, PLAIN.0, None).expect("what is expected of the plain case");
+/// Reads the recorded answers to all of them, by topic.
+pub(crate) fn all_expected(reference: &Reference) -> Vec<(Vec<Case>, Expected)> {
+    let plain = Expected::read(reference, PLAIN.0, None).expect("what is expected of the plain case");
     let read = |(topic, cases): (String, Vec<Case>)| {
-        let expected = Expected::read(side, &topic, Some(&plain)).unwrap_or_else(|error| panic!("{topic}: {error}"));
+        let expected =
+            Expected::read(reference, &topic, Some(&plain)).unwrap_or_else(|error| panic!("{topic}: {error}"));
         (cases, expected)
     };
-    topics(side).into_iter().map(read).collect()
+    topics(reference).into_iter().map(read).collect()
 }
 
-/// One failure of a test that goes through many cases.
+/// Describes a failure of a test that runs many cases.
 pub(crate) fn failure(case: &Case, prefect: &Answer, difference: &str, ours: &Answer) -> String {
     let short = |answer: &Answer| answer.print().chars().take(300).collect::<String>();
     format!(
@@ -30,8 +31,8 @@ pub(crate) fn failure(case: &Case, prefect: &Answer, difference: &str, ours: &An
     )
 }
 
-/// Previews are what Prefect makes.
-pub(crate) fn check(side: &Reference) {
+/// Checks that previews equal the recorded answers of Prefect.
+pub(crate) fn check(reference: &Reference) {
     if std::env::var_os("JOBPLATE_PREFECT_UPDATE").is_some() {
         return report_line("LEFT OUT, the hand-written cases: what is expected of them is being written");
     }
@@ -39,10 +40,10 @@ pub(crate) fn check(side: &Reference) {
     let mut count = 0;
     let mut refused = Vec::new();
     let preview = Preview::new();
-    for (cases, expected) in all_expected(side) {
+    for (cases, expected) in all_expected(reference) {
         assert_eq!(expected.len(), cases.len(), "as many expectations as cases: JOBPLATE_PREFECT_UPDATE=1");
         for case in &cases {
-            let prefect = expected.of(case).unwrap_or_else(|| panic!("{}: JOBPLATE_PREFECT_UPDATE=1", case.name));
+            let prefect = expected.get(case).unwrap_or_else(|| panic!("{}: JOBPLATE_PREFECT_UPDATE=1", case.name));
             let ours = preview.ask(case);
             count += 1;
             if matches!((prefect, &ours), (Answer::Job(_), Answer::Refused(_))) {
@@ -54,23 +55,24 @@ pub(crate) fn check(side: &Reference) {
         }
     }
     assert!(failures.is_empty(), "{} of {count}\n{}", failures.len(), failures.join("\n"));
-    assert!(count >= side.least, "{count} cases");
+    assert!(count >= reference.min_cases, "{count} cases");
     refused.dedup();
-    assert_eq!(refused, side.refused, "what Prefect takes and jobplate refuses to follow");
+    assert_eq!(refused, reference.refused, "what Prefect takes and jobplate refuses to follow");
 }
 
-/// That one process answers thousands of cases is our doing, not Prefect's: it must not show.
-pub(crate) fn check_fresh(side: &Reference) {
-    let wants_all = std::env::var_os("JOBPLATE_PREFECT_FRESH").is_some_and(|all| all == "all");
-    for version in side.versions.iter().copied() {
+/// Checks that a shared process gives the same answers as a new one. Prefect itself never answers thousands of cases
+/// in one process.
+pub(crate) fn check_fresh(reference: &Reference) {
+    let runs_all = std::env::var_os("JOBPLATE_PREFECT_FRESH").is_some_and(|all| all == "all");
+    for version in reference.versions.iter().copied() {
         let cases: Vec<Case> =
-            topics(side).into_iter().flat_map(|(_, cases)| cases).filter(|case| case.version == version).collect();
-        let step = if wants_all { 1 } else { cases.len().div_ceil(12) };
+            topics(reference).into_iter().flat_map(|(_, cases)| cases).filter(|case| case.version == version).collect();
+        let step = if runs_all { 1 } else { cases.len().div_ceil(12) };
         let Some(mut shared) = Oracle::start(version, &[]) else { return };
         let Some(mut fresh) = Oracle::start(version, &["--fresh"]) else { return };
         let mut other = Vec::new();
         for (number, case) in cases.iter().enumerate() {
-            // Asked of all, so that the shared process has a past.
+            // All cases are sent, so that the shared process has answered others before.
             let answer = shared.ask(case);
             if number % step == 0 {
                 let alone = fresh.ask(case);

@@ -1,9 +1,9 @@
-//! JSON as it is written: the order of keys, keys that come twice, numbers of any size, halves of characters. What
-//! other readers would even out is what is compared here.
+//! JSON as it is written: the order of keys, duplicate keys, numbers of any size, unpaired surrogates. Other readers
+//! would drop these differences, which the tests compare.
 
 use std::fmt::Write as _;
 
-/// A value. Texts are in UTF-16, as JSON escapes them.
+/// A value. Strings are in UTF-16, like JSON's escapes.
 #[derive(Clone, Debug)]
 pub(crate) enum Json {
     Null,
@@ -18,7 +18,7 @@ impl Json {
     pub(crate) fn parse(text: &str) -> Result<Json, String> {
         let mut reader = Reader { rest: text };
         let value = reader.value()?;
-        reader.blanks();
+        reader.skip_blanks();
         if reader.rest.is_empty() { Ok(value) } else { Err(reader.error("more than one value")) }
     }
 
@@ -35,12 +35,12 @@ impl Json {
 
     pub(crate) fn get(&self, key: &str) -> Option<&Json> {
         match self {
-            Json::Map(pairs) => pairs.iter().find(|(own, _)| is(own, key)).map(|(_, value)| value),
+            Json::Map(pairs) => pairs.iter().find(|(own, _)| equals_text(own, key)).map(|(_, value)| value),
             _ => None,
         }
     }
 
-    /// In as few bytes as possible, all of them ASCII.
+    /// Formats the value in as few bytes as possible, all of them ASCII.
     pub(crate) fn print(&self) -> String {
         let mut out = String::new();
         self.print_to(&mut out);
@@ -72,7 +72,7 @@ impl Json {
         }
     }
 
-    /// Where two values first differ, and how; none where they are equal.
+    /// Returns where two values first differ, and how, or `None` if they are equal.
     pub(crate) fn difference(&self, other: &Json) -> Option<String> {
         match (self, other) {
             (Json::List(own), Json::List(others)) => {
@@ -108,16 +108,16 @@ impl Json {
             (Json::Bool(own), Json::Bool(other)) => own == other,
             (Json::Text(own), Json::Text(other)) => own == other,
             (Json::Number(own), Json::Number(other)) => {
-                let is_whole = |number: &str| !number.contains(['.', 'e', 'E']);
+                let is_integer = |number: &str| !number.contains(['.', 'e', 'E']);
                 let float = |number: &str| number.parse::<f64>().map(f64::to_bits).ok();
-                own == other || !(is_whole(own) && is_whole(other)) && float(own) == float(other)
+                own == other || !(is_integer(own) && is_integer(other)) && float(own) == float(other)
             }
             _ => false,
         }
     }
 }
 
-fn is(own: &[u16], text: &str) -> bool {
+fn equals_text(own: &[u16], text: &str) -> bool {
     own.iter().copied().eq(text.encode_utf16())
 }
 
@@ -144,12 +144,12 @@ impl Reader<'_> {
         format!("{what} at {:?}", self.rest.chars().take(30).collect::<String>())
     }
 
-    fn blanks(&mut self) {
+    fn skip_blanks(&mut self) {
         self.rest = self.rest.trim_start_matches([' ', '\n', '\r', '\t']);
     }
 
-    fn takes(&mut self, token: &str) -> bool {
-        self.blanks();
+    fn consume(&mut self, token: &str) -> bool {
+        self.skip_blanks();
         match self.rest.strip_prefix(token) {
             Some(rest) => {
                 self.rest = rest;
@@ -161,35 +161,35 @@ impl Reader<'_> {
 
     fn value(&mut self) -> Result<Json, String> {
         for (word, value) in [("null", Json::Null), ("true", Json::Bool(true)), ("false", Json::Bool(false))] {
-            if self.takes(word) {
+            if self.consume(word) {
                 return Ok(value);
             }
         }
-        if self.takes("[") {
+        if self.consume("[") {
             let mut items = Vec::new();
-            while !self.takes("]") {
-                if !items.is_empty() && !self.takes(",") {
+            while !self.consume("]") {
+                if !items.is_empty() && !self.consume(",") {
                     return Err(self.error("no comma"));
                 }
                 items.push(self.value()?);
             }
             return Ok(Json::List(items));
         }
-        if self.takes("{") {
+        if self.consume("{") {
             let mut pairs = Vec::new();
-            while !self.takes("}") {
-                if !pairs.is_empty() && !self.takes(",") {
+            while !self.consume("}") {
+                if !pairs.is_empty() && !self.consume(",") {
                     return Err(self.error("no comma"));
                 }
                 let Json::Text(key) = self.value()? else { return Err(self.error("a key that is no text")) };
-                if !self.takes(":") {
+                if !self.consume(":") {
                     return Err(self.error("no colon"));
                 }
                 pairs.push((key, self.value()?));
             }
             return Ok(Json::Map(pairs));
         }
-        if self.takes("\"") {
+        if self.consume("\"") {
             return self.text();
         }
         let end = self.rest.find(|c: char| !c.is_ascii_alphanumeric() && !"+-.".contains(c)).unwrap_or(self.rest.len());

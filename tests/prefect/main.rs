@@ -1,16 +1,16 @@
-//! Previews against the real thing: what `jobplate preview` prints is what Prefect 1's own agent, and the Kubernetes
-//! worker of Prefect 2 and 3, make of the same template and scenario, in every version that it follows.
+//! Compares previews with the real programs: `jobplate preview` must print the Job that the agent of Prefect 1, and
+//! the Kubernetes worker of Prefect 2 and 3, make of the same template and scenario, for every supported version.
 //!
-//! Hand-written cases are in `prefect1/cases/` and `worker/cases/`, what Prefect makes of them in `expected/` beside them:
-//! these need no Python. The other tests ask Prefect itself, which `cargo xtask oracles` installs.
+//! Hand-written cases are in `prefect1/cases/` and `worker/cases/`, and Prefect's recorded answers in `expected/` next to
+//! them: these need no Python. The other tests run Prefect itself, which `cargo xtask oracles` installs.
 //!
-//! | variable | what for |
+//! | variable | effect |
 //! |---|---|
-//! | `JOBPLATE_TEST_ORACLES` | the folder with Prefect (`target/oracles`) |
-//! | `JOBPLATE_PREFECT_UPDATE=1` | writes `expected/` anew, by those versions of Prefect that are there |
-//! | `JOBPLATE_PREFECT_COUNT`, `JOBPLATE_PREFECT_SEED` | how many random cases (2000 and 1000), and which |
-//! | `JOBPLATE_PREFECT_SHOWN` | how many failing ones are made smaller and shown (12) |
-//! | `JOBPLATE_PREFECT_FRESH=all` | a process of its own for all cases, not for some |
+//! | `JOBPLATE_TEST_ORACLES` | the directory with Prefect (`target/oracles`) |
+//! | `JOBPLATE_PREFECT_UPDATE=1` | records `expected/` again, with the versions of Prefect that are installed |
+//! | `JOBPLATE_PREFECT_COUNT`, `JOBPLATE_PREFECT_SEED` | the number of random cases (2000 and 1000), and their seed |
+//! | `JOBPLATE_PREFECT_SHOWN` | how many failing cases are reduced and shown (12) |
+//! | `JOBPLATE_PREFECT_FRESH=all` | runs all cases, not only some, each in a process of its own |
 
 mod answer;
 mod case;

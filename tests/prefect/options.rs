@@ -1,4 +1,4 @@
-//! The options that agents and workers are started with are those that their own help lists.
+//! Compares the options of agents and workers with those that their own help lists.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -12,16 +12,16 @@ use crate::venv::require_venv;
 
 #[test]
 fn options_are_those_of_the_agents_help() {
-    hold(&AGENT, &PrefectVersion::AGENTS);
+    check_options(&AGENT, &PrefectVersion::AGENTS);
 }
 
 #[test]
 fn options_are_those_of_the_workers_help() {
-    hold(&WORKER, &[PrefectVersion::Worker0_8]);
+    check_options(&WORKER, &[PrefectVersion::Worker0_8]);
 }
 
-/// Each of ours is in one version at least, and none of theirs is missing.
-fn hold(program: &Program, versions: &[PrefectVersion]) {
+/// Checks that each option of ours is in at least one version, and that none of theirs is missing.
+fn check_options(program: &Program, versions: &[PrefectVersion]) {
     let mut listed = BTreeSet::new();
     for version in versions {
         let Some(bin) = require_venv(*version) else { return };

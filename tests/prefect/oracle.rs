@@ -1,4 +1,4 @@
-//! The real Prefect, as a program that is asked one case after another (`tests/oracles/`).
+//! Runs the real Prefect (`tests/oracles/`), one case after another.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -15,24 +15,24 @@ pub(crate) struct Oracle {
     process: Child,
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
-    /// What answers: versions of Prefect, of Python, and of what makes a difference.
+    /// The versions of Prefect, Python and the packages that affect answers.
     pub(crate) versions: Value,
 }
 
-/// Says something past what hides the words of tests that pass.
+/// Prints a line even if the output of passing tests is captured.
 pub(crate) fn report_line(line: &str) {
     drop(writeln!(std::io::stderr(), "{line}"));
 }
 
 impl Oracle {
-    /// Starts it; none where Prefect is missing.
+    /// Starts it. Returns `None` if Prefect is not installed.
     pub(crate) fn start(version: PrefectVersion, options: &[&str]) -> Option<Self> {
         require_venv(version)?;
         Oracle::start_seeded(version, options, 0)
     }
 
-    /// The same with another order of Python's sets, which Prefect goes through as if they had none, and without a
-    /// word where Prefect is missing.
+    /// Starts it with another order of Python's sets. Prefect iterates over some of them. Reports nothing if Prefect
+    /// is not installed.
     pub(crate) fn start_seeded(version: PrefectVersion, options: &[&str], seed: u32) -> Option<Self> {
         let mut process = Command::new(find_venv(version)?.join("python"))
             .arg(Reference::of(version).driver())
@@ -50,7 +50,7 @@ impl Oracle {
         Some(Oracle { process, input, output, versions })
     }
 
-    /// What Prefect makes of a case.
+    /// Returns Prefect's answer to a case.
     pub(crate) fn ask(&mut self, case: &Case) -> Answer {
         let text = |bytes: &[u8]| match str::from_utf8(bytes) {
             Ok(text) => json!(text),
@@ -66,12 +66,12 @@ impl Oracle {
         let answer = read(&mut self.output);
         match (answer["job"].as_str(), answer["error"].as_str()) {
             (Some(job), None) => Answer::Job(Json::parse(job).expect("JSON")),
-            (None, Some(error)) => Answer::Fails(error.to_owned()),
+            (None, Some(error)) => Answer::Failure(error.to_owned()),
             _ => panic!("the oracle answers {answer}"),
         }
     }
 
-    /// Ends it. Gives the last line of one that measures.
+    /// Stops it. Returns the last line of one that measures coverage.
     pub(crate) fn end(mut self, measures: bool) -> Option<Value> {
         drop(self.input.take());
         let last = measures.then(|| read(&mut self.output));

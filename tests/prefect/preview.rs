@@ -1,4 +1,4 @@
-//! Our side of a case: `jobplate preview`.
+//! Runs `jobplate preview` on a case.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::json::Json;
 use crate::reference::Reference;
 use crate::run;
 
-/// A folder in which one case after the other is previewed.
+/// A directory in which the cases are previewed.
 pub(crate) struct Preview(TempDir);
 
 impl Preview {
@@ -18,27 +18,27 @@ impl Preview {
         Preview(tempfile::tempdir().expect("a temporary folder can be made"))
     }
 
-    /// What jobplate makes of a case. A failure must be one that a user can work with.
+    /// Returns jobplate's answer to a case. Checks that an error helps the user.
     pub(crate) fn ask(&self, case: &Case) -> Answer {
-        let folder = self.0.path();
-        let side = Reference::of(case.version);
-        let mut args = vec!["preview", "--output", "json", "--quiet", side.option, case.version.short()];
+        let directory = self.0.path();
+        let reference = Reference::of(case.version);
+        let mut args = vec!["preview", "--output", "json", "--quiet", reference.option, case.version.short()];
         if let Some(template) = &case.template {
             let name = if template.starts_with(b"{") { "template.json" } else { "template.yaml" };
-            run::write_file(&folder.join(name), template);
+            run::write_file(&directory.join(name), template);
             args.push(name);
         }
-        // Without any, there would be nothing to do.
+        // Without any of them there would be nothing to do.
         if case.scenario.is_some() || case.template.is_none() {
-            run::write_file(&folder.join("scenario.yaml"), case.scenario.as_deref().unwrap_or_default().as_bytes());
+            run::write_file(&directory.join("scenario.yaml"), case.scenario.as_deref().unwrap_or_default().as_bytes());
             args.extend(["--scenario", "scenario.yaml"]);
         }
         for (name, text) in &case.files {
-            run::write_file(&folder.join(name), text.as_bytes());
+            run::write_file(&directory.join(name), text.as_bytes());
         }
-        let outcome = run::jobplate(folder, &args, b"");
+        let outcome = run::jobplate(directory, &args, b"");
         for name in case.files.keys() {
-            drop(std::fs::remove_file(folder.join(name)));
+            drop(std::fs::remove_file(directory.join(name)));
         }
         let stderr = String::from_utf8_lossy(&outcome.stderr).into_owned();
         let stdout = String::from_utf8_lossy(&outcome.stdout).into_owned();
@@ -52,13 +52,13 @@ impl Preview {
             2 if !stdout.is_empty() => wrong("fails, and prints a part"),
             2 if !is_named() => wrong("fails, and names neither file nor key"),
             2 if stderr.contains("not followed here") => Answer::Refused(stderr),
-            2 => Answer::Fails(stderr),
+            2 => Answer::Failure(stderr),
             code => wrong(&format!("ends with {code}")),
         }
     }
 }
 
-/// Whether a path, relative to the package, is there: what other tests only do where they can.
-pub(crate) fn beside(path: &str) -> Option<std::path::PathBuf> {
+/// Returns a path relative to the package if it exists, for tests that run only where it does.
+pub(crate) fn find_beside_package(path: &str) -> Option<std::path::PathBuf> {
     Some(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).filter(|path| path.exists())
 }

@@ -1,62 +1,62 @@
-//! The two programs that previews are held to: Prefect 1's agent, and the worker of Prefect 2 and 3.
+//! The two programs that previews are compared with: the agent of Prefect 1, and the worker of Prefect 2 and 3.
 
 use std::path::{Path, PathBuf};
 
 use crate::case::{Case, PrefectVersion};
 use crate::{prefect1, worker};
 
-/// What there is to know of one of them.
+/// A reference program.
 pub(crate) struct Reference {
-    /// As messages call it.
+    /// Its name in messages.
     pub(crate) name: &'static str,
-    /// Its folder of cases and expectations.
-    folder: &'static str,
-    /// What asks it, below `tests/oracles/`.
+    /// The directory of its cases and recorded answers.
+    directory: &'static str,
+    /// The script that runs it, in `tests/oracles/`.
     driver: &'static str,
-    /// The option of `jobplate preview` that takes a version.
+    /// The option of `jobplate preview` that accepts a version.
     pub(crate) option: &'static str,
-    /// The key of a hand-written case that has one.
+    /// The key for the version in hand-written cases.
     pub(crate) key: &'static str,
-    /// Versions that are asked in each run. The first is asked of random cases, and measured.
+    /// The versions that every run uses. Random cases and coverage use the first.
     pub(crate) versions: &'static [PrefectVersion],
-    /// Versions whose answers are recorded: they are asked where they are, and missed nowhere.
+    /// The versions whose answers are recorded. They run where they are installed, and are not required.
     pub(crate) recorded: &'static [PrefectVersion],
-    /// What must not have changed since the expectations were written.
-    pub(crate) made_by: &'static [&'static str],
-    /// Reads a table of a file of cases.
+    /// The packages whose versions must be those of the recorded answers.
+    pub(crate) recorded_by: &'static [&'static str],
+    /// Parses a table of a file of cases.
     pub(crate) parse: fn(&str, &toml::Table) -> Result<Vec<Case>, String>,
-    /// The random case of a seed and a number.
+    /// Generates the random case of a seed and a number.
     pub(crate) random: fn(u64, u64) -> Case,
-    /// How many random cases there are.
+    /// The number of random cases.
     pub(crate) count: u64,
-    /// How many hand-written cases there are at least.
-    pub(crate) least: usize,
-    /// Hand-written cases of which Prefect makes a Job and jobplate says that it does not follow them, in their order.
+    /// The minimum number of hand-written cases.
+    pub(crate) min_cases: usize,
+    /// The hand-written cases of which Prefect makes a Job and that jobplate does not support, in their order.
     pub(crate) refused: &'static [&'static str],
-    /// Cases that were written down elsewhere: where, and how many.
-    pub(crate) elsewhere: (&'static str, usize),
+    /// The cases from outside of the package: where, and how many.
+    pub(crate) external_cases: (&'static str, usize),
 }
 
 pub(crate) static PREFECT1: Reference = Reference {
     name: "Prefect 1",
-    folder: "prefect1",
+    directory: "prefect1",
     driver: "prefect1",
     option: "--prefect",
     key: "prefect",
     versions: &PrefectVersion::AGENTS,
     recorded: &[],
-    made_by: &["prefect", "pyyaml", "kubernetes"],
+    recorded_by: &["prefect", "pyyaml", "kubernetes"],
     parse: prefect1::table::parse,
     random: prefect1::generate::case,
     count: 2_000,
-    least: 300,
+    min_cases: 300,
     refused: &prefect1::REFUSED,
-    elsewhere: ("../shared/oracles/prefect1", 99),
+    external_cases: ("../shared/oracles/prefect1", 99),
 };
 
 pub(crate) static WORKER: Reference = Reference {
     name: "the worker",
-    folder: "worker",
+    directory: "worker",
     driver: "prefect3",
     option: "--prefect-kubernetes",
     key: "prefect_kubernetes",
@@ -67,19 +67,19 @@ pub(crate) static WORKER: Reference = Reference {
         PrefectVersion::Worker0_4,
         PrefectVersion::Worker0_2,
     ],
-    made_by: &["prefect", "prefect-kubernetes", "pydantic", "jsonpatch", "python-slugify", "text-unidecode"],
+    recorded_by: &["prefect", "prefect-kubernetes", "pydantic", "jsonpatch", "python-slugify", "text-unidecode"],
     parse: worker::table::parse,
     random: worker::generate::case,
     count: 1_000,
-    least: 150,
+    min_cases: 150,
     refused: &worker::REFUSED,
-    elsewhere: ("../shared/oracles/prefect3", 153),
+    external_cases: ("../shared/oracles/prefect3", 153),
 };
 
 impl Reference {
     pub(crate) const ALL: [&'static Reference; 2] = [&PREFECT1, &WORKER];
 
-    /// The side of a version.
+    /// Returns the reference program of a version.
     pub(crate) fn of(version: PrefectVersion) -> &'static Reference {
         match PREFECT1.versions.contains(&version) {
             true => &PREFECT1,
@@ -87,17 +87,17 @@ impl Reference {
         }
     }
 
-    /// All its versions, the first one first.
+    /// Returns all its versions, starting with the first of `versions`.
     pub(crate) fn all(&self) -> impl Iterator<Item = PrefectVersion> {
         self.versions.iter().chain(self.recorded).copied()
     }
 
-    /// Where hand-written cases are, and what is expected of them.
-    pub(crate) fn folder(&self) -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/prefect").join(self.folder)
+    /// Returns the directory of its hand-written cases and recorded answers.
+    pub(crate) fn directory(&self) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/prefect").join(self.directory)
     }
 
-    /// The program that asks it.
+    /// Returns the path of the script that runs it.
     pub(crate) fn driver(&self) -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracles").join(self.driver).join("oracle.py")
     }

@@ -1,5 +1,5 @@
-//! Whether these cases, and the golden commands, would notice a preview that is made otherwise: `cargo xtask swaps`
-//! builds a program that can swap two arms of any `match`, and runs this.
+//! Checks whether these cases and the golden commands notice a wrong preview: `cargo xtask swaps` builds a program
+//! that can swap two arms of any `match`, and runs this.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -13,7 +13,7 @@ use crate::preview::Preview;
 use crate::reference::Reference;
 use crate::run;
 
-/// Something that holds of the program as it is.
+/// A property of the unchanged program.
 type Check = Box<dyn Fn() -> bool>;
 
 #[test]
@@ -64,29 +64,32 @@ fn swapped_arms_are_noticed() {
     report_line(&format!("all of {} swaps are noticed", pairs.len()));
 }
 
-/// A file beside the program.
+/// Returns a file next to the program.
 fn beside(extension: &str) -> PathBuf {
     run::binary().with_extension(extension)
 }
 
 fn checks() -> Vec<Check> {
     let mut checks: Vec<Check> = Vec::new();
-    let of_side = |side: &'static Reference| all_expected(side).into_iter().map(move |topic| (side, topic));
-    for (side, (cases, expected)) in Reference::ALL.into_iter().flat_map(of_side) {
+    let of_side =
+        |reference: &'static Reference| all_expected(reference).into_iter().map(move |topic| (reference, topic));
+    for (reference, (cases, expected)) in Reference::ALL.into_iter().flat_map(of_side) {
         for case in cases {
-            let answer = expected.of(&case).expect("every case has an expectation").clone();
+            let answer = expected.get(&case).expect("every case has an expectation").clone();
             let preview = Preview::new();
-            // What is followed must not be refused all of a sudden.
-            let is_followed = matches!(answer, Answer::Job(_)) && !side.refused.contains(&case.name.as_str());
+            // A supported case must not be refused.
+            let is_followed = matches!(answer, Answer::Job(_)) && !reference.refused.contains(&case.name.as_str());
             checks.push(Box::new(move || {
                 let ours = preview.ask(&case);
                 answer.difference(&ours).is_none() && !(is_followed && matches!(ours, Answer::Refused(_)))
             }));
         }
     }
-    let folder = golden::cases_dir();
-    for file in run::files_below(&folder).into_iter().filter(|file| file.extension().is_some_and(|own| own == "toml")) {
-        let text = fs::read_to_string(folder.join(&file)).expect("a golden command");
+    let directory = golden::cases_dir();
+    for file in
+        run::files_below(&directory).into_iter().filter(|file| file.extension().is_some_and(|own| own == "toml"))
+    {
+        let text = fs::read_to_string(directory.join(&file)).expect("a golden command");
         if let Ok(case) = golden::GoldenCase::parse(&text) {
             checks.push(Box::new(move || case.run().1.is_empty()));
         }

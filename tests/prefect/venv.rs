@@ -1,10 +1,10 @@
-//! The versions of Prefect that are followed, and where they are: in virtual environments that `cargo xtask oracles` makes, or in the folder that
-//! `JOBPLATE_TEST_ORACLES` names.
+//! The supported versions of Prefect, and their virtual environments: `cargo xtask oracles` installs them, or
+//! `JOBPLATE_TEST_ORACLES` names their directory.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-/// A version of Prefect that is followed: of Prefect 1 itself, or of prefect-kubernetes, which has the workers.
+/// A supported version: of Prefect 1 itself, or of prefect-kubernetes, which contains the workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum PrefectVersion {
     V1_4,
@@ -19,7 +19,7 @@ pub(crate) enum PrefectVersion {
 impl PrefectVersion {
     pub(crate) const AGENTS: [PrefectVersion; 2] = [PrefectVersion::V1_4, PrefectVersion::V0_15];
 
-    /// Of Prefect itself.
+    /// Returns the version of Prefect itself.
     pub(crate) fn full(self) -> &'static str {
         match self {
             PrefectVersion::V0_15 => "0.15.13",
@@ -32,7 +32,7 @@ impl PrefectVersion {
         }
     }
 
-    /// As the option of `jobplate preview` takes it.
+    /// Returns the version as the option of `jobplate preview` accepts it.
     pub(crate) fn short(self) -> &'static str {
         match self {
             PrefectVersion::V0_15 => "0.15",
@@ -46,17 +46,17 @@ impl PrefectVersion {
     }
 }
 
-/// The folder with the programs of one version; none where it is missing.
+/// Returns the directory with the programs of a version, or `None` if it is not installed.
 pub(crate) fn find_venv(version: PrefectVersion) -> Option<PathBuf> {
     Some(place(version.full())).filter(|bin| bin.join("prefect").is_file())
 }
 
-/// The same, and that it is missing is said, and is a failure in CI.
+/// Returns the directory with the programs of a version. If it is not installed, reports that, and fails in CI.
 pub(crate) fn require_venv(version: PrefectVersion) -> Option<PathBuf> {
     require_venv_of(version.full())
 }
 
-/// The same for any version that `cargo xtask oracles` installs, by its number.
+/// Returns the directory for any version that `cargo xtask oracles` installs, by its number.
 pub(crate) fn require_venv_of(version: &str) -> Option<PathBuf> {
     let bin = place(version);
     if bin.join("prefect").is_file() {
@@ -64,13 +64,13 @@ pub(crate) fn require_venv_of(version: &str) -> Option<PathBuf> {
     }
     let message = format!("no prefect in {}; `cargo xtask oracles` makes it", bin.display());
     assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{message}");
-    // Past what hides the words of tests that pass.
+    // Visible even if the output of passing tests is captured.
     drop(writeln!(std::io::stderr(), "LEFT OUT, a test with Prefect {version}: {message}"));
     None
 }
 
 fn place(version: &str) -> PathBuf {
     let made = || Path::new(option_env!("CARGO_TARGET_TMPDIR").unwrap_or("target/tmp")).with_file_name("oracles");
-    let folder = std::env::var_os("JOBPLATE_TEST_ORACLES").map_or_else(made, PathBuf::from);
-    folder.join(format!("prefect-{version}")).join("bin")
+    let directory = std::env::var_os("JOBPLATE_TEST_ORACLES").map_or_else(made, PathBuf::from);
+    directory.join(format!("prefect-{version}")).join("bin")
 }

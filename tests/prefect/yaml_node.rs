@@ -1,13 +1,13 @@
-//! YAML to be printed: what random cases are made of and changed in, before they become text.
+//! YAML nodes that can be printed. Random cases are made and changed as nodes before they become text.
 
-/// A node.
+/// A YAML node.
 #[derive(Clone, Debug)]
 pub(crate) enum YamlNode {
-    /// What stands there as it is, on one line or several: a scalar, a flow collection, an alias.
+    /// YAML source, on one line or several: a scalar, a flow collection, an alias.
     Raw(String),
     Map(Vec<(String, YamlNode)>),
     List(Vec<YamlNode>),
-    /// A tag or an anchor, and what it is of.
+    /// A tag or an anchor, and its node.
     Of(String, Box<YamlNode>),
 }
 
@@ -16,7 +16,7 @@ impl YamlNode {
         YamlNode::Raw(text.into())
     }
 
-    /// A text in double quotes: it says the same in every dialect.
+    /// Returns a string in double quotes, which means the same in every version of YAML.
     pub(crate) fn text(text: &str) -> Self {
         YamlNode::Raw(serde_json::Value::String(text.to_owned()).to_string())
     }
@@ -74,7 +74,7 @@ impl YamlNode {
         }
     }
 
-    /// Behind a key, a tag or an anchor.
+    /// Prints the node after a key, a tag or an anchor.
     fn print_below(&self, out: &mut String, indent: usize) {
         let is_block = match self {
             YamlNode::Map(pairs) => !pairs.is_empty(),
@@ -90,7 +90,7 @@ impl YamlNode {
         self.print_to(out, indent);
     }
 
-    /// How many nodes there are, this one among them.
+    /// Returns the number of nodes, including this one.
     pub(crate) fn count(&self) -> usize {
         1 + match self {
             YamlNode::Raw(_) => 0,
@@ -100,26 +100,26 @@ impl YamlNode {
         }
     }
 
-    /// A node by its number, in the order in which they are printed.
+    /// Returns a node by its number, in the order in which they are printed.
     pub(crate) fn node(&mut self, number: usize) -> Option<&mut YamlNode> {
-        let mut left = number;
-        self.find(&mut left)
+        let mut remaining = number;
+        self.find(&mut remaining)
     }
 
-    fn find(&mut self, left: &mut usize) -> Option<&mut YamlNode> {
-        if *left == 0 {
+    fn find(&mut self, remaining: &mut usize) -> Option<&mut YamlNode> {
+        if *remaining == 0 {
             return Some(self);
         }
-        *left -= 1;
+        *remaining -= 1;
         match self {
             YamlNode::Raw(_) => None,
-            YamlNode::Map(pairs) => pairs.iter_mut().find_map(|(_, value)| value.find(left)),
-            YamlNode::List(items) => items.iter_mut().find_map(|item| item.find(left)),
-            YamlNode::Of(_, node) => node.find(left),
+            YamlNode::Map(pairs) => pairs.iter_mut().find_map(|(_, value)| value.find(remaining)),
+            YamlNode::List(items) => items.iter_mut().find_map(|item| item.find(remaining)),
+            YamlNode::Of(_, node) => node.find(remaining),
         }
     }
 
-    /// The node at a path of keys; in a list, its first item.
+    /// Returns the node at a path of keys. In a list, follows the first item.
     pub(crate) fn at(&mut self, path: &[&str]) -> Option<&mut YamlNode> {
         let mut node = self;
         for key in path {
@@ -135,7 +135,7 @@ impl YamlNode {
         Some(node)
     }
 
-    /// Sets a key of a map, as its last.
+    /// Sets a key of a mapping, as its last.
     pub(crate) fn set(&mut self, key: &str, value: YamlNode) {
         if let YamlNode::Map(pairs) = self {
             pairs.retain(|(own, _)| own != key);

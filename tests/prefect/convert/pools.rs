@@ -29,7 +29,7 @@ pub(super) enum Answer {
     /// The server does not take it.
     Refused(#[allow(dead_code)] String),
     /// The worker fails at it.
-    Fails(#[allow(dead_code)] String),
+    Failure(#[allow(dead_code)] String),
 }
 
 impl Pools {
@@ -74,7 +74,7 @@ impl Pools {
         let mut answer = self.tell(&json!({"template": template, "values": values}));
         match (answer["refused"].as_str(), answer["fails"].as_str()) {
             (Some(why), _) => Answer::Refused(why.to_owned()),
-            (_, Some(why)) => Answer::Fails(why.to_owned()),
+            (_, Some(why)) => Answer::Failure(why.to_owned()),
             _ => Answer::Job(answer["job"].take()),
         }
     }
