@@ -75,12 +75,13 @@ impl<'i> DesiredEnvs<'i> {
         {
             self.note_worker_settings(role)?;
         }
-        let token = agent.and_then(|agent| agent.token(&injection.prefect)).filter(|token| !is_requested(&token.name));
+        let token =
+            agent.and_then(|agent| agent.token_variable(&injection.prefect)).filter(|token| !is_requested(&token.name));
         let has_token = token.is_some();
         let desired = self.for_role(object, role, scope, token)?;
         if let Some(agent) = agent {
             let names: Vec<&str> = desired.names().collect();
-            let notes = agent.remarks(&injection.prefect, &object.display(), &names, has_token);
+            let notes = agent.notes(&injection.prefect, &object.display(), &names, has_token);
             self.set_on_agents.extend(names.into_iter().map(str::to_owned));
             notes.into_iter().for_each(|note| self.notes.add(note));
         }

@@ -163,7 +163,7 @@ fn rows(arena: &Arena, made: &AgentPreview) -> String {
     let rows: Vec<Vec<String>> = made
         .job
         .environment
-        .0
+        .variables()
         .iter()
         .enumerate()
         .map(|(position, variable)| {

@@ -1,9 +1,10 @@
-//! The Kubernetes agent as it starts: what its arguments, its environment and its configuration come to
-//! (`Agent.__init__`, `KubernetesAgent.__init__`, `Client.__init__`).
+//! The start of the Kubernetes agent: its attributes, from arguments, environment and configuration (`Agent.__init__`,
+//! `KubernetesAgent.__init__`, `Client.__init__`).
 
 use jobplate_diagnostic::{Error, Result};
 
-use super::config::{Config, check_level};
+use super::config::Config;
+use super::config_check::check_level;
 use super::version::AgentVersion;
 use crate::kwargs::{Kwargs, iterate};
 use crate::pyvalue::arena::{Arena, Value, ValueId};
@@ -11,13 +12,13 @@ use crate::pyvalue::environ::Environ;
 use crate::pyvalue::source::locate;
 use crate::pyvalue::string;
 
-/// What stands for the tenant that an agent with an API key asks Prefect's API for.
-pub(super) const TENANT: &str = "00000000-0000-0000-0000-00000000d0d0";
+/// The placeholder of the tenant ID that an agent with an API key reads from Prefect's API.
+pub(super) const DEFAULT_TENANT_ID: &str = "00000000-0000-0000-0000-00000000d0d0";
 
-/// How an agent is started.
+/// The arguments of an agent.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Start {
-    /// The arguments of Python's `KubernetesAgent`, as a mapping; none for no arguments.
+pub struct AgentArguments {
+    /// The keyword arguments of `KubernetesAgent`, as a mapping.
     pub kwargs: Option<ValueId>,
     /// `--key`
     pub key: Option<ValueId>,
@@ -25,7 +26,7 @@ pub struct Start {
     pub tenant_id: Option<ValueId>,
     /// `--api`
     pub api: Option<ValueId>,
-    /// `--token`, which 0.15 still takes.
+    /// `--token`, which 1.0 removed.
     pub token: Option<ValueId>,
     /// `--log-level`
     pub log_level: Option<ValueId>,
@@ -34,27 +35,27 @@ pub struct Start {
 /// A started agent.
 #[derive(Debug)]
 pub struct Agent {
-    /// Names and values for every flow run, in order.
+    /// The names and values of variables for every flow run, in their order.
     pub env_vars: Vec<(ValueId, ValueId)>,
-    /// Variables for flow runs of which only the cluster knows.
+    /// A value that only the cluster knows and that holds variables for flow runs.
     pub unknown_env: Option<ValueId>,
-    /// Its labels as Python prints them.
+    /// The labels as Python prints them.
     pub labels: ValueId,
-    /// For Jobs that name none.
+    /// The service account of Jobs without an own one.
     pub service_account_name: Option<ValueId>,
-    /// For Jobs that name none.
+    /// The pull secrets of Jobs without own ones.
     pub image_pull_secrets: Option<ValueId>,
     /// Whether flow runs send their logs.
     pub log_to_cloud: ValueId,
-    /// The API key, or nothing.
+    /// The API key, or an empty string.
     pub api_key: ValueId,
-    /// The tenant; nothing without an API key.
+    /// The tenant ID. Empty without an API key.
     pub tenant_id: ValueId,
-    /// Whether the tenant is only stood for.
-    pub asks_for_tenant: bool,
-    /// The job template that it is started with.
+    /// Whether the tenant ID is a placeholder.
+    pub is_tenant_placeholder: bool,
+    /// The path of the job template.
     pub job_template_path: Option<ValueId>,
-    /// Where its Jobs are made.
+    /// The namespace of Jobs.
     pub namespace: Option<ValueId>,
 }
 
@@ -76,44 +77,26 @@ const ARGUMENTS: [&str; 14] = [
 ];
 
 impl Agent {
-    /// Starts an agent; what it was started with goes into the configuration. Fails where the real one can't start.
+    /// Starts an agent. Its arguments become settings of the configuration.
+    ///
+    /// Fails where Prefect's agent does not start.
     pub fn start(
         arena: &mut Arena,
         version: AgentVersion,
-        start: Start,
+        arguments: AgentArguments,
         environ: &Environ,
         config: Config,
     ) -> Result<Self> {
-        let given = start.kwargs.unwrap_or_else(|| arena.alloc(Value::empty_dict(), None));
+        let given = arguments.kwargs.unwrap_or_else(|| arena.alloc(Value::empty_dict(), None));
         let kwargs = Kwargs::read(arena, given, &ARGUMENTS, "KubernetesAgent")?;
-        for (setting, value) in [
-            ("cloud.api_key", start.key),
-            ("cloud.tenant_id", start.tenant_id),
-            ("cloud.api", start.api),
-            ("cloud.agent.auth_token", start.token),
-            ("cloud.agent.level", start.log_level),
-        ] {
-            if let Some(value) = value.filter(|value| arena.is_truthy(*value)) {
-                config.set(arena, setting, value);
-            }
-        }
-        let (api_key, tenant_id, asks_for_tenant) = credentials(arena, version, config)?;
-        check_name(arena, kwargs, config)?;
-        check_level(arena, config, "cloud.agent.level")?;
-        let attributes = config.get(arena, "logging.log_attributes");
-        let is_loud = config.get(arena, "cloud.agent.level").is_some_and(|level| arena.as_str(level) == Some("DEBUG"));
-        if let Some(attributes) = attributes.filter(|_| is_loud) {
-            // What it says when it starts has them in it.
-            iterate(arena, attributes, "`logging.log_attributes`")?;
-        }
-        let mut unknown_env = None;
-        let env_vars = match kwargs.truthy(arena, "env_vars").or_else(|| config.get(arena, "cloud.agent.env_vars")) {
-            Some(given) if matches!(arena.get(given), Value::Unknown(_)) => {
-                unknown_env = Some(given);
-                Vec::new()
-            }
-            Some(given) => pairs(arena, given)?,
-            None => Vec::new(),
+        set_config(arena, arguments, config);
+        let (api_key, tenant_id, is_tenant_placeholder) = credentials(arena, version, config)?;
+        check_logging(arena, kwargs, config)?;
+        let env_vars = kwargs.truthy(arena, "env_vars").or_else(|| config.get(arena, "cloud.agent.env_vars"));
+        let (env_vars, unknown_env) = match env_vars {
+            Some(given) if matches!(arena.get(given), Value::Unknown(_)) => (Vec::new(), Some(given)),
+            Some(given) => (update_pairs(arena, given)?, None),
+            None => (Vec::new(), None),
         };
         let log_to_cloud = match kwargs.get(arena, "no_cloud_logs") {
             Some(no) => {
@@ -121,25 +104,23 @@ impl Agent {
                 let location = arena.location(no).cloned();
                 arena.alloc(data, location)
             }
-            None => setting(arena, config, "cloud.send_flow_run_logs")?,
+            None => default_setting(arena, config, "cloud.send_flow_run_logs")?,
         };
-        let variable = |arena: &mut Arena, name: &str| {
-            let variable = environ.get(name)?;
-            Some(arena.alloc(variable.value.clone().into(), variable.location.clone()))
+        let mut argument_or_variable = |argument: &str, name: &str| {
+            let given = kwargs.truthy(arena, argument);
+            given.or_else(|| {
+                let variable = environ.get(name)?;
+                Some(arena.alloc(variable.value.clone().into(), variable.location.clone()))
+            })
         };
-        let service_account_name = match kwargs.truthy(arena, "service_account_name") {
-            Some(name) => Some(name),
-            None => variable(arena, "SERVICE_ACCOUNT_NAME"),
-        };
+        let service_account_name = argument_or_variable("service_account_name", "SERVICE_ACCOUNT_NAME");
+        let namespace = argument_or_variable("namespace", "NAMESPACE");
         let image_pull_secrets = match kwargs.truthy(arena, "image_pull_secrets") {
             Some(secrets) => Some(secrets),
-            None => variable(arena, "IMAGE_PULL_SECRETS")
-                .filter(|secrets| arena.is_truthy(*secrets))
-                .map(|secrets| split_at_commas(arena, secrets)),
-        };
-        let namespace = match kwargs.truthy(arena, "namespace") {
-            Some(namespace) => Some(namespace),
-            None => variable(arena, "NAMESPACE"),
+            None => environ.get("IMAGE_PULL_SECRETS").and_then(|variable| {
+                let secrets = arena.alloc(variable.value.clone().into(), variable.location.clone());
+                arena.is_truthy(secrets).then(|| split_at_commas(arena, secrets))
+            }),
         };
         Ok(Agent {
             env_vars,
@@ -150,19 +131,47 @@ impl Agent {
             log_to_cloud,
             api_key,
             tenant_id,
-            asks_for_tenant,
+            is_tenant_placeholder,
             job_template_path: kwargs.truthy(arena, "job_template_path"),
             namespace,
         })
     }
 }
 
-/// A setting that Prefect has by itself.
-pub(super) fn setting(arena: &Arena, config: Config, name: &str) -> Result<ValueId> {
+/// Sets the settings that options of `prefect agent kubernetes start` override.
+fn set_config(arena: &mut Arena, arguments: AgentArguments, config: Config) {
+    for (setting, value) in [
+        ("cloud.api_key", arguments.key),
+        ("cloud.tenant_id", arguments.tenant_id),
+        ("cloud.api", arguments.api),
+        ("cloud.agent.auth_token", arguments.token),
+        ("cloud.agent.level", arguments.log_level),
+    ] {
+        if let Some(value) = value.filter(|value| arena.is_truthy(*value)) {
+            config.set(arena, setting, value);
+        }
+    }
+}
+
+/// Fails if the agent cannot create its logger.
+fn check_logging(arena: &mut Arena, kwargs: Kwargs, config: Config) -> Result<()> {
+    check_name(arena, kwargs, config)?;
+    check_level(arena, config, "cloud.agent.level")?;
+    let attributes = config.get(arena, "logging.log_attributes");
+    let is_debug = config.get(arena, "cloud.agent.level").is_some_and(|level| arena.as_str(level) == Some("DEBUG"));
+    if let Some(attributes) = attributes.filter(|_| is_debug) {
+        // At this level, the agent logs the attributes when it starts.
+        iterate(arena, attributes, "`logging.log_attributes`")?;
+    }
+    Ok(())
+}
+
+/// Returns a setting that Prefect has a default for.
+pub(super) fn default_setting(arena: &Arena, config: Config, name: &str) -> Result<ValueId> {
     config.get(arena, name).ok_or_else(|| Error::input(format!("Prefect has no setting `{name}` here")))
 }
 
-/// The names between commas, without the blanks around them.
+/// Splits a string at commas and strips each part.
 pub(super) fn split_at_commas(arena: &mut Arena, list: ValueId) -> ValueId {
     let location = arena.location(list).cloned();
     let items = match arena.get(list).clone() {
@@ -175,25 +184,25 @@ pub(super) fn split_at_commas(arena: &mut Arena, list: ValueId) -> ValueId {
     arena.alloc(Value::List(items), location)
 }
 
-/// API key and tenant, and whether the tenant is asked for.
+/// Returns the API key, the tenant ID, and whether the tenant ID is a placeholder.
 fn credentials(arena: &mut Arena, version: AgentVersion, config: Config) -> Result<(ValueId, ValueId, bool)> {
     let key = config.get(arena, "cloud.api_key").filter(|key| arena.is_truthy(*key));
     let tenant = config.get(arena, "cloud.tenant_id").filter(|tenant| arena.is_truthy(*tenant));
     let tenant = match (tenant, version) {
-        (Some(tenant), AgentVersion::V1_4) => Some(uuid(arena, tenant)?),
+        (Some(tenant), AgentVersion::V1_4) => Some(parse_uuid(arena, tenant)?),
         (tenant, AgentVersion::V0_15) => {
             let has = |name: &str| config.get(arena, name).is_some_and(|value| arena.is_truthy(value));
             let has_token = has("cloud.agent.auth_token") || has("cloud.auth_token");
-            let is_cloud = arena.as_str(setting(arena, config, "backend")?) == Some("cloud");
+            let is_cloud = arena.as_str(default_setting(arena, config, "backend")?) == Some("cloud");
             if key.is_none() && !has_token && is_cloud {
-                // It looks for a token in a file that is called by the API, and logs in to the tenant.
-                let api = setting(arena, config, "cloud.api")?;
+                // The agent reads a token from a file that is named after the API, and logs in to the tenant.
+                let api = default_setting(arena, config, "cloud.api")?;
                 if arena.is_truthy(api) && !matches!(arena.get(api), Value::Str(_) | Value::Unknown(_)) {
                     let error = Error::input("Prefect's agent can't start: its API is no text");
                     return Err(locate(error.hint("write a URL"), arena.location(api)));
                 }
                 if let Some(tenant) = tenant {
-                    uuid(arena, tenant)?;
+                    parse_uuid(arena, tenant)?;
                 }
             }
             tenant
@@ -204,16 +213,16 @@ fn credentials(arena: &mut Arena, version: AgentVersion, config: Config) -> Resu
     if let Some(tenant) = tenant {
         return Ok((key, tenant, false));
     }
-    let backend = setting(arena, config, "backend")?;
+    let backend = default_setting(arena, config, "backend")?;
     if !["cloud", "server"].iter().any(|known| arena.as_str(backend) == Some(known)) {
         let error = Error::input("with this backend Prefect can't tell the tenant of its API key");
         return Err(locate(error.hint("PREFECT__BACKEND is `cloud` or `server`"), arena.location(backend)));
     }
-    Ok((key, arena.alloc_str(TENANT), true))
+    Ok((key, arena.alloc_str(DEFAULT_TENANT_ID), true))
 }
 
-/// A tenant as Prefect 1 takes it: 32 hexadecimal digits.
-fn uuid(arena: &mut Arena, tenant: ValueId) -> Result<ValueId> {
+/// Normalizes a tenant ID like Python's `uuid.UUID`: 32 hexadecimal digits.
+fn parse_uuid(arena: &mut Arena, tenant: ValueId) -> Result<ValueId> {
     if let Value::Unknown(_) = arena.get(tenant) {
         return Ok(tenant);
     }
@@ -235,7 +244,7 @@ fn uuid(arena: &mut Arena, tenant: ValueId) -> Result<ValueId> {
     Ok(arena.alloc(Value::Str(parts.join("-")), location))
 }
 
-/// Fails where the agent's name is none for a logger.
+/// Fails if the agent's name is not a string, which Python's logging requires.
 fn check_name(arena: &Arena, kwargs: Kwargs, config: Config) -> Result<()> {
     let name = kwargs.truthy(arena, "name").or_else(|| config.get(arena, "cloud.agent.name"));
     match name.filter(|name| arena.is_truthy(*name)) {
@@ -247,7 +256,7 @@ fn check_name(arena: &Arena, kwargs: Kwargs, config: Config) -> Result<()> {
     }
 }
 
-/// The labels as Python prints them.
+/// Returns the labels as Python prints them.
 fn labels(arena: &mut Arena, kwargs: Kwargs, config: Config) -> Result<ValueId> {
     if let Some(labels) = kwargs.truthy(arena, "labels") {
         let location = arena.location(labels).cloned();
@@ -259,7 +268,7 @@ fn labels(arena: &mut Arena, kwargs: Kwargs, config: Config) -> Result<ValueId> 
         return Ok(labels);
     }
     let items = iterate(arena, labels, "the agent's labels")?;
-    // What the configuration holds are lists and mappings of its own kind.
+    // In the configuration, lists and mappings have types of Prefect.
     let shown = |item: &ValueId| match arena.get(*item) {
         Value::List(_) => format!("BoxList({})", string::repr(arena, *item)),
         Value::Dict(_) => format!("Config({})", string::repr(arena, *item)),
@@ -270,8 +279,8 @@ fn labels(arena: &mut Arena, kwargs: Kwargs, config: Config) -> Result<ValueId> 
     Ok(arena.alloc(Value::Str(printed), location))
 }
 
-/// What Python's `dict.update` takes: a mapping, or things of two items each.
-fn pairs(arena: &mut Arena, given: ValueId) -> Result<Vec<(ValueId, ValueId)>> {
+/// Returns the pairs that Python's `dict.update` accepts: a mapping, or iterables of two items.
+fn update_pairs(arena: &mut Arena, given: ValueId) -> Result<Vec<(ValueId, ValueId)>> {
     if let Some(pairs) = arena.as_dict(given) {
         return Ok(pairs.to_vec());
     }

@@ -1,8 +1,7 @@
-//! Settings on the container of an agent: which variables they take there beside their own, and what would keep
-//! them from having an effect.
+//! Settings on the container of an agent: which variables a setting needs besides its own, and what makes it ineffective.
 //!
-//! What is said here of versions is what their programs do: `Agent.__init__`, `Client.__init__` and `start_agent` of
-//! prefect 0.14.22, 0.15.13 and 1.4.1.
+//! The differences between versions come from `Agent.__init__`, `Client.__init__` and `start_agent` of prefect 0.14.22,
+//! 0.15.13 and 1.4.1.
 
 use std::borrow::Cow;
 
@@ -13,104 +12,106 @@ use crate::generation;
 use crate::requested_settings::{Backend, RequestedSettings};
 use crate::variables::{API, API_KEY, BACKEND, CLOUD_API_URL, LOCAL_SECRETS};
 
-/// What held the key before there were API keys. Agents before 0.15.0 read it alone; 0.15 hands its value on to flow
-/// runs as their `PREFECT__CLOUD__AUTH_TOKEN`, and the key only if it is empty; 1.0 and later do not read it, but
-/// `prefect agent kubernetes install --key` writes the key into both.
+/// The deprecated variable of the key. Agents before 0.15.0 read only this variable. 0.15 passes its value to flow runs as
+/// `PREFECT__CLOUD__AUTH_TOKEN`, and the API key only if it is empty. 1.0 and later ignore it, but
+/// `prefect agent kubernetes install --key` sets both variables.
 pub const TOKEN: &str = "PREFECT__CLOUD__AGENT__AUTH_TOKEN";
 
-/// Why nobody misses `USE_LOCAL_SECRETS`.
+/// The reason why `USE_LOCAL_SECRETS` is not needed.
 pub const LOCAL_SECRETS_REASON: &str = "under Prefect Server flows find the secrets in their environment all the same";
 
-/// The first version that knows API keys.
+/// The first version with API keys.
 const FIRST_WITH_KEYS: [u32; 2] = [0, 15];
 
-/// The container of an agent, as it stands.
+/// The container of an agent before its edits.
 #[derive(Clone, Copy)]
 pub struct AgentContainer<'a>(pub Node<'a>);
 
-/// What a variable is set to.
-enum Held<'a> {
-    Nothing,
+/// The current value of a variable.
+enum CurrentValue<'a> {
+    Unset,
     Text(Cow<'a, str>),
     Reference(Node<'a>),
 }
 
 impl<'a> AgentContainer<'a> {
-    /// The deprecated variable as an entry of its own, where the key has to be in it, too: the agent knows no other,
-    /// or it has a value, which would be an old key, or one in plain text.
-    pub fn token(self, settings: &RequestedSettings) -> Option<EnvVar> {
+    /// Returns an entry for the deprecated variable if the API key must be in it, too: the agent's version needs it, or it
+    /// has a value, which would be an old key or a key in plain text.
+    pub fn token_variable(self, settings: &RequestedSettings) -> Option<EnvVar> {
         let key = settings.api_key.as_ref()?;
-        let needed = self.knows_only_tokens() || !matches!(self.held(TOKEN), Held::Nothing);
+        let needed = self.knows_only_tokens() || !matches!(self.current_value(TOKEN), CurrentValue::Unset);
         needed.then(|| EnvVar { name: TOKEN.to_owned(), value: EnvValue::SecretKey(key.clone()) })
     }
 
-    /// What the user should know of settings that go into this container, which is one of `object`; `set` are the
-    /// names of all variables that it gets in this call, `token` is whether the key makes it get that one.
-    pub fn remarks(self, settings: &RequestedSettings, object: &str, set: &[&str], token: bool) -> Vec<String> {
-        let mut remarks = Vec::new();
+    /// Returns notes about settings of this container, which is in `object`.
+    ///
+    /// `set` has the names of all variables that the current run sets, and `token` is whether [`Self::token_variable`] is
+    /// one of them.
+    pub fn notes(self, settings: &RequestedSettings, object: &str, set: &[&str], token: bool) -> Vec<String> {
+        let mut notes = Vec::new();
         if let Some(key) = settings.api_key.as_ref().filter(|_| token) {
-            remarks.extend(self.on_token(key, object));
+            notes.extend(self.on_token(key, object));
         }
-        for (variable, long, short) in OPTIONS {
+        for (variable, long, short) in OVERRIDING_OPTIONS {
             if set.contains(&variable) && self.starts_with(long, short) {
-                remarks.push(format!(
+                notes.push(format!(
                     "the command of {object} has {long}, which wins over {variable}: take it out of the command"
                 ));
             }
         }
         if settings.backend.is_some() || settings.api.is_some() {
-            remarks.extend(self.on_api(settings, object, set));
+            notes.extend(self.on_api(settings, object, set));
         }
         if settings.local_secrets.is_some() {
-            remarks.push(format!(
+            notes.push(format!(
                 "{LOCAL_SECRETS} has no effect on {object}: an agent gives every flow run \"false\"; {LOCAL_SECRETS_REASON}"
             ));
         }
-        remarks
+        notes
     }
 
     fn on_token(self, key: &KeyRef, object: &str) -> Option<String> {
-        match self.held(TOKEN) {
-            Held::Text(_) => Some(format!(
+        match self.current_value(TOKEN) {
+            CurrentValue::Text(_) => Some(format!(
                 "{TOKEN} of {object} has a value, too, which becomes the same reference; if it is a key in plain text, \
                  make a new one"
             )),
-            Held::Reference(own) if !refers_to(own, key) => {
+            CurrentValue::Reference(own) if !refers_to(own, key) => {
                 Some(format!("{TOKEN} of {object} refers to something else, and becomes the same reference"))
             }
-            Held::Nothing => Some(format!(
+            CurrentValue::Unset => Some(format!(
                 "the Prefect of {object} is older than 0.15.0 and knows no {API_KEY}: {TOKEN} is set, too"
             )),
-            Held::Reference(_) => None,
+            CurrentValue::Reference(_) => None,
         }
     }
 
-    /// Whether backend and API fit each other when the settings are made.
+    /// Returns a note if backend and API do not match after the settings are applied.
     fn on_api(self, settings: &RequestedSettings, object: &str, set: &[&str]) -> Option<String> {
-        // Set by its name, or from somewhere else: nothing is known of it.
+        // A variable that is set by name can refer to a Secret, so its value is unknown.
         let is_named = |name: &str, setting: bool| set.contains(&name) && !setting;
         if is_named(BACKEND, settings.backend.is_some()) || is_named(API, settings.api.is_some()) {
             return None;
         }
         let from_elsewhere = self.0.get_first("envFrom").is_some_and(|list| list.items().next().is_some());
-        let backend = match (settings.backend, self.held(BACKEND)) {
+        let backend = match (settings.backend, self.current_value(BACKEND)) {
             (Some(backend), _) => backend,
-            (None, Held::Text(text)) if text == "server" => Backend::Server,
-            (None, Held::Text(text)) if text == "cloud" => Backend::Cloud,
-            (None, Held::Nothing) if !from_elsewhere => Backend::Cloud,
+            (None, CurrentValue::Text(text)) if text == "server" => Backend::Server,
+            (None, CurrentValue::Text(text)) if text == "cloud" => Backend::Cloud,
+            (None, CurrentValue::Unset) if !from_elsewhere => Backend::Cloud,
             (None, _) => return None,
         };
-        let api = match (&settings.api, self.held(API)) {
+        let api = match (&settings.api, self.current_value(API)) {
             (Some(api), _) => Some(Cow::Borrowed(api.as_str())),
-            (None, Held::Text(text)) if !text.contains("$(") => Some(text),
-            (None, Held::Nothing) if !from_elsewhere => None,
+            (None, CurrentValue::Text(text)) if !text.contains("$(") => Some(text),
+            (None, CurrentValue::Unset) if !from_elsewhere => None,
             (None, _) => return None,
         };
         if self.starts_with("--api", "-a") {
             return None;
         }
         match (backend, api) {
-            (Backend::Server, Some(api)) if is_clouds(&api) => Some(format!(
+            (Backend::Server, Some(api)) if is_prefect_cloud(&api) => Some(format!(
                 "{API} of {object} is that of Prefect Cloud ({CLOUD_API_URL}), and every flow run gets it: name Prefect \
                  Server's with --api URL"
             )),
@@ -118,10 +119,10 @@ impl<'a> AgentContainer<'a> {
                 "{object} has no {API}: unless its image has, it looks for Prefect Server in its own pod, and so does \
                  every flow run; name it with --api URL"
             )),
-            (Backend::Cloud, Some(api)) if settings.api.is_none() && !is_clouds(&api) => {
+            (Backend::Cloud, Some(api)) if settings.api.is_none() && !is_prefect_cloud(&api) => {
                 Some(format!("{API} of {object} is not that of Prefect Cloud: add --api {CLOUD_API_URL}"))
             }
-            (Backend::Cloud, Some(api)) if settings.backend.is_none() && !is_clouds(&api) => {
+            (Backend::Cloud, Some(api)) if settings.backend.is_none() && !is_prefect_cloud(&api) => {
                 Some(format!("{BACKEND} of {object} is not server: for Prefect Server add --backend server"))
             }
             _ => None,
@@ -132,13 +133,13 @@ impl<'a> AgentContainer<'a> {
         generation::image_version(self.0).is_some_and(|version| version.as_slice() < FIRST_WITH_KEYS.as_slice())
     }
 
-    /// Whether the place of Prefect Server is given in another way.
+    /// Returns whether another variable configures the host of Prefect Server.
     fn names_server(self) -> bool {
         let names = self.entries().filter_map(|entry| entry.get_first("name").and_then(Node::text));
         names.into_iter().any(|name| name.starts_with("PREFECT__SERVER__"))
     }
 
-    /// Whether an option stands behind the command that starts the agent.
+    /// Returns whether the command that starts the agent has an option.
     fn starts_with(self, long: &str, short: &str) -> bool {
         let line = generation::command_line(self.0);
         line.split_whitespace()
@@ -150,25 +151,26 @@ impl<'a> AgentContainer<'a> {
         self.0.get_first("env").into_iter().flat_map(|list| list.items().collect::<Vec<_>>())
     }
 
-    fn held(self, name: &str) -> Held<'a> {
-        // Of two, the last one counts.
+    fn current_value(self, name: &str) -> CurrentValue<'a> {
+        // The last of several entries wins.
         let entry = self.entries().filter(|entry| entry.get_first("name").is_some_and(|own| own.has_text(name))).last();
-        let Some(entry) = entry else { return Held::Nothing };
+        let Some(entry) = entry else { return CurrentValue::Unset };
         match (entry.get_first("value"), entry.get_first("valueFrom")) {
             (Some(value), _) => match value.text().filter(|text| !text.is_empty() && !value.is_null()) {
-                Some(text) => Held::Text(text),
-                None => Held::Nothing,
+                Some(text) => CurrentValue::Text(text),
+                None => CurrentValue::Unset,
             },
-            (None, Some(from)) if from.kind() == NodeKind::Map => Held::Reference(from),
-            _ => Held::Nothing,
+            (None, Some(from)) if from.kind() == NodeKind::Map => CurrentValue::Reference(from),
+            _ => CurrentValue::Unset,
         }
     }
 }
 
-/// Options of `prefect agent kubernetes start` that win over a variable.
-const OPTIONS: [(&str, &str, &str); 3] = [(API, "--api", "-a"), (API_KEY, "--key", "-k"), (TOKEN, "--token", "-t")];
+/// Options of `prefect agent kubernetes start` that override a variable.
+const OVERRIDING_OPTIONS: [(&str, &str, &str); 3] =
+    [(API, "--api", "-a"), (API_KEY, "--key", "-k"), (TOKEN, "--token", "-t")];
 
-fn is_clouds(api: &str) -> bool {
+fn is_prefect_cloud(api: &str) -> bool {
     let host = api.split("://").nth(1).and_then(|rest| rest.split(['/', ':']).next());
     host.is_some_and(|host| host == "prefect.io" || host.ends_with(".prefect.io"))
 }

@@ -1,9 +1,7 @@
-//! The secrets in a `config.toml` of Prefect 1, as the variables that they would be: whatever a flow gets for one
-//! from the file, it gets for the variable.
+//! Converts the secrets in a `config.toml` of Prefect 1 to variables from which a flow reads the same values.
 //!
-//! Prefect reads the texts in the file as it does those in variables; numbers, booleans and lists it takes as they
-//! are, and a table is a dict, into which a variable leads by a `__` in its name. Knows nothing of where the file is.
-//! No error holds a value.
+//! Prefect casts strings of the file like those of variables, but keeps numbers, booleans and lists. A table is a dict; in
+//! the name of a variable, `__` separates the name of the dict from the key. Errors contain no values.
 
 use std::rc::Rc;
 
@@ -11,35 +9,35 @@ use jobplate_diagnostic::{Error, Result};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::config::{of_toml, parse_toml};
+use super::config_toml::{convert_toml, parse_toml};
 use super::secrets;
 use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::source::{Location, SourceFile, locate};
 
-/// A secret of the file.
+/// A secret of a `config.toml`.
 #[derive(Debug)]
 pub struct ConfigSecret {
-    /// Its name; in tables, joined by `__`.
+    /// The name. In a table, the names of table and key are joined by `__`.
     pub name: String,
-    /// The text as the file has it; none for what is no text there.
+    /// The value in the file, if it is a string.
     pub own: Option<String>,
-    /// The text that its variable must have.
+    /// The value that the variable must have.
     pub value: String,
-    /// Where its name stands.
+    /// The location of the key.
     pub location: Location,
 }
 
-/// The secrets of `[context.secrets]`, in the order of the file.
+/// Reads the secrets of `[context.secrets]`, in the order of the file.
 ///
 /// # Errors
-/// Fails at invalid TOML, and at a secret that no variable can hold.
+/// Fails at invalid TOML, and at a secret that a variable cannot hold.
 pub fn read_secrets(source: &Rc<SourceFile>) -> Result<Vec<ConfigSecret>> {
     let root = parse_toml(source)?;
     let mut found = Vec::new();
     let Some(DeValue::Table(context)) = root.get_ref().get("context").map(Spanned::get_ref) else { return Ok(found) };
     match context.get("secrets").map(|secrets| (secrets.get_ref(), secrets.span())) {
         None => {}
-        Some((DeValue::Table(table), _)) => add(table, "", source, &mut found)?,
+        Some((DeValue::Table(table), _)) => add_secrets(table, "", source, &mut found)?,
         Some((_, span)) => {
             let location = Location { source: Rc::clone(source), span };
             return Err(locate(Error::input("`context.secrets` is no table"), Some(&location)));
@@ -48,7 +46,13 @@ pub fn read_secrets(source: &Rc<SourceFile>) -> Result<Vec<ConfigSecret>> {
     Ok(found)
 }
 
-fn add(table: &DeTable<'_>, before: &str, source: &Rc<SourceFile>, found: &mut Vec<ConfigSecret>) -> Result<()> {
+/// Adds the secrets of a table to `found`. `before` is the prefix of their names.
+fn add_secrets(
+    table: &DeTable<'_>,
+    before: &str,
+    source: &Rc<SourceFile>,
+    found: &mut Vec<ConfigSecret>,
+) -> Result<()> {
     for (key, value) in table {
         let own = key.get_ref();
         let name = format!("{before}{own}");
@@ -60,7 +64,7 @@ fn add(table: &DeTable<'_>, before: &str, source: &Rc<SourceFile>, found: &mut V
         }
         let (own, value) = match value.get_ref() {
             DeValue::Table(inner) => {
-                add(inner, &format!("{name}{}", secrets::DICT_SEPARATOR), source, found)?;
+                add_secrets(inner, &format!("{name}{}", secrets::DICT_SEPARATOR), source, found)?;
                 continue;
             }
             DeValue::String(text) => (Some(text.to_string()), secrets::from_config(text)),
@@ -73,10 +77,10 @@ fn add(table: &DeTable<'_>, before: &str, source: &Rc<SourceFile>, found: &mut V
 
 const NO_LITERAL: &str = "holds a date, an infinity or a NaN, and no variable can be made to hold one";
 
-/// A value as Python writes it; none for what has no literal there.
+/// Returns the Python literal of a value. `None` if it has no literal.
 fn literal(value: &Spanned<DeValue<'_>>, source: &Rc<SourceFile>) -> Option<String> {
     let mut arena = Arena::default();
-    let value = of_toml(&mut arena, value, source);
+    let value = convert_toml(&mut arena, value, source);
     has_literal(&arena, value).then(|| secrets::to_literal(&arena, value))
 }
 
@@ -102,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_variables() {
+    fn converts_secrets_to_variables() {
         let text = r#"
             [cloud]
             x = 1
@@ -138,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_have_their_place_and_no_value() {
+    fn errors_have_a_location_and_no_value() {
         for (text, expected) in [
             ("[context.secrets]\nA = canary", "c.toml:2:5: this is no TOML"),
             ("[context.secrets]\nA = 'canary'\nA = 'canary'", "c.toml:3:1: this is no TOML"),

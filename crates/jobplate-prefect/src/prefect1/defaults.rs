@@ -1,19 +1,18 @@
-//! Facts of Prefect 1 itself: the settings of its `config.toml`, its default job template, and names that a
-//! configuration must not have.
+//! Constants of Prefect 1: the settings of its `config.toml`, its default job template, and reserved names.
 
-/// The value of a setting.
-pub(super) enum Default {
+/// The default value of a setting.
+pub(super) enum DefaultValue {
     Bool(bool),
     Float(f64),
     Int(i64),
     Str(&'static str),
 }
 
-use Default::{Bool, Float, Int, Str};
+use DefaultValue::{Bool, Float, Int, Str};
 
-/// The settings of prefect 1.4.1 (`src/prefect/config.toml`), by section and key. 0.15 lacks four of them
-/// (`cloud.rate_limiting`) that nothing refers to.
-pub(super) const SETTINGS: [(&str, Default); 78] = [
+/// The settings of prefect 1.4.1 (`src/prefect/config.toml`), by section and key. 0.15 does not have the four of
+/// `cloud.rate_limiting`, which no other setting uses.
+pub(super) const SETTINGS: [(&str, DefaultValue); 78] = [
     ("debug", Bool(false)),
     ("home_dir", Str("~/.prefect")),
     ("backend", Str("cloud")),
@@ -99,7 +98,7 @@ pub(super) const SETTINGS: [(&str, Default); 78] = [
     ("engine.task_runner.default_class", Str("prefect.engine.task_runner.TaskRunner")),
 ];
 
-/// The job template that an agent uses which is given none (`agent/kubernetes/job_template.yaml`).
+/// The job template of an agent without an own one (`agent/kubernetes/job_template.yaml`).
 pub(super) const JOB_TEMPLATE: &str = "\
 apiVersion: batch/v1
 kind: Job
@@ -110,8 +109,8 @@ spec:
         - name: flow
 ";
 
-/// Names of what Python's `Config` has itself (python-box 8.0): as a key, each ends the program at its start.
-pub(super) const RESERVED: &[&str] = &[
+/// The attributes of Prefect's `Config` class (python-box 8.0). With one of them as a key, Prefect does not start.
+pub(super) const RESERVED_KEYS: &[&str] = &[
     "_Box__box_config",
     "_Box__camel_destructive",
     "_Box__convert_and_store",

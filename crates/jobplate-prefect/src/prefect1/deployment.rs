@@ -1,33 +1,32 @@
-//! An agent's Deployment: the environment of its container, and what `prefect agent kubernetes start` is told there.
+//! The Deployment of an agent: the environment of its container, and the options of `prefect agent kubernetes start`.
 //!
-//! What Kubernetes makes of it is followed as far as it is known: `$(VAR)` is expanded, and a value that is in a
-//! Secret or ConfigMap has a word in its place.
+//! Expands `$(VAR)` as Kubernetes does. A value from a Secret or ConfigMap becomes a placeholder.
 
 use std::rc::Rc;
 
 use jobplate_diagnostic::{Error, Result};
 
-use super::agent::Start;
+use super::agent::AgentArguments;
 use crate::deployment::{self, Options, Program};
 use crate::generation::Generation;
 use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::environ::{Environ, Resolved};
 use crate::pyvalue::source::{Location, SourceFile, locate};
 
-/// What a manifest says of an agent.
+/// An agent as its Deployment starts it.
 #[derive(Debug)]
 pub struct AgentDeployment {
-    /// How it is started.
-    pub start: Start,
-    /// Its environment.
+    /// The arguments of the agent.
+    pub start: AgentArguments,
+    /// The environment of its container.
     pub environ: Environ,
-    /// The version of Prefect in its image, where it is one of Prefect's own.
+    /// The version of Prefect, if the image is one of Prefect's own.
     pub version: Option<Vec<u32>>,
-    /// Whether it takes variables from whole Secrets or ConfigMaps, too.
+    /// Whether the container has `envFrom`.
     pub has_env_from: bool,
 }
 
-/// What an agent is, in words of errors.
+/// The agent's program, its options, and errors about it.
 pub const AGENT: Program = Program {
     generation: Generation::Prefect1,
     start: &["prefect", "agent", "kubernetes", "start"],
@@ -42,15 +41,15 @@ pub const AGENT: Program = Program {
 /// Finds the agent in a manifest.
 ///
 /// # Errors
-/// Fails where there is no agent, or more than one, or one whose command can't be followed.
+/// Fails if there is no agent or more than one, or its command cannot be parsed.
 pub fn find(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<AgentDeployment> {
     let deployment::ProgramContainer { options, location, environ, version, has_env_from, .. } =
         deployment::find(&AGENT, source)?;
-    let start = start(arena, &options, &location)?;
+    let start = start_arguments(arena, &options, &location)?;
     Ok(AgentDeployment { start, environ, version, has_env_from })
 }
 
-/// The options of `prefect agent kubernetes start` that have a value.
+/// The options of `prefect agent kubernetes start` with a value: long name, short name, whether it can be repeated.
 const OPTIONS: [(&str, Option<char>, bool); 15] = [
     ("key", Some('k'), false),
     ("tenant-id", None, false),
@@ -69,8 +68,8 @@ const OPTIONS: [(&str, Option<char>, bool); 15] = [
     ("image-pull-secrets", None, false),
 ];
 
-/// What the options say.
-fn start(arena: &mut Arena, found: &Options, location: &Location) -> Result<Start> {
+/// Converts options to the arguments of `KubernetesAgent`.
+fn start_arguments(arena: &mut Arena, found: &Options, location: &Location) -> Result<AgentArguments> {
     let put = |arena: &mut Arena, text: &str| {
         arena.alloc(Resolved::from_text(text.to_owned()).into(), Some(location.clone()))
     };
@@ -114,7 +113,7 @@ fn start(arena: &mut Arena, found: &Options, location: &Location) -> Result<Star
         set(arena, "no_cloud_logs", Some(no));
     }
     let log_level = found.value("log-level").map(str::to_uppercase);
-    Ok(Start {
+    Ok(AgentArguments {
         kwargs: Some(kwargs),
         key: one(arena, "key"),
         tenant_id: one(arena, "tenant-id"),

@@ -1,10 +1,14 @@
-//! The environment of the flow container: which source of a variable wins, and what it hides.
+//! The variables of the flow container: which source of a variable wins, and which it overrides.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use crate::pyvalue::arena::{Arena, ValueId};
+use crate::pyvalue::dict::DictKey;
 use crate::pyvalue::source::Location;
 use crate::value_description::{ValueDescription, describe_entry, describe_value};
 
-/// Who says what a variable is, the weakest first.
+/// The origin of a variable, in ascending priority.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FlowVariableOrigin {
     /// An entry of the job template.
@@ -13,77 +17,86 @@ pub enum FlowVariableOrigin {
     AgentEnv,
     /// `env` of the run config.
     RunConfig,
-    /// The agent, from its own settings.
+    /// The agent's own settings.
     Agent,
-    /// The flow and the flow run.
+    /// The flow or the flow run.
     FlowRun,
-    /// Prefect, always the same.
+    /// A constant of Prefect.
     Prefect,
 }
 
-/// One source of a variable.
+/// A source of a variable.
 #[derive(Clone, Debug)]
 pub struct FlowVariableSource {
-    /// Who it is.
+    /// The origin.
     pub origin: FlowVariableOrigin,
-    /// Where it is written; none for what is nowhere.
+    /// The location of the value, if it is in a file.
     pub location: Option<Location>,
-    /// What it gives.
+    /// How notes and tables describe the value.
     pub shown: ValueDescription,
 }
 
 /// A variable of the flow container.
 #[derive(Clone, Debug)]
 pub struct FlowVariable {
-    /// Its name.
+    /// The name.
     pub name: ValueId,
-    /// Its value; of an entry of the template, the entry.
+    /// The value. For a variable of the template, its whole entry.
     pub value: ValueId,
-    /// Who won.
+    /// The source that sets the value.
     pub source: FlowVariableSource,
-    /// Who was hidden.
+    /// The sources that are overridden.
     pub overridden: Vec<FlowVariableSource>,
 }
 
-/// Variables in the order in which the container gets them: a name stays where it came first.
+/// The variables of the flow container in their order. A variable keeps the position of its first source.
 #[derive(Debug, Default)]
-pub struct FlowEnvironment(pub Vec<FlowVariable>);
+pub struct FlowEnvironment {
+    variables: Vec<FlowVariable>,
+    /// The position of each variable that is not an entry of the template.
+    positions: HashMap<DictKey, usize>,
+}
 
 impl FlowEnvironment {
-    /// The variable of a name.
-    pub fn get(&self, arena: &Arena, name: ValueId) -> Option<&FlowVariable> {
-        self.0.iter().find(|variable| arena.is_same_key(variable.name, name))
+    /// Returns the variables.
+    pub fn variables(&self) -> &[FlowVariable] {
+        &self.variables
     }
 
-    /// Sets a variable, over what was there.
-    pub fn set(&mut self, arena: &Arena, name: ValueId, value: ValueId, origin: FlowVariableOrigin) {
+    /// Returns whether [`FlowEnvironment::set`] has set a variable.
+    pub(super) fn is_set(&self, arena: &Arena, name: ValueId) -> bool {
+        self.positions.contains_key(&arena.dict_key(name))
+    }
+
+    /// Sets a variable. Overrides an earlier source.
+    pub(super) fn set(&mut self, arena: &Arena, name: ValueId, value: ValueId, origin: FlowVariableOrigin) {
         let location = arena.location(value).or_else(|| arena.location(name)).cloned();
         let source = FlowVariableSource { origin, location, shown: describe_value(arena, value) };
-        match self.0.iter_mut().find(|variable| arena.is_same_key(variable.name, name)) {
-            Some(own) => {
-                let before = std::mem::replace(&mut own.source, source);
-                own.overridden.push(before);
-                own.value = value;
+        match self.positions.entry(arena.dict_key(name)) {
+            Entry::Occupied(position) => {
+                let variable = &mut self.variables[*position.get()];
+                variable.overridden.push(std::mem::replace(&mut variable.source, source));
+                variable.value = value;
             }
-            None => self.0.push(FlowVariable { name, value, source, overridden: Vec::new() }),
+            Entry::Vacant(position) => {
+                position.insert(self.variables.len());
+                self.variables.push(FlowVariable { name, value, source, overridden: Vec::new() });
+            }
         }
     }
 
-    /// Adds an entry of the template as it stands, unless its name is taken: then it is hidden. `taken` is how many
-    /// variables are no entries of the template.
-    pub fn add_entry(&mut self, arena: &Arena, name: ValueId, entry: ValueId, taken: usize) -> bool {
-        let source = FlowVariableSource {
-            origin: FlowVariableOrigin::Template,
-            location: arena.location(name).cloned(),
-            shown: describe_entry(arena, entry),
-        };
-        match self.0[..taken].iter_mut().find(|variable| arena.is_same_key(variable.name, name)) {
-            Some(own) => {
-                own.overridden.push(source);
+    /// Adds an entry of the template and returns true, unless its variable is set: then the entry is overridden.
+    pub(super) fn add_entry(&mut self, arena: &Arena, name: ValueId, entry: ValueId) -> bool {
+        let location = arena.location(name).cloned();
+        let shown = describe_entry(arena, entry);
+        let source = FlowVariableSource { origin: FlowVariableOrigin::Template, location, shown };
+        match self.positions.get(&arena.dict_key(name)) {
+            Some(position) => {
+                self.variables[*position].overridden.push(source);
                 false
             }
             None => {
-                self.0.push(FlowVariable { name, value: entry, source, overridden: Vec::new() });
+                self.variables.push(FlowVariable { name, value: entry, source, overridden: Vec::new() });
                 true
             }
         }

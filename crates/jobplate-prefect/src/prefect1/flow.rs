@@ -1,4 +1,4 @@
-//! The flow of a run: its image and its command (`prefect/utilities/agent.py`).
+//! The image and the command of a flow run (`prefect/utilities/agent.py`).
 
 use std::str::FromStr;
 
@@ -8,22 +8,23 @@ use super::{AgentVersion, storage};
 use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::source::locate;
 
-/// What Prefect knows of the flow.
+/// What Prefect's API returns about a flow.
 #[derive(Clone, Copy, Debug)]
 pub struct Flow {
-    /// Its id.
+    /// The ID.
     pub id: ValueId,
-    /// The version of Prefect that it was registered with; none where it is not known.
+    /// The version of Prefect that registered the flow, if it is known.
     pub core_version: Option<ValueId>,
-    /// Its storage as Prefect writes it down; Local, if there is none.
+    /// The serialized storage. Without one, it is local.
     pub storage: Option<ValueId>,
 }
 
 impl Flow {
-    /// The image: of the Docker storage, of the run config, of the template, or Prefect's own of the flow's version.
+    /// Returns the image: from the Docker storage, the run config or the template, else Prefect's image of the flow's
+    /// version.
     pub fn image(self, arena: &mut Arena, run_config: Option<ValueId>, template: Option<ValueId>) -> Result<ValueId> {
         if let Some(storage) = self.storage
-            && let Some(image) = storage::image(arena, storage)?
+            && let Some(image) = storage::docker_image(arena, storage)?
         {
             return Ok(image);
         }
@@ -34,18 +35,18 @@ impl Flow {
             None => "latest",
             Some(version) => match arena.as_str(version) {
                 Some(version) => version.split('+').next().unwrap_or_default(),
-                None => return Err(self.bad_version(arena)),
+                None => return Err(self.invalid_version(arena)),
             },
         };
         let image = format!("prefecthq/prefect:{version}");
         Ok(arena.alloc(Value::Str(image), self.core_version.and_then(|version| arena.location(version).cloned())))
     }
 
-    /// The command of a flow run, which Prefect 0.13 renamed.
+    /// Returns the command of a flow run, which Prefect 0.13 renamed.
     pub fn command(self, arena: &Arena, version: AgentVersion) -> Result<[&'static str; 3]> {
         let core_version = match self.core_version.filter(|version| arena.is_truthy(*version)) {
             None => "0.0.0",
-            Some(version) => arena.as_str(version).ok_or_else(|| self.bad_version(arena))?,
+            Some(version) => arena.as_str(version).ok_or_else(|| self.invalid_version(arena))?,
         };
         let is_old = match version {
             AgentVersion::V0_15 => is_loosely_before(core_version),
@@ -54,17 +55,17 @@ impl Flow {
                 own < renamed
             }),
         };
-        let run = if is_old.ok_or_else(|| self.bad_version(arena))? { "cloud-flow" } else { "flow-run" };
+        let run = if is_old.ok_or_else(|| self.invalid_version(arena))? { "cloud-flow" } else { "flow-run" };
         Ok(["prefect", "execute", run])
     }
 
-    fn bad_version(self, arena: &Arena) -> Error {
+    fn invalid_version(self, arena: &Arena) -> Error {
         let location = self.core_version.and_then(|version| arena.location(version));
         locate(Error::input("the flow's `core_version` is no version").hint("put it in quotes: \"1.4.1\""), location)
     }
 }
 
-/// Whether a version is before 0.13.0 to Python's `LooseVersion`; none where it can't be compared.
+/// Returns whether Python's `LooseVersion` sorts a version before 0.13.0. `None` if it raises a `TypeError`.
 fn is_loosely_before(version: &str) -> Option<bool> {
     let class = |c: char| match c {
         '0'..='9' => 0,
@@ -97,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn loose_versions() {
+    fn compares_loose_versions_like_python() {
         for (version, before) in [
             ("0.12.6", Some(true)),
             ("0.13.0", Some(false)),

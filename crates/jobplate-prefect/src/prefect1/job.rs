@@ -1,14 +1,14 @@
-//! `generate_job_spec`: from a job template to the Job that the agent posts, step by step in its order.
+//! `generate_job_spec`: converts a job template to the Job that the agent creates, in the order of the agent's steps.
 //!
-//! Faults of the template are told where they are, in words of our own; the real program dies of a `TypeError`.
+//! Where the agent raises a `TypeError`, the errors here name the location in the template.
 
 use jobplate_diagnostic::{Error, Result};
 
-use super::agent::{Agent, setting};
+use super::agent::{Agent, default_setting};
 use super::config::Config;
 use super::environment::{FlowEnvironment, FlowVariableOrigin};
 use super::flow::Flow;
-use super::managed::{self, Managed};
+use super::managed::{self, ManagedValue};
 use super::run_config::RunConfig;
 use super::version::AgentVersion;
 use crate::kwargs::iterate;
@@ -16,24 +16,24 @@ use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::source::locate;
 use crate::pyvalue::string;
 
-/// What is known when a Job is made.
+/// The input of a Job.
 #[derive(Debug)]
-pub(super) struct Run<'r> {
-    /// Of Prefect.
+pub(super) struct JobRequest<'r> {
+    /// The version of Prefect.
     pub version: AgentVersion,
-    /// The template, which becomes the Job.
+    /// The template, which is changed to the Job.
     pub template: ValueId,
-    /// What the flow asks for.
+    /// The run config of the flow.
     pub run_config: &'r RunConfig,
-    /// Who makes the Job.
+    /// The agent.
     pub agent: &'r Agent,
     /// The agent's configuration.
     pub config: Config,
     /// The flow.
     pub flow: Flow,
-    /// The id of the flow run.
+    /// The ID of the flow run.
     pub flow_run_id: ValueId,
-    /// What stands behind the Job's name.
+    /// The characters at the end of the Job's name.
     pub identifier: &'r str,
 }
 
@@ -42,61 +42,33 @@ pub(super) struct Run<'r> {
 pub struct Job {
     /// The whole object.
     pub root: ValueId,
-    /// Its pod's spec.
+    /// The spec of its pod template.
     pub pod: ValueId,
     /// The container that runs the flow.
     pub container: ValueId,
-    /// That container's variables.
+    /// The variables of that container.
     pub environment: FlowEnvironment,
-    /// What the template had that is no more, as key and its value.
+    /// The keys of the template that the agent replaces, with their old values.
     pub replaced: Vec<(&'static str, ValueId)>,
 }
 
-/// How many letters of a template's name stay.
-const NAME: usize = 48;
+/// The maximum number of characters of the template's name in the Job's name.
+const MAX_NAME_LENGTH: usize = 48;
 
-/// Makes the Job. The template is changed. Fails where Prefect fails.
-pub(super) fn generate(arena: &mut Arena, run: &Run<'_>) -> Result<Job> {
+/// Creates the Job by changing the template. Fails where Prefect fails.
+pub(super) fn generate(arena: &mut Arena, run: &JobRequest<'_>) -> Result<Job> {
     let job = run.template;
     let mut replaced = Vec::new();
-    let name = match run.version {
-        AgentVersion::V0_15 => {
-            replaced.extend(
-                arena
-                    .dict_get(job, "metadata")
-                    .and_then(|own| arena.dict_get(own, "name"))
-                    .map(|name| ("metadata.name", name)),
-            );
-            format!("prefect-job-{}", run.identifier)
-        }
-        AgentVersion::V1_4 => {
-            let name = get_or_create(arena, job, &["metadata", "name"], Value::Str("prefect-job".to_owned()))?;
-            format!("{}-{}", first_part(arena, name)?, run.identifier)
-        }
-    };
-    let labels = [
-        ("prefect.io/identifier", arena.alloc_str(run.identifier)),
-        ("prefect.io/flow_run_id", run.flow_run_id),
-        ("prefect.io/flow_id", run.flow.id),
-    ];
-    let own_labels = get_or_create(arena, job, &["metadata", "labels"], Value::empty_dict())?;
-    let pod_labels = get_or_create(arena, job, &["spec", "template", "metadata", "labels"], Value::empty_dict())?;
-    let metadata = step(arena, job, "metadata")?;
-    let name = arena.alloc_str(name);
-    arena.dict_set_str(metadata, "name", name);
-    for location in [own_labels, pod_labels] {
-        must_be_mapping(arena, location, "`labels`")?;
-        labels.iter().for_each(|(key, value)| arena.dict_set_str(location, key, *value));
-    }
-    let template = step(arena, job, "spec").and_then(|spec| step(arena, spec, "template"))?;
+    set_metadata(arena, run, &mut replaced)?;
+    let template = get_required(arena, job, "spec").and_then(|spec| get_required(arena, spec, "template"))?;
     let Some(pod) = arena.dict_get(template, "spec") else {
-        // What was made on the way stands nowhere.
+        // Values that were created here have no location.
         let nearest = if arena.location(template).is_some() { template } else { job };
         return Err(fail(arena, nearest, "there is no `spec.template.spec` here")
             .hint("a job template is a Job: the containers stand in `spec.template.spec`"));
     };
     must_be_mapping(arena, pod, "`spec.template.spec`")?;
-    set_account(arena, run, pod, &mut replaced);
+    set_service_account(arena, run, pod, &mut replaced);
     set_pull_secrets(arena, run, pod, &mut replaced)?;
     get_or_create(arena, pod, &["restartPolicy"], Value::Str("Never".to_owned()))?;
     let container = first_container(arena, pod)?;
@@ -119,6 +91,37 @@ pub(super) fn generate(arena: &mut Arena, run: &Run<'_>) -> Result<Job> {
     Ok(Job { root: job, pod, container, environment, replaced })
 }
 
+/// Sets the name and the labels of the Job and of its pod template.
+fn set_metadata(arena: &mut Arena, run: &JobRequest<'_>, replaced: &mut Vec<(&'static str, ValueId)>) -> Result<()> {
+    let job = run.template;
+    let name = match run.version {
+        AgentVersion::V0_15 => {
+            let own = arena.dict_get(job, "metadata").and_then(|own| arena.dict_get(own, "name"));
+            replaced.extend(own.map(|name| ("metadata.name", name)));
+            format!("prefect-job-{}", run.identifier)
+        }
+        AgentVersion::V1_4 => {
+            let name = get_or_create(arena, job, &["metadata", "name"], Value::Str("prefect-job".to_owned()))?;
+            format!("{}-{}", first_part(arena, name)?, run.identifier)
+        }
+    };
+    let labels = [
+        ("prefect.io/identifier", arena.alloc_str(run.identifier)),
+        ("prefect.io/flow_run_id", run.flow_run_id),
+        ("prefect.io/flow_id", run.flow.id),
+    ];
+    let own_labels = get_or_create(arena, job, &["metadata", "labels"], Value::empty_dict())?;
+    let pod_labels = get_or_create(arena, job, &["spec", "template", "metadata", "labels"], Value::empty_dict())?;
+    let metadata = get_required(arena, job, "metadata")?;
+    let name = arena.alloc_str(name);
+    arena.dict_set_str(metadata, "name", name);
+    for map in [own_labels, pod_labels] {
+        must_be_mapping(arena, map, "`labels`")?;
+        labels.iter().for_each(|(key, value)| arena.dict_set_str(map, key, *value));
+    }
+    Ok(())
+}
+
 fn fail(arena: &Arena, id: ValueId, what: impl Into<String>) -> Error {
     locate(Error::input(what), arena.location(id)).hint("Prefect's agent fails here")
 }
@@ -131,45 +134,45 @@ fn must_be_mapping(arena: &Arena, id: ValueId, what: &str) -> Result<()> {
     }
 }
 
-/// The value under a key that is there.
-fn step(arena: &Arena, dict: ValueId, key: &str) -> Result<ValueId> {
+/// Returns the value of a required key.
+fn get_required(arena: &Arena, dict: ValueId, key: &str) -> Result<ValueId> {
     arena.dict_get(dict, key).ok_or_else(|| fail(arena, dict, format!("there is no `{key}` here")))
 }
 
-/// The value at the end of a way of keys, which are made where they are missing.
-fn get_or_create(arena: &mut Arena, root: ValueId, way: &[&str], last: Value) -> Result<ValueId> {
-    let mut here = root;
-    for (position, key) in way.iter().enumerate() {
-        if arena.as_dict(here).is_none() {
+/// Returns the value at a path of keys. Creates missing mappings, and `default` at the end of the path.
+fn get_or_create(arena: &mut Arena, root: ValueId, path: &[&str], default: Value) -> Result<ValueId> {
+    let mut current = root;
+    for (position, key) in path.iter().enumerate() {
+        if arena.as_dict(current).is_none() {
             let what = match position {
                 0 => "the job template".to_owned(),
-                _ => format!("`{}`", way[..position].join(".")),
+                _ => format!("`{}`", path[..position].join(".")),
             };
-            must_be_mapping(arena, here, &what)?;
+            must_be_mapping(arena, current, &what)?;
         }
-        here = match arena.dict_get(here, key) {
+        current = match arena.dict_get(current, key) {
             Some(next) => next,
             None => {
-                let data = if position + 1 == way.len() { last.clone() } else { Value::empty_dict() };
+                let data = if position + 1 == path.len() { default.clone() } else { Value::empty_dict() };
                 let made = arena.alloc(data, None);
-                arena.dict_set_str(here, key, made);
+                arena.dict_set_str(current, key, made);
                 made
             }
         };
     }
-    Ok(here)
+    Ok(current)
 }
 
-/// The beginning of a template's name, as Python cuts it.
+/// Returns the first part of the template's name, cut with Python's slices.
 fn first_part(arena: &mut Arena, name: ValueId) -> Result<String> {
     match arena.get(name).clone() {
-        Value::Str(text) => Ok(text.chars().take(NAME).collect()),
+        Value::Str(text) => Ok(text.chars().take(MAX_NAME_LENGTH).collect()),
         Value::Bytes(bytes) => {
-            let first = arena.alloc(Value::Bytes(bytes.into_iter().take(NAME).collect()), None);
+            let first = arena.alloc(Value::Bytes(bytes.into_iter().take(MAX_NAME_LENGTH).collect()), None);
             Ok(string::str(arena, first))
         }
         Value::List(items) => {
-            let first = arena.alloc(Value::List(items.into_iter().take(NAME).collect()), None);
+            let first = arena.alloc(Value::List(items.into_iter().take(MAX_NAME_LENGTH).collect()), None);
             Ok(string::str(arena, first))
         }
         _ => Err(fail(arena, name, format!("`metadata.name` must be text, and is {}", arena.describe_kind(name)))
@@ -177,7 +180,7 @@ fn first_part(arena: &mut Arena, name: ValueId) -> Result<String> {
     }
 }
 
-/// Sets a key of the pod's spec, and remembers what was there.
+/// Sets a key of the pod spec. Adds the old value to `replaced`.
 fn replace(
     arena: &mut Arena,
     pod: ValueId,
@@ -189,8 +192,13 @@ fn replace(
     arena.dict_set_str(pod, key, value);
 }
 
-/// The run config's account, else that of its template, else the agent's, else the agent's template's.
-fn set_account(arena: &mut Arena, run: &Run<'_>, pod: ValueId, replaced: &mut Vec<(&'static str, ValueId)>) {
+/// Sets the service account: of the run config, of its template, of the agent, or of the agent's template.
+fn set_service_account(
+    arena: &mut Arena,
+    run: &JobRequest<'_>,
+    pod: ValueId,
+    replaced: &mut Vec<(&'static str, ValueId)>,
+) {
     const KEY: &str = "serviceAccountName";
     let stays = arena.dict_get(pod, KEY).is_some() && run.run_config.has_template();
     let account = match run.run_config.service_account_name {
@@ -203,10 +211,10 @@ fn set_account(arena: &mut Arena, run: &Run<'_>, pod: ValueId, replaced: &mut Ve
     }
 }
 
-/// The same for pull secrets, but that an empty list asks for nothing.
+/// Sets the pull secrets in the same way. An empty list of the run config does not count.
 fn set_pull_secrets(
     arena: &mut Arena,
-    run: &Run<'_>,
+    run: &JobRequest<'_>,
     pod: ValueId,
     replaced: &mut Vec<(&'static str, ValueId)>,
 ) -> Result<()> {
@@ -233,7 +241,7 @@ fn set_pull_secrets(
     Ok(())
 }
 
-/// The container that runs the flow: the first one, which is made where there is none.
+/// Returns the container that runs the flow: the first one, which is created if there is none.
 fn first_container(arena: &mut Arena, pod: ValueId) -> Result<ValueId> {
     let containers = get_or_create(arena, pod, &["containers"], Value::List(Vec::new()))?;
     let container = match arena.get(containers).clone() {
@@ -244,7 +252,7 @@ fn first_container(arena: &mut Arena, pod: ValueId) -> Result<ValueId> {
             }
             made
         }),
-        // Python finds the first one of a mapping, too, where its key is the number.
+        // `containers[0]` also finds the key 0 of a mapping.
         Value::Dict(_) => {
             let zero = arena.alloc(Value::Int(num_bigint::BigInt::ZERO), None);
             match arena.dict_get_by_key(containers, zero) {
@@ -261,59 +269,16 @@ fn first_container(arena: &mut Arena, pod: ValueId) -> Result<ValueId> {
     Ok(container)
 }
 
-/// Sets the container's env: what the agent gives, then what it takes over from the template.
-fn set_env(arena: &mut Arena, run: &Run<'_>, container: ValueId, image: ValueId) -> Result<FlowEnvironment> {
-    let (agent, config) = (run.agent, run.config);
+/// Sets the variables of the container: those that the agent sets, then those of the template that it does not override.
+fn set_env(arena: &mut Arena, run: &JobRequest<'_>, container: ValueId, image: ValueId) -> Result<FlowEnvironment> {
     let mut env = FlowEnvironment::default();
-    let level = arena.alloc_str(managed::LOGGING_LEVEL);
-    env.set(arena, level, setting(arena, config, "logging.level")?, FlowVariableOrigin::Agent);
-    agent.env_vars.iter().for_each(|(name, value)| env.set(arena, *name, *value, FlowVariableOrigin::AgentEnv));
-    run.run_config.env.iter().for_each(|(name, value)| env.set(arena, *name, *value, FlowVariableOrigin::RunConfig));
-    let logs_name = arena.alloc_str(managed::SEND_LOGS);
-    let logs = string::str(arena, agent.log_to_cloud).to_lowercase();
-    let logs_place = arena.location(agent.log_to_cloud).cloned();
-    let logs = arena.alloc(Value::Str(logs), logs_place);
-    let may_stay = arena.is_truthy(agent.log_to_cloud) && env.get(arena, logs_name).is_some();
-    if run.version == AgentVersion::V1_4 && !may_stay {
-        env.set(arena, logs_name, logs, FlowVariableOrigin::Agent);
-    }
-    for (name, managed) in managed::last(run.version) {
-        let (value, origin) = match managed {
-            Managed::ApiKey => (agent.api_key, FlowVariableOrigin::Agent),
-            Managed::ApiUrl => (setting(arena, config, "cloud.api")?, FlowVariableOrigin::Agent),
-            Managed::AuthToken => {
-                let token = config.get(arena, "cloud.agent.auth_token").filter(|token| arena.is_truthy(*token));
-                (
-                    token.filter(|_| run.version == AgentVersion::V0_15).unwrap_or(agent.api_key),
-                    FlowVariableOrigin::Agent,
-                )
-            }
-            Managed::Backend => (setting(arena, config, "backend")?, FlowVariableOrigin::Agent),
-            Managed::FlowId => (run.flow.id, FlowVariableOrigin::FlowRun),
-            Managed::FlowRunId => (run.flow_run_id, FlowVariableOrigin::FlowRun),
-            Managed::FlowRunner => {
-                (arena.alloc_str("prefect.engine.cloud.CloudFlowRunner"), FlowVariableOrigin::Prefect)
-            }
-            Managed::Image => (image, FlowVariableOrigin::FlowRun),
-            Managed::Labels => (agent.labels, FlowVariableOrigin::Agent),
-            Managed::LocalSecrets => (arena.alloc_str("false"), FlowVariableOrigin::Prefect),
-            Managed::SendLogs => (logs, FlowVariableOrigin::Agent),
-            Managed::TaskRunner => {
-                (arena.alloc_str("prefect.engine.cloud.CloudTaskRunner"), FlowVariableOrigin::Prefect)
-            }
-            Managed::TenantId => (agent.tenant_id, FlowVariableOrigin::Agent),
-        };
-        let name = arena.alloc_str(name);
-        env.set(arena, name, value, origin);
-    }
+    set_agent_variables(arena, run, image, &mut env)?;
     let mut entries = Vec::new();
-    for position in 0..env.0.len() {
-        let (name, value) = (env.0[position].name, env.0[position].value);
+    for variable in env.variables() {
         let keys = ["name", "value"].map(|key| arena.alloc_str(key));
-        let entry = arena.new_dict([(keys[0], name), (keys[1], value)]);
+        let entry = arena.new_dict([(keys[0], variable.name), (keys[1], variable.value)]);
         entries.push(arena.alloc(entry, None));
     }
-    let taken = entries.len();
     let own = match arena.dict_get(container, "env") {
         Some(own) => iterate(arena, own, "`env` of the first container")?,
         None => Vec::new(),
@@ -326,7 +291,7 @@ fn set_env(arena: &mut Arena, run: &Run<'_>, container: ValueId, image: ValueId)
         if !arena.is_hashable(name) {
             return Err(fail(arena, name, format!("the name of a variable is {}", arena.describe_kind(name))));
         }
-        if env.add_entry(arena, name, entry, taken) {
+        if env.add_entry(arena, name, entry) {
             entries.push(entry);
         }
     }
@@ -335,14 +300,68 @@ fn set_env(arena: &mut Arena, run: &Run<'_>, container: ValueId, image: ValueId)
     Ok(env)
 }
 
-/// Sets what the run config asks for; `requests` and `limits` are there in any case.
-fn set_resources(arena: &mut Arena, run: &Run<'_>, container: ValueId) -> Result<()> {
+/// Sets the variables that do not come from the template, in the agent's order.
+fn set_agent_variables(
+    arena: &mut Arena,
+    run: &JobRequest<'_>,
+    image: ValueId,
+    env: &mut FlowEnvironment,
+) -> Result<()> {
+    let (agent, config) = (run.agent, run.config);
+    let level = arena.alloc_str(managed::LOGGING_LEVEL);
+    env.set(arena, level, default_setting(arena, config, "logging.level")?, FlowVariableOrigin::Agent);
+    for (name, value) in &agent.env_vars {
+        env.set(arena, *name, *value, FlowVariableOrigin::AgentEnv);
+    }
+    for (name, value) in &run.run_config.env {
+        env.set(arena, *name, *value, FlowVariableOrigin::RunConfig);
+    }
+    let logs_name = arena.alloc_str(managed::SEND_LOGS);
+    let logs = string::str(arena, agent.log_to_cloud).to_lowercase();
+    let logs_location = arena.location(agent.log_to_cloud).cloned();
+    let logs = arena.alloc(Value::Str(logs), logs_location);
+    let keeps_own = arena.is_truthy(agent.log_to_cloud) && env.is_set(arena, logs_name);
+    if run.version == AgentVersion::V1_4 && !keeps_own {
+        env.set(arena, logs_name, logs, FlowVariableOrigin::Agent);
+    }
+    for (name, managed) in managed::set_last(run.version) {
+        let (value, origin) = match managed {
+            ManagedValue::ApiKey => (agent.api_key, FlowVariableOrigin::Agent),
+            ManagedValue::ApiUrl => (default_setting(arena, config, "cloud.api")?, FlowVariableOrigin::Agent),
+            ManagedValue::AuthToken => {
+                let token = config.get(arena, "cloud.agent.auth_token").filter(|token| arena.is_truthy(*token));
+                let token = token.filter(|_| run.version == AgentVersion::V0_15);
+                (token.unwrap_or(agent.api_key), FlowVariableOrigin::Agent)
+            }
+            ManagedValue::Backend => (default_setting(arena, config, "backend")?, FlowVariableOrigin::Agent),
+            ManagedValue::FlowId => (run.flow.id, FlowVariableOrigin::FlowRun),
+            ManagedValue::FlowRunId => (run.flow_run_id, FlowVariableOrigin::FlowRun),
+            ManagedValue::FlowRunner => {
+                (arena.alloc_str("prefect.engine.cloud.CloudFlowRunner"), FlowVariableOrigin::Prefect)
+            }
+            ManagedValue::Image => (image, FlowVariableOrigin::FlowRun),
+            ManagedValue::Labels => (agent.labels, FlowVariableOrigin::Agent),
+            ManagedValue::LocalSecrets => (arena.alloc_str("false"), FlowVariableOrigin::Prefect),
+            ManagedValue::SendLogs => (logs, FlowVariableOrigin::Agent),
+            ManagedValue::TaskRunner => {
+                (arena.alloc_str("prefect.engine.cloud.CloudTaskRunner"), FlowVariableOrigin::Prefect)
+            }
+            ManagedValue::TenantId => (agent.tenant_id, FlowVariableOrigin::Agent),
+        };
+        let name = arena.alloc_str(name);
+        env.set(arena, name, value, origin);
+    }
+    Ok(())
+}
+
+/// Sets the resources of the run config. Creates `requests` and `limits` in any case.
+fn set_resources(arena: &mut Arena, run: &JobRequest<'_>, container: ValueId) -> Result<()> {
     for group in ["requests", "limits"] {
         get_or_create(arena, container, &["resources", group], Value::empty_dict())?;
     }
-    let resources = step(arena, container, "resources")?;
+    let resources = get_required(arena, container, "resources")?;
     for (group, key, value) in &run.run_config.resources {
-        let group_value = step(arena, resources, group)?;
+        let group_value = get_required(arena, resources, group)?;
         must_be_mapping(arena, group_value, &format!("`resources.{group}`"))?;
         arena.dict_set_str(group_value, key, *value);
     }
@@ -355,14 +374,15 @@ mod tests {
     use crate::prefect1::preview::preview;
     use crate::prefect1::scenario::AgentScenario;
 
-    /// What `render` warns of is what the agent sets.
+    /// The warnings of `render` name the variables that the agent sets.
     #[test]
-    fn every_variable_of_a_plain_job_is_known_to_be_the_agents() {
+    fn all_variables_of_a_minimal_job_are_managed() {
         let mut arena = Arena::default();
         let scenario = AgentScenario::minimal(&mut arena);
         let none = |_: &str| Err(Error::input("no file is read"));
-        let made = preview(&mut arena, AgentVersion::V1_4, None, &scenario, &none).unwrap();
-        let names: Vec<_> = made.job.environment.0.iter().map(|own| string::str(&arena, own.name)).collect();
+        let preview = preview(&mut arena, AgentVersion::V1_4, None, &scenario, &none).unwrap();
+        let names: Vec<_> =
+            preview.job.environment.variables().iter().map(|own| string::str(&arena, own.name)).collect();
         assert!(names.iter().all(|name| managed::is_managed(name)), "{names:?}");
         assert_eq!(names.len(), 14);
     }

@@ -1,34 +1,38 @@
-//! Prefect 1: the Job that its Kubernetes agent makes for a flow run (`KubernetesAgent.generate_job_spec` of prefect
+//! Prefect 1: the Job that its Kubernetes agent creates for a flow run (`KubernetesAgent.generate_job_spec` of prefect
 //! 0.15.13 and 1.4.1), from the job template, the agent, the flow and its run config.
 //!
-//! Everything here follows that program, faults included, and is held to it by comparing with the real one.
-//! Takes texts and values and gives values: knows nothing of files, flags or HTTP.
+//! Reproduces that program including its bugs; `tests/prefect` compares it with the real one. Knows nothing of files, flags
+//! or HTTP.
 //!
 //! | file | decides |
 //! |---|---|
-//! | [`scenario`] | what a scenario file may hold, and its defaults |
-//! | [`preview`] | which template is used; the order of the steps from template to Job |
-//! | [`template_source`] | where a job template is found in a file |
-//! | [`deployment`] | which options an agent's Deployment gives it |
-//! | `agent` | the values of an agent from its options, environment and configuration |
-//! | `config` | Prefect's configuration: defaults, `config.toml`, variables, and how their values are type-cast |
+//! | [`scenario`] | which keys a scenario file has, and their defaults |
+//! | [`preview`] | which template is used, and the steps from the template to the Job |
+//! | [`template_source`] | where a file has a job template |
+//! | [`deployment`] | how a Deployment starts an agent |
+//! | `agent` | the attributes of an agent, from its arguments, environment and configuration |
+//! | `config` | Prefect's configuration: defaults, `config.toml`, variables, and how values are type-cast |
+//! | `config_toml` | which values a `config.toml` has |
+//! | `config_check` | with which settings Prefect does not start |
 //! | `defaults` | Prefect's own settings, job template and reserved names |
 //! | `run_config` | which settings a run config may have |
 //! | `flow` | the image and the command of the flow's container |
 //! | `storage` | the image of a flow's storage |
-//! | `job` | what the agent changes in the template to make the Job, and in which order sources set variables |
-//! | [`managed`] | which variables the agent sets itself, and the flags to set them on the agent |
-//! | [`environment`] | what happens when two sources set one variable |
-//! | [`notes`] | which notes a preview gives |
-//! | [`agent_container`] | which variables a setting becomes on an agent, and what prevents its effect |
-//! | [`secrets`] | which names a secret can have, and which value a flow reads from a text (a string, a number, a dict) |
-//! | [`config_secrets`] | which secrets a `config.toml` holds |
-//! | `version` | which versions behave differently |
+//! | `job` | what the agent changes in the template, and in which order sources set variables |
+//! | [`managed`] | which variables the agent sets itself, and which flags set them on the agent |
+//! | [`environment`] | which source of a variable wins |
+//! | [`notes`] | which notes a preview has |
+//! | [`agent_container`] | which variables a setting becomes on an agent, and what makes it ineffective |
+//! | [`secrets`] | which names a secret can have, and which value a flow reads from a string |
+//! | [`config_secrets`] | which secrets a `config.toml` has |
+//! | `version` | which versions of agents differ |
 
 mod agent;
 pub mod agent_container;
 mod config;
+mod config_check;
 pub mod config_secrets;
+mod config_toml;
 mod defaults;
 pub mod deployment;
 pub mod environment;

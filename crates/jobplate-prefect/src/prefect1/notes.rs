@@ -1,4 +1,4 @@
-//! Remarks on a preview: what of a template, a run config or an agent is lost, or means something else than it says.
+//! The notes of a preview: settings of a template, a run config or an agent that are overridden or have no effect.
 
 use jobplate_diagnostic::{Message, ProgramName};
 use std::collections::HashMap;
@@ -19,16 +19,16 @@ use crate::pyvalue::string;
 use crate::value_description::ValueDescription;
 use crate::variables::{CLOUD_API_URL, secret_name};
 
-/// Variables of an agent's Deployment that nothing reads since Prefect 1.0.
-const DEAD: [&str; 6] =
+/// Variables of an agent's Deployment that Prefect 1.0 removed.
+const REMOVED_VARIABLES: [&str; 6] =
     ["JOB_MEM_REQUEST", "JOB_MEM_LIMIT", "JOB_CPU_REQUEST", "JOB_CPU_LIMIT", "IMAGE_PULL_POLICY", "YAML_TEMPLATE"];
 
-/// Finds the remarks on a preview. `deployed`: the scenario's environment is that of a Deployment.
+/// Returns the notes of a preview. With `deployed`, the environment of the scenario is that of a Deployment.
 pub fn collect(arena: &Arena, preview: &AgentPreview, scenario: &AgentScenario, deployed: bool) -> Vec<Note> {
-    let mut notes = Notes { arena, found: Vec::new() };
+    let mut notes = NoteCollector { arena, found: Vec::new() };
     notes.on_template(preview);
-    preview.job.environment.0.iter().for_each(|variable| notes.on_variable(variable));
-    notes.on_order(&preview.job.environment.0);
+    preview.job.environment.variables().iter().for_each(|variable| notes.on_variable(variable));
+    notes.on_order(preview.job.environment.variables());
     notes.on_agent(&preview.agent, preview.config);
     if deployed {
         notes.on_deployment(scenario);
@@ -36,12 +36,12 @@ pub fn collect(arena: &Arena, preview: &AgentPreview, scenario: &AgentScenario, 
     notes.found
 }
 
-struct Notes<'h> {
+struct NoteCollector<'h> {
     arena: &'h Arena,
     found: Vec<Note>,
 }
 
-impl Notes<'_> {
+impl NoteCollector<'_> {
     fn add(&mut self, text: impl Into<Message>, location: Option<&Location>) {
         self.found.push(Note::new(text, location));
     }
@@ -58,6 +58,14 @@ impl Notes<'_> {
             };
             self.add(text, arena.location(kind));
         }
+        self.on_replaced(preview);
+        self.on_containers(preview);
+        self.on_namespace(preview);
+    }
+
+    /// Notes about keys of the template that the agent replaces.
+    fn on_replaced(&mut self, preview: &AgentPreview) {
+        let arena = self.arena;
         for (key, own) in &preview.job.replaced {
             let what = match *key {
                 "args" => "has no effect: Prefect puts its own command line there (a `command` stays)".to_owned(),
@@ -82,6 +90,11 @@ impl Notes<'_> {
             };
             self.add(format!("`{key}` {what}"), arena.location(*own));
         }
+    }
+
+    /// Notes about a container that is not the flow's, and about a flow's container without a name.
+    fn on_containers(&mut self, preview: &AgentPreview) {
+        let arena = self.arena;
         let containers = arena.dict_get(preview.job.pod, "containers");
         let items = match containers.map(|list| arena.get(list)) {
             Some(Value::List(items)) => items.as_slice(),
@@ -103,6 +116,11 @@ impl Notes<'_> {
             }
             None => {}
         }
+    }
+
+    /// Notes about a namespace in which the agent cannot create the Job.
+    fn on_namespace(&mut self, preview: &AgentPreview) {
+        let arena = self.arena;
         let namespace = arena.dict_get(preview.job.root, "metadata").and_then(|own| arena.dict_get(own, "namespace"));
         if let Some(own) = namespace {
             let agents = preview.agent.namespace.map_or("default", |agents| arena.as_str(agents).unwrap_or_default());
@@ -174,12 +192,12 @@ impl Notes<'_> {
         }
     }
 
-    /// A value can only use variables that stand before it.
+    /// Notes about values that use a later variable, which Kubernetes does not expand.
     fn on_order(&mut self, variables: &[FlowVariable]) {
         let arena = self.arena;
         let names =
             variables.iter().enumerate().map(|(position, variable)| (string::str(arena, variable.name), position));
-        // Of two of one name, the first counts: behind it there is a value.
+        // Kubernetes expands a name after its first entry.
         let mut first: HashMap<String, usize> = HashMap::new();
         names.for_each(|(name, position)| {
             first.entry(name).or_insert(position);
@@ -216,7 +234,7 @@ impl Notes<'_> {
             let text = "the agent's backend is `server`, but its PREFECT__CLOUD__API is that of Prefect Cloud";
             self.add(text, api.and_then(|api| arena.location(api)));
         }
-        if agent.asks_for_tenant {
+        if agent.is_tenant_placeholder {
             self.add("PREFECT__CLOUD__TENANT_ID is made up here: the agent asks Prefect's API for it", None);
         }
         if let Some(unknown) = agent.unknown_env {
@@ -247,7 +265,7 @@ impl Notes<'_> {
                 )) + ProgramName
                     + " render FILE --secret ...`)";
                 self.add(text, location);
-            } else if DEAD.contains(&variable.name.as_str()) && !variable.value.as_str().is_empty() {
+            } else if REMOVED_VARIABLES.contains(&variable.name.as_str()) && !variable.value.as_str().is_empty() {
                 self.add(format!("nothing reads `{}` of the agent since Prefect 1.0", variable.name), location);
             } else if variable.name == "PREFECT__CLOUD__USE_LOCAL_SECRETS" {
                 let text =

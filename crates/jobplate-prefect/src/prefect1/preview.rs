@@ -1,4 +1,4 @@
-//! A preview: everything that the agent does between a flow run and its Job, in one call.
+//! Previews the Job of a flow run: the steps of the agent from the flow run to the Job.
 
 use std::rc::Rc;
 
@@ -6,7 +6,7 @@ use jobplate_diagnostic::{Error, Result};
 
 use super::agent::Agent;
 use super::config::{self, Config};
-use super::job::{Job, Run, generate};
+use super::job::{Job, JobRequest, generate};
 use super::run_config::{ReadFile, RunConfig};
 use super::scenario::AgentScenario;
 use super::template_source;
@@ -15,26 +15,28 @@ use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::source::{SourceFile, locate};
 use crate::pyvalue::yaml;
 
-/// A Job, and who made it.
+/// A Job, with what it was created from.
 #[derive(Debug)]
 pub struct AgentPreview {
     /// The Job.
     pub job: Job,
     /// The agent.
     pub agent: Agent,
-    /// Its configuration.
+    /// The configuration of the agent.
     pub config: Config,
-    /// What the flow asked for.
+    /// The run config of the flow.
     pub run_config: RunConfig,
-    /// Whether the template is the agent's own, not one that the run config brings.
+    /// Whether the template is the agent's, not the run config's.
     pub is_agents_template: bool,
 }
 
-/// Makes the Job of a flow run. `template` is the agent's job template; without one, it is what the scenario's
-/// agent is started with, or Prefect's own. `file` reads other files that the scenario names.
+/// Creates the Job of a flow run.
+///
+/// `template` is the agent's job template. Without it, the scenario's `job_template_path` or Prefect's default applies.
+/// `file` reads other files that the scenario names.
 ///
 /// # Errors
-/// Fails where Prefect fails, and at what is not followed.
+/// Fails where Prefect fails, and at input that this crate does not support.
 pub fn preview(
     arena: &mut Arena,
     version: AgentVersion,
@@ -55,10 +57,10 @@ pub fn preview(
         (None, None, Some(path)) if template.is_none() => template_source::read(arena, path, file)?,
         _ => match template {
             Some(template) => yaml::load(arena, template)?,
-            None => yaml::load(arena, &template_source::default())?,
+            None => yaml::load(arena, &template_source::default_template())?,
         },
     };
-    let run = Run {
+    let run = JobRequest {
         version,
         template: root,
         run_config: &run_config,
@@ -75,8 +77,8 @@ pub fn preview(
     Ok(AgentPreview { job, agent, config, run_config, is_agents_template })
 }
 
-/// Ids become labels of the run config's own template, which Prefect then writes down once more: as JSON, which has
-/// no dates.
+/// Refuses dates as IDs. IDs become labels of the run config's template, and Prefect serializes that template as JSON
+/// again.
 fn refuse_dates(arena: &Arena, ids: &[ValueId]) -> Result<()> {
     ids.iter().try_for_each(|id| match arena.get(*id) {
         Value::Timestamp(_) => {

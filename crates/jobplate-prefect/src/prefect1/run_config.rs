@@ -1,5 +1,4 @@
-//! Run configs: what a flow asks for (`KubernetesRun` and `UniversalRun`), written down and read again as on its way
-//! through Prefect's API.
+//! Run configs (`KubernetesRun` and `UniversalRun`), serialized and deserialized as on their way through Prefect's API.
 
 use std::rc::Rc;
 
@@ -10,13 +9,13 @@ use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::source::{SourceFile, locate};
 use crate::pyvalue::{serialize, string, yaml};
 
-/// Reads a file that a path names.
+/// Reads the file at a path.
 pub(super) type ReadFile<'r> = dyn Fn(&str) -> Result<Rc<SourceFile>> + 'r;
 
-/// A run config for Kubernetes. Texts are texts by now; a value that is absent is none.
+/// A run config for Kubernetes.
 #[derive(Debug, Default)]
 pub struct RunConfig {
-    /// Names and values, in order.
+    /// The names and values of `env`, in their order.
     pub env: Vec<(ValueId, ValueId)>,
     /// `image`
     pub image: Option<ValueId>,
@@ -26,16 +25,16 @@ pub struct RunConfig {
     pub image_pull_secrets: Vec<ValueId>,
     /// `service_account_name`
     pub service_account_name: Option<ValueId>,
-    /// Of `requests` and `limits`: the key, and what it is set to.
+    /// The resources: `requests` or `limits`, the key, and its value.
     pub resources: Vec<(&'static str, &'static str, ValueId)>,
-    /// The template itself.
+    /// `job_template`
     pub job_template: Option<ValueId>,
-    /// Where the agent reads it.
+    /// `job_template_path`, if the agent has to read it.
     pub job_template_path: Option<ValueId>,
 }
 
-/// What `KubernetesRun` takes, and how it is named.
-pub(super) const KUBERNETES: [&str; 15] = [
+/// The keys of a serialized `KubernetesRun`.
+pub(super) const KUBERNETES_RUN_KEYS: [&str; 15] = [
     "kind",
     "type",
     "__version__",
@@ -53,10 +52,10 @@ pub(super) const KUBERNETES: [&str; 15] = [
     "image_pull_policy",
 ];
 
-/// The first of them that every run config takes.
-const UNIVERSAL: usize = 5;
+/// The number of keys at the start of [`KUBERNETES_RUN_KEYS`] that `UniversalRun` also has.
+const UNIVERSAL_RUN_KEYS: usize = 5;
 
-/// The order in which Prefect sets resources.
+/// The arguments for resources, in the order in which Prefect sets them: argument, group, key.
 const RESOURCES: [(&str, &str, &str); 4] = [
     ("memory_request", "requests", "memory"),
     ("memory_limit", "limits", "memory"),
@@ -65,45 +64,26 @@ const RESOURCES: [(&str, &str, &str); 4] = [
 ];
 
 impl RunConfig {
-    /// Reads a run config: the arguments of its class, with `kind` or Prefect's own `type` for the class. Fails where
-    /// Prefect does, and where the agent takes no run config of the class.
+    /// Reads a run config: the arguments of its class, with `kind` or Prefect's own `type` for the class.
+    ///
+    /// Fails where Prefect fails, and at a class that the Kubernetes agent does not accept.
     pub fn read(arena: &mut Arena, given: ValueId, file: &ReadFile<'_>) -> Result<Self> {
         if !arena.is_truthy(given) {
             return Ok(RunConfig::default());
         }
-        let named = ["kind", "type"].iter().filter_map(|key| arena.dict_get(given, key));
-        let named = named.into_iter().find(|class| *arena.get(*class) != Value::None);
-        let class = named.map(|class| string::str(arena, class)).filter(|class| !class.is_empty());
-        let class = class.as_deref().unwrap_or("KubernetesRun");
-        let known = match class {
-            "KubernetesRun" => &KUBERNETES[..],
-            "UniversalRun" => &KUBERNETES[..UNIVERSAL],
-            _ => {
-                let known = ["LocalRun", "DockerRun", "ECSRun", "VertexRun"].contains(&class);
-                let class = if known { class } else { "that is named here" };
-                let error = Error::input(format!("the Kubernetes agent takes no run config of the kind {class}"));
-                let hint = "it takes KubernetesRun, and of UniversalRun env and labels";
-                return Err(locate(error.hint(hint), named.and_then(|named| arena.location(named))));
-            }
-        };
-        let kwargs = Kwargs::read(arena, given, known, class)?;
+        let kwargs = read_kwargs(arena, given)?;
         let mut config = RunConfig::default();
         if let Some(env) = kwargs.get(arena, "env") {
             config.env = read_env(arena, env)?;
         }
         if let Some(labels) = kwargs.truthy(arena, "labels") {
-            texts(arena, labels, "`labels`")?;
-            if let Value::List(items) = arena.get(labels)
-                && let Some(odd) = items.iter().find(|item| !arena.is_hashable(**item))
-            {
-                return Err(locate(Error::input("a label of the run config is no text"), arena.location(*odd)));
-            }
+            check_labels(arena, labels)?;
         }
         config.read_template(arena, kwargs, file)?;
-        config.image = text_of(arena, kwargs.get(arena, "image"))?;
-        config.service_account_name = text_of(arena, kwargs.get(arena, "service_account_name"))?;
+        config.image = to_string(arena, kwargs.get(arena, "image"))?;
+        config.service_account_name = to_string(arena, kwargs.get(arena, "service_account_name"))?;
         if let Some(secrets) = kwargs.get(arena, "image_pull_secrets") {
-            config.image_pull_secrets = texts(arena, secrets, "`image_pull_secrets`")?;
+            config.image_pull_secrets = to_strings(arena, secrets, "`image_pull_secrets`")?;
         }
         if let Some(policy) = kwargs.get(arena, "image_pull_policy") {
             if !["Always", "IfNotPresent", "Never"].iter().any(|known| arena.as_str(policy) == Some(known)) {
@@ -115,12 +95,12 @@ impl RunConfig {
         for (argument, group, key) in RESOURCES {
             let given = kwargs.get(arena, argument);
             let value = match given.map(|given| arena.get(given)) {
-                // Python prints what is no text, before all others are read as text.
+                // `str()` converts the CPU to a string earlier than other values.
                 Some(Value::Bytes(_)) if key == "cpu" => given.map(|given| {
                     let printed = string::str(arena, given);
                     arena.alloc(Value::Str(printed), None)
                 }),
-                _ => text_of(arena, given)?,
+                _ => to_string(arena, given)?,
             };
             if let Some(value) = value.filter(|value| arena.is_truthy(*value)) {
                 config.resources.push((group, key, value));
@@ -129,7 +109,7 @@ impl RunConfig {
         Ok(config)
     }
 
-    /// Whether it brings a template of its own.
+    /// Returns whether the run config has an own template.
     pub fn has_template(&self) -> bool {
         self.job_template.is_some() || self.job_template_path.is_some()
     }
@@ -146,11 +126,12 @@ impl RunConfig {
                 let Some(name) = arena.as_str(path) else {
                     return Err(locate(Error::input("`job_template_path` must be text"), arena.location(path)));
                 };
-                match Path::parse(name) {
-                    // Where the flow is registered, not where its agent runs.
-                    Path { scheme, path: local } if scheme == "file" => {
-                        let read = file(&local)
-                            .map_err(|error| at_path(error, arena, path, "paths are relative to the current folder"))?;
+                match TemplatePath::parse(name) {
+                    // Prefect reads it where the flow is registered, not where the agent runs.
+                    TemplatePath { scheme, path: local } if scheme == "file" => {
+                        let read = file(&local).map_err(|error| {
+                            locate_path_error(error, arena, path, "paths are relative to the current folder")
+                        })?;
                         template = Some(yaml::load(arena, &read)?);
                     }
                     _ => self.job_template_path = Some(path),
@@ -158,7 +139,7 @@ impl RunConfig {
             }
             (None, Some(text)) => {
                 if let Value::Str(inner) = arena.get(text).clone() {
-                    let source = inner_text(arena, text, inner);
+                    let source = embedded_source(arena, text, inner);
                     template = Some(yaml::load(arena, &source)?);
                 }
             }
@@ -179,14 +160,45 @@ impl RunConfig {
             ));
         }
         check_json(arena, template)?;
-        // An empty one is none.
+        // Prefect ignores an empty template.
         self.job_template = arena.is_truthy(template).then(|| arena.deep_copy(template));
         Ok(())
     }
 }
 
-/// An error about a file, with the place that names the file, and what may be wrong with the name.
-pub(super) fn at_path(error: Error, arena: &Arena, path: ValueId, hint: &str) -> Error {
+/// Reads the arguments of the class that a run config names.
+fn read_kwargs(arena: &Arena, given: ValueId) -> Result<Kwargs> {
+    let named = ["kind", "type"].iter().filter_map(|key| arena.dict_get(given, key));
+    let named = named.into_iter().find(|class| *arena.get(*class) != Value::None);
+    let class = named.map(|class| string::str(arena, class)).filter(|class| !class.is_empty());
+    let class = class.as_deref().unwrap_or("KubernetesRun");
+    let known = match class {
+        "KubernetesRun" => &KUBERNETES_RUN_KEYS[..],
+        "UniversalRun" => &KUBERNETES_RUN_KEYS[..UNIVERSAL_RUN_KEYS],
+        _ => {
+            let known = ["LocalRun", "DockerRun", "ECSRun", "VertexRun"].contains(&class);
+            let class = if known { class } else { "that is named here" };
+            let error = Error::input(format!("the Kubernetes agent takes no run config of the kind {class}"));
+            let hint = "it takes KubernetesRun, and of UniversalRun env and labels";
+            return Err(locate(error.hint(hint), named.and_then(|named| arena.location(named))));
+        }
+    };
+    Kwargs::read(arena, given, known, class)
+}
+
+/// Fails at labels that Prefect cannot serialize.
+fn check_labels(arena: &mut Arena, labels: ValueId) -> Result<()> {
+    to_strings(arena, labels, "`labels`")?;
+    if let Value::List(items) = arena.get(labels)
+        && let Some(invalid) = items.iter().find(|item| !arena.is_hashable(**item))
+    {
+        return Err(locate(Error::input("a label of the run config is no text"), arena.location(*invalid)));
+    }
+    Ok(())
+}
+
+/// Moves an error about a file to the location of its path, and adds a hint about the path.
+pub(super) fn locate_path_error(error: Error, arena: &Arena, path: ValueId, hint: &str) -> Error {
     match arena.location(path) {
         None => error,
         location => {
@@ -196,16 +208,16 @@ pub(super) fn at_path(error: Error, arena: &Arena, path: ValueId, hint: &str) ->
     }
 }
 
-/// A text within a text as a source of its own. Lines of it are those of the whole, where it is a literal block.
-pub(super) fn inner_text(arena: &Arena, id: ValueId, text: String) -> Rc<SourceFile> {
+/// Returns a string value as a source file of its own.
+pub(super) fn embedded_source(arena: &Arena, id: ValueId, text: String) -> Rc<SourceFile> {
     match arena.location(id) {
         Some(location) => SourceFile::new_embedded(location, text, false),
         None => SourceFile::new_redacted("-", text),
     }
 }
 
-/// A value as text, bytes as the text that they are; none stays none.
-fn text_of(arena: &mut Arena, value: Option<ValueId>) -> Result<Option<ValueId>> {
+/// Converts a value to a string, and bytes to the string that they encode.
+fn to_string(arena: &mut Arena, value: Option<ValueId>) -> Result<Option<ValueId>> {
     let Some(value) = value else { return Ok(None) };
     let text = match arena.get(value) {
         Value::Str(_) | Value::Unknown(_) => return Ok(Some(value)),
@@ -217,20 +229,20 @@ fn text_of(arena: &mut Arena, value: Option<ValueId>) -> Result<Option<ValueId>>
     Ok(Some(arena.alloc(Value::Str(text), location)))
 }
 
-/// Items as texts. Fails at one that is empty.
-fn texts(arena: &mut Arena, list: ValueId, what: &str) -> Result<Vec<ValueId>> {
+/// Converts items to strings. Fails at `None`.
+fn to_strings(arena: &mut Arena, list: ValueId, what: &str) -> Result<Vec<ValueId>> {
     let items = iterate(arena, list, what)?;
     let mut out = Vec::new();
     for item in items {
         if *arena.get(item) == Value::None {
             return Err(locate(Error::input(format!("an item of {what} is empty")), arena.location(item)));
         }
-        out.extend(text_of(arena, Some(item))?);
+        out.extend(to_string(arena, Some(item))?);
     }
     Ok(out)
 }
 
-/// Names become texts, values stay as they are.
+/// Reads `env` and converts its names to strings.
 fn read_env(arena: &mut Arena, env: ValueId) -> Result<Vec<(ValueId, ValueId)>> {
     let Some(pairs) = arena.as_dict(env) else {
         let error = Error::input(format!("`env` of the run config is {}, not a mapping", arena.describe_kind(env)));
@@ -242,14 +254,14 @@ fn read_env(arena: &mut Arena, env: ValueId) -> Result<Vec<(ValueId, ValueId)>> 
         if *arena.get(key) == Value::None {
             return Err(locate(Error::input("a name in `env` of the run config is empty"), arena.location(key)));
         }
-        if let Some(name) = text_of(arena, Some(key))? {
+        if let Some(name) = to_string(arena, Some(key))? {
             arena.dict_set(named, name, value);
         }
     }
     Ok(arena.as_dict(named).unwrap_or_default().to_vec())
 }
 
-/// Fails at a value that Prefect's API can't be sent.
+/// Fails at a value that cannot be sent to Prefect's API.
 fn check_json(arena: &Arena, id: ValueId) -> Result<()> {
     let fail = |id: ValueId| {
         let error =
@@ -272,17 +284,17 @@ fn check_json(arena: &Arena, id: ValueId) -> Result<()> {
     }
 }
 
-/// A path as Prefect takes it apart (`prefect/utilities/filesystems.py`).
+/// A path as Prefect parses it (`prefect/utilities/filesystems.py`).
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Path {
-    /// `file` for those of this machine; `agent` for the agent's; else as it is written.
+pub(super) struct TemplatePath {
+    /// The scheme. `file` for paths on this host, also without a scheme.
     pub scheme: String,
-    /// What stands behind scheme and host.
+    /// The path after scheme and host.
     pub path: String,
 }
 
-impl Path {
-    /// Takes `[scheme:][//host]path[?...][#...]` apart.
+impl TemplatePath {
+    /// Parses `[scheme:][//host]path[?...][#...]`.
     pub(super) fn parse(text: &str) -> Self {
         let is_scheme = |scheme: &str| {
             scheme.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -298,7 +310,7 @@ impl Path {
         };
         let path = rest[..rest.find(['?', '#']).unwrap_or(rest.len())].to_owned();
         let scheme = if matches!(scheme.as_str(), "" | "local") { "file".to_owned() } else { scheme };
-        Path { scheme, path }
+        TemplatePath { scheme, path }
     }
 }
 
@@ -307,7 +319,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_are_taken_apart_as_prefect_does() {
+    fn parses_paths_like_prefect() {
         for (text, scheme, path) in [
             ("a.yaml", "file", "a.yaml"),
             ("/a#b", "file", "/a"),
@@ -318,7 +330,11 @@ mod tests {
             ("C:/a", "c", "/a"),
             ("", "file", ""),
         ] {
-            assert_eq!(Path::parse(text), Path { scheme: scheme.to_owned(), path: path.to_owned() }, "{text}");
+            assert_eq!(
+                TemplatePath::parse(text),
+                TemplatePath { scheme: scheme.to_owned(), path: path.to_owned() },
+                "{text}"
+            );
         }
     }
 }

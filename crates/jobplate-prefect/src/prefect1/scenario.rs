@@ -1,67 +1,68 @@
-//! A scenario: all that a preview needs to know beside the job template.
+//! A scenario: the input of a preview besides the job template.
 
 use std::rc::Rc;
 
 use jobplate_diagnostic::{Error, Result};
 
-use super::agent::Start;
+use super::agent::AgentArguments;
 use super::flow::Flow;
-use super::run_config::{self, inner_text};
+use super::run_config::{self, embedded_source};
 use crate::kwargs::{Kwargs, first_key};
 use crate::pyvalue::arena::{Arena, ValueId};
 use crate::pyvalue::environ::Environ;
 use crate::pyvalue::source::{SourceFile, locate};
 use crate::pyvalue::yaml;
 
-/// The flow run, its flow, and the agent.
+/// A flow run, its flow and its agent.
 #[derive(Debug)]
 pub struct AgentScenario {
-    /// The run config as it was given; none for a flow run without one.
+    /// The run config of the flow run, if it has one.
     pub run_config: Option<ValueId>,
-    /// How the agent is started.
-    pub start: Start,
+    /// The arguments of the agent.
+    pub start: AgentArguments,
     /// The environment of the agent.
     pub environ: Environ,
     /// The agent's `config.toml`.
     pub user_config: Option<Rc<SourceFile>>,
     /// The flow.
     pub flow: Flow,
-    /// The id of the flow run.
+    /// The ID of the flow run.
     pub flow_run_id: ValueId,
-    /// The eight letters behind the name of the Job, which Prefect draws at random.
+    /// The eight characters at the end of the Job's name, which Prefect generates.
     pub identifier: String,
 }
 
 const KEYS: [&str; 7] = ["run_config", "agent", "environ", "user_config", "flow", "flow_run_id", "identifier"];
 
-/// The keys of a scenario that only Prefect 2 and 3 have.
-const OF_PREFECT_3: [&str; 5] = ["job_variables", "deployment", "flow_run", "work_pool", "worker"];
+/// The keys that only a scenario of Prefect 2 and 3 has.
+const PREFECT_3_KEYS: [&str; 5] = ["job_variables", "deployment", "flow_run", "work_pool", "worker"];
 
-/// What stands for ids that Prefect gives.
-const NEW_ID: &str = "new_id";
+/// The placeholder of IDs that Prefect generates.
+const DEFAULT_ID: &str = "new_id";
 
-/// What stands for the letters behind the Job's name.
-const IDENTIFIER: &str = "0a1b2c3d";
+/// The placeholder of the characters at the end of the Job's name.
+const DEFAULT_IDENTIFIER: &str = "0a1b2c3d";
 
 impl AgentScenario {
-    /// A flow run with nothing special to it.
+    /// Returns a scenario in which nothing is set.
     pub fn minimal(arena: &mut Arena) -> Self {
-        let flow = Flow { id: arena.alloc_str(NEW_ID), core_version: Some(arena.alloc_str("1.4.1")), storage: None };
+        let flow =
+            Flow { id: arena.alloc_str(DEFAULT_ID), core_version: Some(arena.alloc_str("1.4.1")), storage: None };
         AgentScenario {
             run_config: None,
-            start: Start::default(),
+            start: AgentArguments::default(),
             environ: Environ::default(),
             user_config: None,
             flow,
-            flow_run_id: arena.alloc_str(NEW_ID),
-            identifier: IDENTIFIER.to_owned(),
+            flow_run_id: arena.alloc_str(DEFAULT_ID),
+            identifier: DEFAULT_IDENTIFIER.to_owned(),
         }
     }
 
     /// Reads a scenario file.
     ///
     /// # Errors
-    /// Fails at a key or value that no scenario has.
+    /// Fails at an unknown key and at an invalid value.
     pub fn read(arena: &mut Arena, source: &Rc<SourceFile>) -> Result<Self> {
         let root = yaml::load(arena, source)?;
         let mut scenario = AgentScenario::minimal(arena);
@@ -72,11 +73,11 @@ impl AgentScenario {
             let error = Error::input("a scenario holds no job template");
             return Err(locate(error.hint("the template is the FILE of the command line"), arena.location(key)));
         }
-        if let Some(key) = first_key(arena, root, &run_config::KUBERNETES) {
+        if let Some(key) = first_key(arena, root, &run_config::KUBERNETES_RUN_KEYS) {
             let error = Error::input("a scenario has its run config under `run_config`");
             return Err(locate(error.hint("a run config alone is for `--run-config`"), arena.location(key)));
         }
-        if let Some(key) = first_key(arena, root, &OF_PREFECT_3) {
+        if let Some(key) = first_key(arena, root, &PREFECT_3_KEYS) {
             let error = Error::input("this is a scenario for Prefect 2 or 3, and the template is one of Prefect 1");
             let hint = format!("for an agent it takes {}", KEYS.join(", "));
             return Err(locate(error.hint(hint), arena.location(key)));
@@ -92,7 +93,7 @@ impl AgentScenario {
                 let error = Error::input("`user_config` must be the text of a config.toml");
                 return Err(locate(error.hint("write it as a block: `user_config: |`"), arena.location(config)));
             };
-            scenario.user_config = Some(inner_text(arena, config, text.to_owned()));
+            scenario.user_config = Some(embedded_source(arena, config, text.to_owned()));
         }
         if let Some(flow) = scenario_keys.truthy(arena, "flow") {
             let flow_keys = Kwargs::read(arena, flow, &["id", "core_version", "storage"], "the flow")?;

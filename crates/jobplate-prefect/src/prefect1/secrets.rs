@@ -1,24 +1,22 @@
-//! The secrets of Prefect 1: their names, what a flow gets for a text in their variables, and which text makes a
-//! flow get what it should.
+//! The secrets of Prefect 1: their names, which value a flow reads from a variable, and which variable makes a flow read a
+//! value unchanged.
 //!
-//! Prefect reads a variable as a Python literal, twice, puts variables and settings into it where it has `$NAME` or
-//! `${...}`, and `Secret(...).get()` reads what is then still a text as JSON. Knows nothing of files and flags; no
-//! fault holds a value.
+//! Prefect evaluates a variable twice as a Python literal and expands `$NAME` and `${...}` in it. `Secret(...).get()` then
+//! parses a string as JSON. Errors contain no values.
 
 use jobplate_diagnostic::ProgramName;
 use jobplate_manifest::names::{self, ValidationError};
 
 use super::config::string_to_type;
-use super::defaults::RESERVED;
+use super::defaults::RESERVED_KEYS;
 use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::string;
 use crate::variables::secret_name;
 
-/// Between the name of a dict and the name of a value in it.
+/// Separates the name of a dict from a key in it.
 pub const DICT_SEPARATOR: &str = "__";
 
-/// The secret that a key names: by Prefect's name for it, or by that of its variable. It can be a key of a
-/// Kubernetes Secret, too.
+/// Returns the name of the secret that a key of a Kubernetes Secret names, by itself or as the name of its variable.
 ///
 /// # Errors
 /// Returns what is wrong with a name that Prefect or Kubernetes does not accept.
@@ -34,7 +32,7 @@ pub fn parse_name(key: &str) -> Result<&str, ValidationError> {
         return Err(ValidationError::new(format!("{name} is a setting of Prefect's, and no secret of a flow"))
             .hint("leave it out; settings are for `" + ProgramName + " render`: --backend, --api, --api-key, --env"));
     }
-    if let Some(method) = name.split(DICT_SEPARATOR).find(|part| RESERVED.contains(part)) {
+    if let Some(method) = name.split(DICT_SEPARATOR).find(|part| RESERVED_KEYS.contains(part)) {
         return Err(ValidationError::new(format!(
             "Prefect can't start: no setting or secret can be called `{method}`"
         ))
@@ -43,21 +41,21 @@ pub fn parse_name(key: &str) -> Result<&str, ValidationError> {
     Ok(name)
 }
 
-/// The dict that a name says it is in, and the rest of it.
+/// Splits a name into the name of its dict and the rest.
 pub fn split_dict(name: &str) -> Option<(&str, &str)> {
     name.split_once(DICT_SEPARATOR)
 }
 
-/// The dicts that a name leads through: no value can have the name of one.
+/// Returns the names of the dicts that contain a value. No value can have one of these names.
 pub fn enclosing_dicts(name: &str) -> impl Iterator<Item = &str> {
     name.match_indices(DICT_SEPARATOR).map(|(at, _)| &name[..at])
 }
 
-/// What a flow gets that is not the text itself.
+/// Describes what a flow reads instead of the string itself. `None` if it reads the string.
 pub fn describe_cast(name: &str, value: &str) -> Option<String> {
     let mut arena = Arena::default();
     if let Some(read) = cast(&mut arena, value) {
-        // A text that loses its quotes is read once more.
+        // Prefect casts a string twice, so a quoted literal is evaluated, too.
         let inner = arena.as_str(read).map(str::to_owned);
         let read = inner.and_then(|inner| cast(&mut arena, &inner)).unwrap_or(read);
         let inner = arena.as_str(read).map(str::to_owned);
@@ -73,25 +71,25 @@ pub fn describe_cast(name: &str, value: &str) -> Option<String> {
             (None, _) => arena.describe_kind(read).to_owned(),
         });
     }
-    // Only what is at the top is read as JSON.
+    // A value in a dict is not parsed as JSON.
     (split_dict(name).is_none()).then(|| json_kind(value)).flatten().map(str::to_owned)
 }
 
-/// What becomes of a text in quotes.
+/// The description of a string that loses its quotes.
 pub const UNQUOTED: &str = "a text without quotes";
 
 const NONE: &str = "None";
 const DICT: &str = "a dict";
 
-/// A key of a dict, or of one in it, that ends Prefect at its start.
+/// Returns a reserved key of a dict or a nested dict, with which Prefect does not start.
 fn reserved_key(arena: &Arena, dict: ValueId) -> Option<&'static str> {
     arena.as_dict(dict)?.iter().find_map(|(key, value)| {
-        let own = RESERVED.iter().find(|reserved| arena.as_str(*key) == Some(**reserved)).copied();
+        let own = RESERVED_KEYS.iter().find(|reserved| arena.as_str(*key) == Some(**reserved)).copied();
         own.or_else(|| reserved_key(arena, *value))
     })
 }
 
-/// What JSON reads that Python does not, or reads as a text.
+/// Describes the JSON value of a string that is not a Python literal, or is a quoted one.
 fn json_kind(value: &str) -> Option<&'static str> {
     if ["NaN", "Infinity", "-Infinity"].contains(&value.trim_matches([' ', '\t', '\n', '\r'])) {
         return Some("a number");
@@ -106,13 +104,13 @@ fn json_kind(value: &str) -> Option<&'static str> {
     }
 }
 
-/// What Prefect reads a text as, where that is not the same text.
+/// Casts a string as Prefect does. `None` if the result is the same string.
 fn cast(arena: &mut Arena, value: &str) -> Option<ValueId> {
     let read = string_to_type(arena, value, None);
     (arena.as_str(read) != Some(value)).then_some(read)
 }
 
-/// Whether variables, a home folder or settings may take the place of parts of a text.
+/// Returns whether Prefect may expand variables, the home directory or settings in a string.
 pub fn may_expand(value: &str) -> bool {
     let refers = |rest: &str| match rest.strip_prefix('{') {
         Some(braced) => braced.contains('}'),
@@ -121,35 +119,35 @@ pub fn may_expand(value: &str) -> bool {
     value.starts_with('~') || value.match_indices('$').any(|(at, _)| refers(&value[at + 1..]))
 }
 
-/// The text that a variable must have for a flow to get this one, whatever it looks like; none for a part of a dict
-/// in which settings would take the place of `${...}`.
+/// Returns the value of a variable from which a flow reads exactly this string. `None` for a value in a dict with `${...}`,
+/// which Prefect always expands.
 pub fn to_string_literal(name: &str, value: &str) -> Option<String> {
     if split_dict(name).is_none() {
         let json = serde_json::Value::from(value).to_string().replace('$', "\\u0024");
         return Some(quote_literal(&quote_literal(&json)));
     }
-    // What is in a dict is not read as JSON.
+    // A value in a dict is not parsed as JSON.
     (!value.contains("${")).then(|| quote_literal(&quote_literal(value)))
 }
 
-/// The text that a variable must have for a flow to get what it gets for this one in `config.toml`, where it is read
-/// as a literal once, not twice.
+/// Returns the value of a variable from which a flow reads the same as from this string in `config.toml`, which Prefect
+/// casts once, not twice.
 pub fn from_config(value: &str) -> String {
     let mut arena = Arena::default();
     let is_text = cast(&mut arena, value).is_some_and(|read| arena.as_str(read).is_some());
     if is_text { quote_literal(value) } else { value.to_owned() }
 }
 
-/// A text as a Python literal in which no variable is put.
+/// Quotes a string as a Python literal in which nothing is expanded.
 fn quote_literal(value: &str) -> String {
     let mut arena = Arena::default();
     let id = arena.alloc_str(value);
     to_literal(&arena, id)
 }
 
-/// The same for any value that has a literal.
+/// Returns the Python literal of a value, in which nothing is expanded.
 pub(super) fn to_literal(arena: &Arena, value: ValueId) -> String {
-    // A dollar sign stands in texts only.
+    // Only strings contain a dollar sign.
     string::repr(arena, value).replace('$', "\\x24")
 }
 
@@ -158,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_secrets() {
+    fn parses_names_of_secrets() {
         for (key, expected) in [
             ("TOKEN", "TOKEN"),
             ("PREFECT__CONTEXT__SECRETS__TOKEN", "TOKEN"),
@@ -175,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_flow_gets() {
+    fn describes_what_a_flow_reads() {
         for (value, expected) in [
             ("", None),
             ("ghp_abc", None),
@@ -210,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_for_variables() {
+    fn quotes_strings_for_variables() {
         assert_eq!(to_string_literal("A", "42").as_deref(), Some(r#"'\'"42"\''"#));
         assert_eq!(to_string_literal("A", "$x").as_deref(), Some(r#"'\'"\\\\u0024x"\''"#));
         assert_eq!(to_string_literal("A__B", "42").as_deref(), Some(r#""'42'""#));

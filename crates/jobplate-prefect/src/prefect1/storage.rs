@@ -1,11 +1,11 @@
-//! The storage of a flow, as Prefect writes it down: all that the agent makes of it is the image of Docker's.
+//! The storage of a flow, as Prefect serializes it. Only Docker storage matters to the agent: it names an image.
 
 use jobplate_diagnostic::{Error, Result};
 
 use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::source::locate;
 
-/// The kinds of storage that Prefect 1 has, and what each can't be made without.
+/// Prefect 1's classes of storage, each with its required arguments.
 const KINDS: [(&str, &[&str]); 13] = [
     ("Azure", &["container"]),
     ("Bitbucket", &["project", "repo"]),
@@ -30,8 +30,8 @@ const KINDS: [(&str, &[&str]); 13] = [
     ),
 ];
 
-/// The image that a storage names; none where it is not Docker's. Fails where Prefect can't read it.
-pub(super) fn image(arena: &mut Arena, storage: ValueId) -> Result<Option<ValueId>> {
+/// Returns the image of a Docker storage. `None` for other storages. Fails if Prefect cannot deserialize it.
+pub(super) fn docker_image(arena: &mut Arena, storage: ValueId) -> Result<Option<ValueId>> {
     let fail = |arena: &Arena, what: String| locate(Error::input(what), arena.location(storage));
     let kind = arena.dict_get(storage, "type").and_then(|kind| arena.as_str(kind)).unwrap_or_default();
     let Some((kind, needed)) = KINDS.iter().find(|(known, _)| *known == kind) else {
@@ -43,18 +43,18 @@ pub(super) fn image(arena: &mut Arena, storage: ValueId) -> Result<Option<ValueI
     if let Some(missing) = needed.iter().find(|key| !filled(key)) {
         return Err(fail(arena, format!("the flow's {kind} storage lacks `{missing}`")));
     }
-    let is_odd =
+    let has_wrong_type =
         |key: &str, fits: fn(&Value) -> bool| arena.dict_get(storage, key).is_some_and(|own| !fits(arena.get(own)));
-    if is_odd("flows", |data| matches!(data, Value::Dict(_))) {
+    if has_wrong_type("flows", |data| matches!(data, Value::Dict(_))) {
         return Err(fail(arena, "`flows` of the flow's storage is no mapping".to_owned()));
     }
-    if is_odd("secrets", |data| matches!(data, Value::List(_) | Value::Tuple(_) | Value::None)) {
+    if has_wrong_type("secrets", |data| matches!(data, Value::List(_) | Value::Tuple(_) | Value::None)) {
         return Err(fail(arena, "`secrets` of the flow's storage is no list".to_owned()));
     }
     if *kind != "Docker" {
         return Ok(None);
     }
-    if is_odd("prefect_version", |data| matches!(data, Value::Str(_))) {
+    if has_wrong_type("prefect_version", |data| matches!(data, Value::Str(_))) {
         return Err(fail(arena, "`prefect_version` of the flow's Docker storage is no text".to_owned()));
     }
     let mut parts = [const { None }; 3];
@@ -73,7 +73,7 @@ pub(super) fn image(arena: &mut Arena, storage: ValueId) -> Result<Option<ValueI
     Ok(Some(arena.alloc(Value::Str(image), location)))
 }
 
-/// Two paths as Python's `PurePosixPath` joins them: an absolute second one replaces the first.
+/// Joins two paths like Python's `PurePosixPath`: an absolute second path replaces the first.
 fn join_paths(first: &str, second: &str) -> String {
     let whole = match second.starts_with('/') {
         true => second.to_owned(),
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_join_as_in_python() {
+    fn joins_paths_like_python() {
         for (first, second, whole) in [
             ("reg", "im", "reg/im"),
             ("", "im", "im"),

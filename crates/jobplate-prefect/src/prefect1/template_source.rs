@@ -1,4 +1,4 @@
-//! Job templates: where an agent reads its own, and the one that Prefect brings.
+//! Finds the job template of an agent: at its path, in a ConfigMap, or Prefect's default.
 
 use std::rc::Rc;
 
@@ -7,21 +7,21 @@ use jobplate_manifest::embedded;
 use jobplate_manifest::object::for_each_object;
 
 use super::defaults::JOB_TEMPLATE;
-use super::run_config::{Path, ReadFile, at_path};
+use super::run_config::{ReadFile, TemplatePath, locate_path_error};
 use crate::pyvalue::arena::{Arena, ValueId};
 use crate::pyvalue::source::{Location, SourceFile, locate};
 use crate::pyvalue::yaml;
 use crate::template_keys;
 
-/// The template of an agent that is given none.
-pub(super) fn default() -> Rc<SourceFile> {
+/// Returns the template of an agent without an own one.
+pub(super) fn default_template() -> Rc<SourceFile> {
     SourceFile::new_manifest("Prefect's own template", JOB_TEMPLATE)
 }
 
-/// The job template that a ConfigMap in a manifest holds; else the text itself.
+/// Returns the job template in a ConfigMap of a manifest, or the whole file if it has no such ConfigMap.
 ///
 /// # Errors
-/// Fails where there are several.
+/// Fails if several ConfigMaps have a job template.
 pub fn find_in_config_map(source: Rc<SourceFile>) -> Result<Rc<SourceFile>> {
     let mut found = None;
     for_each_object(&source.text, &mut |offset, object| {
@@ -46,16 +46,21 @@ pub fn find_in_config_map(source: Rc<SourceFile>) -> Result<Rc<SourceFile>> {
     Ok(found.unwrap_or(source))
 }
 
-/// Reads a template where an agent would.
+/// Reads the template at the path of an agent. Fails at a path on another host.
 pub(super) fn read(arena: &mut Arena, path: ValueId, file: &ReadFile<'_>) -> Result<ValueId> {
     let Some(text) = arena.as_str(path) else {
         return Err(locate(Error::input("the path of a job template must be text"), arena.location(path)));
     };
-    let Path { scheme, path: local } = Path::parse(text);
+    let TemplatePath { scheme, path: local } = TemplatePath::parse(text);
     match scheme.as_str() {
         "file" | "agent" => {
             let template = file(&local).map_err(|error| {
-                at_path(error, arena, path, "where the agent runs it may be there: name the job template as FILE")
+                locate_path_error(
+                    error,
+                    arena,
+                    path,
+                    "where the agent runs it may be there: name the job template as FILE",
+                )
             })?;
             yaml::load(arena, &template)
         }

@@ -1,6 +1,6 @@
-//! The versions of Prefect 1 whose agents differ in what they make.
+//! The versions of Prefect 1 whose agents create different Jobs.
 
-/// A version of Prefect 1, as far as agents differ.
+/// A group of versions of Prefect 1 whose agents create the same Jobs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AgentVersion {
     /// 0.15.x

@@ -1,0 +1,96 @@
+//! Settings with which Prefect 1 does not start.
+
+use jobplate_diagnostic::{Error, Result};
+use num_bigint::BigInt;
+use regex_lite::Regex;
+
+use super::config::Config;
+use super::defaults::RESERVED_KEYS;
+use crate::kwargs::iterate;
+use crate::pyvalue::arena::{Arena, Value, ValueId};
+use crate::pyvalue::source::locate;
+
+/// Fails at a key that is an attribute of Prefect's `Config` class, with which Prefect cannot be imported.
+pub(super) fn check_keys(arena: &Arena, section: ValueId) -> Result<()> {
+    for (key, value) in arena.as_dict(section).unwrap_or_default() {
+        if let Some(name) = arena.as_str(*key)
+            && RESERVED_KEYS.contains(&name)
+        {
+            let error = Error::input(format!("Prefect can't start: no setting or secret can be called `{name}`"));
+            return Err(locate(error.hint("choose another name"), arena.location(*value).or(arena.location(*key))));
+        }
+        check_keys(arena, *value)?;
+    }
+    Ok(())
+}
+
+/// Fails at settings with which Prefect's agent does not start.
+pub(super) fn check_settings(arena: &mut Arena, config: Config) -> Result<Config> {
+    let fail = |arena: &Arena, setting: &str, what: &str| {
+        let error = Error::input(format!("Prefect can't start: its setting `{setting}` {what}"));
+        Err(locate(error, config.get(arena, setting).and_then(|own| arena.location(own))))
+    };
+    for section in REQUIRED_SECTIONS {
+        if config.get(arena, section).is_none_or(|own| arena.as_dict(own).is_none()) {
+            return fail(arena, section, "is no section");
+        }
+    }
+    for section in ["context", "context.config"] {
+        if config.get(arena, section).is_some_and(|own| arena.as_dict(own).is_none()) {
+            return fail(arena, section, "is no section");
+        }
+    }
+    if let Some(Value::Int(seconds)) = config.get(arena, "tasks.defaults.retry_delay").map(|delay| arena.get(delay))
+        && seconds.magnitude() >= BigInt::from(MAX_SECONDS).magnitude()
+    {
+        return fail(arena, "tasks.defaults.retry_delay", "is longer than Python can count");
+    }
+    if config.get(arena, "home_dir").is_none_or(|own| !matches!(arena.get(own), Value::Str(_) | Value::Unknown(_))) {
+        return fail(arena, "home_dir", "is no text");
+    }
+    let fits = |format: ValueId| match arena.get(format) {
+        Value::Unknown(_) => true,
+        Value::Str(text) => Regex::new(LOGGING_FIELD).is_ok_and(|pattern| pattern.is_match(text)),
+        _ => false,
+    };
+    if config.get(arena, "logging.format").is_some_and(|format| arena.is_truthy(format) && !fits(format)) {
+        return fail(arena, "logging.format", "is no format of Python's logging");
+    }
+    if let Some(loggers) = config.get(arena, "logging.extra_loggers") {
+        let names = iterate(arena, loggers, "`logging.extra_loggers`")?;
+        if names
+            .iter()
+            .any(|name| arena.is_truthy(*name) && !matches!(arena.get(*name), Value::Str(_) | Value::Unknown(_)))
+        {
+            return fail(arena, "logging.extra_loggers", "holds what is no text");
+        }
+    }
+    check_level(arena, config, "logging.level")?;
+    Ok(config)
+}
+
+/// The first number of seconds that a `timedelta` cannot hold.
+const MAX_SECONDS: i64 = 1_000_000_000 * 86_400;
+
+/// The sections that Prefect reads when it starts.
+const REQUIRED_SECTIONS: [&str; 8] =
+    ["cloud", "cloud.agent", "flows", "flows.defaults", "flows.defaults.storage", "logging", "tasks", "tasks.defaults"];
+
+/// A field of a logging format in Python, which requires at least one.
+const LOGGING_FIELD: &str = r"%\([a-zA-Z_][0-9A-Za-z_]*\)[#0+ -]*(\*|\d+)?(\.(\*|\d+))?[diouxefgcrsaDIOUXEFGCRSA%]";
+
+/// Fails if a setting is not a logging level of Python.
+pub(super) fn check_level(arena: &Arena, config: Config, setting: &str) -> Result<()> {
+    const LEVELS: [&str; 8] = ["CRITICAL", "FATAL", "ERROR", "WARN", "WARNING", "INFO", "DEBUG", "NOTSET"];
+    let Some(level) = config.get(arena, setting) else { return Ok(()) };
+    let is_level = match arena.get(level) {
+        Value::Int(_) | Value::Bool(_) | Value::Unknown(_) => true,
+        Value::Str(name) => LEVELS.contains(&name.as_str()),
+        _ => false,
+    };
+    if is_level {
+        return Ok(());
+    }
+    let error = Error::input(format!("Prefect can't start: `{setting}` is no level of logging"));
+    Err(locate(error.hint("levels are DEBUG, INFO, WARNING, ERROR and CRITICAL, in capitals"), arena.location(level)))
+}

@@ -1,0 +1,78 @@
+//! Reads `config.toml` as Prefect 1's TOML parser does.
+
+use std::rc::Rc;
+
+use jobplate_diagnostic::{Error, Result};
+use num_bigint::BigInt;
+use toml::de::{DeTable, DeValue};
+
+use crate::pyvalue::arena::{Arena, Value, ValueId};
+use crate::pyvalue::source::{Location, SourceFile, locate};
+use crate::pyvalue::timestamp::Timestamp;
+
+/// Parses a `config.toml`. Fails at invalid TOML.
+pub(super) fn parse_toml(source: &Rc<SourceFile>) -> Result<toml::Spanned<DeTable<'_>>> {
+    DeTable::parse(&source.text).map_err(|error| {
+        let error_at = error.span().unwrap_or(0..0);
+        let location = Location { source: Rc::clone(source), span: error_at };
+        // The parser's message can quote the file, which holds secrets.
+        locate(Error::input("this is no TOML").hint("see https://toml.io for its grammar"), Some(&location))
+    })
+}
+
+/// Fails at a list with items of several types, which Prefect's TOML parser rejects.
+pub(super) fn check_lists<'t>(
+    values: impl Iterator<Item = &'t toml::Spanned<DeValue<'t>>>,
+    source: &Rc<SourceFile>,
+) -> Result<()> {
+    for value in values {
+        match value.get_ref() {
+            DeValue::Table(table) => check_lists(table.values(), source)?,
+            DeValue::Array(items) => {
+                if items.iter().next().is_some_and(|first| first.get_ref().is_table()) {
+                    continue;
+                }
+                let kind = |item: &toml::Spanned<DeValue<'_>>| item.get_ref().type_str();
+                if let Some(odd) = items.iter().find(|item| items.iter().next().map(kind) != Some(kind(item))) {
+                    let location = Location { source: Rc::clone(source), span: odd.span() };
+                    let error = Error::input("Prefect can't start: a list of several types");
+                    return Err(locate(error.hint("Prefect's TOML reader takes lists of one type"), Some(&location)));
+                }
+                check_lists(items.iter(), source)?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Converts a value of a `config.toml`.
+pub(super) fn convert_toml(arena: &mut Arena, value: &toml::Spanned<DeValue<'_>>, source: &Rc<SourceFile>) -> ValueId {
+    let location = Location { source: Rc::clone(source), span: value.span() };
+    let data = match value.get_ref() {
+        DeValue::String(text) => Value::Str(text.to_string()),
+        DeValue::Integer(whole) => {
+            Value::Int(BigInt::parse_bytes(whole.as_str().as_bytes(), whole.radix()).unwrap_or_default())
+        }
+        DeValue::Float(float) => Value::Float(float.as_str().parse().unwrap_or(f64::NAN)),
+        DeValue::Boolean(is) => Value::Bool(*is),
+        DeValue::Datetime(time) => match Timestamp::parse(&time.to_string()) {
+            Some(time) => Value::Timestamp(time),
+            None => Value::Unsupported("a time of day"),
+        },
+        DeValue::Array(items) => {
+            // If the first item is a table, Prefect's parser skips other items.
+            let tables_only = items.iter().next().is_some_and(|first| first.get_ref().is_table());
+            let items = items.iter().filter(|item| !tables_only || item.get_ref().is_table());
+            Value::List(items.map(|item| convert_toml(arena, item, source)).collect())
+        }
+        DeValue::Table(table) => {
+            let pair = |(key, value): (&toml::Spanned<std::borrow::Cow<'_, str>>, &toml::Spanned<DeValue<'_>>)| {
+                (arena.alloc_str(key.get_ref().to_string()), convert_toml(arena, value, source))
+            };
+            let pairs: Vec<_> = table.iter().map(pair).collect();
+            arena.new_dict(pairs)
+        }
+    };
+    arena.alloc(data, Some(location))
+}
