@@ -105,7 +105,7 @@ impl GoldenCase {
         if self.keys.in_place {
             expected.extend(self.changed.clone());
         }
-        compare_files(&expected, &read_files(dir.path()), &mut failures);
+        compare_files("", &expected, &read_files(dir.path()), &mut failures);
         if failures.is_empty() {
             self.run_variants(&mut failures);
         }
@@ -169,7 +169,7 @@ impl GoldenCase {
             failures.extend(difference(&format!("{variant}: stdout"), stdout, &output.stdout));
             let mut expected = self.before.clone();
             expected.insert(name.clone(), file.to_vec());
-            compare_files(&expected, &read_files(dir.path()), failures);
+            compare_files(&format!("{variant}: "), &expected, &read_files(dir.path()), failures);
         }
     }
 
@@ -250,12 +250,15 @@ fn read_files(dir: &Path) -> Files {
     run::files_below(dir).into_iter().map(read).collect()
 }
 
-fn compare_files(expected: &Files, found: &Files, failures: &mut Vec<String>) {
+/// Adds a message for each file that differs, is missing or is unexpected. `prefix` begins each message.
+fn compare_files(prefix: &str, expected: &Files, found: &Files, failures: &mut Vec<String>) {
     for name in expected.keys().chain(found.keys()).collect::<BTreeSet<_>>() {
         match (expected.get(name), found.get(name)) {
-            (Some(expected), Some(found)) => failures.extend(difference(name, expected, found)),
-            (Some(_), None) => failures.push(format!("missing file: {name}")),
-            (None, _) => failures.push(format!("unexpected file: {name}")),
+            (Some(expected), Some(found)) => {
+                failures.extend(difference(&format!("{prefix}{name}"), expected, found));
+            }
+            (Some(_), None) => failures.push(format!("{prefix}missing file: {name}")),
+            (None, _) => failures.push(format!("{prefix}unexpected file: {name}")),
         }
     }
 }
