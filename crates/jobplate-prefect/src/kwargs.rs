@@ -15,10 +15,10 @@ impl Kwargs {
     ///
     /// # Errors
     /// Fails at a key that the class does not accept.
-    pub(crate) fn read(arena: &Arena, given: ValueId, known: &[&str], class: &str) -> Result<Self> {
-        let Some(pairs) = arena.as_dict(given) else {
-            let error = Error::input(format!("the arguments of {class} are {} here", arena.describe_kind(given)));
-            return Err(locate(error.hint("write a mapping, such as `env: {A: b}`"), arena.location(given)));
+    pub(crate) fn read(arena: &Arena, mapping: ValueId, known: &[&str], class: &str) -> Result<Self> {
+        let Some(pairs) = arena.as_dict(mapping) else {
+            let error = Error::input(format!("the arguments of {class} are {} here", arena.describe_kind(mapping)));
+            return Err(locate(error.hint("write a mapping, such as `env: {A: b}`"), arena.location(mapping)));
         };
         for (key, _) in pairs {
             let name = string::str(arena, *key);
@@ -31,7 +31,7 @@ impl Kwargs {
                 ));
             }
         }
-        Ok(Kwargs(given))
+        Ok(Kwargs(mapping))
     }
 
     /// Returns the value of an argument, unless it is missing or Python's `None`.
@@ -46,8 +46,8 @@ impl Kwargs {
 }
 
 /// Returns the first key of a mapping that is one of `names`.
-pub(crate) fn first_key(arena: &Arena, given: ValueId, names: &[&str]) -> Option<ValueId> {
-    let pairs = arena.as_dict(given).unwrap_or_default();
+pub(crate) fn first_key(arena: &Arena, mapping: ValueId, names: &[&str]) -> Option<ValueId> {
+    let pairs = arena.as_dict(mapping).unwrap_or_default();
     pairs.iter().map(|(key, _)| *key).find(|key| arena.as_str(*key).is_some_and(|key| names.contains(&key)))
 }
 

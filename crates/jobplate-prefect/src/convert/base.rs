@@ -122,7 +122,7 @@ impl Base {
         Ok(true)
     }
 
-    /// Returns a placeholder that stands for a string which looks like a placeholder. Its variable has the string as its
+    /// Returns a placeholder to use instead of a string that looks like one. Its variable has the string as its
     /// default, since Prefect does not replace placeholders in values that replaced one.
     pub(super) fn escape(&mut self, arena: &mut Arena, text: &str) -> String {
         if let Some(placeholder) = self.escaped.get(text) {

@@ -9,14 +9,14 @@ use jobplate_manifest::env::referenced_names;
 
 use super::base::Base;
 use super::notes::ConversionNotes;
-use super::variable_mapping::{self, AcceptedValue, Disposition, RenamedVariables};
+use super::variable_mapping::{self, Disposition, RenamedVariables};
 use super::{overlay, rewrite};
 use crate::base_job_template::is_worker_setting;
 use crate::generation::is_set_by_workers;
 use crate::placeholder;
 use crate::pyvalue::arena::{Arena, Value, ValueId};
 use crate::pyvalue::source::locate;
-use crate::pyvalue::{literal, string};
+use crate::pyvalue::string;
 use crate::variables::is_sensitive;
 
 /// An entry of the template, with its new name.
@@ -153,7 +153,7 @@ fn rename_entry(arena: &mut Arena, entry: &mut FlowEnvEntry) {
             )),
         ),
         Disposition::Rename(new, accepted, more) => {
-            match entry.value.map_or(Some(None), |value| convert_value(arena, value, accepted)) {
+            match entry.value.map_or(Some(None), |value| accepted.convert(arena, value)) {
                 None => {
                     (None, Some(format!("`{old}` is left out: `{new}` does not take its value; set that one by hand")))
                 }
@@ -173,34 +173,6 @@ fn rename_entry(arena: &mut Arena, entry: &mut FlowEnvEntry) {
         Disposition::Remove(replacement) => (None, Some(format!("`{old}` is left out: {replacement}"))),
     };
     (entry.new, entry.note) = (new, note);
-}
-
-/// Converts a literal for a setting. Returns `None` if the setting rejects it, `Some(None)` if it needs no change.
-fn convert_value(arena: &mut Arena, value: ValueId, accepted: AcceptedValue) -> Option<Option<ValueId>> {
-    let text = arena.as_str(value).unwrap_or_default().to_owned();
-    // Kubernetes composes the value, so that it is not known here.
-    if referenced_names(&text).next().is_some() {
-        return Some(None);
-    }
-    let lower = text.trim().to_lowercase();
-    let is_valid = match accepted {
-        AcceptedValue::Text => true,
-        AcceptedValue::LogLevel => ["debug", "info", "warning", "error", "critical"].contains(&lower.as_str()),
-        AcceptedValue::Bool => ["true", "false", "1", "0"].contains(&lower.as_str()),
-        AcceptedValue::Count => !lower.is_empty() && lower.bytes().all(|byte| byte.is_ascii_digit()),
-        AcceptedValue::Seconds => lower.parse::<f64>().is_ok_and(f64::is_finite),
-        AcceptedValue::Names => {
-            let location = arena.location(value).cloned();
-            let Some(list) = literal::eval(arena, &text, location.as_ref()) else { return Some(None) };
-            let (Value::List(items) | Value::Tuple(items)) = arena.get(list).clone() else { return None };
-            let names: Option<Vec<String>> = items.iter().map(|item| arena.as_str(*item).map(str::to_owned)).collect();
-            return Some(Some(arena.alloc(Value::Str(names?.join(",")), location)));
-        }
-    };
-    // Prefect 1 accepts spaces around these values, pydantic does not.
-    let is_trimmed = matches!(accepted, AcceptedValue::LogLevel | AcceptedValue::Bool) && text.trim() != text;
-    let location = arena.location(value).cloned();
-    is_valid.then(|| is_trimmed.then(|| arena.alloc(Value::Str(text.trim().to_owned()), location)))
 }
 
 /// Removes entries whose new name is that of an entry with priority.

@@ -3,7 +3,11 @@
 //! New names are settings of both prefect 2.20 and 3.8. Old names are those of prefect 1.4's `config.toml`, and the few
 //! others that its agent or older versions set.
 
+use jobplate_manifest::env::referenced_names;
+
 use crate::generation::is_set_by_workers;
+use crate::pyvalue::arena::{Arena, Value, ValueId};
+use crate::pyvalue::literal;
 use crate::variables::secret_name;
 
 /// Which values a setting of Prefect 2 and 3 accepts.
@@ -21,6 +25,37 @@ pub(super) enum AcceptedValue {
     Seconds,
     /// Names separated by commas. Prefect 1 has a Python list instead.
     Names,
+}
+
+impl AcceptedValue {
+    /// Converts a literal for the setting. Returns `None` if the setting rejects it, `Some(None)` if it needs no change.
+    pub(super) fn convert(self, arena: &mut Arena, value: ValueId) -> Option<Option<ValueId>> {
+        let text = arena.as_str(value).unwrap_or_default().to_owned();
+        // Kubernetes composes the value, so that it is not known here.
+        if referenced_names(&text).next().is_some() {
+            return Some(None);
+        }
+        let lower = text.trim().to_lowercase();
+        let is_valid = match self {
+            AcceptedValue::Text => true,
+            AcceptedValue::LogLevel => ["debug", "info", "warning", "error", "critical"].contains(&lower.as_str()),
+            AcceptedValue::Bool => ["true", "false", "1", "0"].contains(&lower.as_str()),
+            AcceptedValue::Count => !lower.is_empty() && lower.bytes().all(|byte| byte.is_ascii_digit()),
+            AcceptedValue::Seconds => lower.parse::<f64>().is_ok_and(f64::is_finite),
+            AcceptedValue::Names => {
+                let location = arena.location(value).cloned();
+                let Some(list) = literal::eval(arena, &text, location.as_ref()) else { return Some(None) };
+                let (Value::List(items) | Value::Tuple(items)) = arena.get(list).clone() else { return None };
+                let names: Option<Vec<String>> =
+                    items.iter().map(|item| arena.as_str(*item).map(str::to_owned)).collect();
+                return Some(Some(arena.alloc(Value::Str(names?.join(",")), location)));
+            }
+        };
+        // Prefect 1 accepts spaces around these values, pydantic does not.
+        let is_trimmed = matches!(self, AcceptedValue::LogLevel | AcceptedValue::Bool) && text.trim() != text;
+        let location = arena.location(value).cloned();
+        is_valid.then(|| is_trimmed.then(|| arena.alloc(Value::Str(text.trim().to_owned()), location)))
+    }
 }
 
 /// The old names of variables with their new ones; `None` if the variable is removed.

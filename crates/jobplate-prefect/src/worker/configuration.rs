@@ -89,7 +89,7 @@ pub(super) fn defaults(arena: &mut Arena, version: WorkerVersion, template: Valu
 }
 
 /// Returns the job variables of a flow run: those of the run override those of the deployment, and `env` is merged.
-fn job_variables(arena: &mut Arena, version: WorkerVersion, given: &ConfigurationSources) -> Result<ValueId> {
+fn job_variables(arena: &mut Arena, version: WorkerVersion, sources: &ConfigurationSources) -> Result<ValueId> {
     let or_empty = |arena: &mut Arena, variables: Option<ValueId>, whose: &str| match variables {
         Some(variables) if *arena.get(variables) != Value::None => match arena.as_dict(variables) {
             Some(_) => Ok(copy(arena, variables)),
@@ -101,8 +101,8 @@ fn job_variables(arena: &mut Arena, version: WorkerVersion, given: &Configuratio
         },
         _ => Ok(arena.alloc(Value::empty_dict(), None)),
     };
-    let variables = or_empty(arena, given.deployment, "deployment")?;
-    let mut run = or_empty(arena, given.run, "flow run")?;
+    let variables = or_empty(arena, sources.deployment, "deployment")?;
+    let mut run = or_empty(arena, sources.run, "flow run")?;
     if !version.reads_run_variables() {
         return Ok(variables);
     }
@@ -151,12 +151,12 @@ fn nest_dotted_variables(arena: &mut Arena, variables: ValueId) -> Result<ValueI
 pub(super) fn resolve(
     arena: &mut Arena,
     version: WorkerVersion,
-    given: &ConfigurationSources,
+    sources: &ConfigurationSources,
     environ: &Environ,
 ) -> Result<Configuration> {
-    let variables = job_variables(arena, version, given)?;
-    let Some(base) = arena.dict_get(given.template, "job_configuration") else {
-        return Err(prefect_error(arena, given.template, "the base job template has no `job_configuration`"));
+    let variables = job_variables(arena, version, sources)?;
+    let Some(base) = arena.dict_get(sources.template, "job_configuration") else {
+        return Err(prefect_error(arena, sources.template, "the base job template has no `job_configuration`"));
     };
     let Some(_) = arena.as_dict(base) else {
         return Err(prefect_error(
@@ -166,7 +166,7 @@ pub(super) fn resolve(
         ));
     };
     let base = copy(arena, base);
-    let defaults = defaults(arena, version, given.template)?;
+    let defaults = defaults(arena, version, sources.template)?;
     let own_env = |arena: &Arena, of: ValueId| arena.dict_get(of, "env").filter(|env| arena.as_dict(*env).is_some());
     let set_env = |arena: &mut Arena, env: ValueId| arena.dict_set_str(base, "env", env);
     if version.merges_env()
@@ -231,8 +231,8 @@ fn check_references(arena: &Arena, value: ValueId) -> Result<()> {
 /// Reads the fields of the job configuration, as pydantic validates them in its lax mode.
 fn read_fields(arena: &mut Arena, version: WorkerVersion, filled: ValueId) -> Result<Configuration> {
     let is_null = |arena: &Arena, id: ValueId| *arena.get(id) == Value::None;
-    let wrong = |arena: &Arena, id: ValueId, key: &str, wanted: &str| {
-        prefect_error(arena, id, format!("`{key}` is {}, and must be {wanted}", arena.describe_kind(id)))
+    let wrong = |arena: &Arena, id: ValueId, key: &str, expected: &str| {
+        prefect_error(arena, id, format!("`{key}` is {}, and must be {expected}", arena.describe_kind(id)))
     };
     let text = |arena: &Arena, key: &str| match arena.dict_get(filled, key) {
         None => Ok(None),
@@ -349,7 +349,7 @@ fn check_worker_fields(arena: &Arena, filled: ValueId) -> Result<()> {
         ("pod_watch_timeout_seconds", &whole, false, "a whole number"),
         ("stream_output", &yes_or_no, false, "true or false"),
     ];
-    for (key, is_one, may_be_null, wanted) in fields {
+    for (key, is_one, may_be_null, expected) in fields {
         if let Some(id) = arena.dict_get(filled, key)
             && !is_one(id)
             && !(may_be_null && *arena.get(id) == Value::None)
@@ -357,7 +357,7 @@ fn check_worker_fields(arena: &Arena, filled: ValueId) -> Result<()> {
             return Err(prefect_error(
                 arena,
                 id,
-                format!("`{key}` is {}, and must be {wanted}", arena.describe_kind(id)),
+                format!("`{key}` is {}, and must be {expected}", arena.describe_kind(id)),
             ));
         }
     }

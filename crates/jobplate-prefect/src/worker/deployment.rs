@@ -138,7 +138,7 @@ impl WorkerDeployment {
     pub fn notes(
         &self,
         arena: &Arena,
-        made: &WorkerPreview<'_>,
+        preview: &WorkerPreview<'_>,
         version: WorkerVersion,
         file: &str,
         template: &SourceFile,
@@ -168,7 +168,7 @@ impl WorkerDeployment {
         if self.has_env_from {
             add(format!("{file}: variables that the worker takes by `envFrom` are not known here").into(), None);
         }
-        for entry in made.entries.iter().filter(|entry| entry.origin == WorkerEnvOrigin::Worker) {
+        for entry in preview.entries.iter().filter(|entry| entry.origin == WorkerEnvOrigin::Worker) {
             let text = |key: &str| arena.dict_get(entry.entry, key).map(|id| arena.get(id));
             let (Some(Value::Str(name)), Some(Value::Unknown(from))) = (text("name"), text("value")) else { continue };
             if is_secret_setting(name) {
@@ -178,6 +178,18 @@ impl WorkerDeployment {
             let text = format!("the worker hands `{name}` ({from}) to every flow run as plain text");
             add(text.into(), entry.location.as_ref());
         }
+        notes.extend(self.unexported_variable_notes(arena, preview, template));
+        notes
+    }
+
+    /// Returns a note for each variable of the worker that flow runs do not get.
+    fn unexported_variable_notes(
+        &self,
+        arena: &Arena,
+        preview: &WorkerPreview<'_>,
+        template: &SourceFile,
+    ) -> Vec<Note> {
+        let mut notes = Vec::new();
         // A template can read a variable of the worker: `{{ $NAME }}`.
         let in_template =
             placeholder::find_all(&template.text).filter(|own| own.source() == PlaceholderSource::Environment);
@@ -187,7 +199,7 @@ impl WorkerDeployment {
             let is_entry = |id| arena.dict_get(id, "name").and_then(|own| arena.as_str(own)) == Some(name.as_str());
             let is_in_template = in_template_names.contains(name.as_str());
             let is_setting = name.to_ascii_uppercase().starts_with("PREFECT_");
-            if is_setting || name == "HOME" || is_in_template || made.entries.iter().any(|own| is_entry(own.entry)) {
+            if is_setting || name == "HOME" || is_in_template || preview.entries.iter().any(|own| is_entry(own.entry)) {
                 continue;
             }
             let how = match &variable.value {
@@ -197,7 +209,7 @@ impl WorkerDeployment {
             let text = format!(
                 "`{name}` of the worker is not handed on to flow runs: if they need it, put it into the base job template"
             );
-            add(Message::from(text) + how, variable.location.as_ref());
+            notes.push(Note::new(Message::from(text) + how, variable.location.as_ref()));
         }
         notes
     }

@@ -136,7 +136,7 @@ pub(super) fn prepare(
     origin: &dyn Fn(&Arena, ValueId) -> WorkerEnvOrigin,
 ) -> Result<Vec<WorkerEnvEntry>> {
     let mut variables = worker_variables(arena, version, scenario, exported);
-    let mut find_references = Vec::new();
+    let mut references = Vec::new();
     match arena.get(configuration.env).clone() {
         Value::Dict(pairs) => {
             for (name, value) in pairs {
@@ -150,7 +150,7 @@ pub(super) fn prepare(
             for item in items {
                 let own = origin(arena, item);
                 if arena.dict_get(item, "valueFrom").is_some() {
-                    find_references.push(WorkerEnvEntry {
+                    references.push(WorkerEnvEntry {
                         entry: item,
                         origin: own,
                         location: arena.location(item).cloned(),
@@ -174,14 +174,14 @@ pub(super) fn prepare(
     let single = is_single_attempt(arena, configuration);
     match version.eviction() {
         EvictionHandling::RescheduleOnly => set_eviction_unconditionally(arena, single, &mut variables),
-        EvictionHandling::RescheduleOrRelinquish if find_references.is_empty() => {
+        EvictionHandling::RescheduleOrRelinquish if references.is_empty() => {
             set_eviction(arena, single, &mut variables)
         }
         _ => {}
     }
     let mut entries = variables.entries(arena);
-    if !find_references.is_empty() {
-        entries.append(&mut find_references);
+    if !references.is_empty() {
+        entries.append(&mut references);
         if version.eviction() == EvictionHandling::RescheduleOrRelinquish {
             set_eviction_in_entries(arena, single, &mut entries);
         }
@@ -234,7 +234,7 @@ fn set_eviction_in_entries(arena: &mut Arena, single: bool, entries: &mut Vec<Wo
     entries.append(&mut own.entries(arena));
 }
 
-/// `str(value)`, unless it is a string or null.
+/// Converts a value to a string by `str(value)`, unless it is a string or null.
 fn as_text(arena: &mut Arena, value: ValueId) -> ValueId {
     match arena.get(value) {
         Value::None | Value::Str(_) | Value::Unknown(_) => value,

@@ -69,7 +69,7 @@ impl RedactedNames {
         self.0.sort_by_key(|text| std::cmp::Reverse(text.len()));
     }
 
-    /// Returns a text with each of these values replaced by `***`.
+    /// Replaces each of these values in `text` with `***`.
     pub fn redact(&self, text: &str) -> String {
         self.0.iter().fold(text.to_owned(), |text, redacted_names| text.replace(redacted_names, "***"))
     }

@@ -41,7 +41,7 @@ fn trimmed_slug(slug: SlugOptions, text: &str) -> String {
 mod tests {
     use super::*;
 
-    /// A text with the results of `_slugify_name` ("" for None), `_slugify_label_key` and `_slugify_label_value`.
+    /// Names with the results of `_slugify_name` ("" for None), `_slugify_label_key` and `_slugify_label_value`.
     const CASES: [(&str, &str, &str, &str); 23] = [
         ("", "", "", ""),
         ("My Flow_1", "my-flow-1", "My-Flow_1", "My-Flow_1"),

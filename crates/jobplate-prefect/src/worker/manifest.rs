@@ -265,7 +265,7 @@ fn set_image_and_command(arena: &mut Arena, version: WorkerVersion, container: V
     Ok(())
 }
 
-/// `shlex.split(line, posix=True)`. Returns `None` if a quote is not closed, or if an escape is the last character.
+/// Splits a command into words: `shlex.split(line, posix=True)`. Returns `None` if a quote is not closed, or if an escape is the last character.
 fn split_command(line: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;

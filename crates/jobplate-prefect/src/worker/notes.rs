@@ -252,11 +252,11 @@ impl PreviewNotes<'_> {
                 arena.location(*among),
             );
         }
-        let Some(made) = manifest::pod(arena, preview.job) else { return };
+        let Some(job_pod) = manifest::pod(arena, preview.job) else { return };
         for (list, first) in [("containers", 1), ("initContainers", 0)] {
             let env = |container: &ValueId| arena.dict_get(*container, "env");
             let has_effect = |env: ValueId| !matches!(arena.get(env), Value::List(_) | Value::None);
-            if manifest::containers(arena, made, list).iter().skip(first).filter_map(env).any(has_effect) {
+            if manifest::containers(arena, job_pod, list).iter().skip(first).filter_map(env).any(has_effect) {
                 continue;
             }
             for container in manifest::containers(arena, pod, list).iter().skip(first) {

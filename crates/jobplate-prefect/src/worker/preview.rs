@@ -63,11 +63,11 @@ fn create_job<'s>(
 ) -> Result<WorkerPreview<'s>> {
     let exported = settings::export(&scenario.worker.environ, version)?;
     let settings = SecretSettings::read(&scenario.worker)?;
-    let given =
+    let sources =
         ConfigurationSources { template, deployment: scenario.deployment_variables, run: scenario.run_variables };
-    let origins = Origins::of(arena, &given);
-    let mut candidates = candidates(arena, &given, &exported);
-    let configuration = configuration::resolve(arena, version, &given, &scenario.worker.environ)?;
+    let origins = Origins::of(arena, &sources);
+    let mut candidates = candidates(arena, &sources, &exported);
+    let configuration = configuration::resolve(arena, version, &sources, &scenario.worker.environ)?;
     let own = environment::prepare(arena, version, scenario, exported, &configuration, &|arena, id| {
         origins.get(arena.location(id)).unwrap_or(WorkerEnvOrigin::Template)
     })?;
@@ -85,7 +85,7 @@ fn create_job<'s>(
     let effective = EffectiveEntries::of(arena, &entries);
     candidates.retain(|own| !effective.contains(arena, own));
     let overridden = candidates;
-    let texts = [Some(template), given.deployment, given.run].into_iter().flatten();
+    let texts = [Some(template), sources.deployment, sources.run].into_iter().flatten();
     let mut redacted_names = RedactedNames::of(arena, texts, &scenario.worker.environ);
     redacted_names.extend(secrets.iter().map(|secret| secret.name.as_str()));
     Ok(WorkerPreview {
@@ -104,12 +104,12 @@ fn create_job<'s>(
 struct Origins(HashMap<(*const SourceFile, usize), WorkerEnvOrigin>);
 
 impl Origins {
-    fn of(arena: &Arena, given: &ConfigurationSources) -> Self {
+    fn of(arena: &Arena, sources: &ConfigurationSources) -> Self {
         let mut origins = HashMap::new();
-        let variables = arena.dict_get(given.template, "variables").and_then(|own| arena.dict_get(own, "properties"));
+        let variables = arena.dict_get(sources.template, "variables").and_then(|own| arena.dict_get(own, "properties"));
         let default =
             variables.and_then(|own| arena.dict_get(own, "env")).and_then(|own| arena.dict_get(own, "default"));
-        let base = arena.dict_get(given.template, "job_configuration").and_then(|own| arena.dict_get(own, "env"));
+        let base = arena.dict_get(sources.template, "job_configuration").and_then(|own| arena.dict_get(own, "env"));
         let mut add = |env: Option<ValueId>, origin| {
             for value in env.into_iter().flat_map(|env| values(arena, env)) {
                 origins.extend(arena.location(value).map(|location| (key_of(location), origin)));
@@ -118,7 +118,7 @@ impl Origins {
         add(base, WorkerEnvOrigin::Template);
         add(default, WorkerEnvOrigin::Default);
         for (variables, origin) in
-            [(given.deployment, WorkerEnvOrigin::Deployment), (given.run, WorkerEnvOrigin::JobVariables)]
+            [(sources.deployment, WorkerEnvOrigin::Deployment), (sources.run, WorkerEnvOrigin::JobVariables)]
         {
             let pairs = variables.and_then(|variables| arena.as_dict(variables)).unwrap_or_default();
             for (key, value) in pairs {
@@ -142,22 +142,22 @@ fn key_of(location: &Location) -> (*const SourceFile, usize) {
 }
 
 /// Returns an entry for each source that sets a variable, whether or not it is overridden.
-fn candidates(arena: &mut Arena, given: &ConfigurationSources, exported: &[ExportedVariable]) -> Vec<WorkerEnvEntry> {
+fn candidates(arena: &mut Arena, sources: &ConfigurationSources, exported: &[ExportedVariable]) -> Vec<WorkerEnvEntry> {
     let mut found = Vec::new();
     for ExportedVariable { name, value, location } in exported {
         let value = arena.alloc(value.clone().into(), location.clone());
         found.push((name.clone(), value, WorkerEnvOrigin::Worker));
     }
     let item = |arena: &Arena, of: Option<ValueId>, key: &str| of.and_then(|of| arena.dict_get(of, key));
-    let base = item(arena, Some(given.template), "job_configuration");
-    let variables = item(arena, Some(given.template), "variables");
+    let base = item(arena, Some(sources.template), "job_configuration");
+    let variables = item(arena, Some(sources.template), "variables");
     let variables = item(arena, variables, "properties");
     let of_env = item(arena, variables, "env");
     let envs = [
         (item(arena, base, "env"), WorkerEnvOrigin::Template),
         (item(arena, of_env, "default"), WorkerEnvOrigin::Default),
-        (item(arena, given.deployment, "env"), WorkerEnvOrigin::Deployment),
-        (item(arena, given.run, "env"), WorkerEnvOrigin::JobVariables),
+        (item(arena, sources.deployment, "env"), WorkerEnvOrigin::Deployment),
+        (item(arena, sources.run, "env"), WorkerEnvOrigin::JobVariables),
     ];
     for (env, origin) in envs {
         let pairs = env.and_then(|env| arena.as_dict(env)).unwrap_or_default();

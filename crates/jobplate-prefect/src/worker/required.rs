@@ -248,7 +248,7 @@ impl<'h> Difference<'h> {
     }
 }
 
-/// Returns a text that is different for different scalars: `1`, `1.0`, `true` and `"1"` are four.
+/// Returns a string that is different for different scalars: `1`, `1.0`, `true` and `"1"` are four.
 fn scalar(arena: &Arena, id: ValueId) -> String {
     match arena.get(id) {
         Value::Str(text) | Value::Unknown(text) => format!("\"{text}\""),

@@ -153,9 +153,9 @@ fn check_fields(arena: &Arena, record: &Record) -> Result<()> {
         ("labels", "a mapping", field("labels").filter(|id| arena.as_dict(*id).is_none() && !is_null(*id))),
         ("tags", "a list", field("tags").filter(|id| !matches!(arena.get(*id), Value::List(_)))),
     ];
-    match fault.into_iter().find_map(|(key, wanted, id)| Some((key, wanted, id?))) {
-        Some((key, wanted, id)) => {
-            let error = Error::input(format!("`{key}` is {}, and must be {wanted}", arena.describe_kind(id)));
+    match fault.into_iter().find_map(|(key, expected, id)| Some((key, expected, id?))) {
+        Some((key, expected, id)) => {
+            let error = Error::input(format!("`{key}` is {}, and must be {expected}", arena.describe_kind(id)));
             Err(locate(error.hint("Prefect itself fails here"), arena.location(id)))
         }
         None => Ok(()),

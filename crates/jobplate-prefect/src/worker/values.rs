@@ -94,7 +94,7 @@ pub fn copy(arena: &mut Arena, dict: ValueId) -> ValueId {
     arena.alloc(data, location)
 }
 
-/// `one | other`
+/// Merges two dictionaries: `one | other`.
 ///
 /// # Errors
 /// Fails if `other` is not a dictionary.
@@ -111,7 +111,7 @@ pub(super) fn union(arena: &mut Arena, one: ValueId, other: ValueId) -> Result<V
     Ok(both)
 }
 
-/// `dict.update(other)`. `other` is a mapping or a list of pairs; a mapping with two keys is a pair of them.
+/// Updates a dictionary: `dict.update(other)`. `other` is a mapping or a list of pairs; a mapping with two keys is a pair of them.
 ///
 /// # Errors
 /// Fails if `other` is neither.
@@ -221,7 +221,7 @@ pub fn get_from_dict(arena: &mut Arena, dict: ValueId, path: &str) -> Option<Val
     })
 }
 
-/// `int(text)`, if it can be a position.
+/// Parses a position as `int(text)` does.
 fn parse_position(text: &str) -> Option<i64> {
     let digits = text.trim();
     let digits =

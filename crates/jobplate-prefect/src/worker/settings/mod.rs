@@ -4,10 +4,11 @@
 //!
 //! | file | decides |
 //! |---|---|
-//! | `setting` | which kinds of values settings have, and which settings are secrets |
+//! | `setting` | which kinds of values settings have |
 //! | `prefect3` | which settings Prefect 3 has |
 //! | `prefect2` | which settings Prefect 2 has, and how their values are written back |
 //! | `kubernetes` | which settings prefect-kubernetes has, and which of them are set |
+//! | `secret` | which settings are secrets |
 //! | `read` | which variable sets a setting |
 //! | `value` | how a value is parsed and written back, by its kind |
 //! | `structured_value` | how values that are JSON or lists are written back |
@@ -23,6 +24,7 @@ mod kubernetes;
 mod prefect2;
 mod prefect3;
 mod read;
+mod secret;
 mod setting;
 mod structured_value;
 mod url;
@@ -35,5 +37,5 @@ pub use kubernetes::KUBERNETES_SETTINGS;
 pub(super) use kubernetes::{KubernetesSetting, keys_with_prefix, read_kubernetes_settings};
 pub use prefect2::PREFECT_2_SETTINGS;
 pub use prefect3::PREFECT_3_SETTINGS;
-pub(super) use setting::is_secret;
+pub(super) use secret::is_secret;
 pub use setting::{Limits, Setting, SettingKind};

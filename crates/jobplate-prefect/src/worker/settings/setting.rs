@@ -1,11 +1,5 @@
 //! A setting of Prefect: its name, the kind of its value, and its former name.
 
-use std::collections::HashSet;
-use std::sync::LazyLock;
-
-use super::prefect2::PREFECT_2_SETTINGS;
-use super::prefect3::PREFECT_3_SETTINGS;
-
 /// The prefix of every variable that sets a setting.
 pub(super) const PREFIX: &str = "PREFECT_";
 
@@ -37,7 +31,7 @@ pub enum SettingKind {
     Float(Limits),
     /// A level of Python's `logging`.
     LogLevel,
-    /// One of these words.
+    /// One of these values.
     OneOf(&'static [&'static str]),
     /// A `timedelta`.
     TimeDelta,
@@ -96,33 +90,4 @@ pub(super) const fn setting(name: &'static str, kind: SettingKind) -> Setting {
 /// Returns a setting that had another name before.
 pub(super) const fn renamed(name: &'static str, kind: SettingKind, former_name: &'static str) -> Setting {
     Setting { name, kind, former_name: Some(former_name) }
-}
-
-/// Returns whether a variable sets a setting whose value must not be shown. HTTP headers often hold credentials.
-pub(in crate::worker) fn is_secret(variable: &str) -> bool {
-    static NAMES: LazyLock<HashSet<&str>> = LazyLock::new(|| {
-        let settings = PREFECT_3_SETTINGS.iter().chain(&PREFECT_2_SETTINGS);
-        let secrets = settings.filter(|own| matches!(own.kind, SettingKind::Secret | SettingKind::Headers));
-        secrets.flat_map(|own| [Some(own.name), own.former_name]).flatten().collect()
-    });
-    variable.strip_prefix(PREFIX).is_some_and(|name| NAMES.contains(name))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_two_settings_share_a_name_and_every_nested_one_has_its_group() {
-        let all = &PREFECT_3_SETTINGS;
-        let mut names = HashSet::new();
-        for name in all.iter().flat_map(|own| [Some(own.name), own.former_name]).flatten() {
-            assert!(names.insert(name), "duplicate {name}");
-        }
-        for setting in all {
-            let first = setting.name.split('_').next().unwrap_or_default();
-            let group = all.iter().any(|own| own.kind == SettingKind::Group && own.name == first);
-            assert!(group || ["HOME", "PROFILES", "DEBUG", "UI", "SILENCE"].contains(&first), "{}", setting.name);
-        }
-    }
 }

@@ -4,12 +4,11 @@
 
 use num_bigint::BigInt;
 
-use super::value::{json_float, repr_bool};
 use crate::pyvalue::duration::Duration;
 use crate::pyvalue::json_value::{Json, parse};
 use crate::pyvalue::number;
 use crate::pyvalue::pydantic::{parse_float, parse_int};
-use crate::pyvalue::string::strip;
+use crate::pyvalue::string::{repr_float, strip};
 
 /// Converts a set of names.
 pub(super) fn names(json: Json) -> Option<Option<String>> {
@@ -177,13 +176,23 @@ pub(super) fn retention_overrides(json: Json) -> Option<String> {
     Some(dump_json(pairs.collect::<Option<_>>()?))
 }
 
-/// `json.dumps` of a dictionary of strings.
+/// Returns a boolean as Python prints it.
+pub(super) fn repr_bool(value: bool) -> String {
+    if value { "True" } else { "False" }.to_owned()
+}
+
+/// Returns a number as Python prints it, or `None` for infinities and NaN, which become null in JSON.
+pub(super) fn json_float(float: f64) -> Option<String> {
+    float.is_finite().then(|| repr_float(float))
+}
+
+/// Prints a dictionary of strings as `json.dumps` does.
 fn dump_json(pairs: Vec<(String, String)>) -> String {
     let quoted = |(name, value): &(String, String)| format!("{}: {}", quote_ascii(name), quote_ascii(value));
     format!("{{{}}}", pairs.iter().map(quoted).collect::<Vec<_>>().join(", "))
 }
 
-/// Returns a text as a JSON string in ASCII.
+/// Quotes a string as JSON, in ASCII.
 fn quote_ascii(text: &str) -> String {
     let mut out = String::from("\"");
     for c in text.chars() {

@@ -35,7 +35,7 @@ fn after_scheme(url: &str) -> &str {
     url.split_once(':').filter(|(scheme, _)| is_scheme(scheme)).map_or(url, |(_, rest)| rest)
 }
 
-/// Returns whether a text is an address that may be in brackets: IPv6 with or without a zone, or a later version.
+/// Returns whether `text` is an address that may be in brackets: IPv6 with or without a zone, or a later version.
 fn is_address(text: &str) -> bool {
     if let Some(rest) = text.strip_prefix('v') {
         let future = rest.split_once('.');

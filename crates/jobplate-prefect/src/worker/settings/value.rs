@@ -1,17 +1,17 @@
-//! The value of one setting: parsed as pydantic 2 parses a text for the setting's kind, and written back as
-//! `Settings.to_environment_variables` writes it, which goes through JSON.
+//! Parses the value of one setting as pydantic 2 does for its kind, and writes it back as
+//! `Settings.to_environment_variables` does, which goes through JSON.
 
 use num_bigint::BigInt;
 
 use super::setting::SettingKind;
 use super::structured_value::{
-    bool_or_names, headers, label_filters, names, retention_overrides, retry_delay, retry_delays, status_codes,
+    bool_or_names, headers, json_float, label_filters, names, repr_bool, retention_overrides, retry_delay,
+    retry_delays, status_codes,
 };
 use crate::pyvalue::duration::Duration;
 use crate::pyvalue::json_value::{Json, parse};
 use crate::pyvalue::number;
 use crate::pyvalue::pydantic::{parse_bool, parse_float, parse_int};
-use crate::pyvalue::string::repr_float;
 
 /// Why a value cannot be exported.
 #[derive(Debug)]
@@ -89,7 +89,7 @@ pub(super) fn normalize(kind: SettingKind, text: &str) -> NormalizedValue {
     }
 }
 
-/// Returns a log level in upper case, or `None` if Prefect 3 does not have it.
+/// Returns a log level in upper case, or `None` if it is not one of Prefect 3.
 pub(super) fn log_level(text: &str) -> Option<String> {
     let level = text.to_uppercase();
     ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"].contains(&level.as_str()).then_some(level)
@@ -104,7 +104,7 @@ fn check_limits(is_within: bool) -> std::result::Result<(), InvalidValue> {
     if is_within { Ok(()) } else { Err(rejected) }
 }
 
-/// Parses a text as JSON, or takes it as a JSON string if it is not JSON. Null counts as not set.
+/// Parses a value as JSON. A value that is not JSON counts as a JSON string, null as not set.
 fn json_or_text(
     text: &str,
     convert: fn(Json) -> Option<Option<String>>,
@@ -118,7 +118,7 @@ fn json_or_text(
     }
 }
 
-/// Parses a text that must be JSON. Null counts as not set.
+/// Parses a value that must be JSON. Null counts as not set.
 fn json_only(
     text: &str,
     convert: fn(Json) -> Option<String>,
@@ -132,17 +132,7 @@ fn json_only(
     }
 }
 
-/// `str(bool)`
-pub(super) fn repr_bool(value: bool) -> String {
-    if value { "True" } else { "False" }.to_owned()
-}
-
-/// Returns a number as Python prints it, or `None` for infinities and NaN, which become null in JSON.
-pub(super) fn json_float(float: f64) -> Option<String> {
-    float.is_finite().then(|| repr_float(float))
-}
-
-/// `str(pathlib.Path(text))`
+/// Normalizes a path: `str(pathlib.Path(text))`.
 pub(super) fn path(text: &str) -> String {
     // POSIX lets a path start with exactly two slashes; more of them are one.
     let root = match text.len() - text.trim_start_matches('/').len() {
@@ -164,7 +154,7 @@ mod tests {
     };
     use super::*;
 
-    /// A text with its normalized value: `-` if it counts as not set, `None` if Prefect rejects it.
+    /// A value as given and as normalized: `-` if it counts as not set, `None` if Prefect rejects it.
     type Case = (&'static str, Option<&'static str>);
 
     /// The cases of each kind.
