@@ -22,7 +22,7 @@ fn chart() -> PathBuf {
     repository().join("charts/prefect-agent")
 }
 
-fn read(path: &str) -> String {
+fn read_file(path: &str) -> String {
     std::fs::read_to_string(repository().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
@@ -33,7 +33,7 @@ fn value_files() -> Vec<String> {
     files.iter().map(|file| chart().join("ci").join(file).to_string_lossy().into_owned()).collect()
 }
 
-fn documents(text: &str) -> Vec<Value> {
+fn parse_documents(text: &str) -> Vec<Value> {
     let documents = serde_yaml::Deserializer::from_str(text);
     let documents = documents.map(|document| Value::deserialize(document).unwrap_or_else(|e| panic!("{e}: {text}")));
     documents.filter(|document| !document.is_null()).collect()
@@ -103,7 +103,7 @@ impl ChartFixture {
 
     #[track_caller]
     fn template(&self, release: &str, args: &[&str]) -> Vec<Value> {
-        documents(&self.run_ok(&[&["template", release, "."], &VERSION[..], args].concat()))
+        parse_documents(&self.run_ok(&[&["template", release, "."], &VERSION[..], args].concat()))
     }
 
     /// Installs or upgrades the release. Returns the printed notes.
@@ -211,9 +211,10 @@ fn passes_helm_lint() {
 
 #[test]
 fn docs_and_schema_list_all_values() {
-    let values = documents(&read("charts/prefect-agent/values.yaml")).remove(0);
-    let schema: Value = serde_json::from_str(&read("charts/prefect-agent/values.schema.json")).expect("it is JSON");
-    let readme = read("charts/prefect-agent/README.md");
+    let values = parse_documents(&read_file("charts/prefect-agent/values.yaml")).remove(0);
+    let schema: Value =
+        serde_json::from_str(&read_file("charts/prefect-agent/values.schema.json")).expect("it is JSON");
+    let readme = read_file("charts/prefect-agent/README.md");
     // The README names objects of the Kubernetes API, and empty lists and maps, without their keys.
     let named_without_keys = ["resources", "podSecurityContext", "securityContext"];
     let (mut named, mut described) = (Vec::new(), Vec::new());
@@ -244,12 +245,12 @@ fn docs_and_schema_list_all_values() {
 /// The chart deploys the same agent as the manifest of `jobplate template agent`.
 #[test]
 fn defaults_match_the_manifest() {
-    let manifest = documents(&read("templates/agent.yaml"));
+    let manifest = parse_documents(&read_file("templates/agent.yaml"));
     with_each_helm(|helm| {
         let objects = helm.template(RELEASE, &SERVER);
         let kinds: Vec<&str> = objects.iter().filter_map(|object| object["kind"].as_str()).collect();
         assert_eq!(kinds, ["ServiceAccount", "ConfigMap", "Role", "RoleBinding", "Deployment"]);
-        assert_eq!(job_template(&objects), read("templates/job_template.yaml"));
+        assert_eq!(job_template(&objects), read_file("templates/job_template.yaml"));
         assert_eq!(find_only(&objects, "Role")["rules"], find_only(&manifest, "Role")["rules"]);
         assert_eq!(find_only(&objects, "ConfigMap")["metadata"]["name"], "prefect-agent-job-template");
 
@@ -279,7 +280,7 @@ fn values_set_what_they_name() {
     with_each_helm(|helm| {
         let file = |name: &str| chart().join("ci").join(name).to_string_lossy().into_owned();
         let objects = helm.template("x", &["-f", &file("cloud-values.yaml")]);
-        let values = documents(&read("charts/prefect-agent/ci/cloud-values.yaml")).remove(0);
+        let values = parse_documents(&read_file("charts/prefect-agent/ci/cloud-values.yaml")).remove(0);
         assert_eq!(entry(&objects, "PREFECT__BACKEND").map(|entry| &entry["value"]), Some(&json!("cloud")));
         assert_eq!(entry(&objects, "PREFECT__CLOUD__API"), None);
         let reference = json!({"secretKeyRef": {"name": "prefect-api-key", "key": "api-key"}});
@@ -329,8 +330,8 @@ fn values_set_what_they_name() {
             assert_eq!(agent(&objects).get(name), None);
         }
         // `podLabels` cannot override the labels of the selector.
-        let mine = ["--set-json", r#"podLabels={"app.kubernetes.io/name":"mine"}"#];
-        let objects = helm.template("x", &[&SERVER[..], &mine].concat());
+        let own_label = ["--set-json", r#"podLabels={"app.kubernetes.io/name":"mine"}"#];
+        let objects = helm.template("x", &[&SERVER[..], &own_label].concat());
         let spec = &find_only(&objects, "Deployment")["spec"];
         assert_eq!(spec["template"]["metadata"]["labels"], spec["selector"]["matchLabels"]);
     });
@@ -452,7 +453,7 @@ fn installs_upgrades_and_uninstalls() {
             "rolebindings/prefect-agent",
         ];
         assert_eq!(names, expected);
-        assert_eq!(helm.live_template(RELEASE), read("templates/job_template.yaml"));
+        assert_eq!(helm.live_template(RELEASE), read_file("templates/job_template.yaml"));
 
         // The authorizer sees a new Role after a short delay.
         wait_for("its permissions", || {
@@ -464,7 +465,7 @@ fn installs_upgrades_and_uninstalls() {
         helm.upgrade(RELEASE, &SERVER);
         assert_eq!(helm.chart_objects(), first, "{program}");
 
-        let text = read("templates/job_template.yaml").replace("backoffLimit: 0", "backoffLimit: 1");
+        let text = read_file("templates/job_template.yaml").replace("backoffLimit: 0", "backoffLimit: 1");
         let file = format!("jobTemplate={}", helm.write("job.yaml", &text));
         helm.upgrade(RELEASE, &[&SERVER[..], &["--set-file", &file]].concat());
         let mut second = helm.chart_objects();

@@ -211,12 +211,12 @@ fn reports_missing_impersonation_permissions() {
 fn reports_unknown_kinds_and_namespaces() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.namespace("missing");
-    let with = |api_version: &str, kind: &str| {
+    let run_with_kind = |api_version: &str, kind: &str| {
         Run::new(servers.kubeconfig(ADMIN))
             .file("input.yaml", format!("apiVersion: {api_version}\nkind: {kind}\nmetadata: {{name: a}}\n"))
     };
     for (api_version, kind) in [("example.io/v1", "Flow"), ("batch/v2", "Job"), ("apps/v1", "Flow"), ("v1", "Flow")] {
-        let run = with(api_version, kind);
+        let run = run_with_kind(api_version, kind);
         for command in ["apply", "diff"] {
             let what = format!("the server has no kind {kind} in {api_version}");
             let ran = run.run(&[command, "input.yaml", "-n", &namespace]);
@@ -732,16 +732,16 @@ fn rejects_invalid_input_without_any_request() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.namespace("unsent");
     let proxy = Proxy::start(servers, |_| Action::Pass);
-    let with = |metadata: &str| format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: z, {metadata}}}\n");
+    let map_with = |metadata: &str| format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: z, {metadata}}}\n");
     let duplicate = format!("{CONFIG_MAP}---\n{}---\n{CONFIG_MAP}", CONFIG_MAP.replace("name: a", "name: b"));
     let duplicate_with_namespace =
         format!("{CONFIG_MAP}---\n{}", CONFIG_MAP.replace("name: a", &format!("name: a, namespace: {namespace}")));
     let two_versions = format!("{}---\n{}", CRON_JOB, CRON_JOB.replace("batch/v1", "batch/v1beta1"));
     #[rustfmt::skip]
     let cases = [
-        (format!("{CONFIG_MAP}---\n{}", with("resourceVersion: '7'")), &["input.yaml:8:", "export", "remove"][..]),
-        (format!("{CONFIG_MAP}---\n{}", with("uid: abc")), &["input.yaml:8:", "export"]),
-        (with("managedFields: [{manager: m}]"), &["input.yaml:3:", "export"]),
+        (format!("{CONFIG_MAP}---\n{}", map_with("resourceVersion: '7'")), &["input.yaml:8:", "export", "remove"][..]),
+        (format!("{CONFIG_MAP}---\n{}", map_with("uid: abc")), &["input.yaml:8:", "export"]),
+        (map_with("managedFields: [{manager: m}]"), &["input.yaml:3:", "export"]),
         (format!("{JOB}status: {{active: 1}}\n"), &["input.yaml:11:", "export"]),
         (duplicate, &["ConfigMap/a stands in the input twice", "input.yaml:11:", "line 1"]),
         (duplicate_with_namespace, &["twice"]),

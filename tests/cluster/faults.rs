@@ -27,7 +27,7 @@ fn config_map(name: &str) -> String {
 }
 
 /// Returns a Job with a generated name, and with a label to find it by.
-fn generated(label: &str) -> String {
+fn generated_job(label: &str) -> String {
     format!(
         "apiVersion: batch/v1\nkind: Job\nmetadata:\n  generateName: run-\n  labels: {{run: {label}}}\nspec:\n  \
          suspend: true\n  template:\n    spec:\n      restartPolicy: Never\n      \
@@ -39,7 +39,7 @@ fn job(image: &str) -> String {
     let name = format!(
         "metadata: {{name: etl}}\nspec:\n  suspend: true\n  template:\n    metadata: {{labels: {{v: {image}}}}}"
     );
-    let job = generated("x")
+    let job = generated_job("x")
         .replace("metadata:\n  generateName: run-\n  labels: {run: x}\nspec:\n  suspend: true\n  template:", &name);
     job.replace("image: none", &format!("image: {image}"))
 }
@@ -184,26 +184,26 @@ fn prints_retries_with_verbose() {
 fn retries_a_creation_only_if_the_server_rejected_it() {
     let Some(servers) = Servers::shared() else { return };
     let slow = Action::Late(Duration::from_secs(4));
-    let maybe = &["may have been made", "kubectl get"][..];
+    let unknown_outcome = &["may have been made", "kubectl get"][..];
     #[rustfmt::skip]
     let cases = [
         // The fault, the number of requests, the number of Jobs created, and parts of the message.
         ("429", Action::too_many(1), 2, 1, &[][..]),
         ("503", Action::status(503, "ServiceUnavailable", "no"), 1, 0, &["503"]),
-        ("502", html_page(502), 1, 0, maybe),
-        ("504", html_page(504), 1, 0, maybe),
+        ("502", html_page(502), 1, 0, unknown_outcome),
+        ("504", html_page(504), 1, 0, unknown_outcome),
         ("500", internal_error("etcdserver: request timed out"), 1, 0, &["error"]),
-        ("reset before", Action::ResetBefore, 1, 0, maybe),
-        ("reset after", Action::ResetAfter, 1, 1, maybe),
-        ("closed after", Action::CloseAfter, 1, 1, maybe),
-        ("truncated", Action::Truncated, 1, 1, maybe),
-        ("slow", slow, 1, 1, maybe),
+        ("reset before", Action::ResetBefore, 1, 0, unknown_outcome),
+        ("reset after", Action::ResetAfter, 1, 1, unknown_outcome),
+        ("closed after", Action::CloseAfter, 1, 1, unknown_outcome),
+        ("truncated", Action::Truncated, 1, 1, unknown_outcome),
+        ("slow", slow, 1, 1, unknown_outcome),
     ];
     let mut failures = String::new();
     for (fault, action, sent, created, message_parts) in cases {
         let (namespace, admin) = (servers.namespace("creation"), servers.client(ADMIN));
         let proxy = Proxy::start(servers, inject_once(is_write, action));
-        let run = Run::new(proxy.kubeconfig()).file("input.yaml", generated("a"));
+        let run = Run::new(proxy.kubeconfig()).file("input.yaml", generated_job("a"));
         let ran = apply(&run, &namespace, &["--request-timeout", "2s"]);
         let success = created == 1 && sent == 2;
         let outcome = if success { "created" } else { "failed" };
@@ -233,7 +233,7 @@ fn a_lost_creation_does_not_end_the_run() {
     let Some(servers) = Servers::shared() else { return };
     let (namespace, admin) = (servers.namespace("rest"), servers.client(ADMIN));
     let proxy = Proxy::start(servers, inject_once(is_write, Action::ResetAfter));
-    let input = ["a", "b", "c"].map(generated).join("---\n");
+    let input = ["a", "b", "c"].map(generated_job).join("---\n");
     let run = Run::new(proxy.kubeconfig()).file("input.yaml", input);
     let ran = apply(&run, &namespace, &["--concurrency", "1"]).says(3, &["may have been made"]);
     assert_eq!(ran.outcomes(), ["failed", "created", "created"]);
@@ -325,7 +325,7 @@ fn rejects_answers_without_the_object() {
     };
     let answers = [html_page(200), garbage("{"), garbage("\u{0}"), garbage("[]"), garbage("{}"), garbage("")];
     let mut failures = String::new();
-    for (input, kind) in [(config_map("a"), "configmaps"), (generated("a"), "jobs")] {
+    for (input, kind) in [(config_map("a"), "configmaps"), (generated_job("a"), "jobs")] {
         for answer in &answers {
             for dry_runs in [true, false] {
                 let (namespace, admin, action) = (servers.namespace("garbage"), servers.client(ADMIN), answer.clone());
@@ -408,11 +408,11 @@ fn expired_credentials_end_the_run() {
 const DOCUMENTS: usize = 200;
 
 /// Returns a stream of `DOCUMENTS` ConfigMaps, some of them replaced by Jobs with generated names.
-fn many_documents(generated_jobs: usize) -> String {
+fn document_stream(generated_jobs: usize) -> String {
     let mut documents: Vec<String> =
         (0..DOCUMENTS - generated_jobs).map(|number| config_map(&format!("m{number}"))).collect();
     for number in 0..generated_jobs {
-        documents.insert(number * 20, generated(&format!("g{number}")));
+        documents.insert(number * 20, generated_job(&format!("g{number}")));
     }
     documents.join("---\n")
 }
@@ -473,7 +473,7 @@ fn waits_for_a_restarting_server() {
             servers.start_apiserver();
         });
     });
-    let run = Run::new(proxy.kubeconfig()).file("input.yaml", many_documents(10));
+    let run = Run::new(proxy.kubeconfig()).file("input.yaml", document_stream(10));
     let ran = apply(&run, &namespace, &[]);
     assert_eq!(ran.status, 0, "{ran:?}");
     assert_eq!(count_outcomes(&ran), HashMap::from([("created".to_owned(), DOCUMENTS)]));
@@ -481,7 +481,7 @@ fn waits_for_a_restarting_server() {
     for number in 0..10 {
         assert_eq!(count_jobs(&admin, &namespace, &format!("g{number}")), 1);
     }
-    run.write("input.yaml", many_documents(0));
+    run.write("input.yaml", document_stream(0));
     let again = apply(&run, &namespace, &[]).says(0, &[]);
     assert_eq!(count_outcomes(&again)["unchanged"], DOCUMENTS - 10);
 }
@@ -494,7 +494,7 @@ fn reports_correctly_if_the_server_stays_down() {
     let Some(servers) = Servers::separate().map(Arc::new) else { return };
     let (namespace, admin) = (servers.namespace("away"), servers.client(ADMIN));
     let proxy = kill_apiserver_at_write(&servers, 80, |_| {});
-    let run = Run::new(proxy.kubeconfig()).file("input.yaml", many_documents(10));
+    let run = Run::new(proxy.kubeconfig()).file("input.yaml", document_stream(10));
     let start = Instant::now();
     let ran = apply(&run, &namespace, &[]).says(3, &["can't be reached", "running again is safe"]);
     assert!(start.elapsed() < MAX_RETRY_TIME + MAX_DELAY, "{:?}", start.elapsed());
@@ -529,7 +529,7 @@ fn changes_nothing_if_the_server_fails_during_dry_runs() {
     let Some(servers) = Servers::shared() else { return };
     let (namespace, admin) = (servers.namespace("dry-runs"), servers.client(ADMIN));
     let proxy = Proxy::start(servers, |request| if request.number < 20 { Action::Pass } else { Action::ResetAfter });
-    let run = Run::new(proxy.kubeconfig()).file("input.yaml", many_documents(0));
+    let run = Run::new(proxy.kubeconfig()).file("input.yaml", document_stream(0));
     let ran = apply(&run, &namespace, &[]).says(3, &["can't be reached", "nothing was applied"]);
     assert!(!ran.stderr.contains("may have been"), "{}", ran.stderr);
     assert!(ran.outcomes().iter().all(|outcome| outcome == "failed" || outcome == "not tried"), "{ran:?}");
@@ -544,7 +544,7 @@ fn reports_correctly_after_ctrl_c() {
     let slow =
         |request: &Request| if is_write(request) { Action::Late(Duration::from_millis(300)) } else { Action::Pass };
     let proxy = Proxy::start(servers, slow);
-    let run = Run::new(proxy.kubeconfig()).file("input.yaml", many_documents(10));
+    let run = Run::new(proxy.kubeconfig()).file("input.yaml", document_stream(10));
     let started = run.start(&[APPLY, &[&namespace]].concat());
     wait_for("some writes", || (count_requests(&proxy, is_write) >= 20).then_some(()));
     let start = Instant::now();
@@ -569,7 +569,7 @@ fn ctrl_c_does_not_wait_for_missing_answers() {
         let hangs = is_write(request) && written.fetch_add(1, Ordering::SeqCst) >= 10;
         if hangs { Action::Late(Duration::from_secs(50)) } else { Action::Pass }
     });
-    let run = Run::new(proxy.kubeconfig()).file("input.yaml", many_documents(0));
+    let run = Run::new(proxy.kubeconfig()).file("input.yaml", document_stream(0));
     let started = run.start(&[APPLY, &[&namespace]].concat());
     wait_for("writes that hang", || (count_requests(&proxy, is_write) == 14).then_some(()));
     let start = Instant::now();
@@ -590,7 +590,7 @@ fn ctrl_c_during_dry_runs_changes_nothing() {
     let namespace = servers.namespace("early");
     let rule = |request: &Request| Action::Late(Duration::from_secs(if request.number < 8 { 0 } else { 30 }));
     let proxy = Proxy::start(servers, rule);
-    let run = Run::new(proxy.kubeconfig()).file("input.yaml", many_documents(0));
+    let run = Run::new(proxy.kubeconfig()).file("input.yaml", document_stream(0));
     let started = run.start(&[APPLY, &[&namespace]].concat());
     wait_for("dry runs that hang", || (count_requests(&proxy, |_| true) == 12).then_some(()));
     started.interrupt();
@@ -703,7 +703,7 @@ fn a_diff_can_be_interrupted() {
     let namespace = servers.namespace("compare");
     let rule = |request: &Request| Action::Late(Duration::from_secs(if request.number < 20 { 0 } else { 30 }));
     let proxy = Proxy::start(servers, rule);
-    let run = Run::new(proxy.kubeconfig()).file("input.yaml", many_documents(0));
+    let run = Run::new(proxy.kubeconfig()).file("input.yaml", document_stream(0));
     let started = run.start(&["diff", "input.yaml", "-n", &namespace]);
     wait_for("answers that do not come", || (count_requests(&proxy, |_| true) >= 24).then_some(()));
     let start = Instant::now();
@@ -713,6 +713,6 @@ fn a_diff_can_be_interrupted() {
     assert_eq!(ran.status, 130, "{}", ran.stderr);
     // A connection failure is an error, neither "no differences" nor "differences found".
     let proxy = Proxy::start(servers, |request| if request.number < 20 { Action::Pass } else { Action::ResetBefore });
-    let run = Run::new(proxy.kubeconfig()).file("input.yaml", many_documents(0));
+    let run = Run::new(proxy.kubeconfig()).file("input.yaml", document_stream(0));
     run.run(&["diff", "input.yaml", "-n", &namespace]).says(3, &["can't be reached"]);
 }

@@ -117,7 +117,7 @@ impl Helm {
     }
 
     /// Returns the flags that make jobplate the post-renderer, with `args` for jobplate.
-    pub(crate) fn post_renderer(&self, args: &[&str]) -> Vec<String> {
+    pub(crate) fn post_renderer_flags(&self, args: &[&str]) -> Vec<String> {
         let mut flags = vec!["--post-renderer=jobplate".to_owned()];
         let subcommand = if self.version == "helm3" { &["post-render"][..] } else { &[] };
         flags.extend(subcommand.iter().chain(args).map(|arg| format!("--post-renderer-args={arg}")));
@@ -126,7 +126,7 @@ impl Helm {
 
     /// Runs `helm` with jobplate as the post-renderer.
     pub(crate) fn run_post_rendered(&self, args: &[&str], jobplate_args: &[&str]) -> Ran {
-        let flags = self.post_renderer(jobplate_args);
+        let flags = self.post_renderer_flags(jobplate_args);
         let flags: Vec<&str> = args.iter().copied().chain(flags.iter().map(String::as_str)).collect();
         self.run(&flags)
     }

@@ -55,8 +55,8 @@ impl WorkerChartFixture {
         args.chain(settings.map(|setting| format!("--set={setting}"))).collect()
     }
 
-    fn run_helm(&self, command: &[&str], post_renderer: &[String]) -> String {
-        let args = [&self.helm_args(command)[..], post_renderer].concat();
+    fn run_helm(&self, command: &[&str], post_renderer_flags: &[String]) -> String {
+        let args = [&self.helm_args(command)[..], post_renderer_flags].concat();
         self.helm.run_ok(&args.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
@@ -72,13 +72,13 @@ impl WorkerChartFixture {
         }
         (
             self.run_helm(&["template"], &["--post-renderer=cat".to_owned()]),
-            self.run_helm(&["template"], &self.helm.post_renderer(jobplate_args)),
+            self.run_helm(&["template"], &self.helm.post_renderer_flags(jobplate_args)),
         )
     }
 
     /// Installs or upgrades the release.
     fn upgrade(&self, jobplate_args: &[&str]) {
-        self.run_helm(&["upgrade", "--install"], &self.helm.post_renderer(jobplate_args));
+        self.run_helm(&["upgrade", "--install"], &self.helm.post_renderer_flags(jobplate_args));
     }
 
     /// Returns the base job template in the live ConfigMap.
