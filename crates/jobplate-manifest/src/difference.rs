@@ -156,10 +156,10 @@ impl Comparison<'_, '_> {
         for list in ["env", "envFrom"] {
             let (own, other) = (env_items(before, list), env_items(after, list));
             // Entries with the same name are compared in their order.
-            let mut left: HashMap<&ChangedItem, VecDeque<Node<'_>>> = HashMap::new();
-            other.iter().for_each(|(item, node)| left.entry(item).or_default().push_back(*node));
+            let mut remaining: HashMap<&ChangedItem, VecDeque<Node<'_>>> = HashMap::new();
+            other.iter().for_each(|(item, node)| remaining.entry(item).or_default().push_back(*node));
             for (item, node) in &own {
-                let action = match left.get_mut(item).and_then(VecDeque::pop_front) {
+                let action = match remaining.get_mut(item).and_then(VecDeque::pop_front) {
                     None => Action::Removed,
                     Some(other) if node.equals(other) => continue,
                     Some(_) => Action::Replaced,
@@ -168,7 +168,10 @@ impl Comparison<'_, '_> {
             }
             let at = before.get_first(list).unwrap_or(before).span().start;
             for (item, node) in &other {
-                if left.get(item).is_some_and(|left| left.iter().any(|left| left.index() == node.index())) {
+                if remaining
+                    .get(item)
+                    .is_some_and(|remaining| remaining.iter().any(|added| added.index() == node.index()))
+                {
                     self.report_item(Some(container), item.clone(), Action::Added, at);
                 }
             }

@@ -92,7 +92,7 @@ impl FieldPath {
         self.0.iter().try_fold(value, |value, step| match step {
             PathStep::Key(key) => value.get_mut(key),
             PathStep::Index(index) => value.get_mut(index),
-            PathStep::Item(wanted) => value.as_array_mut()?.iter_mut().find(|item| has_keys(item, wanted)),
+            PathStep::Item(keys) => value.as_array_mut()?.iter_mut().find(|item| has_keys(item, keys)),
         })
     }
 
@@ -117,7 +117,7 @@ fn follow<'v>(steps: &[PathStep], value: &'v Value) -> Option<&'v Value> {
     match step {
         PathStep::Key(key) => keys_with_dots(key, rest).find_map(|(key, rest)| follow(rest, value.get(key)?)),
         PathStep::Index(index) => follow(rest, value.get(index)?),
-        PathStep::Item(wanted) => follow(rest, value.as_array()?.iter().find(|item| has_keys(item, wanted))?),
+        PathStep::Item(keys) => follow(rest, value.as_array()?.iter().find(|item| has_keys(item, keys))?),
     }
 }
 
@@ -139,7 +139,7 @@ fn resolve<'a>(steps: &[PathStep], from: ResolvedPath<'a>) -> ResolvedPath<'a> {
             }
         }
         PathStep::Index(index) => from.node.items().nth(*index).map_or(end, item),
-        PathStep::Item(wanted) => from.node.items().find(|item| is_item(*item, wanted)).map_or(end, item),
+        PathStep::Item(keys) => from.node.items().find(|item| is_item(*item, keys)).map_or(end, item),
     }
 }
 
@@ -176,16 +176,16 @@ impl ResolvedPath<'_> {
 }
 
 /// Returns whether a node has these keys and values.
-fn is_item(item: Node<'_>, wanted: &[(String, String)]) -> bool {
-    wanted.iter().all(|(key, value)| item.entries().any(|(own, node)| own.has_text(key) && node.has_text(value)))
+fn is_item(item: Node<'_>, keys: &[(String, String)]) -> bool {
+    keys.iter().all(|(key, value)| item.entries().any(|(own, node)| own.has_text(key) && node.has_text(value)))
 }
 
 /// Returns whether a JSON object has these keys and values.
-fn has_keys(item: &Value, wanted: &[(String, String)]) -> bool {
-    wanted.iter().all(|(key, wanted)| match &item[key] {
-        Value::String(text) => text == wanted,
-        Value::Number(number) => wanted.parse().is_ok_and(|wanted: serde_json::Number| wanted == *number),
-        Value::Bool(value) => wanted.parse() == Ok(*value),
+fn has_keys(item: &Value, keys: &[(String, String)]) -> bool {
+    keys.iter().all(|(key, expected)| match &item[key] {
+        Value::String(text) => text == expected,
+        Value::Number(number) => expected.parse().is_ok_and(|expected: serde_json::Number| expected == *number),
+        Value::Bool(value) => expected.parse() == Ok(*value),
         _ => false,
     })
 }
@@ -204,7 +204,7 @@ fn parse_bracket(text: &str) -> Option<(PathStep, &str)> {
         // `metadata.labels[team]`, or with quotes.
         return Some((PathStep::Key(inside.trim_matches('"').to_owned()), after));
     }
-    let mut wanted = Vec::new();
+    let mut keys = Vec::new();
     let mut rest = inside;
     while !rest.is_empty() {
         let (key, value) = rest.split_once('=')?;
@@ -218,10 +218,10 @@ fn parse_bracket(text: &str) -> Option<(PathStep, &str)> {
                 (&value[..end], &value[end..])
             }
         };
-        wanted.push((key.to_owned(), value.to_owned()));
+        keys.push((key.to_owned(), value.to_owned()));
         rest = remaining.strip_prefix(',').unwrap_or(remaining);
     }
-    Some((PathStep::Item(wanted), after))
+    Some((PathStep::Item(keys), after))
 }
 
 /// Returns the position of the first `]` outside of quotes.
@@ -284,7 +284,7 @@ mod tests {
         let mut arena = NodeArena::default();
         scan(text, &mut arena).unwrap();
         let root = Document::new(text, &arena).root();
-        for (path, at, whole) in [
+        for (path, at, is_complete) in [
             ("spec.env[0].value", "value", true),
             (".spec.env[name=\"B\"].valuefrom", "valuefrom", true),
             ("spec.env[7].value", "env", false),
@@ -293,7 +293,7 @@ mod tests {
             ("spec.a.c", "a", false),
         ] {
             let found = FieldPath::parse(path).unwrap().resolve(root);
-            assert_eq!((&text[found.span()], found.is_complete), (at, whole), "{path}");
+            assert_eq!((&text[found.span()], found.is_complete), (at, is_complete), "{path}");
         }
     }
 }

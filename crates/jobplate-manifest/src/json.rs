@@ -77,9 +77,9 @@ fn parse_integer(text: &str) -> Option<Number> {
 /// Parses a plain decimal fraction: digits, a point, digits.
 fn parse_decimal(text: &str) -> Option<Number> {
     let digits = text.strip_prefix('-').unwrap_or(text);
-    let (whole, fraction) = digits.split_once('.')?;
+    let (integer, fraction) = digits.split_once('.')?;
     let is_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    if !is_digits(whole) || !is_digits(fraction) || whole.len() > 1 && whole.starts_with('0') {
+    if !is_digits(integer) || !is_digits(fraction) || integer.len() > 1 && integer.starts_with('0') {
         return None;
     }
     Number::from_f64(text.parse().ok()?)

@@ -160,7 +160,7 @@ pub fn normalize_field_path(text: &str) -> Result<String, ValidationError> {
         .hint(format!("these it has: {}, metadata.labels['KEY'], metadata.annotations['KEY']", POD_FIELDS.join(", "))))
 }
 
-/// Checks that a text is not empty and has at most `max` bytes.
+/// Checks that a name is not empty and has at most `max` bytes. `subject` names it in the error.
 fn check_length(subject: &str, text: &str, max: usize) -> Result<(), ValidationError> {
     match text.len() {
         0 => Err(ValidationError::new(format!("{subject} is missing"))),
@@ -169,18 +169,18 @@ fn check_length(subject: &str, text: &str, max: usize) -> Result<(), ValidationE
     }
 }
 
-/// Returns whether a text is a DNS subdomain: DNS labels that are joined by dots.
+/// Returns whether a name is a DNS subdomain: DNS labels that are joined by dots.
 fn is_subdomain(text: &str) -> bool {
     text.split('.').all(is_label)
 }
 
-/// Returns whether a text is a DNS label, of any length.
+/// Returns whether a name is a DNS label. The length is not checked.
 fn is_label(text: &str) -> bool {
     let is_valid = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     !text.is_empty() && !text.starts_with('-') && !text.ends_with('-') && text.bytes().all(is_valid)
 }
 
-/// Returns whether a text is the key of a label or annotation: `NAME` or `DOMAIN/NAME`.
+/// Returns whether a key is a valid key of a label or annotation: `NAME` or `DOMAIN/NAME`.
 fn is_qualified_name(key: &str) -> bool {
     let (domain, name) = key.split_once('/').map_or((None, key), |(domain, name)| (Some(domain), name));
     let is_alphanumeric = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);

@@ -43,10 +43,10 @@ pub fn pod_spec_path(kind: &str) -> Option<FieldPath> {
     WORKLOADS.iter().find(|(builtin, _)| *builtin == kind).map(|(_, path)| FieldPath::from_keys(path))
 }
 
-/// Returns whether `given` is a kind or its plural, in any case.
-fn is_kind_or_plural(kind: &str, given: &str) -> bool {
-    kind.eq_ignore_ascii_case(given)
-        || given.strip_suffix('s').is_some_and(|singular| kind.eq_ignore_ascii_case(singular))
+/// Returns whether `name` is a kind or its plural, in any case.
+fn is_kind_or_plural(kind: &str, name: &str) -> bool {
+    kind.eq_ignore_ascii_case(name)
+        || name.strip_suffix('s').is_some_and(|singular| kind.eq_ignore_ascii_case(singular))
 }
 
 /// Returns whether an object is in one of the API groups of the built-in workloads, or has no `apiVersion`.

@@ -96,8 +96,8 @@ struct NodeDeserializer<'a> {
 
 impl<'a> NodeDeserializer<'a> {
     /// Returns the error for a node of the wrong type.
-    fn must_be(&self, wanted: &str) -> Error {
-        Error::usage(format!("{} must be {wanted}", self.what)).at(self.node.span())
+    fn must_be(&self, expected: &str) -> Error {
+        Error::usage(format!("{} must be {expected}", self.what)).at(self.node.span())
     }
 
     /// Returns whether the node is a collection of this kind. Null counts as an empty one.

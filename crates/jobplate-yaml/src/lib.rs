@@ -5,9 +5,9 @@
 //! only a strict check of the node returns. An [`Editor`] turns edits into text, and verifies that the new text means
 //! the document with exactly these edits. This crate does not know Kubernetes objects, files or flags.
 //!
-//! The scanner is the project's own because it is ten times as fast as granit-parser, whose spans leave out the
-//! indicators that an edit needs (`benches/speed.rs`). Layout and splices are the project's own because `yaml-edit` and
-//! `yamlpatch` do not verify that an edited document means the original plus the edit.
+//! The scanner is the project's own because granit-parser is several times slower, and its spans leave out the
+//! indicators that an edit needs. Layout and splices are the project's own because `yaml-edit` and `yamlpatch` do not
+//! verify that an edited document means the original with exactly the requested edits.
 //!
 //! ```
 //! use jobplate_yaml::{Child, Document, Editable, Editor, StrictMap, NodeArena, Value, read};

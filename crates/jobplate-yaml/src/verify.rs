@@ -1,7 +1,7 @@
 //! Verifies that an edited document means the original with exactly the requested edits.
 //!
 //! It compares the nodes of both documents and does not know the splices, so it can't share their mistakes.
-//! Subtrees without an edit are compared by their bytes and positions, without decoding a scalar.
+//! Subtrees without an edit are first compared by their bytes and positions, which needs no decoding of scalars.
 
 use super::edit::{Change, Child, Edit, Value};
 use super::node_kind::NodeKind;
@@ -68,8 +68,8 @@ struct ChildEdits<'a> {
 
 /// What is next in a collection.
 enum NextChild {
-    /// A child that both documents have.
-    Kept,
+    /// A child that both documents have. It may contain edits.
+    Common,
     /// A removed child, which is skipped already.
     Removed,
     /// The end of the collection.
@@ -77,14 +77,16 @@ enum NextChild {
 }
 
 impl<'a> Verifier<'a> {
+    /// Returns the error for the next node of the edited document.
     fn mismatch<T>(&self) -> Result<T, Mismatch> {
         let offset =
             self.after.arena.nodes.get(self.new as usize).map_or(self.after.text.len(), |node| node.start as usize);
         Err(Mismatch { offset })
     }
 
-    fn check(&self, holds: bool) -> Result<(), Mismatch> {
-        if holds { Ok(()) } else { self.mismatch() }
+    /// Fails at the next node of the edited document if `condition` is false.
+    fn check(&self, condition: bool) -> Result<(), Mismatch> {
+        if condition { Ok(()) } else { self.mismatch() }
     }
 
     /// Compares the subtrees at `old` and `new`, and moves past both.
@@ -93,7 +95,7 @@ impl<'a> Verifier<'a> {
         loop {
             if let Some(collection) = open.last_mut() {
                 match self.next_child(collection)? {
-                    NextChild::Kept => {}
+                    NextChild::Common => {}
                     NextChild::Removed => continue,
                     NextChild::End => {
                         open.pop();
@@ -137,7 +139,7 @@ impl<'a> Verifier<'a> {
         }
         if self.old >= collection.old_end {
             let is_complete =
-                collection.edits.as_ref().is_none_or(|left| left.remove.is_empty() && left.insert.is_empty());
+                collection.edits.as_ref().is_none_or(|edits| edits.remove.is_empty() && edits.insert.is_empty());
             self.check(is_complete && self.new == collection.new_end)?;
             return Ok(NextChild::End);
         }
@@ -148,7 +150,7 @@ impl<'a> Verifier<'a> {
             self.compare_unedited()?;
             self.check(self.new < collection.new_end)?;
         }
-        Ok(NextChild::Kept)
+        Ok(NextChild::Common)
     }
 
     /// Compares one node. Returns a collection that contains an edit, after its own node, without its children.
@@ -279,6 +281,7 @@ fn differ_only_in_position(old: &[NodeData], new: &[NodeData]) -> bool {
     })
 }
 
+/// Returns whether a node has an anchor or a tag.
 fn has_properties(node: Node<'_>) -> bool {
     node.anchor().is_some() || node.tag().is_some()
 }

@@ -171,6 +171,7 @@ impl<'a> Layout<'a, '_> {
         self.remove_from_flow(list, |position| remove.contains(position) && !replaced.contains(position))
     }
 
+    /// Refuses the mapping of `[key: value]`, which has no brackets of its own.
     fn refuse_unbracketed(&self, node: Node<'a>) -> Result<()> {
         if node.raw().starts_with(['{', '[']) {
             return Ok(());
@@ -180,6 +181,7 @@ impl<'a> Layout<'a, '_> {
             .hint("write `{}` around it"))
     }
 
+    /// Refuses a collection with an empty value, such as `{key: }`.
     fn refuse_empty_values(&self, list: &[Element<'a>]) -> Result<()> {
         match list.iter().find(|element| element.last.kind() == NodeKind::Empty) {
             None => Ok(()),

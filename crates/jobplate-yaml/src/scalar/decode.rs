@@ -229,10 +229,10 @@ fn decode_block(scalar: &ScalarSource<'_>, out: &mut impl DecodeSink) {
         }
         at = end + 1;
     }
-    let kept = match chomping {
+    let count = match chomping {
         Chomping::Strip => 0,
         Chomping::Clip => usize::from(has_content),
         Chomping::Keep => breaks.len(),
     };
-    breaks.into_iter().take(kept).for_each(|line_break| out.push_decoded(line_break, "\n"));
+    breaks.into_iter().take(count).for_each(|line_break| out.push_decoded(line_break, "\n"));
 }
