@@ -173,7 +173,7 @@ impl Kubelet {
             }));
             if matches!(state, PodState::Succeeded | PodState::Failed(..)) {
                 let name = container["name"].as_str().expect("a container has a name");
-                self.logs.update(namespace, pod, name, |log| log.is_complete = true);
+                self.logs.change(namespace, pod, name, |log| log.is_complete = true);
             }
         }
         let status = json!({"status": {"phase": state.phase(), "containerStatuses": statuses}});
@@ -190,7 +190,7 @@ impl Kubelet {
 
     /// Appends to the log of a container. Clients that follow the log get it at once.
     pub(crate) fn append_log(&self, namespace: &str, pod: &str, container: &str, text: &str) {
-        self.logs.update(namespace, pod, container, |log| log.text.extend(text.as_bytes()));
+        self.logs.change(namespace, pod, container, |log| log.text.extend(text.as_bytes()));
     }
 
     /// Breaks every connection on which a log is followed.
@@ -215,13 +215,13 @@ impl Drop for Kubelet {
 }
 
 impl LogStore {
-    fn update(&self, namespace: &str, pod: &str, container: &str, update: impl FnOnce(&mut Log)) {
-        update(lock(&self.by_container).entry(format!("{namespace}/{pod}/{container}")).or_default());
+    fn change(&self, namespace: &str, pod: &str, container: &str, change: impl FnOnce(&mut Log)) {
+        change(lock(&self.by_container).entry(format!("{namespace}/{pod}/{container}")).or_default());
         self.more.notify_all();
     }
 
     /// Waits for log text after offset `seen`. Returns `None` at the end of a complete log.
-    fn wait_for_text(&self, key: &str, seen: usize, break_count: usize) -> io::Result<Option<Vec<u8>>> {
+    fn next(&self, key: &str, seen: usize, break_count: usize) -> io::Result<Option<Vec<u8>>> {
         let mut by_container = lock(&self.by_container);
         loop {
             if self.break_count.load(Ordering::SeqCst) != break_count {
@@ -273,7 +273,7 @@ fn serve_logs(tls_config: Arc<ServerConfig>, stream: TcpStream, logs: &LogStore)
         if query.split('&').any(|pair| pair == "follow=true") {
             let break_count = logs.break_count.load(Ordering::SeqCst);
             let mut seen = 0;
-            while let Some(text) = logs.wait_for_text(key, seen, break_count)? {
+            while let Some(text) = logs.next(key, seen, break_count)? {
                 write_chunk(to, &text)?;
                 seen += text.len();
             }
