@@ -31,10 +31,10 @@ fn main() -> ExitCode {
     hide_panics(invocation);
     let mut ui = Ui::from_environment(invocation, command_line);
     if invocation == Invocation::KubectlCompletion {
-        return completion::for_kubectl(&args, &ui);
+        return completion::complete_for_kubectl(&args, &ui);
     }
-    if let Some(shell) = completion::asking_shell() {
-        return completion::for_shell(&shell, &args, &ui);
+    if let Some(shell) = completion::requesting_shell() {
+        return completion::complete_for_shell(&shell, &args, &ui);
     }
     ui.truncate_error_file();
     commands::run(&args, &mut ui)

@@ -30,48 +30,48 @@ use crate::shared::usage::redact_values;
 use crate::ui::Ui;
 
 /// The parameters, and what they take: but for [`FILES`] they are flags.
-const PARAMETERS: [(&str, Takes); 26] = [
-    ("all-containers", Takes::Boolean),
-    ("allow-no-match", Takes::Boolean),
-    ("allow-plaintext", Takes::Boolean),
-    ("api", Takes::Text),
-    ("api-key", Takes::Text),
-    ("backend", Takes::Text),
-    ("config-env", Takes::Pairs),
-    ("container", Takes::Texts),
-    ("env", Takes::Pairs),
-    ("env-from", Takes::Texts),
-    ("field-env", Takes::Pairs),
-    (FILES, Takes::Texts),
-    ("generate-name", Takes::Text),
-    ("init-containers", Takes::Boolean),
-    ("local-secrets", Takes::Text),
-    ("name", Takes::Text),
-    ("name-hash", Takes::Boolean),
-    ("namespace", Takes::Text),
-    ("recursive", Takes::Boolean),
-    ("secret", Takes::Pairs),
-    ("secret-env", Takes::Pairs),
-    ("selector", Takes::Text),
-    ("skip-hooks", Takes::Boolean),
-    ("spec", Takes::Texts),
-    ("target", Takes::Texts),
-    ("unset", Takes::Texts),
+const PARAMETERS: [(&str, ParameterType); 26] = [
+    ("all-containers", ParameterType::Boolean),
+    ("allow-no-match", ParameterType::Boolean),
+    ("allow-plaintext", ParameterType::Boolean),
+    ("api", ParameterType::String),
+    ("api-key", ParameterType::String),
+    ("backend", ParameterType::String),
+    ("config-env", ParameterType::Map),
+    ("container", ParameterType::Array),
+    ("env", ParameterType::Map),
+    ("env-from", ParameterType::Array),
+    ("field-env", ParameterType::Map),
+    (FILES, ParameterType::Array),
+    ("generate-name", ParameterType::String),
+    ("init-containers", ParameterType::Boolean),
+    ("local-secrets", ParameterType::String),
+    ("name", ParameterType::String),
+    ("name-hash", ParameterType::Boolean),
+    ("namespace", ParameterType::String),
+    ("recursive", ParameterType::Boolean),
+    ("secret", ParameterType::Map),
+    ("secret-env", ParameterType::Map),
+    ("selector", ParameterType::String),
+    ("skip-hooks", ParameterType::Boolean),
+    ("spec", ParameterType::Array),
+    ("target", ParameterType::Array),
+    ("unset", ParameterType::Array),
 ];
 
 /// The parameter that names the inputs.
 const FILES: &str = "files";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Takes {
+enum ParameterType {
     /// `string: "true"`
     Boolean,
     /// `string`
-    Text,
+    String,
     /// `array`, or one `string`
-    Texts,
+    Array,
     /// `map`
-    Pairs,
+    Map,
 }
 
 /// A parameter of an application, as Argo CD hands it over.
@@ -93,7 +93,7 @@ impl Command for ArgocdGenerateArgs {
         "Render as a plugin of Argo CD: the application's folder and parameters in, its manifests out";
 
     fn run(self, ui: &mut Ui) -> Result<ExitCode> {
-        let root = repository();
+        let root = find_repository();
         let request = request(root.as_deref())?;
         let sources = inputs::open_inputs(&request)?;
         // Files of a folder may be links.
@@ -108,16 +108,16 @@ impl Command for ArgocdGenerateArgs {
 
 /// What the folder and the parameters ask for.
 fn request(root: Option<&Path>) -> Result<RenderRequest> {
-    let given = match env::var("ARGOCD_APP_PARAMETERS") {
-        Ok(given) => given,
+    let parameters = match env::var("ARGOCD_APP_PARAMETERS") {
+        Ok(parameters) => parameters,
         Err(env::VarError::NotPresent) => String::new(),
-        Err(env::VarError::NotUnicode(_)) => return Err(no_parameters()),
+        Err(env::VarError::NotUnicode(_)) => return Err(invalid_parameters_error()),
     };
-    let words = words(&given, DEFAULT_SPEC_FILES.into_iter().find(|spec| Path::new(spec).exists()))?;
+    let arguments = to_arguments(&parameters, DEFAULT_SPEC_FILES.into_iter().find(|spec| Path::new(spec).exists()))?;
     // Read before it is known what is in them.
-    let mut specs = words.iter().filter_map(|word| word.strip_prefix("--spec="));
+    let mut specs = arguments.iter().filter_map(|word| word.strip_prefix("--spec="));
     specs.try_for_each(|spec| check_inside(Path::new(spec), root))?;
-    let args = parse_arguments::<RenderArgs>(words).map_err(|usage| {
+    let args = parse_arguments::<RenderArgs>(arguments).map_err(|usage| {
         let text = redact_values(usage).to_string();
         let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
         Error::usage(first).hint("a parameter is the flag of `" + ProgramName + " render` of the same name")
@@ -125,7 +125,7 @@ fn request(root: Option<&Path>) -> Result<RenderRequest> {
     let mut request = args
         .resolve()
         .map_err(|error| match error.message().starts_with("no input") {
-            true => no_files(),
+            true => no_files_error(),
             false => error,
         })?
         .request;
@@ -139,7 +139,7 @@ fn request(root: Option<&Path>) -> Result<RenderRequest> {
     Ok(request)
 }
 
-fn no_files() -> Error {
+fn no_files_error() -> Error {
     let others = ["kustomization.yaml", "kustomization.yml", "Kustomization", "Chart.yaml"];
     let other = match others.iter().any(|other| Path::new(other).exists()) {
         true => "; this plugin runs neither kustomize nor Helm",
@@ -149,58 +149,58 @@ fn no_files() -> Error {
         .hint(format!("name files under `inputs` in {}, or in the parameter `{FILES}`{other}", DEFAULT_SPEC_FILES[0]))
 }
 
-fn no_parameters() -> Error {
+fn invalid_parameters_error() -> Error {
     Error::usage("ARGOCD_APP_PARAMETERS is no list of parameters, as Argo CD makes it")
 }
 
 /// The command line of `render` that parameters ask for.
-fn words(parameters: &str, spec: Option<&str>) -> Result<Vec<String>> {
+fn to_arguments(parameters: &str, spec: Option<&str>) -> Result<Vec<String>> {
     let parameters: Option<Vec<Parameter>> = match parameters {
         "" => None,
-        text => serde_json::from_str(text).map_err(|_| no_parameters())?,
+        text => serde_json::from_str(text).map_err(|_| invalid_parameters_error())?,
     };
-    let (mut words, mut files) = (Vec::new(), Vec::new());
-    words.extend(spec.map(|spec| format!("--spec={spec}")));
+    let (mut arguments, mut files) = (Vec::new(), Vec::new());
+    arguments.extend(spec.map(|spec| format!("--spec={spec}")));
     for Parameter { name, string, array, map } in parameters.into_iter().flatten() {
-        let wrong = |takes: &str| {
-            Error::usage(format!("the parameter `{name}` is no {takes}"))
-                .hint(format!("write it as `- {{name: {name}, {takes}: ...}}`"))
+        let wrong_type = |kind: &str| {
+            Error::usage(format!("the parameter `{name}` is no {kind}"))
+                .hint(format!("write it as `- {{name: {name}, {kind}: ...}}`"))
         };
-        let Some((_, takes)) = PARAMETERS.iter().find(|(known, _)| *known == name) else {
+        let Some((_, kind)) = PARAMETERS.iter().find(|(known, _)| *known == name) else {
             let known = PARAMETERS.map(|(known, _)| known);
             let hint = suggest::did_you_mean(&name, known).unwrap_or_else(|| format!("there are {}", known.join(", ")));
             return Err(Error::usage(format!("there is no parameter `{name}`")).hint(hint));
         };
-        let mut give = |text: String| match name.as_str() {
+        let mut push = |text: String| match name.as_str() {
             FILES => files.push(text),
-            flag => words.push(format!("--{flag}={text}")),
+            flag => arguments.push(format!("--{flag}={text}")),
         };
-        match (takes, string, array, map) {
-            (Takes::Boolean, Some(text), None, None) if text == "true" => words.push(format!("--{name}")),
-            (Takes::Boolean, Some(text), None, None) if text == "false" || text.is_empty() => {}
-            (Takes::Boolean, ..) => {
+        match (kind, string, array, map) {
+            (ParameterType::Boolean, Some(text), None, None) if text == "true" => arguments.push(format!("--{name}")),
+            (ParameterType::Boolean, Some(text), None, None) if text == "false" || text.is_empty() => {}
+            (ParameterType::Boolean, ..) => {
                 return Err(Error::usage(format!("the parameter `{name}` is neither \"true\" nor \"false\"")));
             }
             // An announced parameter that nobody filled in.
-            (Takes::Text | Takes::Texts, Some(text), None, None) if text.is_empty() => {}
+            (ParameterType::String | ParameterType::Array, Some(text), None, None) if text.is_empty() => {}
             (_, None, None, None) => {}
-            (Takes::Text | Takes::Texts, Some(text), None, None) => give(text),
-            (Takes::Texts, None, Some(texts), None) => texts.into_iter().for_each(give),
-            (Takes::Pairs, None, None, Some(pairs)) => {
-                pairs.into_iter().for_each(|(key, value)| give(format!("{key}={value}")));
+            (ParameterType::String | ParameterType::Array, Some(text), None, None) => push(text),
+            (ParameterType::Array, None, Some(texts), None) => texts.into_iter().for_each(push),
+            (ParameterType::Map, None, None, Some(pairs)) => {
+                pairs.into_iter().for_each(|(key, value)| push(format!("{key}={value}")));
             }
-            (Takes::Text, ..) => return Err(wrong("string")),
-            (Takes::Texts, ..) => return Err(wrong("array")),
-            (Takes::Pairs, ..) => return Err(wrong("map")),
+            (ParameterType::String, ..) => return Err(wrong_type("string")),
+            (ParameterType::Array, ..) => return Err(wrong_type("array")),
+            (ParameterType::Map, ..) => return Err(wrong_type("map")),
         }
     }
-    words.push("--".to_owned());
-    words.extend(files);
-    Ok(words)
+    arguments.push("--".to_owned());
+    arguments.extend(files);
+    Ok(arguments)
 }
 
 /// The top of the repository that the application's folder is in: Argo CD copies it whole.
-fn repository() -> Option<PathBuf> {
+fn find_repository() -> Option<PathBuf> {
     let own = env::current_dir().ok()?.canonicalize().ok()?;
     let path = env::var_os("ARGOCD_APP_SOURCE_PATH").map(PathBuf::from).unwrap_or_default();
     let (mut depth, mut is_below) = (0, true);
@@ -234,7 +234,7 @@ fn check_objects(rendering: &mut Rendering) -> Result<()> {
     let mut documents = rendering.documents(None);
     let (mut arena, mut count) = (NodeArena::default(), 0);
     while let Some(RenderedDocument { input, line, after, .. }) = documents.next_document()? {
-        let counted = match (odd_separator(after), jobplate_yaml::read(after, &mut arena)) {
+        let counted = match (find_unsupported_separator(after), jobplate_yaml::read(after, &mut arena)) {
             (Some(at), _) => Err((at, "this line divides documents, and has more in it")),
             (None, Err(unsupported)) => Err((unsupported.offset, "this can't be read as YAML")),
             (None, Ok(_)) => count_objects(Document::new(after, &arena).root()),
@@ -255,7 +255,7 @@ fn check_objects(rendering: &mut Rendering) -> Result<()> {
 }
 
 /// How many objects a document is to Argo CD, to which whatever has `items` is a list; or where and why none.
-fn count_objects(root: Node<'_>) -> Result<usize, Fault> {
+fn count_objects(root: Node<'_>) -> Result<usize, DocumentFault> {
     if root.is_null() {
         return Ok(0);
     }
@@ -270,10 +270,10 @@ fn count_objects(root: Node<'_>) -> Result<usize, Fault> {
 }
 
 /// Where something is, and what Argo CD can't take about it.
-type Fault = (usize, &'static str);
+type DocumentFault = (usize, &'static str);
 
 /// Refuses what is another value to Argo CD, or none.
-fn check_value(node: Node<'_>) -> Result<(), Fault> {
+fn check_value(node: Node<'_>) -> Result<(), DocumentFault> {
     let fault = |node: Node<'_>, what| Err((node.span().start, what));
     if node.tag().is_some_and(|tag| tag != "!!str") {
         return fault(node, "this has a tag");
@@ -299,7 +299,7 @@ fn check_value(node: Node<'_>) -> Result<(), Fault> {
     Ok(())
 }
 
-fn check_object(object: Node<'_>) -> Result<(), Fault> {
+fn check_object(object: Node<'_>) -> Result<(), DocumentFault> {
     let is_text = |node: Node<'_>| node.is_scalar() && node.scalar_kind() == ScalarKind::String;
     let kind =
         object.get_first("kind").filter(|kind| is_text(*kind) && kind.text().is_some_and(|kind| !kind.is_empty()));
@@ -320,7 +320,7 @@ fn check_object(object: Node<'_>) -> Result<(), Fault> {
 }
 
 /// A line at which Argo CD would divide a document, and which is none of a separator alone.
-fn odd_separator(text: &str) -> Option<usize> {
+fn find_unsupported_separator(text: &str) -> Option<usize> {
     let mut start = 0;
     for line in text.split_inclusive('\n') {
         let rest = line.strip_prefix("---").map(str::trim);
@@ -336,29 +336,29 @@ fn odd_separator(text: &str) -> Option<usize> {
 mod tests {
     use super::*;
 
-    fn asked(parameters: &str) -> Result<String, String> {
-        words(parameters, None).map(|words| words.join(" ")).map_err(|error| error.to_string())
+    fn arguments_of(parameters: &str) -> Result<String, String> {
+        to_arguments(parameters, None).map(|arguments| arguments.join(" ")).map_err(|error| error.to_string())
     }
 
     #[test]
     fn parameters_are_flags() {
         for none in ["", "null", "[]"] {
-            assert_eq!(asked(none), Ok("--".to_owned()));
+            assert_eq!(arguments_of(none), Ok("--".to_owned()));
         }
         let parameters = r#"[
             {"name": "secret", "map": {"B": "s/b", "A": "s/a"}}, {"name": "target", "array": ["job/x", "deployment"]},
             {"name": "api", "string": "http://x"}, {"name": "skip", "string": ""}, {"name": "files", "array": ["-x", "b"]}
         ]"#;
-        assert!(asked(parameters).unwrap_err().contains("no parameter `skip`"));
+        assert!(arguments_of(parameters).unwrap_err().contains("no parameter `skip`"));
         assert_eq!(
-            asked(&parameters.replace("skip", "unset")).unwrap(),
+            arguments_of(&parameters.replace("skip", "unset")).unwrap(),
             "--secret=A=s/a --secret=B=s/b --target=job/x --target=deployment --api=http://x -- -x b"
         );
         assert_eq!(
-            asked(r#"[{"name": "all-containers", "string": "true"}, {"name": "secret"}]"#).unwrap(),
+            arguments_of(r#"[{"name": "all-containers", "string": "true"}, {"name": "secret"}]"#).unwrap(),
             "--all-containers --"
         );
-        for wrong in [
+        for wrong_type in [
             r#"[{"name": "secret", "string": "A=s/a"}]"#,
             r#"[{"name": "api", "array": ["x"]}]"#,
             r#"[{"name": "all-containers", "string": "yes"}]"#,
@@ -366,7 +366,7 @@ mod tests {
             r#"[{"name": "files", "map": {"a": "b"}}]"#,
             "{}",
         ] {
-            assert!(asked(wrong).is_err(), "{wrong}");
+            assert!(arguments_of(wrong_type).is_err(), "{wrong_type}");
         }
     }
 

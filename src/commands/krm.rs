@@ -27,11 +27,11 @@ use crate::ui::Ui;
 const RESOURCE_LIST: &str = "ResourceList";
 
 /// Versions of it that are in use; they do not differ in what is read here.
-const VERSIONS: [&str; 3] =
+const RESOURCE_LIST_VERSIONS: [&str; 3] =
     ["config.kubernetes.io/v1", "config.kubernetes.io/v1beta1", "config.kubernetes.io/v1alpha1"];
 
 /// Where an item comes from, as those who pipe it in note it.
-const PATHS: [&str; 2] = ["internal.config.kubernetes.io/path", "config.kubernetes.io/path"];
+const PATH_ANNOTATIONS: [&str; 2] = ["internal.config.kubernetes.io/path", "config.kubernetes.io/path"];
 
 #[derive(Args)]
 pub(crate) struct KrmArgs {
@@ -62,17 +62,17 @@ impl Command for KrmArgs {
     const ABOUT: &'static str = "Render as a KRM function of kustomize or kpt: a ResourceList in, a ResourceList out";
 
     fn run(self, ui: &mut Ui) -> Result<ExitCode> {
-        let text = read(self.edit.max_document_size()?)?;
-        let stream = Stream::of(&text)?;
+        let text = read_stdin(self.edit.max_document_size()?)?;
+        let stream = ResourceListStream::parse(&text)?;
         let mut arena = NodeArena::default();
         let in_list = |error: Error| error.in_document("-", stream.line, stream.list);
         jobplate_yaml::read(stream.list, &mut arena).map_err(|unsupported| {
             let at = unsupported.offset;
-            in_list(no_list("this is no YAML").at(at..at))
+            in_list(not_a_list_error("this is no YAML").at(at..at))
         })?;
         let list = Document::new(stream.list, &arena);
-        check(list.root()).map_err(in_list)?;
-        match render(self, &text, list, &in_list, ui) {
+        check_resource_list(list.root()).map_err(in_list)?;
+        match render_list(self, &text, list, &in_list, ui) {
             // Nothing of it is printed before all is well.
             Ok((rendered, edits)) => {
                 let done = ui.print(|out| out.write_all(&rendered).map_err(|error| output_error(&error)));
@@ -80,12 +80,12 @@ impl Command for KrmArgs {
             }
             Err(error) => {
                 // Whoever piped it in reads the reason there; a person reads standard error.
-                if let Some(failed) = with_result(list, &error, ui) {
-                    drop(ui.print_text(&[stream.before, &failed, stream.behind].concat()));
+                if let Some(failed) = add_result(list, &error, ui) {
+                    drop(ui.print_text(&[stream.before, &failed, stream.after].concat()));
                 }
                 // The lines are those of a list that nobody has as a file.
-                Err(match about(list, &error) {
-                    Some((object, path)) => error.with_detail(&format!(" ({})", display(object, &path))),
+                Err(match find_object(list, &error) {
+                    Some((object, path)) => error.with_detail(&format!(" ({})", display_path(object, &path))),
                     None => error,
                 })
             }
@@ -94,16 +94,16 @@ impl Command for KrmArgs {
 }
 
 /// The stream that comes in, in which one document is more than comments.
-struct Stream<'t> {
+struct ResourceListStream<'t> {
     before: &'t str,
     list: &'t str,
     /// The first line of the list.
     line: usize,
-    behind: &'t str,
+    after: &'t str,
 }
 
-impl<'t> Stream<'t> {
-    fn of(text: &'t str) -> Result<Self> {
+impl<'t> ResourceListStream<'t> {
+    fn parse(text: &'t str) -> Result<Self> {
         let mut documents = Documents::new(text.as_bytes(), usize::MAX);
         let (mut found, mut arena) = (None, NodeArena::default());
         // It is in memory: there is nothing that could fail to be read.
@@ -113,17 +113,17 @@ impl<'t> Stream<'t> {
             let is_empty = jobplate_yaml::read(&text[range.clone()], &mut arena).is_ok()
                 && Document::new(&text[range.clone()], &arena).root().is_null();
             if !is_empty && found.replace(range).is_some() {
-                return Err(no_list("this is more than one document").in_file("-"));
+                return Err(not_a_list_error("this is more than one document").in_file("-"));
             }
         }
-        let list = found.ok_or_else(|| no_list("this is empty").in_file("-"))?;
+        let list = found.ok_or_else(|| not_a_list_error("this is empty").in_file("-"))?;
         let before = &text[..list.start];
         let line = LineIndex::new(before).line(list.start);
-        Ok(Stream { before, list: &text[list.clone()], line, behind: &text[list.end..] })
+        Ok(ResourceListStream { before, list: &text[list.clone()], line, after: &text[list.end..] })
     }
 }
 
-fn read(limit: usize) -> Result<String> {
+fn read_stdin(limit: usize) -> Result<String> {
     let mut bytes = Vec::new();
     let read = std::io::stdin().lock().take(limit as u64 + 1).read_to_end(&mut bytes);
     read.map_err(|error| Error::input(format!("can't be read: {}", describe_io_error(&error))).in_file("-"))?;
@@ -135,30 +135,30 @@ fn read(limit: usize) -> Result<String> {
     String::from_utf8(bytes).map_err(|_| Error::input("not UTF-8").in_file("-"))
 }
 
-fn no_list(what: &str) -> Error {
+fn not_a_list_error(what: &str) -> Error {
     Error::usage(format!("{what}, and `krm` reads a ResourceList"))
         .hint("kustomize and kpt pipe one in; for manifests there is `" + ProgramName + " render`")
 }
 
-fn check(root: Node<'_>) -> Result<()> {
+fn check_resource_list(root: Node<'_>) -> Result<()> {
     let here = root.span().start..root.span().start;
     let is = |key: &str, known: &[&str]| {
         Ok(root.get(key)?.is_some_and(|value| known.iter().any(|known| value.has_text(known))))
     };
-    if !(is("kind", &[RESOURCE_LIST])? && is("apiVersion", &VERSIONS)?) {
-        return Err(no_list("this is another kind of object").at(here));
+    if !(is("kind", &[RESOURCE_LIST])? && is("apiVersion", &RESOURCE_LIST_VERSIONS)?) {
+        return Err(not_a_list_error("this is another kind of object").at(here));
     }
     root.get("functionConfig")?;
     root.get("results")?;
     match root.get("items")? {
         Some(items) if items.kind() == NodeKind::Seq || items.is_null() => Ok(()),
-        Some(items) => Err(no_list("`items` is no list").at(items.span())),
-        None => Err(no_list("this has no `items`").at(here)),
+        Some(items) => Err(not_a_list_error("`items` is no list").at(items.span())),
+        None => Err(not_a_list_error("this has no `items`").at(here)),
     }
 }
 
 /// The list with its edits, and what is to be told of them.
-fn render(
+fn render_list(
     args: KrmArgs,
     text: &str,
     list: Document<'_>,
@@ -178,9 +178,9 @@ fn render(
 }
 
 /// The list as it came in, with an error among its `results`; none where that can't be proven right.
-fn with_result(list: Document<'_>, error: &Error, ui: &Ui) -> Option<String> {
+fn add_result(list: Document<'_>, error: &Error, ui: &Ui) -> Option<String> {
     let root = list.root();
-    let result = result(list, error, ui);
+    let result = to_result(list, error, ui);
     let place = root.entries().position(|(key, _)| key.has_text("results"));
     let root = StrictMap::from_node(root, "the ResourceList").ok()?;
     let edit = match root.get("results").ok()? {
@@ -200,17 +200,18 @@ fn with_result(list: Document<'_>, error: &Error, ui: &Ui) -> Option<String> {
 }
 
 /// An error as a result: what is wrong, and with which object.
-fn result(list: Document<'_>, error: &Error, ui: &Ui) -> Value {
+fn to_result(list: Document<'_>, error: &Error, ui: &Ui) -> Value {
     let hint = error.hint_message().map(|hint| format!("\nhint: {}", ui.render_message(hint))).unwrap_or_default();
     let message = format!("{}{hint}", error.message());
     let mut entries = vec![("message", Value::string(&message)), ("severity", Value::name("error"))];
-    if let Some((object, path)) = about(list, error) {
-        entries.push(("resourceRef", reference(object)));
+    if let Some((object, path)) = find_object(list, error) {
+        entries.push(("resourceRef", resource_ref(object)));
         if !path.is_empty() {
             entries.push(("field", Value::map([("path", Value::name(&path))])));
         }
         let annotations = object.get_first("metadata").and_then(|metadata| metadata.get_first("annotations"));
-        let file = annotations.and_then(|annotations| PATHS.iter().find_map(|key| text(annotations, key)));
+        let file =
+            annotations.and_then(|annotations| PATH_ANNOTATIONS.iter().find_map(|key| get_text(annotations, key)));
         if let Some(file) = file {
             entries.push(("file", Value::map([("path", Value::name(&file))])));
         }
@@ -219,25 +220,26 @@ fn result(list: Document<'_>, error: &Error, ui: &Ui) -> Value {
 }
 
 /// The object that an error is about, an item or the functionConfig, and the way to the place in it.
-fn about<'a>(list: Document<'a>, error: &Error) -> Option<(Node<'a>, String)> {
+fn find_object<'a>(list: Document<'a>, error: &Error) -> Option<(Node<'a>, String)> {
     // The place is in this very text: it is the only one that is read.
     let at = error.location().filter(|place| *place.document == *list.text)?.span.start;
     let items = list.root().get_first("items").into_iter().flat_map(Node::items);
     let mut objects = items.chain(list.root().get_first("functionConfig"));
     let object = objects.find(|object| object.span().contains(&at))?;
-    Some((object, path(object, at)))
+    Some((object, field_path(object, at)))
 }
 
 /// `Kind/name, path`
-fn display(object: Node<'_>, path: &str) -> String {
-    let kind = text(object, "kind").unwrap_or_default();
-    let name = object.get_first("metadata").and_then(|metadata| text(metadata, "name")).map(|name| format!("/{name}"));
+fn display_path(object: Node<'_>, path: &str) -> String {
+    let kind = get_text(object, "kind").unwrap_or_default();
+    let name =
+        object.get_first("metadata").and_then(|metadata| get_text(metadata, "name")).map(|name| format!("/{name}"));
     let path = if path.is_empty() { String::new() } else { format!(", {path}") };
     format!("{kind}{}{path}", name.unwrap_or_default())
 }
 
 /// The way to what stands at a place: `spec.template.spec.containers[0].env`.
-fn path(mut node: Node<'_>, at: usize) -> String {
+fn field_path(mut node: Node<'_>, at: usize) -> String {
     let mut path = String::new();
     loop {
         let holds = |from: Node<'_>, to: Node<'_>| from.span().start <= at && at < to.span().end;
@@ -254,17 +256,17 @@ fn path(mut node: Node<'_>, at: usize) -> String {
     }
 }
 
-fn reference(object: Node<'_>) -> Value {
+fn resource_ref(object: Node<'_>) -> Value {
     let metadata = object.get_first("metadata");
     let parts = [
-        ("apiVersion", text(object, "apiVersion")),
-        ("kind", text(object, "kind")),
-        ("name", metadata.and_then(|metadata| text(metadata, "name"))),
-        ("namespace", metadata.and_then(|metadata| text(metadata, "namespace"))),
+        ("apiVersion", get_text(object, "apiVersion")),
+        ("kind", get_text(object, "kind")),
+        ("name", metadata.and_then(|metadata| get_text(metadata, "name"))),
+        ("namespace", metadata.and_then(|metadata| get_text(metadata, "namespace"))),
     ];
     Value::map(parts.into_iter().filter_map(|(key, value)| Some((key, Value::name(&value?)))))
 }
 
-fn text(map: Node<'_>, name: &str) -> Option<String> {
+fn get_text(map: Node<'_>, name: &str) -> Option<String> {
     map.get_first(name).and_then(Node::text).map(|text| text.into_owned())
 }

@@ -1,29 +1,27 @@
-//! What a kubeconfig names, and, where the environment asks for it, what is in the cluster.
+//! Completes names from the kubeconfig and, if the environment opts in, from the cluster.
 
 use std::time::Duration;
 
 use jobplate_cluster::{KubeconfigNames, KubeconfigSource, ListedKind, list_names};
 
-use super::files::Names;
-use super::line::Said;
+use super::files::{NameList, Suggestions};
+use super::line::LineContext;
 
-/// The environment variable that lets completion ask the cluster: `1`.
-const ASK: &str = "JOBPLATE_COMPLETE_CLUSTER";
+/// The environment variable that allows requests to the cluster, if it is `1`.
+const OPT_IN_VARIABLE: &str = "JOBPLATE_COMPLETE_CLUSTER";
 
-/// How long somebody who has pressed Tab waits.
-const PATIENCE: Duration = Duration::from_millis(1500);
+/// The timeout of a request: the user waits for it after pressing Tab.
+const TIMEOUT: Duration = Duration::from_millis(1500);
 
-type Pairs = Vec<(String, String)>;
-
-/// The kubeconfig's names for a flag: contexts, clusters, users.
-pub(crate) fn kubeconfig(said: &Said, of: fn(KubeconfigNames) -> Vec<String>) -> Pairs {
-    let files = said.cluster.as_ref().and_then(|cluster| cluster.kubeconfigs.as_ref());
+/// Lists the names in the kubeconfig that `select` picks: contexts, clusters or users.
+pub(crate) fn list_kubeconfig_names(context: &LineContext, select: fn(KubeconfigNames) -> Vec<String>) -> Suggestions {
+    let files = context.cluster.as_ref().and_then(|cluster| cluster.kubeconfigs.as_ref());
     let files = files.filter(|files| are_files(files));
     let names = files.and_then(|files| KubeconfigNames::read(files).ok());
-    names.map(of).into_iter().flatten().map(|name| (name, String::new())).collect()
+    names.map(select).into_iter().flatten().map(|name| (name, String::new())).collect()
 }
 
-/// Whether they can be read without waiting for anybody.
+/// Returns whether the kubeconfigs are regular files. Reading a pipe could block.
 fn are_files(kubeconfigs: &KubeconfigSource) -> bool {
     match kubeconfigs {
         KubeconfigSource::Flag(path) | KubeconfigSource::Default(path) => path.is_file(),
@@ -32,23 +30,23 @@ fn are_files(kubeconfigs: &KubeconfigSource) -> bool {
     }
 }
 
-/// The Secrets that files speak of, and those of the cluster.
-pub(crate) fn secret_names(said: &Said, found: Names) -> Pairs {
-    with_those_of_the_cluster(said, found, ListedKind::Secret)
+/// Adds the names of the cluster's Secrets to those found in files.
+pub(crate) fn list_secrets(context: &LineContext, names: NameList) -> Suggestions {
+    add_cluster_names(context, names, ListedKind::Secret)
 }
 
-/// The namespaces that files speak of, and those of the cluster.
-pub(crate) fn namespaces(said: &Said, found: Names) -> Pairs {
-    with_those_of_the_cluster(said, found, ListedKind::Namespace)
+/// Adds the names of the cluster's namespaces to those found in files.
+pub(crate) fn list_namespaces(context: &LineContext, names: NameList) -> Suggestions {
+    add_cluster_names(context, names, ListedKind::Namespace)
 }
 
-fn with_those_of_the_cluster(said: &Said, mut found: Names, kind: ListedKind) -> Pairs {
-    if let Some(cluster) = &said.cluster
+fn add_cluster_names(context: &LineContext, mut names: NameList, kind: ListedKind) -> Suggestions {
+    if let Some(cluster) = &context.cluster
         && cluster.kubeconfigs.as_ref().is_some_and(are_files)
-        && std::env::var_os(ASK).is_some_and(|ask| ask == "1")
+        && std::env::var_os(OPT_IN_VARIABLE).is_some_and(|value| value == "1")
     {
-        let names = list_names(cluster, kind, said.namespace.as_deref(), PATIENCE);
-        names.unwrap_or_default().into_iter().for_each(|name| found.add(name, "in the cluster"));
+        let listed = list_names(cluster, kind, context.namespace.as_deref(), TIMEOUT);
+        listed.unwrap_or_default().into_iter().for_each(|name| names.add(name, "in the cluster"));
     }
-    found.into_pairs()
+    names.into_suggestions()
 }

@@ -1,5 +1,5 @@
-//! What the files that are named on the line hold: objects, their containers, their variables, and the Secrets and
-//! ConfigMaps that they speak of.
+//! Finds names in the files on the command line: objects, containers, variables, and referenced Secrets and
+//! ConfigMaps.
 
 use std::path::Path;
 
@@ -11,25 +11,29 @@ use jobplate_manifest::workload::pod_specs;
 use jobplate_manifest::{container, container::names};
 use jobplate_yaml::Node;
 
-use super::line::Said;
+use super::line::LineContext;
 use crate::shared::{inputs, render_request};
 
-/// More bytes and files than this are not read while somebody waits, nor more names in folders.
-const MOST_BYTES: u64 = 16 * 1024 * 1024;
+/// The maximum number of bytes that are read for a completion.
+const MAX_BYTES: u64 = 16 * 1024 * 1024;
+/// The maximum number of files that are read for a completion.
+const MAX_FILES: usize = 200;
+/// The maximum number of directory entries that are visited for a completion.
+const MAX_ENTRIES: usize = 2000;
 
-const MOST_FILES: usize = 200;
-const MOST_ENTRIES: usize = 2000;
+/// Completion values with their descriptions.
+pub(crate) type Suggestions = Vec<(String, String)>;
 
-/// The size of a regular file.
-fn size(file: &Path) -> Option<u64> {
+/// Returns the size of a regular file. `None` for anything else, such as a pipe.
+fn regular_file_size(file: &Path) -> Option<u64> {
     file.metadata().ok().filter(|metadata| metadata.is_file()).map(|metadata| metadata.len())
 }
 
-/// Names, each with a word about it.
+/// A list of unique names with their descriptions, in the order of their insertion.
 #[derive(Default)]
-pub(crate) struct Names(Vec<(String, String)>);
+pub(crate) struct NameList(Vec<(String, String)>);
 
-impl Names {
+impl NameList {
     pub(crate) fn add(&mut self, name: impl Into<String>, about: impl Into<String>) {
         let name = name.into();
         if !name.is_empty() && self.0.iter().all(|(known, _)| *known != name) {
@@ -37,68 +41,68 @@ impl Names {
         }
     }
 
-    /// The names, with their words.
-    pub(crate) fn into_pairs(self) -> Vec<(String, String)> {
+    /// Returns the names with their descriptions.
+    pub(crate) fn into_suggestions(self) -> Suggestions {
         self.0
     }
 }
 
-/// What was found.
+/// The names in the files on the command line.
 #[derive(Default)]
-pub(crate) struct Found {
-    /// What `--target` can name.
-    pub(crate) targets: Names,
-    pub(crate) containers: Names,
-    pub(crate) variables: Names,
-    pub(crate) secrets: Names,
-    pub(crate) config_maps: Names,
-    pub(crate) namespaces: Names,
+pub(crate) struct ManifestNames {
+    /// The values of `--target`.
+    pub(crate) targets: NameList,
+    pub(crate) containers: NameList,
+    pub(crate) variables: NameList,
+    pub(crate) secrets: NameList,
+    pub(crate) config_maps: NameList,
+    pub(crate) namespaces: NameList,
 }
 
-impl Found {
-    /// Looks into the files.
-    pub(crate) fn in_files(said: &Said) -> Found {
-        let mut found = Found::default();
-        let mut inputs = said.inputs.clone();
+impl ManifestNames {
+    /// Finds the names in the inputs on the command line, or in those of its spec files. Skips invalid files.
+    pub(crate) fn find(context: &LineContext) -> ManifestNames {
+        let mut names = ManifestNames::default();
+        let mut inputs = context.inputs.clone();
         if inputs.is_empty() {
-            let specs = said.specs.iter().filter(|spec| size(Path::new(spec)).is_some());
+            let specs = context.specs.iter().filter(|spec| regular_file_size(Path::new(spec)).is_some());
             inputs = specs.flat_map(|spec| render_request::read_spec_inputs(spec)).collect();
         }
         let files = inputs.iter().map(Path::new).flat_map(|input| match input.is_dir() {
-            true => inputs::list_manifests(input, said.recursive, MOST_ENTRIES).unwrap_or_default(),
+            true => inputs::list_manifests(input, context.recursive, MAX_ENTRIES).unwrap_or_default(),
             false => vec![input.to_owned()],
         });
-        let mut left = MOST_BYTES;
-        for file in files.take(MOST_FILES) {
-            // Whatever is no regular file may never end, or be what is being typed at.
-            let Some(size) = size(&file).filter(|size| *size <= left) else { continue };
-            left -= size;
+        let mut remaining = MAX_BYTES;
+        for file in files.take(MAX_FILES) {
+            // Reading a pipe or a terminal could block.
+            let Some(size) = regular_file_size(&file).filter(|size| *size <= remaining) else { continue };
+            remaining -= size;
             if let Ok(mut source) = InputSource::open(&file) {
-                found.read(&mut source, &said.targets);
+                names.add_from_source(&mut source, &context.targets);
             }
         }
-        found
+        names
     }
 
-    fn read(&mut self, source: &mut InputSource, targets: &[Target]) {
+    fn add_from_source(&mut self, source: &mut InputSource, targets: &[Target]) {
         let file = source.name().to_owned();
         let Ok(reader) = source.read_from_start() else { return };
-        // What can't be read any further is what there is.
+        // After an error, the objects before it remain.
         drop(visit_objects(reader, &mut |object| {
-            self.object(object, targets, &file);
+            self.add_object(object, targets, &file);
             true
         }));
     }
 
-    fn object(&mut self, object: &Object<'_>, targets: &[Target], file: &str) {
+    fn add_object(&mut self, object: &Object<'_>, targets: &[Target], file: &str) {
         let display = object.display();
         if !names(object).is_empty() {
             self.targets.add(&*display, file);
         }
         if targets.is_empty() || targets.iter().any(|target| target.matches(object)) {
-            self.pods(object, &display);
+            self.add_containers(object, &display);
         }
-        self.references(object.node);
+        self.add_references(object.node);
         if let Some(name) = object.name() {
             match &*object.kind {
                 "Secret" => self.secrets.add(name, file),
@@ -112,20 +116,20 @@ impl Found {
             self.namespaces.add(namespace, file);
         }
         if is_config_map(object) {
-            self.texts(object, targets, file);
+            self.add_embedded(object, targets, file);
         }
     }
 
-    fn texts(&mut self, map: &Object<'_>, targets: &[Target], file: &str) {
+    fn add_embedded(&mut self, map: &Object<'_>, targets: &[Target], file: &str) {
         for (key, text) in embedded::document_candidates(map) {
             let target = format!("{}:{key}", map.display());
-            let is_meant = targets.is_empty() || targets.iter().any(|target| target.matches_embedded(map, &key));
+            let is_matched = targets.is_empty() || targets.iter().any(|target| target.matches_embedded(map, &key));
             drop(visit_objects(text.as_bytes(), &mut |object| {
                 if !names(object).is_empty() {
                     self.targets.add(&*target, file);
-                    self.references(object.node);
-                    if is_meant {
-                        self.pods(object, &target);
+                    self.add_references(object.node);
+                    if is_matched {
+                        self.add_containers(object, &target);
                     }
                 }
                 true
@@ -133,22 +137,23 @@ impl Found {
         }
     }
 
-    fn pods(&mut self, object: &Object<'_>, about: &str) {
+    /// Adds the containers of an object, and their variables. `target` names the object in descriptions.
+    fn add_containers(&mut self, object: &Object<'_>, target: &str) {
         for pod_spec in pod_specs(object).unwrap_or_default() {
             for container in container::select(pod_spec, &ContainerChoice::All, true).unwrap_or_default() {
                 let name = container::name(*container).unwrap_or_default();
-                self.containers.add(&*name, about);
+                self.containers.add(&*name, target);
                 for entry in container.get_first("env").into_iter().flat_map(Node::items) {
                     if let Some(variable) = entry.get_first("name").and_then(Node::text) {
-                        self.variables.add(variable, format!("in {name} of {about}"));
+                        self.variables.add(variable, format!("in {name} of {target}"));
                     }
                 }
             }
         }
     }
 
-    /// The Secrets and ConfigMaps that an object refers to.
-    fn references(&mut self, root: Node<'_>) {
+    /// Adds the Secrets and ConfigMaps that an object refers to.
+    fn add_references(&mut self, root: Node<'_>) {
         for (key, value) in root.descendants().flat_map(Node::entries) {
             let list = match key.text().as_deref() {
                 Some("secretKeyRef" | "secretRef") => &mut self.secrets,

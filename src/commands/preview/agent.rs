@@ -1,4 +1,4 @@
-//! Previews of Prefect 1: the Job that its Kubernetes agent makes.
+//! Previews the Job that the Kubernetes agent of Prefect 1 creates.
 
 use std::rc::Rc;
 
@@ -15,10 +15,10 @@ use jobplate_prefect::pyvalue::source::SourceFile;
 use jobplate_prefect::pyvalue::{string, yaml};
 use jobplate_prefect::value_description::ValueDescription;
 
-use super::shown::{Shows, table, value_in_words};
+use super::output::{PreviewOutput, describe_value, format_variable_table};
 use crate::shared::input_reader::InputReader;
 
-// (A doc comment would become the help of the command.)
+// Not a doc comment: clap would use it as the help text of the command.
 #[derive(Args)]
 #[command(next_help_heading = "Prefect 1")]
 pub(super) struct AgentArgs {
@@ -42,29 +42,29 @@ enum PrefectVersion {
 }
 
 impl AgentArgs {
-    /// The first flag that is given.
-    pub(super) fn given(&self) -> Option<&'static str> {
-        let given = [
+    /// Returns the first of these flags that is set.
+    pub(super) fn first_given_flag(&self) -> Option<&'static str> {
+        let first_given_flag = [
             ("--agent", self.agent.is_some()),
             ("--run-config", self.run_config.is_some()),
             ("--prefect", self.prefect.is_some()),
         ];
-        given.into_iter().find(|(_, is)| *is).map(|(flag, _)| flag)
+        first_given_flag.into_iter().find(|(_, is)| *is).map(|(flag, _)| flag)
     }
 }
 
-/// The Job of a job template; without one, of Prefect's own.
+/// Previews the Job of a job template, or of Prefect's default template without one.
 ///
 /// # Errors
 ///
-/// Fails if a file or the scenario is invalid, or if Prefect itself would fail.
+/// Fails if a file or the scenario is invalid, or if Prefect would raise an error.
 pub(super) fn preview(
     arena: &mut Arena,
     files: &mut InputReader,
     template: Option<&Rc<SourceFile>>,
     scenario: Option<&str>,
     args: &AgentArgs,
-) -> Result<Shows> {
+) -> Result<PreviewOutput> {
     let (scenario, deployed) = read_scenario(scenario, args, arena, files)?;
     let image = deployed.as_ref().and_then(|deployed| deployed.version.as_deref());
     let version = match (args.prefect, image) {
@@ -72,28 +72,29 @@ pub(super) fn preview(
         (Some(PrefectVersion::OneFour), _) | (None, _) => AgentVersion::V1_4,
     };
     let file = |path: &str| InputReader::default().read_source(path, true);
-    let made = preview::preview(arena, version, template, &scenario, &file)?;
-    let mut notes = notes::collect(arena, &made, &scenario, deployed.is_some());
-    if let Some(template) = template.filter(|_| !made.is_agents_template) {
+    let preview = preview::preview(arena, version, template, &scenario, &file)?;
+    let mut notes = notes::collect(arena, &preview, &scenario, deployed.is_some());
+    if let Some(template) = template.filter(|_| !preview.is_agents_template) {
         let name = &template.name;
         let text = format!(
             "{name} is not used: the run config brings a job template of its own, and nothing of this one counts"
         );
         notes.insert(0, Note::new(text, None));
     }
-    notes.extend(deployed.into_iter().flat_map(|more| more.notes(arena, &made, version, template.is_some())));
-    Ok(Shows { job: made.job.root, table: rows(arena, &made), notes })
+    notes.extend(deployed.into_iter().flat_map(|more| more.notes(arena, &preview, version, template.is_some())));
+    Ok(PreviewOutput { job: preview.job.root, variable_table: format_variables(arena, &preview), notes })
 }
 
-/// What only a manifest of the agent tells.
-struct Deployed {
+/// The agent's deployment, from its manifest.
+struct DeployedAgent {
+    /// The file of the manifest.
     file: String,
     version: Option<Vec<u32>>,
     has_env_from: bool,
 }
 
-impl Deployed {
-    fn notes(&self, arena: &Arena, made: &AgentPreview, version: AgentVersion, has_template: bool) -> Vec<Note> {
+impl DeployedAgent {
+    fn notes(&self, arena: &Arena, preview: &AgentPreview, version: AgentVersion, has_template: bool) -> Vec<Note> {
         let mut notes = Vec::new();
         let mut add = |text: String| notes.push(Note::new(text, None));
         let followed = match version {
@@ -109,13 +110,13 @@ impl Deployed {
                 followed.1
             ));
         }
-        if has_template && made.is_agents_template && made.agent.job_template_path.is_none() {
+        if has_template && preview.is_agents_template && preview.agent.job_template_path.is_none() {
             add(format!("{}: this agent is started without `--job-template`, and so reads no job template", self.file));
         }
         if self.has_env_from {
             add(format!("{}: variables that the agent takes by `envFrom` are not known here", self.file));
         }
-        if let Some(namespace) = made.agent.namespace
+        if let Some(namespace) = preview.agent.namespace
             && let Value::Unknown(_) = arena.get(namespace)
         {
             add(format!("{}: the namespace of its Jobs is not known here", self.file));
@@ -124,13 +125,13 @@ impl Deployed {
     }
 }
 
-/// Everything but the template.
+/// Reads the scenario, the run config and the agent's manifest.
 fn read_scenario(
     scenario: Option<&str>,
     args: &AgentArgs,
     arena: &mut Arena,
     files: &mut InputReader,
-) -> Result<(AgentScenario, Option<Deployed>)> {
+) -> Result<(AgentScenario, Option<DeployedAgent>)> {
     let mut scenario = match scenario {
         Some(name) => AgentScenario::read(arena, &files.read_source(name, false)?)?,
         None => AgentScenario::minimal(arena),
@@ -155,12 +156,12 @@ fn read_scenario(
     let deployment::AgentDeployment { start, environ, version, has_env_from } =
         deployment::find(arena, &files.read_source(name, false)?)?;
     (scenario.start, scenario.environ) = (start, environ);
-    Ok((scenario, Some(Deployed { file: name.clone(), version, has_env_from })))
+    Ok((scenario, Some(DeployedAgent { file: name.clone(), version, has_env_from })))
 }
 
-/// The variables of the flow's container, in the order in which it gets them.
-fn rows(arena: &Arena, made: &AgentPreview) -> String {
-    let rows: Vec<Vec<String>> = made
+/// Formats the table of the flow container's variables, in the order of `env`.
+fn format_variables(arena: &Arena, preview: &AgentPreview) -> String {
+    let rows: Vec<Vec<String>> = preview
         .job
         .environment
         .variables()
@@ -170,16 +171,16 @@ fn rows(arena: &Arena, made: &AgentPreview) -> String {
             vec![
                 (position + 1).to_string(),
                 string::str(arena, variable.name),
-                value_in_words(&variable.source.shown),
-                source_in_words(&variable.source),
-                variable.overridden.iter().map(hidden_in_words).collect::<Vec<_>>().join("; "),
+                describe_value(&variable.source.shown),
+                describe_source(&variable.source),
+                variable.overridden.iter().map(describe_overridden).collect::<Vec<_>>().join("; "),
             ]
         })
         .collect();
-    table(arena, Some(made.job.container), &rows, &str::to_owned)
+    format_variable_table(arena, Some(preview.job.container), &rows, &str::to_owned)
 }
 
-fn source_in_words(source: &FlowVariableSource) -> String {
+fn describe_source(source: &FlowVariableSource) -> String {
     let who = match source.origin {
         FlowVariableOrigin::Template => "template",
         FlowVariableOrigin::AgentEnv => "agent's --env",
@@ -195,9 +196,9 @@ fn source_in_words(source: &FlowVariableSource) -> String {
     }
 }
 
-fn hidden_in_words(source: &FlowVariableSource) -> String {
+fn describe_overridden(source: &FlowVariableSource) -> String {
     match &source.shown {
-        ValueDescription::Reference(to) => format!("{} ({to})", source_in_words(source)),
-        _ => source_in_words(source),
+        ValueDescription::Reference(to) => format!("{} ({to})", describe_source(source)),
+        _ => describe_source(source),
     }
 }

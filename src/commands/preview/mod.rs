@@ -1,14 +1,14 @@
-//! `jobplate preview`: the Job that Prefect's agent or worker will make of a template.
+//! `jobplate preview`: prints the Job that Prefect's agent or worker creates from a template.
 //!
 //! | file | decides |
 //! |---|---|
-//! | `mod.rs` | which Prefect a template is for |
-//! | `agent.rs` | what the flags for Prefect 1 mean |
-//! | `worker.rs` | what the flags for Prefect 2 and 3 mean |
-//! | `shown.rs` | how the Job and the table of variables are printed |
+//! | `mod.rs` | which Prefect version a template is for |
+//! | `agent.rs` | the meaning of the flags for Prefect 1 |
+//! | `worker.rs` | the meaning of the flags for Prefect 2 and 3 |
+//! | `output.rs` | the format of the table of variables |
 
 mod agent;
-mod shown;
+mod output;
 mod worker;
 
 use std::process::ExitCode;
@@ -93,7 +93,7 @@ Exit codes: 0 done, 2 input, or Prefect itself would fail"
         ))
     }
 
-    /// Prints the Job, and says what is lost on the way to it.
+    /// Prints the Job, and notes what Prefect ignores or overrides.
     fn run(self, ui: &mut Ui) -> Result<ExitCode> {
         ui.quiet = self.quiet;
         let mut files = InputReader::default();
@@ -101,7 +101,7 @@ Exit codes: 0 done, 2 input, or Prefect itself would fail"
         let file = self.template.as_deref().or(self.filename.as_deref());
         let text = file.map(|name| files.read_source(name, true)).transpose()?;
         let scenario = self.scenario.as_deref();
-        let shows = match text {
+        let preview = match text {
             Some(text) if text.text.trim().is_empty() => {
                 return Err(Error::input("the template is empty").in_file(&*text.name).hint(
                     "`" + ProgramName
@@ -111,16 +111,24 @@ Exit codes: 0 done, 2 input, or Prefect itself would fail"
                 ));
             }
             Some(text) if base_job_template::is_base_job_template(&text.text) => {
-                refuse(self.agent.given(), &text, "is for Prefect 1, and this is a template of Prefect 2 or 3")?;
+                refuse_flag(
+                    self.agent.first_given_flag(),
+                    &text,
+                    "is for Prefect 1, and this is a template of Prefect 2 or 3",
+                )?;
                 worker::preview(&mut arena, &mut files, &text, scenario, &self.worker)?
             }
             Some(text) => {
-                refuse(self.worker.given(), &text, "is for Prefect 2 and 3, and this is no base job template")?;
+                refuse_flag(
+                    self.worker.first_given_flag(),
+                    &text,
+                    "is for Prefect 2 and 3, and this is no base job template",
+                )?;
                 let template = template_source::find_in_config_map(text)?;
                 agent::preview(&mut arena, &mut files, Some(&template), scenario, &self.agent)?
             }
             None => {
-                if let Some(flag) = self.worker.given() {
+                if let Some(flag) = self.worker.first_given_flag() {
                     return Err(Error::usage(format!("`{flag}` needs a base job template"))
                         .hint("`" + ProgramName + " template base-job-template` prints one"));
                 }
@@ -130,19 +138,19 @@ Exit codes: 0 done, 2 input, or Prefect itself would fail"
                 agent::preview(&mut arena, &mut files, None, scenario, &self.agent)?
             }
         };
-        let job = serialize::check_serializable(&arena, shows.job)?;
+        let job = serialize::check_serializable(&arena, preview.job)?;
         let printed = match self.output {
             PreviewFormat::Yaml => serialize::to_yaml(job),
             PreviewFormat::Json => serialize::to_json(job),
-            PreviewFormat::Env => shows.table,
+            PreviewFormat::Env => preview.variable_table,
         };
-        report_notes(&shows.notes, ui);
+        report_notes(&preview.notes, ui);
         ui.print_text(&printed)
     }
 }
 
-/// A flag of the other Prefect.
-fn refuse(flag: Option<&str>, text: &SourceFile, why: &str) -> Result<()> {
+/// Fails if a flag of the other Prefect version is set. `why` is the end of the error message.
+fn refuse_flag(flag: Option<&str>, text: &SourceFile, why: &str) -> Result<()> {
     match flag {
         Some(flag) => Err(Error::usage(format!("`{flag}` {why}"))
             .in_file(&*text.name)

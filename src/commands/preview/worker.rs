@@ -1,4 +1,4 @@
-//! Previews of Prefect 2 and 3: the Job that a Kubernetes worker makes.
+//! Previews the Job that a Kubernetes worker of Prefect 2 and 3 creates.
 
 use std::rc::Rc;
 
@@ -14,7 +14,7 @@ use jobplate_prefect::worker::preview::{self, WorkerPreview};
 use jobplate_prefect::worker::scenario::{self, SETTINGS_PREFIX, WorkerScenario};
 use jobplate_prefect::worker::{manifest, notes};
 
-use super::shown::{Shows, table, value_in_words};
+use super::output::{PreviewOutput, describe_value, format_variable_table};
 use crate::shared::flag_values;
 use crate::shared::input_reader::InputReader;
 
@@ -48,9 +48,9 @@ pub(super) struct WorkerArgs {
 }
 
 impl WorkerArgs {
-    /// The first flag that is given.
-    pub(super) fn given(&self) -> Option<&'static str> {
-        let given = [
+    /// Returns the first of these flags that is set.
+    pub(super) fn first_given_flag(&self) -> Option<&'static str> {
+        let first_given_flag = [
             ("--worker", self.worker.is_some()),
             ("--job-variables", self.job_variables.is_some()),
             ("--api-key-secret", self.api_key_secret.is_some()),
@@ -60,37 +60,37 @@ impl WorkerArgs {
             ("--prefect-kubernetes", self.prefect_kubernetes.is_some()),
             ("--kubectl", self.kubectl),
         ];
-        given.into_iter().find(|(_, is)| *is).map(|(flag, _)| flag)
+        first_given_flag.into_iter().find(|(_, is)| *is).map(|(flag, _)| flag)
     }
 }
 
-/// The Job of a base job template.
+/// Previews the Job of a base job template.
 ///
 /// # Errors
 ///
-/// Fails if a file or the scenario is invalid, or if Prefect itself would fail.
+/// Fails if a file or the scenario is invalid, or if Prefect would raise an error.
 pub(super) fn preview(
     arena: &mut Arena,
     files: &mut InputReader,
     template: &Rc<SourceFile>,
     scenario: Option<&str>,
     args: &WorkerArgs,
-) -> Result<Shows> {
+) -> Result<PreviewOutput> {
     let version = args.prefect_kubernetes.as_deref();
     let version = version.map(|text| flag_values::parse_worker_version("--prefect-kubernetes", text)).transpose()?;
     let version = version.unwrap_or_default();
     let (scenario, deployed) = read_scenario(scenario, args, arena, files)?;
-    let made = preview::preview(arena, version, template, &scenario)?;
-    let table = rows(arena, &made);
-    let mut notes = notes::find(arena, version, &made, &scenario);
-    notes.extend(deployed.into_iter().flat_map(|(file, own)| own.notes(arena, &made, version, &file, template)));
+    let preview = preview::preview(arena, version, template, &scenario)?;
+    let variable_table = format_variables(arena, &preview);
+    let mut notes = notes::find(arena, version, &preview, &scenario);
+    notes.extend(deployed.into_iter().flat_map(|(file, own)| own.notes(arena, &preview, version, &file, template)));
     if args.kubectl {
-        manifest::move_fields_for_kubectl(arena, made.job);
+        manifest::move_fields_for_kubectl(arena, preview.job);
     }
-    Ok(Shows { job: made.job, table, notes })
+    Ok(PreviewOutput { job: preview.job, variable_table, notes })
 }
 
-/// Everything but the template.
+/// Reads the scenario, the job variables, the worker's manifest and the flags of the worker's settings.
 fn read_scenario(
     scenario: Option<&str>,
     args: &WorkerArgs,
@@ -119,48 +119,48 @@ fn read_scenario(
         own.apply_to(&mut scenario);
         deployed = Some((name.clone(), own));
     }
-    for (flag, given, setting) in [
+    for (flag, first_given_flag, setting) in [
         ("--api-key-secret", &args.api_key_secret, "API_KEY_SECRET"),
         ("--api-auth-string-secret", &args.api_auth_string_secret, "API_AUTH_STRING_SECRET"),
     ] {
-        let Some(given) = given else { continue };
-        let reference = flag_values::parse_api_key(flag, given)?;
+        let Some(first_given_flag) = first_given_flag else { continue };
+        let reference = flag_values::parse_api_key(flag, first_given_flag)?;
         scenario.worker.set(&format!("{SETTINGS_PREFIX}{setting}_NAME"), reference.name, None);
         scenario.worker.set(&format!("{SETTINGS_PREFIX}{setting}_KEY"), reference.key, None);
     }
-    for (given, setting) in [
+    for (first_given_flag, setting) in [
         (args.create_secret_for_api_key, "CREATE_SECRET_FOR_API_KEY"),
         (args.store_env_as_secret, "STORE_ENV_AS_SECRET"),
     ] {
-        if given {
+        if first_given_flag {
             scenario.worker.set(&format!("{SETTINGS_PREFIX}{setting}"), "true".to_owned(), None);
         }
     }
     Ok((scenario, deployed))
 }
 
-/// The variables of the flow's container, in the order in which it gets them.
-fn rows(arena: &Arena, made: &WorkerPreview<'_>) -> String {
+/// Formats the table of the flow container's variables, in the order of `env`.
+fn format_variables(arena: &Arena, preview: &WorkerPreview<'_>) -> String {
     let name = |entry: &WorkerEnvEntry| {
         arena.dict_get(entry.entry, "name").map_or("?".to_owned(), |name| string::str(arena, name))
     };
     let row = |(position, entry): (usize, &WorkerEnvEntry)| {
         let own = name(entry);
-        let overridden = made.overridden.iter().filter(|overridden| name(overridden) == own);
+        let overridden = preview.overridden.iter().filter(|overridden| name(overridden) == own);
         vec![
             (position + 1).to_string(),
-            made.redacted_names.redact(&own),
-            made.redacted_names.redact(&value_in_words(&describe_entry(arena, entry.entry))),
-            source_in_words(entry),
-            overridden.map(|entry| hidden_in_words(arena, entry)).collect::<Vec<_>>().join("; "),
+            preview.redacted_names.redact(&own),
+            preview.redacted_names.redact(&describe_value(&describe_entry(arena, entry.entry))),
+            describe_source(entry),
+            overridden.map(|entry| describe_overridden(arena, entry)).collect::<Vec<_>>().join("; "),
         ]
     };
-    let rows: Vec<Vec<String>> = made.entries.iter().enumerate().map(row).collect();
-    let shown = |name: &str| made.redacted_names.redact(name);
-    table(arena, manifest::container(arena, made.job), &rows, &shown)
+    let rows: Vec<Vec<String>> = preview.entries.iter().enumerate().map(row).collect();
+    let redact = |name: &str| preview.redacted_names.redact(name);
+    format_variable_table(arena, manifest::container(arena, preview.job), &rows, &redact)
 }
 
-fn source_in_words(entry: &WorkerEnvEntry) -> String {
+fn describe_source(entry: &WorkerEnvEntry) -> String {
     let who = match entry.origin {
         WorkerEnvOrigin::Worker => "worker",
         WorkerEnvOrigin::FlowRun => "flow run",
@@ -178,9 +178,9 @@ fn source_in_words(entry: &WorkerEnvEntry) -> String {
     }
 }
 
-fn hidden_in_words(arena: &Arena, entry: &WorkerEnvEntry) -> String {
+fn describe_overridden(arena: &Arena, entry: &WorkerEnvEntry) -> String {
     match describe_entry(arena, entry.entry) {
-        ValueDescription::Reference(to) => format!("{} ({to})", source_in_words(entry)),
-        _ => source_in_words(entry),
+        ValueDescription::Reference(to) => format!("{} ({to})", describe_source(entry)),
+        _ => describe_source(entry),
     }
 }

@@ -1,12 +1,13 @@
-//! `jobplate secret`: a Secret manifest from where users of Prefect 1 have their secrets, or what refers to it.
+//! `jobplate secret`: prints a Secret manifest with the secrets of Prefect 1 users, or the flags or spec file that
+//! refer to it.
 //!
-//! What names and values mean to Prefect is in `prefect1::secrets`. No value comes from an argument, and none gets
-//! into an error, a note or a reference.
+//! `prefect1::secrets` interprets names and values like Prefect. Values never come from arguments, and never appear in
+//! errors, notes or references.
 //!
 //! | file | decides |
 //! |---|---|
 //! | `mod.rs` | how the Secret, the flags and the spec file are printed |
-//! | `sources` | where secrets are read from, and how such a place is named in an error |
+//! | `sources` | where secrets are read from, and how errors name these locations |
 
 mod sources;
 
@@ -20,7 +21,7 @@ use jobplate_manifest::secret::Secret;
 use jobplate_prefect::prefect1::secrets;
 use jobplate_yaml::quote_name;
 
-use self::sources::{Found, Sources, Value};
+use self::sources::{FoundSecret, SecretValue, SourceArgs};
 use super::definition::Command;
 use crate::shared::flag_values::parse_namespace;
 use crate::ui::Ui;
@@ -34,7 +35,7 @@ pub(crate) struct SecretArgs {
     #[arg(hide = true)]
     more: Vec<String>,
     #[command(flatten)]
-    sources: Sources,
+    sources: SourceArgs,
     #[command(flatten)]
     output: SecretOutputArgs,
 }
@@ -107,59 +108,64 @@ Exit codes: 0 done, 2 input"
         let namespace = parse_namespace(output.namespace)?;
         let found = sources.read(output.print_flags || output.print_spec)?;
         let printed = if output.print_flags {
-            flags(&name, &found)
+            format_flags(&name, &found)
         } else if output.print_spec {
-            spec(&name, &found)
+            format_spec(&name, &found)
         } else {
-            let (data, told) = data(found, &output.text)?;
+            let (data, notes) = to_secret_data(found, &output.text)?;
             let data: Vec<_> = data.iter().map(|(key, value)| (key.as_str(), value.as_slice())).collect();
             let secret =
                 Secret { name: &name, namespace: namespace.as_deref(), immutable: output.immutable, data: &data };
             let manifest = secret.to_manifest().map_err(|fault| fault.into_error(&name))?;
-            ui.write_notes(&told);
+            ui.write_notes(&notes);
             manifest
         };
         ui.print_text(&printed)
     }
 }
 
-/// The flags that refer to the Secret: each is one word, of characters that stand for themselves in any shell.
-fn flags(secret: &str, found: &[Found]) -> String {
-    found.iter().map(|Found { name, .. }| format!("--secret={name}={secret}/{name}\n")).collect()
+/// Returns the flags that refer to the Secret, one per line. No shell needs quotes for them.
+fn format_flags(secret: &str, found: &[FoundSecret]) -> String {
+    found.iter().map(|FoundSecret { name, .. }| format!("--secret={name}={secret}/{name}\n")).collect()
 }
 
-/// A spec file that refers to the Secret.
-fn spec(secret: &str, found: &[Found]) -> String {
+/// Returns a spec file that refers to the Secret.
+fn format_spec(secret: &str, found: &[FoundSecret]) -> String {
     let secret = quote_name(secret);
     let names = found.iter().map(|found| quote_name(&found.name));
     let entries: String = names.map(|name| format!("    {name}: {{secret: {secret}, key: {name}}}\n")).collect();
     format!("apiVersion: jobplate/v1\nkind: JobPlate\nspec:\n  secrets:\n{entries}")
 }
 
-type Data = Vec<(String, Vec<u8>)>;
+/// The keys and values of a Secret.
+type SecretData = Vec<(String, Vec<u8>)>;
 
-/// What the Secret holds, and what is to be said about it.
-fn data(found: Vec<Found>, as_text: &[String]) -> Result<(Data, String)> {
+/// Returns the data of the Secret, and the notes and warnings about it. `as_text` are the names given to `--text`.
+fn to_secret_data(found: Vec<FoundSecret>, as_text: &[String]) -> Result<(SecretData, String)> {
     if as_text.iter().any(|wanted| found.iter().all(|found| found.name != *wanted)) {
         let names: Vec<_> = found.iter().map(|found| found.name.as_str()).collect();
         return Err(Error::usage("`--text` names a secret that was not found")
             .hint(format!("these were found: {}", names.join(", "))));
     }
-    let (mut data, mut told) = (Data::new(), dicts(&found));
-    for Found { name, place, value } in found {
-        if matches!(&value, Value::File(bytes) if bytes.ends_with(b"\n")) {
-            told.push_str(&diagnostic::render_note(&format!(
+    let (mut data, mut notes) = (SecretData::new(), note_dicts(&found));
+    for FoundSecret { name, location, value } in found {
+        if matches!(&value, SecretValue::File(bytes) if bytes.ends_with(b"\n")) {
+            notes.push_str(&diagnostic::render_note(&format!(
                 "{name} ends with a line break, which is kept; `printf %s` writes none where `echo` does"
             )));
         }
-        let value = if as_text.contains(&name) { text(&name, &place, value)? } else { plain(&name, value, &mut told) };
+        let value = if as_text.contains(&name) {
+            encode_text(&name, &location, value)?
+        } else {
+            keep_value(&name, value, &mut notes)
+        };
         data.push((name, value));
     }
-    Ok((data, told))
+    Ok((data, notes))
 }
 
-/// What is to be said about secrets that are parts of others.
-fn dicts(found: &[Found]) -> String {
+/// Returns the notes on secrets that Prefect combines into one dict.
+fn note_dicts(found: &[FoundSecret]) -> String {
     let mut dicts: Vec<(&str, Vec<&str>)> = Vec::new();
     for name in found.iter().map(|found| found.name.as_str()) {
         let Some((dict, _)) = secrets::split_dict(name) else { continue };
@@ -174,13 +180,13 @@ fn dicts(found: &[Found]) -> String {
     dicts.iter().map(note).collect()
 }
 
-/// A value as it is found, with a warning where a flow gets something else.
-fn plain(name: &str, value: Value, told: &mut String) -> Vec<u8> {
+/// Returns a value unchanged. Adds a warning if a flow gets a different value.
+fn keep_value(name: &str, value: SecretValue, notes: &mut String) -> Vec<u8> {
     let (own, value, is_cast_already) = match value {
-        Value::Variable(text) => (Some(text.clone()), text.into_bytes(), false),
-        Value::Config { own, value } => (own, value.into_bytes(), true),
-        Value::File(bytes) => (String::from_utf8(bytes.clone()).ok(), bytes, false),
-        Value::Unread => return Vec::new(),
+        SecretValue::Variable(text) => (Some(text.clone()), text.into_bytes(), false),
+        SecretValue::Config { own, value } => (own, value.into_bytes(), true),
+        SecretValue::File(bytes) => (String::from_utf8(bytes.clone()).ok(), bytes, false),
+        SecretValue::Unread => return Vec::new(),
     };
     let is_text = std::str::from_utf8(&value).is_ok_and(|text| !text.contains('\0'));
     let own = own.as_deref().filter(|_| is_text);
@@ -199,22 +205,22 @@ fn plain(name: &str, value: Value, told: &mut String) -> Vec<u8> {
     } else {
         None
     };
-    told.extend(warning.map(|warning| diagnostic::render_warning(&format!("{name} {warning}"))));
+    notes.extend(warning.map(|warning| diagnostic::render_warning(&format!("{name} {warning}"))));
     value
 }
 
-/// A value of which a flow gets the very text.
-fn text(name: &str, place: &str, value: Value) -> Result<Vec<u8>> {
+/// Encodes a value so that a flow gets its exact text.
+fn encode_text(name: &str, location: &str, value: SecretValue) -> Result<Vec<u8>> {
     let own = match value {
-        Value::Variable(text) => Some(text),
-        Value::Config { own, .. } => own,
-        Value::File(bytes) => String::from_utf8(bytes).ok(),
-        Value::Unread => None,
+        SecretValue::Variable(text) => Some(text),
+        SecretValue::Config { own, .. } => own,
+        SecretValue::File(bytes) => String::from_utf8(bytes).ok(),
+        SecretValue::Unread => None,
     };
-    let own = own.ok_or_else(|| Error::input(format!("{name} is no text, as `--text` needs it")).in_file(place))?;
+    let own = own.ok_or_else(|| Error::input(format!("{name} is no text, as `--text` needs it")).in_file(location))?;
     let text = secrets::to_string_literal(name, &own).ok_or_else(|| {
         Error::refused(format!("Prefect replaces what {name} has as `${{...}}`, and nothing prevents that"))
-            .in_file(place)
+            .in_file(location)
             .hint("it can be kept in a secret that is in no dict: without a `__` in its name")
     })?;
     Ok(text.into_bytes())

@@ -1,5 +1,6 @@
-//! Where secrets are: Prefect's configuration, the environment, env files, files. A place is told as `FILE:LINE`,
-//! without the line, and a text that may be a value in the wrong place is not repeated.
+//! Reads secrets from Prefect's configuration, the environment, env files and files.
+//!
+//! Errors name a location as `FILE:LINE`. They quote neither the line nor an argument that may be a value.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -15,15 +16,15 @@ use jobplate_prefect::variables::secret_variable;
 
 use crate::shared::input_reader::InputReader;
 
-/// The configuration that Prefect reads where nothing else is said.
-const CONFIG: &str = "~/.prefect/config.toml";
+/// The default path of Prefect's configuration.
+const DEFAULT_CONFIG: &str = "~/.prefect/config.toml";
 
-/// Says that it is elsewhere.
+/// The environment variable with another path of Prefect's configuration.
 const CONFIG_VARIABLE: &str = "PREFECT__USER_CONFIG_PATH";
 
 #[derive(Args)]
 #[command(next_help_heading = "Sources")]
-pub(super) struct Sources {
+pub(super) struct SourceArgs {
     /// The secrets in [context.secrets] of Prefect 1's configuration, which is ~/.prefect/config.toml if FILE is
     /// left out
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
@@ -42,45 +43,46 @@ pub(super) struct Sources {
     from_literal: Vec<String>,
 }
 
-/// A secret that was found.
-pub(super) struct Found {
-    /// Prefect's name for it, which is its key in the Secret.
+/// A secret from one of the sources.
+pub(super) struct FoundSecret {
+    /// Prefect's name of the secret, which is also its key in the Secret.
     pub name: String,
-    /// Where it was found.
-    pub place: String,
-    /// What it is.
-    pub value: Value,
+    /// Where it is defined, for errors.
+    pub location: String,
+    pub value: SecretValue,
 }
 
-/// What a secret is, as its source has it.
-pub(super) enum Value {
-    /// The text of a variable.
+/// The value of a secret, in the form of its source.
+pub(super) enum SecretValue {
+    /// The value of an environment variable.
     Variable(String),
-    /// From Prefect's configuration: its text there, if it is one, and the text that its variable must have.
+    /// A value of Prefect's configuration: `own` is its text if it is a string, `value` the text that an environment
+    /// variable must have to give the same value.
     Config { own: Option<String>, value: String },
-    /// All that is in a file.
+    /// The content of a file.
     File(Vec<u8>),
-    /// Nothing but the name was asked for.
+    /// Not read: the command needs names only.
     Unread,
 }
 
-/// What was found so far.
+/// Collects secrets and checks that their names are unique.
 #[derive(Default)]
-struct Gathered {
-    found: Vec<Found>,
+struct SecretCollector {
+    found: Vec<FoundSecret>,
+    /// The index in `found` of each name.
     by_name: HashMap<String, usize>,
-    /// What was looked at without finding anything.
+    /// Descriptions of the sources without secrets.
     empty: Vec<String>,
     files: InputReader,
 }
 
-impl Sources {
-    /// All secrets of all sources, in the order in which the sources are listed above.
+impl SourceArgs {
+    /// Reads the secrets of all sources, in the order of the fields above. `only_names`: whether values are not needed.
     ///
     /// # Errors
     ///
     /// Fails if no source is given, or if one can't be read.
-    pub(super) fn read(&self, only_names: bool) -> Result<Vec<Found>> {
+    pub(super) fn read(&self, only_names: bool) -> Result<Vec<FoundSecret>> {
         if !self.from_literal.is_empty() {
             return Err(Error::usage(
                 "`--from-literal` would put the value into the shell's history and the list of processes",
@@ -100,20 +102,20 @@ impl Sources {
                 "say where they are: --from-config, --from-environment, --from-env-file FILE, --from-file KEY=PATH",
             ));
         }
-        let mut gathered = Gathered::default();
+        let mut collector = SecretCollector::default();
         if let Some(file) = &self.from_config {
-            gathered.config(file)?;
+            collector.add_config(file)?;
         }
         if self.from_environment {
-            gathered.environment()?;
+            collector.add_environment()?;
         }
         for file in &self.from_env_file {
-            gathered.env_file(file)?;
+            collector.add_env_file(file)?;
         }
         for text in &self.from_file {
-            gathered.file(text, only_names)?;
+            collector.add_file(text, only_names)?;
         }
-        let Gathered { found, by_name, empty, .. } = gathered;
+        let SecretCollector { found, by_name, empty, .. } = collector;
         if found.is_empty() {
             return Err(Error::input(format!("no secret was found: {}", empty.join(", "))));
         }
@@ -123,7 +125,7 @@ impl Sources {
                 let (name, within) = (&value.name, &part.name);
                 return Err(Error::input(format!(
                     "{name} can't be a value ({}) and, for {within} ({}), a dict",
-                    value.place, part.place
+                    value.location, part.location
                 ))
                 .hint("a `__` in a name leads into a dict; Prefect does not start with both: rename one of them"));
             }
@@ -132,55 +134,56 @@ impl Sources {
     }
 }
 
-impl Gathered {
-    fn add(&mut self, name: &str, place: String, value: Value) -> Result<()> {
+impl SecretCollector {
+    fn add(&mut self, name: &str, location: String, value: SecretValue) -> Result<()> {
         if let Some(earlier) = self.by_name.insert(name.to_owned(), self.found.len()) {
-            let earlier = &self.found[earlier].place;
-            return Err(
-                Error::input(format!("{name} is there twice: {earlier} and {place}")).hint("leave one of the two out")
-            );
+            let earlier = &self.found[earlier].location;
+            return Err(Error::input(format!("{name} is there twice: {earlier} and {location}"))
+                .hint("leave one of the two out"));
         }
-        self.found.push(Found { name: name.to_owned(), place, value });
+        self.found.push(FoundSecret { name: name.to_owned(), location, value });
         Ok(())
     }
 
-    fn config(&mut self, file: &str) -> Result<()> {
+    fn add_config(&mut self, file: &str) -> Result<()> {
         let (shown, hint) = match (file, std::env::var_os(CONFIG_VARIABLE)) {
-            ("", None) => (CONFIG.to_owned(), Some("if it is elsewhere, name it: --from-config=FILE".to_owned())),
+            ("", None) => {
+                (DEFAULT_CONFIG.to_owned(), Some("if it is elsewhere, name it: --from-config=FILE".to_owned()))
+            }
             ("", Some(path)) => {
                 let path = path.to_str().ok_or_else(|| Error::usage(format!("{CONFIG_VARIABLE} is not UTF-8")))?;
-                (environ().expand_vars(path), Some(format!("{CONFIG_VARIABLE} says that it is there")))
+                (prefect_environ().expand_vars(path), Some(format!("{CONFIG_VARIABLE} says that it is there")))
             }
             _ => (file.to_owned(), None),
         };
-        let bytes = self.files.read_bytes(&home(&shown)).map_err(|what| {
+        let bytes = self.files.read_bytes(&expand_home(&shown)).map_err(|what| {
             let error = unreadable("--from-config", &shown, what);
             hint.into_iter().fold(error, Error::hint)
         })?;
         let text = utf8(bytes, &shown)?;
-        // Lines of it, which may hold values, are not shown.
+        // Errors do not show its lines, which may contain values.
         let source = SourceFile::new_redacted(shown.clone(), text);
         let found = config_secrets::read_secrets(&source)?;
         if found.is_empty() {
             self.empty.push(format!("{shown} has nothing under [context.secrets]"));
         }
         for config_secrets::ConfigSecret { name, own, value, location } in found {
-            let place = location.display_with_column();
-            secrets::parse_name(&name).map_err(|fault| fault.into_error(&format!("{place}: {name}")))?;
-            self.add(&name, place, Value::Config { own, value })?;
+            let location = location.display_with_column();
+            secrets::parse_name(&name).map_err(|fault| fault.into_error(&format!("{location}: {name}")))?;
+            self.add(&name, location, SecretValue::Config { own, value })?;
         }
         Ok(())
     }
 
-    fn environment(&mut self) -> Result<()> {
+    fn add_environment(&mut self) -> Result<()> {
         let prefix = secret_variable("");
-        // Without a name of its own, a variable is a dict of all secrets: told, not passed over.
+        // A variable without a name after the prefix is a dict of all secrets. It is included, so that it is reported.
         let is_secret = |variable: &OsString| {
             let rest = variable.as_encoded_bytes().strip_prefix(prefix.trim_end_matches('_').as_bytes());
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(secrets::DICT_SEPARATOR.as_bytes()))
         };
         let mut variables: Vec<_> = std::env::vars_os().filter(|(variable, _)| is_secret(variable)).collect();
-        // An environment has no order.
+        // The order of environment variables is arbitrary.
         variables.sort();
         if variables.is_empty() {
             self.empty.push(format!("the environment has no {prefix}..."));
@@ -191,30 +194,31 @@ impl Gathered {
             let name = secrets::parse_name(variable).map_err(|fault| fault.into_error(&shown))?;
             let value = value.into_string();
             let value = value.map_err(|_| Error::input(format!("the value of {shown} is not UTF-8")))?;
-            self.add(name, "the environment".to_owned(), Value::Variable(value))?;
+            self.add(name, "the environment".to_owned(), SecretValue::Variable(value))?;
         }
         Ok(())
     }
 
-    fn env_file(&mut self, file: &str) -> Result<()> {
-        let bytes = self.files.read_bytes(&home(file)).map_err(|what| unreadable("--from-env-file", file, what))?;
+    fn add_env_file(&mut self, file: &str) -> Result<()> {
+        let bytes =
+            self.files.read_bytes(&expand_home(file)).map_err(|what| unreadable("--from-env-file", file, what))?;
         let lines = env_file::parse(&bytes).map_err(|(line, fault)| fault.into_error(&format!("{file}:{line}")))?;
         if lines.is_empty() {
             self.empty.push(format!("{file} has no line KEY=VALUE"));
         }
         for env_file::EnvFileLine { number, key, value } in lines {
-            let place = format!("{file}:{number}");
+            let location = format!("{file}:{number}");
             let value = match value {
                 Some(value) => value.to_owned(),
-                None => from_environment(key, &place)?,
+                None => read_environment(key, &location)?,
             };
-            let name = secrets::parse_name(key).map_err(|fault| fault.into_error(&place))?;
-            self.add(name, place, Value::Variable(value))?;
+            let name = secrets::parse_name(key).map_err(|fault| fault.into_error(&location))?;
+            self.add(name, location, SecretValue::Variable(value))?;
         }
         Ok(())
     }
 
-    fn file(&mut self, text: &str, only_names: bool) -> Result<()> {
+    fn add_file(&mut self, text: &str, only_names: bool) -> Result<()> {
         let (key, path) = text.split_once('=').filter(|(key, _)| !key.is_empty()).ok_or_else(|| {
             Error::usage("`--from-file` needs KEY=PATH")
                 .hint("there is no KEY, which is the name of the secret, before a `=`")
@@ -222,14 +226,14 @@ impl Gathered {
         let flag = format!("`--from-file {key}`");
         let name = secrets::parse_name(key).map_err(|fault| fault.into_error("`--from-file`"))?;
         let value = if only_names {
-            Value::Unread
+            SecretValue::Unread
         } else {
-            // Not named: it may be a value.
-            let bytes = self.files.read_bytes(&home(path)).map_err(|error| {
+            // The error does not quote the path: it may be a value.
+            let bytes = self.files.read_bytes(&expand_home(path)).map_err(|error| {
                 Error::usage(format!("{flag}: {error}"))
                     .hint("behind the `=` is a path, or - for standard input; never the value itself")
             })?;
-            Value::File(bytes)
+            SecretValue::File(bytes)
         };
         self.add(name, flag, value)
     }
@@ -239,21 +243,21 @@ fn unreadable(flag: &str, file: &str, what: String) -> Error {
     if !file.contains('=') {
         return Error::input(what).in_file(file);
     }
-    // It may hold a value.
+    // The argument may contain a value and is not quoted.
     Error::usage(format!("`{flag}` names no file: {what}"))
         .hint("one secret comes with --from-file KEY=PATH, where PATH is a file with its value")
 }
 
-/// The value of a line that has none.
-fn from_environment(key: &str, place: &str) -> Result<String> {
-    // The key is not repeated: the line may be one of a value of several lines.
+/// Returns the value from the environment for a line with a name only, like kubectl.
+fn read_environment(key: &str, location: &str) -> Result<String> {
+    // The error does not quote the key: the line may be part of a multi-line value.
     let error = match std::env::var(key) {
         Ok(value) => return Ok(value),
         Err(std::env::VarError::NotPresent) => "this line has no `=`, and the environment no variable of this name",
         Err(std::env::VarError::NotUnicode(_)) => "this line has no `=`, and the environment's value is not UTF-8",
     };
     Err(Error::input(error)
-        .in_file(place)
+        .in_file(location)
         .hint("a line is KEY=VALUE; for a value of several lines use --from-file KEY=PATH"))
 }
 
@@ -265,16 +269,16 @@ fn utf8(bytes: Vec<u8>, file: &str) -> Result<String> {
     })
 }
 
-/// A path with the home folder in the place of its `~`, which no shell puts there behind a `=`.
-fn home(path: &str) -> PathBuf {
+/// Replaces a leading `~` with the home directory. A shell does not expand it after `=`.
+fn expand_home(path: &str) -> PathBuf {
     match (path.strip_prefix("~/"), std::env::home_dir()) {
         (Some(rest), Some(home)) => home.join(rest),
         _ => PathBuf::from(path),
     }
 }
 
-/// The environment, as Prefect reads it.
-fn environ() -> Environ {
+/// Returns the environment variables that are valid UTF-8, for Prefect's expansion of paths.
+fn prefect_environ() -> Environ {
     let text = |(name, value): (OsString, OsString)| {
         Some(EnvironVar {
             name: name.into_string().ok()?,
