@@ -1,4 +1,4 @@
-//! The library behind the `jobplate` program: plans and applies the edits of manifests, and prints diagnostics.
+//! The library of the `jobplate` program: plans and applies the edits of manifests, and prints diagnostics.
 //!
 //! The program in `main.rs` adds commands and a terminal. The library uses the crates in `crates/`: `jobplate_yaml`
 //! applies edits, `jobplate_manifest` knows Kubernetes' objects, `jobplate_prefect` knows Prefect, and

@@ -1,7 +1,7 @@
-//! Plans the `new_checksum/` annotations of pod templates: if the data of a ConfigMap change, the pods that use it must be
+//! Plans the `checksum/` annotations of pod templates: if the data of a ConfigMap change, the pods that use it must be
 //! replaced, because a running pod does not read the new data.
 //!
-//! Helm charts set `new_checksum/...` annotations on pod templates for this purpose. A post-renderer changes the ConfigMap
+//! Helm charts set `checksum/...` annotations on pod templates for this purpose. A post-renderer changes the ConfigMap
 //! after the chart has computed them, so each is computed again from its old value and the new data.
 
 use std::collections::{BTreeSet, HashMap, HashSet};

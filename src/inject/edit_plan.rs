@@ -38,7 +38,7 @@ impl EditPlan<'_> {
     }
 }
 
-/// A document embedded in a ConfigMap's `data`, to be planned like a document of its own.
+/// A document embedded in a ConfigMap's `data`, to be planned like any other document.
 #[derive(Clone, Copy, Debug)]
 pub struct EmbeddedDocument<'a> {
     /// The ConfigMap's position among the document's objects.

@@ -116,19 +116,21 @@ fn plain_scalar<'a>(node: Node<'a>, key: &str) -> Result<Editable<'a>> {
     Err(Error::refused(format!("`metadata.{key}` is not a plain text on one line")).at(node.span()).hint("write it so"))
 }
 
+/// Returns the entries of a new `metadata`.
 fn new_entries(changes: &MetadataChanges) -> Vec<(&'static str, Value)> {
     let all = [("name", &changes.name), ("generateName", &changes.generate_name), ("namespace", &changes.namespace)];
     all.into_iter().filter_map(|(key, value)| Some((key, Value::name(value.as_ref()?)))).collect()
 }
 
+/// Adds `metadata` after `apiVersion` and `kind`.
 fn create_metadata(object: &Object<'_>, changes: &MetadataChanges, edits: &mut Vec<Edit>) -> Result<()> {
-    let behind = object
+    let last_head_key = object
         .node
         .entries()
         .enumerate()
         .filter(|(_, (key, _))| key.has_text("kind") || key.has_text("apiVersion"))
         .last();
-    let at = behind.map_or(object.node.entries().count(), |(position, _)| position + 1);
+    let at = last_head_key.map_or(object.node.entries().count(), |(position, _)| position + 1);
     let insert = vec![(at, Child::entry("metadata", Value::map(new_entries(changes))))];
     edits.push(StrictMap::from_node(object.node, "the object")?.into_editable().change_children(Vec::new(), insert));
     Ok(())

@@ -314,8 +314,8 @@ impl<'i> EditPlanner<'i> {
     }
 }
 
-/// Returns which containers of a pod to edit. In an agent's pod, the agent's container takes the place of the first
-/// container; if only settings are set, it is the only one, whatever `--container` says.
+/// Returns which containers of a pod to edit. By default this is the first container, but the agent's container in an
+/// agent's pod. If only settings are set, it is always the agent's container, even with `--container`.
 fn container_choice(injection: &Injection, scope: Scope<'_>, role: Role, all: &[Node<'_>]) -> ContainerChoice {
     let choice = match scope {
         Scope::All(Some(Target { containers: Some(choice), .. })) => choice,

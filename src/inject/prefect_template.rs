@@ -36,7 +36,7 @@ impl<'a> PrefectTemplate<'a> {
         node
     }
 
-    /// Returns what stands for the kind of an object in targets and messages.
+    /// Returns the name of the template that targets and messages use like the kind of an object.
     fn kind(self) -> &'static str {
         match self {
             PrefectTemplate::BaseJobTemplate(_) => base_job_template::KIND,
@@ -93,8 +93,8 @@ impl<'a> PrefectTemplate<'a> {
     }
 }
 
-/// Returns what to call an object that is or contains a template of Prefect 2 or 3: its own kind, or that of the
-/// template. Returns `None` if there is no template.
+/// Returns the kind of an object that is or contains a template of Prefect 2 or 3. If the object does not have a kind,
+/// returns the name of the template. Returns `None` for any other object.
 pub fn template_kind(object: &Object<'_>) -> Option<String> {
     let template = PrefectTemplate::find_in(object)?;
     Some(if object.kind.is_empty() { template.kind().to_owned() } else { object.kind.to_string() })

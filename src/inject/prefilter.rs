@@ -103,13 +103,13 @@ impl Prefilter {
         }
     }
 
-    /// Returns whether the text contains the key of a container list, or the slug of a `KubernetesJob` block.
+    /// Returns whether a document contains the key of a container list, or the slug of a `KubernetesJob` block.
     fn mentions_containers(&self, text: &[u8]) -> bool {
         self.containers.find(text).is_some() || self.block_slug.find(text).is_some()
     }
 
-    /// Returns whether a text that mentions containers also contains the kind of a target, or a keyword of an agent or
-    /// block.
+    /// Returns whether a document that mentions containers also contains the kind of a target, or a keyword of an agent
+    /// or block.
     fn mentions_target_kind(&self, text: &[u8]) -> bool {
         let kind = match &self.kinds {
             None => true,
@@ -119,7 +119,7 @@ impl Prefilter {
         kind || self.includes_agents && memchr::memmem::find(text, b"prefect").is_some() || block()
     }
 
-    /// Returns whether the text contains an escape, an escaped line break, a binary scalar or a tag that may hide a
+    /// Returns whether a document contains an escape, an escaped line break, a binary scalar or a tag that may hide a
     /// keyword.
     fn may_contain_escapes(&self, text: &[u8]) -> bool {
         memchr::memchr3_iter(b'\\', b'!', b'%', text).any(|at| {

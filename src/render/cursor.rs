@@ -43,7 +43,7 @@ struct CurrentInput<'r> {
     name: String,
     documents: Documents<Box<dyn Read + 'r>>,
     log: &'r mut EditLog,
-    /// The record of the next edited document. `None` if there is none.
+    /// The record of the next edited document. `None` after the last one.
     record: Option<EditRecord>,
     line: usize,
     change_detector: ChangeDetector,
@@ -54,7 +54,7 @@ impl<'r> DocumentCursor<'r> {
         DocumentCursor { rest: inputs.iter_mut(), current: None, max_document_size, after: Vec::new() }
     }
 
-    /// Opens the next input. Returns `false` if there is none.
+    /// Opens the next input. Returns `false` after the last one.
     fn open_next_input(&mut self) -> Result<bool> {
         let Some(PlannedInput { source, log, .. }) = self.rest.next() else { return Ok(false) };
         let (name, change_detector) = (source.name().to_owned(), source.change_detector());

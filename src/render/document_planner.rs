@@ -105,7 +105,7 @@ fn hashed_job_names(document: Document<'_>, plan: &EditPlan<'_>) -> Result<Vec<O
     targets.map(|object| if object.kind == "Job" { hashed_name(object).map(Some) } else { Ok(None) }).collect()
 }
 
-/// Returns whether a text ends inside a block scalar. A line break after it would become part of the scalar.
+/// Returns whether a document ends inside a block scalar. A line break after it would become part of the scalar.
 pub(super) fn ends_in_block_scalar(text: &str) -> bool {
     let mut arena = NodeArena::default();
     if jobplate_yaml::read(text, &mut arena).is_err() {

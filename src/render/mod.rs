@@ -16,7 +16,7 @@
 //! | `joiner` | which `---` separates joined inputs |
 //! | `found_objects` | what is listed as found in the inputs when nothing matches |
 //! | `errors` | the errors for inputs that change and temporary files that fail |
-//! | `in_memory`, `outcome`, `planned_input` | the types for a text in memory, for the outcome of a document and for a planned input |
+//! | `in_memory`, `outcome`, `planned_input` | the types for a stream in memory, for the result of a document and for a planned input |
 
 mod copier;
 mod cursor;

@@ -34,7 +34,7 @@ pub fn run(args: &[String]) -> Result<()> {
 }
 
 /// Returns the directory with an environment for each version. Installs those that are missing or outdated. Returns
-/// `None` if there is no Python.
+/// `None` if Python is not installed.
 pub fn install_all() -> Result<Option<PathBuf>> {
     if let Some(directory) = std::env::var_os(DIRECTORY_VARIABLE) {
         let directory = run::root().join(directory);

@@ -54,7 +54,8 @@ pub fn run(args: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Returns the directory with all programs. Builds those that are missing or outdated. Returns `None` if there is no Go.
+/// Returns the directory with all programs. Builds those that are missing or outdated. Returns `None` if Go is not
+/// installed.
 pub fn install_all() -> Result<Option<PathBuf>> {
     if let Some(directory) = std::env::var_os(DIRECTORY_VARIABLE) {
         let directory = run::root().join(directory);

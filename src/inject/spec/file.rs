@@ -64,7 +64,7 @@ struct Metadata {
 pub(super) struct Spec {
     /// Files and directories, relative to this file, or `-`; inputs on the command line replace them.
     pub(super) inputs: Vec<String>,
-    /// The objects to change: `--target`. Jobs and CronJobs, if there is none.
+    #[schemars(description = "The objects to change: `--target`. Jobs and CronJobs, if there is none.")]
     pub(super) targets: Vec<Target>,
     /// Prefect's own settings, for job templates, agents and workers.
     pub(super) prefect: Prefect,
@@ -84,11 +84,11 @@ pub(super) struct Spec {
 pub(super) struct Target {
     /// The kind, in any case: `Job`, `deployment`, `*`.
     pub(super) kind: String,
-    /// The name; any, if there is none.
+    #[schemars(description = "The name; any, if there is none.")]
     pub(super) name: Option<String>,
     /// Of a ConfigMap: the key whose text is a document with the objects to change.
     pub(super) key: Option<String>,
-    /// Containers by name; the first one, if there is none.
+    #[schemars(description = "Containers by name; the first one, if there is none.")]
     pub(super) container: Option<String>,
 }
 
@@ -139,7 +139,7 @@ pub(super) struct PrefectSecret {
     /// The name of the Secret.
     #[serde(deserialize_with = "secret_name")]
     pub(super) secret: String,
-    /// The key in its data; Prefect's name for the secret, if there is none.
+    #[schemars(description = "The key in its data; Prefect's name for the secret, if there is none.")]
     pub(super) key: Option<String>,
     /// Whether the pod starts without it.
     #[serde(default)]

@@ -1,19 +1,19 @@
-// Command cmp drives a config management plugin as Argo CD does, with Argo CD's own code on both sides.
+// Command cmp calls a config management plugin like Argo CD, with Argo CD's own client and server code.
 //
 //	cmp --config-dir DIR --app DIR [options] match|generate|announce
 //
-// It starts the argocd-cmp-server of the sidecar (this program again, under that name) on a unix socket, with the
-// plugin.yaml in --config-dir and the caller's environment, sends it the repository as the repo-server does and
-// prints what comes back:
+// It starts the argocd-cmp-server of the sidecar (this program, started under that name) on a Unix socket, with the
+// plugin.yaml in --config-dir and the caller's environment. It sends the repository like the repo-server and prints the
+// response:
 //
-//	generate  the manifests as the repo-server hands them to the controller: a JSON list of strings, each the JSON
-//	          of one object (without the mark of the Application that they get in a real one)
-//	match     whether discovery takes the app for the plugin's: true or false
+//	generate  the manifests that the repo-server passes to the controller: a JSON list of strings, each the JSON
+//	          of one object (without the tracking label of the Application that Argo CD adds)
+//	match     whether discovery finds that the plugin supports the app: true or false
 //	announce  the announced parameters: a JSON list
 //
-// An error goes to standard error and the exit code is 1; after wrong usage it is 2. What the repo-server logs, for
-// instance why discovery failed, goes to standard error too; the plugin server's log goes to --log. The time limit is
-// the controller's: ARGOCD_APPLICATION_CONTROLLER_REPO_SERVER_TIMEOUT_SECONDS or 60 seconds.
+// Errors and the repo-server's log, such as the reason why discovery failed, go to standard error. The exit code is 1
+// after an error and 2 after wrong usage. The plugin server's log goes to --log. The time limit is the controller's:
+// ARGOCD_APPLICATION_CONTROLLER_REPO_SERVER_TIMEOUT_SECONDS or 60 seconds.
 package main
 
 import (
@@ -46,14 +46,14 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 )
 
-// By this name Argo CD's one binary knows that it is the plugin's server.
+// Argo CD's binary runs the plugin's server if it is started under this name.
 const server = "argocd-cmp-server"
 
 var (
 	flags     = flag.NewFlagSet("cmp", flag.ExitOnError)
-	configDir = flags.String("config-dir", "", "the folder of plugin.yaml")
-	app       = flags.String("app", "", "the app's folder")
-	repo      = flags.String("repo", "", "the repository's folder, which holds the app's (default: the app's)")
+	configDir = flags.String("config-dir", "", "the directory of plugin.yaml")
+	app       = flags.String("app", "", "the app's directory")
+	repo      = flags.String("repo", "", "the repository's directory, which holds the app's (default: the app's)")
 	name      = flags.String("name", "app", "the Application's name")
 	namespace = flags.String("namespace", "default", "the namespace that the Application deploys to")
 	log       = flags.String("log", os.DevNull, "a file for the log of the plugin's server")
@@ -93,32 +93,32 @@ func main() {
 	}
 }
 
-// ask starts the plugin's server and has it answer one question.
+// ask starts the plugin's server and returns its answer to one question.
 func ask(question string) (any, error) {
 	config, err := plugin.ReadPluginConfig(*configDir)
 	if err != nil {
 		return nil, err
 	}
-	folder, err := os.MkdirTemp("", "cmp")
+	directory, err := os.MkdirTemp("", "cmp")
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(folder)
-	os.Setenv(common.EnvPluginSockFilePath, folder)
-	stop, err := start(config.Address(), folder)
+	defer os.RemoveAll(directory)
+	os.Setenv(common.EnvPluginSockFilePath, directory)
+	stop, err := start(config.Address(), directory)
 	if err != nil {
 		return nil, err
 	}
 	defer stop()
-	os.Setenv("TMPDIR", folder) // The repo-server's code leaves folders there. The plugin has the caller's TMPDIR.
+	os.Setenv("TMPDIR", directory) // The repo-server's code leaves directories there. The plugin has the caller's TMPDIR.
 
-	// What the repo-server sees to before it turns to plugins.
+	// The checks that the repo-server makes before it calls plugins.
 	root, _ := filepath.Abs(*app)
 	if *repo != "" {
 		root, _ = filepath.Abs(*repo)
 	}
-	folderOfApp, _ := filepath.Abs(*app)
-	if source.Path, err = filepath.Rel(root, folderOfApp); err != nil {
+	appDirectory, _ := filepath.Abs(*app)
+	if source.Path, err = filepath.Rel(root, appDirectory); err != nil {
 		return nil, err
 	}
 	if err = apppath.CheckOutOfBoundsSymlinks(root); err != nil {
@@ -140,10 +140,10 @@ func ask(question string) (any, error) {
 	}
 	if question == "generate" {
 		response, err := repository.GenerateManifests(ctx, path, root, strings.Repeat("0123456789", 4), &request, false,
-			git.NoopCredsStore{}, resource.Quantity{}, utilio.NewRandomizedTempPaths(folder))
+			git.NoopCredsStore{}, resource.Quantity{}, utilio.NewRandomizedTempPaths(directory))
 		return response.GetManifests(), err
 	}
-	// The rest the repo-server does in functions that it doesn't export.
+	// The repo-server does the rest in functions that it does not export.
 	known := v1alpha1.Env{
 		{Name: "ARGOCD_APP_NAME", Value: *name}, {Name: "ARGOCD_APP_SOURCE_REPO_URL", Value: request.Repo.Repo},
 		{Name: "ARGOCD_APP_SOURCE_PATH", Value: source.Path}, {Name: "ARGOCD_APP_SOURCE_TARGET_REVISION", Value: source.TargetRevision},
@@ -180,8 +180,8 @@ func ask(question string) (any, error) {
 	return append([]*apiclient.ParameterAnnouncement{}, response.GetParameterAnnouncements()...), err
 }
 
-// start starts the plugin's server, waits until it listens and gives what ends it.
-func start(socket, folder string) (stop func(), err error) {
+// start starts the plugin's server and waits until it listens. It returns a function that stops the server.
+func start(socket, directory string) (stop func(), err error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -193,7 +193,7 @@ func start(socket, folder string) (stop func(), err error) {
 	defer file.Close()
 	command := exec.Command(program, "--config-dir-path", *configDir)
 	command.Args[0], command.Stdout, command.Stderr = server, file, file
-	command.Env = append(os.Environ(), common.EnvCMPWorkDir+"="+folder)
+	command.Env = append(os.Environ(), common.EnvCMPWorkDir+"="+directory)
 	pipe, err := command.StdinPipe()
 	if err != nil {
 		return nil, err

@@ -228,7 +228,7 @@ fn list_of<'a>(
     list.as_array_mut().ok_or("not a list")
 }
 
-/// Returns whether Kubernetes expands a variable in a text. It expands `$(NAME)`, but not `$$(NAME)`.
+/// Returns whether Kubernetes expands a variable in a value. It expands `$(NAME)`, but not `$$(NAME)`.
 fn expands(text: &str, name: &str) -> bool {
     let mut rest = text;
     while let Some(at) = rest.find('$') {

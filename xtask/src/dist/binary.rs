@@ -37,8 +37,8 @@ pub fn build(version: &str) -> Result<PathBuf> {
     step("the program", build.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f")))?;
     let binary = std::path::absolute(run::target().join(&target).join("release/jobplate"))?;
     ensure!(is_static(&binary)?, "{} needs a loader, so it is not static", binary.display());
-    let said = run::first_line(&binary.to_string_lossy(), &["--version"]).context("the program does not start")?;
-    ensure!(said == format!("jobplate {version}"), "the program says it is {said:?}");
+    let printed = run::first_line(&binary.to_string_lossy(), &["--version"]).context("the program does not start")?;
+    ensure!(printed == format!("jobplate {version}"), "the program says it is {printed:?}");
     Ok(binary)
 }
 

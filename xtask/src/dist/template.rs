@@ -1,4 +1,4 @@
-//! Fills templates: texts with placeholders such as `@VERSION@`.
+//! Fills template files with placeholders such as `@VERSION@`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -29,7 +29,7 @@ pub fn fill_all(directory: &Path, values: &BTreeMap<String, String>) -> Result<B
     Ok(all)
 }
 
-/// Replaces every placeholder of a text. Fails if one has no value.
+/// Replaces every placeholder of a template. Fails if one has no value.
 fn fill(text: &str, values: &BTreeMap<String, String>) -> Result<String> {
     let mut filled = String::with_capacity(text.len());
     let mut rest = text;
