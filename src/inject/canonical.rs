@@ -23,10 +23,10 @@ pub(super) fn to_hex(bytes: &[u8]) -> String {
 /// sorted keys. The parser limits the depth.
 fn write_canonical(node: Node<'_>, replacement: Option<(Node<'_>, &str)>, out: &mut String) {
     let mut text = |kind: char, text: &str| out.push_str(&format!("{kind}{}:{text}", text.len()));
-    if let Some((other, own)) = replacement
-        && node.index() == other.index()
+    if let Some((replaced, new_text)) = replacement
+        && node.index() == replaced.index()
     {
-        return text('s', own);
+        return text('s', new_text);
     }
     match node.kind() {
         NodeKind::Map => {

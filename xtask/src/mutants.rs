@@ -1,4 +1,4 @@
-//! `cargo xtask mutants`: runs any number of the fidelity test's mutants in an optimised build.
+//! `cargo xtask mutants`: runs any number of the fidelity test's mutants in an optimized build.
 
 use std::process::Command;
 
@@ -26,6 +26,7 @@ pub fn fidelity_command() -> Command {
     command
 }
 
+/// Runs `cargo xtask mutants`.
 pub fn run(args: &[String]) -> Result<()> {
     run::check_options(args, &[], &["--count", "--seed", "--only"])?;
     let count = run::option_number(args, "--count")?.unwrap_or(10_000_000);

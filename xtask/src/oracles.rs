@@ -25,6 +25,7 @@ const PIP: &str = "pip==24.0";
 /// The Python interpreters, in the order in which they are tried. The recorded cases come from the first one.
 const PYTHONS: [&str; 4] = ["python3.11", "python3.12", "python3.13", "python3"];
 
+/// Runs `cargo xtask oracles`.
 pub fn run(args: &[String]) -> Result<()> {
     run::check_options(args, &[], &[])?;
     let directory =

@@ -47,6 +47,7 @@ const PROGRAMS: [(&str, Maker); 14] = [
     ("validate-krew-manifest", Go("krew", "sigs.k8s.io/krew/cmd/validate-krew-manifest")),
 ];
 
+/// Runs `cargo xtask servers`.
 pub fn run(args: &[String]) -> Result<()> {
     run::check_options(args, &[], &[])?;
     let directory = install_all()?.context("Go is not here, and builds them")?;

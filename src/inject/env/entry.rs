@@ -24,29 +24,29 @@ pub(in crate::inject) fn set_entry(entry: Node<'_>, desired: &DesiredEntry, edit
 /// Returns whether an entry already has this value, so that it can stay as it is written.
 fn has_value(entry: Node<'_>, value: &EnvValue) -> Result<bool> {
     let mut pairs = entry.entries().filter(|(key, _)| !key.has_text("name"));
-    let (Some((key, own)), None) = (pairs.next(), pairs.next()) else { return Ok(false) };
-    if !is_plain_tree(own) {
+    let (Some((key, existing)), None) = (pairs.next(), pairs.next()) else { return Ok(false) };
+    if !is_plain_tree(existing) {
         return Ok(false);
     }
     let is_string = |node: Node<'_>, text: &str| {
         node.is_scalar() && node.has_text(text) && node.scalar_kind() == ScalarKind::String
     };
     match value {
-        EnvValue::Literal(text) => Ok(key.has_text("value") && is_string(own, text)),
+        EnvValue::Literal(text) => Ok(key.has_text("value") && is_string(existing, text)),
         EnvValue::SecretKey(reference) => {
-            Ok(key.has_text("valueFrom") && is_reference(own, "secretKeyRef", reference)?)
+            Ok(key.has_text("valueFrom") && is_reference(existing, "secretKeyRef", reference)?)
         }
         EnvValue::ConfigMapKey(reference) => {
-            Ok(key.has_text("valueFrom") && is_reference(own, "configMapKeyRef", reference)?)
+            Ok(key.has_text("valueFrom") && is_reference(existing, "configMapKeyRef", reference)?)
         }
         EnvValue::Field(path) => {
-            let Some(field) = only_entry(own, "fieldRef").filter(|_| key.has_text("valueFrom")) else {
+            let Some(field) = only_entry(existing, "fieldRef").filter(|_| key.has_text("valueFrom")) else {
                 return Ok(false);
             };
             let others_default = field
                 .entries()
                 .all(|(key, value)| key.has_text("fieldPath") || (key.has_text("apiVersion") && value.has_text("v1")));
-            Ok(others_default && field.get("fieldPath")?.is_some_and(|own| is_string(own, path)))
+            Ok(others_default && field.get("fieldPath")?.is_some_and(|existing| is_string(existing, path)))
         }
     }
 }
@@ -68,21 +68,21 @@ fn only_entry<'a>(map: Node<'a>, name: &str) -> Option<Node<'a>> {
 /// Returns whether a `valueFrom` holds exactly this reference under `field`.
 fn is_reference(value_from: Node<'_>, field: &str, desired: &KeyRef) -> Result<bool> {
     let Some(reference) = only_entry(value_from, field) else { return Ok(false) };
-    let mut own = KeyRef { name: String::new(), key: String::new(), optional: false };
+    let mut existing = KeyRef { name: String::new(), key: String::new(), optional: false };
     for (key, value) in reference.entries() {
         let text = value.text().unwrap_or_default();
         let is_string = value.scalar_kind() == ScalarKind::String;
         if key.has_text("name") && is_string {
-            own.name = text.into_owned();
+            existing.name = text.into_owned();
         } else if key.has_text("key") && is_string {
-            own.key = text.into_owned();
+            existing.key = text.into_owned();
         } else if key.has_text("optional") && (value.raw() == "true" || value.raw() == "false") {
-            own.optional = value.raw() == "true";
+            existing.optional = value.raw() == "true";
         } else {
             return Ok(false);
         }
     }
-    Ok(own == *desired)
+    Ok(existing == *desired)
 }
 
 /// Refuses an entry with keys that Kubernetes does not know: a replacement would delete them.
@@ -111,20 +111,20 @@ fn update_key_ref(entry: Node<'_>, value: &EnvValue) -> Option<Vec<Edit>> {
     let reference = Editable::from_node(reference, DESCRIPTION).ok()?;
     let mut edits = Vec::new();
     let (mut has_name, mut has_key, mut optional) = (false, false, None);
-    for (position, (field, own)) in reference.entries().enumerate() {
-        let is_simple = own.is_scalar() && !own.raw().is_empty() && !own.raw().contains('\n');
-        let own = Editable::from_node(own, DESCRIPTION).ok()?;
+    for (position, (field, existing)) in reference.entries().enumerate() {
+        let is_simple = existing.is_scalar() && !existing.raw().is_empty() && !existing.raw().contains('\n');
+        let existing = Editable::from_node(existing, DESCRIPTION).ok()?;
         // Returns whether the field was not seen before.
         let mut set_text = |seen: &mut bool, text: &str| {
-            if !(own.has_text(text) && own.scalar_kind() == ScalarKind::String) {
-                edits.push(own.replace(Value::name(text)));
+            if !(existing.has_text(text) && existing.scalar_kind() == ScalarKind::String) {
+                edits.push(existing.replace(Value::name(text)));
             }
             !std::mem::replace(seen, true)
         };
         let is_first = match () {
             () if field.has_text("name") => set_text(&mut has_name, &desired.name),
             () if field.has_text("key") => set_text(&mut has_key, &desired.key),
-            () if field.has_text("optional") => optional.replace((position, own)).is_none(),
+            () if field.has_text("optional") => optional.replace((position, existing)).is_none(),
             () => false,
         };
         if !is_first || !is_simple {
@@ -134,11 +134,11 @@ fn update_key_ref(entry: Node<'_>, value: &EnvValue) -> Option<Vec<Edit>> {
     match (optional, desired.optional) {
         _ if !has_name || !has_key => return None,
         (None, true) => edits.push(reference.append([Child::entry("optional", Value::Bool(true))])),
-        (Some((position, own)), false) if own.raw() != "false" => {
+        (Some((position, existing)), false) if existing.raw() != "false" => {
             edits.push(reference.change_children(vec![position], Vec::new()));
         }
-        (Some((_, own)), true) if own.raw() != "true" => {
-            edits.push(own.replace(Value::Bool(true)));
+        (Some((_, existing)), true) if existing.raw() != "true" => {
+            edits.push(existing.replace(Value::Bool(true)));
         }
         _ => {}
     }

@@ -29,6 +29,7 @@ const EDIT: [&str; 2] = ["--secret-env", "BENCH_TOKEN=bench/token"];
 /// The maximum time of each command, as a multiple of the baseline's.
 const MAX_RATIOS: [(&str, f64); 2] = [("jobplate apply --no-preflight", 1.3), ("jobplate apply", 2.3)];
 
+/// Runs `cargo xtask bench --apply`.
 pub fn run(programs: Programs<'_>, directory: &Path, runs: usize) -> Result<()> {
     let built = crate::servers::install_all()?.context("Go is not here, and builds the servers")?;
     let servers = Servers::start(&built).map_err(|error| anyhow!(error))?;

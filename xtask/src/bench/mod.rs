@@ -22,6 +22,7 @@ const DOCUMENTS: usize = 3200;
 /// The size of the large input, as a multiple of the stream's.
 const LARGE_FACTOR: usize = 100;
 
+/// Runs `cargo xtask bench`.
 pub fn run(args: &[String]) -> Result<()> {
     run::check_options(args, &["--large", "--apply"], &["--runs", "--without"])?;
     let runs = usize::try_from(run::option_number(args, "--runs")?.unwrap_or(5))?;

@@ -35,6 +35,7 @@ struct Release {
     directory: PathBuf,
 }
 
+/// Runs `cargo xtask dist`.
 pub fn run(args: &[String]) -> Result<()> {
     run::check_options(args, &["--allow-dirty"], &["--base-url", "--version", "--out", "--homepage"])?;
     if !args.iter().any(|arg| arg == "--allow-dirty") {
@@ -128,7 +129,8 @@ impl Release {
         Ok(values)
     }
 
-    /// Returns the Helm plugin of the repository. On the release's platform it runs the included program, elsewhere the one in `PATH`.
+    /// Returns the Helm plugin of the repository. On the platform of the release it runs the included program, on others
+    /// the one in `PATH`.
     fn helm_plugin(&self) -> Result<Entry> {
         let source = "integrations/helm/plugin.yaml";
         let text = fs::read_to_string(run::root().join(source)).context(source)?;
