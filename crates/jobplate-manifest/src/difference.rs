@@ -111,9 +111,9 @@ impl Comparison<'_, '_> {
     fn compare(&mut self, before: &Object<'_>, after: &Object<'_>) {
         for field in ["name", "generateName", "namespace"] {
             let at = before.metadata.unwrap_or(before.node);
-            let own = before.metadata.and_then(|metadata| metadata.get_first(field));
-            let other = after.metadata.and_then(|metadata| metadata.get_first(field));
-            self.compare_values(&format!("metadata.{field}"), at, own, other);
+            let old = before.metadata.and_then(|metadata| metadata.get_first(field));
+            let new = after.metadata.and_then(|metadata| metadata.get_first(field));
+            self.compare_values(&format!("metadata.{field}"), at, old, new);
         }
         if is_config_map(before) {
             self.compare_embedded(before, after);
@@ -124,13 +124,13 @@ impl Comparison<'_, '_> {
             let pods: Vec<u32> = pod_specs(before).iter().map(|pod| pod.index()).collect();
             self.compare_fields(String::new(), before.node, after.node, &pods);
         }
-        for (own, other) in pod_specs(before).into_iter().zip(pod_specs(after)) {
-            self.compare_annotations(annotations(before.node, own), annotations(after.node, other), own);
+        for (old, new) in pod_specs(before).into_iter().zip(pod_specs(after)) {
+            self.compare_annotations(annotations(before.node, old), annotations(after.node, new), old);
             for list in ["containers", "initContainers"] {
-                let pairs = items(own, list).into_iter().zip(items(other, list));
-                for (position, (own, other)) in pairs.enumerate() {
-                    let name = container::name(own).map(Cow::into_owned);
-                    self.compare_container(&name.unwrap_or_else(|| format!("{list}[{position}]")), own, other);
+                let pairs = items(old, list).into_iter().zip(items(new, list));
+                for (position, (old, new)) in pairs.enumerate() {
+                    let name = container::name(old).map(Cow::into_owned);
+                    self.compare_container(&name.unwrap_or_else(|| format!("{list}[{position}]")), old, new);
                 }
             }
         }
@@ -143,31 +143,31 @@ impl Comparison<'_, '_> {
         after: Vec<(String, Node<'_>)>,
         pod_spec: Node<'_>,
     ) {
-        let mut own: HashMap<&str, VecDeque<Node<'_>>> = HashMap::new();
-        before.iter().for_each(|(key, value)| own.entry(key).or_default().push_back(*value));
-        for (key, other) in &after {
-            let own = own.get_mut(key.as_str()).and_then(VecDeque::pop_front);
-            self.compare_values(&format!("template.metadata.annotations[{key}]"), pod_spec, own, Some(*other));
+        let mut old: HashMap<&str, VecDeque<Node<'_>>> = HashMap::new();
+        before.iter().for_each(|(key, value)| old.entry(key).or_default().push_back(*value));
+        for (key, new) in &after {
+            let old = old.get_mut(key.as_str()).and_then(VecDeque::pop_front);
+            self.compare_values(&format!("template.metadata.annotations[{key}]"), pod_spec, old, Some(*new));
         }
     }
 
     /// Compares `env` and `envFrom` of a container.
     fn compare_container(&mut self, container: &str, before: Node<'_>, after: Node<'_>) {
         for list in ["env", "envFrom"] {
-            let (own, other) = (env_items(before, list), env_items(after, list));
+            let (old, new) = (env_items(before, list), env_items(after, list));
             // Entries with the same name are compared in their order.
             let mut remaining: HashMap<&ChangedItem, VecDeque<Node<'_>>> = HashMap::new();
-            other.iter().for_each(|(item, node)| remaining.entry(item).or_default().push_back(*node));
-            for (item, node) in &own {
+            new.iter().for_each(|(item, node)| remaining.entry(item).or_default().push_back(*node));
+            for (item, node) in &old {
                 let action = match remaining.get_mut(item).and_then(VecDeque::pop_front) {
                     None => Action::Removed,
-                    Some(other) if node.equals(other) => continue,
+                    Some(new) if node.equals(new) => continue,
                     Some(_) => Action::Replaced,
                 };
                 self.report_item(Some(container), item.clone(), action, node.span().start);
             }
             let at = before.get_first(list).unwrap_or(before).span().start;
-            for (item, node) in &other {
+            for (item, node) in &new {
                 if remaining
                     .get(item)
                     .is_some_and(|remaining| remaining.iter().any(|added| added.index() == node.index()))
@@ -183,7 +183,7 @@ impl Comparison<'_, '_> {
         let action = match (before, after) {
             (None, Some(_)) => Action::Added,
             (Some(_), None) => Action::Removed,
-            (Some(own), Some(other)) if !own.equals(other) => Action::Replaced,
+            (Some(old), Some(new)) if !old.equals(new) => Action::Replaced,
             _ => return,
         };
         self.report_item(None, ChangedItem::Field(field.to_owned()), action, before.unwrap_or(parent).span().start);
@@ -195,24 +195,24 @@ impl Comparison<'_, '_> {
             return self.compare_values(&path, before, Some(before), Some(after));
         }
         let within = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
-        for (key, own) in entries(before) {
+        for (key, old) in entries(before) {
             match after.get_first(&key) {
-                _ if pods.contains(&own.index()) || path.is_empty() && key == "metadata" => {}
-                Some(other) => self.compare_fields(within(&key), own, other, pods),
-                None => self.compare_values(&within(&key), own, Some(own), None),
+                _ if pods.contains(&old.index()) || path.is_empty() && key == "metadata" => {}
+                Some(new) => self.compare_fields(within(&key), old, new, pods),
+                None => self.compare_values(&within(&key), old, Some(old), None),
             }
         }
-        for (key, other) in entries(after).into_iter().filter(|(key, _)| before.get_first(key).is_none()) {
-            self.compare_values(&within(&key), before, None, Some(other));
+        for (key, new) in entries(after).into_iter().filter(|(key, _)| before.get_first(key).is_none()) {
+            self.compare_values(&within(&key), before, None, Some(new));
         }
-        let (own, other): (Vec<_>, Vec<_>) = (before.items().collect(), after.items().collect());
-        for (at, (own, other)) in own.iter().zip(&other).enumerate() {
-            self.compare_fields(format!("{path}[{at}]"), *own, *other, pods);
+        let (old, new): (Vec<_>, Vec<_>) = (before.items().collect(), after.items().collect());
+        for (at, (old, new)) in old.iter().zip(&new).enumerate() {
+            self.compare_fields(format!("{path}[{at}]"), *old, *new, pods);
         }
-        for (at, item) in own.iter().enumerate().skip(other.len()) {
+        for (at, item) in old.iter().enumerate().skip(new.len()) {
             self.compare_values(&format!("{path}[{at}]"), *item, Some(*item), None);
         }
-        for (at, item) in other.iter().enumerate().skip(own.len()) {
+        for (at, item) in new.iter().enumerate().skip(old.len()) {
             self.compare_values(&format!("{path}[{at}]"), before, None, Some(*item));
         }
     }
@@ -220,14 +220,14 @@ impl Comparison<'_, '_> {
     /// Compares the embedded documents of a ConfigMap.
     fn compare_embedded(&mut self, before: &Object<'_>, after: &Object<'_>) {
         let after = after.node.get_first("data").map(entries).unwrap_or_default();
-        for (key, own) in before.node.get_first("data").map(entries).unwrap_or_default() {
-            let Some((_, other)) = after.iter().find(|(other, _)| *other == key) else { continue };
-            if !can_hold_document(own) || own.equals(*other) {
+        for (key, old) in before.node.get_first("data").map(entries).unwrap_or_default() {
+            let Some((_, new)) = after.iter().find(|(new, _)| *new == key) else { continue };
+            if !can_hold_document(old) || old.equals(*new) {
                 continue;
             }
-            let (decoded, text) = (DecodedScalar::new(own), other.text().unwrap_or_default().into_owned());
-            for ((offset, document), (_, other)) in split(decoded.text()).into_iter().zip(split(&text)) {
-                compare_documents(document, other, self.template_kind, &mut |difference| {
+            let (decoded, text) = (DecodedScalar::new(old), new.text().unwrap_or_default().into_owned());
+            for ((offset, document), (_, new)) in split(decoded.text()).into_iter().zip(split(&text)) {
+                compare_documents(document, new, self.template_kind, &mut |difference| {
                     let offset = decoded.source_offset(offset + difference.offset);
                     let embedded_in = Some((self.object_name(), key.clone()));
                     (self.report)(Difference { embedded_in, offset, ..difference });

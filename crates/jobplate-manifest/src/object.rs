@@ -55,6 +55,7 @@ impl<'a> Object<'a> {
         self.api_version.split_once('/').map_or("", |(group, _)| group)
     }
 
+    /// Returns the string of a key of `metadata`, if it is not null.
     fn metadata_text(&self, key: &str) -> Option<Cow<'a, str>> {
         let value = self.metadata?.get_first(key)?;
         value.text().filter(|_| !value.is_null())
@@ -85,6 +86,7 @@ impl<'a> Object<'a> {
         self.metadata_entry("annotations", key)
     }
 
+    /// Returns the string of a key of a mapping in `metadata`.
     fn metadata_entry(&self, map: &str, key: &str) -> Option<Cow<'a, str>> {
         let map = self.metadata?.get_first(map)?;
         let value = map.get_first(key)?;

@@ -91,6 +91,7 @@ struct Builder<'a, 't> {
     last_end: usize,
 }
 
+/// The result of adding a part of a document.
 type BuildResult<T = ()> = Result<T, Unsupported>;
 
 impl Builder<'_, '_> {
@@ -99,6 +100,7 @@ impl Builder<'_, '_> {
         Err(Unsupported { offset: self.cursor, reason: "YAML that is read, but whose places are not found again" })
     }
 
+    /// Returns the byte at the cursor, or 0 at the end of the text.
     fn byte(&self) -> u8 {
         self.text.as_bytes().get(self.cursor).copied().unwrap_or(0)
     }
@@ -230,6 +232,7 @@ impl Builder<'_, '_> {
         }
     }
 
+    /// Adds the node of an event, or closes a collection.
     fn handle_event(&mut self, event: &Event<'_>, span: Span) -> BuildResult {
         match event {
             Event::Scalar(value, style, anchor, tag) => {

@@ -186,7 +186,7 @@ impl Scanner<'_> {
                     }
                     return self.push_quoted(at, end, flags);
                 }
-                b'[' | b'{' | b'|' | b'>' | b'*' => return self.node_after_key(at),
+                b'[' | b'{' | b'|' | b'>' | b'*' => return self.inline_node(at),
                 _ => {
                     return match self.plain(at)? {
                         PlainEnd::Key { end, colon } => {
@@ -257,14 +257,14 @@ impl Scanner<'_> {
             None => Ok(at),
             Some(b'\n') => Ok(at + 1),
             Some(b'\r' | b'\t' | b'#') => self.end_of_line(colon + 1, "a tab after `:`"),
-            Some(_) => self.node_after_key(at),
+            Some(_) => self.inline_node(at),
         }
     }
 
     /// Scans the node of the slot at a position where no block collection can begin, such as on the line of its key.
     /// Returns the start of the next line.
     #[inline(always)]
-    fn node_after_key(&mut self, mut at: usize) -> ScanResult<usize> {
+    fn inline_node(&mut self, mut at: usize) -> ScanResult<usize> {
         loop {
             return match self.text[at] {
                 b'"' | b'\'' => {
