@@ -1,4 +1,4 @@
-//! `jobplate apply` on a good day: what is sent, in which order, and what is said about it.
+//! `jobplate apply` without failures: what is sent, in which order, and what is reported.
 
 use std::io::Write as _;
 use std::process::Stdio;
@@ -46,21 +46,21 @@ fn job(name: &str) -> String {
     )
 }
 
-struct Site {
+struct ApplyFixture {
     namespace: String,
     admin: Client,
     proxy: Proxy,
     run: Run,
 }
 
-impl Site {
+impl ApplyFixture {
     fn new(servers: &'static Servers) -> Self {
         let proxy = Proxy::start(servers, |_| Action::Pass);
         let run = Run::new(proxy.kubeconfig());
-        Site { namespace: servers.namespace("apply"), admin: servers.client(ADMIN), proxy, run }
+        ApplyFixture { namespace: servers.namespace("apply"), admin: servers.client(ADMIN), proxy, run }
     }
 
-    /// Runs it in the namespace.
+    /// Runs the program in the namespace. Only `render` may print the canary.
     fn run(&self, args: &[&str]) -> Ran {
         let ran = self.run.run(&[args, &["-n", &self.namespace]].concat());
         let may_show = args[0] == "render";
@@ -77,28 +77,21 @@ impl Site {
         self.admin.get(&path(&self.namespace, resource, name)).done()
     }
 
-    fn is_there(&self, resource: &str, name: &str) -> bool {
+    fn exists(&self, resource: &str, name: &str) -> bool {
         self.admin.get(&path(&self.namespace, resource, name)).status == 200
     }
 
-    /// Requests that change something, in their order.
-    fn writes(&self) -> Vec<Request> {
-        let mut requests = self.proxy.requests();
-        requests.retain(|request| request.method != "GET" && !request.is_dry_run());
-        requests
-    }
-
-    /// The bodies of these.
+    /// Returns the bodies of the requests that changed something.
     fn bodies(&self) -> Vec<String> {
         let text = |request: &Request| String::from_utf8(request.body.clone()).expect("it is text");
-        self.writes().iter().map(text).collect()
+        self.proxy.writes().iter().map(text).collect()
     }
 }
 
 #[test]
-fn what_others_need_goes_first_and_jobs_go_last() {
+fn applies_prerequisites_first_and_jobs_last() {
     let Some(servers) = Servers::shared() else { return };
-    let site = Site::new(servers);
+    let site = ApplyFixture::new(servers);
     let (group, made) = (format!("{}.example.com", servers.fresh_name("flows")), servers.fresh_name("made"));
     let kind = |name: &str, kind: &str| {
         format!(
@@ -124,7 +117,7 @@ fn what_others_need_goes_first_and_jobs_go_last() {
     ];
     for extra in [&[][..], &["--concurrency=1"], &["--no-preflight"]] {
         site.run.write("all.yaml", documents.join("---\n"));
-        let before = site.writes().len();
+        let before = site.proxy.writes().len();
         let ran = site.run.run(&[&["apply", "all.yaml"], extra].concat()).says(0, &[]);
         let objects = [
             "job.batch/first".to_owned(),
@@ -140,20 +133,20 @@ fn what_others_need_goes_first_and_jobs_go_last() {
         let outcome = if before == 0 { "created" } else { "unchanged" };
         let report: String = objects.iter().map(|object| format!("{object} {outcome}\n")).collect();
         assert_eq!(ran.stdout, report, "{}", ran.stderr);
-        // Custom resources may have been sent once too early: the last time counts.
+        // A custom resource may be sent before its kind is served, and again later: the last request counts.
         let turn = |request: &Request| match request.path().rsplit('/').nth(1) {
             Some("namespaces" | "customresourcedefinitions") => 0,
             Some("jobs") => 2,
             _ => 1,
         };
-        let turns: Vec<usize> = site.writes()[before..].iter().map(turn).collect();
+        let turns: Vec<usize> = site.proxy.writes()[before..].iter().map(turn).collect();
         assert!(turns.is_sorted() && turns.len() >= documents.len(), "{turns:?}");
     }
 }
 
-/// Every byte of a document is sent as render prints it.
+/// `apply` sends the bytes that `render` prints.
 #[test]
-fn bodies_are_what_render_prints() {
+fn sends_what_render_prints() {
     let Some(servers) = Servers::shared() else { return };
     let block = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: block\ndata:\n  run.sh: |+\n    #!/bin/sh\n    echo '---'\n\n  x: >-\n    a\n      b\n\n";
     let json = "{\n\t\"apiVersion\": \"v1\", \"kind\": \"ConfigMap\",\n\t\"metadata\": {\"name\": \"json\"}\n}\n";
@@ -174,29 +167,29 @@ fn bodies_are_what_render_prints() {
             if !set.is_empty() && !text.contains("CronJob") {
                 continue;
             }
-            let site = Site::new(servers);
+            let site = ApplyFixture::new(servers);
             site.run.write("all.yaml", &text);
             let rendered = site.run.run(&[&["render", "all.yaml"], set].concat());
             let expected = if set.is_empty() { text.clone() } else { rendered.stdout };
             site.apply(&text, set).says(0, &[]);
             let bodies = site.bodies();
-            // What ends a document is no part of it.
+            // The end marker is not part of the document.
             let body = bodies[0].trim_end_matches("...\n");
             assert!(bodies.len() == 1 && body == expected.trim_end_matches("...\n"), "{about} {set:?}: {bodies:?}");
             let kinds: Vec<Option<String>> =
-                site.writes().iter().map(|r| r.header("content-type").map(str::to_owned)).collect();
+                site.proxy.writes().iter().map(|r| r.header("content-type").map(str::to_owned)).collect();
             assert_eq!(kinds, [Some("application/apply-patch+yaml".to_owned())]);
         }
     }
-    // Of several documents each is one request.
-    let site = Site::new(servers);
+    // Each document is a request of its own.
+    let site = ApplyFixture::new(servers);
     let all = format!("# first\n{}--- # second\n{block}---\n# third\n{CRON_JOB}", config_map("a", "v"));
     let ran = site.apply(&all, &["--secret-env", "TOKEN=s/k", "--concurrency=1"]).says(0, &[]);
     assert_eq!(ran.stdout, "configmap/a created\nconfigmap/block created\ncronjob.batch/nightly created\n");
     let rendered = site.run.run(&["render", "all.yaml", "--secret-env", "TOKEN=s/k"]).stdout;
     let mut rest = &*rendered;
     for body in site.bodies() {
-        // The separator may be sent along.
+        // The body may begin with the separator.
         let next = rest.strip_prefix(&*body).or_else(|| rest.strip_prefix("---\n")?.strip_prefix(&*body));
         rest = next.unwrap_or_else(|| panic!("{body}\n{rest}"));
     }
@@ -204,9 +197,9 @@ fn bodies_are_what_render_prints() {
 }
 
 #[test]
-fn items_of_a_list_are_sent_one_by_one() {
+fn sends_each_item_of_a_list() {
     let Some(servers) = Servers::shared() else { return };
-    let site = Site::new(servers);
+    let site = ApplyFixture::new(servers);
     let list = "apiVersion: v1\nkind: List\nitems:\n- apiVersion: batch/v1\n  kind: CronJob\n  metadata: {name: modes}\n  spec:\n    schedule: '0 0 1 1 *'\n    jobTemplate:\n      spec:\n        template:\n          spec:\n            restartPolicy: Never\n            containers: [{name: flow, image: none, env: [{name: A, value: 'yes'}]}]\n            volumes: [{name: v, configMap: {name: a, defaultMode: 0640}}, {name: w, configMap: {name: a, defaultMode: 0o600}}]\n- {apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {k: '0640'}}\n";
     let ran = site.apply(list, &["--secret-env", "TOKEN=s/k"]).says(0, &[]);
     assert_eq!(ran.stdout, "cronjob.batch/modes created\nconfigmap/a created\n");
@@ -230,13 +223,13 @@ fn items_of_a_list_are_sent_one_by_one() {
 }
 
 #[test]
-fn a_generated_name_is_posted_once() {
+fn creates_an_object_with_generate_name_once() {
     let Some(servers) = Servers::shared() else { return };
     for extra in [&[][..], &["--no-preflight"]] {
-        let site = Site::new(servers);
+        let site = ApplyFixture::new(servers);
         let text = job("generateName: etl-");
         let ran = site.apply(&text, extra).says(0, &[]);
-        let writes = site.writes();
+        let writes = site.proxy.writes();
         assert!(writes.len() == 1 && writes[0].method == "POST", "{writes:?}");
         assert_eq!(String::from_utf8_lossy(&writes[0].body), text);
         let jobs = site.get("jobs", "")["items"].as_array().cloned().unwrap_or_default();
@@ -249,9 +242,9 @@ fn a_generated_name_is_posted_once() {
 }
 
 #[test]
-fn files_folders_and_standard_input() {
+fn reads_files_directories_and_standard_input() {
     let Some(servers) = Servers::shared() else { return };
-    let site = Site::new(servers);
+    let site = ApplyFixture::new(servers);
     for (name, map) in [("b.yaml", "b"), ("a.yaml", "a"), ("folder/c.yaml", "c"), ("folder/d.json", "d")] {
         site.run.write(name, config_map(map, "v"));
     }
@@ -271,16 +264,16 @@ fn files_folders_and_standard_input() {
         String::from_utf8_lossy(&output.stdout),
         "configmap/a unchanged\nconfigmap/piped created\nconfigmap/b configured\n"
     );
-    // Nothing was written for what did not change, nor is there a file in its place.
+    // Unchanged objects cause no write, and `apply` leaves no file.
     assert_eq!(site.get("configmaps", "b")["data"]["k"], "w");
 }
 
-/// Whoever runs it again at once hears the truth, too.
+/// A second run within the same second also reports the right outcomes.
 #[test]
-fn outcomes_are_true() {
+fn reports_the_right_outcomes() {
     let Some(servers) = Servers::shared() else { return };
     for extra in [&[][..], &["--no-preflight"], &["--concurrency=1"]] {
-        let site = Site::new(servers);
+        let site = ApplyFixture::new(servers);
         let text = |value: &str| format!("{}---\n{CRON_JOB}---\n{}", config_map("a", value), job("name: etl"));
         let outcomes = |text: &str| {
             let ran = site.apply(text, &[extra, &["-o", "json"]].concat()).says(0, &[]);
@@ -290,7 +283,7 @@ fn outcomes_are_true() {
         assert_eq!(outcomes(&text("v")), "unchanged unchanged unchanged", "{extra:?}");
         assert_eq!(outcomes(&text("w")), "configured unchanged unchanged", "{extra:?}");
         assert_eq!(outcomes(&text("w")), "unchanged unchanged unchanged", "{extra:?}");
-        // What becomes ours, and was so before, is a change of ownership and of nothing else.
+        // Applying a value that is already there changes only its ownership.
         let reference = text("w").replace(&format!("value: {CANARY}"), "valueFrom: {secretKeyRef: {name: s, key: k}}");
         let reference = reference.replace(
             &job("name: etl").replace(&format!("value: {CANARY}"), "valueFrom: {secretKeyRef: {name: s, key: k}}"),
@@ -302,9 +295,9 @@ fn outcomes_are_true() {
 }
 
 #[test]
-fn the_report_is_in_the_order_of_the_input() {
+fn reports_in_the_order_of_the_input() {
     let Some(servers) = Servers::shared() else { return };
-    let site = Site::new(servers);
+    let site = ApplyFixture::new(servers);
     let names: Vec<String> = (0..30).map(|number| format!("m{}", (number * 7) % 30)).collect();
     let mut texts: Vec<String> = names.iter().map(|name| config_map(name, "v")).collect();
     texts.insert(3, job("name: etl"));
@@ -312,16 +305,16 @@ fn the_report_is_in_the_order_of_the_input() {
     expected.insert(3, "job.batch/etl created".to_owned());
     let ran = site.apply(&texts.join("---\n"), &["--concurrency=8"]).says(0, &[]);
     assert_eq!(ran.stdout.lines().collect::<Vec<_>>(), expected);
-    // Each was said as it happened, too.
+    // Each outcome was also reported during the run.
     expected.iter().for_each(|line| assert!(ran.stderr.lines().any(|is| is == line), "{line}: {}", ran.stderr));
     let quiet = site.apply(&texts.join("---\n"), &["-q"]).says(0, &[]);
     assert_eq!(quiet.stderr, "");
 }
 
 #[test]
-fn the_report_for_programs() {
+fn reports_as_json() {
     let Some(servers) = Servers::shared() else { return };
-    let site = Site::new(servers);
+    let site = ApplyFixture::new(servers);
     let text = format!("{}---\n{CRON_JOB}", config_map("a", "v"));
     assert_eq!(site.apply(&text, &["-o", "name"]).says(0, &[]).stdout, "configmap/a\ncronjob.batch/nightly\n");
     let ran = site.apply(&text, &["-o", "json"]).says(0, &[]);
@@ -345,9 +338,9 @@ fn the_report_for_programs() {
 }
 
 #[test]
-fn trying_writes_nothing() {
+fn writes_nothing_in_a_dry_run() {
     let Some(servers) = Servers::shared() else { return };
-    let site = Site::new(servers);
+    let site = ApplyFixture::new(servers);
     let text =
         format!("{}---\n{CRON_JOB}---\n{}---\n{}", config_map("a", "v"), job("name: etl"), job("generateName: g-"));
     let ran = site.apply(&text, &["--dry-run=server"]).says(0, &[]);
@@ -356,29 +349,29 @@ fn trying_writes_nothing() {
         "configmap/a created (server dry run)\ncronjob.batch/nightly created (server dry run)\n\
          job.batch/etl created (server dry run)\njob.batch/g- created (server dry run)\n"
     );
-    assert!(site.writes().is_empty() && !site.is_there("configmaps", "a"));
+    assert!(site.proxy.writes().is_empty() && !site.exists("configmaps", "a"));
     site.apply(&format!("{}---\n{CRON_JOB}", config_map("a", "v")), &[]).says(0, &[]);
-    let versions = |site: &Site| {
+    let versions = |site: &ApplyFixture| {
         [("configmaps", "a"), ("cronjobs", "nightly")]
             .map(|(r, name)| site.get(r, name)["metadata"]["resourceVersion"].clone())
     };
-    let (before, count) = (versions(&site), site.writes().len());
+    let (before, count) = (versions(&site), site.proxy.writes().len());
     let ran = site
         .apply(&format!("{}---\n{CRON_JOB}", config_map("a", "w")), &["--dry-run=server", "-o", "json"])
         .says(0, &[]);
     assert_eq!(ran.outcomes(), ["configured", "unchanged"]);
     let report: Value = serde_json::from_str(&ran.stdout).expect("it is JSON");
     assert_eq!(report["dryRun"], true);
-    assert!(versions(&site) == before && site.writes().len() == count);
+    assert!(versions(&site) == before && site.proxy.writes().len() == count);
     site.apply(&config_map("a", "v"), &["--dry-run=client"]).says(2, &["render"]);
     site.apply(&config_map("a", "v"), &["--dry-run"]).says(2, &["--dry-run=server"]);
     site.apply(&config_map("UPPER", "v"), &["--dry-run=server"]).says(3, &["UPPER"]);
 }
 
 #[test]
-fn one_refusal_stops_all_before_anything_is_written() {
+fn applies_nothing_if_a_dry_run_fails() {
     let Some(servers) = Servers::shared() else { return };
-    let site = Site::new(servers);
+    let site = ApplyFixture::new(servers);
     let mut texts: Vec<String> = (0..12).map(|number| config_map(&format!("m{number}"), "v")).collect();
     texts.insert(5, job("name: etl").replace("Never", "Always"));
     texts.push(format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {}}}\n", servers.fresh_name("never")));
@@ -387,22 +380,22 @@ fn one_refusal_stops_all_before_anything_is_written() {
     let mut expected = vec!["not tried"; 14];
     expected[5] = "failed";
     assert_eq!(ran.outcomes(), expected);
-    assert!(site.writes().is_empty());
+    assert!(site.proxy.writes().is_empty());
 
     let tried = site.proxy.requests().len();
     let ran = site.apply(&all, &["-o", "json", "--no-preflight"]).says(3, &["job.batch/etl", "restartPolicy"]);
     let mut expected = vec!["created"; 14];
     expected[5] = "failed";
     assert_eq!(ran.outcomes(), expected);
-    assert!(site.is_there("configmaps", "m11") && !site.is_there("jobs", "etl"));
+    assert!(site.exists("configmaps", "m11") && !site.exists("jobs", "etl"));
     assert!(!site.proxy.requests()[tried..].iter().any(Request::is_dry_run));
 }
 
-/// A fault of the input is found before anybody is asked.
+/// Invalid input is refused before any request.
 #[test]
-fn faults_of_the_input() {
+fn refuses_invalid_input() {
     let Some(servers) = Servers::shared() else { return };
-    let site = Site::new(servers);
+    let site = ApplyFixture::new(servers);
     let map = config_map("a", "v");
     for (about, text, args, says) in [
         ("twice", format!("{map}---\n{map}"), &[][..], &["all.yaml:6:1", "twice", "line 1"][..]),
@@ -444,39 +437,39 @@ fn faults_of_the_input() {
         assert_eq!(ran.stdout, "", "{about}");
     }
     assert!(site.proxy.requests().is_empty());
-    // The other one may stand in another file.
+    // The duplicate may be in another file.
     site.run.write("other.yaml", &map);
     let ran =
         site.apply(&format!("{CRON_JOB}---\n{map}"), &["other.yaml"]).says(2, &["other.yaml:1:1", "all.yaml, line"]);
     assert!(ran.stdout.is_empty() && site.proxy.requests().is_empty());
-    // Generated names are never the same.
+    // Objects with `generateName` are never duplicates.
     let generated = job("generateName: g-");
     let ran = site.apply(&format!("{generated}---\n{generated}"), &[]).says(0, &[]);
     assert_eq!(ran.stdout.matches("job.batch/g-").count(), 2, "{ran:?}");
-    // The same name under another kind or in another namespace is another object.
+    // The same name with another kind or namespace is another object.
     let other =
         format!("{map}---\n{}---\n{CRON_JOB}", map.replace("ConfigMap", "Secret").replace("data: {k: v}\n", ""));
     site.apply(&other, &[]).says(0, &[]);
 }
 
 #[test]
-fn namespaces() {
+fn resolves_namespaces() {
     let Some(servers) = Servers::shared() else { return };
-    let site = Site::new(servers);
+    let site = ApplyFixture::new(servers);
     let named =
         |namespace: &str| config_map("a", "v").replace("{name: a}", &format!("{{name: a, namespace: {namespace}}}"));
-    // Another one than -n is refused, the same one is not.
+    // A namespace that differs from `-n` is refused.
     let ran = site.apply(&named("other"), &[]).says(2, &["all.yaml:3:32", "other", &site.namespace]);
     assert!(ran.stdout.is_empty() && site.proxy.requests().is_empty());
     site.apply(&named(&site.namespace), &[]).says(0, &[]);
-    // -n goes into the URL, and into no byte.
+    // `-n` changes the URL, but not the body.
     let text = config_map("b", "v");
     site.apply(&text, &[]).says(0, &[]);
-    let writes = site.writes();
+    let writes = site.proxy.writes();
     assert_eq!(writes[1].path(), path(&site.namespace, "configmaps", "b"));
     assert_eq!(String::from_utf8_lossy(&writes[1].body), text);
 
-    // Without -n it is the manifest's, else the kubeconfig's.
+    // Without `-n` the namespace comes from the manifest, or else from the kubeconfig.
     let (default, own) = (servers.namespace("default"), servers.namespace("own"));
     let config = kubeconfig(&format!("http://127.0.0.1:{}", site.proxy.port()), None, ADMIN);
     let config = config.replace("{cluster: test,", &format!("{{cluster: test, namespace: {default},"));
@@ -488,7 +481,7 @@ fn namespaces() {
     site.admin.get(&path(&default, "configmaps", "c")).done();
     site.admin.get(&path(&own, "configmaps", "a")).done();
 
-    // One that is not there.
+    // A namespace that does not exist.
     let ran = site.run.run(&["apply", "all.yaml", "--kubeconfig", "config", "-n", "nowhere"]).says(2, &[]);
     assert!(ran.stderr.contains(&own), "{ran:?}");
     site.run.write("all.yaml", config_map("c", "v"));
@@ -497,11 +490,11 @@ fn namespaces() {
         .says(3, &["no namespace nowhere", "kubectl create namespace nowhere"]);
 }
 
-/// They are in no namespace, whatever -n says.
+/// `-n` has no effect on kinds that are not namespaced.
 #[test]
-fn kinds_that_are_in_no_namespace() {
+fn ignores_n_for_kinds_without_namespace() {
     let Some(servers) = Servers::shared() else { return };
-    let site = Site::new(servers);
+    let site = ApplyFixture::new(servers);
     let name = servers.fresh_name("role");
     let role = format!(
         "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {{name: \"{name}:x\"}}\nrules: []\n---\n\
@@ -509,7 +502,7 @@ fn kinds_that_are_in_no_namespace() {
     );
     let ran = site.apply(&role, &["-o", "json"]).says(0, &[]);
     assert!(ran.objects().iter().all(|object| object["namespace"].is_null()), "{ran:?}");
-    assert!(site.writes().iter().all(|request| !request.path().contains("namespaces")));
+    assert!(site.proxy.writes().iter().all(|request| !request.path().contains("namespaces")));
     let ran = site.apply(&role, &[]).says(0, &[]);
     assert_eq!(
         ran.stdout,
@@ -520,9 +513,9 @@ fn kinds_that_are_in_no_namespace() {
 }
 
 #[test]
-fn whoever_writes_can_have_a_name() {
+fn uses_the_field_manager_of_the_flag() {
     let Some(servers) = Servers::shared() else { return };
-    let site = Site::new(servers);
+    let site = ApplyFixture::new(servers);
     for (args, manager) in [(&[][..], "jobplate"), (&["--field-manager=flows of a team"], "flows of a team")] {
         let text = config_map(&format!("m{}", args.len()), "v");
         site.apply(&text, args).says(0, &[]);
@@ -531,7 +524,7 @@ fn whoever_writes_can_have_a_name() {
         assert_eq!((&owner["manager"], &owner["operation"]), (&json!(manager), &json!("Apply")));
         assert_eq!(site.apply(&text, args).stdout, format!("configmap/m{} unchanged\n", args.len()));
     }
-    // Another one changes nothing, and owns it from then on, too.
+    // A second manager changes no value, but becomes an owner, too.
     site.apply(&config_map("m0", "v"), &["--field-manager=second"]).says(0, &[]);
     assert_eq!(site.get("configmaps", "m0")["metadata"]["managedFields"].as_array().map(Vec::len), Some(2));
     let ran =
@@ -541,24 +534,24 @@ fn whoever_writes_can_have_a_name() {
 }
 
 #[test]
-fn what_the_server_warns_of_is_told() {
+fn reports_warnings_of_the_server() {
     let Some(servers) = Servers::shared() else { return };
-    let site = Site::new(servers);
-    // An apply never takes an unknown field; a creation does, if it is told to.
+    let site = ApplyFixture::new(servers);
+    // A server-side apply always refuses unknown fields. A creation accepts them with `--validate=warn`.
     let text = job("generateName: etl-").replace("restartPolicy: Never", "restartPolicy: Never\n      parallelism: 1");
     site.apply(&text, &[]).says(3, &["`parallelism`", "all.yaml:10:7"]);
-    assert!(site.writes().is_empty());
+    assert!(site.proxy.writes().is_empty());
     let ran = site.apply(&text, &["--validate=warn"]).says(0, &["warning", "unknown field", "parallelism"]);
     assert!(ran.stdout.contains(" created\n"), "{ran:?}");
     let ran = site.apply(&text, &["--validate=ignore"]).says(0, &[]);
     assert!(!ran.stderr.contains("parallelism"), "{ran:?}");
-    let values = site.writes().iter().map(|request| request.target.clone()).collect::<Vec<_>>();
+    let values = site.proxy.writes().iter().map(|request| request.target.clone()).collect::<Vec<_>>();
     assert!(values[0].contains("fieldValidation=Warn") && values[1].contains("fieldValidation=Ignore"), "{values:?}");
 }
 
-/// Warnings quote what they are about.
+/// Warnings of the server quote values.
 #[test]
-fn no_warning_holds_a_value() {
+fn masks_values_in_warnings() {
     let Some(servers) = Servers::shared() else { return };
     let text = format!("299 - \"spec.template.spec.containers[0].env[0]: {CANARY} hides {CANARY}-2\"");
     let proxy = Proxy::start(servers, move |_| Action::Header("warning", text.clone()));

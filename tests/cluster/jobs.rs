@@ -1,4 +1,4 @@
-//! Jobs: those that can't be changed (`--on-immutable`), and those that are waited for (`--wait`, `--logs`).
+//! Jobs: immutable pod templates (`--on-immutable`), and waiting (`--wait`, `--logs`).
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, Stdio};
@@ -45,26 +45,26 @@ fn with_spec(text: &str, more: &str) -> String {
     text.replace("backoffLimit: 0", &format!("backoffLimit: 0\n  {more}"))
 }
 
-/// A namespace, and the program in it, behind a proxy.
-struct Site {
+/// A namespace, and the program with a proxy between it and the server.
+struct JobFixture {
     namespace: String,
     admin: Client,
     proxy: Proxy,
     run: Run,
 }
 
-impl Site {
+impl JobFixture {
     fn new(servers: &Servers) -> Self {
-        Site::with(servers, |_| Action::Pass)
+        JobFixture::with(servers, |_| Action::Pass)
     }
 
     fn with(servers: &Servers, rule: impl Fn(&Request) -> Action + Send + Sync + 'static) -> Self {
         let proxy = Proxy::start(servers, rule);
         let run = Run::new(proxy.kubeconfig()).file("job.yaml", JOB);
-        Site { namespace: servers.namespace("job"), admin: servers.client(ADMIN), proxy, run }
+        JobFixture { namespace: servers.namespace("job"), admin: servers.client(ADMIN), proxy, run }
     }
 
-    /// Applies `job.yaml`, or another text that takes its place.
+    /// Applies a manifest, written to `job.yaml`.
     fn apply(&self, text: &str, args: &[&str]) -> Ran {
         self.run.write("job.yaml", text);
         let ran = self.run.run(&[&["apply", "job.yaml", "-n", &self.namespace], args].concat());
@@ -81,18 +81,11 @@ impl Site {
         self.live(name)["metadata"]["uid"].as_str().expect("it has one").to_owned()
     }
 
-    fn is_there(&self, name: &str) -> bool {
+    fn exists(&self, name: &str) -> bool {
         self.admin.get(&path(&self.namespace, "jobs", name)).status == 200
     }
 
-    /// Requests that change something.
-    fn writes(&self) -> Vec<Request> {
-        let mut requests = self.proxy.requests();
-        requests.retain(|request| request.method != "GET" && !request.is_dry_run());
-        requests
-    }
-
-    /// Has the Job of a name run to its end.
+    /// Ends the pod of a Job, and waits until the Job has ended.
     fn finish(&self, kubelet: &Kubelet, name: &str, state: &PodState) {
         let pod = kubelet.wait_for_job_pod(&self.namespace, name);
         if self.admin.get(&path(&self.namespace, "pods", &pod)).done()["spec"]["nodeName"].is_null() {
@@ -107,8 +100,8 @@ impl Site {
         });
     }
 
-    /// Starts an apply whose lines of stderr can be read as they come.
-    fn watch(&self, text: &str, args: &[&str]) -> Watched {
+    /// Starts an apply whose stderr can be read line by line.
+    fn watch(&self, text: &str, args: &[&str]) -> WatchedRun {
         self.run.write("job.yaml", text);
         let mut command = run::isolated_command(run::binary(), self.run.directory());
         command.env("KUBECONFIG", self.proxy.kubeconfig()).args(["apply", "job.yaml", "-n", &self.namespace]);
@@ -125,26 +118,26 @@ impl Site {
                 }
             }
         });
-        Watched { child, lines, seen: Vec::new() }
+        WatchedRun { child, lines, seen: Vec::new() }
     }
 
-    /// Until the program has looked at the pods of its Job.
-    fn until_watched(&self) {
+    /// Waits until the program has listed the pods of its Job.
+    fn wait_for_poll(&self) {
         wait_for("a look at pods", || {
             self.proxy.requests().iter().any(|request| request.target.contains("/pods?")).then_some(())
         });
     }
 }
 
-/// A run whose standard error is read line by line.
-struct Watched {
+/// A running program whose stderr is read line by line.
+struct WatchedRun {
     child: Child,
     lines: Receiver<String>,
     seen: Vec<String>,
 }
 
-impl Watched {
-    /// The next line of a log, without what stands in front of it.
+impl WatchedRun {
+    /// Returns the next line of a log, without its prefix.
     #[track_caller]
     fn log(&mut self) -> String {
         loop {
@@ -164,7 +157,7 @@ impl Watched {
         assert!(killed.expect("there is a kill").success());
     }
 
-    /// Exit code, report, and all that stderr had.
+    /// Waits for the end. Returns the exit code, stdout and all of stderr.
     fn end(mut self) -> (i32, String, String) {
         let mut stdout = String::new();
         self.child.stdout.take().expect("it is a pipe").read_to_string(&mut stdout).expect("it prints UTF-8");
@@ -175,16 +168,16 @@ impl Watched {
         (status, stdout, stderr)
     }
 
-    /// The lines of logs that a whole run has told.
+    /// Returns the log lines in the stderr of a run.
     fn logs(stderr: &str) -> Vec<&str> {
         stderr.lines().filter(|line| line.starts_with('[')).filter_map(|line| Some(line.split_once("] ")?.1)).collect()
     }
 }
 
 #[test]
-fn another_template_is_refused_unless_a_policy_is_named() {
+fn refuses_a_different_pod_template_by_default() {
     let Some(servers) = Servers::shared() else { return };
-    let site = Site::new(servers);
+    let site = JobFixture::new(servers);
     site.apply(JOB, &[]).says(0, &[]);
     let before = site.live("etl");
     let other = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: other}\n";
@@ -192,7 +185,7 @@ fn another_template_is_refused_unless_a_policy_is_named() {
         let ran = site.apply(&(changed() + other), args).says(3, &["job.batch/etl", "--on-immutable", "recreate"]);
         assert!(ran.stdout.contains("job.batch/etl failed"), "{ran:?}");
     }
-    assert_eq!(site.writes().len(), 1);
+    assert_eq!(site.proxy.writes().len(), 1);
     let ran = site.apply(&(changed() + other), &["--on-immutable=skip"]).says(0, &[]);
     assert_eq!(ran.stdout, "job.batch/etl skipped\nconfigmap/other created\n");
     assert_eq!(site.uid("etl"), before["metadata"]["uid"]);
@@ -200,9 +193,9 @@ fn another_template_is_refused_unless_a_policy_is_named() {
 }
 
 #[test]
-fn policies_that_make_no_sense() {
+fn refuses_contradictory_policies() {
     let Some(servers) = Servers::shared() else { return };
-    let site = Site::new(servers);
+    let site = JobFixture::new(servers);
     for (args, says) in [
         (&["--on-immutable=replace"][..], "new-name"),
         (&["--recreate-running"], "--on-immutable=recreate"),
@@ -213,13 +206,14 @@ fn policies_that_make_no_sense() {
     assert!(site.proxy.requests().is_empty());
 }
 
-/// Deleted is what was looked at, pods first, and only when the new one is known to be taken.
+/// The deletion has the uid and resource version that were checked, deletes pods first, and follows a successful dry
+/// run of the new Job.
 #[test]
-fn an_ended_job_is_made_anew() {
+fn recreates_an_ended_job() {
     let Some(servers) = Servers::shared() else { return };
     let kubelet = Kubelet::start(servers);
     for (state, extra) in [(PodState::Succeeded, &[][..]), (PodState::Failed(1, "Error"), &["--no-preflight"])] {
-        let site = Site::new(servers);
+        let site = JobFixture::new(servers);
         site.apply(JOB, &[]).says(0, &[]);
         site.finish(&kubelet, "etl", &state);
         let old = site.live("etl");
@@ -239,7 +233,7 @@ fn an_ended_job_is_made_anew() {
         assert!(requests[trial].is_dry_run() && trial < deletion);
         assert_eq!(String::from_utf8_lossy(&requests[trial].body), changed());
 
-        // The same once more is no reason to delete anything.
+        // An unchanged manifest deletes nothing.
         let again = site.apply(&changed(), &["--on-immutable=recreate"]).says(0, &[]);
         assert_eq!(again.stdout, "job.batch/etl unchanged\n");
         assert_eq!(site.live("etl")["metadata"]["uid"], new["metadata"]["uid"]);
@@ -247,12 +241,12 @@ fn an_ended_job_is_made_anew() {
 }
 
 #[test]
-fn a_running_job_is_deleted_only_if_that_is_said() {
+fn deletes_a_running_job_only_with_the_flag() {
     let Some(servers) = Servers::shared() else { return };
-    let (site, kubelet) = (Site::new(servers), Kubelet::start(servers));
+    let (site, kubelet) = (JobFixture::new(servers), Kubelet::start(servers));
     site.apply(JOB, &[]).says(0, &[]);
     let uid = site.uid("etl");
-    // Not even a pod of it has to be there yet.
+    // A Job without a pod counts as running, too.
     for extra in [&[][..], &["--no-preflight"]] {
         let args = [&["--on-immutable=recreate"], extra].concat();
         site.apply(&changed(), &args).says(3, &["running", "--recreate-running"]);
@@ -260,22 +254,23 @@ fn a_running_job_is_deleted_only_if_that_is_said() {
     let pod = kubelet.start_pod(&site.namespace, "etl", &PodState::Running);
     site.apply(&changed(), &["--on-immutable=recreate"]).says(3, &["running", "--recreate-running"]);
     assert_eq!(site.uid("etl"), uid);
-    assert!(site.writes().iter().all(|request| request.method != "DELETE"));
+    assert!(site.proxy.writes().iter().all(|request| request.method != "DELETE"));
 
     let ran = site.apply(&changed(), &["--on-immutable=recreate", "--recreate-running"]).says(0, &[]);
     assert_eq!(ran.stdout, "job.batch/etl recreated\n");
     assert_ne!(site.uid("etl"), uid);
     assert_eq!(site.admin.get(&path(&site.namespace, "pods", &pod)).status, 404);
-    let deletions: Vec<Request> = site.writes().into_iter().filter(|request| request.method == "DELETE").collect();
+    let deletions: Vec<Request> =
+        site.proxy.writes().into_iter().filter(|request| request.method == "DELETE").collect();
     let options: Value = serde_json::from_slice(&deletions[0].body).expect("it is JSON");
     assert!(deletions.len() == 1 && options["preconditions"]["uid"] == uid.as_str(), "{options}");
     assert!(options["preconditions"]["resourceVersion"].is_string(), "{options}");
 }
 
 #[test]
-fn a_job_that_a_cron_job_owns_stays() {
+fn keeps_a_job_that_a_cron_job_owns() {
     let Some(servers) = Servers::shared() else { return };
-    let site = Site::new(servers);
+    let site = JobFixture::new(servers);
     site.apply(JOB, &[]).says(0, &[]);
     let pod = json!({"spec": {"restartPolicy": "Never", "containers": [{"name": "flow", "image": "none"}]}});
     let spec = json!({"schedule": "0 0 1 1 *", "suspend": true, "jobTemplate": {"spec": {"template": pod}}});
@@ -291,20 +286,20 @@ fn a_job_that_a_cron_job_owns_stays() {
         site.apply(&changed(), &args).says(3, &["job.batch/etl", "CronJob"]);
     }
     assert_eq!(site.uid("etl"), uid);
-    assert!(site.writes().iter().all(|request| request.method != "DELETE"));
+    assert!(site.proxy.writes().iter().all(|request| request.method != "DELETE"));
 }
 
-/// Of a replacement that will not be taken one hears while the old one is still there.
+/// A replacement that the server would refuse is reported before the deletion.
 #[test]
-fn an_invalid_replacement_deletes_nothing() {
+fn deletes_nothing_for_an_invalid_replacement() {
     let Some(servers) = Servers::shared() else { return };
     let kubelet = Kubelet::start(servers);
-    let site = Site::new(servers);
+    let site = JobFixture::new(servers);
     site.apply(JOB, &[]).says(0, &[]);
     site.finish(&kubelet, "etl", &PodState::Succeeded);
     let uid = site.uid("etl");
 
-    // What a check of the cluster says about new Jobs only: no dry run of an apply hears of it.
+    // This policy applies only to creations, so the dry run of an apply does not find it.
     let name = format!("no-other.{}", site.namespace);
     let rules =
         json!([{"apiGroups": ["batch"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["jobs"]}]);
@@ -339,17 +334,17 @@ fn an_invalid_replacement_deletes_nothing() {
         }
     }
     assert_eq!(site.uid("etl"), uid);
-    assert!(site.writes().iter().all(|request| request.method != "DELETE"));
+    assert!(site.proxy.writes().iter().all(|request| request.method != "DELETE"));
 }
 
 #[test]
-fn suspended_jobs() {
+fn updates_or_recreates_a_suspended_job() {
     let Some(servers) = Servers::shared() else { return };
-    let site = Site::new(servers);
+    let site = JobFixture::new(servers);
     let suspended = with_spec(JOB, "suspend: true");
     site.apply(&suspended, &[]).says(0, &[]);
     let uid = site.uid("etl");
-    // Which image a suspended Job has can't be changed either, and the server says so in other words.
+    // The image of a suspended Job is immutable, too, and the server has another message for it.
     let other = suspended.replace("image: none", "image: other");
     site.apply(&other, &[]).says(3, &["--on-immutable"]);
     let ran = site.apply(&other, &["--on-immutable=recreate"]).says(0, &[]);
@@ -359,13 +354,13 @@ fn suspended_jobs() {
     assert_eq!(ran.stdout, "job.batch/etl configured\n");
 }
 
-/// Somebody resumes the Job when it has just been found suspended.
+/// The Job is resumed after the check found it suspended.
 #[test]
-fn a_job_that_changes_before_its_deletion_stays() {
+fn keeps_a_job_that_changes_before_its_deletion() {
     let Some(servers) = Servers::shared() else { return };
     let place = Arc::<std::sync::OnceLock<String>>::default();
     let (of_rule, admin) = (Arc::clone(&place), servers.client(ADMIN));
-    let site = Site::with(servers, move |request| {
+    let site = JobFixture::with(servers, move |request| {
         if request.method == "DELETE" {
             let resume =
                 json!({"spec": {"suspend": false}, "metadata": {"labels": {"seen": request.seen.to_string()}}});
@@ -383,13 +378,13 @@ fn a_job_that_changes_before_its_deletion_stays() {
     assert!(live["metadata"]["uid"] == uid.as_str() && live["metadata"]["deletionTimestamp"].is_null(), "{live}");
 }
 
-/// In place of the one that was looked at there is another, which nobody has looked at.
+/// After the check, the Job was replaced by another one with the same name.
 #[test]
-fn another_job_of_the_name_stays() {
+fn keeps_another_job_with_the_name() {
     let Some(servers) = Servers::shared() else { return };
     let place = Arc::<std::sync::OnceLock<String>>::default();
     let (of_rule, admin) = (Arc::clone(&place), servers.client(ADMIN));
-    let site = Site::with(servers, move |request| {
+    let site = JobFixture::with(servers, move |request| {
         if request.method == "DELETE" && request.seen == 0 {
             let path = of_rule.get().expect("it is known");
             admin.delete(path).done();
@@ -409,13 +404,13 @@ fn another_job_of_the_name_stays() {
     assert!(live["metadata"]["deletionTimestamp"].is_null(), "{live}");
 }
 
-/// The deletion is under way when it is asked for again.
+/// The response to the deletion is lost, and the retry finds the Job in deletion.
 #[test]
-fn a_deletion_whose_answer_is_lost_is_no_change_by_somebody_else() {
+fn retries_a_deletion_whose_response_is_lost() {
     let Some(servers) = Servers::shared() else { return };
     let place = Arc::<std::sync::OnceLock<String>>::default();
     let (of_rule, admin, is_asked) = (Arc::clone(&place), servers.client(ADMIN), AtomicBool::new(false));
-    let site = Site::with(servers, move |request| {
+    let site = JobFixture::with(servers, move |request| {
         if request.method == "DELETE" && request.seen == 0 {
             is_asked.store(true, Ordering::SeqCst);
             return Action::ResetAfter;
@@ -436,28 +431,28 @@ fn a_deletion_whose_answer_is_lost_is_no_change_by_somebody_else() {
 }
 
 #[test]
-fn trying_to_make_it_anew_deletes_nothing() {
+fn deletes_nothing_in_a_dry_run() {
     let Some(servers) = Servers::shared() else { return };
-    let site = Site::new(servers);
+    let site = JobFixture::new(servers);
     site.apply(&with_spec(JOB, "suspend: true"), &[]).says(0, &[]);
-    // The controller writes once that it is suspended.
+    // The controller writes the condition `Suspended` once.
     wait_for("the controller", || site.live("etl")["status"]["conditions"].is_array().then_some(()));
     let before = site.live("etl");
     let changed = with_spec(&changed(), "suspend: true");
     let ran = site.apply(&changed, &["--on-immutable=recreate", "--dry-run=server"]).says(0, &[]);
     assert_eq!(ran.stdout, "job.batch/etl recreated (server dry run)\n");
-    // Nor is it deleted when something else in the input is refused.
+    // The Job is not deleted if another object of the input is refused.
     let bad = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: UPPER}\n";
     site.apply(&(changed + bad), &["--on-immutable=recreate"]).says(3, &["UPPER"]);
     assert_eq!(site.live("etl"), before);
-    assert_eq!(site.writes().len(), 1);
+    assert_eq!(site.proxy.writes().len(), 1);
 }
 
 #[test]
-fn it_is_said_when_the_old_one_is_gone_and_the_new_one_is_not_there() {
+fn reports_a_deleted_job_that_was_not_recreated() {
     let Some(servers) = Servers::shared() else { return };
     let is_deleted = AtomicBool::new(false);
-    let site = Site::with(servers, move |request| {
+    let site = JobFixture::with(servers, move |request| {
         is_deleted.fetch_or(request.method == "DELETE" && !request.is_dry_run(), Ordering::SeqCst);
         match is_deleted.load(Ordering::SeqCst) && request.method == "PATCH" {
             true => Action::status(403, "Forbidden", "admission webhook \"a.example.com\" denied the request: no"),
@@ -469,13 +464,13 @@ fn it_is_said_when_the_old_one_is_gone_and_the_new_one_is_not_there() {
     let changed = suspended.replace("image: none", "image: other");
     let ran = site.apply(&changed, &["--on-immutable=recreate"]).says(3, &["a.example.com", "deleted"]);
     assert!(ran.stdout.contains("job.batch/etl failed") && ran.stdout.contains("deleted"), "{ran:?}");
-    assert!(!site.is_there("etl"));
+    assert!(!site.exists("etl"));
 }
 
 #[test]
-fn a_deletion_that_takes_too_long_ends_the_run() {
+fn times_out_during_a_deletion() {
     let Some(servers) = Servers::shared() else { return };
-    let site = Site::new(servers);
+    let site = JobFixture::new(servers);
     let held = with_spec(JOB, "suspend: true").replace("name: etl", "name: etl\n  finalizers: [example.com/held]");
     site.apply(&held, &[]).says(0, &[]);
     let start = Instant::now();
@@ -488,9 +483,9 @@ fn a_deletion_that_takes_too_long_ends_the_run() {
 }
 
 #[test]
-fn a_new_name_is_that_of_render() {
+fn uses_the_hashed_name_of_render() {
     let Some(servers) = Servers::shared() else { return };
-    let site = Site::new(servers);
+    let site = JobFixture::new(servers);
     let ran = site.apply(JOB, &["--on-immutable=new-name", "--secret-env", "TOKEN=s/k"]).says(0, &[]);
     let name = ran.stdout.strip_prefix("job.batch/").and_then(|rest| rest.strip_suffix(" created\n"));
     let name = name.unwrap_or_else(|| panic!("{ran:?}")).to_owned();
@@ -498,10 +493,10 @@ fn a_new_name_is_that_of_render() {
     let rendered = site.run.run(&["render", "job.yaml", "--name-hash", "--secret-env", "TOKEN=s/k"]).says(0, &[]);
     assert!(rendered.stdout.contains(&name) && rendered.stdout.contains("# where the flow runs"));
     let bodies: Vec<String> =
-        site.writes().iter().map(|request| String::from_utf8_lossy(&request.body).into_owned()).collect();
+        site.proxy.writes().iter().map(|request| String::from_utf8_lossy(&request.body).into_owned()).collect();
     assert_eq!(bodies, [rendered.stdout]);
 
-    // The same, and the same in other words.
+    // The same manifest, and the same with another layout.
     let args = ["--on-immutable=new-name", "--secret-env", "TOKEN=s/k"];
     for text in [
         JOB.to_owned(),
@@ -512,17 +507,17 @@ fn a_new_name_is_that_of_render() {
         let ran = site.apply(&text, &args).says(0, &[]);
         assert_eq!(ran.stdout, format!("job.batch/{name} unchanged\n"), "{text}");
     }
-    // Another one is another one, beside the old one.
+    // A changed manifest creates a second Job.
     let ran = site.apply(&changed(), &args).says(0, &[]);
     assert!(ran.stdout.ends_with(" created\n") && !ran.stdout.contains(&name), "{ran:?}");
-    assert!(site.is_there(&name) && !site.is_there("etl"));
+    assert!(site.exists(&name) && !site.exists("etl"));
 }
 
-/// A CronJob under a second name would run everything twice.
+/// A second CronJob would run everything twice.
 #[test]
-fn only_jobs_get_new_names() {
+fn renames_only_jobs() {
     let Some(servers) = Servers::shared() else { return };
-    let site = Site::new(servers);
+    let site = JobFixture::new(servers);
     let spec = JOB.split_once("spec:\n").expect("it has a spec").1;
     let spec: String = spec.lines().map(|line| format!("    {line}\n")).collect();
     let head = "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: nightly}\nspec:\n  suspend: true\n  schedule: '0 0 1 1 *'\n";
@@ -531,11 +526,11 @@ fn only_jobs_get_new_names() {
     assert!(ran.stdout.starts_with("cronjob.batch/nightly created\njob.batch/etl-"), "{ran:?}");
 }
 
-/// When it has removed itself, applying runs it again: a user has to know.
+/// After the TTL has removed the Job, the next apply runs it again.
 #[test]
-fn a_time_to_live_is_spoken_of() {
+fn notes_a_ttl() {
     let Some(servers) = Servers::shared() else { return };
-    let site = Site::new(servers);
+    let site = JobFixture::new(servers);
     let note = |ran: &Ran| {
         let lines: Vec<&str> = ran.stderr.lines().filter(|line| line.starts_with("note:")).collect();
         lines
@@ -550,11 +545,16 @@ fn a_time_to_live_is_spoken_of() {
     assert!(!note(&ran), "{}", ran.stderr);
 }
 
-/// Waits beside a kubelet that does something as soon as the program is waiting.
-fn waited(servers: &Servers, text: &str, args: &[&str], act: impl FnOnce(&Site, &Kubelet)) -> (i32, String, String) {
-    let (site, kubelet) = (Site::new(servers), Kubelet::start(servers));
+/// Runs `apply --wait`, and calls `act` with a kubelet once the program waits.
+fn run_and_wait(
+    servers: &Servers,
+    text: &str,
+    args: &[&str],
+    act: impl FnOnce(&JobFixture, &Kubelet),
+) -> (i32, String, String) {
+    let (site, kubelet) = (JobFixture::new(servers), Kubelet::start(servers));
     let watched = site.watch(text, &[&["--wait"], args].concat());
-    site.until_watched();
+    site.wait_for_poll();
     act(&site, &kubelet);
     let (status, stdout, stderr) = watched.end();
     assert!(!site.proxy.requests().iter().any(|request| request.target.contains("/secrets")));
@@ -563,9 +563,9 @@ fn waited(servers: &Servers, text: &str, args: &[&str], act: impl FnOnce(&Site, 
 }
 
 #[test]
-fn ends_that_are_waited_for() {
+fn reports_how_a_job_ended() {
     let Some(servers) = Servers::shared() else { return };
-    type Act = fn(&Site, &Kubelet);
+    type Act = fn(&JobFixture, &Kubelet);
     let cases: &[(&str, Act, i32, &[&str])] = &[
         (
             "complete",
@@ -636,7 +636,7 @@ fn ends_that_are_waited_for() {
     thread::scope(|scope| {
         for (about, act, status, says) in cases {
             scope.spawn(move || {
-                let (code, stdout, stderr) = waited(servers, JOB, &[], act);
+                let (code, stdout, stderr) = run_and_wait(servers, JOB, &[], act);
                 assert_eq!(code, *status, "{about}: {stdout}{stderr}");
                 says.iter().for_each(|part| assert!(stderr.contains(part), "{about}: {part}: {stderr}"));
                 assert!(stdout.starts_with("job.batch/etl created, "), "{about}: {stdout}");
@@ -646,10 +646,10 @@ fn ends_that_are_waited_for() {
 }
 
 #[test]
-fn of_two_jobs_one_fails() {
+fn reports_one_failure_of_two_jobs() {
     let Some(servers) = Servers::shared() else { return };
     let two = format!("{}---\n{JOB}", JOB.replace("name: etl", "name: good"));
-    let (status, stdout, stderr) = waited(servers, &two, &[], |site, kubelet| {
+    let (status, stdout, stderr) = run_and_wait(servers, &two, &[], |site, kubelet| {
         site.finish(kubelet, "etl", &PodState::Failed(3, "Error"));
         site.finish(kubelet, "good", &PodState::Succeeded);
     });
@@ -660,23 +660,23 @@ fn of_two_jobs_one_fails() {
 }
 
 #[test]
-fn time_runs_out() {
+fn times_out() {
     let Some(servers) = Servers::shared() else { return };
     let suspended = with_spec(JOB, "suspend: true");
     for (text, says, hint) in [(JOB, "1 active", "--timeout"), (&suspended, "suspended", "`suspend` is false")] {
-        let (status, stdout, stderr) = waited(servers, text, &["--timeout=4s"], |_, _| ());
+        let (status, stdout, stderr) = run_and_wait(servers, text, &["--timeout=4s"], |_, _| ());
         assert_eq!(status, 5, "{stderr}");
         assert!(stderr.contains(says) && stderr.contains(hint) && stdout.contains(says), "{stdout}{stderr}");
     }
 }
 
-/// Of several failures the first one gives the exit code.
+/// The first failure decides the exit code.
 #[test]
-fn a_refusal_before_a_failed_job() {
+fn exits_with_the_code_of_the_first_failure() {
     let Some(servers) = Servers::shared() else { return };
     let bad = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: UPPER}\n";
     let (status, stdout, stderr) =
-        waited(servers, &format!("{JOB}---\n{bad}"), &["--no-preflight"], |site, kubelet| {
+        run_and_wait(servers, &format!("{JOB}---\n{bad}"), &["--no-preflight"], |site, kubelet| {
             site.finish(kubelet, "etl", &PodState::Failed(3, "Error"));
         });
     assert_eq!(status, 3, "{stderr}");
@@ -684,10 +684,10 @@ fn a_refusal_before_a_failed_job() {
 }
 
 #[test]
-fn times_without_an_end() {
+fn accepts_very_long_timeouts() {
     let Some(servers) = Servers::shared() else { return };
     for time in ["0", "18446744073709551615", "9223372036854775807s", "2562047788015215h"] {
-        let (site, kubelet) = (Site::new(servers), Kubelet::start(servers));
+        let (site, kubelet) = (JobFixture::new(servers), Kubelet::start(servers));
         site.apply(JOB, &[]).says(0, &[]);
         site.finish(&kubelet, "etl", &PodState::Succeeded);
         let ran = site.apply(JOB, &["--wait", "--timeout", time, "--request-timeout", time]);
@@ -696,32 +696,32 @@ fn times_without_an_end() {
 }
 
 #[test]
-fn what_has_ended_needs_no_waiting() {
+fn does_not_wait_for_an_ended_job() {
     let Some(servers) = Servers::shared() else { return };
     let kubelet = Kubelet::start(servers);
     for (state, status, says) in
         [(PodState::Succeeded, 0, "complete"), (PodState::Failed(2, "Error"), 4, "exit code 2")]
     {
-        let site = Site::new(servers);
+        let site = JobFixture::new(servers);
         site.apply(JOB, &[]).says(0, &[]);
         site.finish(&kubelet, "etl", &state);
         let ran = site.apply(JOB, &["--wait"]).says(status, &[says]);
         assert!(ran.stdout.starts_with("job.batch/etl unchanged, "), "{ran:?}");
     }
-    let site = Site::new(servers);
+    let site = JobFixture::new(servers);
     site.apply("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n", &["--wait"]).says(0, &[]);
     site.apply(JOB, &["--wait", "--dry-run=server"]).says(0, &[]);
-    // The timeout is far away: whoever waits for something that fails hears at once.
+    // A failure ends the wait long before the timeout.
     let start = Instant::now();
     site.apply(&JOB.replace("Never", "Always"), &["--wait"]).says(3, &["restartPolicy"]);
     assert!(start.elapsed() < Duration::from_secs(30));
 }
 
 #[test]
-fn a_generated_name_is_waited_for() {
+fn waits_for_a_job_with_generate_name() {
     let Some(servers) = Servers::shared() else { return };
     let text = JOB.replace("name: etl", "generateName: etl-");
-    let (status, stdout, stderr) = waited(servers, &text, &[], |site, kubelet| {
+    let (status, stdout, stderr) = run_and_wait(servers, &text, &[], |site, kubelet| {
         let jobs = site.admin.get(&path(&site.namespace, "jobs", "")).done();
         let name = jobs["items"][0]["metadata"]["name"].as_str().expect("it is made").to_owned();
         site.finish(kubelet, &name, &PodState::Succeeded);
@@ -731,9 +731,9 @@ fn a_generated_name_is_waited_for() {
 }
 
 #[test]
-fn a_job_that_is_made_anew_is_waited_for() {
+fn waits_for_a_recreated_job() {
     let Some(servers) = Servers::shared() else { return };
-    let (site, kubelet) = (Site::new(servers), Kubelet::start(servers));
+    let (site, kubelet) = (JobFixture::new(servers), Kubelet::start(servers));
     site.apply(JOB, &[]).says(0, &[]);
     site.finish(&kubelet, "etl", &PodState::Failed(1, "Error"));
     let old = site.uid("etl");
@@ -751,9 +751,9 @@ fn a_job_that_is_made_anew_is_waited_for() {
 }
 
 #[test]
-fn whoever_stops_watching_stops_nothing() {
+fn leaves_the_job_running_after_ctrl_c() {
     let Some(servers) = Servers::shared() else { return };
-    let (site, kubelet) = (Site::new(servers), Kubelet::start(servers));
+    let (site, kubelet) = (JobFixture::new(servers), Kubelet::start(servers));
     for args in [&["--wait"][..], &["--logs"]] {
         let watched = site.watch(JOB, args);
         let pod = kubelet.wait_for_job_pod(&site.namespace, "etl");
@@ -776,47 +776,47 @@ fn whoever_stops_watching_stops_nothing() {
 }
 
 #[test]
-fn the_api_server_restarts_while_somebody_waits() {
+fn keeps_waiting_while_the_api_server_restarts() {
     if Servers::shared().is_none() {
         return;
     }
     let Some(servers) = Servers::separate() else { return };
-    let (site, kubelet) = (Site::new(&servers), Kubelet::start(&servers));
+    let (site, kubelet) = (JobFixture::new(&servers), Kubelet::start(&servers));
     let mut watched = site.watch(JOB, &["--logs"]);
     let pod = kubelet.start_pod(&site.namespace, "etl", &PodState::Running);
-    kubelet.append_log(&site.namespace, &pod, "flow", &stamped(1, "one"));
+    kubelet.append_log(&site.namespace, &pod, "flow", &timestamped_line(1, "one"));
     assert_eq!(watched.log(), "one");
     servers.kill_apiserver();
     let looks = site.proxy.requests().len();
     wait_for("a look in vain", || (site.proxy.requests().len() > looks + 1).then_some(()));
     servers.start_apiserver();
-    kubelet.append_log(&site.namespace, &pod, "flow", &stamped(2, "two"));
+    kubelet.append_log(&site.namespace, &pod, "flow", &timestamped_line(2, "two"));
     assert_eq!(watched.log(), "two");
     site.finish(&kubelet, "etl", &PodState::Succeeded);
     let (status, stdout, stderr) = watched.end();
     assert_eq!(status, 0, "{stderr}");
     assert!(stdout.starts_with("job.batch/etl created, complete"), "{stdout}");
-    assert_eq!(Watched::logs(&stderr), ["one", "two"]);
+    assert_eq!(WatchedRun::logs(&stderr), ["one", "two"]);
 }
 
-/// A line as kubelets keep it, with the time that it was written at.
-fn stamped(second: u32, text: &str) -> String {
+/// Returns a log line in a kubelet's format, with its timestamp.
+fn timestamped_line(second: u32, text: &str) -> String {
     format!("2026-01-01T00:00:{second:02}.000000001Z {text}\n")
 }
 
 #[test]
-fn logs_are_told_as_they_come() {
+fn prints_log_lines_as_they_arrive() {
     let Some(servers) = Servers::shared() else { return };
-    let (site, kubelet) = (Site::new(servers), Kubelet::start(servers));
+    let (site, kubelet) = (JobFixture::new(servers), Kubelet::start(servers));
     let mut watched = site.watch(JOB, &["--logs"]);
     let pod = kubelet.start_pod(&site.namespace, "etl", &PodState::Running);
-    // Each line is written only when the one before has arrived.
+    // Each line is written after the line before it has arrived.
     for (second, line) in [(1, "one"), (2, "two: a b"), (3, ""), (4, "  indented")] {
-        kubelet.append_log(&site.namespace, &pod, "flow", &stamped(second, line));
+        kubelet.append_log(&site.namespace, &pod, "flow", &timestamped_line(second, line));
         assert_eq!(watched.log(), line);
     }
-    // What could act on a terminal does not reach it; half a line waits for its end.
-    kubelet.append_log(&site.namespace, &pod, "flow", &stamped(5, "\u{1b}[31mred\r"));
+    // Control characters are escaped. An incomplete line waits for its end.
+    kubelet.append_log(&site.namespace, &pod, "flow", &timestamped_line(5, "\u{1b}[31mred\r"));
     assert!(watched.log().contains("red"));
     kubelet.append_log(&site.namespace, &pod, "flow", "2026-01-01T00:00:06Z half");
     kubelet.append_log(&site.namespace, &pod, "flow", " and half\n");
@@ -831,37 +831,37 @@ fn logs_are_told_as_they_come() {
     assert!(kubelet.log_requests().iter().all(|target| target.contains("follow=true")));
 }
 
-/// Clocks are coarse, and are set back.
+/// Several lines may have the same time, and the clock may be set back.
 #[test]
-fn no_line_is_lost_for_its_time() {
+fn prints_lines_with_equal_or_earlier_times() {
     let Some(servers) = Servers::shared() else { return };
-    let (site, kubelet) = (Site::new(servers), Kubelet::start(servers));
+    let (site, kubelet) = (JobFixture::new(servers), Kubelet::start(servers));
     let mut watched = site.watch(JOB, &["--logs"]);
     let pod = kubelet.start_pod(&site.namespace, "etl", &PodState::Running);
     for (second, line) in [(5, "a"), (5, "b"), (3, "c"), (4, "d"), (6, "e"), (6, "e"), (6, "f")] {
-        kubelet.append_log(&site.namespace, &pod, "flow", &stamped(second, line));
+        kubelet.append_log(&site.namespace, &pod, "flow", &timestamped_line(second, line));
         assert_eq!(watched.log(), line);
     }
-    // Of the moment that it breaks in there is more to come.
+    // More lines have the same time as the last line before the break.
     kubelet.break_logs();
-    kubelet.append_log(&site.namespace, &pod, "flow", &stamped(6, "g"));
+    kubelet.append_log(&site.namespace, &pod, "flow", &timestamped_line(6, "g"));
     assert_eq!(watched.log(), "g");
     site.finish(&kubelet, "etl", &PodState::Succeeded);
     assert_eq!(watched.end().0, 0);
 }
 
 #[test]
-fn a_broken_log_is_taken_up_without_repeating() {
+fn resumes_a_broken_log_without_repeating_lines() {
     let Some(servers) = Servers::shared() else { return };
-    let (site, kubelet) = (Site::new(servers), Kubelet::start(servers));
+    let (site, kubelet) = (JobFixture::new(servers), Kubelet::start(servers));
     let mut watched = site.watch(JOB, &["--logs"]);
     let pod = kubelet.start_pod(&site.namespace, "etl", &PodState::Running);
     let mut told = Vec::new();
-    // A Job of a night breaks more connections than one would count.
+    // A long Job outlives many connections.
     for round in 0..8 {
         for (second, line) in [(3 * round, "a"), (3 * round + 1, "b"), (3 * round + 2, "c")] {
             let line = format!("{line}{round}");
-            kubelet.append_log(&site.namespace, &pod, "flow", &stamped(second, &line));
+            kubelet.append_log(&site.namespace, &pod, "flow", &timestamped_line(second, &line));
             assert_eq!(watched.log(), line);
             told.push(line);
         }
@@ -870,13 +870,13 @@ fn a_broken_log_is_taken_up_without_repeating() {
     site.finish(&kubelet, "etl", &PodState::Succeeded);
     let (status, _, stderr) = watched.end();
     assert_eq!(status, 0, "{stderr}");
-    assert_eq!(Watched::logs(&stderr), told);
+    assert_eq!(WatchedRun::logs(&stderr), told);
 }
 
 #[test]
-fn logs_of_init_containers() {
+fn prints_logs_of_init_containers() {
     let Some(servers) = Servers::shared() else { return };
-    let (site, kubelet) = (Site::new(servers), Kubelet::start(servers));
+    let (site, kubelet) = (JobFixture::new(servers), Kubelet::start(servers));
     let text = JOB
         .replace("      containers:", "      initContainers:\n      - {name: first, image: none}\n      containers:");
     let mut watched = site.watch(&text, &["--logs"]);
@@ -887,10 +887,10 @@ fn logs_of_init_containers() {
         json!({"name": "first", "image": "none", "imageID": "", "restartCount": 0, "ready": false, "state": state});
     let status = json!({"status": {"phase": "Pending", "initContainerStatuses": [container]}});
     site.admin.patch(&format!("{}/status", path(&site.namespace, "pods", &pod)), "merge", status.to_string()).done();
-    kubelet.append_log(&site.namespace, &pod, "first", &stamped(1, "getting ready"));
+    kubelet.append_log(&site.namespace, &pod, "first", &timestamped_line(1, "getting ready"));
     assert_eq!(watched.log(), "getting ready");
     kubelet.set_state(&site.namespace, &pod, &PodState::Running);
-    kubelet.append_log(&site.namespace, &pod, "flow", &stamped(2, "working"));
+    kubelet.append_log(&site.namespace, &pod, "flow", &timestamped_line(2, "working"));
     assert_eq!(watched.log(), "working");
     site.finish(&kubelet, "etl", &PodState::Succeeded);
     let (status, _, stderr) = watched.end();
@@ -899,35 +899,35 @@ fn logs_of_init_containers() {
 }
 
 #[test]
-fn logs_of_the_pod_after_one_that_failed() {
+fn prints_logs_of_the_next_pod_after_a_failure() {
     let Some(servers) = Servers::shared() else { return };
-    let (site, kubelet) = (Site::new(servers), Kubelet::start(servers));
+    let (site, kubelet) = (JobFixture::new(servers), Kubelet::start(servers));
     let mut watched = site.watch(&JOB.replace("backoffLimit: 0", "backoffLimit: 1"), &["--logs"]);
     let first = kubelet.start_pod(&site.namespace, "etl", &PodState::Running);
-    kubelet.append_log(&site.namespace, &first, "flow", &stamped(1, "no luck"));
+    kubelet.append_log(&site.namespace, &first, "flow", &timestamped_line(1, "no luck"));
     assert_eq!(watched.log(), "no luck");
     kubelet.set_state(&site.namespace, &first, &PodState::Failed(1, "Error"));
     let second =
         wait_for("another pod", || Some(kubelet.wait_for_job_pod(&site.namespace, "etl")).filter(|pod| *pod != first));
     kubelet.bind(&site.namespace, &second);
     kubelet.set_state(&site.namespace, &second, &PodState::Running);
-    kubelet.append_log(&site.namespace, &second, "flow", &stamped(2, "luck"));
+    kubelet.append_log(&site.namespace, &second, "flow", &timestamped_line(2, "luck"));
     assert_eq!(watched.log(), "luck");
     site.finish(&kubelet, "etl", &PodState::Succeeded);
     let (status, _, stderr) = watched.end();
     assert_eq!(status, 0, "{stderr}");
-    assert_eq!(Watched::logs(&stderr), ["no luck", "luck"]);
+    assert_eq!(WatchedRun::logs(&stderr), ["no luck", "luck"]);
 }
 
-/// A pod can be over before anybody has looked.
+/// A pod may end before the first poll.
 #[test]
-fn logs_of_a_pod_that_has_ended() {
+fn prints_logs_of_an_ended_pod() {
     let Some(servers) = Servers::shared() else { return };
-    let (site, kubelet) = (Site::new(servers), Kubelet::start(servers));
+    let (site, kubelet) = (JobFixture::new(servers), Kubelet::start(servers));
     site.apply(JOB, &[]).says(0, &[]);
     let pod = kubelet.start_pod(&site.namespace, "etl", &PodState::Running);
-    kubelet.append_log(&site.namespace, &pod, "flow", &(stamped(1, "one") + &stamped(2, "two")));
+    kubelet.append_log(&site.namespace, &pod, "flow", &(timestamped_line(1, "one") + &timestamped_line(2, "two")));
     site.finish(&kubelet, "etl", &PodState::Failed(1, "Error"));
     let ran = site.apply(JOB, &["--logs"]).says(4, &["exit code 1"]);
-    assert_eq!(Watched::logs(&ran.stderr), ["one", "two"]);
+    assert_eq!(WatchedRun::logs(&ran.stderr), ["one", "two"]);
 }

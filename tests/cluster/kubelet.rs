@@ -5,18 +5,28 @@
 //! requests logs from the node and gets what the test wrote with `append_log`.
 
 use std::collections::HashMap;
-use std::io::{self, BufReader, Error, Write as _};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::io::{self, Error};
+use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Full, StreamBody};
+use hyper::body::{Bytes, Frame, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use rustls::ServerConfig;
 use rustls::pki_types::PrivatePkcs8KeyDer;
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
 
-use crate::http::{Body, Client, Head, write_chunk};
+use crate::http::{Client, RUNTIME};
 use crate::servers::{ADMIN, Servers};
 
 const MAX_WAIT: Duration = Duration::from_secs(60);
@@ -74,7 +84,8 @@ impl PodState {
 #[derive(Default)]
 struct LogStore {
     by_container: Mutex<HashMap<String, Log>>,
-    more: Condvar,
+    /// Notified about each change of a log or of `break_count`.
+    changed: Notify,
     /// Increases each time the open connections are to be broken.
     break_count: AtomicUsize,
     /// Paths and queries of the API server's requests.
@@ -90,16 +101,16 @@ struct Log {
 /// The fake kubelet. Stops when dropped; its node remains.
 pub(crate) struct Kubelet {
     node: String,
-    port: u16,
     client: Client,
     logs: Arc<LogStore>,
+    server: JoinHandle<()>,
     is_stopped: Arc<AtomicBool>,
 }
 
 impl Kubelet {
     /// Creates a node and starts serving it.
     pub(crate) fn start(servers: &Servers) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is a free port");
+        let listener = RUNTIME.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).expect("there is a free port");
         let port = listener.local_addr().expect("it has an address").port();
         let client = servers.client(ADMIN);
         let node = servers.fresh_name("node");
@@ -109,18 +120,7 @@ impl Kubelet {
         client.post("/api/v1/nodes", &object).done();
 
         let (logs, is_stopped) = (Arc::<LogStore>::default(), Arc::<AtomicBool>::default());
-        let (server_logs, server_is_stopped) = (Arc::clone(&logs), Arc::clone(&is_stopped));
-        let tls_config = Arc::new(tls_config());
-        thread::spawn(move || {
-            for stream in listener.incoming() {
-                if server_is_stopped.load(Ordering::Relaxed) {
-                    return;
-                }
-                let (tls_config, logs) = (Arc::clone(&tls_config), Arc::clone(&server_logs));
-                // A client that stops reading a log is not an error.
-                thread::spawn(move || drop(stream.and_then(|stream| serve_logs(tls_config, stream, &logs))));
-            }
-        });
+        let server = RUNTIME.spawn(serve_logs(listener, Arc::clone(&logs)));
         let (deleter, deleter_node, deleter_is_stopped) =
             (servers.client(ADMIN), node.clone(), Arc::clone(&is_stopped));
         thread::spawn(move || {
@@ -129,7 +129,7 @@ impl Kubelet {
                 thread::sleep(Duration::from_millis(200));
             }
         });
-        Kubelet { node, port, client, logs, is_stopped }
+        Kubelet { node, client, logs, server, is_stopped }
     }
 
     /// Waits until a Job has an unfinished pod and returns its name.
@@ -173,7 +173,7 @@ impl Kubelet {
             }));
             if matches!(state, PodState::Succeeded | PodState::Failed(..)) {
                 let name = container["name"].as_str().expect("a container has a name");
-                self.logs.change(namespace, pod, name, |log| log.is_complete = true);
+                self.logs.update(namespace, pod, name, |log| log.is_complete = true);
             }
         }
         let status = json!({"status": {"phase": state.phase(), "containerStatuses": statuses}});
@@ -190,14 +190,13 @@ impl Kubelet {
 
     /// Appends to the log of a container. Clients that follow the log get it at once.
     pub(crate) fn append_log(&self, namespace: &str, pod: &str, container: &str, text: &str) {
-        self.logs.change(namespace, pod, container, |log| log.text.extend(text.as_bytes()));
+        self.logs.update(namespace, pod, container, |log| log.text.extend(text.as_bytes()));
     }
 
     /// Breaks every connection on which a log is followed.
     pub(crate) fn break_logs(&self) {
         self.logs.break_count.fetch_add(1, Ordering::SeqCst);
-        drop(lock(&self.logs.by_container));
-        self.logs.more.notify_all();
+        self.logs.changed.notify_waiters();
     }
 
     /// Returns the paths and queries of all requests for logs so far.
@@ -209,32 +208,35 @@ impl Kubelet {
 impl Drop for Kubelet {
     fn drop(&mut self) {
         self.is_stopped.store(true, Ordering::Relaxed);
-        // Wakes the listener, so that it checks `is_stopped`.
-        drop(TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)));
+        self.server.abort();
     }
 }
 
 impl LogStore {
-    fn change(&self, namespace: &str, pod: &str, container: &str, change: impl FnOnce(&mut Log)) {
-        change(lock(&self.by_container).entry(format!("{namespace}/{pod}/{container}")).or_default());
-        self.more.notify_all();
+    fn update(&self, namespace: &str, pod: &str, container: &str, update: impl FnOnce(&mut Log)) {
+        update(lock(&self.by_container).entry(format!("{namespace}/{pod}/{container}")).or_default());
+        self.changed.notify_waiters();
     }
 
     /// Waits for log text after offset `seen`. Returns `None` at the end of a complete log.
-    fn next(&self, key: &str, seen: usize, break_count: usize) -> io::Result<Option<Vec<u8>>> {
-        let mut by_container = lock(&self.by_container);
+    async fn wait_for_text(&self, key: &str, seen: usize, break_count: usize) -> io::Result<Option<Vec<u8>>> {
         loop {
+            // Created before the checks, so that no change after them is missed.
+            let changed = self.changed.notified();
             if self.break_count.load(Ordering::SeqCst) != break_count {
                 return Err(Error::other("the connection breaks"));
             }
-            let log = by_container.entry(key.to_owned()).or_default();
-            if log.text.len() > seen {
-                return Ok(Some(log.text[seen..].to_vec()));
+            {
+                let mut by_container = lock(&self.by_container);
+                let log = by_container.entry(key.to_owned()).or_default();
+                if log.text.len() > seen {
+                    return Ok(Some(log.text[seen..].to_vec()));
+                }
+                if log.is_complete {
+                    return Ok(None);
+                }
             }
-            if log.is_complete {
-                return Ok(None);
-            }
-            by_container = self.more.wait(by_container).unwrap_or_else(PoisonError::into_inner);
+            changed.await;
         }
     }
 }
@@ -256,36 +258,47 @@ fn tls_config() -> ServerConfig {
         .expect("key and certificate belong together")
 }
 
-/// Answers requests for `/containerLogs/NAMESPACE/POD/CONTAINER?follow=true`.
-fn serve_logs(tls_config: Arc<ServerConfig>, stream: TcpStream, logs: &LogStore) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    let tls_config = ServerConnection::new(tls_config).map_err(Error::other)?;
-    let mut stream = BufReader::new(StreamOwned::new(tls_config, stream));
-    while let Some(head) = Head::read(&mut stream)? {
-        Body::of_request(&head.headers).whole(&mut stream)?;
-        let target = head.first_line.split(' ').nth(1).unwrap_or_default();
-        lock(&logs.requests).push(target.to_owned());
-        let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let key = path.strip_prefix("/containerLogs/").ok_or_else(|| Error::other(format!("asked for {path}")))?;
-        let to = stream.get_mut();
-        to.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ntransfer-encoding: chunked\r\n\r\n")?;
-        to.flush()?;
-        if query.split('&').any(|pair| pair == "follow=true") {
-            let break_count = logs.break_count.load(Ordering::SeqCst);
-            let mut seen = 0;
-            while let Some(text) = logs.next(key, seen, break_count)? {
-                write_chunk(to, &text)?;
-                seen += text.len();
-            }
-        } else {
-            let text = lock(&logs.by_container).get(key).map(|log| log.text.clone()).unwrap_or_default();
-            if !text.is_empty() {
-                write_chunk(to, &text)?;
-            }
-        }
-        write_chunk(to, b"")?;
+/// Serves logs over TLS until the task is aborted.
+async fn serve_logs(listener: TcpListener, logs: Arc<LogStore>) {
+    let acceptor = TlsAcceptor::from(Arc::new(tls_config()));
+    while let Ok((stream, _)) = listener.accept().await {
+        let (acceptor, logs) = (acceptor.clone(), Arc::clone(&logs));
+        // A client that stops reading a log is not an error.
+        tokio::spawn(async move { drop(serve_connection(acceptor, stream, logs).await) });
     }
-    Ok(())
+}
+
+async fn serve_connection(acceptor: TlsAcceptor, stream: TcpStream, logs: Arc<LogStore>) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let stream = TokioIo::new(acceptor.accept(stream).await?);
+    let service = service_fn(|request| {
+        let logs = Arc::clone(&logs);
+        async move { respond(&request, logs) }
+    });
+    http1::Builder::new().serve_connection(stream, service).await.map_err(Error::other)
+}
+
+/// Responds to a request for `/containerLogs/NAMESPACE/POD/CONTAINER?follow=true`.
+fn respond(
+    request: &http::Request<Incoming>,
+    logs: Arc<LogStore>,
+) -> io::Result<http::Response<UnsyncBoxBody<Bytes, Error>>> {
+    let (path, query) = (request.uri().path(), request.uri().query().unwrap_or_default());
+    lock(&logs.requests).push(request.uri().to_string());
+    let key = path.strip_prefix("/containerLogs/").ok_or_else(|| Error::other(format!("asked for {path}")))?;
+    if !query.split('&').any(|pair| pair == "follow=true") {
+        let text = lock(&logs.by_container).get(key).map(|log| log.text.clone()).unwrap_or_default();
+        return Ok(http::Response::new(Full::from(text).map_err(|never| match never {}).boxed_unsync()));
+    }
+    let (key, break_count) = (key.to_owned(), logs.break_count.load(Ordering::SeqCst));
+    let pieces = futures::stream::try_unfold(0, move |seen| {
+        let (key, logs) = (key.clone(), Arc::clone(&logs));
+        async move {
+            let piece = logs.wait_for_text(&key, seen, break_count).await?;
+            Ok(piece.map(|text| (seen + text.len(), text)).map(|(seen, text)| (Frame::data(Bytes::from(text)), seen)))
+        }
+    });
+    Ok(http::Response::new(StreamBody::new(pieces).boxed_unsync()))
 }
 
 /// Confirms that the containers of pods in deletion have stopped.

@@ -42,5 +42,6 @@ mod secret;
 mod sent_rows;
 mod servers;
 mod take_over;
+mod wire;
 mod worker;
 mod worker_chart;

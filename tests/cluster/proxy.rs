@@ -1,8 +1,9 @@
-//! A reverse proxy between a client and the API server that makes bad days, one rule per request, and keeps
-//! what it was asked.
+//! A fault-injecting reverse proxy between a client and the API server. A rule decides what happens to each request,
+//! and the proxy records all requests.
 //!
-//! Plain HTTP towards the client, who needs no token: its kubeconfig names the proxy as the server. One that has a
-//! token is who it says.
+//! The client's kubeconfig has the proxy as its server, over plain HTTP. The proxy adds the token of `ADMIN` to requests
+//! without one. It works on the bytes of HTTP, since it resets connections in the middle of a message, which an HTTP
+//! library does not offer.
 
 use std::collections::HashMap;
 use std::io::{self, BufReader, ErrorKind, Write as _};
@@ -13,20 +14,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use crate::http::{Body, Connection, Endpoint, Head, Header, header, write_chunk};
+use crate::http::{Endpoint, Header, header};
 use crate::servers::{ADMIN, Servers, kubeconfig};
+use crate::wire::{Body, Connection, Head, write_chunk};
 
-/// A request as it came in.
+/// A recorded request.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) method: String,
-    /// Path and query.
+    /// The path and the query.
     pub(crate) target: String,
     pub(crate) headers: Vec<Header>,
     pub(crate) body: Vec<u8>,
-    /// How often this method and path, without the query, were asked for before.
+    /// The number of earlier requests with the same method and path, without the query.
     pub(crate) seen: usize,
-    /// How many requests of all kinds came before.
+    /// The number of all earlier requests.
     pub(crate) number: usize,
 }
 
@@ -40,7 +42,7 @@ impl Request {
     }
 
     pub(crate) fn is_dry_run(&self) -> bool {
-        // A deletion says so in its body.
+        // A deletion has `dryRun` in its body.
         let in_body =
             serde_json::from_slice(&self.body).is_ok_and(|body: serde_json::Value| body["dryRun"][0] == "All");
         self.target.contains("dryRun=All") || in_body
@@ -51,31 +53,31 @@ impl Request {
     }
 }
 
-/// What happens to a request.
+/// What the proxy does with a request.
 #[derive(Clone, Debug)]
 pub(crate) enum Action {
-    /// Nothing: on to the server, and its answer back.
+    /// Forwards the request, and returns the response.
     Pass,
-    /// An answer that the server knows nothing of: status, headers, body.
+    /// Responds without forwarding: status, headers, body.
     Answer(u16, Vec<Header>, Vec<u8>),
-    /// The connection is reset, and the server knows nothing of it.
+    /// Resets the connection without forwarding the request.
     ResetBefore,
-    /// The server acts, then the connection is reset in place of the answer.
+    /// Forwards the request, then resets the connection without a response.
     ResetAfter,
-    /// The server acts, then the connection is closed in place of the answer.
+    /// Forwards the request, then closes the connection without a response.
     CloseAfter,
-    /// The answer comes so much later.
+    /// Delays the response.
     Late(Duration),
-    /// Head and half of the body come, the rest so much later.
+    /// Delays the second half of the response's body.
     Slow(Duration),
-    /// Head and half of the body come, then the connection is closed.
+    /// Closes the connection after half of the response's body.
     Truncated,
-    /// One more header in the answer, as in `Warning`.
+    /// Adds a header to the response.
     Header(&'static str, String),
 }
 
 impl Action {
-    /// An answer with a Status, as the API server gives it.
+    /// Responds with a Kubernetes `Status`.
     pub(crate) fn status(code: u16, reason: &str, message: &str) -> Self {
         let status = serde_json::json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
@@ -85,7 +87,7 @@ impl Action {
         Action::Answer(code, headers, status.to_string().into_bytes())
     }
 
-    /// 429, to be tried again after so many seconds.
+    /// Responds with 429 and `Retry-After`.
     pub(crate) fn too_many(seconds: u32) -> Self {
         let mut action = Action::status(429, "TooManyRequests", "too many requests, please try again later");
         if let Action::Answer(_, headers, _) = &mut action {
@@ -104,7 +106,7 @@ struct Shared {
     log: Mutex<(Vec<Request>, HashMap<String, usize>)>,
 }
 
-/// A running proxy. Dropping it ends it.
+/// A running proxy. It stops when dropped.
 pub(crate) struct Proxy {
     shared: Arc<Shared>,
     port: u16,
@@ -127,19 +129,19 @@ impl Proxy {
                     return;
                 }
                 let shared = Arc::clone(&listening);
-                // Whatever breaks between the two breaks for the client too: its end is dropped.
+                // After an error the client's connection is dropped, so that the client fails, too.
                 thread::spawn(move || drop(stream.and_then(|stream| serve(&shared, stream))));
             }
         });
         Proxy { shared, port, directory }
     }
 
-    /// A kubeconfig that leads here.
+    /// Returns the path to a kubeconfig for the proxy, without a token.
     pub(crate) fn kubeconfig(&self) -> PathBuf {
         self.directory.path().join("kubeconfig")
     }
 
-    /// The same for who has this token.
+    /// Returns the path to a kubeconfig for the proxy with a token.
     pub(crate) fn kubeconfig_for(&self, token: &str) -> PathBuf {
         let file = self.directory.path().join("kubeconfig-for");
         let config = kubeconfig(&format!("http://127.0.0.1:{}", self.port), None, token);
@@ -151,32 +153,39 @@ impl Proxy {
         self.port
     }
 
-    /// A folder that goes with the proxy.
+    /// Returns a directory that is removed with the proxy.
     pub(crate) fn directory(&self) -> &Path {
         self.directory.path()
     }
 
-    /// All requests so far, in the order in which they came.
+    /// Returns all requests so far, in order.
     pub(crate) fn requests(&self) -> Vec<Request> {
         self.shared.log.lock().unwrap_or_else(PoisonError::into_inner).0.clone()
+    }
+
+    /// Returns the requests that changed something, in order.
+    pub(crate) fn writes(&self) -> Vec<Request> {
+        let mut requests = self.requests();
+        requests.retain(|request| request.method != "GET" && !request.is_dry_run());
+        requests
     }
 }
 
 impl Drop for Proxy {
     fn drop(&mut self) {
         self.shared.is_over.store(true, Ordering::Relaxed);
-        // Wakes the listener, so that it sees.
+        // Wakes the listener, so that it checks `is_over`.
         drop(TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)));
     }
 }
 
-/// One connection of a client, request by request.
+/// Serves the requests of one connection.
 fn serve(shared: &Shared, stream: TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut client = BufReader::new(stream);
     let mut server = None;
     while let Some(head) = Head::read(&mut client)? {
-        let body = Body::of_request(&head.headers).whole(&mut client)?;
+        let body = Body::of_request(&head.headers).read_all(&mut client)?;
         let request = shared.record(head, body)?;
         let action = (shared.rule)(&request);
         let to = client.get_mut();
@@ -190,8 +199,8 @@ fn serve(shared: &Shared, stream: TcpStream) -> io::Result<()> {
             _ => {}
         }
         if server.is_none() {
-            // A server that is down looks like a connection that breaks.
-            server = Some(shared.endpoint.connect().or_else(|error| reset(to).and(Err(error)))?);
+            // If the server is down, the client sees a reset connection.
+            server = Some(Connection::open(&shared.endpoint).or_else(|error| reset(to).and(Err(error)))?);
         }
         let server = server.as_mut().ok_or(ErrorKind::NotConnected)?;
         if let Err(error) = forward(server, &request).and_then(|()| pass_back(server, to, &action)) {
@@ -232,10 +241,10 @@ fn forward(server: &mut Connection, request: &Request) -> io::Result<()> {
 }
 
 fn pass_back(server: &mut Connection, to: &mut TcpStream, action: &Action) -> io::Result<()> {
-    let (status, mut headers, mut body) = server.head()?;
+    let (status, mut headers, mut body) = server.read_head()?;
     match action {
         Action::ResetAfter | Action::CloseAfter => {
-            while server.piece(&mut body)?.is_some() {}
+            while server.read_piece(&mut body)?.is_some() {}
             return if matches!(action, Action::ResetAfter) { reset(to) } else { Ok(()) };
         }
         Action::Late(by) => thread::sleep(*by),
@@ -244,7 +253,7 @@ fn pass_back(server: &mut Connection, to: &mut TcpStream, action: &Action) -> io
     }
     if matches!(action, Action::Slow(_) | Action::Truncated) {
         let mut whole = Vec::new();
-        while let Some(piece) = server.piece(&mut body)? {
+        while let Some(piece) = server.read_piece(&mut body)? {
             whole.extend(piece);
         }
         write_head(to, status, &headers, Body::Bytes(whole.len() as u64))?;
@@ -256,8 +265,8 @@ fn pass_back(server: &mut Connection, to: &mut TcpStream, action: &Action) -> io
     }
     write_head(to, status, &headers, body)?;
     let is_chunked = body == Body::Chunks;
-    // Piece by piece: a watch has no end.
-    while let Some(piece) = server.piece(&mut body)? {
+    // Forwarded in pieces, since the response to a watch does not end.
+    while let Some(piece) = server.read_piece(&mut body)? {
         if is_chunked { write_chunk(to, &piece)? } else { to.write_all(&piece)? }
     }
     if is_chunked { write_chunk(to, b"") } else { Ok(()) }
@@ -269,17 +278,17 @@ fn write_head(to: &mut TcpStream, status: u16, headers: &[Header], body: Body) -
         head += &format!("{name}: {value}\r\n");
     }
     head += &match body {
-        // These two have no body and say nothing of one.
+        // Responses with these codes have no body.
         _ if matches!(status, 204 | 304) => String::new(),
         Body::Bytes(length) => format!("content-length: {length}\r\n"),
         Body::Chunks => "transfer-encoding: chunked\r\n".to_owned(),
-        Body::All => "connection: close\r\n".to_owned(),
+        Body::UntilClose => "connection: close\r\n".to_owned(),
     };
     head += "\r\n";
     to.write_all(head.as_bytes())
 }
 
-/// Closes a connection in such a way that the other end sees an error in place of an end.
+/// Makes the close of a connection a reset (RST), which the client sees as an error.
 fn reset(stream: &TcpStream) -> io::Result<()> {
     let socket = socket2::SockRef::from(stream);
     socket.set_linger(Some(Duration::ZERO))
