@@ -1,6 +1,6 @@
-//! The program under test, as a user calls it: a kubeconfig, a folder of files, a command line.
+//! Runs the program under test like a user: with a kubeconfig, a directory of files, and a command line.
 //!
-//! It finds the kubeconfig by `KUBECONFIG`, its files by their names, and nothing of this machine.
+//! Its environment has `KUBECONFIG` and nothing from the host.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -11,44 +11,44 @@ use tempfile::TempDir;
 
 use crate::run;
 
-/// Where errors go as well, in the folder of the files.
+/// The name of the error file, in the directory of the files.
 const ERROR_FILE: &str = "ERROR";
 
-/// A folder of files, and who the program is to be in it.
+/// A directory of files, and the environment of the program.
 pub(crate) struct Run {
     directory: TempDir,
     environment: Vec<(OsString, OsString)>,
 }
 
-/// What one run left behind.
+/// The result of one run.
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) status: i32,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
-    /// The file that `JOBPLATE_ERROR_FILE` names.
+    /// The content of the file in `JOBPLATE_ERROR_FILE`.
     pub(crate) error_file: String,
 }
 
 impl Run {
-    /// As whoever this kubeconfig is about.
+    /// Creates a run with a kubeconfig.
     pub(crate) fn new(kubeconfig: impl AsRef<OsStr>) -> Self {
         Run::without_kubeconfig().env("KUBECONFIG", kubeconfig)
     }
 
-    /// With no cluster configured.
+    /// Creates a run without a kubeconfig.
     pub(crate) fn without_kubeconfig() -> Self {
         let directory = tempfile::tempdir().expect("a temporary folder can be made");
         Run { directory, environment: Vec::new() }
     }
 
-    /// One more variable of the environment.
+    /// Sets an environment variable.
     pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.environment.push((name.into(), value.as_ref().into()));
         self
     }
 
-    /// One more file, or another text for one.
+    /// Writes a file.
     pub(crate) fn file(self, name: &str, text: impl AsRef<[u8]>) -> Self {
         self.write(name, text);
         self
@@ -62,12 +62,12 @@ impl Run {
         self.directory.path()
     }
 
-    /// Runs it to its end.
+    /// Runs the program to completion.
     pub(crate) fn run<S: AsRef<OsStr>>(&self, args: &[S]) -> Ran {
         Started { child: self.spawn(args), error_file: self.directory.path().join(ERROR_FILE) }.end()
     }
 
-    /// Starts it, with both streams caught.
+    /// Starts the program with captured output.
     pub(crate) fn start<S: AsRef<OsStr>>(&self, args: &[S]) -> Started {
         Started { child: self.spawn(args), error_file: self.directory.path().join(ERROR_FILE) }
     }
@@ -80,20 +80,20 @@ impl Run {
     }
 }
 
-/// A run that has not ended.
+/// A running program.
 pub(crate) struct Started {
     child: Child,
     error_file: std::path::PathBuf,
 }
 
 impl Started {
-    /// What Ctrl-C does.
+    /// Sends SIGINT, like Ctrl-C.
     pub(crate) fn interrupt(&self) {
         let killed = std::process::Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
         assert!(killed.expect("there is a kill").success());
     }
 
-    /// Waits for its end.
+    /// Waits for the end of the program.
     pub(crate) fn end(self) -> Ran {
         let output = self.child.wait_with_output().expect("it ends");
         let text = |bytes| String::from_utf8(bytes).expect("it prints UTF-8");
@@ -108,21 +108,21 @@ impl Started {
 }
 
 impl Ran {
-    /// The objects of a report that was asked for with `-o json`.
+    /// Returns the objects in a report with `-o json`.
     #[track_caller]
     pub(crate) fn objects(&self) -> Vec<Value> {
         let report: Value = serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"));
         report["objects"].as_array().expect("a report has objects").clone()
     }
 
-    /// What became of them, in the order of the input (`-o json`).
+    /// Returns the outcomes in a report with `-o json`, in the order of the input.
     #[track_caller]
     pub(crate) fn outcomes(&self) -> Vec<String> {
         let text = |object: &Value| object["outcome"].as_str().expect("each has an outcome").to_owned();
         self.objects().iter().map(text).collect()
     }
 
-    /// The same, having made sure of the exit code and that each part is said on stderr.
+    /// Asserts the exit code and the parts of stderr.
     #[track_caller]
     pub(crate) fn says(self, status: i32, parts: &[&str]) -> Self {
         assert_eq!(self.status, status, "{self:?}");

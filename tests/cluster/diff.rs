@@ -1,4 +1,4 @@
-//! `jobplate diff`: what is shown, what is not, and that nothing is written.
+//! `jobplate diff`: what it shows, what it masks, and that it writes nothing.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use crate::rows::path;
 use crate::servers::{ADMIN, Servers};
 
 const CANARY: &str = "kanarie7f3a";
-/// The same, as `data` of a Secret has it.
+/// The canary in base64, as in the `data` of a Secret.
 const CANARY_IN_BASE64: &str = "a2FuYXJpZTdmM2E";
 
 const CRON_JOB: &str = "apiVersion: batch/v1
@@ -49,7 +49,7 @@ spec:
 
 const CONFIG_MAP: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: plain}\ndata: {k: v}\n";
 
-struct Site {
+struct DiffFixture {
     servers: &'static Servers,
     namespace: String,
     admin: Client,
@@ -57,14 +57,14 @@ struct Site {
     run: Run,
 }
 
-impl Site {
+impl DiffFixture {
     fn new(servers: &'static Servers) -> Self {
         let proxy = Proxy::start(servers, |_| Action::Pass);
         let run = Run::new(proxy.kubeconfig());
-        Site { servers, namespace: servers.namespace("diff"), admin: servers.client(ADMIN), proxy, run }
+        DiffFixture { servers, namespace: servers.namespace("diff"), admin: servers.client(ADMIN), proxy, run }
     }
 
-    /// Applies a text, behind the proxy's back.
+    /// Applies a manifest without the proxy, which records only the requests of `diff`.
     fn apply(&self, text: &str, args: &[&str]) {
         self.run.write("live.yaml", text);
         let config = self.servers.kubeconfig(ADMIN);
@@ -74,15 +74,15 @@ impl Site {
         assert_eq!(ran.status, 0, "{ran:?}");
     }
 
-    /// Compares a text. All of the namespace is as it was.
+    /// Runs `diff` on a manifest, and asserts that it changes nothing in the namespace.
     #[track_caller]
     fn diff(&self, text: &str, args: &[&str]) -> Ran {
         self.run.write("new.yaml", text);
-        let before = self.everything();
+        let before = self.snapshot();
         let ran = self.run.run(&[&["diff", "new.yaml", "-n", &self.namespace], args].concat());
         let all = format!("{ran:?}");
         assert!(!all.contains(CANARY) && !all.contains(CANARY_IN_BASE64), "{all}");
-        assert_eq!(self.everything(), before);
+        assert_eq!(self.snapshot(), before);
         for request in self.proxy.requests() {
             assert!(request.method == "GET" || request.is_dry_run(), "{} {}", request.method, request.target);
             assert!(!(request.method == "GET" && request.target.contains("/secrets?")), "{}", request.target);
@@ -90,14 +90,14 @@ impl Site {
         ran
     }
 
-    fn everything(&self) -> Vec<Value> {
+    fn snapshot(&self) -> Vec<Value> {
         let all = ["cronjobs", "jobs", "configmaps", "secrets"].into_iter().flat_map(|resource| {
             let list = self.admin.get(&path(&self.namespace, resource, "")).done();
             list["items"].as_array().cloned().unwrap_or_default()
         });
-        // The certificates of a namespace come when they come.
+        // A controller creates this ConfigMap at any time.
         let all = all.filter(|object| object["metadata"]["name"] != "kube-root-ca.crt");
-        // So do the states of Jobs.
+        // A controller also changes the status of Jobs.
         let quiet = all.map(|mut object| {
             if object["status"].take() != Value::Null {
                 object["metadata"]["resourceVersion"].take();
@@ -111,21 +111,21 @@ impl Site {
     }
 }
 
-/// The lines that differ.
+/// Returns the lines that differ.
 fn changes(ran: &Ran) -> Vec<&str> {
     let is_change = |line: &&str| line.starts_with(['-', '+']) && !line.starts_with("---") && !line.starts_with("+++");
     ran.stdout.lines().filter(is_change).collect()
 }
 
 #[test]
-fn nothing_differs() {
+fn prints_nothing_without_a_difference() {
     let Some(servers) = Servers::shared() else { return };
-    let site = Site::new(servers);
+    let site = DiffFixture::new(servers);
     let all = format!("{CRON_JOB}---\n{JOB}---\n{CONFIG_MAP}");
     site.apply(&all, &[]);
     let ran = site.diff(&all, &[]);
     assert_eq!((ran.status, &*ran.stdout, &*ran.stderr), (0, "", ""));
-    // Comments and layout are ours alone.
+    // Comments and layout are not sent to the server.
     let ran = site.diff(
         &format!("# new\n{}", CRON_JOB.replace("{name: MODE, value: fast}", "{ 'name': MODE, value: \"fast\" }")),
         &[],
@@ -133,27 +133,27 @@ fn nothing_differs() {
     assert_eq!((ran.status, &*ran.stdout), (0, ""));
 }
 
-/// Whose it becomes is no difference.
+/// A change of ownership is not a difference.
 #[test]
-fn an_object_of_others_that_is_the_same() {
+fn ignores_the_ownership_of_equal_values() {
     let Some(servers) = Servers::shared() else { return };
-    let site = Site::new(servers);
+    let site = DiffFixture::new(servers);
     site.run.write("theirs.yaml", CRON_JOB);
     let file = site.run.directory().join("theirs.yaml");
     let args = ["apply", "-n", &site.namespace, "-f", &file.to_string_lossy()];
     assert!(servers.run("kubectl", &args).status.success());
     let ran = site.diff(CRON_JOB, &[]);
     assert_eq!((ran.status, &*ran.stdout), (0, ""), "{ran:?}");
-    // What a value of several lines has is masked in each of them.
+    // A value with several lines is masked in each line.
     let lines = CRON_JOB.replace("value: kanarie7f3a", "value: \"a: kanarie7f3a\\n- kanarie7f3a\\n\\nkanarie7f3a\"");
     let ran = site.diff(&lines, &["--force-conflicts"]);
     assert_eq!(ran.status, 1, "{ran:?}");
 }
 
 #[test]
-fn what_differs_is_shown_and_nothing_else() {
+fn shows_only_the_differences() {
     let Some(servers) = Servers::shared() else { return };
-    let site = Site::new(servers);
+    let site = DiffFixture::new(servers);
     site.apply(&format!("{CRON_JOB}---\n{CONFIG_MAP}"), &[]);
     let new = CRON_JOB.replace("image: none", "image: other").replace("suspend: true", "suspend: false");
     let ran = site.diff(&format!("{CONFIG_MAP}---\n{new}"), &[]);
@@ -178,9 +178,9 @@ fn what_differs_is_shown_and_nothing_else() {
 }
 
 #[test]
-fn a_changed_value_is_seen_to_change_and_not_seen() {
+fn masks_a_changed_value() {
     let Some(servers) = Servers::shared() else { return };
-    let site = Site::new(servers);
+    let site = DiffFixture::new(servers);
     site.apply(CRON_JOB, &[]);
     for (value, args) in [(format!("{CANARY}-2"), &[][..]), (CANARY.to_owned(), &["--secret-env", "TOKEN=s/k"])] {
         let ran = site.diff(&CRON_JOB.replace(CANARY, &value), args);
@@ -198,9 +198,9 @@ fn a_changed_value_is_seen_to_change_and_not_seen() {
 }
 
 #[test]
-fn secrets_are_masked_on_both_sides() {
+fn masks_secrets_on_both_sides() {
     let Some(servers) = Servers::shared() else { return };
-    let site = Site::new(servers);
+    let site = DiffFixture::new(servers);
     let secret = |data: &str, more: &str| {
         format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: s}}\ndata:\n  token: {data}\n{more}")
     };
@@ -211,12 +211,12 @@ fn secrets_are_masked_on_both_sides() {
     let mut lines: Vec<String> = changes(&ran).into_iter().map(|line| line.replace(' ', "")).collect();
     lines.sort_unstable();
     assert_eq!(lines, ["+more:***", "+token:***", "-token:***"], "{}", ran.stdout);
-    // The server turns text into data.
+    // The server converts `stringData` to `data`.
     let text = format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: t}}\nstringData: {{token: {CANARY}}}\n");
     assert_eq!(site.diff(&text, &[]).status, 1);
     site.apply(&text, &[]);
     assert_eq!(site.diff(&text.replace(CANARY, &format!("{CANARY}-2")), &[]).status, 1);
-    // What kubectl keeps of a Secret or of env holds all values.
+    // kubectl's last-applied annotation contains all values.
     site.run.write("theirs.yaml", format!("{}---\n{text}", CRON_JOB.replace("name: nightly", "name: theirs")));
     let file = site.run.directory().join("theirs.yaml");
     let args = ["apply", "--force-conflicts", "--server-side", "-n", &site.namespace, "-f", &file.to_string_lossy()];
@@ -229,16 +229,16 @@ fn secrets_are_masked_on_both_sides() {
 }
 
 #[test]
-fn new_objects() {
+fn shows_new_objects() {
     let Some(servers) = Servers::shared() else { return };
-    let site = Site::new(servers);
+    let site = DiffFixture::new(servers);
     let all = format!("{CONFIG_MAP}---\n{CRON_JOB}---\n{JOB}");
     let ran = site.diff(&all, &[]);
     assert_eq!(ran.status, 1, "{ran:?}");
     let objects: Vec<&str> = ran.stdout.lines().filter_map(|line| line.strip_prefix("+++ new.yaml ")).collect();
     assert_eq!(objects, ["configmap/plain", "cronjob.batch/nightly", "job.batch/etl"]);
     assert!(changes(&ran).iter().all(|line| line.starts_with('+')), "{}", ran.stdout);
-    // What is another each time is no difference.
+    // Generated values are not a difference.
     assert!(!ran.stdout.contains("controller-uid"), "{}", ran.stdout);
     assert_eq!(site.diff(&all, &[]).stdout, ran.stdout);
     let generated = site.diff(&JOB.replace("name: etl", "generateName: etl-"), &[]);
@@ -248,7 +248,7 @@ fn new_objects() {
                    spec: {selector: {app: web}, ports: [{port: 80}]}\n";
     let generated = site.diff(service, &[]);
     assert!(generated.stdout.contains("+    app: web\n"), "{generated:?}");
-    // Its namespace is new, too.
+    // The namespace is new, too.
     let name = servers.fresh_name("diff-new");
     let namespace = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n---\n");
     let inside = CONFIG_MAP.replace("name: plain", &format!("name: plain, namespace: {name}"));
@@ -260,9 +260,9 @@ fn new_objects() {
 }
 
 #[test]
-fn items_of_a_list() {
+fn shows_the_items_of_a_list() {
     let Some(servers) = Servers::shared() else { return };
-    let site = Site::new(servers);
+    let site = DiffFixture::new(servers);
     let list = |first: &str, second: &str| {
         format!(
             "apiVersion: v1\nkind: List\nitems:\n\
@@ -277,12 +277,12 @@ fn items_of_a_list() {
     assert_eq!(changes(&ran), ["-  k: v", "+  k: w"]);
 }
 
-/// What an apply can't change is shown all the same, as a creation would make it.
+/// For a Job whose pod template differs, `diff` shows the result of a creation.
 #[test]
-fn jobs_that_can_not_be_changed() {
+fn shows_a_different_pod_template_of_a_job() {
     let Some(servers) = Servers::shared() else { return };
     for suspend in [true, false] {
-        let site = Site::new(servers);
+        let site = DiffFixture::new(servers);
         let job = JOB.replace("suspend: true", &format!("suspend: {suspend}"));
         site.apply(&job, &[]);
         let ran = site.diff(&job.replace("image: none", "image: other"), &[]);
@@ -292,22 +292,22 @@ fn jobs_that_can_not_be_changed() {
         assert!(ran.stdout.starts_with("--- live job.batch/etl\n+++ new.yaml job.batch/etl\n"), "{}", ran.stdout);
         assert!(!ran.stdout.contains("controller-uid") && ran.stderr.contains("--on-immutable"), "{ran:?}");
         assert!(site.proxy.requests().iter().any(|request| request.method == "POST" && request.is_dry_run()));
-        // A value alone is no less of a change.
+        // A changed value is a difference of the pod template, too.
         let ran = site.diff(&job.replace(CANARY, &format!("{CANARY}-2")), &[]);
         let lines: Vec<String> = changes(&ran).into_iter().map(|line| line.replace(' ', "")).collect();
         assert_eq!(lines, ["-value:***", "+value:***"], "{ran:?}");
-        // One that would not be taken is refused.
+        // A new Job that the server would refuse is an error.
         let ran = site.diff(&job.replace("image: none", "image: other").replace("Never", "Always"), &[]);
         assert_eq!(ran.status, 3, "{ran:?}");
         assert!(ran.stderr.contains("restartPolicy"), "{ran:?}");
     }
 }
 
-/// What others have set would go with the Job that they have set it in, and that is shown.
+/// Recreating a Job removes what other managers have set, and `diff` shows it.
 #[test]
-fn fields_of_others_in_a_job_that_can_not_be_changed() {
+fn shows_fields_of_others_that_a_new_job_loses() {
     let Some(servers) = Servers::shared() else { return };
-    let site = Site::new(servers);
+    let site = DiffFixture::new(servers);
     site.apply(JOB, &[]);
     let theirs =
         json!({"metadata": {"labels": {"team": "data"}, "annotations": {"seen": "yes"}}, "spec": {"parallelism": 2}});
@@ -322,27 +322,27 @@ fn fields_of_others_in_a_job_that_can_not_be_changed() {
 }
 
 #[test]
-fn conflicts_are_told_as_apply_tells_them() {
+fn reports_conflicts_like_apply() {
     let Some(servers) = Servers::shared() else { return };
-    let site = Site::new(servers);
+    let site = DiffFixture::new(servers);
     site.apply(CRON_JOB, &["--field-manager=somebody"]);
     let new = CRON_JOB.replace("image: none", "image: other").replace(CANARY, &format!("{CANARY}-2"));
     let ran = site.diff(&new, &[]).says(3, &["somebody", "image", "none", "other", "--force-conflicts"]);
     assert_eq!(ran.stdout, "");
-    let told = site.run.run(&["apply", "new.yaml", "-n", &site.namespace, "--dry-run=server"]);
+    let reported = site.run.run(&["apply", "new.yaml", "-n", &site.namespace, "--dry-run=server"]);
     let table =
         |text: &str| text.lines().filter(|line| line.contains("somebody")).map(str::to_owned).collect::<Vec<_>>();
     assert!(!table(&ran.stderr).is_empty());
-    assert_eq!(table(&ran.stderr), table(&told.stderr));
-    // By force it is a change.
+    assert_eq!(table(&ran.stderr), table(&reported.stderr));
+    // With `--force-conflicts` it is a difference.
     let ran = site.diff(&new, &["--force-conflicts"]);
     assert_eq!((ran.status, changes(&ran).len()), (1, 4), "{ran:?}");
 }
 
 #[test]
-fn taking_over_is_shown_and_not_done() {
+fn shows_a_take_over_without_doing_it() {
     let Some(servers) = Servers::shared() else { return };
-    let site = Site::new(servers);
+    let site = DiffFixture::new(servers);
     site.run.write("theirs.yaml", CRON_JOB);
     let file = site.run.directory().join("theirs.yaml");
     let args = ["apply", "-n", &site.namespace, "-f", &file.to_string_lossy()];
@@ -357,9 +357,9 @@ fn taking_over_is_shown_and_not_done() {
 }
 
 #[test]
-fn failures_have_their_exit_codes() {
+fn exits_with_the_code_of_the_failure() {
     let Some(servers) = Servers::shared() else { return };
-    let site = Site::new(servers);
+    let site = DiffFixture::new(servers);
     for (text, args, status, says) in [
         ("apiVersion: example.com/v1\nkind: Unknown\nmetadata: {name: a}\n", &[][..], 3, "Unknown"),
         ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: UPPER}\n", &[], 3, "UPPER"),
@@ -375,11 +375,11 @@ fn failures_have_their_exit_codes() {
     site.diff(&other, &[]).says(2, &["new.yaml:3", "other"]);
 }
 
-/// Of several documents the differences come in their order, and those before a refusal are shown.
+/// Differences are in the order of the documents; those before a refusal are shown.
 #[test]
-fn several_documents() {
+fn shows_documents_in_order() {
     let Some(servers) = Servers::shared() else { return };
-    let site = Site::new(servers);
+    let site = DiffFixture::new(servers);
     let text = |name: &str| format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\n");
     let names: Vec<String> = (0..20).map(|number| format!("m{number}")).collect();
     let all: Vec<String> = names.iter().map(|name| text(name)).collect();
@@ -392,9 +392,9 @@ fn several_documents() {
 }
 
 #[test]
-fn colours() {
+fn colors_the_output() {
     let Some(servers) = Servers::shared() else { return };
-    let site = Site::new(servers);
+    let site = DiffFixture::new(servers);
     let plain = site.diff(CRON_JOB, &[]);
     assert!(!plain.stdout.contains('\u{1b}') && !plain.stderr.contains('\u{1b}'), "{plain:?}");
     let coloured = site.diff(CRON_JOB, &["--color=always"]);
@@ -403,11 +403,11 @@ fn colours() {
     assert_eq!(site.diff(CRON_JOB, &["--color=never"]).stdout, plain.stdout);
 }
 
-/// The runner of GitHub Actions reads commands in what a step prints, those of a manifest, too.
+/// GitHub Actions interprets workflow commands in the output of a step, including those in a manifest.
 #[test]
-fn workflow_commands() {
+fn prints_no_workflow_commands() {
     let Some(servers) = Servers::shared() else { return };
-    let mut site = Site::new(servers);
+    let mut site = DiffFixture::new(servers);
     let map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: log}\ndata:\n  a: |\n    ::add-mask::x\n    ##[group]y\n  b: v\n";
     site.apply(map, &[]);
     site.run = site.run.env("GITHUB_ACTIONS", "true");

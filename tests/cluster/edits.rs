@@ -1,4 +1,4 @@
-//! What an apply edited and what became of it, told to programs (`--report`) and to GitHub Actions.
+//! The edits and outcomes of an apply in `--report` and in GitHub Actions.
 
 use crate::cli::Run;
 use crate::servers::{ADMIN, Servers};
@@ -38,7 +38,7 @@ fn an_apply_tells_its_edits_and_outcomes() {
     assert!(summary.contains("| `job.batch/etl` | created |  |\n"), "{summary}");
     assert!(summary.contains("### jobplate: edits\n"), "{summary}");
 
-    // What can't be applied is an annotation at its place, the reason stands in the table, the exit code counts.
+    // An object that cannot be applied becomes an annotation, with the reason in the summary.
     let ran = apply("two", &[]).says(3, &["::error title=jobplate,file=job.yaml,line=1,col=1::job.batch/etl is on"]);
     let summary = read("summary");
     assert!(summary.contains("| `job.batch/etl` | failed | `job.batch/etl is on the server"), "{summary}");

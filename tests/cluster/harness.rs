@@ -1,4 +1,4 @@
-//! Does the harness do what it says? Tests of nothing else.
+//! Tests of the test harness itself: servers, fakes and the proxy.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -25,7 +25,7 @@ fn config_map(namespace: &str, name: &str) -> String {
 const CONFIG_MAP: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {k: v}\n";
 
 #[test]
-fn servers_know_their_version_and_their_users() {
+fn servers_report_their_version_and_authenticate_users() {
     let Some(servers) = Servers::shared() else { return };
     let admin = servers.client(ADMIN);
     let version = admin.get("/version").done();
@@ -43,7 +43,7 @@ fn servers_know_their_version_and_their_users() {
 }
 
 #[test]
-fn only_its_own_authority_is_trusted() {
+fn client_trusts_only_the_given_authority() {
     let Some(servers) = Servers::shared() else { return };
     let directory = tempfile::tempdir().expect("a temporary folder can be made");
     let stranger = directory.path().join("stranger.crt");
@@ -56,7 +56,7 @@ fn only_its_own_authority_is_trusted() {
 }
 
 #[test]
-fn a_played_pod_ends_its_job() {
+fn fake_pods_end_their_job() {
     let Some(servers) = Servers::shared() else { return };
     let (namespace, admin, kubelet) = (servers.namespace("play"), servers.client(ADMIN), Kubelet::start(servers));
     let path = format!("/apis/batch/v1/namespaces/{namespace}/jobs/job");
@@ -74,9 +74,9 @@ fn a_played_pod_ends_its_job() {
     }
 }
 
-/// Foreground deletion waits for pods, and these for their kubelet.
+/// A foreground deletion waits for the pods, whose deletion the kubelet confirms.
 #[test]
-fn a_running_job_can_be_deleted() {
+fn fake_kubelet_confirms_deletions() {
     let Some(servers) = Servers::shared() else { return };
     let (namespace, admin, kubelet) = (servers.namespace("delete"), servers.client(ADMIN), Kubelet::start(servers));
     let path = format!("/apis/batch/v1/namespaces/{namespace}/jobs/job");
@@ -88,7 +88,7 @@ fn a_running_job_can_be_deleted() {
 }
 
 #[test]
-fn a_pod_that_cannot_start_says_why() {
+fn fake_kubelet_reports_why_a_pod_waits() {
     let Some(servers) = Servers::shared() else { return };
     let (namespace, admin, kubelet) = (servers.namespace("wait"), servers.client(ADMIN), Kubelet::start(servers));
     admin.patch(&format!("/apis/batch/v1/namespaces/{namespace}/jobs/job?{APPLY}"), "apply", JOB).done();
@@ -104,7 +104,7 @@ fn a_pod_that_cannot_start_says_why() {
 }
 
 #[test]
-fn logs_are_followed() {
+fn fake_kubelet_serves_followed_logs() {
     let Some(servers) = Servers::shared() else { return };
     let (namespace, admin, kubelet) = (servers.namespace("logs"), servers.client(ADMIN), Kubelet::start(servers));
     admin.patch(&format!("/apis/batch/v1/namespaces/{namespace}/jobs/job?{APPLY}"), "apply", JOB).done();
@@ -113,7 +113,7 @@ fn logs_are_followed() {
     let kubectl = kubectl.args(["logs", "-f", &pod, "-n", &namespace]);
     let mut kubectl = kubectl.stdout(Stdio::piped()).spawn().expect("kubectl starts");
     let mut lines = BufReader::new(kubectl.stdout.take().expect("it is a pipe")).lines();
-    // Each line is written only when the one before has arrived.
+    // Each line is written after the line before it has arrived.
     for line in ["one", "two", "three"] {
         kubelet.append_log(&namespace, &pod, "flow", &format!("{line}\n"));
         assert_eq!(lines.next().expect("a line comes").expect("it is text"), line);
@@ -127,7 +127,7 @@ fn logs_are_followed() {
 }
 
 #[test]
-fn a_followed_log_can_break() {
+fn fake_kubelet_breaks_followed_logs() {
     let Some(servers) = Servers::shared() else { return };
     let (namespace, admin, kubelet) = (servers.namespace("break"), servers.client(ADMIN), Kubelet::start(servers));
     admin.patch(&format!("/apis/batch/v1/namespaces/{namespace}/jobs/job?{APPLY}"), "apply", JOB).done();
@@ -143,8 +143,8 @@ fn a_followed_log_can_break() {
     kubectl.wait().expect("kubectl ends");
 }
 
-/// A GET of a ConfigMap through the proxy with a bare client, to the end of the connection.
-fn raw(proxy: &Proxy, method: &str, target: &str) -> std::io::Result<String> {
+/// Sends a request to the proxy over a plain socket, and reads to the end of the connection.
+fn send_raw(proxy: &Proxy, method: &str, target: &str) -> std::io::Result<String> {
     use std::io::{Read as _, Write as _};
     let mut stream = std::net::TcpStream::connect(("127.0.0.1", proxy.port()))?;
     write!(stream, "{method} {target} HTTP/1.1\r\nhost: x\r\n\r\n")?;
@@ -155,7 +155,7 @@ fn raw(proxy: &Proxy, method: &str, target: &str) -> std::io::Result<String> {
 }
 
 #[test]
-fn the_proxy_makes_bad_days() {
+fn proxy_injects_each_fault() {
     let Some(servers) = Servers::shared() else { return };
     let (namespace, admin) = (servers.namespace("proxy"), servers.client(ADMIN));
     let rule = |request: &Request| match request.path().rsplit('/').next().unwrap_or_default() {
@@ -176,7 +176,7 @@ fn the_proxy_makes_bad_days() {
         let object = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}});
         admin.post(&config_map(&namespace, ""), &object).done();
     }
-    let get = |name: &str| raw(&proxy, "GET", &config_map(&namespace, name));
+    let get = |name: &str| send_raw(&proxy, "GET", &config_map(&namespace, name));
     let status = |answer: &str| answer.split(' ').nth(1).unwrap_or_default().to_owned();
 
     let busy = get("busy").expect("it answers");
@@ -195,9 +195,9 @@ fn the_proxy_makes_bad_days() {
     assert!(get("warning").expect("it answers").contains("warning: 299 - \"careful\"\r\n"));
     assert_eq!(status(&get("pass").expect("it answers")), "200");
 
-    // The server acts after the one and not after the other.
+    // `ResetAfter` reaches the server, `ResetBefore` does not.
     for (name, is_there) in [("before", true), ("after", false)] {
-        assert!(raw(&proxy, "DELETE", &config_map(&namespace, name)).is_err());
+        assert!(send_raw(&proxy, "DELETE", &config_map(&namespace, name)).is_err());
         assert_eq!(admin.get(&config_map(&namespace, name)).status == 200, is_there, "{name}");
     }
     let requests = proxy.requests();
@@ -206,7 +206,7 @@ fn the_proxy_makes_bad_days() {
 }
 
 #[test]
-fn a_client_works_through_the_proxy() {
+fn proxy_passes_requests_on() {
     let Some(servers) = Servers::shared() else { return };
     let namespace = servers.namespace("through");
     let proxy = Proxy::start(servers, |_| Action::Pass);
@@ -223,12 +223,12 @@ fn a_client_works_through_the_proxy() {
 }
 
 #[test]
-fn the_api_server_can_be_killed_and_comes_back() {
+fn api_server_restarts_with_its_objects() {
     if Servers::shared().is_none() {
         return;
     }
     let Some(servers) = Servers::separate() else { return };
-    // Nobody else is to knock while the door is closed.
+    // Controllers must not send requests while the server is down.
     servers.stop_controllers();
     let (namespace, admin) = (servers.namespace("kill"), servers.client(ADMIN));
     let path = config_map(&namespace, "a");
@@ -236,19 +236,19 @@ fn the_api_server_can_be_killed_and_comes_back() {
     let proxy = Proxy::start(&servers, |_| Action::Pass);
     servers.kill_apiserver();
     assert!(admin.request("GET", &path, "", b"").is_err());
-    assert!(raw(&proxy, "GET", &path).is_err());
+    assert!(send_raw(&proxy, "GET", &path).is_err());
     servers.start_apiserver();
     assert_eq!(admin.get(&path).done()["data"]["k"], "v");
-    assert!(raw(&proxy, "GET", &path).is_ok());
+    assert!(send_raw(&proxy, "GET", &path).is_ok());
 }
 
-/// Runs as the process that is killed; see the test below.
+/// Is the process that `stops_servers_of_a_killed_test` kills.
 #[test]
 #[ignore = "waits to be killed"]
 fn is_killed() {
     let Some(servers) = Servers::shared() else { return };
     println!("\nfolder {}", servers.kubeconfig("").display());
-    // What takes the place of Prefect's server has a child, as a server may.
+    // A shell with a child process replaces Prefect's server.
     let directory = tempfile::tempdir().expect("a temporary folder can be made").keep();
     std::fs::write(directory.join("log"), "").expect("a file can be written");
     let mut supervisor = prefect_server::supervisor(&directory, Path::new("/bin/sh"));
@@ -260,9 +260,9 @@ fn is_killed() {
     drop(supervisor.wait());
 }
 
-/// SIGKILL lets nobody clean up behind himself; yet no server stays.
+/// After SIGKILL the process cannot clean up, but its servers stop all the same.
 #[test]
-fn servers_stop_with_a_killed_test() {
+fn stops_servers_of_a_killed_test() {
     if Servers::shared().is_none() {
         return;
     }
@@ -270,19 +270,19 @@ fn servers_stop_with_a_killed_test() {
     let victim = victim.args(["--exact", "harness::is_killed", "--ignored", "--nocapture"]).stdout(Stdio::piped());
     let mut victim = victim.spawn().expect("it starts again");
     let lines = BufReader::new(victim.stdout.take().expect("it is a pipe")).lines().map_while(Result::ok);
-    let folders = lines.filter_map(|line| line.strip_prefix("folder ").map(str::to_owned));
-    let folders: Vec<String> = folders.take(2).collect();
-    assert_eq!(folders.len(), 2, "it says where its servers are");
-    assert!(folders.iter().all(|directory| !processes_of(directory).is_empty()));
+    let directories = lines.filter_map(|line| line.strip_prefix("folder ").map(str::to_owned));
+    let directories: Vec<String> = directories.take(2).collect();
+    assert_eq!(directories.len(), 2, "it says where its servers are");
+    assert!(directories.iter().all(|directory| !processes_of(directory).is_empty()));
     victim.kill().expect("it can be killed");
     victim.wait().expect("it is gone");
-    for directory in folders {
+    for directory in directories {
         wait_for("the end of its servers", || processes_of(&directory).is_empty().then_some(()));
         wait_for("the end of their folder", || (!Path::new(&directory).exists()).then_some(()));
     }
 }
 
-/// Processes that name a folder on their command lines.
+/// Returns the processes with a directory on their command line.
 fn processes_of(directory: &str) -> Vec<u32> {
     let processes = std::fs::read_dir("/proc").expect("this is Linux").flatten();
     let ids = processes.filter_map(|process| process.file_name().to_string_lossy().parse().ok());
@@ -294,9 +294,9 @@ fn names(line: &[u8], directory: &str) -> bool {
     String::from_utf8_lossy(line).contains(directory.trim_end_matches('/'))
 }
 
-/// Sources in their order, references, `$(VAR)` of what stands before, and what keeps a container from starting.
+/// Covers the order of sources, references, `$(VAR)` of earlier entries, and errors that prevent a start.
 #[test]
-fn a_played_container_has_the_environment_of_a_real_one() {
+fn container_resolves_env_like_a_kubelet() {
     let Some(servers) = Servers::shared() else { return };
     let (namespace, admin) = (servers.namespace("container"), servers.client(ADMIN));
     let secret = json!({"metadata": {"name": "s"}, "stringData": {"KEY": "secret", "OTHER": "o"}});
@@ -318,7 +318,7 @@ fn a_played_container_has_the_environment_of_a_real_one() {
         ],
     });
     let found = container::resolve_environment(&admin, &pod, &container).expect("all of it is there");
-    let wanted = [
+    let expected = [
         ("P_KEY", "secret"),
         ("P_OTHER", "secret"),
         ("LATE", "$(A) secret $(P_KEY) $5"),
@@ -327,7 +327,7 @@ fn a_played_container_has_the_environment_of_a_real_one() {
         ("N", &namespace),
         ("EMPTY", ""),
     ];
-    assert_eq!(found, wanted.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    assert_eq!(found, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
     for (from, why) in [
         (secret("none", false), "couldn't find key none in secret s"),
         (json!({"secretKeyRef": {"name": "none", "key": "k"}}), "secret \"none\" not found"),
@@ -339,9 +339,9 @@ fn a_played_container_has_the_environment_of_a_real_one() {
     }
 }
 
-/// Keys of a ConfigMap as files, one of them alone inside another volume, and where the container starts.
+/// Covers keys of a ConfigMap as files, a `subPath` inside another volume, and the working directory.
 #[test]
-fn a_played_container_has_the_files_of_a_real_one() {
+fn container_mounts_volumes_like_a_kubelet() {
     let Some(servers) = Servers::shared() else { return };
     let (namespace, admin) = (servers.namespace("files"), servers.client(ADMIN));
     let map = json!({"metadata": {"name": "m"}, "data": {"a": "one", "b": "two"}});
@@ -350,7 +350,7 @@ fn a_played_container_has_the_files_of_a_real_one() {
     let pod = json!({"metadata": {"namespace": namespace}, "spec": {"volumes": volumes}});
     let mut container = json!({
         "command": ["/bin/sh", "-c"], "workingDir": "/home/x",
-        // A path inside a script would be one of this machine.
+        // The script needs relative paths or variables: an absolute path would be one of the host.
         "args": ["cat a \"$M/b\" \"$HOME/a\"; ls"],
         "env": [{"name": "HOME", "value": "/home/x"}, {"name": "M", "value": "/etc/m"}],
         "volumeMounts": [
@@ -359,8 +359,8 @@ fn a_played_container_has_the_files_of_a_real_one() {
             {"name": "m", "mountPath": "/etc/m"},
         ],
     });
-    let played = container::Container::new(&admin, &pod, &container).expect("all of it is there");
-    let ran = played.run(Path::new("/bin"), &[], &[]);
+    let container_run = container::Container::new(&admin, &pod, &container).expect("all of it is there");
+    let ran = container_run.run(Path::new("/bin"), &[], &[]);
     assert_eq!(String::from_utf8_lossy(&ran.stdout), "onetwoonea\n");
     container["volumeMounts"][0]["subPath"] = json!("none");
     let error = container::Container::new(&admin, &pod, &container).err().expect("there is no such key");

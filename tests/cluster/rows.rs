@@ -1,7 +1,7 @@
-//! What the real API server answers, so that we notice when a newer one answers otherwise: each text is sent
-//! as it stands, without any of our code in between.
+//! How the real API server responds to manifests, so that a change in a newer version is noticed. The tests send the
+//! manifests directly, without our program.
 //!
-//! The rows are a table, for other tests to send the same texts in other ways.
+//! The rows are a table: other tests send the same manifests with our program.
 
 use serde_json::{Value, json};
 
@@ -9,15 +9,15 @@ use crate::http::{Answer, Client};
 use crate::kubelet::{Kubelet, PodState, wait_for};
 use crate::servers::{ADMIN, Servers};
 
-/// A text that is applied, strictly, in an empty namespace, and what comes back.
+/// A manifest that is applied with strict validation to an empty namespace, and the expected response.
 pub(crate) struct Row {
     pub(crate) about: &'static str,
-    /// The resource and the name that the URL holds.
+    /// The resource and the name in the URL.
     pub(crate) resource: &'static str,
     pub(crate) name: &'static str,
     pub(crate) text: String,
     pub(crate) status: u16,
-    /// What the server's message holds.
+    /// Parts of the server's message.
     pub(crate) says: &'static [&'static str],
 }
 
@@ -25,7 +25,7 @@ fn config_map(about: &'static str, text: &str, status: u16, says: &'static [&'st
     Row { about, resource: "configmaps", name: "x", text: text.to_owned(), status, says }
 }
 
-/// A Job whose only container has an `env`, in flow style, and what stands behind it.
+/// Returns the row of a Job whose only container has `env`, in flow style, and any text after it.
 fn job(about: &'static str, env: &str, status: u16, says: &'static [&'static str]) -> Row {
     Row { about, resource: "jobs", name: "x", text: job_with(env), status, says }
 }
@@ -49,7 +49,7 @@ spec:
 
 const CONFIG_MAP: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n";
 
-/// The Status of a schema fault: code 500, whatever the client could do about it.
+/// The message of a status about the schema. Its code is 500, although the manifest is at fault.
 const NO_TYPED_PATCH: &str = "failed to create typed patch object";
 const NO_STRING: &[&str] = &[NO_TYPED_PATCH, "expected string, got &value.valueUnstructured"];
 const NOT_DECLARED: &[&str] = &[NO_TYPED_PATCH, "field not declared in schema"];
@@ -104,7 +104,7 @@ pub(crate) fn rows() -> Vec<Row> {
     rows
 }
 
-/// The path of a resource in a namespace.
+/// Returns the path of a resource in a namespace.
 pub(crate) fn path(namespace: &str, resource: &str, name: &str) -> String {
     let group = match resource {
         "jobs" | "cronjobs" => "/apis/batch/v1",
@@ -124,7 +124,7 @@ fn assert_answer(answer: &Answer, status: u16, says: &[&str]) {
 }
 
 #[test]
-fn texts_are_answered_as_expected() {
+fn responds_as_expected() {
     let Some(servers) = Servers::shared() else { return };
     let admin = servers.client(ADMIN);
     let mut wrong = String::new();
@@ -140,7 +140,7 @@ fn texts_are_answered_as_expected() {
 }
 
 #[test]
-fn of_two_documents_the_second_is_ignored() {
+fn ignores_a_second_document() {
     let Some(servers) = Servers::shared() else { return };
     let (namespace, admin) = (servers.namespace("two"), servers.client(ADMIN));
     let row = rows().into_iter().find(|row| row.about.starts_with("two documents")).expect("it is in the table");
@@ -148,9 +148,9 @@ fn of_two_documents_the_second_is_ignored() {
     assert_eq!(admin.get(&path(&namespace, "configmaps", "z")).status, 404);
 }
 
-/// Unknown fields are the schema's business: without strictness they are no better.
+/// A server-side apply refuses unknown fields with any `fieldValidation`.
 #[test]
-fn schema_faults_are_500_even_when_unknown_fields_are_ignored() {
+fn refuses_unknown_fields_with_500() {
     let Some(servers) = Servers::shared() else { return };
     let (namespace, admin) = (servers.namespace("ignore"), servers.client(ADMIN));
     let path = path(&namespace, "jobs", "x");
@@ -160,7 +160,7 @@ fn schema_faults_are_500_even_when_unknown_fields_are_ignored() {
 }
 
 #[test]
-fn a_post_takes_an_entry_twice_and_warns() {
+fn accepts_duplicate_entries_in_a_creation() {
     let Some(servers) = Servers::shared() else { return };
     let (namespace, admin) = (servers.namespace("post"), servers.client(ADMIN));
     let text = job_with("[{name: X, value: a}, {name: X, value: b}]");
@@ -175,7 +175,7 @@ fn a_post_takes_an_entry_twice_and_warns() {
 }
 
 #[test]
-fn a_pod_template_is_immutable_and_the_answer_holds_its_values() {
+fn quotes_values_of_an_immutable_pod_template() {
     let Some(servers) = Servers::shared() else { return };
     let admin = servers.client(ADMIN);
     for (suspend, field) in [("false", "spec.template"), ("true", "spec.template.spec")] {
@@ -189,7 +189,7 @@ fn a_pod_template_is_immutable_and_the_answer_holds_its_values() {
             assert_answer(&answer, 422, &["field is immutable", "kanarie"]);
             assert_eq!(answer.json()["details"]["causes"][0]["field"], field);
         }
-        // Whether a replacement would be valid: a dry run of creating it says.
+        // A dry run of a creation shows whether a replacement would be valid.
         let create = |text: &str| {
             let path = format!("{all}?dryRun=All&fieldValidation=Strict");
             admin.request("POST", &path, "application/yaml", text.as_bytes()).expect("it answers")
@@ -200,7 +200,7 @@ fn a_pod_template_is_immutable_and_the_answer_holds_its_values() {
 }
 
 #[test]
-fn a_job_that_is_deleted_without_a_policy_leaves_its_pods() {
+fn orphans_pods_without_a_propagation_policy() {
     let Some(servers) = Servers::shared() else { return };
     let (namespace, admin, kubelet) = (servers.namespace("orphan"), servers.client(ADMIN), Kubelet::start(servers));
     let job = path(&namespace, "jobs", "x");
@@ -214,9 +214,9 @@ fn a_job_that_is_deleted_without_a_policy_leaves_its_pods() {
     assert!(pod["metadata"]["deletionTimestamp"].is_null());
 }
 
-/// Why waiting is not left to kubectl.
+/// This is why the program does not use `kubectl wait`.
 #[test]
-fn kubectl_waits_for_the_completion_of_a_failed_job_to_its_timeout() {
+fn kubectl_wait_does_not_notice_a_failed_job() {
     let Some(servers) = Servers::shared() else { return };
     let (namespace, admin, kubelet) = (servers.namespace("wait"), servers.client(ADMIN), Kubelet::start(servers));
     apply(&admin, &path(&namespace, "jobs", "x"), "", JOB).done();
@@ -254,9 +254,9 @@ fn env_of(cron_job: &Value) -> &Value {
     &cron_job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]["env"]
 }
 
-/// A literal that another manager has put there stays beside the reference, and both are not allowed.
+/// A literal of another manager stays in the entry beside the reference, which is invalid.
 #[test]
-fn a_literal_of_another_manager_keeps_a_reference_out() {
+fn refuses_a_reference_beside_a_literal_of_another_manager() {
     let Some(servers) = Servers::shared() else { return };
     let (namespace, admin) = (servers.namespace("literal"), servers.client(ADMIN));
     let cron_job = path(&namespace, "cronjobs", "x");
@@ -277,10 +277,10 @@ fn a_literal_of_another_manager_keeps_a_reference_out() {
         }
         admin.delete(&cron_job).done();
     }
-    // kubectl's own move from the one kind of apply to the other comes too late.
+    // kubectl's own migration to server-side apply comes too late.
     assert!(kubectl(CRON_JOB, &[]).success());
     assert_eq!(kubectl(&reference, &["--server-side"]).code(), Some(1));
-    // Nothing said about it leaves all other entries alone.
+    // A manifest without the entry changes no other entries.
     let only_ours = CRON_JOB.replace("            - {name: X, value: kanarie}\n", "");
     let answer = apply(&admin, &cron_job, "", &only_ours.replace("OTHER, value: kept", "OURS, value: a"));
     let env = env_of(&answer.done()).clone();
@@ -288,7 +288,7 @@ fn a_literal_of_another_manager_keeps_a_reference_out() {
         env,
         json!([{"name": "X", "value": "kanarie"}, {"name": "OTHER", "value": "kept"}, {"name": "OURS", "value": "a"}])
     );
-    // An explicit null takes the literal away, but not out of the annotation.
+    // An explicit null removes the literal, but not from the annotation.
     let with_null = reference.replace("name: X,", "name: X, value: null,");
     let object = apply(&admin, &cron_job, "&force=true", &with_null).done();
     assert_eq!(env_of(&object)[0]["valueFrom"]["secretKeyRef"]["key"], "k");

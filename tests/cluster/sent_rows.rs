@@ -1,19 +1,19 @@
-//! What `apply` makes of each text of which is known what the server answers: it is applied, or refused before
-//! anything is sent, with its place, or what the server says is told with what to do about it.
+//! Applies each manifest of `rows` with our program: it is applied, refused with a location before any request, or
+//! refused by the server with an error and a hint.
 
 use crate::cli::Run;
 use crate::proxy::{Action, Proxy};
 use crate::rows::{Row, path, rows};
 use crate::servers::{ADMIN, Servers};
 
-/// What stands for the values of the texts.
+/// The value that the manifests contain and that no output may quote.
 const CANARY: &str = "kanarie7f3a";
 
 enum Does {
     Applies,
-    /// Exit code 2 before any request. The fault is at this text, at its n-th occurrence.
+    /// Exit code 2 before any request. The error is located at the n-th occurrence of this text.
     Refuses(&'static str, usize, &'static str),
-    /// Exit code 3, with all of this.
+    /// Exit code 3, with all of these parts.
     Tells(&'static [&'static str]),
 }
 
@@ -23,14 +23,14 @@ const DOES: &[(&str, Does)] = &[
     ("comments", Applies),
     ("CRLF and a byte order mark", Applies),
     ("a leading separator", Applies),
-    // One by one.
+    // The items of a List are sent one by one.
     ("two documents: the second is ignored", Applies),
     ("creationTimestamp: null", Applies),
     ("generateName and a name", Applies),
-    // By POST.
+    // `generateName` is sent with POST.
     ("generateName alone", Applies),
     ("no name", Refuses("apiVersion", 1, "the object has no name")),
-    // The URL is made of it.
+    // The name is part of the URL.
     ("another name than the URL's", Applies),
     ("another namespace than the URL's", Refuses("other", 1, "namespace")),
     ("a directive", Refuses("%YAML", 1, "%YAML")),
@@ -62,10 +62,10 @@ const DOES: &[(&str, Does)] = &[
     ("a name that is refused", Tells(&["env[0].name"])),
 ];
 
-/// Line and column of a text in another.
+/// Returns line and column of a text in a manifest.
 fn place(text: &str, needle: &str, occurrence: usize) -> String {
     let (at, _) = text.match_indices(needle).nth(occurrence - 1).expect("it is there");
-    // Of a pair of key and value it is the value.
+    // For a key with a value it is the location of the value.
     let at = if needle.ends_with(' ') { at + needle.len() } else { at };
     let line = text[..at].matches('\n').count() + 1;
     let column = text[text[..at].rfind('\n').map_or(0, |end| end + 1)..at].chars().count() + 1;
@@ -134,7 +134,7 @@ fn both_of_two_documents_are_there() {
     }
 }
 
-/// Other texts of which a server understands something else than their author, or nothing.
+/// Further manifests that a server misinterprets or cannot parse.
 #[test]
 fn texts_that_are_easily_written() {
     let Some(servers) = Servers::shared() else { return };

@@ -1,9 +1,9 @@
 //! Real servers: etcd, kube-apiserver and kube-controller-manager, on free ports of the loopback interface.
 //!
-//! One set serves all tests of the process, each in a namespace of its own. The programs come from
-//! `cargo xtask servers`, or from the folder that `JOBPLATE_TEST_SERVERS` names. Whatever happens to the
-//! tests, the servers stop and their folder goes: each is started by a shell that kills it as soon as its own
-//! standard input ends, which the kernel sees to even when the tests are killed.
+//! All tests of the process share one set, and each has its own namespace. The programs come from
+//! `cargo xtask servers`, or from the directory in `JOBPLATE_TEST_SERVERS`. The servers stop with the tests, even if
+//! those are killed: a shell starts each server, and kills it at the end of its own standard input, a pipe that the
+//! kernel closes with the process of the tests.
 
 use std::fs::{self, File, OpenOptions};
 use std::hash::{BuildHasher as _, RandomState};
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use super::http::{Client, Endpoint};
 
-/// Starts `"$@"`, kills it when standard input ends, and ends with it.
+/// Starts `"$@"` and kills it at the end of standard input. Exits with its status.
 const KEEPER: &str = r#"
 exec 3<&0
 "$@" 3<&- &
@@ -30,23 +30,23 @@ status=$?
 kill $watcher 2>/dev/null
 exit $status
 "#;
-/// Removes the folder `$1` when standard input ends; what was killed has a moment to be gone.
+/// Removes the directory `$1` at the end of standard input, after a moment in which killed servers exit.
 const CLEANER: &str = r#"read -r _; sleep 1; rm -rf "$1""#;
 
-/// Ready takes two seconds on an idle machine.
+/// The time limit for the start, which takes two seconds on an idle machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 const CONTROLLERS: &str =
     "job,cronjob,garbagecollector,namespace,serviceaccount,ttl-after-finished,deployment,replicaset,statefulset";
 
-/// Made by the API server, in the folder of the set.
+/// The certificate that the API server generates, in the directory of the set.
 const AUTHORITY: &str = "certificates/apiserver.crt";
 
-/// The token of somebody who may do everything.
+/// The token of a user with all permissions.
 pub(crate) const ADMIN: &str = "admin";
-/// The token of somebody who may do nothing.
+/// The token of a user without permissions.
 pub(crate) const NOBODY: &str = "nobody";
 
-/// A started program. Dropping it kills it.
+/// A running server. It is killed when dropped.
 struct Server {
     keeper: Child,
 }
@@ -74,18 +74,18 @@ impl Drop for Server {
     }
 }
 
-/// A shell with nothing of this machine in its environment, and a standard input that ends with us.
+/// Returns a shell command with a clean environment and a piped standard input, which ends with this process.
 fn shell(script: &str, directory: &Path) -> Command {
     let mut shell = Command::new("/bin/sh");
     shell.args(["-c", script, "sh"]).env_clear().env("HOME", directory).env("PATH", "/usr/bin:/bin");
     shell.current_dir(directory).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-    // A Ctrl-C, or what kills a whole group, is not for it: it ends behind us, in order.
+    // Ctrl-C goes to the whole process group. The shell must outlive this process to clean up.
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut shell, 0);
     shell
 }
 
-/// What is up, in the order in which it stops.
+/// The running servers, in the order in which they stop.
 #[derive(Default)]
 struct Up {
     controllers: Option<Server>,
@@ -105,19 +105,19 @@ pub(crate) struct Servers {
 }
 
 impl Servers {
-    /// The set that the tests share; none where its programs are missing, which is said.
+    /// Returns the set that the tests share. Returns `None`, with a message, if its programs are missing.
     pub(crate) fn shared() -> Option<&'static Servers> {
         static SHARED: OnceLock<Option<Result<Servers, String>>> = OnceLock::new();
         let servers = SHARED.get_or_init(|| Some(Servers::start(&programs()?))).as_ref()?;
         Some(servers.as_ref().unwrap_or_else(|error| panic!("{error}")))
     }
 
-    /// A set for one test that wants to stop it, or to fill it.
+    /// Starts a set for one test that stops servers or fills them with objects.
     pub(crate) fn separate() -> Option<Servers> {
         Some(Servers::start(&programs()?).unwrap_or_else(|error| panic!("{error}")))
     }
 
-    /// Starts a set. Ports can be taken between the search and the use: then others are tried.
+    /// Starts a set. Tries again with other ports if another process takes one before the server does.
     pub(crate) fn start(programs: &Path) -> Result<Servers, String> {
         for _ in 0..5 {
             match Servers::try_start(programs) {
@@ -130,7 +130,7 @@ impl Servers {
 
     fn try_start(programs: &Path) -> Result<Servers, String> {
         let directory = tempfile::Builder::new().prefix("jobplate-servers-").tempdir();
-        // From here on the cleaner removes it.
+        // The cleaner removes the directory.
         let directory = directory.map_err(|error| error.to_string())?.keep();
         let cleaner = shell(CLEANER, Path::new("/")).arg(&directory).spawn().map_err(|error| error.to_string())?;
         let [client, peer, port] = free_ports();
@@ -166,10 +166,10 @@ impl Servers {
             ("service-account-signing-key-file", &path("sa.key")),
             ("token-auth-file", &path("tokens.csv")),
             ("authorization-mode", "RBAC"),
-            // Pods would need a service account of their namespace, made by a controller a moment later.
+            // Otherwise the creation of pods fails until a controller has created the service account.
             ("disable-admission-plugins", "ServiceAccount"),
             ("service-cluster-ip-range", "10.0.0.0/24"),
-            // The addresses of a node that has no name in DNS.
+            // The fake nodes have no name in DNS.
             ("kubelet-preferred-address-types", "InternalIP"),
         ]);
         let controllers_args = flags(&[
@@ -182,7 +182,7 @@ impl Servers {
 
         let mut up = Up { etcd: Some(Server::start(&directory, &programs.join("etcd"), &etcd_args)?), ..Up::default() };
         up.apiserver = Some(Server::start(&directory, &programs.join("kube-apiserver"), &apiserver_args)?);
-        // It makes its own certificate; until then there is nothing to ask it with.
+        // A client needs the certificate, which the server generates first.
         let endpoint = until_ready(&directory, &mut up, || {
             if !directory.join("certificates/apiserver.key").exists() {
                 return None;
@@ -194,17 +194,17 @@ impl Servers {
         Ok(Servers { programs, directory, endpoint, apiserver_args, up, names, cleaner })
     }
 
-    /// Kills the API server, as a machine that loses its power does.
+    /// Kills the API server with SIGKILL.
     pub(crate) fn kill_apiserver(&self) {
         self.up.lock().unwrap_or_else(PoisonError::into_inner).apiserver = None;
     }
 
-    /// Ends the controllers: objects stay as they are sent, and nothing works beside a measurement.
+    /// Stops the controllers, so that nothing but the test changes objects or uses the CPU.
     pub(crate) fn stop_controllers(&self) {
         self.up.lock().unwrap_or_else(PoisonError::into_inner).controllers = None;
     }
 
-    /// Starts the API server again: same port, same certificate, same objects.
+    /// Starts the API server again, with the same port, certificate and objects.
     pub(crate) fn start_apiserver(&self) {
         let mut up = self.up.lock().unwrap_or_else(PoisonError::into_inner);
         let server = Server::start(&self.directory, &self.program("kube-apiserver"), &self.apiserver_args);
@@ -217,17 +217,17 @@ impl Servers {
         &self.endpoint
     }
 
-    /// A client with the token of `ADMIN`, `NOBODY` or, when the server has given out one, anybody.
+    /// Returns a client with a token: `ADMIN`, `NOBODY`, or one that the server has issued.
     pub(crate) fn client(&self, token: &str) -> Client {
         Client::new(self.endpoint.clone(), token)
     }
 
-    /// The certificate that the API server is to be trusted by.
+    /// Returns the path to the certificate of the API server.
     pub(crate) fn authority(&self) -> PathBuf {
         self.directory.join(AUTHORITY)
     }
 
-    /// The kubeconfig of `ADMIN` or `NOBODY`.
+    /// Returns the path to the kubeconfig of `ADMIN` or `NOBODY`.
     pub(crate) fn kubeconfig(&self, user: &str) -> PathBuf {
         self.directory.join(user)
     }
@@ -236,12 +236,12 @@ impl Servers {
         self.programs.join(name)
     }
 
-    /// A name that nothing else in these servers has.
+    /// Returns a name that is unique in these servers.
     pub(crate) fn fresh_name(&self, prefix: &str) -> String {
         format!("{prefix}-{}", self.names.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Makes a namespace for one test.
+    /// Creates a namespace for one test and returns its name.
     pub(crate) fn namespace(&self, prefix: &str) -> String {
         let name = self.fresh_name(prefix);
         let namespace = serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
@@ -249,12 +249,12 @@ impl Servers {
         name
     }
 
-    /// Runs one of the programs as `ADMIN`, to its end.
+    /// Runs one of the programs as `ADMIN` to completion.
     pub(crate) fn run(&self, program: &str, args: &[&str]) -> std::process::Output {
         self.command(program).args(args).stdin(Stdio::null()).output().expect("it was built, so it starts")
     }
 
-    /// One of the programs, set up to be `ADMIN` here, with nothing of this machine in its environment.
+    /// Returns a command for one of the programs, with the kubeconfig of `ADMIN` and a clean environment.
     pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.program(program));
         command.env_clear().env("HOME", &self.directory).env("KUBECONFIG", self.kubeconfig(ADMIN));
@@ -271,7 +271,7 @@ impl Drop for Servers {
     }
 }
 
-/// The folder of the programs, if they are there.
+/// Returns the directory of the programs if all of them exist.
 fn programs() -> Option<PathBuf> {
     let built = || Path::new(option_env!("CARGO_TARGET_TMPDIR").unwrap_or("target/tmp")).with_file_name("servers");
     let directory = std::env::var_os("JOBPLATE_TEST_SERVERS").map_or_else(built, PathBuf::from);
@@ -281,12 +281,12 @@ fn programs() -> Option<PathBuf> {
     };
     let message = format!("no {missing} in {}; `cargo xtask servers` builds it", directory.display());
     assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{message}");
-    // Past what hides the words of tests that pass.
+    // Directly to stderr: the test harness captures `eprintln!`.
     drop(writeln!(std::io::stderr(), "LEFT OUT, all tests on real servers: {message}"));
     None
 }
 
-/// A kubeconfig for somebody at an address.
+/// Returns a kubeconfig for a server and a token.
 pub(crate) fn kubeconfig(server: &str, authority: Option<&Path>, token: &str) -> String {
     let authority = authority.map(|path| format!(", certificate-authority: {:?}", path.display().to_string()));
     format!(
@@ -302,8 +302,7 @@ fn flags(flags: &[(&str, &str)]) -> Vec<String> {
     flags.iter().map(|(name, value)| format!("--{name}={value}")).collect()
 }
 
-/// Free ports, below those that the kernel gives to outgoing connections: nobody takes them while a server
-/// is down for a moment.
+/// Returns free ports outside of the range for outgoing connections, so that they stay free while a server restarts.
 pub(crate) fn free_ports<const COUNT: usize>() -> [u16; COUNT] {
     let mut held: Vec<TcpListener> = Vec::new();
     let mut candidate = RandomState::new().hash_one("port");
@@ -320,7 +319,7 @@ fn is_ready(endpoint: &Endpoint) -> bool {
     client.request("GET", "/readyz", "", b"").is_ok_and(|answer| answer.status == 200)
 }
 
-/// Waits, unless a server ends meanwhile.
+/// Waits until `ready` returns a value. Fails if a server exits.
 fn until_ready<T>(directory: &Path, up: &mut Up, ready: impl Fn() -> Option<T>) -> Result<T, String> {
     let start = Instant::now();
     while start.elapsed() < PATIENCE {

@@ -1,6 +1,6 @@
-//! From a literal to a reference on objects that somebody else has made: `--take-over`.
+//! `--take-over`: replaces literals by references in objects that other tools created.
 //!
-//! The literal must be gone from all of the object, and nothing else of it may change.
+//! The literal must be gone from the whole object, and nothing else may change.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -17,7 +17,7 @@ const CANARY: &str = "kanarie7f3a";
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 const KINDS: [&str; 2] = ["CronJob", "Deployment"];
 
-/// A pod as others have made it.
+/// The pod spec of the other tool.
 const THEIRS: &str = "
 restartPolicy: POLICY
 initContainers:
@@ -38,7 +38,7 @@ containers:
   - {name: SIDE, value: kept}
 ";
 
-/// What our manifest says of it.
+/// The pod spec in our manifest.
 const OURS: &str = "
 restartPolicy: POLICY
 containers:
@@ -49,7 +49,7 @@ containers:
     value: kanarie7f3a
 ";
 
-/// A manifest of a kind around a pod; what else its metadata and its spec hold.
+/// Returns a manifest of a workload with a pod spec, and with further metadata and spec fields.
 fn manifest(kind: &str, labels: &str, spec: &str, pod: &str) -> String {
     let (version, around, depth, policy) = match kind {
         "CronJob" => {
@@ -76,8 +76,8 @@ fn ours(kind: &str) -> String {
     manifest(kind, "", "", OURS)
 }
 
-/// One object in a namespace of its own, and a folder for its files.
-struct Site {
+/// A namespace with one workload, and a directory for manifests.
+struct TakeOverFixture {
     servers: &'static Servers,
     namespace: String,
     kind: &'static str,
@@ -85,15 +85,15 @@ struct Site {
     run: Run,
 }
 
-impl Site {
+impl TakeOverFixture {
     fn new(servers: &'static Servers, kind: &'static str) -> Self {
-        Site::through(servers, kind, &servers.kubeconfig(ADMIN))
+        TakeOverFixture::through(servers, kind, &servers.kubeconfig(ADMIN))
     }
 
     fn through(servers: &'static Servers, kind: &'static str, kubeconfig: &Path) -> Self {
         let namespace = servers.namespace("take");
         let run = Run::new(kubeconfig).file("old.yaml", ours(kind));
-        Site { servers, namespace, kind, admin: servers.client(ADMIN), run }
+        TakeOverFixture { servers, namespace, kind, admin: servers.client(ADMIN), run }
     }
 
     fn path(&self) -> String {
@@ -114,7 +114,7 @@ impl Site {
         .expect("it has a pod")
     }
 
-    /// An entry of the live object.
+    /// Returns an entry of the live object.
     fn entry(&self, container: &str, name: &str) -> Option<Value> {
         let live = self.live();
         let pod = self.pod(&live);
@@ -140,7 +140,7 @@ impl Site {
         self.program("kubectl", args);
     }
 
-    /// Runs our program in the namespace. Kinds other than its own targets must be asked for.
+    /// Runs our program in the namespace. A kind that is not a default target needs `--target`.
     fn jobplate(&self, args: &[&str]) -> Ran {
         let target = if self.kind == "Deployment" { &["--target", "Deployment"][..] } else { &[] };
         let ran = self.run.run(&[args, &["-n", &self.namespace], target].concat());
@@ -148,7 +148,7 @@ impl Site {
         ran
     }
 
-    /// The managers that own the value of an entry.
+    /// Returns the managers that own the value of an entry.
     fn owners(&self, container: &str, name: &str, field: &str) -> Vec<String> {
         let live = self.live();
         let pod = if self.kind == "CronJob" { &["f:jobTemplate", "f:spec"][..] } else { &[] };
@@ -162,7 +162,7 @@ impl Site {
         owners.map(|owner| owner["manager"].as_str().expect("a manager has a name").to_owned()).collect()
     }
 
-    /// The canary is nowhere, as far as kubectl can show.
+    /// Asserts that the canary is nowhere in the object, including `managedFields`.
     #[track_caller]
     fn assert_clean(&self) {
         let args = ["get", self.kind, "x", "-n", &self.namespace, "-o", "yaml", "--show-managed-fields"];
@@ -172,8 +172,8 @@ impl Site {
     }
 }
 
-/// An object without what the server and kubectl keep for themselves, entries in the order of their names.
-fn stripped(mut object: Value) -> Value {
+/// Returns an object without fields of the server and of kubectl, and with sorted entries.
+fn without_server_fields(mut object: Value) -> Value {
     if let Some(map) = object.as_object_mut() {
         map.remove("status");
     }
@@ -210,9 +210,9 @@ fn reference(name: &str) -> Value {
     json!({"name": name, "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}})
 }
 
-/// The flags of the hint, or the arguments of its whole command line.
+/// Returns the arguments that result from pasting the hint: its flags, or its whole command line.
 #[track_caller]
-fn pasted(args: &[&str], ran: &Ran) -> Vec<String> {
+fn paste_hint(args: &[&str], ran: &Ran) -> Vec<String> {
     let text = ran.stderr.replace('`', " ");
     let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<String>>();
     if let Some((_, line)) = text.split_once("jobplate apply ") {
@@ -224,7 +224,7 @@ fn pasted(args: &[&str], ran: &Ran) -> Vec<String> {
     let flags = words(&format!("--{flags}"));
     let end = flags.iter().position(|flag| flag == "--take-over").expect("it is among them");
     let flags = flags[..=end].to_vec();
-    // What the call says already need not be said again.
+    // Flags that the call already has are not added again.
     let set = |pair: &[&str]| flags.windows(2).any(|flags| flags == pair);
     let old = args.iter().enumerate().filter(|(at, arg)| {
         let repeated = |from: usize| args.get(from..from + 2).is_some_and(set);
@@ -233,8 +233,8 @@ fn pasted(args: &[&str], ran: &Ran) -> Vec<String> {
     old.map(|(_, arg)| (*arg).to_owned()).chain(flags.clone()).collect()
 }
 
-/// Somebody who makes an object, with a text that has the literal and one that has not.
-type Maker = fn(&Site, &str, &str);
+/// Another tool that creates the object, from a manifest with the literal and later from one without it.
+type Maker = fn(&TakeOverFixture, &str, &str);
 
 const MAKERS: &[(&str, Maker)] = &[
     ("kubectl apply", |site, text, _| site.kubectl(text, &["apply", "-f", "theirs.yaml"])),
@@ -257,36 +257,36 @@ const MAKERS: &[(&str, Maker)] = &[
     ("Helm 4", |site, text, _| helm(site, "helm4", text)),
 ];
 
-fn helm(site: &Site, program: &str, text: &str) {
+fn helm(site: &TakeOverFixture, program: &str, text: &str) {
     site.run.write("chart/Chart.yaml", "apiVersion: v2\nname: chart\nversion: 0.1.0\n");
     site.run.write("chart/templates/x.yaml", text);
     site.program(program, &["install", "x", "chart"]);
 }
 
 #[test]
-fn a_literal_becomes_a_reference_in_one_command() {
+fn replaces_a_literal_by_a_reference() {
     let Some(servers) = Servers::shared() else { return };
     for kind in KINDS {
         let set = ["apply", "old.yaml", "--secret-env", "TOKEN=s/k"];
         let bare = theirs(kind).replace(&format!("- {{name: TOKEN, value: {CANARY}}}"), "- {name: NONE, value: kept}");
         for (maker, make) in MAKERS {
             let about = format!("{maker}, {kind}");
-            let site = Site::new(servers, kind);
+            let site = TakeOverFixture::new(servers, kind);
             make(&site, &theirs(kind), &bare);
             site.kubectl("", &["label", kind, "x", "team=data"]);
             let before = site.live();
 
-            // Without the flag it says whose the literal is, and what to do.
+            // Without the flag the error names the owner of the literal and the flags to use.
             let owners = site.owners("flow", "TOKEN", "f:value");
             assert!(!owners.is_empty(), "{about}");
             let refused = site.jobplate(&set).says(3, &["TOKEN", "--take-over"]);
             let others = owners.iter().filter(|owner| *owner != "jobplate");
             others.for_each(|owner| assert!(refused.stderr.contains(owner), "{about}: {owner}: {}", refused.stderr));
-            // Of the status of a Deployment there is a controller that writes.
+            // A controller writes the status of a Deployment.
             assert_eq!(site.live()["metadata"]["generation"], before["metadata"]["generation"], "{about}");
-            assert_eq!(stripped(site.live()), stripped(before.clone()), "{about}");
+            assert_eq!(without_server_fields(site.live()), without_server_fields(before.clone()), "{about}");
 
-            let line = pasted(&set, &refused);
+            let line = paste_hint(&set, &refused);
             let taken = site.jobplate(&line.iter().map(String::as_str).collect::<Vec<_>>()).says(0, &["rotate"]);
             assert!(taken.stdout.contains("/x configured\n"), "{about}: {taken:?}");
             if maker.starts_with("Helm") {
@@ -295,15 +295,15 @@ fn a_literal_becomes_a_reference_in_one_command() {
             site.assert_clean();
             let mut expected = before.clone();
             replace_entry(&mut expected, "TOKEN", Some(&reference("TOKEN")));
-            assert_eq!(stripped(site.live()), stripped(expected), "{about}");
+            assert_eq!(without_server_fields(site.live()), without_server_fields(expected), "{about}");
             assert_eq!(site.owners("flow", "TOKEN", "f:valueFrom"), ["jobplate"], "{about}");
-            // The patch that moved it left no second owner of our name.
+            // After the transfer there is only one entry of our manager.
             let live = site.live();
             let owners = live["metadata"]["managedFields"].as_array().expect("somebody owns it");
             let mine: Vec<&Value> = owners.iter().filter(|owner| owner["manager"] == "jobplate").collect();
             assert!(mine.len() == 1 && mine[0]["operation"] == "Apply", "{about}: {mine:?}");
 
-            // Once more there is nothing to do.
+            // A second run changes nothing.
             let line = [&set[..], &["--take-over"]].concat();
             let version = site.live()["metadata"]["resourceVersion"].clone();
             let again = site.jobplate(&line).says(0, &[]);
@@ -313,21 +313,21 @@ fn a_literal_becomes_a_reference_in_one_command() {
                 assert_eq!(site.live()["metadata"]["resourceVersion"], version, "{about}");
             }
 
-            // What we own goes when our manifest no longer has it.
+            // An entry that we own is removed once our manifest no longer has it.
             site.run.write("without.yaml", drop_token(&ours(kind)));
             site.jobplate(&["apply", "without.yaml"]).says(0, &[]);
             let mut expected = before;
             replace_entry(&mut expected, "TOKEN", None);
-            assert_eq!(stripped(site.live()), stripped(expected), "{about}");
+            assert_eq!(without_server_fields(site.live()), without_server_fields(expected), "{about}");
         }
     }
 }
 
-/// They go on with their own program, once their manifest has the reference, too.
+/// The other tool keeps working once its manifest has the reference, too.
 #[test]
-fn whoever_made_it_can_go_on() {
+fn leaves_the_other_tool_working() {
     let Some(servers) = Servers::shared() else { return };
-    type Again = fn(&Site);
+    type Again = fn(&TakeOverFixture);
     let again: [(&str, Again); 4] = [
         ("kubectl apply", |site| site.program("kubectl", &["apply", "-f", "theirs.yaml"])),
         ("kubectl apply --server-side", |site| {
@@ -339,7 +339,7 @@ fn whoever_made_it_can_go_on() {
     for kind in KINDS {
         for (maker, again) in &again {
             let (_, make) = MAKERS.iter().find(|(name, _)| name == maker).expect("it is among them");
-            let site = Site::new(servers, kind);
+            let site = TakeOverFixture::new(servers, kind);
             make(&site, &theirs(kind), "");
             site.jobplate(&["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"]).says(0, &[]);
             let next =
@@ -351,7 +351,7 @@ fn whoever_made_it_can_go_on() {
             assert_eq!(site.live()["metadata"]["labels"]["made"], "anew", "{maker}, {kind}");
             assert_eq!(site.entry("flow", "TOKEN"), Some(reference("TOKEN")), "{maker}, {kind}");
             site.assert_clean();
-            // And so do we.
+            // So does our program.
             let ran = site.jobplate(&["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"]).says(0, &[]);
             assert!(!ran.stdout.contains("failed"), "{maker}, {kind}: {ran:?}");
             site.assert_clean();
@@ -362,13 +362,13 @@ fn whoever_made_it_can_go_on() {
     }
 }
 
-/// A manifest of ours without its only entry.
+/// Returns our manifest without its only entry.
 fn drop_token(text: &str) -> String {
     let lines = text.lines().filter(|line| !["env:", "- name: TOKEN"].contains(&line.trim()) && !line.contains(CANARY));
     lines.map(|line| format!("{line}\n")).collect()
 }
 
-/// Another entry for each of a name, or none.
+/// Replaces all entries with a name, or removes them.
 fn replace_entry(value: &mut Value, name: &str, entry: Option<&Value>) {
     match value {
         Value::Object(map) => {
@@ -383,7 +383,7 @@ fn replace_entry(value: &mut Value, name: &str, entry: Option<&Value>) {
     }
 }
 
-/// A pod whose containers all have the literal.
+/// A pod spec in which all containers have the literal.
 const EVERYWHERE: &str = "
 restartPolicy: POLICY
 initContainers:
@@ -400,11 +400,11 @@ containers:
 ";
 
 #[test]
-fn all_containers_and_init_containers() {
+fn takes_over_in_all_containers() {
     let Some(servers) = Servers::shared() else { return };
     for kind in KINDS {
         for (maker, make) in MAKERS.iter().filter(|(maker, _)| !maker.contains("set env") && !maker.contains("we")) {
-            let site = Site::new(servers, kind);
+            let site = TakeOverFixture::new(servers, kind);
             make(&site, &manifest(kind, "", "", EVERYWHERE), "");
             site.run.write("old.yaml", manifest(kind, "", "", &EVERYWHERE.replace(", {name: SIDE, value: kept}", "")));
             let set = ["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--all-containers", "--init-containers"];
@@ -418,9 +418,9 @@ fn all_containers_and_init_containers() {
     }
 }
 
-/// Whatever stands in the way, the hint leads out of it, in as many steps as there are things in the way.
+/// Each hint resolves one conflict. Following the hints leads to a successful apply.
 #[test]
-fn every_hint_can_be_pasted() {
+fn gives_hints_that_can_be_pasted() {
     let Some(servers) = Servers::shared() else { return };
     let mut wrong = String::new();
     for (about, containers, source, flags) in [
@@ -439,7 +439,7 @@ fn every_hint_can_be_pasted() {
         ("an optional key", &["flow"], json!({"secretKeyRef": {"name": "s", "key": "k", "optional": true}}), &[]),
     ] {
         for kind in KINDS {
-            let site = Site::new(servers, kind);
+            let site = TakeOverFixture::new(servers, kind);
             site.kubectl(&manifest(kind, "", "", EVERYWHERE), &["apply", "-f", "theirs.yaml"]);
             let mut ours = EVERYWHERE.to_owned();
             for container in containers {
@@ -453,7 +453,7 @@ fn every_hint_can_be_pasted() {
             let args = [&["apply", "new.yaml"], flags, target, &["-n", &site.namespace]].concat();
             let mut ran = site.run.run(&args);
             assert_eq!(ran.status, 3, "{about}, {kind}: {ran:?}");
-            let line = pasted(&args, &ran);
+            let line = paste_hint(&args, &ran);
             ran = site.run.run(&line);
             let done = |container: &&str| {
                 let entry = site.entry(container, "TOKEN").unwrap_or_default();
@@ -468,12 +468,12 @@ fn every_hint_can_be_pasted() {
 }
 
 #[test]
-fn entries_of_others_can_be_removed() {
+fn removes_entries_of_others() {
     let Some(servers) = Servers::shared() else { return };
     for kind in KINDS {
         let bare = theirs(kind).replace(&format!("- {{name: TOKEN, value: {CANARY}}}"), "- {name: NONE, value: kept}");
         for (maker, make) in MAKERS {
-            let site = Site::new(servers, kind);
+            let site = TakeOverFixture::new(servers, kind);
             make(&site, &theirs(kind), &bare);
             let before = site.live();
             let line = ["apply", "old.yaml", "--unset", "TOKEN", "--take-over"];
@@ -482,31 +482,31 @@ fn entries_of_others_can_be_removed() {
             site.assert_clean();
             let mut expected = before;
             replace_entry(&mut expected, "TOKEN", None);
-            assert_eq!(stripped(site.live()), stripped(expected), "{maker}, {kind}");
+            assert_eq!(without_server_fields(site.live()), without_server_fields(expected), "{maker}, {kind}");
             let ran = site.jobplate(&line).says(0, &[]);
             assert!(ran.stdout.contains("/x unchanged\n"), "{maker}, {kind}: {ran:?}");
         }
     }
 }
 
-/// An entry that is to go, and stays since others own it, is spoken of.
+/// An apply notes an entry that it could not remove, since another manager owns it.
 #[test]
-fn an_entry_that_could_not_be_removed_is_told_about() {
+fn notes_an_entry_that_it_could_not_remove() {
     let Some(servers) = Servers::shared() else { return };
-    let site = Site::new(servers, "CronJob");
+    let site = TakeOverFixture::new(servers, "CronJob");
     site.kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
     let ran = site.jobplate(&["apply", "old.yaml", "--unset", "TOKEN"]).says(0, &[]);
     assert!(site.entry("flow", "TOKEN").is_some());
-    let told = ran.stderr.lines().any(|line| line.contains("TOKEN") && line.contains("--take-over"));
-    assert!(told && ran.stderr.contains("kubectl-client-side-apply"), "{}", ran.stderr);
+    let reported = ran.stderr.lines().any(|line| line.contains("TOKEN") && line.contains("--take-over"));
+    assert!(reported && ran.stderr.contains("kubectl-client-side-apply"), "{}", ran.stderr);
     let ran = site.jobplate(&["apply", "old.yaml", "--unset", "TOKEN", "--take-over"]).says(0, &[]);
     assert!(!ran.stderr.lines().any(|line| line.contains("TOKEN") && line.contains("--take-over")), "{}", ran.stderr);
     assert!(site.entry("flow", "TOKEN").is_none());
 }
 
-/// Other sources and other values change hands in the same way.
+/// Entries with other sources are taken over in the same way.
 #[test]
-fn whatever_the_entry_was() {
+fn takes_over_entries_of_any_source() {
     let Some(servers) = Servers::shared() else { return };
     let mut wrong = String::new();
     let secret = |name: &str| json!({"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": name, "key": "k"}}});
@@ -527,7 +527,7 @@ fn whatever_the_entry_was() {
         ),
         ("no value", "value: ''", ["--secret-env", "TOKEN=s/k"], secret("s")),
     ] {
-        let site = Site::new(servers, "CronJob");
+        let site = TakeOverFixture::new(servers, "CronJob");
         let pod = THEIRS.replace("{name: TOKEN, value: kanarie7f3a}", &format!("{{name: TOKEN, {theirs}}}"));
         site.kubectl(&manifest("CronJob", "", "", &pod), &["apply", "-f", "theirs.yaml"]);
         let line = ["apply", "old.yaml", set[0], set[1], "--take-over", "--allow-plaintext"];
@@ -544,13 +544,13 @@ fn whatever_the_entry_was() {
     assert!(wrong.is_empty(), "not taken over:{wrong}");
 }
 
-/// Objects whose literal is nobody's: the server has forgotten whose, or they have given it up.
+/// Objects with a literal that nobody owns: `managedFields` were cleared, or the owner gave it up.
 #[test]
-fn literals_of_nobody() {
+fn takes_over_literals_without_an_owner() {
     let Some(servers) = Servers::shared() else { return };
     let mut wrong = String::new();
     let forgotten = json!([{"op": "replace", "path": "/metadata/managedFields", "value": [{}]}]);
-    type Make<'m> = &'m dyn Fn(&Site);
+    type Make<'m> = &'m dyn Fn(&TakeOverFixture);
     let makes: [(&str, Make<'_>); 3] = [
         ("nobody owns anything", &|site| {
             site.kubectl(&theirs("CronJob"), &["apply", "--server-side", "-f", "theirs.yaml"]);
@@ -567,7 +567,7 @@ fn literals_of_nobody() {
     ];
     for (about, make) in makes {
         for flags in [&["--secret-env", "TOKEN=s/k"], &["--unset", "TOKEN"]] {
-            let site = Site::new(servers, "CronJob");
+            let site = TakeOverFixture::new(servers, "CronJob");
             make(&site);
             let mut expected = site.live();
             let line = [&["apply", "old.yaml", "--take-over"][..], flags].concat();
@@ -578,15 +578,15 @@ fn literals_of_nobody() {
             replace_entry(&mut after, "TOKEN", None);
             let is_clean = !after.to_string().contains(CANARY);
             let is_set = site.entry("flow", "TOKEN") == wanted;
-            let (is, was) = (stripped(after), stripped(expected.clone()));
+            let (is, was) = (without_server_fields(after), without_server_fields(expected.clone()));
             if ran.status != 0 || !is_clean || !is_set || is != was {
                 wrong +=
                     &format!("\n{about}, {flags:?}: {} {is_clean} {is_set} {}\n{is}\n{was}", ran.status, ran.stderr);
             }
-            // Nor is anything else lost when it goes later.
+            // Removing it later removes nothing else.
             site.run.write("without.yaml", drop_token(&ours("CronJob")));
             let ran = site.jobplate(&["apply", "without.yaml"]);
-            let (is, was) = (stripped(site.live()), stripped(expected));
+            let (is, was) = (without_server_fields(site.live()), without_server_fields(expected));
             if ran.status != 0 || is != was {
                 wrong += &format!("\n{about}, {flags:?}, later: {} {}\n{is}\n{was}", ran.status, ran.stderr);
             }
@@ -595,11 +595,11 @@ fn literals_of_nobody() {
     assert!(wrong.is_empty(), "the literal is there:{wrong}");
 }
 
-/// Two literals stand in the way, and the call names one.
+/// Two literals conflict, and the call names one of them.
 #[test]
-fn what_is_not_named_is_not_taken() {
+fn takes_over_only_named_entries() {
     let Some(servers) = Servers::shared() else { return };
-    let site = Site::new(servers, "CronJob");
+    let site = TakeOverFixture::new(servers, "CronJob");
     let pod = THEIRS.replace("{name: AFTER, value: kept}", "{name: SECOND, value: kanarie7f3a}");
     site.kubectl(&manifest("CronJob", "", "", &pod), &["apply", "-f", "theirs.yaml"]);
     let before = site.live();
@@ -611,7 +611,7 @@ fn what_is_not_named_is_not_taken() {
     let line = ["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"];
     let ran = site.jobplate(&line).says(3, &["SECOND"]);
     assert_eq!(site.live(), before, "{ran:?}");
-    // The other way round nothing is in the way, and SECOND stays with whom it was.
+    // If only the other one conflicts, the apply succeeds, and SECOND keeps its owner.
     site.run.write("old.yaml", ours("CronJob"));
     site.jobplate(&line).says(0, &[]);
     assert_eq!(site.entry("flow", "SECOND"), Some(json!({"name": "SECOND", "value": CANARY})));
@@ -622,8 +622,8 @@ fn what_is_not_named_is_not_taken() {
     assert!(site.live()["metadata"]["annotations"][LAST_APPLIED].is_null());
 }
 
-/// A proxy whose rule lets somebody else change the object at the first patches of ownership.
-fn disturbed(servers: &'static Servers, times: usize) -> (Proxy, Site) {
+/// Starts a proxy that changes the object before each of the first `times` transfers of ownership.
+fn proxy_with_concurrent_changes(servers: &'static Servers, times: usize) -> (Proxy, TakeOverFixture) {
     let (path, count) = (std::sync::Arc::<std::sync::OnceLock<String>>::default(), AtomicUsize::new(0));
     let (admin, of_rule) = (servers.client(ADMIN), std::sync::Arc::clone(&path));
     let proxy = Proxy::start(servers, move |request| {
@@ -636,16 +636,16 @@ fn disturbed(servers: &'static Servers, times: usize) -> (Proxy, Site) {
         }
         Action::Pass
     });
-    let site = Site::through(servers, "CronJob", &proxy.kubeconfig());
+    let site = TakeOverFixture::through(servers, "CronJob", &proxy.kubeconfig());
     path.set(site.path()).expect("it is set once");
     (proxy, site)
 }
 
 #[test]
-fn an_object_that_changes_meanwhile_is_taken_all_the_same() {
+fn retries_if_the_object_changes() {
     let Some(servers) = Servers::shared() else { return };
     for times in [1, 4] {
-        let (proxy, site) = disturbed(servers, times);
+        let (proxy, site) = proxy_with_concurrent_changes(servers, times);
         site.kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
         let trial: &[&str] = if times == 1 { &["--no-preflight"] } else { &[] };
         site.jobplate(&[&["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"], trial].concat())
@@ -660,9 +660,9 @@ fn an_object_that_changes_meanwhile_is_taken_all_the_same() {
 }
 
 #[test]
-fn an_object_that_changes_all_the_time_is_left_alone() {
+fn gives_up_on_an_object_that_keeps_changing() {
     let Some(servers) = Servers::shared() else { return };
-    let (proxy, site) = disturbed(servers, usize::MAX);
+    let (proxy, site) = proxy_with_concurrent_changes(servers, usize::MAX);
     site.kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
     let before = site.live();
     site.jobplate(&["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"]).says(3, &["cronjob.batch/x"]);
@@ -670,7 +670,7 @@ fn an_object_that_changes_all_the_time_is_left_alone() {
         proxy.requests().iter().filter(|r| r.header("content-type") == Some(kind) && !r.is_dry_run()).count()
     };
     assert_eq!((is_patch("application/json-patch+json"), is_patch("application/apply-patch+yaml")), (5, 0));
-    let (mut after, mut before) = (stripped(site.live()), stripped(before));
+    let (mut after, mut before) = (without_server_fields(site.live()), without_server_fields(before));
     for object in [&mut after, &mut before] {
         object["metadata"]["labels"] = Value::Null;
     }
@@ -678,9 +678,9 @@ fn an_object_that_changes_all_the_time_is_left_alone() {
     assert_eq!(site.owners("flow", "TOKEN", "f:value"), ["kubectl-client-side-apply"]);
 }
 
-/// Ownership is not moved for an apply that will be refused.
+/// Ownership is not transferred if the dry run of the apply fails.
 #[test]
-fn nothing_is_written_when_the_trial_fails() {
+fn writes_nothing_if_the_dry_run_fails() {
     let Some(servers) = Servers::shared() else { return };
     let named = ours("CronJob");
     let other = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: UPPER}\n";
@@ -709,7 +709,7 @@ fn nothing_is_written_when_the_trial_fails() {
         ("another document is refused", named.clone() + other, "UPPER"),
     ] {
         let proxy = Proxy::start(servers, |_| Action::Pass);
-        let site = Site::through(servers, "CronJob", &proxy.kubeconfig());
+        let site = TakeOverFixture::through(servers, "CronJob", &proxy.kubeconfig());
         site.kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
         let before = site.live();
         site.run.write("old.yaml", text);
@@ -720,10 +720,10 @@ fn nothing_is_written_when_the_trial_fails() {
 }
 
 #[test]
-fn it_is_for_named_entries_only() {
+fn requires_named_entries() {
     let Some(servers) = Servers::shared() else { return };
     let proxy = Proxy::start(servers, |_| Action::Pass);
-    let site = Site::through(servers, "CronJob", &proxy.kubeconfig());
+    let site = TakeOverFixture::through(servers, "CronJob", &proxy.kubeconfig());
     for flags in [&[][..], &["--env-from", "secret/s"], &["--name-hash"]] {
         let line = [&["apply", "old.yaml", "--take-over"], flags].concat();
         site.jobplate(&line).says(2, &["--take-over"]);
@@ -732,9 +732,9 @@ fn it_is_for_named_entries_only() {
 }
 
 #[test]
-fn trying_it_writes_nothing() {
+fn writes_nothing_in_a_dry_run() {
     let Some(servers) = Servers::shared() else { return };
-    let site = Site::new(servers, "CronJob");
+    let site = TakeOverFixture::new(servers, "CronJob");
     site.kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
     let before = site.live();
     let line = ["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over", "--dry-run=server"];
@@ -746,9 +746,9 @@ fn trying_it_writes_nothing() {
 }
 
 #[test]
-fn a_new_object_needs_no_taking_over() {
+fn creates_a_new_object() {
     let Some(servers) = Servers::shared() else { return };
-    let site = Site::new(servers, "CronJob");
+    let site = TakeOverFixture::new(servers, "CronJob");
     let line = ["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"];
     let ran = site.jobplate(&line).says(0, &[]);
     assert_eq!(ran.stdout, "cronjob.batch/x created\n");
@@ -756,9 +756,9 @@ fn a_new_object_needs_no_taking_over() {
 }
 
 #[test]
-fn the_named_manager_gets_them() {
+fn transfers_to_the_field_manager_of_the_flag() {
     let Some(servers) = Servers::shared() else { return };
-    let site = Site::new(servers, "CronJob");
+    let site = TakeOverFixture::new(servers, "CronJob");
     site.kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
     let line = ["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over", "--field-manager", "flows"];
     site.jobplate(&line).says(0, &[]);
@@ -767,9 +767,9 @@ fn the_named_manager_gets_them() {
 }
 
 #[test]
-fn items_of_a_list() {
+fn takes_over_in_the_items_of_a_list() {
     let Some(servers) = Servers::shared() else { return };
-    let site = Site::new(servers, "CronJob");
+    let site = TakeOverFixture::new(servers, "CronJob");
     let list = |text: &str, names: [&str; 2]| {
         let item = |name: &str| {
             let lines: Vec<String> = text.lines().map(|line| format!("  {line}\n")).collect();
@@ -792,7 +792,7 @@ fn items_of_a_list() {
     site.assert_clean();
     let mut expected = before;
     replace_entry(&mut expected, "TOKEN", Some(&reference("TOKEN")));
-    assert_eq!(stripped(site.live()), stripped(expected));
+    assert_eq!(without_server_fields(site.live()), without_server_fields(expected));
     let all =
         servers.run("kubectl", &["get", "cronjobs", "-n", &site.namespace, "-o", "yaml", "--show-managed-fields"]);
     assert!(!String::from_utf8_lossy(&all.stdout).contains(CANARY));
@@ -800,19 +800,19 @@ fn items_of_a_list() {
     assert_eq!(ran.stdout, "cronjob.batch/z unchanged\ncronjob.batch/x unchanged\n");
 }
 
-/// The server writes some characters of a name in ways of its own into the tree of owners.
+/// The server escapes some characters of names in `managedFields`.
 #[test]
-fn names_that_are_seldom() {
+fn takes_over_entries_with_unusual_names() {
     let Some(servers) = Servers::shared() else { return };
     let mut wrong = String::new();
     for name in ["a-b.c", "1A", "A B", "A<B>", "A&B", "A'B", "A\\B", "A/B", "A,B", "A\"B"] {
-        let site = Site::new(servers, "CronJob");
+        let site = TakeOverFixture::new(servers, "CronJob");
         let theirs = THEIRS.replace("name: TOKEN", &format!("name: {}", json!(name)));
         site.kubectl(&manifest("CronJob", "", "", &theirs), &["apply", "-f", "theirs.yaml"]);
         site.run.write("old.yaml", drop_token(&ours("CronJob")));
         for flags in [["--secret-env", &format!("{name}=s/k")], ["--unset", name]] {
             let ran = site.jobplate(&[&["apply", "old.yaml", "--take-over"][..], &flags].concat());
-            // Names that nobody would want are refused, and then nothing is done.
+            // The server refuses some of these names. Then nothing is changed.
             if ran.status == 2 {
                 continue;
             }
@@ -827,9 +827,9 @@ fn names_that_are_seldom() {
 }
 
 #[test]
-fn many_at_once() {
+fn takes_over_in_many_objects() {
     let Some(servers) = Servers::shared() else { return };
-    let site = Site::new(servers, "CronJob");
+    let site = TakeOverFixture::new(servers, "CronJob");
     let many = |text: &str| {
         let all = (0..12).map(|number| text.replacen("name: x\n", &format!("name: x{number}\n"), 1));
         all.collect::<Vec<_>>().join("---\n")
@@ -839,7 +839,7 @@ fn many_at_once() {
     let line = ["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over", "--concurrency=6"];
     let ran = site.jobplate(&line).says(0, &[]);
     assert_eq!(ran.stdout, (0..12).map(|number| format!("cronjob.batch/x{number} configured\n")).collect::<String>());
-    // Of what can't be cleaned one need not hear twelve times.
+    // The note about remaining copies is printed once, not for each object.
     assert_eq!(ran.stderr.matches("rotate").count(), 1, "{}", ran.stderr);
     let all =
         servers.run("kubectl", &["get", "cronjobs", "-n", &site.namespace, "-o", "yaml", "--show-managed-fields"]);
