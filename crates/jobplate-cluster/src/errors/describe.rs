@@ -4,7 +4,7 @@ use jobplate_diagnostic::{Error, ErrorKind, ProgramName};
 
 use super::forbidden::{admission_error, forbidden_error};
 use super::invalid::invalid_error;
-use super::rules::{Condition, Explanation, StatusRule, apply_rules};
+use super::rules::{Condition, StatusRule, apply_rules};
 use super::schema::schema_error;
 use super::status::{RefusedRequest, Status};
 use crate::object::InputObject;
@@ -28,150 +28,112 @@ impl Status {
 const RULES: [StatusRule; 20] = [
     // k8s.io/apimachinery: pkg/api/errors/errors.go (413); go.etcd.io/etcd/api: v3rpc/rpctypes/error.go;
     // google.golang.org/grpc: stream.go
-    StatusRule {
-        codes: 0..=u16::MAX,
-        condition: Condition::Holds(|status, _| status.is_too_large()),
-        explanation: Explanation::Text {
-            message: "{object} is too large for the server",
-            hint: "an object can have about 1.5 MB; keep data elsewhere",
-        },
-    },
+    StatusRule::text(
+        0..=u16::MAX,
+        Condition::Holds(|status, _| status.is_too_large()),
+        "{object} is too large for the server",
+        "an object can have about 1.5 MB; keep data elsewhere",
+    ),
     // Go's net/http: server.go
-    StatusRule {
-        codes: 400..=400,
-        condition: Condition::Message(&["HTTP request to an HTTPS server"]),
-        explanation: Explanation::Text {
-            message: "the server wants HTTPS",
-            hint: "write https:// in the `server` of the kubeconfig",
-        },
-    },
+    StatusRule::text(
+        400..=400,
+        Condition::Message(&["HTTP request to an HTTPS server"]),
+        "the server wants HTTPS",
+        "write https:// in the `server` of the kubeconfig",
+    ),
     // k8s.io/apiserver: pkg/admission/plugin/webhook/errors/statuserror.go, NewDryRunUnsupportedErr
-    StatusRule {
-        codes: 400..=400,
-        condition: Condition::Message(&["does not support dry run"]),
-        explanation: Explanation::Text {
-            message: "{object} can't be tried: the webhook{webhook} knows no dry run",
-            hint: "apply without trying first: --no-preflight",
-        },
-    },
+    StatusRule::text(
+        400..=400,
+        Condition::Message(&["does not support dry run"]),
+        "{object} can't be tried: the webhook{webhook} knows no dry run",
+        "apply without trying first: --no-preflight",
+    ),
     // k8s.io/apiserver: pkg/admission/plugin/webhook/errors/statuserror.go, ToStatusErr; a webhook chooses the code.
-    StatusRule {
-        codes: 400..=400,
-        condition: Condition::Message(&["admission webhook"]),
-        explanation: Explanation::Function(admission_error),
-    },
-    StatusRule {
-        codes: 401..=401,
-        condition: Condition::Always,
-        explanation: Explanation::Function(|_, _| unauthorized_error()),
-    },
-    StatusRule { codes: 403..=403, condition: Condition::Always, explanation: Explanation::Function(forbidden_error) },
+    StatusRule::function(400..=400, Condition::Message(&["admission webhook"]), admission_error),
+    StatusRule::function(401..=401, Condition::Always, |_, _| unauthorized_error()),
+    StatusRule::function(403..=403, Condition::Always, forbidden_error),
     // k8s.io/apiserver: pkg/admission/plugin/namespace/lifecycle/admission.go
-    StatusRule {
-        codes: 404..=404,
-        condition: Condition::Holds(|status, _| status.is_missing_namespace()),
-        explanation: Explanation::Text {
-            message: "there is no namespace {namespace}",
-            hint: "put its Namespace into the input, or create it: kubectl create namespace {namespace}",
-        },
-    },
+    StatusRule::text(
+        404..=404,
+        Condition::Holds(|status, _| status.is_missing_namespace()),
+        "there is no namespace {namespace}",
+        "put its Namespace into the input, or create it: kubectl create namespace {namespace}",
+    ),
     // k8s.io/apiserver: pkg/server/routes, "404 page not found" of the router
-    StatusRule {
-        codes: 404..=404,
-        condition: Condition::Holds(|status, _| status.is_unknown_kind()),
-        explanation: Explanation::Function(|_, request| unknown_kind_error(request.object)),
-    },
+    StatusRule::function(404..=404, Condition::Holds(|status, _| status.is_unknown_kind()), |_, request| {
+        unknown_kind_error(request.object)
+    }),
     // k8s.io/apimachinery: pkg/api/errors/errors.go, NewNotFound of a reference, such as the Role of a RoleBinding
-    StatusRule {
-        codes: 404..=404,
-        condition: Condition::Holds(|status, request| {
+    StatusRule::text(
+        404..=404,
+        Condition::Holds(|status, request| {
             status.details_kind != request.resource.plural
                 && status.details_kind.bytes().all(|byte| byte.is_ascii_lowercase())
         }),
-        explanation: Explanation::Text {
-            message: "{object} refers to one of {kind} that is not there",
-            hint: "create it first, or put it into the input",
-        },
-    },
+        "{object} refers to one of {kind} that is not there",
+        "create it first, or put it into the input",
+    ),
     // k8s.io/apimachinery: pkg/api/errors/errors.go, NewNotFound
-    StatusRule {
-        codes: 404..=404,
-        condition: Condition::Always,
-        explanation: Explanation::Text { message: "{object} is not there any more", hint: "run again" },
-    },
+    StatusRule::text(404..=404, Condition::Always, "{object} is not there any more", "run again"),
     // k8s.io/apimachinery: pkg/api/errors/errors.go, NewAlreadyExists
-    StatusRule {
-        codes: 409..=409,
-        condition: Condition::Holds(|status, _| status.already_exists()),
-        explanation: Explanation::Text { message: "{object} is there already", hint: "choose another name" },
-    },
+    StatusRule::text(
+        409..=409,
+        Condition::Holds(|status, _| status.already_exists()),
+        "{object} is there already",
+        "choose another name",
+    ),
     // k8s.io/apiserver: pkg/admission/plugin/namespace/lifecycle/admission.go; pkg/registry/generic/registry/store.go
-    StatusRule {
-        codes: 409..=409,
-        condition: Condition::Message(&["being terminated", "being deleted"]),
-        explanation: Explanation::Text {
-            message: "{object} can't be made: its namespace, or what had its name, is still being deleted",
-            hint: "wait until it is gone, and run again",
-        },
-    },
+    StatusRule::text(
+        409..=409,
+        Condition::Message(&["being terminated", "being deleted"]),
+        "{object} can't be made: its namespace, or what had its name, is still being deleted",
+        "wait until it is gone, and run again",
+    ),
     // k8s.io/apimachinery: pkg/api/errors/errors.go, NewConflict
-    StatusRule {
-        codes: 409..=409,
-        condition: Condition::Always,
-        explanation: Explanation::Text {
-            message: "{object} was changed by somebody else at the same time",
-            hint: "run again",
-        },
-    },
+    StatusRule::text(
+        409..=409,
+        Condition::Always,
+        "{object} was changed by somebody else at the same time",
+        "run again",
+    ),
     // k8s.io/apiserver: pkg/admission/plugin/policy/validating/dispatcher.go
-    StatusRule { codes: 422..=422, condition: Condition::Always, explanation: Explanation::Function(admission_error) },
+    StatusRule::function(422..=422, Condition::Always, admission_error),
     // k8s.io/apimachinery: pkg/api/errors/errors.go, NewTooManyRequests
-    StatusRule {
-        codes: 429..=429,
-        condition: Condition::Always,
-        explanation: Explanation::Text {
-            message: "the server had no time for {object}",
-            hint: "run again later, or lower --concurrency",
-        },
-    },
-    StatusRule {
-        codes: 400..=499,
-        condition: Condition::Holds(|status, _| !status.is_status),
-        explanation: Explanation::Text {
-            message: "something that is no API server answered {code}",
-            hint: "check `server` in the kubeconfig, and what stands between",
-        },
-    },
+    StatusRule::text(
+        429..=429,
+        Condition::Always,
+        "the server had no time for {object}",
+        "run again later, or lower --concurrency",
+    ),
+    StatusRule::text(
+        400..=499,
+        Condition::Holds(|status, _| !status.is_status),
+        "something that is no API server answered {code}",
+        "check `server` in the kubeconfig, and what stands between",
+    ),
     // k8s.io/apimachinery: pkg/api/errors/errors.go, NewBadRequest
-    StatusRule {
-        codes: 400..=400,
-        condition: Condition::Always,
-        explanation: Explanation::Function(bad_request_error),
-    },
+    StatusRule::function(400..=400, Condition::Always, bad_request_error),
     // k8s.io/apiserver: pkg/util/webhook/error.go
-    StatusRule {
-        codes: 500..=500,
-        condition: Condition::Message(&["failed calling webhook"]),
-        explanation: Explanation::Text {
-            message: "{object} could not be checked: the webhook{webhook} does not answer",
-            hint: "the webhook is an admission check of the cluster; whoever runs it can tell",
-        },
-    },
+    StatusRule::text(
+        500..=500,
+        Condition::Message(&["failed calling webhook"]),
+        "{object} could not be checked: the webhook{webhook} does not answer",
+        "the webhook is an admission check of the cluster; whoever runs it can tell",
+    ),
     // go.etcd.io/etcd/api: v3rpc/rpctypes/error.go
-    StatusRule {
-        codes: 500..=500,
-        condition: Condition::Message(&["etcdserver"]),
-        explanation: Explanation::Text { message: "the server's own storage does not answer", hint: "run again later" },
-    },
+    StatusRule::text(
+        500..=500,
+        Condition::Message(&["etcdserver"]),
+        "the server's own storage does not answer",
+        "run again later",
+    ),
     // Gateways and load balancers
-    StatusRule {
-        codes: 502..=504,
-        condition: Condition::Always,
-        explanation: Explanation::Text {
-            message: "the server is not there: {code} was the answer about {object}",
-            hint: "run again later; what stands between may know more",
-        },
-    },
+    StatusRule::text(
+        502..=504,
+        Condition::Always,
+        "the server is not there: {code} was the answer about {object}",
+        "run again later; what stands between may know more",
+    ),
 ];
 
 fn bad_request_error(_: &Status, request: &RefusedRequest<'_>) -> Error {

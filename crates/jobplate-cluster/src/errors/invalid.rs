@@ -27,6 +27,12 @@ enum CausePattern {
     ReasonOfSetField(&'static str),
 }
 
+impl CauseRule {
+    const fn new(pattern: CausePattern, description: &'static str, hint: Option<&'static str>) -> Self {
+        CauseRule { pattern, description, hint }
+    }
+}
+
 impl CausePattern {
     fn matches(&self, cause: &StatusCause, is_set: bool) -> bool {
         match self {
@@ -44,84 +50,58 @@ impl CausePattern {
 /// are k8s.io/apimachinery: pkg/util/validation/field/errors.go.
 const CAUSES: [CauseRule; 15] = [
     // k8s.io/apimachinery: pkg/api/validation/objectmeta.go; k8s.io/kubernetes: pkg/apis/{apps,core,storage}/validation
-    CauseRule {
-        pattern: CausePattern::Message(&["field is immutable", "updates to ", "may not change once set"]),
-        description: "can't be changed",
-        hint: Some("leave it as it is on the server, or delete the object and apply again"),
-    },
+    CauseRule::new(
+        CausePattern::Message(&["field is immutable", "updates to ", "may not change once set"]),
+        "can't be changed",
+        Some("leave it as it is on the server, or delete the object and apply again"),
+    ),
     // k8s.io/kubernetes: pkg/apis/batch/validation/validation.go
-    CauseRule {
-        pattern: CausePattern::SetField(".restartPolicy"),
-        description: "has a value that is not taken here",
-        hint: Some("a Job takes OnFailure or Never, others take Always"),
-    },
+    CauseRule::new(
+        CausePattern::SetField(".restartPolicy"),
+        "has a value that is not taken here",
+        Some("a Job takes OnFailure or Never, others take Always"),
+    ),
     // k8s.io/kubernetes: pkg/apis/core/validation/validation.go
-    CauseRule {
-        pattern: CausePattern::Message(&["may not be specified when `value` is not empty"]),
-        description: "stands beside a literal `value`",
-        hint: Some("remove one of the two"),
-    },
+    CauseRule::new(
+        CausePattern::Message(&["may not be specified when `value` is not empty"]),
+        "stands beside a literal `value`",
+        Some("remove one of the two"),
+    ),
     // k8s.io/apimachinery: pkg/util/validation/validation.go
-    CauseRule {
-        pattern: CausePattern::Message(&["RFC 1123", "RFC 1035"]),
-        description: "is no name that Kubernetes takes",
-        hint: Some(
-            "such a name has lower-case letters, digits, `-` and `.`, and begins and ends with a letter or digit",
-        ),
-    },
+    CauseRule::new(
+        CausePattern::Message(&["RFC 1123", "RFC 1035"]),
+        "is no name that Kubernetes takes",
+        Some("such a name has lower-case letters, digits, `-` and `.`, and begins and ends with a letter or digit"),
+    ),
     // k8s.io/apimachinery: pkg/util/validation/validation.go
-    CauseRule {
-        pattern: CausePattern::Message(&["a valid config key"]),
-        description: "is no key that a Secret or ConfigMap can have",
-        hint: Some("a key has letters, digits, `-`, `_` and `.`"),
-    },
+    CauseRule::new(
+        CausePattern::Message(&["a valid config key"]),
+        "is no key that a Secret or ConfigMap can have",
+        Some("a key has letters, digits, `-`, `_` and `.`"),
+    ),
     // k8s.io/apimachinery: pkg/util/validation/validation.go
-    CauseRule {
-        pattern: CausePattern::Message(&["environment variable name"]),
-        description: "is no name of a variable",
-        hint: Some("it may have printable ASCII characters but `=`"),
-    },
-    CauseRule {
-        pattern: CausePattern::ReasonOfSetField("FieldValueRequired"),
-        description: "has a value that is not taken here",
-        hint: None,
-    },
-    CauseRule { pattern: CausePattern::Reason("FieldValueRequired"), description: "is missing", hint: Some("add it") },
-    CauseRule {
-        pattern: CausePattern::Reason("FieldValueNotSupported"),
-        description: "is none of the values that are supported",
-        hint: None,
-    },
-    CauseRule {
-        pattern: CausePattern::Reason("FieldValueDuplicate"),
-        description: "stands twice",
-        hint: Some("remove one of the two"),
-    },
-    CauseRule {
-        pattern: CausePattern::Reason("FieldValueForbidden"),
-        description: "is not allowed here",
-        hint: Some("leave it out, or what it goes with"),
-    },
-    CauseRule {
-        pattern: CausePattern::Reason("FieldValueTooLong"),
-        description: "is too long",
-        hint: Some("shorten it"),
-    },
-    CauseRule {
-        pattern: CausePattern::Reason("FieldValueTooMany"),
-        description: "has too many items",
-        hint: Some("leave some out"),
-    },
-    CauseRule {
-        pattern: CausePattern::Reason("FieldValueNotFound"),
-        description: "names something that is not there",
-        hint: Some("name something that is"),
-    },
-    CauseRule {
-        pattern: CausePattern::Reason("FieldValueTypeInvalid"),
-        description: "is of the wrong type",
-        hint: None,
-    },
+    CauseRule::new(
+        CausePattern::Message(&["environment variable name"]),
+        "is no name of a variable",
+        Some("it may have printable ASCII characters but `=`"),
+    ),
+    CauseRule::new(CausePattern::ReasonOfSetField("FieldValueRequired"), "has a value that is not taken here", None),
+    CauseRule::new(CausePattern::Reason("FieldValueRequired"), "is missing", Some("add it")),
+    CauseRule::new(CausePattern::Reason("FieldValueNotSupported"), "is none of the values that are supported", None),
+    CauseRule::new(CausePattern::Reason("FieldValueDuplicate"), "stands twice", Some("remove one of the two")),
+    CauseRule::new(
+        CausePattern::Reason("FieldValueForbidden"),
+        "is not allowed here",
+        Some("leave it out, or what it goes with"),
+    ),
+    CauseRule::new(CausePattern::Reason("FieldValueTooLong"), "is too long", Some("shorten it")),
+    CauseRule::new(CausePattern::Reason("FieldValueTooMany"), "has too many items", Some("leave some out")),
+    CauseRule::new(
+        CausePattern::Reason("FieldValueNotFound"),
+        "names something that is not there",
+        Some("name something that is"),
+    ),
+    CauseRule::new(CausePattern::Reason("FieldValueTypeInvalid"), "is of the wrong type", None),
 ];
 
 /// Returns what is wrong with a field, and a hint if there is one. `is_set` says whether the document has a value for

@@ -8,14 +8,12 @@ use super::status::{RefusedRequest, Status};
 
 /// A row of a table: a known status, and the error for it. A comment above each row names its source.
 pub(super) struct StatusRule {
-    /// The HTTP codes.
-    pub codes: RangeInclusive<u16>,
-    /// What else the status must fulfil.
-    pub condition: Condition,
-    /// How the error is built.
-    pub explanation: Explanation,
+    codes: RangeInclusive<u16>,
+    condition: Condition,
+    explanation: Explanation,
 }
 
+/// What a status must fulfil beside its code.
 pub(super) enum Condition {
     Always,
     /// The message contains one of these phrases.
@@ -24,14 +22,31 @@ pub(super) enum Condition {
     Holds(fn(&Status, &RefusedRequest<'_>) -> bool),
 }
 
-pub(super) enum Explanation {
-    /// Message and hint, in which [`fill`] replaces placeholders.
+enum Explanation {
     Text { message: &'static str, hint: &'static str },
-    /// A function builds the error.
     Function(fn(&Status, &RefusedRequest<'_>) -> Error),
 }
 
 impl StatusRule {
+    /// Creates a row whose error has a message and a hint. [`fill`] replaces the placeholders in both.
+    pub(super) const fn text(
+        codes: RangeInclusive<u16>,
+        condition: Condition,
+        message: &'static str,
+        hint: &'static str,
+    ) -> Self {
+        StatusRule { codes, condition, explanation: Explanation::Text { message, hint } }
+    }
+
+    /// Creates a row whose error a function builds.
+    pub(super) const fn function(
+        codes: RangeInclusive<u16>,
+        condition: Condition,
+        build: fn(&Status, &RefusedRequest<'_>) -> Error,
+    ) -> Self {
+        StatusRule { codes, condition, explanation: Explanation::Function(build) }
+    }
+
     pub(super) fn matches(&self, status: &Status, request: &RefusedRequest<'_>) -> bool {
         self.codes.contains(&status.code.as_u16())
             && match self.condition {
