@@ -22,8 +22,8 @@ cargo xtask COMMAND
 
   test [--quick]                   Run all checks and tests that can run on this machine, and print their times
                                    (--quick: formatting, lints, unit tests and golden cases, within a minute)
-  audit [--offline]                licenses, advisories, unwanted crates and second versions of crates, by deny.toml
-                                   (builds cargo-deny, in minutes the first time; --offline: without advisories)
+  audit [--offline]                Check licenses, advisories, unwanted and duplicate crates with cargo-deny (deny.toml);
+                                   builds it in minutes the first time (--offline: without advisories)
   servers                          Install Kubernetes' servers, kubectl, Helm, act, pre-commit and others for the
                                    tests into target/servers (fifteen minutes the first time)
   oracles                          Install Prefect for the tests into virtual environments in target/oracles
