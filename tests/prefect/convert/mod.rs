@@ -252,7 +252,7 @@ fn whatever_is_converted_prefect_takes() {
     let written = topics(&PREFECT1).into_iter().flat_map(|(topic, cases)| {
         cases.into_iter().map(move |case| Case { name: format!("{topic}: {}", case.name), ..case })
     });
-    let random = (0..RANDOM).map(|number| generate::case(seed, number));
+    let random = (0..RANDOM).map(|number| generate::generate_case(seed, number));
     let (mut failures, mut converted, mut refused) = (Vec::new(), 0, 0);
     for case in written.chain(random) {
         let Some(template) = &case.template else { continue };

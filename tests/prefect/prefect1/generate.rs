@@ -1,47 +1,50 @@
-//! Random cases: job templates as people write them, changed where `generate_job_spec` looks and where YAML is odd,
-//! with run configs, agents, environments and flows to match. From two numbers and nothing else.
+//! Generates random cases of Prefect 1: usual job templates with changes at the keys that `generate_job_spec` reads and
+//! with edge cases of YAML, and matching run configs, agents, environments and flows.
+//!
+//! A seed and a number determine a case. proptest is not used: jobplate and Prefect answer the cases in parallel, `convert`
+//! uses the same cases by their number, and a failing case is reduced by lines of its YAML, even if it is invalid.
 
 use std::collections::BTreeMap;
 
-use super::quirks;
+use super::edge_cases;
 use crate::case::{Case, PrefectVersion};
 use crate::choose::Choose as _;
 use crate::rng::Rng;
 use crate::yaml_node::YamlNode;
 
-/// Of how many of a thousand cases Prefect 0.15 is asked.
-const OF_0_15: u64 = 150;
+/// The number of cases for Prefect 0.15 among a thousand.
+const CASES_OF_0_15: u64 = 150;
 
-/// The case of a number.
-pub(crate) fn case(seed: u64, number: u64) -> Case {
-    let version = match number * OF_0_15 % 1_000 < OF_0_15 {
+/// Generates the case with a number.
+pub(crate) fn generate_case(seed: u64, number: u64) -> Case {
+    let version = match number * CASES_OF_0_15 % 1_000 < CASES_OF_0_15 {
         true => PrefectVersion::V0_15,
         false => PrefectVersion::V1_4,
     };
     let rng = &mut Rng::new(seed, number);
     let mut files = BTreeMap::new();
-    // Most cases are odd on one side only: what fails early hides what comes later.
-    let (odd_template, odd_scenario) = match rng.below(6) {
+    // Most cases have edge cases in only one part, since the first failure hides the others.
+    let (has_template_edge_cases, has_scenario_edge_cases) = match rng.below(6) {
         0 => (true, true),
         1 | 2 => (false, true),
         3 | 4 => (true, false),
         _ => (false, false),
     };
-    let template = (!rng.one_in(12)).then(|| template(rng, odd_template));
-    let scenario = (template.is_none() || !rng.one_in(4)).then(|| scenario(rng, odd_scenario, &mut files));
+    let template = (!rng.one_in(12)).then(|| template(rng, has_template_edge_cases));
+    let scenario = (template.is_none() || !rng.one_in(4)).then(|| scenario(rng, has_scenario_edge_cases, &mut files));
     let template = template.map(String::into_bytes);
     Case { name: format!("random-{seed}-{number}"), version, template, scenario, files }
 }
 
-/// A value that may be odd where it stands; one in six is odd anywhere.
-fn odd(rng: &mut Rng) -> YamlNode {
-    let stock = if rng.one_in(6) { quirks::NODES } else { quirks::VALUES_OF_ALL_KINDS };
+/// Generates a value of any type. One in six is an edge case of YAML.
+fn edge_case(rng: &mut Rng) -> YamlNode {
+    let stock = if rng.one_in(6) { edge_cases::YAML_NODES } else { edge_cases::VALID_NODES };
     let node = YamlNode::raw(rng.choose(stock));
     match rng.below(8) {
-        0 => YamlNode::List(vec![node, YamlNode::raw(rng.choose(quirks::NODES))]),
+        0 => YamlNode::List(vec![node, YamlNode::raw(rng.choose(edge_cases::YAML_NODES))]),
         1 => YamlNode::map([
-            (rng.choose(quirks::KEYS), node),
-            (rng.choose(quirks::KEYS), YamlNode::raw(rng.choose(quirks::NODES))),
+            (rng.choose(edge_cases::KEYS), node),
+            (rng.choose(edge_cases::KEYS), YamlNode::raw(rng.choose(edge_cases::YAML_NODES))),
         ]),
         2 => {
             let tag = rng.choose(&["!!str", "!!int", "!!map", "!!seq", "!!set", "!", "!own", "&b", "!!null", "!!omap"]);
@@ -51,8 +54,8 @@ fn odd(rng: &mut Rng) -> YamlNode {
     }
 }
 
-/// Where `generate_job_spec` looks.
-const TOUCHED: &[&[&str]] = &[
+/// The paths that `generate_job_spec` reads.
+const READ_PATHS: &[&[&str]] = &[
     &["metadata"],
     &["metadata", "name"],
     &["metadata", "labels"],
@@ -76,8 +79,8 @@ const TOUCHED: &[&[&str]] = &[
     &["spec", "template", "spec", "containers", "resources", "limits", "cpu"],
 ];
 
-/// Names of variables, with those that the agent sets among them.
-const NAMES: &[&str] = &[
+/// Names of variables. The agent sets some of them.
+const VARIABLE_NAMES: &[&str] = &[
     "A",
     "B",
     "X",
@@ -95,13 +98,13 @@ const NAMES: &[&str] = &[
 ];
 
 fn entry(rng: &mut Rng) -> YamlNode {
-    let name = ("name", YamlNode::raw(rng.choose(NAMES)));
+    let name = ("name", YamlNode::raw(rng.choose(VARIABLE_NAMES)));
     match rng.below(4) {
         0 => {
             let reference = YamlNode::map([("name", YamlNode::raw("gh")), ("key", YamlNode::raw("token"))]);
             YamlNode::map([name, ("valueFrom", YamlNode::map([("secretKeyRef", reference)]))])
         }
-        1 => YamlNode::map([name, ("value", YamlNode::raw(rng.choose(quirks::NODES)))]),
+        1 => YamlNode::map([name, ("value", YamlNode::raw(rng.choose(edge_cases::YAML_NODES)))]),
         2 => YamlNode::map([("value", YamlNode::text("first")), name]),
         _ => YamlNode::map([name, ("value", YamlNode::text("t"))]),
     }
@@ -137,7 +140,7 @@ fn container(rng: &mut Rng, name: &str) -> YamlNode {
     YamlNode::Map(pairs)
 }
 
-/// A template as people write them.
+/// Generates a usual job template.
 fn job(rng: &mut Rng) -> YamlNode {
     let mut pod = Vec::new();
     if rng.one_in(3) {
@@ -175,7 +178,7 @@ fn job(rng: &mut Rng) -> YamlNode {
             metadata.push(("labels", YamlNode::raw("{app: etl, \"prefect.io/identifier\": own}")));
         }
         if rng.one_in(2) {
-            metadata.push(("annotations", YamlNode::map([("a/b", YamlNode::raw(rng.choose(quirks::NODES)))])));
+            metadata.push(("annotations", YamlNode::map([("a/b", YamlNode::raw(rng.choose(edge_cases::YAML_NODES)))])));
         }
         if rng.one_in(3) {
             metadata.push(("namespace", YamlNode::raw("flows")));
@@ -190,13 +193,13 @@ fn job(rng: &mut Rng) -> YamlNode {
     YamlNode::map(job)
 }
 
-/// Changes a tree in one place.
+/// Changes one node of a template.
 fn change(rng: &mut Rng, tree: &mut YamlNode) {
     let count = tree.count();
     match rng.below(12) {
         0..=3 => {
-            let path = rng.choose(TOUCHED);
-            let value = odd(rng);
+            let path = rng.choose(READ_PATHS);
+            let value = edge_case(rng);
             if let Some(node) = tree.at(path) {
                 *node = value;
             } else if let Some(node) = tree.at(&path[..path.len() - 1]) {
@@ -208,7 +211,7 @@ fn change(rng: &mut Rng, tree: &mut YamlNode) {
             }
         }
         4 | 5 => {
-            let value = odd(rng);
+            let value = edge_case(rng);
             if let Some(node) = tree.node(rng.below(count)) {
                 *node = value;
             }
@@ -222,14 +225,14 @@ fn change(rng: &mut Rng, tree: &mut YamlNode) {
         7 => {
             if let Some(YamlNode::Map(pairs)) = tree.node(rng.below(count)) {
                 let key = match pairs.is_empty() || rng.one_in(2) {
-                    true => rng.choose(quirks::KEYS).to_owned(),
+                    true => rng.choose(edge_cases::KEYS).to_owned(),
                     false => pairs[rng.below(pairs.len())].0.clone(),
                 };
-                let (at, value) = (rng.below(pairs.len() + 1), odd(rng));
+                let (at, value) = (rng.below(pairs.len() + 1), edge_case(rng));
                 pairs.insert(at, (key, value));
             }
         }
-        // One node in two places: what is changed in one of them is changed in both.
+        // An alias: the agent changes both nodes at once.
         8 => {
             let (first, second) = (rng.below(count), rng.below(count));
             let (first, second) = (first.min(second), first.max(second));
@@ -244,7 +247,7 @@ fn change(rng: &mut Rng, tree: &mut YamlNode) {
             let merged = match rng.below(3) {
                 0 => YamlNode::raw("{env: [{name: M, value: m}], image: m, name: m}"),
                 1 => YamlNode::raw("[{name: m1, labels: {a: b}}, {name: m2, image: m2}]"),
-                _ => odd(rng),
+                _ => edge_case(rng),
             };
             if let Some(YamlNode::Map(pairs)) = tree.node(rng.below(count)) {
                 let at = rng.below(pairs.len() + 1);
@@ -279,29 +282,29 @@ fn change(rng: &mut Rng, tree: &mut YamlNode) {
     }
 }
 
-fn template(rng: &mut Rng, is_odd: bool) -> String {
+fn template(rng: &mut Rng, has_edge_cases: bool) -> String {
     let mut tree = job(rng);
-    if is_odd {
+    if has_edge_cases {
         for _ in 0..rng.below(2) + 1 {
             change(rng, &mut tree);
         }
     }
     let mut text = tree.print();
-    if !is_odd || !rng.one_in(4) {
+    if !has_edge_cases || !rng.one_in(4) {
         return text;
     }
     match rng.below(6) {
         0 => text = text.replace('\n', "\r\n"),
         1 => text = text.replace('\n', "\r"),
-        2 => text.insert_str(0, rng.choose(quirks::HEADS)),
-        3 => text.push_str(rng.choose(quirks::TAILS)),
-        _ => scribble(rng, &mut text),
+        2 => text.insert_str(0, rng.choose(edge_cases::FIRST_LINES)),
+        3 => text.push_str(rng.choose(edge_cases::LAST_LINES)),
+        _ => corrupt(rng, &mut text),
     }
     text
 }
 
-/// Puts something into a text, or takes a letter out.
-fn scribble(rng: &mut Rng, text: &mut String) {
+/// Inserts a token into a text, or removes a character.
+fn corrupt(rng: &mut Rng, text: &mut String) {
     let places: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
     if places.is_empty() {
         return;
@@ -309,7 +312,7 @@ fn scribble(rng: &mut Rng, text: &mut String) {
     let at = rng.choose(&places);
     match rng.one_in(3) {
         true => drop(text.remove(at)),
-        false => text.insert_str(at, rng.choose(quirks::TOKENS)),
+        false => text.insert_str(at, rng.choose(edge_cases::TOKENS)),
     }
 }
 
@@ -317,17 +320,17 @@ fn quoted(values: &[&str], rng: &mut Rng) -> YamlNode {
     YamlNode::text(rng.choose(values))
 }
 
-/// A mapping of some of these arguments. Where it is odd, one or two have a value that is.
-fn arguments(rng: &mut Rng, known: &[(&str, &[&str])], is_odd: bool) -> YamlNode {
+/// Generates a mapping of some of these arguments. With edge cases, some values are edge cases.
+fn arguments(rng: &mut Rng, known: &[(&str, &[&str])], has_edge_cases: bool) -> YamlNode {
     let mut pairs = Vec::new();
     for (name, values) in known {
         if rng.one_in(4) {
             let value = YamlNode::raw(rng.choose(values));
-            pairs.push(((*name).to_owned(), if is_odd && rng.one_in(4) { odd(rng) } else { value }));
+            pairs.push(((*name).to_owned(), if has_edge_cases && rng.one_in(4) { edge_case(rng) } else { value }));
         }
     }
-    if is_odd && rng.one_in(12) {
-        pairs.push((rng.choose(quirks::KEYS).to_owned(), odd(rng)));
+    if has_edge_cases && rng.one_in(12) {
+        pairs.push((rng.choose(edge_cases::KEYS).to_owned(), edge_case(rng)));
     }
     YamlNode::Map(pairs)
 }
@@ -344,33 +347,36 @@ const RUN_CONFIG: &[(&str, &[&str])] = &[
     ("labels", &["[l1, l2]", "[]", "ab", "null"]),
 ];
 
-fn run_config(rng: &mut Rng, is_odd: bool, files: &mut BTreeMap<String, String>) -> YamlNode {
-    let mut tree = arguments(rng, RUN_CONFIG, is_odd);
+fn run_config(rng: &mut Rng, has_edge_cases: bool, files: &mut BTreeMap<String, String>) -> YamlNode {
+    let mut tree = arguments(rng, RUN_CONFIG, has_edge_cases);
     if rng.one_in(2) {
         let mut pairs: Vec<(String, YamlNode)> = Vec::new();
         for _ in 0..rng.below(4) {
             let value = match rng.below(3) {
-                0 => YamlNode::raw(rng.choose(quirks::NODES)),
+                0 => YamlNode::raw(rng.choose(edge_cases::YAML_NODES)),
                 _ => YamlNode::text("rc"),
             };
-            pairs.push((rng.choose(NAMES).to_owned(), if is_odd { value } else { YamlNode::text("rc") }));
+            pairs.push((
+                rng.choose(VARIABLE_NAMES).to_owned(),
+                if has_edge_cases { value } else { YamlNode::text("rc") },
+            ));
         }
         tree.set("env", YamlNode::Map(pairs));
     }
     match rng.below(10) {
         0 => {
             let mut template = job(rng);
-            if is_odd && rng.one_in(2) {
+            if has_edge_cases && rng.one_in(2) {
                 change(rng, &mut template);
             }
             tree.set("job_template", template);
         }
         1 => {
-            let text = template(rng, is_odd);
+            let text = template(rng, has_edge_cases);
             tree.set("job_template", YamlNode::text(&text));
         }
         2 => {
-            files.insert("own.yaml".to_owned(), template(rng, is_odd));
+            files.insert("own.yaml".to_owned(), template(rng, has_edge_cases));
             let path = rng.choose(&[
                 "own.yaml",
                 "./own.yaml",
@@ -388,7 +394,7 @@ fn run_config(rng: &mut Rng, is_odd: bool, files: &mut BTreeMap<String, String>)
             }
             tree.set("kind", YamlNode::raw("UniversalRun"));
         }
-        4 if is_odd => {
+        4 if has_edge_cases => {
             tree.set(
                 rng.choose(&["kind", "type"]),
                 YamlNode::raw(rng.choose(&["LocalRun", "DockerRun", "KubernetesRun", "Nope", "null"])),
@@ -414,76 +420,76 @@ const AGENT: &[(&str, &[&str])] = &[
     ("volume_mounts", &["[{name: v, mountPath: /v}]"]),
 ];
 
-fn environ(rng: &mut Rng, is_odd: bool) -> YamlNode {
+fn environ(rng: &mut Rng, has_edge_cases: bool) -> YamlNode {
     let mut pairs: Vec<(String, YamlNode)> = Vec::new();
     for _ in 0..rng.below(4) + 1 {
-        let name = rng.choose(quirks::VARIABLES);
-        let value = match is_odd && rng.one_in(20) {
-            true => odd(rng),
-            false => quoted(quirks::VALUES, rng),
+        let name = rng.choose(edge_cases::ENVIRONMENT_VARIABLES);
+        let value = match has_edge_cases && rng.one_in(20) {
+            true => edge_case(rng),
+            false => quoted(edge_cases::ENVIRONMENT_VALUES, rng),
         };
         pairs.push((name.to_owned(), value));
     }
     YamlNode::Map(pairs)
 }
 
-fn flow(rng: &mut Rng, is_odd: bool) -> YamlNode {
+fn flow(rng: &mut Rng, has_edge_cases: bool) -> YamlNode {
     let mut pairs = Vec::new();
     if rng.one_in(3) {
-        pairs.push(("id", if is_odd { odd(rng) } else { YamlNode::text("f10") }));
+        pairs.push(("id", if has_edge_cases { edge_case(rng) } else { YamlNode::text("f10") }));
     }
     if rng.one_in(2) {
-        let number = if is_odd { rng.below(quirks::CORE_VERSIONS.len()) } else { rng.below(6) };
-        pairs.push(("core_version", YamlNode::raw(quirks::CORE_VERSIONS[number])));
+        let number = if has_edge_cases { rng.below(edge_cases::CORE_VERSIONS.len()) } else { rng.below(6) };
+        pairs.push(("core_version", YamlNode::raw(edge_cases::CORE_VERSIONS[number])));
     }
     if rng.one_in(2) {
-        let number = if is_odd { rng.below(quirks::STORAGES.len()) } else { rng.below(6) };
-        pairs.push(("storage", YamlNode::raw(quirks::STORAGES[number])));
+        let number = if has_edge_cases { rng.below(edge_cases::STORAGES.len()) } else { rng.below(6) };
+        pairs.push(("storage", YamlNode::raw(edge_cases::STORAGES[number])));
     }
     YamlNode::map(pairs)
 }
 
-fn scenario(rng: &mut Rng, is_odd: bool, files: &mut BTreeMap<String, String>) -> String {
+fn scenario(rng: &mut Rng, has_edge_cases: bool, files: &mut BTreeMap<String, String>) -> String {
     let mut tree = YamlNode::Map(Vec::new());
     if rng.one_in(2) {
-        tree.set("run_config", run_config(rng, is_odd, files));
+        tree.set("run_config", run_config(rng, has_edge_cases, files));
     }
     if rng.one_in(2) {
-        tree.set("agent", arguments(rng, AGENT, is_odd));
+        tree.set("agent", arguments(rng, AGENT, has_edge_cases));
     }
     if rng.one_in(2) {
-        tree.set("environ", environ(rng, is_odd));
+        tree.set("environ", environ(rng, has_edge_cases));
     }
     if rng.one_in(5) {
-        let lines: String = (0..rng.below(2) + 1).map(|_| rng.choose(quirks::CONFIG_LINES)).collect();
+        let lines: String = (0..rng.below(2) + 1).map(|_| rng.choose(edge_cases::CONFIG_LINES)).collect();
         tree.set("user_config", YamlNode::text(&lines));
     }
     if rng.one_in(3) {
-        tree.set("flow", flow(rng, is_odd));
+        tree.set("flow", flow(rng, has_edge_cases));
     }
     if rng.one_in(5) {
-        tree.set("flow_run_id", if is_odd { odd(rng) } else { YamlNode::text("run-1") });
+        tree.set("flow_run_id", if has_edge_cases { edge_case(rng) } else { YamlNode::text("run-1") });
     }
     if rng.one_in(8) {
         tree.set("identifier", YamlNode::text(rng.choose(&["abcdef01", "short", "longer-than-eight", "é"])));
     }
-    if is_odd && rng.one_in(12) {
+    if has_edge_cases && rng.one_in(12) {
         change(rng, &mut tree);
     }
-    if is_odd && rng.one_in(20) {
-        tree.set(rng.choose(quirks::KEYS), odd(rng));
+    if has_edge_cases && rng.one_in(20) {
+        tree.set(rng.choose(edge_cases::KEYS), edge_case(rng));
     }
     let mut text = tree.print();
-    if is_odd && rng.one_in(20) {
-        scribble(rng, &mut text);
+    if has_edge_cases && rng.one_in(20) {
+        corrupt(rng, &mut text);
     }
     text
 }
 
 #[test]
-fn a_number_always_gives_the_same_case() {
+fn a_number_determines_the_case() {
     for number in 0..50 {
-        let print = || case(7, number).print();
+        let print = || generate_case(7, number).print();
         assert_eq!(print(), print());
     }
 }

@@ -1,13 +1,13 @@
-//! Prefect 1: what each rule of its agent, of its configuration and of PyYAML comes to.
+//! Compares previews with the agent of Prefect 1: the rules of the agent, of its configuration and of PyYAML.
 
+mod edge_cases;
 pub(crate) mod generate;
-mod quirks;
 pub(crate) mod table;
 
 use crate::reference::PREFECT1;
 use crate::{handwritten, random};
 
-/// Cases of which Prefect makes a Job and jobplate says that it does not follow them, in their order.
+/// The cases of which Prefect creates a Job and that jobplate refuses, in their order.
 pub(crate) const REFUSED: [&str; 11] = [
     "unicode-name-escapes 1",
     "unicode-name-escapes 2",
@@ -23,16 +23,16 @@ pub(crate) const REFUSED: [&str; 11] = [
 ];
 
 #[test]
-fn previews_are_what_prefect_makes() {
+fn previews_match_the_recorded_answers() {
     handwritten::check(&PREFECT1);
 }
 
 #[test]
-fn one_process_answers_as_one_for_each_case_does() {
+fn one_process_answers_like_a_process_for_each_case() {
     handwritten::check_fresh(&PREFECT1);
 }
 
 #[test]
-fn prefect_itself_makes_the_same() {
+fn random_cases_match_prefect() {
     random::check(&PREFECT1);
 }

@@ -116,7 +116,7 @@ fn expand_and_cast(arena: &mut Arena, environ: &Environ, value: ValueId) -> Valu
     }
 }
 
-/// `interpolate_env_vars`: expands a string until it does not change. Casts it if it was expanded more than once.
+/// Expands a string until it does not change, like `interpolate_env_vars`. Casts it if it was expanded more than once.
 fn expand(arena: &mut Arena, environ: &Environ, value: &Resolved, location: Option<&Location>) -> ValueId {
     let mut current = value.clone();
     for round in 0..MAX_ROUNDS {
@@ -134,7 +134,7 @@ fn expand(arena: &mut Arena, environ: &Environ, value: &Resolved, location: Opti
     arena.alloc(Value::None, location.cloned())
 }
 
-/// `string_to_type`: a boolean in any case, a Python literal, or else the string itself.
+/// Casts a string like `string_to_type`: to a boolean in any case, a Python literal, or else the string itself.
 pub(super) fn string_to_type(arena: &mut Arena, text: &str, location: Option<&Location>) -> ValueId {
     match text.to_uppercase().as_str() {
         "TRUE" => arena.alloc(Value::Bool(true), location.cloned()),

@@ -374,7 +374,7 @@ mod tests {
     use crate::prefect1::preview::preview;
     use crate::prefect1::scenario::AgentScenario;
 
-    /// The warnings of `render` name the variables that the agent sets.
+    // The warnings of `render` name the variables that the agent sets.
     #[test]
     fn all_variables_of_a_minimal_job_are_managed() {
         let mut arena = Arena::default();

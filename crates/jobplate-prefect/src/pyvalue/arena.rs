@@ -5,14 +5,10 @@
 
 use num_bigint::BigInt;
 
+pub use super::dict::ValueId;
 use super::dict::{Dict, DictKey};
 use super::source::Location;
-use super::string::repr;
 use super::timestamp::Timestamp;
-
-/// The identity of a value in an [`Arena`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ValueId(u32);
 
 /// A Python value. The variants have the names of Python's types.
 #[derive(Clone, Debug, PartialEq)]
@@ -136,7 +132,7 @@ impl Arena {
         }
     }
 
-    /// `dict[key] = value`. Does nothing if `dict` is not a `dict`.
+    /// Sets `dict[key] = value`. Does nothing if `dict` is not a `dict`.
     pub fn dict_set(&mut self, dict: ValueId, key: ValueId, value: ValueId) {
         let dict_key = self.dict_key(key);
         if let Value::Dict(pairs) = self.get_mut(dict) {
@@ -144,7 +140,7 @@ impl Arena {
         }
     }
 
-    /// `dict[key] = value` for a string key. Does nothing if `dict` is not a `dict`.
+    /// Sets `dict[key] = value` for a string key. Does nothing if `dict` is not a `dict`.
     pub fn dict_set_str(&mut self, dict: ValueId, key: &str, value: ValueId) {
         let key = self.alloc_str(key);
         self.dict_set(dict, key, value);
@@ -161,11 +157,11 @@ impl Arena {
             // Printed without an exponent, a whole number is exact.
             Value::Float(float) => match format!("{float}").parse() {
                 Ok(whole) => DictKey::Int(whole),
-                Err(_) => DictKey::Repr(repr(self, id)),
+                Err(_) => DictKey::Other(format!("{float}")),
             },
             Value::Tuple(items) => DictKey::Tuple(items.iter().map(|item| self.dict_key(*item)).collect()),
             Value::List(_) | Value::Dict(_) | Value::Set(_) => DictKey::Identity(id),
-            _ => DictKey::Repr(repr(self, id)),
+            other => DictKey::Other(format!("{other:?}")),
         }
     }
 
@@ -186,7 +182,7 @@ impl Arena {
         }
     }
 
-    /// `bool(value)`
+    /// Returns `bool(value)`.
     pub fn is_truthy(&self, id: ValueId) -> bool {
         match self.get(id) {
             Value::None => false,
@@ -259,6 +255,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
+    use crate::pyvalue::string::repr;
 
     #[test]
     fn equal_numbers_are_the_same_key() {

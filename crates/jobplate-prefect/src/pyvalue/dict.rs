@@ -6,7 +6,9 @@ use std::ops::Deref;
 use indexmap::{Equivalent, IndexSet};
 use num_bigint::BigInt;
 
-use super::arena::ValueId;
+/// The identity of a value in an [`Arena`](super::arena::Arena).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ValueId(pub(super) u32);
 
 /// What Python hashes and compares of a dictionary key: `1`, `1.0` and `True` are the same key.
 ///
@@ -21,8 +23,8 @@ pub enum DictKey {
     Tuple(Vec<DictKey>),
     /// A string that only the cluster knows, by its placeholder.
     Unknown(String),
-    /// Any other value that is equal to those with the same `repr()`.
-    Repr(String),
+    /// Any other value, by the debug format of its Rust representation.
+    Other(String),
     /// A value that is equal only to itself, such as NaN.
     Identity(ValueId),
 }
@@ -34,7 +36,7 @@ impl Hash for DictKey {
             DictKey::Int(whole) => (1_u8, whole).hash(state),
             DictKey::Tuple(items) => (2_u8, items).hash(state),
             DictKey::Unknown(text) => (3_u8, text).hash(state),
-            DictKey::Repr(text) => (4_u8, text).hash(state),
+            DictKey::Other(text) => (4_u8, text).hash(state),
             DictKey::Identity(id) => (5_u8, id).hash(state),
         }
     }

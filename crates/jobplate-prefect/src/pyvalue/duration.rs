@@ -27,7 +27,7 @@ impl Duration {
         Duration(i128::from(seconds) * SECOND)
     }
 
-    /// `timedelta(seconds=...)`, which rounds half a microsecond to an even one. `None` if it is out of range.
+    /// Returns `timedelta(seconds=...)`, which rounds half a microsecond to an even one. `None` if it is out of range.
     pub(crate) fn from_secs_f64(seconds: f64) -> Option<Self> {
         if !seconds.is_finite() || seconds.abs() > 1e15 {
             return None;
@@ -87,7 +87,7 @@ impl Duration {
         Duration(micros).checked()
     }
 
-    /// `str(timedelta)`. Only the days are negative.
+    /// Returns `str(timedelta)`. Only the days are negative.
     pub(crate) fn to_python_string(self) -> String {
         let (days, rest) = (self.0.div_euclid(DAY), self.0.rem_euclid(DAY));
         let (seconds, micros) = (rest / SECOND, rest % SECOND);

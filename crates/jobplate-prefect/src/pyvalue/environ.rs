@@ -118,7 +118,7 @@ impl Environ {
         self.0.iter().rev().find(|variable| variable.name == name)
     }
 
-    /// `os.path.expandvars`, then `os.path.expanduser`. The result is unknown if a placeholder is part of it.
+    /// Applies `os.path.expandvars`, then `os.path.expanduser`. The result is unknown if a placeholder is part of it.
     pub fn expand(&self, value: &Resolved) -> Resolved {
         match value {
             Resolved::Unknown(_) => value.clone(),
@@ -127,7 +127,7 @@ impl Environ {
         }
     }
 
-    /// `os.path.expandvars`: replaces `$NAME` and `${NAME}` if the variable is set.
+    /// Replaces `$NAME` and `${NAME}` if the variable is set, like `os.path.expandvars`.
     pub fn expand_vars(&self, text: &str) -> String {
         static PATTERN: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\$([0-9A-Za-z_]+|\{[^}]*\})").ok());
         let Some(pattern) = &*PATTERN else { return text.to_owned() };
@@ -142,7 +142,7 @@ impl Environ {
         pattern.replace_all(text, replaced).into_owned()
     }
 
-    /// `os.path.expanduser`: replaces a leading `~` and `~root`.
+    /// Replaces a leading `~` and `~root`, like `os.path.expanduser`.
     pub fn expand_user(&self, text: &str) -> String {
         let Some(rest) = text.strip_prefix('~') else { return text.to_owned() };
         let (user, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));

@@ -30,7 +30,7 @@ pub(crate) enum Json {
 }
 
 impl Json {
-    /// `bool(value)`
+    /// Returns `bool(value)`.
     pub(crate) fn is_true(&self) -> bool {
         match self {
             Json::Null => false,

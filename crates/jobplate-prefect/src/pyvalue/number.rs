@@ -75,7 +75,7 @@ const ZEROS: [char; 65] = [
     '\u{1fbf0}',
 ];
 
-/// `parse_int(text)`
+/// Parses an integer like `int(text)`.
 pub(crate) fn parse_int(text: &str) -> Option<BigInt> {
     let text = normalize(text)?;
     let digits = text.strip_prefix(['+', '-']).unwrap_or(&text);
@@ -83,7 +83,7 @@ pub(crate) fn parse_int(text: &str) -> Option<BigInt> {
     if is_whole { text.parse().ok() } else { None }
 }
 
-/// `parse_float(text)`
+/// Parses a float like `float(text)`.
 pub(crate) fn parse_float(text: &str) -> Option<f64> {
     normalize(text)?.parse().ok()
 }

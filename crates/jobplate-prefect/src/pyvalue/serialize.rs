@@ -5,7 +5,7 @@ use serde::ser::{Error as _, Serialize, SerializeMap, SerializeSeq, Serializer};
 
 use super::arena::{Arena, Value, ValueId};
 use super::limits::UNSUPPORTED_HINT;
-use super::literal::UNSUPPORTED_ESCAPE;
+use super::literal::strings::UNSUPPORTED_ESCAPE;
 use super::source::locate;
 use super::string;
 

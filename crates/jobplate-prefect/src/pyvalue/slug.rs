@@ -143,7 +143,7 @@ fn hexadecimal(body: &str) -> Option<Result<char, NoCharacter>> {
     all.then(|| character(digits, 16))
 }
 
-/// `chr(int(digits, radix))`
+/// Returns `chr(int(digits, radix))`.
 fn character(digits: &str, radix: u32) -> Result<char, NoCharacter> {
     let number = match digits.trim_start_matches('0') {
         "" => 0,

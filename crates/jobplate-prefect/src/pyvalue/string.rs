@@ -2,12 +2,12 @@
 
 use super::arena::{Arena, Value, ValueId};
 
-/// `str.strip()`. To Python, U+001C to U+001F are blanks, too.
+/// Returns `str.strip()`. To Python, U+001C to U+001F are blanks, too.
 pub fn strip(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\u{1c}'..='\u{1f}'))
 }
 
-/// `str(value)`
+/// Returns `str(value)`.
 pub fn str(arena: &Arena, id: ValueId) -> String {
     match arena.get(id) {
         Value::Str(text) | Value::Unknown(text) => text.clone(),
@@ -16,7 +16,7 @@ pub fn str(arena: &Arena, id: ValueId) -> String {
     }
 }
 
-/// `repr(value)`
+/// Returns `repr(value)`.
 pub fn repr(arena: &Arena, id: ValueId) -> String {
     let list = |items: &[ValueId]| items.iter().map(|item| repr(arena, *item)).collect::<Vec<_>>().join(", ");
     match arena.get(id) {
@@ -111,7 +111,7 @@ fn quote_bytes(bytes: &[u8]) -> String {
     quoted.chars().map(escape).collect()
 }
 
-/// `str.isprintable()`. Rust's `escape_debug` escapes the same categories; after a letter, it does not escape accents.
+/// Returns `str.isprintable()`. Rust's `escape_debug` escapes the same categories; after a letter, it does not escape accents.
 fn is_printable(c: char) -> bool {
     let mut pair = String::from("a");
     pair.push(c);

@@ -41,17 +41,17 @@ impl Timestamp {
         fits.then_some(Timestamp { date, clock: Some((clock, offset)) })
     }
 
-    /// `isoformat()`
+    /// Returns `isoformat()`.
     pub fn isoformat(&self) -> String {
         self.print("T")
     }
 
-    /// `str()`
+    /// Returns `str()`.
     pub fn str(&self) -> String {
         self.print(" ")
     }
 
-    /// `repr()`
+    /// Returns `repr()`.
     pub fn repr(&self) -> String {
         let [year, month, day] = self.date;
         let Some(([hour, minute, second, micro], offset)) = self.clock else {

@@ -9,10 +9,10 @@
 //! | `numbers` | which value a number has |
 
 mod numbers;
-mod strings;
+pub(super) mod strings;
 
 use self::numbers::{number_end, parse_number};
-pub(super) use self::strings::UNSUPPORTED_ESCAPE;
+use self::strings::{parse_string, starts_string};
 use super::arena::{Arena, Value, ValueId};
 use super::source::Location;
 
@@ -295,6 +295,20 @@ impl LiteralParser<'_, '_> {
         Some(self.alloc(data))
     }
 
+    /// Parses a string. Adjacent strings are concatenated.
+    fn strings(&mut self) -> Option<ValueId> {
+        let (mut whole, rest) = parse_string(self.rest)?;
+        self.rest = rest;
+        self.skip();
+        while starts_string(self.rest) {
+            let (next, rest) = parse_string(self.rest)?;
+            self.rest = rest;
+            whole = whole.concat(next)?;
+            self.skip();
+        }
+        Some(self.alloc(whole.into_value()))
+    }
+
     fn number(&mut self) -> Option<ValueId> {
         let end = number_end(self.rest);
         let (number, after) = self.rest.split_at(end);
@@ -310,6 +324,7 @@ impl LiteralParser<'_, '_> {
 #[cfg(test)]
 mod tests {
     use super::super::string::repr;
+    use super::strings::UNSUPPORTED_ESCAPE;
     use super::*;
 
     fn eval_and_print(text: &str) -> Option<String> {

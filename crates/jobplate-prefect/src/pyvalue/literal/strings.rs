@@ -1,78 +1,83 @@
 //! String literals: `'a'`, `b"a"`, `r'''a'''`, and what their escapes mean.
 
-use super::LiteralParser;
-use crate::pyvalue::arena::{Value, ValueId};
+use crate::pyvalue::arena::Value;
 
-impl LiteralParser<'_, '_> {
-    /// Parses a string. Adjacent strings are concatenated.
-    pub(super) fn strings(&mut self) -> Option<ValueId> {
-        let mut whole: Option<(bool, Vec<char>)> = None;
-        loop {
-            let quote = self.rest.find(['\'', '"'])?;
-            let prefix = self.rest[..quote].to_ascii_lowercase();
-            let (bytes, raw) = match prefix.as_str() {
-                "" | "u" => (false, false),
-                "r" => (false, true),
-                "b" => (true, false),
-                "br" | "rb" => (true, true),
-                _ => return None,
-            };
-            self.rest = &self.rest[quote..];
-            let part = self.quoted(bytes, raw)?;
-            match &mut whole {
-                None => whole = Some((bytes, part)),
-                Some((are_bytes, chars)) if *are_bytes == bytes => chars.extend(part),
-                Some(_) => return None,
-            }
-            self.skip();
-            let end = self.rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(self.rest.len());
-            if end > 2 || !self.rest[end..].starts_with(['\'', '"']) {
-                break;
-            }
+/// The characters of string literals; of bytes, one character for each.
+pub(super) struct StringParts {
+    bytes: bool,
+    chars: Vec<char>,
+}
+
+impl StringParts {
+    /// Returns the value of concatenated literals.
+    pub(super) fn into_value(self) -> Value {
+        match self.bytes {
+            false if self.chars.contains(&UNSUPPORTED_MARK) => Value::Unsupported(UNSUPPORTED_ESCAPE),
+            true => Value::Bytes(self.chars.into_iter().map(|c| u32::from(c) as u8).collect()),
+            false => Value::Str(self.chars.into_iter().collect()),
         }
-        let (bytes, chars) = whole?;
-        let data = match bytes {
-            false if chars.contains(&UNSUPPORTED_MARK) => Value::Unsupported(UNSUPPORTED_ESCAPE),
-            true => Value::Bytes(chars.into_iter().map(|c| u32::from(c) as u8).collect()),
-            false => Value::Str(chars.into_iter().collect()),
-        };
-        Some(self.alloc(data))
     }
 
-    /// Parses one quoted string after its prefix. Returns its characters; of bytes, one character for each.
-    fn quoted(&mut self, bytes: bool, raw: bool) -> Option<Vec<char>> {
-        let mark = &self.rest[..1];
-        let triple = mark.repeat(3);
-        let (end, many) = if self.rest.starts_with(&triple) { (triple.as_str(), true) } else { (mark, false) };
-        let mut rest = &self.rest[end.len()..];
-        let mut out = Vec::new();
-        loop {
-            if let Some(after) = rest.strip_prefix(end) {
-                self.rest = after;
-                return Some(out);
+    /// Appends an adjacent literal. Returns `None` if one is a string and the other one bytes.
+    pub(super) fn concat(mut self, next: Self) -> Option<Self> {
+        self.chars.extend(next.chars);
+        (self.bytes == next.bytes).then_some(self)
+    }
+}
+
+/// Returns whether a text starts with a string literal.
+pub(super) fn starts_string(text: &str) -> bool {
+    let end = text.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(text.len());
+    end <= 2 && text[end..].starts_with(['\'', '"'])
+}
+
+/// Parses one string literal at the start of a text. Returns it with the text after it.
+pub(super) fn parse_string(text: &str) -> Option<(StringParts, &str)> {
+    let quote = text.find(['\'', '"'])?;
+    let prefix = text[..quote].to_ascii_lowercase();
+    let (bytes, raw) = match prefix.as_str() {
+        "" | "u" => (false, false),
+        "r" => (false, true),
+        "b" => (true, false),
+        "br" | "rb" => (true, true),
+        _ => return None,
+    };
+    let (chars, rest) = parse_quoted(&text[quote..], bytes, raw)?;
+    Some((StringParts { bytes, chars }, rest))
+}
+
+/// Parses a literal after its prefix. Returns its characters and the text after it.
+fn parse_quoted(text: &str, bytes: bool, raw: bool) -> Option<(Vec<char>, &str)> {
+    let mark = &text[..1];
+    let triple = mark.repeat(3);
+    let (end, many) = if text.starts_with(&triple) { (triple.as_str(), true) } else { (mark, false) };
+    let mut rest = &text[end.len()..];
+    let mut out = Vec::new();
+    loop {
+        if let Some(after) = rest.strip_prefix(end) {
+            return Some((out, after));
+        }
+        let c = rest.chars().next()?;
+        rest = &rest[c.len_utf8()..];
+        match c {
+            '\n' if !many => return None,
+            '\r' if !many => return None,
+            '\r' => {
+                rest = rest.strip_prefix('\n').unwrap_or(rest);
+                out.push('\n');
             }
-            let c = rest.chars().next()?;
-            rest = &rest[c.len_utf8()..];
-            match c {
-                '\n' if !many => return None,
-                '\r' if !many => return None,
-                '\r' => {
-                    rest = rest.strip_prefix('\n').unwrap_or(rest);
-                    out.push('\n');
+            '\\' if raw => {
+                out.push('\\');
+                let next = rest.chars().next()?;
+                if bytes && !next.is_ascii() {
+                    return None;
                 }
-                '\\' if raw => {
-                    out.push('\\');
-                    let next = rest.chars().next()?;
-                    if bytes && !next.is_ascii() {
-                        return None;
-                    }
-                    out.push(next);
-                    rest = &rest[next.len_utf8()..];
-                }
-                '\\' => rest = escape(rest, bytes, &mut out)?,
-                c if bytes && !c.is_ascii() => return None,
-                c => out.push(c),
+                out.push(next);
+                rest = &rest[next.len_utf8()..];
             }
+            '\\' => rest = escape(rest, bytes, &mut out)?,
+            c if bytes && !c.is_ascii() => return None,
+            c => out.push(c),
         }
     }
 }

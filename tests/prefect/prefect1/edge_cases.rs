@@ -1,7 +1,7 @@
-//! What readers of YAML, of settings and of versions stumble over: stock for random cases.
+//! Edge cases of YAML, settings and versions, from which random cases are built.
 
-/// Scalars and small collections, as they stand in YAML.
-pub(crate) const NODES: &[&str] = &[
+/// Scalars and small collections in YAML, valid and invalid.
+pub(crate) const YAML_NODES: &[&str] = &[
     "",
     "~",
     "null",
@@ -145,8 +145,8 @@ pub(crate) const NODES: &[&str] = &[
     "\u{feff}a",
 ];
 
-/// Those that are values of some kind, wherever they stand.
-pub(crate) const VALUES_OF_ALL_KINDS: &[&str] = &[
+/// Nodes that are valid anywhere, of all types.
+pub(crate) const VALID_NODES: &[&str] = &[
     "~",
     "\"\"",
     "true",
@@ -175,7 +175,7 @@ pub(crate) const VALUES_OF_ALL_KINDS: &[&str] = &[
     "{<<: {a: b}, c: d}",
 ];
 
-/// Keys, as they stand in YAML.
+/// Keys in YAML, valid and invalid.
 pub(crate) const KEYS: &[&str] = &[
     "a",
     "name",
@@ -215,7 +215,7 @@ pub(crate) const KEYS: &[&str] = &[
     "restartPolicy",
 ];
 
-/// What is put into a text at random.
+/// Tokens that are inserted into a template.
 pub(crate) const TOKENS: &[&str] = &[
     " ",
     "  ",
@@ -260,7 +260,7 @@ pub(crate) const TOKENS: &[&str] = &[
 ];
 
 /// Lines before a template.
-pub(crate) const HEADS: &[&str] = &[
+pub(crate) const FIRST_LINES: &[&str] = &[
     "---\n",
     "--- # a\n",
     "%YAML 1.1\n---\n",
@@ -284,7 +284,7 @@ pub(crate) const HEADS: &[&str] = &[
 ];
 
 /// Lines after a template.
-pub(crate) const TAILS: &[&str] = &[
+pub(crate) const LAST_LINES: &[&str] = &[
     "...\n",
     "---\n",
     "--- a\n",
@@ -304,8 +304,8 @@ pub(crate) const TAILS: &[&str] = &[
     "\0",
 ];
 
-/// Variables of the environment that mean something to the agent, or look as if they did.
-pub(crate) const VARIABLES: &[&str] = &[
+/// Environment variables that the agent reads, and similar names.
+pub(crate) const ENVIRONMENT_VARIABLES: &[&str] = &[
     "PREFECT__BACKEND",
     "PREFECT__CLOUD__API",
     "PREFECT__CLOUD__ENDPOINT",
@@ -356,8 +356,8 @@ pub(crate) const VARIABLES: &[&str] = &[
     "B",
 ];
 
-/// Values of such variables.
-pub(crate) const VALUES: &[&str] = &[
+/// Values of environment variables.
+pub(crate) const ENVIRONMENT_VALUES: &[&str] = &[
     "",
     "cloud",
     "server",
@@ -497,7 +497,7 @@ pub(crate) const CONFIG_LINES: &[&str] = &[
     "[cloud]\n",
 ];
 
-/// Versions of Prefect, or what stands in for one.
+/// Versions of Prefect, and values that are not versions. The first six are valid.
 pub(crate) const CORE_VERSIONS: &[&str] = &[
     "\"1.4.1\"",
     "\"0.15.13\"",
@@ -526,7 +526,7 @@ pub(crate) const CORE_VERSIONS: &[&str] = &[
     "\"1.0b\"",
 ];
 
-/// Storages of a flow.
+/// Serialized storages of a flow. The first six are valid.
 pub(crate) const STORAGES: &[&str] = &[
     "{}",
     "null",
