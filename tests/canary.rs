@@ -1,17 +1,18 @@
-//! No value leaks: every kind of command line, on inputs and arguments that hold a canary wherever a secret
-//! may stand, and a search of all that comes out. It may come out in the manifest that was asked for
-//! (stdout of render, the file of `-i`), and nowhere else.
+//! Tests that no value leaks: runs all kinds of command lines on inputs and arguments that contain a canary where a
+//! secret may be, and searches all outputs for it. Only the requested manifest may contain it: the standard output of
+//! `render`, or the file of `-i`.
 
 #[path = "cmd/run.rs"]
 mod run;
 
 use std::path::Path;
 
-/// What is looked for. Two forms: as a user writes it, and as `data` of a Secret holds it.
+/// The canary as plain text.
 const CANARY: &str = "kanarie7f3a";
+/// The start of the canary in Base64, as in the `data` of a Secret.
 const CANARY_IN_BASE64: &str = "a2FuYXJpZTdmM2E";
 
-/// What stands below `env:` of a Job's container, line by line. `@` stands for the canary.
+/// Names and contents of the `env` of a Job's container. `@` is replaced by the canary.
 #[rustfmt::skip]
 const ENVS: &[(&str, &str)] = &[
     ("plain", "- name: X\n  value: @"),
@@ -23,7 +24,7 @@ const ENVS: &[(&str, &str)] = &[
     ("flow", "[\n  {name: X, value: @},\n  {name: Z,\n   value:\n     '@'}\n]"),
     ("crlf", "- name: X\r\n  value: @\r"),
     ("commented out", "# - name: X\n#   value: @\n- name: Z # value: \"@\"\n  value: z"),
-    // From here on each is faulty, near the canary.
+    // The following are invalid near the canary.
     ("duplicate entry", "- {name: X, value: @}\n- {value: @, name: X}"),
     ("duplicate key", "- {name: X, value: @, value: @}\n- name: Z\n  value: @\n  value: @"),
     ("anchored value", "- name: X\n  value: &a @\n- name: Z\n  value: *a"),
@@ -49,7 +50,7 @@ const ENVS: &[(&str, &str)] = &[
     ("text", "X=@"),
 ];
 
-/// Whole inputs; `%` stands for the canary's other form.
+/// Names and contents of complete inputs. `%` is replaced by the canary in Base64.
 #[rustfmt::skip]
 const INPUTS: &[(&str, &str)] = &[
     ("flow", "kind: Job\nspec: {template: {spec: {containers: [{name: flow, env: [{name: X, value: @}, {value: \"@\", name: Z}]}]}}}\n"),
@@ -73,14 +74,14 @@ const INPUTS: &[(&str, &str)] = &[
     ("no yaml", "value: \"@\n\u{0}containers: @\n"),
 ];
 
-/// A Job whose flow container has this env.
+/// Returns a Job whose flow container has this `env`.
 fn job_with(env: &str) -> String {
     let lines = env.split('\n').map(|line| format!("            {line}\n"));
     let head = "kind: Job\nspec:\n  template:\n    spec:\n      containers:\n        - name: flow\n          env:\n";
     head.to_owned() + &lines.collect::<String>()
 }
 
-/// Command lines on `input.yaml` that make, show, or refuse an edit.
+/// Command lines that edit `input.yaml`, show an edit or fail.
 #[rustfmt::skip]
 const COMMANDS: &[&[&str]] = &[
     &["render", "input.yaml", "--env", "A=b"],
@@ -102,7 +103,7 @@ const COMMANDS: &[&[&str]] = &[
     &["render", "input.yaml", "missing.yaml", "--env", "A=b"],
 ];
 
-/// Command lines and spec files that hold the canary themselves; `true` where it may come out on stdout.
+/// Command lines and spec files that contain the canary, and whether it may appear on standard output.
 #[rustfmt::skip]
 const ARGUMENTS: &[(&[&str], &str, bool)] = &[
     (&["render", "job.yaml", "--env", "A=@"], "", true),
@@ -137,7 +138,7 @@ const ARGUMENTS: &[(&[&str], &str, bool)] = &[
     (&["render", "job.yaml", "--spec", "spec.yaml"], "  secrets: {T: '@'}\n", false),
 ];
 
-/// What a preview is told beside a template, and whether the Job that it prints then holds the canary.
+/// A flag of `preview`, the content of its file, and whether the printed Job may contain the canary.
 #[rustfmt::skip]
 const SCENARIOS: &[(&str, &str, bool)] = &[
     ("--scenario", "run_config: {env: {A: '@'}}", true),
@@ -180,52 +181,62 @@ fn with_canary(text: &str) -> String {
     text.replace('@', CANARY).replace('%', CANARY_IN_BASE64)
 }
 
-fn holds_canary(bytes: &[u8]) -> bool {
+fn contains_canary(bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes);
     text.contains(CANARY) || text.contains(CANARY_IN_BASE64)
 }
 
-/// Runs one command line: whether the canary came out where it may, or the place where it must not.
-fn listen(folder: &Path, args: &[&str], stdin: &[u8], stdout_may: bool, files_may: &[&str]) -> Result<bool, String> {
-    listen_at(folder, &[], args, stdin, stdout_may, files_may)
+/// Runs a command line and searches its outputs. Returns whether standard output contains the canary.
+///
+/// # Errors
+///
+/// Fails with the output that must not contain the canary, but does.
+fn check_outputs(
+    directory: &Path,
+    args: &[&str],
+    stdin: &[u8],
+    is_allowed_on_stdout: bool,
+    allowed_files: &[&str],
+) -> Result<bool, String> {
+    check_outputs_with_env(directory, &[], args, stdin, is_allowed_on_stdout, allowed_files)
 }
 
-/// The same with variables in the environment.
-fn listen_at(
-    folder: &Path,
+/// Does the same as [`check_outputs`], with environment variables.
+fn check_outputs_with_env(
+    directory: &Path,
     env: &[(&str, &str)],
     args: &[&str],
     stdin: &[u8],
-    stdout_may: bool,
-    files_may: &[&str],
+    is_allowed_on_stdout: bool,
+    allowed_files: &[&str],
 ) -> Result<bool, String> {
     let args: Vec<String> = args.iter().map(|arg| with_canary(arg)).collect();
-    run::write_file(&folder.join("ERROR"), b"");
-    let outcome = run::jobplate_with_env(folder, env, &args, stdin);
-    let said = |what: &str, bytes: &[u8]| Err(format!("{what}:\n{}", String::from_utf8_lossy(bytes)));
+    run::write_file(&directory.join("ERROR"), b"");
+    let outcome = run::jobplate_with_env(directory, env, &args, stdin);
+    let fail = |what: &str, bytes: &[u8]| Err(format!("{what}:\n{}", String::from_utf8_lossy(bytes)));
     if ![0, 1, 2].contains(&outcome.status) {
-        return said("a crash", &outcome.stderr);
+        return fail("a crash", &outcome.stderr);
     }
-    if holds_canary(&outcome.stderr) {
-        return said("stderr", &outcome.stderr);
+    if contains_canary(&outcome.stderr) {
+        return fail("stderr", &outcome.stderr);
     }
-    if holds_canary(&outcome.stdout) && !stdout_may {
-        return said("stdout", &outcome.stdout);
+    if contains_canary(&outcome.stdout) && !is_allowed_on_stdout {
+        return fail("stdout", &outcome.stdout);
     }
-    for path in run::files_below(folder) {
+    for path in run::files_below(directory) {
         let name = path.to_string_lossy();
-        let bytes = std::fs::read(folder.join(&path)).expect("the file can be read");
-        if holds_canary(&bytes) && !files_may.contains(&&*name) {
+        let bytes = std::fs::read(directory.join(&path)).expect("the file can be read");
+        if contains_canary(&bytes) && !allowed_files.contains(&&*name) {
             return Err(format!("the file {name}"));
         }
     }
-    Ok(holds_canary(&outcome.stdout))
+    Ok(contains_canary(&outcome.stdout))
 }
 
 #[test]
 fn values_of_inputs_stay_in_the_manifest() {
     let mut leaks = String::new();
-    let mut sang = 0;
+    let mut found = 0;
     let jobs = ENVS.iter().map(|(what, env)| (*what, job_with(env)));
     let inputs = INPUTS.iter().map(|(what, input)| (*what, (*input).to_owned()));
     for (what, input) in jobs.chain(inputs) {
@@ -233,28 +244,28 @@ fn values_of_inputs_stay_in_the_manifest() {
         for command in COMMANDS {
             let prints = !command.iter().any(|arg| ["--diff", "--check", "-i"].contains(arg));
             let piped: Vec<&str> = command.iter().map(|arg| if *arg == "input.yaml" { "-" } else { *arg }).collect();
-            let named = tempfile::tempdir().expect("a temporary folder can be made");
-            let unnamed = tempfile::tempdir().expect("a temporary folder can be made");
-            run::write_file(&named.path().join("input.yaml"), input.as_bytes());
-            for heard in [
-                listen(named.path(), command, b"", prints, &["input.yaml"]),
-                // Standard input is kept in a temporary file meanwhile.
-                listen(unnamed.path(), &piped, input.as_bytes(), prints, &[]),
+            let with_file = tempfile::tempdir().expect("a temporary folder can be made");
+            let without_file = tempfile::tempdir().expect("a temporary folder can be made");
+            run::write_file(&with_file.path().join("input.yaml"), input.as_bytes());
+            for result in [
+                check_outputs(with_file.path(), command, b"", prints, &["input.yaml"]),
+                // Standard input is spooled to a temporary file.
+                check_outputs(without_file.path(), &piped, input.as_bytes(), prints, &[]),
             ] {
-                match heard {
-                    Ok(came_out) => sang += usize::from(came_out),
+                match result {
+                    Ok(is_found) => found += usize::from(is_found),
                     Err(leak) => leaks.push_str(&format!("\n{what}: {}\n{leak}", command.join(" "))),
                 }
             }
         }
     }
     assert!(leaks.is_empty(), "a value came out:\n{leaks}");
-    assert!(sang > 50, "where it may come out it did only {sang} times");
+    assert!(found > 50, "where it may come out it did only {found} times");
 }
 
-/// Commands on a ConfigMap whose text has the canary, read from standard input.
+/// Command lines on a ConfigMap whose embedded document contains the canary.
 #[rustfmt::skip]
-const TEXT_COMMANDS: &[&[&str]] = &[
+const EMBEDDED_COMMANDS: &[&[&str]] = &[
     &["render", "-", "--secret-env", "X=s/k"],
     &["render", "-", "--diff", "--secret-env", "X=s/k", "--env", "A=b"],
     &["render", "-", "--diff", "--unset", "X", "--unset", "Z"],
@@ -267,12 +278,12 @@ const TEXT_COMMANDS: &[&[&str]] = &[
     &["post-render", "--target", "cm/t:nothing", "--env", "A=b"],
 ];
 
-/// Variables of the environment.
-type Variables = &'static [(&'static str, &'static str)];
+/// Environment variables.
+type EnvVars = &'static [(&'static str, &'static str)];
 
-/// Doors that are opened by the environment: what it holds, the command line, whether the manifest is printed.
+/// Integrations: environment variables, the command line, and whether the manifest is printed.
 #[rustfmt::skip]
-const DOORS: &[(Variables, &[&str], bool)] = &[
+const INTEGRATIONS: &[(EnvVars, &[&str], bool)] = &[
     (GITHUB, &["render", "input.yaml", "--check", "--secret-env", "X=s/k", "--unset", "Z", "--report", "report"], false),
     (GITHUB, &["render", "input.yaml", "-i", "--env", "A=b", "--name", "n", "--report", "report"], false),
     (GITHUB, &["render", "input.yaml", "--env", "X=$(Z)", "--all-containers", "--report", "report"], true),
@@ -293,49 +304,49 @@ const DOORS: &[(Variables, &[&str], bool)] = &[
     (&[], &["convert", "input.yaml", "-o", "yaml"], true),
     (&[], &["convert", "input.yaml", "--from-default", "input.yaml"], false),
 ];
-const GITHUB: Variables = &[("GITHUB_ACTIONS", "true"), ("GITHUB_STEP_SUMMARY", "summary")];
-const COMPLETE: Variables = &[("JOBPLATE_COMPLETE", "fish")];
-const ARGOCD: Variables = &[(
+const GITHUB: EnvVars = &[("GITHUB_ACTIONS", "true"), ("GITHUB_STEP_SUMMARY", "summary")];
+const COMPLETE: EnvVars = &[("JOBPLATE_COMPLETE", "fish")];
+const ARGOCD: EnvVars = &[(
     "ARGOCD_APP_PARAMETERS",
     r#"[{"name": "files", "string": "input.yaml"}, {"name": "secret-env", "map": {"X": "s/k"}}]"#,
 )];
 
 #[test]
-fn values_stay_in_the_manifest_at_every_door() {
+fn values_stay_in_the_manifest_in_every_integration() {
     let mut leaks = String::new();
-    let mut sang = 0;
+    let mut found = 0;
     let jobs = ENVS.iter().map(|(what, env)| (*what, job_with(env)));
     for (what, input) in jobs.chain(INPUTS.iter().map(|(what, input)| (*what, (*input).to_owned()))) {
         let input = with_canary(&input);
-        for (env, args, prints) in DOORS {
-            let folder = tempfile::tempdir().expect("a temporary folder can be made");
-            run::write_file(&folder.path().join("input.yaml"), input.as_bytes());
-            match listen_at(folder.path(), env, args, b"", *prints, &["input.yaml"]) {
-                Ok(came_out) => sang += usize::from(came_out),
+        for (env, args, prints) in INTEGRATIONS {
+            let directory = tempfile::tempdir().expect("a temporary folder can be made");
+            run::write_file(&directory.path().join("input.yaml"), input.as_bytes());
+            match check_outputs_with_env(directory.path(), env, args, b"", *prints, &["input.yaml"]) {
+                Ok(is_found) => found += usize::from(is_found),
                 Err(leak) => leaks.push_str(&format!("\n{what}: {}\n{leak}", args.join(" "))),
             }
         }
-        // As an item of a ResourceList, whose results are for others to read.
+        // The input as an item of a ResourceList, whose `results` must not contain values.
         let item: String = input.split_inclusive('\n').map(|line| format!("  {line}")).collect();
         let config =
             "functionConfig: {apiVersion: jobplate/v1, kind: JobPlate, spec: {targets: [{kind: Job}], unset: [X]}}";
         let list =
             format!("apiVersion: config.kubernetes.io/v1\nkind: ResourceList\n{config}\nitems:\n- {}", &item[2..]);
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let outcome = run::jobplate(folder.path(), &["krm"], list.as_bytes());
+        let directory = tempfile::tempdir().expect("a temporary folder can be made");
+        let outcome = run::jobplate(directory.path(), &["krm"], list.as_bytes());
         let printed = String::from_utf8_lossy(&outcome.stdout);
         let results = printed.split("\nresults:").nth(1).unwrap_or_default();
-        sang += usize::from(outcome.status == 0 && holds_canary(&outcome.stdout));
-        if holds_canary(results.as_bytes()) || holds_canary(&outcome.stderr) {
+        found += usize::from(outcome.status == 0 && contains_canary(&outcome.stdout));
+        if contains_canary(results.as_bytes()) || contains_canary(&outcome.stderr) {
             leaks.push_str(&format!("\n{what}: krm\n{results}{}", String::from_utf8_lossy(&outcome.stderr)));
         }
     }
     assert!(leaks.is_empty(), "a value came out:\n{leaks}");
-    assert!(sang > 25, "where it may come out it did only {sang} times");
+    assert!(found > 25, "where it may come out it did only {found} times");
 }
 
-/// Base job templates to build on: one that is taken, and others with a fault near a value.
-const BASES: &[&str] = &[
+/// Base job templates for `--from-default`: one is valid, the others have an error near a value.
+const BASE_JOB_TEMPLATES: &[&str] = &[
     r#"{"job_configuration": {"env": {"X": "@"}, "job_manifest": {"spec": {"template": {"spec": {"containers": [{"env": "@"}]}}}}}, "variables": {"properties": {"env": {"default": {"X": "@"}}}}}"#,
     r#"{"job_configuration": {"env": ["@"], "job_manifest": {"spec": {"template": {"spec": {"containers": [{}]}}}}}, "variables": {"properties": {}}}"#,
     r#"{"job_configuration": {"env": {"X": "@"}, "job_manifest": {}}, "variables": {"properties": {}}}"#,
@@ -348,26 +359,26 @@ const BASES: &[&str] = &[
 #[test]
 fn values_of_a_base_stay_in_the_template() {
     let mut leaks = String::new();
-    let mut sang = 0;
+    let mut found = 0;
     let env = "- {name: X, valueFrom: {secretKeyRef: {name: s, key: k}}}\n- {name: PREFECT_API_KEY, valueFrom: {secretKeyRef: {name: s, key: k}}}";
-    for base in BASES {
+    for base in BASE_JOB_TEMPLATES {
         for job in [JOB.to_owned(), job_with(env), job_with("- {name: Y, value: y}")] {
-            let folder = tempfile::tempdir().expect("a temporary folder can be made");
-            run::write_file(&folder.path().join("job.yaml"), job.as_bytes());
-            run::write_file(&folder.path().join("base.json"), with_canary(base).as_bytes());
+            let directory = tempfile::tempdir().expect("a temporary folder can be made");
+            run::write_file(&directory.path().join("job.yaml"), job.as_bytes());
+            run::write_file(&directory.path().join("base.json"), with_canary(base).as_bytes());
             let args = ["convert", "job.yaml", "--from-default", "base.json"];
-            match listen(folder.path(), &args, b"", true, &["base.json"]) {
-                Ok(came_out) => sang += usize::from(came_out),
+            match check_outputs(directory.path(), &args, b"", true, &["base.json"]) {
+                Ok(is_found) => found += usize::from(is_found),
                 Err(leak) => leaks.push_str(&format!("\n{base}\n{leak}")),
             }
         }
     }
     assert!(leaks.is_empty(), "a value came out:\n{leaks}");
-    assert!(sang > 1, "where it may come out it did only {sang} times");
+    assert!(found > 1, "where it may come out it did only {found} times");
 }
 
-/// A ConfigMap with a text, in a style.
-fn map_with(text: &str, style: &str) -> String {
+/// Returns a ConfigMap with an embedded document in a scalar style.
+fn config_map_with(text: &str, style: &str) -> String {
     let value = match style {
         "block" => format!("|\n{}", text.split('\n').map(|line| format!("    {line}\n")).collect::<String>()),
         "double" => {
@@ -384,46 +395,46 @@ fn map_with(text: &str, style: &str) -> String {
 }
 
 #[test]
-fn values_of_texts_in_config_maps_stay_in_the_manifest() {
+fn values_of_embedded_documents_stay_in_the_manifest() {
     let mut leaks = String::new();
-    let mut sang = 0;
+    let mut found = 0;
     let one_line =
         "{\"kind\":\"Job\",\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"flow\",\"env\":ENV}]}}}}";
     let envs = ["[\"X=@\"]", "{\"X\":\"@\"}", "[{\"name\":\"X\",\"value\":\"@\"}]", "[{\"name\":\"X\",\"v\":\"@\"}]"];
     let lines = envs.iter().map(|env| (*env, one_line.replace("ENV", env)));
     for (what, text) in ENVS.iter().map(|(what, env)| (*what, job_with(env))).chain(lines) {
         for style in ["block", "double", "folded double", "single"] {
-            let input = with_canary(&map_with(&text, style));
-            for command in TEXT_COMMANDS {
+            let input = with_canary(&config_map_with(&text, style));
+            for command in EMBEDDED_COMMANDS {
                 let prints = !command.iter().any(|arg| ["--diff", "--check"].contains(arg));
-                let folder = tempfile::tempdir().expect("a temporary folder can be made");
-                match listen(folder.path(), command, input.as_bytes(), prints, &[]) {
-                    Ok(came_out) => sang += usize::from(came_out),
+                let directory = tempfile::tempdir().expect("a temporary folder can be made");
+                match check_outputs(directory.path(), command, input.as_bytes(), prints, &[]) {
+                    Ok(is_found) => found += usize::from(is_found),
                     Err(leak) => leaks.push_str(&format!("\n{what}, {style}: {}\n{leak}", command.join(" "))),
                 }
             }
         }
     }
     assert!(leaks.is_empty(), "a value came out:\n{leaks}");
-    assert!(sang > 50, "where it may come out it did only {sang} times");
+    assert!(found > 50, "where it may come out it did only {found} times");
 }
 
 #[test]
 fn values_of_arguments_stay_in_the_manifest() {
     let mut leaks = String::new();
     for (args, spec, prints) in ARGUMENTS {
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        run::write_file(&folder.path().join("job.yaml"), JOB.as_bytes());
-        let mut files_may = Vec::new();
+        let directory = tempfile::tempdir().expect("a temporary folder can be made");
+        run::write_file(&directory.path().join("job.yaml"), JOB.as_bytes());
+        let mut allowed_files = Vec::new();
         if !spec.is_empty() {
             let spec = format!("apiVersion: jobplate/v1\nkind: JobPlate\nspec:\n{}", with_canary(spec));
-            run::write_file(&folder.path().join("spec.yaml"), spec.as_bytes());
-            files_may.push("spec.yaml");
+            run::write_file(&directory.path().join("spec.yaml"), spec.as_bytes());
+            allowed_files.push("spec.yaml");
         }
         if args.contains(&"-i") {
-            files_may.push("job.yaml");
+            allowed_files.push("job.yaml");
         }
-        if let Err(leak) = listen(folder.path(), args, b"", *prints, &files_may) {
+        if let Err(leak) = check_outputs(directory.path(), args, b"", *prints, &allowed_files) {
             leaks.push_str(&format!("\n{}\n{spec}{leak}", args.join(" ")));
         }
     }
@@ -435,13 +446,13 @@ fn values_of_scenarios_stay_in_the_job() {
     let mut leaks = String::new();
     for (flag, scenario, prints) in SCENARIOS {
         for output in ["json", "yaml", "env"] {
-            let folder = tempfile::tempdir().expect("a temporary folder can be made");
-            run::write_file(&folder.path().join("job.yaml"), JOB.as_bytes());
-            run::write_file(&folder.path().join("scenario.yaml"), with_canary(scenario).as_bytes());
+            let directory = tempfile::tempdir().expect("a temporary folder can be made");
+            run::write_file(&directory.path().join("job.yaml"), JOB.as_bytes());
+            run::write_file(&directory.path().join("scenario.yaml"), with_canary(scenario).as_bytes());
             let args = ["preview", "job.yaml", flag, "scenario.yaml", "-o", output];
             let may = *prints && output != "env";
-            match listen(folder.path(), &args, b"", may, &["scenario.yaml"]) {
-                Ok(came_out) if came_out == may => {}
+            match check_outputs(directory.path(), &args, b"", may, &["scenario.yaml"]) {
+                Ok(is_found) if is_found == may => {}
                 Ok(_) => leaks.push_str(&format!("\n{scenario}: silent with -o {output}")),
                 Err(leak) => leaks.push_str(&format!("\n{scenario} -o {output}\n{leak}")),
             }
@@ -450,12 +461,12 @@ fn values_of_scenarios_stay_in_the_job() {
     assert!(leaks.is_empty(), "a value came out, or did not where it should:\n{leaks}");
 }
 
-/// Where `jobplate secret` finds the canary: variables, files, standard input, the command line, and whether the Secret
-/// is printed. `¬` stands for a byte that is no UTF-8.
-type Finds = (Variables, &'static [(&'static str, &'static str)], &'static str, &'static [&'static str], bool);
+/// A case of `jobplate secret`: environment variables, files, standard input, the command line, and whether the Secret
+/// is printed. `¬` is replaced by a byte that is not valid UTF-8.
+type SecretCase = (EnvVars, &'static [(&'static str, &'static str)], &'static str, &'static [&'static str], bool);
 
 #[rustfmt::skip]
-const FINDS: &[Finds] = &[
+const SECRET_CASES: &[SecretCase] = &[
     (&[], &[(CONFIG, "[context.secrets]\nA = \"@\"\nB = ['@', {a = '@'}]\n[context.secrets.C]\nD = '@'\n")], "", &["--from-config"], true),
     (&[], &[("c", "context.secrets.A = '\"@$X\"'")], "", &["--from-config=c", "--text=A"], true),
     (&[], &[("c", "[context.secrets]\nA = \"@\"\nB = 2020-01-01")], "", &["--from-config=c"], false),
@@ -477,13 +488,13 @@ const FINDS: &[Finds] = &[
     (&[], &[("c", "A = '@¬'")], "", &["--from-config=c"], false),
     (&[("PREFECT__USER_CONFIG_PATH", "c")], &[("c", "context.secrets.A = '@'")], "", &["--from-config", "--print-flags"], false),
     (&[], &[("c", "context.secrets.A = '@'")], "", &["--from-config=c", "--print-spec"], false),
-    (A_VARIABLE, &[], "", &["--from-environment"], true),
-    (A_VARIABLE, &[], "", &["--from-environment", "--print-flags"], false),
-    (A_VARIABLE, &[], "", &["--from-environment", "--from-config=A=@"], false),
-    (A_VARIABLE, &[("e", "A=@")], "", &["--from-environment", "--from-env-file=e"], false),
+    (VARIABLE_A, &[], "", &["--from-environment"], true),
+    (VARIABLE_A, &[], "", &["--from-environment", "--print-flags"], false),
+    (VARIABLE_A, &[], "", &["--from-environment", "--from-config=A=@"], false),
+    (VARIABLE_A, &[("e", "A=@")], "", &["--from-environment", "--from-env-file=e"], false),
     (&[("PREFECT__CONTEXT__SECRETS__a b", VALUE)], &[], "", &["--from-environment"], false),
     (&[("PREFECT__CONTEXT__SECRETS__", VALUE)], &[], "", &["--from-environment"], false),
-    (&[("PREFECT__CONTEXT__SECRETS__A__B", VALUE), A_VARIABLE[0]], &[], "", &["--from-environment"], false),
+    (&[("PREFECT__CONTEXT__SECRETS__A__B", VALUE), VARIABLE_A[0]], &[], "", &["--from-environment"], false),
     (&[], &[("e", "A=@\nB=\"@\"\nC={\"a\": \"@\"}\nD=$@\nE=~/@\nF='@'\nG__H=@\n")], "", &["--from-env-file", "e"], true),
     (&[], &[("e", "A=@$X")], "", &["--from-env-file", "e", "--text", "A"], true),
     (&[], &[("e", "A=@${x}\nB__C=@${x}")], "", &["--from-env-file", "e", "--text", "B__C"], false),
@@ -516,50 +527,57 @@ const FINDS: &[Finds] = &[
     (&[], &[], "", &["--from-environment=@"], false),
     (&[], &[], "", &["A=@"], false),
     (&[], &[], "", &["--from-stdin=@"], false),
-    (A_VARIABLE, &[], "", &["--from-environment", "-n", "@ "], false),
+    (VARIABLE_A, &[], "", &["--from-environment", "-n", "@ "], false),
 ];
 const CONFIG: &str = ".prefect/config.toml";
 const VALUE: &str = CANARY;
-const A_VARIABLE: Variables = &[("PREFECT__CONTEXT__SECRETS__A", VALUE)];
+const VARIABLE_A: EnvVars = &[("PREFECT__CONTEXT__SECRETS__A", VALUE)];
 
 #[test]
 fn values_of_secrets_stay_in_the_secret() {
     let mut leaks = String::new();
-    let (mut sang, mut refused) = (0, 0);
-    for (env, files, stdin, args, prints) in FINDS {
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let (mut found, mut refused) = (0, 0);
+    for (env, files, stdin, args, prints) in SECRET_CASES {
+        let directory = tempfile::tempdir().expect("a temporary folder can be made");
         let bytes = |text: &str| with_canary(text).split('¬').map(str::as_bytes).collect::<Vec<_>>().join(&0xff);
-        let mut files_may = Vec::new();
+        let mut allowed_files = Vec::new();
         for (name, text) in *files {
-            run::write_file(&folder.path().join(name), &bytes(text));
-            files_may.push(*name);
+            run::write_file(&directory.path().join(name), &bytes(text));
+            allowed_files.push(*name);
         }
-        match listen_at(folder.path(), env, &[&["secret", "s"], *args].concat(), &bytes(stdin), *prints, &files_may) {
-            Ok(came_out) if came_out == *prints => {
-                sang += usize::from(came_out);
-                refused += usize::from(!came_out);
+        match check_outputs_with_env(
+            directory.path(),
+            env,
+            &[&["secret", "s"], *args].concat(),
+            &bytes(stdin),
+            *prints,
+            &allowed_files,
+        ) {
+            Ok(is_found) if is_found == *prints => {
+                found += usize::from(is_found);
+                refused += usize::from(!is_found);
             }
             Ok(_) => leaks.push_str(&format!("\n{}, {files:?}: it is not printed", args.join(" "))),
             Err(leak) => leaks.push_str(&format!("\n{}, {files:?}\n{leak}", args.join(" "))),
         }
     }
     assert!(leaks.is_empty(), "a value came out:\n{leaks}");
-    assert!(sang > 10 && refused > 35, "{sang} and {refused}");
+    assert!(found > 10 && refused > 35, "{found} and {refused}");
 }
 
-/// A canary that never sings proves nothing: where it may come out, it does.
+/// Checks that the search finds the canary where it is allowed. Otherwise the other tests would prove nothing.
 #[test]
-fn the_canary_is_alive() {
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let path = folder.path().join("job.yaml");
+fn finds_the_canary_in_the_manifest() {
+    let directory = tempfile::tempdir().expect("a temporary folder can be made");
+    let path = directory.path().join("job.yaml");
     run::write_file(&path, JOB.as_bytes());
     let value = with_canary("A=@");
-    let printed = run::jobplate(folder.path(), &["render", "job.yaml", "--env", &value], b"");
-    assert!(holds_canary(&printed.stdout));
-    let in_place = run::jobplate(folder.path(), &["render", "-i", "job.yaml", "--env", &value], b"");
+    let printed = run::jobplate(directory.path(), &["render", "job.yaml", "--env", &value], b"");
+    assert!(contains_canary(&printed.stdout));
+    let in_place = run::jobplate(directory.path(), &["render", "-i", "job.yaml", "--env", &value], b"");
     assert!(in_place.stdout.is_empty());
-    assert!(holds_canary(&std::fs::read(&path).expect("the file can be read")));
-    // And with masked diffs the change itself is shown.
-    let diff = run::jobplate(folder.path(), &["render", "--diff", "job.yaml", "--env", "B=c"], b"");
+    assert!(contains_canary(&std::fs::read(&path).expect("the file can be read")));
+    // A diff shows that a masked value changed.
+    let diff = run::jobplate(directory.path(), &["render", "--diff", "job.yaml", "--env", "B=c"], b"");
     assert!(String::from_utf8_lossy(&diff.stdout).contains("+++ job.yaml"));
 }

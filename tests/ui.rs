@@ -1,5 +1,5 @@
-//! How the program talks to whoever invoked it: hints name it the way it was invoked, nothing else of a text changes,
-//! and output that can't be written is an error.
+//! Tests the program's messages: hints name the program as it was invoked, `--quiet` suppresses notes, and output that
+//! can't be written is an error.
 #![cfg(unix)]
 
 use std::fs::File;
@@ -8,52 +8,52 @@ use std::fs::OpenOptions;
 use std::path::Path;
 use std::process::Command;
 
-/// Runs the program under a name, and returns what it wrote to standard error.
-fn stderr(name: &str, args: &[&str], folder: &Path) -> String {
-    let program = folder.join(name);
+/// Runs the program under a file name in a directory. Returns its standard error.
+fn run_as(name: &str, args: &[&str], directory: &Path) -> String {
+    let program = directory.join(name);
     if !program.exists() {
         std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_jobplate"), &program).expect("the program can be linked to");
     }
-    let output = Command::new(program).args(args).current_dir(folder).output().expect("the program runs");
+    let output = Command::new(program).args(args).current_dir(directory).output().expect("the program runs");
     String::from_utf8(output.stderr).expect("messages are UTF-8")
 }
 
 #[test]
-fn hints_name_what_the_user_typed() {
-    let folder = tempfile::tempdir().unwrap();
+fn hints_name_the_program_as_invoked() {
+    let directory = tempfile::tempdir().unwrap();
     let file = "jobplate render apply";
     let job =
         "kind: Job\nspec:\n  template:\n    spec:\n      containers:\n        - name: flow\n          {{ env }}\n";
-    std::fs::write(folder.path().join(file), job).unwrap();
+    std::fs::write(directory.path().join(file), job).unwrap();
     for (program, name) in [("jobplate", "jobplate"), ("kubectl-jobplate", "kubectl jobplate")] {
-        let text = stderr(program, &["render", file, "--secret=A=s/a"], folder.path());
+        let text = run_as(program, &["render", file, "--secret=A=s/a"], directory.path());
         assert!(text.contains("--> jobplate render apply:7:"), "{text}");
         assert!(text.contains(&format!("| {name} render -`")), "{text}");
-        let text = stderr(program, &["render", "--", "jobplate diff"], folder.path());
+        let text = run_as(program, &["render", "--", "jobplate diff"], directory.path());
         assert!(text.starts_with("error: jobplate diff: "), "{text}");
-        let text = stderr(program, &[file], folder.path());
+        let text = run_as(program, &[file], directory.path());
         assert!(text.contains(&format!("hint: the command comes first: {name} render FILE --secret")), "{text}");
     }
 }
 
 #[test]
-fn notes_name_what_the_user_typed() {
-    let folder = tempfile::tempdir().unwrap();
+fn notes_name_the_program_as_invoked() {
+    let directory = tempfile::tempdir().unwrap();
     let agent = "kind: Deployment\nmetadata: {name: agent}\nspec: {template: {spec: {containers: [{name: agent, args: [prefect, agent, kubernetes, start]}]}}}\n";
     let job = "kind: Job\nmetadata: {name: etl}\nspec: {template: {spec: {containers: [{name: flow}]}}}\n";
-    std::fs::write(folder.path().join("jobplate apply"), agent).unwrap();
-    std::fs::write(folder.path().join("job.yaml"), job).unwrap();
+    std::fs::write(directory.path().join("jobplate apply"), agent).unwrap();
+    std::fs::write(directory.path().join("job.yaml"), job).unwrap();
     let args = ["render", "job.yaml", "jobplate apply", "--target=job", "--env=PREFECT__CLOUD__API=http://x"];
-    let text = stderr("kubectl-jobplate", &args, folder.path());
+    let text = run_as("kubectl-jobplate", &args, directory.path());
     assert!(text.contains("set it on the agent: kubectl jobplate render 'jobplate apply' --target "), "{text}");
 }
 
 #[test]
-fn quiet_leaves_out_the_notes_of_every_command() {
+fn quiet_suppresses_the_notes_of_every_command() {
     let job = "kind: Job\nmetadata: {name: etl}\nspec: {template: {spec: {containers: [{name: flow, args: [x]}]}}}\n";
     let list = "apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nitems:\n- {kind: Job, metadata: {name: etl}, spec: {template: {spec: {containers: [{name: flow}]}}}}\n";
-    let folder = tempfile::tempdir().unwrap();
-    let input = folder.path().join("input");
+    let directory = tempfile::tempdir().unwrap();
+    let input = directory.path().join("input");
     for (args, text) in [
         (&["render", "-"] as &[&str], job),
         (&["post-render", "--target=job", "--secret=A=s/k"], job),
@@ -74,13 +74,16 @@ fn quiet_leaves_out_the_notes_of_every_command() {
     }
 }
 
-/// `/dev/full` is Linux's.
+/// Only Linux has `/dev/full`.
 #[cfg(target_os = "linux")]
 #[test]
-fn output_that_cannot_be_written_is_an_error_of_its_own() {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("a.yaml"), "kind: Job\nspec: {template: {spec: {containers: [{name: flow}]}}}\n")
-        .unwrap();
+fn reports_an_output_that_cannot_be_written() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(
+        directory.path().join("a.yaml"),
+        "kind: Job\nspec: {template: {spec: {containers: [{name: flow}]}}}\n",
+    )
+    .unwrap();
     let set = "--secret-env=A=s/k";
     for args in [
         &["render", "a.yaml", set] as &[&str],
@@ -96,21 +99,21 @@ fn output_that_cannot_be_written_is_an_error_of_its_own() {
     ] {
         let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_jobplate"));
-        let output = command.args(args).current_dir(folder.path()).stdout(full).output().unwrap();
+        let output = command.args(args).current_dir(directory.path()).stdout(full).output().unwrap();
         let text = String::from_utf8_lossy(&output.stderr);
         assert!(text.contains("error: cannot write to stdout: No space left on device"), "{args:?}: {text}");
         assert_eq!(output.status.code(), Some(2), "{args:?}");
     }
 }
 
-/// The runner of GitHub Actions reads commands in what a step prints.
+/// The runner of GitHub Actions executes workflow commands in the output of a step.
 #[test]
-fn render_diff_holds_no_workflow_commands() {
-    let folder = tempfile::tempdir().unwrap();
+fn render_diff_escapes_workflow_commands() {
+    let directory = tempfile::tempdir().unwrap();
     let job = "kind: Job\nmetadata:\n  annotations:\n    a: |\n      ::add-mask::x\n      ##[group]y\nspec: {template: {spec: {containers: [{name: flow}]}}}\n";
-    std::fs::write(folder.path().join("a.yaml"), job).unwrap();
+    std::fs::write(directory.path().join("a.yaml"), job).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_jobplate"));
-    command.args(["render", "--diff", "a.yaml", "--secret-env=A=s/k"]).current_dir(folder.path());
+    command.args(["render", "--diff", "a.yaml", "--secret-env=A=s/k"]).current_dir(directory.path());
     let diff = String::from_utf8(command.env("GITHUB_ACTIONS", "true").output().unwrap().stdout).unwrap();
     assert!(diff.contains("\n       : :add-mask::x\n       ## [group]y\n"), "{diff}");
 }

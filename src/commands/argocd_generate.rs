@@ -29,7 +29,7 @@ use crate::shared::render_request::{RenderRequest, TargetSyntax};
 use crate::shared::usage::redact_values;
 use crate::ui::Ui;
 
-/// The parameters, and what they take: but for [`FILES`] they are flags.
+/// The parameters with their types. All except [`FILES`] are flags of `render`.
 const PARAMETERS: [(&str, ParameterType); 26] = [
     ("all-containers", ParameterType::Boolean),
     ("allow-no-match", ParameterType::Boolean),
@@ -64,17 +64,17 @@ const FILES: &str = "files";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ParameterType {
-    /// `string: "true"`
+    /// A `string`: `"true"` or `"false"`.
     Boolean,
-    /// `string`
+    /// A `string`.
     String,
-    /// `array`, or one `string`
+    /// An `array`, or one `string`.
     Array,
-    /// `map`
+    /// A `map`.
     Map,
 }
 
-/// A parameter of an application, as Argo CD hands it over.
+/// A parameter of an application, in the format of `ARGOCD_APP_PARAMETERS`.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Parameter {
@@ -96,7 +96,7 @@ impl Command for ArgocdGenerateArgs {
         let root = find_repository();
         let request = request(root.as_deref())?;
         let sources = inputs::open_inputs(&request)?;
-        // Files of a folder may be links.
+        // Files in a directory may be symbolic links.
         sources.iter().filter_map(InputSource::path).try_for_each(|file| check_inside(file, root.as_deref()))?;
         let mut rendering = plan_sources(sources, &request, MatchPolicy::Required, ui)?;
         check_objects(&mut rendering)?;
@@ -106,7 +106,7 @@ impl Command for ArgocdGenerateArgs {
     }
 }
 
-/// What the folder and the parameters ask for.
+/// Resolves the parameters and the spec file of the application.
 fn request(root: Option<&Path>) -> Result<RenderRequest> {
     let parameters = match env::var("ARGOCD_APP_PARAMETERS") {
         Ok(parameters) => parameters,
@@ -114,7 +114,7 @@ fn request(root: Option<&Path>) -> Result<RenderRequest> {
         Err(env::VarError::NotUnicode(_)) => return Err(invalid_parameters_error()),
     };
     let arguments = to_arguments(&parameters, DEFAULT_SPEC_FILES.into_iter().find(|spec| Path::new(spec).exists()))?;
-    // Read before it is known what is in them.
+    // Checked before the spec files are read.
     let mut specs = arguments.iter().filter_map(|word| word.strip_prefix("--spec="));
     specs.try_for_each(|spec| check_inside(Path::new(spec), root))?;
     let args = parse_arguments::<RenderArgs>(arguments).map_err(|usage| {
@@ -153,7 +153,7 @@ fn invalid_parameters_error() -> Error {
     Error::usage("ARGOCD_APP_PARAMETERS is no list of parameters, as Argo CD makes it")
 }
 
-/// The command line of `render` that parameters ask for.
+/// Converts parameters to arguments of `render`. `spec` is the default spec file, if it exists.
 fn to_arguments(parameters: &str, spec: Option<&str>) -> Result<Vec<String>> {
     let parameters: Option<Vec<Parameter>> = match parameters {
         "" => None,
@@ -181,7 +181,7 @@ fn to_arguments(parameters: &str, spec: Option<&str>) -> Result<Vec<String>> {
             (ParameterType::Boolean, ..) => {
                 return Err(Error::usage(format!("the parameter `{name}` is neither \"true\" nor \"false\"")));
             }
-            // An announced parameter that nobody filled in.
+            // The user left an announced parameter empty.
             (ParameterType::String | ParameterType::Array, Some(text), None, None) if text.is_empty() => {}
             (_, None, None, None) => {}
             (ParameterType::String | ParameterType::Array, Some(text), None, None) => push(text),
@@ -199,7 +199,7 @@ fn to_arguments(parameters: &str, spec: Option<&str>) -> Result<Vec<String>> {
     Ok(arguments)
 }
 
-/// The top of the repository that the application's folder is in: Argo CD copies it whole.
+/// Returns the root of the repository that contains the application's directory. Argo CD copies the whole repository.
 fn find_repository() -> Option<PathBuf> {
     let own = env::current_dir().ok()?.canonicalize().ok()?;
     let path = env::var_os("ARGOCD_APP_SOURCE_PATH").map(PathBuf::from).unwrap_or_default();
@@ -216,11 +216,11 @@ fn find_repository() -> Option<PathBuf> {
     top.or(Some(own))
 }
 
-/// Refuses a file outside of the repository: the plugin's container is somebody else's.
+/// Fails for a file outside of the repository: applications must not read other files of the plugin's container.
 fn check_inside(file: &Path, root: Option<&Path>) -> Result<()> {
     let is_inside = match file.canonicalize() {
         Ok(path) => root.is_some_and(|root| path.starts_with(root)),
-        // That it is not there is told when it is opened, but nothing is told of what is outside.
+        // A missing file is reported when it is opened, unless its path may lead outside of the repository.
         Err(_) => file.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)),
     };
     match is_inside {
@@ -229,7 +229,7 @@ fn check_inside(file: &Path, root: Option<&Path>) -> Result<()> {
     }
 }
 
-/// Refuses what Argo CD would take for no object at all, or would quote: documents that are no objects.
+/// Fails for documents that are not Kubernetes objects: Argo CD ignores them or quotes them in its error.
 fn check_objects(rendering: &mut Rendering) -> Result<()> {
     let mut documents = rendering.documents(None);
     let (mut arena, mut count) = (NodeArena::default(), 0);
@@ -241,7 +241,7 @@ fn check_objects(rendering: &mut Rendering) -> Result<()> {
         };
         count += counted.map_err(|(at, what)| {
             let line = line + LineIndex::new(after).line(at) - 1;
-            // Without the line itself: what it is nobody knows, and so not whether there is a value in it.
+            // The error does not show the line, which may contain a value.
             Error::input(format!("{what}, and Argo CD takes nothing else"))
                 .in_file(format!("{input}, line {line}"))
                 .hint("name only files with manifests")
@@ -254,8 +254,8 @@ fn check_objects(rendering: &mut Rendering) -> Result<()> {
     }
 }
 
-/// How many objects a document is to Argo CD, to which whatever has `items` is a list; or where and why none.
-fn count_objects(root: Node<'_>) -> Result<usize, DocumentFault> {
+/// Counts the objects that Argo CD reads from a document. Argo CD expands everything that has `items` as a list.
+fn count_objects(root: Node<'_>) -> Result<usize, ArgocdFault> {
     if root.is_null() {
         return Ok(0);
     }
@@ -269,11 +269,11 @@ fn count_objects(root: Node<'_>) -> Result<usize, DocumentFault> {
     Ok(items.items().count())
 }
 
-/// Where something is, and what Argo CD can't take about it.
-type DocumentFault = (usize, &'static str);
+/// The byte offset of a fault and its description.
+type ArgocdFault = (usize, &'static str);
 
-/// Refuses what is another value to Argo CD, or none.
-fn check_value(node: Node<'_>) -> Result<(), DocumentFault> {
+/// Fails for a value that Argo CD rejects or reads differently.
+fn check_value(node: Node<'_>) -> Result<(), ArgocdFault> {
     let fault = |node: Node<'_>, what| Err((node.span().start, what));
     if node.tag().is_some_and(|tag| tag != "!!str") {
         return fault(node, "this has a tag");
@@ -299,7 +299,7 @@ fn check_value(node: Node<'_>) -> Result<(), DocumentFault> {
     Ok(())
 }
 
-fn check_object(object: Node<'_>) -> Result<(), DocumentFault> {
+fn check_object(object: Node<'_>) -> Result<(), ArgocdFault> {
     let is_text = |node: Node<'_>| node.is_scalar() && node.scalar_kind() == ScalarKind::String;
     let kind =
         object.get_first("kind").filter(|kind| is_text(*kind) && kind.text().is_some_and(|kind| !kind.is_empty()));
@@ -319,7 +319,7 @@ fn check_object(object: Node<'_>) -> Result<(), DocumentFault> {
     Ok(())
 }
 
-/// A line at which Argo CD would divide a document, and which is none of a separator alone.
+/// Finds a `---` line with content, at which Argo CD would split the document. Returns its byte offset.
 fn find_unsupported_separator(text: &str) -> Option<usize> {
     let mut start = 0;
     for line in text.split_inclusive('\n') {

@@ -73,17 +73,17 @@ impl Command for KrmArgs {
         let list = Document::new(stream.list, &arena);
         check_resource_list(list.root()).map_err(in_list)?;
         match render_list(self, &text, list, &in_list, ui) {
-            // Nothing of it is printed before all is well.
+            // Rendered completely before anything is printed.
             Ok((rendered, edits)) => {
                 let done = ui.print(|out| out.write_all(&rendered).map_err(|error| output_error(&error)));
                 edit_report::emit(edits, EditStatus::Applied, done, ui)
             }
             Err(error) => {
-                // Whoever piped it in reads the reason there; a person reads standard error.
+                // The orchestrator reads the error in `results`, the user reads it on standard error.
                 if let Some(failed) = add_result(list, &error, ui) {
                     drop(ui.print_text(&[stream.before, &failed, stream.after].concat()));
                 }
-                // The lines are those of a list that nobody has as a file.
+                // The line numbers refer to standard input, so the message also names the object.
                 Err(match find_object(list, &error) {
                     Some((object, path)) => error.with_detail(&format!(" ({})", display_path(object, &path))),
                     None => error,
@@ -93,11 +93,11 @@ impl Command for KrmArgs {
     }
 }
 
-/// The stream that comes in, in which one document is more than comments.
+/// A stream with one document that is not empty: the ResourceList.
 struct ResourceListStream<'t> {
     before: &'t str,
     list: &'t str,
-    /// The first line of the list.
+    /// The 1-based line on which the list starts.
     line: usize,
     after: &'t str,
 }
@@ -106,7 +106,7 @@ impl<'t> ResourceListStream<'t> {
     fn parse(text: &'t str) -> Result<Self> {
         let mut documents = Documents::new(text.as_bytes(), usize::MAX);
         let (mut found, mut arena) = (None, NodeArena::default());
-        // It is in memory: there is nothing that could fail to be read.
+        // Reading from memory can't fail.
         while let Ok(Some(chunk)) = documents.next() {
             let start = chunk.offset as usize;
             let range = start..start + chunk.bytes.len();
@@ -157,7 +157,7 @@ fn check_resource_list(root: Node<'_>) -> Result<()> {
     }
 }
 
-/// The list with its edits, and what is to be told of them.
+/// Renders the list. Returns the edited list and the report of its edits.
 fn render_list(
     args: KrmArgs,
     text: &str,
@@ -177,7 +177,7 @@ fn render_list(
     Ok((rendered, edits))
 }
 
-/// The list as it came in, with an error among its `results`; none where that can't be proven right.
+/// Returns the original list with an error added to its `results`. Returns `None` if that edit can't be verified.
 fn add_result(list: Document<'_>, error: &Error, ui: &Ui) -> Option<String> {
     let root = list.root();
     let result = to_result(list, error, ui);
@@ -187,7 +187,7 @@ fn add_result(list: Document<'_>, error: &Error, ui: &Ui) -> Option<String> {
         Some(results) if results.kind() == NodeKind::Seq => {
             StrictMap::from_node(results, "`results`").ok()?.into_editable().append([Child::Item(result)])
         }
-        // Whatever else stands there is no list of results.
+        // Replace a value that is not a list.
         _ => {
             let at = place.unwrap_or_else(|| root.entries().count());
             let insert = vec![(at, Child::entry("results", Value::seq([result])))];
@@ -199,7 +199,7 @@ fn add_result(list: Document<'_>, error: &Error, ui: &Ui) -> Option<String> {
     Some(edited.document.text.to_owned())
 }
 
-/// An error as a result: what is wrong, and with which object.
+/// Converts an error to a result: its message, and the object and field it is about.
 fn to_result(list: Document<'_>, error: &Error, ui: &Ui) -> Value {
     let hint = error.hint_message().map(|hint| format!("\nhint: {}", ui.render_message(hint))).unwrap_or_default();
     let message = format!("{}{hint}", error.message());
@@ -219,9 +219,9 @@ fn to_result(list: Document<'_>, error: &Error, ui: &Ui) -> Value {
     Value::map(entries)
 }
 
-/// The object that an error is about, an item or the functionConfig, and the way to the place in it.
+/// Finds the object that an error is about, an item or the functionConfig. Returns it with the path of the field.
 fn find_object<'a>(list: Document<'a>, error: &Error) -> Option<(Node<'a>, String)> {
-    // The place is in this very text: it is the only one that is read.
+    // Ignores errors in other documents, such as a spec file.
     let at = error.location().filter(|place| *place.document == *list.text)?.span.start;
     let items = list.root().get_first("items").into_iter().flat_map(Node::items);
     let mut objects = items.chain(list.root().get_first("functionConfig"));
@@ -229,7 +229,7 @@ fn find_object<'a>(list: Document<'a>, error: &Error) -> Option<(Node<'a>, Strin
     Some((object, field_path(object, at)))
 }
 
-/// `Kind/name, path`
+/// Formats `Kind/name, path`.
 fn display_path(object: Node<'_>, path: &str) -> String {
     let kind = get_text(object, "kind").unwrap_or_default();
     let name =
@@ -238,16 +238,16 @@ fn display_path(object: Node<'_>, path: &str) -> String {
     format!("{kind}{}{path}", name.unwrap_or_default())
 }
 
-/// The way to what stands at a place: `spec.template.spec.containers[0].env`.
-fn field_path(mut node: Node<'_>, at: usize) -> String {
+/// Returns the path of the field at a byte offset, such as `spec.template.spec.containers[0].env`.
+fn field_path(mut node: Node<'_>, offset: usize) -> String {
     let mut path = String::new();
     loop {
-        let holds = |from: Node<'_>, to: Node<'_>| from.span().start <= at && at < to.span().end;
-        if let Some((key, value)) = node.entries().find(|(key, value)| holds(*key, *value)) {
-            let between = if path.is_empty() { "" } else { "." };
-            path.push_str(&format!("{between}{}", key.text().unwrap_or_default()));
+        let contains = |from: Node<'_>, to: Node<'_>| from.span().start <= offset && offset < to.span().end;
+        if let Some((key, value)) = node.entries().find(|(key, value)| contains(*key, *value)) {
+            let dot = if path.is_empty() { "" } else { "." };
+            path.push_str(&format!("{dot}{}", key.text().unwrap_or_default()));
             node = value;
-        } else if let Some((position, item)) = node.items().enumerate().find(|(_, item)| holds(*item, *item)) {
+        } else if let Some((position, item)) = node.items().enumerate().find(|(_, item)| contains(*item, *item)) {
             path.push_str(&format!("[{position}]"));
             node = item;
         } else {
