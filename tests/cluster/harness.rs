@@ -37,7 +37,7 @@ fn servers_report_their_version_and_authenticate_users() {
     object["data"]["k"] = json!("w");
     assert_eq!(admin.put(&path, &object).done()["data"]["k"], "w");
     assert_eq!(servers.client(NOBODY).get(&path).status, 403);
-    assert_eq!(servers.client("stranger").get(&path).status, 401);
+    assert_eq!(servers.client("untrusted").get(&path).status, 401);
     let output = servers.run("kubectl", &["get", "configmap", "a", "-n", &namespace, "-o", "name"]);
     assert_eq!(String::from_utf8_lossy(&output.stdout), "configmap/a\n");
 }
@@ -46,10 +46,10 @@ fn servers_report_their_version_and_authenticate_users() {
 fn client_trusts_only_the_given_authority() {
     let Some(servers) = Servers::shared() else { return };
     let directory = tempfile::tempdir().expect("a temporary folder can be made");
-    let stranger = directory.path().join("stranger.crt");
+    let untrusted = directory.path().join("stranger.crt");
     let certificate = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate can be made");
-    std::fs::write(&stranger, certificate.cert.pem()).expect("a file can be written");
-    for (authority, is_trusted) in [(servers.authority(), true), (stranger, false)] {
+    std::fs::write(&untrusted, certificate.cert.pem()).expect("a file can be written");
+    for (authority, is_trusted) in [(servers.authority(), true), (untrusted, false)] {
         let endpoint = Endpoint::new(servers.endpoint().port, &authority).expect("it is a certificate");
         assert_eq!(Client::new(endpoint, ADMIN).request("GET", "/readyz", "", b"").is_ok(), is_trusted);
     }

@@ -229,9 +229,9 @@ fn recreates_an_ended_job() {
         assert_eq!(options["preconditions"]["uid"], old["metadata"]["uid"]);
         assert_eq!(options["preconditions"]["resourceVersion"], old["metadata"]["resourceVersion"]);
         assert_eq!(options["propagationPolicy"], "Foreground");
-        let trial = requests.iter().position(|request| request.method == "POST").expect("it tries the new one");
-        assert!(requests[trial].is_dry_run() && trial < deletion);
-        assert_eq!(String::from_utf8_lossy(&requests[trial].body), changed());
+        let dry_run = requests.iter().position(|request| request.method == "POST").expect("it tries the new one");
+        assert!(requests[dry_run].is_dry_run() && dry_run < deletion);
+        assert_eq!(String::from_utf8_lossy(&requests[dry_run].body), changed());
 
         // An unchanged manifest deletes nothing.
         let again = site.apply(&changed(), &["--on-immutable=recreate"]).says(0, &[]);
@@ -856,21 +856,21 @@ fn resumes_a_broken_log_without_repeating_lines() {
     let (site, kubelet) = (JobFixture::new(servers), Kubelet::start(servers));
     let mut watched = site.watch(JOB, &["--logs"]);
     let pod = kubelet.start_pod(&site.namespace, "etl", &PodState::Running);
-    let mut told = Vec::new();
+    let mut lines = Vec::new();
     // A long Job outlives many connections.
     for round in 0..8 {
         for (second, line) in [(3 * round, "a"), (3 * round + 1, "b"), (3 * round + 2, "c")] {
             let line = format!("{line}{round}");
             kubelet.append_log(&site.namespace, &pod, "flow", &timestamped_line(second, &line));
             assert_eq!(watched.log(), line);
-            told.push(line);
+            lines.push(line);
         }
         kubelet.break_logs();
     }
     site.finish(&kubelet, "etl", &PodState::Succeeded);
     let (status, _, stderr) = watched.end();
     assert_eq!(status, 0, "{stderr}");
-    assert_eq!(WatchedRun::logs(&stderr), told);
+    assert_eq!(WatchedRun::logs(&stderr), lines);
 }
 
 #[test]

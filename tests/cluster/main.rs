@@ -1,8 +1,8 @@
-//! Everything that talks to an API server, on real servers.
+//! Tests of everything that talks to an API server, on real servers.
 //!
-//! `servers` starts them, `kubelet` plays the part of the nodes, `proxy` stands in between and makes bad days,
-//! `container` runs what is in a pod, `worker` has Prefect 3 make Jobs, `http` asks the server what became of it. Each
-//! test uses a namespace of its own, and all run at once.
+//! `servers` starts the servers, `kubelet` is a fake kubelet for their nodes, `proxy` injects faults between a client and
+//! the API server, `container` runs the containers of a pod, `worker` lets Prefect 3 create Jobs, and `http` reads the
+//! live objects. Each test uses a namespace of its own, and all tests run in parallel.
 
 mod apollo;
 mod apply;

@@ -62,7 +62,7 @@ const DOES: &[(&str, Does)] = &[
     ("a name that is refused", Tells(&["env[0].name"])),
 ];
 
-/// Returns line and column of a text in a manifest.
+/// Returns the location of the given occurrence of `needle` in a manifest.
 fn place(text: &str, needle: &str, occurrence: usize) -> String {
     let (at, _) = text.match_indices(needle).nth(occurrence - 1).expect("it is there");
     // For a key with a value it is the location of the value.
@@ -73,7 +73,7 @@ fn place(text: &str, needle: &str, occurrence: usize) -> String {
 }
 
 #[test]
-fn each_text_is_applied_or_told_about() {
+fn each_manifest_is_applied_or_reported() {
     let Some(servers) = Servers::shared() else { return };
     let mut wrong = String::new();
     for row in rows() {

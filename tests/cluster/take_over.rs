@@ -647,8 +647,8 @@ fn retries_if_the_object_changes() {
     for times in [1, 4] {
         let (proxy, site) = proxy_with_concurrent_changes(servers, times);
         site.kubectl(&theirs("CronJob"), &["apply", "-f", "theirs.yaml"]);
-        let trial: &[&str] = if times == 1 { &["--no-preflight"] } else { &[] };
-        site.jobplate(&[&["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"], trial].concat())
+        let flags: &[&str] = if times == 1 { &["--no-preflight"] } else { &[] };
+        site.jobplate(&[&["apply", "old.yaml", "--secret-env", "TOKEN=s/k", "--take-over"], flags].concat())
             .says(0, &[]);
         site.assert_clean();
         assert_eq!(site.entry("flow", "TOKEN"), Some(reference("TOKEN")));
