@@ -1,9 +1,9 @@
-//! `jobplate argocd-generate`: render as a config management plugin of Argo CD, which calls it in an application's
-//! folder, without standard input, with the application's parameters in the environment.
+//! `jobplate argocd-generate`: renders as a config management plugin of Argo CD, which runs it in an application's
+//! directory, without standard input, and with the application's parameters in the environment.
 //!
-//! A parameter is the flag of `render` of the same name. An empty output with exit code 0 makes Argo CD delete all
-//! that an application has: there is none. What it can't read as an object it quotes to everybody who sees the
-//! application: that does not come out either. Files outside of the repository are nobody's to read.
+//! Each parameter is the flag of `render` with the same name. The output is never empty on success: Argo CD would
+//! delete all objects of the application. It contains objects only: Argo CD shows everything else in an error to all
+//! users of the application. Files outside of the repository are refused.
 
 use std::collections::{BTreeMap, HashSet};
 use std::env;

@@ -1,8 +1,8 @@
-//! `jobplate krm`: render as a KRM function. A ResourceList comes in, with what is to be set as its
-//! `functionConfig`: a spec file. It goes out with its items edited, and after a failure with the reason in its
-//! `results`.
+//! `jobplate krm`: renders as a KRM function. Reads a ResourceList whose `functionConfig` is a spec file, and prints it
+//! with its items edited, or after an error with the error in its `results`.
 //!
-//! The contract: "KRM Functions Specification" of kustomize. Items are the objects of a List to everything else.
+//! Implements the "KRM Functions Specification":
+//! <https://github.com/kubernetes-sigs/kustomize/blob/master/cmd/config/docs/api-conventions/functions-spec.md>.
 
 use std::io::Read as _;
 use std::process::ExitCode;
@@ -23,14 +23,14 @@ use crate::shared::plan::plan_sources;
 use crate::shared::render_request::{RenderRequest, TargetSyntax};
 use crate::ui::Ui;
 
-/// The kind of what comes in and goes out.
+/// The kind of the input and the output.
 const RESOURCE_LIST: &str = "ResourceList";
 
-/// Versions of it that are in use; they do not differ in what is read here.
+/// The API versions of ResourceList. They do not differ in the fields that are read here.
 const RESOURCE_LIST_VERSIONS: [&str; 3] =
     ["config.kubernetes.io/v1", "config.kubernetes.io/v1beta1", "config.kubernetes.io/v1alpha1"];
 
-/// Where an item comes from, as those who pipe it in note it.
+/// The annotations with which kustomize and kpt record the file of an item.
 const PATH_ANNOTATIONS: [&str; 2] = ["internal.config.kubernetes.io/path", "config.kubernetes.io/path"];
 
 #[derive(Args)]

@@ -1,13 +1,11 @@
-//! Files that pages show, which the tests follow to the letter.
-//!
-//! A fenced block of a page is marked `yaml FILE`: what a user pastes into that file.
+//! Extracts example files from pages of `docs/`. A fenced block marked `yaml FILE` is the content of that file.
 
 use std::path::Path;
 
-/// The page about CI.
+/// The page about CI integrations.
 pub(crate) const CI: &str = "ci.md";
 
-/// What a page of docs/ has for this file.
+/// Returns the example of a file in a page of `docs/`.
 #[track_caller]
 pub(crate) fn example(page: &str, file: &str) -> String {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(page);
@@ -19,9 +17,9 @@ pub(crate) fn example(page: &str, file: &str) -> String {
     example.to_owned()
 }
 
-/// The example with what stands for a place or checksum replaced by a real one.
+/// Replaces each placeholder of an example with a value.
 #[track_caller]
-pub(crate) fn with(mut example: String, real: &[(&str, &str)]) -> String {
+pub(crate) fn fill_placeholders(mut example: String, real: &[(&str, &str)]) -> String {
     for (placeholder, value) in real {
         assert!(example.contains(placeholder), "the example has no {placeholder}:\n{example}");
         example = example.replace(placeholder, value);

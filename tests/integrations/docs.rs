@@ -1,15 +1,15 @@
-//! The examples in the pages about doors, typed as they stand, with the programs that they name.
+//! Runs the examples in the pages about integrations with the programs that they name.
 
 use crate::console;
 use crate::programs::find;
 
 #[test]
-fn examples_hold() {
-    const DOORS: &[(&str, &str, usize)] =
+fn examples_work() {
+    const CONSOLE_BLOCKS: &[(&str, &str, usize)] =
         &[("```console kubectl", "kubectl", 4), ("```console kustomize", "kustomize", 4)];
-    for &(fence, program, least) in DOORS {
+    for &(fence, program, minimum) in CONSOLE_BLOCKS {
         let Some(program) = find(program) else { return };
         let examples = console::run_blocks(&[fence], program.parent().expect("it is in a folder"), Vec::new);
-        assert!(examples >= least, "only {examples} examples behind {fence}");
+        assert!(examples >= minimum, "only {examples} examples behind {fence}");
     }
 }

@@ -1,4 +1,4 @@
-//! A release of the program under test, as `cargo xtask dist` lays it out, on a server of this machine.
+//! Serves a release of the program under test locally, in the layout of `cargo xtask dist`.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -6,33 +6,33 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, LazyLock, Mutex};
 
-use crate::programs::done;
+use crate::programs::run_stdout;
 use crate::run;
 
-/// The version that the release is called.
+/// The version of the release.
 pub(crate) const VERSION: &str = "0.1.0";
 
-/// The archive for this machine, and its checksum.
+/// The release archive for this machine's platform, with its checksum.
 pub(crate) struct Archive {
     file: PathBuf,
     pub(crate) name: String,
     pub(crate) sha256: String,
 }
 
-/// Made once for all tests: the program without optimisation is large.
+/// The archive. Built once for all tests, because the unoptimised program is large.
 pub(crate) static ARCHIVE: LazyLock<Archive> = LazyLock::new(|| {
     let platform = if cfg!(target_arch = "aarch64") { "linux-arm64" } else { "linux-amd64" };
     let name = format!("jobplate-{VERSION}-{platform}.tar.gz");
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(&name);
     let program = run::binary();
-    let folder = program.parent().expect("a program is in a folder");
-    done(Command::new("tar").args(["-I", "gzip -1", "-cf"]).arg(&file).arg("-C").arg(folder).arg("jobplate"));
-    let sum = done(Command::new("sha256sum").arg(&file));
+    let directory = program.parent().expect("a program is in a folder");
+    run_stdout(Command::new("tar").args(["-I", "gzip -1", "-cf"]).arg(&file).arg("-C").arg(directory).arg("jobplate"));
+    let sum = run_stdout(Command::new("sha256sum").arg(&file));
     let sha256 = sum.split(' ').next().expect("a sum comes first").to_owned();
     Archive { file, name, sha256 }
 });
 
-/// A template below `integrations/`, filled in as `cargo xtask dist` does, but for one platform.
+/// Fills in a template of `integrations/` like `cargo xtask dist`, but for one platform.
 pub(crate) fn fill(template: &str, base_url: &str, sha256: &str) -> String {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("integrations").join(template);
     let mut text = std::fs::read_to_string(file).expect("the template can be read");
@@ -48,7 +48,7 @@ pub(crate) fn fill(template: &str, base_url: &str, sha256: &str) -> String {
     text
 }
 
-/// The server. It has the release, and as version 0.2.0 the same archive under another name.
+/// An HTTP server with the release, and with the same archive under another name as version 0.2.0.
 pub(crate) struct Server {
     pub(crate) url: String,
     asked: Arc<Mutex<Vec<String>>>,
@@ -60,23 +60,23 @@ impl Server {
         let url = format!("http://{}/releases", listener.local_addr().expect("it has an address"));
         let asked = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&asked);
-        // It ends with the tests.
+        // The thread ends with the test process.
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                drop(answer(&stream, &seen));
+                drop(handle_request(&stream, &seen));
             }
         });
         Server { url, asked }
     }
 
-    /// The paths that were asked for since the last call.
-    pub(crate) fn asked(&self) -> Vec<String> {
+    /// Returns the paths that were requested since the last call.
+    pub(crate) fn requested_paths(&self) -> Vec<String> {
         std::mem::take(&mut self.asked.lock().expect("nobody panicked"))
     }
 }
 
-/// Answers one request.
-fn answer(mut stream: &TcpStream, asked: &Mutex<Vec<String>>) -> std::io::Result<()> {
+/// Handles one request.
+fn handle_request(mut stream: &TcpStream, asked: &Mutex<Vec<String>>) -> std::io::Result<()> {
     let mut lines = BufReader::new(stream).lines();
     let request = lines.next().unwrap_or_else(|| Ok(String::new()))?;
     while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}

@@ -1,11 +1,11 @@
-//! The GitHub action, in workflows that `act` runs on this machine as a runner would.
+//! Tests the GitHub action in workflows that `act` runs locally.
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use crate::doc_example::{CI, example};
 use crate::downloads::{ARCHIVE, Server, VERSION, fill};
-use crate::programs::{Place, done, find, needs};
+use crate::programs::{TestHome, find, has_programs, run_stdout};
 use crate::run;
 
 const TEMPLATE: &str = "\
@@ -15,46 +15,46 @@ kind: Job
 spec: {template: {spec: {containers: [{name: flow, image: 'flow:1'}]}}}   # not a byte of this
 ";
 
-/// A repository with a template, a spec file and the action, and beside it the server that the action knows.
+/// A repository with a template, a spec file and the action, and the server from which the action downloads.
 struct Repository {
-    place: Place,
+    home: TestHome,
     server: Server,
 }
 
 impl Repository {
-    /// None where a program is missing.
+    /// Creates the repository. Returns `None` if a program is missing.
     fn new() -> Option<Self> {
         Self::with_checksum(&ARCHIVE.sha256)
     }
 
     fn with_checksum(sha256: &str) -> Option<Self> {
         let act = find("act")?;
-        if !needs(&["bash", "curl", "git", "tar"]) {
+        if !has_programs(&["bash", "curl", "git", "tar"]) {
             return None;
         }
-        let (place, server) = (Place::new(&[("act", &act)]), Server::start());
-        // act closes the terminal of a step that failed before it has read all of it: give it the time.
-        place.script("bash", "/bin/bash \"$@\" && exit; status=$?; sleep 2; exit $status");
-        place.write("repo/k8s/job_template.yaml", TEMPLATE);
-        place.write("repo/jobplate.yaml", example(CI, "jobplate.yaml"));
-        place.write("repo/.github/actions/jobplate/action.yml", fill("github/action.yml", &server.url, sha256));
-        place.git("repo", &["init", "--quiet", "--initial-branch=main"]);
-        Some(Repository { place, server })
+        let (home, server) = (TestHome::new(&[("act", &act)]), Server::start());
+        // act closes a failed step's terminal before it has read all output, so the step must wait.
+        home.script("bash", "/bin/bash \"$@\" && exit; status=$?; sleep 2; exit $status");
+        home.write("repo/k8s/job_template.yaml", TEMPLATE);
+        home.write("repo/jobplate.yaml", example(CI, "jobplate.yaml"));
+        home.write("repo/.github/actions/jobplate/action.yml", fill("github/action.yml", &server.url, sha256));
+        home.git("repo", &["init", "--quiet", "--initial-branch=main"]);
+        Some(Repository { home, server })
     }
 
-    /// Runs a workflow on what stands in the repository, which is committed.
-    fn run(&self, workflow: &str) -> Run {
-        self.place.write("repo/.github/workflows/the.yml", workflow);
-        self.place.git("repo", &["add", "--all"]);
-        self.place.git("repo", &["commit", "--quiet", "--allow-empty", "--message", "x"]);
-        let mut act = self.place.command("act");
-        act.current_dir(self.place.folder().join("repo")).env("NO_COLOR", "1").args(["push", "--no-cache-server"]);
+    /// Commits the repository and runs a workflow in it.
+    fn run(&self, workflow: &str) -> WorkflowOutput {
+        self.home.write("repo/.github/workflows/the.yml", workflow);
+        self.home.git("repo", &["add", "--all"]);
+        self.home.git("repo", &["commit", "--quiet", "--allow-empty", "--message", "x"]);
+        let mut act = self.home.command("act");
+        act.current_dir(self.home.directory().join("repo")).env("NO_COLOR", "1").args(["push", "--no-cache-server"]);
         act.args(["--platform", "ubuntu-latest=-self-hosted", "--workflows", ".github/workflows/the.yml"]);
-        Run::of(act.output().expect("act starts"))
+        WorkflowOutput::from_output(act.output().expect("act starts"))
     }
 
-    /// Runs the action with these inputs (lines of YAML), and then a step that says the outputs and shows files.
-    fn run_action(&self, with: &str) -> Run {
+    /// Runs the action with these inputs (lines of YAML), then a step that prints its outputs and the files.
+    fn run_action(&self, with: &str) -> WorkflowOutput {
         let with: String = with.lines().map(|line| format!("          {line}\n")).collect();
         self.run(&format!(
             "\
@@ -76,50 +76,49 @@ jobs:
           echo \"<$OUTCOME><$CHANGED><$FILES>\"
           rm -rf '{after}' && cp -R k8s '{after}'
 ",
-            after = self.place.folder().join("after").display()
+            after = self.home.directory().join("after").display()
         ))
     }
 
-    /// What a file in k8s/ is after `run_action`.
-    fn after(&self, name: &str) -> String {
-        std::fs::read_to_string(self.place.folder().join("after").join(name)).expect("the last step copied it")
+    /// Returns the content of a file in k8s/ after `run_action`.
+    fn read_result(&self, name: &str) -> String {
+        std::fs::read_to_string(self.home.directory().join("after").join(name)).expect("the last step copied it")
     }
 }
 
-/// What the steps of a workflow said.
-struct Run {
+/// The output of a workflow's steps.
+struct WorkflowOutput {
     success: bool,
     text: String,
 }
 
-impl Run {
-    /// `act` marks what a step prints and its commands for the runner; all else, the scripts themselves among it,
-    /// is its own.
-    fn of(output: Output) -> Self {
+impl WorkflowOutput {
+    /// Extracts the steps' output and workflow commands from the output of `act`, which marks them.
+    fn from_output(output: Output) -> Self {
         let text = String::from_utf8_lossy(&output.stdout);
         let said = |line: &str| {
             let (_, line) = line.split_once("]   | ").or_else(|| line.split_once("]   ❗  "))?;
             Some(format!("{line}\n"))
         };
-        Run { success: output.status.success(), text: text.lines().filter_map(said).collect() }
+        WorkflowOutput { success: output.status.success(), text: text.lines().filter_map(said).collect() }
     }
 
-    /// Where annotations of errors are.
+    /// Returns the locations of error annotations.
     fn annotations(&self) -> Vec<&str> {
         let annotations = self.text.lines().filter_map(|line| line.strip_prefix("::error title=jobplate,"));
         annotations.filter_map(|rest| Some(rest.split_once("::")?.0)).collect()
     }
 
     #[track_caller]
-    fn says(&self, text: &str) {
+    fn assert_prints(&self, text: &str) {
         assert!(self.text.contains(text), "not said: {text:?}\n{}", self.text);
     }
 }
 
-/// What the terminal makes of the template.
-fn rendered(args: &[&str]) -> String {
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let outcome = run::jobplate(folder.path(), &[&["render", "-", "--quiet"], args].concat(), TEMPLATE.as_bytes());
+/// Renders the template on the command line.
+fn render_template(args: &[&str]) -> String {
+    let directory = tempfile::tempdir().expect("a temporary folder can be made");
+    let outcome = run::jobplate(directory.path(), &[&["render", "-", "--quiet"], args].concat(), TEMPLATE.as_bytes());
     assert_eq!(outcome.status, 0);
     let text = String::from_utf8(outcome.stdout).expect("text");
     assert_ne!(text, TEMPLATE);
@@ -132,61 +131,61 @@ fn the_workflow_of_the_page_checks() {
     let workflow = example(CI, ".github/workflows/check.yml");
     let run = repository.run(&workflow);
     assert!(!run.success, "{}", run.text);
-    run.says("jobplate would change:\nk8s/job_template.yaml\n--- k8s/job_template.yaml");
+    run.assert_prints("jobplate would change:\nk8s/job_template.yaml\n--- k8s/job_template.yaml");
     assert_eq!(run.annotations(), ["file=k8s/job_template.yaml,line=4"]);
     let secret = "--secret=GITHUB_ACCESS_TOKEN=prefect-secrets/github-access-token";
-    repository.place.write("repo/k8s/job_template.yaml", rendered(&[secret]));
+    repository.home.write("repo/k8s/job_template.yaml", render_template(&[secret]));
     let run = repository.run(&workflow);
     assert!(run.success, "{}", run.text);
-    run.says("jobplate: nothing to change");
-    // The second run found the first one's download.
-    assert_eq!(repository.server.asked(), [format!("v{VERSION}/{}", ARCHIVE.name)]);
+    run.assert_prints("jobplate: nothing to change");
+    // The second run uses the download of the first.
+    assert_eq!(repository.server.requested_paths(), [format!("v{VERSION}/{}", ARCHIVE.name)]);
 }
 
 #[test]
 fn the_workflow_of_the_page_renders_and_pushes() {
     let Some(repository) = Repository::new() else { return };
-    repository.place.git(".", &["init", "--quiet", "--bare", "--initial-branch=main", "origin.git"]);
-    let origin = repository.place.folder().join("origin.git");
-    repository.place.git("repo", &["remote", "add", "origin", &origin.display().to_string()]);
+    repository.home.git(".", &["init", "--quiet", "--bare", "--initial-branch=main", "origin.git"]);
+    let origin = repository.home.directory().join("origin.git");
+    repository.home.git("repo", &["remote", "add", "origin", &origin.display().to_string()]);
     let run = repository.run(&example(CI, ".github/workflows/render.yml"));
     assert!(run.success, "{}", run.text);
     let args = [
         "--secret=GITHUB_ACCESS_TOKEN=prefect-secrets/github-access-token",
         "--secret=SLACK_WEBHOOK_URL=prefect-secrets/slack:optional",
     ];
-    let pushed = repository.place.git("origin.git", &["show", "main:k8s/job_template.yaml"]);
-    assert_eq!(pushed, rendered(&args));
+    let pushed = repository.home.git("origin.git", &["show", "main:k8s/job_template.yaml"]);
+    assert_eq!(pushed, render_template(&args));
 }
 
 #[test]
-fn outputs_say_what_a_check_found_and_what_was_changed() {
+fn sets_outputs_for_checked_and_changed_files() {
     let Some(repository) = Repository::new() else { return };
     let inputs = "files: k8s\nspec: jobplate.yaml\n";
     let run = repository.run_action(inputs);
-    run.says("<failure><true><k8s/job_template.yaml>");
-    assert_eq!(repository.after("job_template.yaml"), TEMPLATE);
+    run.assert_prints("<failure><true><k8s/job_template.yaml>");
+    assert_eq!(repository.read_result("job_template.yaml"), TEMPLATE);
     let run = repository.run_action(&format!("{inputs}mode: in-place"));
-    run.says("<success><true><k8s/job_template.yaml>");
+    run.assert_prints("<success><true><k8s/job_template.yaml>");
     assert!(run.annotations().is_empty(), "{}", run.text);
-    let done = rendered(&["--secret=GITHUB_ACCESS_TOKEN=prefect-secrets/github-access-token"]);
-    assert_eq!(repository.after("job_template.yaml"), done);
-    repository.place.write("repo/k8s/job_template.yaml", done);
+    let rendered = render_template(&["--secret=GITHUB_ACCESS_TOKEN=prefect-secrets/github-access-token"]);
+    assert_eq!(repository.read_result("job_template.yaml"), rendered);
+    repository.home.write("repo/k8s/job_template.yaml", rendered);
     for mode in ["check", "in-place"] {
-        repository.run_action(&format!("{inputs}mode: {mode}")).says("<success><false><>");
+        repository.run_action(&format!("{inputs}mode: {mode}")).assert_prints("<success><false><>");
     }
 }
 
 #[test]
-fn errors_of_jobplate_are_shown_and_change_nothing() {
+fn shows_errors_and_changes_nothing() {
     let Some(repository) = Repository::new() else { return };
     for mode in ["check", "in-place"] {
         let run = repository.run_action(&format!("files: k8s\nargs: --unset=A\nspec: none.yaml\nmode: {mode}"));
-        run.says("<failure><><>");
+        run.assert_prints("<failure><><>");
         assert_eq!(run.text.matches("error: none.yaml: ").count(), 1, "{}", run.text);
-        assert_eq!(repository.after("job_template.yaml"), TEMPLATE);
+        assert_eq!(repository.read_result("job_template.yaml"), TEMPLATE);
     }
-    repository.run_action("mode: print").says("no mode 'print'");
+    repository.run_action("mode: print").assert_prints("no mode 'print'");
 }
 
 #[test]
@@ -198,95 +197,95 @@ fn installed_only() {
          {run: 'jobplate render -i k8s --env A=b; cat \"$GITHUB_STEP_SUMMARY\"'}]}}\n",
     );
     assert!(run.success, "{}", run.text);
-    run.says("| `k8s/job_template.yaml:4` | `Job` | `flow` | `A` | added |");
+    run.assert_prints("| `k8s/job_template.yaml:4` | `Job` | `flow` | `A` | added |");
 }
 
 #[test]
-fn another_archive_than_the_known_one_is_refused() {
+fn refuses_an_archive_with_another_checksum() {
     let Some(repository) = Repository::with_checksum(&"0".repeat(64)) else { return };
     let inputs = "files: k8s\nspec: jobplate.yaml\n";
     let run = repository.run_action(inputs);
-    run.says("<failure><><>");
-    run.says("is not what it should be: its SHA-256 is ");
-    run.says(&ARCHIVE.sha256);
+    run.assert_prints("<failure><><>");
+    run.assert_prints("is not what it should be: its SHA-256 is ");
+    run.assert_prints(&ARCHIVE.sha256);
     assert!(!run.text.contains("jobplate would change"), "{}", run.text);
-    let kept = run::files_below(&repository.place.folder().join(".cache"));
+    let kept = run::files_below(&repository.home.directory().join(".cache"));
     assert!(!kept.iter().any(|file| file.ends_with("jobplate")), "{kept:?}");
-    // One that the user knows better goes first.
+    // A checksum of the user overrides the action's.
     let run = repository.run_action(&format!("{inputs}sha256: {}", ARCHIVE.sha256));
-    run.says("<failure><true><k8s/job_template.yaml>");
+    run.assert_prints("<failure><true><k8s/job_template.yaml>");
 }
 
 #[test]
-fn another_version_is_checked_with_the_sums_beside_it() {
+fn checks_another_version_against_its_checksum_file() {
     let Some(repository) = Repository::new() else { return };
     let inputs = "files: k8s\nspec: jobplate.yaml\n";
     let run = repository.run_action(&format!("{inputs}version: 0.2.0"));
-    run.says("<failure><true><k8s/job_template.yaml>");
+    run.assert_prints("<failure><true><k8s/job_template.yaml>");
     let newer = ARCHIVE.name.replace(VERSION, "0.2.0");
-    assert_eq!(repository.server.asked(), ["v0.2.0/SHA256SUMS".to_owned(), format!("v0.2.0/{newer}")]);
+    assert_eq!(repository.server.requested_paths(), ["v0.2.0/SHA256SUMS".to_owned(), format!("v0.2.0/{newer}")]);
     let run = repository.run_action(&format!("{inputs}version: 0.2.0\nsha256: {}", "1".repeat(64)));
-    run.says("is not what it should be");
+    run.assert_prints("is not what it should be");
     let run = repository.run_action(&format!("{inputs}version: 9.9.9"));
-    run.says("<failure><><>");
-    run.says(&format!("{}/v9.9.9/SHA256SUMS can't be downloaded", repository.server.url));
-    run.says("404");
+    run.assert_prints("<failure><><>");
+    run.assert_prints(&format!("{}/v9.9.9/SHA256SUMS can't be downloaded", repository.server.url));
+    run.assert_prints("404");
 }
 
 #[test]
-fn a_machine_that_there_is_no_release_for() {
+fn refuses_a_platform_without_a_release() {
     let Some(repository) = Repository::new() else { return };
     let run_on = |machine: &str, inputs: &str| {
-        repository.place.script("uname", &format!("echo {machine}"));
+        repository.home.script("uname", &format!("echo {machine}"));
         let run = repository.run_action(inputs);
-        run.says("<failure><><>");
+        run.assert_prints("<failure><><>");
         run
     };
     let run = run_on("Linux riscv64", "files: k8s");
-    run.says("no release for Linux riscv64: there are Linux x86_64 and Linux aarch64");
-    assert!(repository.server.asked().is_empty());
-    // One that the action knows, but this release was not built for.
+    run.assert_prints("no release for Linux riscv64: there are Linux x86_64 and Linux aarch64");
+    assert!(repository.server.requested_paths().is_empty());
+    // A platform that the action supports, but that this release lacks.
     let (machine, platform) =
         if cfg!(target_arch = "aarch64") { ("x86_64", "linux-amd64") } else { ("aarch64", "linux-arm64") };
     let run = run_on(&format!("Linux {machine}"), "files: k8s\nversion: 0.2.0");
-    run.says(&format!("/v0.2.0/SHA256SUMS has no jobplate-0.2.0-{platform}.tar.gz"));
+    run.assert_prints(&format!("/v0.2.0/SHA256SUMS has no jobplate-0.2.0-{platform}.tar.gz"));
 }
 
-/// Inputs are words, whatever is in them.
+/// Inputs are passed as arguments and never executed.
 #[test]
-fn no_input_is_run() {
+fn never_executes_inputs() {
     let Some(repository) = Repository::new() else { return };
-    let pwned = repository.place.folder().join("pwned");
+    let pwned = repository.home.directory().join("pwned");
     let touch = format!("touch {}", pwned.display());
-    // What ends a word in one kind of quotes or another, so that the rest would be a command.
+    // Text that ends a quoted word, so that the rest would be executed.
     for evil in [format!("$({touch})"), format!("`{touch}`"), format!("\"; {touch}; \""), format!("'; {touch}; '")] {
         let quoted = format!("'{}'", evil.replace('\'', "''"));
         for inputs in [&["mode"][..], &["version"], &["base-url"], &["sha256"], &["files", "spec", "args"]] {
             let run =
                 repository.run_action(&inputs.iter().map(|input| format!("{input}: {quoted}\n")).collect::<String>());
-            run.says("<failure><");
+            run.assert_prints("<failure><");
             assert!(!pwned.exists(), "{evil} in {inputs:?} was run:\n{}", run.text);
         }
     }
-    // Where such a word means something, it is taken as it is, and a line is a word.
+    // Special characters are passed on unchanged. Each line is one argument.
     let name = "$(touch pwned);'a \"b\" *.yaml";
-    repository.place.write(format!("repo/k8s/{name}").as_str(), TEMPLATE);
+    repository.home.write(format!("repo/k8s/{name}").as_str(), TEMPLATE);
     let value = "$(touch pwned) `x` 'a' \\\"b\\\" ; * %0A";
     let run = repository.run_action(&format!(
         "mode: in-place\nfiles: |\n  k8s/{name}\n\n  k8s/job_template.yaml\nargs: |\n  --env=A={}\n  --env=B=c d\n",
         value.replace("\\\"", "\"")
     ));
-    run.says(&format!("<success><true><k8s/{name}\nk8s/job_template.yaml>"));
+    run.assert_prints(&format!("<success><true><k8s/{name}\nk8s/job_template.yaml>"));
     let args = [format!("--env=A={}", value.replace("\\\"", "\"")), "--env=B=c d".to_owned()];
-    let expected = rendered(&args.each_ref().map(String::as_str));
+    let expected = render_template(&args.each_ref().map(String::as_str));
     assert!(expected.contains(value), "{expected}");
-    assert_eq!(repository.after(name), expected);
-    assert_eq!(repository.after("job_template.yaml"), expected);
+    assert_eq!(repository.read_result(name), expected);
+    assert_eq!(repository.read_result("job_template.yaml"), expected);
 }
 
-/// No input becomes text of a script, and shellcheck finds nothing in one.
+/// Scripts contain no inputs, and shellcheck accepts them.
 #[test]
-fn scripts_of_the_action() {
+fn scripts_of_the_action_are_safe() {
     let action = fill("github/action.yml", "https://releases.example", "");
     let action: serde_yaml::Value = serde_yaml::from_str(&action).expect("YAML");
     let steps = action["runs"]["steps"].as_sequence().expect("steps");
@@ -294,11 +293,11 @@ fn scripts_of_the_action() {
     assert_eq!(scripts.len(), 2);
     for script in scripts {
         assert!(!script.contains("${{"), "{script}");
-        if needs(&["shellcheck"]) {
+        if has_programs(&["shellcheck"]) {
             let file = tempfile::NamedTempFile::new().expect("a temporary file can be made");
             std::fs::write(file.path(), script).expect("it can be written");
             let path: PathBuf = file.path().to_owned();
-            done(Command::new("shellcheck").args(["--shell=bash"]).arg(path));
+            run_stdout(Command::new("shellcheck").args(["--shell=bash"]).arg(path));
         }
     }
 }

@@ -1,8 +1,8 @@
-//! `jobplate krm`, as the real kustomize runs it.
+//! Tests `jobplate krm` with kustomize.
 
 use std::path::Path;
 
-use crate::programs::{Place, done, find};
+use crate::programs::{TestHome, find, run_stdout};
 use crate::run;
 
 const KUSTOMIZE: [&str; 4] = ["build", "--enable-alpha-plugins", "--enable-exec", "."];
@@ -38,20 +38,20 @@ const SPEC: &str = "  targets: [{kind: Deployment, name: web}, {kind: ConfigMap,
   env: [{name: TOKEN, valueFrom: {secretKeyRef: {name: s, key: k}}}]
 ";
 
-fn place(spec: &str) -> Option<Place> {
-    let place = Place::new(&[("kustomize", &*find("kustomize")?), ("jobplate", run::binary())]);
-    place.write("base.yaml", BASE);
-    place.write("kustomization.yaml", "resources: [base.yaml]\ntransformers: [flows.yaml]\n");
-    place.write("plain/kustomization.yaml", "resources: [base.yaml]\n");
-    place.write("plain/base.yaml", BASE);
+fn home(spec: &str) -> Option<TestHome> {
+    let home = TestHome::new(&[("kustomize", &*find("kustomize")?), ("jobplate", run::binary())]);
+    home.write("base.yaml", BASE);
+    home.write("kustomization.yaml", "resources: [base.yaml]\ntransformers: [flows.yaml]\n");
+    home.write("plain/kustomization.yaml", "resources: [base.yaml]\n");
+    home.write("plain/base.yaml", BASE);
     let function = "annotations: {config.kubernetes.io/function: 'exec: {path: jobplate, args: [krm]}'}";
     let head = format!("apiVersion: jobplate/v1\nkind: JobPlate\nmetadata: {{name: flows, {function}}}\nspec:\n");
-    place.write("flows.yaml", head.clone() + spec);
-    place.write("spec.yaml", head + spec);
-    Some(place)
+    home.write("flows.yaml", head.clone() + spec);
+    home.write("spec.yaml", head + spec);
+    Some(home)
 }
 
-/// The values of a stream, whatever it looks like.
+/// Parses the documents of a stream.
 fn values(text: &str) -> Vec<serde_json::Value> {
     use serde::Deserialize as _;
     serde_yaml::Deserializer::from_str(text).map(|one| serde_json::Value::deserialize(one).expect("YAML")).collect()
@@ -59,12 +59,12 @@ fn values(text: &str) -> Vec<serde_json::Value> {
 
 #[test]
 fn kustomize_gets_what_render_prints() {
-    let Some(place) = place(SPEC) else { return };
-    let through_kustomize = done(place.command("kustomize").args(KUSTOMIZE));
-    // What kustomize makes of the manifests without us, rendered.
-    let plain = done(place.command("kustomize").args(["build", "plain"]));
-    place.write("built.yaml", plain);
-    let rendered = done(place.command("jobplate").args(["render", "built.yaml", "--spec", "spec.yaml"]));
+    let Some(home) = home(SPEC) else { return };
+    let through_kustomize = run_stdout(home.command("kustomize").args(KUSTOMIZE));
+    // Render what kustomize builds without the function.
+    let plain = run_stdout(home.command("kustomize").args(["build", "plain"]));
+    home.write("built.yaml", plain);
+    let rendered = run_stdout(home.command("jobplate").args(["render", "built.yaml", "--spec", "spec.yaml"]));
     let by_name = |text: &str| {
         let mut values = values(text);
         values.sort_by_key(|value| value["kind"].to_string());
@@ -77,25 +77,25 @@ fn kustomize_gets_what_render_prints() {
 
 #[test]
 fn kustomize_fails_where_an_edit_is_refused() {
-    let Some(place) = place(&SPEC.replace("name: web", "name: wbe")) else { return };
-    let output = place.command("kustomize").args(KUSTOMIZE).output().expect("it starts");
+    let Some(home) = home(&SPEC.replace("name: web", "name: wbe")) else { return };
+    let output = home.command("kustomize").args(KUSTOMIZE).output().expect("it starts");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && output.stdout.is_empty());
     assert!(said.contains("nothing matches the target Deployment/wbe"), "{said}");
     assert!(said.contains("targets: [{kind: Deployment, name: web}]") && !said.contains("canary"), "{said}");
 }
 
-/// The list that kustomize pipes in comes out with nothing changed but the entry.
+/// The ResourceList of kustomize changes in one entry only.
 #[test]
-fn the_list_itself_is_edited_and_no_more() {
-    let Some(place) = place(SPEC) else { return };
+fn changes_only_the_entry_in_the_list() {
+    let Some(home) = home(SPEC) else { return };
     let keeper = "#!/bin/sh\ntee list.yaml | jobplate krm | tee edited.yaml\n";
-    place.write("keep", keeper);
-    done(place.command("chmod").args(["+x", "keep"]));
-    let flows = std::fs::read_to_string(place.folder().join("flows.yaml")).expect("it is there");
-    place.write("flows.yaml", flows.replace("path: jobplate, args: [krm]", "path: ./keep"));
-    done(place.command("kustomize").args(KUSTOMIZE));
-    let read = |name: &str| std::fs::read_to_string(place.folder().join(Path::new(name))).expect("it was kept");
+    home.write("keep", keeper);
+    run_stdout(home.command("chmod").args(["+x", "keep"]));
+    let flows = std::fs::read_to_string(home.directory().join("flows.yaml")).expect("it is there");
+    home.write("flows.yaml", flows.replace("path: jobplate, args: [krm]", "path: ./keep"));
+    run_stdout(home.command("kustomize").args(KUSTOMIZE));
+    let read = |name: &str| std::fs::read_to_string(home.directory().join(Path::new(name))).expect("it was kept");
     let (list, edited) = (read("list.yaml"), read("edited.yaml"));
     let diff = similar::TextDiff::from_lines(&list, &edited);
     let changed = diff.iter_all_changes().filter(|change| change.tag() != similar::ChangeTag::Equal);

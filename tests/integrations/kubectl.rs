@@ -1,11 +1,11 @@
-//! `kubectl jobplate` and its completion, both found by the real kubectl, by the names of their files.
+//! Tests `kubectl jobplate` and its completion with kubectl, which finds both by their file names.
 
-use crate::programs::{Place, done, find};
+use crate::programs::{TestHome, find, run_stdout};
 use crate::run;
 
 const JOB: &str = "# ours\nkind: Job\nspec: {template: {spec: {containers: [{name: flow}]}}}\n";
 
-/// Two workloads and a text, with names to offer and values that must not be.
+/// Two workloads and an embedded document: their names are completed, their values are not.
 const ALL: &str = "\
 apiVersion: apps/v1
 kind: Deployment
@@ -45,43 +45,43 @@ contexts: [{name: here, context: {cluster: one, user: me}}, {name: there, contex
 users: [{name: me, user: {token: canary}}]
 ";
 
-fn place() -> Option<Place> {
+fn home() -> Option<TestHome> {
     let program = run::binary();
     let links = [("kubectl-jobplate", program), ("kubectl_complete-jobplate", program), ("jobplate", program)];
-    let place = Place::new(&[&[("kubectl", &*find("kubectl")?)], &links[..]].concat());
-    place.write("job.yaml", JOB);
-    place.write("all.yaml", ALL);
-    place.write("notes.txt", "canary");
-    // A shell would run it, and a program wait for it.
-    place.write("z$(touch pwned).yaml", JOB);
-    assert!(place.command("mkfifo").arg("pipe.yaml").status().expect("it starts").success());
-    place.write(".kube/config", KUBECONFIG);
-    Some(place)
+    let home = TestHome::new(&[&[("kubectl", &*find("kubectl")?)], &links[..]].concat());
+    home.write("job.yaml", JOB);
+    home.write("all.yaml", ALL);
+    home.write("notes.txt", "canary");
+    // Must not be completed: a shell would execute this name, and reading the pipe would block.
+    home.write("z$(touch pwned).yaml", JOB);
+    assert!(home.command("mkfifo").arg("pipe.yaml").status().expect("it starts").success());
+    home.write(".kube/config", KUBECONFIG);
+    Some(home)
 }
 
 #[test]
 fn kubectl_finds_its_plugin() {
-    let Some(place) = place() else { return };
-    let printed = done(place.command("kubectl").args(["jobplate", "render", "job.yaml", "--env", "A=b"]));
+    let Some(home) = home() else { return };
+    let printed = run_stdout(home.command("kubectl").args(["jobplate", "render", "job.yaml", "--env", "A=b"]));
     assert_eq!(printed, JOB.replace("name: flow", "name: flow, env: [{name: A, value: \"b\"}]"));
-    let help = done(place.command("kubectl").args(["jobplate", "render", "--help"]));
+    let help = run_stdout(home.command("kubectl").args(["jobplate", "render", "--help"]));
     assert!(help.contains("Usage: kubectl jobplate render"), "{help}");
     assert!(help.contains("  kubectl jobplate render job_template.yaml --secret"), "{help}");
-    // What a hint says can be typed.
-    let output = place.command("kubectl").args(["jobplate", "job.yaml"]).output().expect("it starts");
+    // The command in the hint works.
+    let output = home.command("kubectl").args(["jobplate", "job.yaml"]).output().expect("it starts");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("hint: the command comes first: kubectl jobplate render FILE"), "{said}");
     assert_eq!(output.status.code(), Some(2));
 }
 
-/// The candidates that kubectl gets, and whether it is to leave out the blank behind them.
-fn complete(place: &Place, words: &[&str]) -> (Vec<String>, bool) {
-    let printed = done(place.command("kubectl").args(["__complete", "jobplate"]).args(words));
+/// Returns the candidates that kubectl gets, and whether it omits the space after them.
+fn complete(home: &TestHome, words: &[&str]) -> (Vec<String>, bool) {
+    let printed = run_stdout(home.command("kubectl").args(["__complete", "jobplate"]).args(words));
     assert!(!printed.contains("canary"), "{words:?}: {printed}");
     let mut lines: Vec<&str> = printed.lines().collect();
     let directive: u32 =
         lines.pop().and_then(|line| line.strip_prefix(':')).expect("it ends").parse().expect("a number");
-    // Files are for the shells to list: all, or those with these extensions.
+    // The shell lists files: all, or those with the printed extensions.
     assert!(directive & 4 == 4 || [0, 8].contains(&directive), "{words:?}: {directive}");
     let value = |line: &&str| line.split('\t').next().unwrap_or_default().to_owned();
     (
@@ -92,20 +92,20 @@ fn complete(place: &Place, words: &[&str]) -> (Vec<String>, bool) {
 
 #[test]
 fn files_are_left_to_the_shell() {
-    let Some(place) = place() else { return };
+    let Some(home) = home() else { return };
     for words in [&["render", ""][..], &["render", "~/a"], &["apply", "-f", "my fi"], &["render", "--spec", ""]] {
-        let printed = done(place.command("kubectl").args(["__complete", "jobplate"]).args(words));
+        let printed = run_stdout(home.command("kubectl").args(["__complete", "jobplate"]).args(words));
         assert_eq!(printed, "yaml\nyml\njson\n:8\n", "{words:?}");
     }
     for words in [["apply", "x", "--kubeconfig", ""], ["secret", "x", "--from-env-file", ""]] {
-        let printed = done(place.command("kubectl").args(["__complete", "jobplate"]).args(words));
+        let printed = run_stdout(home.command("kubectl").args(["__complete", "jobplate"]).args(words));
         assert_eq!(printed, ":0\n", "{words:?}");
     }
 }
 
 #[test]
 fn kubectl_completes_its_plugin() {
-    let Some(place) = place() else { return };
+    let Some(home) = home() else { return };
     for (words, expected) in [
         (&["ren"][..], &["render"][..]),
         (&["render", "all.yaml", "--target", ""], &["Deployment/web", "ConfigMap/templates:job_template.yaml"]),
@@ -144,10 +144,10 @@ fn kubectl_completes_its_plugin() {
         (&["render", "--spec", "pipe.yaml", "--target", ""], &[]),
         (&["apply", "--kubeconfig", "pipe.yaml", "--context", ""], &[]),
         (&["render", "~/all.yaml", "--target", "D"], &["Deployment/web"]),
-        // What is on the line may be wrong in any way.
+        // The line may be invalid.
         (&["render", "missing.yaml", "notes.txt", "--nonsense", "--target", "[", "-c", ""], &[]),
     ] {
-        let (found, no_space) = complete(&place, words);
+        let (found, no_space) = complete(&home, words);
         let as_expected = found.iter().map(String::as_str).collect::<Vec<_>>() == expected;
         assert!(as_expected, "{words:?}: {found:?}, expected {expected:?}");
         let is_partial = expected.iter().any(|value| value.ends_with(['=', '/']));

@@ -1,14 +1,14 @@
-//! Secrets beside those of `kubectl create secret generic`: the same env file, the same data.
+//! Compares `jobplate secret` with `kubectl create secret generic`: the same env file gives the same data.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use crate::programs::{Place, done, find};
+use crate::programs::{TestHome, find, run_stdout};
 use crate::run;
 
-/// Env files that both take.
-const TAKEN: &[&str] = &[
+/// Env files that both accept.
+const ACCEPTED: &[&str] = &[
     "",
     "# nothing\n\n \t\n",
     "A=1\nB=2",
@@ -40,42 +40,42 @@ const REFUSED: &[&[u8]] = &[
     b"a b\n",
 ];
 
-fn kubectl(place: &Place) -> std::process::Command {
-    let mut kubectl = place.command("kubectl");
+fn kubectl(home: &TestHome) -> std::process::Command {
+    let mut kubectl = home.command("kubectl");
     kubectl.args(["create", "secret", "generic", "s", "--dry-run=client", "-o", "json", "--from-env-file", "a.env"]);
     kubectl.env("FROM_OUTSIDE", "out =side").env("EMPTY_OUTSIDE", "");
     kubectl
 }
 
-fn jobplate(place: &Place) -> std::process::Command {
-    let mut jobplate = place.command("jobplate");
+fn jobplate(home: &TestHome) -> std::process::Command {
+    let mut jobplate = home.command("jobplate");
     jobplate.args(["secret", "s", "-q", "--from-env-file", "a.env"]);
     jobplate.env("FROM_OUTSIDE", "out =side").env("EMPTY_OUTSIDE", "");
     jobplate
 }
 
-/// What kubectl makes of a manifest, without a server.
-fn read_by_kubectl(place: &Place, manifest: &str) -> Value {
-    place.write("secret.yaml", manifest);
-    let mut kubectl = place.command("kubectl");
+/// Returns a manifest as kubectl reads it, without a server.
+fn read_by_kubectl(home: &TestHome, manifest: &str) -> Value {
+    home.write("secret.yaml", manifest);
+    let mut kubectl = home.command("kubectl");
     kubectl.args(["label", "--local", "-f", "secret.yaml", "a=b", "-o", "json"]);
-    serde_json::from_str(&done(&mut kubectl)).expect("it prints JSON")
+    serde_json::from_str(&run_stdout(&mut kubectl)).expect("it prints JSON")
 }
 
 #[test]
 fn an_env_file_gives_the_same_data() {
     let Some(kubectl_program) = find("kubectl") else { return };
-    let place = Place::new(&[("kubectl", &*kubectl_program), ("jobplate", run::binary())]);
-    for text in TAKEN {
-        place.write("a.env", text);
-        let theirs: Value = serde_json::from_str(&done(&mut kubectl(&place))).expect("it prints JSON");
-        let output = jobplate(&place).output().expect("it starts");
+    let home = TestHome::new(&[("kubectl", &*kubectl_program), ("jobplate", run::binary())]);
+    for text in ACCEPTED {
+        home.write("a.env", text);
+        let theirs: Value = serde_json::from_str(&run_stdout(&mut kubectl(&home))).expect("it prints JSON");
+        let output = jobplate(&home).output().expect("it starts");
         let Some(theirs) = theirs["data"].as_object() else {
             assert_eq!(output.status.code(), Some(2), "{text:?}: nothing is an error");
             continue;
         };
         assert!(output.status.success(), "{text:?}: {}", String::from_utf8_lossy(&output.stderr));
-        let ours = read_by_kubectl(&place, &String::from_utf8_lossy(&output.stdout));
+        let ours = read_by_kubectl(&home, &String::from_utf8_lossy(&output.stdout));
         let ours = ours["stringData"].as_object().expect("it has data");
         let decoded = |value: &Value| {
             let bytes = STANDARD.decode(value.as_str().expect("a text")).expect("base64");
@@ -86,41 +86,41 @@ fn an_env_file_gives_the_same_data() {
         assert_eq!(*ours, theirs, "{text:?}");
     }
     for text in REFUSED {
-        place.write("a.env", text);
-        for mut command in [kubectl(&place), jobplate(&place)] {
+        home.write("a.env", text);
+        for mut command in [kubectl(&home), jobplate(&home)] {
             let output = command.output().expect("it starts");
             assert!(!output.status.success(), "{command:?}: {text:?}");
         }
     }
 }
 
-/// Where kubectl goes on without a word, this is said: a name that is nowhere set, and what is behind a long line.
+/// kubectl silently ignores an unset name and everything after a long line. jobplate reports both.
 #[test]
-fn what_kubectl_passes_over() {
+fn reports_what_kubectl_ignores() {
     let Some(kubectl_program) = find("kubectl") else { return };
-    let place = Place::new(&[("kubectl", &*kubectl_program), ("jobplate", run::binary())]);
-    place.write("a.env", "A=1\nNOWHERE\n");
-    assert!(done(&mut kubectl(&place)).contains("\"NOWHERE\": \"\""));
-    assert_eq!(jobplate(&place).output().expect("it starts").status.code(), Some(2));
-    place.write("a.env", format!("A=1\nB={}\nC=1\n", "x".repeat(64 << 10)));
-    let theirs = done(&mut kubectl(&place));
+    let home = TestHome::new(&[("kubectl", &*kubectl_program), ("jobplate", run::binary())]);
+    home.write("a.env", "A=1\nNOWHERE\n");
+    assert!(run_stdout(&mut kubectl(&home)).contains("\"NOWHERE\": \"\""));
+    assert_eq!(jobplate(&home).output().expect("it starts").status.code(), Some(2));
+    home.write("a.env", format!("A=1\nB={}\nC=1\n", "x".repeat(64 << 10)));
+    let theirs = run_stdout(&mut kubectl(&home));
     assert!(theirs.contains("\"A\":") && !theirs.contains("\"C\":"), "{theirs}");
-    assert!(done(&mut jobplate(&place)).contains("\n  C: \"1\"\n"));
+    assert!(run_stdout(&mut jobplate(&home)).contains("\n  C: \"1\"\n"));
 }
 
-/// Every key and value is read by kubectl as it was meant.
+/// kubectl reads each key and value correctly.
 #[test]
 fn kubectl_reads_what_is_printed() {
     let Some(kubectl_program) = find("kubectl") else { return };
-    let place = Place::new(&[("kubectl", &*kubectl_program), ("jobplate", run::binary())]);
+    let home = TestHome::new(&[("kubectl", &*kubectl_program), ("jobplate", run::binary())]);
     let keys = ["y", "on", "null", "1", "1e3", ".5", "-", "0x1F", "1.2.3", "TRUE", "inf", ".inf", "_", "1_0"];
     let value = "a\"\\ \t\r\n: # \u{0}\u{1b}\u{7f}\u{85}\u{a0}\u{2028}\u{feff}\u{fffe}é😀 \n";
-    place.write("f", value);
-    place.write("bytes", b"\xff\x00a");
-    let mut command = place.command("jobplate");
+    home.write("f", value);
+    home.write("bytes", b"\xff\x00a");
+    let mut command = home.command("jobplate");
     command.args(["secret", "1.0", "-n", "no", "--immutable", "-q", "--from-file", "bin=bytes"]);
     command.args(keys.iter().map(|key| format!("--from-file={key}=f")));
-    let secret = read_by_kubectl(&place, &done(&mut command));
+    let secret = read_by_kubectl(&home, &run_stdout(&mut command));
     assert_eq!(secret["metadata"]["name"], "1.0");
     assert_eq!(secret["metadata"]["namespace"], "no");
     assert_eq!((&secret["immutable"], &secret["type"]), (&Value::from(true), &Value::from("Opaque")));

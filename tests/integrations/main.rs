@@ -1,5 +1,5 @@
-//! Every door that users walk through, opened by the program that they open it with: `kubectl`, `kustomize`, `krew`,
-//! `pre-commit` and others, as they are. Doors to an API server are in `tests/cluster`.
+//! Tests the integrations with the real programs: `kubectl`, `kustomize`, `krew`, `pre-commit` and others. Integrations
+//! that need an API server are tested in `tests/cluster`.
 
 mod argocd;
 #[path = "../cmd/console.rs"]

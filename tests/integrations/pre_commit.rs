@@ -1,10 +1,10 @@
-//! The hooks of `.pre-commit-hooks.yaml`, and the page's hook for an installed jobplate, run by pre-commit.
+//! Tests the hooks of `.pre-commit-hooks.yaml`, and the page's hook for an installed jobplate, with pre-commit.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::doc_example::{CI, example, with};
-use crate::programs::{Place, done, find, needs};
+use crate::doc_example::{CI, example, fill_placeholders};
+use crate::programs::{TestHome, find, has_programs, run_stdout};
 use crate::run;
 
 const TEMPLATE: &str = "\
@@ -17,109 +17,110 @@ spec:
 ";
 const SECRET: &str = "--secret=GITHUB_ACCESS_TOKEN=prefect-secrets/github-access-token";
 
-/// A user's repository with this configuration, a template, and other files that are no concern of the hooks.
-fn repository(configuration: &str) -> Option<Place> {
+/// Creates a repository with this configuration, a template, and other files that the hooks must ignore.
+fn repository(configuration: &str) -> Option<TestHome> {
     let pre_commit = find("pre-commit")?;
-    if !needs(&["git"]) {
+    if !has_programs(&["git"]) {
         return None;
     }
-    let place = Place::new(&[("pre-commit", &pre_commit), ("jobplate", run::binary())]);
-    place.write("repo/k8s/job_template.yaml", TEMPLATE);
-    place.write("repo/k8s/job.yaml", TEMPLATE);
-    place.write("repo/jobplate.yaml", example(CI, "jobplate.yaml"));
-    place.write("repo/.pre-commit-config.yaml", configuration);
-    place.git("repo", &["init", "--quiet"]);
-    place.git("repo", &["add", "--all"]);
-    Some(place)
+    let home = TestHome::new(&[("pre-commit", &pre_commit), ("jobplate", run::binary())]);
+    home.write("repo/k8s/job_template.yaml", TEMPLATE);
+    home.write("repo/k8s/job.yaml", TEMPLATE);
+    home.write("repo/jobplate.yaml", example(CI, "jobplate.yaml"));
+    home.write("repo/.pre-commit-config.yaml", configuration);
+    home.git("repo", &["init", "--quiet"]);
+    home.git("repo", &["add", "--all"]);
+    Some(home)
 }
 
-/// Runs the hooks on all files of the repository: whether they passed, and what they said.
-fn hooks(place: &Place, settings: impl FnOnce(&mut Command)) -> (bool, String) {
-    let mut command = place.command("pre-commit");
-    command.current_dir(place.folder().join("repo")).args(["run", "--all-files", "--verbose", "--color=never"]);
-    command.env("PRE_COMMIT_HOME", place.folder().join("cache"));
+/// Runs the hooks on all files of the repository. Returns whether they passed, and their output.
+fn hooks(home: &TestHome, settings: impl FnOnce(&mut Command)) -> (bool, String) {
+    let mut command = home.command("pre-commit");
+    command.current_dir(home.directory().join("repo")).args(["run", "--all-files", "--verbose", "--color=never"]);
+    command.env("PRE_COMMIT_HOME", home.directory().join("cache"));
     settings(&mut command);
     let output = command.output().expect("pre-commit starts");
     let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     (output.status.success(), text.into_owned())
 }
 
-fn read(place: &Place, name: &str) -> String {
-    std::fs::read_to_string(place.folder().join("repo").join(name)).expect("it can be read")
+fn read(home: &TestHome, name: &str) -> String {
+    std::fs::read_to_string(home.directory().join("repo").join(name)).expect("it can be read")
 }
 
-/// What the terminal makes of the template.
+/// Renders the template on the command line.
 fn rendered() -> String {
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let outcome = run::jobplate(folder.path(), &["render", "-", SECRET], TEMPLATE.as_bytes());
+    let directory = tempfile::tempdir().expect("a temporary folder can be made");
+    let outcome = run::jobplate(directory.path(), &["render", "-", SECRET], TEMPLATE.as_bytes());
     assert_eq!(outcome.status, 0);
     String::from_utf8(outcome.stdout).expect("text")
 }
 
 #[test]
 fn an_installed_jobplate_is_a_hook() {
-    let Some(place) = repository(&example(CI, ".pre-commit-config.yaml (installed)")) else { return };
-    let (passed, said) = hooks(&place, |_| ());
+    let Some(home) = repository(&example(CI, ".pre-commit-config.yaml (installed)")) else { return };
+    let (passed, said) = hooks(&home, |_| ());
     assert!(!passed && said.contains("files were modified by this hook"), "{said}");
-    assert_eq!(read(&place, "k8s/job_template.yaml"), rendered());
-    assert_eq!(read(&place, "k8s/job.yaml"), TEMPLATE);
-    let (passed, said) = hooks(&place, |_| ());
+    assert_eq!(read(&home, "k8s/job_template.yaml"), rendered());
+    assert_eq!(read(&home, "k8s/job.yaml"), TEMPLATE);
+    let (passed, said) = hooks(&home, |_| ());
     assert!(passed, "{said}");
 
-    // A file of that name without a target is an error, and is no longer one where the user says so.
-    place.write("repo/k8s/job_template.yaml", "kind: Service\napiVersion: v1\n");
-    let (passed, said) = hooks(&place, |_| ());
+    // A file of that name without a target is an error, unless the user passes `--allow-no-match`.
+    home.write("repo/k8s/job_template.yaml", "kind: Service\napiVersion: v1\n");
+    let (passed, said) = hooks(&home, |_| ());
     assert!(!passed && said.contains("exit code: 2"), "{said}");
-    let accepting = with(read(&place, ".pre-commit-config.yaml"), &[("--in-place", "--in-place --allow-no-match")]);
-    place.write("repo/.pre-commit-config.yaml", accepting);
-    let (passed, said) = hooks(&place, |_| ());
+    let accepting =
+        fill_placeholders(read(&home, ".pre-commit-config.yaml"), &[("--in-place", "--in-place --allow-no-match")]);
+    home.write("repo/.pre-commit-config.yaml", accepting);
+    let (passed, said) = hooks(&home, |_| ());
     assert!(passed, "{said}");
 }
 
-/// pre-commit builds the hooks as it does for users, but without optimisation, and from the crates that are here.
+/// pre-commit builds the hooks like for users, but without optimisation and with the local crates.
 #[test]
 fn hooks_are_built_from_this_source() {
     let source = tempfile::tempdir().expect("a temporary folder can be made");
     let url = source.path().display().to_string();
-    let page = with(example(CI, ".pre-commit-config.yaml"), &[("https://git.example/jobplate", url.as_str())]);
-    let checking = with(page.clone(), &[("- id: jobplate\n", "- id: jobplate-check\n")]);
-    let Some(place) = repository(&checking) else { return };
-    release_source(&place, source.path());
+    let page =
+        fill_placeholders(example(CI, ".pre-commit-config.yaml"), &[("https://git.example/jobplate", url.as_str())]);
+    let checking = fill_placeholders(page.clone(), &[("- id: jobplate\n", "- id: jobplate-check\n")]);
+    let Some(home) = repository(&checking) else { return };
+    release_source(&home, source.path());
 
-    let (passed, said) = hooks(&place, cheap_build);
+    let (passed, said) = hooks(&home, cheap_build);
     assert!(!passed && said.contains("exit code: 1") && said.contains("\nk8s/job_template.yaml\n"), "{said}");
     assert!(!said.contains("k8s/job.yaml"), "{said}");
-    assert_eq!(read(&place, "k8s/job_template.yaml"), TEMPLATE);
+    assert_eq!(read(&home, "k8s/job_template.yaml"), TEMPLATE);
 
-    place.write("repo/.pre-commit-config.yaml", page);
-    let (passed, said) = hooks(&place, cheap_build);
+    home.write("repo/.pre-commit-config.yaml", page);
+    let (passed, said) = hooks(&home, cheap_build);
     assert!(!passed && said.contains("files were modified by this hook"), "{said}");
-    assert_eq!(read(&place, "k8s/job_template.yaml"), rendered());
-    let (passed, said) = hooks(&place, cheap_build);
+    assert_eq!(read(&home, "k8s/job_template.yaml"), rendered());
+    let (passed, said) = hooks(&home, cheap_build);
     assert!(passed, "{said}");
-    place.write("repo/.pre-commit-config.yaml", checking);
-    let (passed, said) = hooks(&place, cheap_build);
+    home.write("repo/.pre-commit-config.yaml", checking);
+    let (passed, said) = hooks(&home, cheap_build);
     assert!(passed, "{said}");
 }
 
-/// The source as it is, committed or not, as a repository with the tag that the page names.
-fn release_source(place: &Place, to: &Path) {
+/// Creates a repository with the working tree's source and the tag that the page names.
+fn release_source(home: &TestHome, to: &Path) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let list = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
-    // The one command that looks at this repository, which may be another user's.
-    let files = done(place.command("git").args(["-c", "safe.directory=*"]).args(list).current_dir(root));
+    // Git refuses a repository of another user, unless it is a safe directory.
+    let files = run_stdout(home.command("git").args(["-c", "safe.directory=*"]).args(list).current_dir(root));
     for file in files.split('\0').filter(|file| root.join(file).is_file()) {
         run::write_file(&to.join(file), &std::fs::read(root.join(file)).expect("it can be read"));
     }
-    let folder = to.display().to_string();
-    place.git(&folder, &["init", "--quiet"]);
-    place.git(&folder, &["add", "--all"]);
-    place.git(&folder, &["commit", "--quiet", "--message", "x"]);
-    place.git(&folder, &["tag", "v0.1.0"]);
+    let directory = to.display().to_string();
+    home.git(&directory, &["init", "--quiet"]);
+    home.git(&directory, &["add", "--all"]);
+    home.git(&directory, &["commit", "--quiet", "--message", "x"]);
+    home.git(&directory, &["tag", "v0.1.0"]);
 }
 
-/// How the hooks are built, not what they are: with the cargo and the crates of this test, in two minutes the first
-/// time and in seconds later.
+/// Makes the build of the hooks fast: uses this test's cargo and crates, without optimisation.
 fn cheap_build(command: &mut Command) {
     let cargo = PathBuf::from(std::env::var_os("CARGO").unwrap_or_else(|| env!("CARGO").into()));
     let programs = cargo.parent().expect("a program is in a folder");

@@ -1,5 +1,5 @@
-//! The programs that open the doors: built or installed by `cargo xtask servers`, or in the folder that
-//! `JOBPLATE_TEST_SERVERS` names.
+//! Finds and runs the programs of the integrations. `cargo xtask servers` builds or installs them; the directory can be
+//! set with `JOBPLATE_TEST_SERVERS`.
 
 use std::io::Write as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -10,92 +10,92 @@ use tempfile::TempDir;
 
 use crate::run;
 
-/// One of the programs; none where it is missing, which is said, and is a failure in CI.
+/// Finds one of the programs. If it is missing, reports that and returns `None`; in CI, panics.
 pub(crate) fn find(name: &str) -> Option<PathBuf> {
     let built = || Path::new(option_env!("CARGO_TARGET_TMPDIR").unwrap_or("target/tmp")).with_file_name("servers");
     let program = std::env::var_os("JOBPLATE_TEST_SERVERS").map_or_else(built, PathBuf::from).join(name);
     if program.is_file() {
         return Some(program);
     }
-    left_out(name, &format!("no {}; `cargo xtask servers` makes it", program.display()));
+    report_skipped(name, &format!("no {}; `cargo xtask servers` makes it", program.display()));
     None
 }
 
-/// A program of the system, wherever the caller's path has it.
-pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
+/// Finds a program of the system on the `PATH`.
+pub(crate) fn find_on_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|program| program.is_file())
+    std::env::split_paths(&path).map(|directory| directory.join(name)).find(|program| program.is_file())
 }
 
-/// Whether these programs of the system are here; a missing one is said, and is a failure in CI.
-pub(crate) fn needs(names: &[&str]) -> bool {
-    let is_missing = |name: &&&str| on_path(name).is_none();
+/// Returns whether programs of the system are on the `PATH`. Reports a missing one; in CI, panics.
+pub(crate) fn has_programs(names: &[&str]) -> bool {
+    let is_missing = |name: &&&str| find_on_path(name).is_none();
     let Some(name) = names.iter().find(is_missing) else { return true };
-    left_out(name, "it is not installed");
+    report_skipped(name, "it is not installed");
     false
 }
 
-/// Says that a test can't be done here, past what hides the words of tests that pass. In CI this is a failure.
-pub(crate) fn left_out(with: &str, why: &str) {
+/// Reports that a test is skipped, in spite of the test harness's output capture. In CI, panics.
+pub(crate) fn report_skipped(with: &str, why: &str) {
     assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{with}: {why}");
     drop(writeln!(std::io::stderr(), "LEFT OUT, a test with {with}: {why}"));
 }
 
-/// Whether this user may have a root folder of their own.
+/// Returns whether the user is root and may call `chroot`.
 pub(crate) fn is_root() -> bool {
-    done(Command::new("id").arg("-u")).trim() == "0"
+    run_stdout(Command::new("id").arg("-u")).trim() == "0"
 }
 
-/// A user's folder, with these programs (name on the path, file) in `bin/` and nothing else of this machine.
-pub(crate) struct Place {
-    folder: TempDir,
+/// A temporary home directory with selected programs in `bin/`, isolated from the user's configuration.
+pub(crate) struct TestHome {
+    directory: TempDir,
 }
 
-impl Place {
+impl TestHome {
     pub(crate) fn new(programs: &[(&str, &Path)]) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        std::fs::create_dir(folder.path().join("bin")).expect("a folder can be made");
+        let directory = tempfile::tempdir().expect("a temporary folder can be made");
+        std::fs::create_dir(directory.path().join("bin")).expect("a folder can be made");
         for (name, program) in programs {
-            symlink(program, folder.path().join("bin").join(name)).expect("a link can be made");
+            symlink(program, directory.path().join("bin").join(name)).expect("a link can be made");
         }
-        Place { folder }
+        TestHome { directory }
     }
 
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
     }
 
     pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) {
-        run::write_file(&self.folder.path().join(name), text.as_ref());
+        run::write_file(&self.directory.path().join(name), text.as_ref());
     }
 
-    /// A program of these commands for `sh`, before all others of its name.
+    /// Writes a shell script that overrides programs with the same name.
     pub(crate) fn script(&self, name: &str, commands: &str) {
-        let file = self.folder.path().join("bin").join(name);
+        let file = self.directory.path().join("bin").join(name);
         run::write_file(&file, format!("#!/bin/sh\n{commands}\n").as_bytes());
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).expect("it can be made executable");
     }
 
-    /// A command in the folder; standard input is empty.
+    /// Returns a command that runs in the directory with an empty standard input.
     pub(crate) fn command(&self, program: &str) -> Command {
-        let mut command = run::isolated_command(program, self.folder.path());
-        command.env("PATH", format!("{}:/usr/bin:/bin", self.folder.path().join("bin").display()));
+        let mut command = run::isolated_command(program, self.directory.path());
+        command.env("PATH", format!("{}:/usr/bin:/bin", self.directory.path().join("bin").display()));
         command.stdin(Stdio::null());
         command
     }
 
-    /// Git in a folder of the user's folder, by somebody; what it prints.
+    /// Runs Git in a subdirectory and returns its standard output.
     #[track_caller]
-    pub(crate) fn git(&self, folder: &str, args: &[&str]) -> String {
+    pub(crate) fn git(&self, directory: &str, args: &[&str]) -> String {
         let mut git = self.command("git");
         git.args(["-c", "user.name=somebody", "-c", "user.email=somebody@example.com"]).args(args);
-        done(git.current_dir(self.folder.path().join(folder)))
+        run_stdout(git.current_dir(self.directory.path().join(directory)))
     }
 }
 
-/// What a command prints on standard output; it must succeed.
+/// Runs a command that must succeed. Returns its standard output.
 #[track_caller]
-pub(crate) fn done(command: &mut Command) -> String {
+pub(crate) fn run_stdout(command: &mut Command) -> String {
     let output = command.output().expect("it starts");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(

@@ -1,5 +1,5 @@
-//! A release, as its users get it: downloaded from where it says it is, checked, installed by the programs that
-//! install such things, and run where there is nothing else.
+//! Tests a release: its files and checksums, its installation with krew, Helm and buildah, and that the program runs
+//! in an empty root directory.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::programs::{Place, done, find, is_root, left_out};
+use crate::programs::{TestHome, find, is_root, report_skipped, run_stdout};
 use crate::{console, run};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -24,75 +24,75 @@ const JOB: &str = "# ours\napiVersion: batch/v1\nkind: Job\nmetadata: {name: flo
 const RENDERED: &str = "# ours\napiVersion: batch/v1\nkind: Job\nmetadata: {name: flow}\nspec: {template: {spec: {containers: [{name: flow, env: [{name: A, value: \"b\"}]}]}}}\n";
 const ARGS: [&str; 4] = ["render", "job.yaml", "--env", "A=b"];
 
-/// One release for all tests of a run, and where it is served.
+/// A release that all tests share, with the URL that serves it.
 struct Release {
     url: String,
-    folder: PathBuf,
+    directory: PathBuf,
 }
 
 impl Release {
     fn path(&self, name: &str) -> PathBuf {
-        self.folder.join(name)
+        self.directory.join(name)
     }
 
     fn archive(&self) -> PathBuf {
         self.path(&format!("jobplate-{VERSION}-linux-{ARCH}.tar.gz"))
     }
 
-    /// The archive, unpacked.
+    /// Unpacks the archive.
     fn unpacked(&self) -> TempDir {
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        done(Command::new("tar").arg("-xzf").arg(self.archive()).arg("-C").arg(folder.path()));
-        folder
+        let directory = tempfile::tempdir().expect("a temporary folder can be made");
+        run_stdout(Command::new("tar").arg("-xzf").arg(self.archive()).arg("-C").arg(directory.path()));
+        directory
     }
 }
 
-/// The release. It takes minutes to build, so there is one only where the programs are that install it.
+/// Returns the release. Building it takes minutes, so it is skipped if a program that installs it is missing.
 fn release() -> Option<&'static Release> {
     static RELEASE: LazyLock<Release> = LazyLock::new(|| {
         let out = temporary("release");
         let url = serve(out.clone());
         dist(&url, &out);
-        Release { url, folder: out.join(format!("v{VERSION}")) }
+        Release { url, directory: out.join(format!("v{VERSION}")) }
     });
     find("krew")?;
     Some(&RELEASE)
 }
 
-/// A folder that stays until the next run.
+/// Creates a directory that remains until the next run.
 fn temporary(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    std::fs::create_dir_all(&folder).expect("a folder can be made");
-    folder
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::create_dir_all(&directory).expect("a folder can be made");
+    directory
 }
 
 fn dist(url: &str, out: &Path) {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    // Whoever tests may be in the middle of something.
+    // The working tree may have uncommitted changes.
     command.args(["xtask", "dist", "--allow-dirty", "--base-url", url, "--version", VERSION, "--out"]).arg(out);
     command.current_dir(ROOT);
-    // Of this test's own package, and some build scripts would run again for it.
+    // These variables describe the test's package and would make some build scripts run again.
     command.env_remove("CARGO_MANIFEST_DIR");
-    done(&mut command);
+    run_stdout(&mut command);
 }
 
-/// Serves a folder on the loopback until the tests end; gives the address.
-fn serve(folder: PathBuf) -> String {
+/// Serves a directory on the loopback interface until the tests end. Returns the URL.
+fn serve(directory: PathBuf) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let url = format!("http://{}", listener.local_addr().expect("it has an address"));
     std::thread::spawn(move || {
         for connection in listener.incoming().flatten() {
-            // A client that goes away is no fault of the server.
-            drop(answer(connection, &folder));
+            // Ignore clients that close the connection.
+            drop(handle_request(connection, &directory));
         }
     });
     url
 }
 
-fn answer(mut connection: TcpStream, folder: &Path) -> std::io::Result<()> {
+fn handle_request(mut connection: TcpStream, directory: &Path) -> std::io::Result<()> {
     let mut request = String::new();
     let mut reader = BufReader::new(connection.try_clone()?);
-    // A client that says nothing does not keep the others waiting for ever.
+    // A silent client must not block the others.
     connection.set_read_timeout(Some(Duration::from_secs(10)))?;
     reader.read_line(&mut request)?;
     let mut header = String::new();
@@ -100,7 +100,7 @@ fn answer(mut connection: TcpStream, folder: &Path) -> std::io::Result<()> {
         header.clear();
     }
     let path = request.split(' ').nth(1).unwrap_or_default().trim_start_matches('/');
-    let (status, body) = match std::fs::read(folder.join(path)) {
+    let (status, body) = match std::fs::read(directory.join(path)) {
         Ok(body) if !path.contains("..") => ("200 OK", body),
         _ => ("404 Not Found", Vec::new()),
     };
@@ -108,16 +108,17 @@ fn answer(mut connection: TcpStream, folder: &Path) -> std::io::Result<()> {
     connection.write_all(&body)
 }
 
-/// Names in a folder.
-fn names(folder: &Path) -> BTreeSet<String> {
-    run::files_below(folder).iter().map(|path| path.display().to_string()).collect()
+/// Returns the file names in a directory.
+fn names(directory: &Path) -> BTreeSet<String> {
+    run::files_below(directory).iter().map(|path| path.display().to_string()).collect()
 }
 
 #[test]
 fn the_sums_are_of_all_files() {
     let Some(release) = release() else { return };
-    let printed =
-        done(Command::new("sha256sum").args(["--check", "--strict", "SHA256SUMS"]).current_dir(&release.folder));
+    let printed = run_stdout(
+        Command::new("sha256sum").args(["--check", "--strict", "SHA256SUMS"]).current_dir(&release.directory),
+    );
     let checked: BTreeSet<String> =
         printed.lines().filter_map(|line| line.strip_suffix(": OK")).chain(["SHA256SUMS"]).map(str::to_owned).collect();
     let expected = [
@@ -127,17 +128,17 @@ fn the_sums_are_of_all_files() {
         &format!("jobplate-{VERSION}-linux-{ARCH}.tar.gz"),
         &format!("jobplate-helm-{VERSION}.tgz"),
     ];
-    assert_eq!(checked, names(&release.folder));
+    assert_eq!(checked, names(&release.directory));
     for name in expected {
         assert!(checked.contains(name), "no {name} in {checked:?}");
     }
-    // No template is left out, and none has a gap.
+    // All templates are included and completely filled in.
     let integrations = Path::new(ROOT).join("integrations");
     for file in run::files_below(&integrations) {
         let name = file.file_name().expect("a file has a name");
         let template = std::fs::read_to_string(integrations.join(&file)).expect("text");
         if template.contains("@VERSION@") {
-            let filled = std::fs::read_to_string(release.folder.join(name)).expect("every template is filled");
+            let filled = std::fs::read_to_string(release.directory.join(name)).expect("every template is filled");
             assert!(!filled.contains("@VERSION@") && filled.contains(VERSION), "{}", file.display());
         }
     }
@@ -146,7 +147,7 @@ fn the_sums_are_of_all_files() {
 #[test]
 fn the_archive_holds_plain_files_of_nobody() {
     let Some(release) = release() else { return };
-    let listed = done(Command::new("tar").args(["--numeric-owner", "-tvzf"]).arg(release.archive()));
+    let listed = run_stdout(Command::new("tar").args(["--numeric-owner", "-tvzf"]).arg(release.archive()));
     let mut found = Vec::new();
     for line in listed.lines() {
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -165,41 +166,41 @@ fn the_archive_holds_plain_files_of_nobody() {
     for page in ["", "-render", "-apply", "-diff", "-post-render"] {
         assert!(found.contains(&&*format!("man/jobplate{page}.1")), "no page jobplate{page} in {found:?}");
     }
-    let folder = release.unpacked();
+    let directory = release.unpacked();
     for name in ["README.md", "CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT"] {
-        let read = |folder: &Path| std::fs::read(folder.join(name)).expect("it is there");
-        assert!(read(folder.path()) == read(Path::new(ROOT)), "{name} differs");
+        let read = |directory: &Path| std::fs::read(directory.join(name)).expect("it is there");
+        assert!(read(directory.path()) == read(Path::new(ROOT)), "{name} differs");
     }
-    // The shell that is here can read the script.
-    done(Command::new("bash").arg("-n").arg(folder.path().join("completion/jobplate.bash")));
+    // The local shell can parse the script.
+    run_stdout(Command::new("bash").arg("-n").arg(directory.path().join("completion/jobplate.bash")));
 }
 
-/// Packing again makes the same bytes, and nothing tells where it was done.
+/// Packing is reproducible, and the archive contains no path of the build machine.
 #[test]
 fn a_release_can_be_made_again() {
     let Some(release) = release() else { return };
     let again = temporary("release-again");
     dist(&release.url, &again);
     let again = again.join(format!("v{VERSION}"));
-    assert_eq!(names(&again), names(&release.folder));
+    assert_eq!(names(&again), names(&release.directory));
     let read = |path: PathBuf| std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let home = std::env::var("CARGO_HOME").or_else(|_| std::env::var("HOME")).expect("there is a home");
     for name in names(&again) {
         assert!(read(again.join(&name)) == read(release.path(&name)), "{name} differs");
     }
-    let folder = release.unpacked();
+    let directory = release.unpacked();
     for (name, bytes) in [
-        ("the program", read(folder.path().join("jobplate"))),
+        ("the program", read(directory.path().join("jobplate"))),
         ("the SBOM", read(release.path(&format!("jobplate-{VERSION}.cdx.json")))),
     ] {
-        for place in [ROOT, &format!("{home}/")] {
-            let found = bytes.windows(place.len()).any(|window| window == place.as_bytes());
-            assert!(!found, "{place} stands in {name}");
+        for home in [ROOT, &format!("{home}/")] {
+            let found = bytes.windows(home.len()).any(|window| window == home.as_bytes());
+            assert!(!found, "{home} stands in {name}");
         }
     }
 }
 
-/// A command in a root of its own, as a user that is nobody there.
+/// Returns a command in a `chroot`, with a user ID that has no name there.
 fn in_root(root: &Path, program: &str) -> Command {
     let mut command = Command::new("chroot");
     command.arg("--userspec=65532:65532").arg(root).arg(program).stdin(Stdio::null());
@@ -207,19 +208,19 @@ fn in_root(root: &Path, program: &str) -> Command {
     command
 }
 
-/// What it needs is in it: it starts in an empty root, edits, and finds a server by its name.
+/// The program is self-contained: it starts in an empty root directory, edits, and resolves a server's name.
 #[test]
 fn the_program_runs_where_nothing_else_is() {
     let Some(release) = release() else { return };
     if !is_root() {
-        return left_out("a root of its own", "only root can make one");
+        return report_skipped("a root of its own", "only root can make one");
     }
-    let (folder, root) = (release.unpacked(), tempfile::tempdir().expect("a temporary folder can be made"));
-    done(Command::new("chmod").arg("755").arg(root.path()));
-    std::fs::copy(folder.path().join("jobplate"), root.path().join("jobplate")).expect("a file can be copied");
-    assert_eq!(done(in_root(root.path(), "/jobplate").arg("--version")), format!("jobplate {VERSION}\n"));
+    let (directory, root) = (release.unpacked(), tempfile::tempdir().expect("a temporary folder can be made"));
+    run_stdout(Command::new("chmod").arg("755").arg(root.path()));
+    std::fs::copy(directory.path().join("jobplate"), root.path().join("jobplate")).expect("a file can be copied");
+    assert_eq!(run_stdout(in_root(root.path(), "/jobplate").arg("--version")), format!("jobplate {VERSION}\n"));
 
-    // What every container has, and a server that takes note of a call.
+    // The files that every container has, and a server that records requests.
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let port = listener.local_addr().expect("it has an address").port();
     run::write_file(&root.path().join("etc/hosts"), b"127.0.0.1 api.test\n");
@@ -248,7 +249,7 @@ fn the_program_runs_where_nothing_else_is() {
     assert_eq!(status.code(), Some(3), "{said}");
 }
 
-/// krew's own rules hold; krew installs what the manifest names; kubectl finds it, and its completion.
+/// krew validates and installs the manifest, and kubectl finds the plugin and its completion.
 #[test]
 fn krew_installs_the_plugin() {
     let (Some(krew), Some(rules), Some(kubectl)) = (find("krew"), find("validate-krew-manifest"), find("kubectl"))
@@ -256,59 +257,59 @@ fn krew_installs_the_plugin() {
         return;
     };
     let Some(release) = release() else { return };
-    let place = Place::new(&[("kubectl", &kubectl), ("kubectl-krew", &krew), ("validate-krew-manifest", &rules)]);
-    let path = format!("{0}/krew/bin:{0}/bin:/usr/bin:/bin", place.folder().display());
+    let home = TestHome::new(&[("kubectl", &kubectl), ("kubectl-krew", &krew), ("validate-krew-manifest", &rules)]);
+    let path = format!("{0}/krew/bin:{0}/bin:/usr/bin:/bin", home.directory().display());
     let command = |program: &str| {
-        let mut command = place.command(program);
-        command.env("PATH", &path).env("KREW_ROOT", place.folder().join("krew")).env("KREW_NO_UPGRADE_CHECK", "1");
+        let mut command = home.command(program);
+        command.env("PATH", &path).env("KREW_ROOT", home.directory().join("krew")).env("KREW_NO_UPGRADE_CHECK", "1");
         command
     };
     let manifest = release.path("jobplate.yaml");
-    // This installs it, too, and looks for the licence in what was installed.
-    done(command("validate-krew-manifest").arg("-manifest").arg(&manifest));
+    // This also installs the plugin, and checks that it contains the licence.
+    run_stdout(command("validate-krew-manifest").arg("-manifest").arg(&manifest));
 
-    done(command("kubectl").args(["krew", "install"]).arg(format!("--manifest={}", manifest.display())));
-    place.write("job.yaml", JOB);
-    assert_eq!(done(command("kubectl").arg("jobplate").args(ARGS)), RENDERED);
-    assert_eq!(done(Command::new(run::binary()).args(ARGS).current_dir(place.folder())), RENDERED);
+    run_stdout(command("kubectl").args(["krew", "install"]).arg(format!("--manifest={}", manifest.display())));
+    home.write("job.yaml", JOB);
+    assert_eq!(run_stdout(command("kubectl").arg("jobplate").args(ARGS)), RENDERED);
+    assert_eq!(run_stdout(Command::new(run::binary()).args(ARGS).current_dir(home.directory())), RENDERED);
 
-    // The caveats, done.
+    // Follow the caveats of the manifest.
     let text = std::fs::read_to_string(&manifest).expect("text");
     let link = text.lines().find(|line| line.trim_start().starts_with("ln -s ")).expect("the caveats have a command");
     let link = link.replace("DIR-ON-PATH", "bin");
-    done(command("sh").args(["-c", &link]));
-    let offered = done(command("kubectl").args(["__complete", "jobplate", "ren"]));
+    run_stdout(command("sh").args(["-c", &link]));
+    let offered = run_stdout(command("kubectl").args(["__complete", "jobplate", "ren"]));
     assert!(offered.starts_with("render"), "{offered}");
 }
 
-/// Helm 4 installs the plugin from where it is; on the path there is no jobplate.
+/// Helm 4 installs the plugin from the release. The `PATH` contains no jobplate.
 #[test]
 fn helm_installs_the_plugin_with_its_program() {
     let Some(helm) = find("helm4") else { return };
     let Some(release) = release() else { return };
-    let place = Place::new(&[("helm", &helm)]);
+    let home = TestHome::new(&[("helm", &helm)]);
     let helm = |args: &[&str]| {
-        let mut command = place.command("helm");
-        for (name, folder) in [("CACHE", "cache"), ("CONFIG", "config"), ("DATA", "data")] {
-            command.env(format!("HELM_{name}_HOME"), place.folder().join(folder));
+        let mut command = home.command("helm");
+        for (name, directory) in [("CACHE", "cache"), ("CONFIG", "config"), ("DATA", "data")] {
+            command.env(format!("HELM_{name}_HOME"), home.directory().join(directory));
         }
-        done(command.args(args))
+        run_stdout(command.args(args))
     };
-    let absent = place.command("sh").args(["-c", "command -v jobplate"]).status().expect("sh starts");
+    let absent = home.command("sh").args(["-c", "command -v jobplate"]).status().expect("sh starts");
     assert!(!absent.success(), "a jobplate is on the path");
     let url = format!("{}/v{VERSION}/jobplate-helm-{VERSION}.tgz", release.url);
     helm(&["plugin", "install", &url, "--verify=false"]);
     let listed = helm(&["plugin", "list"]);
     assert!(listed.lines().any(|line| line.split_whitespace().take(2).eq(["jobplate", VERSION])), "{listed}");
 
-    place.write("shop/Chart.yaml", "apiVersion: v2\nname: shop\nversion: 0.1.0\n");
-    place.write("shop/templates/job.yaml", JOB);
+    home.write("shop/Chart.yaml", "apiVersion: v2\nname: shop\nversion: 0.1.0\n");
+    home.write("shop/templates/job.yaml", JOB);
     let args = ["template", "shop", "shop", "--post-renderer=jobplate", "--post-renderer-args=--target=job/flow"];
     let printed = helm(&[&args[..], &["--post-renderer-args=--secret-env=TOKEN=db/token"]].concat());
     assert!(printed.contains("secretKeyRef: {name: db, key: token}"), "{printed}");
 }
 
-/// The SBOM lists what cargo builds the program from, all of it and nothing else.
+/// The SBOM lists exactly the crates that cargo builds the program from.
 #[test]
 fn the_sbom_is_what_cargo_builds() {
     let Some(release) = release() else { return };
@@ -322,7 +323,7 @@ fn the_sbom_is_what_cargo_builds() {
 
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(["tree", "--locked", "--package=jobplate", "--edges=normal", "--prefix=none"]).current_dir(ROOT);
-    let tree = done(&mut cargo);
+    let tree = run_stdout(&mut cargo);
     let built = tree.lines().filter_map(|line| line.split_once(" v")).filter(|(name, _)| *name != "jobplate");
     let version = |rest: &str| rest.split(' ').next().unwrap_or_default().to_owned();
     let built: BTreeSet<_> = built.map(|(name, rest)| (name.to_owned(), version(rest))).collect();
@@ -331,22 +332,22 @@ fn the_sbom_is_what_cargo_builds() {
     assert!(!text.contains("criterion"), "it knows of tests");
 }
 
-/// The image, built from the folder of the release as the Dockerfile says; the program runs in it as its user.
+/// Builds the image from the release's directory with the Dockerfile. The program runs in it as the image's user.
 #[test]
 fn the_image_holds_the_program_alone() {
     let Some(release) = release() else { return };
     if Command::new("buildah").arg("--version").output().is_err() {
-        return left_out("buildah", "it is not on the path");
+        return report_skipped("buildah", "it is not on the path");
     }
     if !is_root() {
-        return left_out("buildah", "only root can build without a daemon here");
+        return report_skipped("buildah", "only root can build without a daemon here");
     }
     let storage = Storage(tempfile::tempdir().expect("a temporary folder can be made"));
     let mut build = storage.buildah("bud");
     build.args(["--isolation=chroot", "--tag=jobplate", &format!("--build-arg=VERSION={VERSION}"), "--file"]);
-    done(build.arg(Path::new(ROOT).join("Dockerfile")).arg(&release.folder));
+    run_stdout(build.arg(Path::new(ROOT).join("Dockerfile")).arg(&release.directory));
 
-    let about = done(storage.buildah("inspect").args(["--type=image", "jobplate"]));
+    let about = run_stdout(storage.buildah("inspect").args(["--type=image", "jobplate"]));
     let about: Value = serde_json::from_str(&about).expect("JSON");
     let config = &about["OCIv1"]["config"];
     assert_eq!(config["User"], "65532:65532");
@@ -354,23 +355,24 @@ fn the_image_holds_the_program_alone() {
     assert_eq!(config["Env"], serde_json::json!(["PATH=/usr/local/bin"]));
     assert_eq!(config["Labels"]["org.opencontainers.image.version"], VERSION);
 
-    let container = done(storage.buildah("from").arg("jobplate")).trim().to_owned();
-    let root = PathBuf::from(done(storage.buildah("mount").arg(&container)).trim());
+    let container = run_stdout(storage.buildah("from").arg("jobplate")).trim().to_owned();
+    let root = PathBuf::from(run_stdout(storage.buildah("mount").arg(&container)).trim());
     let files = names(&root);
     assert_eq!(
         files.iter().map(String::as_str).collect::<Vec<_>>(),
         ["licenses/LICENSE-APACHE", "licenses/LICENSE-MIT", "usr/local/bin/jobplate"]
     );
-    // More than is kept in memory, so that there must be a folder for it.
+    // A stream larger than the memory limit needs a directory for temporary files.
     let long = format!("---\n{JOB}").repeat(100_000);
     let (reader, mut writer) = std::io::pipe().expect("a pipe can be made");
     let writing = std::thread::spawn(move || writer.write_all(long.as_bytes()));
-    let printed = done(in_root(&root, "/usr/local/bin/jobplate").args(["render", "-", "--env", "A=b"]).stdin(reader));
+    let printed =
+        run_stdout(in_root(&root, "/usr/local/bin/jobplate").args(["render", "-", "--env", "A=b"]).stdin(reader));
     writing.join().expect("it ends").expect("all is read");
     assert!(printed == format!("---\n{RENDERED}").repeat(100_000), "it renders something else");
 }
 
-/// What buildah keeps, in a folder that goes with it.
+/// A temporary storage directory of buildah.
 struct Storage(TempDir);
 
 impl Storage {
@@ -384,7 +386,7 @@ impl Storage {
 
 impl Drop for Storage {
     fn drop(&mut self) {
-        // A mount would keep the folder.
+        // A mount would prevent removing the directory.
         drop(self.buildah("rm").arg("--all").output());
     }
 }
@@ -395,19 +397,19 @@ fn examples_hold_with_a_release() {
     let Some(release) = release() else { return };
     let readers = RefCell::new(Vec::new());
     let page = || {
-        let place = Place::new(&[("kubectl", &kubectl), ("kubectl-krew", &krew), ("helm", &helm)]);
-        let folder = place.folder().display().to_string();
-        readers.borrow_mut().push(place);
+        let home = TestHome::new(&[("kubectl", &kubectl), ("kubectl-krew", &krew), ("helm", &helm)]);
+        let directory = home.directory().display().to_string();
+        readers.borrow_mut().push(home);
         vec![
             ("URL", release.url.clone()),
             ("VERSION", VERSION.to_owned()),
             ("ARCH", ARCH.to_owned()),
-            ("KREW_ROOT", format!("{folder}/krew")),
+            ("KREW_ROOT", format!("{directory}/krew")),
             ("KREW_NO_UPGRADE_CHECK", "1".to_owned()),
-            ("HELM_DATA_HOME", format!("{folder}/data")),
-            ("HELM_CACHE_HOME", format!("{folder}/cache")),
-            ("HELM_CONFIG_HOME", format!("{folder}/config")),
-            ("PATH", format!("{folder}/krew/bin:{folder}/bin:/usr/bin:/bin")),
+            ("HELM_DATA_HOME", format!("{directory}/data")),
+            ("HELM_CACHE_HOME", format!("{directory}/cache")),
+            ("HELM_CONFIG_HOME", format!("{directory}/config")),
+            ("PATH", format!("{directory}/krew/bin:{directory}/bin:/usr/bin:/bin")),
         ]
     };
     let examples = console::run_blocks(&["```console release"], Path::new("/bin"), page);

@@ -4,7 +4,7 @@
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use crate::programs::{Place, done, find};
+use crate::programs::{TestHome, find, run_stdout};
 use crate::run;
 
 /// All that could go wrong on the way: comments, quotes, an odd indentation, a document that is no target.
@@ -61,23 +61,23 @@ fn every_door_gives_the_same_bytes() {
     let (Some(kubectl), Some(helm)) = (find("kubectl"), find("helm3")) else { return };
     let jobplate = run::binary();
     let programs = [("kubectl", &*kubectl), ("kubectl-jobplate", jobplate), ("jobplate", jobplate), ("helm", &*helm)];
-    let place = Place::new(&programs);
-    place.write("documents.yaml", DOCUMENTS);
-    place.write("jobplate.yaml", SPEC);
+    let home = TestHome::new(&programs);
+    home.write("documents.yaml", DOCUMENTS);
+    home.write("jobplate.yaml", SPEC);
     let spec = ["--spec", "jobplate.yaml"];
-    let expected = done(place.command("jobplate").arg("render").args(spec));
+    let expected = run_stdout(home.command("jobplate").arg("render").args(spec));
     assert_eq!(expected.matches("secretKeyRef").count(), 2, "{expected}");
     assert_ne!(expected, DOCUMENTS);
 
     let doors = [
-        ("a pipe", piped(place.command("jobplate").args(["render", "-"]).args(spec), DOCUMENTS)),
-        ("kubectl", done(place.command("kubectl").args(["jobplate", "render"]).args(spec))),
-        ("a post-renderer", piped(place.command("jobplate").arg("post-render").args(spec), DOCUMENTS)),
-        ("Argo CD", done(place.command("jobplate").arg("argocd-generate"))),
+        ("a pipe", piped(home.command("jobplate").args(["render", "-"]).args(spec), DOCUMENTS)),
+        ("kubectl", run_stdout(home.command("kubectl").args(["jobplate", "render"]).args(spec))),
+        ("a post-renderer", piped(home.command("jobplate").arg("post-render").args(spec), DOCUMENTS)),
+        ("Argo CD", run_stdout(home.command("jobplate").arg("argocd-generate"))),
         ("a file in place", {
-            place.write("own.yaml", DOCUMENTS);
-            done(place.command("jobplate").args(["render", "-i", "own.yaml"]).args(spec));
-            std::fs::read_to_string(place.folder().join("own.yaml")).expect("it is there")
+            home.write("own.yaml", DOCUMENTS);
+            run_stdout(home.command("jobplate").args(["render", "-i", "own.yaml"]).args(spec));
+            std::fs::read_to_string(home.directory().join("own.yaml")).expect("it is there")
         }),
     ];
     for (door, printed) in doors {
@@ -95,16 +95,16 @@ fn every_door_gives_the_same_bytes() {
         let config: String = SPEC.lines().map(|line| format!("  {line}\n")).collect();
         format!("apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nitems:\n{items}functionConfig:\n{config}")
     };
-    assert_eq!(piped(place.command("jobplate").arg("krm"), &list(DOCUMENTS)), list(&expected), "a KRM function");
+    assert_eq!(piped(home.command("jobplate").arg("krm"), &list(DOCUMENTS)), list(&expected), "a KRM function");
 
     // Helm 3 hands its documents over, and prints what comes back.
-    place.write("chart/Chart.yaml", "apiVersion: v2\nname: chart\nversion: 0.1.0\n");
-    place.write("chart/templates/all.yaml", DOCUMENTS);
+    home.write("chart/Chart.yaml", "apiVersion: v2\nname: chart\nversion: 0.1.0\n");
+    home.write("chart/templates/all.yaml", DOCUMENTS);
     let through_helm = ["template", "chart", "--post-renderer", "jobplate", "--post-renderer-args", "post-render"];
     let args = spec.map(|arg| format!("--post-renderer-args={arg}"));
-    let printed = done(place.command("helm").args(through_helm).args(args));
-    place.write("own.yaml", done(place.command("helm").args(["template", "chart"])));
-    let expected = done(place.command("jobplate").args(["render", "own.yaml"]).args(spec));
+    let printed = run_stdout(home.command("helm").args(through_helm).args(args));
+    home.write("own.yaml", run_stdout(home.command("helm").args(["template", "chart"])));
+    let expected = run_stdout(home.command("jobplate").args(["render", "own.yaml"]).args(spec));
     assert_eq!(printed, expected, "Helm 3");
     assert!(printed.contains("# Source: chart/templates/all.yaml") && printed.contains("secretKeyRef"), "{printed}");
 }
